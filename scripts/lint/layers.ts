@@ -1,0 +1,165 @@
+/**
+ * Lint plugin: which folder may import which, and where the host (Deno, Node, the console) may be touched.
+ *
+ * The table is the one of the architecture notes; a folder that is missing from it is an error, so that a new folder is
+ * a decision. Tests, scripts and benches may import anything.
+ *
+ * @module
+ */
+
+/** Folders of src/ and what each may import besides itself. */
+export const LAYERS: Readonly<Record<string, { level: number; may: readonly string[] }>> = {
+  core: { level: 0, may: [] },
+  io: { level: 1, may: ["core"] },
+  gpu: { level: 1, may: ["core"] },
+  graph: { level: 2, may: ["core", "gpu"] },
+  ops: { level: 3, may: ["core", "gpu", "graph"] },
+  autodiff: { level: 4, may: ["core", "gpu", "graph", "ops"] },
+  nn: { level: 5, may: ["core", "gpu", "graph", "ops", "autodiff"] },
+  models: { level: 6, may: ["core", "io", "gpu", "graph", "ops", "autodiff", "nn"] },
+  losses: { level: 6, may: ["core", "gpu", "graph", "ops", "autodiff", "nn"] },
+  optim: { level: 6, may: ["core", "gpu", "graph", "ops", "autodiff", "nn"] },
+  data: { level: 6, may: ["core", "io"] },
+  train: { level: 7, may: belowTop() },
+  embed: { level: 7, may: belowTop() },
+  eval: { level: 7, may: belowTop() },
+  report: { level: 7, may: ["core", "io"] },
+  cli: { level: 8, may: ["*"] },
+  worker: { level: 8, may: ["*"] },
+};
+
+/** Files below src/ that may talk to the host, besides the folders cli and worker. */
+const HOST_FILES: ReadonlySet<string> = new Set(["src/io/fs.ts", "src/io/zlib.ts"]);
+/** Top-level folders in which everything is allowed. */
+const FREE: ReadonlySet<string> = new Set(["tests", "scripts", "bench"]);
+
+function belowTop(): readonly string[] {
+  return ["core", "io", "gpu", "graph", "ops", "autodiff", "nn", "models", "losses", "optim", "data"];
+}
+
+/**
+ * Says why `file` may not import `specifier`.
+ *
+ * @param file Path below the repository root, with forward slashes.
+ * @param specifier The specifier as written.
+ * @returns The complaint, or undefined where the import is allowed.
+ */
+export function importComplaint(file: string, specifier: string): string | undefined {
+  const top = file.split("/")[0] ?? "";
+  if (FREE.has(top)) return undefined;
+  const folder = top === "src" ? file.split("/")[1] ?? "" : "";
+  const layer = LAYERS[folder];
+  if (top === "src" && layer === undefined) {
+    return `src/${folder} has no row in the import table: add one to scripts/lint/layers.ts`;
+  }
+  if (specifier.startsWith("node:")) {
+    return hostAllowed(file)
+      ? undefined
+      : `${file} may not import ${specifier}: only io/fs, io/zlib, cli and worker may`;
+  }
+  if (!/^\.{0,2}\//.test(specifier)) {
+    if (layer === undefined || folder === "io" || layer.level >= 6) return undefined;
+    return `src/${folder} may not import the package ${specifier}: wrap it in one file of src/io`;
+  }
+  const target = resolve(file, specifier);
+  if (target.startsWith("kernels/")) {
+    return file === "src/gpu/kernels.gen.ts" ? undefined : `${file} may not import ${target}: only kernels.gen.ts may`;
+  }
+  if (!target.startsWith("src/")) {
+    return target.startsWith("data/") ? undefined : `${file} may not import ${target}: it is not part of the product`;
+  }
+  const to = target.split("/")[1] ?? "";
+  if (layer === undefined) return (LAYERS[to]?.level ?? 0) < 8 ? undefined : `Nothing may import src/${to}`;
+  if (to === folder) {
+    const shared = target.split("/").pop()?.startsWith("_") === true;
+    return folder === "ops" && !shared
+      ? `${file} may not import another op (${target}): shared code of ops lives in src/ops/_*.ts`
+      : undefined;
+  }
+  if (layer.may.includes("*") || layer.may.includes(to)) return undefined;
+  return `src/${folder} (level ${layer.level}) may not import src/${to}: allowed are ${layer.may.join(", ") || "none"}`;
+}
+
+/** Whether `file` may use `Deno`, `node:*`, `process` and `console`. */
+export function hostAllowed(file: string): boolean {
+  return FREE.has(file.split("/")[0] ?? "") || HOST_FILES.has(file) || /^src\/(cli|worker)\//.test(file);
+}
+
+function resolve(file: string, specifier: string): string {
+  return new URL(specifier, `file:///${file}`).pathname.slice(1);
+}
+
+/** Path of `filename` below the repository root. */
+function relative(filename: string): string {
+  const root = decodeURIComponent(new URL("../../", import.meta.url).pathname);
+  const path = filename.replaceAll("\\", "/");
+  return path.startsWith(root) ? path.slice(root.length) : path;
+}
+
+/** The specifier of `import("…")` in a type position; its node differs between parser versions. */
+function typeImportSpecifier(node: Deno.lint.TSImportType): string | undefined {
+  const argument = node.argument as unknown as { value?: unknown; literal?: { value?: unknown } };
+  const value = argument.value ?? argument.literal?.value;
+  return typeof value === "string" ? value : undefined;
+}
+
+const imports: Deno.lint.Rule = {
+  create(ctx) {
+    const file = relative(ctx.filename);
+    function look(node: Deno.lint.Node, specifier: unknown): void {
+      if (typeof specifier !== "string") return;
+      const complaint = importComplaint(file, specifier);
+      if (complaint !== undefined) ctx.report({ node, message: complaint });
+    }
+    return {
+      ImportDeclaration: (node) => look(node, node.source.value),
+      ExportAllDeclaration: (node) => look(node, node.source.value),
+      ExportNamedDeclaration: (node) => look(node, node.source?.value),
+      ImportExpression: (node) => look(node, node.source.type === "Literal" ? node.source.value : undefined),
+      TSImportType: (node) => look(node, typeImportSpecifier(node)),
+    };
+  },
+};
+
+const host: Deno.lint.Rule = {
+  create(ctx) {
+    const file = relative(ctx.filename);
+    if (hostAllowed(file)) return {};
+    function report(node: Deno.lint.Node, name: string): void {
+      const hint = name === "console"
+        ? "Use core/log.ts"
+        : "Take the capability as an argument, or go through src/io/fs.ts";
+      ctx.report({ node, message: `${file} may not use ${name}`, hint });
+    }
+    return {
+      MemberExpression(node) {
+        if (node.object.type !== "Identifier") return;
+        const name = node.object.name;
+        if (name === "Deno" || name === "process" || name === "console") report(node, name);
+        if (name === "globalThis" && node.property.type === "Identifier" && node.property.name === "Deno") {
+          report(node, "Deno");
+        }
+      },
+      TSQualifiedName(node) {
+        if (node.left.type === "Identifier" && node.left.name === "Deno") report(node, "Deno");
+      },
+    };
+  },
+};
+
+const defaultExport: Deno.lint.Rule = {
+  create(ctx) {
+    const file = relative(ctx.filename);
+    if (FREE.has(file.split("/")[0] ?? "")) return {};
+    return {
+      ExportDefaultDeclaration: (node) =>
+        ctx.report({ node, message: "The product has named exports only: one name per symbol, everywhere" }),
+    };
+  },
+};
+
+const plugin: Deno.lint.Plugin = {
+  name: "layers",
+  rules: { imports, host, "no-default-export": defaultExport },
+};
+export default plugin;
