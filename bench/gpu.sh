@@ -1,0 +1,207 @@
+#!/usr/bin/env bash
+# Checks and times the engine on a machine with an NVIDIA GPU, beside PyTorch where torch is installed. Needs no network.
+#
+#   bench/gpu.sh                    kernel tests, engine benches, PyTorch benches, table of ratios
+#   bench/gpu.sh --allow-software   try the script on a machine without a GPU; records go to a temporary file
+#
+# Options
+#   --allow-software  accept a software adapter (and PyTorch on the CPU)
+#   --skip-tests      no kernel tests
+#   --skip-bench      no engine benches
+#   --skip-torch      no PyTorch benches
+#   --tests PATH      test file or folder, may be repeated (default tests/ops)
+#   --bench PATH      bench file, may be repeated (default bench/*_bench.ts)
+#   --out FILE        JSON lines are appended here (default bench/results/gpu.jsonl)
+#   --timeout N       seconds for each test run and bench file (default 600)
+#
+# Offline kit: put what the machine lacks into .deno/ at the root of the checkout
+#   .deno/deno                   the binary; or packed, deno.xz or deno.gz, or deno's release .zip or PyPI .whl
+#   .deno/libvulkan1*.deb        the Vulkan loader, from `apt-get download libvulkan1`; used without installing
+# Environment: VK_DRIVER_FILES or VK_ICD_FILENAMES choose the driver and are kept when set; PYTHON names the Python with
+# torch (default python3); COMMIT names the commit where the checkout has no .git.
+#
+# Exit status: 0 all done, 1 a test or bench failed, 2 wrong usage, 6 no deno, loader or GPU adapter.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+software=0 skip_tests=0 skip_bench=0 skip_torch=0 limit=600 out="" tests=() benches=()
+usage() { sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; }
+need() { [ $# -ge 2 ] || { echo "Cannot read options: $1 wants a value" >&2; exit 2; }; }
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --allow-software) software=1 ;;
+    --skip-tests) skip_tests=1 ;;
+    --skip-bench) skip_bench=1 ;;
+    --skip-torch) skip_torch=1 ;;
+    --tests) need "$@"; tests+=("$2"); shift ;;
+    --bench) need "$@"; benches+=("$2"); shift ;;
+    --out) need "$@"; out=$2; shift ;;
+    --timeout) need "$@"; limit=$2; shift ;;
+    -h | --help) usage; exit 0 ;;
+    *) echo "Cannot read options: $1 is unknown; see --help" >&2; exit 2 ;;
+  esac
+  shift
+done
+
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "$1"; [ -z "${2:-}" ] || say "  $2"; exit 6; }
+bounded() { if command -v timeout >/dev/null; then timeout "$limit" "$@"; else "$@"; fi; }
+
+# ---- deno
+find_deno() {
+  local kit
+  if command -v deno; then return; fi
+  if [ -x .deno/deno ]; then echo "$PWD/.deno/deno"; return; fi
+  for kit in .deno/deno.xz .deno/deno.gz .deno/deno*.zip .deno/deno*.whl; do
+    [ -f "$kit" ] || continue
+    case "$kit" in
+      *.xz) xz -dc "$kit" >"$tmp/deno" ;;
+      *.gz) gzip -dc "$kit" >"$tmp/deno" ;;
+      *) python3 - "$kit" "$tmp/deno" <<'PY' ;;
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as z:
+    name = next(n for n in z.namelist() if n.rsplit("/", 1)[-1] == "deno")
+    open(sys.argv[2], "wb").write(z.read(name))
+PY
+    esac || return 1
+    chmod +x "$tmp/deno" && echo "$tmp/deno"
+    return
+  done
+  return 1
+}
+DENO=$(find_deno) || fail "Cannot find deno: neither on PATH nor as .deno/deno" \
+  "Put the binary (or deno.xz, the release .zip or the PyPI .whl) into .deno/, or: curl -fsSL https://deno.land/install.sh | sh"
+"$DENO" --version >/dev/null || fail "Cannot run deno: $DENO does not start here" "Its build may not fit this processor or C library"
+# The update check and dependency look-ups would wait for a network.
+export DENO_NO_UPDATE_CHECK=1 NO_COLOR=1
+
+# ---- Vulkan loader and driver (Linux; elsewhere Deno uses the system's own interface)
+has_library() { { ldconfig -p || /sbin/ldconfig -p; } 2>/dev/null | grep -q "$1"; }
+if [ "$(uname -s)" = Linux ]; then
+  export DENO_WEBGPU_BACKEND=${DENO_WEBGPU_BACKEND:-vulkan}
+  [ -n "${XDG_RUNTIME_DIR:-}" ] || export XDG_RUNTIME_DIR=$tmp
+  if ! has_library 'libvulkan\.so\.1'; then
+    for deb in .deno/*.deb; do
+      [ -f "$deb" ] && dpkg -x "$deb" "$tmp/root"
+    done
+    loader=$(find "$tmp" ${LD_LIBRARY_PATH:+${LD_LIBRARY_PATH//:/ }} -name 'libvulkan.so.1' 2>/dev/null | head -n 1)
+    [ -n "$loader" ] || fail "Cannot find the Vulkan loader: libvulkan.so.1 is not installed" \
+      "As root: apt-get install libvulkan1 (or dnf install vulkan-loader). Offline: apt-get download libvulkan1 elsewhere, put the .deb into .deno/"
+    export LD_LIBRARY_PATH=$(dirname "$loader")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+    say "loader   $loader"
+  fi
+  if [ -z "${VK_DRIVER_FILES:-}${VK_ICD_FILENAMES:-}" ]; then
+    # Name NVIDIA's driver, so that a software driver beside it cannot be chosen.
+    for icd in {/etc,/usr/share,/usr/local/share,/usr/local/nvidia/share}/vulkan/icd.d/nvidia_icd*.json; do
+      [ -f "$icd" ] && export VK_DRIVER_FILES=$icd && break
+    done
+    # Containers often mount the driver without its description.
+    if [ -z "${VK_DRIVER_FILES:-}" ]; then
+      for lib in libGLX_nvidia.so.0 libEGL_nvidia.so.0; do
+        has_library "$lib" || continue
+        export VK_DRIVER_FILES=$tmp/nvidia_icd.json
+        printf '{"file_format_version":"1.0.0","ICD":{"library_path":"%s","api_version":"1.3.0"}}\n' "$lib" >"$VK_DRIVER_FILES"
+        break
+      done
+    fi
+  fi
+  say "driver   ${VK_DRIVER_FILES:-${VK_ICD_FILENAMES:-chosen by the loader}}"
+fi
+
+# ---- adapter
+probe=$("$DENO" run --no-config -A bench/gpu_probe.ts 2>"$tmp/probe.err")
+case $? in
+  0) ;;
+  3) [ $software = 1 ] || fail "Cannot bench on a software adapter: $probe" \
+    "Install NVIDIA's Vulkan driver; in containers set NVIDIA_DRIVER_CAPABILITIES=all; or pass --allow-software to try the script" ;;
+  *) cat "$tmp/probe.err" >&2
+    fail "Cannot find a GPU adapter: the driver offers none" "Check nvidia-smi; in containers set NVIDIA_DRIVER_CAPABILITIES=all (graphics is needed, compute is not enough), or name the driver: VK_DRIVER_FILES=/path/nvidia_icd.json" ;;
+esac
+say "adapter  $probe"
+is_software=0
+case "$probe" in *'"software":true'*) is_software=1 ;; esac
+
+status=0
+json_string() { printf '"%s"' "$(printf '%s' "${1:-}" | tr -d '\n\r\t' | sed 's/\\/\\\\/g; s/"/\\"/g')"; }
+
+# ---- kernel tests on this adapter
+tests_summary="not run"
+if [ $skip_tests = 0 ]; then
+  [ ${#tests[@]} -gt 0 ] || tests=(tests/ops)
+  found=$(find "${tests[@]}" -name '*_test.ts' 2>/dev/null | head -n 1)
+  if [ -z "$found" ]; then
+    tests_summary="none found"
+    say "tests    none in ${tests[*]}"
+  else
+    say "tests    ${tests[*]}"
+    bounded "$DENO" test -A --no-check --cached-only "${tests[@]}" >"$tmp/tests.log" 2>&1
+    code=$?
+    tests_summary=$(grep -E '\| *[0-9]+ passed' "$tmp/tests.log" | tail -n 1)
+    [ $code -ne 124 ] || tests_summary="stopped after $limit s"
+    [ -n "$tests_summary" ] || tests_summary="exit status $code"
+    if [ $code -ne 0 ]; then
+      status=1
+      tail -n 60 "$tmp/tests.log" >&2
+    fi
+    say "         $tests_summary"
+  fi
+fi
+
+# ---- engine benches: every line that bench/harness.ts appends to bench/results/*.jsonl during the run counts
+: >"$tmp/engine.jsonl"
+lines() { [ -f "$1" ] && wc -l <"$1" || echo 0; }
+if [ $skip_bench = 0 ]; then
+  [ ${#benches[@]} -gt 0 ] || for file in bench/*_bench.ts; do [ -f "$file" ] && benches+=("$file"); done
+  [ ${#benches[@]} -gt 0 ] || say "benches  none in bench/"
+  flags=()
+  [ $is_software = 0 ] || flags=(-- --allow-software)
+  for file in ${benches[@]+"${benches[@]}"}; do
+    say "bench    $file"
+    rm -rf "$tmp/before" && mkdir "$tmp/before"
+    for record in bench/results/*.jsonl; do [ -f "$record" ] && lines "$record" >"$tmp/before/$(basename "$record")"; done
+    if ! bounded "$DENO" bench -A --no-check --cached-only "$file" ${flags[@]+"${flags[@]}"} >"$tmp/bench.log" 2>&1; then
+      status=1
+      tail -n 30 "$tmp/bench.log" >&2
+    fi
+    for record in bench/results/*.jsonl; do
+      name=$(basename "$record")
+      [ -f "$record" ] && [ "$name" != gpu.jsonl ] || continue
+      skip=$(cat "$tmp/before/$name" 2>/dev/null || echo 0)
+      tail -n +$((skip + 1)) "$record" >>"$tmp/engine.jsonl"
+    done
+  done
+fi
+
+# ---- PyTorch
+: >"$tmp/torch.jsonl"
+PYTHON=${PYTHON:-python3} torch=""
+if [ $skip_torch = 0 ]; then
+  torch=$("$PYTHON" -c 'import torch; print(torch.__version__, "cuda" if torch.cuda.is_available() else "cpu")' 2>/dev/null) || torch=""
+  case "$torch" in
+    "") say "torch    not importable by $PYTHON; set PYTHON to add its rows" ;;
+    *cuda) say "torch    $torch"; bounded "$PYTHON" tests/reference/torch_bench.py >"$tmp/torch.jsonl" || status=1 ;;
+    *) if [ $is_software = 1 ]; then
+        say "torch    $torch"; bounded "$PYTHON" tests/reference/torch_bench.py --cpu --samples 20 >"$tmp/torch.jsonl" || status=1
+      else
+        say "torch    $torch finds no CUDA device; left out"
+      fi ;;
+  esac
+fi
+
+# ---- table and records
+commit=${COMMIT:-$(git rev-parse HEAD 2>/dev/null || echo unknown)}
+dirty=false
+[ -z "$(git status --porcelain --untracked-files=no 2>/dev/null)" ] || dirty=true
+gpu=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | head -n 1)
+if [ -z "$out" ]; then
+  out=bench/results/gpu.jsonl
+  # Records of a software adapter do not belong among the GPU's.
+  [ $is_software = 0 ] || out=${TMPDIR:-/tmp}/gpu_software.jsonl
+fi
+mkdir -p "$(dirname "$out")"
+meta="{\"commit\":$(json_string "$commit"),\"dirty\":$dirty,\"gpu\":$(json_string "$gpu"),\"torch\":$(json_string "$torch"),\"tests\":$(json_string "$tests_summary"),\"device\":$probe}"
+"$DENO" run --no-config -A bench/gpu_table.ts --engine "$tmp/engine.jsonl" --torch "$tmp/torch.jsonl" --meta "$meta" --out "$out" || status=1
+[ ! -f "$out" ] || say "records  $out"
+exit $status
