@@ -1,0 +1,207 @@
+/**
+ * Flags of the command line: one table per command, from which parsing, checking, defaults and help all come.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../core/errors.ts";
+
+/** One flag. `value` names the argument in help texts. */
+export type Flag =
+  | { kind: "switch"; help: string }
+  | { kind: "text"; help: string; value: string; default?: string }
+  | { kind: "list"; help: string; value: string }
+  | { kind: "number"; help: string; value: string; default?: number; min?: number; max?: number; integer?: boolean }
+  | { kind: "choice"; help: string; of: readonly string[]; default?: string };
+
+/** Flags of a command, by name without the dashes. */
+export type Flags = Readonly<Record<string, Flag>>;
+
+type Given<F extends Flag, T> = F extends { default: T } ? T : T | undefined;
+type Value<F extends Flag> = F extends { kind: "switch" } ? boolean
+  : F extends { kind: "list" } ? string[]
+  : F extends { kind: "number" } ? Given<F, number>
+  : Given<F, string>;
+
+/** A parsed command line. */
+export interface Args<F extends Flags = Flags> {
+  /** Value of every flag of the table; switches default to false, lists to empty. */
+  flags: { [K in keyof F]: Value<F[K]> };
+  /** `key=value` words, in order. */
+  overrides: [key: string, value: string][];
+  /** The other words. */
+  words: string[];
+}
+
+/** What a file of `src/cli/` exports to be a command. */
+export interface Command {
+  readonly name: string;
+  /** One line: what it does. */
+  readonly summary: string;
+  readonly flags: Flags;
+  /** One example, without the leading `deno task`. */
+  readonly example?: string;
+  /** How the words without dashes are called in the usage line; without it they are refused. */
+  readonly words?: string;
+  /** Whether `key=value` configuration overrides are accepted. */
+  readonly overrides?: boolean;
+  /** Whether an adapter must exist before `run`; main makes sure of it, installing Mesa's software driver if it may. */
+  readonly needsGpu?: boolean;
+  /** Does the work; the result is the exit status, 0 when nothing is returned. */
+  run(args: Args): Promise<number | void>;
+}
+
+/** Flags that mean the same for every command; each command takes those it needs. */
+export const COMMON = {
+  config: {
+    kind: "text",
+    value: "FILE",
+    help: "YAML configuration; the reference's conf/config.yaml is read as it is",
+  },
+  out: { kind: "text", value: "PATH", help: "where the result goes" },
+  seed: { kind: "number", value: "N", integer: true, min: 0, help: "seed of everything random" },
+  precision: { kind: "choice", of: ["f32", "f16"], help: "storage of weights and activations" },
+  software: { kind: "switch", help: "force the software adapter" },
+  quiet: { kind: "switch", help: "no progress, only warnings and errors" },
+  json: { kind: "switch", help: "the result as one JSON object on stdout, everything else on stderr" },
+  overwrite: { kind: "switch", help: "write over a finished output" },
+} as const satisfies Flags;
+
+/**
+ * Parses the words after the command's name.
+ *
+ * @throws {ConfigError} If a flag is unknown, lacks its value, or has one of the wrong type or range.
+ */
+export function parseArgs<F extends Flags>(
+  flags: F,
+  argv: readonly string[],
+  accepts: { words?: boolean; overrides?: boolean } = {},
+): Args<F> {
+  const values: Record<string, unknown> = {};
+  for (const [name, flag] of Object.entries(flags)) values[name] = initial(flag);
+  const overrides: [string, string][] = [];
+  const words: string[] = [];
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i]!;
+    if (word === "--") {
+      words.push(...argv.slice(i + 1));
+      break;
+    }
+    if (!word.startsWith("-") || /^-\d/.test(word)) {
+      const equals = word.search("=");
+      if (accepts.overrides && /^[\w.]+=/.test(word)) overrides.push([word.slice(0, equals), word.slice(equals + 1)]);
+      else words.push(word);
+      continue;
+    }
+    const [name, inline] = split(word);
+    const flag = flags[name];
+    if (flag === undefined) throw unknownFlag(word, Object.keys(flags));
+    if (flag.kind === "switch") {
+      if (inline !== undefined) throw new ConfigError(`Cannot read --${name}=${inline}: --${name} takes no value`);
+      values[name] = true;
+      continue;
+    }
+    const text = inline ?? argv[++i];
+    if (text === undefined || (inline === undefined && /^--\w/.test(text))) {
+      throw new ConfigError(`Cannot read --${name}: given no value, wanted ${wanted(flag)}`);
+    }
+    if (flag.kind === "list") (values[name] as string[]).push(text);
+    else values[name] = convert(name, flag, text);
+  }
+  if (words.length > 0 && !accepts.words) {
+    throw new ConfigError(`Cannot read ${JSON.stringify(words[0])}: this command takes only flags`, {
+      hint: "Add --help for the list",
+    });
+  }
+  return { flags: values as Args<F>["flags"], overrides, words };
+}
+
+function initial(flag: Flag): unknown {
+  if (flag.kind === "switch") return false;
+  return flag.kind === "list" ? [] : flag.default;
+}
+
+function split(word: string): [name: string, inline: string | undefined] {
+  const name = word.replace(/^--?/, "");
+  const equals = name.indexOf("=");
+  return equals < 0 ? [name, undefined] : [name.slice(0, equals), name.slice(equals + 1)];
+}
+
+function wanted(flag: Flag): string {
+  if (flag.kind === "choice") return `one of ${flag.of.join(", ")}`;
+  if (flag.kind !== "number") return flag.kind === "switch" ? "nothing" : flag.value;
+  const range = [flag.min === undefined ? "" : ` >= ${flag.min}`, flag.max === undefined ? "" : ` <= ${flag.max}`];
+  return `${flag.integer ? "an integer" : "a number"}${range.filter(Boolean).join(" and")}`;
+}
+
+function convert(name: string, flag: Exclude<Flag, { kind: "switch" | "list" }>, text: string): string | number {
+  if (flag.kind === "text") return text;
+  if (flag.kind === "choice") {
+    if (flag.of.includes(text)) return text;
+  } else {
+    const number = text.trim() === "" ? NaN : Number(text);
+    const inside = number >= (flag.min ?? -Infinity) && number <= (flag.max ?? Infinity);
+    if (Number.isFinite(number) && inside && (!flag.integer || Number.isInteger(number))) return number;
+  }
+  throw new ConfigError(`Cannot use --${name} ${text}: given ${JSON.stringify(text)}, wanted ${wanted(flag)}`);
+}
+
+function unknownFlag(word: string, names: readonly string[]): ConfigError {
+  const near = nearest(split(word)[0], [...names, "help"]);
+  return new ConfigError(`Cannot read ${word}: no such flag`, {
+    hint: near === undefined ? "Add --help for the list" : `Did you mean --${near}?`,
+    context: { given: word, ...(near === undefined ? {} : { nearest: near }) },
+  });
+}
+
+/** The candidate with the smallest edit distance to `word`, if it is near enough to be a typing error. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let least = Math.max(2, Math.floor(word.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = candidate.startsWith(word) && word.length > 1 ? 0 : editDistance(word, candidate);
+    if (distance < least) [best, least] = [candidate, distance];
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+/** Help text of one command. */
+export function helpText(command: Command): string {
+  const words = [command.words, command.overrides ? "[key=value …]" : undefined].filter(Boolean).join(" ");
+  const rows = Object.entries({ ...command.flags, help: { kind: "switch", help: "this text" } satisfies Flag }).map(
+    ([name, flag]): [string, string] => [`--${name}${argument(flag)}`, flag.help + defaultText(flag)],
+  );
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return [
+    `${command.name}: ${command.summary}`,
+    "",
+    `Usage: deno task ${command.name} [flags]${words && ` ${words}`}`,
+    "",
+    ...rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`),
+    ...(command.example === undefined ? [] : ["", `Example: deno task ${command.example}`]),
+  ].join("\n");
+}
+
+function argument(flag: Flag): string {
+  if (flag.kind === "switch") return "";
+  return flag.kind === "choice" ? ` ${flag.of.join("|")}` : ` ${flag.value}${flag.kind === "list" ? " …" : ""}`;
+}
+
+function defaultText(flag: Flag): string {
+  if (flag.kind === "switch") return "";
+  if (flag.kind === "list") return " (may be given several times)";
+  return flag.default === undefined ? "" : ` (default ${flag.default})`;
+}

@@ -1,0 +1,145 @@
+/**
+ * What the GPU of this process is and can do, as one JSON line on stdout. Runs in a process of its own: an adapter that
+ * appears after an installation is seen only by a fresh process, and a driver that crashes takes only the probe along.
+ *
+ * @module
+ */
+
+import { type Caps, type Gpu, requestGpu } from "../gpu/device.ts";
+
+/** The adapter as the browser interface names it. */
+export interface AdapterFacts {
+  description: string;
+  vendor: string;
+  device: string;
+  /** A software implementation. */
+  software: boolean;
+  features: string[];
+  limits: Record<string, number>;
+}
+
+/** Facts that need an open device. */
+export interface DeviceFacts {
+  caps: Caps;
+  /** Answers of compile probes, by name. */
+  probes: Record<string, boolean>;
+  /** Largest error of the self-test kernel, which must be 0; a text if it did not run. */
+  selfTest: number | string;
+  selfTestMs: number;
+}
+
+/** The probe's answer. */
+export interface ProbeAnswer {
+  adapter?: AdapterFacts;
+  device?: DeviceFacts;
+  /** Why the device part is missing. */
+  error?: string;
+}
+
+const ADD = `
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> b: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x < arrayLength(&y)) { y[id.x] = a[id.x] + b[id.x]; }
+}`;
+
+/** Kernels at the edge of what implementations grant; the engine does not need them, tuning does. */
+const PROBES: Readonly<Record<string, string>> = {
+  "17 KiB of workgroup memory": `
+@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+var<workgroup> w: array<f32, 4352>;
+@compute @workgroup_size(64) fn main(@builtin(local_invocation_index) i: u32) {
+  w[i] = f32(i); workgroupBarrier(); y[i] = w[63u - i];
+}`,
+  "512 invocations": `
+@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(512) fn main(@builtin(local_invocation_index) i: u32) { y[i] = f32(i); }`,
+};
+
+/** Adds two vectors on the device and returns the largest error. */
+async function selfTest(device: GPUDevice): Promise<number> {
+  const n = 1000;
+  const a = Float32Array.from({ length: n }, (_, i) => i * 0.5);
+  const b = Float32Array.from({ length: n }, (_, i) => 1 - i * 0.25);
+  const { STORAGE, COPY_SRC, COPY_DST, MAP_READ } = GPUBufferUsage;
+  const buffers = [a, b, undefined].map((data) => {
+    const buffer = device.createBuffer({ size: n * 4, usage: STORAGE | COPY_SRC | COPY_DST });
+    if (data !== undefined) device.queue.writeBuffer(buffer, 0, data);
+    return buffer;
+  });
+  const back = device.createBuffer({ size: n * 4, usage: MAP_READ | COPY_DST });
+  const module = device.createShaderModule({ code: ADD });
+  const pipeline = device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } });
+  const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
+  const encoder = device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
+  pass.dispatchWorkgroups(Math.ceil(n / 64));
+  pass.end();
+  encoder.copyBufferToBuffer(buffers[2]!, 0, back, 0, n * 4);
+  device.queue.submit([encoder.finish()]);
+  await back.mapAsync(GPUMapMode.READ);
+  const y = new Float32Array(back.getMappedRange());
+  return y.reduce((worst, value, i) => Math.max(worst, Math.abs(value - (a[i]! + b[i]!))), 0);
+}
+
+async function compiles(device: GPUDevice, code: string): Promise<boolean> {
+  device.pushErrorScope("validation");
+  try {
+    const module = device.createShaderModule({ code });
+    device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } });
+  } catch {
+    await device.popErrorScope();
+    return false;
+  }
+  return await device.popErrorScope() === null;
+}
+
+async function deviceFacts(gpu: Gpu): Promise<DeviceFacts> {
+  const probes: Record<string, boolean> = {};
+  for (const [name, code] of Object.entries(PROBES)) probes[name] = await compiles(gpu.device, code);
+  const started = performance.now();
+  const result = await selfTest(gpu.device).catch(String);
+  return { caps: gpu.caps, probes, selfTest: result, selfTestMs: performance.now() - started };
+}
+
+function adapterFacts(adapter: GPUAdapter, software: boolean): AdapterFacts {
+  const { description, vendor, device, isFallbackAdapter } = adapter.info;
+  const limits: Record<string, number> = {};
+  for (const name in adapter.limits) {
+    const value = (adapter.limits as unknown as Record<string, unknown>)[name];
+    if (typeof value === "number") limits[name] = value;
+  }
+  return {
+    description: description || `${vendor} ${device}`,
+    vendor,
+    device,
+    software: software || isFallbackAdapter || /llvmpipe|lavapipe|swiftshader/i.test(description),
+    features: [...adapter.features].sort(),
+    limits,
+  };
+}
+
+/** Prints a {@linkcode ProbeAnswer}. `--software` asks for the fallback adapter, `--device` opens it and tests it. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const software = argv.includes("--software");
+  const answer: ProbeAnswer = {};
+  const adapter = await navigator.gpu?.requestAdapter({
+    powerPreference: "high-performance",
+    forceFallbackAdapter: software,
+  });
+  if (adapter) answer.adapter = adapterFacts(adapter, software);
+  if (adapter && argv.includes("--device")) {
+    try {
+      const gpu = await requestGpu(navigator.gpu, { software });
+      answer.device = await deviceFacts(gpu);
+      gpu.destroy();
+    } catch (error) {
+      answer.error = error instanceof Error ? error.message : String(error);
+    }
+  }
+  console.log(JSON.stringify(answer));
+  return 0;
+}

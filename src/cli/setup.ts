@@ -1,0 +1,195 @@
+/**
+ * Makes sure that this machine has a WebGPU adapter: looks for one in a fresh process, and where there is none on Debian
+ * or Ubuntu installs Mesa's software Vulkan driver, as root or with passwordless sudo.
+ *
+ * @module
+ */
+
+import { DeviceError } from "../core/errors.ts";
+import type { ProbeAnswer } from "./probe.ts";
+
+/** What apt is asked for: Mesa's drivers, llvmpipe among them, and the loader that finds them. */
+export const PACKAGES: readonly string[] = ["mesa-vulkan-drivers", "libvulkan1"];
+
+/** How to get a software driver by hand, by the `ID` or `ID_LIKE` of os-release. */
+const BY_HAND: Readonly<Record<string, string>> = {
+  debian: `sudo apt-get update && sudo apt-get install -y --no-install-recommends ${PACKAGES.join(" ")}`,
+  fedora: "sudo dnf install -y mesa-vulkan-drivers vulkan-loader",
+  rhel: "sudo dnf install -y mesa-vulkan-drivers vulkan-loader",
+  suse: "sudo zypper install -y libvulkan_lvp libvulkan1",
+  arch: "sudo pacman -S --noconfirm vulkan-swrast vulkan-icd-loader",
+};
+
+/** What {@linkcode ensureAdapter} may do and whom it tells. */
+export interface SetupOptions {
+  /** Look for a software adapter even if the machine has a GPU. */
+  software?: boolean;
+  /** Whether a missing driver may be installed (default: yes, unless `SEAL_NO_INSTALL` is set). */
+  install?: boolean;
+  /** Receives one line at a time; stderr by default. */
+  say?: (line: string) => void;
+}
+
+/** What {@linkcode ensureAdapter} found and did. */
+export interface Setup {
+  /** Environment that lets a process find the adapter without noise. */
+  env: Record<string, string>;
+  /** The answer of the last probe. */
+  probe: ProbeAnswer;
+  /** Packages this call installed. */
+  installed: string[];
+  /** The command that would add a software driver, where `probe.adapter` is missing. */
+  mend: string;
+}
+
+/** The lines of a child process, its exit status, and whether it could be started at all. */
+interface Ran {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a program to its end without stdin; a program that does not exist gives status 127. */
+async function execute(command: string, args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+  try {
+    const child = new Deno.Command(command, { args: [...args], env, stdin: "null", stdout: "piped", stderr: "piped" });
+    const { code, stdout, stderr } = await child.output();
+    const decoder = new TextDecoder();
+    return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return { code: 127, stdout: "", stderr: `${command}: not found` };
+  }
+}
+
+/** Settings of the process that every GPU user on Linux wants; empty elsewhere. */
+function quietEnv(): Record<string, string> {
+  if (Deno.build.os !== "linux" || Deno.env.get("XDG_RUNTIME_DIR")) return {};
+  // Mesa and the loader complain on stderr without this folder and never need it here.
+  const folder = `${Deno.env.get("TMPDIR") ?? "/tmp"}/seal-runtime-${Deno.uid()}`;
+  Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return { XDG_RUNTIME_DIR: folder };
+}
+
+/** Backends worth asking, best first: on Linux Vulkan alone, which also skips the slow look at OpenGL. */
+function backendChoices(): Record<string, string>[] {
+  if (Deno.build.os !== "linux" || Deno.env.get("DENO_WEBGPU_BACKEND") !== undefined) return [{}];
+  return [{ DENO_WEBGPU_BACKEND: "vulkan" }, {}];
+}
+
+/**
+ * Asks a fresh process what the GPU is.
+ *
+ * @param flags `--software`, `--device`.
+ */
+export async function probe(env: Record<string, string>, flags: readonly string[] = []): Promise<ProbeAnswer> {
+  const main = new URL("./main.ts", import.meta.url).href;
+  const own = Deno.build.standalone ? [] : ["run", "-A", "--no-config", "--quiet", main];
+  const { code, stdout, stderr } = await execute(Deno.execPath(), [...own, "probe", ...flags], env);
+  try {
+    return JSON.parse(stdout.trim().split("\n").pop() ?? "") as ProbeAnswer;
+  } catch {
+    return { error: `The probe ended with status ${code}: ${stderr.trim().split("\n").pop() ?? ""}` };
+  }
+}
+
+/** First probe that finds an adapter, with the environment it was found in. */
+async function findAdapter(choices: Record<string, string>[], flags: string[]): Promise<Pick<Setup, "env" | "probe">> {
+  let last: Pick<Setup, "env" | "probe"> = { env: {}, probe: {} };
+  for (const choice of choices) {
+    const env = { ...quietEnv(), ...choice };
+    last = { env, probe: await probe(env, flags) };
+    if (last.probe.adapter) break;
+  }
+  return last;
+}
+
+/**
+ * Finds an adapter, installing a software one if there is none and that is possible without asking.
+ *
+ * @param options See {@linkcode SetupOptions}.
+ * @param flags Passed to the probe, `--device` for the facts that need an open device.
+ * @returns What was found; `probe.adapter` is missing if nothing helped.
+ */
+export async function ensureAdapter(options: SetupOptions = {}, flags: readonly string[] = []): Promise<Setup> {
+  const say = options.say ?? ((line: string) => console.error(line));
+  const asked = [...flags, ...(options.software ? ["--software"] : [])];
+  const choices = backendChoices();
+  const first = await findAdapter(choices.slice(0, 1), asked);
+  const mend = await installCommand();
+  if (first.probe.adapter) return { ...first, installed: [], mend };
+  let installed: string[] = [];
+  if (options.install ?? !Deno.env.get("SEAL_NO_INSTALL")) installed = await installSoftwareDriver(say);
+  const again = installed.length > 0 ? await findAdapter(choices.slice(0, 1), asked) : first;
+  if (again.probe.adapter || choices.length === 1) return { ...again, installed, mend };
+  // OpenGL works where it is all there is, with fewer features.
+  const rest = await findAdapter(choices.slice(1), asked);
+  return { ...(rest.probe.adapter ? rest : again), installed, mend };
+}
+
+/**
+ * Makes sure of an adapter and prepares this process for it. Must run before the first use of `navigator.gpu`.
+ *
+ * @returns The environment for child processes.
+ * @throws {DeviceError} If there is no adapter and none could be installed; the hint is the line to type.
+ */
+export async function prepareGpu(options: SetupOptions = {}): Promise<Record<string, string>> {
+  const { env, probe, mend } = await ensureAdapter(options);
+  if (!probe.adapter) {
+    throw new DeviceError(`Cannot find a WebGPU adapter: ${probe.error ?? "the system offers none"}`, {
+      code: "no-adapter",
+      hint: mend,
+    });
+  }
+  for (const [name, value] of Object.entries(env)) Deno.env.set(name, value);
+  return env;
+}
+
+/** Families of this distribution, nearest first; empty outside Linux. */
+async function distribution(): Promise<string[]> {
+  if (Deno.build.os !== "linux") return [];
+  const text = await Deno.readTextFile("/etc/os-release").catch(() => "");
+  return [...text.matchAll(/^ID(?:_LIKE)?=(.*)$/gm)].flatMap((match) => match[1]!.replaceAll('"', "").split(" "));
+}
+
+/** The line that adds a driver to this system by hand. */
+export async function installCommand(): Promise<string> {
+  if (Deno.build.os === "windows") return "Install the current driver of your graphics card and run this again";
+  if (Deno.build.os === "darwin") return "Update macOS: WebGPU needs a Mac with Metal";
+  for (const id of await distribution()) {
+    const line = BY_HAND[id === "ubuntu" ? "debian" : id];
+    if (line !== undefined) return Deno.uid() === 0 ? line.replaceAll("sudo ", "") : line;
+  }
+  return "Install a Vulkan driver and the Vulkan loader (Mesa's lavapipe is a software one) and run this again";
+}
+
+/** Installs Mesa's software driver where that needs no password. Returns the packages that are new. */
+async function installSoftwareDriver(say: (line: string) => void): Promise<string[]> {
+  if (!(await distribution()).some((id) => id === "debian" || id === "ubuntu")) return [];
+  const root = Deno.uid() === 0;
+  if (!root && (await execute("sudo", ["-n", "true"])).code !== 0) return [];
+  const prefix = root ? [] : ["sudo", "-n"];
+  say(`No WebGPU adapter found. Installing Mesa's software Vulkan driver: apt-get install ${PACKAGES.join(" ")}`);
+  const options = ["-o", "DPkg::Lock::Timeout=300"];
+  const install = ["install", "-y", "--no-install-recommends", ...options, ...PACKAGES];
+  let ran = await apt(prefix, install);
+  if (ran.code !== 0) {
+    // A fresh image has no package lists, an old one has stale ones.
+    say("Refreshing the package lists: apt-get update");
+    await apt(prefix, ["update", ...options]);
+    ran = await apt(prefix, install);
+  }
+  if (ran.code !== 0) {
+    say(`apt-get failed: ${(ran.stderr.trim() || ran.stdout.trim()).split("\n").slice(-3).join("\n")}`);
+    return [];
+  }
+  const installed = [...ran.stdout.matchAll(/^Setting up ([^ :]+)\S* \(([^)]*)\)/gm)].map((m) => `${m[1]} ${m[2]}`);
+  say(`Installed ${installed.length} packages: ${installed.join(", ")}`);
+  return installed;
+}
+
+async function apt(prefix: readonly string[], args: readonly string[]): Promise<Ran> {
+  // sudo drops the environment, so the setting travels as an argument of env.
+  const [command, ...rest] = [...prefix, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "apt-get", ...args];
+  return await execute(command!, rest);
+}
