@@ -1,0 +1,36 @@
+//! layernorm_fwd: normalise each row of x, then scale and shift
+//! y[m,d] = (x[m,d] - mean[m]) * rstd[m] * gamma[d] + beta[d]
+//!
+//! in     x      [M, D]   T
+//! in     gamma  [D]      f32
+//! in     beta   [D]      f32
+//! out    y      [M, D]   T
+//! out?   stats  [M, 2]   f32   mean, rstd; kept for layernorm_bwd_*
+//! param  eps    f32            added to the variance
+//! tune   WG = 64               32 | 64 | 128 | 256
+//! grid   fold M                one workgroup a row
+//! lib    reduce
+//! ref    tests/ref/layernorm.ts
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let m = folded(wg, nwg);
+  if (m >= p.M) { return; }
+  let row = m * p.D;
+  var s: f32 = 0.0;
+  for (var d = lane; d < p.D; d += WG) { s += f32(x[row + d]); }
+  let mean = reduceSum(s, lane) / f32(p.D);
+  var v: f32 = 0.0;
+  for (var d = lane; d < p.D; d += WG) {
+    let c = f32(x[row + d]) - mean;
+    v += c * c;
+  }
+  let rstd = inverseSqrt(reduceSum(v, lane) / f32(p.D) + p.eps);
+  for (var d = lane; d < p.D; d += WG) { y[row + d] = T((f32(x[row + d]) - mean) * rstd * gamma[d] + beta[d]); }
+  //!if stats
+  if (lane == 0u) {
+    stats[m * 2u] = mean;
+    stats[m * 2u + 1u] = rstd;
+  }
+  //!end
+}

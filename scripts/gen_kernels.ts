@@ -1,0 +1,133 @@
+/**
+ * Writes `src/gpu/kernels.gen.ts` from the kernel cards, and `index.gen.ts` files from folders whose files register
+ * themselves by existing. `--check` writes nothing and exits 1 on any difference; `--print NAME [key=value …]` prints
+ * the WGSL of one variant.
+ */
+
+import { expand } from "../src/gpu/expand.ts";
+import type { Kernel } from "../src/gpu/kernel.ts";
+import { type Card, expressionToTs, parseCard } from "./kernel_card.ts";
+
+const root = new URL("..", import.meta.url);
+
+function listFolder(folder: string, suffix: string): string[] {
+  const names: string[] = [];
+  for (const entry of Deno.readDirSync(new URL(folder, root))) {
+    if (entry.isFile && entry.name.endsWith(suffix) && !entry.name.endsWith(".gen.ts")) {
+      names.push(entry.name.slice(0, -suffix.length));
+    }
+  }
+  return names.sort();
+}
+
+function kernelObject(card: Card): string {
+  const quote = JSON.stringify;
+  const tensors = card.tensors.map((t) => `${t.name}${t.optional ? "?" : ""}: ${quote(t.access)}`).join("; ");
+  const params = card.params.map((p) => `${p.name}: number`).join("; ");
+  const options = Object.entries(card.options).map(([name, values]) => `${name}: ${values.map(quote).join(" | ")}`)
+    .join("; ");
+  const empty = "Record<never, never>";
+  const type = `Kernel<{ ${tensors} }, ${params ? `{ ${params} }` : empty}, ${options ? `{ ${options} }` : empty}>`;
+  const limits = card.limits.map((text) => `{ text: ${quote(text)}, holds: (d) => ${expressionToTs(card, text)} }`);
+  const grid = card.grid.map((text) => expressionToTs(card, text));
+  const usesDims = (texts: string[]) => (texts.some((t) => t.includes("d.")) ? "d" : "_d");
+  return `/** ${card.summary}. */
+export const ${card.name}: ${type} = {
+  name: ${quote(card.name)},
+  source: ${card.name}_wgsl,
+  libs: [${card.libs.map((lib) => `lib_${lib}`).join(", ")}],
+  tensors: ${quote(card.tensors)},
+  dims: ${quote(card.dims)},
+  params: ${quote(card.params)},
+  options: ${quote(card.options)},
+  tune: ${quote(card.tune)},
+  limits: [${limits.join(", ")}],
+  fold: ${card.fold},
+  grid: (${usesDims(grid)}) => [${grid.join(", ")}],
+};
+`;
+}
+
+function kernelsModule(): string {
+  const names = listFolder("kernels/", ".wgsl");
+  const cards = names.map((name) => parseCard(name, Deno.readTextFileSync(new URL(`kernels/${name}.wgsl`, root))));
+  const libs = [...new Set(cards.flatMap((card) => card.libs))].sort();
+  for (const card of cards) {
+    try {
+      Deno.statSync(new URL(card.ref, root));
+    } catch {
+      throw new Error(`kernels/${card.name}.wgsl: reference ${card.ref} does not exist`);
+    }
+  }
+  const imports = [
+    ...names.map((name) => `import ${name}_wgsl from "../../kernels/${name}.wgsl" with { type: "text" };`),
+    ...libs.map((lib) => `import lib_${lib} from "../../kernels/lib/${lib}.wgsl" with { type: "text" };`),
+  ];
+  return `// Written by scripts/gen_kernels.ts from the cards of kernels/*.wgsl; do not edit.
+// deno-fmt-ignore-file
+import type { Kernel } from "./kernel.ts";
+${imports.join("\n")}
+
+${cards.map(kernelObject).join("\n")}`;
+}
+
+/** Folders whose files are imported by name: [folder, exported name of each file]. */
+const INDEXES: [string, string][] = [["tests/cases/", "cases"]];
+
+function indexModule(folder: string, symbol: string): string {
+  const names = listFolder(folder, ".ts");
+  const imports = names.map((name) => `import { ${symbol} as ${name} } from "./${name}.ts";`);
+  return `// Written by scripts/gen_kernels.ts from the file names of this folder; do not edit.
+// deno-fmt-ignore-file
+${imports.join("\n")}
+
+/** Every file of this folder, by name. */
+export const index = { ${names.join(", ")} } as const;
+`;
+}
+
+async function main(args: string[]): Promise<number> {
+  if (args[0] === "--print") {
+    const kernels = await import("../src/gpu/kernels.gen.ts") as unknown as Record<string, Kernel>;
+    const kernel = kernels[args[1] ?? ""];
+    if (!kernel) throw new Error(`No kernel is named "${args[1]}"`);
+    const chosen = Object.fromEntries(args.slice(2).map((pair) => pair.split("=") as [string, string]));
+    console.log(expand(kernel, {
+      T: chosen.T === "f16" ? "f16" : "f32",
+      vec: chosen.vec === "1" ? 1 : 4,
+      weights: Object.fromEntries(
+        kernel.tensors.filter((t) => t.elem === "W").map((t) => [t.name, (chosen.W ?? "f32") as "f32"]),
+      ),
+      present: kernel.tensors.filter((t) => !t.optional || chosen[t.name]).map((t) => t.name),
+      options: Object.fromEntries(Object.entries(kernel.options).map(([k, v]) => [k, chosen[k] ?? (v[0] as string)])),
+      tune: Object.fromEntries(Object.entries(kernel.tune).map(([k, v]) => [k, Number(chosen[k] ?? v[0])])),
+    }));
+    return 0;
+  }
+  const wanted: [string, string][] = [["src/gpu/kernels.gen.ts", kernelsModule()]];
+  for (const [folder, symbol] of INDEXES) wanted.push([`${folder}index.gen.ts`, indexModule(folder, symbol)]);
+  let stale = 0;
+  for (const [path, text] of wanted) {
+    const url = new URL(path, root);
+    let current = "";
+    try {
+      current = Deno.readTextFileSync(url);
+    } catch { /* a new file */ }
+    if (current === text) continue;
+    if (args.includes("--check")) {
+      console.error(`${path} is stale: run "deno task gen"`);
+      stale++;
+    } else {
+      Deno.writeTextFileSync(url, text);
+      console.log(`wrote ${path}`);
+    }
+  }
+  return stale ? 1 : 0;
+}
+
+try {
+  Deno.exit(await main(Deno.args));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  Deno.exit(1);
+}

@@ -1,0 +1,229 @@
+/**
+ * The GPU as the engine sees it: adapter and device request, limits asked for by name, capability probes, error and
+ * device-loss reporting. Takes the `GPU` object from its caller, so that it runs on Deno, in a browser and on Dawn.
+ *
+ * @module
+ */
+
+import { DeviceError, KernelError } from "../core/errors.ts";
+
+/** Limits the engine asks for; each is clamped to what the adapter offers. */
+const WANTED_LIMITS = {
+  maxBufferSize: Number.MAX_SAFE_INTEGER,
+  maxStorageBufferBindingSize: Number.MAX_SAFE_INTEGER,
+  maxComputeWorkgroupStorageSize: 32768,
+  maxComputeInvocationsPerWorkgroup: 1024,
+  maxComputeWorkgroupSizeX: 1024,
+  maxStorageBuffersPerShaderStage: 10,
+  maxComputeWorkgroupsPerDimension: 65535,
+} as const;
+
+/** Alignments of sub-ranges; smaller is better, so the adapter's own value is asked for. */
+const WANTED_ALIGNMENTS = ["minStorageBufferOffsetAlignment", "minUniformBufferOffsetAlignment"] as const;
+
+const FEATURES = ["shader-f16", "subgroups", "timestamp-query"] as const;
+
+/** Limits that plans and kernels depend on. */
+export type DeviceLimits = Readonly<
+  Record<keyof typeof WANTED_LIMITS | (typeof WANTED_ALIGNMENTS)[number], number>
+>;
+
+/** What this device can do, found out by asking and by compiling, never by its name. */
+export interface Caps {
+  /** `shader-f16` was granted and a kernel using it compiles. */
+  readonly f16: boolean;
+  /** `subgroups` was granted (even where the adapter does not list it) and a kernel using it compiles. */
+  readonly subgroups: boolean;
+  /** Whether the compiler wants the line `enable subgroups;`. */
+  readonly subgroupsEnable: boolean;
+  /** Timestamps can be written at pass boundaries. */
+  readonly timestamps: boolean;
+  /** The adapter is a software implementation. */
+  readonly software: boolean;
+  /** Use the barrier-free kernels: on software adapters each barrier costs more than it saves. */
+  readonly flat: boolean;
+  readonly limits: DeviceLimits;
+}
+
+/** Options of {@linkcode requestGpu}. */
+export interface GpuOptions {
+  /** Force the fallback (software) adapter. */
+  software?: boolean;
+  /** Override the choice of kernel path, for tests. */
+  flat?: boolean;
+  /** Do not use these features even where they exist, for tests. */
+  without?: readonly (typeof FEATURES)[number][];
+  /** Lower limits than the adapter's, for tests. */
+  limits?: Partial<DeviceLimits>;
+}
+
+/** An open device with everything that depends on it. */
+export class Gpu {
+  #error: Error | undefined;
+  /** Pipelines by WGSL text; filled by `pipelines.ts`. */
+  readonly pipelines: Map<string, Promise<GPUComputePipeline>> = new Map();
+  /** Bind-group layouts by access pattern; filled by `pipelines.ts`. */
+  readonly layouts: Map<string, GPUBindGroupLayout> = new Map();
+
+  /** @param description Adapter name as the driver gives it. */
+  constructor(readonly device: GPUDevice, readonly caps: Caps, readonly description: string) {
+    device.addEventListener("uncapturederror", (event) => {
+      const error = (event as GPUUncapturedErrorEvent).error;
+      this.#error ??= new DeviceError(`Cannot go on using ${description}: ${firstLine(error.message)}`, {
+        code: "device-validation",
+        context: { text: error.message },
+      });
+    });
+    device.lost.then((info) => {
+      this.#error ??= lostError(description, info.message || info.reason || "unknown reason");
+    });
+  }
+
+  /** The queue of the device. */
+  get queue(): GPUQueue {
+    return this.device.queue;
+  }
+
+  /**
+   * Throws the first error that reached the device outside an error scope, or its loss. Costs nothing when all is well.
+   *
+   * @throws {DeviceError} If the device is lost or refused a command.
+   */
+  check(): void {
+    if (this.#error) throw this.#error;
+  }
+
+  /** Same device with other capabilities, for tests of both kernel paths. */
+  withCaps(caps: Partial<Caps>): Gpu {
+    return new Gpu(this.device, { ...this.caps, ...caps }, this.description);
+  }
+
+  /**
+   * Creates a buffer.
+   *
+   * @throws {DeviceError} If the device has no memory left, naming the bytes asked for.
+   */
+  buffer(label: string, size: number, usage: GPUBufferUsageFlags): GPUBuffer {
+    this.check();
+    try {
+      return this.device.createBuffer({ label, size, usage });
+    } catch (cause) {
+      throw new DeviceError(`Cannot allocate ${size} bytes for ${label}: ${firstLine(String(cause))}`, {
+        code: "out-of-memory",
+        context: { adapter: this.description, bytes: size },
+        cause,
+      });
+    }
+  }
+
+  /** Gives the device back. Later use of plans on it throws {@linkcode DeviceError}. */
+  destroy(): void {
+    this.#error ??= lostError(this.description, "destroyed");
+    this.device.destroy();
+  }
+}
+
+function lostError(description: string, reason: string): DeviceError {
+  return new DeviceError(`Cannot go on using ${description}: the device was lost (${reason})`, {
+    code: "device-lost",
+    hint: "Run the same command again: an unfinished run resumes from its last checkpoint",
+    context: { adapter: description, reason },
+  });
+}
+
+/** First line of a driver's message. */
+export function firstLine(text: string): string {
+  return text.trim().split("\n")[0] ?? "";
+}
+
+async function requestDevice(adapter: GPUAdapter, options: GpuOptions): Promise<GPUDevice> {
+  const offered = adapter.limits as unknown as Record<string, number>;
+  const requiredLimits: Record<string, number> = {};
+  for (const [name, wanted] of Object.entries(WANTED_LIMITS)) {
+    requiredLimits[name] = Math.min(wanted, offered[name] ?? 0, options.limits?.[name as keyof DeviceLimits] ?? Infinity);
+  }
+  for (const name of WANTED_ALIGNMENTS) requiredLimits[name] = offered[name] ?? 256;
+  let requiredFeatures = FEATURES.filter((name) =>
+    !options.without?.includes(name) && (name === "subgroups" || adapter.features.has(name))
+  ) as GPUFeatureName[];
+  for (;;) {
+    try {
+      return await adapter.requestDevice({ requiredFeatures, requiredLimits });
+    } catch (cause) {
+      // Deno grants `subgroups` without listing it; where that fails, go on without it.
+      if (!requiredFeatures.includes("subgroups" as GPUFeatureName)) {
+        throw new DeviceError(`Cannot open the adapter ${adapter.info.description}: ${firstLine(String(cause))}`, { cause });
+      }
+      requiredFeatures = requiredFeatures.filter((name) => (name as string) !== "subgroups");
+    }
+  }
+}
+
+/** Whether a kernel compiles to a pipeline. */
+async function compiles(device: GPUDevice, code: string): Promise<boolean> {
+  device.pushErrorScope("validation");
+  try {
+    const module = device.createShaderModule({ code });
+    await device.createComputePipelineAsync({ layout: "auto", compute: { module, entryPoint: "main" } });
+  } catch {
+    await device.popErrorScope();
+    return false;
+  }
+  return (await device.popErrorScope()) === null;
+}
+
+const PROBE = (head: string, body: string): string =>
+  `${head}@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(32) fn main(@builtin(local_invocation_index) i: u32) { y[i] = ${body}; }`;
+
+/**
+ * Opens a device with everything the engine can use of it.
+ *
+ * @param gpu `navigator.gpu`, or Dawn's.
+ * @throws {DeviceError} With code `no-adapter` when there is none.
+ */
+export async function requestGpu(gpu: GPU | undefined, options: GpuOptions = {}): Promise<Gpu> {
+  const adapter = await gpu?.requestAdapter({
+    powerPreference: "high-performance",
+    forceFallbackAdapter: options.software ?? false,
+  });
+  if (!adapter) {
+    throw new DeviceError("Cannot find a GPU adapter: the system offers none", {
+      code: "no-adapter",
+      hint: "deno task doctor --install",
+    });
+  }
+  const { info } = adapter;
+  const device = await requestDevice(adapter, options);
+  const granted = device.features as unknown as Set<string>;
+  const subgroup = "subgroupAdd(f32(i))";
+  const plain = !options.without?.includes("subgroups") && await compiles(device, PROBE("", subgroup));
+  const enabled = !plain && granted.has("subgroups") && await compiles(device, PROBE("enable subgroups;\n", subgroup));
+  const f16 = granted.has("shader-f16") && await compiles(device, PROBE("enable f16;\n", "f32(f16(i) * 2.0h)"));
+  const software = info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|software|basic render/i.test(info.description);
+  const limits = Object.fromEntries(
+    [...Object.keys(WANTED_LIMITS), ...WANTED_ALIGNMENTS].map((name) => {
+      const own = (device.limits as unknown as Record<string, number>)[name] ?? 0;
+      return [name, Math.min(own, options.limits?.[name as keyof DeviceLimits] ?? own)];
+    }),
+  ) as Record<keyof DeviceLimits, number>;
+  const caps: Caps = {
+    f16,
+    subgroups: plain || enabled,
+    subgroupsEnable: enabled,
+    timestamps: granted.has("timestamp-query"),
+    software,
+    flat: options.flat ?? software,
+    limits,
+  };
+  return new Gpu(device, caps, info.description || `${info.vendor} ${info.architecture}`.trim());
+}
+
+/** A {@linkcode KernelError} that names the kernel and the first line of the compiler's message. */
+export function kernelError(kernel: string, message: string, text: string, cause?: unknown): KernelError {
+  return new KernelError(`Cannot compile kernel ${kernel}: ${firstLine(message)}`, {
+    code: "kernel",
+    context: { kernel, message, text },
+    cause,
+  });
+}

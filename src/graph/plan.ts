@@ -1,0 +1,150 @@
+/**
+ * A plan: the list of dispatches of one step, recorded once by ops, compiled once, replayed every step. Also the tape: an
+ * op that can be differentiated leaves a closure that appends its backward dispatches.
+ *
+ * @module
+ */
+
+import type { Dtype } from "../core/dtype.ts";
+import type { Shape } from "../core/shape.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { Access, Kernel } from "../gpu/kernel.ts";
+import { compile, type CompileOptions, type Program } from "./program.ts";
+import { type RunOptions, solve, type Solved } from "./solve.ts";
+import { bytesOf, Storage, Tensor } from "./tensor.ts";
+
+/** Tensors a kernel takes, by name; optional ones may be left out. */
+export type KernelTensors<T> = { [K in keyof T]: Tensor | (undefined extends T[K] ? undefined : never) };
+
+/** Scalars and options a kernel takes. Options default to the first value the card lists. */
+export type KernelOptions<P, O> = P & { [K in keyof O]?: O[K] } & { tune?: Readonly<Record<string, number>> };
+
+type OptionsArgument<P, O> = [keyof P] extends [never] ? [options?: KernelOptions<P, O>] : [options: KernelOptions<P, O>];
+
+/** One recorded kernel call. */
+export interface Dispatch extends Solved {
+  readonly kernel: Kernel;
+  readonly options: RunOptions;
+}
+
+/**
+ * Appends backward dispatches: from the gradients of an op's outputs (undefined where none arrived) to those of its
+ * inputs. `needs[i]` says whether input `i` wants one; others are ignored. Gradient tensors are values: never written
+ * again, so an op may return the gradient it was given.
+ */
+export type Backward = (
+  grads: readonly (Tensor | undefined)[],
+  needs: readonly boolean[],
+) => readonly (Tensor | undefined)[];
+
+/** One differentiable op on the tape. */
+export interface TapeEntry {
+  readonly name: string;
+  readonly inputs: readonly (Tensor | undefined)[];
+  readonly outputs: readonly Tensor[];
+  readonly backward: Backward;
+}
+
+/** Records dispatches and the tape of one step. */
+export class Plan {
+  /** Dispatches in order. */
+  readonly dispatches: Dispatch[] = [];
+  /** Differentiable ops in order; `autodiff` walks it backwards. */
+  tape: TapeEntry[] = [];
+  /**
+   * Seed and step of the random numbers that dropout draws, u32 `[2]`: seed, step. Persistent; the host writes it.
+   */
+  random: Tensor | undefined;
+  #recording = true;
+  #stream = 0;
+  readonly #outputs: Set<Storage> = new Set();
+
+  /** @param gpu Device the plan will run on; its capabilities choose kernel paths while recording. */
+  constructor(readonly gpu: Gpu) {}
+
+  /** A new transient tensor. */
+  tensor(shape: Shape, dtype: Dtype = "f32", label = "tensor"): Tensor {
+    return new Tensor(shape, dtype, new Storage(label, bytesOf(shape, dtype), "transient"));
+  }
+
+  /**
+   * Appends one dispatch.
+   *
+   * @throws {ShapeError | DtypeError | ConfigError | LimitError} If the arguments do not fit the kernel's card.
+   */
+  run<T extends Partial<Record<string, Access | undefined>>, P extends Record<string, number>, O extends Record<string, string>>(
+    kernel: Kernel<T & Partial<Record<string, Access>>, P, O>,
+    tensors: KernelTensors<T>,
+    ...[options]: OptionsArgument<P, O>
+  ): void {
+    const plain = (options ?? {}) as RunOptions;
+    const solved = solve(kernel as unknown as Kernel, tensors as Record<string, Tensor | undefined>, plain, this.gpu.caps);
+    this.dispatches.push({ kernel: kernel as unknown as Kernel, options: plain, ...solved });
+  }
+
+  /** Whether backward will want a gradient for any of these, so that an op knows what to save. */
+  needsGrad(...tensors: (Tensor | undefined)[]): boolean {
+    return this.#recording && tensors.some((tensor) => tensor?.requiresGrad);
+  }
+
+  /** Puts an op on the tape if any input needs a gradient; its outputs then need one too. */
+  record(name: string, inputs: readonly (Tensor | undefined)[], outputs: readonly Tensor[], backward: Backward): void {
+    if (!this.needsGrad(...inputs)) return;
+    for (const output of outputs) output.requiresGrad = true;
+    this.tape.push({ name, inputs, outputs, backward });
+  }
+
+  /** Runs `body` without a tape: nothing is saved for backward. */
+  withoutTape<R>(body: () => R): R {
+    const before = this.#recording;
+    this.#recording = false;
+    try {
+      return body();
+    } finally {
+      this.#recording = before;
+    }
+  }
+
+  /** Runs `body` on a tape of its own and returns that tape. */
+  withTape<R>(body: () => R): { result: R; tape: TapeEntry[] } {
+    const outer = this.tape;
+    const before = this.#recording;
+    this.tape = [];
+    this.#recording = true;
+    try {
+      const result = body();
+      return { result, tape: this.tape };
+    } finally {
+      this.tape = outer;
+      this.#recording = before;
+    }
+  }
+
+  /** Number of the next random stream. Recomputation rewinds it, so that both passes draw the same numbers. */
+  nextStream(): number {
+    return this.#stream++;
+  }
+
+  /** Position of the stream counter. */
+  get stream(): number {
+    return this.#stream;
+  }
+
+  set stream(position: number) {
+    this.#stream = position;
+  }
+
+  /** Keeps a transient tensor readable after the step. */
+  output(...tensors: Tensor[]): void {
+    for (const tensor of tensors) this.#outputs.add(tensor.storage);
+  }
+
+  /**
+   * Drops what nobody reads, places memory, prints nothing, allocates within the budget and builds pipelines.
+   *
+   * @throws {LimitError} With the numbers, before anything is allocated, if the plan exceeds `budgetBytes`.
+   */
+  compile(options: CompileOptions = {}): Promise<Program> {
+    return compile(this.gpu, this.dispatches, this.#outputs, options);
+  }
+}

@@ -1,0 +1,51 @@
+/** The one closeness matcher: normalised mean squared error and worst element. */
+
+import type { Tolerance } from "./case.ts";
+
+/** Result of a comparison; `text` is empty when all is well. */
+export interface Closeness {
+  readonly nmse: number;
+  readonly max: number;
+  readonly text: string;
+}
+
+/** Compares `got` with `wanted`; NaN never passes. Infinite wanted values must be met exactly. */
+export function compare(got: ArrayLike<number>, wanted: ArrayLike<number>, tol: Required<Tolerance>): Closeness {
+  if (got.length !== wanted.length) return { nmse: NaN, max: NaN, text: `length ${got.length}, wanted ${wanted.length}` };
+  let error = 0;
+  let power = 0;
+  let worst = 0;
+  let at = 0;
+  let bad = -1;
+  for (let i = 0; i < wanted.length; i++) {
+    const w = wanted[i]!;
+    const y = got[i]!;
+    if (!Number.isFinite(w) || !Number.isFinite(y)) {
+      if (!Object.is(w, y) && bad < 0) bad = i;
+      continue;
+    }
+    const d = Math.abs(y - w);
+    error += d * d;
+    power += w * w;
+    if (d > worst) {
+      worst = d;
+      at = i;
+    }
+  }
+  const rms = Math.sqrt(power / Math.max(1, wanted.length));
+  // An all-zero reference is compared absolutely.
+  const nmse = power > 0 ? error / power : error;
+  const max = rms > 0 ? worst / rms : worst;
+  if (bad >= 0) return { nmse: NaN, max: NaN, text: `element ${bad} is ${got[bad]}, wanted ${wanted[bad]}` };
+  if (nmse <= tol.nmse && max <= tol.max) return { nmse, max, text: "" };
+  const text = `nmse ${nmse.toExponential(2)} (allowed ${tol.nmse}), worst element ${at} is ${got[at]}, wanted ${wanted[at]}, ` +
+    `${max.toExponential(2)} rms (allowed ${tol.max})`;
+  return { nmse, max, text };
+}
+
+/** Whether two results are the same bits. */
+export function sameBits(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false;
+  return true;
+}

@@ -1,0 +1,277 @@
+/**
+ * Runs one case of an op in all its variants on a device. Knows neither Deno nor Node: the same code checks kernels under
+ * Deno and under Dawn.
+ */
+
+import { backward } from "../src/autodiff/backward.ts";
+import { type Dtype, roundTo } from "../src/core/dtype.ts";
+import { Rng } from "../src/core/rng.ts";
+import type { Gpu } from "../src/gpu/device.ts";
+import { expand } from "../src/gpu/expand.ts";
+import { readback } from "../src/gpu/readback.ts";
+import { Plan } from "../src/graph/plan.ts";
+import { Store, upload } from "../src/graph/store.ts";
+import type { Tensor } from "../src/graph/tensor.ts";
+import type { OpCase, Tolerance, Values } from "./case.ts";
+import { compare, sameBits } from "./close.ts";
+
+/** What was checked in a case, over all variants. */
+export interface CaseResult {
+  /** Each failure, as a sentence. */
+  readonly failures: string[];
+  readonly variants: string[];
+  readonly gradient: boolean;
+  readonly f16: boolean;
+  readonly weights: boolean;
+  /** Largest normalised error of the outputs and of the gradients in the plain variants. */
+  readonly nmse: number;
+  readonly gradNmse: number;
+}
+
+interface Variant {
+  readonly name: string;
+  readonly flat: boolean;
+  readonly dtypes: Readonly<Record<string, Dtype>>;
+  readonly half: boolean;
+  readonly wrt: readonly string[];
+}
+
+const TOL = { plain: { nmse: 1e-10, max: 1e-4 }, half: { nmse: 1e-6, max: 1e-2 } };
+const GRAD_TOL = { plain: { nmse: 1e-8, max: 1e-3 }, half: { nmse: 1e-5, max: 3e-2 } };
+/** Milliseconds of central differences a case may cost, and most elements of one input. */
+const DIFFERENCE_MS = 300;
+const DIFFERENCE_ELEMENTS = 10_000;
+
+function variantsOf(test: OpCase, gpu: Gpu, paths: readonly boolean[]): Variant[] {
+  const plain = Object.fromEntries(Object.entries(test.inputs).map(([name, input]) => [name, input.dtype ?? "f32"]));
+  const out: Variant[] = [];
+  for (const flat of paths) {
+    const path = flat ? "flat" : "gpu";
+    out.push({ name: path, flat, dtypes: plain, half: false, wrt: test.wrt });
+    if (test.f16 && gpu.caps.f16) {
+      const dtypes = { ...plain, ...Object.fromEntries(test.f16.map((name) => [name, "f16" as Dtype])) };
+      out.push({ name: `${path} f16`, flat, dtypes, half: true, wrt: test.wrt });
+    }
+    for (const dtype of test.weights ? ["f16", "bf16"] as const : []) {
+      const dtypes = { ...plain, ...Object.fromEntries(test.weights!.map((name) => [name, dtype])) };
+      const wrt = test.wrt.filter((name) => !test.weights!.includes(name));
+      out.push({ name: `${path} weights ${dtype}`, flat, dtypes, half: false, wrt });
+    }
+  }
+  return out;
+}
+
+const list = <X>(value: X | readonly X[]): readonly X[] => (Array.isArray(value) ? value : [value as X]);
+
+function isFloat(dtype: Dtype): boolean {
+  return dtype === "f32" || dtype === "f16" || dtype === "bf16";
+}
+
+interface Recorded {
+  readonly plan: Plan;
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  readonly outputs: readonly Tensor[];
+  readonly grads: readonly (Tensor | undefined)[];
+  readonly cotangents: readonly (Float64Array | undefined)[];
+  readonly text: string;
+}
+
+/** Records forward and backward of a case in one variant. */
+function record(gpu: Gpu, store: Store, test: OpCase, variant: Variant, values: Values): Recorded {
+  const inputs: Record<string, Tensor> = {};
+  for (const [name, { shape }] of Object.entries(test.inputs)) {
+    // Every input has a buffer of its own, since an op may change one in place.
+    inputs[name] = store.from(`input ${name}`, name, shape, values[name]!, variant.dtypes[name]!);
+    inputs[name]!.requiresGrad = variant.wrt.includes(name);
+  }
+  const plan = new Plan(gpu);
+  const outputs = list(test.run(plan, inputs));
+  const rng = new Rng(7, 1);
+  const cotangents = outputs.map((out) => {
+    if (!variant.wrt.length || !isFloat(out.dtype) || !out.requiresGrad) return undefined;
+    return roundTo(rng.normals(out.size), out.dtype);
+  });
+  const seeds = outputs.flatMap((tensor, i) =>
+    cotangents[i] ? [{ tensor, grad: store.from("seed", `seed ${i}`, tensor.shape, cotangents[i], tensor.dtype) }] : []
+  );
+  const all = seeds.length ? backward(plan, seeds) : undefined;
+  const grads = variant.wrt.map((name) => all?.of(inputs[name]!));
+  plan.output(...outputs, ...grads.flatMap((grad) => (grad ? [grad] : [])));
+  const text = plan.dispatches.map(({ kernel, variant }) => expand(kernel, variant)).join("\n");
+  return { plan, inputs, outputs, grads, cotangents, text };
+}
+
+/** Gradient of sum(cotangent * output) by central differences of the f64 reference, at up to `budget` elements. */
+function differences(
+  loss: (a: Values) => number,
+  values: Values,
+  name: string,
+  deadline: number,
+): { index: number[]; slope: number[] } {
+  const x = values[name]!;
+  const order = new Rng(11, x.length).permutation(x.length);
+  const index: number[] = [];
+  const slope: number[] = [];
+  const moved = { ...values, [name]: x.slice() };
+  for (const i of order) {
+    if (index.length >= DIFFERENCE_ELEMENTS || (index.length >= 4 && Date.now() > deadline)) break;
+    const h = 1e-5 * Math.max(1, Math.abs(x[i]!));
+    moved[name]![i] = x[i]! + h;
+    const up = loss(moved);
+    moved[name]![i] = x[i]! - h;
+    const down = loss(moved);
+    moved[name]![i] = x[i]!;
+    index.push(i);
+    slope.push((up - down) / (2 * h));
+  }
+  return { index, slope };
+}
+
+/** Derivative along a random direction, which sees every element. */
+function directional(loss: (a: Values) => number, values: Values, name: string): { v: Float64Array; slope: number } {
+  const x = values[name]!;
+  const rng = new Rng(13, x.length);
+  const v = Float64Array.from({ length: x.length }, () => rng.normal());
+  const h = 1e-6;
+  const at = (sign: number) => loss({ ...values, [name]: x.map((value, i) => value + sign * h * v[i]!) });
+  return { v, slope: (at(1) - at(-1)) / (2 * h) };
+}
+
+function merge(tol: Tolerance | undefined, half: boolean, defaults: typeof TOL): Required<Tolerance> {
+  return half ? defaults.half : { ...defaults.plain, ...tol };
+}
+
+function checkGradients(
+  test: OpCase,
+  variant: Variant,
+  values: Values,
+  cotangents: readonly (Float64Array | undefined)[],
+  got: readonly (ArrayLike<number> | undefined)[],
+  fail: (what: string) => void,
+): number {
+  const tol = merge(test.gradTol, variant.half, GRAD_TOL);
+  const loss = (a: Values): number => {
+    let total = 0;
+    list(test.ref(a)).forEach((y, i) => {
+      const c = cotangents[i];
+      if (c) for (let j = 0; j < y.length; j++) total += y[j]! * c[j]!;
+    });
+    return total;
+  };
+  const formula = test.refGrad?.(values, cotangents.filter((c) => c !== undefined));
+  let worst = 0;
+  variant.wrt.forEach((name, n) => {
+    const grad = got[n];
+    if (!grad) return fail(`no gradient of ${name}`);
+    if (formula) {
+      const full = compare(grad, formula[name]!, tol);
+      worst = Math.max(worst, full.nmse);
+      if (full.text) fail(`gradient of ${name} against its formula: ${full.text}`);
+    }
+    if (variant.half) {
+      // One direction over all elements would drown in rounding; sampled elements are compared instead.
+    } else if (!formula) {
+      const { v, slope } = directional(loss, values, name);
+      let along = 0;
+      let norm = 0;
+      for (let i = 0; i < v.length; i++) {
+        along += grad[i]! * v[i]!;
+        norm += (grad[i]! * v[i]!) ** 2;
+      }
+      const error = Math.abs(along - slope) / Math.max(Math.sqrt(norm), 1e-6);
+      if (!(error <= 10 * tol.max)) fail(`gradient of ${name} along a direction is ${along}, wanted ${slope}`);
+    }
+    const { index, slope } = differences(loss, values, name, Date.now() + DIFFERENCE_MS / variant.wrt.length);
+    const sampled = compare(index.map((i) => (formula ? formula[name]![i]! : grad[i]!)), slope, tol);
+    if (!formula) worst = Math.max(worst, sampled.nmse);
+    if (sampled.text) fail(`gradient of ${name}${formula ? " (its formula)" : ""} at elements ${index.slice(0, 3)}…: ${sampled.text}`);
+  });
+  return worst;
+}
+
+async function runVariant(
+  gpu: Gpu,
+  test: OpCase,
+  variant: Variant,
+  seen: Set<string>,
+): Promise<{ failures: string[]; nmse: number; gradNmse: number } | undefined> {
+  const failures: string[] = [];
+  const fail = (what: string) => void failures.push(`${variant.name}: ${what}`);
+  const device = gpu.withCaps({ flat: variant.flat, limits: { ...gpu.caps.limits, ...test.limits } });
+  const store = new Store(device);
+  const rng = new Rng(3, 0);
+  const values: Values = {};
+  for (const [name, input] of Object.entries(test.inputs)) values[name] = roundTo(input.make(rng), variant.dtypes[name]!);
+  const { plan, inputs, outputs, grads, cotangents, text } = record(device, store, test, variant, values);
+  // An op without a path of its own for this capability gives the same text: nothing new to run.
+  if (seen.has(text)) {
+    store.destroy();
+    return undefined;
+  }
+  seen.add(text);
+  const program = await plan.compile({ guard: 256 });
+  const tensors = [...outputs, ...grads.flatMap((grad) => (grad ? [grad] : []))];
+  try {
+    const results: ArrayLike<number>[][] = [];
+    for (let pass = 0; pass < 2; pass++) {
+      for (const [name, tensor] of Object.entries(inputs)) upload(device, tensor, values[name]!);
+      program.poison();
+      program.run();
+      results.push(await readback(device, ...tensors));
+      if (!pass) for (const label of await program.damagedGuards()) fail(`guard words of ${label} were written`);
+    }
+    results[0]!.forEach((first, i) => {
+      if (!sameBits(first, results[1]![i]!)) fail(`output ${i} differs between two runs`);
+    });
+    const wanted = list(test.ref(values));
+    if (wanted.length !== outputs.length) fail(`${outputs.length} outputs, the reference has ${wanted.length}`);
+    let nmse = 0;
+    wanted.forEach((reference, i) => {
+      const exact = !isFloat(outputs[i]!.dtype);
+      const tol = exact ? { nmse: 0, max: 0 } : merge(test.tol, variant.half, TOL);
+      const close = compare(results[0]![i]!, reference, tol);
+      nmse = Math.max(nmse, close.nmse);
+      if (close.text) fail(`output ${i}: ${close.text}`);
+    });
+    let next = outputs.length;
+    const gotGrads = grads.map((grad) => (grad ? results[0]![next++] : undefined));
+    const gradNmse = variant.wrt.length ? checkGradients(test, variant, values, cotangents, gotGrads, fail) : 0;
+    return { failures, nmse, gradNmse };
+  } finally {
+    program.destroy();
+    store.destroy();
+  }
+}
+
+/** Runs all variants of a case. Throws only when recording or compiling throws. */
+export async function runCase(
+  gpu: Gpu,
+  test: OpCase,
+  options: { paths?: readonly ("flat" | "gpu")[] } = {},
+): Promise<CaseResult> {
+  const paths = (options.paths ?? ["flat", "gpu"]).map((path) => path === "flat");
+  const failures: string[] = [];
+  const variants: string[] = [];
+  const seen = new Set<string>();
+  let nmse = 0;
+  let gradNmse = 0;
+  for (const variant of variantsOf(test, gpu, paths)) {
+    const result = await runVariant(gpu, test, variant, seen);
+    if (!result) continue;
+    variants.push(variant.name);
+    failures.push(...result.failures);
+    if (!variant.half) {
+      nmse = Math.max(nmse, result.nmse);
+      gradNmse = Math.max(gradNmse, result.gradNmse);
+    }
+  }
+  return {
+    failures,
+    variants,
+    gradient: test.wrt.length > 0,
+    f16: variants.some((name) => name.endsWith(" f16") && !name.includes("weights")),
+    weights: variants.some((name) => name.includes("weights")),
+    nmse,
+    gradNmse,
+  };
+}
