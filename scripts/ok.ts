@@ -1,0 +1,86 @@
+/**
+ * Everything a change must pass, in one command. Each step runs even if an earlier one failed; the last line sums the
+ * steps and the tests. `--only a,b` runs some steps, `--platform` adds the op cases under Node and Dawn.
+ *
+ * @module
+ */
+
+import { exec, readTally, ROOT, type Tally, tallyLine } from "./exec.ts";
+
+/** One step; `counts` marks those that end with a tally of their own. */
+interface Step {
+  name: string;
+  args: () => string[];
+  counts?: boolean;
+}
+
+/** Folders of src/ that must also type-check against the browser's library. */
+const BROWSER = [
+  ..."core gpu graph ops autodiff nn models losses optim data train embed eval report".split(" "),
+];
+
+function browserFiles(): string[] {
+  const files: string[] = [];
+  function walk(folder: string): void {
+    for (const entry of Deno.readDirSync(ROOT + folder)) {
+      const path = `${folder}/${entry.name}`;
+      if (entry.isDirectory) walk(path);
+      else if (path.endsWith(".ts")) files.push(path);
+    }
+  }
+  const present = new Set([...Deno.readDirSync(`${ROOT}src`)].map((entry) => entry.name));
+  for (const folder of BROWSER) if (present.has(folder)) walk(`src/${folder}`);
+  return files.sort();
+}
+
+const STEPS: readonly Step[] = [
+  { name: "format", args: () => ["fmt", "--check"] },
+  { name: "lint", args: () => ["lint"] },
+  { name: "check", args: () => ["check", "."] },
+  { name: "browser", args: () => ["check", "--config", "scripts/browser.json", "--no-lock", ...browserFiles()] },
+  { name: "generated", args: () => ["run", "-A", "scripts/gen_kernels.ts", "--check"] },
+  { name: "docs", args: () => ["run", "-A", "scripts/check_docs.ts"] },
+  { name: "budget", args: () => ["run", "-A", "scripts/budget.ts"] },
+  { name: "publish", args: () => ["run", "-A", "scripts/publish_check.ts"] },
+  { name: "test", args: () => ["run", "-A", "scripts/test.ts"], counts: true },
+  { name: "platform", args: () => ["run", "-A", "scripts/test_platform.ts"], counts: true },
+];
+
+/** Steps chosen by the arguments. */
+function chosen(argv: readonly string[]): Step[] {
+  const at = argv.indexOf("--only");
+  if (at >= 0) {
+    const names = (argv[at + 1] ?? "").split(",");
+    const unknown = names.filter((name) => !STEPS.some((step) => step.name === name));
+    if (unknown.length > 0) {
+      console.error(`Cannot run step ${unknown.join(", ")}: wanted ${STEPS.map((step) => step.name).join(", ")}`);
+      Deno.exit(2);
+    }
+    return STEPS.filter((step) => names.includes(step.name));
+  }
+  return STEPS.filter((step) => step.name !== "platform" || argv.includes("--platform"));
+}
+
+if (import.meta.main) {
+  const total: Tally = { passed: 0, failed: 0, skipped: 0 };
+  const lines: string[] = [];
+  for (const step of chosen(Deno.args)) {
+    console.log(`\n== ${step.name}`);
+    const started = performance.now();
+    const { code, output } = await exec("deno", step.args());
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    const tally = step.counts ? readTally(output) : undefined;
+    const own = tally ?? { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
+    // A step that fails without saying what failed still counts.
+    if (code !== 0 && own.failed === 0) own.failed = 1;
+    if (step.counts && tally === undefined && code === 0) [own.passed, own.failed] = [0, 1];
+    total.passed += own.passed;
+    total.failed += own.failed;
+    total.skipped += own.skipped;
+    lines.push(
+      `${own.failed === 0 ? "ok  " : "FAIL"}  ${step.name.padEnd(10)} ${seconds.padStart(6)} s  ${tallyLine(own)}`,
+    );
+  }
+  console.log(`\n${lines.join("\n")}\n${tallyLine(total)}`);
+  Deno.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
+}

@@ -1,0 +1,59 @@
+/**
+ * Runs the tests: makes sure of an adapter, shows `deno test` while it runs, then the coverage of the operations, and
+ * ends with one line `N passed, N failed`. Arguments go to `deno test` (`--filter gelu`, paths).
+ *
+ * @module
+ */
+
+import { ensureAdapter } from "../src/cli/setup.ts";
+import { exec, ROOT, type Tally, tallyLine } from "./exec.ts";
+
+/** One row of `tests/.coverage.json`, written by the operation tests. */
+interface Coverage {
+  op: string;
+  cases: number;
+  [column: string]: unknown;
+}
+
+/** Reads the closing line of `deno test`. */
+function readSummary(output: string): Tally | undefined {
+  const found = [...output.matchAll(/^(?:ok|FAILED) \|(.*)$/gm)].pop()?.[1];
+  if (found === undefined) return undefined;
+  const count = (word: string): number => Number(new RegExp(`(\\d+) ${word}`).exec(found)?.[1] ?? 0);
+  return { passed: count("passed"), failed: count("failed"), skipped: count("ignored") };
+}
+
+/** The rows as a table with aligned columns. */
+function table(rows: readonly Coverage[]): string {
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const show = (value: unknown): string => {
+    if (typeof value === "boolean") return value ? "yes" : "-";
+    return Array.isArray(value) ? value.join("+") : String(value ?? "-");
+  };
+  const cells = [columns, ...rows.map((row) => columns.map((column) => show(row[column])))];
+  const widths = columns.map((_, i) => Math.max(...cells.map((line) => line[i]!.length)));
+  return cells.map((line) => line.map((cell, i) => cell.padEnd(widths[i]!)).join("  ").trimEnd()).join("\n");
+}
+
+if (import.meta.main) {
+  const { env, probe, mend } = await ensureAdapter();
+  if (!probe.adapter) {
+    console.error(`Cannot find a WebGPU adapter: ${probe.error ?? "the system offers none"}\nhint: ${mend}`);
+    console.log(tallyLine({ passed: 0, failed: 1, skipped: 0 }));
+    Deno.exit(6);
+  }
+  console.log(`adapter: ${probe.adapter.description}${probe.adapter.software ? " (software)" : ""}`);
+  const coverageFile = `${ROOT}tests/.coverage.json`;
+  await Deno.remove(coverageFile).catch(() => {});
+  // Types are checked by `deno task check`; here they would only delay the first result.
+  const { code, output } = await exec("deno", ["test", "-A", "--no-check", ...Deno.args], { env });
+  const rows = await Deno.readTextFile(coverageFile).then((text) => JSON.parse(text) as Coverage[], () => []);
+  if (rows.length > 0) console.log(`\n${table(rows)}\n${rows.length} operations`);
+  const tally = readSummary(output) ?? { passed: 0, failed: 0, skipped: 0 };
+  // A module that does not load, or a run that dies, fails no test by itself.
+  if (code !== 0) tally.failed = Math.max(1, tally.failed);
+  if (tally.passed + tally.failed === 0) console.log("No test matched");
+  const failed = tally.failed > 0 || tally.passed === 0;
+  console.log(tallyLine(failed && tally.failed === 0 ? { ...tally, failed: 1 } : tally));
+  Deno.exit(failed ? 1 : 0);
+}
