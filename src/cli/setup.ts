@@ -184,7 +184,8 @@ async function installSoftwareDriver(say: (line: string) => void): Promise<strin
     return [];
   }
   const installed = [...ran.stdout.matchAll(/^Setting up ([^ :]+)\S* \(([^)]*)\)/gm)].map((m) => `${m[1]} ${m[2]}`);
-  say(`Installed ${installed.length} packages: ${installed.join(", ")}`);
+  const asked = installed.filter((entry) => PACKAGES.some((name) => entry.startsWith(`${name} `)));
+  say(`Installed ${asked.join(", ")} and ${installed.length - asked.length} packages they need`);
   return installed;
 }
 
