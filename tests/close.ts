@@ -11,7 +11,9 @@ export interface Closeness {
 
 /** Compares `got` with `wanted`; NaN never passes. Infinite wanted values must be met exactly. */
 export function compare(got: ArrayLike<number>, wanted: ArrayLike<number>, tol: Required<Tolerance>): Closeness {
-  if (got.length !== wanted.length) return { nmse: NaN, max: NaN, text: `length ${got.length}, wanted ${wanted.length}` };
+  if (got.length !== wanted.length) {
+    return { nmse: NaN, max: NaN, text: `length ${got.length}, wanted ${wanted.length}` };
+  }
   let error = 0;
   let power = 0;
   let worst = 0;
@@ -38,7 +40,8 @@ export function compare(got: ArrayLike<number>, wanted: ArrayLike<number>, tol: 
   const max = rms > 0 ? worst / rms : worst;
   if (bad >= 0) return { nmse: NaN, max: NaN, text: `element ${bad} is ${got[bad]}, wanted ${wanted[bad]}` };
   if (nmse <= tol.nmse && max <= tol.max) return { nmse, max, text: "" };
-  const text = `nmse ${nmse.toExponential(2)} (allowed ${tol.nmse}), worst element ${at} is ${got[at]}, wanted ${wanted[at]}, ` +
+  const text =
+    `nmse ${nmse.toExponential(2)} (allowed ${tol.nmse}), worst element ${at} is ${got[at]}, wanted ${wanted[at]}, ` +
     `${max.toExponential(2)} rms (allowed ${tol.max})`;
   return { nmse, max, text };
 }

@@ -154,7 +154,7 @@ function checkGradients(
     let total = 0;
     list(test.ref(a)).forEach((y, i) => {
       const c = cotangents[i];
-      if (c) for (let j = 0; j < y.length; j++) total += y[j]! * c[j]!;
+      if (c) { for (let j = 0; j < y.length; j++) total += y[j]! * c[j]!; }
     });
     return total;
   };
@@ -184,7 +184,9 @@ function checkGradients(
     const { index, slope } = differences(loss, values, name, Date.now() + DIFFERENCE_MS / variant.wrt.length);
     const sampled = compare(index.map((i) => (formula ? formula[name]![i]! : grad[i]!)), slope, tol);
     if (!formula) worst = Math.max(worst, sampled.nmse);
-    if (sampled.text) fail(`gradient of ${name}${formula ? " (its formula)" : ""} at elements ${index.slice(0, 3)}…: ${sampled.text}`);
+    if (sampled.text) {
+      fail(`gradient of ${name}${formula ? " (its formula)" : ""} at elements ${index.slice(0, 3)}…: ${sampled.text}`);
+    }
   });
   return worst;
 }
@@ -201,7 +203,9 @@ async function runVariant(
   const store = new Store(device);
   const rng = new Rng(3, 0);
   const values: Values = {};
-  for (const [name, input] of Object.entries(test.inputs)) values[name] = roundTo(input.make(rng), variant.dtypes[name]!);
+  for (const [name, input] of Object.entries(test.inputs)) {
+    values[name] = roundTo(input.make(rng), variant.dtypes[name]!);
+  }
   const { plan, inputs, outputs, grads, cotangents, text } = record(device, store, test, variant, values);
   // An op without a path of its own for this capability gives the same text: nothing new to run.
   if (seen.has(text)) {
@@ -218,7 +222,7 @@ async function runVariant(
       program.poison();
       program.run();
       results.push(await readback(device, ...tensors));
-      if (!pass) for (const label of await program.damagedGuards()) fail(`guard words of ${label} were written`);
+      if (!pass) { for (const label of await program.damagedGuards()) fail(`guard words of ${label} were written`); }
     }
     results[0]!.forEach((first, i) => {
       if (!sameBits(first, results[1]![i]!)) fail(`output ${i} differs between two runs`);

@@ -36,9 +36,12 @@ export function broadcastShapes(a: Shape, b: Shape, op = "broadcast"): number[] 
     const x = a[a.length - rank + i] ?? 1;
     const y = b[b.length - rank + i] ?? 1;
     if (x !== y && x !== 1 && y !== 1) {
-      throw new ShapeError(`Cannot ${op} ${formatShape(a)} with ${formatShape(b)}: dimension ${i} is ${x} against ${y}`, {
-        context: { op, given: [a, b], dim: i },
-      });
+      throw new ShapeError(
+        `Cannot ${op} ${formatShape(a)} with ${formatShape(b)}: dimension ${i} is ${x} against ${y}`,
+        {
+          context: { op, given: [a, b], dim: i },
+        },
+      );
     }
     out.push(x === 1 ? y : x);
   }

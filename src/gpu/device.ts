@@ -140,7 +140,11 @@ async function requestDevice(adapter: GPUAdapter, options: GpuOptions): Promise<
   const offered = adapter.limits as unknown as Record<string, number>;
   const requiredLimits: Record<string, number> = {};
   for (const [name, wanted] of Object.entries(WANTED_LIMITS)) {
-    requiredLimits[name] = Math.min(wanted, offered[name] ?? 0, options.limits?.[name as keyof DeviceLimits] ?? Infinity);
+    requiredLimits[name] = Math.min(
+      wanted,
+      offered[name] ?? 0,
+      options.limits?.[name as keyof DeviceLimits] ?? Infinity,
+    );
   }
   for (const name of WANTED_ALIGNMENTS) requiredLimits[name] = offered[name] ?? 256;
   let requiredFeatures = FEATURES.filter((name) =>
@@ -152,7 +156,9 @@ async function requestDevice(adapter: GPUAdapter, options: GpuOptions): Promise<
     } catch (cause) {
       // Deno grants `subgroups` without listing it; where that fails, go on without it.
       if (!requiredFeatures.includes("subgroups" as GPUFeatureName)) {
-        throw new DeviceError(`Cannot open the adapter ${adapter.info.description}: ${firstLine(String(cause))}`, { cause });
+        throw new DeviceError(`Cannot open the adapter ${adapter.info.description}: ${firstLine(String(cause))}`, {
+          cause,
+        });
       }
       requiredFeatures = requiredFeatures.filter((name) => (name as string) !== "subgroups");
     }
@@ -200,7 +206,8 @@ export async function requestGpu(gpu: GPU | undefined, options: GpuOptions = {})
   const plain = !options.without?.includes("subgroups") && await compiles(device, PROBE("", subgroup));
   const enabled = !plain && granted.has("subgroups") && await compiles(device, PROBE("enable subgroups;\n", subgroup));
   const f16 = granted.has("shader-f16") && await compiles(device, PROBE("enable f16;\n", "f32(f16(i) * 2.0h)"));
-  const software = info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|software|basic render/i.test(info.description);
+  const software = info.isFallbackAdapter ||
+    /llvmpipe|lavapipe|swiftshader|software|basic render/i.test(info.description);
   const limits = Object.fromEntries(
     [...Object.keys(WANTED_LIMITS), ...WANTED_ALIGNMENTS].map((name) => {
       const own = (device.limits as unknown as Record<string, number>)[name] ?? 0;

@@ -55,9 +55,13 @@ function accessors(slot: TensorSlot, variant: Variant): string[] {
     const pair = half ? "unpack2x16float(w)" : "vec2f(bitcast<f32>(w << 16u), bitcast<f32>(w & 0xffff0000u))";
     lines.push(`fn ${name}_pair(w: u32) -> vec2f { return ${pair}; }`);
     const word = wide ? `select(${name}[i >> 2u].x, ${name}[i >> 2u].y, (i & 2u) != 0u)` : `${name}[i >> 1u]`;
-    lines.push(`fn ${name}_load(i: u32) -> f32 { let v = ${name}_pair(${word}); return select(v.x, v.y, (i & 1u) != 0u); }`);
+    lines.push(
+      `fn ${name}_load(i: u32) -> f32 { let v = ${name}_pair(${word}); return select(v.x, v.y, (i & 1u) != 0u); }`,
+    );
     if (slot.pack === 4) {
-      const body = wide ? `let v = ${name}[i >> 2u]; return vec4f(${name}_pair(v.x), ${name}_pair(v.y));` : `return ${four};`;
+      const body = wide
+        ? `let v = ${name}[i >> 2u]; return vec4f(${name}_pair(v.x), ${name}_pair(v.y));`
+        : `return ${four};`;
       lines.push(`fn ${name}_load4(i: u32) -> vec4f { ${body} }`);
     }
     return lines;

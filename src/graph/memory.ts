@@ -58,7 +58,9 @@ function collect(touches: readonly Touch[], keep: ReadonlySet<Storage>, reuse: b
     const touched = (storages: readonly Storage[]) =>
       storages.filter((s) => s.kind === "transient").map((storage) => {
         let item = items.get(storage);
-        if (!item) items.set(storage, item = { storage, first: step, last: step, conflicts: new Set(), slab: -1, offset: 0 });
+        if (!item) {
+          items.set(storage, item = { storage, first: step, last: step, conflicts: new Set(), slab: -1, offset: 0 });
+        }
         item.last = step;
         return item;
       });

@@ -19,7 +19,8 @@ export type KernelTensors<T> = { [K in keyof T]: Tensor | (undefined extends T[K
 /** Scalars and options a kernel takes. Options default to the first value the card lists. */
 export type KernelOptions<P, O> = P & { [K in keyof O]?: O[K] } & { tune?: Readonly<Record<string, number>> };
 
-type OptionsArgument<P, O> = [keyof P] extends [never] ? [options?: KernelOptions<P, O>] : [options: KernelOptions<P, O>];
+type OptionsArgument<P, O> = [keyof P] extends [never] ? [options?: KernelOptions<P, O>]
+  : [options: KernelOptions<P, O>];
 
 /** One recorded kernel call. */
 export interface Dispatch extends Solved {
@@ -72,13 +73,22 @@ export class Plan {
    *
    * @throws {ShapeError | DtypeError | ConfigError | LimitError} If the arguments do not fit the kernel's card.
    */
-  run<T extends Partial<Record<string, Access | undefined>>, P extends Record<string, number>, O extends Record<string, string>>(
+  run<
+    T extends Partial<Record<string, Access | undefined>>,
+    P extends Record<string, number>,
+    O extends Record<string, string>,
+  >(
     kernel: Kernel<T & Partial<Record<string, Access>>, P, O>,
     tensors: KernelTensors<T>,
     ...[options]: OptionsArgument<P, O>
   ): void {
     const plain = (options ?? {}) as RunOptions;
-    const solved = solve(kernel as unknown as Kernel, tensors as Record<string, Tensor | undefined>, plain, this.gpu.caps);
+    const solved = solve(
+      kernel as unknown as Kernel,
+      tensors as Record<string, Tensor | undefined>,
+      plain,
+      this.gpu.caps,
+    );
     this.dispatches.push({ kernel: kernel as unknown as Kernel, options: plain, ...solved });
   }
 

@@ -62,7 +62,12 @@ function dropUnused(dispatches: readonly Dispatch[], outputs: ReadonlySet<Storag
   return kept.reverse();
 }
 
-function memoryReport(layout: Layout, dispatches: readonly Dispatch[], recorded: number, paramBytes: number): MemoryReport {
+function memoryReport(
+  layout: Layout,
+  dispatches: readonly Dispatch[],
+  recorded: number,
+  paramBytes: number,
+): MemoryReport {
   const all = new Set(dispatches.flatMap(({ bound }) => bound.map(({ tensor }) => tensor.storage)));
   let unshared = 0;
   let persistent = 0;
@@ -154,7 +159,9 @@ export async function compile(
     const params = gpu.buffer("params", packed.byteLength, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
     owned.push(params);
     gpu.queue.writeBuffer(params, 0, packed);
-    const steps = await Promise.all(dispatches.map((dispatch, i) => prepare(gpu, dispatch, params, i * stride, words * 4)));
+    const steps = await Promise.all(
+      dispatches.map((dispatch, i) => prepare(gpu, dispatch, params, i * stride, words * 4)),
+    );
     return new Program(gpu, steps, report, slabs, owned, layout, guard);
   } catch (error) {
     for (const buffer of owned) buffer.destroy();
@@ -305,7 +312,9 @@ export class Program {
       const from = offset / 4;
       const to = from + storage.bytes / 4;
       const guard = this.#guard / 4;
-      const intact = [...words.subarray(from - guard, from), ...words.subarray(to, to + guard)].every((w) => w === POISON);
+      const intact = [...words.subarray(from - guard, from), ...words.subarray(to, to + guard)].every((w) =>
+        w === POISON
+      );
       if (!intact) damaged.push(storage.label);
     }
     return damaged;

@@ -61,7 +61,9 @@ function solveDims(kernel: Kernel, bound: Solved["bound"]): Record<string, numbe
       const wanted = known === undefined ? `a multiple of ${coef}` : known * coef;
       const label = name || String(coef);
       throw new ShapeError(
-        `Cannot run ${kernel.name}: ${slot.name} is ${formatShape(tensor.shape)}, dimension ${label} is ${extent}, wanted ${wanted}`,
+        `Cannot run ${kernel.name}: ${slot.name} is ${
+          formatShape(tensor.shape)
+        }, dimension ${label} is ${extent}, wanted ${wanted}`,
         { context: { op: kernel.name, tensor: slot.name, dim: label, given: extent, wanted } },
       );
     });
@@ -117,7 +119,9 @@ function solveVariant(kernel: Kernel, bound: Solved["bound"], options: RunOption
 function checkNames(kernel: Kernel, tensors: Readonly<Record<string, unknown>>, options: RunOptions): void {
   for (const key of Object.keys(options)) {
     if (key !== "tune" && !(key in kernel.options) && !kernel.params.some((param) => param.name === key)) {
-      throw new ConfigError(`Cannot run ${kernel.name}: it has no option "${key}"`, { context: { op: kernel.name, key } });
+      throw new ConfigError(`Cannot run ${kernel.name}: it has no option "${key}"`, {
+        context: { op: kernel.name, key },
+      });
     }
   }
   for (const { name } of kernel.params) {
@@ -130,7 +134,9 @@ function checkNames(kernel: Kernel, tensors: Readonly<Record<string, unknown>>, 
   }
   for (const key of Object.keys(tensors)) {
     if (!kernel.tensors.some((slot) => slot.name === key)) {
-      throw new ConfigError(`Cannot run ${kernel.name}: it has no tensor "${key}"`, { context: { op: kernel.name, key } });
+      throw new ConfigError(`Cannot run ${kernel.name}: it has no tensor "${key}"`, {
+        context: { op: kernel.name, key },
+      });
     }
   }
 }
@@ -153,23 +159,35 @@ export function solve(
     const tensor = tensors[slot.name];
     if (!tensor) {
       if (slot.optional) continue;
-      throw new ConfigError(`Cannot run ${kernel.name}: tensor ${slot.name} is missing`, { context: { op: kernel.name } });
+      throw new ConfigError(`Cannot run ${kernel.name}: tensor ${slot.name} is missing`, {
+        context: { op: kernel.name },
+      });
     }
     if (tensor.bytes > limits.maxStorageBufferBindingSize) {
       throw new LimitError(
-        `Cannot bind ${slot.name} ${formatShape(tensor.shape)} to ${kernel.name}: ${tensor.bytes} bytes, the device binds at most ${limits.maxStorageBufferBindingSize}`,
+        `Cannot bind ${slot.name} ${
+          formatShape(tensor.shape)
+        } to ${kernel.name}: ${tensor.bytes} bytes, the device binds at most ${limits.maxStorageBufferBindingSize}`,
         {
           hint: "Lower the batch size",
-          context: { op: kernel.name, limit: "maxStorageBufferBindingSize", given: tensor.bytes, max: limits.maxStorageBufferBindingSize },
+          context: {
+            op: kernel.name,
+            limit: "maxStorageBufferBindingSize",
+            given: tensor.bytes,
+            max: limits.maxStorageBufferBindingSize,
+          },
         },
       );
     }
     bound.push({ slot, tensor });
   }
   if (bound.length > limits.maxStorageBuffersPerShaderStage) {
-    throw new LimitError(`Cannot run ${kernel.name}: ${bound.length} tensors, the device binds at most ${limits.maxStorageBuffersPerShaderStage}`, {
-      context: { op: kernel.name, limit: "maxStorageBuffersPerShaderStage", given: bound.length },
-    });
+    throw new LimitError(
+      `Cannot run ${kernel.name}: ${bound.length} tensors, the device binds at most ${limits.maxStorageBuffersPerShaderStage}`,
+      {
+        context: { op: kernel.name, limit: "maxStorageBuffersPerShaderStage", given: bound.length },
+      },
+    );
   }
   const dims = solveDims(kernel, bound);
   const variant = solveVariant(kernel, bound, options, caps);
@@ -177,7 +195,9 @@ export function solve(
   for (const { name } of kernel.params) env[name] = options[name] as number;
   for (const { text, holds } of kernel.limits) {
     if (!holds(env)) {
-      const given = [...kernel.dims, ...kernel.params.map((p) => p.name)].filter((d) => text.includes(d)).map((d) => `${d} = ${env[d]}`);
+      const given = [...kernel.dims, ...kernel.params.map((p) => p.name)].filter((d) => text.includes(d)).map((d) =>
+        `${d} = ${env[d]}`
+      );
       throw new LimitError(`Cannot run ${kernel.name}: ${given.join(", ")}, wanted ${text}`, {
         context: { op: kernel.name, limit: text, given: env },
       });
@@ -192,9 +212,12 @@ export function solve(
   }
   const [x = 1, y = 1, z = 1] = wanted;
   if (Math.max(x, y, z) > most) {
-    throw new LimitError(`Cannot run ${kernel.name}: ${x} x ${y} x ${z} workgroups, the device allows ${most} a dimension`, {
-      context: { op: kernel.name, limit: "maxComputeWorkgroupsPerDimension", given: [x, y, z], max: most },
-    });
+    throw new LimitError(
+      `Cannot run ${kernel.name}: ${x} x ${y} x ${z} workgroups, the device allows ${most} a dimension`,
+      {
+        context: { op: kernel.name, limit: "maxComputeWorkgroupsPerDimension", given: [x, y, z], max: most },
+      },
+    );
   }
   return { variant, bound, dims, groups: [x, y, z] };
 }

@@ -41,10 +41,13 @@ export class Store {
     const max = Math.min(maxStorageBufferBindingSize, maxBufferSize);
     const bytes = bytesOf(shape, dtype);
     if (bytes > max) {
-      throw new LimitError(`Cannot hold ${label} ${formatShape(shape)}: ${bytes} bytes, the device binds at most ${max}`, {
-        hint: "Split the tensor, or store it as f16",
-        context: { tensor: label, limit: "maxStorageBufferBindingSize", given: bytes, max },
-      });
+      throw new LimitError(
+        `Cannot hold ${label} ${formatShape(shape)}: ${bytes} bytes, the device binds at most ${max}`,
+        {
+          hint: "Split the tensor, or store it as f16",
+          context: { tensor: label, limit: "maxStorageBufferBindingSize", given: bytes, max },
+        },
+      );
     }
     const chunks = this.#chunks.get(group) ?? [];
     this.#chunks.set(group, chunks);
@@ -112,9 +115,14 @@ export function upload(gpu: Gpu, tensor: Tensor, data: ArrayLike<number> | Uint8
   const count = raw && tensor.dtype !== "u8" ? bytes.byteLength : data.length;
   const wanted = raw && tensor.dtype !== "u8" ? tensor.bytes : tensor.size;
   if (count !== wanted) {
-    throw new LimitError(`Cannot write ${count} elements to ${storage.label}: ${formatShape(tensor.shape)} holds ${wanted}`, {
-      context: { tensor: storage.label, given: count, wanted },
-    });
+    throw new LimitError(
+      `Cannot write ${count} elements to ${storage.label}: ${formatShape(tensor.shape)} holds ${wanted}`,
+      {
+        context: { tensor: storage.label, given: count, wanted },
+      },
+    );
   }
-  if (bytes.byteLength) gpu.queue.writeBuffer(storage.buffer, storage.offset + tensor.byteOffset, bytes as Uint8Array<ArrayBuffer>);
+  if (bytes.byteLength) {
+    gpu.queue.writeBuffer(storage.buffer, storage.offset + tensor.byteOffset, bytes as Uint8Array<ArrayBuffer>);
+  }
 }

@@ -49,7 +49,9 @@ export class Tensor {
   /** Extent `i`, counted from the end when negative. */
   dim(i: number): number {
     const extent = this.shape[i < 0 ? this.shape.length + i : i];
-    if (extent === undefined) throw new ShapeError(`Cannot read extent ${i} of ${formatShape(this.shape)}: no such dimension`);
+    if (extent === undefined) {
+      throw new ShapeError(`Cannot read extent ${i} of ${formatShape(this.shape)}: no such dimension`);
+    }
     return extent;
   }
 
@@ -78,7 +80,9 @@ export class Tensor {
   slice(start: number, shape: Shape): Tensor {
     const offset = this.byteOffset + start * dtypeBytes(this.dtype);
     if (start < 0 || start + sizeOf(shape) > this.size) {
-      throw new ShapeError(`Cannot slice ${formatShape(shape)} at ${start}: ${formatShape(this.shape)} has ${this.size} elements`);
+      throw new ShapeError(
+        `Cannot slice ${formatShape(shape)} at ${start}: ${formatShape(this.shape)} has ${this.size} elements`,
+      );
     }
     if (offset % 256 !== 0) {
       throw new LimitError(`Cannot bind a slice at byte ${offset}: offsets are multiples of 256`, {

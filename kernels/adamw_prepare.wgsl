@@ -1,0 +1,37 @@
+//! adamw_prepare: gradient norm, clip factor, whether the step counts, and bias corrections, all left on the device
+//! norm = sqrt(sum_s part[s]), factor = min(1, clip / (norm + 1e-6)), t = t + ok, corr = 1 - beta^t
+//!
+//! in     part   [S]   f32   sums of squares
+//! inout  state  [8]   f32   norm, factor, ok, t, skipped, corr1, corr2, 0
+//! param  clip   f32         0 switches clipping off
+//! param  log_beta1  f32
+//! param  log_beta2  f32
+//! tune   WG = 64            64 | 256
+//! grid   1
+//! lib    reduce
+//! ref    tests/ref/adamw.ts
+
+// 1 - exp(x) for x <= 0 without cancellation near zero.
+fn oneMinusExp(x: f32) -> f32 {
+  if (x < -0.3) { return 1.0 - exp(x); }
+  return -x * (1.0 + x / 2.0 * (1.0 + x / 3.0 * (1.0 + x / 4.0 * (1.0 + x / 5.0 * (1.0 + x / 6.0)))));
+}
+
+@compute @workgroup_size(WG)
+fn main(@builtin(local_invocation_index) lane: u32) {
+  var s: f32 = 0.0;
+  for (var i = lane; i < p.S; i += WG) { s += part[i]; }
+  let total = reduceSum(s, lane);
+  if (lane != 0u) { return; }
+  // By its exponent bits, since a compiler may assume that NaN does not exist.
+  let ok = (bitcast<u32>(total) & 0x7f800000u) != 0x7f800000u;
+  let norm = sqrt(total);
+  let t = state[3] + select(0.0, 1.0, ok);
+  state[0] = norm;
+  state[1] = select(0.0, select(1.0, min(1.0, p.clip / (norm + 1e-6)), p.clip > 0.0), ok);
+  state[2] = select(0.0, 1.0, ok);
+  state[3] = t;
+  state[4] = state[4] + select(1.0, 0.0, ok);
+  state[5] = oneMinusExp(t * p.log_beta1);
+  state[6] = oneMinusExp(t * p.log_beta2);
+}

@@ -1,0 +1,15 @@
+//! ring_write: keep a scalar of this step on the device, to be read many steps later
+//! ring[step mod R, column] = x[0]
+//!
+//! inout  ring    [R, C]   f32
+//! in     x       [1]      f32
+//! in     random  [2]      u32   seed, step
+//! param  column  u32
+//! tune   WG = 1           1
+//! grid   1
+//! ref    tests/ref/adamw.ts
+
+@compute @workgroup_size(WG)
+fn main() {
+  ring[(random[1] % p.R) * p.C + p.column] = x[0];
+}
