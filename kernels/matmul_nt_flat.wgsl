@@ -1,0 +1,23 @@
+//! matmul_nt_flat: matmul_nt without barriers, MG*4 rows by NG*GV*4 columns an invocation
+//! y[z,m,n] = residual[m,n] + gamma[n] * act(alpha * (sum_k a[z,m,k] b[z,n,k] + sum_r h[m,r] e[n,r]) + bias[n])
+//!
+//! in     a         [B, M, K]   T/4
+//! in     b         [B, N, K]   W/4
+//! in?    h         [M, R]      T/4     LoRA: its inner activations; B = 1
+//! in?    e         [N, R]      f32/4   LoRA: its outer factor
+//! in?    bias      [N]         f32/4
+//! in?    gamma     [F]         f32/4
+//! in?    residual  [M, F]      T/4     B = 1
+//! out?   y         [Z, M, F]   T/4     Z = B; F = N, or N/2 for swiglu
+//! out?   pre       [M, N]      T/4     before act, for backward; B = 1
+//! out?   part      [Z, M, N]   f32/4   instead of y: sums over one of Z/B slices of K, for matmul_reduce
+//! param  alpha     f32                 scales the sums
+//! option act       none | gelu | silu | swiglu
+//! tune   MG = 4    1 | 2 | 4           groups of four rows an invocation
+//! tune   NG = 4    1 | 2 | 4           groups of four columns an invocation
+//! tune   GV = 1    1 | 2               2 for swiglu: columns n and n + F
+//! tune   LN = 8    1 | 2 | 4 | 8       invocations along N
+//! tune   LM = 1    1 | 2 | 4 | 8       invocations along M
+//! lib    matmul_flat matmul_a_rows matmul_b_rows matmul_store matmul_epilogue matmul_act
+//! grid   ceil(N/(LN*NG*GV*4)), ceil(M/(LM*MG*4)), Z
+//! ref    tests/ref/matmul.ts
