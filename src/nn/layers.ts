@@ -1,0 +1,112 @@
+/**
+ * The layers transformers are made of: each is its parameters, made once under the names timm gives them, and a function
+ * that appends the layer to a plan.
+ *
+ * @module
+ */
+
+import type { Dtype } from "../core/dtype.ts";
+import type { Plan } from "../graph/plan.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import { layernorm } from "../ops/layernorm.ts";
+import { linear, type LinearOptions } from "../ops/linear.ts";
+import { constant, type Init } from "./init.ts";
+import type { Parameters } from "./parameters.ts";
+
+/** Low-rank update of a linear layer: y += scale * (x A^T) B^T. Source: arXiv 2106.09685, PEFT's LoraLayer. */
+export interface LoraLayer {
+  /** `[R, in]`. */
+  readonly a: Tensor;
+  /** `[out, R]`. */
+  readonly b: Tensor;
+  /** alpha / R. */
+  readonly scale: number;
+  /** Dropout probability on the branch input, in training. */
+  readonly dropout: number;
+}
+
+/** A linear layer. */
+export interface LinearLayer {
+  /** `[out, in]`. */
+  readonly weight: Tensor;
+  /** `[out]`. */
+  readonly bias: Tensor | undefined;
+  readonly lora: LoraLayer | undefined;
+}
+
+/** How {@linkcode linearLayer} makes its parameters. */
+export interface LinearLayerOptions {
+  bias?: boolean;
+  /** Storage of a frozen weight. */
+  dtype?: Dtype;
+  weightInit?: Init;
+  biasInit?: Init;
+  /** Adds a trainable low-rank update. */
+  lora?: LoraOptions | undefined;
+}
+
+/** Shape of a low-rank update. */
+export interface LoraOptions {
+  rank: number;
+  alpha: number;
+  dropout?: number;
+  /** Start of A; B starts at zero. */
+  init?: Init;
+}
+
+/** Adds `name.weight`, `name.bias` and, with LoRA, `name.lora_A.weight`, `name.lora_B.weight`. */
+export function linearLayer(
+  parameters: Parameters,
+  name: string,
+  input: number,
+  output: number,
+  options: LinearLayerOptions = {},
+): LinearLayer {
+  const { bias = true, dtype = "f32", lora, weightInit, biasInit } = options;
+  const weight = parameters.add(`${name}.weight`, [output, input], { dtype, ...(weightInit && { init: weightInit }) });
+  return {
+    weight,
+    bias: bias ? parameters.add(`${name}.bias`, [output], { ...(biasInit && { init: biasInit }) }) : undefined,
+    lora: lora && {
+      a: parameters.add(`${name}.lora_A.weight`, [lora.rank, input], {
+        trainable: true,
+        ...(lora.init && { init: lora.init }),
+      }),
+      b: parameters.add(`${name}.lora_B.weight`, [output, lora.rank], { trainable: true, init: constant(0) }),
+      scale: lora.alpha / lora.rank,
+      dropout: lora.dropout ?? 0,
+    },
+  };
+}
+
+/** Appends a linear layer with whatever is fused into it. */
+export function applyLinear(
+  g: Plan,
+  layer: LinearLayer,
+  x: Tensor,
+  fused: Pick<LinearOptions, "act" | "gamma" | "residual"> = {},
+): Tensor {
+  const { weight, bias, lora } = layer;
+  return linear(g, x, { weight, ...(bias && { bias }), ...(lora && { lora }), ...fused });
+}
+
+/** A layer normalisation. */
+export interface NormLayer {
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+  readonly eps: number;
+}
+
+/** Adds `name.weight` (ones) and `name.bias` (zeros). */
+export function normLayer(parameters: Parameters, name: string, width: number, eps: number): NormLayer {
+  return {
+    weight: parameters.add(`${name}.weight`, [width], { init: constant(1) }),
+    bias: parameters.add(`${name}.bias`, [width], { init: constant(0) }),
+    eps,
+  };
+}
+
+/** Appends a layer normalisation. */
+export function applyNorm(g: Plan, layer: NormLayer, x: Tensor): Tensor {
+  return layernorm(g, x, layer.weight, layer.bias, { eps: layer.eps });
+}
