@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Dtype } from "../core/dtype.ts";
+import { type Dtype, encode } from "../core/dtype.ts";
 import type { Shape } from "../core/shape.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Access, Kernel } from "../gpu/kernel.ts";
@@ -59,6 +59,7 @@ export class Plan {
   #recording = true;
   #stream = 0;
   readonly #outputs: Set<Storage> = new Set();
+  readonly #constants: Map<string, { tensor: Tensor; data: Uint8Array }> = new Map();
 
   /** @param gpu Device the plan will run on; its capabilities choose kernel paths while recording. */
   constructor(readonly gpu: Gpu) {}
@@ -66,6 +67,19 @@ export class Plan {
   /** A new transient tensor. */
   tensor(shape: Shape, dtype: Dtype = "f32", label = "tensor"): Tensor {
     return new Tensor(shape, dtype, new Storage(label, bytesOf(shape, dtype), "transient"));
+  }
+
+  /**
+   * A tensor of fixed values that the compiled plan owns, such as an interpolation table.
+   *
+   * @param key Says everything the values depend on: equal keys share one tensor.
+   */
+  constant(key: string, shape: Shape, dtype: Dtype, make: () => ArrayLike<number>): Tensor {
+    const known = this.#constants.get(key);
+    if (known) return known.tensor;
+    const tensor = new Tensor(shape, dtype, new Storage(key, bytesOf(shape, dtype), "persistent"));
+    this.#constants.set(key, { tensor, data: encode(make(), dtype) });
+    return tensor;
   }
 
   /**
@@ -155,6 +169,7 @@ export class Plan {
    * @throws {LimitError} With the numbers, before anything is allocated, if the plan exceeds `budgetBytes`.
    */
   compile(options: CompileOptions = {}): Promise<Program> {
-    return compile(this.gpu, this.dispatches, this.#outputs, options);
+    const constants = new Map([...this.#constants.values()].map(({ tensor, data }) => [tensor.storage, data]));
+    return compile(this.gpu, this.dispatches, this.#outputs, constants, options);
   }
 }

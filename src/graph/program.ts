@@ -117,11 +117,18 @@ function packParams(dispatches: readonly Dispatch[], stride: number): ArrayBuffe
   return bytes;
 }
 
+/** The constants that some dispatch reads. */
+function usedOf(constants: ReadonlyMap<Storage, Uint8Array>, dispatches: readonly Dispatch[]): [Storage, Uint8Array][] {
+  const read = new Set(dispatches.flatMap(({ bound }) => bound.map(({ tensor }) => tensor.storage)));
+  return [...constants].filter(([storage]) => read.has(storage));
+}
+
 /** Compiles recorded dispatches; see {@linkcode Plan.compile}. */
 export async function compile(
   gpu: Gpu,
   recorded: readonly Dispatch[],
   outputs: ReadonlySet<Storage>,
+  constants: ReadonlyMap<Storage, Uint8Array>,
   options: CompileOptions,
 ): Promise<Program> {
   gpu.check();
@@ -159,6 +166,11 @@ export async function compile(
     const params = gpu.buffer("params", packed.byteLength, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
     owned.push(params);
     gpu.queue.writeBuffer(params, 0, packed);
+    for (const [storage, data] of usedOf(constants, dispatches)) {
+      storage.buffer = gpu.buffer(storage.label, storage.bytes, usage);
+      owned.push(storage.buffer);
+      gpu.queue.writeBuffer(storage.buffer, 0, data as Uint8Array<ArrayBuffer>);
+    }
     const steps = await Promise.all(
       dispatches.map((dispatch, i) => prepare(gpu, dispatch, params, i * stride, words * 4)),
     );
@@ -240,17 +252,20 @@ export class Program {
   /**
    * Submits one step. Never waits; results are read with `readback`.
    *
+   * @param times Benches: encodes the step so many times in one pass.
    * @throws {DeviceError} If the device was lost or refused an earlier command.
    */
-  run(): void {
+  run(times = 1): void {
     const { gpu } = this;
     gpu.check();
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    for (const { pipeline, group, groups } of this.#steps) {
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(groups[0], groups[1], groups[2]);
+    for (let i = 0; i < times; i++) {
+      for (const { pipeline, group, groups } of this.#steps) {
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, group);
+        pass.dispatchWorkgroups(groups[0], groups[1], groups[2]);
+      }
     }
     pass.end();
     gpu.queue.submit([encoder.finish()]);
