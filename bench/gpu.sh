@@ -149,29 +149,20 @@ if [ $skip_tests = 0 ]; then
   fi
 fi
 
-# ---- engine benches: every line that bench/harness.ts appends to bench/results/*.jsonl during the run counts
+# ---- engine benches
 : >"$tmp/engine.jsonl"
-lines() { [ -f "$1" ] && wc -l <"$1" || echo 0; }
 if [ $skip_bench = 0 ]; then
   [ ${#benches[@]} -gt 0 ] || for file in bench/*_bench.ts; do [ -f "$file" ] && benches+=("$file"); done
   [ ${#benches[@]} -gt 0 ] || say "benches  none in bench/"
-  flags=()
-  [ $is_software = 0 ] || flags=(-- --allow-software)
+  mkdir -p "$tmp/bench"
   for file in ${benches[@]+"${benches[@]}"}; do
     say "bench    $file"
-    rm -rf "$tmp/before" && mkdir "$tmp/before"
-    for record in bench/results/*.jsonl; do [ -f "$record" ] && lines "$record" >"$tmp/before/$(basename "$record")"; done
-    if ! bounded "$DENO" bench -A --no-check --cached-only "$file" ${flags[@]+"${flags[@]}"} >"$tmp/bench.log" 2>&1; then
+    if ! bounded "$DENO" bench -A --no-check --cached-only "$file" -- --record "$tmp/bench" >"$tmp/bench.log" 2>&1; then
       status=1
       tail -n 30 "$tmp/bench.log" >&2
     fi
-    for record in bench/results/*.jsonl; do
-      name=$(basename "$record")
-      [ -f "$record" ] && [ "$name" != gpu.jsonl ] || continue
-      skip=$(cat "$tmp/before/$name" 2>/dev/null || echo 0)
-      tail -n +$((skip + 1)) "$record" >>"$tmp/engine.jsonl"
-    done
   done
+  cat "$tmp"/bench/*.jsonl >"$tmp/engine.jsonl" 2>/dev/null || true
 fi
 
 # ---- PyTorch

@@ -1,0 +1,157 @@
+/**
+ * The only timer of the benches. A sample encodes a program many times in one pass and waits once; the wait's own constant
+ * (about 10 ms on Deno) is measured and subtracted. Each bench reports the median and the interquartile range of at least
+ * twenty samples, with GFLOP/s and GB/s from the op's own cost.
+ *
+ * Flags after `--`: `--record [FOLDER]` appends one JSON line a case to `<subject>.jsonl` in the folder, `bench/results` by
+ * default; `--only TEXT` keeps cases whose name contains it. Numbers of a software adapter are marked as such.
+ *
+ * @module
+ */
+
+import { type Gpu, requestGpu } from "../src/gpu/device.ts";
+import type { Program } from "../src/graph/program.ts";
+import type { Cost } from "../src/ops/cost.ts";
+
+/** One measured case. */
+export interface BenchRow {
+  case: string;
+  medianMs: number;
+  iqrMs: number;
+  samples: number;
+  /** Replays in a sample. */
+  replays: number;
+  gflops?: number;
+  gbps?: number;
+}
+
+/** A case to measure; `open` is called when its turn comes. */
+export interface BenchCase {
+  readonly name: string;
+  readonly group: string;
+  readonly cost?: Cost;
+  readonly open: (gpu: Gpu) => Promise<{ program: Program; close: () => void }>;
+}
+
+const SAMPLES = 20;
+/** Wanted length of a sample, ms, and the most a case may take. */
+const SAMPLE_MS = 40;
+const CASE_MS = 8000;
+
+function quantile(sorted: readonly number[], q: number): number {
+  const at = (sorted.length - 1) * q;
+  const low = sorted[Math.floor(at)]!;
+  return low + (sorted[Math.ceil(at)]! - low) * (at - Math.floor(at));
+}
+
+function flag(name: string): string | undefined {
+  const at = Deno.args.indexOf(name);
+  return at < 0 ? undefined : Deno.args[at + 1] ?? "";
+}
+
+/** Milliseconds that waiting for an idle queue takes. */
+async function idleWait(gpu: Gpu): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    const start = performance.now();
+    await gpu.queue.onSubmittedWorkDone();
+    times.push(performance.now() - start);
+  }
+  return quantile(times.sort((a, b) => a - b), 0.5);
+}
+
+async function sample(gpu: Gpu, program: Program, replays: number, idle: number): Promise<number> {
+  const start = performance.now();
+  program.run(replays);
+  await gpu.queue.onSubmittedWorkDone();
+  return Math.max(1e-3, performance.now() - start - idle);
+}
+
+async function output(command: string, args: string[]): Promise<string> {
+  try {
+    const { stdout } = await new Deno.Command(command, { args, stdout: "piped", stderr: "null" }).output();
+    return new TextDecoder().decode(stdout).trim();
+  } catch {
+    return "";
+  }
+}
+
+/** Where a record comes from. */
+export async function provenance(gpu: Gpu): Promise<Record<string, unknown>> {
+  return {
+    date: new Date().toISOString(),
+    commit: await output("git", ["rev-parse", "--short", "HEAD"]),
+    dirty: (await output("git", ["status", "--porcelain", "--untracked-files=no"])) !== "",
+    adapter: gpu.description,
+    software: gpu.caps.software,
+    path: gpu.caps.flat ? "flat" : "gpu",
+    deno: Deno.version.deno,
+    os: `${Deno.build.os} ${Deno.build.arch}`,
+    cores: navigator.hardwareConcurrency,
+    precision: "f32",
+  };
+}
+
+/** Registers the cases of one subject with `Deno.bench`; rows are printed and recorded when the process ends. */
+export async function benchSubject(subject: string, cases: readonly BenchCase[]): Promise<void> {
+  const gpu = await requestGpu(navigator.gpu);
+  const source = await provenance(gpu);
+  const only = flag("--only") ?? "";
+  const rows: BenchRow[] = [];
+  let idle: number | undefined;
+  for (const { name, group, cost, open } of cases) {
+    if (!name.includes(only)) continue;
+    const times: number[] = [];
+    let opened: Awaited<ReturnType<typeof open>> | undefined;
+    let replays = 1;
+    Deno.bench({ name, group, n: SAMPLES, warmup: 0 }, async (b) => {
+      if (!opened) {
+        opened = await open(gpu);
+        idle ??= await idleWait(gpu);
+        await sample(gpu, opened.program, 1, idle);
+        const once = await sample(gpu, opened.program, 1, idle);
+        replays = Math.max(1, Math.min(2000, Math.round(SAMPLE_MS / once)));
+        if (once * replays * SAMPLES > CASE_MS) replays = Math.max(1, Math.floor(CASE_MS / SAMPLES / once));
+      }
+      b.start();
+      times.push(await sample(gpu, opened.program, replays, idle!) / replays);
+      b.end();
+      if (times.length < SAMPLES) return;
+      const sorted = times.slice(-SAMPLES).sort((x, y) => x - y);
+      const medianMs = quantile(sorted, 0.5);
+      const iqrMs = quantile(sorted, 0.75) - quantile(sorted, 0.25);
+      const rates = cost ? { gflops: cost.flops / medianMs / 1e6, gbps: cost.bytes / medianMs / 1e6 } : {};
+      rows.push({ case: name, medianMs, iqrMs, samples: SAMPLES, replays, ...rates });
+      opened.program.destroy();
+      opened.close();
+      opened = undefined;
+      times.length = 0;
+    });
+  }
+  globalThis.addEventListener("unload", () => {
+    printRows(subject, gpu, rows);
+    const folder = flag("--record");
+    if (folder !== undefined) {
+      const own = new URL("results/", import.meta.url).pathname;
+      const path = `${folder && !folder.startsWith("--") ? folder : own}/${subject}.jsonl`;
+      const lines = rows.map((row) => JSON.stringify({ ...row, ...source }) + "\n").join("");
+      Deno.writeTextFileSync(path, lines, { append: true });
+    }
+  });
+}
+
+function printRows(subject: string, gpu: Gpu, rows: readonly BenchRow[]): void {
+  const mark = gpu.caps.software ? " (software adapter: a correctness device, not a product number)" : "";
+  console.log(`\n${subject} on ${gpu.description}${mark}, f32, median of ${SAMPLES}`);
+  console.log(
+    `${"case".padEnd(52)}${"ms".padStart(10)}${"iqr".padStart(9)}${"GFLOP/s".padStart(10)}${"GB/s".padStart(9)}`,
+  );
+  for (const { case: name, medianMs, iqrMs, gflops, gbps } of rows) {
+    const cell = (value: number | undefined, width: number) =>
+      (value === undefined ? "-" : value.toFixed(2)).padStart(width);
+    console.log(
+      name.padEnd(52) + medianMs.toFixed(4).padStart(10) + iqrMs.toFixed(4).padStart(9) + cell(gflops, 10) +
+        cell(gbps, 9),
+    );
+  }
+}
