@@ -1,0 +1,96 @@
+// deno-lint-ignore-file no-console
+/**
+ * Measures one peer; started by `main.ts`, which passes the {@link Order} as JSON in the first argument.
+ *
+ * Rows go to stdout, one per line behind {@link MARK}, since libraries print there too.
+ *
+ * @module
+ */
+
+import { CASES } from "./cases.ts";
+import { type Effort, measure, type Measured } from "./measure.ts";
+import type { Reference } from "./reference.ts";
+import { install, seen } from "./spy.ts";
+import type { Peer, Row, Work } from "./types.ts";
+
+/** Start of a line that holds a row. */
+export const MARK = "@row ";
+
+/** What the driver asks of a child. */
+export interface Order extends Effort {
+  readonly peer: string;
+  /** Keys of {@link CASES}. */
+  readonly cases: readonly string[];
+  /** Folder in which the children share the references. */
+  readonly references: string;
+  /** Time at which to start no further case, as of `Date.now()`. */
+  readonly deadline: number;
+  readonly allowSoftware: boolean;
+}
+
+/** Computes a reference, or reads what an earlier child computed. */
+async function cached(folder: string, key: string, compute: () => Reference): Promise<Reference> {
+  try {
+    const names = JSON.parse(await Deno.readTextFile(`${folder}/${key}.json`)) as string[];
+    const read = async (name: string): Promise<[string, Float64Array]> => {
+      const bytes = await Deno.readFile(`${folder}/${key}.${name}`);
+      return [name, new Float64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8)];
+    };
+    return Object.fromEntries(await Promise.all(names.map(read)));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  const reference = compute();
+  for (const [name, values] of Object.entries(reference)) {
+    await Deno.writeFile(`${folder}/${key}.${name}`, new Uint8Array(values.buffer as ArrayBuffer));
+  }
+  await Deno.writeTextFile(`${folder}/${key}.json`, JSON.stringify(Object.keys(reference)));
+  return reference;
+}
+
+const message = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 400);
+
+async function runCase(order: Order, peer: Peer, key: string): Promise<Measured & { case: string }> {
+  const testCase = CASES[key]!();
+  const { name } = testCase;
+  if (Date.now() > order.deadline) return { case: name, status: "skipped", reason: "time budget spent" };
+  let work: Work | undefined;
+  try {
+    work = await testCase.prepare(peer);
+    if (work === undefined) return { case: name, status: "unsupported" };
+    const software = seen.adapters.some((adapter) => adapter.software);
+    if (software && !order.allowSoftware) {
+      return { case: name, status: "skipped", reason: "software adapter; --allow-software times it all the same" };
+    }
+    const reference = await cached(order.references, key, testCase.reference);
+    return { case: name, ...await measure(work, testCase, reference, order) };
+  } catch (error) {
+    return { case: name, status: "error", reason: message(error) };
+  } finally {
+    try {
+      await work?.dispose();
+    } catch (error) {
+      console.error(`Cannot free ${peer.name} ${name}: ${message(error)}`);
+    }
+  }
+}
+
+if (import.meta.main) {
+  const order = JSON.parse(Deno.args[0]!) as Order;
+  install();
+  const { peer } = await import(`./${order.peer}.ts`) as { peer: Peer };
+  await peer.init();
+  for (const key of order.cases) {
+    const result = await runCase(order, peer, key);
+    const adapter = seen.adapters.at(-1);
+    const row: Row = {
+      ...result,
+      peer: peer.name,
+      version: peer.version,
+      ...(adapter === undefined ? {} : { adapter: adapter.description, software: adapter.software }),
+    };
+    console.log(MARK + JSON.stringify(row));
+    seen.errors.length = 0;
+  }
+  Deno.exit(0); // libraries leave workers and timers behind
+}

@@ -1,0 +1,140 @@
+/**
+ * Peer: TensorFlow.js, WebGPU back end.
+ *
+ * The umbrella package is imported because it alone registers the gradients in a form that Deno loads. Its batched
+ * submit (15 dispatches) is left at the default.
+ *
+ * @module
+ */
+
+import * as tf from "@tensorflow/tfjs";
+import "@tensorflow/tfjs-backend-webgpu";
+import config from "./deno.json" with { type: "json" };
+import { idle } from "./device.ts";
+import { BLOCK_PARAMS, type BlockSpec, type HostTensor, type Peer, type Work } from "./types.ts";
+
+type T = tf.Tensor;
+type Fn = (...args: T[]) => T | T[];
+
+/** The parts of the back end used here; the package's own type needs an older set of WebGPU types. */
+interface Backend {
+  readonly device: GPUDevice;
+  ensureCommandEncoderReady(): void;
+  endComputePassEncoder(): void;
+  submitQueue(): void;
+}
+
+function put({ data, shape }: HostTensor): T {
+  return tf.tensor(data, [...shape], "float32");
+}
+
+/** `x · wᵀ + b` in one kernel. */
+function linear(x: T, w: T, b: T): T {
+  return tf.fused.matMul({ a: x, b: w, transposeB: true, bias: b });
+}
+
+function layernorm(x: T, g: T, b: T, eps: number): T {
+  const mean = tf.mean(x, -1, true);
+  const centred = tf.sub(x, mean);
+  const variance = tf.mean(tf.square(centred), -1, true);
+  return tf.add(tf.mul(tf.mul(centred, tf.rsqrt(tf.add(variance, eps))), g), b);
+}
+
+function gelu(x: T): T {
+  return tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1));
+}
+
+/** Attention of `[tokens, heads * headDim]` matrices. */
+function attention(qkv: readonly T[], tokens: number, heads: number, headDim: number): T {
+  const [q, k, v] = qkv.map((a) => tf.transpose(tf.reshape(a, [tokens, heads, headDim]), [1, 0, 2])) as [T, T, T];
+  const p = tf.softmax(tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(headDim)));
+  return tf.reshape(tf.transpose(tf.matMul(p, v), [1, 0, 2]), [tokens, heads * headDim]);
+}
+
+function blockForward(spec: BlockSpec, args: T[]): T {
+  const { tokens, width, heads, eps } = spec;
+  const [x, g1, b1, wqkv, bqkv, wproj, bproj, g2, b2, wfc1, bfc1, wfc2, bfc2] = args as [
+    T,
+    T,
+    T,
+    T,
+    T,
+    T,
+    T,
+    T,
+    T,
+    T,
+    T,
+    T,
+    T,
+  ];
+  const qkv = tf.split(linear(layernorm(x, g1, b1, eps), wqkv, bqkv), 3, 1);
+  const r = tf.add(x, linear(attention(qkv, tokens, heads, width / heads), wproj, bproj));
+  const u = linear(layernorm(r, g2, b2, eps), wfc1, bfc1);
+  return tf.add(r, linear(gelu(u), wfc2, bfc2));
+}
+
+function work(
+  fn: Fn,
+  names: readonly string[],
+  sets: readonly HostTensor[][],
+  fixed: readonly HostTensor[] = [],
+): Work {
+  const backend = tf.backend() as unknown as Backend;
+  const operands = sets.map((set) => set.map(put));
+  const constants = fixed.map(put);
+  let outputs: T[] = [];
+  return {
+    run(set) {
+      tf.dispose(outputs);
+      const result = tf.tidy(() => fn(...operands[set]!, ...constants));
+      outputs = Array.isArray(result) ? result : [result];
+    },
+    wait() {
+      // What the back end itself does before a readback.
+      backend.ensureCommandEncoderReady();
+      backend.endComputePassEncoder();
+      backend.submitQueue();
+      return idle(backend.device);
+    },
+    async read() {
+      const values: Record<string, Float32Array> = {};
+      for (const [i, name] of names.entries()) values[name] = await outputs[i]!.data() as Float32Array;
+      return values;
+    },
+    dispose: () => tf.dispose([...outputs, ...operands.flat(), ...constants]),
+  };
+}
+
+/** TensorFlow.js as a peer. */
+export const peer: Peer = {
+  name: "tfjs",
+  version: config.imports["@tensorflow/tfjs-backend-webgpu"].replace("npm:", ""),
+  async init() {
+    if (!await tf.setBackend("webgpu")) throw new Error("Cannot start the WebGPU back end of TensorFlow.js");
+    await tf.ready();
+  },
+  gemm(_spec, sets) {
+    return Promise.resolve(work((x, w) => tf.matMul(x!, w!, false, true), ["y"], sets.map((s) => [s.x!, s.w!])));
+  },
+  layernorm({ eps }, sets) {
+    return Promise.resolve(
+      work((x, g, b) => layernorm(x!, g!, b!, eps), ["y"], sets.map((s) => [s.x!, s.g!, s.b!])),
+    );
+  },
+  attention({ tokens, heads, headDim }, sets) {
+    return Promise.resolve(
+      work((...qkv) => attention(qkv, tokens, heads, headDim), ["y"], sets.map((s) => [s.q!, s.k!, s.v!])),
+    );
+  },
+  block(spec, sets, params) {
+    const fixed = BLOCK_PARAMS.map((name) => params[name]);
+    return Promise.resolve(work((...args) => blockForward(spec, args), ["y"], sets.map((s) => [s.x!]), fixed));
+  },
+  blockGrad(spec, sets, params) {
+    const fn: Fn = (x, dy, ...rest) => tf.grads((...args) => blockForward(spec, args))([x!, ...rest], dy!);
+    const names = ["dx", ...BLOCK_PARAMS.map((name) => `d${name}`)];
+    const fixed = BLOCK_PARAMS.map((name) => params[name]);
+    return Promise.resolve(work(fn, names, sets.map((s) => [s.x!, s.dy!]), fixed));
+  },
+};

@@ -1,0 +1,135 @@
+/**
+ * What a peer (a framework under comparison) implements.
+ *
+ * A peer module `./<name>.ts` exports `peer: Peer`. It runs alone in a child process and creates its own device. A
+ * method that is left out means that the peer cannot do that work; the table then says so.
+ *
+ * @module
+ */
+
+/** A row-major f32 tensor on the host. */
+export interface HostTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array<ArrayBuffer>;
+}
+
+/** Tensors by name. */
+export type HostTensors = Readonly<Record<string, HostTensor>>;
+
+/** `y[m, n] = x[m, k] · w[n, k]ᵀ`. Inputs `x`, `w`; output `y`. */
+export interface GemmSpec {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+}
+
+/** Layer normalisation over the last axis. Inputs `x [rows, width]`, `g [width]`, `b [width]`; output `y`. */
+export interface LayerNormSpec {
+  readonly rows: number;
+  readonly width: number;
+  readonly eps: number;
+}
+
+/**
+ * Softmax attention, no mask, scale `1 / √headDim`. Inputs `q`, `k`, `v`, all `[tokens, heads * headDim]` as a linear
+ * layer leaves them; output `y` of the same layout, so transposes that a peer needs are part of its time.
+ */
+export interface AttentionSpec {
+  readonly tokens: number;
+  readonly heads: number;
+  readonly headDim: number;
+}
+
+/**
+ * One pre-norm ViT block:
+ * `r = x + proj(attention(qkv(LN(x))))`, `y = r + fc2(gelu(fc1(LN(r))))`, GELU with erf, all linear layers with bias.
+ *
+ * Inputs `x`, `dy [tokens, width]`; parameters are {@link BlockParams}, weights `[out, in]`, the rows of `wqkv` ordered
+ * q, k, v, each by head. Forward output: `y`. Gradient outputs: `dx` and `d<parameter>`, of `sum(y * dy)`.
+ */
+export interface BlockSpec {
+  readonly tokens: number;
+  readonly width: number;
+  readonly heads: number;
+  readonly mlp: number;
+  readonly eps: number;
+}
+
+/** Parameters of the block, in the order in which every peer and the reference take them. */
+export const BLOCK_PARAMS = [
+  "g1",
+  "b1",
+  "wqkv",
+  "bqkv",
+  "wproj",
+  "bproj",
+  "g2",
+  "b2",
+  "wfc1",
+  "bfc1",
+  "wfc2",
+  "bfc2",
+] as const;
+
+/** Name of one parameter of the block. */
+export type BlockParam = typeof BLOCK_PARAMS[number];
+
+/** All parameters of the block. */
+export type BlockParams = Readonly<Record<BlockParam, HostTensor>>;
+
+/** Work that is ready to run: operands on the device, programs built. */
+export interface Work {
+  /**
+   * Enqueues the work once, on operand set `set`. It never waits for the device; a promise that it returns may only
+   * stand for host work.
+   */
+  run(set: number): void | Promise<void>;
+  /** Submits what is still held back and waits for the device. Called once per measurement. */
+  wait(): Promise<void>;
+  /** Outputs of the latest `run`. */
+  read(): Promise<Readonly<Record<string, Float32Array>>>;
+  /** Frees the operands and outputs. */
+  dispose(): void | Promise<void>;
+}
+
+/** A framework under comparison. */
+export interface Peer {
+  /** Name in the table. */
+  readonly name: string;
+  /** Library and version. */
+  readonly version: string;
+  /** Creates the device. Called once, before everything else. */
+  init(): Promise<void>;
+  gemm?(spec: GemmSpec, sets: readonly HostTensors[]): Promise<Work>;
+  layernorm?(spec: LayerNormSpec, sets: readonly HostTensors[]): Promise<Work>;
+  attention?(spec: AttentionSpec, sets: readonly HostTensors[]): Promise<Work>;
+  /** Forward only: output `y`. The sets hold `x` (and `dy`, unused). */
+  block?(spec: BlockSpec, sets: readonly HostTensors[], params: BlockParams): Promise<Work>;
+  /** Forward and backward: outputs `dx` and `d<parameter>`. The sets hold `x` and `dy`. */
+  blockGrad?(spec: BlockSpec, sets: readonly HostTensors[], params: BlockParams): Promise<Work>;
+}
+
+/** What a child measured, or why it did not. One JSON line. */
+export interface Row {
+  readonly case: string;
+  readonly peer: string;
+  readonly version: string;
+  /** `ok`: timed. `mismatch`: numerics gate failed. `elided`: work was skipped. Others: see `reason`. */
+  readonly status: "ok" | "mismatch" | "elided" | "unsupported" | "error" | "skipped";
+  readonly reason?: string;
+  readonly adapter?: string;
+  readonly software?: boolean;
+  /** Largest error of any output by the root mean square of its reference; the gate's measure. */
+  readonly maxRelErr?: number;
+  /** Median and interquartile range over the repeats, milliseconds per iteration. */
+  readonly medianMs?: number;
+  readonly iqrMs?: number;
+  readonly gflops?: number;
+  readonly iterations?: number;
+  readonly repeats?: number;
+  /** Compute dispatches and queue submits per iteration. */
+  readonly dispatches?: number;
+  readonly submits?: number;
+  /** Waits for the device per repeat; 1 is the final one. More means that the library itself synchronises. */
+  readonly waits?: number;
+}
