@@ -1,28 +1,35 @@
-// Tree reductions over a workgroup of WG (a power of two) invocations; every invocation gets the result.
+// Reductions over a workgroup of WG (a power of two) invocations; every invocation gets the result. Two barriers, not
+// log2(WG): a few invocations fold what all have written, then every invocation folds theirs.
 // All invocations of the workgroup must call them, and may call them again at once.
 
-var<workgroup> reduceScratch: array<f32, WG>;
+const REDUCE_FEW: u32 = min(WG, 8u);
+var<workgroup> reduceAll: array<f32, WG>;
+var<workgroup> reduceFew: array<f32, REDUCE_FEW>;
 
 fn reduceSum(value: f32, lane: u32) -> f32 {
-  reduceScratch[lane] = value;
+  reduceAll[lane] = value;
   workgroupBarrier();
-  for (var half = WG / 2u; half > 0u; half = half >> 1u) {
-    if (lane < half) { reduceScratch[lane] += reduceScratch[lane + half]; }
-    workgroupBarrier();
+  if (lane < REDUCE_FEW) {
+    var s: f32 = 0.0;
+    for (var i = lane; i < WG; i += REDUCE_FEW) { s += reduceAll[i]; }
+    reduceFew[lane] = s;
   }
-  let total = reduceScratch[0];
   workgroupBarrier();
+  var total: f32 = 0.0;
+  for (var i = 0u; i < REDUCE_FEW; i++) { total += reduceFew[i]; }
   return total;
 }
 
 fn reduceMax(value: f32, lane: u32) -> f32 {
-  reduceScratch[lane] = value;
+  reduceAll[lane] = value;
   workgroupBarrier();
-  for (var half = WG / 2u; half > 0u; half = half >> 1u) {
-    if (lane < half) { reduceScratch[lane] = max(reduceScratch[lane], reduceScratch[lane + half]); }
-    workgroupBarrier();
+  if (lane < REDUCE_FEW) {
+    var most = value;
+    for (var i = lane; i < WG; i += REDUCE_FEW) { most = max(most, reduceAll[i]); }
+    reduceFew[lane] = most;
   }
-  let most = reduceScratch[0];
   workgroupBarrier();
+  var most = reduceFew[0];
+  for (var i = 1u; i < REDUCE_FEW; i++) { most = max(most, reduceFew[i]); }
   return most;
 }
