@@ -52,10 +52,15 @@ export async function readRanges(gpu: Gpu, ranges: readonly Range[]): Promise<Ui
 
 /** What {@linkcode readback} needs to know of a tensor. */
 export interface Readable {
+  /** Element type. */
   readonly dtype: Dtype;
+  /** Elements. */
   readonly size: number;
+  /** Bytes, a multiple of four. */
   readonly bytes: number;
+  /** Offset within the storage, bytes. */
   readonly byteOffset: number;
+  /** Where the elements are. */
   readonly storage: { readonly buffer: GPUBuffer | undefined; readonly offset: number; readonly label: string };
 }
 
@@ -68,11 +73,14 @@ export async function readback(
   gpu: Gpu,
   ...tensors: Readable[]
 ): Promise<(Float32Array | Uint32Array | Int32Array)[]> {
-  const ranges = tensors.map((tensor) => {
+  // An empty tensor has no memory: nothing writes it.
+  const filled = tensors.filter(({ size }) => size > 0);
+  const ranges = filled.map((tensor) => {
     const { buffer, offset, label } = tensor.storage;
     if (!buffer) throw new DeviceError(`Cannot read ${label}: it has no memory, compile its plan first`);
     return { buffer, offset: offset + tensor.byteOffset, bytes: tensor.bytes };
   });
   const all = await readRanges(gpu, ranges);
-  return all.map((bytes, i) => decode(bytes, tensors[i]!.dtype, tensors[i]!.size));
+  let next = 0;
+  return tensors.map(({ dtype, size }) => decode(size > 0 ? all[next++]! : new Uint8Array(0), dtype, size));
 }
