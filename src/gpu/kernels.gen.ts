@@ -4,19 +4,48 @@ import type { Kernel } from "./kernel.ts";
 import accumulate_wgsl from "../../kernels/accumulate.wgsl" with { type: "text" };
 import adamw_wgsl from "../../kernels/adamw.wgsl" with { type: "text" };
 import adamw_prepare_wgsl from "../../kernels/adamw_prepare.wgsl" with { type: "text" };
+import copy_block_wgsl from "../../kernels/copy_block.wgsl" with { type: "text" };
+import dropout_wgsl from "../../kernels/dropout.wgsl" with { type: "text" };
 import fill_wgsl from "../../kernels/fill.wgsl" with { type: "text" };
+import gather_wgsl from "../../kernels/gather.wgsl" with { type: "text" };
+import gather_columns_wgsl from "../../kernels/gather_columns.wgsl" with { type: "text" };
 import layernorm_bwd_affine_wgsl from "../../kernels/layernorm_bwd_affine.wgsl" with { type: "text" };
 import layernorm_bwd_input_wgsl from "../../kernels/layernorm_bwd_input.wgsl" with { type: "text" };
 import layernorm_bwd_input_flat_wgsl from "../../kernels/layernorm_bwd_input_flat.wgsl" with { type: "text" };
 import layernorm_fwd_wgsl from "../../kernels/layernorm_fwd.wgsl" with { type: "text" };
 import layernorm_fwd_flat_wgsl from "../../kernels/layernorm_fwd_flat.wgsl" with { type: "text" };
+import matmul_bwd_act_wgsl from "../../kernels/matmul_bwd_act.wgsl" with { type: "text" };
+import matmul_bwd_columns_wgsl from "../../kernels/matmul_bwd_columns.wgsl" with { type: "text" };
 import matmul_nn_wgsl from "../../kernels/matmul_nn.wgsl" with { type: "text" };
 import matmul_nn_flat_wgsl from "../../kernels/matmul_nn_flat.wgsl" with { type: "text" };
 import matmul_nt_wgsl from "../../kernels/matmul_nt.wgsl" with { type: "text" };
 import matmul_nt_flat_wgsl from "../../kernels/matmul_nt_flat.wgsl" with { type: "text" };
+import matmul_reduce_wgsl from "../../kernels/matmul_reduce.wgsl" with { type: "text" };
 import matmul_tn_wgsl from "../../kernels/matmul_tn.wgsl" with { type: "text" };
 import matmul_tn_flat_wgsl from "../../kernels/matmul_tn_flat.wgsl" with { type: "text" };
+import normalize_image_wgsl from "../../kernels/normalize_image.wgsl" with { type: "text" };
+import pad_block_wgsl from "../../kernels/pad_block.wgsl" with { type: "text" };
+import patch_embed_wgsl from "../../kernels/patch_embed.wgsl" with { type: "text" };
+import patch_embed_bwd_image_wgsl from "../../kernels/patch_embed_bwd_image.wgsl" with { type: "text" };
+import patch_embed_bwd_image_flat_wgsl from "../../kernels/patch_embed_bwd_image_flat.wgsl" with { type: "text" };
+import patch_embed_bwd_weight_wgsl from "../../kernels/patch_embed_bwd_weight.wgsl" with { type: "text" };
+import patch_embed_bwd_weight_flat_wgsl from "../../kernels/patch_embed_bwd_weight_flat.wgsl" with { type: "text" };
+import patch_embed_flat_wgsl from "../../kernels/patch_embed_flat.wgsl" with { type: "text" };
+import permute_wgsl from "../../kernels/permute.wgsl" with { type: "text" };
+import permute_tiled_wgsl from "../../kernels/permute_tiled.wgsl" with { type: "text" };
+import random_wgsl from "../../kernels/random.wgsl" with { type: "text" };
+import resample_positions_wgsl from "../../kernels/resample_positions.wgsl" with { type: "text" };
+import resize_axis_wgsl from "../../kernels/resize_axis.wgsl" with { type: "text" };
+import resize_axis_bytes_wgsl from "../../kernels/resize_axis_bytes.wgsl" with { type: "text" };
 import ring_write_wgsl from "../../kernels/ring_write.wgsl" with { type: "text" };
+import segments_bounds_wgsl from "../../kernels/segments_bounds.wgsl" with { type: "text" };
+import segments_carry_wgsl from "../../kernels/segments_carry.wgsl" with { type: "text" };
+import segments_columns_wgsl from "../../kernels/segments_columns.wgsl" with { type: "text" };
+import segments_count_wgsl from "../../kernels/segments_count.wgsl" with { type: "text" };
+import segments_place_wgsl from "../../kernels/segments_place.wgsl" with { type: "text" };
+import segments_scan_wgsl from "../../kernels/segments_scan.wgsl" with { type: "text" };
+import segments_sum_wgsl from "../../kernels/segments_sum.wgsl" with { type: "text" };
+import sum_block_wgsl from "../../kernels/sum_block.wgsl" with { type: "text" };
 import sum_pair_wgsl from "../../kernels/sum_pair.wgsl" with { type: "text" };
 import sum_partials_wgsl from "../../kernels/sum_partials.wgsl" with { type: "text" };
 import sum_squares_wgsl from "../../kernels/sum_squares.wgsl" with { type: "text" };
@@ -30,7 +59,16 @@ import lib_matmul_epilogue from "../../kernels/lib/matmul_epilogue.wgsl" with { 
 import lib_matmul_flat from "../../kernels/lib/matmul_flat.wgsl" with { type: "text" };
 import lib_matmul_store from "../../kernels/lib/matmul_store.wgsl" with { type: "text" };
 import lib_matmul_tiled from "../../kernels/lib/matmul_tiled.wgsl" with { type: "text" };
+import lib_patch from "../../kernels/lib/patch.wgsl" with { type: "text" };
+import lib_patch_a_rows from "../../kernels/lib/patch_a_rows.wgsl" with { type: "text" };
+import lib_patch_b_cols from "../../kernels/lib/patch_b_cols.wgsl" with { type: "text" };
+import lib_patch_load from "../../kernels/lib/patch_load.wgsl" with { type: "text" };
+import lib_patch_put from "../../kernels/lib/patch_put.wgsl" with { type: "text" };
 import lib_reduce from "../../kernels/lib/reduce.wgsl" with { type: "text" };
+import lib_reduce_pair from "../../kernels/lib/reduce_pair.wgsl" with { type: "text" };
+import lib_rows from "../../kernels/lib/rows.wgsl" with { type: "text" };
+import lib_threefry from "../../kernels/lib/threefry.wgsl" with { type: "text" };
+import lib_unit from "../../kernels/lib/unit.wgsl" with { type: "text" };
 
 /** add a gradient to the one a parameter already has. */
 export const accumulate: Kernel<{ y: "inout"; x: "in" }, Record<never, never>, Record<never, never>> = {
@@ -77,6 +115,36 @@ export const adamw_prepare: Kernel<{ part: "in"; state: "inout" }, { clip: numbe
   grid: (_d) => [1],
 };
 
+/** copy a block of each row of one tensor into a block of each row of another. */
+export const copy_block: Kernel<{ x: "in"; y: "out" }, { R: number; C: number; x_step: number; x_at: number; y_step: number; y_at: number }, Record<never, never>> = {
+  name: "copy_block",
+  source: copy_block_wgsl,
+  libs: [],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"X"},{"coef":1,"name":"U"}],"elem":"W","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"Y"},{"coef":1,"name":"U"}],"elem":"T","pack":4}],
+  dims: ["X","U","Y"],
+  params: [{"name":"R","type":"u32"},{"name":"C","type":"u32"},{"name":"x_step","type":"u32"},{"name":"x_at","type":"u32"},{"name":"y_step","type":"u32"},{"name":"y_at","type":"u32"}],
+  options: {},
+  tune: {"WG":[64,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.R!*d.C!/d.WG!)],
+};
+
+/** zero random elements and scale the others; the same call is its own backward. */
+export const dropout: Kernel<{ x: "in"; random: "in"; y: "out" }, { stream: number; threshold: number; scale: number }, Record<never, never>> = {
+  name: "dropout",
+  source: dropout_wgsl,
+  libs: [lib_threefry],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"random","access":"in","optional":false,"dims":[{"coef":2,"name":""}],"elem":"u32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4}],
+  dims: ["n"],
+  params: [{"name":"stream","type":"u32"},{"name":"threshold","type":"u32"},{"name":"scale","type":"f32"}],
+  options: {},
+  tune: {"WG":[64,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.n!/(d.WG!*4))],
+};
+
 /** set every element to one value. */
 export const fill: Kernel<{ y: "out" }, { value: number }, Record<never, never>> = {
   name: "fill",
@@ -90,6 +158,36 @@ export const fill: Kernel<{ y: "out" }, { value: number }, Record<never, never>>
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/d.WG!)],
+};
+
+/** rows of a table by index; a row that does not exist reads as NaN, or as zeros. */
+export const gather: Kernel<{ x: "in"; index: "in"; y: "out" }, { V: number; D: number }, { outside: "nan" | "zero" }> = {
+  name: "gather",
+  source: gather_wgsl,
+  libs: [lib_unit],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"X"},{"coef":1,"name":"U"}],"elem":"W","pack":4},{"name":"index","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"u32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"Y"},{"coef":1,"name":"U"}],"elem":"T","pack":4}],
+  dims: ["X","U","n","Y"],
+  params: [{"name":"V","type":"u32"},{"name":"D","type":"u32"}],
+  options: {"outside":["nan","zero"]},
+  tune: {"WG":[64,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.Y!/d.WG!)],
+};
+
+/** columns of a matrix by index; a column that does not exist reads as NaN. */
+export const gather_columns: Kernel<{ x: "in"; index: "in"; y: "out" }, Record<never, never>, Record<never, never>> = {
+  name: "gather_columns",
+  source: gather_columns_wgsl,
+  libs: [],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"C"}],"elem":"T","pack":1},{"name":"index","access":"in","optional":false,"dims":[{"coef":1,"name":"K"}],"elem":"u32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"T","pack":1}],
+  dims: ["M","C","K"],
+  params: [],
+  options: {},
+  tune: {"WG":[64,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.M!*d.K!/d.WG!)],
 };
 
 /** partial gradients of gamma and beta over blocks of rows, one invocation a column. */
@@ -108,26 +206,26 @@ export const layernorm_bwd_affine: Kernel<{ x: "in"; stats: "in"; dy: "in"; dgam
 };
 
 /** gradient of layernorm with respect to its input. */
-export const layernorm_bwd_input: Kernel<{ x: "in"; gamma: "in"; stats: "in"; dy: "in"; dx: "out" }, Record<never, never>, Record<never, never>> = {
+export const layernorm_bwd_input: Kernel<{ x: "in"; gamma?: "in"; stats: "in"; dy: "in"; dx: "out" }, Record<never, never>, Record<never, never>> = {
   name: "layernorm_bwd_input",
   source: layernorm_bwd_input_wgsl,
-  libs: [lib_reduce],
-  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"gamma","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"stats","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"dx","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1}],
+  libs: [lib_reduce_pair, lib_rows],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"stats","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"dx","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4}],
   dims: ["M","D"],
   params: [],
   options: {},
-  tune: {"WG":[64,32,128,256]},
-  limits: [],
+  tune: {"WG":[64,32,128,256],"KEEP":[4,1,2,3]},
+  limits: [{ text: "D <= 4*WG*KEEP", holds: (d) => d.D! <= 4*d.WG!*d.KEEP! }],
   fold: true,
   grid: (d) => [d.M!],
 };
 
 /** layernorm_bwd_input without barriers, one invocation a row. */
-export const layernorm_bwd_input_flat: Kernel<{ x: "in"; gamma: "in"; stats: "in"; dy: "in"; dx: "out" }, Record<never, never>, Record<never, never>> = {
+export const layernorm_bwd_input_flat: Kernel<{ x: "in"; gamma?: "in"; stats: "in"; dy: "in"; dx: "out" }, Record<never, never>, Record<never, never>> = {
   name: "layernorm_bwd_input_flat",
   source: layernorm_bwd_input_flat_wgsl,
-  libs: [],
-  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"gamma","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"stats","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"dx","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1}],
+  libs: [lib_rows],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"stats","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"dx","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4}],
   dims: ["M","D"],
   params: [],
   options: {},
@@ -138,26 +236,26 @@ export const layernorm_bwd_input_flat: Kernel<{ x: "in"; gamma: "in"; stats: "in
 };
 
 /** normalise each row of x, then scale and shift. */
-export const layernorm_fwd: Kernel<{ x: "in"; gamma: "in"; beta: "in"; y: "out"; stats?: "out" }, { eps: number }, Record<never, never>> = {
+export const layernorm_fwd: Kernel<{ x: "in"; gamma?: "in"; beta?: "in"; y: "out"; stats?: "out" }, { eps: number }, Record<never, never>> = {
   name: "layernorm_fwd",
   source: layernorm_fwd_wgsl,
-  libs: [lib_reduce],
-  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"gamma","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"beta","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"stats","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1}],
+  libs: [lib_reduce, lib_reduce_pair, lib_rows],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"beta","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"stats","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1}],
   dims: ["M","D"],
   params: [{"name":"eps","type":"f32"}],
   options: {},
-  tune: {"WG":[64,32,128,256]},
-  limits: [],
+  tune: {"WG":[64,32,128,256],"KEEP":[4,1,2,3]},
+  limits: [{ text: "D <= 4*WG*KEEP", holds: (d) => d.D! <= 4*d.WG!*d.KEEP! }],
   fold: true,
   grid: (d) => [d.M!],
 };
 
 /** layernorm_fwd without barriers, one invocation a row. */
-export const layernorm_fwd_flat: Kernel<{ x: "in"; gamma: "in"; beta: "in"; y: "out"; stats?: "out" }, { eps: number }, Record<never, never>> = {
+export const layernorm_fwd_flat: Kernel<{ x: "in"; gamma?: "in"; beta?: "in"; y: "out"; stats?: "out" }, { eps: number }, Record<never, never>> = {
   name: "layernorm_fwd_flat",
   source: layernorm_fwd_flat_wgsl,
-  libs: [],
-  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"gamma","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"beta","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"stats","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1}],
+  libs: [lib_rows],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"beta","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"stats","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1}],
   dims: ["M","D"],
   params: [{"name":"eps","type":"f32"}],
   options: {},
@@ -165,6 +263,36 @@ export const layernorm_fwd_flat: Kernel<{ x: "in"; gamma: "in"; beta: "in"; y: "
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.M!/d.WG!)],
+};
+
+/** gradient before the activation of a linear layer, four columns an invocation. */
+export const matmul_bwd_act: Kernel<{ dy: "in"; gamma?: "in"; pre?: "in"; dz: "out" }, Record<never, never>, { act: "none" | "gelu" | "silu" | "swiglu" }> = {
+  name: "matmul_bwd_act",
+  source: matmul_bwd_act_wgsl,
+  libs: [lib_matmul_act],
+  tensors: [{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"F"}],"elem":"T","pack":4},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"F"}],"elem":"f32","pack":4},{"name":"pre","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4},{"name":"dz","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4}],
+  dims: ["M","F","N"],
+  params: [],
+  options: {"act":["none","gelu","silu","swiglu"]},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.M!*Math.ceil(d.F!/4)/d.WG!)],
+};
+
+/** partial column sums over blocks of rows, four columns an invocation. */
+export const matmul_bwd_columns: Kernel<{ dy: "in"; pre?: "in"; part: "out" }, Record<never, never>, { act: "none" | "gelu" | "silu" | "swiglu" }> = {
+  name: "matmul_bwd_columns",
+  source: matmul_bwd_columns_wgsl,
+  libs: [lib_matmul_act],
+  tensors: [{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"F"}],"elem":"T","pack":4},{"name":"pre","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"F"}],"elem":"f32","pack":4}],
+  dims: ["M","F","N","S"],
+  params: [],
+  options: {"act":["none","gelu","silu","swiglu"]},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: false,
+  grid: (d) => [Math.ceil(d.F!/(d.WG!*4)), d.S!],
 };
 
 /** product of two matrices as they are stored; the input gradient of a linear layer. */
@@ -227,6 +355,21 @@ export const matmul_nt_flat: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; bias
   grid: (d) => [Math.ceil(d.N!/(d.LN!*d.NG!*d.GV!*4)), Math.ceil(d.M!/(d.LM!*d.MG!*4)), d.Z!],
 };
 
+/** adds the slices of a split matmul in order, then what may follow it; four columns an invocation. */
+export const matmul_reduce: Kernel<{ part: "in"; bias?: "in"; gamma?: "in"; residual?: "in"; y: "out"; pre?: "out" }, Record<never, never>, { act: "none" | "gelu" | "silu" | "swiglu" }> = {
+  name: "matmul_reduce",
+  source: matmul_reduce_wgsl,
+  libs: [lib_matmul_epilogue, lib_matmul_act],
+  tensors: [{"name":"part","access":"in","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"f32","pack":4},{"name":"bias","access":"in","optional":true,"dims":[{"coef":1,"name":"N"}],"elem":"f32","pack":4},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"F"}],"elem":"f32","pack":4},{"name":"residual","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"F"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"F"}],"elem":"T","pack":4},{"name":"pre","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4}],
+  dims: ["S","M","N","F"],
+  params: [],
+  options: {"act":["none","gelu","silu","swiglu"]},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.M!*Math.ceil(d.F!/4)/d.WG!)],
+};
+
 /** product with the first matrix stored transposed; the weight gradient of a linear layer. */
 export const matmul_tn: Kernel<{ a: "in"; b: "in"; y?: "out"; part?: "out" }, { alpha: number }, Record<never, never>> = {
   name: "matmul_tn",
@@ -257,6 +400,216 @@ export const matmul_tn_flat: Kernel<{ a: "in"; b: "in"; y?: "out"; part?: "out" 
   grid: (d) => [Math.ceil(d.N!/(d.LN!*d.NG!*4)), Math.ceil(d.M!/(d.LM!*d.MG!*4)), d.Z!],
 };
 
+/** RGB bytes to normalised numbers, four an invocation. */
+export const normalize_image: Kernel<{ bytes: "in"; y: "out" }, { scale0: number; scale1: number; scale2: number; shift0: number; shift1: number; shift2: number }, Record<never, never>> = {
+  name: "normalize_image",
+  source: normalize_image_wgsl,
+  libs: [],
+  tensors: [{"name":"bytes","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"u8","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"f32","pack":4}],
+  dims: ["n"],
+  params: [{"name":"scale0","type":"f32"},{"name":"scale1","type":"f32"},{"name":"scale2","type":"f32"},{"name":"shift0","type":"f32"},{"name":"shift1","type":"f32"},{"name":"shift2","type":"f32"}],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.n!/(4*d.WG!))],
+};
+
+/** zeros everywhere but in one range of the middle dimension, which is filled from another tensor. */
+export const pad_block: Kernel<{ x: "in"; y: "out" }, { L: number; C: number; start: number; count: number; x_row: number; x_step: number; scale: number }, Record<never, never>> = {
+  name: "pad_block",
+  source: pad_block_wgsl,
+  libs: [lib_unit],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"X"},{"coef":1,"name":"U"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"Y"},{"coef":1,"name":"U"}],"elem":"T","pack":4}],
+  dims: ["X","U","Y"],
+  params: [{"name":"L","type":"u32"},{"name":"C","type":"u32"},{"name":"start","type":"u32"},{"name":"count","type":"u32"},{"name":"x_row","type":"u32"},{"name":"x_step","type":"u32"},{"name":"scale","type":"f32"}],
+  options: {},
+  tune: {"WG":[64,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.Y!/d.WG!)],
+};
+
+/** each patch of an image times a matrix: a convolution whose stride is its kernel. */
+export const patch_embed: Kernel<{ bytes?: "in"; pixels?: "in"; b: "in"; bias?: "in"; y: "out" }, { alpha: number; side: number; columns: number; stride: number; scale0: number; scale1: number; scale2: number; shift0: number; shift1: number; shift2: number }, Record<never, never>> = {
+  name: "patch_embed",
+  source: patch_embed_wgsl,
+  libs: [lib_matmul_tiled, lib_patch, lib_patch_load, lib_patch_a_rows, lib_matmul_b_rows, lib_matmul_store, lib_matmul_epilogue],
+  tensors: [{"name":"bytes","access":"in","optional":true,"dims":[{"coef":1,"name":"I"}],"elem":"u8","pack":1},{"name":"pixels","access":"in","optional":true,"dims":[{"coef":1,"name":"I"}],"elem":"T","pack":1},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"N"},{"coef":1,"name":"K"}],"elem":"W","pack":4},{"name":"bias","access":"in","optional":true,"dims":[{"coef":1,"name":"N"}],"elem":"f32","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4}],
+  dims: ["I","B","N","K","Z","M"],
+  params: [{"name":"alpha","type":"f32"},{"name":"side","type":"u32"},{"name":"columns","type":"u32"},{"name":"stride","type":"u32"},{"name":"scale0","type":"f32"},{"name":"scale1","type":"f32"},{"name":"scale2","type":"f32"},{"name":"shift0","type":"f32"},{"name":"shift1","type":"f32"},{"name":"shift2","type":"f32"}],
+  options: {},
+  tune: {"TX":[8,16],"TY":[8,16],"MG":[2,1],"NG":[2,1],"GV":[1],"LOADS":[2,1]},
+  limits: [{ text: "M <= 1048576", holds: (d) => d.M! <= 1048576 }],
+  fold: false,
+  grid: (d) => [Math.ceil(d.N!/(d.TX!*d.NG!*4)), Math.ceil(d.M!/(d.TY!*d.MG!*4)), d.Z!],
+};
+
+/** gradient of patch_embed with respect to normalised images. */
+export const patch_embed_bwd_image: Kernel<{ a: "in"; b: "in"; dpixels: "out" }, { side: number; columns: number; stride: number }, Record<never, never>> = {
+  name: "patch_embed_bwd_image",
+  source: patch_embed_bwd_image_wgsl,
+  libs: [lib_matmul_tiled, lib_matmul_a_rows, lib_matmul_b_cols, lib_patch, lib_patch_put],
+  tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"T","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"K"},{"coef":1,"name":"N"}],"elem":"W","pack":4},{"name":"dpixels","access":"out","optional":false,"dims":[{"coef":1,"name":"I"}],"elem":"T","pack":1}],
+  dims: ["B","M","K","N","I"],
+  params: [{"name":"side","type":"u32"},{"name":"columns","type":"u32"},{"name":"stride","type":"u32"}],
+  options: {},
+  tune: {"TX":[8,16],"TY":[8,16],"MG":[2,1],"NG":[2,1],"GV":[1],"LOADS":[2,1]},
+  limits: [{ text: "M <= 1048576", holds: (d) => d.M! <= 1048576 }],
+  fold: false,
+  grid: (d) => [Math.ceil(d.N!/(d.TX!*d.NG!*4)), Math.ceil(d.M!/(d.TY!*d.MG!*4)), d.B!],
+};
+
+/** patch_embed_bwd_image without barriers, MG*4 rows by NG*4 columns an invocation. */
+export const patch_embed_bwd_image_flat: Kernel<{ a: "in"; b: "in"; dpixels: "out" }, { side: number; columns: number; stride: number }, Record<never, never>> = {
+  name: "patch_embed_bwd_image_flat",
+  source: patch_embed_bwd_image_flat_wgsl,
+  libs: [lib_matmul_flat, lib_matmul_a_rows, lib_matmul_b_cols, lib_patch, lib_patch_put],
+  tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"T","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"K"},{"coef":1,"name":"N"}],"elem":"W","pack":4},{"name":"dpixels","access":"out","optional":false,"dims":[{"coef":1,"name":"I"}],"elem":"T","pack":1}],
+  dims: ["B","M","K","N","I"],
+  params: [{"name":"side","type":"u32"},{"name":"columns","type":"u32"},{"name":"stride","type":"u32"}],
+  options: {},
+  tune: {"MG":[4,1,2],"NG":[4,1,2],"GV":[1],"LN":[8,1,2,4],"LM":[1,2,4,8]},
+  limits: [{ text: "M <= 1048576", holds: (d) => d.M! <= 1048576 }],
+  fold: false,
+  grid: (d) => [Math.ceil(d.N!/(d.LN!*d.NG!*4)), Math.ceil(d.M!/(d.LM!*d.MG!*4)), d.B!],
+};
+
+/** gradient of patch_embed with respect to its matrix, over slices of the patches. */
+export const patch_embed_bwd_weight: Kernel<{ bytes?: "in"; pixels?: "in"; a: "in"; part: "out" }, { alpha: number; side: number; columns: number; stride: number; scale0: number; scale1: number; scale2: number; shift0: number; shift1: number; shift2: number }, Record<never, never>> = {
+  name: "patch_embed_bwd_weight",
+  source: patch_embed_bwd_weight_wgsl,
+  libs: [lib_matmul_tiled, lib_matmul_a_cols, lib_patch, lib_patch_load, lib_patch_b_cols, lib_matmul_store],
+  tensors: [{"name":"bytes","access":"in","optional":true,"dims":[{"coef":1,"name":"I"}],"elem":"u8","pack":1},{"name":"pixels","access":"in","optional":true,"dims":[{"coef":1,"name":"I"}],"elem":"T","pack":1},{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"K"},{"coef":1,"name":"M"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":false,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"f32","pack":4}],
+  dims: ["I","B","K","M","Z","N"],
+  params: [{"name":"alpha","type":"f32"},{"name":"side","type":"u32"},{"name":"columns","type":"u32"},{"name":"stride","type":"u32"},{"name":"scale0","type":"f32"},{"name":"scale1","type":"f32"},{"name":"scale2","type":"f32"},{"name":"shift0","type":"f32"},{"name":"shift1","type":"f32"},{"name":"shift2","type":"f32"}],
+  options: {},
+  tune: {"TX":[8,16],"TY":[8,16],"MG":[2,1],"NG":[2,1],"GV":[1],"LOADS":[2,1]},
+  limits: [{ text: "K <= 1048576", holds: (d) => d.K! <= 1048576 }],
+  fold: false,
+  grid: (d) => [Math.ceil(d.N!/(d.TX!*d.NG!*4)), Math.ceil(d.M!/(d.TY!*d.MG!*4)), d.Z!],
+};
+
+/** patch_embed_bwd_weight without barriers, MG*4 rows by NG*4 columns an invocation. */
+export const patch_embed_bwd_weight_flat: Kernel<{ bytes?: "in"; pixels?: "in"; a: "in"; part: "out" }, { alpha: number; side: number; columns: number; stride: number; scale0: number; scale1: number; scale2: number; shift0: number; shift1: number; shift2: number }, Record<never, never>> = {
+  name: "patch_embed_bwd_weight_flat",
+  source: patch_embed_bwd_weight_flat_wgsl,
+  libs: [lib_matmul_flat, lib_matmul_a_cols, lib_patch, lib_patch_load, lib_patch_b_cols, lib_matmul_store],
+  tensors: [{"name":"bytes","access":"in","optional":true,"dims":[{"coef":1,"name":"I"}],"elem":"u8","pack":1},{"name":"pixels","access":"in","optional":true,"dims":[{"coef":1,"name":"I"}],"elem":"T","pack":1},{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"K"},{"coef":1,"name":"M"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":false,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"f32","pack":4}],
+  dims: ["I","B","K","M","Z","N"],
+  params: [{"name":"alpha","type":"f32"},{"name":"side","type":"u32"},{"name":"columns","type":"u32"},{"name":"stride","type":"u32"},{"name":"scale0","type":"f32"},{"name":"scale1","type":"f32"},{"name":"scale2","type":"f32"},{"name":"shift0","type":"f32"},{"name":"shift1","type":"f32"},{"name":"shift2","type":"f32"}],
+  options: {},
+  tune: {"MG":[4,1,2],"NG":[4,1,2],"GV":[1],"LN":[8,1,2,4],"LM":[1,2,4,8]},
+  limits: [{ text: "K <= 1048576", holds: (d) => d.K! <= 1048576 }],
+  fold: false,
+  grid: (d) => [Math.ceil(d.N!/(d.LN!*d.NG!*4)), Math.ceil(d.M!/(d.LM!*d.MG!*4)), d.Z!],
+};
+
+/** patch_embed without barriers, MG*4 rows by NG*4 columns an invocation. */
+export const patch_embed_flat: Kernel<{ bytes?: "in"; pixels?: "in"; b: "in"; bias?: "in"; y: "out" }, { alpha: number; side: number; columns: number; stride: number; scale0: number; scale1: number; scale2: number; shift0: number; shift1: number; shift2: number }, Record<never, never>> = {
+  name: "patch_embed_flat",
+  source: patch_embed_flat_wgsl,
+  libs: [lib_matmul_flat, lib_patch, lib_patch_load, lib_patch_a_rows, lib_matmul_b_rows, lib_matmul_store, lib_matmul_epilogue],
+  tensors: [{"name":"bytes","access":"in","optional":true,"dims":[{"coef":1,"name":"I"}],"elem":"u8","pack":1},{"name":"pixels","access":"in","optional":true,"dims":[{"coef":1,"name":"I"}],"elem":"T","pack":1},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"N"},{"coef":1,"name":"K"}],"elem":"W","pack":4},{"name":"bias","access":"in","optional":true,"dims":[{"coef":1,"name":"N"}],"elem":"f32","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4}],
+  dims: ["I","B","N","K","Z","M"],
+  params: [{"name":"alpha","type":"f32"},{"name":"side","type":"u32"},{"name":"columns","type":"u32"},{"name":"stride","type":"u32"},{"name":"scale0","type":"f32"},{"name":"scale1","type":"f32"},{"name":"scale2","type":"f32"},{"name":"shift0","type":"f32"},{"name":"shift1","type":"f32"},{"name":"shift2","type":"f32"}],
+  options: {},
+  tune: {"MG":[4,1,2],"NG":[4,1,2],"GV":[1],"LN":[8,1,2,4],"LM":[1,2,4,8]},
+  limits: [{ text: "M <= 1048576", holds: (d) => d.M! <= 1048576 }],
+  fold: false,
+  grid: (d) => [Math.ceil(d.N!/(d.LN!*d.NG!*4)), Math.ceil(d.M!/(d.LM!*d.MG!*4)), d.Z!],
+};
+
+/** reorder dimensions; one unit of U elements an invocation, written in order, read by strides. */
+export const permute: Kernel<{ x: "in"; y: "out" }, { e0: number; e1: number; e2: number; e3: number; e4: number; s0: number; s1: number; s2: number; s3: number; s4: number; s_outer: number }, Record<never, never>> = {
+  name: "permute",
+  source: permute_wgsl,
+  libs: [],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"X"},{"coef":1,"name":"U"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"X"},{"coef":1,"name":"U"}],"elem":"T","pack":4}],
+  dims: ["X","U"],
+  params: [{"name":"e0","type":"u32"},{"name":"e1","type":"u32"},{"name":"e2","type":"u32"},{"name":"e3","type":"u32"},{"name":"e4","type":"u32"},{"name":"s0","type":"u32"},{"name":"s1","type":"u32"},{"name":"s2","type":"u32"},{"name":"s3","type":"u32"},{"name":"s4","type":"u32"},{"name":"s_outer","type":"u32"}],
+  options: {},
+  tune: {"INNER":[1,2,3,4,5],"WG":[64,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.X!/d.WG!)],
+};
+
+/** transpose of matrices through workgroup memory, so that reads and writes are both contiguous. */
+export const permute_tiled: Kernel<{ x: "in"; y: "out" }, Record<never, never>, Record<never, never>> = {
+  name: "permute_tiled",
+  source: permute_tiled_wgsl,
+  libs: [],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"R"},{"coef":1,"name":"C"}],"elem":"T","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"C"},{"coef":1,"name":"R"}],"elem":"T","pack":1}],
+  dims: ["B","R","C"],
+  params: [],
+  options: {},
+  tune: {"WG":[256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [d.B!*Math.ceil(d.R!/32)*Math.ceil(d.C!/32)],
+};
+
+/** noise by counter; uniform in [0, 1), standard normal by Box-Muller on pairs, or 1 with probability `rate`. */
+export const random: Kernel<{ random: "in"; y: "out" }, { stream: number; threshold: number }, { kind: "uniform" | "normal" | "bernoulli" }> = {
+  name: "random",
+  source: random_wgsl,
+  libs: [lib_threefry],
+  tensors: [{"name":"random","access":"in","optional":false,"dims":[{"coef":2,"name":""}],"elem":"u32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1}],
+  dims: ["n"],
+  params: [{"name":"stream","type":"u32"},{"name":"threshold","type":"u32"}],
+  options: {"kind":["uniform","normal","bernoulli"]},
+  tune: {"WG":[64,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.n!/(d.WG!*2))],
+};
+
+/** a position table interpolated on its grid, rows before the grid copied; four columns an invocation. */
+export const resample_positions: Kernel<{ x: "in"; sv: "in"; wv: "in"; su: "in"; wu: "in"; y: "out" }, { prefix: number; across: number }, Record<never, never>> = {
+  name: "resample_positions",
+  source: resample_positions_wgsl,
+  libs: [],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"D"}],"elem":"W","pack":4},{"name":"sv","access":"in","optional":false,"dims":[{"coef":1,"name":"V"}],"elem":"u32","pack":1},{"name":"wv","access":"in","optional":false,"dims":[{"coef":1,"name":"V"},{"coef":1,"name":"I"}],"elem":"f32","pack":1},{"name":"su","access":"in","optional":false,"dims":[{"coef":1,"name":"U"}],"elem":"u32","pack":1},{"name":"wu","access":"in","optional":false,"dims":[{"coef":1,"name":"U"},{"coef":1,"name":"J"}],"elem":"f32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"Q"},{"coef":1,"name":"D"}],"elem":"f32","pack":4}],
+  dims: ["R","D","V","I","U","J","Q"],
+  params: [{"name":"prefix","type":"u32"},{"name":"across","type":"u32"}],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: false,
+  grid: (d) => [Math.ceil(d.D!/(4*d.WG!)), d.Q!],
+};
+
+/** interpolation along one axis, one element an invocation. */
+export const resize_axis: Kernel<{ x?: "in"; bytes?: "in"; start: "in"; weight: "in"; y: "out" }, Record<never, never>, Record<never, never>> = {
+  name: "resize_axis",
+  source: resize_axis_wgsl,
+  libs: [],
+  tensors: [{"name":"x","access":"in","optional":true,"dims":[{"coef":1,"name":"A"},{"coef":1,"name":"N"},{"coef":1,"name":"C"}],"elem":"f32","pack":1},{"name":"bytes","access":"in","optional":true,"dims":[{"coef":1,"name":"A"},{"coef":1,"name":"N"},{"coef":1,"name":"C"}],"elem":"u8","pack":1},{"name":"start","access":"in","optional":false,"dims":[{"coef":1,"name":"O"}],"elem":"u32","pack":1},{"name":"weight","access":"in","optional":false,"dims":[{"coef":1,"name":"O"},{"coef":1,"name":"K"}],"elem":"f32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"A"},{"coef":1,"name":"O"},{"coef":1,"name":"C"}],"elem":"f32","pack":1}],
+  dims: ["A","N","C","O","K"],
+  params: [],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.A!*d.O!*d.C!/d.WG!)],
+};
+
+/** interpolation along one axis in Pillow's integer arithmetic, four bytes an invocation. */
+export const resize_axis_bytes: Kernel<{ x: "in"; start: "in"; weight: "in"; y: "out" }, Record<never, never>, Record<never, never>> = {
+  name: "resize_axis_bytes",
+  source: resize_axis_bytes_wgsl,
+  libs: [],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"A"},{"coef":1,"name":"N"},{"coef":1,"name":"C"}],"elem":"u8","pack":1},{"name":"start","access":"in","optional":false,"dims":[{"coef":1,"name":"O"}],"elem":"u32","pack":1},{"name":"weight","access":"in","optional":false,"dims":[{"coef":1,"name":"O"},{"coef":1,"name":"K"}],"elem":"i32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"A"},{"coef":1,"name":"O"},{"coef":1,"name":"C"}],"elem":"u8","pack":1}],
+  dims: ["A","N","C","O","K"],
+  params: [],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.A!*d.O!*d.C!/(4*d.WG!))],
+};
+
 /** keep a scalar of this step on the device, to be read many steps later. */
 export const ring_write: Kernel<{ ring: "inout"; x: "in"; random: "in" }, { column: number }, Record<never, never>> = {
   name: "ring_write",
@@ -270,6 +623,126 @@ export const ring_write: Kernel<{ ring: "inout"; x: "in"; random: "in" }, { colu
   limits: [],
   fold: false,
   grid: (_d) => [1],
+};
+
+/** where each key begins in the sorted keys, by bisection. */
+export const segments_bounds: Kernel<{ sorted: "in"; bound: "out" }, Record<never, never>, Record<never, never>> = {
+  name: "segments_bounds",
+  source: segments_bounds_wgsl,
+  libs: [],
+  tensors: [{"name":"sorted","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"u32","pack":1},{"name":"bound","access":"out","optional":false,"dims":[{"coef":1,"name":"E"}],"elem":"u32","pack":1}],
+  dims: ["n","E"],
+  params: [],
+  options: {},
+  tune: {"WG":[64,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.E!/d.WG!)],
+};
+
+/** what a chunk of 256 sorted rows adds to a segment that began before it. */
+export const segments_carry: Kernel<{ x: "in"; order: "in"; sorted: "in"; carry: "out" }, { D: number }, Record<never, never>> = {
+  name: "segments_carry",
+  source: segments_carry_wgsl,
+  libs: [lib_unit],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"X"},{"coef":1,"name":"U"}],"elem":"T","pack":4},{"name":"order","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"u32","pack":1},{"name":"sorted","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"u32","pack":1},{"name":"carry","access":"out","optional":false,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"U"}],"elem":"f32","pack":4}],
+  dims: ["X","U","n","Z"],
+  params: [{"name":"D","type":"u32"}],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.Z!/d.WG!)],
+};
+
+/** sum of the columns that share a key, in their order. */
+export const segments_columns: Kernel<{ x: "in"; order: "in"; bound: "in"; y: "out" }, Record<never, never>, Record<never, never>> = {
+  name: "segments_columns",
+  source: segments_columns_wgsl,
+  libs: [],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"T","pack":1},{"name":"order","access":"in","optional":false,"dims":[{"coef":1,"name":"K"}],"elem":"u32","pack":1},{"name":"bound","access":"in","optional":false,"dims":[{"coef":1,"name":"E"}],"elem":"u32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"C"}],"elem":"T","pack":1}],
+  dims: ["M","K","E","C"],
+  params: [],
+  options: {},
+  tune: {"WG":[64,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.M!*d.C!/d.WG!)],
+};
+
+/** first step of a stable counting sort by one byte of the keys, one invocation a block of 256 keys. */
+export const segments_count: Kernel<{ key: "in"; count: "out" }, { V: number; shift: number }, Record<never, never>> = {
+  name: "segments_count",
+  source: segments_count_wgsl,
+  libs: [],
+  tensors: [{"name":"key","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"u32","pack":1},{"name":"count","access":"out","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":256,"name":""}],"elem":"u32","pack":1}],
+  dims: ["n","S"],
+  params: [{"name":"V","type":"u32"},{"name":"shift","type":"u32"}],
+  options: {},
+  tune: {"WG":[8,32]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.S!/d.WG!)],
+};
+
+/** third step of a stable counting sort, one invocation a block of 256 keys, which moves in order. */
+export const segments_place: Kernel<{ key: "in"; order?: "in"; total: "in"; count: "inout"; sorted: "out"; placed: "out" }, { V: number; shift: number }, Record<never, never>> = {
+  name: "segments_place",
+  source: segments_place_wgsl,
+  libs: [],
+  tensors: [{"name":"key","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"u32","pack":1},{"name":"order","access":"in","optional":true,"dims":[{"coef":1,"name":"n"}],"elem":"u32","pack":1},{"name":"total","access":"in","optional":false,"dims":[{"coef":256,"name":""}],"elem":"u32","pack":1},{"name":"count","access":"inout","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":256,"name":""}],"elem":"u32","pack":1},{"name":"sorted","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"u32","pack":1},{"name":"placed","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"u32","pack":1}],
+  dims: ["n","S"],
+  params: [{"name":"V","type":"u32"},{"name":"shift","type":"u32"}],
+  options: {},
+  tune: {"WG":[8,32]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.S!/d.WG!)],
+};
+
+/** second step of a stable counting sort, one invocation a digit. */
+export const segments_scan: Kernel<{ count: "inout"; total: "out" }, Record<never, never>, Record<never, never>> = {
+  name: "segments_scan",
+  source: segments_scan_wgsl,
+  libs: [],
+  tensors: [{"name":"count","access":"inout","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":256,"name":""}],"elem":"u32","pack":1},{"name":"total","access":"out","optional":false,"dims":[{"coef":256,"name":""}],"elem":"u32","pack":1}],
+  dims: ["S"],
+  params: [],
+  options: {},
+  tune: {"WG":[8,32,64]},
+  limits: [],
+  fold: false,
+  grid: (d) => [256/d.WG!],
+};
+
+/** sum of the rows that share a key, in their order; long segments through the sums of segments_carry. */
+export const segments_sum: Kernel<{ x: "in"; order: "in"; bound: "in"; carry?: "in"; y?: "out"; total?: "out" }, { D: number }, Record<never, never>> = {
+  name: "segments_sum",
+  source: segments_sum_wgsl,
+  libs: [lib_unit],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"X"},{"coef":1,"name":"U"}],"elem":"T","pack":4},{"name":"order","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"u32","pack":1},{"name":"bound","access":"in","optional":false,"dims":[{"coef":1,"name":"E"}],"elem":"u32","pack":1},{"name":"carry","access":"in","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"U"}],"elem":"f32","pack":4},{"name":"y","access":"out","optional":true,"dims":[{"coef":1,"name":"Y"},{"coef":1,"name":"U"}],"elem":"T","pack":4},{"name":"total","access":"out","optional":true,"dims":[{"coef":1,"name":"Y"},{"coef":1,"name":"U"}],"elem":"f32","pack":4}],
+  dims: ["X","U","n","E","Z","Y"],
+  params: [{"name":"D","type":"u32"}],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.Y!/d.WG!)],
+};
+
+/** scaled sum over one dimension of a block, in order. */
+export const sum_block: Kernel<{ x: "in"; y?: "out"; total?: "out" }, { C: number; count: number; x_row: number; x_at: number; x_step: number; scale: number }, Record<never, never>> = {
+  name: "sum_block",
+  source: sum_block_wgsl,
+  libs: [lib_unit],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"X"},{"coef":1,"name":"U"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":true,"dims":[{"coef":1,"name":"Y"},{"coef":1,"name":"U"}],"elem":"T","pack":4},{"name":"total","access":"out","optional":true,"dims":[{"coef":1,"name":"Y"},{"coef":1,"name":"U"}],"elem":"f32","pack":4}],
+  dims: ["X","U","Y"],
+  params: [{"name":"C","type":"u32"},{"name":"count","type":"u32"},{"name":"x_row","type":"u32"},{"name":"x_at","type":"u32"},{"name":"x_step","type":"u32"},{"name":"scale","type":"f32"}],
+  options: {},
+  tune: {"WG":[64,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.Y!/d.WG!)],
 };
 
 /** sum of two gradients of the same tensor. */

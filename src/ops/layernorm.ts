@@ -1,8 +1,9 @@
 /**
  * Layer normalisation over the last dimension, with biased variance.
  *
- * y = (x - mean) * rstd * gamma + beta. Same as torch.nn.LayerNorm; saves mean and rstd of each row (8 bytes) and
- * recomputes the normalised row in backward.
+ * y = (x - mean) * rstd * gamma + beta. Same as torch.nn.LayerNorm, with or without elementwise_affine; saves mean and
+ * rstd of each row (8 bytes) and recomputes the normalised row in backward. Gamma and beta are f32 even where other
+ * frozen weights are f16: they are one row beside the whole of x.
  *
  * @module
  */
@@ -23,41 +24,59 @@ export interface LayernormOptions {
 
 /** Rows one partial sum of the affine gradients covers. */
 const AFFINE_ROWS = 64;
+/** Longest row that fits the registers of one workgroup. */
+const LONGEST = 4096;
+
+/** Invocations for a row, and groups of four elements each keeps. */
+function tile(D: number): { WG: number; KEEP: number } {
+  const groups = Math.ceil(D / 4);
+  const WG = groups <= 32 ? 32 : groups <= 256 ? 64 : groups <= 512 ? 128 : 256;
+  return { WG, KEEP: Math.max(1, Math.ceil(groups / WG)) };
+}
 
 /**
  * Normalises the last dimension.
  *
  * @param x `[..., D]`.
- * @param gamma Scale `[D]`, f32.
- * @param beta Shift `[D]`, f32.
+ * @param gamma Scale `[D]`, f32; ones when left out.
+ * @param beta Shift `[D]`, f32; zeros when left out.
  * @returns `[..., D]`, the type of `x`.
  * @throws {ShapeError} If gamma or beta is not `[D]`.
  * @throws {ConfigError} If eps is not a positive number.
  */
-export function layernorm(g: Plan, x: Tensor, gamma: Tensor, beta: Tensor, options: LayernormOptions = {}): Tensor {
+export function layernorm(
+  g: Plan,
+  x: Tensor,
+  gamma?: Tensor,
+  beta?: Tensor,
+  options: LayernormOptions = {},
+): Tensor {
   const { eps = 1e-5 } = options;
   const D = x.dim(-1);
-  expectShape("layernorm", "gamma", gamma.shape, [D]);
-  expectShape("layernorm", "beta", beta.shape, [D]);
+  if (gamma) expectShape("layernorm", "gamma", gamma.shape, [D]);
+  if (beta) expectShape("layernorm", "beta", beta.shape, [D]);
   if (!(eps > 0)) throw new ConfigError(`Cannot run layernorm: eps is ${eps}, wanted a positive number`);
-  const { flat } = g.gpu.caps;
+  const flat = g.gpu.caps.flat || D > LONGEST;
   const M = x.size / D;
   const y = g.tensor(x.shape, x.dtype, "layernorm.y");
-  const saves = g.needsGrad(x, gamma, beta);
-  const stats = saves ? g.tensor([M, 2], "f32", "layernorm.stats") : undefined;
-  g.run(flat ? k.layernorm_fwd_flat : k.layernorm_fwd, { x, gamma, beta, y, stats }, { eps });
+  const stats = g.needsGrad(x, gamma, beta) ? g.tensor([M, 2], "f32", "layernorm.stats") : undefined;
+  const forward = { x, gamma, beta, y, stats };
+  if (flat) g.run(k.layernorm_fwd_flat, forward, { eps });
+  else g.run(k.layernorm_fwd, forward, { eps, tune: tile(D) });
   g.record("layernorm", [x, gamma, beta], [y], ([dy], [needX, needGamma, needBeta]) => {
     let dx: Tensor | undefined;
     if (needX) {
       dx = g.tensor(x.shape, x.dtype, "layernorm.dx");
-      g.run(flat ? k.layernorm_bwd_input_flat : k.layernorm_bwd_input, { x, gamma, stats: stats!, dy: dy!, dx });
+      const backward = { x, gamma, stats: stats!, dy: dy!, dx };
+      if (flat) g.run(k.layernorm_bwd_input_flat, backward);
+      else g.run(k.layernorm_bwd_input, backward, { tune: tile(D) });
     }
     if (!needGamma && !needBeta) return [dx];
     const S = Math.ceil(M / AFFINE_ROWS);
     const dgamma = g.tensor([S, D], "f32", "layernorm.dgamma");
     const dbeta = g.tensor([S, D], "f32", "layernorm.dbeta");
     g.run(k.layernorm_bwd_affine, { x, stats: stats!, dy: dy!, dgamma, dbeta });
-    return [dx, sumPartials(g, dgamma), sumPartials(g, dbeta)];
+    return [dx, needGamma ? sumPartials(g, dgamma) : undefined, needBeta ? sumPartials(g, dbeta) : undefined];
   });
   return y;
 }
