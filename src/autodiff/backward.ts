@@ -12,7 +12,9 @@ import type { Tensor } from "../graph/tensor.ts";
 
 /** Where backward starts: a tensor and the gradient it is given. */
 export interface Seed {
+  /** An output. */
   readonly tensor: Tensor;
+  /** Its gradient, of the same shape. */
   readonly grad: Tensor;
 }
 

@@ -12,6 +12,7 @@ import { prepareGpu } from "./setup.ts";
 /** Commands by name; each file is loaded when it is asked for. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: () => import("./doctor.ts"),
+  train: () => import("./train.ts") as Promise<Command>,
 };
 
 /**

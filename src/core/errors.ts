@@ -29,74 +29,211 @@ export interface SealError extends Error {
   readonly exitCode: number;
 }
 
-type ErrorBase = new (message?: string, options?: ErrorOptions) => Error;
-
-function sealError(base: ErrorBase, name: string, defaultCode: string, exit: number): new (
-  message: string,
-  details?: ErrorDetails,
-) => SealError {
-  return class extends base implements SealError {
-    override readonly name: string = name;
-    readonly code: string;
-    readonly hint: string | undefined;
-    readonly context: Record<string, unknown>;
-    readonly exitCode: number = exit;
-    constructor(message: string, details: ErrorDetails = {}) {
-      super(message, details.cause === undefined ? undefined : { cause: details.cause });
-      this.code = details.code ?? defaultCode;
-      this.hint = details.hint;
-      this.context = details.context ?? {};
-    }
-  };
+/** Options of the built-in constructors. */
+function causeOf(details: ErrorDetails): ErrorOptions | undefined {
+  return details.cause === undefined ? undefined : { cause: details.cause };
 }
 
-type SealErrorClass = new (message: string, details?: ErrorDetails) => SealError;
-
-const shapeError: SealErrorClass = sealError(TypeError, "ShapeError", "shape", 1);
 /** Tensors disagree in shape. */
-export class ShapeError extends shapeError {}
+export class ShapeError extends TypeError implements SealError {
+  /** Name of the class. */
+  override readonly name: string = "ShapeError";
+  /** Stable kebab-case identifier. */
+  readonly code: string;
+  /** The mend, when one is known. */
+  readonly hint: string | undefined;
+  /** Plain JSON facts about the failure. */
+  readonly context: Record<string, unknown>;
+  /** Exit status of the command line. */
+  readonly exitCode: number = 1;
+  /** Says what cannot be done, what was given and what was wanted. */
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, causeOf(details));
+    this.code = details.code ?? "shape";
+    this.hint = details.hint;
+    this.context = details.context ?? {};
+  }
+}
 
-const dtypeError: SealErrorClass = sealError(TypeError, "DtypeError", "dtype", 1);
 /** Tensors disagree in element type. */
-export class DtypeError extends dtypeError {}
+export class DtypeError extends TypeError implements SealError {
+  /** Name of the class. */
+  override readonly name: string = "DtypeError";
+  /** Stable kebab-case identifier. */
+  readonly code: string;
+  /** The mend, when one is known. */
+  readonly hint: string | undefined;
+  /** Plain JSON facts about the failure. */
+  readonly context: Record<string, unknown>;
+  /** Exit status of the command line. */
+  readonly exitCode: number = 1;
+  /** Says what cannot be done, what was given and what was wanted. */
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, causeOf(details));
+    this.code = details.code ?? "dtype";
+    this.hint = details.hint;
+    this.context = details.context ?? {};
+  }
+}
 
-const configError: SealErrorClass = sealError(TypeError, "ConfigError", "config", 2);
 /** An unknown key, a wrong type, or options that exclude each other. */
-export class ConfigError extends configError {}
+export class ConfigError extends TypeError implements SealError {
+  /** Name of the class. */
+  override readonly name: string = "ConfigError";
+  /** Stable kebab-case identifier. */
+  readonly code: string;
+  /** The mend, when one is known. */
+  readonly hint: string | undefined;
+  /** Plain JSON facts about the failure. */
+  readonly context: Record<string, unknown>;
+  /** Exit status of the command line. */
+  readonly exitCode: number = 2;
+  /** Says what cannot be done, what was given and what was wanted. */
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, causeOf(details));
+    this.code = details.code ?? "config";
+    this.hint = details.hint;
+    this.context = details.context ?? {};
+  }
+}
 
-const limitError: SealErrorClass = sealError(RangeError, "LimitError", "limit", 2);
 /** A value outside its range or beyond what the device allows. */
-export class LimitError extends limitError {}
+export class LimitError extends RangeError implements SealError {
+  /** Name of the class. */
+  override readonly name: string = "LimitError";
+  /** Stable kebab-case identifier. */
+  readonly code: string;
+  /** The mend, when one is known. */
+  readonly hint: string | undefined;
+  /** Plain JSON facts about the failure. */
+  readonly context: Record<string, unknown>;
+  /** Exit status of the command line. */
+  readonly exitCode: number = 2;
+  /** Says what cannot be done, what was given and what was wanted. */
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, causeOf(details));
+    this.code = details.code ?? "limit";
+    this.hint = details.hint;
+    this.context = details.context ?? {};
+  }
+}
 
-const formatError: SealErrorClass = sealError(SyntaxError, "FormatError", "format", 4);
 /** A file is not what it claims to be. */
-export class FormatError extends formatError {}
+export class FormatError extends SyntaxError implements SealError {
+  /** Name of the class. */
+  override readonly name: string = "FormatError";
+  /** Stable kebab-case identifier. */
+  readonly code: string;
+  /** The mend, when one is known. */
+  readonly hint: string | undefined;
+  /** Plain JSON facts about the failure. */
+  readonly context: Record<string, unknown>;
+  /** Exit status of the command line. */
+  readonly exitCode: number = 4;
+  /** Says what cannot be done, what was given and what was wanted. */
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, causeOf(details));
+    this.code = details.code ?? "format";
+    this.hint = details.hint;
+    this.context = details.context ?? {};
+  }
+}
 
-const dataError: SealErrorClass = sealError(Error, "DataError", "data", 4);
 /** A valid file with unusable content. */
-export class DataError extends dataError {}
+export class DataError extends Error implements SealError {
+  /** Name of the class. */
+  override readonly name: string = "DataError";
+  /** Stable kebab-case identifier. */
+  readonly code: string;
+  /** The mend, when one is known. */
+  readonly hint: string | undefined;
+  /** Plain JSON facts about the failure. */
+  readonly context: Record<string, unknown>;
+  /** Exit status of the command line. */
+  readonly exitCode: number = 4;
+  /** Says what cannot be done, what was given and what was wanted. */
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, causeOf(details));
+    this.code = details.code ?? "data";
+    this.hint = details.hint;
+    this.context = details.context ?? {};
+  }
+}
 
-const weightsError: SealErrorClass = sealError(Error, "WeightsError", "weights", 5);
 /** Missing or unexpected weights, or a checksum that disagrees. */
-export class WeightsError extends weightsError {}
+export class WeightsError extends Error implements SealError {
+  /** Name of the class. */
+  override readonly name: string = "WeightsError";
+  /** Stable kebab-case identifier. */
+  readonly code: string;
+  /** The mend, when one is known. */
+  readonly hint: string | undefined;
+  /** Plain JSON facts about the failure. */
+  readonly context: Record<string, unknown>;
+  /** Exit status of the command line. */
+  readonly exitCode: number = 5;
+  /** Says what cannot be done, what was given and what was wanted. */
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, causeOf(details));
+    this.code = details.code ?? "weights";
+    this.hint = details.hint;
+    this.context = details.context ?? {};
+  }
+}
 
 /** Weights behind a licence that was not accepted, or without a token. */
 export class GatedError extends WeightsError {
+  /** Name of the class. */
   override readonly name: string = "GatedError";
 }
 
-const deviceError: SealErrorClass = sealError(Error, "DeviceError", "device", 6);
 /** No adapter, a lost device, or no memory left on it. */
-export class DeviceError extends deviceError {}
+export class DeviceError extends Error implements SealError {
+  /** Name of the class. */
+  override readonly name: string = "DeviceError";
+  /** Stable kebab-case identifier. */
+  readonly code: string;
+  /** The mend, when one is known. */
+  readonly hint: string | undefined;
+  /** Plain JSON facts about the failure. */
+  readonly context: Record<string, unknown>;
+  /** Exit status of the command line. */
+  readonly exitCode: number = 6;
+  /** Says what cannot be done, what was given and what was wanted. */
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, causeOf(details));
+    this.code = details.code ?? "device";
+    this.hint = details.hint;
+    this.context = details.context ?? {};
+  }
+}
 
 /** A kernel or pipeline the driver refuses. */
 export class KernelError extends DeviceError {
+  /** Name of the class. */
   override readonly name: string = "KernelError";
 }
 
-const numericsError: SealErrorClass = sealError(RangeError, "NumericsError", "numerics", 1);
 /** NaN or infinity where a finite number is needed. */
-export class NumericsError extends numericsError {}
+export class NumericsError extends RangeError implements SealError {
+  /** Name of the class. */
+  override readonly name: string = "NumericsError";
+  /** Stable kebab-case identifier. */
+  readonly code: string;
+  /** The mend, when one is known. */
+  readonly hint: string | undefined;
+  /** Plain JSON facts about the failure. */
+  readonly context: Record<string, unknown>;
+  /** Exit status of the command line. */
+  readonly exitCode: number = 1;
+  /** Says what cannot be done, what was given and what was wanted. */
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, causeOf(details));
+    this.code = details.code ?? "numerics";
+    this.hint = details.hint;
+    this.context = details.context ?? {};
+  }
+}
 
 /** Exit status for any error: the class's own, else 1. */
 export function exitCodeOf(error: unknown): number {

@@ -31,6 +31,8 @@ export class Rng {
   #counter = 0;
   #spare: number | undefined;
   /**
+   * Starts a stream at its first word.
+   *
    * @param seed Key word 0.
    * @param stream Key word 1; streams of one seed are independent.
    */

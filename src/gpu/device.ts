@@ -8,7 +8,7 @@
 import { DeviceError, KernelError } from "../core/errors.ts";
 
 /** Limits the engine asks for; each is clamped to what the adapter offers. */
-const WANTED_LIMITS = {
+const WANTED_LIMITS: Readonly<Record<string, number>> = {
   maxBufferSize: Number.MAX_SAFE_INTEGER,
   maxStorageBufferBindingSize: Number.MAX_SAFE_INTEGER,
   maxComputeWorkgroupStorageSize: 32768,
@@ -16,16 +16,30 @@ const WANTED_LIMITS = {
   maxComputeWorkgroupSizeX: 1024,
   maxStorageBuffersPerShaderStage: 10,
   maxComputeWorkgroupsPerDimension: 65535,
-} as const;
+};
 
 /** Alignments of sub-ranges; smaller is better, so the adapter's own value is asked for. */
-const WANTED_ALIGNMENTS = ["minStorageBufferOffsetAlignment", "minUniformBufferOffsetAlignment"] as const;
+const WANTED_ALIGNMENTS: readonly string[] = ["minStorageBufferOffsetAlignment", "minUniformBufferOffsetAlignment"];
 
-const FEATURES = ["shader-f16", "subgroups", "timestamp-query"] as const;
+/** Features the engine uses where they exist. */
+export type Feature = "shader-f16" | "subgroups" | "timestamp-query";
+
+const FEATURES: readonly Feature[] = ["shader-f16", "subgroups", "timestamp-query"];
 
 /** Limits that plans and kernels depend on. */
 export type DeviceLimits = Readonly<
-  Record<keyof typeof WANTED_LIMITS | (typeof WANTED_ALIGNMENTS)[number], number>
+  Record<
+    | "maxBufferSize"
+    | "maxStorageBufferBindingSize"
+    | "maxComputeWorkgroupStorageSize"
+    | "maxComputeInvocationsPerWorkgroup"
+    | "maxComputeWorkgroupSizeX"
+    | "maxStorageBuffersPerShaderStage"
+    | "maxComputeWorkgroupsPerDimension"
+    | "minStorageBufferOffsetAlignment"
+    | "minUniformBufferOffsetAlignment",
+    number
+  >
 >;
 
 /** What this device can do, found out by asking and by compiling, never by its name. */
@@ -42,6 +56,7 @@ export interface Caps {
   readonly software: boolean;
   /** Use the barrier-free kernels: on software adapters each barrier costs more than it saves. */
   readonly flat: boolean;
+  /** What was granted. */
   readonly limits: DeviceLimits;
 }
 
@@ -52,7 +67,7 @@ export interface GpuOptions {
   /** Override the choice of kernel path, for tests. */
   flat?: boolean;
   /** Do not use these features even where they exist, for tests. */
-  without?: readonly (typeof FEATURES)[number][];
+  without?: readonly Feature[];
   /** Lower limits than the adapter's, for tests. */
   limits?: Partial<DeviceLimits>;
 }
@@ -65,7 +80,11 @@ export class Gpu {
   /** Bind-group layouts by access pattern; filled by `pipelines.ts`. */
   readonly layouts: Map<string, GPUBindGroupLayout> = new Map();
 
-  /** @param description Adapter name as the driver gives it. */
+  /**
+   * Wraps an open device; see {@linkcode requestGpu}.
+   *
+   * @param description Adapter name as the driver gives it.
+   */
   constructor(readonly device: GPUDevice, readonly caps: Caps, readonly description: string) {
     device.addEventListener("uncapturederror", (event) => {
       const error = (event as GPUUncapturedErrorEvent).error;

@@ -19,12 +19,15 @@ export type KernelTensors<T> = { [K in keyof T]: Tensor | (undefined extends T[K
 /** Scalars and options a kernel takes. Options default to the first value the card lists. */
 export type KernelOptions<P, O> = P & { [K in keyof O]?: O[K] } & { tune?: Readonly<Record<string, number>> };
 
-type OptionsArgument<P, O> = [keyof P] extends [never] ? [options?: KernelOptions<P, O>]
+/** The last argument of {@linkcode Plan.run}; it may be left out when a kernel has no params. */
+export type OptionsArgument<P, O> = [keyof P] extends [never] ? [options?: KernelOptions<P, O>]
   : [options: KernelOptions<P, O>];
 
 /** One recorded kernel call. */
 export interface Dispatch extends Solved {
+  /** What runs. */
   readonly kernel: Kernel;
+  /** Scalars and options. */
   readonly options: RunOptions;
 }
 
@@ -40,9 +43,13 @@ export type Backward = (
 
 /** One differentiable op on the tape. */
 export interface TapeEntry {
+  /** Name of the op. */
   readonly name: string;
+  /** Tensors that may get a gradient. */
   readonly inputs: readonly (Tensor | undefined)[];
+  /** What the op computed. */
   readonly outputs: readonly Tensor[];
+  /** Appends its gradients. */
   readonly backward: Backward;
 }
 
@@ -61,7 +68,11 @@ export class Plan {
   readonly #outputs: Set<Storage> = new Set();
   readonly #constants: Map<string, { tensor: Tensor; data: Uint8Array }> = new Map();
 
-  /** @param gpu Device the plan will run on; its capabilities choose kernel paths while recording. */
+  /**
+   * Starts an empty plan.
+   *
+   * @param gpu Device the plan will run on; its capabilities choose kernel paths while recording.
+   */
   constructor(readonly gpu: Gpu) {}
 
   /** A new transient tensor. */

@@ -214,8 +214,11 @@ async function prepare(gpu: Gpu, dispatch: Dispatch, params: GPUBuffer, offset: 
 
 /** Time of one kernel in {@linkcode Program.profile}. */
 export interface KernelTime {
+  /** Kernel. */
   readonly name: string;
+  /** How often a step dispatches it. */
   readonly dispatches: number;
+  /** Device time of all of them, ms. */
   readonly timeMs: number;
 }
 

@@ -17,9 +17,13 @@ export type RunOptions = Readonly<Record<string, number | string | Readonly<Reco
 
 /** A dispatch with everything known but its memory. */
 export interface Solved {
+  /** What its text depends on. */
   readonly variant: Variant;
+  /** Tensors in binding order. */
   readonly bound: readonly { slot: TensorSlot; tensor: Tensor }[];
+  /** Values of the card's dimensions. */
   readonly dims: Readonly<Record<string, number>>;
+  /** Workgroups in x, y and z. */
   readonly groups: readonly [number, number, number];
 }
 

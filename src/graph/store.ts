@@ -28,7 +28,11 @@ class Chunk extends Storage {
 export class Store {
   readonly #chunks: Map<string, { storage: Chunk; bytes: number }[]> = new Map();
 
-  /** @param gpu Device the memory will live on. */
+  /**
+   * Starts an empty store.
+   *
+   * @param gpu Device the memory will live on.
+   */
   constructor(readonly gpu: Gpu) {}
 
   /**

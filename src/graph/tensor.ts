@@ -15,6 +15,7 @@ export class Storage {
   /** Byte offset of the storage within `buffer`. */
   offset = 0;
 
+  /** Describes memory that does not exist yet. */
   constructor(readonly label: string, readonly bytes: number, readonly kind: "transient" | "persistent") {}
 }
 
@@ -27,7 +28,11 @@ export class Tensor {
   /** Persistent gradient of a trainable parameter, f32; backward adds to it. */
   grad: Tensor | undefined;
 
-  /** @param id Identity for gradients: a reshaped view keeps it. */
+  /**
+   * Describes a tensor; plans and stores make them.
+   *
+   * @param id Identity for gradients: a reshaped view keeps it.
+   */
   constructor(
     readonly shape: Shape,
     readonly dtype: Dtype,

@@ -34,11 +34,15 @@ export interface VitConfig {
   readonly imageSize: number;
   /** Side of a patch, px. */
   readonly patch: number;
+  /** Features of a token. */
   readonly width: number;
+  /** Blocks. */
   readonly depth: number;
+  /** Attention heads. */
   readonly heads: number;
   /** Width between the two MLP layers; for `swiglu` the width of the gated product. */
   readonly hidden: number;
+  /** Exact GELU, or timm's packed SwiGLU. */
   readonly mlp: "gelu" | "swiglu";
   /** Starting value of LayerScale; undefined has none. */
   readonly layerScale?: number | undefined;
@@ -46,6 +50,7 @@ export interface VitConfig {
   readonly registers?: number;
   /** The position table covers the patches only (timm `no_embed_class`). */
   readonly noEmbedClass?: boolean;
+  /** Whether the fused qkv layer has a bias; default true. */
   readonly qkvBias?: boolean;
   /** Of all normalisations; timm's ViTs use 1e-6. */
   readonly eps?: number;
@@ -65,7 +70,8 @@ export interface VitOptions {
   lora?: (name: string) => LoraOptions | undefined;
 }
 
-interface Block {
+/** Parameters of one block. */
+export interface VitBlock {
   readonly norm1: NormLayer;
   readonly qkv: LinearLayer;
   readonly proj: LinearLayer;
@@ -81,6 +87,7 @@ export type Taps = Record<string, Tensor>;
 
 /** A vision transformer whose parameters exist. */
 export interface Vit {
+  /** Architecture. */
   readonly config: VitConfig;
   /** Tokens of one image: class token, registers, patches. */
   readonly tokens: number;
@@ -88,14 +95,18 @@ export interface Vit {
    * Appends the encoder.
    *
    * @param images RGB bytes `[B, S, S, 3]`, or f32 of the same shape, already normalised.
-   * @param options `recompute[i]` keeps nothing of block i but its input.
+   * @param options `recompute[i]` keeps nothing of block i but its input; `training` switches dropout on.
    * @returns Normalised tokens `[B, N, D]` and the taps.
    */
-  forward(g: Plan, images: Tensor, options?: { recompute?: readonly boolean[] }): { x: Tensor; taps: Taps };
+  forward(
+    g: Plan,
+    images: Tensor,
+    options?: { recompute?: readonly boolean[]; training?: boolean },
+  ): { x: Tensor; taps: Taps };
 }
 
 /** Trainable tensors of one block, which recomputation must know. */
-function blockTensors(block: Block): Tensor[] {
+function blockTensors(block: VitBlock): Tensor[] {
   const linears = [block.qkv, block.proj, block.fc1, block.fc2];
   return [
     ...linears.flatMap(({ weight, bias, lora }) => [weight, bias, lora?.a, lora?.b]),
@@ -106,12 +117,19 @@ function blockTensors(block: Block): Tensor[] {
 }
 
 /** Appends one pre-norm block: x + ls1 * attention(norm1(x)), then + ls2 * mlp(norm2(.)). */
-export function vitBlock(g: Plan, block: Block, x: Tensor, config: Pick<VitConfig, "heads" | "mlp">): Tensor {
+export function vitBlock(
+  g: Plan,
+  block: VitBlock,
+  x: Tensor,
+  config: Pick<VitConfig, "heads" | "mlp">,
+  training = false,
+): Tensor {
   const { norm1, qkv, proj, ls1, norm2, fc1, fc2, ls2 } = block;
-  const attended = selfAttention(g, applyLinear(g, qkv, applyNorm(g, norm1, x)), { heads: config.heads });
-  const h = applyLinear(g, proj, attended, { residual: x, ...(ls1 && { gamma: ls1 }) });
-  const inner = applyLinear(g, fc1, applyNorm(g, norm2, h), { act: config.mlp });
-  return applyLinear(g, fc2, inner, { residual: h, ...(ls2 && { gamma: ls2 }) });
+  const packed = applyLinear(g, qkv, applyNorm(g, norm1, x), { training });
+  const attended = selfAttention(g, packed, { heads: config.heads });
+  const h = applyLinear(g, proj, attended, { residual: x, gamma: ls1, training });
+  const inner = applyLinear(g, fc1, applyNorm(g, norm2, h), { act: config.mlp, training });
+  return applyLinear(g, fc2, inner, { residual: h, gamma: ls2, training });
 }
 
 /**
@@ -125,7 +143,7 @@ export function vitBlockParameters(
   config: Pick<VitConfig, "width" | "hidden" | "mlp" | "layerScale" | "qkvBias" | "eps">,
   rng?: Rng,
   lora?: VitOptions["lora"],
-): Block {
+): VitBlock {
   const { width, hidden, mlp, layerScale, qkvBias = true, eps = 1e-6 } = config;
   const linear = (part: string, input: number, output: number, options: LinearLayerOptions = {}) => {
     const update = lora?.(`${name}.${part}`);
@@ -208,11 +226,11 @@ export function createVit(parameters: Parameters, config: VitConfig, options: Vi
   return {
     config,
     tokens: grid + extra,
-    forward(g, images, { recompute = [] } = {}) {
+    forward(g, images, { recompute = [], training = false } = {}) {
       const taps: Taps = {};
       let x = taps.embed = embed(g, images);
       blocks.forEach((block, i) => {
-        const run = (h: Tensor) => vitBlock(g, block, h, config);
+        const run = (h: Tensor) => vitBlock(g, block, h, config, training);
         x = recompute[i] ? checkpoint(g, run, [x], blockTensors(block)) : run(x);
         taps[`block_${String(i).padStart(2, "0")}`] = x;
       });

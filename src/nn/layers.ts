@@ -9,7 +9,8 @@ import type { Dtype } from "../core/dtype.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { layernorm } from "../ops/layernorm.ts";
-import { linear, type LinearOptions } from "../ops/linear.ts";
+import { dropout } from "../ops/dropout.ts";
+import { linear, type LinearParams } from "../ops/linear.ts";
 import { constant, type Init } from "./init.ts";
 import type { Parameters } from "./parameters.ts";
 
@@ -47,8 +48,11 @@ export interface LinearLayerOptions {
 
 /** Shape of a low-rank update. */
 export interface LoraOptions {
+  /** Inner width R. */
   rank: number;
+  /** The update is multiplied by alpha / rank. */
   alpha: number;
+  /** Probability that an input of the branch is dropped in training; default 0. */
   dropout?: number;
   /** Start of A; B starts at zero. */
   init?: Init;
@@ -79,15 +83,20 @@ export function linearLayer(
   };
 }
 
+/** What may be fused into a linear layer, and whether dropout is on. */
+export interface ApplyLinear extends Pick<LinearParams, "act" | "gamma" | "residual"> {
+  /** Dropout of the low-rank branch draws; off by default. */
+  training?: boolean;
+}
+
 /** Appends a linear layer with whatever is fused into it. */
-export function applyLinear(
-  g: Plan,
-  layer: LinearLayer,
-  x: Tensor,
-  fused: Pick<LinearOptions, "act" | "gamma" | "residual"> = {},
-): Tensor {
+export function applyLinear(g: Plan, layer: LinearLayer, x: Tensor, options: ApplyLinear = {}): Tensor {
+  const { training = false, ...fused } = options;
   const { weight, bias, lora } = layer;
-  return linear(g, x, { weight, ...(bias && { bias }), ...(lora && { lora }), ...fused });
+  if (!lora) return linear(g, x, { weight, bias, ...fused });
+  const { a, b, scale } = lora;
+  const branch = training && lora.dropout > 0 ? dropout(g, x, lora.dropout) : undefined;
+  return linear(g, x, { weight, bias, lora: { a, b, scale, x: branch }, ...fused });
 }
 
 /** A layer normalisation. */

@@ -28,10 +28,13 @@ export const GROUPS = { weights: "weights", gradients: "gradients", frozen: "fro
 
 /** Parameters by name, in order of creation. Trainable ones lie in one group of buffers, their gradients in another. */
 export class Parameters {
+  /** Memory of the parameters and their gradients. */
   readonly store: Store;
   readonly #tensors: Map<string, Tensor> = new Map();
 
   /**
+   * Starts an empty set.
+   *
    * @param gpu Device of the parameters.
    * @param trainable Default of {@linkcode ParameterOptions.trainable}; a predicate decides by name.
    */

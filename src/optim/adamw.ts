@@ -26,10 +26,13 @@ export interface ParameterGroup {
 export interface StepState {
   /** Global gradient norm before clipping. */
   readonly gradNorm: number;
+  /** What gradients were multiplied by. */
   readonly clipFactor: number;
   /** Whether the gradients were finite, so that the step counted. */
   readonly ok: boolean;
+  /** Steps that counted. */
   readonly steps: number;
+  /** Steps left out because a gradient was not finite. */
   readonly skipped: number;
 }
 

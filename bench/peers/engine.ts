@@ -1,0 +1,124 @@
+/**
+ * Peer: this project's engine. Each operand set is a compiled plan of its own; weights are shared.
+ *
+ * @module
+ */
+
+import { backward } from "../../src/autodiff/backward.ts";
+import { type Gpu, requestGpu } from "../../src/gpu/device.ts";
+import { readback } from "../../src/gpu/readback.ts";
+import { Plan } from "../../src/graph/plan.ts";
+import type { Program } from "../../src/graph/program.ts";
+import { Store } from "../../src/graph/store.ts";
+import type { Tensor } from "../../src/graph/tensor.ts";
+import { type VitBlock, vitBlock } from "../../src/models/vit.ts";
+import { selfAttention } from "../../src/ops/attention.ts";
+import { concat } from "../../src/ops/concat.ts";
+import { layernorm } from "../../src/ops/layernorm.ts";
+import { linear } from "../../src/ops/linear.ts";
+import { idle } from "./device.ts";
+import {
+  BLOCK_PARAMS,
+  type BlockParam,
+  type BlockParams,
+  type BlockSpec,
+  type HostTensors,
+  type Peer,
+  type Work,
+} from "./types.ts";
+
+let gpu: Gpu;
+
+type Tensors<K extends string = string> = Record<K, Tensor>;
+
+function put<K extends string>(
+  store: Store,
+  group: string,
+  tensors: Readonly<Record<K, HostTensors[string]>>,
+): Tensors<K> {
+  return Object.fromEntries(
+    Object.entries<HostTensors[string]>(tensors).map((
+      [name, { shape, data }],
+    ) => [name, store.from(group, name, shape, data)]),
+  ) as Tensors<K>;
+}
+
+/** Work from a function that appends the op; its results are the outputs. */
+async function work(
+  sets: readonly HostTensors[],
+  append: (g: Plan, inputs: Tensors) => Record<string, Tensor>,
+  store = new Store(gpu),
+): Promise<Work> {
+  const programs: Program[] = [];
+  const outputs: Record<string, Tensor>[] = [];
+  for (const set of sets) {
+    const g = new Plan(gpu);
+    const results = append(g, put(store, "input", set));
+    g.output(...Object.values(results));
+    programs.push(await g.compile());
+    outputs.push(results);
+  }
+  let latest = 0;
+  return {
+    run(set) {
+      programs[latest = set]!.run();
+    },
+    wait: () => idle(gpu.device),
+    async read() {
+      const names = Object.keys(outputs[latest]!);
+      const values = await readback(gpu, ...Object.values(outputs[latest]!));
+      return Object.fromEntries(names.map((name, i) => [name, values[i] as Float32Array]));
+    },
+    dispose() {
+      for (const program of programs) program.destroy();
+      store.destroy();
+    },
+  };
+}
+
+function blockOf(p: Tensors<BlockParam>, eps: number): VitBlock {
+  const layer = (weight: Tensor, bias: Tensor) => ({ weight, bias, lora: undefined });
+  return {
+    norm1: { weight: p.g1, bias: p.b1, eps },
+    qkv: layer(p.wqkv, p.bqkv),
+    proj: layer(p.wproj, p.bproj),
+    ls1: undefined,
+    norm2: { weight: p.g2, bias: p.b2, eps },
+    fc1: layer(p.wfc1, p.bfc1),
+    fc2: layer(p.wfc2, p.bfc2),
+    ls2: undefined,
+  };
+}
+
+async function block(spec: BlockSpec, sets: readonly HostTensors[], params: BlockParams, grad: boolean): Promise<Work> {
+  const store = new Store(gpu);
+  const weights = put(store, "weights", params);
+  const layers = blockOf(weights, spec.eps);
+  return await work(sets, (g, { x, dy }) => {
+    const wanted = [x!, ...BLOCK_PARAMS.map((name) => weights[name])];
+    for (const tensor of wanted) tensor.requiresGrad = grad;
+    const y = vitBlock(g, layers, x!, { heads: spec.heads, mlp: "gelu" });
+    if (!grad) return { y };
+    const grads = backward(g, [{ tensor: y, grad: dy! }]);
+    const names = ["dx", ...BLOCK_PARAMS.map((name) => `d${name}`)];
+    return Object.fromEntries(names.map((name, i) => [name, grads.of(wanted[i]!)!]));
+  }, store);
+}
+
+/** This project's engine as a peer. */
+export const peer: Peer = {
+  name: "engine",
+  version: "this tree",
+  async init() {
+    gpu = await requestGpu(navigator.gpu);
+  },
+  gemm: (_, sets) => work(sets, (g, { x, w }) => ({ y: linear(g, x!, { weight: w! }) })),
+  layernorm: ({ eps }, sets) => work(sets, (g, { x, g: gamma, b }) => ({ y: layernorm(g, x!, gamma!, b!, { eps }) })),
+  attention: ({ tokens, heads, headDim }, sets) =>
+    work(sets, (g, { q, k, v }) => {
+      const packed = concat(g, [q!, k!, v!], 1).reshape([1, tokens, 3 * heads * headDim]);
+      return { y: selfAttention(g, packed, { heads }).reshape([tokens, heads * headDim]) };
+    }),
+  block: (spec, sets, params) => block(spec, sets, params, false),
+  blockGrad: (spec, sets, params) => block(spec, sets, params, true),
+};

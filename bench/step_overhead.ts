@@ -1,0 +1,69 @@
+// deno-lint-ignore-file no-console
+/**
+ * JavaScript time of replaying a recorded training step of a ViT-B (batch 1, all weights trained), without the device's own:
+ * encoding and submitting are timed, waiting is not.
+ *
+ * ```sh
+ * deno run -A bench/step_overhead.ts [--depth 12]
+ * ```
+ *
+ * @module
+ */
+
+import { requestGpu } from "../src/gpu/device.ts";
+import { Store } from "../src/graph/store.ts";
+import { createVit } from "../src/models/vit.ts";
+import { applyLinear, linearLayer } from "../src/nn/layers.ts";
+import { Parameters } from "../src/nn/parameters.ts";
+import { AdamW, decayMatrices } from "../src/optim/adamw.ts";
+import { crossEntropy } from "../src/ops/cross_entropy.ts";
+import { selectToken } from "../src/ops/token.ts";
+import { TrainStep } from "../src/train/step.ts";
+
+const at = Deno.args.indexOf("--depth");
+const depth = at < 0 ? 12 : Number(Deno.args[at + 1]);
+const gpu = await requestGpu(navigator.gpu);
+const parameters = new Parameters(gpu);
+const vit = createVit(parameters, {
+  imageSize: 224,
+  patch: 16,
+  width: 768,
+  depth,
+  heads: 12,
+  hidden: 3072,
+  mlp: "gelu",
+  mean: [0.5, 0.5, 0.5],
+  std: [0.5, 0.5, 0.5],
+});
+const head = linearLayer(parameters, "head", 768, 10);
+parameters.allocate();
+const inputs = new Store(gpu);
+const images = inputs.tensor("images", "images", [1, 224, 224, 3], "u8");
+const labels = inputs.tensor("labels", "labels", [1], "u32");
+inputs.allocate();
+const optimizer = new AdamW(parameters, decayMatrices(0.05), { clipNorm: 1 });
+const step = await TrainStep.compile(gpu, optimizer, (g) => {
+  const { x } = vit.forward(g, images);
+  return { loss: crossEntropy(g, applyLinear(g, head, selectToken(g, x, 0)), labels) };
+});
+const { dispatches, memory } = step;
+console.log(`${gpu.description}; ViT-B, depth ${depth}: ${dispatches.micro} + ${dispatches.update} dispatches a step`);
+console.log(
+  `plan ${(memory.total / 2 ** 20).toFixed(0)} MiB, transient ${
+    (memory.slabs.reduce((a, b) => a + b, 0) / 2 ** 20).toFixed(0)
+  } MiB`,
+);
+const pixels = new Uint8Array(224 * 224 * 3);
+const times: number[] = [];
+for (let t = 0; t < 8; t++) {
+  const start = performance.now();
+  step.submit(1e-4, () => inputs.write(images, pixels));
+  times.push(performance.now() - start);
+  await gpu.queue.onSubmittedWorkDone();
+}
+const steady = times.slice(2).sort((a, b) => a - b);
+console.log(
+  `JavaScript time per step: median ${steady[steady.length >> 1]!.toFixed(2)} ms, of ${
+    steady.map((t) => t.toFixed(2)).join(", ")
+  }`,
+);

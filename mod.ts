@@ -1,0 +1,43 @@
+/**
+ * SEAL on WebGPU: hand-written WGSL kernels, plans recorded once and replayed, and reverse-mode differentiation, for
+ * fine-tuning pathology encoders with spatial transcriptomics. Runs on Deno, in browsers and on Dawn, without any framework.
+ *
+ * ```ts ignore
+ * import { Plan, Parameters, requestGpu } from "@seal-webgpu/seal";
+ *
+ * const gpu = await requestGpu(navigator.gpu);
+ * ```
+ *
+ * @module
+ */
+
+export * from "./src/core/errors.ts";
+export { type Dtype } from "./src/core/dtype.ts";
+export { type Shape } from "./src/core/shape.ts";
+export { Rng } from "./src/core/rng.ts";
+export { type Caps, type DeviceLimits, type Feature, Gpu, type GpuOptions, requestGpu } from "./src/gpu/device.ts";
+export type { Access, CardLimit, Dims, DimTerm, Elem, Kernel, ParamSlot, TensorSlot } from "./src/gpu/kernel.ts";
+export type { Variant } from "./src/gpu/expand.ts";
+export { type Readable, readback } from "./src/gpu/readback.ts";
+export { Storage, Tensor } from "./src/graph/tensor.ts";
+export { Store, upload } from "./src/graph/store.ts";
+export {
+  type Backward,
+  type Dispatch,
+  type KernelOptions,
+  type KernelTensors,
+  type OptionsArgument,
+  Plan,
+  type TapeEntry,
+} from "./src/graph/plan.ts";
+export { type CompileOptions, type KernelTime, type MemoryReport, Program } from "./src/graph/program.ts";
+export { backward, backwardFrom, type Gradients, type Seed, zeroGradients } from "./src/autodiff/backward.ts";
+export type { RunOptions, Solved } from "./src/graph/solve.ts";
+export { checkpoint } from "./src/autodiff/checkpoint.ts";
+export { constant, fanInUniform, type Init, truncatedNormal } from "./src/nn/init.ts";
+export { type ParameterOptions, Parameters } from "./src/nn/parameters.ts";
+export type { LoraOptions } from "./src/nn/layers.ts";
+export { createVit, type Taps, type Vit, type VitConfig, type VitOptions } from "./src/models/vit.ts";
+export { AdamW, decayMatrices, type ParameterGroup, type StepState } from "./src/optim/adamw.ts";
+export { type CosineOptions, cosineSchedule } from "./src/optim/schedule.ts";
+export { type RecordStep, TrainStep, type TrainStepOptions } from "./src/train/step.ts";
