@@ -23,8 +23,6 @@ export interface Order extends Effort {
   readonly cases: readonly string[];
   /** Folder in which the children share the references. */
   readonly references: string;
-  /** Time at which to start no further case, as of `Date.now()`. */
-  readonly deadline: number;
   readonly allowSoftware: boolean;
 }
 

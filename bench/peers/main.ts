@@ -10,7 +10,7 @@
  * `--cases a,b`      keys of CASES in cases.ts; default: all
  * `--seconds 1`      least duration of one repeat
  * `--repeats 5`      repeats; the median and the interquartile range are of these
- * `--budget 300`     seconds for everything; each peer gets an equal share and starts no case after it
+ * `--budget 300`     seconds for everything; each peer gets an equal share of what is left, and skips what does not fit
  * `--json`           one JSON line per row on stdout instead of the table
  * `--record`         append the rows to bench/results/peers.jsonl
  * `--allow-software` time a software adapter too
@@ -88,7 +88,11 @@ async function runPeer(order: Order, killAfterMs: number, onRow: (row: Row) => v
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const timer = setTimeout(() => child.kill("SIGKILL"), killAfterMs);
+  let killed = false;
+  const timer = setTimeout(() => {
+    killed = true;
+    child.kill("SIGKILL");
+  }, killAfterMs);
   const stderr = child.stderr.pipeThrough(new TextDecoderStream());
   const complaints = Array.fromAsync(stderr).then((parts) => parts.join("").trim().split("\n").slice(-4).join(" | "));
   const done = new Set<string>();
@@ -105,10 +109,11 @@ async function runPeer(order: Order, killAfterMs: number, onRow: (row: Row) => v
   const { code } = await child.status;
   clearTimeout(timer);
   if (code === 0) return;
-  const why = `process ended with status ${code}: ${await complaints}`.slice(0, 600);
+  const why = killed ? "time budget: stopped" : `process ended with status ${code}: ${await complaints}`.slice(0, 600);
+  const status = killed ? "skipped" : "error";
   for (const key of order.cases) {
     const { name } = CASES[key]!();
-    if (!done.has(name)) onRow({ case: name, peer: order.peer, version: "", status: "error", reason: why });
+    if (!done.has(name)) onRow({ case: name, peer: order.peer, version: "", status, reason: why });
   }
 }
 
@@ -117,9 +122,9 @@ async function git(...args: string[]): Promise<string> {
   return new TextDecoder().decode(stdout).trim();
 }
 
-/** Appends the rows with what is needed to judge them later. */
-async function record(rows: readonly Row[], args: readonly string[]): Promise<void> {
-  const meta = {
+/** What is needed to judge recorded rows later; taken before the run. */
+async function circumstances(args: readonly string[]): Promise<Record<string, unknown>> {
+  return {
     date: new Date().toISOString(),
     git: await git("rev-parse", "HEAD"),
     dirty: await git("status", "--porcelain") !== "",
@@ -129,6 +134,10 @@ async function record(rows: readonly Row[], args: readonly string[]): Promise<vo
     load: Deno.loadavg()[0],
     command: ["bench/peers/main.ts", ...args].join(" "),
   };
+}
+
+/** Appends the rows to the results. */
+async function record(rows: readonly Row[], meta: Record<string, unknown>): Promise<void> {
   await Deno.mkdir(new URL("./", RESULTS), { recursive: true });
   const lines = rows.map((row) => JSON.stringify({ ...meta, ...row }) + "\n");
   await Deno.writeTextFile(RESULTS, lines.join(""), { append: true });
@@ -137,6 +146,7 @@ async function record(rows: readonly Row[], args: readonly string[]): Promise<vo
 /** Entry point; returns the exit status. */
 async function main(args: readonly string[]): Promise<number> {
   const options = await parse(args);
+  const meta = await circumstances(args);
   const references = await Deno.makeTempDir({ prefix: "peers-" });
   const rows: Row[] = [];
   const start = Date.now();
@@ -146,7 +156,7 @@ async function main(args: readonly string[]): Promise<number> {
       const { cases, seconds, repeats, allowSoftware } = options;
       const deadline = Date.now() + shareMs;
       const order: Order = { peer, cases, seconds, repeats, allowSoftware, references, deadline };
-      await runPeer(order, shareMs + 60_000, (row) => {
+      await runPeer(order, shareMs + 30_000, (row) => {
         rows.push(row);
         const result = row.medianMs === undefined
           ? `${row.status} ${row.reason ?? ""}`
@@ -175,7 +185,7 @@ async function main(args: readonly string[]): Promise<number> {
     );
     console.log(table(rows));
   }
-  if (options.record) await record(rows, args);
+  if (options.record) await record(rows, meta);
   if (adapters.length > 1) {
     console.error(`Cannot compare: the peers ran on different adapters: ${adapters.join(" / ")}`);
     return 1;

@@ -14,6 +14,8 @@ export interface Effort {
   /** Least duration of one repeat, seconds. */
   readonly seconds: number;
   readonly repeats: number;
+  /** Time by which to be done, as of `Date.now()`; work that cannot make it is not measured. */
+  readonly deadline: number;
 }
 
 /** What {@link measure} adds to a row. */
@@ -85,6 +87,10 @@ export async function measure(work: Work, testCase: Case, reference: Reference, 
   while (elapsed < 200 * effort.seconds) elapsed = await time(work, n *= elapsed < 40 ? 4 : 2);
   n = Math.max(1, Math.ceil(n * 1000 * effort.seconds / elapsed));
 
+  const need = effort.repeats * Math.max(1000 * effort.seconds, elapsed);
+  if (Date.now() + need > effort.deadline) {
+    return { status: "skipped", reason: `time budget: ${effort.repeats} repeats need ${Math.round(need / 1000)} s` };
+  }
   start = { ...seen };
   const times: number[] = [];
   for (let r = 0; r < effort.repeats; r++) times.push(await time(work, n) / n);
