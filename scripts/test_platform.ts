@@ -96,7 +96,7 @@ if (import.meta.main) {
   await must("deno", ["bundle", "--quiet", "--platform", "deno", "-o", bundle, "tests/platform/node_main.ts"], ROOT);
   const total: Tally = { passed: 0, failed: 0, skipped: 0 };
   for (const mode of [[], ["--validate"]]) {
-    const { code, output } = await exec("node", [bundle, ...mode, ...Deno.args], { env });
+    const { code, output } = await exec("node", ["--no-warnings", bundle, ...mode, ...Deno.args], { env });
     const tally = readTally(output);
     total.passed += tally?.passed ?? 0;
     // A crash of Dawn prints no closing line.
