@@ -23,11 +23,20 @@ function readSummary(output: string): Tally | undefined {
   return { passed: count("passed"), failed: count("failed"), skipped: count("ignored") };
 }
 
+/** The rows that a run since `started` wrote; none if the operations were not tested. */
+async function readCoverage(started: number): Promise<Coverage[]> {
+  const path = `${ROOT}tests/.coverage.json`;
+  const written = await Deno.stat(path).then((info) => info.mtime?.getTime() ?? 0, () => 0);
+  // A second of slack for file systems with coarse times.
+  return written < started - 1000 ? [] : JSON.parse(await Deno.readTextFile(path)) as Coverage[];
+}
+
 /** The rows as a table with aligned columns. */
 function table(rows: readonly Coverage[]): string {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const show = (value: unknown): string => {
     if (typeof value === "boolean") return value ? "yes" : "-";
+    if (typeof value === "number" && !Number.isInteger(value)) return value.toExponential(1);
     return Array.isArray(value) ? value.join("+") : String(value ?? "-");
   };
   const cells = [columns, ...rows.map((row) => columns.map((column) => show(row[column])))];
@@ -43,11 +52,10 @@ if (import.meta.main) {
     Deno.exit(6);
   }
   console.log(`adapter: ${probe.adapter.description}${probe.adapter.software ? " (software)" : ""}`);
-  const coverageFile = `${ROOT}tests/.coverage.json`;
-  await Deno.remove(coverageFile).catch(() => {});
+  const started = Date.now();
   // Types are checked by `deno task check`; here they would only delay the first result.
   const { code, output } = await exec("deno", ["test", "-A", "--no-check", ...Deno.args], { env });
-  const rows = await Deno.readTextFile(coverageFile).then((text) => JSON.parse(text) as Coverage[], () => []);
+  const rows = await readCoverage(started);
   if (rows.length > 0) console.log(`\n${table(rows)}\n${rows.length} operations`);
   const tally = readSummary(output) ?? { passed: 0, failed: 0, skipped: 0 };
   // A module that does not load, or a run that dies, fails no test by itself.

@@ -1,0 +1,97 @@
+import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
+import { type Command, COMMON, type Flags, helpText, nearest, parseArgs } from "../../src/cli/args.ts";
+import { ConfigError } from "../../src/core/errors.ts";
+
+const FLAGS = {
+  json: COMMON.json,
+  out: { kind: "text", value: "PATH", help: "where", default: "runs/demo" },
+  data: { kind: "list", value: "DIR", help: "input" },
+  steps: { kind: "number", value: "N", help: "how many", integer: true, min: 1, default: 10 },
+  precision: COMMON.precision,
+} as const satisfies Flags;
+
+function refusal(argv: string[]): ConfigError {
+  try {
+    parseArgs(FLAGS, argv);
+  } catch (error) {
+    ok(error instanceof ConfigError);
+    equal(error.exitCode, 2);
+    return error;
+  }
+  throw new Error(`${argv.join(" ")} was accepted`);
+}
+
+Deno.test("parseArgs() fills defaults", () => {
+  const { flags, overrides, words } = parseArgs(FLAGS, []);
+  deepEqual(flags, { json: false, out: "runs/demo", data: [], steps: 10, precision: undefined });
+  deepEqual([overrides, words], [[], []]);
+});
+
+Deno.test("parseArgs() reads values after a space and after an equals sign, and collects lists", () => {
+  const { flags } = parseArgs(FLAGS, ["--out=a=b", "--steps", "3", "--data", "x", "--data=y", "--json"]);
+  deepEqual(flags, { json: true, out: "a=b", data: ["x", "y"], steps: 3, precision: undefined });
+});
+
+Deno.test("parseArgs() tells overrides from words and takes everything after -- as words", () => {
+  const args = parseArgs(FLAGS, ["a.svs", "optim.lr=1e-4", "note=a=b", "--", "--json", "k=v"], {
+    words: true,
+    overrides: true,
+  });
+  deepEqual(args.overrides, [["optim.lr", "1e-4"], ["note", "a=b"]]);
+  deepEqual(args.words, ["a.svs", "--json", "k=v"]);
+});
+
+Deno.test("parseArgs() offers the nearest flag for an unknown one", () => {
+  const error = refusal(["--josn"]);
+  equal(error.message, "Cannot read --josn: no such flag");
+  equal(error.hint, "Did you mean --json?");
+  equal(refusal(["--zzzzzz"]).hint, "Add --help for the list");
+});
+
+Deno.test("parseArgs() refuses values of the wrong type, out of range, missing or superfluous", () => {
+  match(refusal(["--steps", "three"]).message, /given "three", wanted an integer >= 1/);
+  match(refusal(["--steps", "0"]).message, /wanted an integer >= 1/);
+  match(refusal(["--steps", "1.5"]).message, /wanted an integer/);
+  match(refusal(["--precision", "f64"]).message, /wanted one of f32, f16/);
+  match(refusal(["--out"]).message, /given no value, wanted PATH/);
+  match(refusal(["--out", "--json"]).message, /given no value/);
+  match(refusal(["--json=yes"]).message, /takes no value/);
+  match(refusal(["stray"]).message, /takes only flags/);
+});
+
+Deno.test("parseArgs() takes a negative number as a value", () => {
+  const flags = { shift: { kind: "number", value: "X", help: "" } } as const satisfies Flags;
+  equal(parseArgs(flags, ["--shift", "-1.5"]).flags.shift, -1.5);
+});
+
+Deno.test("nearest() finds typing errors and nothing else", () => {
+  equal(nearest("docter", ["doctor", "train"]), "doctor");
+  equal(nearest("trian", ["doctor", "train"]), "train");
+  equal(nearest("instal", ["install", "json"]), "install");
+  equal(nearest("banana", ["doctor", "train"]), undefined);
+});
+
+Deno.test("helpText() lists every flag with its default and one example", () => {
+  const command: Command = {
+    name: "demo",
+    summary: "does it",
+    flags: FLAGS,
+    example: "demo --steps 3",
+    overrides: true,
+    run: () => Promise.resolve(),
+  };
+  const text = helpText(command);
+  for (const name of Object.keys(FLAGS)) ok(text.includes(`--${name}`), name);
+  ok(text.includes("how many (default 10)"));
+  ok(text.includes("Usage: deno task demo [flags] [key=value …]"));
+  ok(text.includes("Example: deno task demo --steps 3"));
+});
+
+Deno.test("Args types follow the table", () => {
+  const { flags } = parseArgs(FLAGS, []);
+  const steps: number = flags.steps;
+  const precision: string | undefined = flags.precision;
+  // @ts-expect-error There is no such flag.
+  throws(() => flags.nothing.length);
+  equal(steps + (precision?.length ?? 0), 10);
+});

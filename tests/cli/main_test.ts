@@ -1,0 +1,71 @@
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+
+const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
+
+async function seal(argv: string[], env: Record<string, string> = {}) {
+  const args = ["run", "-A", "--no-check", MAIN, ...argv];
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, env }).output();
+  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+}
+
+/** A machine without any adapter, on which nothing may be installed. */
+const BARE = { DENO_WEBGPU_BACKEND: "vulkan", VK_DRIVER_FILES: "/nonexistent", VK_ICD_FILENAMES: "/nonexistent" };
+
+Deno.test("the command line offers the nearest command and exits with 2", async () => {
+  const { code, stderr } = await seal(["docter"]);
+  equal(code, 2);
+  match(stderr, /^ConfigError: Cannot run "docter": no such command\nhint: Did you mean doctor\?/);
+});
+
+Deno.test("the command line offers the nearest flag and exits with 2", async () => {
+  const { code, stderr } = await seal(["doctor", "--instal"]);
+  equal(code, 2);
+  match(stderr, /hint: Did you mean --install\?/);
+});
+
+Deno.test("the command line prints an error as JSON when asked for JSON", async () => {
+  const { code, stdout } = await seal(["doctor", "--json", "--instal"]);
+  equal(code, 2);
+  equal(JSON.parse(stdout).error.code, "config");
+});
+
+Deno.test("--help lists commands and flags and exits with 0", async () => {
+  const [all, one] = await Promise.all([seal(["--help"]), seal(["doctor", "--help"])]);
+  deepEqual([all.code, one.code], [0, 0]);
+  match(all.stdout, /^ {2}doctor /m);
+  for (const flag of ["--install", "--software", "--json", "--help"]) ok(one.stdout.includes(`  ${flag} `), flag);
+  ok(one.stdout.includes("Example: deno task doctor"));
+});
+
+Deno.test("doctor reports an adapter that computes, with its limits", async () => {
+  const { code, stdout, stderr } = await seal(["doctor", "--json"]);
+  equal(code, 0, stderr);
+  const report = JSON.parse(stdout);
+  equal(report.runtime.deno, Deno.version.deno);
+  equal(report.device.selfTest, 0);
+  ok(report.device.caps.limits.maxStorageBuffersPerShaderStage >= 8);
+  ok(report.disk.freeBytes > 0);
+});
+
+Deno.test("doctor exits with 6 and names the mend where there is no adapter", async () => {
+  const { code, stdout } = await seal(["doctor"], BARE);
+  equal(code, 6);
+  match(stdout, /MISSING: No WebGPU adapter\n +\S/);
+});
+
+Deno.test("doctor never prints the token", async () => {
+  const { stdout } = await seal(["doctor", "--json"], { ...BARE, HF_TOKEN: "hf_secret" });
+  equal(JSON.parse(stdout).token, "HF_TOKEN");
+  ok(!stdout.includes("hf_secret"));
+});
+
+Deno.test("set-up exits with 6 and the line to type where it may not install", async () => {
+  const script = new URL("../../scripts/setup.ts", import.meta.url).pathname;
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", script],
+    env: { ...BARE, SEAL_NO_INSTALL: "1" },
+  });
+  const { code, stderr } = await command.output();
+  equal(code, 6);
+  match(new TextDecoder().decode(stderr), /^Cannot find a WebGPU adapter: .*\nhint: \S/);
+});
