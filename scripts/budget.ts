@@ -17,6 +17,8 @@ interface Budget {
 
 /** The first match counts. */
 const BUDGETS: readonly Budget[] = [
+  // The body that all matmul kernels share: a kernel in its own right.
+  { what: "kernel family body", match: /^kernels\/lib\/(matmul|patch)_.*\.wgsl$/, lines: 150 },
   { what: "kernel library", match: /^kernels\/lib\/.*\.wgsl$/, lines: 60 },
   { what: "kernel", match: /^kernels\/[^/]+\.wgsl$/, lines: 150 },
   { what: "operation", match: /^src\/ops\/.*\.ts$/, lines: 200 },

@@ -53,7 +53,8 @@ if (import.meta.main) {
     console.error(doc.output);
     Deno.exit(1);
   }
-  const { symbols, missing } = undocumented(doc.output);
+  // Warnings may precede the document.
+  const { symbols, missing } = undocumented(doc.output.slice(doc.output.indexOf("{")));
   for (const name of missing) console.error(`Undocumented: ${name}`);
   const lint = await exec("deno", ["doc", "--lint", "mod.ts"], { quiet: true });
   if (lint.code !== 0) console.error(lint.output);
