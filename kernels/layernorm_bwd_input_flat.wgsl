@@ -25,8 +25,8 @@ fn terms(row: u32, d: u32, mean: f32) -> mat2x4f {
   return mat2x4f(h, h * within(x_load4(row + d) - mean, d, 0.0));
 }
 
-fn finish(row: u32, d: u32, mean: f32, rstd: f32, meanH: f32, slope: f32) {
-  putDx(row, d, rstd * (scaled(row, d) - meanH - (x_load4(row + d) - mean) * slope));
+fn result(row: u32, d: u32, mean: f32, rstd: f32, meanH: f32, slope: f32) -> vec4f {
+  return rstd * (scaled(row, d) - meanH - (x_load4(row + d) - mean) * slope);
 }
 
 @compute @workgroup_size(WG)
@@ -49,8 +49,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   let slope = sum4(s[1]) / f32(p.D) * rstd * rstd;
   for (d = 0u; d + 15u < p.D; d += 16u) {
     //!for q in 0..4
-    finish(row, d + 4u * $q, mean, rstd, meanH, slope);
+    dx_store4(row + d + 4u * $q, result(row, d + 4u * $q, mean, rstd, meanH, slope));
     //!end
   }
-  for (; d < p.D; d += 4u) { finish(row, d, mean, rstd, meanH, slope); }
+  for (; d < p.D; d += 4u) { putDx(row, d, result(row, d, mean, rstd, meanH, slope)); }
 }

@@ -12,6 +12,17 @@
 //! lib    rows
 //! ref    tests/ref/layernorm.ts
 
+fn result(row: u32, d: u32, shift: f32, mean: f32, rstd: f32) -> vec4f {
+  var v = (x_load4(row + d) - shift - mean) * rstd;
+  //!if gamma
+  v *= gamma_load4(d);
+  //!end
+  //!if beta
+  v += beta_load4(d);
+  //!end
+  return v;
+}
+
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let m = folded(wg, nwg) * WG + lane;
@@ -43,16 +54,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
     m2 += delta * (v - mean);
   }
   let rstd = inverseSqrt(m2 / f32(p.D) + p.eps);
-  for (d = 0u; d < p.D; d += 4u) {
-    var v = (x_load4(row + d) - shift - mean) * rstd;
-    //!if gamma
-    v *= gamma_load4(d);
-    //!end
-    //!if beta
-    v += beta_load4(d);
-    //!end
-    putY(row, d, v);
-  }
+  for (d = 0u; d + 3u < p.D; d += 4u) { y_store4(row + d, result(row, d, shift, mean, rstd)); }
+  if (d < p.D) { putY(row, d, result(row, d, shift, mean, rstd)); }
   //!if stats
   stats[m * 2u] = shift + mean;
   stats[m * 2u + 1u] = rstd;

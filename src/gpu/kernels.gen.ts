@@ -2,13 +2,27 @@
 // deno-fmt-ignore-file
 import type { Kernel } from "./kernel.ts";
 import accumulate_wgsl from "../../kernels/accumulate.wgsl" with { type: "text" };
+import activation_bwd_wgsl from "../../kernels/activation_bwd.wgsl" with { type: "text" };
+import activation_fwd_wgsl from "../../kernels/activation_fwd.wgsl" with { type: "text" };
 import adamw_wgsl from "../../kernels/adamw.wgsl" with { type: "text" };
 import adamw_prepare_wgsl from "../../kernels/adamw_prepare.wgsl" with { type: "text" };
+import affine_wgsl from "../../kernels/affine.wgsl" with { type: "text" };
+import binary_broadcast_wgsl from "../../kernels/binary_broadcast.wgsl" with { type: "text" };
+import binary_broadcast_bwd_wgsl from "../../kernels/binary_broadcast_bwd.wgsl" with { type: "text" };
+import binary_bwd_wgsl from "../../kernels/binary_bwd.wgsl" with { type: "text" };
+import binary_fwd_wgsl from "../../kernels/binary_fwd.wgsl" with { type: "text" };
+import binary_middle_wgsl from "../../kernels/binary_middle.wgsl" with { type: "text" };
 import copy_block_wgsl from "../../kernels/copy_block.wgsl" with { type: "text" };
 import dropout_wgsl from "../../kernels/dropout.wgsl" with { type: "text" };
 import fill_wgsl from "../../kernels/fill.wgsl" with { type: "text" };
 import gather_wgsl from "../../kernels/gather.wgsl" with { type: "text" };
 import gather_columns_wgsl from "../../kernels/gather_columns.wgsl" with { type: "text" };
+import info_nce_columns_wgsl from "../../kernels/info_nce_columns.wgsl" with { type: "text" };
+import info_nce_grad_wgsl from "../../kernels/info_nce_grad.wgsl" with { type: "text" };
+import info_nce_grad_flat_wgsl from "../../kernels/info_nce_grad_flat.wgsl" with { type: "text" };
+import info_nce_loss_wgsl from "../../kernels/info_nce_loss.wgsl" with { type: "text" };
+import info_nce_rows_wgsl from "../../kernels/info_nce_rows.wgsl" with { type: "text" };
+import info_nce_rows_flat_wgsl from "../../kernels/info_nce_rows_flat.wgsl" with { type: "text" };
 import layernorm_bwd_affine_wgsl from "../../kernels/layernorm_bwd_affine.wgsl" with { type: "text" };
 import layernorm_bwd_input_wgsl from "../../kernels/layernorm_bwd_input.wgsl" with { type: "text" };
 import layernorm_bwd_input_flat_wgsl from "../../kernels/layernorm_bwd_input_flat.wgsl" with { type: "text" };
@@ -34,6 +48,10 @@ import patch_embed_flat_wgsl from "../../kernels/patch_embed_flat.wgsl" with { t
 import permute_wgsl from "../../kernels/permute.wgsl" with { type: "text" };
 import permute_tiled_wgsl from "../../kernels/permute_tiled.wgsl" with { type: "text" };
 import random_wgsl from "../../kernels/random.wgsl" with { type: "text" };
+import reduce_bwd_wgsl from "../../kernels/reduce_bwd.wgsl" with { type: "text" };
+import reduce_middle_wgsl from "../../kernels/reduce_middle.wgsl" with { type: "text" };
+import reduce_rows_wgsl from "../../kernels/reduce_rows.wgsl" with { type: "text" };
+import reduce_rows_flat_wgsl from "../../kernels/reduce_rows_flat.wgsl" with { type: "text" };
 import resample_positions_wgsl from "../../kernels/resample_positions.wgsl" with { type: "text" };
 import resize_axis_wgsl from "../../kernels/resize_axis.wgsl" with { type: "text" };
 import resize_axis_bytes_wgsl from "../../kernels/resize_axis_bytes.wgsl" with { type: "text" };
@@ -45,11 +63,20 @@ import segments_count_wgsl from "../../kernels/segments_count.wgsl" with { type:
 import segments_place_wgsl from "../../kernels/segments_place.wgsl" with { type: "text" };
 import segments_scan_wgsl from "../../kernels/segments_scan.wgsl" with { type: "text" };
 import segments_sum_wgsl from "../../kernels/segments_sum.wgsl" with { type: "text" };
+import softmax_bwd_wgsl from "../../kernels/softmax_bwd.wgsl" with { type: "text" };
+import softmax_bwd_flat_wgsl from "../../kernels/softmax_bwd_flat.wgsl" with { type: "text" };
+import softmax_fwd_wgsl from "../../kernels/softmax_fwd.wgsl" with { type: "text" };
+import softmax_fwd_flat_wgsl from "../../kernels/softmax_fwd_flat.wgsl" with { type: "text" };
 import sum_block_wgsl from "../../kernels/sum_block.wgsl" with { type: "text" };
 import sum_pair_wgsl from "../../kernels/sum_pair.wgsl" with { type: "text" };
 import sum_partials_wgsl from "../../kernels/sum_partials.wgsl" with { type: "text" };
 import sum_squares_wgsl from "../../kernels/sum_squares.wgsl" with { type: "text" };
 import sum_squares_flat_wgsl from "../../kernels/sum_squares_flat.wgsl" with { type: "text" };
+import sum_vector_wgsl from "../../kernels/sum_vector.wgsl" with { type: "text" };
+import lib_activation from "../../kernels/lib/activation.wgsl" with { type: "text" };
+import lib_activation_log from "../../kernels/lib/activation_log.wgsl" with { type: "text" };
+import lib_binary from "../../kernels/lib/binary.wgsl" with { type: "text" };
+import lib_fold from "../../kernels/lib/fold.wgsl" with { type: "text" };
 import lib_matmul_a_cols from "../../kernels/lib/matmul_a_cols.wgsl" with { type: "text" };
 import lib_matmul_a_rows from "../../kernels/lib/matmul_a_rows.wgsl" with { type: "text" };
 import lib_matmul_act from "../../kernels/lib/matmul_act.wgsl" with { type: "text" };
@@ -59,6 +86,7 @@ import lib_matmul_epilogue from "../../kernels/lib/matmul_epilogue.wgsl" with { 
 import lib_matmul_flat from "../../kernels/lib/matmul_flat.wgsl" with { type: "text" };
 import lib_matmul_store from "../../kernels/lib/matmul_store.wgsl" with { type: "text" };
 import lib_matmul_tiled from "../../kernels/lib/matmul_tiled.wgsl" with { type: "text" };
+import lib_middle from "../../kernels/lib/middle.wgsl" with { type: "text" };
 import lib_patch from "../../kernels/lib/patch.wgsl" with { type: "text" };
 import lib_patch_a_rows from "../../kernels/lib/patch_a_rows.wgsl" with { type: "text" };
 import lib_patch_b_cols from "../../kernels/lib/patch_b_cols.wgsl" with { type: "text" };
@@ -67,6 +95,8 @@ import lib_patch_put from "../../kernels/lib/patch_put.wgsl" with { type: "text"
 import lib_reduce from "../../kernels/lib/reduce.wgsl" with { type: "text" };
 import lib_reduce_pair from "../../kernels/lib/reduce_pair.wgsl" with { type: "text" };
 import lib_rows from "../../kernels/lib/rows.wgsl" with { type: "text" };
+import lib_softmax from "../../kernels/lib/softmax.wgsl" with { type: "text" };
+import lib_strides from "../../kernels/lib/strides.wgsl" with { type: "text" };
 import lib_threefry from "../../kernels/lib/threefry.wgsl" with { type: "text" };
 import lib_unit from "../../kernels/lib/unit.wgsl" with { type: "text" };
 
@@ -83,6 +113,36 @@ export const accumulate: Kernel<{ y: "inout"; x: "in" }, Record<never, never>, R
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/d.WG!)],
+};
+
+/** gradient of an elementwise function from its input or its output, four elements an invocation. */
+export const activation_bwd: Kernel<{ s: "in"; dy: "in"; dx: "out" }, { a: number; b: number }, { f: "gelu" | "silu" | "relu" | "leaky_relu" | "tanh" | "sigmoid" | "softplus" | "exp" | "log" | "sqrt" | "square" | "abs" | "clamp" }> = {
+  name: "activation_bwd",
+  source: activation_bwd_wgsl,
+  libs: [lib_activation],
+  tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"dx","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4}],
+  dims: ["n"],
+  params: [{"name":"a","type":"f32"},{"name":"b","type":"f32"}],
+  options: {"f":["gelu","silu","relu","leaky_relu","tanh","sigmoid","softplus","exp","log","sqrt","square","abs","clamp"]},
+  tune: {"WG":[64,8,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.n!/(d.WG!*4))],
+};
+
+/** elementwise function of one tensor, four elements an invocation. */
+export const activation_fwd: Kernel<{ x: "in"; y: "out" }, { a: number; b: number }, { f: "gelu" | "silu" | "relu" | "leaky_relu" | "tanh" | "sigmoid" | "softplus" | "exp" | "log" | "sqrt" | "square" | "abs" | "clamp" }> = {
+  name: "activation_fwd",
+  source: activation_fwd_wgsl,
+  libs: [lib_activation, lib_activation_log],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4}],
+  dims: ["n"],
+  params: [{"name":"a","type":"f32"},{"name":"b","type":"f32"}],
+  options: {"f":["gelu","silu","relu","leaky_relu","tanh","sigmoid","softplus","exp","log","sqrt","square","abs","clamp"]},
+  tune: {"WG":[64,8,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.n!/(d.WG!*4))],
 };
 
 /** one AdamW step over all parameters of a buffer, in place; gradients are cleared for the next step. */
@@ -113,6 +173,96 @@ export const adamw_prepare: Kernel<{ part: "in"; state: "inout" }, { clip: numbe
   limits: [],
   fold: false,
   grid: (_d) => [1],
+};
+
+/** scale by a number and by a device scalar, then shift; four elements an invocation. */
+export const affine: Kernel<{ x: "in"; s?: "in"; y: "out" }, { a: number; b: number }, Record<never, never>> = {
+  name: "affine",
+  source: affine_wgsl,
+  libs: [],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"s","access":"in","optional":true,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4}],
+  dims: ["n"],
+  params: [{"name":"a","type":"f32"},{"name":"b","type":"f32"}],
+  options: {},
+  tune: {"WG":[64,8,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.n!/(d.WG!*4))],
+};
+
+/** operation on two tensors by NumPy's broadcasting rule, any pattern. */
+export const binary_broadcast: Kernel<{ a: "in"; b: "in"; y: "out" }, { e1: number; e2: number; e3: number; e4: number; e5: number; a0: number; a1: number; a2: number; a3: number; a4: number; a5: number; b0: number; b1: number; b2: number; b3: number; b4: number; b5: number }, { f: "add" | "sub" | "mul" | "div" | "min" | "max"; rank: "2" | "1" | "3" | "4" | "5" | "6" }> = {
+  name: "binary_broadcast",
+  source: binary_broadcast_wgsl,
+  libs: [lib_binary, lib_strides],
+  tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"ka"}],"elem":"W","pack":1},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"kb"}],"elem":"W","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1}],
+  dims: ["ka","kb","n"],
+  params: [{"name":"e1","type":"u32"},{"name":"e2","type":"u32"},{"name":"e3","type":"u32"},{"name":"e4","type":"u32"},{"name":"e5","type":"u32"},{"name":"a0","type":"u32"},{"name":"a1","type":"u32"},{"name":"a2","type":"u32"},{"name":"a3","type":"u32"},{"name":"a4","type":"u32"},{"name":"a5","type":"u32"},{"name":"b0","type":"u32"},{"name":"b1","type":"u32"},{"name":"b2","type":"u32"},{"name":"b3","type":"u32"},{"name":"b4","type":"u32"},{"name":"b5","type":"u32"}],
+  options: {"f":["add","sub","mul","div","min","max"],"rank":["2","1","3","4","5","6"]},
+  tune: {"WG":[64,8,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.n!/d.WG!)],
+};
+
+/** gradient of one operand of binary_broadcast before the sum over its broadcast dimensions. */
+export const binary_broadcast_bwd: Kernel<{ a: "in"; b: "in"; dy: "in"; d: "out" }, { e1: number; e2: number; e3: number; e4: number; e5: number; a0: number; a1: number; a2: number; a3: number; a4: number; a5: number; b0: number; b1: number; b2: number; b3: number; b4: number; b5: number }, { f: "add" | "sub" | "mul" | "div" | "min" | "max"; rank: "2" | "1" | "3" | "4" | "5" | "6"; of: "a" | "b" }> = {
+  name: "binary_broadcast_bwd",
+  source: binary_broadcast_bwd_wgsl,
+  libs: [lib_binary, lib_strides],
+  tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"ka"}],"elem":"W","pack":1},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"kb"}],"elem":"W","pack":1},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"W","pack":1},{"name":"d","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1}],
+  dims: ["ka","kb","n"],
+  params: [{"name":"e1","type":"u32"},{"name":"e2","type":"u32"},{"name":"e3","type":"u32"},{"name":"e4","type":"u32"},{"name":"e5","type":"u32"},{"name":"a0","type":"u32"},{"name":"a1","type":"u32"},{"name":"a2","type":"u32"},{"name":"a3","type":"u32"},{"name":"a4","type":"u32"},{"name":"a5","type":"u32"},{"name":"b0","type":"u32"},{"name":"b1","type":"u32"},{"name":"b2","type":"u32"},{"name":"b3","type":"u32"},{"name":"b4","type":"u32"},{"name":"b5","type":"u32"}],
+  options: {"f":["add","sub","mul","div","min","max"],"rank":["2","1","3","4","5","6"],"of":["a","b"]},
+  tune: {"WG":[64,8,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.n!/d.WG!)],
+};
+
+/** gradients of an operation on two tensors of the same shape, four elements an invocation. */
+export const binary_bwd: Kernel<{ a: "in"; b: "in"; dy: "in"; da?: "out"; db?: "out" }, Record<never, never>, { f: "mul" | "div" | "min" | "max" | "add" | "sub" }> = {
+  name: "binary_bwd",
+  source: binary_bwd_wgsl,
+  libs: [lib_binary],
+  tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"da","access":"out","optional":true,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"db","access":"out","optional":true,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4}],
+  dims: ["n"],
+  params: [],
+  options: {"f":["mul","div","min","max","add","sub"]},
+  tune: {"WG":[64,8,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.n!/(d.WG!*4))],
+};
+
+/** operation on two tensors of the same shape, four elements an invocation. */
+export const binary_fwd: Kernel<{ a: "in"; b: "in"; y: "out" }, Record<never, never>, { f: "add" | "sub" | "mul" | "div" | "min" | "max" }> = {
+  name: "binary_fwd",
+  source: binary_fwd_wgsl,
+  libs: [lib_binary],
+  tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4}],
+  dims: ["n"],
+  params: [],
+  options: {"f":["add","sub","mul","div","min","max"]},
+  tune: {"WG":[64,8,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.n!/(d.WG!*4))],
+};
+
+/** operation on a tensor [A, R, C] and one that lacks the middle dimension, four elements an invocation. */
+export const binary_middle: Kernel<{ x: "in"; v: "in"; y: "out" }, { R: number; C: number }, { f: "add" | "sub" | "mul" | "div" | "min" | "max"; left: "x" | "v"; over: "first" | "last" | "middle"; quad: "same" | "next" | "any" }> = {
+  name: "binary_middle",
+  source: binary_middle_wgsl,
+  libs: [lib_binary, lib_middle],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"v","access":"in","optional":false,"dims":[{"coef":1,"name":"m"}],"elem":"W","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4}],
+  dims: ["n","m"],
+  params: [{"name":"R","type":"u32"},{"name":"C","type":"u32"}],
+  options: {"f":["add","sub","mul","div","min","max"],"left":["x","v"],"over":["first","last","middle"],"quad":["same","next","any"]},
+  tune: {"WG":[64,8,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.n!/(d.WG!*4))],
 };
 
 /** copy a block of each row of one tensor into a block of each row of another. */
@@ -188,6 +338,96 @@ export const gather_columns: Kernel<{ x: "in"; index: "in"; y: "out" }, Record<n
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.M!*d.K!/d.WG!)],
+};
+
+/** carries the running log-sum-exp of each column over one more block of rows, one invocation a column. */
+export const info_nce_columns: Kernel<{ s: "in"; scale: "in"; run: "inout" }, { at: number }, Record<never, never>> = {
+  name: "info_nce_columns",
+  source: info_nce_columns_wgsl,
+  libs: [],
+  tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"run","access":"inout","optional":false,"dims":[{"coef":2,"name":""},{"coef":1,"name":"B"}],"elem":"f32","pack":1}],
+  dims: ["R","B"],
+  params: [{"name":"at","type":"u32"}],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.B!/d.WG!)],
+};
+
+/** gradient of a block of similarities, and its products with the similarities by row. */
+export const info_nce_grad: Kernel<{ s: "in"; scale: "in"; r: "in"; c: "in"; dloss: "in"; ds: "out"; dscale: "inout" }, { at: number }, Record<never, never>> = {
+  name: "info_nce_grad",
+  source: info_nce_grad_wgsl,
+  libs: [lib_reduce],
+  tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"r","access":"in","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"c","access":"in","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"dloss","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"ds","access":"out","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"dscale","access":"inout","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1}],
+  dims: ["R","B"],
+  params: [{"name":"at","type":"u32"}],
+  options: {},
+  tune: {"WG":[64,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [d.R!],
+};
+
+/** info_nce_grad without barriers, one invocation a row. */
+export const info_nce_grad_flat: Kernel<{ s: "in"; scale: "in"; r: "in"; c: "in"; dloss: "in"; ds: "out"; dscale: "inout" }, { at: number }, Record<never, never>> = {
+  name: "info_nce_grad_flat",
+  source: info_nce_grad_flat_wgsl,
+  libs: [],
+  tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"r","access":"in","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"c","access":"in","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"dloss","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"ds","access":"out","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"dscale","access":"inout","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1}],
+  dims: ["R","B"],
+  params: [{"name":"at","type":"u32"}],
+  options: {},
+  tune: {"WG":[8,32]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.R!/d.WG!)],
+};
+
+/** loss of each pair from both log-sum-exps; also turns the running column sums into log-sum-exps. */
+export const info_nce_loss: Kernel<{ a: "in"; b: "in"; scale: "in"; r: "in"; run: "in"; c: "out"; loss: "out" }, Record<never, never>, Record<never, never>> = {
+  name: "info_nce_loss",
+  source: info_nce_loss_wgsl,
+  libs: [],
+  tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"E"}],"elem":"f32","pack":1},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"E"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"r","access":"in","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"run","access":"in","optional":false,"dims":[{"coef":2,"name":""},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"c","access":"out","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"loss","access":"out","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1}],
+  dims: ["B","E"],
+  params: [],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.B!/d.WG!)],
+};
+
+/** log-sum-exp of each row of a block of scaled similarities. */
+export const info_nce_rows: Kernel<{ s: "in"; scale: "in"; lse: "inout" }, { at: number }, Record<never, never>> = {
+  name: "info_nce_rows",
+  source: info_nce_rows_wgsl,
+  libs: [lib_reduce],
+  tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"lse","access":"inout","optional":false,"dims":[{"coef":1,"name":"L"}],"elem":"f32","pack":1}],
+  dims: ["R","B","L"],
+  params: [{"name":"at","type":"u32"}],
+  options: {},
+  tune: {"WG":[64,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [d.R!],
+};
+
+/** info_nce_rows without barriers, one invocation a row. */
+export const info_nce_rows_flat: Kernel<{ s: "in"; scale: "in"; lse: "inout" }, { at: number }, Record<never, never>> = {
+  name: "info_nce_rows_flat",
+  source: info_nce_rows_flat_wgsl,
+  libs: [],
+  tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"lse","access":"inout","optional":false,"dims":[{"coef":1,"name":"L"}],"elem":"f32","pack":1}],
+  dims: ["R","B","L"],
+  params: [{"name":"at","type":"u32"}],
+  options: {},
+  tune: {"WG":[8,32]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.R!/d.WG!)],
 };
 
 /** partial gradients of gamma and beta over blocks of rows, one invocation a column. */
@@ -565,6 +805,66 @@ export const random: Kernel<{ random: "in"; y: "out" }, { stream: number; thresh
   grid: (d) => [Math.ceil(d.n!/(d.WG!*2))],
 };
 
+/** gradient of a sum or maximum over the middle dimension of [A, R, C], four elements an invocation. */
+export const reduce_bwd: Kernel<{ dy: "in"; x?: "in"; top?: "in"; count?: "in"; dx: "out" }, { scale: number; R: number; C: number }, { over: "first" | "last" | "middle"; quad: "same" | "next" | "any" }> = {
+  name: "reduce_bwd",
+  source: reduce_bwd_wgsl,
+  libs: [lib_middle],
+  tensors: [{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"m"}],"elem":"W","pack":1},{"name":"x","access":"in","optional":true,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"top","access":"in","optional":true,"dims":[{"coef":1,"name":"m"}],"elem":"W","pack":1},{"name":"count","access":"in","optional":true,"dims":[{"coef":1,"name":"m"}],"elem":"f32","pack":1},{"name":"dx","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4}],
+  dims: ["m","n"],
+  params: [{"name":"scale","type":"f32"},{"name":"R","type":"u32"},{"name":"C","type":"u32"}],
+  options: {"over":["first","last","middle"],"quad":["same","next","any"]},
+  tune: {"WG":[64,8,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.n!/(d.WG!*4))],
+};
+
+/** sum, maximum or count over blocks of 64 of the middle dimension, four columns an invocation. */
+export const reduce_middle: Kernel<{ x: "in"; w?: "in"; top?: "in"; y: "out" }, { scale: number }, { f: "sum" | "max" | "count" }> = {
+  name: "reduce_middle",
+  source: reduce_middle_wgsl,
+  libs: [lib_fold],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"A"},{"coef":1,"name":"R"},{"coef":1,"name":"C"}],"elem":"W","pack":4},{"name":"w","access":"in","optional":true,"dims":[{"coef":1,"name":"A"},{"coef":1,"name":"R"},{"coef":1,"name":"C"}],"elem":"W","pack":4},{"name":"top","access":"in","optional":true,"dims":[{"coef":1,"name":"A"},{"coef":1,"name":"C"}],"elem":"W","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"A"},{"coef":1,"name":"C"}],"elem":"T","pack":4}],
+  dims: ["A","R","C","S"],
+  params: [{"name":"scale","type":"f32"}],
+  options: {"f":["sum","max","count"]},
+  tune: {"WG":[64,8,32]},
+  limits: [{ text: "S*64 >= R", holds: (d) => d.S!*64 >= d.R! }],
+  fold: false,
+  grid: (d) => [Math.ceil(d.A!*Math.ceil(d.C!/4)/d.WG!), d.S!],
+};
+
+/** sum, maximum or count over blocks of 4096 elements of each row. */
+export const reduce_rows: Kernel<{ x: "in"; w?: "in"; top?: "in"; y: "out" }, { scale: number }, { f: "sum" | "max" | "count" }> = {
+  name: "reduce_rows",
+  source: reduce_rows_wgsl,
+  libs: [lib_reduce, lib_fold],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"W","pack":4},{"name":"w","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"W","pack":4},{"name":"top","access":"in","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"W","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"S"}],"elem":"T","pack":1}],
+  dims: ["M","D","S"],
+  params: [{"name":"scale","type":"f32"}],
+  options: {"f":["sum","max","count"]},
+  tune: {"WG":[64,32,128,256]},
+  limits: [{ text: "S*4096 >= D", holds: (d) => d.S!*4096 >= d.D! }],
+  fold: true,
+  grid: (d) => [d.M!*d.S!],
+};
+
+/** reduce_rows without barriers, one invocation a block; also for short rows on any device. */
+export const reduce_rows_flat: Kernel<{ x: "in"; w?: "in"; top?: "in"; y: "out" }, { scale: number }, { f: "sum" | "max" | "count" }> = {
+  name: "reduce_rows_flat",
+  source: reduce_rows_flat_wgsl,
+  libs: [lib_fold],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"W","pack":4},{"name":"w","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"W","pack":4},{"name":"top","access":"in","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"W","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"S"}],"elem":"T","pack":1}],
+  dims: ["M","D","S"],
+  params: [{"name":"scale","type":"f32"}],
+  options: {"f":["sum","max","count"]},
+  tune: {"WG":[8,32,64]},
+  limits: [{ text: "S*4096 >= D", holds: (d) => d.S!*4096 >= d.D! }],
+  fold: true,
+  grid: (d) => [Math.ceil(d.M!*d.S!/d.WG!)],
+};
+
 /** a position table interpolated on its grid, rows before the grid copied; four columns an invocation. */
 export const resample_positions: Kernel<{ x: "in"; sv: "in"; wv: "in"; su: "in"; wu: "in"; y: "out" }, { prefix: number; across: number }, Record<never, never>> = {
   name: "resample_positions",
@@ -730,6 +1030,66 @@ export const segments_sum: Kernel<{ x: "in"; order: "in"; bound: "in"; carry?: "
   grid: (d) => [Math.ceil(d.Y!/d.WG!)],
 };
 
+/** gradient of softmax, or of its logarithm, from its result. */
+export const softmax_bwd: Kernel<{ saved: "in"; dy: "in"; dx: "out" }, { scale: number }, { form: "probs" | "logs" }> = {
+  name: "softmax_bwd",
+  source: softmax_bwd_wgsl,
+  libs: [lib_reduce, lib_rows],
+  tensors: [{"name":"saved","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"dx","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4}],
+  dims: ["M","D"],
+  params: [{"name":"scale","type":"f32"}],
+  options: {"form":["probs","logs"]},
+  tune: {"WG":[64,32,128,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [d.M!],
+};
+
+/** softmax_bwd without barriers, one invocation a row. */
+export const softmax_bwd_flat: Kernel<{ saved: "in"; dy: "in"; dx: "out" }, { scale: number }, { form: "probs" | "logs" }> = {
+  name: "softmax_bwd_flat",
+  source: softmax_bwd_flat_wgsl,
+  libs: [lib_rows],
+  tensors: [{"name":"saved","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"dx","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4}],
+  dims: ["M","D"],
+  params: [{"name":"scale","type":"f32"}],
+  options: {"form":["probs","logs"]},
+  tune: {"WG":[8,32]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.M!/d.WG!)],
+};
+
+/** softmax of each row, or its logarithm. */
+export const softmax_fwd: Kernel<{ x: "in"; y: "out" }, { scale: number }, { form: "probs" | "logs" }> = {
+  name: "softmax_fwd",
+  source: softmax_fwd_wgsl,
+  libs: [lib_reduce, lib_rows, lib_softmax],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4}],
+  dims: ["M","D"],
+  params: [{"name":"scale","type":"f32"}],
+  options: {"form":["probs","logs"]},
+  tune: {"WG":[64,32,128,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [d.M!],
+};
+
+/** softmax_fwd without barriers, one invocation a row. */
+export const softmax_fwd_flat: Kernel<{ x: "in"; y: "out" }, { scale: number }, { form: "probs" | "logs" }> = {
+  name: "softmax_fwd_flat",
+  source: softmax_fwd_flat_wgsl,
+  libs: [lib_rows, lib_softmax],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4}],
+  dims: ["M","D"],
+  params: [{"name":"scale","type":"f32"}],
+  options: {"form":["probs","logs"]},
+  tune: {"WG":[8,32]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.M!/d.WG!)],
+};
+
 /** scaled sum over one dimension of a block, in order. */
 export const sum_block: Kernel<{ x: "in"; y?: "out"; total?: "out" }, { C: number; count: number; x_row: number; x_at: number; x_step: number; scale: number }, Record<never, never>> = {
   name: "sum_block",
@@ -803,4 +1163,19 @@ export const sum_squares_flat: Kernel<{ x: "in"; part: "inout" }, { at: number }
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/(4096*d.WG!))],
+};
+
+/** scaled sum of all elements, by one workgroup in fixed order. */
+export const sum_vector: Kernel<{ x: "in"; y: "out" }, { factor: number }, Record<never, never>> = {
+  name: "sum_vector",
+  source: sum_vector_wgsl,
+  libs: [lib_reduce],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"f32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1}],
+  dims: ["n"],
+  params: [{"name":"factor","type":"f32"}],
+  options: {},
+  tune: {"WG":[64,256]},
+  limits: [],
+  fold: false,
+  grid: (_d) => [1],
 };
