@@ -23,6 +23,10 @@ import info_nce_grad_flat_wgsl from "../../kernels/info_nce_grad_flat.wgsl" with
 import info_nce_loss_wgsl from "../../kernels/info_nce_loss.wgsl" with { type: "text" };
 import info_nce_rows_wgsl from "../../kernels/info_nce_rows.wgsl" with { type: "text" };
 import info_nce_rows_flat_wgsl from "../../kernels/info_nce_rows_flat.wgsl" with { type: "text" };
+import l2_normalize_bwd_wgsl from "../../kernels/l2_normalize_bwd.wgsl" with { type: "text" };
+import l2_normalize_bwd_flat_wgsl from "../../kernels/l2_normalize_bwd_flat.wgsl" with { type: "text" };
+import l2_normalize_fwd_wgsl from "../../kernels/l2_normalize_fwd.wgsl" with { type: "text" };
+import l2_normalize_fwd_flat_wgsl from "../../kernels/l2_normalize_fwd_flat.wgsl" with { type: "text" };
 import layernorm_bwd_affine_wgsl from "../../kernels/layernorm_bwd_affine.wgsl" with { type: "text" };
 import layernorm_bwd_input_wgsl from "../../kernels/layernorm_bwd_input.wgsl" with { type: "text" };
 import layernorm_bwd_input_flat_wgsl from "../../kernels/layernorm_bwd_input_flat.wgsl" with { type: "text" };
@@ -77,6 +81,7 @@ import lib_activation from "../../kernels/lib/activation.wgsl" with { type: "tex
 import lib_activation_log from "../../kernels/lib/activation_log.wgsl" with { type: "text" };
 import lib_binary from "../../kernels/lib/binary.wgsl" with { type: "text" };
 import lib_fold from "../../kernels/lib/fold.wgsl" with { type: "text" };
+import lib_l2_norm from "../../kernels/lib/l2_norm.wgsl" with { type: "text" };
 import lib_matmul_a_cols from "../../kernels/lib/matmul_a_cols.wgsl" with { type: "text" };
 import lib_matmul_a_rows from "../../kernels/lib/matmul_a_rows.wgsl" with { type: "text" };
 import lib_matmul_act from "../../kernels/lib/matmul_act.wgsl" with { type: "text" };
@@ -430,6 +435,66 @@ export const info_nce_rows_flat: Kernel<{ s: "in"; scale: "in"; lse: "inout" }, 
   grid: (d) => [Math.ceil(d.R!/d.WG!)],
 };
 
+/** gradient of l2_normalize. */
+export const l2_normalize_bwd: Kernel<{ x: "in"; norm: "in"; dy: "in"; dx: "out" }, { eps: number }, Record<never, never>> = {
+  name: "l2_normalize_bwd",
+  source: l2_normalize_bwd_wgsl,
+  libs: [lib_reduce, lib_rows],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"norm","access":"in","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"dx","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4}],
+  dims: ["M","D"],
+  params: [{"name":"eps","type":"f32"}],
+  options: {},
+  tune: {"WG":[64,32,128,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [d.M!],
+};
+
+/** l2_normalize_bwd without barriers, one invocation a row. */
+export const l2_normalize_bwd_flat: Kernel<{ x: "in"; norm: "in"; dy: "in"; dx: "out" }, { eps: number }, Record<never, never>> = {
+  name: "l2_normalize_bwd_flat",
+  source: l2_normalize_bwd_flat_wgsl,
+  libs: [lib_rows],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"norm","access":"in","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"dx","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4}],
+  dims: ["M","D"],
+  params: [{"name":"eps","type":"f32"}],
+  options: {},
+  tune: {"WG":[8,32]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.M!/d.WG!)],
+};
+
+/** divide each row by its Euclidean norm. */
+export const l2_normalize_fwd: Kernel<{ x: "in"; y: "out"; norm?: "out" }, { eps: number }, Record<never, never>> = {
+  name: "l2_normalize_fwd",
+  source: l2_normalize_fwd_wgsl,
+  libs: [lib_reduce_pair, lib_rows, lib_l2_norm],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"norm","access":"out","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1}],
+  dims: ["M","D"],
+  params: [{"name":"eps","type":"f32"}],
+  options: {},
+  tune: {"WG":[64,32,128,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [d.M!],
+};
+
+/** l2_normalize_fwd without barriers, one invocation a row. */
+export const l2_normalize_fwd_flat: Kernel<{ x: "in"; y: "out"; norm?: "out" }, { eps: number }, Record<never, never>> = {
+  name: "l2_normalize_fwd_flat",
+  source: l2_normalize_fwd_flat_wgsl,
+  libs: [lib_rows, lib_l2_norm],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"norm","access":"out","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1}],
+  dims: ["M","D"],
+  params: [{"name":"eps","type":"f32"}],
+  options: {},
+  tune: {"WG":[8,32]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.M!/d.WG!)],
+};
+
 /** partial gradients of gamma and beta over blocks of rows, one invocation a column. */
 export const layernorm_bwd_affine: Kernel<{ x: "in"; stats: "in"; dy: "in"; dgamma: "out"; dbeta: "out" }, Record<never, never>, Record<never, never>> = {
   name: "layernorm_bwd_affine",
@@ -562,7 +627,7 @@ export const matmul_nn_flat: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; y?: 
   tune: {"MG":[4,1,2],"NG":[4,1,2],"GV":[1],"LN":[8,1,2,4],"LM":[1,2,4,8]},
   limits: [],
   fold: false,
-  grid: (d) => [Math.ceil(d.N!/(d.LN!*d.NG!*4)), Math.ceil(d.M!/(d.LM!*d.MG!*4)), d.Z!],
+  grid: (d) => [Math.ceil(d.M!/(d.LM!*d.MG!*4)), Math.ceil(d.N!/(d.LN!*d.NG!*4)), d.Z!],
 };
 
 /** product with a stored transposed, as nn.Linear keeps weights, and everything that may follow it. */
@@ -592,7 +657,7 @@ export const matmul_nt_flat: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; bias
   tune: {"MG":[4,1,2],"NG":[4,1,2],"GV":[1,2],"LN":[8,1,2,4],"LM":[1,2,4,8]},
   limits: [],
   fold: false,
-  grid: (d) => [Math.ceil(d.N!/(d.LN!*d.NG!*d.GV!*4)), Math.ceil(d.M!/(d.LM!*d.MG!*4)), d.Z!],
+  grid: (d) => [Math.ceil(d.M!/(d.LM!*d.MG!*4)), Math.ceil(d.N!/(d.LN!*d.NG!*d.GV!*4)), d.Z!],
 };
 
 /** adds the slices of a split matmul in order, then what may follow it; four columns an invocation. */
@@ -637,7 +702,7 @@ export const matmul_tn_flat: Kernel<{ a: "in"; b: "in"; y?: "out"; part?: "out" 
   tune: {"MG":[4,1,2],"NG":[4,1,2],"GV":[1],"LN":[8,1,2,4],"LM":[1,2,4,8]},
   limits: [],
   fold: false,
-  grid: (d) => [Math.ceil(d.N!/(d.LN!*d.NG!*4)), Math.ceil(d.M!/(d.LM!*d.MG!*4)), d.Z!],
+  grid: (d) => [Math.ceil(d.M!/(d.LM!*d.MG!*4)), Math.ceil(d.N!/(d.LN!*d.NG!*4)), d.Z!],
 };
 
 /** RGB bytes to normalised numbers, four an invocation. */

@@ -11,6 +11,7 @@ import { cases as gather } from "./gather.ts";
 import { cases as gelu } from "./gelu.ts";
 import { cases as gradient_reversal } from "./gradient_reversal.ts";
 import { cases as info_nce } from "./info_nce.ts";
+import { cases as l2_normalize } from "./l2_normalize.ts";
 import { cases as layernorm } from "./layernorm.ts";
 import { cases as leaky_relu } from "./leaky_relu.ts";
 import { cases as linear } from "./linear.ts";
@@ -37,4 +38,4 @@ import { cases as tanh } from "./tanh.ts";
 import { cases as token } from "./token.ts";
 
 /** Every file of this folder, by name. */
-export const index = { abs, adamw, binary, clamp, concat, dropout, exp, gather, gelu, gradient_reversal, info_nce, layernorm, leaky_relu, linear, log, matmul, normalize_image, patch_embed, permute, random, reduce, relu, resample_positions, resize, scale, scatter, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token } as const;
+export const index = { abs, adamw, binary, clamp, concat, dropout, exp, gather, gelu, gradient_reversal, info_nce, l2_normalize, layernorm, leaky_relu, linear, log, matmul, normalize_image, patch_embed, permute, random, reduce, relu, resample_positions, resize, scale, scatter, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token } as const;

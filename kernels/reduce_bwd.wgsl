@@ -1,0 +1,40 @@
+//! reduce_bwd: gradient of a sum or maximum over the middle dimension of [A, R, C], four elements an invocation
+//! dx[a,r,c] = scale * dy[a,c]; for a maximum dy[a,c] / count[a,c] where x[a,r,c] equals top[a,c], else 0
+//!
+//! in     dy     [m]   W
+//! in?    x      [n]   T/4
+//! in?    top    [m]   W
+//! in?    count  [m]   f32
+//! out    dx     [n]   T/4
+//! param  scale  f32
+//! param  R      u32
+//! param  C      u32
+//! option over         first | last | middle    first: A = 1, last: C = 1
+//! option quad         same | next | any        four elements of dx share one of dy, take four in turn, or neither
+//! tune   WG = 64      8 | 64 | 256
+//! lib    middle
+//! grid   fold ceil(n/(WG*4))
+//! ref    tests/ref/reduce.ts
+
+fn gradient(i: u32, k: u32) -> f32 {
+  //!if x
+  return select(0.0, dy_load(k) / count[k], x_load(i) == top_load(k));
+  //!else
+  return p.scale * dy_load(k);
+  //!end
+}
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = (folded(wg, nwg) * WG + lane) * 4u;
+  if (i >= p.n) { return; }
+  let k = placesOf4(i);
+  let v = vec4f(gradient(i, k.x), gradient(i + 1u, k.y), gradient(i + 2u, k.z), gradient(i + 3u, k.w));
+  //!if vec=4
+  dx_store4(i, v);
+  //!else
+  //!for q in 0..4
+  if (i + $q < p.n) { dx[i + $q] = T(v[$q]); }
+  //!end
+  //!end
+}

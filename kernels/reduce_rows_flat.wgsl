@@ -1,0 +1,38 @@
+//! reduce_rows_flat: reduce_rows without barriers, one invocation a block; also for short rows on any device
+//! y[m,s] = scale * sum_d x[m,d] * w[m,d], max_d x[m,d], or how many x[m,d] equal top[m], d in block s
+//!
+//! in     x      [M, D]   W/4
+//! in?    w      [M, D]   W/4
+//! in?    top    [M]      W      for count
+//! out    y      [M, S]   T
+//! param  scale  f32
+//! option f               sum | max | count
+//! tune   WG = 8          8 | 32 | 64
+//! limit  S*4096 >= D
+//! lib    fold
+//! grid   fold ceil(M*S/WG)
+//! ref    tests/ref/reduce.ts
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let id = folded(wg, nwg) * WG + lane;
+  if (id >= p.M * p.S) { return; }
+  let m = id / p.S;
+  let start = m * p.D + (id - m * p.S) * 4096u;
+  let end = min(start + 4096u, (m + 1u) * p.D);
+  var t: f32 = 0.0;
+  var none: f32 = 0.0;
+  //!if f=max
+  none = x_load(start);
+  //!end
+  //!if f=count
+  t = top_load(m);
+  //!end
+  var v: vec4f = vec4f(none);
+  for (var i = start; i < end; i += 4u) { v = combine4(v, element4(i, end, vec4f(none), vec4f(t))); }
+  //!if f=max
+  y[id] = T(max(max(v.x, v.y), max(v.z, v.w)));
+  //!else
+  y[id] = T(p.scale * ((v.x + v.y) + (v.z + v.w)));
+  //!end
+}

@@ -1,0 +1,7 @@
+/** Cases of the absolute value. */
+
+import type { OpCase } from "../case.ts";
+import { rows } from "../elementwise_case.ts";
+
+/** Case table. */
+export const cases: readonly OpCase[] = rows({ f: "abs" });
