@@ -1,0 +1,22 @@
+//! info_nce_rows_flat: info_nce_rows without barriers, one invocation a row
+//! lse[at + i] = log sum_j exp(scale * s[i,j])
+//!
+//! in     s      [R, B]   f32   similarities of R rows with all B columns
+//! in     scale  [1]      f32   1 / temperature
+//! inout  lse    [L]      f32
+//! param  at     u32            first row of the block
+//! tune   WG = 8                8 | 32
+//! grid   fold ceil(R/WG)
+//! ref    tests/ref/info_nce.ts
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = folded(wg, nwg) * WG + lane;
+  if (i >= p.R) { return; }
+  let row = i * p.B;
+  var top: f32 = -3.0e38;
+  for (var j = 0u; j < p.B; j++) { top = max(top, scale[0] * s[row + j]); }
+  var sum: f32 = 0.0;
+  for (var j = 0u; j < p.B; j++) { sum += exp(scale[0] * s[row + j] - top); }
+  lse[p.at + i] = top + log(sum);
+}
