@@ -12,5 +12,5 @@
 //! tune   LN = 8    1 | 2 | 4 | 8    invocations along N
 //! tune   LM = 1    1 | 2 | 4 | 8    invocations along M
 //! lib    matmul_flat matmul_a_cols matmul_b_cols matmul_store matmul_epilogue matmul_act
-//! grid   ceil(N/(LN*NG*4)), ceil(M/(LM*MG*4)), Z
+//! grid   ceil(M/(LM*MG*4)), ceil(N/(LN*NG*4)), Z
 //! ref    tests/ref/matmul.ts

@@ -1,12 +1,13 @@
 // Matmul without workgroup memory. An invocation keeps MG*4 x NG*GV*4 sums in registers and streams both operands, four
 // steps of the reduction at a time. On llvmpipe a load costs far more than an FMA and spilled sums stay in L1, hence the
-// large tile. LN and LM lay the invocations out along N and M.
+// large tile. LN and LM lay the invocations out along N and M. Workgroups run along M first: the panel of the second operand
+// stays in the cache of a core.
 
 @compute @workgroup_size(LN * LM)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let slice = sliceOf(wg.z);
-  let m0 = wg.y * (LM * MG * 4u) + lane / LN * (MG * 4u);
-  let n0 = wg.x * (LN * NG * 4u) + lane % LN * 4u;
+  let m0 = wg.x * (LM * MG * 4u) + lane / LN * (MG * 4u);
+  let n0 = wg.y * (LN * NG * 4u) + lane % LN * 4u;
   //!for i in 0..MG
   let a$i = baseA(slice.x, m0 + $i * 4u);
   //!end
