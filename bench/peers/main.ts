@@ -80,11 +80,19 @@ async function parse(args: readonly string[]): Promise<Options> {
   return options;
 }
 
-/** Runs one peer in a child; calls `onRow` as rows arrive. The last lines of its stderr explain an early end. */
+/** The first error in what a process wrote, three lines of it; Mesa's remark about XDG_RUNTIME_DIR is none. */
+function firstError(text: string): string {
+  const lines = text.trim().split("\n").filter((line) => !line.includes("XDG_RUNTIME_DIR"));
+  const at = Math.max(0, lines.findIndex((line) => line.startsWith("error:")));
+  return lines.slice(at, at + 3).map((line) => line.trim()).join(" | ");
+}
+
+/** Runs one peer in a child; calls `onRow` as rows arrive. */
 async function runPeer(order: Order, killAfterMs: number, onRow: (row: Row) => void): Promise<void> {
   const args = ["run", "-A", "--quiet", "--config", `${import.meta.dirname}/deno.json`];
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args, new URL("child.ts", HERE).href, JSON.stringify(order)],
+    env: { NO_COLOR: "1" },
     stdout: "piped",
     stderr: "piped",
   }).spawn();
@@ -94,7 +102,7 @@ async function runPeer(order: Order, killAfterMs: number, onRow: (row: Row) => v
     child.kill("SIGKILL");
   }, killAfterMs);
   const stderr = child.stderr.pipeThrough(new TextDecoderStream());
-  const complaints = Array.fromAsync(stderr).then((parts) => parts.join("").trim().split("\n").slice(-4).join(" | "));
+  const complaints = Array.fromAsync(stderr).then((parts) => firstError(parts.join("")));
   const done = new Set<string>();
   let rest = "";
   for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
@@ -150,6 +158,12 @@ async function main(args: readonly string[]): Promise<number> {
   const references = await Deno.makeTempDir({ prefix: "peers-" });
   const rows: Row[] = [];
   const start = Date.now();
+  const load = Deno.loadavg()[0]!;
+  if (load > navigator.hardwareConcurrency / 2) {
+    console.error(
+      `The machine is busy (load ${load.toFixed(1)} on ${navigator.hardwareConcurrency} CPUs): expect too long times`,
+    );
+  }
   try {
     for (const [i, peer] of options.peers.entries()) {
       const shareMs = (options.budget * 1000 - (Date.now() - start)) / (options.peers.length - i);
@@ -175,14 +189,12 @@ async function main(args: readonly string[]): Promise<number> {
       console.log(JSON.stringify({ ...row, ...ratio }));
     }
   } else {
-    const base = options.peers.includes("engine") ? "our engine" : "the fastest peer";
     console.log(
       `\nadapter ${adapters.join(" / ")}, Deno ${Deno.version.deno}, ${Math.round((Date.now() - start) / 1000)} s`,
     );
     console.log([...new Set(rows.map((row) => row.version))].filter((version) => version !== "").join(", "));
-    console.log(
-      `ratio: time by the time of ${base}, above 1 is slower; error: largest error by the RMS of the reference\n`,
-    );
+    console.log("ratio: time by that of our engine, of the fastest peer where the engine has none; above 1 is slower");
+    console.log("max rel err: largest error by the RMS of the reference; waits: for the device, per repeat\n");
     console.log(table(rows));
   }
   if (options.record) await record(rows, meta);
