@@ -13,6 +13,10 @@ import binary_bwd_wgsl from "../../kernels/binary_bwd.wgsl" with { type: "text" 
 import binary_fwd_wgsl from "../../kernels/binary_fwd.wgsl" with { type: "text" };
 import binary_middle_wgsl from "../../kernels/binary_middle.wgsl" with { type: "text" };
 import copy_block_wgsl from "../../kernels/copy_block.wgsl" with { type: "text" };
+import cross_entropy_bwd_wgsl from "../../kernels/cross_entropy_bwd.wgsl" with { type: "text" };
+import cross_entropy_mean_wgsl from "../../kernels/cross_entropy_mean.wgsl" with { type: "text" };
+import cross_entropy_rows_wgsl from "../../kernels/cross_entropy_rows.wgsl" with { type: "text" };
+import cross_entropy_rows_flat_wgsl from "../../kernels/cross_entropy_rows_flat.wgsl" with { type: "text" };
 import dropout_wgsl from "../../kernels/dropout.wgsl" with { type: "text" };
 import fill_wgsl from "../../kernels/fill.wgsl" with { type: "text" };
 import gather_wgsl from "../../kernels/gather.wgsl" with { type: "text" };
@@ -41,6 +45,9 @@ import matmul_nt_flat_wgsl from "../../kernels/matmul_nt_flat.wgsl" with { type:
 import matmul_reduce_wgsl from "../../kernels/matmul_reduce.wgsl" with { type: "text" };
 import matmul_tn_wgsl from "../../kernels/matmul_tn.wgsl" with { type: "text" };
 import matmul_tn_flat_wgsl from "../../kernels/matmul_tn_flat.wgsl" with { type: "text" };
+import negative_binomial_bwd_wgsl from "../../kernels/negative_binomial_bwd.wgsl" with { type: "text" };
+import negative_binomial_fwd_wgsl from "../../kernels/negative_binomial_fwd.wgsl" with { type: "text" };
+import negative_binomial_fwd_flat_wgsl from "../../kernels/negative_binomial_fwd_flat.wgsl" with { type: "text" };
 import normalize_image_wgsl from "../../kernels/normalize_image.wgsl" with { type: "text" };
 import pad_block_wgsl from "../../kernels/pad_block.wgsl" with { type: "text" };
 import patch_embed_wgsl from "../../kernels/patch_embed.wgsl" with { type: "text" };
@@ -77,9 +84,12 @@ import sum_partials_wgsl from "../../kernels/sum_partials.wgsl" with { type: "te
 import sum_squares_wgsl from "../../kernels/sum_squares.wgsl" with { type: "text" };
 import sum_squares_flat_wgsl from "../../kernels/sum_squares_flat.wgsl" with { type: "text" };
 import sum_vector_wgsl from "../../kernels/sum_vector.wgsl" with { type: "text" };
+import topk_merge_wgsl from "../../kernels/topk_merge.wgsl" with { type: "text" };
+import topk_segments_wgsl from "../../kernels/topk_segments.wgsl" with { type: "text" };
 import lib_activation from "../../kernels/lib/activation.wgsl" with { type: "text" };
 import lib_activation_log from "../../kernels/lib/activation_log.wgsl" with { type: "text" };
 import lib_binary from "../../kernels/lib/binary.wgsl" with { type: "text" };
+import lib_cross_entropy from "../../kernels/lib/cross_entropy.wgsl" with { type: "text" };
 import lib_fold from "../../kernels/lib/fold.wgsl" with { type: "text" };
 import lib_l2_norm from "../../kernels/lib/l2_norm.wgsl" with { type: "text" };
 import lib_matmul_a_cols from "../../kernels/lib/matmul_a_cols.wgsl" with { type: "text" };
@@ -92,6 +102,7 @@ import lib_matmul_flat from "../../kernels/lib/matmul_flat.wgsl" with { type: "t
 import lib_matmul_store from "../../kernels/lib/matmul_store.wgsl" with { type: "text" };
 import lib_matmul_tiled from "../../kernels/lib/matmul_tiled.wgsl" with { type: "text" };
 import lib_middle from "../../kernels/lib/middle.wgsl" with { type: "text" };
+import lib_negative_binomial from "../../kernels/lib/negative_binomial.wgsl" with { type: "text" };
 import lib_patch from "../../kernels/lib/patch.wgsl" with { type: "text" };
 import lib_patch_a_rows from "../../kernels/lib/patch_a_rows.wgsl" with { type: "text" };
 import lib_patch_b_cols from "../../kernels/lib/patch_b_cols.wgsl" with { type: "text" };
@@ -283,6 +294,66 @@ export const copy_block: Kernel<{ x: "in"; y: "out" }, { R: number; C: number; x
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.R!*d.C!/d.WG!)],
+};
+
+/** gradient of the mean cross-entropy with respect to the logits. */
+export const cross_entropy_bwd: Kernel<{ x: "in"; labels: "in"; stats: "in"; share: "in"; dloss: "in"; dx: "out" }, { smoothing: number; ignore: number }, Record<never, never>> = {
+  name: "cross_entropy_bwd",
+  source: cross_entropy_bwd_wgsl,
+  libs: [lib_rows],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"labels","access":"in","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"u32","pack":1},{"name":"stats","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1},{"name":"share","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"dloss","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"dx","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4}],
+  dims: ["M","D"],
+  params: [{"name":"smoothing","type":"f32"},{"name":"ignore","type":"u32"}],
+  options: {},
+  tune: {"WG":[64,8,32]},
+  limits: [],
+  fold: true,
+  grid: (d) => [d.M!],
+};
+
+/** mean over the rows that count, by one workgroup. */
+export const cross_entropy_mean: Kernel<{ terms: "in"; loss: "out"; share?: "out" }, Record<never, never>, Record<never, never>> = {
+  name: "cross_entropy_mean",
+  source: cross_entropy_mean_wgsl,
+  libs: [lib_reduce_pair],
+  tensors: [{"name":"terms","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1},{"name":"loss","access":"out","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"share","access":"out","optional":true,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1}],
+  dims: ["M"],
+  params: [],
+  options: {},
+  tune: {"WG":[64,256]},
+  limits: [],
+  fold: false,
+  grid: (_d) => [1],
+};
+
+/** cross-entropy of each row of logits against its label. */
+export const cross_entropy_rows: Kernel<{ x: "in"; labels: "in"; terms: "out"; stats?: "out" }, { smoothing: number; ignore: number }, Record<never, never>> = {
+  name: "cross_entropy_rows",
+  source: cross_entropy_rows_wgsl,
+  libs: [lib_reduce, lib_reduce_pair, lib_rows, lib_cross_entropy],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"labels","access":"in","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"u32","pack":1},{"name":"terms","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1},{"name":"stats","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1}],
+  dims: ["M","D"],
+  params: [{"name":"smoothing","type":"f32"},{"name":"ignore","type":"u32"}],
+  options: {},
+  tune: {"WG":[64,32,128,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [d.M!],
+};
+
+/** cross_entropy_rows without barriers, one invocation a row. */
+export const cross_entropy_rows_flat: Kernel<{ x: "in"; labels: "in"; terms: "out"; stats?: "out" }, { smoothing: number; ignore: number }, Record<never, never>> = {
+  name: "cross_entropy_rows_flat",
+  source: cross_entropy_rows_flat_wgsl,
+  libs: [lib_rows, lib_cross_entropy],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"labels","access":"in","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"u32","pack":1},{"name":"terms","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1},{"name":"stats","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1}],
+  dims: ["M","D"],
+  params: [{"name":"smoothing","type":"f32"},{"name":"ignore","type":"u32"}],
+  options: {},
+  tune: {"WG":[8,32]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.M!/d.WG!)],
 };
 
 /** zero random elements and scale the others; the same call is its own backward. */
@@ -703,6 +774,51 @@ export const matmul_tn_flat: Kernel<{ a: "in"; b: "in"; y?: "out"; part?: "out" 
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.M!/(d.LM!*d.MG!*4)), Math.ceil(d.N!/(d.LN!*d.NG!*4)), d.Z!],
+};
+
+/** gradient of the mean negative log-likelihood with respect to y. */
+export const negative_binomial_bwd: Kernel<{ y: "in"; x: "in"; dloss: "in"; dy: "out" }, { alpha: number }, Record<never, never>> = {
+  name: "negative_binomial_bwd",
+  source: negative_binomial_bwd_wgsl,
+  libs: [lib_negative_binomial],
+  tensors: [{"name":"y","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"dloss","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"dy","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1}],
+  dims: ["n"],
+  params: [{"name":"alpha","type":"f32"}],
+  options: {},
+  tune: {"WG":[256,64]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.n!/d.WG!)],
+};
+
+/** sums of the negative log-likelihood over blocks of 4096 elements, without log-gamma terms. */
+export const negative_binomial_fwd: Kernel<{ y: "in"; x: "in"; part: "out" }, { alpha: number }, Record<never, never>> = {
+  name: "negative_binomial_fwd",
+  source: negative_binomial_fwd_wgsl,
+  libs: [lib_reduce, lib_negative_binomial],
+  tensors: [{"name":"y","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"part","access":"out","optional":false,"dims":[{"coef":1,"name":"S"}],"elem":"f32","pack":1}],
+  dims: ["n","S"],
+  params: [{"name":"alpha","type":"f32"}],
+  options: {},
+  tune: {"WG":[64,256]},
+  limits: [{ text: "S == ceil(n / 4096)", holds: (d) => d.S! == Math.ceil(d.n! / 4096) }],
+  fold: true,
+  grid: (d) => [d.S!],
+};
+
+/** negative_binomial_fwd without barriers, one invocation a block of 512. */
+export const negative_binomial_fwd_flat: Kernel<{ y: "in"; x: "in"; part: "out" }, { alpha: number }, Record<never, never>> = {
+  name: "negative_binomial_fwd_flat",
+  source: negative_binomial_fwd_flat_wgsl,
+  libs: [lib_negative_binomial],
+  tensors: [{"name":"y","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"part","access":"out","optional":false,"dims":[{"coef":1,"name":"S"}],"elem":"f32","pack":1}],
+  dims: ["n","S"],
+  params: [{"name":"alpha","type":"f32"}],
+  options: {},
+  tune: {"WG":[8,32]},
+  limits: [{ text: "S == ceil(n / 512)", holds: (d) => d.S! == Math.ceil(d.n! / 512) }],
+  fold: true,
+  grid: (d) => [Math.ceil(d.S!/d.WG!)],
 };
 
 /** RGB bytes to normalised numbers, four an invocation. */
@@ -1243,4 +1359,34 @@ export const sum_vector: Kernel<{ x: "in"; y: "out" }, { factor: number }, Recor
   limits: [],
   fold: false,
   grid: (_d) => [1],
+};
+
+/** merges the lists of all segments of a block into the running list of each query, one invocation a query. */
+export const topk_merge: Kernel<{ score: "in"; index: "in"; best: "inout"; found: "inout" }, { at: number }, Record<never, never>> = {
+  name: "topk_merge",
+  source: topk_merge_wgsl,
+  libs: [],
+  tensors: [{"name":"score","access":"in","optional":false,"dims":[{"coef":1,"name":"Q"},{"coef":1,"name":"G"},{"coef":1,"name":"K"}],"elem":"f32","pack":1},{"name":"index","access":"in","optional":false,"dims":[{"coef":1,"name":"Q"},{"coef":1,"name":"G"},{"coef":1,"name":"K"}],"elem":"u32","pack":1},{"name":"best","access":"inout","optional":false,"dims":[{"coef":1,"name":"Q"},{"coef":1,"name":"K"}],"elem":"f32","pack":1},{"name":"found","access":"inout","optional":false,"dims":[{"coef":1,"name":"Q"},{"coef":1,"name":"K"}],"elem":"u32","pack":1}],
+  dims: ["Q","G","K"],
+  params: [{"name":"at","type":"u32"}],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.Q!/d.WG!)],
+};
+
+/** the K largest scores of each segment of 512 columns, one invocation a query and segment. */
+export const topk_segments: Kernel<{ s: "in"; score: "out"; index: "out" }, { at: number }, Record<never, never>> = {
+  name: "topk_segments",
+  source: topk_segments_wgsl,
+  libs: [],
+  tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"Q"},{"coef":1,"name":"C"}],"elem":"f32","pack":1},{"name":"score","access":"out","optional":false,"dims":[{"coef":1,"name":"Q"},{"coef":1,"name":"G"},{"coef":1,"name":"K"}],"elem":"f32","pack":1},{"name":"index","access":"out","optional":false,"dims":[{"coef":1,"name":"Q"},{"coef":1,"name":"G"},{"coef":1,"name":"K"}],"elem":"u32","pack":1}],
+  dims: ["Q","C","G","K"],
+  params: [{"name":"at","type":"u32"}],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [{ text: "G == ceil(C / 512)", holds: (d) => d.G! == Math.ceil(d.C! / 512) }],
+  fold: true,
+  grid: (d) => [Math.ceil(d.Q!*d.G!/d.WG!)],
 };

@@ -5,6 +5,7 @@ import { cases as adamw } from "./adamw.ts";
 import { cases as binary } from "./binary.ts";
 import { cases as clamp } from "./clamp.ts";
 import { cases as concat } from "./concat.ts";
+import { cases as cross_entropy } from "./cross_entropy.ts";
 import { cases as dropout } from "./dropout.ts";
 import { cases as exp } from "./exp.ts";
 import { cases as gather } from "./gather.ts";
@@ -17,6 +18,7 @@ import { cases as leaky_relu } from "./leaky_relu.ts";
 import { cases as linear } from "./linear.ts";
 import { cases as log } from "./log.ts";
 import { cases as matmul } from "./matmul.ts";
+import { cases as negative_binomial } from "./negative_binomial.ts";
 import { cases as normalize_image } from "./normalize_image.ts";
 import { cases as patch_embed } from "./patch_embed.ts";
 import { cases as permute } from "./permute.ts";
@@ -36,6 +38,7 @@ import { cases as sqrt } from "./sqrt.ts";
 import { cases as square } from "./square.ts";
 import { cases as tanh } from "./tanh.ts";
 import { cases as token } from "./token.ts";
+import { cases as topk } from "./topk.ts";
 
 /** Every file of this folder, by name. */
-export const index = { abs, adamw, binary, clamp, concat, dropout, exp, gather, gelu, gradient_reversal, info_nce, l2_normalize, layernorm, leaky_relu, linear, log, matmul, normalize_image, patch_embed, permute, random, reduce, relu, resample_positions, resize, scale, scatter, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token } as const;
+export const index = { abs, adamw, binary, clamp, concat, cross_entropy, dropout, exp, gather, gelu, gradient_reversal, info_nce, l2_normalize, layernorm, leaky_relu, linear, log, matmul, negative_binomial, normalize_image, patch_embed, permute, random, reduce, relu, resample_positions, resize, scale, scatter, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk } as const;

@@ -1,0 +1,54 @@
+/**
+ * Dropout: y = x / (1 - p) with probability 1 - p, else 0. For training only; the caller leaves it out elsewhere.
+ *
+ * The mask is a function of seed, stream, step and place alone (Threefry-2x32-20): word `i & 1` of key (seed, stream) and
+ * counter (floor(i / 2), step), kept from p * 2^32 on. Backward draws the same words again; nothing is saved.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../core/errors.ts";
+import { type Shape, sizeOf } from "../core/shape.ts";
+import * as k from "../gpu/kernels.gen.ts";
+import type { Plan } from "../graph/plan.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import type { Cost } from "./cost.ts";
+
+/**
+ * Zeroes random elements and scales the others.
+ *
+ * @param x Any shape. `g.random` must hold seed and step.
+ * @param p Probability of zero, in [0, 1). At 0 the result is `x` itself.
+ * @returns Shape and type of `x`.
+ * @throws {ConfigError} If p is out of range, or the plan has no random state.
+ */
+export function dropout(g: Plan, x: Tensor, p: number): Tensor {
+  if (!(p >= 0 && p < 1)) {
+    throw new ConfigError(`Cannot run dropout: p is ${p}, wanted at least 0 and below 1`, {
+      context: { op: "dropout", key: "p", given: String(p) },
+    });
+  }
+  if (p === 0) return x;
+  const { random } = g;
+  if (!random) {
+    throw new ConfigError("Cannot run dropout: the plan has no random state, wanted u32 [2]", {
+      hint: "Set plan.random",
+      context: { op: "dropout", key: "random" },
+    });
+  }
+  const params = { stream: g.nextStream(), threshold: Math.floor(p * 2 ** 32), scale: 1 / (1 - p) };
+  const apply = (from: Tensor, label: string): Tensor => {
+    const to = g.tensor(x.shape, from.dtype, label);
+    // Flat, so that moving four at a time depends on the size, not on the last extent.
+    g.run(k.dropout, { x: from.reshape([x.size]), random, y: to.reshape([x.size]) }, params);
+    return to;
+  };
+  const y = apply(x, "dropout.y");
+  g.record("dropout", [x], [y], ([dy]) => [apply(dy!, "dropout.dx")]);
+  return y;
+}
+
+/** Cost of the forward pass. */
+export function dropoutCost(shape: Shape): Cost {
+  return { flops: sizeOf(shape), bytes: 8 * sizeOf(shape) };
+}
