@@ -89,7 +89,8 @@ function solveVariant(kernel: Kernel, bound: Solved["bound"], options: RunOption
     }
     if (slot.elem === "T") T = tensor.dtype as "f32" | "f16";
     if (slot.elem === "W") weights[slot.name] = tensor.dtype;
-    if (slot.pack === 4 && tensor.dim(-1) % 4 !== 0) vec = 1;
+    // An empty tensor has one word of memory, too little for wide elements.
+    if (slot.pack === 4 && (tensor.dim(-1) % 4 !== 0 || tensor.size === 0)) vec = 1;
   }
   if (T === "f16" && !caps.f16) {
     throw new DtypeError(`Cannot run ${kernel.name} on f16 tensors: the device lacks shader-f16`, {
