@@ -24,7 +24,9 @@ function kernelObject(card: Card): string {
   const quote = JSON.stringify;
   const tensors = card.tensors.map((t) => `${t.name}${t.optional ? "?" : ""}: ${quote(t.access)}`).join("; ");
   const params = card.params.map((p) => `${p.name}: number`).join("; ");
-  const options = Object.entries(card.options).map(([name, values]) => `${name}: ${values.map(quote).join(" | ")}`)
+  const options = Object.entries(card.options).map(([name, values]) =>
+    `${name}: ${values.map((v) => quote(v)).join(" | ")}`
+  )
     .join("; ");
   const empty = "Record<never, never>";
   const type = `Kernel<{ ${tensors} }, ${params ? `{ ${params} }` : empty}, ${options ? `{ ${options} }` : empty}>`;

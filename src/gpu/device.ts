@@ -72,9 +72,14 @@ export interface GpuOptions {
   limits?: Partial<DeviceLimits>;
 }
 
+/** First failure of a device, shared by all views of it. */
+interface Health {
+  error: Error | undefined;
+}
+
 /** An open device with everything that depends on it. */
 export class Gpu {
-  #error: Error | undefined;
+  readonly #health: Health;
   /** Pipelines by WGSL text; filled by `pipelines.ts`. */
   readonly pipelines: Map<string, Promise<GPUComputePipeline>> = new Map();
   /** Bind-group layouts by access pattern; filled by `pipelines.ts`. */
@@ -84,17 +89,25 @@ export class Gpu {
    * Wraps an open device; see {@linkcode requestGpu}.
    *
    * @param description Adapter name as the driver gives it.
+   * @param shared Another view of the same device.
    */
-  constructor(readonly device: GPUDevice, readonly caps: Caps, readonly description: string) {
+  constructor(readonly device: GPUDevice, readonly caps: Caps, readonly description: string, shared?: Gpu) {
+    if (shared) {
+      this.#health = shared.#health;
+      this.pipelines = shared.pipelines;
+      this.layouts = shared.layouts;
+      return;
+    }
+    const health: Health = this.#health = { error: undefined };
     device.addEventListener("uncapturederror", (event) => {
       const error = (event as GPUUncapturedErrorEvent).error;
-      this.#error ??= new DeviceError(`Cannot go on using ${description}: ${firstLine(error.message)}`, {
+      health.error ??= new DeviceError(`Cannot go on using ${description}: ${firstLine(error.message)}`, {
         code: "device-validation",
         context: { text: error.message },
       });
     });
     device.lost.then((info) => {
-      this.#error ??= lostError(description, info.message || info.reason || "unknown reason");
+      health.error ??= lostError(description, info.message || info.reason || "unknown reason");
     });
   }
 
@@ -109,12 +122,12 @@ export class Gpu {
    * @throws {DeviceError} If the device is lost or refused a command.
    */
   check(): void {
-    if (this.#error) throw this.#error;
+    if (this.#health.error) throw this.#health.error;
   }
 
   /** Same device with other capabilities, for tests of both kernel paths. */
   withCaps(caps: Partial<Caps>): Gpu {
-    return new Gpu(this.device, { ...this.caps, ...caps }, this.description);
+    return new Gpu(this.device, { ...this.caps, ...caps }, this.description, this);
   }
 
   /**
@@ -137,7 +150,7 @@ export class Gpu {
 
   /** Gives the device back. Later use of plans on it throws {@linkcode DeviceError}. */
   destroy(): void {
-    this.#error ??= lostError(this.description, "destroyed");
+    this.#health.error ??= lostError(this.description, "destroyed");
     this.device.destroy();
   }
 }

@@ -7,7 +7,7 @@
 
 import { ConfigError, DtypeError, LimitError, ShapeError } from "../core/errors.ts";
 import { formatShape } from "../core/shape.ts";
-import type { Caps } from "../gpu/device.ts";
+import type { Caps, DeviceLimits } from "../gpu/device.ts";
 import type { Variant } from "../gpu/expand.ts";
 import type { Kernel, TensorSlot } from "../gpu/kernel.ts";
 import type { Tensor } from "./tensor.ts";
@@ -35,6 +35,11 @@ const ELEM_DTYPES: Record<string, readonly string[]> = {
   i32: ["i32"],
   u8: ["u8"],
 };
+
+interface Bound {
+  readonly slot: TensorSlot;
+  readonly tensor: Tensor;
+}
 
 /** Extents of a tensor as the card counts them: leading dimensions are folded into the first. */
 function cardShape(kernel: Kernel, slot: TensorSlot, tensor: Tensor): number[] {
@@ -146,6 +151,67 @@ function checkNames(kernel: Kernel, tensors: Readonly<Record<string, unknown>>, 
   }
 }
 
+/** Tensors in binding order, each small enough to bind. */
+function bind(kernel: Kernel, tensors: Readonly<Record<string, Tensor | undefined>>, limits: DeviceLimits): Bound[] {
+  const bound: Bound[] = [];
+  const max = limits.maxStorageBufferBindingSize;
+  for (const slot of kernel.tensors) {
+    const tensor = tensors[slot.name];
+    if (!tensor) {
+      if (slot.optional) continue;
+      throw new ConfigError(`Cannot run ${kernel.name}: tensor ${slot.name} is missing`, {
+        context: { op: kernel.name },
+      });
+    }
+    if (tensor.bytes > max) {
+      const what = `${slot.name} ${formatShape(tensor.shape)} to ${kernel.name}`;
+      throw new LimitError(`Cannot bind ${what}: ${tensor.bytes} bytes, the device binds at most ${max}`, {
+        hint: "Lower the batch size",
+        context: { op: kernel.name, limit: "maxStorageBufferBindingSize", given: tensor.bytes, max },
+      });
+    }
+    bound.push({ slot, tensor });
+  }
+  const most = limits.maxStorageBuffersPerShaderStage;
+  if (bound.length > most) {
+    throw new LimitError(`Cannot run ${kernel.name}: ${bound.length} tensors, the device binds at most ${most}`, {
+      context: { op: kernel.name, limit: "maxStorageBuffersPerShaderStage", given: bound.length, max: most },
+    });
+  }
+  return bound;
+}
+
+/** The conditions the card states. */
+function checkLimits(kernel: Kernel, env: Readonly<Record<string, number>>): void {
+  const names = [...kernel.dims, ...kernel.params.map((param) => param.name), ...Object.keys(kernel.tune)];
+  for (const { text, holds } of kernel.limits) {
+    if (holds(env)) continue;
+    const words = new Set(text.match(/[A-Za-z_]\w*/g));
+    const given = names.filter((name) => words.has(name)).map((name) => `${name} = ${env[name]}`);
+    throw new LimitError(`Cannot run ${kernel.name}: ${given.join(", ")}, wanted ${text}`, {
+      context: { op: kernel.name, limit: text, given: env },
+    });
+  }
+}
+
+/** Workgroups in each dimension. */
+function workgroups(kernel: Kernel, env: Readonly<Record<string, number>>, most: number): [number, number, number] {
+  const [x = 1, y = 1, z = 1] = kernel.grid(env);
+  if (kernel.fold) {
+    const wide = Math.min(x, most);
+    return [wide, wide ? Math.ceil(x / wide) : 0, 1];
+  }
+  if (Math.max(x, y, z) > most) {
+    throw new LimitError(
+      `Cannot run ${kernel.name}: ${x} x ${y} x ${z} workgroups, the device allows ${most} a dimension`,
+      {
+        context: { op: kernel.name, limit: "maxComputeWorkgroupsPerDimension", given: [x, y, z], max: most },
+      },
+    );
+  }
+  return [x, y, z];
+}
+
 /**
  * Everything about a dispatch that shapes, types and options decide.
  *
@@ -158,71 +224,11 @@ export function solve(
   caps: Caps,
 ): Solved {
   checkNames(kernel, tensors, options);
-  const bound: { slot: TensorSlot; tensor: Tensor }[] = [];
-  const { limits } = caps;
-  for (const slot of kernel.tensors) {
-    const tensor = tensors[slot.name];
-    if (!tensor) {
-      if (slot.optional) continue;
-      throw new ConfigError(`Cannot run ${kernel.name}: tensor ${slot.name} is missing`, {
-        context: { op: kernel.name },
-      });
-    }
-    if (tensor.bytes > limits.maxStorageBufferBindingSize) {
-      throw new LimitError(
-        `Cannot bind ${slot.name} ${
-          formatShape(tensor.shape)
-        } to ${kernel.name}: ${tensor.bytes} bytes, the device binds at most ${limits.maxStorageBufferBindingSize}`,
-        {
-          hint: "Lower the batch size",
-          context: {
-            op: kernel.name,
-            limit: "maxStorageBufferBindingSize",
-            given: tensor.bytes,
-            max: limits.maxStorageBufferBindingSize,
-          },
-        },
-      );
-    }
-    bound.push({ slot, tensor });
-  }
-  if (bound.length > limits.maxStorageBuffersPerShaderStage) {
-    throw new LimitError(
-      `Cannot run ${kernel.name}: ${bound.length} tensors, the device binds at most ${limits.maxStorageBuffersPerShaderStage}`,
-      {
-        context: { op: kernel.name, limit: "maxStorageBuffersPerShaderStage", given: bound.length },
-      },
-    );
-  }
+  const bound = bind(kernel, tensors, caps.limits);
   const dims = solveDims(kernel, bound);
   const variant = solveVariant(kernel, bound, options, caps);
   const env: Record<string, number> = { ...dims, ...variant.tune };
   for (const { name } of kernel.params) env[name] = options[name] as number;
-  for (const { text, holds } of kernel.limits) {
-    if (!holds(env)) {
-      const given = [...kernel.dims, ...kernel.params.map((p) => p.name)].filter((d) => text.includes(d)).map((d) =>
-        `${d} = ${env[d]}`
-      );
-      throw new LimitError(`Cannot run ${kernel.name}: ${given.join(", ")}, wanted ${text}`, {
-        context: { op: kernel.name, limit: text, given: env },
-      });
-    }
-  }
-  const most = limits.maxComputeWorkgroupsPerDimension;
-  const wanted = kernel.grid(env);
-  if (kernel.fold) {
-    const count = wanted[0] as number;
-    const x = Math.min(count, most);
-    return { variant, bound, dims, groups: [x, x ? Math.ceil(count / x) : 0, 1] };
-  }
-  const [x = 1, y = 1, z = 1] = wanted;
-  if (Math.max(x, y, z) > most) {
-    throw new LimitError(
-      `Cannot run ${kernel.name}: ${x} x ${y} x ${z} workgroups, the device allows ${most} a dimension`,
-      {
-        context: { op: kernel.name, limit: "maxComputeWorkgroupsPerDimension", given: [x, y, z], max: most },
-      },
-    );
-  }
-  return { variant, bound, dims, groups: [x, y, z] };
+  checkLimits(kernel, env);
+  return { variant, bound, dims, groups: workgroups(kernel, env, caps.limits.maxComputeWorkgroupsPerDimension) };
 }

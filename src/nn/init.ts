@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Rng } from "../core/rng.ts";
+import type { Rng } from "../core/rng.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 
 /** Makes the values of a tensor of a shape. */

@@ -129,7 +129,7 @@ export class Parameters {
       );
     }
     for (const name of names) {
-      const { shape, data } = values.get(name)!;
+      const { shape } = values.get(name)!;
       const tensor = this.get(name);
       if (!sameShape(shape, tensor.shape)) {
         throw new WeightsError(

@@ -1,0 +1,83 @@
+/**
+ * Exact search of the nearest rows of a gallery by cosine, in blocks of the gallery; the matrix of all similarities never
+ * exists.
+ *
+ * @module
+ */
+
+import { LimitError } from "../core/errors.ts";
+import { expectShape } from "../core/shape.ts";
+import * as k from "../gpu/kernels.gen.ts";
+import type { Plan } from "../graph/plan.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import type { Cost } from "./cost.ts";
+import { runMatmul } from "./matmul_run.ts";
+
+/** Result of {@linkcode cosineTopk}, largest first. */
+export interface Topk {
+  /** `[Q, k]`, f32. */
+  readonly scores: Tensor;
+  /** Rows of the gallery, `[Q, k]`, u32; equal scores are ordered by lower row. */
+  readonly indices: Tensor;
+}
+
+/** Options of {@linkcode cosineTopk}. */
+export interface TopkOptions {
+  /** Results a query, 1 to 256. */
+  k: number;
+  /** Most bytes of one block of similarities; default 32 MiB. */
+  blockBytes?: number;
+}
+
+/** Columns a first-stage list covers; the kernel's constant. */
+const SEGMENT = 512;
+const MAX_K = 256;
+
+/**
+ * Appends the search.
+ *
+ * Rows must have length one for scores to be cosines (see `l2Normalize`). Rows whose score is NaN are never found; a list that
+ * cannot be filled ends in index 4294967295.
+ *
+ * @param queries `[Q, E]`, f32.
+ * @param gallery `[N, E]`, f32, f16 or bf16, or several of them whose rows are counted through: more than one binding holds.
+ * @throws {LimitError} If k is not a whole number from 1 to 256, or larger than the gallery.
+ * @throws {ShapeError} If the widths differ.
+ */
+export function cosineTopk(g: Plan, queries: Tensor, gallery: Tensor | readonly Tensor[], options: TopkOptions): Topk {
+  const parts = Array.isArray(gallery) ? gallery as readonly Tensor[] : [gallery as Tensor];
+  const [Q, E] = [queries.dim(0), queries.dim(1)];
+  parts.forEach((part, i) => expectShape("cosineTopk", `gallery ${i}`, part.shape, [null, E]));
+  const N = parts.reduce((sum, part) => sum + part.dim(0), 0);
+  if (!Number.isInteger(options.k) || options.k < 1 || options.k > Math.min(MAX_K, N)) {
+    throw new LimitError(`Cannot find the best ${options.k} of ${N} rows: wanted 1 to ${Math.min(MAX_K, N)}`, {
+      context: { op: "cosineTopk", limit: "k", given: String(options.k), max: Math.min(MAX_K, N) },
+    });
+  }
+  const scores = g.tensor([Q, options.k], "f32", "topk.scores");
+  const indices = g.tensor([Q, options.k], "u32", "topk.indices");
+  const bytes = Math.min(options.blockBytes ?? 32 << 20, g.gpu.caps.limits.maxStorageBufferBindingSize);
+  const most = Math.max(SEGMENT, Math.floor(bytes / (4 * Math.max(1, Q) * SEGMENT)) * SEGMENT);
+  const tune = { WG: g.gpu.caps.flat ? 8 : 64 };
+  let at = 0;
+  for (const part of parts) {
+    for (let first = 0; first < part.dim(0); first += most) {
+      const rows = Math.min(most, part.dim(0) - first);
+      const block = rows === part.dim(0) ? part : part.slice(first * E, [rows, E]);
+      const s = g.tensor([Q, rows], "f32", "topk.similarities");
+      runMatmul(g, "nt", { a: queries.reshape([1, Q, E]), b: block.reshape([1, rows, E]), y: s.reshape([1, Q, rows]) });
+      const shape = [Q, Math.ceil(rows / SEGMENT), options.k];
+      const score = g.tensor(shape, "f32", "topk.segment_scores");
+      const index = g.tensor(shape, "u32", "topk.segment_indices");
+      g.run(k.topk_segments, { s, score, index }, { at, tune });
+      g.run(k.topk_merge, { score, index, best: scores, found: indices }, { at, tune });
+      at += rows;
+    }
+  }
+  return { scores, indices };
+}
+
+/** Cost of a search. */
+export function topkCost(Q: number, N: number, E: number): Cost {
+  return { flops: 2 * Q * N * E, bytes: 4 * (Q + N) * E };
+}
