@@ -98,7 +98,7 @@ export class Tensor {
   }
 }
 
-/** Bytes of a tensor, rounded up to whole words; an empty one takes what the widest element of a binding, vec4f, needs. */
+/** Bytes of a tensor, rounded up to whole words; an empty tensor takes one word, since nothing smaller can be bound. */
 export function bytesOf(shape: Shape, dtype: Dtype): number {
-  return Math.ceil((sizeOf(shape) * dtypeBytes(dtype)) / 4) * 4 || 16;
+  return Math.max(4, Math.ceil((sizeOf(shape) * dtypeBytes(dtype)) / 4) * 4);
 }

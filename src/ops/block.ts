@@ -31,21 +31,22 @@ export interface Range {
   readonly step?: number;
 }
 
-/** Elements moved at a time. */
-function unitOf(...counts: number[]): 1 | 4 {
-  return counts.every((count) => count % 4 === 0) ? 4 : 1;
+/** Elements moved at a time: 4 where all counts are multiples of it and no tensor is empty. */
+export function unitOf(tensors: readonly Tensor[], ...counts: number[]): 1 | 4 {
+  return tensors.every(({ size }) => size > 0) && counts.every((count) => count % 4 === 0) ? 4 : 1;
 }
 
-function view(tensor: Tensor, unit: number): Tensor {
+/** A tensor as rows of one unit. */
+export function unitView(tensor: Tensor, unit: number): Tensor {
   return tensor.reshape([tensor.size / unit, unit]);
 }
 
 /** Writes blocks of `y`; the rest of it is left alone. */
 export function copyBlock(g: Plan, x: Tensor, y: Tensor, block: CopyBlock): void {
   const { rows, count, xStep, xAt, yStep, yAt } = block;
-  const u = unitOf(x.size, y.size, count, xStep, xAt, yStep, yAt);
+  const u = unitOf([x, y], x.size, y.size, count, xStep, xAt, yStep, yAt);
   const steps = { x_step: xStep / u, x_at: xAt / u, y_step: yStep / u, y_at: yAt / u };
-  g.run(k.copy_block, { x: view(x, u), y: view(y, u) }, { R: rows, C: count / u, ...steps });
+  g.run(k.copy_block, { x: unitView(x, u), y: unitView(y, u) }, { R: rows, C: count / u, ...steps });
 }
 
 /** Elements start .. start+count of dimension `dim` of a shape, seen as three dimensions. */
@@ -59,9 +60,9 @@ export function padBlock(g: Plan, x: Tensor, y: Tensor, range: Range, scale = 1,
   const inner = repeat ? range.inner : 1;
   const fold = range.inner / inner;
   const [length, start, count] = [range.length * fold, range.start * fold, range.count * fold];
-  const u = repeat ? unitOf(inner) : unitOf(length, start, count);
+  const u = unitOf([x, y], ...(repeat ? [inner] : [length, start, count]));
   const [a, b] = repeat ? [1, u] : [u, 1];
-  g.run(k.pad_block, { x: view(x, u), y: view(y, u) }, {
+  g.run(k.pad_block, { x: unitView(x, u), y: unitView(y, u) }, {
     L: length / a,
     C: inner / b,
     start: start / a,
@@ -75,10 +76,10 @@ export function padBlock(g: Plan, x: Tensor, y: Tensor, range: Range, scale = 1,
 /** Writes to `y` (the type of `x`, or f32) `scale` times the sum over a range of each row of `x`. */
 export function sumBlock(g: Plan, x: Tensor, y: Tensor, range: Range, scale = 1): void {
   const { step = range.inner } = range;
-  const u = unitOf(range.inner, step, x.size);
+  const u = unitOf([x, y], range.inner, step);
   const inner = range.inner / u;
-  const out = y.dtype === x.dtype ? { y: view(y, u) } : { total: view(y, u) };
-  g.run(k.sum_block, { x: view(x, u), ...out }, {
+  const out = y.dtype === x.dtype ? { y: unitView(y, u) } : { total: unitView(y, u) };
+  g.run(k.sum_block, { x: unitView(x, u), ...out }, {
     C: inner,
     count: range.count,
     x_row: range.length * step / u,

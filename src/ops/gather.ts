@@ -14,6 +14,7 @@ import { expectShape, formatShape, sizeOf } from "../core/shape.ts";
 import * as k from "../gpu/kernels.gen.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { Tensor } from "../graph/tensor.ts";
+import { unitOf, unitView } from "./block.ts";
 import type { Cost } from "./cost.ts";
 import { type Index, indexShape, indexTensor, segments, sumSegments } from "./segments.ts";
 
@@ -38,10 +39,10 @@ export function gather(g: Plan, x: Tensor, index: Index, options: GatherOptions 
   const [V, ...rest] = x.shape as [number, ...number[]];
   const rows = indexTensor(g, "gather", index, V);
   const width = sizeOf(rest);
-  const u = width % 4 === 0 ? 4 : 1;
   const y = g.tensor([...indexShape(index), ...rest], dtype, "gather.y");
+  const u = unitOf([x, y], width);
   const params = { V, D: width / u };
-  g.run(k.gather, { x: x.reshape([-1, u]), index: rows, y: y.reshape([-1, u]) }, params);
+  g.run(k.gather, { x: unitView(x, u), index: rows, y: unitView(y, u) }, params);
   g.record("gather", [x], [y], ([dy]) => {
     const list = segments(g, index, rows, V);
     return [sumSegments(g, dy!, list, x.shape, x.dtype === "f32" ? "f32" : dy!.dtype)];

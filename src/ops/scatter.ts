@@ -12,6 +12,7 @@ import { formatShape, sizeOf } from "../core/shape.ts";
 import * as k from "../gpu/kernels.gen.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { Tensor } from "../graph/tensor.ts";
+import { unitOf, unitView } from "./block.ts";
 import type { Cost } from "./cost.ts";
 import { type Index, indexShape, indexTensor, segments, sumSegments } from "./segments.ts";
 
@@ -43,9 +44,9 @@ export function scatterAdd(g: Plan, x: Tensor, index: Index, rows: number): Tens
   const y = sumSegments(g, x, segments(g, index, keys, rows), [rows, ...rest], x.dtype);
   g.record("scatterAdd", [x], [y], ([dy]) => {
     const width = sizeOf(rest);
-    const u = width % 4 === 0 ? 4 : 1;
     const dx = g.tensor(x.shape, dy!.dtype, "scatter_add.dx");
-    const views = { x: dy!.reshape([-1, u]), index: keys, y: dx.reshape([-1, u]) };
+    const u = unitOf([dy!, dx], width);
+    const views = { x: unitView(dy!, u), index: keys, y: unitView(dx, u) };
     g.run(k.gather, views, { V: rows, D: width / u, outside: "zero" });
     return [dx];
   });

@@ -15,6 +15,7 @@ import { type Shape, sizeOf } from "../core/shape.ts";
 import * as k from "../gpu/kernels.gen.ts";
 import type { Plan } from "../graph/plan.ts";
 import { Tensor } from "../graph/tensor.ts";
+import { unitOf, unitView } from "./block.ts";
 
 /** Row numbers: u32 on the device, or known to the host and then checked when the plan is recorded. */
 export type Index = Tensor | readonly number[] | Uint32Array;
@@ -113,15 +114,15 @@ export function sumSegments(g: Plan, x: Tensor, list: Segments, shape: Shape, dt
   const { order, sorted, bound } = list;
   const y = g.tensor(shape, dtype, "segments.sum");
   const width = sizeOf(shape.slice(1));
-  const u = width % 4 === 0 ? 4 : 1;
+  const u = unitOf([x, y], width);
   const D = width / u;
-  const rows = x.reshape([-1, u]);
+  const rows = unitView(x, u);
   let carry: Tensor | undefined;
   if (order.size > CHUNK) {
     carry = g.tensor([Math.ceil(order.size / CHUNK) * D, u], "f32", "segments.carry");
     g.run(k.segments_carry, { x: rows, order, sorted, carry }, { D });
   }
-  const out = y.reshape([-1, u]);
+  const out = unitView(y, u);
   g.run(k.segments_sum, { x: rows, order, bound, carry, ...(dtype === x.dtype ? { y: out } : { total: out }) }, { D });
   return y;
 }

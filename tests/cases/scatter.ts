@@ -22,6 +22,7 @@ export const cases: readonly OpCase[] = [
   of(29, 11, 8, { f16: ["x"] }),
   of(7, 13, 3),
   of(1, 1, 1),
+  of(0, 3, 4),
   of(257, 2, 5),
   of(1100, 5, 4, { name: "chunks: 1100x4 into 5" }),
   of(256, 1, 4, {
