@@ -2,7 +2,8 @@
 //! y[a,r,c] = f(x[a,r,c], v[a,c]), or f(v[a,c], x[a,r,c]) with v on the left
 //!
 //! in     x     [n]   T/4
-//! in     v     [m]   W
+//! in?    v     [m]   W
+//! in?    v4    [m]   W/4         the same as v, for quad = next
 //! out    y     [n]   T/4
 //! param  R     u32
 //! param  C     u32
@@ -19,8 +20,12 @@
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = (folded(wg, nwg) * WG + lane) * 4u;
   if (i >= p.n) { return; }
+  //!if v4
+  let w = v4_load4(placeOf(i));
+  //!else
   let k = placesOf4(i);
   let w = vec4f(v_load(k.x), v_load(k.y), v_load(k.z), v_load(k.w));
+  //!end
   //!if left=x
   let r = binary4(x_load4(i), w);
   //!else

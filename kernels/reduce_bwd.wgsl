@@ -1,7 +1,8 @@
 //! reduce_bwd: gradient of a sum or maximum over the middle dimension of [A, R, C], four elements an invocation
 //! dx[a,r,c] = scale * dy[a,c]; for a maximum dy[a,c] / count[a,c] where x[a,r,c] equals top[a,c], else 0
 //!
-//! in     dy     [m]   W
+//! in?    dy     [m]   W
+//! in?    dy4    [m]   W/4     the same as dy, for sums with quad = next
 //! in?    x      [n]   T/4
 //! in?    top    [m]   W
 //! in?    count  [m]   f32
@@ -16,6 +17,7 @@
 //! grid   fold ceil(n/(WG*4))
 //! ref    tests/ref/reduce.ts
 
+//!if dy
 fn gradient(i: u32, k: u32) -> f32 {
   //!if x
   return select(0.0, dy_load(k) / count[k], x_load(i) == top_load(k));
@@ -23,13 +25,18 @@ fn gradient(i: u32, k: u32) -> f32 {
   return p.scale * dy_load(k);
   //!end
 }
+//!end
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = (folded(wg, nwg) * WG + lane) * 4u;
   if (i >= p.n) { return; }
+  //!if dy4
+  let v = p.scale * dy4_load4(placeOf(i));
+  //!else
   let k = placesOf4(i);
   let v = vec4f(gradient(i, k.x), gradient(i + 1u, k.y), gradient(i + 2u, k.z), gradient(i + 3u, k.w));
+  //!end
   //!if vec=4
   dx_store4(i, v);
   //!else

@@ -7,6 +7,9 @@ import activation_fwd_wgsl from "../../kernels/activation_fwd.wgsl" with { type:
 import adamw_wgsl from "../../kernels/adamw.wgsl" with { type: "text" };
 import adamw_prepare_wgsl from "../../kernels/adamw_prepare.wgsl" with { type: "text" };
 import affine_wgsl from "../../kernels/affine.wgsl" with { type: "text" };
+import batchnorm_bwd_wgsl from "../../kernels/batchnorm_bwd.wgsl" with { type: "text" };
+import batchnorm_eval_wgsl from "../../kernels/batchnorm_eval.wgsl" with { type: "text" };
+import batchnorm_train_wgsl from "../../kernels/batchnorm_train.wgsl" with { type: "text" };
 import binary_broadcast_wgsl from "../../kernels/binary_broadcast.wgsl" with { type: "text" };
 import binary_broadcast_bwd_wgsl from "../../kernels/binary_broadcast_bwd.wgsl" with { type: "text" };
 import binary_bwd_wgsl from "../../kernels/binary_bwd.wgsl" with { type: "text" };
@@ -206,6 +209,51 @@ export const affine: Kernel<{ x: "in"; s?: "in"; y: "out" }, { a: number; b: num
   grid: (d) => [Math.ceil(d.n!/(d.WG!*4))],
 };
 
+/** gradients of batch normalisation, one invocation a column. */
+export const batchnorm_bwd: Kernel<{ x: "in"; gamma?: "in"; stats: "in"; dy: "in"; dx?: "out"; dgamma?: "out"; dbeta?: "out" }, Record<never, never>, { mode: "train" | "eval" }> = {
+  name: "batchnorm_bwd",
+  source: batchnorm_bwd_wgsl,
+  libs: [],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"stats","access":"in","optional":false,"dims":[{"coef":2,"name":""},{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"dx","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"dgamma","access":"out","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"dbeta","access":"out","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1}],
+  dims: ["M","D"],
+  params: [],
+  options: {"mode":["train","eval"]},
+  tune: {"WG":[64,8,32]},
+  limits: [],
+  fold: false,
+  grid: (d) => [Math.ceil(d.D!/d.WG!)],
+};
+
+/** normalise each column by running statistics, one invocation a column of a block of rows. */
+export const batchnorm_eval: Kernel<{ x: "in"; gamma?: "in"; beta?: "in"; running_mean: "in"; running_var: "in"; y: "out"; stats?: "out" }, { eps: number }, Record<never, never>> = {
+  name: "batchnorm_eval",
+  source: batchnorm_eval_wgsl,
+  libs: [],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"beta","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"running_mean","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"running_var","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"stats","access":"out","optional":true,"dims":[{"coef":2,"name":""},{"coef":1,"name":"D"}],"elem":"f32","pack":1}],
+  dims: ["M","D"],
+  params: [{"name":"eps","type":"f32"}],
+  options: {},
+  tune: {"WG":[64,8,32]},
+  limits: [],
+  fold: false,
+  grid: (d) => [Math.ceil(d.D!/d.WG!), Math.max(1, Math.ceil(d.M!/16))],
+};
+
+/** normalise each column by its own mean and biased variance, one invocation a column. */
+export const batchnorm_train: Kernel<{ x: "in"; gamma?: "in"; beta?: "in"; y: "out"; stats?: "out"; running_mean?: "inout"; running_var?: "inout"; tracked?: "inout" }, { eps: number; momentum: number }, Record<never, never>> = {
+  name: "batchnorm_train",
+  source: batchnorm_train_wgsl,
+  libs: [],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"beta","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"stats","access":"out","optional":true,"dims":[{"coef":2,"name":""},{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"running_mean","access":"inout","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"running_var","access":"inout","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"tracked","access":"inout","optional":true,"dims":[{"coef":1,"name":""}],"elem":"u32","pack":1}],
+  dims: ["M","D"],
+  params: [{"name":"eps","type":"f32"},{"name":"momentum","type":"f32"}],
+  options: {},
+  tune: {"WG":[64,8,32]},
+  limits: [{ text: "M >= 2", holds: (d) => d.M! >= 2 }],
+  fold: false,
+  grid: (d) => [Math.ceil(d.D!/d.WG!)],
+};
+
 /** operation on two tensors by NumPy's broadcasting rule, any pattern. */
 export const binary_broadcast: Kernel<{ a: "in"; b: "in"; y: "out" }, { e1: number; e2: number; e3: number; e4: number; e5: number; a0: number; a1: number; a2: number; a3: number; a4: number; a5: number; b0: number; b1: number; b2: number; b3: number; b4: number; b5: number }, { f: "add" | "sub" | "mul" | "div" | "min" | "max"; rank: "2" | "1" | "3" | "4" | "5" | "6" }> = {
   name: "binary_broadcast",
@@ -267,11 +315,11 @@ export const binary_fwd: Kernel<{ a: "in"; b: "in"; y: "out" }, Record<never, ne
 };
 
 /** operation on a tensor [A, R, C] and one that lacks the middle dimension, four elements an invocation. */
-export const binary_middle: Kernel<{ x: "in"; v: "in"; y: "out" }, { R: number; C: number }, { f: "add" | "sub" | "mul" | "div" | "min" | "max"; left: "x" | "v"; over: "first" | "last" | "middle"; quad: "same" | "next" | "any" }> = {
+export const binary_middle: Kernel<{ x: "in"; v?: "in"; v4?: "in"; y: "out" }, { R: number; C: number }, { f: "add" | "sub" | "mul" | "div" | "min" | "max"; left: "x" | "v"; over: "first" | "last" | "middle"; quad: "same" | "next" | "any" }> = {
   name: "binary_middle",
   source: binary_middle_wgsl,
   libs: [lib_binary, lib_middle],
-  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"v","access":"in","optional":false,"dims":[{"coef":1,"name":"m"}],"elem":"W","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4}],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"v","access":"in","optional":true,"dims":[{"coef":1,"name":"m"}],"elem":"W","pack":1},{"name":"v4","access":"in","optional":true,"dims":[{"coef":1,"name":"m"}],"elem":"W","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4}],
   dims: ["n","m"],
   params: [{"name":"R","type":"u32"},{"name":"C","type":"u32"}],
   options: {"f":["add","sub","mul","div","min","max"],"left":["x","v"],"over":["first","last","middle"],"quad":["same","next","any"]},
@@ -987,11 +1035,11 @@ export const random: Kernel<{ random: "in"; y: "out" }, { stream: number; thresh
 };
 
 /** gradient of a sum or maximum over the middle dimension of [A, R, C], four elements an invocation. */
-export const reduce_bwd: Kernel<{ dy: "in"; x?: "in"; top?: "in"; count?: "in"; dx: "out" }, { scale: number; R: number; C: number }, { over: "first" | "last" | "middle"; quad: "same" | "next" | "any" }> = {
+export const reduce_bwd: Kernel<{ dy?: "in"; dy4?: "in"; x?: "in"; top?: "in"; count?: "in"; dx: "out" }, { scale: number; R: number; C: number }, { over: "first" | "last" | "middle"; quad: "same" | "next" | "any" }> = {
   name: "reduce_bwd",
   source: reduce_bwd_wgsl,
   libs: [lib_middle],
-  tensors: [{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"m"}],"elem":"W","pack":1},{"name":"x","access":"in","optional":true,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"top","access":"in","optional":true,"dims":[{"coef":1,"name":"m"}],"elem":"W","pack":1},{"name":"count","access":"in","optional":true,"dims":[{"coef":1,"name":"m"}],"elem":"f32","pack":1},{"name":"dx","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4}],
+  tensors: [{"name":"dy","access":"in","optional":true,"dims":[{"coef":1,"name":"m"}],"elem":"W","pack":1},{"name":"dy4","access":"in","optional":true,"dims":[{"coef":1,"name":"m"}],"elem":"W","pack":4},{"name":"x","access":"in","optional":true,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"top","access":"in","optional":true,"dims":[{"coef":1,"name":"m"}],"elem":"W","pack":1},{"name":"count","access":"in","optional":true,"dims":[{"coef":1,"name":"m"}],"elem":"f32","pack":1},{"name":"dx","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4}],
   dims: ["m","n"],
   params: [{"name":"scale","type":"f32"},{"name":"R","type":"u32"},{"name":"C","type":"u32"}],
   options: {"over":["first","last","middle"],"quad":["same","next","any"]},

@@ -84,7 +84,9 @@ function middle(
   const flat = (t: Tensor) => t.reshape([t.size]);
   const run = (f: Binary, x: Tensor, left: "x" | "v") => {
     const y = g.tensor(shape, x.dtype, `${f}.y`);
-    g.run(k.binary_middle, { x: flat(x), v: flat(v), y: flat(y) }, { f, left, ...middlePlaces(at) });
+    const places = middlePlaces(at);
+    const tensors = { x: flat(x), y: flat(y), ...(places.quad === "next" ? { v4: flat(v) } : { v: flat(v) }) };
+    g.run(k.binary_middle, tensors, { f, left, ...places });
     return y;
   };
   const y = run(f, x, left);

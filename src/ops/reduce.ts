@@ -62,8 +62,10 @@ function total(g: Plan, op: "sum" | "mean", x: Tensor, options: ReductionOptions
   const y = reduceMiddle(g, "sum", x, middle, { scale, dtype }).reshape(shape);
   g.record(op, [x], [y], ([dy]) => {
     const dx = g.tensor(x.shape, x.dtype, `${op}.dx`);
-    const tensors = { dy: dy!.reshape([y.size]), dx: dx.reshape([x.size]) };
-    g.run(k.reduce_bwd, tensors, { scale, ...middlePlaces(middle) });
+    const places = middlePlaces(middle);
+    const grad = dy!.reshape([y.size]);
+    const tensors = { ...(places.quad === "next" ? { dy4: grad } : { dy: grad }), dx: dx.reshape([x.size]) };
+    g.run(k.reduce_bwd, tensors, { scale, ...places });
     return [dx];
   });
   return y;

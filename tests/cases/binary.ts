@@ -45,6 +45,7 @@ export const cases: readonly OpCase[] = [
   of("max", [2, 70, 3], [2, 1, 3]),
   of("mul", [13, 11], [1]),
   of("min", [1], [13, 12]),
+  of("mul", [0, 4], [4], { name: "mul of an empty batch 0x4 with 4" }),
   // Any pattern.
   of("add", [5, 1], [1, 7], both),
   of("sub", [3, 1, 5], [1, 4, 1]),

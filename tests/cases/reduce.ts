@@ -38,6 +38,7 @@ export const cases: readonly OpCase[] = [
   of([2, 5, 3, 4], { f: "mean", dims: [1, 2], as: [2, 15, 4] }),
   of([1], { f: "sum", as: [1, 1, 1] }),
   of([9, 1], { f: "sum", dims: -1, as: [9, 1, 1] }),
+  of([3, 0], { f: "sum", dims: 1, as: [3, 0, 1] }, { name: "sum of nothing 3x0" }),
   // Blocks of 4096 elements of a row, blocks of 64 rows.
   of([2, 4099], { f: "mean", dims: 1, as: [2, 4099, 1] }),
   of([4163, 2], { f: "sum", dims: 0, as: [1, 4163, 2] }),

@@ -29,7 +29,8 @@ export function binaryRef(
 ): Float64Array {
   const rank = Math.max(aShape.length, bShape.length);
   const extents = Array.from({ length: rank }, (_, i) => {
-    return Math.max(aShape[aShape.length - rank + i] ?? 1, bShape[bShape.length - rank + i] ?? 1);
+    const extent = aShape[aShape.length - rank + i] ?? 1;
+    return extent === 1 ? bShape[bShape.length - rank + i] ?? 1 : extent;
   });
   const out = new Float64Array(extents.reduce((n, extent) => n * extent, 1));
   const index = new Array<number>(rank).fill(0);
