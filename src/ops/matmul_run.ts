@@ -32,6 +32,16 @@ export interface MatmulChoice {
   readonly slices: number;
 }
 
+/** What the choice depends on beside the extents. */
+export interface MatmulVariant {
+  /** Barrier-free kernels. */
+  readonly flat: boolean;
+  /** Columns n and n + N/2 belong to one invocation, for swiglu. */
+  readonly pair: boolean;
+  /** The last extent of every operand is a multiple of four. */
+  readonly wide: boolean;
+}
+
 /** Overrides of the choice, for tests and tuning. */
 export interface MatmulOverride {
   /** Edge of the square tile: 32, 64 or 128 of a workgroup (GPU path); 4, 8 or 16 of an invocation (flat path). */
@@ -63,8 +73,8 @@ const TILES: Readonly<Record<number, Readonly<Record<string, number>>>> = {
   64: { TX: 8, TY: 8, MG: 2, NG: 2, LOADS: 2 },
   128: { TX: 16, TY: 16, MG: 2, NG: 2, LOADS: 1 },
 };
-/** Workgroups that fill a large GPU: two for each of 128 cores. */
-const FULL = 256;
+/** Invocations that keep a large GPU busy, each having 16 or 64 independent sums: 128 cores, 8 warps each. */
+const FULL = 2 ** 15;
 /** Workgroups worth having on a CPU. */
 const FULL_FLAT = 8;
 
@@ -79,7 +89,7 @@ function powerOfTwo(n: number, most: number): number {
 }
 
 function slicesOf({ B, K }: MatmulExtents, groups: number, full: number, least: number): number {
-  if (B > 1 || groups * 2 > full) return 1;
+  if (B !== 1 || !groups || groups * 2 > full) return 1;
   return Math.max(1, Math.min(Math.floor(full / groups), Math.floor(K / least), 32));
 }
 
@@ -88,25 +98,28 @@ function slicesOf({ B, K }: MatmulExtents, groups: number, full: number, least: 
  * kernels take the tile their work pays for: 16 x 16 sums an invocation run twice as fast as 4 x 4 on llvmpipe but take
  * ten times as long to compile.
  */
-function chooseTiled(extents: MatmulExtents, pair: boolean, tile?: number): MatmulChoice {
+function chooseTiled(extents: MatmulExtents, { pair }: MatmulVariant, tile?: number): MatmulChoice {
   const { M, N } = extents;
   const skinny = Math.min(M, N) <= 32;
+  const full = (edge: number): number => FULL / (TILES[edge]!.TX! * TILES[edge]!.TY!);
   const asked = tile !== undefined && tile in TILES;
   let edge = asked ? tile : 32;
   if (!asked && !skinny) {
-    if (groupsOf(extents, 128, 128) >= FULL) edge = 128;
-    else if (groupsOf(extents, 64, 64) >= FULL / 2) edge = 64;
+    if (groupsOf(extents, 128, 128) >= full(128)) edge = 128;
+    else if (groupsOf(extents, 64, 64) >= full(64) / 4) edge = 64;
   }
   if (pair && edge === 32) edge = 64;
   const { NG = 1, ...rest } = TILES[edge]!;
   const tune = { ...rest, NG: pair ? NG / 2 : NG, ...(pair ? { GV: 2 } : {}) };
-  return { tune, slices: slicesOf(extents, groupsOf(extents, edge, edge), FULL, 256) };
+  return { tune, slices: slicesOf(extents, groupsOf(extents, edge, edge), full(edge), 256) };
 }
 
-function chooseFlat(extents: MatmulExtents, pair: boolean, tile?: number): MatmulChoice {
+function chooseFlat(extents: MatmulExtents, { pair, wide }: MatmulVariant, tile?: number): MatmulChoice {
   const { B, M, N, K } = extents;
   const work = B * M * N * K;
-  const most = tile !== undefined && tile <= 16 ? tile / 4 : work >= 2 ** 26 ? 4 : work >= 2 ** 18 ? 2 : 1;
+  // Scalar loads make the text of a large tile so long that it never pays for its compilation.
+  const paying = work >= 2 ** 26 && wide ? 4 : work >= 2 ** 18 ? 2 : 1;
+  const most = tile !== undefined && tile <= 16 ? tile / 4 : paying;
   const MG = powerOfTwo(M / 4, most);
   const across = powerOfTwo(N / 4, pair ? Math.max(2, most) : most);
   const LN = powerOfTwo(N / (across * 4), 8);
@@ -115,18 +128,9 @@ function chooseFlat(extents: MatmulExtents, pair: boolean, tile?: number): Matmu
   return { tune, slices: slicesOf(extents, groupsOf(extents, LM * MG * 4, LN * across * 4), FULL_FLAT, 512) };
 }
 
-/**
- * The kernel variant for a shape.
- *
- * @param pair Whether columns n and n + N/2 belong to one invocation, for swiglu.
- */
-export function chooseMatmul(
-  extents: MatmulExtents,
-  flat: boolean,
-  pair: boolean = false,
-  override: MatmulOverride = {},
-): MatmulChoice {
-  const choice = (flat ? chooseFlat : chooseTiled)(extents, pair, override.tile);
+/** The kernel variant for a shape. */
+export function chooseMatmul(e: MatmulExtents, variant: MatmulVariant, override: MatmulOverride = {}): MatmulChoice {
+  const choice = (variant.flat ? chooseFlat : chooseTiled)(e, variant, override.tile);
   return override.slices ? { ...choice, slices: override.slices } : choice;
 }
 
@@ -174,19 +178,19 @@ export function runMatmul(
   if (options.slices && B !== 1) {
     throw new ConfigError(`Cannot split a product: ${B} products in the batch, wanted 1`);
   }
-  const { slices } = chooseMatmul(extents, g.gpu.caps.flat, false, options);
+  const { flat } = g.gpu.caps;
+  const wide = Object.values(tensors).every((tensor) => !tensor || tensor.dim(-1) % 4 === 0);
+  const { slices } = chooseMatmul(extents, { flat, wide, pair: false }, options);
   // Sums leave as f32 whatever the activations are: a weight gradient under f16 activations needs no second pass.
   const raw = slices > 1 || y.dtype !== factors.a.dtype;
   const pair = act === "swiglu" && !raw;
-  const { tune } = chooseMatmul(extents, g.gpu.caps.flat, pair, options);
+  const { tune } = chooseMatmul(extents, { flat, wide, pair }, options);
   if (!raw) return product(g, layout, tensors, { y }, { alpha, act, tune });
   const plain = slices === 1 && y.dtype === "f32" && act === "none" && !bias && !gamma && !residual && !pre;
   const part = plain ? y : g.tensor([slices * B, M, N], "f32", "matmul.part");
   product(g, layout, factors, { part }, { alpha, act: "none", tune });
   if (plain) return;
-  const width = act === "swiglu" ? N / 2 : N;
-  const flatY = y.reshape([-1, width]);
-  const tuneReduce = g.gpu.caps.flat ? { WG: 8 } : { WG: 64 };
-  const rows = part.reshape([slices, B * M, N]);
-  g.run(k.matmul_reduce, { part: rows, bias, gamma, residual, y: flatY, pre }, { act, tune: tuneReduce });
+  const sums = { part: part.reshape([slices, B * M, N]), bias, gamma, residual, pre };
+  const flatY = y.reshape([-1, act === "swiglu" ? N / 2 : N]);
+  g.run(k.matmul_reduce, { ...sums, y: flatY }, { act, tune: { WG: flat ? 8 : 64 } });
 }
