@@ -64,6 +64,7 @@ export class Plan {
    */
   random: Tensor | undefined;
   #recording = true;
+  #replaying = false;
   #stream = 0;
   readonly #outputs: Set<Storage> = new Set();
   readonly #constants: Map<string, { tensor: Tensor; data: Uint8Array }> = new Map();
@@ -140,19 +141,25 @@ export class Plan {
     }
   }
 
-  /** Runs `body` on a tape of its own and returns that tape. */
+  /** Runs `body`, which ran before without a tape, on a tape of its own and returns that tape. */
   withTape<R>(body: () => R): { result: R; tape: TapeEntry[] } {
     const outer = this.tape;
-    const before = this.#recording;
+    const before = [this.#recording, this.#replaying] as const;
     this.tape = [];
     this.#recording = true;
+    this.#replaying = true;
     try {
       const result = body();
       return { result, tape: this.tape };
     } finally {
       this.tape = outer;
-      this.#recording = before;
+      [this.#recording, this.#replaying] = before;
     }
+  }
+
+  /** Whether a segment runs a second time, for its gradients: ops that change persistent state do so the first time only. */
+  get replaying(): boolean {
+    return this.#replaying;
   }
 
   /** Number of the next random stream. Recomputation rewinds it, so that both passes draw the same numbers. */
