@@ -941,7 +941,7 @@ export const patch_embed_bwd_image_flat: Kernel<{ a: "in"; b: "in"; dpixels: "ou
   tune: {"MG":[4,1,2],"NG":[4,1,2],"GV":[1],"LN":[8,1,2,4],"LM":[1,2,4,8]},
   limits: [{ text: "M <= 1048576", holds: (d) => d.M! <= 1048576 }],
   fold: false,
-  grid: (d) => [Math.ceil(d.N!/(d.LN!*d.NG!*4)), Math.ceil(d.M!/(d.LM!*d.MG!*4)), d.B!],
+  grid: (d) => [Math.ceil(d.M!/(d.LM!*d.MG!*4)), Math.ceil(d.N!/(d.LN!*d.NG!*4)), d.B!],
 };
 
 /** gradient of patch_embed with respect to its matrix, over slices of the patches. */
@@ -971,7 +971,7 @@ export const patch_embed_bwd_weight_flat: Kernel<{ bytes?: "in"; pixels?: "in"; 
   tune: {"MG":[4,1,2],"NG":[4,1,2],"GV":[1],"LN":[8,1,2,4],"LM":[1,2,4,8]},
   limits: [{ text: "K <= 1048576", holds: (d) => d.K! <= 1048576 }],
   fold: false,
-  grid: (d) => [Math.ceil(d.N!/(d.LN!*d.NG!*4)), Math.ceil(d.M!/(d.LM!*d.MG!*4)), d.Z!],
+  grid: (d) => [Math.ceil(d.M!/(d.LM!*d.MG!*4)), Math.ceil(d.N!/(d.LN!*d.NG!*4)), d.Z!],
 };
 
 /** patch_embed without barriers, MG*4 rows by NG*4 columns an invocation. */
@@ -986,7 +986,7 @@ export const patch_embed_flat: Kernel<{ bytes?: "in"; pixels?: "in"; b: "in"; bi
   tune: {"MG":[4,1,2],"NG":[4,1,2],"GV":[1],"LN":[8,1,2,4],"LM":[1,2,4,8]},
   limits: [{ text: "M <= 1048576", holds: (d) => d.M! <= 1048576 }],
   fold: false,
-  grid: (d) => [Math.ceil(d.N!/(d.LN!*d.NG!*4)), Math.ceil(d.M!/(d.LM!*d.MG!*4)), d.Z!],
+  grid: (d) => [Math.ceil(d.M!/(d.LM!*d.MG!*4)), Math.ceil(d.N!/(d.LN!*d.NG!*4)), d.Z!],
 };
 
 /** reorder dimensions; one unit of U elements an invocation, written in order, read by strides. */

@@ -8,8 +8,8 @@
  * @module
  */
 
-import { ConfigError } from "../core/errors.ts";
-import { type Shape, sizeOf } from "../core/shape.ts";
+import { ConfigError, ShapeError } from "../core/errors.ts";
+import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import * as k from "../gpu/kernels.gen.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { Tensor } from "../graph/tensor.ts";
@@ -26,6 +26,7 @@ export interface L2NormalizeOptions {
  *
  * @param x `[..., D]`.
  * @returns `[..., D]`, the type of `x`.
+ * @throws {ShapeError} If rows are empty.
  * @throws {ConfigError} If eps is not a positive number.
  */
 export function l2Normalize(g: Plan, x: Tensor, options: L2NormalizeOptions = {}): Tensor {
@@ -37,6 +38,7 @@ export function l2Normalize(g: Plan, x: Tensor, options: L2NormalizeOptions = {}
   }
   const { flat } = g.gpu.caps;
   const D = x.dim(-1);
+  if (!D) throw new ShapeError(`Cannot run l2Normalize: x is ${formatShape(x.shape)}, wanted rows with an element`);
   const tune = { WG: D <= 128 ? 32 : D <= 1024 ? 64 : 256 };
   const y = g.tensor(x.shape, x.dtype, "l2_normalize.y");
   const norm = g.needsGrad(x) ? g.tensor([x.size / D], "f32", "l2_normalize.norm") : undefined;

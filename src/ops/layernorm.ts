@@ -8,8 +8,8 @@
  * @module
  */
 
-import { ConfigError } from "../core/errors.ts";
-import { expectShape, type Shape, sizeOf } from "../core/shape.ts";
+import { ConfigError, ShapeError } from "../core/errors.ts";
+import { expectShape, formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import * as k from "../gpu/kernels.gen.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { Tensor } from "../graph/tensor.ts";
@@ -41,7 +41,8 @@ function tile(D: number): { WG: number; KEEP: number } {
  * @param gamma Scale `[D]`, f32; ones when left out.
  * @param beta Shift `[D]`, f32; zeros when left out.
  * @returns `[..., D]`, the type of `x`.
- * @throws {ShapeError} If gamma or beta is not `[D]`.
+ * @throws {ShapeError} If rows are empty, or gamma or beta is not `[D]`.
+ * @throws {DtypeError} If gamma or beta is not f32.
  * @throws {ConfigError} If eps is not a positive number.
  */
 export function layernorm(
@@ -53,6 +54,7 @@ export function layernorm(
 ): Tensor {
   const { eps = 1e-5 } = options;
   const D = x.dim(-1);
+  if (!D) throw new ShapeError(`Cannot run layernorm: x is ${formatShape(x.shape)}, wanted rows with an element`);
   if (gamma) expectShape("layernorm", "gamma", gamma.shape, [D]);
   if (beta) expectShape("layernorm", "beta", beta.shape, [D]);
   if (!(eps > 0)) throw new ConfigError(`Cannot run layernorm: eps is ${eps}, wanted a positive number`);
