@@ -190,3 +190,24 @@ Deno.test("profile() names each kernel with its device time", async () => {
   program.destroy();
   store.destroy();
 });
+
+Deno.test("Plan.constant() holds values the host gives, once for equal keys, in every program compiled from the plan", async () => {
+  const plan = new Plan(gpu);
+  let made = 0;
+  const table = () =>
+    plan.constant("three", [3], "f32", () => {
+      made++;
+      return [1, 2, 3];
+    });
+  const y = plan.tensor([3]);
+  plan.run(k.sum_pair, { a: table(), b: table(), y });
+  plan.output(y);
+  assert.equal(made, 1);
+  for (let i = 0; i < 2; i++) {
+    const program = await plan.compile();
+    assert.equal(program.memory.persistent, 12);
+    program.run();
+    assert.deepEqual([...(await readback(gpu, y))[0]!], [2, 4, 6]);
+    program.destroy();
+  }
+});
