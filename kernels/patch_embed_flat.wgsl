@@ -1,0 +1,27 @@
+//! patch_embed_flat: patch_embed without barriers, MG*4 rows by NG*4 columns an invocation
+//! y[m,n] = bias[n] + sum_k x[m,k] b[n,k], x[m,k] pixel k of patch m; of bytes scale[c] * byte + shift[c]
+//!
+//! in?    bytes    [I]         u8      RGB images one after the other
+//! in?    pixels   [I]         T       or normalised ones
+//! in     b        [B, N, K]   W/4     B = 1; K = 3 side side
+//! in?    bias     [N]         f32/4
+//! out    y        [Z, M, N]   T/4     Z = 1
+//! param  alpha    f32                 scales the sums
+//! param  side     u32                 side of a patch, px
+//! param  columns  u32                 patches across an image
+//! param  stride   u32                 elements of an image row
+//! param  scale0   f32                 1 / (255 std) and -mean / std by channel; for bytes
+//! param  scale1   f32
+//! param  scale2   f32
+//! param  shift0   f32
+//! param  shift1   f32
+//! param  shift2   f32
+//! tune   MG = 4    1 | 2 | 4          groups of four rows an invocation
+//! tune   NG = 4    1 | 2 | 4          groups of four columns an invocation
+//! tune   GV = 1    1
+//! tune   LN = 8    1 | 2 | 4 | 8      invocations along N
+//! tune   LM = 1    1 | 2 | 4 | 8      invocations along M
+//! lib    matmul_flat patch patch_load patch_a_rows matmul_b_rows matmul_store matmul_epilogue
+//! limit  M <= 1048576
+//! grid   ceil(M/(LM*MG*4)), ceil(N/(LN*NG*4)), Z
+//! ref    tests/ref/patch_embed.ts
