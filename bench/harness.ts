@@ -92,9 +92,14 @@ export async function provenance(gpu: Gpu): Promise<Record<string, unknown>> {
   };
 }
 
-/** Registers the cases of one subject with `Deno.bench`; rows are printed and recorded when the process ends. */
-export async function benchSubject(subject: string, cases: readonly BenchCase[]): Promise<void> {
+/**
+ * Registers the cases of one subject with `Deno.bench`; rows are printed and recorded when the process ends.
+ *
+ * @param choose The cases, which may depend on the device.
+ */
+export async function benchSubject(subject: string, choose: (gpu: Gpu) => readonly BenchCase[]): Promise<void> {
   const gpu = await requestGpu(navigator.gpu);
+  const cases = choose(gpu);
   const source = await provenance(gpu);
   const only = flag("--only") ?? "";
   const rows: BenchRow[] = [];

@@ -47,4 +47,4 @@ for (const [op, rows] of Object.entries(index) as [string, readonly OpCase[]][])
     }
   }
 }
-await benchSubject("ops", cases);
+await benchSubject("ops", () => cases);

@@ -17,7 +17,7 @@ import { applyLinear, linearLayer } from "../src/nn/layers.ts";
 import { Parameters } from "../src/nn/parameters.ts";
 import { AdamW, decayMatrices } from "../src/optim/adamw.ts";
 import { crossEntropy } from "../src/ops/cross_entropy.ts";
-import { selectToken } from "../src/ops/token.ts";
+import { select } from "../src/ops/slice.ts";
 import { TrainStep } from "../src/train/step.ts";
 
 const at = Deno.args.indexOf("--depth");
@@ -44,7 +44,7 @@ inputs.allocate();
 const optimizer = new AdamW(parameters, decayMatrices(0.05), { clipNorm: 1 });
 const step = await TrainStep.compile(gpu, optimizer, (g) => {
   const { x } = vit.forward(g, images);
-  return { loss: crossEntropy(g, applyLinear(g, head, selectToken(g, x, 0)), labels) };
+  return { loss: crossEntropy(g, applyLinear(g, head, select(g, x, 1, 0)), labels) };
 });
 const { dispatches, memory } = step;
 console.log(`${gpu.description}; ViT-B, depth ${depth}: ${dispatches.micro} + ${dispatches.update} dispatches a step`);

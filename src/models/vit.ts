@@ -25,7 +25,9 @@ import {
 import type { Parameters } from "../nn/parameters.ts";
 import { selfAttention } from "../ops/attention.ts";
 import { add } from "../ops/binary.ts";
+import { concat } from "../ops/concat.ts";
 import { patchEmbed } from "../ops/patch_embed.ts";
+import { slice } from "../ops/slice.ts";
 import { prependTokens } from "../ops/token.ts";
 
 /** Architecture of a vision transformer. */
@@ -48,8 +50,11 @@ export interface VitConfig {
   readonly layerScale?: number | undefined;
   /** Register tokens after the class token. */
   readonly registers?: number;
-  /** The position table covers the patches only (timm `no_embed_class`). */
-  readonly noEmbedClass?: boolean;
+  /**
+   * Rows of the position table before those of the patches: 0 (timm `no_embed_class`), 1 for the class token (default), or
+   * 1 + registers.
+   */
+  readonly prefixPositions?: number;
   /** Whether the fused qkv layer has a bias; default true. */
   readonly qkvBias?: boolean;
   /** Of all normalisations; timm's ViTs use 1e-6. */
@@ -179,6 +184,15 @@ function check(config: VitConfig): void {
       });
     }
   }
+  const { registers = 0, prefixPositions = 1 } = config;
+  if (![0, 1, 1 + registers].includes(prefixPositions)) {
+    throw new ConfigError(
+      `Cannot build a ViT: prefixPositions is ${prefixPositions}, wanted 0, 1 or ${1 + registers}`,
+      {
+        context: { key: "prefixPositions" },
+      },
+    );
+  }
   if (imageSize % patch || width % heads) {
     throw new ConfigError(
       `Cannot build a ViT: image ${imageSize} by patch ${patch}, width ${width} by ${heads} heads, wanted whole multiples`,
@@ -194,7 +208,7 @@ function check(config: VitConfig): void {
  */
 export function createVit(parameters: Parameters, config: VitConfig, options: VitOptions = {}): Vit {
   check(config);
-  const { imageSize, patch, width, depth, registers = 0, noEmbedClass = false, eps = 1e-6, mean, std } = config;
+  const { imageSize, patch, width, depth, registers = 0, prefixPositions = 1, eps = 1e-6, mean, std } = config;
   const { prefix = "", seed, lora } = options;
   const rng = seed === undefined ? undefined : new Rng(seed, 0);
   const start = (std: number) => (rng ? { init: std ? truncatedNormal(rng, std) : constant(0) } : {});
@@ -202,7 +216,7 @@ export function createVit(parameters: Parameters, config: VitConfig, options: Vi
   const extra = 1 + registers;
   const cls = parameters.add(`${prefix}cls_token`, [1, 1, width], start(1e-6));
   const reg = registers ? parameters.add(`${prefix}reg_token`, [1, registers, width], start(1e-6)) : undefined;
-  const pos = parameters.add(`${prefix}pos_embed`, [1, noEmbedClass ? grid : grid + extra, width], start(0.02));
+  const pos = parameters.add(`${prefix}pos_embed`, [1, prefixPositions + grid, width], start(0.02));
   const weight = parameters.add(
     `${prefix}patch_embed.proj.weight`,
     [width, 3, patch, patch],
@@ -216,11 +230,13 @@ export function createVit(parameters: Parameters, config: VitConfig, options: Vi
   const norm = normLayer(parameters, `${prefix}norm`, width, eps);
 
   const embed = (g: Plan, images: Tensor): Tensor => {
-    let x = patchEmbed(g, images, weight, bias, { patch, mean, std });
-    if (noEmbedClass) x = add(g, x, pos);
-    if (reg) x = prependTokens(g, reg.reshape([registers, width]), x);
-    x = prependTokens(g, cls.reshape([1, width]), x);
-    return noEmbedClass ? x : add(g, x, pos);
+    const patches = patchEmbed(g, images, weight, bias, { patch, mean, std });
+    const rows = (start: number, count: number) => slice(g, pos.reshape([-1, width]), 0, start, count);
+    const tokens = [cls.reshape([1, width]), ...(reg ? [reg.reshape([registers, width])] : [])];
+    let prefix = concat(g, tokens, 0);
+    if (prefixPositions === extra) prefix = add(g, prefix, rows(0, extra));
+    else if (prefixPositions === 1) prefix = concat(g, [add(g, tokens[0]!, rows(0, 1)), ...tokens.slice(1)], 0);
+    return prependTokens(g, prefix, add(g, patches, rows(prefixPositions, grid)));
   };
 
   return {

@@ -17,7 +17,7 @@ import { Parameters } from "../nn/parameters.ts";
 import { AdamW, type ParameterGroup } from "../optim/adamw.ts";
 import { cosineSchedule } from "../optim/schedule.ts";
 import { crossEntropy } from "../ops/cross_entropy.ts";
-import { selectToken } from "../ops/token.ts";
+import { select } from "../ops/slice.ts";
 import { TrainStep } from "./step.ts";
 
 /** The architecture of the example. */
@@ -89,7 +89,7 @@ export async function createExample(gpu: Gpu, options: ExampleOptions = {}): Pro
   const learningRate = cosineSchedule({ base: lr, warmup: Math.min(5, steps), total: steps });
   const step = await TrainStep.compile(gpu, optimizer, (g) => {
     const { x } = vit.forward(g, images, { recompute });
-    const logits: Tensor = applyLinear(g, head, selectToken(g, x, 0));
+    const logits: Tensor = applyLinear(g, head, select(g, x, 1, 0));
     return { loss: crossEntropy(g, logits, labels) };
   }, { accumulate });
   return {
