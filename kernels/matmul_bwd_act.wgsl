@@ -7,7 +7,7 @@
 //! out    dz     [M, N]   T/4     N = F, or 2 F for swiglu
 //! option act    none | gelu | silu | swiglu
 //! tune   WG = 64   8 | 64
-//! lib    matmul_act
+//! lib    activation
 //! grid   fold ceil(M*ceil(F/4)/WG)
 //! ref    tests/ref/linear.ts
 

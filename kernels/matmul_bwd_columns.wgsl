@@ -6,7 +6,7 @@
 //! out    part   [S, F]   f32/4
 //! option act    none | gelu | silu | swiglu
 //! tune   WG = 64         8 | 64
-//! lib    matmul_act
+//! lib    activation
 //! grid   ceil(F/(WG*4)), S
 //! ref    tests/ref/linear.ts
 

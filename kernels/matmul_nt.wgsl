@@ -19,6 +19,6 @@
 //! tune   NG = 2    1 | 2               groups of four columns an invocation
 //! tune   GV = 1    1 | 2               2 for swiglu: columns n and n + F
 //! tune   LOADS = 2  1 | 2              4x4 blocks an invocation fetches: 4 (MG TY + NG GV TX) / (TX TY)
-//! lib    matmul_tiled matmul_a_rows matmul_b_rows matmul_store matmul_epilogue matmul_act
+//! lib    matmul_tiled matmul_a_rows matmul_b_rows matmul_store matmul_epilogue activation
 //! grid   ceil(N/(TX*NG*GV*4)), ceil(M/(TY*MG*4)), Z
 //! ref    tests/ref/matmul.ts

@@ -18,6 +18,6 @@
 //! tune   GV = 1    1 | 2               2 for swiglu: columns n and n + F
 //! tune   LN = 8    1 | 2 | 4 | 8       invocations along N
 //! tune   LM = 1    1 | 2 | 4 | 8       invocations along M
-//! lib    matmul_flat matmul_a_rows matmul_b_rows matmul_store matmul_epilogue matmul_act
+//! lib    matmul_flat matmul_a_rows matmul_b_rows matmul_store matmul_epilogue activation
 //! grid   ceil(M/(LM*MG*4)), ceil(N/(LN*NG*GV*4)), Z
 //! ref    tests/ref/matmul.ts

@@ -9,7 +9,7 @@
 //! out?   pre       [M, N]      T/4     before act, for backward
 //! option act       none | gelu | silu | swiglu
 //! tune   WG = 64   8 | 64
-//! lib    matmul_epilogue matmul_act
+//! lib    matmul_epilogue activation
 //! grid   fold ceil(M*ceil(F/4)/WG)
 //! ref    tests/ref/matmul.ts
 

@@ -12,6 +12,6 @@
 //! tune   NG = 2    1 | 2            groups of four columns an invocation
 //! tune   GV = 1    1
 //! tune   LOADS = 2  1 | 2           4x4 blocks an invocation fetches: 4 (MG TY + NG TX) / (TX TY)
-//! lib    matmul_tiled matmul_a_cols matmul_b_cols matmul_store matmul_epilogue matmul_act
+//! lib    matmul_tiled matmul_a_cols matmul_b_cols matmul_store matmul_epilogue activation
 //! grid   ceil(N/(TX*NG*4)), ceil(M/(TY*MG*4)), Z
 //! ref    tests/ref/matmul.ts

@@ -11,6 +11,6 @@
 //! tune   GV = 1    1
 //! tune   LN = 8    1 | 2 | 4 | 8    invocations along N
 //! tune   LM = 1    1 | 2 | 4 | 8    invocations along M
-//! lib    matmul_flat matmul_a_cols matmul_b_cols matmul_store matmul_epilogue matmul_act
+//! lib    matmul_flat matmul_a_cols matmul_b_cols matmul_store matmul_epilogue activation
 //! grid   ceil(M/(LM*MG*4)), ceil(N/(LN*NG*4)), Z
 //! ref    tests/ref/matmul.ts

@@ -7,6 +7,14 @@ import activation_fwd_wgsl from "../../kernels/activation_fwd.wgsl" with { type:
 import adamw_wgsl from "../../kernels/adamw.wgsl" with { type: "text" };
 import adamw_prepare_wgsl from "../../kernels/adamw_prepare.wgsl" with { type: "text" };
 import affine_wgsl from "../../kernels/affine.wgsl" with { type: "text" };
+import attention_bwd_key_wgsl from "../../kernels/attention_bwd_key.wgsl" with { type: "text" };
+import attention_bwd_key_flat_wgsl from "../../kernels/attention_bwd_key_flat.wgsl" with { type: "text" };
+import attention_bwd_query_wgsl from "../../kernels/attention_bwd_query.wgsl" with { type: "text" };
+import attention_bwd_query_flat_wgsl from "../../kernels/attention_bwd_query_flat.wgsl" with { type: "text" };
+import attention_delta_wgsl from "../../kernels/attention_delta.wgsl" with { type: "text" };
+import attention_fwd_wgsl from "../../kernels/attention_fwd.wgsl" with { type: "text" };
+import attention_fwd_flat_wgsl from "../../kernels/attention_fwd_flat.wgsl" with { type: "text" };
+import attention_repitch_wgsl from "../../kernels/attention_repitch.wgsl" with { type: "text" };
 import batchnorm_bwd_wgsl from "../../kernels/batchnorm_bwd.wgsl" with { type: "text" };
 import batchnorm_eval_wgsl from "../../kernels/batchnorm_eval.wgsl" with { type: "text" };
 import batchnorm_train_wgsl from "../../kernels/batchnorm_train.wgsl" with { type: "text" };
@@ -91,13 +99,13 @@ import topk_merge_wgsl from "../../kernels/topk_merge.wgsl" with { type: "text" 
 import topk_segments_wgsl from "../../kernels/topk_segments.wgsl" with { type: "text" };
 import lib_activation from "../../kernels/lib/activation.wgsl" with { type: "text" };
 import lib_activation_log from "../../kernels/lib/activation_log.wgsl" with { type: "text" };
+import lib_attention_tile from "../../kernels/lib/attention_tile.wgsl" with { type: "text" };
 import lib_binary from "../../kernels/lib/binary.wgsl" with { type: "text" };
 import lib_cross_entropy from "../../kernels/lib/cross_entropy.wgsl" with { type: "text" };
 import lib_fold from "../../kernels/lib/fold.wgsl" with { type: "text" };
 import lib_l2_norm from "../../kernels/lib/l2_norm.wgsl" with { type: "text" };
 import lib_matmul_a_cols from "../../kernels/lib/matmul_a_cols.wgsl" with { type: "text" };
 import lib_matmul_a_rows from "../../kernels/lib/matmul_a_rows.wgsl" with { type: "text" };
-import lib_matmul_act from "../../kernels/lib/matmul_act.wgsl" with { type: "text" };
 import lib_matmul_b_cols from "../../kernels/lib/matmul_b_cols.wgsl" with { type: "text" };
 import lib_matmul_b_rows from "../../kernels/lib/matmul_b_rows.wgsl" with { type: "text" };
 import lib_matmul_epilogue from "../../kernels/lib/matmul_epilogue.wgsl" with { type: "text" };
@@ -207,6 +215,126 @@ export const affine: Kernel<{ x: "in"; s?: "in"; y: "out" }, { a: number; b: num
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/(d.WG!*4))],
+};
+
+/** gradients of attention with respect to k and v, a workgroup a tile of 32 keys. */
+export const attention_bwd_key: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dkv: "out" }, { first: number; scale: number }, Record<never, never>> = {
+  name: "attention_bwd_key",
+  source: attention_bwd_key_wgsl,
+  libs: [lib_attention_tile],
+  tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"delta","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"dkv","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4}],
+  dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
+  params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
+  options: {},
+  tune: {"E4":[16,4,5,6,8,10,12,14,18,20,24,28,32],"EC4":[8,4,5,6,7],"EG":[2,1,3,4]},
+  limits: [],
+  fold: false,
+  grid: (d) => [Math.ceil(d.Nk!/32), d.H!, d.B!],
+};
+
+/** attention_bwd_key without barriers, LR keys an invocation. */
+export const attention_bwd_key_flat: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dkv: "out" }, { first: number; scale: number }, Record<never, never>> = {
+  name: "attention_bwd_key_flat",
+  source: attention_bwd_key_flat_wgsl,
+  libs: [],
+  tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"delta","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"dkv","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4}],
+  dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
+  params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
+  options: {},
+  tune: {"E4":[16,4,5,6,8,10,12,14,18,20,24,28,32],"LR":[2,1,3,4,5]},
+  limits: [],
+  fold: false,
+  grid: (d) => [Math.ceil(d.Nk!/(8*d.LR!)), d.H!, d.B!],
+};
+
+/** gradient of attention with respect to q, a workgroup a tile of 32 queries. */
+export const attention_bwd_query: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dq?: "out"; part?: "out" }, { first: number; scale: number }, Record<never, never>> = {
+  name: "attention_bwd_query",
+  source: attention_bwd_query_wgsl,
+  libs: [lib_attention_tile],
+  tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"delta","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"dq","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"f32","pack":4}],
+  dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
+  params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
+  options: {},
+  tune: {"E4":[16,4,5,6,8,10,12,14,18,20,24,28,32],"EC4":[8,4,5,6,7],"EG":[2,1,3,4]},
+  limits: [],
+  fold: false,
+  grid: (d) => [Math.ceil(d.Nq!/32), d.H!, d.B!],
+};
+
+/** attention_bwd_query without barriers, LR queries an invocation. */
+export const attention_bwd_query_flat: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dq?: "out"; part?: "out" }, { first: number; scale: number }, Record<never, never>> = {
+  name: "attention_bwd_query_flat",
+  source: attention_bwd_query_flat_wgsl,
+  libs: [],
+  tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"delta","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"dq","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"f32","pack":4}],
+  dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
+  params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
+  options: {},
+  tune: {"E4":[16,4,5,6,8,10,12,14,18,20,24,28,32],"LR":[3,1,2,4,5]},
+  limits: [],
+  fold: false,
+  grid: (d) => [Math.ceil(d.Nq!/(8*d.LR!)), d.H!, d.B!],
+};
+
+/** what the softmax's gradient subtracts from every row, one invocation a row and head. */
+export const attention_delta: Kernel<{ o: "in"; dy: "in"; delta: "out" }, Record<never, never>, Record<never, never>> = {
+  name: "attention_delta",
+  source: attention_delta_wgsl,
+  libs: [],
+  tensors: [{"name":"o","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"delta","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1}],
+  dims: ["B","Nq","D","H"],
+  params: [],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [{ text: "D % (4*H) == 0", holds: (d) => d.D! % (4*d.H!) == 0 }],
+  fold: true,
+  grid: (d) => [Math.ceil(d.B!*d.Nq!*d.H!/d.WG!)],
+};
+
+/** softmax attention of all heads, online over tiles of 32 keys, a workgroup a tile of 32 queries. */
+export const attention_fwd: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" }, { first: number; scale: number }, Record<never, never>> = {
+  name: "attention_fwd",
+  source: attention_fwd_wgsl,
+  libs: [lib_attention_tile],
+  tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"o","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1}],
+  dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
+  params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
+  options: {},
+  tune: {"E4":[16,4,5,6,8,10,12,14,18,20,24,28,32],"EC4":[8,4,5,6,7],"EG":[2,1,3,4]},
+  limits: [],
+  fold: false,
+  grid: (d) => [Math.ceil(d.Nq!/32), d.D!/(4*d.E4!), d.B!],
+};
+
+/** attention_fwd without barriers, LR queries an invocation, all of them in registers. */
+export const attention_fwd_flat: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" }, { first: number; scale: number }, Record<never, never>> = {
+  name: "attention_fwd_flat",
+  source: attention_fwd_flat_wgsl,
+  libs: [],
+  tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"o","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1}],
+  dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
+  params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
+  options: {},
+  tune: {"E4":[16,4,5,6,8,10,12,14,18,20,24,28,32],"LR":[5,1,2,3,4]},
+  limits: [],
+  fold: false,
+  grid: (d) => [Math.ceil(d.Nq!/(8*d.LR!)), d.D!/(4*d.E4!), d.B!],
+};
+
+/** packed heads of width a as heads of width b, zero-filled or cut. */
+export const attention_repitch: Kernel<{ x: "in"; y: "out" }, { a: number; b: number }, Record<never, never>> = {
+  name: "attention_repitch",
+  source: attention_repitch_wgsl,
+  libs: [],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"P"}],"elem":"T","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"Q"}],"elem":"T","pack":1}],
+  dims: ["M","P","Q"],
+  params: [{"name":"a","type":"u32"},{"name":"b","type":"u32"}],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [{ text: "P/a == Q/b", holds: (d) => d.P!/d.a! == d.Q!/d.b! }],
+  fold: true,
+  grid: (d) => [Math.ceil(d.M!*d.Q!/d.WG!)],
 };
 
 /** gradients of batch normalisation, one invocation a column. */
@@ -693,7 +821,7 @@ export const layernorm_fwd_flat: Kernel<{ x: "in"; gamma?: "in"; beta?: "in"; y:
 export const matmul_bwd_act: Kernel<{ dy: "in"; gamma?: "in"; pre?: "in"; dz: "out" }, Record<never, never>, { act: "none" | "gelu" | "silu" | "swiglu" }> = {
   name: "matmul_bwd_act",
   source: matmul_bwd_act_wgsl,
-  libs: [lib_matmul_act],
+  libs: [lib_activation],
   tensors: [{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"F"}],"elem":"T","pack":4},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"F"}],"elem":"f32","pack":4},{"name":"pre","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4},{"name":"dz","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4}],
   dims: ["M","F","N"],
   params: [],
@@ -708,7 +836,7 @@ export const matmul_bwd_act: Kernel<{ dy: "in"; gamma?: "in"; pre?: "in"; dz: "o
 export const matmul_bwd_columns: Kernel<{ dy: "in"; pre?: "in"; part: "out" }, Record<never, never>, { act: "none" | "gelu" | "silu" | "swiglu" }> = {
   name: "matmul_bwd_columns",
   source: matmul_bwd_columns_wgsl,
-  libs: [lib_matmul_act],
+  libs: [lib_activation],
   tensors: [{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"F"}],"elem":"T","pack":4},{"name":"pre","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"F"}],"elem":"f32","pack":4}],
   dims: ["M","F","N","S"],
   params: [],
@@ -723,7 +851,7 @@ export const matmul_bwd_columns: Kernel<{ dy: "in"; pre?: "in"; part: "out" }, R
 export const matmul_nn: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; y?: "out"; part?: "out" }, { alpha: number }, Record<never, never>> = {
   name: "matmul_nn",
   source: matmul_nn_wgsl,
-  libs: [lib_matmul_tiled, lib_matmul_a_rows, lib_matmul_b_cols, lib_matmul_store, lib_matmul_epilogue, lib_matmul_act],
+  libs: [lib_matmul_tiled, lib_matmul_a_rows, lib_matmul_b_cols, lib_matmul_store, lib_matmul_epilogue, lib_activation],
   tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"T","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"K"},{"coef":1,"name":"N"}],"elem":"W","pack":4},{"name":"h","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"R"}],"elem":"T","pack":4},{"name":"e","access":"in","optional":true,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"N"}],"elem":"f32","pack":4},{"name":"y","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"f32","pack":4}],
   dims: ["B","M","K","N","R","Z"],
   params: [{"name":"alpha","type":"f32"}],
@@ -738,7 +866,7 @@ export const matmul_nn: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; y?: "out"
 export const matmul_nn_flat: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; y?: "out"; part?: "out" }, { alpha: number }, Record<never, never>> = {
   name: "matmul_nn_flat",
   source: matmul_nn_flat_wgsl,
-  libs: [lib_matmul_flat, lib_matmul_a_rows, lib_matmul_b_cols, lib_matmul_store, lib_matmul_epilogue, lib_matmul_act],
+  libs: [lib_matmul_flat, lib_matmul_a_rows, lib_matmul_b_cols, lib_matmul_store, lib_matmul_epilogue, lib_activation],
   tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"T","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"K"},{"coef":1,"name":"N"}],"elem":"W","pack":4},{"name":"h","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"R"}],"elem":"T","pack":4},{"name":"e","access":"in","optional":true,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"N"}],"elem":"f32","pack":4},{"name":"y","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"f32","pack":4}],
   dims: ["B","M","K","N","R","Z"],
   params: [{"name":"alpha","type":"f32"}],
@@ -753,7 +881,7 @@ export const matmul_nn_flat: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; y?: 
 export const matmul_nt: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; bias?: "in"; gamma?: "in"; residual?: "in"; y?: "out"; pre?: "out"; part?: "out" }, { alpha: number }, { act: "none" | "gelu" | "silu" | "swiglu" }> = {
   name: "matmul_nt",
   source: matmul_nt_wgsl,
-  libs: [lib_matmul_tiled, lib_matmul_a_rows, lib_matmul_b_rows, lib_matmul_store, lib_matmul_epilogue, lib_matmul_act],
+  libs: [lib_matmul_tiled, lib_matmul_a_rows, lib_matmul_b_rows, lib_matmul_store, lib_matmul_epilogue, lib_activation],
   tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"T","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"N"},{"coef":1,"name":"K"}],"elem":"W","pack":4},{"name":"h","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"R"}],"elem":"T","pack":4},{"name":"e","access":"in","optional":true,"dims":[{"coef":1,"name":"N"},{"coef":1,"name":"R"}],"elem":"f32","pack":4},{"name":"bias","access":"in","optional":true,"dims":[{"coef":1,"name":"N"}],"elem":"f32","pack":4},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"F"}],"elem":"f32","pack":4},{"name":"residual","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"F"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"F"}],"elem":"T","pack":4},{"name":"pre","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"f32","pack":4}],
   dims: ["B","M","K","N","R","F","Z"],
   params: [{"name":"alpha","type":"f32"}],
@@ -768,7 +896,7 @@ export const matmul_nt: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; bias?: "i
 export const matmul_nt_flat: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; bias?: "in"; gamma?: "in"; residual?: "in"; y?: "out"; pre?: "out"; part?: "out" }, { alpha: number }, { act: "none" | "gelu" | "silu" | "swiglu" }> = {
   name: "matmul_nt_flat",
   source: matmul_nt_flat_wgsl,
-  libs: [lib_matmul_flat, lib_matmul_a_rows, lib_matmul_b_rows, lib_matmul_store, lib_matmul_epilogue, lib_matmul_act],
+  libs: [lib_matmul_flat, lib_matmul_a_rows, lib_matmul_b_rows, lib_matmul_store, lib_matmul_epilogue, lib_activation],
   tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"T","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"N"},{"coef":1,"name":"K"}],"elem":"W","pack":4},{"name":"h","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"R"}],"elem":"T","pack":4},{"name":"e","access":"in","optional":true,"dims":[{"coef":1,"name":"N"},{"coef":1,"name":"R"}],"elem":"f32","pack":4},{"name":"bias","access":"in","optional":true,"dims":[{"coef":1,"name":"N"}],"elem":"f32","pack":4},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"F"}],"elem":"f32","pack":4},{"name":"residual","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"F"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"F"}],"elem":"T","pack":4},{"name":"pre","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"f32","pack":4}],
   dims: ["B","M","K","N","R","F","Z"],
   params: [{"name":"alpha","type":"f32"}],
@@ -783,7 +911,7 @@ export const matmul_nt_flat: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; bias
 export const matmul_reduce: Kernel<{ part: "in"; bias?: "in"; gamma?: "in"; residual?: "in"; y: "out"; pre?: "out" }, Record<never, never>, { act: "none" | "gelu" | "silu" | "swiglu" }> = {
   name: "matmul_reduce",
   source: matmul_reduce_wgsl,
-  libs: [lib_matmul_epilogue, lib_matmul_act],
+  libs: [lib_matmul_epilogue, lib_activation],
   tensors: [{"name":"part","access":"in","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"f32","pack":4},{"name":"bias","access":"in","optional":true,"dims":[{"coef":1,"name":"N"}],"elem":"f32","pack":4},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"F"}],"elem":"f32","pack":4},{"name":"residual","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"F"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"F"}],"elem":"T","pack":4},{"name":"pre","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4}],
   dims: ["S","M","N","F"],
   params: [],
@@ -798,7 +926,7 @@ export const matmul_reduce: Kernel<{ part: "in"; bias?: "in"; gamma?: "in"; resi
 export const matmul_tn: Kernel<{ a: "in"; b: "in"; y?: "out"; part?: "out" }, { alpha: number }, Record<never, never>> = {
   name: "matmul_tn",
   source: matmul_tn_wgsl,
-  libs: [lib_matmul_tiled, lib_matmul_a_cols, lib_matmul_b_cols, lib_matmul_store, lib_matmul_epilogue, lib_matmul_act],
+  libs: [lib_matmul_tiled, lib_matmul_a_cols, lib_matmul_b_cols, lib_matmul_store, lib_matmul_epilogue, lib_activation],
   tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"K"},{"coef":1,"name":"M"}],"elem":"T","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"K"},{"coef":1,"name":"N"}],"elem":"W","pack":4},{"name":"y","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"f32","pack":4}],
   dims: ["B","K","M","N","Z"],
   params: [{"name":"alpha","type":"f32"}],
@@ -813,7 +941,7 @@ export const matmul_tn: Kernel<{ a: "in"; b: "in"; y?: "out"; part?: "out" }, { 
 export const matmul_tn_flat: Kernel<{ a: "in"; b: "in"; y?: "out"; part?: "out" }, { alpha: number }, Record<never, never>> = {
   name: "matmul_tn_flat",
   source: matmul_tn_flat_wgsl,
-  libs: [lib_matmul_flat, lib_matmul_a_cols, lib_matmul_b_cols, lib_matmul_store, lib_matmul_epilogue, lib_matmul_act],
+  libs: [lib_matmul_flat, lib_matmul_a_cols, lib_matmul_b_cols, lib_matmul_store, lib_matmul_epilogue, lib_activation],
   tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"K"},{"coef":1,"name":"M"}],"elem":"T","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"K"},{"coef":1,"name":"N"}],"elem":"W","pack":4},{"name":"y","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"f32","pack":4}],
   dims: ["B","K","M","N","Z"],
   params: [{"name":"alpha","type":"f32"}],

@@ -24,7 +24,18 @@ const rows = new Map<string, Row>();
 
 function note(op: string, result: CaseResult): void {
   const row = rows.get(op) ??
-    { op, cases: 0, forward: true, gradient: "none", f16: "-", weights: "-", poison: true, paths: "", nmse: 0, gradNmse: 0 };
+    {
+      op,
+      cases: 0,
+      forward: true,
+      gradient: "none",
+      f16: "-",
+      weights: "-",
+      poison: true,
+      paths: "",
+      nmse: 0,
+      gradNmse: 0,
+    };
   row.cases++;
   if (result.failures.length) row.forward = row.poison = false;
   if (result.gradient) row.gradient = "yes";
