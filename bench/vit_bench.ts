@@ -50,7 +50,7 @@ function norm(M: number, D: number): BenchCase {
 }
 
 function attention(B: number, H: number, N: number, E: number, withBackward: boolean): BenchCase {
-  const cost = attentionCost({ B, Nq: N, Nk: N, heads: H, headDim: E });
+  const cost = attentionCost(B, N, N, H, E);
   return {
     name: `attention${withBackward ? "_fwd_bwd" : ""} ${B}x${H}x${N}x${E}`,
     group: "attention",
