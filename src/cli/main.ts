@@ -6,7 +6,8 @@
  */
 
 import { ConfigError, exitCodeOf, type SealError } from "../core/errors.ts";
-import { type Command, helpText, nearest, parseArgs } from "./args.ts";
+import { nearest } from "../core/nearest.ts";
+import { type Command, helpText, parseArgs } from "./args.ts";
 import { prepareGpu } from "./setup.ts";
 
 /** Commands by name; each file is loaded when it is asked for. */

@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
-import { type Command, COMMON, type Flags, helpText, nearest, parseArgs } from "../../src/cli/args.ts";
+import { type Command, COMMON, type Flags, helpText, parseArgs } from "../../src/cli/args.ts";
+import { nearest } from "../../src/core/nearest.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 
 const FLAGS = {
