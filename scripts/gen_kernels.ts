@@ -75,18 +75,23 @@ ${imports.join("\n")}
 ${cards.map(kernelObject).join("\n")}`;
 }
 
-/** Folders whose files are imported by name: [folder, exported name of each file]. */
-const INDEXES: [string, string][] = [["tests/cases/", "cases"]];
+/** Folders whose files are imported by name: [folder, exported name of each file, its type and where that is]. */
+const INDEXES: [string, string, type?: [string, string]][] = [
+  ["tests/cases/", "cases"],
+  ["src/models/encoders/", "spec", ["EncoderSpec", "../encoder_spec.ts"]],
+];
 
-function indexModule(folder: string, symbol: string): string {
+function indexModule(folder: string, symbol: string, type?: [string, string]): string {
   const names = listFolder(folder, ".ts");
   const imports = names.map((name) => `import { ${symbol} as ${name} } from "./${name}.ts";`);
+  if (type) imports.unshift(`import type { ${type[0]} } from "${type[1]}";`);
+  const [annotation, end] = type ? [`: Readonly<Record<string, ${type[0]}>>`, ""] : ["", " as const"];
   return `// Written by scripts/gen_kernels.ts from the file names of this folder; do not edit.
 // deno-fmt-ignore-file
 ${imports.join("\n")}
 
 /** Every file of this folder, by name. */
-export const index = { ${names.join(", ")} } as const;
+export const index${annotation} = { ${names.join(", ")} }${end};
 `;
 }
 
@@ -109,7 +114,7 @@ async function main(args: string[]): Promise<number> {
     return 0;
   }
   const wanted: [string, string][] = [["src/gpu/kernels.gen.ts", kernelsModule(args.includes("--check"))]];
-  for (const [folder, symbol] of INDEXES) wanted.push([`${folder}index.gen.ts`, indexModule(folder, symbol)]);
+  for (const [folder, ...index] of INDEXES) wanted.push([`${folder}index.gen.ts`, indexModule(folder, ...index)]);
   let stale = 0;
   for (const [path, text] of wanted) {
     const url = new URL(path, root);

@@ -1,0 +1,180 @@
+/**
+ * What one published encoder is, as data: where its weights lie, its architecture, how pictures are prepared, what comes
+ * out, which layers the SEAL recipe adapts. One file of `src/models/encoders/` holds one {@linkcode EncoderSpec}.
+ *
+ * @module
+ */
+
+import type { ResampleFilter } from "../core/resample.ts";
+
+/** Layouts of state dicts on disk; `families/` maps each to the names of `vit.ts`. */
+export type FamilyName = "timm" | "dinov2" | "hf_vit" | "hf_dinov2" | "conch" | "conch_v15" | "beit3";
+
+/** Where the weights of an encoder lie. */
+export interface EncoderSource {
+  /** Hugging Face repository, `org/name`. */
+  readonly repo: string;
+  /** Other repositories that hold the same weights, tried after `repo`. */
+  readonly mirrors?: readonly string[];
+  /** Weight files, tried in this order. */
+  readonly files: readonly string[];
+  /** SHA-256 of files, where it is known. */
+  readonly sha256?: Readonly<Record<string, string>>;
+  /** SPDX identifier, or `LicenseRef-…` for the owners' own terms. */
+  readonly licence: string;
+  /** Whether terms must be accepted on the page of the repository first. */
+  readonly gated: boolean;
+  /** DOI or arXiv number. */
+  readonly paper: string;
+}
+
+/** How a position table is brought to another grid; see `positions.ts`. */
+export interface PositionRule {
+  readonly filter: ResampleFilter;
+  /** As PyTorch's `antialias`. */
+  readonly antialias: boolean;
+  /** Added to the wanted extent when the step is computed: DINOv2's 0.1. */
+  readonly offset?: number;
+  /** First brought to this grid, bilinearly without antialiasing, if the file has another one. */
+  readonly firstGrid?: number;
+}
+
+/** Sizes of the vision transformer, in the terms of `VitConfig`. */
+export interface EncoderArch {
+  /** Features of a token. */
+  readonly width: number;
+  /** Blocks. */
+  readonly depth: number;
+  /** Attention heads; cannot be read from weights. */
+  readonly heads: number;
+  /** Width between the MLP layers; for `swiglu` that of the gated product, half of fc1's rows. */
+  readonly hidden: number;
+  /** Exact GELU, or packed SwiGLU with the gate in the first rows. */
+  readonly mlp: "gelu" | "swiglu";
+  /** Side of a patch, px. */
+  readonly patch: number;
+  /** Side of the image the position table is made for, px. */
+  readonly imageSize: number;
+  /** Register tokens after the class token. */
+  readonly registers: number;
+  /** Rows of the position table before those of the patches: 0, 1 (class token) or 1 + registers. */
+  readonly prefixPositions: number;
+  /** Whether residual branches are scaled. */
+  readonly layerScale: boolean;
+  /** Whether the qkv layer has a bias. */
+  readonly qkvBias: boolean;
+  /** Of the normalisations of the trunk. */
+  readonly eps: number;
+}
+
+/** How a tile becomes the input of an encoder: Pillow's resize of the shorter side, then a crop of the centre. */
+export interface EncoderInput {
+  /** Side of what the network sees, px. */
+  readonly size: number;
+  /** The shorter side is brought to this first, px; undefined resizes nothing. */
+  readonly resize?: number;
+  /** Both sides are brought to `resize`, whatever the shape. */
+  readonly squash?: boolean;
+  readonly interpolation: ResampleFilter;
+  /** Channel means of x/255. */
+  readonly mean: readonly [number, number, number];
+  /** Channel standard deviations of x/255. */
+  readonly std: readonly [number, number, number];
+  /** Pixel size of the tile, micrometres. */
+  readonly mpp: number;
+  /** Side of the tile before resizing that TRIDENT cuts at `mpp`, px. */
+  readonly tile: number;
+}
+
+/** Attentional pooling: one query over all tokens, then a normalisation. */
+export interface PoolerArch {
+  /** Features of query and embedding. */
+  readonly width: number;
+  /** Attention heads. */
+  readonly heads: number;
+  /** Whether query, key, value and output layers have a bias. */
+  readonly bias: boolean;
+  /** Of the normalisations of the pooler. */
+  readonly eps: number;
+}
+
+/** How tokens become one embedding. */
+export type Pooling = "cls" | "cls+mean" | "attn_pool";
+
+/** What an encoder returns. */
+export interface EncoderOutput {
+  /** `cls`: normalised class token; `cls+mean`: with the mean of the patch tokens, registers left out. */
+  readonly pooling: Pooling;
+  /** Features of the embedding. */
+  readonly dim: number;
+  /** Present with `attn_pool`. */
+  readonly pooler?: PoolerArch;
+}
+
+/** Linear layers of a block, by the names of `vit.ts`. */
+export type BlockLinear = "attn.qkv" | "attn.proj" | "mlp.fc1" | "mlp.fc2";
+
+/** Which layers are adapted. */
+export interface LoraRecipe {
+  /** Name of the backbone in SEAL, where it has one. */
+  readonly seal?: string;
+  /** Before the name of a block in the module that SEAL wraps. */
+  readonly root: string;
+  /** Layers of a block that SEAL's rule adapts: names that contain `attn` or `mlp`. */
+  readonly targets: readonly BlockLinear[];
+  /** Last blocks SEAL adapts, by default or in its published weights. */
+  readonly blocks: number | "all";
+  /** Where the published rule does something its authors hardly meant, what it is. */
+  readonly surprise?: string;
+}
+
+/** Number formats PyTorch ran an encoder in; published vectors carry their rounding. */
+export type Autocast = "f32" | "f16" | "bf16";
+
+/** One published encoder. */
+export interface EncoderSpec {
+  /** Name in every option, output and report. */
+  readonly name: string;
+  /** Other spellings, TRIDENT's and SEAL's among them; case, `-`, `_`, `.` and `/` are not looked at. */
+  readonly aliases: readonly string[];
+  /** Why it cannot be loaded, if it cannot. */
+  readonly refused?: string;
+  readonly source: EncoderSource;
+  /** Layout of the published file; the file at hand decides. */
+  readonly family: FamilyName;
+  readonly arch: EncoderArch;
+  /** Rule for other grids than the one on disk; the family's own by default. */
+  readonly positions?: PositionRule;
+  readonly input: EncoderInput;
+  readonly output: EncoderOutput;
+  /** What SEAL and TRIDENT compute in. */
+  readonly precision: { readonly seal?: Autocast; readonly trident?: Autocast };
+  readonly lora: LoraRecipe;
+  /** Fixture below `tests/fixtures/encoders/` whose layout is that of this encoder. */
+  readonly parity: string;
+  /** What is uncertain, or differs between the published pipelines. */
+  readonly notes?: readonly string[];
+}
+
+type Normalisation = Pick<EncoderInput, "mean" | "std">;
+
+/** ImageNet's channel statistics. */
+export const IMAGENET: Normalisation = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+/** OpenAI CLIP's channel statistics. */
+export const OPENAI_CLIP: Normalisation = {
+  mean: [0.48145466, 0.4578275, 0.40821073],
+  std: [0.26862954, 0.26130258, 0.27577711],
+};
+/** H-optimus' channel statistics. */
+export const H_OPTIMUS: Normalisation = { mean: [0.707223, 0.578729, 0.703617], std: [0.211883, 0.230117, 0.177517] };
+/** From -1 to 1. */
+export const HALF: Normalisation = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
+
+/** What most encoders share: no registers, a position row for the class token, biases, eps 1e-6. */
+export const PLAIN_VIT: Pick<EncoderArch, "mlp" | "registers" | "prefixPositions" | "layerScale" | "qkvBias" | "eps"> =
+  { mlp: "gelu", registers: 0, prefixPositions: 1, layerScale: false, qkvBias: true, eps: 1e-6 };
+
+/** SEAL's rule where names are timm's. */
+export const ALL_LINEARS: readonly BlockLinear[] = ["attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"];
+/** Encoders outside SEAL: its rule and its default, the last block. */
+export const SEAL_RULE: LoraRecipe = { root: "", targets: ALL_LINEARS, blocks: 1 };

@@ -1,0 +1,27 @@
+/**
+ * ViT-B/16 of ImageNet-21k: the baseline that has seen no tissue.
+ *
+ * @module
+ */
+
+import { type EncoderSpec, HALF, PLAIN_VIT, SEAL_RULE } from "../encoder_spec.ts";
+
+/** ViT-B/16 of ImageNet-21k: the baseline that has seen no tissue. */
+export const spec: EncoderSpec = {
+  name: "vit-b16",
+  aliases: ["vit_base_patch16_224"],
+  source: {
+    repo: "timm/vit_base_patch16_224.augreg_in21k",
+    files: ["model.safetensors", "pytorch_model.bin"],
+    licence: "Apache-2.0",
+    gated: false,
+    paper: "arXiv:2106.10270",
+  },
+  family: "timm",
+  arch: { ...PLAIN_VIT, width: 768, depth: 12, heads: 12, hidden: 3072, patch: 16, imageSize: 224 },
+  input: { size: 224, resize: 248, interpolation: "bicubic", ...HALF, mpp: 0.5, tile: 224 },
+  output: { pooling: "cls", dim: 768 },
+  precision: {},
+  lora: SEAL_RULE,
+  parity: "timm_cls_gelu",
+};
