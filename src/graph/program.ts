@@ -11,6 +11,7 @@ import { expand } from "../gpu/expand.ts";
 import { bindGroupLayout, pipeline } from "../gpu/pipelines.ts";
 import { readRanges } from "../gpu/readback.ts";
 import { type Layout, placeStorage } from "./memory.ts";
+import { dropUnused, writeGradientsInPlace } from "./passes.ts";
 import type { Dispatch } from "./plan.ts";
 import type { Storage } from "./tensor.ts";
 
@@ -20,6 +21,11 @@ export interface CompileOptions {
   budgetBytes?: number;
   /** Told the memory before anything is allocated. */
   onMemory?: (report: MemoryReport) => void;
+  /**
+   * Gradients of parameters are zero before each run, so the first contribution may be written instead of added; one
+   * dispatch less a parameter. Default: contributions are added to what is there.
+   */
+  clearGradients?: boolean;
   /** Tests: guard bytes around every tensor, each with bytes of its own. */
   guard?: number;
 }
@@ -45,22 +51,6 @@ export interface MemoryReport {
 /** Quiet NaN with a payload that no kernel produces. */
 const POISON = 0x7fc00abc;
 const ALIGN = 256;
-
-/** Removes dispatches whose results nothing reads: neither a later dispatch, nor an output, nor persistent memory. */
-function dropUnused(dispatches: readonly Dispatch[], outputs: ReadonlySet<Storage>): Dispatch[] {
-  const needed = new Set<Storage>(outputs);
-  const kept: Dispatch[] = [];
-  for (let i = dispatches.length - 1; i >= 0; i--) {
-    const dispatch = dispatches[i]!;
-    const alive = dispatch.bound.some(({ slot, tensor }) =>
-      slot.access !== "in" && (tensor.storage.kind === "persistent" || needed.has(tensor.storage))
-    );
-    if (!alive) continue;
-    for (const { slot, tensor } of dispatch.bound) if (slot.access !== "out") needed.add(tensor.storage);
-    kept.push(dispatch);
-  }
-  return kept.reverse();
-}
 
 function memoryReport(
   layout: Layout,
@@ -132,7 +122,8 @@ export async function compile(
   options: CompileOptions,
 ): Promise<Program> {
   gpu.check();
-  const dispatches = dropUnused(recorded, outputs).filter(({ groups }) => groups.every((count) => count > 0));
+  const used = dropUnused(recorded, outputs).filter(({ groups }) => groups.every((count) => count > 0));
+  const dispatches = options.clearGradients ? writeGradientsInPlace(used, outputs) : used;
   const { maxBufferSize, minUniformBufferOffsetAlignment } = gpu.caps.limits;
   const guard = options.guard ?? 0;
   const layout = placeStorage(
@@ -259,19 +250,16 @@ export class Program {
    * @throws {DeviceError} If the device was lost or refused an earlier command.
    */
   run(times = 1): void {
-    const { gpu } = this;
-    gpu.check();
-    const encoder = gpu.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    for (let i = 0; i < times; i++) {
-      for (const { pipeline, group, groups } of this.#steps) {
-        pass.setPipeline(pipeline);
-        pass.setBindGroup(0, group);
-        pass.dispatchWorkgroups(groups[0], groups[1], groups[2]);
-      }
+    submit(this.gpu, Array.from({ length: times }, () => this));
+  }
+
+  /** Encodes the dispatches of one step. */
+  encode(pass: GPUComputePassEncoder): void {
+    for (const { pipeline, group, groups } of this.#steps) {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(groups[0], groups[1], groups[2]);
     }
-    pass.end();
-    gpu.queue.submit([encoder.finish()]);
   }
 
   /**
@@ -342,4 +330,18 @@ export class Program {
   destroy(): void {
     for (const buffer of this.#owned) buffer.destroy();
   }
+}
+
+/**
+ * Submits several programs in order: one encoder, one pass, one submit.
+ *
+ * @throws {DeviceError} If the device was lost or refused an earlier command.
+ */
+export function submit(gpu: Gpu, programs: readonly Program[]): void {
+  gpu.check();
+  const encoder = gpu.device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  for (const program of programs) program.encode(pass);
+  pass.end();
+  gpu.queue.submit([encoder.finish()]);
 }

@@ -10,7 +10,7 @@ import { ConfigError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readback } from "../gpu/readback.ts";
 import { Plan } from "../graph/plan.ts";
-import type { MemoryReport, Program } from "../graph/program.ts";
+import { type MemoryReport, type Program, submit } from "../graph/program.ts";
 import { Store } from "../graph/store.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { AdamW } from "../optim/adamw.ts";
@@ -104,7 +104,12 @@ export class TrainStep {
     store.allocate();
     metrics.forEach((name, column) => g.withoutTape(() => ringWrite(g, ring, measured[name]!, column)));
     backwardFrom(g, measured.loss, 1 / accumulate);
-    const micro = await g.compile({ ...(budgetBytes !== undefined && { budgetBytes }), ...(onMemory && { onMemory }) });
+    const micro = await g.compile({
+      // With one micro-batch a step, the update has cleared the gradients.
+      clearGradients: accumulate === 1,
+      ...(budgetBytes !== undefined && { budgetBytes }),
+      ...(onMemory && { onMemory }),
+    });
     const apply = new Plan(gpu);
     optimizer.step(apply);
     const update = await apply.compile();
@@ -140,9 +145,9 @@ export class TrainStep {
     for (let i = 0; i < this.#accumulate; i++) {
       writeInputs(i);
       this.#store.write(this.#random, [this.#seed, this.#micros++]);
-      this.#micro.run();
+      const last = i + 1 === this.#accumulate;
+      submit(this.#gpu, last ? [this.#micro, this.#update] : [this.#micro]);
     }
-    this.#update.run();
   }
 
   /**

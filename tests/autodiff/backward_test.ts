@@ -121,3 +121,26 @@ Deno.test("backwardFrom() rejects a loss that is not a scalar", () => {
   const g = new Plan(gpu);
   assert.throws(() => backwardFrom(g, g.tensor([2])), ShapeError);
 });
+
+Deno.test("with clear gradients the first contribution is written in place, with the same result", async () => {
+  const net = stack(() => true);
+  const build = (g: Plan) => [0, 1, 2].reduce((h, i) => net.layer(g, h, i), net.x);
+  const added = await gradientsOf(net, build, 2);
+  const g = new Plan(gpu);
+  for (let i = 0; i < 2; i++) backward(g, [{ tensor: build(g), grad: net.dy }]);
+  const plain = await g.compile();
+  const program = await g.compile({ clearGradients: true });
+  // The second pass adds; of the first, every dispatch that only added is gone.
+  assert.equal(plain.kernels.length - program.kernels.length, 6);
+  for (const chunk of net.parameters.store.chunks(GROUPS.gradients)) {
+    net.store.write(chunk, new Float32Array(chunk.size));
+  }
+  program.run();
+  const targets = net.parameters.trainableEntries().map(([, tensor]) => tensor.grad!);
+  const grads = await readback(gpu, ...targets) as Float32Array[];
+  grads.forEach((grad, i) => assert.ok(sameBits(grad, added.grads[i]!), `parameter ${i}`));
+  plain.destroy();
+  program.destroy();
+  net.parameters.destroy();
+  net.store.destroy();
+});
