@@ -99,7 +99,8 @@ import topk_merge_wgsl from "../../kernels/topk_merge.wgsl" with { type: "text" 
 import topk_segments_wgsl from "../../kernels/topk_segments.wgsl" with { type: "text" };
 import lib_activation from "../../kernels/lib/activation.wgsl" with { type: "text" };
 import lib_activation_log from "../../kernels/lib/activation_log.wgsl" with { type: "text" };
-import lib_attention_tile from "../../kernels/lib/attention_tile.wgsl" with { type: "text" };
+import lib_attention_products from "../../kernels/lib/attention_products.wgsl" with { type: "text" };
+import lib_attention_sums from "../../kernels/lib/attention_sums.wgsl" with { type: "text" };
 import lib_binary from "../../kernels/lib/binary.wgsl" with { type: "text" };
 import lib_cross_entropy from "../../kernels/lib/cross_entropy.wgsl" with { type: "text" };
 import lib_fold from "../../kernels/lib/fold.wgsl" with { type: "text" };
@@ -221,12 +222,12 @@ export const affine: Kernel<{ x: "in"; s?: "in"; y: "out" }, { a: number; b: num
 export const attention_bwd_key: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dkv: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_bwd_key",
   source: attention_bwd_key_wgsl,
-  libs: [lib_attention_tile],
+  libs: [lib_attention_products, lib_attention_sums],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"delta","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"dkv","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
   options: {},
-  tune: {"E4":[16,4,5,6,8,10,12,14,18,20,24,28,32],"EC4":[8,4,5,6,7],"EG":[2,1,3,4]},
+  tune: {"E4":[16,4,5,6,8,10,12,14,18,20,24,28,32],"EC4":[8,4,5,6,7],"CU":[2,1],"EG":[2,1,3,4],"WX":[8,4]},
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.Nk!/32), d.H!, d.B!],
@@ -251,12 +252,12 @@ export const attention_bwd_key_flat: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: 
 export const attention_bwd_query: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dq?: "out"; part?: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_bwd_query",
   source: attention_bwd_query_wgsl,
-  libs: [lib_attention_tile],
+  libs: [lib_attention_products, lib_attention_sums],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"delta","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"dq","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"f32","pack":4}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
   options: {},
-  tune: {"E4":[16,4,5,6,8,10,12,14,18,20,24,28,32],"EC4":[8,4,5,6,7],"EG":[2,1,3,4]},
+  tune: {"E4":[16,4,5,6,8,10,12,14,18,20,24,28,32],"EC4":[8,4,5,6,7],"CU":[2,1],"EG":[2,1,3,4],"WX":[8,4]},
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.Nq!/32), d.H!, d.B!],
@@ -296,12 +297,12 @@ export const attention_delta: Kernel<{ o: "in"; dy: "in"; delta: "out" }, Record
 export const attention_fwd: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_fwd",
   source: attention_fwd_wgsl,
-  libs: [lib_attention_tile],
+  libs: [lib_attention_products, lib_attention_sums],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"o","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
   options: {},
-  tune: {"E4":[16,4,5,6,8,10,12,14,18,20,24,28,32],"EC4":[8,4,5,6,7],"EG":[2,1,3,4]},
+  tune: {"E4":[16,4,5,6,8,10,12,14,18,20,24,28,32],"EC4":[8,4,5,6,7],"CU":[2,1],"EG":[2,1,3,4],"WX":[8,4]},
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.Nq!/32), d.D!/(4*d.E4!), d.B!],

@@ -2,6 +2,7 @@
 // deno-fmt-ignore-file
 import { cases as abs } from "./abs.ts";
 import { cases as adamw } from "./adamw.ts";
+import { cases as attention } from "./attention.ts";
 import { cases as batchnorm } from "./batchnorm.ts";
 import { cases as binary } from "./binary.ts";
 import { cases as clamp } from "./clamp.ts";
@@ -42,4 +43,4 @@ import { cases as token } from "./token.ts";
 import { cases as topk } from "./topk.ts";
 
 /** Every file of this folder, by name. */
-export const index = { abs, adamw, batchnorm, binary, clamp, concat, cross_entropy, dropout, exp, gather, gelu, gradient_reversal, info_nce, l2_normalize, layernorm, leaky_relu, linear, log, matmul, negative_binomial, normalize_image, patch_embed, permute, random, reduce, relu, resample_positions, resize, scale, scatter, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk } as const;
+export const index = { abs, adamw, attention, batchnorm, binary, clamp, concat, cross_entropy, dropout, exp, gather, gelu, gradient_reversal, info_nce, l2_normalize, layernorm, leaky_relu, linear, log, matmul, negative_binomial, normalize_image, patch_embed, permute, random, reduce, relu, resample_positions, resize, scale, scatter, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk } as const;

@@ -1,0 +1,72 @@
+//! attention_fwd_flat: attention_fwd without barriers, LR queries an invocation, all of them in registers
+//! o[b,i,h,:] = sum_j p[i,j] v[b,j,h,:], p = softmax_j(scale * sum_c q[b,i,h,c] k[b,j,h,c]), lse = log sum_j exp(…)
+//!
+//! in     q      [Bq, Nq, QC]  T/4   Bq = B, or 1: shared by the batch; q of head h at h*E
+//! in     kv     [B, Nk, KC]   T/4   k of head h at first + h*E, v at first + D + h*E
+//! out    o      [B, Nq, D]    T/4   head h at h*E
+//! out?   lse    [B, H, Nq]    f32   kept for attention_bwd_*
+//! param  first  u32
+//! param  scale  f32
+//! tune   E4 = 16   4 | 5 | 6 | 8 | 10 | 12 | 14 | 16 | 18 | 20 | 24 | 28 | 32   quarter of the head width E
+//! tune   LR = 5    1 | 2 | 3 | 4 | 5                                            spilled registers stay in L1
+//! grid   ceil(Nq/(8*LR)), D/(4*E4), B
+//! ref    tests/ref/attention.ts
+// A load costs as much as dozens of FMAs on llvmpipe, so each of k and v serves LR rows. No early return: it would make
+// every later instruction conditional.
+
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let at = wg.y * (E4 * 4u);
+  let qRow = min(wg.z, p.Bq - 1u) * p.Nq;
+  //!for t in 0..LR
+  let i$t = wg.x * (8u * LR) + lane + $t * 8;
+  let from$t = (qRow + min(i$t, p.Nq - 1u)) * p.QC + at;
+  var most$t: f32 = -1e30;
+  var sum$t: f32 = 0.0;
+  //!for c in 0..E4
+  let q$t_$c = q_load4(from$t + $c * 4) * p.scale;
+  var o$t_$c = vec4f();
+  //!end
+  //!end
+  for (var j = 0u; j < p.Nk; j++) {
+    let key = (wg.z * p.Nk + j) * p.KC + p.first + at;
+    //!for t in 0..LR
+    var s$t: f32 = 0.0;
+    //!end
+    //!for c in 0..E4
+    {
+      let k = kv_load4(key + $c * 4);
+      //!for t in 0..LR
+      s$t += dot(q$t_$c, k);
+      //!end
+    }
+    //!end
+    //!for t in 0..LR
+    let before$t = most$t;
+    most$t = max(most$t, s$t);
+    let shrink$t = exp(before$t - most$t);
+    let e$t = exp(s$t - most$t);
+    sum$t = sum$t * shrink$t + e$t;
+    //!end
+    //!for c in 0..E4
+    {
+      let v = kv_load4(key + p.D + $c * 4);
+      //!for t in 0..LR
+      o$t_$c = o$t_$c * shrink$t + e$t * v;
+      //!end
+    }
+    //!end
+  }
+  //!for t in 0..LR
+  if (i$t < p.Nq) {
+    let inverse = 1.0 / sum$t;
+    let to = (wg.z * p.Nq + i$t) * p.D + at;
+    //!for c in 0..E4
+    o_store4(to + $c * 4, o$t_$c * inverse);
+    //!end
+    //!if lse
+    lse[(wg.z * p.H + wg.y) * p.Nq + i$t] = most$t + log(sum$t);
+    //!end
+  }
+  //!end
+}
