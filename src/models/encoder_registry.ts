@@ -1,0 +1,83 @@
+/**
+ * The encoders this project knows, by name.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../core/errors.ts";
+import { nearest } from "../core/nearest.ts";
+import type { EncoderArch, EncoderOutput, EncoderSpec, FamilyName, Pooling } from "./encoder_spec.ts";
+import { index } from "./encoders/index.gen.ts";
+
+/** Every encoder, in the order of the file names. */
+export const ENCODERS: readonly EncoderSpec[] = Object.values(index);
+
+/** Spellings differ in case and in what separates words. */
+function plain(name: string): string {
+  return name.toLowerCase().replaceAll(/[-_./ ]/g, "");
+}
+
+function spellings({ name, aliases, source }: EncoderSpec): string[] {
+  return [name, ...aliases, source.repo, ...(source.mirrors ?? [])];
+}
+
+/** Names of the encoders that can be loaded. */
+export function encoderNames(): string[] {
+  return ENCODERS.filter(({ refused }) => refused === undefined).map(({ name }) => name);
+}
+
+/**
+ * An encoder by name, alias or Hugging Face repository.
+ *
+ * @throws {ConfigError} If none has the name (`hint` offers the nearest one), or it is known but cannot be loaded.
+ */
+export function findEncoder(name: string): EncoderSpec {
+  const wanted = plain(name);
+  const found = ENCODERS.find((spec) => spellings(spec).some((spelling) => plain(spelling) === wanted));
+  if (found === undefined) {
+    const words = ENCODERS.flatMap((spec) => spellings(spec).map((spelling) => plain(spelling)));
+    const near = nearest(wanted, words);
+    const spec = near === undefined
+      ? undefined
+      : ENCODERS.find((s) => spellings(s).some((word) => plain(word) === near));
+    throw new ConfigError(`Cannot find encoder "${name}": no such name`, {
+      code: "encoder-unknown",
+      hint: spec
+        ? `Did you mean ${spec.name}?`
+        : `Known are ${encoderNames().join(", ")}; a folder with weights works as well`,
+      context: { given: name, ...(spec && { nearest: spec.name }) },
+    });
+  }
+  if (found.refused !== undefined) {
+    throw new ConfigError(`Cannot load encoder "${found.name}": ${found.refused}`, {
+      code: "encoder-refused",
+      hint: `Known are ${encoderNames().join(", ")}`,
+      context: { given: name },
+    });
+  }
+  return found;
+}
+
+/** Sizes that tell encoders apart; the position table may be on another grid. */
+const TELLING = ["width", "depth", "hidden", "mlp", "patch", "registers", "prefixPositions", "layerScale"] as const;
+
+/** Encoders a file may hold, from its sizes: several were trained on the same architecture. Those of its family come first. */
+export function matchingEncoders(family: FamilyName, arch: EncoderArch): EncoderSpec[] {
+  const same = ENCODERS.filter((spec) => TELLING.every((key) => spec.arch[key] === arch[key]));
+  return [...same.filter((spec) => spec.family === family), ...same.filter((spec) => spec.family !== family)];
+}
+
+/**
+ * The output of an encoder under another pooling than its own: SEAL and TRIDENT disagree on some.
+ *
+ * @throws {ConfigError} If the encoder cannot pool so.
+ */
+export function outputWith(spec: EncoderSpec, pooling: Pooling = spec.output.pooling): EncoderOutput {
+  if (pooling === spec.output.pooling) return spec.output;
+  if (pooling === "attn_pool" || spec.output.pooling === "attn_pool") {
+    throw new ConfigError(`Cannot pool ${spec.name} by ${pooling}: wanted ${spec.output.pooling}`, {
+      context: { key: "pooling", given: pooling },
+    });
+  }
+  return { pooling, dim: pooling === "cls" ? spec.arch.width : 2 * spec.arch.width };
+}
