@@ -9,7 +9,7 @@ import type { Gpu } from "../src/gpu/device.ts";
 import { Plan } from "../src/graph/plan.ts";
 import { Store } from "../src/graph/store.ts";
 import type { Tensor } from "../src/graph/tensor.ts";
-import { vitBlock, vitBlockParameters } from "../src/models/vit.ts";
+import { applyBlock, createBlock } from "../src/nn/block.ts";
 import { Parameters } from "../src/nn/parameters.ts";
 import { attentionCost, selfAttention } from "../src/ops/attention.ts";
 import { layernorm, layernormCost } from "../src/ops/layernorm.ts";
@@ -76,12 +76,12 @@ function block(B: number, N: number, D: number): BenchCase {
     open: async (gpu) => {
       const parameters = new Parameters(gpu);
       const config = { width: D, hidden: 4 * D, mlp: "gelu", heads } as const;
-      const layers = vitBlockParameters(parameters, "block", config, new Rng(2));
+      const layers = createBlock(parameters, "block", config, { rng: new Rng(2) });
       parameters.allocate();
       const { program, close } = await open(gpu, (g, make) => {
         const x = make("x", [B, N, D]);
         x.requiresGrad = true;
-        const y = vitBlock(g, layers, x, config);
+        const y = applyBlock(g, layers, x, config);
         return [backward(g, [{ tensor: y, grad: make("dy", y.shape) }]).of(x)!];
       });
       return { program, close: () => (close(), parameters.destroy()) };

@@ -11,7 +11,7 @@ import { Plan } from "../../src/graph/plan.ts";
 import type { Program } from "../../src/graph/program.ts";
 import { Store } from "../../src/graph/store.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
-import { type VitBlock, vitBlock } from "../../src/models/vit.ts";
+import { applyBlock, type Block } from "../../src/nn/block.ts";
 import { selfAttention } from "../../src/ops/attention.ts";
 import { concat } from "../../src/ops/concat.ts";
 import { layernorm } from "../../src/ops/layernorm.ts";
@@ -76,7 +76,7 @@ async function work(
   };
 }
 
-function blockOf(p: Tensors<BlockParam>, eps: number): VitBlock {
+function blockOf(p: Tensors<BlockParam>, eps: number): Block {
   const layer = (weight: Tensor, bias: Tensor) => ({ weight, bias, lora: undefined });
   return {
     norm1: { weight: p.g1, bias: p.b1, eps },
@@ -97,7 +97,7 @@ async function block(spec: BlockSpec, sets: readonly HostTensors[], params: Bloc
   return await work(sets, (g, { x, dy }) => {
     const wanted = [x!, ...BLOCK_PARAMS.map((name) => weights[name])];
     for (const tensor of wanted) tensor.requiresGrad = grad;
-    const y = vitBlock(g, layers, x!, { heads: spec.heads, mlp: "gelu" });
+    const y = applyBlock(g, layers, x!, { heads: spec.heads, mlp: "gelu" });
     if (!grad) return { y };
     const grads = backward(g, [{ tensor: y, grad: dy! }]);
     const names = ["dx", ...BLOCK_PARAMS.map((name) => `d${name}`)];

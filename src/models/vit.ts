@@ -11,43 +11,32 @@ import { ConfigError } from "../core/errors.ts";
 import { Rng } from "../core/rng.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { Tensor } from "../graph/tensor.ts";
-import { constant, fanInUniform, truncatedNormal } from "../nn/init.ts";
 import {
-  applyLinear,
-  applyNorm,
-  type LinearLayer,
-  linearLayer,
-  type LinearLayerOptions,
-  type LoraOptions,
-  type NormLayer,
-  normLayer,
-} from "../nn/layers.ts";
+  applyBlock,
+  applyBlockToFirst,
+  type BlockConfig,
+  type BlockOptions,
+  blockTensors,
+  createBlock,
+} from "../nn/block.ts";
+import { constant, fanInUniform, truncatedNormal } from "../nn/init.ts";
+import { applyNorm, normLayer } from "../nn/layers.ts";
 import type { Parameters } from "../nn/parameters.ts";
-import { selfAttention } from "../ops/attention.ts";
 import { add } from "../ops/binary.ts";
 import { concat } from "../ops/concat.ts";
 import { patchEmbed } from "../ops/patch_embed.ts";
+import { resamplePositions, type ResamplePositionsOptions } from "../ops/resample_positions.ts";
 import { slice } from "../ops/slice.ts";
 import { prependTokens } from "../ops/token.ts";
 
 /** Architecture of a vision transformer. */
-export interface VitConfig {
+export interface VitConfig extends BlockConfig {
   /** Side of the square input, px. */
   readonly imageSize: number;
   /** Side of a patch, px. */
   readonly patch: number;
-  /** Features of a token. */
-  readonly width: number;
   /** Blocks. */
   readonly depth: number;
-  /** Attention heads. */
-  readonly heads: number;
-  /** Width between the two MLP layers; for `swiglu` the width of the gated product. */
-  readonly hidden: number;
-  /** Exact GELU, or timm's packed SwiGLU. */
-  readonly mlp: "gelu" | "swiglu";
-  /** Starting value of LayerScale; undefined has none. */
-  readonly layerScale?: number | undefined;
   /** Register tokens after the class token. */
   readonly registers?: number;
   /**
@@ -55,10 +44,8 @@ export interface VitConfig {
    * 1 + registers.
    */
   readonly prefixPositions?: number;
-  /** Whether the fused qkv layer has a bias; default true. */
-  readonly qkvBias?: boolean;
-  /** Of all normalisations; timm's ViTs use 1e-6. */
-  readonly eps?: number;
+  /** The position table on disk is for another grid than the image gives. */
+  readonly resample?: { readonly grid: number } & Omit<ResamplePositionsOptions, "from" | "to" | "prefix">;
   /** Channel means of x/255. */
   readonly mean: readonly [number, number, number];
   /** Channel standard deviations of x/255. */
@@ -66,29 +53,25 @@ export interface VitConfig {
 }
 
 /** How parameters are made. */
-export interface VitOptions {
+export interface VitOptions extends Omit<BlockOptions, "rng"> {
   /** Before every name, for example `visual.`. */
   prefix?: string;
   /** Seed of a random start; without it all parameters must be loaded. */
   seed?: number;
-  /** Low-rank update of a linear layer by its name, or undefined. */
-  lora?: (name: string) => LoraOptions | undefined;
-}
-
-/** Parameters of one block. */
-export interface VitBlock {
-  readonly norm1: NormLayer;
-  readonly qkv: LinearLayer;
-  readonly proj: LinearLayer;
-  readonly ls1: Tensor | undefined;
-  readonly norm2: NormLayer;
-  readonly fc1: LinearLayer;
-  readonly fc2: LinearLayer;
-  readonly ls2: Tensor | undefined;
 }
 
 /** Tokens after each stage, by name: `embed`, `block_00` …, `norm`. */
 export type Taps = Record<string, Tensor>;
+
+/** How the encoder runs. */
+export interface VitForward {
+  /** `recompute[i]` keeps nothing of block i but its input. */
+  recompute?: readonly boolean[];
+  /** Switches dropout of the low-rank branches on. */
+  training?: boolean;
+  /** The last block computes the class token only: exact where nothing else of it is used. */
+  firstTokenOnly?: boolean;
+}
 
 /** A vision transformer whose parameters exist. */
 export interface Vit {
@@ -100,78 +83,9 @@ export interface Vit {
    * Appends the encoder.
    *
    * @param images RGB bytes `[B, S, S, 3]`, or f32 of the same shape, already normalised.
-   * @param options `recompute[i]` keeps nothing of block i but its input; `training` switches dropout on.
-   * @returns Normalised tokens `[B, N, D]` and the taps.
+   * @returns Normalised tokens `[B, N, D]`, or `[B, 1, D]` with `firstTokenOnly`, and the taps.
    */
-  forward(
-    g: Plan,
-    images: Tensor,
-    options?: { recompute?: readonly boolean[]; training?: boolean },
-  ): { x: Tensor; taps: Taps };
-}
-
-/** Trainable tensors of one block, which recomputation must know. */
-function blockTensors(block: VitBlock): Tensor[] {
-  const linears = [block.qkv, block.proj, block.fc1, block.fc2];
-  return [
-    ...linears.flatMap(({ weight, bias, lora }) => [weight, bias, lora?.a, lora?.b]),
-    ...[block.norm1, block.norm2].flatMap(({ weight, bias }) => [weight, bias]),
-    block.ls1,
-    block.ls2,
-  ].filter((tensor): tensor is Tensor => tensor?.grad !== undefined);
-}
-
-/** Appends one pre-norm block: x + ls1 * attention(norm1(x)), then + ls2 * mlp(norm2(.)). */
-export function vitBlock(
-  g: Plan,
-  block: VitBlock,
-  x: Tensor,
-  config: Pick<VitConfig, "heads" | "mlp">,
-  training = false,
-): Tensor {
-  const { norm1, qkv, proj, ls1, norm2, fc1, fc2, ls2 } = block;
-  const packed = applyLinear(g, qkv, applyNorm(g, norm1, x), { training });
-  const attended = selfAttention(g, packed, { heads: config.heads });
-  const h = applyLinear(g, proj, attended, { residual: x, gamma: ls1, training });
-  const inner = applyLinear(g, fc1, applyNorm(g, norm2, h), { act: config.mlp, training });
-  return applyLinear(g, fc2, inner, { residual: h, gamma: ls2, training });
-}
-
-/**
- * Adds the parameters of one block.
- *
- * @param name Such as `blocks.0`.
- */
-export function vitBlockParameters(
-  parameters: Parameters,
-  name: string,
-  config: Pick<VitConfig, "width" | "hidden" | "mlp" | "layerScale" | "qkvBias" | "eps">,
-  rng?: Rng,
-  lora?: VitOptions["lora"],
-): VitBlock {
-  const { width, hidden, mlp, layerScale, qkvBias = true, eps = 1e-6 } = config;
-  const linear = (part: string, input: number, output: number, options: LinearLayerOptions = {}) => {
-    const update = lora?.(`${name}.${part}`);
-    return linearLayer(parameters, `${name}.${part}`, input, output, {
-      ...options,
-      ...(rng && { weightInit: truncatedNormal(rng), biasInit: constant(0) }),
-      ...(update && { lora: rng ? { init: fanInUniform(rng), ...update } : update }),
-    });
-  };
-  const scale = (part: string) =>
-    layerScale === undefined
-      ? undefined
-      : parameters.add(`${name}.${part}.gamma`, [width], { init: constant(layerScale) });
-  return {
-    norm1: normLayer(parameters, `${name}.norm1`, width, eps),
-    qkv: linear("attn.qkv", width, 3 * width, { bias: qkvBias }),
-    proj: linear("attn.proj", width, width),
-    ls1: scale("ls1"),
-    norm2: normLayer(parameters, `${name}.norm2`, width, eps),
-    fc1: linear("mlp.fc1", width, mlp === "swiglu" ? 2 * hidden : hidden),
-    fc2: linear("mlp.fc2", hidden, width),
-    ls2: scale("ls2"),
-  };
+  forward(g: Plan, images: Tensor, options?: VitForward): { x: Tensor; taps: Taps };
 }
 
 function check(config: VitConfig): void {
@@ -201,6 +115,14 @@ function check(config: VitConfig): void {
   }
 }
 
+/** The position table for the grid of the image. */
+function positionsOf(g: Plan, table: Tensor, { resample, imageSize, patch, prefixPositions = 1 }: VitConfig): Tensor {
+  if (!resample) return table;
+  const { grid, ...rule } = resample;
+  const side = imageSize / patch;
+  return resamplePositions(g, table, { from: [grid, grid], to: [side, side], prefix: prefixPositions, ...rule });
+}
+
 /**
  * Adds the parameters of a vision transformer.
  *
@@ -209,14 +131,15 @@ function check(config: VitConfig): void {
 export function createVit(parameters: Parameters, config: VitConfig, options: VitOptions = {}): Vit {
   check(config);
   const { imageSize, patch, width, depth, registers = 0, prefixPositions = 1, eps = 1e-6, mean, std } = config;
-  const { prefix = "", seed, lora } = options;
+  const { prefix = "", seed, lora, dtype } = options;
   const rng = seed === undefined ? undefined : new Rng(seed, 0);
   const start = (std: number) => (rng ? { init: std ? truncatedNormal(rng, std) : constant(0) } : {});
   const grid = (imageSize / patch) ** 2;
   const extra = 1 + registers;
   const cls = parameters.add(`${prefix}cls_token`, [1, 1, width], start(1e-6));
   const reg = registers ? parameters.add(`${prefix}reg_token`, [1, registers, width], start(1e-6)) : undefined;
-  const pos = parameters.add(`${prefix}pos_embed`, [1, prefixPositions + grid, width], start(0.02));
+  const stored = config.resample ? config.resample.grid ** 2 : grid;
+  const pos = parameters.add(`${prefix}pos_embed`, [1, prefixPositions + stored, width], start(0.02));
   const weight = parameters.add(
     `${prefix}patch_embed.proj.weight`,
     [width, 3, patch, patch],
@@ -225,13 +148,14 @@ export function createVit(parameters: Parameters, config: VitConfig, options: Vi
   const bias = parameters.add(`${prefix}patch_embed.proj.bias`, [width], rng && { init: constant(0) });
   const blocks = Array.from(
     { length: depth },
-    (_, i) => vitBlockParameters(parameters, `${prefix}blocks.${i}`, config, rng, lora),
+    (_, i) => createBlock(parameters, `${prefix}blocks.${i}`, config, { rng, lora, dtype }),
   );
   const norm = normLayer(parameters, `${prefix}norm`, width, eps);
 
   const embed = (g: Plan, images: Tensor): Tensor => {
     const patches = patchEmbed(g, images, weight, bias, { patch, mean, std });
-    const rows = (start: number, count: number) => slice(g, pos.reshape([-1, width]), 0, start, count);
+    const table = positionsOf(g, pos.reshape([-1, width]), config);
+    const rows = (start: number, count: number) => slice(g, table, 0, start, count);
     const tokens = [cls.reshape([1, width]), ...(reg ? [reg.reshape([registers, width])] : [])];
     let prefix = concat(g, tokens, 0);
     if (prefixPositions === extra) prefix = add(g, prefix, rows(0, extra));
@@ -242,11 +166,12 @@ export function createVit(parameters: Parameters, config: VitConfig, options: Vi
   return {
     config,
     tokens: grid + extra,
-    forward(g, images, { recompute = [], training = false } = {}) {
+    forward(g, images, { recompute = [], training = false, firstTokenOnly = false } = {}) {
       const taps: Taps = {};
       let x = taps.embed = embed(g, images);
       blocks.forEach((block, i) => {
-        const run = (h: Tensor) => vitBlock(g, block, h, config, training);
+        const apply = firstTokenOnly && i === depth - 1 ? applyBlockToFirst : applyBlock;
+        const run = (h: Tensor) => apply(g, block, h, { ...config, training });
         x = recompute[i] ? checkpoint(g, run, [x], blockTensors(block)) : run(x);
         taps[`block_${String(i).padStart(2, "0")}`] = x;
       });

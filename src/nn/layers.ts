@@ -5,12 +5,14 @@
  * @module
  */
 
-import type { Dtype } from "../core/dtype.ts";
+import { type Dtype, dtypeBytes } from "../core/dtype.ts";
 import type { Plan } from "../graph/plan.ts";
+import { STORE_ALIGN } from "../graph/store.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { layernorm } from "../ops/layernorm.ts";
 import { dropout } from "../ops/dropout.ts";
 import { linear, type LinearParams } from "../ops/linear.ts";
+import { slice } from "../ops/slice.ts";
 import { constant, type Init } from "./init.ts";
 import type { Parameters } from "./parameters.ts";
 
@@ -67,7 +69,12 @@ export function linearLayer(
   options: LinearLayerOptions = {},
 ): LinearLayer {
   const { bias = true, dtype = "f32", lora, weightInit, biasInit } = options;
-  const weight = parameters.add(`${name}.weight`, [output, input], { dtype, ...(weightInit && { init: weightInit }) });
+  // Trained weights are f32 whatever the frozen ones are stored as.
+  const stored = parameters.trains(`${name}.weight`) ? "f32" : dtype;
+  const weight = parameters.add(`${name}.weight`, [output, input], {
+    dtype: stored,
+    ...(weightInit && { init: weightInit }),
+  });
   return {
     weight,
     bias: bias ? parameters.add(`${name}.bias`, [output], { ...(biasInit && { init: biasInit }) }) : undefined,
@@ -97,6 +104,22 @@ export function applyLinear(g: Plan, layer: LinearLayer, x: Tensor, options: App
   const { a, b, scale } = lora;
   const branch = training && lora.dropout > 0 ? dropout(g, x, lora.dropout) : undefined;
   return linear(g, x, { weight, bias, lora: { a, b, scale, x: branch }, ...fused });
+}
+
+/** Rows of a matrix or vector: a view where the device can bind one, else a copy with its gradient. */
+function rowsOf(g: Plan, x: Tensor, start: number, count: number): Tensor {
+  const inner = x.size / x.dim(0);
+  const aligned = (x.byteOffset + start * inner * dtypeBytes(x.dtype)) % STORE_ALIGN === 0;
+  return x.requiresGrad || !aligned
+    ? slice(g, x, 0, start, count)
+    : x.slice(start * inner, [count, ...x.shape.slice(1)]);
+}
+
+/** The outputs `start .. start + count` of a linear layer as a layer of their own. */
+export function linearRows(g: Plan, layer: LinearLayer, start: number, count: number): LinearLayer {
+  const rows = (x: Tensor) => rowsOf(g, x, start, count);
+  const { weight, bias, lora } = layer;
+  return { weight: rows(weight), bias: bias && rows(bias), lora: lora && { ...lora, b: rows(lora.b) } };
 }
 
 /** A layer normalisation. */

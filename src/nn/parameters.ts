@@ -49,8 +49,7 @@ export class Parameters {
    */
   add(name: string, shape: Shape, options: ParameterOptions = {}): Tensor {
     if (this.#tensors.has(name)) throw new ConfigError(`Cannot add parameter ${name}: the name is taken`);
-    const byName = typeof this.trainable === "function" ? this.trainable(name) : this.trainable;
-    const { trainable = byName, dtype = "f32", init } = options;
+    const { trainable = this.trains(name), dtype = "f32", init } = options;
     if (trainable && dtype !== "f32") {
       throw new ConfigError(`Cannot train ${name} stored as ${dtype}: wanted f32`, {
         context: { key: name, given: dtype },
@@ -64,6 +63,11 @@ export class Parameters {
     this.#tensors.set(name, tensor);
     if (init) this.#pending.push([tensor, init]);
     return tensor;
+  }
+
+  /** Whether a parameter of this name trains unless its options say otherwise. */
+  trains(name: string): boolean {
+    return typeof this.trainable === "function" ? this.trainable(name) : this.trainable;
   }
 
   readonly #pending: [Tensor, Init][] = [];

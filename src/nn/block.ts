@@ -1,0 +1,170 @@
+/**
+ * The pre-norm transformer block of vision transformers: its parameters, under timm's names, and its forward pass.
+ *
+ * Same as timm `Block` with `Attention`, `LayerScale` and `Mlp` or `SwiGLUPacked`.
+ *
+ * @module
+ */
+
+import type { Dtype } from "../core/dtype.ts";
+import type { Rng } from "../core/rng.ts";
+import type { Plan } from "../graph/plan.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import { crossAttention, selfAttention } from "../ops/attention.ts";
+import { slice } from "../ops/slice.ts";
+import { constant, fanInUniform, truncatedNormal } from "./init.ts";
+import {
+  applyLinear,
+  applyNorm,
+  type LinearLayer,
+  linearLayer,
+  type LinearLayerOptions,
+  linearRows,
+  type LoraOptions,
+  type NormLayer,
+  normLayer,
+} from "./layers.ts";
+import type { Parameters } from "./parameters.ts";
+
+/** Sizes of a block. */
+export interface BlockConfig {
+  /** Features of a token. */
+  readonly width: number;
+  /** Attention heads. */
+  readonly heads: number;
+  /** Width between the two MLP layers; for `swiglu` the width of the gated product. */
+  readonly hidden: number;
+  /** Exact GELU, or timm's packed SwiGLU. */
+  readonly mlp: "gelu" | "swiglu";
+  /** Starting value of LayerScale; undefined has none. */
+  readonly layerScale?: number | undefined;
+  /** Whether the fused qkv layer has a bias; default true. */
+  readonly qkvBias?: boolean;
+  /** Of both normalisations; default 1e-6. */
+  readonly eps?: number;
+}
+
+/** Parameters of one block. */
+export interface Block {
+  /** Before attention. */
+  readonly norm1: NormLayer;
+  /** Queries, keys and values, one behind the other. */
+  readonly qkv: LinearLayer;
+  /** After attention. */
+  readonly proj: LinearLayer;
+  /** LayerScale of the attention branch. */
+  readonly ls1: Tensor | undefined;
+  /** Before the MLP. */
+  readonly norm2: NormLayer;
+  /** First layer of the MLP. */
+  readonly fc1: LinearLayer;
+  /** Second layer of the MLP. */
+  readonly fc2: LinearLayer;
+  /** LayerScale of the MLP branch. */
+  readonly ls2: Tensor | undefined;
+}
+
+/** How the parameters of a block are made. */
+export interface BlockOptions {
+  /** Seeded start; without it all parameters must be loaded. */
+  rng?: Rng | undefined;
+  /** Low-rank update of a linear layer by its name, or undefined. */
+  lora?: ((name: string) => LoraOptions | undefined) | undefined;
+  /** Storage of frozen linear weights: f32 (default), f16 or bf16. */
+  dtype?: Dtype | undefined;
+}
+
+/**
+ * Adds the parameters of one block.
+ *
+ * @param name Such as `blocks.0`.
+ */
+export function createBlock(
+  parameters: Parameters,
+  name: string,
+  config: BlockConfig,
+  { rng, lora, dtype = "f32" }: BlockOptions = {},
+): Block {
+  const { width, hidden, mlp, layerScale, qkvBias = true, eps = 1e-6 } = config;
+  const linear = (part: string, input: number, output: number, options: LinearLayerOptions = {}) => {
+    const update = lora?.(`${name}.${part}`);
+    return linearLayer(parameters, `${name}.${part}`, input, output, {
+      dtype,
+      ...options,
+      ...(rng && { weightInit: truncatedNormal(rng), biasInit: constant(0) }),
+      ...(update && { lora: rng ? { init: fanInUniform(rng), ...update } : update }),
+    });
+  };
+  const scale = (part: string) =>
+    layerScale === undefined
+      ? undefined
+      : parameters.add(`${name}.${part}.gamma`, [width], { init: constant(layerScale) });
+  return {
+    norm1: normLayer(parameters, `${name}.norm1`, width, eps),
+    qkv: linear("attn.qkv", width, 3 * width, { bias: qkvBias }),
+    proj: linear("attn.proj", width, width),
+    ls1: scale("ls1"),
+    norm2: normLayer(parameters, `${name}.norm2`, width, eps),
+    fc1: linear("mlp.fc1", width, mlp === "swiglu" ? 2 * hidden : hidden),
+    fc2: linear("mlp.fc2", hidden, width),
+    ls2: scale("ls2"),
+  };
+}
+
+/** Trainable tensors of one block, which recomputation must know. */
+export function blockTensors(block: Block): Tensor[] {
+  const linears = [block.qkv, block.proj, block.fc1, block.fc2];
+  return [
+    ...linears.flatMap(({ weight, bias, lora }) => [weight, bias, lora?.a, lora?.b]),
+    ...[block.norm1, block.norm2].flatMap(({ weight, bias }) => [weight, bias]),
+    block.ls1,
+    block.ls2,
+  ].filter((tensor): tensor is Tensor => tensor?.grad !== undefined);
+}
+
+/** What the forward pass needs to know of the sizes. */
+export type BlockForward = Pick<BlockConfig, "heads" | "mlp"> & {
+  /** Switches dropout of the low-rank branches on. */
+  training?: boolean;
+};
+
+/** Everything after attention: projection, residual, MLP, residual. */
+function afterAttention(
+  g: Plan,
+  block: Block,
+  x: Tensor,
+  attended: Tensor,
+  { mlp, training = false }: BlockForward,
+): Tensor {
+  const { proj, ls1, norm2, fc1, fc2, ls2 } = block;
+  const h = applyLinear(g, proj, attended, { residual: x, gamma: ls1, training });
+  const inner = applyLinear(g, fc1, applyNorm(g, norm2, h), { act: mlp, training });
+  return applyLinear(g, fc2, inner, { residual: h, gamma: ls2, training });
+}
+
+/**
+ * Appends one block: h = x + ls1 * attention(norm1(x)), y = h + ls2 * mlp(norm2(h)).
+ *
+ * @param x Tokens `[B, N, D]`.
+ */
+export function applyBlock(g: Plan, block: Block, x: Tensor, forward: BlockForward): Tensor {
+  const { heads, training = false } = forward;
+  const packed = applyLinear(g, block.qkv, applyNorm(g, block.norm1, x), { training });
+  return afterAttention(g, block, x, selfAttention(g, packed, { heads }), forward);
+}
+
+/**
+ * Appends one block for the first token only: the others serve as keys and values. Exact for encoders that use no other token
+ * of the last block, and saves three quarters of it.
+ *
+ * @param x Tokens `[B, N, D]`.
+ * @returns First token `[B, 1, D]`.
+ */
+export function applyBlockToFirst(g: Plan, block: Block, x: Tensor, forward: BlockForward): Tensor {
+  const { heads, training = false } = forward;
+  const D = x.dim(-1);
+  const h = applyNorm(g, block.norm1, x);
+  const q = applyLinear(g, linearRows(g, block.qkv, 0, D), slice(g, h, 1, 0, 1), { training });
+  const kv = applyLinear(g, linearRows(g, block.qkv, D, 2 * D), h, { training });
+  return afterAttention(g, block, slice(g, x, 1, 0, 1), crossAttention(g, q, kv, { heads }), forward);
+}
