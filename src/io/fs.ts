@@ -4,12 +4,32 @@
  * @module
  */
 
+import { DataError } from "../core/errors.ts";
+import { checkRange, type Folder, isPlainName, missingFile, type RandomAccess } from "./random_access.ts";
+
+/** Bytes one system call reads at most: the kernel cuts larger reads anyway. */
+const READ = 1 << 26;
+
 /** Writes a file so that it is there whole or not at all: under a temporary name first, then renamed. */
 export function writeFileAtomic(path: string, data: Uint8Array | string): void {
+  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+  whole(path, (temporary) => Deno.writeFileSync(temporary, bytes));
+}
+
+/** As {@linkcode writeFileAtomic}, from pieces that need not be in memory together. */
+export function writeChunksAtomic(path: string, chunks: Iterable<Uint8Array>): void {
+  whole(path, (temporary) => {
+    using file = Deno.openSync(temporary, { write: true, create: true, truncate: true });
+    for (const chunk of chunks) {
+      for (let at = 0; at < chunk.byteLength;) at += file.writeSync(chunk.subarray(at));
+    }
+  });
+}
+
+function whole(path: string, write: (temporary: string) => void): void {
   const temporary = `${path}.${Deno.pid}.tmp`;
   try {
-    if (typeof data === "string") Deno.writeTextFileSync(temporary, data);
-    else Deno.writeFileSync(temporary, data);
+    write(temporary);
     Deno.renameSync(temporary, path);
   } catch (error) {
     try {
@@ -17,4 +37,71 @@ export function writeFileAtomic(path: string, data: Uint8Array | string): void {
     } catch { /* it was never made */ }
     throw error;
   }
+}
+
+/**
+ * Opens a file for reading by range. Reads are serialised: they share one position.
+ *
+ * @throws {DataError} If there is no such file.
+ */
+export async function openFile(path: string): Promise<RandomAccess> {
+  const file = await Deno.open(path).catch((cause: Error) => {
+    throw new DataError(
+      `Cannot open ${path}: ${cause instanceof Deno.errors.NotFound ? "no such file" : cause.message}`,
+      {
+        code: "file-missing",
+        context: { file: path },
+        cause,
+      },
+    );
+  });
+  const { size, isFile } = await file.stat();
+  if (!isFile) {
+    file.close();
+    throw new DataError(`Cannot open ${path}: it is no file`, { code: "file-missing", context: { file: path } });
+  }
+  let last: Promise<unknown> = Promise.resolve();
+  async function readAt(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    const out = new Uint8Array(length);
+    await file.seek(offset, Deno.SeekMode.Start);
+    for (let at = 0; at < length;) {
+      const got = await file.read(out.subarray(at, Math.min(length, at + READ)));
+      // The file became shorter after it was opened.
+      if (got === null) checkRange(path, offset + at, offset, length);
+      at += got ?? 0;
+    }
+    return out;
+  }
+  return {
+    name: path,
+    size,
+    async read(offset, length) {
+      checkRange(path, size, offset, length);
+      const result = last.then(() => readAt(offset, length));
+      last = result.catch(() => {});
+      return await result;
+    },
+    close: () => file.close(),
+  };
+}
+
+/** A folder of the file system; its files are read by range and written whole or not at all. */
+export function openFolder(path: string): Folder {
+  const inside = (name: string): string => {
+    if (!isPlainName(name)) throw missingFile(path, name);
+    return `${path.replace(/[/\\]+$/, "")}/${name}`;
+  };
+  return {
+    name: path,
+    async list() {
+      const names: string[] = [];
+      for await (const entry of Deno.readDir(path)) if (!entry.isDirectory) names.push(entry.name);
+      return names.sort();
+    },
+    open: async (name) => await openFile(inside(name)),
+    async write(name, data) {
+      await Deno.mkdir(path, { recursive: true });
+      writeFileAtomic(inside(name), data);
+    },
+  };
 }

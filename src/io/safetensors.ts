@@ -1,39 +1,35 @@
 /**
  * The safetensors format: eight bytes of header length, a JSON header, raw little-endian tensors.
  *
- * Source: huggingface/safetensors, README "Format". The reader accepts exactly what the reference accepts: tensors tile the
- * data without holes or overlap, lengths agree with shape and type.
+ * Source: huggingface/safetensors, README "Format". As in the reference, tensors tile the data without holes or overlap and
+ * lengths agree with shape and type. A name that comes twice, of which the reference takes the last, is refused.
  *
  * @module
  */
 
-import { FormatError } from "../core/errors.ts";
-import { type Shape, sizeOf } from "../core/shape.ts";
-
-/** Element types of the format, with their bytes. */
-const TYPES: Readonly<Record<string, number>> = {
-  F64: 8,
-  F32: 4,
-  F16: 2,
-  BF16: 2,
-  I64: 8,
-  I32: 4,
-  I16: 2,
-  I8: 1,
-  U64: 8,
-  U32: 4,
-  U16: 2,
-  U8: 1,
-  BOOL: 1,
-};
+import { DataError, FormatError } from "../core/errors.ts";
+import { formatShape, type Shape } from "../core/shape.ts";
+import { parseJson } from "./json.ts";
+import type { RandomAccess } from "./random_access.ts";
+import {
+  countOf,
+  isWeightDtype,
+  toF32,
+  WEIGHT_DTYPES,
+  weightBytes,
+  type WeightDtype,
+  WeightTensor,
+} from "./weight_tensor.ts";
 
 /** Longest header the reference implementation reads, bytes. */
-const MAX_HEADER = 100_000_000;
+export const MAX_HEADER = 100_000_000;
+/** Most dimensions of a tensor. */
+const MAX_RANK = 64;
 
 /** One tensor of a file. */
 export interface SafetensorsEntry {
   /** Type as the format names it, such as `F32`. */
-  readonly dtype: string;
+  readonly dtype: WeightDtype;
   readonly shape: Shape;
   /** First byte and end, within the data that follows the header. */
   readonly offsets: readonly [number, number];
@@ -47,32 +43,62 @@ export interface SafetensorsHeader {
   readonly dataStart: number;
 }
 
-function fail(file: string, offset: number, found: string, expected: string): never {
-  throw new FormatError(`Cannot read ${file} as safetensors: byte ${offset} ${found}, expected ${expected}`, {
+/** A tensor to be written: its elements as bytes, row-major and little-endian. */
+export interface SafetensorsInput {
+  readonly dtype: WeightDtype;
+  readonly shape: Shape;
+  readonly data: Uint8Array;
+}
+
+function error(file: string, offset: number, found: string, expected: string): FormatError {
+  return new FormatError(`Cannot read ${file} as safetensors: byte ${offset} ${found}, expected ${expected}`, {
     context: { file, offset, found, expected },
   });
 }
 
+function fail(file: string, offset: number, found: string, expected: string): never {
+  throw error(file, offset, found, expected);
+}
+
+function isWhole(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
+}
+
 function entryOf(file: string, name: string, value: unknown): SafetensorsEntry {
   const where = `has tensor "${name.slice(0, 80)}"`;
-  const entry = value as { dtype?: unknown; shape?: unknown; data_offsets?: unknown } | null;
-  const whole = (list: unknown): list is number[] =>
-    Array.isArray(list) && list.every((v) => Number.isSafeInteger(v) && v >= 0);
-  if (typeof entry !== "object" || entry === null) fail(file, 8, `${where} described by ${typeof value}`, "an object");
-  const { dtype, shape, data_offsets: offsets } = entry;
-  if (typeof dtype !== "string" || !Object.hasOwn(TYPES, dtype)) {
-    fail(file, 8, `${where} of type ${String(dtype)}`, Object.keys(TYPES).join(" "));
+  if (typeof value !== "object" || value === null) fail(file, 8, `${where} described by ${typeof value}`, "an object");
+  const { dtype, shape, data_offsets: offsets } = value as Record<string, unknown>;
+  if (!isWeightDtype(dtype)) fail(file, 8, `${where} of type ${String(dtype).slice(0, 40)}`, WEIGHT_DTYPES.join(" "));
+  if (!Array.isArray(shape) || shape.length > MAX_RANK || !shape.every(isWhole)) {
+    fail(file, 8, `${where} with shape ${brief(shape)}`, `a list of at most ${MAX_RANK} whole numbers`);
   }
-  if (!whole(shape)) fail(file, 8, `${where} with shape ${JSON.stringify(shape)}`, "a list of whole numbers");
-  if (!whole(offsets) || offsets.length !== 2) {
-    fail(file, 8, `${where} at ${JSON.stringify(offsets)}`, "two offsets");
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isWhole)) {
+    fail(file, 8, `${where} at ${brief(offsets)}`, "two offsets");
   }
   const [from, to] = offsets as [number, number];
-  const bytes = sizeOf(shape) * TYPES[dtype]!;
-  if (!Number.isSafeInteger(bytes) || to - from !== bytes) {
-    fail(file, 8, `${where} of ${to - from} bytes`, `${bytes} for ${dtype} [${shape.join(", ")}]`);
+  const count = countOf(shape);
+  const bytes = count === undefined ? undefined : weightBytes(dtype, count);
+  if (bytes === undefined || to - from !== bytes) {
+    fail(
+      file,
+      8,
+      `${where} of ${to - from} bytes`,
+      `${bytes ?? "a countable number"} for ${dtype} ${formatShape(shape)}`,
+    );
   }
   return { dtype, shape, offsets: [from, to] };
+}
+
+function brief(value: unknown): string {
+  return (JSON.stringify(value) ?? "nothing").slice(0, 80);
+}
+
+/** Bytes of the header, from the first eight of a file. */
+function headerLength(head: Uint8Array, file: string): number {
+  if (head.byteLength < 8) fail(file, head.byteLength, "is the end of the file", "eight bytes of header length");
+  const length = Number(new DataView(head.buffer, head.byteOffset, 8).getBigUint64(0, true));
+  if (length > MAX_HEADER) fail(file, 0, `gives a header of ${length} bytes`, `at most ${MAX_HEADER}`);
+  return length;
 }
 
 /**
@@ -84,40 +110,28 @@ function entryOf(file: string, name: string, value: unknown): SafetensorsEntry {
  * @throws {FormatError} Naming file, place, what was found and what was expected.
  */
 export function parseSafetensorsHeader(head: Uint8Array, fileBytes: number, file: string): SafetensorsHeader {
-  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
-  if (head.byteLength < 8) fail(file, head.byteLength, "is the end of the file", "eight bytes of header length");
-  const length = Number(view.getBigUint64(0, true));
-  if (length > MAX_HEADER) fail(file, 0, `gives a header of ${length} bytes`, `at most ${MAX_HEADER}`);
+  const length = headerLength(head, file);
   if (8 + length > fileBytes || 8 + length > head.byteLength) {
     fail(file, Math.min(fileBytes, head.byteLength), "is the end of the file", `a header up to byte ${8 + length}`);
   }
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(head.subarray(8, 8 + length)));
-  } catch (cause) {
-    fail(file, 8, `begins no JSON header (${(cause as Error).message})`, "a JSON object");
-  }
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+  const json = parseJson(
+    head.subarray(8, 8 + length),
+    (offset, found, expected) => error(file, 8 + offset, found, expected),
+  );
+  if (head[8] !== 0x7b || typeof json !== "object" || json === null) {
     fail(file, 8, "begins no object", "a JSON object");
   }
-  const { __metadata__: metadata = {}, ...described } = json as Record<string, unknown>;
-  const pairs = typeof metadata === "object" && metadata !== null ? Object.entries(metadata) : undefined;
+  const { __metadata__, ...described } = json as Record<string, unknown>;
+  const metadata = __metadata__ ?? {};
+  const pairs = typeof metadata === "object" && !Array.isArray(metadata) ? Object.entries(metadata) : undefined;
   if (!pairs?.every(([, v]) => typeof v === "string")) fail(file, 8, "has __metadata__ that is no text map", "strings");
   const tensors = new Map(Object.entries(described).map(([name, value]) => [name, entryOf(file, name, value)]));
   const dataStart = 8 + length;
   let at = 0;
-  for (
-    const [name, { offsets }] of [...tensors].sort((a, b) =>
-      a[1].offsets[0] - b[1].offsets[0] || a[1].offsets[1] - b[1].offsets[1]
-    )
-  ) {
+  for (const [name, { offsets }] of [...tensors].sort((a, b) => byOffset(a[1], b[1]))) {
     if (offsets[0] !== at) {
-      fail(
-        file,
-        dataStart + offsets[0],
-        `begins tensor "${name}"`,
-        `it at byte ${dataStart + at}, without hole or overlap`,
-      );
+      const expected = `it at byte ${dataStart + at}, without hole or overlap`;
+      fail(file, dataStart + offsets[0], `begins tensor "${name}"`, expected);
     }
     at = offsets[1];
   }
@@ -125,7 +139,34 @@ export function parseSafetensorsHeader(head: Uint8Array, fileBytes: number, file
   return { tensors, metadata: metadata as Record<string, string>, dataStart };
 }
 
-/** Tensors of a whole file in memory, as numbers. Large files are read by range with {@linkcode parseSafetensorsHeader}. */
+function byOffset(a: SafetensorsEntry, b: SafetensorsEntry): number {
+  return a.offsets[0] - b.offsets[0] || a.offsets[1] - b.offsets[1];
+}
+
+/**
+ * Tensors of a file, read when asked for.
+ *
+ * @throws {FormatError} If the header is not valid, or the file is longer or shorter than it says.
+ */
+export async function openSafetensors(
+  source: RandomAccess,
+): Promise<{ tensors: Map<string, WeightTensor>; metadata: Readonly<Record<string, string>> }> {
+  const length = headerLength(await source.read(0, Math.min(8, source.size)), source.name);
+  const head = await source.read(0, Math.min(8 + length, source.size));
+  const { tensors, metadata, dataStart } = parseSafetensorsHeader(head, source.size, source.name);
+  const out = new Map<string, WeightTensor>();
+  for (const [name, { dtype, shape, offsets }] of tensors) {
+    const start = dataStart + offsets[0];
+    const size = weightBytes(dtype, 1);
+    out.set(
+      name,
+      new WeightTensor(name, dtype, shape, (from, to) => source.read(start + from * size!, (to - from) * size!)),
+    );
+  }
+  return { tensors: out, metadata };
+}
+
+/** Tensors of a whole file in memory, as numbers. Large files are read by range with {@linkcode openSafetensors}. */
 export function readSafetensorsF32(
   bytes: Uint8Array,
   file: string,
@@ -134,33 +175,77 @@ export function readSafetensorsF32(
   const out = new Map<string, { shape: Shape; data: Float32Array }>();
   for (const [name, { dtype, shape, offsets }] of tensors) {
     if (dtype !== "F32") fail(file, dataStart + offsets[0], `begins ${dtype} tensor "${name}"`, "F32");
-    const raw = bytes.slice(dataStart + offsets[0], dataStart + offsets[1]);
-    out.set(name, { shape, data: new Float32Array(raw.buffer) });
+    out.set(name, {
+      shape,
+      data: toF32(Uint8Array.from(bytes.subarray(dataStart + offsets[0], dataStart + offsets[1])), dtype, name),
+    });
   }
   return { tensors: out, metadata };
+}
+
+/**
+ * The file of these tensors in pieces: its head, then each tensor's bytes. Wide elements come first, else in the order
+ * given, so that every tensor is aligned to its element; the same input gives the same bytes.
+ *
+ * @throws {DataError} If the bytes of a tensor are not those of its shape, or a name is taken by the format.
+ */
+export function* safetensorsChunks(
+  tensors: ReadonlyMap<string, SafetensorsInput>,
+  metadata: Readonly<Record<string, string>> = {},
+): Generator<Uint8Array> {
+  const width = (dtype: WeightDtype) => weightBytes(dtype, 8)!;
+  const sorted = [...tensors].sort((a, b) => width(b[1].dtype) - width(a[1].dtype));
+  const header = new Map<string, unknown>(Object.keys(metadata).length ? [["__metadata__", metadata]] : []);
+  let at = 0;
+  for (const [name, { dtype, shape, data }] of sorted) {
+    const bytes = weightBytes(dtype, countOf(shape) ?? NaN);
+    if (bytes !== data.byteLength || name === "__metadata__") {
+      throw new DataError(
+        `Cannot write tensor "${name}" as safetensors: ${data.byteLength} bytes, wanted ${bytes} for ${dtype} ${
+          formatShape(shape)
+        }`,
+        { context: { tensor: name, dtype, shape, bytes: data.byteLength } },
+      );
+    }
+    header.set(name, { dtype, shape, data_offsets: [at, at + data.byteLength] });
+    at += data.byteLength;
+  }
+  // Not an object: keys such as "0" would move to the front of one.
+  const text = [...header].map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(",");
+  const json = new TextEncoder().encode(`{${text}}`);
+  // The reference pads the header with spaces so that the data is aligned to eight bytes.
+  const padded = Math.ceil(json.byteLength / 8) * 8;
+  const head = new Uint8Array(8 + padded).fill(0x20, 8);
+  new DataView(head.buffer).setBigUint64(0, BigInt(padded), true);
+  head.set(json, 8);
+  yield head;
+  for (const [, { data }] of sorted) yield data;
+}
+
+/** As {@linkcode safetensorsChunks}, in one array. */
+export function writeSafetensors(
+  tensors: ReadonlyMap<string, SafetensorsInput>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array<ArrayBuffer> {
+  const chunks = [...safetensorsChunks(tensors, metadata)];
+  const out = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    out.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return out;
 }
 
 /** Bytes of a file that holds f32 tensors, in the order given; the same input gives the same bytes. */
 export function writeSafetensorsF32(
   tensors: ReadonlyMap<string, { shape: Shape; data: Float32Array }>,
   metadata: Readonly<Record<string, string>> = {},
-): Uint8Array {
-  const header: Record<string, unknown> = Object.keys(metadata).length ? { __metadata__: metadata } : {};
-  let at = 0;
+): Uint8Array<ArrayBuffer> {
+  const inputs = new Map<string, SafetensorsInput>();
   for (const [name, { shape, data }] of tensors) {
-    header[name] = { dtype: "F32", shape, data_offsets: [at, at + data.byteLength] };
-    at += data.byteLength;
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    inputs.set(name, { dtype: "F32", shape, data: bytes });
   }
-  const json = new TextEncoder().encode(JSON.stringify(header));
-  // The reference pads the header with spaces so that the data is aligned to eight bytes.
-  const padded = Math.ceil(json.byteLength / 8) * 8;
-  const out = new Uint8Array(8 + padded + at).fill(0x20, 8, 8 + padded);
-  new DataView(out.buffer).setBigUint64(0, BigInt(padded), true);
-  out.set(json, 8);
-  let to = 8 + padded;
-  for (const { data } of tensors.values()) {
-    out.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), to);
-    to += data.byteLength;
-  }
-  return out;
+  return writeSafetensors(inputs, metadata);
 }
