@@ -16,6 +16,8 @@ export interface ConfigFacts {
   readonly heads?: number;
   /** Of the normalisations. */
   readonly eps?: number;
+  /** Side of the image the position table is made for, px. */
+  readonly imageSize?: number;
   /** How pictures are prepared. */
   readonly input?: Partial<EncoderInput>;
 }
@@ -66,7 +68,7 @@ export function readEncoderConfig(json: unknown): ConfigFacts {
   if ("pretrained_cfg" in config || "architecture" in config) {
     const heads = number(object(config.model_args).num_heads);
     const input = "pretrained_cfg" in config ? timmInput(config) : undefined;
-    return given<ConfigFacts>({ heads, input });
+    return given<ConfigFacts>({ heads, imageSize: number(object(config.model_args).img_size) ?? input?.size, input });
   }
   const size = number(config.image_size) ?? number(object(config.crop_size).height) ??
     number(object(config.size).height);
@@ -85,6 +87,7 @@ export function readEncoderConfig(json: unknown): ConfigFacts {
   return given<ConfigFacts>({
     heads: number(config.num_attention_heads),
     eps: number(config.layer_norm_eps),
+    imageSize: number(config.image_size),
     input: Object.keys(input).length > 0 ? input : undefined,
   });
 }

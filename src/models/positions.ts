@@ -6,54 +6,48 @@
  */
 
 import { LimitError } from "../core/errors.ts";
-import { type ResampleOptions, resampleTaps } from "../core/resample.ts";
+import { resampleTaps, type Taps } from "../core/resample.ts";
+import type { ResamplePositionsOptions } from "../ops/resample_positions.ts";
 import type { EncoderSpec, FamilyName, PositionRule } from "./encoder_spec.ts";
 import { FAMILIES } from "./families/names.ts";
 
-/** One interpolation of a square grid. */
-export interface PositionStep extends ResampleOptions {
-  /** Rows and columns before. */
-  readonly from: number;
-  /** Rows and columns after. */
-  readonly to: number;
-}
+/** One interpolation of the grid: what `resamplePositions` takes, without the rows before the grid. */
+export type PositionStep = Omit<ResamplePositionsOptions, "prefix">;
 
 /**
  * How an encoder brings its positions to a grid.
  *
  * @param family Family of the file at hand, whose original decides unless the spec has a rule of its own.
  * @param stored Rows and columns on disk.
- * @param wanted Rows and columns of the input: its side over that of a patch.
+ * @param wanted Rows and columns of the input: its sides over that of a patch.
  * @returns Nothing if the grid is right already, else one step or two.
  */
 export function positionSteps(
   family: FamilyName,
   stored: number,
-  wanted: number,
+  wanted: readonly [number, number],
   options: { spec?: EncoderSpec; registers?: number } = {},
 ): PositionStep[] {
   const { spec, registers = spec?.arch.registers ?? 0 } = options;
-  const rule: PositionRule = spec?.positions ?? FAMILIES[family].positions(registers);
+  const { firstGrid, ...rule }: PositionRule = spec?.positions ?? FAMILIES[family].positions(registers);
   const steps: PositionStep[] = [];
-  let at = stored;
-  if (rule.firstGrid !== undefined && at !== rule.firstGrid) {
-    steps.push({ from: at, to: rule.firstGrid, filter: "bilinear", antialias: false });
-    at = rule.firstGrid;
+  let from: readonly [number, number] = [stored, stored];
+  if (firstGrid !== undefined && stored !== firstGrid) {
+    const to = [firstGrid, firstGrid] as const;
+    steps.push({ from, to, filter: "bilinear", antialias: false });
+    from = to;
   }
-  if (at !== wanted) {
-    const { filter, antialias, offset = 0 } = rule;
-    steps.push({ from: at, to: wanted, filter, antialias, scale: at / (wanted + offset) });
-  }
+  if (from[0] !== wanted[0] || from[1] !== wanted[1]) steps.push({ from, to: wanted, ...rule });
   return steps;
 }
 
 /**
  * Interpolates a position table on the CPU.
  *
- * @param table `[prefix + from * from, width]`.
+ * @param table `[prefix + h * w, width]`.
  * @param prefix Rows kept as they are.
- * @returns `[prefix + to * to, width]`; the table itself without steps.
- * @throws {LimitError} If the table has not the rows of the first step.
+ * @returns `[prefix + h' * w', width]`; the table itself without steps.
+ * @throws {LimitError} If the table has not the rows of a step.
  */
 export function resamplePositionTable(
   table: Float32Array,
@@ -62,48 +56,40 @@ export function resamplePositionTable(
   steps: readonly PositionStep[],
 ): Float32Array {
   let now = table;
-  for (const { from, to, ...options } of steps) {
-    if (now.length !== (prefix + from * from) * width) {
-      throw new LimitError(
-        `Cannot resample positions: ${now.length / width} rows of ${width}, wanted ${prefix + from * from}`,
-        { context: { rows: now.length / width, wanted: prefix + from * from } },
-      );
+  for (const { from: [h, w], to, filter = "bicubic", antialias = true, offset = 0 } of steps) {
+    const rows = now.length / width;
+    if (rows !== prefix + h * w) {
+      throw new LimitError(`Cannot resample positions: ${rows} rows of ${width}, wanted ${prefix + h * w}`, {
+        context: { rows, wanted: prefix + h * w },
+      });
     }
-    const taps = resampleTaps(from, to, options);
-    const start = prefix * width;
-    // Along rows of the grid first, then along columns.
-    const across = new Float64Array(from * to * width);
-    for (let y = 0; y < from; y++) {
-      blend(taps, (x) => start + (y * from + x) * width, (x) => (y * to + x) * width, now, across, width);
-    }
-    const down = new Float64Array(to * to * width);
-    for (let x = 0; x < to; x++) {
-      blend(taps, (y) => (y * to + x) * width, (y) => (y * to + x) * width, across, down, width);
-    }
-    const next = new Float32Array(start + down.length);
-    next.set(now.subarray(0, start));
-    next.set(down, start);
+    const same = h === to[0] && w === to[1];
+    const taps = (from: number, to: number) =>
+      resampleTaps(from, to, { filter, antialias, scale: same ? 1 : from / (to + offset) });
+    const grid = blend(blend(now.subarray(prefix * width), taps(w, to[1]), h, width), taps(h, to[0]), 1, to[1] * width);
+    const next = new Float32Array(prefix * width + grid.length);
+    next.set(now.subarray(0, prefix * width));
+    next.set(grid, prefix * width);
     now = next;
   }
   return now;
 }
 
-/** Weighted sums of whole rows of `width` along one line of the grid. */
+/** Sums along the middle axis: `[outer, from, inner]` to `[outer, to, inner]`. */
 function blend(
-  { to, width: reach, start, weights }: ReturnType<typeof resampleTaps>,
-  source: (i: number) => number,
-  target: (i: number) => number,
   input: Float32Array | Float64Array,
-  output: Float64Array,
-  width: number,
-): void {
-  for (let o = 0; o < to; o++) {
-    const at = target(o);
-    for (let t = 0; t < reach; t++) {
-      const weight = weights[o * reach + t]!;
-      if (weight === 0) continue;
-      const from = source(start[o]! + t);
-      for (let d = 0; d < width; d++) output[at + d]! += weight * input[from + d]!;
+  { from, to, width, start, weights }: Taps,
+  outer: number,
+  inner: number,
+): Float64Array {
+  const output = new Float64Array(outer * to * inner);
+  for (let line = 0; line < outer * to; line++) {
+    const o = line % to;
+    for (let t = 0; t < width; t++) {
+      const weight = weights[o * width + t]!;
+      const source = ((line - o) / to * from + start[o]! + t) * inner;
+      if (weight !== 0) { for (let i = 0; i < inner; i++) output[line * inner + i]! += weight * input[source + i]!; }
     }
   }
+  return output;
 }

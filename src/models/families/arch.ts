@@ -23,6 +23,8 @@ export interface ArchHints {
   readonly heads?: number;
   /** Rows of the position table before those of the patches. */
   readonly prefixPositions?: number;
+  /** Side of the image the position table is made for, px: chooses where its rows could mean several grids. */
+  readonly imageSize?: number;
   /** Of the normalisations. */
   readonly eps?: number;
 }
@@ -72,27 +74,29 @@ function square(n: number): number | undefined {
 function positionsOf(
   rows: number,
   registers: number,
+  patch: number,
   hints: ArchHints,
   file: string,
 ): { prefixPositions: number; grid: number } {
-  const layouts = [...new Set([0, 1, 1 + registers])].map((prefix) => ({ prefix, grid: square(rows - prefix) }));
-  const found = layouts.filter(({ prefix, grid }) =>
-    grid !== undefined && (hints.prefixPositions === undefined || hints.prefixPositions === prefix)
+  const prefixes = hints.prefixPositions === undefined ? [0, 1, 1 + registers] : [hints.prefixPositions];
+  const layouts = [...new Set(prefixes)].flatMap((prefixPositions) => {
+    const grid = square(rows - prefixPositions);
+    return grid === undefined ? [] : [{ prefixPositions, grid }];
+  });
+  const found = layouts.length > 1 && hints.imageSize !== undefined
+    ? layouts.filter(({ grid }) => grid * patch === hints.imageSize)
+    : layouts;
+  if (found.length === 1) return found[0]!;
+  if (layouts.length > 1) {
+    const choices = layouts.map(({ prefixPositions, grid }) => `${prefixPositions} and ${grid} x ${grid}`).join(" or ");
+    throw unclear(file, `${rows} position rows are ${choices}`, "Give the encoder's name, or the side of its images");
+  }
+  throw new WeightsError(
+    `Cannot read the positions in ${file}: ${rows} rows, wanted a square and ${
+      [...new Set(prefixes)].join(" or ")
+    } more`,
+    { context: { file, rows, registers } },
   );
-  const [one] = found;
-  if (one?.grid === undefined) {
-    throw new WeightsError(
-      `Cannot read the positions in ${file}: ${rows} rows, wanted a square and 0, 1 or ${1 + registers} more`,
-      {
-        context: { file, rows, registers },
-      },
-    );
-  }
-  if (found.length > 1) {
-    const choices = found.map(({ prefix, grid }) => `${prefix} and ${grid} x ${grid}`).join(", ");
-    throw unclear(file, `${rows} position rows are ${choices}`, "Give the encoder's name");
-  }
-  return { prefixPositions: one.prefix, grid: one.grid };
 }
 
 /** The shape of a tensor that carries sizes. */
@@ -164,7 +168,8 @@ export function inferArch(
   const width = conv[0]!;
   const patch = patchOf(conv, file);
   const registers = tensors.has(`${trunk}reg_token`) ? shape(`${trunk}reg_token`, 3)[1]! : 0;
-  const { prefixPositions, grid } = positionsOf(shape(`${trunk}pos_embed`, 3)[1]!, registers, hints, file);
+  const layout = family.prefixPositions === undefined ? hints : { ...hints, prefixPositions: family.prefixPositions };
+  const { prefixPositions, grid } = positionsOf(shape(`${trunk}pos_embed`, 3)[1]!, registers, patch, layout, file);
   return {
     width,
     depth: depthOf(tensors, file),

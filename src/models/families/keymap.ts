@@ -209,6 +209,13 @@ function checkSpec(spec: EncoderSpec, arch: FoundArch, file: string): void {
   );
 }
 
+/** What the caller says, else what the spec says. */
+function hintsOf({ spec, heads = spec?.arch.heads, eps = spec?.arch.eps, ...rest }: KeymapOptions): ArchHints {
+  const { prefixPositions, imageSize = spec?.arch.imageSize } = rest;
+  const hints = Object.entries({ heads, eps, prefixPositions, imageSize }).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(hints);
+}
+
 /**
  * The family of a weights file and the sizes of the encoder in it, and how each parameter is made.
  *
@@ -231,14 +238,7 @@ export function mapStateDict(shapes: ReadonlyMap<string, Shape>, options: Keymap
     );
   }
   const { tensors, ignored, unexpected } = rename(hit, unwrapped.names, shapes, file);
-  const heads = options.heads ?? spec?.arch.heads;
-  const eps = options.eps ?? spec?.arch.eps;
-  const prefixPositions = options.prefixPositions ?? guessPositions(spec, tensors, family);
-  const arch = inferArch(tensors, family, {
-    ...(heads !== undefined && { heads }),
-    ...(eps !== undefined && { eps }),
-    ...(prefixPositions !== undefined && { prefixPositions }),
-  }, file);
+  const arch = inferArch(tensors, family, hintsOf(options), file);
   if (spec) checkSpec(spec, arch, file);
   const used = new Set<string>();
   const missing: string[] = [];
@@ -260,18 +260,4 @@ export function mapStateDict(shapes: ReadonlyMap<string, Shape>, options: Keymap
     adapters: unwrapped.adapters,
     steps: prefix ? [...unwrapped.steps, prefix] : unwrapped.steps,
   };
-}
-
-/** Where the number of position rows fits several layouts: the layout of the spec, if its grid is the one found. */
-function guessPositions(
-  spec: EncoderSpec | undefined,
-  tensors: ReadonlyMap<string, Renamed>,
-  family: Family,
-): number | undefined {
-  const rows = tensors.get(`${family.trunk}pos_embed`)?.shape[1];
-  if (spec === undefined || rows === undefined) return undefined;
-  const grid = spec.arch.imageSize / spec.arch.patch;
-  // Raw DINOv2 and transformers always have the row of the class token, whatever the spec's own file has.
-  const prefix = family.name === "timm" ? spec.arch.prefixPositions : 1;
-  return rows === prefix + grid * grid ? prefix : undefined;
 }

@@ -26,6 +26,8 @@ export interface Family {
   readonly renames: readonly Rename[];
   /** Names that are no part of the encoder. */
   readonly ignore: readonly RegExp[];
+  /** Rows of the position table before those of the patches, where the family always has as many. */
+  readonly prefixPositions?: 1;
   /** How the original brings positions to another grid. */
   readonly positions: (registers: number) => PositionRule;
   /** Of the normalisations of the trunk, where no configuration says otherwise. */
@@ -88,6 +90,7 @@ export const FAMILIES: Readonly<Record<FamilyName, Family>> = {
       [/\.mlp\.w3\./, ".mlp.fc2."],
     ],
     ignore: HEADS,
+    prefixPositions: 1,
     positions: (registers) => (registers > 0 ? ANTIALIASED : OFFSET),
     eps: 1e-6,
     pooler: false,
@@ -109,6 +112,7 @@ export const FAMILIES: Readonly<Record<FamilyName, Family>> = {
       [/^(blocks\.\d+)\.output\.dense\./, "$1.mlp.fc2."],
     ],
     ignore: HF_IGNORE,
+    prefixPositions: 1,
     positions: () => PLAIN,
     eps: 1e-12,
     pooler: false,
@@ -128,6 +132,7 @@ export const FAMILIES: Readonly<Record<FamilyName, Family>> = {
       [/\.mlp\.up_proj\./, ".mlp.up."],
     ],
     ignore: HF_IGNORE,
+    prefixPositions: 1,
     positions: (registers) => (registers > 0 ? ANTIALIASED : PLAIN),
     eps: 1e-6,
     pooler: false,
@@ -150,6 +155,7 @@ export const FAMILIES: Readonly<Record<FamilyName, Family>> = {
       /^proj_contrast$/,
       /^trunk\.head\./,
     ],
+    prefixPositions: 1,
     positions: () => ANTIALIASED,
     eps: 1e-6,
     pooler: true,
@@ -161,6 +167,7 @@ export const FAMILIES: Readonly<Record<FamilyName, Family>> = {
     trunk: "trunk.",
     renames: [],
     ignore: [/^trunk\.head\./, /^attn_pool_caption\./, /^ln_caption\./, /^proj_contrast$/],
+    prefixPositions: 1,
     positions: () => OFFSET,
     eps: 1e-6,
     pooler: true,
