@@ -38,8 +38,6 @@ export { constant, fanInUniform, type Init, truncatedNormal } from "./src/nn/ini
 export { type ParameterOptions, Parameters } from "./src/nn/parameters.ts";
 export type { LoraOptions } from "./src/nn/layers.ts";
 export type { BlockConfig, BlockOptions } from "./src/nn/block.ts";
-export type { ResampleFilter } from "./src/core/resample.ts";
-export type { ResamplePositionsOptions } from "./src/ops/resample_positions.ts";
 export { createVit, type Taps, type Vit, type VitConfig, type VitForward, type VitOptions } from "./src/models/vit.ts";
 export { AdamW, decayMatrices, type ParameterGroup, type StepState } from "./src/optim/adamw.ts";
 export { type CosineOptions, cosineSchedule } from "./src/optim/schedule.ts";

@@ -25,14 +25,13 @@ import type { Parameters } from "../nn/parameters.ts";
 import { add } from "../ops/binary.ts";
 import { concat } from "../ops/concat.ts";
 import { patchEmbed } from "../ops/patch_embed.ts";
-import { resamplePositions, type ResamplePositionsOptions } from "../ops/resample_positions.ts";
 import { slice } from "../ops/slice.ts";
 import { prependTokens } from "../ops/token.ts";
 
 /** Architecture of a vision transformer. */
 export interface VitConfig extends BlockConfig {
-  /** Side of the square input, px. */
-  readonly imageSize: number;
+  /** Side of the square input, or height and width, px. */
+  readonly imageSize: number | readonly [number, number];
   /** Side of a patch, px. */
   readonly patch: number;
   /** Blocks. */
@@ -44,8 +43,6 @@ export interface VitConfig extends BlockConfig {
    * 1 + registers.
    */
   readonly prefixPositions?: number;
-  /** The position table on disk is for another grid than the image gives. */
-  readonly resample?: { readonly grid: number } & Omit<ResamplePositionsOptions, "from" | "to" | "prefix">;
   /** Channel means of x/255. */
   readonly mean: readonly [number, number, number];
   /** Channel standard deviations of x/255. */
@@ -82,15 +79,21 @@ export interface Vit {
   /**
    * Appends the encoder.
    *
-   * @param images RGB bytes `[B, S, S, 3]`, or f32 of the same shape, already normalised.
+   * @param images RGB bytes `[B, H, W, 3]`, or f32 of the same shape, already normalised.
    * @returns Normalised tokens `[B, N, D]`, or `[B, 1, D]` with `firstTokenOnly`, and the taps.
    */
   forward(g: Plan, images: Tensor, options?: VitForward): { x: Tensor; taps: Taps };
 }
 
+/** Height and width of an image, px. */
+export function sidesOf(imageSize: VitConfig["imageSize"]): readonly [number, number] {
+  return typeof imageSize === "number" ? [imageSize, imageSize] : imageSize;
+}
+
 function check(config: VitConfig): void {
-  const { imageSize, patch, width, heads, depth, hidden } = config;
-  const whole = { imageSize, patch, width, heads, depth, hidden };
+  const { patch, width, heads, depth, hidden } = config;
+  const [imageHeight, imageWidth] = sidesOf(config.imageSize);
+  const whole = { imageHeight, imageWidth, patch, width, heads, depth, hidden };
   for (const [key, value] of Object.entries(whole)) {
     if (!Number.isInteger(value) || value < 1) {
       throw new ConfigError(`Cannot build a ViT: ${key} is ${value}, wanted a whole number above 0`, {
@@ -107,20 +110,12 @@ function check(config: VitConfig): void {
       },
     );
   }
-  if (imageSize % patch || width % heads) {
+  if (imageHeight % patch || imageWidth % patch || width % heads) {
     throw new ConfigError(
-      `Cannot build a ViT: image ${imageSize} by patch ${patch}, width ${width} by ${heads} heads, wanted whole multiples`,
+      `Cannot build a ViT: image ${imageHeight} x ${imageWidth} by patch ${patch}, width ${width} by ${heads} heads, wanted whole multiples`,
       { context: { ...whole } },
     );
   }
-}
-
-/** The position table for the grid of the image. */
-function positionsOf(g: Plan, table: Tensor, { resample, imageSize, patch, prefixPositions = 1 }: VitConfig): Tensor {
-  if (!resample) return table;
-  const { grid, ...rule } = resample;
-  const side = imageSize / patch;
-  return resamplePositions(g, table, { from: [grid, grid], to: [side, side], prefix: prefixPositions, ...rule });
 }
 
 /**
@@ -130,20 +125,23 @@ function positionsOf(g: Plan, table: Tensor, { resample, imageSize, patch, prefi
  */
 export function createVit(parameters: Parameters, config: VitConfig, options: VitOptions = {}): Vit {
   check(config);
-  const { imageSize, patch, width, depth, registers = 0, prefixPositions = 1, eps = 1e-6, mean, std } = config;
+  const { patch, width, depth, registers = 0, prefixPositions = 1, eps = 1e-6, mean, std } = config;
   const { prefix = "", seed, lora, dtype } = options;
   const rng = seed === undefined ? undefined : new Rng(seed, 0);
   const start = (std: number) => (rng ? { init: std ? truncatedNormal(rng, std) : constant(0) } : {});
-  const grid = (imageSize / patch) ** 2;
+  const [imageHeight, imageWidth] = sidesOf(config.imageSize);
+  const grid = (imageHeight / patch) * (imageWidth / patch);
   const extra = 1 + registers;
   const cls = parameters.add(`${prefix}cls_token`, [1, 1, width], start(1e-6));
   const reg = registers ? parameters.add(`${prefix}reg_token`, [1, registers, width], start(1e-6)) : undefined;
-  const stored = config.resample ? config.resample.grid ** 2 : grid;
-  const pos = parameters.add(`${prefix}pos_embed`, [1, prefixPositions + stored, width], start(0.02));
+  const pos = parameters.add(`${prefix}pos_embed`, [1, prefixPositions + grid, width], start(0.02));
   const weight = parameters.add(
     `${prefix}patch_embed.proj.weight`,
     [width, 3, patch, patch],
-    rng && { init: fanInUniform(rng) },
+    {
+      dtype: parameters.trains(`${prefix}patch_embed.proj.weight`) ? "f32" : dtype ?? "f32",
+      ...(rng && { init: fanInUniform(rng) }),
+    },
   );
   const bias = parameters.add(`${prefix}patch_embed.proj.bias`, [width], rng && { init: constant(0) });
   const blocks = Array.from(
@@ -154,8 +152,7 @@ export function createVit(parameters: Parameters, config: VitConfig, options: Vi
 
   const embed = (g: Plan, images: Tensor): Tensor => {
     const patches = patchEmbed(g, images, weight, bias, { patch, mean, std });
-    const table = positionsOf(g, pos.reshape([-1, width]), config);
-    const rows = (start: number, count: number) => slice(g, table, 0, start, count);
+    const rows = (start: number, count: number) => slice(g, pos.reshape([-1, width]), 0, start, count);
     const tokens = [cls.reshape([1, width]), ...(reg ? [reg.reshape([registers, width])] : [])];
     let prefix = concat(g, tokens, 0);
     if (prefixPositions === extra) prefix = add(g, prefix, rows(0, extra));

@@ -1,0 +1,102 @@
+/**
+ * An image encoder: vision transformer, pooling, and what is known of its input.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../core/errors.ts";
+import { Rng } from "../core/rng.ts";
+import type { Plan } from "../graph/plan.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import { applyAttentionPool, createAttentionPool } from "../nn/attention_pool.ts";
+import type { BlockOptions } from "../nn/block.ts";
+import type { Parameters } from "../nn/parameters.ts";
+import { concat } from "../ops/concat.ts";
+import { select } from "../ops/slice.ts";
+import { meanTokens } from "../ops/token.ts";
+import type { EncoderArch, EncoderOutput, EncoderSpec, Pooling } from "./encoder_spec.ts";
+import { createVit, type Taps, type Vit, type VitConfig, type VitForward } from "./vit.ts";
+
+/** How an encoder is built. */
+export interface EncoderOptions extends Omit<BlockOptions, "rng"> {
+  /** Sizes, if the file has others than the spec. */
+  arch?: EncoderArch;
+  /** Side of the input, or height and width, px; default that of the spec. */
+  imageSize?: VitConfig["imageSize"];
+  /** Instead of the spec's pooling. */
+  pooling?: Pooling;
+  /** Seed of a random start; without it all parameters must be loaded. */
+  seed?: number;
+}
+
+/** An encoder whose parameters exist. */
+export interface Encoder {
+  /** What it is. */
+  readonly spec: EncoderSpec;
+  /** Side of the input, or height and width, px. */
+  readonly imageSize: VitConfig["imageSize"];
+  /** How tokens become one embedding. */
+  readonly pooling: Pooling;
+  /** Features of the embedding. */
+  readonly dim: number;
+  /** The transformer. */
+  readonly vit: Vit;
+  /** All parameters. */
+  readonly parameters: Parameters;
+  /**
+   * Appends the encoder.
+   *
+   * @param images RGB bytes `[B, H, W, 3]`, or f32 of the same shape, already normalised.
+   * @returns Embedding `[B, dim]`, not normalised, and the tokens after each stage.
+   */
+  forward(g: Plan, images: Tensor, options?: Omit<VitForward, "firstTokenOnly">): { embedding: Tensor; taps: Taps };
+}
+
+/** Prefix of the transformer's parameters: CONCH keeps it beside its pooler. */
+export function trunkPrefix(spec: Pick<EncoderSpec, "output">): "" | "trunk." {
+  return spec.output.pooler ? "trunk." : "";
+}
+
+function dimOf(pooling: Pooling, width: number, { pooler }: EncoderOutput): number {
+  if (pooling === "attn_pool") {
+    if (!pooler) throw new ConfigError("Cannot pool by attention: the encoder has no pooler, wanted cls or cls+mean");
+    return pooler.width;
+  }
+  return pooling === "cls" ? width : 2 * width;
+}
+
+/**
+ * Adds the parameters of an encoder.
+ *
+ * Where the embedding is the class token, the last block computes nothing else: exact, and a saving of most of that block.
+ *
+ * @throws {ConfigError} If sizes do not divide, or the pooling does not exist.
+ */
+export function createEncoder(parameters: Parameters, spec: EncoderSpec, options: EncoderOptions = {}): Encoder {
+  const { arch = spec.arch, imageSize = spec.input.size, pooling = spec.output.pooling, seed, lora, dtype } = options;
+  const { layerScale, ...sizes } = arch;
+  const { mean, std } = spec.input;
+  const dim = dimOf(pooling, arch.width, spec.output);
+  const config = { ...sizes, layerScale: layerScale ? 1 : undefined, imageSize, mean, std };
+  const prefix = trunkPrefix(spec);
+  const vit = createVit(parameters, config, { prefix, lora, dtype, ...(seed !== undefined && { seed }) });
+  const { pooler } = spec.output;
+  const rng = seed === undefined ? undefined : new Rng(seed, 1);
+  const pool = pooler && createAttentionPool(parameters, { context: arch.width, ...pooler }, { rng, dtype });
+  return {
+    spec,
+    imageSize,
+    pooling,
+    dim,
+    vit,
+    parameters,
+    forward(g, images, forward = {}) {
+      const { x, taps } = vit.forward(g, images, { ...forward, firstTokenOnly: pooling === "cls" });
+      if (pooling === "attn_pool") return { embedding: applyAttentionPool(g, pool!, x), taps };
+      const cls = select(g, x, 1, 0);
+      if (pooling === "cls") return { embedding: cls, taps };
+      const patches = meanTokens(g, x, { start: 1 + arch.registers });
+      return { embedding: concat(g, [cls, patches], 1), taps };
+    },
+  };
+}

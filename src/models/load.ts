@@ -1,0 +1,265 @@
+/**
+ * From a weights file to an encoder on the device. Tensors are read and uploaded one by one, so that the file never sits in
+ * memory whole.
+ *
+ * @module
+ */
+
+import type { Dtype } from "../core/dtype.ts";
+import { ConfigError, WeightsError } from "../core/errors.ts";
+import { sizeOf } from "../core/shape.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { Adapter, AdapterModule } from "../io/peft.ts";
+import type { WeightTensor } from "../io/weight_tensor.ts";
+import type { Weights } from "../io/weights.ts";
+import type { LoraOptions } from "../nn/layers.ts";
+import { Parameters } from "../nn/parameters.ts";
+import { createEncoder, type Encoder, type EncoderOptions } from "./encoder.ts";
+import { specOfWeights } from "./encoder_config.ts";
+import type { ConfigFacts } from "./encoder_config.ts";
+import type { EncoderSpec } from "./encoder_spec.ts";
+import { type Keymap, type KeymapEntry, mapStateDict } from "./families/keymap.ts";
+import { layerOfModule, modulesOfLayer } from "./families/modules.ts";
+import { positionSteps, resamplePositionTable } from "./positions.ts";
+import { sidesOf } from "./vit.ts";
+
+/** How to load an encoder. */
+export interface LoadOptions extends Omit<EncoderOptions, "arch" | "seed"> {
+  /** What the file should hold; without it, sizes are read from the tensors. */
+  spec?: EncoderSpec;
+  /** Name in outputs when there is no spec; default the file's. */
+  name?: string;
+  /** What a `config.json` beside the weights says. */
+  facts?: readonly ConfigFacts[];
+  /** Which parameters train; none by default. */
+  trainable?: (name: string) => boolean;
+  /** LoRA weights, kept apart from the base (default) or added into it. */
+  adapter?: Adapter;
+  /** Adds the adapter into the base weights, W + s B A, while they are read. */
+  merge?: boolean;
+  /** Told after each tensor: bytes uploaded and in all. */
+  onProgress?: (done: number, total: number) => void;
+}
+
+/** Bytes uploaded between two flushes of the queue, which otherwise keeps a copy of all of them. */
+const FLUSH_BYTES = 64 << 20;
+
+/** Type of stored elements by the name the file format gives it. */
+const SAME_BITS: Readonly<Record<string, Dtype>> = { F32: "f32", F16: "f16", BF16: "bf16" };
+
+/** One parameter's elements as f32, from its parts in the file. */
+async function readEntry({ parts, shape }: KeymapEntry, weights: Weights): Promise<Float32Array> {
+  const out = new Float32Array(sizeOf(shape));
+  let at = 0;
+  for (const { source, from, to } of parts) {
+    out.set(await weights.tensors.get(source)!.readF32(from, to), at);
+    at += to - from;
+  }
+  return out;
+}
+
+/** The stored bytes themselves, when the device keeps the type of the file. */
+async function readRaw({ parts, shape }: KeymapEntry, weights: Weights, dtype: Dtype): Promise<Uint8Array | undefined> {
+  const tensors = parts.map(({ source }) => weights.tensors.get(source)!);
+  if (!tensors.every((tensor) => SAME_BITS[tensor.dtype] === dtype)) return undefined;
+  const pieces = await Promise.all(parts.map(({ from, to }, i) => tensors[i]!.read(from, to)));
+  const bytes = new Uint8Array(Math.ceil(pieces.reduce((n, p) => n + p.length, 0) / 4) * 4);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return sizeOf(shape) ? bytes : undefined;
+}
+
+/** An adapter's matrices for one layer, joined where the original model keeps q, k and v apart. */
+interface LayerAdapter {
+  readonly rank: number;
+  readonly scale: number;
+  readonly a: Float32Array;
+  readonly b: Float32Array;
+}
+
+async function joinModules(
+  layer: string,
+  modules: readonly (AdapterModule<WeightTensor> | undefined)[],
+  rows: number,
+  columns: number,
+): Promise<LayerAdapter> {
+  const present = modules.filter((module) => module !== undefined);
+  const rank = present.reduce((sum, module) => sum + module.rank, 0);
+  const scale = present[0]!.scale;
+  const a = new Float32Array(rank * columns);
+  const b = new Float32Array(rows * rank);
+  const height = rows / modules.length;
+  let at = 0;
+  for (const [piece, module] of modules.entries()) {
+    if (!module) continue;
+    if (module.a.count !== module.rank * columns || module.b.count !== height * module.rank) {
+      throw new WeightsError(
+        `Cannot apply the adapter to ${layer}: A has ${module.a.count} and B ${module.b.count} elements, wanted ${
+          module.rank * columns
+        } and ${height * module.rank}`,
+        { context: { keys: [layer] } },
+      );
+    }
+    a.set(await module.a.readF32(), at * columns);
+    const part = await module.b.readF32();
+    // Pieces with another scale than the first carry the difference in B.
+    const factor = module.scale / scale;
+    for (let i = 0; i < height; i++) {
+      for (let r = 0; r < module.rank; r++) {
+        b[(piece * height + i) * rank + at + r] = part[i * module.rank + r]! * factor;
+      }
+    }
+    at += module.rank;
+  }
+  return { rank, scale, a, b };
+}
+
+/** The adapter's layers by the names of `vit.ts`. */
+async function layersOf(adapter: Adapter, keymap: Keymap): Promise<Map<string, LayerAdapter>> {
+  const shapes = new Map(keymap.entries.map(({ target, shape }) => [target, shape]));
+  const layers = new Set<string>();
+  for (const module of adapter.modules.keys()) {
+    const found = layerOfModule(keymap.family, module);
+    if (!found || !shapes.has(`${found.layer}.weight`)) {
+      throw new WeightsError(`Cannot apply the adapter: it adapts ${module}, which this encoder has not`, {
+        context: { keys: [module] },
+      });
+    }
+    layers.add(found.layer);
+  }
+  const out = new Map<string, LayerAdapter>();
+  for (const layer of layers) {
+    const [rows, columns] = shapes.get(`${layer}.weight`) as unknown as [number, number];
+    const pieces = modulesOfLayer(keymap.family, layer, keymap.arch.mlp).map((name) =>
+      [...adapter.modules].find(([module]) =>
+        module === name || module.endsWith(`.${name}`) || name.endsWith(`.${module}`)
+      )?.[1]
+    );
+    if (pieces.every((piece) => !piece)) {
+      throw new WeightsError(`Cannot apply the adapter to ${layer}: its modules have other names than the family's`, {
+        context: { keys: [layer] },
+      });
+    }
+    out.set(layer, await joinModules(layer, pieces, rows, columns));
+  }
+  return out;
+}
+
+/** W + s B A in place, sums in f64. */
+export function mergeLora(weight: Float32Array, { rank, scale, a, b }: LayerAdapter): void {
+  const columns = a.length / rank;
+  const row = new Float64Array(columns);
+  for (let i = 0; i < weight.length / columns; i++) {
+    row.fill(0);
+    for (let r = 0; r < rank; r++) {
+      const factor = scale * b[i * rank + r]!;
+      for (let j = 0; j < columns; j++) row[j]! += factor * a[r * columns + j]!;
+    }
+    for (let j = 0; j < columns; j++) weight[i * columns + j]! += row[j]!;
+  }
+}
+
+/** Low-rank updates the encoder is built with: those of the adapter, else those asked for. */
+function loraOf(layers: Map<string, LayerAdapter>, options: LoadOptions): (name: string) => LoraOptions | undefined {
+  return (name) => {
+    const found = options.merge ? undefined : layers.get(name);
+    if (!found) return options.lora?.(name);
+    return { rank: found.rank, alpha: found.scale * found.rank, dropout: options.adapter?.config.dropout ?? 0 };
+  };
+}
+
+/**
+ * Loads an encoder.
+ *
+ * @param weights An open weights file; stays open.
+ * @throws {WeightsError} If tensors are missing, unexpected or of other shapes, listing the first ten, or the adapter does not
+ * fit.
+ * @throws {FormatError} If the file is damaged.
+ */
+export async function loadEncoder(gpu: Gpu, weights: Weights, options: LoadOptions = {}): Promise<Encoder> {
+  const { spec: asked, trainable = () => false, adapter, merge = false, onProgress } = options;
+  if (merge && !adapter) throw new ConfigError("Cannot merge an adapter: none is given");
+  if (asked?.refused) {
+    throw new WeightsError(`Cannot load ${asked.name}: ${asked.refused}`, { code: "weights-unsupported" });
+  }
+  const shapes = new Map([...weights.tensors].map(([name, { shape }]) => [name, shape]));
+  const { heads, eps, imageSize: hint } = Object.assign({}, ...(options.facts ?? [])) as ConfigFacts;
+  const keymap = mapStateDict(shapes, {
+    file: weights.file,
+    ...(asked ? { spec: asked } : {}),
+    ...(heads !== undefined && { heads }),
+    ...(eps !== undefined && { eps }),
+    ...(hint !== undefined && !asked && { imageSize: hint }),
+  });
+  const spec = asked ?? specOfWeights(options.name ?? weights.file, keymap, ...(options.facts ?? []));
+  const layers = adapter ? await layersOf(adapter, keymap) : new Map<string, LayerAdapter>();
+  const parameters = new Parameters(gpu, trainable);
+  try {
+    const { dtype, pooling, imageSize = spec.input.size } = options;
+    const encoder = createEncoder(parameters, { ...spec, output: { ...spec.output, ...poolerOf(keymap) } }, {
+      arch: keymap.arch,
+      imageSize,
+      lora: loraOf(layers, options),
+      ...(dtype && { dtype }),
+      ...(pooling && { pooling }),
+    });
+    parameters.allocate();
+    await fill(encoder, keymap, weights, layers, merge, onProgress);
+    return encoder;
+  } catch (error) {
+    parameters.destroy();
+    throw error;
+  }
+}
+
+function poolerOf({ arch }: Keymap): Partial<EncoderSpec["output"]> {
+  return arch.pooler ? { pooler: arch.pooler } : {};
+}
+
+/** Reads and uploads every parameter. */
+async function fill(
+  encoder: Encoder,
+  keymap: Keymap,
+  weights: Weights,
+  layers: ReadonlyMap<string, LayerAdapter>,
+  merge: boolean,
+  onProgress: LoadOptions["onProgress"],
+): Promise<void> {
+  const { parameters, spec, vit } = encoder;
+  const { grid, patch, width, prefixPositions } = keymap.arch;
+  const total = keymap.entries.reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
+  const sides = sidesOf(vit.config.imageSize);
+  let done = 0;
+  let waiting = 0;
+  for (const entry of keymap.entries) {
+    const tensor = parameters.get(entry.target);
+    const layer = merge ? layers.get(entry.target.replace(/\.weight$/, "")) : undefined;
+    let data: Float32Array | Uint8Array | undefined = layer ? undefined : await readRaw(entry, weights, tensor.dtype);
+    if (entry.target.endsWith("pos_embed")) {
+      const wanted = [sides[0] / patch, sides[1] / patch] as const;
+      const steps = positionSteps(keymap.family, grid, wanted, { spec, registers: keymap.arch.registers });
+      data = resamplePositionTable(await readEntry(entry, weights), width, prefixPositions, steps);
+    } else if (!data) {
+      const values = await readEntry(entry, weights);
+      if (layer) mergeLora(values, layer);
+      data = values;
+    }
+    parameters.store.write(tensor, data);
+    done += 4 * sizeOf(entry.shape);
+    waiting += tensor.bytes;
+    if (waiting > FLUSH_BYTES) {
+      parameters.gpu.queue.submit([]);
+      await parameters.gpu.queue.onSubmittedWorkDone();
+      waiting = 0;
+    }
+    onProgress?.(done, total);
+  }
+  if (merge) return;
+  for (const [name, { a, b }] of layers) {
+    parameters.store.write(parameters.get(`${name}.lora_A.weight`), a);
+    parameters.store.write(parameters.get(`${name}.lora_B.weight`), b);
+  }
+}
