@@ -1,0 +1,1 @@
+"""Parts of tests/reference/encoders.py."""
