@@ -1,0 +1,240 @@
+/**
+ * Weights from Hugging Face, in the cache that `huggingface_hub` uses: what Python has fetched is found here and the other way
+ * round. Downloads resume, are checked against the hub's SHA-256, and appear under their name whole or not at all.
+ *
+ * Source: huggingface_hub, `file_download.py` and the guide "Understand caching".
+ *
+ * @module
+ */
+
+import { WeightsError } from "../core/errors.ts";
+import { log } from "../core/log.ts";
+import { checksum, downloadBlob, type DownloadOptions } from "./hub_blob.ts";
+import { cacheFolder, checkNames, findToken, type HubHost, isTrue } from "./hub_host.ts";
+import { askHub, type HubNetwork, type HubRequest, sleep } from "./hub_http.ts";
+
+/** Where and how to download; the environment decides what is left out. */
+export interface HubOptions {
+  /** Server; default `HF_ENDPOINT`, else huggingface.co. */
+  endpoint?: string;
+  /** Access token; default {@linkcode findToken}. */
+  token?: string;
+  /** Folder of the cache; default {@linkcode cacheFolder}. */
+  cache?: string;
+  /** Uses the cache only; default `HF_HUB_OFFLINE`. */
+  offline?: boolean;
+  /** Default the platform's. */
+  fetch?: typeof fetch;
+  /** Default a timer. */
+  sleep?: HubNetwork["sleep"];
+  /** Attempts of every request and of every stretch of a download that brings nothing; default 5. */
+  attempts?: number;
+  /** Longest silence of a server, ms; default 60 000. */
+  timeoutMs?: number;
+}
+
+/** A file in the cache. */
+export interface HubFile {
+  /** Path to read it at. */
+  readonly path: string;
+  readonly repo: string;
+  readonly file: string;
+  /** Commit of the repository it is from. */
+  readonly commit: string;
+}
+
+const COMMIT = /^[0-9a-f]{40}$/;
+/** Longest wait for news about a file that is there, ms. */
+const ETAG_MS = 10_000;
+
+/** What the hub says about a file. */
+interface Metadata {
+  readonly commit: string;
+  readonly etag: string;
+  readonly bytes: number | undefined;
+}
+
+/** Downloads into the cache and finds what is there. */
+export class Hub {
+  readonly #host: HubHost;
+  readonly #network: HubNetwork;
+  readonly #endpoint: string;
+  readonly #cache: string;
+  readonly #offline: boolean;
+  #token: Promise<string | undefined> | undefined;
+
+  /** Prepares; nothing is asked yet. */
+  constructor(host: HubHost, options: HubOptions = {}) {
+    this.#host = host;
+    this.#endpoint = (options.endpoint ?? (host.env("HF_ENDPOINT") || "https://huggingface.co")).replace(/\/+$/, "");
+    this.#cache = options.cache ?? cacheFolder(host);
+    this.#offline = options.offline ?? (isTrue(host.env("HF_HUB_OFFLINE")) || isTrue(host.env("TRANSFORMERS_OFFLINE")));
+    if (options.token !== undefined) this.#token = Promise.resolve(options.token);
+    this.#network = {
+      fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+      sleep: options.sleep ?? sleep,
+      attempts: options.attempts ?? 5,
+      timeoutMs: options.timeoutMs ?? 60_000,
+    };
+  }
+
+  /** The file in the cache, without asking anyone; undefined if it is not there. */
+  async cached(repo: string, file: string, revision: string = "main"): Promise<HubFile | undefined> {
+    checkNames(repo, file, revision);
+    const folder = this.#folder(repo);
+    const commit = COMMIT.test(revision) ? revision : (await this.#host.readText(`${folder}/refs/${revision}`))?.trim();
+    if (commit === undefined || !COMMIT.test(commit)) return undefined;
+    const path = `${folder}/snapshots/${commit}/${file}`;
+    return (await this.#host.size(path)) === undefined ? undefined : { path, repo, file, commit };
+  }
+
+  /**
+   * The file, downloaded if the cache has not the revision's.
+   *
+   * Without connection, or where the hub refuses, a cached file of that branch or tag is used and a warning logged.
+   *
+   * @throws {GatedError} If a licence must be accepted or a token is missing or wrong; `hint` says how.
+   * @throws {WeightsError} If there is no such file (code `file-not-found`) or revision, no connection, no room, or the content
+   * is not what the hub's checksum says.
+   */
+  async download(repo: string, file: string, options: DownloadOptions = {}): Promise<HubFile> {
+    const { revision = "main", sha256 } = options;
+    const here = await this.cached(repo, file, revision);
+    if (here !== undefined && (this.#offline || COMMIT.test(revision))) return here;
+    if (this.#offline) {
+      throw new WeightsError(
+        `Cannot find ${file} of ${repo} in ${this.#cache}: it is not there, and downloads are off`,
+        {
+          code: "offline",
+          hint: "Unset HF_HUB_OFFLINE, or fetch it once with a connection",
+          context: { repo, file, cache: this.#cache },
+        },
+      );
+    }
+    const request = await this.#request(repo, file, options);
+    let metadata: Metadata;
+    try {
+      const { attempts, timeoutMs } = this.#network;
+      // With a file at hand nobody is waited for.
+      const patience = here === undefined
+        ? {}
+        : { attempts: Math.min(1, attempts), timeoutMs: Math.min(ETAG_MS, timeoutMs) };
+      metadata = await this.#metadata(request, revision, { ...this.#network, ...patience });
+    } catch (error) {
+      const final = !(error instanceof WeightsError) || ["file-not-found", "revision-not-found"].includes(error.code);
+      if (here === undefined || final) throw error;
+      log("warn", `${repo}: ${error.message}; the cached file is used`, { file, commit: here.commit });
+      return here;
+    }
+    if (sha256 !== undefined && metadata.etag.length === 64 && metadata.etag !== sha256) {
+      throw checksum(repo, file, metadata.etag, sha256);
+    }
+    return await this.#fetchInto(request, metadata, options);
+  }
+
+  /**
+   * The first file there is, of the first repository that has one.
+   *
+   * @throws {WeightsError} Of the first repository, if no other can be read; refusals of a repository are not final while there
+   * are others.
+   */
+  async downloadFirst(
+    repos: readonly string[],
+    files: readonly string[],
+    options: Omit<DownloadOptions, "sha256"> & { sha256?: Readonly<Record<string, string>> } = {},
+  ): Promise<HubFile> {
+    const { sha256 = {}, ...rest } = options;
+    let first: unknown;
+    for (const repo of repos) {
+      for (const file of files) {
+        try {
+          const known = sha256[file];
+          return await this.download(repo, file, known === undefined ? rest : { ...rest, sha256: known });
+        } catch (error) {
+          first ??= error;
+          const code = error instanceof WeightsError ? error.code : "";
+          if (["file-not-found", "offline"].includes(code)) continue;
+          if (["repo-not-found", "gated", "token"].includes(code)) break;
+          throw error;
+        }
+      }
+    }
+    throw first;
+  }
+
+  #folder(repo: string): string {
+    return `${this.#cache}/models--${repo.replaceAll("/", "--")}`;
+  }
+
+  async #request(repo: string, file: string, { licence, signal }: DownloadOptions): Promise<HubRequest> {
+    this.#token ??= findToken(this.#host);
+    return { method: "HEAD", url: this.#endpoint, repo, file, token: await this.#token, licence, signal };
+  }
+
+  #url({ repo, file }: HubRequest, revision: string): string {
+    const path = file.split("/").map(encodeURIComponent).join("/");
+    return `${this.#endpoint}/${repo}/resolve/${encodeURIComponent(revision)}/${path}`;
+  }
+
+  async #metadata(request: HubRequest, revision: string, network: HubNetwork): Promise<Metadata> {
+    const { response, header } = await askHub(network, { ...request, url: this.#url(request, revision) });
+    await response.body?.cancel();
+    const commit = header("x-repo-commit");
+    const etag = (header("x-linked-etag") ?? header("etag"))?.replace(/^W\//, "").replaceAll('"', "");
+    if (commit === undefined || !COMMIT.test(commit) || etag === undefined || !/^[\w.-]+$/.test(etag)) {
+      throw new WeightsError(
+        `Cannot download ${request.file} of ${request.repo}: ${this.#endpoint} does not answer like the hub`,
+        {
+          code: "hub-status",
+          hint: "Check HF_ENDPOINT and proxies",
+          context: { repo: request.repo, file: request.file, commit, etag },
+        },
+      );
+    }
+    const length = header("x-linked-size") ?? (response.ok ? header("content-length") : undefined);
+    const bytes = length !== undefined && /^\d+$/.test(length) ? Number(length) : undefined;
+    return { commit, etag, bytes };
+  }
+
+  /** Makes sure of the blob and of the name that points to it. */
+  async #fetchInto(request: HubRequest, metadata: Metadata, options: DownloadOptions): Promise<HubFile> {
+    const { repo, file } = request;
+    const { commit, etag } = metadata;
+    const { revision = "main" } = options;
+    const folder = this.#folder(repo);
+    const path = `${folder}/snapshots/${commit}/${file}`;
+    const blob = `${folder}/blobs/${etag}`;
+    const host = this.#host;
+    if ((await host.size(path)) === undefined) {
+      const locks = `${this.#cache}/.locks/models--${repo.replaceAll("/", "--")}`;
+      for (const each of [locks, `${folder}/blobs`, path.slice(0, path.lastIndexOf("/"))]) await host.makeFolder(each);
+      const release = await host.lock(`${locks}/${etag}.lock`);
+      try {
+        if ((await host.size(blob)) === undefined) {
+          const sha256 = etag.length === 64 ? etag : options.sha256;
+          const source = { request: { ...request, url: this.#url(request, commit) }, bytes: metadata.bytes, sha256 };
+          await downloadBlob(host, this.#network, source, blob, options);
+        }
+        if ((await host.size(path)) === undefined) {
+          const target = `${"../".repeat(file.split("/").length + 1)}blobs/${etag}`;
+          if (!(await host.link(target, path))) await host.rename(blob, path);
+        }
+      } finally {
+        await release();
+      }
+    }
+    if (revision !== commit) await this.#remember(`${folder}/refs/${revision}`, commit);
+    return { path, repo, file, commit };
+  }
+
+  /** Notes which commit a branch or tag is at. The cache may be read-only where nothing had to be downloaded. */
+  async #remember(ref: string, commit: string): Promise<void> {
+    if ((await this.#host.readText(ref))?.trim() === commit) return;
+    try {
+      await this.#host.makeFolder(ref.slice(0, ref.lastIndexOf("/")));
+      await this.#host.writeText(ref, commit);
+    } catch (error) {
+      log("warn", `Cannot write ${ref}: ${(error as Error).message}`, { commit });
+    }
+  }
+}
