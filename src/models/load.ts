@@ -17,7 +17,7 @@ import { Parameters } from "../nn/parameters.ts";
 import { createEncoder, type Encoder, type EncoderOptions } from "./encoder.ts";
 import { specOfWeights } from "./encoder_config.ts";
 import type { ConfigFacts } from "./encoder_config.ts";
-import type { EncoderSpec } from "./encoder_spec.ts";
+import type { EncoderSpec, PositionRule } from "./encoder_spec.ts";
 import { type Keymap, type KeymapEntry, mapStateDict } from "./families/keymap.ts";
 import { layerOfModule, modulesOfLayer } from "./families/modules.ts";
 import { positionSteps, resamplePositionTable } from "./positions.ts";
@@ -31,6 +31,8 @@ export interface LoadOptions extends Omit<EncoderOptions, "arch" | "seed"> {
   name?: string;
   /** What a `config.json` beside the weights says. */
   facts?: readonly ConfigFacts[];
+  /** How positions are brought to another grid than the file's; default the rule of the spec or the family. */
+  positions?: PositionRule;
   /** Which parameters train; none by default. */
   trainable?: (name: string) => boolean;
   /** LoRA weights, kept apart from the base (default) or added into it. */
@@ -198,8 +200,9 @@ export async function loadEncoder(gpu: Gpu, weights: Weights, options: LoadOptio
   const layers = adapter ? await layersOf(adapter, keymap) : new Map<string, LayerAdapter>();
   const parameters = new Parameters(gpu, trainable);
   try {
-    const { dtype, pooling, imageSize = spec.input.size } = options;
-    const encoder = createEncoder(parameters, { ...spec, output: { ...spec.output, ...poolerOf(keymap) } }, {
+    const { dtype, pooling, positions, imageSize = spec.input.size } = options;
+    const output = { ...spec.output, ...(keymap.arch.pooler && { pooler: keymap.arch.pooler }) };
+    const encoder = createEncoder(parameters, { ...spec, output, ...(positions && { positions }) }, {
       arch: keymap.arch,
       imageSize,
       lora: loraOf(layers, options),
@@ -213,10 +216,6 @@ export async function loadEncoder(gpu: Gpu, weights: Weights, options: LoadOptio
     parameters.destroy();
     throw error;
   }
-}
-
-function poolerOf({ arch }: Keymap): Partial<EncoderSpec["output"]> {
-  return arch.pooler ? { pooler: arch.pooler } : {};
 }
 
 /** Reads and uploads every parameter. */
