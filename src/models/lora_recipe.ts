@@ -21,11 +21,6 @@ export interface LoraTargetOptions {
   rule?: "seal" | "standard";
 }
 
-/** Prefix of the trunk's names in `vit.ts`. */
-export function trunkPrefix({ family }: Pick<EncoderSpec, "family">): "" | "trunk." {
-  return family === "conch" || family === "conch_v15" ? "trunk." : "";
-}
-
 /**
  * Names of the adapted layers, such as `blocks.23.attn.qkv`, in the order of the network.
  *
@@ -41,7 +36,7 @@ export function loraTargets(spec: EncoderSpec, options: LoraTargetOptions = {}):
     });
   }
   const targets = rule === "seal" ? spec.lora.targets : ALL_LINEARS;
-  const prefix = trunkPrefix(spec);
+  const prefix = spec.output.pooler ? "trunk." : "";
   return Array.from({ length: count }, (_, i) => depth - count + i)
     .flatMap((block) => targets.map((target) => `${prefix}blocks.${block}.${target}`));
 }

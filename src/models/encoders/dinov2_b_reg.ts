@@ -35,6 +35,6 @@ export const spec: EncoderSpec = {
   output: { pooling: "cls", dim: 768 },
   precision: {},
   lora: SEAL_RULE,
-  parity: "timm_patch_gelu_reg",
+  parity: "kaiko_l14",
   notes: ["Trained at 518 px; used here at 224 like the pathology encoders."],
 };

@@ -34,6 +34,6 @@ export const spec: EncoderSpec = {
   output: { pooling: "cls", dim: 1536 },
   precision: {},
   lora: SEAL_RULE,
-  parity: "timm_cls_swiglu",
+  parity: "gigapath",
   notes: ["Trained at 518 px; used here at 224 like the pathology encoders."],
 };

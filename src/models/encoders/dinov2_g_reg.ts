@@ -36,6 +36,6 @@ export const spec: EncoderSpec = {
   output: { pooling: "cls", dim: 1536 },
   precision: {},
   lora: SEAL_RULE,
-  parity: "timm_patch_swiglu_reg",
+  parity: "hoptimus",
   notes: ["Trained at 518 px; used here at 224 like the pathology encoders."],
 };

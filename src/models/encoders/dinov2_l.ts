@@ -24,6 +24,6 @@ export const spec: EncoderSpec = {
   output: { pooling: "cls", dim: 1024 },
   precision: {},
   lora: SEAL_RULE,
-  parity: "timm_cls_gelu_ls",
+  parity: "uni",
   notes: ["Trained at 518 px; used here at 224 like the pathology encoders."],
 };

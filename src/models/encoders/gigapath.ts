@@ -33,7 +33,7 @@ export const spec: EncoderSpec = {
   output: { pooling: "cls", dim: 1536 },
   precision: { seal: "f32", trident: "f16" },
   lora: { seal: "gigapath", root: "", targets: ALL_LINEARS, blocks: 1 },
-  parity: "timm_cls_swiglu",
+  parity: "gigapath",
   notes: [
     "timm's name of the architecture says patch 14; the weights are patch 16.",
     "A tile of 224 px is magnified to 256 and loses its border.",

@@ -23,7 +23,7 @@ export const spec: EncoderSpec = {
   output: { pooling: "cls", dim: 1024 },
   precision: { trident: "f16" },
   lora: SEAL_RULE,
-  parity: "timm_cls_gelu_ls",
+  parity: "gpfm",
   notes: [
     "The file released on GitHub is a DINOv2 training checkpoint and loads as well.",
     "The card on Hugging Face said MIT, the repository CC-BY-NC-ND-4.0.",

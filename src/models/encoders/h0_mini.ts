@@ -35,6 +35,6 @@ export const spec: EncoderSpec = {
   output: { pooling: "cls+mean", dim: 1536 },
   precision: { seal: "f32", trident: "f16" },
   lora: { seal: "h0mini", root: "model.", targets: ALL_LINEARS, blocks: 1 },
-  parity: "timm_patch_swiglu_reg",
+  parity: "h0mini",
   notes: ["TRIDENT returns the class token alone by default (768).", "Mean and std of its config.json win."],
 };

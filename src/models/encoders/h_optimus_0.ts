@@ -35,7 +35,7 @@ export const spec: EncoderSpec = {
   output: { pooling: "cls", dim: 1536 },
   precision: { trident: "f16" },
   lora: SEAL_RULE,
-  parity: "timm_patch_swiglu_reg",
+  parity: "hoptimus",
   notes: [
     "Whether a model.safetensors exists depends on the revision.",
     "SEAL feeds 224 px tiles without resizing, in float16.",

@@ -35,5 +35,5 @@ export const spec: EncoderSpec = {
   output: { pooling: "cls", dim: 1536 },
   precision: { seal: "f16", trident: "f16" },
   lora: { seal: "hoptimus1", root: "", targets: ALL_LINEARS, blocks: 1 },
-  parity: "timm_patch_swiglu_reg",
+  parity: "hoptimus",
 };

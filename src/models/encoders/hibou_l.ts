@@ -42,5 +42,5 @@ export const spec: EncoderSpec = {
   output: { pooling: "cls", dim: 1024 },
   precision: { trident: "f32" },
   lora: SEAL_RULE,
-  parity: "hf_dinov2_reg_swiglu",
+  parity: "hibou",
 };

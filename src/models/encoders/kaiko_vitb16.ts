@@ -23,5 +23,5 @@ export const spec: EncoderSpec = {
   output: { pooling: "cls", dim: 768 },
   precision: { trident: "f32" },
   lora: SEAL_RULE,
-  parity: "timm_cls_gelu",
+  parity: "lunit",
 };

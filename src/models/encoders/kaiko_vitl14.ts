@@ -35,6 +35,6 @@ export const spec: EncoderSpec = {
   output: { pooling: "cls", dim: 1024 },
   precision: { trident: "f32" },
   lora: SEAL_RULE,
-  parity: "timm_patch_gelu_reg",
+  parity: "kaiko_l14",
   notes: ["Trained at 518 px, used at 224; the file may hold a grid of 37 or of 16."],
 };

@@ -31,6 +31,6 @@ export const spec: EncoderSpec = {
   output: { pooling: "cls", dim: 384 },
   precision: { trident: "f32" },
   lora: SEAL_RULE,
-  parity: "timm_cls_gelu",
+  parity: "lunit",
   notes: ["Interpolation is timm's default; config.json wins."],
 };

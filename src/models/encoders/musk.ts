@@ -30,6 +30,6 @@ export const spec: EncoderSpec = {
     blocks: "all",
     surprise: "SEAL's block pattern never matches: attention of every layer is adapted, the MLP (`ffn`) of none",
   },
-  parity: "",
+  parity: "musk",
   notes: ["SEAL's own wrapper of it does not run: its forward reads attributes that are never set."],
 };

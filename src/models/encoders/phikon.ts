@@ -23,6 +23,6 @@ export const spec: EncoderSpec = {
   output: { pooling: "cls", dim: 768 },
   precision: { seal: "f32", trident: "f32" },
   lora: SEAL_RULE,
-  parity: "hf_vit",
+  parity: "phikon",
   notes: ["SEAL and HEST do not resize. SEAL's factory knows no Phikon v1."],
 };

@@ -29,6 +29,6 @@ export const spec: EncoderSpec = {
     blocks: 1,
     surprise: "Names on disk say `attention`, which does not contain `attn`: only the MLP is adapted",
   },
-  parity: "hf_dinov2",
+  parity: "phikon_v2",
   notes: ["SEAL and HEST do not resize."],
 };

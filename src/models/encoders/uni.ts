@@ -23,5 +23,5 @@ export const spec: EncoderSpec = {
   output: { pooling: "cls", dim: 1024 },
   precision: { seal: "f16", trident: "f16" },
   lora: { seal: "uni", root: "", targets: ALL_LINEARS, blocks: 1 },
-  parity: "timm_cls_gelu_ls",
+  parity: "uni",
 };

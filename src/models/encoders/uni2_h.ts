@@ -36,6 +36,6 @@ export const spec: EncoderSpec = {
   output: { pooling: "cls", dim: 1536 },
   precision: { seal: "bf16", trident: "bf16" },
   lora: { seal: "univ2", root: "", targets: ALL_LINEARS, blocks: 3 },
-  parity: "timm_patch_swiglu_reg",
+  parity: "uni2h",
   notes: ["SEAL's published adapter is on the last 3 blocks; its default is 1."],
 };

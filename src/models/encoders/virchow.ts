@@ -33,5 +33,5 @@ export const spec: EncoderSpec = {
   output: { pooling: "cls+mean", dim: 2560 },
   precision: { seal: "f32", trident: "f16" },
   lora: { seal: "virchow", root: "model.", targets: ALL_LINEARS, blocks: 1 },
-  parity: "timm_swiglu_head80",
+  parity: "virchow",
 };

@@ -35,7 +35,7 @@ export const spec: EncoderSpec = {
   output: { pooling: "cls+mean", dim: 2560 },
   precision: { seal: "f16", trident: "f16" },
   lora: { seal: "virchow2", root: "model.", targets: ALL_LINEARS, blocks: 1 },
-  parity: "timm_swiglu_reg_rows",
+  parity: "virchow2",
   notes: [
     "SEAL's option for the class token alone fails in its own code; pooling `cls` does what it means.",
     "Older SEAL files wrap it as `encoder.` instead of `model.`.",

@@ -23,5 +23,5 @@ export const spec: EncoderSpec = {
   output: { pooling: "cls", dim: 384 },
   precision: {},
   lora: SEAL_RULE,
-  parity: "timm_cls_gelu",
+  parity: "vit_small",
 };

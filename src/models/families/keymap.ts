@@ -219,7 +219,7 @@ function hintsOf({ spec, heads = spec?.arch.heads, eps = spec?.arch.eps, ...rest
 /**
  * The family of a weights file and the sizes of the encoder in it, and how each parameter is made.
  *
- * @param shapes Shapes by name, as the file lists them; of a pickle, the tensors `unwrapCheckpoint` finds.
+ * @param shapes Shapes by name, as the file lists them.
  * @throws {WeightsError} If the file holds no encoder, several, one that is not supported or not the one asked for; if sizes
  * remain unclear (code `weights-ambiguous`); or listing the first ten missing, unexpected and mis-shaped tensors.
  */

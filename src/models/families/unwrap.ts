@@ -7,54 +7,8 @@
 
 import { WeightsError } from "../../core/errors.ts";
 
-/** Keys of training checkpoints that hold a state dict, in order of preference. */
+/** Keys of training checkpoints that hold a state dict, in order of preference; `io/pth.ts` takes them off pickles. */
 const CONTAINERS = ["state_dict", "model", "teacher", "model_state_dict", "module", "student"] as const;
-/** Deepest nesting of containers. */
-const MAX_DEPTH = 4;
-
-type Mapping = readonly [string, unknown][];
-
-function entriesOf(value: unknown): Mapping | undefined {
-  if (value instanceof Map) return [...value].filter(([key]) => typeof key === "string");
-  const plain = typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
-  return plain ? Object.entries(value as object) : undefined;
-}
-
-/**
- * The state dict in a checkpoint: the tensors of `root`, or of the first container that is present.
- *
- * @param root A Map or a plain object, as a pickle reader returns it.
- * @param isTensor Says what a tensor is.
- * @param file Name for error messages.
- * @returns The tensors by name, and the keys that led to them.
- * @throws {WeightsError} If there is none.
- */
-export function unwrapCheckpoint<T>(
-  root: unknown,
-  isTensor: (value: unknown) => value is T,
-  file: string,
-): { tensors: Map<string, T>; path: string[] } {
-  const path: string[] = [];
-  let at = entriesOf(root);
-  for (let depth = 0; at !== undefined && depth <= MAX_DEPTH; depth++) {
-    const tensors = at.filter((entry): entry is [string, T] => isTensor(entry[1]));
-    if (tensors.length > 0) return { tensors: new Map(tensors), path };
-    const entries = new Map(at);
-    const key = CONTAINERS.find((name) => entriesOf(entries.get(name)) !== undefined);
-    if (key === undefined) break;
-    path.push(key);
-    at = entriesOf(entries.get(key));
-  }
-  const found = at?.slice(0, 10).map(([key]) => key).join(", ") || "nothing by name";
-  throw new WeightsError(
-    `Cannot find weights in ${file}: it holds ${found}, wanted tensors or one of ${CONTAINERS.join(", ")}`,
-    {
-      code: "weights-container",
-      context: { file, path },
-    },
-  );
-}
-
 /** A low-rank matrix in a state dict that PEFT wrote. */
 export interface AdapterTensor {
   /** Adapted module as the file names it, without PEFT's own prefix. */
