@@ -16,8 +16,8 @@ import { TORCH_GLOBALS, type TorchStorage, torchStorage, TorchTensor } from "./t
 import { countOf, weightBytes, WeightTensor } from "./weight_tensor.ts";
 import { checkCrc, crc32, locateEntry, readEntry, type Zip, type ZipEntry } from "./zip.ts";
 
-/** Most bytes of a storage read at once to gather a tensor that does not lie in one piece. */
-const MAX_SPAN = 1 << 27;
+/** Most bytes of a storage read at once to gather a tensor that does not lie in one piece, and in all, with each read's own cost. */
+const MAX_SPAN = 1 << 27, MAX_GATHER = 2 ** 31, READ_COST = 1 << 16;
 /** A view may hold more elements than its storage (a stride of 0), up to these bytes. */
 const MAX_EXPANDED = 1 << 26;
 /** Keys that checkpoints keep the weights under, in the order they are tried. */
@@ -257,7 +257,7 @@ async function gather(
   const inner = shape.slice(dim);
   const block = countOf(inner)!;
   const blocks = Math.ceil(to / block) - Math.floor(from / block);
-  if (blocks * span * itemBytes > 16 * MAX_SPAN) {
+  if (blocks * (span * itemBytes + READ_COST) > MAX_GATHER) {
     throw new LimitError(
       `Cannot gather tensor "${name}": ${formatShape(shape)} with strides ${
         formatShape(stride)
