@@ -113,11 +113,13 @@ async function fill(
   const { request, bytes } = source;
   if (bytes === 0) await (await host.append(partial, { empty: true })).close();
   const complete = () => (bytes === undefined ? state.ended : state.received >= bytes);
+  // Against the farthest byte: a server without ranges that always breaks off would else be asked for ever.
+  let farthest = state.received;
   for (let idle = 0; !complete();) {
-    const before = state.received;
     await stretch(host, network, source, partial, state, options);
     if (complete()) break;
-    idle = state.received > before ? 0 : idle + 1;
+    idle = state.received > farthest ? 0 : idle + 1;
+    farthest = Math.max(farthest, state.received);
     if (idle >= network.attempts) throw shortened(request, state.received, bytes);
     await network.sleep(1000, options.signal);
   }
@@ -172,17 +174,21 @@ class StreamError extends Error {}
 async function* body(response: Response, timeoutMs: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   const reader = response.body?.getReader();
   if (reader === undefined) return;
+  // Ends a read that waits.
+  const stop = () => void reader.cancel().catch(() => {});
+  signal?.addEventListener("abort", stop, { once: true });
   let whole = false;
   try {
     while (!whole) {
-      signal?.throwIfAborted();
       const { value, done } = await inTime(reader.read(), timeoutMs, "the server").catch((error: Error) => {
         throw new StreamError(error.message, { cause: error });
       });
+      signal?.throwIfAborted();
       whole = done;
       if (value !== undefined) yield value;
     }
   } finally {
+    signal?.removeEventListener("abort", stop);
     if (!whole) await reader.cancel().catch(() => {});
   }
 }
