@@ -26,6 +26,23 @@ export function writeChunksAtomic(path: string, chunks: Iterable<Uint8Array>): v
   });
 }
 
+/** As {@linkcode writeChunksAtomic}, from pieces that are made while the file is written. */
+export async function writeStreamAtomic(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  const temporary = `${path}.${Deno.pid}.tmp`;
+  try {
+    {
+      using file = await Deno.open(temporary, { write: true, create: true, truncate: true });
+      for await (const chunk of chunks) {
+        for (let at = 0; at < chunk.byteLength;) at += await file.write(chunk.subarray(at));
+      }
+    }
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    await Deno.remove(temporary).catch(() => {}); // It may never have been made.
+    throw error;
+  }
+}
+
 function whole(path: string, write: (temporary: string) => void): void {
   const temporary = `${path}.${Deno.pid}.tmp`;
   try {
@@ -104,4 +121,113 @@ export function openFolder(path: string): Folder {
       writeFileAtomic(inside(name), data);
     },
   };
+}
+
+/** A file read and written at any place, synchronously, as HDF5's library and resumable outputs need it. */
+export interface HostFile {
+  /** Path of the file. */
+  readonly name: string;
+  /** Length, bytes. */
+  size(): number;
+  /** Fills `into` from `at`. @returns Bytes read, fewer only at the end. */
+  read(at: number, into: Uint8Array): number;
+  /** Writes all of `bytes` at `at`. */
+  write(at: number, bytes: Uint8Array): void;
+  /** Cuts or grows to `size` bytes. */
+  truncate(size: number): void;
+  /** Waits until the content is on the disk. */
+  sync(): void;
+  /** Closes the file. */
+  close(): void;
+}
+
+/**
+ * Opens a file for synchronous access: `read` an existing one, `create` an empty one, `update` one that is made if missing.
+ *
+ * @throws {DataError} If it cannot be opened, or later be read or written.
+ */
+export function openHostFile(path: string, mode: "read" | "create" | "update"): HostFile {
+  function wrapped<T>(verb: string, act: () => T): T {
+    try {
+      return act();
+    } catch (cause) {
+      const missing = cause instanceof Deno.errors.NotFound;
+      throw new DataError(`Cannot ${verb} ${path}: ${missing ? "no such file" : (cause as Error).message}`, {
+        code: missing ? "file-missing" : "file-access",
+        context: { file: path },
+        cause,
+      });
+    }
+  }
+  const write = mode !== "read";
+  const file = wrapped(
+    "open",
+    () => Deno.openSync(path, { read: true, write, create: write, truncate: mode === "create" }),
+  );
+  const at = (offset: number) => file.seekSync(offset, Deno.SeekMode.Start);
+  let size = wrapped("open", () => file.statSync().size);
+  return {
+    name: path,
+    size: () => size,
+    read: (offset, into) =>
+      wrapped("read", () => {
+        at(offset);
+        let done = 0;
+        while (done < into.length) {
+          const got = file.readSync(into.subarray(done, done + READ));
+          if (got === null) break;
+          done += got;
+        }
+        return done;
+      }),
+    write: (offset, bytes) =>
+      wrapped("write", () => {
+        at(offset);
+        for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+        size = Math.max(size, offset + bytes.length);
+      }),
+    truncate: (length) =>
+      wrapped("write", () => {
+        file.truncateSync(length);
+        size = length;
+      }),
+    sync: () => wrapped("write", () => file.syncDataSync()),
+    close: () => file.close(),
+  };
+}
+
+/** What lies at a path: a file with its length, or a folder with the names in it, sorted. */
+export type HostEntry = { kind: "file"; size: number } | { kind: "folder"; names: string[] };
+
+/** Looks at a path. @returns Undefined where there is nothing. */
+export function lookAt(path: string): HostEntry | undefined {
+  try {
+    const { isDirectory, size } = Deno.statSync(path);
+    if (!isDirectory) return { kind: "file", size };
+    return { kind: "folder", names: [...Deno.readDirSync(path)].map(({ name }) => name).sort() };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw error;
+  }
+}
+
+/** Removes a file; one that is not there is no error. */
+export function removeFile(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** As {@linkcode writeFileAtomic}, by a function that fills the file at any place. */
+export function writeHostFileAtomic(path: string, fill: (file: HostFile) => void): void {
+  whole(path, (temporary) => {
+    const file = openHostFile(temporary, "create");
+    try {
+      fill({ ...file, close: () => {} });
+    } finally {
+      file.close();
+    }
+  });
 }
