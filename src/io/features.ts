@@ -1,0 +1,163 @@
+/**
+ * Feature files: one row of numbers a patch, as this program, TRIDENT, CLAM, the HEST benchmark and scanpy write them.
+ *
+ * HDF5: `features`, `feats` or `embeddings` `[n, d]` (or `[1, n, d]`), with `coords` and `barcode` where given; h5ad: dense
+ * `X` with the index of `obs`; npy: one array; safetensors: a tensor `features`, or the only one.
+ *
+ * @module
+ */
+
+import { DataError, FormatError } from "../core/errors.ts";
+import { openFile } from "./fs.ts";
+import { H5File, type H5Value } from "./h5.ts";
+import { readNpy, readNpyHeader } from "./npy.ts";
+import { checkRows, readBarcodes } from "./patches.ts";
+import { fromBytes, type RandomAccess } from "./random_access.ts";
+import { openSafetensors } from "./safetensors.ts";
+import type { H5Storage } from "./h5_library.ts";
+
+/** An open feature file. */
+export interface Features {
+  readonly name: string;
+  readonly count: number;
+  readonly dim: number;
+  readonly barcodes: readonly string[] | undefined;
+  /** `[count, 2]`, as the file has them. */
+  readonly coords: Float64Array | undefined;
+  /** Attributes of the features. */
+  readonly attributes: Readonly<Record<string, H5Value>>;
+  /** Rows `from` up to `to`, `[to - from, dim]`. */
+  read(from?: number, to?: number): Promise<Float32Array>;
+  close(): void;
+}
+
+/** Names of the features in HDF5 files. */
+const KEYS: readonly string[] = ["/features", "/feats", "/embeddings"];
+
+/**
+ * Opens a feature file, told by its first bytes.
+ *
+ * @throws {FormatError} If it is damaged or of another format.
+ * @throws {DataError} If it has no features.
+ */
+export async function openFeatures(path: string): Promise<Features> {
+  const source = await openFile(path);
+  const magic = new DataView((await source.read(0, Math.min(8, source.size))).buffer);
+  const first = magic.byteLength === 8 ? magic.getUint32(0) : 0;
+  if (first === 0x89484446) {
+    source.close?.();
+    return await openH5Features(path);
+  }
+  return first === 0x934e554d ? await npyFeatures(source) : await safetensorsFeatures(source);
+}
+
+/** As {@linkcode openFeatures}, of an HDF5 file given by path or as bytes by range. */
+export async function openH5Features(source: string | H5Storage): Promise<Features> {
+  const file = await H5File.open(source);
+  try {
+    return h5Features(file);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+function h5Features(file: H5File): Features {
+  const isAnnData = file.kind("/obs") === "group";
+  const path = file.find(isAnnData ? ["/X"] : KEYS);
+  if (path === undefined) {
+    const found = isAnnData && file.kind("/X") === "group" ? "a sparse X" : file.keys().join(", ") || "nothing";
+    throw new DataError(
+      `Cannot read features of ${file.name}: it has ${found}, none of ${KEYS.join(" ")} or a dense X`,
+      {
+        context: { file: file.name, keys: file.keys() },
+      },
+    );
+  }
+  const { shape = [], dtype } = file.info(path);
+  const nested = shape.length === 3 && shape[0] === 1;
+  const [count = 0, dim = 0] = nested ? shape.slice(1) : shape;
+  if ((shape.length !== 2 && !nested) || !["f2", "f4", "f8"].includes(dtype) || dim === 0) {
+    throw file.fail(path, `${dtype} ${JSON.stringify(shape)}`, "numbers [n, d]");
+  }
+  let barcodes = isAnnData ? undefined : readBarcodes(file, count);
+  if (isAnnData) {
+    const index = file.attributes("/obs")["_index"];
+    if (typeof index === "string" && file.kind(`/obs/${index}`) === "dataset") barcodes = file.strings(`/obs/${index}`);
+  }
+  const places = file.find(isAnnData ? ["/obsm/spatial"] : ["/coords"]);
+  if (places !== undefined) checkRows(file, places, count, 2);
+  return {
+    name: file.name,
+    count,
+    dim,
+    barcodes,
+    coords: places === undefined ? undefined : file.numbers(places),
+    attributes: file.attributes(path),
+    // deno-lint-ignore require-await
+    async read(from = 0, to = count) {
+      const rows = nested ? file.read(path).slice(from * dim, to * dim) : file.read(path, from, to);
+      return rows instanceof Float32Array ? rows : Float32Array.from(rows as Float64Array);
+    },
+    close: () => file.close(),
+  };
+}
+
+async function npyFeatures(source: RandomAccess): Promise<Features> {
+  const header = await readNpyHeader(source);
+  const [count = 0, dim = 0] = header.shape;
+  if (header.shape.length !== 2 || dim === 0 || header.dtype[0] !== "f") {
+    throw shapeError(source.name, `${header.dtype} ${JSON.stringify(header.shape)}`);
+  }
+  return plain(source, count, dim, {}, async (from, to) => {
+    const rows = await readNpy(source, header, from, to);
+    return rows instanceof Float32Array ? rows : Float32Array.from(rows as Float64Array);
+  });
+}
+
+async function safetensorsFeatures(source: RandomAccess): Promise<Features> {
+  const { tensors, metadata } = await openSafetensors(source);
+  const tensor = tensors.get("features") ?? (tensors.size === 1 ? [...tensors.values()][0] : undefined);
+  if (tensor?.shape.length !== 2) throw shapeError(source.name, tensor ? JSON.stringify(tensor.shape) : "no features");
+  const [count = 0, dim = 0] = tensor.shape;
+  const { barcode, ...attributes } = metadata;
+  const places = tensors.get("coords");
+  const features = plain(source, count, dim, attributes, (from, to) => tensor.readF32(from * dim, to * dim));
+  const coords = places && Float64Array.from(await places.readF32());
+  return { ...features, coords, barcodes: barcode === undefined ? undefined : names(source.name, barcode, count) };
+}
+
+function names(file: string, json: string, count: number): string[] {
+  try {
+    const list = JSON.parse(json);
+    if (Array.isArray(list) && list.length === count && list.every((v) => typeof v === "string")) return list;
+  } catch { /* said below */ }
+  throw new FormatError(`Cannot read ${file}: its barcode is no list, expected ${count} strings`, {
+    context: { file },
+  });
+}
+
+function shapeError(file: string, found: string): FormatError {
+  return new FormatError(`Cannot read features of ${file}: ${found}, expected numbers [n, d]`, {
+    context: { file, found, expected: "numbers [n, d]" },
+  });
+}
+
+function plain(
+  source: RandomAccess,
+  count: number,
+  dim: number,
+  attributes: Record<string, H5Value>,
+  rows: (from: number, to: number) => Promise<Float32Array>,
+): Features {
+  return {
+    name: source.name,
+    count,
+    dim,
+    barcodes: undefined,
+    coords: undefined,
+    attributes,
+    read: async (from = 0, to = count) => await rows(from, to),
+    close: () => source.close?.(),
+  };
+}

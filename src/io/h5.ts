@@ -1,0 +1,328 @@
+/**
+ * Reading HDF5: groups, datasets by rows, strings, attributes. The library (h5wasm) is not trusted: filters are checked
+ * before every read, since an absent one would give garbage without a word, and sizes before every allocation.
+ *
+ * Booleans are read as 0 and 1, half precision as f32, big-endian as little-endian.
+ *
+ * @module
+ */
+
+import { f32FromF16 } from "../core/dtype.ts";
+import { type FormatError, LimitError } from "../core/errors.ts";
+import { openHostFile } from "./fs.ts";
+import { CLASS, H5Session, type H5Storage, type Metadata, OBJECT } from "./h5_library.ts";
+
+/** Element types: h5py's names without the byte order, `bool`, `str` of any kind, or `other`, which cannot be read. */
+export type H5Dtype =
+  | "i1"
+  | "i2"
+  | "i4"
+  | "i8"
+  | "u1"
+  | "u2"
+  | "u4"
+  | "u8"
+  | "f2"
+  | "f4"
+  | "f8"
+  | "bool"
+  | "str"
+  | "other";
+
+/** Numbers of a dataset. */
+export type H5Array =
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | BigInt64Array
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | BigUint64Array
+  | Float32Array
+  | Float64Array;
+
+/** Value of an attribute; integers beyond 2^53 are bigint. */
+export type H5Value = string | number | bigint | boolean | string[] | (number | bigint)[];
+
+/** What a dataset holds. */
+export interface H5Dataset {
+  readonly path: string;
+  /** Extents; empty for a scalar, undefined where the dataset has no space at all. */
+  readonly shape: readonly number[] | undefined;
+  readonly dtype: H5Dtype;
+  /** Extents of a chunk, undefined where the dataset is contiguous. */
+  readonly chunks: readonly number[] | undefined;
+  /** Names of its filters, in order of writing. */
+  readonly filters: readonly string[];
+}
+
+/** Filters inside the library: deflate, shuffle, fletcher32, szip, nbit, scale-offset. */
+const FILTERS: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 6]);
+/** Most bytes one read gives, and most a chunk may have. */
+const MOST_BYTES = 2 ** 30;
+/** Most bytes of an attribute. */
+const MOST_ATTRIBUTE = 2 ** 24;
+/** Most strings read at once. */
+const MOST_STRINGS = 2 ** 24;
+
+/** A file open for reading. */
+export class H5File extends H5Session {
+  /**
+   * Opens a file.
+   *
+   * @param source Path, or bytes by range; closing the file closes it.
+   * @throws {FormatError} If it is no HDF5 file, or damaged.
+   * @throws {DataError} If there is no such file.
+   */
+  static async open(source: string | H5Storage): Promise<H5File> {
+    const library = await H5Session.library();
+    return new H5File(library, typeof source === "string" ? openHostFile(source, "read") : source, 0);
+  }
+
+  /** Names in a group. */
+  keys(path: string = "/"): string[] {
+    if (this.kind(path) !== "group") throw this.fail(path, this.kind(path) ?? "nothing", "a group");
+    return this.run(path, () => this.hdf5.get_names(this.id, path, false), Array.isArray);
+  }
+
+  /** What lies at `path`; links within the file are followed, those out of it lead nowhere. */
+  kind(path: string): "group" | "dataset" | undefined {
+    if (path === "/") return "group";
+    const type = this.run(path, () => this.hdf5.get_type(this.id, path), () => true);
+    return type === OBJECT.group ? "group" : type === OBJECT.dataset ? "dataset" : undefined;
+  }
+
+  /** The first of `paths` that is a dataset. */
+  find(paths: readonly string[]): string | undefined {
+    return paths.find((path) => this.kind(path) === "dataset");
+  }
+
+  /** Shape, type and filters of a dataset. */
+  info(path: string): H5Dataset {
+    const metadata = this.metadata(path);
+    const filters = this.run(path, () => this.hdf5.get_dataset_filters(this.id, path), Array.isArray);
+    return {
+      path,
+      shape: metadata.shape ?? undefined,
+      dtype: dtypeOf(metadata),
+      chunks: metadata.chunks ?? undefined,
+      filters: filters.map(({ id, name }) => name || String(id)),
+    };
+  }
+
+  /** Attributes of a group or dataset; those of kinds that are not read are left out. */
+  attributes(path: string = "/"): Record<string, H5Value> {
+    if (this.kind(path) === undefined) throw this.fail(path, "nothing", "a group or dataset");
+    const names = this.run(path, () => this.hdf5.get_attribute_names(this.id, path), Array.isArray);
+    const out: Record<string, H5Value> = Object.create(null);
+    for (const name of names) {
+      const value = this.attribute(path, name);
+      if (value !== undefined) out[name] = value;
+    }
+    return out;
+  }
+
+  private attribute(path: string, name: string): H5Value | undefined {
+    const place = `${path}@${name}`;
+    const metadata = this.run(place, () => this.hdf5.get_attribute_metadata(this.id, path, name), isMetadata);
+    const dtype = dtypeOf(metadata);
+    if (metadata.shape === null || dtype === "other") return undefined;
+    const count = metadata.shape.reduce((a, b) => a * b, 1);
+    if (count * metadata.size > MOST_ATTRIBUTE) throw this.fail(place, `${count} values`, "an attribute");
+    const read = (at: bigint) => this.hdf5.get_attribute_data(this.id, path, name, at);
+    const reclaim = (at: bigint) => this.hdf5.reclaim_vlen_memory(this.id, path, name, at);
+    const values = dtype === "str"
+      ? this.stringsFrom(place, metadata, count, read, reclaim)
+      : [...typed(this.bytesFrom(place, count * metadata.size, read), dtype)].map((v) =>
+        typeof v === "bigint" && v === BigInt(Number(v)) && Number.isSafeInteger(Number(v)) ? Number(v) : v
+      );
+    if (metadata.shape.length > 0) return values as H5Value;
+    return dtype === "bool" ? values[0] !== 0 : values[0];
+  }
+
+  /**
+   * Rows `from` up to `to` of a numeric dataset, row-major; without them all of it.
+   *
+   * @throws {FormatError} Of a filter that is not there, another type, or damage.
+   * @throws {LimitError} If the rows do not fit in memory.
+   */
+  read(path: string, from?: number, to?: number): H5Array {
+    const { metadata, count, offset, size } = this.select(path, from, to);
+    const dtype = dtypeOf(metadata);
+    if (dtype === "str" || dtype === "other") throw this.fail(path, `elements of type ${dtype}`, "numbers");
+    const read = this.reader(path, count, offset);
+    return typed(this.bytesFrom(path, size * metadata.size, read), dtype);
+  }
+
+  /** As {@linkcode H5File.read}, as f64; integers beyond 2^53 are refused. */
+  numbers(path: string, from?: number, to?: number): Float64Array<ArrayBuffer> {
+    const values = this.read(path, from, to);
+    if (!(values instanceof BigInt64Array) && !(values instanceof BigUint64Array)) return Float64Array.from(values);
+    return Float64Array.from(values, (value) => {
+      if (!Number.isSafeInteger(Number(value))) throw this.fail(path, `the number ${value}`, "one below 2^53");
+      return Number(value);
+    });
+  }
+
+  /** Rows of a dataset of strings, of variable or fixed length, as one list. */
+  strings(path: string, from?: number, to?: number): string[] {
+    const { metadata, count, offset, size } = this.select(path, from, to);
+    if (dtypeOf(metadata) !== "str") throw this.fail(path, `elements of type ${dtypeOf(metadata)}`, "strings");
+    if (size > MOST_STRINGS) throw this.fail(path, `${size} strings`, `at most ${MOST_STRINGS} at once`);
+    const reclaim = (at: bigint) => this.hdf5.reclaim_vlen_memory_count(this.id, path, "", at, count);
+    return this.stringsFrom(path, metadata, size, this.reader(path, count, offset), reclaim);
+  }
+
+  private reader(path: string, count: bigint[], offset: bigint[]): (at: bigint) => number {
+    if (count.length === 0) return (at) => this.hdf5.get_dataset_data(this.id, path, null, null, null, at);
+    const stride = count.map(() => 1n);
+    return (at) => this.hdf5.get_dataset_data(this.id, path, count, offset, stride, at);
+  }
+
+  private metadata(path: string): Metadata {
+    if (this.kind(path) !== "dataset") throw this.fail(path, this.kind(path) ?? "nothing", "a dataset");
+    const metadata = this.run(path, () => this.hdf5.get_dataset_metadata(this.id, path), isMetadata);
+    const whole = (list: readonly number[] | null) =>
+      list === null || list.every((n) => Number.isSafeInteger(n) && n >= 0);
+    if (!whole(metadata.shape) || !whole(metadata.chunks)) throw this.fail(path, "impossible extents", "whole numbers");
+    return metadata;
+  }
+
+  /** Checks all that must hold before rows are read. */
+  private select(path: string, from?: number, to?: number) {
+    const metadata = this.metadata(path);
+    const { shape, chunks } = metadata;
+    if (shape === null) throw this.fail(path, "no elements at all", "a dataset with extents");
+    this.checkLayout(path, metadata);
+    const rows = shape[0] ?? 1;
+    const [first, end] = [from ?? 0, to ?? rows];
+    if (!(first >= 0 && first <= end && end <= rows)) throw this.fail(path, `${rows} rows`, `rows ${first} to ${end}`);
+    const counts = shape.length === 0 ? [] : [end - first, ...shape.slice(1)];
+    const size = counts.reduce((a, b) => a * b, 1);
+    const chunk = (chunks ?? []).reduce((a, b) => a * b, 1);
+    if (size * metadata.size > MOST_BYTES || chunk * metadata.size > MOST_BYTES) {
+      throw new LimitError(
+        `Cannot read ${this.name}:${path}: ${size * metadata.size} bytes in chunks of ${
+          chunk * metadata.size
+        }, at most ${MOST_BYTES}`,
+        { context: { file: this.name, path, given: size * metadata.size, max: MOST_BYTES } },
+      );
+    }
+    return { metadata, size, count: counts.map(BigInt), offset: counts.map((_, i) => i === 0 ? BigInt(first) : 0n) };
+  }
+
+  private checkLayout(path: string, metadata: Metadata): void {
+    if (metadata.virtual_sources !== undefined) {
+      throw this.fail(path, "data that lies in other files", "data in this file");
+    }
+    const filters = this.run(path, () => this.hdf5.get_dataset_filters(this.id, path), Array.isArray);
+    const missing = filters.find(({ id }) => !FILTERS.has(id));
+    if (missing === undefined) return;
+    const error: FormatError = this.fail(
+      path,
+      `compression ${missing.name || "?"} (filter ${missing.id})`,
+      "gzip or none",
+    );
+    (error as { hint: string | undefined }).hint = `Rewrite it: h5repack -f NONE ${this.name} out.h5`;
+    throw error;
+  }
+
+  /** Runs a read into memory of the library and copies the bytes out. */
+  private bytesFrom(path: string, bytes: number, read: (at: bigint) => number): Uint8Array<ArrayBuffer> {
+    if (bytes === 0) return new Uint8Array(0);
+    const at = this.allocate(path, bytes);
+    try {
+      this.run(path, () => read(BigInt(at)), (status) => status >= 0);
+      return this.hdf5.HEAPU8.slice(at, at + bytes) as Uint8Array<ArrayBuffer>;
+    } finally {
+      this.hdf5._free(at);
+    }
+  }
+
+  private allocate(path: string, bytes: number): number {
+    const at = this.run(path, () => this.hdf5._malloc(bytes), (address) => address > 0);
+    // Whatever the library leaves unwritten must not be an old pointer.
+    this.hdf5.HEAPU8.fill(0, at, at + bytes);
+    return at;
+  }
+
+  private stringsFrom(
+    path: string,
+    { size, vlen, strpad }: Metadata,
+    count: number,
+    read: (at: bigint) => number,
+    reclaim: (at: bigint) => number,
+  ): string[] {
+    const decoder = new TextDecoder();
+    const text = (bytes: Uint8Array): string => {
+      const end = bytes.indexOf(0);
+      const value = decoder.decode(bytes.slice(0, end < 0 ? bytes.length : end));
+      return strpad === 2 && !vlen ? value.trimEnd() : value;
+    };
+    if (count === 0) return [];
+    if (!vlen) {
+      const bytes = this.bytesFrom(path, count * size, read);
+      return Array.from({ length: count }, (_, i) => text(bytes.subarray(i * size, (i + 1) * size)));
+    }
+    const at = this.allocate(path, count * size);
+    try {
+      this.run(path, () => read(BigInt(at)), (status) => status >= 0);
+      const heap = this.hdf5.HEAPU8;
+      const pointers = new Uint32Array(heap.slice(at, at + count * size).buffer);
+      return Array.from(pointers, (from) => {
+        const end = from === 0 ? 0 : heap.indexOf(0, from);
+        return from === 0 ? "" : text(heap.subarray(from, end < 0 ? heap.length : end));
+      });
+    } finally {
+      this.run(path, () => reclaim(BigInt(at)), () => true);
+      this.hdf5._free(at);
+    }
+  }
+}
+
+function isMetadata(value: Metadata | null): boolean {
+  return value !== null;
+}
+
+function dtypeOf({ type, size, signed, enum_type: members }: Metadata): H5Dtype {
+  if (type === CLASS.string) return "str";
+  if (type === CLASS.enum && size === 1 && members !== undefined) {
+    const names = Object.keys(members.members).sort().join();
+    return names === "FALSE,TRUE" ? "bool" : "other";
+  }
+  if (type === CLASS.integer && [1, 2, 4, 8].includes(size)) return `${signed ? "i" : "u"}${size}` as H5Dtype;
+  if (type === CLASS.float && [2, 4, 8].includes(size)) return `f${size}` as H5Dtype;
+  return "other";
+}
+
+function typed(bytes: Uint8Array<ArrayBuffer>, dtype: Exclude<H5Dtype, "str" | "other">): H5Array {
+  const { buffer } = bytes;
+  switch (dtype) {
+    case "i1":
+      return new Int8Array(buffer);
+    case "i2":
+      return new Int16Array(buffer);
+    case "i4":
+      return new Int32Array(buffer);
+    case "i8":
+      return new BigInt64Array(buffer);
+    case "u1":
+    case "bool":
+      return bytes;
+    case "u2":
+      return new Uint16Array(buffer);
+    case "u4":
+      return new Uint32Array(buffer);
+    case "u8":
+      return new BigUint64Array(buffer);
+    case "f2":
+      return Float32Array.from(new Uint16Array(buffer), f32FromF16);
+    case "f4":
+      return new Float32Array(buffer);
+    case "f8":
+      return new Float64Array(buffer);
+    default:
+      throw new TypeError(String(dtype satisfies never));
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Picture files to RGB bytes, exactly as PIL's `Image.open(...).convert("RGB")` gives them: alpha is dropped and not
+ * blended, greys are repeated, palettes looked up. Orientation tags and colour profiles have no effect, as in every
+ * reference pipeline.
+ *
+ * @module
+ */
+
+import { FormatError } from "../core/errors.ts";
+import { decodeJpeg } from "./jpeg.ts";
+import type { Picture } from "./picture.ts";
+import { decodePng, type Png } from "./png.ts";
+
+/** A picture and what its file held. */
+export interface DecodedImage extends Picture {
+  /** PIL's name of the mode before conversion: `1`, `L`, `LA`, `P`, `RGB`, `RGBA` or `CMYK`. */
+  readonly mode: string;
+}
+
+/** Endings of file names that are taken for pictures. */
+export const IMAGE_ENDINGS: readonly string[] = [".png", ".jpg", ".jpeg"];
+
+/** First bytes of formats that are recognised and not read. */
+const OTHERS: readonly (readonly [magic: string, name: string])[] = [
+  ["II*\0", "TIFF"],
+  ["MM\0*", "TIFF"],
+  ["II+\0", "BigTIFF"],
+  ["MM\0+", "BigTIFF"],
+  ["GIF8", "GIF"],
+  ["BM", "BMP"],
+  ["RIFF", "WebP"],
+  ["\0\0\0\x0cjP", "JPEG 2000"],
+  ["\xff\x4f\xff\x51", "JPEG 2000"],
+];
+
+/**
+ * Decodes a PNG or JPEG, told apart by its first bytes.
+ *
+ * @param name Name of the file for error messages.
+ * @throws {FormatError} Of what is damaged or cannot be read, naming the file.
+ */
+export function decodeImage(bytes: Uint8Array, name: string): DecodedImage {
+  const head = String.fromCharCode(...bytes.subarray(0, 16));
+  if (head.startsWith("\x89PNG")) return pngToRgb(decodePng(bytes, name), name);
+  if (head.startsWith("\xff\xd8")) return jpegToRgb(bytes, name);
+  const other = OTHERS.find(([magic]) => head.startsWith(magic))?.[1];
+  const found = other ?? (bytes.length === 0 ? "an empty file" : `bytes ${hex(bytes.subarray(0, 8))}`);
+  throw new FormatError(`Cannot decode ${name}: it begins as ${found}, expected PNG or JPEG`, {
+    hint: "Convert it to PNG, which loses nothing",
+    context: { file: name, offset: 0, found, expected: "PNG or JPEG" },
+  });
+}
+
+function hex(bytes: Uint8Array): string {
+  return [...bytes].map((b) => b.toString(16).padStart(2, "0")).join(" ");
+}
+
+function jpegToRgb(bytes: Uint8Array, name: string): DecodedImage {
+  const { width, height, channels, data } = decodeJpeg(bytes, name);
+  if (channels === 3) return { width, height, data, mode: "RGB" };
+  const rgb = new Uint8Array(width * height * 3);
+  if (channels === 1) {
+    for (let i = 0, to = 0; i < data.length; i++, to += 3) rgb[to] = rgb[to + 1] = rgb[to + 2] = data[i]!;
+    return { width, height, data: rgb, mode: "L" };
+  }
+  // PIL takes every CMYK JPEG for Adobe's, which are inverted, and mixes without a profile: (1 - C)(1 - K).
+  for (let i = 0, to = 0; i < data.length; i += 4) {
+    const light = data[i + 3]!;
+    for (let c = 0; c < 3; c++) {
+      const product = (255 - data[i + c]!) * light + 128;
+      rgb[to++] = Math.max(0, light - (((product >> 8) + product) >> 8));
+    }
+  }
+  return { width, height, data: rgb, mode: "CMYK" };
+}
+
+function pngToRgb(png: Png, name: string): DecodedImage {
+  const { width, height, depth, channels, palette, data } = png;
+  if (depth === 16 && channels === 1) {
+    throw new FormatError(`Cannot decode ${name}: it is 16-bit grey, expected 8 bits a sample`, {
+      hint: "Scale it to 8 bits first: PIL would cut it at 255 and lose the picture",
+      context: { file: name, found: "16-bit grey", expected: "8 bits a sample" },
+    });
+  }
+  if (channels === 3) return { width, height, data, mode: "RGB" };
+  const rgb = new Uint8Array(width * height * 3);
+  if (channels === 4) {
+    for (let i = 0, to = 0; i < data.length; i += 4) {
+      rgb[to++] = data[i]!;
+      rgb[to++] = data[i + 1]!;
+      rgb[to++] = data[i + 2]!;
+    }
+    return { width, height, data: rgb, mode: "RGBA" };
+  }
+  // A palette's missing entries are black in PIL.
+  const shades = Uint8Array.from(
+    { length: 768 },
+    (_, i) => palette === undefined ? Math.floor(i / 3) : palette[i] ?? 0,
+  );
+  const scale = palette !== undefined || depth >= 8 ? 1 : 255 / ((1 << depth) - 1);
+  for (let i = 0, to = 0; i < data.length; i += channels) {
+    const from = data[i]! * scale * 3;
+    rgb[to++] = shades[from]!;
+    rgb[to++] = shades[from + 1]!;
+    rgb[to++] = shades[from + 2]!;
+  }
+  const mode = palette !== undefined ? "P" : channels === 2 ? "LA" : depth === 1 ? "1" : "L";
+  return { width, height, data: rgb, mode };
+}

@@ -1,0 +1,225 @@
+/**
+ * PNG: all colour types and depths, plain and interlaced, to the samples the file stores.
+ *
+ * Source: W3C PNG (third edition). Checksums are verified and a picture that ends early is refused, as PIL does; Adam7 is
+ * read pass by pass. Ancillary chunks (gamma, profiles, orientation) have no effect.
+ *
+ * @module
+ */
+
+import { FormatError } from "../core/errors.ts";
+import { MAX_PIXELS } from "./picture.ts";
+import { crc32, inflate } from "./zlib.ts";
+
+/** A decoded PNG. */
+export interface Png {
+  readonly width: number;
+  readonly height: number;
+  /** Bits of a stored sample: 1, 2, 4, 8 or 16. */
+  readonly depth: number;
+  /** 1 grey or palette, 2 grey and alpha, 3 RGB, 4 RGB and alpha. */
+  readonly channels: 1 | 2 | 3 | 4;
+  /** RGB of the palette's entries, for pictures of that kind. */
+  readonly palette: Uint8Array | undefined;
+  /** One byte a sample, unscaled: 0 or 1 for depth 1; of 16 bits the upper eight. */
+  readonly data: Uint8Array<ArrayBuffer>;
+}
+
+/** Colour type: channels, and the depths it may have. */
+const TYPES: Readonly<Record<number, { channels: 1 | 2 | 3 | 4; depths: readonly number[] }>> = {
+  0: { channels: 1, depths: [1, 2, 4, 8, 16] },
+  2: { channels: 3, depths: [8, 16] },
+  3: { channels: 1, depths: [1, 2, 4, 8] },
+  4: { channels: 2, depths: [8, 16] },
+  6: { channels: 4, depths: [8, 16] },
+};
+
+/** First column and row, and steps between them, of the Adam7 passes. */
+const ADAM7: readonly (readonly [x: number, y: number, dx: number, dy: number])[] = [
+  [0, 0, 8, 8],
+  [4, 0, 8, 8],
+  [0, 4, 4, 8],
+  [2, 0, 4, 4],
+  [0, 2, 2, 4],
+  [1, 0, 2, 2],
+  [0, 1, 1, 2],
+];
+
+interface Header {
+  width: number;
+  height: number;
+  depth: number;
+  channels: 1 | 2 | 3 | 4;
+  indexed: boolean;
+  interlaced: boolean;
+}
+
+type Fail = (offset: number, found: string, expected: string) => never;
+
+/**
+ * Decodes a PNG.
+ *
+ * @param name Name of the file for error messages.
+ * @throws {FormatError} Naming the byte, what was found and what was expected.
+ */
+export function decodePng(bytes: Uint8Array, name: string): Png {
+  const fail: Fail = (offset, found, expected) => {
+    throw new FormatError(`Cannot decode ${name} as PNG: byte ${offset} ${found}, expected ${expected}`, {
+      context: { file: name, offset, found, expected },
+    });
+  };
+  const { header, palette, parts, at } = readChunks(bytes, fail);
+  const { width, height, depth, channels } = header;
+  if (header.indexed && palette === undefined) fail(at, "ends a palette picture without palette", "a PLTE chunk");
+  const passes = (header.interlaced ? ADAM7 : [[0, 0, 1, 1] as const]).map(([x, y, dx, dy]) => {
+    const across = Math.ceil((width - x) / dx);
+    const down = Math.ceil((height - y) / dy);
+    const stride = Math.ceil(across * channels * depth / 8);
+    return { x, y, dx, dy, across, down, stride, bytes: across > 0 && down > 0 ? (stride + 1) * down : 0 };
+  });
+  const expected = passes.reduce((sum, pass) => sum + pass.bytes, 0);
+  // One byte more than wanted is let through, so that a stream that is too long is told from a damaged one.
+  const raw = inflate(joined(parts), expected + 1);
+  if (raw === undefined) fail(at, "ends damaged compressed data", "a zlib stream");
+  if (raw.length !== expected) fail(at, `ends data of ${raw.length} bytes`, `${expected}`);
+  const data = new Uint8Array(width * height * channels);
+  let from = 0;
+  for (const pass of passes) {
+    if (pass.bytes === 0) continue;
+    const rows = raw.subarray(from, from + pass.bytes);
+    const bad = unfilter(rows, pass.stride, pass.down, Math.max(1, channels * depth >> 3));
+    if (bad !== undefined) fail(at, `ends data whose row ${bad} has filter ${rows[bad * (pass.stride + 1)]}`, "0 to 4");
+    spread(rows, pass, header, data);
+    from += pass.bytes;
+  }
+  return { width, height, depth, channels, palette: header.indexed ? palette : undefined, data };
+}
+
+interface Chunks {
+  header: Header;
+  palette: Uint8Array | undefined;
+  parts: Uint8Array[];
+  /** End of the last chunk read. */
+  at: number;
+}
+
+function readChunks(bytes: Uint8Array, fail: Fail): Chunks {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (![0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10].every((b, i) => bytes[i] === b)) fail(0, "begins no PNG", "its magic");
+  let header: Header | undefined;
+  let palette: Uint8Array | undefined;
+  const parts: Uint8Array[] = [];
+  let at = 8;
+  while (true) {
+    if (at + 12 > bytes.length) fail(bytes.length, "is the end of the file", "an IEND chunk");
+    const length = view.getUint32(at);
+    const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
+    const end = at + 8 + length;
+    if (end + 4 > bytes.length) {
+      fail(at, `gives chunk ${JSON.stringify(type)} ${length} bytes`, `at most ${bytes.length - at - 12}`);
+    }
+    if (crc32(bytes.subarray(at + 4, end)) !== view.getUint32(end)) {
+      fail(end, "has a wrong checksum", `that of ${type}`);
+    }
+    if (header === undefined && type !== "IHDR") fail(at, `begins chunk ${type}`, "IHDR first");
+    const body = bytes.subarray(at + 8, end);
+    if (type === "IHDR") header = readHeader(body, at + 8, fail);
+    else if (type === "PLTE") {
+      if (length === 0 || length % 3 !== 0 || length > 768) {
+        fail(at, `has a palette of ${length} bytes`, "1 to 256 colours");
+      }
+      palette = body;
+    } else if (type === "IDAT") parts.push(body);
+    else if (type !== "IEND" && (bytes[at + 4]! & 0x20) === 0) {
+      fail(at, `has critical chunk ${JSON.stringify(type)}`, "one of the standard");
+    }
+    at = end + 4;
+    if (type === "IEND") return { header: header!, palette, parts, at };
+  }
+}
+
+function readHeader(body: Uint8Array, at: number, fail: Fail): Header {
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  if (body.length !== 13) fail(at, `has a header of ${body.length} bytes`, "13");
+  const [width, height] = [view.getUint32(0), view.getUint32(4)];
+  if (width === 0 || height === 0 || width * height > MAX_PIXELS) {
+    fail(at, `claims ${width}x${height} pixels`, `1 to ${MAX_PIXELS}`);
+  }
+  const depth = body[8]!;
+  const type = TYPES[body[9]!];
+  if (!type?.depths.includes(depth)) {
+    fail(at + 8, `has depth ${depth}, colour type ${body[9]}`, "a pair of the standard");
+  }
+  if (body[10] !== 0 || body[11] !== 0 || body[12]! > 1) {
+    fail(at + 10, `has methods ${body[10]}, ${body[11]}, ${body[12]}`, "0, 0, and 0 or 1");
+  }
+  const { channels } = type!;
+  return { width, height, depth, channels, indexed: body[9] === 3, interlaced: body[12] === 1 };
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0]!;
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** Undoes the filters in place. @returns The first row whose filter does not exist. */
+function unfilter(rows: Uint8Array, stride: number, down: number, pixel: number): number | undefined {
+  for (let y = 0, at = 1; y < down; y++, at += stride + 1) {
+    const filter = rows[at - 1]!;
+    const above = y > 0 ? at - stride - 1 : -1;
+    const end = at + stride;
+    if (filter > 4) return y;
+    if (filter === 1) { for (let i = at + pixel; i < end; i++) rows[i] = rows[i]! + rows[i - pixel]!; }
+    else if (filter === 2 && above >= 0) {
+      for (let i = at, a = above; i < end; i++, a++) rows[i] = rows[i]! + rows[a]!;
+    } else if (filter >= 3) {
+      for (let i = at; i < end; i++) {
+        const left = i >= at + pixel ? rows[i - pixel]! : 0;
+        const up = above >= 0 ? rows[above + i - at]! : 0;
+        const corner = above >= 0 && i >= at + pixel ? rows[above + i - at - pixel]! : 0;
+        rows[i] = rows[i]! + (filter === 3 ? (left + up) >> 1 : paeth(left, up, corner));
+      }
+    }
+  }
+  return undefined;
+}
+
+function paeth(left: number, up: number, corner: number): number {
+  const a = Math.abs(up - corner);
+  const b = Math.abs(left - corner);
+  const c = Math.abs(left + up - 2 * corner);
+  return a <= b && a <= c ? left : b <= c ? up : corner;
+}
+
+/** Puts the samples of a pass where they belong. */
+function spread(
+  rows: Uint8Array,
+  pass: { x: number; y: number; dx: number; dy: number; across: number; down: number; stride: number },
+  { width, depth, channels }: Header,
+  out: Uint8Array,
+): void {
+  const bytes = depth === 16 ? 2 : 1;
+  for (let r = 0; r < pass.down; r++) {
+    const from = r * (pass.stride + 1) + 1;
+    const row = (pass.y + r * pass.dy) * width + pass.x;
+    if (depth >= 8 && bytes === 1 && pass.dx === 1) {
+      out.set(rows.subarray(from, from + pass.stride), row * channels);
+    } else if (depth >= 8) {
+      for (let i = 0, at = from; i < pass.across; i++) {
+        for (let c = 0, to = (row + i * pass.dx) * channels; c < channels; c++, at += bytes) out[to + c] = rows[at]!;
+      }
+    } else {
+      const mask = (1 << depth) - 1;
+      for (let i = 0; i < pass.across; i++) {
+        const bit = i * depth;
+        out[row + i * pass.dx] = (rows[from + (bit >> 3)]! >> (8 - depth - (bit & 7))) & mask;
+      }
+    }
+  }
+}

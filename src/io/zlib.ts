@@ -1,0 +1,44 @@
+/**
+ * Deflate, CRC-32 and SHA-256 of the host: with `fs.ts`, the only module below the command line that touches it.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { crc32 as hostCrc32, inflateSync } from "node:zlib";
+
+/** CRC-32 as zlib and PNG compute it; `before` is that of the bytes before. */
+export function crc32(bytes: Uint8Array, before: number = 0): number {
+  return hostCrc32(bytes, before);
+}
+
+/**
+ * Inflates a zlib stream; bytes after its end are ignored.
+ *
+ * @param most Bytes the result may have.
+ * @returns The result, or undefined where the stream is damaged, ends early or gives more than `most` bytes.
+ */
+export function inflate(bytes: Uint8Array, most: number): Uint8Array | undefined {
+  try {
+    const { buffer, byteOffset, byteLength } = inflateSync(bytes, { maxOutputLength: Math.max(1, most) });
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  } catch {
+    return undefined;
+  }
+}
+
+/** SHA-256 of bytes that come in pieces. */
+export class Sha256 {
+  readonly #hash: ReturnType<typeof createHash> = createHash("sha256");
+
+  /** Adds bytes. */
+  update(bytes: Uint8Array): this {
+    this.#hash.update(bytes);
+    return this;
+  }
+
+  /** The digest in lower-case hexadecimal; the hash is used up. */
+  hex(): string {
+    return this.#hash.digest("hex");
+  }
+}
