@@ -68,6 +68,27 @@ export function matchingEncoders(family: FamilyName, arch: EncoderArch): Encoder
 }
 
 /**
+ * The encoder that a file of one's own most likely is: that of its path, if the architecture agrees, else the only one of this
+ * family and architecture.
+ *
+ * @param path Path of file or folder; also one in the cache of Hugging Face, `models--org--name`.
+ * @returns Undefined where several encoders share the architecture and the path names none of them.
+ */
+export function recogniseEncoder(family: FamilyName, arch: EncoderArch, path: string): EncoderSpec | undefined {
+  const matching = matchingEncoders(family, arch).filter(({ refused }) => refused === undefined);
+  // From the end: the file, its folder, the folders above.
+  const parts = path.split(/[/\\]/).reverse().flatMap((
+    part,
+  ) => [part.replace(/\.[a-z]+$/i, ""), part.replace(/^models--/, "")]);
+  for (const part of parts) {
+    const named = matching.find((spec) => spellings(spec).some((spelling) => plain(spelling) === plain(part)));
+    if (named) return named;
+  }
+  const own = matching.filter((spec) => spec.family === family);
+  return own.length === 1 ? own[0] : undefined;
+}
+
+/**
  * The output of an encoder under another pooling than its own: SEAL and TRIDENT disagree on some.
  *
  * @throws {ConfigError} If the encoder cannot pool so.

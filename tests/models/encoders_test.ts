@@ -9,6 +9,7 @@ import {
   findEncoder,
   matchingEncoders,
   outputWith,
+  recogniseEncoder,
 } from "../../src/models/encoder_registry.ts";
 import type { EncoderSpec } from "../../src/models/encoder_spec.ts";
 import { index } from "../../src/models/encoders/index.gen.ts";
@@ -202,6 +203,19 @@ Deno.test("SEAL's rule gives its numbers of parameters, surprises included", () 
   assert.equal(findEncoder("hibou-l").lora.seal, undefined);
   assert.equal(loraParameterCount(index.hibou_l!.arch, loraTargets(index.hibou_l!), 8), 131_200);
   for (const blocks of [0, 25, 1.5]) assert.throws(() => loraTargets(phikon2, { blocks }), ConfigError);
+});
+
+Deno.test("recogniseEncoder() goes by path and architecture", () => {
+  const guess = (id: string, path: string) => recogniseEncoder(index[id]!.family, index[id]!.arch, path)?.name;
+  assert.equal(guess("uni", "/w/models--MahmoodLab--UNI/snapshots/0123/pytorch_model.bin"), "uni");
+  assert.equal(guess("uni", "weights/uni_v1.bin"), "uni");
+  assert.equal(guess("uni", "weights/virchow2/pytorch_model.bin"), "uni", "the only one of timm's with its sizes");
+  assert.equal(guess("gpfm", "weights/GPFM.pth"), "gpfm");
+  assert.equal(guess("h_optimus_0", "weights/pytorch_model.bin"), undefined);
+  assert.equal(guess("h_optimus_1", "weights/H-optimus-1/model.safetensors"), "h-optimus-1");
+  assert.equal(guess("conch_v15", "C:\\w\\x.bin"), "conch_v15");
+  assert.equal(guess("kaiko_vits8", "lunit/model.safetensors"), "lunit-vits8");
+  assert.equal(guess("kaiko_vits8", "model.safetensors"), undefined);
 });
 
 Deno.test("outputWith() offers the class token where the original concatenates", () => {

@@ -2,14 +2,19 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { denoHost } from "../../src/cli/hub_host.ts";
 import { GatedError, WeightsError } from "../../src/core/errors.ts";
 import { Hub, type HubOptions } from "../../src/io/hub.ts";
 import { cacheFolder, findToken, type HubHost } from "../../src/io/hub_host.ts";
 import { pauseOf } from "../../src/io/hub_http.ts";
-import { testHost } from "./hub_host.ts";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 const REPO = "org/model";
+
+/** The machine, with an environment of its own. */
+function testHost(environment: Readonly<Record<string, string>>): HubHost {
+  return { ...denoHost, env: (name) => environment[name] };
+}
 
 interface Asked {
   where: "hub" | "storage";
