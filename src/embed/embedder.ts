@@ -1,0 +1,151 @@
+/**
+ * Tiles to embeddings in batches of one shape: one plan a tile size, results collected on the device and read back many
+ * batches at a time, since each wait costs about 10 ms on Deno.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../core/errors.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { readRanges } from "../gpu/readback.ts";
+import { Plan } from "../graph/plan.ts";
+import type { MemoryReport, Program } from "../graph/program.ts";
+import { Store } from "../graph/store.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import type { Encoder } from "../models/encoder.ts";
+import { preprocess } from "../models/preprocess.ts";
+
+/** Options of {@linkcode Embedder}. */
+export interface EmbedderOptions {
+  /** Tiles a batch; default 32. */
+  batchSize?: number;
+  /** Told the memory of each plan before it is allocated. */
+  onMemory?: (report: MemoryReport) => void;
+  /** Most bytes a plan may take. */
+  budgetBytes?: number;
+}
+
+/** A plan for tiles of one size. */
+interface Prepared {
+  readonly store: Store;
+  readonly tiles: Tensor;
+  readonly embedding: Tensor;
+  readonly program: Program;
+}
+
+/** Batches collected before they are read. */
+const RING_ROWS = 1024;
+/** Plans kept. */
+const MAX_PLANS = 4;
+
+/** Embeds tiles with one encoder. */
+export class Embedder {
+  readonly #gpu: Gpu;
+  readonly #encoder: Encoder;
+  readonly #options: EmbedderOptions;
+  readonly #plans: Map<string, Prepared> = new Map();
+  readonly #ring: GPUBuffer;
+  #rows = 0;
+  /** Tiles a batch. */
+  readonly batchSize: number;
+
+  /** @throws {ConfigError} If the batch size is not a whole number above 0. */
+  constructor(gpu: Gpu, encoder: Encoder, options: EmbedderOptions = {}) {
+    const { batchSize = 32 } = options;
+    if (!Number.isInteger(batchSize) || batchSize < 1) {
+      throw new ConfigError(`Cannot embed in batches of ${batchSize}: wanted a whole number above 0`, {
+        context: { key: "batch_size", given: String(batchSize) },
+      });
+    }
+    this.#gpu = gpu;
+    this.#encoder = encoder;
+    this.#options = options;
+    this.batchSize = batchSize;
+    const rows = Math.max(batchSize, Math.floor(RING_ROWS / batchSize) * batchSize);
+    this.#ring = gpu.buffer("embeddings", rows * encoder.dim * 4, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST);
+  }
+
+  /** Rows that wait on the device; {@linkcode Embedder.flush} returns them. */
+  get waiting(): number {
+    return this.#rows;
+  }
+
+  /** Whether another batch fits before a flush. */
+  get full(): boolean {
+    return (this.#rows + this.batchSize) * this.#encoder.dim * 4 > this.#ring.size;
+  }
+
+  async #prepare(height: number, width: number): Promise<Prepared> {
+    const key = `${height} x ${width}`;
+    const known = this.#plans.get(key);
+    if (known) return known;
+    const store = new Store(this.#gpu);
+    const tiles = store.tensor("tiles", "tiles", [this.batchSize, height, width, 3], "u8");
+    const g = new Plan(this.#gpu);
+    const { embedding } = this.#encoder.forward(g, preprocess(g, tiles, this.#encoder.spec.input));
+    g.output(embedding);
+    store.allocate();
+    const { onMemory, budgetBytes } = this.#options;
+    const program = await g.compile({
+      ...(onMemory && { onMemory }),
+      ...(budgetBytes !== undefined && { budgetBytes }),
+    });
+    const prepared = { store, tiles, embedding, program };
+    const [oldest] = this.#plans.keys();
+    if (this.#plans.size >= MAX_PLANS) {
+      close(this.#plans.get(oldest!)!);
+      this.#plans.delete(oldest!);
+    }
+    this.#plans.set(key, prepared);
+    return prepared;
+  }
+
+  /**
+   * Submits one batch and does not wait for it. Flush when {@linkcode Embedder.full}.
+   *
+   * @param pixels RGB bytes `[n, height, width, 3]`, n at most the batch size.
+   * @throws {DataError} If the tile does not suit the encoder.
+   */
+  async submit(pixels: Uint8Array, height: number, width: number): Promise<void> {
+    const { store, tiles, embedding, program } = await this.#prepare(height, width);
+    const size = height * width * 3;
+    const n = pixels.length / size;
+    // The rows behind a short batch hold whatever was there: no row depends on another.
+    const whole = n === this.batchSize ? pixels : new Uint8Array(tiles.size);
+    if (whole !== pixels) whole.set(pixels);
+    store.write(tiles, whole);
+    program.run();
+    const encoder = this.#gpu.device.createCommandEncoder();
+    const { buffer, offset } = embedding.storage;
+    const bytes = n * this.#encoder.dim * 4;
+    encoder.copyBufferToBuffer(
+      buffer!,
+      offset + embedding.byteOffset,
+      this.#ring,
+      this.#rows * this.#encoder.dim * 4,
+      bytes,
+    );
+    this.#gpu.queue.submit([encoder.finish()]);
+    this.#rows += n;
+  }
+
+  /** Embeddings of all batches since the last call, `[n, dim]`, in order. */
+  async flush(): Promise<Float32Array> {
+    const bytes = this.#rows * this.#encoder.dim * 4;
+    const [values] = await readRanges(this.#gpu, [{ buffer: this.#ring, offset: 0, bytes }]);
+    this.#rows = 0;
+    return new Float32Array(values!.buffer as ArrayBuffer, values!.byteOffset, bytes / 4);
+  }
+
+  /** Frees the plans; the encoder stays. */
+  destroy(): void {
+    for (const prepared of this.#plans.values()) close(prepared);
+    this.#plans.clear();
+    this.#ring.destroy();
+  }
+}
+
+function close({ program, store }: Prepared): void {
+  program.destroy();
+  store.destroy();
+}
