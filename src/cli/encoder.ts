@@ -13,7 +13,7 @@ import { type Adapter, readAdapter } from "../io/peft.ts";
 import { openWeights, openWeightsFolder, type Weights } from "../io/weights.ts";
 import { createEncoder, type Encoder } from "../models/encoder.ts";
 import { type ConfigFacts, readEncoderConfig } from "../models/encoder_config.ts";
-import { findEncoder } from "../models/encoder_registry.ts";
+import { findEncoder, recogniseEncoder } from "../models/encoder_registry.ts";
 import type { EncoderSpec, Pooling } from "../models/encoder_spec.ts";
 import { loadEncoder, type LoadOptions } from "../models/load.ts";
 import { RANDOM_PREFIX, randomEncoder } from "../models/random_encoder.ts";
@@ -133,7 +133,7 @@ export async function openEncoder(gpu: Gpu, request: EncoderRequest): Promise<Op
     const options: LoadOptions = {
       name: source.name,
       facts: source.facts,
-      ...(source.spec && { spec: source.spec }),
+      ...(source.spec ? { spec: source.spec } : { recognise: (family, arch) => recogniseEncoder(family, arch, given) }),
       ...(adapter && { adapter }),
       ...(dtype && { dtype }),
       ...(pooling && { pooling }),

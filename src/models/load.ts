@@ -9,17 +9,16 @@ import type { Dtype } from "../core/dtype.ts";
 import { ConfigError, WeightsError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Gpu } from "../gpu/device.ts";
-import type { Adapter, AdapterModule } from "../io/peft.ts";
-import type { WeightTensor } from "../io/weight_tensor.ts";
+import type { Adapter } from "../io/peft.ts";
 import type { Weights } from "../io/weights.ts";
 import type { LoraOptions } from "../nn/layers.ts";
 import { Parameters } from "../nn/parameters.ts";
 import { createEncoder, type Encoder, type EncoderOptions } from "./encoder.ts";
 import { specOfWeights } from "./encoder_config.ts";
 import type { ConfigFacts } from "./encoder_config.ts";
-import type { EncoderSpec, PositionRule } from "./encoder_spec.ts";
+import type { EncoderArch, EncoderSpec, FamilyName, PositionRule } from "./encoder_spec.ts";
 import { type Keymap, type KeymapEntry, mapStateDict } from "./families/keymap.ts";
-import { layerOfModule, modulesOfLayer } from "./families/modules.ts";
+import { adaptedLayers, addLora, type LayerAdapter } from "./lora_layers.ts";
 import { positionSteps, resamplePositionTable } from "./positions.ts";
 import { sidesOf } from "./vit.ts";
 
@@ -29,8 +28,10 @@ export interface LoadOptions extends Omit<EncoderOptions, "arch" | "seed"> {
   spec?: EncoderSpec;
   /** Name in outputs when there is no spec; default the file's. */
   name?: string;
-  /** What a `config.json` beside the weights says. */
+  /** What a `config.json` beside the weights says. Of a known encoder it decides mean and standard deviation only. */
   facts?: readonly ConfigFacts[];
+  /** The encoder that sizes and path speak for, if there is no spec. */
+  recognise?: (family: FamilyName, arch: EncoderArch) => EncoderSpec | undefined;
   /** How positions are brought to another grid than the file's; default the rule of the spec or the family. */
   positions?: PositionRule;
   /** Which parameters train; none by default. */
@@ -74,96 +75,6 @@ async function readRaw({ parts, shape }: KeymapEntry, weights: Weights, dtype: D
   return sizeOf(shape) ? bytes : undefined;
 }
 
-/** An adapter's matrices for one layer, joined where the original model keeps q, k and v apart. */
-interface LayerAdapter {
-  readonly rank: number;
-  readonly scale: number;
-  readonly a: Float32Array;
-  readonly b: Float32Array;
-}
-
-async function joinModules(
-  layer: string,
-  modules: readonly (AdapterModule<WeightTensor> | undefined)[],
-  rows: number,
-  columns: number,
-): Promise<LayerAdapter> {
-  const present = modules.filter((module) => module !== undefined);
-  const rank = present.reduce((sum, module) => sum + module.rank, 0);
-  const scale = present[0]!.scale;
-  const a = new Float32Array(rank * columns);
-  const b = new Float32Array(rows * rank);
-  const height = rows / modules.length;
-  let at = 0;
-  for (const [piece, module] of modules.entries()) {
-    if (!module) continue;
-    if (module.a.count !== module.rank * columns || module.b.count !== height * module.rank) {
-      throw new WeightsError(
-        `Cannot apply the adapter to ${layer}: A has ${module.a.count} and B ${module.b.count} elements, wanted ${
-          module.rank * columns
-        } and ${height * module.rank}`,
-        { context: { keys: [layer] } },
-      );
-    }
-    a.set(await module.a.readF32(), at * columns);
-    const part = await module.b.readF32();
-    // Pieces with another scale than the first carry the difference in B.
-    const factor = module.scale / scale;
-    for (let i = 0; i < height; i++) {
-      for (let r = 0; r < module.rank; r++) {
-        b[(piece * height + i) * rank + at + r] = part[i * module.rank + r]! * factor;
-      }
-    }
-    at += module.rank;
-  }
-  return { rank, scale, a, b };
-}
-
-/** The adapter's layers by the names of `vit.ts`. */
-async function layersOf(adapter: Adapter, keymap: Keymap): Promise<Map<string, LayerAdapter>> {
-  const shapes = new Map(keymap.entries.map(({ target, shape }) => [target, shape]));
-  const layers = new Set<string>();
-  for (const module of adapter.modules.keys()) {
-    const found = layerOfModule(keymap.family, module);
-    if (!found || !shapes.has(`${found.layer}.weight`)) {
-      throw new WeightsError(`Cannot apply the adapter: it adapts ${module}, which this encoder has not`, {
-        context: { keys: [module] },
-      });
-    }
-    layers.add(found.layer);
-  }
-  const out = new Map<string, LayerAdapter>();
-  for (const layer of layers) {
-    const [rows, columns] = shapes.get(`${layer}.weight`) as unknown as [number, number];
-    const pieces = modulesOfLayer(keymap.family, layer, keymap.arch.mlp).map((name) =>
-      [...adapter.modules].find(([module]) =>
-        module === name || module.endsWith(`.${name}`) || name.endsWith(`.${module}`)
-      )?.[1]
-    );
-    if (pieces.every((piece) => !piece)) {
-      throw new WeightsError(`Cannot apply the adapter to ${layer}: its modules have other names than the family's`, {
-        context: { keys: [layer] },
-      });
-    }
-    out.set(layer, await joinModules(layer, pieces, rows, columns));
-  }
-  return out;
-}
-
-/** W + s B A in place, sums in f64. */
-export function mergeLora(weight: Float32Array, { rank, scale, a, b }: LayerAdapter): void {
-  const columns = a.length / rank;
-  const row = new Float64Array(columns);
-  for (let i = 0; i < weight.length / columns; i++) {
-    row.fill(0);
-    for (let r = 0; r < rank; r++) {
-      const factor = scale * b[i * rank + r]!;
-      for (let j = 0; j < columns; j++) row[j]! += factor * a[r * columns + j]!;
-    }
-    for (let j = 0; j < columns; j++) weight[i * columns + j]! += row[j]!;
-  }
-}
-
 /** Low-rank updates the encoder is built with: those of the adapter, else those asked for. */
 function loraOf(layers: Map<string, LayerAdapter>, options: LoadOptions): (name: string) => LoraOptions | undefined {
   return (name) => {
@@ -196,8 +107,11 @@ export async function loadEncoder(gpu: Gpu, weights: Weights, options: LoadOptio
     ...(eps !== undefined && { eps }),
     ...(hint !== undefined && !asked && { imageSize: hint }),
   });
-  const spec = asked ?? specOfWeights(options.name ?? weights.file, keymap, ...(options.facts ?? []));
-  const layers = adapter ? await layersOf(adapter, keymap) : new Map<string, LayerAdapter>();
+  const known = asked ?? options.recognise?.(keymap.family, keymap.arch);
+  const spec = known
+    ? withStatistics(known, options.facts ?? [])
+    : specOfWeights(options.name ?? weights.file, keymap, ...(options.facts ?? []));
+  const layers = adapter ? await adaptedLayers(adapter, keymap) : new Map<string, LayerAdapter>();
   const parameters = new Parameters(gpu, trainable);
   try {
     const { dtype, pooling, positions, imageSize = spec.input.size } = options;
@@ -216,6 +130,12 @@ export async function loadEncoder(gpu: Gpu, weights: Weights, options: LoadOptio
     parameters.destroy();
     throw error;
   }
+}
+
+/** A known encoder with the channel statistics of the file's own configuration. */
+function withStatistics(spec: EncoderSpec, facts: readonly ConfigFacts[]): EncoderSpec {
+  const { mean, std } = Object.assign({}, ...facts.map(({ input }) => input ?? {})) as Partial<EncoderSpec["input"]>;
+  return mean && std ? { ...spec, input: { ...spec.input, mean, std } } : spec;
 }
 
 /** Reads and uploads every parameter. */
@@ -243,7 +163,7 @@ async function fill(
       data = resamplePositionTable(await readEntry(entry, weights), width, prefixPositions, steps);
     } else if (!data) {
       const values = await readEntry(entry, weights);
-      if (layer) mergeLora(values, layer);
+      if (layer) addLora(values, layer);
       data = values;
     }
     parameters.store.write(tensor, data);

@@ -1,0 +1,70 @@
+/**
+ * A pool of {@linkcode decode} workers.
+ *
+ * @module
+ */
+
+import { DataError, FormatError } from "../core/errors.ts";
+import type { Picture } from "../io/picture.ts";
+import type { DecodeAnswer, DecodeRequest } from "./decode.ts";
+
+interface Waiting {
+  readonly resolve: (picture: Picture) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Decodes picture files in workers; answers come in any order. */
+export class DecodePool {
+  readonly #workers: Worker[] = [];
+  readonly #waiting: Map<number, Waiting> = new Map();
+  #next = 0;
+
+  /** @param size Workers; by default one less than the processors, at least one. */
+  constructor(size: number = Math.max(1, navigator.hardwareConcurrency - 1)) {
+    for (let i = 0; i < size; i++) {
+      const worker = new Worker(new URL("./decode.ts", import.meta.url), { type: "module" });
+      worker.onmessage = ({ data }: MessageEvent<DecodeAnswer>) => this.#answer(data);
+      worker.onerror = (event) => {
+        event.preventDefault();
+        this.#failAll(new Error(`Cannot decode: the worker stopped (${event.message})`));
+      };
+      this.#workers.push(worker);
+    }
+  }
+
+  #answer(answer: DecodeAnswer): void {
+    const waiting = this.#waiting.get(answer.id);
+    this.#waiting.delete(answer.id);
+    if (!waiting) return;
+    if (!("error" in answer)) return waiting.resolve(answer);
+    const { name, message, code, hint } = answer.error;
+    const details = { ...(code !== undefined && { code }), ...(hint !== undefined && { hint }) };
+    waiting.reject(name === "FormatError" ? new FormatError(message, details) : new DataError(message, details));
+  }
+
+  #failAll(error: Error): void {
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+  }
+
+  /**
+   * Reads and decodes a file.
+   *
+   * @throws {FormatError} If it is damaged or of another format.
+   * @throws {DataError} If it cannot be read.
+   */
+  decode(path: string): Promise<Picture> {
+    const id = this.#next++;
+    const request: DecodeRequest = { id, path };
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#workers[id % this.#workers.length]!.postMessage(request);
+    });
+  }
+
+  /** Ends the workers. */
+  close(): void {
+    for (const worker of this.#workers) worker.terminate();
+    this.#failAll(new Error("Cannot decode: the pool was closed"));
+  }
+}
