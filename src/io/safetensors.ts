@@ -183,6 +183,42 @@ export function readSafetensorsF32(
   return { tensors: out, metadata };
 }
 
+/** A tensor's place in a file that is written: wide elements come first, so that every tensor is aligned to its element. */
+function layOut<T extends { readonly dtype: WeightDtype }>(tensors: ReadonlyMap<string, T>): [string, T][] {
+  return [...tensors].sort((a, b) => weightBytes(b[1].dtype, 8)! - weightBytes(a[1].dtype, 8)!);
+}
+
+/** Length and header of a file whose data are these tensors in this order. */
+function headOf(
+  tensors: readonly (readonly [name: string, tensor: { readonly dtype: WeightDtype; readonly shape: Shape }])[],
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array<ArrayBuffer> {
+  const header = new Map<string, unknown>(Object.keys(metadata).length ? [["__metadata__", metadata]] : []);
+  let at = 0;
+  for (const [name, { dtype, shape }] of tensors) {
+    const bytes = weightBytes(dtype, countOf(shape) ?? NaN);
+    if (bytes === undefined || name === "__metadata__") {
+      throw new DataError(
+        `Cannot write tensor "${name}" as safetensors: ${dtype} ${
+          formatShape(shape)
+        }, wanted another name and whole bytes`,
+        { context: { tensor: name, dtype, shape } },
+      );
+    }
+    header.set(name, { dtype, shape, data_offsets: [at, at + bytes] });
+    at += bytes;
+  }
+  // Not an object: keys such as "0" would move to the front of one.
+  const text = [...header].map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(",");
+  const json = new TextEncoder().encode(`{${text}}`);
+  // The reference pads the header with spaces so that the data is aligned to eight bytes.
+  const padded = Math.ceil(json.byteLength / 8) * 8;
+  const head = new Uint8Array(8 + padded).fill(0x20, 8);
+  new DataView(head.buffer).setBigUint64(0, BigInt(padded), true);
+  head.set(json, 8);
+  return head;
+}
+
 /**
  * The file of these tensors in pieces: its head, then each tensor's bytes. Wide elements come first, else in the order
  * given, so that every tensor is aligned to its element; the same input gives the same bytes.
@@ -193,13 +229,10 @@ export function* safetensorsChunks(
   tensors: ReadonlyMap<string, SafetensorsInput>,
   metadata: Readonly<Record<string, string>> = {},
 ): Generator<Uint8Array> {
-  const width = (dtype: WeightDtype) => weightBytes(dtype, 8)!;
-  const sorted = [...tensors].sort((a, b) => width(b[1].dtype) - width(a[1].dtype));
-  const header = new Map<string, unknown>(Object.keys(metadata).length ? [["__metadata__", metadata]] : []);
-  let at = 0;
+  const sorted = layOut(tensors);
   for (const [name, { dtype, shape, data }] of sorted) {
     const bytes = weightBytes(dtype, countOf(shape) ?? NaN);
-    if (bytes !== data.byteLength || name === "__metadata__") {
+    if (bytes !== data.byteLength) {
       throw new DataError(
         `Cannot write tensor "${name}" as safetensors: ${data.byteLength} bytes, wanted ${bytes} for ${dtype} ${
           formatShape(shape)
@@ -207,19 +240,27 @@ export function* safetensorsChunks(
         { context: { tensor: name, dtype, shape, bytes: data.byteLength } },
       );
     }
-    header.set(name, { dtype, shape, data_offsets: [at, at + data.byteLength] });
-    at += data.byteLength;
   }
-  // Not an object: keys such as "0" would move to the front of one.
-  const text = [...header].map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(",");
-  const json = new TextEncoder().encode(`{${text}}`);
-  // The reference pads the header with spaces so that the data is aligned to eight bytes.
-  const padded = Math.ceil(json.byteLength / 8) * 8;
-  const head = new Uint8Array(8 + padded).fill(0x20, 8);
-  new DataView(head.buffer).setBigUint64(0, BigInt(padded), true);
-  head.set(json, 8);
-  yield head;
+  yield headOf(sorted, metadata);
   for (const [, { data }] of sorted) yield data;
+}
+
+/**
+ * As {@linkcode safetensorsChunks}, of tensors that are read while the file is written: one piece is in memory at a time.
+ *
+ * @param tensors Tensors by their names in the new file.
+ * @throws {DataError} If a name is taken by the format.
+ * @throws {FormatError} If the file of a tensor is damaged.
+ */
+export async function* safetensorsStream(
+  tensors: ReadonlyMap<string, WeightTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): AsyncGenerator<Uint8Array> {
+  const sorted = layOut(tensors);
+  yield headOf(sorted, metadata);
+  for (const [, tensor] of sorted) {
+    for await (const { data } of tensor.chunks()) yield data;
+  }
 }
 
 /** As {@linkcode safetensorsChunks}, in one array. */

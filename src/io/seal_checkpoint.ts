@@ -9,6 +9,8 @@
 
 import { FormatError } from "../core/errors.ts";
 import type { Shape } from "../core/shape.ts";
+import type { Adapter } from "./peft.ts";
+import type { WeightTensor } from "./weight_tensor.ts";
 
 /** Anything with a shape: a stored tensor, or one in memory. */
 export interface Shaped {
@@ -148,6 +150,44 @@ export function splitSeal<T extends Shaped>(tensors: ReadonlyMap<string, T>, fil
     }
   }
   return { kind, ...parts, organ, ...describeLora(pairs, file) };
+}
+
+/** SEAL's alpha, which its checkpoints do not store. */
+export const SEAL_ALPHA = 8;
+
+/**
+ * The LoRA weights of a checkpoint as an adapter.
+ *
+ * @param parts Of an image model.
+ * @param file Name of the file, for error messages.
+ * @param options `alpha` if it was trained with another than SEAL's; `close` is called when the adapter is closed.
+ * @throws {FormatError} If it has none, or one adapted block lacks what another has.
+ */
+export function sealAdapter(
+  parts: SealParts<WeightTensor>,
+  file: string,
+  { alpha = SEAL_ALPHA, close = () => {} }: { alpha?: number | undefined; close?: () => void } = {},
+): Adapter {
+  const { lora, rank, missing } = parts;
+  if (lora.size === 0) fail(file, parts.kind, "holds no LoRA matrices", "those of an image model");
+  if (missing.length > 0) fail(file, missing[0]!, "is missing", "the same layers in every adapted block");
+  return {
+    config: {
+      rank,
+      alpha,
+      dropout: 0.15,
+      rsLora: false,
+      fanInFanOut: false,
+      rankPattern: new Map(),
+      alphaPattern: new Map(),
+      targetModules: [...lora.keys()],
+      baseModel: null,
+      taskType: null,
+      inferenceMode: true,
+    },
+    modules: new Map([...lora].map(([path, { a, b }]) => [path, { rank, scale: alpha / rank, a, b }])),
+    close,
+  };
 }
 
 function map<T>(): Map<string, T> {

@@ -1,0 +1,83 @@
+/**
+ * What encoder weights or an adapter belong to, as far as names and shapes tell.
+ *
+ * @module
+ */
+
+import { WeightsError } from "../core/errors.ts";
+import type { Shape } from "../core/shape.ts";
+import type { ConfigFacts } from "./encoder_config.ts";
+import { ENCODERS, matchingEncoders } from "./encoder_registry.ts";
+import type { BlockLinear, EncoderSpec } from "./encoder_spec.ts";
+import { type Keymap, type KeymapOptions, mapStateDict } from "./families/keymap.ts";
+import { layerOfModule } from "./families/modules.ts";
+import { linearShape } from "./lora_recipe.ts";
+
+/** What weights are. */
+export interface Identified {
+  readonly keymap: Keymap;
+  /** Attention heads; undefined where neither sizes nor a configuration say, and `keymap.arch.heads` is a stand-in. */
+  readonly heads: number | undefined;
+  /** Encoders of these sizes, the file's family first. */
+  readonly encoders: readonly EncoderSpec[];
+}
+
+/**
+ * Family, sizes and possible names of an encoder. Unlike loading, this succeeds where only the number of heads is unclear.
+ *
+ * @param shapes Shapes by name, as the file lists them.
+ * @param file Name for error messages.
+ * @param facts What configurations beside the file say, later ones winning.
+ * @throws {WeightsError} As {@linkcode mapStateDict}.
+ */
+export function identifyWeights(
+  shapes: ReadonlyMap<string, Shape>,
+  file: string,
+  facts: readonly ConfigFacts[] = [],
+): Identified {
+  const { heads, eps, imageSize } = Object.assign({}, ...facts) as ConfigFacts;
+  const options: KeymapOptions = {
+    file,
+    ...(heads !== undefined && { heads }),
+    ...(eps !== undefined && { eps }),
+    ...(imageSize !== undefined && { imageSize }),
+  };
+  let keymap: Keymap;
+  let known = true;
+  try {
+    keymap = mapStateDict(shapes, options);
+  } catch (error) {
+    if (!(error instanceof WeightsError && error.code === "weights-ambiguous")) throw error;
+    // One head divides every width.
+    keymap = mapStateDict(shapes, { ...options, heads: 1 });
+    known = false;
+  }
+  const encoders = matchingEncoders(keymap.family, keymap.arch);
+  return { keymap, heads: known ? keymap.arch.heads : undefined, encoders };
+}
+
+/** Extents of an adapted layer. */
+export interface AdaptedShape {
+  /** Rows of B. */
+  readonly out: number;
+  /** Columns of A. */
+  readonly input: number;
+}
+
+/**
+ * Encoders that have all the layers an adapter adapts, in these sizes; several of one width and depth cannot be told apart.
+ *
+ * @param modules Adapted modules by their path in the model.
+ */
+export function encodersOfAdapter(modules: ReadonlyMap<string, AdaptedShape>): EncoderSpec[] {
+  return ENCODERS.filter(({ family, arch }) =>
+    [...modules].every(([module, { out, input }]) => {
+      const found = layerOfModule(family, module);
+      const match = found && /blocks\.(\d+)\.(.+)$/.exec(found.layer);
+      if (!match || Number(match[1]) >= arch.depth) return false;
+      const [rows, columns] = linearShape(arch, match[2] as BlockLinear);
+      const pieces = found.piece === undefined ? 1 : /^[qkv]$/.test(found.piece) ? 3 : 2;
+      return rows === out * pieces && columns === input;
+    })
+  );
+}
