@@ -9,22 +9,22 @@ import { DataError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { openFile, openFolder } from "../io/fs.ts";
 import { Hub } from "../io/hub.ts";
-import { type Adapter, readAdapter } from "../io/peft.ts";
 import { openWeights, openWeightsFolder, type Weights } from "../io/weights.ts";
 import { createEncoder, type Encoder } from "../models/encoder.ts";
-import { type ConfigFacts, readEncoderConfig } from "../models/encoder_config.ts";
-import { findEncoder, recogniseEncoder } from "../models/encoder_registry.ts";
+import { type ConfigFacts, readEncoderConfig, readEncoderMetadata } from "../models/encoder_config.ts";
+import { ENCODERS, findEncoder, recogniseEncoder } from "../models/encoder_registry.ts";
 import type { EncoderSpec, Pooling } from "../models/encoder_spec.ts";
 import { loadEncoder, type LoadOptions } from "../models/load.ts";
 import { RANDOM_PREFIX, randomEncoder } from "../models/random_encoder.ts";
 import { Parameters } from "../nn/parameters.ts";
+import { openAdapter, type OpenedAdapter } from "./adapter.ts";
 import { denoHost } from "./hub_host.ts";
 
 /** What the flags say. */
 export interface EncoderRequest {
   /** Registry name, folder, weights file, or `random:…`. */
   readonly encoder: string;
-  /** PEFT folder. */
+  /** PEFT folder, or SEAL's `.pth`. */
   readonly adapter?: string | undefined;
   /** Storage of frozen weights. */
   readonly dtype?: Dtype | undefined;
@@ -45,7 +45,8 @@ export interface OpenedEncoder {
   readonly adapterHash: string | undefined;
 }
 
-async function hashOf(path: string): Promise<string> {
+/** SHA-256 of a file. */
+export async function hashOf(path: string): Promise<string> {
   const hash = denoHost.sha256();
   for await (const piece of denoHost.read(path)) hash.update(piece);
   return hash.hex();
@@ -65,8 +66,14 @@ async function kindOf(path: string): Promise<"folder" | "file" | undefined> {
   }
 }
 
-/** Facts of a `config.json`, if there is one. */
-async function factsOf(text: string | undefined, path: string): Promise<ConfigFacts[]> {
+/**
+ * What the `config.json` in a folder says, if there is one.
+ *
+ * @throws {DataError} If it is no JSON.
+ */
+export async function factsIn(folder: string): Promise<ConfigFacts[]> {
+  const path = `${folder}/config.json`;
+  const text = await denoHost.readText(path);
   if (text === undefined) return [];
   try {
     return [readEncoderConfig(JSON.parse(text))];
@@ -75,29 +82,46 @@ async function factsOf(text: string | undefined, path: string): Promise<ConfigFa
   }
 }
 
-interface Source {
+/** Weights of an encoder and what is known of them. */
+export interface EncoderSource {
   readonly weights: Weights;
+  /** Name in outputs. */
   readonly name: string;
+  /** SHA-256 of the file; of the list of them for shards. */
   readonly hash: string;
+  /** The encoder it is, if that was said. */
   readonly spec?: EncoderSpec;
+  /** What configurations say. */
   readonly facts: readonly ConfigFacts[];
 }
 
-async function fromDisk(path: string, kind: "folder" | "file"): Promise<Source> {
-  const folder = kind === "folder" ? path.replace(/[/\\]+$/, "") : path.replace(/[/\\]?[^/\\]*$/, "") || ".";
+/** Folder of a file. */
+export function folderOf(path: string): string {
+  return path.replace(/[/\\]?[^/\\]*$/, "") || ".";
+}
+
+async function fromDisk(path: string, kind: "folder" | "file"): Promise<EncoderSource> {
+  const folder = kind === "folder" ? path.replace(/[/\\]+$/, "") : folderOf(path);
   const weights = kind === "folder"
     ? await openWeightsFolder(openFolder(folder))
     : await openWeights(await openFile(path));
-  const config = `${folder}/config.json`;
-  const facts = await factsOf(await denoHost.readText(config), config);
+  const stored = readEncoderMetadata(weights.metadata);
+  const spec = ENCODERS.find(({ name }) => name === stored.encoder);
+  const facts = [...await factsIn(folder), ...stored.facts];
   const hashes = await Promise.all(
     (weights.shards.length ? weights.shards.map((s) => `${folder}/${s}`) : [weights.file]).map(hashOf),
   );
   const name = folder.split(/[/\\]/).pop()!;
-  return { weights, name, hash: hashes.length === 1 ? hashes[0]! : hashOfText(hashes.join("\n")), facts };
+  return {
+    weights,
+    name,
+    hash: hashes.length === 1 ? hashes[0]! : hashOfText(hashes.join("\n")),
+    ...(spec && { spec }),
+    facts,
+  };
 }
 
-async function fromHub(spec: EncoderSpec, onProgress: EncoderRequest["onProgress"]): Promise<Source> {
+async function fromHub(spec: EncoderSpec, onProgress: EncoderRequest["onProgress"]): Promise<EncoderSource> {
   const { repo, mirrors = [], files, sha256, licence } = spec.source;
   const found = await new Hub(denoHost).downloadFirst([repo, ...mirrors], files, {
     licence,
@@ -117,6 +141,21 @@ async function openRandom(gpu: Gpu, { encoder: name, dtype, pooling }: EncoderRe
 }
 
 /**
+ * Opens the weights of an encoder.
+ *
+ * @param given Registry name, folder or weights file.
+ * @throws {ConfigError} If the name is not known.
+ * @throws {GatedError | WeightsError | FormatError | DataError} If the weights cannot be had or read.
+ */
+export async function openEncoderSource(
+  given: string,
+  onProgress?: EncoderRequest["onProgress"],
+): Promise<EncoderSource> {
+  const kind = await kindOf(given);
+  return kind ? await fromDisk(given, kind) : await fromHub(findEncoder(given), onProgress);
+}
+
+/**
  * Opens an encoder.
  *
  * @throws {ConfigError} If the name is not known.
@@ -125,27 +164,24 @@ async function openRandom(gpu: Gpu, { encoder: name, dtype, pooling }: EncoderRe
 export async function openEncoder(gpu: Gpu, request: EncoderRequest): Promise<OpenedEncoder> {
   const { encoder: given, adapter: adapterPath, dtype, pooling, onProgress } = request;
   if (given.startsWith(RANDOM_PREFIX)) return await openRandom(gpu, request);
-  const kind = await kindOf(given);
-  const source = kind ? await fromDisk(given, kind) : await fromHub(findEncoder(given), onProgress);
-  let adapter: Adapter | undefined;
+  const source = await openEncoderSource(given, onProgress);
+  let opened: OpenedAdapter | undefined;
   try {
-    if (adapterPath !== undefined) adapter = await readAdapter(openFolder(adapterPath));
+    if (adapterPath !== undefined) opened = await openAdapter(adapterPath);
     const options: LoadOptions = {
       name: source.name,
       facts: source.facts,
       ...(source.spec ? { spec: source.spec } : { recognise: (family, arch) => recogniseEncoder(family, arch, given) }),
-      ...(adapter && { adapter }),
+      ...(opened && { adapter: opened.adapter }),
       ...(dtype && { dtype }),
       ...(pooling && { pooling }),
       onProgress: (done, total) => onProgress?.(`load ${source.name}`, done, total),
     };
     const encoder = await loadEncoder(gpu, source.weights, options);
-    const adapterHash = adapterPath === undefined
-      ? undefined
-      : await hashOf(`${adapterPath}/adapter_model.safetensors`);
+    const adapterHash = opened && await hashOf(opened.file);
     return { encoder, name: source.name, weightsHash: source.hash, adapterHash };
   } finally {
     source.weights.close();
-    adapter?.close();
+    opened?.adapter.close();
   }
 }

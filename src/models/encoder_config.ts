@@ -7,7 +7,7 @@
  */
 
 import type { ResampleFilter } from "../core/resample.ts";
-import { type EncoderInput, type EncoderSpec, IMAGENET, SEAL_RULE } from "./encoder_spec.ts";
+import { type EncoderArch, type EncoderInput, type EncoderSpec, IMAGENET, SEAL_RULE } from "./encoder_spec.ts";
 import type { Keymap } from "./families/keymap.ts";
 
 /** What a configuration says; absent where it says nothing. */
@@ -118,4 +118,47 @@ export function specOfWeights(name: string, keymap: Keymap, ...facts: readonly C
     parity: "",
     notes: assumed ? ["No configuration gives mean and standard deviation: ImageNet's are assumed."] : [],
   };
+}
+
+/** Keys of a weights file's own metadata. */
+const ENCODER_KEY = "seal_encoder", CONFIG_KEY = "seal_config";
+
+/**
+ * What a weights file that this project writes says of itself, since its path may not and a `config.json` may be missing.
+ *
+ * @param arch Of the weights; `heads` is left out where it is not known.
+ * @param facts What is known besides, later ones winning.
+ * @param encoder Name of the encoder it was made from, if that is one of the registry.
+ */
+export function encoderMetadata(
+  arch: Omit<EncoderArch, "heads"> & { heads: number | undefined },
+  facts: readonly ConfigFacts[],
+  encoder?: string,
+): Record<string, string> {
+  const input: Partial<EncoderInput> = Object.assign({}, ...facts.map((fact) => fact.input ?? {}));
+  const config = given<Record<string, unknown>>({
+    num_attention_heads: arch.heads,
+    layer_norm_eps: arch.eps,
+    image_size: arch.imageSize,
+    crop_size: input.size === undefined ? undefined : { height: input.size, width: input.size },
+    size: input.resize === undefined ? undefined : { shortest_edge: input.resize },
+    resample: input.interpolation === undefined ? undefined : input.interpolation === "bicubic" ? 3 : 2,
+    image_mean: input.mean,
+    image_std: input.std,
+  });
+  return { ...(encoder !== undefined && { [ENCODER_KEY]: encoder }), [CONFIG_KEY]: JSON.stringify(config) };
+}
+
+/** What {@linkcode encoderMetadata} wrote; nothing in files of others. */
+export function readEncoderMetadata(
+  metadata: Readonly<Record<string, string>>,
+): { encoder: string | undefined; facts: ConfigFacts[] } {
+  const text = metadata[CONFIG_KEY];
+  let facts: ConfigFacts[] = [];
+  try {
+    if (text !== undefined) facts = [readEncoderConfig(JSON.parse(text))];
+  } catch {
+    // Of another writer: nothing is known then.
+  }
+  return { encoder: metadata[ENCODER_KEY], facts };
 }

@@ -1,0 +1,53 @@
+/**
+ * `--adapter`: from a PEFT folder or a SEAL checkpoint to LoRA weights.
+ *
+ * @module
+ */
+
+import { DataError } from "../core/errors.ts";
+import { lookAt, openFile, openFolder } from "../io/fs.ts";
+import { type Adapter, readAdapter } from "../io/peft.ts";
+import { sealAdapter, splitSeal } from "../io/seal_checkpoint.ts";
+import { openWeights } from "../io/weights.ts";
+
+/** Files of a PEFT folder that hold matrices, best first. */
+const PEFT_FILES = ["adapter_model.safetensors", "adapter_model.bin"] as const;
+
+/** An open adapter and where its matrices lie. */
+export interface OpenedAdapter {
+  readonly adapter: Adapter;
+  /** File of the matrices. */
+  readonly file: string;
+}
+
+/**
+ * Opens an adapter.
+ *
+ * @param path PEFT folder, the weights file in one, or SEAL's `.pth` of an image model.
+ * @param alpha Of a SEAL checkpoint, which does not store it; default SEAL's.
+ * @throws {DataError | FormatError} If there is none, or it cannot be read.
+ */
+export async function openAdapter(path: string, alpha?: number): Promise<OpenedAdapter> {
+  const entry = lookAt(path);
+  if (entry === undefined) {
+    throw new DataError(`Cannot open ${path}: no such file or folder`, {
+      code: "file-missing",
+      context: { file: path },
+    });
+  }
+  const inFolder = /^(?:(.*)[/\\])?adapter_model\.(?:safetensors|bin)$/.exec(path);
+  if (entry.kind === "folder" || inFolder) {
+    const folder = inFolder ? inFolder[1] ?? "." : path.replace(/[/\\]+$/, "");
+    const adapter = await readAdapter(openFolder(folder));
+    const file = PEFT_FILES.map((name) => `${folder}/${name}`).find((name) => lookAt(name) !== undefined);
+    return { adapter, file: file ?? path };
+  }
+  const weights = await openWeights(await openFile(path));
+  try {
+    const parts = splitSeal(weights.tensors, path);
+    return { adapter: sealAdapter(parts, path, { alpha, close: weights.close }), file: path };
+  } catch (error) {
+    weights.close();
+    throw error;
+  }
+}
