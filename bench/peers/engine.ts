@@ -97,7 +97,7 @@ async function block(spec: BlockSpec, sets: readonly HostTensors[], params: Bloc
   return await work(sets, (g, { x, dy }) => {
     const wanted = [x!, ...BLOCK_PARAMS.map((name) => weights[name])];
     for (const tensor of wanted) tensor.requiresGrad = grad;
-    const y = applyBlock(g, layers, x!, { heads: spec.heads, mlp: "gelu" });
+    const y = applyBlock(g, layers, x!.reshape([1, spec.tokens, spec.width]), { heads: spec.heads, mlp: "gelu" });
     if (!grad) return { y };
     const grads = backward(g, [{ tensor: y, grad: dy! }]);
     const names = ["dx", ...BLOCK_PARAMS.map((name) => `d${name}`)];
