@@ -8,11 +8,11 @@
  */
 
 import { DataError, FormatError } from "../core/errors.ts";
-import { openFile } from "./fs.ts";
+import { randomAccess } from "./disk.ts";
 import { H5File, type H5Value } from "./h5.ts";
 import { readNpy, readNpyHeader } from "./npy.ts";
 import { checkRows, readBarcodes } from "./patches.ts";
-import { fromBytes, type RandomAccess } from "./random_access.ts";
+import type { RandomAccess } from "./random_access.ts";
 import { openSafetensors } from "./safetensors.ts";
 import type { H5Storage } from "./h5_library.ts";
 
@@ -37,27 +37,18 @@ const KEYS: readonly string[] = ["/features", "/feats", "/embeddings"];
 /**
  * Opens a feature file, told by its first bytes.
  *
+ * @param source A file of the host, or bytes by range; closing the result closes it.
  * @throws {FormatError} If it is damaged or of another format.
  * @throws {DataError} If it has no features.
  */
-export async function openFeatures(path: string): Promise<Features> {
-  const source = await openFile(path);
-  const magic = new DataView((await source.read(0, Math.min(8, source.size))).buffer);
-  const first = magic.byteLength === 8 ? magic.getUint32(0) : 0;
-  if (first === 0x89484446) {
-    source.close?.();
-    return await openH5Features(path);
-  }
-  return first === 0x934e554d ? await npyFeatures(source) : await safetensorsFeatures(source);
-}
-
-/** As {@linkcode openFeatures}, of an HDF5 file given by path or as bytes by range. */
-export async function openH5Features(source: string | H5Storage): Promise<Features> {
-  const file = await H5File.open(source);
+export async function openFeatures(source: H5Storage): Promise<Features> {
+  const head = new Uint8Array(8);
+  const first = source.read(0, head) < 8 ? 0 : new DataView(head.buffer).getUint32(0);
   try {
-    return h5Features(file);
+    if (first === 0x89484446) return h5Features(await H5File.open(source));
+    return await (first === 0x934e554d ? npyFeatures : safetensorsFeatures)(randomAccess(source));
   } catch (error) {
-    file.close();
+    source.close?.();
     throw error;
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import { DataError } from "../core/errors.ts";
+import type { Disk, HostEntry, HostFile } from "./disk.ts";
 import { checkRange, type Folder, isPlainName, missingFile, type RandomAccess } from "./random_access.ts";
 
 /** Bytes one system call reads at most: the kernel cuts larger reads anyway. */
@@ -123,24 +124,6 @@ export function openFolder(path: string): Folder {
   };
 }
 
-/** A file read and written at any place, synchronously, as HDF5's library and resumable outputs need it. */
-export interface HostFile {
-  /** Path of the file. */
-  readonly name: string;
-  /** Length, bytes. */
-  size(): number;
-  /** Fills `into` from `at`. @returns Bytes read, fewer only at the end. */
-  read(at: number, into: Uint8Array): number;
-  /** Writes all of `bytes` at `at`. */
-  write(at: number, bytes: Uint8Array): void;
-  /** Cuts or grows to `size` bytes. */
-  truncate(size: number): void;
-  /** Waits until the content is on the disk. */
-  sync(): void;
-  /** Closes the file. */
-  close(): void;
-}
-
 /**
  * Opens a file for synchronous access: `read` an existing one, `create` an empty one, `update` one that is made if missing.
  *
@@ -166,6 +149,7 @@ export function openHostFile(path: string, mode: "read" | "create" | "update"): 
   );
   const at = (offset: number) => file.seekSync(offset, Deno.SeekMode.Start);
   let size = wrapped("open", () => file.statSync().size);
+  let open = true;
   return {
     name: path,
     size: () => size,
@@ -192,15 +176,14 @@ export function openHostFile(path: string, mode: "read" | "create" | "update"): 
         size = length;
       }),
     sync: () => wrapped("write", () => file.syncDataSync()),
-    close: () => file.close(),
+    close() {
+      if (open) file.close();
+      open = false;
+    },
   };
 }
 
-/** What lies at a path: a file with its length, or a folder with the names in it, sorted. */
-export type HostEntry = { kind: "file"; size: number } | { kind: "folder"; names: string[] };
-
-/** Looks at a path. @returns Undefined where there is nothing. */
-export function lookAt(path: string): HostEntry | undefined {
+function lookAt(path: string): HostEntry | undefined {
   try {
     const { isDirectory, size } = Deno.statSync(path);
     if (!isDirectory) return { kind: "file", size };
@@ -211,8 +194,7 @@ export function lookAt(path: string): HostEntry | undefined {
   }
 }
 
-/** Removes a file; one that is not there is no error. */
-export function removeFile(path: string): void {
+function removeFile(path: string): void {
   try {
     Deno.removeSync(path);
   } catch (error) {
@@ -220,14 +202,21 @@ export function removeFile(path: string): void {
   }
 }
 
-/** As {@linkcode writeFileAtomic}, by a function that fills the file at any place. */
-export function writeHostFileAtomic(path: string, fill: (file: HostFile) => void): void {
-  whole(path, (temporary) => {
-    const file = openHostFile(temporary, "create");
-    try {
-      fill({ ...file, close: () => {} });
-    } finally {
-      file.close();
-    }
-  });
-}
+/** The file system as {@linkcode Disk}, for what must not know the host. */
+export const disk: Disk = {
+  look: lookAt,
+  open: openHostFile,
+  remove: removeFile,
+  write: writeFileAtomic,
+  writeChunks: writeChunksAtomic,
+  writeAnywhere(path, fill) {
+    whole(path, (temporary) => {
+      const file = openHostFile(temporary, "create");
+      try {
+        fill({ ...file, close: () => {} });
+      } finally {
+        file.close();
+      }
+    });
+  },
+};

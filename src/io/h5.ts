@@ -9,7 +9,6 @@
 
 import { f32FromF16 } from "../core/dtype.ts";
 import { type FormatError, LimitError } from "../core/errors.ts";
-import { openHostFile } from "./fs.ts";
 import { CLASS, H5Session, type H5Storage, type Metadata, OBJECT } from "./h5_library.ts";
 
 /** Element types: h5py's names without the byte order, `bool`, `str` of any kind, or `other`, which cannot be read. */
@@ -71,13 +70,11 @@ export class H5File extends H5Session {
   /**
    * Opens a file.
    *
-   * @param source Path, or bytes by range; closing the file closes it.
+   * @param source A file of the host, or bytes by range; closing the result closes it.
    * @throws {FormatError} If it is no HDF5 file, or damaged.
-   * @throws {DataError} If there is no such file.
    */
-  static async open(source: string | H5Storage): Promise<H5File> {
-    const library = await H5Session.library();
-    return new H5File(library, typeof source === "string" ? openHostFile(source, "read") : source, 0);
+  static async open(source: H5Storage): Promise<H5File> {
+    return new H5File(await H5Session.library(), source, 0);
   }
 
   /** Names in a group. */

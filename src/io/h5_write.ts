@@ -43,6 +43,12 @@ export class H5Writer extends H5Session {
     return new H5Writer(await H5Session.library(), storage, 2);
   }
 
+  /** Loads the library, so that files can then be begun synchronously. */
+  static async prepare(): Promise<(storage: H5Storage) => H5Writer> {
+    const library = await H5Session.library();
+    return (storage) => new H5Writer(library, storage, 2);
+  }
+
   /** Makes a group; its parents must exist. */
   group(path: string): void {
     this.run(path, () => this.hdf5.create_group(this.id, path, false), good);

@@ -44,11 +44,11 @@ const V1_PIXEL_SIZE = 0.5;
 /**
  * Opens a patch file.
  *
- * @param source Path, or bytes by range.
+ * @param source A file of the host, or bytes by range; closing the result closes it.
  * @throws {FormatError} If it is damaged or its parts disagree.
  * @throws {DataError} If it holds coordinates only, or no patches.
  */
-export async function openPatches(source: string | H5Storage): Promise<Patches> {
+export async function openPatches(source: H5Storage): Promise<Patches> {
   const file = await H5File.open(source);
   try {
     return describe(file);

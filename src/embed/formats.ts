@@ -1,0 +1,213 @@
+/**
+ * The forms of a feature file. All hold the same rows; what a form cannot hold stands beside it in `PATH.json`.
+ *
+ * `h5` is what TRIDENT and CLAM write: `features` f32 `[n, d]`, `coords` `[n, 2]`, here with `barcode` or `file` `[n, 1]` and
+ * attributes on both. `h5ad` is anndata 0.1.0: X, index of obs, `obsm/spatial`, attributes in `uns/embedding`.
+ *
+ * @module
+ */
+
+import { csvLine, shortF32 } from "../io/csv.ts";
+import type { Disk } from "../io/disk.ts";
+import { H5Writer } from "../io/h5_write.ts";
+import { npyHeader } from "../io/npy.ts";
+
+/** All of a feature file but the features. */
+export interface FeatureTable {
+  readonly count: number;
+  readonly dim: number;
+  /** What made the features: encoder, weights, precision, pixel size, … */
+  readonly attributes: Readonly<Record<string, string | number>>;
+  /** What names the rows. */
+  readonly rowNames?: { readonly kind: "barcode" | "file"; readonly values: readonly string[] } | undefined;
+  /** `[count, 2]`, x then y. */
+  readonly coords?: Int32Array | undefined;
+  /** What the coordinates are, in TRIDENT's names: `patch_size`, `patch_size_level0`, and `coords_of`. */
+  readonly coordsAttributes?: Readonly<Record<string, string | number>>;
+}
+
+/** Gives rows `from` up to `to`. */
+export type RowsReader = (from: number, to: number) => Float32Array;
+
+/** Writes one form, whole or not at all. */
+type Write = (disk: Disk, path: string, table: FeatureTable, rows: RowsReader) => Promise<void> | void;
+
+/** Name of a form, which is also its ending. */
+export type FeatureFormat = "h5" | "h5ad" | "safetensors" | "npy" | "csv";
+
+/** Writers by form. */
+export const FEATURE_FORMATS: Readonly<Record<FeatureFormat, Write>> = {
+  h5: writeH5,
+  h5ad: writeH5ad,
+  safetensors: writeSafetensors,
+  npy: writeNpy,
+  csv: writeCsv,
+};
+
+/** Bytes of features in memory at once. */
+const SLAB = 1 << 24;
+/** Bytes of a chunk of an HDF5 file. */
+const CHUNK = 1 << 20;
+
+function chunkRows({ count, dim }: FeatureTable): number {
+  return Math.max(1, Math.min(count, Math.floor(CHUNK / (dim * 4))));
+}
+
+/** Calls `use` for slabs of whole chunks. */
+function* slabs(table: FeatureTable, rows: RowsReader): Generator<{ from: number; data: Float32Array }> {
+  const step = chunkRows(table) * Math.max(1, Math.floor(SLAB / CHUNK));
+  for (let from = 0; from < table.count; from += step) {
+    yield { from, data: rows(from, Math.min(table.count, from + step)) };
+  }
+}
+
+function bytesOf(data: Float32Array | Int32Array): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+function attributes(h5: H5Writer, path: string, values: Readonly<Record<string, string | number>> = {}): void {
+  for (const [name, value] of Object.entries(values)) h5.attribute(path, name, value);
+}
+
+function features(h5: H5Writer, path: string, table: FeatureTable, rows: RowsReader): void {
+  const { count, dim } = table;
+  h5.dataset(path, "f4", [count, dim], undefined, { chunks: [chunkRows(table), dim], growing: true });
+  for (const { from, data } of slabs(table, rows)) h5.rows(path, from, [dim], data);
+}
+
+async function writeH5(disk: Disk, path: string, table: FeatureTable, rows: RowsReader): Promise<void> {
+  const begin = await H5Writer.prepare();
+  const { count, coords, rowNames } = table;
+  disk.writeAnywhere(path, (file) => {
+    const h5 = begin(file);
+    features(h5, "/features", table, rows);
+    attributes(h5, "/features", table.attributes);
+    if (coords !== undefined) {
+      h5.dataset("/coords", "i4", [count, 2], coords);
+      attributes(h5, "/coords", table.coordsAttributes);
+    }
+    if (rowNames !== undefined) h5.strings(`/${rowNames.kind}`, rowNames.values, [count, 1]);
+    h5.close();
+  });
+}
+
+/** Marks an element with anndata's type of encoding. */
+function encoded(h5: H5Writer, path: string, type: string, version: string): void {
+  h5.attribute(path, "encoding-type", type);
+  h5.attribute(path, "encoding-version", version);
+}
+
+function frame(h5: H5Writer, path: string, index: readonly string[]): void {
+  h5.group(path);
+  encoded(h5, path, "dataframe", "0.2.0");
+  h5.attribute(path, "_index", "_index");
+  h5.attribute(path, "column-order", []);
+  h5.strings(`${path}/_index`, index);
+  encoded(h5, `${path}/_index`, "string-array", "0.2.0");
+}
+
+function dict(h5: H5Writer, path: string): void {
+  h5.group(path);
+  encoded(h5, path, "dict", "0.1.0");
+}
+
+async function writeH5ad(disk: Disk, path: string, table: FeatureTable, rows: RowsReader): Promise<void> {
+  const begin = await H5Writer.prepare();
+  const { count, dim, coords, coordsAttributes = {} } = table;
+  const index = table.rowNames?.values ?? Array.from({ length: count }, (_, i) => String(i));
+  // scanpy plots spots at their centres.
+  const size = coordsAttributes["coords_of"] === "top-left" ? coordsAttributes["patch_size_level0"] : undefined;
+  const half = typeof size === "number" ? size / 2 : 0;
+  const spatialOf = half > 0 ? "centre" : coordsAttributes["coords_of"] ?? "unknown";
+  disk.writeAnywhere(path, (file) => {
+    const h5 = begin(file);
+    encoded(h5, "/", "anndata", "0.1.0");
+    features(h5, "/X", table, rows);
+    encoded(h5, "/X", "array", "0.2.0");
+    frame(h5, "/obs", index);
+    frame(h5, "/var", Array.from({ length: dim }, (_, i) => `f${i}`));
+    for (const name of ["layers", "obsm", "obsp", "uns", "varm", "varp"]) dict(h5, `/${name}`);
+    if (coords !== undefined) {
+      h5.dataset("/obsm/spatial", "f8", [count, 2], Float64Array.from(coords, (v) => v + half));
+      encoded(h5, "/obsm/spatial", "array", "0.2.0");
+    }
+    dict(h5, "/uns/embedding");
+    const facts = { ...table.attributes, ...(coords === undefined ? {} : { spatial_of: spatialOf }) };
+    for (const [name, value] of Object.entries(facts)) {
+      const place = `/uns/embedding/${name}`;
+      if (typeof value === "string") h5.strings(place, [value], []);
+      else h5.dataset(place, "f8", [], new Float64Array([value]));
+      encoded(h5, place, typeof value === "string" ? "string" : "numeric-scalar", "0.2.0");
+    }
+    h5.close();
+  });
+}
+
+function writeSafetensors(disk: Disk, path: string, table: FeatureTable, rows: RowsReader): void {
+  const { count, dim, coords, rowNames } = table;
+  const facts = Object.entries({ ...table.coordsAttributes, ...table.attributes }).map(([k, v]) => [k, String(v)]);
+  const bytes = count * dim * 4;
+  const header = {
+    __metadata__: {
+      ...Object.fromEntries(facts),
+      ...(rowNames && { [rowNames.kind]: JSON.stringify(rowNames.values) }),
+    },
+    features: { dtype: "F32", shape: [count, dim], data_offsets: [0, bytes] },
+    ...(coords && { coords: { dtype: "I32", shape: [count, 2], data_offsets: [bytes, bytes + coords.byteLength] } }),
+  };
+  disk.writeChunks(
+    path,
+    (function* () {
+      const json = new TextEncoder().encode(JSON.stringify(header));
+      const head = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20, 8);
+      new DataView(head.buffer).setBigUint64(0, BigInt(head.length - 8), true);
+      head.set(json, 8);
+      yield head;
+      for (const { data } of slabs(table, rows)) yield bytesOf(data);
+      if (coords !== undefined) yield bytesOf(coords);
+    })(),
+  );
+}
+
+/** What npy and CSV cannot hold, beside them. */
+function writeFacts(disk: Disk, path: string, { attributes, coordsAttributes, coords, rowNames }: FeatureTable): void {
+  const facts = {
+    attributes: { ...coordsAttributes, ...attributes },
+    ...(coords && { coords: Array.from({ length: coords.length / 2 }, (_, i) => [coords[2 * i], coords[2 * i + 1]]) }),
+    ...(rowNames && { [rowNames.kind]: rowNames.values }),
+  };
+  disk.write(`${path}.json`, `${JSON.stringify(facts)}\n`);
+}
+
+function writeNpy(disk: Disk, path: string, table: FeatureTable, rows: RowsReader): void {
+  writeFacts(disk, path, table);
+  disk.writeChunks(
+    path,
+    (function* () {
+      yield npyHeader("f4", [table.count, table.dim]);
+      for (const { data } of slabs(table, rows)) yield bytesOf(data);
+    })(),
+  );
+}
+
+function writeCsv(disk: Disk, path: string, table: FeatureTable, rows: RowsReader): void {
+  const { dim, coords, rowNames } = table;
+  writeFacts(disk, path, { ...table, coords: undefined, rowNames: undefined });
+  disk.writeChunks(
+    path,
+    (function* () {
+      const encoder = new TextEncoder();
+      const names = Array.from({ length: dim }, (_, i) => `f${i}`);
+      yield encoder.encode(csvLine([rowNames?.kind ?? "row", ...(coords ? ["x", "y"] : []), ...names]));
+      for (const { from, data } of slabs(table, rows)) {
+        let text = "";
+        for (let i = 0, row = from; i < data.length; i += dim, row++) {
+          const place = coords ? [coords[2 * row]!, coords[2 * row + 1]!] : [];
+          const values = Array.from(data.subarray(i, i + dim), shortF32);
+          text += csvLine([rowNames?.values[row] ?? row, ...place, ...values]);
+        }
+        yield encoder.encode(text);
+      }
+    })(),
+  );
+}

@@ -1,0 +1,255 @@
+/**
+ * What is embedded: HEST patch files, folders or lists of pictures, npy arrays. An input is a row of RGB pictures in a fixed
+ * order with what is known of each; slides are not among them.
+ *
+ * @module
+ */
+
+import { DataError } from "../core/errors.ts";
+import { type Disk, type HostFile, randomAccess } from "../io/disk.ts";
+import { decodeImage, IMAGE_ENDINGS } from "../io/image.ts";
+import { readNpy, readNpyHeader } from "../io/npy.ts";
+import { openPatches, type Patches } from "../io/patches.ts";
+import type { Picture } from "../io/picture.ts";
+import { Sha256 } from "../io/zlib.ts";
+
+/** An input by its files; nothing is opened yet. */
+export interface InputFiles {
+  /** Name of the output, without ending. */
+  readonly name: string;
+  readonly kind: "patches" | "pictures" | "npy";
+  /** One file, or the pictures in order. */
+  readonly paths: readonly string[];
+}
+
+/** An open input. */
+export interface EmbedInput extends InputFiles {
+  /** Number of pictures. */
+  readonly count: number;
+  /** What names the rows: spots or files. */
+  readonly rowNames: { readonly kind: "barcode" | "file"; readonly values: readonly string[] } | undefined;
+  /** `[count, 2]`, x then y, in pixels of the slide's largest level: top-left corners, unless `coordsOf` says otherwise. */
+  readonly coords: Int32Array | undefined;
+  readonly coordsOf: "top-left" | "centre" | "unknown" | undefined;
+  /** Width and height in pixels where all pictures have the same. */
+  readonly size: readonly [width: number, height: number] | undefined;
+  /** Micrometres a pixel of the pictures, where the input tells. */
+  readonly pixelSize: number | undefined;
+  /** Side of a patch in pixels of the slide's largest level, where the input tells. */
+  readonly sizeOnSlide: number | undefined;
+  /** Generation of a HEST patch file. */
+  readonly generation: Patches["generation"] | undefined;
+  /** Pictures `from` up to `to`. Those of a patch file or npy are views of one array. */
+  read(from: number, to: number): Promise<Picture[]>;
+  close(): void;
+}
+
+/** Endings of slides, for the hint. */
+const SLIDES = /\.(tiff?|svs|ndpi|mrxs|scn|bif|czi)$/i;
+
+function endsAs(path: string, endings: readonly string[]): boolean {
+  return endings.some((ending) => path.toLowerCase().endsWith(ending));
+}
+
+function lastOf(path: string): string {
+  return path.replace(/[/\\]+$/, "").split(/[/\\]/).at(-1) ?? "";
+}
+
+/** Name of a file without folder and ending. */
+function stem(path: string): string {
+  return lastOf(path).replace(/\.[^.]+$/, "");
+}
+
+function kindOf(path: string): InputFiles["kind"] | undefined {
+  if (endsAs(path, [".h5", ".hdf5"])) return "patches";
+  if (endsAs(path, [".npy"])) return "npy";
+  return endsAs(path, IMAGE_ENDINGS) ? "pictures" : undefined;
+}
+
+/**
+ * Finds the inputs behind paths: a HEST layout (its `patches/*.h5`), a folder of patch files or of pictures, files. Pictures
+ * given one by one make one input, in the order given; those of a folder come in order of their names.
+ *
+ * @throws {DataError} If a path does not exist, holds nothing to embed, or two inputs would have the same name.
+ */
+export function findInputs(disk: Disk, paths: readonly string[]): InputFiles[] {
+  const found: InputFiles[] = [];
+  const single = paths.filter((path) => disk.look(path)?.kind === "file" && kindOf(path) === "pictures");
+  if (single.length > 0) {
+    const folder = lastOf(single[0]!.slice(0, -lastOf(single[0]!).length));
+    found.push({
+      name: single.length === 1 ? stem(single[0]!) : folder || "pictures",
+      kind: "pictures",
+      paths: single,
+    });
+  }
+  for (const path of paths) if (!single.includes(path)) found.push(...inputsAt(disk, path));
+  const names = new Set<string>();
+  for (const { name, paths: [first] } of found) {
+    if (names.has(name)) {
+      throw new DataError(`Cannot embed two inputs called ${name}: the second is ${first}, expected different names`, {
+        code: "input-name",
+        hint: "Embed them into different folders",
+        context: { name, path: first },
+      });
+    }
+    names.add(name);
+  }
+  return found;
+}
+
+function inputsAt(disk: Disk, path: string): InputFiles[] {
+  const entry = disk.look(path);
+  const refuse = (why: string, hint: string) =>
+    new DataError(`Cannot embed ${path}: ${why}`, { code: "input", hint, context: { path } });
+  const wanted = "Give HEST patch files (.h5), a folder of PNG or JPEG tiles, or an npy array [n, h, w, 3]";
+  if (entry === undefined) throw refuse("there is no such file or folder", wanted);
+  if (entry.kind === "file") {
+    const kind = kindOf(path);
+    if (kind !== undefined) return [{ name: stem(path), kind, paths: [path] }];
+    throw refuse(SLIDES.test(path) ? "slides are not read here" : "its ending is of no kind of input", wanted);
+  }
+  const inside = (names: readonly string[], folder: string) =>
+    names.map((name) => `${folder.replace(/[/\\]+$/, "")}/${name}`);
+  if (entry.names.includes("patches") && disk.look(`${path}/patches`)?.kind === "folder") {
+    return inputsAt(disk, `${path}/patches`);
+  }
+  const files = entry.names.filter((name) =>
+    !name.startsWith(".") && (kindOf(name) === "patches" || kindOf(name) === "npy")
+  );
+  if (files.length > 0) return inside(files, path).flatMap((file) => inputsAt(disk, file));
+  const pictures = entry.names.filter((name) => !name.startsWith(".") && kindOf(name) === "pictures");
+  if (pictures.length === 0) throw refuse("the folder holds no patch files, pictures or arrays", wanted);
+  return [{ name: lastOf(path) || "pictures", kind: "pictures", paths: inside(pictures, path) }];
+}
+
+/**
+ * Opens an input.
+ *
+ * @param decode Decodes one picture file; by default on this thread.
+ * @throws {FormatError} If a file is damaged, naming it and the place.
+ * @throws {DataError} If a file is missing or holds nothing to embed.
+ */
+export async function openInput(
+  disk: Disk,
+  input: InputFiles,
+  decode: (path: string) => Promise<Picture> = (path) => decodeHere(disk, path),
+): Promise<EmbedInput> {
+  const [path] = input.paths;
+  if (path === undefined) throw new DataError(`Cannot embed ${input.name}: no files, expected one`, { code: "input" });
+  if (input.kind === "pictures") return picturesInput(input, decode);
+  const file = disk.open(path, "read");
+  try {
+    return input.kind === "patches" ? patchesInput(input, await openPatches(file)) : await npyInput(input, file);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+// deno-lint-ignore require-await
+async function decodeHere(disk: Disk, path: string): Promise<Picture> {
+  const file = disk.open(path, "read");
+  try {
+    const bytes = new Uint8Array(file.size());
+    return decodeImage(bytes.subarray(0, file.read(0, bytes)), path);
+  } finally {
+    file.close();
+  }
+}
+
+const UNKNOWN = {
+  rowNames: undefined,
+  coords: undefined,
+  coordsOf: undefined,
+  size: undefined,
+  pixelSize: undefined,
+  sizeOnSlide: undefined,
+  generation: undefined,
+} as const;
+
+function picturesInput(input: InputFiles, decode: (path: string) => Promise<Picture>): EmbedInput {
+  return {
+    ...input,
+    ...UNKNOWN,
+    count: input.paths.length,
+    rowNames: { kind: "file", values: input.paths.map(lastOf) },
+    read: (from, to) => Promise.all(input.paths.slice(from, to).map(decode)),
+    close: () => {},
+  };
+}
+
+async function npyInput(input: InputFiles, file: HostFile): Promise<EmbedInput> {
+  const source = randomAccess(file);
+  const header = await readNpyHeader(source);
+  const [count = 0, height = 0, width = 0, channels] = header.shape;
+  if (header.dtype !== "u1" || header.shape.length !== 4 || channels !== 3 || height < 1 || width < 1) {
+    throw new DataError(
+      `Cannot embed ${file.name}: it is ${header.dtype} (${
+        header.shape.join(", ")
+      }), expected u1 (n, height, width, 3)`,
+      { code: "input", context: { path: file.name, dtype: header.dtype, shape: header.shape } },
+    );
+  }
+  return {
+    ...input,
+    ...UNKNOWN,
+    count,
+    size: [width, height],
+    read: async (from, to) => views(await readNpy(source, header, from, to) as Uint8Array<ArrayBuffer>, width, height),
+    close: () => file.close(),
+  };
+}
+
+function patchesInput(input: InputFiles, patches: Patches): EmbedInput {
+  const { count, width, height, barcodes, sizeOnSlide, generation } = patches;
+  let { coords, coordsOf } = patches;
+  if (coords !== undefined && coordsOf === "centre" && sizeOnSlide !== undefined) {
+    // As the files of 2024 were brought to the current form; one slide of 28 differs by a pixel.
+    const half = Math.floor(sizeOnSlide / 2);
+    coords = coords.map((v) => v - half);
+    coordsOf = "top-left";
+  }
+  return {
+    ...input,
+    count,
+    rowNames: barcodes && { kind: "barcode", values: barcodes },
+    coords,
+    coordsOf: coords && coordsOf,
+    size: [width, height],
+    pixelSize: patches.pixelSize,
+    sizeOnSlide,
+    generation,
+    // deno-lint-ignore require-await
+    read: async (from, to) => views(patches.read(from, to), width, height),
+    close: () => patches.close(),
+  };
+}
+
+function views(data: Uint8Array<ArrayBuffer>, width: number, height: number): Picture[] {
+  const bytes = width * height * 3;
+  return Array.from({ length: data.length / bytes }, (_, i) => {
+    return { width, height, data: data.subarray(i * bytes, (i + 1) * bytes) };
+  });
+}
+
+/** SHA-256 over the content of an input's files, in order; of pictures also their names. */
+export function hashInput(disk: Disk, { kind, paths }: InputFiles): string {
+  const hash = new Sha256();
+  const buffer = new Uint8Array(1 << 20);
+  for (const path of paths) {
+    const file = disk.open(path, "read");
+    try {
+      if (kind === "pictures") hash.update(new TextEncoder().encode(`${lastOf(path)}\0${file.size()}\0`));
+      for (let at = 0; at < file.size();) {
+        const got = file.read(at, buffer);
+        if (got === 0) break;
+        hash.update(buffer.subarray(0, got));
+        at += got;
+      }
+    } finally {
+      file.close();
+    }
+  }
+  return hash.hex();
+}

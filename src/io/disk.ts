@@ -1,0 +1,67 @@
+/**
+ * The file system as it is handed to what must not know the host; `fs.ts` has Deno's.
+ *
+ * @module
+ */
+
+import { checkRange, type RandomAccess } from "./random_access.ts";
+
+/** A file read and written at any place, synchronously, as HDF5's library and resumable outputs need it. */
+export interface HostFile {
+  /** Path of the file. */
+  readonly name: string;
+  /** Length, bytes. */
+  size(): number;
+  /** Fills `into` from `at`. @returns Bytes read, fewer only at the end. */
+  read(at: number, into: Uint8Array): number;
+  /** Writes all of `bytes` at `at`. */
+  write(at: number, bytes: Uint8Array): void;
+  /** Cuts or grows to `size` bytes. */
+  truncate(size: number): void;
+  /** Waits until the content is on the disk. */
+  sync(): void;
+  /** Closes the file. */
+  close(): void;
+}
+
+/** What lies at a path: a file with its length, or a folder with the names in it, sorted. */
+export type HostEntry = { kind: "file"; size: number } | { kind: "folder"; names: string[] };
+
+/** Synchronous access to files. Writing is whole or not at all, except through {@linkcode Disk.open}. */
+export interface Disk {
+  /** What lies at a path; undefined where there is nothing. */
+  look(path: string): HostEntry | undefined;
+  /**
+   * Opens a file: `read` an existing one, `create` an empty one, `update` one that is made if missing.
+   *
+   * @throws {DataError} If it cannot be opened, or later be read or written.
+   */
+  open(path: string, mode: "read" | "create" | "update"): HostFile;
+  /** Removes a file; one that is not there is no error. */
+  remove(path: string): void;
+  /** Writes a file. */
+  write(path: string, data: Uint8Array | string): void;
+  /** Writes a file from pieces that need not be in memory together. */
+  writeChunks(path: string, chunks: Iterable<Uint8Array>): void;
+  /** Writes a file by a function that fills it at any place. */
+  writeAnywhere(path: string, fill: (file: HostFile) => void): void;
+}
+
+/** A file as bytes by range. */
+export function randomAccess(file: Pick<HostFile, "name" | "size" | "read"> & { close?(): void }): RandomAccess {
+  const { name } = file;
+  return {
+    name,
+    size: file.size(),
+    // Async, so that a bad range rejects and never throws.
+    // deno-lint-ignore require-await
+    async read(offset, length) {
+      checkRange(name, file.size(), offset, length);
+      const out = new Uint8Array(length);
+      const got = file.read(offset, out);
+      if (got < length) checkRange(name, offset + got, offset, length);
+      return out;
+    },
+    close: () => file.close?.(),
+  };
+}
