@@ -12,7 +12,10 @@ import { prepareGpu } from "./setup.ts";
 
 /** Commands by name; each file is loaded when it is asked for. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  convert: () => import("./convert.ts"),
   doctor: () => import("./doctor.ts"),
+  embed: () => import("./embed.ts") as Promise<Command>,
+  inspect: () => import("./inspect.ts") as Promise<Command>,
   train: () => import("./train.ts") as Promise<Command>,
 };
 

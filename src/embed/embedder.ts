@@ -34,7 +34,7 @@ interface Prepared {
 }
 
 /** Batches collected before they are read. */
-const RING_ROWS = 1024;
+const RING_ROWS = 256;
 /** Plans kept. */
 const MAX_PLANS = 4;
 

@@ -1,0 +1,226 @@
+// deno-lint-ignore-file no-console
+/**
+ * `embed`: patches and picture folders to features.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../core/errors.ts";
+import { VERSION } from "../core/version.ts";
+import { Embedder } from "../embed/embedder.ts";
+import { FEATURE_FORMATS, type FeatureFormat, type FeatureTable } from "../embed/formats.ts";
+import { type EmbedInput, findInputs, hashInput, type InputFiles, openInput } from "../embed/inputs.ts";
+import { embedInput } from "../embed/run.ts";
+import { FeatureWriter } from "../embed/writer.ts";
+import { type Gpu, requestGpu } from "../gpu/device.ts";
+import { disk } from "../io/fs.ts";
+import { DecodePool } from "../worker/decode_pool.ts";
+import { type Args, COMMON, type Flags } from "./args.ts";
+import { type OpenedEncoder, openEncoder } from "./encoder.ts";
+import { Progress } from "./progress.ts";
+
+/** Name of the command. */
+export const name = "embed";
+/** What it does. */
+export const summary = "turn patches and pictures into features with an encoder";
+/** An adapter is needed. */
+export const needsGpu = true;
+/** An example. */
+export const example = "embed patches/TENX95.h5 --encoder uni2-h --out features";
+/** How the words are called. */
+export const words = "INPUT…";
+
+/** Flags of the command. */
+export const flags = {
+  encoder: { kind: "text", value: "NAME|PATH", help: "registry name, folder, weights file, or random:ARCH" },
+  adapter: { kind: "text", value: "PATH", help: "PEFT LoRA folder or SEAL .pth" },
+  out: { kind: "text", value: "DIR|FILE", default: "features", help: "folder, or a file for a single input" },
+  format: { kind: "choice", of: Object.keys(FEATURE_FORMATS), default: "h5", help: "form of the output" },
+  pooling: { kind: "choice", of: ["cls", "cls+mean"], help: "instead of the encoder's own" },
+  "batch-size": {
+    kind: "number",
+    value: "N",
+    integer: true,
+    min: 1,
+    max: 4096,
+    help: "tiles a batch; 32, on software 8",
+  },
+  shard: { kind: "text", value: "I/N", help: "only inputs I, I+N, … of N shards, counted from 0" },
+  precision: COMMON.precision,
+  overwrite: COMMON.overwrite,
+  software: COMMON.software,
+  quiet: COMMON.quiet,
+  json: COMMON.json,
+} as const satisfies Flags;
+
+type Values = Args<typeof flags>["flags"];
+
+/** What became of one input. */
+interface Outcome {
+  readonly input: string;
+  readonly output: string;
+  readonly status: "done" | "failed" | "interrupted";
+  readonly rows?: number;
+  readonly error?: string;
+}
+
+/** Exit status of a run that was stopped. */
+const INTERRUPTED = 75;
+
+function shardOf(text: string | undefined): [number, number] {
+  if (text === undefined) return [0, 1];
+  const [index, count] = /^(\d+)\/(\d+)$/.exec(text)?.slice(1).map(Number) ?? [];
+  if (index === undefined || count === undefined || count < 1 || index >= count) {
+    throw new ConfigError(`Cannot read --shard ${text}: wanted I/N with I from 0 to N-1, as in 0/4`, {
+      context: { key: "shard", given: text },
+    });
+  }
+  return [index, count];
+}
+
+function outputOf({ out, format }: Values, input: InputFiles, inputs: readonly InputFiles[]): string {
+  const asFile = Object.keys(FEATURE_FORMATS).some((ending) => out!.endsWith(`.${ending}`));
+  if (asFile && inputs.length > 1) {
+    throw new ConfigError(`Cannot write ${inputs.length} inputs to the file ${out}`, {
+      hint: "Pass a folder as --out",
+    });
+  }
+  return asFile ? out! : `${out!.replace(/[/\\]+$/, "")}/${input.name}.${format}`;
+}
+
+function formatOf({ out, format }: Values): FeatureFormat {
+  const ending = Object.keys(FEATURE_FORMATS).find((ending) => out!.endsWith(`.${ending}`));
+  return (ending ?? format) as FeatureFormat;
+}
+
+/** Everything in the output but the features. */
+function tableOf(input: EmbedInput, opened: OpenedEncoder, inputHash: string, precision: string): FeatureTable {
+  const { encoder, name, weightsHash, adapterHash } = opened;
+  const size = input.size?.[0];
+  const given = (values: Record<string, string | number | undefined>) =>
+    Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Record<
+      string,
+      string | number
+    >;
+  return {
+    count: input.count,
+    dim: encoder.dim,
+    attributes: given({
+      encoder: name,
+      adapter: adapterHash ?? "none",
+      weights_sha256: weightsHash,
+      pooling: encoder.pooling,
+      precision,
+      input_size: encoder.spec.input.size,
+      patch_size: size,
+      pixel_size_um: input.pixelSize,
+      input_sha256: inputHash,
+      software: `seal-webgpu ${VERSION}`,
+    }),
+    rowNames: input.rowNames,
+    coords: input.coords,
+    coordsAttributes: given({ patch_size: size, patch_size_level0: input.sizeOnSlide, coords_of: input.coordsOf }),
+  };
+}
+
+/** Runs the command. */
+export async function run(args: Args<typeof flags>): Promise<number> {
+  const { flags: values, words: paths } = args;
+  if (values.encoder === undefined) {
+    throw new ConfigError("Cannot embed: no --encoder is given", { hint: "For example --encoder uni2-h" });
+  }
+  if (!paths.length) throw new ConfigError("Cannot embed: no input is given", { hint: "Name patch files or folders" });
+  const [index, count] = shardOf(values.shard);
+  const all = findInputs(disk, paths);
+  const inputs = all.filter((_, i) => i % count === index);
+  for (const input of inputs) outputOf(values, input, all);
+  const progress = new Progress(values.quiet);
+  const gpu = await requestGpu(navigator.gpu, { software: values.software });
+  const precision = values.precision === "f16" ? "f16" : "f32";
+  const opened = await openEncoder(gpu, {
+    encoder: values.encoder,
+    adapter: values.adapter,
+    pooling: values.pooling as "cls" | "cls+mean" | undefined,
+    dtype: precision,
+    onProgress: (what, done, total) => progress.update(what, done, total, "bytes"),
+  });
+  const outcomes = await embedAll(gpu, opened, inputs, all, values, precision, progress);
+  opened.encoder.parameters.destroy();
+  gpu.destroy();
+  if (values.json) console.log(JSON.stringify({ encoder: opened.name, dim: opened.encoder.dim, outputs: outcomes }));
+  if (outcomes.some(({ status }) => status === "interrupted")) {
+    progress.say(`Interrupted; go on with: deno task embed ${[...Deno.args.slice(1)].join(" ")}`);
+    return INTERRUPTED;
+  }
+  return outcomes.some(({ status }) => status === "failed") ? 3 : 0;
+}
+
+async function embedAll(
+  gpu: Gpu,
+  opened: OpenedEncoder,
+  inputs: readonly InputFiles[],
+  all: readonly InputFiles[],
+  values: Values,
+  precision: string,
+  progress: Progress,
+): Promise<Outcome[]> {
+  const batchSize = values["batch-size"] ?? (gpu.caps.software ? 8 : 32);
+  const embedder = new Embedder(gpu, opened.encoder, { batchSize });
+  const pool = new DecodePool();
+  const stop = new AbortController();
+  const onSignal = () => stop.abort();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, onSignal);
+  const outcomes: Outcome[] = [];
+  try {
+    for (const input of inputs) {
+      if (stop.signal.aborted) break;
+      const output = outputOf(values, input, all);
+      try {
+        outcomes.push(await embedOne(embedder, opened, input, output, values, precision, pool, stop.signal, progress));
+      } catch (error) {
+        // One input: its own error and exit status. Several: the others go on.
+        if (all.length === 1) throw error;
+        outcomes.push({ input: input.name, output, status: "failed", error: (error as Error).message });
+        progress.say(`${input.name}: ${(error as Error).message}`);
+      }
+    }
+  } finally {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, onSignal);
+    pool.close();
+    embedder.destroy();
+  }
+  return outcomes;
+}
+
+async function embedOne(
+  embedder: Embedder,
+  opened: OpenedEncoder,
+  files: InputFiles,
+  output: string,
+  values: Values,
+  precision: string,
+  pool: DecodePool,
+  signal: AbortSignal,
+  progress: Progress,
+): Promise<Outcome> {
+  const input = await openInput(disk, files, (path) => pool.decode(path));
+  try {
+    const table = tableOf(input, opened, hashInput(disk, files), precision);
+    Deno.mkdirSync(output.replace(/[/\\]?[^/\\]*$/, "") || ".", { recursive: true });
+    const writer = FeatureWriter.open(disk, output, formatOf(values), table, { overwrite: values.overwrite });
+    if (writer.rows) progress.say(`${files.name}: going on after ${writer.rows} of ${input.count}`);
+    try {
+      const done = await embedInput(embedder, input, writer, {
+        signal,
+        onProgress: (rows, total) => progress.update(files.name, rows, total, "tiles"),
+      });
+      if (done) progress.say(`${output}: ${input.count} x ${opened.encoder.dim}`);
+      return { input: files.name, output, status: done ? "done" : "interrupted", rows: writer.rows };
+    } catch (error) {
+      writer.close();
+      throw error;
+    }
+  } finally {
+    input.close();
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * One input through an encoder into a feature file: pictures are read and decoded ahead while the device works.
+ *
+ * @module
+ */
+
+import type { Picture } from "../io/picture.ts";
+import type { Embedder } from "./embedder.ts";
+import type { EmbedInput } from "./inputs.ts";
+import type { FeatureWriter } from "./writer.ts";
+
+/** Options of {@linkcode embedInput}. */
+export interface EmbedRunOptions {
+  /** Told after each batch: rows that were submitted, and in all. */
+  onProgress?: (done: number, total: number) => void;
+  /** Stops after the batch at hand; what was made is kept for the next run. */
+  signal?: AbortSignal;
+}
+
+/** Longest time between two writes, ms: what a crash may cost. */
+const WRITE_MS = 15_000;
+
+/** Lengths of runs of pictures of one size. */
+function* runsOf(pictures: readonly Picture[]): Generator<readonly Picture[]> {
+  for (let from = 0; from < pictures.length;) {
+    const { width, height } = pictures[from]!;
+    let to = from + 1;
+    while (to < pictures.length && pictures[to]!.width === width && pictures[to]!.height === height) to++;
+    yield pictures.slice(from, to);
+    from = to;
+  }
+}
+
+/** Pixels of pictures of one size, one behind the other. */
+function joined(pictures: readonly Picture[]): Uint8Array {
+  const size = pictures[0]!.data.length;
+  const out = new Uint8Array(size * pictures.length);
+  pictures.forEach(({ data }, i) => out.set(data, i * size));
+  return out;
+}
+
+/**
+ * Embeds what the writer does not have yet.
+ *
+ * @returns Whether the output is finished; false if the signal stopped it.
+ * @throws {FormatError | DataError} If a picture cannot be read or used.
+ * @throws {NumericsError} If an embedding is not finite.
+ */
+export async function embedInput(
+  embedder: Embedder,
+  input: EmbedInput,
+  writer: FeatureWriter,
+  options: EmbedRunOptions = {},
+): Promise<boolean> {
+  const { onProgress, signal } = options;
+  const { batchSize } = embedder;
+  const read = (from: number) => {
+    const pictures = input.read(from, Math.min(input.count, from + batchSize));
+    // It is awaited a batch later; an error until then is not lost.
+    pictures.catch(() => {});
+    return pictures;
+  };
+  let row = writer.rows;
+  let written = performance.now();
+  let next = row < input.count ? read(row) : undefined;
+  while (next && !signal?.aborted) {
+    const pictures = await next;
+    row += pictures.length;
+    next = row < input.count ? read(row) : undefined;
+    for (const run of runsOf(pictures)) {
+      if (embedder.full) writer.append(await embedder.flush());
+      await embedder.submit(joined(run), run[0]!.height, run[0]!.width);
+    }
+    if (performance.now() - written > WRITE_MS) {
+      writer.append(await embedder.flush());
+      written = performance.now();
+    }
+    onProgress?.(row, input.count);
+  }
+  // A picture of the last read that is not used any more.
+  await next?.catch(() => {});
+  if (embedder.waiting) writer.append(await embedder.flush());
+  if (writer.rows < input.count) return false;
+  await writer.finish();
+  return true;
+}
