@@ -5,7 +5,7 @@
  */
 
 import { DataError } from "../core/errors.ts";
-import { lookAt, openFile, openFolder } from "../io/fs.ts";
+import { disk, openFile, openFolder } from "../io/fs.ts";
 import { type Adapter, readAdapter } from "../io/peft.ts";
 import { sealAdapter, splitSeal } from "../io/seal_checkpoint.ts";
 import { openWeights } from "../io/weights.ts";
@@ -28,7 +28,7 @@ export interface OpenedAdapter {
  * @throws {DataError | FormatError} If there is none, or it cannot be read.
  */
 export async function openAdapter(path: string, alpha?: number): Promise<OpenedAdapter> {
-  const entry = lookAt(path);
+  const entry = disk.look(path);
   if (entry === undefined) {
     throw new DataError(`Cannot open ${path}: no such file or folder`, {
       code: "file-missing",
@@ -39,7 +39,7 @@ export async function openAdapter(path: string, alpha?: number): Promise<OpenedA
   if (entry.kind === "folder" || inFolder) {
     const folder = inFolder ? inFolder[1] ?? "." : path.replace(/[/\\]+$/, "");
     const adapter = await readAdapter(openFolder(folder));
-    const file = PEFT_FILES.map((name) => `${folder}/${name}`).find((name) => lookAt(name) !== undefined);
+    const file = PEFT_FILES.map((name) => `${folder}/${name}`).find((name) => disk.look(name) !== undefined);
     return { adapter, file: file ?? path };
   }
   const weights = await openWeights(await openFile(path));

@@ -1,0 +1,91 @@
+/**
+ * `inspect`: what is in a file or folder. One row of {@linkcode FORMATS} a kind.
+ *
+ * @module
+ */
+
+import { ConfigError, DataError } from "../core/errors.ts";
+import { disk, openFile } from "../io/fs.ts";
+import { type Args, COMMON, type Flags } from "./args.ts";
+import { HEAD_BYTES, type Inspector, renderInspection, type Target } from "./inspection.ts";
+
+/** Name of the command. */
+export const name = "inspect";
+/** What it does. */
+export const summary = "say what is in a weights file, adapter, SEAL checkpoint or HDF5 file";
+/** Its words. */
+export const words = "PATH";
+/** One example. */
+export const example = "inspect pytorch_model.bin --limit 5";
+/** Its flags. */
+export const flags = {
+  limit: {
+    kind: "number",
+    value: "N",
+    help: "items of a list that are shown, 0 for all",
+    default: 20,
+    min: 0,
+    integer: true,
+  },
+  tolerant: { kind: "switch", help: "read PyTorch files that hold unknown classes; none is ever run" },
+  json: COMMON.json,
+} as const satisfies Flags;
+
+/** A kind of thing, how it is told, and what looks into it. */
+interface Format {
+  readonly kind: string;
+  readonly is: (target: Target) => boolean;
+  readonly load: () => Promise<Inspector>;
+}
+
+/** The first that fits is taken. */
+const FORMATS: readonly Format[] = [
+  { kind: "adapter", is: holds("adapter_config.json"), load: () => import("./inspect_adapter.ts") },
+  { kind: "HDF5", is: isHdf5, load: () => import("./inspect_h5.ts") },
+  // Whatever else a file is, reading it as weights says so.
+  { kind: "weights", is: ({ names }) => !names || holdsWeights(names), load: () => import("./inspect_weights.ts") },
+];
+
+function holds(file: string): Format["is"] {
+  return ({ names }) => names?.includes(file) ?? false;
+}
+
+function holdsWeights(names: readonly string[]): boolean {
+  return names.some((file) => /\.(safetensors|bin|pth|pt|ckpt|torch|index\.json)$/.test(file));
+}
+
+/** The signature stands at byte 0, or behind a user block of 512 bytes or a power of two more. */
+function isHdf5({ head }: Target): boolean {
+  return [0, 512, 1024, 2048].some((at) => String.fromCharCode(...head.subarray(at, at + 8)) === "\x89HDF\r\n\x1a\n");
+}
+
+async function look(path: string): Promise<Target> {
+  const entry = disk.look(path);
+  if (entry?.kind === "folder") return { path, head: new Uint8Array(0), bytes: 0, names: entry.names };
+  const file = await openFile(path);
+  try {
+    return { path, head: await file.read(0, Math.min(file.size, HEAD_BYTES)), bytes: file.size, names: undefined };
+  } finally {
+    file.close?.();
+  }
+}
+
+/** Runs the command. */
+export async function run(args: Args<typeof flags>): Promise<void> {
+  const [path, ...rest] = args.words;
+  if (path === undefined || rest.length > 0) {
+    throw new ConfigError(`Cannot inspect: given ${args.words.length} paths, wanted one`, {
+      hint: "deno task inspect PATH",
+    });
+  }
+  const target = await look(path);
+  const format = FORMATS.find(({ is }) => is(target));
+  if (format === undefined) {
+    throw new DataError(`Cannot tell what ${path} is: it holds no weights, adapter or anything else that is known`, {
+      code: "format-unknown",
+      context: { folder: path, found: target.names?.slice(0, 10) },
+    });
+  }
+  const found = await (await format.load()).inspect(target, args.flags);
+  console.log(args.flags.json ? JSON.stringify({ path, ...found.json }, null, 2) : renderInspection(found));
+}
