@@ -7,8 +7,10 @@
 
 /** Deepest nesting. */
 const DEPTH = 32;
-/** Most brackets, colons and commas: a million tensors of a safetensors header. */
-const TOKENS = 1 << 24;
+/** Most brackets, colons, commas and quoted texts: some 200,000 tensors of a safetensors header. */
+const TOKENS = 1 << 22;
+/** Most keys of one object. */
+const KEYS = 1 << 17;
 
 /**
  * Parses JSON from UTF-8.
@@ -53,6 +55,7 @@ function checkStructure(text: string, describe: (offset: number, found: string, 
       const key = raw.includes("\\") ? unescaped(raw) : raw;
       if (keys.has(key)) throw describe(match.index, `repeats the key "${key.slice(0, 80)}"`, "every key once");
       keys.add(key);
+      if (keys.size > KEYS) throw describe(match.index, "begins yet another key", `at most ${KEYS} of one object`);
     }
     if (open.length > DEPTH) throw describe(match.index, "nests deeper", `at most ${DEPTH} levels`);
   }

@@ -10,6 +10,7 @@
 
 import { FormatError } from "../core/errors.ts";
 import {
+  isContainer,
   type PickleContext,
   PickleGlobal,
   PickleObject,
@@ -240,7 +241,10 @@ class Machine implements PickleContext {
   add(values: readonly PickleValue[]): void {
     const set = this.top();
     if (!(set instanceof Set)) this.fail("adds to what is no set", "a set");
-    for (const value of values) set.add(value);
+    for (const value of values) {
+      if (isContainer(value)) this.fail("adds a container to a set", "plain values");
+      set.add(value);
+    }
   }
 
   persistent(): void {

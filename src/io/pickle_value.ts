@@ -66,6 +66,11 @@ export interface PickleContext {
   charge(count: number): void;
 }
 
+/** Whether Python refuses the value as a key. */
+export function isContainer(value: PickleValue): boolean {
+  return Array.isArray(value) || value instanceof Map || value instanceof Set;
+}
+
 /** Puts keys and values, in turn, into a dictionary; a key that comes twice is refused, since no pickler writes one. */
 export function setItems(
   map: Map<PickleValue, PickleValue>,

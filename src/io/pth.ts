@@ -13,7 +13,7 @@ import { MAX_PICKLE, readPickle } from "./pickle.ts";
 import { PickleTuple, type PickleValue } from "./pickle_value.ts";
 import { readChunks } from "./random_access.ts";
 import { TORCH_GLOBALS, type TorchStorage, torchStorage, TorchTensor } from "./torch_globals.ts";
-import { countOf, weightBytes, WeightTensor } from "./weight_tensor.ts";
+import { countOf, MAX_NAME, weightBytes, WeightTensor } from "./weight_tensor.ts";
 import { checkCrc, crc32, locateEntry, readEntry, type Zip, type ZipEntry } from "./zip.ts";
 
 /** Most bytes of a storage read at once to gather a tensor that does not lie in one piece, and in all, with each read's own cost. */
@@ -23,7 +23,7 @@ const MAX_EXPANDED = 1 << 26;
 /** Keys that checkpoints keep the weights under, in the order they are tried. */
 const STATE_KEYS: readonly string[] = ["state_dict", "model", "teacher", "model_state_dict", "module", "student"];
 /** Deepest nesting of a state dict, and most values in it. */
-const MAX_DEPTH = 64, MAX_VALUES = 1 << 20;
+const MAX_DEPTH = 64, MAX_VALUES = 1 << 18;
 
 /** A checkpoint: what was saved, tensors by description. */
 export interface TorchFile {
@@ -136,13 +136,9 @@ export function flattenTensors(value: PickleValue, file: string): Map<string, To
   const out = new Map<string, TorchTensor>();
   let visited = 0;
   const visit = (value: PickleValue, name: string, depth: number): void => {
-    if (++visited > MAX_VALUES || depth > MAX_DEPTH) {
-      fail(
-        file,
-        `"${name.slice(0, 80)}"`,
-        "nests too deep or too wide",
-        `${MAX_DEPTH} levels and ${MAX_VALUES} values`,
-      );
+    if (++visited > MAX_VALUES || depth > MAX_DEPTH || name.length > MAX_NAME) {
+      const bounds = `${MAX_DEPTH} levels, ${MAX_VALUES} values and names of ${MAX_NAME} characters`;
+      fail(file, `"${name.slice(0, 80)}"`, "nests too deep or too wide", bounds);
     }
     if (value instanceof TorchTensor) {
       if (out.has(name)) fail(file, `"${name.slice(0, 80)}"`, "names two tensors", "every name once");

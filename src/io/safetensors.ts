@@ -14,6 +14,7 @@ import type { RandomAccess } from "./random_access.ts";
 import {
   countOf,
   isWeightDtype,
+  MAX_NAME,
   toF32,
   WEIGHT_DTYPES,
   weightBytes,
@@ -66,6 +67,7 @@ function isWhole(value: unknown): value is number {
 
 function entryOf(file: string, name: string, value: unknown): SafetensorsEntry {
   const where = `has tensor "${name.slice(0, 80)}"`;
+  if (name.length > MAX_NAME) fail(file, 8, `${where}, a name of ${name.length} characters`, `at most ${MAX_NAME}`);
   if (typeof value !== "object" || value === null) fail(file, 8, `${where} described by ${typeof value}`, "an object");
   const { dtype, shape, data_offsets: offsets } = value as Record<string, unknown>;
   if (!isWeightDtype(dtype)) fail(file, 8, `${where} of type ${String(dtype).slice(0, 40)}`, WEIGHT_DTYPES.join(" "));

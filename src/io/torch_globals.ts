@@ -119,8 +119,9 @@ function wholes(value: PickleValue | undefined, what: string, cx: PickleContext)
 
 /** The storage a persistent id names. */
 export function torchStorage(id: PickleValue, cx: PickleContext): TorchStorage {
-  const [kind, type, key, , count] = id instanceof PickleTuple ? id.items : [];
-  if (kind !== "storage" || !(type instanceof PickleGlobal) || typeof key !== "string" || !whole(count)) {
+  const [kind, type, key, location, count] = id instanceof PickleTuple ? id.items : [];
+  const texts = typeof key === "string" && typeof location === "string";
+  if (kind !== "storage" || !(type instanceof PickleGlobal) || !texts || !whole(count)) {
     cx.fail("names a persistent id that is no storage", '("storage", type, key, location, count)');
   }
   const dtype = STORAGES[type.name.slice("torch.".length)];
@@ -132,8 +133,14 @@ export function torchStorage(id: PickleValue, cx: PickleContext): TorchStorage {
   return new TorchStorage(key, dtype, bytes);
 }
 
-/** `_rebuild_tensor`, `_v2` and `_v3`: storage, offset, size, stride and what is of no concern here; v3 ends with a type. */
-function rebuildTensor(args: readonly PickleValue[], cx: PickleContext, typeAt?: number): TorchTensor {
+/**
+ * `_rebuild_tensor`, `_v2` and `_v3`: storage, offset, size and stride; but for the first, whether it wants gradients, and
+ * hooks; type, for v3; perhaps metadata.
+ */
+function rebuildTensor(args: readonly PickleValue[], cx: PickleContext, least: number, typeAt?: number): TorchTensor {
+  if (args.length < least || args.length > least + (least > 4 ? 1 : 0)) {
+    cx.fail(`rebuilds a tensor from ${args.length} arguments`, `${least}`);
+  }
   const [storage, offset] = args;
   if (!(storage instanceof TorchStorage) || !whole(offset)) {
     cx.fail("rebuilds a tensor without storage and offset", "both");
@@ -158,9 +165,12 @@ function rebuildTensor(args: readonly PickleValue[], cx: PickleContext, typeAt?:
   return new TorchTensor(storage, dtype, offset, shape, stride);
 }
 
-function first(args: readonly PickleValue[], cx: PickleContext): PickleValue {
+/** `_rebuild_parameter`: (tensor, whether it wants gradients, hooks), and its state. */
+function rebuildParameter(args: readonly PickleValue[], cx: PickleContext, count: number): PickleValue {
   const [tensor] = args;
-  if (!(tensor instanceof TorchTensor)) cx.fail("rebuilds a parameter without a tensor", "one");
+  if (!(tensor instanceof TorchTensor) || args.length !== count) {
+    cx.fail("rebuilds a parameter without a tensor", "one");
+  }
   return tensor;
 }
 
@@ -221,11 +231,11 @@ function list(): Map<string, PickleGlobal> {
   const add = (module: string, name: string, call?: Call) =>
     globals.set(`${module} ${name}`, new PickleGlobal(`${module}.${name}`, call));
   add("collections", "OrderedDict", mapOf);
-  add("torch._utils", "_rebuild_tensor", (args, cx) => rebuildTensor(args, cx));
-  add("torch._utils", "_rebuild_tensor_v2", (args, cx) => rebuildTensor(args, cx));
-  add("torch._utils", "_rebuild_tensor_v3", (args, cx) => rebuildTensor(args, cx, 6));
-  add("torch._utils", "_rebuild_parameter", first);
-  add("torch._utils", "_rebuild_parameter_with_state", first);
+  add("torch._utils", "_rebuild_tensor", (args, cx) => rebuildTensor(args, cx, 4));
+  add("torch._utils", "_rebuild_tensor_v2", (args, cx) => rebuildTensor(args, cx, 6));
+  add("torch._utils", "_rebuild_tensor_v3", (args, cx) => rebuildTensor(args, cx, 7, 6));
+  add("torch._utils", "_rebuild_parameter", (args, cx) => rebuildParameter(args, cx, 3));
+  add("torch._utils", "_rebuild_parameter_with_state", (args, cx) => rebuildParameter(args, cx, 4));
   add("torch._tensor", "_rebuild_from_type_v2", fromType);
   for (const name of [...Object.keys(STORAGES), ...Object.keys(DTYPES), "Tensor"]) add("torch", name);
   add("torch.storage", "UntypedStorage");

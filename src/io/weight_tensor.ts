@@ -35,6 +35,9 @@ const BITS = {
   F4: 4,
 } as const;
 
+/** Longest name of a tensor, characters: names are kept, matched and shown. */
+export const MAX_NAME = 1024;
+
 /** Element type of a stored tensor. */
 export type WeightDtype = keyof typeof BITS;
 

@@ -11,10 +11,12 @@
 import { FormatError } from "../core/errors.ts";
 import type { RandomAccess } from "./random_access.ts";
 
-/** Longest central directory, bytes: a hundred thousand entries and more. */
-const MAX_DIRECTORY = 1 << 25;
+/** Longest central directory, bytes: some two hundred thousand entries. */
+const MAX_DIRECTORY = 1 << 24;
 /** Flags: encrypted; sizes and checksum follow the data. */
 const ENCRYPTED = 1, DESCRIPTOR = 8;
+/** Attribute of folders. */
+const FOLDER = 16;
 
 /** One file of an archive. */
 export interface ZipEntry {
@@ -154,6 +156,12 @@ function parseEntry(
   const method = view.getUint16(at + 10, true);
   if (method === 0 && size !== packed) {
     throw zipError(name, base + at, `stores ${size} bytes in ${packed}`, "equal sizes");
+  }
+  if (view.getUint16(at + 34, true) !== 0) {
+    throw zipError(name, base + at, "begins an entry on another disk", "one in this file");
+  }
+  if (size > 0 && view.getUint32(at + 38, true) & FOLDER) {
+    throw zipError(name, base + at, "begins a folder with content", "a file");
   }
   const bytes = new Uint8Array(view.buffer, view.byteOffset + at + 46, nameBytes);
   const entry = {
