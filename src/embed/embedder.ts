@@ -49,7 +49,11 @@ export class Embedder {
   /** Tiles a batch. */
   readonly batchSize: number;
 
-  /** @throws {ConfigError} If the batch size is not a whole number above 0. */
+  /**
+   * Prepares; plans are made when tiles of their size come.
+   *
+   * @throws {ConfigError} If the batch size is not a whole number above 0.
+   */
   constructor(gpu: Gpu, encoder: Encoder, options: EmbedderOptions = {}) {
     const { batchSize = 32 } = options;
     if (!Number.isInteger(batchSize) || batchSize < 1) {

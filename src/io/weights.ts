@@ -32,6 +32,8 @@ export type WeightsFormat = "safetensors" | "torch";
 export interface Weights {
   /** Name of the file, or of the index of the shards. */
   readonly file: string;
+  /** Kind of the file. */
+  /** What it is, or what its shards are. */
   readonly format: WeightsFormat;
   /** Names of the shards; empty for a single file. */
   readonly shards: readonly string[];

@@ -30,6 +30,7 @@ export interface EncoderSource {
 
 /** How a position table is brought to another grid; see `positions.ts`. */
 export interface PositionRule {
+  /** Interpolation. */
   readonly filter: ResampleFilter;
   /** As PyTorch's `antialias`. */
   readonly antialias: boolean;
@@ -75,6 +76,7 @@ export interface EncoderInput {
   readonly resize?: number;
   /** Both sides are brought to `resize`, whatever the shape. */
   readonly squash?: boolean;
+  /** Filter of the resize. */
   readonly interpolation: ResampleFilter;
   /** Channel means of x/255. */
   readonly mean: readonly [number, number, number];
@@ -139,16 +141,21 @@ export interface EncoderSpec {
   readonly aliases: readonly string[];
   /** Why it cannot be loaded, if it cannot. */
   readonly refused?: string;
+  /** Where the weights lie. */
   readonly source: EncoderSource;
   /** Layout of the published file; the file at hand decides. */
   readonly family: FamilyName;
+  /** Sizes. */
   readonly arch: EncoderArch;
   /** Rule for other grids than the one on disk; the family's own by default. */
   readonly positions?: PositionRule;
+  /** How tiles are prepared. */
   readonly input: EncoderInput;
+  /** What comes out. */
   readonly output: EncoderOutput;
   /** What SEAL and TRIDENT compute in. */
   readonly precision: { readonly seal?: Autocast; readonly trident?: Autocast };
+  /** What the SEAL recipe adapts. */
   readonly lora: LoraRecipe;
   /** Fixture below `tests/fixtures/encoders/` whose layout is that of this encoder. */
   readonly parity: string;
