@@ -61,6 +61,7 @@ export interface AdapterModule<T> {
 
 /** An adapter read from a folder. */
 export interface Adapter {
+  /** What `adapter_config.json` says. */
   readonly config: AdapterConfig;
   /** Modules by their path in the model, such as `blocks.11.attn.qkv`. */
   readonly modules: ReadonlyMap<string, AdapterModule<WeightTensor>>;
@@ -70,7 +71,9 @@ export interface Adapter {
 
 /** One matrix in memory, row-major. */
 export interface Matrix {
+  /** Rows and columns. */
   readonly shape: readonly [number, number];
+  /** Elements. */
   readonly data: Float32Array;
 }
 
@@ -256,10 +259,13 @@ function kindOf(name: string): string {
 
 /** What to write beside the matrices. Rank and patterns follow from the modules. */
 export interface AdapterWriting {
+  /** Dropout of the adapter's input, in training. Default 0. */
   readonly dropout?: number;
   /** Whether `scale` of the modules is alpha / sqrt(rank). Default false. */
   readonly rsLora?: boolean;
+  /** Name of the model the adapter belongs to. Default none. */
   readonly baseModel?: string | null;
+  /** What the model is for, in PEFT's terms. Default none. */
   readonly taskType?: string | null;
 }
 

@@ -31,6 +31,7 @@ const MAX_RANK = 64;
 export interface SafetensorsEntry {
   /** Type as the format names it, such as `F32`. */
   readonly dtype: WeightDtype;
+  /** Extents, outermost first. */
   readonly shape: Shape;
   /** First byte and end, within the data that follows the header. */
   readonly offsets: readonly [number, number];
@@ -38,7 +39,9 @@ export interface SafetensorsEntry {
 
 /** A parsed header. */
 export interface SafetensorsHeader {
+  /** Tensors by name. */
   readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
+  /** Texts of `__metadata__`. */
   readonly metadata: Readonly<Record<string, string>>;
   /** Byte of the file at which the data begins. */
   readonly dataStart: number;
@@ -46,8 +49,11 @@ export interface SafetensorsHeader {
 
 /** A tensor to be written: its elements as bytes, row-major and little-endian. */
 export interface SafetensorsInput {
+  /** Element type. */
   readonly dtype: WeightDtype;
+  /** Extents, outermost first. */
   readonly shape: Shape;
+  /** Elements. */
   readonly data: Uint8Array;
 }
 

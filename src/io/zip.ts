@@ -20,6 +20,7 @@ const FOLDER = 16;
 
 /** One file of an archive. */
 export interface ZipEntry {
+  /** Path in the archive. */
   readonly name: string;
   /** Bytes of the content. */
   readonly size: number;
@@ -39,7 +40,9 @@ export interface ZipEntry {
 
 /** The directory of an archive. */
 export interface Zip {
+  /** The archive. */
   readonly source: RandomAccess;
+  /** Entries by path. */
   readonly entries: ReadonlyMap<string, ZipEntry>;
 }
 
