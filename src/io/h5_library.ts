@@ -309,11 +309,13 @@ export class H5Session {
     throw this.fail(path, `HDF5 stops (${reason.split("\n")[0]})`, expected, cause);
   }
 
-  /** Closes the file and its storage. */
+  /** Closes the file and its storage. Of a file that was only read, nothing can be lost by that. */
   close(): void {
     if (this.closed) return;
     try {
       this.run("", () => this.hdf5.close_file(this.id), (status) => status >= 0);
+    } catch (error) {
+      if (this.mode !== 0) throw error;
     } finally {
       this.unmount();
     }

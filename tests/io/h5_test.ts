@@ -1,0 +1,290 @@
+import assert from "node:assert/strict";
+import { DataError, FormatError, LimitError } from "../../src/core/errors.ts";
+import { Rng } from "../../src/core/rng.ts";
+import { disk } from "../../src/io/fs.ts";
+import { H5File } from "../../src/io/h5.ts";
+import { type H5Storage, MemoryStorage } from "../../src/io/h5_library.ts";
+import { H5Writer } from "../../src/io/h5_write.ts";
+import { mutate } from "./mutate.ts";
+
+const path = (name: string) => new URL(`../fixtures/h5/${name}`, import.meta.url).pathname;
+const open = (name: string) => H5File.open(disk.open(path(name), "read"));
+const bytesOf = (name: string) => Deno.readFileSync(path(name));
+
+Deno.test("H5File reads every element type h5py writes", async () => {
+  using file = await open("types.h5");
+  const want = [0, 1, 2, 3, 100, 7];
+  for (const name of file.keys("/n")) {
+    if (["bool", "scalar", "huge"].includes(name)) continue;
+    const { shape, dtype } = file.info(`/n/${name}`);
+    assert.deepEqual([shape, dtype], [[2, 3], name.replace("be_", "")]);
+    assert.deepEqual([...file.read(`/n/${name}`)].map(Number), want, name);
+    assert.deepEqual([...file.numbers(`/n/${name}`, 1, 2)], want.slice(3), name);
+  }
+  assert.deepEqual([file.info("/n/bool").dtype, ...file.read("/n/bool")], ["bool", 1, 0]);
+  assert.deepEqual([...file.numbers("/n/scalar")], [2 ** 53 - 1]);
+  assert.throws(
+    () => file.numbers("/n/huge"),
+    /types\.h5:\/n\/huge: the number 9007199254740993, expected one below 2\^53/,
+  );
+  assert.deepEqual(file.strings("/s/utf8"), ["α", "", "long ".repeat(20)]);
+  assert.deepEqual(file.strings("/s/ascii", 1, 2), ["bc"]);
+  assert.deepEqual(file.strings("/s/fixed"), ["ab", "cde", ""]);
+  assert.deepEqual(file.strings("/s/scalar"), ["one"]);
+  assert.deepEqual([...file.read("/c/scaleoffset")].map(Number), Array.from({ length: 50 }, (_, i) => i));
+  assert.deepEqual([...file.read("/c/gzip9", 6, 8)], Array.from({ length: 20 }, (_, i) => 60 + i));
+  assert.equal(file.read("/o/none").length, 0);
+});
+
+Deno.test("H5File reads attributes", async () => {
+  using file = await open("types.h5");
+  assert.deepEqual({ ...file.attributes("/n") }, {
+    text: "µm",
+    bytes: "fixed",
+    list: ["x", "yy"],
+    int: 5,
+    int32: -5,
+    huge: 2n ** 60n + 1n,
+    float32: 0.5,
+    numbers: [1.5, 2.5],
+    flag: true,
+    none: [],
+  });
+});
+
+Deno.test("H5File reads the latest layout: dense attributes, other chunk indices", async () => {
+  using file = await open("latest.h5");
+  assert.deepEqual(
+    Object.values(file.attributes()),
+    [...Array(20).keys()].sort((a, b) => String(a) < String(b) ? -1 : 1),
+  );
+  assert.deepEqual([...file.numbers("/g/z", 295, 300)], [295, 296, 297, 298, 299]);
+  assert.deepEqual([...file.numbers("/d19", 3, 6)], [3, 4, 5]);
+});
+
+Deno.test("H5File checks filters and layout before it reads, and says what to do", async () => {
+  using lzf = await open("lzf.h5");
+  assert.throws(() => lzf.read("/img"), (error: FormatError) => {
+    assert.match(
+      error.message,
+      /^Cannot read .*lzf\.h5:\/img: compression lzf \(filter 32000\), expected gzip or none$/,
+    );
+    assert.match(error.hint!, /^Rewrite it: h5repack -f NONE /);
+    return error instanceof FormatError && error.context["path"] === "/img";
+  });
+  assert.deepEqual(lzf.info("/img").filters, ["lzf"]);
+  using types = await open("types.h5");
+  assert.throws(() => types.read("/o/virtual"), /data that lies in other files, expected data in this file/);
+});
+
+Deno.test("H5File follows links within the file and none out of it", async () => {
+  using file = await open("types.h5");
+  assert.equal(file.kind("/o/soft"), "dataset");
+  assert.deepEqual([...file.numbers("/o/soft", 0, 1)], [0, 1, 2]);
+  assert.equal(file.kind("/o/dangling"), undefined);
+  assert.equal(file.kind("/o/outside"), undefined);
+  assert.throws(() => file.read("/o/outside"), /:\/o\/outside: nothing, expected a dataset/);
+});
+
+Deno.test("H5File says what a dataset is when it is not what was asked for", async () => {
+  using file = await open("types.h5");
+  const cases: [() => unknown, RegExp][] = [
+    [() => file.read("/s/utf8"), /elements of type str, expected numbers/],
+    [() => file.strings("/n/i4"), /elements of type i4, expected strings/],
+    [() => file.read("/o/compound"), /elements of type other, expected numbers/],
+    [() => file.read("/o/empty"), /no elements at all/],
+    [() => file.read("/n"), /:\/n: group, expected a dataset/],
+    [() => file.keys("/n/i4"), /:\/n\/i4: dataset, expected a group/],
+    [() => file.read("/n/i4", 1, 3), /2 rows, expected rows 1 to 3/],
+    [() => file.attributes("/zz"), /nothing, expected a group or dataset/],
+  ];
+  for (const [act, pattern] of cases) {
+    assert.throws(
+      act,
+      (error: FormatError) => error instanceof FormatError && pattern.test(error.message),
+      String(pattern),
+    );
+  }
+});
+
+Deno.test("H5File.open() refuses other files, and a disk that fails is told from a damaged file", async () => {
+  await assert.rejects(
+    H5File.open(new MemoryStorage("a.txt", new Uint8Array(5000))),
+    /a\.txt: HDF5 stops \(file signature not found\)/,
+  );
+  await assert.rejects(async () => await open("nothing.h5"), (error: DataError) => error.code === "file-missing");
+  const good = new MemoryStorage("a.h5", bytesOf("current.h5"));
+  let broken = false;
+  const storage: H5Storage = {
+    name: "a.h5",
+    size: () => good.size(),
+    read(at, into) {
+      if (broken) throw new DataError("Cannot read a.h5: the disk is gone", { code: "file-access" });
+      return good.read(at, into);
+    },
+  };
+  using file = await H5File.open(storage);
+  broken = true;
+  assert.throws(() => file.read("/img", 0, 1), (error: DataError) => error.code === "file-access");
+  broken = false;
+  assert.equal(file.read("/img", 0, 1).length, 12 * 12 * 3);
+});
+
+Deno.test("H5File reads by range: a batch of a large file takes the memory of a batch", async () => {
+  const rows = 3000;
+  const sink = new MemoryStorage("large");
+  const writer = await H5Writer.create(sink);
+  writer.dataset("/x", "f4", [rows, 1000], undefined, { chunks: [10, 1000] });
+  for (let i = 0; i < rows; i += 1000) writer.rows("/x", i, [1000], new Float32Array(1e6).fill(i));
+  writer.close();
+  let read = 0;
+  const storage: H5Storage = {
+    name: "large",
+    size: () => sink.size(),
+    read(at, into) {
+      read += into.length;
+      return sink.read(at, into);
+    },
+  };
+  using file = await H5File.open(storage);
+  assert.equal(file.read("/x", 2000, 2020)[0], 2000);
+  assert.ok(read < 400_000, `${read} bytes read`);
+});
+
+Deno.test("H5File refuses what does not fit in memory before it is allocated", async () => {
+  const sink = new MemoryStorage("wide.h5");
+  const writer = await H5Writer.create(sink);
+  writer.dataset("/x", "f8", [1 << 20, 1 << 20], undefined, { chunks: [1, 1 << 20] });
+  writer.close();
+  using file = await H5File.open(new MemoryStorage("wide.h5", sink.content()));
+  assert.throws(
+    () => file.read("/x"),
+    (error: LimitError) => error instanceof LimitError && /wide\.h5:\/x/.test(error.message),
+  );
+  assert.equal(file.read("/x", 7, 8).length, 1 << 20);
+});
+
+Deno.test("H5Writer writes what H5File reads, the same bytes at any time", async () => {
+  async function make(): Promise<Uint8Array<ArrayBuffer>> {
+    const sink = new MemoryStorage("made");
+    const h5 = await H5Writer.create(sink);
+    h5.dataset("/features", "f4", [5, 3], undefined, { chunks: [2, 3], gzip: 4, growing: true });
+    h5.rows("/features", 0, [3], Float32Array.from([1, 2, 3, 4, 5, 6]));
+    h5.rows("/features", 2, [3], Float32Array.from([7, 8, 9, 10, 11, 12, 13, 14, 15]));
+    h5.dataset("/coords", "i4", [2, 2], Int32Array.from([1, -2, 3, 4]));
+    h5.dataset("/wide", "i8", [1], BigInt64Array.from([2n ** 60n]));
+    h5.group("/g");
+    h5.dataset("/g/scalar", "f8", [], Float64Array.from([2.5]));
+    h5.strings("/barcode", ["a", "é", ""], [3, 1]);
+    h5.strings("/one", ["x"], []);
+    h5.attribute("/features", "encoder", "uni");
+    h5.attribute("/features", "size", 224);
+    h5.attribute("/features", "px", 0.5);
+    h5.attribute("/", "names", ["x", "yy"]);
+    h5.attribute("/", "none", []);
+    h5.close();
+    return sink.content();
+  }
+  const bytes = await make();
+  const now = Date.now;
+  Date.now = () => now() + 1e7;
+  try {
+    assert.deepEqual(await make(), bytes);
+  } finally {
+    Date.now = now;
+  }
+  using file = await H5File.open(new MemoryStorage("made", bytes));
+  assert.deepEqual([...file.read("/features")], Array.from({ length: 15 }, (_, i) => i + 1));
+  assert.deepEqual(file.info("/features").filters, ["deflate"]);
+  assert.deepEqual([...file.read("/coords")], [1, -2, 3, 4]);
+  assert.deepEqual([...file.read("/wide")], [2n ** 60n]);
+  assert.deepEqual([...file.read("/g/scalar")], [2.5]);
+  assert.deepEqual([file.strings("/barcode"), file.info("/barcode").shape], [["a", "é", ""], [3, 1]]);
+  assert.deepEqual({ ...file.attributes("/features") }, { encoder: "uni", size: 224, px: 0.5 });
+  assert.deepEqual({ ...file.attributes("/") }, { names: ["x", "yy"], none: [] });
+});
+
+Deno.test("H5Writer says what it cannot write", async () => {
+  const h5 = await H5Writer.create(new MemoryStorage("out.h5"));
+  assert.throws(
+    () => h5.dataset("/x", "f4", [2, 2], new Float32Array(3)),
+    /out\.h5:\/x: 3 elements, expected shape 2x2/,
+  );
+  assert.throws(() => h5.dataset("/a/b", "f4", [1], new Float32Array(1)), FormatError);
+  h5.close();
+  assert.throws(() => h5.group("/g"), /it is closed, expected an open file/);
+});
+
+Deno.test("H5File works in a worker", async () => {
+  const worker = new Worker(new URL("./h5_worker.ts", import.meta.url), { type: "module" });
+  try {
+    const answer = await new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = (event) => {
+        event.preventDefault();
+        reject(new Error(event.message));
+      };
+      worker.postMessage(path("current.h5"));
+    });
+    assert.equal(answer, 432);
+  } finally {
+    worker.terminate();
+  }
+});
+
+/** Reads everything a file holds. */
+function readAll(file: H5File, at: string, depth: number): void {
+  for (const name of file.keys(at)) {
+    const place = at === "/" ? `/${name}` : `${at}/${name}`;
+    const kind = file.kind(place);
+    if (kind === undefined) continue;
+    file.attributes(place);
+    if (kind === "group") {
+      if (depth < 6) readAll(file, place, depth + 1);
+      continue;
+    }
+    const { shape, dtype } = file.info(place);
+    if (shape === undefined || dtype === "other") continue;
+    // A mutant may claim any number of rows; a reader takes them by batches.
+    const rows = Math.min(shape[0] ?? 1, 100);
+    if (dtype === "str") file.strings(place, 0, rows);
+    else if (shape.slice(1).reduce((a, b) => a * b, rows) < 1e6) file.read(place, 0, rows);
+  }
+}
+
+for (const name of ["current.h5", "types.h5", "latest.h5", "features.h5ad"]) {
+  Deno.test(`H5File answers 300 mutations of ${name} with a typed error or a read, soon`, async () => {
+    const seed = bytesOf(name);
+    let refused = 0;
+    for (let i = 0; i < 300; i++) {
+      const bytes = mutate(seed, new Rng(3, i), 2048);
+      const began = performance.now();
+      try {
+        using file = await H5File.open(new MemoryStorage("mutant", bytes));
+        readAll(file, "/", 0);
+      } catch (error) {
+        const typed = error instanceof FormatError || error instanceof LimitError;
+        assert.ok(typed && error.message.includes("mutant"), `${i}: ${error}`);
+        refused++;
+      }
+      assert.ok(performance.now() - began < 10_000, `mutant ${i} takes long`);
+    }
+    assert.ok(refused > 100, `${refused} refused`);
+    // The library is still good.
+    using file = await H5File.open(new MemoryStorage("good", seed));
+    assert.ok(file.keys().length > 0);
+  });
+}
+
+Deno.test("H5File refuses a heap of strings whose free space claims nothing, at which the library would not return", async () => {
+  const bytes = bytesOf("current.h5");
+  const heap = bytes.findIndex((byte, i) =>
+    byte === 0x47 && String.fromCharCode(...bytes.subarray(i, i + 4)) === "GCOL"
+  );
+  const view = new DataView(bytes.buffer);
+  let at = heap + 16;
+  while (view.getUint16(at, true) !== 0) at += 16 + Math.ceil(Number(view.getBigUint64(at + 8, true)) / 8) * 8;
+  view.setBigUint64(at + 8, 0n, true);
+  using file = await H5File.open(new MemoryStorage("loop.h5", bytes));
+  assert.throws(() => file.strings("/barcode"), /loop\.h5:\/barcode: HDF5 stops \(string at byte \d+ claims 0 bytes\)/);
+});
