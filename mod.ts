@@ -42,3 +42,29 @@ export { createVit, type Taps, type Vit, type VitConfig, type VitForward, type V
 export { AdamW, decayMatrices, type ParameterGroup, type StepState } from "./src/optim/adamw.ts";
 export { type CosineOptions, cosineSchedule } from "./src/optim/schedule.ts";
 export { type RecordStep, TrainStep, type TrainStepOptions } from "./src/train/step.ts";
+export { createEncoder, type Encoder, type EncoderOptions } from "./src/models/encoder.ts";
+export { encoderNames, findEncoder } from "./src/models/encoder_registry.ts";
+export type {
+  Autocast,
+  BlockLinear,
+  EncoderArch,
+  EncoderInput,
+  EncoderOutput,
+  EncoderSource,
+  EncoderSpec,
+  FamilyName,
+  LoraRecipe,
+  PoolerArch,
+  Pooling,
+  PositionRule,
+} from "./src/models/encoder_spec.ts";
+export { loadEncoder, type LoadOptions } from "./src/models/load.ts";
+export { type RandomEncoder, randomEncoder } from "./src/models/random_encoder.ts";
+export { Embedder, type EmbedderOptions } from "./src/embed/embedder.ts";
+export { type Adapter, type AdapterConfig, type AdapterModule, readAdapter } from "./src/io/peft.ts";
+export type { ConfigFacts } from "./src/models/encoder_config.ts";
+export type { ResampleFilter } from "./src/core/resample.ts";
+export type { ElementReader, WeightDtype, WeightTensor } from "./src/io/weight_tensor.ts";
+export type { PickleContext, PickleObject, PickleTuple, PickleValue } from "./src/io/pickle_value.ts";
+export { type Folder, fromBlob, fromBytes, type RandomAccess } from "./src/io/random_access.ts";
+export { openWeights, type Weights, type WeightsFormat, type WeightsOptions } from "./src/io/weights.ts";

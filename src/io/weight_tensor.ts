@@ -9,7 +9,7 @@ import { DataError, LimitError } from "../core/errors.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
 
 /** Bits of an element, by the names of the safetensors format. */
-const BITS = {
+const BITS: Readonly<Record<WeightDtype, number>> = {
   F64: 64,
   F32: 32,
   F16: 16,
@@ -33,13 +33,35 @@ const BITS = {
   F6_E2M3: 6,
   F6_E3M2: 6,
   F4: 4,
-} as const;
+};
 
 /** Longest name of a tensor, characters: names are kept, matched and shown. */
 export const MAX_NAME = 1024;
 
 /** Element type of a stored tensor. */
-export type WeightDtype = keyof typeof BITS;
+export type WeightDtype =
+  | "F64"
+  | "F32"
+  | "F16"
+  | "BF16"
+  | "I64"
+  | "I32"
+  | "I16"
+  | "I8"
+  | "U64"
+  | "U32"
+  | "U16"
+  | "U8"
+  | "BOOL"
+  | "C64"
+  | "F8_E4M3"
+  | "F8_E5M2"
+  | "F8_E8M0"
+  | "F8_E4M3FNUZ"
+  | "F8_E5M2FNUZ"
+  | "F6_E2M3"
+  | "F6_E3M2"
+  | "F4";
 
 /** Names of all element types. */
 export const WEIGHT_DTYPES: readonly WeightDtype[] = Object.keys(BITS) as WeightDtype[];
