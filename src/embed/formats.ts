@@ -136,7 +136,8 @@ async function writeH5ad(disk: Disk, path: string, table: FeatureTable, rows: Ro
     for (const [name, value] of Object.entries(facts)) {
       const place = `/uns/embedding/${name}`;
       if (typeof value === "string") h5.strings(place, [value], []);
-      else h5.dataset(place, "f8", [], new Float64Array([value]));
+      else if (Number.isSafeInteger(value)) h5.dataset(place, "i8", [], BigInt64Array.of(BigInt(value)));
+      else h5.dataset(place, "f8", [], Float64Array.of(value));
       encoded(h5, place, typeof value === "string" ? "string" : "numeric-scalar", "0.2.0");
     }
     h5.close();

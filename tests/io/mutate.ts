@@ -10,8 +10,9 @@ export function mutate(bytes: Uint8Array, rng: Rng, head: number = bytes.length)
   if (rng.below(6) === 0) return out.slice(0, rng.below(out.length));
   for (let n = rng.below(3) === 0 ? 8 : 1 + rng.below(3); n > 0; n--) {
     const at = rng.below(rng.below(2) ? Math.min(head, out.length) : out.length);
-    if (rng.below(2)) out[at]! ^= 1 << rng.below(8);
-    else if (rng.below(2)) out[at] = rng.below(256);
+    const kind = rng.below(4);
+    if (kind < 2) out[at]! ^= 1 << rng.below(8);
+    else if (kind === 2) out[at] = rng.below(256);
     else {
       const word = WORDS[rng.below(WORDS.length)]!;
       for (let i = 0; i < Math.min(4, out.length - at); i++) out[at + i] = word >>> (8 * i);

@@ -1,5 +1,5 @@
 """Makes tests/fixtures/h5 and tests/fixtures/images with h5py, anndata, numpy, PIL and imagecodecs, and what these
-libraries read in them; with --read FOLDER, reads what this project wrote there (scripts of tests/embed/README.md).
+libraries read in them; with --read FOLDER, reads what this project wrote there (see tests/fixtures/h5/README.md).
 
     pip install h5py anndata numpy pillow imagecodecs safetensors
     python tests/reference/files.py
