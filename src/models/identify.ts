@@ -10,7 +10,8 @@ import type { ConfigFacts } from "./encoder_config.ts";
 import { ENCODERS, matchingEncoders } from "./encoder_registry.ts";
 import type { BlockLinear, EncoderSpec } from "./encoder_spec.ts";
 import { type Keymap, type KeymapOptions, mapStateDict } from "./families/keymap.ts";
-import { layerOfModule } from "./families/modules.ts";
+import { layerOfModule, modulesOfLayer } from "./families/modules.ts";
+import { FAMILIES } from "./families/names.ts";
 import { linearShape } from "./lora_recipe.ts";
 
 /** What weights are. */
@@ -70,14 +71,18 @@ export interface AdaptedShape {
  * @param modules Adapted modules by their path in the model.
  */
 export function encodersOfAdapter(modules: ReadonlyMap<string, AdaptedShape>): EncoderSpec[] {
-  return ENCODERS.filter(({ family, arch }) =>
-    [...modules].every(([module, { out, input }]) => {
-      const found = layerOfModule(family, module);
-      const match = found && /blocks\.(\d+)\.(.+)$/.exec(found.layer);
-      if (!match || Number(match[1]) >= arch.depth) return false;
-      const [rows, columns] = linearShape(arch, match[2] as BlockLinear);
-      const pieces = found.piece === undefined ? 1 : /^[qkv]$/.test(found.piece) ? 3 : 2;
-      return rows === out * pieces && columns === input;
+  return ENCODERS.filter(({ family, arch, refused }) =>
+    refused === undefined && [...modules].every(([module, { out, input }]) => {
+      const layer = layerOfModule(family, module)?.layer;
+      const match = /^((?:trunk\.)?)blocks\.(\d+)\.(.+)$/.exec(layer ?? "");
+      if (layer === undefined || !match) return false;
+      const [, trunk, block, part] = match as unknown as [string, string, string, BlockLinear];
+      if (trunk !== FAMILIES[family].trunk || Number(block) >= arch.depth) return false;
+      // As many as the original model keeps apart: an adapter of joined layers does not fit where they are not.
+      const pieces = modulesOfLayer(family, layer, arch.mlp);
+      const [rows, columns] = linearShape(arch, part);
+      const named = pieces.some((name) => module === name || module.endsWith(`.${name}`));
+      return named && rows === out * pieces.length && columns === input;
     })
   );
 }

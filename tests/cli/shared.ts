@@ -1,0 +1,57 @@
+/** What the tests of commands share: the command line itself, folders that vanish, weights files of any size. */
+
+import { openFile } from "../../src/io/fs.ts";
+import { safetensorsStream } from "../../src/io/safetensors.ts";
+import type { Shape } from "../../src/core/shape.ts";
+import { WeightTensor } from "../../src/io/weight_tensor.ts";
+import { openWeights } from "../../src/io/weights.ts";
+
+const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
+
+/** Folder of the fixtures, with a slash at the end. */
+export const FIXTURES: string = new URL("../fixtures/", import.meta.url).pathname;
+
+/** Runs the command line. */
+export async function seal(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", MAIN, ...args],
+    stdin: "null",
+  });
+  const { code, stdout, stderr } = await command.output();
+  return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
+}
+
+/** Runs `act` with a folder of its own. */
+export async function inFolder(act: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await act(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** A safetensors file of f32 zeros that takes no room on the disk. */
+export async function sparseWeights(path: string, shapes: ReadonlyMap<string, Shape>): Promise<void> {
+  const none = () => Promise.reject(new Error("not read"));
+  const tensors = new Map([...shapes].map(([name, shape]) => [name, new WeightTensor(name, "F32", shape, none)]));
+  const { value: head } = await safetensorsStream(tensors).next();
+  using file = await Deno.open(path, { write: true, create: true });
+  await file.write(head as Uint8Array);
+  await file.truncate((head as Uint8Array).length + [...tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0));
+}
+
+/** All tensors of a file: type, shape and bytes. */
+export async function readAll(
+  path: string,
+  key?: string,
+): Promise<Map<string, { dtype: string; shape: Shape; bytes: Uint8Array; f32: Float32Array }>> {
+  const weights = await openWeights(await openFile(path), key === undefined ? {} : { path: key });
+  const out = new Map<string, { dtype: string; shape: Shape; bytes: Uint8Array; f32: Float32Array }>();
+  for (const [name, tensor] of weights.tensors) {
+    const [bytes, f32] = [await tensor.read(), await tensor.readF32()];
+    out.set(name, { dtype: tensor.dtype, shape: tensor.shape, bytes, f32 });
+  }
+  weights.close();
+  return out;
+}
