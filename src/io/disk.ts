@@ -18,8 +18,6 @@ export interface HostFile {
   write(at: number, bytes: Uint8Array): void;
   /** Cuts or grows to `size` bytes. */
   truncate(size: number): void;
-  /** Waits until the content is on the disk. */
-  sync(): void;
   /** Closes the file. */
   close(): void;
 }

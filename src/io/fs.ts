@@ -175,7 +175,6 @@ export function openHostFile(path: string, mode: "read" | "create" | "update"): 
         file.truncateSync(length);
         size = length;
       }),
-    sync: () => wrapped("write", () => file.syncDataSync()),
     close() {
       if (open) file.close();
       open = false;
