@@ -8,7 +8,7 @@
  */
 
 import { FormatError } from "../core/errors.ts";
-import { planeOf, type RowReader, rowToRgb, upsampler } from "./jpeg_samples.ts";
+import { emptyPlane, fillPlane, type Plane, type RowReader, rowToRgb, upsampler } from "./jpeg_samples.ts";
 import { decodeScan, type HuffmanTable, huffmanTable, markerAfter, ScanError, ZIGZAG } from "./jpeg_scan.ts";
 import { MAX_PIXELS } from "./picture.ts";
 
@@ -28,6 +28,8 @@ export interface JpegOptions {
   readonly tables?: Uint8Array;
   /** Whether three components are YCbCr; by default the markers tell. */
   readonly ycc?: boolean;
+  /** Pixels the picture may have; by default as many as PIL reads. */
+  readonly most?: number;
 }
 
 interface Component {
@@ -35,12 +37,12 @@ interface Component {
   readonly h: number;
   readonly v: number;
   readonly quantisation: number;
-  /** Samples of the picture in this component. */
-  readonly width: number;
-  readonly height: number;
   readonly blocksPerLine: number;
-  readonly coefficients: Int16Array;
-  predictor: number;
+  readonly blockLines: number;
+  /** Samples, filled line by line in sequential pictures and at the end in progressive ones. */
+  readonly plane: Plane;
+  /** Coefficients of all scans so far, in progressive pictures. */
+  coefficients: Int16Array | undefined;
 }
 
 interface Frame {
@@ -56,6 +58,7 @@ interface Frame {
 
 interface State {
   readonly data: Uint8Array;
+  readonly most: number;
   readonly quantisation: (Uint16Array | undefined)[];
   readonly dc: (HuffmanTable | undefined)[];
   readonly ac: (HuffmanTable | undefined)[];
@@ -84,8 +87,28 @@ const REFUSED: Readonly<Record<number, string>> = {
  * @throws {FormatError} Naming the byte, what was found and what was expected.
  */
 export function decodeJpeg(bytes: Uint8Array, name: string, options: JpegOptions = {}): Jpeg {
+  const { width, height, channels, readRow } = openJpeg(bytes, name, options);
+  const data = new Uint8ClampedArray(width * height * channels);
+  for (let y = 0, at = 0; y < height; y++, at += width * channels) readRow(y, data, at);
+  return { width, height, channels, data: new Uint8Array(data.buffer) };
+}
+
+/** A JPEG whose samples are decoded and whose rows are put together on demand: half the memory of RGB, mostly. */
+export interface JpegRows extends Omit<Jpeg, "data"> {
+  /** Writes row `y`, interleaved, to `out` at `at`. */
+  readonly readRow: (y: number, out: Uint8ClampedArray, at: number) => void;
+}
+
+/**
+ * Decodes a JPEG for reading by rows.
+ *
+ * @param name Name of the file for error messages.
+ * @throws {FormatError} Naming the byte, what was found and what was expected.
+ */
+export function openJpeg(bytes: Uint8Array, name: string, options: JpegOptions = {}): JpegRows {
   const state: State = {
     data: bytes,
+    most: options.most ?? MAX_PIXELS,
     quantisation: [],
     dc: [],
     ac: [],
@@ -199,8 +222,8 @@ function readFrame(state: State, marker: number, at: number, end: number): void 
   if (data[at] !== 8) throw new ScanError(at, `has samples of ${data[at]} bits`, "8");
   const height = data[at + 1]! << 8 | data[at + 2]!;
   const width = data[at + 3]! << 8 | data[at + 4]!;
-  if (width === 0 || height === 0 || width * height > MAX_PIXELS) {
-    throw new ScanError(at + 1, `claims ${width}x${height} pixels`, `1 to ${MAX_PIXELS}`);
+  if (width === 0 || height === 0 || width * height > state.most) {
+    throw new ScanError(at + 1, `claims ${width}x${height} pixels`, `1 to ${state.most}`);
   }
   if (n !== 1 && n !== 3 && n !== 4) throw new ScanError(at + 5, `has ${n} components`, "1, 3 or 4");
   const heads = Array.from({ length: n }, (_, i) => {
@@ -220,17 +243,11 @@ function readFrame(state: State, marker: number, at: number, end: number): void 
   }
   const mcusPerLine = Math.ceil(width / (8 * hMax));
   const mcuLines = Math.ceil(height / (8 * vMax));
-  const components = heads.map(({ id, h, v, quantisation }) => ({
-    id,
-    h,
-    v,
-    quantisation,
-    width: Math.ceil(width * h / hMax),
-    height: Math.ceil(height * v / vMax),
-    blocksPerLine: mcusPerLine * h,
-    coefficients: new Int16Array(mcusPerLine * h * mcuLines * v * 64),
-    predictor: 0,
-  }));
+  const components = heads.map(({ id, h, v, quantisation }) => {
+    const [blocksPerLine, blockLines] = [mcusPerLine * h, mcuLines * v];
+    const plane = emptyPlane(blocksPerLine, Math.ceil(width * h / hMax), Math.ceil(height * v / vMax));
+    return { id, h, v, quantisation, blocksPerLine, blockLines, plane, coefficients: undefined };
+  });
   state.frame = { width, height, progressive: marker === 0xc2, components, hMax, vMax, mcusPerLine, mcuLines };
 }
 
@@ -261,23 +278,31 @@ function readScan(state: State, at: number, end: number): number {
     if ((needsDc && dc === undefined) || (needsAc && ac === undefined)) {
       throw new ScanError(o + 1, "names a Huffman table that was not given", "a table");
     }
-    const { h, v, width, height, blocksPerLine, coefficients } = component;
-    const blocks = { blocksAcross: Math.ceil(width / 8), blocksDown: Math.ceil(height / 8) };
-    return { h, v, blocksPerLine, coefficients, predictor: 0, dc, ac, ...blocks };
+    const { h, v, plane, blocksPerLine, blockLines } = component;
+    const blocks = { blocksAcross: Math.ceil(plane.width / 8), blocksDown: Math.ceil(plane.height / 8) };
+    // Sequential scans are done with a line of blocks before the next, and need to keep one.
+    const coefficients = progressive
+      ? component.coefficients ??= new Int16Array(blocksPerLine * blockLines * 64)
+      : new Int16Array(blocksPerLine * (n === 1 ? 1 : v) * 64);
+    const quantisation = progressive ? undefined : quantisationOf(state, component, at);
+    return { h, v, plane, blocksPerLine, coefficients, quantisation, predictor: 0, dc, ac, ...blocks };
   });
   const { restartInterval } = state;
   const { mcusPerLine, mcuLines } = frame;
-  return decodeScan(data, end, {
-    components,
-    progressive,
-    from,
-    to,
-    high,
-    low,
-    restartInterval,
-    mcusPerLine,
-    mcuLines,
+  const scan = { components, progressive, from, to, high, low, restartInterval, mcusPerLine, mcuLines };
+  return decodeScan(data, end, scan, (line) => {
+    for (const { plane, coefficients, quantisation, v } of components) {
+      const lines = n === 1 ? 1 : v;
+      fillPlane(plane, coefficients, quantisation!, line * lines, lines);
+      coefficients.fill(0);
+    }
   });
+}
+
+function quantisationOf({ quantisation }: State, component: Component, at: number): Uint16Array {
+  const table = quantisation[component.quantisation];
+  if (table === undefined) throw new ScanError(at, `has no quantisation table ${component.quantisation}`, "one");
+  return table;
 }
 
 /** Whether the first three components are YCbCr, as libjpeg decides it. */
@@ -288,18 +313,20 @@ function isYcc({ jfif, adobe }: State, { components }: Frame): boolean {
   return components.map(({ id }) => String.fromCharCode(id)).join("") !== "RGB";
 }
 
-function assemble(state: State, frame: Frame, ycc: boolean = isYcc(state, frame)): Jpeg {
+/** Brings the samples together. */
+function assemble(state: State, frame: Frame, ycc: boolean = isYcc(state, frame)): JpegRows {
   const { width, height, components, hMax, vMax } = frame;
   const channels = components.length as 1 | 3 | 4;
   const rows: RowReader[] = components.map((c) => {
-    const table = state.quantisation[c.quantisation];
-    if (table === undefined) throw new ScanError(0, `has no quantisation table ${c.quantisation}`, "one");
-    return upsampler(planeOf(c.coefficients, c.blocksPerLine, table, c.width, c.height), hMax / c.h, vMax / c.v);
+    if (c.coefficients !== undefined) {
+      fillPlane(c.plane, c.coefficients, quantisationOf(state, c, 0), 0, c.blockLines);
+      c.coefficients = undefined;
+    }
+    return upsampler(c.plane, hMax / c.h, vMax / c.v);
   });
-  const data = new Uint8ClampedArray(width * height * channels);
   // Rows are as wide as whole MCUs, so that upsampling needs no edge.
   const lines = rows.map(() => new Uint8ClampedArray(frame.mcusPerLine * 8 * hMax));
-  for (let y = 0, at = 0; y < height; y++, at += width * channels) {
+  const readRow = (y: number, data: Uint8ClampedArray, at: number): void => {
     rows.forEach((read, i) => read(y, lines[i]!));
     if (channels === 1) data.set(lines[0]!.subarray(0, width), at);
     else if (ycc) rowToRgb(lines[0]!, lines[1]!, lines[2]!, data, at, width, channels);
@@ -311,6 +338,6 @@ function assemble(state: State, frame: Frame, ycc: boolean = isYcc(state, frame)
       }
       for (let x = 0; x < width; x++) data[at + 4 * x + 3] = lines[3]![x]!;
     }
-  }
-  return { width, height, channels, data: new Uint8Array(data.buffer) };
+  };
+  return { width, height, channels, readRow };
 }

@@ -75,23 +75,27 @@ function idct(
   }
 }
 
-/** All samples of a component. `width` and `height` are those of the picture in this component. */
-export function planeOf(
-  coefficients: Int16Array,
-  blocksPerLine: number,
-  quantisation: Uint16Array,
-  width: number,
-  height: number,
-): Plane {
+/** Room for the samples of a component whose picture is `width` by `height`. */
+export function emptyPlane(blocksPerLine: number, width: number, height: number): Plane {
   const stride = blocksPerLine * 8;
-  const lines = Math.ceil(height / 8);
-  const data = new Uint8ClampedArray(stride * lines * 8);
-  for (let y = 0, from = 0; y < lines; y++) {
-    for (let x = 0; x < blocksPerLine; x++, from += 64) {
-      idct(coefficients, from, quantisation, data, y * 8 * stride + x * 8, stride);
+  return { data: new Uint8ClampedArray(stride * Math.ceil(height / 8) * 8), stride, width, height };
+}
+
+/** Samples of `lines` lines of blocks, of which `coefficients` begins with the first, `line`. */
+export function fillPlane(
+  plane: Plane,
+  coefficients: Int16Array,
+  quantisation: Uint16Array,
+  line: number,
+  lines: number,
+): void {
+  const { data, stride, height } = plane;
+  const end = Math.min(line + lines, Math.ceil(height / 8));
+  for (let y = line, from = 0; y < end; y++) {
+    for (let x = 0; x < stride; x += 8, from += 64) {
+      idct(coefficients, from, quantisation, data, y * 8 * stride + x, stride);
     }
   }
-  return { data, stride, width, height };
 }
 
 /** Writes row `y` of a component, brought to the picture's resolution, into `out`. */

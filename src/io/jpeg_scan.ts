@@ -73,7 +73,7 @@ export interface ScanComponent {
   /** Blocks of an MCU. */
   readonly h: number;
   readonly v: number;
-  /** 64 a block, row-major. */
+  /** 64 a block, row-major: of the whole component, or of one line of MCUs where the scan is sequential. */
   readonly coefficients: Int16Array;
   readonly dc: HuffmanTable | undefined;
   readonly ac: HuffmanTable | undefined;
@@ -283,10 +283,11 @@ class ProgressiveReader {
  *
  * @param data The whole file.
  * @param start First byte of coded data.
+ * @param lineDone Called after each line of MCUs of a sequential scan.
  * @returns Offset of the marker that ends the scan.
  * @throws {ScanError} Where the data is damaged or ends early.
  */
-export function decodeScan(data: Uint8Array, start: number, scan: Scan): number {
+export function decodeScan(data: Uint8Array, start: number, scan: Scan, lineDone: (line: number) => void): number {
   const bits = new Bits(data, start);
   const progressive = new ProgressiveReader(scan);
   const read = scan.progressive ? progressive.read : baselineBlock;
@@ -296,7 +297,8 @@ export function decodeScan(data: Uint8Array, start: number, scan: Scan): number 
   const down = single?.blocksDown ?? scan.mcuLines;
   let left = restartInterval;
   let restarts = 0;
-  for (let y = 0; y < down; y++) {
+  for (let line = 0; line < down; line++) {
+    const y = scan.progressive ? line : 0;
     for (let x = 0; x < across; x++) {
       if (restartInterval > 0 && left-- === 0) {
         bits.restart(restarts++ & 7);
@@ -314,6 +316,7 @@ export function decodeScan(data: Uint8Array, start: number, scan: Scan): number 
       }
     }
     bits.check();
+    if (!scan.progressive) lineDone(line);
   }
   return markerAfter(data, bits.at);
 }

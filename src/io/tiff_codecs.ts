@@ -1,0 +1,225 @@
+/**
+ * Chunks of a TIFF (tiles and strips) to RGB bytes, as PIL gives them.
+ *
+ * Source: TIFF 6.0, sections 8, 9, 13, 14 and 22, and Adobe's technical note 2 for JPEG.
+ *
+ * @module
+ */
+
+import { FormatError } from "../core/errors.ts";
+import { decodeJpeg } from "./jpeg.ts";
+import { expandLzw } from "./lzw.ts";
+import { type Reading, TAG, tiffError } from "./tiff_ifd.ts";
+import { type Compression, RECOMPRESS, type TiffLayout } from "./tiff_layout.ts";
+import { inflate } from "./zlib.ts";
+
+/** Pixels of the largest chunk that is decoded: 64 Mpx, 192 MB of RGB. */
+const MAX_CHUNK = 1 << 26;
+/** Bytes that one byte of compressed data can become at most: what claims more is damaged, before memory is taken. */
+const EXPANSION: Readonly<Record<Compression, number>> = {
+  none: 1,
+  LZW: 2731,
+  Deflate: 1032,
+  PackBits: 64,
+  JPEG: 4096,
+};
+
+/** Rows of chunk `index` that lie in the file: tiles are stored whole, the last strip is cut. */
+function rowsOf({ tiled, chunkHeight, height, across, down }: TiffLayout, index: number): number {
+  const row = Math.floor(index / across) % down;
+  return tiled ? chunkHeight : Math.min(chunkHeight, height - row * chunkHeight);
+}
+
+/**
+ * Reads chunk `index` (row by row) as RGB, `chunkWidth` pixels wide; the last strip has fewer rows than `chunkHeight`.
+ *
+ * @param most Pixels a chunk may have.
+ * @throws {FormatError} If its data is damaged, ends early or lies outside of the file.
+ */
+export function* readChunk(
+  layout: TiffLayout,
+  index: number,
+  name: string,
+  most: number = MAX_CHUNK,
+): Reading<Uint8Array<ArrayBuffer>> {
+  const { chunkWidth, chunkHeight, across, down, samples, ifd } = layout;
+  const pixels = chunkWidth * rowsOf(layout, index);
+  if (chunkWidth * chunkHeight > most) {
+    const found = `has chunks of ${chunkWidth}x${chunkHeight} pixels`;
+    throw tiffError(name, ifd.place(TAG.rowsPerStrip), found, `at most ${most} pixels in one`, RECOMPRESS);
+  }
+  if (!layout.planar) return toRgb(layout, yield* readSamples(layout, index, samples, name), pixels);
+  let all: Uint8Array | undefined;
+  for (let s = 0; s < samples; s++) {
+    const plane = yield* readSamples(layout, s * across * down + index, 1, name);
+    all ??= new Uint8Array(pixels * samples);
+    for (let i = 0, to = s; i < pixels; i++, to += samples) all[to] = plane[i]!;
+  }
+  return toRgb(layout, all!, pixels);
+}
+
+/** Samples of a chunk, one byte each: of 16 bits the upper eight, narrower ones unscaled. */
+function* readSamples(layout: TiffLayout, index: number, samples: number, name: string): Reading<Uint8Array> {
+  const { chunkWidth, chunkHeight, compression, bits, ifd } = layout;
+  const rows = rowsOf(layout, index);
+  const [offset, length] = [layout.offsets[index]!, layout.lengths[index]!];
+  const stride = Math.ceil(chunkWidth * samples * bits / 8);
+  const expected = stride * rows;
+  if (expected > length * EXPANSION[compression]) {
+    throw tiffError(
+      name,
+      offset,
+      `begins chunk ${index} of ${length} bytes`,
+      `data of ${expected} bytes ${compression}`,
+    );
+  }
+  const data = yield [offset, compression === "none" ? expected : length];
+  if (compression === "JPEG") return jpegSamples(layout, data, index, rows, name);
+  // Some writers fill the last strip up, so that more than expected may come.
+  const raw = expand(compression, data, stride * chunkHeight);
+  if (raw === undefined) {
+    throw tiffError(name, offset, `begins damaged ${compression} data of chunk ${index}`, "a whole stream");
+  }
+  if (raw.length < expected) {
+    throw tiffError(name, offset, `begins chunk ${index}, which gives ${raw.length} bytes`, `${expected}`);
+  }
+  if (bits === 8) {
+    if (layout.differences) { for (let y = 0; y < rows; y++) sumBytes(raw, y * stride, stride, samples); }
+    return raw;
+  }
+  const out = new Uint8Array(chunkWidth * samples * rows);
+  if (bits === 16) upperBytes(raw, out, chunkWidth * samples, layout.differences ? samples : 0, ifd.little);
+  else unpackBits(raw, out, chunkWidth, stride, bits);
+  return out;
+}
+
+function expand(compression: Compression, data: Uint8Array, most: number): Uint8Array | undefined {
+  if (compression === "LZW") return expandLzw(data, most);
+  if (compression === "PackBits") return expandPackBits(data, most);
+  // Deflate that gives more than a chunk is damaged.
+  return compression === "Deflate" ? inflate(data, most) : data;
+}
+
+/** Runs and literals of bytes. */
+function expandPackBits(data: Uint8Array, most: number): Uint8Array {
+  const out = new Uint8Array(most);
+  let to = 0;
+  for (let at = 0; at < data.length && to < most;) {
+    const n = data[at++]!;
+    if (n < 128) {
+      const literal = data.subarray(at, at + Math.min(n + 1, most - to));
+      out.set(literal, to);
+      to += literal.length;
+      at += n + 1;
+    } else if (n > 128 && at < data.length) {
+      const end = Math.min(most, to + 257 - n);
+      out.fill(data[at++]!, to, end);
+      to = end;
+    }
+  }
+  return out.subarray(0, to);
+}
+
+/** Undoes the differences of a row of bytes. */
+function sumBytes(row: Uint8Array, from: number, length: number, samples: number): void {
+  for (let i = from + samples; i < from + length; i++) row[i] = row[i]! + row[i - samples]!;
+}
+
+/** Upper bytes of 16-bit samples; `samples` > 0 undoes differences between pixels of as many. */
+function upperBytes(raw: Uint8Array, out: Uint8Array, row: number, samples: number, little: boolean): void {
+  const sums = new Uint16Array(row);
+  for (let y = 0, at = 0; y < out.length; y += row) {
+    for (let i = 0; i < row; i++, at += 2) {
+      const value = little ? raw[at]! | (raw[at + 1]! << 8) : (raw[at]! << 8) | raw[at + 1]!;
+      sums[i] = samples > 0 && i >= samples ? value + sums[i - samples]! : value;
+      out[y + i] = sums[i]! >> 8;
+    }
+  }
+}
+
+function unpackBits(raw: Uint8Array, out: Uint8Array, width: number, stride: number, bits: number): void {
+  const mask = (1 << bits) - 1;
+  for (let i = 0, y = 0; i < out.length; y += stride) {
+    for (let x = 0; x < width; x++, i++) {
+      const bit = x * bits;
+      out[i] = (raw[y + (bit >> 3)]! >> (8 - bits - (bit & 7))) & mask;
+    }
+  }
+}
+
+function jpegSamples(layout: TiffLayout, data: Uint8Array, index: number, rows: number, name: string): Uint8Array {
+  const { chunkWidth, chunkHeight, samples, photometric, ifd } = layout;
+  const offset = layout.offsets[index]!;
+  const tables = ifd.bytes(TAG.jpegTables);
+  const most = chunkWidth * Math.max(chunkHeight, 16);
+  const options = { ycc: photometric === "YCbCr", most, ...(tables === undefined ? {} : { tables }) };
+  let jpeg;
+  try {
+    jpeg = decodeJpeg(data, name, options);
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    const at = typeof cause.context.offset === "number" ? cause.context.offset : 0;
+    throw tiffError(name, offset + at, `of chunk ${index} ${cause.context.found}`, String(cause.context.expected));
+  }
+  if (jpeg.channels !== samples || jpeg.width !== chunkWidth || jpeg.height < rows) {
+    const found = `begins a JPEG of ${jpeg.width}x${jpeg.height} pixels, ${jpeg.channels} samples`;
+    throw tiffError(name, offset, found, `chunk ${index} of ${chunkWidth}x${rows} pixels, ${samples} samples`);
+  }
+  return jpeg.data;
+}
+
+/** Samples to RGB. */
+function toRgb(layout: TiffLayout, from: Uint8Array, pixels: number): Uint8Array<ArrayBuffer> {
+  const { photometric, samples } = layout;
+  const rgb = new Uint8Array(pixels * 3);
+  if (photometric === "RGB" || photometric === "YCbCr") {
+    if (samples === 3) rgb.set(from.subarray(0, pixels * 3));
+    else dropAlpha(from, rgb, layout.extra === 1);
+  } else if (photometric === "CMYK") {
+    for (let i = 0, to = 0; to < rgb.length; i += 4) {
+      for (let c = 0; c < 3; c++) rgb[to++] = withoutInk(from[i + c]!, from[i + 3]!);
+    }
+  } else {
+    const shades = shadesOf(layout);
+    for (let i = 0, to = 0; to < rgb.length; i += samples) {
+      const shade = from[i]! * 3;
+      rgb[to++] = shades[shade]!;
+      rgb[to++] = shades[shade + 1]!;
+      rgb[to++] = shades[shade + 2]!;
+    }
+  }
+  return rgb;
+}
+
+function dropAlpha(from: Uint8Array, rgb: Uint8Array, multiplied: boolean): void {
+  for (let i = 0, to = 0; to < rgb.length; i += 4) {
+    const alpha = from[i + 3]!;
+    for (let c = 0; c < 3; c++) {
+      const value = from[i + c]!;
+      // As PIL divides: nothing remains where alpha is nought.
+      rgb[to++] = !multiplied || alpha === 255
+        ? value
+        : alpha === 0
+        ? 0
+        : Math.min(255, Math.floor(255 * value / alpha));
+    }
+  }
+}
+
+/** What ink and black leave of a colour of white light, without a profile, as PIL rounds it. */
+export function withoutInk(ink: number, black: number): number {
+  const light = 255 - black;
+  const product = ink * light + 128;
+  return Math.max(0, light - (((product >> 8) + product) >> 8));
+}
+
+/** RGB of each value a sample of grey or of a palette can have. */
+function shadesOf({ photometric, bits, ifd }: TiffLayout): Uint8Array {
+  const values = 1 << Math.min(bits, 8);
+  const map = ifd.list(TAG.colourMap);
+  return Uint8Array.from({ length: values * 3 }, (_, i) => {
+    const value = Math.floor(i / 3);
+    if (photometric === "palette") return (map?.[(i % 3) * (map.length / 3 | 0) + value] ?? 0) >> 8;
+    return (photometric === "white is zero" ? values - 1 - value : value) * (255 / (values - 1));
+  });
+}
