@@ -215,6 +215,22 @@ Deno.test("H5Writer says what it cannot write", async () => {
   assert.throws(() => h5.group("/g"), /it is closed, expected an open file/);
 });
 
+Deno.test("H5File.open() takes a fresh library after one that trapped", async () => {
+  const open = () => H5File.open(new MemoryStorage("a.h5", bytesOf("current.h5")));
+  const reach = (file: H5File) =>
+    file as unknown as { hdf5: object; run: (path: string, act: () => number, good: () => boolean) => number };
+  const before = await open();
+  const trap = () =>
+    reach(before).run("/img", () => {
+      throw new WebAssembly.RuntimeError("memory access out of bounds");
+    }, () => true);
+  assert.throws(trap, /a\.h5:\/img: HDF5 stops \(memory access out of bounds\), expected undamaged HDF5/);
+  before.close();
+  using after = await open();
+  assert.notEqual(reach(after).hdf5, reach(before).hdf5);
+  assert.equal(after.read("/img", 0, 1).length, 432);
+});
+
 Deno.test("H5File works in a worker", async () => {
   const worker = new Worker(new URL("./h5_worker.ts", import.meta.url), { type: "module" });
   try {

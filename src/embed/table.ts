@@ -1,0 +1,58 @@
+/**
+ * What a feature file says of its features: made from an input and what embedded it. Names follow TRIDENT where it has them.
+ *
+ * @module
+ */
+
+import type { FeatureTable } from "./formats.ts";
+import type { EmbedInput } from "./inputs.ts";
+
+/** What makes features of pictures. Names are no paths: outputs do not depend on where things lie. */
+export interface MadeBy {
+  /** Name of the encoder. */
+  readonly encoder: string;
+  /** Numbers a row. */
+  readonly dim: number;
+  /** SHA-256 of the weights. */
+  readonly weightsHash: string;
+  /** Name of the adapter, if there is one, and SHA-256 of its weights. */
+  readonly adapter?: string | undefined;
+  readonly adapterHash?: string | undefined;
+  readonly precision: "f32" | "f16";
+  /** Program and version. */
+  readonly software: string;
+}
+
+/**
+ * The table of an input's features.
+ *
+ * @param inputHash From `hashInput`.
+ */
+export function featureTable(input: EmbedInput, inputHash: string, by: MadeBy): FeatureTable {
+  const { count, size, coords, coordsOf, sizeOnSlide, rowNames } = input;
+  const patchSize = size === undefined ? "mixed" : size[0] === size[1] ? size[0] : `${size[0]}x${size[1]}`;
+  return {
+    count,
+    dim: by.dim,
+    rowNames,
+    coords,
+    attributes: {
+      encoder: by.encoder,
+      weights_sha256: by.weightsHash,
+      adapter: by.adapter ?? "none",
+      adapter_sha256: by.adapterHash ?? "none",
+      precision: by.precision,
+      patch_size: patchSize,
+      pixel_size: input.pixelSize ?? "unknown",
+      input: input.name,
+      input_sha256: inputHash,
+      ...(input.generation && { patch_generation: input.generation }),
+      software: by.software,
+    },
+    coordsAttributes: {
+      patch_size: patchSize,
+      ...(sizeOnSlide === undefined ? {} : { patch_size_level0: sizeOnSlide }),
+      coords_of: coordsOf ?? "unknown",
+    },
+  };
+}

@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { findInputs, hashInput, openInput } from "../../src/embed/inputs.ts";
+import { featureTable } from "../../src/embed/table.ts";
+import { disk } from "../../src/io/fs.ts";
+
+const fixture = (name: string) => new URL(`../fixtures/${name}`, import.meta.url).pathname;
+const by = { encoder: "uni", dim: 1024, weightsHash: "ab", precision: "f16", software: "seal-webgpu 0.1.0" } as const;
+
+async function tableOf(...names: string[]) {
+  const [found] = findInputs(disk, names.map(fixture));
+  const input = await openInput(disk, found!);
+  input.close();
+  return featureTable(input, hashInput(disk, input), by);
+}
+
+Deno.test("featureTable() says what made the features, and of what", async () => {
+  const { attributes, coordsAttributes, rowNames, coords, count, dim } = await tableOf("h5/v1.h5");
+  assert.deepEqual([count, dim, rowNames?.values.length, coords?.length], [5, 1024, 5, 10]);
+  const { input_sha256, ...rest } = attributes;
+  assert.match(String(input_sha256), /^[0-9a-f]{64}$/);
+  assert.deepEqual(rest, {
+    encoder: "uni",
+    weights_sha256: "ab",
+    adapter: "none",
+    adapter_sha256: "none",
+    precision: "f16",
+    patch_size: 12,
+    pixel_size: 0.5,
+    input: "v1",
+    patch_generation: "v1",
+    software: "seal-webgpu 0.1.0",
+  });
+  assert.deepEqual(coordsAttributes, { patch_size: 12, patch_size_level0: 29, coords_of: "top-left" });
+});
+
+Deno.test("featureTable() says what is not known", async () => {
+  const pictures = await tableOf("images/jpeg_420.jpg", "images/jpeg_grey.jpg");
+  assert.deepEqual([pictures.attributes["patch_size"], pictures.attributes["pixel_size"]], ["mixed", "unknown"]);
+  assert.deepEqual((await tableOf("h5/pictures.npy")).attributes["patch_size"], "5x4");
+});
