@@ -10,6 +10,7 @@
 import { csvLine, shortF32 } from "../io/csv.ts";
 import type { Disk } from "../io/disk.ts";
 import { H5Writer } from "../io/h5_write.ts";
+import { writeH5ad } from "../io/h5ad_write.ts";
 import { npyHeader } from "../io/npy.ts";
 
 /** All of a feature file but the features. */
@@ -38,7 +39,7 @@ export type FeatureFormat = "h5" | "h5ad" | "safetensors" | "npy" | "csv";
 /** Writers by form. */
 export const FEATURE_FORMATS: Readonly<Record<FeatureFormat, Write>> = {
   h5: writeH5,
-  h5ad: writeH5ad,
+  h5ad: writeAnndata,
   safetensors: writeSafetensors,
   npy: writeNpy,
   csv: writeCsv,
@@ -91,56 +92,24 @@ async function writeH5(disk: Disk, path: string, table: FeatureTable, rows: Rows
   });
 }
 
-/** Marks an element with anndata's type of encoding. */
-function encoded(h5: H5Writer, path: string, type: string, version: string): void {
-  h5.attribute(path, "encoding-type", type);
-  h5.attribute(path, "encoding-version", version);
-}
-
-function frame(h5: H5Writer, path: string, index: readonly string[]): void {
-  h5.group(path);
-  encoded(h5, path, "dataframe", "0.2.0");
-  h5.attribute(path, "_index", "_index");
-  h5.attribute(path, "column-order", []);
-  h5.strings(`${path}/_index`, index);
-  encoded(h5, `${path}/_index`, "string-array", "0.2.0");
-}
-
-function dict(h5: H5Writer, path: string): void {
-  h5.group(path);
-  encoded(h5, path, "dict", "0.1.0");
-}
-
-async function writeH5ad(disk: Disk, path: string, table: FeatureTable, rows: RowsReader): Promise<void> {
-  const begin = await H5Writer.prepare();
+async function writeAnndata(disk: Disk, path: string, table: FeatureTable, rows: RowsReader): Promise<void> {
   const { count, dim, coords, coordsAttributes = {} } = table;
   const index = table.rowNames?.values ?? Array.from({ length: count }, (_, i) => String(i));
   // scanpy plots spots at their centres.
   const size = coordsAttributes["coords_of"] === "top-left" ? coordsAttributes["patch_size_level0"] : undefined;
   const half = typeof size === "number" ? size / 2 : 0;
   const spatialOf = half > 0 ? "centre" : coordsAttributes["coords_of"] ?? "unknown";
-  disk.writeAnywhere(path, (file) => {
-    const h5 = begin(file);
-    encoded(h5, "/", "anndata", "0.1.0");
-    features(h5, "/X", table, rows);
-    encoded(h5, "/X", "array", "0.2.0");
-    frame(h5, "/obs", index);
-    frame(h5, "/var", Array.from({ length: dim }, (_, i) => `f${i}`));
-    for (const name of ["layers", "obsm", "obsp", "uns", "varm", "varp"]) dict(h5, `/${name}`);
+  await writeH5ad(disk, path, (file) => {
+    features(file.h5, "/X", table, rows);
+    file.encoded("/X", "array", "0.2.0");
+    file.frame("/obs", index);
+    file.frame("/var", Array.from({ length: dim }, (_, i) => `f${i}`));
     if (coords !== undefined) {
-      h5.dataset("/obsm/spatial", "f8", [count, 2], Float64Array.from(coords, (v) => v + half));
-      encoded(h5, "/obsm/spatial", "array", "0.2.0");
+      file.array("/obsm/spatial", "f8", [count, 2], Float64Array.from(coords, (v) => v + half));
     }
-    dict(h5, "/uns/embedding");
+    file.dict("/uns/embedding");
     const facts = { ...table.attributes, ...(coords === undefined ? {} : { spatial_of: spatialOf }) };
-    for (const [name, value] of Object.entries(facts)) {
-      const place = `/uns/embedding/${name}`;
-      if (typeof value === "string") h5.strings(place, [value], []);
-      else if (Number.isSafeInteger(value)) h5.dataset(place, "i8", [], BigInt64Array.of(BigInt(value)));
-      else h5.dataset(place, "f8", [], Float64Array.of(value));
-      encoded(h5, place, typeof value === "string" ? "string" : "numeric-scalar", "0.2.0");
-    }
-    h5.close();
+    for (const [name, value] of Object.entries(facts)) file.scalar(`/uns/embedding/${name}`, value);
   });
 }
 

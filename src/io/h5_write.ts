@@ -10,6 +10,7 @@ import { CLASS, H5Session, type H5Storage, type NewMetadata } from "./h5_library
 /** Element types that are written, with their arrays. */
 export interface H5Writable {
   u1: Uint8Array;
+  u2: Uint16Array;
   i4: Int32Array;
   i8: BigInt64Array;
   f4: Float32Array;
@@ -99,8 +100,12 @@ export class H5Writer extends H5Session {
     this.run(path, () => this.hdf5.get_type(this.id, path), (type) => type === 1);
   }
 
-  /** Writes an attribute. */
-  attribute(path: string, name: string, value: H5NewValue): void {
+  /**
+   * Writes an attribute.
+   *
+   * @param dtype Type of numbers, where what it is called for is to have it whatever the value.
+   */
+  attribute(path: string, name: string, value: H5NewValue, dtype?: "i8" | "f8"): void {
     const list = (Array.isArray(value) ? value : [value]) as readonly (string | number)[];
     const shape = Array.isArray(value) ? [list.length] : [];
     const place = `${path}@${name}`;
@@ -110,7 +115,7 @@ export class H5Writer extends H5Session {
       return;
     }
     // anndata stores an empty list of columns as float64 of length 0.
-    const whole = list.length > 0 && list.every((v) => Number.isSafeInteger(v));
+    const whole = dtype === undefined ? list.length > 0 && list.every((v) => Number.isSafeInteger(v)) : dtype === "i8";
     const data = whole ? BigInt64Array.from(list, BigInt) : Float64Array.from(list as number[]);
     const metadata = newMetadata(typeOf(whole ? "i8" : "f8"), shape, {});
     this.withBytes(place, data, (at) => this.hdf5.create_attribute(this.id, path, name, at, metadata));
