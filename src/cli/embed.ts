@@ -8,9 +8,10 @@
 import { ConfigError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { Embedder } from "../embed/embedder.ts";
-import { FEATURE_FORMATS, type FeatureFormat, type FeatureTable } from "../embed/formats.ts";
-import { type EmbedInput, findInputs, hashInput, type InputFiles, openInput } from "../embed/inputs.ts";
+import { FEATURE_FORMATS, type FeatureFormat } from "../embed/formats.ts";
+import { findInputs, hashInput, type InputFiles, openInput } from "../embed/inputs.ts";
 import { embedInput } from "../embed/run.ts";
+import { featureTable } from "../embed/table.ts";
 import { FeatureWriter } from "../embed/writer.ts";
 import { type Gpu, requestGpu } from "../gpu/device.ts";
 import { disk } from "../io/fs.ts";
@@ -55,6 +56,11 @@ export const flags = {
 
 type Values = Args<typeof flags>["flags"];
 
+/** Name of a file or folder without those above it. */
+function lastOf(path: string): string {
+  return path.replace(/[/\\]+$/, "").split(/[/\\]/).at(-1) ?? path;
+}
+
 /** What became of one input. */
 interface Outcome {
   readonly input: string;
@@ -91,36 +97,6 @@ function outputOf({ out, format }: Values, input: InputFiles, inputs: readonly I
 function formatOf({ out, format }: Values): FeatureFormat {
   const ending = Object.keys(FEATURE_FORMATS).find((ending) => out!.endsWith(`.${ending}`));
   return (ending ?? format) as FeatureFormat;
-}
-
-/** Everything in the output but the features. */
-function tableOf(input: EmbedInput, opened: OpenedEncoder, inputHash: string, precision: string): FeatureTable {
-  const { encoder, name, weightsHash, adapterHash } = opened;
-  const size = input.size?.[0];
-  const given = (values: Record<string, string | number | undefined>) =>
-    Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Record<
-      string,
-      string | number
-    >;
-  return {
-    count: input.count,
-    dim: encoder.dim,
-    attributes: given({
-      encoder: name,
-      adapter: adapterHash ?? "none",
-      weights_sha256: weightsHash,
-      pooling: encoder.pooling,
-      precision,
-      input_size: encoder.spec.input.size,
-      patch_size: size,
-      pixel_size_um: input.pixelSize,
-      input_sha256: inputHash,
-      software: `seal-webgpu ${VERSION}`,
-    }),
-    rowNames: input.rowNames,
-    coords: input.coords,
-    coordsAttributes: given({ patch_size: size, patch_size_level0: input.sizeOnSlide, coords_of: input.coordsOf }),
-  };
 }
 
 /** Runs the command. */
@@ -161,7 +137,7 @@ async function embedAll(
   inputs: readonly InputFiles[],
   all: readonly InputFiles[],
   values: Values,
-  precision: string,
+  precision: "f32" | "f16",
   progress: Progress,
 ): Promise<Outcome[]> {
   const batchSize = values["batch-size"] ?? (gpu.caps.software ? 8 : 32);
@@ -198,14 +174,25 @@ async function embedOne(
   files: InputFiles,
   output: string,
   values: Values,
-  precision: string,
+  precision: "f32" | "f16",
   pool: DecodePool,
   signal: AbortSignal,
   progress: Progress,
 ): Promise<Outcome> {
   const input = await openInput(disk, files, (path) => pool.decode(path));
   try {
-    const table = tableOf(input, opened, hashInput(disk, files), precision);
+    const { encoder, name, weightsHash, adapterHash } = opened;
+    const table = featureTable(input, hashInput(disk, files), {
+      encoder: name,
+      dim: encoder.dim,
+      weightsHash,
+      adapter: values.adapter && lastOf(values.adapter),
+      adapterHash,
+      precision,
+      pooling: encoder.pooling,
+      inputSize: encoder.spec.input.size,
+      software: `seal-webgpu ${VERSION}`,
+    });
     Deno.mkdirSync(output.replace(/[/\\]?[^/\\]*$/, "") || ".", { recursive: true });
     const writer = FeatureWriter.open(disk, output, formatOf(values), table, { overwrite: values.overwrite });
     if (writer.rows) progress.say(`${files.name}: going on after ${writer.rows} of ${input.count}`);

@@ -18,7 +18,12 @@ export interface MadeBy {
   /** Name of the adapter, if there is one, and SHA-256 of its weights. */
   readonly adapter?: string | undefined;
   readonly adapterHash?: string | undefined;
+  /** Storage of the weights. */
   readonly precision: "f32" | "f16";
+  /** How tokens became one row. */
+  readonly pooling: string;
+  /** Side of what the encoder sees, px. */
+  readonly inputSize: number;
   /** Program and version. */
   readonly software: string;
 }
@@ -41,7 +46,9 @@ export function featureTable(input: EmbedInput, inputHash: string, by: MadeBy): 
       weights_sha256: by.weightsHash,
       adapter: by.adapter ?? "none",
       adapter_sha256: by.adapterHash ?? "none",
+      pooling: by.pooling,
       precision: by.precision,
+      input_size: by.inputSize,
       patch_size: patchSize,
       pixel_size: input.pixelSize ?? "unknown",
       input: input.name,

@@ -4,7 +4,15 @@ import { featureTable } from "../../src/embed/table.ts";
 import { disk } from "../../src/io/fs.ts";
 
 const fixture = (name: string) => new URL(`../fixtures/${name}`, import.meta.url).pathname;
-const by = { encoder: "uni", dim: 1024, weightsHash: "ab", precision: "f16", software: "seal-webgpu 0.1.0" } as const;
+const by = {
+  encoder: "uni",
+  dim: 1024,
+  weightsHash: "ab",
+  precision: "f16",
+  pooling: "cls",
+  inputSize: 224,
+  software: "seal-webgpu 0.1.0",
+} as const;
 
 async function tableOf(...names: string[]) {
   const [found] = findInputs(disk, names.map(fixture));
@@ -23,7 +31,9 @@ Deno.test("featureTable() says what made the features, and of what", async () =>
     weights_sha256: "ab",
     adapter: "none",
     adapter_sha256: "none",
+    pooling: "cls",
     precision: "f16",
+    input_size: 224,
     patch_size: 12,
     pixel_size: 0.5,
     input: "v1",
