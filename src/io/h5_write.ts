@@ -93,8 +93,13 @@ export class H5Writer extends H5Session {
   }
 
   /** Writes strings of variable length in UTF-8. */
-  strings(path: string, values: readonly string[], shape: readonly number[] = [values.length]): void {
-    const metadata = newMetadata({ type: CLASS.string, size: 4, signed: false }, shape, {});
+  strings(
+    path: string,
+    values: readonly string[],
+    shape: readonly number[] = [values.length],
+    layout: H5Layout = {},
+  ): void {
+    const metadata = newMetadata({ type: CLASS.string, size: 4, signed: false }, shape, layout);
     const text = { ...metadata, vlen: true, cset: 1 };
     this.run(path, () => this.hdf5.create_vlen_str_dataset(this.id, path, [...values], text), good);
     this.run(path, () => this.hdf5.get_type(this.id, path), (type) => type === 1);

@@ -5,7 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { crc32 as hostCrc32, inflateSync } from "node:zlib";
+import { crc32 as hostCrc32, deflateSync, inflateSync } from "node:zlib";
 
 /** CRC-32 as zlib and PNG compute it; `before` is that of the bytes before. */
 export function crc32(bytes: Uint8Array, before: number = 0): number {
@@ -25,6 +25,12 @@ export function inflate(bytes: Uint8Array, most: number): Uint8Array | undefined
   } catch {
     return undefined;
   }
+}
+
+/** Deflates to a zlib stream, with more regard for time than for size. */
+export function deflate(bytes: Uint8Array): Uint8Array {
+  const { buffer, byteOffset, byteLength } = deflateSync(bytes, { level: 1 });
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** SHA-256 of bytes that come in pieces. */
