@@ -5,14 +5,14 @@
  */
 
 import type { Dtype } from "../core/dtype.ts";
-import { DataError } from "../core/errors.ts";
+import { ConfigError, DataError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { openFile, openFolder } from "../io/fs.ts";
 import { Hub } from "../io/hub.ts";
 import { openWeights, openWeightsFolder, type Weights } from "../io/weights.ts";
 import { createEncoder, type Encoder } from "../models/encoder.ts";
 import { type ConfigFacts, readEncoderConfig, readEncoderMetadata } from "../models/encoder_config.ts";
-import { ENCODERS, findEncoder, recogniseEncoder } from "../models/encoder_registry.ts";
+import { findEncoder, recogniseEncoder } from "../models/encoder_registry.ts";
 import type { EncoderSpec, Pooling } from "../models/encoder_spec.ts";
 import { loadEncoder, type LoadOptions } from "../models/load.ts";
 import { RANDOM_PREFIX, randomEncoder } from "../models/random_encoder.ts";
@@ -100,13 +100,23 @@ export function folderOf(path: string): string {
   return path.replace(/[/\\]?[^/\\]*$/, "") || ".";
 }
 
+/** The encoder a file says it is; undefined where this version knows none of the name. */
+function specNamed(name: string): EncoderSpec | undefined {
+  try {
+    return findEncoder(name);
+  } catch (error) {
+    if (error instanceof ConfigError) return undefined;
+    throw error;
+  }
+}
+
 async function fromDisk(path: string, kind: "folder" | "file"): Promise<EncoderSource> {
   const folder = kind === "folder" ? path.replace(/[/\\]+$/, "") : folderOf(path);
   const weights = kind === "folder"
     ? await openWeightsFolder(openFolder(folder))
     : await openWeights(await openFile(path));
   const stored = readEncoderMetadata(weights.metadata);
-  const spec = ENCODERS.find(({ name }) => name === stored.encoder);
+  const spec = stored.encoder === undefined ? undefined : specNamed(stored.encoder);
   const facts = [...await factsIn(folder), ...stored.facts];
   const hashes = await Promise.all(
     (weights.shards.length ? weights.shards.map((s) => `${folder}/${s}`) : [weights.file]).map(hashOf),

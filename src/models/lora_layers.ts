@@ -31,7 +31,7 @@ async function joinModules(
 ): Promise<LayerAdapter> {
   const present = modules.filter((module) => module !== undefined);
   const rank = present.reduce((sum, module) => sum + module.rank, 0);
-  const scale = present[0]!.scale;
+  const scale = present.find((module) => module.scale !== 0)?.scale ?? 0;
   const a = new Float32Array(rank * columns);
   const b = new Float32Array(rows * rank);
   const height = rows / modules.length;
@@ -49,7 +49,7 @@ async function joinModules(
     a.set(await module.a.readF32(), at * columns);
     const part = await module.b.readF32();
     // Pieces with another scale than the first carry the difference in B.
-    const factor = module.scale / scale;
+    const factor = scale === 0 ? 1 : module.scale / scale;
     for (let i = 0; i < height; i++) {
       for (let r = 0; r < module.rank; r++) {
         b[(piece * height + i) * rank + at + r] = part[i * module.rank + r]! * factor;
