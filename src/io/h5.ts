@@ -8,7 +8,7 @@
  */
 
 import { f32FromF16 } from "../core/dtype.ts";
-import { type FormatError, LimitError } from "../core/errors.ts";
+import { FormatError, LimitError } from "../core/errors.ts";
 import { CLASS, H5Session, type H5Storage, type Metadata, OBJECT } from "./h5_library.ts";
 
 /** Element types: h5py's names without the byte order, `bool`, `str` of any kind, or `other`, which cannot be read. */
@@ -74,7 +74,16 @@ export class H5File extends H5Session {
    * @throws {FormatError} If it is no HDF5 file, or damaged.
    */
   static async open(source: H5Storage): Promise<H5File> {
-    return new H5File(await H5Session.library(), source, 0);
+    const library = await H5Session.library();
+    const head = new Uint8Array(64);
+    source.read(0, head);
+    try {
+      return new H5File(library, source, 0);
+    } catch (error) {
+      const hint = error instanceof FormatError ? mendOf(head) : undefined;
+      if (hint !== undefined) (error as { hint: string | undefined }).hint = hint;
+      throw error;
+    }
   }
 
   /** Names in a group. */
@@ -171,6 +180,49 @@ export class H5File extends H5Session {
     return this.stringsFrom(path, metadata, size, this.reader(path, count, offset), reclaim);
   }
 
+  /** Names of the fields of a compound dataset; none of any other. */
+  fields(path: string): string[] {
+    return this.metadata(path).compound_type?.members.map(({ name }) => name) ?? [];
+  }
+
+  /**
+   * One field of all records of a compound dataset: strings, or numbers as f64.
+   *
+   * @throws {FormatError} If there is no such field, or it is of another kind.
+   */
+  field(path: string, name: string): string[] | Float64Array<ArrayBuffer> {
+    const { metadata, count, offset, size } = this.select(path);
+    const member = metadata.compound_type?.members.find((m) => m.name === name);
+    const dtype = member && dtypeOf(member);
+    if (member === undefined || dtype === undefined || dtype === "other") {
+      throw this.fail(`${path}.${name}`, member ? "elements of another kind" : "no such field", "strings or numbers");
+    }
+    const width = metadata.size;
+    const packed = (heap: Uint8Array): Uint8Array<ArrayBuffer> => {
+      const out = new Uint8Array(size * member.size);
+      for (let i = 0; i < size; i++) {
+        const from = i * width + member.offset;
+        const element = heap.subarray(from, from + member.size);
+        out.set(member.littleEndian || dtype === "str" ? element : element.slice().reverse(), i * member.size);
+      }
+      return out;
+    };
+    const read = this.reader(path, count, offset);
+    if (dtype !== "str") {
+      return Float64Array.from(typed(packed(this.bytesFrom(path, size * width, read)), dtype), Number);
+    }
+    const at = size === 0 ? 0 : this.allocate(path, size * width);
+    try {
+      if (size > 0) this.run(path, () => read(BigInt(at)), (status) => status >= 0);
+      return this.texts(packed(this.hdf5.HEAPU8.subarray(at, at + size * width)), member, size);
+    } finally {
+      if (size > 0) {
+        this.run(path, () => this.hdf5.reclaim_vlen_memory_count(this.id, path, "", BigInt(at), count), () => true);
+        this.hdf5._free(at);
+      }
+    }
+  }
+
   private reader(path: string, count: bigint[], offset: bigint[]): (at: bigint) => number {
     if (count.length === 0) return (at) => this.hdf5.get_dataset_data(this.id, path, null, null, null, at);
     const stride = count.map(() => 1n);
@@ -246,36 +298,49 @@ export class H5File extends H5Session {
 
   private stringsFrom(
     path: string,
-    { size, vlen, strpad }: Metadata,
+    metadata: Metadata,
     count: number,
     read: (at: bigint) => number,
     reclaim: (at: bigint) => number,
   ): string[] {
-    const decoder = new TextDecoder();
-    const text = (bytes: Uint8Array): string => {
-      const end = bytes.indexOf(0);
-      const value = decoder.decode(bytes.slice(0, end < 0 ? bytes.length : end));
-      return strpad === 2 && !vlen ? value.trimEnd() : value;
-    };
+    const { size, vlen } = metadata;
     if (count === 0) return [];
-    if (!vlen) {
-      const bytes = this.bytesFrom(path, count * size, read);
-      return Array.from({ length: count }, (_, i) => text(bytes.subarray(i * size, (i + 1) * size)));
-    }
+    if (!vlen) return this.texts(this.bytesFrom(path, count * size, read), metadata, count);
     const at = this.allocate(path, count * size);
     try {
       this.run(path, () => read(BigInt(at)), (status) => status >= 0);
-      const heap = this.hdf5.HEAPU8;
-      const pointers = new Uint32Array(heap.slice(at, at + count * size).buffer);
-      return Array.from(pointers, (from) => {
-        const end = from === 0 ? 0 : heap.indexOf(0, from);
-        return from === 0 ? "" : text(heap.subarray(from, end < 0 ? heap.length : end));
-      });
+      return this.texts(this.hdf5.HEAPU8.slice(at, at + count * size) as Uint8Array<ArrayBuffer>, metadata, count);
     } finally {
       this.run(path, () => reclaim(BigInt(at)), () => true);
       this.hdf5._free(at);
     }
   }
+
+  /** Strings from fixed-length text, or from pointers into memory of the library. */
+  private texts(bytes: Uint8Array<ArrayBuffer>, { size, vlen, strpad }: Metadata, count: number): string[] {
+    const decoder = new TextDecoder();
+    const text = (part: Uint8Array): string => {
+      const end = part.indexOf(0);
+      const value = decoder.decode(part.slice(0, end < 0 ? part.length : end));
+      return strpad === 2 && !vlen ? value.trimEnd() : value;
+    };
+    if (!vlen) return Array.from({ length: count }, (_, i) => text(bytes.subarray(i * size, (i + 1) * size)));
+    const heap = this.hdf5.HEAPU8;
+    return Array.from(new Uint32Array(bytes.buffer), (from) => {
+      const end = from === 0 ? 0 : heap.indexOf(0, from);
+      return from === 0 ? "" : text(heap.subarray(from, end < 0 ? heap.length : end));
+    });
+  }
+}
+
+/** What to do about a file that is no HDF5: what stands in its place tells. */
+function mendOf(head: Uint8Array): string | undefined {
+  const text = new TextDecoder().decode(head).trimStart();
+  if (text.startsWith("version https://git-lfs")) return "This is a pointer of Git LFS: run git lfs pull";
+  if (/^<(!doctype|html|\?xml)/i.test(text)) {
+    return "This is a web page: fetch the file again, signed in where it is gated";
+  }
+  return text.startsWith("\x89HDF") || head[0] === 0x89 ? undefined : "This is no HDF5 file: fetch it again";
 }
 
 function isMetadata(value: Metadata | null): boolean {

@@ -38,6 +38,7 @@ export interface Metadata {
   chunks: number[] | null;
   total_size: number;
   enum_type?: { type: number; members: Record<string, number> };
+  compound_type?: { members: readonly (Metadata & { name: string; offset: number })[] };
   virtual_sources?: unknown[];
 }
 
@@ -86,7 +87,7 @@ export interface Hdf5 {
 type Dims = bigint[] | null;
 
 /** Classes of HDF5 types. */
-export const CLASS = { integer: 0, float: 1, string: 3, enum: 8 } as const;
+export const CLASS = { integer: 0, float: 1, string: 3, compound: 6, enum: 8 } as const;
 /** Kinds of objects, as `get_type` tells them. */
 export const OBJECT = { group: 0, dataset: 1 } as const;
 
