@@ -1,7 +1,7 @@
 /**
  * Picture files to RGB bytes, exactly as PIL's `Image.open(...).convert("RGB")` gives them: alpha is dropped and not
- * blended, greys are repeated, palettes looked up. Orientation tags and colour profiles have no effect, as in every
- * reference pipeline.
+ * blended, greys are repeated, palettes looked up. Colour profiles have no effect, and orientation tags only in TIFF, as
+ * in every reference pipeline.
  *
  * @module
  */
@@ -10,6 +10,8 @@ import { FormatError } from "../core/errors.ts";
 import { decodeJpeg } from "./jpeg.ts";
 import type { Picture } from "./picture.ts";
 import { decodePng, type Png } from "./png.ts";
+import { decodeTiff, isTiff } from "./tiff.ts";
+import { withoutInk } from "./tiff_codecs.ts";
 
 /** A picture and what its file held. */
 export interface DecodedImage extends Picture {
@@ -18,14 +20,10 @@ export interface DecodedImage extends Picture {
 }
 
 /** Endings of file names that are taken for pictures. */
-export const IMAGE_ENDINGS: readonly string[] = [".png", ".jpg", ".jpeg"];
+export const IMAGE_ENDINGS: readonly string[] = [".png", ".jpg", ".jpeg", ".tif", ".tiff"];
 
 /** First bytes of formats that are recognised and not read. */
 const OTHERS: readonly (readonly [magic: string, name: string])[] = [
-  ["II*\0", "TIFF"],
-  ["MM\0*", "TIFF"],
-  ["II+\0", "BigTIFF"],
-  ["MM\0+", "BigTIFF"],
   ["GIF8", "GIF"],
   ["BM", "BMP"],
   ["RIFF", "WebP"],
@@ -34,7 +32,7 @@ const OTHERS: readonly (readonly [magic: string, name: string])[] = [
 ];
 
 /**
- * Decodes a PNG or JPEG, told apart by its first bytes.
+ * Decodes a PNG, JPEG or TIFF (its first picture), told apart by its first bytes.
  *
  * @param name Name of the file for error messages.
  * @throws {FormatError} Of what is damaged or cannot be read, naming the file.
@@ -43,11 +41,12 @@ export function decodeImage(bytes: Uint8Array, name: string): DecodedImage {
   const head = String.fromCharCode(...bytes.subarray(0, 16));
   if (head.startsWith("\x89PNG")) return pngToRgb(decodePng(bytes, name), name);
   if (head.startsWith("\xff\xd8")) return jpegToRgb(bytes, name);
+  if (isTiff(bytes)) return decodeTiff(bytes, name);
   const other = OTHERS.find(([magic]) => head.startsWith(magic))?.[1];
   const found = other ?? (bytes.length === 0 ? "an empty file" : `bytes ${hex(bytes.subarray(0, 8))}`);
-  throw new FormatError(`Cannot decode ${name}: it begins as ${found}, expected PNG or JPEG`, {
+  throw new FormatError(`Cannot decode ${name}: it begins as ${found}, expected PNG, JPEG or TIFF`, {
     hint: "Convert it to PNG, which loses nothing",
-    context: { file: name, offset: 0, found, expected: "PNG or JPEG" },
+    context: { file: name, offset: 0, found, expected: "PNG, JPEG or TIFF" },
   });
 }
 
@@ -65,11 +64,7 @@ function jpegToRgb(bytes: Uint8Array, name: string): DecodedImage {
   }
   // PIL takes every CMYK JPEG for Adobe's, which are inverted, and mixes without a profile: (1 - C)(1 - K).
   for (let i = 0, to = 0; i < data.length; i += 4) {
-    const light = data[i + 3]!;
-    for (let c = 0; c < 3; c++) {
-      const product = (255 - data[i + c]!) * light + 128;
-      rgb[to++] = Math.max(0, light - (((product >> 8) + product) >> 8));
-    }
+    for (let c = 0; c < 3; c++) rgb[to++] = withoutInk(255 - data[i + c]!, 255 - data[i + 3]!);
   }
   return { width, height, data: rgb, mode: "CMYK" };
 }

@@ -33,7 +33,7 @@ Deno.test("decodeImage() refuses 16-bit grey by name", () => {
 
 Deno.test("decodeImage() names the format it does not read", () => {
   for (
-    const [head, format] of [["II*\0", "TIFF"], ["RIFF....WEBP", "WebP"], ["GIF89a", "GIF"], ["", "empty"], [
+    const [head, format] of [["BM", "BMP"], ["RIFF....WEBP", "WebP"], ["GIF89a", "GIF"], ["", "empty"], [
       "abc",
       "61 62 63",
     ]]
