@@ -26,7 +26,7 @@ export class Progress {
   }
 
   /** Reports that `done` of `total` are done. */
-  update(what: string, done: number, total: number, unit: "bytes" | "tiles" | "steps"): void {
+  update(what: string, done: number, total: number, unit: "bytes" | "tiles" | "steps" | "slides"): void {
     if (this.#quiet) return;
     const now = performance.now();
     if (what !== this.#what) {
