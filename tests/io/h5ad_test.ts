@@ -63,7 +63,7 @@ for (const name of FILES) {
     }
     assert.deepEqual(file.obs.column("nothing"), undefined);
     assert.equal(file.var.strings("gene_ids")![1], "ENSG00000000001");
-    if (name !== "anndata06") assert.deepEqual([...file.spatial().slice(2, 4)], [110.5, 97]);
+    assert.deepEqual([...file.spatial().slice(2, 4)], [110.5, 97]);
     if (old) {
       assert.deepEqual(all(file.raw!.x), expected.x);
       assert.equal(file.uns()["title"], "old");
