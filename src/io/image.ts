@@ -7,8 +7,8 @@
  */
 
 import { FormatError } from "../core/errors.ts";
-import { decodeJpeg } from "./jpeg.ts";
-import type { Picture } from "./picture.ts";
+import { openJpeg } from "./jpeg.ts";
+import { MAX_PIXELS, type Picture } from "./picture.ts";
 import { decodePng, type Png } from "./png.ts";
 import { decodeTiff, isTiff } from "./tiff.ts";
 import { withoutInk } from "./tiff_codecs.ts";
@@ -55,18 +55,39 @@ function hex(bytes: Uint8Array): string {
 }
 
 function jpegToRgb(bytes: Uint8Array, name: string): DecodedImage {
-  const { width, height, channels, data } = decodeJpeg(bytes, name);
-  if (channels === 3) return { width, height, data, mode: "RGB" };
-  const rgb = new Uint8Array(width * height * 3);
-  if (channels === 1) {
-    for (let i = 0, to = 0; i < data.length; i++, to += 3) rgb[to] = rgb[to + 1] = rgb[to + 2] = data[i]!;
-    return { width, height, data: rgb, mode: "L" };
-  }
-  // PIL takes every CMYK JPEG for Adobe's, which are inverted, and mixes without a profile: (1 - C)(1 - K).
-  for (let i = 0, to = 0; i < data.length; i += 4) {
-    for (let c = 0; c < 3; c++) rgb[to++] = withoutInk(255 - data[i + c]!, 255 - data[i + 3]!);
-  }
-  return { width, height, data: rgb, mode: "CMYK" };
+  const { width, height, mode, readRow } = openJpegRgb(bytes, name);
+  const data = new Uint8ClampedArray(width * height * 3);
+  for (let y = 0; y < height; y++) readRow(y, data, y * width * 3);
+  return { width, height, data: new Uint8Array(data.buffer), mode };
+}
+
+/** A picture whose rows are put together on demand. */
+export interface ImageRows extends Omit<DecodedImage, "data"> {
+  /** Writes row `y` as RGB to `out` at `at`. */
+  readonly readRow: (y: number, out: Uint8ClampedArray, at: number) => void;
+}
+
+/**
+ * Opens a JPEG for reading by rows, which takes half of the memory of all of them.
+ *
+ * @param most Pixels it may have; by default as many as PIL reads.
+ * @throws {FormatError} Of what is damaged or cannot be read, naming the file.
+ */
+export function openJpegRgb(bytes: Uint8Array, name: string, most: number = MAX_PIXELS): ImageRows {
+  const { width, height, channels, readRow } = openJpeg(bytes, name, { most });
+  if (channels === 3) return { width, height, mode: "RGB", readRow };
+  const row = new Uint8ClampedArray(width * channels);
+  const readRgb = (y: number, out: Uint8ClampedArray, to: number): void => {
+    readRow(y, row, 0);
+    if (channels === 1) { for (let x = 0; x < width; x++, to += 3) out[to] = out[to + 1] = out[to + 2] = row[x]!; }
+    else {
+      // PIL takes every CMYK JPEG for Adobe's, which are inverted, and mixes without a profile.
+      for (let i = 0; i < row.length; i += 4) {
+        for (let c = 0; c < 3; c++) out[to++] = withoutInk(255 - row[i + c]!, 255 - row[i + 3]!);
+      }
+    }
+  };
+  return { width, height, mode: channels === 1 ? "L" : "CMYK", readRow: readRgb };
 }
 
 function pngToRgb(png: Png, name: string): DecodedImage {

@@ -1,0 +1,223 @@
+/**
+ * A slide: a pyramid of pictures of which regions are read, from TIFF files or from one flat picture.
+ *
+ * @module
+ */
+
+import { DataError, FormatError, LimitError } from "../core/errors.ts";
+import { decodeImage, openJpegRgb } from "../io/image.ts";
+import { MAX_PIXELS, type Picture } from "../io/picture.ts";
+import type { RandomAccess } from "../io/random_access.ts";
+import { isTiff, openTiff, type TiffLevel } from "../io/tiff.ts";
+import { NO_PIXEL_SIZE, type PixelSize } from "../io/tiff_pixel_size.ts";
+
+export type { PixelSize };
+
+/** Most pixels a side of a flat picture may have: beyond that it belongs into a pyramid. */
+export const MAX_FLAT_SIDE = 20_000;
+/** Largest file of a flat picture that is read, bytes. */
+const MAX_FLAT_BYTES = 2 ** 30;
+/** Rows of a flat picture that are put together at once. */
+const BAND = 256;
+
+/** One level of a slide. */
+export interface SlideLevel {
+  /** Pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** How many pixels of level 0 a pixel is wide. */
+  readonly downsample: number;
+}
+
+/** A slide. */
+export interface Slide {
+  /** Name of the file. */
+  readonly name: string;
+  /** From large to small. */
+  readonly levels: readonly SlideLevel[];
+  /** Side of a pixel of level 0, as far as the file can be believed. */
+  readonly pixelSize: PixelSize;
+  /** Sizes of pictures beside the pyramid, which are not read: label, macro, thumbnail. */
+  readonly associated: readonly { readonly width: number; readonly height: number }[];
+  /**
+   * Reads a region as RGB. What lies outside of the level, or is left out in the file, is black.
+   *
+   * @param x Left edge, pixels of the level.
+   * @param y Upper edge, pixels of the level.
+   * @throws {LimitError} If there is no such level, or the region is no rectangle of at most 178,956,970 pixels.
+   * @throws {FormatError} If what is read is damaged.
+   */
+  read(level: number, x: number, y: number, width: number, height: number): Promise<Picture>;
+  /** Closes the file. */
+  close(): void;
+}
+
+/** What opening a slide takes. */
+export interface SlideOptions {
+  /** Bytes of decoded tiles that are kept; 128 MiB by default. */
+  readonly cacheBytes?: number;
+}
+
+/**
+ * Opens a slide: a TIFF pyramid, of which only what is asked for is read, or a JPEG or PNG, which is decoded now.
+ *
+ * @throws {FormatError} If the file is damaged or of a kind not read here.
+ */
+export async function openSlide(source: RandomAccess, options: SlideOptions = {}): Promise<Slide> {
+  const head = await source.read(0, Math.min(16, source.size));
+  const { levels, pixelSize, associated } = isTiff(head) ? await openTiff(source) : await openFlat(source, head);
+  const cache = new ChunkCache(options.cacheBytes ?? 1 << 27);
+  return {
+    name: source.name,
+    levels: levels.map(({ width, height, downsample }) => ({ width, height, downsample })),
+    pixelSize,
+    associated,
+    read: async (level, x, y, width, height) => {
+      checkRegion(source.name, levels.length, level, x, y, width, height);
+      return await readRegion(levels[level]!, cache, level, x, y, width, height);
+    },
+    close: () => source.close?.(),
+  };
+}
+
+/** The smallest level that is at least as fine as `downsample`, as OpenSlide chooses; 0 where none is. */
+export function bestLevel(slide: Pick<Slide, "levels">, downsample: number): number {
+  const coarser = slide.levels.findIndex((level) => level.downsample > downsample);
+  return Math.max(0, (coarser < 0 ? slide.levels.length : coarser) - 1);
+}
+
+function checkRegion(name: string, levels: number, ...region: [number, number, number, number, number]): void {
+  const [level, x, y, width, height] = region;
+  const whole = region.every((value) => Number.isSafeInteger(value));
+  if (whole && level >= 0 && level < levels && width >= 1 && height >= 1 && width * height <= MAX_PIXELS) return;
+  const given = `${width}x${height} pixels at ${x}, ${y} of level ${level}`;
+  throw new LimitError(
+    `Cannot read a region of ${name}: ${given}, whole numbers, levels 0 to ${
+      levels - 1
+    } and at most ${MAX_PIXELS} pixels`,
+    { context: { file: name, level, x, y, width, height, levels } },
+  );
+}
+
+/** Decoded chunks, those used last. Each is decoded once even if asked for twice at the same time. */
+class ChunkCache {
+  readonly #chunks = new Map<string, Uint8Array<ArrayBuffer> | undefined>();
+  readonly #pending = new Map<string, Promise<Uint8Array<ArrayBuffer> | undefined>>();
+  #bytes = 0;
+  constructor(readonly most: number) {}
+
+  /** The chunk of that key, read if it is not there. */
+  get(key: string, read: () => Promise<Uint8Array<ArrayBuffer> | undefined>): Promise<Uint8Array | undefined> {
+    if (this.#chunks.has(key)) {
+      const chunk = this.#chunks.get(key);
+      this.#chunks.delete(key);
+      this.#chunks.set(key, chunk);
+      return Promise.resolve(chunk);
+    }
+    const pending = this.#pending.get(key) ?? this.#load(key, read);
+    this.#pending.set(key, pending);
+    return pending;
+  }
+
+  async #load(
+    key: string,
+    read: () => Promise<Uint8Array<ArrayBuffer> | undefined>,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    try {
+      const chunk = await read();
+      this.#chunks.set(key, chunk);
+      this.#bytes += chunk?.length ?? 0;
+      for (const [oldest, old] of this.#chunks) {
+        if (this.#bytes <= this.most) break;
+        this.#chunks.delete(oldest);
+        this.#bytes -= old?.length ?? 0;
+      }
+      return chunk;
+    } finally {
+      this.#pending.delete(key);
+    }
+  }
+}
+
+async function readRegion(
+  level: TiffLevel,
+  cache: ChunkCache,
+  number: number,
+  x: number,
+  y: number,
+  width: number,
+  height: number,
+): Promise<Picture> {
+  const { chunkWidth, chunkHeight } = level;
+  const data = new Uint8Array(width * height * 3);
+  const [left, top] = [Math.max(0, x), Math.max(0, y)];
+  const [right, bottom] = [Math.min(level.width, x + width), Math.min(level.height, y + height)];
+  const across = Math.ceil(level.width / chunkWidth);
+  for (let row = Math.floor(top / chunkHeight); row * chunkHeight < bottom; row++) {
+    for (let column = Math.floor(left / chunkWidth); column * chunkWidth < right; column++) {
+      const index = row * across + column;
+      const chunk = await cache.get(`${number} ${index}`, () => level.read(index));
+      if (chunk === undefined) continue;
+      const [x0, y0] = [column * chunkWidth, row * chunkHeight];
+      const [from, to] = [Math.max(left, x0), Math.min(right, x0 + chunkWidth)];
+      for (let line = Math.max(top, y0); line < Math.min(bottom, y0 + chunkHeight); line++) {
+        const at = (line - y0) * chunkWidth - x0;
+        data.set(chunk.subarray((at + from) * 3, (at + to) * 3), ((line - y) * width + from - x) * 3);
+      }
+    }
+  }
+  return { width, height, data };
+}
+
+interface Opened {
+  levels: TiffLevel[];
+  pixelSize: PixelSize;
+  associated: [];
+}
+
+/** A picture without levels: samples stay as JPEG has them, and bands of rows become RGB when they are asked for. */
+async function openFlat(source: RandomAccess, head: Uint8Array): Promise<Opened> {
+  const { name, size } = source;
+  if (size > MAX_FLAT_BYTES) {
+    throw new DataError(`Cannot open ${name} as a flat picture: ${size} bytes, at most ${MAX_FLAT_BYTES}`, {
+      hint: `Convert it: vips tiffsave ${name} OUT.tif --tile --pyramid --compression deflate --bigtiff`,
+      context: { file: name, bytes: size, most: MAX_FLAT_BYTES },
+    });
+  }
+  const bytes = await source.read(0, size);
+  if (head[0] === 0xff && head[1] === 0xd8) {
+    const { width, height, readRow } = openJpegRgb(bytes, name, MAX_FLAT_SIDE ** 2);
+    return flatLevel(name, width, height, (y, rows) => {
+      const band = new Uint8ClampedArray(rows * width * 3);
+      for (let r = 0; r < rows; r++) readRow(y + r, band, r * width * 3);
+      return new Uint8Array(band.buffer);
+    });
+  }
+  const { width, height, data } = decodeImage(bytes, name);
+  return flatLevel(name, width, height, (y, rows) => data.subarray(y * width * 3, (y + rows) * width * 3));
+}
+
+function flatLevel(
+  name: string,
+  width: number,
+  height: number,
+  band: (y: number, rows: number) => Uint8Array<ArrayBuffer>,
+): Opened {
+  if (Math.max(width, height) > MAX_FLAT_SIDE) {
+    const found = `${width}x${height} pixels`;
+    const expected = `at most ${MAX_FLAT_SIDE} a side`;
+    throw new FormatError(`Cannot open ${name} as a flat picture: ${found}, expected ${expected}`, {
+      hint: `Convert it: vips tiffsave ${name} OUT.tif --tile --pyramid --compression deflate --bigtiff`,
+      context: { file: name, offset: 0, found, expected },
+    });
+  }
+  const level: TiffLevel = {
+    width,
+    height,
+    downsample: 1,
+    chunkWidth: width,
+    chunkHeight: BAND,
+    read: (index) => Promise.resolve(band(index * BAND, Math.min(BAND, height - index * BAND))),
+  };
+  return { levels: [level], pixelSize: NO_PIXEL_SIZE, associated: [] };
+}

@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { FormatError, LimitError } from "../../src/core/errors.ts";
+import { bestLevel, openSlide, type Slide } from "../../src/data/slide.ts";
+import { decodeImage } from "../../src/io/image.ts";
+import type { Picture } from "../../src/io/picture.ts";
+import { fromBytes, type RandomAccess } from "../../src/io/random_access.ts";
+import { Sha256 } from "../../src/io/zlib.ts";
+
+const fixtures = new URL("../fixtures/", import.meta.url);
+const expected = JSON.parse(Deno.readTextFileSync(new URL("tiff/expected.json", fixtures))) as {
+  slides: Record<string, { width: number; height: number; sha256: string }[]>;
+};
+const source = (path: string): RandomAccess => fromBytes(Deno.readFileSync(new URL(path, fixtures)), path);
+const sha = ({ data }: Picture): string => new Sha256().update(data).hex();
+
+/** A region cut from a whole level, black outside. */
+function cut(whole: Picture, x: number, y: number, width: number, height: number): Uint8Array {
+  const out = new Uint8Array(width * height * 3);
+  for (let r = 0; r < height; r++) {
+    for (let c = 0; c < width; c++) {
+      const [column, row] = [x + c, y + r];
+      if (column < 0 || row < 0 || column >= whole.width || row >= whole.height) continue;
+      const from = (row * whole.width + column) * 3;
+      out.set(whole.data.subarray(from, from + 3), (r * width + c) * 3);
+    }
+  }
+  return out;
+}
+
+async function readWhole(slide: Slide, level: number): Promise<Picture> {
+  const { width, height } = slide.levels[level]!;
+  return await slide.read(level, 0, 0, width, height);
+}
+
+Deno.test("Slides give libvips' bytes at every level, of its own pyramids, of SVS and of OME-TIFF", async () => {
+  for (const [path, levels] of Object.entries(expected.slides)) {
+    const slide = await openSlide(source(`tiff/${path}`));
+    const found = await Promise.all(
+      slide.levels.map(async ({ width, height }, i) => ({ width, height, sha256: sha(await readWhole(slide, i)) })),
+    );
+    assert.deepEqual([path, found], [path, levels]);
+  }
+});
+
+Deno.test("Regions are cuts of the level, black outside, whatever the cache holds", async () => {
+  for (const path of ["tiff/vips_lzw.tif", "tiff/aperio.svs", "images/jpeg_420.jpg", "images/png_type3_depth4.png"]) {
+    const slide = await openSlide(source(path), { cacheBytes: 20_000 });
+    for (let level = 0; level < slide.levels.length; level++) {
+      const whole = await readWhole(slide, level);
+      for (
+        const [x, y, width, height] of [
+          [0, 0, 5, 7],
+          [-9, -4, 30, 20],
+          [60, 50, 40, 40],
+          [whole.width - 3, 1, 9, 200],
+          [
+            9999,
+            9999,
+            3,
+            3,
+          ],
+          [-9999, 0, 3, 3],
+        ] as const
+      ) {
+        const region = await slide.read(level, x, y, width, height);
+        assert.deepEqual([region.width, region.height], [width, height]);
+        assert.deepEqual(region.data, cut(whole, x, y, width, height), `${path} ${level} ${x} ${y}`);
+      }
+    }
+  }
+});
+
+Deno.test("Labels, macros and thumbnails are no levels", async () => {
+  const slide = await openSlide(source("tiff/aperio.svs"));
+  assert.deepEqual(slide.levels.map(({ width, height }) => [width, height]), [[150, 100], [37, 25]]);
+  assert.equal(slide.associated.length, 3);
+  assert.equal(slide.pixelSize.um, 0.499);
+});
+
+Deno.test("bestLevel() is the coarsest level that is fine enough", () => {
+  const levels = [1, 2.0001, 4, 8].map((downsample) => ({ width: 1, height: 1, downsample }));
+  assert.deepEqual([0.5, 1, 2, 2.1, 7.9, 99].map((d) => bestLevel({ levels }, d)), [0, 0, 0, 1, 2, 3]);
+});
+
+Deno.test("A region is read by range and its tiles once", async () => {
+  const whole = source("tiff/vips_deflate_bigtiff.tif");
+  const ranges: number[] = [];
+  const counted: RandomAccess = {
+    ...whole,
+    read: (offset, length) => {
+      ranges.push(length);
+      return whole.read(offset, length);
+    },
+  };
+  const slide = await openSlide(counted);
+  const opening = ranges.splice(0);
+  assert.ok(opening.reduce((a, b) => a + b) < whole.size / 5, `${opening}`);
+  await Promise.all([slide.read(0, 0, 0, 64, 64), slide.read(0, 10, 10, 20, 20)]);
+  await slide.read(0, 3, 3, 9, 9);
+  assert.equal(ranges.length, 1);
+});
+
+Deno.test("Regions and files that cannot be are refused", async () => {
+  const slide = await openSlide(source("tiff/vips_lzw.tif"));
+  for (
+    const [level, x, y, w, h] of [[9, 0, 0, 1, 1], [0, 0.5, 0, 1, 1], [0, 0, 0, 0, 1], [0, 0, 0, 1e5, 1e5]] as const
+  ) {
+    await assert.rejects(slide.read(level, x, y, w, h), LimitError);
+  }
+  await assert.rejects(openSlide(fromBytes(new TextEncoder().encode("<html>"), "a.tif")), FormatError);
+  await assert.rejects(openSlide(fromBytes(new Uint8Array(), "a.tif")), /an empty file/);
+  const jpeg = Deno.readFileSync(new URL("images/jpeg_grey.jpg", fixtures));
+  const size = jpeg.findIndex((byte, i) => byte === 0xff && jpeg[i + 1] === 0xc0);
+  new DataView(jpeg.buffer).setUint32(size + 5, 0x0005_ffff);
+  await assert.rejects(openSlide(fromBytes(jpeg, "wide.jpg")), FormatError);
+});
+
