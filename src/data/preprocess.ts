@@ -67,7 +67,7 @@ export interface PreprocessReport {
   readonly smoothed: boolean;
   readonly notSmoothed: string | undefined;
   /** Genes dropped for small totals. */
-  readonly rareGenes: number;
+  readonly rareGenes: readonly string[];
   /** Barcodes dropped for small totals. */
   readonly emptySpots: readonly string[];
 }
@@ -102,7 +102,7 @@ export function preprocess(raw: Expression, array: SpotArray, options: Preproces
     };
   };
   const own = layer(table.matrix);
-  const kept = new Set(rows);
+  const [kept, chosen] = [new Set(rows), new Set(columns)];
   return {
     own,
     context: notSmoothed === undefined ? layer(mixed) : own,
@@ -112,7 +112,7 @@ export function preprocess(raw: Expression, array: SpotArray, options: Preproces
       genes,
       smoothed: notSmoothed === undefined,
       notSmoothed,
-      rareGenes: table.genes.length - columns.length,
+      rareGenes: table.genes.filter((_, j) => !chosen.has(j)),
       emptySpots: table.spots.filter((_, i) => !kept.has(i)),
     },
   };
