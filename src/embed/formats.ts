@@ -10,7 +10,7 @@
 import { csvLine, shortF32 } from "../io/csv.ts";
 import type { Disk } from "../io/disk.ts";
 import { H5Writer } from "../io/h5_write.ts";
-import { writeH5ad } from "../io/h5ad_write.ts";
+import { fillH5ad } from "../io/h5ad_elements.ts";
 import { npyHeader } from "../io/npy.ts";
 
 /** All of a feature file but the features. */
@@ -99,7 +99,7 @@ async function writeAnndata(disk: Disk, path: string, table: FeatureTable, rows:
   const size = coordsAttributes["coords_of"] === "top-left" ? coordsAttributes["patch_size_level0"] : undefined;
   const half = typeof size === "number" ? size / 2 : 0;
   const spatialOf = half > 0 ? "centre" : coordsAttributes["coords_of"] ?? "unknown";
-  await writeH5ad(disk, path, (file) => {
+  await fillH5ad(disk, path, (file) => {
     features(file.h5, "/X", table, rows);
     file.encoded("/X", "array", "0.2.0");
     file.frame("/obs", index);

@@ -7,7 +7,7 @@
 import { csvLine } from "../../io/csv.ts";
 import type { Disk } from "../../io/disk.ts";
 import { H5Writer } from "../../io/h5_write.ts";
-import { writeH5ad } from "../../io/h5ad_write.ts";
+import { fillH5ad } from "../../io/h5ad_elements.ts";
 import { writePatches } from "../../io/patches_write.ts";
 import { writeTiff } from "../../io/tiff_write.ts";
 import { cutPatch, halve, PATCH_PIXEL_SIZE } from "./crop.ts";
@@ -66,7 +66,7 @@ async function writeExpression(disk: Disk, path: string, plan: SynthPlan, sample
   const coarse = slide.pixelSize / scale;
   const [w, h] = slide.extent.map((e) => Math.ceil(e / coarse)) as [number, number];
   const has = (trap: SynthPlan["traps"][number]) => plan.traps.includes(trap);
-  await writeH5ad(disk, path, (file) => {
+  await fillH5ad(disk, path, (file) => {
     if (has("uint16-dense")) file.array("/X", "u2", [barcodes.length, GENES], counts);
     else file.csr("/X", compressed(counts, GENES, has("nan-x")));
     file.frame("/obs", barcodes, sample.obsColumns);

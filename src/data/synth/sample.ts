@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { H5adColumn, H5adCsr } from "../../io/h5ad_write.ts";
+import type { H5adColumn, H5adCsr } from "../../io/h5ad_elements.ts";
 import { type Generation, type Window, windows } from "./crop.ts";
 import { Fields } from "./fields.ts";
 import { barcodes, drawExpression, type Expression, type GeneModel, GENES } from "./genes.ts";
