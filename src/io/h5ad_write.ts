@@ -239,6 +239,11 @@ export interface HestSample {
   };
 }
 
+/** A float64 even where the number is whole. */
+function real(value: number): NewArray {
+  return { shape: [], values: Float64Array.of(value) };
+}
+
 /** The content of `st/{id}.h5ad` of a sample. */
 export function hestH5ad(sample: HestSample): NewH5ad {
   const count = sample.barcodes.length;
@@ -263,8 +268,8 @@ export function hestH5ad(sample: HestSample): NewH5ad {
         ST: {
           images: { downscaled_fullres: { shape: [height, width, 3], values: rgb } },
           scalefactors: {
-            spot_diameter_fullres: sample.spotDiameter,
-            tissue_downscaled_fullres_scalef: scale,
+            spot_diameter_fullres: real(sample.spotDiameter),
+            tissue_downscaled_fullres_scalef: real(scale),
           },
         },
       },

@@ -5,7 +5,8 @@
  */
 
 import { createHash } from "node:crypto";
-import { crc32 as hostCrc32, deflateSync, inflateSync } from "node:zlib";
+import { Readable } from "node:stream";
+import { crc32 as hostCrc32, createGunzip, deflateSync, inflateSync } from "node:zlib";
 
 /** CRC-32 as zlib and PNG compute it; `before` is that of the bytes before. */
 export function crc32(bytes: Uint8Array, before: number = 0): number {
@@ -31,6 +32,18 @@ export function inflate(bytes: Uint8Array, most: number): Uint8Array | undefined
 export function deflate(bytes: Uint8Array): Uint8Array {
   const { buffer, byteOffset, byteLength } = deflateSync(bytes, { level: 1 });
   return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/**
+ * Unpacks gzip as it comes, of one member or several.
+ *
+ * @throws {Error} If it is damaged or ends early.
+ */
+export async function* gunzip(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const unpacked = createGunzip();
+  const source = Readable.from(chunks);
+  source.on("error", (error) => unpacked.destroy(error));
+  for await (const chunk of source.pipe(unpacked)) yield chunk as Uint8Array;
 }
 
 /** SHA-256 of bytes that come in pieces. */

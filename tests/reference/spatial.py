@@ -206,6 +206,7 @@ def read(path):
     import anndata
     import scanpy as sc
 
+    print(os.path.basename(path), "with anndata", anndata.__version__, "and scanpy", sc.__version__)
     for reader in (anndata.read_h5ad, sc.read_h5ad):
         a = reader(path)
         print(reader.__module__, type(a.X).__name__, a.X.dtype, a.shape)
@@ -213,7 +214,8 @@ def read(path):
     print(a.obs.dtypes.to_string())
     print(a.obs.head(3).to_string())
     print("X sum", float(a.X.sum()), "obsm", {k: (v.dtype, v.shape) for k, v in a.obsm.items()})
-    print("uns", a.uns)
+    st = a.uns["spatial"]["ST"]
+    print("uns", st["scalefactors"], {k: (v.dtype, v.shape) for k, v in st["images"].items()})
     sc.pp.calculate_qc_metrics(a, inplace=True, percent_top=None)
     sc.pp.normalize_total(a, target_sum=1e4)
     sc.pp.log1p(a)
