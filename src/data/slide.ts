@@ -5,8 +5,9 @@
  */
 
 import { DataError, FormatError, LimitError } from "../core/errors.ts";
-import { decodeImage, openJpegRgb } from "../io/image.ts";
+import { decodeImage, openJpegRgb, pngToRgb } from "../io/image.ts";
 import { MAX_PIXELS, type Picture } from "../io/picture.ts";
+import { streamPng } from "../io/png.ts";
 import type { RandomAccess } from "../io/random_access.ts";
 import { isTiff, openTiff, type TiffLevel } from "../io/tiff.ts";
 import { NO_PIXEL_SIZE, type PixelSize } from "../io/tiff_pixel_size.ts";
@@ -193,8 +194,15 @@ async function openFlat(source: RandomAccess, head: Uint8Array): Promise<Opened>
       return new Uint8Array(band.buffer);
     });
   }
-  const { width, height, data } = decodeImage(bytes, name);
-  return flatLevel(name, width, height, (y, rows) => data.subarray(y * width * 3, (y + rows) * width * 3));
+  // What is neither, decodeImage() refuses by name.
+  if (head[0] !== 0x89) decodeImage(bytes, name);
+  const png = await streamPng(bytes, name, MAX_FLAT_SIDE ** 2);
+  const { width, height, channels, data } = png;
+  pngToRgb({ ...png, height: 0, data: new Uint8Array() }, name); // Refuses now what no band could show.
+  return flatLevel(name, width, height, (y, rows) => {
+    const samples = data.subarray(y * width * channels, (y + rows) * width * channels);
+    return pngToRgb({ ...png, height: rows, data: samples }, name).data;
+  });
 }
 
 function flatLevel(

@@ -90,7 +90,8 @@ export function openJpegRgb(bytes: Uint8Array, name: string, most: number = MAX_
   return { width, height, mode: channels === 1 ? "L" : "CMYK", readRow: readRgb };
 }
 
-function pngToRgb(png: Png, name: string): DecodedImage {
+/** Samples of a PNG, or of some rows of it, to RGB. */
+export function pngToRgb(png: Png, name: string): DecodedImage {
   const { width, height, depth, channels, palette, data } = png;
   if (depth === 16 && channels === 1) {
     throw new FormatError(`Cannot decode ${name}: it is 16-bit grey, expected 8 bits a sample`, {

@@ -63,14 +63,9 @@ type Fail = (offset: number, found: string, expected: string) => never;
  * @throws {FormatError} Naming the byte, what was found and what was expected.
  */
 export function decodePng(bytes: Uint8Array, name: string): Png {
-  const fail: Fail = (offset, found, expected) => {
-    throw new FormatError(`Cannot decode ${name} as PNG: byte ${offset} ${found}, expected ${expected}`, {
-      context: { file: name, offset, found, expected },
-    });
-  };
-  const { header, palette, parts, at } = readChunks(bytes, fail);
+  const fail: Fail = failing(name);
+  const { header, palette, parts, at } = readChunks(bytes, fail, MAX_PIXELS);
   const { width, height, depth, channels } = header;
-  if (header.indexed && palette === undefined) fail(at, "ends a palette picture without palette", "a PLTE chunk");
   const passes = (header.interlaced ? ADAM7 : [[0, 0, 1, 1] as const]).map(([x, y, dx, dy]) => {
     const across = Math.ceil((width - x) / dx);
     const down = Math.ceil((height - y) / dy);
@@ -95,6 +90,95 @@ export function decodePng(bytes: Uint8Array, name: string): Png {
   return { width, height, depth, channels, palette: header.indexed ? palette : undefined, data };
 }
 
+function failing(name: string): Fail {
+  return (offset, found, expected) => {
+    throw new FormatError(`Cannot decode ${name} as PNG: byte ${offset} ${found}, expected ${expected}`, {
+      context: { file: name, offset, found, expected },
+    });
+  };
+}
+
+/** Rows that are inflated before they are unfiltered, and compressed bytes given to the inflater at once. */
+const STREAM_ROWS = 64;
+const STREAM_BYTES = 1 << 16;
+
+/**
+ * As {@linkcode decodePng}, with no more memory than the result takes, for pictures of up to `most` pixels. Interlaced
+ * ones must be small enough for `decodePng`.
+ *
+ * @throws {FormatError} Naming the byte, what was found and what was expected.
+ */
+export async function streamPng(bytes: Uint8Array, name: string, most: number): Promise<Png> {
+  const fail: Fail = failing(name);
+  const { header, palette, parts, at } = readChunks(bytes, fail, most);
+  if (header.interlaced) return decodePng(bytes, name);
+  const { width, height, depth, channels } = header;
+  const stride = Math.ceil(width * channels * depth / 8);
+  const expected = (stride + 1) * height;
+  // Deflate makes at most 1032 bytes of one: what claims more is refused before memory is taken.
+  const compressed = parts.reduce((sum, part) => sum + part.length, 0);
+  if (compressed * 1032 < expected) fail(at, `ends ${compressed} bytes of data`, `enough for ${expected}`);
+  const data = new Uint8Array(width * height * channels);
+  // Above the new rows stands the last one, which a filter of 0 leaves as it is.
+  const rows = new Uint8Array((stride + 1) * (STREAM_ROWS + 1));
+  let filled = stride + 1;
+  let y = 0;
+  const take = (): void => {
+    const down = filled / (stride + 1) - 1;
+    const bad = unfilter(rows, stride, down + 1, Math.max(1, channels * depth >> 3));
+    if (bad !== undefined) {
+      fail(at, `ends data whose row ${y + bad - 1} has filter ${rows[bad * (stride + 1)]}`, "0 to 4");
+    }
+    spread(rows.subarray(stride + 1), { x: 0, y, dx: 1, dy: 1, across: width, down, stride }, header, data);
+    rows.copyWithin(0, filled - stride - 1, filled);
+    rows[0] = 0;
+    filled = stride + 1;
+    y += down;
+  };
+  let total = 0;
+  for await (const piece of inflated(parts, () => fail(at, "ends damaged compressed data", "a zlib stream"))) {
+    total += piece.length;
+    if (total > expected) fail(at, `ends data of more than ${expected} bytes`, `${expected}`);
+    for (let from = 0; from < piece.length;) {
+      const part = piece.subarray(from, from + rows.length - filled);
+      rows.set(part, filled);
+      filled += part.length;
+      from += part.length;
+      if (filled === rows.length) take();
+    }
+  }
+  if (total !== expected) fail(at, `ends data of ${total} bytes`, `${expected}`);
+  if (filled > stride + 1) take();
+  return { width, height, depth, channels, palette: header.indexed ? palette : undefined, data };
+}
+
+/** What the chunks inflate to, piece by piece. */
+async function* inflated(parts: readonly Uint8Array[], damaged: () => never): AsyncGenerator<Uint8Array> {
+  function* slices(): Generator<Uint8Array<ArrayBuffer>> {
+    for (const part of parts) {
+      for (let i = 0; i < part.length; i += STREAM_BYTES) yield part.slice(i, i + STREAM_BYTES);
+    }
+  }
+  const each = slices();
+  const source = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull(controller) {
+      const { value, done } = each.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+  });
+  const reader = source.pipeThrough(new DecompressionStream("deflate")).getReader();
+  try {
+    while (true) {
+      const { value, done } = await reader.read().catch(damaged);
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await reader.cancel().catch(() => {}); // It may have failed already.
+  }
+}
+
 interface Chunks {
   header: Header;
   palette: Uint8Array | undefined;
@@ -103,7 +187,7 @@ interface Chunks {
   at: number;
 }
 
-function readChunks(bytes: Uint8Array, fail: Fail): Chunks {
+function readChunks(bytes: Uint8Array, fail: Fail, most: number): Chunks {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (![0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10].every((b, i) => bytes[i] === b)) fail(0, "begins no PNG", "its magic");
   let header: Header | undefined;
@@ -123,7 +207,7 @@ function readChunks(bytes: Uint8Array, fail: Fail): Chunks {
     }
     if (header === undefined && type !== "IHDR") fail(at, `begins chunk ${type}`, "IHDR first");
     const body = bytes.subarray(at + 8, end);
-    if (type === "IHDR") header = readHeader(body, at + 8, fail);
+    if (type === "IHDR") header = readHeader(body, at + 8, fail, most);
     else if (type === "PLTE") {
       if (length === 0 || length % 3 !== 0 || length > 768) {
         fail(at, `has a palette of ${length} bytes`, "1 to 256 colours");
@@ -134,16 +218,18 @@ function readChunks(bytes: Uint8Array, fail: Fail): Chunks {
       fail(at, `has critical chunk ${JSON.stringify(type)}`, "one of the standard");
     }
     at = end + 4;
-    if (type === "IEND") return { header: header!, palette, parts, at };
+    if (type !== "IEND") continue;
+    if (header!.indexed && palette === undefined) fail(at, "ends a palette picture without palette", "a PLTE chunk");
+    return { header: header!, palette, parts, at };
   }
 }
 
-function readHeader(body: Uint8Array, at: number, fail: Fail): Header {
+function readHeader(body: Uint8Array, at: number, fail: Fail, most: number): Header {
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
   if (body.length !== 13) fail(at, `has a header of ${body.length} bytes`, "13");
   const [width, height] = [view.getUint32(0), view.getUint32(4)];
-  if (width === 0 || height === 0 || width * height > MAX_PIXELS) {
-    fail(at, `claims ${width}x${height} pixels`, `1 to ${MAX_PIXELS}`);
+  if (width === 0 || height === 0 || width * height > most) {
+    fail(at, `claims ${width}x${height} pixels`, `1 to ${most}`);
   }
   const depth = body[8]!;
   const type = TYPES[body[9]!];

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { FormatError, LimitError } from "../../src/core/errors.ts";
+import { Rng } from "../../src/core/rng.ts";
 import { bestLevel, openSlide, type Slide } from "../../src/data/slide.ts";
-import { decodeImage } from "../../src/io/image.ts";
 import type { Picture } from "../../src/io/picture.ts";
 import { fromBytes, type RandomAccess } from "../../src/io/random_access.ts";
+import { mutate } from "../io/mutate.ts";
 import { Sha256 } from "../../src/io/zlib.ts";
 
 const fixtures = new URL("../fixtures/", import.meta.url);
@@ -115,3 +116,25 @@ Deno.test("Regions and files that cannot be are refused", async () => {
   await assert.rejects(openSlide(fromBytes(jpeg, "wide.jpg")), FormatError);
 });
 
+Deno.test("Flat pictures give PIL's bytes, and say what is wrong with them", async () => {
+  const pictures = JSON.parse(Deno.readTextFileSync(new URL("images/expected.json", fixtures))) as Record<
+    string,
+    { sha256: string }
+  >;
+  for (const [name, { sha256 }] of Object.entries(pictures)) {
+    const bytes = Deno.readFileSync(new URL(`images/${name}`, fixtures));
+    if (name.startsWith("png_type0_depth16")) {
+      await assert.rejects(openSlide(fromBytes(bytes, name)), /16-bit grey/);
+      continue;
+    }
+    assert.deepEqual([name, sha(await readWhole(await openSlide(fromBytes(bytes, name)), 0))], [name, sha256]);
+    for (let i = 0; i < 20; i++) {
+      const mutant = mutate(bytes, new Rng(9, i));
+      try {
+        await readWhole(await openSlide(fromBytes(mutant, name)), 0);
+      } catch (error) {
+        assert.ok(error instanceof FormatError, `${name} ${i}: ${(error as Error).stack}`);
+      }
+    }
+  }
+});
