@@ -146,32 +146,40 @@ export class CsrBuilder {
 export class RowSum {
   readonly #sums: Float64Array;
   readonly #seen: Uint8Array;
-  #touched: number[] = [];
+  readonly #touched: Uint32Array;
+  #count = 0;
 
   /** A row of zeros. */
   constructor(columns: number) {
     this.#sums = new Float64Array(columns);
     this.#seen = new Uint8Array(columns);
+    this.#touched = new Uint32Array(columns);
   }
 
   /** Adds to one column. */
   add(column: number, value: number): void {
     if (this.#seen[column] === 0) {
       this.#seen[column] = 1;
-      this.#touched.push(column);
+      this.#touched[this.#count++] = column;
     }
     this.#sums[column]! += value;
   }
 
   /** Writes the row to `out`, ends it there, and is zero again. */
   flush(out: CsrBuilder): void {
-    const columns = Uint32Array.from(this.#touched).sort();
-    for (const column of columns) {
+    // Looking at every column is cheaper than sorting more than a few of them.
+    const all = this.#count * 32 > this.#seen.length;
+    const columns = this.#touched.subarray(0, this.#count);
+    if (!all) columns.sort();
+    const end = all ? this.#seen.length : this.#count;
+    for (let k = 0; k < end; k++) {
+      const column = all ? k : columns[k]!;
+      if (this.#seen[column] === 0) continue;
       out.push(column, this.#sums[column]!);
       this.#sums[column] = 0;
       this.#seen[column] = 0;
     }
-    this.#touched = [];
+    this.#count = 0;
     out.endRow();
   }
 }
