@@ -56,6 +56,8 @@ import matmul_nt_flat_wgsl from "../../kernels/matmul_nt_flat.wgsl" with { type:
 import matmul_reduce_wgsl from "../../kernels/matmul_reduce.wgsl" with { type: "text" };
 import matmul_tn_wgsl from "../../kernels/matmul_tn.wgsl" with { type: "text" };
 import matmul_tn_flat_wgsl from "../../kernels/matmul_tn_flat.wgsl" with { type: "text" };
+import mmd_bwd_wgsl from "../../kernels/mmd_bwd.wgsl" with { type: "text" };
+import mmd_kernel_wgsl from "../../kernels/mmd_kernel.wgsl" with { type: "text" };
 import negative_binomial_bwd_wgsl from "../../kernels/negative_binomial_bwd.wgsl" with { type: "text" };
 import negative_binomial_fwd_wgsl from "../../kernels/negative_binomial_fwd.wgsl" with { type: "text" };
 import negative_binomial_fwd_flat_wgsl from "../../kernels/negative_binomial_fwd_flat.wgsl" with { type: "text" };
@@ -69,6 +71,7 @@ import patch_embed_bwd_weight_flat_wgsl from "../../kernels/patch_embed_bwd_weig
 import patch_embed_flat_wgsl from "../../kernels/patch_embed_flat.wgsl" with { type: "text" };
 import permute_wgsl from "../../kernels/permute.wgsl" with { type: "text" };
 import permute_tiled_wgsl from "../../kernels/permute_tiled.wgsl" with { type: "text" };
+import proximity_wgsl from "../../kernels/proximity.wgsl" with { type: "text" };
 import random_wgsl from "../../kernels/random.wgsl" with { type: "text" };
 import reduce_bwd_wgsl from "../../kernels/reduce_bwd.wgsl" with { type: "text" };
 import reduce_middle_wgsl from "../../kernels/reduce_middle.wgsl" with { type: "text" };
@@ -953,6 +956,36 @@ export const matmul_tn_flat: Kernel<{ a: "in"; b: "in"; y?: "out"; part?: "out" 
   grid: (d) => [Math.ceil(d.M!/(d.LM!*d.MG!*4)), Math.ceil(d.N!/(d.LN!*d.NG!*4)), d.Z!],
 };
 
+/** gradient of the discrepancy with respect to a block of points. */
+export const mmd_bwd: Kernel<{ y: "in"; ru: "in"; rv: "in"; uy: "in"; vx: "in"; dloss: "in"; dy: "out" }, { at: number; factor: number }, Record<never, never>> = {
+  name: "mmd_bwd",
+  source: mmd_bwd_wgsl,
+  libs: [],
+  tensors: [{"name":"y","access":"in","optional":false,"dims":[{"coef":1,"name":"N"},{"coef":1,"name":"E"}],"elem":"f32","pack":1},{"name":"ru","access":"in","optional":false,"dims":[{"coef":1,"name":"R"}],"elem":"f32","pack":1},{"name":"rv","access":"in","optional":false,"dims":[{"coef":1,"name":"R"}],"elem":"f32","pack":1},{"name":"uy","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"E"}],"elem":"f32","pack":1},{"name":"vx","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"E"}],"elem":"f32","pack":1},{"name":"dloss","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"dy","access":"out","optional":false,"dims":[{"coef":1,"name":"N"},{"coef":1,"name":"E"}],"elem":"f32","pack":1}],
+  dims: ["N","E","R"],
+  params: [{"name":"at","type":"u32"},{"name":"factor","type":"f32"}],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.R!*d.E!/d.WG!)],
+};
+
+/** Gaussian kernels of a block of points, in place of their dot products. */
+export const mmd_kernel: Kernel<{ s: "inout"; na: "in"; nb: "in" }, Record<never, never>, { f: "value" | "slope" }> = {
+  name: "mmd_kernel",
+  source: mmd_kernel_wgsl,
+  libs: [],
+  tensors: [{"name":"s","access":"inout","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"N"}],"elem":"f32","pack":1},{"name":"na","access":"in","optional":false,"dims":[{"coef":1,"name":"R"}],"elem":"f32","pack":1},{"name":"nb","access":"in","optional":false,"dims":[{"coef":1,"name":"N"}],"elem":"f32","pack":1}],
+  dims: ["R","N"],
+  params: [],
+  options: {"f":["value","slope"]},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.R!*d.N!/d.WG!)],
+};
+
 /** gradient of the mean negative log-likelihood with respect to y. */
 export const negative_binomial_bwd: Kernel<{ y: "in"; x: "in"; dloss: "in"; dy: "out" }, { alpha: number }, Record<never, never>> = {
   name: "negative_binomial_bwd",
@@ -1146,6 +1179,21 @@ export const permute_tiled: Kernel<{ x: "in"; y: "out" }, Record<never, never>, 
   limits: [],
   fold: true,
   grid: (d) => [d.B!*Math.ceil(d.R!/32)*Math.ceil(d.C!/32)],
+};
+
+/** weights that fall with the distance of points on the unit sphere. */
+export const proximity: Kernel<{ s: "in"; w: "out" }, { c: number; least: number }, { d: "squared" | "plain" }> = {
+  name: "proximity",
+  source: proximity_wgsl,
+  libs: [],
+  tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"w","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"B"}],"elem":"f32","pack":1}],
+  dims: ["B"],
+  params: [{"name":"c","type":"f32"},{"name":"least","type":"f32"}],
+  options: {"d":["squared","plain"]},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.B!*d.B!/d.WG!)],
 };
 
 /** noise by counter; uniform in [0, 1), standard normal by Box-Muller on pairs, or 1 with probability `rate`. */

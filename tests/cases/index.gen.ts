@@ -19,11 +19,15 @@ import { cases as layernorm } from "./layernorm.ts";
 import { cases as leaky_relu } from "./leaky_relu.ts";
 import { cases as linear } from "./linear.ts";
 import { cases as log } from "./log.ts";
+import { cases as loss_contrastive } from "./loss_contrastive.ts";
+import { cases as loss_gene } from "./loss_gene.ts";
 import { cases as matmul } from "./matmul.ts";
+import { cases as mmd } from "./mmd.ts";
 import { cases as negative_binomial } from "./negative_binomial.ts";
 import { cases as normalize_image } from "./normalize_image.ts";
 import { cases as patch_embed } from "./patch_embed.ts";
 import { cases as permute } from "./permute.ts";
+import { cases as proximity } from "./proximity.ts";
 import { cases as random } from "./random.ts";
 import { cases as reduce } from "./reduce.ts";
 import { cases as relu } from "./relu.ts";
@@ -43,4 +47,4 @@ import { cases as token } from "./token.ts";
 import { cases as topk } from "./topk.ts";
 
 /** Every file of this folder, by name. */
-export const index = { abs, adamw, attention, batchnorm, binary, clamp, concat, cross_entropy, dropout, exp, gather, gelu, gradient_reversal, info_nce, l2_normalize, layernorm, leaky_relu, linear, log, matmul, negative_binomial, normalize_image, patch_embed, permute, random, reduce, relu, resample_positions, resize, scale, scatter, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk } as const;
+export const index = { abs, adamw, attention, batchnorm, binary, clamp, concat, cross_entropy, dropout, exp, gather, gelu, gradient_reversal, info_nce, l2_normalize, layernorm, leaky_relu, linear, log, loss_contrastive, loss_gene, matmul, mmd, negative_binomial, normalize_image, patch_embed, permute, proximity, random, reduce, relu, resample_positions, resize, scale, scatter, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk } as const;

@@ -1,0 +1,55 @@
+/**
+ * What losses between predicted and measured expression share: their signature and the check of their inputs.
+ *
+ * @module
+ */
+
+import { LimitError, ShapeError } from "../core/errors.ts";
+import { expectShape, formatShape } from "../core/shape.ts";
+import type { Plan } from "../graph/plan.ts";
+import type { Tensor } from "../graph/tensor.ts";
+
+/** Options of {@linkcode GeneLoss}; each loss reads those it needs. */
+export interface GeneLossOptions {
+  /** Standard deviation of each gene over the training split, `[G]`, f32: for the standardised losses. */
+  std?: Tensor | undefined;
+  /** Least standard deviation; default 1e-3. With 0 a gene that never varies is divided by 1e-8, as in SEAL. */
+  floor?: number;
+  /** What the targets alone add to `negbin`, `[1]`, f32; see `negativeBinomialConstant`. */
+  constant?: Tensor | undefined;
+}
+
+/**
+ * Appends a loss of a prediction `y` against a target `x`, both `[B, G]`, f32; returns `[1]`, f32. The target gets no
+ * gradient.
+ */
+export type GeneLoss = (g: Plan, y: Tensor, x: Tensor, options?: GeneLossOptions) => Tensor;
+
+/**
+ * Checks the two matrices of a loss.
+ *
+ * @param rows Fewest rows the formula needs.
+ * @throws {ShapeError} If they are no matrices of one shape with an element, or have too few rows.
+ */
+export function expectPair(loss: string, y: Tensor, x: Tensor, rows = 1): void {
+  if (y.shape.length !== 2 || !y.size || y.dim(0) < rows) {
+    const wanted = rows > 1 ? `[B, G] with at least ${rows} rows` : "[B, G] with an element";
+    throw new ShapeError(`Cannot run ${loss}: the first matrix is ${formatShape(y.shape)}, wanted ${wanted}`, {
+      ...(rows > 1 && y.shape.length === 2 && { hint: "Drop the last batch of an epoch when one row is left" }),
+      context: { op: loss, given: y.shape },
+    });
+  }
+  expectShape(loss, "the second matrix", x.shape, y.shape);
+}
+
+/**
+ * Checks a number of a loss.
+ *
+ * @throws {LimitError} If it does not hold.
+ */
+export function expectNumber(loss: string, key: string, given: number, holds: boolean, wanted: string): void {
+  if (holds) return;
+  throw new LimitError(`Cannot run ${loss}: ${key} is ${given}, wanted ${wanted}`, {
+    context: { op: loss, limit: key, given: String(given) },
+  });
+}
