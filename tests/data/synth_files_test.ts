@@ -206,5 +206,7 @@ Deno.test("profile bench lies as HEST-Benchmark does, in files of 2024", async (
   patches.close();
   const lines = Deno.readTextFileSync(`${out}/SYN/splits/test_2.csv`).trim().split("\n");
   assert.deepEqual(lines.slice(1), ["SYN2,patches/SYN2.h5,adata/SYN2.h5ad"]);
+  const { genes } = JSON.parse(Deno.readTextFileSync(`${out}/SYN/var_50genes.json`));
+  assert.deepEqual([genes.length, genes], [50, genes.toSorted()]);
   assert.throws(() => planSynth({ profile: "bench", slides: 3 }), { name: "ConfigError" });
 });

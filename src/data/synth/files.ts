@@ -12,8 +12,9 @@ import { writePatches } from "../../io/patches_write.ts";
 import { writeTiff } from "../../io/tiff_write.ts";
 import { cutPatch, halve, PATCH_PIXEL_SIZE } from "./crop.ts";
 import { type GeneModel, GENES } from "./genes.ts";
+import { panelOf } from "./panel.ts";
 import { sampleId, type SynthPlan } from "./plan.ts";
-import { compressed, metadataOf, type SynthSample, tissueGeoJson } from "./sample.ts";
+import { compressed, geneTable, metadataOf, type SynthSample, tissueGeoJson } from "./sample.ts";
 import type { Slide } from "./slide.ts";
 
 /** Long edge of the small picture in an expression file, pixels. */
@@ -118,9 +119,16 @@ async function writeTruth(
   });
 }
 
-/** Files of the data set as a whole: splits and catalogue. Texts by path. */
-export function sharedFiles(plan: SynthPlan, slides: readonly Slide[]): Record<string, string> {
+/** Files of the data set as a whole: splits, gene panel and catalogue. Texts by path. */
+export function sharedFiles(plan: SynthPlan, slides: readonly Slide[], model: GeneModel): Record<string, string> {
   const files: Record<string, string> = {};
+  if (plan.folds.length > 0) {
+    // HEST-Benchmark looks at all samples of a task; one split's panel must not see its test slides.
+    const seen = plan.bench ? slides : slides.filter(({ slide }) => !plan.folds[0]!.includes(slide));
+    const { genes } = geneTable(plan, model);
+    const panel = panelOf(seen, model).map((g) => genes[g]!).sort();
+    files[plan.bench ? "SYN/var_50genes.json" : "var_50genes.json"] = `${JSON.stringify({ genes: panel })}\n`;
+  }
   for (const [fold, test] of plan.folds.entries()) {
     const table = (part: readonly Slide[]) =>
       csvLine(["sample_id", "patches_path", "expr_path"]) +

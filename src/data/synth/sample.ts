@@ -56,7 +56,7 @@ export function makeSample(plan: SynthPlan, slide: Slide, model: GeneModel): Syn
     expression,
     counts: has("permute-counts") ? permuted(slide, expression.counts) : expression.counts,
     barcodes: names,
-    ...geneTable(model, has),
+    ...geneTable(plan, model),
     obsColumns: obsColumns(slide, spatial, has("bytes-cellid")),
     spatial,
     generation,
@@ -73,11 +73,12 @@ function permuted({ random, spots }: Slide, counts: Uint16Array): Uint16Array {
   return out;
 }
 
-function geneTable({ names }: GeneModel, has: (trap: Trap) => boolean): Pick<SynthSample, "genes" | "geneColumns"> {
+/** Names of the genes as the files have them. */
+export function geneTable({ traps }: SynthPlan, { names }: GeneModel): Pick<SynthSample, "genes" | "geneColumns"> {
   const identifiers = names.map((_, g) => `ENSG${String(90000000000 + g)}`);
   const feature_types = names.map(() => "Gene Expression");
-  if (has("ensembl")) return { genes: identifiers, geneColumns: { gene_name: names, feature_types } };
-  const genes = has("dup-genes") ? [names[0]!, names[0]!, ...names.slice(2)] : names;
+  if (traps.includes("ensembl")) return { genes: identifiers, geneColumns: { gene_name: names, feature_types } };
+  const genes = traps.includes("dup-genes") ? [names[0]!, names[0]!, ...names.slice(2)] : names;
   return { genes, geneColumns: { gene_ids: identifiers, feature_types } };
 }
 

@@ -65,7 +65,7 @@ export async function writeSynth(
   const before = begin(disk, out, plan, options.overwrite === true);
   const slides = slidesOf(plan);
   const model = geneModel(plan.seed);
-  const shared = sharedFiles(plan, slides);
+  const shared = sharedFiles(plan, slides, model);
   const files = [
     ...slides.flatMap((slide) => Object.values(samplePaths(plan, sampleId(slide)))),
     ...Object.keys(shared),
