@@ -75,8 +75,7 @@ function* readSamples(layout: TiffLayout, index: number, samples: number, name: 
   }
   const data = yield [offset, compression === "none" ? expected : length];
   if (compression === "JPEG") return jpegSamples(layout, data, index, rows, name);
-  // Some writers fill the last strip up, so that more than expected may come.
-  const raw = expand(compression, data, stride * chunkHeight);
+  const raw = expand(compression, data, expected, stride * chunkHeight);
   if (raw === undefined) {
     throw tiffError(name, offset, `begins damaged ${compression} data of chunk ${index}`, "a whole stream");
   }
@@ -93,10 +92,11 @@ function* readSamples(layout: TiffLayout, index: number, samples: number, name: 
   return out;
 }
 
-function expand(compression: Compression, data: Uint8Array, most: number): Uint8Array | undefined {
-  if (compression === "LZW") return expandLzw(data, most);
-  if (compression === "PackBits") return expandPackBits(data, most);
-  // Deflate that gives more than a chunk is damaged.
+/** Decompressed bytes, of which `expected` are wanted; undefined where the data is damaged. */
+function expand(compression: Compression, data: Uint8Array, expected: number, most: number): Uint8Array | undefined {
+  if (compression === "LZW") return expandLzw(data, expected);
+  if (compression === "PackBits") return expandPackBits(data, expected);
+  // Some writers fill the last strip up to a whole one; what gives more is damaged.
   return compression === "Deflate" ? inflate(data, most) : data;
 }
 

@@ -64,7 +64,7 @@ const TYPE_BYTES: Readonly<Record<number, number>> = {
 /** Directories a file may have, entries a directory may have, and bytes all values of a file may take. */
 const MAX_IFDS = 4096;
 const MAX_ENTRIES = 4096;
-const MAX_VALUES = 1 << 28;
+const MAX_VALUES = 1 << 26;
 
 /** A computation that asks for ranges of bytes, so that files and arrays share it. */
 export type Reading<T> = Generator<readonly [offset: number, length: number], T, Uint8Array<ArrayBuffer>>;

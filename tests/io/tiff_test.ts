@@ -179,3 +179,46 @@ async function readWhole(bytes: Uint8Array): Promise<void> {
     for (let i = 0; i < Math.min(count, 8); i++) await read(i);
   }
 }
+
+Deno.test("A BigTIFF beyond 4 GiB is read by range", async () => {
+  const directoryAt = 5_000_000_000;
+  const tileAt = 5_500_000_000;
+  const entries: [tag: number, type: number, value: number][] = [
+    [256, 4, 16],
+    [257, 4, 16],
+    [258, 3, 8],
+    [259, 3, 1],
+    [262, 3, 1],
+    [322, 3, 16],
+    [323, 3, 16],
+    [324, 16, tileAt],
+    [325, 16, 256],
+  ];
+  const head = new DataView(new ArrayBuffer(16));
+  head.setUint32(0, 0x4d4d_002b);
+  head.setUint16(4, 8);
+  head.setBigUint64(8, BigInt(directoryAt));
+  const directory = new DataView(new ArrayBuffer(8 + 20 * entries.length + 8));
+  directory.setBigUint64(0, BigInt(entries.length));
+  entries.forEach(([tag, type, value], i) => {
+    directory.setUint16(8 + 20 * i, tag);
+    directory.setUint16(10 + 20 * i, type);
+    directory.setBigUint64(12 + 20 * i, 1n);
+    if (type === 3) directory.setUint16(20 + 20 * i, value);
+    else if (type === 4) directory.setUint32(20 + 20 * i, value);
+    else directory.setBigUint64(20 + 20 * i, BigInt(value));
+  });
+  const places: [number, ArrayBuffer][] = [[0, head.buffer], [directoryAt, directory.buffer], [
+    tileAt,
+    new Uint8Array(256).map((_, i) => i).buffer,
+  ]];
+  const { levels } = await openTiff({
+    name: "large.tif",
+    size: 6_000_000_000,
+    read: (offset, length) => {
+      const [at, buffer] = places.findLast(([at]) => at <= offset)!;
+      return Promise.resolve(new Uint8Array(buffer.slice(offset - at, offset - at + length)));
+    },
+  });
+  assert.deepEqual(await levels[0]!.read(0), new Uint8Array(768).map((_, i) => Math.floor(i / 3)));
+});
