@@ -244,6 +244,27 @@ export function selectRows(matrix: Matrix, rows: ArrayLike<number>): Matrix {
   return { kind: "csr", rows: rows.length, columns: matrix.columns, indptr, indices, data };
 }
 
+/**
+ * Matrices of equal width below each other, compressed.
+ *
+ * @throws {ShapeError} If their widths differ.
+ */
+export function stackRows(matrices: readonly Matrix[]): Csr {
+  const columns = matrices[0]?.columns ?? 0;
+  const other = matrices.find((matrix) => matrix.columns !== columns);
+  if (other !== undefined) {
+    throw new ShapeError(`Cannot stack matrices: ${other.columns} columns, ${columns} as the first wanted`);
+  }
+  const out = new CsrBuilder(matrices.reduce((sum, matrix) => sum + matrix.rows, 0), columns);
+  for (const matrix of matrices) {
+    for (let i = 0; i < matrix.rows; i++) {
+      visitRow(matrix, i, (column, value) => out.push(column, value));
+      out.endRow();
+    }
+  }
+  return out.finish();
+}
+
 /** The given columns, none of them twice, in the given order and the same layout. */
 export function selectColumns(matrix: Matrix, columns: ArrayLike<number>): Matrix {
   const { rows } = matrix;

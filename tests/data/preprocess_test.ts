@@ -12,6 +12,7 @@ import { logNormalize } from "../../src/data/normalise.ts";
 import { preprocess, type PreprocessOptions, rankGenes, selectPreprocessed } from "../../src/data/preprocess.ts";
 import { mix } from "../../src/data/stripes.ts";
 import fixture from "../fixtures/omics/preprocess.json" with { type: "json" };
+import { hashedSample } from "./hashed_sample.ts";
 
 /** Each number within `tolerance`; null stands for NaN. */
 function near(got: ArrayLike<number>, want: readonly (number | null)[], tolerance: number, what = ""): void {
@@ -114,32 +115,16 @@ Deno.test("seuratGenes() reproduces the larger worked example", () => {
   near(best.map((j) => found.scores[genes.indexOf(`G${j}`)]!), [...scores, .969943, .935576, .873767, .774861], 1e-5);
 });
 
-/** The sample of tests/reference/omics.py. */
-function hashed(): { table: Expression; rows: number[]; columns: number[] } {
-  const [rows, columns]: [number[], number[]] = [[], []];
-  for (let r = 0; r < 12; r++) for (let c = r % 2; c < 20; c += 2) rows.push(r), columns.push(c);
-  const names = range(420).map((j) => `Gene${j}`);
-  names.splice(10, 4, "BLANK_0003", "NegControlProbe_0001", "ambiguous-1", "gene3");
-  const counts = rows.map((r, i) =>
-    names.map((_, j) => {
-      const u = mix(i * 420 + j + 1) / 2 ** 32;
-      const rate = 0.05 * 2 ** (mix(j + 77) % 10) * (1 + mix(i + 991) % 4) * (j % 7 === 0 && r > 5 ? 4 : 1);
-      return i === 5 ? 0 : Math.floor(rate * (u * u * u * u));
-    })
-  );
-  return { table: expression("HASHED", rows.map((_, i) => `spot${i}`), names, named(counts).matrix), rows, columns };
-}
-
-function hashedSample(options: PreprocessOptions = {}, matrix: (m: Matrix) => Matrix = (m) => m) {
-  const { table, rows, columns } = hashed();
-  return preprocess({ ...table, matrix: matrix(table.matrix) }, { technology: "Visium", rows, columns }, options);
+function hashedLayers(options: PreprocessOptions = {}, layout: (m: Matrix) => Matrix = (m) => m) {
+  const { table, rows, columns } = hashedSample();
+  return preprocess({ ...table, matrix: layout(table.matrix) }, { technology: "Visium", rows, columns }, options);
 }
 
 Deno.test("preprocess() agrees with scanpy: names, spots, both layers", () => {
-  const { table } = hashed();
+  const { table } = hashedSample();
   assert.equal(columnSums(table.matrix).reduce((a, b) => a + b), fixture.rawTotal);
   for (const layout of [(m: Matrix) => m, toCsr]) {
-    const { own, context, keep, report } = hashedSample({}, layout);
+    const { own, context, keep, report } = hashedLayers({}, layout);
     assert.deepEqual([own.genes, own.spots], [fixture.genes, fixture.spots]);
     assert.deepEqual(report.genes.controls, ["BLANK_0003", "NEGCONTROLPROBE_0001", "AMBIGUOUS-1"]);
     assert.deepEqual(report.genes.duplicates, ["GENE3"]);
@@ -156,13 +141,13 @@ Deno.test("preprocess() agrees with scanpy: names, spots, both layers", () => {
 });
 
 Deno.test("Both flavours and the means choose scanpy's genes", () => {
-  const sample = hashedSample();
+  const sample = hashedLayers();
   const seurat = seuratGenes(sample.own.matrix);
   near(seurat.means, fixture.seurat.means, 1e-5);
   near(seurat.scores, fixture.seurat.scores, 1e-5);
   assert.deepEqual(rankGenes(sample, "hvg", 100).sort(), fixture.seurat.top);
   assert.deepEqual(rankGenes(sample, "heg", 100), fixture.heg);
-  const raw = hashedSample({ geneNorm: "none" });
+  const raw = hashedLayers({ geneNorm: "none" });
   const v3 = seuratV3Genes(raw.own.matrix);
   v3.scores.forEach((score, j) => near([score / fixture.seuratV3.scores[j]!], [1], 1e-5));
   // Two genes of equal counts in other spots score the same; numpy's sort swaps them.

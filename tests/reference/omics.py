@@ -70,6 +70,23 @@ def preprocess(places, names, counts):
     return adata, [len(m) for m in members]
 
 
+def panel(names, counts, k=30):
+    """Gene panel by HEST's rule, without ambiguous features: in a tenth of the spots of every sample, then dispersion."""
+    unique = pd.Index(names)
+    parts = [counts[:50], counts[50:]]
+    often = [(part > 0).sum(0) >= np.ceil(0.1 * len(part)) for part in parts]
+    keep = often[0] & often[1] & ~unique.str.contains("BLANK|Control|ambiguous")
+    adata = ad.AnnData(np.concatenate([part[:, keep] for part in parts]), var=pd.DataFrame(index=unique[keep]))
+    means = np.argsort(-adata.X.astype(np.float64).mean(0), kind="stable")[:k]
+    sc.pp.log1p(adata)
+    found = sc.pp.highly_variable_genes(adata, n_top_genes=k, inplace=False)
+    return {
+        "eligible": int(keep.sum()),
+        "var": sorted(adata.var_names[found["highly_variable"].to_numpy()]),
+        "mean": sorted(adata.var_names[means]),
+    }
+
+
 def main():
     warnings.simplefilter("ignore")
     places, names, counts = sample()
@@ -116,6 +133,7 @@ def main():
             "top": list(v3.sort_values("highly_variable_rank").index[:100]),
         },
         "heg": [adata.var_names[j] for j in np.argsort(-adata.X.astype(np.float64).mean(0), kind="stable")[:100]],
+        "panel": panel(names, counts),
         "loess": curves,
         "makeUnique": [unique, list(frame.var_names)],
         "permutations": {
