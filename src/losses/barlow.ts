@@ -53,14 +53,23 @@ export function barlow(g: Plan, y: Tensor, x: Tensor): Tensor {
   return correlate(g, y, x, 0.05, 5e-3, 1e-9);
 }
 
-/** {@linkcode barlow} with lambda 0: each gene on its own. */
+/**
+ * {@linkcode barlow} with lambda 0: each gene on its own.
+ *
+ * @throws {ShapeError} If the shapes differ, are empty or have one row.
+ */
 export function barlowSoft(g: Plan, y: Tensor, x: Tensor): Tensor {
   expectPair("barlow_soft", y, x, 2);
   return correlate(g, y, x, 0.05, 0, 1e-9);
 }
 
-/** {@linkcode barlowSoft} plus the mean squared error. */
+/**
+ * {@linkcode barlowSoft} plus the mean squared error.
+ *
+ * @throws {ShapeError} If the shapes differ, are empty or have one row.
+ */
 export function barlowMse(g: Plan, y: Tensor, x: Tensor): Tensor {
+  expectPair("barlow_mse", y, x, 2);
   return add(g, barlowSoft(g, y, x), mse(g, y, x));
 }
 
@@ -71,7 +80,9 @@ export function barlowMse(g: Plan, y: Tensor, x: Tensor): Tensor {
  * @throws {ConfigError} If `std` is missing.
  */
 export function barlowStdMse(g: Plan, y: Tensor, x: Tensor, options: GeneLossOptions = {}): Tensor {
-  return add(g, barlowSoft(g, y, x), affine(g, standardizedMse(g, y, x, options), 5));
+  expectPair("barlow_std_mse", y, x, 2);
+  const error = affine(g, standardizedMse(g, y, x, options), 5);
+  return add(g, barlowSoft(g, y, x), error);
 }
 
 /**

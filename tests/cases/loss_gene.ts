@@ -4,6 +4,7 @@
  */
 
 import { GENE_LOSSES } from "../../src/losses/registry.ts";
+import { matmulCost } from "../../src/ops/matmul.ts";
 import { type Input, normal, type OpCase, uniform } from "../case.ts";
 import { barlowRef, pccRef, plsRef, pointwiseRef, rowsOf } from "../ref/losses.ts";
 import { mmdRef } from "../ref/mmd.ts";
@@ -63,4 +64,6 @@ export const cases: readonly OpCase[] = [
   // The slope there is some 3e4 and changes within the step of a difference: the value and finiteness are checked.
   of("barlow_soft", 4, 3, { name: "barlow_soft 4x3, a constant gene", y: constant, wrt: [] }),
   of("barlow_std_mse", 67, 130),
+  of("barlow_std_mse", 384, 2000, { perf: { flops: 25 * 384 * 2000, bytes: 8 * 384 * 2000 }, benchOnly: true }),
+  of("barlow", 384, 2000, { perf: matmulCost({ B: 2, M: 384, N: 384, K: 2000 }), benchOnly: true }),
 ];
