@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console
 /**
  * Joins the engine's bench records with those of `tests/reference/torch_bench.py` into one table of ratios.
  *

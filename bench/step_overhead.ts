@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console
 /**
  * JavaScript time of replaying a recorded training step of a ViT-B (batch 1, all weights trained), without the device's own:
  * encoding and submitting are timed, waiting is not.

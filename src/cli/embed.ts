@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console
 /**
  * `embed`: patches and picture folders to features.
  *

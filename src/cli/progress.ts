@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console
 /**
  * Progress on stderr: a line that is rewritten on a terminal, plain lines every few seconds elsewhere.
  *

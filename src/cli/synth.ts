@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console
 /**
  * `synth`: the deterministic synthetic data set, laid out as HEST-1k or HEST-Benchmark.
  *

@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console
 /**
  * `train`: trains the supervised example on this machine's GPU.
  *

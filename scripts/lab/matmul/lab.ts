@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console
 /**
  * Matmul laboratory: times kernel variants against each other and checks sampled elements.
  *
