@@ -10,7 +10,7 @@
 import { csvLine, shortF32 } from "../io/csv.ts";
 import type { Disk } from "../io/disk.ts";
 import { H5Writer } from "../io/h5_write.ts";
-import { fillH5ad } from "../io/h5ad_elements.ts";
+import { encode, writeH5ad } from "../io/h5ad_write.ts";
 import { npyHeader } from "../io/npy.ts";
 
 /** All of a feature file but the features. */
@@ -93,23 +93,27 @@ async function writeH5(disk: Disk, path: string, table: FeatureTable, rows: Rows
 }
 
 async function writeAnndata(disk: Disk, path: string, table: FeatureTable, rows: RowsReader): Promise<void> {
+  const begin = await H5Writer.prepare();
   const { count, dim, coords, coordsAttributes = {} } = table;
   const index = table.rowNames?.values ?? Array.from({ length: count }, (_, i) => String(i));
   // scanpy plots spots at their centres.
   const size = coordsAttributes["coords_of"] === "top-left" ? coordsAttributes["patch_size_level0"] : undefined;
   const half = typeof size === "number" ? size / 2 : 0;
   const spatialOf = half > 0 ? "centre" : coordsAttributes["coords_of"] ?? "unknown";
-  await fillH5ad(disk, path, (file) => {
-    features(file.h5, "/X", table, rows);
-    file.encoded("/X", "array", "0.2.0");
-    file.frame("/obs", index);
-    file.frame("/var", Array.from({ length: dim }, (_, i) => `f${i}`));
-    if (coords !== undefined) {
-      file.array("/obsm/spatial", "f8", [count, 2], Float64Array.from(coords, (v) => v + half));
-    }
-    file.dict("/uns/embedding");
-    const facts = { ...table.attributes, ...(coords === undefined ? {} : { spatial_of: spatialOf }) };
-    for (const [name, value] of Object.entries(facts)) file.scalar(`/uns/embedding/${name}`, value);
+  const spatial = coords && { shape: [count, 2], values: Float64Array.from(coords, (v) => v + half) };
+  disk.writeAnywhere(path, (file) => {
+    const h5 = begin(file);
+    writeH5ad(h5, {
+      obs: { index },
+      var: { index: Array.from({ length: dim }, (_, i) => `f${i}`) },
+      x(h5, place) {
+        features(h5, place, table, rows);
+        encode(h5, place, "array", "0.2.0");
+      },
+      obsm: spatial === undefined ? {} : { spatial },
+      uns: { embedding: { ...table.attributes, ...(coords === undefined ? {} : { spatial_of: spatialOf }) } },
+    });
+    h5.close();
   });
 }
 

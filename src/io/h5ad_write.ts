@@ -40,7 +40,8 @@ export type NewUns = string | number | NewArray | { readonly [key: string]: NewU
 export interface NewH5ad {
   readonly obs: NewFrame;
   readonly var: NewFrame;
-  readonly x: Matrix;
+  /** A matrix, or what writes one to the place it is given, marked by {@linkcode encode}. */
+  readonly x: Matrix | ((h5: H5Writer, path: string) => void);
   readonly layers?: Readonly<Record<string, Matrix>>;
   readonly obsm?: Readonly<Record<string, NewArray>>;
   readonly uns?: { readonly [key: string]: NewUns };
@@ -68,7 +69,8 @@ export function writeH5ad(h5: H5Writer, content: NewH5ad, layout: H5adLayout = {
   encode(h5, "/", "anndata", "0.1.0");
   writeFrame(h5, "/obs", content.obs);
   writeFrame(h5, "/var", content.var);
-  writeMatrix(h5, "/X", content.x, shape, layout);
+  if (typeof content.x === "function") content.x(h5, "/X");
+  else writeMatrix(h5, "/X", content.x, shape, layout);
   group(h5, "/layers");
   for (const [name, matrix] of Object.entries(content.layers ?? {})) {
     writeMatrix(h5, `/layers/${plain(name)}`, matrix, shape, layout);
@@ -82,7 +84,8 @@ export function writeH5ad(h5: H5Writer, content: NewH5ad, layout: H5adLayout = {
   writeUns(h5, "/uns", content.uns ?? {});
 }
 
-function encode(h5: H5Writer, path: string, type: string, version: string): void {
+/** Marks an element with anndata's type of encoding. */
+export function encode(h5: H5Writer, path: string, type: string, version: string): void {
   h5.attribute(path, "encoding-type", type);
   h5.attribute(path, "encoding-version", version);
 }

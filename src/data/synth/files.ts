@@ -7,7 +7,7 @@
 import { csvLine } from "../../io/csv.ts";
 import type { Disk } from "../../io/disk.ts";
 import { H5Writer } from "../../io/h5_write.ts";
-import { fillH5ad } from "../../io/h5ad_elements.ts";
+import { encode, type NewH5ad, writeH5ad } from "../../io/h5ad_write.ts";
 import { writePatches } from "../../io/patches_write.ts";
 import { writeTiff } from "../../io/tiff_write.ts";
 import { cutPatch, halve, PATCH_PIXEL_SIZE } from "./crop.ts";
@@ -67,18 +67,45 @@ async function writeExpression(disk: Disk, path: string, plan: SynthPlan, sample
   const coarse = slide.pixelSize / scale;
   const [w, h] = slide.extent.map((e) => Math.ceil(e / coarse)) as [number, number];
   const has = (trap: SynthPlan["traps"][number]) => plan.traps.includes(trap);
-  await fillH5ad(disk, path, (file) => {
-    if (has("uint16-dense")) file.array("/X", "u2", [barcodes.length, GENES], counts);
-    else file.csr("/X", compressed(counts, GENES, has("nan-x")));
-    file.frame("/obs", barcodes, sample.obsColumns);
-    file.frame("/var", sample.genes, sample.geneColumns);
-    file.array("/obsm/spatial", "f8", [barcodes.length, 2], spatial);
-    for (const group of ["", "/ST", "/ST/images", "/ST/scalefactors"]) file.dict(`/uns/spatial${group}`);
-    const thumbnail = renderer.render(0, 0, w, h, coarse);
-    file.array("/uns/spatial/ST/images/downscaled_fullres", "u1", [h, w, 3], thumbnail);
-    file.scalar("/uns/spatial/ST/scalefactors/spot_diameter_fullres", 55 / slide.pixelSize);
-    file.scalar("/uns/spatial/ST/scalefactors/tissue_downscaled_fullres_scalef", scale);
-  }, has("old-h5ad") ? "0.7" : "0.8");
+  const begin = await H5Writer.prepare();
+  const content: NewH5ad = {
+    obs: { index: barcodes, columns: sample.obsColumns },
+    var: { index: sample.genes, columns: sample.geneColumns },
+    x: has("uint16-dense") ? dense : compressed(counts, GENES, has("nan-x")),
+    obsm: { spatial: { shape: [barcodes.length, 2], values: spatial } },
+    uns: {
+      spatial: {
+        ST: {
+          images: { downscaled_fullres: { shape: [h, w, 3], values: renderer.render(0, 0, w, h, coarse) } },
+          scalefactors: {
+            spot_diameter_fullres: 55 / slide.pixelSize,
+            tissue_downscaled_fullres_scalef: scale,
+          },
+        },
+      },
+    },
+  };
+  function dense(h5: H5Writer, place: string): void {
+    h5.dataset(place, "u2", [barcodes.length, GENES], counts);
+    encode(h5, place, "array", "0.2.0");
+  }
+  disk.writeAnywhere(path, (file) => {
+    const h5 = begin(file);
+    if (has("old-h5ad")) markAsOld(h5);
+    writeH5ad(h5, content);
+    h5.close();
+  });
+}
+
+/** Leaves out the marks anndata 0.7 did not write: all but those of tables and compressed matrices, of version 0.1.0. */
+function markAsOld(h5: H5Writer): void {
+  const write = h5.attribute.bind(h5);
+  const marked = new Set<string>();
+  h5.attribute = (path, name, value, dtype) => {
+    if (name === "encoding-type" && (value === "dataframe" || value === "csr_matrix")) marked.add(path);
+    if (name.startsWith("encoding-") && !marked.has(path)) return;
+    write(path, name, name === "encoding-version" ? "0.1.0" : value, dtype);
+  };
 }
 
 async function writePatchFile(disk: Disk, path: string, plan: SynthPlan, sample: SynthSample): Promise<void> {

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { H5adColumn, H5adCsr } from "../../io/h5ad_elements.ts";
+import type { NewColumn } from "../../io/h5ad_write.ts";
+import { type Matrix, matrixOf } from "../../io/sparse.ts";
 import { type Generation, type Window, windows } from "./crop.ts";
 import { Fields } from "./fields.ts";
 import { barcodes, drawExpression, type Expression, type GeneModel, GENES } from "./genes.ts";
@@ -24,8 +25,8 @@ export interface SynthSample {
   readonly barcodes: readonly string[];
   /** Names and further columns of the genes. */
   readonly genes: readonly string[];
-  readonly geneColumns: Readonly<Record<string, H5adColumn>>;
-  readonly obsColumns: Readonly<Record<string, H5adColumn>>;
+  readonly geneColumns: Readonly<Record<string, NewColumn>>;
+  readonly obsColumns: Readonly<Record<string, NewColumn>>;
   /** Centres of spots, `[spots, 2]`, x then y, level-0 pixels. */
   readonly spatial: Float64Array;
   readonly generation: Generation;
@@ -82,8 +83,8 @@ export function geneTable({ traps }: SynthPlan, { names }: GeneModel): Pick<Synt
   return { genes, geneColumns: { gene_ids: identifiers, feature_types } };
 }
 
-function obsColumns({ spots }: Slide, spatial: Float64Array, cellIds: boolean): Record<string, H5adColumn> {
-  const whole = (value: (i: number) => number) => BigInt64Array.from(spots, (_, i) => BigInt(value(i)));
+function obsColumns({ spots }: Slide, spatial: Float64Array, cellIds: boolean): Record<string, NewColumn> {
+  const whole = (value: (i: number) => number) => Int32Array.from(spots, (_, i) => value(i));
   return {
     in_tissue: whole(() => 1),
     array_row: whole((i) => spots[i]!.row),
@@ -95,23 +96,23 @@ function obsColumns({ spots }: Slide, spatial: Float64Array, cellIds: boolean): 
 }
 
 /** Counts in compressed rows; `nan` puts a NaN in the place of the first. */
-export function compressed(counts: Uint16Array, columns: number, nan: boolean): H5adCsr {
+export function compressed(counts: Uint16Array, columns: number, nan: boolean): Matrix {
   const rows = counts.length / columns;
-  const indptr = new Int32Array(rows + 1);
+  const indptr = new Uint32Array(rows + 1);
   const stored = counts.reduce((n, c) => n + (c > 0 ? 1 : 0), 0);
-  const data = new Float32Array(stored);
-  const indices = new Int32Array(stored);
+  const values = new Float32Array(stored);
+  const indices = new Uint32Array(stored);
   for (let i = 0, at = 0; i < rows; i++) {
     for (let g = 0; g < columns; g++) {
       const count = counts[i * columns + g]!;
       if (count === 0) continue;
-      data[at] = count;
+      values[at] = count;
       indices[at++] = g;
     }
     indptr[i + 1] = at;
   }
-  if (nan && stored > 0) data[0] = NaN;
-  return { rows, columns, data, indices, indptr };
+  if (nan && stored > 0) values[0] = NaN;
+  return matrixOf("counts", columns, { indptr, indices, values });
 }
 
 /** Facts of a sample, by the names HEST gives them. */
