@@ -5,19 +5,10 @@
  */
 
 import * as ref from "./reference.ts";
-import {
-  type AttentionSpec,
-  BLOCK_PARAMS,
-  type BlockParam,
-  type BlockParams,
-  type BlockSpec,
-  type GemmSpec,
-  type HostTensor,
-  type HostTensors,
-  type LayerNormSpec,
-  type Peer,
-  type Work,
-} from "./types.ts";
+import type { Reference } from "./reference.ts";
+import { tensor } from "./seeded.ts";
+import type { AttentionSpec, BlockSpec, GemmSpec, HostTensors, LayerNormSpec, Peer, VitParams, Work } from "./types.ts";
+import { picture, PICTURES, pictures, seededBlock, vitFlops, vitParams, VITS } from "./vit.ts";
 
 /** Operand sets that the timed iterations rotate through, so that neither a cache nor memoisation can help. */
 export const SETS = 3;
@@ -32,21 +23,13 @@ export interface Case {
   /** Readies the work in a peer; undefined where the peer cannot do it. */
   readonly prepare: (peer: Peer) => Promise<Work> | undefined;
   /** Float64 outputs for operand set 0. */
-  readonly reference: () => ref.Reference;
+  readonly reference: (stored: Stored) => Promise<Reference>;
+  /** So slow that one set is enough to warm up. */
+  readonly slow?: boolean;
 }
 
-/** Uniform values in `[-scale, scale)`, plus `shift`; mulberry32. */
-function tensor(shape: readonly number[], seed: number, scale: number, shift = 0): HostTensor {
-  const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
-  let state = seed >>> 0;
-  for (let i = 0; i < data.length; i++) {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    data[i] = shift + scale * (((t ^ (t >>> 14)) >>> 0) / 2 ** 31 - 1);
-  }
-  return { shape, data };
-}
+/** Computes a reference once: a later call with the same key, in this process or another, reads what was written. */
+export type Stored = (key: string, compute: () => Reference) => Promise<Reference>;
 
 function sets(make: (seed: number) => HostTensors): HostTensors[] {
   return Array.from({ length: SETS }, (_, i) => make(1000 * (i + 1)));
@@ -55,12 +38,13 @@ function sets(make: (seed: number) => HostTensors): HostTensors[] {
 function gemm(spec: GemmSpec): Case {
   const { m, n, k } = spec;
   const operands = sets((seed) => ({ x: tensor([m, k], seed, 1), w: tensor([n, k], seed + 1, 1) }));
+  const name = `gemm_nt ${m}x${k}x${n} f32`;
   return {
-    name: `gemm_nt ${m}x${k}x${n} f32`,
+    name,
     flops: 2 * m * n * k,
     tolerance: 1e-4,
     prepare: (peer) => peer.gemm?.(spec, operands),
-    reference: () => ref.gemm(spec, operands[0]!),
+    reference: (stored) => stored(name, () => ref.gemm(spec, operands[0]!)),
   };
 }
 
@@ -71,12 +55,13 @@ function layernorm(spec: LayerNormSpec): Case {
     g: tensor([width], seed + 1, 0.5, 1),
     b: tensor([width], seed + 2, 0.5),
   }));
+  const name = `layernorm ${rows}x${width} f32`;
   return {
-    name: `layernorm ${rows}x${width} f32`,
+    name,
     flops: 8 * rows * width,
     tolerance: 1e-4,
     prepare: (peer) => peer.layernorm?.(spec, operands),
-    reference: () => ref.layernorm(spec, operands[0]!),
+    reference: (stored) => stored(name, () => ref.layernorm(spec, operands[0]!)),
   };
 }
 
@@ -87,44 +72,64 @@ function attention(spec: AttentionSpec): Case {
     k: tensor(shape, seed + 1, 2),
     v: tensor(shape, seed + 2, 1),
   }));
+  const name = `attention ${tokens}x${heads}x${headDim} f32`;
   return {
-    name: `attention ${tokens}x${heads}x${headDim} f32`,
+    name,
     flops: 4 * tokens * tokens * heads * headDim,
     tolerance: 1e-4,
     prepare: (peer) => peer.attention?.(spec, operands),
-    reference: () => ref.attention(spec, operands[0]!),
+    reference: (stored) => stored(name, () => ref.attention(spec, operands[0]!)),
   };
-}
-
-function blockParams({ width: w, mlp }: BlockSpec): BlockParams {
-  const shapes: Record<BlockParam, readonly number[]> = {
-    ...{ g1: [w], b1: [w], wqkv: [3 * w, w], bqkv: [3 * w], wproj: [w, w], bproj: [w] },
-    ...{ g2: [w], b2: [w], wfc1: [mlp, w], bfc1: [mlp], wfc2: [w, mlp], bfc2: [w] },
-  };
-  const params = BLOCK_PARAMS.map((name, i) => {
-    const shape = shapes[name];
-    // Weights keep the variance of their input; gains lie around 1, offsets around 0.
-    const scale = shape.length === 2 ? Math.sqrt(3 / shape[1]!) : 0.3;
-    return [name, tensor(shape, 77 + i, scale, name.startsWith("g") ? 1 : 0)];
-  });
-  return Object.fromEntries(params) as BlockParams;
 }
 
 function block(spec: BlockSpec, backward: boolean): Case {
   const { tokens: n, width: w, heads, mlp } = spec;
-  const params = blockParams(spec);
+  const params = seededBlock(spec, 77);
   const operands = sets((seed) => ({ x: tensor([n, w], seed, 1.7), dy: tensor([n, w], seed + 1, 1) }));
   const forward = 2 * n * w * (4 * w + 2 * mlp) + 4 * n * n * w;
+  const name = `vit_block_${backward ? "fwd_bwd" : "fwd"} ${n}x${w} h${heads} mlp${mlp} f32`;
   return {
-    name: `vit_block_${backward ? "fwd_bwd" : "fwd"} ${n}x${w} h${heads} mlp${mlp} f32`,
+    name,
     flops: backward ? 3 * forward : forward,
     tolerance: 5e-4,
     prepare: (peer) => (backward ? peer.blockGrad : peer.block)?.call(peer, spec, operands, params),
-    reference: () => ref.block(spec, operands[0]!, params, backward),
+    reference: (stored) => stored(name, () => ref.block(spec, operands[0]!, params, backward)),
   };
 }
 
 const VIT_B: BlockSpec = { tokens: 197, width: 768, heads: 12, mlp: 3072, eps: 1e-6 };
+
+let latest: { name: string; params: VitParams } | undefined;
+
+/** Parameters of a model; those of the latest one are kept. */
+export function paramsOf(name: string): VitParams {
+  if (latest?.name !== name) latest = { name, params: vitParams(VITS[name]!) };
+  return latest.params;
+}
+
+/** Embeddings of operand set 0. */
+export async function vitReference(name: string, batch: number, stored: Stored): Promise<Reference> {
+  const spec = { ...VITS[name]!, batch };
+  const y = new Float64Array(batch * spec.width);
+  for (let i = 0; i < batch; i++) {
+    const at = i % PICTURES;
+    const one = await stored(`${name} picture ${at}`, () => ref.vit(spec, picture(spec, 0, at).data, paramsOf(name)));
+    y.set(one.y!, i * spec.width);
+  }
+  return { y };
+}
+
+function vit(name: string, batch: number): Case {
+  const spec = { ...VITS[name]!, batch };
+  return {
+    name: `${name}_b${batch} f32`,
+    flops: vitFlops(spec),
+    tolerance: 1e-3,
+    slow: true,
+    prepare: (peer) => peer.vit?.(spec, Array.from({ length: SETS }, (_, set) => pictures(spec, set)), paramsOf(name)),
+    reference: (stored) => vitReference(name, batch, stored),
+  };
+}
 
 /** Makers of all cases, in the order of the table; a maker is called only where its case is wanted. */
 export const CASES: Readonly<Record<string, () => Case>> = {
@@ -135,4 +140,8 @@ export const CASES: Readonly<Record<string, () => Case>> = {
   attention: () => attention({ tokens: 197, heads: 12, headDim: 64 }),
   block: () => block(VIT_B, false),
   block_grad: () => block(VIT_B, true),
+  vit_s16_b1: () => vit("vit_s16", 1),
+  vit_s16_b8: () => vit("vit_s16", 8),
+  vit_b16_b1: () => vit("vit_b16", 1),
+  vit_b16_b8: () => vit("vit_b16", 8),
 };

@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console
 /**
  * Measures one peer; started by `main.ts`, which passes the {@link Order} as JSON in the first argument.
  *
@@ -9,12 +8,10 @@
 
 import { CASES } from "./cases.ts";
 import { type Effort, measure, type Measured } from "./measure.ts";
-import type { Reference } from "./reference.ts";
+import { MARK } from "./spawn.ts";
 import { install, seen } from "./spy.ts";
+import { storedIn } from "./stored.ts";
 import type { Peer, Row, Work } from "./types.ts";
-
-/** Start of a line that holds a row. */
-export const MARK = "@row ";
 
 /** What the driver asks of a child. */
 export interface Order extends Effort {
@@ -24,26 +21,6 @@ export interface Order extends Effort {
   /** Folder in which the children share the references. */
   readonly references: string;
   readonly allowSoftware: boolean;
-}
-
-/** Computes a reference, or reads what an earlier child computed. */
-async function cached(folder: string, key: string, compute: () => Reference): Promise<Reference> {
-  try {
-    const names = JSON.parse(await Deno.readTextFile(`${folder}/${key}.json`)) as string[];
-    const read = async (name: string): Promise<[string, Float64Array]> => {
-      const bytes = await Deno.readFile(`${folder}/${key}.${name}`);
-      return [name, new Float64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8)];
-    };
-    return Object.fromEntries(await Promise.all(names.map(read)));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  const reference = compute();
-  for (const [name, values] of Object.entries(reference)) {
-    await Deno.writeFile(`${folder}/${key}.${name}`, new Uint8Array(values.buffer as ArrayBuffer));
-  }
-  await Deno.writeTextFile(`${folder}/${key}.json`, JSON.stringify(Object.keys(reference)));
-  return reference;
 }
 
 const message = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 400);
@@ -60,7 +37,7 @@ async function runCase(order: Order, peer: Peer, key: string): Promise<Measured 
     if (software && !order.allowSoftware) {
       return { case: name, status: "skipped", reason: "software adapter; --allow-software times it all the same" };
     }
-    const reference = await cached(order.references, key, testCase.reference);
+    const reference = await testCase.reference(storedIn(order.references));
     return { case: name, ...await measure(work, testCase, reference, order) };
   } catch (error) {
     return { case: name, status: "error", reason: message(error) };

@@ -11,19 +11,29 @@ import { Plan } from "../../src/graph/plan.ts";
 import type { Program } from "../../src/graph/program.ts";
 import { Store } from "../../src/graph/store.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
+import { openFile } from "../../src/io/fs.ts";
+import { openWeights } from "../../src/io/weights.ts";
+import { createEncoder } from "../../src/models/encoder.ts";
+import { findEncoder } from "../../src/models/encoder_registry.ts";
+import { loadEncoder } from "../../src/models/load.ts";
 import { applyBlock, type Block } from "../../src/nn/block.ts";
+import { Parameters } from "../../src/nn/parameters.ts";
 import { selfAttention } from "../../src/ops/attention.ts";
 import { concat } from "../../src/ops/concat.ts";
 import { layernorm } from "../../src/ops/layernorm.ts";
 import { linear } from "../../src/ops/linear.ts";
 import { idle } from "./device.ts";
+import { WEIGHTS_FILE } from "./model_files.ts";
 import {
   BLOCK_PARAMS,
   type BlockParam,
   type BlockParams,
   type BlockSpec,
+  type HostTensor,
   type HostTensors,
   type Peer,
+  type VitParams,
+  type VitSpec,
   type Work,
 } from "./types.ts";
 
@@ -34,10 +44,10 @@ type Tensors<K extends string = string> = Record<K, Tensor>;
 function put<K extends string>(
   store: Store,
   group: string,
-  tensors: Readonly<Record<K, HostTensors[string]>>,
+  tensors: Readonly<Record<K, HostTensor>>,
 ): Tensors<K> {
   return Object.fromEntries(
-    Object.entries<HostTensors[string]>(tensors).map((
+    Object.entries<HostTensor>(tensors).map((
       [name, { shape, data }],
     ) => [name, store.from(group, name, shape, data)]),
   ) as Tensors<K>;
@@ -105,6 +115,38 @@ async function block(spec: BlockSpec, sets: readonly HostTensors[], params: Bloc
   }, store);
 }
 
+async function vit(spec: VitSpec, sets: readonly HostTensors[], params: VitParams): Promise<Work> {
+  const parameters = new Parameters(gpu, false);
+  const encoder = createEncoder(parameters, findEncoder(spec.model));
+  parameters.allocate();
+  parameters.load(new Map(Object.entries(params)));
+  const made = await work(sets, (g, { x }) => ({ y: encoder.forward(g, x!).embedding }));
+  const dispose = async (): Promise<void> => {
+    await made.dispose();
+    parameters.destroy();
+  };
+  return { ...made, dispose };
+}
+
+const first: NonNullable<Peer["first"]> = async (spec, folder, x, stage) => {
+  gpu = await requestGpu(navigator.gpu);
+  stage?.("open");
+  const weights = await openWeights(await openFile(`${folder}/${WEIGHTS_FILE}`));
+  const encoder = await loadEncoder(gpu, weights, { spec: findEncoder(spec.model) });
+  weights.close();
+  if (stage) {
+    await idle(gpu.device);
+    stage("loaded");
+  }
+  const g = new Plan(gpu);
+  const { embedding } = encoder.forward(g, new Store(gpu).from("input", "images", x.shape, x.data));
+  g.output(embedding);
+  const program = await g.compile();
+  program.run();
+  const [y] = await readback(gpu, embedding);
+  return { y: y as Float32Array, planBytes: program.memory.total };
+};
+
 /** This project's engine as a peer. */
 export const peer: Peer = {
   name: "engine",
@@ -121,4 +163,6 @@ export const peer: Peer = {
     }),
   block: (spec, sets, params) => block(spec, sets, params, false),
   blockGrad: (spec, sets, params) => block(spec, sets, params, true),
+  vit,
+  first,
 };

@@ -10,7 +10,16 @@
 import * as jax from "@jax-js/jax";
 import config from "./deno.json" with { type: "json" };
 import { download, idle } from "./device.ts";
-import { BLOCK_PARAMS, type BlockParams, type BlockSpec, type HostTensor, type Peer, type Work } from "./types.ts";
+import {
+  BLOCK_PARAMS,
+  type BlockParams,
+  type BlockSpec,
+  type HostTensor,
+  type Peer,
+  type VitSpec,
+  type Work,
+} from "./types.ts";
+import { blockParams } from "./vit.ts";
 
 const { jit, nn, numpy: np, vjp } = jax;
 type A = jax.Array;
@@ -29,7 +38,8 @@ function layernorm(x: A, g: A, b: A, eps: number): A {
   return nn.standardize(x, -1, { epsilon: eps }).mul(g).add(b);
 }
 
-function blockForward(spec: BlockSpec, args: A[]): A {
+/** A block on rows of `batch` pictures. */
+function blockForward(spec: BlockSpec, args: A[], batch = 1): A {
   const { tokens, width, heads, eps } = spec;
   const [x, g1, b1, wqkv, bqkv, wproj, bproj, g2, b2, wfc1, bfc1, wfc2, bfc2] = args as [
     A,
@@ -46,12 +56,41 @@ function blockForward(spec: BlockSpec, args: A[]): A {
     A,
     A,
   ];
-  const qkv = linear(layernorm(x.ref, g1, b1, eps), wqkv, bqkv).reshape([tokens, 3, heads, width / heads]);
-  const [q, k, v] = [qkv.ref.slice([], 0), qkv.ref.slice([], 1), qkv.slice([], 2)] as [A, A, A];
-  const o = nn.dotProductAttention(q, k, v).reshape([tokens, width]);
+  const qkv = linear(layernorm(x.ref, g1, b1, eps), wqkv, bqkv).reshape([batch, tokens, 3, heads, width / heads]);
+  const [q, k, v] = [qkv.ref.slice([], [], 0), qkv.ref.slice([], [], 1), qkv.slice([], [], 2)] as [A, A, A];
+  const o = nn.dotProductAttention(q, k, v).reshape([batch * tokens, width]);
   const r = x.add(linear(o, wproj, bproj));
   const u = linear(layernorm(r.ref, g2, b2, eps), wfc1, bfc1);
   return r.add(linear(nn.gelu(u, { approximate: false }), wfc2, bfc2));
+}
+
+/** Parameters of a model besides those of the blocks, which follow. */
+const OUTER = [
+  "cls_token",
+  "pos_embed",
+  "patch_embed.proj.weight",
+  "patch_embed.proj.bias",
+  "norm.weight",
+  "norm.bias",
+];
+
+function vitForward(spec: VitSpec, args: A[]): A {
+  const { batch, image, patch, depth, width, heads, mlp, eps } = spec;
+  const [x, token, positions, weight, bias, gain, offset] = args as [A, A, A, A, A, A, A];
+  const across = image / patch, tokens = 1 + across ** 2, pixels = 3 * patch ** 2;
+  // Rows of the patches, channels last; the weight follows.
+  const rows = x.reshape([batch, across, patch, across, patch, 3]).transpose([0, 1, 3, 2, 4, 5]);
+  const kernel = weight.transpose([0, 2, 3, 1]).reshape([width, pixels]);
+  const embedded = linear(rows.reshape([batch * across ** 2, pixels]), kernel, bias);
+  const first = np.broadcastTo(token, [batch, 1, width]);
+  const all = np.concatenate([first, embedded.reshape([batch, across ** 2, width])], 1).add(positions);
+  let y = all.reshape([batch * tokens, width]);
+  const block = { tokens, width, heads, mlp, eps };
+  for (let i = 0; i < depth; i++) {
+    const from = 1 + OUTER.length + i * BLOCK_PARAMS.length;
+    y = blockForward(block, [y, ...args.slice(from, from + BLOCK_PARAMS.length)], batch);
+  }
+  return layernorm(y.reshape([batch, tokens, width]).slice([], 0), gain, offset, eps);
 }
 
 /** Work from a function of arrays; `names` are its outputs, `sets` the arguments that change. */
@@ -116,6 +155,12 @@ export const peer: Peer = {
     return Promise.resolve(
       work((...args) => blockForward(spec, args), ["y"], sets.map((s) => [s.x!]), ordered(params)),
     );
+  },
+  vit(spec, sets, params) {
+    const outer = OUTER.map((name) => params[name]!);
+    const blocks = Array.from({ length: spec.depth }, (_, i) => ordered(blockParams(params, i)));
+    const fixed = [...outer, ...blocks.flat()];
+    return Promise.resolve(work((...args) => vitForward(spec, args), ["y"], sets.map((s) => [s.x!]), fixed));
   },
   blockGrad(spec, sets, params) {
     const fn: Fn = (x, dy, ...rest) => {

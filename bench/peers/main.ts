@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console
 /**
  * Times the same work in other WebGPU frameworks and in our engine, each in its own process.
  *
@@ -6,8 +5,8 @@
  * deno run -A bench/peers/main.ts --allow-software
  * ```
  *
- * `--peers a,b`      modules of this folder; default: engine (where engine.ts exists), jax, ort, tfjs
- * `--cases a,b`      keys of CASES in cases.ts; default: all
+ * `--peers a,b`      modules of this folder; default: engine, jax, ort, tfjs; for models and starts engine, ort, transformers
+ * `--cases a,b`      keys of CASES in cases.ts and of STARTS in start.ts, or a group: pieces (default), models, starts
  * `--seconds 1`      least duration of one repeat
  * `--repeats 5`      repeats; the median and the interquartile range are of these
  * `--budget 300`     seconds for everything; each peer gets an equal share of what is left, and skips what does not fit
@@ -19,12 +18,22 @@
  */
 
 import { CASES } from "./cases.ts";
-import { MARK, type Order } from "./child.ts";
-import { baseMs, table } from "./table.ts";
+import type { Order } from "./child.ts";
+import { circumstances, record } from "./record.ts";
+import { spawn } from "./spawn.ts";
+import { measureStarts, STARTS } from "./start.ts";
+import { baseMs, memoryText, table } from "./table.ts";
 import type { Row } from "./types.ts";
 
 const HERE = new URL("./", import.meta.url);
-const RESULTS = new URL("../results/peers.jsonl", HERE);
+
+/** Words for several cases. */
+const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  pieces: Object.keys(CASES).filter((key) => !key.startsWith("vit_")),
+  models: Object.keys(CASES).filter((key) => key.startsWith("vit_")),
+  starts: STARTS,
+};
+const KEYS = [...Object.keys(CASES), ...STARTS];
 
 async function exists(url: URL): Promise<boolean> {
   return await Deno.stat(url).then(() => true, () => false);
@@ -42,10 +51,9 @@ interface Options {
 }
 
 async function parse(args: readonly string[]): Promise<Options> {
-  const engine = await exists(new URL("engine.ts", HERE));
   const options: Options = {
-    peers: [...(engine ? ["engine"] : []), "jax", "ort", "tfjs"],
-    cases: Object.keys(CASES),
+    peers: [],
+    cases: ["pieces"],
     seconds: 1,
     repeats: 5,
     budget: 300,
@@ -66,8 +74,13 @@ async function parse(args: readonly string[]): Promise<Options> {
     else if (flag === "--allow-software") options.allowSoftware = true;
     else throw new Error(`Cannot read option: ${flag}, one of the list at the top of bench/peers/main.ts wanted`);
   }
+  options.cases = options.cases.flatMap((key) => GROUPS[key] ?? [key]);
   for (const key of options.cases) {
-    if (!(key in CASES)) throw new Error(`Cannot find case: ${key}, one of ${Object.keys(CASES).join(", ")} wanted`);
+    if (!KEYS.includes(key)) throw new Error(`Cannot find case: ${key}, one of ${KEYS.join(", ")} or a group wanted`);
+  }
+  if (options.peers.length === 0) {
+    const pieces = options.cases.every((key) => GROUPS.pieces!.includes(key));
+    options.peers = pieces ? ["engine", "jax", "ort", "tfjs"] : ["engine", "ort", "transformers"];
   }
   for (const peer of options.peers) {
     if (!await exists(new URL(`${peer}.ts`, HERE))) {
@@ -80,75 +93,20 @@ async function parse(args: readonly string[]): Promise<Options> {
   return options;
 }
 
-/** The first error in what a process wrote, three lines of it; Mesa's remark about XDG_RUNTIME_DIR is none. */
-function firstError(text: string): string {
-  const lines = text.trim().split("\n").filter((line) => !line.includes("XDG_RUNTIME_DIR"));
-  const at = Math.max(0, lines.findIndex((line) => line.startsWith("error:")));
-  return lines.slice(at, at + 3).map((line) => line.trim()).join(" | ");
-}
-
-/** Runs one peer in a child; calls `onRow` as rows arrive. */
+/** Runs the cases of one peer in a child; calls `onRow` as rows arrive. */
 async function runPeer(order: Order, killAfterMs: number, onRow: (row: Row) => void): Promise<void> {
-  const args = ["run", "-A", "--quiet", "--config", `${import.meta.dirname}/deno.json`];
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [...args, new URL("child.ts", HERE).href, JSON.stringify(order)],
-    env: { NO_COLOR: "1" },
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  let killed = false;
-  const timer = setTimeout(() => {
-    killed = true;
-    child.kill("SIGKILL");
-  }, killAfterMs);
-  const stderr = child.stderr.pipeThrough(new TextDecoderStream());
-  const complaints = Array.fromAsync(stderr).then((parts) => firstError(parts.join("")));
   const done = new Set<string>();
-  let rest = "";
-  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + chunk).split("\n");
-    rest = lines.pop()!;
-    for (const line of lines.filter((l) => l.startsWith(MARK))) {
-      const row = JSON.parse(line.slice(MARK.length)) as Row;
-      done.add(row.case);
-      onRow(row);
-    }
-  }
-  const { code } = await child.status;
-  clearTimeout(timer);
-  if (code === 0) return;
-  const why = killed ? "time budget: stopped" : `process ended with status ${code}: ${await complaints}`.slice(0, 600);
+  const { failure: reason, killed } = await spawn("child.ts", order, (text) => {
+    const row = JSON.parse(text) as Row;
+    done.add(row.case);
+    onRow(row);
+  }, { killAfterMs });
+  if (reason === undefined) return;
   const status = killed ? "skipped" : "error";
   for (const key of order.cases) {
     const { name } = CASES[key]!();
-    if (!done.has(name)) onRow({ case: name, peer: order.peer, version: "", status, reason: why });
+    if (!done.has(name)) onRow({ case: name, peer: order.peer, version: "", status, reason });
   }
-}
-
-async function git(...args: string[]): Promise<string> {
-  const { stdout } = await new Deno.Command("git", { args, cwd: HERE, stderr: "null" }).output();
-  return new TextDecoder().decode(stdout).trim();
-}
-
-/** What is needed to judge recorded rows later; taken before the run. */
-async function circumstances(args: readonly string[]): Promise<Record<string, unknown>> {
-  return {
-    date: new Date().toISOString(),
-    git: await git("rev-parse", "HEAD"),
-    dirty: await git("status", "--porcelain") !== "",
-    deno: Deno.version.deno,
-    os: `${Deno.build.os} ${Deno.build.arch} ${Deno.osRelease()}`,
-    cpus: navigator.hardwareConcurrency,
-    load: Deno.loadavg()[0],
-    command: ["bench/peers/main.ts", ...args].join(" "),
-  };
-}
-
-/** Appends the rows to the results. */
-async function record(rows: readonly Row[], meta: Record<string, unknown>): Promise<void> {
-  await Deno.mkdir(new URL("./", RESULTS), { recursive: true });
-  const lines = rows.map((row) => JSON.stringify({ ...meta, ...row }) + "\n");
-  await Deno.writeTextFile(RESULTS, lines.join(""), { append: true });
 }
 
 /** Entry point; returns the exit status. */
@@ -167,16 +125,22 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     for (const [i, peer] of options.peers.entries()) {
       const shareMs = (options.budget * 1000 - (Date.now() - start)) / (options.peers.length - i);
-      const { cases, seconds, repeats, allowSoftware } = options;
       const deadline = Date.now() + shareMs;
-      const order: Order = { peer, cases, seconds, repeats, allowSoftware, references, deadline };
-      await runPeer(order, shareMs + 30_000, (row) => {
+      const onRow = (row: Row): void => {
         rows.push(row);
         const result = row.medianMs === undefined
           ? `${row.status} ${row.reason ?? ""}`
           : `${row.medianMs.toPrecision(4)} ms`;
         console.error(`${row.peer.padEnd(6)} ${row.case}: ${result}`);
-      });
+      };
+      const { seconds, repeats, allowSoftware } = options;
+      const cases = options.cases.filter((key) => key in CASES);
+      const order: Order = { peer, cases, seconds, repeats, allowSoftware, references, deadline };
+      if (cases.length > 0) await runPeer(order, shareMs + 30_000, onRow);
+      for (const key of options.cases.filter((key) => STARTS.includes(key))) {
+        const made = await measureStarts(peer, key, { repeats, allowSoftware, folder: references, deadline });
+        made.forEach(onRow);
+      }
     }
   } finally {
     await Deno.remove(references, { recursive: true });
@@ -194,8 +158,11 @@ async function main(args: readonly string[]): Promise<number> {
     );
     console.log([...new Set(rows.map((row) => row.version))].filter((version) => version !== "").join(", "));
     console.log("ratio: time by that of our engine, of the fastest peer where the engine has none; above 1 is slower");
-    console.log("max rel err: largest error by the RMS of the reference; waits: for the device, per repeat\n");
-    console.log(table(rows));
+    console.log(
+      "CPU: of all threads; max rel err: largest error by the RMS of the reference; waits: for the device, per repeat",
+    );
+    console.log(`peak: most memory of the process\n\n${table(rows)}`);
+    for (const row of rows) if (row.memory) console.log(`\n${memoryText(row, row.memory)}`);
   }
   if (options.record) await record(rows, meta);
   if (adapters.length > 1) {

@@ -8,6 +8,7 @@ import { type Case, SETS } from "./cases.ts";
 import type { Reference } from "./reference.ts";
 import { seen } from "./spy.ts";
 import type { Row, Work } from "./types.ts";
+import { cpuMs } from "./usage.ts";
 
 /** How long to measure. */
 export interface Effort {
@@ -46,7 +47,7 @@ export function largestError(got: Readonly<Record<string, Float32Array>>, wanted
 }
 
 /** Quantile `q` of sorted values, linear between neighbours. */
-function quantile(sorted: readonly number[], q: number): number {
+export function quantile(sorted: readonly number[], q: number): number {
   const at = q * (sorted.length - 1), low = Math.floor(at);
   return sorted[low]! + (at - low) * ((sorted[low + 1] ?? sorted[low]!) - sorted[low]!);
 }
@@ -74,7 +75,7 @@ export async function measure(work: Work, testCase: Case, reference: Reference, 
     const reason = `${when}: error ${error.toExponential(1)} in ${output}, at most ${testCase.tolerance} wanted`;
     return { status: "mismatch", reason, maxRelErr: error };
   };
-  await time(work, SETS); // warm-up of all sets, compiles
+  await time(work, testCase.slow ? 1 : SETS); // warm-up, compiles
   const before = await gate("before timing");
   if (typeof before !== "number") return before;
 
@@ -92,9 +93,11 @@ export async function measure(work: Work, testCase: Case, reference: Reference, 
     return { status: "skipped", reason: `time budget: ${effort.repeats} repeats need ${Math.round(need / 1000)} s` };
   }
   start = { ...seen };
+  const cpuStart = cpuMs();
   const times: number[] = [];
   for (let r = 0; r < effort.repeats; r++) times.push(await time(work, n) / n);
   const total = n * effort.repeats;
+  const cpu = (cpuMs() - cpuStart) / total;
   const done = seen.dispatches - start.dispatches;
   if (done < total * dispatches || dispatches === 0) {
     return { status: "elided", reason: `${done} dispatches in ${total} iterations, ${total * dispatches} wanted` };
@@ -110,6 +113,7 @@ export async function measure(work: Work, testCase: Case, reference: Reference, 
     maxRelErr: Math.max(before, after),
     medianMs,
     iqrMs: quantile(times, 0.75) - quantile(times, 0.25),
+    cpuMs: cpu,
     gflops: testCase.flops / medianMs / 1e6,
     iterations: n,
     repeats: effort.repeats,

@@ -23,6 +23,17 @@ export interface Node {
   readonly domain?: string;
 }
 
+/** A node with one output. */
+export function op(
+  op: string,
+  inputs: readonly string[],
+  output: string,
+  attributes: Node["attributes"] = {},
+  domain = "",
+): Node {
+  return { op, inputs, outputs: [output], attributes, domain };
+}
+
 /** A graph with f32 inputs and outputs of known shape. */
 export interface Graph {
   readonly nodes: readonly Node[];

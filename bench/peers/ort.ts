@@ -10,15 +10,15 @@
 import * as ort from "onnxruntime-web/webgpu";
 import config from "./deno.json" with { type: "json" };
 import { download, idle, storage, upload } from "./device.ts";
-import { type Graph, model, type Node } from "./onnx.ts";
+import { type Graph, model, type Node, op } from "./onnx.ts";
+import { ONNX_FILE, PIXELS, vitGraph } from "./onnx_vit.ts";
 import type { BlockParams, BlockSpec, HostTensor, HostTensors, Peer, Work } from "./types.ts";
+import { channelsFirst } from "./vit.ts";
 
 type Tensor = ReturnType<typeof ort.Tensor.fromGpuBuffer>;
 type OrtBuffer = Parameters<typeof ort.Tensor.fromGpuBuffer>[0];
 
-function op(op: string, inputs: string[], output: string, attributes: Node["attributes"] = {}, domain = ""): Node {
-  return { op, inputs, outputs: [output], attributes, domain };
-}
+const OPTIONS = { executionProviders: ["webgpu"], logSeverityLevel: 3 } as const;
 
 function mha(q: string, k: string, v: string, output: string, heads: number): Node {
   return op("MultiHeadAttention", [q, k, v], output, { num_heads: heads }, "com.microsoft");
@@ -64,9 +64,8 @@ function blockGraph({ tokens, width, heads, eps }: BlockSpec, params: BlockParam
 /** A session for `graph` that reads its inputs from, and writes its outputs to, GPU buffers of ours. */
 async function work(graph: Graph, sets: readonly HostTensors[]): Promise<Work> {
   const session = await ort.InferenceSession.create(model(graph), {
-    executionProviders: ["webgpu"],
+    ...OPTIONS,
     preferredOutputLocation: "gpu-buffer",
-    logSeverityLevel: 3,
   });
   const device = await ort.env.webgpu.device as unknown as GPUDevice;
   const buffers: GPUBuffer[] = [];
@@ -102,15 +101,14 @@ async function work(graph: Graph, sets: readonly HostTensors[]): Promise<Work> {
   };
 }
 
+ort.env.wasm.numThreads = 1;
+ort.env.logLevel = "error";
+
 /** ONNX Runtime Web as a peer. */
 export const peer: Peer = {
   name: "ort",
   version: config.imports["onnxruntime-web/webgpu"].replace("npm:", "").replace("/webgpu", ""),
-  init() {
-    ort.env.wasm.numThreads = 1;
-    ort.env.logLevel = "error";
-    return Promise.resolve();
-  },
+  init: () => Promise.resolve(),
   gemm({ m, n, k }, sets) {
     const nodes = [op("Gemm", ["x", "w"], "y", { transB: 1 })];
     return work({ nodes, inputs: { x: [m, k], w: [n, k] }, outputs: { y: [m, n] } }, sets);
@@ -126,5 +124,14 @@ export const peer: Peer = {
   },
   block(spec, sets, params) {
     return work(blockGraph(spec, params), sets);
+  },
+  vit(spec, sets, params) {
+    return work(vitGraph(spec, params), sets.map(({ x }) => ({ [PIXELS]: channelsFirst(x!) })));
+  },
+  async first(_spec, folder, x) {
+    const session = await ort.InferenceSession.create(await Deno.readFile(`${folder}/${ONNX_FILE}`), OPTIONS);
+    const { shape, data } = channelsFirst(x);
+    const { y } = await session.run({ [PIXELS]: new ort.Tensor("float32", data, shape) });
+    return { y: await y!.getData() as Float32Array };
   },
 };

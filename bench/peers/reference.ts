@@ -12,7 +12,10 @@ import type {
   GemmSpec,
   HostTensors,
   LayerNormSpec,
+  VitParams,
+  VitSpec,
 } from "./types.ts";
+import { blockParams } from "./vit.ts";
 
 type Arr = ArrayLike<number>;
 
@@ -21,13 +24,30 @@ export type Reference = Record<string, Float64Array>;
 
 /** `x[m, k] · w[n, k]ᵀ (+ bias[n])`. */
 function nt(x: Arr, w: Arr, m: number, n: number, k: number, bias?: Arr): Float64Array {
-  const a = Float64Array.from(x), b = Float64Array.from(w), y = new Float64Array(m * n);
-  for (let i = 0; i < m; i++) {
-    for (let j = 0; j < n; j++) {
-      let sum = bias?.[j] ?? 0;
-      const p = i * k, q = j * k;
-      for (let t = 0; t < k; t++) sum += a[p + t]! * b[q + t]!;
-      y[i * n + j] = sum;
+  const a = new Float64Array(x), b = new Float64Array(w), y = new Float64Array(m * n);
+  const row = (i: number): Float64Array => b.subarray(i * k, (i + 1) * k);
+  for (let j = 0; j < n; j += 4) {
+    // Four sums at once, since each waits for its own last addition; columns beyond the end are read from the last.
+    const b0 = row(j),
+      b1 = row(Math.min(j + 1, n - 1)),
+      b2 = row(Math.min(j + 2, n - 1)),
+      b3 = row(Math.min(j + 3, n - 1));
+    const c0 = bias?.[j] ?? 0, c1 = bias?.[j + 1] ?? 0, c2 = bias?.[j + 2] ?? 0, c3 = bias?.[j + 3] ?? 0;
+    for (let i = 0; i < m; i++) {
+      const r = a.subarray(i * k, (i + 1) * k);
+      let s0 = c0, s1 = c1, s2 = c2, s3 = c3;
+      for (let t = 0; t < k; t++) {
+        const v = r[t]!;
+        s0 += v * b0[t]!;
+        s1 += v * b1[t]!;
+        s2 += v * b2[t]!;
+        s3 += v * b3[t]!;
+      }
+      const at = i * n + j;
+      y[at] = s0;
+      if (j + 1 < n) y[at + 1] = s1;
+      if (j + 2 < n) y[at + 2] = s2;
+      if (j + 3 < n) y[at + 3] = s3;
     }
   }
   return y;
@@ -169,14 +189,13 @@ export function attention(spec: AttentionSpec, set: HostTensors): Reference {
   return { y: attend(joined, 3 * width, [0, width, 2 * width], spec).y };
 }
 
-/** Reference of {@link BlockSpec}: `y` and, where asked for, all gradients. */
-export function block(spec: BlockSpec, set: HostTensors, params: BlockParams, backward: boolean): Reference {
-  const { tokens: n, width: w, heads, mlp, eps } = spec;
+/** Forward pass of a block with all that backward needs. */
+function forward({ tokens: n, width: w, heads, mlp, eps }: BlockSpec, x: Arr, params: BlockParams) {
   const p = Object.fromEntries(Object.entries(params).map(([name, t]) => [name, t.data])) as unknown as Record<
     BlockParam,
     Arr
   >;
-  const x = set.x!.data, ln = { rows: n, width: w, eps };
+  const ln = { rows: n, width: w, eps };
   const att = { tokens: n, heads, headDim: w / heads }, offsets = [0, w, 2 * w];
   const h1 = norm(x, p.g1, p.b1, ln);
   const qkv = nt(h1, p.wqkv, n, 3 * w, w, p.bqkv);
@@ -185,7 +204,15 @@ export function block(spec: BlockSpec, set: HostTensors, params: BlockParams, ba
   const h2 = norm(r, p.g2, p.b2, ln);
   const u = nt(h2, p.wfc1, n, mlp, w, p.bfc1);
   const act = u.map((v) => v * phi(v));
-  if (!backward) return { y: add(r, nt(act, p.wfc2, n, w, mlp, p.bfc2)) };
+  return { p, ln, att, offsets, h1, qkv, o, r, h2, u, act, y: () => add(r, nt(act, p.wfc2, n, w, mlp, p.bfc2)) };
+}
+
+/** Reference of {@link BlockSpec}: `y` or, where asked for, all gradients. */
+export function block(spec: BlockSpec, set: HostTensors, params: BlockParams, backward: boolean): Reference {
+  const { tokens: n, width: w, mlp } = spec;
+  const x = set.x!.data;
+  const { p, ln, att, offsets, h1, qkv, o, r, h2, u, act, y } = forward(spec, x, params);
+  if (!backward) return { y: y() };
 
   const dy = set.dy!.data;
   const fc2 = linearBack(dy, act, p.wfc2, n, w, mlp);
@@ -202,4 +229,41 @@ export function block(spec: BlockSpec, set: HostTensors, params: BlockParams, ba
     ...{ dg1: n1.dg, db1: n1.db, dwqkv: lin.dw, dbqkv: lin.db, dwproj: proj.dw, dbproj: proj.db },
     ...{ dg2: n2.dg, db2: n2.db, dwfc1: fc1.dw, dbfc1: fc1.db, dwfc2: fc2.dw, dbfc2: fc2.db },
   };
+}
+
+/** Pixels of the patches of an image `[side, side, 3]`, one row each, channels first as in the weight. */
+function patches(x: Arr, side: number, patch: number): Float64Array {
+  const across = side / patch, rows = new Float64Array(x.length);
+  let at = 0;
+  for (let t = 0; t < across * across; t++) {
+    const top = Math.floor(t / across) * patch, left = (t % across) * patch;
+    for (let c = 0; c < 3; c++) {
+      for (let i = 0; i < patch; i++) {
+        for (let j = 0; j < patch; j++) rows[at++] = x[((top + i) * side + left + j) * 3 + c]!;
+      }
+    }
+  }
+  return rows;
+}
+
+/** Reference of {@link VitSpec} for one image `[image, image, 3]`. */
+export function vit(spec: VitSpec, image: Arr, params: VitParams): Reference {
+  const { image: side, patch, width: w, depth, heads, mlp, eps } = spec;
+  const data = (name: string): Arr => params[name]!.data;
+  const rows = patches(image, side, patch), count = (side / patch) ** 2;
+  const embedded = nt(
+    rows,
+    data("patch_embed.proj.weight"),
+    count,
+    w,
+    3 * patch * patch,
+    data("patch_embed.proj.bias"),
+  );
+  const tokens = new Float64Array((1 + count) * w);
+  tokens.set(data("cls_token"));
+  tokens.set(embedded, w);
+  let x = add(tokens, data("pos_embed"));
+  const block = { tokens: 1 + count, width: w, heads, mlp, eps };
+  for (let i = 0; i < depth; i++) x = forward(block, x, blockParams(params, i)).y();
+  return { y: norm(x.subarray(0, w), data("norm.weight"), data("norm.bias"), { rows: 1, width: w, eps }) };
 }

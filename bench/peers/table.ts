@@ -6,9 +6,11 @@
  * @module
  */
 
-import type { Row } from "./types.ts";
+import type { Memory, Row } from "./types.ts";
 
-const COLUMNS = ["case", "peer", "ms", "IQR", "GFLOP/s", "ratio", "max rel err", "dispatches", "waits"] as const;
+const COLUMNS = [
+  ...["case", "peer", "ms", "IQR", "ratio", "CPU ms", "GFLOP/s", "max rel err", "dispatches", "waits", "peak MiB"],
+] as const;
 
 /**
  * Base of the ratios of a case: our engine where it was timed, else the fastest peer.
@@ -21,19 +23,35 @@ export function baseMs(rows: readonly Row[], name: string): number | undefined {
   return engine ?? (timed.length > 0 ? Math.min(...timed.map((row) => row.medianMs!)) : undefined);
 }
 
+const MIB = 2 ** 20;
+
 function cells(row: Row, base: number | undefined): string[] {
-  if (row.medianMs === undefined) return [row.case, row.peer, row.status, "", "", "", row.reason ?? ""];
+  const { medianMs, cpuMs, gflops, peakBytes } = row;
+  if (medianMs === undefined) return [row.case, row.peer, row.status, row.reason ?? ""];
   return [
     row.case,
     row.peer,
-    row.medianMs.toPrecision(4),
+    medianMs.toPrecision(4),
     row.iqrMs!.toPrecision(2),
-    row.gflops!.toPrecision(3),
-    base === undefined ? "" : (row.medianMs / base).toFixed(2),
+    base === undefined ? "" : (medianMs / base).toFixed(2),
+    cpuMs?.toPrecision(4) ?? "",
+    gflops?.toPrecision(3) ?? "",
     row.maxRelErr!.toExponential(1),
-    String(row.dispatches),
-    String(row.waits),
+    String(row.dispatches ?? ""),
+    String(row.waits ?? ""),
+    peakBytes === undefined ? "" : (peakBytes / MIB).toFixed(0),
   ];
+}
+
+/** Memory by stage beside the plan's own number. */
+export function memoryText(row: Row, { loading, loaded, running, kept, plan }: Memory): string {
+  const mib = (bytes: number): string => `${(bytes / MIB).toFixed(0)} MiB`;
+  const beside = (bytes: number): string => `${mib(bytes)} (${(100 * bytes / plan).toFixed(0)} % of it)`;
+  return [
+    `${row.case}, ${row.peer}: the plan says ${mib(plan)}; beyond an open device the process held`,
+    `  ${beside(loading)} at most while weights were read, ${mib(loaded)} with them on the device,`,
+    `  ${beside(running)} at most from then to the first embedding, ${beside(kept)} after it`,
+  ].join("\n");
 }
 
 /** A fixed-width table, cases in order of first appearance. */

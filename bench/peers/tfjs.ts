@@ -11,7 +11,8 @@ import * as tf from "@tensorflow/tfjs";
 import "@tensorflow/tfjs-backend-webgpu";
 import config from "./deno.json" with { type: "json" };
 import { idle } from "./device.ts";
-import { BLOCK_PARAMS, type BlockSpec, type HostTensor, type Peer, type Work } from "./types.ts";
+import { BLOCK_PARAMS, type BlockSpec, type HostTensor, type Peer, type VitSpec, type Work } from "./types.ts";
+import { blockParams } from "./vit.ts";
 
 type T = tf.Tensor;
 type Fn = (...args: T[]) => T | T[];
@@ -44,14 +45,16 @@ function gelu(x: T): T {
   return tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1));
 }
 
-/** Attention of `[tokens, heads * headDim]` matrices. */
-function attention(qkv: readonly T[], tokens: number, heads: number, headDim: number): T {
-  const [q, k, v] = qkv.map((a) => tf.transpose(tf.reshape(a, [tokens, heads, headDim]), [1, 0, 2])) as [T, T, T];
+/** Attention of `[batch * tokens, heads * headDim]` matrices. */
+function attention(qkv: readonly T[], tokens: number, heads: number, headDim: number, batch = 1): T {
+  const shape = [batch, tokens, heads, headDim];
+  const [q, k, v] = qkv.map((a) => tf.transpose(tf.reshape(a, shape), [0, 2, 1, 3])) as [T, T, T];
   const p = tf.softmax(tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(headDim)));
-  return tf.reshape(tf.transpose(tf.matMul(p, v), [1, 0, 2]), [tokens, heads * headDim]);
+  return tf.reshape(tf.transpose(tf.matMul(p, v), [0, 2, 1, 3]), [batch * tokens, heads * headDim]);
 }
 
-function blockForward(spec: BlockSpec, args: T[]): T {
+/** A block on rows of `batch` pictures. */
+function blockForward(spec: BlockSpec, args: T[], batch = 1): T {
   const { tokens, width, heads, eps } = spec;
   const [x, g1, b1, wqkv, bqkv, wproj, bproj, g2, b2, wfc1, bfc1, wfc2, bfc2] = args as [
     T,
@@ -69,9 +72,49 @@ function blockForward(spec: BlockSpec, args: T[]): T {
     T,
   ];
   const qkv = tf.split(linear(layernorm(x, g1, b1, eps), wqkv, bqkv), 3, 1);
-  const r = tf.add(x, linear(attention(qkv, tokens, heads, width / heads), wproj, bproj));
+  const r = tf.add(x, linear(attention(qkv, tokens, heads, width / heads, batch), wproj, bproj));
   const u = linear(layernorm(r, g2, b2, eps), wfc1, bfc1);
   return tf.add(r, linear(gelu(u), wfc2, bfc2));
+}
+
+/** Parameters of a model besides those of the blocks, which follow. */
+const OUTER = [
+  "cls_token",
+  "pos_embed",
+  "patch_embed.proj.weight",
+  "patch_embed.proj.bias",
+  "norm.weight",
+  "norm.bias",
+];
+
+function vitForward(spec: VitSpec, args: T[]): T {
+  const { batch, image, patch, depth, width, heads, mlp, eps } = spec;
+  const [x, token, positions, weight, bias, gain, offset] = args as [T, T, T, T, T, T, T];
+  const tokens = 1 + (image / patch) ** 2;
+  const embedded = tf.add(tf.conv2d(x as tf.Tensor4D, weight as tf.Tensor4D, patch, "valid"), bias);
+  const all = tf.concat([tf.tile(token, [batch, 1, 1]), tf.reshape(embedded, [batch, tokens - 1, width])], 1);
+  let y: T = tf.reshape(tf.add(all, positions), [batch * tokens, width]);
+  const block = { tokens, width, heads, mlp, eps };
+  for (let i = 0; i < depth; i++) {
+    const from = 1 + OUTER.length + i * BLOCK_PARAMS.length;
+    const rows = y;
+    y = tf.tidy(() => blockForward(block, [rows, ...args.slice(from, from + BLOCK_PARAMS.length)], batch));
+  }
+  const first = tf.slice(tf.reshape(y, [batch, tokens, width]), [0, 0, 0], [batch, 1, width]);
+  return layernorm(tf.reshape(first, [batch, width]), gain, offset, eps);
+}
+
+/** A convolution's weight `[out, in, height, width]` as `[height, width, in, out]`. */
+function channelsLast({ shape, data }: HostTensor): HostTensor {
+  const [out, channels, height, width] = shape as [number, number, number, number];
+  const turned = new Float32Array(data.length), rest = channels * height * width;
+  for (let i = 0; i < out; i++) {
+    for (let j = 0; j < rest; j++) {
+      const c = Math.floor(j / (height * width)), at = j % (height * width);
+      turned[(at * channels + c) * out + i] = data[i * rest + j]!;
+    }
+  }
+  return { shape: [height, width, channels, out], data: turned };
 }
 
 function work(
@@ -130,6 +173,13 @@ export const peer: Peer = {
   block(spec, sets, params) {
     const fixed = BLOCK_PARAMS.map((name) => params[name]);
     return Promise.resolve(work((...args) => blockForward(spec, args), ["y"], sets.map((s) => [s.x!]), fixed));
+  },
+  vit(spec, sets, params) {
+    const outer = OUTER.map((name) => params[name]!);
+    outer[2] = channelsLast(outer[2]!);
+    const blocks = Array.from({ length: spec.depth }, (_, i) => Object.values(blockParams(params, i)));
+    const fixed = [...outer, ...blocks.flat()];
+    return Promise.resolve(work((...args) => vitForward(spec, args), ["y"], sets.map((s) => [s.x!]), fixed));
   },
   blockGrad(spec, sets, params) {
     const fn: Fn = (x, dy, ...rest) => tf.grads((...args) => blockForward(spec, args))([x!, ...rest], dy!);

@@ -77,6 +77,29 @@ export type BlockParam = typeof BLOCK_PARAMS[number];
 /** All parameters of the block. */
 export type BlockParams = Readonly<Record<BlockParam, HostTensor>>;
 
+/**
+ * A whole vision transformer, timm's `VisionTransformer` without a head: patches by a convolution with bias, class token,
+ * learned positions, `depth` blocks as in {@link BlockSpec}, a last normalisation; the embedding is the class token.
+ *
+ * Input `x [batch, image, image, 3]`, already normalised; peers that want channels first convert it before timing starts.
+ * Output `y [batch, width]`. Parameters are {@link VitParams}.
+ */
+export interface VitSpec {
+  /** Name in the registry of our engine. */
+  readonly model: string;
+  readonly batch: number;
+  readonly image: number;
+  readonly patch: number;
+  readonly depth: number;
+  readonly width: number;
+  readonly heads: number;
+  readonly mlp: number;
+  readonly eps: number;
+}
+
+/** Parameters of the transformer by timm's names. */
+export type VitParams = Readonly<Record<string, HostTensor>>;
+
 /** Work that is ready to run: operands on the device, programs built. */
 export interface Work {
   /**
@@ -107,6 +130,36 @@ export interface Peer {
   block?(spec: BlockSpec, sets: readonly HostTensors[], params: BlockParams): Promise<Work>;
   /** Forward and backward: outputs `dx` and `d<parameter>`. The sets hold `x` and `dy`. */
   blockGrad?(spec: BlockSpec, sets: readonly HostTensors[], params: BlockParams): Promise<Work>;
+  /** Forward only: output `y`. */
+  vit?(spec: VitSpec, sets: readonly HostTensors[], params: VitParams): Promise<Work>;
+  /**
+   * What a user's program does from its start to the first embedding: opens the device, loads the model of `folder`
+   * (`model_files.ts`), embeds `x` and reads the result back. Called without {@link Peer.init}.
+   *
+   * @param stage Where memory is measured: to be called when the device is open and when the weights are on it.
+   */
+  first?(spec: VitSpec, folder: string, x: HostTensor, stage?: (name: "open" | "loaded") => void): Promise<First>;
+}
+
+/** What {@link Peer.first} returns. */
+export interface First {
+  readonly y: Float32Array;
+  /** Device memory the library itself says it takes, bytes. */
+  readonly planBytes?: number;
+}
+
+/** Resident memory of a process beyond what it held when its device was open, bytes. */
+export interface Memory {
+  /** Most while weights were read. */
+  readonly loading: number;
+  /** Held with the weights on the device. */
+  readonly loaded: number;
+  /** Most from then to the end of the first embedding. */
+  readonly running: number;
+  /** Held after it. */
+  readonly kept: number;
+  /** What the library's plan says it takes on the device. */
+  readonly plan: number;
 }
 
 /** What a child measured, or why it did not. One JSON line. */
@@ -124,6 +177,8 @@ export interface Row {
   /** Median and interquartile range over the repeats, milliseconds per iteration. */
   readonly medianMs?: number;
   readonly iqrMs?: number;
+  /** Processor time of the process per iteration; on a software adapter it hardly depends on what else runs. */
+  readonly cpuMs?: number;
   readonly gflops?: number;
   readonly iterations?: number;
   readonly repeats?: number;
@@ -132,4 +187,8 @@ export interface Row {
   readonly submits?: number;
   /** Waits for the device per repeat; 1 is the final one. More means that the library itself synchronises. */
   readonly waits?: number;
+  /** Starts: most memory the process held, bytes. Buffers are part of it on software adapters only. */
+  readonly peakBytes?: number;
+  /** Starts: memory by stage, where the library tells its plan. */
+  readonly memory?: Memory;
 }
