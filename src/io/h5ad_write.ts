@@ -1,8 +1,8 @@
 /**
  * Writing `.h5ad` files that anndata 0.8 and later, and scanpy, open unchanged; and the files of HEST, `st/{id}.h5ad`.
  *
- * Text is written as text and flags as 0 and 1: HDF5's booleans cannot be written, which categories of anndata before 0.10
- * need, so categories are written only where asked for.
+ * Text is written as text and flags as 0 and 1: HDF5's booleans cannot be written, which categories need
+ * before anndata 0.9, so categories are written only where asked for.
  *
  * Source: https://anndata.readthedocs.io/en/latest/fileformat-prose.html
  *

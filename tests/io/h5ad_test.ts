@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { DataError, FormatError, LimitError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
 import { disk } from "../../src/io/fs.ts";
-import { MemoryStorage } from "../../src/io/h5_library.ts";
+import { type H5Storage, MemoryStorage } from "../../src/io/h5_library.ts";
 import { H5Writer } from "../../src/io/h5_write.ts";
 import { H5ad } from "../../src/io/h5ad.ts";
+import { writeH5ad } from "../../src/io/h5ad_write.ts";
 import type { UnsArray, UnsTree } from "../../src/io/h5ad_uns.ts";
-import { blocks, checkCounts, type Matrix, mergeNames, survey, toDense } from "../../src/io/sparse.ts";
+import { blocks, checkCounts, Entries, type Matrix, mergeNames, survey, toDense } from "../../src/io/sparse.ts";
 import { mutate } from "./mutate.ts";
 
 const path = (name: string) => new URL(`../fixtures/spatial/${name}`, import.meta.url).pathname;
@@ -235,6 +236,34 @@ Deno.test("H5ad says what a file without X has instead, and what stands where HD
       content,
     );
   }
+});
+
+Deno.test("H5ad reads the rows it is asked for, not the file, and changes nothing", async () => {
+  const [rows, columns] = [2000, 500];
+  const entries = new Entries();
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) entries.add(i, j, 1 + (i + j) % 3);
+  const names = (count: number) => Array.from({ length: count }, (_, i) => `n${i}`);
+  const sink = new MemoryStorage("large.h5ad");
+  const h5 = await H5Writer.create(sink);
+  const x = entries.matrix("x", rows, columns);
+  writeH5ad(h5, { obs: { index: names(rows) }, var: { index: names(columns) }, x });
+  h5.close();
+  let read = 0;
+  const storage: H5Storage = {
+    name: "large.h5ad",
+    size: () => sink.size(),
+    read(at, into) {
+      read += into.length;
+      return sink.read(at, into);
+    },
+    write: () => assert.fail("an input is written"),
+    truncate: () => assert.fail("an input is cut"),
+  };
+  using file = await H5ad.open(storage);
+  const matrix = file.x;
+  read = 0;
+  assert.equal(matrix.read(1000, 1010).values[499], 1 + 1499 % 3);
+  assert.ok(read < 1.2e6, `${read} bytes read of ${sink.size()}`);
 });
 
 for (const name of ["csr.h5ad", "handmade.h5ad", "anndata06.h5ad"]) {

@@ -1,6 +1,6 @@
 """Reads a synthetic data set with h5py, anndata, scanpy, tifffile and Pillow, and prints what they see.
 
-    deno task synth --out DIR --profile geom --slides 4 --rows 4 --cols 10 --overwrite
+    deno task synth --out DIR --profile geom --slides 4 --rows 4 --cols 10
     python tests/reference/synth.py DIR > tests/fixtures/synth.txt
 
 Everything asserted here is what a user of HEST-1k relies on; the printout is kept as tests/fixtures/synth.txt.
