@@ -13,7 +13,15 @@ import { CsrBuilder, type Matrix, RowSum, visitRow } from "./matrix.ts";
 /** Human and mouse genes of Ensembl, with or without a version. */
 const ENSEMBL = /^ENS(?:MUS)?G\d{6,}(?:\.\d+)?$/i;
 /** Columns of a gene table that may hold symbols, best first. */
-const SYMBOL_COLUMNS = ["gene_name", "gene_names", "gene_symbol", "gene_symbols", "symbol", "feature_name", "name"];
+export const SYMBOL_COLUMNS: readonly string[] = [
+  "gene_name",
+  "gene_names",
+  "gene_symbol",
+  "gene_symbols",
+  "symbol",
+  "feature_name",
+  "name",
+];
 /** Vendors' names of what is no gene, and what the reference drops; any case. */
 const CONTROLS = /^(?:NEGCONTROLPROBE_|NEGCONTROLCODEWORD_|ANTISENSE_|UNASSIGNEDCODEWORD_|DEPRECATEDCODEWORD_)/i;
 const CONTROL_WORDS = /BLANK|CONTROL|AMBIGUOUS/i;
