@@ -43,7 +43,11 @@ export async function* gunzip(chunks: AsyncIterable<Uint8Array>): AsyncGenerator
   const unpacked = createGunzip();
   const source = Readable.from(chunks);
   source.on("error", (error) => unpacked.destroy(error));
-  for await (const chunk of source.pipe(unpacked)) yield chunk as Uint8Array;
+  try {
+    for await (const chunk of source.pipe(unpacked)) yield chunk as Uint8Array;
+  } finally {
+    source.destroy();
+  }
 }
 
 /** SHA-256 of bytes that come in pieces. */

@@ -177,6 +177,21 @@ Deno.test("readTenxSpatial() refuses parquet by name with the mend, and damage w
   await assert.rejects(scale('{"tissue_hires_scalef": -1}'), /:tissue_hires_scalef: -1, expected a positive number/);
 });
 
+Deno.test("readMex() closes its files, also when a packed one is refused early", async () => {
+  const long = `${"x\n".repeat(1 << 20)}`;
+  const path = await Deno.makeTempDir();
+  for (const name of ["matrix.mtx", "features.tsv", "barcodes.tsv"]) {
+    const bytes = Array.from({ length: 1 << 21 }, (_, i) => i * 2654435761 >>> 24 & 63 | 64);
+    await Deno.writeFile(
+      `${path}/${name}.gz`,
+      gzipSync(name === "matrix.mtx" ? Uint8Array.from([10, ...bytes]) : utf8(long)),
+    );
+  }
+  // The test runner complains of files left open.
+  await assert.rejects(readMex(openFolder(path)), /matrix\.mtx\.gz, line 1: "", expected %%MatrixMarket/);
+  await Deno.remove(path, { recursive: true });
+});
+
 Deno.test("openTenx() and readMex() answer 300 mutations with a typed error or a read", async () => {
   const h5 = Deno.readFileSync(path("tenx_v3.h5"));
   const files = ["matrix.mtx.gz", "features.tsv.gz", "barcodes.tsv.gz"].map((name) =>
