@@ -6,12 +6,14 @@
  * -sum of their squares, -tr(A^-1 C D^-1 C^T), which is cheaper and steadier. No eigenvectors: inverses, inverse roots and the
  * polar factor P of T come from Newton-Schulz iterations, gradients from closed forms (dC = -A^(-1/2) P D^(-1/2),
  * dA = A^(-1/2) P T^T A^(-1/2) / 2 for the nuclear form). Singular values below about 1e-5 of the largest count less than
- * their full slope; all of T may be 0. With fewer rows than columns r dominates.
+ * their full slope; all of T may be 0. With no more pairs than columns r decides everything, T has singular values near 1 and 0
+ * only, and in f32 the gradient of the nuclear form would be rounding: it is rejected there, while the trace form is
+ * computed from matrices over pairs, without that loss of digits.
  *
  * @module
  */
 
-import { ConfigError, ShapeError } from "../core/errors.ts";
+import { ConfigError, LimitError, ShapeError } from "../core/errors.ts";
 import { formatShape } from "../core/shape.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { Tensor } from "../graph/tensor.ts";
@@ -100,13 +102,26 @@ function nuclear(g: Plan, A: Tensor, C: Tensor, D: Tensor, iterations: number): 
 }
 
 /**
+ * The trace form over pairs, for fewer rows than columns: tr(A^-1 C D^-1 C^T) = sum of H_a H_b, element by element, with
+ * H = I - r (x x^T / n + r I)^-1 [B, B]. The same number without the cancellation.
+ */
+function traceOfPairs(g: Plan, u: Tensor, v: Tensor, r: number, iterations: number): Tensor {
+  const B = u.dim(0);
+  const [P, Q] = [u, v].map((x) => {
+    const K = add(g, matmul(g, x, x, { transB: true, alpha: 1 / (B - 1) }), identity(g, B, r));
+    return sub(g, identity(g, B), affine(g, inverse(g, K, iterations), r));
+  }) as [Tensor, Tensor];
+  return affine(g, sumAll(g, mul(g, P, Q)), -1);
+}
+
+/**
  * Appends the loss.
  *
  * @param a `[B, E]`, at least 2 rows.
  * @param b `[B, F]`.
  * @returns `[1]`, f32; at least -min(E, F).
  * @throws {ShapeError} If they are no matrices of as many rows, or have one row.
- * @throws {LimitError} If an option is out of range.
+ * @throws {LimitError} If an option is out of range, or the nuclear form has no more rows than columns.
  * @throws {ConfigError} If the form is unknown.
  */
 export function cca(g: Plan, a: Tensor, b: Tensor, options: CcaOptions = {}): Tensor {
@@ -126,8 +141,16 @@ export function cca(g: Plan, a: Tensor, b: Tensor, options: CcaOptions = {}): Te
   if (form !== "nuclear" && form !== "trace") {
     throw new ConfigError(`Cannot run cca: form is "${form}", wanted nuclear or trace`);
   }
-  const alpha = 1 / (a.dim(0) - 1);
+  const [B, columns] = [a.dim(0), Math.max(a.dim(1), b.dim(1))];
+  if (form === "nuclear" && B <= columns) {
+    throw new LimitError(`Cannot run cca: ${B} pairs of ${columns} columns, wanted more pairs than columns`, {
+      hint: 'Use form "trace", or project to fewer columns',
+      context: { op: "cca", limit: "columns", given: columns, max: B - 1 },
+    });
+  }
+  const alpha = 1 / (B - 1);
   const [u, v] = [centreColumns(g, a), centreColumns(g, b)];
+  if (B <= columns) return traceOfPairs(g, u, v, r, iterations);
   const [A, D] = [u, v].map((x) => add(g, matmul(g, x, x, { transA: true, alpha }), identity(g, x.dim(1), r))) as [
     Tensor,
     Tensor,

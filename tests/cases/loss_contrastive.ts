@@ -80,7 +80,7 @@ function s2lCase(squared: boolean): OpCase {
   });
 }
 
-function ccaCase(B: number, E: number, form: "nuclear" | "trace", extra: Partial<OpCase> = {}): OpCase {
+function ccaCase(B: number, E: number, form: "nuclear" | "trace"): OpCase {
   return of(B, E, {
     name: `cca ${B}x${E}, ${form}`,
     run: (g, t) => cca(g, t.a!, t.b!, { form, regularisation: 0.05 }),
@@ -88,7 +88,6 @@ function ccaCase(B: number, E: number, form: "nuclear" | "trace", extra: Partial
       const found = canonicalRef(rowsOf(v.a!, B), rowsOf(v.b!, B), 0.05);
       return one(form === "trace" ? trace(found) : nuclear(found));
     },
-    ...extra,
   });
 }
 
@@ -114,9 +113,8 @@ export const cases: readonly OpCase[] = [
   s2lCase(false),
   ccaCase(23, 4, "nuclear"),
   ccaCase(23, 4, "trace"),
-  // Fewer pairs than columns: all correlations are near 1 and the gradient is what is left of terms that cancel, condition
-  // 4e2 squared times the rounding of f32.
-  ccaCase(5, 9, "trace", { gradTol: { nmse: 3e-6, max: 5e-3 } }),
+  // Fewer pairs than columns.
+  ccaCase(5, 9, "trace"),
   barlowCase(17, 6),
   barlowCase(4, 9),
 ];

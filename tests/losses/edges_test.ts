@@ -65,7 +65,8 @@ Deno.test("losses reject what does not fit before anything is recorded", () => {
   }
   for (const loss of [clip, softClip, s2l, barlowTwins]) assert.throws(() => loss(g, a, b), ShapeError);
   assert.throws(() => cca(g, one, one), ShapeError);
-  assert.throws(() => cca(g, a, b, { regularisation: 0 }), LimitError);
+  assert.throws(() => cca(g, a, b, { form: "trace", regularisation: 0 }), LimitError);
+  assert.throws(() => cca(g, a, b), LimitError);
   assert.throws(() => clip(g, a, a, { temperature: 0 }), LimitError);
   assert.throws(() => softClip(g, a, a, { targetTemperature: -1 }), LimitError);
   assert.throws(() => s2l(g, a, a, { scale: g.tensor([2]) }), ShapeError);
