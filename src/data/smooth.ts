@@ -8,6 +8,7 @@
  */
 
 import { ShapeError } from "../core/errors.ts";
+import type { Centre } from "./coordinates.ts";
 import { CsrBuilder, type Matrix, RowSum, visitRow } from "./matrix.ts";
 
 /** Neighbourhoods: members of spot `i` are `indices[indptr[i]]` up to `indptr[i + 1]`, ascending, `i` among them. */
@@ -42,7 +43,18 @@ export function gridNeighbours(
 }
 
 /**
- * Neighbours within a distance, for tables whose array indices mean nothing (Visium HD).
+ * Neighbours by place on the slide, for tables whose array indices mean nothing (Visium HD).
+ *
+ * @param spatial Centres of the spots.
+ * @param apart Distance of neighbouring spots in the same unit; a tenth more is still near.
+ */
+export function slideNeighbours({ xy }: Centre, apart: number, which: Neighbourhood = "sqrt2"): Neighbours {
+  const [x, y] = [xy.filter((_, k) => k % 2 === 0), xy.filter((_, k) => k % 2 === 1)];
+  return neighboursWithin(x, y, (which === "sqrt2" ? 2 : 1) * (1.1 * apart) ** 2);
+}
+
+/**
+ * Neighbours within a distance.
  *
  * @param x First coordinate of each spot.
  * @param y Second coordinate of each spot.

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { ShapeError } from "../../src/core/errors.ts";
+import { centre } from "../../src/data/coordinates.ts";
 import { dense, toCsr, toDense } from "../../src/data/matrix.ts";
-import { degrees, gridNeighbours, neighboursWithin, smooth } from "../../src/data/smooth.ts";
+import { degrees, gridNeighbours, neighboursWithin, slideNeighbours, smooth } from "../../src/data/smooth.ts";
 import fixture from "../fixtures/omics/preprocess.json" with { type: "json" };
 
 const members = (n: { indptr: Uint32Array; indices: Uint32Array }, i: number) => [
@@ -21,6 +22,13 @@ Deno.test("On Visium's grid sqrt2 finds four neighbours and hex6 six; both hold 
   assert.deepEqual([...degrees(four)], fixture.degrees);
   assert.deepEqual(members(four, 13), [3, 4, 13, 23, 24]);
   assert.deepEqual(members(gridNeighbours(rows, columns, "hex6"), 13), [3, 4, 12, 13, 14, 23, 24]);
+});
+
+Deno.test("slideNeighbours() finds by place what the array finds by index, give or take a tenth", () => {
+  const [rows, columns]: [number[], number[]] = [[0, 0, 0, 1, 1, 1, 2, 2, 2], [0, 1, 2, 0, 1, 2, 0, 1, 2]];
+  const spatial = centre(rows.flatMap((r, i) => [10 + 50 * columns[i]! + (i % 2) * 3, 90 + 50 * r]));
+  assert.deepEqual(slideNeighbours(spatial, 50), gridNeighbours(rows, columns));
+  assert.deepEqual([...degrees(slideNeighbours(spatial, 50, "hex6"))], [3, 4, 3, 4, 5, 4, 3, 4, 3]);
 });
 
 Deno.test("neighboursWithin() is inclusive, symmetric and takes negative and broken coordinates", () => {
