@@ -6,6 +6,7 @@ import { Fields } from "../../src/data/synth/fields.ts";
 import { drawExpression, geneModel, GENES, VISIBLE_GENES } from "../../src/data/synth/genes.ts";
 import { CALIBRATION, colourStatistics, correlations, probe, type Table } from "../../src/data/synth/oracle.ts";
 import { selectPanel } from "../../src/data/synth/panel.ts";
+import { makeSample } from "../../src/data/synth/sample.ts";
 import { planSynth, slidesOf } from "../../src/data/synth/plan.ts";
 
 const plan = planSynth({ profile: "ci" });
@@ -19,10 +20,10 @@ const drawn = slidesOf(plan).map((slide) => {
 const [train, test] = [drawn.slice(0, 16), drawn.slice(16)];
 const panel = selectPanel(train.map(({ counts }) => counts), model);
 
-function table(
-  parts: typeof drawn,
+function table<P extends { kept: number[] }>(
+  parts: readonly P[],
   width: number,
-  value: (part: typeof drawn[number], row: number) => number[],
+  value: (part: P, row: number) => number[],
 ): Table {
   const rows = parts.flatMap((part) => part.kept.map((row) => value(part, row)));
   return { rows: rows.length, columns: width, data: Float64Array.from(rows.flat()) };
@@ -61,4 +62,32 @@ Deno.test("colourStatistics() are means, deviations and blocks", () => {
   assert.deepEqual([...found.slice(0, 3)], [100.0625, 100.0625, 100.0625]);
   assert.ok(Math.abs(found[3]! - Math.sqrt(16 / 64 - 0.0625 ** 2)) < 1e-9);
   assert.deepEqual([found[6], found[9]], [101, 100]);
+});
+
+Deno.test("controls: exchanged counts cannot be predicted, spots off by 300 um hardly", () => {
+  const genes = Array.from({ length: VISIBLE_GENES }, (_, g) => g);
+  const slides = slidesOf(plan);
+  const permuted = planSynth({ profile: "ci", traps: ["permute-counts"] });
+  const all = drawn.map((part, j) => {
+    const slide = slides[j]!;
+    const fields = new Fields(slide);
+    const shifted = slide.spots.flatMap(({ x, y }) => [0, 1, 2, 3, 4, 5, 6, 7].map((f) => fields.at(f, x + 300, y)));
+    return { ...part, exchanged: makeSample(permuted, slide, model).counts, shifted: Float64Array.from(shifted) };
+  });
+  type Part = typeof all[number];
+  /** Mean correlation within the test slides. */
+  function within(counts: (part: Part) => Uint16Array, fields: (part: Part) => Float64Array): number {
+    const x = (parts: Part[]) => table(parts, 6, (part, row) => [...fields(part).subarray(row * 8, row * 8 + 6)]);
+    const y = (parts: Part[]) =>
+      table(parts, 120, (part, row) => genes.map((g) => Math.log1p(counts(part)[row * GENES + g]!)));
+    const [trainX, trainY] = [x(all.slice(0, 16)), y(all.slice(0, 16))];
+    return mean(all.slice(16).map((part) => mean([...correlations(probe(trainX, trainY, x([part])), y([part]))])));
+  }
+  const plain = within((part) => part.counts, (part) => part.fields);
+  const exchanged = within((part) => part.exchanged, (part) => part.fields);
+  const misaligned = within((part) => part.counts, (part) => part.shifted);
+  const found = JSON.stringify({ plain, exchanged, misaligned });
+  assert.ok(Math.abs(plain - 0.592) < 0.01, found);
+  assert.ok(Math.abs(exchanged) < 0.03, found);
+  assert.ok(misaligned < 0.6 * plain, found);
 });
