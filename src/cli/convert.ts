@@ -8,6 +8,7 @@ import { ConfigError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import type { Args, Flags } from "./args.ts";
 import * as merge from "./convert_merge.ts";
+import * as st from "./convert_st.ts";
 import * as weights from "./convert_weights.ts";
 
 /** One thing that can be converted. */
@@ -20,12 +21,12 @@ interface Conversion {
 }
 
 /** Conversions by the first word. */
-const CONVERSIONS: Readonly<Record<string, Conversion>> = { weights, merge };
+const CONVERSIONS: Readonly<Record<string, Conversion>> = { weights, merge, st };
 
 /** Name of the command. */
 export const name = "convert";
 /** What it does. */
-export const summary = "write weights as safetensors, or add an adapter to its base";
+export const summary = "write weights as safetensors, add an adapter to its base, or bring sections into HEST's layout";
 /** Its words. */
 export const words: string = Object.entries(CONVERSIONS).map(([what, { usage }]) => `${what} ${usage}`).join(" | ");
 /** One example. */

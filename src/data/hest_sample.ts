@@ -1,0 +1,97 @@
+/**
+ * Pictures of a sample in HEST's layout: the slide made small, patches cut around spots, and a picture that shows where
+ * they lie.
+ *
+ * @module
+ */
+
+import type { Picture } from "../io/picture.ts";
+import { resizeSquare } from "./resize.ts";
+import { bestLevel, type Slide } from "./slide.ts";
+import { type Generation, PATCH_PIXEL_SIZE, type Window } from "./windows.ts";
+
+/** Rows of a slide read at once while it is made small. */
+const STRIP = 256;
+const GREEN = [0, 160, 0] as const;
+const RED = [220, 0, 0] as const;
+
+/** A picture made small, and its share of the full size. */
+export interface Thumbnail extends Picture {
+  readonly scale: number;
+}
+
+/** Makes a slide small: means of the pixels of the finest level that is needed. Never larger than the slide. */
+export async function shrink(slide: Slide, longEdge: number, onRows?: (done: number) => void): Promise<Thumbnail> {
+  const full = slide.levels[0]!;
+  const scale = Math.min(1, longEdge / Math.max(full.width, full.height));
+  const number = bestLevel(slide, 1 / scale);
+  const level = slide.levels[number]!;
+  const [width, height] = [full.width, full.height].map((n) => Math.max(1, Math.round(n * scale))) as [number, number];
+  const sums = new Float64Array(width * height * 3);
+  const counts = new Uint32Array(width * height);
+  const column = Uint32Array.from({ length: level.width }, (_, x) => Math.floor(x * width / level.width));
+  for (let top = 0; top < level.height; top += STRIP) {
+    const rows = Math.min(STRIP, level.height - top);
+    const { data } = await slide.read(number, 0, top, level.width, rows);
+    for (let r = 0, from = 0; r < rows; r++) {
+      const line = Math.floor((top + r) * height / level.height) * width;
+      for (let x = 0; x < level.width; x++, from += 3) {
+        const to = line + column[x]!;
+        counts[to]!++;
+        sums[3 * to]! += data[from]!;
+        sums[3 * to + 1]! += data[from + 1]!;
+        sums[3 * to + 2]! += data[from + 2]!;
+      }
+    }
+    onRows?.((top + rows) / level.height);
+  }
+  const data = Uint8Array.from(sums, (sum, i) => Math.round(sum / Math.max(1, counts[Math.floor(i / 3)]!)));
+  return { width, height, data, scale };
+}
+
+/** Cuts the patches of windows, in their order; `[size, size, 3]` each. Reads the slide from top to bottom. */
+export async function cutPatches(
+  slide: Slide,
+  pixelSize: number,
+  windows: readonly Window[],
+  generation: Generation,
+  size: number,
+  onPatches?: (done: number) => void,
+): Promise<Uint8Array[]> {
+  const out: Uint8Array[] = [];
+  const number = generation === "current" ? bestLevel(slide, PATCH_PIXEL_SIZE / pixelSize) : 0;
+  const { downsample } = slide.levels[number]!;
+  const order = windows.map((_, i) => i).sort((a, b) => windows[a]!.y - windows[b]!.y);
+  for (const [done, i] of order.entries()) {
+    const { x, y, side } = windows[i]!;
+    const n = Math.max(1, Math.round(side / downsample));
+    const { data } = await slide.read(number, Math.floor(x / downsample), Math.floor(y / downsample), n, n);
+    out[i] = resizeSquare(data, n, size, generation === "current" ? "linear" : "cubic");
+    onPatches?.(done + 1);
+  }
+  return out;
+}
+
+/**
+ * The small picture with a ring around every spot, green where it has a patch and red where not.
+ *
+ * @param radius Of a spot, level-0 pixels.
+ */
+export function drawSpots(
+  { width, height, data, scale }: Thumbnail,
+  spatial: Float64Array,
+  patched: ReadonlySet<number>,
+  radius: number,
+): Picture {
+  const out = data.slice();
+  const steps = Math.max(16, Math.ceil(radius * scale * 8));
+  for (let spot = 0; 2 * spot < spatial.length; spot++) {
+    for (let k = 0; k < steps; k++) {
+      const angle = 2 * Math.PI * k / steps;
+      const x = Math.floor((spatial[2 * spot]! + radius * Math.cos(angle)) * scale);
+      const y = Math.floor((spatial[2 * spot + 1]! + radius * Math.sin(angle)) * scale);
+      if (x >= 0 && y >= 0 && x < width && y < height) out.set(patched.has(spot) ? GREEN : RED, (y * width + x) * 3);
+    }
+  }
+  return { width, height, data: out };
+}

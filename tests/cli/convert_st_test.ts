@@ -1,0 +1,121 @@
+/** `convert st` as users run it: a small section made here, and the real ones where they are. */
+
+import assert from "node:assert/strict";
+import { findTissue, otsu, tissueOutlines } from "../../src/data/tissue.ts";
+import { disk, openFile } from "../../src/io/fs.ts";
+import { parseGeoJson } from "../../src/io/geojson.ts";
+import { H5ad } from "../../src/io/h5ad.ts";
+import { decodeImage } from "../../src/io/image.ts";
+import { parseCatalogue, parseMetadata } from "../../src/io/metadata.ts";
+import { openPatches } from "../../src/io/patches.ts";
+import { encodePng } from "../../src/io/png_write.ts";
+import { inFolder, seal } from "./shared.ts";
+
+const HER2ST = new URL("../../../shared/data/her2st", import.meta.url).pathname;
+const SIDE = 1200;
+const PITCH = 250;
+
+/** A section: 4 x 4 spots 250 pixels apart, purple tissue on grey but for the last row. */
+function writeSection(folder: string, id: string): void {
+  for (const part of ["counts", "spots", "images"]) Deno.mkdirSync(`${folder}/${part}`, { recursive: true });
+  const data = Uint8Array.from({ length: SIDE * SIDE * 3 }, (_, i) => {
+    const y = Math.floor(i / 3 / SIDE);
+    return y < 780 ? [150, 80, 160][i % 3]! : 225;
+  });
+  Deno.writeFileSync(`${folder}/images/${id}.png`, encodePng({ width: SIDE, height: SIDE, data }));
+  const names = Array.from({ length: 16 }, (_, i) => [10 + i % 4, 20 + (i >> 2)] as const);
+  const place = (x: number, y: number) => [200 + (x - 10) * PITCH, 200 + (y - 20) * PITCH];
+  const counts = [...names.slice(1), [30, 30] as const].map(([x, y], i) => `${x}x${y}\t${i}\t0\t${2 * i}\n`);
+  Deno.writeTextFileSync(`${folder}/counts/${id}.tsv`, `\tA\tB\tC\n${counts.join("")}`);
+  const rows = names.map(([x, y], i) => [x, y, ...(i === 5 ? [-4, 450] : place(x, y)), i === 6 ? 0 : 1].join("\t"));
+  const text = `x\ty\tpixel_x\tpixel_y\tselected\n${rows.join("\n")}\n`;
+  Deno.writeTextFileSync(`${folder}/spots/${id}_selection.tsv`, text);
+}
+
+Deno.test("convert st writes HEST's layout and says what it left out", async () => {
+  await inFolder(async (folder) => {
+    writeSection(`${folder}/in`, "S1");
+    const out = `${folder}/out`;
+    const before = await seal("convert", "st", `${folder}/in`, "--out", out, "--json", "--patient", "P");
+    assert.equal(before.code, 0, before.err);
+    const [section] = JSON.parse(before.out).sections;
+    const { pixelSize, pixelSizeNeighbours, dropped } = section;
+    assert.ok(Math.abs(pixelSize - 0.8) < 1e-9 && Math.abs(pixelSizeNeighbours - 0.8) < 1e-9);
+    assert.deepEqual(dropped, {
+      selectedWithoutCounts: 1,
+      notSelected: 1,
+      outsidePicture: 1,
+      countsWithoutPlace: 1,
+      windowOffPicture: 0,
+      offTissue: 4,
+    });
+    assert.deepEqual([section.spots, section.pairs], [13, 9]);
+    const patches = await openPatches(disk.open(`${out}/patches/S1.h5`, "read"));
+    assert.equal(patches.barcodes!.length, 9);
+    assert.equal(patches.barcodes![0], "020x011");
+    patches.close();
+    const table = await H5ad.open(disk.open(`${out}/st/S1.h5ad`, "read"));
+    table.close();
+    const metadata = parseMetadata(Deno.readFileSync(`${out}/metadata/S1.json`), "S1.json");
+    assert.ok(Math.abs(metadata.pixelSize - 0.8) < 1e-9);
+    assert.equal(parseGeoJson(Deno.readFileSync(`${out}/tissue_seg/S1_contours.geojson`), "S1").length, 1);
+    assert.equal(decodeImage(Deno.readFileSync(`${out}/patches_vis/S1_patch_vis.png`), "S1").width, 1000);
+
+    // Not again unasked; one section by its files, cut as the benchmark's, beside the first in the catalogue.
+    assert.match((await seal("convert", "st", `${folder}/in`, "--out", out)).err, /it exists/);
+    const files = ["--counts", "counts/S1.tsv", "--spots", "spots/S1_selection.tsv", "--image", "images/S1.png"];
+    const single = files.map((word) => word.startsWith("--") ? word : `${folder}/in/${word}`);
+    const again = await seal("convert", "st", ...single, "--out", out, "--id", "S2", "--rule", "v1", "--json");
+    assert.equal(again.code, 0, again.err);
+    assert.equal(JSON.parse(again.out).pairs, 9);
+    const catalogue = parseCatalogue(Deno.readTextFileSync(`${out}/HEST_v1_1_0.csv`), "csv");
+    assert.deepEqual(catalogue.map(({ id }) => id), ["S1", "S2"]);
+  });
+});
+
+Deno.test("convert st refuses what does not belong together, and to write among its input", async () => {
+  await inFolder(async (folder) => {
+    writeSection(folder, "S1");
+    assert.match((await seal("convert", "st", folder, "--out", `${folder}/hest`)).err, /which is the input/);
+    assert.match((await seal("convert", "st", "--counts", "a.tsv", "--out", folder)).err, /wanted FOLDER/);
+    Deno.renameSync(`${folder}/images/S1.png`, `${folder}/images/S9.png`);
+    const { code, err } = await seal("convert", "st", folder, "--out", `${folder}-out`);
+    assert.match(err, /missing counts of S9, spots of S9, images of S1/);
+    assert.notEqual(code, 0);
+    assert.equal(disk.look(`${folder}-out`), undefined);
+  });
+});
+
+Deno.test("findTissue() and tissueOutlines(): a frame has a hole; Otsu parts two heaps", () => {
+  assert.equal(otsu([0, 5, 0, 0, 5, 0]), 2);
+  const inside = (x: number, y: number, by: number) => x >= by && y >= by && x < 100 - by && y < 100 - by;
+  const data = Uint8Array.from({ length: 30000 }, (_, i) => {
+    const [x, y] = [Math.floor(i / 3) % 100, Math.floor(i / 300)];
+    return inside(x, y, 20) && !inside(x, y, 40) ? [150, 80, 160][i % 3]! : 225;
+  });
+  const outlines = tissueOutlines(findTissue({ width: 100, height: 100, data }), 0.5);
+  assert.equal(outlines.length, 1);
+  assert.equal(outlines[0]!.holes.length, 1);
+  assert.ok(Math.abs(Math.min(...outlines[0]!.exterior) - 40) <= 4);
+});
+
+Deno.test({
+  name: "convert st brings the real sections into HEST's layout",
+  ignore: disk.look(HER2ST) === undefined,
+  fn: async () => {
+    await inFolder(async (folder) => {
+      const files = ["--counts", "counts/C4.tsv.gz", "--spots", "spots/C4_selection.tsv", "--image", "images/C4.jpg"];
+      const words = files.map((word) => word.startsWith("--") ? word : `${HER2ST}/${word}`);
+      const { code, out, err } = await seal("convert", "st", ...words, "--out", `${folder}/out`, "--json");
+      assert.equal(code, 0, err);
+      const [{ spots, pairs, dropped, pixelSize, pixelSizeNeighbours }] = JSON.parse(out).sections;
+      assert.equal(spots, 184);
+      assert.equal(pairs + dropped.offTissue + dropped.windowOffPicture, 184);
+      assert.ok(pairs >= 180);
+      assert.ok(Math.abs(pixelSize / pixelSizeNeighbours - 1) < 0.01);
+      const picture = await openFile(`${folder}/out/patches_vis/C4_patch_vis.png`);
+      assert.ok(picture.size > 1e5);
+      picture.close?.();
+    });
+  },
+});
