@@ -110,6 +110,8 @@ export async function convertSection(
     (done) => onProgress?.(`${id}: patches`, done, windows.kept.length),
   );
   const paths = sectionPaths(id);
+  // The metadata, which come last, never stand beside files of another run.
+  disk.remove(`${out}/${paths["metadata"]}`);
   await writeExpression(disk, `${out}/${paths["expression"]}`, section, counted.genes, thumbnail, spot);
   await writeSectionPatches(disk, `${out}/${paths["patches"]}`, section, windows, patches, rule);
   writePictures(disk, out, id, section, windows, thumbnail, tissue, spot);
