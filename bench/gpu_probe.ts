@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console
 /**
  * Prints the WebGPU adapter as one JSON line for `bench/gpu.sh`.
  *
