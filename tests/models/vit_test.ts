@@ -98,3 +98,26 @@ Deno.test("createVit() rejects sizes that do not fit, before any parameter exist
     assert.equal(parameters.entries().length, 0);
   }
 });
+
+Deno.test("the buffers of an encoder are what its plan says, to the byte", async () => {
+  const create = gpu.device.createBuffer;
+  let bytes = 0;
+  gpu.device.createBuffer = function (this: GPUDevice, descriptor: GPUBufferDescriptor) {
+    bytes += descriptor.size;
+    return create.call(this, descriptor);
+  };
+  try {
+    const parameters = new Parameters(gpu, false);
+    const vit = createVit(parameters, CONFIG, { seed: 1 });
+    const images = parameters.store.tensor("input", "images", [4, 32, 32, 3], "u8");
+    parameters.allocate();
+    const g = new Plan(gpu);
+    g.output(vit.forward(g, images).x);
+    const program = await g.compile();
+    assert.equal(bytes, program.memory.total);
+    program.destroy();
+    parameters.destroy();
+  } finally {
+    gpu.device.createBuffer = create;
+  }
+});
