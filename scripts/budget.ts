@@ -25,7 +25,8 @@ const BUDGETS: readonly Budget[] = [
   { what: "encoder spec", match: /^src\/models\/encoders\/.*\.ts$/, lines: 60 },
   { what: "source file", match: /^src\/.*\.ts$/, lines: 400 },
 ];
-const WHOLE = 40_000;
+// Raised from 40,000 when training, evaluation and the report joined the engine.
+const WHOLE = 60_000;
 const NPM_PACKAGES = 6;
 
 async function* walk(folder: string): AsyncGenerator<string> {

@@ -15,7 +15,7 @@ import { concat } from "../ops/concat.ts";
 import { select } from "../ops/slice.ts";
 import { meanTokens } from "../ops/token.ts";
 import type { EncoderArch, EncoderOutput, EncoderSpec, Pooling } from "./encoder_spec.ts";
-import { createVit, type Taps, type Vit, type VitConfig, type VitForward } from "./vit.ts";
+import { createVit, type Cut, type Taps, type Vit, type VitConfig, type VitForward } from "./vit.ts";
 
 /** How an encoder is built. */
 export interface EncoderOptions extends Omit<BlockOptions, "rng"> {
@@ -50,7 +50,21 @@ export interface Encoder {
    * @returns Embedding `[B, dim]`, not normalised, and the tokens after each stage.
    */
   forward(g: Plan, images: Tensor, options?: Omit<VitForward, "firstTokenOnly">): { embedding: Tensor; taps: Taps };
+  /**
+   * Where the encoder can be cut so that nothing before depends on a trained weight; `embedding` where nothing trains at
+   * all, undefined where its first layer does.
+   */
+  deepestCut(): EncoderCut | undefined;
+  /** Shapes of what {@linkcode Encoder.trunk} gives for one image. */
+  cutShapes(cut: EncoderCut): readonly (readonly number[])[];
+  /** Appends what comes before a cut, without gradients: tensors `[B, ...shape]`. */
+  trunk(g: Plan, images: Tensor, cut: EncoderCut): Tensor[];
+  /** Appends what follows a cut: the embedding `[B, dim]`. */
+  finish(g: Plan, stem: readonly Tensor[], cut: EncoderCut, options?: Omit<VitForward, "firstTokenOnly">): Tensor;
 }
+
+/** A cut of the transformer, or behind everything. */
+export type EncoderCut = Cut | "embedding";
 
 /** Prefix of the transformer's parameters: CONCH keeps it beside its pooler. */
 export function trunkPrefix(spec: Pick<EncoderSpec, "output">): "" | "trunk." {
@@ -79,10 +93,18 @@ export function createEncoder(parameters: Parameters, spec: EncoderSpec, options
   const dim = dimOf(pooling, arch.width, spec.output);
   const config = { ...sizes, layerScale: layerScale ? 1 : undefined, imageSize, mean, std };
   const prefix = trunkPrefix(spec);
+  const before = new Set(parameters.entries().map(([name]) => name));
   const vit = createVit(parameters, config, { prefix, lora, dtype, ...(seed !== undefined && { seed }) });
   const { pooler } = spec.output;
   const rng = seed === undefined ? undefined : new Rng(seed, 1);
   const pool = pooler && createAttentionPool(parameters, { context: arch.width, ...pooler }, { rng, dtype });
+  const names = parameters.entries().map(([name]) => name).filter((name) => !before.has(name));
+  const firstTokenOnly = pooling === "cls";
+  const pooled = (g: Plan, x: Tensor): Tensor => {
+    if (pooling === "attn_pool") return applyAttentionPool(g, pool!, x);
+    const cls = select(g, x, 1, 0);
+    return pooling === "cls" ? cls : concat(g, [cls, meanTokens(g, x, { start: 1 + arch.registers })], 1);
+  };
   return {
     spec,
     imageSize,
@@ -91,12 +113,20 @@ export function createEncoder(parameters: Parameters, spec: EncoderSpec, options
     vit,
     parameters,
     forward(g, images, forward = {}) {
-      const { x, taps } = vit.forward(g, images, { ...forward, firstTokenOnly: pooling === "cls" });
-      if (pooling === "attn_pool") return { embedding: applyAttentionPool(g, pool!, x), taps };
-      const cls = select(g, x, 1, 0);
-      if (pooling === "cls") return { embedding: cls, taps };
-      const patches = meanTokens(g, x, { start: 1 + arch.registers });
-      return { embedding: concat(g, [cls, patches], 1), taps };
+      const { x, taps } = vit.forward(g, images, { ...forward, firstTokenOnly });
+      return { embedding: pooled(g, x), taps };
+    },
+    deepestCut() {
+      // Parameters of other models may share the set: only those of this encoder count.
+      return names.some((name) => parameters.get(name).grad) ? vit.deepestCut() : "embedding";
+    },
+    cutShapes: (cut) => (cut === "embedding" ? [[dim]] : vit.cutShapes(cut, firstTokenOnly)),
+    trunk(g, images, cut) {
+      if (cut !== "embedding") return vit.trunk(g, images, cut, firstTokenOnly);
+      return g.withoutTape(() => [pooled(g, vit.forward(g, images, { firstTokenOnly }).x)]);
+    },
+    finish(g, stem, cut, forward = {}) {
+      return cut === "embedding" ? stem[0]! : pooled(g, vit.finish(g, stem, cut, { ...forward, firstTokenOnly }));
     },
   };
 }

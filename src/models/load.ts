@@ -34,8 +34,10 @@ export interface LoadOptions extends Omit<EncoderOptions, "arch" | "seed"> {
   recognise?: (family: FamilyName, arch: EncoderArch) => EncoderSpec | undefined;
   /** How positions are brought to another grid than the file's; default the rule of the spec or the family. */
   positions?: PositionRule;
-  /** Which parameters train; none by default. */
+  /** Which parameters train; none by default. Not used with `parameters`. */
   trainable?: (name: string) => boolean;
+  /** The set to add to, such as that of a whole training run; default one of its own. */
+  parameters?: Parameters;
   /** LoRA weights, kept apart from the base (default) or added into it. */
   adapter?: Adapter;
   /** Adds the adapter into the base weights, W + s B A, while they are read. */
@@ -112,7 +114,7 @@ export async function loadEncoder(gpu: Gpu, weights: Weights, options: LoadOptio
     ? withStatistics(known, options.facts ?? [])
     : specOfWeights(options.name ?? weights.file, keymap, ...(options.facts ?? []));
   const layers = adapter ? await adaptedLayers(adapter, keymap) : new Map<string, LayerAdapter>();
-  const parameters = new Parameters(gpu, trainable);
+  const parameters = options.parameters ?? new Parameters(gpu, trainable);
   try {
     const { dtype, pooling, positions, imageSize = spec.input.size } = options;
     const output = { ...spec.output, ...(keymap.arch.pooler && { pooler: keymap.arch.pooler }) };
@@ -127,7 +129,7 @@ export async function loadEncoder(gpu: Gpu, weights: Weights, options: LoadOptio
     await fill(encoder, keymap, weights, layers, merge, onProgress);
     return encoder;
   } catch (error) {
-    parameters.destroy();
+    if (!options.parameters) parameters.destroy();
     throw error;
   }
 }

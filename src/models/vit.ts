@@ -22,6 +22,7 @@ import {
 import { constant, fanInUniform, truncatedNormal } from "../nn/init.ts";
 import { applyNorm, normLayer } from "../nn/layers.ts";
 import type { Parameters } from "../nn/parameters.ts";
+import { applyStem, deepestStem, finishBlock, type StemKind, stemShapes } from "../nn/stem.ts";
 import { add } from "../ops/binary.ts";
 import { concat } from "../ops/concat.ts";
 import { patchEmbed } from "../ops/patch_embed.ts";
@@ -70,6 +71,14 @@ export interface VitForward {
   firstTokenOnly?: boolean;
 }
 
+/** Where a forward pass is cut in two: nothing that comes before depends on a trained weight. */
+export interface Cut {
+  /** Blocks that lie before the cut whole; the depth if none trains. */
+  readonly blocks: number;
+  /** Where block `blocks` itself is cut; `input` at the depth. */
+  readonly kind: StemKind;
+}
+
 /** A vision transformer whose parameters exist. */
 export interface Vit {
   /** Architecture. */
@@ -83,6 +92,23 @@ export interface Vit {
    * @returns Normalised tokens `[B, N, D]`, or `[B, 1, D]` with `firstTokenOnly`, and the taps.
    */
   forward(g: Plan, images: Tensor, options?: VitForward): { x: Tensor; taps: Taps };
+  /** The deepest cut; undefined if the patch embedding, the first tokens or the positions train. */
+  deepestCut(): Cut | undefined;
+  /** Shapes of what {@linkcode Vit.trunk} gives for one image. */
+  cutShapes(cut: Cut, firstTokenOnly?: boolean): readonly [number, number][];
+  /**
+   * Appends what comes before a cut, without gradients.
+   *
+   * @param images As of {@linkcode Vit.forward}.
+   */
+  trunk(g: Plan, images: Tensor, cut: Cut, firstTokenOnly?: boolean): Tensor[];
+  /**
+   * Appends what follows a cut.
+   *
+   * @param stem What {@linkcode Vit.trunk} gave, with the same cut and `firstTokenOnly`.
+   * @returns As {@linkcode Vit.forward}.
+   */
+  finish(g: Plan, stem: readonly Tensor[], cut: Cut, options?: VitForward): Tensor;
 }
 
 /** Height and width of an image, px. */
@@ -160,20 +186,54 @@ export function createVit(parameters: Parameters, config: VitConfig, options: Vi
     return prependTokens(g, prefix, add(g, patches, rows(prefixPositions, grid)));
   };
 
+  const isFirst = (i: number, firstTokenOnly: boolean) => firstTokenOnly && i === depth - 1;
+  const runBlock = (g: Plan, i: number, x: Tensor, { recompute, training, firstTokenOnly = false }: VitForward) => {
+    const block = blocks[i]!;
+    const apply = isFirst(i, firstTokenOnly) ? applyBlockToFirst : applyBlock;
+    const run = (h: Tensor) => apply(g, block, h, { ...config, training: training ?? false });
+    return recompute?.[i] ? checkpoint(g, run, [x], blockTensors(block)) : run(x);
+  };
+  const trained = (...tensors: (Tensor | undefined)[]) => tensors.some((tensor) => tensor?.grad !== undefined);
+
   return {
     config,
     tokens: grid + extra,
-    forward(g, images, { recompute = [], training = false, firstTokenOnly = false } = {}) {
+    forward(g, images, options = {}) {
       const taps: Taps = {};
       let x = taps.embed = embed(g, images);
-      blocks.forEach((block, i) => {
-        const apply = firstTokenOnly && i === depth - 1 ? applyBlockToFirst : applyBlock;
-        const run = (h: Tensor) => apply(g, block, h, { ...config, training });
-        x = recompute[i] ? checkpoint(g, run, [x], blockTensors(block)) : run(x);
-        taps[`block_${String(i).padStart(2, "0")}`] = x;
-      });
+      for (let i = 0; i < depth; i++) x = taps[`block_${String(i).padStart(2, "0")}`] = runBlock(g, i, x, options);
       x = taps.norm = applyNorm(g, norm, x);
       return { x, taps };
+    },
+    deepestCut() {
+      if (trained(weight, bias, pos, cls, reg)) return undefined;
+      const first = blocks.findIndex((block) => blockTensors(block).length > 0);
+      return first < 0 ? { blocks: depth, kind: "input" } : { blocks: first, kind: deepestStem(blocks[first]!) };
+    },
+    cutShapes(cut, firstTokenOnly = false) {
+      const tokens = cut.blocks === depth && firstTokenOnly ? 1 : grid + extra;
+      return stemShapes(cut.kind, tokens, width, isFirst(cut.blocks, firstTokenOnly));
+    },
+    trunk(g, images, cut, firstTokenOnly = false) {
+      return g.withoutTape(() => {
+        let x = embed(g, images);
+        for (let i = 0; i < cut.blocks; i++) x = runBlock(g, i, x, { firstTokenOnly });
+        const block = blocks[cut.blocks];
+        const first = isFirst(cut.blocks, firstTokenOnly);
+        return block ? applyStem(g, block, x, cut.kind, { ...config, first }) : [x];
+      });
+    },
+    finish(g, stem, cut, options = {}) {
+      const { training = false, firstTokenOnly = false, recompute } = options;
+      const block = blocks[cut.blocks];
+      let x = stem[0]!;
+      if (block) {
+        const forward = { ...config, training, first: isFirst(cut.blocks, firstTokenOnly) };
+        const run = (...tensors: Tensor[]) => finishBlock(g, block, tensors, cut.kind, forward);
+        x = recompute?.[cut.blocks] ? checkpoint(g, run, stem, blockTensors(block)) : run(...stem);
+      }
+      for (let i = cut.blocks + 1; i < depth; i++) x = runBlock(g, i, x, options);
+      return applyNorm(g, norm, x);
     },
   };
 }

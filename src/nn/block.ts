@@ -128,18 +128,31 @@ export type BlockForward = Pick<BlockConfig, "heads" | "mlp"> & {
   training?: boolean;
 };
 
-/** Everything after attention: projection, residual, MLP, residual. */
-function afterAttention(
+/** h = x + ls1 * proj(attended). */
+export function attentionResidual(
   g: Plan,
-  block: Block,
+  { proj, ls1 }: Block,
   x: Tensor,
   attended: Tensor,
+  { training = false }: Pick<BlockForward, "training"> = {},
+): Tensor {
+  return applyLinear(g, proj, attended, { residual: x, gamma: ls1, training });
+}
+
+/** y = h + ls2 * mlp(norm2(h)). */
+export function mlpResidual(
+  g: Plan,
+  { norm2, fc1, fc2, ls2 }: Block,
+  h: Tensor,
   { mlp, training = false }: BlockForward,
 ): Tensor {
-  const { proj, ls1, norm2, fc1, fc2, ls2 } = block;
-  const h = applyLinear(g, proj, attended, { residual: x, gamma: ls1, training });
   const inner = applyLinear(g, fc1, applyNorm(g, norm2, h), { act: mlp, training });
   return applyLinear(g, fc2, inner, { residual: h, gamma: ls2, training });
+}
+
+/** Everything after attention: projection, residual, MLP, residual. */
+export function afterAttention(g: Plan, block: Block, x: Tensor, attended: Tensor, forward: BlockForward): Tensor {
+  return mlpResidual(g, block, attentionResidual(g, block, x, attended, forward), forward);
 }
 
 /**

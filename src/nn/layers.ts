@@ -12,6 +12,7 @@ import type { Tensor } from "../graph/tensor.ts";
 import { layernorm } from "../ops/layernorm.ts";
 import { dropout } from "../ops/dropout.ts";
 import { linear, type LinearParams } from "../ops/linear.ts";
+import { affine } from "../ops/scale.ts";
 import { slice } from "../ops/slice.ts";
 import { constant, type Init } from "./init.ts";
 import type { Parameters } from "./parameters.ts";
@@ -104,6 +105,24 @@ export function applyLinear(g: Plan, layer: LinearLayer, x: Tensor, options: App
   const { a, b, scale } = lora;
   const branch = training && lora.dropout > 0 ? dropout(g, x, lora.dropout) : undefined;
   return linear(g, x, { weight, bias, lora: { a, b, scale, x: branch }, ...fused });
+}
+
+/**
+ * Appends the low-rank update of a layer alone: base + scale * (x A^T) B^T, for a layer whose other part is known.
+ *
+ * @param base `[..., out]`: what the layer gives without its update, bias included.
+ */
+export function applyLora(
+  g: Plan,
+  { lora }: LinearLayer,
+  x: Tensor,
+  base: Tensor,
+  { training = false }: Pick<ApplyLinear, "training"> = {},
+): Tensor {
+  if (!lora) return base;
+  const branch = training && lora.dropout > 0 ? dropout(g, x, lora.dropout) : x;
+  const inner = affine(g, linear(g, branch, { weight: lora.a }), lora.scale);
+  return linear(g, inner, { weight: lora.b, residual: base });
 }
 
 /** Rows of a matrix or vector: a view where the device can bind one, else a copy with its gradient. */
