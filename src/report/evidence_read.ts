@@ -1,0 +1,273 @@
+/**
+ * Reads the evidence of a run from its folder. The configuration and the metrics must be there; of every other part that
+ * is missing or damaged, the result says why.
+ *
+ * @module
+ */
+
+import { DataError, FormatError } from "../core/errors.ts";
+import type { Disk } from "../io/disk.ts";
+import { H5ad } from "../io/h5ad.ts";
+import { decodePng } from "../io/png.ts";
+import { pngToRgb } from "../io/image.ts";
+import { parseJson } from "../io/json.ts";
+import type { Picture } from "../io/picture.ts";
+import { isPlainName, missingFile } from "../io/random_access.ts";
+import { toDense } from "../io/sparse.ts";
+import { embeddingMap, galleryFile, mapsFile, results, runFacts } from "./evidence_schema.ts";
+import {
+  type EmbeddingMap,
+  EVIDENCE,
+  type Gallery,
+  type GalleryPatch,
+  type MetricRow,
+  type OptionalEvidence,
+  type Results,
+  type RunEvidence,
+  type SampleMap,
+} from "./run_evidence.ts";
+import { type Check, object, optional, text } from "./schema.ts";
+import type { RunFolder } from "./evidence_write.ts";
+
+/** Most bytes of a file that is read whole. */
+const MOST_BYTES = 1 << 28;
+/** Most elements of a section's predictions. */
+const MOST_ELEMENTS = 1 << 27;
+
+/** Evidence as read, with what is missing of it. */
+export interface ReadEvidence extends RunEvidence {
+  /** Why a part is missing, by its name. */
+  readonly missing: Readonly<Partial<Record<keyof OptionalEvidence, string>>>;
+  /** Errors of parts that are there but damaged, and of lines that were passed over. */
+  readonly errors: readonly Error[];
+}
+
+/**
+ * Reads a run's evidence.
+ *
+ * @throws {DataError} If the folder, the configuration or the metrics are missing.
+ * @throws {FormatError} If the configuration or the metrics are damaged.
+ */
+export async function readEvidence(run: Pick<RunFolder, "path" | "disk">): Promise<ReadEvidence> {
+  if (run.disk.look(run.path)?.kind !== "folder") {
+    throw new DataError(`Cannot report on ${run.path}: there is no such folder, the folder of a run is wanted`, {
+      code: "file-missing",
+      context: { file: run.path },
+    });
+  }
+  const config = decodeText(need(run, EVIDENCE.config), `${run.path}/${EVIDENCE.config}`);
+  const errors: Error[] = [];
+  const metrics = readMetrics(need(run, EVIDENCE.metrics), `${run.path}/${EVIDENCE.metrics}`, errors);
+  const missing: Partial<Record<keyof OptionalEvidence, string>> = {};
+  const parts: { -readonly [K in keyof OptionalEvidence]: OptionalEvidence[K] } = {};
+  const part = async <K extends keyof OptionalEvidence>(
+    key: K,
+    path: string,
+    read: (bytes: Uint8Array, name: string) => NonNullable<OptionalEvidence[K]> | Promise<OptionalEvidence[K]>,
+  ): Promise<void> => {
+    try {
+      const bytes = readBytes(run.disk, `${run.path}/${path}`);
+      if (bytes === undefined) missing[key] = `${path} is not in the run's folder`;
+      else parts[key] = await read(bytes, `${run.path}/${path}`);
+    } catch (error) {
+      if (!(error instanceof DataError || error instanceof FormatError)) throw error;
+      missing[key] = error.message;
+      errors.push(error);
+    }
+  };
+  await part("facts", EVIDENCE.facts, (bytes, name) => readChecked(bytes, name, runFacts));
+  await part("results", EVIDENCE.results, (bytes, name) => checkResults(readChecked(bytes, name, results), name));
+  await part("maps", EVIDENCE.maps, (bytes, name) => readMaps(run, bytes, name));
+  await part("gallery", EVIDENCE.gallery, (bytes, name) => readGallery(run, bytes, name));
+  await part("embedding", EVIDENCE.embedding, readEmbedding);
+  return { config, metrics, ...parts as OptionalEvidence, missing, errors };
+}
+
+function need({ path, disk }: Pick<RunFolder, "path" | "disk">, file: string): Uint8Array {
+  const bytes = readBytes(disk, `${path}/${file}`);
+  if (bytes !== undefined) return bytes;
+  throw new DataError(`Cannot report on ${path}: it has no ${file}, the folder of a run is wanted`, {
+    code: "file-missing",
+    hint: "Give the folder that deno task train wrote (its --out)",
+    context: { file: `${path}/${file}` },
+  });
+}
+
+function readBytes(disk: Disk, path: string): Uint8Array<ArrayBuffer> | undefined {
+  const entry = disk.look(path);
+  if (entry?.kind !== "file") return undefined;
+  if (entry.size > MOST_BYTES) {
+    throw new DataError(`Cannot read ${path}: ${entry.size} bytes, at most ${MOST_BYTES}`, {
+      context: { file: path, given: entry.size, max: MOST_BYTES },
+    });
+  }
+  const file = disk.open(path, "read");
+  try {
+    const bytes = new Uint8Array(entry.size);
+    return bytes.subarray(0, file.read(0, bytes));
+  } finally {
+    file.close();
+  }
+}
+
+function decodeText(bytes: Uint8Array, name: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw wrong(name, "", "bytes that are no UTF-8", "text", cause);
+  }
+}
+
+function wrong(name: string, path: string, found: string, expected: string, cause?: unknown): FormatError {
+  return new FormatError(`Cannot read ${name}${path && `:${path}`}: ${found}, expected ${expected}`, {
+    context: { file: name, path, found, expected },
+    cause,
+  });
+}
+
+function parse(bytes: Uint8Array, name: string): unknown {
+  return parseJson(bytes, (offset, found, expected) => wrong(name, "", `byte ${offset} ${found}`, expected));
+}
+
+function readChecked<T>(bytes: Uint8Array, name: string, check: Check<T>): T {
+  return check(parse(bytes, name), {
+    path: "",
+    fail: (path, found, expected) => {
+      throw wrong(name, path, found, expected);
+    },
+  });
+}
+
+const knownMetrics = object<{ split?: string }>({ split: optional(text) });
+
+/** Lines of `metrics.jsonl`. A last line that was cut off, as by a kill, is passed over. */
+export function readMetrics(bytes: Uint8Array, name: string, errors: Error[]): MetricRow[] {
+  const rows: MetricRow[] = [];
+  const lines = decodeText(bytes, name).split("\n");
+  for (const [i, line] of lines.entries()) {
+    if (line.trim() === "") continue;
+    const where = `${name}, line ${i + 1}`;
+    try {
+      rows.push(metricRow(new TextEncoder().encode(line), where));
+    } catch (error) {
+      if (i < lines.length - 1) throw error;
+      errors.push(error as Error);
+    }
+  }
+  return rows;
+}
+
+function metricRow(bytes: Uint8Array, name: string): MetricRow {
+  const row = parse(bytes, name);
+  readChecked(bytes, name, knownMetrics);
+  for (const [key, value] of Object.entries(row as MetricRow)) {
+    if (value !== null && typeof value === "object") throw wrong(name, key, "a list or object", "a number or text");
+  }
+  const { step } = row as MetricRow;
+  if (!Number.isSafeInteger(step) || step < 0) throw wrong(name, "step", String(step), "a whole number");
+  return row as MetricRow;
+}
+
+function checkResults(found: Results, name: string): Results {
+  const ids = new Set<string>();
+  for (const [i, { id, probe, retrieval }] of found.encoders.entries()) {
+    if (ids.has(id)) throw wrong(name, `encoders[${i}].id`, `${id} again`, "every encoder once");
+    ids.add(id);
+    for (const [j, { k, value }] of (retrieval ?? []).flatMap(({ recall }) => [...recall]).entries()) {
+      const fits = value === null || (value >= 0 && value <= 1);
+      if (!fits) throw wrong(name, `encoders[${i}].retrieval`, `${value} at ${k} (entry ${j})`, "0 to 1");
+    }
+    for (const [j, { gene, pearson }] of (probe?.genes ?? []).entries()) {
+      const fits = pearson === null || Math.abs(pearson) <= 1.001;
+      if (!fits) throw wrong(name, `encoders[${i}].probe.genes[${j}].pearson`, `${pearson} of ${gene}`, "-1 to 1");
+    }
+  }
+  return found;
+}
+
+function readEmbedding(bytes: Uint8Array, name: string): EmbeddingMap {
+  const map = readChecked(bytes, name, embeddingMap);
+  const points = map.sample_index.length;
+  const bad = map.sample_index.findIndex((index) => index >= map.samples.length);
+  if (bad >= 0) {
+    throw wrong(name, `sample_index[${bad}]`, String(map.sample_index[bad]), `below ${map.samples.length}`);
+  }
+  const lengths = [
+    ...map.panels.flatMap(({ x, y }, i) => [[`panels[${i}].x`, x.length], [`panels[${i}].y`, y.length]] as const),
+    ...(map.genes ?? []).map(({ values }, i) => [`genes[${i}].values`, values.length] as const),
+  ];
+  for (const [path, length] of lengths) {
+    if (length !== points) throw wrong(name, path, `${length} numbers`, `${points}, as sample_index has`);
+  }
+  return map;
+}
+
+async function readMaps(
+  { path, disk }: Pick<RunFolder, "path" | "disk">,
+  bytes: Uint8Array,
+  name: string,
+): Promise<SampleMap[]> {
+  const maps: SampleMap[] = [];
+  for (const { predictions, thumbnail, ...entry } of readChecked(bytes, name, mapsFile).samples) {
+    const folder = `${path}/${EVIDENCE.predictions}`;
+    if (!isPlainName(predictions)) throw missingFile(folder, predictions);
+    const picture = thumbnail && readPicture(disk, `${path}/${EVIDENCE.thumbnails}`, thumbnail.file);
+    maps.push({
+      ...entry,
+      ...await readPredictions(disk, `${folder}/${predictions}`),
+      ...(picture === undefined ? {} : { thumbnail: { picture, scale: thumbnail!.scale } }),
+    });
+  }
+  return maps;
+}
+
+/** Numbers of a section's `.h5ad`. */
+async function readPredictions(
+  disk: Disk,
+  path: string,
+): Promise<Pick<SampleMap, "barcodes" | "genes" | "measured" | "predicted" | "spatial">> {
+  using file = await H5ad.open(disk.open(path, "read"));
+  const [rows, genes] = [file.obs.index.length, file.var.index];
+  if (rows * genes.length > MOST_ELEMENTS) {
+    throw new DataError(
+      `Cannot read ${path}: ${rows} spots of ${genes.length} genes, at most ${MOST_ELEMENTS} numbers`,
+    );
+  }
+  const measured = file.layer("measured");
+  if (measured === undefined) {
+    throw new DataError(
+      `Cannot read ${path}: it has no layer "measured", predictions beside what was measured wanted`,
+      {
+        context: { file: path, path: "/layers/measured" },
+      },
+    );
+  }
+  return {
+    barcodes: file.obs.index,
+    genes,
+    predicted: toDense(file.x.read(0, rows), genes.length),
+    measured: toDense(measured.read(0, rows), genes.length),
+    spatial: file.spatial(),
+  };
+}
+
+function readPicture(disk: Disk, folder: string, file: string): Picture {
+  const bytes = isPlainName(file) ? readBytes(disk, `${folder}/${file}`) : undefined;
+  if (bytes === undefined) throw missingFile(folder, file);
+  const name = `${folder}/${file}`;
+  return pngToRgb(decodePng(bytes, name), name);
+}
+
+function readGallery({ path, disk }: Pick<RunFolder, "path" | "disk">, bytes: Uint8Array, name: string): Gallery {
+  const { schema: _, ...content } = readChecked(bytes, name, galleryFile);
+  const pictures = new Map<string, Picture>();
+  const patch = <T extends { file: string }>({ file, ...rest }: T): Omit<T, "file"> & Pick<GalleryPatch, "picture"> => {
+    const picture = pictures.get(file) ?? readPicture(disk, `${path}/${EVIDENCE.patches}`, file);
+    pictures.set(file, picture);
+    return { ...rest, picture };
+  };
+  return {
+    ...content,
+    queries: content.queries.map((query) => ({ ...patch(query), hits: query.hits.map((hit) => patch(hit)) })),
+  };
+}

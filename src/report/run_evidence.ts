@@ -1,0 +1,369 @@
+/**
+ * The evidence of a training run: what its folder holds for the report, as types. A report is made from these files alone.
+ *
+ * | file below the run's folder | content |
+ * |---|---|
+ * | `config.yaml` | the resolved configuration, as text |
+ * | `metrics.jsonl` | {@linkcode MetricRow}, one a line |
+ * | `run.json` | {@linkcode RunFacts} |
+ * | `evaluation/results.json` | {@linkcode Results} |
+ * | `evaluation/maps.json`, `predictions/*.h5ad`, `thumbnails/*.png` | {@linkcode SampleMap} |
+ * | `evaluation/gallery/gallery.json`, `*.png` | {@linkcode Gallery} |
+ * | `evaluation/embedding_map.json` | {@linkcode EmbeddingMap} |
+ *
+ * The first two must be there. JSON has no NaN: a number that is not defined is null and has a `reason` beside it.
+ *
+ * @module
+ */
+
+import type { Picture } from "../io/picture.ts";
+
+/** Version of the layout, in the files that say it. */
+export const EVIDENCE_SCHEMA = 1;
+
+/** Places below the folder of a run. */
+export const EVIDENCE = {
+  config: "config.yaml",
+  metrics: "metrics.jsonl",
+  facts: "run.json",
+  results: "evaluation/results.json",
+  maps: "evaluation/maps.json",
+  predictions: "evaluation/predictions",
+  thumbnails: "evaluation/thumbnails",
+  gallery: "evaluation/gallery/gallery.json",
+  patches: "evaluation/gallery",
+  embedding: "evaluation/embedding_map.json",
+  report: "report.html",
+} as const;
+
+/**
+ * One logged step. Names of numbers are open; the report knows `loss`, `loss_*`, `lr_*`, `samples_per_second`,
+ * `pearson_mean` and `recall_at_{k}_{i2g,g2i}`. Null is a number that was not finite.
+ */
+export interface MetricRow {
+  readonly step: number;
+  readonly epoch?: number;
+  readonly stage?: string | number;
+  /** `train`, or what was evaluated: `val`, `test`. */
+  readonly split?: string;
+  readonly [name: string]: number | string | boolean | null | undefined;
+}
+
+/** A LoRA adapter as PEFT describes it. */
+export interface AdapterFacts {
+  /** Folder relative to the run, `checkpoints/best`. */
+  readonly path: string;
+  readonly rank: number;
+  readonly alpha: number;
+  readonly targets: readonly string[];
+  /** Which blocks it acts on, as text: `last 2 of 12`. */
+  readonly blocks?: string;
+  /** Trained numbers in it. */
+  readonly parameters: number;
+  readonly bytes?: number;
+}
+
+/** The encoder that was tuned. */
+export interface EncoderFacts {
+  readonly name: string;
+  readonly parameters?: number;
+  readonly features?: number;
+  /** What PEFT's user loads it with: a hub repository or a timm name. */
+  readonly base?: string;
+  readonly sha256?: string;
+  /** Whether its weights are a seeded initialisation, which is for trying only. */
+  readonly random?: boolean;
+}
+
+/** A section or slide. */
+export interface SampleFacts {
+  readonly sample: string;
+  readonly donor?: string;
+  readonly split: "train" | "val" | "test";
+  readonly spots: number;
+  readonly technology?: string;
+}
+
+/** What was learnt from, and what was held out. */
+export interface DataFacts {
+  readonly name: string;
+  /** Whether it is the generated data set, of which the attainable is known. */
+  readonly synthetic?: boolean;
+  readonly samples: readonly SampleFacts[];
+  /** Genes trained on. */
+  readonly genes?: number;
+}
+
+/** A stage of training: steps from `from` to before `to`. */
+export interface Stage {
+  readonly name: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Where time went. */
+export interface TimeShare {
+  /** `decode`, `GPU`, `wait`, `evaluation`, … */
+  readonly name: string;
+  readonly seconds: number;
+  readonly note?: string;
+}
+
+/** Something a reader must know: a repair, a degenerate case, a doubt. */
+export interface Warning {
+  readonly text: string;
+  readonly reason?: string;
+}
+
+/** Facts of a run. */
+export interface RunFacts {
+  readonly schema: typeof EVIDENCE_SCHEMA;
+  readonly title: string;
+  readonly status: "finished" | "interrupted" | "failed";
+  /** Command line that makes it again. */
+  readonly command?: string;
+  /** ISO 8601. */
+  readonly started?: string;
+  readonly seconds?: number;
+  readonly seed?: number;
+  /** Step of the checkpoint that was evaluated. */
+  readonly best_step?: number;
+  /** Names and versions of the software. */
+  readonly versions?: Readonly<Record<string, string>>;
+  readonly device?: { readonly name: string; readonly software?: boolean; readonly precision?: string };
+  readonly encoder?: EncoderFacts;
+  readonly adapter?: AdapterFacts;
+  readonly data?: DataFacts;
+  readonly stages?: readonly Stage[];
+  readonly times?: readonly TimeShare[];
+  readonly warnings?: readonly Warning[];
+}
+
+/** A mean with its spread; null with a reason where it is not defined. */
+export interface Spread {
+  readonly mean: number | null;
+  readonly std?: number;
+  /** What the standard deviation or interval is over: `folds`, `slides`, `seeds`. */
+  readonly over?: string;
+  readonly low?: number;
+  readonly high?: number;
+  readonly reason?: string;
+}
+
+/** How well one gene is predicted on held-out spots. */
+export interface GeneScore {
+  readonly gene: string;
+  readonly pearson: number | null;
+  readonly spearman?: number | null;
+  readonly r2?: number | null;
+  /** Kind of gene, where kinds are known: `visible program`. */
+  readonly group?: string;
+  readonly reason?: string;
+}
+
+/** How well one slide is predicted. */
+export interface SlideScore {
+  readonly sample: string;
+  readonly donor?: string;
+  readonly spots: number;
+  readonly pearson: number | null;
+  readonly reason?: string;
+}
+
+/** A linear probe on held-out spots. */
+export interface ProbeScores {
+  /** Name of the protocol: `hest-bench/1`. */
+  readonly protocol: string;
+  /** Mean over genes, spots of all test slides together. */
+  readonly pearson: Spread;
+  /** Mean over genes and slides, within slides. */
+  readonly pearson_per_slide?: Spread;
+  readonly spearman?: Spread;
+  readonly r2?: Spread;
+  readonly genes: readonly GeneScore[];
+  readonly slides?: readonly SlideScore[];
+}
+
+/** Retrieval between patches and expression. */
+export interface RetrievalScores {
+  readonly direction: "i2g" | "g2i";
+  /** What one query is ranked against: `within slides`. */
+  readonly scope: string;
+  /** Space of the comparison: `joint space`, `probe`. */
+  readonly space: string;
+  readonly queries: number;
+  /** Candidates of a query, on average. */
+  readonly gallery: number;
+  readonly recall: readonly {
+    readonly k: number;
+    readonly value: number | null;
+    readonly low?: number;
+    readonly high?: number;
+  }[];
+  readonly median_rank: number | null;
+  /** Queries whose true candidate ties with another. */
+  readonly ties?: number;
+  readonly reason?: string;
+}
+
+/** How well the slide can be told from the features: the batch effect. */
+export interface SlideProbe {
+  readonly accuracy: number | null;
+  readonly chance: number;
+  readonly slides: number;
+  readonly std?: number;
+  readonly reason?: string;
+}
+
+/** One encoder's numbers. */
+export interface EncoderResult {
+  readonly id: string;
+  readonly label: string;
+  readonly role: "frozen" | "seal" | "other";
+  readonly features?: number;
+  readonly probe?: ProbeScores;
+  readonly retrieval?: readonly RetrievalScores[];
+  readonly slide_probe?: SlideProbe;
+  readonly note?: string;
+}
+
+/** A paired difference, SEAL less the frozen encoder. */
+export interface Difference {
+  /** `pearson`, `pearson_per_slide`, `recall_at_10_i2g`, … */
+  readonly metric: string;
+  readonly mean: number;
+  readonly low?: number;
+  readonly high?: number;
+  /** Level of the interval, 0.95. */
+  readonly level?: number;
+  /** What the pairs are: `genes`, `folds`, `slides`. */
+  readonly over?: string;
+}
+
+/** What is attainable, or was reached before, on generated data. */
+export interface Reference {
+  readonly name: string;
+  readonly kind: "oracle" | "calibration";
+  readonly pearson: number | null;
+  /** Over the genes whose programs show in the picture. */
+  readonly pearson_visible?: number | null;
+  readonly recall_at_10?: number | null;
+  readonly note?: string;
+}
+
+/** An acceptance check with its threshold. */
+export interface Acceptance {
+  readonly name: string;
+  readonly wanted: string;
+  readonly found: number | null;
+  /** Null where it could not be decided, with a note. */
+  readonly passed: boolean | null;
+  readonly note?: string;
+}
+
+/** All that was measured on held-out samples. */
+export interface Results {
+  readonly schema: typeof EVIDENCE_SCHEMA;
+  readonly encoders: readonly EncoderResult[];
+  readonly differences?: readonly Difference[];
+  readonly references?: readonly Reference[];
+  readonly checks?: readonly Acceptance[];
+  readonly notes?: readonly Warning[];
+  readonly device?: string;
+  readonly seconds?: number;
+}
+
+/** A picture of a slide with its scale: thumbnail pixels a level-0 pixel. */
+export interface Thumbnail {
+  readonly picture: Picture;
+  readonly scale: number;
+}
+
+/** Measured and predicted expression of a section; its file is an `.h5ad` with `X` predicted and `layers/measured`. */
+export interface SampleMap {
+  readonly sample: string;
+  readonly donor?: string;
+  /** What predicted: `SEAL, linear probe`. */
+  readonly predicted_by: string;
+  /** Unit of both: `log1p counts`. */
+  readonly unit: string;
+  readonly barcodes: readonly string[];
+  readonly genes: readonly string[];
+  /** `[S, G]`. */
+  readonly measured: Float32Array;
+  /** `[S, G]`. */
+  readonly predicted: Float32Array;
+  /** Centres of spots, `[S, 2]`, x then y, level-0 pixels. */
+  readonly spatial: Float64Array;
+  /** Level-0 pixels. */
+  readonly spot_diameter?: number;
+  readonly pixel_size_um?: number;
+  readonly thumbnail?: Thumbnail;
+}
+
+/** A patch of the gallery. */
+export interface GalleryPatch {
+  readonly sample: string;
+  readonly barcode: string;
+  readonly picture: Picture;
+}
+
+/** A patch that a query found; `correct` when it is the query's own. */
+export interface GalleryHit extends GalleryPatch {
+  readonly score: number;
+  readonly correct: boolean;
+}
+
+/** A query by the expression of a spot. */
+export interface GalleryQuery extends GalleryPatch {
+  /** Genes that stand out in the spot, with by how many standard deviations. */
+  readonly top_genes: readonly { readonly gene: string; readonly value: number }[];
+  readonly hits: readonly GalleryHit[];
+  /** Rank of the spot's own patch, from 1. */
+  readonly rank: number;
+  /** Candidates of the query. */
+  readonly gallery: number;
+}
+
+/** Queries with what they found. */
+export interface Gallery {
+  /** What ranked: `SEAL, joint space`. */
+  readonly ranked_by: string;
+  /** How queries were chosen: `every 25th spot`. */
+  readonly chosen: string;
+  readonly queries: readonly GalleryQuery[];
+}
+
+/** Features of patches in two dimensions, before and after. */
+export interface EmbeddingMap {
+  readonly schema: typeof EVIDENCE_SCHEMA;
+  /** `PCA`. */
+  readonly method: string;
+  readonly samples: readonly { readonly sample: string; readonly donor?: string }[];
+  /** Sample of each point. */
+  readonly sample_index: readonly number[];
+  readonly panels: readonly {
+    readonly label: string;
+    readonly x: readonly number[];
+    readonly y: readonly number[];
+    /** Parts of the variance the axes explain. */
+    readonly explained?: readonly number[];
+  }[];
+  readonly genes?: readonly { readonly gene: string; readonly values: readonly number[] }[];
+}
+
+/** The parts of the evidence that may be missing. */
+export interface OptionalEvidence {
+  readonly facts?: RunFacts;
+  readonly results?: Results;
+  readonly maps?: readonly SampleMap[];
+  readonly gallery?: Gallery;
+  readonly embedding?: EmbeddingMap;
+}
+
+/** All evidence of a run. */
+export interface RunEvidence extends OptionalEvidence {
+  /** YAML text. */
+  readonly config: string;
+  readonly metrics: readonly MetricRow[];
+}
