@@ -45,7 +45,15 @@ export class Progress {
 
   /** Says a line that stays. */
   say(text: string): void {
-    if (this.#quiet) return;
+    if (!this.#quiet) this.#stay(text);
+  }
+
+  /** Says a warning, however quiet. */
+  warn(text: string): void {
+    this.#stay(`warning: ${text}`);
+  }
+
+  #stay(text: string): void {
     if (this.#open) Deno.stderr.writeSync(new TextEncoder().encode("\r\x1b[K"));
     this.#open = false;
     console.error(text);

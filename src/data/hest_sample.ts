@@ -49,27 +49,28 @@ export async function shrink(slide: Slide, longEdge: number, onRows?: (done: num
   return { width, height, data, scale };
 }
 
-/** Cuts the patches of windows, in their order; `[size, size, 3]` each. Reads the slide from top to bottom. */
+/**
+ * Cuts the patches of windows. The slide is read from top to bottom, so they come in another order than the windows.
+ *
+ * @param take Called with the number of the window and its patch, RGB bytes `[size, size, 3]`.
+ */
 export async function cutPatches(
   slide: Slide,
   pixelSize: number,
   windows: readonly Window[],
   generation: Generation,
   size: number,
-  onPatches?: (done: number) => void,
-): Promise<Uint8Array[]> {
-  const out: Uint8Array[] = [];
+  take: (window: number, rgb: Uint8Array) => void,
+): Promise<void> {
   const number = generation === "current" ? bestLevel(slide, PATCH_PIXEL_SIZE / pixelSize) : 0;
   const { downsample } = slide.levels[number]!;
   const order = windows.map((_, i) => i).sort((a, b) => windows[a]!.y - windows[b]!.y);
-  for (const [done, i] of order.entries()) {
+  for (const i of order) {
     const { x, y, side } = windows[i]!;
     const n = Math.max(1, Math.round(side / downsample));
     const { data } = await slide.read(number, Math.floor(x / downsample), Math.floor(y / downsample), n, n);
-    out[i] = resizeSquare(data, n, size, generation === "current" ? "linear" : "cubic");
-    onPatches?.(done + 1);
+    take(i, resizeSquare(data, n, size, generation === "current" ? "linear" : "cubic"));
   }
-  return out;
 }
 
 /**

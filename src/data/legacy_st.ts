@@ -8,6 +8,7 @@
 import { DataError } from "../core/errors.ts";
 import { canonical, type Matrix, matrixOf } from "../io/sparse.ts";
 import type { SelectedSpot, SpotCounts } from "../io/spots_tsv.ts";
+import type { ReadPixelSize } from "./convert_sample.ts";
 import { centre } from "./coordinates.ts";
 import { fitPixelSize, referencePixelSize } from "./pixel_size.ts";
 
@@ -32,8 +33,6 @@ export interface Section {
   /** Centres `[spots, 2]`, x then y, pixels of the picture. */
   readonly spatial: Float64Array;
   readonly pixels: SectionPixelSize;
-  /** Micrometres a pixel: by the fit over all spots. */
-  readonly pixelSize: number;
   readonly dropped: DroppedSpots;
   readonly warnings: readonly string[];
 }
@@ -86,21 +85,13 @@ export function joinSection(
     arrayCol,
     spatial,
     pixels,
-    pixelSize: pixels.size,
     dropped,
     warnings,
   };
 }
 
-/** Pixel size of a section, found in three ways. */
-export interface SectionPixelSize {
-  /** Micrometres a pixel by the fit over all spots, which counts; off their lattice by so much, root mean square, µm. */
-  readonly size: number;
-  readonly residual: number;
-  /** By the median distance of spots beside each other in the array. */
-  readonly neighbours: number | undefined;
-  /** By the reference's rule, which sees four spots. */
-  readonly reference: number | undefined;
+/** Pixel size of a section, found in three ways, and what disagrees. */
+export interface SectionPixelSize extends ReadPixelSize {
   readonly warnings: readonly string[];
 }
 

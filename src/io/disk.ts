@@ -43,6 +43,8 @@ export interface Disk {
   writeChunks(path: string, chunks: Iterable<Uint8Array>): void;
   /** Writes a file by a function that fills it at any place. */
   writeAnywhere(path: string, fill: (file: HostFile) => void): void;
+  /** As {@linkcode Disk.writeAnywhere}, by a function that waits for what it writes. */
+  writeSlowly(path: string, fill: (file: HostFile) => Promise<void>): Promise<void>;
 }
 
 /** A file as bytes by range. */

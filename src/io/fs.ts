@@ -218,4 +218,17 @@ export const disk: Disk = {
       }
     });
   },
+  async writeSlowly(path, fill) {
+    const temporary = `${path}.${Deno.pid}.tmp`;
+    const file = openHostFile(temporary, "create");
+    try {
+      await fill({ ...file, close: () => {} });
+      file.close();
+      Deno.renameSync(temporary, path);
+    } catch (error) {
+      file.close();
+      removeFile(temporary);
+      throw error;
+    }
+  },
 };

@@ -19,13 +19,13 @@ export interface NewPatches {
   readonly sizeOnSlide: number;
   readonly slidePixelSize: number;
   readonly pixelSize: number;
-  /** RGB bytes `[size, size, 3]` of one patch. */
-  pixels(index: number): Uint8Array;
+  /** Puts the RGB bytes `[size, size, 3]` of every patch, in any order. */
+  pixels(put: (index: number, rgb: Uint8Array) => void): Promise<void> | void;
 }
 
 /** Writes a patch file, whole or not at all. */
 export async function writePatches(
-  disk: Pick<Disk, "writeAnywhere">,
+  disk: Pick<Disk, "writeSlowly">,
   path: string,
   patches: NewPatches,
 ): Promise<void> {
@@ -33,10 +33,10 @@ export async function writePatches(
   const { size, barcodes, coords, sizeOnSlide, slidePixelSize, pixelSize } = patches;
   const count = barcodes.length;
   const each = [size, size, 3];
-  disk.writeAnywhere(path, (file) => {
+  await disk.writeSlowly(path, async (file) => {
     const h5 = begin(file);
     h5.dataset("/img", "u1", [count, ...each], undefined, { chunks: [1, ...each] });
-    for (let i = 0; i < count; i++) h5.rows("/img", i, each, patches.pixels(i));
+    await patches.pixels((index, rgb) => h5.rows("/img", index, each, rgb));
     h5.dataset("/coords", "i8", [count, 2], coords, { chunks: [1, 2], growing: true });
     h5.strings("/barcode", barcodes, [count, 1], { chunks: [1, 1], growing: true });
     if (patches.generation === "current") {

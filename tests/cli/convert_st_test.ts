@@ -1,6 +1,7 @@
 /** `convert st` as users run it: a small section made here, and the real ones where they are. */
 
 import assert from "node:assert/strict";
+import { openSlide } from "../../src/data/slide.ts";
 import { findTissue, otsu, tissueOutlines } from "../../src/data/tissue.ts";
 import { disk, openFile } from "../../src/io/fs.ts";
 import { parseGeoJson } from "../../src/io/geojson.ts";
@@ -60,6 +61,15 @@ Deno.test("convert st writes HEST's layout and says what it left out", async () 
     assert.ok(Math.abs(metadata.pixelSize - 0.8) < 1e-9);
     assert.equal(parseGeoJson(Deno.readFileSync(`${out}/tissue_seg/S1_contours.geojson`), "S1").length, 1);
     assert.equal(decodeImage(Deno.readFileSync(`${out}/patches_vis/S1_patch_vis.png`), "S1").width, 1000);
+    const small = decodeImage(Deno.readFileSync(`${out}/thumbnails/S1_downscaled_fullres.jpeg`), "S1");
+    assert.deepEqual([small.width, small.height], [1000, 1000]);
+    assert.ok([150, 80, 160].every((value, i) => Math.abs(small.data[i]! - value) <= 1));
+    const slide = await openSlide(await openFile(`${out}/wsis/S1.tif`));
+    assert.deepEqual(slide.levels.map(({ width }) => width), [1200, 600, 300, 150]);
+    assert.ok(Math.abs(slide.pixelSize.um! - 0.8) < 1e-6);
+    const source = decodeImage(Deno.readFileSync(`${folder}/in/images/S1.png`), "S1.png");
+    assert.deepEqual((await slide.read(0, 0, 0, SIDE, SIDE)).data, source.data);
+    slide.close();
 
     // Not again unasked; one section by its files, cut as the benchmark's, beside the first in the catalogue.
     assert.match((await seal("convert", "st", `${folder}/in`, "--out", out)).err, /it exists/);
@@ -68,6 +78,13 @@ Deno.test("convert st writes HEST's layout and says what it left out", async () 
     const again = await seal("convert", "st", ...single, "--out", out, "--id", "S2", "--rule", "v1", "--json");
     assert.equal(again.code, 0, again.err);
     assert.equal(JSON.parse(again.out).pairs, 9);
+    assert.ok(disk.look(`${out}/wsis/S2.tif`));
+    // A slide of a run before does not stay beside what belongs to another.
+    const without = ["--wsi", "none", "--overwrite", "--quiet"];
+    const last = await seal("convert", "st", ...single, "--out", out, "--id", "S2", ...without);
+    assert.equal(last.code, 0, last.err);
+    assert.match(last.err, /^warning: S2: patches are enlarged: 0\.8000 µm a pixel/);
+    assert.equal(disk.look(`${out}/wsis/S2.tif`), undefined);
     const catalogue = parseCatalogue(Deno.readTextFileSync(`${out}/HEST_v1_1_0.csv`), "csv");
     assert.deepEqual(catalogue.map(({ id }) => id), ["S1", "S2"]);
   });
@@ -83,6 +100,24 @@ Deno.test("convert st refuses what does not belong together, and to write among 
     assert.match(err, /missing counts of S9, spots of S9, images of S1/);
     assert.notEqual(code, 0);
     assert.equal(disk.look(`${folder}-out`), undefined);
+  });
+});
+
+Deno.test("convert st refuses pictures too coarse unless told, and pictures without tissue under the spots", async () => {
+  await inFolder(async (folder) => {
+    writeSection(`${folder}/in`, "S1");
+    const words = (...more: string[]) => ["convert", "st", `${folder}/in`, "--out", `${folder}/out`, ...more];
+    const { code, err } = await seal(...words("--pitch-um", "300"));
+    assert.match(err, /S1: 1\.200 µm a pixel, at most 1\.15 wanted/);
+    assert.equal(code, 4);
+    assert.deepEqual([...Deno.readDirSync(`${folder}/out/st`)], []);
+    assert.equal((await seal(...words("--pitch-um", "300", "--coarse"))).code, 0);
+    const grey = new Uint8Array(SIDE * SIDE * 3).fill(225);
+    const picture = encodePng({ width: SIDE, height: SIDE, data: grey });
+    Deno.writeFileSync(`${folder}/in/images/S1.png`, picture);
+    const before = Deno.readFileSync(`${folder}/out/metadata/S1.json`);
+    assert.match((await seal(...words("--overwrite"))).err, /of 13 spots 13 lie off the tissue/);
+    assert.deepEqual(Deno.readFileSync(`${folder}/out/metadata/S1.json`), before);
   });
 });
 

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { halve } from "../../io/tiff_write.ts";
 import { resizeSquare } from "../resize.ts";
 import { type Generation, PATCH_PIXEL_SIZE, placeWindows, type Window } from "../windows.ts";
 import type { Renderer } from "./render.ts";
@@ -33,20 +34,4 @@ export function cutPatch(renderer: Renderer, { x, y, side }: Window, generation:
     return resizeSquare(halve(renderer.render(2 * u, 2 * v, 2 * n, 2 * n), 2 * n, 2 * n), n, size, "linear");
   }
   return resizeSquare(renderer.render(x, y, side, side), side, size, generation === "current" ? "linear" : "cubic");
-}
-
-/** The next level of a pyramid: rounded means of two by two pixels; an odd last row or column is dropped. */
-export function halve(rgb: Uint8Array, width: number, height: number): Uint8Array {
-  const [w, h] = [width >> 1, height >> 1];
-  const out = new Uint8Array(w * h * 3);
-  for (let y = 0, to = 0; y < h; y++) {
-    for (let x = 0; x < w; x++) {
-      const from = (2 * y * width + 2 * x) * 3;
-      for (let c = 0; c < 3; c++, to++) {
-        const below = from + 3 * width + c;
-        out[to] = (rgb[from + c]! + rgb[from + 3 + c]! + rgb[below]! + rgb[below + 3]! + 2) >> 2;
-      }
-    }
-  }
-  return out;
 }

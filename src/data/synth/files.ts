@@ -10,7 +10,7 @@ import { H5Writer } from "../../io/h5_write.ts";
 import { encode, type NewH5ad, writeH5ad } from "../../io/h5ad_write.ts";
 import { writePatches } from "../../io/patches_write.ts";
 import { writeTiff } from "../../io/tiff_write.ts";
-import { cutPatch, halve, PATCH_PIXEL_SIZE } from "./crop.ts";
+import { cutPatch, PATCH_PIXEL_SIZE } from "./crop.ts";
 import { type GeneModel, GENES } from "./genes.ts";
 import { panelOf } from "./panel.ts";
 import { sampleId, type SynthPlan } from "./plan.ts";
@@ -51,7 +51,6 @@ export async function writeSample(
       height,
       pixelSize: plan.traps.includes("px-x10") ? pixelSize / 10 : pixelSize,
       rows: (top, count) => sample.renderer.render(0, top, width, count),
-      halve,
     });
   }
   if (plan.bench) return;
@@ -123,7 +122,9 @@ async function writePatchFile(disk: Disk, path: string, plan: SynthPlan, sample:
     sizeOnSlide: Math.round(patchSize * PATCH_PIXEL_SIZE / slide.pixelSize),
     slidePixelSize: slide.pixelSize,
     pixelSize: PATCH_PIXEL_SIZE,
-    pixels: (i) => cutPatch(renderer, windows[i]!, generation, patchSize),
+    pixels(put) {
+      for (const [i, window] of windows.entries()) put(i, cutPatch(renderer, window, generation, patchSize));
+    },
   });
 }
 

@@ -15,7 +15,7 @@ import { sampleId, slidesOf, type SynthPlan } from "./plan.ts";
 import { makeSample } from "./sample.ts";
 
 /** Changes when the same plan would give other bytes. */
-const FORMAT = 1;
+const FORMAT = 2;
 const DONE = "synth.json";
 const PARTIAL = "synth.partial.json";
 
