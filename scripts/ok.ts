@@ -41,7 +41,16 @@ const STEPS: readonly Step[] = [
   { name: "check", args: () => ["check", "--quiet", ...checkedFiles()] },
   {
     name: "browser",
-    args: () => ["check", "--quiet", "--config", "scripts/browser.json", "--no-lock", ...browserFiles()],
+    args: () => [
+      "check",
+      "--quiet",
+      "--config",
+      "scripts/browser.json",
+      "--import-map",
+      "deno.json",
+      "--no-lock",
+      ...browserFiles(),
+    ],
   },
   { name: "generated", args: () => ["run", "-A", "scripts/gen_kernels.ts", "--check"] },
   { name: "docs", args: () => ["run", "-A", "scripts/check_docs.ts"] },

@@ -1,0 +1,255 @@
+/**
+ * Rules between configuration keys: defaults that depend on other keys, and contradictions.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../core/errors.ts";
+import type { TrainConfig } from "./config.ts";
+
+/** Where keys came from. */
+export interface RuleContext {
+  /** Keys that were given, not defaulted. */
+  readonly given: ReadonlySet<string>;
+  /** `file:line: ` of a key that a document gave, else nothing. */
+  readonly place: (key: string) => string;
+}
+
+/**
+ * How the encoder takes part: low-rank updates, its last blocks, all of it, or not at all.
+ *
+ * As `use_lora` first freezes everything, it wins over `partial_tune`; `model: linprobe` freezes in any case.
+ */
+export function visionTraining({ model, lora }: Pick<TrainConfig, "model" | "lora">): VisionTraining {
+  if (model.model === "linprobe") return "frozen";
+  if (lora.use_lora) return "lora";
+  if (!model.partial_tune) return "frozen";
+  return model.partial_blocks < 0 ? "full" : "partial";
+}
+
+/** What of the encoder trains. */
+export type VisionTraining = "lora" | "partial" | "full" | "frozen";
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/**
+ * Fills in defaults that depend on other keys and looks for contradictions.
+ *
+ * @throws {ConfigError} Naming the keys that contradict each other.
+ */
+export function completeConfig(config: TrainConfig, context: RuleContext): TrainConfig {
+  const done = adaptDefaults(config, context);
+  for (const rules of [encoderRules, geneRules, lossRules, stageRules, batchRules, dataRules]) {
+    for (const [keys, holds, message, hint] of rules(done)) {
+      if (holds) continue;
+      const key = keys.find((name) => context.given.has(name)) ?? keys[0]!;
+      throw new ConfigError(`${context.place(key)}${message}`, {
+        ...(hint !== undefined && { hint }),
+        context: { keys },
+      });
+    }
+  }
+  return done;
+}
+
+/** Values that follow where nothing was said: they are written into the resolved configuration. */
+function adaptDefaults(config: TrainConfig, { given }: RuleContext): TrainConfig {
+  const { spot_context, smoothing } = config.genes;
+  const genes: Mutable<TrainConfig["genes"]> = { ...config.genes };
+  if (smoothing === "none") genes.spot_context = false;
+  else if (!spot_context && !given.has("smoothing")) genes.smoothing = "none";
+  const cache: Mutable<TrainConfig["cache"]> = { ...config.cache };
+  if (visionTraining(config) === "full" && !given.has("cache")) cache.cache = "off";
+  if (config.optim.augment === "none") cache.cache_views = 1;
+  if (config.optim.augment !== "hard") cache.cache_colour_views = 0;
+  return { ...config, genes, cache };
+}
+
+/** Keys it is about, whether it holds, what to say if not, and the mend. */
+type Rule = readonly [keys: readonly string[], holds: boolean, message: string, hint?: string];
+
+function encoderRules(config: TrainConfig): Rule[] {
+  const { model, cache, input } = config;
+  const trains = visionTraining(config);
+  return [
+    [["encoder"], input.encoder !== "", "Cannot train without an encoder: encoder is empty, wanted a name or folder"],
+    [
+      ["use_lora", "partial_blocks"],
+      trains !== "partial" || model.partial_blocks !== 0,
+      "Cannot train the encoder: use_lora is false and partial_blocks is 0, wanted low-rank updates or blocks to train",
+      "partial_tune=false freezes the encoder on purpose",
+    ],
+    [
+      ["adapter", "use_lora"],
+      input.adapter === null || trains === "lora",
+      `Cannot start from ${input.adapter}: use_lora is false or model is linprobe, wanted low-rank updates`,
+      "Merge it into the encoder with convert merge",
+    ],
+    [
+      ["adapter_compat_double", "adapter_residual", "use_adapter"],
+      model.use_adapter || !(model.adapter_compat_double || model.adapter_residual),
+      "Cannot change a bottleneck: use_adapter is false, wanted true",
+    ],
+    [
+      ["cache", "partial_blocks"],
+      trains !== "full" || cache.cache === "off",
+      `Cannot cache frozen blocks in ${cache.cache}: partial_blocks ${model.partial_blocks} trains them all, wanted cache off`,
+      "cache=off",
+    ],
+  ];
+}
+
+function geneRules({ genes, gene }: TrainConfig): Rule[] {
+  const { gene_model } = gene;
+  return [
+    [
+      ["smoothing", "spot_context"],
+      genes.spot_context || genes.smoothing === "none",
+      `Cannot smooth by ${genes.smoothing}: spot_context is false, wanted true`,
+    ],
+    [
+      ["gene_order", "gene_list"],
+      genes.gene_order === "fixed" || genes.gene_list === null,
+      "Cannot take genes from gene_list: gene_order is per_sample_hvg, which chooses them in every sample, wanted fixed",
+    ],
+    [
+      ["hidden_dims"],
+      gene.hidden_dims.length > 0 || !["vae", "mlp", "mae"].includes(gene_model),
+      `Cannot build gene_model ${gene_model}: hidden_dims is empty, wanted at least one width`,
+    ],
+    [
+      ["kl_loss", "gene_model"],
+      !gene.kl_loss || gene_model === "vae",
+      `Cannot add a divergence: gene_model ${gene_model} has no posterior, wanted vae`,
+      "kl_loss=false",
+    ],
+    [
+      ["mask_ratio", "gene_model"],
+      gene.mask_ratio === 0 || gene_model === "vae" || gene_model === "mae",
+      `Cannot mask genes: gene_model is ${gene_model}, wanted vae or mae`,
+      "mask_ratio=0",
+    ],
+    [
+      ["gene_embeddings", "gene_model"],
+      !gene.gene_embeddings || gene_model === "transformer",
+      `Cannot learn gene embeddings: gene_model is ${gene_model}, wanted transformer`,
+      "gene_embeddings=false",
+    ],
+  ];
+}
+
+function lossRules({ loss, warmup }: TrainConfig): Rule[] {
+  const { lambda_contrast, lambda_recon_gene, lambda_recon_img, lambda_cca } = loss;
+  return [
+    [
+      ["lambda_contrast", "lambda_recon_img", "lambda_cca"],
+      warmup.warmup_only || lambda_contrast + lambda_recon_img + lambda_cca > 0,
+      "Cannot align: lambda_contrast, lambda_recon_img and lambda_cca are 0, wanted a loss that reaches the encoder",
+    ],
+    [
+      ["lambda_recon_gene", "warmup_epochs"],
+      warmup.warmup_epochs === 0 || lambda_recon_gene > 0,
+      "Cannot warm the gene model up: lambda_recon_gene is 0, wanted a weight above 0",
+    ],
+    [
+      ["trainable_temperature", "contrast_method"],
+      !loss.trainable_temperature || loss.contrast_method === "clip",
+      `Cannot train the temperature: contrast_method is ${loss.contrast_method}, wanted clip`,
+      "trainable_temperature=false",
+    ],
+    [
+      ["trainable_temperature", "temperature"],
+      !loss.trainable_temperature || loss.temperature >= 0.01,
+      `Cannot train the temperature from ${loss.temperature}: wanted at least 0.01, the limit it is held to`,
+    ],
+  ];
+}
+
+function stageRules({ input, gene, warmup, optim, eval: evaluation, split }: TrainConfig): Rule[] {
+  const { warmup_epochs, warmup_only, two_stage_training, noise_method, warmup_noise } = warmup;
+  const holdsOut = split.holdout_fraction > 0 || split.holdout_donors.length > 0 || split.holdout_samples.length > 0;
+  return [
+    [
+      ["warmup_only", "warmup_epochs"],
+      !warmup_only || warmup_epochs > 0,
+      "Cannot stop after the warm-up: warmup_epochs is 0, wanted at least 1",
+    ],
+    [
+      ["two_stage_training", "warmup_epochs"],
+      !two_stage_training || warmup_epochs > 0 || input.omics !== null,
+      "Cannot freeze the gene model: two_stage_training is true and warmup_epochs 0, wanted a warm-up or trained weights",
+      "warmup_epochs=20, or omics=FILE",
+    ],
+    [
+      ["warmup_epochs", "gene_model"],
+      warmup_epochs === 0 || gene.gene_model !== "identity",
+      "Cannot warm the gene model up: gene_model identity has nothing to train, wanted another",
+      "warmup_epochs=0",
+    ],
+    [
+      ["warmup_noise"],
+      noise_method !== "random" || warmup_noise < 1,
+      `Cannot drop values at random: warmup_noise is ${warmup_noise}, wanted below 1`,
+    ],
+    [["epochs"], optim.epochs > 0 || warmup_only, "Cannot align: epochs is 0, wanted at least 1, or warmup_only"],
+    [
+      ["early_stop_patience", "holdout_fraction"],
+      evaluation.early_stop_patience === 0 || holdsOut,
+      "Cannot stop early: no donor is held out, wanted holdout_donors, holdout_samples or a holdout_fraction",
+      "early_stop_patience=0",
+    ],
+    [
+      ["early_stop_patience", "eval_every"],
+      evaluation.early_stop_patience === 0 || evaluation.eval_every > 0,
+      "Cannot stop early: eval_every is 0, wanted an evaluation every few epochs",
+      "eval_every=1",
+    ],
+  ];
+}
+
+function batchRules({ optim }: TrainConfig): Rule[] {
+  const { batch_size, micro_batch, steps, lr_warmup_steps, min_lr, img_lr, gene_lr, loss_scale } = optim;
+  const rates = [img_lr, gene_lr, optim.head_lr ?? img_lr].filter((rate) => rate > 0);
+  return [
+    [
+      ["micro_batch", "batch_size"],
+      micro_batch === null || batch_size % micro_batch === 0,
+      `Cannot divide a batch of ${batch_size}: micro_batch is ${micro_batch}, wanted a divisor of it`,
+    ],
+    [
+      ["lr_warmup_steps", "steps"],
+      steps === null || lr_warmup_steps <= steps,
+      `Cannot raise the learning rate for ${lr_warmup_steps} steps: steps is ${steps}, wanted at most that`,
+    ],
+    [
+      ["min_lr"],
+      optim.scheduler !== "cosine" || rates.every((rate) => min_lr <= rate),
+      `Cannot end with a learning rate of ${min_lr}: peaks are ${rates.join(", ")}, wanted at most the least of them`,
+    ],
+    [
+      ["loss_scale"],
+      Number.isInteger(Math.log2(loss_scale)),
+      `Cannot scale losses by ${loss_scale}: wanted a power of two, which rounds nothing`,
+    ],
+  ];
+}
+
+function dataRules({ input, split }: TrainConfig): Rule[] {
+  const out = split.holdout_samples.find((id) => input.exclude_samples.includes(id));
+  const missing = split.holdout_samples.find((id) => input.samples !== null && !input.samples.includes(id));
+  const both = input.samples?.find((id) => input.exclude_samples.includes(id));
+  return [
+    [
+      ["holdout_samples", "exclude_samples"],
+      out === undefined,
+      `Cannot hold out ${out}: exclude_samples leaves it out`,
+    ],
+    [["holdout_samples", "samples"], missing === undefined, `Cannot hold out ${missing}: samples does not name it`],
+    [["samples", "exclude_samples"], both === undefined, `Cannot use ${both}: exclude_samples leaves it out`],
+    [
+      ["subsample_frac"],
+      input.subsample_frac === null || input.subsample_frac > 0,
+      "Cannot train on no pairs: subsample_frac is 0, wanted more",
+    ],
+  ];
+}
