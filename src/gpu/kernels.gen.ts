@@ -73,6 +73,9 @@ import permute_wgsl from "../../kernels/permute.wgsl" with { type: "text" };
 import permute_tiled_wgsl from "../../kernels/permute_tiled.wgsl" with { type: "text" };
 import proximity_wgsl from "../../kernels/proximity.wgsl" with { type: "text" };
 import random_wgsl from "../../kernels/random.wgsl" with { type: "text" };
+import rank_count_wgsl from "../../kernels/rank_count.wgsl" with { type: "text" };
+import rank_count_flat_wgsl from "../../kernels/rank_count_flat.wgsl" with { type: "text" };
+import rank_sum_wgsl from "../../kernels/rank_sum.wgsl" with { type: "text" };
 import reduce_bwd_wgsl from "../../kernels/reduce_bwd.wgsl" with { type: "text" };
 import reduce_middle_wgsl from "../../kernels/reduce_middle.wgsl" with { type: "text" };
 import reduce_rows_wgsl from "../../kernels/reduce_rows.wgsl" with { type: "text" };
@@ -123,6 +126,7 @@ import lib_patch_a_rows from "../../kernels/lib/patch_a_rows.wgsl" with { type: 
 import lib_patch_b_cols from "../../kernels/lib/patch_b_cols.wgsl" with { type: "text" };
 import lib_patch_load from "../../kernels/lib/patch_load.wgsl" with { type: "text" };
 import lib_patch_put from "../../kernels/lib/patch_put.wgsl" with { type: "text" };
+import lib_rank_rows from "../../kernels/lib/rank_rows.wgsl" with { type: "text" };
 import lib_reduce from "../../kernels/lib/reduce.wgsl" with { type: "text" };
 import lib_reduce_pair from "../../kernels/lib/reduce_pair.wgsl" with { type: "text" };
 import lib_rows from "../../kernels/lib/rows.wgsl" with { type: "text" };
@@ -1209,6 +1213,51 @@ export const random: Kernel<{ random: "in"; y: "out" }, { stream: number; thresh
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/(d.WG!*2))],
+};
+
+/** counts the gallery rows that beat each query's partner, a workgroup a tile of queries and a slice of the gallery. */
+export const rank_count: Kernel<{ a: "in"; b: "in"; partner: "in"; own?: "in"; score?: "inout"; above?: "out"; equal?: "out" }, { at: number; step: number }, Record<never, never>> = {
+  name: "rank_count",
+  source: rank_count_wgsl,
+  libs: [lib_matmul_a_rows, lib_matmul_b_rows, lib_rank_rows],
+  tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"f32","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"N"},{"coef":1,"name":"K"}],"elem":"W","pack":4},{"name":"partner","access":"in","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"u32","pack":1},{"name":"own","access":"in","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"score","access":"inout","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"above","access":"out","optional":true,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"equal","access":"out","optional":true,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"M"}],"elem":"f32","pack":1}],
+  dims: ["M","K","N","S"],
+  params: [{"name":"at","type":"u32"},{"name":"step","type":"u32"}],
+  options: {},
+  tune: {"TX":[8,16],"TY":[8,16],"MG":[2,1],"NG":[2,1],"LOADS":[2,1]},
+  limits: [{ text: "step < 16777216", holds: (d) => d.step! < 16777216 }],
+  fold: false,
+  grid: (d) => [Math.ceil(d.M!/(d.TY!*d.MG!*4)), Math.max(1, d.S!)],
+};
+
+/** rank_count without barriers, MG*4 queries by NG*4 gallery rows at a time an invocation. */
+export const rank_count_flat: Kernel<{ a: "in"; b: "in"; partner: "in"; own?: "in"; score?: "inout"; above?: "out"; equal?: "out" }, { at: number; step: number }, Record<never, never>> = {
+  name: "rank_count_flat",
+  source: rank_count_flat_wgsl,
+  libs: [lib_matmul_a_rows, lib_matmul_b_rows, lib_rank_rows],
+  tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"f32","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"N"},{"coef":1,"name":"K"}],"elem":"W","pack":4},{"name":"partner","access":"in","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"u32","pack":1},{"name":"own","access":"in","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"score","access":"inout","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"above","access":"out","optional":true,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"equal","access":"out","optional":true,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"M"}],"elem":"f32","pack":1}],
+  dims: ["M","K","N","S"],
+  params: [{"name":"at","type":"u32"},{"name":"step","type":"u32"}],
+  options: {},
+  tune: {"MG":[4,1,2],"NG":[4,1,2],"LN":[8]},
+  limits: [{ text: "step < 16777216", holds: (d) => d.step! < 16777216 }],
+  fold: false,
+  grid: (d) => [Math.ceil(d.M!/(d.MG!*4)), Math.ceil(Math.max(1, d.S!)/d.LN!)],
+};
+
+/** adds the counts of all slices of a part of the gallery to those of the parts before it, one invocation a query. */
+export const rank_sum: Kernel<{ more: "in"; same: "in"; above: "inout"; equal: "inout" }, { at: number }, Record<never, never>> = {
+  name: "rank_sum",
+  source: rank_sum_wgsl,
+  libs: [],
+  tensors: [{"name":"more","access":"in","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"same","access":"in","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"above","access":"inout","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"u32","pack":1},{"name":"equal","access":"inout","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"u32","pack":1}],
+  dims: ["S","M"],
+  params: [{"name":"at","type":"u32"}],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.M!/d.WG!)],
 };
 
 /** gradient of a sum or maximum over the middle dimension of [A, R, C], four elements an invocation. */

@@ -68,7 +68,7 @@ export interface MatmulTensors {
   readonly y: Tensor;
 }
 
-const TILES: Readonly<Record<number, Readonly<Record<string, number>>>> = {
+export const TILES: Readonly<Record<number, Readonly<Record<string, number>>>> = {
   32: { TX: 8, TY: 8, MG: 1, NG: 1, LOADS: 1 },
   64: { TX: 8, TY: 8, MG: 2, NG: 2, LOADS: 2 },
   128: { TX: 16, TY: 16, MG: 2, NG: 2, LOADS: 1 },

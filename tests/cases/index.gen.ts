@@ -29,6 +29,7 @@ import { cases as patch_embed } from "./patch_embed.ts";
 import { cases as permute } from "./permute.ts";
 import { cases as proximity } from "./proximity.ts";
 import { cases as random } from "./random.ts";
+import { cases as rank } from "./rank.ts";
 import { cases as reduce } from "./reduce.ts";
 import { cases as relu } from "./relu.ts";
 import { cases as resample_positions } from "./resample_positions.ts";
@@ -47,4 +48,4 @@ import { cases as token } from "./token.ts";
 import { cases as topk } from "./topk.ts";
 
 /** Every file of this folder, by name. */
-export const index = { abs, adamw, attention, batchnorm, binary, clamp, concat, cross_entropy, dropout, exp, gather, gelu, gradient_reversal, info_nce, l2_normalize, layernorm, leaky_relu, linear, log, loss_contrastive, loss_gene, matmul, mmd, negative_binomial, normalize_image, patch_embed, permute, proximity, random, reduce, relu, resample_positions, resize, scale, scatter, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk } as const;
+export const index = { abs, adamw, attention, batchnorm, binary, clamp, concat, cross_entropy, dropout, exp, gather, gelu, gradient_reversal, info_nce, l2_normalize, layernorm, leaky_relu, linear, log, loss_contrastive, loss_gene, matmul, mmd, negative_binomial, normalize_image, patch_embed, permute, proximity, random, rank, reduce, relu, resample_positions, resize, scale, scatter, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk } as const;
