@@ -1,7 +1,7 @@
 /**
  * Rank of the true partner among all rows of a gallery by cosine, in double precision. The rank of query i is one more than
  * the number of gallery rows whose cosine is strictly greater than its partner's; rows that score the same are counted apart.
- * `ranks_gpu.ts` does the same for galleries too large for this.
+ * `gallery.ts` does the same for galleries too large for this.
  *
  * @module
  */
@@ -35,6 +35,9 @@ export interface Ranks {
 /** Cosines closer than this are the same: the rounding of a sum of thousands of products. */
 export const TIE = 1e-12;
 
+/** Unit vectors whose components differ by no more are the same to a model in f32. */
+const SAME = 1e-6;
+
 /**
  * Rows divided by their length, f64; zeros where a row has none.
  *
@@ -56,6 +59,24 @@ export function unitRows(data: ArrayLike<number>, width: number): { unit: Float6
     else for (let e = i * width; e < (i + 1) * width; e++) unit[e] = data[e]! / length;
   }
   return { unit, bad };
+}
+
+/** Whether all rows that have a direction have the same, up to the rounding of a model's output. */
+export function collapsed(data: ArrayLike<number>, width: number): boolean {
+  let first: Float64Array | undefined;
+  for (let at = 0; at < data.length; at += width) {
+    const { unit, bad } = unitRows(Float32Array.from({ length: width }, (_, e) => data[at + e]!), width);
+    if (bad[0]) continue;
+    first ??= unit;
+    if (unit.some((value, e) => Math.abs(value - first![e]!) > SAME)) return false;
+  }
+  return first !== undefined;
+}
+
+/** Ranks in a gallery that has collapsed: every row meets every other. */
+export function equalRanks(invalid: Uint8Array, valid: number, precision: string): Ranks {
+  const equal = Uint32Array.from(invalid, (flag) => (flag ? 0 : valid - 1));
+  return { above: new Uint32Array(invalid.length), equal, invalid, valid, precision };
 }
 
 /** Refuses inputs whose rows cannot be paired. */
@@ -83,14 +104,13 @@ export function cpuRanks(input: RankInput): Ranks {
     for (let e = 0; e < width; e++) sum += a.unit[i * width + e]! * b.unit[j * width + e]!;
     return sum;
   };
+  const invalid = a.bad.map((flag, i) => flag | b.bad[i]!);
+  const valid = b.bad.filter((flag) => !flag).length;
+  if (collapsed(input.gallery, width)) return equalRanks(invalid, valid, "f64");
   const above = new Uint32Array(N);
   const equal = new Uint32Array(N);
-  const invalid = new Uint8Array(N);
   for (let i = 0; i < N; i++) {
-    if (a.bad[i] || b.bad[i]) {
-      invalid[i] = 1;
-      continue;
-    }
+    if (invalid[i]) continue;
     const own = dot(i, i);
     for (let j = 0; j < N; j++) {
       if (j === i || b.bad[j]) continue;
@@ -99,5 +119,5 @@ export function cpuRanks(input: RankInput): Ranks {
       else if (difference >= -TIE) equal[i]!++;
     }
   }
-  return { above, equal, invalid, valid: b.bad.filter((flag) => !flag).length, precision: "f64" };
+  return { above, equal, invalid, valid, precision: "f64" };
 }
