@@ -8,7 +8,7 @@
 //! in     group   [G]      u32   hyper-parameter row of each 64 elements
 //! in     hyper   [H, 2]   f32   learning-rate scale, weight decay
 //! in     state   [8]      f32   norm, factor, ok, t, skipped, corr1, corr2
-//! in     rate    [1]      f32   learning rate of this step
+//! in     rate    [H]      f32   learning rate of this step for each row
 //! param  beta1   f32
 //! param  beta2   f32
 //! param  rest1   f32         1 - beta1, rounded once
@@ -26,7 +26,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   grad[i] = 0.0;
   if (state[2] == 0.0) { return; }
   let row = group[i >> 6u];
-  let lr = rate[0] * hyper[row * 2u];
+  let lr = rate[row] * hyper[row * 2u];
   let g = raw * state[1];
   let m1 = p.beta1 * m[i] + p.rest1 * g;
   let v1 = p.beta2 * v[i] + p.rest2 * g * g;

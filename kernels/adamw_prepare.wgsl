@@ -1,11 +1,16 @@
 //! adamw_prepare: gradient norm, clip factor, whether the step counts, and bias corrections, all left on the device
-//! norm = sqrt(sum_s part[s]), factor = min(1, clip / (norm + 1e-6)), t = t + ok, corr = 1 - beta^t
+//! norm = sqrt(sum_s part[s]) / S, factor = min(1, clip / (norm + 1e-6)) / S, t = t + ok, corr = 1 - beta^t
+//! S = 1, or the loss scale: doubled after `interval` steps in a row that counted, halved after one that did not
 //!
 //! in     part   [S]   f32   sums of squares
 //! inout  state  [8]   f32   norm, factor, ok, t, skipped, corr1, corr2, 0
+//! inout? scale  [2]  f32   S, steps that counted since it last changed
 //! param  clip   f32         0 switches clipping off
 //! param  log_beta1  f32
 //! param  log_beta2  f32
+//! param  interval   f32
+//! param  least      f32     limits of S
+//! param  most       f32
 //! tune   WG = 64            64 | 256
 //! grid   1
 //! lib    reduce
@@ -25,13 +30,24 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   if (lane != 0u) { return; }
   // By its exponent bits, since a compiler may assume that NaN does not exist.
   let ok = (bitcast<u32>(total) & 0x7f800000u) != 0x7f800000u;
-  let norm = sqrt(total);
+  //!if scale
+  let by = scale[0];
+  //!else
+  let by = 1.0;
+  //!end
+  let norm = sqrt(total) / by;
   let t = state[3] + select(0.0, 1.0, ok);
   state[0] = norm;
-  state[1] = select(0.0, select(1.0, min(1.0, p.clip / (norm + 1e-6)), p.clip > 0.0), ok);
+  state[1] = select(0.0, select(1.0, min(1.0, p.clip / (norm + 1e-6)), p.clip > 0.0) / by, ok);
   state[2] = select(0.0, 1.0, ok);
   state[3] = t;
   state[4] = state[4] + select(1.0, 0.0, ok);
   state[5] = oneMinusExp(t * p.log_beta1);
   state[6] = oneMinusExp(t * p.log_beta2);
+  //!if scale
+  let clean = select(0.0, scale[1] + 1.0, ok);
+  let grow = clean >= p.interval;
+  scale[0] = clamp(select(select(by * 0.5, by, ok), by * 2.0, grow), p.least, p.most);
+  scale[1] = select(clean, 0.0, grow);
+  //!end
 }

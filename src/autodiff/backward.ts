@@ -78,11 +78,13 @@ export function backward(g: Plan, seeds: readonly Seed[], tape?: readonly TapeEn
  *
  * @param loss `[1]`, f32.
  * @param scale Gradient of the loss with respect to itself: 1/n when accumulating over n micro-batches.
+ * @param factor `[1]`, f32: multiplies it, as a loss scale does that lives on the device.
  */
-export function backwardFrom(g: Plan, loss: Tensor, scale = 1): Gradients {
+export function backwardFrom(g: Plan, loss: Tensor, scale = 1, factor?: Tensor): Gradients {
   if (loss.size !== 1) throw new ShapeError(`Cannot start backward at ${formatShape(loss.shape)}: wanted a scalar`);
   const grad = g.tensor(loss.shape, loss.dtype, "gradient of loss");
-  g.run(k.fill, { y: grad }, { value: scale });
+  if (factor) g.run(k.affine, { x: factor, y: grad }, { a: scale, b: 0 });
+  else g.run(k.fill, { y: grad }, { value: scale });
   return backward(g, [{ tensor: loss, grad }]);
 }
 

@@ -185,7 +185,7 @@ export const adamw: Kernel<{ w: "inout"; m: "inout"; v: "inout"; grad: "inout"; 
   name: "adamw",
   source: adamw_wgsl,
   libs: [],
-  tensors: [{"name":"w","access":"inout","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"f32","pack":1},{"name":"m","access":"inout","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"f32","pack":1},{"name":"v","access":"inout","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"f32","pack":1},{"name":"grad","access":"inout","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"f32","pack":1},{"name":"group","access":"in","optional":false,"dims":[{"coef":1,"name":"G"}],"elem":"u32","pack":1},{"name":"hyper","access":"in","optional":false,"dims":[{"coef":1,"name":"H"},{"coef":2,"name":""}],"elem":"f32","pack":1},{"name":"state","access":"in","optional":false,"dims":[{"coef":8,"name":""}],"elem":"f32","pack":1},{"name":"rate","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1}],
+  tensors: [{"name":"w","access":"inout","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"f32","pack":1},{"name":"m","access":"inout","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"f32","pack":1},{"name":"v","access":"inout","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"f32","pack":1},{"name":"grad","access":"inout","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"f32","pack":1},{"name":"group","access":"in","optional":false,"dims":[{"coef":1,"name":"G"}],"elem":"u32","pack":1},{"name":"hyper","access":"in","optional":false,"dims":[{"coef":1,"name":"H"},{"coef":2,"name":""}],"elem":"f32","pack":1},{"name":"state","access":"in","optional":false,"dims":[{"coef":8,"name":""}],"elem":"f32","pack":1},{"name":"rate","access":"in","optional":false,"dims":[{"coef":1,"name":"H"}],"elem":"f32","pack":1}],
   dims: ["n","G","H"],
   params: [{"name":"beta1","type":"f32"},{"name":"beta2","type":"f32"},{"name":"rest1","type":"f32"},{"name":"rest2","type":"f32"},{"name":"eps","type":"f32"}],
   options: {},
@@ -196,13 +196,13 @@ export const adamw: Kernel<{ w: "inout"; m: "inout"; v: "inout"; grad: "inout"; 
 };
 
 /** gradient norm, clip factor, whether the step counts, and bias corrections, all left on the device. */
-export const adamw_prepare: Kernel<{ part: "in"; state: "inout" }, { clip: number; log_beta1: number; log_beta2: number }, Record<never, never>> = {
+export const adamw_prepare: Kernel<{ part: "in"; state: "inout"; scale?: "inout" }, { clip: number; log_beta1: number; log_beta2: number; interval: number; least: number; most: number }, Record<never, never>> = {
   name: "adamw_prepare",
   source: adamw_prepare_wgsl,
   libs: [lib_reduce],
-  tensors: [{"name":"part","access":"in","optional":false,"dims":[{"coef":1,"name":"S"}],"elem":"f32","pack":1},{"name":"state","access":"inout","optional":false,"dims":[{"coef":8,"name":""}],"elem":"f32","pack":1}],
+  tensors: [{"name":"part","access":"in","optional":false,"dims":[{"coef":1,"name":"S"}],"elem":"f32","pack":1},{"name":"state","access":"inout","optional":false,"dims":[{"coef":8,"name":""}],"elem":"f32","pack":1},{"name":"scale","access":"inout","optional":true,"dims":[{"coef":2,"name":""}],"elem":"f32","pack":1}],
   dims: ["S"],
-  params: [{"name":"clip","type":"f32"},{"name":"log_beta1","type":"f32"},{"name":"log_beta2","type":"f32"}],
+  params: [{"name":"clip","type":"f32"},{"name":"log_beta1","type":"f32"},{"name":"log_beta2","type":"f32"},{"name":"interval","type":"f32"},{"name":"least","type":"f32"},{"name":"most","type":"f32"}],
   options: {},
   tune: {"WG":[64,256]},
   limits: [],

@@ -35,6 +35,20 @@ export interface AdamwOptions {
   eps?: number;
   /** Largest global gradient norm; 0 (default) does not clip. */
   clipNorm?: number;
+  /** What the loss was multiplied by, adapted on the device. */
+  lossScale?: AdamwLossScale | undefined;
+}
+
+/** The loss scale of half precision. Powers of two round nothing. */
+export interface AdamwLossScale {
+  /** `[2]`, persistent: the factor, and the steps that counted since it last changed. */
+  readonly state: Tensor;
+  /** Steps in a row that must count before the factor doubles; a step that does not count halves it. */
+  readonly interval: number;
+  /** Least factor. */
+  readonly least: number;
+  /** Largest factor. */
+  readonly most: number;
 }
 
 /** Elements one partial sum of squares covers; the kernels' constant. */
@@ -54,7 +68,7 @@ function check(name: string, value: number, low: number, high: number): void {
  * @param hyper `[H, 2]`: learning-rate scale and weight decay of each parameter group.
  * @param state `[8]`: norm before clipping, clip factor, 1 if the step counted, steps that counted, steps skipped, bias
  * corrections. Persistent; zeros before the first step.
- * @param rate `[1]`: learning rate, written by the host before each step.
+ * @param rate `[H]`: learning rate of each parameter group, written by the host before each step.
  * @throws {ConfigError} If a hyper-parameter is NaN or out of range.
  */
 export function adamw(
@@ -65,12 +79,14 @@ export function adamw(
   rate: Tensor,
   options: AdamwOptions = {},
 ): void {
-  const { beta1 = 0.9, beta2 = 0.999, eps = 1e-8, clipNorm = 0 } = options;
+  const { beta1 = 0.9, beta2 = 0.999, eps = 1e-8, clipNorm = 0, lossScale } = options;
   check("beta1", beta1, 0, 1);
   check("beta2", beta2, 0, 1);
   check("eps", eps, 0, 1);
   check("clipNorm", clipNorm, 0, Infinity);
   expectShape("adamw", "state", state.shape, [8]);
+  expectShape("adamw", "rate", rate.shape, [hyper.dim(0)]);
+  if (lossScale) expectShape("adamw", "scale", lossScale.state.shape, [2]);
   const blocks = chunks.map(({ w }) => Math.ceil(w.size / BLOCK));
   const part = g.tensor([Math.max(1, blocks.reduce((a, b) => a + b, 0))], "f32", "adamw.part");
   let at = 0;
@@ -79,7 +95,8 @@ export function adamw(
     at += blocks[i]!;
   });
   const logs = { log_beta1: Math.log(beta1 || 1e-30), log_beta2: Math.log(beta2 || 1e-30) };
-  g.run(k.adamw_prepare, { part, state }, { clip: clipNorm, ...logs });
+  const { interval = 0, least = 1, most = 1 } = lossScale ?? {};
+  g.run(k.adamw_prepare, { part, state, scale: lossScale?.state }, { clip: clipNorm, ...logs, interval, least, most });
   const rest = { rest1: 1 - beta1, rest2: 1 - beta2 };
   for (const { w, m, v, grad, group } of chunks) {
     g.run(k.adamw, { w, m, v, grad, group, hyper, state, rate }, { beta1, beta2, eps, ...rest });

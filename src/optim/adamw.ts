@@ -4,11 +4,12 @@
  * @module
  */
 
-import { ConfigError } from "../core/errors.ts";
+import { assert, ConfigError, WeightsError } from "../core/errors.ts";
+import { formatShape, sameShape, type Shape } from "../core/shape.ts";
 import { readback } from "../gpu/readback.ts";
 import type { Plan } from "../graph/plan.ts";
 import { Store, STORE_ALIGN, upload } from "../graph/store.ts";
-import type { Tensor } from "../graph/tensor.ts";
+import { Tensor } from "../graph/tensor.ts";
 import { GROUPS, type Parameters } from "../nn/parameters.ts";
 import { adamw, type AdamwChunk, type AdamwOptions } from "../ops/adamw.ts";
 
@@ -16,17 +17,28 @@ import { adamw, type AdamwChunk, type AdamwOptions } from "../ops/adamw.ts";
 export interface ParameterGroup {
   /** First group that accepts a name gets it. */
   readonly match: (name: string, tensor: Tensor) => boolean;
-  /** Times the learning rate of the step; default 1. */
+  /** Which of several learning rates it follows; see {@linkcode AdamW.setLearningRate}. */
+  readonly rate?: string;
+  /** Times that learning rate; default 1. */
   readonly lrScale?: number;
   /** Decoupled weight decay; default 0. */
   readonly weightDecay?: number;
+}
+
+/** One learning rate for all groups, or one for each name that groups have in `rate`. */
+export type LearningRates = number | Readonly<Record<string, number>>;
+
+/** A tensor on the host. */
+export interface HostTensor {
+  readonly shape: Shape;
+  readonly data: Float32Array;
 }
 
 /** What the device knows of the last step. */
 export interface StepState {
   /** Global gradient norm before clipping. */
   readonly gradNorm: number;
-  /** What gradients were multiplied by. */
+  /** What gradients were multiplied by, the loss scale's inverse included. */
   readonly clipFactor: number;
   /** Whether the gradients were finite, so that the step counted. */
   readonly ok: boolean;
@@ -49,6 +61,7 @@ export class AdamW {
   readonly #parameters: Parameters;
   readonly #store: Store;
   readonly #options: AdamwOptions;
+  readonly #groups: readonly ParameterGroup[];
   readonly #chunks: AdamwChunk[];
   readonly #hyper: Tensor;
   readonly #rate: Tensor;
@@ -63,6 +76,7 @@ export class AdamW {
   constructor(parameters: Parameters, groups: readonly ParameterGroup[], options: AdamwOptions = {}) {
     this.#parameters = parameters;
     this.#options = options;
+    this.#groups = groups;
     const store = this.#store = new Store(parameters.gpu);
     for (const { lrScale = 1, weightDecay = 0 } of groups) {
       if (!Number.isFinite(lrScale) || !Number.isFinite(weightDecay) || weightDecay < 0) {
@@ -92,7 +106,7 @@ export class AdamW {
     }));
     const rows = groups.flatMap(({ lrScale = 1, weightDecay = 0 }) => [lrScale, weightDecay]);
     this.#hyper = store.from("adamw.hyper", "adamw.hyper", [groups.length, 2], rows);
-    this.#rate = store.tensor("adamw.rate", "adamw.rate", [1]);
+    this.#rate = store.tensor("adamw.rate", "adamw.rate", [groups.length]);
     this.state = store.tensor("adamw.state", "adamw.state", [8]);
     store.allocate();
   }
@@ -102,18 +116,25 @@ export class AdamW {
     adamw(g, this.#chunks, this.#hyper, this.state, this.#rate, this.#options);
   }
 
+  /** The loss scale given in the options. */
+  get lossScale(): AdamwOptions["lossScale"] {
+    return this.#options.lossScale;
+  }
+
   /**
    * Sets the learning rate of the next submitted step.
    *
-   * @throws {ConfigError} If it is not a finite number >= 0.
+   * @throws {ConfigError} If it is not a finite number >= 0, or there is none for a group.
    */
-  setLearningRate(rate: number): void {
-    if (!Number.isFinite(rate) || rate < 0) {
-      throw new ConfigError(`Cannot set the learning rate to ${rate}: wanted a finite number >= 0`, {
-        context: { key: "lr", given: String(rate) },
+  setLearningRate(rates: LearningRates): void {
+    const rows = this.#groups.map(({ rate = "" }) => {
+      const value = typeof rates === "number" ? rates : Object.hasOwn(rates, rate) ? rates[rate]! : NaN;
+      if (Number.isFinite(value) && value >= 0) return value;
+      throw new ConfigError(`Cannot set the learning rate ${rate} to ${value}: wanted a finite number >= 0`, {
+        context: { key: "lr", given: String(value) },
       });
-    }
-    upload(this.#parameters.gpu, this.#rate, [rate]);
+    });
+    upload(this.#parameters.gpu, this.#rate, rows);
   }
 
   /** Reads the state of the last step back: one wait. */
@@ -121,6 +142,56 @@ export class AdamW {
     const [values] = await readback(this.#parameters.gpu, this.state);
     const [gradNorm, clipFactor, ok, steps, skipped] = values as unknown as number[];
     return { gradNorm: gradNorm!, clipFactor: clipFactor!, ok: ok === 1, steps: steps!, skipped: skipped! };
+  }
+
+  /** Where each trainable parameter keeps its moments: names as torch's, with the parameter's behind. */
+  #moments(): [name: string, tensor: Tensor][] {
+    return this.#parameters.trainableEntries().flatMap(([name, { shape, storage, byteOffset }]) => {
+      const chunk = this.#chunks.find(({ w }) => w.storage === storage);
+      assert(chunk, `${name} lies in a buffer of the optimiser`);
+      return ([["exp_avg", chunk.m], ["exp_avg_sq", chunk.v]] as const).map(
+        (
+          [moment, { storage }],
+        ): [string, Tensor] => [`${moment}.${name}`, new Tensor(shape, "f32", storage, byteOffset)],
+      );
+    });
+  }
+
+  /** Reads everything a resumed run needs back, in one wait: both moments of every parameter, and the counters. */
+  async read(): Promise<Map<string, HostTensor>> {
+    const entries = [...this.#moments(), ["state", this.state] as const];
+    const values = await readback(this.#parameters.gpu, ...entries.map(([, tensor]) => tensor));
+    return new Map(entries.map(([name, { shape }], i) => [name, { shape, data: values[i] as Float32Array }]));
+  }
+
+  /**
+   * Writes what {@linkcode AdamW.read} gave.
+   *
+   * @throws {WeightsError} If a tensor is missing, unexpected or of another shape; nothing is written then.
+   */
+  load(values: ReadonlyMap<string, { readonly shape: Shape; readonly data: ArrayLike<number> }>): void {
+    const entries = [...this.#moments(), ["state", this.state] as const];
+    const names = new Set(entries.map(([name]) => name));
+    const wrong = entries.map(([name]) => name).find((name) => !values.has(name)) ??
+      [...values.keys()].find((name) => !names.has(name));
+    if (wrong !== undefined) {
+      throw new WeightsError(
+        `Cannot resume the optimiser: ${wrong} is ${
+          values.has(wrong) ? "unexpected" : "missing"
+        }, wanted the parameters ` +
+          `that train now`,
+        { context: { keys: [wrong] } },
+      );
+    }
+    for (const [name, { shape }] of entries) {
+      const given = values.get(name)!.shape;
+      if (sameShape(given, shape)) continue;
+      throw new WeightsError(
+        `Cannot resume the optimiser: ${name} is ${formatShape(given)}, wanted ${formatShape(shape)}`,
+        { context: { keys: [name], given, wanted: shape } },
+      );
+    }
+    for (const [name, tensor] of entries) upload(this.#parameters.gpu, tensor, values.get(name)!.data);
   }
 
   /** Bytes of the optimiser state. */

@@ -13,7 +13,7 @@ import { Plan } from "../graph/plan.ts";
 import { type MemoryReport, type Program, submit } from "../graph/program.ts";
 import { Store } from "../graph/store.ts";
 import type { Tensor } from "../graph/tensor.ts";
-import type { AdamW } from "../optim/adamw.ts";
+import type { AdamW, LearningRates } from "../optim/adamw.ts";
 import { ringWrite } from "../ops/ring.ts";
 
 /** Options of {@linkcode TrainStep.compile}. */
@@ -103,7 +103,7 @@ export class TrainStep {
     const ring = store.tensor("ring", "ring", [rows * accumulate, metrics.length]);
     store.allocate();
     metrics.forEach((name, column) => g.withoutTape(() => ringWrite(g, ring, measured[name]!, column)));
-    backwardFrom(g, measured.loss, 1 / accumulate);
+    backwardFrom(g, measured.loss, 1 / accumulate, optimizer.lossScale?.state.slice(0, [1]));
     const micro = await g.compile({
       // With one micro-batch a step, the update has cleared the gradients.
       clearGradients: accumulate === 1,
@@ -140,7 +140,7 @@ export class TrainStep {
    *
    * @param writeInputs Writes the inputs of micro-batch `i` of this step.
    */
-  submit(learningRate: number, writeInputs: (micro: number) => void): void {
+  submit(learningRate: LearningRates, writeInputs: (micro: number) => void): void {
     this.#optimizer.setLearningRate(learningRate);
     for (let i = 0; i < this.#accumulate; i++) {
       writeInputs(i);
