@@ -39,7 +39,16 @@ export { type ParameterOptions, Parameters } from "./src/nn/parameters.ts";
 export type { LoraOptions } from "./src/nn/layers.ts";
 export type { BlockConfig, BlockOptions } from "./src/nn/block.ts";
 export { createVit, type Taps, type Vit, type VitConfig, type VitForward, type VitOptions } from "./src/models/vit.ts";
-export { AdamW, decayMatrices, type ParameterGroup, type StepState } from "./src/optim/adamw.ts";
+export {
+  AdamW,
+  decayMatrices,
+  type HostTensor,
+  type LearningRates,
+  type ParameterGroup,
+  type StepState,
+} from "./src/optim/adamw.ts";
+export type { AdamwLossScale, AdamwOptions } from "./src/ops/adamw.ts";
+export { LossScale, type LossScaleOptions, type LossScaleState } from "./src/optim/loss_scale.ts";
 export { type CosineOptions, cosineSchedule } from "./src/optim/schedule.ts";
 export { type RecordStep, TrainStep, type TrainStepOptions } from "./src/train/step.ts";
 export { createEncoder, type Encoder, type EncoderOptions } from "./src/models/encoder.ts";

@@ -30,7 +30,9 @@ export type LearningRates = number | Readonly<Record<string, number>>;
 
 /** A tensor on the host. */
 export interface HostTensor {
+  /** Extents. */
   readonly shape: Shape;
+  /** Elements in row-major order. */
   readonly data: Float32Array;
 }
 

@@ -42,3 +42,15 @@ export function cosineSchedule(options: CosineOptions): (step: number) => number
     return min + ((base - min) * (1 + Math.cos(Math.PI * u))) / 2;
   };
 }
+
+/**
+ * Linear warm-up as in {@linkcode cosineSchedule}, then `base` for ever.
+ *
+ * @throws {ConfigError} If the rate is not a finite number, or the warm-up no whole number.
+ */
+export function constantSchedule(
+  { base, warmup = 0 }: Pick<CosineOptions, "base" | "warmup">,
+): (step: number) => number {
+  cosineSchedule({ base, warmup, total: Math.max(1, warmup) });
+  return (step) => (step < warmup ? (base * (step + 1)) / warmup : base);
+}

@@ -186,7 +186,7 @@ export const OPTIM_KEYS = {
   layer_decay: {
     kind: "number",
     default: 0.7,
-    min: 0,
+    min: 0.01,
     max: 1,
     doc: "Without LoRA: factor on the learning rate a block further from the output",
   },

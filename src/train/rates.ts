@@ -1,0 +1,39 @@
+/**
+ * Learning rates of a run by stage and step.
+ *
+ * @module
+ */
+
+import type { RoleRates } from "../optim/param_groups.ts";
+import { constantSchedule, cosineSchedule } from "../optim/schedule.ts";
+import type { TrainConfig } from "./config.ts";
+
+/** Stages of a run: the gene model alone, then both sides. */
+export type Stage = "warmup" | "align";
+
+/**
+ * Learning rates of a stage: cosine or constant over its steps, behind a linear rise.
+ *
+ * @param total Optimiser steps of the stage.
+ * @returns Rates by step, from 0. What does not train in the stage has rate 0, which leaves it as it is.
+ */
+export function stageRates(
+  { optim, warmup }: Pick<TrainConfig, "optim" | "warmup">,
+  stage: Stage,
+  total: number,
+): (step: number) => RoleRates {
+  const { img_lr, gene_lr, head_lr, scheduler, min_lr } = optim;
+  const rise = Math.min(optim.lr_warmup_steps, total);
+  function schedule(base: number): (step: number) => number {
+    if (base === 0) return () => 0;
+    if (scheduler === "constant") return constantSchedule({ base, warmup: rise });
+    return cosineSchedule({ base, warmup: rise, total, min: Math.min(base, min_lr) });
+  }
+  if (stage === "warmup") {
+    const gene = schedule(warmup.warmup_lr);
+    return (step) => ({ img: 0, gene: gene(step), head: 0 });
+  }
+  const [img, gene] = [schedule(img_lr), schedule(warmup.two_stage_training ? 0 : gene_lr)];
+  const head = schedule(head_lr ?? img_lr);
+  return (step) => ({ img: img(step), gene: gene(step), head: head(step) });
+}
