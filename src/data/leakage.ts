@@ -5,6 +5,7 @@
  */
 
 import { DataError } from "../core/errors.ts";
+import { SAME_SPECIMEN } from "./deny_list.ts";
 import { donorGroups, known, type SampleInfo } from "./donors.ts";
 import type { Duplicate } from "./duplicates.ts";
 import type { Split } from "./splits.ts";
@@ -39,7 +40,7 @@ export function leakage(
   const train = new Set(split.train);
   const test = new Set(split.test);
   const info = new Map(samples.map((sample) => [sample.id, sample]));
-  const donors = donorGroups(samples).map(({ key, samples: ids }) => ({
+  const donors = donorGroups(samples, SAME_SPECIMEN).map(({ key, samples: ids }) => ({
     key,
     train: ids.filter((id) => train.has(id)),
     test: ids.filter((id) => test.has(id)),

@@ -121,27 +121,52 @@ export class VocabularyBuilder {
   }
 
   /**
-   * The vocabulary.
+   * The vocabulary of the best genes.
    *
-   * @param size Genes wanted.
+   * @param size Genes wanted; `all` for as many as were among the best of any sample.
    * @throws {DataError} If the samples have fewer.
    */
-  finish(size: number = this.#perSample): Vocabulary {
+  finish(size: number | "all" = this.#perSample): Vocabulary {
     const found = [...this.#genes].filter(([, gene]) => gene.chosen > 0).sort(([a, p], [b, q]) =>
       q.chosen - p.chosen || p.ranks / p.chosen - q.ranks / q.chosen || (a < b ? -1 : 1)
     );
-    if (found.length < size || size < 1) {
+    const wanted = size === "all" ? Math.max(1, found.length) : size;
+    if (found.length < wanted || wanted < 1) {
       throw new DataError(
-        `Cannot make a vocabulary of ${size} genes: ${found.length} among the best of ${this.#samples.length} samples`,
+        `Cannot make a vocabulary of ${wanted} genes: ${found.length} among the best of ${this.#samples.length} samples`,
         {
           hint: `Ask for ${found.length} genes or fewer, or count more of each sample`,
           context: { found: found.length },
         },
       );
     }
-    const best = found.slice(0, size).map(([, gene]) => gene);
+    return this.#vocabulary(found.slice(0, wanted).map(([name]) => name));
+  }
+
+  /**
+   * The vocabulary of given genes, with the statistics of the samples.
+   *
+   * @throws {DataError} If no sample has one of them, or one is given twice.
+   */
+  take(genes: readonly string[]): Vocabulary {
+    const missing = genes.filter((name) => !this.#genes.has(name));
+    if (missing.length > 0 || genes.length === 0 || new Set(genes).size < genes.length) {
+      const found = missing.length > 0
+        ? `${missing.length} of ${genes.length} (${missing.slice(0, 5).join(", ")}) are in no sample`
+        : `${genes.length} names, ${new Set(genes).size} different`;
+      throw new DataError(`Cannot make a vocabulary of the genes given: ${found}, measured ones, each once, wanted`, {
+        code: "panel-genes",
+        hint: `Names here are like ${[...this.#genes.keys()].slice(0, 3).join(", ")}`,
+        context: { missing },
+      });
+    }
+    return this.#vocabulary(genes);
+  }
+
+  #vocabulary(genes: readonly string[]): Vocabulary {
+    const best = genes.map((name) => this.#gene(name));
     return {
-      genes: found.slice(0, size).map(([name]) => name),
+      genes: [...genes],
       mean: Float64Array.from(best, (gene) => gene.mean),
       std: Float64Array.from(best, (gene) => gene.spots > 1 ? Math.sqrt(gene.squares / (gene.spots - 1)) : 0),
       spots: Uint32Array.from(best, (gene) => gene.spots),

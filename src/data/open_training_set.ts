@@ -1,0 +1,271 @@
+/**
+ * From data folders to a training set: samples found, donors held out, the genes chosen on training samples alone, every
+ * sample put into their columns.
+ *
+ * @module
+ */
+
+import { ConfigError, DataError } from "../core/errors.ts";
+import { nearest } from "../core/nearest.ts";
+import { findSamples, type ReadDisk, type SampleFiles } from "./data_folder.ts";
+import { checkDenied } from "./deny_list.ts";
+import { donorGroups, type SampleInfo } from "./donors.ts";
+import { digestSample, findDuplicates, type SampleDigest } from "./duplicates.ts";
+import { assignRoles, type HoldOuts, type Roles } from "./holdout.ts";
+import { describeLeakage, leakage, type LeakageReport, refuseLeakage } from "./leakage.ts";
+import { type LoadedSample, type LoadOptions, loadSample } from "./load_sample.ts";
+import { dense, type Matrix, toCsr } from "./matrix.ts";
+import type { GeneCriterion } from "./preprocess.ts";
+import { type Placed, TrainingSet } from "./training_set.ts";
+import {
+  applyVocabulary,
+  type Coverage,
+  type Fill,
+  type Layer,
+  type Vocabulary,
+  VocabularyBuilder,
+} from "./vocabulary.ts";
+
+/** Share of the genes that a sample must have measured, where nothing else is said. */
+const LEAST_COVERAGE = 0.2;
+/** Most bytes of samples that wait in memory for the genes to be chosen; others are read twice. */
+const MEMORY = 2 ** 30;
+/** Counts every gene of a sample as one of its best: no assay has more. */
+const EVERY_GENE = 100_000;
+
+/**
+ * The genes, in order: those of a `vocabulary` that exists, with its statistics; `genes` by name; or the best `size`
+ * (default 2000) of the training samples, ranked over the `perSample` (default `size`) best of each.
+ */
+export type GeneChoice =
+  | { readonly vocabulary: Vocabulary }
+  | { readonly genes: readonly string[] }
+  | { readonly criterion?: GeneCriterion; readonly size?: number | "all"; readonly perSample?: number };
+
+/** What a training set consists of. */
+export interface TrainingSetOptions {
+  /** Data folders in HEST's layout. */
+  readonly folders: readonly string[];
+  /** Samples by identifier; all by default. */
+  readonly samples?: readonly string[] | undefined;
+  /** Says of a sample by its metadata whether it is wanted. */
+  readonly select?: (sample: SampleFiles) => boolean;
+  readonly holdOut?: HoldOuts | undefined;
+  readonly genes?: GeneChoice | undefined;
+  /** What the model reads: `context` (the reference, and the default) or each spot's `own` expression. */
+  readonly layer?: Layer | undefined;
+  /** What genes get that a sample has not measured; `zero` by default. */
+  readonly fill?: Fill | undefined;
+  /** Samples that measured a smaller share of the genes are refused; 0.2 by default. */
+  readonly leastCoverage?: number | undefined;
+  /** How each is read. */
+  readonly load?: LoadOptions | undefined;
+  /** `skip` leaves out samples without patches, with a warning; `error` by default. */
+  readonly withoutPatches?: "error" | "skip" | undefined;
+  /** Samples of the deny-list that are used all the same. */
+  readonly allowDenied?: readonly string[] | undefined;
+  /** Warn only when a donor or content is on two sides. */
+  readonly allowLeakage?: boolean | undefined;
+  /** Look for samples of equal content; on by default. */
+  readonly findDuplicates?: boolean | undefined;
+  /** Bytes that samples may take while they wait; 1 GiB by default. */
+  readonly memory?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called when samples are done; `total` counts those read twice once. */
+  onSample?(done: number, total: number, id: string): void;
+}
+
+/**
+ * Opens data folders.
+ *
+ * @throws {DataError} If there are no samples, one has no patches (`no-patches`), none of the genes or too few of them
+ * (`coverage`), or is denied; if patches differ in size, counts are none, or donors leak (`leakage`).
+ * @throws {ConfigError} If a name is unknown, or a part cannot be drawn.
+ * @throws {FormatError} If a file is damaged.
+ */
+export async function openTrainingSet(disk: ReadDisk, options: TrainingSetOptions): Promise<TrainingSet> {
+  const { files, skipped } = chooseFiles(disk, options);
+  const infos = files.map(infoOf);
+  const roles = assignRoles(infos, options.holdOut ?? {});
+  const order = (["train", "validation", "test"] as const).flatMap((role) =>
+    files.filter(({ id }) => roles.get(id) === role)
+  );
+  const denied = checkDenied(order.map(({ id }) => id), options.allowDenied);
+  // Named donors are known before anything is read, equal content only after.
+  leakageOf(roles, infos, [], options);
+  const opening = new Opening(disk, options, roles);
+  for (const [i, sample] of order.entries()) await opening.read(sample, i, order.length);
+  const reports = leakageOf(roles, infos, opening.digests, options);
+  const vocabulary = opening.choose();
+  const placed = await opening.place(order, vocabulary, donorNames(infos));
+  return new TrainingSet(disk, vocabulary, reports, {
+    placed,
+    load: options.load ?? {},
+    warnings: [...skipped, ...denied, ...reports.flatMap(describeLeakage)],
+    digests: opening.digests.map(({ counts }) => counts),
+  });
+}
+
+function infoOf({ id, metadata }: SampleFiles): SampleInfo {
+  return { id, dataset: metadata?.text("dataset_title"), patient: metadata?.text("patient") };
+}
+
+/** Name of the group of donors of each sample. */
+function donorNames(infos: readonly SampleInfo[]): Map<string, string> {
+  return new Map(donorGroups(infos).flatMap(({ key, samples }) => samples.map((id) => [id, key] as const)));
+}
+
+function chooseFiles(disk: ReadDisk, options: TrainingSetOptions): { files: SampleFiles[]; skipped: string[] } {
+  const all = findSamples(disk, options.folders);
+  const names = all.map(({ id }) => id);
+  const wanted = options.samples === undefined ? undefined : new Set(options.samples);
+  for (const id of wanted ?? []) {
+    if (names.includes(id)) continue;
+    const near = nearest(id, names);
+    throw new ConfigError(`Cannot use sample ${id}: the folders have none, one of ${names.length} wanted`, {
+      code: "unknown-name",
+      hint: near === undefined ? `They have ${names.slice(0, 8).join(", ")}` : `Perhaps ${near}`,
+      context: { given: id },
+    });
+  }
+  const chosen = all.filter((file) => (wanted?.has(file.id) ?? true) && (options.select?.(file) ?? true));
+  const without = options.withoutPatches === "skip" ? chosen.filter(({ patches }) => patches === undefined) : [];
+  const files = chosen.filter((file) => !without.includes(file));
+  if (files.length === 0) {
+    throw new DataError(
+      `Cannot train on ${options.folders.join(", ")}: ${all.length} samples, ${chosen.length} chosen, ` +
+        `${without.length} of them without patches, at least one wanted`,
+      { code: "no-samples", context: { folders: options.folders, samples: names.slice(0, 100) } },
+    );
+  }
+  return { files, skipped: without.map(({ id }) => `${id} was left out: it has no patches`) };
+}
+
+/** Looks at training against what is held out, and at validation against test. */
+function leakageOf(
+  roles: Roles,
+  infos: readonly SampleInfo[],
+  digests: readonly SampleDigest[],
+  options: TrainingSetOptions,
+): LeakageReport[] {
+  const duplicates = findDuplicates(digests);
+  const of = (role: string) => infos.map(({ id }) => id).filter((id) => roles.get(id) === role);
+  const [train, validation, test] = [of("train"), of("validation"), of("test")];
+  const splits = [
+    { name: "training and held out", train, test: [...validation, ...test] },
+    { name: "validation and test", train: validation, test },
+  ].filter((split) => split.train.length > 0 && split.test.length > 0);
+  const reports = splits.map((split) => leakage(split, infos, duplicates));
+  if (options.allowLeakage !== true) reports.forEach(refuseLeakage);
+  return reports;
+}
+
+/** What is known while samples are read. */
+class Opening {
+  readonly digests: SampleDigest[] = [];
+  readonly #builder: VocabularyBuilder;
+  /** Samples that wait for the genes. */
+  readonly #held = new Map<string, LoadedSample>();
+  #room: number;
+  #size: { readonly id: string; readonly pixels: number } | undefined;
+
+  constructor(readonly disk: ReadDisk, readonly options: TrainingSetOptions, readonly roles: Roles) {
+    const genes = options.genes ?? {};
+    const choice = "vocabulary" in genes || "genes" in genes ? {} : genes;
+    const { criterion = "hvg", size = 2000 } = choice;
+    const perSample = choice.perSample ?? (size === "all" ? EVERY_GENE : size);
+    this.#builder = new VocabularyBuilder({ criterion, perSample });
+    this.#room = options.memory ?? MEMORY;
+  }
+
+  /** Reads a sample for the first time. */
+  async read(files: SampleFiles, done: number, total: number): Promise<void> {
+    const { options } = this;
+    options.signal?.throwIfAborted();
+    const sample = await loadSample(this.disk, files, options.load);
+    this.#checkSize(sample);
+    if (options.findDuplicates !== false) this.digests.push(digestSample(sample.raw));
+    const choosing = !("vocabulary" in (options.genes ?? {}));
+    if (choosing && this.roles.get(files.id) === "train") this.#builder.add(sample.expression);
+    const { own, context } = sample.expression;
+    const bytes = bytesOf(own.matrix) + (context === own ? 0 : bytesOf(context.matrix));
+    if (bytes <= this.#room) {
+      this.#room -= bytes;
+      const { raw: _, ...rest } = sample;
+      this.#held.set(files.id, { ...rest, raw: { ...sample.raw, matrix: dense(0, 0, []) } });
+    }
+    options.onSample?.(done + 1, total, files.id);
+  }
+
+  #checkSize({ id, patches: { size } }: LoadedSample): void {
+    this.#size ??= { id, pixels: size };
+    if (this.#size.pixels === size) return;
+    throw new DataError(
+      `Cannot train on ${id}: patches of ${size} pixels, ${this.#size.pixels} as of ${this.#size.id} wanted`,
+      {
+        code: "patch-size",
+        hint: "Cut all patches with one size, or train on one kind at a time",
+        context: { sample: id },
+      },
+    );
+  }
+
+  /** The genes. */
+  choose(): Vocabulary {
+    const choice = this.options.genes ?? {};
+    if ("vocabulary" in choice) return choice.vocabulary;
+    return "genes" in choice ? this.#builder.take(choice.genes) : this.#builder.finish(choice.size);
+  }
+
+  /** Puts the samples into the columns of the genes. */
+  async place(
+    order: readonly SampleFiles[],
+    vocabulary: Vocabulary,
+    donors: ReadonlyMap<string, string>,
+  ): Promise<Placed[]> {
+    const out: Placed[] = [];
+    for (const files of order) {
+      this.options.signal?.throwIfAborted();
+      const loaded = this.#held.get(files.id) ?? await loadSample(this.disk, files, this.options.load);
+      this.#held.delete(files.id);
+      out.push(this.#placed(files, loaded, vocabulary, donors.get(files.id)!));
+    }
+    return out;
+  }
+
+  #placed(files: SampleFiles, loaded: LoadedSample, vocabulary: Vocabulary, donor: string): Placed {
+    const { layer = "context", fill = "zero" } = this.options;
+    const { data: x, coverage } = applyVocabulary(vocabulary, loaded.expression, { layer, fill });
+    this.#checkCoverage(vocabulary, coverage);
+    const own = applyVocabulary(vocabulary, loaded.expression, { layer: "own", fill }).data;
+    const { id, count, barcodes, patches, spatial, pitch, arrayRow, arrayColumn, dropped, selfTest, spots } = loaded;
+    const { smoothed } = loaded.expression.report;
+    const places = { spatial, pitch, arrayRow, arrayColumn };
+    const role = this.roles.get(id)!;
+    return {
+      sample: { id, role, donor, files, count, barcodes, patches, smoothed, coverage, ...places, dropped, selfTest },
+      x,
+      own: toCsr(dense(count, vocabulary.genes.length, own)),
+      spots,
+      warnings: coverage.warning === undefined ? loaded.warnings : [...loaded.warnings, coverage.warning],
+    };
+  }
+
+  #checkCoverage({ genes }: Vocabulary, { sample, coverage, missing }: Coverage): void {
+    const least = this.options.leastCoverage ?? LEAST_COVERAGE;
+    if (coverage >= least) return;
+    throw new DataError(
+      `Cannot train on ${sample}: ${genes.length - missing.length} of ${genes.length} genes were measured, ` +
+        `${Math.ceil(least * genes.length)} wanted`,
+      {
+        code: "coverage",
+        hint: "Leave the sample out, choose genes all samples have, or lower leastCoverage",
+        context: { sample, coverage, missing: missing.slice(0, 100) },
+      },
+    );
+  }
+}
+
+function bytesOf(matrix: Matrix): number {
+  return matrix.data.byteLength + (matrix.kind === "csr" ? matrix.indices.byteLength + matrix.indptr.byteLength : 0);
+}
