@@ -11,8 +11,9 @@
 import { DataError, FormatError } from "../core/errors.ts";
 import { parseCsv } from "./csv.ts";
 import { parseJson } from "./json.ts";
-import type { Folder } from "./random_access.ts";
-import { lineError, numberField } from "./text_lines.ts";
+import { openParquet, parquetError } from "./parquet.ts";
+import type { Folder, RandomAccess } from "./random_access.ts";
+import { lineError, numberField, readLines } from "./text_lines.ts";
 
 /** Spots of a slide, under tissue or not. */
 export interface SpotPlaces {
@@ -46,41 +47,134 @@ export interface TenxSpatial {
 
 const COLUMNS = ["barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres"] as const;
 
+/** Names of the positions' file, newest first: Visium HD, Space Ranger from 2.0 on, and before. */
+const POSITIONS = ["tissue_positions.parquet", "tissue_positions.csv", "tissue_positions_list.csv"];
+
 /**
- * Reads the folder.
+ * Reads the folder. Files may be packed with gzip and have a prefix, as GEO gives them, where there is one of a kind.
  *
  * @throws {FormatError} If a file is damaged.
- * @throws {DataError} If there are no positions, or only as parquet.
+ * @throws {DataError} If there are no positions.
  */
 export async function readTenxSpatial(folder: Folder): Promise<TenxSpatial> {
   const names = await folder.list();
-  const bytesOf = async (file: string): Promise<Uint8Array> => {
-    const source = await folder.open(file);
-    try {
-      return await source.read(0, source.size);
-    } finally {
-      source.close?.();
-    }
-  };
-  const positions = ["tissue_positions.csv", "tissue_positions_list.csv"].find((file) => names.includes(file));
+  const positions = findFile(names, POSITIONS);
   if (positions === undefined) throw noPositions(folder, names);
-  const text = new TextDecoder().decode(await bytesOf(positions));
-  const scale = "scalefactors_json.json";
+  const scale = findFile(names, ["scalefactors_json.json"]);
   return {
-    spots: parsePositions(text, `${folder.name}/${positions}`),
-    scale: names.includes(scale) ? parseScaleFactors(await bytesOf(scale), `${folder.name}/${scale}`) : undefined,
+    spots: await withFile(
+      folder,
+      positions,
+      async (source) =>
+        /\.parquet$/.test(positions)
+          ? await readParquetPositions(source)
+          : parsePositions(new TextDecoder().decode(await unpacked(source)), source.name),
+    ),
+    scale: scale === undefined
+      ? undefined
+      : await withFile(folder, scale, async (source) => parseScaleFactors(await unpacked(source), source.name)),
   };
 }
 
+/** The first of `wanted` among names: as it is, packed, or behind a prefix where only one file has it. */
+export function findFile(names: readonly string[], wanted: readonly string[]): string | undefined {
+  for (const name of wanted.flatMap((name) => [name, `${name}.gz`])) {
+    const prefixed = names.filter((other) => other.endsWith(`_${name}`));
+    const found = names.includes(name) ? name : prefixed.length === 1 ? prefixed[0] : undefined;
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+async function withFile<T>(folder: Folder, name: string, use: (source: RandomAccess) => Promise<T>): Promise<T> {
+  const source = await folder.open(name);
+  try {
+    return await use(source);
+  } finally {
+    source.close?.();
+  }
+}
+
+/** Most bytes of a text of positions. */
+const MOST_TEXT = 1 << 28;
+
+async function unpacked(source: RandomAccess): Promise<Uint8Array> {
+  const head = await source.read(0, Math.min(2, source.size));
+  if (head[0] !== 0x1f || head[1] !== 0x8b) return await source.read(0, source.size);
+  const lines: string[] = [];
+  let bytes = 0;
+  for await (const { line, text } of readLines(source)) {
+    lines.push(text);
+    bytes += text.length;
+    if (bytes > MOST_TEXT) throw lineError(source.name, line, "yet more text", `at most ${MOST_TEXT} characters`);
+  }
+  return new TextEncoder().encode(lines.join("\n"));
+}
+
 function noPositions(folder: Folder, names: readonly string[]): DataError {
-  const parquet = names.find((name) => name.endsWith("tissue_positions.parquet"));
-  const found = parquet ? `${parquet} only` : names.join(", ") || "nothing";
-  return new DataError(`Cannot read spots of ${folder.name}: it has ${found}, tissue_positions.csv is wanted`, {
-    hint: parquet
-      ? `Turn it into CSV: python -c "import pandas as p; p.read_parquet('${parquet}').to_csv('tissue_positions.csv', index=False)"`
-      : "Give the folder spatial/ of Space Ranger",
-    context: { folder: folder.name, found: names, expected: "tissue_positions.csv" },
+  const found = names.slice(0, 10).join(", ") || "nothing";
+  const expected = POSITIONS.join(", ");
+  return new DataError(`Cannot read spots of ${folder.name}: it has ${found}, one of ${expected} is wanted`, {
+    hint: "Give the folder spatial/ of Space Ranger",
+    context: { folder: folder.name, found: names, expected },
   });
+}
+
+/** Positions of bins, by columns. */
+async function readParquetPositions(source: RandomAccess): Promise<SpotPlaces> {
+  const file = await openParquet(source);
+  const spots = emptyPlaces(file.rows);
+  const seen = new Set<string>();
+  for await (const { from, count, values } of file.read(COLUMNS)) {
+    for (let i = 0; i < count; i++) {
+      const row = from + i;
+      const fail = (column: string, found: string, expected: string) =>
+        parquetError(file.name, `${column}, row ${row}`, found, expected);
+      const barcode = values["barcode"]![i];
+      if (typeof barcode !== "string") throw fail("barcode", String(barcode), "a text");
+      if (seen.has(barcode)) throw fail("barcode", `${barcode} again`, "every barcode once");
+      seen.add(barcode);
+      const [tissue, arrayRow, arrayCol, y, x] = COLUMNS.slice(1).map((column) => {
+        const value = values[column]![i];
+        const number = typeof value === "number" || typeof value === "bigint" ? Number(value) : NaN;
+        if (!Number.isFinite(number)) throw fail(column, String(value), "a number");
+        return number;
+      }) as [number, number, number, number, number];
+      if (arrayRow !== (arrayRow | 0) || arrayCol !== (arrayCol | 0)) {
+        throw fail("array_row", `place ${arrayRow}, ${arrayCol}`, "whole numbers");
+      }
+      putPlace(spots, row, barcode, { tissue, arrayRow, arrayCol, x, y });
+    }
+  }
+  if (file.rows === 0) throw parquetError(file.name, "", "no spots", "one a row");
+  return spots;
+}
+
+interface FilledPlaces extends SpotPlaces {
+  readonly barcodes: string[];
+}
+
+function emptyPlaces(count: number): FilledPlaces {
+  return {
+    barcodes: [],
+    inTissue: new Uint8Array(count),
+    arrayRow: new Int32Array(count),
+    arrayCol: new Int32Array(count),
+    spatial: new Float64Array(2 * count),
+  };
+}
+
+function putPlace(
+  spots: FilledPlaces,
+  i: number,
+  barcode: string,
+  place: { tissue: number; arrayRow: number; arrayCol: number; x: number; y: number },
+): void {
+  spots.barcodes.push(barcode);
+  spots.inTissue[i] = place.tissue === 0 ? 0 : 1;
+  spots.arrayRow[i] = place.arrayRow;
+  spots.arrayCol[i] = place.arrayCol;
+  spots.spatial.set([place.x, place.y], 2 * i);
 }
 
 /**
@@ -95,37 +189,20 @@ export function parsePositions(text: string, name: string): SpotPlaces {
   const missing = COLUMNS.find((_, i) => at[i]! < 0);
   if (missing !== undefined) throw lineError(name, 1, `columns ${header.join(", ")}`, `a column ${missing}`);
   if (records.length === 0) throw lineError(name, 1, "no spots", "one a line");
-  const count = records.length;
-  const spots = {
-    barcodes: [] as string[],
-    inTissue: new Uint8Array(count),
-    arrayRow: new Int32Array(count),
-    arrayCol: new Int32Array(count),
-    spatial: new Float64Array(2 * count),
-  };
+  const spots = emptyPlaces(records.length);
   const seen = new Set<string>();
   records.forEach(({ line, fields }, i) => {
     if (fields.length !== header.length) throw lineError(name, line, `${fields.length} fields`, `${header.length}`);
     const barcode = fields[at[0]!]!;
     if (seen.has(barcode)) throw lineError(name, line, `barcode ${barcode} again`, "every barcode once");
     seen.add(barcode);
-    const [tissue, row, column, y, x] = at.slice(1).map((k, j) =>
+    const [tissue, arrayRow, arrayCol, y, x] = at.slice(1).map((k, j) =>
       numberField(name, line, fields[k], COLUMNS[j + 1]!)
-    ) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
-    if (row !== (row | 0) || column !== (column | 0)) {
-      throw lineError(name, line, `place ${row}, ${column}`, "whole numbers");
+    ) as [number, number, number, number, number];
+    if (arrayRow !== (arrayRow | 0) || arrayCol !== (arrayCol | 0)) {
+      throw lineError(name, line, `place ${arrayRow}, ${arrayCol}`, "whole numbers");
     }
-    spots.barcodes.push(barcode);
-    spots.inTissue[i] = tissue === 0 ? 0 : 1;
-    spots.arrayRow[i] = row;
-    spots.arrayCol[i] = column;
-    spots.spatial.set([x, y], 2 * i);
+    putPlace(spots, i, barcode, { tissue, arrayRow, arrayCol, x, y });
   });
   return spots;
 }

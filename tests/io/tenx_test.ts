@@ -151,12 +151,38 @@ Deno.test("readTenxSpatial() reads positions with and without a header, x before
   assert.equal((await readTenxSpatial(folder({ "tissue_positions.csv": HEADER + ROWS }))).scale, undefined);
 });
 
-Deno.test("readTenxSpatial() refuses parquet by name with the mend, and damage with the line", async () => {
-  await assert.rejects(readTenxSpatial(folder({ "tissue_positions.parquet": "PAR1" })), (e: DataError) => {
-    assert.match(e.message, /spots of in: it has tissue_positions\.parquet only, tissue_positions\.csv is wanted/);
-    return e instanceof DataError && /read_parquet\('tissue_positions\.parquet'\)/.test(e.hint!);
-  });
-  await assert.rejects(readTenxSpatial(folder({})), /it has nothing, tissue_positions\.csv is wanted/);
+Deno.test("readTenxSpatial() reads Visium HD's parquet, packed files, and GEO's prefixes where they are one of a kind", async () => {
+  const parquet = Deno.readFileSync(new URL("../fixtures/parquet/tissue_positions.parquet", import.meta.url).pathname);
+  const bins = JSON.parse(
+    Deno.readTextFileSync(new URL("../fixtures/parquet/expected.json", import.meta.url).pathname),
+  ).positions;
+  const scale = '{"microns_per_pixel": 0.5, "bin_size_um": 16}';
+  const hd = await readTenxSpatial(folder({ "tissue_positions.parquet": parquet, "scalefactors_json.json": scale }));
+  const of = (i: number) => {
+    const { barcodes, inTissue, arrayRow, arrayCol, spatial } = hd.spots;
+    return [barcodes[i], inTissue[i], arrayRow[i], arrayCol[i], spatial[2 * i + 1], spatial[2 * i]];
+  };
+  assert.deepEqual([of(0), of(575), hd.spots.barcodes.length], [bins.first, bins.last, 576]);
+  assert.deepEqual([hd.scale!.binSize, hd.scale!.pixelSize], [16, 0.5]);
+  const packed = { "GSM1_tissue_positions_list.csv.gz": Uint8Array.from(gzipSync(utf8(ROWS))) };
+  assert.deepEqual((await readTenxSpatial(folder(packed))).spots.barcodes, ["AAA-1", "CCC-1"]);
+  const two = { ...packed, "GSM2_tissue_positions_list.csv.gz": new Uint8Array() };
+  await assert.rejects(readTenxSpatial(folder(two)), /it has GSM1_tissue/);
+  const damaged = Uint8Array.from(parquet);
+  damaged.fill(255, 4, 60);
+  await assert.rejects(
+    readTenxSpatial(folder({ "tissue_positions.parquet": damaged })),
+    (e: FormatError) => e instanceof FormatError && /in\/tissue_positions\.parquet:group 0, barcode/.test(e.message),
+  );
+});
+
+Deno.test("readTenxSpatial() says what it finds instead of positions, and names the line of damage", async () => {
+  await assert.rejects(
+    readTenxSpatial(folder({ "a.csv": "" })),
+    (e: DataError) =>
+      e instanceof DataError && /spots of in: it has a\.csv, one of tissue_positions\.parquet/.test(e.message),
+  );
+  await assert.rejects(readTenxSpatial(folder({})), /it has nothing, one of tissue_positions\.parquet/);
   const cases: [string, RegExp][] = [
     ["", /line 1: no spots/],
     ["barcode,in_tissue\nA,1\n", /line 1: columns barcode, in_tissue, expected a column array_row/],

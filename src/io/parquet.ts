@@ -1,0 +1,196 @@
+/**
+ * Parquet by columns and row groups, with every compression in use: the only module that knows the package which does it.
+ * What the package would believe of a damaged file is checked before it is asked to decode.
+ *
+ * Source: https://parquet.apache.org/docs/file-format/
+ *
+ * @module
+ */
+
+import { type ColumnMetaData, type FileMetaData, parquetMetadataAsync } from "hyparquet";
+import { parquetHeader } from "hyparquet/src/column.js";
+import { parquetReadColumn } from "hyparquet/src/read.js";
+import { compressors } from "hyparquet-compressors";
+import { FormatError, type SealError } from "../core/errors.ts";
+import type { RandomAccess } from "./random_access.ts";
+
+/** Most bytes of one page, of a column of one row group, and rows of a group. */
+const MOST_PAGE = 1 << 28;
+const MOST_CHUNK = 1 << 30;
+const MOST_ROWS = 1 << 26;
+const MOST_FOOTER = 1 << 27;
+const MAGIC = "PAR1";
+
+/** A value as files have it; bytes where a column is not marked as text, null where there is none. */
+export type ParquetValue = string | number | bigint | boolean | Uint8Array | null;
+
+/** Rows of one group. */
+export interface ParquetRows {
+  /** Number of the first row. */
+  readonly from: number;
+  readonly count: number;
+  /** Values by column. */
+  readonly values: Readonly<Record<string, readonly ParquetValue[]>>;
+}
+
+/** An open file. */
+export interface ParquetFile {
+  readonly name: string;
+  readonly rows: number;
+  /** Names of the columns that are not nested. */
+  readonly columns: readonly string[];
+  /** Texts beside the table: `geo`, `pandas`, and whatever a writer added. */
+  readonly texts: ReadonlyMap<string, string>;
+  /**
+   * Reads columns, a row group at a time.
+   *
+   * @throws {FormatError} If there is no such column, or what is stored is damaged.
+   */
+  read(columns: readonly string[]): AsyncGenerator<ParquetRows>;
+}
+
+/** An error that names the file and the column. */
+export function parquetError(
+  name: string,
+  path: string,
+  found: string,
+  expected: string,
+  cause?: unknown,
+): FormatError {
+  return new FormatError(`Cannot read ${name}${path && `:${path}`}: ${found}, expected ${expected}`, {
+    context: { file: name, path, found, expected },
+    cause,
+  });
+}
+
+/** Runs the package, whose errors have no type. */
+async function guarded<T>(name: string, path: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (cause) {
+    if ((cause as Partial<SealError>).exitCode !== undefined) throw cause;
+    throw parquetError(name, path, `damage (${(cause as Error).message})`, "undamaged Parquet", cause);
+  }
+}
+
+/**
+ * Opens a file: reads what is said at its end.
+ *
+ * @throws {FormatError} If it is no Parquet, is truncated, or contradicts itself.
+ */
+export async function openParquet(source: RandomAccess): Promise<ParquetFile> {
+  const { name, size } = source;
+  const [head, foot] = [
+    await source.read(0, Math.min(4, size)),
+    await source.read(Math.max(0, size - 8), Math.min(8, size)),
+  ];
+  const text = (bytes: Uint8Array) => String.fromCharCode(...bytes);
+  if (size < 12 || text(head) !== MAGIC) {
+    throw parquetError(name, "", `a file that begins ${JSON.stringify(text(head))}`, MAGIC);
+  }
+  if (text(foot.subarray(4)) !== MAGIC) throw parquetError(name, "", "no end of Parquet: it is truncated", MAGIC);
+  const footer = new DataView(foot.buffer).getUint32(0, true);
+  if (footer > Math.min(size - 12, MOST_FOOTER)) {
+    throw parquetError(name, "", `a footer of ${footer} bytes`, `at most ${Math.min(size - 12, MOST_FOOTER)}`);
+  }
+  const file = {
+    byteLength: size,
+    slice: async (from: number, to: number = size) => (await source.read(from, to - from)).buffer,
+  };
+  const metadata = await guarded(name, "footer", () => parquetMetadataAsync(file, { geoparquet: false }));
+  const groups = await guarded(name, "footer", () => Promise.resolve(checkGroups(name, size, metadata)));
+  const columns = [...(groups[0]?.keys() ?? [])];
+  return {
+    name,
+    rows: metadata.row_groups.reduce((sum, { num_rows }) => sum + Number(num_rows), 0),
+    columns,
+    texts: new Map((metadata.key_value_metadata ?? []).map(({ key, value }) => [key, value ?? ""])),
+    async *read(wanted) {
+      const missing = wanted.find((column) => !columns.includes(column));
+      if (missing !== undefined) throw parquetError(name, missing, `columns ${columns.join(", ")}`, `one ${missing}`);
+      let from = 0;
+      for (const [i, group] of groups.entries()) {
+        const count = Number(metadata.row_groups[i]!.num_rows);
+        const values: Record<string, readonly ParquetValue[]> = {};
+        for (const column of wanted) {
+          const path = `group ${i}, ${column}`;
+          values[column] = await guarded(name, path, async () => {
+            await checkPages(source, path, group.get(column)!, count);
+            const range = { columns: [column], rowStart: from, rowEnd: from + count };
+            const options = { file, metadata, compressors: BOUNDED, utf8: false, geoparquet: false, ...range };
+            return Array.from(await parquetReadColumn(options) as ArrayLike<ParquetValue>, (value) => value ?? null);
+          });
+          const found = values[column]!.length;
+          if (found !== count) throw parquetError(name, path, `${found} values`, `${count}, one a row`);
+        }
+        if (count > 0) yield { from, count, values };
+        from += count;
+      }
+    },
+  };
+}
+
+/** Checks sizes and places. @returns Of every row group its columns that are not nested, by name. */
+function checkGroups(name: string, size: number, metadata: FileMetaData): Map<string, ColumnMetaData>[] {
+  return metadata.row_groups.map((group, i) => {
+    const rows = Number(group.num_rows);
+    if (!(rows >= 0 && rows <= MOST_ROWS)) {
+      throw parquetError(name, `group ${i}`, `${rows} rows`, `0 to ${MOST_ROWS}`);
+    }
+    const columns = new Map<string, ColumnMetaData>();
+    for (const { meta_data: column } of group.columns) {
+      if (column === undefined || column.path_in_schema.length !== 1) continue;
+      const path = `group ${i}, ${column.path_in_schema[0]}`;
+      const [from, to] = extent(column);
+      if (!(from >= 4 && to >= from && to <= size && to - from <= MOST_CHUNK)) {
+        throw parquetError(name, path, `bytes ${from} to ${to}`, `a range in the file's ${size}`);
+      }
+      columns.set(column.path_in_schema[0]!, column);
+    }
+    return columns;
+  });
+}
+
+function extent({ dictionary_page_offset, data_page_offset, total_compressed_size }: ColumnMetaData): [number, number] {
+  const from = Number(dictionary_page_offset || data_page_offset);
+  return [from, from + Number(total_compressed_size)];
+}
+
+/** Walks over the pages of a column: none is larger than it may be, and together they hold a value a row. */
+async function checkPages(source: RandomAccess, path: string, column: ColumnMetaData, rows: number): Promise<void> {
+  const [from, to] = extent(column);
+  const bytes = await source.read(from, to - from);
+  const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 };
+  let values = 0;
+  // As the package does: what follows the last row is never looked at.
+  while (values < rows && reader.offset < bytes.length - 1) {
+    const at = from + reader.offset;
+    const header = parquetHeader(reader);
+    const { compressed_page_size: packed, uncompressed_page_size: unpacked } = header;
+    const fits = packed >= 0 && reader.offset + packed <= bytes.length && unpacked >= 0 && unpacked <= MOST_PAGE;
+    if (!fits) {
+      const found = `a page at byte ${at} of ${packed} bytes, ${unpacked} unpacked`;
+      throw parquetError(source.name, path, found, `at most ${bytes.length - reader.offset} and ${MOST_PAGE}`);
+    }
+    reader.offset += packed;
+    const held = header.type === "DICTIONARY_PAGE"
+      ? header.dictionary_page_header?.num_values
+      : (header.data_page_header ?? header.data_page_header_v2)?.num_values;
+    const most = header.type === "DICTIONARY_PAGE" ? 8 * unpacked : rows - values;
+    if (header.type === "INDEX_PAGE") continue;
+    if (!(held !== undefined && held >= 0 && held <= most)) {
+      throw parquetError(source.name, path, `a page at byte ${at} of ${held} values`, `at most ${most}`);
+    }
+    if (header.type !== "DICTIONARY_PAGE") values += held;
+  }
+  if (values !== rows) throw parquetError(source.name, path, `${values} values`, `${rows}, one a row`);
+}
+
+/** The package's decoders, that give no more than they were told. */
+const BOUNDED: typeof compressors = Object.fromEntries(
+  Object.entries(compressors).map(([codec, unpack]) => [codec, (input: Uint8Array, length: number): Uint8Array => {
+    const out = unpack!(input, length);
+    if (out.length !== length) throw new Error(`${codec} gives ${out.length} bytes for ${length}`);
+    return out;
+  }]),
+);
