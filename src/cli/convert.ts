@@ -9,6 +9,7 @@ import { nearest } from "../core/nearest.ts";
 import type { Args, Flags } from "./args.ts";
 import * as merge from "./convert_merge.ts";
 import * as st from "./convert_st.ts";
+import * as visium from "./convert_visium.ts";
 import * as weights from "./convert_weights.ts";
 
 /** One thing that can be converted. */
@@ -21,7 +22,7 @@ interface Conversion {
 }
 
 /** Conversions by the first word. */
-const CONVERSIONS: Readonly<Record<string, Conversion>> = { weights, merge, st };
+const CONVERSIONS: Readonly<Record<string, Conversion>> = { weights, merge, st, visium };
 
 /** Name of the command. */
 export const name = "convert";

@@ -14,6 +14,13 @@ import type { Progress } from "./progress.ts";
 /** Name of the catalogue, by which readers find it. */
 const CATALOGUE = "HEST_v1_1_0.csv";
 
+/** Flag of the counts. */
+export const COUNTS_FLAG = {
+  kind: "text",
+  value: "PATH",
+  help: "counts: a table of spots by genes (.tsv, .tsv.gz); of Visium an .h5 file or a folder of matrix.mtx",
+} as const;
+
 /** Flags of all these conversions. */
 export const SECTION_FLAGS = {
   image: { kind: "text", value: "FILE", help: "its picture, or of Visium the slide in full resolution" },
@@ -24,9 +31,15 @@ export const SECTION_FLAGS = {
     value: "UM",
     min: 1,
     max: 10000,
-    help: "between neighbouring spots; 200 if not given, of Visium 100",
+    help: "between neighbouring spots; 200 if not given, of Visium 100, of Visium HD 128 (squares of bins)",
   },
-  "spot-um": { kind: "number", value: "UM", min: 1, max: 10000, help: "across a spot; 100 if not given, of Visium 55" },
+  "spot-um": {
+    kind: "number",
+    value: "UM",
+    min: 1,
+    max: 10000,
+    help: "across a spot; 100 if not given, of Visium 55, of HD 128",
+  },
   rule: {
     kind: "choice",
     of: ["current", "v1"],

@@ -12,14 +12,23 @@ import { IMAGE_ENDINGS } from "../io/image.ts";
 import { sampleOf } from "../io/metadata.ts";
 import type { RandomAccess } from "../io/random_access.ts";
 import type { Args, Flags } from "./args.ts";
-import { checkId, checkOut, makeFolders, optionsOf, report, SECTION_FLAGS, writeCatalogue } from "./convert_section.ts";
+import {
+  checkId,
+  checkOut,
+  COUNTS_FLAG,
+  makeFolders,
+  optionsOf,
+  report,
+  SECTION_FLAGS,
+  writeCatalogue,
+} from "./convert_section.ts";
 import { Progress } from "./progress.ts";
 
 /** What follows the name. */
 export const usage = "FOLDER --out DIR";
 /** Its flags. */
 export const flags = {
-  counts: { kind: "text", value: "PATH", help: "counts: a table of spots by genes, or of Visium a file or folder" },
+  counts: COUNTS_FLAG,
   spots: { kind: "text", value: "FILE", help: "selected spots of a section with their places on the picture (.tsv)" },
   ...SECTION_FLAGS,
 } as const satisfies Flags;

@@ -198,7 +198,10 @@ function summary(id: string, sample: ReadSample, windows: Windows, slide: Slide)
       ...sample.warnings,
       ...warn(repeated.length > 0, () => `${repeated.length} genes have several columns (${repeated[0]})`),
       ...warn(2 * pairs < spots, () => "less than half of the spots have a patch"),
-      ...warn(size > PATCH_PIXEL_SIZE, () => `patches are enlarged: ${um(size)} a pixel, ${PATCH_PIXEL_SIZE} wanted`),
+      ...warn(
+        size > 1.02 * PATCH_PIXEL_SIZE,
+        () => `patches are enlarged: ${um(size)} a pixel, ${PATCH_PIXEL_SIZE} wanted`,
+      ),
       ...warn(
         claimed !== undefined && Math.abs(claimed / size - 1) > 0.05,
         () => `the picture's file claims ${um(claimed!)} a pixel, the spots say ${um(size)}`,

@@ -6,7 +6,7 @@
  */
 
 import { DataError } from "../core/errors.ts";
-import { canonical, type Matrix, matrixOf } from "../io/sparse.ts";
+import { type Matrix, takeRows } from "../io/sparse.ts";
 import type { SelectedSpot, SpotCounts } from "../io/spots_tsv.ts";
 import type { ReadPixelSize } from "./convert_sample.ts";
 import { centre } from "./coordinates.ts";
@@ -80,7 +80,7 @@ export function joinSection(
   return {
     barcodes: hestNames(sample, arrayRow, arrayCol),
     names: rows.map((row) => counted.spots[row]!),
-    counts: pickRows(counted.counts, rows),
+    counts: takeRows(counted.counts, rows),
     arrayRow,
     arrayCol,
     spatial,
@@ -171,18 +171,4 @@ function nothingLeft(
       `(${some(selection.map(({ name }) => name))}), one wanted`,
     { hint: "Check that the files are of one section", context: { sample, ...dropped } },
   );
-}
-
-/** Rows of a matrix as a matrix in memory. */
-function pickRows(matrix: Matrix, rows: readonly number[]): Matrix {
-  const parts = rows.map((row) => canonical(matrix.read(row, row + 1)));
-  const indptr = new Uint32Array(rows.length + 1);
-  parts.forEach((part, i) => indptr[i + 1] = indptr[i]! + part.values.length);
-  const indices = new Uint32Array(indptr[rows.length]!);
-  const values = new Float32Array(indptr[rows.length]!);
-  parts.forEach((part, i) => {
-    indices.set(part.indices, indptr[i]);
-    values.set(part.values, indptr[i]);
-  });
-  return matrixOf(matrix.name, matrix.columns, { indptr, indices, values });
 }

@@ -68,6 +68,8 @@ export interface PixelFit {
   readonly residual: number;
   /** Larger over smaller stretch of the lattice; 1 where both axes have one scale. */
   readonly anisotropy: number;
+  /** Where the fit puts a place of the array, pixels. */
+  at(row: number, column: number): [x: number, y: number];
 }
 
 /**
@@ -107,12 +109,21 @@ export function fitPixelSize({ rows, columns, spatial, pitch, lattice }: SpotPla
   const [a, b] = [(ux * vv - vx * uv) / determinant, (vx * uu - ux * uv) / determinant];
   const [c, d] = [(uy * vv - vy * uv) / determinant, (vy * uu - uy * uv) / determinant];
   const area = Math.abs(a * d - b * c);
-  const size = 1 / Math.sqrt(area);
+  // Rounding errors would make windows of a whole number of pixels fall one short.
+  const size = Number((1 / Math.sqrt(area)).toPrecision(9));
   const left = Math.max(0, xx - (a * ux + b * vx + c * uy + d * vy));
   // Singular values p >= q of the map: p q = area, p² + q² = squares.
   const squares = a * a + b * b + c * c + d * d;
   const spread = Math.sqrt(Math.max(0, squares * squares - 4 * area * area));
-  return { size, residual: Math.sqrt(left / n) * size, anisotropy: Math.sqrt((squares + spread) / (squares - spread)) };
+  return {
+    size,
+    residual: Math.sqrt(left / n) * size,
+    anisotropy: Math.sqrt((squares + spread) / (squares - spread)),
+    at(row, column) {
+      const [u, v] = [column * across - mean[0]!, row * down - mean[1]!];
+      return [mean[2]! + a * u + b * v, mean[3]! + c * u + d * v];
+    },
+  };
 }
 
 /** Median distance of each spot to its nearest one, in pixels; NaN for fewer than two spots in different places. */

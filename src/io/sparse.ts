@@ -146,6 +146,44 @@ export function matrixOf(name: string, columns: number, all: Omit<SparseRows, "f
   };
 }
 
+/**
+ * Chosen rows of a matrix, in memory.
+ *
+ * @param rows Their numbers, ascending.
+ * @param columns What becomes of the columns; as they are if not given.
+ */
+export function takeRows(matrix: Matrix, rows: readonly number[], columns?: ColumnMap): Matrix {
+  const parts: { indices: Uint32Array; values: Float32Array }[] = [];
+  const indptr = new Uint32Array(rows.length + 1);
+  let next = 0;
+  let before = 0;
+  for (const { from, indptr: at, indices, values } of blocks(matrix)) {
+    const until = from + at.length - 1;
+    const part = { indices: new Uint32Array(indices.length), values: new Float32Array(values.length) };
+    let kept = 0;
+    for (; next < rows.length && rows[next]! < until; next++) {
+      const row = rows[next]! - from;
+      for (let i = at[row]!; i < at[row + 1]!; i++) {
+        const column = columns === undefined ? indices[i]! : columns.map[indices[i]!]!;
+        if (column < 0) continue;
+        part.indices[kept] = column;
+        part.values[kept++] = values[i]!;
+      }
+      indptr[next + 1] = before + kept;
+    }
+    before += kept;
+    if (kept > 0) parts.push({ indices: part.indices.slice(0, kept), values: part.values.slice(0, kept) });
+  }
+  const all = { indptr, indices: new Uint32Array(before), values: new Float32Array(before) };
+  let to = 0;
+  for (const { indices, values } of parts) {
+    all.indices.set(indices, to);
+    all.values.set(values, to);
+    to += values.length;
+  }
+  return matrixOf(matrix.name, columns?.width ?? matrix.columns, all);
+}
+
 /** Entries in any order, collected without knowing how many there are. */
 export class Entries {
   private rowsOf: Uint32Array = new Uint32Array(1024);

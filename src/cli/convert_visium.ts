@@ -1,0 +1,105 @@
+/**
+ * `convert visium`: output of Space Ranger, of Visium or Visium HD, to the layout of HEST.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../core/errors.ts";
+import type { Converted } from "../data/convert_sample.ts";
+import { convertVisium } from "../data/visium_convert.ts";
+import { findVisium, type VisiumFolder } from "../data/visium_folder.ts";
+import { disk, openFile, openFolder } from "../io/fs.ts";
+import { readMex } from "../io/mtx.ts";
+import type { RandomAccess } from "../io/random_access.ts";
+import { openTenx, type TenxFile } from "../io/tenx_h5.ts";
+import { readTenxSpatial } from "../io/tenx_spatial.ts";
+import type { Args, Flags } from "./args.ts";
+import {
+  checkId,
+  checkOut,
+  COUNTS_FLAG,
+  makeFolders,
+  optionsOf,
+  report,
+  SECTION_FLAGS,
+  writeCatalogue,
+} from "./convert_section.ts";
+import { Progress } from "./progress.ts";
+
+/** What follows the name. */
+export const usage = "FOLDER [--image FILE] --out DIR";
+/** Its flags. */
+export const flags = {
+  counts: COUNTS_FLAG,
+  ...SECTION_FLAGS,
+  "under-tissue": { kind: "switch", help: "only spots that Space Ranger calls under tissue; so of raw counts anyway" },
+} as const satisfies Flags;
+
+/** Side of the squares that bins of Visium HD are pooled to, as HEST does, µm. */
+const HD_SIDE = 128;
+
+/** Runs the conversion. */
+export async function run({ flags: given, words }: Args<typeof flags>): Promise<void> {
+  const { out, quiet, json, overwrite } = given;
+  const folder = words[0]?.replace(/(?<=.)[/\\]+$/, "");
+  if (folder === undefined || words.length > 1 || out === undefined) {
+    throw new ConfigError(`Cannot convert Visium: wanted ${usage}`, { context: { words } });
+  }
+  const found = findVisium(disk, folder, given.counts);
+  const image = given.image ?? pictureOf(folder, found);
+  const id = given.id ?? nameOf(folder);
+  checkId(id);
+  checkOut(out, [id], [found.counts.path, found.spatial, image], folder, overwrite);
+  const progress = new Progress(quiet);
+  const converted = await convert(found, { image, out, id }, given, progress);
+  report(converted, progress);
+  writeCatalogue(out, [converted]);
+  if (json) console.log(JSON.stringify({ out, rule: given.rule ?? "current", ...converted }, null, 2));
+}
+
+async function convert(
+  found: VisiumFolder,
+  { image, out, id }: { image: string; out: string; id: string },
+  given: Args<typeof flags>["flags"],
+  progress: Progress,
+): Promise<Converted> {
+  const opened: (RandomAccess | TenxFile)[] = [];
+  const open = async <T extends RandomAccess | TenxFile>(what: Promise<T>): Promise<T> => {
+    opened.push(await what);
+    return await what;
+  };
+  try {
+    const spatial = await readTenxSpatial(openFolder(found.spatial));
+    const { kind, path, raw } = found.counts;
+    const counts = kind === "h5" ? await open(openTenx(disk.open(path, "read"))) : await readMex(openFolder(path));
+    const lattice = spatial.scale?.binSize === undefined ? { pitch: 100, spot: 55 } : { pitch: HD_SIDE, spot: HD_SIDE };
+    const sources = {
+      counts,
+      spatial,
+      image: await open(openFile(image)),
+      hires: found.small.hires === undefined ? undefined : await open(openFile(found.small.hires)),
+    };
+    makeFolders(out, id, given.wsi);
+    const options = { ...optionsOf(id, given, lattice, progress), underTissue: raw || given["under-tissue"] };
+    return await convertVisium(disk, out, sources, options);
+  } finally {
+    for (const file of opened) file.close?.();
+  }
+}
+
+/** The slide where none was named: the only picture of the folder, else Space Ranger's small one. */
+function pictureOf(folder: string, { pictures, small }: VisiumFolder): string {
+  if (pictures.length === 1) return pictures[0]!;
+  if (pictures.length === 0 && small.hires !== undefined) return small.hires;
+  const found = pictures.length === 0 ? "no picture" : `the pictures ${pictures.join(", ")}`;
+  throw new ConfigError(`Cannot convert ${folder}: it has ${found}, one slide in full resolution wanted`, {
+    hint: "Pass --image",
+    context: { folder, found: pictures },
+  });
+}
+
+/** The sample's name: of the folder, or of the one Space Ranger's own names lie in. */
+function nameOf(folder: string): string {
+  const parts = Deno.realPathSync(folder).split(/[/\\]/);
+  return parts.findLast((part) => !/^(?:outs|spatial|binned_outputs|square_\d+um)$/.test(part)) ?? "";
+}
