@@ -7,8 +7,8 @@
  * @module
  */
 
-import { type ColumnMetaData, type FileMetaData, parquetMetadataAsync } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
+import { parquetMetadataAsync } from "hyparquet/src/metadata.js";
 import { parquetReadColumn } from "hyparquet/src/read.js";
 import { compressors } from "hyparquet-compressors";
 import { FormatError, type SealError } from "../core/errors.ts";
@@ -20,6 +20,9 @@ const MOST_CHUNK = 1 << 30;
 const MOST_ROWS = 1 << 26;
 const MOST_FOOTER = 1 << 27;
 const MAGIC = "PAR1";
+
+type FileMetaData = Awaited<ReturnType<typeof parquetMetadataAsync>>;
+type ColumnMetaData = NonNullable<FileMetaData["row_groups"][number]["columns"][number]["meta_data"]>;
 
 /** A value as files have it; bytes where a column is not marked as text, null where there is none. */
 export type ParquetValue = string | number | bigint | boolean | Uint8Array | null;
