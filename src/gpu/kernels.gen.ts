@@ -71,6 +71,11 @@ import patch_embed_bwd_weight_flat_wgsl from "../../kernels/patch_embed_bwd_weig
 import patch_embed_flat_wgsl from "../../kernels/patch_embed_flat.wgsl" with { type: "text" };
 import permute_wgsl from "../../kernels/permute.wgsl" with { type: "text" };
 import permute_tiled_wgsl from "../../kernels/permute_tiled.wgsl" with { type: "text" };
+import planar_flow_bwd_wgsl from "../../kernels/planar_flow_bwd.wgsl" with { type: "text" };
+import planar_flow_bwd_flat_wgsl from "../../kernels/planar_flow_bwd_flat.wgsl" with { type: "text" };
+import planar_flow_columns_wgsl from "../../kernels/planar_flow_columns.wgsl" with { type: "text" };
+import planar_flow_fwd_wgsl from "../../kernels/planar_flow_fwd.wgsl" with { type: "text" };
+import planar_flow_fwd_flat_wgsl from "../../kernels/planar_flow_fwd_flat.wgsl" with { type: "text" };
 import proximity_wgsl from "../../kernels/proximity.wgsl" with { type: "text" };
 import random_wgsl from "../../kernels/random.wgsl" with { type: "text" };
 import rank_count_wgsl from "../../kernels/rank_count.wgsl" with { type: "text" };
@@ -126,6 +131,7 @@ import lib_patch_a_rows from "../../kernels/lib/patch_a_rows.wgsl" with { type: 
 import lib_patch_b_cols from "../../kernels/lib/patch_b_cols.wgsl" with { type: "text" };
 import lib_patch_load from "../../kernels/lib/patch_load.wgsl" with { type: "text" };
 import lib_patch_put from "../../kernels/lib/patch_put.wgsl" with { type: "text" };
+import lib_planar_flow from "../../kernels/lib/planar_flow.wgsl" with { type: "text" };
 import lib_rank_rows from "../../kernels/lib/rank_rows.wgsl" with { type: "text" };
 import lib_reduce from "../../kernels/lib/reduce.wgsl" with { type: "text" };
 import lib_reduce_pair from "../../kernels/lib/reduce_pair.wgsl" with { type: "text" };
@@ -1183,6 +1189,81 @@ export const permute_tiled: Kernel<{ x: "in"; y: "out" }, Record<never, never>, 
   limits: [],
   fold: true,
   grid: (d) => [d.B!*Math.ceil(d.R!/32)*Math.ceil(d.C!/32)],
+};
+
+/** gradient of a planar flow in its input, and what planar_flow_columns needs of each row. */
+export const planar_flow_bwd: Kernel<{ dy: "in"; dlogdet?: "in"; u: "in"; w: "in"; act: "in"; dz?: "out"; sums?: "out" }, { eps: number }, Record<never, never>> = {
+  name: "planar_flow_bwd",
+  source: planar_flow_bwd_wgsl,
+  libs: [lib_reduce_pair, lib_rows],
+  tensors: [{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"dlogdet","access":"in","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"u","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"w","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"act","access":"in","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"dz","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"sums","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":3,"name":""}],"elem":"f32","pack":1}],
+  dims: ["M","D"],
+  params: [{"name":"eps","type":"f32"}],
+  options: {},
+  tune: {"WG":[64,32,128,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [d.M!],
+};
+
+/** planar_flow_bwd without barriers, one invocation a row. */
+export const planar_flow_bwd_flat: Kernel<{ dy: "in"; dlogdet?: "in"; u: "in"; w: "in"; act: "in"; dz?: "out"; sums?: "out" }, { eps: number }, Record<never, never>> = {
+  name: "planar_flow_bwd_flat",
+  source: planar_flow_bwd_flat_wgsl,
+  libs: [lib_rows],
+  tensors: [{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"dlogdet","access":"in","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"u","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"w","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"act","access":"in","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"dz","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"sums","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":3,"name":""}],"elem":"f32","pack":1}],
+  dims: ["M","D"],
+  params: [{"name":"eps","type":"f32"}],
+  options: {},
+  tune: {"WG":[8,32]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.M!/d.WG!)],
+};
+
+/** partial gradients of u, w and b over blocks of rows, one invocation a column. */
+export const planar_flow_columns: Kernel<{ z: "in"; dy: "in"; sums: "in"; u: "in"; w: "in"; du?: "out"; dw?: "out"; db?: "out" }, Record<never, never>, Record<never, never>> = {
+  name: "planar_flow_columns",
+  source: planar_flow_columns_wgsl,
+  libs: [],
+  tensors: [{"name":"z","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"sums","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":3,"name":""}],"elem":"f32","pack":1},{"name":"u","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"w","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"du","access":"out","optional":true,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"dw","access":"out","optional":true,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"db","access":"out","optional":true,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":""}],"elem":"f32","pack":1}],
+  dims: ["M","D","S"],
+  params: [],
+  options: {},
+  tune: {"WG":[64,8,32]},
+  limits: [],
+  fold: false,
+  grid: (d) => [Math.ceil(d.D!/d.WG!), d.S!],
+};
+
+/** one planar flow on each row. */
+export const planar_flow_fwd: Kernel<{ z: "in"; u: "in"; w: "in"; b: "in"; y: "out"; logdet: "out"; act?: "out" }, { eps: number }, Record<never, never>> = {
+  name: "planar_flow_fwd",
+  source: planar_flow_fwd_wgsl,
+  libs: [lib_reduce_pair, lib_rows, lib_activation, lib_activation_log, lib_planar_flow],
+  tensors: [{"name":"z","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"u","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"w","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"logdet","access":"out","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"act","access":"out","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1}],
+  dims: ["M","D"],
+  params: [{"name":"eps","type":"f32"}],
+  options: {},
+  tune: {"WG":[64,32,128,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [d.M!],
+};
+
+/** planar_flow_fwd without barriers, one invocation a row. */
+export const planar_flow_fwd_flat: Kernel<{ z: "in"; u: "in"; w: "in"; b: "in"; y: "out"; logdet: "out"; act?: "out" }, { eps: number }, Record<never, never>> = {
+  name: "planar_flow_fwd_flat",
+  source: planar_flow_fwd_flat_wgsl,
+  libs: [lib_rows, lib_activation, lib_activation_log, lib_planar_flow],
+  tensors: [{"name":"z","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"u","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"w","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"logdet","access":"out","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"act","access":"out","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1}],
+  dims: ["M","D"],
+  params: [{"name":"eps","type":"f32"}],
+  options: {},
+  tune: {"WG":[8,32]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.M!/d.WG!)],
 };
 
 /** weights that fall with the distance of points on the unit sphere. */

@@ -27,6 +27,7 @@ import { cases as negative_binomial } from "./negative_binomial.ts";
 import { cases as normalize_image } from "./normalize_image.ts";
 import { cases as patch_embed } from "./patch_embed.ts";
 import { cases as permute } from "./permute.ts";
+import { cases as planar_flow } from "./planar_flow.ts";
 import { cases as proximity } from "./proximity.ts";
 import { cases as random } from "./random.ts";
 import { cases as rank } from "./rank.ts";
@@ -48,4 +49,4 @@ import { cases as token } from "./token.ts";
 import { cases as topk } from "./topk.ts";
 
 /** Every file of this folder, by name. */
-export const index = { abs, adamw, attention, batchnorm, binary, clamp, concat, cross_entropy, dropout, exp, gather, gelu, gradient_reversal, info_nce, l2_normalize, layernorm, leaky_relu, linear, log, loss_contrastive, loss_gene, matmul, mmd, negative_binomial, normalize_image, patch_embed, permute, proximity, random, rank, reduce, relu, resample_positions, resize, scale, scatter, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk } as const;
+export const index = { abs, adamw, attention, batchnorm, binary, clamp, concat, cross_entropy, dropout, exp, gather, gelu, gradient_reversal, info_nce, l2_normalize, layernorm, leaky_relu, linear, log, loss_contrastive, loss_gene, matmul, mmd, negative_binomial, normalize_image, patch_embed, permute, planar_flow, proximity, random, rank, reduce, relu, resample_positions, resize, scale, scatter, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk } as const;
