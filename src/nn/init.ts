@@ -4,11 +4,27 @@
  * @module
  */
 
-import type { Rng } from "../core/rng.ts";
+import { Rng } from "../core/rng.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 
 /** Makes the values of a tensor of a shape. */
 export type Init = (shape: Shape) => Float32Array;
+
+/** First of the streams that modules draw starting values from; those below are the encoders'. */
+const FIRST_STREAM = 16;
+
+/**
+ * Random numbers for the starting values of one module: independent of those of any other name (FNV-1a).
+ *
+ * @param name Of the module, its prefix included.
+ * @returns Undefined without a seed.
+ */
+export function moduleRng(seed: number | undefined, name: string): Rng | undefined {
+  if (seed === undefined) return undefined;
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return new Rng(seed, Math.max(FIRST_STREAM, hash >>> 0));
+}
 
 /** Every element `value`. */
 export function constant(value: number): Init {
@@ -30,6 +46,24 @@ export function truncatedNormal(rng: Rng, std = 0.02): Init {
 export function fanInUniform(rng: Rng): Init {
   return (shape) => {
     const bound = 1 / Math.sqrt(sizeOf(shape.slice(1)) || 1);
+    return rng.uniforms(sizeOf(shape), -bound, bound);
+  };
+}
+
+/** Uniform in +-bound. */
+export function uniform(rng: Rng, bound: number): Init {
+  return (shape) => rng.uniforms(sizeOf(shape), -bound, bound);
+}
+
+/** Normal with mean 0: torch's Embedding default at `std` 1. */
+export function normal(rng: Rng, std = 1): Init {
+  return (shape) => rng.normals(sizeOf(shape), std);
+}
+
+/** Uniform in +-sqrt(6 / (rows + columns)): torch's `xavier_uniform_`, the start of MultiheadAttention's packed weight. */
+export function xavierUniform(rng: Rng): Init {
+  return (shape) => {
+    const bound = Math.sqrt(6 / (shape[0]! + shape[1]!));
     return rng.uniforms(sizeOf(shape), -bound, bound);
   };
 }

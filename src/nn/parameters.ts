@@ -24,13 +24,17 @@ export interface ParameterOptions {
 }
 
 /** Group names of the store that parameters live in; the optimiser reads whole groups. */
-export const GROUPS = { weights: "weights", gradients: "gradients", frozen: "frozen" } as const;
+export const GROUPS = { weights: "weights", gradients: "gradients", frozen: "frozen", buffers: "buffers" } as const;
 
-/** Parameters by name, in order of creation. Trainable ones lie in one group of buffers, their gradients in another. */
+/**
+ * Parameters by name, in order of creation. Trainable ones lie in one group of buffers, their gradients in another. Beside
+ * them, state that a model keeps but no optimiser changes, such as running statistics.
+ */
 export class Parameters {
   /** Memory of the parameters and their gradients. */
   readonly store: Store;
   readonly #tensors: Map<string, Tensor> = new Map();
+  readonly #buffers: Map<string, Tensor> = new Map();
 
   /**
    * Starts an empty set.
@@ -48,7 +52,7 @@ export class Parameters {
    * @throws {ConfigError} If the name is taken, or a trainable parameter is not f32.
    */
   add(name: string, shape: Shape, options: ParameterOptions = {}): Tensor {
-    if (this.#tensors.has(name)) throw new ConfigError(`Cannot add parameter ${name}: the name is taken`);
+    this.#free(name);
     const { trainable = this.trains(name), dtype = "f32", init } = options;
     if (trainable && dtype !== "f32") {
       throw new ConfigError(`Cannot train ${name} stored as ${dtype}: wanted f32`, {
@@ -65,6 +69,25 @@ export class Parameters {
     return tensor;
   }
 
+  /**
+   * Adds state that is saved and loaded like a parameter but gets no gradient, such as running statistics. Kernels may write
+   * it: it lies in no buffer with parameters.
+   *
+   * @throws {ConfigError} If the name is taken.
+   */
+  addBuffer(name: string, shape: Shape, { dtype = "f32", init }: { dtype?: Dtype; init?: Init } = {}): Tensor {
+    this.#free(name);
+    const tensor = this.store.tensor(GROUPS.buffers, name, shape, dtype);
+    this.#buffers.set(name, tensor);
+    if (init) this.#pending.push([tensor, init]);
+    return tensor;
+  }
+
+  #free(name: string): void {
+    if (!this.#tensors.has(name) && !this.#buffers.has(name)) return;
+    throw new ConfigError(`Cannot add parameter ${name}: the name is taken`);
+  }
+
   /** Whether a parameter of this name trains unless its options say otherwise. */
   trains(name: string): boolean {
     return typeof this.trainable === "function" ? this.trainable(name) : this.trainable;
@@ -78,16 +101,26 @@ export class Parameters {
     for (const [tensor, init] of this.#pending.splice(0)) this.store.write(tensor, init(tensor.shape));
   }
 
-  /** A parameter by name. */
+  /** A parameter or buffer by name. */
   get(name: string): Tensor {
-    const tensor = this.#tensors.get(name);
+    const tensor = this.#tensors.get(name) ?? this.#buffers.get(name);
     if (!tensor) throw new WeightsError(`Cannot find parameter ${name}`, { context: { keys: [name] } });
     return tensor;
   }
 
-  /** Names and tensors in order. */
+  /** Names and tensors of parameters in order. */
   entries(): [string, Tensor][] {
     return [...this.#tensors];
+  }
+
+  /** Names and tensors of {@linkcode Parameters.addBuffer} in order. */
+  buffers(): [string, Tensor][] {
+    return [...this.#buffers];
+  }
+
+  /** Everything a checkpoint holds: parameters, then buffers. */
+  state(): [string, Tensor][] {
+    return [...this.#tensors, ...this.#buffers];
   }
 
   /** Trainable names and tensors in order. */
@@ -102,9 +135,9 @@ export class Parameters {
   }
 
   /**
-   * Writes parameters by name.
+   * Writes parameters and buffers by name.
    *
-   * @param values Must hold every parameter `wanted` accepts and nothing else.
+   * @param values Must hold every parameter and buffer `wanted` accepts and nothing else.
    * @param wanted Which parameters to load; all by default.
    * @throws {WeightsError} Listing the first ten missing or unexpected names, or a shape that differs.
    */
@@ -112,9 +145,9 @@ export class Parameters {
     values: ReadonlyMap<string, { shape: Shape; data: ArrayLike<number> }>,
     wanted: (name: string) => boolean = () => true,
   ): void {
-    const names = this.entries().map(([name]) => name).filter(wanted);
+    const names = this.state().map(([name]) => name).filter(wanted);
     const missing = names.filter((name) => !values.has(name));
-    const unexpected = [...values.keys()].filter((name) => !this.#tensors.has(name));
+    const unexpected = [...values.keys()].filter((name) => !this.#tensors.has(name) && !this.#buffers.has(name));
     if (missing.length || unexpected.length) {
       const list = (
         keys: string[],
@@ -147,10 +180,10 @@ export class Parameters {
     for (const name of names) this.store.write(this.get(name), values.get(name)!.data);
   }
 
-  /** Reads parameters back, in one wait. */
+  /** Reads parameters, or parameters and buffers by name, back in one wait. Counts come as numbers too. */
   async read(names: readonly string[] = this.entries().map(([name]) => name)): Promise<Map<string, Float32Array>> {
     const values = await readback(this.gpu, ...names.map((name) => this.get(name)));
-    return new Map(names.map((name, i) => [name, values[i] as Float32Array]));
+    return new Map(values.map((data, i) => [names[i]!, data instanceof Float32Array ? data : Float32Array.from(data)]));
   }
 
   /** Frees the memory. */

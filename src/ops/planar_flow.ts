@@ -33,7 +33,7 @@ const EPS = 1e-8;
 const COLUMN_ROWS = 64;
 
 /** What backward needs. */
-interface Saved extends PlanarFlowParams {
+interface Saved extends Omit<PlanarFlowParams, "b"> {
   readonly z: Tensor;
   readonly act: Tensor;
 }

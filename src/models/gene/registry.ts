@@ -1,0 +1,37 @@
+/**
+ * Gene models by the names configurations use.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../../core/errors.ts";
+import type { Parameters } from "../../nn/parameters.ts";
+import type { ModuleOptions } from "../module_options.ts";
+import type { GeneModel } from "./model.ts";
+import { createVae, type VaeConfig } from "./vae.ts";
+
+/** A model by name with its sizes: `name` is the value of `gene_model`. */
+export type GeneModelConfig = { readonly name: "vae" } & VaeConfig;
+
+/** Values of `gene_model` that can be built. */
+export const GENE_MODELS: readonly GeneModelConfig["name"][] = ["vae"];
+
+/**
+ * Adds a gene model.
+ *
+ * @throws {ConfigError} If there is none of that name, or its sizes are unusable.
+ */
+export function createGeneModel(
+  parameters: Parameters,
+  config: GeneModelConfig,
+  options: ModuleOptions = {},
+): GeneModel {
+  const given: string = config.name;
+  switch (config.name) {
+    case "vae":
+      return createVae(parameters, config, options);
+  }
+  throw new ConfigError(`Cannot build gene_model "${given}": no such model, wanted ${GENE_MODELS.join(", ")}`, {
+    context: { key: "gene_model", given, wanted: GENE_MODELS },
+  });
+}

@@ -1,0 +1,47 @@
+/** Gene models and heads against PyTorch: outputs, losses, gradients of everything, running statistics. */
+
+import { createGeneModel } from "../../src/models/gene/registry.ts";
+import type { Latent } from "../../src/models/gene/model.ts";
+import { createImageDecoder } from "../../src/models/image_decoder.ts";
+import { createProjectionHead } from "../../src/models/projection_head.ts";
+import { openGpu } from "../gpu/shared.ts";
+import { type Build, CASES, runFixture } from "./gene_fixture.ts";
+
+const gpu = await openGpu();
+Deno.test.afterAll(() => gpu.destroy());
+
+const gene = (name: string): Build => (parameters, { config, training, latent }, prefix) => {
+  const model = createGeneModel(parameters, { name, ...config }, { prefix });
+  return (g, { x, noise }) => {
+    const options = {
+      training,
+      ...(latent !== undefined && { latent: (typeof latent === "number" ? { mc: latent } : latent) as Latent }),
+      ...(noise && { noise }),
+    };
+    const { aux, ...outputs } = model.forward(g, x!, options);
+    return { ...outputs, ...aux };
+  };
+};
+
+const BUILD: Readonly<Record<string, Build>> = {
+  vae: gene("vae"),
+  image_decoder: (parameters, { config, training }, prefix) => {
+    const decoder = createImageDecoder(parameters, config, { prefix: `${prefix}` });
+    return (g, { z }) => ({ y: decoder.forward(g, z!, { training }) });
+  },
+  head: (parameters, { config, training }, prefix) => {
+    const head = createProjectionHead(parameters, config, { prefix });
+    return (g, { z }) => ({ y: head.forward(g, z!, { training }) });
+  },
+};
+
+let worst = 0;
+for (const [name, { kind }] of Object.entries(CASES)) {
+  Deno.test(`${name} agrees with PyTorch in outputs, losses and gradients`, async () => {
+    worst = Math.max(worst, await runFixture(gpu, name, BUILD[kind]!));
+  });
+}
+
+Deno.test.afterAll(() =>
+  console.log(`largest difference from PyTorch: ${worst.toExponential(1)} of the largest element`)
+);

@@ -1,0 +1,151 @@
+"""SEAL's modules beside the vision backbone, in PyTorch, with the names its checkpoints have. Written from their description.
+
+Random numbers (masks, dropout) come from the engine's generator, Threefry-2x32-20, so that both sides draw the same ones;
+normal noise is an input.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+SEED, STEP = 42, 7
+ORGANS = 14
+
+
+def threefry(k0: int, k1: int, c0: np.ndarray, c1: int) -> tuple[np.ndarray, np.ndarray]:
+    """Both words of Threefry-2x32 with 20 rounds."""
+    mask = np.uint64(0xFFFFFFFF)
+    keys = [np.uint64(k0), np.uint64(k1), np.uint64(0x1BD11BDA ^ k0 ^ k1)]
+    x = (c0.astype(np.uint64) + keys[0]) & mask
+    y = (np.full_like(x, c1) + keys[1]) & mask
+    for group in range(5):
+        for r in ((13, 15, 26, 6), (17, 29, 16, 24))[group % 2]:
+            x = (x + y) & mask
+            y = ((y << np.uint64(r)) | (y >> np.uint64(32 - r))) & mask
+            y ^= x
+        x = (x + keys[(group + 1) % 3]) & mask
+        y = (y + keys[(group + 2) % 3] + np.uint64(group + 1)) & mask
+    return x, y
+
+
+class Streams:
+    """Counts the streams of one forward pass."""
+
+    next = 0
+
+    @classmethod
+    def below(cls, shape: torch.Size, p: float) -> torch.Tensor:
+        """Ones with probability p."""
+        n = int(np.prod(shape))
+        x, y = threefry(SEED, cls.next, np.arange((n + 1) // 2), STEP)
+        cls.next += 1
+        words = np.stack([x, y], 1).reshape(-1)[:n]
+        return torch.from_numpy((words < int(p * 2**32)).astype(np.float64)).reshape(shape)
+
+
+class Dropout(nn.Module):
+    def __init__(self, p: float):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.training or self.p == 0:
+            return x
+        return x * (1 - Streams.below(x.shape, self.p)) / (1 - self.p)
+
+
+def create_mlp(width: int, hidden: list[int], act: type, dropout: float, out: int, batch_norm: bool) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for h in hidden:
+        layers += [nn.Linear(width, h)] + ([nn.BatchNorm1d(h)] if batch_norm else []) + [act(), Dropout(dropout)]
+        width = h
+    return nn.Sequential(*layers, nn.Linear(width, out))
+
+
+def head_of(kind: str, dim: int) -> nn.Module | None:
+    if kind == "linear":
+        return nn.Linear(dim, dim)
+    if kind == "mlp":
+        return create_mlp(dim, [], nn.GELU, 0.0, dim, False)
+    return create_mlp(dim, [dim], nn.GELU, 0.0, dim, False) if kind == "mlp2" else None
+
+
+class PlanarFlow(nn.Module):
+    def __init__(self, dim: int):
+        super().__init__()
+        self.u = nn.Parameter(torch.randn(dim) * 0.01)
+        self.w = nn.Parameter(torch.randn(dim) * 0.01)
+        self.b = nn.Parameter(torch.zeros(1))
+
+    def forward(self, z: torch.Tensor, constrain: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        u = self.u
+        if constrain:
+            dot = (u * self.w).sum()
+            u = u + (F.softplus(dot) - 1 - dot) * self.w / (self.w**2).sum()
+        a = torch.tanh(z @ self.w + self.b)
+        psi = (1 - a**2).unsqueeze(-1) * self.w
+        return z + u * a.unsqueeze(-1), torch.log(torch.abs(1 + psi @ u) + 1e-8)
+
+
+class GeneVAE(nn.Module):
+    def __init__(self, genes: int, dim: int, hidden: list[int], dropout=0.0, decoderDropout=0.0, decoderBatchNorm=False,
+                 flows=3, maskRatio=0.0, kl="none", constrainFlows=False, head="none"):
+        super().__init__()
+        self.mask_ratio, self.constrain = maskRatio, constrainFlows
+        widths = [genes, *hidden]
+        self.encoder = nn.Sequential(*[layer for a, b in zip(widths, hidden) for layer in
+                                       (nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU(), Dropout(dropout))])
+        self.fc_mu = nn.Linear(hidden[-1], dim)
+        self.fc_logvar = nn.Linear(hidden[-1], dim)
+        self.flows = nn.ModuleList([PlanarFlow(dim) for _ in range(flows)])
+        back = [dim, *reversed(hidden)]
+        layers: list[nn.Module] = []
+        for a, b in zip(back, back[1:]):
+            layers += [nn.Linear(a, b), nn.ReLU()] + ([nn.BatchNorm1d(b)] if decoderBatchNorm else [])
+        self.decoder = nn.Sequential(*layers, Dropout(decoderDropout), nn.Linear(back[-1], genes))
+        self.projection_head = head_of(head, dim)
+        if self.projection_head is None:
+            del self.projection_head
+
+    def forward(self, x: torch.Tensor, latent: str | int, noise: torch.Tensor | None) -> dict[str, torch.Tensor]:
+        out = {}
+        target = x
+        if self.training and self.mask_ratio > 0:
+            out["mask"] = Streams.below(x.shape, self.mask_ratio).to(x.dtype)
+            x = x.masked_fill(out["mask"].bool(), 0)
+        h = self.encoder(x)
+        mu, logvar = self.fc_mu(h), self.fc_logvar(h)
+        z = mu if noise is None else mu + torch.exp(0.5 * logvar) * noise
+        logdet = torch.zeros(z.shape[:-1], dtype=z.dtype)
+        for flow in self.flows:
+            z, step = flow(z, self.constrain)
+            logdet = logdet + step
+        base = torch.distributions.Normal(mu, torch.exp(0.5 * logvar))
+        prior = torch.distributions.Normal(torch.zeros_like(mu), torch.ones_like(mu))
+        total = logdet if logdet.ndim == 1 else logdet.mean(0)
+        out["kl"] = (torch.distributions.kl_divergence(base, prior).sum(1) - total).mean()
+        if noise is not None:
+            drawn = mu + torch.exp(0.5 * logvar) * noise
+            out["kl_flow"] = (base.log_prob(drawn).sum(-1) - logdet - prior.log_prob(z).sum(-1)).mean()
+        if z.ndim == 3:
+            z = z.mean(0)
+        y = self.decoder(z)
+        if "mask" in out:
+            m = out["mask"].bool()
+            out["mlm"] = F.mse_loss(y[m], target[m])
+        return out | {"z": z, "y": y, "mu": mu, "logvar": logvar, "logdet": total}
+
+
+class ImgEmbDecoder(nn.Module):
+    def __init__(self, dim: int, genes: int, hidden=512, dropout=0.0, batchNorm=False, finalActivation="relu"):
+        super().__init__()
+        last = {"relu": [nn.ReLU()], "softplus": [nn.Softplus()], "none": []}[finalActivation]
+        norm = [nn.BatchNorm1d(hidden)] if batchNorm else []
+        self.decoder = nn.Sequential(nn.Linear(dim, hidden), *norm, nn.ReLU(), Dropout(dropout), nn.Linear(hidden, genes),
+                                     *last)
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return self.decoder(z)
