@@ -91,7 +91,7 @@ export async function writeSmallSample(folder: string, sample: SmallSample): Pro
       sizeOnSlide: 80,
       slidePixelSize: 1,
       pixelSize: 80 / size,
-      pixels: (i) => patchBytes(id, patched[i]!, size),
+      pixels: (put) => patched.forEach((spot, i) => put(i, patchBytes(id, spot, size))),
     });
   }
   const facts = {

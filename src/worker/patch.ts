@@ -1,0 +1,62 @@
+/**
+ * Worker: reads and augments batches of patches, so that the thread of the GPU never does.
+ *
+ * @module
+ */
+
+import {
+  type PatchCache,
+  PatchReader,
+  type PatchRequest,
+  type PatchTable,
+  type PatchTimes,
+} from "../data/patch_reader.ts";
+import { disk } from "../io/fs.ts";
+
+/** What the worker is told first, and then asked. */
+export type PatchQuestion =
+  | { readonly table: PatchTable; readonly cache: PatchCache }
+  | { readonly id: number; readonly request: PatchRequest };
+
+/** What it answers: the patches, their bytes moved and not copied, or why there are none. */
+export type PatchAnswer =
+  | { readonly id: number; readonly data: Uint8Array<ArrayBuffer>; readonly times: PatchTimes }
+  | {
+    readonly id: number;
+    readonly error: {
+      name: string;
+      message: string;
+      code?: string;
+      hint?: string | undefined;
+      context?: Record<string, unknown>;
+    };
+  };
+
+const scope = self as unknown as {
+  onmessage: (event: MessageEvent<PatchQuestion>) => void;
+  postMessage: (answer: PatchAnswer, transfer: Transferable[]) => void;
+};
+
+let reader: PatchReader | undefined;
+/** Batches are made one after another: they share open files. */
+let last: Promise<void> = Promise.resolve();
+
+scope.onmessage = ({ data: question }) => {
+  if ("table" in question) reader = new PatchReader(disk, question.table, question.cache);
+  else last = last.then(() => answer(question.id, question.request));
+};
+
+async function answer(id: number, request: PatchRequest): Promise<void> {
+  try {
+    const { data, times } = await reader!.batch(request);
+    scope.postMessage({ id, data, times }, [data.buffer]);
+  } catch (error) {
+    const { name, message, code, hint, context } = error as Error & {
+      code?: string;
+      hint?: string;
+      context?: Record<string, unknown>;
+    };
+    const plain = context === undefined ? {} : { context: JSON.parse(JSON.stringify(context)) };
+    scope.postMessage({ id, error: { name, message, ...(code !== undefined && { code }), hint, ...plain } }, []);
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * A pool of {@linkcode patch} workers.
+ *
+ * @module
+ */
+
+import { ConfigError, DataError, type ErrorDetails, FormatError } from "../core/errors.ts";
+import { patchCache, type PatchRequest, type PatchTable, type PatchTimes } from "../data/patch_reader.ts";
+import {
+  CACHE,
+  openPatchSource,
+  type PatchMaker,
+  PatchQueue,
+  type PatchSource,
+  type SourceOptions,
+} from "../data/patch_source.ts";
+import { disk } from "../io/fs.ts";
+import type { PatchAnswer, PatchQuestion } from "./patch.ts";
+
+interface Made {
+  readonly data: Uint8Array<ArrayBuffer>;
+  readonly times: PatchTimes;
+}
+
+interface Waiting {
+  readonly worker: number;
+  readonly resolve: (made: Made) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Options of {@linkcode openPatchPool}. */
+export interface PoolOptions extends SourceOptions {
+  /** By default one less than the processors, at least one; 0 for this thread. */
+  readonly workers?: number | undefined;
+}
+
+/**
+ * Batches made in workers. How many there are, and which makes which batch, changes no byte.
+ *
+ * @param options `ahead` is by default one batch for each worker, at least 2.
+ * @throws {ConfigError} If the number of workers is no natural one.
+ */
+export function openPatchPool(table: PatchTable, options: PoolOptions = {}): PatchSource {
+  const { workers = Math.max(1, navigator.hardwareConcurrency - 1), cache = CACHE } = options;
+  if (!Number.isSafeInteger(workers) || workers < 0) {
+    throw new ConfigError(`Cannot start ${workers} workers: a whole number from 0 wanted`);
+  }
+  if (workers === 0) return openPatchSource(disk, table, options);
+  return new PatchQueue(table.size, new Pool(table, workers, cache), options.ahead ?? Math.max(2, workers));
+}
+
+class Pool implements PatchMaker {
+  readonly #workers: Worker[] = [];
+  readonly #waiting: Map<number, Waiting> = new Map();
+  /** Batches each worker has to make. */
+  readonly #load: number[];
+  #next = 0;
+  #ended: Error | undefined;
+
+  constructor(table: PatchTable, size: number, budget: number) {
+    this.#load = new Array(size).fill(0);
+    const cache = patchCache(table, budget, true);
+    for (let i = 0; i < size; i++) {
+      const worker = new Worker(new URL("./patch.ts", import.meta.url), { type: "module" });
+      worker.onmessage = ({ data }: MessageEvent<PatchAnswer>) => this.#answer(data);
+      worker.onerror = (event) => {
+        event.preventDefault();
+        this.#end(new Error(`Cannot make patches: a worker stopped (${event.message})`));
+      };
+      worker.postMessage({ table, cache } satisfies PatchQuestion);
+      this.#workers.push(worker);
+    }
+  }
+
+  make(request: PatchRequest): Promise<Made> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    const id = this.#next++;
+    const worker = this.#load.indexOf(Math.min(...this.#load));
+    this.#load[worker]!++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { worker, resolve, reject });
+      this.#workers[worker]!.postMessage({ id, request } satisfies PatchQuestion);
+    });
+  }
+
+  close(): void {
+    this.#end(new Error("Cannot make patches: the pool was closed"));
+  }
+
+  #answer(answer: PatchAnswer): void {
+    const waiting = this.#waiting.get(answer.id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(answer.id);
+    this.#load[waiting.worker]!--;
+    if ("error" in answer) waiting.reject(revived(answer.error));
+    else waiting.resolve(answer);
+  }
+
+  /** No worker goes on without the others: what is wrong with one is wrong with all. */
+  #end(error: Error): void {
+    this.#ended ??= error;
+    for (const worker of this.#workers) worker.terminate();
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+  }
+}
+
+type Failure = Extract<PatchAnswer, { error: unknown }>["error"];
+
+/** The error a worker met, of its own class again. */
+function revived({ name, message, code, hint, context }: Failure): Error {
+  const details: ErrorDetails = {
+    ...(code !== undefined && { code }),
+    ...(hint !== undefined && { hint }),
+    ...(context !== undefined && { context }),
+  };
+  if (name === "FormatError") return new FormatError(message, details);
+  if (name === "ConfigError") return new ConfigError(message, details);
+  return new DataError(message, details);
+}
