@@ -61,16 +61,20 @@ export const INPUT_KEYS = {
   },
 } as const satisfies Keys;
 
-/** What is held out. Donors are never divided. */
+/** What is held out. */
 export const SPLIT_KEYS = {
   holdout_donors: { kind: "texts", default: [], doc: "Donors held out for evaluation" },
-  holdout_samples: { kind: "texts", default: [], doc: "Samples held out, with all of their donors' samples" },
+  holdout_samples: {
+    kind: "texts",
+    default: [],
+    doc: "Samples held out; where their donors' other samples train, the report of leakage says so",
+  },
   holdout_fraction: {
     kind: "number",
     default: 0.2,
     min: 0,
     max: 0.9,
-    doc: "Share of the donors held out where neither donors nor samples are named; 0 holds out none",
+    doc: "Share of the samples held out, in whole donors, where neither is named; 0 holds out none",
   },
   separate_val_split: {
     kind: "flag",
