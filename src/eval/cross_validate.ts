@@ -1,0 +1,127 @@
+/**
+ * The ridge penalty that predicts held-out training rows best: one for all targets, least squared error with an intercept.
+ *
+ * Folds are whole slides where there are two or more (each its own up to ten, else ten of slides in turn), else five random
+ * ones of rows. All penalties of the grid are judged from the folds' products alone: with A = V diag(l) VT on the inner training
+ * rows, W(alpha) = V diag(1 / (l + alpha)) VT XT Y, and the error is Syy - 2 tr(WT XoT Yo) + tr(WT XoT Xo W).
+ *
+ * @module
+ */
+
+import { Mt19937 } from "../core/mt19937.ts";
+import { crossProduct } from "./product.ts";
+import { fitCentring, standardize, type Standardizer } from "./standardize.ts";
+import { symmetricEigen } from "./symmetric_eigen.ts";
+import { type Table, takeRows } from "./table.ts";
+
+/** Half decades from 1e-2 to 1e7. */
+export const ALPHAS: readonly number[] = Array.from({ length: 19 }, (_, i) => 10 ** (-2 + i / 2));
+
+/** A penalty, and how it was found. */
+export interface ChosenAlpha {
+  readonly alpha: number;
+  readonly folds: number;
+  /** What a fold is made of. */
+  readonly by: "slides" | "rows";
+  /** Mean squared error of each penalty of the grid. */
+  readonly errors: readonly number[];
+  /** Whether it is the first or last of the grid, so that a better one may lie outside. */
+  readonly atEdge: boolean;
+}
+
+/**
+ * Chooses the penalty.
+ *
+ * @param x `[n, features]`, of training rows only.
+ * @param y `[n, targets]`.
+ * @param slides Slide of each row.
+ */
+export function chooseAlpha(x: Table, y: Table, slides?: ArrayLike<string | number>): ChosenAlpha {
+  const { fold, folds, by } = foldsOf(x.rows, slides);
+  const sums = new Float64Array(ALPHAS.length);
+  for (let f = 0; f < folds; f++) {
+    const [inner, held]: [number[], number[]] = [[], []];
+    fold.forEach((of, row) => (of === f ? held : inner).push(row));
+    if (inner.length < 2 || held.length === 0) continue;
+    const part = (rows: number[]) => ({ x: takeRows(x, rows), y: takeRows(y, rows) });
+    heldErrors(part(inner), part(held)).forEach((error, i) => sums[i]! += error);
+  }
+  const errors = [...sums].map((sum) => sum / (x.rows * y.columns));
+  const best = errors.reduce((least, error, i) => error < errors[least]! ? i : least, 0);
+  return { alpha: ALPHAS[best]!, folds, by, errors, atEdge: best === 0 || best === ALPHAS.length - 1 };
+}
+
+function foldsOf(
+  rows: number,
+  slides?: ArrayLike<string | number>,
+): Pick<ChosenAlpha, "folds" | "by"> & { fold: Uint32Array } {
+  const places = new Map<string | number, number>();
+  if (slides !== undefined) {
+    for (let r = 0; r < rows; r++) if (!places.has(slides[r]!)) places.set(slides[r]!, places.size);
+  }
+  if (places.size >= 2) {
+    const folds = Math.min(10, places.size);
+    return {
+      fold: Uint32Array.from({ length: rows }, (_, r) => places.get(slides![r]!)! % folds),
+      folds,
+      by: "slides",
+    };
+  }
+  const folds = Math.min(5, rows);
+  const fold = new Uint32Array(rows);
+  new Mt19937(0).permutation(rows).forEach((row, at) => fold[row] = at % folds);
+  return { fold, folds, by: "rows" };
+}
+
+interface Part {
+  readonly x: Table;
+  readonly y: Table;
+}
+
+/** Sum of squared errors on the held-out rows for each penalty. */
+function heldErrors(inner: Part, held: Part): Float64Array {
+  const [d, k] = [inner.x.columns, inner.y.columns];
+  const [cx, cy]: [Standardizer, Standardizer] = [fitCentring(inner.x), fitCentring(inner.y)];
+  const products = (part: Part) => {
+    const [x, y] = [standardize(part.x, cx), standardize(part.y, cy)];
+    return { gram: crossProduct(x, x), cross: crossProduct(x, y), yy: crossProduct(y, y) };
+  };
+  const [fit, test] = [products(inner), products(held)];
+  const { values, vectors } = symmetricEigen(fit.gram, d);
+  const rotate = (m: Float64Array, columns: number): Float64Array => rotated(vectors, m, d, columns);
+  const [fitCross, testCross] = [rotate(fit.cross, k), rotate(test.cross, k)];
+  const testGram = rotatedTwice(vectors, test.gram, d);
+  let yy = 0;
+  for (let j = 0; j < k; j++) yy += test.yy[j * k + j]!;
+  const w = new Float64Array(d * k);
+  return Float64Array.from(ALPHAS, (alpha) => {
+    for (let i = 0; i < d; i++) {
+      const scale = 1 / (Math.max(0, values[i]!) + alpha);
+      for (let j = 0; j < k; j++) w[i * k + j] = fitCross[i * k + j]! * scale;
+    }
+    let error = yy;
+    const product = rotated(testGram, w, d, k);
+    for (let at = 0; at < w.length; at++) error += w[at]! * (product[at]! - 2 * testCross[at]!);
+    return error;
+  });
+}
+
+/** V m, V `[d, d]` and m `[d, columns]`. */
+function rotated(v: Float64Array, m: Float64Array, d: number, columns: number): Float64Array {
+  const out = new Float64Array(d * columns);
+  for (let i = 0; i < d; i++) {
+    for (let r = 0; r < d; r++) {
+      const factor = v[i * d + r]!;
+      for (let j = 0, at = i * columns, of = r * columns; j < columns; j++, at++, of++) out[at]! += factor * m[of]!;
+    }
+  }
+  return out;
+}
+
+/** V m VT for a symmetric m. */
+function rotatedTwice(v: Float64Array, m: Float64Array, d: number): Float64Array {
+  const half = rotated(v, m, d, d);
+  const turned = new Float64Array(d * d);
+  for (let i = 0; i < d; i++) for (let j = 0; j < d; j++) turned[j * d + i] = half[i * d + j]!;
+  return rotated(v, turned, d, d);
+}

@@ -1,0 +1,198 @@
+/**
+ * The linear probe: how well expression can be read from frozen features, by a named protocol.
+ *
+ * Standardise, principal components, ridge. Features are centred by the training rows, so that W needs only XT Y and the
+ * scatter of the components: w_k = v_kT XT Y / (l_k + alpha). Scores are never formed unless alpha is cross-validated.
+ *
+ * Source: `trainer.py` of github.com/mahmoodlab/HEST, `run_linprobe` of github.com/mahmoodlab/SEAL.
+ *
+ * @example
+ * ```ts ignore
+ * const result = await probe({ train, test, genes }, "hest-bench/1");
+ * console.log(result.pearsonMean, result.slidePearsonMean);
+ * ```
+ *
+ * @module
+ */
+
+import { DataError } from "../core/errors.ts";
+import { chooseAlpha, type ChosenAlpha } from "./cross_validate.ts";
+import type { GramOptions } from "./gram.ts";
+import { fitPca, pcaScores } from "./pca.ts";
+import { crossProduct, multiply } from "./product.ts";
+import { findProtocol, type Protocol } from "./protocol.ts";
+import { predictLinear, ridgeAlpha, solveRidge, transposed } from "./ridge.ts";
+import { type GeneScore, scoreGenes, scoreSlides, type SlideScore } from "./scores.ts";
+import { columnMoments, fitCentring, fitStandardizer, standardize, type Standardizer } from "./standardize.ts";
+import { mean } from "./statistics.ts";
+import { firstNonFinite, type Table } from "./table.ts";
+
+/** Spots of one side of a fold. */
+export interface ProbeSet {
+  /** `[n, D]`. */
+  readonly features: Table;
+  /** `[n, genes]`, as the protocol wants them: log1p of raw counts for HEST-Benchmark. */
+  readonly targets: Table;
+  /** Slide of each row; without, all are of one. */
+  readonly slides?: ArrayLike<string | number> | undefined;
+}
+
+/** A fold with its data. */
+export interface ProbeInput {
+  readonly train: ProbeSet;
+  readonly test: ProbeSet;
+  /** Names of the targets' columns. */
+  readonly genes: readonly string[];
+}
+
+/** Options of {@linkcode probe}. */
+export interface ProbeOptions extends GramOptions {
+  /** Targets in the formula of alpha, where genes are a part of a larger panel; default their number. */
+  readonly alphaTargets?: number;
+}
+
+/** A fitted probe. */
+export interface ProbeModel {
+  readonly protocol: string;
+  /** How it was solved. */
+  readonly solver: string;
+  readonly alpha: number;
+  /** How alpha was found, where it was cross-validated. */
+  readonly chosen: ChosenAlpha | undefined;
+  /** Dimensions of the features, and those left after PCA. */
+  readonly dim: number;
+  readonly components: number;
+  /** Components with variance; fewer where rows are few or columns equal. */
+  readonly rank: number;
+  readonly standardizer: Standardizer;
+  /** Coefficients of standardised features, `[genes, D]`. */
+  readonly weights: Table;
+  /** Means of the training targets; part of the predictions only if the protocol has an intercept. */
+  readonly targetMeans: Float64Array;
+  readonly intercept: boolean;
+}
+
+/** What a probe reached. */
+export interface ProbeResult {
+  readonly model: ProbeModel;
+  readonly nTrain: number;
+  readonly nTest: number;
+  readonly perGene: readonly GeneScore[];
+  /** Mean over genes of Pearson's correlation of the pooled test spots; a gene without one counts as 0. */
+  readonly pearsonMean: number;
+  readonly spearmanMean: number;
+  /** Each test slide by itself, which offsets between slides cannot raise. */
+  readonly perSlide: readonly SlideScore[];
+  readonly slidePearsonMean: number;
+  /** Genes whose correlation is not defined. */
+  readonly degenerate: readonly { readonly gene: string; readonly reason: string }[];
+  /** Predictions for the test spots, `[n, genes]`. */
+  readonly predictions: Table;
+}
+
+/**
+ * Fits and scores one fold.
+ *
+ * @param protocol Name of one, or your own.
+ * @throws {DataError} If features or targets are not finite, or a side has no rows.
+ * @throws {ConfigError} If there is no such protocol.
+ */
+export async function probe(
+  input: ProbeInput,
+  protocol: string | Protocol,
+  options: ProbeOptions = {},
+): Promise<ProbeResult> {
+  const { train, test, genes } = input;
+  checkSet("training", train, genes, train.features.columns);
+  checkSet("test", test, genes, train.features.columns);
+  const model = await fitProbe(train, protocol, options);
+  const predictions = predictProbe(model, test.features);
+  const perGene = scoreGenes({
+    predictions,
+    targets: test.targets,
+    genes,
+    targetMeans: model.intercept ? undefined : model.targetMeans,
+  });
+  const perSlide = scoreSlides({ predictions, targets: test.targets, slides: test.slides });
+  return {
+    model,
+    nTrain: train.features.rows,
+    nTest: test.features.rows,
+    perGene,
+    pearsonMean: mean(perGene.map(({ pearson }) => pearson ?? 0)),
+    spearmanMean: mean(perGene.map(({ spearman }) => spearman ?? 0)),
+    perSlide,
+    slidePearsonMean: mean(perSlide.map(({ pearsonMean }) => pearsonMean)),
+    degenerate: perGene.flatMap(({ gene, reason }) => reason === undefined ? [] : [{ gene, reason }]),
+    predictions,
+  };
+}
+
+function checkSet(what: string, { features, targets }: ProbeSet, genes: readonly string[], dim: number): void {
+  const fail = (given: string, wanted: string): never => {
+    throw new DataError(`Cannot probe: the ${what} set has ${given}, ${wanted}`, { code: "probe-set" });
+  };
+  if (features.rows === 0) fail("no spots", "at least one wanted");
+  if (features.columns !== dim) fail(`features of ${features.columns} dimensions`, `${dim} wanted`);
+  if (targets.rows !== features.rows) fail(`${targets.rows} rows of targets`, `${features.rows} wanted`);
+  if (targets.columns !== genes.length) {
+    fail(`${targets.columns} targets`, `one for each of ${genes.length} genes wanted`);
+  }
+  for (const [name, of] of [["features", features], ["targets", targets]] as const) {
+    const row = firstNonFinite(of);
+    if (row !== undefined) fail(`${name} that are not finite in row ${row}`, "finite numbers wanted");
+  }
+}
+
+/** Fits the probe of a protocol. */
+export async function fitProbe(
+  train: ProbeSet,
+  protocol: string | Protocol,
+  options: ProbeOptions = {},
+): Promise<ProbeModel> {
+  const recipe = typeof protocol === "string" ? findProtocol(protocol) : protocol;
+  const { features, targets } = train;
+  const standardizer = fitStandardizer(features);
+  const x = standardize(features, standardizer);
+  const targetCount = options.alphaTargets ?? targets.columns;
+  const common = {
+    protocol: recipe.name,
+    dim: features.columns,
+    standardizer,
+    targetMeans: columnMoments(targets).mean,
+    intercept: recipe.intercept,
+  };
+  // Centred features make the means of the targets fall out; centring them keeps digits.
+  const cross = crossProduct(x, standardize(targets, fitCentring(targets)));
+  if (recipe.components === undefined) {
+    const alpha = ridgeAlpha(features.columns, targetCount);
+    const gram = crossProduct(x, x);
+    const weights = transposed(solveRidge({ gram, cross }, alpha), targets.columns);
+    const size = features.columns;
+    return { ...common, solver: "f64 on the host", alpha, chosen: undefined, components: size, rank: size, weights };
+  }
+  const pca = await fitPca(x, recipe.components, options);
+  const k = pca.components.rows;
+  const chosen = recipe.alpha === "formula" ? undefined : chooseAlpha(pcaScores(pca, x), targets, train.slides);
+  const alpha = chosen?.alpha ?? ridgeAlpha(k, targetCount);
+  // [k, genes], then [genes, D].
+  const inScores = multiply(pca.components, transposed(cross, targets.columns)).data as Float64Array;
+  inScores.forEach((value, at) => inScores[at] = value / (pca.scatter[Math.floor(at / targets.columns)]! + alpha));
+  const weights = crossProduct({ rows: k, columns: targets.columns, data: inScores }, pca.components);
+  return {
+    ...common,
+    solver: pca.solver,
+    alpha,
+    chosen,
+    components: k,
+    rank: pca.rank,
+    weights: { rows: targets.columns, columns: features.columns, data: weights },
+  };
+}
+
+/** Predictions for rows, `[n, genes]`. */
+export function predictProbe(model: ProbeModel, features: Table): Table {
+  const { weights, targetMeans, standardizer } = model;
+  const intercept = model.intercept ? targetMeans : new Float64Array(weights.rows);
+  return predictLinear({ weights, intercept }, standardize(features, standardizer));
+}
