@@ -91,8 +91,9 @@ export function readConfig(
 ): ConfigReading {
   const given = new Map<string, Given>();
   const places = new Map<string, Set<string>>();
+  const strange: Strange[] = [];
   for (const document of documents) {
-    for (const [name, value] of readDocument(document)) {
+    for (const [name, value] of readDocument(document, strange)) {
       given.set(name, value);
       const known = places.get(name) ?? new Set();
       places.set(name, known.add(value.groups.join(".")));
@@ -106,7 +107,7 @@ export function readConfig(
   for (const [name, { group, key }] of ENTRIES) {
     if (key.unused === undefined) (values[group] ??= {})[name] = (key as { default: Value }).default;
   }
-  const unused: UnusedKey[] = [];
+  const unused: UnusedKey[] = ignored(strange, given.get("ignore_keys"));
   for (const [name, value] of given) {
     const { group, key } = ENTRIES.get(name)!;
     if (key.unused === undefined) values[group]![name] = valueOf(name, key, value);
@@ -120,8 +121,24 @@ export function readConfig(
   return { config, unused, given: used };
 }
 
-/** All keys of a document with their values. */
-function readDocument({ name: file, text }: ConfigDocument): Map<string, Given> {
+/** A key that is none of ours. */
+interface Strange {
+  readonly file: string;
+  readonly line: number;
+  readonly path: readonly string[];
+}
+
+/** Accepts the strange keys that `ignore_keys` names, by themselves or by a group; the first other one is an error. */
+function ignored(strange: readonly Strange[], names: Given | undefined): UnusedKey[] {
+  const list = names ? valueOf("ignore_keys", ENTRIES.get("ignore_keys")!.key, names) as readonly string[] : [];
+  return strange.map(({ file, line, path }) => {
+    if (!path.some((part) => list.includes(part))) throw unknownKey(file, line, path.at(-1)!);
+    return { key: path.join("."), reason: "ignore_keys names it" };
+  });
+}
+
+/** All keys of a document with their values; those that are none of ours are added to `strange`. */
+function readDocument({ name: file, text }: ConfigDocument, strange: Strange[]): Map<string, Given> {
   const root = parseYaml(text, file);
   if (root.kind !== "map") throw yamlError(file, root.line, "Cannot read the configuration: wanted keys with values");
   const found = new Map<string, Given>();
@@ -134,7 +151,10 @@ function readDocument({ name: file, text }: ConfigDocument): Map<string, Given> 
         visit(value, [...groups, name]);
         continue;
       }
-      if (entry === undefined) throw unknownKey(file, line, name);
+      if (entry === undefined) {
+        strange.push({ file, line, path: [...groups, name] });
+        continue;
+      }
       const before = found.get(name);
       if (before !== undefined) {
         throw yamlError(file, line, `Cannot read ${name} again: it stands on line ${before.line} already`, name);
@@ -147,12 +167,15 @@ function readDocument({ name: file, text }: ConfigDocument): Map<string, Given> 
 }
 
 function unknownKey(file: string | undefined, line: number, name: string): ConfigError {
-  const near = nearest(name, [...ENTRIES.keys()]);
+  // The distance of a word that long would take its time.
+  const near = name.length > 64 ? undefined : nearest(name, [...ENTRIES.keys()]);
   const place = file === undefined ? "" : `${file}:${line}: `;
   return new ConfigError(
-    `${place}Cannot read "${name}": no such key${near === undefined ? "" : `; did you mean ${near}?`}`,
+    `${place}Cannot read "${name.slice(0, 64)}": no such key${near === undefined ? "" : `; did you mean ${near}?`}`,
     {
-      hint: "train --help lists all keys",
+      hint: file === undefined
+        ? "train --help lists all keys"
+        : `ignore_keys=${name.slice(0, 64)} takes it without using it`,
       context: {
         ...(file !== undefined && { file, line }),
         key: name,

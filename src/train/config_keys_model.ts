@@ -51,6 +51,11 @@ export const INPUT_KEYS = {
     integer: true,
     doc: "Workers that read and decode patches; null is one less than the cores. Results do not depend on it",
   },
+  ignore_keys: {
+    kind: "texts",
+    default: [],
+    doc: "Keys and groups of other programs that a document may hold besides; they are not used",
+  },
   filter: { kind: "any", unused: "set technologies, species and organs instead", doc: "Filters of samples" },
   num_patients_train: {
     kind: "number",

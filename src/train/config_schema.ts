@@ -140,8 +140,9 @@ function readScalar(
     case "choice": {
       const found = key.of.find((value) => value.toLowerCase() === text.toLowerCase());
       if (found !== undefined) return { value: found };
-      const why = key.refused?.[text.toLowerCase()];
-      return why === undefined ? undefined : { wanted: `${wantedValue(key)} (${why})` };
+      const { refused = {} } = key;
+      const word = text.toLowerCase();
+      return Object.hasOwn(refused, word) ? { wanted: `${wantedValue(key)} (${refused[word]})` } : undefined;
     }
     case "number": {
       const number = readNumber(text, key);

@@ -164,6 +164,17 @@ Deno.test("an unknown key is an error with its line and the nearest name", () =>
   fails("- epochs: 1", /wanted keys with values/);
 });
 
+Deno.test("a document may hold other programs' keys where ignore_keys says so", () => {
+  const text = "wandb: {project: seal, entity: {name: x}}\nport: 1\nseed: 3\n";
+  const { config, unused } = readConfig([{ name: "f", text }], [["ignore_keys", "wandb,port"]]);
+  assert.equal(config.optim.seed, 3);
+  assert.deepEqual(unused.map(({ key }) => key), ["wandb.project", "wandb.entity.name", "port"]);
+  assert.deepEqual(readConfig([{ name: "f", text: text + "ignore_keys: [wandb, port]" }]).unused, unused);
+  const error = fails(text, /^config\.yaml:2: Cannot read "port"/, [["ignore_keys", "wandb"]]);
+  assert.match(error.hint!, /ignore_keys=port/);
+  fails("img_lr: x\n", /Cannot use img_lr/, [["ignore_keys", "img_lr"]]);
+});
+
 Deno.test("later documents win key by key, overrides win over all", () => {
   const documents = [
     { name: "config.yaml", text: "training: {img_lr: 1e-3, gene_lr: 1e-3}\nseed: 1" },
@@ -227,6 +238,10 @@ Deno.test("values of another kind and out of range are errors with their line", 
     ["gene_loss: mce", /given "mce", wanted mse \| standardized_mse/],
     ["gene_norm: log", /wanted log_norm \| none \(the reference's log transforms nothing/],
     ["gene_model: scgpt", /scgpt|not supported/],
+    ["gene_norm: constructor", /given "constructor", wanted log_norm \| none$/],
+    ["__proto__: {epochs: 0x1}", /Cannot use epochs/],
+    ["constructor: 1", /Cannot read "constructor": no such key/],
+    [`${"lora_".repeat(200)}: 1`, /^config\.yaml:1: Cannot read "[lora_]{64}": no such key$/],
     ["model: bleep", /no public training code defines it/],
     ["cache_views: 9", /from 1 to 8/],
     ["seed: 4294967296", /wanted a whole number/],
