@@ -23,6 +23,8 @@ export interface BenchRow {
   replays: number;
   gflops?: number;
   gbps?: number;
+  /** Bytes a second by those of a plain copy in the same run. */
+  copyRatio?: number;
 }
 
 /** A case to measure; `open` is called when its turn comes. */
@@ -30,7 +32,7 @@ export interface BenchCase {
   readonly name: string;
   readonly group: string;
   readonly cost?: Cost;
-  readonly open: (gpu: Gpu) => Promise<{ program: Program; close: () => void }>;
+  readonly open: (gpu: Gpu) => Promise<{ program: Pick<Program, "run" | "destroy">; close: () => void }>;
 }
 
 const SAMPLES = 20;
@@ -44,7 +46,8 @@ function quantile(sorted: readonly number[], q: number): number {
   return low + (sorted[Math.ceil(at)]! - low) * (at - Math.floor(at));
 }
 
-function flag(name: string): string | undefined {
+/** Value of a flag after `--`. */
+export function flag(name: string): string | undefined {
   const at = Deno.args.indexOf(name);
   return at < 0 ? undefined : Deno.args[at + 1] ?? "";
 }
@@ -60,7 +63,7 @@ async function idleWait(gpu: Gpu): Promise<number> {
   return quantile(times.sort((a, b) => a - b), 0.5);
 }
 
-async function sample(gpu: Gpu, program: Program, replays: number, idle: number): Promise<number> {
+async function sample(gpu: Gpu, program: Pick<Program, "run">, replays: number, idle: number): Promise<number> {
   const start = performance.now();
   program.run(replays);
   await gpu.queue.onSubmittedWorkDone();
@@ -96,8 +99,13 @@ export async function provenance(gpu: Gpu): Promise<Record<string, unknown>> {
  * Registers the cases of one subject with `Deno.bench`; rows are printed and recorded when the process ends.
  *
  * @param choose The cases, which may depend on the device.
+ * @param relate Told all rows before they are printed, to add what depends on several.
  */
-export async function benchSubject(subject: string, choose: (gpu: Gpu) => readonly BenchCase[]): Promise<void> {
+export async function benchSubject(
+  subject: string,
+  choose: (gpu: Gpu) => readonly BenchCase[],
+  relate?: (rows: BenchRow[]) => void,
+): Promise<void> {
   const gpu = await requestGpu(navigator.gpu);
   const cases = choose(gpu);
   const source = await provenance(gpu);
@@ -134,6 +142,7 @@ export async function benchSubject(subject: string, choose: (gpu: Gpu) => readon
     });
   }
   globalThis.addEventListener("unload", () => {
+    relate?.(rows);
     printRows(subject, gpu, rows);
     const folder = flag("--record");
     if (folder !== undefined) {
@@ -149,14 +158,15 @@ function printRows(subject: string, gpu: Gpu, rows: readonly BenchRow[]): void {
   const mark = gpu.caps.software ? " (software adapter: a correctness device, not a product number)" : "";
   console.log(`\n${subject} on ${gpu.description}${mark}, f32, median of ${SAMPLES}`);
   console.log(
-    `${"case".padEnd(52)}${"ms".padStart(10)}${"iqr".padStart(9)}${"GFLOP/s".padStart(10)}${"GB/s".padStart(9)}`,
+    `${"case".padEnd(52)}${"ms".padStart(10)}${"iqr".padStart(9)}${"GFLOP/s".padStart(10)}${"GB/s".padStart(9)}` +
+      (rows.some(({ copyRatio }) => copyRatio) ? "by copy".padStart(9) : ""),
   );
-  for (const { case: name, medianMs, iqrMs, gflops, gbps } of rows) {
+  for (const { case: name, medianMs, iqrMs, gflops, gbps, copyRatio } of rows) {
     const cell = (value: number | undefined, width: number) =>
       (value === undefined ? "-" : value.toFixed(2)).padStart(width);
     console.log(
       name.padEnd(52) + medianMs.toFixed(4).padStart(10) + iqrMs.toFixed(4).padStart(9) + cell(gflops, 10) +
-        cell(gbps, 9),
+        cell(gbps, 9) + (copyRatio === undefined ? "" : cell(copyRatio, 9)),
     );
   }
 }
