@@ -16,9 +16,10 @@ import { join, type JoinOptions, type SelfTest } from "./join.ts";
 import { nearestSpot } from "./pixel_size.ts";
 import { preprocess, type Preprocessed, type PreprocessOptions, selectPreprocessed } from "./preprocess.ts";
 import { readSampleTable, type SampleOptions, type SampleTable } from "./sample.ts";
+import { type CheckOptions, checkSample, geneWarnings, placedNeighbours } from "./sample_checks.ts";
 
 /** How samples are read. */
-export interface LoadOptions extends SampleOptions, JoinOptions, PreprocessOptions {
+export interface LoadOptions extends SampleOptions, JoinOptions, PreprocessOptions, CheckOptions {
   /** Drop spots with NaN, infinite or negative counts instead of refusing the sample. */
   readonly dropBadSpots?: boolean;
 }
@@ -82,7 +83,9 @@ export async function loadSample(disk: ReadDisk, files: SampleFiles, options: Lo
   const { path, patches } = await patchesOf(disk, files);
   try {
     const table = await tableOf(disk, files, options);
-    return pairsOf(files, table, { path, patches }, options);
+    const told = checkSample({ id: files.id, table, metadata: files.metadata, patches }, options);
+    const pairs = pairsOf(files, table, { path, patches }, options);
+    return { ...pairs, warnings: [...told, ...pairs.warnings] };
   } finally {
     patches.close();
   }
@@ -159,7 +162,8 @@ function pairsOf(
 ): LoadedSample {
   const { table, array, rows, warnings } = soundRows(all, options);
   const prepared = genesOf(options, all.geneColumns);
-  const expression = preprocess(table, array, prepared);
+  const near = options.neighbours ?? placedNeighbours(all, rows);
+  const expression = preprocess(table, array, near === undefined ? prepared : { ...prepared, neighbours: near });
   const kept = rows === undefined ? expression.keep : expression.keep.map((row) => rows[row]!);
   const barcodes = patches.barcodes!;
   const spots = all.counts.spots;
@@ -200,6 +204,6 @@ function pairsOf(
     arrayColumn: Float64Array.from(joined.spot, (spot) => all.array.columns[spot]!),
     dropped: { spotWithoutPatch, patchWithoutSpot, badCounts: bad, fewCounts: filtered - bad },
     selfTest: joined.report.selfTest,
-    warnings: [...warnings, ...joined.report.warnings],
+    warnings: [...warnings, ...geneWarnings(id, expression.report.genes), ...joined.report.warnings],
   };
 }
