@@ -2,6 +2,10 @@
 
 import { createGeneModel } from "../../src/models/gene/registry.ts";
 import type { Latent } from "../../src/models/gene/model.ts";
+import { createGeneDecoder } from "../../src/models/gene/decoder.ts";
+import { createBottleneckAdapter } from "../../src/models/bottleneck_adapter.ts";
+import { createDiscriminator } from "../../src/models/discriminator.ts";
+import { createOrganToken } from "../../src/models/organ_token.ts";
 import { createImageDecoder } from "../../src/models/image_decoder.ts";
 import { createProjectionHead } from "../../src/models/projection_head.ts";
 import { openGpu } from "../gpu/shared.ts";
@@ -25,6 +29,26 @@ const gene = (name: string): Build => (parameters, { config, training, latent },
 
 const BUILD: Readonly<Record<string, Build>> = {
   vae: gene("vae"),
+  mlp: gene("mlp"),
+  mae: gene("mae"),
+  transformer: gene("transformer"),
+  null: gene("null"),
+  decoder: (parameters, { config, training }, prefix) => {
+    const decoder = createGeneDecoder(parameters, `${prefix}decoder`, config, undefined);
+    return (g, { z }) => ({ y: decoder.forward(g, z!, training) });
+  },
+  adapter: (parameters, { config }, prefix) => {
+    const adapter = createBottleneckAdapter(parameters, config, { prefix });
+    return (g, { z }) => ({ y: adapter.forward(g, z!) });
+  },
+  organ_token: (parameters, { config }, prefix) => {
+    const organs = createOrganToken(parameters, config, { prefix });
+    return (g, { z, ids }) => ({ y: organs.forward(g, z!, ids!) });
+  },
+  discriminator: (parameters, { config, strength }, prefix) => {
+    const discriminator = createDiscriminator(parameters, config, { prefix });
+    return (g, { z }) => ({ y: discriminator.forward(g, z!, strength) });
+  },
   image_decoder: (parameters, { config, training }, prefix) => {
     const decoder = createImageDecoder(parameters, config, { prefix: `${prefix}` });
     return (g, { z }) => ({ y: decoder.forward(g, z!, { training }) });

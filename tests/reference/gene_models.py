@@ -64,7 +64,8 @@ def run(name: str, module: nn.Module, inputs: dict[str, torch.Tensor], call, tra
             cotangent = torch.randn(results[k].shape)
             out[f"{name}/cotangent/{k}"] = cotangent
             total = total + (cotangent.double() * results[k]).sum()
-    total.backward()
+    if total.requires_grad:
+        total.backward()
     out |= {f"{name}/out/{k}": v.detach().float() for k, v in results.items()}
     out |= {f"{name}/grad/{k}": p.grad.float() for k, p in module.named_parameters() if p.grad is not None}
     out |= {f"{name}/grad/in:{k}": v.grad.float() for k, v in wide.items() if getattr(v, "grad", None) is not None}
@@ -93,6 +94,24 @@ case("image_decoder_norm_eval", "image_decoder", DECODER | {"batchNorm": True, "
 for head in ("linear", "mlp", "mlp2"):
     case(f"head_{head}", "head", {"kind": head, "dim": 5}, True)
 
+MLP = {"genes": 11, "dim": 5, "hidden": [7, 6]}
+case("mlp", "mlp", MLP, True)
+case("mlp_eval", "mlp", MLP | {"decoder": {"kind": "linear"}}, False)
+case("mlp_transformer_decoder", "mlp", MLP | {"dim": 6, "dropout": 0, "decoder": {"kind": "transformer", "heads": 2}}, True)
+case("mae", "mae", MLP | {"maskRatio": 0.2, "hidden": [7]}, True)
+FORMER = {"genes": 9, "dim": 5, "width": 8, "heads": 2, "layers": 2, "hidden": 12, "decoderHidden": 7}
+case("transformer", "transformer", FORMER, True)
+case("transformer_eval", "transformer", FORMER, False)
+case("transformer_genes", "transformer", FORMER | {"geneEmbeddings": True, "dropout": 0, "recompute": False}, True)
+case("null", "null", {"genes": 4}, True)
+for kind in ("linear", "mlp", "transformer"):
+    case(f"decoder_{kind}", "decoder", {"kind": kind, "dim": 8, "genes": 11, "heads": 4}, True, tokens=3)
+case("decoder_one_token", "decoder", {"kind": "transformer", "dim": 8, "genes": 11, "heads": 1, "layers": 1}, False)
+for mode in ("once", "twice", "residual"):
+    case(f"adapter_{mode}", "adapter", {"dim": 5, "bottleneck": 3, "mode": mode}, True)
+case("organ_token", "organ_token", {"dim": 5}, True)
+case("discriminator", "discriminator", {"dim": 5, "classes": 3}, True, strength=0.7)
+
 
 def genes(b: int, g: int) -> torch.Tensor:
     """Expression: about half zeros."""
@@ -115,6 +134,21 @@ def build(kind: str, config: dict, extra: dict):
         holder = nn.Module()
         holder.projection_head = seal.head_of(config["kind"], config["dim"])
         return holder, {"z": torch.randn(B, config["dim"])}, lambda m, i: m.projection_head(i["z"])
+    if kind in ("mlp", "mae", "transformer", "null"):
+        make = {"transformer": seal.GeneTransformer, "null": seal.GeneIdentity}.get(kind, seal.GeneMLP)
+        return make(**config), {"x": genes(B, config["genes"])}, lambda m, i: m(i["x"])
+    if kind == "decoder":
+        holder = nn.Module()
+        holder.decoder = seal.GeneDecoder(**config)
+        tokens = [extra["tokens"]] if "tokens" in extra else []
+        return holder, {"z": torch.randn(B, *tokens, config["dim"])}, lambda m, i: m.decoder(i["z"])
+    z = {"z": torch.randn(B, config["dim"])}
+    if kind == "adapter":
+        return seal.Adapter(**config), z, lambda m, i: m(i["z"])
+    if kind == "organ_token":
+        return seal.OrganToken(**config), z | {"ids": torch.tensor([0, 13, 3, 3, 8, 3])}, lambda m, i: m(i["z"], i["ids"])
+    if kind == "discriminator":
+        return seal.Discriminator(**config), z, lambda m, i: m(i["z"], extra["strength"])
     raise KeyError(kind)
 
 

@@ -149,3 +149,116 @@ class ImgEmbDecoder(nn.Module):
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         return self.decoder(z)
+
+
+class MeanTokens(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean(1) if x.ndim == 3 else x
+
+
+class GeneDecoder(nn.Module):
+    def __init__(self, dim: int, genes: int, kind="mlp", dropout=0.25, layers=2, heads=8):
+        super().__init__()
+        self.kind, self.p = kind, dropout
+        if kind == "transformer":
+            self.attention = nn.ModuleList([nn.MultiheadAttention(dim, heads, batch_first=True) for _ in range(layers)])
+            self.norm = nn.LayerNorm(dim)
+            self.drop = Dropout(dropout)
+        self.predictor = nn.Linear(dim, genes) if kind != "mlp" else nn.Sequential(
+            nn.Linear(dim, dim), nn.GELU(), Dropout(dropout), nn.Linear(dim, genes))
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        if self.kind == "transformer":
+            z = z if z.ndim == 3 else z.unsqueeze(1)
+            for layer in self.attention:
+                z = self.norm(z + self.drop(layer(z, z, z, need_weights=False)[0]))
+        return self.predictor(MeanTokens()(z))
+
+
+class GeneMLP(nn.Module):
+    def __init__(self, genes: int, dim: int, hidden: list[int], dropout=0.25, maskRatio=0.0, decoder=None):
+        super().__init__()
+        self.mask_ratio = maskRatio
+        self.projection = create_mlp(genes, hidden, nn.GELU, dropout, dim, True)
+        self.decoder = GeneDecoder(dim, genes, dropout=dropout, **(decoder or {}))
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        out = {}
+        if self.training and self.mask_ratio > 0:
+            out["mask"] = Streams.below(x.shape, self.mask_ratio).to(x.dtype)
+            x = x * (1 - out["mask"])
+        z = self.projection(x)
+        return out | {"z": z, "y": self.decoder(z)}
+
+
+class GeneTransformer(nn.Module):
+    def __init__(self, genes: int, dim: int, width=64, heads=8, layers=4, hidden=256, dropout=0.1, decoderHidden=1024,
+                 geneEmbeddings=False, recompute=True):
+        super().__init__()
+        self.gene_embedding = nn.Linear(1, width)
+        if geneEmbeddings:
+            self.gene_identity = nn.Embedding(genes, width)
+        layer = nn.TransformerEncoderLayer(width, heads, hidden, batch_first=True)
+        layer.self_attn.dropout = 0.0
+        layer.dropout, layer.dropout1, layer.dropout2 = Dropout(dropout), Dropout(dropout), Dropout(dropout)
+        self.transformer_encoder = nn.TransformerEncoder(layer, layers)
+        self.projection_head = nn.Linear(width, dim)
+        self.decoder = nn.Sequential(nn.Linear(dim, decoderHidden), nn.ReLU(), nn.Linear(decoderHidden, genes))
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        t = self.gene_embedding(x.unsqueeze(-1))
+        if hasattr(self, "gene_identity"):
+            t = t + self.gene_identity.weight
+        z = self.projection_head(self.transformer_encoder(t).mean(1))
+        return {"z": z, "y": self.decoder(z)}
+
+
+class GeneIdentity(nn.Module):
+    def __init__(self, genes: int):
+        super().__init__()
+        self.dummy_param = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"z": x, "y": x}
+
+
+class Adapter(nn.Module):
+    def __init__(self, dim: int, bottleneck=256, mode="once"):
+        super().__init__()
+        self.mode = mode
+        self.adapter = nn.Sequential(nn.Linear(dim, bottleneck), nn.ReLU(), nn.Linear(bottleneck, dim))
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        y = self.adapter(z)
+        return {"once": lambda: y, "twice": lambda: self.adapter(y), "residual": lambda: z + y}[self.mode]()
+
+
+class OrganToken(nn.Module):
+    def __init__(self, dim: int):
+        super().__init__()
+        self.organ_emb = nn.Embedding(ORGANS, dim)
+
+    def forward(self, z: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+        return z + self.organ_emb(ids)
+
+
+class Reverse(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: torch.Tensor, strength: float) -> torch.Tensor:
+        ctx.strength = strength
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, grad: torch.Tensor):
+        return -ctx.strength * grad, None
+
+
+class Discriminator(nn.Module):
+    def __init__(self, dim: int, classes: int, layers=2):
+        super().__init__()
+        parts = [layer for _ in range(layers) for layer in (nn.Linear(dim, dim), nn.LayerNorm(dim), nn.LeakyReLU())]
+        self._decoder = nn.Sequential(*parts)
+        self.out_layer = nn.Linear(dim, classes)
+
+    def forward(self, z: torch.Tensor, strength: float) -> torch.Tensor:
+        return self.out_layer(self._decoder(Reverse.apply(z, strength)))
