@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: () => import("./doctor.ts"),
   embed: () => import("./embed.ts") as Promise<Command>,
   inspect: () => import("./inspect.ts") as Promise<Command>,
+  report: () => import("./report.ts") as Promise<Command>,
   synth: () => import("./synth.ts") as Promise<Command>,
   train: () => import("./train.ts") as Promise<Command>,
 };

@@ -1,0 +1,57 @@
+/**
+ * `report`: (re)writes the HTML report of a run from the files in its folder; no GPU and no data are needed.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../core/errors.ts";
+import { disk } from "../io/fs.ts";
+import type { RunFolder } from "../report/evidence_write.ts";
+import { writeReport } from "../report/report.ts";
+import { type Args, COMMON, type Flags } from "./args.ts";
+import { formatBytes } from "./table.ts";
+
+/** Name of the command. */
+export const name = "report";
+/** What it does. */
+export const summary = "(re)write the HTML report of a training run from its folder";
+/** An example. */
+export const example = "report runs/demo";
+/** How the words are called. */
+export const words = "RUN …";
+
+/** Flags of the command. */
+export const flags = {
+  quiet: COMMON.quiet,
+  json: COMMON.json,
+} as const satisfies Flags;
+
+/** Exit status when parts of the evidence are damaged. */
+const INCOMPLETE = 3;
+
+/** A run's folder on this machine's file system. */
+export function runFolder(path: string): RunFolder {
+  return {
+    path: path.replace(/(?<=.)[/\\]+$/, ""),
+    disk,
+    makeFolder: (folder) => Deno.mkdirSync(folder, { recursive: true }),
+  };
+}
+
+/** Runs the command. */
+export async function run({ words: paths, flags: { quiet, json } }: Args<typeof flags>): Promise<number> {
+  if (paths.length === 0) {
+    throw new ConfigError("Cannot write a report: no folder of a run is given", { hint: "For example runs/demo" });
+  }
+  const say = (text: string) => quiet || console.error(text);
+  let damaged = false;
+  for (const path of paths) {
+    const { errors, ...written } = await writeReport(runFolder(path));
+    say(`${written.path}: ${formatBytes(written.bytes)}`);
+    for (const [part, reason] of Object.entries(written.missing)) say(`  without ${part}: ${reason}`);
+    for (const error of errors) console.error(`${error.name}: ${error.message}`);
+    damaged ||= errors.length > 0;
+    if (json) console.log(JSON.stringify({ ...written, errors: errors.map(({ message }) => message) }));
+  }
+  return damaged ? INCOMPLETE : 0;
+}

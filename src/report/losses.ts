@@ -1,0 +1,243 @@
+/**
+ * Losses and evaluations over the steps of training: a small chart for each term, stages and the kept checkpoint marked.
+ *
+ * @module
+ */
+
+import type { ReadEvidence } from "./evidence_read.ts";
+import { directionName } from "./evidence_view.ts";
+import { plain, whole } from "./format.ts";
+import { dataBlock, type Markup, markup } from "./html.ts";
+import type { MetricRow, Stage } from "./run_evidence.ts";
+import { extent, linear, quantile } from "./scale.ts";
+import { axes, drawing, label, line, type LinePoints, stroke, symbol } from "./svg.ts";
+import { absent, figure, section } from "./table.ts";
+
+/** A line of a chart. */
+interface Series {
+  readonly name: string;
+  readonly points: LinePoints;
+  /** Whether single points are marked: evaluations. */
+  readonly marked: boolean;
+}
+
+/** One chart. */
+interface Panel {
+  readonly title: string;
+  readonly series: readonly Series[];
+}
+
+const TITLES: Readonly<Record<string, string>> = {
+  loss: "Total loss",
+  loss_contrast: "Contrastive loss",
+  loss_recon_gene: "Gene reconstruction",
+  loss_recon_img: "Expression from image",
+  loss_kl: "Kullback–Leibler term",
+  lr_img: "Learning rate, image",
+  lr_gene: "Learning rate, gene",
+  samples_per_second: "Pairs a second",
+  pearson_mean: "Probe correlation, validation",
+};
+
+/** Most points of a line that are drawn. */
+const POINTS = 300;
+
+/** The section. */
+export function losses({ metrics, facts, missing }: ReadEvidence): Markup {
+  const panels = panelsOf(metrics);
+  const title = "Training";
+  if (panels.length === 0) return section({ id: "training", title }, absent("metrics.jsonl holds no numbers"));
+  const stages = facts?.stages ?? stagesOf(metrics);
+  const last = metrics.reduce((most, { step }) => Math.max(most, step), 0);
+  const charts = panels.map((panel, i) => chart(panel, { id: `curve${i}`, stages, last, best: facts?.best_step }));
+  const bad =
+    metrics.filter((row) => Object.entries(row).some(([key, value]) => key === "loss" && value === null)).length;
+  return section(
+    { id: "training", title },
+    figure(
+      {
+        title: "Losses and evaluations by step.",
+        caption:
+          markup`Thin: logged steps; thick: running mean; points: validation, on donors that are not trained on. ${
+            stages.length > 1 && "Dotted lines bound the stages. "
+          }${
+            facts?.best_step !== undefined &&
+            `The triangle marks step ${whole(facts.best_step)}, whose weights were kept. `
+          }${
+            bad > 0 && `${whole(bad)} steps have no finite loss and are left out. `
+          }Focus a chart and use the arrow keys, or point at it, to read values.${
+            missing.facts !== undefined && " Stages are as the log has them."
+          }`,
+      },
+      markup`<div class="panels">${charts.map(({ drawn }) => drawn)}</div>`,
+    ),
+    dataBlock("data-curves", Object.fromEntries(charts.map(({ id, data }) => [id, data]))),
+  );
+}
+
+/** Panels for whatever was logged: losses first, the total leading, then evaluations, then rates. */
+function panelsOf(metrics: readonly MetricRow[]): Panel[] {
+  const names = new Set(metrics.flatMap((row) => Object.keys(row).filter((key) => typeof row[key] === "number")));
+  const pick = (test: (name: string) => boolean) => [...names].filter(test).sort();
+  const terms = pick((name) => name.startsWith("loss_"));
+  const single = (name: string): Panel => ({
+    title: TITLES[name] ?? name.replaceAll("_", " "),
+    series: seriesOf(metrics, name),
+  });
+  const panels = ["loss", ...terms].filter((name) => names.has(name)).map(single);
+  if (names.has("pearson_mean")) panels.push(single("pearson_mean"));
+  for (const direction of ["g2i", "i2g"] as const) {
+    const recalls = pick((name) => new RegExp(`^recall_at_\\d+_${direction}$`).test(name));
+    recalls.sort((a, b) => parseInt(a.slice(10)) - parseInt(b.slice(10)));
+    if (recalls.length === 0) continue;
+    panels.push({
+      title: `Recall, ${directionName(direction)}, validation`,
+      series: recalls.flatMap((name) =>
+        seriesOf(metrics, name).map((one) => ({ ...one, name: `@${parseInt(name.slice(10))}` }))
+      ),
+    });
+  }
+  const rates = pick((name) => name.startsWith("lr_"));
+  if (rates.length > 0) {
+    panels.push({
+      title: "Learning rates",
+      series: rates.flatMap((name) => seriesOf(metrics, name).map((one) => ({ ...one, name: name.slice(3) }))),
+    });
+  }
+  if (names.has("samples_per_second")) panels.push(single("samples_per_second"));
+  return panels.filter(({ series }) => series.length > 0);
+}
+
+function seriesOf(metrics: readonly MetricRow[], name: string): Series[] {
+  const splits = new Map<string, [number, number | null][]>();
+  for (const row of metrics) {
+    const value = row[name];
+    if (typeof value !== "number" && value !== null) continue;
+    const split = row.split ?? "train";
+    if (!splits.has(split)) splits.set(split, []);
+    splits.get(split)!.push([row.step, value]);
+  }
+  return [...splits].filter(([, points]) => points.some(([, y]) => y !== null)).map(([split, points]) => ({
+    name: split,
+    points: points.sort((a, b) => a[0] - b[0]),
+    marked: split !== "train",
+  }));
+}
+
+function stagesOf(metrics: readonly MetricRow[]): Stage[] {
+  const stages: { name: string; from: number; to: number }[] = [];
+  for (const { stage, step } of metrics) {
+    if (stage === undefined) continue;
+    const last = stages.at(-1);
+    if (last?.name === String(stage)) last.to = Math.max(last.to, step + 1);
+    else stages.push({ name: String(stage), from: step, to: step + 1 });
+  }
+  return stages;
+}
+
+const FRAME = { left: 44, right: 350, top: 34, bottom: 178 } as const;
+
+interface ChartContext {
+  readonly id: string;
+  readonly stages: readonly Stage[];
+  readonly last: number;
+  readonly best: number | undefined;
+}
+
+function chart(
+  { title, series }: Panel,
+  { id, stages, last, best }: ChartContext,
+): { id: string; drawn: Markup; data: unknown } {
+  const x = linear([0, Math.max(1, last)], [FRAME.left, FRAME.right], { ticks: 4 });
+  const thin = series.map((one) => ({ ...one, points: thinned(one.points) }));
+  const y = linear(domainOf(thin), [FRAME.bottom, FRAME.top], { ticks: 4, nice: true });
+  const bounds = stages.filter(({ from }) => from > 0 && from <= last);
+  const names = stages.length > 1 && stages.map(({ name, from, to }) => {
+    const [a, b] = [x(Math.max(0, from)), x(Math.min(last, to))];
+    return b - a > name.length * 5.2 && label("stage mid", [(a + b) / 2, FRAME.top - 5], name);
+  });
+  const mark = best !== undefined && best <= last &&
+    symbol([x(best), FRAME.bottom - 4], "M0 -4L4 4H-4z", { className: "best" });
+  const drawn = drawing(
+    { width: 360, height: 200, label: describe(title, series), className: "chart", behaviour: `curve:${id}` },
+    label("title", [2, 12], title),
+    axes(FRAME, { x, y, formatX: (value) => whole(value) }),
+    names,
+    bounds.map(({ from }) => stroke("boundary", [x(from), FRAME.top], [x(from), FRAME.bottom])),
+    thin.map((one, i) => drawSeries(one, { x, y, i, several: thin.length > 1 })),
+    mark,
+  );
+  const data = {
+    frame: [FRAME.left, FRAME.right, FRAME.top, FRAME.bottom],
+    domain: x.domain,
+    series: thin.map(({ name, points }) => ({
+      name,
+      points: points.map(([px, py]) => [px, py === null ? null : Number(py.toPrecision(5))]),
+    })),
+  };
+  return { id, drawn, data };
+}
+
+function drawSeries(
+  { name, points, marked }: Series,
+  { x, y, i, several }: { x: ReturnType<typeof linear>; y: ReturnType<typeof linear>; i: number; several: boolean },
+): Markup {
+  const clear = points.filter((point): point is readonly [number, number] => point[1] !== null);
+  const end = clear.at(-1);
+  const inside = (value: number) => Math.min(Math.max(value, FRAME.top), FRAME.bottom);
+  const clipped = clear.length > 0
+    ? points.map(([px, py]) => [px, py === null ? null : y.domain[1] < py ? y.domain[1] : py] as const)
+    : points;
+  if (marked) {
+    return markup`<g class="series s${i}">${line(clipped, x, y, "line dashed")}${
+      clear.map(([px, py]) =>
+        symbol([x(px), inside(y(py))], "M-2.6 0a2.6 2.6 0 1 0 5.2 0a2.6 2.6 0 1 0 -5.2 0z", { className: "point" })
+      )
+    }${several && end !== undefined && label("name end", [x(end[0]), inside(y(end[1])) - 6], name)}</g>`;
+  }
+  const smooth = points.length > 40 ? running(clipped, Math.max(3, Math.round(points.length / 40))) : undefined;
+  return markup`<g class="series s${i}">${line(clipped, x, y, smooth === undefined ? "line" : "line thin")}${
+    smooth && line(smooth, x, y, "line")
+  }${
+    several && end !== undefined && label("name end", [x(end[0]), inside(y(smooth?.at(-1)?.[1] ?? end[1])) + 13], name)
+  }</g>`;
+}
+
+/** Range of the values; a few large ones at the start do not squeeze the rest. */
+function domainOf(series: readonly Series[]): [number, number] {
+  const values = series.flatMap(({ points }) => points.flatMap(([, y]) => y === null ? [] : [y]));
+  const [low, high] = extent(values) ?? [0, 1];
+  const most = quantile(values, 0.995) ?? high;
+  const top = high - low > 2 * (most - low) ? most : high;
+  return [low >= 0 && low < 0.6 * top ? 0 : low, top];
+}
+
+/** At most {@linkcode POINTS} points, each the mean of its neighbours. */
+function thinned(points: LinePoints): LinePoints {
+  const size = Math.ceil(points.length / POINTS);
+  if (size <= 1) return points;
+  return Array.from({ length: Math.ceil(points.length / size) }, (_, i) => {
+    const part = points.slice(i * size, (i + 1) * size);
+    const known = part.flatMap(([, y]) => y === null ? [] : [y]);
+    const mean = known.length === 0 ? null : known.reduce((a, b) => a + b, 0) / known.length;
+    return [part[part.length >> 1]![0], mean] as const;
+  });
+}
+
+/** Centred running mean; a gap stays one. */
+function running(points: LinePoints, window: number): LinePoints {
+  const side = window >> 1;
+  return points.map(([x, y], i) => {
+    if (y === null) return [x, null] as const;
+    const known = points.slice(Math.max(0, i - side), i + side + 1).flatMap(([, v]) => v === null ? [] : [v]);
+    return [x, known.reduce((a, b) => a + b, 0) / known.length] as const;
+  });
+}
+
+function describe(title: string, series: readonly Series[]): string {
+  const parts = series.map(({ name, points }) => {
+    const known = points.flatMap(([, y]) => y === null ? [] : [y]);
+    return `${name} from ${plain(known[0])} to ${plain(known.at(-1))}`;
+  });
+  return `${title}: ${parts.join("; ")}`;
+}

@@ -1,0 +1,174 @@
+/**
+ * How the run was made: time, data, adapter and its use, configuration, software.
+ *
+ * @module
+ */
+
+import type { ReadEvidence } from "./evidence_read.ts";
+import { donorsOf } from "./evidence_view.ts";
+import { amount, bytes, duration, NONE, percent, whole } from "./format.ts";
+import { type Markup, markup, type Slot } from "./html.ts";
+import type { RunFacts, TimeShare } from "./run_evidence.ts";
+import { drawing } from "./svg.ts";
+import { absent, definitions, figure, section, table } from "./table.ts";
+
+/** Where time went. */
+export function cost({ facts, missing, results }: ReadEvidence): Markup {
+  const id = "time";
+  const title = "Where time went";
+  const times = facts?.times ?? [];
+  if (times.length === 0) return section({ id, title }, absent(missing.facts ?? "the run wrote no times"));
+  const total = times.reduce((sum, { seconds }) => sum + seconds, 0);
+  return section(
+    { id, title },
+    figure(
+      {
+        title: markup`${duration(facts?.seconds ?? total)} in all${
+          facts?.device !== undefined && markup` on ${facts.device.name}`
+        }.`,
+        caption: markup`${
+          facts?.device?.software && "This is a software adapter: the times say nothing about a GPU. "
+        }${
+          results?.seconds !== undefined &&
+          `Evaluation of all encoders took ${duration(results.seconds)}${
+            results.device === undefined || results.device === facts?.device?.name ? "" : ` on ${results.device}`
+          }.`
+        }`,
+      },
+      stack(times, total),
+      table(times, [
+        {
+          head: "Part",
+          cell: ({ name, note }) =>
+            markup`<span class="swatch t${times.findIndex((one) => one.name === name) % 8}"></span>${name}${
+              note !== undefined && markup`<small>${note}</small>`
+            }`,
+        },
+        { head: "Time", className: "number", cell: ({ seconds }) => duration(seconds) },
+        { head: "Share", className: "number", cell: ({ seconds }) => percent(total > 0 ? seconds / total : null) },
+      ], { className: "plain narrow", caption: markup`<b>Parts of the run.</b>` }),
+    ),
+  );
+}
+
+function stack(times: readonly TimeShare[], total: number): Markup {
+  const width = 1000;
+  let from = 0;
+  const parts = times.map(({ name, seconds }, i) => {
+    const size = total > 0 ? seconds / total * width : 0;
+    const x = from;
+    from += size;
+    return markup`<rect class="time t${i % 8}" x="${x.toFixed(1)}" y="0" width="${
+      Math.max(0, size - 2).toFixed(1)
+    }" height="22" data-tip="${name}: ${duration(seconds)}"/>`;
+  });
+  const label = times.map(({ name, seconds }) => `${name} ${duration(seconds)}`).join(", ");
+  return drawing({ width, height: 22, label: `Time: ${label}`, className: "chart stack" }, parts);
+}
+
+/** Data, adapter, configuration, software. */
+export function methods(evidence: ReadEvidence): Markup {
+  const { facts, config, missing } = evidence;
+  return section(
+    { id: "methods", title: "How it was made" },
+    facts === undefined ? absent(missing.facts ?? "run.json is missing") : [
+      facts.adapter === undefined ? absent("no adapter is recorded") : adapterPart(facts),
+      dataPart(facts),
+      markup`<h3>Software and device</h3>`,
+      definitions(softwareRows(facts)),
+    ],
+    markup`<details class="config"><summary>Configuration, resolved <small>config.yaml, ${
+      amount(config.trimEnd().split("\n").length, "line")
+    }</small></summary><div class="code"><button type="button" class="copy">Copy</button><pre tabindex="0"><code>${config}</code></pre></div></details>`,
+  );
+}
+
+function softwareRows({ device, versions = {}, seed, started, command, status }: RunFacts): (readonly [Slot, Slot])[] {
+  const rows: (readonly [Slot, Slot])[] = [];
+  if (device !== undefined) {
+    rows.push([
+      "Device",
+      markup`${device.name}${device.software && " (software adapter)"}${
+        device.precision !== undefined && `, ${device.precision}`
+      }`,
+    ]);
+  }
+  for (const [name, version] of Object.entries(versions)) rows.push([name, version]);
+  if (started !== undefined) {
+    rows.push([
+      "Started",
+      markup`<time datetime="${started}">${started.replace("T", " ").replace(/(\.\d+)?Z$/, " UTC")}</time>`,
+    ]);
+  }
+  if (seed !== undefined) rows.push(["Seed", String(seed)]);
+  rows.push(["Status", status]);
+  if (command !== undefined) rows.push(["Command", markup`<code>${command}</code>`]);
+  return rows;
+}
+
+function adapterPart({ adapter, encoder }: RunFacts): Markup {
+  const { path, rank, alpha, targets, blocks, parameters, bytes: size } = adapter!;
+  const share = encoder?.parameters === undefined || encoder.parameters === 0
+    ? ""
+    : ` (${percent(parameters / encoder.parameters)} of the encoder)`;
+  const rows: (readonly [Slot, Slot])[] = [];
+  if (encoder !== undefined) {
+    rows.push(["Encoder", markup`${encoder.name}${encoder.random && " (random weights, for trying only)"}`]);
+    if (encoder.sha256 !== undefined) {
+      rows.push(["Weights, SHA-256", markup`<code class="hash">${encoder.sha256}</code>`]);
+    }
+  }
+  rows.push(
+    ["Adapter", markup`LoRA, rank ${rank}, α ${alpha}${blocks !== undefined && `, ${blocks}`}`],
+    ["Acts on", markup`<code>${targets.join(", ")}</code>`],
+    ["Trained numbers", `${whole(parameters)}${share}`],
+    ["Folder", markup`<code>${path}/</code>${size !== undefined && ` (${bytes(size)})`}`],
+  );
+  return markup`<div class="split even"><div><h3>Adapter</h3>${
+    definitions(rows)
+  }</div><div><h3>Use it in PEFT</h3><div class="code"><button type="button" class="copy">Copy</button><pre tabindex="0"><code>${
+    peftCode(path, encoder?.base)
+  }</code></pre></div><p class="hint">Or here: <code>deno task embed PATCHES --encoder ENCODER --adapter ${path}</code></p></div></div>`;
+}
+
+function peftCode(path: string, base: string | undefined): string {
+  const name = base === undefined ? '"BASE MODEL"' : JSON.stringify(base);
+  return `import timm, torch
+from peft import PeftModel
+
+encoder = timm.create_model(${name}, pretrained=True, num_classes=0)
+encoder = PeftModel.from_pretrained(encoder, ${JSON.stringify(path)}).eval()
+with torch.inference_mode():
+    features = encoder(patches)  # normalised patches, [B, 3, H, W]`;
+}
+
+function dataPart({ data }: RunFacts): Slot {
+  if (data === undefined) return absent("the run does not say what it was trained on");
+  const parts = (["train", "val", "test"] as const).map((split) => {
+    const samples = data.samples.filter((sample) => sample.split === split);
+    return { split, samples, donors: donorsOf(samples), spots: samples.reduce((sum, { spots }) => sum + spots, 0) };
+  }).filter(({ samples }) => samples.length > 0);
+  const shared = parts.flatMap(({ donors }, i) =>
+    parts.slice(i + 1).flatMap((other) => donors.filter((one) => other.donors.includes(one)))
+  );
+  const names = { train: "Training", val: "Validation", test: "Held out" };
+  const note = shared.length > 0
+    ? `Careful: ${amount(new Set(shared).size, "donor")} (${[...new Set(shared)].join(", ")}) in more than one part.`
+    : "No donor is in more than one part.";
+  return table(parts, [
+    { head: "Part", cell: ({ split }) => names[split] },
+    { head: "Sections", className: "number", cell: ({ samples }) => samples.length },
+    { head: "Donors", className: "number", cell: ({ donors }) => donors.length },
+    { head: "Spots", className: "number", cell: ({ spots }) => whole(spots) },
+    {
+      head: "Which",
+      className: "wide list",
+      cell: ({ samples }) => samples.map(({ sample }) => sample).join(", ") || NONE,
+    },
+  ], {
+    className: "plain",
+    caption: markup`<b>Data: ${data.name}.</b> ${data.synthetic && "Generated, not of patients. "}${
+      data.genes !== undefined && `${amount(data.genes, "gene")} trained on. `
+    }${note}`,
+  });
+}

@@ -1,0 +1,52 @@
+/**
+ * What a reader must know: warnings of the run, notes of the evaluation, parts of the evidence that could not be read.
+ *
+ * @module
+ */
+
+import type { ReadEvidence } from "./evidence_read.ts";
+import { geneRows } from "./probe.ts";
+import { amount } from "./format.ts";
+import { markup, type Slot } from "./html.ts";
+import type { Warning } from "./run_evidence.ts";
+
+/** All of them, each with its reason. */
+export function notesOf(evidence: ReadEvidence): Warning[] {
+  const { facts, results, errors } = evidence;
+  const undefinedGenes = geneRows(evidence).filter(({ frozen, seal }) => frozen === null && seal === null);
+  return [
+    ...(facts?.status === "interrupted"
+      ? [{ text: "This run was interrupted", reason: "what is shown is of its last checkpoint" }]
+      : []),
+    ...(facts?.status === "failed"
+      ? [{ text: "This run failed", reason: "what is shown is what it wrote until then" }]
+      : []),
+    ...(facts?.encoder?.random
+      ? [{ text: "The encoder has random weights", reason: "its numbers are for trying only" }]
+      : []),
+    ...(facts?.data?.synthetic
+      ? [{
+        text: "The data are generated, not of patients",
+        reason: "they show that training works, not how well it works on tissue",
+      }]
+      : []),
+    ...(facts?.warnings ?? []),
+    ...(results?.notes ?? []),
+    ...(undefinedGenes.length > 0 && results?.notes === undefined
+      ? [{
+        text: `${amount(undefinedGenes.length, "gene")} without a correlation`,
+        reason: undefinedGenes.map(({ gene, reason }) => `${gene}: ${reason}`).slice(0, 6).join("; "),
+      }]
+      : []),
+    ...errors.map((error) => ({ text: error.message })),
+  ];
+}
+
+/** The list; nothing where there is nothing to say. */
+export function notes(evidence: ReadEvidence): Slot {
+  const all = notesOf(evidence);
+  if (all.length === 0) return "";
+  return markup`<aside class="notes" aria-labelledby="notes-title"><h2 id="notes-title">Keep in mind</h2><ul>${
+    all.map(({ text, reason }) => markup`<li><b>${text}</b>${reason !== undefined && markup`: ${reason}`}.</li>`)
+  }</ul></aside>`;
+}

@@ -1,0 +1,50 @@
+/**
+ * Pictures for the page: made smaller, as JPEG in the text of the page.
+ *
+ * @module
+ */
+
+import { resampleTaps } from "../core/resample.ts";
+import { encodeJpeg } from "../io/jpeg_write.ts";
+import type { Picture } from "../io/picture.ts";
+import { base64 } from "./html.ts";
+
+/** A picture whose longer side is at most `most` pixels, antialiased; itself where it is no larger. */
+export function shrink(picture: Picture, most: number): Picture {
+  const factor = most / Math.max(picture.width, picture.height);
+  if (!(factor < 1)) return picture;
+  const [width, height] = [picture.width, picture.height].map((side) => Math.max(1, Math.round(side * factor)));
+  return resize(picture, width!, height!);
+}
+
+function resize({ width, height, data }: Picture, toWidth: number, toHeight: number): Picture {
+  const across = resampleTaps(width, toWidth, { filter: "bilinear", antialias: true });
+  const down = resampleTaps(height, toHeight, { filter: "bilinear", antialias: true });
+  const wide = new Float64Array(toWidth * height * 3);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < toWidth; x++) {
+      for (let t = 0; t < across.width; t++) {
+        const weight = across.weights[x * across.width + t]!;
+        const from = 3 * (y * width + across.start[x]! + t);
+        if (weight !== 0) { for (let c = 0; c < 3; c++) wide[3 * (y * toWidth + x) + c]! += weight * data[from + c]!; }
+      }
+    }
+  }
+  const out = new Uint8Array(toWidth * toHeight * 3);
+  const row = new Float64Array(toWidth * 3);
+  for (let y = 0; y < toHeight; y++) {
+    row.fill(0);
+    for (let t = 0; t < down.width; t++) {
+      const weight = down.weights[y * down.width + t]!;
+      const from = 3 * (down.start[y]! + t) * toWidth;
+      if (weight !== 0) { for (let i = 0; i < row.length; i++) row[i]! += weight * wide[from + i]!; }
+    }
+    for (let i = 0; i < row.length; i++) out[3 * y * toWidth + i] = Math.min(255, Math.max(0, Math.round(row[i]!)));
+  }
+  return { width: toWidth, height: toHeight, data: out };
+}
+
+/** A picture as the address of itself. */
+export function pictureAddress(picture: Picture, quality = 84): string {
+  return `data:image/jpeg;base64,${base64(encodeJpeg(picture, quality))}`;
+}

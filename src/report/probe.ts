@@ -1,0 +1,248 @@
+/**
+ * The linear probe gene by gene: frozen encoder against SEAL as a scatter, all numbers as a table that sorts, and by section.
+ *
+ * @module
+ */
+
+import type { ReadEvidence } from "./evidence_read.ts";
+import { pairOf } from "./evidence_view.ts";
+import { amount, difference, NONE, score } from "./format.ts";
+import { type Markup, markup, type Slot } from "./html.ts";
+import type { SlideScore } from "./run_evidence.ts";
+import { extent, linear, type Scale } from "./scale.ts";
+import { axes, drawing, label, stroke, symbol } from "./svg.ts";
+import { absent, figure, scroller, section, table } from "./table.ts";
+
+/** A gene with the scores of both encoders. */
+export interface GeneRow {
+  readonly gene: string;
+  readonly group?: string;
+  readonly frozen: number | null;
+  readonly seal: number | null;
+  /** SEAL less frozen. */
+  readonly delta: number | null;
+  readonly spearman: number | null;
+  readonly r2: number | null;
+  /** Why a score is not defined. */
+  readonly reason?: string;
+}
+
+/** Genes of either encoder, those that gain most first. */
+export function geneRows(evidence: Pick<ReadEvidence, "results">): GeneRow[] {
+  const { frozen, seal } = pairOf(evidence);
+  const before = new Map(frozen?.probe?.genes.map((one) => [one.gene, one]));
+  const after = new Map(seal?.probe?.genes.map((one) => [one.gene, one]));
+  const rows = [...new Set([...after.keys(), ...before.keys()])].map((gene): GeneRow => {
+    const [a, b] = [before.get(gene), after.get(gene)];
+    const [from, to] = [a?.pearson ?? null, b?.pearson ?? null];
+    const undefinedOne = from === null || to === null;
+    const reason = b?.reason ?? a?.reason ?? (undefinedOne ? "no reason given" : undefined);
+    const group = b?.group ?? a?.group;
+    return {
+      gene,
+      frozen: from,
+      seal: to,
+      delta: from === null || to === null ? null : to - from,
+      spearman: (b ?? a)?.spearman ?? null,
+      r2: (b ?? a)?.r2 ?? null,
+      ...(group === undefined ? {} : { group }),
+      ...(reason === undefined ? {} : { reason }),
+    };
+  });
+  return rows.sort((a, b) => (b.seal ?? -2) - (a.seal ?? -2));
+}
+
+/** The section. */
+export function probe(evidence: ReadEvidence): Markup {
+  const rows = geneRows(evidence);
+  const id = "genes";
+  const title = "Gene by gene";
+  if (rows.length === 0) return section({ id, title }, absent(evidence.missing.results ?? "no probe was run"));
+  const { frozen, seal } = pairOf(evidence);
+  const paired = rows.flatMap(({ delta }) => delta === null ? [] : [delta]);
+  const better = paired.filter((delta) => delta > 0).length;
+  const protocol = (seal ?? frozen)?.probe?.protocol;
+  return section(
+    { id, title },
+    markup`<div class="split">${
+      figure(
+        {
+          title: "Probe correlation of each gene, before and after.",
+          caption: markup`${
+            paired.length > 0 &&
+            `${
+              amount(better, "gene")
+            } of ${paired.length} lie above the diagonal: SEAL’s features predict them better. `
+          }${groups(rows).length > 1 && "Symbols tell kinds of genes apart. "}${
+            protocol !== undefined && `Protocol ${protocol}.`
+          }`,
+          className: "square",
+        },
+        scatter(rows),
+      )
+    }${scroller("Scores of genes", geneTable(rows), "tall")}</div>`,
+    slides(frozen?.probe?.slides, seal?.probe?.slides),
+  );
+}
+
+function groups(rows: readonly GeneRow[]): string[] {
+  return [...new Set(rows.flatMap(({ group }) => group === undefined ? [] : [group]))];
+}
+
+const FRAME = { left: 40, right: 350, top: 22, bottom: 332 } as const;
+const SHAPES = [
+  "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z",
+  "M-3.6 -3.6h7.2v7.2h-7.2z",
+  "M0 -4.8L4.4 3.2H-4.4z",
+  "M0 -5L4.6 0L0 5L-4.6 0z",
+];
+
+function scatter(rows: readonly GeneRow[]): Markup {
+  const known = rows.filter((row) =>
+    row.frozen !== null && row.seal !== null
+  ) as (GeneRow & { frozen: number; seal: number })[];
+  const [low, high] = extent(known.flatMap(({ frozen, seal }) => [frozen, seal])) ?? [0, 1];
+  const domain = [Math.min(0, low), Math.max(high, 0.1)] as const;
+  const x = linear(domain, [FRAME.left, FRAME.right], { ticks: 5, nice: true });
+  const y = linear(domain, [FRAME.bottom, FRAME.top], { ticks: 5, nice: true });
+  const kinds = groups(rows);
+  const kindOf = ({ group }: GeneRow) => Math.max(0, kinds.indexOf(group ?? "")) % SHAPES.length;
+  const end = x.domain[1];
+  const begin = x.domain[0];
+  return drawing(
+    {
+      width: 360,
+      height: 366,
+      label: `Scatter of ${known.length} genes, correlation with the frozen encoder across, with SEAL upwards`,
+    },
+    axes(FRAME, { x, y, xLabel: "r, frozen encoder", yLabel: "r, SEAL", formatX: String, formatY: String }),
+    stroke("diagonal", [x(begin), y(begin)], [x(end), y(end)]),
+    known.map((row) =>
+      symbol([x(row.frozen), y(row.seal)], SHAPES[kindOf(row)]!, {
+        className: `gene k${kindOf(row)}`,
+        tip: `${row.gene}: ${score(row.frozen)} → ${score(row.seal)} (${difference(row.delta)})${
+          row.group === undefined ? "" : `, ${row.group}`
+        }`,
+      })
+    ),
+    names(known, x, y),
+    kinds.length > 1 && kinds.slice(0, 4).map((kind, i) => [
+      symbol([FRAME.right - 118, FRAME.bottom - 14 - 15 * (kinds.length - 1 - i)], SHAPES[i]!, {
+        className: `gene k${i}`,
+      }),
+      label(
+        "tick",
+        [FRAME.right - 108, FRAME.bottom - 10.5 - 15 * (kinds.length - 1 - i)],
+        kind.length > 22 ? `${kind.slice(0, 21)}…` : kind,
+      ),
+    ]),
+  );
+}
+
+/** Names of the genes that gain and lose most, where they do not meet another name. */
+function names(known: readonly (GeneRow & { frozen: number; seal: number })[], x: Scale, y: Scale): Markup[] {
+  const order = [...known].sort((a, b) => (b.seal - b.frozen) - (a.seal - a.frozen));
+  const places: [number, number][] = [];
+  return [...order.slice(0, 3), ...order.slice(-2)].flatMap((row) => {
+    const [px, py] = [x(row.frozen), y(row.seal)];
+    if (row.gene.length > 16 || places.some(([a, b]) => Math.abs(a - px) < 90 && Math.abs(b - py) < 12)) return [];
+    places.push([px, py]);
+    const left = px > 250;
+    return [label(left ? "name end" : "name", [left ? px - 7 : px + 7, py + 3.5], row.gene)];
+  });
+}
+
+function geneTable(rows: readonly GeneRow[]): Markup {
+  const known = rows.flatMap(({ frozen, seal }) => [frozen, seal]);
+  const [low, high] = extent(known) ?? [0, 1];
+  const x = linear([Math.min(0, low), Math.max(0.1, high)], [5, 95]);
+  const grouped = groups(rows).length > 0;
+  return table(rows, [
+    {
+      head: "Gene",
+      key: ({ gene }) => gene,
+      cell: ({ gene, reason }) =>
+        markup`<span class="gene-name">${gene}</span>${reason !== undefined && markup`<small>${reason}</small>`}`,
+    },
+    ...(grouped
+      ? [{
+        head: "Kind",
+        key: ({ group }: GeneRow) => group ?? "",
+        cell: ({ group }: GeneRow) => group ?? NONE,
+        className: "wide",
+      }]
+      : []),
+    { head: "Frozen", className: "number", key: (row) => row.frozen, cell: (row) => score(row.frozen) },
+    { head: "SEAL", className: "number strong", key: (row) => row.seal, cell: (row) => score(row.seal) },
+    {
+      head: "Δ",
+      title: "SEAL less frozen",
+      className: "number",
+      key: (row) => row.delta,
+      cell: (row) => difference(row.delta),
+    },
+    { head: markup`<span class="only-read">Drawing</span>`, className: "bar wide", cell: (row) => dumbbell(row, x) },
+    {
+      head: "ρ",
+      title: "Spearman’s rank correlation, SEAL",
+      className: "number wide",
+      key: (row) => row.spearman,
+      cell: (row) => score(row.spearman),
+    },
+    {
+      head: "R²",
+      title: "Coefficient of determination, SEAL",
+      className: "number wide",
+      key: (row) => row.r2,
+      cell: (row) => score(row.r2),
+    },
+  ], {
+    caption: markup`<b>Scores of ${
+      amount(rows.length, "gene")
+    } on held-out spots.</b> Δ is SEAL less frozen; ρ and R² are SEAL’s. A head sorts.`,
+    className: "scores",
+    sortable: true,
+  });
+}
+
+function dumbbell({ gene, frozen, seal }: GeneRow, x: Scale): Slot {
+  if (frozen === null && seal === null) return "";
+  const dot = (value: number | null, kind: string) =>
+    value !== null &&
+    symbol([x(value), 8], "M-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0 -7 0z", { className: `dot ${kind}` });
+  return drawing(
+    { width: 100, height: 16, label: `${gene}: ${score(frozen)} to ${score(seal)}`, className: "chart mini" },
+    stroke("zero", [x(0), 0], [x(0), 16]),
+    frozen !== null && seal !== null && stroke(seal >= frozen ? "link" : "link worse", [x(frozen), 8], [x(seal), 8]),
+    dot(frozen, "frozen"),
+    dot(seal, "seal"),
+  );
+}
+
+function slides(frozen: readonly SlideScore[] = [], seal: readonly SlideScore[] = []): Slot {
+  const before = new Map(frozen.map((one) => [one.sample, one]));
+  const rows = seal.length > 0 ? seal : frozen;
+  if (rows.length === 0) return "";
+  return table(rows, [
+    {
+      head: "Section",
+      cell: ({ sample, reason }) => markup`${sample}${reason !== undefined && markup`<small>${reason}</small>`}`,
+    },
+    { head: "Donor", cell: ({ donor }) => donor ?? NONE },
+    { head: "Spots", className: "number", cell: ({ spots }) => spots },
+    { head: "Frozen", className: "number", cell: ({ sample }) => score(before.get(sample)?.pearson) },
+    { head: "SEAL", className: "number strong", cell: ({ pearson }) => seal.length > 0 ? score(pearson) : NONE },
+    {
+      head: "Δ",
+      className: "number",
+      cell: ({ sample, pearson }) => {
+        const from = before.get(sample)?.pearson;
+        return difference(seal.length > 0 && typeof from === "number" && pearson !== null ? pearson - from : null);
+      },
+    },
+  ], {
+    className: "plain",
+    caption:
+      markup`<b>Mean correlation over genes within each held-out section.</b> Offsets between sections, which inflate correlations over all spots together, play no part here.`,
+  });
+}
