@@ -30,13 +30,15 @@ const KIND: Readonly<Record<Row["kind"], string>> = {
   other: "this run",
 };
 
-/** The section; nothing where neither references nor checks are known. */
+/** The section; nothing where there is nothing to compare the two encoders with. */
 export function calibration(evidence: ReadEvidence): Slot {
   const { references = [], checks = [] } = evidence.results ?? {};
-  if (references.length === 0 && checks.length === 0) return "";
+  const rows = rowsOf(evidence);
+  const alone = references.length === 0 && rows.every(({ kind }) => kind !== "other");
+  if (alone && checks.length === 0) return "";
   return section(
-    { id: "bounds", title: "Against what can be reached" },
-    references.length > 0 && referenceTable(rowsOf(evidence)),
+    { id: "bounds", title: references.length > 0 ? "What can be reached" : "Beside other methods" },
+    !alone && referenceTable(rows, references.length > 0),
     checks.length > 0 && checkTable(checks),
   );
 }
@@ -71,7 +73,7 @@ function ownRow({ label, role, probe, retrieval, note }: EncoderResult): Row {
   };
 }
 
-function referenceTable(rows: readonly Row[]): Markup {
+function referenceTable(rows: readonly Row[], known: boolean): Markup {
   const most = Math.max(0.1, ...rows.map(({ pearson }) => pearson ?? 0));
   const x = linear([0, most], [6, 194]);
   return table(rows, [
@@ -84,12 +86,13 @@ function referenceTable(rows: readonly Row[]): Markup {
     },
     { head: "r", className: "number", cell: ({ pearson }) => score(pearson) },
     { head: markup`<span class="only-read">Drawing</span>`, className: "bar long", cell: (row) => bar(row, x) },
-    { head: "r, visible genes", className: "number", cell: ({ visible }) => score(visible) },
-    { head: "Recall@10", className: "number", cell: ({ recall }) => score(recall) },
+    ...(known ? [{ head: "r, visible genes", className: "number", cell: ({ visible }: Row) => score(visible) }] : []),
+    { head: "Recall@10, image to gene", className: "number", cell: ({ recall }) => score(recall) },
   ], {
     className: "plain",
-    caption:
-      markup`<b>Oracle, calibration and this run.</b> The data are generated, so the truth is known: an oracle probes the true fields instead of an image, and no image model can exceed the one that knows the visible fields. Calibration rows were measured once at the published settings; the same probe everywhere. ${NONE} means that the number is not given.`,
+    caption: known
+      ? markup`<b>Oracle, calibration and this run.</b> The data are generated, so the truth is known: an oracle probes the true fields instead of an image, and no image model can exceed the one that knows the visible fields. Calibration rows were measured once, by the same probe. ${NONE} means that the number is not given.`
+      : markup`<b>All that was evaluated in this run,</b> on the same held-out spots and genes. ${NONE} means that the number is not given.`,
   });
 }
 

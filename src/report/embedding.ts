@@ -12,12 +12,12 @@ import { dataBlock, type Markup, markup, type Slot } from "./html.ts";
 import { colourBar } from "./maps.ts";
 import type { EmbeddingMap } from "./run_evidence.ts";
 import { extent, quantile } from "./scale.ts";
-import { at, drawing, label } from "./svg.ts";
+import { at, drawing } from "./svg.ts";
 import { absent, figure, section } from "./table.ts";
 
 /** Points that are drawn at most. */
 const POINTS = 1600;
-const FRAME = { left: 8, right: 352, top: 22, bottom: 290 } as const;
+const FRAME = { left: 1, right: 359, top: 1, bottom: 269 } as const;
 
 /** The section. */
 export function embedding(evidence: ReadEvidence): Markup {
@@ -94,9 +94,8 @@ function cloud(
   const px = (value: number) => (FRAME.left + FRAME.right) / 2 + (value - (x0 + x1) / 2) * scale;
   const py = (value: number) => (FRAME.top + FRAME.bottom) / 2 - (value - (y0 + y1) / 2) * scale;
   const part = (k: number) => explained?.[k] === undefined ? "" : ` (${percent(explained[k], 0)} of variance)`;
-  return drawing(
-    { width: 360, height: 308, label: `${map.method} of features, ${name}`, className: "chart cloud" },
-    label("title", [2, 12], name),
+  const drawn = drawing(
+    { width: 360, height: FRAME.bottom + 1, label: `${map.method} of features, ${name}`, className: "chart cloud" },
     markup`<rect class="frame" x="${FRAME.left}" y="${FRAME.top}" width="${FRAME.right - FRAME.left}" height="${
       FRAME.bottom - FRAME.top
     }"/>`,
@@ -108,9 +107,10 @@ function cloud(
         }" fill="${KINDS[kind % KINDS.length]!}"/>`;
       })
     }</g>`,
-    label("label", [FRAME.left, FRAME.bottom + 14], `→ component 1${part(0)}`),
-    label("label end", [FRAME.right, FRAME.bottom + 14], `↑ component 2${part(1)}`),
   );
+  return markup`<div><h3>${name}</h3>${drawn}<p class="axis-names"><span>→ component 1${
+    part(0)
+  }</span> <span>↑ component 2${part(1)}</span></p></div>`;
 }
 
 function donorLegend(kinds: readonly string[]): Markup {

@@ -255,7 +255,8 @@ function readPicture(disk: Disk, folder: string, file: string): Picture {
   const bytes = isPlainName(file) ? readBytes(disk, `${folder}/${file}`) : undefined;
   if (bytes === undefined) throw missingFile(folder, file);
   const name = `${folder}/${file}`;
-  return pngToRgb(decodePng(bytes, name), name);
+  const { width, height, data } = pngToRgb(decodePng(bytes, name), name);
+  return { width, height, data };
 }
 
 function readGallery({ path, disk }: Pick<RunFolder, "path" | "disk">, bytes: Uint8Array, name: string): Gallery {

@@ -55,6 +55,7 @@ const adapter: Check<AdapterFacts> = object<AdapterFacts>({
   blocks: optional(text),
   parameters: count,
   bytes: optional(count),
+  loading: optional(text),
 });
 
 const encoderFacts: Check<EncoderFacts> = object<EncoderFacts>({

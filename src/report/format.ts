@@ -51,6 +51,14 @@ export function plain(value: number | null | undefined): string {
   return fixed(value, Math.max(0, 2 - Math.floor(Math.log10(size))));
 }
 
+/** A round value of an axis, as short as it is: `0.25`, `5e-4`. */
+export function tickText(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1000) return whole(value);
+  const text = size > 0 && size < 1e-3 ? value.toExponential() : String(Number(value.toPrecision(6)));
+  return text.replaceAll("-", MINUS);
+}
+
 /** Seconds: `0.4 s`, `41 s`, `2 min 41 s`, `3 h 5 min`. */
 export function duration(seconds: number | undefined): string {
   if (seconds === undefined || !Number.isFinite(seconds)) return NONE;

@@ -6,7 +6,7 @@
 
 import type { ReadEvidence } from "./evidence_read.ts";
 import { directionName, donorsOf, type Pair, pairOf, samplesOf } from "./evidence_view.ts";
-import { amount, difference, NONE, percent, score, whole } from "./format.ts";
+import { amount, difference, NONE, percent, score, tickText, whole } from "./format.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
 import type { Difference, EncoderResult, Spread } from "./run_evidence.ts";
 import { extent, linear, type Scale } from "./scale.ts";
@@ -204,7 +204,7 @@ function forest(rows: readonly Measure[], { frozen, seal }: Pair): Markup {
       stroke("axis", [ROW.left, 1], [ROW.right, 1]),
       x.ticks.map((tick) => [
         stroke("axis", [x(tick), 1], [x(tick), 5]),
-        label("tick mid", [x(tick), 17], String(tick).replace("-", "\u2212")),
+        label("tick mid", [x(tick), 17], tickText(tick)),
       ]),
     )
   }</td></tr>`;

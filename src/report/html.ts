@@ -34,17 +34,20 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** A text as HTML shows it; control signs and those that turn the direction of writing become a replacement. */
+/** A text without control signs and those that turn the direction of writing. */
+function clean(text: string): string {
+  // deno-lint-ignore no-control-regex -- They are what is looked for.
+  return text.replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+}
+
+/** A text as HTML shows it. */
 export function escapeText(text: string): string {
-  return text
-    // deno-lint-ignore no-control-regex -- They are what is looked for.
-    .replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]/g, "\ufffd")
-    .replace(/[&<>"']/g, (sign) => ESCAPES[sign]!);
+  return clean(text).replace(/[&<>"']/g, (sign) => ESCAPES[sign]!);
 }
 
 /** Data for the page's script, which nothing in it can end. */
 export function dataBlock(id: string, value: unknown): Markup {
-  const json = JSON.stringify(value).replace(
+  const json = JSON.stringify(value, (_, one) => typeof one === "string" ? clean(one) : one).replace(
     /[<>&\u2028\u2029]/g,
     (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );

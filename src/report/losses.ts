@@ -9,8 +9,8 @@ import { directionName } from "./evidence_view.ts";
 import { plain, whole } from "./format.ts";
 import { dataBlock, type Markup, markup } from "./html.ts";
 import type { MetricRow, Stage } from "./run_evidence.ts";
-import { extent, linear, quantile } from "./scale.ts";
-import { axes, drawing, label, line, type LinePoints, stroke, symbol } from "./svg.ts";
+import { extent, linear, quantile, type Scale } from "./scale.ts";
+import { at, axes, drawing, label, line, type LinePoints, stroke, symbol } from "./svg.ts";
 import { absent, figure, section } from "./table.ts";
 
 /** A line of a chart. */
@@ -36,7 +36,7 @@ const TITLES: Readonly<Record<string, string>> = {
   lr_img: "Learning rate, image",
   lr_gene: "Learning rate, gene",
   samples_per_second: "Pairs a second",
-  pearson_mean: "Probe correlation, validation",
+  pearson_mean: "Probe correlation",
 };
 
 /** Most points of a line that are drawn. */
@@ -91,7 +91,7 @@ function panelsOf(metrics: readonly MetricRow[]): Panel[] {
     recalls.sort((a, b) => parseInt(a.slice(10)) - parseInt(b.slice(10)));
     if (recalls.length === 0) continue;
     panels.push({
-      title: `Recall, ${directionName(direction)}, validation`,
+      title: `Recall, ${directionName(direction)}`,
       series: recalls.flatMap((name) =>
         seriesOf(metrics, name).map((one) => ({ ...one, name: `@${parseInt(name.slice(10))}` }))
       ),
@@ -154,7 +154,9 @@ function chart(
   const bounds = stages.filter(({ from }) => from > 0 && from <= last);
   const names = stages.length > 1 && stages.map(({ name, from, to }) => {
     const [a, b] = [x(Math.max(0, from)), x(Math.min(last, to))];
-    return b - a > name.length * 5.2 && label("stage mid", [(a + b) / 2, FRAME.top - 5], name);
+    const fits = Math.floor((b - a - 4) / 5.2);
+    return fits >= 4 &&
+      label("stage", [a + 3, FRAME.top - 5], fits < name.length ? `${name.slice(0, fits - 1)}…` : name);
   });
   const mark = best !== undefined && best <= last &&
     symbol([x(best), FRAME.bottom - 4], "M0 -4L4 4H-4z", { className: "best" });
@@ -164,7 +166,8 @@ function chart(
     axes(FRAME, { x, y, formatX: (value) => whole(value) }),
     names,
     bounds.map(({ from }) => stroke("boundary", [x(from), FRAME.top], [x(from), FRAME.bottom])),
-    thin.map((one, i) => drawSeries(one, { x, y, i, several: thin.length > 1 })),
+    thin.map((one, i) => drawSeries(one, { x, y, i, bounds: bounds.map(({ from }) => from) })),
+    thin.length > 1 && key(thin),
     mark,
   );
   const data = {
@@ -178,29 +181,40 @@ function chart(
   return { id, drawn, data };
 }
 
-function drawSeries(
-  { name, points, marked }: Series,
-  { x, y, i, several }: { x: ReturnType<typeof linear>; y: ReturnType<typeof linear>; i: number; several: boolean },
-): Markup {
-  const clear = points.filter((point): point is readonly [number, number] => point[1] !== null);
-  const end = clear.at(-1);
-  const inside = (value: number) => Math.min(Math.max(value, FRAME.top), FRAME.bottom);
-  const clipped = clear.length > 0
-    ? points.map(([px, py]) => [px, py === null ? null : y.domain[1] < py ? y.domain[1] : py] as const)
-    : points;
+interface SeriesContext {
+  readonly x: Scale;
+  readonly y: Scale;
+  readonly i: number;
+  readonly bounds: readonly number[];
+}
+
+const POINT = "M-2.6 0a2.6 2.6 0 1 0 5.2 0a2.6 2.6 0 1 0 -5.2 0z";
+
+function drawSeries({ points, marked }: Series, { x, y, i, bounds }: SeriesContext): Markup {
+  // What exceeds the range is drawn at its end.
+  const top = y.domain[1];
+  const clipped = points.map(([px, py]) => [px, py === null ? null : Math.min(py, top)] as const);
   if (marked) {
-    return markup`<g class="series s${i}">${line(clipped, x, y, "line dashed")}${
-      clear.map(([px, py]) =>
-        symbol([x(px), inside(y(py))], "M-2.6 0a2.6 2.6 0 1 0 5.2 0a2.6 2.6 0 1 0 -5.2 0z", { className: "point" })
-      )
-    }${several && end !== undefined && label("name end", [x(end[0]), inside(y(end[1])) - 6], name)}</g>`;
+    const dots = clipped.map(([px, py]) => py !== null && symbol([x(px), y(py)], POINT, { className: "point" }));
+    return markup`<g class="series s${i}">${line(clipped, x, y, "line dashed")}${dots}</g>`;
   }
-  const smooth = points.length > 40 ? running(clipped, Math.max(3, Math.round(points.length / 40))) : undefined;
-  return markup`<g class="series s${i}">${line(clipped, x, y, smooth === undefined ? "line" : "line thin")}${
-    smooth && line(smooth, x, y, "line")
-  }${
-    several && end !== undefined && label("name end", [x(end[0]), inside(y(smooth?.at(-1)?.[1] ?? end[1])) + 13], name)
-  }</g>`;
+  if (points.length <= 40) return markup`<g class="series s${i}">${line(clipped, x, y, "line")}</g>`;
+  const smooth = running(clipped, Math.max(3, Math.round(points.length / 40)), bounds);
+  return markup`<g class="series s${i}">${line(clipped, x, y, "line thin")}${line(smooth, x, y, "line")}</g>`;
+}
+
+/** Names of the lines with a piece of each, at the right of the title. */
+function key(series: readonly Series[]): Markup[] {
+  let right: number = FRAME.right;
+  return series.toReversed().map(({ name, marked }, back) => {
+    const i = series.length - 1 - back;
+    const width = 6 * name.length + (i + 1 < series.length ? 32 : 22);
+    right -= width;
+    const dot = marked && symbol([right + 8, 8], POINT, { className: "point" });
+    return markup`<g class="series s${i}"><path class="line${marked ? " dashed" : ""}" d="M${at(right)} 8h16"/>${dot}${
+      label("tick", [right + 20, 11.5], name)
+    }</g>`;
+  });
 }
 
 /** Range of the values; a few large ones at the start do not squeeze the rest. */
@@ -224,13 +238,20 @@ function thinned(points: LinePoints): LinePoints {
   });
 }
 
-/** Centred running mean; a gap stays one. */
-function running(points: LinePoints, window: number): LinePoints {
+/** Centred running mean within each stage; a gap stays one. */
+function running(points: LinePoints, window: number, bounds: readonly number[]): LinePoints {
   const side = window >> 1;
+  const stage = points.map(([x]) => bounds.filter((from) => from <= x).length);
   return points.map(([x, y], i) => {
     if (y === null) return [x, null] as const;
-    const known = points.slice(Math.max(0, i - side), i + side + 1).flatMap(([, v]) => v === null ? [] : [v]);
-    return [x, known.reduce((a, b) => a + b, 0) / known.length] as const;
+    let [sum, count] = [0, 0];
+    for (let k = Math.max(0, i - side); k <= Math.min(points.length - 1, i + side); k++) {
+      const value = points[k]![1];
+      if (value === null || stage[k] !== stage[i]) continue;
+      sum += value;
+      count++;
+    }
+    return [x, sum / count] as const;
   });
 }
 

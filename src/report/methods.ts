@@ -9,8 +9,7 @@ import { donorsOf } from "./evidence_view.ts";
 import { amount, bytes, duration, NONE, percent, whole } from "./format.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
 import type { RunFacts, TimeShare } from "./run_evidence.ts";
-import { drawing } from "./svg.ts";
-import { absent, definitions, figure, section, table } from "./table.ts";
+import { absent, definitions, section, table } from "./table.ts";
 
 /** Where time went. */
 export function cost({ facts, missing, results }: ReadEvidence): Markup {
@@ -19,51 +18,41 @@ export function cost({ facts, missing, results }: ReadEvidence): Markup {
   const times = facts?.times ?? [];
   if (times.length === 0) return section({ id, title }, absent(missing.facts ?? "the run wrote no times"));
   const total = times.reduce((sum, { seconds }) => sum + seconds, 0);
+  const device = facts?.device;
+  const elsewhere = results?.device === undefined || results.device === device?.name ? "" : ` on ${results.device}`;
+  const evaluation = results?.seconds === undefined
+    ? ""
+    : ` Evaluating all encoders took ${duration(results.seconds)}${elsewhere}.`;
   return section(
     { id, title },
-    figure(
+    table(times, [
       {
-        title: markup`${duration(facts?.seconds ?? total)} in all${
-          facts?.device !== undefined && markup` on ${facts.device.name}`
-        }.`,
-        caption: markup`${
-          facts?.device?.software && "This is a software adapter: the times say nothing about a GPU. "
-        }${
-          results?.seconds !== undefined &&
-          `Evaluation of all encoders took ${duration(results.seconds)}${
-            results.device === undefined || results.device === facts?.device?.name ? "" : ` on ${results.device}`
-          }.`
-        }`,
+        head: "Part",
+        cell: ({ name, note }) => markup`${name}${note !== undefined && markup`<small>${note}</small>`}`,
       },
-      stack(times, total),
-      table(times, [
-        {
-          head: "Part",
-          cell: ({ name, note }) =>
-            markup`<span class="swatch t${times.findIndex((one) => one.name === name) % 8}"></span>${name}${
-              note !== undefined && markup`<small>${note}</small>`
-            }`,
-        },
-        { head: "Time", className: "number", cell: ({ seconds }) => duration(seconds) },
-        { head: "Share", className: "number", cell: ({ seconds }) => percent(total > 0 ? seconds / total : null) },
-      ], { className: "plain narrow", caption: markup`<b>Parts of the run.</b>` }),
-    ),
+      { head: "Time", className: "number", cell: ({ seconds }) => duration(seconds) },
+      { head: "Share", className: "number", cell: ({ seconds }) => percent(total > 0 ? seconds / total : null) },
+      {
+        head: markup`<span class="only-read">Drawing</span>`,
+        className: "bar time",
+        cell: (one) => share(one, total),
+      },
+    ], {
+      className: "plain middle",
+      caption: markup`<b>${duration(facts?.seconds ?? total)} in all${
+        device !== undefined && ` on ${device.name}`
+      }.</b>${device?.software && " This is a software adapter: the times say nothing about a GPU."}${evaluation}`,
+    }),
   );
 }
 
-function stack(times: readonly TimeShare[], total: number): Markup {
-  const width = 1000;
-  let from = 0;
-  const parts = times.map(({ name, seconds }, i) => {
-    const size = total > 0 ? seconds / total * width : 0;
-    const x = from;
-    from += size;
-    return markup`<rect class="time t${i % 8}" x="${x.toFixed(1)}" y="0" width="${
-      Math.max(0, size - 2).toFixed(1)
-    }" height="22" data-tip="${name}: ${duration(seconds)}"/>`;
-  });
-  const label = times.map(({ name, seconds }) => `${name} ${duration(seconds)}`).join(", ");
-  return drawing({ width, height: 22, label: `Time: ${label}`, className: "chart stack" }, parts);
+/** A bar as long as the part's share. */
+function share({ name, seconds }: TimeShare, total: number): Markup {
+  const part = total > 0 ? seconds / total : 0;
+  const width = `${(part * 100).toFixed(2)}%`;
+  return markup`<svg class="share" role="img" aria-label="${name}: ${
+    percent(part)
+  }"><rect class="rest" width="100%" height="100%"/><rect width="${width}" height="100%"/></svg>`;
 }
 
 /** Data, adapter, configuration, software. */
@@ -107,7 +96,7 @@ function softwareRows({ device, versions = {}, seed, started, command, status }:
 }
 
 function adapterPart({ adapter, encoder }: RunFacts): Markup {
-  const { path, rank, alpha, targets, blocks, parameters, bytes: size } = adapter!;
+  const { path, rank, alpha, targets, blocks, parameters, bytes: size, loading } = adapter!;
   const share = encoder?.parameters === undefined || encoder.parameters === 0
     ? ""
     : ` (${percent(parameters / encoder.parameters)} of the encoder)`;
@@ -127,19 +116,24 @@ function adapterPart({ adapter, encoder }: RunFacts): Markup {
   return markup`<div class="split even"><div><h3>Adapter</h3>${
     definitions(rows)
   }</div><div><h3>Use it in PEFT</h3><div class="code"><button type="button" class="copy">Copy</button><pre tabindex="0"><code>${
-    peftCode(path, encoder?.base)
+    loading ?? peftCode(path, encoder?.base)
   }</code></pre></div><p class="hint">Or here: <code>deno task embed PATCHES --encoder ENCODER --adapter ${path}</code></p></div></div>`;
 }
 
 function peftCode(path: string, base: string | undefined): string {
-  const name = base === undefined ? '"BASE MODEL"' : JSON.stringify(base);
   return `import timm, torch
 from peft import PeftModel
 
-encoder = timm.create_model(${name}, pretrained=True, num_classes=0)
-encoder = PeftModel.from_pretrained(encoder, ${JSON.stringify(path)}).eval()
+encoder = timm.create_model(
+    ${base === undefined ? '"BASE MODEL"' : JSON.stringify(base)},
+    pretrained=True, num_classes=0,
+)
+encoder = PeftModel.from_pretrained(
+    encoder, ${JSON.stringify(path)}
+).eval()
 with torch.inference_mode():
-    features = encoder(patches)  # normalised patches, [B, 3, H, W]`;
+    # patches: normalised, [B, 3, H, W]
+    features = encoder(patches)`;
 }
 
 function dataPart({ data }: RunFacts): Slot {

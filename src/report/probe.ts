@@ -115,7 +115,7 @@ function scatter(rows: readonly GeneRow[]): Markup {
       height: 366,
       label: `Scatter of ${known.length} genes, correlation with the frozen encoder across, with SEAL upwards`,
     },
-    axes(FRAME, { x, y, xLabel: "r, frozen encoder", yLabel: "r, SEAL", formatX: String, formatY: String }),
+    axes(FRAME, { x, y, xLabel: "r, frozen encoder", yLabel: "r, SEAL" }),
     stroke("diagonal", [x(begin), y(begin)], [x(end), y(end)]),
     known.map((row) =>
       symbol([x(row.frozen), y(row.seal)], SHAPES[kindOf(row)]!, {
@@ -162,7 +162,9 @@ function geneTable(rows: readonly GeneRow[]): Markup {
       head: "Gene",
       key: ({ gene }) => gene,
       cell: ({ gene, reason }) =>
-        markup`<span class="gene-name">${gene}</span>${reason !== undefined && markup`<small>${reason}</small>`}`,
+        markup`<span class="${gene.length > 14 ? "gene-name long" : "gene-name"}">${gene}</span>${
+          reason !== undefined && markup`<small>${reason}</small>`
+        }`,
     },
     ...(grouped
       ? [{

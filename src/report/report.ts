@@ -52,11 +52,11 @@ export async function renderReport(evidence: ReadEvidence): Promise<string> {
   const title = evidence.facts?.title ?? "SEAL training run";
   const sections: (readonly [id: string, name: string, content: Slot])[] = [
     ["result", "Result", headline(evidence)],
-    ["bounds", "Bounds", calibration(evidence)],
     ["genes", "Genes", probe(evidence)],
     ["maps", "Maps", maps(evidence)],
     ["retrieval", "Retrieval", retrieval(evidence)],
     ["features", "Features", embedding(evidence)],
+    ["bounds", "Bounds", calibration(evidence)],
     ["training", "Training", losses(evidence)],
     ["time", "Time", cost(evidence)],
     ["methods", "Methods", methods(evidence)],

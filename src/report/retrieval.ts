@@ -10,7 +10,7 @@ import { difference, NONE, score, whole } from "./format.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
 import { pictureAddress, shrink } from "./picture.ts";
 import type { Gallery, GalleryPatch, GalleryQuery, RetrievalScores } from "./run_evidence.ts";
-import { linear } from "./scale.ts";
+import { linear, type Scale } from "./scale.ts";
 import { axes, drawing, label, line, symbol } from "./svg.ts";
 import { absent, figure, section, table } from "./table.ts";
 
@@ -19,6 +19,7 @@ const PATCH = 192;
 
 interface Row {
   readonly label: string;
+  readonly role: "frozen" | "seal" | "other";
   readonly scores: RetrievalScores;
 }
 
@@ -32,7 +33,7 @@ export function retrieval(evidence: ReadEvidence): Markup {
         {
           title: "Recall at k.",
           caption:
-            "The part of queries whose own counterpart is among the k best; the dotted line is guessing. Both scales are linear in recall and logarithmic in k.",
+            "The part of queries whose own counterpart is among the k best, k on a logarithmic scale. The dotted line is guessing.",
         },
         curves(rows),
       )
@@ -46,7 +47,7 @@ export function retrieval(evidence: ReadEvidence): Markup {
 function rowsOf(evidence: ReadEvidence): Row[] {
   const { frozen, seal } = pairOf(evidence);
   return [seal, frozen].flatMap((encoder) =>
-    encoder?.retrieval?.map((one) => ({ label: encoder.label, scores: one })) ?? []
+    encoder?.retrieval?.map((one) => ({ label: encoder.label, role: encoder.role, scores: one })) ?? []
   );
 }
 
@@ -63,7 +64,6 @@ function curves(rows: readonly Row[]): Markup {
   const place = (k: number) => Math.log(Math.max(1, k));
   const labelled = Object.assign((value: number) => x(value), { ...pickScale(x), ticks: ticks.map(place) });
   const gallery = shown[0]?.scores.gallery ?? 1;
-  const names = new Set<string>();
   return drawing(
     { width: 360, height: 226, label: `Recall at k, ${directionName(direction)}` },
     axes(FRAME, {
@@ -72,25 +72,28 @@ function curves(rows: readonly Row[]): Markup {
       xLabel: "k",
       yLabel: `Recall, ${directionName(direction)}`,
       formatX: (value) => String(Math.round(Math.exp(value))),
-      formatY: String,
     }),
     line(ticks.map((k) => [place(k), Math.min(1, k / gallery)] as const), x, y, "line chance"),
-    shown.map(({ label: name, scores }, i) => {
-      const kind = i === 0 && shown.length > 1 ? "seal" : shown.length === 1 ? "seal" : "frozen";
-      const points = scores.recall.map(({ k, value }) => [place(k), value] as const);
-      const end = points.findLast(([, value]) => value !== null);
-      const text = names.has(name) ? scores.space : name;
-      names.add(name);
-      return markup`<g class="curve ${kind}">${line(points, x, y, "line")}${
-        points.map(([px, py]) =>
-          py !== null && symbol([x(px), y(py)], "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z", {
-            className: `dot ${kind}`,
-            tip: `${name}, recall@${Math.round(Math.exp(px))} ${score(py)}`,
-          })
-        )
-      }${end !== undefined && label("name end", [x(end[0]) - 2, y(end[1]!) + (kind === "seal" ? -9 : 19)], text)}</g>`;
-    }),
+    shown.map((row, i) => curve(row, x, y, { i, kind: row.role })),
   );
+}
+
+const DOT = "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z";
+
+/** A line with its points, and its entry of the legend in the empty corner. */
+function curve({ label: name, scores }: Row, x: Scale, y: Scale, { i, kind }: { i: number; kind: string }): Markup {
+  const points = scores.recall.map(({ k, value }) => [Math.log(Math.max(1, k)), value] as const);
+  const [left, top] = [FRAME.left + 14, FRAME.top + 12 + 16 * i];
+  return markup`<g class="curve ${kind}">${line(points, x, y, "line")}${
+    points.map(([px, py]) =>
+      py !== null && symbol([x(px), y(py)], DOT, {
+        className: `dot ${kind}`,
+        tip: `${name}, recall@${Math.round(Math.exp(px))} ${score(py)}`,
+      })
+    )
+  }<path class="line" d="M${left} ${top}h20"/>${symbol([left + 10, top], DOT, { className: `dot ${kind}` })}${
+    label("name", [left + 26, top + 3.5], `${name}, ${scores.space}`)
+  }</g>`;
 }
 
 function pickScale({ domain, range }: ReturnType<typeof linear>): Pick<ReturnType<typeof linear>, "domain" | "range"> {
@@ -104,7 +107,7 @@ function scores(rows: readonly Row[]): Markup {
     {
       head: "Encoder",
       cell: ({ label, scores }) =>
-        markup`${label}<small>${directionName(scores.direction)}, ${scores.space}, ${scores.scope}${
+        markup`${label}<small>${directionName(scores.direction)}</small><small>${scores.space}, ${scores.scope}${
           scores.reason !== undefined && `: ${scores.reason}`
         }</small>`,
     },
@@ -171,5 +174,5 @@ function patch(item: GalleryPatch, kind: string, text: Slot): Markup {
   const small = shrink(item.picture, PATCH);
   return markup`<figure class="patch ${kind}"><img src="${
     pictureAddress(small)
-  }" width="${small.width}" height="${small.height}" loading="lazy" alt="Patch ${item.barcode} of ${item.sample}"><figcaption>${text}</figcaption></figure>`;
+  }" width="${small.width}" height="${small.height}" alt="Patch ${item.barcode} of ${item.sample}"><figcaption>${text}</figcaption></figure>`;
 }

@@ -61,6 +61,8 @@ export interface AdapterFacts {
   /** Trained numbers in it. */
   readonly parameters: number;
   readonly bytes?: number;
+  /** Python that loads encoder and adapter, where timm and PEFT's usual lines do not. */
+  readonly loading?: string;
 }
 
 /** The encoder that was tuned. */

@@ -46,12 +46,17 @@ export const count: Check<number> = (value, place) =>
 export const positive: Check<number> = (value, place) =>
   real(value, place) > 0 ? value as number : refuse(value, place, "a number above 0");
 
+/** Checks that take null. */
+const NULLABLE = new WeakSet<object>();
+
 /** As `check`, or null where the value is not defined. */
 export function nullable<T>(check: Check<T>): Check<T | null> {
-  return (value, place) => value === null ? null : check(value, place);
+  const either: Check<T | null> = (value, place) => value === null ? null : check(value, place);
+  NULLABLE.add(either);
+  return either;
 }
 
-/** A field that may be missing. */
+/** A field that may be missing; null, unless the check takes it, counts as that. */
 export function optional<T>(check: Check<T>): Optional<T> {
   return { optional: check };
 }
@@ -92,7 +97,7 @@ export function object<T extends object>(fields: { readonly [K in keyof T]-?: Fi
       const own = Object.hasOwn(given, key) ? given[key] : undefined;
       const at = { ...place, path: dotted(place, key) };
       if (typeof field === "function") out[key] = field(own, at);
-      else if (own !== undefined && own !== null) out[key] = field.optional(own, at);
+      else if (own !== undefined && (own !== null || NULLABLE.has(field.optional))) out[key] = field.optional(own, at);
     }
     return out as T;
   };

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { plain } from "./format.ts";
+import { tickText } from "./format.ts";
 import { Markup, markup, type Slot } from "./html.ts";
 import type { Scale } from "./scale.ts";
 
@@ -76,7 +76,7 @@ export interface AxesOptions {
 
 /** Axes with ticks: horizontal guides for y, marks for x, the label of y above it. */
 export function axes({ left, right, bottom }: Frame, options: AxesOptions): Markup {
-  const { x, y, xLabel, yLabel, formatX = plain, formatY = plain } = options;
+  const { x, y, xLabel, yLabel, formatX = tickText, formatY = tickText } = options;
   return markup`<g aria-hidden="true">${
     y.ticks.map((tick) => [
       stroke("guide", [left, y(tick)], [right, y(tick)]),

@@ -282,7 +282,7 @@ function exampleResults(encoded: readonly Encoded[], scored: Scored): Results {
       },
     ],
     notes: [{
-      text: "1 of 50 genes has no correlation and counts as 0 in no mean",
+      text: "1 of 50 genes has no correlation and is left out of the means",
       reason: `${model.names[panel[3]!]} is constant in the test spots`,
     }],
     device: "llvmpipe (LLVM 15.0.6, 256 bits)",

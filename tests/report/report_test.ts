@@ -1,0 +1,294 @@
+import assert from "node:assert/strict";
+import { disk } from "../../src/io/fs.ts";
+import { H5ad } from "../../src/io/h5ad.ts";
+import { toDense } from "../../src/io/sparse.ts";
+import type { ReadEvidence } from "../../src/report/evidence_read.ts";
+import { type RunFolder, writeEvidence } from "../../src/report/evidence_write.ts";
+import type { MapsData } from "../../src/report/maps.ts";
+import { renderReport, writeReport } from "../../src/report/report.ts";
+import type { EncoderResult, RunEvidence } from "../../src/report/run_evidence.ts";
+import { inFolder } from "../cli/shared.ts";
+import { exampleEvidence, TINY } from "./example_run.ts";
+
+const example = exampleEvidence(TINY);
+
+function folderOf(path: string): RunFolder {
+  return { path, disk, makeFolder: (folder) => Deno.mkdirSync(folder, { recursive: true }) };
+}
+
+function read(evidence: RunEvidence, missing: ReadEvidence["missing"] = {}): ReadEvidence {
+  return { ...evidence, missing, errors: [] };
+}
+
+/** JSON that the page holds for its script. */
+function dataOf<T>(page: string, id: string): T {
+  return JSON.parse(new RegExp(`<script type="application/json" id="data-${id}">(.*?)</script>`, "s").exec(page)![1]!);
+}
+
+/** The page without its style, script, data and pictures: what is read. */
+function textOf(page: string): string {
+  return page
+    .replace(/<style>.*?<\/style>|<script.*?<\/script>/gs, "")
+    .replace(/"data:image[^"]*"/g, '""')
+    .replace(/<[^>]*>/g, " ");
+}
+
+async function sha256(text: string): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))).toBase64();
+}
+
+Deno.test("a report is one file that loads nothing, under 5 MB, the same bytes each time", async () => {
+  const page = await renderReport(read(example));
+  assert.equal(await renderReport(read(example)), page);
+  assert.ok(page.length < 5e6);
+  assert.ok(!/(?:src|href)="(?!data:|#)/.test(page), "an address leads out of the page");
+  assert.ok(!/@import|url\((?!#)/.test(page));
+  assert.ok(!/ style="| on\w+="/.test(page), "the policy forbids inline styles and handlers");
+  for (const id of ["result", "genes", "maps", "retrieval", "features", "bounds", "training", "time", "methods"]) {
+    assert.ok(page.includes(`<section id="${id}"`) && page.includes(`href="#${id}"`), id);
+  }
+  assert.ok(!page.includes('class="absent"'));
+});
+
+Deno.test("the policy of a report allows its own style and script by their hashes and nothing else", async () => {
+  const page = await renderReport(read(example));
+  const policy = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(page)![1]!.replaceAll("&#39;", "'");
+  const style = /<style>(.*?)<\/style>/s.exec(page)![1]!;
+  const script = /<script>(.*?)<\/script>/s.exec(page)![1]!;
+  assert.equal(
+    policy,
+    `default-src 'none'; img-src data:; style-src 'sha256-${await sha256(style)}'; script-src 'sha256-${await sha256(
+      script,
+    )}'; base-uri 'none'; form-action 'none'`,
+  );
+  new Function(script); // It parses.
+});
+
+Deno.test("a gene map of a report holds the very numbers of the h5ad, and its r and colours follow from them", async () => {
+  await inFolder(async (path) => {
+    await writeEvidence(folderOf(path), example);
+    const { path: written } = await writeReport(folderOf(path));
+    const page = Deno.readTextFileSync(written);
+    const maps = dataOf<MapsData>(page, "maps");
+    assert.equal(maps.samples.length, 1);
+    assert.equal(maps.genes.length, 50);
+    const { values, r, x, barcodes, sample } = maps.samples[0]!;
+    const floats = new Float32Array(Uint8Array.fromBase64(values).buffer);
+    using file = await H5ad.open(disk.open(`${path}/evaluation/predictions/${sample}.h5ad`, "read"));
+    const [rows, width] = [file.obs.index.length, file.var.index.length];
+    const [predicted, measured] = [file.x, file.layer("measured")!].map((matrix) =>
+      toDense(matrix.read(0, rows), width)
+    );
+    assert.deepEqual(barcodes, file.obs.index);
+    const r64 = (a: number[], b: number[]) => {
+      const mean = (v: number[]) => v.reduce((s, one) => s + one, 0) / v.length;
+      const [ma, mb] = [mean(a), mean(b)];
+      const dot = (u: number[], v: number[], mu: number, mv: number) =>
+        u.reduce((s, one, i) => s + (one - mu) * (v[i]! - mv), 0);
+      return dot(a, b, ma, mb) / Math.sqrt(dot(a, a, ma, ma) * dot(b, b, mb, mb));
+    };
+    for (const [g, gene] of maps.genes.entries()) {
+      const column = file.var.index.indexOf(gene);
+      const of = (table: Float32Array) => Array.from({ length: rows }, (_, i) => table[i * width + column]!);
+      const [m, p] = [of(measured!), of(predicted!)];
+      assert.deepEqual([...floats.subarray(2 * g * rows, (2 * g + 1) * rows)], m, gene);
+      assert.deepEqual([...floats.subarray((2 * g + 1) * rows, (2 * g + 2) * rows)], p, gene);
+      assert.ok(Math.abs(r[g]! - r64(m, p)) < 1e-9, gene);
+    }
+    // Drawn at first: the first gene, the same colour for the same value in both panels.
+    assert.match(page, new RegExp(`${maps.genes[0]} on ${sample} \\(DONOR2\\): r = ${r[0]!.toFixed(3)}`));
+    const panel = (kind: string) => new RegExp(`data-map="${kind}">.*?<g>(.*?)</g>`, "s").exec(page)![1]!;
+    const fills = (kind: string) => [...panel(kind).matchAll(/fill="([^"]*)"/g)].map(([, fill]) => fill!);
+    const [shown, guessed] = [fills("measured"), fills("predicted")];
+    assert.deepEqual([shown.length, guessed.length], [x.length, x.length]);
+    const [low, high] = maps.range[0]!;
+    const pairs = [
+      ...shown.map((fill, i) => [floats[i]!, fill] as const),
+      ...guessed.map((fill, i) => [floats[rows + i]!, fill] as const),
+    ];
+    for (const [value, fill] of pairs) {
+      if (value <= low) assert.equal(fill, "#440154");
+      else if (value >= high) assert.equal(fill, "#fde725");
+    }
+    // Green rises with the value all along viridis.
+    const green = pairs.filter(([v]) => v > low && v < high).sort((a, b) => a[0] - b[0]).map(([, fill]) =>
+      parseInt(fill.slice(3, 5), 16)
+    );
+    assert.ok(green.length > 20 && green.every((value, i) => i === 0 || value >= green[i - 1]!));
+  });
+});
+
+const HOSTILE = [
+  "<img src=x onerror=alert(1)>",
+  '"><script>alert(2)</script>',
+  "</script><script>alert(3)</script>",
+  "a'b&c\u202egnp.exe",
+  "]]>-->\u2028x",
+];
+
+Deno.test("a report shows hostile names of genes, samples, spots and settings as text", async () => {
+  const nasty = (text: string, i: number) => `${HOSTILE[i % HOSTILE.length]}${text}`;
+  const encoders = example.results!.encoders.map((encoder): EncoderResult => ({
+    ...encoder,
+    label: nasty(encoder.label, 1),
+    probe: {
+      ...encoder.probe!,
+      genes: encoder.probe!.genes.map((gene, i) => ({
+        ...gene,
+        gene: nasty(gene.gene, i),
+        group: nasty("kind", i % 2),
+      })),
+    },
+  }));
+  const evil: RunEvidence = {
+    config: HOSTILE.join("\n"),
+    metrics: example.metrics.map((row) => ({ ...row, stage: HOSTILE[2]!, [HOSTILE[0]!]: 1, "loss_<b>": 2 })),
+    facts: {
+      ...example.facts!,
+      title: HOSTILE.join(" "),
+      data: {
+        ...example.facts!.data!,
+        samples: example.facts!.data!.samples.map((one, i) => ({ ...one, sample: nasty("s", i) })),
+      },
+    },
+    results: { ...example.results!, encoders },
+    maps: example.maps!.map((map) => ({
+      ...map,
+      sample: HOSTILE[1]!,
+      donor: HOSTILE[0]!,
+      unit: HOSTILE[2]!,
+      genes: map.genes.map(nasty),
+      barcodes: map.barcodes.map(nasty),
+    })),
+    gallery: {
+      ranked_by: HOSTILE[0]!,
+      chosen: HOSTILE[1]!,
+      queries: example.gallery!.queries.map((query) => ({
+        ...query,
+        sample: HOSTILE[2]!,
+        barcode: HOSTILE[0]!,
+        top_genes: [{ gene: HOSTILE[1]!, value: 1 }],
+      })),
+    },
+    embedding: {
+      ...example.embedding!,
+      samples: example.embedding!.samples.map(({ sample }, i) => ({
+        sample: nasty(sample, i),
+        donor: nasty(sample, i + 1),
+      })),
+      genes: example.embedding!.genes!.map((gene, i) => ({ ...gene, gene: nasty(gene.gene, i) })),
+    },
+  };
+  const [tame, page] = [await renderReport(read(example)), await renderReport(read(evil))];
+  const tags = (text: string, tag: string) => text.split(`<${tag}`).length;
+  assert.equal(tags(page, "script"), tags(tame, "script"));
+  assert.equal(tags(page, "img"), tags(tame, "img"));
+  assert.ok(!page.includes("\u202e") && !/<img src=x|<b>\w*<\/b>gnp/.test(page));
+  assert.ok(dataOf<MapsData>(page, "maps").genes.includes(evil.maps![0]!.genes[2]!));
+  assert.match(page, /&lt;img src=x onerror=alert\(1\)&gt;/);
+});
+
+Deno.test("a report of a run without evaluation says in one line why each part is not there", async () => {
+  const page = await renderReport(
+    read({ config: "a: 1", metrics: [] }, { results: "evaluation/results.json is not in the run's folder" }),
+  );
+  // Retrieval and features have two parts each.
+  assert.equal(page.match(/class="absent"/g)!.length, 10);
+  assert.match(page, /Not shown: evaluation\/results\.json is not in the run&#39;s folder\./);
+  assert.match(page, /Not shown: metrics\.jsonl holds no numbers\./);
+  assert.ok(!/\bNaN\b|undefined|Infinity/.test(textOf(page)));
+});
+
+Deno.test("degenerate evidence gives a dash with its reason, never NaN", async () => {
+  const [frozen, seal] = example.results!.encoders as [EncoderResult, EncoderResult];
+  const map = example.maps![0]!;
+  const one = {
+    ...map,
+    barcodes: map.barcodes.slice(0, 1),
+    spatial: map.spatial.slice(0, 2),
+    measured: map.measured.slice(0, map.genes.length),
+    predicted: map.predicted.slice(0, map.genes.length).fill(NaN),
+  };
+  const page = await renderReport(read({
+    config: "",
+    metrics: [{ step: 0, loss: null }, { step: 1, loss: 2, pearson_mean: null }],
+    results: {
+      schema: 1,
+      encoders: [
+        {
+          ...frozen,
+          probe: {
+            ...frozen.probe!,
+            pearson: { mean: null, reason: "one spot" },
+            genes: [{ gene: "A", pearson: null, reason: "constant in the test spots" }],
+          },
+        },
+        {
+          ...seal,
+          probe: { ...seal.probe!, pearson: { mean: null, reason: "one spot" }, genes: [{ gene: "A", pearson: null }] },
+          retrieval: [{
+            ...seal.retrieval![0]!,
+            median_rank: null,
+            reason: "all embeddings are equal",
+            recall: [{ k: 1, value: null }, { k: 10, value: null }],
+          }],
+          slide_probe: { accuracy: null, chance: 1, slides: 1, reason: "one section" },
+        },
+      ],
+    },
+    maps: [one],
+    embedding: {
+      ...example.embedding!,
+      panels: example.embedding!.panels.map((panel) => ({
+        ...panel,
+        x: panel.x.map(() => 1),
+        y: panel.y.map(() => 2),
+      })),
+    },
+  }));
+  const text = textOf(page);
+  assert.ok(!/\bNaN\b|undefined|Infinity/.test(text), /.{60}(?:\bNaN\b|undefined|Infinity).{60}/.exec(text)?.[0]);
+  assert.ok(!/="[^"]*NaN/.test(page), /.{80}="[^"]*NaN.{20}/.exec(page)?.[0]);
+  for (
+    const reason of [
+      "one spot",
+      "constant in the test spots",
+      "all embeddings are equal",
+      "one section",
+      "r is not defined",
+    ]
+  ) {
+    assert.ok(text.includes(reason), reason);
+  }
+});
+
+Deno.test("a report of a large run keeps under 5 MB by offering fewer genes, best, middle and worst", async () => {
+  const [rows, genes] = [5000, 300];
+  const map = example.maps![0]!;
+  const names = Array.from({ length: genes }, (_, g) => `G${g}`);
+  const maps = ["L1", "L2", "L3"].map((sample) => ({
+    ...map,
+    sample,
+    barcodes: Array.from({ length: rows }, (_, i) => `B${i}`),
+    genes: names,
+    measured: Float32Array.from({ length: rows * genes }, (_, i) => i % 97),
+    predicted: Float32Array.from({ length: rows * genes }, (_, i) => i % 89),
+    spatial: Float64Array.from({ length: rows * 2 }, (_, i) => 20 * ((i & 1) ? Math.floor(i / 140) : (i >> 1) % 70)),
+  }));
+  const seal = example.results!.encoders[1]!;
+  const scores = names.map((gene, g) => ({ gene, pearson: 1 - g / genes }));
+  const page = await renderReport(read({
+    ...example,
+    maps,
+    results: { ...example.results!, encoders: [{ ...seal, probe: { ...seal.probe!, genes: scores } }] },
+  }));
+  assert.ok(page.length < 5e6, `${page.length} bytes`);
+  const { genes: offered, samples } = dataOf<MapsData>(page, "maps");
+  assert.ok(offered.length >= 6 && offered.length < genes);
+  assert.ok(
+    offered.includes("G0") && offered.includes("G299") &&
+      offered.some((gene) => Math.abs(Number(gene.slice(1)) - 150) < 5),
+  );
+  assert.deepEqual([samples[0]!.spots, samples[0]!.x.length], [5000, 2500]);
+  assert.match(page, new RegExp(`${offered.length} of 300 genes are offered`));
+});
