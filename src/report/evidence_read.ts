@@ -58,6 +58,8 @@ export async function readEvidence(run: Pick<RunFolder, "path" | "disk">): Promi
   const config = decodeText(need(run, EVIDENCE.config), `${run.path}/${EVIDENCE.config}`);
   const errors: Error[] = [];
   const metrics = readMetrics(need(run, EVIDENCE.metrics), `${run.path}/${EVIDENCE.metrics}`, errors);
+  const timing = readBytes(run.disk, `${run.path}/${EVIDENCE.timing}`);
+  if (timing !== undefined) metrics.push(...readMetrics(timing, `${run.path}/${EVIDENCE.timing}`, errors));
   const missing: Partial<Record<keyof OptionalEvidence, string>> = {};
   const parts: { -readonly [K in keyof OptionalEvidence]: OptionalEvidence[K] } = {};
   const part = async <K extends keyof OptionalEvidence>(

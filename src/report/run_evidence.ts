@@ -5,6 +5,7 @@
  * |---|---|
  * | `config.yaml` | the resolved configuration, as text |
  * | `metrics.jsonl` | {@linkcode MetricRow}, one a line |
+ * | `timing.jsonl` | the same, of what depends on the clock; may be missing |
  * | `run.json` | {@linkcode RunFacts} |
  * | `evaluation/results.json` | {@linkcode Results} |
  * | `evaluation/maps.json`, `predictions/*.h5ad`, `thumbnails/*.png` | {@linkcode SampleMap} |
@@ -25,6 +26,7 @@ export const EVIDENCE_SCHEMA = 1;
 export const EVIDENCE = {
   config: "config.yaml",
   metrics: "metrics.jsonl",
+  timing: "timing.jsonl",
   facts: "run.json",
   results: "evaluation/results.json",
   maps: "evaluation/maps.json",

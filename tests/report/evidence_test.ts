@@ -79,6 +79,14 @@ Deno.test("readEvidence() passes over a last line of metrics that a kill cut off
   });
 });
 
+Deno.test("readEvidence() adds what a run logged by the clock", async () => {
+  await withRun({ config: "", metrics: [{ step: 0, loss: 1 }] }, async (folder) => {
+    Deno.writeTextFileSync(`${folder.path}/timing.jsonl`, '{"step":0,"samples_per_second":12.5}\n');
+    const { metrics } = await readEvidence(folder);
+    assert.deepEqual(metrics, [{ step: 0, loss: 1 }, { step: 0, samples_per_second: 12.5 }]);
+  });
+});
+
 Deno.test("readEvidence() names what is wrong in a damaged part and keeps the others", async () => {
   await withRun(example, async (folder) => {
     const path = `${folder.path}/evaluation/results.json`;
