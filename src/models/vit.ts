@@ -14,13 +14,14 @@ import type { Tensor } from "../graph/tensor.ts";
 import {
   applyBlock,
   applyBlockToFirst,
+  type Block,
   type BlockConfig,
   type BlockOptions,
   blockTensors,
   createBlock,
 } from "../nn/block.ts";
 import { constant, fanInUniform, truncatedNormal } from "../nn/init.ts";
-import { applyNorm, normLayer } from "../nn/layers.ts";
+import { applyNorm, type NormLayer, normLayer } from "../nn/layers.ts";
 import type { Parameters } from "../nn/parameters.ts";
 import { applyStem, deepestStem, finishBlock, type StemKind, stemShapes } from "../nn/stem.ts";
 import { add } from "../ops/binary.ts";
@@ -144,6 +145,27 @@ function check(config: VitConfig): void {
   }
 }
 
+/** Parameters before the blocks. */
+interface Embedding {
+  readonly cls: Tensor;
+  readonly reg: Tensor | undefined;
+  readonly pos: Tensor;
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+}
+
+/** Appends the tokens that enter the first block. */
+function embedTokens(g: Plan, images: Tensor, { cls, reg, pos, weight, bias }: Embedding, config: VitConfig): Tensor {
+  const { patch, width, registers = 0, prefixPositions = 1, mean, std } = config;
+  const patches = patchEmbed(g, images, weight, bias, { patch, mean, std });
+  const rows = (start: number, count: number) => slice(g, pos.reshape([-1, width]), 0, start, count);
+  const tokens = [cls.reshape([1, width]), ...(reg ? [reg.reshape([registers, width])] : [])];
+  let prefix = concat(g, tokens, 0);
+  if (prefixPositions === 1 + registers) prefix = add(g, prefix, rows(0, prefixPositions));
+  else if (prefixPositions === 1) prefix = concat(g, [add(g, tokens[0]!, rows(0, 1)), ...tokens.slice(1)], 0);
+  return prependTokens(g, prefix, add(g, patches, rows(prefixPositions, patches.dim(1))));
+}
+
 /**
  * Adds the parameters of a vision transformer.
  *
@@ -151,13 +173,12 @@ function check(config: VitConfig): void {
  */
 export function createVit(parameters: Parameters, config: VitConfig, options: VitOptions = {}): Vit {
   check(config);
-  const { patch, width, depth, registers = 0, prefixPositions = 1, eps = 1e-6, mean, std } = config;
+  const { patch, width, depth, registers = 0, prefixPositions = 1, eps = 1e-6 } = config;
   const { prefix = "", seed, lora, dtype } = options;
   const rng = seed === undefined ? undefined : new Rng(seed, 0);
   const start = (std: number) => (rng ? { init: std ? truncatedNormal(rng, std) : constant(0) } : {});
   const [imageHeight, imageWidth] = sidesOf(config.imageSize);
   const grid = (imageHeight / patch) * (imageWidth / patch);
-  const extra = 1 + registers;
   const cls = parameters.add(`${prefix}cls_token`, [1, 1, width], start(1e-6));
   const reg = registers ? parameters.add(`${prefix}reg_token`, [1, registers, width], start(1e-6)) : undefined;
   const pos = parameters.add(`${prefix}pos_embed`, [1, prefixPositions + grid, width], start(0.02));
@@ -175,17 +196,14 @@ export function createVit(parameters: Parameters, config: VitConfig, options: Vi
     (_, i) => createBlock(parameters, `${prefix}blocks.${i}`, config, { rng, lora, dtype }),
   );
   const norm = normLayer(parameters, `${prefix}norm`, width, eps);
+  return assemble(config, { cls, reg, pos, weight, bias }, blocks, norm);
+}
 
-  const embed = (g: Plan, images: Tensor): Tensor => {
-    const patches = patchEmbed(g, images, weight, bias, { patch, mean, std });
-    const rows = (start: number, count: number) => slice(g, pos.reshape([-1, width]), 0, start, count);
-    const tokens = [cls.reshape([1, width]), ...(reg ? [reg.reshape([registers, width])] : [])];
-    let prefix = concat(g, tokens, 0);
-    if (prefixPositions === extra) prefix = add(g, prefix, rows(0, extra));
-    else if (prefixPositions === 1) prefix = concat(g, [add(g, tokens[0]!, rows(0, 1)), ...tokens.slice(1)], 0);
-    return prependTokens(g, prefix, add(g, patches, rows(prefixPositions, grid)));
-  };
-
+/** The passes over parameters that exist. */
+function assemble(config: VitConfig, embedding: Embedding, blocks: readonly Block[], norm: NormLayer): Vit {
+  const { depth, width } = config;
+  const sides = sidesOf(config.imageSize);
+  const tokens = (sides[0] / config.patch) * (sides[1] / config.patch) + 1 + (config.registers ?? 0);
   const isFirst = (i: number, firstTokenOnly: boolean) => firstTokenOnly && i === depth - 1;
   const runBlock = (g: Plan, i: number, x: Tensor, { recompute, training, firstTokenOnly = false }: VitForward) => {
     const block = blocks[i]!;
@@ -193,30 +211,28 @@ export function createVit(parameters: Parameters, config: VitConfig, options: Vi
     const run = (h: Tensor) => apply(g, block, h, { ...config, training: training ?? false });
     return recompute?.[i] ? checkpoint(g, run, [x], blockTensors(block)) : run(x);
   };
-  const trained = (...tensors: (Tensor | undefined)[]) => tensors.some((tensor) => tensor?.grad !== undefined);
-
   return {
     config,
-    tokens: grid + extra,
+    tokens,
     forward(g, images, options = {}) {
       const taps: Taps = {};
-      let x = taps.embed = embed(g, images);
+      let x = taps.embed = embedTokens(g, images, embedding, config);
       for (let i = 0; i < depth; i++) x = taps[`block_${String(i).padStart(2, "0")}`] = runBlock(g, i, x, options);
       x = taps.norm = applyNorm(g, norm, x);
       return { x, taps };
     },
     deepestCut() {
-      if (trained(weight, bias, pos, cls, reg)) return undefined;
+      if (Object.values(embedding).some((tensor) => tensor?.grad)) return undefined;
       const first = blocks.findIndex((block) => blockTensors(block).length > 0);
       return first < 0 ? { blocks: depth, kind: "input" } : { blocks: first, kind: deepestStem(blocks[first]!) };
     },
     cutShapes(cut, firstTokenOnly = false) {
-      const tokens = cut.blocks === depth && firstTokenOnly ? 1 : grid + extra;
-      return stemShapes(cut.kind, tokens, width, isFirst(cut.blocks, firstTokenOnly));
+      const kept = cut.blocks === depth && firstTokenOnly ? 1 : tokens;
+      return stemShapes(cut.kind, kept, width, isFirst(cut.blocks, firstTokenOnly));
     },
     trunk(g, images, cut, firstTokenOnly = false) {
       return g.withoutTape(() => {
-        let x = embed(g, images);
+        let x = embedTokens(g, images, embedding, config);
         for (let i = 0; i < cut.blocks; i++) x = runBlock(g, i, x, { firstTokenOnly });
         const block = blocks[cut.blocks];
         const first = isFirst(cut.blocks, firstTokenOnly);
