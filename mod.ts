@@ -38,7 +38,15 @@ export { constant, fanInUniform, type Init, truncatedNormal } from "./src/nn/ini
 export { type ParameterOptions, Parameters } from "./src/nn/parameters.ts";
 export type { LoraOptions } from "./src/nn/layers.ts";
 export type { BlockConfig, BlockOptions } from "./src/nn/block.ts";
-export { createVit, type Taps, type Vit, type VitConfig, type VitForward, type VitOptions } from "./src/models/vit.ts";
+export {
+  createVit,
+  type Cut,
+  type Taps,
+  type Vit,
+  type VitConfig,
+  type VitForward,
+  type VitOptions,
+} from "./src/models/vit.ts";
 export {
   AdamW,
   decayMatrices,
@@ -51,7 +59,7 @@ export type { AdamwLossScale, AdamwOptions } from "./src/ops/adamw.ts";
 export { LossScale, type LossScaleOptions, type LossScaleState } from "./src/optim/loss_scale.ts";
 export { type CosineOptions, cosineSchedule } from "./src/optim/schedule.ts";
 export { type RecordStep, TrainStep, type TrainStepOptions } from "./src/train/step.ts";
-export { createEncoder, type Encoder, type EncoderOptions } from "./src/models/encoder.ts";
+export { createEncoder, type Encoder, type EncoderCut, type EncoderOptions } from "./src/models/encoder.ts";
 export { encoderNames, findEncoder } from "./src/models/encoder_registry.ts";
 export type {
   Autocast,

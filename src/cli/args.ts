@@ -46,6 +46,8 @@ export interface Command {
   readonly words?: string;
   /** Whether `key=value` configuration overrides are accepted. */
   readonly overrides?: boolean;
+  /** More of the help, behind the flags. */
+  readonly details?: () => string;
   /** Whether an adapter must exist before `run`; main makes sure of it, installing Mesa's software driver if it may. */
   readonly needsGpu?: boolean;
   /** Does the work; the result is the exit status, 0 when nothing is returned. */
@@ -168,6 +170,7 @@ export function helpText(command: Command): string {
     `Usage: deno task ${command.name} [flags]${words && ` ${words}`}`,
     "",
     ...rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`),
+    ...(command.details === undefined ? [] : ["", command.details()]),
     ...(command.example === undefined ? [] : ["", `Example: deno task ${command.example}`]),
   ].join("\n");
 }

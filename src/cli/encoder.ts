@@ -30,6 +30,8 @@ export interface EncoderRequest {
   readonly dtype?: Dtype | undefined;
   /** Instead of the encoder's own pooling. */
   readonly pooling?: Pooling | undefined;
+  /** How the encoder trains; it does not unless this is given. */
+  readonly build?: Pick<LoadOptions, "parameters" | "lora" | "onSpec"> | undefined;
   /** Told while weights are downloaded and uploaded. */
   readonly onProgress?: ((what: string, done: number, total: number) => void) | undefined;
 }
@@ -142,10 +144,11 @@ async function fromHub(spec: EncoderSpec, onProgress: EncoderRequest["onProgress
   return { weights: await openWeights(await openFile(found.path)), name: spec.name, hash, spec, facts: [] };
 }
 
-async function openRandom(gpu: Gpu, { encoder: name, dtype, pooling }: EncoderRequest): Promise<OpenedEncoder> {
+async function openRandom(gpu: Gpu, { encoder: name, dtype, pooling, build }: EncoderRequest): Promise<OpenedEncoder> {
   const { spec, seed } = randomEncoder(name);
-  const parameters = new Parameters(gpu, false);
-  const encoder = createEncoder(parameters, spec, { seed, dtype, ...(pooling && { pooling }) });
+  build?.onSpec?.(spec);
+  const parameters = build?.parameters ?? new Parameters(gpu, false);
+  const encoder = createEncoder(parameters, spec, { seed, dtype, lora: build?.lora, ...(pooling && { pooling }) });
   parameters.allocate();
   return await Promise.resolve({ encoder, name, weightsHash: hashOfText(name), adapterHash: undefined });
 }
@@ -172,7 +175,7 @@ export async function openEncoderSource(
  * @throws {GatedError | WeightsError | FormatError | DataError} If the weights cannot be had or read, or do not fit.
  */
 export async function openEncoder(gpu: Gpu, request: EncoderRequest): Promise<OpenedEncoder> {
-  const { encoder: given, adapter: adapterPath, dtype, pooling, onProgress } = request;
+  const { encoder: given, adapter: adapterPath, dtype, pooling, build, onProgress } = request;
   if (given.startsWith(RANDOM_PREFIX)) return await openRandom(gpu, request);
   const source = await openEncoderSource(given, onProgress);
   let opened: OpenedAdapter | undefined;
@@ -185,6 +188,7 @@ export async function openEncoder(gpu: Gpu, request: EncoderRequest): Promise<Op
       ...(opened && { adapter: opened.adapter }),
       ...(dtype && { dtype }),
       ...(pooling && { pooling }),
+      ...build,
       onProgress: (done, total) => onProgress?.(`load ${source.name}`, done, total),
     };
     const encoder = await loadEncoder(gpu, source.weights, options);

@@ -43,6 +43,25 @@ export class Progress {
     this.#line(`${what}: ${amount}, ${speed}${done < total ? left : ""}`, done >= total);
   }
 
+  /** Reports a training step. */
+  training(at: { what: string; step: number; total: number; loss: number | undefined; rate: number }): void {
+    if (this.#quiet) return;
+    const { what, step, total, loss, rate } = at;
+    const now = performance.now();
+    if (what !== this.#what) {
+      this.#what = what;
+      this.#start = now;
+      this.#first = step;
+      this.#shown = 0;
+    }
+    if (step < total && now - this.#shown < (this.#live ? LIVE_MS : PLAIN_MS)) return;
+    this.#shown = now;
+    const speed = (step - this.#first) / Math.max(1e-3, (now - this.#start) / 1e3);
+    const left = step < total && speed > 0 ? `, ${time((total - step) / speed)} left` : "";
+    const shown = loss === undefined ? "" : `, loss ${loss.toFixed(4)}`;
+    this.#line(`${what}: step ${step} of ${total}${shown}, ${rate.toPrecision(3)} pairs/s${left}`, step >= total);
+  }
+
   /** Says a line that stays. */
   say(text: string): void {
     if (!this.#quiet) this.#stay(text);

@@ -1,129 +1,146 @@
 /**
- * `train`: trains the supervised example on this machine's GPU.
+ * `train`: SEAL fine-tuning. Without arguments, the bundled demo.
  *
  * @module
  */
 
-import { ConfigError, NumericsError } from "../core/errors.ts";
+import { ConfigError } from "../core/errors.ts";
 import { requestGpu } from "../gpu/device.ts";
-import { writeFileAtomic } from "../io/fs.ts";
-import { writeSafetensorsF32 } from "../io/safetensors.ts";
-import { createExample, type Example } from "../train/example.ts";
-import { STRIPES_BATCH, STRIPES_CLASSES } from "../data/stripes.ts";
+import { type ConfigDocument, configHelp, readConfig, type TrainConfig, writeConfig } from "../train/config.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
+import { Progress } from "./progress.ts";
+import { prepareRun } from "./run_folder.ts";
+import { demoConfig, prepareDemo } from "./train_demo.ts";
+import { frozenFeatures, writeRunEvidence } from "./train_evidence.ts";
+import { panelOf } from "./train_panel.ts";
+import { trainInFolder } from "./train_run.ts";
+import { openData, openSession } from "./train_session.ts";
 
 /** Name of the command. */
 export const name = "train";
 /** What it does. */
-export const summary = "Train the bundled example, a small vision transformer on generated images";
+export const summary = "fine-tune an encoder with spatial transcriptomics (SEAL); without arguments the bundled demo";
 /** An adapter is needed. */
 export const needsGpu = true;
 /** One example. */
-export const example = "train --steps 200 --seed 1";
+export const example = "train --config data/configs/conch.yaml --data data/hest --out runs/conch optim.epochs=5";
+/** Keys of the configuration may be given behind the flags. */
+export const overrides = true;
+/** Keys of the configuration, for the help. */
+export const details: () => string = configHelp;
 
 /** Flags of the command. */
 export const flags = {
-  steps: { kind: "number", value: "N", help: "Training steps", default: 200, min: 1, integer: true },
-  lr: { kind: "number", value: "RATE", help: "Peak learning rate", default: 1e-3, min: 0 },
+  config: COMMON.config,
+  data: { kind: "list", value: "DIR", help: "folder in HEST's layout: st, patches, metadata" },
+  encoder: { kind: "text", value: "NAME|PATH", help: "registry name, folder, weights file, or random:ARCH" },
+  adapter: { kind: "text", value: "PATH", help: "PEFT LoRA folder or SEAL .pth to start from" },
+  out: { kind: "text", value: "DIR", help: "run folder; one that was begun is gone on with (default runs/ENCODER)" },
   seed: COMMON.seed,
-  out: { kind: "text", value: "DIR", help: "Write metrics.jsonl and model.safetensors there" },
+  precision: COMMON.precision,
   overwrite: COMMON.overwrite,
   software: COMMON.software,
   quiet: COMMON.quiet,
   json: COMMON.json,
-} satisfies Flags;
+} as const satisfies Flags;
 
-/** Steps between two readbacks of the losses. */
-const REPORT = 20;
+/** Exit status of a run that was stopped. */
+const INTERRUPTED = 75;
+
+type Values = Args<typeof flags>["flags"];
+
+/** Files, flags and overrides as one configuration; flags win over files, overrides over flags. */
+function configOf({ flags: values, overrides: given }: Args<typeof flags>): TrainConfig {
+  const documents: ConfigDocument[] = values.config === undefined
+    ? []
+    : [{ name: values.config, text: readText(values.config) }];
+  const fromFlags = Object.entries({
+    data: values.data.length ? JSON.stringify(values.data) : undefined,
+    encoder: values.encoder,
+    adapter: values.adapter,
+    out: values.out,
+    seed: values.seed,
+    precision: values.precision,
+  }).filter((entry): entry is [string, string | number] => entry[1] !== undefined);
+  const { config } = readConfig(documents, [
+    ...fromFlags.map(([key, value]): [string, string] => [key, String(value)]),
+    ...given,
+  ]);
+  if (config.input.out !== null) return config;
+  const folder = `runs/${config.input.encoder.replace(/[^\w.-]+/g, "_").replace(/^_+|_+$/g, "")}`;
+  return { ...config, input: { ...config.input, out: folder } };
+}
+
+function readText(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (cause) {
+    throw new ConfigError(`Cannot read ${path}: ${(cause as Error).message}`, { context: { file: path }, cause });
+  }
+}
+
+/** Whether nothing but a place, a seed or how to run was said. */
+function isDemo(values: Values, given: readonly unknown[]): boolean {
+  return values.config === undefined && !values.data.length && values.encoder === undefined && given.length === 0;
+}
 
 /** Runs the command. */
 export async function run(args: Args<typeof flags>): Promise<number> {
-  const { steps, lr, seed = 0, out, overwrite, software, quiet, json } = args.flags;
-  const say = (text: string) => quiet || console.error(text);
-  if (out !== undefined) prepareFolder(out, overwrite);
-  const gpu = await requestGpu(navigator.gpu, { software });
-  const example = await createExample(gpu, { seed, lr, steps });
-  const { memory, dispatches } = example.step;
-  const { all } = example.parameters.count();
-  say(`Adapter: ${gpu.description}${gpu.caps.software ? " (software)" : ""}`);
-  say(`Model: ViT, ${all} parameters; batch ${STRIPES_BATCH}, ${STRIPES_CLASSES} classes`);
-  say(
-    `Plan: ${dispatches.micro + dispatches.update} dispatches a step, ${mib(memory.total)} MiB ` +
-      `(${mib(memory.slabs.reduce((a, b) => a + b, 0))} shared, ${mib(memory.unshared)} unshared)`,
-  );
-  const losses = await trainLoop(example, steps, say);
-  const { gradNorm, skipped } = await example.optimizer.readState();
-  if (out !== undefined) await writeResult(out, example, losses);
-  const last = losses.slice(-10);
-  const result = {
-    steps,
-    seed,
-    adapter: gpu.description,
-    firstLoss: losses[0],
-    lastLoss: last.reduce((a, b) => a + b, 0) / last.length,
-    chanceLoss: Math.log(STRIPES_CLASSES),
-    gradNorm,
-    skipped,
-  };
-  if (json) console.log(JSON.stringify(result));
-  say(
-    `Loss ${result.firstLoss!.toFixed(3)} at the start, ${
-      result.lastLoss.toFixed(3)
-    } over the last ${last.length} steps ` +
-      `(guessing: ${result.chanceLoss.toFixed(3)})`,
-  );
-  example.destroy();
-  gpu.destroy();
-  return 0;
-}
-
-function mib(bytes: number): string {
-  return (bytes / 2 ** 20).toFixed(1);
-}
-
-function prepareFolder(out: string, overwrite: boolean): void {
-  Deno.mkdirSync(out, { recursive: true });
-  const done = [...Deno.readDirSync(out)].some(({ name }) => name === "model.safetensors");
-  if (done && !overwrite) {
-    throw new ConfigError(`Cannot write to ${out}: it holds a finished run`, {
-      hint: "Pass --overwrite, or another --out",
-    });
-  }
-}
-
-async function trainLoop(example: Example, steps: number, say: (text: string) => unknown): Promise<number[]> {
-  const losses: number[] = [];
-  const start = performance.now();
-  for (let t = 0; t < steps; t++) {
-    example.submit(t);
-    if ((t + 1) % REPORT && t + 1 < steps) continue;
-    const read = await example.step.readMetrics();
-    losses.push(...read.map((metrics) => metrics.loss!));
-    const bad = losses.findIndex((loss) => !Number.isFinite(loss));
-    if (bad >= 0) {
-      throw new NumericsError(`Cannot go on training: the loss of step ${bad} is ${losses[bad]}`, {
-        hint: "Lower --lr",
-        context: { step: bad, tensor: "loss" },
+  const { flags: values } = args;
+  const started = new Date();
+  const progress = new Progress(values.quiet);
+  const demo = isDemo(values, args.overrides);
+  const stop = new AbortController();
+  const onSignal = () => stop.abort();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, onSignal);
+  try {
+    const config = demo ? demoConfig(values) : configOf(args);
+    if (!config.input.data.length) {
+      throw new ConfigError("Cannot train: no data folder is given", {
+        hint: "Pass --data DIR, or no argument at all for the demo",
       });
     }
-    const rate = (t + 1) / (performance.now() - start) * 1e3;
-    const mean = read.reduce((sum, metrics) => sum + metrics.loss!, 0) / read.length;
-    say(
-      `step ${t + 1}/${steps}  loss ${mean.toFixed(4)}  ${(rate * STRIPES_BATCH).toFixed(0)} images/s  ` +
-        `${((steps - t - 1) / rate).toFixed(0)} s left`,
-    );
+    if (demo && !await prepareDemo(config, progress, stop.signal)) {
+      progress.say("Interrupted while the demo's slides were made; give the same command again");
+      return INTERRUPTED;
+    }
+    return await trainConfigured(config, values, { progress, signal: stop.signal, started, demo });
+  } finally {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, onSignal);
   }
-  return losses;
 }
 
-async function writeResult(out: string, example: Example, losses: readonly number[]): Promise<void> {
-  const lines = losses.map((loss, step) =>
-    JSON.stringify({ step, split: "train", loss, lr: example.learningRate(step), samples: STRIPES_BATCH }) + "\n"
-  );
-  const values = await example.parameters.read();
-  const tensors = new Map(
-    [...values].map(([name, data]) => [name, { shape: example.parameters.get(name).shape, data }]),
-  );
-  writeFileAtomic(`${out}/metrics.jsonl`, lines.join(""));
-  writeFileAtomic(`${out}/model.safetensors`, writeSafetensorsF32(tensors, { format: "pt" }));
+async function trainConfigured(
+  config: TrainConfig,
+  values: Values,
+  { progress, signal, started, demo }: { progress: Progress; signal: AbortSignal; started: Date; demo: boolean },
+): Promise<number> {
+  const folder = config.input.out!;
+  const resume = prepareRun(folder, writeConfig(config), values.overwrite);
+  const set = await openData(config, progress, signal);
+  const gpu = await requestGpu(navigator.gpu, { software: values.software });
+  progress.say(`Adapter: ${gpu.description}${gpu.caps.software ? " (software)" : ""}`);
+  const session = await openSession(gpu, config, set, progress);
+  try {
+    const { all, trainable } = session.model.parameters.count();
+    progress.say(
+      `Model: ${session.opened.name}, ${all} parameters, ${trainable} train; ${set.genes} genes; ` +
+        `${set.pairs("train").length} training pairs, ${set.count - set.pairs("train").length} held out`,
+    );
+    const panel = await panelOf(config, set);
+    const frozen = await frozenFeatures(session, progress);
+    const end = await trainInFolder(session, { run: folder, resume, progress, signal, panel: panel.columns });
+    if (end.reason === "interrupted") {
+      progress.say(
+        `Interrupted at step ${end.state.step}; go on with: deno task train ${Deno.args.slice(1).join(" ")}`,
+      );
+      return INTERRUPTED;
+    }
+    const result = await writeRunEvidence(session, { folder, frozen, panel, end, started, progress, demo });
+    if (values.json) console.log(JSON.stringify(result));
+    return 0;
+  } finally {
+    session.close();
+    gpu.destroy();
+  }
 }

@@ -41,8 +41,12 @@ export interface Encoder {
   readonly dim: number;
   /** The transformer. */
   readonly vit: Vit;
-  /** All parameters. */
+  /** The set its parameters are in; others may be in it too. */
   readonly parameters: Parameters;
+  /** Names of its parameters, in order. */
+  readonly names: readonly string[];
+  /** Factor of the low-rank update of each layer that has one. */
+  readonly loraScales: ReadonlyMap<string, number>;
   /**
    * Appends the encoder.
    *
@@ -94,7 +98,13 @@ export function createEncoder(parameters: Parameters, spec: EncoderSpec, options
   const config = { ...sizes, layerScale: layerScale ? 1 : undefined, imageSize, mean, std };
   const prefix = trunkPrefix(spec);
   const before = new Set(parameters.entries().map(([name]) => name));
-  const vit = createVit(parameters, config, { prefix, lora, dtype, ...(seed !== undefined && { seed }) });
+  const loraScales = new Map<string, number>();
+  const updates: BlockOptions["lora"] = lora && ((layer) => {
+    const update = lora(layer);
+    if (update) loraScales.set(layer, update.alpha / update.rank);
+    return update;
+  });
+  const vit = createVit(parameters, config, { prefix, lora: updates, dtype, ...(seed !== undefined && { seed }) });
   const { pooler } = spec.output;
   const rng = seed === undefined ? undefined : new Rng(seed, 1);
   const pool = pooler && createAttentionPool(parameters, { context: arch.width, ...pooler }, { rng, dtype });
@@ -112,6 +122,8 @@ export function createEncoder(parameters: Parameters, spec: EncoderSpec, options
     dim,
     vit,
     parameters,
+    names,
+    loraScales,
     forward(g, images, forward = {}) {
       const { x, taps } = vit.forward(g, images, { ...forward, firstTokenOnly });
       return { embedding: pooled(g, x), taps };

@@ -42,6 +42,8 @@ export interface LoadOptions extends Omit<EncoderOptions, "arch" | "seed"> {
   adapter?: Adapter;
   /** Adds the adapter into the base weights, W + s B A, while they are read. */
   merge?: boolean;
+  /** Told what the encoder is before its parameters are made, so that the options above may depend on it. */
+  onSpec?: (spec: EncoderSpec) => void;
   /** Told after each tensor: bytes uploaded and in all. */
   onProgress?: (done: number, total: number) => void;
 }
@@ -117,6 +119,7 @@ export async function loadEncoder(gpu: Gpu, weights: Weights, options: LoadOptio
   const parameters = options.parameters ?? new Parameters(gpu, trainable);
   try {
     const { dtype, pooling, positions, imageSize = spec.input.size } = options;
+    options.onSpec?.({ ...spec, arch: keymap.arch });
     const output = { ...spec.output, ...(keymap.arch.pooler && { pooler: keymap.arch.pooler }) };
     const encoder = createEncoder(parameters, { ...spec, output, ...(positions && { positions }) }, {
       arch: keymap.arch,

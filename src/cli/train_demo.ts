@@ -1,0 +1,60 @@
+/**
+ * The bundled demo: SEAL on the synthetic data set, from nothing to a report.
+ *
+ * @module
+ */
+
+import { planSynth } from "../data/synth/plan.ts";
+import { writeSynth } from "../data/synth/write.ts";
+import { disk } from "../io/fs.ts";
+import { readConfig, type TrainConfig } from "../train/config.ts";
+import type { Progress } from "./progress.ts";
+
+/** Where the demo's data are made. */
+const DATA = "data/cache/demo";
+/** The encoder: a small vision transformer that has seen synthetic slides of another seed. */
+const ENCODER = "data/demo/encoder";
+
+/** What the demo is run with. */
+export interface DemoOptions {
+  readonly out?: string | undefined;
+  readonly seed?: number | undefined;
+  readonly precision?: string | undefined;
+}
+
+/** The demo's configuration. */
+export function demoConfig({ out, seed, precision }: DemoOptions): TrainConfig {
+  const keys: Record<string, string | number | undefined> = {
+    data: JSON.stringify([DATA]),
+    encoder: ENCODER,
+    out: out ?? "runs/demo",
+    seed,
+    precision,
+  };
+  const given = Object.entries(keys).filter(([, value]) => value !== undefined);
+  return readConfig([{ name: "demo", text: DEMO }], given.map(([key, value]) => [key, String(value)])).config;
+}
+
+const DEMO = `
+holdout_samples: [SYN6, SYN7]
+n_train_genes: 190
+epochs: 10
+batch_size: 64
+partial_blocks: 2
+cache_views: 4
+img_lr: 1.0e-3
+gene_lr: 1.0e-3
+augment: soft
+`;
+
+/** Makes the demo's data if they are not there. @returns False when it was stopped. */
+export async function prepareDemo(config: TrainConfig, progress: Progress, signal: AbortSignal): Promise<boolean> {
+  const [folder] = config.input.data as [string];
+  if (disk.look(`${folder}/synth.json`)) return true;
+  const record = await writeSynth(disk, folder, planSynth({ profile: "small" }), {
+    makeFolder: (path) => Deno.mkdirSync(path, { recursive: true }),
+    signal,
+    onSamples: (done, total) => progress.update("synthetic slides", done, total, "slides"),
+  });
+  return record !== undefined;
+}

@@ -1,0 +1,266 @@
+/**
+ * Runs a training session inside its run folder: checkpoints, metrics, resumption.
+ *
+ * @module
+ */
+
+import { ConfigError, DataError } from "../core/errors.ts";
+import { disk } from "../io/fs.ts";
+import { loadModel, modelFiles, optimizerFile } from "../train/checkpoint.ts";
+import { readSafetensorsF32 } from "../io/safetensors.ts";
+import { initialState, type LoopEnd, type LoopState, runLoop, type StageRunner } from "../train/loop.ts";
+import { METRIC_COLUMNS, type MetricLengths, MetricsWriter } from "../train/metrics.ts";
+import type { Stage } from "../train/rates.ts";
+import { Schedule } from "../train/schedule.ts";
+import { SealStep } from "../train/seal_step.ts";
+import { compileWarmup } from "../train/warmup_step.ts";
+import type { Progress } from "./progress.ts";
+import { findCheckpoint, writeCheckpoint } from "./run_folder.ts";
+import { evaluate, organsOfPairs } from "./train_scores.ts";
+import type { Session } from "./train_session.ts";
+
+/** What `trainer_state.json` holds. */
+interface TrainerState {
+  readonly format: 1;
+  readonly loop: LoopState;
+  readonly metrics: MetricLengths;
+  /** What the checkpoint belongs to. */
+  readonly encoder: string;
+  readonly weights: string;
+  readonly data: string;
+}
+
+/** Metrics that only some configurations have. */
+const EXTRA = ["loss_kl", "loss_kl_flow", "loss_mlm", "loss_cca", "loss_da"] as const;
+
+/** Most bytes of a step's plan; a device does not say how much it has. */
+const BUDGET = { gpu: 12 * 2 ** 30, software: 6 * 2 ** 30 } as const;
+
+/** Chooses a share of the training pairs by seed; all by default. */
+function chosenPairs({ set, config }: Session): Uint32Array | undefined {
+  const share = config.input.subsample_frac;
+  const count = set.pairs("train").length;
+  if (share === null || share >= 1) return undefined;
+  const all = new Schedule({
+    seed: config.optim.seed ^ 0x73756273,
+    count,
+    batch: count,
+    accumulate: 1,
+    epochs: 1,
+    steps: null,
+  });
+  return all.pairs(0, 0).slice(0, Math.max(2, Math.round(share * count))).sort();
+}
+
+function scheduleOf(session: Session, stage: Stage): Schedule {
+  const { optim, warmup } = session.config;
+  const chosen = chosenPairs(session);
+  const near = optim.neighbour_cap !== null && !chosen
+    ? { pairs: session.set.near(1), most: optim.neighbour_cap - 1 }
+    : undefined;
+  return new Schedule({
+    // Stages shuffle differently.
+    seed: stage === "warmup" ? (optim.seed ^ 0x7761726d) >>> 0 : optim.seed,
+    count: chosen?.length ?? session.set.pairs("train").length,
+    batch: optim.batch_size,
+    accumulate: optim.grad_accum,
+    epochs: stage === "warmup" ? warmup.warmup_epochs : optim.epochs,
+    steps: optim.steps,
+    near,
+    chosen,
+  });
+}
+
+async function warmupRunner(session: Session, schedule: Schedule): Promise<StageRunner & { destroy(): void }> {
+  const { model, optimizer, config, set } = session;
+  const { batch, accumulate } = schedule;
+  const { step, write, destroy } = await compileWarmup(model, optimizer, config, {
+    batch,
+    accumulate,
+    std: set.statistics.std,
+  });
+  return {
+    schedule,
+    destroy,
+    seek: (batches) => step.position = batches,
+    submit: (rates, stageStep) => {
+      step.submit(rates, (i) => write(set.gather(schedule.pairs(stageStep, i))));
+      return Promise.resolve();
+    },
+    read: () => step.readMetrics(),
+  };
+}
+
+async function alignRunner(
+  session: Session,
+  schedule: Schedule,
+  progress: Progress,
+): Promise<StageRunner & { destroy(): void }> {
+  const { model, optimizer, config, set, training, gpu } = session;
+  const { optim, loss } = config;
+  const step = await SealStep.compile(model, training, optimizer, {
+    batch: schedule.batch,
+    micro: optim.micro_batch ?? undefined,
+    accumulate: schedule.accumulate,
+    seed: optim.seed,
+    ring: Math.max(128, config.eval.log_every),
+    budgetBytes: gpu.caps.software ? BUDGET.software : BUDGET.gpu,
+    std: set.statistics.std.map((value) => Math.max(value, config.genes.std_floor)),
+    slides: loss.lambda_da > 0,
+  });
+  const bytes = Math.max(...Object.values(step.memory).map(({ total }) => total));
+  progress.say(
+    `Step: batch ${schedule.batch}${step.micro < schedule.batch ? ` in micro-batches of ${step.micro}` : ""}, ` +
+      `${schedule.stepsPerEpoch} steps an epoch, ${(bytes / 2 ** 20).toFixed(0)} MiB`,
+  );
+  return {
+    schedule,
+    destroy: () => step.destroy(),
+    seek: (batches) => step.position = batches,
+    submit: (rates, stageStep) =>
+      step.submit(rates, (i) => {
+        const pairs = schedule.pairs(stageStep, i);
+        const epoch = schedule.epoch(stageStep);
+        const organ = organsOfPairs(session, [...pairs]);
+        return {
+          views: Array.from(pairs, (pair) => session.view(epoch, pair)),
+          x: set.gather(pairs),
+          slide: loss.lambda_da > 0 ? pairs.map((pair) => set.locate(pair).sample) : undefined,
+          organ: organ && Uint32Array.from(organ),
+        };
+      }),
+    read: () => step.readMetrics(),
+  };
+}
+
+/** Where a run that was begun before stands; undefined if it left no checkpoint. */
+function lastState(
+  session: Session,
+  run: string,
+): { state: TrainerState; read: (name: string) => Uint8Array | undefined; path: string } | undefined {
+  const found = findCheckpoint(run, "last");
+  if (!found) return undefined;
+  const state = found.state as TrainerState;
+  const wanted = { weights: session.opened.weightsHash, data: session.set.fingerprint };
+  const names = { weights: "encoder weights", data: "data" } as const;
+  for (const key of ["weights", "data"] as const) {
+    if (state[key] === wanted[key]) continue;
+    throw new ConfigError(`Cannot go on with ${found.path}: its ${names[key]} are not those of this run`, {
+      hint: "Give the command the run was begun with, or --overwrite",
+      context: { given: wanted[key], wanted: state[key] },
+    });
+  }
+  if (state.format !== 1) throw new DataError(`Cannot read ${found.path}: format ${state.format}, wanted 1`);
+  return { state, read: found.read, path: found.path };
+}
+
+async function restore(session: Session, read: (name: string) => Uint8Array | undefined, path: string): Promise<void> {
+  const { model, optimizer } = session;
+  loadModel(model, read, path);
+  const bytes = read("optimizer.safetensors");
+  if (!bytes) throw new DataError(`Cannot go on with ${path}: optimizer.safetensors is missing`);
+  optimizer.load(readSafetensorsF32(bytes, `${path}/optimizer.safetensors`).tensors);
+  await session.gpu.queue.onSubmittedWorkDone();
+}
+
+/** Sets all moments and counters of the optimiser to 0. */
+async function resetOptimizer({ optimizer }: Session): Promise<void> {
+  const values = await optimizer.read();
+  optimizer.load(
+    new Map([...values].map(([name, { shape, data }]) => [name, { shape, data: new Float32Array(data.length) }])),
+  );
+}
+
+/** A run under way. */
+export interface RunOptions {
+  /** Folder. */
+  readonly run: string;
+  /** Whether to go on with what is there. */
+  readonly resume: boolean;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+  /** Places of the reported genes in the vocabulary. */
+  readonly panel: readonly number[];
+}
+
+/** How the encoder is named to PEFT. */
+function adapterFacts({ opened, config }: Session): { dropout: number; rsLora: boolean; baseModel: string } {
+  const { lora_dropout: dropout, use_rslora: rsLora } = config.lora;
+  return { dropout, rsLora, baseModel: opened.encoder.spec.source.repo ?? opened.name };
+}
+
+/** Files of the model as it is. */
+export async function currentFiles(session: Session): Promise<Map<string, Uint8Array>> {
+  return await modelFiles(session.model, session.set.vocabulary, adapterFacts(session));
+}
+
+/** Trains to the end, or until the signal; writes metrics and checkpoints. */
+export async function trainInFolder(session: Session, options: RunOptions): Promise<LoopEnd> {
+  const { run, progress, signal, panel } = options;
+  const { config, set, opened } = session;
+  const before = options.resume ? lastState(session, run) : undefined;
+  if (before) {
+    await restore(session, before.read, before.path);
+    const { stage, step } = before.state.loop;
+    progress.say(`Going on from ${before.path}: step ${step}${stage === "done" ? ", trained" : `, stage ${stage}`}`);
+  }
+  const metrics = MetricsWriter.open(disk, run, {
+    extra: EXTRA,
+    ...(before && { resumeAt: before.state.metrics }),
+  });
+  const open: { destroy(): void }[] = [];
+  try {
+    return await runLoop({
+      config,
+      optimizer: session.optimizer,
+      async runner(stage) {
+        for (const runner of open.splice(0)) runner.destroy();
+        const schedule = scheduleOf(session, stage);
+        const runner = stage === "warmup"
+          ? await warmupRunner(session, schedule)
+          : await alignRunner(session, schedule, progress);
+        open.push(runner);
+        return runner;
+      },
+      evaluate: (stage) => evaluate(session, stage, panel),
+      onRow: ({ values, ...row }) => {
+        metrics.write({ ...row, values: known(values) });
+        if (row.split !== "train") progress.say(described(row.epoch, values));
+      },
+      onTiming: (step, values) => metrics.timing(step, values),
+      onProgress: ({ stage, step, total, loss, rate }) => progress.training({ what: stage, step, total, loss, rate }),
+      async save(kind, loop) {
+        const files = await currentFiles(session);
+        if (kind === "last") files.set("optimizer.safetensors", await optimizerFile(session.optimizer));
+        const state: TrainerState = {
+          format: 1,
+          loop,
+          metrics: metrics.lengths(),
+          encoder: opened.name,
+          weights: opened.weightsHash,
+          data: set.fingerprint,
+        };
+        // The clock's file has other lengths in every run; the best checkpoint is to be the same in all.
+        const { timing: _, ...lengths } = state.metrics;
+        writeCheckpoint(run, kind, files, kind === "last" ? state : { ...state, metrics: lengths });
+      },
+      reset: () => resetOptimizer(session),
+      signal,
+      now: () => performance.now(),
+    }, before?.state.loop ?? initialState(config));
+  } finally {
+    for (const runner of open) runner.destroy();
+    metrics.close();
+  }
+}
+
+const COLUMNS = new Set([...METRIC_COLUMNS, ...EXTRA]);
+
+function known(values: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => COLUMNS.has(name)));
+}
+
+function described(epoch: number, values: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(values).map(([name, value]) => `${name} ${value.toFixed(3)}`);
+  return `Epoch ${epoch + 1}, held out: ${parts.join(", ") || "no donors"}`;
+}

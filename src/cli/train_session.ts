@@ -1,0 +1,287 @@
+/**
+ * From a configuration to everything a training run works with: data, encoder, model, cache, optimiser.
+ *
+ * @module
+ */
+
+import { ConfigError, DataError } from "../core/errors.ts";
+import { readBytes, type SampleFiles } from "../data/data_folder.ts";
+import type { HoldOuts } from "../data/holdout.ts";
+import { type GeneChoice, openTrainingSet } from "../data/open_training_set.ts";
+import type { PatchSource } from "../data/patch_source.ts";
+import type { TrainingSet } from "../data/training_set.ts";
+import { parseVocabulary } from "../data/vocabulary.ts";
+import { threefry2x32 } from "../core/rng.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { disk } from "../io/fs.ts";
+import type { EncoderCut } from "../models/encoder.ts";
+import { organId, ORGANS } from "../models/organ_token.ts";
+import { fanInUniform, moduleRng } from "../nn/init.ts";
+import { Parameters } from "../nn/parameters.ts";
+import { AdamW } from "../optim/adamw.ts";
+import { parameterGroups } from "../optim/param_groups.ts";
+import type { TrainConfig } from "../train/config.ts";
+import { Inference } from "../train/inference.ts";
+import { createSealModel, type SealModel } from "../train/seal_model.ts";
+import { Trunk, type ViewImages, type ViewOf } from "../train/trunk.ts";
+import { checkTrunkBudget, DeviceTrunk, DiskTrunk, type TrunkRows, type TrunkStore } from "../train/trunk_store.ts";
+import { type VisionPart, visionPart } from "../train/vision.ts";
+import { cachedInput, pixelInput, type VisionInput } from "../train/vision_input.ts";
+import { openPatchPool } from "../worker/patch_pool.ts";
+import { hashOf, type OpenedEncoder, openEncoder } from "./encoder.ts";
+import { denoHost } from "./hub_host.ts";
+import type { Progress } from "./progress.ts";
+
+/** Everything of a run. */
+export interface Session {
+  readonly config: TrainConfig;
+  readonly gpu: Gpu;
+  readonly set: TrainingSet;
+  readonly patches: PatchSource;
+  readonly opened: OpenedEncoder;
+  readonly vision: VisionPart;
+  readonly model: SealModel;
+  readonly optimizer: AdamW;
+  /** Images as training sees them. */
+  readonly training: VisionInput;
+  /** Patches as they are. */
+  readonly plain: Inference;
+  /** The cache, if there is one. */
+  readonly trunk: Trunk | undefined;
+  readonly store: TrunkStore | undefined;
+  /** The view of a pair in an epoch. */
+  view(epoch: number, pair: number): ViewOf;
+  /** The patch as it is. */
+  unchanged(pair: number): ViewOf;
+  /** Organ of each sample; empty without an organ token. */
+  readonly organs: readonly number[];
+  close(): void;
+}
+
+/** Images computed at a time by the frozen part and in evaluation. */
+const BATCH = { gpu: 64, software: 16 } as const;
+
+function wanted({ input }: TrainConfig): ((sample: SampleFiles) => boolean) | undefined {
+  const { exclude_samples, technologies, species, organs } = input;
+  if (!exclude_samples.length && !technologies && !species && !organs) return undefined;
+  const among = (list: readonly string[] | null, text: string | undefined) =>
+    list === null || (text !== undefined && list.some((name) => name.toLowerCase() === text.toLowerCase()));
+  return ({ id, metadata }) =>
+    !exclude_samples.includes(id) && among(technologies, metadata?.text("st_technology")) &&
+    among(species, metadata?.text("species")) && among(organs, metadata?.text("organ"));
+}
+
+function heldOut({ split, optim }: TrainConfig): HoldOuts {
+  const { holdout_donors: donors, holdout_samples: samples, holdout_fraction: share } = split;
+  const named = donors.length > 0 || samples.length > 0;
+  return { test: named ? { donors, samples } : share > 0 ? { share } : {}, seed: optim.seed };
+}
+
+/** The file with genes: a vocabulary of a run, or names line by line. */
+function genesOf({ genes }: TrainConfig): GeneChoice {
+  if (genes.gene_list === null) return { criterion: genes.gene_criterion, size: genes.n_train_genes };
+  const bytes = readBytes(disk, genes.gene_list);
+  if (genes.gene_list.endsWith(".json")) return { vocabulary: parseVocabulary(bytes, genes.gene_list) };
+  const names = new TextDecoder().decode(bytes).split(/\r?\n/).map((line) => line.trim()).filter(Boolean);
+  if (names.length === 0) throw new DataError(`Cannot use ${genes.gene_list}: it names no gene`);
+  return { genes: names };
+}
+
+/** Opens the data. */
+export async function openData(config: TrainConfig, progress: Progress, signal?: AbortSignal): Promise<TrainingSet> {
+  const { input, genes, split } = config;
+  if (genes.gene_order !== "fixed") {
+    throw new ConfigError("Cannot train with gene_order per_sample_hvg: a model needs one gene a column, wanted fixed");
+  }
+  const named = split.holdout_samples.length > 0;
+  const set = await openTrainingSet(disk, {
+    folders: input.data,
+    samples: input.samples ?? undefined,
+    ...(wanted(config) && { select: wanted(config)! }),
+    holdOut: heldOut(config),
+    genes: genesOf(config),
+    layer: genes.spot_context ? "context" : "own",
+    load: {
+      geneNorm: genes.gene_norm,
+      ...(genes.smoothing === "hex6" && { neighbourhood: "hex6" as const }),
+    },
+    // Samples named by hand may be of a donor that trains too, as serial sections are; the report says so.
+    allowLeakage: named,
+    signal,
+    onSample: (done, total, id) => progress.update(`read ${id}`, done, total, "slides"),
+  });
+  for (const warning of set.warnings) progress.warn(warning);
+  return set;
+}
+
+/** Views of patches for the cache: `view` is a place in the list of flips, rotations and colours. */
+function cachedViews(patches: PatchSource, { cache, optim }: TrainConfig): ViewImages {
+  const number = (view: number) => (view < cache.cache_views ? view : 8 + view - cache.cache_views);
+  return async (views) => {
+    const pairs = Uint32Array.from(views, ({ pair }) => pair);
+    const view = views.map((of) => number(of.view));
+    return (await patches.batch({ pairs, variant: { view, seed: optim.seed } })).data;
+  };
+}
+
+/** Augmented patches: `view` is the epoch plus one, 0 the patch as it is. */
+function augmentedViews(patches: PatchSource, { optim }: TrainConfig): ViewImages {
+  return async (views) => {
+    const epoch = views[0]!.view - 1;
+    const pairs = Uint32Array.from(views, ({ pair }) => pair);
+    const variant = { recipe: epoch < 0 ? "none" : optim.augment, seed: optim.seed, epoch } as const;
+    return (await patches.batch({ pairs, variant })).data;
+  };
+}
+
+const VIEW_STREAM = 0x76696577;
+
+async function cacheKey(set: TrainingSet, opened: OpenedEncoder, parts: unknown): Promise<string> {
+  const hash = denoHost.sha256();
+  const files = await Promise.all(set.samples.map(async ({ patches }) => await hashOf(patches.path)));
+  const { input } = opened.encoder.spec;
+  hash.update(new TextEncoder().encode(JSON.stringify([opened.weightsHash, input, set.fingerprint, files, parts])));
+  return hash.hex();
+}
+
+async function openTrunk(
+  session: Pick<Session, "config" | "gpu" | "set" | "patches" | "opened">,
+  cut: EncoderCut,
+  progress: Progress,
+): Promise<{ trunk: Trunk; store: TrunkStore; views: number; dtype: "f32" | "f16" }> {
+  const { config, gpu, set, patches, opened } = session;
+  const { cache } = config;
+  const views = cache.cache_views + cache.cache_colour_views;
+  const shapes = opened.encoder.cutShapes(cut);
+  const dtype = cache.cache_dtype;
+  const rows: TrunkRows = { rows: set.count * views, shapes, dtype };
+  checkTrunkBudget(rows, cache.cache_budget * 2 ** 30);
+  let store: TrunkStore;
+  if (cache.cache === "disk") {
+    const folder = cache.cache_dir ?? `${config.input.out ?? "runs"}/cache`;
+    Deno.mkdirSync(folder, { recursive: true });
+    const key = await cacheKey(set, opened, { cut, views, dtype, seed: config.optim.seed });
+    const file = new DiskTrunk(gpu, rows, { disk, path: `${folder}/trunk`, key });
+    if (file.reused) progress.say(`Cache: ${folder}/trunk is reused`);
+    store = file;
+  } else store = new DeviceTrunk(gpu, rows);
+  const bytes = rows.rows * store.rowBytes;
+  progress.say(
+    `Cache: ${set.count} patches x ${views} views, ${
+      (bytes / 2 ** 20).toFixed(0)
+    } MiB at most in ${cache.cache}, ${dtype}` +
+      (cut === "embedding" ? "" : `, cut at block ${cut.blocks} (${cut.kind})`),
+  );
+  const trunk = await Trunk.create(gpu, opened.encoder, {
+    cut,
+    store,
+    dtype,
+    views,
+    tile: patches.size,
+    images: cachedViews(patches, config),
+    batch: gpu.caps.software ? BATCH.software : BATCH.gpu,
+  });
+  return { trunk, store, views, dtype };
+}
+
+/** Opens the encoder with its trainable side. */
+async function openVision(
+  gpu: Gpu,
+  config: TrainConfig,
+  progress: Progress,
+): Promise<{ opened: OpenedEncoder; vision: VisionPart }> {
+  const { input, optim } = config;
+  let vision: VisionPart | undefined;
+  // Parameters are the encoder's until it is complete.
+  let complete = false;
+  const parameters = new Parameters(gpu, (name) => complete || vision!.trains(name));
+  const opened = await openEncoder(gpu, {
+    encoder: input.encoder,
+    adapter: input.adapter ?? undefined,
+    dtype: optim.precision,
+    build: {
+      parameters,
+      lora: (layer) => vision!.lora(layer),
+      onSpec: (spec) => {
+        vision = visionPart(config, spec, (layer) => fanInUniform(moduleRng(optim.seed, `${layer}.lora_A`)!));
+      },
+    },
+    onProgress: (what, done, total) => progress.update(what, done, total, "bytes"),
+  });
+  complete = true;
+  return { opened, vision: vision! };
+}
+
+function organsOf(set: TrainingSet, model: SealModel): number[] {
+  if (!model.organs) return [];
+  return set.samples.map(({ id, files }) => {
+    const text = files.metadata?.text("organ");
+    if (text === undefined) {
+      throw new DataError(
+        `Cannot use organ_token: the metadata of ${id} name no organ, wanted one of ${ORGANS.join(", ")}`,
+      );
+    }
+    return organId(text);
+  });
+}
+
+/** Opens everything. */
+export async function openSession(
+  gpu: Gpu,
+  config: TrainConfig,
+  set: TrainingSet,
+  progress: Progress,
+): Promise<Session> {
+  const { optim, cache } = config;
+  const patches = openPatchPool(set.patchTable(), { workers: config.input.workers ?? undefined });
+  const { opened, vision } = await openVision(gpu, config, progress);
+  const { encoder } = opened;
+  const slides = set.samples.filter(({ role }) => role === "train").length;
+  const model = createSealModel(encoder, config, { genes: set.genes, slides });
+  model.parameters.allocate();
+  const optimizer = new AdamW(
+    model.parameters,
+    parameterGroups({ weightDecay: optim.weight_decay, ...(vision.layers && { layers: vision.layers }) }),
+    {
+      beta1: optim.beta1,
+      beta2: optim.beta2,
+      eps: optim.eps,
+      ...(optim.clip_norm > 0 && { clipNorm: optim.clip_norm }),
+    },
+  );
+  const cut = cache.cache === "off" ? undefined : encoder.deepestCut();
+  if (!cut && cache.cache !== "off") progress.warn("the encoder trains from its first layer on: nothing can be cached");
+  const cached = cut && await openTrunk({ config, gpu, set, patches, opened }, cut, progress);
+  const training = cached
+    ? cachedInput(encoder, cut, cached.trunk, cached.dtype)
+    : pixelInput(encoder, augmentedViews(patches, config), patches.size);
+  const plain = await Inference.create(model, training, gpu.caps.software ? BATCH.software : BATCH.gpu);
+  return {
+    config,
+    gpu,
+    set,
+    patches,
+    opened,
+    vision,
+    model,
+    optimizer,
+    training,
+    plain,
+    trunk: cached?.trunk,
+    store: cached?.store,
+    view(epoch, pair) {
+      if (!cached) return { pair, view: epoch + 1 };
+      return { pair, view: threefry2x32(optim.seed, VIEW_STREAM, epoch, pair)[0] % cached.views };
+    },
+    unchanged: (pair) => ({ pair, view: 0 }),
+    organs: organsOf(set, model),
+    close() {
+      plain.destroy();
+      cached?.trunk.destroy();
+      cached?.store.close();
+      patches.close();
+      optimizer.destroy();
+      model.parameters.destroy();
+    },
+  };
+}

@@ -1,0 +1,171 @@
+/**
+ * What a trained model says of patches and of expression: embeddings, their projections, predicted expression. No dropout,
+ * running statistics, the mean of the latent.
+ *
+ * @module
+ */
+
+import { readback } from "../gpu/readback.ts";
+import { Plan } from "../graph/plan.ts";
+import type { Program } from "../graph/program.ts";
+import { Store } from "../graph/store.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import type { SealModel } from "./seal_model.ts";
+import type { ViewOf } from "./trunk.ts";
+import type { VisionInput } from "./vision_input.ts";
+
+/** What the image side says, one row an image. */
+export interface ImageOutputs {
+  /** The encoder's own embedding `[n, D]`: what `embed` gives. */
+  readonly embedding: Float32Array;
+  /** With organ and bottleneck, before the head, `[n, D]`. */
+  readonly z: Float32Array;
+  /** Behind the head, `[n, D]`: what is compared with genes. */
+  readonly projected: Float32Array;
+  /** Predicted expression `[n, G]`; empty without a decoder. */
+  readonly expression: Float32Array;
+}
+
+/** What the gene side says, one row a spot. */
+export interface GeneOutputs {
+  /** Before the head, `[n, D]`. */
+  readonly z: Float32Array;
+  /** Behind the head, `[n, D]`. */
+  readonly projected: Float32Array;
+  /** Reconstructed expression `[n, G]`. */
+  readonly expression: Float32Array;
+}
+
+/** One side's plan. */
+interface Side {
+  readonly store: Store;
+  readonly inputs: readonly Tensor[];
+  readonly organ: Tensor | undefined;
+  readonly outputs: readonly (Tensor | undefined)[];
+  readonly program: Program;
+}
+
+/** Runs both sides in batches of one size; weights are read when it runs, so it stays valid while they train. */
+export class Inference {
+  readonly #model: SealModel;
+  readonly #vision: VisionInput;
+  readonly #image: Side;
+  readonly #gene: Side;
+
+  private constructor(
+    model: SealModel,
+    vision: VisionInput,
+    sides: { image: Side; gene: Side },
+    readonly batch: number,
+  ) {
+    this.#model = model;
+    this.#vision = vision;
+    this.#image = sides.image;
+    this.#gene = sides.gene;
+  }
+
+  /** Compiles both plans. @param batch Rows at a time. */
+  static async create(model: SealModel, vision: VisionInput, batch: number): Promise<Inference> {
+    const image = await imageSide(model, vision, batch);
+    return new Inference(model, vision, { image, gene: await geneSide(model, batch) }, batch);
+  }
+
+  /** Runs the image side. @param organs Numbers of organs, one an image, where the model has an organ token. */
+  async images(
+    views: readonly ViewOf[],
+    organs?: ArrayLike<number>,
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<ImageOutputs> {
+    const { store, inputs, organ, outputs, program } = this.#image;
+    const widths = outputs.map((tensor) => tensor?.dim(1) ?? 0);
+    const all = widths.map((width) => new Float32Array(views.length * width));
+    for (let from = 0; from < views.length; from += this.batch) {
+      const some = views.slice(from, from + this.batch);
+      const filled = Array.from({ length: this.batch }, (_, i) => some[i] ?? some[0]!);
+      await this.#vision.load(store, inputs, filled);
+      if (organ) {
+        store.write(organ, Uint32Array.from({ length: this.batch }, (_, i) => organs![from + (some[i] ? i : 0)]!));
+      }
+      program.run();
+      await collect(this.#model, outputs, all, from, some.length);
+      onProgress?.(from + some.length, views.length);
+    }
+    const [embedding, z, projected, expression] = all;
+    return { embedding: embedding!, z: z!, projected: projected!, expression: expression! };
+  }
+
+  /** Runs the gene side. @param x Expression `[n, G]`. */
+  async genes(x: Float32Array): Promise<GeneOutputs> {
+    const { store, inputs, outputs, program } = this.#gene;
+    const G = this.#model.gene.genes;
+    const n = x.length / G;
+    const all = outputs.map((tensor) => new Float32Array(n * tensor!.dim(1)));
+    const rows = new Float32Array(this.batch * G);
+    for (let from = 0; from < n; from += this.batch) {
+      const some = x.subarray(from * G, (from + this.batch) * G);
+      rows.set(some);
+      store.write(inputs[0]!, rows);
+      program.run();
+      await collect(this.#model, outputs, all, from, some.length / G);
+    }
+    const [z, projected, expression] = all;
+    return { z: z!, projected: projected!, expression: expression! };
+  }
+
+  /** Frees the plans. */
+  destroy(): void {
+    for (const { program, store } of [this.#image, this.#gene]) {
+      program.destroy();
+      store.destroy();
+    }
+  }
+}
+
+async function collect(
+  { parameters }: SealModel,
+  tensors: readonly (Tensor | undefined)[],
+  all: readonly Float32Array[],
+  from: number,
+  count: number,
+): Promise<void> {
+  // One tensor may be several outputs, as without heads.
+  const present = [...new Set(tensors.filter((tensor) => tensor !== undefined))];
+  const values = await readback(parameters.gpu, ...present);
+  tensors.forEach((tensor, k) => {
+    if (!tensor) return;
+    const width = tensor.dim(1);
+    const rows = values[present.indexOf(tensor)] as Float32Array;
+    all[k]!.set(rows.subarray(0, count * width), from * width);
+  });
+}
+
+async function imageSide(model: SealModel, vision: VisionInput, batch: number): Promise<Side> {
+  const store = new Store(model.parameters.gpu);
+  const inputs = vision.tensors(store, batch);
+  const organ = model.organs ? store.tensor("organ", "organ", [batch], "u32") : undefined;
+  store.allocate();
+  const g = new Plan(model.parameters.gpu);
+  const outputs = g.withoutTape(() => {
+    const embedding = vision.record(g, inputs, { training: false });
+    const z = model.embed(g, embedding, organ);
+    return [embedding, z, model.imageHead.forward(g, z), model.decoder?.forward(g, z)];
+  });
+  for (const tensor of outputs) if (tensor) g.output(tensor);
+  return { store, inputs, organ, outputs, program: await g.compile() };
+}
+
+async function geneSide(model: SealModel, batch: number): Promise<Side> {
+  const store = new Store(model.parameters.gpu);
+  const x = store.tensor("x", "x", [batch, model.gene.genes]);
+  store.allocate();
+  const g = new Plan(model.parameters.gpu);
+  const outputs = g.withoutTape(() => {
+    const { z, y } = model.gene.forward(g, x, {
+      training: false,
+      ...(model.gene.name === "vae" && { latent: "mean" }),
+    });
+    return [z, model.geneHead.forward(g, z), y];
+  });
+  g.output(...outputs);
+  return { store, inputs: [x], organ: undefined, outputs, program: await g.compile() };
+}

@@ -1,0 +1,159 @@
+/**
+ * The frozen part of an encoder, computed once for each (patch, view) and kept: training then runs what follows the cut.
+ *
+ * Row `pair * views + view` of the store belongs to view `view` of pair `pair`. What is missing is computed when it is first
+ * asked for, in batches of one size, so that a row does not depend on what was computed with it.
+ *
+ * @module
+ */
+
+import { encode } from "../core/dtype.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { readback } from "../gpu/readback.ts";
+import { Plan } from "../graph/plan.ts";
+import type { Program } from "../graph/program.ts";
+import { Store, upload } from "../graph/store.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import type { Encoder, EncoderCut } from "../models/encoder.ts";
+import { preprocess } from "../models/preprocess.ts";
+import { gather } from "../ops/gather.ts";
+import type { TrunkStore } from "./trunk_store.ts";
+
+/** A patch and the view of it, by number. */
+export interface ViewOf {
+  readonly pair: number;
+  readonly view: number;
+}
+
+/** RGB bytes `[n, S, S, 3]` of views of patches. */
+export type ViewImages = (views: readonly ViewOf[]) => Promise<Uint8Array>;
+
+/** How a trunk runs. */
+export interface TrunkOptions {
+  readonly cut: EncoderCut;
+  readonly store: TrunkStore;
+  /** Type of the store's elements. */
+  readonly dtype: "f32" | "f16";
+  /** Views a patch. */
+  readonly views: number;
+  /** Side of a patch as the images have it, px. */
+  readonly tile: number;
+  readonly images: ViewImages;
+  /** Images computed at a time. */
+  readonly batch: number;
+}
+
+/** Type of the elements that leave the device program; a device without f16 arithmetic leaves f32. */
+function cast(g: Plan, x: Tensor, dtype: "f32" | "f16"): Tensor {
+  if (x.dtype === dtype) return x;
+  const rows = x.dim(0);
+  return gather(g, x, Array.from({ length: rows }, (_, i) => i), { dtype });
+}
+
+/** Computes and serves rows. */
+export class Trunk {
+  readonly #gpu: Gpu;
+  readonly #options: TrunkOptions;
+  readonly #inputs: Store;
+  readonly #tiles: Tensor;
+  readonly #pieces: readonly Tensor[];
+  /** Where pieces go that must be rounded to f16 by the host. */
+  readonly #rounded: readonly Tensor[] | undefined;
+  readonly #program: Program;
+  /** Rows computed by this object. */
+  computed = 0;
+
+  private constructor(
+    gpu: Gpu,
+    options: TrunkOptions,
+    parts: { inputs: Store; tiles: Tensor; pieces: readonly Tensor[]; rounded: readonly Tensor[] | undefined },
+    program: Program,
+  ) {
+    this.#gpu = gpu;
+    this.#options = options;
+    this.#inputs = parts.inputs;
+    this.#tiles = parts.tiles;
+    this.#pieces = parts.pieces;
+    this.#rounded = parts.rounded;
+    this.#program = program;
+  }
+
+  /** Compiles the frozen part. @throws {LimitError} If its plan does not fit the device. */
+  static async create(gpu: Gpu, encoder: Encoder, options: TrunkOptions): Promise<Trunk> {
+    const { cut, batch, tile, dtype } = options;
+    const inputs = new Store(gpu);
+    const tiles = inputs.tensor("tiles", "tiles", [batch, tile, tile, 3], "u8");
+    const byHost = dtype === "f16" && !gpu.caps.f16;
+    const g = new Plan(gpu);
+    const images = preprocess(g, tiles, encoder.spec.input);
+    const pieces = encoder.trunk(g, images, cut).map((x) => (byHost ? x : g.withoutTape(() => cast(g, x, dtype))));
+    g.output(...pieces);
+    const rounded = byHost ? pieces.map((x, i) => inputs.tensor("rounded", `rounded ${i}`, x.shape, "f16")) : undefined;
+    inputs.allocate();
+    return new Trunk(gpu, options, { inputs, tiles, pieces, rounded }, await g.compile());
+  }
+
+  /** Row of a view. */
+  row({ pair, view }: ViewOf): number {
+    return pair * this.#options.views + view;
+  }
+
+  /** Computes what is missing. @param onProgress Told how many of how many missing ones are there. */
+  async ensure(views: readonly ViewOf[], onProgress?: (done: number, total: number) => void): Promise<void> {
+    const { store, batch, images } = this.#options;
+    const seen = new Set<number>();
+    const missing = views.filter((view) => {
+      const row = this.row(view);
+      if (store.has(row) || seen.has(row)) return false;
+      seen.add(row);
+      return true;
+    });
+    for (let from = 0; from < missing.length; from += batch) {
+      const some = missing.slice(from, from + batch);
+      const pixels = await images(some);
+      const whole = some.length === batch ? pixels : new Uint8Array(this.#tiles.size);
+      if (whole !== pixels) whole.set(pixels);
+      this.#inputs.write(this.#tiles, whole);
+      this.#program.run();
+      await store.put(some.map((view) => this.row(view)), await this.#stored());
+      this.computed += some.length;
+      onProgress?.(from + some.length, missing.length);
+    }
+  }
+
+  /** The pieces in the type of the store. */
+  async #stored(): Promise<readonly Tensor[]> {
+    if (!this.#rounded) return this.#pieces;
+    const values = await readback(this.#gpu, ...this.#pieces);
+    values.forEach((value, i) => upload(this.#gpu, this.#rounded![i]!, encode(value, "f16")));
+    return this.#rounded;
+  }
+
+  /** Puts rows into the pieces `[B, ...shape]`, which {@linkcode stemInputs} made; computes what is missing or damaged. */
+  async load(views: readonly ViewOf[], pieces: readonly Tensor[]): Promise<void> {
+    const rows = views.map((view) => this.row(view));
+    await this.ensure(views);
+    while (this.#options.store.load(rows, pieces).length > 0) await this.ensure(views);
+  }
+
+  /** Frees the plan; the store stays. */
+  destroy(): void {
+    this.#program.destroy();
+    this.#inputs.destroy();
+  }
+}
+
+/** Tensors that rows of a batch are loaded into. */
+export function stemInputs(
+  store: Store,
+  encoder: Encoder,
+  { cut, dtype }: Pick<TrunkOptions, "cut" | "dtype">,
+  batch: number,
+): Tensor[] {
+  return encoder.cutShapes(cut).map((shape, i) => store.tensor("stem", `stem ${i}`, [batch, ...shape], dtype));
+}
+
+/** Appends the widening of loaded rows to f32. */
+export function stemTensors(g: Plan, pieces: readonly Tensor[]): Tensor[] {
+  return g.withoutTape(() => pieces.map((x) => cast(g, x, "f32")));
+}

@@ -1,0 +1,256 @@
+/**
+ * Where the results of the frozen blocks are kept: rows of fixed size, one a (patch, view), on the device or in a file.
+ *
+ * A row is the concatenation of what the encoder gives before its cut, for one image. Rows move between store and batch by
+ * copies on the device, without a kernel; a file adds a checksum a row, so that a row that was torn by a crash or damaged
+ * later is computed again.
+ *
+ * @module
+ */
+
+import { crc32 } from "../io/zlib.ts";
+import { type Dtype, dtypeBytes } from "../core/dtype.ts";
+import { LimitError } from "../core/errors.ts";
+import { sizeOf } from "../core/shape.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { readRanges } from "../gpu/readback.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import type { Disk, HostFile } from "../io/disk.ts";
+
+/** Sizes of a store. */
+export interface TrunkRows {
+  /** Rows. */
+  readonly rows: number;
+  /** Shapes of the pieces of a row. */
+  readonly shapes: readonly (readonly number[])[];
+  /** Type of their elements. */
+  readonly dtype: Dtype;
+}
+
+/** Rows that may be there. */
+export interface TrunkStore {
+  /** Bytes of a row. */
+  readonly rowBytes: number;
+  /** Whether a row is there. */
+  has(row: number): boolean;
+  /** Keeps row `rows[i]` from place `i` of the pieces, each `[B, ...shape]` on the device. */
+  put(rows: readonly number[], pieces: readonly Tensor[]): Promise<void>;
+  /** Copies row `rows[i]` to place `i` of the pieces. @returns Rows that turned out damaged and are no longer there. */
+  load(rows: readonly number[], pieces: readonly Tensor[]): number[];
+  /** Writes what is pending and frees the memory. */
+  close(): void;
+}
+
+/** Bytes of each piece of a row. */
+export function pieceBytes({ shapes, dtype }: TrunkRows): number[] {
+  return shapes.map((shape) => sizeOf(shape) * dtypeBytes(dtype));
+}
+
+/** Bytes of a whole store. */
+export function trunkBytes(rows: TrunkRows): number {
+  return rows.rows * pieceBytes(rows).reduce((a, b) => a + b, 0);
+}
+
+/** Most bytes of one buffer of rows. */
+const SHARD = 1 << 30;
+
+/** Rows in buffers of the device, made when the first row of one comes. */
+export class DeviceTrunk implements TrunkStore {
+  readonly rowBytes: number;
+  readonly #gpu: Gpu;
+  readonly #pieces: number[];
+  readonly #perShard: number;
+  readonly #rows: number;
+  readonly #shards: (GPUBuffer | undefined)[] = [];
+  readonly #there: Uint8Array;
+
+  /** @throws {LimitError} If pieces are no whole words, or a row is larger than a buffer may be. */
+  constructor(gpu: Gpu, rows: TrunkRows) {
+    this.#gpu = gpu;
+    this.#pieces = pieceBytes(rows);
+    this.rowBytes = this.#pieces.reduce((a, b) => a + b, 0);
+    const most = Math.min(SHARD, gpu.caps.limits.maxBufferSize);
+    if (this.#pieces.some((bytes) => bytes % 4) || this.rowBytes > most) {
+      throw new LimitError(`Cannot keep rows of ${this.rowBytes} bytes: wanted whole words, at most ${most} bytes`);
+    }
+    this.#perShard = Math.floor(most / this.rowBytes);
+    this.#rows = rows.rows;
+    this.#there = new Uint8Array(rows.rows);
+  }
+
+  has(row: number): boolean {
+    return this.#there[row] === 1;
+  }
+
+  // deno-lint-ignore require-await -- the file's is asynchronous
+  async put(rows: readonly number[], pieces: readonly Tensor[]): Promise<void> {
+    this.#copy(rows, pieces, "put");
+    for (const row of rows) this.#there[row] = 1;
+  }
+
+  load(rows: readonly number[], pieces: readonly Tensor[]): number[] {
+    this.#copy(rows, pieces, "load");
+    return [];
+  }
+
+  #copy(rows: readonly number[], pieces: readonly Tensor[], way: "put" | "load"): void {
+    const encoder = this.#gpu.device.createCommandEncoder();
+    rows.forEach((row, i) => {
+      const shard = Math.floor(row / this.#perShard);
+      const kept = this.#shards[shard] ??= this.#allocate(shard);
+      let at = (row % this.#perShard) * this.rowBytes;
+      pieces.forEach(({ storage, byteOffset }, k) => {
+        const bytes = this.#pieces[k]!;
+        const place = storage.offset + byteOffset + i * bytes;
+        if (way === "put") encoder.copyBufferToBuffer(storage.buffer!, place, kept, at, bytes);
+        else encoder.copyBufferToBuffer(kept, at, storage.buffer!, place, bytes);
+        at += bytes;
+      });
+    });
+    this.#gpu.queue.submit([encoder.finish()]);
+  }
+
+  #allocate(shard: number): GPUBuffer {
+    const rows = Math.min(this.#perShard, this.#rows - shard * this.#perShard);
+    return this.#gpu.buffer(`trunk.${shard}`, rows * this.rowBytes, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST);
+  }
+
+  close(): void {
+    for (const shard of this.#shards) shard?.destroy();
+    this.#shards.length = 0;
+    this.#there.fill(0);
+  }
+}
+
+/** What a file of rows was computed from: encoder weights, preparation, patches, cut. */
+export interface TrunkFile {
+  readonly disk: Disk;
+  /** Without ending; `.rows`, `.sums` and `.json` are added. */
+  readonly path: string;
+  /** Hash of everything rows depend on. */
+  readonly key: string;
+}
+
+/** Rows in a file, with a checksum each in a second one. */
+export class DiskTrunk implements TrunkStore {
+  readonly rowBytes: number;
+  /** Whether rows of an earlier run were found. */
+  readonly reused: boolean;
+  readonly #gpu: Gpu;
+  readonly #pieces: number[];
+  readonly #data: HostFile;
+  readonly #sumsFile: HostFile;
+  /** Checksum + 1 of each row; 0 is a row that is missing. */
+  readonly #sums: Float64Array;
+  readonly #checked: Uint8Array;
+
+  /** @throws {DataError} If the files cannot be made. */
+  constructor(gpu: Gpu, rows: TrunkRows, { disk, path, key }: TrunkFile) {
+    this.#gpu = gpu;
+    this.#pieces = pieceBytes(rows);
+    this.rowBytes = this.#pieces.reduce((a, b) => a + b, 0);
+    if (this.#pieces.some((bytes) => bytes % 4)) {
+      throw new LimitError(`Cannot keep rows of ${this.#pieces.join(" + ")} bytes: wanted whole words`);
+    }
+    const head = JSON.stringify({ format: 1, key, rows: rows.rows, rowBytes: this.rowBytes });
+    this.reused = headOf(disk, `${path}.json`) === head;
+    if (!this.reused) {
+      for (const ending of ["json", "sums", "rows"]) disk.remove(`${path}.${ending}`);
+      disk.write(`${path}.json`, head);
+    }
+    this.#data = disk.open(`${path}.rows`, "update");
+    this.#sumsFile = disk.open(`${path}.sums`, "update");
+    const stored = new Uint8Array(rows.rows * 8);
+    this.#sumsFile.read(0, stored);
+    this.#sums = new Float64Array(stored.buffer);
+    this.#checked = new Uint8Array(rows.rows);
+  }
+
+  has(row: number): boolean {
+    return this.#sums[row]! > 0;
+  }
+
+  async put(rows: readonly number[], pieces: readonly Tensor[]): Promise<void> {
+    const ranges = pieces.map(({ storage, byteOffset }, k) => ({
+      buffer: storage.buffer!,
+      offset: storage.offset + byteOffset,
+      bytes: rows.length * this.#pieces[k]!,
+    }));
+    const all = await readRanges(this.#gpu, ranges);
+    const bytes = new Uint8Array(this.rowBytes);
+    rows.forEach((row, i) => {
+      let at = 0;
+      all.forEach((piece, k) => {
+        bytes.set(piece.subarray(i * this.#pieces[k]!, (i + 1) * this.#pieces[k]!), at);
+        at += this.#pieces[k]!;
+      });
+      this.#data.write(row * this.rowBytes, bytes);
+      this.#sum(row, crc32(bytes) + 1);
+      this.#checked[row] = 1;
+    });
+  }
+
+  load(rows: readonly number[], pieces: readonly Tensor[]): number[] {
+    const damaged: number[] = [];
+    const batches = this.#pieces.map((bytes) => new Uint8Array(bytes * rows.length));
+    const bytes = new Uint8Array(this.rowBytes);
+    rows.forEach((row, i) => {
+      const got = this.#data.read(row * this.rowBytes, bytes);
+      if (got < this.rowBytes || (!this.#checked[row] && crc32(bytes) + 1 !== this.#sums[row])) {
+        this.#sum(row, 0);
+        damaged.push(row);
+        return;
+      }
+      this.#checked[row] = 1;
+      let at = 0;
+      batches.forEach((batch, k) => batch.set(bytes.subarray(at, at += this.#pieces[k]!), i * this.#pieces[k]!));
+    });
+    if (damaged.length) return damaged;
+    pieces.forEach((piece, k) => {
+      const place = piece.storage.offset + piece.byteOffset;
+      this.#gpu.queue.writeBuffer(piece.storage.buffer!, place, batches[k] as Uint8Array<ArrayBuffer>);
+    });
+    return damaged;
+  }
+
+  #sum(row: number, value: number): void {
+    this.#sums[row] = value;
+    this.#sumsFile.write(row * 8, new Uint8Array(Float64Array.of(value).buffer));
+  }
+
+  close(): void {
+    this.#data.close();
+    this.#sumsFile.close();
+  }
+}
+
+function headOf(disk: Disk, path: string): string | undefined {
+  const found = disk.look(path);
+  if (found?.kind !== "file" || found.size > 1 << 16) return undefined;
+  const file = disk.open(path, "read");
+  try {
+    const bytes = new Uint8Array(found.size);
+    file.read(0, bytes);
+    return new TextDecoder().decode(bytes);
+  } finally {
+    file.close();
+  }
+}
+
+/**
+ * Refuses a store that is larger than allowed, with the numbers.
+ *
+ * @throws {LimitError}
+ */
+export function checkTrunkBudget(rows: TrunkRows, budgetBytes: number): void {
+  const bytes = trunkBytes(rows);
+  if (bytes <= budgetBytes) return;
+  const gib = (n: number) => (n / 2 ** 30).toFixed(2);
+  throw new LimitError(
+    `Cannot cache the frozen blocks: ${rows.rows} rows take ${gib(bytes)} GiB, cache_budget is ${gib(budgetBytes)}`,
+    {
+      hint: "Lower cache_views, set cache_dtype=f16 or cache=disk, raise cache_budget, or set cache=off",
+      context: { limit: "cache_budget", given: bytes, max: budgetBytes },
+    },
+  );
+}
