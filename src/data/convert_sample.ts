@@ -143,15 +143,21 @@ export async function writeSample(
   // The metadata, which come last, never stand beside files of another run; nor does its slide.
   disk.remove(`${out}/${paths.metadata}`);
   disk.remove(`${out}/${paths.wsi}`);
-  await writeExpression(disk, `${out}/${paths.expression}`, sample, thumbnail, options.spot);
-  await writeSamplePatches(disk, `${out}/${paths.patches}`, slide, sample, windows, options);
-  writePictures(disk, out, id, sample, windows, thumbnail, tissue, options.spot);
-  if (options.wsi !== "none") {
-    await writeSlide(disk, `${out}/${paths.wsi}`, slide, pixelSize, options.wsi, rows("slide"));
+  try {
+    await writeSamplePatches(disk, `${out}/${paths.patches}`, slide, sample, windows, options);
+    if (options.wsi !== "none") {
+      await writeSlide(disk, `${out}/${paths.wsi}`, slide, pixelSize, options.wsi, rows("slide"));
+    }
+    await writeExpression(disk, `${out}/${paths.expression}`, sample, thumbnail, options.spot);
+    writePictures(disk, out, id, sample, windows, thumbnail, tissue, options.spot);
+    const metadata = describe(options, sample, slide);
+    disk.write(`${out}/${paths.metadata}`, metadataJson(metadata));
+    return { id, ...summary(id, sample, windows, slide), metadata };
+  } catch (error) {
+    // A picture may turn out damaged half way: nothing of the sample stays.
+    for (const path of Object.values(paths)) disk.remove(`${out}/${path}`);
+    throw error;
   }
-  const metadata = describe(options, sample, slide);
-  disk.write(`${out}/${paths.metadata}`, metadataJson(metadata));
-  return { id, ...summary(id, sample, windows, slide), metadata };
 }
 
 function checkPixelSize(id: string, size: number, coarse: boolean): void {

@@ -101,7 +101,7 @@ function sectionPixelSize(
   spatial: Float64Array,
   pitch: number,
 ): SectionPixelSize {
-  const lattice = { spatial: centre(spatial), pitch, lattice: "square" } as const;
+  const lattice = { sample, spatial: centre(spatial), pitch, lattice: "square" } as const;
   const attempt = <T>(find: () => T): T | undefined => {
     try {
       return find();

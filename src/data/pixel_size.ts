@@ -13,6 +13,8 @@ import type { Centre } from "./coordinates.ts";
 
 /** Where spots lie. */
 export interface SpotPlaces {
+  /** Name of the sample, for messages. */
+  readonly sample?: string;
   /** Row and column of each spot on the array. */
   readonly rows: ArrayLike<number>;
   readonly columns: ArrayLike<number>;
@@ -29,7 +31,7 @@ export interface SpotPlaces {
  *
  * @throws {DataError} If no row has two spots.
  */
-export function referencePixelSize({ rows, columns, spatial, pitch, lattice }: SpotPlaces): number {
+export function referencePixelSize({ sample, rows, columns, spatial, pitch, lattice }: SpotPlaces): number {
   const order = Array.from({ length: rows.length }, (_, i) => i).sort((a, b) => rows[a]! - rows[b]!);
   const ends = new Map<number, { end: number; count: number }>();
   for (const i of order) {
@@ -56,7 +58,9 @@ export function referencePixelSize({ rows, columns, spatial, pitch, lattice }: S
   }
   if (best.apart > 0) return best.size;
   throw new DataError(
-    `Cannot find the pixel size: no row of the array among ${rows.length} spots has two, one with two wanted`,
+    `Cannot find the pixel size${
+      sample === undefined ? "" : ` of ${sample}`
+    }: no row of the array among ${rows.length} spots has two, one with two wanted`,
   );
 }
 
@@ -77,7 +81,7 @@ export interface PixelFit {
  *
  * @throws {DataError} If the spots lie on one line, or are fewer than three.
  */
-export function fitPixelSize({ rows, columns, spatial, pitch, lattice }: SpotPlaces): PixelFit {
+export function fitPixelSize({ sample, rows, columns, spatial, pitch, lattice }: SpotPlaces): PixelFit {
   const n = rows.length;
   const [across, down] = lattice === "hex" ? [pitch / 2, pitch * Math.sqrt(3) / 2] : [pitch, pitch];
   const at = (i: number): [number, number, number, number] => [
@@ -103,7 +107,9 @@ export function fitPixelSize({ rows, columns, spatial, pitch, lattice }: SpotPla
   const determinant = uu * vv - uv * uv;
   if (n < 3 || !(determinant > 1e-9 * uu * vv)) {
     throw new DataError(
-      `Cannot fit a lattice: ${n} spots on one line or without place, three beside each other wanted`,
+      `Cannot fit a lattice${
+        sample === undefined ? "" : ` to ${sample}`
+      }: ${n} spots on one line or without place, three beside each other wanted`,
     );
   }
   const [a, b] = [(ux * vv - vx * uv) / determinant, (vx * uu - ux * uv) / determinant];

@@ -167,7 +167,7 @@ function pixelSizeOf(
   pitch: number,
   lattice: "hex" | "square",
 ): ReadPixelSize & { readonly warnings: string[]; readonly fit: PixelFit } {
-  const places = { rows: arrayRow, columns: arrayCol, spatial: centre(spatial), pitch, lattice };
+  const places = { sample, rows: arrayRow, columns: arrayCol, spatial: centre(spatial), pitch, lattice };
   const fit = fitPixelSize(places);
   let reference: number | undefined;
   try {

@@ -101,13 +101,14 @@ export async function openParquet(source: RandomAccess): Promise<ParquetFile> {
     slice: async (from: number, to: number = size) => (await source.read(from, to - from)).buffer,
   };
   const metadata = await guarded(name, "footer", () => parquetMetadataAsync(file, { geoparquet: false }));
-  const groups = await guarded(name, "footer", () => Promise.resolve(checkGroups(name, size, metadata)));
+  const groups = await guarded(name, "footer", () => Promise.try(checkGroups, name, size, metadata));
   const columns = [...(groups[0]?.keys() ?? [])];
+  const texts = await guarded(name, "footer", () => Promise.try(textsOf, metadata));
   return {
     name,
     rows: metadata.row_groups.reduce((sum, { num_rows }) => sum + Number(num_rows), 0),
     columns,
-    texts: new Map((metadata.key_value_metadata ?? []).map(({ key, value }) => [key, value ?? ""])),
+    texts,
     async *read(wanted) {
       const missing = wanted.find((column) => !columns.includes(column));
       if (missing !== undefined) throw parquetError(name, missing, `columns ${columns.join(", ")}`, `one ${missing}`);
@@ -131,6 +132,13 @@ export async function openParquet(source: RandomAccess): Promise<ParquetFile> {
       }
     },
   };
+}
+
+/** Texts beside the table. */
+function textsOf({ key_value_metadata: pairs }: FileMetaData): Map<string, string> {
+  const texts = new Map<string, string>();
+  for (const { key, value } of pairs ?? []) texts.set(String(key), String(value ?? ""));
+  return texts;
 }
 
 /** Checks sizes and places. @returns Of every row group its columns that are not nested, by name. */

@@ -10,6 +10,7 @@ import { decodeImage } from "../../src/io/image.ts";
 import { parseCatalogue, parseMetadata } from "../../src/io/metadata.ts";
 import { openPatches } from "../../src/io/patches.ts";
 import { encodePng } from "../../src/io/png_write.ts";
+import { writeTiff } from "../../src/io/tiff_write.ts";
 import { inFolder, seal } from "./shared.ts";
 
 const HER2ST = new URL("../../../shared/data/her2st", import.meta.url).pathname;
@@ -118,6 +119,40 @@ Deno.test("convert st refuses pictures too coarse unless told, and pictures with
     const before = Deno.readFileSync(`${folder}/out/metadata/S1.json`);
     assert.match((await seal(...words("--overwrite"))).err, /of 13 spots 13 lie off the tissue/);
     assert.deepEqual(Deno.readFileSync(`${folder}/out/metadata/S1.json`), before);
+  });
+});
+
+Deno.test("convert st leaves nothing of a sample whose slide turns out damaged half way", async () => {
+  await inFolder(async (folder) => {
+    writeSection(`${folder}/in`, "S1");
+    const { width, height, data } = decodeImage(Deno.readFileSync(`${folder}/in/images/S1.png`), "S1.png");
+    Deno.removeSync(`${folder}/in/images/S1.png`);
+    const path = `${folder}/in/images/S1.tif`;
+    const stride = 2 * width * 3;
+    // Twice as large, so that the small picture is made of the second level, which is whole.
+    const rows = (top: number, count: number) =>
+      Uint8Array.from({ length: count * stride }, (_, i) => {
+        const [x, y] = [Math.floor(i % stride / 6), Math.floor((top + Math.floor(i / stride)) / 2)];
+        return data[(y * width + x) * 3 + i % 3]!;
+      });
+    writeTiff(disk, path, { width: 2 * width, height: 2 * height, pixelSize: 0.4, rows });
+    const spots = `${folder}/in/spots/S1_selection.tsv`;
+    const [head, ...lines] = Deno.readTextFileSync(spots).trimEnd().split("\n");
+    const twice = lines.map((line) =>
+      line.split("\t").map((v, k) => k === 2 || k === 3 ? 2 * Number(v) : v).join("\t")
+    );
+    Deno.writeTextFileSync(spots, `${head}\n${twice.join("\n")}\n`);
+    const run = (...more: string[]) => seal("convert", "st", `${folder}/in`, "--out", `${folder}/out`, ...more);
+    assert.equal((await run()).code, 0);
+    const bytes = Deno.readFileSync(path);
+    bytes.fill(0xff, 2000, 2200);
+    Deno.writeFileSync(path, bytes);
+    const { code, err } = await run("--overwrite");
+    assert.match(err, /S1\.tif/);
+    assert.equal(code, 4);
+    const left = [...Deno.readDirSync(`${folder}/out`)].filter(({ isDirectory }) => isDirectory)
+      .flatMap(({ name }) => [...Deno.readDirSync(`${folder}/out/${name}`)]);
+    assert.deepEqual(left, []);
   });
 });
 

@@ -14,29 +14,19 @@ import { FIXTURES, inFolder, seal } from "./shared.ts";
 import {
   countsOf,
   HEADER,
-  type Made,
+  HIRES,
   make,
   positionLines,
   scaleFactors,
   smaller,
   writeMex,
+  writeOuts,
   writePicture,
   writeTenx,
 } from "./space_ranger.ts";
 
-const HIRES = 0.4;
 const made = make(0);
 const utf8 = (text: string) => new TextEncoder().encode(text);
-
-/** Version 2.0 and later: `outs` with HDF5, positions with a header, the slide as PNG. */
-async function writeOuts(folder: string, { slide, picture }: Made = made): Promise<void> {
-  Deno.mkdirSync(`${folder}/outs/spatial`, { recursive: true });
-  await writeTenx(`${folder}/outs/filtered_feature_bc_matrix.h5`, countsOf(made));
-  Deno.writeTextFileSync(`${folder}/outs/spatial/tissue_positions.csv`, HEADER + positionLines(made));
-  Deno.writeTextFileSync(`${folder}/outs/spatial/scalefactors_json.json`, scaleFactors(made, HIRES));
-  writePicture(`${folder}/outs/spatial/tissue_hires_image.png`, smaller(made, HIRES), 0);
-  writePicture(`${folder}/slide.png`, picture, slide.pixelSize);
-}
 
 /** Every file of a folder with its digest and time of change. */
 function digests(folder: string): string[] {
@@ -113,7 +103,7 @@ async function checkPatches(path: string, most: number): Promise<void> {
 
 Deno.test("convert visium reads an outs folder of version 2: all files, everything dropped is counted", async () => {
   await inFolder(async (folder) => {
-    await writeOuts(`${folder}/V1`);
+    await writeOuts(made, `${folder}/V1`);
     const before = digests(`${folder}/V1`);
     const out = `${folder}/hest`;
     const result = await convert(`${folder}/V1`, "--out", out, "--patient", "P1");
@@ -241,7 +231,7 @@ Deno.test("convert visium pools Visium HD's bins and loses no count", async () =
 
 Deno.test("convert visium takes the small picture where there is no other, if told that it is coarse", async () => {
   await inFolder(async (folder) => {
-    await writeOuts(`${folder}/V4`);
+    await writeOuts(made, `${folder}/V4`);
     Deno.removeSync(`${folder}/V4/slide.png`);
     const words = [`${folder}/V4/outs`, "--out", `${folder}/hest`];
     const { code, err } = await seal("convert", "visium", ...words);
@@ -254,7 +244,7 @@ Deno.test("convert visium takes the small picture where there is no other, if to
 
 Deno.test("convert visium warns of numbers and pictures that do not belong together", async () => {
   await inFolder(async (folder) => {
-    await writeOuts(`${folder}/V5`);
+    await writeOuts(made, `${folder}/V5`);
     const wrong = { spot_diameter_fullres: 100 };
     Deno.writeTextFileSync(`${folder}/V5/outs/spatial/scalefactors_json.json`, scaleFactors(made, HIRES, wrong));
     // A tenth of the slide is cut off, and its file claims another pixel size.
@@ -283,7 +273,7 @@ Deno.test("convert visium names what is missing, several slides, and refuses to 
     const run = async (...words: string[]) => (await seal("convert", "visium", ...words)).err;
     assert.match(await run(), /wanted FOLDER \[--image FILE\] --out DIR/);
     assert.match(await run(`${folder}/none`, "--out", `${folder}/out`), /none: no folder, Space Ranger's output/);
-    await writeOuts(`${folder}/V6`);
+    await writeOuts(made, `${folder}/V6`);
     const v6 = [`${folder}/V6`, "--out"];
     assert.match(await run(...v6, `${folder}/V6/hest`), /it lies in .*V6, which is the input/);
     assert.match(await run(...v6, `${folder}/out`, "--id", "a_b"), /letters and digits are wanted/);

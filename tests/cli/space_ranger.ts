@@ -69,6 +69,8 @@ export async function writeTenx(path: string, { barcodes, names, types, rows }: 
     h5.strings("/matrix/features/name", names);
     h5.strings("/matrix/features/id", names.map((_, j) => `ENSG${90000000000 + j}`));
     h5.strings("/matrix/features/feature_type", types);
+    h5.strings("/matrix/features/genome", types.map(() => "GRCh38"));
+    h5.strings("/matrix/features/_all_tag_keys", ["genome"]);
     const indptr = [0];
     const [indices, values]: [number[], number[]] = [[], []];
     for (const row of rows) {
@@ -137,4 +139,18 @@ export function writePicture(path: string, picture: Picture, pixelSize: number):
     const rows = (top: number, count: number) => data.subarray(top * width * 3, (top + count) * width * 3);
     writeTiff(disk, path, { width, height, pixelSize, rows });
   }
+}
+
+/** Share of the slide's size that the small picture has. */
+export const HIRES = 0.4;
+
+/** Writes the folder of version 2.0 and later: `outs` with HDF5 and positions with a header, the slide beside it as PNG. */
+export async function writeOuts(made: Made, folder: string): Promise<void> {
+  Deno.mkdirSync(`${folder}/outs/spatial`, { recursive: true });
+  await writeTenx(`${folder}/outs/filtered_feature_bc_matrix.h5`, countsOf(made));
+  Deno.writeTextFileSync(`${folder}/outs/spatial/tissue_positions.csv`, HEADER + positionLines(made));
+  Deno.writeTextFileSync(`${folder}/outs/spatial/scalefactors_json.json`, scaleFactors(made, HIRES));
+  writePicture(`${folder}/outs/spatial/tissue_hires_image.png`, smaller(made, HIRES), 0);
+  writePicture(`${folder}/outs/spatial/tissue_lowres_image.png`, smaller(made, HIRES / 3), 0);
+  writePicture(`${folder}/slide.png`, made.picture, made.slide.pixelSize);
 }

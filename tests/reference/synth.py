@@ -100,4 +100,5 @@ def main():
     describe(root / "patches" / f"{samples[0]}.h5")
 
 
-main()
+if __name__ == "__main__":
+    main()
