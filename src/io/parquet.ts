@@ -67,7 +67,7 @@ export function parquetError(
 }
 
 /** Runs the package, whose errors have no type. */
-async function guarded<T>(name: string, path: string, act: () => Promise<T>): Promise<T> {
+async function guarded<T>(name: string, path: string, act: () => Promise<T> | T): Promise<T> {
   try {
     return await act();
   } catch (cause) {
@@ -101,9 +101,9 @@ export async function openParquet(source: RandomAccess): Promise<ParquetFile> {
     slice: async (from: number, to: number = size) => (await source.read(from, to - from)).buffer,
   };
   const metadata = await guarded(name, "footer", () => parquetMetadataAsync(file, { geoparquet: false }));
-  const groups = await guarded(name, "footer", () => Promise.try(checkGroups, name, size, metadata));
+  const groups = await guarded(name, "footer", () => checkGroups(name, size, metadata));
   const columns = [...(groups[0]?.keys() ?? [])];
-  const texts = await guarded(name, "footer", () => Promise.try(textsOf, metadata));
+  const texts = await guarded(name, "footer", () => textsOf(metadata));
   return {
     name,
     rows: metadata.row_groups.reduce((sum, { num_rows }) => sum + Number(num_rows), 0),
