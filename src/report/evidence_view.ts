@@ -30,6 +30,19 @@ export function donorsOf(samples: readonly { readonly sample: string; readonly d
   return [...new Set(samples.map(({ sample, donor }) => donor ?? sample))];
 }
 
+/** Donors of test samples that were trained or validated on; undefined where donors are not known. */
+export function sharedDonors(evidence: Pick<ReadEvidence, "facts">): string[] | undefined {
+  const test = samplesOf(evidence, "test");
+  if (test.length === 0 || test.some(({ donor }) => donor === undefined)) return undefined;
+  const known = new Set(donorsOf([...samplesOf(evidence, "train"), ...samplesOf(evidence, "val")]));
+  return donorsOf(test).filter((donor) => known.has(donor));
+}
+
+/** What the numbers are of: donors only where it is known that none was trained on. */
+export function heldOut(evidence: Pick<ReadEvidence, "facts">): string {
+  return sharedDonors(evidence)?.length === 0 ? "held-out donors" : "held-out sections";
+}
+
 /** What a direction of retrieval is called. */
 export function directionName(direction: RetrievalScores["direction"]): string {
   return direction === "g2i" ? "gene to image" : "image to gene";

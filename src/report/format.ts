@@ -14,14 +14,14 @@ function fixed(value: number, digits: number): string {
 }
 
 /** A correlation or another score around one: `0.374`. */
-export function score(value: number | null | undefined): string {
-  return value === null || value === undefined || !Number.isFinite(value) ? NONE : fixed(value, 3);
+export function score(value: number | null | undefined, digits = 3): string {
+  return value === null || value === undefined || !Number.isFinite(value) ? NONE : fixed(value, digits);
 }
 
 /** A difference of scores: `+0.051`. */
-export function difference(value: number | null | undefined): string {
+export function difference(value: number | null | undefined, digits = 3): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
-  return `${value >= 0 || Number(value.toFixed(3)) === 0 ? "+" : ""}${fixed(value, 3)}`;
+  return `${value >= 0 || Number(value.toFixed(digits)) === 0 ? "+" : ""}${fixed(value, digits)}`;
 }
 
 /** A part of one: `47.0 %`. */

@@ -5,7 +5,7 @@
  */
 
 import type { ReadEvidence } from "./evidence_read.ts";
-import { directionName, donorsOf, type Pair, pairOf, samplesOf } from "./evidence_view.ts";
+import { directionName, donorsOf, heldOut, type Pair, pairOf, samplesOf, sharedDonors } from "./evidence_view.ts";
 import { amount, difference, NONE, percent, score, tickText, whole } from "./format.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
 import type { Difference, EncoderResult, Spread } from "./run_evidence.ts";
@@ -128,7 +128,7 @@ export function headline(evidence: ReadEvidence): Markup {
   const rows = measures(evidence);
   const content = rows.length === 0
     ? absent(evidence.missing.results ?? "no encoder was evaluated")
-    : forest(rows, pairOf(evidence));
+    : forest(rows, pairOf(evidence), heldOut(evidence));
   return section({ id: "result", title: "Result" }, content);
 }
 
@@ -140,10 +140,11 @@ export function abstract(evidence: ReadEvidence): Markup {
   const recall = find("recall_at_10_g2i") ?? find("recall_at_10_i2g");
   const test = samplesOf(evidence, "test");
   const spots = test.reduce((sum, sample) => sum + sample.spots, 0);
+  const seen = sharedDonors(evidence)?.length ?? 0;
   const where = test.length > 0
-    ? markup`On ${amount(test.length, "held-out section")} of ${amount(donorsOf(test).length, "donor")} (${
-      amount(spots, "spot")
-    }), `
+    ? markup`On ${amount(test.length, "held-out section")} of ${amount(donorsOf(test).length, "donor")}${
+      seen > 0 && " that training saw other sections of"
+    } (${amount(spots, "spot")}), `
     : "On held-out sections, ";
   const sentences: Slot[] = [];
   if (probe !== undefined) {
@@ -190,7 +191,7 @@ function interval(delta: Difference | undefined): Slot {
 /** Width and height of a row's drawing. */
 const ROW = { width: 320, height: 34, left: 8, right: 312 } as const;
 
-function forest(rows: readonly Measure[], { frozen, seal }: Pair): Markup {
+function forest(rows: readonly Measure[], { frozen, seal }: Pair, where: string): Markup {
   const values = rows.flatMap(({ frozen, seal, chance, bound }) => [
     ...[frozen, seal].flatMap((one) => one === undefined ? [] : [...limits(one)]),
     chance,
@@ -216,7 +217,7 @@ function forest(rows: readonly Measure[], { frozen, seal }: Pair): Markup {
     { head: markup`<span class="only-read">Drawing</span>`, className: "plot", cell: (row) => forestRow(row, x) },
   ], {
     className: "forest",
-    caption: markup`<b>Frozen encoder against SEAL on held-out donors.</b> ${spreads(rows)}`,
+    caption: markup`<b>Frozen encoder against SEAL on ${where}.</b> ${spreads(rows)}`,
     foot: axis,
   });
 }

@@ -57,17 +57,16 @@ export function losses({ metrics, facts, missing }: ReadEvidence): Markup {
     figure(
       {
         title: "Losses and evaluations by step.",
-        caption:
-          markup`Thin: logged steps; thick: running mean; points: validation, on donors that are not trained on. ${
-            stages.length > 1 && "Dotted lines bound the stages. "
-          }${
-            facts?.best_step !== undefined &&
-            `The triangle marks step ${whole(facts.best_step)}, whose weights were kept. `
-          }${
-            bad > 0 && `${whole(bad)} steps have no finite loss and are left out. `
-          }Focus a chart and use the arrow keys, or point at it, to read values.${
-            missing.facts !== undefined && " Stages are as the log has them."
-          }`,
+        caption: markup`Thin: logged steps; thick: running mean; points: validation. ${
+          stages.length > 1 && "Dotted lines bound the stages. "
+        }${
+          facts?.best_step !== undefined &&
+          `The triangle marks step ${whole(facts.best_step)}, whose weights were kept. `
+        }${
+          bad > 0 && `${whole(bad)} steps have no finite loss and are left out. `
+        }Focus a chart and use the arrow keys, or point at it, to read values.${
+          missing.facts !== undefined && " Stages are as the log has them."
+        }`,
       },
       markup`<div class="panels">${charts.map(({ drawn }) => drawn)}</div>`,
     ),
@@ -154,7 +153,7 @@ function chart(
   const bounds = stages.filter(({ from }) => from > 0 && from <= last);
   const names = stages.length > 1 && stages.map(({ name, from, to }) => {
     const [a, b] = [x(Math.max(0, from)), x(Math.min(last, to))];
-    const fits = Math.floor((b - a - 4) / 5.2);
+    const fits = Math.floor((b - a - 10) / 5.2);
     return fits >= 4 &&
       label("stage", [a + 3, FRAME.top - 5], fits < name.length ? `${name.slice(0, fits - 1)}…` : name);
   });

@@ -10,10 +10,10 @@ import { pearson } from "./evidence_view.ts";
 import { VIRIDIS, viridis } from "./colour.ts";
 import { plain, score, whole } from "./format.ts";
 import { base64, dataBlock, type Markup, markup } from "./html.ts";
-import { pictureAddress, shrink } from "./picture.ts";
+import { crop, pictureAddress, shrink } from "./picture.ts";
 import { geneRows } from "./probe.ts";
-import type { SampleMap } from "./run_evidence.ts";
-import { quantile } from "./scale.ts";
+import type { SampleMap, Thumbnail } from "./run_evidence.ts";
+import { extent, quantile } from "./scale.ts";
 import { attributes } from "./svg.ts";
 import { absent, figure, section } from "./table.ts";
 
@@ -25,6 +25,17 @@ const MOST_SPOTS = 4000;
 const PICTURE = 900;
 /** Width of the drawing, units. */
 const WIDTH = 360;
+/** Height of the drawing by its width, at most. */
+const HIGHEST = 1.25;
+
+/** A picture on the drawing, as the attributes of its element. */
+interface MapPicture {
+  readonly href: string;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
 
 /** A section's map as the page has it. */
 interface MapData {
@@ -33,7 +44,7 @@ interface MapData {
   readonly width: number;
   readonly height: number;
   readonly radius: number;
-  readonly picture: string;
+  readonly picture?: MapPicture;
   readonly x: readonly number[];
   readonly y: readonly number[];
   readonly barcodes: readonly string[];
@@ -98,7 +109,8 @@ function mapData(map: SampleMap, genes: readonly string[]): MapData {
   const { sample, donor, barcodes, spatial, thumbnail } = map;
   const stride = strideOf(barcodes.length);
   const shown = Array.from({ length: Math.ceil(barcodes.length / stride) }, (_, i) => i * stride);
-  const frame = frameOf(map);
+  const { box, scale, radius } = frameOf(map);
+  const picture = thumbnail && pictureIn(box, scale, thumbnail);
   const values = new Float32Array(genes.length * 2 * shown.length);
   const r = genes.map((gene, j) => {
     const g = map.genes.indexOf(gene);
@@ -113,11 +125,11 @@ function mapData(map: SampleMap, genes: readonly string[]): MapData {
     sample,
     donor: donor ?? "",
     width: WIDTH,
-    height: frame.height,
-    radius: frame.radius,
-    picture: thumbnail === undefined ? "" : pictureAddress(shrink(thumbnail.picture, PICTURE), 80),
-    x: shown.map((i) => short((spatial[2 * i]! - frame.left) * frame.scale)),
-    y: shown.map((i) => short((spatial[2 * i + 1]! - frame.top) * frame.scale)),
+    height: Math.max(40, Math.round(box.height * scale)),
+    radius,
+    ...(picture === undefined ? {} : { picture }),
+    x: shown.map((i) => short((spatial[2 * i]! - box.left) * scale)),
+    y: shown.map((i) => short((spatial[2 * i + 1]! - box.top) * scale)),
     barcodes: shown.map((i) => barcodes[i]!),
     values: base64(new Uint8Array(values.buffer)),
     r,
@@ -129,33 +141,45 @@ function short(value: number): number {
   return Math.round(value * 10) / 10;
 }
 
-/** Place of a section on the drawing: the whole picture, or without one the extent of the spots. */
-function frameOf({ spatial, thumbnail, spot_diameter, barcodes }: SampleMap): {
-  left: number;
-  top: number;
-  scale: number;
-  height: number;
-  radius: number;
-} {
-  const axis = (k: number) => Array.from({ length: spatial.length / 2 }, (_, i) => spatial[2 * i + k]!);
-  const [xs, ys] = [axis(0), axis(1)];
-  const least = (values: number[]) => values.reduce((a, b) => Math.min(a, b), Infinity);
-  const most = (values: number[]) => values.reduce((a, b) => Math.max(a, b), -Infinity);
-  const [w, h] = barcodes.length === 0 ? [1, 1] : [most(xs) - least(xs), most(ys) - least(ys)];
-  const pitch = Math.sqrt(Math.max(1, w * h) / Math.max(1, barcodes.length));
-  const margin = pitch;
-  const box = thumbnail === undefined
-    ? {
-      left: barcodes.length === 0 ? 0 : least(xs) - margin,
-      top: barcodes.length === 0 ? 0 : least(ys) - margin,
-      w: w + 2 * margin,
-      h: h + 2 * margin,
-    }
-    : { left: 0, top: 0, w: thumbnail.picture.width / thumbnail.scale, h: thumbnail.picture.height / thumbnail.scale };
-  const scale = WIDTH / box.w;
-  // Narrow sections are drawn in the middle of a frame that is not much higher than wide.
-  const radius = short(Math.max(1.2, Math.max(spot_diameter ?? 0, 0.62 * pitch) / 2 * scale));
-  return { left: box.left, top: box.top, scale, height: Math.max(40, Math.round(box.h * scale)), radius };
+/** A rectangle in level-0 pixels. */
+interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Place of a section on the drawing: around its spots. */
+function frameOf({ spatial, spot_diameter }: SampleMap): { box: Box; scale: number; radius: number } {
+  const axis = (k: number) =>
+    extent(Array.from({ length: spatial.length / 2 }, (_, i) => spatial[2 * i + k]!)) ?? [0, 1];
+  const [[x0, x1], [y0, y1]] = [axis(0), axis(1)];
+  const spots = Math.max(1, spatial.length / 2);
+  const pitch = Math.sqrt(Math.max(1, (x1 - x0) * (y1 - y0)) / spots);
+  const margin = 1.5 * Math.max(pitch, spot_diameter ?? 0);
+  const height = y1 - y0 + 2 * margin;
+  // A high section stands in the middle of a frame that is not much higher than wide.
+  const width = Math.max(x1 - x0 + 2 * margin, height / HIGHEST);
+  const scale = WIDTH / width;
+  const radius = Math.max(1.2, Math.max(spot_diameter ?? 0, 0.62 * pitch) / 2 * scale);
+  return { box: { left: (x0 + x1 - width) / 2, top: y0 - margin, width, height }, scale, radius: short(radius) };
+}
+
+/** The part of the thumbnail that lies in the frame, and its place on the drawing. */
+function pictureIn(box: Box, scale: number, { picture, scale: shrunk }: Thumbnail): MapPicture | undefined {
+  const from = (start: number, most: number) => Math.min(Math.max(0, Math.floor(start * shrunk)), most);
+  const to = (end: number, most: number) => Math.min(Math.max(0, Math.ceil(end * shrunk)), most);
+  const [x, y] = [from(box.left, picture.width), from(box.top, picture.height)];
+  const width = to(box.left + box.width, picture.width) - x;
+  const height = to(box.top + box.height, picture.height) - y;
+  if (width <= 0 || height <= 0) return undefined;
+  return {
+    href: pictureAddress(shrink(crop(picture, { x, y, width, height }), PICTURE), 80),
+    x: short((x / shrunk - box.left) * scale),
+    y: short((y / shrunk - box.top) * scale),
+    width: short(width / shrunk * scale),
+    height: short(height / shrunk * scale),
+  };
 }
 
 /** The section. */
@@ -217,6 +241,7 @@ function panels(data: MapsData): Markup {
   const [first, range] = [data.samples[0]!, data.range[0]!];
   const values = new Float32Array(Uint8Array.from(atob(first.values), (sign) => sign.charCodeAt(0)).buffer);
   const n = first.x.length;
+  const pictured = data.samples.some(({ picture }) => picture !== undefined);
   const panel = (kind: "image" | "measured" | "predicted", name: string) => {
     const offset = kind === "predicted" ? n : 0;
     const spots = kind === "image" ? "" : first.x.map((cx, i) => {
@@ -225,15 +250,15 @@ function panels(data: MapsData): Markup {
         attributes({ cx, cy: first.y[i]!, r: first.radius, fill: colourOf(value, range), "data-i": String(i) })
       }/>`;
     });
-    const image = first.picture !== "" &&
-      markup`<image href="${first.picture}" width="${first.width}" height="${first.height}" preserveAspectRatio="none"/>`;
+    // Always there when any section has a picture: the script fills it in.
+    const image = pictured && markup`<image${attributes({ ...first.picture, preserveAspectRatio: "none" })}/>`;
     return markup`<div class="map ${kind}"><h3>${name}</h3><svg viewBox="0 0 ${first.width} ${first.height}" role="img" aria-label="${
       kind === "image" ? `Picture of ${first.sample}` : `${name} ${data.genes[0]!} on ${first.sample}`
     }" data-map="${kind}">${image}<g>${spots}</g></svg></div>`;
   };
-  return markup`<div class="map-panels">${first.picture !== "" && panel("image", "H&E")}${
-    panel("measured", "Measured")
-  }${panel("predicted", "Predicted")}</div>${colourBar("map", range, data.unit)}`;
+  return markup`<div class="map-panels">${pictured && panel("image", "H&E")}${panel("measured", "Measured")}${
+    panel("predicted", "Predicted")
+  }</div>${colourBar("map", range, data.unit)}`;
 }
 
 /** Colour of a value; NaN is grey. */

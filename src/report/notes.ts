@@ -5,6 +5,7 @@
  */
 
 import type { ReadEvidence } from "./evidence_read.ts";
+import { sharedDonors } from "./evidence_view.ts";
 import { geneRows } from "./probe.ts";
 import { amount } from "./format.ts";
 import { markup, type Slot } from "./html.ts";
@@ -13,6 +14,7 @@ import type { Warning } from "./run_evidence.ts";
 /** All of them, each with its reason. */
 export function notesOf(evidence: ReadEvidence): Warning[] {
   const { facts, results, errors } = evidence;
+  const shared = sharedDonors(evidence) ?? [];
   const undefinedGenes = geneRows(evidence).filter(({ frozen, seal }) => frozen === null && seal === null);
   return [
     ...(facts?.status === "interrupted"
@@ -28,6 +30,12 @@ export function notesOf(evidence: ReadEvidence): Warning[] {
       ? [{
         text: "The data are generated, not of patients",
         reason: "they show that training works, not how well it works on tissue",
+      }]
+      : []),
+    ...(shared.length > 0
+      ? [{
+        text: "Held-out sections are of donors that were trained on",
+        reason: `${shared.join(", ")}; the numbers say nothing about new donors`,
       }]
       : []),
     ...(facts?.warnings ?? []),

@@ -165,10 +165,9 @@ if (maps !== null) {
       if (s !== shown) {
         svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
         const image = svg.querySelector("image");
-        if (image !== null) {
-          image.setAttribute("href", picture);
-          image.setAttribute("width", width);
-          image.setAttribute("height", height);
+        for (const key of ["href", "x", "y", "width", "height"]) {
+          if (picture === undefined) image?.removeAttribute(key);
+          else image?.setAttribute(key, picture[key]);
         }
         if (kind !== "image") {
           svg.querySelector("g").replaceChildren(...x.map((cx, i) => {

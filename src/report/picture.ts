@@ -17,6 +17,16 @@ export function shrink(picture: Picture, most: number): Picture {
   return resize(picture, width!, height!);
 }
 
+/** A part of a picture, which must lie within it. */
+export function crop({ width, data }: Picture, part: { x: number; y: number; width: number; height: number }): Picture {
+  const out = new Uint8Array(part.width * part.height * 3);
+  for (let row = 0; row < part.height; row++) {
+    const from = 3 * ((part.y + row) * width + part.x);
+    out.set(data.subarray(from, from + 3 * part.width), 3 * row * part.width);
+  }
+  return { width: part.width, height: part.height, data: out };
+}
+
 function resize({ width, height, data }: Picture, toWidth: number, toHeight: number): Picture {
   const across = resampleTaps(width, toWidth, { filter: "bilinear", antialias: true });
   const down = resampleTaps(height, toHeight, { filter: "bilinear", antialias: true });

@@ -139,16 +139,23 @@ function scatter(rows: readonly GeneRow[]): Markup {
   );
 }
 
-/** Names of the genes that gain and lose most, where they do not meet another name. */
+/** Names of the genes that gain and lose most, where there is room beside them. */
 function names(known: readonly (GeneRow & { frozen: number; seal: number })[], x: Scale, y: Scale): Markup[] {
   const order = [...known].sort((a, b) => (b.seal - b.frozen) - (a.seal - a.frozen));
-  const places: [number, number][] = [];
-  return [...order.slice(0, 3), ...order.slice(-2)].flatMap((row) => {
-    const [px, py] = [x(row.frozen), y(row.seal)];
-    if (row.gene.length > 16 || places.some(([a, b]) => Math.abs(a - px) < 90 && Math.abs(b - py) < 12)) return [];
-    places.push([px, py]);
-    const left = px > 250;
-    return [label(left ? "name end" : "name", [left ? px - 7 : px + 7, py + 3.5], row.gene)];
+  const points = known.map(({ frozen, seal }) => [x(frozen), y(seal)] as const);
+  const taken: (readonly [left: number, right: number, y: number])[] = [];
+  return [...order.slice(0, 6), ...order.slice(6).slice(-4)].flatMap(({ gene, frozen, seal }) => {
+    const [px, py] = [x(frozen), y(seal)];
+    const width = 6.4 * gene.length;
+    for (const side of ["name", "name end"]) {
+      const [left, right] = side === "name" ? [px + 6, px + 8 + width] : [px - 8 - width, px - 6];
+      const meets = points.some(([a, b]) => a > left - 4 && a < right + 4 && Math.abs(b - py) < 9) ||
+        taken.some(([a, b, c]) => a < right && b > left && Math.abs(c - py) < 12);
+      if (meets || left < FRAME.left || right > FRAME.right + 8) continue;
+      taken.push([left, right, py]);
+      return [label(side, [side === "name" ? px + 7 : px - 7, py + 3.5], gene)];
+    }
+    return [];
   });
 }
 

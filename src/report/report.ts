@@ -56,7 +56,7 @@ export async function renderReport(evidence: ReadEvidence): Promise<string> {
     ["maps", "Maps", maps(evidence)],
     ["retrieval", "Retrieval", retrieval(evidence)],
     ["features", "Features", embedding(evidence)],
-    ["bounds", "Bounds", calibration(evidence)],
+    ["bounds", evidence.results?.references?.length ? "Bounds" : "Others", calibration(evidence)],
     ["training", "Training", losses(evidence)],
     ["time", "Time", cost(evidence)],
     ["methods", "Methods", methods(evidence)],

@@ -149,9 +149,7 @@ function galleryFigure({ ranked_by, chosen, queries }: Gallery): Markup {
 }
 
 function queryItem(query: GalleryQuery): Markup {
-  const genes = query.top_genes.map(({ gene, value }) =>
-    markup`<li>${gene} <span>${difference(value).replace(/\d$/, "")}</span></li>`
-  );
+  const genes = query.top_genes.map(({ gene, value }) => markup`<li>${gene} <span>${difference(value, 2)}</span></li>`);
   return markup`<li><div class="query-head"><p><b>${query.sample}</b> <code>${query.barcode}</code></p><p class="rank">true patch: rank <b>${
     whole(query.rank)
   }</b> of ${whole(query.gallery)}</p></div>${
@@ -162,7 +160,7 @@ function queryItem(query: GalleryQuery): Markup {
       patch(
         hit,
         hit.correct ? "hit true" : "hit",
-        markup`${i + 1}<span aria-hidden="true"> · </span>${score(hit.score).replace(/\d$/, "")}${
+        markup`${i + 1}<span aria-hidden="true"> · </span>${score(hit.score, 2)}${
           hit.correct && markup` <b>✓ true</b>`
         }`,
       )

@@ -8,8 +8,19 @@ import { linear, quantile } from "../../src/report/scale.ts";
 import { line } from "../../src/report/svg.ts";
 
 Deno.test("numbers are written one way: true minus signs, fixed digits, a dash for none", () => {
-  assert.deepEqual([0.37449, -0.0004, -1, null, NaN].map(format.score), ["0.374", "0.000", "−1.000", "–", "–"]);
-  assert.deepEqual([0.0514, -0.2, 0, -0.0001].map(format.difference), ["+0.051", "−0.200", "+0.000", "+0.000"]);
+  assert.deepEqual([0.37449, -0.0004, -1, null, NaN].map((v) => format.score(v)), [
+    "0.374",
+    "0.000",
+    "−1.000",
+    "–",
+    "–",
+  ]);
+  assert.deepEqual([0.0514, -0.2, 0, -0.0001].map((v) => format.difference(v)), [
+    "+0.051",
+    "−0.200",
+    "+0.000",
+    "+0.000",
+  ]);
   assert.deepEqual([0.47, 1, -0.055].map((v) => format.percent(v)), ["47.0\u202f%", "100.0\u202f%", "−5.5\u202f%"]);
   assert.deepEqual([0, 3.14159, 12345.6, 0.0123, 2e-5, -0.5].map(format.plain), [
     "0",

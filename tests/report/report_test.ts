@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { disk } from "../../src/io/fs.ts";
 import { H5ad } from "../../src/io/h5ad.ts";
+import { decodeJpeg } from "../../src/io/jpeg.ts";
 import { toDense } from "../../src/io/sparse.ts";
 import type { ReadEvidence } from "../../src/report/evidence_read.ts";
 import { type RunFolder, writeEvidence } from "../../src/report/evidence_write.ts";
-import type { MapsData } from "../../src/report/maps.ts";
+import { type MapsData, mapsData } from "../../src/report/maps.ts";
 import { renderReport, writeReport } from "../../src/report/report.ts";
-import type { EncoderResult, RunEvidence } from "../../src/report/run_evidence.ts";
+import type { EncoderResult, RunEvidence, SampleMap } from "../../src/report/run_evidence.ts";
 import { inFolder } from "../cli/shared.ts";
 import { exampleEvidence, TINY } from "./example_run.ts";
 
@@ -118,6 +119,39 @@ Deno.test("a gene map of a report holds the very numbers of the h5ad, and its r 
   });
 });
 
+Deno.test("spots of a gene map lie on their own place of the picture, which is cut to the tissue", () => {
+  // Red tells the column of the thumbnail, green twice the row.
+  const [width, height, scale] = [240, 110, 0.05];
+  const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => {
+    const [x, y] = [Math.floor(i / 3) % width, Math.floor(i / 3 / width)];
+    return [x, 2 * y, 60][i % 3]!;
+  });
+  const places = [[900, 500], [1400, 520], [1930, 1480], [2600, 700], [3100, 1500]] as const;
+  const map: SampleMap = {
+    sample: "S",
+    predicted_by: "p",
+    unit: "u",
+    genes: ["A"],
+    barcodes: places.map((_, i) => `b${i}`),
+    measured: Float32Array.of(1, 2, 3, 4, 5),
+    predicted: Float32Array.of(1, 2, 3, 5, 4),
+    spatial: Float64Array.from(places.flat()),
+    spot_diameter: 60,
+    thumbnail: { picture: { width, height, data }, scale },
+  };
+  const drawn = mapsData({ maps: [map] }).samples[0]!;
+  const { href, ...box } = drawn.picture!;
+  const jpeg = decodeJpeg(Uint8Array.fromBase64(href.split(",")[1]!), "picture");
+  assert.ok(jpeg.width < width, "cut");
+  for (const [i, [x, y]] of places.entries()) {
+    const u = Math.floor((drawn.x[i]! - box.x) / box.width * jpeg.width);
+    const v = Math.floor((drawn.y[i]! - box.y) / box.height * jpeg.height);
+    const [red, green] = jpeg.data.subarray(3 * (v * jpeg.width + u));
+    assert.ok(Math.abs(red! - x * scale) <= 3 && Math.abs(green! - 2 * y * scale) <= 5, `${i}: ${red}, ${green}`);
+  }
+  assert.ok(Math.abs(drawn.r[0]! - 0.9) < 1e-12);
+});
+
 const HOSTILE = [
   "<img src=x onerror=alert(1)>",
   '"><script>alert(2)</script>',
@@ -186,6 +220,25 @@ Deno.test("a report shows hostile names of genes, samples, spots and settings as
   assert.ok(!page.includes("\u202e") && !/<img src=x|<b>\w*<\/b>gnp/.test(page));
   assert.ok(dataOf<MapsData>(page, "maps").genes.includes(evil.maps![0]!.genes[2]!));
   assert.match(page, /&lt;img src=x onerror=alert\(1\)&gt;/);
+});
+
+Deno.test("a report speaks of held-out donors only where none was trained on", async () => {
+  const facts = example.facts!;
+  const samples = facts.data!.samples.map((one) => ({ ...one, donor: "D" }));
+  const [apart, shared] = await Promise.all([
+    renderReport(read(example)),
+    renderReport(read({ ...example, facts: { ...facts, data: { ...facts.data!, samples } } })),
+  ]);
+  assert.match(apart, /against SEAL on held-out donors/);
+  assert.ok(!/held-out donors/.test(textOf(shared)));
+  assert.match(shared, /Held-out sections are of donors that were trained on/);
+  assert.match(shared, /Careful: 1 donor \(D\) in more than one part/);
+});
+
+Deno.test("a report claims no difference that its interval does not", async () => {
+  const differences = [{ metric: "pearson", mean: 0.02, low: -0.01, high: 0.05, level: 0.95 }];
+  const page = await renderReport(read({ ...example, results: { ...example.results!, differences } }));
+  assert.match(page, /\+0\.020, 95\u202f% interval −0\.010 to \+0\.050, which includes no difference/);
 });
 
 Deno.test("a report of a run without evaluation says in one line why each part is not there", async () => {
