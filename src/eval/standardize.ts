@@ -59,6 +59,15 @@ export function standardize(raw: Table, { mean, scale }: Standardizer): Standard
   return { rows: raw.rows, columns: raw.columns, raw, mean, scale };
 }
 
+/** A standardised copy. */
+export function applyStandardizer({ rows, columns, data }: Table, { mean, scale }: Standardizer): Table {
+  const out = new Float64Array(data.length);
+  for (let r = 0, at = 0; r < rows; r++) {
+    for (let j = 0; j < columns; j++, at++) out[at] = (data[at]! - mean[j]!) / scale[j]!;
+  }
+  return { rows, columns, data: out };
+}
+
 /** Tells the two kinds of tables apart. */
 export function isStandardized(x: Table | Standardized): x is Standardized {
   return "raw" in x;

@@ -1,0 +1,140 @@
+/**
+ * One sample of a task: features of its patches beside the counts of their spots, joined by barcode.
+ *
+ * @module
+ */
+
+import { DataError } from "../core/errors.ts";
+import { type Expression, selectSpots } from "../data/counts.ts";
+import type { ReadDisk, SampleFiles } from "../data/data_folder.ts";
+import { known } from "../data/donors.ts";
+import { join } from "../data/join.ts";
+import { gatherColumns } from "../data/matrix.ts";
+import { panelColumns } from "../data/panel.ts";
+import { readSampleTable } from "../data/sample.ts";
+import { H5ad } from "../io/h5ad.ts";
+import { type Table, takeRows } from "./table.ts";
+
+/** Features of one sample, a row a patch. */
+export interface SampleFeatures {
+  readonly barcodes: readonly string[];
+  /** `[patches, D]`. */
+  readonly features: Table;
+}
+
+/** Where features of an encoder come from. */
+export interface FeatureSource {
+  /** Name in outputs. */
+  readonly name: string;
+  /** Facts for records: hashes, precision, pooling. */
+  readonly facts: Readonly<Record<string, string | number>>;
+  /** @throws {DataError} If there are none of the sample. */
+  load(sample: SampleFiles): Promise<SampleFeatures>;
+}
+
+/** Counts of a sample; raw, all genes or those of a panel. */
+export interface SampleCounts {
+  readonly id: string;
+  readonly expression: Expression;
+  /** Labels of the rows, where an obs column was asked for; undefined where a spot has none. */
+  readonly labels: readonly (string | undefined)[] | undefined;
+}
+
+/** What is read of a sample. */
+export interface CountsOptions {
+  /** Keeps only these genes. */
+  readonly panel?: readonly string[] | undefined;
+  /** Column of obs with labels. */
+  readonly labels?: string | undefined;
+}
+
+/**
+ * Reads the counts of a sample.
+ *
+ * @throws {DataError} If a gene of the panel is missing (`panel-genes`), naming both, or the column of labels is.
+ */
+export async function readSampleCounts(
+  disk: ReadDisk,
+  files: SampleFiles,
+  options: CountsOptions = {},
+): Promise<SampleCounts> {
+  const file = await H5ad.open(disk.open(files.expression, "read"));
+  try {
+    const { counts } = readSampleTable(files.id, file, files.metadata);
+    const labels = options.labels === undefined ? undefined : file.obs.strings(options.labels)?.map(known);
+    if (options.labels !== undefined && labels === undefined) {
+      throw new DataError(`Cannot label the spots of ${files.id}: obs has no column ${options.labels}`, {
+        hint: `It has ${file.obs.columns.join(", ") || "none"}`,
+        context: { sample: files.id, column: options.labels },
+      });
+    }
+    if (options.panel === undefined) return { id: files.id, expression: counts, labels };
+    const columns = panelColumns(options.panel, counts);
+    const data = gatherColumns(counts.matrix, columns);
+    const matrix = { kind: "dense", rows: counts.matrix.rows, columns: columns.length, data } as const;
+    return { id: files.id, expression: { ...counts, genes: options.panel, matrix }, labels };
+  } finally {
+    file.close();
+  }
+}
+
+/** A sample ready to be probed: row i of everything is the same spot. */
+export interface JoinedSample {
+  readonly id: string;
+  readonly features: Table;
+  /** Raw counts of the rows. */
+  readonly expression: Expression;
+  readonly labels: readonly (string | undefined)[] | undefined;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Joins features and counts in the order of the features.
+ *
+ * @throws {DataError} If a patch has no spot, or a barcode stands twice.
+ */
+export function joinSample(
+  { id, expression, labels }: SampleCounts,
+  { barcodes, features }: SampleFeatures,
+): JoinedSample {
+  const { patch, spot } = join({ sample: id, patches: barcodes, spots: expression.spots }, { selfTest: "off" });
+  const bad = badRows(expression, spot);
+  const kept = bad.size === 0 ? undefined : [...patch.keys()].filter((i) => !bad.has(i));
+  const rows = kept === undefined ? patch : kept.map((i) => patch[i]!);
+  const spots = kept === undefined ? spot : kept.map((i) => spot[i]!);
+  const whole = kept === undefined && features.rows === patch.length && patch.every((row, i) => row === i);
+  return {
+    id,
+    features: whole ? features : takeRows(features, rows),
+    expression: selectSpots(expression, spots),
+    labels: labels && Array.from(spots, (row) => labels[row]!),
+    warnings: bad.size === 0 ? [] : [`${id}: ${bad.size} spots whose counts are negative or not finite were left out`],
+  };
+}
+
+/** Pairs whose counts are none. */
+function badRows({ matrix }: Expression, spots: Uint32Array): Set<number> {
+  const bad = new Set<number>();
+  for (let i = 0; i < spots.length; i++) {
+    const row = spots[i]!;
+    const from = matrix.kind === "csr" ? matrix.indptr[row]! : row * matrix.columns;
+    const to = matrix.kind === "csr" ? matrix.indptr[row + 1]! : from + matrix.columns;
+    for (let at = from; at < to; at++) {
+      if (!(matrix.data[at]! >= 0 && matrix.data[at]! < Infinity)) {
+        bad.add(i);
+        break;
+      }
+    }
+  }
+  return bad;
+}
+
+/**
+ * log1p of the counts of a panel's genes in f64, `[rows, genes]`; no normalisation by library size.
+ *
+ * @throws {DataError} If a gene is missing.
+ */
+export function logCounts(expression: Expression, panel: readonly string[]): Table {
+  const counts = gatherColumns(expression.matrix, panelColumns(panel, expression));
+  return { rows: expression.spots.length, columns: panel.length, data: Float64Array.from(counts, Math.log1p) };
+}
