@@ -144,7 +144,15 @@ async function fromHub(spec: EncoderSpec, onProgress: EncoderRequest["onProgress
   return { weights: await openWeights(await openFile(found.path)), name: spec.name, hash, spec, facts: [] };
 }
 
-async function openRandom(gpu: Gpu, { encoder: name, dtype, pooling, build }: EncoderRequest): Promise<OpenedEncoder> {
+async function openRandom(
+  gpu: Gpu,
+  { encoder: name, adapter, dtype, pooling, build }: EncoderRequest,
+): Promise<OpenedEncoder> {
+  if (adapter !== undefined) {
+    throw new ConfigError(`Cannot put adapter ${adapter} on ${name}: weights of a file are wanted`, {
+      hint: "Write the encoder the adapter was trained on to a file and name that",
+    });
+  }
   const { spec, seed } = randomEncoder(name);
   build?.onSpec?.(spec);
   const parameters = build?.parameters ?? new Parameters(gpu, false);

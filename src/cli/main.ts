@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   convert: () => import("./convert.ts"),
   doctor: () => import("./doctor.ts"),
   embed: () => import("./embed.ts") as Promise<Command>,
+  evaluate: () => import("./evaluate.ts") as Promise<Command>,
   inspect: () => import("./inspect.ts") as Promise<Command>,
   report: () => import("./report.ts") as Promise<Command>,
   synth: () => import("./synth.ts") as Promise<Command>,

@@ -25,7 +25,7 @@ export class Progress {
   }
 
   /** Reports that `done` of `total` are done. */
-  update(what: string, done: number, total: number, unit: "bytes" | "tiles" | "steps" | "slides"): void {
+  update(what: string, done: number, total: number, unit: "bytes" | "tiles" | "steps" | "slides" | "folds"): void {
     if (this.#quiet) return;
     const now = performance.now();
     if (what !== this.#what) {

@@ -62,6 +62,7 @@ export interface TaskResult {
   /** All samples of the task. */
   readonly slideProbe: SlideProbeResult;
   readonly smoothRank: number | undefined;
+  /** Spots that were left out. */
   readonly warnings: readonly string[];
 }
 
@@ -143,7 +144,7 @@ export async function runTask(
     r2Intercept: summary(folds.map(({ result }) => mean(result.perGene.map(({ r2Intercept }) => r2Intercept ?? 0)))),
     slideProbe: await slideProbe(features, all.flatMap(({ id, features }) => Array<string>(features.rows).fill(id))),
     smoothRank: smoothRank(features),
-    warnings: [...task.warnings, ...all.flatMap((sample) => sample.warnings)],
+    warnings: all.flatMap((sample) => sample.warnings),
   };
 }
 

@@ -1,0 +1,223 @@
+/**
+ * `evaluate`: the linear probe and HEST-Benchmark on encoders, adapters and features, side by side.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../core/errors.ts";
+import { type BenchOutput, writeSummaries, writeTaskFiles } from "../eval/bench_files.ts";
+import { benchTasks, dataTask, type Task } from "../eval/bench_task.ts";
+import type { LeaveOut } from "../eval/folds.ts";
+import { readTaskCounts, runTask, type TaskCounts, type TaskResult } from "../eval/hest_bench.ts";
+import { findProtocol, PROTOCOLS } from "../eval/protocol.ts";
+import { type Gpu, requestGpu } from "../gpu/device.ts";
+import { disk } from "../io/fs.ts";
+import { type Args, COMMON, type Flags } from "./args.ts";
+import { encoderSource, findSources, folderSource, Interrupted, type SourceRequest } from "./evaluate_sources.ts";
+import { degenerate, type Evaluation, evaluationJson, evaluationText, type Failure } from "./evaluate_table.ts";
+import { Progress } from "./progress.ts";
+import { prepareGpu } from "./setup.ts";
+
+/** Name of the command. */
+export const name = "evaluate";
+/** What it does. */
+export const summary = "linear probe and HEST-Benchmark on encoders, adapters or features, side by side";
+/** An example. */
+export const example = "evaluate --bench bench_data --task IDC --encoder uni2-h --adapter runs/a/checkpoints/best";
+
+/** Flags of the command. */
+export const flags = {
+  encoder: {
+    kind: "list",
+    value: "X",
+    help: "registry name, folder, weights file, random:ARCH; X+DIR with an adapter",
+  },
+  adapter: { kind: "list", value: "DIR", help: "PEFT LoRA folder or SEAL .pth, compared with its --encoder" },
+  features: { kind: "list", value: "DIR", help: "folder of features that embed wrote, instead of an encoder" },
+  data: { kind: "list", value: "DIR", help: "samples in HEST's layout" },
+  bench: { kind: "text", value: "DIR", help: "HEST-Benchmark's bench_data, or one of its tasks" },
+  task: { kind: "list", value: "NAME", help: "only these tasks of --bench" },
+  protocol: {
+    kind: "choice",
+    of: Object.keys(PROTOCOLS),
+    default: "hest-bench/1",
+    help: Object.values(PROTOCOLS).map(({ name, what }) => `${name}: ${what}`).join("; "),
+  },
+  "leave-out": {
+    kind: "choice",
+    of: ["donor", "organ", "technology", "sample"],
+    help: "of --data: one fold for each; donor unless the folder has splits/",
+  },
+  folds: { kind: "number", value: "N", integer: true, min: 2, help: "of --data: N folds of whole donors" },
+  panel: {
+    kind: "text",
+    value: "FILE",
+    help: 'of --data: genes as {"genes": []}; else var_50genes.json, else each fold\'s own',
+  },
+  "panel-genes": { kind: "number", value: "N", integer: true, min: 1, default: 50, help: "genes a fold chooses" },
+  "few-shot": {
+    kind: "text",
+    value: "COLUMN",
+    help: "also probe this column of obs with 1 to 32 labelled spots a class",
+  },
+  "per-gene": { kind: "switch", help: "each gene in the table and in results.json" },
+  cache: { kind: "text", value: "DIR", help: "where features are kept; OUT/features unless given" },
+  "batch-size": {
+    kind: "number",
+    value: "N",
+    integer: true,
+    min: 1,
+    max: 4096,
+    help: "tiles a batch; 32, on software 8",
+  },
+  out: { kind: "text", value: "DIR", default: "evaluation", help: "folder of results.json and HEST's result files" },
+  seed: COMMON.seed,
+  precision: COMMON.precision,
+  overwrite: COMMON.overwrite,
+  software: COMMON.software,
+  quiet: COMMON.quiet,
+  json: COMMON.json,
+} as const satisfies Flags;
+
+type Values = Args<typeof flags>["flags"];
+
+/** Exit status of a run that was stopped, and of one in which something is not defined or failed. */
+const INTERRUPTED = 75;
+const SOME_FAILED = 3;
+
+/** Runs the command. */
+export async function run({ flags: values }: Args<typeof flags>): Promise<number> {
+  const sources = findSources(values);
+  const tasks = findTasks(values);
+  const out = prepareOut(values);
+  const progress = new Progress(values.quiet);
+  for (const task of tasks) task.warnings.forEach((text) => progress.warn(`${task.name}: ${text}`));
+  const needsGpu = sources.some(({ encoder }) => encoder !== undefined);
+  if (needsGpu) await prepareGpu({ software: values.software });
+  const counts: TaskCounts[] = [];
+  for (const task of tasks) counts.push(await readTaskCounts(disk, task, values["few-shot"]));
+  const gpu = needsGpu ? await requestGpu(navigator.gpu, { software: values.software }) : undefined;
+  const stop = new AbortController();
+  const onSignal = () => stop.abort();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, onSignal);
+  try {
+    const found = await evaluateAll(sources, counts, { values, out, gpu, progress, signal: stop.signal });
+    return finish({ ...found, protocol: values.protocol!, tasks, perGene: values["per-gene"] }, values, out);
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    progress.say(`Interrupted; go on with: deno task evaluate ${Deno.args.slice(1).join(" ")}`);
+    return INTERRUPTED;
+  } finally {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, onSignal);
+    gpu?.destroy();
+  }
+}
+
+function findTasks(values: Values): Task[] {
+  const { data, bench, task } = values;
+  if ((data.length > 0) === (bench !== undefined)) {
+    throw new ConfigError(`Cannot evaluate: ${bench === undefined ? "neither" : "both"} --data and --bench given`, {
+      hint: "Give --bench bench_data, or --data with a folder in HEST's layout",
+    });
+  }
+  if (bench !== undefined) {
+    const idle = (["leave-out", "folds", "panel"] as const).find((flag) => values[flag] !== undefined);
+    if (idle === undefined) return benchTasks(disk, bench, task);
+    throw new ConfigError(`Cannot use --${idle} with --bench: a task has its own splits and panel`, {
+      hint: "Use --data",
+    });
+  }
+  if (task.length > 0) throw new ConfigError("Cannot use --task with --data: it is for --bench");
+  if (values.folds !== undefined && values["leave-out"] !== undefined) {
+    throw new ConfigError("Cannot use --folds and --leave-out together: one of them decides the folds");
+  }
+  const leaveOut = values["leave-out"] as LeaveOut | undefined;
+  return [dataTask(disk, data, { leaveOut, folds: values.folds, panel: values.panel, seed: values.seed })];
+}
+
+function prepareOut({ out, overwrite }: Values): BenchOutput {
+  const folder = out!.replace(/(?<=.)[/\\]+$/, "");
+  if (disk.look(`${folder}/results.json`) !== undefined && !overwrite) {
+    throw new ConfigError(`Cannot write to ${folder}: it holds finished results, expected a new folder`, {
+      code: "output-exists",
+      hint: "Pass --overwrite to replace them",
+      context: { path: folder },
+    });
+  }
+  Deno.mkdirSync(folder, { recursive: true });
+  return { disk, folder, makeFolder: (path) => Deno.mkdirSync(path, { recursive: true }) };
+}
+
+interface Setting {
+  readonly values: Values;
+  readonly out: BenchOutput;
+  readonly gpu: Gpu | undefined;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+async function evaluateAll(
+  sources: readonly SourceRequest[],
+  counts: readonly TaskCounts[],
+  setting: Setting,
+): Promise<{ results: TaskResult[]; failures: Failure[] }> {
+  const results: TaskResult[] = [];
+  const failures: Failure[] = [];
+  for (const source of sources) {
+    try {
+      results.push(...await evaluateOne(source, counts, setting));
+    } catch (error) {
+      // One encoder: its own error and exit status. Several: the others go on.
+      if (sources.length === 1 || error instanceof Interrupted) throw error;
+      failures.push({ encoder: source.name, error: (error as Error).message });
+      setting.progress.warn(`${source.name}: ${(error as Error).message}`);
+    }
+  }
+  return { results, failures };
+}
+
+async function evaluateOne(
+  request: SourceRequest,
+  counts: readonly TaskCounts[],
+  setting: Setting,
+): Promise<TaskResult[]> {
+  const { values, out, gpu, progress, signal } = setting;
+  let current = "";
+  const task = () => current;
+  const source = request.encoder === undefined ? folderSource(request, task) : await encoderSource(request, task, {
+    gpu: gpu!,
+    cache: values.cache ?? `${out.folder}/features`,
+    precision: values.precision === "f16" ? "f16" : "f32",
+    batchSize: values["batch-size"],
+    progress,
+    signal,
+  });
+  try {
+    const results: TaskResult[] = [];
+    for (const own of counts) {
+      if (signal.aborted) throw new Interrupted();
+      current = own.task.name;
+      const result = await runTask(own, source, {
+        protocol: findProtocol(values.protocol!),
+        panelGenes: values["panel-genes"]!,
+        gpu,
+        onFold: (done, total) => progress.update(`${request.name}: ${current}`, done, total, "folds"),
+      });
+      writeTaskFiles(out, result);
+      results.push(result);
+    }
+    return results;
+  } finally {
+    source.close();
+  }
+}
+
+function finish(evaluation: Evaluation, values: Values, out: BenchOutput): number {
+  writeSummaries(out, evaluation.results);
+  const json = evaluationJson(evaluation);
+  disk.write(`${out.folder}/results.json`, `${JSON.stringify(json, null, 2)}\n`);
+  if (!values.quiet) console.error(evaluationText(evaluation).join("\n"));
+  if (values.json) console.log(JSON.stringify(json));
+  const flawed = evaluation.results.some((result) => degenerate(result).length > 0 || result.warnings.length > 0);
+  return flawed || evaluation.failures.length > 0 ? SOME_FAILED : 0;
+}

@@ -1,0 +1,280 @@
+/**
+ * What `evaluate` compares: encoders, with or without an adapter, and folders of features made before.
+ *
+ * @module
+ */
+
+import { ConfigError, DataError } from "../core/errors.ts";
+import { VERSION } from "../core/version.ts";
+import type { SampleFiles } from "../data/data_folder.ts";
+import { Embedder } from "../embed/embedder.ts";
+import { hashInput, openInput } from "../embed/inputs.ts";
+import { embedInput } from "../embed/run.ts";
+import { featureTable } from "../embed/table.ts";
+import { FeatureWriter } from "../embed/writer.ts";
+import type { FeatureSource, SampleFeatures } from "../eval/bench_sample.ts";
+import { safeName } from "../eval/bench_files.ts";
+import { table } from "../eval/table.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { type Features, openFeatures } from "../io/features.ts";
+import { disk } from "../io/fs.ts";
+import { openPatches } from "../io/patches.ts";
+import { RANDOM_PREFIX } from "../models/random_encoder.ts";
+import { type OpenedEncoder, openEncoder } from "./encoder.ts";
+import type { Progress } from "./progress.ts";
+
+/** One row of the comparison, not yet opened. */
+export interface SourceRequest {
+  /** Name in outputs, unique. */
+  readonly name: string;
+  readonly encoder?: string;
+  readonly adapter?: string;
+  readonly features?: string;
+}
+
+/** A source that holds something; it is to be closed. */
+export interface OpenSource extends FeatureSource {
+  close(): void;
+}
+
+/** What the flags name. */
+export interface SourceFlags {
+  readonly encoder: readonly string[];
+  readonly adapter: readonly string[];
+  readonly features: readonly string[];
+}
+
+/** A stop that was asked for while features were made. */
+export class Interrupted extends Error {}
+
+function parts(path: string): string[] {
+  return path.split(/[/\\]+/).filter((part) => part !== "" && part !== ".");
+}
+
+/** Name of an adapter: its folder, with the run's where the folder is a checkpoint. */
+function adapterName(path: string): string {
+  const names = parts(path).filter((part) => part !== "checkpoints");
+  return names.slice(/^(last|best)$/.test(names.at(-1) ?? "") ? -2 : -1).join("/") || path;
+}
+
+function encoderName(encoder: string): string {
+  return encoder.startsWith(RANDOM_PREFIX) ? encoder : parts(encoder).at(-1) ?? encoder;
+}
+
+/** `X+DIR`, where DIR is there, is encoder X with that adapter. */
+function splitAdapter(text: string): [encoder: string, adapter: string | undefined] {
+  for (let at = text.lastIndexOf("+"); at > 0; at = text.lastIndexOf("+", at - 1)) {
+    if (disk.look(text.slice(at + 1)) !== undefined) return [text.slice(0, at), text.slice(at + 1)];
+  }
+  return [text, undefined];
+}
+
+/**
+ * Rows of the comparison in order: encoders, adapters on the one encoder, feature folders.
+ *
+ * @throws {ConfigError} If nothing is named, or adapters do not say which encoder they belong to.
+ */
+export function findSources({ encoder, adapter, features }: SourceFlags): SourceRequest[] {
+  if (encoder.length + features.length === 0) {
+    throw new ConfigError("Cannot evaluate: no --encoder and no --features is given", {
+      hint: "For example --encoder uni2-h --adapter runs/a/checkpoints/best",
+    });
+  }
+  if (adapter.length > 0 && encoder.length !== 1) {
+    throw new ConfigError(`Cannot place ${adapter.length} adapters on ${encoder.length} encoders: one encoder wanted`, {
+      hint: "With several write --encoder X+DIR for each encoder with an adapter",
+    });
+  }
+  const withAdapter = (of: string, path: string) => ({
+    name: `${encoderName(of)} + ${adapterName(path)}`,
+    encoder: of,
+    adapter: path,
+  });
+  const found: SourceRequest[] = [
+    ...encoder.map(splitAdapter).map(([of, path]) =>
+      path === undefined ? { name: encoderName(of), encoder: of } : withAdapter(of, path)
+    ),
+    ...adapter.map((path) => withAdapter(encoder[0]!, path)),
+    ...features.map((path) => ({ name: parts(path).at(-1) ?? path, features: path })),
+  ];
+  const seen = new Map<string, number>();
+  return found.map((source) => {
+    const times = (seen.get(source.name) ?? 0) + 1;
+    seen.set(source.name, times);
+    return times === 1 ? source : { ...source, name: `${source.name} (${times})` };
+  });
+}
+
+/** Endings of feature files, best first. */
+const ENDINGS = ["h5", "h5ad", "safetensors", "npy"] as const;
+
+/** Features of a folder, `ID.h5` or below a folder of the task's name. */
+export function folderSource({ name, features: folder }: SourceRequest, task: () => string): OpenSource {
+  const root = folder!.replace(/(?<=.)[/\\]+$/, "");
+  const facts: Record<string, string | number> = { features: name };
+  return {
+    name,
+    facts,
+    async load(sample) {
+      const places = [`${root}/${task()}/${sample.id}`, `${root}/${sample.id}`];
+      const paths = places.flatMap((place) => ENDINGS.map((ending) => `${place}.${ending}`));
+      const path = paths.find((candidate) => disk.look(candidate)?.kind === "file");
+      if (path === undefined) {
+        throw new DataError(`Cannot evaluate ${name}: ${root} has no features of ${sample.id}`, {
+          code: "features-missing",
+          hint: `Expected ${sample.id}.${ENDINGS.join(", .")}; make them with embed`,
+          context: { sample: sample.id, folder: root },
+        });
+      }
+      const file = await openFeatures(disk.open(path, "read"));
+      try {
+        for (const key of ["encoder", "weights_sha256", "adapter", "adapter_sha256", "precision", "pooling"]) {
+          const value = file.attributes[key];
+          if (typeof value === "string") facts[key] = value;
+        }
+        return await readFeatures(file, sample);
+      } finally {
+        file.close();
+      }
+    },
+    close: () => {},
+  };
+}
+
+async function readFeatures(file: Features, sample: SampleFiles): Promise<SampleFeatures> {
+  const barcodes = file.barcodes ?? await patchBarcodes(sample, file.count);
+  if (barcodes === undefined) {
+    throw new DataError(
+      `Cannot join ${file.name}: it names no spots, and the patch file has not ${file.count} either`,
+      {
+        hint: "Give features with barcodes, as embed writes them of HEST patch files",
+        context: { file: file.name, rows: file.count },
+      },
+    );
+  }
+  return { barcodes, features: table(file.count, file.dim, await file.read()) };
+}
+
+/** Barcodes of the patch file, if it has as many rows. */
+async function patchBarcodes({ patches }: SampleFiles, rows: number): Promise<readonly string[] | undefined> {
+  if (patches === undefined) return undefined;
+  const file = await openPatches(disk.open(patches, "read"));
+  try {
+    return file.count === rows ? file.barcodes : undefined;
+  } finally {
+    file.close();
+  }
+}
+
+/** How features are made. */
+export interface EmbedSettings {
+  readonly gpu: Gpu;
+  /** Folder of features that are kept; one below it for each encoder with its weights. */
+  readonly cache: string;
+  readonly precision: "f32" | "f16";
+  readonly batchSize: number | undefined;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** An encoder as a source: patches of a sample are embedded once and kept by the hash of the weights and of the patches. */
+export async function encoderSource(
+  request: SourceRequest,
+  task: () => string,
+  settings: EmbedSettings,
+): Promise<OpenSource> {
+  const { gpu, precision, batchSize, progress } = settings;
+  const opened = await openEncoder(gpu, {
+    encoder: request.encoder!,
+    adapter: request.adapter,
+    dtype: precision,
+    onProgress: (what, done, total) => progress.update(what, done, total, "bytes"),
+  });
+  const { encoder, weightsHash, adapterHash } = opened;
+  const embedder = new Embedder(gpu, encoder, { batchSize: batchSize ?? (gpu.caps.software ? 8 : 32) });
+  const key = [weightsHash.slice(0, 12), ...(adapterHash ? [adapterHash.slice(0, 12)] : []), precision].join("-");
+  const folder = `${settings.cache}/${safeName(encoderName(request.encoder!)).slice(0, 60)}-${key}`;
+  return {
+    name: request.name,
+    facts: {
+      encoder: opened.name,
+      weights_sha256: weightsHash,
+      adapter: request.adapter === undefined ? "none" : adapterName(request.adapter),
+      adapter_sha256: adapterHash ?? "none",
+      precision,
+      pooling: encoder.pooling,
+      input_size: encoder.spec.input.size,
+    },
+    load: (sample) => embedSample({ opened, embedder, request, settings }, sample, `${folder}/${safeName(task())}`),
+    close() {
+      embedder.destroy();
+      encoder.parameters.destroy();
+    },
+  };
+}
+
+interface Embedding {
+  readonly opened: OpenedEncoder;
+  readonly embedder: Embedder;
+  readonly request: SourceRequest;
+  readonly settings: EmbedSettings;
+}
+
+async function embedSample(
+  { opened, embedder, request, settings }: Embedding,
+  sample: SampleFiles,
+  folder: string,
+): Promise<SampleFeatures> {
+  const path = `${folder}/${sample.id}.h5`;
+  if (sample.patches === undefined) {
+    throw new DataError(`Cannot embed ${sample.id}: ${sample.folder}/patches has no ${sample.id}.h5`, {
+      code: "no-patches",
+      hint: "Cut patches with convert, or pass --features",
+      context: { sample: sample.id },
+    });
+  }
+  const files = { name: sample.id, kind: "patches", paths: [sample.patches] } as const;
+  const inputHash = hashInput(disk, files);
+  const kept = await keptFeatures(path, sample, inputHash);
+  if (kept !== undefined) return kept;
+  const { encoder, name, weightsHash, adapterHash } = opened;
+  const { progress, signal, precision } = settings;
+  const input = await openInput(disk, files);
+  try {
+    const made = featureTable(input, inputHash, {
+      encoder: name,
+      dim: encoder.dim,
+      weightsHash,
+      adapter: request.adapter && adapterName(request.adapter),
+      adapterHash,
+      precision,
+      pooling: encoder.pooling,
+      inputSize: encoder.spec.input.size,
+      software: `seal-webgpu ${VERSION}`,
+    });
+    Deno.mkdirSync(folder, { recursive: true });
+    const writer = FeatureWriter.open(disk, path, "h5", made, { overwrite: true });
+    try {
+      const onProgress = (done: number, total: number) =>
+        progress.update(`${request.name}: ${sample.id}`, done, total, "tiles");
+      if (!await embedInput(embedder, input, writer, { signal, onProgress })) throw new Interrupted();
+    } catch (error) {
+      writer.close();
+      throw error;
+    }
+  } finally {
+    input.close();
+  }
+  return (await keptFeatures(path, sample, inputHash))!;
+}
+
+/** Features made before of the same patches; undefined where there are none. The folder's name has the encoder's hashes. */
+async function keptFeatures(path: string, sample: SampleFiles, inputHash: string): Promise<SampleFeatures | undefined> {
+  if (disk.look(path)?.kind !== "file") return undefined;
+  const file = await openFeatures(disk.open(path, "read"));
+  try {
+    return file.attributes["input_sha256"] === inputHash ? await readFeatures(file, sample) : undefined;
+  } finally {
+    file.close();
+  }
+}

@@ -1,0 +1,266 @@
+/** `evaluate` as users run it: HEST-Benchmark end to end next to Python, comparisons, and everything that can be wrong. */
+
+import assert from "node:assert/strict";
+import { disk } from "../../src/io/fs.ts";
+import { FEATURE_FORMATS } from "../../src/embed/formats.ts";
+import { openFeatures } from "../../src/io/features.ts";
+import { parseCsv } from "../../src/io/csv.ts";
+import fixture from "../fixtures/eval/hest_bench.json" with { type: "json" };
+import { writeBenchInputs } from "../eval/bench_inputs.ts";
+import { seal } from "./shared.ts";
+
+const folder = Deno.makeTempDirSync();
+Deno.test.afterAll(() => Deno.removeSync(folder, { recursive: true }));
+await writeBenchInputs(folder);
+
+const BENCH = ["--bench", `${folder}/bench`];
+const TINY = "random:vit_small_patch16_224?dim=32&depth=1&patch=16&img=32&seed=1";
+const features = (name: string) => ["--features", `${folder}/features/${name}`];
+
+// deno-lint-ignore no-explicit-any
+type Json = any;
+
+/** JSON with Python's bare NaN as null. */
+const readJson = (path: string): Json => JSON.parse(Deno.readTextFileSync(path).replaceAll(/\bNaN\b/g, "null"));
+
+/** Every field of `want` is in `got`, numbers within 1e-6. */
+function same(got: Json, want: Json, where: string): void {
+  if (typeof want === "number") {
+    assert.equal(typeof got, "number", where);
+    assert.ok(Math.abs(got - want) <= 1e-6 * Math.max(1, Math.abs(want)), `${where}: ${got}, ${want} wanted`);
+  } else if (want !== null && typeof want === "object") {
+    assert.equal(Array.isArray(got), Array.isArray(want), where);
+    if (Array.isArray(want)) assert.equal(got.length, want.length, where);
+    for (const key of Object.keys(want)) same(got[key], want[key], `${where}/${key}`);
+  } else assert.equal(got, want, where);
+}
+
+/** Keys of every object are in order, as Python sorts them. */
+function assertSorted(value: Json): void {
+  if (value === null || typeof value !== "object") return;
+  if (!Array.isArray(value)) assert.deepEqual(Object.keys(value), Object.keys(value).sort());
+  Object.values(value).forEach(assertSorted);
+}
+
+Deno.test("evaluate --bench writes HEST-Benchmark's files as the procedure in Python does, field by field", async () => {
+  const out = `${folder}/out`;
+  const { code, out: text, err } = await seal(
+    "evaluate",
+    ...BENCH,
+    ...features("oracle"),
+    ...features("visible"),
+    "--out",
+    out,
+    "--json",
+  );
+  assert.equal(code, 0, err);
+  for (const [path, want] of Object.entries(fixture.files)) {
+    const got = readJson(`${out}/${path}`);
+    same(got, want, path);
+    assertSorted(got);
+    assert.match(Deno.readTextFileSync(`${out}/${path}`), /^\{\n {4}"/);
+  }
+  const [head, row] = parseCsv(Deno.readTextFileSync(`${out}/dataset_results.csv`), "csv").map(({ fields }) => fields);
+  assert.deepEqual(head, fixture.csv.columns);
+  fixture.csv.row.forEach((want, i) => same(typeof want === "number" ? Number(row![i]) : row![i], want, `csv ${i}`));
+  const config = readJson(`${out}/SYN/oracle/split2/config.json`);
+  assert.deepEqual([config.dimreduce, config.latent_dim, config.method, config.normalize, config.protocol], [
+    "PCA",
+    20,
+    "ridge",
+    true,
+    "hest-bench/1",
+  ]);
+  assert.equal(config.genes.length, 50);
+
+  const results = JSON.parse(text);
+  assert.deepEqual(results, JSON.parse(Deno.readTextFileSync(`${out}/results.json`)));
+  assert.deepEqual(results.encoders.map(({ name }: Json) => name), ["oracle", "visible"]);
+  const kfold = fixture.files["SYN/oracle/results_kfold.json"];
+  const [oracle, visible] = results.encoders.map(({ tasks }: Json) => tasks[0]);
+  same(oracle.pearson, { mean: kfold.pearson_mean, std: kfold.pearson_std, per_fold: kfold.mean_per_split }, "results");
+  same(
+    oracle.pearson_per_slide.per_fold[1],
+    fixture.files["SYN/oracle/split1/results.json"].per_sample_pearson_mean,
+    "slides",
+  );
+  assert.equal(oracle.slide_probe.slides, 8);
+  assert.ok(oracle.smooth_rank > 1 && oracle.smooth_rank <= 20);
+  const [comparison] = results.comparisons;
+  assert.deepEqual([comparison.a, comparison.b, comparison.task, comparison.metric, comparison.over, comparison.n], [
+    "oracle",
+    "visible",
+    "SYN",
+    "pearson",
+    "folds",
+    4,
+  ]);
+  comparison.differences.forEach((d: number, i: number) =>
+    same(d, visible.pearson.per_fold[i] - oracle.pearson.per_fold[i], `${i}`)
+  );
+  assert.ok(comparison.interval[0] <= comparison.mean && comparison.mean <= comparison.interval[1]);
+  assert.match(err, /SYN {3}oracle +4 +0\.\d{4}/);
+  assert.match(err, /visible less oracle, pooled Pearson: [+-]0\.\d{4} \[[+-]0\.\d{4}, [+-]0\.\d{4}\] over 4 folds/);
+  assert.doesNotMatch(err, /NaN/);
+
+  const again = await seal("evaluate", ...BENCH, ...features("oracle"), "--out", out);
+  assert.equal(again.code, 2);
+  assert.match(again.err, /--overwrite/);
+});
+
+Deno.test("exact solvers are within 2e-3 of the reference's randomised and iterative ones", () => {
+  for (const name of ["oracle", "visible"] as const) {
+    const exact = fixture.files[`SYN/${name}/results_kfold.json`].mean_per_split;
+    fixture.literal[name].forEach((value, i) => assert.ok(Math.abs(value - exact[i]!) < 2e-3));
+  }
+});
+
+Deno.test("evaluate embeds patches once: a second run over the same cache gives the same numbers without embedding", async () => {
+  const args = ["evaluate", ...BENCH, "--encoder", TINY, "--cache", `${folder}/cache`, "--json"];
+  const first = await seal(...args, "--out", `${folder}/e1`);
+  assert.equal(first.code, 0, first.err);
+  assert.match(first.err, /SYN0: 25 of 25 tiles/);
+  const second = await seal(...args, "--out", `${folder}/e2`, "--per-gene");
+  assert.equal(second.code, 0, second.err);
+  assert.doesNotMatch(second.err, /tiles/);
+  const [a, b] = [first, second].map(({ out }) => JSON.parse(out).encoders[0]);
+  assert.deepEqual(a.tasks[0].pearson, b.tasks[0].pearson);
+  assert.equal(a.encoder, TINY);
+  assert.match(a.weights_sha256, /^[0-9a-f]{64}$/);
+  assert.equal(a.tasks[0].per_gene, undefined);
+  assert.equal(b.tasks[0].per_gene.length, 50);
+  same(
+    b.tasks[0].per_gene[0].mean,
+    b.tasks[0].per_gene[0].pearson.reduce((x: number, y: number) => x + y, 0) / 4,
+    "gene",
+  );
+  // Other patches under the same name are embedded anew.
+  const path = `${folder}/bench/SYN/patches/SYN3.h5`;
+  const [before, other] = [Deno.readFileSync(path), Deno.readFileSync(`${folder}/bench/SYN/patches/SYN3.h5`)];
+  other[other.length - 5000]! ^= 1;
+  Deno.writeFileSync(path, other);
+  const third = await seal(...args, "--out", `${folder}/e3`);
+  Deno.writeFileSync(path, before);
+  assert.match(third.err, /SYN3: \d+ of \d+ tiles/);
+  assert.doesNotMatch(third.err, /SYN0: \d+ of \d+ tiles/);
+});
+
+Deno.test("features that are all equal: status 3, a reason for every gene, and no NaN in table or results.json", async () => {
+  Deno.mkdirSync(`${folder}/features/flat`, { recursive: true });
+  for (let s = 0; s < 8; s++) {
+    const file = await openFeatures(disk.open(`${folder}/features/oracle/SYN${s}.h5`, "read"));
+    const table = {
+      count: file.count,
+      dim: 3,
+      attributes: {},
+      rowNames: { kind: "barcode", values: file.barcodes! },
+    } as const;
+    file.close();
+    const rows = (from: number, to: number) => new Float32Array(3 * (to - from)).fill(1.25);
+    await FEATURE_FORMATS.h5(disk, `${folder}/features/flat/SYN${s}.h5`, table, rows);
+  }
+  const { code, out, err } = await seal(
+    "evaluate",
+    ...BENCH,
+    ...features("flat"),
+    "--out",
+    `${folder}/flat`,
+    "--json",
+    "--per-gene",
+  );
+  assert.equal(code, 3, err);
+  assert.doesNotMatch(out + err, /NaN/);
+  const [task] = JSON.parse(out).encoders[0].tasks;
+  assert.equal(task.degenerate.length, 200);
+  assert.deepEqual(new Set(task.degenerate.map(({ reason }: Json) => reason)), new Set(["constant prediction"]));
+  assert.equal(task.pearson.mean, 0);
+  assert.match(err, /split0: SYN\w+ has no correlation \(constant prediction\) and counts as 0/);
+  // HEST's file has the bare NaN its readers expect, with the reason beside it.
+  const text = Deno.readTextFileSync(`${folder}/flat/SYN/flat/split0/results.json`);
+  assert.match(text, /"pearson_corr": NaN,\n +"reason": "constant prediction"/);
+  assert.equal(readJson(`${folder}/flat/SYN/flat/split0/results.json`).pearson_mean, 0);
+});
+
+Deno.test("a panel gene that a sample lacks stops everything, naming both", async () => {
+  const path = `${folder}/bench/SYN/var_50genes.json`;
+  const before = Deno.readTextFileSync(path);
+  Deno.writeTextFileSync(path, before.replace('"genes":["', '"genes":["EPCAM","'));
+  const { code, err } = await seal("evaluate", ...BENCH, ...features("oracle"), "--out", `${folder}/gene`);
+  Deno.writeTextFileSync(path, before);
+  assert.equal(code, 4, err);
+  assert.match(err, /SYN\d.*EPCAM/);
+  assert.equal(disk.look(`${folder}/gene/results.json`), undefined);
+});
+
+Deno.test("of several encoders one that fails does not stop the others: status 3, and it is listed", async () => {
+  Deno.mkdirSync(`${folder}/features/none`, { recursive: true });
+  const args = ["evaluate", ...BENCH, ...features("none")];
+  const alone = await seal(...args, "--out", `${folder}/alone`);
+  assert.equal(alone.code, 4);
+  assert.match(alone.err, /no features of SYN\d/);
+  const { code, out, err } = await seal(...args, ...features("oracle"), "--out", `${folder}/some`, "--json");
+  assert.equal(code, 3);
+  const { encoders, failures } = JSON.parse(out);
+  assert.deepEqual([encoders.length, failures.length, failures[0].encoder], [1, 1, "none"]);
+  assert.match(err, /failed: none: /);
+});
+
+Deno.test("evaluate --bench names the published table where a task is one of its, and only by its protocol", async () => {
+  Deno.mkdirSync(`${folder}/as_idc`);
+  Deno.symlinkSync(`${folder}/bench/SYN`, `${folder}/as_idc/IDC`);
+  const args = ["evaluate", "--bench", `${folder}/as_idc`, ...features("oracle")];
+  const { code, out, err } = await seal(...args, "--out", `${folder}/idc`, "--json");
+  assert.equal(code, 0, err);
+  const { rows, source } = JSON.parse(out).published;
+  assert.equal(rows.length, 26);
+  assert.deepEqual(rows.find(({ name }: Json) => name === "UNI2-h").tasks, { IDC: 0.5898 });
+  assert.ok(err.includes(source));
+  assert.match(err, /> oracle +0\.\d{4}/);
+  assert.match(err, /UNI2-h +0\.5898/);
+  const raw = await seal(...args, "--out", `${folder}/idc_raw`, "--json", "--protocol", "hest-bench-raw/1");
+  assert.equal(JSON.parse(raw.out).published, undefined);
+});
+
+Deno.test("every protocol runs; SEAL's has five random folds, the cross-validated one says its penalty", async () => {
+  for (const [protocol, folds] of [["seal/1", 5], ["hest-bench-cv/1", 4], ["hest-bench-raw/1", 4]] as const) {
+    const { code, out, err } = await seal(
+      "evaluate",
+      ...BENCH,
+      ...features("oracle"),
+      "--protocol",
+      protocol,
+      "--out",
+      `${folder}/${protocol}`,
+      "--json",
+    );
+    assert.equal(code, 0, err);
+    const [task] = JSON.parse(out).encoders[0].tasks;
+    assert.equal(task.folds.length, folds);
+    const [fold] = task.folds;
+    if (protocol === "seal/1") {
+      assert.deepEqual([fold.n_train + fold.n_test, fold.n_train], [task.spots, Math.floor(.8 * task.spots)]);
+    }
+    if (protocol === "hest-bench-cv/1") {
+      assert.ok(fold.alpha >= 1 && task.r2_intercept.mean > -0.5, JSON.stringify(fold));
+    } else assert.equal(fold.alpha, 100 / (20 * 50));
+  }
+});
+
+Deno.test("evaluate rejects wrong usage with status 2 before anything starts", async () => {
+  for (
+    const [args, message] of [
+      [[...BENCH], /no --encoder/],
+      [[...features("oracle")], /neither --data nor|neither/],
+      [[...BENCH, "--data", folder, ...features("oracle")], /both/],
+      [[...BENCH, "--task", "IDC", ...features("oracle")], /has SYN/],
+      [[...BENCH, "--folds", "3", ...features("oracle")], /--folds with --bench/],
+      [[...BENCH, "--protocol", "hest", ...features("oracle")], /hest-bench\/1/],
+      [[...BENCH, "--adapter", "a", "--encoder", "uni", "--encoder", "conch"], /one encoder wanted/],
+      [["--data", folder, "--folds", "3", "--leave-out", "organ", ...features("oracle")], /--folds and --leave-out/],
+    ] as const
+  ) {
+    const { code, err } = await seal("evaluate", ...args, "--out", `${folder}/wrong`);
+    assert.equal(code, 2, err);
+    assert.match(err, message);
+  }
+});
