@@ -35,7 +35,8 @@ function inverse3([[a, b, c], [d, e, f], [g, h, i]]: readonly [Row, Row, Row]): 
   ];
 }
 
-const UNMIX = inverse3(STAINS);
+/** From optical densities of R, G and B, by rows, to concentrations of haematoxylin, eosin and DAB. */
+export const UNMIX: readonly [Row, Row, Row] = inverse3(STAINS);
 
 /** `log10 rgb -> log10 rgb'` as one affine map: matrix by rows of the input, and the shift. */
 function mapOf({ scale, shift }: HedJitter): { matrix: Float64Array; offset: Float64Array } {

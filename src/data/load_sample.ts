@@ -8,6 +8,7 @@
 import { DataError } from "../core/errors.ts";
 import { H5ad } from "../io/h5ad.ts";
 import { openPatches, type Patches } from "../io/patches.ts";
+import { alignmentWarning } from "./alignment.ts";
 import { type Centre, centre, places, toCentre } from "./coordinates.ts";
 import { checkCounts, type Expression, selectSpots } from "./counts.ts";
 import type { ReadDisk, SampleFiles } from "./data_folder.ts";
@@ -22,6 +23,8 @@ import { type CheckOptions, checkSample, geneWarnings, placedNeighbours } from "
 export interface LoadOptions extends SampleOptions, JoinOptions, PreprocessOptions, CheckOptions {
   /** Drop spots with NaN, infinite or negative counts instead of refusing the sample. */
   readonly dropBadSpots?: boolean;
+  /** Compare nuclei with counts, which reads some patches; on by default. */
+  readonly checkAlignment?: boolean;
 }
 
 /** Patches of the pairs. */
@@ -85,7 +88,8 @@ export async function loadSample(disk: ReadDisk, files: SampleFiles, options: Lo
     const table = await tableOf(disk, files, options);
     const told = checkSample({ id: files.id, table, metadata: files.metadata, patches }, options);
     const pairs = pairsOf(files, table, { path, patches }, options);
-    return { ...pairs, warnings: [...told, ...pairs.warnings] };
+    const apart = options.checkAlignment === false ? undefined : alignmentWarning(pairs, patches);
+    return { ...pairs, warnings: [...told, ...pairs.warnings, ...(apart === undefined ? [] : [apart])] };
   } finally {
     patches.close();
   }

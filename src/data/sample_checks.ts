@@ -139,6 +139,17 @@ export function geneWarnings(sample: string, { unmapped, duplicates, controls }:
   );
 }
 
+/** Warnings of many samples, each text said once with the samples it is of: `A, B and 6 more: …`. */
+export function gatherWarnings(warnings: readonly string[]): string[] {
+  const split = warnings.map((warning) => /^([A-Za-z0-9-]+): (.*)$/s.exec(warning));
+  const groups = Map.groupBy(warnings.map((_, i) => i), (i) => split[i]?.[2] ?? warnings[i]!);
+  return [...groups].flatMap(([text, members]) => {
+    if (members.length < 3 || members.some((i) => split[i] === null)) return members.map((i) => warnings[i]!);
+    const ids = [...new Set(members.map((i) => split[i]![1]!))];
+    return [`${ids.slice(0, 2).join(", ")}${ids.length > 2 ? ` and ${ids.length - 2} more` : ""}: ${text}`];
+  });
+}
+
 /**
  * Neighbours of a sample whose array indices mean nothing, by place on the slide; undefined where the array tells.
  *

@@ -17,6 +17,7 @@ import { type Csr, dense, gatherColumns, toDense } from "./matrix.ts";
 import { log1p } from "./normalise.ts";
 import { panelColumns } from "./panel.ts";
 import type { PatchTable } from "./patch_reader.ts";
+import { gatherWarnings } from "./sample_checks.ts";
 import { type NearPairs, nearPairs } from "./sampler.ts";
 import { type Coverage, LEAST_STD, lossStatistics, type Vocabulary, vocabularyHash } from "./vocabulary.ts";
 
@@ -93,7 +94,11 @@ export class TrainingSet {
     this.count = first;
     this.statistics = lossStatistics(vocabulary);
     this.constant = vocabulary.genes.filter((_, g) => !(vocabulary.std[g]! > LEAST_STD));
-    this.warnings = [...parts.warnings, ...parts.placed.flatMap(({ warnings }) => warnings), ...this.#general()];
+    this.warnings = [
+      ...parts.warnings,
+      ...gatherWarnings(parts.placed.flatMap(({ warnings }) => warnings)),
+      ...this.#general(),
+    ];
     const content = this.samples.map(({ id, role, barcodes, patches }, i) =>
       [id, role, barcodes.join(), patches.rows.join(), parts.digests[i]].join("\n")
     );

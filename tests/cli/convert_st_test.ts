@@ -1,6 +1,10 @@
 /** `convert st` as users run it: a small section made here, and the real ones where they are. */
 
 import assert from "node:assert/strict";
+import { haematoxylin, rankCorrelation } from "../../src/data/alignment.ts";
+import { findSamples } from "../../src/data/data_folder.ts";
+import { loadSample } from "../../src/data/load_sample.ts";
+import { rowSums } from "../../src/data/matrix.ts";
 import { openSlide } from "../../src/data/slide.ts";
 import { findTissue, otsu, tissueOutlines } from "../../src/data/tissue.ts";
 import { disk, openFile } from "../../src/io/fs.ts";
@@ -186,6 +190,16 @@ Deno.test({
       const picture = await openFile(`${folder}/out/patches_vis/C4_patch_vis.png`);
       assert.ok(picture.size > 1e5);
       picture.close?.();
+      // Where tissue is dense there are more counts, and not where the patches are those of other spots.
+      const sample = await loadSample(disk, findSamples(disk, [`${folder}/out`])[0]!);
+      assert.ok(!sample.warnings.some((text) => /more nuclei/.test(text)), String(sample.warnings));
+      const patches = await openPatches(disk.open(sample.patches.path, "read"));
+      const stain = Array.from(sample.patches.rows, (row) => haematoxylin(patches.read(row, row + 1), patches.width));
+      patches.close();
+      const totals = rowSums(sample.raw.matrix);
+      const turned = stain.map((_, i) => stain[(i + 60) % stain.length]!);
+      const [own, other] = [rankCorrelation(stain, totals), rankCorrelation(turned, totals)];
+      assert.ok(own > 0.5 && other < 0.2, `${own} and ${other}`);
     });
   },
 });

@@ -3,7 +3,7 @@
  * HEST: what is refused, what is said, and what must not matter.
  *
  * Not here: 30 (alignment files of Xenium, which is not converted) and 31 (how well a probe tells slides apart, which is
- * evaluation). Of 1 the optional comparison of nuclei with counts is left out; of 23 the answers of servers are in
+ * evaluation). Of 1 the comparison of nuclei with counts is in `alignment_test.ts`; of 23 the answers of servers are in
  * `tests/models/hub_test.ts`; of 32 the conversions' inputs are in `tests/cli/convert_visium_test.ts`.
  */
 
@@ -236,6 +236,22 @@ Deno.test("12: control probes are no genes, and how many were dropped is said", 
   // Before normalisation: the one gene is all there is.
   assert.ok(toDense(expression.own.matrix).data.every((value) => Math.abs(value - Math.log1p(1e4)) < 1e-3));
   assert.equal((await load(problem, { keepControls: true })).raw.genes.length, 6);
+});
+
+Deno.test("12: what is true of many samples is said once", async () => {
+  const genes = ["A", "B", "BLANK_1"];
+  const folder = await folderOf(
+    ...["S1", "S2", "S3", "S4"].map((id, k) => ({
+      id,
+      genes,
+      counts: plainCounts(12, 3).map((row) => row.map((n) => n + k)),
+    })),
+    { id: "S5", genes, counts: plainCounts(12, 3).map((row) => row.map((n) => 9 * n)), patched: [0, 1] },
+  );
+  assert.deepEqual((await open(folder)).warnings, [
+    "S1, S2 and 3 more: 1 control probes were dropped (BLANK_1)",
+    "S5: 2 of 12 spots have a patch, less than half",
+  ]);
 });
 
 Deno.test("13: cells have one name whether bytes, text of bytes or numbers, and none where they are of no cell", () => {
