@@ -11,7 +11,7 @@ import { type Markup, markup, type Slot } from "./html.ts";
 import type { SlideScore } from "./run_evidence.ts";
 import { extent, linear, type Scale } from "./scale.ts";
 import { axes, drawing, label, stroke, symbol } from "./svg.ts";
-import { absent, figure, scroller, section, table } from "./table.ts";
+import { absent, figure, identifier, scroller, section, table } from "./table.ts";
 
 /** A gene with the scores of both encoders. */
 export interface GeneRow {
@@ -235,9 +235,10 @@ function slides(frozen: readonly SlideScore[] = [], seal: readonly SlideScore[] 
   return table(rows, [
     {
       head: "Section",
-      cell: ({ sample, reason }) => markup`${sample}${reason !== undefined && markup`<small>${reason}</small>`}`,
+      cell: ({ sample, reason }) =>
+        markup`${identifier(sample)}${reason !== undefined && markup`<small>${reason}</small>`}`,
     },
-    { head: "Donor", cell: ({ donor }) => donor ?? NONE },
+    { head: "Donor", cell: ({ donor }) => identifier(donor ?? NONE) },
     { head: "Spots", className: "number", cell: ({ spots }) => spots },
     { head: "Frozen", className: "number", cell: ({ sample }) => score(before.get(sample)?.pearson) },
     { head: "SEAL", className: "number strong", cell: ({ pearson }) => seal.length > 0 ? score(pearson) : NONE },

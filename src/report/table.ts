@@ -54,6 +54,11 @@ function cell<Row>(row: Row, { cell, key, className }: Column<Row>, first: boole
   return first ? markup`<th scope="row"${facts}>${cell(row)}</th>` : markup`<td${facts}>${cell(row)}</td>`;
 }
 
+/** An identifier in a cell; a long one may break anywhere. */
+export function identifier(text: string): Slot {
+  return text.length > 14 ? markup`<span class="id">${text}</span>` : text;
+}
+
 /** A table or drawing that scrolls on its own, reachable by keyboard. */
 export function scroller(name: string, content: Slot, className = ""): Markup {
   return markup`<div class="scroller ${className}" role="region" tabindex="0" aria-label="${name}">${content}</div>`;
