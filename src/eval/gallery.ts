@@ -264,7 +264,7 @@ function unitChunk(data: Float32Array, width: number): Float32Array {
 }
 
 /** 1 for each row without a direction, by blocks so that no second matrix is made. */
-function badRows(data: Float32Array, width: number): Uint8Array {
+export function badRows(data: Float32Array, width: number): Uint8Array {
   const out = new Uint8Array(data.length / width);
   for (let first = 0; first < out.length; first += CHUNK) {
     out.set(unitRows(data.subarray(first * width, (first + CHUNK) * width), width).bad, first);

@@ -6,6 +6,7 @@ import { Fields } from "../../src/data/synth/fields.ts";
 import { drawExpression, geneModel, GENES, VISIBLE_GENES } from "../../src/data/synth/genes.ts";
 import { probe, type Table } from "../../src/data/synth/oracle.ts";
 import { planSynth, slidesOf } from "../../src/data/synth/plan.ts";
+import { assertFinite } from "./finite.ts";
 import { columnMoments, expressionRetrieval, neighbourAgreement, type Rows } from "../../src/eval/morphology.ts";
 
 const near = (a: number | null | undefined, b: number, tol = 1e-6) =>
@@ -36,7 +37,7 @@ Deno.test("expressionRetrieval() of constant predictions and of lone spots has a
   assert.deepEqual([lone.spots, lone.recall[1]], [2, 1]);
   const none = expressionRetrieval(truth, truth, { ...options, slides: ["a", "b", "c"] });
   assert.deepEqual([none.recall[1], none.chance[1], none.spots], [null, null, 0]);
-  assert.doesNotMatch(JSON.stringify([found, lone, none]), /NaN/);
+  assertFinite([found, lone, none]);
   assert.throws(() => expressionRetrieval(truth, truth, { ...options, trainStd: [1] }), { name: "ShapeError" });
 });
 
