@@ -17,7 +17,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   embed: () => import("./embed.ts") as Promise<Command>,
   evaluate: () => import("./evaluate.ts") as Promise<Command>,
   inspect: () => import("./inspect.ts") as Promise<Command>,
+  predict: () => import("./predict.ts") as Promise<Command>,
   report: () => import("./report.ts") as Promise<Command>,
+  retrieve: () => import("./retrieve.ts") as Promise<Command>,
   synth: () => import("./synth.ts") as Promise<Command>,
   train: () => import("./train.ts") as Promise<Command>,
 };

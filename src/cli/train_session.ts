@@ -61,7 +61,8 @@ export interface Session {
 /** Images computed at a time by the frozen part and in evaluation. */
 const BATCH = { gpu: 64, software: 16 } as const;
 
-function wanted({ input }: TrainConfig): ((sample: SampleFiles) => boolean) | undefined {
+/** Which samples a configuration wants, by their metadata; undefined when all. */
+export function wanted({ input }: TrainConfig): ((sample: SampleFiles) => boolean) | undefined {
   const { exclude_samples, technologies, species, organs } = input;
   if (!exclude_samples.length && !technologies && !species && !organs) return undefined;
   const among = (list: readonly string[] | null, text: string | undefined) =>
@@ -71,7 +72,8 @@ function wanted({ input }: TrainConfig): ((sample: SampleFiles) => boolean) | un
     among(species, metadata?.text("species")) && among(organs, metadata?.text("organ"));
 }
 
-function heldOut({ split, optim }: TrainConfig): HoldOuts {
+/** What a configuration holds out. */
+export function heldOut({ split, optim }: TrainConfig): HoldOuts {
   const { holdout_donors: donors, holdout_samples: samples, holdout_fraction: share } = split;
   const named = donors.length > 0 || samples.length > 0;
   return { test: named ? { donors, samples } : share > 0 ? { share } : {}, seed: optim.seed };
@@ -185,7 +187,7 @@ async function openTrunk(
 }
 
 /** Opens the encoder with its trainable side. */
-async function openVision(
+export async function openVision(
   gpu: Gpu,
   config: TrainConfig,
   progress: Progress,

@@ -20,8 +20,9 @@ export interface SealInference {
    * What the model says of images.
    *
    * @param patches RGB bytes `[n, side, side, 3]`.
+   * @param organs Number of the organ of each, for models with an organ token.
    */
-  images(patches: Uint8Array, side: number): Promise<ImageSide>;
+  images(patches: Uint8Array, side: number, organs?: readonly number[]): Promise<ImageSide>;
   /**
    * Expression in the shared space.
    *
@@ -44,6 +45,8 @@ export interface PassOptions {
   /** Patches or spots a call; default 64. */
   readonly batchSize?: number;
   readonly signal?: AbortSignal;
+  /** Number of the organ of a patch, for models with an organ token. */
+  organ?(row: number): number;
   onRows?(done: number, total: number): void;
 }
 
@@ -76,13 +79,18 @@ export async function embedPairs(
     signal?.throwIfAborted();
     const pairs = Uint32Array.from({ length: Math.min(batchSize, set.count - first) }, (_, i) => first + i);
     const { data } = await reader.batch({ pairs });
-    const { projected } = await model.images(data, reader.table.size);
+    const { projected } = await model.images(data, reader.table.size, organsOf(options, first, pairs.length));
     image.set(expectRows(projected, pairs.length, width), first * width);
     gene.set(expectRows(await model.encodeGenes(set.gather(pairs)), pairs.length, width), first * width);
     onRows?.(first + pairs.length, set.count);
   }
   const slides = set.samples.flatMap(({ id, count }) => Array<string>(count).fill(id));
   return { image, gene, width, slides };
+}
+
+/** Organs of rows `first` and on, where they are known. */
+export function organsOf({ organ }: PassOptions, first: number, count: number): number[] | undefined {
+  return organ && Array.from({ length: count }, (_, i) => organ(first + i));
 }
 
 /** Refuses an answer of the wrong extent. */

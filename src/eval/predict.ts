@@ -14,7 +14,7 @@ import { coverageOf, findTissue } from "../data/tissue.ts";
 import { PATCH_PIXEL_SIZE } from "../data/windows.ts";
 import { H5ad } from "../io/h5ad.ts";
 import { openPatches, type Patches } from "../io/patches.ts";
-import { expectRows, type PassOptions, type SealInference } from "./inference.ts";
+import { expectRows, organsOf, type PassOptions, type SealInference } from "./inference.ts";
 import type { Prediction } from "./prediction.ts";
 
 /** Long edge of the small picture tissue is found on, and that goes into the file. */
@@ -70,14 +70,15 @@ async function pass(
   count: number,
   side: number,
   read: (from: number, to: number) => Promise<Uint8Array>,
-  { batchSize = 64, signal, onRows }: PassOptions,
+  options: PassOptions,
 ): Promise<Float32Array> {
+  const { batchSize = 64, signal, onRows } = options;
   const genes = model.vocabulary.genes.length;
   const values = new Float32Array(count * genes);
   for (let from = 0; from < count; from += batchSize) {
     signal?.throwIfAborted();
     const to = Math.min(count, from + batchSize);
-    const { expression } = await model.images(await read(from, to), side);
+    const { expression } = await model.images(await read(from, to), side, organsOf(options, from, to - from));
     if (expression.length === 0) {
       throw new DataError("Cannot predict expression: the model has no image decoder", {
         code: "no-decoder",

@@ -1,0 +1,246 @@
+/**
+ * `predict`: gene expression by the image decoder of a trained run, for the patches of data folders or over slides in a grid.
+ *
+ * @module
+ */
+
+import { ConfigError, DataError } from "../core/errors.ts";
+import { readBytes } from "../data/data_folder.ts";
+import { openSlide } from "../data/slide.ts";
+import type { PassOptions } from "../eval/inference.ts";
+import { predictPatches, predictSlide } from "../eval/predict.ts";
+import { type Prediction, predictionH5ad } from "../eval/prediction.ts";
+import { requestGpu } from "../gpu/device.ts";
+import { disk, openFile } from "../io/fs.ts";
+import { H5Writer } from "../io/h5_write.ts";
+import { writeH5ad } from "../io/h5ad_write.ts";
+import { type Metadata, parseMetadata } from "../io/metadata.ts";
+import type { Args, Flags } from "./args.ts";
+import { Progress } from "./progress.ts";
+import { type OpenedRun, openRun, organOf, RUN_FLAGS } from "./seal_run.ts";
+
+/** Name of the command. */
+export const name = "predict";
+/** What it does. */
+export const summary = "gene expression for patches or whole slides from a trained run, to h5ad";
+/** An adapter is needed. */
+export const needsGpu = true;
+/** An example. */
+export const example = "predict --run runs/conch --data data/hest --out predictions";
+
+/** Flags of the command. */
+export const flags = {
+  ...RUN_FLAGS,
+  slide: { kind: "list", value: "FILE", help: "a slide (pyramidal TIFF, SVS, JPEG, PNG) to be covered by a grid" },
+  grid: {
+    kind: "number",
+    value: "UM",
+    min: 1,
+    help: "µm between cells; 112 for --slide; with --data covers wsis/*.tif",
+  },
+  "pixel-size": {
+    kind: "number",
+    value: "UM",
+    min: 0.05,
+    max: 10,
+    help: "µm a pixel of the slides, where they do not say",
+  },
+  everywhere: { kind: "switch", help: "with a grid, also where there is no tissue" },
+  out: { kind: "text", value: "DIR", default: "predictions", help: "folder of NAME.h5ad" },
+} as const satisfies Flags;
+
+type Values = Args<typeof flags>["flags"];
+
+/** One output. */
+interface Job {
+  readonly id: string;
+  readonly output: string;
+  readonly metadata: Metadata | undefined;
+  readonly patches?: { readonly patches: string; readonly expression: string | undefined };
+  readonly slide?: string;
+}
+
+/** What became of one. */
+interface Outcome {
+  readonly name: string;
+  readonly output: string;
+  readonly status: "done" | "failed";
+  readonly rows?: number;
+  readonly genes?: number;
+  readonly error?: string;
+}
+
+const INTERRUPTED = 75;
+const INCOMPLETE = 3;
+/** µm between the cells of a slide where nothing is said: the side of a patch. */
+const STEP = 112;
+
+function names(path: string, ending: RegExp): string[] {
+  const entry = disk.look(path);
+  return entry?.kind === "folder" ? entry.names.filter((name) => ending.test(name) && !name.startsWith(".")) : [];
+}
+
+function isFile(path: string): boolean {
+  return disk.look(path)?.kind === "file";
+}
+
+/** What is to be predicted: patch files or, with a grid, slides of the folders, and slides by name. */
+export function jobsOf(values: Pick<Values, "data" | "slide" | "grid" | "samples" | "out">): Job[] {
+  const chosen = values.samples?.split(",").map((id) => id.trim()).filter(Boolean);
+  const jobs: Job[] = [];
+  for (const given of values.data) {
+    const folder = given.replace(/[/\\]+$/, "");
+    const where = values.grid === undefined ? "patches" : "wsis";
+    const files = names(`${folder}/${where}`, values.grid === undefined ? /\.h5$/ : /\.(tiff?|svs)$/i);
+    if (!files.length) {
+      throw new DataError(`Cannot predict for ${folder}: ${folder}/${where} has no files, some wanted`, {
+        code: "no-samples",
+        hint: values.grid === undefined
+          ? "Give a folder in HEST's layout, or a slide with --slide"
+          : "Leave out --grid",
+      });
+    }
+    for (const file of files) {
+      const id = file.replace(/\.[^.]+$/, "");
+      if (chosen && !chosen.includes(id)) continue;
+      const json = `${folder}/metadata/${id}.json`;
+      const metadata = isFile(json) ? parseMetadata(readBytes(disk, json), json) : undefined;
+      const path = `${folder}/${where}/${file}`;
+      const table = ["st", "adata"].map((place) => `${folder}/${place}/${id}.h5ad`).find(isFile);
+      jobs.push({
+        id,
+        output: `${values.out}/${id}${values.grid === undefined ? "" : ".grid"}.h5ad`,
+        metadata,
+        ...(values.grid === undefined ? { patches: { patches: path, expression: table } } : { slide: path }),
+      });
+    }
+  }
+  for (const slide of values.slide) {
+    const id = slide.split(/[/\\]/).at(-1)!.replace(/\.[^.]+$/, "");
+    jobs.push({ id, output: `${values.out}/${id}.grid.h5ad`, metadata: undefined, slide });
+  }
+  const twice = jobs.find(({ output }, i) => jobs.findIndex((job) => job.output === output) !== i);
+  if (twice) throw new ConfigError(`Cannot write ${twice.output} twice: two inputs are named ${twice.id}`);
+  const missing = chosen?.filter((id) => !jobs.some((job) => job.id === id)) ?? [];
+  if (missing.length) {
+    throw new ConfigError(`Cannot predict for ${missing.join(", ")}: the folders have no such sample`);
+  }
+  return jobs;
+}
+
+/** Runs the command. */
+export async function run({ flags: values }: Args<typeof flags>): Promise<number> {
+  if (values.run === undefined) {
+    throw new ConfigError("Cannot predict: no --run is given", { hint: "Give the folder that train wrote" });
+  }
+  const jobs = jobsOf(values);
+  if (!jobs.length) {
+    throw new ConfigError("Cannot predict: neither --data nor --slide is given", {
+      hint: "For example --data data/hest",
+    });
+  }
+  const there = jobs.filter(({ output }) => disk.look(output) !== undefined);
+  if (there.length === jobs.length && !values.overwrite) {
+    throw new ConfigError(`Cannot write ${there[0]!.output}: it is there already`, {
+      hint: "Pass --overwrite, or another --out",
+    });
+  }
+  const todo = values.overwrite ? jobs : jobs.filter((job) => !there.includes(job));
+  const progress = new Progress(values.quiet);
+  for (const { output } of jobs) if (!todo.some((job) => job.output === output)) progress.say(`${output}: is there`);
+  const stop = new AbortController();
+  const onSignal = () => stop.abort();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, onSignal);
+  const gpu = await requestGpu(navigator.gpu, { software: values.software });
+  try {
+    const opened = await openRun(gpu, {
+      run: values.run,
+      checkpoint: values.checkpoint as "best" | "last",
+      encoder: values.encoder,
+      precision: values.precision as "f32" | "f16" | undefined,
+      batchSize: values["batch-size"] ?? (gpu.caps.software ? 8 : 64),
+      progress,
+    });
+    try {
+      const outcomes = await predictAll(opened, todo, values, progress, stop.signal);
+      if (values.json) console.log(JSON.stringify({ ...opened.origin, outputs: outcomes }));
+      return outcomes.some(({ status }) => status === "failed") ? INCOMPLETE : 0;
+    } finally {
+      await opened.close();
+    }
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    progress.say(`Interrupted; go on with: deno task predict ${Deno.args.slice(1).join(" ")}`);
+    return INTERRUPTED;
+  } finally {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, onSignal);
+    gpu.destroy();
+  }
+}
+
+async function predictAll(
+  opened: OpenedRun,
+  jobs: readonly Job[],
+  values: Values,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Outcome[]> {
+  Deno.mkdirSync(values.out, { recursive: true });
+  const outcomes: Outcome[] = [];
+  for (const job of jobs) {
+    try {
+      const prediction = await predictOne(opened, job, values, progress, signal);
+      await writePrediction(job.output, { ...prediction, origin: { ...opened.origin, ...prediction.origin } });
+      const [rows, genes] = [prediction.barcodes.length, prediction.genes.length];
+      progress.say(`${job.output}: ${rows} x ${genes}`);
+      outcomes.push({ name: job.id, output: job.output, status: "done", rows, genes });
+    } catch (error) {
+      // One input: its own error and exit status. Several: the others go on.
+      if (jobs.length === 1 || signal.aborted || (error as { code?: string }).code === "no-decoder") throw error;
+      outcomes.push({ name: job.id, output: job.output, status: "failed", error: (error as Error).message });
+      progress.warn(`${job.id}: ${(error as Error).message}`);
+    }
+  }
+  return outcomes;
+}
+
+async function predictOne(
+  { model, organs, batchSize }: OpenedRun,
+  { id, metadata, patches, slide: path }: Job,
+  values: Values,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Prediction> {
+  const organ = organs ? organOf({ id, metadata }, values.organ) : undefined;
+  const options: PassOptions = {
+    batchSize,
+    signal,
+    ...(organ === undefined ? {} : { organ: () => organ }),
+    onRows: (done, total) => progress.update(id, done, total, "tiles"),
+  };
+  if (patches) return await predictPatches(model, disk, patches, options);
+  const slide = await openSlide(await openFile(path!));
+  try {
+    const pixelSize = values["pixel-size"] ?? metadata?.pixelSize ?? slide.pixelSize.um;
+    if (pixelSize === undefined) {
+      throw new ConfigError(`Cannot lay a grid over ${path}: ${slide.pixelSize.problem ?? "it names no pixel size"}`, {
+        hint: "Pass --pixel-size, µm a pixel",
+        context: { file: path, claimed: slide.pixelSize.claimed },
+      });
+    }
+    const { grid: step = STEP, everywhere } = values;
+    return await predictSlide(model, slide, { pixelSize, step, everywhere }, options);
+  } finally {
+    slide.close();
+  }
+}
+
+/** Writes a prediction, whole or not at all. */
+export async function writePrediction(path: string, prediction: Prediction): Promise<void> {
+  const begin = await H5Writer.prepare();
+  disk.writeAnywhere(path, (file) => {
+    const h5 = begin(file);
+    writeH5ad(h5, predictionH5ad(prediction));
+    h5.close();
+  });
+}

@@ -1,0 +1,303 @@
+/**
+ * A trained run, opened for use: its configuration, encoder, checkpoint and vocabulary.
+ *
+ * @module
+ */
+
+import { ConfigError, DataError, WeightsError } from "../core/errors.ts";
+import { findSamples, type SampleFiles } from "../data/data_folder.ts";
+import { assignRoles } from "../data/holdout.ts";
+import { openTrainingSet } from "../data/open_training_set.ts";
+import type { TrainingSet } from "../data/training_set.ts";
+import { parseVocabulary, type Vocabulary } from "../data/vocabulary.ts";
+import type { SealInference } from "../eval/inference.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { disk } from "../io/fs.ts";
+import { readSafetensorsF32 } from "../io/safetensors.ts";
+import { organId, ORGANS } from "../models/organ_token.ts";
+import { loadModel } from "../train/checkpoint.ts";
+import { readConfig, type TrainConfig } from "../train/config.ts";
+import { Inference } from "../train/inference.ts";
+import { createSealModel, type SealModel } from "../train/seal_model.ts";
+import type { ViewOf } from "../train/trunk.ts";
+import { pixelInput } from "../train/vision_input.ts";
+import { COMMON, type Flags } from "./args.ts";
+import type { OpenedEncoder } from "./encoder.ts";
+import type { Progress } from "./progress.ts";
+import { type CheckpointName, findCheckpoint, type FoundCheckpoint } from "./run_folder.ts";
+import { heldOut, openVision, wanted } from "./train_session.ts";
+
+/** Flags of the commands that use a run. */
+export const RUN_FLAGS = {
+  run: { kind: "text", value: "DIR", help: "folder of a training run" },
+  checkpoint: { kind: "choice", of: ["best", "last"], default: "best", help: "which of its checkpoints" },
+  data: { kind: "list", value: "DIR", help: "folder in HEST's layout: st, patches, metadata" },
+  samples: { kind: "text", value: "ID,ID,…", help: "only these samples" },
+  encoder: { kind: "text", value: "PATH", help: "the encoder's weights, if elsewhere than at training" },
+  organ: { kind: "text", value: "NAME", help: "organ of all samples, for models with an organ token" },
+  "batch-size": {
+    kind: "number",
+    value: "N",
+    integer: true,
+    min: 1,
+    max: 4096,
+    help: "patches a batch; 64, on software 8",
+  },
+  precision: COMMON.precision,
+  overwrite: COMMON.overwrite,
+  software: COMMON.software,
+  quiet: COMMON.quiet,
+  json: COMMON.json,
+} as const satisfies Flags;
+
+/** Which run, and how. */
+export interface RunRequest {
+  /** Folder of the run. */
+  readonly run: string;
+  readonly checkpoint: CheckpointName;
+  /** Where the encoder's weights are now, if elsewhere than at training. */
+  readonly encoder?: string | undefined;
+  readonly precision?: "f32" | "f16" | undefined;
+  /** Patches a batch. */
+  readonly batchSize: number;
+  readonly progress: Progress;
+}
+
+/** An open run. */
+export interface OpenedRun {
+  readonly config: TrainConfig;
+  readonly model: SealInference;
+  /** Patches a batch. */
+  readonly batchSize: number;
+  /** Whether images need an organ. */
+  readonly organs: boolean;
+  /** For outputs. */
+  readonly origin: {
+    readonly run: string;
+    readonly checkpoint: string;
+    readonly encoder: string;
+    readonly step: number;
+  };
+  close(): Promise<void>;
+}
+
+/** The configuration of a run. */
+export function runConfig(run: string): TrainConfig {
+  const path = `${run}/config.yaml`;
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(path);
+  } catch (cause) {
+    throw new ConfigError(`Cannot open the run ${run}: ${path} cannot be read`, {
+      hint: "Give the folder that train wrote, as --run runs/NAME",
+      context: { run },
+      cause,
+    });
+  }
+  return readConfig([{ name: path, text }]).config;
+}
+
+function checkpointOf(run: string, name: CheckpointName): FoundCheckpoint {
+  const found = findCheckpoint(run, name);
+  if (found) return found;
+  const other = name === "best" ? "last" : "best";
+  throw new ConfigError(`Cannot open the run ${run}: it has no checkpoint "${name}"`, {
+    ...(findCheckpoint(run, other) ? { hint: `It has --checkpoint ${other}` } : {}),
+    context: { run, checkpoint: name },
+  });
+}
+
+/**
+ * Opens a run.
+ *
+ * @throws {ConfigError} If the folder is no run, or lacks the checkpoint.
+ * @throws {WeightsError} If the encoder's weights are not those it was trained with, or the checkpoint lacks a file.
+ */
+export async function openRun(gpu: Gpu, request: RunRequest): Promise<OpenedRun> {
+  const { run, progress, batchSize } = request;
+  const trained = runConfig(run);
+  const found = checkpointOf(run, request.checkpoint);
+  const config = forUse(trained, request);
+  const bytes = found.read("genes.json");
+  if (!bytes) throw new WeightsError(`Cannot load ${found.path}: genes.json is missing`);
+  const vocabulary = parseVocabulary(bytes, `${found.path}/genes.json`);
+  const { opened } = await openVision(gpu, config, progress);
+  checkWeights(opened, found);
+  const slides = slidesOf(found, config);
+  const seal = createSealModel(opened.encoder, config, { genes: vocabulary.genes.length, slides });
+  seal.parameters.allocate();
+  loadModel(seal, found.read, found.path);
+  const runner = new Runner(seal, vocabulary, batchSize);
+  const { loop } = found.state as { loop?: { step?: number } };
+  return {
+    config,
+    model: runner,
+    batchSize,
+    organs: seal.organs,
+    origin: { run, checkpoint: request.checkpoint, encoder: opened.name, step: loop?.step ?? -1 },
+    async close() {
+      await runner.destroy();
+      seal.parameters.destroy();
+    },
+  };
+}
+
+/** The configuration with what only training needs left out: weights to start from come from the checkpoint. */
+function forUse(config: TrainConfig, { encoder, precision }: RunRequest): TrainConfig {
+  return {
+    ...config,
+    input: { ...config.input, adapter: null, omics: null, ...(encoder === undefined ? {} : { encoder }) },
+    optim: { ...config.optim, ...(precision === undefined ? {} : { precision }) },
+  };
+}
+
+function checkWeights({ name, weightsHash }: OpenedEncoder, { path, state }: FoundCheckpoint): void {
+  const { weights, encoder } = state as { weights?: string; encoder?: string };
+  if (weights === undefined || weights === weightsHash) return;
+  throw new WeightsError(`Cannot load ${path}: it was trained on other weights of ${encoder} than ${name} has here`, {
+    hint: "Name the weights it was trained on with --encoder",
+    context: { given: weightsHash, wanted: weights },
+  });
+}
+
+/** Classes of the discriminator, which depend on the slides that were trained on. */
+function slidesOf({ read, path }: FoundCheckpoint, { loss }: TrainConfig): number {
+  if (!(loss.lambda_da > 0)) return 0;
+  const bytes = read("heads.safetensors");
+  const heads = bytes && readSafetensorsF32(bytes, `${path}/heads.safetensors`).tensors;
+  return heads?.get("out_layer.weight")?.shape[0] ?? 0;
+}
+
+/** Runs patches of any size and expression through the model. */
+class Runner implements SealInference {
+  readonly width: number;
+  readonly #sides: Map<number, Promise<{ inference: Inference; give(patches: Uint8Array): void }>> = new Map();
+
+  constructor(readonly seal: SealModel, readonly vocabulary: Vocabulary, readonly batch: number) {
+    this.width = seal.dim;
+  }
+
+  #side(side: number): Promise<{ inference: Inference; give(patches: Uint8Array): void }> {
+    let known = this.#sides.get(side);
+    if (!known) this.#sides.set(side, known = this.#prepare(side));
+    return known;
+  }
+
+  async #prepare(side: number) {
+    const each = side * side * 3;
+    let current = new Uint8Array();
+    const images = (views: readonly ViewOf[]) => {
+      const data = new Uint8Array(views.length * each);
+      views.forEach(({ pair }, i) => data.set(current.subarray(pair * each, (pair + 1) * each), i * each));
+      return Promise.resolve(data);
+    };
+    const input = pixelInput(this.seal.encoder, images, side);
+    return {
+      inference: await Inference.create(this.seal, input, this.batch),
+      give: (patches: Uint8Array) => void (current = patches as Uint8Array<ArrayBuffer>),
+    };
+  }
+
+  async images(patches: Uint8Array, side: number, organs?: readonly number[]) {
+    if (this.seal.organs && organs === undefined) {
+      throw new DataError("Cannot embed images: the model has an organ token and no organ is known", {
+        hint: `Pass --organ, one of ${ORGANS.join(", ")}`,
+      });
+    }
+    const { inference, give } = await this.#side(side);
+    give(patches);
+    const views = Array.from({ length: patches.length / (side * side * 3) }, (_, pair) => ({ pair, view: 0 }));
+    return await inference.images(views, organs);
+  }
+
+  async encodeGenes(x: Float32Array): Promise<Float32Array> {
+    // Genes do not depend on the size of patches: any plan does.
+    const [any] = this.#sides.values();
+    const { inference } = await (any ?? this.#side(this.seal.encoder.spec.input.size));
+    return (await inference.genes(x)).projected;
+  }
+
+  async destroy(): Promise<void> {
+    for (const side of await Promise.allSettled(this.#sides.values())) {
+      if (side.status === "fulfilled") side.value.inference.destroy();
+    }
+    this.#sides.clear();
+  }
+}
+
+/** What is read for a run. */
+export interface RunData {
+  /** Data folders; the run's own by default. */
+  readonly folders: readonly string[];
+  /** Samples by identifier; of other folders all, of the run's own those it held out. */
+  readonly samples?: readonly string[] | undefined;
+}
+
+/** Samples that a run held out, of its own folders. */
+export function heldOutOf(config: TrainConfig): string[] {
+  const select = wanted(config);
+  const named = config.input.samples;
+  const files = findSamples(disk, config.input.data).filter((file) =>
+    (select?.(file) ?? true) && (named === null || named.includes(file.id))
+  );
+  const infos = files.map(({ id, metadata }) => ({
+    id,
+    dataset: metadata?.text("dataset_title"),
+    patient: metadata?.text("patient"),
+  }));
+  const roles = assignRoles(infos, heldOut(config));
+  return files.map(({ id }) => id).filter((id) => roles.get(id) !== "train");
+}
+
+/**
+ * Opens data in the columns of a run's vocabulary, prepared as at training.
+ *
+ * @throws {ConfigError} If the run's own folders are asked for and it held nothing out.
+ */
+export async function openRunData(
+  { config, model }: Pick<OpenedRun, "config" | "model">,
+  { folders, samples }: RunData,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<TrainingSet> {
+  const own = folders.length === 0;
+  const chosen = samples ?? (own ? heldOutOf(config) : undefined);
+  if (chosen?.length === 0) {
+    throw new ConfigError("Cannot evaluate the run on its own data: it held nothing out", {
+      hint: "Name data with --data, or samples with --samples",
+    });
+  }
+  const { genes } = config;
+  const set = await openTrainingSet(disk, {
+    folders: own ? config.input.data : folders,
+    samples: chosen,
+    genes: { vocabulary: model.vocabulary },
+    layer: genes.spot_context ? "context" : "own",
+    load: {
+      geneNorm: genes.gene_norm,
+      ...(genes.smoothing === "hex6" && { neighbourhood: "hex6" as const }),
+    },
+    withoutPatches: "skip",
+    findDuplicates: false,
+    allowLeakage: true,
+    signal,
+    onSample: (done, total, id) => progress.update(`read ${id}`, done, total, "slides"),
+  });
+  for (const warning of set.warnings) progress.warn(warning);
+  return set;
+}
+
+/**
+ * Number of the organ of a sample.
+ *
+ * @param given `--organ`, which wins.
+ * @throws {DataError} If the metadata name none.
+ */
+export function organOf({ id, metadata }: Pick<SampleFiles, "id" | "metadata">, given: string | undefined): number {
+  const text = given ?? metadata?.text("organ");
+  if (text !== undefined) return organId(text);
+  throw new DataError(`Cannot embed images of ${id}: the model has an organ token and the metadata name no organ`, {
+    hint: `Pass --organ, one of ${ORGANS.join(", ")}`,
+    context: { sample: id },
+  });
+}
