@@ -55,6 +55,7 @@ export async function predictPatches(
       barcodes,
       genes: model.vocabulary.genes,
       values,
+      unit: unitOf(model),
       ...(spatial ? { spatial } : {}),
       ...(known.obs ? { obs: known.obs } : {}),
       statistics: model.vocabulary,
@@ -62,6 +63,11 @@ export async function predictPatches(
   } finally {
     patches.close();
   }
+}
+
+/** Unit of what the model predicts: that of what it was trained on. */
+function unitOf({ vocabulary }: SealInference): string {
+  return vocabulary.origin.geneNorm === "none" ? "counts" : "ln(1 + counts per 10,000)";
 }
 
 /** Passes `count` patches through the model in batches. */
@@ -183,6 +189,7 @@ export async function predictSlide(
     barcodes: windows.map(({ column, row }) => `x${column}y${row}`),
     genes: model.vocabulary.genes,
     values,
+    unit: unitOf(model),
     spatial: Float64Array.from(windows.flatMap(({ centreX, centreY }) => [centreX, centreY])),
     obs: { array_row: of(({ row }) => row), array_col: of(({ column }) => column) },
     statistics: model.vocabulary,

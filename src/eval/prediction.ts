@@ -15,8 +15,10 @@ import type { Picture } from "../io/picture.ts";
 export interface Prediction {
   readonly barcodes: readonly string[];
   readonly genes: readonly string[];
-  /** `[barcodes, genes]`, log-normalised. */
+  /** `[barcodes, genes]`. */
   readonly values: Float32Array;
+  /** Unit of the values. */
+  readonly unit: string;
   /** Centres `[barcodes, 2]`, x then y, pixels of the slide's largest level; left out where they are not known. */
   readonly spatial?: Float64Array;
   /** More columns of obs. */
@@ -56,7 +58,7 @@ export function predictionH5ad(prediction: Prediction): NewH5ad {
     x: (h5, path) => writeX(h5, path, values, [barcodes.length, genes.length]),
     obsm: spatial ? { spatial: { shape: [barcodes.length, 2], values: spatial } } : {},
     uns: {
-      seal: { unit: "ln(1 + counts per 10,000)", software: `seal-webgpu ${VERSION}`, ...origin },
+      seal: { unit: prediction.unit, software: `seal-webgpu ${VERSION}`, ...origin },
       ...(prediction.thumbnail ? { spatial: spatialUns(prediction) } : {}),
     },
   };

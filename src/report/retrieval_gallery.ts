@@ -49,7 +49,6 @@ const GAP = 6;
 const LINE = 16;
 const CELL = TILE + 2 * FRAME + GAP;
 const INK: Colour = [40, 44, 52];
-const PAPER: Colour = [255, 255, 255];
 /** Okabe and Ito's bluish green and vermilion. */
 const RIGHT: Colour = [0, 158, 115];
 const WRONG: Colour = [213, 94, 0];
@@ -85,10 +84,9 @@ class Canvas {
     }
   }
   /** A patch in a frame of so many pixels, drawn inwards from the largest frame's place. */
-  tile(x: number, y: number, picture: Picture | undefined, colour: Colour, frame: number): void {
+  tile(x: number, y: number, picture: Picture, colour: Colour, frame: number): void {
     const inset = FRAME - frame;
     this.fill(x + inset, y + inset, TILE + 2 * frame, TILE + 2 * frame, colour);
-    if (!picture) return this.fill(x + FRAME, y + FRAME, TILE, TILE, PAPER);
     const rgb = scaled(picture);
     for (let v = 0; v < TILE; v++) {
       this.data.set(rgb.subarray(v * TILE * 3, (v + 1) * TILE * 3), ((y + FRAME + v) * this.width + x + FRAME) * 3);
@@ -143,7 +141,7 @@ export function galleryPicture(sections: readonly GallerySection[]): Picture {
     if (s > 0) canvas.fill(GAP, y, canvas.width - 2 * GAP, 1, NEUTRAL);
     y += 2 * GAP;
     for (const { query, rank, found } of section.rows) {
-      canvas.tile(GAP, y, query?.picture, INK, 2);
+      if (query) canvas.tile(GAP, y, query.picture, INK, 2);
       if (rank !== undefined) canvas.text(GAP + FRAME, y + CELL - GAP + 3, `#${rank}`);
       found.forEach((hit, n) => {
         const x = 2 * GAP + (n + 1) * CELL;

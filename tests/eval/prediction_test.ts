@@ -12,6 +12,7 @@ const prediction: Prediction = {
   barcodes: ["AAA-1", "CCC-1", "GGG-1"],
   genes: ["EPCAM", "CD3E"],
   values: Float32Array.from([0, 1.5, 2.25, 0.125, 3, 0]),
+  unit: "ln(1 + counts per 10,000)",
   spatial: Float64Array.from([10, 20, 30.5, 40, 50, 60]),
   obs: { array_row: Int32Array.of(4, 5, 6) },
   statistics: { mean: Float64Array.of(1, 2), std: Float64Array.of(0.5, 0) },
@@ -39,7 +40,7 @@ Deno.test("a prediction reads back as it was", async () => {
 });
 
 Deno.test("a prediction of nothing and one without places can be written; extents must agree", async () => {
-  using none = await written({ barcodes: [], genes: ["A", "B"], values: new Float32Array() });
+  using none = await written({ barcodes: [], genes: ["A", "B"], values: new Float32Array(), unit: "counts" });
   assert.deepEqual([none.obs.index.length, none.var.index.length], [0, 2]);
   const { spatial: _, ...placeless } = prediction;
   using file = await written(placeless);
