@@ -1,0 +1,134 @@
+/**
+ * `retrieve` and `predict` with a run that was really trained: retrieval is what training measured, predictions are what the
+ * adapter's features and the decoder's formula give.
+ */
+
+import assert from "node:assert/strict";
+import { disk } from "../../src/io/fs.ts";
+import { H5File } from "../../src/io/h5.ts";
+import { H5ad } from "../../src/io/h5ad.ts";
+import { decodePng } from "../../src/io/png.ts";
+import { readSafetensorsF32 } from "../../src/io/safetensors.ts";
+import { toDense } from "../../src/io/sparse.ts";
+import { FIXTURES, inFolder, seal } from "./shared.ts";
+
+const ENCODER = `${FIXTURES}encoders/vit_small`;
+const OTHER = "random:vit_small_patch16_224?dim=48&depth=2&heads=3&seed=1";
+const GENES = 60;
+
+async function done(...args: string[]): Promise<{ out: string; err: string }> {
+  const { code, out, err } = await seal(...args);
+  assert.equal(code, 0, `${args.join(" ")}\n${err}`);
+  return { out, err };
+}
+
+const json = (path: string) => JSON.parse(Deno.readTextFileSync(path));
+
+async function expression(
+  path: string,
+): Promise<{ x: Float32Array; names: readonly string[]; genes: readonly string[] }> {
+  using file = await H5ad.open(disk.open(path, "read"));
+  const rows = file.obs.index.length;
+  return { x: toDense(file.x.read(0, rows), GENES), names: file.obs.index, genes: file.var.index };
+}
+
+/** relu(W2 relu(W1 z + b1) + b2) of each row. */
+function decode(features: Float64Array, width: number, heads: ReadonlyMap<string, { data: Float32Array }>): number[] {
+  const get = (name: string) => heads.get(`decoder.decoder.${name}`)!.data;
+  const layer = (z: readonly number[], n: number): number[] =>
+    Array.from(get(`${n}.bias`), (bias, j) => {
+      const weight = get(`${n}.weight`).subarray(j * z.length, (j + 1) * z.length);
+      return Math.max(0, z.reduce((sum, value, i) => sum + value * weight[i]!, bias));
+    });
+  return Array.from(
+    { length: features.length / width },
+    (_, row) => layer(layer([...features.subarray(row * width, (row + 1) * width)], 0), 3),
+  ).flat();
+}
+
+Deno.test("retrieve and predict with a trained run", async () => {
+  await inFolder(async (folder) => {
+    const [data, run] = [`${folder}/data`, `${folder}/run`];
+    const small = ["--profile", "smoke", "--slides", "3", "--rows", "4", "--cols", "10", "--wsi"];
+    await done("synth", ...small, "--out", data, "--quiet");
+    const settings = ["optim.epochs=1", "optim.batch_size=16", `n_train_genes=${GENES}`, "projection_head=linear"];
+    await done("train", "--data", data, "--encoder", ENCODER, "--out", run, "--quiet", "cache=off", ...settings);
+
+    // On what the run held out, by default: the very numbers training logged.
+    const out = `${folder}/retrieval`;
+    const retrieve = ["retrieve", "--run", run, "--checkpoint", "last", "--at", "1,5,10", "--out", out];
+    const genes = json(`${run}/checkpoints/last/genes.json`).genes as string[];
+    const { err } = await done(...retrieve, "--genes", `${genes[3]}+3,${genes[5]}`, "--queries", "3", "--shown", "4");
+    assert.match(err, /within slides, gene to image/);
+    const logged = Deno.readTextFileSync(`${run}/metrics.jsonl`).trim().split("\n").map((line) => JSON.parse(line));
+    const last = logged.findLast(({ recall_at_5_g2i }) => recall_at_5_g2i !== undefined);
+    const result = json(`${out}/retrieval.json`);
+    for (const [way, short] of [["image_to_gene", "i2g"], ["gene_to_image", "g2i"]]) {
+      for (const k of [1, 5, 10]) {
+        assert.equal(result.within_slides.mean[way!].recall[k], last[`recall_at_${k}_${short}`], `${way} @${k}`);
+      }
+    }
+    assert.equal(result.gene_queries[0].raised[0].gene, genes[3]);
+    assert.equal(result.gene_queries[0].found.length, 4);
+    const picture = decodePng(Deno.readFileSync(`${out}/gallery.png`), "gallery.png");
+    assert.ok((await picture).width > 400);
+    assert.match(Deno.readTextFileSync(`${out}/gallery.html`), /Gene-set queries/);
+    const again = await seal(...retrieve);
+    assert.equal(again.code, 2);
+    assert.match(again.err, /holds retrieval.json, gallery.png, gallery.html/);
+
+    // Predictions of all samples, against features by the adapter alone and the decoder's formula.
+    const predicted = `${folder}/predicted`;
+    const said = await done("predict", "--run", run, "--data", data, "--out", predicted, "--json", "--quiet");
+    assert.equal(JSON.parse(said.out).outputs.length, 3);
+    const adapter = `${run}/checkpoints/best`;
+    await done(
+      "embed",
+      `${data}/patches/SYN0.h5`,
+      "--encoder",
+      ENCODER,
+      "--adapter",
+      adapter,
+      "--out",
+      `${folder}/f.h5`,
+    );
+    const features = await H5File.open(disk.open(`${folder}/f.h5`, "read"));
+    const z = features.numbers("/features");
+    features.close();
+    const found = await expression(`${predicted}/SYN0.h5ad`);
+    assert.deepEqual(found.genes, genes);
+    const width = z.length / found.names.length;
+    const heads = readSafetensorsF32(Deno.readFileSync(`${adapter}/heads.safetensors`), "heads").tensors;
+    const wanted = decode(z, width, heads);
+    const worst = wanted.reduce((most, value, i) => Math.max(most, Math.abs(value - found.x[i]!)), 0);
+    assert.ok(worst < 1e-4 && Math.max(...wanted) > 0.1, `${worst} of ${Math.max(...wanted)}`);
+    const twice = await seal("predict", "--run", run, "--data", data, "--out", predicted);
+    assert.equal(twice.code, 2);
+
+    // A grid over a slide; another slide that does not exist fails alone.
+    const grid = ["predict", "--run", run, "--slide", `${data}/wsis/SYN1.tif`, "--grid", "150", "--out", predicted];
+    const half = await seal(...grid, "--slide", `${folder}/none.tif`, "--json", "--quiet");
+    assert.equal(half.code, 3, half.err);
+    assert.deepEqual(JSON.parse(half.out).outputs.map(({ status }: { status: string }) => status), ["done", "failed"]);
+    assert.match((await expression(`${predicted}/SYN1.grid.h5ad`)).names[0]!, /^x\d+y\d+$/);
+
+    // Other weights under the run's name are refused.
+    const other = await seal("predict", "--run", run, "--data", data, "--encoder", OTHER, "--overwrite");
+    assert.equal(other.code, 5, other.err);
+    assert.match(other.err, /trained on other weights/);
+  });
+});
+
+Deno.test("retrieve and predict without a run, or of a folder that is none, exit with 2", async () => {
+  for (const command of ["retrieve", "predict"]) {
+    const none = await seal(command);
+    assert.equal(none.code, 2);
+    assert.match(none.err, /no --run is given/);
+  }
+  const nowhere = await seal("predict", "--run", "/nowhere", "--slide", "x.tif");
+  assert.equal(nowhere.code, 2, nowhere.err);
+  assert.match(nowhere.err, /Give the folder that train wrote/);
+  const { code, err } = await seal("retrieve", "--run", "/nowhere", "--at", "0");
+  assert.equal(code, 2);
+  assert.match(err, /positive whole numbers/);
+});
