@@ -13,7 +13,16 @@ import { findProtocol, PROTOCOLS } from "../eval/protocol.ts";
 import { type Gpu, requestGpu } from "../gpu/device.ts";
 import { disk } from "../io/fs.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
-import { encoderSource, findSources, folderSource, Interrupted, type SourceRequest } from "./evaluate_sources.ts";
+import {
+  encoderSource,
+  findSources,
+  folderSource,
+  Interrupted,
+  needsEmbedding,
+  type OpenSource,
+  type SourceRequest,
+  syntheticSource,
+} from "./evaluate_sources.ts";
 import { degenerate, type Evaluation, evaluationJson, evaluationText, type Failure } from "./evaluate_table.ts";
 import { Progress } from "./progress.ts";
 import { prepareGpu } from "./setup.ts";
@@ -30,7 +39,8 @@ export const flags = {
   encoder: {
     kind: "list",
     value: "X",
-    help: "registry name, folder, weights file, random:ARCH; X+DIR with an adapter",
+    help:
+      "registry name, folder, weights file, random:ARCH; X+DIR with an adapter; of synthetic data also oracle:all, oracle:visible, colour",
   },
   adapter: { kind: "list", value: "DIR", help: "PEFT LoRA folder or SEAL .pth, compared with its --encoder" },
   features: { kind: "list", value: "DIR", help: "folder of features that embed wrote, instead of an encoder" },
@@ -92,7 +102,7 @@ export async function run({ flags: values }: Args<typeof flags>): Promise<number
   const out = prepareOut(values);
   const progress = new Progress(values.quiet);
   for (const task of tasks) task.warnings.forEach((text) => progress.warn(`${task.name}: ${text}`));
-  const needsGpu = sources.some(({ encoder }) => encoder !== undefined);
+  const needsGpu = sources.some(needsEmbedding);
   if (needsGpu) await prepareGpu({ software: values.software });
   const counts: TaskCounts[] = [];
   for (const task of tasks) counts.push(await readTaskCounts(disk, task, values["few-shot"]));
@@ -184,14 +194,7 @@ async function evaluateOne(
   const { values, out, gpu, progress, signal } = setting;
   let current = "";
   const task = () => current;
-  const source = request.encoder === undefined ? folderSource(request, task) : await encoderSource(request, task, {
-    gpu: gpu!,
-    cache: values.cache ?? `${out.folder}/features`,
-    precision: values.precision === "f16" ? "f16" : "f32",
-    batchSize: values["batch-size"],
-    progress,
-    signal,
-  });
+  const source = await openSource(request, task, setting);
   try {
     const results: TaskResult[] = [];
     for (const own of counts) {
@@ -210,6 +213,20 @@ async function evaluateOne(
   } finally {
     source.close();
   }
+}
+
+async function openSource(request: SourceRequest, task: () => string, setting: Setting): Promise<OpenSource> {
+  const { values, out, gpu, progress, signal } = setting;
+  if (request.encoder === undefined) return folderSource(request, task);
+  if (!needsEmbedding(request)) return syntheticSource(request);
+  return await encoderSource(request, task, {
+    gpu: gpu!,
+    cache: values.cache ?? `${out.folder}/features`,
+    precision: values.precision === "f16" ? "f16" : "f32",
+    batchSize: values["batch-size"],
+    progress,
+    signal,
+  });
 }
 
 function finish(evaluation: Evaluation, values: Values, out: BenchOutput): number {

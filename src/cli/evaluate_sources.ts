@@ -14,6 +14,7 @@ import { featureTable } from "../embed/table.ts";
 import { FeatureWriter } from "../embed/writer.ts";
 import type { FeatureSource, SampleFeatures } from "../eval/bench_sample.ts";
 import { safeName } from "../eval/bench_files.ts";
+import { SYNTHETIC, syntheticFeatures } from "../eval/synthetic.ts";
 import { table } from "../eval/table.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type Features, openFeatures } from "../io/features.ts";
@@ -164,6 +165,21 @@ async function patchBarcodes({ patches }: SampleFiles, rows: number): Promise<re
   } finally {
     file.close();
   }
+}
+
+/** Features of the synthetic data set that need no encoder. */
+export function syntheticSource({ name, encoder }: SourceRequest): OpenSource {
+  return {
+    name,
+    facts: { encoder: encoder!, what: SYNTHETIC[encoder!]!.what },
+    load: (sample) => syntheticFeatures(disk, encoder!, sample),
+    close: () => {},
+  };
+}
+
+/** Whether a row needs a GPU. */
+export function needsEmbedding({ encoder }: SourceRequest): boolean {
+  return encoder !== undefined && !Object.hasOwn(SYNTHETIC, encoder);
 }
 
 /** How features are made. */

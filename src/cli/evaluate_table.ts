@@ -15,6 +15,7 @@ import {
   PUBLISHED_SOURCE,
   PUBLISHED_TASKS,
 } from "../eval/published.ts";
+import { visiblePearson } from "../eval/synthetic.ts";
 import { deviation, mean } from "../eval/statistics.ts";
 import { Sha256 } from "../io/zlib.ts";
 import { VERSION } from "../core/version.ts";
@@ -89,6 +90,12 @@ function fewShot(folds: readonly FoldResult[]) {
   }));
 }
 
+/** Of synthetic data, the mean over genes that a picture can show. */
+function visible({ folds }: TaskResult): { pearson_visible?: { mean: number; per_fold: number[] } } {
+  const values = folds.flatMap(({ result }) => visiblePearson(result.perGene) ?? []);
+  return values.length < folds.length ? {} : { pearson_visible: { mean: mean(values), per_fold: values } };
+}
+
 function taskJson(result: TaskResult, perGene: boolean) {
   const { slideProbe } = result;
   return {
@@ -114,6 +121,7 @@ function taskJson(result: TaskResult, perGene: boolean) {
     pearson_per_slide: summaryJson(result.slidePearson),
     spearman: summaryJson(result.spearman),
     r2_intercept: summaryJson(result.r2Intercept),
+    ...visible(result),
     slide_probe: slideProbe,
     smooth_rank: result.smoothRank ?? null,
     few_shot: fewShot(result.folds),
@@ -204,6 +212,7 @@ export function evaluationText(evaluation: Evaluation): string[] {
 }
 
 function mainTable(results: readonly TaskResult[]): string[] {
+  const extra = results.some((result) => visible(result).pearson_visible !== undefined);
   const head = [
     "task",
     "encoder",
@@ -218,7 +227,7 @@ function mainTable(results: readonly TaskResult[]): string[] {
     "rank",
   ];
   return alignRows([
-    head,
+    extra ? [...head, "visible"] : head,
     ...results.map((result) => [
       result.task,
       result.encoder,
@@ -231,6 +240,7 @@ function mainTable(results: readonly TaskResult[]): string[] {
       fixed(result.slideProbe.accuracy, 2),
       fixed(result.slideProbe.chance, 2),
       fixed(result.smoothRank, 1),
+      ...(extra ? [fixed(visible(result).pearson_visible?.mean)] : []),
     ]),
   ]);
 }

@@ -186,7 +186,7 @@ export const PUBLISHED: readonly PublishedRow[] = [
   },
   {
     name: "MUSK",
-    registry: "musk",
+    registry: undefined,
     average: 0.3467,
     tasks: [0.5248, 0.3430, 0.4277, 0.5233, 0.2365, 0.1110, 0.1825, 0.5171, 0.2545],
   },

@@ -246,6 +246,71 @@ Deno.test("every protocol runs; SEAL's has five random folds, the cross-validate
   }
 });
 
+Deno.test("evaluate --data: the folder's splits and panel, whole donors left out, panels chosen by each fold, few shots", async () => {
+  const data = `${folder}/data`;
+  const made = await seal("synth", "--out", data, "--profile", "smoke", "--rows", "5", "--cols", "10", "--quiet");
+  assert.equal(made.code, 0, made.err);
+  const args = ["evaluate", "--data", data, "--encoder", TINY, "--cache", `${folder}/cache`, "--json"];
+  const other = TINY.replace("seed=1", "seed=2");
+  const split = await seal(...args, "--encoder", other, "--out", `${folder}/d1`);
+  assert.ok([0, 3].includes(split.code), split.err);
+  const own = JSON.parse(split.out);
+  assert.deepEqual(own.tasks[0].folds, [{ name: "split0", train: ["SYN0", "SYN1", "SYN2"], test: ["SYN3"] }]);
+  assert.equal(own.tasks[0].panel.genes.length, 50);
+  assert.match(own.tasks[0].panel.sha256, /^[0-9a-f]{64}$/);
+  // With a single fold the pairs are genes.
+  const { over, n } = own.comparisons[0];
+  assert.deepEqual([over, n], ["genes", 50]);
+
+  Deno.removeSync(`${data}/var_50genes.json`);
+  const chosen = await seal(
+    ...args,
+    "--leave-out",
+    "donor",
+    "--panel-genes",
+    "9",
+    "--per-gene",
+    "--few-shot",
+    "array_row",
+    "--out",
+    `${folder}/d2`,
+  );
+  assert.ok([0, 3].includes(chosen.code), chosen.err);
+  const { tasks: [task], encoders: [{ tasks: [result] }] } = JSON.parse(chosen.out);
+  assert.equal(task.panel, "chosen on the training samples of each fold");
+  assert.deepEqual(task.folds.map(({ test }: Json) => test.join("")), ["SYN0", "SYN1", "SYN2", "SYN3"]);
+  assert.ok(result.per_gene.length > 9, "folds choose different genes");
+  assert.ok(result.per_gene.every(({ pearson }: Json) => pearson.length >= 1 && pearson.length <= 4));
+  const [encoder] = [...Deno.readDirSync(`${folder}/d2/data`)].filter(({ isDirectory }) => isDirectory);
+  const config = (fold: number) => readJson(`${folder}/d2/data/${encoder!.name}/split${fold}/config.json`);
+  assert.equal(config(0).genes.length, 9);
+  assert.deepEqual(result.few_shot[0].classes, ["0", "1", "2", "3", "4"]);
+  assert.deepEqual(result.few_shot[0].balanced_accuracy.map(({ k }: Json) => k), [1, 2, 4, 8, 16, 32]);
+  assert.match(result.few_shot[0].balanced_accuracy[5].reason, /has \d+ training rows/);
+  assert.match(chosen.err, /Balanced accuracy after k labelled spots/);
+  const lacking = await seal(...args, "--few-shot", "cluster", "--leave-out", "donor", "--out", `${folder}/d3`);
+  assert.equal(lacking.code, 4);
+  assert.match(lacking.err, /obs has no column cluster/);
+});
+
+Deno.test("oracles of synthetic data need no GPU, and are what the true fields give", async () => {
+  const rows = ["oracle:all", "oracle:visible", "colour"];
+  const args = ["evaluate", ...BENCH, ...rows.flatMap((name) => ["--encoder", name])];
+  const { code, out, err } = await seal(...args, "--out", `${folder}/oracles`, "--json");
+  assert.equal(code, 0, err);
+  const { encoders } = JSON.parse(out);
+  assert.deepEqual(encoders.map(({ name, tasks: [{ dim }] }: Json) => [name, dim]), [["oracle:all", 8], [
+    "oracle:visible",
+    6,
+  ], ["colour", 54]]);
+  const [all, visible, colour] = encoders.map((
+    { tasks: [{ pearson, pearson_visible }] }: Json,
+  ) => [pearson.mean, pearson_visible.mean]);
+  assert.ok(all[0] > visible[0] + 0.02 && visible[0] > colour[0], JSON.stringify({ all, visible, colour }));
+  assert.ok(visible[1] > visible[0], "hidden programs cannot be seen");
+  assert.match(err, /rank +visible/);
+});
+
 Deno.test("evaluate rejects wrong usage with status 2 before anything starts", async () => {
   for (
     const [args, message] of [
