@@ -204,7 +204,7 @@ async function evaluateOne(
         protocol: findProtocol(values.protocol!),
         panelGenes: values["panel-genes"]!,
         gpu,
-        onFold: (done, total) => progress.update(`${request.name}: ${current}`, done, total, "folds"),
+        onFold: (done, total) => total > 1 && progress.update(`${request.name}: ${current}`, done, total, "folds"),
       });
       writeTaskFiles(out, result);
       results.push(result);
