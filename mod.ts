@@ -85,3 +85,11 @@ export type { ElementReader, WeightDtype, WeightTensor } from "./src/io/weight_t
 export type { PickleContext, PickleObject, PickleTuple, PickleValue } from "./src/io/pickle_value.ts";
 export { type Folder, fromBlob, fromBytes, type RandomAccess } from "./src/io/random_access.ts";
 export { openWeights, type Weights, type WeightsFormat, type WeightsOptions } from "./src/io/weights.ts";
+export { fitProbe, predictProbe, probe } from "./src/eval/probe.ts";
+export type { ProbeInput, ProbeModel, ProbeOptions, ProbeResult, ProbeSet } from "./src/eval/probe.ts";
+export { findProtocol, type Protocol, PROTOCOLS } from "./src/eval/protocol.ts";
+export type { GramOptions } from "./src/eval/gram.ts";
+export type { ChosenAlpha } from "./src/eval/cross_validate.ts";
+export type { GeneScore, SlideScore } from "./src/eval/scores.ts";
+export type { Standardizer } from "./src/eval/standardize.ts";
+export { type Table, table } from "./src/eval/table.ts";

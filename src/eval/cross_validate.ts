@@ -19,7 +19,9 @@ export const ALPHAS: readonly number[] = Array.from({ length: 19 }, (_, i) => 10
 
 /** A penalty, and how it was found. */
 export interface ChosenAlpha {
+  /** The best of the grid. */
   readonly alpha: number;
+  /** Folds it was judged on. */
   readonly folds: number;
   /** What a fold is made of. */
   readonly by: "slides" | "rows";

@@ -39,7 +39,9 @@ export interface ProbeSet {
 
 /** A fold with its data. */
 export interface ProbeInput {
+  /** What is fitted. */
   readonly train: ProbeSet;
+  /** What is scored. */
   readonly test: ProbeSet;
   /** Names of the targets' columns. */
   readonly genes: readonly string[];
@@ -53,36 +55,47 @@ export interface ProbeOptions extends GramOptions {
 
 /** A fitted probe. */
 export interface ProbeModel {
+  /** Name of the protocol. */
   readonly protocol: string;
   /** How it was solved. */
   readonly solver: string;
+  /** Weight of the squared coefficients. */
   readonly alpha: number;
   /** How alpha was found, where it was cross-validated. */
   readonly chosen: ChosenAlpha | undefined;
-  /** Dimensions of the features, and those left after PCA. */
+  /** Dimensions of the features. */
   readonly dim: number;
+  /** Those left after PCA. */
   readonly components: number;
   /** Components with variance; fewer where rows are few or columns equal. */
   readonly rank: number;
+  /** Of the training rows. */
   readonly standardizer: Standardizer;
   /** Coefficients of standardised features, `[genes, D]`. */
   readonly weights: Table;
   /** Means of the training targets; part of the predictions only if the protocol has an intercept. */
   readonly targetMeans: Float64Array;
+  /** Whether the protocol has one. */
   readonly intercept: boolean;
 }
 
 /** What a probe reached. */
 export interface ProbeResult {
+  /** What was fitted. */
   readonly model: ProbeModel;
+  /** Rows that were fitted. */
   readonly nTrain: number;
+  /** Rows that were scored. */
   readonly nTest: number;
+  /** Scores over all test rows. */
   readonly perGene: readonly GeneScore[];
   /** Mean over genes of Pearson's correlation of the pooled test spots; a gene without one counts as 0. */
   readonly pearsonMean: number;
+  /** The same of Spearman's. */
   readonly spearmanMean: number;
   /** Each test slide by itself, which offsets between slides cannot raise. */
   readonly perSlide: readonly SlideScore[];
+  /** Mean over the slides. */
   readonly slidePearsonMean: number;
   /** Genes whose correlation is not defined. */
   readonly degenerate: readonly { readonly gene: string; readonly reason: string }[];

@@ -9,6 +9,7 @@ import { nearest } from "../core/nearest.ts";
 
 /** A procedure from features to predictions. */
 export interface Protocol {
+  /** Its name, with a version. */
   readonly name: string;
   /** What it is, in one line. */
   readonly what: string;

@@ -10,7 +10,9 @@ import { column, type Table, takeRows } from "./table.ts";
 
 /** How well one gene is predicted. What is not defined is null, and `reason` says why. */
 export interface GeneScore {
+  /** Name of the gene. */
   readonly gene: string;
+  /** Pearson's correlation. */
   readonly pearson: number | null;
   /** Ties share their mean rank. */
   readonly spearman: number | null;
@@ -18,17 +20,23 @@ export interface GeneScore {
   readonly r2: number | null;
   /** With the training mean added where the protocol has no intercept. */
   readonly r2Intercept: number | null;
+  /** Mean squared error, as the protocol predicts. */
   readonly mse: number;
+  /** As `r2Intercept`. */
   readonly mseIntercept: number;
+  /** Why something is null. */
   readonly reason?: string;
 }
 
 /** How well one slide is predicted. */
 export interface SlideScore {
+  /** Its name. */
   readonly slide: string;
+  /** Test rows of it. */
   readonly spots: number;
   /** Mean over genes; one that is not defined counts as 0. */
   readonly pearsonMean: number;
+  /** The same of Spearman's. */
   readonly spearmanMean: number;
   /** Genes whose correlation is not defined here. */
   readonly undefinedGenes: number;

@@ -12,7 +12,9 @@ import type { Table } from "./table.ts";
 
 /** Mean and divisor of each column. */
 export interface Standardizer {
+  /** Subtracted. */
   readonly mean: Float64Array;
+  /** Divided by. */
   readonly scale: Float64Array;
 }
 

@@ -8,7 +8,9 @@ import { ShapeError } from "../core/errors.ts";
 
 /** A table `[rows, columns]`. */
 export interface Table {
+  /** Number of rows. */
   readonly rows: number;
+  /** Number of columns. */
   readonly columns: number;
   /** Row by row. */
   readonly data: Float32Array | Float64Array;
