@@ -26,7 +26,7 @@ export interface SealParts<T extends Shaped> {
   readonly lora: ReadonlyMap<string, { readonly a: T; readonly b: T }>;
   /** Weights of the backbone itself, in its own names; SEAL's published files have none. */
   readonly base: ReadonlyMap<string, T>;
-  /** Projection head, `weight` and `bias`. */
+  /** Projection head: `weight` and `bias`, or `0.weight` and so on if it has two layers. */
   readonly head: ReadonlyMap<string, T>;
   /** Image model: layers of the expression decoder, such as `0.weight`. */
   readonly decoder: ReadonlyMap<string, T>;
@@ -59,7 +59,8 @@ function fail(file: string, name: string, found: string, expected: string): neve
 
 /**
  * Names without what wrappers added: a leading `module.`, the adapter's name behind `lora_A` and `lora_B`, and in files of
- * Virchow2's time `encoder.` for `model.` at the root of the backbone. `projection_head.0.` becomes `projection_head.`.
+ * Virchow2's time `encoder.` for `model.` at the root of the backbone. `projection_head.0.` becomes `projection_head.`, unless
+ * there are more layers than that one.
  *
  * @param names Names in the file, within its state dict.
  * @param file Name of the file, for error messages.
@@ -72,6 +73,7 @@ export function normalizeSealNames(names: Iterable<string>, file: string): Map<s
   const out = new Map<string, string>();
   const taken = new Map<string, string>();
   let adapter: string | undefined;
+  const deep = list.some((name) => /(^|\.)projection_head\.[1-9]\d*\./.test(name));
   for (const name of list) {
     let plain = name.replace(/^(module\.)+/, "");
     if (plain.startsWith(wrapped)) plain = `encoder.base_model.model.model.${plain.slice(wrapped.length)}`;
@@ -80,7 +82,7 @@ export function normalizeSealNames(names: Iterable<string>, file: string): Map<s
       if (given !== adapter) fail(file, name, `is of a second adapter, "${given}"`, `"${adapter}" only`);
       return `.${side}.weight`;
     });
-    plain = plain.replace(/^projection_head\.0\./, "projection_head.");
+    if (!deep) plain = plain.replace(/^projection_head\.0\./, "projection_head.");
     const other = taken.get(plain);
     if (other !== undefined) fail(file, name, `means the same as "${other.slice(0, 160)}"`, "every tensor once");
     taken.set(plain, name);
@@ -200,7 +202,7 @@ function placeOf(
   kind: SealParts<Shaped>["kind"],
 ): ["base" | "head" | "decoder" | "adapter" | "omics" | "other", string] {
   const rest = (prefix: RegExp) => name.replace(prefix, "");
-  if (/^projection_head\.(weight|bias)$/.test(name)) return ["head", rest(/^projection_head\./)];
+  if (/^projection_head\.(\d+\.)?(weight|bias)$/.test(name)) return ["head", rest(/^projection_head\./)];
   if (kind === "omics") return ["omics", name];
   // The bottleneck adapter is stored twice, under the model and under its encoder.
   if (/^(encoder\.)?adapter\./.test(name)) return ["adapter", rest(/^(encoder\.)?adapter\./)];

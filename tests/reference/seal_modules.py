@@ -262,3 +262,57 @@ class Discriminator(nn.Module):
 
     def forward(self, z: torch.Tensor, strength: float) -> torch.Tensor:
         return self.out_layer(self._decoder(Reverse.apply(z, strength)))
+
+
+class LoraLinear(nn.Module):
+    """A linear layer as PEFT wraps it."""
+
+    def __init__(self, inputs: int, outputs: int, rank: int):
+        super().__init__()
+        self.base_layer = nn.Linear(inputs, outputs)
+        self.lora_A = nn.ModuleDict({"default": nn.Linear(inputs, rank, bias=False)})
+        self.lora_B = nn.ModuleDict({"default": nn.Linear(rank, outputs, bias=False)})
+
+
+def tree(leaves: dict[str, nn.Module]) -> nn.Module:
+    """Modules at dotted paths."""
+    root = nn.Module()
+    for path, leaf in leaves.items():
+        at = root
+        *parents, last = path.split(".")
+        for name in parents:
+            if not hasattr(at, name):
+                at.add_module(name, nn.Module())
+            at = getattr(at, name)
+        at.add_module(last, leaf)
+    return root
+
+
+TIMM = {"attn.qkv": (1, 3), "attn.proj": (1, 1), "mlp.fc1": (1, 2), "mlp.fc2": (2, 1)}
+HF = {f"attention.attention.{n}": (1, 1) for n in ("query", "key", "value")} | {
+    "attention.output.dense": (1, 1), "mlp.fc1": (1, 2), "mlp.fc2": (2, 1)}
+
+
+class PatchRecEncoder(nn.Module):
+    """The image model: a backbone whose last blocks are adapted, and what follows it."""
+
+    def __init__(self, block: str, blocks: list[int], width: int, rank: int, layers: dict[str, tuple[int, int]], *,
+                 dim: int, head="none", decoder: dict | None = None, bottleneck=0, organ=False):
+        super().__init__()
+        adapted = {f"base_model.model.{block}.{i}.{name}": LoraLinear(width * a, width * b, rank)
+                   for i in blocks for name, (a, b) in layers.items()}
+        self.encoder = tree(adapted)
+        if bottleneck:
+            self.adapter = nn.Sequential(nn.Linear(dim, bottleneck), nn.ReLU(), nn.Linear(bottleneck, dim))
+            self.encoder.adapter = self.adapter
+        if organ:
+            self.organ_emb = nn.Embedding(ORGANS, dim)
+        if head != "none":
+            self.projection_head = head_of(head, dim)
+        if decoder:
+            self.decoder = ImgEmbDecoder(dim, **decoder)
+
+
+def base_keys(module: nn.Module) -> set[str]:
+    """Names of the backbone's own weights."""
+    return {k for k in module.state_dict() if ".base_layer." in k}
