@@ -59,6 +59,45 @@ export type { AdamwLossScale, AdamwOptions } from "./src/ops/adamw.ts";
 export { LossScale, type LossScaleOptions, type LossScaleState } from "./src/optim/loss_scale.ts";
 export { type CosineOptions, cosineSchedule } from "./src/optim/schedule.ts";
 export { type RecordStep, TrainStep, type TrainStepOptions } from "./src/train/step.ts";
+export type { StemKind } from "./src/nn/stem.ts";
+export { createGeneModel, type GeneModelConfig } from "./src/models/gene/registry.ts";
+export type { GeneForward, GeneModel, GeneOutput, Latent } from "./src/models/gene/model.ts";
+export type { VaeConfig } from "./src/models/gene/vae.ts";
+export type { GeneMlpConfig } from "./src/models/gene/mlp.ts";
+export type { GeneMaeConfig } from "./src/models/gene/mae.ts";
+export type { GeneTransformerConfig } from "./src/models/gene/transformer.ts";
+export type { GeneIdentityConfig } from "./src/models/gene/identity.ts";
+export type { DecoderKind, GeneDecoderConfig } from "./src/models/gene/decoder.ts";
+export {
+  describeOmics,
+  loadOmics,
+  type OmicsFile,
+  type OmicsPlace,
+  omicsTensors,
+} from "./src/models/gene/omics_file.ts";
+export {
+  createImageDecoder,
+  type FinalActivation,
+  type ImageDecoder,
+  type ImageDecoderConfig,
+} from "./src/models/image_decoder.ts";
+export {
+  createProjectionHead,
+  type HeadKind,
+  type ProjectionHead,
+  type ProjectionHeadConfig,
+} from "./src/models/projection_head.ts";
+export type { ModuleOptions } from "./src/models/module_options.ts";
+export type { SafetensorsInput } from "./src/io/safetensors.ts";
+export type { Shaped } from "./src/io/seal_checkpoint.ts";
+export type { StateReport } from "./src/models/state_dict.ts";
+export {
+  describeVision,
+  loadVision,
+  type VisionFile,
+  type VisionPlace,
+  visionTensors,
+} from "./src/models/vision_file.ts";
 export { createEncoder, type Encoder, type EncoderCut, type EncoderOptions } from "./src/models/encoder.ts";
 export { encoderNames, findEncoder } from "./src/models/encoder_registry.ts";
 export type {

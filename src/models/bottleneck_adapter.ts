@@ -25,11 +25,14 @@ export interface BottleneckAdapterConfig {
   /** Width between the two layers; default 256. */
   readonly bottleneck?: number;
   /** `once` (default), `twice` as the original (`adapter_compat_double`), or `residual`. */
-  readonly mode?: (typeof ADAPTER_MODES)[number];
+  readonly mode?: AdapterMode;
 }
 
 /** Ways to apply an adapter. */
-export const ADAPTER_MODES = ["once", "twice", "residual"] as const;
+export const ADAPTER_MODES: readonly AdapterMode[] = ["once", "twice", "residual"];
+
+/** Way to apply an adapter. */
+export type AdapterMode = "once" | "twice" | "residual";
 
 /** An adapter whose parameters exist. */
 export interface BottleneckAdapter {

@@ -19,7 +19,10 @@ import { createSequential, type Part } from "../nn/sequential.ts";
 import { expectRates, expectSizes, type ModuleOptions } from "./module_options.ts";
 
 /** What may follow the last layer. */
-export const FINAL_ACTIVATIONS = ["relu", "softplus", "none"] as const;
+export const FINAL_ACTIVATIONS: readonly FinalActivation[] = ["relu", "softplus", "none"];
+
+/** After the last layer. */
+export type FinalActivation = "relu" | "softplus" | "none";
 
 /** Sizes of the decoder. */
 export interface ImageDecoderConfig {
@@ -34,7 +37,7 @@ export interface ImageDecoderConfig {
   /** Normalises the hidden layer by the batch; default false. */
   readonly batchNorm?: boolean;
   /** After the last layer; default relu. */
-  readonly finalActivation?: (typeof FINAL_ACTIVATIONS)[number];
+  readonly finalActivation?: FinalActivation;
 }
 
 /** A decoder whose parameters exist. */

@@ -19,10 +19,10 @@ import { createSequential, type Part, torchLinear } from "../nn/sequential.ts";
 import { expectRates, expectSizes, type ModuleOptions } from "./module_options.ts";
 
 /** Kinds of heads: the values of `projection_head`. */
-export const HEAD_KINDS = ["none", "linear", "mlp", "mlp2"] as const;
+export const HEAD_KINDS: readonly HeadKind[] = ["none", "linear", "mlp", "mlp2"];
 
 /** Kind of a head. */
-export type HeadKind = (typeof HEAD_KINDS)[number];
+export type HeadKind = "none" | "linear" | "mlp" | "mlp2";
 
 /** Sizes of a head. */
 export interface ProjectionHeadConfig {

@@ -25,12 +25,15 @@ import { meanTokens } from "../../ops/token.ts";
 import { expectRates, expectSizes } from "../module_options.ts";
 
 /** Kinds of decoders. */
-export const DECODER_KINDS = ["linear", "mlp", "transformer"] as const;
+export const DECODER_KINDS: readonly DecoderKind[] = ["linear", "mlp", "transformer"];
+
+/** Kind of a decoder. */
+export type DecoderKind = "linear" | "mlp" | "transformer";
 
 /** Sizes of a decoder. */
 export interface GeneDecoderConfig {
   /** Which map; default `mlp`. */
-  readonly kind?: (typeof DECODER_KINDS)[number];
+  readonly kind?: DecoderKind;
   /** Features of the embedding, D. */
   readonly dim: number;
   /** Genes, G. */

@@ -58,7 +58,7 @@ export interface VaeConfig {
   /** Share of inputs hidden in training; default 0. */
   readonly maskRatio?: number;
   /** Divergence in the objective, with weight 1/L: none (default), as the original has it, or the exact one. */
-  readonly kl?: keyof typeof DIVERGENCES;
+  readonly kl?: "none" | "reference" | "flow";
   /** Keeps the flows invertible by bending u towards u . w >= -1; default false. */
   readonly constrainFlows?: boolean;
 }
