@@ -10,7 +10,9 @@ import { type ConfigDocument, configHelp, readConfig, type TrainConfig, writeCon
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { Progress } from "./progress.ts";
 import { prepareRun } from "./run_folder.ts";
+import { Stopwatch } from "./stopwatch.ts";
 import { demoConfig, prepareDemo } from "./train_demo.ts";
+import { TIMES } from "./evidence_facts.ts";
 import { frozenFeatures, writeRunEvidence } from "./train_evidence.ts";
 import { panelOf } from "./train_panel.ts";
 import { trainInFolder } from "./train_run.ts";
@@ -100,27 +102,43 @@ export async function run(args: Args<typeof flags>): Promise<number> {
         hint: "Pass --data DIR, or no argument at all for the demo",
       });
     }
-    if (demo && !await prepareDemo(config, progress, stop.signal)) {
+    const stopwatch = new Stopwatch();
+    if (demo && !await stopwatch.time(TIMES.data, () => prepareDemo(config, progress, stop.signal))) {
       progress.say("Interrupted while the demo's slides were made; give the same command again");
       return INTERRUPTED;
     }
-    return await trainConfigured(config, values, { progress, signal: stop.signal, started, demo });
+    return await trainConfigured(config, values, {
+      progress,
+      signal: stop.signal,
+      started,
+      stopwatch,
+      demo,
+    });
   } finally {
     for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, onSignal);
   }
 }
 
+/** How a run is made. */
+interface Circumstances {
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+  readonly started: Date;
+  readonly stopwatch: Stopwatch;
+  readonly demo: boolean;
+}
+
 async function trainConfigured(
   config: TrainConfig,
   values: Values,
-  { progress, signal, started, demo }: { progress: Progress; signal: AbortSignal; started: Date; demo: boolean },
+  { progress, signal, started, stopwatch, demo }: Circumstances,
 ): Promise<number> {
   const folder = config.input.out!;
   const resume = prepareRun(folder, writeConfig(config), values.overwrite);
-  const set = await openData(config, progress, signal);
+  const set = await stopwatch.time(TIMES.data, () => openData(config, progress, signal));
   const gpu = await requestGpu(navigator.gpu, { software: values.software });
   progress.say(`Adapter: ${gpu.description}${gpu.caps.software ? " (software)" : ""}`);
-  const session = await openSession(gpu, config, set, progress);
+  const session = await stopwatch.time(TIMES.open, () => openSession(gpu, config, set, progress));
   try {
     const { all, trainable } = session.model.parameters.count();
     progress.say(
@@ -128,15 +146,29 @@ async function trainConfigured(
         `${set.pairs("train").length} training pairs, ${set.count - set.pairs("train").length} held out`,
     );
     const panel = await panelOf(config, set);
-    const frozen = await frozenFeatures(session, progress);
-    const end = await trainInFolder(session, { run: folder, resume, progress, signal, panel: panel.columns });
+    const frozen = await stopwatch.time(TIMES.frozen, () => frozenFeatures(session, progress));
+    const end = await stopwatch.time(
+      TIMES.training,
+      () => trainInFolder(session, { run: folder, resume, progress, signal, stopwatch, panel: panel.columns }),
+    );
     if (end.reason === "interrupted") {
       progress.say(
         `Interrupted at step ${end.state.step}; go on with: deno task train ${Deno.args.slice(1).join(" ")}`,
       );
       return INTERRUPTED;
     }
-    const result = await writeRunEvidence(session, { folder, frozen, panel, end, started, progress, demo });
+    const args = Deno.args.slice(1);
+    const result = await writeRunEvidence(session, {
+      folder,
+      frozen,
+      panel,
+      end,
+      started,
+      stopwatch,
+      progress,
+      demo,
+      args,
+    });
     if (values.json) console.log(JSON.stringify(result));
     return 0;
   } finally {

@@ -1,25 +1,51 @@
 /**
  * What a finished run leaves for its report: the encoder before and after on the held-out donors.
  *
+ * `run.json`, which marks a run as finished, is written last; then the page.
+ *
  * @module
  */
 
-import type { LoopEnd } from "../train/loop.ts";
+import { rowsOf } from "../eval/gallery.ts";
+import type { Table } from "../eval/table.ts";
+import { writeEvidence } from "../report/evidence_write.ts";
+import { writeReport } from "../report/report.ts";
+import { EVIDENCE_SCHEMA, type Reference, type Results, type Warning } from "../report/run_evidence.ts";
+import { loadModel } from "../train/checkpoint.ts";
+import type { LoopEnd, LoopState } from "../train/loop.ts";
+import type { ImageOutputs } from "../train/inference.ts";
+import { checksOf } from "./evidence_checks.ts";
+import { type EvidenceData, readEvidenceData } from "./evidence_data.ts";
+import { embeddingMap } from "./evidence_embedding.ts";
+import { colourFeatures, decoderResult, judgedSlides, measure, type Measured } from "./evidence_encoders.ts";
+import { factsOf, TIMES } from "./evidence_facts.ts";
+import { galleryOf } from "./evidence_gallery.ts";
+import { mapsOf } from "./evidence_maps.ts";
+import { probeDifferences } from "./evidence_probe.ts";
+import { jointRetrieval, type JointSpace, retrievalDifferences, tableOf } from "./evidence_retrieval.ts";
+import { summaryOf } from "./evidence_summary.ts";
+import { agreement, geneGroup, readTruth, syntheticReferences, type SyntheticTruth } from "./evidence_synthetic.ts";
 import type { Progress } from "./progress.ts";
+import { runFolder } from "./report.ts";
+import { findCheckpoint } from "./run_folder.ts";
+import type { Stopwatch } from "./stopwatch.ts";
 import type { ReportPanel } from "./train_panel.ts";
 import { organsOfPairs, pairsOf } from "./train_scores.ts";
 import type { Session } from "./train_session.ts";
 
+/** What the encoder and what follows it say of all patches as they are. */
+async function imagesOf(session: Session, what: string, progress: Progress): Promise<ImageOutputs> {
+  const pairs = pairsOf(session.set.samples);
+  return await session.plain.images(
+    pairs.map((pair) => session.unchanged(pair)),
+    organsOfPairs(session, pairs),
+    (done, total) => progress.update(what, done, total, "tiles"),
+  );
+}
+
 /** Features of all patches before training, `[count, dim]`. */
 export async function frozenFeatures(session: Session, progress: Progress): Promise<Float32Array> {
-  const pairs = pairsOf(session.set.samples);
-  const views = pairs.map((pair) => session.unchanged(pair));
-  const { embedding } = await session.plain.images(
-    views,
-    organsOfPairs(session, pairs),
-    (done, total) => progress.update("frozen features", done, total, "tiles"),
-  );
-  return embedding;
+  return (await imagesOf(session, "frozen features", progress)).embedding;
 }
 
 /** What the evidence is made from. */
@@ -29,13 +55,197 @@ export interface EvidenceOptions {
   readonly panel: ReportPanel;
   readonly end: LoopEnd;
   readonly started: Date;
+  readonly stopwatch: Stopwatch;
   readonly progress: Progress;
-  /** Whether the data are the synthetic ones, of which the attainable is known. */
+  /** Whether it is the bundled demo. */
   readonly demo: boolean;
+  /** Arguments of the command. */
+  readonly args: readonly string[];
 }
 
 /** Writes the evidence and the report. @returns The result of the command. */
 export async function writeRunEvidence(session: Session, options: EvidenceOptions): Promise<Record<string, unknown>> {
-  await session.gpu.queue.onSubmittedWorkDone();
-  return { out: options.folder, steps: options.end.state.step, reason: options.end.reason };
+  const { folder, end, progress, stopwatch } = options;
+  const run = runFolder(folder);
+  const made = await stopwatch.time(TIMES.evidence, () => makeEvidence(session, options));
+  const { parts, warnings, best, synthetic } = made;
+  await writeEvidence(run, parts);
+  const facts = factsOf(session, { ...options, best, steps: end.state.step, synthetic, warnings });
+  await writeEvidence(run, { facts });
+  const report = await writeReport(run);
+  for (const error of report.errors) progress.warn(error.message);
+  const { lines, json } = summaryOf(parts.results);
+  for (const line of lines) progress.say(line);
+  progress.say(`Report: ${report.path}`);
+  return {
+    out: folder,
+    steps: end.state.step,
+    reason: end.reason,
+    best_step: best?.step ?? null,
+    seconds: facts.seconds,
+    report: report.path,
+    ...json,
+  };
+}
+
+/** Loads the checkpoint that is judged. */
+function loadBest(session: Session, folder: string): { step: number; path: string } | undefined {
+  const found = findCheckpoint(folder, "best") ?? findCheckpoint(folder, "last");
+  if (!found) return undefined;
+  loadModel(session.model, found.read, found.path);
+  return { step: (found.state as { loop: LoopState }).loop.step, path: found.path };
+}
+
+async function makeEvidence(session: Session, options: EvidenceOptions) {
+  const { folder, panel, progress } = options;
+  const best = loadBest(session, folder);
+  const data = await readEvidenceData(session.set, panel);
+  const truth = await readTruth(session.set);
+  const images = await imagesOf(session, "SEAL's features", progress);
+  const features = {
+    frozen: tableOf(options.frozen, session.opened.encoder.dim),
+    seal: tableOf(images.embedding, session.opened.encoder.dim),
+  };
+  const panels = [
+    { label: "Frozen encoder", features: features.frozen },
+    { label: "SEAL", features: features.seal },
+  ];
+  const { samples } = session.set;
+  const probed = data.heldPairs.length > 0 && data.panel.genes.length > 0 && data.trainPairs.length > 1;
+  if (!probed) {
+    const embedding = await embeddingMap(data, { panels, samples, genes: [] });
+    const results = notProbed(data);
+    return { parts: { results, embedding }, warnings: [], best, synthetic: truth !== undefined };
+  }
+  const space = await jointSpace(session, data, images);
+  const judged = await judge(session, { data, truth, features, images, space });
+  const { maps, notes } = await mapsOf(data, judged.seal.panel);
+  const gallery = await galleryOf(space, data, session);
+  const embedding = await embeddingMap(data, { panels, samples, genes: shownGenes(judged.seal) });
+  const results = { ...judged.results, notes: [...notesOf(session, data, best?.step, options.end), ...notes] };
+  const parts = { results, maps, embedding, ...(gallery === undefined ? {} : { gallery }) };
+  return { parts, warnings: [], best, synthetic: truth !== undefined };
+}
+
+function notProbed({ heldPairs, panel, trainPairs }: EvidenceData): Results {
+  const reason = heldPairs.length === 0
+    ? "no sample is held out"
+    : panel.genes.length === 0
+    ? "no gene of the panel is in all samples"
+    : `${trainPairs.length} training pairs are too few`;
+  return { schema: EVIDENCE_SCHEMA, encoders: [], notes: [{ text: "Nothing was measured on held-out spots", reason }] };
+}
+
+async function jointSpace(session: Session, data: EvidenceData, images: ImageOutputs): Promise<JointSpace> {
+  const { set, plain, model } = session;
+  const gene = await plain.genes(set.gather(data.heldPairs));
+  return { image: rowsOf(images.projected, model.dim, data.heldPairs), gene: gene.projected, width: model.dim };
+}
+
+/** What is judged. */
+interface Judged {
+  readonly data: EvidenceData;
+  readonly truth: SyntheticTruth | undefined;
+  readonly features: { readonly frozen: Table; readonly seal: Table };
+  readonly images: ImageOutputs;
+  readonly space: JointSpace;
+}
+
+async function judge(
+  session: Session,
+  { data, truth, features, images, space }: Judged,
+): Promise<{ results: Results; frozen: Measured; seal: Measured }> {
+  const { gpu, patches, set, model } = session;
+  const groupOf = truth ? geneGroup : () => undefined;
+  const frozen = await measure(
+    {
+      id: "frozen",
+      label: "Frozen encoder",
+      role: "frozen",
+      features: features.frozen,
+    },
+    data,
+    { gpu, groupOf },
+  );
+  const seal = await measure(
+    { id: "seal", label: "SEAL", role: "seal", features: features.seal },
+    data,
+    { gpu, groupOf, joint: await jointRetrieval(space, data.heldSlides, gpu) },
+  );
+  const decoder = model.decoder &&
+    decoderResult(session, data, rowsOf(images.expression, set.genes, data.heldPairs), { groupOf });
+  const colour = await colourFeatures(patches, set.count);
+  const colours = colour && await measure(
+    {
+      id: "colour",
+      label: "Colour statistics",
+      role: "other",
+      features: colour,
+      note: "mean, deviation and coarse layout of colours; no network",
+    },
+    data,
+    { gpu, groupOf },
+  );
+  const references: Reference[] = truth ? await syntheticReferences(data, truth, gpu) : [];
+  const agree = truth && {
+    frozen: agreement(data, truth, features.frozen),
+    seal: agreement(data, truth, features.seal),
+  };
+  const results: Results = {
+    schema: EVIDENCE_SCHEMA,
+    encoders: [frozen.encoder, seal.encoder, ...(decoder ? [decoder] : []), ...(colours ? [colours.encoder] : [])],
+    differences: [
+      ...probeDifferences(frozen.panel, seal.panel),
+      ...retrievalDifferences(frozen.retrieval, seal.retrieval),
+    ],
+    ...(references.length ? { references } : {}),
+    ...(truth && agree
+      ? { checks: checksOf({ frozen: frozen.encoder, seal: seal.encoder, references, agree, profile: truth.profile }) }
+      : {}),
+    device: gpu.description,
+  };
+  return { results, frozen, seal };
+}
+
+/** The best, the middle and the worst predicted gene, and those beside them. */
+function shownGenes({ panel: { perGene } }: Measured): string[] {
+  const order = perGene.filter(({ pearson }) => pearson !== null)
+    .sort((a, b) => b.pearson! - a.pearson! || (a.gene < b.gene ? -1 : 1)).map(({ gene }) => gene);
+  const middle = order.length >> 1;
+  return [...new Set([...order.slice(0, 2), ...order.slice(middle, middle + 1), ...order.slice(-1)])];
+}
+
+function notesOf(
+  { config, set }: Session,
+  data: EvidenceData,
+  step: number | undefined,
+  { state }: LoopEnd,
+): Warning[] {
+  const validated = set.samples.some(({ role }) => role === "validation") && data.held[0]?.role === "test";
+  const chosen = config.eval.best_metric !== "loss" && !validated && step !== undefined && step !== state.step;
+  const judged = judgedSlides(data);
+  return [
+    ...(chosen
+      ? [{
+        text: `The checkpoint of step ${step} was chosen by ${config.eval.best_metric} on the sections it is judged on`,
+        reason: "its numbers are a little too good; there is no validation part",
+      }]
+      : []),
+    ...(data.missing.length > 0
+      ? [{
+        text: `${data.missing.length} genes of the panel were left out`,
+        reason: data.missing.slice(0, 6).map(({ gene, reason }) => `${gene}: ${reason}`).join("; "),
+      }]
+      : []),
+    ...(data.held.length < 5
+      ? [{
+        text: "There are no intervals over sections",
+        reason: `${data.held.length} held out are too few; intervals over genes say nothing about other donors`,
+      }]
+      : []),
+    ...(judged.held ? [] : [{
+      text: "How well sections are told apart is judged on all of them",
+      reason: `${data.held.length} held-out sections are too few, so those trained on are among them`,
+    }]),
+  ];
 }

@@ -14,8 +14,10 @@ import type { Stage } from "../train/rates.ts";
 import { Schedule } from "../train/schedule.ts";
 import { SealStep } from "../train/seal_step.ts";
 import { compileWarmup } from "../train/warmup_step.ts";
+import { TIMES } from "./evidence_facts.ts";
 import type { Progress } from "./progress.ts";
 import { findCheckpoint, writeCheckpoint } from "./run_folder.ts";
+import type { Stopwatch } from "./stopwatch.ts";
 import { evaluate, organsOfPairs } from "./train_scores.ts";
 import type { Session } from "./train_session.ts";
 
@@ -179,6 +181,7 @@ export interface RunOptions {
   readonly resume: boolean;
   readonly progress: Progress;
   readonly signal: AbortSignal;
+  readonly stopwatch: Stopwatch;
   /** Places of the reported genes in the vocabulary. */
   readonly panel: readonly number[];
 }
@@ -196,7 +199,7 @@ export async function currentFiles(session: Session): Promise<Map<string, Uint8A
 
 /** Trains to the end, or until the signal; writes metrics and checkpoints. */
 export async function trainInFolder(session: Session, options: RunOptions): Promise<LoopEnd> {
-  const { run, progress, signal, panel } = options;
+  const { run, progress, signal, stopwatch, panel } = options;
   const { config, set, opened } = session;
   const before = options.resume ? lastState(session, run) : undefined;
   if (before) {
@@ -222,28 +225,29 @@ export async function trainInFolder(session: Session, options: RunOptions): Prom
         open.push(runner);
         return runner;
       },
-      evaluate: (stage) => evaluate(session, stage, panel),
+      evaluate: (stage) => stopwatch.time(TIMES.evaluation, () => evaluate(session, stage, panel)),
       onRow: ({ values, ...row }) => {
         metrics.write({ ...row, values: known(values) });
         if (row.split !== "train") progress.say(described(row.epoch, values));
       },
       onTiming: (step, values) => metrics.timing(step, values),
       onProgress: ({ stage, step, total, loss, rate }) => progress.training({ what: stage, step, total, loss, rate }),
-      async save(kind, loop) {
-        const files = await currentFiles(session);
-        if (kind === "last") files.set("optimizer.safetensors", await optimizerFile(session.optimizer));
-        const state: TrainerState = {
-          format: 1,
-          loop,
-          metrics: metrics.lengths(),
-          encoder: opened.name,
-          weights: opened.weightsHash,
-          data: set.fingerprint,
-        };
-        // The clock's file has other lengths in every run; the best checkpoint is to be the same in all.
-        const { timing: _, ...lengths } = state.metrics;
-        writeCheckpoint(run, kind, files, kind === "last" ? state : { ...state, metrics: lengths });
-      },
+      save: (kind, loop) =>
+        stopwatch.time(TIMES.checkpoints, async () => {
+          const files = await currentFiles(session);
+          if (kind === "last") files.set("optimizer.safetensors", await optimizerFile(session.optimizer));
+          const state: TrainerState = {
+            format: 1,
+            loop,
+            metrics: metrics.lengths(),
+            encoder: opened.name,
+            weights: opened.weightsHash,
+            data: set.fingerprint,
+          };
+          // The clock's file has other lengths in every run; the best checkpoint is to be the same in all.
+          const { timing: _, ...lengths } = state.metrics;
+          writeCheckpoint(run, kind, files, kind === "last" ? state : { ...state, metrics: lengths });
+        }),
       reset: () => resetOptimizer(session),
       signal,
       now: () => performance.now(),

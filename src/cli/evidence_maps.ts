@@ -1,0 +1,56 @@
+/**
+ * Maps of measured and predicted expression of held-out samples.
+ *
+ * @module
+ */
+
+import type { ProbeResult } from "../eval/probe.ts";
+import { takeRows } from "../eval/table.ts";
+import type { SampleMap, Warning } from "../report/run_evidence.ts";
+import type { EvidenceData } from "./evidence_data.ts";
+import { findThumbnail } from "./evidence_thumbnail.ts";
+
+/** Maps of a run, and what is missing in them. */
+export interface Maps {
+  readonly maps: readonly SampleMap[];
+  readonly notes: readonly Warning[];
+}
+
+/** Predictions on the scale of the measurements: a protocol without intercept gives them without the training mean. */
+export function predictedValues({ predictions, model }: Pick<ProbeResult, "predictions" | "model">): Float32Array {
+  const { columns, data } = predictions;
+  const means = model.intercept ? undefined : model.targetMeans;
+  return Float32Array.from(data, (value, at) => value + (means?.[at % columns] ?? 0));
+}
+
+/** Maps of all genes of the panel. */
+export async function mapsOf(data: EvidenceData, result: ProbeResult): Promise<Maps> {
+  const predicted = predictedValues(result);
+  const { genes, values } = data.panel;
+  const maps: SampleMap[] = [];
+  const notes: Warning[] = [];
+  let row = 0;
+  for (const sample of data.held) {
+    const { id, donor, barcodes, spatial, files, count } = sample;
+    const pairs = data.heldPairs.slice(row, row + count);
+    const { thumbnail, reason, spotDiameter } = await findThumbnail(sample);
+    if (reason !== undefined) notes.push({ text: `The map of ${id} has no picture`, reason });
+    const pixel = files.metadata?.number("pixel_size_um_estimated");
+    maps.push({
+      sample: id,
+      donor,
+      predicted_by: "SEAL’s features, linear probe, training means added",
+      unit: "ln(1 + count)",
+      barcodes,
+      genes,
+      measured: takeRows(values, pairs).data as Float32Array,
+      predicted: predicted.slice(row * genes.length, (row + count) * genes.length),
+      spatial: spatial.xy,
+      ...(spotDiameter === undefined ? {} : { spot_diameter: spotDiameter }),
+      ...(pixel !== undefined && pixel > 0 ? { pixel_size_um: pixel } : {}),
+      ...(thumbnail === undefined ? {} : { thumbnail }),
+    });
+    row += count;
+  }
+  return { maps, notes };
+}

@@ -1,0 +1,117 @@
+/**
+ * The small picture of a slide that HEST keeps beside a sample, in `thumbnails/` or in the sample's `.h5ad`, with its scale.
+ *
+ * @module
+ */
+
+import { readBytes } from "../data/data_folder.ts";
+import type { TrainingSample } from "../data/training_set.ts";
+import { disk } from "../io/fs.ts";
+import { H5ad } from "../io/h5ad.ts";
+import type { UnsArray, UnsTree, UnsValue } from "../io/h5ad_uns.ts";
+import { decodeImage } from "../io/image.ts";
+import type { Picture } from "../io/picture.ts";
+import type { Thumbnail } from "../report/run_evidence.ts";
+
+/** Pictures of an `.h5ad`, the best first, with the names of their scales. */
+const PICTURES = ["downscaled_fullres", "hires", "lowres"] as const;
+/** Longest side, pixels: what is larger is no small picture. */
+const MOST = 8000;
+/** Share of the spots that must lie on the picture. */
+const ON_PICTURE = 0.95;
+
+/** A picture, or why there is none; and the diameter of a spot in level-0 pixels, where it is known. */
+export interface FoundThumbnail {
+  readonly thumbnail?: Thumbnail;
+  readonly reason?: string;
+  readonly spotDiameter?: number;
+}
+
+/** Looks for the picture of a sample. */
+export async function findThumbnail(sample: TrainingSample): Promise<FoundThumbnail> {
+  const inside = await fromExpression(sample);
+  const diameter = inside.spotDiameter ?? diameterOf(sample);
+  const rest = diameter === undefined ? {} : { spotDiameter: diameter };
+  const beside = pictureBeside(sample);
+  const width = sample.files.metadata?.number("fullres_px_width");
+  const scale = beside && width ? beside.width / width : inside.thumbnail?.scale;
+  const found = beside && scale !== undefined ? { picture: beside, scale } : inside.thumbnail;
+  if (found === undefined) {
+    const why = beside ? "the scale of its thumbnail is not known" : "there is no picture of the slide";
+    return { ...rest, reason: inside.reason ?? why };
+  }
+  const on = shareOn(sample, found);
+  if (on >= ON_PICTURE) return { ...rest, thumbnail: found };
+  return { ...rest, reason: `only ${Math.round(100 * on)} % of the spots lie on its picture` };
+}
+
+function diameterOf({ files: { metadata } }: TrainingSample): number | undefined {
+  const [spot, pixel] = [metadata?.number("spot_diameter"), metadata?.number("pixel_size_um_estimated")];
+  return spot !== undefined && pixel !== undefined && spot > 0 && pixel > 0 ? spot / pixel : undefined;
+}
+
+function shareOn({ spatial, count }: TrainingSample, { picture, scale }: Thumbnail): number {
+  let on = 0;
+  for (let i = 0; i < count; i++) {
+    const [x, y] = [spatial.xy[2 * i]! * scale, spatial.xy[2 * i + 1]! * scale];
+    if (x >= 0 && y >= 0 && x <= picture.width && y <= picture.height) on++;
+  }
+  return count > 0 ? on / count : 0;
+}
+
+/** A picture in `thumbnails/`: HEST's name, else any that begins with the sample's. */
+function pictureBeside({ id, files: { folder } }: TrainingSample): Picture | undefined {
+  const entry = disk.look(`${folder}/thumbnails`);
+  if (entry?.kind !== "folder") return undefined;
+  const fits = (name: string) =>
+    name.startsWith(id) && /^[^\w-]|^_downscaled/.test(name.slice(id.length)) && /\.(jpe?g|png)$/i.test(name);
+  const name = entry.names.find((one) => one.startsWith(`${id}_downscaled_fullres.`)) ?? entry.names.find(fits);
+  if (name === undefined) return undefined;
+  const path = `${folder}/thumbnails/${name}`;
+  const { width, height, data } = decodeImage(readBytes(disk, path), path);
+  return Math.max(width, height) <= MOST ? { width, height, data } : undefined;
+}
+
+async function fromExpression({ files }: TrainingSample): Promise<FoundThumbnail> {
+  const file = await H5ad.open(disk.open(files.expression, "read"));
+  try {
+    for (const slide of Object.values(treeOf(file.uns().spatial) ?? {})) {
+      const [images, scales] = [treeOf(treeOf(slide)?.images), treeOf(treeOf(slide)?.scalefactors)];
+      if (scales === undefined) continue;
+      const diameter = scales.spot_diameter_fullres;
+      const rest = typeof diameter === "number" && diameter > 0 ? { spotDiameter: diameter } : {};
+      for (const name of PICTURES) {
+        const scale = scales[`tissue_${name}_scalef`];
+        const picture = pictureOf(images?.[name]);
+        if (picture && typeof scale === "number" && scale > 0) return { ...rest, thumbnail: { picture, scale } };
+      }
+      return rest;
+    }
+    return {};
+  } finally {
+    file.close();
+  }
+}
+
+function treeOf(value: UnsValue | undefined): UnsTree | undefined {
+  return typeof value === "object" && value !== null && !("read" in value && "shape" in value)
+    ? value as UnsTree
+    : undefined;
+}
+
+/** An array `[height, width, 3 or 4]` of bytes, or of shares of 1 as Space Ranger's readers keep them. */
+function pictureOf(value: UnsValue | undefined): Picture | undefined {
+  if (typeof value !== "object" || value === null || treeOf(value)) return undefined;
+  const array = value as UnsArray;
+  const { shape, dtype } = array;
+  const [height = 0, width = 0, channels = 0] = shape;
+  if (shape.length !== 3 || (channels !== 3 && channels !== 4) || !width || !height) return undefined;
+  if (Math.max(width, height) > MOST || !["u1", "f4", "f8"].includes(dtype)) return undefined;
+  const raw = array.read() as ArrayLike<number>;
+  const factor = dtype === "u1" ? 1 : 255;
+  const data = new Uint8ClampedArray(width * height * 3);
+  for (let i = 0; i < width * height; i++) {
+    for (let c = 0; c < 3; c++) data[3 * i + c] = raw[i * channels + c]! * factor;
+  }
+  return { width, height, data: new Uint8Array(data.buffer) };
+}
