@@ -12,7 +12,6 @@
  * @module
  */
 
-import { roundTo } from "../src/core/dtype.ts";
 import { Gallery } from "../src/eval/gallery.ts";
 import { unitRows } from "../src/eval/ranks.ts";
 import type { Gpu } from "../src/gpu/device.ts";
@@ -56,6 +55,12 @@ function queriesOf(count: number, rows: number): { queries: Float32Array; partne
   return { queries, partner };
 }
 
+/** Unit vectors as a gallery stores them. */
+function stored(rows: Float32Array, storage: "f32" | "f16"): Float32Array {
+  const unit = Float32Array.from(unitRows(rows, WIDTH).unit);
+  return storage === "f16" ? unit.map(Math.f16round) : unit;
+}
+
 /** What f64 says of the first queries: how many rows are surely above, how many too close to tell, and the best scores. */
 class Reference {
   readonly unit: Float64Array;
@@ -64,27 +69,18 @@ class Reference {
   readonly close: Uint32Array = new Uint32Array(SAMPLE);
   readonly best: { score: number; row: number }[][] = Array.from({ length: SAMPLE }, () => []);
   constructor(queries: Float32Array, readonly partner: Uint32Array, readonly storage: "f32" | "f16") {
-    this.unit = unitRows(queries.subarray(0, SAMPLE * WIDTH), WIDTH).unit;
-    this.own = this.unit.reduce((own, _, at) => {
-      if (at % WIDTH) return own;
-      const row = this.stored(rowsFrom(partner[at / WIDTH]!, 1));
-      own[at / WIDTH] = this.dot(at / WIDTH, row, 0);
-      return own;
-    }, new Float64Array(SAMPLE));
+    this.unit = unitRows(queries, WIDTH).unit;
+    this.own = Float64Array.from(partner, (row, q) => this.dot(q, stored(rowsFrom(row, 1), storage), 0));
   }
-  stored(rows: Float32Array): Float64Array {
-    return roundTo(unitRows(rows, WIDTH).unit, this.storage);
-  }
-  dot(q: number, rows: Float64Array, at: number): number {
+  dot(q: number, rows: Float32Array, at: number): number {
     let sum = 0;
     for (let e = 0; e < WIDTH; e++) sum += this.unit[q * WIDTH + e]! * rows[at + e]!;
     return sum;
   }
   add(first: number, rows: Float32Array): void {
-    const stored = this.stored(rows);
     for (let q = 0; q < SAMPLE; q++) {
-      for (let at = 0; at < stored.length; at += WIDTH) {
-        const [score, row] = [this.dot(q, stored, at), first + at / WIDTH];
+      for (let at = 0; at < rows.length; at += WIDTH) {
+        const [score, row] = [this.dot(q, rows, at), first + at / WIDTH];
         if (row !== this.partner[q]) {
           if (score > this.own[q]! + CLOSE) this.above[q]!++;
           else if (score > this.own[q]! - CLOSE) this.close[q]!++;
@@ -101,26 +97,28 @@ class Reference {
 interface Prepared {
   readonly gallery: Gallery;
   readonly reference: Reference;
-  readonly rows: number;
 }
 
-/** One gallery at a time: two of 1,000,000 x 512 would be 4 GB. */
-let held: { storage: string; prepared: Prepared } | undefined;
+let made: Promise<Record<"f32" | "f16", Prepared>> | undefined;
 
-async function galleryOf(gpu: Gpu, rows: number, storage: "f32" | "f16", given: ReturnType<typeof queriesOf>) {
-  if (held?.storage === storage) return held.prepared;
-  await held?.prepared.gallery.destroy();
-  const gallery = new Gallery(gpu, rows, WIDTH, { storage });
-  const reference = new Reference(given.queries, given.partner, storage);
+/** Both galleries in one pass over the rows. */
+async function makeGalleries(gpu: Gpu, rows: number): Promise<Record<"f32" | "f16", Prepared>> {
+  const { queries, partner } = queriesOf(SAMPLE, rows);
+  const of = (storage: "f32" | "f16"): Prepared => ({
+    gallery: new Gallery(gpu, rows, WIDTH, { storage }),
+    reference: new Reference(queries, partner, storage),
+  });
+  const both = { f32: of("f32"), f16: of("f16") };
   for (let first = 0; first < rows; first += CHUNK) {
     const block = rowsFrom(first, Math.min(CHUNK, rows - first));
-    gallery.write(first, block);
-    reference.add(first, block);
+    for (const storage of ["f32", "f16"] as const) {
+      both[storage].gallery.write(first, block);
+      both[storage].reference.add(first, stored(block, storage));
+    }
     // Writes wait in host memory until the queue is idle.
     await gpu.queue.onSubmittedWorkDone();
   }
-  held = { storage, prepared: { gallery, reference, rows } };
-  return held.prepared;
+  return both;
 }
 
 function check(ok: boolean, what: string): void {
@@ -162,7 +160,7 @@ function searchCase(Q: number, rows: number, storage: "f32" | "f16", what: "rank
     group: storage,
     cost: { flops: 2 * Q * rows * WIDTH, bytes: rows * WIDTH * (storage === "f16" ? 2 : 4) },
     open: async (gpu) => {
-      const prepared = await galleryOf(gpu, rows, storage, queriesOf(SAMPLE, rows));
+      const prepared = (await (made ??= makeGalleries(gpu, rows)))[storage];
       const sample = queriesOf(SAMPLE, rows);
       await (what === "rank" ? verifyRanks : verifyNearest)(prepared, sample);
       const store = new Store(gpu);

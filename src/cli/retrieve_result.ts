@@ -7,10 +7,9 @@
 
 import type { PatchReader } from "../data/patch_reader.ts";
 import type { TrainingSet } from "../data/training_set.ts";
-import { badRows, Gallery, gpuRanks, rowsOf } from "../eval/gallery.ts";
+import { badRows, Gallery, ranker, rowsOf } from "../eval/gallery.ts";
 import { geneProfile, parseRaises, type Raised, rankRows } from "../eval/gene_query.ts";
 import type { EmbeddedPairs, SealInference } from "../eval/inference.ts";
-import { cpuRanks, type RankInput } from "../eval/ranks.ts";
 import { type ByK, type Direction, type PoolMetrics, retrieval, type RetrievalReport } from "../eval/retrieval.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { GallerySection } from "../report/retrieval_gallery.ts";
@@ -38,9 +37,6 @@ export interface RetrieveResult {
   readonly sections: readonly GallerySection[];
   readonly report: RetrievalReport;
 }
-
-/** Pools up to so many pairs are ranked in f64. */
-const SMALL = 2000;
 
 /** A spot that was found. */
 interface Hit {
@@ -74,13 +70,9 @@ export async function retrieveResult(
   options: RetrieveOptions,
 ): Promise<RetrieveResult> {
   const { gpu, storage, ks } = options;
-  const rank = (input: RankInput) =>
-    input.queries.length / input.width <= SMALL && storage === "f32"
-      ? cpuRanks(input)
-      : gpuRanks(gpu, input, { storage });
   // Read before anything long begins, so that a mistake in a query costs nothing.
   const raises = options.genes.map((text) => ({ text, raises: parseRaises(text, model.vocabulary.genes) }));
-  const report = await retrieval(embedded, { ks, rank });
+  const report = await retrieval(embedded, { ks, rank: ranker(gpu, { storage }) });
   const chosen = spread(set.count, options.queries);
   const toImage = await search(embedded.gene, embedded.image, embedded, chosen, options);
   const toGene = await search(embedded.image, embedded.gene, embedded, chosen, options);

@@ -6,6 +6,7 @@
  */
 
 import { pearson } from "../eval/correlation.ts";
+import { ranker } from "../eval/gallery.ts";
 import { retrieval } from "../eval/retrieval.ts";
 import type { Stage } from "../train/rates.ts";
 import type { Session } from "./train_session.ts";
@@ -70,6 +71,7 @@ export async function evaluate(
   const slides = samples.flatMap(({ id, count }) => new Array<string>(count).fill(id));
   const found = await retrieval({ image: image.projected, gene: gene.projected, width: model.dim, slides }, {
     ks: [1, 5, 10],
+    rank: ranker(session.gpu),
   });
   const { imageToGene, geneToImage } = found.within?.mean ?? found.across;
   const recall = (way: string, of: typeof imageToGene) =>

@@ -18,7 +18,7 @@ import { Store, upload } from "../graph/store.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { cosineRank } from "../ops/rank.ts";
 import { cosineTopk } from "../ops/topk.ts";
-import { collapsed, equalRanks, expectPairs, type RankInput, type Ranks, unitRows } from "./ranks.ts";
+import { collapsed, cpuRanks, equalRanks, expectPairs, type RankInput, type Ranks, unitRows } from "./ranks.ts";
 
 /** Options of {@linkcode Gallery}. */
 export interface GalleryOptions {
@@ -250,6 +250,21 @@ export async function gpuRanks(gpu: Gpu, input: RankInput, options: GalleryOptio
   } finally {
     await held.destroy();
   }
+}
+
+/** Products of a pool up to which f64 on the processor takes well below a second. */
+const SMALL = 2 ** 27;
+
+/**
+ * Ranks small pools in f64 on the processor and large ones on the device, for `retrieval`. The choice depends on the sizes
+ * alone.
+ */
+export function ranker(gpu: Gpu, options: GalleryOptions = {}): (input: RankInput) => Ranks | Promise<Ranks> {
+  return (input) => {
+    const N = input.queries.length / input.width;
+    const small = N * N * input.width <= SMALL && options.storage !== "f16";
+    return small ? cpuRanks(input) : gpuRanks(gpu, input, options);
+  };
 }
 
 /** Rows of a matrix by number. */

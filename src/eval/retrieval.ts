@@ -48,7 +48,7 @@ export interface PoolMetrics {
 export interface RetrievalReport {
   /** The values of k. */
   readonly ks: readonly number[];
-  /** What scores were compared in. */
+  /** What scores were compared in; the large pool and small ones may differ. */
   readonly precision: string;
   /** One pool of all pairs. */
   readonly across: PoolMetrics;
@@ -76,7 +76,7 @@ export interface RetrievalInput {
 export interface RetrievalOptions {
   /** Values of k; default 1, 5, 10, 50. */
   ks?: readonly number[];
-  /** How ranks are found; default in f64 on the processor. See `gpuRanks` for large pools. */
+  /** How ranks are found; default in f64 on the processor. See `ranker` for large pools. */
   rank?: (input: RankInput) => Ranks | Promise<Ranks>;
 }
 
@@ -104,11 +104,11 @@ export async function retrieval(input: RetrievalInput, options: RetrievalOptions
         `${slides ? ` for ${slides.length} slide names` : ""}, wanted as many of each`,
     );
   }
-  let precision = "f64";
+  const precisions = new Set<string>();
   const pool = async (a: Float32Array, b: Float32Array): Promise<PoolMetrics> => {
     const forward = await rank({ queries: a, gallery: b, width });
     const back = await rank({ queries: b, gallery: a, width });
-    precision = forward.precision;
+    precisions.add(forward.precision);
     const pairs = a.length / width;
     return {
       pairs,
@@ -118,12 +118,13 @@ export async function retrieval(input: RetrievalInput, options: RetrievalOptions
     };
   };
   const across = await pool(image, gene);
-  if (!slides) return { ks, precision, across };
+  if (!slides) return { ks, precision: [...precisions].join(", "), across };
   const bySlide: Record<string, PoolMetrics> = {};
   for (const [slide, rows] of rowsBySlide(slides)) {
     bySlide[slide] = await pool(pick(image, width, rows), pick(gene, width, rows));
   }
   const pools = Object.values(bySlide);
+  const precision = [...precisions].join(", ");
   return { ks, precision, across, within: { slides: pools.length, mean: meanOf(pools, ks), bySlide } };
 }
 
