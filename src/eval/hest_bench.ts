@@ -28,6 +28,9 @@ import { smoothRank } from "./smooth_rank.ts";
 import { deviation, mean } from "./statistics.ts";
 import { stackTables, type Table, takeRows } from "./table.ts";
 
+/** Rows the smooth rank is taken of: it hardly changes beyond, and each costs D^2 on the host. */
+const RANK_ROWS = 10_000;
+
 /** Counts of a task's samples, read once for all encoders. */
 export interface TaskCounts {
   readonly task: Task;
@@ -61,6 +64,7 @@ export interface TaskResult {
   readonly r2Intercept: Summary;
   /** All samples of the task. */
   readonly slideProbe: SlideProbeResult;
+  /** Of at most 10,000 rows. */
   readonly smoothRank: number | undefined;
   /** Spots that were left out. */
   readonly warnings: readonly string[];
@@ -143,9 +147,15 @@ export async function runTask(
     spearman: summary(folds.map(({ result }) => result.spearmanMean)),
     r2Intercept: summary(folds.map(({ result }) => mean(result.perGene.map(({ r2Intercept }) => r2Intercept ?? 0)))),
     slideProbe: await slideProbe(features, all.flatMap(({ id, features }) => Array<string>(features.rows).fill(id))),
-    smoothRank: smoothRank(features),
+    smoothRank: smoothRank(takeRows(features, spread(features.rows, RANK_ROWS))),
     warnings: all.flatMap((sample) => sample.warnings),
   };
+}
+
+/** At most `most` of n rows, evenly spread. */
+function spread(n: number, most: number): number[] {
+  const count = Math.min(n, most);
+  return Array.from({ length: count }, (_, i) => Math.floor(i * n / count));
 }
 
 function summary(values: readonly number[]): Summary {

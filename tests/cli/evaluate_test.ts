@@ -311,6 +311,25 @@ Deno.test("oracles of synthetic data need no GPU, and are what the true fields g
   assert.match(err, /rank +visible/);
 });
 
+Deno.test("evaluate stopped by SIGTERM exits 75, says how to go on and leaves no results", async () => {
+  const slow = TINY.replace("depth=1&patch=16&img=32", "depth=6&patch=8&img=224").replace("dim=32", "dim=64");
+  const args = ["evaluate", ...BENCH, "--encoder", slow, "--batch-size", "4", "--out", `${folder}/stopped`];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", new URL("../../src/cli/main.ts", import.meta.url).pathname, ...args],
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  for (let i = 0; i < 2000 && !disk.look(`${folder}/stopped/features`); i++) {
+    await new Promise((done) => setTimeout(done, 5));
+  }
+  child.kill("SIGTERM");
+  const { code, stderr } = await child.output();
+  assert.equal(code, 75);
+  assert.match(new TextDecoder().decode(stderr), /go on with: deno task evaluate/);
+  assert.equal(disk.look(`${folder}/stopped/results.json`), undefined);
+});
+
 Deno.test("evaluate rejects wrong usage with status 2 before anything starts", async () => {
   for (
     const [args, message] of [
