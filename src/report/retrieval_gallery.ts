@@ -158,7 +158,7 @@ const STYLE = new Markup(`
 :root{color-scheme:light dark;--ink:#282c34;--soft:#5f6470;--paper:#fff;--right:#009e73;--wrong:#d55e00;--line:#82878f}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e8ec;--soft:#a5abb6;--paper:#16181d;--right:#2fc79a;--wrong:#f08a3c}}
 body{margin:0 auto;max-width:82rem;padding:1rem;font:16px/1.45 system-ui,sans-serif;color:var(--ink);background:var(--paper)}
-h1{font-size:1.4rem}h2{font-size:1.15rem;margin-top:2rem}p,figcaption{color:var(--soft)}
+h1{font-size:1.4rem;overflow-wrap:anywhere}h2{font-size:1.15rem;margin-top:2rem}p,figcaption{color:var(--soft)}
 .row{display:flex;flex-wrap:wrap;gap:.5rem;align-items:flex-start;margin:.75rem 0 1.25rem}
 .row>h3{flex:1 0 100%;margin:0;font-size:.95rem;font-weight:600;overflow-wrap:anywhere}
 figure{margin:0;width:6.5rem}figure.query{margin-right:1rem}
