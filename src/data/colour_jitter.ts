@@ -70,16 +70,8 @@ function turnHue(rgb: Float32Array, i: number, shift: number): void {
   const low = value - range;
   const falling = value - range * f;
   const rising = low + range * f;
-  const out: [number, number, number] = whole === 0
-    ? [value, rising, low]
-    : whole === 1
-    ? [falling, value, low]
-    : whole === 2
-    ? [low, value, rising]
-    : whole === 3
-    ? [low, falling, value]
-    : whole === 4
-    ? [rising, low, value]
-    : [value, low, falling];
-  rgb.set(out, i);
+  // Per sector of the circle: which of R, G and B is at the top, at the bottom, and on the way.
+  rgb[i] = whole === 0 || whole === 5 ? value : whole === 1 ? falling : whole === 4 ? rising : low;
+  rgb[i + 1] = whole === 1 || whole === 2 ? value : whole === 3 ? falling : whole === 0 ? rising : low;
+  rgb[i + 2] = whole === 3 || whole === 4 ? value : whole === 5 ? falling : whole === 2 ? rising : low;
 }

@@ -32,13 +32,16 @@ export function inverse(k: number): number {
 export function turn<T extends Uint8Array | Float32Array>(rgb: T, size: number, k: number): T {
   const out = rgb.slice() as T;
   if (k === 0) return out;
+  // The pixel at row y, column x comes from a place that is linear in both: turned back, then mirrored.
   const last = size - 1;
-  for (let y = 0; y < size; y++) {
-    for (let x = 0; x < size; x++) {
-      // Where the pixel at row y, column x comes from: turn back, then mirror.
-      const [row, column] = ([[y, x], [x, last - y], [last - y, last - x], [last - x, y]] as const)[(k & 3) as 0];
-      const from = (row * size + (k < 4 ? column : last - column)) * 3;
-      const to = (y * size + x) * 3;
+  const [row0, rowY, rowX] = ([[0, 1, 0], [0, 0, 1], [last, -1, 0], [last, 0, -1]] as const)[(k & 3) as 0];
+  const [column0, columnY, columnX] = ([[0, 0, 1], [last, -1, 0], [last, 0, -1], [0, 1, 0]] as const)[(k & 3) as 0];
+  const [start, across] = k < 4 ? [column0, 1] : [last - column0, -1];
+  const first = 3 * (row0 * size + start);
+  const down = 3 * (rowY * size + across * columnY);
+  const right = 3 * (rowX * size + across * columnX);
+  for (let y = 0, to = 0; y < size; y++) {
+    for (let x = 0, from = first + y * down; x < size; x++, from += right, to += 3) {
       out[to] = rgb[from]!;
       out[to + 1] = rgb[from + 1]!;
       out[to + 2] = rgb[from + 2]!;

@@ -271,13 +271,15 @@ export function selectColumns(matrix: Matrix, columns: ArrayLike<number>): Matri
   if (matrix.kind === "dense") return dense(rows, columns.length, gatherColumns(matrix, columns));
   const place = new Int32Array(matrix.columns).fill(-1);
   for (let j = 0; j < columns.length; j++) place[columns[j]!] = j;
-  const out = new CsrBuilder(rows, columns.length, 0);
+  const out = new CsrBuilder(rows, columns.length, columns.length === matrix.columns ? matrix.data.length : 0);
   const row = new RowSum(columns.length);
+  // Columns that keep their order keep that of the entries, which is then no work.
+  const ordered = Array.prototype.every.call(columns, (column: number, j) => j === 0 || columns[j - 1]! < column);
   for (let i = 0; i < rows; i++) {
     visitRow(matrix, i, (column, value) => {
-      if (place[column]! >= 0) row.add(place[column]!, value);
+      if (place[column]! >= 0) ordered ? out.push(place[column]!, value) : row.add(place[column]!, value);
     });
-    row.flush(out);
+    ordered ? out.endRow() : row.flush(out);
   }
   return out.finish();
 }

@@ -78,6 +78,16 @@ export interface TrainingSetOptions {
 /**
  * Opens data folders.
  *
+ * ```ts
+ * const set = await openTrainingSet(disk, { folders: ["data/hest"], holdOut: { test: { donors: ["P4"] }, validation: { share: 0.1 } } });
+ * const source = openPatchPool(set.patchTable());
+ * const variant = { recipe: "hard", seed: 42, epoch: 0 } as const;
+ * const batches = epochBatches({ seed: 42, epoch: 0, count: set.pairs("train").length, batch: 64, dropLast: true });
+ * for await (const { pairs, data } of source.batches(batches.map((pairs) => ({ pairs, variant })))) {
+ *   train(data, set.gather(pairs));
+ * }
+ * ```
+ *
  * @throws {DataError} If there are no samples, one has no patches (`no-patches`), none of the genes or too few of them
  * (`coverage`), or is denied; if patches differ in size, counts are none, or donors leak (`leakage`).
  * @throws {ConfigError} If a name is unknown, or a part cannot be drawn.
