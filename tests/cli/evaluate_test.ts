@@ -7,7 +7,7 @@ import { openFeatures } from "../../src/io/features.ts";
 import { parseCsv } from "../../src/io/csv.ts";
 import fixture from "../fixtures/eval/hest_bench.json" with { type: "json" };
 import { writeBenchInputs } from "../eval/bench_inputs.ts";
-import { seal } from "./shared.ts";
+import { FIXTURES, seal } from "./shared.ts";
 
 const folder = Deno.makeTempDirSync();
 Deno.test.afterAll(() => Deno.removeSync(folder, { recursive: true }));
@@ -143,6 +143,36 @@ Deno.test("evaluate embeds patches once: a second run over the same cache gives 
   Deno.writeFileSync(path, before);
   assert.match(third.err, /SYN3: \d+ of \d+ tiles/);
   assert.doesNotMatch(third.err, /SYN0: \d+ of \d+ tiles/);
+});
+
+Deno.test("an adapter is compared with its encoder, by --adapter and as X+DIR, and keeps its features apart", async () => {
+  const lora = `${FIXTURES}encoders/lora_uni`;
+  const [plain, other] = [["--adapter", `${lora}/adapter`], ["--encoder", `${lora}+${lora}/seal_vision.pth`]];
+  const cache = ["--cache", `${folder}/lora`];
+  const { code, out, err } = await seal(
+    "evaluate",
+    ...BENCH,
+    "--encoder",
+    lora,
+    ...plain,
+    ...cache,
+    "--out",
+    `${folder}/l1`,
+    "--json",
+  );
+  assert.equal(code, 0, err);
+  const { encoders, comparisons } = JSON.parse(out);
+  assert.deepEqual(encoders.map(({ name }: Json) => name), ["lora_uni", "lora_uni + adapter"]);
+  assert.deepEqual(encoders.map(({ adapter }: Json) => adapter), ["none", "adapter"]);
+  assert.notEqual(encoders[0].tasks[0].pearson.mean, encoders[1].tasks[0].pearson.mean);
+  assert.equal(comparisons[0].b, "lora_uni + adapter");
+  assert.equal([...Deno.readDirSync(`${folder}/lora`)].length, 2);
+  // The same adapter as SEAL's checkpoint.
+  const again = await seal("evaluate", ...BENCH, ...other, ...cache, "--out", `${folder}/l2`, "--json");
+  assert.equal(again.code, 0, again.err);
+  same(JSON.parse(again.out).encoders[0].tasks[0].pearson.mean, encoders[1].tasks[0].pearson.mean, "checkpoint");
+  const random = await seal("evaluate", ...BENCH, "--encoder", TINY, ...plain, "--out", `${folder}/l3`);
+  assert.match(random.err, /Cannot put adapter/);
 });
 
 Deno.test("features that are all equal: status 3, a reason for every gene, and no NaN in table or results.json", async () => {
