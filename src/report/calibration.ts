@@ -62,7 +62,9 @@ function rowsOf(evidence: ReadEvidence): Row[] {
 function ownRow({ label, role, probe, retrieval, note }: EncoderResult): Row {
   const visible = probe?.genes.filter(({ group }) => group?.startsWith("visible")) ?? [];
   const values = visible.flatMap(({ pearson }) => pearson === null ? [] : [pearson]);
-  const i2g = retrieval?.find(({ direction }) => direction === "i2g");
+  // References have no joint space: theirs is retrieval through the probe.
+  const ways = retrieval?.filter(({ direction }) => direction === "i2g") ?? [];
+  const i2g = ways.find(({ space }) => /probe/.test(space)) ?? ways[0];
   return {
     name: label,
     kind: role,

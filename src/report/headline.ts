@@ -8,7 +8,7 @@ import type { ReadEvidence } from "./evidence_read.ts";
 import { directionName, donorsOf, heldOut, type Pair, pairOf, samplesOf, sharedDonors } from "./evidence_view.ts";
 import { amount, difference, NONE, percent, score, tickText, whole } from "./format.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
-import type { Difference, EncoderResult, Spread } from "./run_evidence.ts";
+import type { Difference, EncoderResult, RetrievalScores, Spread } from "./run_evidence.ts";
 import { extent, linear, type Scale } from "./scale.ts";
 import { drawing, label, stroke, symbol } from "./svg.ts";
 import { absent, section, table } from "./table.ts";
@@ -79,19 +79,23 @@ function probeMeasures(pair: Pair, references: References): Measure[] {
   ];
 }
 
+/** Recall at 10 of every kind of retrieval, and of the first kind at 1 and 5 as well. */
 function retrievalMeasures(pair: Pair): Measure[] {
   const lists = [...(pair.seal?.retrieval ?? []), ...(pair.frozen?.retrieval ?? [])];
-  const kinds = new Map(lists.map((one) => [JSON.stringify([one.direction, one.scope]), one]));
-  return [...kinds.values()].flatMap(({ direction, scope, recall, gallery }) => {
-    const find = (encoder: EncoderResult) =>
-      encoder.retrieval?.find((one) => one.direction === direction && one.scope === scope);
-    return recall.filter(({ k }) => k === 1 || k === 5 || k === 10).map(({ k }): Measure => ({
-      key: `recall_at_${k}_${direction}`,
+  const kindOf = ({ direction, scope, space }: RetrievalScores) => JSON.stringify([direction, scope, space]);
+  const kinds = new Map<string, RetrievalScores>();
+  for (const one of lists) if (!kinds.has(kindOf(one))) kinds.set(kindOf(one), one);
+  const [first] = kinds.values();
+  return [...kinds.values()].flatMap((kind) => {
+    const { direction, scope, space, recall, gallery } = kind;
+    const main = scope === first!.scope && space === first!.space;
+    return recall.filter(({ k }) => k === 10 || (main && (k === 1 || k === 5))).map(({ k }): Measure => ({
+      key: `${main ? "" : `${/probe/.test(space) ? "probe" : scope.split(" ")[0]}_`}recall_at_${k}_${direction}`,
       name: `Recall@${k}, ${directionName(direction)}`,
-      detail: `${scope}, ${whole(gallery)} candidates a query`,
+      detail: `${space}, ${scope}, ${whole(gallery)} candidates a query`,
       chance: Math.min(1, k / gallery),
       ...both(pair, (encoder) => {
-        const found = find(encoder);
+        const found = encoder.retrieval?.find((one) => kindOf(one) === kindOf(kind));
         const at = found?.recall.find((one) => one.k === k);
         if (at === undefined) return undefined;
         return {
