@@ -47,7 +47,7 @@ export function factsOf(session: Session, options: FactsOptions): RunFacts {
   const data = dataFacts(session, options);
   return {
     schema: EVIDENCE_SCHEMA,
-    title: demo ? "SEAL: the demo" : `SEAL on ${session.opened.name}`,
+    title: demo ? "SEAL: the demo" : `SEAL on ${session.opened.name.replace(/\?.*$/, "")}`,
     status: "finished",
     command: ["deno task train", ...options.args.map(quoted)].join(" "),
     started: started.toISOString(),

@@ -23,7 +23,7 @@ const LARGE = 1500;
 const SPOTS = 1000;
 
 /** Name of the space of what the probe predicts. */
-export const PROBE_SPACE = "expression predicted by the probe";
+export const PROBE_SPACE = "through the probe";
 
 /** Embeddings of held-out spots, `[spots, width]`. */
 export interface JointSpace {

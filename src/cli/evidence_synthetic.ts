@@ -126,7 +126,7 @@ export async function syntheticReferences(
     kind: "calibration",
     pearson: pcc,
     pearson_visible: pccVisible,
-    note: `profile ci${elsewhere}: 16 slides of 200 spots to train on`,
+    note: `of profile ci${elsewhere}`,
   });
   return [
     await oracle("All 8 true fields", FIELDS),

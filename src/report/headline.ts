@@ -79,7 +79,7 @@ function probeMeasures(pair: Pair, references: References): Measure[] {
   ];
 }
 
-/** Recall at 10 of every kind of retrieval, and of the first kind at 1 and 5 as well. */
+/** Recall at 1, 5 and 10 where both encoders have it; what only one has, at 10 within the first scope. */
 function retrievalMeasures(pair: Pair): Measure[] {
   const lists = [...(pair.seal?.retrieval ?? []), ...(pair.frozen?.retrieval ?? [])];
   const kindOf = ({ direction, scope, space }: RetrievalScores) => JSON.stringify([direction, scope, space]);
@@ -89,12 +89,15 @@ function retrievalMeasures(pair: Pair): Measure[] {
   return [...kinds.values()].flatMap((kind) => {
     const { direction, scope, space, recall, gallery } = kind;
     const main = scope === first!.scope && space === first!.space;
-    return recall.filter(({ k }) => k === 10 || (main && (k === 1 || k === 5))).map(({ k }): Measure => ({
+    const has = (encoder: EncoderResult | undefined) => encoder?.retrieval?.some((one) => kindOf(one) === kindOf(kind));
+    const shown = has(pair.frozen) && has(pair.seal) ? [1, 5, 10] : scope === first!.scope ? [10] : [];
+    return recall.filter(({ k }) => shown.includes(k)).map(({ k }): Measure => ({
       key: `${main ? "" : `${/probe/.test(space) ? "probe" : scope.split(" ")[0]}_`}recall_at_${k}_${direction}`,
       name: `Recall@${k}, ${directionName(direction)}`,
       detail: `${space}, ${scope}, ${whole(gallery)} candidates a query`,
       chance: Math.min(1, k / gallery),
       ...both(pair, (encoder) => {
+        if (encoder.retrieval !== undefined && !has(encoder)) return { mean: null, reason: `has no ${space}` };
         const found = encoder.retrieval?.find((one) => kindOf(one) === kindOf(kind));
         const at = found?.recall.find((one) => one.k === k);
         if (at === undefined) return undefined;

@@ -54,8 +54,11 @@ function rowsOf(evidence: ReadEvidence): Row[] {
 const FRAME = { left: 40, right: 350, top: 22, bottom: 192 } as const;
 
 function curves(rows: readonly Row[]): Markup {
-  const direction = rows.some(({ scores }) => scores.direction === "g2i") ? "g2i" : "i2g";
-  const shown = rows.filter(({ scores }) => scores.direction === direction && scores.scope === rows[0]!.scores.scope);
+  const inScope = rows.filter(({ scores }) => scores.scope === rows[0]!.scores.scope);
+  const ways = (["g2i", "i2g"] as const).map((way) => inScope.filter(({ scores }) => scores.direction === way));
+  // The direction in which most can be compared.
+  const shown = ways[1]!.length > ways[0]!.length ? ways[1]! : ways[0]!;
+  const { direction } = shown[0]!.scores;
   const ks = shown.flatMap(({ scores }) => scores.recall.map(({ k }) => k));
   const ticks = [...new Set(ks)].sort((a, b) => a - b);
   const most = Math.max(2, ...ticks);
@@ -74,7 +77,10 @@ function curves(rows: readonly Row[]): Markup {
       formatX: (value) => String(Math.round(Math.exp(value))),
     }),
     line(ticks.map((k) => [place(k), Math.min(1, k / gallery)] as const), x, y, "line chance"),
-    shown.map((row, i) => curve(row, x, y, { i, kind: row.role })),
+    shown.map((row, i) => {
+      const other = shown.findIndex(({ role }) => role === row.role) < i;
+      return curve(row, x, y, { i, kind: other ? `${row.role} other-space` : row.role });
+    }),
   );
 }
 
