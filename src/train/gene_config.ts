@@ -29,7 +29,19 @@ export function geneModelConfig({ gene }: Pick<TrainConfig, "gene">, genes: numb
         kl: gene.kl_loss ? (gene.kl_form === "exact" ? "flow" : "reference") : "none",
         constrainFlows: gene.flow_constraint,
       };
-    default:
-      return { name: gene.gene_model, ...common } as unknown as GeneModelConfig;
+    // These keep the original's dropout, which no key names.
+    case "mlp":
+      return { name: "mlp", ...common, hidden: gene.hidden_dims };
+    case "mae":
+      return {
+        name: "mae",
+        ...common,
+        hidden: gene.hidden_dims,
+        ...(gene.mask_ratio > 0 && { maskRatio: gene.mask_ratio }),
+      };
+    case "transformer":
+      return { name: "transformer", ...common, geneEmbeddings: gene.gene_embeddings };
+    case "identity":
+      return { name: "null", genes };
   }
 }
