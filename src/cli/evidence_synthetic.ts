@@ -101,6 +101,8 @@ export function visibleMean({ genes }: Pick<ProbeScores, "genes">): number | nul
   return visible.length ? mean(visible.map(({ pearson }) => pearson ?? 0)) : null;
 }
 
+type Calibrated = typeof CALIBRATION[keyof typeof CALIBRATION];
+
 /** Oracles on this run's own spots, and what was reached on the larger profile before. */
 export async function syntheticReferences(
   data: EvidenceData,
@@ -121,11 +123,12 @@ export async function syntheticReferences(
     };
   };
   const elsewhere = truth.profile === "ci" ? "" : ", not this run’s";
-  const before = (name: string, { pcc, pccVisible }: { pcc: number; pccVisible: number }): Reference => ({
+  const before = (name: string, { pcc, pccVisible, recallAt10 }: Calibrated): Reference => ({
     name,
     kind: "calibration",
     pearson: pcc,
     pearson_visible: pccVisible,
+    recall_at_10: recallAt10,
     note: `of profile ci${elsewhere}`,
   });
   return [
@@ -133,7 +136,7 @@ export async function syntheticReferences(
     await oracle("The 6 true fields that show", VISIBLE),
     before("Colour statistics", CALIBRATION.colour),
     before("Random ViT, 96 wide, frozen", CALIBRATION.frozenRandomVit),
-    before("The same, all weights trained", CALIBRATION.trainedVit),
+    before("Random ViT, 96 wide, all weights trained", CALIBRATION.trainedVit),
   ];
 }
 

@@ -29,6 +29,7 @@ import type { Progress } from "./progress.ts";
 import { runFolder } from "./report.ts";
 import { findCheckpoint } from "./run_folder.ts";
 import type { Stopwatch } from "./stopwatch.ts";
+import { count } from "./table.ts";
 import type { ReportPanel } from "./train_panel.ts";
 import { organsOfPairs, pairsOf } from "./train_scores.ts";
 import type { Session } from "./train_session.ts";
@@ -240,12 +241,14 @@ function notesOf(
     ...(data.held.length < 5
       ? [{
         text: "There are no intervals over sections",
-        reason: `${data.held.length} held out are too few; intervals over genes say nothing about other donors`,
+        reason: `${
+          count(data.held.length, "section")
+        } held out, 5 are the least; intervals over genes say nothing about other donors`,
       }]
       : []),
     ...(judged.held ? [] : [{
       text: "How well sections are told apart is judged on all of them",
-      reason: `${data.held.length} held-out sections are too few, so those trained on are among them`,
+      reason: `with ${count(data.held.length, "section")} held out, those trained on are among them`,
     }]),
   ];
 }
