@@ -47,6 +47,7 @@ export {
   type VitForward,
   type VitOptions,
 } from "./src/models/vit.ts";
+export type { StemKind } from "./src/nn/stem.ts";
 export {
   AdamW,
   decayMatrices,
