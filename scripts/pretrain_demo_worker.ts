@@ -43,7 +43,12 @@ function render({ seed, slide: number, rows, cols, size, programs }: SlideReques
   return { slide: number, patches, targets };
 }
 
-self.onmessage = ({ data }: MessageEvent<SlideRequest>) => {
+const scope = self as unknown as {
+  onmessage: (event: MessageEvent<SlideRequest>) => void;
+  postMessage: (answer: SlidePatches, transfer: Transferable[]) => void;
+};
+
+scope.onmessage = ({ data }) => {
   const result = render(data);
-  self.postMessage(result, { transfer: [result.patches.buffer, result.targets.buffer] });
+  scope.postMessage(result, [result.patches.buffer, result.targets.buffer]);
 };
