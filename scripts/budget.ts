@@ -26,7 +26,7 @@ const BUDGETS: readonly Budget[] = [
   { what: "source file", match: /^src\/.*\.ts$/, lines: 400 },
 ];
 // Raised from 40,000 when training, evaluation and the report joined the engine.
-const WHOLE = 60_000;
+const WHOLE = 70_000;
 const NPM_PACKAGES = 6;
 
 async function* walk(folder: string): AsyncGenerator<string> {

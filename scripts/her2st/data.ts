@@ -146,8 +146,15 @@ function resampled({ data, width, height }: Picture, scale: number): Picture {
   return { width: w, height: h, data: out };
 }
 
-async function write(id: string, places: Places, genes: readonly string[], picture: Picture): Promise<void> {
-  const spatial = Float64Array.from(places.xy.flatMap(([x, y]) => [x / PIXEL, y / PIXEL]));
+async function write(
+  id: string,
+  places: Places,
+  genes: readonly string[],
+  picture: Picture,
+  slidePixel: number,
+): Promise<void> {
+  const spatial = Float64Array.from(places.xy.flatMap(([x, y]) => [x / slidePixel, y / slidePixel]));
+  const side = Math.round(SIDE * PIXEL / slidePixel);
   const { indptr, indices, data } = places.counts;
   const begin = await H5Writer.prepare();
   disk.writeAnywhere(`${values.out}/st/${id}.h5ad`, (file) => {
@@ -164,12 +171,9 @@ async function write(id: string, places: Places, genes: readonly string[], pictu
     generation: "current",
     size: SIDE,
     barcodes: places.barcodes,
-    coords: BigInt64Array.from(
-      places.xy.flatMap(([x, y]) => [Math.round(x / PIXEL) - SIDE / 2, Math.round(y / PIXEL) - SIDE / 2]),
-      BigInt,
-    ),
-    sizeOnSlide: SIDE,
-    slidePixelSize: PIXEL,
+    coords: BigInt64Array.from(spatial, (centre) => BigInt(Math.round(centre - side / 2))),
+    sizeOnSlide: side,
+    slidePixelSize: slidePixel,
     pixelSize: PIXEL,
     pixels: (put) => places.xy.forEach((xy, i) => put(i, cut(picture, xy))),
   });
@@ -182,7 +186,7 @@ async function write(id: string, places: Places, genes: readonly string[], pictu
       st_technology: "Spatial Transcriptomics",
       patient: "HER2ST C",
       dataset_title: "HER2ST",
-      pixel_size_um_estimated: PIXEL,
+      pixel_size_um_estimated: slidePixel,
       inter_spot_dist: id.endsWith("_dense") ? Number(values.grid) : PITCH,
     }),
   );
@@ -247,10 +251,10 @@ for (const { id, slide, section, genes, counts } of sections) {
     cols: section.arrayCol,
     counts: toCsr(denseMatrix(counts.rows, kept.length, full)),
   };
-  await write(id, spots, kept, picture);
+  await write(id, spots, kept, picture, section.pixels.size);
   if (tested.includes(id)) continue;
   const between = dense(section, kept.length, full, picture, Number(values.grid));
-  await write(`${id}_dense`, between, kept, picture);
+  await write(`${id}_dense`, between, kept, picture, section.pixels.size);
   console.error(
     `${id}: ${spots.barcodes.length} spots, ${between.barcodes.length} places between, ${kept.length} genes`,
   );
