@@ -1,0 +1,139 @@
+/** SEAL's alignment next to PyTorch: the same weights, batches, dropout masks and noise, 50 steps. */
+
+import assert from "node:assert/strict";
+import { Rng } from "../../src/core/rng.ts";
+import { sizeOf } from "../../src/core/shape.ts";
+import { readSafetensorsF32 } from "../../src/io/safetensors.ts";
+import { stageRates } from "../../src/train/rates.ts";
+import { SealStep } from "../../src/train/seal_step.ts";
+import { Trunk } from "../../src/train/trunk.ts";
+import { DeviceTrunk } from "../../src/train/trunk_store.ts";
+import { cachedInput, pixelInput } from "../../src/train/vision_input.ts";
+import fixture from "../fixtures/seal_train.json" with { type: "json" };
+import { openGpu } from "../gpu/shared.ts";
+import { batchOf, buildCase, deviations, formulaImages, range, type SealCase } from "./seal_case.ts";
+
+const gpu = await openGpu();
+Deno.test.afterAll(() => gpu.destroy());
+const { genes, batch, pairs, steps } = fixture.sizes;
+const torch = readSafetensorsF32(
+  Deno.readFileSync(new URL("../fixtures/seal_train.safetensors", import.meta.url)),
+  "seal_train.safetensors",
+).tensors;
+
+function fnv1a(text: string): number {
+  let h = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(text)) h = Math.imul(h ^ byte, 0x01000193) >>> 0;
+  return h;
+}
+
+/** Starting values by name, as `tests/reference/seal_train.py` has them. */
+function start(name: string, shape: readonly number[]): Float32Array {
+  const size = sizeOf(shape);
+  if (name.endsWith("lora_B.weight")) return new Float32Array(size);
+  let [low, high] = [-0.03, 0.03];
+  if (shape.length > 1 && name.endsWith(".weight")) {
+    high = Math.sqrt(3 / (size / shape[0]!));
+    low = -high;
+  } else if (name.endsWith(".weight")) [low, high] = [0.9, 1.1];
+  else if (name.includes(".flows.") || name === "cls_token" || name === "pos_embed") [low, high] = [-0.3, 0.3];
+  return new Rng(fixture.weightSeed, fnv1a(name)).uniforms(size, low, high);
+}
+
+function build(): SealCase {
+  const seal = buildCase(gpu, {
+    encoder: "random:vit_small_patch16_224?dim=48&depth=2&heads=3&img=64",
+    hidden_dims: "[32, 16]",
+    latent: "sample",
+    kl_loss: true,
+    kl_form: "exact",
+    r: 4,
+    lora_alpha: 8,
+    lora_dropout: 0.15,
+    vae_dropout: 0.1,
+    dec_dropout: 0.1,
+    img_lr: 3e-3,
+    gene_lr: 1e-3,
+    head_lr: 2e-3,
+    lr_warmup_steps: 5,
+    clip_norm: 5,
+    seed: 7,
+  }, { genes });
+  const { parameters } = seal.model;
+  parameters.load(
+    new Map(parameters.entries().map(([name, { shape }]) => [name, { shape, data: start(name, shape) }])),
+    (
+      name,
+    ) => parameters.entries().some(([known]) => known === name),
+  );
+  return seal;
+}
+
+function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    ab += a[i]! * b[i]!;
+    aa += a[i]! * a[i]!;
+    bb += b[i]! * b[i]!;
+  }
+  return ab / Math.sqrt(aa * bb);
+}
+
+async function follow(seal: SealCase, cached: boolean): Promise<void> {
+  const { config, model, optimizer, side } = seal;
+  const { encoder, parameters } = model;
+  const images = formulaImages(side);
+  const cut = encoder.deepestCut()!;
+  const store = cached
+    ? new DeviceTrunk(gpu, { rows: pairs, shapes: encoder.cutShapes(cut), dtype: "f32" })
+    : undefined;
+  const trunk = store &&
+    await Trunk.create(gpu, encoder, { cut, store, dtype: "f32", views: 1, tile: side, images, batch: 16 });
+  const vision = trunk ? cachedInput(encoder, cut, trunk, "f32") : pixelInput(encoder, images, side);
+  const step = await SealStep.compile(model, vision, optimizer, { batch, seed: 7, std: deviations(genes) });
+  const rates = stageRates(config, "align", steps);
+  let norm = 0;
+  for (let t = 0; t < steps; t++) {
+    const chosen = range(batch).map((i) => (i + t * batch) % pairs);
+    await step.submit(rates(t), () => batchOf(chosen, genes));
+    if (t % 7) continue;
+    const { gradNorm } = await optimizer.readState();
+    norm = Math.max(norm, Math.abs(gradNorm / fixture.gradNorms[t]! - 1));
+  }
+  const rows = await step.readMetrics();
+  assert.equal(rows.length, steps);
+  let worst = 0;
+  for (const [name, wanted] of Object.entries(fixture.losses)) {
+    rows.forEach((row, t) => {
+      const error = Math.abs(row[name]! - wanted[t]!) / Math.abs(wanted[t]!);
+      assert.ok(error < 1e-4, `${name} of step ${t} is ${row[name]}, PyTorch has ${wanted[t]}`);
+      worst = Math.max(worst, error);
+    });
+  }
+  assert.ok(norm < 1e-3, `gradient norms differ by ${norm}`);
+  const final = await parameters.read([...torch.keys()]);
+  let least = 1;
+  for (const [name, data] of final) {
+    const similarity = cosine(data, torch.get(name)!.data);
+    assert.ok(similarity >= 0.999, `${name} has cosine ${similarity} with PyTorch's`);
+    if (name.includes("lora_")) least = Math.min(least, similarity);
+  }
+  const how = cached ? "cached trunk" : "whole encoder";
+  console.log(`${how}: losses within ${worst.toExponential(1)}, norms ${norm.toExponential(1)}, LoRA cosine ${least}`);
+  step.destroy();
+  trunk?.destroy();
+  store?.close();
+  seal.destroy();
+}
+
+Deno.test("the fixture is not trivial: every loss falls, the norm is clipped in some steps and not in others", () => {
+  for (const [name, values] of Object.entries(fixture.losses)) {
+    if (name !== "loss_kl_flow") assert.ok(values.at(-1)! < 0.95 * values[0]!, name);
+  }
+  assert.ok(fixture.gradNorms.some((norm) => norm > 5) && fixture.gradNorms.some((norm) => norm < 5));
+  assert.equal([...torch.keys()].filter((name) => name.includes("lora_")).length, 8);
+});
+
+Deno.test("50 steps of SEAL follow PyTorch, the whole encoder each time", () => follow(build(), false));
+
+Deno.test("50 steps of SEAL follow PyTorch, from the cached trunk", () => follow(build(), true));
