@@ -139,14 +139,15 @@ export function prepareRun(run: string, config: string, overwrite: boolean): boo
     });
   } else if (status === "unfinished") {
     const before = Deno.readTextFileSync(`${run}/config.yaml`);
-    if (before !== config) {
+    // A run that left no checkpoint, such as one whose data were refused, may be begun anew with other settings.
+    if (before !== config && findCheckpoint(run, "last")) {
       const other = before.split("\n").find((line, i) => line !== config.split("\n")[i]) ?? "";
       throw new ConfigError(
         `Cannot go on with ${run}: it was begun with another configuration (${other.split("#")[0]!.trim()})`,
         { hint: "Give the command it was begun with, or --overwrite", context: { given: run } },
       );
     }
-    return true;
+    if (before === config) return true;
   }
   Deno.mkdirSync(run, { recursive: true });
   writeThrough(`${run}/config.yaml`, new TextEncoder().encode(config));

@@ -13,6 +13,7 @@ import { prepareRun } from "./run_folder.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import { demoConfig, prepareDemo } from "./train_demo.ts";
 import { TIMES } from "./evidence_facts.ts";
+import { quoted } from "./evidence_facts.ts";
 import { frozenFeatures, writeRunEvidence } from "./train_evidence.ts";
 import { panelOf } from "./train_panel.ts";
 import { trainInFolder } from "./train_run.ts";
@@ -152,9 +153,9 @@ async function trainConfigured(
       () => trainInFolder(session, { run: folder, resume, progress, signal, stopwatch, panel: panel.columns }),
     );
     if (end.reason === "interrupted") {
-      progress.say(
-        `Interrupted at step ${end.state.step}; go on with: deno task train ${Deno.args.slice(1).join(" ")}`,
-      );
+      // The same command but for --overwrite, which would begin anew.
+      const command = Deno.args.slice(1).filter((word) => word !== "--overwrite").map(quoted).join(" ");
+      progress.say(`Interrupted at step ${end.state.step}; go on with: deno task train ${command}`);
       return INTERRUPTED;
     }
     const args = Deno.args.slice(1);

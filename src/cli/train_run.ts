@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ConfigError, DataError } from "../core/errors.ts";
+import { DataError, WeightsError } from "../core/errors.ts";
 import { disk } from "../io/fs.ts";
 import { loadModel, modelFiles, optimizerFile } from "../train/checkpoint.ts";
 import { readSafetensorsF32 } from "../io/safetensors.ts";
@@ -58,7 +58,7 @@ function scheduleOf(session: Session, stage: Stage): Schedule {
   const { optim, warmup } = session.config;
   const chosen = chosenPairs(session);
   const near = optim.neighbour_cap !== null && !chosen
-    ? { pairs: session.set.near(1), most: optim.neighbour_cap - 1 }
+    ? { pairs: session.set.near(optim.neighbour_distance), most: optim.neighbour_cap - 1 }
     : undefined;
   return new Schedule({
     // Stages shuffle differently.
@@ -73,13 +73,18 @@ function scheduleOf(session: Session, stage: Stage): Schedule {
   });
 }
 
+/** Deviations that standardise losses, `[genes]`. */
+function deviations({ set, config }: Session): Float32Array {
+  return set.statistics.std.map((value) => Math.max(value, config.genes.std_floor));
+}
+
 async function warmupRunner(session: Session, schedule: Schedule): Promise<StageRunner & { destroy(): void }> {
   const { model, optimizer, config, set } = session;
   const { batch, accumulate } = schedule;
   const { step, write, destroy } = await compileWarmup(model, optimizer, config, {
     batch,
     accumulate,
-    std: set.statistics.std,
+    std: deviations(session),
   });
   return {
     schedule,
@@ -107,7 +112,7 @@ async function alignRunner(
     seed: optim.seed,
     ring: Math.max(128, config.eval.log_every),
     budgetBytes: gpu.caps.software ? BUDGET.software : BUDGET.gpu,
-    std: set.statistics.std.map((value) => Math.max(value, config.genes.std_floor)),
+    std: deviations(session),
     slides: loss.lambda_da > 0,
   });
   const bytes = Math.max(...Object.values(step.memory).map(({ total }) => total));
@@ -144,15 +149,20 @@ function lastState(
   if (!found) return undefined;
   const state = found.state as TrainerState;
   const wanted = { weights: session.opened.weightsHash, data: session.set.fingerprint };
-  const names = { weights: "encoder weights", data: "data" } as const;
-  for (const key of ["weights", "data"] as const) {
-    if (state[key] === wanted[key]) continue;
-    throw new ConfigError(`Cannot go on with ${found.path}: its ${names[key]} are not those of this run`, {
-      hint: "Give the command the run was begun with, or --overwrite",
-      context: { given: wanted[key], wanted: state[key] },
-    });
-  }
   if (state.format !== 1) throw new DataError(`Cannot read ${found.path}: format ${state.format}, wanted 1`);
+  const details = (key: keyof typeof wanted) => ({
+    hint: "Bring them back, or begin anew with --overwrite",
+    context: { given: wanted[key], wanted: state[key] },
+  });
+  if (state.weights !== wanted.weights) {
+    throw new WeightsError(
+      `Cannot go on with ${found.path}: the weights of ${session.opened.name} changed since`,
+      details("weights"),
+    );
+  }
+  if (state.data !== wanted.data) {
+    throw new DataError(`Cannot go on with ${found.path}: the data changed since`, details("data"));
+  }
   return { state, read: found.read, path: found.path };
 }
 

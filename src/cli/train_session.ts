@@ -13,8 +13,10 @@ import type { TrainingSet } from "../data/training_set.ts";
 import { parseVocabulary } from "../data/vocabulary.ts";
 import { threefry2x32 } from "../core/rng.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { disk } from "../io/fs.ts";
+import { disk, openFile } from "../io/fs.ts";
+import { openWeights } from "../io/weights.ts";
 import type { EncoderCut } from "../models/encoder.ts";
+import { loadOmics } from "../models/gene/omics_file.ts";
 import { organId, ORGANS } from "../models/organ_token.ts";
 import { fanInUniform, moduleRng } from "../nn/init.ts";
 import { Parameters } from "../nn/parameters.ts";
@@ -22,7 +24,7 @@ import { AdamW } from "../optim/adamw.ts";
 import { parameterGroups } from "../optim/param_groups.ts";
 import type { TrainConfig } from "../train/config.ts";
 import { Inference } from "../train/inference.ts";
-import { createSealModel, type SealModel } from "../train/seal_model.ts";
+import { createSealModel, GENE_PREFIX, type SealModel } from "../train/seal_model.ts";
 import { Trunk, type ViewImages, type ViewOf } from "../train/trunk.ts";
 import { checkTrunkBudget, DeviceTrunk, DiskTrunk, type TrunkRows, type TrunkStore } from "../train/trunk_store.ts";
 import { type VisionPart, visionPart } from "../train/vision.ts";
@@ -95,6 +97,11 @@ export async function openData(config: TrainConfig, progress: Progress, signal?:
   if (genes.gene_order !== "fixed") {
     throw new ConfigError("Cannot train with gene_order per_sample_hvg: a model needs one gene a column, wanted fixed");
   }
+  if (genes.gene_stats !== "unsmoothed") {
+    throw new ConfigError(
+      "Cannot train with gene_stats smoothed: deviations are of spots' own counts, wanted unsmoothed",
+    );
+  }
   const named = split.holdout_samples.length > 0;
   const set = await openTrainingSet(disk, {
     folders: input.data,
@@ -116,12 +123,20 @@ export async function openData(config: TrainConfig, progress: Progress, signal?:
   return set;
 }
 
+/** Views kept of a patch, by their places among the 8 flips and rotations and the colours behind them. */
+function places({ cache_views, cache_colour_views }: TrainConfig["cache"]): number[] {
+  return Array.from(
+    { length: cache_views + cache_colour_views },
+    (_, i) => (i < cache_views ? i : 8 + i - cache_views),
+  );
+}
+
 /** Views of patches for the cache: `view` is a place in the list of flips, rotations and colours. */
 function cachedViews(patches: PatchSource, { cache, optim }: TrainConfig): ViewImages {
-  const number = (view: number) => (view < cache.cache_views ? view : 8 + view - cache.cache_views);
+  const place = places(cache);
   return async (views) => {
     const pairs = Uint32Array.from(views, ({ pair }) => pair);
-    const view = views.map((of) => number(of.view));
+    const view = views.map((of) => place[of.view]!);
     return (await patches.batch({ pairs, variant: { view, seed: optim.seed } })).data;
   };
 }
@@ -152,7 +167,7 @@ async function openTrunk(
   progress: Progress,
 ): Promise<{ trunk: Trunk; store: TrunkStore; views: number; dtype: "f32" | "f16" }> {
   const { config, gpu, set, patches, opened } = session;
-  const { cache } = config;
+  const { cache, optim } = config;
   const views = cache.cache_views + cache.cache_colour_views;
   const shapes = opened.encoder.cutShapes(cut);
   const dtype = cache.cache_dtype;
@@ -162,7 +177,13 @@ async function openTrunk(
   if (cache.cache === "disk") {
     const folder = cache.cache_dir ?? `${config.input.out ?? "runs"}/cache`;
     Deno.mkdirSync(folder, { recursive: true });
-    const key = await cacheKey(set, opened, { cut, views, dtype, seed: config.optim.seed });
+    const key = await cacheKey(set, opened, {
+      cut,
+      views: places(cache),
+      dtype,
+      seed: optim.seed,
+      weights: optim.precision,
+    });
     const file = new DiskTrunk(gpu, rows, { disk, path: `${folder}/trunk`, key });
     if (file.reused) progress.say(`Cache: ${folder}/trunk is reused`);
     store = file;
@@ -214,6 +235,16 @@ export async function openVision(
   return { opened, vision: vision! };
 }
 
+/** Starts the gene model from a file of another run. */
+async function startGenes(model: SealModel, file: string): Promise<void> {
+  const weights = await openWeights(await openFile(file));
+  try {
+    await loadOmics(model.parameters, weights.tensors, { file, prefix: GENE_PREFIX });
+  } finally {
+    weights.close();
+  }
+}
+
 function organsOf(set: TrainingSet, model: SealModel): number[] {
   if (!model.organs) return [];
   return set.samples.map(({ id, files }) => {
@@ -241,6 +272,7 @@ export async function openSession(
   const slides = set.samples.filter(({ role }) => role === "train").length;
   const model = createSealModel(encoder, config, { genes: set.genes, slides });
   model.parameters.allocate();
+  if (config.input.omics !== null) await startGenes(model, config.input.omics);
   const optimizer = new AdamW(
     model.parameters,
     parameterGroups({ weightDecay: optim.weight_decay, ...(vision.layers && { layers: vision.layers }) }),
