@@ -155,7 +155,8 @@ async function trainConfigured(
     if (end.reason === "interrupted") {
       // The same command but for --overwrite, which would begin anew.
       const command = Deno.args.slice(1).filter((word) => word !== "--overwrite").map(quoted).join(" ");
-      progress.say(`Interrupted at step ${end.state.step}; go on with: deno task train ${command}`);
+      // Said even when quiet: it is the answer.
+      console.error(`Interrupted at step ${end.state.step}; go on with: deno task train ${command}`);
       return INTERRUPTED;
     }
     const args = Deno.args.slice(1);

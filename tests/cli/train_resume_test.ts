@@ -1,0 +1,175 @@
+/** Training that was stopped and resumed leaves the bytes of training that was not, whatever is trained and however. */
+
+import assert from "node:assert/strict";
+import { Progress } from "../../src/cli/progress.ts";
+import { prepareRun } from "../../src/cli/run_folder.ts";
+import { Stopwatch } from "../../src/cli/stopwatch.ts";
+import { trainInFolder } from "../../src/cli/train_run.ts";
+import { openData, openSession } from "../../src/cli/train_session.ts";
+import { planSynth } from "../../src/data/synth/plan.ts";
+import { writeSynth } from "../../src/data/synth/write.ts";
+import { disk } from "../../src/io/fs.ts";
+import { readConfig, type TrainConfig, writeConfig } from "../../src/train/config.ts";
+import { differences, killAndResume, timelessFiles, train } from "../../scripts/kill_resume.ts";
+import { openGpu } from "../gpu/shared.ts";
+
+const gpu = await openGpu();
+const folder = Deno.makeTempDirSync({ prefix: "train_resume_" });
+Deno.test.afterAll(() => {
+  gpu.destroy();
+  Deno.removeSync(folder, { recursive: true });
+});
+const data = `${folder}/data`;
+await writeSynth(disk, data, planSynth({ profile: "smoke" }), {
+  makeFolder: (path) => Deno.mkdirSync(path, { recursive: true }),
+});
+
+type Overrides = Readonly<Record<string, string | number | boolean>>;
+
+const COMMON: Overrides = {
+  encoder: "random:vit_small_patch16_224?dim=32&depth=2&heads=2&patch=32&seed=3",
+  holdout_samples: "SYN3",
+  n_train_genes: 40,
+  hidden_dims: "[16, 8]",
+  epochs: 2,
+  batch_size: 20,
+  cache_views: 1,
+  augment: "soft",
+  log_every: 1,
+  workers: 0,
+};
+
+function configOf(overrides: Overrides, run: string): TrainConfig {
+  const all = { ...COMMON, data: JSON.stringify([data]), ...overrides, out: `${folder}/${run}` };
+  return readConfig([], Object.entries(all).map(([key, value]): [string, string] => [key, String(value)])).config;
+}
+
+/** Every variant has the same data. */
+const set = await openData(configOf({}, "data"), new Progress(true));
+
+/** Counts logged steps and stops after one of them. */
+class StoppingProgress extends Progress {
+  readonly stop = new AbortController();
+  steps = 0;
+
+  constructor(readonly after: number) {
+    super(true);
+  }
+
+  override training(): void {
+    if (++this.steps === this.after) this.stop.abort();
+  }
+}
+
+/** Trains from what the folder holds, for `steps` logged steps. */
+async function go(config: TrainConfig, steps = Infinity): Promise<string> {
+  const run = config.input.out!;
+  const progress = new StoppingProgress(steps);
+  const resume = prepareRun(run, writeConfig(config), false);
+  const session = await openSession(gpu, config, set, progress);
+  try {
+    const { reason } = await trainInFolder(session, {
+      run,
+      resume,
+      progress,
+      signal: progress.stop.signal,
+      stopwatch: new Stopwatch(),
+      panel: [0, 1, 2, 3],
+    });
+    return reason;
+  } finally {
+    session.close();
+  }
+}
+
+/** Files without what names the folder. */
+function filesOf(run: string): Map<string, Uint8Array> {
+  const files = timelessFiles(`${folder}/${run}`);
+  files.delete("config.yaml");
+  return files;
+}
+
+const VARIANTS: readonly (readonly [name: string, set: Overrides, ending: string])[] = [
+  ["a warm-up, then a frozen gene model", { warmup_epochs: 1, two_stage_training: true }, "finished"],
+  ["a noisy warm-up, batches added up, dropout", {
+    warmup_epochs: 1,
+    warmup_noise: 0.2,
+    grad_accum: 2,
+    vae_dropout: 0.1,
+    dec_dropout: 0.2,
+    kl_loss: true,
+  }, "finished"],
+  ["micro-batches, a checkpoint every step, a cache on disk", {
+    micro_batch: 10,
+    save_every_steps: 1,
+    cache: "disk",
+    cache_views: 2,
+    dec_dropout: 0.1,
+  }, "finished"],
+  [
+    "hard augmentation without a cache, neighbours apart",
+    { cache: "off", augment: "hard", neighbour_cap: 3 },
+    "finished",
+  ],
+  ["early stopping", { early_stop_patience: 1, early_stop_min_delta: 2, epochs: 4 }, "early"],
+  ["a part of the pairs, the last block unfrozen, clipping, colours", {
+    subsample_frac: 0.6,
+    use_lora: false,
+    clip_norm: 0.5,
+    augment: "hard",
+    cache_colour_views: 1,
+  }, "finished"],
+];
+
+for (const [i, [name, set, ending]] of VARIANTS.entries()) {
+  Deno.test(`stopped twice and resumed, the same bytes: ${name}`, async () => {
+    assert.equal(await go(configOf(set, `whole${i}`)), ending);
+    const stopped = configOf(set, `stopped${i}`);
+    assert.equal(await go(stopped, 2), "interrupted");
+    assert.equal(await go(stopped, 3), "interrupted");
+    assert.equal(await go(stopped), ending);
+    const whole = filesOf(`whole${i}`);
+    assert.ok(whole.size >= 12, `${whole.size} files`);
+    assert.deepEqual(differences(whole, filesOf(`stopped${i}`)), []);
+  });
+}
+
+const COMMAND = ["--data", data, "--quiet", ...Object.entries(COMMON).map(([key, value]) => `${key}=${value}`)];
+
+Deno.test("killed at random moments and resumed, the same bytes; the same seed twice too", async () => {
+  const args = [...COMMAND, "save_every_steps=1", "epochs=4"];
+  const [one, two] = await Promise.all(
+    ["one", "two"].map((run) => train([...args, "--out", `${folder}/${run}`]).output()),
+  );
+  assert.deepEqual([one!.code, two!.code], [0, 0], new TextDecoder().decode(one!.stderr));
+  assert.deepEqual(differences(filesOf("one"), filesOf("two")), []);
+  const { at } = await killAndResume(args, `${folder}/killed`, { kills: 2, span: [1200, 3000], seed: 5 });
+  assert.equal(at.length, 2);
+  assert.deepEqual(differences(filesOf("one"), filesOf("killed")), []);
+});
+
+Deno.test("SIGTERM and SIGINT leave with 75 and name the command that goes on, without --overwrite", async () => {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    const run = `${folder}/${signal}`;
+    const child = train([...COMMAND, "epochs=4000", "--out", run, "--overwrite"]);
+    const metrics = () => {
+      try {
+        return Deno.statSync(`${run}/metrics.jsonl`).size;
+      } catch {
+        return 0;
+      }
+    };
+    const before = performance.now();
+    while (metrics() < 300 && performance.now() - before < 30_000) await new Promise((done) => setTimeout(done, 20));
+    child.kill(signal);
+    const { code, stderr } = await child.output();
+    const text = new TextDecoder().decode(stderr);
+    assert.equal(code, 75, text);
+    const line = text.split("\n").find((row) => row.startsWith("Interrupted"))!;
+    assert.match(line, /^Interrupted at step \d+; go on with: deno task train --data /);
+    // A shell that is given the line sees the words the command was given.
+    assert.ok(line.includes(`'encoder=${COMMON.encoder}'`), line);
+    assert.ok(!line.includes("--overwrite"), line);
+    assert.ok(Deno.statSync(`${run}/checkpoints/last/trainer_state.json`).isFile);
+  }
+});
