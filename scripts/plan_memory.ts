@@ -74,6 +74,9 @@ async function plans(name: string, blocks: number, batch: number, micro: number,
     const again = new Plan(gpu);
     backward(again, [{ tensor: embed(again), grad: inputs.tensor("dz", "dz", [micro, model.dim]) }]);
     reports.push(["images", await planned(again)]);
+    const forward = new Plan(gpu);
+    forward.output(forward.withoutTape(() => embed(forward)));
+    reports.push(["images, forward alone", await planned(forward)]);
     const head = new Plan(gpu);
     head.random = random;
     const z = inputs.tensor("z", "z", [batch, model.dim]);

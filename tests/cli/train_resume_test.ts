@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Progress } from "../../src/cli/progress.ts";
-import { prepareRun } from "../../src/cli/run_folder.ts";
+import { findCheckpoint, prepareRun, writeCheckpoint } from "../../src/cli/run_folder.ts";
 import { Stopwatch } from "../../src/cli/stopwatch.ts";
 import { trainInFolder } from "../../src/cli/train_run.ts";
 import { openData, openSession } from "../../src/cli/train_session.ts";
@@ -171,5 +171,70 @@ Deno.test("SIGTERM and SIGINT leave with 75 and name the command that goes on, w
     assert.ok(line.includes(`'encoder=${COMMON.encoder}'`), line);
     assert.ok(!line.includes("--overwrite"), line);
     assert.ok(Deno.statSync(`${run}/checkpoints/last/trainer_state.json`).isFile);
+  }
+});
+
+Deno.test("a checkpoint of other weights, of changed data or of another model is refused, each by its status", async () => {
+  const config = configOf({ epochs: 1 }, "foreign");
+  assert.equal(await go(config), "finished");
+  const path = `${config.input.out}/checkpoints/last/trainer_state.json`;
+  const text = Deno.readTextFileSync(path);
+  const refused = async (pattern: RegExp, status: number) => {
+    await assert.rejects(
+      go(config),
+      (error: Error & { exitCode?: number }) => pattern.test(error.message) && error.exitCode === status,
+    );
+  };
+  Deno.writeTextFileSync(path, JSON.stringify({ ...JSON.parse(text), data: "0".repeat(32) }));
+  await refused(/the data changed since/, 4);
+  Deno.writeTextFileSync(path, JSON.stringify({ ...JSON.parse(text), weights: "0" }));
+  await refused(/the weights of random:.* changed since/, 5);
+  Deno.writeTextFileSync(path, "{");
+  await refused(/trainer_state.json/, 4);
+  Deno.writeTextFileSync(path, text);
+  const heads = path.replace("trainer_state.json", "heads.safetensors");
+  const bytes = Deno.readFileSync(heads);
+  Deno.writeFileSync(heads, bytes.subarray(0, bytes.length - 4));
+  await refused(/heads.safetensors/, 4);
+  Deno.removeSync(heads);
+  await refused(/heads.safetensors is missing/, 5);
+  Deno.writeFileSync(heads, bytes);
+  assert.equal(await go(config), "finished");
+});
+
+Deno.test("a run folder: begun anew without a checkpoint, kept with one, refused when finished", () => {
+  const run = `${folder}/states`;
+  assert.equal(prepareRun(run, "a: 1\n", false), false);
+  assert.equal(prepareRun(run, "a: 2\n", false), false, "nothing was trained yet");
+  assert.equal(prepareRun(run, "a: 2\n", false), true);
+  writeCheckpoint(run, "last", new Map(), { format: 1 });
+  assert.throws(() => prepareRun(run, "a: 3\n", false), /begun with another configuration \(a: 2\)/);
+  Deno.writeTextFileSync(`${run}/run.json`, "{}");
+  assert.throws(() => prepareRun(run, "a: 2\n", false), /finished run/);
+  assert.equal(prepareRun(run, "a: 2\n", true), false);
+  assert.equal(findCheckpoint(run, "last"), undefined);
+});
+
+Deno.test("a disk that fills leaves the checkpoint before, and says so", async () => {
+  const run = `${folder}/full`;
+  Deno.mkdirSync(run);
+  const mount = (...args: string[]) => new Deno.Command(args[0]!, { args: args.slice(1), stderr: "null" }).output();
+  const mounted = await mount("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", run).catch(() => undefined);
+  if (!mounted?.success) return console.log("skipped: no file system may be mounted here");
+  try {
+    const bytes = (n: number, value: number) => new Map([["a.safetensors", new Uint8Array(n).fill(value)]]);
+    writeCheckpoint(run, "last", bytes(300_000, 1), { step: 1 });
+    assert.throws(
+      () => writeCheckpoint(run, "last", bytes(2_000_000, 2), { step: 2 }),
+      (error: Error & { exitCode?: number }) =>
+        /the checkpoint before it is intact in/.test(error.message) && error.exitCode === 4,
+    );
+    const found = findCheckpoint(run, "last")!;
+    assert.deepEqual(found.state, { step: 1 });
+    assert.deepEqual(found.read("a.safetensors"), new Uint8Array(300_000).fill(1));
+    writeCheckpoint(run, "last", bytes(300_000, 3), { step: 3 });
+    assert.deepEqual(findCheckpoint(run, "last")!.state, { step: 3 });
+  } finally {
+    await mount("umount", run);
   }
 });
