@@ -14,7 +14,7 @@
  * @module
  */
 
-import { WeightsError } from "../core/errors.ts";
+import { NumericsError, WeightsError } from "../core/errors.ts";
 import { formatVocabulary, type Vocabulary } from "../data/vocabulary.ts";
 import { adapterFiles, type AdapterModule, type Matrix } from "../io/peft.ts";
 import { readSafetensorsF32, writeSafetensorsF32 } from "../io/safetensors.ts";
@@ -53,7 +53,17 @@ function divide(model: SealModel): Record<"lora" | "vision" | "omics" | "heads",
 
 async function valuesOf(model: SealModel, names: readonly string[]): Promise<Values> {
   const read = await model.parameters.read(names);
-  return new Map(names.map((name) => [name, { shape: model.parameters.get(name).shape, data: read.get(name)! }]));
+  return new Map(names.map((name) => {
+    const data = read.get(name)!;
+    const bad = data.find((value) => !Number.isFinite(value));
+    if (bad !== undefined) {
+      throw new NumericsError(`Cannot save ${name}: it holds ${bad}, wanted finite numbers`, {
+        hint: "Lower the learning rates, or set clip_norm; the last checkpoint is intact",
+        context: { tensor: name },
+      });
+    }
+    return [name, { shape: model.parameters.get(name).shape, data }];
+  }));
 }
 
 /** Low-rank updates by the modules of the Python model, which keeps q, k and v apart in transformers. */
