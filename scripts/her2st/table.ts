@@ -21,7 +21,7 @@ import { pearson } from "../../src/eval/correlation.ts";
 import { probe } from "../../src/eval/probe.ts";
 import { fitRidge, predictLinear } from "../../src/eval/ridge.ts";
 import { applyStandardizer, fitCentring, fitStandardizer } from "../../src/eval/standardize.ts";
-import type { Table } from "../../src/eval/table.ts";
+import { type Table, takeRows } from "../../src/eval/table.ts";
 import { disk, openFile } from "../../src/io/fs.ts";
 import { openPatches } from "../../src/io/patches.ts";
 import { readSafetensorsF32 } from "../../src/io/safetensors.ts";
@@ -128,7 +128,7 @@ function panelOf(sections: readonly Section[]): string[] {
 }
 
 /** Means of the features of the spots around. */
-function context({ places }: Section, x: Table): Table {
+function context(places: readonly Place[], x: Table): Table {
   const data = new Float64Array(x.data.length);
   places.forEach(([px, py], i) => {
     const around = places.flatMap(([u, v], j) => j !== i && Math.hypot(u - px, v - py) <= AROUND ? [j] : []);
@@ -206,41 +206,59 @@ function together(prediction: Table): Row {
   return scored({ ...prediction, data: prediction.data.map((value, i) => value + copied.data[i]!) as Float64Array });
 }
 
-type Features = ReadonlyMap<string, Table>;
+/** Features of a section's spots; some may have no patch. */
+interface Spots {
+  readonly features: Table;
+  /** Their numbers among the section's. */
+  readonly spots: readonly number[];
+}
+
+type Features = ReadonlyMap<string, Spots>;
 
 function ridge(features: Features, around = false): Table {
   const of = (id: string) => {
-    const z = zScored(features.get(id)!);
-    return around ? beside(z, context(sections.get(id)!, z)) : z;
+    const { features: x, spots } = features.get(id)!;
+    const z = zScored(x);
+    return around ? beside(z, context(spots.map((i) => sections.get(id)!.places[i]!), z)) : z;
   };
   // A section's own level says nothing of its spots.
-  const y = stack(trained.map((id) => applyStandardizer(target.get(id)!, fitCentring(target.get(id)!))));
+  const y = stack(trained.map((id) => {
+    const chosen = takeRows(target.get(id)!, features.get(id)!.spots);
+    return applyStandardizer(chosen, fitCentring(chosen));
+  }));
   return predictLinear(fitRidge(stack(trained.map(of)), y, { alpha: PENALTY, intercept: true }), of(test.id));
 }
 
 async function named(features: Features, protocol: string): Promise<Row> {
   const { predictions } = await probe({
     train: {
-      features: stack(trained.map((id) => features.get(id)!)),
-      targets: stack(trained.map((id) => target.get(id)!)),
-      slides: trained.flatMap((id) =>
-        target.get(id)!.rows === 0 ? [] : new Array<string>(target.get(id)!.rows).fill(id)
-      ),
+      features: stack(trained.map((id) => features.get(id)!.features)),
+      targets: stack(trained.map((id) => takeRows(target.get(id)!, features.get(id)!.spots))),
+      slides: trained.flatMap((id) => features.get(id)!.spots.map(() => id)),
     },
-    test: { features: features.get(test.id)!, targets: truth },
+    test: { features: features.get(test.id)!.features, targets: truth },
     genes: panel,
   }, protocol);
   return scored(predictions);
 }
 
+/** Numbers of a section's spots by their names. */
+function spotsOf(id: string, barcodes: readonly string[]): number[] {
+  const place = new Map(sections.get(id)!.barcodes.map((barcode, i) => [barcode, i]));
+  const found = barcodes.map((barcode) => place.get(barcode) ?? -1);
+  const whole = id !== test.id || found.every((spot, i) => spot === i) && found.length === truth.rows;
+  if (found.includes(-1) || !whole) throw new Error(`${id}: features are not of its spots, in their order`);
+  return found;
+}
+
 async function texture(): Promise<Features> {
-  const found = new Map<string, Table>();
+  const found = new Map<string, Spots>();
   for (const id of [...trained, test.id]) {
     const file = await openPatches(disk.open(`${values.data}/patches/${id}.h5`, "read"));
-    const rows = Array.from({ length: file.count }, (_, i) => textureStatistics(file.read(i, i + 1), 112));
-    if (file.barcodes!.join() !== sections.get(id)!.barcodes.join()) throw new Error(`${id}: patches of other spots`);
+    const each = Array.from({ length: file.count }, (_, i) => textureStatistics(file.read(i, i + 1), 112));
+    const spots = spotsOf(id, file.barcodes!);
     file.close();
-    found.set(id, stack(rows.map((data) => ({ rows: 1, columns: data.length, data }))));
+    found.set(id, { features: stack(each.map((data) => ({ rows: 1, columns: data.length, data }))), spots });
   }
   return found;
 }
@@ -258,13 +276,10 @@ add("colour and texture, ridge, context, together with copy", together(ridge(col
 for (const path of values.features?.split(",") ?? []) {
   const { tensors, metadata } = readFeatures(path);
   const of = (what: string): Features =>
-    new Map([...trained, test.id].map((id) => {
-      const barcodes = metadata[`barcodes.${id}`];
-      if (barcodes !== undefined && barcodes !== sections.get(id)!.barcodes.join(" ")) {
-        throw new Error(`${path}: ${id} has other spots`);
-      }
-      return [id, tensors(`${what}.${id}`)];
-    }));
+    new Map([...trained, test.id].map((id) => [id, {
+      features: tensors(`${what}.${id}`),
+      spots: spotsOf(id, metadata[`barcodes.${id}`]!.split(" ")),
+    }]));
   for (const what of ["frozen", "seal"]) {
     const features = of(`${what}.embedding`);
     const name = what === "frozen" ? "frozen encoder" : "SEAL";
@@ -277,15 +292,20 @@ for (const path of values.features?.split(",") ?? []) {
   const place = new Map(metadata["genes"]!.split(" ").map((gene, g) => [gene, g]));
   const absent = panel.filter((gene) => !place.has(gene));
   if (absent.length > 0) console.error(`${path}: the decoder lacks ${absent.join(", ")}: counted as 0`);
-  const decoded = of("seal.decoded").get(test.id)!;
+  const decoded = tensors(`seal.expression.${test.id}`);
   const genes: Table = {
     ...decoded,
     columns: decoded.columns + 1,
     data: beside(decoded, constantColumn(decoded.rows)).data,
   };
   const said = columnsOf(genes, panel.map((gene) => place.get(gene) ?? decoded.columns));
-  const joint = recallOf(of("seal.projected").get(test.id)!, tensors(`gene.projected.${test.id}`));
+  const joint = recallOf(tensors(`seal.projected.${test.id}`), tensors(`gene.projected.${test.id}`));
   add("SEAL, image decoder", { ...scored(said), recall: joint });
+  if (absent.length > 0) {
+    add(`SEAL, image decoder, the ${panel.length - absent.length} genes it has`, {
+      pcc: correlation(said, truth) * panel.length / (panel.length - absent.length),
+    });
+  }
   add("SEAL, image decoder, together with copy", together(said));
   const probed = ridge(of("seal.embedding"));
   const both = { ...said, data: said.data.map((value, i) => value + probed.data[i]!) as Float64Array };
@@ -313,6 +333,7 @@ const mean = (all: number[]) => all.reduce((a, b) => a + b, 0) / all.length;
 const spread = (all: number[]) =>
   all.length < 2 ? 0 : Math.sqrt(all.reduce((s, v) => s + (v - mean(all)) ** 2, 0) / (all.length - 1));
 function shown(all: number[]): string {
+  if (all.length === 0) return "";
   return all.length < 2 ? mean(all).toFixed(3) : `${mean(all).toFixed(3)} ± ${spread(all).toFixed(3)}`;
 }
 const n = truth.rows;
