@@ -60,7 +60,6 @@ export type { AdamwLossScale, AdamwOptions } from "./src/ops/adamw.ts";
 export { LossScale, type LossScaleOptions, type LossScaleState } from "./src/optim/loss_scale.ts";
 export { type CosineOptions, cosineSchedule } from "./src/optim/schedule.ts";
 export { type RecordStep, TrainStep, type TrainStepOptions } from "./src/train/step.ts";
-export type { StemKind } from "./src/nn/stem.ts";
 export { createGeneModel, type GeneModelConfig } from "./src/models/gene/registry.ts";
 export type { GeneForward, GeneModel, GeneOutput, Latent } from "./src/models/gene/model.ts";
 export type { VaeConfig } from "./src/models/gene/vae.ts";

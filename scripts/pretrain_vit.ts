@@ -65,7 +65,7 @@ export async function pretrain(
   test: readonly Example[],
   options: PretrainOptions,
 ): Promise<void> {
-  const { out, size, steps, batch, lr, seed, dim, depth, patch } = options;
+  const { size, steps, batch, lr, seed, dim, depth, patch } = options;
   const started = performance.now();
   const each = size * size * 3;
   const outputs = train[0]!.target.length;

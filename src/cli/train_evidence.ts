@@ -223,7 +223,7 @@ function notesOf(
   { state }: LoopEnd,
 ): Warning[] {
   const validated = set.samples.some(({ role }) => role === "validation") && data.held[0]?.role === "test";
-  const chosen = config.eval.best_metric !== "loss" && !validated && step !== undefined && step !== state.step;
+  const chosen = !validated && step !== undefined && step !== state.step;
   const judged = judgedSlides(data);
   return [
     ...(chosen

@@ -208,7 +208,7 @@ function stageRules({ input, gene, warmup, optim, eval: evaluation, split }: Tra
 }
 
 function batchRules({ optim }: TrainConfig): Rule[] {
-  const { batch_size, micro_batch, steps, lr_warmup_steps, min_lr, img_lr, gene_lr, loss_scale } = optim;
+  const { batch_size, micro_batch, steps, lr_warmup_steps, min_lr, img_lr, gene_lr } = optim;
   const rates = [img_lr, gene_lr, optim.head_lr ?? img_lr].filter((rate) => rate > 0);
   return [
     [
@@ -225,11 +225,6 @@ function batchRules({ optim }: TrainConfig): Rule[] {
       ["min_lr"],
       optim.scheduler !== "cosine" || rates.every((rate) => min_lr <= rate),
       `Cannot end with a learning rate of ${min_lr}: peaks are ${rates.join(", ")}, wanted at most the least of them`,
-    ],
-    [
-      ["loss_scale"],
-      Number.isInteger(Math.log2(loss_scale)),
-      `Cannot scale losses by ${loss_scale}: wanted a power of two, which rounds nothing`,
     ],
   ];
 }

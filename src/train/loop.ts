@@ -110,7 +110,6 @@ class StageRun {
     this.state = start;
     this.#rates = stageRates(config, start.stage as Stage, Math.max(1, schedule.total));
     this.#early = new EarlyStop({
-      mode: config.eval.best_metric === "loss" ? "min" : "max",
       patience: config.eval.early_stop_patience,
       minDelta: config.eval.early_stop_min_delta,
     }, start.early);

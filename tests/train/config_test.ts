@@ -276,7 +276,6 @@ Deno.test("keys that contradict each other are errors", () => {
     ["eval_every: 0\nearly_stop_patience: 3", /eval_every is 0/],
     ["steps: 10\nlr_warmup_steps: 11", /steps is 10/],
     ["min_lr: 1e-3", /peaks are 0\.0001, 0\.0001, 0\.0001/],
-    ["loss_scale: 1000", /power of two/],
     ["samples: [a]\nholdout_samples: [b]", /Cannot hold out b/],
     ["exclude_samples: [a]\nholdout_samples: [a]", /Cannot hold out a/],
     ["exclude_samples: [a]\nsamples: [a]", /Cannot use a/],
