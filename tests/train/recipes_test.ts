@@ -20,7 +20,14 @@ for (const name of names) {
     assert.match(head, new RegExp(`deno task train --config data/configs/${name.replaceAll(".", "\\.")}`));
     assert.ok(head.length > 200);
     const { encoder } = config.input;
-    const spec = encoder.startsWith(RANDOM_PREFIX) ? randomEncoder(encoder).spec : findEncoder(encoder);
+    // A folder that a command of the head makes: what its script builds.
+    const made = encoder.includes("/") && !encoder.startsWith(RANDOM_PREFIX);
+    if (made) assert.match(head, new RegExp(`scripts/her2st/pretrain\\.ts .*--out ${encoder}\n`));
+    const spec = made
+      ? randomEncoder("random:vit_small_patch16_224?dim=192&depth=4&img=112").spec
+      : encoder.startsWith(RANDOM_PREFIX)
+      ? randomEncoder(encoder).spec
+      : findEncoder(encoder);
     const part = visionPart(config, spec);
     assert.notEqual(part.training, "frozen");
     assert.deepEqual(readConfig([{ name, text: writeConfig(config) }]).config, config);
