@@ -280,6 +280,7 @@ Deno.test("keys that contradict each other are errors", () => {
     ["holdout_fraction: 0\nearly_stop_patience: 3", /no donor is held out/],
     ["eval_every: 0\nearly_stop_patience: 3", /eval_every is 0/],
     ["steps: 10\nlr_warmup_steps: 11", /steps is 10/],
+    ["neighbour_cap: 1\nsubsample_frac: .5", /subsample_frac=null/],
     ["min_lr: 1e-3", /peaks are 0\.0001, 0\.0001, 0\.0001/],
     ["samples: [a]\nholdout_samples: [b]", /Cannot hold out b/],
     ["exclude_samples: [a]\nholdout_samples: [a]", /Cannot hold out a/],
