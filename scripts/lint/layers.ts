@@ -29,7 +29,12 @@ export const LAYERS: Readonly<Record<string, { level: number; may: readonly stri
 };
 
 /** Files below src/ that may talk to the host, besides the folders cli and worker. */
-const HOST_FILES: ReadonlySet<string> = new Set(["src/io/fs.ts", "src/io/zlib.ts"]);
+const HOST_FILES: ReadonlySet<string> = new Set([
+  "src/io/atomic.ts",
+  "src/io/fs.ts",
+  "src/io/lock.ts",
+  "src/io/zlib.ts",
+]);
 /** Operations, which are the files of src/ops with a table of cases; the others are shared between operations. */
 const OPS: ReadonlySet<string> = new Set(caseTables());
 /** Top-level folders in which everything is allowed. */
@@ -67,7 +72,7 @@ export function importComplaint(file: string, specifier: string): string | undef
   if (specifier.startsWith("node:")) {
     return hostAllowed(file)
       ? undefined
-      : `${file} may not import ${specifier}: only io/fs, io/zlib, cli and worker may`;
+      : `${file} may not import ${specifier}: only io/{atomic,fs,lock,zlib}, cli and worker may`;
   }
   if (!/^\.{0,2}\//.test(specifier)) {
     if (layer === undefined || folder === "io" || layer.level >= 6) return undefined;

@@ -18,6 +18,8 @@ export interface HostFile {
   write(at: number, bytes: Uint8Array): void;
   /** Cuts or grows to `size` bytes. */
   truncate(size: number): void;
+  /** Waits until what was written outlasts a power cut. */
+  sync(): void;
   /** Closes the file. */
   close(): void;
 }
@@ -25,7 +27,10 @@ export interface HostFile {
 /** What lies at a path: a file with its length, or a folder with the names in it, sorted. */
 export type HostEntry = { kind: "file"; size: number } | { kind: "folder"; names: string[] };
 
-/** Synchronous access to files. Writing is whole or not at all, except through {@linkcode Disk.open}. */
+/**
+ * Synchronous access to files. Writing is whole or not at all, except through {@linkcode Disk.open}; nothing is written through a
+ * symbolic link: it is replaced by the file, or refused.
+ */
 export interface Disk {
   /** What lies at a path; undefined where there is nothing. */
   look(path: string): HostEntry | undefined;

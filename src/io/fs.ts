@@ -1,10 +1,11 @@
 /**
- * Files: the only module below the command line, with `zlib.ts`, that touches the host's file system.
+ * Files of the host: with `atomic.ts`, `lock.ts` and `zlib.ts`, the only module below the command line that touches it.
  *
  * @module
  */
 
 import { DataError } from "../core/errors.ts";
+import { entryAt, Temporary, writeAll } from "./atomic.ts";
 import type { Disk, HostEntry, HostFile } from "./disk.ts";
 import { checkRange, type Folder, isPlainName, missingFile, type RandomAccess } from "./random_access.ts";
 
@@ -13,48 +14,23 @@ const READ = 1 << 26;
 
 /** Writes a file so that it is there whole or not at all: under a temporary name first, then renamed. */
 export function writeFileAtomic(path: string, data: Uint8Array | string): void {
-  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
-  whole(path, (temporary) => Deno.writeFileSync(temporary, bytes));
+  writeChunksAtomic(path, [typeof data === "string" ? new TextEncoder().encode(data) : data]);
 }
 
 /** As {@linkcode writeFileAtomic}, from pieces that need not be in memory together. */
 export function writeChunksAtomic(path: string, chunks: Iterable<Uint8Array>): void {
-  whole(path, (temporary) => {
-    using file = Deno.openSync(temporary, { write: true, create: true, truncate: true });
-    for (const chunk of chunks) {
-      for (let at = 0; at < chunk.byteLength;) at += file.writeSync(chunk.subarray(at));
-    }
-  });
+  using temporary = Temporary.begin(path);
+  for (const chunk of chunks) writeAll(temporary.file, chunk);
+  temporary.commit();
 }
 
 /** As {@linkcode writeChunksAtomic}, from pieces that are made while the file is written. */
 export async function writeStreamAtomic(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  const temporary = `${path}.${Deno.pid}.tmp`;
-  try {
-    {
-      using file = await Deno.open(temporary, { write: true, create: true, truncate: true });
-      for await (const chunk of chunks) {
-        for (let at = 0; at < chunk.byteLength;) at += await file.write(chunk.subarray(at));
-      }
-    }
-    await Deno.rename(temporary, path);
-  } catch (error) {
-    await Deno.remove(temporary).catch(() => {}); // It may never have been made.
-    throw error;
+  using temporary = Temporary.begin(path);
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.byteLength;) at += await temporary.file.write(chunk.subarray(at));
   }
-}
-
-function whole(path: string, write: (temporary: string) => void): void {
-  const temporary = `${path}.${Deno.pid}.tmp`;
-  try {
-    write(temporary);
-    Deno.renameSync(temporary, path);
-  } catch (error) {
-    try {
-      Deno.removeSync(temporary);
-    } catch { /* it was never made */ }
-    throw error;
-  }
+  temporary.commit();
 }
 
 /**
@@ -125,36 +101,58 @@ export function openFolder(path: string): Folder {
 }
 
 /**
- * Opens a file for synchronous access: `read` an existing one, `create` an empty one, `update` one that is made if missing.
+ * Opens a file for synchronous access: `read` an existing one, `create` an empty one in the place of what is there, `update`
+ * one that is made if missing. Links are followed for reading only.
  *
  * @throws {DataError} If it cannot be opened, or later be read or written.
  */
 export function openHostFile(path: string, mode: "read" | "create" | "update"): HostFile {
-  function wrapped<T>(verb: string, act: () => T): T {
-    try {
-      return act();
-    } catch (cause) {
-      const missing = cause instanceof Deno.errors.NotFound;
-      throw new DataError(`Cannot ${verb} ${path}: ${missing ? "no such file" : (cause as Error).message}`, {
-        code: missing ? "file-missing" : "file-access",
-        context: { file: path },
-        cause,
-      });
-    }
+  return hostFile(wrapped("open", path, () => openNamed(path, mode)), path, mode !== "read");
+}
+
+function openNamed(path: string, mode: "read" | "create" | "update"): Deno.FsFile {
+  if (mode === "read") return Deno.openSync(path);
+  const entry = entryAt(path);
+  const links = entry?.isSymlink ?? false;
+  if (links && mode === "update") {
+    throw new DataError(`Cannot write ${path}: it is a symbolic link, wanted a file`, {
+      code: "file-access",
+      hint: "Remove the link, or write elsewhere",
+      context: { file: path },
+    });
   }
-  const write = mode !== "read";
-  const file = wrapped(
-    "open",
-    () => Deno.openSync(path, { read: true, write, create: write, truncate: mode === "create" }),
-  );
+  // Another name of the same file keeps its content.
+  if (entry && (links || entry.isFile) && mode === "create") Deno.removeSync(path);
+  return Deno.openSync(path, {
+    read: true,
+    write: true,
+    ...(mode === "create" ? { createNew: true } : { create: true }),
+  });
+}
+
+function wrapped<T>(verb: string, path: string, act: () => T): T {
+  try {
+    return act();
+  } catch (cause) {
+    if (cause instanceof DataError) throw cause;
+    const missing = cause instanceof Deno.errors.NotFound;
+    throw new DataError(`Cannot ${verb} ${path}: ${missing ? "no such file" : (cause as Error).message}`, {
+      code: missing ? "file-missing" : "file-access",
+      context: { file: path },
+      cause,
+    });
+  }
+}
+
+function hostFile(file: Deno.FsFile, path: string, writable: boolean): HostFile {
   const at = (offset: number) => file.seekSync(offset, Deno.SeekMode.Start);
-  let size = wrapped("open", () => file.statSync().size);
+  let size = wrapped("open", path, () => file.statSync().size);
   let open = true;
   return {
     name: path,
     size: () => size,
     read: (offset, into) =>
-      wrapped("read", () => {
+      wrapped("read", path, () => {
         at(offset);
         let done = 0;
         while (done < into.length) {
@@ -165,16 +163,19 @@ export function openHostFile(path: string, mode: "read" | "create" | "update"): 
         return done;
       }),
     write: (offset, bytes) =>
-      wrapped("write", () => {
+      wrapped("write", path, () => {
         at(offset);
-        for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+        writeAll(file, bytes);
         size = Math.max(size, offset + bytes.length);
       }),
     truncate: (length) =>
-      wrapped("write", () => {
+      wrapped("write", path, () => {
         file.truncateSync(length);
         size = length;
       }),
+    sync() {
+      if (writable) wrapped("write", path, () => file.syncSync());
+    },
     close() {
       if (open) file.close();
       open = false;
@@ -209,26 +210,13 @@ export const disk: Disk = {
   write: writeFileAtomic,
   writeChunks: writeChunksAtomic,
   writeAnywhere(path, fill) {
-    whole(path, (temporary) => {
-      const file = openHostFile(temporary, "create");
-      try {
-        fill({ ...file, close: () => {} });
-      } finally {
-        file.close();
-      }
-    });
+    using temporary = Temporary.begin(path);
+    fill({ ...hostFile(temporary.file, path, true), close: () => {} });
+    temporary.commit();
   },
   async writeSlowly(path, fill) {
-    const temporary = `${path}.${Deno.pid}.tmp`;
-    const file = openHostFile(temporary, "create");
-    try {
-      await fill({ ...file, close: () => {} });
-      file.close();
-      Deno.renameSync(temporary, path);
-    } catch (error) {
-      file.close();
-      removeFile(temporary);
-      throw error;
-    }
+    using temporary = Temporary.begin(path);
+    await fill({ ...hostFile(temporary.file, path, true), close: () => {} });
+    temporary.commit();
   },
 };

@@ -166,6 +166,7 @@ function memoryDisk(): { disk: Disk; files: Map<string, MemoryStorage> } {
     read: (at: number, into: Uint8Array) => storage.read(at, into),
     write: (at: number, bytes: Uint8Array) => storage.write(at, bytes),
     truncate: (size: number) => storage.truncate(size),
+    sync: () => {},
     close: () => {},
   });
   const none = () => {

@@ -1,0 +1,341 @@
+/**
+ * Locks on what is written for long, such as a run folder: one writer at a time, on one machine or several.
+ *
+ * The lock of a folder is `.lock` in it, that of a file `NAME.lock` beside it. It names its owner and is touched while that
+ * lives. The owner also holds an advisory lock of the system on it, which ends with the process however that ends, so that on
+ * one machine neither a dead owner's file nor a number given to another process stands in the way. Where the system has no such
+ * locks, the owner's process is looked for; an owner on another machine counts as alive until its lock was not touched for
+ * {@linkcode STALE} milliseconds.
+ *
+ * A lock comes to be by a hard link of a file that is complete and held already, and is taken over by a rename of such a file
+ * while the dead owner's is held: of processes that try at the same moment exactly one has it.
+ *
+ * @module
+ */
+
+import { ConfigError, DataError } from "../core/errors.ts";
+import { entryAt, isAlive, randomPart, removeLeftTemporaries, tryLock, writeAll } from "./atomic.ts";
+
+/** Milliseconds without a sign of life after which an owner on another machine counts as dead. */
+export const STALE = 5 * 60 * 1000;
+/** Milliseconds between two signs of life. */
+const BEAT = 15 * 1000;
+/** Milliseconds a process has to finish taking over a lock where the system has no advisory locks. */
+const TAKEOVER = 60 * 1000;
+
+/** Who holds a lock. */
+export interface LockOwner {
+  readonly pid: number;
+  readonly host: string;
+  /** What it does. */
+  readonly command: string;
+  /** When it took the lock, ISO 8601. */
+  readonly since: string;
+  /** When its process began, in the clock ticks of Linux; null where that is not told. */
+  readonly started: string | null;
+  /** Of this lock alone. */
+  readonly token: string;
+}
+
+/** A lock that is held. */
+export interface Lock {
+  /** Path of the lock file. */
+  readonly path: string;
+  /**
+   * Makes sure that it is still held, before something is written that counts on it.
+   *
+   * @throws {DataError} If another process took it over, which held this one for dead.
+   */
+  check(): void;
+  /** Lets go of it. */
+  release(): void;
+  [Symbol.dispose](): void;
+}
+
+function hostName(): string {
+  try {
+    return Deno.hostname();
+  } catch {
+    return ""; // Not permitted: the system's lock decides.
+  }
+}
+
+/** When a process began; null where the system does not say. */
+function startOf(pid: number): string | null {
+  try {
+    // The name, in brackets, may hold anything.
+    return Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/^.*\)/s, "").trim().split(" ")[19] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** A lock file as it is. */
+interface Found {
+  /** Undefined where the file is empty, damaged, of another program, or not to be read while it is held (Windows). */
+  readonly owner: LockOwner | undefined;
+  /** Last sign of life, milliseconds since 1970. */
+  readonly beat: number;
+  /** Whether it holds something that is no lock of this program. */
+  readonly foreign: boolean;
+}
+
+/** Reads a lock file; undefined where there is none. */
+function ownerAt(path: string): Found | undefined {
+  try {
+    using file = Deno.openSync(path, { read: true });
+    const { size, mtime } = file.statSync();
+    const bytes = new Uint8Array(Math.min(size, 1 << 16));
+    const got = file.readSync(bytes) ?? 0;
+    const owner = parseOwner(new TextDecoder().decode(bytes.subarray(0, got)));
+    return { owner, beat: mtime?.getTime() ?? 0, foreign: !owner && got > 0 };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    // Windows lets nobody read what another holds.
+    return { owner: undefined, beat: Date.now(), foreign: false };
+  }
+}
+
+function parseOwner(text: string): LockOwner | undefined {
+  try {
+    const owner = JSON.parse(text) as Partial<LockOwner> | null;
+    return Number.isSafeInteger(owner?.pid) && typeof owner?.token === "string" && typeof owner.host === "string"
+      ? owner as LockOwner
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether the owner may be alive, as far as its file says. */
+function mayLive({ owner, beat }: Found, systemSaysDead: boolean): boolean {
+  const fresh = Date.now() - beat < STALE;
+  if (!owner) return !systemSaysDead && fresh;
+  if (owner.host !== hostName()) return fresh;
+  if (systemSaysDead || !isAlive(owner.pid)) return false;
+  const started = startOf(owner.pid);
+  return started === null || owner.started === null ? fresh : started === owner.started;
+}
+
+function refusal(target: string, path: string, owner: LockOwner | undefined): ConfigError {
+  const who = owner
+    ? `process ${owner.pid}${owner.host && owner.host !== hostName() ? ` on ${owner.host}` : ""} (${owner.command})`
+    : "another process";
+  const since = owner ? ` writes there since ${owner.since.replace(/\.\d+Z$/, "Z")}` : " writes there";
+  return new ConfigError(`Cannot write to ${target}: ${who}${since}`, {
+    code: "locked",
+    hint: `Wait until it ends or stop it, or pass another --out; the lock is ${path}`,
+    context: { path, ...(owner && { pid: owner.pid, host: owner.host, since: owner.since }) },
+  });
+}
+
+function notOurs(target: string, path: string): ConfigError {
+  return new ConfigError(`Cannot write to ${target}: ${path} is no lock of this program, wanted one or nothing`, {
+    code: "locked",
+    hint: "Remove it if no other program needs it, or pass another --out",
+    context: { path },
+  });
+}
+
+/**
+ * Locks a folder, which is made if need be.
+ *
+ * @param command What is done, for who is refused.
+ * @throws {ConfigError} If another process holds it, or it is no folder that can be written to.
+ */
+export function lockFolder(folder: string, command: string): Lock {
+  try {
+    Deno.mkdirSync(folder, { recursive: true });
+  } catch (cause) {
+    throw unusable(folder, cause);
+  }
+  return lock(folder, `${folder.replace(/(?<=.)[/\\]+$/, "")}/.lock`, command);
+}
+
+/** As {@linkcode lockFolder}, of one file, there or not, in a folder that exists. */
+export function lockFile(path: string, command: string): Lock {
+  return lock(path, `${path}.lock`, command);
+}
+
+function unusable(folder: string, cause: unknown): ConfigError {
+  const entry = (() => {
+    try {
+      return Deno.statSync(folder);
+    } catch {
+      return undefined;
+    }
+  })();
+  const what = entry?.isFile ? "it is a file, wanted a folder" : (cause as Error).message;
+  return new ConfigError(`Cannot write to ${folder}: ${what}`, {
+    code: "file-access",
+    hint: "Pass another --out",
+    context: { path: folder },
+    cause,
+  });
+}
+
+/** A file with this process as owner, held, under a name of its own. */
+function candidate(path: string, command: string): { name: string; file: Deno.FsFile; owner: LockOwner } {
+  const owner: LockOwner = {
+    pid: Deno.pid,
+    host: hostName(),
+    command,
+    since: new Date().toISOString(),
+    started: startOf(Deno.pid),
+    token: randomPart() + randomPart(),
+  };
+  const name = `${path}.${Deno.pid}.${randomPart()}.tmp`;
+  const file = Deno.openSync(name, { read: true, write: true, createNew: true });
+  tryLock(file);
+  writeAll(file, new TextEncoder().encode(`${JSON.stringify(owner)}\n`));
+  file.syncSync();
+  return { name, file, owner };
+}
+
+function lock(target: string, path: string, command: string): Lock {
+  if (entryAt(path)?.isSymlink) {
+    throw new ConfigError(`Cannot write to ${target}: ${path} is a symbolic link, wanted a lock or nothing`, {
+      hint: "Remove the link, or pass another --out",
+      context: { path },
+    });
+  }
+  const base = path.replace(/^.*[/\\]/, "");
+  removeLeftTemporaries(path.slice(0, path.length - base.length) || ".", (name) => name === base);
+  let own: ReturnType<typeof candidate>;
+  try {
+    own = candidate(path, command);
+  } catch (cause) {
+    throw unusable(target, cause);
+  }
+  try {
+    claim(target, path, own);
+  } catch (error) {
+    own.file.close();
+    throw error;
+  } finally {
+    try {
+      Deno.removeSync(own.name);
+    } catch { /* it has the lock's name now */ }
+  }
+  return held(path, own.file, own.owner);
+}
+
+/** Gives the candidate the lock's name. @throws {ConfigError} If another process has it. */
+function claim(target: string, path: string, { name, file, owner }: ReturnType<typeof candidate>): void {
+  // Each round ends because another process got ahead; there are only so many.
+  for (let round = 0; round < 100; round++) {
+    if (linked(name, path, file, owner)) return;
+    const found = ownerAt(path);
+    if (!found) continue; // Released since.
+    let before: Deno.FsFile;
+    try {
+      before = Deno.openSync(path, { read: true, write: true });
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) continue;
+      throw refusal(target, path, found.owner);
+    }
+    try {
+      const free = tryLock(before);
+      if (free === false || mayLive(found, free === true)) throw refusal(target, path, ownerAt(path)?.owner);
+      if (found.foreign) throw notOurs(target, path);
+      if (free === undefined) {
+        if (takenOver(path, name, found.owner?.token)) return;
+        throw refusal(target, path, ownerAt(path)?.owner);
+      }
+      // What is held now may have been replaced in between; only the file of that name counts.
+      if (sameFile(before, path)) {
+        Deno.renameSync(name, path);
+        return;
+      }
+    } finally {
+      before.close();
+    }
+  }
+  throw refusal(target, path, ownerAt(path)?.owner);
+}
+
+/** Gives the candidate the lock's name if that is free. */
+function linked(name: string, path: string, file: Deno.FsFile, owner: LockOwner): boolean {
+  try {
+    Deno.linkSync(name, path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    if (entryAt(path)) return false;
+  }
+  // A file system without hard links: the name is claimed first and filled then.
+  try {
+    using made = Deno.openSync(path, { write: true, createNew: true });
+    writeAll(made, new TextEncoder().encode(`${JSON.stringify(owner)}\n`));
+    if (Deno.build.os !== "windows") Deno.renameSync(name, path);
+    else tryLock(file);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    throw error;
+  }
+}
+
+function sameFile(file: Deno.FsFile, path: string): boolean {
+  const [a, b] = [file.statSync(), entryAt(path)];
+  return b !== undefined && a.ino === b.ino && a.dev === b.dev;
+}
+
+/** Replaces a dead owner's lock where the system has no advisory locks, under a second file that one process makes. */
+function takenOver(path: string, name: string, token: string | undefined): boolean {
+  const gate = `${path}.takeover`;
+  const there = entryAt(gate);
+  if (there && Date.now() - (there.mtime?.getTime() ?? 0) > TAKEOVER) Deno.removeSync(gate);
+  try {
+    Deno.openSync(gate, { write: true, createNew: true }).close();
+  } catch {
+    return false;
+  }
+  try {
+    if (ownerAt(path)?.owner?.token !== token) return false;
+    Deno.renameSync(name, path);
+    return true;
+  } finally {
+    Deno.removeSync(gate);
+  }
+}
+
+function held(path: string, file: Deno.FsFile, { token }: LockOwner): Lock {
+  let open = true;
+  const mine = () => {
+    const found = ownerAt(path);
+    return found !== undefined && (found.owner === undefined || found.owner.token === token);
+  };
+  const beat = setInterval(() => {
+    try {
+      const now = new Date();
+      file.utimeSync(now, now);
+    } catch { /* the next beat may reach the disk again */ }
+  }, BEAT);
+  Deno.unrefTimer(beat);
+  function release(): void {
+    if (!open) return;
+    open = false;
+    clearInterval(beat);
+    removeEventListener("unload", release);
+    try {
+      if (mine()) Deno.removeSync(path);
+    } catch { /* a lock without its owner is taken over */ }
+    file.close();
+  }
+  // Also where the process is ended in the middle of something.
+  addEventListener("unload", release);
+  return {
+    path,
+    check() {
+      if (open && mine()) return;
+      throw new DataError(`Cannot go on writing: the lock ${path} is no longer held, another process took it over`, {
+        code: "lock-lost",
+        hint: "Give the command again when the other has ended",
+        context: { path, owner: ownerAt(path)?.owner },
+      });
+    },
+    release,
+    [Symbol.dispose]: release,
+  };
+}

@@ -1,0 +1,157 @@
+/** One writer at a time: of living processes, dead ones, those of other machines, and many at the same moment. */
+
+import assert from "node:assert/strict";
+import { type Lock, lockFile, lockFolder, type LockOwner, STALE } from "../../src/io/lock.ts";
+
+const WORKER = new URL("./lock_worker.ts", import.meta.url).pathname;
+
+function worker(...args: string[]): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", WORKER, ...args],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+}
+
+/** A worker's first line; it is still there afterwards. */
+async function answer(child: Deno.ChildProcess): Promise<{ said: string; end(): Promise<void> }> {
+  const reader = child.stdout.getReader();
+  let said = "";
+  while (!said.includes("\n")) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    said += new TextDecoder().decode(value);
+  }
+  return {
+    said: said.trim(),
+    async end() {
+      await child.stdin.close().catch(() => {});
+      while (!(await reader.read()).done);
+      await child.status;
+    },
+  };
+}
+
+function inFolder(name: string, act: (folder: string) => Promise<void> | void): void {
+  Deno.test(name, async () => {
+    const folder = Deno.makeTempDirSync({ prefix: "lock_" });
+    try {
+      await act(folder);
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  });
+}
+
+function refused(path: string, pattern: RegExp): void {
+  assert.throws(
+    () => lockFolder(path, "train"),
+    (error: Error & { exitCode?: number }) => pattern.test(error.message) && error.exitCode === 2,
+  );
+}
+
+/** Writes a lock as another process left it. */
+function left(path: string, owner: Partial<LockOwner>, age = 0): void {
+  const whole: LockOwner = {
+    pid: 2 ** 22 + 1,
+    host: Deno.hostname(),
+    command: "train",
+    since: "2026-01-01T00:00:00.000Z",
+    started: null,
+    token: "0123456789abcdef",
+    ...owner,
+  };
+  Deno.writeTextFileSync(path, JSON.stringify(whole));
+  const then = new Date(Date.now() - age);
+  Deno.utimeSync(path, then, then);
+}
+
+inFolder("a lock is had, named to who comes second, and let go", (folder) => {
+  const run = `${folder}/a/run`;
+  const lock = lockFolder(run, "train");
+  const owner = JSON.parse(Deno.readTextFileSync(`${run}/.lock`));
+  assert.deepEqual([owner.pid, owner.host, owner.command], [Deno.pid, Deno.hostname(), "train"]);
+  refused(
+    run,
+    new RegExp(`Cannot write to ${run}: process ${Deno.pid} \\(train\\) writes there since 20..-..-..T..:..:..Z`),
+  );
+  lock.check();
+  assert.deepEqual([...Deno.readDirSync(run)].map(({ name }) => name), [".lock"]);
+  lock.release();
+  lock.release();
+  assert.deepEqual([...Deno.readDirSync(run)], []);
+  using again: Lock = lockFolder(run, "train");
+  again.check();
+});
+
+inFolder("files have locks beside them, each its own", (folder) => {
+  using _ = lockFile(`${folder}/a.h5`, "embed");
+  using __ = lockFile(`${folder}/b.h5`, "embed");
+  assert.throws(() => lockFile(`${folder}/a.h5`, "embed"), /a\.h5: process/);
+});
+
+inFolder("another process holds it until it ends, even by SIGKILL", async (folder) => {
+  const child = worker("folder", folder);
+  const { said, end } = await answer(child);
+  assert.equal(said, "have");
+  refused(folder, new RegExp(`process ${child.pid} \\(test\\) writes there`));
+  child.kill("SIGKILL");
+  await end();
+  assert.ok(Deno.statSync(`${folder}/.lock`).isFile, "the dead process left its lock");
+  using lock = lockFolder(folder, "train");
+  lock.check();
+});
+
+inFolder("locks that were left: by the dead, by a number given anew, by other machines", (folder) => {
+  const path = `${folder}/.lock`;
+  const free = () => lockFolder(folder, "train").release();
+  left(path, {});
+  free();
+  // A living process that is another than the one that locked.
+  left(path, { pid: Deno.pid, started: "1" });
+  free();
+  left(path, { host: "elsewhere" }, STALE / 2);
+  refused(folder, /process 4194305 on elsewhere \(train\) writes there since 2026-01-01T00:00:00Z/);
+  left(path, { host: "elsewhere" }, STALE * 2);
+  free();
+  Deno.writeTextFileSync(path, "");
+  free();
+});
+
+inFolder("what is no lock of ours stays: a file of that name, a link", (folder) => {
+  const path = `${folder}/.lock`;
+  Deno.writeTextFileSync(path, "mine");
+  refused(folder, /is no lock of this program/);
+  assert.equal(Deno.readTextFileSync(path), "mine");
+  Deno.renameSync(path, `${folder}/mine`);
+  Deno.symlinkSync("mine", path);
+  refused(folder, /is a symbolic link/);
+  assert.equal(Deno.readTextFileSync(`${folder}/mine`), "mine");
+  refused(`${folder}/mine`, /it is a file, wanted a folder/);
+});
+
+inFolder("a lock that was taken over is missed by who held it", (folder) => {
+  using lock = lockFolder(folder, "train");
+  Deno.removeSync(lock.path);
+  left(lock.path, { pid: 1 });
+  assert.throws(() => lock.check(), /no longer held/);
+  lock.release();
+  assert.ok(Deno.statSync(lock.path).isFile, "the other's lock stays");
+});
+
+for (const what of ["a free one", "a dead one's"]) {
+  inFolder(`of six processes that want ${what} at the same moment exactly one has it`, async (folder) => {
+    if (what !== "a free one") left(`${folder}/.lock`, {});
+    const start = String(Date.now() + 1500);
+    const children = await Promise.all(Array.from({ length: 6 }, () => answer(worker("folder", folder, start))));
+    const said = children.map((child) => child.said);
+    for (const child of children) await child.end();
+    assert.equal(said.filter((text) => text === "have").length, 1, said.join("\n"));
+    for (const text of said.filter((text) => text !== "have")) {
+      const { name, exitCode } = JSON.parse(text);
+      assert.deepEqual([name, exitCode], ["ConfigError", 2]);
+    }
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+  });
+}
