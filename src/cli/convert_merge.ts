@@ -88,7 +88,7 @@ async function merge(
   const wrapped = keymap.steps.some((step) => step.startsWith("base_model."));
   const names = timm || wrapped ? "timm" : "file";
   const float = dtype === undefined ? undefined : FLOATS[dtype]!;
-  const { tensors, changed } = await mergedTensors(weights, keymap, adapter, { names, dtype: float });
+  const { tensors, changed, leftOut } = await mergedTensors(weights, keymap, adapter, { names, dtype: float });
   const all = float ? new Map([...tensors].map(([name, tensor]) => [name, castTensor(tensor, float)])) : tensors;
   const named = spec ?? recogniseEncoder(keymap.family, keymap.arch, given);
   const metadata = {
@@ -103,6 +103,9 @@ async function merge(
   const notes = [
     ...(rounded.size
       ? [`note: changed weights were rounded to ${[...rounded].join(", ")}; --dtype f32 keeps them whole`]
+      : []),
+    ...(leftOut.length
+      ? [`note: the adapter also changes ${leftOut.join(", ")}, which is no part of the encoder and is left out`]
       : []),
     ...(wrapped ? [`note: ${weights.file} is of an adapted model; its own LoRA weights were left out`] : []),
   ];

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { sizeOf } from "../core/shape.ts";
 import { openFolder } from "../io/fs.ts";
 import { type Adapter, readAdapter } from "../io/peft.ts";
 import { encodersOfAdapter } from "../models/identify.ts";
@@ -15,7 +16,10 @@ export interface ModuleRow {
   readonly module: string;
   readonly rank: number;
   readonly scale: number;
+  /** Inputs; of a convolution those of all channels and pixels of its kernel. */
   readonly input: number;
+  /** Channels and sides of the kernel of a convolution. */
+  readonly kernel?: readonly number[];
   readonly out: number;
   readonly dtype: string;
 }
@@ -26,9 +30,10 @@ export function moduleJson({ modules }: Adapter): ModuleRow[] {
     module,
     rank,
     scale,
-    input: a.shape[1]!,
+    input: sizeOf(a.shape.slice(1)),
     out: b.shape[0]!,
     dtype: a.dtype,
+    ...(a.shape.length > 2 && { kernel: a.shape.slice(1) }),
   }));
 }
 
@@ -37,7 +42,8 @@ export function moduleListing(modules: readonly ModuleRow[], limit: number): Lis
   return {
     title: ["module", "rank", "scale", "in", "out", "type"],
     rows: first(modules, limit).map((row) =>
-      [row.module, row.rank, Number(row.scale.toPrecision(6)), row.input, row.out, row.dtype].map(String)
+      [row.module, row.rank, Number(row.scale.toPrecision(6)), row.kernel?.join("x") ?? row.input, row.out, row.dtype]
+        .map(String)
     ),
     total: modules.length,
   };

@@ -8,7 +8,7 @@
  */
 
 import { ConfigError, FormatError } from "../core/errors.ts";
-import { formatShape } from "../core/shape.ts";
+import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import { parseJson } from "./json.ts";
 import { patternWork, resolvePattern } from "./peft_pattern.ts";
 import type { Folder } from "./random_access.ts";
@@ -47,15 +47,18 @@ export interface AdapterConfig {
   readonly inferenceMode: boolean;
 }
 
-/** The two matrices of one adapted module. */
+/**
+ * The two matrices of one adapted module. A convolution whose stride is its kernel, which patch embeddings are, is a linear layer of
+ * `channels * height * width` inputs: its matrices have those extents as PEFT writes them.
+ */
 export interface AdapterModule<T> {
   /** Rows of A. */
   readonly rank: number;
   /** Factor of B·A. */
   readonly scale: number;
-  /** A, `[rank, in]`. */
+  /** A, `[rank, in]`; of a convolution `[rank, channels, height, width]`. */
   readonly a: T;
-  /** B, `[out, rank]`. */
+  /** B, `[out, rank]`; of a convolution `[out, rank, 1, 1]`. */
   readonly b: T;
 }
 
@@ -71,16 +74,24 @@ export interface Adapter {
 
 /** One matrix in memory, row-major. */
 export interface Matrix {
-  /** Rows and columns. */
-  readonly shape: readonly [number, number];
+  /** Rows and columns; those of a convolution have four extents. */
+  readonly shape: readonly number[];
   /** Elements. */
   readonly data: Float32Array;
 }
 
-function fail(file: string, key: string, found: string, expected: string): never {
+function fail(file: string, key: string, found: string, expected: string, hint?: string): never {
   throw new FormatError(`Cannot read ${file} as a LoRA adapter: ${key} ${found}, expected ${expected}`, {
+    ...(hint !== undefined && { hint }),
     context: { file, key, found, expected },
   });
+}
+
+/** How a module is kept out of an adapter, for hints. */
+export function leaveOut(...modules: readonly string[]): string {
+  return `Make the adapter without it: LoraConfig(..., exclude_modules=[${
+    modules.map((module) => JSON.stringify(module)).join(", ")
+  }])`;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -101,6 +112,8 @@ const REFUSED: readonly string[] = [
   "velora_config",
   "monteclora_config",
 ];
+/** What helps where PEFT can do more. */
+const MERGE_HINT = "Merge it in Python, model.merge_and_unload(), save the result and give that as the encoder";
 /** Initialisations that leave the base as it is. */
 const PLAIN_INITS: readonly unknown[] = [true, false, "gaussian", "eva", "orthogonal", undefined, null];
 
@@ -128,10 +141,13 @@ export function parseAdapterConfig(bytes: Uint8Array, file: string): AdapterConf
   const config = json as Json;
   const show = (key: string) => `is ${(JSON.stringify(config[key]) ?? "missing").slice(0, 80)}`;
   if (config.peft_type !== "LORA") fail(file, "peft_type", show("peft_type"), '"LORA"');
-  for (const key of REFUSED) if (isSet(config[key])) fail(file, key, show(key), "it unset: it is not implemented");
-  if ((config.bias ?? "none") !== "none") fail(file, "bias", show("bias"), '"none"');
+  for (const key of REFUSED) {
+    if (isSet(config[key])) fail(file, key, show(key), "it unset: it is not implemented", MERGE_HINT);
+  }
+  if ((config.bias ?? "none") !== "none") fail(file, "bias", show("bias"), '"none"', MERGE_HINT);
   if (!PLAIN_INITS.includes(config.init_lora_weights)) {
-    fail(file, "init_lora_weights", show("init_lora_weights"), "one that leaves the base weights as they are");
+    const expected = "one that leaves the base weights as they are";
+    fail(file, "init_lora_weights", show("init_lora_weights"), expected, MERGE_HINT);
   }
   const flag = (key: string, value = false) => {
     if (typeof (config[key] ?? value) !== "boolean") fail(file, key, show(key), "true or false");
@@ -225,7 +241,6 @@ function pairUp(
     const [, path, side] = KEY.exec(name) ?? [];
     const label = `tensor "${name.slice(0, 160)}"`;
     if (path === undefined) fail(file, label, `is ${kindOf(name)}`, "base_model.model.PATH.lora_A.weight or lora_B");
-    if (tensor.shape.length !== 2) fail(file, label, `has shape ${formatShape(tensor.shape)}`, "two dimensions");
     const pair = pairs.get(path) ?? {};
     if (pair[side as "A" | "B"]) fail(file, label, "is of a second adapter", "one adapter a file");
     pairs.set(path, { ...pair, [side as "A" | "B"]: tensor });
@@ -241,12 +256,21 @@ function pairUp(
   for (const [path, { A: a, B: b }] of pairs) {
     if (a === undefined || b === undefined) fail(file, `module "${path}"`, `has no lora_${a ? "B" : "A"}`, "both");
     const rank = resolvePattern(config.rankPattern, path) ?? config.rank;
-    if (a.shape[0] !== rank || b.shape[1] !== rank) {
-      fail(file, `module "${path}"`, `has A ${formatShape(a.shape)} and B ${formatShape(b.shape)}`, `rank ${rank}`);
+    const found = `has A ${formatShape(a.shape)} and B ${formatShape(b.shape)}`;
+    if (!isPair(a.shape, b.shape)) {
+      const expected = "the two matrices of a linear layer, or [R, C, P, P] and [D, R, 1, 1] of a patch embedding";
+      fail(file, `module "${path}"`, found, expected, leaveOut(path));
     }
+    if (a.shape[0] !== rank || b.shape[1] !== rank) fail(file, `module "${path}"`, found, `rank ${rank}`);
     out.set(path, { rank, scale: adapterScale(config, path, rank), a, b });
   }
   return out;
+}
+
+/** Whether shapes are those of a linear layer, or of a convolution over both sides of an image without groups. */
+function isPair(a: Shape, b: Shape): boolean {
+  if (a.length !== b.length) return false;
+  return a.length === 2 || (a.length === 4 && b[2] === 1 && b[3] === 1);
 }
 
 /** What an unsupported key belongs to. */
@@ -280,8 +304,9 @@ export function adapterFiles(
   options: AdapterWriting = {},
 ): Map<string, Uint8Array> {
   const rows = [...modules].map(([path, { rank, scale, a, b }]) => {
-    const ok = isRank(rank) && a.shape[0] === rank && b.shape[1] === rank && Number.isFinite(scale) &&
-      a.data.length === rank * a.shape[1] && b.data.length === b.shape[0] * rank;
+    const ok = isRank(rank) && isPair(a.shape, b.shape) && Number.isFinite(scale) &&
+      a.shape[0] === rank && b.shape[1] === rank &&
+      a.data.length === sizeOf(a.shape) && b.data.length === sizeOf(b.shape);
     if (!ok) {
       throw new ConfigError(
         `Cannot write the adapter of "${path}": A ${formatShape(a.shape)} and B ${

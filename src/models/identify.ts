@@ -10,7 +10,7 @@ import type { ConfigFacts } from "./encoder_config.ts";
 import { ENCODERS, matchingEncoders } from "./encoder_registry.ts";
 import type { BlockLinear, EncoderSpec } from "./encoder_spec.ts";
 import { type Keymap, type KeymapOptions, mapStateDict } from "./families/keymap.ts";
-import { layerOfModule, modulesOfLayer } from "./families/modules.ts";
+import { layerOfModule, piecesWith } from "./families/modules.ts";
 import { FAMILIES } from "./families/names.ts";
 import { linearShape } from "./lora_recipe.ts";
 
@@ -61,8 +61,17 @@ export function identifyWeights(
 export interface AdaptedShape {
   /** Rows of B. */
   readonly out: number;
-  /** Columns of A. */
+  /** Columns of A; of a convolution those of all channels and pixels. */
   readonly input: number;
+}
+
+/** Rows and columns of a layer of `vit.ts` in an encoder; undefined where it has none of the name. */
+function extentsOf({ family, arch }: EncoderSpec, layer: string): readonly [number, number] | undefined {
+  const { trunk } = FAMILIES[family];
+  if (layer === `${trunk}patch_embed.proj`) return [arch.width, 3 * arch.patch ** 2];
+  const match = /^((?:trunk\.)?)blocks\.(\d+)\.(.+)$/.exec(layer);
+  if (match === null || match[1] !== trunk || Number(match[2]) >= arch.depth) return undefined;
+  return linearShape(arch, match[3] as BlockLinear);
 }
 
 /**
@@ -71,18 +80,12 @@ export interface AdaptedShape {
  * @param modules Adapted modules by their path in the model.
  */
 export function encodersOfAdapter(modules: ReadonlyMap<string, AdaptedShape>): EncoderSpec[] {
-  return ENCODERS.filter(({ family, arch, refused }) =>
-    refused === undefined && [...modules].every(([module, { out, input }]) => {
-      const layer = layerOfModule(family, module)?.layer;
-      const match = /^((?:trunk\.)?)blocks\.(\d+)\.(.+)$/.exec(layer ?? "");
-      if (layer === undefined || !match) return false;
-      const [, trunk, block, part] = match as unknown as [string, string, string, BlockLinear];
-      if (trunk !== FAMILIES[family].trunk || Number(block) >= arch.depth) return false;
+  return ENCODERS.filter((spec) =>
+    spec.refused === undefined && [...modules].every(([module, { out, input }]) => {
+      const found = layerOfModule(spec.family, module);
+      const extents = found && extentsOf(spec, found.layer);
       // As many as the original model keeps apart: an adapter of joined layers does not fit where they are not.
-      const pieces = modulesOfLayer(family, layer, arch.mlp);
-      const [rows, columns] = linearShape(arch, part);
-      const named = pieces.some((name) => module === name || module.endsWith(`.${name}`));
-      return named && rows === out * pieces.length && columns === input;
+      return extents !== undefined && extents[0] === out * piecesWith(found!.piece).length && extents[1] === input;
     })
   );
 }

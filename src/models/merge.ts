@@ -6,12 +6,13 @@
  */
 
 import { WeightsError } from "../core/errors.ts";
+import { sizeOf } from "../core/shape.ts";
 import type { Adapter } from "../io/peft.ts";
 import type { WeightTensor } from "../io/weight_tensor.ts";
 import { changeTensor, type FloatDtype, isFloat, joinTensors } from "../io/weight_views.ts";
 import type { Weights } from "../io/weights.ts";
 import type { Keymap } from "./families/keymap.ts";
-import { adaptedLayers, addLora } from "./lora_layers.ts";
+import { adaptedBeside, adaptedLayers, addLora, type LayerAdapter } from "./lora_layers.ts";
 
 /** Which names a rewritten file has: those of the file it is made from, or timm's. */
 export type NameStyle = "file" | "timm";
@@ -52,6 +53,7 @@ export function timmTensors(weights: Weights, keymap: Keymap): Map<string, Weigh
  * @param keymap Of the weights.
  * @param names `file` keeps all tensors of the file, what is no part of the encoder included.
  * @param dtype Type of the changed tensors; by default each keeps its own, to which it is rounded.
+ * @returns All tensors; names of those that changed; under timm's names, those beside the encoder that the adapter would change.
  * @throws {WeightsError} If the adapter does not fit, or changes weights that are no floating-point numbers.
  */
 export async function mergedTensors(
@@ -59,31 +61,35 @@ export async function mergedTensors(
   keymap: Keymap,
   adapter: Adapter,
   { names = "file", dtype }: { names?: NameStyle; dtype?: FloatDtype | undefined } = {},
-): Promise<{ tensors: Map<string, WeightTensor>; changed: string[] }> {
+): Promise<{ tensors: Map<string, WeightTensor>; changed: string[]; leftOut: string[] }> {
   const layers = await adaptedLayers(adapter, keymap);
   const tensors = names === "timm" ? timmTensors(weights, keymap) : new Map(weights.tensors);
   const changed: string[] = [];
+  const change = (source: string, layer: LayerAdapter, firstRow: number) => {
+    const tensor = tensors.get(source)!;
+    if (!isFloat(tensor.dtype)) {
+      throw new WeightsError(`Cannot merge into ${source} of ${weights.file}: its type is ${tensor.dtype}`, {
+        code: "weights-adapter",
+        hint: "Use the weights before they were quantised",
+        context: { file: weights.file, keys: [source] },
+      });
+    }
+    tensors.set(
+      source,
+      changeTensor(tensor, dtype ?? floatOf(tensor), (values, from) => addLora(values, layer, from, firstRow)),
+    );
+    changed.push(source);
+  };
   for (const { target, parts, shape } of keymap.entries) {
     const layer = layers.get(target.replace(/\.weight$/, ""));
     if (!layer || !target.endsWith(".weight")) continue;
     let row = 0;
     for (const { source, from, to } of names === "timm" ? [{ source: target, from: 0, to: Infinity }] : parts) {
-      const tensor = tensors.get(source)!;
-      if (!isFloat(tensor.dtype)) {
-        throw new WeightsError(`Cannot merge into ${source} of ${weights.file}: its type is ${tensor.dtype}`, {
-          code: "weights-adapter",
-          hint: "Use the weights before they were quantised",
-          context: { file: weights.file, keys: [source] },
-        });
-      }
-      const first = row;
-      tensors.set(
-        source,
-        changeTensor(tensor, dtype ?? floatOf(tensor), (values, from) => addLora(values, layer, from, first)),
-      );
-      changed.push(source);
-      row += (to - from) / shape[1]!;
+      change(source, layer, row);
+      row += (to - from) / sizeOf(shape.slice(1));
     }
   }
-  return { tensors, changed };
+  const beside = await adaptedBeside(adapter, keymap, weights.tensors);
+  if (names === "file") { for (const [source, layer] of beside) change(source, layer, 0); }
+  return { tensors, changed, leftOut: names === "file" ? [] : [...beside.keys()] };
 }

@@ -21,12 +21,16 @@ import {
   createBlock,
 } from "../nn/block.ts";
 import { constant, fanInUniform, truncatedNormal } from "../nn/init.ts";
-import { applyNorm, type NormLayer, normLayer } from "../nn/layers.ts";
+import { applyNorm, type LoraLayer, loraLayer, type NormLayer, normLayer } from "../nn/layers.ts";
 import type { Parameters } from "../nn/parameters.ts";
 import { applyStem, deepestStem, finishBlock, type StemKind, stemShapes } from "../nn/stem.ts";
 import { add } from "../ops/binary.ts";
 import { concat } from "../ops/concat.ts";
+import { dropout } from "../ops/dropout.ts";
+import { linear } from "../ops/linear.ts";
+import { normalizeImage } from "../ops/normalize_image.ts";
 import { patchEmbed } from "../ops/patch_embed.ts";
+import { affine } from "../ops/scale.ts";
 import { slice } from "../ops/slice.ts";
 import { prependTokens } from "../ops/token.ts";
 
@@ -152,12 +156,34 @@ interface Embedding {
   readonly pos: Tensor;
   readonly weight: Tensor;
   readonly bias: Tensor;
+  /** A is `[R, 3, P, P]`, B `[D, R]`. */
+  readonly lora: LoraLayer | undefined;
+}
+
+/** Appends the patch embedding with its low-rank update, if it has one: A is a convolution of the same kernel, B follows it. */
+function embedPatches(
+  g: Plan,
+  images: Tensor,
+  { weight, bias, lora }: Embedding,
+  config: VitConfig,
+  training: boolean,
+) {
+  const { patch, mean, std } = config;
+  const patches = patchEmbed(g, images, weight, bias, { patch, mean, std });
+  if (!lora) return patches;
+  // Dropout draws on what the convolution sees, which are normalised pixels.
+  const pixels = training && lora.dropout > 0
+    ? dropout(g, images.dtype === "u8" ? normalizeImage(g, images, { mean, std }) : images, lora.dropout)
+    : images;
+  const inner = affine(g, patchEmbed(g, pixels, lora.a, undefined, { patch, mean, std }), lora.scale);
+  return linear(g, inner, { weight: lora.b, residual: patches });
 }
 
 /** Appends the tokens that enter the first block. */
-function embedTokens(g: Plan, images: Tensor, { cls, reg, pos, weight, bias }: Embedding, config: VitConfig): Tensor {
-  const { patch, width, registers = 0, prefixPositions = 1, mean, std } = config;
-  const patches = patchEmbed(g, images, weight, bias, { patch, mean, std });
+function embedTokens(g: Plan, images: Tensor, embedding: Embedding, config: VitConfig, training: boolean): Tensor {
+  const { width, registers = 0, prefixPositions = 1 } = config;
+  const { cls, reg, pos } = embedding;
+  const patches = embedPatches(g, images, embedding, config, training);
   const rows = (start: number, count: number) => slice(g, pos.reshape([-1, width]), 0, start, count);
   const tokens = [cls.reshape([1, width]), ...(reg ? [reg.reshape([registers, width])] : [])];
   let prefix = concat(g, tokens, 0);
@@ -191,12 +217,17 @@ export function createVit(parameters: Parameters, config: VitConfig, options: Vi
     },
   );
   const bias = parameters.add(`${prefix}patch_embed.proj.bias`, [width], rng && { init: constant(0) });
+  const update = lora?.(`${prefix}patch_embed.proj`);
+  const embedLora = update && loraLayer(parameters, `${prefix}patch_embed.proj`, [3, patch, patch], width, {
+    ...(rng && { init: fanInUniform(rng) }),
+    ...update,
+  });
   const blocks = Array.from(
     { length: depth },
     (_, i) => createBlock(parameters, `${prefix}blocks.${i}`, config, { rng, lora, dtype }),
   );
   const norm = normLayer(parameters, `${prefix}norm`, width, eps);
-  return assemble(config, { cls, reg, pos, weight, bias }, blocks, norm);
+  return assemble(config, { cls, reg, pos, weight, bias, lora: embedLora }, blocks, norm);
 }
 
 /** The passes over parameters that exist. */
@@ -216,13 +247,14 @@ function assemble(config: VitConfig, embedding: Embedding, blocks: readonly Bloc
     tokens,
     forward(g, images, options = {}) {
       const taps: Taps = {};
-      let x = taps.embed = embedTokens(g, images, embedding, config);
+      let x = taps.embed = embedTokens(g, images, embedding, config, options.training ?? false);
       for (let i = 0; i < depth; i++) x = taps[`block_${String(i).padStart(2, "0")}`] = runBlock(g, i, x, options);
       x = taps.norm = applyNorm(g, norm, x);
       return { x, taps };
     },
     deepestCut() {
-      if (Object.values(embedding).some((tensor) => tensor?.grad)) return undefined;
+      const { lora, ...own } = embedding;
+      if ([...Object.values(own), lora?.a, lora?.b].some((tensor) => tensor?.grad)) return undefined;
       const first = blocks.findIndex((block) => blockTensors(block).length > 0);
       return first < 0 ? { blocks: depth, kind: "input" } : { blocks: first, kind: deepestStem(blocks[first]!) };
     },
@@ -232,7 +264,7 @@ function assemble(config: VitConfig, embedding: Embedding, blocks: readonly Bloc
     },
     trunk(g, images, cut, firstTokenOnly = false) {
       return g.withoutTape(() => {
-        let x = embedTokens(g, images, embedding, config);
+        let x = embedTokens(g, images, embedding, config, false);
         for (let i = 0; i < cut.blocks; i++) x = runBlock(g, i, x, { firstTokenOnly });
         const block = blocks[cut.blocks];
         const first = isFirst(cut.blocks, firstTokenOnly);

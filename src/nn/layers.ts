@@ -19,7 +19,7 @@ import type { Parameters } from "./parameters.ts";
 
 /** Low-rank update of a linear layer: y += scale * (x A^T) B^T. Source: arXiv 2106.09685, PEFT's LoraLayer. */
 export interface LoraLayer {
-  /** `[R, in]`. */
+  /** `[R, in]`; of a convolution `[R, channels, height, width]`. */
   readonly a: Tensor;
   /** `[out, R]`. */
   readonly b: Tensor;
@@ -79,15 +79,27 @@ export function linearLayer(
   return {
     weight,
     bias: bias ? parameters.add(`${name}.bias`, [output], { ...(biasInit && { init: biasInit }) }) : undefined,
-    lora: lora && {
-      a: parameters.add(`${name}.lora_A.weight`, [lora.rank, input], {
-        trainable: true,
-        ...(lora.init && { init: lora.init }),
-      }),
-      b: parameters.add(`${name}.lora_B.weight`, [output, lora.rank], { trainable: true, init: constant(0) }),
-      scale: lora.alpha / lora.rank,
-      dropout: lora.dropout ?? 0,
-    },
+    lora: lora && loraLayer(parameters, name, [input], output, lora),
+  };
+}
+
+/**
+ * Adds `name.lora_A.weight` and `name.lora_B.weight`, which train.
+ *
+ * @param input Extents of one input: features, or channels, height and width of a convolution's kernel.
+ */
+export function loraLayer(
+  parameters: Parameters,
+  name: string,
+  input: readonly number[],
+  output: number,
+  { rank, alpha, dropout = 0, init }: LoraOptions,
+): LoraLayer {
+  return {
+    a: parameters.add(`${name}.lora_A.weight`, [rank, ...input], { trainable: true, ...(init && { init }) }),
+    b: parameters.add(`${name}.lora_B.weight`, [output, rank], { trainable: true, init: constant(0) }),
+    scale: alpha / rank,
+    dropout,
   };
 }
 

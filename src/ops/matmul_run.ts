@@ -124,7 +124,9 @@ function chooseFlat(extents: MatmulExtents, { pair, wide }: MatmulVariant, tile?
   const across = powerOfTwo(N / 4, pair ? Math.max(2, most) : most);
   const LN = powerOfTwo(N / (across * 4), 8);
   const LM = Math.min(8 / LN, powerOfTwo(M / (MG * 4), 8));
-  const tune = pair ? { MG, NG: Math.max(1, across / 2), GV: 2, LN, LM } : { MG, NG: across, LN, LM };
+  const tune: MatmulChoice["tune"] = pair
+    ? { MG, NG: Math.max(1, across / 2), GV: 2, LN, LM }
+    : { MG, NG: across, LN, LM };
   return { tune, slices: slicesOf(extents, groupsOf(extents, LM * MG * 4, LN * across * 4), FULL_FLAT, 512) };
 }
 

@@ -77,13 +77,15 @@ export function adapterModules(model: SealModel, values: Values): Map<string, Ad
     const names = modulesOfLayer(spec.family, layer, vit.config.mlp);
     const rank = a.shape[0]!;
     const rows = b.shape[0]! / names.length;
+    // A convolution's B is one to PEFT too.
+    const ones = a.shape.length > 2 ? [1, 1] : [];
     names.forEach((module, i) => {
       const data = b.data.slice(i * rows * rank, (i + 1) * rows * rank);
       modules.set(module, {
         rank,
         scale: model.encoder.loraScales.get(layer)!,
-        a: { shape: [rank, a.shape[1]!], data: a.data },
-        b: { shape: [rows, rank], data },
+        a: { shape: a.shape, data: a.data },
+        b: { shape: [rows, rank, ...ones], data },
       });
     });
   }

@@ -282,7 +282,7 @@ Deno.test("convert merge keeps the names of transformers, which keep q, k and v 
         continue;
       }
       const { rank, scale, a, b } = module;
-      const [rows, columns] = [b.shape[0], a.shape[1]];
+      const [rows, columns] = [b.shape[0]!, a.shape[1]!];
       const wanted = new Float64Array(f32);
       for (let i = 0; i < rows; i++) {
         for (let j = 0; j < columns; j++) {

@@ -18,7 +18,7 @@ const folderOf = (name: string) => openFolder(new URL(name, FIXTURES).pathname);
 
 /** scale * B·A, row-major. */
 function delta({ rank, scale, a, b }: AdapterModule<Matrix>): number[] {
-  const [rows, columns] = [b.shape[0], a.shape[1]];
+  const [rows, columns] = [b.shape[0]!, a.shape[1]!];
   return Array.from({ length: rows * columns }, (_, i) => {
     let sum = 0;
     for (let k = 0; k < rank; k++) {
@@ -136,7 +136,9 @@ Deno.test("readAdapter() names the tensor that does not fit", async () => {
     [{ [a]: [2, 3] }, /module "fc" has no lora_B/],
     [{ [a]: [3, 3], [b]: [4, 3] }, /module "fc" has A \[3, 3\] and B \[4, 3\], expected rank 2/],
     [{ [a]: [2, 3], [b]: [4, 2] }, /expected rank 3/, { rank_pattern: { fc: 3 } }],
-    [{ [a]: [2, 3, 1, 1], [b]: [4, 2] }, /has shape \[2, 3, 1, 1\], expected two dimensions/],
+    [{ [a]: [2, 3, 1, 1], [b]: [4, 2] }, /module "fc" has A \[2, 3, 1, 1\] and B \[4, 2\], expected the two matrices/],
+    [{ [a]: [2, 3, 5], [b]: [4, 2, 1] }, /module "fc" has A \[2, 3, 5\] and B \[4, 2, 1\]/],
+    [{ [a]: [2, 3, 8, 8], [b]: [4, 2, 3, 3] }, /module "fc" has A \[2, 3, 8, 8\] and B \[4, 2, 3, 3\]/],
     [{ [a]: [2, 3], [b]: [4, 2], "base_model.model.fc.lora_magnitude_vector": [4] }, /is of DoRA/],
     [{ [a]: [2, 3], [b]: [4, 2], "base_model.model.fc.lora_B.bias": [4] }, /is a LoRA bias/],
     [{ [a]: [2, 3], [b]: [4, 2], "base_model.model.head.weight": [4] }, /modules_to_save/],
@@ -203,6 +205,13 @@ Deno.test("writeAdapter() writes what readAdapter() reads, with ranks and scales
         b: matrix(6, rank),
       });
     }
+    const { a, b } = modules.get("z")!;
+    modules.set("patch_embed.proj", {
+      rank: 2,
+      scale: 4 / (rsLora ? Math.sqrt(2) : 2),
+      a: { ...a, shape: [2, 1, 1, 5] },
+      b: { ...b, shape: [6, 2, 1, 1] },
+    });
     const folder = fromMap(new Map(), "made");
     await writeAdapter(folder, modules, { rsLora, dropout: 0.15, baseModel: "base", taskType: "FEATURE_EXTRACTION" });
     assert.deepEqual(await readMatrices(folder), modules);
