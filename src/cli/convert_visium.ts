@@ -31,6 +31,7 @@ export const usage = "FOLDER [--image FILE] --out DIR";
 /** Its flags. */
 export const flags = {
   counts: COUNTS_FLAG,
+  genome: { kind: "text", value: "NAME", help: "whose genes, of counts of two genomes; all of files with one" },
   ...SECTION_FLAGS,
   "under-tissue": { kind: "switch", help: "only spots that Space Ranger calls under tissue; so of raw counts anyway" },
 } as const satisfies Flags;
@@ -46,6 +47,15 @@ export async function run({ flags: given, words }: Args<typeof flags>): Promise<
     throw new ConfigError(`Cannot convert Visium: wanted ${usage}`, { context: { words } });
   }
   const found = findVisium(disk, folder, given.counts);
+  if (given.genome !== undefined && found.counts.kind !== "h5") {
+    throw new ConfigError(
+      `Cannot choose genome ${given.genome}: ${found.counts.path} holds text, which names no genomes`,
+      {
+        hint: "Pass --counts with an .h5 file, or with the folder of that genome",
+        context: { given: given.genome, path: found.counts.path },
+      },
+    );
+  }
   const image = given.image ?? pictureOf(folder, found);
   const id = given.id ?? nameOf(folder);
   checkId(id);
@@ -71,7 +81,9 @@ async function convert(
   try {
     const spatial = await readTenxSpatial(openFolder(found.spatial));
     const { kind, path, raw } = found.counts;
-    const counts = kind === "h5" ? await open(openTenx(disk.open(path, "read"))) : await readMex(openFolder(path));
+    const counts = kind === "h5"
+      ? await open(openTenx(disk.open(path, "read"), given.genome))
+      : await readMex(openFolder(path));
     const lattice = spatial.scale?.binSize === undefined ? { pitch: 100, spot: 55 } : { pitch: HD_SIDE, spot: HD_SIDE };
     const sources = {
       counts,

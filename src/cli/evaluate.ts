@@ -24,6 +24,7 @@ import {
   syntheticSource,
 } from "./evaluate_sources.ts";
 import { degenerate, type Evaluation, evaluationJson, evaluationText, type Failure } from "./evaluate_table.ts";
+import { EXPRESSION_FLAGS, expressionOptions } from "./expression_flags.ts";
 import { Progress } from "./progress.ts";
 import { prepareGpu } from "./setup.ts";
 
@@ -70,6 +71,7 @@ export const flags = {
     value: "COLUMN",
     help: "also probe this column of obs with 1 to 32 labelled spots a class",
   },
+  ...EXPRESSION_FLAGS,
   "per-gene": { kind: "switch", help: "each gene in the table and in results.json" },
   cache: { kind: "text", value: "DIR", help: "where features are kept; OUT/features unless given" },
   "batch-size": {
@@ -105,7 +107,11 @@ export async function run({ flags: values }: Args<typeof flags>): Promise<number
   const needsGpu = sources.some(needsEmbedding);
   if (needsGpu) await prepareGpu({ software: values.software });
   const counts: TaskCounts[] = [];
-  for (const task of tasks) counts.push(await readTaskCounts(disk, task, values["few-shot"]));
+  for (const task of tasks) {
+    const read = await readTaskCounts(disk, task, values["few-shot"], expressionOptions(values));
+    for (const { warnings } of read.samples.values()) warnings.forEach((text) => progress.warn(text));
+    counts.push(read);
+  }
   const gpu = needsGpu ? await requestGpu(navigator.gpu, { software: values.software }) : undefined;
   const stop = new AbortController();
   const onSignal = () => stop.abort();
@@ -203,6 +209,7 @@ async function evaluateOne(
       const result = await runTask(own, source, {
         protocol: findProtocol(values.protocol!),
         panelGenes: values["panel-genes"]!,
+        dropUnknownPatches: values["drop-unknown-patches"],
         gpu,
         onFold: (done, total) => total > 1 && progress.update(`${request.name}: ${current}`, done, total, "folds"),
       });

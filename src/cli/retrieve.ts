@@ -14,6 +14,7 @@ import { disk } from "../io/fs.ts";
 import { encodePng } from "../io/png_write.ts";
 import { galleryPage, galleryPicture, type GallerySection } from "../report/retrieval_gallery.ts";
 import type { Args, Flags } from "./args.ts";
+import { EXPRESSION_FLAGS } from "./expression_flags.ts";
 import { Progress } from "./progress.ts";
 import { retrieveResult } from "./retrieve_result.ts";
 import { type OpenedRun, openRun, openRunData, organOf, RUN_FLAGS } from "./seal_run.ts";
@@ -31,6 +32,7 @@ export const example = "retrieve --run runs/conch --data data/hest --genes EPCAM
 /** Flags of the command. */
 export const flags = {
   ...RUN_FLAGS,
+  ...EXPRESSION_FLAGS,
   genes: { kind: "list", value: "NAMES", help: "gene-set query: EPCAM,KRT8+3,CD3E-1,ESR1@p95 raises by deviations" },
   at: { kind: "text", value: "K,K,…", default: RECALL_AT.join(","), help: "recall at these" },
   shown: { kind: "number", value: "K", default: 8, min: 1, max: 50, integer: true, help: "patches shown a query" },
@@ -108,7 +110,7 @@ async function answer(
   signal: AbortSignal,
 ): Promise<number> {
   const samples = values.samples?.split(",").map((id) => id.trim()).filter(Boolean);
-  const set = await openRunData(opened, { folders: values.data, samples }, progress, signal);
+  const set = await openRunData(opened, { folders: values.data, samples, expression: values }, progress, signal);
   const reader = new PatchReader(disk, set.patchTable());
   try {
     const embedded = await embedPairs(opened.model, set, reader, {

@@ -23,6 +23,7 @@ import type { ViewOf } from "../train/trunk.ts";
 import { pixelInput } from "../train/vision_input.ts";
 import { COMMON, type Flags } from "./args.ts";
 import type { OpenedEncoder } from "./encoder.ts";
+import { type ExpressionValues, loadOptions } from "./expression_flags.ts";
 import type { Progress } from "./progress.ts";
 import { type CheckpointName, findCheckpoint, type FoundCheckpoint } from "./run_folder.ts";
 import { heldOut, openVision, wanted } from "./train_session.ts";
@@ -231,6 +232,8 @@ export interface RunData {
   readonly folders: readonly string[];
   /** Samples by identifier; of other folders all, of the run's own those it held out. */
   readonly samples?: readonly string[] | undefined;
+  /** Where counts are and what is let pass, beside what the run's configuration says. */
+  readonly expression?: ExpressionValues;
 }
 
 /** Samples that a run held out, of its own folders. */
@@ -256,7 +259,7 @@ export function heldOutOf(config: TrainConfig): string[] {
  */
 export async function openRunData(
   { config, model }: Pick<OpenedRun, "config" | "model">,
-  { folders, samples }: RunData,
+  { folders, samples, expression }: RunData,
   progress: Progress,
   signal?: AbortSignal,
 ): Promise<TrainingSet> {
@@ -273,10 +276,9 @@ export async function openRunData(
     samples: chosen,
     genes: { vocabulary: model.vocabulary },
     layer: genes.spot_context ? "context" : "own",
-    load: {
-      geneNorm: genes.gene_norm,
-      ...(genes.smoothing === "hex6" && { neighbourhood: "hex6" as const }),
-    },
+    load: loadOptions(config, expression),
+    allowDenied: config.input.allow_denied,
+    leastCoverage: config.input.least_coverage,
     withoutPatches: "skip",
     findDuplicates: false,
     allowLeakage: true,

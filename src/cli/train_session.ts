@@ -31,6 +31,7 @@ import { type VisionPart, visionPart } from "../train/vision.ts";
 import { cachedInput, pixelInput, type VisionInput } from "../train/vision_input.ts";
 import { openPatchPool } from "../worker/patch_pool.ts";
 import { hashOf, type OpenedEncoder, openEncoder } from "./encoder.ts";
+import { loadOptions } from "./expression_flags.ts";
 import { denoHost } from "./hub_host.ts";
 import type { Progress } from "./progress.ts";
 
@@ -110,10 +111,9 @@ export async function openData(config: TrainConfig, progress: Progress, signal?:
     holdOut: heldOut(config),
     genes: genesOf(config),
     layer: genes.spot_context ? "context" : "own",
-    load: {
-      geneNorm: genes.gene_norm,
-      ...(genes.smoothing === "hex6" && { neighbourhood: "hex6" as const }),
-    },
+    load: loadOptions(config),
+    allowDenied: input.allow_denied,
+    leastCoverage: input.least_coverage,
     // Samples named by hand may be of a donor that trains too, as serial sections are; the report says so.
     allowLeakage: named,
     signal,

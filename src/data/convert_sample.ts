@@ -16,6 +16,7 @@ import { writePatches } from "../io/patches_write.ts";
 import { encodePng } from "../io/png_write.ts";
 import { type Matrix, mergeNames } from "../io/sparse.ts";
 import { type TiffPacking, TiffWriter, TILE } from "../io/tiff_write.ts";
+import { checkCounts, scanStored } from "./counts.ts";
 import { cutPatches, drawSpots, shrink, type Thumbnail } from "./hest_sample.ts";
 import type { Slide } from "./slide.ts";
 import { coverageOf, findTissue, type TissueMask, tissueOutlines } from "./tissue.ts";
@@ -128,6 +129,7 @@ export async function writeSample(
   const { width, height } = slide.levels[0]!;
   const pixelSize = sample.pixels.size;
   checkPixelSize(id, pixelSize, options.coarse === true);
+  const told = checkSampleCounts(id, sample);
   const rows = (what: string) => (share: number) => onProgress?.(`${id}: ${what}`, Math.round(share * height), height);
   const thumbnail = await shrink(slide, THUMBNAIL, rows("picture"));
   const tissue = findTissue(thumbnail);
@@ -152,7 +154,8 @@ export async function writeSample(
     writePictures(disk, out, id, sample, windows, thumbnail, tissue, options.spot);
     const metadata = describe(options, sample, slide);
     disk.write(`${out}/${paths.metadata}`, metadataJson(metadata));
-    return { id, ...summary(id, sample, windows, slide), metadata };
+    const { warnings, ...said } = summary(id, sample, windows, slide);
+    return { id, ...said, warnings: [...told, ...warnings], metadata };
   } catch (error) {
     // A picture may turn out damaged half way: nothing of the sample stays.
     for (const path of Object.values(paths)) disk.remove(`${out}/${path}`);
@@ -167,6 +170,15 @@ function checkPixelSize(id: string, size: number, coarse: boolean): void {
     hint: "Give the picture in its full resolution, or pass --coarse: patches are then enlarged and blurred",
     context: { sample: id, pixelSize: size, most: COARSEST },
   });
+}
+
+/** Refuses counts that are none before anything is written: where the raw file is no longer at hand nobody could mend them. */
+function checkSampleCounts(id: string, { counts, barcodes, genes }: ReadSample): readonly string[] {
+  const scan = scanStored(counts, { sample: id, spots: barcodes, genes });
+  const mend = () =>
+    `Convert the raw counts of ${id}: corrected ones, as of ambient RNA or spot swapping, are no counts; ` +
+    "round them only if you know what that means";
+  return checkCounts(id, scan, { mend, source: counts.name }).warnings;
 }
 
 function noPatches(id: string, { barcodes }: ReadSample, { offPicture, offTissue }: Windows): DataError {

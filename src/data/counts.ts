@@ -5,7 +5,9 @@
  */
 
 import { DataError, ShapeError } from "../core/errors.ts";
-import { type Matrix, selectColumns, selectRows } from "./matrix.ts";
+import { shortF32 } from "../io/csv.ts";
+import { blocks, type Matrix as StoredMatrix } from "../io/sparse.ts";
+import { type Matrix, selectColumns, selectRows, visitRow } from "./matrix.ts";
 
 /** Expression of one sample. */
 export interface Expression {
@@ -57,77 +59,134 @@ export interface CountScan {
   readonly notFinite: readonly number[];
   /** Rows with a number below zero, ascending. */
   readonly negative: readonly number[];
+  /** Entries that are not zero. */
+  readonly nonzero: number;
   /** Entries that are no whole number; above zero where the table is not raw. */
   readonly fractions: number;
   /** Largest entry; from 65,000 on 16-bit sums may have wrapped where the file was made. */
   readonly max: number;
-  /** The first offender, in words. */
-  readonly first: string | undefined;
+  /** The first NaN, infinity or negative number, the first fraction, and the first count too large, in words. */
+  readonly first: { readonly bad?: string; readonly fraction?: string; readonly large?: string };
 }
 
+/** Names of a table's rows and columns, for messages. */
+type Names = Pick<Expression, "sample" | "spots" | "genes">;
+
+/** Whole numbers from here on are not all told apart in f32. */
+export const TOO_LARGE: number = 2 ** 24;
+
 /** Looks at every entry once. */
-export function scanCounts(table: Expression): CountScan {
+export function scanCounts({ matrix, ...names }: Expression): CountScan {
+  return scan(names, (look) => {
+    for (let row = 0; row < matrix.rows; row++) visitRow(matrix, row, (column, value) => look(row, column, value));
+  });
+}
+
+/** As {@linkcode scanCounts}, of a matrix that is read by blocks. */
+export function scanStored(matrix: StoredMatrix, names: Names): CountScan {
+  return scan(names, (look) => {
+    for (const { from, indptr, indices, values } of blocks(matrix)) {
+      for (let row = 0; row + 1 < indptr.length; row++) {
+        for (let k = indptr[row]!; k < indptr[row + 1]!; k++) look(from + row, indices[k]!, values[k]!);
+      }
+    }
+  });
+}
+
+function scan(
+  names: Names,
+  each: (look: (row: number, column: number, value: number) => void) => void,
+): CountScan {
   const notFinite = new Set<number>();
   const negative = new Set<number>();
-  let fractions = 0;
-  let max = 0;
-  let first: string | undefined;
-  const { matrix } = table;
-  for (let row = 0; row < matrix.rows; row++) {
-    const from = matrix.kind === "csr" ? matrix.indptr[row]! : row * matrix.columns;
-    const to = matrix.kind === "csr" ? matrix.indptr[row + 1]! : from + matrix.columns;
-    for (let k = from; k < to; k++) {
-      const value = matrix.data[k]!;
-      if (Number.isInteger(value) && value >= 0) {
-        if (value > max) max = value;
-        continue;
-      }
-      if (!Number.isFinite(value)) notFinite.add(row);
-      else if (value < 0) negative.add(row);
-      else fractions++;
-      if (value > max) max = value;
-      first ??= `${value} in spot ${table.spots[row]}, gene ${
-        table.genes[matrix.kind === "csr" ? matrix.indices[k]! : k - from]
-      }`;
+  let [nonzero, fractions, max] = [0, 0, 0];
+  const first: { bad?: string; fraction?: string; large?: string } = {};
+  each((row, column, value) => {
+    if (value === 0) return;
+    nonzero++;
+    if (value > max) max = value;
+    if (Number.isInteger(value) && value > 0 && value < TOO_LARGE) return;
+    const place = () => `${shortF32(value)} in spot ${names.spots[row]}, gene ${names.genes[column]}`;
+    if (!Number.isFinite(value) || value < 0) {
+      (Number.isFinite(value) ? negative : notFinite).add(row);
+      first.bad ??= place();
+    } else if (Number.isInteger(value)) first.large ??= place();
+    else {
+      fractions++;
+      first.fraction ??= place();
+    }
+  });
+  return { notFinite: [...notFinite], negative: [...negative], nonzero, fractions, max, first };
+}
+
+/** Whether a matrix has counts: whole numbers from 0 that f32 tells apart, some above 0. Looks no further than needed. */
+export function holdsCounts(matrix: StoredMatrix): boolean {
+  let some = false;
+  for (const { values } of blocks(matrix)) {
+    for (const value of values) {
+      if (!(Number.isInteger(value) && value >= 0 && value < TOO_LARGE)) return false;
+      some ||= value > 0;
     }
   }
-  return { notFinite: [...notFinite], negative: [...negative], fractions, max, first };
+  return some;
 }
 
 /** What to do about rows that are no counts. */
 export interface CountOptions {
   /** Drop rows with NaN, infinity or negative numbers instead of refusing the sample. */
   readonly dropBadSpots?: boolean;
+  /** What the reader may do about numbers that are no counts; `rows` says that leaving rows out would do. */
+  readonly mend?: (rows: boolean) => string;
+  /** File and place in it, for messages. */
+  readonly source?: string;
 }
 
 /**
  * Refuses what is no table of raw counts.
  *
- * @returns The table, without the bad rows where that was asked for, and the names of the rows dropped.
- * @throws {DataError} If entries are NaN, infinite or negative, or most are fractions.
+ * @returns The rows to leave out, of which there are some only where `dropBadSpots` asks for it, and what the user should know.
+ * @throws {DataError} If entries are NaN, infinite, negative, fractions or 2^24 and more, naming spot and gene, or all are 0.
  */
 export function checkCounts(
-  table: Expression,
+  sample: string,
+  scan: CountScan,
   options: CountOptions = {},
-): { table: Expression; dropped: readonly string[]; warnings: readonly string[] } {
-  const scan = scanCounts(table);
-  const bad = new Set([...scan.notFinite, ...scan.negative]);
+): { bad: ReadonlySet<number>; warnings: readonly string[] } {
+  const { source = "in memory" } = options;
+  const { first, notFinite, negative, fractions, nonzero } = scan;
+  const bad = new Set([...notFinite, ...negative].sort((a, b) => a - b));
+  const refuse = (found: string, wanted: string, rows = false, what = `the counts of ${sample}`) =>
+    new DataError(`Cannot use ${what}: ${found}, ${wanted} wanted in ${source}`, {
+      code: "counts",
+      ...(options.mend ? { hint: options.mend(rows) } : {}),
+      context: {
+        sample,
+        file: source,
+        found,
+        expected: wanted,
+        notFinite: notFinite.length,
+        negative: negative.length,
+        fractions,
+      },
+    });
   if (bad.size > 0 && options.dropBadSpots !== true) {
-    throw new DataError(`Cannot use the counts of ${table.sample}: ${scan.first}, whole numbers from 0 wanted`, {
-      hint: "Drop such spots with dropBadSpots, or mend the file",
-      context: { sample: table.sample, notFinite: scan.notFinite.length, negative: scan.negative.length },
-    });
+    throw refuse(first.bad!, "whole numbers from 0", fractions === 0);
   }
-  if (scan.fractions > 0) {
-    throw new DataError(`Cannot use ${table.sample} as raw counts: ${scan.first}, whole numbers wanted`, {
-      hint: "Give the layer with raw counts",
-      context: { sample: table.sample, fractions: scan.fractions },
-    });
+  if (fractions > 0) {
+    const share = Math.max(0.1, 100 * fractions / nonzero).toFixed(1);
+    const found = `${first.fraction}, and ${share} % of the numbers are fractions`;
+    throw refuse(found, "whole numbers", false, `${sample} as raw counts`);
   }
+  if (first.large !== undefined) throw refuse(first.large, `counts below ${TOO_LARGE}`);
+  if (nonzero === 0) throw refuse("all are 0", "some above 0");
   const warnings = scan.max >= 65_000 && scan.max <= 65_535
-    ? [`${table.sample}: a count of ${scan.max}; 16-bit sums may have wrapped where the file was made`]
+    ? [`${sample}: a count of ${scan.max}; 16-bit sums may have wrapped where the file was made`]
     : [];
-  if (bad.size === 0) return { table, dropped: [], warnings };
-  const keep = table.spots.map((_, row) => row).filter((row) => !bad.has(row));
-  return { table: selectSpots(table, keep), dropped: [...bad].map((row) => table.spots[row]!), warnings };
+  if (bad.size > 0) warnings.push(badSpots(sample, bad.size));
+  return { bad, warnings };
+}
+
+/** Says that spots were left out because of their counts. */
+export function badSpots(sample: string, count: number): string {
+  return `${sample}: ${count} spots with NaN, infinite or negative counts were left out`;
 }

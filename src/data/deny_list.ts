@@ -53,9 +53,10 @@ export function checkDenied(
   const refused = found.filter(({ id }) => !allowed.has(id));
   if (refused.length > 0) {
     const { id, reason, source } = refused[0]!;
+    const ids = refused.map((entry) => entry.id).join();
     throw new DataError(`Cannot use ${id}: ${reason} (${source})`, {
       code: "denied",
-      hint: `Leave ${refused.map((entry) => entry.id).join(", ")} out, or allow by name`,
+      hint: `exclude_samples=${ids} of train leaves them out, allow_denied=${ids} takes them all the same`,
       context: { refused },
     });
   }

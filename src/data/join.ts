@@ -148,7 +148,8 @@ function refuseUnknown(input: JoinInput, unknown: readonly string[], options: Jo
       code: "barcode-unknown",
       hint: unknown.length === patches.length
         ? "Check that both files are of the same sample"
-        : "Check that both files are of one release, or drop such patches with dropUnknownPatches",
+        : "Check that both files are of one release; drop_unknown_patches=true of train, --drop-unknown-patches of other " +
+          "commands, leaves such patches out",
       context: { sample, unknown: unknown.length, patches: patches.length },
     },
   );
@@ -197,7 +198,7 @@ function testPlaces(input: JoinInput, patch: readonly number[], spot: readonly n
 function placesError(sample: string, test: SelfTest): DataError {
   return new DataError(`Cannot join ${sample}: ${test.text}, at most one along each axis wanted`, {
     code: "coords-disagree",
-    hint: "Both files must describe the same image; to go on regardless set selfTest to warn",
+    hint: "Both files must describe the same image; to go on regardless: train … self_test=warn",
     context: { sample, median: test.median, rows: test.rows },
   });
 }

@@ -94,7 +94,8 @@ export function refuseLeakage(report: LeakageReport): void {
   if (report.clean) return;
   throw new DataError(`Cannot train on ${report.split}: ${describeLeakage(report)[0]}, on one side only wanted`, {
     code: "leakage",
-    hint: "Split by donor (kFold, leaveOneOut), or allow leakage explicitly",
+    hint:
+      "Hold out whole donors with holdout_donors; samples named with holdout_samples may be of a donor that trains too",
     context: { ...report },
   });
 }

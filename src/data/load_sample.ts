@@ -10,7 +10,7 @@ import { H5ad } from "../io/h5ad.ts";
 import { openPatches, type Patches } from "../io/patches.ts";
 import { alignmentWarning } from "./alignment.ts";
 import { type Centre, centre, places, toCentre } from "./coordinates.ts";
-import { checkCounts, type Expression, selectSpots } from "./counts.ts";
+import { type Expression, selectSpots } from "./counts.ts";
 import type { ReadDisk, SampleFiles } from "./data_folder.ts";
 import { type GeneOptions, prepareGenes } from "./genes.ts";
 import { join, type JoinOptions, type SelfTest } from "./join.ts";
@@ -21,8 +21,6 @@ import { type CheckOptions, checkSample, geneWarnings, placedNeighbours } from "
 
 /** How samples are read. */
 export interface LoadOptions extends SampleOptions, JoinOptions, PreprocessOptions, CheckOptions {
-  /** Drop spots with NaN, infinite or negative counts instead of refusing the sample. */
-  readonly dropBadSpots?: boolean;
   /** Compare nuclei with counts, which reads some patches; on by default. */
   readonly checkAlignment?: boolean;
 }
@@ -144,17 +142,14 @@ async function patchesOf(disk: ReadDisk, files: SampleFiles): Promise<{ path: st
 }
 
 /** The table without the rows whose counts are none; `rows` are those kept. */
-function soundRows({ counts, array }: SampleTable, options: LoadOptions) {
-  const { table, dropped, warnings } = checkCounts(counts, options);
-  if (dropped.length === 0) return { table, array, rows: undefined, warnings };
-  const bad = new Set(dropped);
-  const rows = Uint32Array.from(counts.spots.keys()).filter((row) => !bad.has(counts.spots[row]!));
+function soundRows({ counts, array, bad }: SampleTable) {
+  if (bad.size === 0) return { table: counts, array, rows: undefined };
+  const rows = Uint32Array.from(counts.spots.keys()).filter((row) => !bad.has(row));
   const part = (values: ArrayLike<number>) => Float64Array.from(rows, (row) => values[row]!);
   return {
-    table,
+    table: selectSpots(counts, rows),
     array: { ...array, rows: part(array.rows), columns: part(array.columns) },
     rows,
-    warnings: [...warnings, `${table.sample}: ${dropped.length} spots whose counts are none were dropped`],
   };
 }
 
@@ -164,7 +159,7 @@ function pairsOf(
   { path, patches }: { path: string; patches: Patches },
   options: LoadOptions,
 ): LoadedSample {
-  const { table, array, rows, warnings } = soundRows(all, options);
+  const { table, array, rows } = soundRows(all);
   const prepared = genesOf(options, all.geneColumns);
   const near = options.neighbours ?? placedNeighbours(all, rows);
   const expression = preprocess(table, array, near === undefined ? prepared : { ...prepared, neighbours: near });
@@ -183,7 +178,7 @@ function pairsOf(
       `Cannot train on ${id}: no pairs of ${spots.length} spots and ${barcodes.length} patches, some wanted`,
       {
         code: "no-pairs",
-        hint: "Check the filters against the counts",
+        hint: "Check that patches and counts are of the same spots, and that these have counts",
         context: { sample: id, ...joined.report.dropped },
       },
     );
@@ -208,6 +203,6 @@ function pairsOf(
     arrayColumn: Float64Array.from(joined.spot, (spot) => all.array.columns[spot]!),
     dropped: { spotWithoutPatch, patchWithoutSpot, badCounts: bad, fewCounts: filtered - bad },
     selfTest: joined.report.selfTest,
-    warnings: [...warnings, ...geneWarnings(id, expression.report.genes), ...joined.report.warnings],
+    warnings: [...all.warnings, ...geneWarnings(id, expression.report.genes), ...joined.report.warnings],
   };
 }

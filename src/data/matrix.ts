@@ -293,7 +293,7 @@ export function gatherColumns(matrix: Matrix, columns: ArrayLike<number>): Float
   const width = columns.length;
   if (matrix.rows * width > DENSE_ENTRIES) {
     throw new LimitError(`Cannot make ${matrix.rows} x ${width} dense: ${DENSE_ENTRIES} entries are the most`, {
-      hint: "Choose genes first",
+      hint: "Choose fewer genes (n_train_genes, gene_list), or split the sample",
     });
   }
   const out = new Float32Array(matrix.rows * width);

@@ -269,7 +269,8 @@ class Opening {
         `${Math.ceil(least * genes.length)} wanted`,
       {
         code: "coverage",
-        hint: "Leave the sample out, choose genes all samples have, or lower leastCoverage",
+        hint:
+          "Leave the sample out (exclude_samples), name genes all samples have (gene_list), or lower least_coverage",
         context: { sample, coverage, missing: missing.slice(0, 100) },
       },
     );

@@ -83,7 +83,7 @@ export function preprocess(raw: Expression, array: SpotArray, options: Preproces
   const { geneNorm = "log_norm", targetSum = TARGET_SUM } = options;
   if (geneNorm !== "log_norm" && geneNorm !== "none") {
     throw new ConfigError(`Cannot normalise by ${geneNorm}: log_norm or none wanted`, {
-      hint: "The reference's log applies no transform; use log_norm",
+      hint: "The reference's log applies no transform; use gene_norm=log_norm",
     });
   }
   const { table, report: genes } = prepareGenes(raw, options);
@@ -157,7 +157,7 @@ function filters(table: Expression, options: PreprocessOptions): { columns: Uint
     throw new DataError(
       `Cannot use ${table.sample}: ${columns.length} genes and ${rows.length} spots left of ${table.genes.length} and ` +
         `${table.spots.length}, some wanted`,
-      { hint: "Check that the counts are raw and the filters fit them", context: { sample: table.sample } },
+      { hint: "Check that the counts are raw and the sample has tissue", context: { sample: table.sample } },
     );
   }
   return { columns, rows };

@@ -5,13 +5,13 @@
  * @module
  */
 
-import { DataError } from "../core/errors.ts";
-import type { H5ad } from "../io/h5ad.ts";
+import { DataError, FormatError, LimitError } from "../core/errors.ts";
+import type { Expressed, H5ad } from "../io/h5ad.ts";
 import type { Frame } from "../io/h5ad_frame.ts";
 import type { Metadata } from "../io/metadata.ts";
 import { blocks, type Matrix as StoredMatrix } from "../io/sparse.ts";
 import { type Centre, centre } from "./coordinates.ts";
-import { type Expression, expression } from "./counts.ts";
+import { checkCounts, type Expression, expression, holdsCounts, scanCounts } from "./counts.ts";
 import type { SampleInfo } from "./donors.ts";
 import { type GeneColumns, SYMBOL_COLUMNS } from "./genes.ts";
 import { type Csr, CsrBuilder } from "./matrix.ts";
@@ -19,7 +19,7 @@ import type { SpotArray } from "./preprocess.ts";
 
 /** A sample in memory. */
 export interface SampleTable {
-  /** Counts as the file has them, not yet checked. */
+  /** Counts as the file has them: whole numbers from 0, but for the rows that are `bad`. */
   readonly counts: Expression;
   /** Technology and places on the array; without `array_row` and `array_col` no place is finite. */
   readonly array: SpotArray;
@@ -28,12 +28,18 @@ export interface SampleTable {
   /** Columns that may hold gene symbols, for `prepareGenes`. */
   readonly geneColumns: GeneColumns;
   readonly info: SampleInfo;
+  /** Rows to leave out because their counts are none; empty unless `dropBadSpots` asks for it. */
+  readonly bad: ReadonlySet<number>;
+  /** What the user should know of the counts. */
+  readonly warnings: readonly string[];
 }
 
-/** Where counts are. */
+/** Where counts are, and what becomes of rows that are none. */
 export interface SampleOptions {
-  /** `X`, `raw`, or the name of a layer. */
-  readonly counts?: string;
+  /** `X` (the default), `raw`, or a layer: its name, or `layers/` and its name. */
+  readonly counts?: string | undefined;
+  /** Leave out spots with NaN, infinite or negative counts instead of refusing the sample. */
+  readonly dropBadSpots?: boolean | undefined;
   /** `st_technology`, where there is no metadata. */
   readonly technology?: string;
 }
@@ -55,7 +61,7 @@ export function loadMatrix(stored: StoredMatrix): Csr {
  *
  * @param file The open `.h5ad`; it stays open.
  * @param metadata Its metadata, if any.
- * @throws {DataError} If the counts asked for are not there.
+ * @throws {DataError} If the counts asked for are not there, or are none.
  */
 export function readSampleTable(
   name: string,
@@ -63,10 +69,18 @@ export function readSampleTable(
   metadata?: Metadata,
   options: SampleOptions = {},
 ): SampleTable {
-  const { stored, genes } = countsOf(name, file, options.counts ?? "X");
+  const { x, var: genes, place } = countsOf(name, file, options.counts ?? "X");
   const spots = file.obs.index;
+  const counts = expression(name, spots, genes.index, loadMatrix(x));
+  const { bad, warnings } = checkCounts(name, scanCounts(counts), {
+    dropBadSpots: options.dropBadSpots === true,
+    source: x.name,
+    mend: (rows) => mendOf(file, place, rows),
+  });
   return {
-    counts: expression(name, spots, genes.index, loadMatrix(stored)),
+    counts,
+    bad,
+    warnings,
     array: {
       technology: metadata?.text("st_technology") ?? options.technology ?? "unknown",
       rows: numbersOr(file.obs, "array_row", spots.length),
@@ -82,16 +96,38 @@ export function readSampleTable(
   };
 }
 
-function countsOf(name: string, file: H5ad, where: string): { stored: StoredMatrix; genes: Frame } {
-  if (where === "X") return { stored: file.x, genes: file.var };
-  const raw = where === "raw" ? file.raw : undefined;
-  if (raw !== undefined) return { stored: raw.x, genes: raw.var };
-  const layer = where === "raw" ? undefined : file.layer(where);
-  if (layer !== undefined) return { stored: layer, genes: file.var };
-  throw new DataError(`Cannot read counts of ${name}: ${file.name} has no ${where}`, {
-    hint: `It has X${file.raw ? ", raw" : ""}${file.layers.map((layer) => `, ${layer}`).join("")}`,
+function countsOf(name: string, file: H5ad, where: string): Expressed {
+  const found = file.expressed(where);
+  if (found !== undefined) return found;
+  throw new DataError(`Cannot read counts of ${name}: ${file.name} has no ${where}, counts wanted`, {
+    hint: mendOf(file, undefined, false),
     context: { sample: name, file: file.name, counts: where },
   });
+}
+
+/** Where else in the file there are counts, and how to name the place. */
+function mendOf(file: H5ad, but: string | undefined, rows: boolean): string {
+  const others = file.places.filter((place) => place !== but);
+  const whole = others.filter((place) => {
+    try {
+      return holdsCounts(file.expressed(place)!.x);
+    } catch (error) {
+      if (error instanceof FormatError || error instanceof LimitError) return false;
+      throw error;
+    }
+  });
+  const [best] = whole;
+  const drop = rows
+    ? "drop_bad_spots=true of train, --drop-bad-spots of other commands, leaves such spots out"
+    : undefined;
+  const place = best !== undefined
+    ? `Whole numbers are in ${
+      whole.join(", ")
+    }: counts=${best} of train, --counts ${best} of other commands, takes them`
+    : others.length > 0
+    ? `There are no counts in ${others.join(", ")} either`
+    : "The file has no other numbers: give one with raw counts";
+  return drop === undefined ? place : best === undefined ? drop : `${place}; ${drop}`;
 }
 
 function numbersOr(table: Frame, column: string, count: number): Float64Array {

@@ -73,7 +73,8 @@ function checkSizes({ id, table, metadata, patches }: CheckedSample, options: Ch
       `Cannot use ${id}: its slide has ${size.toPrecision(4)} µm a pixel, at most ${COARSEST} wanted`,
       {
         code: "too-coarse",
-        hint: "Leave it out, or allow coarse slides: patches are then enlarged and blurred",
+        hint:
+          "Leave it out (exclude_samples), or take coarse slides with allow_coarse=true of train: their patches are blurred",
         context: { sample: id, pixelSize: size, most: COARSEST },
       },
     );

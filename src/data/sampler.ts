@@ -84,7 +84,7 @@ export function planEpoch(options: EpochOptions): Epoch {
   }
   if (dropLast && count < batch) {
     throw new ConfigError(`Cannot make batches of ${batch}: ${count} pairs, at least one full batch wanted`, {
-      hint: `Lower the batch size to ${count} or less`,
+      hint: `Lower the batch size: batch_size=${count} or less`,
       context: { count, batch },
     });
   }

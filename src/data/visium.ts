@@ -65,7 +65,7 @@ export function joinVisium(input: VisiumInput): ReadSample {
   if (renamed > 0) warnings.push(`${sample}: ${renamed} genes of equal names got a number behind them`);
   const common = { genes: unique, geneIds, pixels, warnings, dropped: joined.dropped };
   if (bin !== undefined) {
-    const pooled = poolBins(sample, counts.counts, joined, map, { bin, side: pitch, fit: pixels.fit });
+    const pooled = poolBins(sample, counts.counts, joined, { ...map, genes }, { bin, side: pitch, fit: pixels.fit });
     return { technology: "Visium HD", ...common, ...pooled };
   }
   const { barcodes, inTissue, arrayRow, arrayCol, spatial: places } = joined;

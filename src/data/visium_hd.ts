@@ -6,12 +6,16 @@
  */
 
 import { assert, DataError, LimitError } from "../core/errors.ts";
+import { shortF32 } from "../io/csv.ts";
 import { blocks, type ColumnMap, type Matrix, matrixOf, MOST_ENTRIES } from "../io/sparse.ts";
 import type { ReadSample } from "./convert_sample.ts";
+import { TOO_LARGE } from "./counts.ts";
 import type { PixelFit } from "./pixel_size.ts";
 
 /** Bins with counts and places. */
 export interface Bins {
+  /** Their names. */
+  readonly barcodes: readonly string[];
   /** Their rows of the counts, ascending. */
   readonly rows: readonly number[];
   readonly arrayRow: Int32Array;
@@ -22,16 +26,16 @@ export interface Bins {
 /**
  * Pools bins.
  *
- * @param columns Where the matrix's columns go.
+ * @param columns Where the matrix's columns go, and the names of the genes they go to.
  * @param scale Side of a bin and of a square, µm, and where the lattice of the bins lies on the picture.
- * @throws {DataError} If squares are not made of whole bins.
+ * @throws {DataError} If squares are not made of whole bins, or a number is no count, naming bin and gene.
  * @throws {LimitError} If squares times genes do not fit in memory.
  */
 export function poolBins(
   sample: string,
   counts: Matrix,
   bins: Bins,
-  columns: ColumnMap,
+  columns: ColumnMap & { readonly genes: readonly string[] },
   { bin, side, fit }: { readonly bin: number; readonly side: number; readonly fit: PixelFit },
 ): Pick<ReadSample, "barcodes" | "counts" | "arrayRow" | "arrayCol" | "inTissue" | "spatial"> {
   const across = Math.round(side / bin);
@@ -42,7 +46,7 @@ export function poolBins(
     });
   }
   const { squares, squareOf } = squaresOf(bins, across);
-  const matrix = addUp(sample, counts, bins.rows, squareOf, squares.length, columns);
+  const matrix = addUp(sample, counts, bins, squareOf, squares.length, columns);
   const four = (n: number) => String(n).padStart(4, "0");
   const middle = (n: number) => n * across + (across - 1) / 2;
   return {
@@ -84,10 +88,10 @@ function squaresOf(
 function addUp(
   sample: string,
   counts: Matrix,
-  rows: readonly number[],
+  { rows, barcodes }: Bins,
   squareOf: Uint32Array,
   squares: number,
-  { map, width }: ColumnMap,
+  { map, width, genes }: ColumnMap & { readonly genes: readonly string[] },
 ): Matrix {
   if (squares * width > MOST_ENTRIES) {
     throw new LimitError(
@@ -108,12 +112,17 @@ function addUp(
         const column = map[indices[i]!]!;
         if (column < 0) continue;
         const value = values[i]!;
-        if (!Number.isInteger(value) || value < 0) {
-          throw new DataError(`Cannot pool ${sample}: ${value} in row ${from + row} of ${counts.name}, counts wanted`, {
-            context: { sample, found: value },
+        const sum = sums[squareOf[next]! * width + column]! + value;
+        if (!Number.isInteger(value) || value < 0 || sum >= TOO_LARGE) {
+          const found = `${shortF32(value)} in bin ${barcodes[next]}, gene ${genes[column]}`;
+          const wanted = `whole numbers from 0 that add up to less than ${TOO_LARGE}`;
+          throw new DataError(`Cannot use the counts of ${sample}: ${found}, ${wanted} wanted in ${counts.name}`, {
+            code: "counts",
+            hint: "Convert the raw counts: corrected or normalised ones are none",
+            context: { sample, file: counts.name, found, expected: wanted },
           });
         }
-        sums[squareOf[next]! * width + column]! += value;
+        sums[squareOf[next]! * width + column] = sum;
         before += value;
       }
     }

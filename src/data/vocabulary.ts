@@ -135,7 +135,7 @@ export class VocabularyBuilder {
       throw new DataError(
         `Cannot make a vocabulary of ${wanted} genes: ${found.length} among the best of ${this.#samples.length} samples`,
         {
-          hint: `Ask for ${found.length} genes or fewer, or count more of each sample`,
+          hint: `Ask for fewer: n_train_genes=${Math.max(1, found.length)}`,
           context: { found: found.length },
         },
       );

@@ -5,13 +5,13 @@
  */
 
 import { DataError } from "../core/errors.ts";
-import { type Expression, selectSpots } from "../data/counts.ts";
+import { badSpots, type Expression, selectSpots } from "../data/counts.ts";
 import type { ReadDisk, SampleFiles } from "../data/data_folder.ts";
 import { known } from "../data/donors.ts";
-import { join } from "../data/join.ts";
+import { join, type JoinOptions } from "../data/join.ts";
 import { gatherColumns } from "../data/matrix.ts";
 import { panelColumns } from "../data/panel.ts";
-import { readSampleTable } from "../data/sample.ts";
+import { readSampleTable, type SampleOptions } from "../data/sample.ts";
 import { H5ad } from "../io/h5ad.ts";
 import { type Table, takeRows } from "./table.ts";
 
@@ -38,10 +38,13 @@ export interface SampleCounts {
   readonly expression: Expression;
   /** Labels of the rows, where an obs column was asked for; undefined where a spot has none. */
   readonly labels: readonly (string | undefined)[] | undefined;
+  /** Rows to leave out because their counts are none, where that was asked for. */
+  readonly bad: ReadonlySet<number>;
+  readonly warnings: readonly string[];
 }
 
 /** What is read of a sample. */
-export interface CountsOptions {
+export interface CountsOptions extends SampleOptions {
   /** Keeps only these genes. */
   readonly panel?: readonly string[] | undefined;
   /** Column of obs with labels. */
@@ -51,7 +54,8 @@ export interface CountsOptions {
 /**
  * Reads the counts of a sample.
  *
- * @throws {DataError} If a gene of the panel is missing (`panel-genes`), naming both, or the column of labels is.
+ * @throws {DataError} If a gene of the panel is missing (`panel-genes`), naming both, or the column of labels is, or
+ * counts are none (`counts`).
  */
 export async function readSampleCounts(
   disk: ReadDisk,
@@ -60,7 +64,7 @@ export async function readSampleCounts(
 ): Promise<SampleCounts> {
   const file = await H5ad.open(disk.open(files.expression, "read"));
   try {
-    const { counts } = readSampleTable(files.id, file, files.metadata);
+    const { counts, bad, warnings } = readSampleTable(files.id, file, files.metadata, options);
     const labels = options.labels === undefined ? undefined : file.obs.strings(options.labels)?.map(known);
     if (options.labels !== undefined && labels === undefined) {
       throw new DataError(`Cannot label the spots of ${files.id}: obs has no column ${options.labels}`, {
@@ -68,11 +72,12 @@ export async function readSampleCounts(
         context: { sample: files.id, column: options.labels },
       });
     }
-    if (options.panel === undefined) return { id: files.id, expression: counts, labels };
+    const read = { id: files.id, labels, bad, warnings };
+    if (options.panel === undefined) return { ...read, expression: counts };
     const columns = panelColumns(options.panel, counts);
     const data = gatherColumns(counts.matrix, columns);
     const matrix = { kind: "dense", rows: counts.matrix.rows, columns: columns.length, data } as const;
-    return { id: files.id, expression: { ...counts, genes: options.panel, matrix }, labels };
+    return { ...read, expression: { ...counts, genes: options.panel, matrix } };
   } finally {
     file.close();
   }
@@ -91,15 +96,18 @@ export interface JoinedSample {
 /**
  * Joins features and counts in the order of the features.
  *
- * @throws {DataError} If a patch has no spot, or a barcode stands twice.
+ * @throws {DataError} If a patch has no spot and `dropUnknownPatches` is not set, or a barcode stands twice.
  */
 export function joinSample(
-  { id, expression, labels }: SampleCounts,
+  { id, expression, labels, bad }: SampleCounts,
   { barcodes, features }: SampleFeatures,
+  options: Pick<JoinOptions, "dropUnknownPatches"> = {},
 ): JoinedSample {
-  const { patch, spot } = join({ sample: id, patches: barcodes, spots: expression.spots }, { selfTest: "off" });
-  const bad = badRows(expression, spot);
-  const kept = bad.size === 0 ? undefined : [...patch.keys()].filter((i) => !bad.has(i));
+  const { patch, spot, report } = join({ sample: id, patches: barcodes, spots: expression.spots }, {
+    ...options,
+    selfTest: "off",
+  });
+  const kept = bad.size === 0 ? undefined : [...patch.keys()].filter((i) => !bad.has(spot[i]!));
   const rows = kept === undefined ? patch : kept.map((i) => patch[i]!);
   const spots = kept === undefined ? spot : kept.map((i) => spot[i]!);
   const whole = kept === undefined && features.rows === patch.length && patch.every((row, i) => row === i);
@@ -108,25 +116,8 @@ export function joinSample(
     features: whole ? features : takeRows(features, rows),
     expression: selectSpots(expression, spots),
     labels: labels && Array.from(spots, (row) => labels[row]!),
-    warnings: bad.size === 0 ? [] : [`${id}: ${bad.size} spots whose counts are negative or not finite were left out`],
+    warnings: [...(bad.size > 0 ? [badSpots(id, bad.size)] : []), ...report.warnings],
   };
-}
-
-/** Pairs whose counts are none. */
-function badRows({ matrix }: Expression, spots: Uint32Array): Set<number> {
-  const bad = new Set<number>();
-  for (let i = 0; i < spots.length; i++) {
-    const row = spots[i]!;
-    const from = matrix.kind === "csr" ? matrix.indptr[row]! : row * matrix.columns;
-    const to = matrix.kind === "csr" ? matrix.indptr[row + 1]! : from + matrix.columns;
-    for (let at = from; at < to; at++) {
-      if (!(matrix.data[at]! >= 0 && matrix.data[at]! < Infinity)) {
-        bad.add(i);
-        break;
-      }
-    }
-  }
-  return bad;
 }
 
 /**

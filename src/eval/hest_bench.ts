@@ -10,6 +10,7 @@
 import { DataError } from "../core/errors.ts";
 import { choosePanel } from "../data/panel.ts";
 import type { ReadDisk } from "../data/data_folder.ts";
+import type { SampleOptions } from "../data/sample.ts";
 import {
   type FeatureSource,
   type JoinedSample,
@@ -82,6 +83,8 @@ export interface TaskOptions extends ProbeOptions {
   readonly protocol?: string | Protocol;
   /** Number of genes each fold chooses where the task ships no panel; default 50. */
   readonly panelGenes?: number;
+  /** Leave out rows of features whose barcode the counts lack, instead of refusing the sample. */
+  readonly dropUnknownPatches?: boolean;
   readonly onFold?: (done: number, total: number) => void;
 }
 
@@ -89,12 +92,18 @@ export interface TaskOptions extends ProbeOptions {
  * Reads the counts of a task.
  *
  * @param labels Column of obs with classes for few-shot probes.
- * @throws {DataError} If a panel gene is missing from a sample, naming both.
+ * @param options Where counts are, and what becomes of rows that are none.
+ * @throws {DataError} If a panel gene is missing from a sample, naming both, or counts are none (`counts`).
  */
-export async function readTaskCounts(disk: ReadDisk, task: Task, labels?: string): Promise<TaskCounts> {
+export async function readTaskCounts(
+  disk: ReadDisk,
+  task: Task,
+  labels?: string,
+  options: SampleOptions = {},
+): Promise<TaskCounts> {
   const samples = new Map<string, SampleCounts>();
   for (const files of task.samples) {
-    samples.set(files.id, await readSampleCounts(disk, files, { panel: task.panel?.genes, labels }));
+    samples.set(files.id, await readSampleCounts(disk, files, { ...options, panel: task.panel?.genes, labels }));
   }
   return { task, samples };
 }
@@ -114,7 +123,7 @@ export async function runTask(
     : findProtocol(options.protocol ?? "hest-bench/1");
   const joined = new Map<string, JoinedSample>();
   for (const files of task.samples) {
-    const sample = joinSample(samples.get(files.id)!, await source.load(files));
+    const sample = joinSample(samples.get(files.id)!, await source.load(files), options);
     const dim = joined.values().next().value?.features.columns ?? sample.features.columns;
     if (sample.features.columns !== dim) {
       throw new DataError(

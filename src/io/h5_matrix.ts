@@ -256,7 +256,7 @@ function checkEntries(file: H5File, path: string, entries: number): void {
 
 function tooLarge(file: H5File, path: string, found: string, most: string): LimitError {
   return new LimitError(`Cannot read ${file.name}:${path}: ${found}, ${most}`, {
-    hint: "Take fewer rows at once",
+    hint: "The file is not damaged: split the sample into several",
     context: { file: file.name, path, found },
   });
 }

@@ -27,6 +27,12 @@ export interface Raw {
   readonly x: Matrix;
 }
 
+/** A matrix of a file with its genes. */
+export interface Expressed extends Raw {
+  /** `X`, `raw`, or `layers/` and a name. */
+  readonly place: string;
+}
+
 /** An open `.h5ad` file. */
 export class H5ad {
   /** Rows: spots or cells. */
@@ -94,6 +100,23 @@ export class H5ad {
     if (!this.exists(matrix) || !this.exists(table)) return undefined;
     const genes = openFrame(this.file, table);
     return { var: genes, x: this.matrix(matrix, this.obs.index.length, genes.index.length) };
+  }
+
+  /** Where the file has expression: `X`, `raw`, and `layers/` with each name. */
+  get places(): string[] {
+    const layers = this.layers.map((name) => `layers/${name}`);
+    return [...(this.exists("/X") ? ["X"] : []), ...(this.raw ? ["raw"] : []), ...layers];
+  }
+
+  /** Expression by its place; a layer may be named alone. Undefined where there is none. */
+  expressed(where: string): Expressed | undefined {
+    const place = where === "raw/X" ? "raw" : where;
+    if (place === "X") return this.exists("/X") ? { place, x: this.x, var: this.var } : undefined;
+    const raw = place === "raw" ? this.raw : undefined;
+    if (raw !== undefined) return { place, ...raw };
+    const name = place.replace(/^layers\//, "");
+    const x = this.layer(name);
+    return x === undefined ? undefined : { place: `layers/${name}`, x, var: this.var };
   }
 
   /** Names in `obsm`. */

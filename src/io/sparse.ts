@@ -5,7 +5,7 @@
  * @module
  */
 
-import { DataError, LimitError } from "../core/errors.ts";
+import { LimitError } from "../core/errors.ts";
 
 /** Rows of a matrix in compressed form; columns ascend within a row, and none comes twice. */
 export interface SparseRows {
@@ -63,7 +63,7 @@ export function toDense(rows: SparseRows, columns: number | ColumnMap): Float32A
   const count = rows.indptr.length - 1;
   if (count * width > MOST_ENTRIES) {
     throw new LimitError(`Cannot fill rows: ${count} of ${width} columns, at most ${MOST_ENTRIES} elements`, {
-      hint: "Choose genes, or take fewer rows at once",
+      hint: "The file is not damaged: split the sample, or give fewer genes",
       context: { given: count * width, max: MOST_ENTRIES },
     });
   }
@@ -227,92 +227,5 @@ export class Entries {
       values[at] = this.values[i]!;
     }
     return matrixOf(name, columns, { indptr, indices, values });
-  }
-}
-
-/** An entry and where it is. */
-export interface Place {
-  readonly row: number;
-  readonly column: number;
-  readonly value: number;
-}
-
-/** What a look at every entry tells. */
-export interface MatrixFacts {
-  /** Entries that are not zero. */
-  readonly nonzero: number;
-  /** Largest finite value, at least 0. */
-  readonly max: number;
-  readonly total: number;
-  /** Share of the non-zero entries that are no whole numbers: counts have none. */
-  readonly fractional: number;
-  /** The first NaN or infinity. */
-  readonly notFinite: Place | undefined;
-  /** The first entry below zero. */
-  readonly negative: Place | undefined;
-  /** Whether 16-bit sums may have wrapped: the largest value is 65,000 or more. */
-  readonly mayHaveWrapped: boolean;
-}
-
-/** Looks at every entry, a block at a time. */
-export function survey(matrix: Matrix): MatrixFacts {
-  let [nonzero, max, total, fractional] = [0, 0, 0, 0];
-  let notFinite: Place | undefined;
-  let negative: Place | undefined;
-  for (const { from, indptr, indices, values } of blocks(matrix)) {
-    for (let row = 0; row + 1 < indptr.length; row++) {
-      for (let i = indptr[row]!; i < indptr[row + 1]!; i++) {
-        const value = values[i]!;
-        if (value === 0) continue;
-        nonzero++;
-        const place = () => ({ row: from + row, column: indices[i]!, value });
-        if (!Number.isFinite(value)) {
-          notFinite ??= place();
-          continue;
-        }
-        if (value < 0) negative ??= place();
-        if (!Number.isInteger(value)) fractional++;
-        if (value > max) max = value;
-        total += value;
-      }
-    }
-  }
-  const share = nonzero === 0 ? 0 : fractional / nonzero;
-  return { nonzero, max, total, fractional: share, notFinite, negative, mayHaveWrapped: max >= 65_000 };
-}
-
-/**
- * Throws unless the matrix can be counts.
- *
- * @param facts What {@linkcode survey} found.
- * @param rowNames Names of rows and columns, for the message.
- * @throws {DataError} Of NaN, infinity, values below zero or fractions, naming row and gene.
- */
-export function checkCounts(
-  matrix: Matrix,
-  facts: MatrixFacts,
-  rowNames: readonly string[],
-  columnNames: readonly string[],
-): void {
-  const place = facts.notFinite ?? facts.negative;
-  if (place !== undefined) {
-    const [row, gene] = [rowNames[place.row] ?? String(place.row), columnNames[place.column] ?? String(place.column)];
-    throw new DataError(
-      `Cannot use ${matrix.name} as counts: ${place.value} of gene ${gene} in row ${row}, finite numbers from 0 are wanted`,
-      {
-        hint: "Leave out that row, or store the raw counts",
-        context: { matrix: matrix.name, row, gene, found: String(place.value) },
-      },
-    );
-  }
-  if (facts.fractional > 0) {
-    const percent = (100 * facts.fractional).toPrecision(2);
-    throw new DataError(
-      `Cannot use ${matrix.name} as counts: ${percent} % of its values are fractions, whole numbers are wanted`,
-      {
-        hint: "Raw counts may lie in a layer or in raw",
-        context: { matrix: matrix.name, fractional: facts.fractional },
-      },
-    );
   }
 }

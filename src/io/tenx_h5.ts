@@ -41,14 +41,14 @@ export const GENES = "Gene Expression";
  * Opens a file.
  *
  * @param source A file of the host, or bytes by range; closing the result closes it.
- * @param genome Which genome's counts, in files of version 2 with several.
+ * @param genome Which genome's counts: files of version 2 with several want one, of version 3 all genes count without.
  * @throws {FormatError} If it is damaged or its parts disagree.
  * @throws {DataError} If it has counts of several genomes and none, or one it lacks, is named.
  */
 export async function openTenx(source: H5Storage, genome?: string): Promise<TenxFile> {
   const file = await H5File.open(source);
   try {
-    const counts = file.kind("/matrix") === "group" ? versionThree(file) : versionTwo(file, genome);
+    const counts = file.kind("/matrix") === "group" ? versionThree(file, genome) : versionTwo(file, genome);
     return { ...counts, close: () => file.close(), [Symbol.dispose]: () => file.close() };
   } catch (error) {
     file.close();
@@ -56,7 +56,7 @@ export async function openTenx(source: H5Storage, genome?: string): Promise<Tenx
   }
 }
 
-function versionThree(file: H5File): FeatureCounts {
+function versionThree(file: H5File, genome: string | undefined): FeatureCounts {
   const features = "/matrix/features";
   if (file.kind(features) !== "group") throw file.fail(features, "nothing", "names of features");
   const names = file.strings(`${features}/name`);
@@ -64,7 +64,22 @@ function versionThree(file: H5File): FeatureCounts {
   const types = file.kind(`${features}/feature_type`) === "dataset"
     ? file.strings(`${features}/feature_type`)
     : names.map(() => GENES);
-  return withMatrix(file, "/matrix", { names, ids, types });
+  if (genome === undefined) return withMatrix(file, "/matrix", { names, ids, types });
+  const genomes = file.kind(`${features}/genome`) === "dataset" ? file.strings(`${features}/genome`) : [];
+  if (!genomes.includes(genome) || genomes.length !== names.length) throw unknownGenome(file, [...new Set(genomes)]);
+  const own = types.map((type, j) => genomes[j] === genome ? type : `${type} of ${genomes[j]}`);
+  return withMatrix(file, "/matrix", { names, ids, types: own });
+}
+
+function unknownGenome(file: H5File, genomes: readonly string[]): DataError {
+  const named = genomes.filter((name) => name !== "");
+  return new DataError(
+    `Cannot read counts of ${file.name}: it has the genomes ${named.join(", ") || "none by name"}, one is wanted`,
+    {
+      hint: named.length > 0 ? `Pass --genome ${named.join(" or --genome ")}` : "Leave out --genome",
+      context: { file: file.name, found: named, expected: "one genome" },
+    },
+  );
 }
 
 function versionTwo(file: H5File, genome: string | undefined): FeatureCounts {
@@ -74,10 +89,7 @@ function versionTwo(file: H5File, genome: string | undefined): FeatureCounts {
   }
   const chosen = genome ?? genomes[0]!;
   if (!genomes.includes(chosen) || (genome === undefined && genomes.length > 1)) {
-    throw new DataError(`Cannot read counts of ${file.name}: it has the genomes ${genomes.join(", ")}, one is wanted`, {
-      hint: `Name one: ${genomes.join(" or ")}`,
-      context: { file: file.name, found: genomes, expected: genome ?? "one genome" },
-    });
+    throw unknownGenome(file, genomes);
   }
   const names = file.strings(`/${chosen}/gene_names`);
   const ids = file.strings(`/${chosen}/genes`);

@@ -34,6 +34,44 @@ export const INPUT_KEYS = {
   },
   species: { kind: "texts", default: null, nullable: true, doc: "Use samples of these species only; null uses all" },
   organs: { kind: "texts", default: null, nullable: true, doc: "Use samples of these organs only; null uses all" },
+  counts: {
+    kind: "text",
+    default: "X",
+    doc: "Where the .h5ad files keep raw counts: X, raw, or a layer such as layers/counts",
+  },
+  drop_bad_spots: {
+    kind: "flag",
+    default: false,
+    doc: "Leave out spots with NaN, infinite or negative counts instead of refusing their sample",
+  },
+  drop_unknown_patches: {
+    kind: "flag",
+    default: false,
+    doc: "Leave out patches whose barcode the counts lack instead of refusing their sample",
+  },
+  self_test: {
+    kind: "choice",
+    of: ["error", "warn", "off"],
+    default: "error",
+    doc: "What happens where patches and spots of one barcode lie apart on the slide",
+  },
+  allow_coarse: {
+    kind: "flag",
+    default: false,
+    doc: "Use slides coarser than 1.15 µm a pixel, whose patches are blurred",
+  },
+  allow_denied: {
+    kind: "texts",
+    default: [],
+    doc: "Ids of samples to use although they are known to be faulty",
+  },
+  least_coverage: {
+    kind: "number",
+    default: 0.2,
+    min: 0,
+    max: 1,
+    doc: "Share of the genes that every sample must have measured",
+  },
   subsample_frac: {
     kind: "number",
     default: null,

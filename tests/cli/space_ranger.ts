@@ -74,11 +74,13 @@ export async function writeTenx(path: string, { barcodes, names, types, rows }: 
     const indptr = [0];
     const [indices, values]: [number[], number[]] = [[], []];
     for (const row of rows) {
-      row.forEach((value, j) => value > 0 && (indices.push(j), values.push(value)));
+      row.forEach((value, j) => value !== 0 && (indices.push(j), values.push(value)));
       indptr.push(values.length);
     }
     h5.dataset("/matrix/shape", "i4", [2], Int32Array.of(names.length, barcodes.length));
-    h5.dataset("/matrix/data", "i4", [values.length], Int32Array.from(values));
+    if (values.every((value) => value === (value | 0))) {
+      h5.dataset("/matrix/data", "i4", [values.length], Int32Array.from(values));
+    } else h5.dataset("/matrix/data", "f4", [values.length], Float32Array.from(values));
     h5.dataset("/matrix/indices", "i8", [indices.length], BigInt64Array.from(indices, BigInt));
     h5.dataset("/matrix/indptr", "i8", [indptr.length], BigInt64Array.from(indptr, BigInt));
     h5.close();
@@ -88,8 +90,11 @@ export async function writeTenx(path: string, { barcodes, names, types, rows }: 
 /** Writes counts as a folder of packed text. */
 export function writeMex(folder: string, { barcodes, names, types, rows }: Counted, prefix: string = ""): void {
   Deno.mkdirSync(folder, { recursive: true });
-  const entries = rows.flatMap((row, i) => row.flatMap((value, j) => value > 0 ? [`${j + 1} ${i + 1} ${value}`] : []));
-  const head = "%%MatrixMarket matrix coordinate integer general\n";
+  const entries = rows.flatMap((row, i) =>
+    row.flatMap((value, j) => value !== 0 ? [`${j + 1} ${i + 1} ${value}`] : [])
+  );
+  const field = rows.flat().every(Number.isInteger) ? "integer" : "real";
+  const head = `%%MatrixMarket matrix coordinate ${field} general\n`;
   const packed = (name: string, text: string) => Deno.writeFileSync(`${folder}/${prefix}${name}.gz`, gzipSync(text));
   packed("matrix.mtx", `${head}${names.length} ${rows.length} ${entries.length}\n${entries.join("\n")}\n`);
   packed("features.tsv", names.map((name, j) => `ENSG${90000000000 + j}\t${name}\t${types[j]}\n`).join(""));

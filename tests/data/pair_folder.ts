@@ -21,6 +21,8 @@ export interface SmallSample {
   /** Pixels by which the recorded places of patches are off. */
   readonly off?: number;
   readonly metadata?: boolean;
+  /** Layer that has the counts; `X` has their logarithms then. */
+  readonly layer?: string;
 }
 
 /** What was written, for comparison. */
@@ -57,11 +59,13 @@ export async function writeSmallSample(folder: string, sample: SmallSample): Pro
   const barcodes = places.map((_, i) => `${id}-AC${i}`);
   const count = sample.count ?? ((spot, gene) => hashedCount(id, spot, gene));
   const counts = places.map((_, i) => genes.map((gene) => count(i, gene)));
-  const x = matrixOf("X", genes.length, {
-    indptr: Uint32Array.from({ length: n + 1 }, (_, i) => i * genes.length),
-    indices: Uint32Array.from({ length: n * genes.length }, (_, k) => k % genes.length),
-    values: Float32Array.from(counts.flat()),
-  });
+  const table = (values: readonly number[]) =>
+    matrixOf("X", genes.length, {
+      indptr: Uint32Array.from({ length: n + 1 }, (_, i) => i * genes.length),
+      indices: Uint32Array.from({ length: n * genes.length }, (_, k) => k % genes.length),
+      values: Float32Array.from(values),
+    });
+  const x = table(counts.flat());
   for (const name of ["st", "patches", "metadata"]) Deno.mkdirSync(`${folder}/${name}`, { recursive: true });
   const begin = await H5Writer.prepare();
   const ints = (values: number[]) => Float64Array.from(values);
@@ -73,7 +77,8 @@ export async function writeSmallSample(folder: string, sample: SmallSample): Pro
         columns: { array_row: ints(places.map(({ r }) => r)), array_col: ints(places.map(({ c }) => c)) },
       },
       var: { index: genes, columns: {} },
-      x,
+      x: sample.layer === undefined ? x : table(counts.flat().map(Math.log1p)),
+      layers: sample.layer === undefined ? {} : { [sample.layer]: x },
       obsm: { spatial: { shape: [n, 2], values: spatial } },
       uns: {},
     });

@@ -3,13 +3,65 @@ import { DataError } from "../../src/core/errors.ts";
 import { toDense } from "../../src/data/matrix.ts";
 import { readSampleTable } from "../../src/data/sample.ts";
 import { disk } from "../../src/io/fs.ts";
+import { H5Writer } from "../../src/io/h5_write.ts";
+import { MemoryStorage } from "../../src/io/h5_library.ts";
 import { H5ad } from "../../src/io/h5ad.ts";
+import { writeH5ad } from "../../src/io/h5ad_write.ts";
 import { parseMetadata } from "../../src/io/metadata.ts";
+import { type Matrix, matrixOf } from "../../src/io/sparse.ts";
 import expected from "../fixtures/spatial/expected.json" with { type: "json" };
 
 const open = (name: string) => {
   return H5ad.open(disk.open(new URL(`../fixtures/spatial/${name}`, import.meta.url).pathname, "read"));
 };
+
+Deno.test("readSampleTable() refuses what is no count and says where in the file there are counts", async () => {
+  const index = (names: string[]) => ({ index: names, columns: {} });
+  const of = (values: number[]) =>
+    matrixOf("M", 2, {
+      indptr: Uint32Array.of(0, 2, 4),
+      indices: Uint32Array.of(0, 1, 0, 1),
+      values: Float32Array.from(values),
+    });
+  const layers = { logs: of([0.5, 1, 1, 1]), counts: of([1, 2, 3, 4]), noise: of([0, 0, 0, 0]) };
+  const made = async (x: number[], more: Record<string, Matrix> = {}) => {
+    const sink = new MemoryStorage("S.h5ad");
+    const h5 = await H5Writer.create(sink);
+    writeH5ad(h5, { obs: index(["s", "t"]), var: index(["g", "h"]), x: of(x), layers: more });
+    h5.close();
+    return await H5ad.open(sink);
+  };
+  {
+    using file = await made([0.5, 1, 2, 3], layers);
+    assert.throws(() => readSampleTable("S", file), {
+      name: "DataError",
+      code: "counts",
+      message:
+        /Cannot use S as raw counts: 0\.5 in spot s, gene g, and 25\.0 % of .* are fractions, whole numbers wanted in S\.h5ad:\/X/,
+      hint:
+        "Whole numbers are in layers/counts: counts=layers/counts of train, --counts layers/counts of other commands, " +
+        "takes them",
+    });
+    assert.throws(() => readSampleTable("S", file, undefined, { counts: "logs" }), /0\.5 in spot s.*layers\/logs/);
+    assert.throws(() => readSampleTable("S", file, undefined, { counts: "none" }), {
+      hint: /^Whole numbers are in layers/,
+    });
+    for (const counts of ["counts", "layers/counts"]) {
+      const table = readSampleTable("S", file, undefined, { counts });
+      assert.deepEqual([...toDense(table.counts.matrix).data], [1, 2, 3, 4]);
+    }
+    assert.deepEqual(file.places, ["X", "layers/counts", "layers/logs", "layers/noise"]);
+  }
+  using bad = await made([1, -2, 3, 4], { logs: layers.logs });
+  assert.throws(() => readSampleTable("S", bad), {
+    message: /-2 in spot s, gene h/,
+    hint: "drop_bad_spots=true of train, --drop-bad-spots of other commands, leaves such spots out",
+  });
+  const kept = readSampleTable("S", bad, undefined, { dropBadSpots: true });
+  assert.deepEqual([[...kept.bad], kept.counts.spots.length], [[0], 2]);
+  using fractions = await made([1, 2.5, 3, 4]);
+  assert.throws(() => readSampleTable("S", fractions), { hint: /^The file has no other numbers/ });
+});
 
 Deno.test("readSampleTable() gives counts, places and donor, whatever the layout", async () => {
   const text = '{"id": "S1", "st_technology": "Visium", "patient": " P1 ", "dataset_title": "Colon"}';

@@ -6,6 +6,8 @@ import { planSynth, type Trap } from "../../src/data/synth/plan.ts";
 import { writeSynth } from "../../src/data/synth/write.ts";
 import type { TrainingSet } from "../../src/data/training_set.ts";
 import { formatVocabulary, parseVocabulary } from "../../src/data/vocabulary.ts";
+import { loadOptions } from "../../src/cli/expression_flags.ts";
+import { readConfig } from "../../src/train/config.ts";
 import { disk } from "../../src/io/fs.ts";
 import { type SmallSample, writeSmallSample, type Written } from "./pair_folder.ts";
 
@@ -264,6 +266,22 @@ Deno.test("counts that are none are refused, or their spots left out and counted
   assert.deepEqual((await set.raw(0)).spots, barcodes);
   const fractions = await folderOf({ id: "F", genes: names(6), count: (spot) => 0.5 + spot });
   await assert.rejects(open(fractions.folder), { name: "DataError", message: /raw counts/ });
+});
+
+Deno.test("counts of a layer give what they give in X; without its name they are refused with it", async () => {
+  const plain = await folderOf({ id: "A", genes: names(8) });
+  const { folder } = await folderOf({ id: "A", genes: names(8), layer: "counts" });
+  await assert.rejects(open(folder), { code: "counts", hint: /counts=layers\/counts of train/ });
+  const wanted = await open(plain.folder);
+  for (const counts of ["counts", "layers/counts"]) {
+    const config = readConfig([], [["counts", counts]]).config;
+    const set = await open(folder, { load: loadOptions(config) });
+    assert.deepEqual([set.fingerprint, set.matrix(0)], [wanted.fingerprint, wanted.matrix(0)]);
+    assert.deepEqual((await set.raw(0)).matrix, (await wanted.raw(0)).matrix);
+    const flags = { counts, "drop-bad-spots": false, "drop-unknown-patches": false };
+    const flagged = await open(folder, { load: loadOptions(readConfig().config, flags) });
+    assert.equal(flagged.fingerprint, wanted.fingerprint);
+  }
 });
 
 Deno.test("genes of another panel are refused, a part of them told", async () => {
