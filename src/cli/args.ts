@@ -6,6 +6,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
+import type { Job } from "./interrupt.ts";
 
 /** One flag. `value` names the argument in help texts. */
 export type Flag =
@@ -48,10 +49,8 @@ export interface Command {
   readonly overrides?: boolean;
   /** More of the help, behind the flags. */
   readonly details?: () => string;
-  /** Whether an adapter must exist before `run`; main makes sure of it, installing Mesa's software driver if it may. */
-  readonly needsGpu?: boolean;
   /** Does the work; the result is the exit status, 0 when nothing is returned. */
-  run(args: Args): Promise<number | void>;
+  run(args: Args, job: Job): Promise<number | void>;
 }
 
 /** Flags that mean the same for every command; each command takes those it needs. */

@@ -16,6 +16,7 @@ import { openAdapter, type OpenedAdapter } from "./adapter.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { type EncoderSource, hashOf, openEncoderSource } from "./encoder.ts";
 import { Progress } from "./progress.ts";
+import { printJson } from "./terminal.ts";
 import { count, formatBytes } from "./table.ts";
 import { checkOutput, FLOATS, writeWeights } from "./weights_output.ts";
 
@@ -60,7 +61,7 @@ export async function run(args: Args<typeof flags>): Promise<void> {
     const { written, changed, notes } = await merge(source, encoder, opened, out, { dtype, timm, progress });
     const modules = opened.adapter.modules.size;
     const result = { encoder: source.name, adapter: opened.file, modules, ...written, changed, notes };
-    if (json) console.log(JSON.stringify(result, null, 2));
+    if (json) printJson(result, 2);
     for (const note of notes) progress.say(note);
     progress.say(
       `${out}: ${count(modules, "module")} of the adapter added to ${count(changed.length, "tensor")} of ` +

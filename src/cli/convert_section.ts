@@ -6,9 +6,10 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { type Converted, type ConvertOptions, samplePaths } from "../data/convert_sample.ts";
-import { disk } from "../io/fs.ts";
+import { disk, makeFolder } from "../io/fs.ts";
 import { catalogueCsv, parseCatalogue } from "../io/metadata.ts";
 import { COMMON, type Flags } from "./args.ts";
+import { checkFolder } from "./output.ts";
 import type { Progress } from "./progress.ts";
 
 /** Name of the catalogue, by which readers find it. */
@@ -92,7 +93,7 @@ export function optionsOf(
 /** Makes the folders of a sample's files. */
 export function makeFolders(out: string, id: string, wsi: string | undefined): void {
   for (const [what, path] of Object.entries(samplePaths(id))) {
-    if (what !== "wsi" || wsi !== "none") Deno.mkdirSync(`${out}/${path.replace(/[^/]*$/, "")}`, { recursive: true });
+    if (what !== "wsi" || wsi !== "none") makeFolder(`${out}/${path.replace(/[^/]*$/, "")}`);
   }
 }
 
@@ -154,7 +155,7 @@ export function checkOut(
     });
   }
   const there = ids.flatMap((id) => Object.values(samplePaths(id))).find((path) => disk.look(`${out}/${path}`));
-  if (there === undefined || overwrite) return;
+  if (there === undefined || overwrite) return checkFolder(out);
   throw new ConfigError(`Cannot write ${out}/${there}: it exists`, {
     code: "output-exists",
     hint: "Pass --overwrite, or another --out",

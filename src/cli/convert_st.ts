@@ -23,6 +23,7 @@ import {
   writeCatalogue,
 } from "./convert_section.ts";
 import { Progress } from "./progress.ts";
+import { printJson } from "./terminal.ts";
 
 /** What follows the name. */
 export const usage = "FOLDER --out DIR";
@@ -68,7 +69,7 @@ export async function run(args: Args<typeof flags>): Promise<void> {
   writeCatalogue(out, done);
   const pairs = done.reduce((sum, section) => sum + section.pairs, 0);
   progress.say(`${out}: ${done.length} sections, ${pairs} pairs`);
-  if (json) console.log(JSON.stringify({ out, rule: given.rule ?? "current", pairs, sections: done }, null, 2));
+  if (json) printJson({ out, rule: given.rule ?? "current", pairs, sections: done }, 2);
 }
 
 async function convertOne(

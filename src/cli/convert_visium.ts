@@ -25,6 +25,7 @@ import {
   writeCatalogue,
 } from "./convert_section.ts";
 import { Progress } from "./progress.ts";
+import { printJson } from "./terminal.ts";
 
 /** What follows the name. */
 export const usage = "FOLDER [--image FILE] --out DIR";
@@ -64,7 +65,7 @@ export async function run({ flags: given, words }: Args<typeof flags>): Promise<
   const converted = await convert(found, { image, out, id }, given, progress);
   report(converted, progress);
   writeCatalogue(out, [converted]);
-  if (json) console.log(JSON.stringify({ out, rule: given.rule ?? "current", ...converted }, null, 2));
+  if (json) printJson({ out, rule: given.rule ?? "current", ...converted }, 2);
 }
 
 async function convert(

@@ -15,6 +15,7 @@ import { timmTensors } from "../models/merge.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { factsIn, folderOf } from "./encoder.ts";
 import { Progress } from "./progress.ts";
+import { printJson } from "./terminal.ts";
 import { count, formatBytes } from "./table.ts";
 import { checkOutput, FLOATS, writeWeights } from "./weights_output.ts";
 
@@ -64,7 +65,7 @@ export async function run(args: Args<typeof flags>): Promise<void> {
     const cast = new Map([...tensors].map(([name, tensor]) => [name, castAs(tensor, dtype)]));
     const written = await writeWeights(output, cast, { ...metadata, format: "pt" }, progress);
     const result = { input: weights.file, ...written, container: weights.path, wrappers, leftOut: left, notes };
-    if (json) console.log(JSON.stringify(result, null, 2));
+    if (json) printJson(result, 2);
     for (const note of notes) progress.say(note);
     progress.say(
       `${output}: ${count(written.tensors, "tensor")}, ${written.parameters.toLocaleString("en-US")} parameters, ` +

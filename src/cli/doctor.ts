@@ -8,6 +8,7 @@ import { statfsSync } from "node:fs";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import type { ProbeAnswer } from "./probe.ts";
 import { ensureAdapter } from "./setup.ts";
+import { print, printJson } from "./terminal.ts";
 
 /** Name of the command. */
 export const name = "doctor";
@@ -49,7 +50,8 @@ export interface Report extends ProbeAnswer {
 /** Runs the command. Exit status 6 without a working adapter, else 0. */
 export async function run(args: Args<typeof flags>): Promise<number> {
   const report = await examine(args.flags.install, args.flags.software);
-  console.log(args.flags.json ? JSON.stringify(report, null, 2) : text(report));
+  if (args.flags.json) printJson(report, 2);
+  else print(text(report));
   return report.findings.some((finding) => finding.fatal) ? 6 : 0;
 }
 

@@ -12,19 +12,21 @@ import { findInputs, hashInput, type InputFiles, openInput } from "../embed/inpu
 import { embedInput } from "../embed/run.ts";
 import { featureTable } from "../embed/table.ts";
 import { FeatureWriter } from "../embed/writer.ts";
-import { type Gpu, requestGpu } from "../gpu/device.ts";
-import { disk } from "../io/fs.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { disk, makeFolder } from "../io/fs.ts";
 import { DecodePool } from "../worker/decode_pool.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { type OpenedEncoder, openEncoder } from "./encoder.ts";
+import { openGpu } from "./gpu.ts";
+import type { Job } from "./interrupt.ts";
+import { checkFile } from "./output.ts";
 import { Progress } from "./progress.ts";
+import { printJson } from "./terminal.ts";
 
 /** Name of the command. */
 export const name = "embed";
 /** What it does. */
 export const summary = "turn patches and pictures into features with an encoder";
-/** An adapter is needed. */
-export const needsGpu = true;
 /** An example. */
 export const example = "embed patches/TENX95.h5 --encoder uni2-h --out features";
 /** How the words are called. */
@@ -69,9 +71,6 @@ interface Outcome {
   readonly error?: string;
 }
 
-/** Exit status of a run that was stopped. */
-const INTERRUPTED = 75;
-
 function shardOf(text: string | undefined): [number, number] {
   if (text === undefined) return [0, 1];
   const [index, count] = /^(\d+)\/(\d+)$/.exec(text)?.slice(1).map(Number) ?? [];
@@ -99,7 +98,7 @@ function formatOf({ out, format }: Values): FeatureFormat {
 }
 
 /** Runs the command. */
-export async function run(args: Args<typeof flags>): Promise<number> {
+export async function run(args: Args<typeof flags>, job: Job): Promise<number> {
   const { flags: values, words: paths } = args;
   if (values.encoder === undefined) {
     throw new ConfigError("Cannot embed: no --encoder is given", { hint: "For example --encoder uni2-h" });
@@ -108,9 +107,9 @@ export async function run(args: Args<typeof flags>): Promise<number> {
   const [index, count] = shardOf(values.shard);
   const all = findInputs(disk, paths);
   const inputs = all.filter((_, i) => i % count === index);
-  for (const input of inputs) outputOf(values, input, all);
+  for (const input of inputs) checkFile(outputOf(values, input, all));
   const progress = new Progress(values.quiet);
-  const gpu = await requestGpu(navigator.gpu, { software: values.software });
+  const gpu = await openGpu(values.software);
   const precision = values.precision === "f16" ? "f16" : "f32";
   const opened = await openEncoder(gpu, {
     encoder: values.encoder,
@@ -119,14 +118,13 @@ export async function run(args: Args<typeof flags>): Promise<number> {
     dtype: precision,
     onProgress: (what, done, total) => progress.update(what, done, total, "bytes"),
   });
-  const outcomes = await embedAll(gpu, opened, inputs, all, values, precision, progress);
+  const outcomes = await job.gracefully(() =>
+    embedAll(gpu, opened, inputs, all, values, precision, progress, job.signal)
+  );
   opened.encoder.parameters.destroy();
   gpu.destroy();
-  if (values.json) console.log(JSON.stringify({ encoder: opened.name, dim: opened.encoder.dim, outputs: outcomes }));
-  if (outcomes.some(({ status }) => status === "interrupted")) {
-    progress.say(`Interrupted; go on with: deno task embed ${[...Deno.args.slice(1)].join(" ")}`);
-    return INTERRUPTED;
-  }
+  job.signal.throwIfAborted();
+  if (values.json) printJson({ encoder: opened.name, dim: opened.encoder.dim, outputs: outcomes });
   return outcomes.some(({ status }) => status === "failed") ? 3 : 0;
 }
 
@@ -138,20 +136,18 @@ async function embedAll(
   values: Values,
   precision: "f32" | "f16",
   progress: Progress,
+  signal: AbortSignal,
 ): Promise<Outcome[]> {
   const batchSize = values["batch-size"] ?? (gpu.caps.software ? 8 : 32);
   const embedder = new Embedder(gpu, opened.encoder, { batchSize });
   const pool = new DecodePool();
-  const stop = new AbortController();
-  const onSignal = () => stop.abort();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, onSignal);
   const outcomes: Outcome[] = [];
   try {
     for (const input of inputs) {
-      if (stop.signal.aborted) break;
+      if (signal.aborted) break;
       const output = outputOf(values, input, all);
       try {
-        outcomes.push(await embedOne(embedder, opened, input, output, values, precision, pool, stop.signal, progress));
+        outcomes.push(await embedOne(embedder, opened, input, output, values, precision, pool, signal, progress));
       } catch (error) {
         // One input: its own error and exit status. Several: the others go on.
         if (all.length === 1) throw error;
@@ -160,7 +156,6 @@ async function embedAll(
       }
     }
   } finally {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, onSignal);
     pool.close();
     embedder.destroy();
   }
@@ -192,7 +187,7 @@ async function embedOne(
       inputSize: encoder.spec.input.size,
       software: `seal-webgpu ${VERSION}`,
     });
-    Deno.mkdirSync(output.replace(/[/\\]?[^/\\]*$/, "") || ".", { recursive: true });
+    makeFolder(output.replace(/[/\\]?[^/\\]*$/, "") || ".");
     const writer = FeatureWriter.open(disk, output, formatOf(values), table, { overwrite: values.overwrite });
     if (writer.rows) progress.say(`${files.name}: going on after ${writer.rows} of ${input.count}`);
     try {

@@ -4,20 +4,19 @@
  * @module
  */
 
-import { ConfigError } from "../core/errors.ts";
+import { ConfigError, InterruptedError } from "../core/errors.ts";
 import { type BenchOutput, writeSummaries, writeTaskFiles } from "../eval/bench_files.ts";
 import { benchTasks, dataTask, type Task } from "../eval/bench_task.ts";
 import type { LeaveOut } from "../eval/folds.ts";
 import { readTaskCounts, runTask, type TaskCounts, type TaskResult } from "../eval/hest_bench.ts";
 import { findProtocol, PROTOCOLS } from "../eval/protocol.ts";
-import { type Gpu, requestGpu } from "../gpu/device.ts";
-import { disk } from "../io/fs.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { disk, makeFolder } from "../io/fs.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import {
   encoderSource,
   findSources,
   folderSource,
-  Interrupted,
   needsEmbedding,
   type OpenSource,
   type SourceRequest,
@@ -25,8 +24,11 @@ import {
 } from "./evaluate_sources.ts";
 import { degenerate, type Evaluation, evaluationJson, evaluationText, type Failure } from "./evaluate_table.ts";
 import { EXPRESSION_FLAGS, expressionOptions } from "./expression_flags.ts";
+import { openGpu } from "./gpu.ts";
+import type { Job } from "./interrupt.ts";
+import { checkFolder } from "./output.ts";
 import { Progress } from "./progress.ts";
-import { prepareGpu } from "./setup.ts";
+import { printJson, say } from "./terminal.ts";
 
 /** Name of the command. */
 export const name = "evaluate";
@@ -93,38 +95,29 @@ export const flags = {
 
 type Values = Args<typeof flags>["flags"];
 
-/** Exit status of a run that was stopped, and of one in which something is not defined or failed. */
-const INTERRUPTED = 75;
+/** Exit status of a run in which something is not defined or failed. */
 const SOME_FAILED = 3;
 
 /** Runs the command. */
-export async function run({ flags: values }: Args<typeof flags>): Promise<number> {
+export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
   const sources = findSources(values);
+  checkFolder(values.out!);
   const tasks = findTasks(values);
   const out = prepareOut(values);
   const progress = new Progress(values.quiet);
   for (const task of tasks) task.warnings.forEach((text) => progress.warn(`${task.name}: ${text}`));
   const needsGpu = sources.some(needsEmbedding);
-  if (needsGpu) await prepareGpu({ software: values.software });
   const counts: TaskCounts[] = [];
   for (const task of tasks) {
     const read = await readTaskCounts(disk, task, values["few-shot"], expressionOptions(values));
     for (const { warnings } of read.samples.values()) warnings.forEach((text) => progress.warn(text));
     counts.push(read);
   }
-  const gpu = needsGpu ? await requestGpu(navigator.gpu, { software: values.software }) : undefined;
-  const stop = new AbortController();
-  const onSignal = () => stop.abort();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, onSignal);
+  const gpu = needsGpu ? await openGpu(values.software) : undefined;
   try {
-    const found = await evaluateAll(sources, counts, { values, out, gpu, progress, signal: stop.signal });
+    const found = await evaluateAll(sources, counts, { values, out, gpu, progress, signal });
     return finish({ ...found, protocol: values.protocol!, tasks, perGene: values["per-gene"] }, values, out);
-  } catch (error) {
-    if (!(error instanceof Interrupted)) throw error;
-    progress.say(`Interrupted; go on with: deno task evaluate ${Deno.args.slice(1).join(" ")}`);
-    return INTERRUPTED;
   } finally {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, onSignal);
     gpu?.destroy();
   }
 }
@@ -160,8 +153,8 @@ function prepareOut({ out, overwrite }: Values): BenchOutput {
       context: { path: folder },
     });
   }
-  Deno.mkdirSync(folder, { recursive: true });
-  return { disk, folder, makeFolder: (path) => Deno.mkdirSync(path, { recursive: true }) };
+  makeFolder(folder);
+  return { disk, folder, makeFolder };
 }
 
 interface Setting {
@@ -184,7 +177,7 @@ async function evaluateAll(
       results.push(...await evaluateOne(source, counts, setting));
     } catch (error) {
       // One encoder: its own error and exit status. Several: the others go on.
-      if (sources.length === 1 || error instanceof Interrupted) throw error;
+      if (sources.length === 1 || error instanceof InterruptedError) throw error;
       failures.push({ encoder: source.name, error: (error as Error).message });
       setting.progress.warn(`${source.name}: ${(error as Error).message}`);
     }
@@ -204,7 +197,7 @@ async function evaluateOne(
   try {
     const results: TaskResult[] = [];
     for (const own of counts) {
-      if (signal.aborted) throw new Interrupted();
+      signal.throwIfAborted();
       current = own.task.name;
       const result = await runTask(own, source, {
         protocol: findProtocol(values.protocol!),
@@ -240,8 +233,8 @@ function finish(evaluation: Evaluation, values: Values, out: BenchOutput): numbe
   writeSummaries(out, evaluation.results);
   const json = evaluationJson(evaluation);
   disk.write(`${out.folder}/results.json`, `${JSON.stringify(json, null, 2)}\n`);
-  if (!values.quiet) console.error(evaluationText(evaluation).join("\n"));
-  if (values.json) console.log(JSON.stringify(json));
+  if (!values.quiet) evaluationText(evaluation).forEach(say);
+  if (values.json) printJson(json);
   const flawed = evaluation.results.some((result) => degenerate(result).length > 0 || result.warnings.length > 0);
   return flawed || evaluation.failures.length > 0 ? SOME_FAILED : 0;
 }

@@ -18,7 +18,7 @@ import { SYNTHETIC, syntheticFeatures } from "../eval/synthetic.ts";
 import { table } from "../eval/table.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type Features, openFeatures } from "../io/features.ts";
-import { disk } from "../io/fs.ts";
+import { disk, makeFolder } from "../io/fs.ts";
 import { openPatches } from "../io/patches.ts";
 import { RANDOM_PREFIX } from "../models/random_encoder.ts";
 import { type OpenedEncoder, openEncoder } from "./encoder.ts";
@@ -44,9 +44,6 @@ export interface SourceFlags {
   readonly adapter: readonly string[];
   readonly features: readonly string[];
 }
-
-/** A stop that was asked for while features were made. */
-export class Interrupted extends Error {}
 
 function parts(path: string): string[] {
   return path.split(/[/\\]+/).filter((part) => part !== "" && part !== ".");
@@ -268,12 +265,12 @@ async function embedSample(
       inputSize: encoder.spec.input.size,
       software: `seal-webgpu ${VERSION}`,
     });
-    Deno.mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     const writer = FeatureWriter.open(disk, path, "h5", made, { overwrite: true });
     try {
       const onProgress = (done: number, total: number) =>
         progress.update(`${request.name}: ${sample.id}`, done, total, "tiles");
-      if (!await embedInput(embedder, input, writer, { signal, onProgress })) throw new Interrupted();
+      if (!await embedInput(embedder, input, writer, { signal, onProgress })) throw signal.reason;
     } catch (error) {
       writer.close();
       throw error;

@@ -20,6 +20,7 @@ import {
   type Warning,
 } from "../report/run_evidence.ts";
 import { loadingCode } from "./evidence_loading.ts";
+import { quoted } from "./interrupt.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 import type { Session } from "./train_session.ts";
 
@@ -67,11 +68,6 @@ export function factsOf(session: Session, options: FactsOptions): RunFacts {
       ...options.warnings,
     ],
   };
-}
-
-/** A word as a shell reads it back. */
-export function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 function noAdapter({ vision }: Session): Warning {

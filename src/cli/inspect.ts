@@ -8,6 +8,7 @@ import { ConfigError, DataError } from "../core/errors.ts";
 import { disk, openFile } from "../io/fs.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { HEAD_BYTES, type Inspector, renderInspection, type Target } from "./inspection.ts";
+import { print, printJson } from "./terminal.ts";
 
 /** Name of the command. */
 export const name = "inspect";
@@ -87,5 +88,6 @@ export async function run(args: Args<typeof flags>): Promise<void> {
     });
   }
   const found = await (await format.load()).inspect(target, args.flags);
-  console.log(args.flags.json ? JSON.stringify({ path, ...found.json }, null, 2) : renderInspection(found));
+  if (args.flags.json) printJson({ path, ...found.json }, 2);
+  else print(renderInspection(found));
 }

@@ -1,14 +1,16 @@
 /**
- * Entry point of the command line: finds the sub-command, parses its flags, makes sure of an adapter where one is
- * needed, and turns errors into exit statuses.
+ * Entry point of the command line: finds the sub-command, parses its flags, listens to signals, and turns errors into exit
+ * statuses.
  *
  * @module
  */
 
-import { ConfigError, exitCodeOf, type SealError } from "../core/errors.ts";
+import { ConfigError, exitCodeOf, InterruptedError, type SealError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
+import { surfaced } from "../io/system_error.ts";
 import { type Command, helpText, parseArgs } from "./args.ts";
-import { prepareGpu } from "./setup.ts";
+import { Interrupt, type Job } from "./interrupt.ts";
+import { print, printJson, say, sayLines } from "./terminal.ts";
 
 /** Commands by name; each file is loaded when it is asked for. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -24,6 +26,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   train: () => import("./train.ts") as Promise<Command>,
 };
 
+/** Characters of a message that are shown. */
+const MOST_SHOWN = 4000;
+
 /**
  * Runs one command line.
  *
@@ -34,32 +39,42 @@ export async function main(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
   // Hidden: the probe runs in a process of its own, which in a compiled binary can only be this one.
   if (name === "probe") return (await import("./probe.ts")).run(rest);
+  const json = rest.includes("--json");
+  const interrupt = new Interrupt(argv, json);
   try {
     if (name === undefined || name === "--help" || name === "-h" || name === "help") {
-      console.log(await overview());
+      print(await overview());
       return name === undefined ? 2 : 0;
     }
     const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
     if (load === undefined) throw unknownCommand(name);
-    return await runCommand(await load(), rest);
-  } catch (error) {
-    report(error, rest.includes("--json"));
+    return await runCommand(await load(), rest, interrupt);
+  } catch (thrown) {
+    const error = surfaced(thrown);
+    if (isStop(error, interrupt.signal)) return interrupt.end(error);
+    report(error, json);
     return exitCodeOf(error);
+  } finally {
+    interrupt.close();
   }
 }
 
-async function runCommand(command: Command, argv: readonly string[]): Promise<number> {
+/** Whether an error is the answer to a signal and no failure of its own. */
+function isStop(error: unknown, signal: AbortSignal): error is InterruptedError {
+  return error instanceof InterruptedError || (signal.aborted && error === signal.reason);
+}
+
+async function runCommand(command: Command, argv: readonly string[], job: Job): Promise<number> {
   const own = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
   if (own.includes("--help") || own.includes("-h")) {
-    console.log(helpText(command));
+    print(helpText(command));
     return 0;
   }
   const args = parseArgs(command.flags, argv, {
     words: command.words !== undefined,
     overrides: command.overrides ?? false,
   });
-  if (command.needsGpu) await prepareGpu({ software: args.flags["software"] === true });
-  return await command.run(args) ?? 0;
+  return await command.run(args, job) ?? 0;
 }
 
 async function overview(): Promise<string> {
@@ -84,10 +99,17 @@ function unknownCommand(name: string): ConfigError {
 
 function report(error: unknown, json: boolean): void {
   const { name, message, code, hint, context } = error as Partial<SealError>;
-  // An error without a code is a defect of this program: its trace is what a report needs.
-  console.error(code === undefined ? (error instanceof Error ? error.stack : String(error)) : `${name}: ${message}`);
-  if (hint !== undefined) console.error(`hint: ${hint}`);
-  if (json) console.log(JSON.stringify({ error: { name, code, message: message ?? String(error), hint, context } }));
+  const typed = typeof (error as Partial<SealError>).exitCode === "number";
+  // An error of no class of ours is a defect of this program: its trace is what a report needs.
+  if (typed) say(`${name}: ${shortened(message!)}`);
+  else sayLines(shortened(error instanceof Error ? error.stack ?? String(error) : String(error)));
+  if (typed && hint !== undefined) say(`hint: ${hint}`);
+  if (json) printJson({ error: { name, code, message: message ?? String(error), hint, context } });
+}
+
+/** Content of a hostile file may stand in a message, at any length. */
+function shortened(text: string): string {
+  return text.length <= MOST_SHOWN ? text : `${text.slice(0, MOST_SHOWN)} … (${text.length} characters)`;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -10,21 +10,22 @@ import { openSlide } from "../data/slide.ts";
 import type { PassOptions } from "../eval/inference.ts";
 import { predictPatches, predictSlide } from "../eval/predict.ts";
 import { type Prediction, predictionH5ad } from "../eval/prediction.ts";
-import { requestGpu } from "../gpu/device.ts";
-import { disk, openFile } from "../io/fs.ts";
+import { disk, makeFolder, openFile } from "../io/fs.ts";
 import { H5Writer } from "../io/h5_write.ts";
 import { writeH5ad } from "../io/h5ad_write.ts";
 import { type Metadata, parseMetadata } from "../io/metadata.ts";
 import type { Args, Flags } from "./args.ts";
+import { openGpu } from "./gpu.ts";
+import type { Job } from "./interrupt.ts";
+import { checkFolder } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { type OpenedRun, openRun, organOf, RUN_FLAGS } from "./seal_run.ts";
+import { printJson } from "./terminal.ts";
 
 /** Name of the command. */
 export const name = "predict";
 /** What it does. */
 export const summary = "gene expression for patches or whole slides from a trained run, to h5ad";
-/** An adapter is needed. */
-export const needsGpu = true;
 /** An example. */
 export const example = "predict --run runs/conch --data data/hest --out predictions";
 
@@ -52,7 +53,7 @@ export const flags = {
 type Values = Args<typeof flags>["flags"];
 
 /** One output. */
-interface Job {
+interface PredictJob {
   readonly id: string;
   readonly output: string;
   readonly metadata: Metadata | undefined;
@@ -70,7 +71,6 @@ interface Outcome {
   readonly error?: string;
 }
 
-const INTERRUPTED = 75;
 const INCOMPLETE = 3;
 /** µm between the cells of a slide where nothing is said: the side of a patch. */
 const STEP = 112;
@@ -85,9 +85,9 @@ function isFile(path: string): boolean {
 }
 
 /** What is to be predicted: patch files or, with a grid, slides of the folders, and slides by name. */
-export function jobsOf(values: Pick<Values, "data" | "slide" | "grid" | "samples" | "out">): Job[] {
+export function jobsOf(values: Pick<Values, "data" | "slide" | "grid" | "samples" | "out">): PredictJob[] {
   const chosen = values.samples?.split(",").map((id) => id.trim()).filter(Boolean);
-  const jobs: Job[] = [];
+  const jobs: PredictJob[] = [];
   for (const given of values.data) {
     const folder = given.replace(/[/\\]+$/, "");
     const where = values.grid === undefined ? "patches" : "wsis";
@@ -129,7 +129,7 @@ export function jobsOf(values: Pick<Values, "data" | "slide" | "grid" | "samples
 }
 
 /** Runs the command. */
-export async function run({ flags: values }: Args<typeof flags>): Promise<number> {
+export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
   if (values.run === undefined) {
     throw new ConfigError("Cannot predict: no --run is given", { hint: "Give the folder that train wrote" });
   }
@@ -146,12 +146,10 @@ export async function run({ flags: values }: Args<typeof flags>): Promise<number
     });
   }
   const todo = values.overwrite ? jobs : jobs.filter((job) => !there.includes(job));
+  checkFolder(values.out);
   const progress = new Progress(values.quiet);
   for (const { output } of jobs) if (!todo.some((job) => job.output === output)) progress.say(`${output}: is there`);
-  const stop = new AbortController();
-  const onSignal = () => stop.abort();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, onSignal);
-  const gpu = await requestGpu(navigator.gpu, { software: values.software });
+  const gpu = await openGpu(values.software);
   try {
     const opened = await openRun(gpu, {
       run: values.run,
@@ -162,30 +160,25 @@ export async function run({ flags: values }: Args<typeof flags>): Promise<number
       progress,
     });
     try {
-      const outcomes = await predictAll(opened, todo, values, progress, stop.signal);
-      if (values.json) console.log(JSON.stringify({ ...opened.origin, outputs: outcomes }));
+      const outcomes = await predictAll(opened, todo, values, progress, signal);
+      if (values.json) printJson({ ...opened.origin, outputs: outcomes });
       return outcomes.some(({ status }) => status === "failed") ? INCOMPLETE : 0;
     } finally {
       await opened.close();
     }
-  } catch (error) {
-    if (!stop.signal.aborted) throw error;
-    progress.say(`Interrupted; go on with: deno task predict ${Deno.args.slice(1).join(" ")}`);
-    return INTERRUPTED;
   } finally {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, onSignal);
     gpu.destroy();
   }
 }
 
 async function predictAll(
   opened: OpenedRun,
-  jobs: readonly Job[],
+  jobs: readonly PredictJob[],
   values: Values,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Outcome[]> {
-  Deno.mkdirSync(values.out, { recursive: true });
+  makeFolder(values.out);
   const outcomes: Outcome[] = [];
   for (const job of jobs) {
     try {
@@ -206,7 +199,7 @@ async function predictAll(
 
 async function predictOne(
   { model, organs, batchSize }: OpenedRun,
-  { id, metadata, patches, slide: path }: Job,
+  { id, metadata, patches, slide: path }: PredictJob,
   values: Values,
   progress: Progress,
   signal: AbortSignal,

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { say, sayForNow } from "./terminal.ts";
+
 /** Milliseconds between two lines where stderr is no terminal, and between two updates where it is. */
 const PLAIN_MS = 5000;
 const LIVE_MS = 200;
@@ -16,7 +18,6 @@ export class Progress {
   #start = 0;
   #first = 0;
   #shown = 0;
-  #open = false;
 
   /** @param quiet Says nothing but {@linkcode Progress.say}'s results. */
   constructor(quiet: boolean) {
@@ -40,7 +41,7 @@ export class Progress {
     const left = rate > 0 ? `, ${time((total - done) / rate)} left` : "";
     const amount = unit === "bytes" ? `${mib(done)} of ${mib(total)} MiB` : `${done} of ${total} ${unit}`;
     const speed = unit === "bytes" ? `${mib(rate)} MiB/s` : `${rate.toPrecision(3)} ${unit}/s`;
-    this.#line(`${what}: ${amount}, ${speed}${done < total ? left : ""}`, done >= total);
+    sayForNow(`${what}: ${amount}, ${speed}${done < total ? left : ""}`, done >= total);
   }
 
   /** Reports a training step. */
@@ -59,29 +60,17 @@ export class Progress {
     const speed = (step - this.#first) / Math.max(1e-3, (now - this.#start) / 1e3);
     const left = step < total && speed > 0 ? `, ${time((total - step) / speed)} left` : "";
     const shown = loss === undefined ? "" : `, loss ${loss.toFixed(4)}`;
-    this.#line(`${what}: step ${step} of ${total}${shown}, ${rate.toPrecision(3)} pairs/s${left}`, step >= total);
+    sayForNow(`${what}: step ${step} of ${total}${shown}, ${rate.toPrecision(3)} pairs/s${left}`, step >= total);
   }
 
   /** Says a line that stays. */
   say(text: string): void {
-    if (!this.#quiet) this.#stay(text);
+    if (!this.#quiet) say(text);
   }
 
   /** Says a warning, however quiet. */
   warn(text: string): void {
-    this.#stay(`warning: ${text}`);
-  }
-
-  #stay(text: string): void {
-    if (this.#open) Deno.stderr.writeSync(new TextEncoder().encode("\r\x1b[K"));
-    this.#open = false;
-    console.error(text);
-  }
-
-  #line(text: string, last: boolean): void {
-    if (!this.#live) return console.error(text);
-    Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}${last ? "\n" : ""}`));
-    this.#open = !last;
+    say(`warning: ${text}`);
   }
 }
 

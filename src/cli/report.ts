@@ -5,11 +5,12 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import { disk } from "../io/fs.ts";
+import { disk, makeFolder } from "../io/fs.ts";
 import type { RunFolder } from "../report/evidence_write.ts";
 import { writeReport } from "../report/report.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { formatBytes } from "./table.ts";
+import { printJson, say } from "./terminal.ts";
 
 /** Name of the command. */
 export const name = "report";
@@ -34,7 +35,7 @@ export function runFolder(path: string): RunFolder {
   return {
     path: path.replace(/(?<=.)[/\\]+$/, ""),
     disk,
-    makeFolder: (folder) => Deno.mkdirSync(folder, { recursive: true }),
+    makeFolder,
   };
 }
 
@@ -43,15 +44,15 @@ export async function run({ words: paths, flags: { quiet, json } }: Args<typeof 
   if (paths.length === 0) {
     throw new ConfigError("Cannot write a report: no folder of a run is given", { hint: "For example runs/demo" });
   }
-  const say = (text: string) => quiet || console.error(text);
+  const tell = (text: string) => quiet || say(text);
   let damaged = false;
   for (const path of paths) {
     const { errors, ...written } = await writeReport(runFolder(path));
-    say(`${written.path}: ${formatBytes(written.bytes)}`);
-    for (const [part, reason] of Object.entries(written.missing)) say(`  without ${part}: ${reason}`);
-    for (const error of errors) console.error(`${error.name}: ${error.message}`);
+    tell(`${written.path}: ${formatBytes(written.bytes)}`);
+    for (const [part, reason] of Object.entries(written.missing)) tell(`  without ${part}: ${reason}`);
+    for (const error of errors) say(`${error.name}: ${error.message}`);
     damaged ||= errors.length > 0;
-    if (json) console.log(JSON.stringify({ ...written, errors: errors.map(({ message }) => message) }));
+    if (json) printJson({ ...written, errors: errors.map(({ message }) => message) });
   }
   return damaged ? INCOMPLETE : 0;
 }

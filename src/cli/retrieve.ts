@@ -9,23 +9,24 @@ import { PatchReader } from "../data/patch_reader.ts";
 import type { TrainingSet } from "../data/training_set.ts";
 import { embedPairs } from "../eval/inference.ts";
 import { type ByK, type PoolMetrics, RECALL_AT, type RetrievalReport } from "../eval/retrieval.ts";
-import { requestGpu } from "../gpu/device.ts";
-import { disk } from "../io/fs.ts";
+import { disk, makeFolder } from "../io/fs.ts";
 import { encodePng } from "../io/png_write.ts";
 import { galleryPage, galleryPicture, type GallerySection } from "../report/retrieval_gallery.ts";
 import type { Args, Flags } from "./args.ts";
 import { EXPRESSION_FLAGS } from "./expression_flags.ts";
+import { openGpu } from "./gpu.ts";
+import type { Job } from "./interrupt.ts";
+import { checkFolder } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { retrieveResult } from "./retrieve_result.ts";
 import { type OpenedRun, openRun, openRunData, organOf, RUN_FLAGS } from "./seal_run.ts";
 import { alignRows } from "./table.ts";
+import { printJson } from "./terminal.ts";
 
 /** Name of the command. */
 export const name = "retrieve";
 /** What it does. */
 export const summary = "gene to image, image to gene, gene-set query: ranks, recall@k, gallery picture";
-/** An adapter is needed. */
-export const needsGpu = true;
 /** An example. */
 export const example = "retrieve --run runs/conch --data data/hest --genes EPCAM+3,KRT8 --out retrieval";
 
@@ -49,9 +50,8 @@ export const flags = {
 
 type Values = Args<typeof flags>["flags"];
 
-/** Exit statuses: some values are undefined; stopped. */
+/** Exit status when some values are undefined. */
 const INCOMPLETE = 3;
-const INTERRUPTED = 75;
 const FILES = ["retrieval.json", "gallery.png", "gallery.html"] as const;
 
 function valuesOfK(text: string): number[] {
@@ -61,7 +61,7 @@ function valuesOfK(text: string): number[] {
 }
 
 /** Runs the command. */
-export async function run({ flags: values }: Args<typeof flags>): Promise<number> {
+export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
   const ks = valuesOfK(values.at);
   if (values.run === undefined) {
     throw new ConfigError("Cannot retrieve: no --run is given", { hint: "Give the folder that train wrote" });
@@ -72,11 +72,9 @@ export async function run({ flags: values }: Args<typeof flags>): Promise<number
       hint: "Pass --overwrite, or another --out",
     });
   }
+  checkFolder(values.out);
   const progress = new Progress(values.quiet);
-  const stop = new AbortController();
-  const onSignal = () => stop.abort();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, onSignal);
-  const gpu = await requestGpu(navigator.gpu, { software: values.software });
+  const gpu = await openGpu(values.software);
   try {
     const opened = await openRun(gpu, {
       run: values.run,
@@ -87,22 +85,17 @@ export async function run({ flags: values }: Args<typeof flags>): Promise<number
       progress,
     });
     try {
-      return await answer(gpu, opened, values, ks, progress, stop.signal);
+      return await answer(gpu, opened, values, ks, progress, signal);
     } finally {
       await opened.close();
     }
-  } catch (error) {
-    if (!stop.signal.aborted) throw error;
-    progress.say(`Interrupted; begin again with: deno task retrieve ${Deno.args.slice(1).join(" ")}`);
-    return INTERRUPTED;
   } finally {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, onSignal);
     gpu.destroy();
   }
 }
 
 async function answer(
-  gpu: Awaited<ReturnType<typeof requestGpu>>,
+  gpu: Awaited<ReturnType<typeof openGpu>>,
   opened: OpenedRun,
   values: Values,
   ks: readonly number[],
@@ -131,7 +124,7 @@ async function answer(
     const result = { ...opened.origin, ...json, warnings: set.warnings };
     write(values.out, result, sections, `Retrieval, ${opened.origin.encoder}`);
     for (const line of lines(report)) progress.say(line);
-    if (values.json) console.log(JSON.stringify(result));
+    if (values.json) printJson(result);
     const { imageToGene, geneToImage } = report.across;
     return imageToGene.mrr === null || geneToImage.mrr === null ? INCOMPLETE : 0;
   } finally {
@@ -146,7 +139,7 @@ function organsOf(set: TrainingSet, given: string | undefined): (pair: number) =
 }
 
 function write(out: string, result: unknown, sections: readonly GallerySection[], title: string): void {
-  Deno.mkdirSync(out, { recursive: true });
+  makeFolder(out);
   disk.write(`${out}/gallery.png`, encodePng(galleryPicture(sections)));
   disk.write(
     `${out}/gallery.html`,

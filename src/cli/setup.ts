@@ -7,6 +7,7 @@
 
 import { DeviceError } from "../core/errors.ts";
 import type { ProbeAnswer } from "./probe.ts";
+import { sayLines } from "./terminal.ts";
 
 /** What apt is asked for: Mesa's drivers, llvmpipe among them, and the loader that finds them. */
 export const PACKAGES: readonly string[] = ["mesa-vulkan-drivers", "libvulkan1"];
@@ -112,7 +113,7 @@ async function findAdapter(choices: Record<string, string>[], flags: string[]): 
  * @returns What was found; `probe.adapter` is missing if nothing helped.
  */
 export async function ensureAdapter(options: SetupOptions = {}, flags: readonly string[] = []): Promise<Setup> {
-  const say = options.say ?? ((line: string) => console.error(line));
+  const say = options.say ?? sayLines;
   const asked = [...flags, ...(options.software ? ["--software"] : [])];
   const choices = backendChoices();
   const first = await findAdapter(choices.slice(0, 1), asked);

@@ -8,9 +8,12 @@ import { ConfigError } from "../core/errors.ts";
 import { planSynth, type ProfileName, PROFILES, type Trap, TRAPS } from "../data/synth/plan.ts";
 import { SYNTH_SEED } from "../data/synth/slide.ts";
 import { writeSynth } from "../data/synth/write.ts";
-import { disk } from "../io/fs.ts";
+import { disk, makeFolder } from "../io/fs.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
+import type { Job } from "./interrupt.ts";
+import { checkFolder } from "./output.ts";
 import { Progress } from "./progress.ts";
+import { printJson } from "./terminal.ts";
 
 /** Name of the command. */
 export const name = "synth";
@@ -63,11 +66,8 @@ export const flags = {
   json: COMMON.json,
 } as const satisfies Flags & Record<Trap, unknown>;
 
-/** Exit status of a run that was stopped. */
-const INTERRUPTED = 75;
-
 /** Runs the command. */
-export async function run({ flags: values }: Args<typeof flags>): Promise<number> {
+export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
   if (values.out === undefined) {
     throw new ConfigError("Cannot write a synthetic data set: no --out is given", {
       hint: "For example --out data/synth",
@@ -80,27 +80,17 @@ export async function run({ flags: values }: Args<typeof flags>): Promise<number
     traps: (Object.keys(TRAPS) as Trap[]).filter((key) => values[key]),
   });
   const out = values.out.replace(/(?<=.)[/\\]+$/, "");
+  checkFolder(out);
   const progress = new Progress(values.quiet);
-  const stop = new AbortController();
-  const onSignal = () => stop.abort();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, onSignal);
-  try {
-    const record = await writeSynth(disk, out, plan, {
-      makeFolder: (path) => Deno.mkdirSync(path, { recursive: true }),
-      overwrite: values.overwrite,
-      signal: stop.signal,
-      onSamples: (done, total) => progress.update(out, done, total, "slides"),
-    });
-    if (record === undefined) {
-      progress.say(`Interrupted; go on with: deno task synth ${Deno.args.slice(1).join(" ")}`);
-      if (values.json) console.log(JSON.stringify({ out, status: "interrupted" }));
-      return INTERRUPTED;
-    }
-    const patches = record.samples.reduce((sum, sample) => sum + sample.patches, 0);
-    progress.say(`${out}: ${record.samples.length} slides, ${patches} patches, ${record.genes} genes`);
-    if (values.json) console.log(JSON.stringify({ out, status: "done", ...record }));
-    return 0;
-  } finally {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, onSignal);
-  }
+  const record = await writeSynth(disk, out, plan, {
+    makeFolder,
+    overwrite: values.overwrite,
+    signal,
+    onSamples: (done, total) => progress.update(out, done, total, "slides"),
+  });
+  if (record === undefined) throw signal.reason;
+  const patches = record.samples.reduce((sum, sample) => sum + sample.patches, 0);
+  progress.say(`${out}: ${record.samples.length} slides, ${patches} patches, ${record.genes} genes`);
+  if (values.json) printJson({ out, status: "done", ...record });
+  return 0;
 }

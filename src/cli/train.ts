@@ -4,27 +4,27 @@
  * @module
  */
 
-import { ConfigError } from "../core/errors.ts";
-import { requestGpu } from "../gpu/device.ts";
+import { ConfigError, InterruptedError } from "../core/errors.ts";
 import { type ConfigDocument, configHelp, readConfig, type TrainConfig, writeConfig } from "../train/config.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
+import { openGpu } from "./gpu.ts";
+import type { Job } from "./interrupt.ts";
+import { checkFolder } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { prepareRun } from "./run_folder.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import { demoConfig, prepareDemo } from "./train_demo.ts";
 import { TIMES } from "./evidence_facts.ts";
-import { quoted } from "./evidence_facts.ts";
 import { frozenFeatures, writeRunEvidence } from "./train_evidence.ts";
 import { panelOf } from "./train_panel.ts";
 import { trainInFolder } from "./train_run.ts";
 import { openData, openSession } from "./train_session.ts";
+import { printJson } from "./terminal.ts";
 
 /** Name of the command. */
 export const name = "train";
 /** What it does. */
 export const summary = "fine-tune an encoder with spatial transcriptomics (SEAL); without arguments the bundled demo";
-/** An adapter is needed. */
-export const needsGpu = true;
 /** One example. */
 export const example = "train --config data/configs/conch.yaml --data data/hest --out runs/conch optim.epochs=5";
 /** Keys of the configuration may be given behind the flags. */
@@ -46,9 +46,6 @@ export const flags = {
   quiet: COMMON.quiet,
   json: COMMON.json,
 } as const satisfies Flags;
-
-/** Exit status of a run that was stopped. */
-const INTERRUPTED = 75;
 
 type Values = Args<typeof flags>["flags"];
 
@@ -88,42 +85,29 @@ function isDemo(values: Values, given: readonly unknown[]): boolean {
 }
 
 /** Runs the command. */
-export async function run(args: Args<typeof flags>): Promise<number> {
+export async function run(args: Args<typeof flags>, job: Job): Promise<number> {
   const { flags: values } = args;
   const started = new Date();
   const progress = new Progress(values.quiet);
   const demo = isDemo(values, args.overrides);
-  const stop = new AbortController();
-  const onSignal = () => stop.abort();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, onSignal);
-  try {
-    const config = demo ? demoConfig(values) : configOf(args);
-    if (!config.input.data.length) {
-      throw new ConfigError("Cannot train: no data folder is given", {
-        hint: "Pass --data DIR, or no argument at all for the demo",
-      });
-    }
-    const stopwatch = new Stopwatch();
-    if (demo && !await stopwatch.time(TIMES.data, () => prepareDemo(config, progress, stop.signal))) {
-      progress.say("Interrupted while the demo's slides were made; give the same command again");
-      return INTERRUPTED;
-    }
-    return await trainConfigured(config, values, {
-      progress,
-      signal: stop.signal,
-      started,
-      stopwatch,
-      demo,
+  const config = demo ? demoConfig(values) : configOf(args);
+  if (!config.input.data.length) {
+    throw new ConfigError("Cannot train: no data folder is given", {
+      hint: "Pass --data DIR, or no argument at all for the demo",
     });
-  } finally {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, onSignal);
   }
+  checkFolder(config.input.out!);
+  const stopwatch = new Stopwatch();
+  if (demo && !await stopwatch.time(TIMES.data, () => prepareDemo(config, progress, job.signal))) {
+    throw new InterruptedError("Interrupted while the demo's slides were made");
+  }
+  return await trainConfigured(config, values, { progress, job, started, stopwatch, demo });
 }
 
 /** How a run is made. */
 interface Circumstances {
   readonly progress: Progress;
-  readonly signal: AbortSignal;
+  readonly job: Job;
   readonly started: Date;
   readonly stopwatch: Stopwatch;
   readonly demo: boolean;
@@ -132,12 +116,12 @@ interface Circumstances {
 async function trainConfigured(
   config: TrainConfig,
   values: Values,
-  { progress, signal, started, stopwatch, demo }: Circumstances,
+  { progress, job, started, stopwatch, demo }: Circumstances,
 ): Promise<number> {
   const folder = config.input.out!;
   const resume = prepareRun(folder, writeConfig(config), values.overwrite);
-  const set = await stopwatch.time(TIMES.data, () => openData(config, progress, signal));
-  const gpu = await requestGpu(navigator.gpu, { software: values.software });
+  const set = await stopwatch.time(TIMES.data, () => openData(config, progress, job.signal));
+  const gpu = await openGpu(values.software);
   progress.say(`Adapter: ${gpu.description}${gpu.caps.software ? " (software)" : ""}`);
   const session = await stopwatch.time(TIMES.open, () => openSession(gpu, config, set, progress));
   try {
@@ -150,15 +134,20 @@ async function trainConfigured(
     const frozen = await stopwatch.time(TIMES.frozen, () => frozenFeatures(session, progress));
     const end = await stopwatch.time(
       TIMES.training,
-      () => trainInFolder(session, { run: folder, resume, progress, signal, stopwatch, panel: panel.columns }),
+      () =>
+        job.gracefully(() =>
+          trainInFolder(session, {
+            run: folder,
+            resume,
+            progress,
+            signal: job.signal,
+            stopwatch,
+            panel: panel.columns,
+          })
+        ),
     );
-    if (end.reason === "interrupted") {
-      // The same command but for --overwrite, which would begin anew.
-      const command = Deno.args.slice(1).filter((word) => word !== "--overwrite").map(quoted).join(" ");
-      // Said even when quiet: it is the answer.
-      console.error(`Interrupted at step ${end.state.step}; go on with: deno task train ${command}`);
-      return INTERRUPTED;
-    }
+    if (end.reason === "interrupted") throw new InterruptedError(`Interrupted at step ${end.state.step}`);
+    job.signal.throwIfAborted();
     const args = Deno.args.slice(1);
     const result = await writeRunEvidence(session, {
       folder,
@@ -171,7 +160,7 @@ async function trainConfigured(
       demo,
       args,
     });
-    if (values.json) console.log(JSON.stringify(result));
+    if (values.json) printJson(result);
     return 0;
   } finally {
     session.close();

@@ -7,7 +7,7 @@
 import { readBytes } from "../data/data_folder.ts";
 import { planSynth, type SynthPlan } from "../data/synth/plan.ts";
 import { writeSynth } from "../data/synth/write.ts";
-import { disk } from "../io/fs.ts";
+import { disk, makeFolder } from "../io/fs.ts";
 import { readConfig, type TrainConfig } from "../train/config.ts";
 import type { Progress } from "./progress.ts";
 
@@ -71,7 +71,7 @@ export async function prepareDemo(config: TrainConfig, progress: Progress, signa
   const plan = planSynth({ profile: "small", slides: SLIDES });
   if (holds(folder, plan)) return true;
   const record = await writeSynth(disk, folder, plan, {
-    makeFolder: (path) => Deno.mkdirSync(path, { recursive: true }),
+    makeFolder,
     overwrite: disk.look(`${folder}/synth.json`) !== undefined,
     signal,
     onSamples: (done, total) => progress.update("synthetic slides", done, total, "slides"),

@@ -13,7 +13,7 @@ import type { TrainingSet } from "../data/training_set.ts";
 import { parseVocabulary } from "../data/vocabulary.ts";
 import { threefry2x32 } from "../core/rng.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { disk, openFile } from "../io/fs.ts";
+import { disk, makeFolder, openFile } from "../io/fs.ts";
 import { openWeights } from "../io/weights.ts";
 import type { EncoderCut } from "../models/encoder.ts";
 import { loadOmics } from "../models/gene/omics_file.ts";
@@ -176,7 +176,7 @@ async function openTrunk(
   let store: TrunkStore;
   if (cache.cache === "disk") {
     const folder = cache.cache_dir ?? `${config.input.out ?? "runs"}/cache`;
-    Deno.mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     const key = await cacheKey(set, opened, {
       cut,
       views: places(cache),

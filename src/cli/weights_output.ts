@@ -5,11 +5,12 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import { disk, writeStreamAtomic } from "../io/fs.ts";
+import { disk, makeFolder, writeStreamAtomic } from "../io/fs.ts";
 import { safetensorsStream } from "../io/safetensors.ts";
 import type { WeightTensor } from "../io/weight_tensor.ts";
 import type { FloatDtype } from "../io/weight_views.ts";
 import { folderOf } from "./encoder.ts";
+import { checkFile } from "./output.ts";
 import type { Progress } from "./progress.ts";
 
 /** Types of `--dtype`. */
@@ -24,12 +25,11 @@ export function checkOutput(path: string, overwrite: boolean): void {
   if (!path.endsWith(".safetensors")) {
     throw new ConfigError(`Cannot write ${path}: wanted a name ending in .safetensors`, { context: { given: path } });
   }
-  const there = disk.look(path);
-  if (there === undefined) return;
-  if (there.kind === "file" && overwrite) return;
-  throw new ConfigError(`Cannot write ${path}: ${there.kind === "file" ? "it exists" : "it is a folder"}`, {
+  checkFile(path);
+  if (disk.look(path) === undefined || overwrite) return;
+  throw new ConfigError(`Cannot write ${path}: it exists`, {
     code: "output-exists",
-    hint: there.kind === "file" ? "Pass --overwrite, or another path" : "Pass the path of a file",
+    hint: "Pass --overwrite, or another path",
     context: { file: path },
   });
 }
@@ -74,7 +74,7 @@ export async function writeWeights(
       else progress.update("write", bytes - head, total, "bytes");
     }
   }
-  await Deno.mkdir(folderOf(path), { recursive: true });
+  makeFolder(folderOf(path));
   await writeStreamAtomic(path, counted());
   return { output: path, tensors: tensors.size, parameters, bytes, types };
 }

@@ -235,6 +235,27 @@ export class NumericsError extends RangeError implements SealError {
   }
 }
 
+/** Work that was asked to stop; what was done is kept. */
+export class InterruptedError extends Error implements SealError {
+  /** Name of the class. */
+  override readonly name: string = "InterruptedError";
+  /** Stable kebab-case identifier. */
+  readonly code: string;
+  /** The mend, when one is known. */
+  readonly hint: string | undefined;
+  /** Plain JSON facts about the failure. */
+  readonly context: Record<string, unknown>;
+  /** Exit status of the command line. */
+  readonly exitCode: number = 75;
+  /** Says what was stopped and where it stood. */
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, causeOf(details));
+    this.code = details.code ?? "interrupted";
+    this.hint = details.hint;
+    this.context = details.context ?? {};
+  }
+}
+
 /** Exit status for any error: the class's own, else 1. */
 export function exitCodeOf(error: unknown): number {
   const code = (error as Partial<SealError> | null | undefined)?.exitCode;

@@ -64,6 +64,10 @@ export function randomPart(): string {
   return crypto.getRandomValues(new Uint32Array(1))[0]!.toString(16).padStart(8, "0");
 }
 
+/** Files in the making, which do not outlast a process that ends in the middle of one. */
+const inTheMaking = new Set<Temporary>();
+globalThis.addEventListener?.("unload", () => inTheMaking.forEach((file) => file[Symbol.dispose]()));
+
 /** A file in the making, under a temporary name beside its own; removed when it is disposed of before {@linkcode commit}. */
 export class Temporary {
   #open = true;
@@ -99,7 +103,9 @@ export class Temporary {
     const path = `${target}.${Deno.pid}.${randomPart()}.tmp`;
     const file = Deno.openSync(path, { read: true, write: true, createNew: true });
     tryLock(file);
-    return new Temporary(target, path, file);
+    const made = new Temporary(target, path, file);
+    inTheMaking.add(made);
+    return made;
   }
 
   /** Gives the file its name; afterwards it outlasts a power cut. */
@@ -121,6 +127,7 @@ export class Temporary {
   /** Removes the file unless it has its name. */
   [Symbol.dispose](): void {
     this.#close();
+    inTheMaking.delete(this);
     if (!this.#there) return;
     this.#there = false;
     try {

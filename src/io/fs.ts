@@ -8,6 +8,7 @@ import { DataError } from "../core/errors.ts";
 import { entryAt, Temporary, writeAll } from "./atomic.ts";
 import type { Disk, HostEntry, HostFile } from "./disk.ts";
 import { checkRange, type Folder, isPlainName, missingFile, type RandomAccess } from "./random_access.ts";
+import { isMissing, withPath, withPathAsync } from "./system_error.ts";
 
 /** Bytes one system call reads at most: the kernel cuts larger reads anyway. */
 const READ = 1 << 26;
@@ -19,18 +20,22 @@ export function writeFileAtomic(path: string, data: Uint8Array | string): void {
 
 /** As {@linkcode writeFileAtomic}, from pieces that need not be in memory together. */
 export function writeChunksAtomic(path: string, chunks: Iterable<Uint8Array>): void {
-  using temporary = Temporary.begin(path);
-  for (const chunk of chunks) writeAll(temporary.file, chunk);
-  temporary.commit();
+  withPath("write", path, "write", () => {
+    using temporary = Temporary.begin(path);
+    for (const chunk of chunks) writeAll(temporary.file, chunk);
+    temporary.commit();
+  });
 }
 
 /** As {@linkcode writeChunksAtomic}, from pieces that are made while the file is written. */
 export async function writeStreamAtomic(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  using temporary = Temporary.begin(path);
-  for await (const chunk of chunks) {
-    for (let at = 0; at < chunk.byteLength;) at += await temporary.file.write(chunk.subarray(at));
-  }
-  temporary.commit();
+  await withPathAsync("write", path, "write", async () => {
+    using temporary = Temporary.begin(path);
+    for await (const chunk of chunks) {
+      for (let at = 0; at < chunk.byteLength;) at += await temporary.file.write(chunk.subarray(at));
+    }
+    temporary.commit();
+  });
 }
 
 /**
@@ -39,16 +44,7 @@ export async function writeStreamAtomic(path: string, chunks: AsyncIterable<Uint
  * @throws {DataError} If there is no such file.
  */
 export async function openFile(path: string): Promise<RandomAccess> {
-  const file = await Deno.open(path).catch((cause: Error) => {
-    throw new DataError(
-      `Cannot open ${path}: ${cause instanceof Deno.errors.NotFound ? "no such file" : cause.message}`,
-      {
-        code: "file-missing",
-        context: { file: path },
-        cause,
-      },
-    );
-  });
+  const file = await withPathAsync("open", path, "read", () => Deno.open(path));
   const { size, isFile } = await file.stat();
   if (!isFile) {
     file.close();
@@ -71,7 +67,7 @@ export async function openFile(path: string): Promise<RandomAccess> {
     size,
     async read(offset, length) {
       checkRange(path, size, offset, length);
-      const result = last.then(() => readAt(offset, length));
+      const result = last.then(() => withPathAsync("read", path, "read", () => readAt(offset, length)));
       last = result.catch(() => {});
       return await result;
     },
@@ -88,13 +84,16 @@ export function openFolder(path: string): Folder {
   return {
     name: path,
     async list() {
-      const names: string[] = [];
-      for await (const entry of Deno.readDir(path)) if (!entry.isDirectory) names.push(entry.name);
-      return names.sort();
+      return await withPathAsync("list", path, "read", async () => {
+        const names: string[] = [];
+        for await (const entry of Deno.readDir(path)) if (!entry.isDirectory) names.push(entry.name);
+        return names.sort();
+      });
     },
     open: async (name) => await openFile(inside(name)),
+    // deno-lint-ignore require-await -- what it throws is to reject
     async write(name, data) {
-      await Deno.mkdir(path, { recursive: true });
+      makeFolder(path);
       writeFileAtomic(inside(name), data);
     },
   };
@@ -104,10 +103,11 @@ export function openFolder(path: string): Folder {
  * Opens a file for synchronous access: `read` an existing one, `create` an empty one in the place of what is there, `update`
  * one that is made if missing. Links are followed for reading only.
  *
- * @throws {DataError} If it cannot be opened, or later be read or written.
+ * @throws {DataError | ConfigError} If it cannot be opened, or later be read or written.
  */
 export function openHostFile(path: string, mode: "read" | "create" | "update"): HostFile {
-  return hostFile(wrapped("open", path, () => openNamed(path, mode)), path, mode !== "read");
+  const access = mode === "read" ? "read" : "write";
+  return hostFile(withPath("open", path, access, () => openNamed(path, mode)), path, mode !== "read");
 }
 
 function openNamed(path: string, mode: "read" | "create" | "update"): Deno.FsFile {
@@ -130,29 +130,15 @@ function openNamed(path: string, mode: "read" | "create" | "update"): Deno.FsFil
   });
 }
 
-function wrapped<T>(verb: string, path: string, act: () => T): T {
-  try {
-    return act();
-  } catch (cause) {
-    if (cause instanceof DataError) throw cause;
-    const missing = cause instanceof Deno.errors.NotFound;
-    throw new DataError(`Cannot ${verb} ${path}: ${missing ? "no such file" : (cause as Error).message}`, {
-      code: missing ? "file-missing" : "file-access",
-      context: { file: path },
-      cause,
-    });
-  }
-}
-
 function hostFile(file: Deno.FsFile, path: string, writable: boolean): HostFile {
   const at = (offset: number) => file.seekSync(offset, Deno.SeekMode.Start);
-  let size = wrapped("open", path, () => file.statSync().size);
+  let size = withPath("open", path, "read", () => file.statSync().size);
   let open = true;
   return {
     name: path,
     size: () => size,
     read: (offset, into) =>
-      wrapped("read", path, () => {
+      withPath("read", path, "read", () => {
         at(offset);
         let done = 0;
         while (done < into.length) {
@@ -163,18 +149,18 @@ function hostFile(file: Deno.FsFile, path: string, writable: boolean): HostFile 
         return done;
       }),
     write: (offset, bytes) =>
-      wrapped("write", path, () => {
+      withPath("write", path, "write", () => {
         at(offset);
         writeAll(file, bytes);
         size = Math.max(size, offset + bytes.length);
       }),
     truncate: (length) =>
-      wrapped("write", path, () => {
+      withPath("write", path, "write", () => {
         file.truncateSync(length);
         size = length;
       }),
     sync() {
-      if (writable) wrapped("write", path, () => file.syncSync());
+      if (writable) withPath("write", path, "write", () => file.syncSync());
     },
     close() {
       if (open) file.close();
@@ -183,23 +169,32 @@ function hostFile(file: Deno.FsFile, path: string, writable: boolean): HostFile 
   };
 }
 
+/** Makes a folder and those above it; one that is there is left as it is. */
+export function makeFolder(path: string): void {
+  withPath("make folder", path, "write", () => Deno.mkdirSync(path, { recursive: true }));
+}
+
 function lookAt(path: string): HostEntry | undefined {
-  try {
-    const { isDirectory, size } = Deno.statSync(path);
-    if (!isDirectory) return { kind: "file", size };
-    return { kind: "folder", names: [...Deno.readDirSync(path)].map(({ name }) => name).sort() };
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
-    throw error;
-  }
+  return withPath("look at", path, "read", () => {
+    try {
+      const { isDirectory, size } = Deno.statSync(path);
+      if (!isDirectory) return { kind: "file", size };
+      return { kind: "folder", names: [...Deno.readDirSync(path)].map(({ name }) => name).sort() };
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  });
 }
 
 function removeFile(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  withPath("remove", path, "write", () => {
+    try {
+      Deno.removeSync(path);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+  });
 }
 
 /** The file system as {@linkcode Disk}, for what must not know the host. */
@@ -210,13 +205,17 @@ export const disk: Disk = {
   write: writeFileAtomic,
   writeChunks: writeChunksAtomic,
   writeAnywhere(path, fill) {
-    using temporary = Temporary.begin(path);
-    fill({ ...hostFile(temporary.file, path, true), close: () => {} });
-    temporary.commit();
+    withPath("write", path, "write", () => {
+      using temporary = Temporary.begin(path);
+      fill({ ...hostFile(temporary.file, path, true), close: () => {} });
+      temporary.commit();
+    });
   },
   async writeSlowly(path, fill) {
-    using temporary = Temporary.begin(path);
-    await fill({ ...hostFile(temporary.file, path, true), close: () => {} });
-    temporary.commit();
+    await withPathAsync("write", path, "write", async () => {
+      using temporary = Temporary.begin(path);
+      await fill({ ...hostFile(temporary.file, path, true), close: () => {} });
+      temporary.commit();
+    });
   },
 };

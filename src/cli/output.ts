@@ -1,0 +1,78 @@
+/**
+ * Places of results: whether they can be written is found out before any work.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../core/errors.ts";
+import { disk } from "../io/fs.ts";
+import { systemError } from "../io/system_error.ts";
+
+/** A path without the slashes at its end. */
+export function trimmed(path: string): string {
+  return path.replace(/(?<=.)[/\\]+$/, "");
+}
+
+/** The folder a path lies in. */
+export function parentOf(path: string): string {
+  const [, parent] = /^(.*)[/\\]+[^/\\]+$/.exec(trimmed(path)) ?? [];
+  return parent === undefined ? "." : parent === "" ? "/" : parent;
+}
+
+/** What is at a path; undefined if nothing. */
+function kindAt(path: string): "file" | "folder" | undefined {
+  try {
+    return Deno.statSync(path).isDirectory ? "folder" : "file";
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof Deno.errors.NotADirectory) return undefined;
+    throw systemError(error, "write to", path, "write");
+  }
+}
+
+/** The nearest folder or file that is there: the path itself, or one above it. */
+function nearestThere(path: string): string {
+  for (let at = trimmed(path);; at = parentOf(at)) if (kindAt(at) !== undefined || at === parentOf(at)) return at;
+}
+
+/**
+ * Makes sure that files can be written into a folder, which need not be there yet; nothing is left behind.
+ *
+ * @param flag The flag that names it, for the hint.
+ * @throws {ConfigError} If it, or one above it, is a file, or the system does not let this user write there.
+ */
+export function checkFolder(path: string, flag = "--out"): void {
+  const there = nearestThere(path);
+  const context = { given: path, path: there };
+  if (kindAt(there) === "file") {
+    const what = there === trimmed(path) ? "it is a file, a folder is wanted" : `${there} is a file`;
+    throw new ConfigError(`Cannot write to ${path}: ${what}`, {
+      code: "output-path",
+      hint: `Pass ${flag} with another folder`,
+      context,
+    });
+  }
+  const probe = `${trimmed(there)}/.seal-${Deno.pid}.tmp`;
+  try {
+    Deno.openSync(probe, { write: true, createNew: true }).close();
+    Deno.removeSync(probe);
+  } catch (error) {
+    throw systemError(error, "write to", path, "write");
+  }
+}
+
+/**
+ * Makes sure that a file can be written: {@linkcode checkFolder} of its folder, and that it is no folder itself.
+ *
+ * @throws {ConfigError} If it cannot.
+ */
+export function checkFile(path: string, flag = "--out"): void {
+  if (disk.look(path)?.kind === "folder") {
+    throw new ConfigError(`Cannot write ${path}: it is a folder, a file is wanted`, {
+      code: "output-path",
+      hint: `Pass ${flag} with the name of a file`,
+      context: { path },
+    });
+  }
+  checkFolder(parentOf(path), flag);
+}

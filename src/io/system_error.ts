@@ -1,0 +1,211 @@
+/**
+ * What the operating system refuses, as errors of this project: one table from its codes to what they mean to a user.
+ *
+ * An input that cannot be had is a {@linkcode DataError}; a place that cannot be written is a {@linkcode ConfigError}, since
+ * another `--out` mends it; a full disk is a {@linkcode DataError} with code `disk-full` whoever meets it.
+ *
+ * @module
+ */
+
+import { ConfigError, DataError, type SealError } from "../core/errors.ts";
+
+/** Whether a path was to be read or written. */
+export type Access = "read" | "write";
+
+/** What a refusal means. */
+interface Fault {
+  /** In words, as the end of "Cannot open PATH: …". */
+  readonly what: string;
+  readonly code: string;
+  /** The mend when reading and when writing. */
+  readonly read?: string;
+  readonly write?: string;
+  /** Whether another path mends it; else the machine is in the way, whatever the path. */
+  readonly place: boolean;
+}
+
+const ELSEWHERE = "Pass another --out";
+
+/** Faults by the names of `errno`. */
+const FAULTS: Readonly<Record<string, Fault>> = {
+  ENOENT: { what: "no such file or folder", code: "file-missing", write: ELSEWHERE, place: true },
+  EACCES: {
+    what: "permission denied",
+    code: "file-access",
+    read: "Give yourself the right to read it",
+    write: "Give yourself the right to write there, or pass another --out",
+    place: true,
+  },
+  EPERM: {
+    what: "operation not permitted",
+    code: "file-access",
+    read: "Give yourself the right to read it",
+    write: "Give yourself the right to write there, or pass another --out",
+    place: true,
+  },
+  EROFS: { what: "the file system is read-only", code: "file-access", write: ELSEWHERE, place: true },
+  EEXIST: { what: "a file of this name is there", code: "output-exists", write: ELSEWHERE, place: true },
+  ENOTDIR: { what: "a file stands where a folder is wanted", code: "file-access", write: ELSEWHERE, place: true },
+  EISDIR: { what: "it is a folder, a file is wanted", code: "file-access", write: ELSEWHERE, place: true },
+  ENOTEMPTY: { what: "the folder is not empty", code: "output-exists", write: ELSEWHERE, place: true },
+  ELOOP: { what: "its symbolic links lead in a circle", code: "file-access", write: ELSEWHERE, place: true },
+  ENAMETOOLONG: {
+    what: "the name is too long for the file system",
+    code: "file-access",
+    write: ELSEWHERE,
+    place: true,
+  },
+  EINVAL: { what: "the file system does not take such a name or access", code: "file-access", place: true },
+  EILSEQ: { what: "the file system does not take such a name", code: "file-access", place: true },
+  ETXTBSY: { what: "the file is being executed", code: "file-access", write: ELSEWHERE, place: true },
+  EXDEV: { what: "it lies on another file system", code: "file-access", write: ELSEWHERE, place: true },
+  ENOSPC: { what: "no space left on the disk", code: "disk-full", place: false },
+  EDQUOT: { what: "the quota of the disk is used up", code: "disk-full", place: false },
+  EFBIG: { what: "the file is larger than the file system takes", code: "disk-full", place: false },
+  EMFILE: {
+    what: "too many files are open",
+    code: "too-many-files",
+    read: "Raise the limit: ulimit -n 4096",
+    write: "Raise the limit: ulimit -n 4096",
+    place: false,
+  },
+  ENFILE: { what: "too many files are open on this machine", code: "too-many-files", place: false },
+  EIO: {
+    what: "the disk reports an input/output error",
+    code: "file-access",
+    read: "Look at the disk's health, or copy the file from where it came",
+    write: "Look at the disk's health, or write to another disk",
+    place: false,
+  },
+  EBUSY: { what: "it is in use by another process", code: "file-access", place: false },
+  EAGAIN: { what: "it is locked by another process", code: "file-access", place: false },
+  ESTALE: { what: "the network file system lost it", code: "file-access", place: false },
+  ENOMEM: { what: "the machine has no memory left", code: "no-memory", place: false },
+};
+
+/** Faults that Deno names and gives no code, and those of Windows, by the name of the error. */
+const NAMES: Readonly<Record<string, string>> = {
+  NotFound: "ENOENT",
+  PermissionDenied: "EACCES",
+  AlreadyExists: "EEXIST",
+  NotADirectory: "ENOTDIR",
+  IsADirectory: "EISDIR",
+  FilesystemLoop: "ELOOP",
+  Busy: "EBUSY",
+  WouldBlock: "EAGAIN",
+};
+
+/** Linux's numbers of what Deno gives neither name nor code. */
+const NUMBERS: Readonly<Record<string, string>> = { 5: "EIO", 27: "EFBIG", 28: "ENOSPC", 30: "EROFS", 122: "EDQUOT" };
+
+const MAKE_ROOM = "Make room on the disk and give the same command again, or pass another --out";
+
+/** The `errno` name of an error of the system; undefined for any other. */
+export function errnoOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code, name } = error as Error & { code?: unknown };
+  if (typeof code === "string" && /^E[A-Z0-9]+$/.test(code)) return code;
+  if (name in NAMES) return NAMES[name];
+  const number = /\(os error (\d+)\)/.exec(error.message)?.[1];
+  return number === undefined ? undefined : NUMBERS[number] ?? "EUNKNOWN";
+}
+
+/** Whether nothing is at a path: neither it nor, where a folder is wanted, one above it. */
+export function isMissing(error: unknown): boolean {
+  const errno = errnoOf(error);
+  return errno === "ENOENT" || errno === "ENOTDIR";
+}
+
+/** Whether an error is one of this project's. */
+export function isTyped(error: unknown): error is SealError {
+  return error instanceof Error && typeof (error as Partial<SealError>).exitCode === "number";
+}
+
+/** Whether the runtime, not the system, refuses access: a flag of Deno is missing. */
+function isUnpermitted(error: unknown): error is Error {
+  return error instanceof Error && error.name === "NotCapable";
+}
+
+/** A refusal of Deno's own permissions. */
+function unpermitted(verb: string, path: string | undefined, error: Error): ConfigError {
+  const wanted = /--allow-[a-z-]+/.exec(error.message)?.[0] ?? "a permission";
+  const asked = /^Requires (\w+) access(?: to (.*?))?, run again/.exec(error.message);
+  const what = path ?? asked?.[2]?.replaceAll('"', "") ?? "a resource";
+  return new ConfigError(
+    `Cannot ${verb} ${what}: this process may not (${asked?.[1] ?? "access"} needs ${wanted} of Deno)`,
+    {
+      code: "permission",
+      hint: `Add ${wanted} to deno run, or give the path below the folders the task may use`,
+      context: { path: what, permission: wanted },
+      cause: error,
+    },
+  );
+}
+
+/**
+ * The error of this project for an error of the system; errors of this project, and any that is no refusal of the system, stay
+ * as they are.
+ *
+ * @param verb What could not be done to the path, such as `open`.
+ * @param path The path, as the user knows it.
+ */
+export function systemError(error: unknown, verb: string, path: string, access: Access): unknown {
+  if (isTyped(error)) return error;
+  if (isUnpermitted(error)) return unpermitted(verb, path, error);
+  const errno = errnoOf(error);
+  if (errno === undefined) return error;
+  const { message } = error as Error;
+  const fault: Fault = FAULTS[errno] ?? { what: message.split(":")[0]!, code: "file-access", place: false };
+  const hint = fault.code === "disk-full" ? MAKE_ROOM : fault[access];
+  const details = {
+    // What is missing or barred as an input has one code each; an output that exists is never read.
+    code: access === "read" && fault.code === "output-exists" ? "file-access" : fault.code,
+    ...(hint !== undefined && { hint }),
+    context: { file: path, errno },
+    cause: error,
+  };
+  const text = `Cannot ${verb} ${path}: ${fault.what}`;
+  return access === "write" && fault.place ? new ConfigError(text, details) : new DataError(text, details);
+}
+
+/** Runs `act`; what the system refuses is thrown as {@linkcode systemError} says. */
+export function withPath<T>(verb: string, path: string, access: Access, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw systemError(error, verb, path, access);
+  }
+}
+
+/** As {@linkcode withPath}, of what is waited for. */
+export async function withPathAsync<T>(
+  verb: string,
+  path: string,
+  access: Access,
+  act: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw systemError(error, verb, path, access);
+  }
+}
+
+/** Calls of the system that change what is on the disk, as Deno names them in its messages. */
+const WRITING = /^(?:mkdir|writefile|rename|remove|truncate|symlink|link|copy|chmod|utime|ftruncate|fsync)$/;
+
+/**
+ * As {@linkcode systemError}, of an error that reached the surface without a word of where: path and call come from Deno's
+ * own message, `No such file or directory (os error 2): open 'PATH'`.
+ */
+export function surfaced(error: unknown): unknown {
+  if (isTyped(error)) return error;
+  if (isUnpermitted(error)) return unpermitted("use", undefined, error);
+  const errno = errnoOf(error);
+  if (errno === undefined || !(error instanceof Error)) return error;
+  const [, call, path, target] = /\(os error \d+\)[:,] (\w+) '(.*?)'(?: -> '(.*)')?$/s.exec(error.message) ?? [];
+  const writing = FAULTS[errno]?.code === "disk-full" || (call !== undefined && WRITING.test(call));
+  const verbs: Record<string, string> = { mkdir: "make folder", writefile: "write", readfile: "read" };
+  const verb = call === undefined ? (writing ? "write" : "use") : verbs[call] ?? call;
+  return systemError(error, verb, target ?? path ?? "a file", writing ? "write" : "read");
+}

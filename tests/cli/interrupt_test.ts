@@ -1,0 +1,132 @@
+/** Stopping: every signal alike, whatever the command is doing, with the command that goes on; the terminal stays clean. */
+
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { commandLine, quoted } from "../../src/cli/interrupt.ts";
+import { STOP_SIGNALS } from "../../src/cli/stop_signals.ts";
+import { inFolder } from "./shared.ts";
+
+const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
+const POSIX = Deno.build.os !== "windows";
+
+function start(args: readonly string[]): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", MAIN, ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+async function appears(path: string): Promise<void> {
+  for (;;) {
+    if (await Deno.lstat(path).then(() => true, () => false)) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Files below a folder with their bytes. */
+function tree(folder: string): Map<string, string> {
+  const files = new Map<string, string>();
+  const walk = (path: string) => {
+    for (const entry of [...Deno.readDirSync(path)].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const at = `${path}/${entry.name}`;
+      if (entry.isDirectory) walk(at);
+      else files.set(at.slice(folder.length), Deno.readFileSync(at).toHex());
+    }
+  };
+  walk(folder);
+  return files;
+}
+
+Deno.test({
+  name: "every signal stops with status 75 and the command that goes on, which makes the same files",
+  ignore: !POSIX,
+  fn: () =>
+    inFolder(async (folder) => {
+      const args = ["synth", "--profile", "smoke", "--slides", "3", "--json", "--out"];
+      equal((await start([...args, `${folder}/whole`]).output()).code, 0);
+      for (const signal of STOP_SIGNALS) {
+        const out = `${folder}/${signal}`;
+        const child = start([...args, out]);
+        await appears(`${out}/synth.partial.json`);
+        child.kill(signal);
+        const { code, stderr, stdout } = await child.output();
+        const err = new TextDecoder().decode(stderr);
+        equal(code, 75, err);
+        match(err, /^Stopping at the next step; another signal ends at once$/m);
+        const resume = `deno task ${[...args, out].join(" ")}`;
+        ok(err.includes(`\nInterrupted; go on with: ${resume}\n`), err);
+        equal(JSON.parse(new TextDecoder().decode(stdout)).error.hint, resume);
+        equal((await start([...args, out]).output()).code, 0);
+        deepEqual([...tree(out)], [...tree(`${folder}/whole`)]);
+      }
+    }),
+});
+
+Deno.test("the command that goes on can be pasted", () => {
+  equal(quoted("a b's"), `'a b'\\''s'`);
+  equal(quoted("hidden_dims=[16,8]"), "'hidden_dims=[16,8]'");
+  match(commandLine(["embed", "a b", "--out", "x"]), /^(deno|npx --yes deno@\S+) task embed 'a b' --out x$/);
+});
+
+Deno.test("names of files and words of the command line cannot steer the terminal", async () => {
+  const hostile = "a\x1b[2J\u202e\nb";
+  for (
+    const args of [["inspect", hostile], ["embed", hostile, "--encoder", "x"], [hostile], ["inspect", `--${hostile}`]]
+  ) {
+    const { code, stdout, stderr } = await start(args).output();
+    const text = new TextDecoder().decode(stderr) + new TextDecoder().decode(stdout);
+    ok(code === 2 || code === 4, text);
+    // deno-lint-ignore no-control-regex
+    ok(!/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/.test(text), JSON.stringify(text));
+    ok(/a\\(x|u00)1b\[2J\\u202e\\nb/.test(text), text);
+  }
+});
+
+Deno.test("only the terminal's own file and the probe write to the console", () => {
+  for (const folder of ["cli", "worker"]) {
+    for (const { name } of Deno.readDirSync(new URL(`../../src/${folder}`, import.meta.url))) {
+      if (["terminal.ts", "probe.ts", "signal_listener.ts"].includes(name)) continue;
+      const text = Deno.readTextFileSync(new URL(`../../src/${folder}/${name}`, import.meta.url));
+      ok(!/console\.|Deno\.std(out|err)\.write/.test(text), `${folder}/${name}`);
+    }
+  }
+});
+
+Deno.test("a place that cannot be written is refused before any work, naming what it is", () =>
+  inFolder(async (folder) => {
+    const file = `${folder}/file`;
+    await Deno.writeTextFile(file, "mine");
+    const encoder = ["--encoder", "random:vit_small_patch16_224?dim=32&depth=1&heads=2"];
+    const commands: string[][] = [
+      ["train", "--data", "none", ...encoder],
+      ["synth"],
+      ["synth", "--overwrite"],
+      ["retrieve", "--run", "none"],
+      ["evaluate", "--data", "none", ...encoder],
+    ];
+    for (const command of commands) {
+      for (const out of [file, `${file}/below`]) {
+        const { code, stderr } = await start([...command, "--out", out]).output();
+        const err = new TextDecoder().decode(stderr);
+        equal(code, 2, `${command}: ${err}`);
+        ok(err.includes(`Cannot write to ${out}: `) && err.includes("is a file"), `${command}: ${err}`);
+        match(err, /^hint: Pass --out/m);
+      }
+    }
+    equal(await Deno.readTextFile(file), "mine");
+    deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["file"]);
+  }));
+
+Deno.test({
+  name: "a reader that goes away is no failure",
+  ignore: !POSIX,
+  async fn() {
+    const run = `"${Deno.execPath()}" run -A --no-check "${MAIN}"`;
+    const { stdout, stderr } = await new Deno.Command("bash", {
+      args: ["-c", `set -o pipefail; { ${run} train --help; echo "status $?" >&2; } | head -1`],
+    }).output();
+    match(new TextDecoder().decode(stdout), /^train: .*\n$/);
+    equal(new TextDecoder().decode(stderr), "status 0\n");
+  },
+});
