@@ -1,30 +1,35 @@
 //! dropout: zero random elements and scale the others; the same call is its own backward
-//! y[i] = word[i] >= threshold ? scale * x[i] : 0, word[i] = threefry(key = (seed, stream), counter = (i / 2, step))[i & 1]
+//! y[r,c] = word[r,c] >= threshold ? scale * x[r,c] : 0; word[r,c] of a row of the batch and a column, whatever else is in x
+//! word[r,c] = threefry(key = (key0, key1 ^ stream), counter = (c / 2, first row + r))[c & 1]
 //!
-//! in     x          [n]   T/4
-//! in     random     [2]   u32   seed, step
-//! out    y          [n]   T/4
-//! param  stream     u32
-//! param  threshold  u32         p * 2^32
-//! param  scale      f32         1 / (1 - p)
-//! tune   WG = 64          64 | 256
+//! in     x          [R, C]  T/4   rows of the batch
+//! in     random     [4]     u32   key of the step (2), first row, step
+//! out    y          [R, C]  T/4
+//! param  stream     u32           of the name
+//! param  threshold  u32           p * 2^32
+//! param  scale      f32           1 / (1 - p)
+//! tune   WG = 64            64 | 256
 //! lib    threefry
-//! grid   fold ceil(n/(WG*4))
+//! grid   fold ceil(R*ceil(C/4)/WG)
 //! ref    tests/ref/dropout.ts
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = (folded(wg, nwg) * WG + lane) * 4u;
-  if (i >= p.n) { return; }
-  let key = vec2u(random[0], p.stream);
-  let a = threefry(key, vec2u(i >> 1u, random[1]));
-  let b = threefry(key, vec2u((i >> 1u) + 1u, random[1]));
+  let id = folded(wg, nwg) * WG + lane;
+  let quads = (p.C + 3u) / 4u;
+  if (id >= p.R * quads) { return; }
+  let r = id / quads;
+  let c = (id - r * quads) * 4u;
+  let i = r * p.C + c;
+  let key = vec2u(random[0], random[1] ^ p.stream);
+  let a = threefry(key, vec2u(c >> 1u, random[2] + r));
+  let b = threefry(key, vec2u((c >> 1u) + 1u, random[2] + r));
   let keep = vec4u(a, b) >= vec4u(p.threshold);
   //!if vec=4
   y_store4(i, select(vec4f(), p.scale * x_load4(i), keep));
   //!else
   //!for q in 0..4
-  if (i + $q < p.n) { y[i + $q] = T(select(0.0, p.scale * x_load(i + $q), keep[$q])); }
+  if (c + $q < p.C) { y[i + $q] = T(select(0.0, p.scale * x_load(i + $q), keep[$q])); }
   //!end
   //!end
 }

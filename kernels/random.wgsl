@@ -1,20 +1,26 @@
 //! random: noise by counter; uniform in [0, 1), standard normal by Box-Muller on pairs, or 1 with probability `rate`
-//! y[i] from (u, v) = threefry(key = (seed, stream), counter = (i / 2, step)); normal: sqrt(-2 ln(1 - u)) * (cos, sin)(2 pi (v - 1/2))
+//! y[a,r,c] from (u, v) = threefry(key = (key0, key1 ^ stream), counter = (a * ceil(C/2) + c/2, first row + r))
+//! normal: sqrt(-2 ln(1 - u)) * (cos, sin)(2 pi (v - 1/2))
 //!
-//! in     random     [2]   u32   seed, step
-//! out    y          [n]   T
-//! param  stream     u32
-//! param  threshold  u32         rate * 2^32
+//! in     random     [4]        u32   key of the step (2), first row, step
+//! out    y          [A, R, C]  T     R rows of the batch
+//! param  stream     u32              of the name
+//! param  threshold  u32              rate * 2^32
 //! option kind       uniform | normal | bernoulli
-//! tune   WG = 64          64 | 256
-//! lib    threefry
-//! grid   fold ceil(n/(WG*2))
+//! tune   WG = 64               64 | 256
+//! lib    threefry activation activation_log turn
+//! grid   fold ceil(A*R*ceil(C/2)/WG)
 //! ref    tests/ref/random.ts
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let pair = folded(wg, nwg) * WG + lane;
-  let word = threefry(vec2u(random[0], p.stream), vec2u(pair, random[1]));
+  let id = folded(wg, nwg) * WG + lane;
+  let pairs = (p.C + 1u) / 2u;
+  if (id >= p.A * p.R * pairs) { return; }
+  let row = id / pairs;
+  let pair = id - row * pairs;
+  let a = row / p.R;
+  let word = threefry(vec2u(random[0], random[1] ^ p.stream), vec2u(a * pairs + pair, random[2] + row - a * p.R));
   //!if kind=bernoulli
   let value = select(vec2f(), vec2f(1.0), word < vec2u(p.threshold));
   //!else
@@ -24,11 +30,11 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   let value = unit;
   //!end
   //!if kind=normal
-  let angle = 6.283185307179586 * (unit.y - 0.5);
-  let value = sqrt(-2.0 * log(1.0 - unit.x)) * vec2f(cos(angle), sin(angle));
+  // The built-in functions differ between devices by more than rounding.
+  let value = sqrt(-2.0 * log4(vec4f(1.0 - unit.x)).x) * turn(unit.y - 0.5);
   //!end
   //!end
-  //!for q in 0..2
-  if (pair * 2u + $q < p.n) { y[pair * 2u + $q] = T(value[$q]); }
-  //!end
+  let i = row * p.C + pair * 2u;
+  y[i] = T(value.x);
+  if (pair * 2u + 1u < p.C) { y[i + 1u] = T(value.y); }
 }

@@ -3,7 +3,7 @@
 //!
 //! inout  ring    [R, C]   f32
 //! in     x       [1]      f32
-//! in     random  [2]      u32   seed, step
+//! in     random  [4]      u32   key (2), first row, step
 //! param  column  u32
 //! tune   WG = 1           1
 //! grid   1
@@ -11,5 +11,5 @@
 
 @compute @workgroup_size(WG)
 fn main() {
-  ring[(random[1] % p.R) * p.C + p.column] = x[0];
+  ring[(random[3] % p.R) * p.C + p.column] = x[0];
 }

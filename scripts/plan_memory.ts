@@ -54,7 +54,7 @@ async function plans(name: string, blocks: number, batch: number, micro: number,
   const pieces = cached
     ? stemInputs(inputs, encoder, { cut, dtype: "f16" }, micro)
     : [inputs.tensor("tiles", "tiles", [micro, spec.input.size, spec.input.size, 3], "u8")];
-  const random = inputs.tensor("random", "random", [2], "u32");
+  const random = inputs.tensor("random", "random", [4], "u32");
   const embed = (g: Plan) => {
     g.random = random;
     if (cached) return encoder.finish(g, stemTensors(g, pieces), cut, { training: true });

@@ -26,6 +26,29 @@ export function threefry2x32(k0: number, k1: number, c0: number, c1: number): [n
   return [x, y];
 }
 
+/** Number of the random stream of a name: FNV-1a, 32 bits. */
+export function streamOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return hash >>> 0;
+}
+
+/** Sets the numbers that plans draw apart from other uses of a seed. */
+const PLAN_STREAM = 0x706c616e;
+
+/**
+ * What a plan draws its random numbers from, u32 `[4]`: the key of the step (two words), number of the first row that the
+ * plan sees of the batch, number of the step. Word `c` of row `r` of what is drawn under a name is word `c & 1` of
+ * Threefry-2x32-20 with key (word 0, word 1 ^ {@linkcode streamOf} the name) and counter (c >> 1, first row + r): it does not
+ * depend on how a batch is split, nor on what else is drawn.
+ *
+ * @param step Number of the batch.
+ * @param row Where in the batch the plan's rows begin.
+ */
+export function randomState(seed: number, step: number, row: number = 0): [number, number, number, number] {
+  return [...threefry2x32(seed, PLAN_STREAM, step >>> 0, Math.floor(step / 2 ** 32)), row, step >>> 0];
+}
+
 /** A stream of random numbers: word `i` depends on seed, stream and `i` only. */
 export class Rng {
   #counter = 0;

@@ -139,6 +139,7 @@ import lib_rows from "../../kernels/lib/rows.wgsl" with { type: "text" };
 import lib_softmax from "../../kernels/lib/softmax.wgsl" with { type: "text" };
 import lib_strides from "../../kernels/lib/strides.wgsl" with { type: "text" };
 import lib_threefry from "../../kernels/lib/threefry.wgsl" with { type: "text" };
+import lib_turn from "../../kernels/lib/turn.wgsl" with { type: "text" };
 import lib_unit from "../../kernels/lib/unit.wgsl" with { type: "text" };
 
 /** add a gradient to the one a parameter already has. */
@@ -551,14 +552,14 @@ export const dropout: Kernel<{ x: "in"; random: "in"; y: "out" }, { stream: numb
   name: "dropout",
   source: dropout_wgsl,
   libs: [lib_threefry],
-  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"random","access":"in","optional":false,"dims":[{"coef":2,"name":""}],"elem":"u32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4}],
-  dims: ["n"],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"C"}],"elem":"T","pack":4},{"name":"random","access":"in","optional":false,"dims":[{"coef":4,"name":""}],"elem":"u32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"C"}],"elem":"T","pack":4}],
+  dims: ["R","C"],
   params: [{"name":"stream","type":"u32"},{"name":"threshold","type":"u32"},{"name":"scale","type":"f32"}],
   options: {},
   tune: {"WG":[64,256]},
   limits: [],
   fold: true,
-  grid: (d) => [Math.ceil(d.n!/(d.WG!*4))],
+  grid: (d) => [Math.ceil(d.R!*Math.ceil(d.C!/4)/d.WG!)],
 };
 
 /** set every element to one value. */
@@ -1285,15 +1286,15 @@ export const proximity: Kernel<{ s: "in"; w: "out" }, { c: number; least: number
 export const random: Kernel<{ random: "in"; y: "out" }, { stream: number; threshold: number }, { kind: "uniform" | "normal" | "bernoulli" }> = {
   name: "random",
   source: random_wgsl,
-  libs: [lib_threefry],
-  tensors: [{"name":"random","access":"in","optional":false,"dims":[{"coef":2,"name":""}],"elem":"u32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1}],
-  dims: ["n"],
+  libs: [lib_threefry, lib_activation, lib_activation_log, lib_turn],
+  tensors: [{"name":"random","access":"in","optional":false,"dims":[{"coef":4,"name":""}],"elem":"u32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"A"},{"coef":1,"name":"R"},{"coef":1,"name":"C"}],"elem":"T","pack":1}],
+  dims: ["A","R","C"],
   params: [{"name":"stream","type":"u32"},{"name":"threshold","type":"u32"}],
   options: {"kind":["uniform","normal","bernoulli"]},
   tune: {"WG":[64,256]},
   limits: [],
   fold: true,
-  grid: (d) => [Math.ceil(d.n!/(d.WG!*2))],
+  grid: (d) => [Math.ceil(d.A!*d.R!*Math.ceil(d.C!/2)/d.WG!)],
 };
 
 /** counts the gallery rows that beat each query's partner, a workgroup a tile of queries and a slice of the gallery. */
@@ -1451,7 +1452,7 @@ export const ring_write: Kernel<{ ring: "inout"; x: "in"; random: "in" }, { colu
   name: "ring_write",
   source: ring_write_wgsl,
   libs: [],
-  tensors: [{"name":"ring","access":"inout","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"C"}],"elem":"f32","pack":1},{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"random","access":"in","optional":false,"dims":[{"coef":2,"name":""}],"elem":"u32","pack":1}],
+  tensors: [{"name":"ring","access":"inout","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"C"}],"elem":"f32","pack":1},{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"random","access":"in","optional":false,"dims":[{"coef":4,"name":""}],"elem":"u32","pack":1}],
   dims: ["R","C"],
   params: [{"name":"column","type":"u32"}],
   options: {},

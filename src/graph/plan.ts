@@ -6,6 +6,8 @@
  */
 
 import { type Dtype, encode } from "../core/dtype.ts";
+import { assert } from "../core/errors.ts";
+import { streamOf } from "../core/rng.ts";
 import type { Shape } from "../core/shape.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Access, Kernel } from "../gpu/kernel.ts";
@@ -60,12 +62,12 @@ export class Plan {
   /** Differentiable ops in order; `autodiff` walks it backwards. */
   tape: TapeEntry[] = [];
   /**
-   * Seed and step of the random numbers that dropout draws, u32 `[2]`: seed, step. Persistent; the host writes it.
+   * What random numbers are drawn from, u32 `[4]`: see `randomState` in `src/core/rng.ts`. Persistent; the host writes it.
    */
   random: Tensor | undefined;
   #recording = true;
   #replaying = false;
-  #stream = 0;
+  readonly #streams: Map<number, string> = new Map();
   readonly #outputs: Set<Storage> = new Set();
   readonly #constants: Map<string, { tensor: Tensor; data: Uint8Array }> = new Map();
 
@@ -162,18 +164,13 @@ export class Plan {
     return this.#replaying;
   }
 
-  /** Number of the next random stream. Recomputation rewinds it, so that both passes draw the same numbers. */
-  nextStream(): number {
-    return this.#stream++;
-  }
-
-  /** Position of the stream counter. */
-  get stream(): number {
-    return this.#stream;
-  }
-
-  set stream(position: number) {
-    this.#stream = position;
+  /** Number of the random stream of a name; equal names have one stream, others never. */
+  stream(name: string): number {
+    const stream = streamOf(name);
+    const known = this.#streams.get(stream) ?? name;
+    assert(known === name, `${name} and ${known} draw different random numbers`);
+    this.#streams.set(stream, name);
+    return stream;
   }
 
   /** Keeps a transient tensor readable after the step. */

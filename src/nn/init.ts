@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Rng } from "../core/rng.ts";
+import { Rng, streamOf } from "../core/rng.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 
 /** Makes the values of a tensor of a shape. */
@@ -14,16 +14,14 @@ export type Init = (shape: Shape) => Float32Array;
 const FIRST_STREAM = 16;
 
 /**
- * Random numbers for the starting values of one module: independent of those of any other name (FNV-1a).
+ * Random numbers for the starting values of one module: independent of those of any other name.
  *
  * @param name Of the module, its prefix included.
  * @returns Undefined without a seed.
  */
 export function moduleRng(seed: number | undefined, name: string): Rng | undefined {
   if (seed === undefined) return undefined;
-  let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
-  return new Rng(seed, Math.max(FIRST_STREAM, hash >>> 0));
+  return new Rng(seed, Math.max(FIRST_STREAM, streamOf(name)));
 }
 
 /** Every element `value`. */

@@ -19,6 +19,8 @@ import type { Parameters } from "./parameters.ts";
 
 /** Low-rank update of a linear layer: y += scale * (x A^T) B^T. Source: arXiv 2106.09685, PEFT's LoraLayer. */
 export interface LoraLayer {
+  /** Name of the layer it belongs to, by which its dropout draws. */
+  readonly name: string;
   /** `[R, in]`; of a convolution `[R, channels, height, width]`. */
   readonly a: Tensor;
   /** `[out, R]`. */
@@ -96,6 +98,7 @@ export function loraLayer(
   { rank, alpha, dropout = 0, init }: LoraOptions,
 ): LoraLayer {
   return {
+    name,
     a: parameters.add(`${name}.lora_A.weight`, [rank, ...input], { trainable: true, ...(init && { init }) }),
     b: parameters.add(`${name}.lora_B.weight`, [output, rank], { trainable: true, init: constant(0) }),
     scale: alpha / rank,
@@ -109,13 +112,18 @@ export interface ApplyLinear extends Pick<LinearParams, "act" | "gamma" | "resid
   training?: boolean;
 }
 
+/** Input of the low-rank branch: one mask whatever rows of the layer are computed, and whatever tokens after the first. */
+function dropLora(g: Plan, { name, dropout: p }: LoraLayer, x: Tensor): Tensor {
+  return dropout(g, x, p, `${name}.lora_dropout`);
+}
+
 /** Appends a linear layer with whatever is fused into it. */
 export function applyLinear(g: Plan, layer: LinearLayer, x: Tensor, options: ApplyLinear = {}): Tensor {
   const { training = false, ...fused } = options;
   const { weight, bias, lora } = layer;
   if (!lora) return linear(g, x, { weight, bias, ...fused });
   const { a, b, scale } = lora;
-  const branch = training && lora.dropout > 0 ? dropout(g, x, lora.dropout) : undefined;
+  const branch = training && lora.dropout > 0 ? dropLora(g, lora, x) : undefined;
   return linear(g, x, { weight, bias, lora: { a, b, scale, x: branch }, ...fused });
 }
 
@@ -132,7 +140,7 @@ export function applyLora(
   { training = false }: Pick<ApplyLinear, "training"> = {},
 ): Tensor {
   if (!lora) return base;
-  const branch = training && lora.dropout > 0 ? dropout(g, x, lora.dropout) : x;
+  const branch = training && lora.dropout > 0 ? dropLora(g, lora, x) : x;
   const inner = affine(g, linear(g, branch, { weight: lora.a }), lora.scale);
   return linear(g, inner, { weight: lora.b, residual: base });
 }

@@ -73,6 +73,8 @@ export interface EncoderLayerConfig {
 
 /** A post-norm transformer layer. */
 export interface EncoderLayer {
+  /** By which its dropouts draw. */
+  readonly name: string;
   readonly attention: Multihead;
   readonly linear1: LinearLayer;
   readonly linear2: LinearLayer;
@@ -89,6 +91,7 @@ export function encoderLayer(
 ): EncoderLayer {
   const { width, hidden } = config;
   return {
+    name,
     attention: multihead(parameters, `${name}.self_attn`, config, rng),
     linear1: torchLinear(parameters, `${name}.linear1`, [width, hidden], rng),
     linear2: torchLinear(parameters, `${name}.linear2`, [hidden, width], rng),
@@ -111,19 +114,21 @@ export function encoderLayerTensors({ attention, linear1, linear2, norm1, norm2 
  * @param rate Probability of dropout; 0 outside of training.
  */
 export function applyEncoderLayer(g: Plan, layer: EncoderLayer, x: Tensor, rate: number): Tensor {
-  const { attention, linear1, linear2, norm1, norm2 } = layer;
+  const { name, attention, linear1, linear2, norm1, norm2 } = layer;
   // Without dropout between them the residual is added by the product itself.
   const h = applyNorm(
     g,
     norm1,
-    rate ? add(g, x, dropout(g, applyMultihead(g, attention, x), rate)) : applyMultihead(g, attention, x, x),
+    rate
+      ? add(g, x, dropout(g, applyMultihead(g, attention, x), rate, `${name}.dropout1`))
+      : applyMultihead(g, attention, x, x),
   );
-  const inner = dropout(g, relu(g, applyLinear(g, linear1, h)), rate);
+  const inner = dropout(g, relu(g, applyLinear(g, linear1, h)), rate, `${name}.dropout`);
   return applyNorm(
     g,
     norm2,
     rate
-      ? add(g, h, dropout(g, applyLinear(g, linear2, inner), rate))
+      ? add(g, h, dropout(g, applyLinear(g, linear2, inner), rate, `${name}.dropout2`))
       : applyLinear(g, linear2, inner, { residual: h }),
   );
 }

@@ -91,7 +91,7 @@ export function createSequential(
           if (fused) i++;
         } else if ("batchnorm" in layer) y = applyBatchNorm(g, layer.batchnorm, y, training);
         else if ("layernorm" in layer) y = applyNorm(g, layer.layernorm, y);
-        else if (layer.part[0] === "dropout") y = training ? dropout(g, y, layer.part[1]) : y;
+        else if (layer.part[0] === "dropout") y = training ? dropout(g, y, layer.part[1], `${name}.${i}`) : y;
         else y = activation(g, layer.part[0] as Activation, y);
       }
       return y;

@@ -1,8 +1,9 @@
 /**
  * Dropout: y = x / (1 - p) with probability 1 - p, else 0. For training only; the caller leaves it out elsewhere.
  *
- * The mask is a function of seed, stream, step and place alone (Threefry-2x32-20): word `i & 1` of key (seed, stream) and
- * counter (floor(i / 2), step), kept from p * 2^32 on. Backward draws the same words again; nothing is saved.
+ * The mask of a row of the batch is a function of seed, step, name, row and place in the row alone (`randomState` in
+ * `src/core/rng.ts`): however a batch is split, it is the same. An element is kept if its word is p * 2^32 or more. Backward
+ * draws the same words again; nothing is saved.
  *
  * @module
  */
@@ -17,12 +18,13 @@ import type { Cost } from "./cost.ts";
 /**
  * Zeroes random elements and scales the others.
  *
- * @param x Any shape. `g.random` must hold seed and step.
+ * @param x Any shape; its first dimension counts the rows of the batch. `g.random` must be set.
  * @param p Probability of zero, in [0, 1). At 0 the result is `x` itself.
+ * @param name What is dropped, such as `blocks.3.attn.qkv.lora_dropout`: equal names draw equal masks.
  * @returns Shape and type of `x`.
  * @throws {ConfigError} If p is out of range, or the plan has no random state.
  */
-export function dropout(g: Plan, x: Tensor, p: number): Tensor {
+export function dropout(g: Plan, x: Tensor, p: number, name: string): Tensor {
   if (!(p >= 0 && p < 1)) {
     throw new ConfigError(`Cannot run dropout: p is ${p}, wanted at least 0 and below 1`, {
       context: { op: "dropout", key: "p", given: String(p) },
@@ -31,16 +33,16 @@ export function dropout(g: Plan, x: Tensor, p: number): Tensor {
   if (p === 0) return x;
   const { random } = g;
   if (!random) {
-    throw new ConfigError("Cannot run dropout: the plan has no random state, wanted u32 [2]", {
+    throw new ConfigError("Cannot run dropout: the plan has no random state, wanted u32 [4]", {
       hint: "Set plan.random",
       context: { op: "dropout", key: "random" },
     });
   }
-  const params = { stream: g.nextStream(), threshold: Math.floor(p * 2 ** 32), scale: 1 / (1 - p) };
+  const rows = [x.shape[0] ?? 1, sizeOf(x.shape.slice(1))];
+  const params = { stream: g.stream(name), threshold: Math.floor(p * 2 ** 32), scale: 1 / (1 - p) };
   const apply = (from: Tensor, label: string): Tensor => {
     const to = g.tensor(x.shape, from.dtype, label);
-    // Flat, so that moving four at a time depends on the size, not on the last extent.
-    g.run(k.dropout, { x: from.reshape([x.size]), random, y: to.reshape([x.size]) }, params);
+    g.run(k.dropout, { x: from.reshape(rows), random, y: to.reshape(rows) }, params);
     return to;
   };
   const y = apply(x, "dropout.y");

@@ -150,7 +150,7 @@ export const OPTIM_KEYS = {
     min: 1,
     integer: true,
     unit: "pairs",
-    doc: "Patches in memory at a time, by gradient caching: same result; null is what fits",
+    doc: "Patches in memory at a time, by gradient caching: the same run up to rounding; null is what fits",
   },
   grad_accum: {
     kind: "number",

@@ -208,14 +208,9 @@ function stageRules({ input, gene, warmup, optim, eval: evaluation, split }: Tra
 }
 
 function batchRules({ optim, input }: TrainConfig): Rule[] {
-  const { batch_size, micro_batch, steps, lr_warmup_steps, min_lr, img_lr, gene_lr } = optim;
+  const { steps, lr_warmup_steps, min_lr, img_lr, gene_lr } = optim;
   const rates = [img_lr, gene_lr, optim.head_lr ?? img_lr].filter((rate) => rate > 0);
   return [
-    [
-      ["micro_batch", "batch_size"],
-      micro_batch === null || batch_size % micro_batch === 0,
-      `Cannot divide a batch of ${batch_size}: micro_batch is ${micro_batch}, wanted a divisor of it`,
-    ],
     [
       ["neighbour_cap", "subsample_frac"],
       optim.neighbour_cap === null || (input.subsample_frac ?? 1) >= 1,

@@ -88,10 +88,10 @@ export async function createExample(gpu: Gpu, options: ExampleOptions = {}): Pro
   const optimizer = new AdamW(parameters, GROUPS, { clipNorm: 1 });
   const learningRate = cosineSchedule({ base: lr, warmup: Math.min(5, steps), total: steps });
   const step = await TrainStep.compile(gpu, optimizer, (g) => {
-    const { x } = vit.forward(g, images, { recompute });
+    const { x } = vit.forward(g, images, { recompute, training: true });
     const logits: Tensor = applyLinear(g, head, select(g, x, 1, 0));
     return { loss: crossEntropy(g, logits, labels) };
-  }, { accumulate });
+  }, { accumulate, rows: batch });
   return {
     parameters,
     optimizer,

@@ -1,7 +1,9 @@
 /**
  * One optimiser step of SEAL. A batch that fits is one plan. A larger one is cached in gradients: all micro-batches are
  * embedded, the objective runs on the whole batch and gives the gradient of every embedding, and each micro-batch is
- * embedded again with its part of it. The result is that of the whole batch, since dropout draws the same numbers both times.
+ * embedded again with its part of it. The result is that of the whole batch up to rounding: random numbers go by row of the
+ * batch and by name, so that dropout and noise are the same however it is split, and whatever looks at several rows (losses,
+ * the gene model with its batch normalisation, the image decoder, heads) runs on the whole batch.
  *
  * Source: Gao et al., "Scaling deep contrastive learning batch size under memory limited setup", arXiv 2101.06983.
  *
@@ -10,6 +12,7 @@
 
 import { backward, backwardFrom } from "../autodiff/backward.ts";
 import { ConfigError, LimitError } from "../core/errors.ts";
+import { randomState } from "../core/rng.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readback } from "../gpu/readback.ts";
 import { Plan } from "../graph/plan.ts";
@@ -57,9 +60,6 @@ export interface StepBatch {
   readonly organ?: Uint32Array | undefined;
 }
 
-/** Seeds of the two sides lie apart, so that their streams of random numbers do. */
-const HEAD_SEED = 0x9e3779b9;
-
 /** Everything a compiled step holds. */
 interface Compiled {
   readonly store: Store;
@@ -67,7 +67,7 @@ interface Compiled {
   readonly organ: Tensor | undefined;
   readonly x: Tensor;
   readonly slide: Tensor | undefined;
-  readonly random: { readonly image: Tensor; readonly head: Tensor };
+  readonly random: Tensor;
   readonly ring: Tensor;
   readonly metrics: readonly string[];
   /** One plan for all, or the three of gradient caching. */
@@ -185,10 +185,10 @@ export class SealStep {
 
   async #batch(data: StepBatch, last: boolean): Promise<void> {
     const { store, x, slide, organ, programs, random } = this.#compiled;
-    const { seed } = this.#options;
+    const drawFrom = (row: number) => store.write(random, randomState(this.#options.seed, this.#batches, row));
     store.write(x, data.x);
     if (slide) store.write(slide, data.slide!);
-    store.write(random.head, [(seed ^ HEAD_SEED) >>> 0, this.#batches]);
+    drawFrom(0);
     const after = last ? [this.#update] : [];
     if ("whole" in programs) {
       await this.#vision.load(store, this.#compiled.inputs, data.views);
@@ -199,27 +199,29 @@ export class SealStep {
     const { forward, head, again, z, dz } = programs;
     const parts = Math.ceil(data.views.length / this.micro);
     for (let i = 0; i < parts; i++) {
-      await this.#load(data, i, parts);
+      await this.#load(data, i);
+      drawFrom(i * this.micro);
       submit(this.#gpu, [forward]);
       this.#copyRows(z.micro, 0, z.all, i * this.micro, this.micro);
     }
+    drawFrom(0);
     submit(this.#gpu, [head]);
     this.#copyRows(dz.all, 0, dz.kept, 0, data.views.length);
     for (let i = 0; i < parts; i++) {
-      await this.#load(data, i, parts);
+      await this.#load(data, i);
+      drawFrom(i * this.micro);
       this.#copyRows(dz.kept, i * this.micro, dz.micro, 0, this.micro);
       submit(this.#gpu, i + 1 === parts ? [again, ...after] : [again]);
     }
   }
 
   /** Images of micro-batch `i`; those missing in the last one are copies of its first. */
-  async #load(data: StepBatch, i: number, parts: number): Promise<void> {
-    const { store, inputs, organ, random } = this.#compiled;
+  async #load(data: StepBatch, i: number): Promise<void> {
+    const { store, inputs, organ } = this.#compiled;
     const from = i * this.micro;
     const at = (k: number) => (from + k < data.views.length ? from + k : from);
     const views = Array.from({ length: this.micro }, (_, k) => data.views[at(k)]!);
     if (organ) store.write(organ, Uint32Array.from({ length: this.micro }, (_, k) => data.organ![at(k)]!));
-    store.write(random.image, [this.#options.seed, this.#batches * parts + i]);
     await this.#vision.load(store, inputs, views);
   }
 
@@ -287,13 +289,6 @@ function compileOptions({ budgetBytes, accumulate = 1 }: SealStepOptions, only: 
   return { clearGradients: only && accumulate === 1, ...(budgetBytes !== undefined && { budgetBytes }) };
 }
 
-function randomStates(store: Store): Compiled["random"] {
-  return {
-    image: store.tensor("random", "random of images", [2], "u32"),
-    head: store.tensor("random", "random of heads", [2], "u32"),
-  };
-}
-
 function organTensor(model: SealModel, store: Store, count: number): Tensor | undefined {
   return model.organs ? store.tensor("organ", "organ", [count], "u32") : undefined;
 }
@@ -305,12 +300,12 @@ async function compileWhole(
   options: SealStepOptions,
 ): Promise<Compiled> {
   const { batch, accumulate = 1, recompute } = options;
-  const random = randomStates(store);
+  const random = store.tensor("random", "random", [4], "u32");
   const inputs = vision.tensors(store, batch);
   const numbers = batchTensors(model, store, options);
   const organ = organTensor(model, store, batch);
   const g = new Plan(model.parameters.gpu);
-  g.random = random.head;
+  g.random = random;
   const z = model.embed(g, vision.record(g, inputs, { training: true, ...(recompute && { recompute }) }), organ);
   const losses = model.objective(g, z, numbers);
   const ring = measure(g, store, losses, options);
@@ -331,7 +326,7 @@ async function compileCached(
   const { batch, accumulate = 1, recompute } = options;
   const { gpu } = model.parameters;
   const rows = Math.ceil(batch / micro) * micro;
-  const random = randomStates(store);
+  const random = store.tensor("random", "random", [4], "u32");
   const inputs = vision.tensors(store, micro);
   const numbers = batchTensors(model, store, options);
   const organ = organTensor(model, store, micro);
@@ -339,7 +334,7 @@ async function compileCached(
   const dMicro = store.tensor("dz", "dz of a micro-batch", [micro, model.dim]);
   const kept = store.tensor("dz.kept", "dz", [rows, model.dim]);
   const embed = (g: Plan): Tensor => {
-    g.random = random.image;
+    g.random = random;
     return model.embed(g, vision.record(g, inputs, { training: true, ...(recompute && { recompute }) }), organ);
   };
   const forward = new Plan(gpu);
@@ -348,7 +343,7 @@ async function compileCached(
   forward.output(zMicro);
 
   const head = new Plan(gpu);
-  head.random = random.head;
+  head.random = random;
   const z = all.slice(0, [batch, model.dim]);
   z.requiresGrad = true;
   const losses = model.objective(head, z, numbers);

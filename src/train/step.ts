@@ -7,6 +7,7 @@
 
 import { backwardFrom } from "../autodiff/backward.ts";
 import { ConfigError } from "../core/errors.ts";
+import { randomState } from "../core/rng.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readback } from "../gpu/readback.ts";
 import { Plan } from "../graph/plan.ts";
@@ -16,10 +17,15 @@ import type { Tensor } from "../graph/tensor.ts";
 import type { AdamW, LearningRates } from "../optim/adamw.ts";
 import { ringWrite } from "../ops/ring.ts";
 
+/** More rows than a micro-batch has: where their number is not known, micro-batches draw different numbers. */
+const MOST_ROWS = 2 ** 20;
+
 /** Options of {@linkcode TrainStep.compile}. */
 export interface TrainStepOptions {
   /** Micro-batches a step; gradients are those of their mean loss. */
   accumulate?: number;
+  /** Rows of a micro-batch: those of a step then draw the random numbers that one batch of all would. */
+  rows?: number;
   /** Seed of dropout and other noise. */
   seed?: number;
   /** Steps the metric ring holds; read it at least so often. */
@@ -44,6 +50,7 @@ export class TrainStep {
   readonly #optimizer: AdamW;
   readonly #seed: number;
   readonly #accumulate: number;
+  readonly #rows: number;
   #micros = 0;
   #read = 0;
 
@@ -58,6 +65,7 @@ export class TrainStep {
       optimizer: AdamW;
       seed: number;
       accumulate: number;
+      rows: number;
     },
     /** Names of the metrics, in the order of the ring's columns. */
     readonly metrics: readonly string[],
@@ -71,13 +79,14 @@ export class TrainStep {
     this.#optimizer = parts.optimizer;
     this.#seed = parts.seed;
     this.#accumulate = parts.accumulate;
+    this.#rows = parts.rows;
   }
 
   /**
    * Records and compiles a step.
    *
    * @param record Called once.
-   * @throws {ConfigError} If `accumulate` or `ring` is not a whole number above 0.
+   * @throws {ConfigError} If `accumulate`, `ring` or `rows` is not a whole number above 0.
    * @throws {LimitError} If the plan exceeds the budget.
    */
   static async compile(
@@ -86,8 +95,9 @@ export class TrainStep {
     record: RecordStep,
     options: TrainStepOptions = {},
   ): Promise<TrainStep> {
-    const { accumulate = 1, seed = 0, ring: rows = 128, budgetBytes, onMemory } = options;
-    for (const [key, value] of Object.entries({ accumulate, ring: rows })) {
+    const { accumulate = 1, seed = 0, ring: ringRows = 128, budgetBytes, onMemory } = options;
+    const { rows = MOST_ROWS } = options;
+    for (const [key, value] of Object.entries({ accumulate, ring: ringRows, rows })) {
       if (!Number.isInteger(value) || value < 1) {
         throw new ConfigError(`Cannot build a training step: ${key} is ${value}, wanted a whole number above 0`, {
           context: { key, given: String(value) },
@@ -95,12 +105,12 @@ export class TrainStep {
       }
     }
     const store = new Store(gpu);
-    const random = store.tensor("random", "random", [2], "u32");
+    const random = store.tensor("random", "random", [4], "u32");
     const g = new Plan(gpu);
     g.random = random;
     const measured = record(g);
     const metrics = Object.keys(measured);
-    const ring = store.tensor("ring", "ring", [rows * accumulate, metrics.length]);
+    const ring = store.tensor("ring", "ring", [ringRows * accumulate, metrics.length]);
     store.allocate();
     metrics.forEach((name, column) => g.withoutTape(() => ringWrite(g, ring, measured[name]!, column)));
     backwardFrom(g, measured.loss, 1 / accumulate, optimizer.lossScale?.state.slice(0, [1]));
@@ -113,7 +123,7 @@ export class TrainStep {
     const apply = new Plan(gpu);
     optimizer.step(apply);
     const update = await apply.compile();
-    return new TrainStep({ gpu, store, random, ring, micro, update, optimizer, seed, accumulate }, metrics);
+    return new TrainStep({ gpu, store, random, ring, micro, update, optimizer, seed, accumulate, rows }, metrics);
   }
 
   /** Memory of the micro plan. */
@@ -144,7 +154,9 @@ export class TrainStep {
     this.#optimizer.setLearningRate(learningRate);
     for (let i = 0; i < this.#accumulate; i++) {
       writeInputs(i);
-      this.#store.write(this.#random, [this.#seed, this.#micros++]);
+      // The numbers are those of the step; the ring counts micro-batches.
+      const [key0, key1, row] = randomState(this.#seed, Math.floor(this.#micros / this.#accumulate), i * this.#rows);
+      this.#store.write(this.#random, [key0, key1, row, this.#micros++]);
       const last = i + 1 === this.#accumulate;
       submit(this.#gpu, last ? [this.#micro, this.#update] : [this.#micro]);
     }

@@ -11,7 +11,7 @@ import { Store } from "../graph/store.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { clamp } from "../ops/activation.ts";
 import { add, mul } from "../ops/binary.ts";
-import { random } from "../ops/random.ts";
+import { random, type RandomOptions } from "../ops/random.ts";
 import { affine } from "../ops/scale.ts";
 import type { AdamW } from "../optim/adamw.ts";
 import type { TrainConfig } from "./config.ts";
@@ -36,8 +36,9 @@ const MAX = 3.4e38;
  */
 export function corrupt(g: Plan, x: Tensor, { warmup_noise: noise, noise_method }: TrainConfig["warmup"]): Tensor {
   if (noise === 0) return x;
-  if (noise_method === "gaussian") return clamp(g, add(g, x, affine(g, random(g, x.shape), noise)), 0, MAX);
-  return mul(g, x, affine(g, random(g, x.shape, { kind: "bernoulli", rate: Math.min(noise, 1 - 2 ** -24) }), -1, 1));
+  const draw = (options: RandomOptions) => random(g, "warmup.noise", x.shape, options);
+  if (noise_method === "gaussian") return clamp(g, add(g, x, affine(g, draw({ kind: "normal" }), noise)), 0, MAX);
+  return mul(g, x, affine(g, draw({ kind: "bernoulli", rate: Math.min(noise, 1 - 2 ** -24) }), -1, 1));
 }
 
 /** Compiles the step. @param std Standard deviation of each gene, `[G]`. */
@@ -54,7 +55,7 @@ export async function compileWarmup(
   const step = await TrainStep.compile(model.parameters.gpu, optimizer, (g) => {
     const noisy = g.withoutTape(() => corrupt(g, x, config.warmup));
     return model.warmup(g, { x: noisy, std: deviations }, config.warmup.denoise ? x : noisy);
-  }, { accumulate, seed: config.optim.seed, ring: Math.max(128, config.eval.log_every) });
+  }, { accumulate, rows: batch, seed: config.optim.seed, ring: Math.max(128, config.eval.log_every) });
   return {
     step,
     write: (values) => store.write(x, values),

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { checkpoint } from "../../src/autodiff/checkpoint.ts";
 import { backward } from "../../src/autodiff/backward.ts";
-import { Rng, threefry2x32 } from "../../src/core/rng.ts";
+import { randomState, Rng, streamOf, threefry2x32 } from "../../src/core/rng.ts";
 import { requestGpu } from "../../src/gpu/device.ts";
 import type { Kernel } from "../../src/gpu/kernel.ts";
 import { readback } from "../../src/gpu/readback.ts";
@@ -72,7 +72,7 @@ Deno.test.afterAll(() => {
 /** A plan with seed and step, whose recorded tensors are run and read. */
 async function evaluate(seed: number, step: number, record: (g: Plan) => Tensor[]): Promise<ArrayLike<number>[]> {
   const g = new Plan(gpu);
-  g.random = store.from("random", "random", [2], [seed, step], "u32");
+  g.random = store.from("random", "random", [4], randomState(seed, step), "u32");
   const outputs = record(g);
   g.output(...outputs);
   const program = await g.compile();
@@ -83,7 +83,7 @@ async function evaluate(seed: number, step: number, record: (g: Plan) => Tensor[
 }
 
 function noise(options: RandomOptions, n: number, seed = 1, step = 0): Promise<ArrayLike<number>> {
-  return evaluate(seed, step, (g) => [random(g, [n], options)]).then(([values]) => values!);
+  return evaluate(seed, step, (g) => [random(g, "noise", [1, n], options)]).then(([values]) => values!);
 }
 
 Deno.test("threefry gives the published words on the CPU", () => {
@@ -107,15 +107,17 @@ Deno.test("threefry gives the same words on the GPU", async () => {
 
 Deno.test("random words are fair, and uncorrelated between neighbours, streams and steps", () => {
   const n = 1 << 16;
-  const bits = (stream: number, step: number) =>
-    Array.from(words(n, 9, stream, step), (word) => (word >= 2 ** 31 ? 1 : -1));
-  const base = bits(0, 0);
+  const bits = (name: string, step: number, row = 0) =>
+    Array.from(words(16, n / 16, randomState(9, step, row), name), (word) => (word >= 2 ** 31 ? 1 : -1));
+  const base = bits("a", 0);
   const others: [string, number[]][] = [
     ["constant", base.map(() => 1)],
     ["neighbour", [...base.slice(1), 1]],
     ["next pair", [...base.slice(2), 1, 1]],
-    ["stream", bits(1, 0)],
-    ["step", bits(0, 1)],
+    ["next row", [...base.slice(n / 16), ...base.slice(0, n / 16)]],
+    ["stream", bits("b", 0)],
+    ["step", bits("a", 1)],
+    ["another part of the batch", bits("a", 0, 16)],
   ];
   for (const [name, other] of others) {
     const sum = base.reduce((total, bit, i) => total + bit * other[i]!, 0);
@@ -158,12 +160,50 @@ Deno.test("dropout keeps the share it should and draws the same mask when a segm
       const y = body(g);
       return [y, backward(g, [{ tensor: y, grad: seed }]).of(x)!];
     });
-  const segment = (g: Plan, input: Tensor) => dropout(g, dropout(g, input, 0.2), 0.15);
+  const segment = (g: Plan, input: Tensor) => dropout(g, dropout(g, input, 0.2, "a"), 0.15, "b");
   const [y, dx] = await run((g) => segment(g, x)) as [Float32Array, Float32Array];
   const [y2, dx2] = await run((g) => checkpoint(g, (input) => segment(g, input), [x])) as [Float32Array, Float32Array];
   assert.ok(sameBits(y, dx) && sameBits(y, y2) && sameBits(dx, dx2));
   const kept = y.filter((value) => value !== 0).length / n;
   assert.ok(Math.abs(kept - 0.68) < 4.5 * Math.sqrt(0.68 * 0.32 / n), `${kept} of the elements are left`);
+});
+
+Deno.test("a row draws the same numbers whatever part of the batch a plan sees, and by its name alone", async () => {
+  const [rows, columns] = [7, 10];
+  const at = (row: number, count: number, body: (g: Plan) => void = () => {}) =>
+    evaluate(3, 4, (g) => {
+      g.random = store.from("random", "random", [4], randomState(3, 4, row), "u32");
+      body(g);
+      const x = g.constant("ones", [count, columns], "f32", () => new Float32Array(count * columns).fill(1));
+      return [dropout(g, x, 0.4, "d"), random(g, "n", [count, columns]), random(g, "mc", [2, count, 3], { rows: 1 })];
+    });
+  const whole = await at(0, rows);
+  for (let from = 0; from < rows; from += 2) {
+    const count = Math.min(2, rows - from);
+    const part = await at(from, count, (g) => random(g, "another", [4]));
+    for (const k of [0, 1]) {
+      const wanted = (whole[k] as Float32Array).slice(from * columns, (from + count) * columns);
+      assert.ok(sameBits(part[k] as Float32Array, wanted));
+    }
+    for (let a = 0; a < 2; a++) {
+      const wanted = (whole[2] as Float32Array).slice((a * rows + from) * 3, (a * rows + from + count) * 3);
+      assert.ok(sameBits((part[2] as Float32Array).slice(a * count * 3, (a + 1) * count * 3), wanted));
+    }
+  }
+});
+
+Deno.test("two names whose streams would be one are refused", () => {
+  const seen = new Map<number, string>();
+  let pair: [string, string] | undefined;
+  for (let i = 0; pair === undefined; i++) {
+    const name = `layer.${i}`;
+    const other = seen.get(streamOf(name));
+    if (other !== undefined) pair = [other, name];
+    seen.set(streamOf(name), name);
+  }
+  const g = new Plan(gpu);
+  assert.equal(g.stream(pair[0]), g.stream(pair[0]));
+  assert.throws(() => g.stream(pair[1]));
 });
 
 Deno.test("Rng draws uniforms in [0, 1), permutations, and the same numbers again", () => {

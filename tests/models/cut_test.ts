@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { backwardFrom } from "../../src/autodiff/backward.ts";
-import { Rng } from "../../src/core/rng.ts";
+import { randomState, Rng } from "../../src/core/rng.ts";
 import { readback } from "../../src/gpu/readback.ts";
 import { Plan } from "../../src/graph/plan.ts";
 import { Store } from "../../src/graph/store.ts";
@@ -77,7 +77,7 @@ async function evaluate(
   embed: (g: Plan) => Tensor,
 ): Promise<{ embedding: Float32Array; loss: number; grads: Map<string, Float32Array> }> {
   const g = new Plan(gpu);
-  g.random = store.from("random", "random", [2], [5, 7], "u32");
+  g.random = store.from("random", "random", [4], randomState(5, 7), "u32");
   const z = embed(g);
   const weights = g.constant("weights", z.shape, "f32", () => new Rng(4, 4).uniforms(z.size, -1, 1));
   const loss = meanAll(g, mul(g, mul(g, z, z), weights));

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { backward } from "../../src/autodiff/backward.ts";
+import { randomState } from "../../src/core/rng.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { readback } from "../../src/gpu/readback.ts";
 import { Plan } from "../../src/graph/plan.ts";
@@ -79,7 +80,7 @@ async function runPath(gpu: Gpu, name: string, test: FixtureCase, build: Build):
     }),
   );
   const g = new Plan(gpu);
-  g.random = store.from("random", "random", [2], fixture.random, "u32");
+  g.random = store.from("random", "random", [4], randomState(...fixture.random as [number, number]), "u32");
   const outputs = forward(g, inputs);
   const cotangents = under(name, "cotangent");
   const seeds = [

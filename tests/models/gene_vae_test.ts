@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { backward } from "../../src/autodiff/backward.ts";
 import { ConfigError, ShapeError } from "../../src/core/errors.ts";
+import { randomState } from "../../src/core/rng.ts";
 import { readback } from "../../src/gpu/readback.ts";
 import { Plan } from "../../src/graph/plan.ts";
 import { Store } from "../../src/graph/store.ts";
@@ -141,14 +142,14 @@ Deno.test("drawn latents depend on seed and step alone", async () => {
   parameters.allocate();
   const store = new Store(gpu);
   const x = store.from("x", "x", [3, 5], Array.from({ length: 15 }, (_, i) => (i * 7) % 5));
-  const random = store.from("random", "random", [2], [1, 0], "u32");
+  const random = store.from("random", "random", [4], [0, 0, 0, 0], "u32");
   const g = new Plan(gpu);
   g.random = random;
   const { z } = model.forward(g, x, { latent: "sample" });
   g.output(z);
   const program = await g.compile();
   const at = async (seed: number, step: number) => {
-    store.write(random, [seed, step]);
+    store.write(random, randomState(seed, step));
     program.run();
     return (await readback(gpu, z))[0];
   };

@@ -107,11 +107,11 @@ const ROWS: [string, ErrorClass, RegExp, (g: Plan) => unknown][] = [
     /there are 3/,
     (g) => meanTokens(g, g.tensor([2, 3, 8]), { start: 1, count: 3 }),
   ],
-  ["dropout() refuses p = 1", ConfigError, /p is 1/, (g) => dropout(g, g.tensor([4]), 1)],
-  ["dropout() refuses p = NaN", ConfigError, /p is NaN/, (g) => dropout(g, g.tensor([4]), NaN)],
-  ["dropout() refuses a plan without random state", ConfigError, /random state/, (g) => dropout(g, g.tensor([4]), 0.5)],
-  ["random() refuses a plan without random state", ConfigError, /random state/, (g) => random(g, [4])],
-  ["random() refuses a rate of 1", ConfigError, /rate is 1/, (g) => random(g, [4], { kind: "bernoulli", rate: 1 })],
+  ["dropout() refuses p = 1", ConfigError, /p is 1/, (g) => dropout(g, g.tensor([4]), 1, "d")],
+  ["dropout() refuses p = NaN", ConfigError, /p is NaN/, (g) => dropout(g, g.tensor([4]), NaN, "d")],
+  ["dropout() refuses a plan without random state", ConfigError, /random state/, (g) => dropout(g, g.tensor([4]), 0.5, "d")],
+  ["random() refuses a plan without random state", ConfigError, /random state/, (g) => random(g, "r", [4])],
+  ["random() refuses a rate of 1", ConfigError, /rate is 1/, (g) => random(g, "r", [4], { kind: "bernoulli", rate: 1 })],
 ];
 
 for (const [name, type, message, call] of ROWS) {
@@ -125,7 +125,7 @@ for (const [name, type, message, call] of ROWS) {
 Deno.test("dropout() at 0 and a whole slice are the tensor itself, without a dispatch", () => {
   const g = new Plan(gpu);
   const x = g.tensor([4, 3]);
-  assert.equal(dropout(g, x, 0), x);
+  assert.equal(dropout(g, x, 0, "d"), x);
   assert.equal(slice(g, x, 0, 0, 4), x);
   assert.equal(concat(g, [x], 0), x);
   assert.equal(g.dispatches.length, 0);

@@ -52,7 +52,7 @@ def run(name: str, module: nn.Module, inputs: dict[str, torch.Tensor], call, tra
     out = {f"{name}/param/{k}": v.detach().clone().float() for k, v in module.state_dict().items()}
     out |= {f"{name}/in/{k}": v.float() for k, v in inputs.items()}
     module.double().train(training)
-    seal.Streams.next = 0
+    seal.name_draws(module, "net.")
     wide = {k: v.double().requires_grad_(k == "z") if v.is_floating_point() else v for k, v in inputs.items()}
     results = call(module, wide)
     if isinstance(results, torch.Tensor):
@@ -136,7 +136,8 @@ def build(kind: str, config: dict, extra: dict):
         return holder, {"z": torch.randn(B, config["dim"])}, lambda m, i: m.projection_head(i["z"])
     if kind in ("mlp", "mae", "transformer", "null"):
         make = {"transformer": seal.GeneTransformer, "null": seal.GeneIdentity}.get(kind, seal.GeneMLP)
-        return make(**config), {"x": genes(B, config["genes"])}, lambda m, i: m(i["x"])
+        named = {"kind": kind} if kind in ("mlp", "mae") else {}
+        return make(**config, **named), {"x": genes(B, config["genes"])}, lambda m, i: m(i["x"])
     if kind == "decoder":
         holder = nn.Module()
         holder.decoder = seal.GeneDecoder(**config)

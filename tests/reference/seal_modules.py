@@ -31,19 +31,34 @@ def threefry(k0: int, k1: int, c0: np.ndarray, c1: int) -> tuple[np.ndarray, np.
     return x, y
 
 
-class Streams:
-    """Counts the streams of one forward pass."""
+PLAN_STREAM = 0x706C616E
 
-    next = 0
 
-    @classmethod
-    def below(cls, shape: torch.Size, p: float) -> torch.Tensor:
-        """Ones with probability p."""
-        n = int(np.prod(shape))
-        x, y = threefry(SEED, cls.next, np.arange((n + 1) // 2), STEP)
-        cls.next += 1
-        words = np.stack([x, y], 1).reshape(-1)[:n]
-        return torch.from_numpy((words < int(p * 2**32)).astype(np.float64)).reshape(shape)
+def fnv1a(text: str) -> int:
+    h = 0x811C9DC5
+    for byte in text.encode():
+        h = ((h ^ byte) * 0x01000193) & 0xFFFFFFFF
+    return h
+
+
+def row_words(name: str, rows: int, columns: int) -> np.ndarray:
+    """Words of rows of the batch, drawn under a name: [rows, columns]."""
+    key = [int(word[0]) for word in threefry(SEED, PLAN_STREAM, np.array([STEP]), 0)]
+    pairs = np.arange((columns + 1) // 2)
+    drawn = [np.stack(threefry(key[0], key[1] ^ fnv1a(name), pairs, row), 1).reshape(-1)[:columns] for row in range(rows)]
+    return np.stack(drawn)
+
+
+def below(name: str, shape: torch.Size, p: float) -> torch.Tensor:
+    """Ones with probability p; the first dimension counts rows of the batch."""
+    words = row_words(name, shape[0], int(np.prod(shape[1:])))
+    return torch.from_numpy((words < int(p * 2**32)).astype(np.float64)).reshape(shape)
+
+
+def name_draws(module: nn.Module, prefix: str) -> None:
+    """Everything that draws does so by its place in the model."""
+    for path, part in module.named_modules():
+        part.draws = f"{prefix}{path}"
 
 
 class Dropout(nn.Module):
@@ -54,7 +69,7 @@ class Dropout(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training or self.p == 0:
             return x
-        return x * (1 - Streams.below(x.shape, self.p)) / (1 - self.p)
+        return x * (1 - below(self.draws, x.shape, self.p)) / (1 - self.p)
 
 
 def create_mlp(width: int, hidden: list[int], act: type, dropout: float, out: int, batch_norm: bool) -> nn.Sequential:
@@ -114,7 +129,7 @@ class GeneVAE(nn.Module):
         out = {}
         target = x
         if self.training and self.mask_ratio > 0:
-            out["mask"] = Streams.below(x.shape, self.mask_ratio).to(x.dtype)
+            out["mask"] = below(f"{self.draws}vae.mask", x.shape, self.mask_ratio).to(x.dtype)
             x = x.masked_fill(out["mask"].bool(), 0)
         h = self.encoder(x)
         mu, logvar = self.fc_mu(h), self.fc_logvar(h)
@@ -163,29 +178,29 @@ class GeneDecoder(nn.Module):
         if kind == "transformer":
             self.attention = nn.ModuleList([nn.MultiheadAttention(dim, heads, batch_first=True) for _ in range(layers)])
             self.norm = nn.LayerNorm(dim)
-            self.drop = Dropout(dropout)
+            self.dropout = nn.ModuleList([Dropout(dropout) for _ in range(layers)])
         self.predictor = nn.Linear(dim, genes) if kind != "mlp" else nn.Sequential(
             nn.Linear(dim, dim), nn.GELU(), Dropout(dropout), nn.Linear(dim, genes))
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         if self.kind == "transformer":
             z = z if z.ndim == 3 else z.unsqueeze(1)
-            for layer in self.attention:
-                z = self.norm(z + self.drop(layer(z, z, z, need_weights=False)[0]))
+            for layer, drop in zip(self.attention, self.dropout):
+                z = self.norm(z + drop(layer(z, z, z, need_weights=False)[0]))
         return self.predictor(MeanTokens()(z))
 
 
 class GeneMLP(nn.Module):
-    def __init__(self, genes: int, dim: int, hidden: list[int], dropout=0.25, maskRatio=0.0, decoder=None):
+    def __init__(self, genes: int, dim: int, hidden: list[int], dropout=0.25, maskRatio=0.0, decoder=None, kind="mlp"):
         super().__init__()
-        self.mask_ratio = maskRatio
+        self.mask_ratio, self.kind = maskRatio, kind
         self.projection = create_mlp(genes, hidden, nn.GELU, dropout, dim, True)
         self.decoder = GeneDecoder(dim, genes, dropout=dropout, **(decoder or {}))
 
     def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         out = {}
         if self.training and self.mask_ratio > 0:
-            out["mask"] = Streams.below(x.shape, self.mask_ratio).to(x.dtype)
+            out["mask"] = below(f"{self.draws}{self.kind}.mask", x.shape, self.mask_ratio).to(x.dtype)
             x = x * (1 - out["mask"])
         z = self.projection(x)
         return out | {"z": z, "y": self.decoder(z)}

@@ -256,8 +256,6 @@ Deno.test("values of another kind and out of range are errors with their line", 
 
 Deno.test("keys that contradict each other are errors", () => {
   const rows: [string, RegExp][] = [
-    ["batch_size: 100\nmicro_batch: 48", /config\.yaml:2: Cannot divide a batch of 100: micro_batch is 48/],
-    ["micro_batch: 400", /micro_batch is 400, wanted a divisor/],
     ["use_lora: false\npartial_blocks: 0", /use_lora is false and partial_blocks is 0/],
     ["use_lora: false\npartial_blocks: -1\ncache: memory", /trains them all, wanted cache off/],
     ["use_lora: false\nadapter: a", /Cannot start from a/],

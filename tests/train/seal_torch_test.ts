@@ -127,8 +127,10 @@ async function follow(seal: SealCase, cached: boolean): Promise<void> {
 }
 
 Deno.test("the fixture is not trivial: every loss falls, the norm is clipped in some steps and not in others", () => {
+  // Six steps see every pair twice, so that one hard batch does not decide.
+  const sum = (values: readonly number[]) => values.reduce((a, b) => a + b);
   for (const [name, values] of Object.entries(fixture.losses)) {
-    if (name !== "loss_kl_flow") assert.ok(values.at(-1)! < 0.95 * values[0]!, name);
+    if (name !== "loss_kl_flow") assert.ok(sum(values.slice(-6)) < 0.95 * sum(values.slice(0, 6)), name);
   }
   assert.ok(fixture.gradNorms.some((norm) => norm > 5) && fixture.gradNorms.some((norm) => norm < 5));
   assert.equal([...torch.keys()].filter((name) => name.includes("lora_")).length, 8);

@@ -74,9 +74,11 @@ function attentionDecoder(
   return {
     forward(g, z, training) {
       let t = z.reshape([z.dim(0), -1, dim]);
-      for (const layer of attention) {
+      for (const [i, layer] of attention.entries()) {
         const rate = training ? dropout : 0;
-        const h = rate ? add(g, t, drop(g, applyMultihead(g, layer, t), rate)) : applyMultihead(g, layer, t, t);
+        const h = rate
+          ? add(g, t, drop(g, applyMultihead(g, layer, t), rate, `${name}.dropout.${i}`))
+          : applyMultihead(g, layer, t, t);
         t = applyNorm(g, norm, h);
       }
       return applyLinear(g, predictor, meanTokens(g, t));

@@ -65,7 +65,7 @@ export function createGeneMlp(
     forward(g, input, options = {}) {
       const { training = false } = options;
       expectGenes(what, input.shape, genes);
-      const { x, mask } = maskInputs(g, input, maskRatio, options);
+      const { x, mask } = maskInputs(g, `${prefix}${name}`, input, maskRatio, options);
       const z = projection.forward(g, x, training);
       return { z, y: decoder.forward(g, z, training), ...(mask && { mask }), aux: {} };
     },

@@ -73,17 +73,20 @@ export const MASKED_WEIGHT = 10;
  * Hides inputs: x where the mask is 0, else 0; what is left is not scaled up.
  *
  * @param x `[B, G]`.
+ * @param name Of the model, by which the mask is drawn.
  * @param ratio Probability of being hidden.
  * @returns The input, and the mask if there is one.
  */
 export function maskInputs(
   g: Plan,
+  name: string,
   x: Tensor,
   ratio: number,
   { training = false, mask: given }: GeneForward,
 ): { x: Tensor; mask?: Tensor } {
   if (given) expectShape("a gene model", "mask", given.shape, x.shape);
-  const mask = given ?? (training && ratio > 0 ? random(g, x.shape, { kind: "bernoulli", rate: ratio }) : undefined);
+  const draw = () => random(g, `${name}.mask`, x.shape, { kind: "bernoulli", rate: ratio });
+  const mask = given ?? (training && ratio > 0 ? draw() : undefined);
   return mask ? { x: mul(g, x, affine(g, mask, -1, 1)), mask } : { x };
 }
 

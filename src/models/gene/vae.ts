@@ -118,7 +118,13 @@ function invertible(g: Plan, { u, w, b }: PlanarFlowParams): PlanarFlowParams {
 }
 
 /** The noise of a latent; undefined for the mean. */
-function noiseOf(g: Plan, [B, L]: readonly number[], latent: Latent, given: Tensor | undefined): Tensor | undefined {
+function noiseOf(
+  g: Plan,
+  name: string,
+  [B, L]: readonly number[],
+  latent: Latent,
+  given: Tensor | undefined,
+): Tensor | undefined {
   if (latent === "mean") {
     if (given) throw new ConfigError("Cannot use noise: the latent is the mean, wanted sample or mc");
     return undefined;
@@ -127,7 +133,7 @@ function noiseOf(g: Plan, [B, L]: readonly number[], latent: Latent, given: Tens
   if (mc !== undefined) expectSizes("a latent of several samples", { mc });
   const shape = mc === undefined ? [B!, L!] : [mc, B!, L!];
   if (given) expectShape("the gene model", "noise", given.shape, shape);
-  return given ?? random(g, shape);
+  return given ?? random(g, `${name}.latent`, shape, { rows: shape.length - 2 });
 }
 
 /** Both divergences; the exact one only where the latent was drawn. */
@@ -158,7 +164,8 @@ export function createVae(parameters: Parameters, config: VaeConfig, options: Mo
   const { kl = "none", constrainFlows = false } = config;
   const { prefix = "", seed } = options;
   check(config);
-  const rng = moduleRng(seed, `${prefix}vae`);
+  const name = `${prefix}vae`;
+  const rng = moduleRng(seed, name);
   const start = rng && { init: normal(rng, 0.01) };
   const last = hidden.at(-1)!;
   const encoder = createSequential(parameters, `${prefix}encoder`, encoderParts(genes, hidden, dropout), rng);
@@ -186,12 +193,12 @@ export function createVae(parameters: Parameters, config: VaeConfig, options: Mo
   const forward = (g: Plan, input: Tensor, options: GeneForward = {}): GeneOutput => {
     const { training = false, latent = training ? "sample" : "mean" } = options;
     expectGenes(WHAT, input.shape, genes);
-    const { x, mask } = maskInputs(g, input, maskRatio, options);
+    const { x, mask } = maskInputs(g, name, input, maskRatio, options);
     const h = encoder.forward(g, x, training);
     const mu = applyLinear(g, fcMu, h);
     const logvar = applyLinear(g, fcLogvar, h);
     const std = exp(g, affine(g, logvar, 0.5));
-    const noise = noiseOf(g, mu.shape, latent, options.noise);
+    const noise = noiseOf(g, name, mu.shape, latent, options.noise);
     const { samples, logdet } = flow(g, noise ? add(g, mul(g, noise, std), mu) : mu);
     const several = typeof latent !== "string";
     const z = several ? mean(g, samples, { dims: 0 }) : samples;
