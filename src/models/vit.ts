@@ -21,12 +21,11 @@ import {
   createBlock,
 } from "../nn/block.ts";
 import { constant, fanInUniform, truncatedNormal } from "../nn/init.ts";
-import { applyNorm, type LoraLayer, loraLayer, type NormLayer, normLayer } from "../nn/layers.ts";
+import { applyNorm, dropLora, type LoraLayer, loraLayer, type NormLayer, normLayer } from "../nn/layers.ts";
 import type { Parameters } from "../nn/parameters.ts";
 import { applyStem, deepestStem, finishBlock, type StemKind, stemShapes } from "../nn/stem.ts";
 import { add } from "../ops/binary.ts";
 import { concat } from "../ops/concat.ts";
-import { dropout } from "../ops/dropout.ts";
 import { linear } from "../ops/linear.ts";
 import { normalizeImage } from "../ops/normalize_image.ts";
 import { patchEmbed } from "../ops/patch_embed.ts";
@@ -173,7 +172,7 @@ function embedPatches(
   if (!lora) return patches;
   // Dropout draws on what the convolution sees, which are normalised pixels.
   const pixels = training && lora.dropout > 0
-    ? dropout(g, images.dtype === "u8" ? normalizeImage(g, images, { mean, std }) : images, lora.dropout)
+    ? dropLora(g, lora, images.dtype === "u8" ? normalizeImage(g, images, { mean, std }) : images)
     : images;
   const inner = affine(g, patchEmbed(g, pixels, lora.a, undefined, { patch, mean, std }), lora.scale);
   return linear(g, inner, { weight: lora.b, residual: patches });

@@ -113,7 +113,7 @@ export interface ApplyLinear extends Pick<LinearParams, "act" | "gamma" | "resid
 }
 
 /** Input of the low-rank branch: one mask whatever rows of the layer are computed, and whatever tokens after the first. */
-function dropLora(g: Plan, { name, dropout: p }: LoraLayer, x: Tensor): Tensor {
+export function dropLora(g: Plan, { name, dropout: p }: LoraLayer, x: Tensor): Tensor {
   return dropout(g, x, p, `${name}.lora_dropout`);
 }
 
