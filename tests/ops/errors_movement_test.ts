@@ -109,9 +109,19 @@ const ROWS: [string, ErrorClass, RegExp, (g: Plan) => unknown][] = [
   ],
   ["dropout() refuses p = 1", ConfigError, /p is 1/, (g) => dropout(g, g.tensor([4]), 1, "d")],
   ["dropout() refuses p = NaN", ConfigError, /p is NaN/, (g) => dropout(g, g.tensor([4]), NaN, "d")],
-  ["dropout() refuses a plan without random state", ConfigError, /random state/, (g) => dropout(g, g.tensor([4]), 0.5, "d")],
+  [
+    "dropout() refuses a plan without random state",
+    ConfigError,
+    /random state/,
+    (g) => dropout(g, g.tensor([4]), 0.5, "d"),
+  ],
   ["random() refuses a plan without random state", ConfigError, /random state/, (g) => random(g, "r", [4])],
-  ["random() refuses a rate of 1", ConfigError, /rate is 1/, (g) => random(g, "r", [4], { kind: "bernoulli", rate: 1 })],
+  [
+    "random() refuses a rate of 1",
+    ConfigError,
+    /rate is 1/,
+    (g) => random(g, "r", [4], { kind: "bernoulli", rate: 1 }),
+  ],
 ];
 
 for (const [name, type, message, call] of ROWS) {
