@@ -7,19 +7,21 @@
 import { ConfigError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { Embedder } from "../embed/embedder.ts";
-import { FEATURE_FORMATS, type FeatureFormat } from "../embed/formats.ts";
-import { findInputs, hashInput, type InputFiles, openInput } from "../embed/inputs.ts";
+import { FEATURE_FORMATS, type FeatureFormat, type FeatureTable } from "../embed/formats.ts";
+import { type EmbedInput, findInputs, hashInput, type InputFiles, openInput } from "../embed/inputs.ts";
+import { lookForMade } from "../embed/made.ts";
 import { embedInput } from "../embed/run.ts";
 import { featureTable } from "../embed/table.ts";
-import { FeatureWriter } from "../embed/writer.ts";
+import { FeatureWriter, removePartial } from "../embed/writer.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { disk, makeFolder } from "../io/fs.ts";
+import { lockFile } from "../io/lock.ts";
 import { DecodePool } from "../worker/decode_pool.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
-import { type OpenedEncoder, openEncoder } from "./encoder.ts";
+import { checkEncoder, type OpenedEncoder, openEncoder } from "./encoder.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
-import { checkFile } from "./output.ts";
+import { checkFile, endsAll, isSame, parentOf } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { printJson } from "./terminal.ts";
 
@@ -107,8 +109,9 @@ export async function run(args: Args<typeof flags>, job: Job): Promise<number> {
   const [index, count] = shardOf(values.shard);
   const all = findInputs(disk, paths);
   const inputs = all.filter((_, i) => i % count === index);
-  for (const input of inputs) checkFile(outputOf(values, input, all));
+  for (const input of inputs) checkPlace(outputOf(values, input, all), all);
   const progress = new Progress(values.quiet);
+  await checkEncoder(values.encoder, values.adapter);
   const gpu = await openGpu(values.software);
   const precision = values.precision === "f16" ? "f16" : "f32";
   const opened = await openEncoder(gpu, {
@@ -118,9 +121,8 @@ export async function run(args: Args<typeof flags>, job: Job): Promise<number> {
     dtype: precision,
     onProgress: (what, done, total) => progress.update(what, done, total, "bytes"),
   });
-  const outcomes = await job.gracefully(() =>
-    embedAll(gpu, opened, inputs, all, values, precision, progress, job.signal)
-  );
+  const work = { gpu, opened, values, precision, progress, signal: job.signal } as const;
+  const outcomes = await embedAll(work, inputs, all, job);
   opened.encoder.parameters.destroy();
   gpu.destroy();
   job.signal.throwIfAborted();
@@ -128,31 +130,59 @@ export async function run(args: Args<typeof flags>, job: Job): Promise<number> {
   return outcomes.some(({ status }) => status === "failed") ? 3 : 0;
 }
 
+/** Refuses an output that cannot be written, or that would take the place of an input. */
+function checkPlace(output: string, inputs: readonly InputFiles[]): void {
+  checkFile(output);
+  const own = inputs.flatMap(({ paths }) => paths).find((path) => isSame(path, output));
+  if (own === undefined) return;
+  throw new ConfigError(`Cannot write ${output}: it is the input`, {
+    code: "output-path",
+    hint: "Pass --out with another folder",
+    context: { path: output },
+  });
+}
+
+/** What all inputs share. */
+interface Work {
+  readonly gpu: Gpu;
+  readonly opened: OpenedEncoder;
+  readonly values: Values;
+  readonly precision: "f32" | "f16";
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** An input with where it goes and what its output says. */
+interface Place {
+  readonly files: InputFiles;
+  readonly output: string;
+}
+
 async function embedAll(
-  gpu: Gpu,
-  opened: OpenedEncoder,
+  work: Work,
   inputs: readonly InputFiles[],
   all: readonly InputFiles[],
-  values: Values,
-  precision: "f32" | "f16",
-  progress: Progress,
-  signal: AbortSignal,
+  job: Job,
 ): Promise<Outcome[]> {
+  const { gpu, opened, values, progress, signal } = work;
+  const places = inputs.map((files): Place => ({ files, output: outputOf(values, files, all) }));
+  if (!values.overwrite) await checkOutputs(work, places);
   const batchSize = values["batch-size"] ?? (gpu.caps.software ? 8 : 32);
   const embedder = new Embedder(gpu, opened.encoder, { batchSize });
   const pool = new DecodePool();
   const outcomes: Outcome[] = [];
   try {
-    for (const input of inputs) {
+    for (const place of places) {
+      const { files, output } = place;
       if (signal.aborted) break;
-      const output = outputOf(values, input, all);
       try {
-        outcomes.push(await embedOne(embedder, opened, input, output, values, precision, pool, signal, progress));
+        // What was read of an input so far outlasts the stop.
+        outcomes.push(await job.gracefully(() => embedOne(work, place, embedder, pool)));
       } catch (error) {
         // One input: its own error and exit status. Several: the others go on.
-        if (all.length === 1) throw error;
-        outcomes.push({ input: input.name, output, status: "failed", error: (error as Error).message });
-        progress.say(`${input.name}: ${(error as Error).message}`);
+        if (all.length === 1 || endsAll(error)) throw error;
+        outcomes.push({ input: files.name, output, status: "failed", error: (error as Error).message });
+        progress.say(`${files.name}: ${(error as Error).message}`);
       }
     }
   } finally {
@@ -162,44 +192,68 @@ async function embedAll(
   return outcomes;
 }
 
-async function embedOne(
-  embedder: Embedder,
-  opened: OpenedEncoder,
-  files: InputFiles,
-  output: string,
-  values: Values,
-  precision: "f32" | "f16",
-  pool: DecodePool,
-  signal: AbortSignal,
-  progress: Progress,
-): Promise<Outcome> {
+/**
+ * Refuses outputs of other inputs, encoders or settings before anything is embedded.
+ *
+ * @throws {ConfigError} If there is one.
+ */
+async function checkOutputs(work: Work, places: readonly Place[]): Promise<void> {
+  for (const { files, output } of places) {
+    const there = [output, `${output}.json`, `${output}.partial`, `${output}.partial.json`];
+    if (!there.some((path) => disk.look(path) !== undefined)) continue;
+    let input: EmbedInput;
+    try {
+      input = await openInput(disk, files);
+    } catch {
+      continue; // It fails when its turn comes, and is listed.
+    }
+    try {
+      await lookForMade(disk, output, formatOf(work.values), tableOf(work, files, input));
+    } finally {
+      input.close();
+    }
+  }
+}
+
+function tableOf({ opened, values, precision }: Work, files: InputFiles, input: EmbedInput): FeatureTable {
+  const { encoder, name, weightsHash, adapterHash } = opened;
+  return featureTable(input, hashInput(disk, files), {
+    encoder: name,
+    dim: encoder.dim,
+    weightsHash,
+    adapter: values.adapter && lastOf(values.adapter),
+    adapterHash,
+    precision,
+    pooling: encoder.pooling,
+    inputSize: encoder.spec.input.size,
+    software: `seal-webgpu ${VERSION}`,
+  });
+}
+
+async function embedOne(work: Work, { files, output }: Place, embedder: Embedder, pool: DecodePool): Promise<Outcome> {
+  const { values, progress, signal } = work;
   const input = await openInput(disk, files, (path) => pool.decode(path));
   try {
-    const { encoder, name, weightsHash, adapterHash } = opened;
-    const table = featureTable(input, hashInput(disk, files), {
-      encoder: name,
-      dim: encoder.dim,
-      weightsHash,
-      adapter: values.adapter && lastOf(values.adapter),
-      adapterHash,
-      precision,
-      pooling: encoder.pooling,
-      inputSize: encoder.spec.input.size,
-      software: `seal-webgpu ${VERSION}`,
-    });
-    makeFolder(output.replace(/[/\\]?[^/\\]*$/, "") || ".");
+    const table = tableOf(work, files, input);
+    makeFolder(parentOf(output));
+    using _lock = lockFile(output, "embed");
+    const done = (rows: number): Outcome => ({ input: files.name, output, status: "done", rows });
+    if (!values.overwrite && await lookForMade(disk, output, formatOf(values), table) === "made") {
+      removePartial(disk, output);
+      progress.say(`${output}: is there`);
+      return done(table.count);
+    }
     const writer = FeatureWriter.open(disk, output, formatOf(values), table, { overwrite: values.overwrite });
     if (writer.rows) progress.say(`${files.name}: going on after ${writer.rows} of ${input.count}`);
     try {
-      const done = await embedInput(embedder, input, writer, {
+      const whole = await embedInput(embedder, input, writer, {
         signal,
         onProgress: (rows, total) => progress.update(files.name, rows, total, "tiles"),
       });
-      if (done) progress.say(`${output}: ${input.count} x ${opened.encoder.dim}`);
-      return { input: files.name, output, status: done ? "done" : "interrupted", rows: writer.rows };
-    } catch (error) {
+      if (whole) progress.say(`${output}: ${input.count} x ${work.opened.encoder.dim}`);
+      return whole ? done(writer.rows) : { input: files.name, output, status: "interrupted", rows: writer.rows };
+    } finally {
       writer.close();
-      throw error;
     }
   } finally {
     input.close();

@@ -148,17 +148,34 @@ async function openRandom(
   gpu: Gpu,
   { encoder: name, adapter, dtype, pooling, build }: EncoderRequest,
 ): Promise<OpenedEncoder> {
-  if (adapter !== undefined) {
-    throw new ConfigError(`Cannot put adapter ${adapter} on ${name}: weights of a file are wanted`, {
-      hint: "Write the encoder the adapter was trained on to a file and name that",
-    });
-  }
+  if (adapter !== undefined) throw noFileFor(name, adapter);
   const { spec, seed } = randomEncoder(name);
   build?.onSpec?.(spec);
   const parameters = build?.parameters ?? new Parameters(gpu, false);
   const encoder = createEncoder(parameters, spec, { seed, dtype, lora: build?.lora, ...(pooling && { pooling }) });
   parameters.allocate();
   return await Promise.resolve({ encoder, name, weightsHash: hashOfText(name), adapterHash: undefined });
+}
+
+/**
+ * Refuses what can be told from the words alone, before anything is read or downloaded.
+ *
+ * @param given Registry name, folder, weights file or `random:…`.
+ * @throws {ConfigError} If there is no such encoder, or it cannot take an adapter.
+ * @throws {DataError | FormatError} If the adapter is not there or cannot be read.
+ */
+export async function checkEncoder(given: string, adapter?: string): Promise<void> {
+  if (given.startsWith(RANDOM_PREFIX)) {
+    randomEncoder(given);
+    if (adapter !== undefined) throw noFileFor(given, adapter);
+  } else if (await kindOf(given) === undefined) findEncoder(given);
+  if (adapter !== undefined) (await openAdapter(adapter)).adapter.close();
+}
+
+function noFileFor(name: string, adapter: string): ConfigError {
+  return new ConfigError(`Cannot put adapter ${adapter} on ${name}: weights of a file are wanted`, {
+    hint: "Write the encoder the adapter was trained on to a file and name that",
+  });
 }
 
 /**

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ConfigError } from "../core/errors.ts";
+import { ConfigError, type SealError } from "../core/errors.ts";
 import { disk } from "../io/fs.ts";
 import { systemError } from "../io/system_error.ts";
 
@@ -75,4 +75,30 @@ export function checkFile(path: string, flag = "--out"): void {
     });
   }
   checkFolder(parentOf(path), flag);
+}
+
+/** Whether two paths lead to one file that is there. */
+export function isSame(a: string, b: string): boolean {
+  try {
+    return Deno.realPathSync(a) === Deno.realPathSync(b);
+  } catch {
+    return false;
+  }
+}
+
+/** Codes of what stands in the way of a whole command and not of one of its inputs. */
+const OF_ALL: ReadonlySet<string> = new Set([
+  "disk-full",
+  "locked",
+  "lock-lost",
+  "output-exists",
+  "output-path",
+  "permission",
+  "too-many-files",
+]);
+
+/** Whether an error ends a command of several inputs, instead of being listed as one that failed. */
+export function endsAll(error: unknown): boolean {
+  const { code, exitCode } = error as Partial<SealError>;
+  return (code !== undefined && OF_ALL.has(code)) || exitCode === 6 || exitCode === 75;
 }

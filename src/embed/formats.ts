@@ -144,8 +144,11 @@ function writeSafetensors(disk: Disk, path: string, table: FeatureTable, rows: R
 }
 
 /** What npy and CSV cannot hold, beside them. */
-function writeFacts(disk: Disk, path: string, { attributes, coordsAttributes, coords, rowNames }: FeatureTable): void {
+function writeFacts(disk: Disk, path: string, table: FeatureTable): void {
+  const { attributes, coordsAttributes, coords, rowNames, count, dim } = table;
   const facts = {
+    rows: count,
+    dim,
     attributes: { ...coordsAttributes, ...attributes },
     ...(coords && { coords: Array.from({ length: coords.length / 2 }, (_, i) => [coords[2 * i], coords[2 * i + 1]]) }),
     ...(rowNames && { [rowNames.kind]: rowNames.values }),

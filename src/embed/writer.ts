@@ -9,20 +9,28 @@
  */
 
 import { assert, ConfigError, NumericsError } from "../core/errors.ts";
+import type { Facts } from "../core/facts.ts";
 import type { Disk, HostFile } from "../io/disk.ts";
 import { crc32, Sha256 } from "../io/zlib.ts";
 import { FEATURE_FORMATS, type FeatureFormat, type FeatureTable } from "./formats.ts";
 
 /** State beside the rows. */
 interface State {
-  version: 1;
+  version: 2;
   /** SHA-256 of everything that decides the rows and the file around them. */
   identity: string;
   rows: number;
   /** CRC-32 of those rows. */
   crc: number;
+  /** What the rows are of, for who asks for others. */
+  facts: Facts;
 }
 
+/** First bytes of the file of rows, by which it is known to be this program's. */
+const MARK = new TextEncoder().encode("seal-webgpu rows");
+
+/** Bytes of a state at most. */
+const MOST_STATE = 1 << 16;
 /** Bytes looked at once. */
 const BLOCK = 1 << 22;
 
@@ -62,11 +70,12 @@ export class FeatureWriter {
         context: { path },
       });
     }
-    const file = disk.open(`${path}.partial`, "update");
+    const file = openRows(disk, path);
     const bytes = (before?.rows ?? 0) * table.dim * 4;
-    const good = before !== undefined && file.size() >= bytes && crcOf(file, bytes) === before.crc;
-    const state: State = good ? before : { version: 1, identity, rows: 0, crc: 0 };
-    file.truncate(good ? bytes : 0);
+    const good = before !== undefined && file.size() >= MARK.length + bytes && crcOf(file, bytes) === before.crc;
+    const facts = { format, ...table.attributes, rows: table.count, dim: table.dim };
+    const state: State = good ? before : { version: 2, identity, rows: 0, crc: 0, facts };
+    file.truncate(MARK.length + (good ? bytes : 0));
     return new FeatureWriter(disk, path, format, table, file, state);
   }
 
@@ -97,7 +106,7 @@ export class FeatureWriter {
       );
     }
     const bytes = new Uint8Array(features.buffer, features.byteOffset, features.byteLength);
-    this.file.write(state.rows * table.dim * 4, bytes);
+    this.file.write(MARK.length + state.rows * table.dim * 4, bytes);
     state.rows += count;
     state.crc = crc32(bytes, state.crc);
     this.disk.write(`${this.path}.partial.json`, JSON.stringify(state));
@@ -110,7 +119,7 @@ export class FeatureWriter {
     const bytes = table.dim * 4;
     await FEATURE_FORMATS[this.format](disk, path, table, (from, to) => {
       const rows = new Float32Array((to - from) * table.dim);
-      file.read(from * bytes, new Uint8Array(rows.buffer));
+      file.read(MARK.length + from * bytes, new Uint8Array(rows.buffer));
       return rows;
     });
     file.close();
@@ -123,23 +132,65 @@ export class FeatureWriter {
   }
 }
 
-function removePartial(disk: Disk, path: string): void {
+/** Removes what was kept to resume. */
+export function removePartial(disk: Disk, path: string): void {
   disk.remove(`${path}.partial.json`);
   disk.remove(`${path}.partial`);
 }
 
+/** Opens the file of rows, or begins it. @throws {ConfigError} If another program's file has its name. */
+function openRows(disk: Disk, path: string): HostFile {
+  const file = disk.open(`${path}.partial`, "update");
+  const head = new Uint8Array(MARK.length);
+  const got = file.read(0, head);
+  if (head.subarray(0, got).some((byte, i) => byte !== MARK[i])) {
+    file.close();
+    throw foreign(`${path}.partial`);
+  }
+  if (got < MARK.length) file.write(0, MARK);
+  return file;
+}
+
+function foreign(path: string): ConfigError {
+  return new ConfigError(`Cannot write ${path}: it is a file of another program`, {
+    code: "output-exists",
+    hint: "Move it away, or pass another --out",
+    context: { path },
+  });
+}
+
 /** What was begun at `path` for the same rows. */
 function readState(disk: Disk, path: string, identity: string): State | undefined {
+  const state = stateAt(disk, path);
+  return state?.identity === identity ? state : undefined;
+}
+
+/**
+ * What rows kept at `path` are of; undefined where there are none, or their state is lost.
+ *
+ * @throws {ConfigError} If another program's file has their name.
+ */
+export function begunFacts(disk: Disk, path: string): Facts | undefined {
+  if (disk.look(`${path}.partial`) === undefined) {
+    // The state is written behind the rows and removed before them.
+    if (disk.look(`${path}.partial.json`) !== undefined) throw foreign(`${path}.partial.json`);
+    return undefined;
+  }
+  openRows(disk, path).close();
+  return stateAt(disk, path)?.facts;
+}
+
+function stateAt(disk: Disk, path: string): State | undefined {
   if (disk.look(`${path}.partial`)?.kind !== "file" || disk.look(`${path}.partial.json`)?.kind !== "file") {
     return undefined;
   }
   const file = disk.open(`${path}.partial.json`, "read");
   try {
-    const bytes = new Uint8Array(Math.min(file.size(), 4096));
+    const bytes = new Uint8Array(Math.min(file.size(), MOST_STATE));
     file.read(0, bytes);
     const state = JSON.parse(new TextDecoder().decode(bytes)) as Partial<State> | null;
     const whole = (v: unknown): v is number => Number.isSafeInteger(v) && (v as number) >= 0;
-    if (state?.version !== 1 || state.identity !== identity || !whole(state.rows) || !whole(state.crc)) {
+    if (state?.version !== 2 || !whole(state.rows) || !whole(state.crc) || typeof state.facts !== "object") {
       return undefined;
     }
     return state as State;
@@ -161,7 +212,7 @@ function crcOf(file: HostFile, bytes: number): number {
   let crc = 0;
   for (let at = 0; at < bytes; at += BLOCK) {
     const block = new Uint8Array(Math.min(BLOCK, bytes - at));
-    file.read(at, block);
+    file.read(MARK.length + at, block);
     crc = crc32(block, crc);
   }
   return crc;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { DataError } from "../core/errors.ts";
+import { ConfigError, DataError } from "../core/errors.ts";
 import { entryAt, Temporary, writeAll } from "./atomic.ts";
 import type { Disk, HostEntry, HostFile } from "./disk.ts";
 import { checkRange, type Folder, isPlainName, missingFile, type RandomAccess } from "./random_access.ts";
@@ -115,7 +115,7 @@ function openNamed(path: string, mode: "read" | "create" | "update"): Deno.FsFil
   const entry = entryAt(path);
   const links = entry?.isSymlink ?? false;
   if (links && mode === "update") {
-    throw new DataError(`Cannot write ${path}: it is a symbolic link, wanted a file`, {
+    throw new ConfigError(`Cannot write ${path}: it is a symbolic link, wanted a file`, {
       code: "file-access",
       hint: "Remove the link, or write elsewhere",
       context: { file: path },

@@ -1,31 +1,14 @@
 /** `embed` as users run it: rows, barcodes, resuming, shards, failures. */
 
 import assert from "node:assert/strict";
-import { Rng } from "../../src/core/rng.ts";
 import { VERSION } from "../../src/core/version.ts";
 import { openFeatures } from "../../src/io/features.ts";
 import { disk } from "../../src/io/fs.ts";
-import { H5Writer } from "../../src/io/h5_write.ts";
+import { patchFile } from "./shared.ts";
 import config from "../../deno.json" with { type: "json" };
 
 const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
 const ENCODER = "random:vit_small_patch16_224?dim=64&depth=1&patch=8&img=32&seed=3";
-
-/** A HEST patch file of today with `count` patches of 32 px. */
-async function patchFile(path: string, count: number): Promise<void> {
-  const begin = await H5Writer.prepare();
-  const rng = new Rng(count);
-  disk.writeAnywhere(path, (file) => {
-    const h5 = begin(file);
-    h5.dataset("/img", "u1", [count, 32, 32, 3], Uint8Array.from({ length: count * 3072 }, () => rng.below(256)));
-    h5.dataset("/coords", "i4", [count, 2], Int32Array.from({ length: count * 2 }, (_, i) => i * 7));
-    h5.strings("/barcode", Array.from({ length: count }, (_, i) => `spot-${i}`), [count, 1]);
-    for (const [name, value] of Object.entries({ patch_size: 32, patch_size_src: 64, pixel_size: 0.5 })) {
-      h5.attribute("/img", name, value);
-    }
-    h5.close();
-  });
-}
 
 function command(...args: string[]): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
@@ -75,10 +58,16 @@ Deno.test("embed writes a row a patch, in order, with barcodes, coordinates and 
   features.close();
 });
 
-Deno.test("embed gives the same features whatever the batch, and refuses to write over a finished output", async () => {
-  const again = await run(`${folder}/a.h5`, "--encoder", ENCODER, "--out", `${folder}/first`);
-  assert.equal(again.code, 2);
-  assert.match(again.err, /--overwrite/);
+Deno.test("embed gives the same features whatever the batch; a finished output counts as done, of other settings is refused", async () => {
+  const modified = Deno.statSync(`${folder}/first/a.h5`).mtime;
+  const again = await run(`${folder}/a.h5`, "--encoder", ENCODER, "--out", `${folder}/first`, "--json");
+  assert.equal(again.code, 0, again.err);
+  assert.equal(JSON.parse(again.out).outputs[0].status, "done");
+  assert.deepEqual(Deno.statSync(`${folder}/first/a.h5`).mtime, modified);
+  const other = await run(`${folder}/a.h5`, "--encoder", ENCODER, "--out", `${folder}/first`, "--precision", "f16");
+  assert.equal(other.code, 2);
+  assert.match(other.err, /precision f32, now f16[^;]*\)/);
+  assert.match(other.err, /--overwrite/);
   const before = Deno.readFileSync(`${folder}/first/a.h5`);
   assert.equal(
     (await run(`${folder}/a.h5`, "--encoder", ENCODER, "--out", `${folder}/other`, "--batch-size", "13")).code,

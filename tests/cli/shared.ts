@@ -1,6 +1,8 @@
 /** What the tests of commands share: the command line itself, folders that vanish, weights files of any size. */
 
-import { openFile } from "../../src/io/fs.ts";
+import { Rng } from "../../src/core/rng.ts";
+import { disk, openFile } from "../../src/io/fs.ts";
+import { H5Writer } from "../../src/io/h5_write.ts";
 import { safetensorsStream } from "../../src/io/safetensors.ts";
 import type { Shape } from "../../src/core/shape.ts";
 import { WeightTensor } from "../../src/io/weight_tensor.ts";
@@ -54,4 +56,20 @@ export async function readAll(
   }
   weights.close();
   return out;
+}
+
+/** A HEST patch file of today with `count` patches of 32 px. */
+export async function patchFile(path: string, count: number): Promise<void> {
+  const begin = await H5Writer.prepare();
+  const rng = new Rng(count);
+  disk.writeAnywhere(path, (file) => {
+    const h5 = begin(file);
+    h5.dataset("/img", "u1", [count, 32, 32, 3], Uint8Array.from({ length: count * 3072 }, () => rng.below(256)));
+    h5.dataset("/coords", "i4", [count, 2], Int32Array.from({ length: count * 2 }, (_, i) => i * 7));
+    h5.strings("/barcode", Array.from({ length: count }, (_, i) => `spot-${i}`), [count, 1]);
+    for (const [name, value] of Object.entries({ patch_size: 32, patch_size_src: 64, pixel_size: 0.5 })) {
+      h5.attribute("/img", name, value);
+    }
+    h5.close();
+  });
 }
