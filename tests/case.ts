@@ -53,6 +53,10 @@ export interface OpCase {
   readonly gradTol?: Tolerance;
   /** Device limits to pretend, for paths that exist because of them. */
   readonly limits?: Partial<Record<"maxStorageBufferBindingSize", number>>;
+  /** Invocations that keep the pretended device busy; few make products of small matrices take the tiles of large ones. */
+  readonly invocations?: number;
+  /** Kernel paths to run; default both. Tiles that only a GPU takes need no barrier-free run. */
+  readonly paths?: readonly ("flat" | "gpu")[];
   /** Include in benches, with the work of one call. */
   readonly perf?: Cost;
   /** Bench only: too large to test here. */

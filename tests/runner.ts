@@ -101,6 +101,38 @@ function record(gpu: Gpu, store: Store, test: OpCase, variant: Variant, values: 
   return { plan, inputs, outputs, grads, cotangents, text };
 }
 
+/** Values of the inputs of a case in one variant. */
+function valuesOf(test: OpCase, variant: Variant): Values {
+  const rng = new Rng(3, 0);
+  const values: Values = {};
+  for (const [name, input] of Object.entries(test.inputs)) {
+    values[name] = roundTo(input.make(rng), variant.dtypes[name]!);
+  }
+  return values;
+}
+
+/** A device as a case and its variant want it. */
+function deviceOf(gpu: Gpu, test: OpCase, variant: Variant): Gpu {
+  const limits = { ...gpu.caps.limits, ...test.limits };
+  return gpu.withCaps({ flat: variant.flat, limits, invocations: test.invocations ?? gpu.caps.invocations });
+}
+
+/** Every kernel text that a case runs on one path, found by recording it: text and the variant's name. */
+export function caseTexts(gpu: Gpu, test: OpCase, path: "flat" | "gpu" = "gpu"): Map<string, string> {
+  const texts = new Map<string, string>();
+  const paths = test.paths && !test.paths.includes(path) ? [] : [path === "flat"];
+  for (const variant of variantsOf(test, gpu, paths)) {
+    const device = deviceOf(gpu, test, variant);
+    const store = new Store(device);
+    const { plan } = record(device, store, test, variant, valuesOf(test, variant));
+    for (const dispatch of plan.dispatches) {
+      texts.set(expand(dispatch.kernel, dispatch.variant), `${test.name}, ${variant.name}`);
+    }
+    store.destroy();
+  }
+  return texts;
+}
+
 /** Gradient of sum(cotangent * output) by central differences of the f64 reference, at up to `budget` elements. */
 function differences(
   loss: (a: Values) => number,
@@ -199,13 +231,9 @@ async function runVariant(
 ): Promise<{ failures: string[]; nmse: number; gradNmse: number } | undefined> {
   const failures: string[] = [];
   const fail = (what: string) => void failures.push(`${variant.name}: ${what}`);
-  const device = gpu.withCaps({ flat: variant.flat, limits: { ...gpu.caps.limits, ...test.limits } });
+  const device = deviceOf(gpu, test, variant);
   const store = new Store(device);
-  const rng = new Rng(3, 0);
-  const values: Values = {};
-  for (const [name, input] of Object.entries(test.inputs)) {
-    values[name] = roundTo(input.make(rng), variant.dtypes[name]!);
-  }
+  const values = valuesOf(test, variant);
   const { plan, inputs, outputs, grads, cotangents, text } = record(device, store, test, variant, values);
   // An op without a path of its own for this capability gives the same text: nothing new to run.
   if (seen.has(text)) {
@@ -253,7 +281,8 @@ export async function runCase(
   test: OpCase,
   options: { paths?: readonly ("flat" | "gpu")[] } = {},
 ): Promise<CaseResult> {
-  const paths = (options.paths ?? ["flat", "gpu"]).map((path) => path === "flat");
+  const own = test.paths ?? ["flat", "gpu"];
+  const paths = (options.paths ?? own).filter((path) => own.includes(path)).map((path) => path === "flat");
   const failures: string[] = [];
   const variants: string[] = [];
   const seen = new Set<string>();

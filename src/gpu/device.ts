@@ -24,6 +24,9 @@ const WANTED_ALIGNMENTS: readonly string[] = ["minStorageBufferOffsetAlignment",
 /** Features the engine uses where they exist. */
 export type Feature = "shader-f16" | "subgroups" | "timestamp-query";
 
+/** 128 cores with 8 warps each; every invocation of a product has 16 or 64 independent sums. */
+const INVOCATIONS = 2 ** 15;
+
 const FEATURES: readonly Feature[] = ["shader-f16", "subgroups", "timestamp-query"];
 
 /** Limits that plans and kernels depend on. */
@@ -56,6 +59,8 @@ export interface Caps {
   readonly software: boolean;
   /** Use the barrier-free kernels: on software adapters each barrier costs more than it saves. */
   readonly flat: boolean;
+  /** Invocations that keep a large GPU busy, by which products choose their tiles. */
+  readonly invocations: number;
   /** What was granted. */
   readonly limits: DeviceLimits;
 }
@@ -253,6 +258,7 @@ export async function requestGpu(gpu: GPU | undefined, options: GpuOptions = {})
     timestamps: granted.has("timestamp-query"),
     software,
     flat: options.flat ?? software,
+    invocations: INVOCATIONS,
     limits,
   };
   return new Gpu(device, caps, info.description || `${info.vendor} ${info.architecture}`.trim());

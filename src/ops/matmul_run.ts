@@ -36,6 +36,8 @@ export interface MatmulChoice {
 export interface MatmulVariant {
   /** Barrier-free kernels. */
   readonly flat: boolean;
+  /** Invocations that keep the device busy. */
+  readonly invocations: number;
   /** Columns n and n + N/2 belong to one invocation, for swiglu. */
   readonly pair: boolean;
   /** The last extent of every operand is a multiple of four. */
@@ -73,8 +75,6 @@ export const TILES: Readonly<Record<number, Readonly<Record<string, number>>>> =
   64: { TX: 8, TY: 8, MG: 2, NG: 2, LOADS: 2 },
   128: { TX: 16, TY: 16, MG: 2, NG: 2, LOADS: 1 },
 };
-/** Invocations that keep a large GPU busy, each having 16 or 64 independent sums: 128 cores, 8 warps each. */
-const FULL = 2 ** 15;
 /** Workgroups worth having on a CPU. */
 const FULL_FLAT = 8;
 
@@ -98,10 +98,10 @@ function slicesOf({ B, K }: MatmulExtents, groups: number, full: number, least: 
  * kernels take the tile their work pays for: 16 x 16 sums an invocation run twice as fast as 4 x 4 on llvmpipe but take
  * ten times as long to compile.
  */
-function chooseTiled(extents: MatmulExtents, { pair }: MatmulVariant, tile?: number): MatmulChoice {
+function chooseTiled(extents: MatmulExtents, { pair, invocations }: MatmulVariant, tile?: number): MatmulChoice {
   const { M, N } = extents;
   const skinny = Math.min(M, N) <= 32;
-  const full = (edge: number): number => FULL / (TILES[edge]!.TX! * TILES[edge]!.TY!);
+  const full = (edge: number): number => invocations / (TILES[edge]!.TX! * TILES[edge]!.TY!);
   const asked = tile !== undefined && tile in TILES;
   let edge = asked ? tile : 32;
   if (!asked && !skinny) {
@@ -180,13 +180,13 @@ export function runMatmul(
   if (options.slices && B !== 1) {
     throw new ConfigError(`Cannot split a product: ${B} products in the batch, wanted 1`);
   }
-  const { flat } = g.gpu.caps;
+  const { flat, invocations } = g.gpu.caps;
   const wide = Object.values(tensors).every((tensor) => !tensor || tensor.dim(-1) % 4 === 0);
-  const { slices } = chooseMatmul(extents, { flat, wide, pair: false }, options);
+  const { slices } = chooseMatmul(extents, { flat, invocations, wide, pair: false }, options);
   // Sums leave as f32 whatever the activations are: a weight gradient under f16 activations needs no second pass.
   const raw = slices > 1 || y.dtype !== factors.a.dtype;
   const pair = act === "swiglu" && !raw;
-  const { tune } = chooseMatmul(extents, { flat, wide, pair }, options);
+  const { tune } = chooseMatmul(extents, { flat, invocations, wide, pair }, options);
   if (!raw) return product(g, layout, tensors, { y }, { alpha, act, tune });
   const plain = slices === 1 && y.dtype === "f32" && act === "none" && !bias && !gamma && !residual && !pre;
   const part = plain ? y : g.tensor([slices * B, M, N], "f32", "matmul.part");

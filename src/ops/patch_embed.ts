@@ -104,7 +104,7 @@ export function patchEmbed(
 ): Tensor {
   check(images, weight, bias, options);
   const { patch, dtype = "f32" } = options;
-  const { flat } = g.gpu.caps;
+  const { flat, invocations } = g.gpu.caps;
   const [B = 0, H = 0, W = 0] = images.shape;
   const D = weight.dim(0);
   const K = weight.size / D;
@@ -113,7 +113,7 @@ export function patchEmbed(
   const { tensors, params } = operand(images, options);
   const out = g.tensor([1, M, D], images.dtype === "u8" ? dtype : images.dtype, "patch_embed.y");
   const b = weight.reshape([1, D, K]);
-  const { tune } = chooseMatmul({ B: 1, M, N: D, K }, { flat, wide: wide(weight), pair: false });
+  const { tune } = chooseMatmul({ B: 1, M, N: D, K }, { flat, invocations, wide: wide(weight), pair: false });
   g.run(flat ? k.patch_embed_flat : k.patch_embed, { ...tensors, b, bias, y: out }, { ...params, alpha: 1, tune });
   const y = out.reshape([B, tokens, D]);
   g.record("patchEmbed", [images, weight, bias], [y], ([dy], [needImages, needWeight, needBias]) => {
@@ -134,11 +134,11 @@ function imageGradient(
   a: Tensor,
   { side, columns, stride }: { side: number; columns: number; stride: number },
 ): Tensor {
-  const { flat } = g.gpu.caps;
+  const { flat, invocations } = g.gpu.caps;
   const D = weight.dim(0);
   const N = weight.size / D;
   const dpixels = g.tensor(images.shape, images.dtype, "patch_embed.dimages");
-  const { tune } = chooseMatmul({ B: 1, M: a.dim(1), N, K: D }, { flat, wide: wide(weight), pair: false });
+  const { tune } = chooseMatmul({ B: 1, M: a.dim(1), N, K: D }, { flat, invocations, wide: wide(weight), pair: false });
   const kernel = flat ? k.patch_embed_bwd_image_flat : k.patch_embed_bwd_image;
   const tensors = { a, b: weight.reshape([1, D, N]), dpixels: dpixels.reshape([dpixels.size]) };
   g.run(kernel, tensors, { side, columns, stride, tune });
@@ -146,11 +146,11 @@ function imageGradient(
 }
 
 function weightGradient(g: Plan, images: Tensor, weight: Tensor, a: Tensor, options: PatchEmbedOptions): Tensor {
-  const { flat } = g.gpu.caps;
+  const { flat, invocations } = g.gpu.caps;
   const { tensors, params } = operand(images, options);
   const [, rows = 0, D = 0] = a.shape;
   const N = weight.size / D;
-  const { tune, slices } = chooseMatmul({ B: 1, M: D, N, K: rows }, { flat, wide: wide(weight), pair: false });
+  const { tune, slices } = chooseMatmul({ B: 1, M: D, N, K: rows }, { flat, invocations, wide: wide(weight), pair: false });
   const part = g.tensor([slices, D, N], "f32", "patch_embed.dweight");
   const kernel = flat ? k.patch_embed_bwd_weight_flat : k.patch_embed_bwd_weight;
   g.run(kernel, { ...tensors, a, part }, { ...params, alpha: 1, tune });

@@ -106,6 +106,7 @@ export const cases: readonly OpCase[] = [
   }),
   evaluate(33, 31, { f16: ["x"] }),
   evaluate(1, 65),
+  evaluate(3, 8, { name: "eval forward 3x8", wrt: [] }),
   evaluate(0, 5, { name: "eval no rows 0x5" }),
   standardize(9, 12, { f16: ["x"] }),
   train(256, 512, { perf: batchnormCost([256, 512]), benchOnly: true }),

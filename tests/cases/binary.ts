@@ -26,6 +26,7 @@ export const cases: readonly OpCase[] = [
   of("sub", [7, 36], [7, 36], both),
   of("mul", [1], [1]),
   of("div", [5, 33], [5, 33]),
+  of("div", [5, 36], [5, 36]),
   of("min", [5, 32], [5, 32]),
   of("max", [5, 31], [1, 5, 31]),
   // Ties are exact: integers.
@@ -37,6 +38,9 @@ export const cases: readonly OpCase[] = [
   // One operand lacks one run: a bias, one number a row, a middle, a scalar; either operand.
   of("add", [37, 65], [65], { f16: ["a"] }),
   of("mul", [131, 8], [8], both),
+  of("sub", [5, 8], [5, 1]),
+  of("add", [5, 8], [1]),
+  of("add", [3, 5, 8], [5, 8]),
   of("sub", [8], [3, 5, 8]),
   of("div", [67, 12], [67, 1]),
   of("div", [67, 1], [67, 9], { inputs: { a: normal([67, 1]), b: uniform([67, 9], 0.5, 2) } }),

@@ -73,6 +73,9 @@ export const cases: readonly OpCase[] = [
   }),
   plain(2, 2052, { name: "long rows 2x2052" }),
   plain(1, 4100, { name: "longer than the registers 1x4100" }),
+  // Rows held in registers, by width; without gradients no statistics are kept, which is another kernel text.
+  ...[64, 512, 768, 1024, 1536].map((D) => of(3, D, { name: `forward 3x${D}`, wrt: [], paths: ["gpu"] })),
+  of(3, 1024, { paths: ["gpu"] }),
   of(197, 768, { perf: layernormCost([197, 768]) }),
   of(1576, 768, { perf: layernormCost([1576, 768]), benchOnly: true }),
 ];

@@ -50,6 +50,95 @@ function of(M: number, N: number, K: number, parts: Parts = {}, extra: Partial<O
   };
 }
 
+/** Shape and pretended device for which a GPU takes tiles of this edge, with a second tile of four rows and columns. */
+const TILE = {
+  32: { M: 36, N: 36, invocations: undefined },
+  64: { M: 68, N: 68, invocations: 512 },
+  128: { M: 132, N: 132, invocations: 1 },
+} as const;
+
+/** Epilogues, each in a kernel text of its own for every tile. */
+const EPILOGUE = {
+  none: {},
+  bias: { bias: true },
+  gelu: { bias: true, act: "gelu" },
+  swiglu: { bias: true, act: "swiglu" },
+  residual: { bias: true, residual: true },
+  sum: { residual: true },
+  scaled: { bias: true, gamma: true, residual: true },
+} as const satisfies Record<string, Parts>;
+
+/**
+ * One kernel text on the GPU path: a tile with an epilogue. `train` keeps what backward needs and asks for the gradients;
+ * without it the case is what embedding runs. A long `K` splits the reduction, so that the epilogue is in a second kernel.
+ */
+function tiled(
+  tile: keyof typeof TILE,
+  epilogue: keyof typeof EPILOGUE,
+  { train, K = 20, R, ...extra }: Partial<OpCase> & { train?: boolean; K?: number; R?: number } = {},
+): OpCase {
+  const { M, N, invocations } = TILE[tile];
+  const parts: Parts = { ...EPILOGUE[epilogue], ...(R && { R }) };
+  // The result is half as wide, and its rows shall divide by four.
+  const test = of(M, epilogue === "swiglu" ? (tile === 128 ? 136 : 72) : N, K, parts);
+  return {
+    ...test,
+    name: `tile ${tile}${train ? "" : " forward"} ${test.name}`,
+    wrt: train ? test.wrt : [],
+    paths: ["gpu"],
+    ...(invocations && { invocations }),
+    ...extra,
+  };
+}
+
+/** Frozen weights of every storage type, as embedding reads them. */
+const stored = { weights: ["weight"] } as const;
+
+/** The reduction of the gradient in x is over the outputs, so it has tiles and slices of its own. */
+function inputGradient(M: number, N: number, K: number, invocations?: number): OpCase {
+  const test = of(M, N, K, { bias: true, R: 8 }, { ...stored, paths: ["gpu"], ...(invocations && { invocations }) });
+  return { ...test, name: `gradient in x ${test.name}` };
+}
+
+/** What real plans run on a GPU and the small shapes above do not reach. */
+const gpuTiles: readonly OpCase[] = [
+  inputGradient(36, 528, 36),
+  inputGradient(68, 36, 68, 512),
+  // Adding to what is there, as the update of low rank does on an input of its own; and ranks that do not divide by four.
+  ...([32, 64, 128] as const).map((tile) => tiled(tile, "sum")),
+  ...([32, 128] as const).map((tile) => tiled(tile, "sum", { K: 6 })),
+  ...([32, 128] as const).map((tile) => tiled(tile, "bias", { R: 6, ...stored })),
+  tiled(64, "gelu", { R: 6, ...stored }),
+  tiled(64, "gelu", { R: 6, train: true, ...stored }),
+  tiled(32, "residual", { R: 6, ...stored }),
+  tiled(32, "bias", { R: 6, K: 528, ...stored }),
+  ...([64, 128] as const).map((tile) => tiled(tile, "bias", { K: 21 })),
+  of(67, 67, 529, { bias: true }, { name: "tile 64 split 67x67x529 bias", wrt: [], paths: ["gpu"], invocations: 512 }),
+  ...(["bias", "gelu", "residual", "scaled"] as const).map((epilogue) => tiled(32, epilogue, stored)),
+  ...(["none", "bias", "gelu", "swiglu", "residual", "scaled"] as const).flatMap((epilogue) => [
+    tiled(64, epilogue, stored),
+    tiled(128, epilogue, stored),
+  ]),
+  ...(["gelu", "residual", "scaled"] as const).map((epilogue) => tiled(32, epilogue, { R: 8, ...stored })),
+  ...(["gelu", "swiglu", "residual", "scaled"] as const).map((epilogue) => tiled(64, epilogue, { R: 8, ...stored })),
+  ...(["bias", "gelu", "swiglu", "residual", "scaled"] as const).map((epilogue) =>
+    tiled(128, epilogue, { R: 8, ...stored })
+  ),
+  // What backward reads is written by the same kernel.
+  ...([64, 128] as const).flatMap((tile) => [
+    tiled(tile, "gelu", { train: true }),
+    tiled(tile, "scaled", { train: true }),
+    tiled(tile, "gelu", { R: 8, train: true, ...stored }),
+    tiled(tile, "swiglu", { R: 8, train: true, ...stored }),
+  ]),
+  tiled(128, "swiglu", { train: true }),
+  // Split reductions: partial sums, then the epilogue.
+  tiled(64, "none", { K: 528, ...stored }),
+  ...(["gelu", "swiglu", "scaled"] as const).map((epilogue) => tiled(32, epilogue, { K: 528, ...stored })),
+  ...(["gelu", "residual", "scaled"] as const).map((epilogue) => tiled(32, epilogue, { K: 528, train: true })),
+  ...([32, 64] as const).map((tile) => tiled(tile, "none", { K: 528, R: 8, train: true, ...stored })),
+];
+
 /** Case table. */
 export const cases: readonly OpCase[] = [
   of(1, 1, 1),
@@ -73,6 +162,7 @@ export const cases: readonly OpCase[] = [
   // Long enough that the reduction is split and the epilogue runs in the second kernel.
   of(2, 8, 1056, { R: 4, bias: true, act: "swiglu" }),
   of(3, 5, 1031, { bias: true, act: "gelu", residual: true }),
+  ...gpuTiles,
   of(197, 768, 768, { bias: true, residual: true }, { benchOnly: true, perf: linearCost(197, 768, 768) }),
   of(197, 768, 768, { R: 8, bias: true }, { benchOnly: true, perf: linearCost(197, 768, 768, 8) }),
   of(197, 3072, 768, { bias: true, act: "gelu" }, { benchOnly: true, perf: linearCost(197, 3072, 768) }),

@@ -65,6 +65,29 @@ export const cases: readonly OpCase[] = [
   of("nt", [1, 33, 136, 24], { name: "tile 16", tile: 16 }),
   of("nn", [1, 17, 136, 24], { name: "tile 16", tile: 16 }),
   of("tn", [1, 20, 136, 21], { name: "tile 16", tile: 16 }),
+  // What real plans take on a GPU: every tile whole, with rest and split, of extents that do and do not divide by four.
+  ...([
+    ["nn", [1, 132, 132, 20], 128, 1],
+    ["nn", [1, 68, 68, 20], 64, 1],
+    ["nn", [1, 68, 68, 528], 64, 2],
+    ["nn", [1, 36, 36, 528], 32, 2],
+    ["nn", [1, 67, 67, 21], 64, 1],
+    ["nn", [1, 67, 67, 529], 64, 2],
+    ["nt", [1, 131, 131, 21], 128, 1],
+    ["tn", [1, 68, 68, 528], 64, 2],
+    ["tn", [1, 131, 131, 21], 128, 1],
+    ["tn", [1, 67, 67, 21], 64, 1],
+    ["tn", [1, 35, 35, 529], 32, 2],
+  ] as const).map(([layout, extents, tile, slices]) =>
+    of(layout, extents, {
+      name: `tile ${tile}${slices > 1 ? " split" : ""}`,
+      tile,
+      slices,
+      wrt: [],
+      paths: ["gpu"],
+      ...(layout === "tn" ? {} : { weights: ["b"] }),
+    })
+  ),
   of("nt", [1, 1, 257, 512], { name: "one row" }),
   of("nt", [1, 197, 8, 96], { name: "rank 8" }),
   ...([

@@ -59,6 +59,26 @@ export const cases: readonly OpCase[] = [
     name: "extreme bytes 2x16x24 patch 8 to 36",
     inputs: { images: extremes, ...kernel({ B: 2, H: 16, W: 24, P: 8, D: 36 }) },
   }),
+  // Tiles of a large GPU, and the weight's gradient split over its rows.
+  bytes({ B: 1, H: 48, W: 44, P: 4, D: 132 }, {
+    name: "tile 128 bytes 1x48x44 patch 4 to 132",
+    weights: ["weight"],
+    wrt: [],
+    invocations: 1,
+    paths: ["gpu"],
+  }),
+  bytes({ B: 1, H: 68, W: 16, P: 4, D: 68 }, {
+    name: "tile 64 bytes 1x68x16 patch 4 to 68",
+    weights: ["weight"],
+    wrt: [],
+    invocations: 512,
+    paths: ["gpu"],
+  }),
+  bytes({ B: 1, H: 48, W: 176, P: 4, D: 68 }, {
+    name: "tile 64 split bytes 1x48x176 patch 4 to 68",
+    invocations: 512,
+    paths: ["gpu"],
+  }),
   bytes({ B: 3, H: 20, W: 12, P: 4, D: 7 }),
   bytes({ B: 1, H: 40, W: 20, P: 20, D: 8 }, {
     name: "no bias 1x40x20 patch 20 to 8",

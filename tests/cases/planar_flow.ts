@@ -70,5 +70,15 @@ export const cases: readonly OpCase[] = [
   }),
   of(5, 16, { name: "input only 5x16", wrt: ["z"] }),
   of(5, 16, { name: "offset only 5x16", wrt: ["b"] }),
+  // As in evaluation: nothing is kept for gradients, and widths of encoders.
+  of(5, 384, { name: "forward 5x384", wrt: [], paths: ["gpu"] }),
+  ...[384, 1536].map((D) =>
+    of(5, D, {
+      name: `rows only 5x${D}`,
+      run: (g, t) => planarFlow(g, t.z!, { u: t.u!, w: t.w!, b: t.b! }).y,
+      ref: (a) => planarFlowRef(a.z!, { u: a.u!, w: a.w!, b: a.b! }).y,
+      paths: ["gpu"],
+    })
+  ),
   of(384, 1536, { perf: planarFlowCost(384, 1536), benchOnly: true }),
 ];

@@ -37,6 +37,7 @@ export const cases: readonly OpCase[] = [
   of(32, 256, 16),
   of(33, 129, 17),
   of(65, 511, 20, { weights: ["gallery"] }),
+  of(48, 129, 20, { paths: ["gpu"] }),
   of(130, 300, 8),
   of(9, 5000, 8, { weights: ["gallery"] }),
   of(4, 700, 3, {

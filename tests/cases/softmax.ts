@@ -49,6 +49,9 @@ export const cases: readonly OpCase[] = [
   logs(5, 1536),
   logs(4, 6, { name: "log masks 4x6", inputs: { x: MASKED }, wrt: [] }),
   logs(2, 33, { name: "log large elements 2x33", inputs: { x: normal([2, 33], 3, 1000) } }),
+  // Widths that divide by four and need workgroup memory.
+  of(5, 384, { paths: ["gpu"] }),
+  logs(5, 384, { paths: ["gpu"] }),
   of(2364, 197, { perf: softmaxCost([2364, 197]), benchOnly: true }),
   of(1576, 768, { perf: softmaxCost([1576, 768]), benchOnly: true }),
 ];
