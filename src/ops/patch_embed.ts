@@ -150,7 +150,12 @@ function weightGradient(g: Plan, images: Tensor, weight: Tensor, a: Tensor, opti
   const { tensors, params } = operand(images, options);
   const [, rows = 0, D = 0] = a.shape;
   const N = weight.size / D;
-  const { tune, slices } = chooseMatmul({ B: 1, M: D, N, K: rows }, { flat, invocations, wide: wide(weight), pair: false });
+  const { tune, slices } = chooseMatmul({ B: 1, M: D, N, K: rows }, {
+    flat,
+    invocations,
+    wide: wide(weight),
+    pair: false,
+  });
   const part = g.tensor([slices, D, N], "f32", "patch_embed.dweight");
   const kernel = flat ? k.patch_embed_bwd_weight_flat : k.patch_embed_bwd_weight;
   g.run(kernel, { ...tensors, a, part }, { ...params, alpha: 1, tune });
