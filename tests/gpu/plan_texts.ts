@@ -119,7 +119,7 @@ function addTraining(texts: Texts, gpu: Gpu, full: EncoderSpec, training: Traini
   const { encoder } = seal;
   const name = `${spec.name} trains ${JSON.stringify(training)}`;
   const inputs = new Store(gpu);
-  const random = inputs.tensor("random", "random", [2], "u32");
+  const random = inputs.tensor("random", "random", [4], "u32");
   const cut = encoder.deepestCut();
   if (cached && !cut) return;
   const pieces = cached
