@@ -22,7 +22,7 @@ import { affine } from "../../src/ops/scale.ts";
 import { cosineTopk } from "../../src/ops/topk.ts";
 import { AdamW } from "../../src/optim/adamw.ts";
 import { parameterGroups } from "../../src/optim/param_groups.ts";
-import { readConfig, type TrainConfig } from "../../src/train/config.ts";
+import { readConfig } from "../../src/train/config.ts";
 import { createSealModel, type SealModel } from "../../src/train/seal_model.ts";
 import { stemInputs, stemTensors } from "../../src/train/trunk.ts";
 import { visionPart } from "../../src/train/vision.ts";
@@ -90,7 +90,7 @@ function model(
   gpu: Gpu,
   full: EncoderSpec,
   training: Training,
-): { model: SealModel; config: TrainConfig; spec: EncoderSpec } {
+): { model: SealModel; spec: EncoderSpec } {
   const spec = shallow(full);
   const { config } = readConfig([], [["encoder", `random:${spec.name}`], ...training.keys]);
   const part = visionPart(config, spec);
@@ -98,7 +98,7 @@ function model(
   const parameters = new Parameters(gpu, (name) => complete || part.trains(name));
   const encoder = createEncoder(parameters, spec, { lora: part.lora, dtype: training.dtype });
   complete = true;
-  return { model: createSealModel(encoder, config, { genes: training.genes, slides: 3 }), config, spec };
+  return { model: createSealModel(encoder, config, { genes: training.genes, slides: 3 }), spec };
 }
 
 /** Plans of one training step, with as many images at a time as the device can bind, as training chooses them. */
@@ -115,7 +115,7 @@ export function trainTexts(texts: Texts, gpu: Gpu, spec: EncoderSpec, training: 
 /** A whole step, or the three plans of gradient caching; the update. */
 function addTraining(texts: Texts, gpu: Gpu, full: EncoderSpec, training: Training): void {
   const { batch, micro, cached, genes } = training;
-  const { model: seal, config, spec } = model(gpu, full, training);
+  const { model: seal, spec } = model(gpu, full, training);
   const { encoder } = seal;
   const name = `${spec.name} trains ${JSON.stringify(training)}`;
   const inputs = new Store(gpu);
