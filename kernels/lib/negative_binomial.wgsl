@@ -1,12 +1,53 @@
+// Negative binomial with inverse dispersion alpha; needs activation_log.wgsl. Values are counts, or log1p of them.
+
 // exp(x) - 1 without cancellation near zero.
 fn expMinusOne(x: f32) -> f32 {
   if (abs(x) > 0.5) { return exp(x) - 1.0; }
   return x * (1.0 + x / 2.0 * (1.0 + x / 3.0 * (1.0 + x / 4.0 * (1.0 + x / 5.0 * (1.0 + x / 6.0 * (1.0 + x / 7.0 * (1.0 + x / 8.0)))))));
 }
 
-// Log-likelihood of target t at mean mu, without its log-gamma terms, which do not depend on mu.
+fn countOf(value: f32) -> f32 {
+  //!if space=counts
+  return value;
+  //!else
+  return expMinusOne(value);
+  //!end
+}
+
+// log(1 + x), x > -1; small x keeps its relative accuracy.
+fn logOnePlus(x: f32) -> f32 {
+  let near = x > -0.5 && x < 1.0;
+  return select(log(1.0 + x), logRatio4(vec4f(x / (2.0 + x))).x, near);
+}
+
+// ln Gamma(t + alpha) - ln Gamma(t + 1), t >= 0: Stirling's series of the difference, from 8 on, so that large counts cancel
+// before they are rounded.
+fn logGammaRatio(t: f32, alpha: f32) -> f32 {
+  let small = t < 8.0;
+  let shift = select(0.0, 8.0, small);
+  let delta = alpha - 1.0;
+  let a = t + alpha + shift;
+  let b = t + 1.0 + shift;
+  let u = 1.0 / (a * a);
+  let v = 1.0 / (b * b);
+  let series = fma(fma(u, 1.0 / 1260.0, -1.0 / 360.0), u, 1.0 / 12.0) / a - fma(fma(v, 1.0 / 1260.0, -1.0 / 360.0), v, 1.0 / 12.0) / b;
+  let far = (a - 0.5) * logOnePlus(delta / b) + delta * (log(b) - 1.0) + series;
+  var above = 1.0;
+  var below = 1.0;
+  for (var k = 0.0; k < 8.0; k += 1.0) {
+    above *= t + 1.0 + k;
+    below *= t + alpha + k;
+  }
+  return far + select(0.0, log(above / below), small);
+}
+
+// Log-likelihood of target t at mean mu without - ln Gamma(alpha), which depends on neither.
 fn logLikelihood(mu: f32, t: f32, alpha: f32) -> f32 {
-  return alpha * log(alpha / (mu + alpha) + 1e-8) + t * log(mu / (mu + alpha) + 1e-8);
+  let q = mu / (mu + alpha);
+  let r = alpha / (mu + alpha);
+  // Near one the logarithm comes from what is missing: a large count multiplies it.
+  let hit = select(log(q + 1e-8), logOnePlus(1e-8 - r), q > 0.5);
+  return logGammaRatio(t, alpha) + alpha * log4(vec4f(r + 1e-8)).x + t * hit;
 }
 
 // Its derivative with respect to mu.

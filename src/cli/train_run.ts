@@ -5,6 +5,7 @@
  */
 
 import { DataError, WeightsError } from "../core/errors.ts";
+import { lossStatistics } from "../data/vocabulary.ts";
 import { disk } from "../io/fs.ts";
 import { loadModel, modelFiles, optimizerFile } from "../train/checkpoint.ts";
 import { readSafetensorsF32 } from "../io/safetensors.ts";
@@ -75,7 +76,7 @@ function scheduleOf(session: Session, stage: Stage): Schedule {
 
 /** Deviations that standardise losses, `[genes]`. */
 function deviations({ set, config }: Session): Float32Array {
-  return set.statistics.std.map((value) => Math.max(value, config.genes.std_floor));
+  return lossStatistics(set.vocabulary, config.genes.std_floor).std;
 }
 
 async function warmupRunner(session: Session, schedule: Schedule): Promise<StageRunner & { destroy(): void }> {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ConfigError, DataError } from "../core/errors.ts";
+import { DataError } from "../core/errors.ts";
 import { readBytes, type SampleFiles } from "../data/data_folder.ts";
 import type { HoldOuts } from "../data/holdout.ts";
 import { type GeneChoice, openTrainingSet } from "../data/open_training_set.ts";
@@ -95,14 +95,6 @@ function genesOf({ genes }: TrainConfig): GeneChoice {
 /** Opens the data. */
 export async function openData(config: TrainConfig, progress: Progress, signal?: AbortSignal): Promise<TrainingSet> {
   const { input, genes, split } = config;
-  if (genes.gene_order !== "fixed") {
-    throw new ConfigError("Cannot train with gene_order per_sample_hvg: a model needs one gene a column, wanted fixed");
-  }
-  if (genes.gene_stats !== "unsmoothed") {
-    throw new ConfigError(
-      "Cannot train with gene_stats smoothed: deviations are of spots' own counts, wanted unsmoothed",
-    );
-  }
   const named = split.holdout_samples.length > 0;
   const set = await openTrainingSet(disk, {
     folders: input.data,

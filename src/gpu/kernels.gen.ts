@@ -998,29 +998,29 @@ export const mmd_kernel: Kernel<{ s: "inout"; na: "in"; nb: "in" }, Record<never
 };
 
 /** gradient of the mean negative log-likelihood with respect to y. */
-export const negative_binomial_bwd: Kernel<{ y: "in"; x: "in"; dloss: "in"; dy: "out" }, { alpha: number }, Record<never, never>> = {
+export const negative_binomial_bwd: Kernel<{ y: "in"; x: "in"; dloss: "in"; dy: "out" }, { alpha: number }, { space: "log1p" | "counts" }> = {
   name: "negative_binomial_bwd",
   source: negative_binomial_bwd_wgsl,
-  libs: [lib_negative_binomial],
+  libs: [lib_activation, lib_activation_log, lib_negative_binomial],
   tensors: [{"name":"y","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"dloss","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"dy","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1}],
   dims: ["n"],
   params: [{"name":"alpha","type":"f32"}],
-  options: {},
+  options: {"space":["log1p","counts"]},
   tune: {"WG":[256,64]},
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/d.WG!)],
 };
 
-/** sums of the negative log-likelihood over blocks of 4096 elements, without log-gamma terms. */
-export const negative_binomial_fwd: Kernel<{ y: "in"; x: "in"; part: "out" }, { alpha: number }, Record<never, never>> = {
+/** sums of the negative log-likelihood over blocks of 4096 elements, without ln Gamma(alpha). */
+export const negative_binomial_fwd: Kernel<{ y: "in"; x: "in"; part: "out" }, { alpha: number }, { space: "log1p" | "counts" }> = {
   name: "negative_binomial_fwd",
   source: negative_binomial_fwd_wgsl,
-  libs: [lib_reduce, lib_negative_binomial],
+  libs: [lib_reduce, lib_activation, lib_activation_log, lib_negative_binomial],
   tensors: [{"name":"y","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"part","access":"out","optional":false,"dims":[{"coef":1,"name":"S"}],"elem":"f32","pack":1}],
   dims: ["n","S"],
   params: [{"name":"alpha","type":"f32"}],
-  options: {},
+  options: {"space":["log1p","counts"]},
   tune: {"WG":[64,256]},
   limits: [{ text: "S == ceil(n / 4096)", holds: (d) => d.S! == Math.ceil(d.n! / 4096) }],
   fold: true,
@@ -1028,14 +1028,14 @@ export const negative_binomial_fwd: Kernel<{ y: "in"; x: "in"; part: "out" }, { 
 };
 
 /** negative_binomial_fwd without barriers, one invocation a block of 512. */
-export const negative_binomial_fwd_flat: Kernel<{ y: "in"; x: "in"; part: "out" }, { alpha: number }, Record<never, never>> = {
+export const negative_binomial_fwd_flat: Kernel<{ y: "in"; x: "in"; part: "out" }, { alpha: number }, { space: "log1p" | "counts" }> = {
   name: "negative_binomial_fwd_flat",
   source: negative_binomial_fwd_flat_wgsl,
-  libs: [lib_negative_binomial],
+  libs: [lib_activation, lib_activation_log, lib_negative_binomial],
   tensors: [{"name":"y","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"part","access":"out","optional":false,"dims":[{"coef":1,"name":"S"}],"elem":"f32","pack":1}],
   dims: ["n","S"],
   params: [{"name":"alpha","type":"f32"}],
-  options: {},
+  options: {"space":["log1p","counts"]},
   tune: {"WG":[8,32]},
   limits: [{ text: "S == ceil(n / 512)", holds: (d) => d.S! == Math.ceil(d.n! / 512) }],
   fold: true,

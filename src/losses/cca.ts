@@ -144,7 +144,7 @@ export function cca(g: Plan, a: Tensor, b: Tensor, options: CcaOptions = {}): Te
   const [B, columns] = [a.dim(0), Math.max(a.dim(1), b.dim(1))];
   if (form === "nuclear" && B <= columns) {
     throw new LimitError(`Cannot run cca: ${B} pairs of ${columns} columns, wanted more pairs than columns`, {
-      hint: 'Use form "trace", or project to fewer columns',
+      hint: "Use the trace form (cca_form=trace), a larger batch_size, or fewer columns",
       context: { op: "cca", limit: "columns", given: columns, max: B - 1 },
     });
   }

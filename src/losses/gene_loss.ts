@@ -15,8 +15,8 @@ export interface GeneLossOptions {
   std?: Tensor | undefined;
   /** Least standard deviation; default 1e-3. With 0 a gene that never varies is divided by 1e-8, as in SEAL. */
   floor?: number;
-  /** What the targets alone add to `negbin`, `[1]`, f32; see `negativeBinomialConstant`. */
-  constant?: Tensor | undefined;
+  /** What prediction and target are, which `negbin` must know; default `log1p`. */
+  space?: "log1p" | "counts";
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
- * Negative binomial likelihood of expression in log1p space, inverse dispersion 0.1; `src/ops/negative_binomial.ts` has the
- * formula.
+ * Negative binomial likelihood of expression, inverse dispersion 0.1; `src/ops/negative_binomial.ts` has the formula. It is
+ * the one gene loss that asks what the values are: counts, or log1p of them.
  *
  * @module
  */
@@ -13,13 +13,13 @@ import { expectPair, type GeneLossOptions } from "./gene_loss.ts";
 /**
  * Appends the loss.
  *
- * @param y log1p of the predicted mean, `[B, G]`.
- * @param x log1p of the target, `[B, G]`.
- * @param options `constant` adds the terms without gradient that depend on the target only.
+ * @param y Predicted mean, or its log1p, `[B, G]`.
+ * @param x Target, or its log1p, `[B, G]`.
+ * @param options `space` says which.
  * @returns `[1]`, f32.
  * @throws {ShapeError} If the shapes differ or are empty.
  */
 export function negbin(g: Plan, y: Tensor, x: Tensor, options: GeneLossOptions = {}): Tensor {
   expectPair("negbin", y, x);
-  return negativeBinomial(g, y, x, { constant: options.constant });
+  return negativeBinomial(g, y, x, options.space ? { space: options.space } : {});
 }

@@ -170,7 +170,7 @@ export const GENES_KEYS = {
     default: "log_norm",
     nullIs: "none",
     refused: { log: "the reference's log transforms nothing; log_norm is what it trains with" },
-    doc: "ln(1 + counts per ten thousand), or raw counts",
+    doc: "ln(1 + counts per ten thousand), or raw counts, which negbin then takes for what they are",
   },
   spot_context: { kind: "flag", default: true, doc: "Mix half of the neighbourhood's mean into every spot" },
   smoothing: {
@@ -240,7 +240,7 @@ export const MODEL_KEYS = {
     of: ["relu", "softplus", "none"],
     default: "relu",
     nullIs: "none",
-    doc: "Last activation of the image decoder",
+    doc: "Last activation of the image decoder; softplus with negbin of raw counts, where nothing is said",
   },
   out_dim: {
     kind: "number",

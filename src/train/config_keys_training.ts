@@ -26,7 +26,9 @@ export const LOSS_KEYS = {
       "negbin",
     ],
     default: "barlow_std_mse",
-    doc: "Loss of reconstructed expression, each with the reference's own factor",
+    doc:
+      "Loss of reconstructed expression, each with the reference's own factor; negbin takes log_norm's values back to " +
+      "counts per ten thousand",
   },
   contrast_method: {
     kind: "choice",

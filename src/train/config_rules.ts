@@ -62,7 +62,15 @@ function adaptDefaults(config: TrainConfig, { given }: RuleContext): TrainConfig
   if (visionTraining(config) === "full" && !given.has("cache")) cache.cache = "off";
   if (config.optim.augment === "none") cache.cache_views = 1;
   if (config.optim.augment !== "hard") cache.cache_colour_views = 0;
-  return { ...config, genes, cache };
+  const model: Mutable<TrainConfig["model"]> = { ...config.model };
+  // Of counts a mean of 0 is infinitely unlikely where anything was counted, and teaches relu nothing.
+  if (countsLikelihood(config) && !given.has("final_activation")) model.final_activation = "softplus";
+  return { ...config, genes, cache, model };
+}
+
+/** Whether the loss is the likelihood of raw counts. */
+function countsLikelihood({ genes, loss }: Pick<TrainConfig, "genes" | "loss">): boolean {
+  return loss.gene_loss === "negbin" && genes.gene_norm === "none";
 }
 
 /** Keys it is about, whether it holds, what to say if not, and the mend. */
@@ -113,6 +121,18 @@ function geneRules({ genes, gene }: TrainConfig): Rule[] {
       "Cannot take genes from gene_list: gene_order is per_sample_hvg, which chooses them in every sample, wanted fixed",
     ],
     [
+      ["gene_order"],
+      genes.gene_order === "fixed",
+      "Cannot train with gene_order per_sample_hvg: a model needs one gene a column, wanted fixed",
+      "gene_order=fixed",
+    ],
+    [
+      ["gene_stats"],
+      genes.gene_stats === "unsmoothed",
+      "Cannot train with gene_stats smoothed: deviations are of spots' own expression, wanted unsmoothed",
+      "gene_stats=unsmoothed",
+    ],
+    [
       ["hidden_dims"],
       gene.hidden_dims.length > 0 || !["vae", "mlp", "mae"].includes(gene_model),
       `Cannot build gene_model ${gene_model}: hidden_dims is empty, wanted at least one width`,
@@ -122,6 +142,12 @@ function geneRules({ genes, gene }: TrainConfig): Rule[] {
       !gene.kl_loss || gene_model === "vae",
       `Cannot add a divergence: gene_model ${gene_model} has no posterior, wanted vae`,
       "kl_loss=false",
+    ],
+    [
+      ["kl_form", "latent"],
+      !gene.kl_loss || gene.kl_form === "reference" || gene_model !== "vae" || gene.latent !== "mean",
+      "Cannot add the exact divergence: latent is mean, wanted a drawn one (sample or mc)",
+      "kl_form=reference, or latent=sample",
     ],
     [
       ["mask_ratio", "gene_model"],

@@ -50,7 +50,7 @@ export interface SealSizes {
 export interface SealBatch {
   /** Expression `[B, G]`, f32. */
   readonly x: Tensor;
-  /** Standard deviation of each gene, `[G]`, f32. */
+  /** What a standardised loss divides each gene by, `[G]`, f32. */
   readonly std: Tensor;
   /** Number of the slide of each pair, `[B]`, u32; needed with `lambda_da`. */
   readonly slide?: Tensor | undefined;
@@ -157,7 +157,23 @@ function weighted(g: Plan, terms: readonly (readonly [Tensor, number])[]): Tenso
   return parts.reduce((sum, part) => add(g, sum, part));
 }
 
-function assemble({ loss, warmup, gene: geneConfig }: TrainConfig, parts: Parts): SealModel {
+/** The loss of decoded expression, told what expression is. */
+function reconstruction({ genes }: TrainConfig, { loss, needsStd }: GeneLossEntry) {
+  const space = genes.gene_norm === "none" ? "counts" : "log1p";
+  // Deviations have their floor already.
+  return (g: Plan, y: Tensor, { x, std }: SealBatch): Tensor =>
+    loss(g, y, x, { space, ...(needsStd && { std, floor: 0 }) });
+}
+
+/** Terms of the gene model's own that have a weight, each with its name before it. */
+function ownTerms({ auxWeights }: GeneModel, { aux }: GeneOutput): [string, Tensor, number][] {
+  return Object.entries(aux)
+    .map(([name, term]): [string, Tensor, number] => [`loss_${name}`, term, auxWeights[name] ?? 0])
+    .filter(([, , weight]) => weight !== 0);
+}
+
+function assemble(config: TrainConfig, parts: Parts): SealModel {
+  const { loss, warmup, gene: geneConfig } = config;
   const { encoder, gene, decoder, imageHead, geneHead, organ, adapter, discriminator, contrast, geneLoss } = parts;
   const frozenGene = warmup.two_stage_training;
   const latent = geneConfig.latent === "mc" ? { mc: geneConfig.latent_samples } : geneConfig.latent;
@@ -166,11 +182,7 @@ function assemble({ loss, warmup, gene: geneConfig }: TrainConfig, parts: Parts)
     if (frozenGene) return g.withoutTape(() => gene.forward(g, x, { training: false, latent: "mean" }));
     return gene.forward(g, x, { training: true, ...(gene.name === "vae" && { latent }) });
   };
-  const reconstruct = (g: Plan, y: Tensor, { x, std }: SealBatch): Tensor =>
-    geneLoss.loss(g, y, x, geneLoss.needsStd ? { std } : {});
-  /** Terms of the gene model's own, by name, each with its weight. */
-  const own = ({ aux }: GeneOutput): [string, Tensor, number][] =>
-    frozenGene ? [] : Object.entries(aux).map(([name, term]) => [`loss_${name}`, term, gene.auxWeights[name] ?? 0]);
+  const reconstruct = reconstruction(config, geneLoss);
 
   return {
     ...parts,
@@ -194,8 +206,14 @@ function assemble({ loss, warmup, gene: geneConfig }: TrainConfig, parts: Parts)
         const y = decoder.forward(g, z, { training: true });
         terms.push(["loss_recon_img", reconstruct(g, y, batch), loss.lambda_recon_img * geneLoss.scale]);
       }
-      terms.push(...own(out).filter(([, , weight]) => weight !== 0));
-      if (loss.lambda_cca > 0) terms.push(["loss_cca", cca(g, image, genes), loss.lambda_cca]);
+      if (!frozenGene) terms.push(...ownTerms(gene, out));
+      if (loss.lambda_cca > 0) {
+        terms.push([
+          "loss_cca",
+          cca(g, image, genes, { regularisation: loss.cca_reg, form: loss.cca_form }),
+          loss.lambda_cca,
+        ]);
+      }
       if (discriminator) {
         terms.push(["loss_da", crossEntropy(g, discriminator.forward(g, z), batch.slide!), loss.lambda_da]);
       }
@@ -205,11 +223,7 @@ function assemble({ loss, warmup, gene: geneConfig }: TrainConfig, parts: Parts)
     warmup(g, batch, target = batch.x) {
       const out = gene.forward(g, batch.x, { training: true, ...(gene.name === "vae" && { latent }) });
       const recon = reconstruct(g, out.y, { ...batch, x: target });
-      const terms = Object.entries(out.aux).map(([name, term]): [string, Tensor, number] => [
-        `loss_${name}`,
-        term,
-        gene.auxWeights[name] ?? 0,
-      ]).filter(([, , weight]) => weight !== 0);
+      const terms = ownTerms(gene, out);
       // Unscaled, as the reference's loop has it.
       const total = weighted(g, [[recon, 1], ...terms.map(([, term, weight]) => [term, weight] as const)]);
       return { loss: total, loss_recon_gene: recon, ...Object.fromEntries(terms.map(([name, term]) => [name, term])) };

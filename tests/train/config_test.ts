@@ -266,6 +266,9 @@ Deno.test("keys that contradict each other are errors", () => {
     ["warmup_noise: 1", /warmup_noise is 1, wanted below 1/],
     ["warmup_epochs: 1\nlambda_recon_gene: 0", /Cannot warm the gene model up/],
     ["spot_context: false\nsmoothing: hex6", /spot_context is false/],
+    ["gene_order: per_sample_hvg", /needs one gene a column/],
+    ["gene_stats: smoothed", /wanted unsmoothed/],
+    ["kl_loss: true\nkl_form: exact\nlatent: mean", /wanted a drawn one/],
     ["gene_order: per_sample_hvg\ngene_list: g.txt", /chooses them in every sample/],
     ["hidden_dims: []", /hidden_dims is empty/],
     ["gene_model: mlp\nkl_loss: true", /gene_model mlp has no posterior/],
@@ -305,6 +308,14 @@ Deno.test("defaults follow the keys they depend on", () => {
   assert.equal(visionTraining(read("use_lora: false\npartial_blocks: -1")), "full");
   assert.equal(visionTraining(read("use_lora: false\npartial_tune: false")), "frozen");
   assert.equal(visionTraining(read("model: linprobe")), "frozen");
+});
+
+Deno.test("a likelihood of raw counts gets means above 0 from the image decoder, unless another activation is asked for", () => {
+  const activation = (text: string) => read(text).model.final_activation;
+  assert.equal(activation("gene_loss: negbin"), "relu");
+  assert.equal(activation("gene_norm: none"), "relu");
+  assert.equal(activation("gene_loss: negbin\ngene_norm: none"), "softplus");
+  assert.equal(activation("gene_loss: negbin\ngene_norm: none\nfinal_activation: relu"), "relu");
 });
 
 Deno.test("the resolved configuration reads back as itself, whatever it holds", () => {

@@ -75,7 +75,12 @@ const OPTIONS: readonly Option[] = [
     name: `contrast ${name}`,
     set: { contrast_method: name, ...(name === "cca" && NARROW) },
   })),
-  ...Object.keys(GENE_LOSSES).map((name) => ({ name: `gene loss ${name}`, set: { gene_loss: name } })),
+  ...Object.keys(GENE_LOSSES).flatMap((name) =>
+    ["log_norm", "none"].map((norm) => ({
+      name: `gene loss ${name} with gene_norm ${norm}`,
+      set: { gene_loss: name, gene_norm: norm },
+    }))
+  ),
   {
     name: "a sampled latent, divergence, mask and dropouts",
     set: {
@@ -181,6 +186,29 @@ Deno.test("the warm-up trains the gene model and nothing else, with every noise"
     destroy();
   }
 });
+
+for (const [norm, wanted] of [["none", 3.1724257], ["log_norm", 5.1225434]] as const) {
+  Deno.test(`with gene_norm ${norm} the negative binomial sees what the values are`, async () => {
+    const genes = 7;
+    const { model, optimizer, side, destroy } = buildCase(gpu, {
+      gene_loss: "negbin",
+      gene_norm: norm,
+      gene_model: "identity",
+      lambda_contrast: 0,
+    }, { genes });
+    const step = await SealStep.compile(model, pixelInput(model.encoder, formulaImages(side), side), optimizer, {
+      batch: 2,
+      seed: 3,
+      std: deviations(genes),
+    });
+    const x = Float32Array.from({ length: 2 * genes }, (_, i) => i % genes);
+    await step.submit({ img: 0, gene: 0, head: 0 }, () => ({ ...batchOf([0, 1], genes), x }));
+    const [{ loss_recon_gene: found } = {}] = await step.readMetrics();
+    assert.ok(Math.abs(found! / wanted - 1) < 1e-5, `${found}, wanted ${wanted}`);
+    step.destroy();
+    destroy();
+  });
+}
 
 Deno.test("a batch of one, no weight at all and sides of two widths are refused by name", () => {
   const refused = (pattern: RegExp, set: Overrides) => {
