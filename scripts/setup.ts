@@ -1,5 +1,5 @@
 /**
- * Makes sure of a WebGPU adapter; with `-- ARGS` then runs `deno ARGS` in the environment the adapter was found in.
+ * Looks for a WebGPU adapter; with `-- ARGS` then runs `deno ARGS` in the environment the adapter was found in.
  *
  * @module
  */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ensureAdapter } from "../src/cli/setup.ts";
+import { ensureAdapter, mayInstall } from "../src/cli/setup.ts";
 import { exec, ROOT, type Tally, tallyLine } from "./exec.ts";
 
 /** One row of `tests/.coverage.json`, written by the operation tests. */
@@ -45,7 +45,8 @@ function table(rows: readonly Coverage[]): string {
 }
 
 if (import.meta.main) {
-  const { env, probe, mend } = await ensureAdapter();
+  const args = Deno.args.filter((word) => word !== "--no-install");
+  const { env, probe, mend } = await ensureAdapter({ install: mayInstall(args.length < Deno.args.length) });
   if (!probe.adapter) {
     console.error(`Cannot find a WebGPU adapter: ${probe.error ?? "the system offers none"}\nhint: ${mend}`);
     console.log(tallyLine({ passed: 0, failed: 1, skipped: 0 }));
@@ -54,7 +55,7 @@ if (import.meta.main) {
   console.log(`adapter: ${probe.adapter.description}${probe.adapter.software ? " (software)" : ""}`);
   const started = Date.now();
   // Types are checked by `deno task check`; here they would only delay the first result.
-  const { code, output } = await exec("deno", ["test", "-A", "--no-check", ...Deno.args], { env });
+  const { code, output } = await exec("deno", ["test", "-A", "--no-check", ...args], { env });
   const rows = await readCoverage(started);
   if (rows.length > 0) console.log(`\n${table(rows)}\n${rows.length} operations`);
   const tally = readSummary(output) ?? { passed: 0, failed: 0, skipped: 0 };

@@ -49,6 +49,8 @@ export interface Command {
   readonly overrides?: boolean;
   /** More of the help, behind the flags. */
   readonly details?: () => string;
+  /** Encoders that `run` opens, as they are given; without it that of `--encoder`. */
+  encoders?(args: Args): readonly string[];
   /** Does the work; the result is the exit status, 0 when nothing is returned. */
   run(args: Args, job: Job): Promise<number | void>;
 }
@@ -64,6 +66,7 @@ export const COMMON = {
   seed: { kind: "number", value: "N", integer: true, min: 0, help: "seed of everything random" },
   precision: { kind: "choice", of: ["f32", "f16"], help: "storage of weights and activations" },
   software: { kind: "switch", help: "force the software adapter" },
+  noInstall: { kind: "switch", help: "install no graphics driver where there is none, as with SEAL_NO_INSTALL=1" },
   quiet: { kind: "switch", help: "no progress, only warnings and errors" },
   json: { kind: "switch", help: "the result as one JSON object on stdout, everything else on stderr" },
   overwrite: { kind: "switch", help: "write over a finished output" },

@@ -7,7 +7,8 @@
 import { statfsSync } from "node:fs";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import type { ProbeAnswer } from "./probe.ts";
-import { ensureAdapter } from "./setup.ts";
+import { commandOf } from "./process.ts";
+import { ensureAdapter, mayInstall } from "./setup.ts";
 import { print, printJson } from "./terminal.ts";
 
 /** Name of the command. */
@@ -19,6 +20,7 @@ export const example = "doctor --install";
 /** Its flags. */
 export const flags = {
   install: { kind: "switch", help: "install Mesa's software Vulkan driver if there is no adapter (Debian, Ubuntu)" },
+  "no-install": COMMON.noInstall,
   software: COMMON.software,
   json: COMMON.json,
 } as const satisfies Flags;
@@ -49,7 +51,7 @@ export interface Report extends ProbeAnswer {
 
 /** Runs the command. Exit status 6 without a working adapter, else 0. */
 export async function run(args: Args<typeof flags>): Promise<number> {
-  const report = await examine(args.flags.install, args.flags.software);
+  const report = await examine(args.flags.install && mayInstall(args.flags["no-install"]), args.flags.software);
   if (args.flags.json) printJson(report, 2);
   else print(text(report));
   return report.findings.some((finding) => finding.fatal) ? 6 : 0;
@@ -91,7 +93,7 @@ async function vulkanDrivers(): Promise<string[]> {
       // A folder that does not exist holds no driver.
     }
   }
-  const query = new Deno.Command("dpkg-query", { args: ["-W", "-f", "${Package} ${Version}", "mesa-vulkan-drivers"] });
+  const query = commandOf("dpkg-query", ["-W", "-f", "${Package} ${Version}", "mesa-vulkan-drivers"]);
   const version = await query.output().then((o) => o.success ? new TextDecoder().decode(o.stdout) : "", () => "");
   return [...drivers.sort(), ...(version ? [version] : [])];
 }

@@ -8,7 +8,7 @@ import type { Dtype } from "../core/dtype.ts";
 import { ConfigError, DataError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { openFile, openFolder } from "../io/fs.ts";
-import { Hub } from "../io/hub.ts";
+import { Hub, type HubFile } from "../io/hub.ts";
 import { openWeights, openWeightsFolder, type Weights } from "../io/weights.ts";
 import { createEncoder, type Encoder } from "../models/encoder.ts";
 import { type ConfigFacts, readEncoderConfig, readEncoderMetadata } from "../models/encoder_config.ts";
@@ -133,13 +133,29 @@ async function fromDisk(path: string, kind: "folder" | "file"): Promise<EncoderS
   };
 }
 
-async function fromHub(spec: EncoderSpec, onProgress: EncoderRequest["onProgress"]): Promise<EncoderSource> {
+/** The weights of an encoder of the registry, downloaded if the cache has them not. */
+async function download(spec: EncoderSpec, onProgress: EncoderRequest["onProgress"]): Promise<HubFile> {
   const { repo, mirrors = [], files, sha256, licence } = spec.source;
-  const found = await new Hub(denoHost).downloadFirst([repo, ...mirrors], files, {
+  return await new Hub(denoHost).downloadFirst([repo, ...mirrors], files, {
     licence,
     ...(sha256 && { sha256 }),
     onProgress: ({ received, total }) => onProgress?.(`download ${spec.name}`, received, total ?? received),
   });
+}
+
+/** The registry's encoder of a name; undefined where the name is a path or of random weights. */
+async function registered(given: string): Promise<EncoderSpec | undefined> {
+  return given.startsWith(RANDOM_PREFIX) || await kindOf(given) ? undefined : findEncoder(given);
+}
+
+/** Downloads the weights of an encoder of the registry; one on the disk is left as it is. */
+export async function fetchEncoder(given: string, onProgress: EncoderRequest["onProgress"]): Promise<void> {
+  const spec = await registered(given);
+  if (spec !== undefined) await download(spec, onProgress);
+}
+
+async function fromHub(spec: EncoderSpec, onProgress: EncoderRequest["onProgress"]): Promise<EncoderSource> {
+  const found = await download(spec, onProgress);
   const hash = await hashOf(found.path);
   return { weights: await openWeights(await openFile(found.path)), name: spec.name, hash, spec, facts: [] };
 }
@@ -163,13 +179,18 @@ async function openRandom(
  * @param given Registry name, folder, weights file or `random:…`.
  * @throws {ConfigError} If there is no such encoder, or it cannot take an adapter.
  * @throws {DataError | FormatError} If the adapter is not there or cannot be read.
+ * @throws {WeightsError} If the weights are not in the cache and this process may not download (code `weights-missing`).
  */
 export async function checkEncoder(given: string, adapter?: string): Promise<void> {
   if (given.startsWith(RANDOM_PREFIX)) {
     randomEncoder(given);
     if (adapter !== undefined) throw noFileFor(given, adapter);
-  } else if (await kindOf(given) === undefined) findEncoder(given);
+  }
+  const spec = await registered(given);
   if (adapter !== undefined) (await openAdapter(adapter)).adapter.close();
+  if (spec !== undefined) {
+    await new Hub(denoHost).check([spec.source.repo, ...spec.source.mirrors ?? []], spec.source.files);
+  }
 }
 
 function noFileFor(name: string, adapter: string): ConfigError {

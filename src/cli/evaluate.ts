@@ -98,6 +98,11 @@ type Values = Args<typeof flags>["flags"];
 /** Exit status of a run in which something is not defined or failed. */
 const SOME_FAILED = 3;
 
+/** Encoders that are opened. */
+export function encoders({ flags: values }: Args<typeof flags>): string[] {
+  return findSources(values).filter(needsEmbedding).map(({ encoder }) => encoder!);
+}
+
 /** Runs the command. */
 export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
   const sources = findSources(values);

@@ -22,6 +22,10 @@ async function unlessMissing<T>(promise: Promise<T>): Promise<T | undefined> {
 /** Deno's file system and environment. */
 export const denoHost: HubHost = {
   env: (name) => Deno.env.get(name),
+  mayConnect(address) {
+    const host = URL.parse(address)?.host;
+    return host !== undefined && Deno.permissions.querySync({ name: "net", host }).state === "granted";
+  },
   readText: (path) => unlessMissing(Deno.readTextFile(path)),
   size: async (path) => (await unlessMissing(Deno.stat(path)))?.size,
   makeFolder: (path) => Deno.mkdir(path, { recursive: true }),

@@ -10,8 +10,9 @@
  */
 
 import { InterruptedError } from "../core/errors.ts";
+import { watchLauncher } from "./launched.ts";
 import type { ListenerOrder } from "./signal_listener.ts";
-import { STOP_SIGNALS } from "./stop_signals.ts";
+import { BURST, STOP_SIGNALS } from "./stop_signals.ts";
 import { printJson, say, terminalState } from "./terminal.ts";
 
 /** What a command is given beside its arguments. */
@@ -50,8 +51,10 @@ export class Interrupt implements Job {
   readonly #stop = new AbortController();
   readonly #onSignal = () => this.#answer();
   readonly #listener: Worker | undefined;
+  readonly #unwatch: () => void;
   #graceful = 0;
   #signals = 0;
+  #last = -Infinity;
 
   /**
    * @param argv The command line, by which its work is gone on with.
@@ -60,6 +63,7 @@ export class Interrupt implements Job {
   constructor(readonly argv: readonly string[], readonly json: boolean) {
     for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, this.#onSignal);
     this.#listener = startListener();
+    this.#unwatch = watchLauncher(this.#onSignal);
   }
 
   get signal(): AbortSignal {
@@ -87,12 +91,17 @@ export class Interrupt implements Job {
 
   /** Stops listening. */
   close(): void {
+    this.#unwatch();
     this.#listener?.terminate();
     for (const signal of STOP_SIGNALS) Deno.removeSignalListener(signal, this.#onSignal);
   }
 
   #answer(): void {
     const state = terminalState();
+    const now = performance.now();
+    // What the listener counted apart came apart, however late this thread learns of it.
+    if (now - this.#last < BURST && Atomics.load(state, 1) <= this.#signals) return;
+    this.#last = now;
     const before = this.#signals++;
     if (Atomics.compareExchange(state, 1, before, before + 1) === before) say(before === 0 ? FIRST : SECOND);
     const error = new InterruptedError("Interrupted");

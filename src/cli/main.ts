@@ -8,8 +8,9 @@
 import { ConfigError, exitCodeOf, InterruptedError, type SealError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import { surfaced } from "../io/system_error.ts";
-import { type Command, helpText, parseArgs } from "./args.ts";
+import { type Args, type Command, helpText, parseArgs } from "./args.ts";
 import { Interrupt, type Job } from "./interrupt.ts";
+import { askedOfLauncher } from "./launched.ts";
 import { print, printJson, say, sayLines } from "./terminal.ts";
 
 /** Commands by name; each file is loaded when it is asked for. */
@@ -46,12 +47,14 @@ export async function main(argv: readonly string[]): Promise<number> {
       print(await overview());
       return name === undefined ? 2 : 0;
     }
-    const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-    if (load === undefined) throw unknownCommand(name);
-    return await runCommand(await load(), rest, interrupt);
+    // Hidden: what the launcher starts to get the weights that a command lacks.
+    if (name === "fetch") return await fetchFor(rest);
+    return await runCommand(await find(name), rest, interrupt);
   } catch (thrown) {
     const error = surfaced(thrown);
     if (isStop(error, interrupt.signal)) return interrupt.end(error);
+    const asked = askedOfLauncher(error);
+    if (asked !== undefined) return asked;
     report(error, json);
     return exitCodeOf(error);
   } finally {
@@ -64,17 +67,39 @@ function isStop(error: unknown, signal: AbortSignal): error is InterruptedError 
   return error instanceof InterruptedError || (signal.aborted && error === signal.reason);
 }
 
+async function find(name: string): Promise<Command> {
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (load === undefined) throw unknownCommand(name);
+  return await load();
+}
+
+function argsOf(command: Command, argv: readonly string[]): Args {
+  const { flags, words, overrides = false } = command;
+  return parseArgs(flags, argv, { words: words !== undefined, overrides });
+}
+
+/** Downloads the encoders that a command line names. */
+async function fetchFor([name = "", ...rest]: readonly string[]): Promise<number> {
+  const command = await find(name);
+  const args = argsOf(command, rest);
+  const { encoder } = args.flags;
+  const named = command.encoders?.(args) ?? [encoder].filter((value) => typeof value === "string");
+  const { fetchEncoder } = await import("./encoder.ts");
+  const { Progress } = await import("./progress.ts");
+  const progress = new Progress(args.flags["quiet"] === true);
+  for (const each of new Set(named)) {
+    await fetchEncoder(each, (what, done, total) => progress.update(what, done, total, "bytes"));
+  }
+  return 0;
+}
+
 async function runCommand(command: Command, argv: readonly string[], job: Job): Promise<number> {
   const own = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
   if (own.includes("--help") || own.includes("-h")) {
     print(helpText(command));
     return 0;
   }
-  const args = parseArgs(command.flags, argv, {
-    words: command.words !== undefined,
-    overrides: command.overrides ?? false,
-  });
-  return await command.run(args, job) ?? 0;
+  return await command.run(argsOf(command, argv), job) ?? 0;
 }
 
 async function overview(): Promise<string> {

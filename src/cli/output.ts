@@ -52,13 +52,31 @@ export function checkFolder(path: string, flag = "--out"): void {
       context,
     });
   }
-  const probe = `${trimmed(there)}/.seal-${Deno.pid}.tmp`;
+  // In the folder itself, made for it and taken away again: what is above need not be this process's to write to.
+  const made = missing(path);
+  const probe = `${trimmed(path)}/.seal-${Deno.pid}.tmp`;
   try {
+    Deno.mkdirSync(path, { recursive: true });
     Deno.openSync(probe, { write: true, createNew: true }).close();
     Deno.removeSync(probe);
   } catch (error) {
     throw systemError(error, "write to", path, "write");
+  } finally {
+    for (const folder of made) removeEmpty(folder);
   }
+}
+
+/** Folders of a path that are not there, the innermost first. */
+function missing(path: string): string[] {
+  const folders: string[] = [];
+  for (let at = trimmed(path); kindAt(at) === undefined && at !== parentOf(at); at = parentOf(at)) folders.push(at);
+  return folders;
+}
+
+function removeEmpty(folder: string): void {
+  try {
+    Deno.removeSync(folder);
+  } catch { /* never made, or another process has begun to fill it */ }
 }
 
 /**

@@ -19,7 +19,7 @@ import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { checkFolder } from "./output.ts";
 import { Progress } from "./progress.ts";
-import { type OpenedRun, openRun, organOf, RUN_FLAGS } from "./seal_run.ts";
+import { encodersOf, type OpenedRun, openRun, organOf, RUN_FLAGS } from "./seal_run.ts";
 import { printJson } from "./terminal.ts";
 
 /** Name of the command. */
@@ -127,6 +127,9 @@ export function jobsOf(values: Pick<Values, "data" | "slide" | "grid" | "samples
   }
   return jobs;
 }
+
+/** Encoders that are opened. */
+export const encoders = encodersOf;
 
 /** Runs the command. */
 export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {

@@ -19,7 +19,7 @@ import type { Job } from "./interrupt.ts";
 import { checkFolder } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { retrieveResult } from "./retrieve_result.ts";
-import { type OpenedRun, openRun, openRunData, organOf, RUN_FLAGS } from "./seal_run.ts";
+import { encodersOf, type OpenedRun, openRun, openRunData, organOf, RUN_FLAGS } from "./seal_run.ts";
 import { alignRows } from "./table.ts";
 import { printJson } from "./terminal.ts";
 
@@ -59,6 +59,9 @@ function valuesOfK(text: string): number[] {
   if (ks.every((k) => Number.isInteger(k) && k > 0)) return [...new Set(ks)].sort((a, b) => a - b);
   throw new ConfigError(`Cannot read --at ${text}: wanted positive whole numbers, as in 1,5,10`);
 }
+
+/** Encoders that are opened. */
+export const encoders = encodersOf;
 
 /** Runs the command. */
 export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {

@@ -98,6 +98,12 @@ export function runConfig(run: string): TrainConfig {
   return readConfig([{ name: path, text }]).config;
 }
 
+/** The encoder that a command line with a run opens. */
+export function encodersOf({ flags }: { flags: { run?: string | undefined; encoder?: string | undefined } }): string[] {
+  if (flags.encoder !== undefined) return [flags.encoder];
+  return flags.run === undefined ? [] : [runConfig(flags.run).input.encoder];
+}
+
 function checkpointOf(run: string, name: CheckpointName): FoundCheckpoint {
   const found = findCheckpoint(run, name);
   if (found) return found;

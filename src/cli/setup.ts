@@ -1,12 +1,13 @@
 /**
  * Makes sure that this machine has a WebGPU adapter: looks for one in a fresh process, and where there is none on Debian
- * or Ubuntu installs Mesa's software Vulkan driver, as root or with passwordless sudo.
+ * or Ubuntu can install Mesa's software Vulkan driver, as root or with passwordless sudo.
  *
  * @module
  */
 
 import { DeviceError } from "../core/errors.ts";
 import type { ProbeAnswer } from "./probe.ts";
+import { commandOf } from "./process.ts";
 import { sayLines } from "./terminal.ts";
 
 /** What apt is asked for: Mesa's drivers, llvmpipe among them, and the loader that finds them. */
@@ -25,7 +26,7 @@ const BY_HAND: Readonly<Record<string, string>> = {
 export interface SetupOptions {
   /** Look for a software adapter even if the machine has a GPU. */
   software?: boolean;
-  /** Whether a missing driver may be installed (default: yes, unless `SEAL_NO_INSTALL` is set). */
+  /** Whether a missing driver is installed. */
   install?: boolean;
   /** Receives one line at a time; stderr by default. */
   say?: (line: string) => void;
@@ -53,7 +54,7 @@ interface Ran {
 /** Runs a program to its end without stdin; a program that does not exist gives status 127. */
 async function execute(command: string, args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
   try {
-    const child = new Deno.Command(command, { args: [...args], env, stdin: "null", stdout: "piped", stderr: "piped" });
+    const child = commandOf(command, args, { env, stdin: "null", stdout: "piped", stderr: "piped" });
     const { code, stdout, stderr } = await child.output();
     const decoder = new TextDecoder();
     return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
@@ -63,13 +64,16 @@ async function execute(command: string, args: readonly string[], env: Record<str
   }
 }
 
+/** Whether the user lets a driver be installed: `--no-install` and `SEAL_NO_INSTALL` refuse it. */
+export function mayInstall(refused: boolean): boolean {
+  return !refused && !Deno.env.get("SEAL_NO_INSTALL");
+}
+
 /** Settings of the process that every GPU user on Linux wants; empty elsewhere. */
 function quietEnv(): Record<string, string> {
   if (Deno.build.os !== "linux" || Deno.env.get("XDG_RUNTIME_DIR")) return {};
-  // Mesa and the loader complain on stderr without this folder and never need it here.
-  const folder = `${Deno.env.get("TMPDIR") ?? "/tmp"}/seal-runtime-${Deno.uid()}`;
-  Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
-  return { XDG_RUNTIME_DIR: folder };
+  // Mesa and the loader complain on stderr without a folder and never need it here.
+  return { XDG_RUNTIME_DIR: "/" };
 }
 
 /** Backends worth asking, best first: on Linux Vulkan alone, which also skips the slow look at OpenGL. */
@@ -85,7 +89,8 @@ function backendChoices(): Record<string, string>[] {
  */
 export async function probe(env: Record<string, string>, flags: readonly string[] = []): Promise<ProbeAnswer> {
   const main = new URL("./main.ts", import.meta.url).href;
-  const own = Deno.build.standalone ? [] : ["run", "-A", "--no-config", "--quiet", main];
+  // A device needs no permission; without it a driver and nothing else can go wrong there.
+  const own = Deno.build.standalone ? [] : ["run", "--no-prompt", "--no-config", "--quiet", main];
   const { code, stdout, stderr } = await execute(Deno.execPath(), [...own, "probe", ...flags], env);
   try {
     return JSON.parse(stdout.trim().split("\n").pop() ?? "") as ProbeAnswer;
@@ -106,7 +111,7 @@ async function findAdapter(choices: Record<string, string>[], flags: string[]): 
 }
 
 /**
- * Finds an adapter, installing a software one if there is none and that is possible without asking.
+ * Finds an adapter, installing a software one if there is none, that is wanted, and possible without asking.
  *
  * @param options See {@linkcode SetupOptions}.
  * @param flags Passed to the probe, `--device` for the facts that need an open device.
@@ -120,7 +125,7 @@ export async function ensureAdapter(options: SetupOptions = {}, flags: readonly 
   const mend = await installCommand();
   if (first.probe.adapter) return { ...first, installed: [], mend };
   let installed: string[] = [];
-  if (options.install ?? !Deno.env.get("SEAL_NO_INSTALL")) installed = await installSoftwareDriver(say);
+  if (options.install) installed = await installSoftwareDriver(say);
   const again = installed.length > 0 ? await findAdapter(choices.slice(0, 1), asked) : first;
   if (again.probe.adapter || choices.length === 1) return { ...again, installed, mend };
   // OpenGL works where it is all there is, with fewer features.
@@ -129,21 +134,21 @@ export async function ensureAdapter(options: SetupOptions = {}, flags: readonly 
 }
 
 /**
- * Makes sure of an adapter and prepares this process for it. Must run before the first use of `navigator.gpu`.
+ * Makes sure that this process has an adapter. Must run before the first use of `navigator.gpu`.
  *
- * @returns The environment for child processes.
- * @throws {DeviceError} If there is no adapter and none could be installed; the hint is the line to type.
+ * @throws {DeviceError} If there is none (code `no-adapter`); the hint is the line to type.
  */
-export async function prepareGpu(options: SetupOptions = {}): Promise<Record<string, string>> {
-  const { env, probe, mend } = await ensureAdapter(options);
-  if (!probe.adapter) {
-    throw new DeviceError(`Cannot find a WebGPU adapter: ${probe.error ?? "the system offers none"}`, {
-      code: "no-adapter",
-      hint: mend,
-    });
-  }
-  for (const [name, value] of Object.entries(env)) Deno.env.set(name, value);
-  return env;
+export async function prepareGpu({ software = false }: Pick<SetupOptions, "software"> = {}): Promise<void> {
+  for (const [name, value] of Object.entries({ ...quietEnv(), ...backendChoices()[0] })) Deno.env.set(name, value);
+  const adapter = await navigator.gpu?.requestAdapter({
+    powerPreference: "high-performance",
+    forceFallbackAdapter: software,
+  });
+  if (adapter) return;
+  throw new DeviceError("Cannot find a WebGPU adapter: the system offers none", {
+    code: "no-adapter",
+    hint: await installCommand(),
+  });
 }
 
 /** Families of this distribution, nearest first; empty outside Linux. */
@@ -191,7 +196,7 @@ async function installSoftwareDriver(say: (line: string) => void): Promise<strin
 }
 
 async function apt(prefix: readonly string[], args: readonly string[]): Promise<Ran> {
-  // sudo drops the environment, so the setting travels as an argument of env.
+  // sudo drops the environment, so the settings travel as arguments of env.
   const [command, ...rest] = [...prefix, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "apt-get", ...args];
   return await execute(command!, rest);
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { STOP_SIGNALS } from "./stop_signals.ts";
+import { BURST, GRACE, STOP_SIGNALS } from "./stop_signals.ts";
 
 /** What the main thread sends: what to say, and the state it shares with the terminal. */
 export interface ListenerOrder {
@@ -13,12 +13,13 @@ export interface ListenerOrder {
 }
 
 const CLEAR = "\r\x1b[K";
-/** Milliseconds the main thread is given to end by itself after a second signal. */
-const GRACE = 1000;
 
 function listen({ lines, state }: ListenerOrder): void {
   let signals = 0;
+  let last = -Infinity;
   const onSignal = () => {
+    if (performance.now() - last < BURST) return;
+    last = performance.now();
     const line = lines[Math.min(signals, 1)]!;
     signals++;
     if (Atomics.compareExchange(state, 1, signals - 1, signals) === signals - 1) {
@@ -28,9 +29,15 @@ function listen({ lines, state }: ListenerOrder): void {
       } catch { /* the terminal is closed */ }
     }
     // The main thread ends the process with its own status; where it cannot, nothing softer is left.
-    if (signals > 1) setTimeout(() => Deno.kill(Deno.pid, "SIGKILL"), GRACE);
+    if (signals > 1) setTimeout(endNow, GRACE);
   };
   for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, onSignal);
+}
+
+function endNow(): void {
+  try {
+    Deno.kill(Deno.pid, "SIGKILL");
+  } catch { /* not permitted: the launcher does it */ }
 }
 
 addEventListener("message", (event) => listen((event as MessageEvent<ListenerOrder>).data));

@@ -7,6 +7,7 @@
 import { ConfigError, InterruptedError } from "../core/errors.ts";
 import { type ConfigDocument, configHelp, readConfig, type TrainConfig, writeConfig } from "../train/config.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
+import { checkEncoder } from "./encoder.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { checkFolder } from "./output.ts";
@@ -16,6 +17,7 @@ import { Stopwatch } from "./stopwatch.ts";
 import { demoConfig, prepareDemo } from "./train_demo.ts";
 import { TIMES } from "./evidence_facts.ts";
 import { frozenFeatures, writeRunEvidence } from "./train_evidence.ts";
+import { runFolderOf } from "./train_config.ts";
 import { panelOf } from "./train_panel.ts";
 import { trainInFolder } from "./train_run.ts";
 import { openData, openSession } from "./train_session.ts";
@@ -43,6 +45,7 @@ export const flags = {
   precision: COMMON.precision,
   overwrite: COMMON.overwrite,
   software: COMMON.software,
+  "no-install": COMMON.noInstall,
   quiet: COMMON.quiet,
   json: COMMON.json,
 } as const satisfies Flags;
@@ -66,9 +69,12 @@ function configOf({ flags: values, overrides: given }: Args<typeof flags>): Trai
     ...fromFlags.map(([key, value]): [string, string] => [key, String(value)]),
     ...given,
   ]);
-  if (config.input.out !== null) return config;
-  const folder = `runs/${config.input.encoder.replace(/[^\w.-]+/g, "_").replace(/^_+|_+$/g, "")}`;
-  return { ...config, input: { ...config.input, out: folder } };
+  return { ...config, input: { ...config.input, out: runFolderOf(config) } };
+}
+
+/** Encoders that are opened. */
+export function encoders(args: Args<typeof flags>): string[] {
+  return isDemo(args.flags, args.overrides) ? [] : [configOf(args).input.encoder];
 }
 
 function readText(path: string): string {
@@ -119,6 +125,7 @@ async function trainConfigured(
   { progress, job, started, stopwatch, demo }: Circumstances,
 ): Promise<number> {
   const folder = config.input.out!;
+  await checkEncoder(config.input.encoder);
   const resume = prepareRun(folder, writeConfig(config), values.overwrite);
   const set = await stopwatch.time(TIMES.data, () => openData(config, progress, job.signal));
   const gpu = await openGpu(values.software);

@@ -101,16 +101,7 @@ export class Hub {
     const { revision = "main", sha256 } = options;
     const here = await this.cached(repo, file, revision);
     if (here !== undefined && (this.#offline || COMMIT.test(revision))) return here;
-    if (this.#offline) {
-      throw new WeightsError(
-        `Cannot find ${file} of ${repo} in ${this.#cache}: it is not there, and downloads are off`,
-        {
-          code: "offline",
-          hint: "Unset HF_HUB_OFFLINE, or fetch it once with a connection",
-          context: { repo, file, cache: this.#cache },
-        },
-      );
-    }
+    this.#checkConnection(repo, file);
     const request = await this.#request(repo, file, options);
     let metadata: Metadata;
     try {
@@ -132,8 +123,52 @@ export class Hub {
     return await this.#fetchInto(request, metadata, options);
   }
 
+  /** The first of some files that the cache has, of the first repository of which it has one, without asking anyone. */
+  async cachedFirst(
+    repos: readonly string[],
+    files: readonly string[],
+    revision?: string,
+  ): Promise<HubFile | undefined> {
+    for (const repo of repos) {
+      for (const file of files) {
+        const here = await this.cached(repo, file, revision);
+        if (here !== undefined) return here;
+      }
+    }
+  }
+
   /**
-   * The first file there is, of the first repository that has one.
+   * Makes sure that one of some files is in the cache or may be downloaded.
+   *
+   * @throws {WeightsError} If neither (codes `offline` and `weights-missing`).
+   */
+  async check(repos: readonly string[], files: readonly string[], revision?: string): Promise<void> {
+    if (!await this.cachedFirst(repos, files, revision)) this.#checkConnection(repos[0]!, files[0]!);
+  }
+
+  #checkConnection(repo: string, file: string): void {
+    const context = { repo, file, cache: this.#cache };
+    const missing = `Cannot find ${file} of ${repo} in ${this.#cache}: it is not there, and`;
+    if (this.#offline) {
+      throw new WeightsError(`${missing} downloads are off`, {
+        code: "offline",
+        hint: "Unset HF_HUB_OFFLINE, or fetch it once with a connection",
+        context,
+      });
+    }
+    if (this.#host.mayConnect?.(this.#endpoint) === false) {
+      throw new WeightsError(`${missing} this process may not use the network`, {
+        code: "weights-missing",
+        hint: `Start the command with deno task, which downloads it, or with --allow-net=${
+          URL.parse(this.#endpoint)?.host
+        }`,
+        context,
+      });
+    }
+  }
+
+  /**
+   * The first file there is, of the first repository that has one: what the cache has is taken without asking anyone.
    *
    * @throws {WeightsError} Of the first repository, if no other can be read; refusals of a repository are not final while there
    * are others.
@@ -144,6 +179,8 @@ export class Hub {
     options: Omit<DownloadOptions, "sha256"> & { sha256?: Readonly<Record<string, string>> } = {},
   ): Promise<HubFile> {
     const { sha256 = {}, ...rest } = options;
+    const here = await this.cachedFirst(repos, files, options.revision);
+    if (here !== undefined && await this.#isWanted(here, sha256[here.file])) return here;
     let first: unknown;
     for (const repo of repos) {
       for (const file of files) {
@@ -153,13 +190,21 @@ export class Hub {
         } catch (error) {
           first ??= error;
           const code = error instanceof WeightsError ? error.code : "";
-          if (["file-not-found", "offline"].includes(code)) continue;
+          if (code === "file-not-found") continue;
           if (["repo-not-found", "gated", "token"].includes(code)) break;
           throw error;
         }
       }
     }
     throw first;
+  }
+
+  /** Whether a file of the cache is what it must be. */
+  async #isWanted({ path }: HubFile, sha256: string | undefined): Promise<boolean> {
+    if (sha256 === undefined) return true;
+    const hash = this.#host.sha256();
+    for await (const piece of this.#host.read(path)) hash.update(piece);
+    return hash.hex() === sha256;
   }
 
   #folder(repo: string): string {

@@ -10,6 +10,8 @@ import { WeightsError } from "../core/errors.ts";
 export interface HubHost {
   /** A variable of the environment. */
   env(name: string): string | undefined;
+  /** Whether this process may ask the server of an address; without it, it may. */
+  mayConnect?(address: string): boolean;
   /** Text of a small file; undefined if there is none. */
   readText(path: string): Promise<string | undefined>;
   /** Length of a file, bytes, links followed; undefined if there is none. */

@@ -4,26 +4,13 @@ import assert from "node:assert/strict";
 import { VERSION } from "../../src/core/version.ts";
 import { openFeatures } from "../../src/io/features.ts";
 import { disk } from "../../src/io/fs.ts";
+import { launched, seal, task } from "./command.ts";
 import { patchFile } from "./shared.ts";
 import config from "../../deno.json" with { type: "json" };
 
-const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
 const ENCODER = "random:vit_small_patch16_224?dim=64&depth=1&patch=8&img=32&seed=3";
 
-function command(...args: string[]): Deno.Command {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", MAIN, "embed", ...args],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  });
-}
-
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const { code, stdout, stderr } = await command(...args).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, out: text(stdout), err: text(stderr) };
-}
+const run = (...args: string[]) => seal("embed", ...args);
 
 const folder = Deno.makeTempDirSync();
 Deno.test.afterAll(() => Deno.removeSync(folder, { recursive: true }));
@@ -83,7 +70,7 @@ Deno.test("embed killed in the middle and run again gives the bytes of an uninte
   await patchFile(`${folder}/long.h5`, 1100);
   const args = [`${folder}/long.h5`, "--encoder", ENCODER, "--batch-size", "16"];
   assert.equal((await run(...args, "--out", `${folder}/whole`)).code, 0);
-  const child = command(...args, "--out", `${folder}/killed`).spawn();
+  const child = (await launched(["embed", ...args, "--out", `${folder}/killed`])).spawn();
   const state = `${folder}/killed/long.h5.partial.json`;
   for (let i = 0; i < 2000; i++) {
     if (disk.look(state)) break;
@@ -103,7 +90,7 @@ Deno.test("embed killed in the middle and run again gives the bytes of an uninte
 
 Deno.test("embed stops on SIGTERM with status 75 and says how to go on", async () => {
   const args = [`${folder}/long.h5`, "--encoder", ENCODER, "--batch-size", "4", "--out", `${folder}/stopped`];
-  const child = command(...args).spawn();
+  const child = task(["embed", ...args]).spawn();
   for (let i = 0; i < 2000 && !disk.look(`${folder}/stopped/long.h5.partial`); i++) {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

@@ -1,11 +1,11 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-
-const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
+import config from "../../deno.json" with { type: "json" };
+import { ended, launched, task } from "./command.ts";
 
 async function seal(argv: string[], env: Record<string, string> = {}) {
-  const args = ["run", "-A", "--no-check", MAIN, ...argv];
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, env }).output();
-  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+  const command = Object.hasOwn(config.tasks, argv[0]!) ? task(argv, { env }) : await launched(argv, { env });
+  const { code, out: stdout, err: stderr } = await ended(command.output());
+  return { code, stdout, stderr };
 }
 
 /** A machine without any adapter, on which nothing may be installed. */

@@ -8,20 +8,10 @@ import type { Shape } from "../../src/core/shape.ts";
 import { WeightTensor } from "../../src/io/weight_tensor.ts";
 import { openWeights } from "../../src/io/weights.ts";
 
-const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
+export { seal } from "./command.ts";
 
 /** Folder of the fixtures, with a slash at the end. */
 export const FIXTURES: string = new URL("../fixtures/", import.meta.url).pathname;
-
-/** Runs the command line. */
-export async function seal(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", MAIN, ...args],
-    stdin: "null",
-  });
-  const { code, stdout, stderr } = await command.output();
-  return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
-}
 
 /** Runs `act` with a folder of its own. */
 export async function inFolder(act: (folder: string) => Promise<void>): Promise<void> {

@@ -1,27 +1,14 @@
 /** `synth` as users run it: finished outputs are refused, unfinished ones gone on with, wrong usage named. */
 
 import assert from "node:assert/strict";
+import { seal, task } from "./command.ts";
 
-const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
 const SMALL = ["--profile", "smoke", "--rows", "3", "--cols", "6", "--quiet"];
 
 const folder = Deno.makeTempDirSync();
 Deno.test.afterAll(() => Deno.removeSync(folder, { recursive: true }));
 
-function command(...args: string[]): Deno.Command {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", MAIN, "synth", ...args],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  });
-}
-
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const { code, stdout, stderr } = await command(...args).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, out: text(stdout), err: text(stderr) };
-}
+const run = (...args: string[]) => seal("synth", ...args);
 
 function bytesOf(root: string, files: readonly string[]): Map<string, Uint8Array> {
   return new Map(files.map((file) => [file, Deno.readFileSync(`${root}/${file}`)]));
@@ -49,7 +36,7 @@ Deno.test("synth stopped and run again gives the bytes of an uninterrupted run",
   const args = [...SMALL, "--slides", "6"];
   const whole = await run("--out", `${folder}/whole`, ...args, "--json");
   const out = `${folder}/stopped`;
-  const child = command("--out", out, ...args).spawn();
+  const child = task(["synth", "--out", out, ...args]).spawn();
   const begun = () => {
     try {
       return [...Deno.readDirSync(`${out}/metadata`)].length;

@@ -1,0 +1,12 @@
+/**
+ * Where a training run goes when nothing was said.
+ *
+ * @module
+ */
+
+import type { TrainConfig } from "../train/config.ts";
+
+/** The run folder of a configuration: as it says, else named after the encoder. */
+export function runFolderOf({ input: { out, encoder } }: Pick<TrainConfig, "input">): string {
+  return out ?? `runs/${encoder.replace(/[^\w.-]+/g, "_").replace(/^_+|_+$/g, "")}`;
+}
