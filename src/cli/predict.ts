@@ -5,21 +5,38 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
+import { type Facts, notOwn, sameFacts } from "../core/facts.ts";
+import { VERSION } from "../core/version.ts";
 import { readBytes } from "../data/data_folder.ts";
 import { openSlide } from "../data/slide.ts";
 import type { PassOptions } from "../eval/inference.ts";
 import { predictPatches, predictSlide } from "../eval/predict.ts";
 import { type Prediction, predictionH5ad } from "../eval/prediction.ts";
 import { disk, makeFolder, openFile } from "../io/fs.ts";
+import { H5File } from "../io/h5.ts";
 import { H5Writer } from "../io/h5_write.ts";
+import { readTree } from "../io/h5ad_uns.ts";
 import { writeH5ad } from "../io/h5ad_write.ts";
+import { lockFile } from "../io/lock.ts";
 import { type Metadata, parseMetadata } from "../io/metadata.ts";
 import type { Args, Flags } from "./args.ts";
+import { contentHash } from "./content_hash.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
-import { checkFolder } from "./output.ts";
+import { checkFile, checkFolder, endsAll, isSame } from "./output.ts";
+import { flagFacts } from "./output_folder.ts";
 import { Progress } from "./progress.ts";
-import { encodersOf, type OpenedRun, openRun, organOf, RUN_FLAGS } from "./seal_run.ts";
+import { runHash } from "./run_facts.ts";
+import {
+  encodersOf,
+  type KnownRun,
+  lookAtRun,
+  type OpenedRun,
+  openRun,
+  organOf,
+  originOf,
+  RUN_FLAGS,
+} from "./seal_run.ts";
 import { printJson } from "./terminal.ts";
 
 /** Name of the command. */
@@ -131,41 +148,119 @@ export function jobsOf(values: Pick<Values, "data" | "slide" | "grid" | "samples
 /** Encoders that are opened. */
 export const encoders = encodersOf;
 
-/** Runs the command. */
-export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
-  if (values.run === undefined) {
+/** What is asked for, as far as it is known without a device. */
+interface Request {
+  readonly values: Values;
+  readonly known: KnownRun;
+  readonly jobs: readonly PredictJob[];
+  /** What each output is made from and how, by its path. */
+  readonly facts: ReadonlyMap<string, Facts>;
+}
+
+/** Refuses whatever can be refused before the device is opened. */
+async function requestOf(values: Values): Promise<Request> {
+  const { run, checkpoint, encoder, organ } = values;
+  if (run === undefined) {
     throw new ConfigError("Cannot predict: no --run is given", { hint: "Give the folder that train wrote" });
   }
+  checkFolder(values.out);
   const jobs = jobsOf(values);
   if (!jobs.length) {
     throw new ConfigError("Cannot predict: neither --data nor --slide is given", {
       hint: "For example --data data/hest",
     });
   }
-  const there = jobs.filter(({ output }) => disk.look(output) !== undefined);
-  if (there.length === jobs.length && !values.overwrite) {
-    throw new ConfigError(`Cannot write ${there[0]!.output}: it is there already`, {
-      hint: "Pass --overwrite, or another --out",
-    });
+  const known = await lookAtRun({ run, checkpoint: checkpoint as "best" | "last", encoder });
+  if (known.config.model.organ_token) jobs.forEach((job) => organOf(job, organ));
+  // Of several, one that is not there is listed as failed.
+  if (jobs.length === 1 && jobs[0]!.slide !== undefined) (await openFile(jobs[0]!.slide)).close?.();
+  const shared = {
+    software: `seal-webgpu ${VERSION}`,
+    ...flagFacts(values, ["run", "data", "encoder", "slide", "samples"]),
+    run_sha256: await runHash(known, run),
+  };
+  const facts = new Map<string, Facts>();
+  for (const { output, patches, slide, id } of jobs) {
+    checkFile(output);
+    const inputs = [slide, patches?.patches, patches?.expression].filter((path) => path !== undefined);
+    if (inputs.some((path) => isSame(path, output))) {
+      throw new ConfigError(`Cannot write ${output}: it is the input`, { hint: "Pass --out with another folder" });
+    }
+    const metadata = values.data.map((folder) => `${folder}/metadata/${id}.json`);
+    facts.set(output, { ...shared, sample: id, input_sha256: await contentHash([...inputs, ...metadata]) });
   }
-  const todo = values.overwrite ? jobs : jobs.filter((job) => !there.includes(job));
-  checkFolder(values.out);
+  return { values, known, jobs, facts };
+}
+
+/**
+ * Whether an output is finished already.
+ *
+ * @throws {ConfigError} If what is there was made from something else, or otherwise, or by another program.
+ */
+async function isMade(output: string, facts: Facts): Promise<boolean> {
+  if (disk.look(output) === undefined) return false;
+  let before: Record<string, unknown>;
+  try {
+    using file = await H5File.open(disk.open(output, "read"));
+    before = JSON.parse(String(readTree(file, "/uns/seal")["made"]));
+  } catch {
+    throw notOwn(output, "it is there already and does not say what it was made from");
+  }
+  sameFacts(output, before, facts);
+  return true;
+}
+
+/** Runs the command. */
+export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
+  const request = await requestOf(values);
+  const { jobs, facts } = request;
+  const made = new Set<string>();
+  if (!values.overwrite) {
+    for (const { output } of jobs) if (await isMade(output, facts.get(output)!)) made.add(output);
+  }
   const progress = new Progress(values.quiet);
-  for (const { output } of jobs) if (!todo.some((job) => job.output === output)) progress.say(`${output}: is there`);
+  for (const output of made) {
+    // What a process that was killed held is let go.
+    lockFile(output, name).release();
+    progress.say(`${output}: is there`);
+  }
+  const done = jobs.filter(({ output }) => made.has(output)).map(({ id, output }): Outcome => ({
+    name: id,
+    output,
+    status: "done",
+  }));
+  const todo = jobs.filter(({ output }) => !made.has(output));
+  const outcomes = [...done, ...(todo.length ? await predictAll(request, todo, progress, signal) : [])];
+  if (values.json) {
+    printJson({ ...originOf(values.run!, values.checkpoint, request.known), outputs: outcomes });
+  }
+  return outcomes.some(({ status }) => status === "failed") ? INCOMPLETE : 0;
+}
+
+async function predictAll(
+  { values, known, facts }: Request,
+  jobs: readonly PredictJob[],
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Outcome[]> {
   const gpu = await openGpu(values.software);
   try {
     const opened = await openRun(gpu, {
-      run: values.run,
+      run: values.run!,
       checkpoint: values.checkpoint as "best" | "last",
       encoder: values.encoder,
       precision: values.precision as "f32" | "f16" | undefined,
       batchSize: values["batch-size"] ?? (gpu.caps.software ? 8 : 64),
       progress,
-    });
+    }, known);
     try {
-      const outcomes = await predictAll(opened, todo, values, progress, signal);
-      if (values.json) printJson({ ...opened.origin, outputs: outcomes });
-      return outcomes.some(({ status }) => status === "failed") ? INCOMPLETE : 0;
+      const outcomes: Outcome[] = [];
+      for (const job of jobs) {
+        outcomes.push(
+          await predictListed(opened, job, facts.get(job.output)!, { values, progress, signal }, jobs.length),
+        );
+      }
+      return outcomes;
     } finally {
       await opened.close();
     }
@@ -174,30 +269,36 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
   }
 }
 
-async function predictAll(
+/** How one is predicted. */
+interface Setting {
+  readonly values: Values;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** Predicts one of `of`, or lists it as failed if there are others. */
+async function predictListed(
   opened: OpenedRun,
-  jobs: readonly PredictJob[],
-  values: Values,
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<Outcome[]> {
-  makeFolder(values.out);
-  const outcomes: Outcome[] = [];
-  for (const job of jobs) {
-    try {
-      const prediction = await predictOne(opened, job, values, progress, signal);
-      await writePrediction(job.output, { ...prediction, origin: { ...opened.origin, ...prediction.origin } });
-      const [rows, genes] = [prediction.barcodes.length, prediction.genes.length];
-      progress.say(`${job.output}: ${rows} x ${genes}`);
-      outcomes.push({ name: job.id, output: job.output, status: "done", rows, genes });
-    } catch (error) {
-      // One input: its own error and exit status. Several: the others go on.
-      if (jobs.length === 1 || signal.aborted || (error as { code?: string }).code === "no-decoder") throw error;
-      outcomes.push({ name: job.id, output: job.output, status: "failed", error: (error as Error).message });
-      progress.warn(`${job.id}: ${(error as Error).message}`);
-    }
+  job: PredictJob,
+  facts: Facts,
+  { values, progress, signal }: Setting,
+  of: number,
+): Promise<Outcome> {
+  try {
+    makeFolder(values.out);
+    using _lock = lockFile(job.output, name);
+    const prediction = await predictOne(opened, job, values, progress, signal);
+    const origin = { ...opened.origin, ...prediction.origin, made: JSON.stringify(facts) };
+    await writePrediction(job.output, { ...prediction, origin });
+    const [rows, genes] = [prediction.barcodes.length, prediction.genes.length];
+    progress.say(`${job.output}: ${rows} x ${genes}`);
+    return { name: job.id, output: job.output, status: "done", rows, genes };
+  } catch (error) {
+    // One input: its own error and exit status. Several: the others go on.
+    if (of === 1 || endsAll(error) || (error as { code?: string }).code === "no-decoder") throw error;
+    progress.warn(`${job.id}: ${(error as Error).message}`);
+    return { name: job.id, output: job.output, status: "failed", error: (error as Error).message };
   }
-  return outcomes;
 }
 
 async function predictOne(

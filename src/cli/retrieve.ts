@@ -5,11 +5,13 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import type { Facts } from "../core/facts.ts";
 import { PatchReader } from "../data/patch_reader.ts";
 import type { TrainingSet } from "../data/training_set.ts";
+import { geneProfile, parseRaises } from "../eval/gene_query.ts";
 import { embedPairs } from "../eval/inference.ts";
 import { type ByK, type PoolMetrics, RECALL_AT, type RetrievalReport } from "../eval/retrieval.ts";
-import { disk, makeFolder } from "../io/fs.ts";
+import { disk } from "../io/fs.ts";
 import { encodePng } from "../io/png_write.ts";
 import { galleryPage, galleryPicture, type GallerySection } from "../report/retrieval_gallery.ts";
 import type { Args, Flags } from "./args.ts";
@@ -17,10 +19,24 @@ import { EXPRESSION_FLAGS } from "./expression_flags.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { checkFolder } from "./output.ts";
+import { OutputFolder } from "./output_folder.ts";
 import { Progress } from "./progress.ts";
+import { writeEmbeddings } from "./retrieve_embeddings.ts";
 import { retrieveResult } from "./retrieve_result.ts";
-import { encodersOf, type OpenedRun, openRun, openRunData, organOf, RUN_FLAGS } from "./seal_run.ts";
-import { alignRows } from "./table.ts";
+import { runFacts } from "./run_facts.ts";
+import {
+  encodersOf,
+  type KnownRun,
+  lookAtRun,
+  namesOf,
+  type OpenedRun,
+  openRun,
+  openRunData,
+  organOf,
+  RUN_FLAGS,
+  samplesOf,
+} from "./seal_run.ts";
+import { alignRows, count } from "./table.ts";
 import { printJson } from "./terminal.ts";
 
 /** Name of the command. */
@@ -40,6 +56,10 @@ export const flags = {
   queries: { kind: "number", value: "N", default: 8, min: 0, max: 100, integer: true, help: "queries shown each way" },
   pool: { kind: "choice", of: ["all", "slide"], default: "all", help: "what shown queries search" },
   gallery: { kind: "choice", of: ["f32", "f16"], default: "f32", help: "storage of large galleries on the device" },
+  embeddings: {
+    kind: "switch",
+    help: "also embeddings/image and embeddings/gene, NAME.h5 each, as embed writes features",
+  },
   out: {
     kind: "text",
     value: "DIR",
@@ -52,7 +72,8 @@ type Values = Args<typeof flags>["flags"];
 
 /** Exit status when some values are undefined. */
 const INCOMPLETE = 3;
-const FILES = ["retrieval.json", "gallery.png", "gallery.html"] as const;
+const RESULT = "retrieval.json";
+const FILES = ["gallery.png", "gallery.html", "embeddings"] as const;
 
 function valuesOfK(text: string): number[] {
   const ks = text.split(",").map((part) => Number(part.trim()));
@@ -63,32 +84,62 @@ function valuesOfK(text: string): number[] {
 /** Encoders that are opened. */
 export const encoders = encodersOf;
 
-/** Runs the command. */
-export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
+/** What is asked for, as far as it is known without a device. */
+interface Request {
+  readonly values: Values;
+  readonly ks: readonly number[];
+  readonly samples: readonly string[] | undefined;
+  readonly known: KnownRun;
+  readonly facts: Facts;
+}
+
+/** Refuses whatever can be refused before the device is opened and anything is embedded. */
+async function requestOf(values: Values, progress: Progress): Promise<Request> {
   const ks = valuesOfK(values.at);
-  if (values.run === undefined) {
+  const { run, checkpoint, encoder } = values;
+  if (run === undefined) {
     throw new ConfigError("Cannot retrieve: no --run is given", { hint: "Give the folder that train wrote" });
   }
-  const made = FILES.filter((file) => disk.look(`${values.out}/${file}`) !== undefined);
-  if (made.length && !values.overwrite) {
-    throw new ConfigError(`Cannot write to ${values.out}: it holds ${made.join(", ")}`, {
-      hint: "Pass --overwrite, or another --out",
-    });
-  }
   checkFolder(values.out);
+  const known = await lookAtRun({ run, checkpoint: checkpoint as "best" | "last", encoder });
+  // Percentiles are of the spots, which are not read yet.
+  for (const text of values.genes) geneProfile(known.vocabulary, parseRaises(text, known.vocabulary.genes), () => [0]);
+  const samples = namesOf(values.samples);
+  const files = samplesOf(known.config, { folders: values.data, samples });
+  if (known.config.model.organ_token) files.forEach((file) => organOf(file, values.organ));
+  progress.say(`${count(files.length, "sample")}: ${files.map(({ id }) => id).join(", ")}`);
+  return { values, ks, samples, known, facts: await runFacts(known, files, values) };
+}
+
+/** Runs the command. */
+export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
   const progress = new Progress(values.quiet);
+  const request = await requestOf(values, progress);
+  using folder = OutputFolder.open({
+    out: values.out,
+    command: name,
+    result: RESULT,
+    names: FILES,
+    facts: request.facts,
+    overwrite: values.overwrite,
+  });
+  if (folder.finished) {
+    progress.say(`${values.out}/${RESULT}: is there`);
+    if (values.json) printJson(folder.finished.json);
+    return folder.finished.status;
+  }
   const gpu = await openGpu(values.software);
   try {
     const opened = await openRun(gpu, {
-      run: values.run,
+      run: values.run!,
       checkpoint: values.checkpoint as "best" | "last",
       encoder: values.encoder,
       precision: values.precision as "f32" | "f16" | undefined,
       batchSize: values["batch-size"] ?? (gpu.caps.software ? 8 : 64),
       progress,
-    });
+    }, request.known);
     try {
-      return await answer(gpu, opened, values, ks, progress, signal);
+      return await answer(gpu, opened, request, folder, progress, signal);
     } finally {
       await opened.close();
     }
@@ -100,12 +151,11 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
 async function answer(
   gpu: Awaited<ReturnType<typeof openGpu>>,
   opened: OpenedRun,
-  values: Values,
-  ks: readonly number[],
+  { values, ks, samples, facts }: Request,
+  folder: OutputFolder,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<number> {
-  const samples = values.samples?.split(",").map((id) => id.trim()).filter(Boolean);
   const set = await openRunData(opened, { folders: values.data, samples, expression: values }, progress, signal);
   const reader = new PatchReader(disk, set.patchTable());
   try {
@@ -125,11 +175,15 @@ async function answer(
       storage: values.gallery as "f32" | "f16",
     });
     const result = { ...opened.origin, ...json, warnings: set.warnings };
-    write(values.out, result, sections, `Retrieval, ${opened.origin.encoder}`);
+    const { imageToGene, geneToImage } = report.across;
+    const status = imageToGene.mrr === null || geneToImage.mrr === null ? INCOMPLETE : 0;
+    folder.begin();
+    writeGallery(folder.path, sections, `Retrieval, ${opened.origin.encoder}`);
+    if (values.embeddings) await writeEmbeddings(folder.path, set, embedded, { ...opened.origin, ...pick(facts) });
+    folder.finish(result, status);
     for (const line of lines(report)) progress.say(line);
     if (values.json) printJson(result);
-    const { imageToGene, geneToImage } = report.across;
-    return imageToGene.mrr === null || geneToImage.mrr === null ? INCOMPLETE : 0;
+    return status;
   } finally {
     reader.close();
   }
@@ -141,14 +195,17 @@ function organsOf(set: TrainingSet, given: string | undefined): (pair: number) =
   return (pair) => organs[set.locate(pair).sample]!;
 }
 
-function write(out: string, result: unknown, sections: readonly GallerySection[], title: string): void {
-  makeFolder(out);
+/** What an embedding's file says of its inputs. */
+function pick({ run_sha256, data_sha256 }: Facts): Record<string, string> {
+  return { run_sha256: String(run_sha256), data_sha256: String(data_sha256) };
+}
+
+function writeGallery(out: string, sections: readonly GallerySection[], title: string): void {
   disk.write(`${out}/gallery.png`, encodePng(galleryPicture(sections)));
   disk.write(
     `${out}/gallery.html`,
     galleryPage(title, ["Thick green frames: the query's own. Thin orange frames: others."], sections),
   );
-  disk.write(`${out}/retrieval.json`, `${JSON.stringify(result, null, 2)}\n`);
 }
 
 /** The table on stderr. */

@@ -22,7 +22,7 @@ import { createSealModel, type SealModel } from "../train/seal_model.ts";
 import type { ViewOf } from "../train/trunk.ts";
 import { pixelInput } from "../train/vision_input.ts";
 import { COMMON, type Flags } from "./args.ts";
-import type { OpenedEncoder } from "./encoder.ts";
+import { checkEncoder, type OpenedEncoder } from "./encoder.ts";
 import { type ExpressionValues, loadOptions } from "./expression_flags.ts";
 import type { Progress } from "./progress.ts";
 import { type CheckpointName, findCheckpoint, type FoundCheckpoint } from "./run_folder.ts";
@@ -114,20 +114,75 @@ function checkpointOf(run: string, name: CheckpointName): FoundCheckpoint {
   });
 }
 
+/** Names of a list as `--samples` takes it. */
+export function namesOf(text: string | undefined): string[] | undefined {
+  return text?.split(",").map((id) => id.trim()).filter(Boolean);
+}
+
+/** What can be known of a request before the device is. */
+export interface KnownRun {
+  readonly config: TrainConfig;
+  readonly found: FoundCheckpoint;
+  readonly vocabulary: Vocabulary;
+}
+
 /**
- * Opens a run.
+ * Reads what a run says of itself, and refuses what is wrong with it.
  *
- * @throws {ConfigError} If the folder is no run, or lacks the checkpoint.
- * @throws {WeightsError} If the encoder's weights are not those it was trained with, or the checkpoint lacks a file.
+ * @throws {ConfigError} If the folder is no run, lacks the checkpoint, or there is no such encoder.
+ * @throws {WeightsError | DataError} If the checkpoint lacks a file.
  */
-export async function openRun(gpu: Gpu, request: RunRequest): Promise<OpenedRun> {
-  const { run, progress, batchSize } = request;
-  const trained = runConfig(run);
-  const found = checkpointOf(run, request.checkpoint);
-  const config = forUse(trained, request);
+export async function lookAtRun(request: Pick<RunRequest, "run" | "checkpoint" | "encoder">): Promise<KnownRun> {
+  const config = runConfig(request.run);
+  const found = checkpointOf(request.run, request.checkpoint);
   const bytes = found.read("genes.json");
   if (!bytes) throw new WeightsError(`Cannot load ${found.path}: genes.json is missing`);
   const vocabulary = parseVocabulary(bytes, `${found.path}/genes.json`);
+  await checkEncoder(request.encoder ?? config.input.encoder);
+  return { config, found, vocabulary };
+}
+
+/** How outputs name a run. */
+export function originOf(run: string, checkpoint: string, { found }: Pick<KnownRun, "found">): OpenedRun["origin"] {
+  const { loop, encoder } = found.state as { loop?: { step?: number }; encoder?: string };
+  return { run, checkpoint, encoder: encoder ?? "unknown", step: loop?.step ?? -1 };
+}
+
+/**
+ * Files of the samples that are asked for.
+ *
+ * @throws {ConfigError} If one is not there, or the run's own are asked for and it held none out.
+ */
+export function samplesOf(config: TrainConfig, { folders, samples }: RunData): SampleFiles[] {
+  const own = folders.length === 0;
+  const chosen = chosenSamples(config, { folders, samples });
+  const files = findSamples(disk, own ? config.input.data : folders);
+  const missing = chosen?.filter((id) => !files.some((file) => file.id === id)) ?? [];
+  if (missing.length === 0) return files.filter(({ id }) => chosen?.includes(id) ?? true);
+  throw new ConfigError(`Cannot read ${missing.join(", ")}: the folders have no such sample`, {
+    hint: `They have ${files.slice(0, 10).map(({ id }) => id).join(", ")}${files.length > 10 ? ", …" : ""}`,
+    context: { missing },
+  });
+}
+
+function chosenSamples(config: TrainConfig, { folders, samples }: RunData): readonly string[] | undefined {
+  const chosen = samples ?? (folders.length === 0 ? heldOutOf(config) : undefined);
+  if (chosen?.length !== 0) return chosen;
+  throw new ConfigError("Cannot evaluate the run on its own data: it held nothing out", {
+    hint: "Name data with --data, or samples with --samples",
+  });
+}
+
+/**
+ * Opens a run.
+ *
+ * @param known From {@linkcode lookAtRun}.
+ * @throws {WeightsError} If the encoder's weights are not those it was trained with, or the checkpoint lacks a file.
+ */
+export async function openRun(gpu: Gpu, request: RunRequest, known: KnownRun): Promise<OpenedRun> {
+  const { run, progress, batchSize } = request;
+  const { found, vocabulary } = known;
+  const config = forUse(known.config, request);
   const { opened } = await openVision(gpu, config, progress);
   checkWeights(opened, found);
   const slides = slidesOf(found, config);
@@ -135,13 +190,12 @@ export async function openRun(gpu: Gpu, request: RunRequest): Promise<OpenedRun>
   seal.parameters.allocate();
   loadModel(seal, found.read, found.path);
   const runner = new Runner(seal, vocabulary, batchSize);
-  const { loop } = found.state as { loop?: { step?: number } };
   return {
     config,
     model: runner,
     batchSize,
     organs: seal.organs,
-    origin: { run, checkpoint: request.checkpoint, encoder: opened.name, step: loop?.step ?? -1 },
+    origin: originOf(run, request.checkpoint, known),
     async close() {
       await runner.destroy();
       seal.parameters.destroy();
@@ -270,12 +324,7 @@ export async function openRunData(
   signal?: AbortSignal,
 ): Promise<TrainingSet> {
   const own = folders.length === 0;
-  const chosen = samples ?? (own ? heldOutOf(config) : undefined);
-  if (chosen?.length === 0) {
-    throw new ConfigError("Cannot evaluate the run on its own data: it held nothing out", {
-      hint: "Name data with --data, or samples with --samples",
-    });
-  }
+  const chosen = chosenSamples(config, { folders, samples });
   const { genes } = config;
   const set = await openTrainingSet(disk, {
     folders: own ? config.input.data : folders,

@@ -12,7 +12,7 @@ export type Facts = Readonly<Record<string, string | number | boolean | null>>;
 const MOST = 120;
 
 function shown(value: unknown): string {
-  const text = value === undefined ? "not said" : String(value);
+  const text = value === undefined ? "not given" : String(value);
   if (/^[0-9a-f]{64}$/.test(text)) return `${text.slice(0, 12)}…`;
   return text.length > MOST ? `${text.slice(0, MOST)}…` : text;
 }

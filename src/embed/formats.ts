@@ -45,6 +45,17 @@ export const FEATURE_FORMATS: Readonly<Record<FeatureFormat, Write>> = {
   csv: writeCsv,
 };
 
+/** Writes a feature file of rows that are all there. */
+export async function writeFeatures(
+  disk: Disk,
+  path: string,
+  format: FeatureFormat,
+  table: FeatureTable,
+  rows: RowsReader,
+): Promise<void> {
+  await FEATURE_FORMATS[format](disk, path, table, rows);
+}
+
 /** Bytes of features in memory at once. */
 const SLAB = 1 << 24;
 /** Bytes of a chunk of an HDF5 file. */

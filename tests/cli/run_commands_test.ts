@@ -4,9 +4,11 @@
  */
 
 import assert from "node:assert/strict";
+import { openFeatures } from "../../src/io/features.ts";
 import { disk } from "../../src/io/fs.ts";
 import { H5File } from "../../src/io/h5.ts";
 import { H5ad } from "../../src/io/h5ad.ts";
+import { lockFile, lockFolder } from "../../src/io/lock.ts";
 import { decodePng } from "../../src/io/png.ts";
 import { readSafetensorsF32 } from "../../src/io/safetensors.ts";
 import { toDense } from "../../src/io/sparse.ts";
@@ -46,6 +48,106 @@ function decode(features: Float64Array, width: number, heads: ReadonlyMap<string
   ).flat();
 }
 
+const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+
+/** Bytes of the files of a folder, by name; folders are left out. */
+const bytes = (folder: string) =>
+  names(folder).filter((name) => Deno.statSync(`${folder}/${name}`).isFile).map((name) =>
+    [name, Deno.readFileSync(`${folder}/${name}`)] as const
+  );
+
+/** Given again: done, gone on with after a kill, refused with other settings, or over what another program made. */
+async function retrievedAgain(out: string, args: readonly string[], genes: string): Promise<void> {
+  const whole = bytes(out);
+  await done(...args, "--genes", genes);
+  assert.deepEqual(bytes(out), whole);
+  const other = await seal(...args, "--genes", genes, "--pool", "slide");
+  assert.equal(other.code, 2, other.err);
+  assert.match(other.err, /\(--pool all, now slide\)/);
+  const unknown = await seal(...args, "--genes", "NOSUCHGENE", "--overwrite", "--software");
+  assert.equal(unknown.code, 2);
+  assert.match(unknown.err, /^ConfigError: Cannot query NOSUCHGENE/);
+  // Killed between its files: the result is missing, what is begun is said.
+  const result = json(`${out}/retrieval.json`);
+  const { status: _, ...made } = result.made;
+  const killed = () => {
+    Deno.writeTextFileSync(`${out}/retrieve.partial.json`, JSON.stringify({ command: "retrieve", made }));
+    for (const name of ["retrieval.json", "gallery.html"]) Deno.removeSync(`${out}/${name}`);
+  };
+  killed();
+  const begun = await seal(...args, "--genes", genes, "--pool", "slide");
+  assert.equal(begun.code, 2, begun.err);
+  await done(...args, "--genes", genes);
+  assert.deepEqual(bytes(out), whole);
+  // Another program's files of these names, and links.
+  killed();
+  Deno.removeSync(`${out}/retrieve.partial.json`);
+  Deno.writeTextFileSync(`${out}/gallery.html`, "mine");
+  const foreign = await seal(...args, "--genes", genes);
+  assert.equal(foreign.code, 2, foreign.err);
+  assert.equal(Deno.readTextFileSync(`${out}/gallery.html`), "mine");
+  Deno.renameSync(`${out}/gallery.html`, `${out}/mine`);
+  Deno.symlinkSync("mine", `${out}/gallery.html`);
+  await done(...args, "--genes", genes, "--overwrite", "--embeddings");
+  assert.equal(Deno.readTextFileSync(`${out}/mine`), "mine");
+  assert.deepEqual(names(out), ["embeddings", "gallery.html", "gallery.png", "mine", "retrieval.json"]);
+  await recallOf(out, json(`${out}/retrieval.json`));
+  using _held = lockFolder(out, "retrieve");
+  const second = await seal(...args, "--genes", genes, "--embeddings");
+  assert.equal(second.code, 2);
+  assert.ok(second.err.includes(`process ${Deno.pid}`), second.err);
+}
+
+/** Recall by the exported embeddings is the recall that is told. */
+async function recallOf(
+  out: string,
+  result: { samples: { sample: string }[]; across_slides: Record<string, { recall: Record<string, number> }> },
+) {
+  const sides = await Promise.all(["image", "gene"].map(async (side) => {
+    const rows: { barcode: string; row: Float32Array }[] = [];
+    for (const { sample } of result.samples) {
+      const file = await openFeatures(disk.open(`${out}/embeddings/${side}/${sample}.h5`, "read"));
+      const all = await file.read();
+      file.barcodes!.forEach((barcode, i) => rows.push({ barcode, row: all.slice(i * file.dim, (i + 1) * file.dim) }));
+      file.close();
+    }
+    return rows;
+  }));
+  const [image, gene] = sides as [typeof sides[0], typeof sides[0]];
+  assert.deepEqual(image!.map(({ barcode }) => barcode), gene!.map(({ barcode }) => barcode));
+  const cosine = (a: Float32Array, b: Float32Array) => {
+    const dot = (x: Float32Array, y: Float32Array) => x.reduce((sum, value, i) => sum + value * y[i]!, 0);
+    return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+  };
+  const ranks = image!.map(({ row }, i) => {
+    const scores = gene!.map((other) => cosine(row, other.row));
+    return scores.filter((score) => score > scores[i]! + 1e-9).length;
+  });
+  const recall = ranks.filter((rank) => rank < 5).length / ranks.length;
+  assert.ok(Math.abs(recall - result.across_slides["image_to_gene"]!.recall["5"]!) <= 1 / ranks.length);
+}
+
+async function predictedAgain(folder: string, out: string, args: readonly string[]): Promise<void> {
+  const whole = bytes(out);
+  await done(...args, "--out", out);
+  assert.deepEqual(bytes(out), whole);
+  Deno.removeSync(`${out}/SYN1.h5ad`);
+  await done(...args, "--out", out);
+  assert.deepEqual(bytes(out), whole);
+  const other = await seal(...args, "--out", out, "--precision", "f16");
+  assert.equal(other.code, 2, other.err);
+  assert.match(other.err, /SYN0\.h5ad: it was made with other inputs or settings \(--precision not given, now f16\)/);
+  Deno.mkdirSync(`${folder}/foreign`);
+  Deno.writeTextFileSync(`${folder}/foreign/SYN0.h5ad`, "mine");
+  const foreign = await seal(...args, "--out", `${folder}/foreign`);
+  assert.equal(foreign.code, 2);
+  assert.equal(Deno.readTextFileSync(`${folder}/foreign/SYN0.h5ad`), "mine");
+  using _held = lockFile(`${folder}/foreign/SYN1.h5ad`, "predict");
+  const second = await seal(...args, "--samples", "SYN1", "--out", `${folder}/foreign`);
+  assert.equal(second.code, 2);
+  assert.ok(second.err.includes(`process ${Deno.pid}`), second.err);
+}
+
 Deno.test("retrieve and predict with a trained run", async () => {
   await inFolder(async (folder) => {
     const [data, run] = [`${folder}/data`, `${folder}/run`];
@@ -73,9 +175,7 @@ Deno.test("retrieve and predict with a trained run", async () => {
     const picture = decodePng(Deno.readFileSync(`${out}/gallery.png`), "gallery.png");
     assert.ok((await picture).width > 400);
     assert.match(Deno.readTextFileSync(`${out}/gallery.html`), /Gene-set queries/);
-    const again = await seal(...retrieve);
-    assert.equal(again.code, 2);
-    assert.match(again.err, /holds retrieval.json, gallery.png, gallery.html/);
+    await retrievedAgain(out, [...retrieve, "--queries", "3", "--shown", "4"], `${genes[3]}+3,${genes[5]}`);
 
     // Predictions of all samples, against features by the adapter alone and the decoder's formula.
     const predicted = `${folder}/predicted`;
@@ -102,8 +202,7 @@ Deno.test("retrieve and predict with a trained run", async () => {
     const wanted = decode(z, width, heads);
     const worst = wanted.reduce((most, value, i) => Math.max(most, Math.abs(value - found.x[i]!)), 0);
     assert.ok(worst < 1e-4 && Math.max(...wanted) > 0.1, `${worst} of ${Math.max(...wanted)}`);
-    const twice = await seal("predict", "--run", run, "--data", data, "--out", predicted);
-    assert.equal(twice.code, 2);
+    await predictedAgain(folder, predicted, ["predict", "--run", run, "--data", data]);
 
     // A grid over a slide; another slide that does not exist fails alone.
     const grid = ["predict", "--run", run, "--slide", `${data}/wsis/SYN1.tif`, "--grid", "150", "--out", predicted];

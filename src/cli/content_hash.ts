@@ -1,0 +1,31 @@
+/**
+ * What lies at paths as one number, by which inputs of one run and of another are told to be the same.
+ *
+ * @module
+ */
+
+import { disk } from "../io/fs.ts";
+import { denoHost } from "./hub_host.ts";
+
+/** Files below a path in order of their names; of a folder neither hidden ones nor what is still being written. */
+function* filesAt(path: string, name: string): Generator<{ path: string; name: string; size: number }> {
+  const entry = disk.look(path);
+  if (entry?.kind === "file") yield { path, name, size: entry.size };
+  if (entry?.kind !== "folder") return;
+  for (const inside of entry.names) {
+    if (inside.startsWith(".") || /\.(tmp|partial|partial\.json|lock)$/.test(inside)) continue;
+    yield* filesAt(`${path}/${inside}`, `${name}/${inside}`);
+  }
+}
+
+/** SHA-256 over names below the paths, and content, of files and folders in the order given; where they lie is no part of it. */
+export async function contentHash(paths: readonly string[]): Promise<string> {
+  const hash = denoHost.sha256();
+  for (const path of paths) {
+    for (const file of filesAt(path.replace(/(?<=.)[/\\]+$/, ""), "")) {
+      hash.update(new TextEncoder().encode(`${file.name}\0${file.size}\0`));
+      for await (const piece of denoHost.read(file.path)) hash.update(piece);
+    }
+  }
+  return hash.hex();
+}

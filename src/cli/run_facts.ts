@@ -1,0 +1,44 @@
+/**
+ * What an output of a trained run is made from and how: the content of run and data, and the settings.
+ *
+ * @module
+ */
+
+import type { Facts } from "../core/facts.ts";
+import type { SampleFiles } from "../data/data_folder.ts";
+import { contentHash } from "./content_hash.ts";
+import { flagFacts } from "./output_folder.ts";
+import type { KnownRun } from "./seal_run.ts";
+
+/** Flags whose content counts, wherever it lies. */
+const BY_CONTENT = ["run", "data", "encoder"] as const;
+
+/** Hash of what a run's checkpoint consists of. The encoder's weights are known to it by their own hash. */
+export async function runHash({ found }: Pick<KnownRun, "found">, run: string): Promise<string> {
+  return await contentHash([`${run}/config.yaml`, found.path]);
+}
+
+/** Hash of samples by their files. */
+export async function samplesHash(
+  samples: readonly Pick<SampleFiles, "folder" | "id" | "expression" | "patches">[],
+): Promise<string> {
+  return await contentHash(samples.flatMap(({ folder, id, expression, patches }) => [
+    expression,
+    ...(patches === undefined ? [] : [patches]),
+    `${folder}/metadata/${id}.json`,
+  ]));
+}
+
+/** Facts of an output of a run on samples. */
+export async function runFacts(
+  known: KnownRun,
+  samples: readonly SampleFiles[],
+  values: Readonly<Record<string, unknown>> & { readonly run?: string | undefined },
+): Promise<Facts> {
+  return {
+    ...flagFacts(values, BY_CONTENT),
+    run_sha256: await runHash(known, values.run!),
+    samples: samples.map(({ id }) => id).join(" "),
+    data_sha256: await samplesHash(samples),
+  };
+}
