@@ -22,7 +22,9 @@ import {
   type SourceRequest,
   syntheticSource,
 } from "./evaluate_sources.ts";
-import { degenerate, type Evaluation, evaluationJson, evaluationText, type Failure } from "./evaluate_table.ts";
+import { evaluationJson } from "./evaluate_json.ts";
+import { degenerate, type Evaluation, type Failure } from "./evaluate_result.ts";
+import { evaluationText } from "./evaluate_table.ts";
 import { EXPRESSION_FLAGS, expressionOptions } from "./expression_flags.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
@@ -121,7 +123,16 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
   const gpu = needsGpu ? await openGpu(values.software) : undefined;
   try {
     const found = await evaluateAll(sources, counts, { values, out, gpu, progress, signal });
-    return finish({ ...found, protocol: values.protocol!, tasks, perGene: values["per-gene"] }, values, out);
+    return finish(
+      {
+        ...found,
+        protocol: values.protocol!,
+        tasks: counts.map(({ task }) => task),
+        perGene: values["per-gene"],
+      },
+      values,
+      out,
+    );
   } finally {
     gpu?.destroy();
   }
@@ -240,6 +251,8 @@ function finish(evaluation: Evaluation, values: Values, out: BenchOutput): numbe
   disk.write(`${out.folder}/results.json`, `${JSON.stringify(json, null, 2)}\n`);
   if (!values.quiet) evaluationText(evaluation).forEach(say);
   if (values.json) printJson(json);
-  const flawed = evaluation.results.some((result) => degenerate(result).length > 0 || result.warnings.length > 0);
+  const flawed = evaluation.results.some((result) => degenerate(result).length > 0 || result.warnings.length > 0) ||
+    // Genes that were asked for and are not judged; those of a panel that a fold chose are replaced by others.
+    evaluation.tasks.some(({ panel }) => panel !== undefined && panel.leftOut.length > 0);
   return flawed || evaluation.failures.length > 0 ? SOME_FAILED : 0;
 }

@@ -1,214 +1,153 @@
 /**
- * What `evaluate` prints and writes of its results.
+ * What `evaluate` prints of its results.
  *
  * @module
  */
 
 import { average, compare, type Comparison } from "../eval/comparison.ts";
-import type { Task } from "../eval/bench_task.ts";
-import type { FoldResult, Summary, TaskResult } from "../eval/hest_bench.ts";
-import { findProtocol } from "../eval/protocol.ts";
+import type { FoldResult, ProtocolResult, Scores, TaskResult } from "../eval/hest_bench.ts";
+import { findProtocol, HEADLINE_PROTOCOL, type Truth } from "../eval/protocol.ts";
+import { PUBLISHED, PUBLISHED_FOLDS, PUBLISHED_SOURCE, PUBLISHED_TASKS } from "../eval/published.ts";
+import { mean } from "../eval/statistics.ts";
 import {
-  PUBLISHED,
-  PUBLISHED_FOLDS,
-  PUBLISHED_PROTOCOL,
-  PUBLISHED_SOURCE,
-  PUBLISHED_TASKS,
-} from "../eval/published.ts";
-import { visiblePearson } from "../eval/synthetic.ts";
-import { deviation, mean } from "../eval/statistics.ts";
-import { Sha256 } from "../io/zlib.ts";
-import { VERSION } from "../core/version.ts";
+  degenerate,
+  type Evaluation,
+  geneRows,
+  leftOutLines,
+  poorFits,
+  publishedTasks,
+  visible,
+} from "./evaluate_result.ts";
 import { alignRows } from "./table.ts";
-
-/** An encoder that could not be evaluated. */
-export interface Failure {
-  readonly encoder: string;
-  readonly error: string;
-}
-
-/** All that came out. */
-export interface Evaluation {
-  readonly protocol: string;
-  readonly tasks: readonly Task[];
-  readonly results: readonly TaskResult[];
-  readonly failures: readonly Failure[];
-  readonly perGene: boolean;
-}
 
 const fixed = (value: number | null | undefined, digits = 4): string =>
   value === undefined || value === null ? "-" : value.toFixed(digits);
 
-/** One gene over folds; a fold in which it is not defined says why. */
-interface GeneRow {
-  readonly gene: string;
-  readonly pearson: (number | null)[];
-  readonly spearman: (number | null)[];
-  readonly r2_intercept: (number | null)[];
-  readonly mean: number;
-  readonly std: number;
-  readonly reasons?: string[];
-}
-
-function geneRows({ folds }: TaskResult): GeneRow[] {
-  const genes = [...new Set(folds.flatMap(({ panel }) => panel.genes))];
-  return genes.map((gene) => {
-    const scores = folds.flatMap(({ name, result }) => {
-      const found = result.perGene.find((score) => score.gene === gene);
-      return found === undefined ? [] : [{ name, ...found }];
-    });
-    const counted = scores.map(({ pearson }) => pearson ?? 0);
-    const reasons = scores.flatMap(({ name, reason }) => reason === undefined ? [] : [`${name}: ${reason}`]);
-    return {
-      gene,
-      pearson: scores.map(({ pearson }) => pearson),
-      spearman: scores.map(({ spearman }) => spearman),
-      r2_intercept: scores.map(({ r2Intercept }) => r2Intercept),
-      mean: mean(counted),
-      std: deviation(counted),
-      ...(reasons.length > 0 ? { reasons } : {}),
-    };
-  });
-}
-
-/** What is not defined in a result, one line each. */
-export function degenerate({ folds }: TaskResult): { fold: string; gene: string; reason: string }[] {
-  return folds.flatMap(({ name, result }) => result.degenerate.map((entry) => ({ fold: name, ...entry })));
-}
-
-const summaryJson = ({ mean, std, values }: Summary) => ({ mean, std, per_fold: values });
-
-/** Few-shot scores: mean over folds of each k. */
-function fewShot(folds: readonly FoldResult[]) {
-  const found = folds.flatMap(({ name, kshot }) => kshot === undefined ? [] : [{ name, ...kshot }]);
-  return found.length === 0 ? undefined : found.map(({ name, classes, chance, scores, leftOut }) => ({
-    fold: name,
-    classes,
-    chance,
-    left_out: leftOut,
-    balanced_accuracy: scores,
-  }));
-}
-
-/** Of synthetic data, the mean over genes that a picture can show. */
-function visible({ folds }: TaskResult): { pearson_visible?: { mean: number; per_fold: number[] } } {
-  const values = folds.flatMap(({ result }) => visiblePearson(result.perGene) ?? []);
-  return values.length < folds.length ? {} : { pearson_visible: { mean: mean(values), per_fold: values } };
-}
-
-function taskJson(result: TaskResult, perGene: boolean) {
-  const { slideProbe } = result;
-  return {
-    task: result.task,
-    dim: result.dim,
-    spots: result.spots,
-    folds: result.folds.map(({ name, result }) => ({
-      name,
-      n_train: result.nTrain,
-      n_test: result.nTest,
-      alpha: result.model.alpha,
-      components: result.model.components,
-      rank: result.model.rank,
-      solver: result.model.solver,
-      per_slide: result.perSlide.map(({ slide, spots, pearsonMean, undefinedGenes }) => ({
-        sample: slide,
-        spots,
-        pearson_mean: pearsonMean,
-        undefined_genes: undefinedGenes,
-      })),
-    })),
-    pearson: summaryJson(result.pearson),
-    pearson_per_slide: summaryJson(result.slidePearson),
-    spearman: summaryJson(result.spearman),
-    r2_intercept: summaryJson(result.r2Intercept),
-    ...visible(result),
-    slide_probe: slideProbe,
-    smooth_rank: result.smoothRank ?? null,
-    few_shot: fewShot(result.folds),
-    degenerate: degenerate(result),
-    warnings: result.warnings,
-    ...(perGene ? { per_gene: geneRows(result) } : {}),
-  };
-}
-
-const comparisonJson = ({ paired, ...rest }: Comparison) => ({
-  ...rest,
-  n: paired.n,
-  mean: paired.mean,
-  std: paired.std,
-  interval: paired.interval ?? null,
-  level: 0.95,
-  better: paired.better,
-  worse: paired.worse,
-  differences: paired.differences,
-});
-
-/** The published rows beside the tasks that were run; undefined where no task or protocol matches. */
-function publishedTasks({ protocol, tasks }: Evaluation): number[] | undefined {
-  const found = tasks.map(({ name }) => PUBLISHED_TASKS.indexOf(name)).filter((at) => at >= 0);
-  return protocol === PUBLISHED_PROTOCOL && found.length > 0 ? found : undefined;
-}
-
-/** `results.json`: one object for all. */
-export function evaluationJson(evaluation: Evaluation): Record<string, unknown> {
-  const { protocol, tasks, results, failures, perGene } = evaluation;
-  const names = tasks.map(({ name }) => name);
-  const published = publishedTasks(evaluation);
-  return {
-    software: `seal-webgpu ${VERSION}`,
-    protocol,
-    protocol_is: findProtocol(protocol).what,
-    tasks: tasks.map(({ name, samples, folds, panel, warnings }) => ({
-      name,
-      samples: samples.map(({ id }) => id),
-      folds,
-      warnings,
-      panel: panel === undefined
-        ? "chosen on the training samples of each fold"
-        : { source: panel.source, genes: panel.genes, sha256: panelHash(panel.genes) },
-    })),
-    encoders: [...Map.groupBy(results, ({ encoder }) => encoder)].map(([name, own]) => ({
-      name,
-      ...own[0]!.facts,
-      average: {
-        pearson: average(own, names, "pearson") ?? null,
-        pearson_per_slide: average(own, names, "slidePearson") ?? null,
-      },
-      tasks: own.map((result) => taskJson(result, perGene)),
-    })),
-    comparisons: compare(results).map(comparisonJson),
-    ...(published && {
-      published: {
-        source: PUBLISHED_SOURCE,
-        rows: PUBLISHED.map(({ name, average, tasks }) => ({
-          name,
-          average,
-          tasks: Object.fromEntries(published.map((at) => [PUBLISHED_TASKS[at]!, tasks[at]!])),
-        })),
-      },
-    }),
-    failures,
-  };
-}
-
-function panelHash(genes: readonly string[]): string {
-  return new Sha256().update(new TextEncoder().encode(genes.join("\n"))).hex();
-}
-
 /** Lines for people. */
 export function evaluationText(evaluation: Evaluation): string[] {
-  const { results, protocol, failures, perGene } = evaluation;
+  const { results, tasks, protocol, failures, perGene } = evaluation;
+  const comparisons = compare(results);
+  const both = results.some(({ headline }) => headline.protocol !== protocol);
   return [
-    `Protocol ${protocol}: ${findProtocol(protocol).what}`,
+    `Headline, ${HEADLINE_PROTOCOL}: correlation within sections on truth normalised by depth`,
+    ...facts(evaluation, ({ headline }) => headline),
+    ...headlineTable(results),
+    ...comparisonLines(comparisons.filter((one) => one.protocol === HEADLINE_PROTOCOL), "per slide"),
     "",
+    `Protocol ${protocol}: ${findProtocol(protocol).what}`,
+    ...(both ? facts(evaluation, (result) => result) : []),
     ...mainTable(results),
-    ...comparisonLines(compare(results)),
+    ...(both ? comparisonLines(comparisons.filter((one) => one.protocol === protocol)) : []),
     ...fewShotLines(results),
     ...publishedLines(evaluation),
     ...(perGene ? geneLines(results) : []),
-    ...problemLines(results),
+    ...problemLines(evaluation),
+    ...tasks.flatMap((task) => leftOutLines(task, results.find((result) => result.task === task.name))),
     ...failures.map(({ encoder, error }) => `failed: ${encoder}: ${error}`),
   ];
+}
+
+/** Truth, penalty, panel and donors of a table. */
+function facts({ tasks, results }: Evaluation, view: (result: TaskResult) => ProtocolResult): string[] {
+  const first = results[0] && view(results[0]);
+  if (first === undefined) return [];
+  const { truth } = findProtocol(first.protocol);
+  const penalty = penaltyText(results.flatMap((result) => view(result).folds));
+  const name = tasks.length > 1 ? (task: string) => `${task}: ` : () => "";
+  return [
+    `  truth: ${TRUTH[truth]}; penalty: ${penalty}`,
+    ...tasks.flatMap((task) => {
+      const found = results.find((result) => result.task === task.name);
+      return found === undefined
+        ? []
+        : [`  ${name(task.name)}panel: ${panelText(found)}; donors: ${donorText(view(found))}`];
+    }),
+  ];
+}
+
+const TRUTH: Readonly<Record<Truth, string>> = {
+  "log1p counts": "ln(1 + count), not normalised: it rises with the depth of a spot",
+  "log1p counts per 10,000": "ln(1 + counts per 10,000), normalised by depth",
+};
+
+function panelText({ folds }: TaskResult): string {
+  const sizes = [...new Set(folds.map(({ panel }) => panel.genes.length))];
+  const sources = [...new Set(folds.map(({ panel }) => panel.source))];
+  return `${sizes.join(" or ")} genes, ${sources.join("; ")}`;
+}
+
+function donorText({ donors, folds }: ProtocolResult): string {
+  const of = (n: number, noun: string) => `${n} ${noun}${n === 1 ? "" : "s"}`;
+  const parts = Object.entries(donors).map(([kind, { donors, sections }]) =>
+    kind === "unknown"
+      ? `of ${of(sections, "tested section")} not known`
+      : kind === "seen"
+      ? `${of(donors, "donor")} tested (${of(sections, "section")}) that the same fold trained on`
+      : `${of(donors, "donor")} tested (${of(sections, "section")}), not trained on in the same fold`
+  );
+  return folds.length === 0 ? "none" : parts.join("; ");
+}
+
+/** Penalties of a result's folds. */
+function penalties(results: readonly FoldResult["result"][]): string {
+  const values = results.map(({ model }) => model.alpha);
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const text = (value: number) => Number(value.toPrecision(2)).toString();
+  return low === high ? text(low) : `${text(low)} to ${text(high)}`;
+}
+
+/** A row, and the rows of what sees no image, once a task. */
+function withBaselines(
+  results: readonly TaskResult[],
+  row: (result: TaskResult, name: string, scores: Scores | undefined) => string[],
+): string[][] {
+  return [...Map.groupBy(results, ({ task }) => task).values()].flatMap((own) => [
+    ...own.map((result) => row(result, result.encoder, result)),
+    // Encoders may have features of different spots; then each has its own.
+    ...[...Map.groupBy(own, (result) => JSON.stringify(row(result, "", undefined)))].flatMap((
+      [, [first]],
+      i,
+      all,
+    ) => [row(first!, all.length === 1 ? "(depth only)" : `(depth only, spots of ${first!.encoder})`, undefined)]),
+  ]);
+}
+
+function headlineTable(results: readonly TaskResult[]): string[] {
+  const kinds = [...new Set(results.flatMap(({ headline }) => Object.keys(headline.donors)))];
+  const apart = kinds.length > 1 ? (["unseen", "seen", "unknown"] as const).filter((kind) => kinds.includes(kind)) : [];
+  const row = ({ task, headline }: TaskResult, name: string, own: Scores | undefined): string[] => {
+    const scores = own === undefined ? headline.depth : headline;
+    return [
+      task,
+      name,
+      String(headline.folds.length),
+      fixed(scores.slidePearson.mean),
+      fixed(scores.pearson.mean),
+      fixed(scores.spearman.mean),
+      fixed(scores.r2Intercept.mean),
+      penalties(headline.folds.map(({ result, depth }) => own === undefined ? depth : result)),
+      ...apart.map((kind) => own === undefined ? "-" : fixed(headline.donors[kind]?.slidePearson)),
+    ];
+  };
+  const means = [...Map.groupBy(results, ({ task }) => task).values()].map(([first]) => {
+    const { task, headline } = first!;
+    return [
+      task,
+      "(training mean)",
+      String(headline.folds.length),
+      "-",
+      "-",
+      "-",
+      fixed(headline.trainingMeanR2.mean),
+      "-",
+    ];
+  });
+  const head = ["task", "encoder", "folds", "within", "pooled", "spearman", "R2", "penalty"];
+  return alignRows([
+    [...head, ...apart.map((kind) => `${kind} donors`)],
+    ...withBaselines(results, row),
+    ...means,
+  ]);
 }
 
 function mainTable(results: readonly TaskResult[]): string[] {
@@ -225,34 +164,49 @@ function mainTable(results: readonly TaskResult[]): string[] {
     "slide id",
     "chance",
     "rank",
+    ...(extra ? ["visible"] : []),
+    "penalty",
   ];
-  return alignRows([
-    extra ? [...head, "visible"] : head,
-    ...results.map((result) => [
+  const row = (result: TaskResult, name: string, own: Scores | undefined): string[] => {
+    const scores = own ?? result.depth;
+    const only = (text: string) => own === undefined ? "-" : text;
+    return [
       result.task,
-      result.encoder,
+      name,
       String(result.folds.length),
-      fixed(result.pearson.mean),
-      result.folds.length > 1 ? fixed(result.pearson.std) : "-",
-      fixed(result.slidePearson.mean),
-      fixed(result.spearman.mean),
-      fixed(result.r2Intercept.mean),
-      fixed(result.slideProbe.accuracy, 2),
-      fixed(result.slideProbe.chance, 2),
-      fixed(result.smoothRank, 1),
-      ...(extra ? [fixed(visible(result).pearson_visible?.mean)] : []),
-    ]),
-  ]);
+      fixed(scores.pearson.mean),
+      result.folds.length > 1 ? fixed(scores.pearson.std) : "-",
+      fixed(scores.slidePearson.mean),
+      fixed(scores.spearman.mean),
+      fixed(scores.r2Intercept.mean),
+      only(fixed(result.slideProbe.accuracy, 2)),
+      only(fixed(result.slideProbe.chance, 2)),
+      only(fixed(result.smoothRank, 1)),
+      ...(extra ? [only(fixed(visible(result).pearson_visible?.mean))] : []),
+      penalties(result.folds.map(({ result, depth }) => own === undefined ? depth : result)),
+    ];
+  };
+  return alignRows([head, ...withBaselines(results, row)]);
 }
 
-function comparisonLines(comparisons: readonly Comparison[]): string[] {
-  const lines = comparisons.map(({ a, b, task, metric, over, paired }) => {
-    const { mean, interval, n, better } = paired;
+function comparisonLines(all: readonly Comparison[], first?: "per slide"): string[] {
+  // The headline's own measure comes first.
+  const order = (one: Comparison) => first !== undefined && one.metric === "pearson" ? 1 : 0;
+  const lines = [...all].sort((a, b) => order(a) - order(b)).map(({ a, b, task, metric, over, paired }) => {
+    const { mean, interval, reason, n, better } = paired;
     const range = interval === undefined ? "" : ` [${interval.map((v) => signed(v)).join(", ")}]`;
     const of = metric === "pearson" ? "pooled" : "per slide";
-    return `${task}: ${b} less ${a}, ${of} Pearson: ${signed(mean)}${range} over ${n} ${over}, better in ${better}`;
+    const why = reason !== undefined
+      ? `; no interval: ${reason}`
+      : over === "genes"
+      ? "; the interval is over genes and says nothing about other donors"
+      : "";
+    return `${task}: ${b} less ${a}, ${of} Pearson: ${
+      signed(mean)
+    }${range} over ${n} ${over}, better in ${better}${why}`;
   });
-  return lines.length === 0 ? [] : ["", "Paired differences (95 % bootstrap interval)", ...lines];
+  const some = all.some(({ paired }) => paired.interval !== undefined);
+  return lines.length === 0 ? [] : ["", `Paired differences${some ? " (95 % bootstrap interval)" : ""}`, ...lines];
 }
 
 const signed = (value: number): string => `${value < 0 ? "" : "+"}${value.toFixed(4)}`;
@@ -323,7 +277,7 @@ function geneLines(results: readonly TaskResult[]): string[] {
   ]);
 }
 
-function problemLines(results: readonly TaskResult[]): string[] {
+function problemLines({ results }: Evaluation): string[] {
   const lines = results.flatMap((result) => [
     ...degenerate(result).map(({ fold, gene, reason }) =>
       `${result.task}, ${result.encoder}, ${fold}: ${gene} has no correlation (${reason}) and counts as 0`
@@ -331,7 +285,7 @@ function problemLines(results: readonly TaskResult[]): string[] {
     ...(result.slideProbe.reason === undefined ? [] : [`${result.task}: no slide probe (${result.slideProbe.reason})`]),
   ]);
   const warnings = new Set(results.flatMap(({ task, warnings }) => warnings.map((text) => `${task}: ${text}`)));
-  const all = [...lines, ...warnings];
+  const all = [...results.flatMap(poorFits), ...lines, ...warnings];
   return all.length === 0
     ? []
     : ["", ...all.slice(0, 30), ...(all.length > 30 ? [`… and ${all.length - 30} more, in results.json`] : [])];

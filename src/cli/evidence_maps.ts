@@ -19,7 +19,7 @@ export interface Maps {
 /** Predictions on the scale of the measurements: a protocol without intercept gives them without the training mean. */
 export function predictedValues({ predictions, model }: Pick<ProbeResult, "predictions" | "model">): Float32Array {
   const { columns, data } = predictions;
-  const means = model.intercept ? undefined : model.targetMeans;
+  const means = model.intercept ? undefined : model.offset;
   return Float32Array.from(data, (value, at) => value + (means?.[at % columns] ?? 0));
 }
 

@@ -25,6 +25,8 @@ export interface PanelOptions {
   readonly minShare?: number;
   /** `var`: dispersion of log1p counts (flavour seurat). `mean`: mean count. */
   readonly criterion?: "var" | "mean";
+  /** Genes to choose among; all by default. */
+  readonly among?: readonly string[];
 }
 
 /**
@@ -36,7 +38,8 @@ export interface PanelOptions {
  */
 export function choosePanel(samples: readonly Expression[], options: PanelOptions = {}): string[] {
   const { genes: size = 50, minShare = 0.1, criterion = "var" } = options;
-  const eligible = commonGenes(samples, minShare);
+  const among = options.among && new Set(options.among);
+  const eligible = commonGenes(samples, minShare).filter((name) => among?.has(name) ?? true);
   if (eligible.length < size) {
     const worst = samples.map((sample) => ({ sample: sample.sample, genes: often(sample, minShare).size }))
       .sort((a, b) => a.genes - b.genes).slice(0, 3);

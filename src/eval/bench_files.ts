@@ -15,6 +15,7 @@ import { csvLine } from "../io/csv.ts";
 import type { Disk } from "../io/disk.ts";
 import { npyHeader } from "../io/npy.ts";
 import type { FoldResult, TaskResult } from "./hest_bench.ts";
+import { findProtocol } from "./protocol.ts";
 import { deviation, mean, percentile } from "./statistics.ts";
 import type { Table } from "./table.ts";
 
@@ -139,6 +140,8 @@ export function writeTaskFiles(
     const { nTrain, nTest, model } = fold.result;
     disk.write(`${at}/results.json`, pythonJson(results));
     disk.write(`${at}/summary.json`, pythonJson({ n_train: nTrain, n_test: nTest, ...results }));
+    const { standardise, truth, alpha } = findProtocol(result.protocol);
+    const reduced = model.solver.startsWith("pca");
     const config = {
       dataset: result.task,
       encoder: result.encoder,
@@ -147,9 +150,14 @@ export function writeTaskFiles(
       genes: fold.panel.genes,
       method: "ridge",
       alpha: model.alpha,
-      dimreduce: model.solver.startsWith("pca") ? "PCA" : null,
-      latent_dim: model.components,
+      alpha_rule: alpha === "formula" ? "100 / (features x targets)" : `cross-validated over training ${alpha}`,
+      fit_intercept: model.intercept,
+      dimreduce: reduced ? "PCA" : null,
+      latent_dim: reduced ? model.components : null,
+      standardize: standardise,
+      // The benchmark's word for taking the logarithm; nothing is scaled by depth unless `target` says so.
       normalize: true,
+      target: truth,
       split: fold.name,
       ...result.facts,
     };

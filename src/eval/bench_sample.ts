@@ -9,10 +9,11 @@ import { badSpots, type Expression, selectSpots } from "../data/counts.ts";
 import type { ReadDisk, SampleFiles } from "../data/data_folder.ts";
 import { known } from "../data/donors.ts";
 import { join, type JoinOptions } from "../data/join.ts";
-import { gatherColumns } from "../data/matrix.ts";
+import { gatherColumns, visitRow } from "../data/matrix.ts";
 import { panelColumns } from "../data/panel.ts";
 import { readSampleTable, type SampleOptions } from "../data/sample.ts";
 import { H5ad } from "../io/h5ad.ts";
+import type { Truth } from "./protocol.ts";
 import { type Table, takeRows } from "./table.ts";
 
 /** Features of one sample, a row a patch. */
@@ -36,6 +37,8 @@ export interface FeatureSource {
 export interface SampleCounts {
   readonly id: string;
   readonly expression: Expression;
+  /** Sum of a spot's counts over all genes of the file, whichever are kept. */
+  readonly totals: Float64Array;
   /** Labels of the rows, where an obs column was asked for; undefined where a spot has none. */
   readonly labels: readonly (string | undefined)[] | undefined;
   /** Rows to leave out because their counts are none, where that was asked for. */
@@ -47,6 +50,8 @@ export interface SampleCounts {
 export interface CountsOptions extends SampleOptions {
   /** Keeps only these genes. */
   readonly panel?: readonly string[] | undefined;
+  /** Keeps those of the panel that are there, instead of refusing a sample that lacks one. */
+  readonly some?: boolean;
   /** Column of obs with labels. */
   readonly labels?: string | undefined;
 }
@@ -72,12 +77,14 @@ export async function readSampleCounts(
         context: { sample: files.id, column: options.labels },
       });
     }
-    const read = { id: files.id, labels, bad, warnings };
+    const read = { id: files.id, totals: depths(counts), labels, bad, warnings };
     if (options.panel === undefined) return { ...read, expression: counts };
-    const columns = panelColumns(options.panel, counts);
+    const own = new Set(counts.genes);
+    const panel = options.some ? options.panel.filter((gene) => own.has(gene)) : options.panel;
+    const columns = panelColumns(panel, counts);
     const data = gatherColumns(counts.matrix, columns);
     const matrix = { kind: "dense", rows: counts.matrix.rows, columns: columns.length, data } as const;
-    return { ...read, expression: { ...counts, genes: options.panel, matrix } };
+    return { ...read, expression: { ...counts, genes: panel, matrix } };
   } finally {
     file.close();
   }
@@ -89,6 +96,8 @@ export interface JoinedSample {
   readonly features: Table;
   /** Raw counts of the rows. */
   readonly expression: Expression;
+  /** Sum of each row's counts over all genes. */
+  readonly totals: Float64Array;
   readonly labels: readonly (string | undefined)[] | undefined;
   readonly warnings: readonly string[];
 }
@@ -99,7 +108,7 @@ export interface JoinedSample {
  * @throws {DataError} If a patch has no spot and `dropUnknownPatches` is not set, or a barcode stands twice.
  */
 export function joinSample(
-  { id, expression, labels, bad }: SampleCounts,
+  { id, expression, totals, labels, bad }: SampleCounts,
   { barcodes, features }: SampleFeatures,
   options: Pick<JoinOptions, "dropUnknownPatches"> = {},
 ): JoinedSample {
@@ -115,17 +124,50 @@ export function joinSample(
     id,
     features: whole ? features : takeRows(features, rows),
     expression: selectSpots(expression, spots),
+    totals: Float64Array.from(spots, (row) => totals[row]!),
     labels: labels && Array.from(spots, (row) => labels[row]!),
     warnings: [...(bad.size > 0 ? [badSpots(id, bad.size)] : []), ...report.warnings],
   };
 }
 
+/** Sums over all genes; entries that are no counts are passed over. */
+export function depths({ matrix }: Expression): Float64Array {
+  const out = new Float64Array(matrix.rows);
+  for (let row = 0; row < matrix.rows; row++) {
+    visitRow(matrix, row, (_, value) => out[row]! += value > 0 && value < Infinity ? value : 0);
+  }
+  return out;
+}
+
+/** Counts a spot is scaled to, as scanpy's `normalize_total` does where it is told 1e4. */
+const DEPTH = 1e4;
+
 /**
- * log1p of the counts of a panel's genes in f64, `[rows, genes]`; no normalisation by library size.
+ * What is to be predicted of a panel's genes in f64, `[rows, genes]`; a spot without counts has zeros.
  *
+ * @param totals Sum of each row's counts over all genes.
  * @throws {DataError} If a gene is missing.
  */
-export function logCounts(expression: Expression, panel: readonly string[]): Table {
+export function truthOf(
+  { expression, totals }: Pick<JoinedSample, "expression" | "totals">,
+  panel: readonly string[],
+  truth: Truth,
+): Table {
   const counts = gatherColumns(expression.matrix, panelColumns(panel, expression));
-  return { rows: expression.spots.length, columns: panel.length, data: Float64Array.from(counts, Math.log1p) };
+  return { rows: totals.length, columns: panel.length, data: scaledLog(counts, totals, truth) };
+}
+
+/** ln(1 + count), or of counts per 10,000. @param counts `[totals, genes]`. */
+export function scaledLog(counts: ArrayLike<number>, totals: ArrayLike<number>, truth: Truth): Float64Array {
+  const genes = totals.length === 0 ? 0 : counts.length / totals.length;
+  return Float64Array.from(counts, (count, at) => {
+    if (truth === "log1p counts") return Math.log1p(count);
+    const total = totals[Math.floor(at / genes)]!;
+    return total > 0 ? Math.log1p(count * DEPTH / total) : 0;
+  });
+}
+
+/** All that a predictor knows that knows each spot's depth only, `[rows, 1]`: ln(1 + total). */
+export function depthFeatures(totals: Float64Array): Table {
+  return { rows: totals.length, columns: 1, data: totals.map(Math.log1p) };
 }

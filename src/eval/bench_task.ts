@@ -6,10 +6,12 @@
 
 import { ConfigError, DataError, FormatError } from "../core/errors.ts";
 import { findSamples, readBytes, type ReadDisk, type SampleFiles } from "../data/data_folder.ts";
+import { SAME_SPECIMEN } from "../data/deny_list.ts";
 import { donorGroups, type SampleInfo } from "../data/donors.ts";
 import { describeLeakage, leakage } from "../data/leakage.ts";
 import { kFold } from "../data/splits.ts";
 import { parseJson } from "../io/json.ts";
+import type { Panel } from "./fold_panel.ts";
 import { type BenchSample, type LeaveOut, leaveOut, parseBenchSplit } from "./folds.ts";
 
 /** One train and test split, by identifiers of samples in the order they are concatenated. */
@@ -19,11 +21,12 @@ export interface TaskFold {
   readonly test: readonly string[];
 }
 
-/** Genes to be predicted. */
-export interface Panel {
-  readonly genes: readonly string[];
-  /** Where they come from. */
-  readonly source: string;
+/** Samples of one person, as far as is known. */
+export interface TaskDonor {
+  /** Readable name. */
+  readonly key: string;
+  /** Whether the metadata name the patient; without, others may be of the same. */
+  readonly named: boolean;
 }
 
 /** A task. */
@@ -33,6 +36,10 @@ export interface Task {
   readonly folds: readonly TaskFold[];
   /** Undefined where each fold chooses from its own training samples. */
   readonly panel: Panel | undefined;
+  /** Whether a gene of the panel that a sample lacks stops everything, as in the benchmark; else it is left out. */
+  readonly strict: boolean;
+  /** Donor of each sample; undefined where nothing is known of them. */
+  readonly donors: ReadonlyMap<string, TaskDonor> | undefined;
   readonly warnings: readonly string[];
 }
 
@@ -63,7 +70,7 @@ export function readPanel(disk: ReadDisk, path: string): Panel {
   }
   const twice = genes.find((gene, i) => genes.indexOf(gene) < i);
   if (twice !== undefined) throw fail(`names ${twice} twice`, "every gene once");
-  return { genes, source: path.split(/[/\\]/).at(-1)! };
+  return { genes, source: path.split(/[/\\]/).at(-1)!, leftOut: [] };
 }
 
 /** Splits of a folder: `train_{i}.csv` with its `test_{i}.csv`, by number. */
@@ -147,6 +154,8 @@ function benchTask(disk: ReadDisk, name: string, folder: string): Task {
       test: test.map(({ id }) => id),
     })),
     panel: readPanel(disk, `${folder}/var_50genes.json`),
+    strict: true,
+    donors: undefined,
     warnings: splits.flatMap(({ name: split, train, test }) =>
       test.filter(({ id }) => train.some((other) => other.id === id)).map(({ id }) =>
         `${split}: ${id} is trained and tested on`
@@ -194,7 +203,7 @@ export function dataTask(disk: ReadDisk, folders: readonly string[], options: Da
     ? written
     : options.folds === undefined
     ? leaveOut(infos, options.leaveOut ?? "donor")
-    : kFold(donorGroups(infos), options.folds, options.seed);
+    : kFold(donorGroups(infos, SAME_SPECIMEN), options.folds, options.seed);
   const known = new Set(samples.map(({ id }) => id));
   const lost = folds.flatMap(({ train, test }) => [...train, ...test]).find((id) => !known.has(id));
   if (lost !== undefined) {
@@ -208,6 +217,12 @@ export function dataTask(disk: ReadDisk, folders: readonly string[], options: Da
     samples,
     folds,
     panel: panel === undefined ? undefined : readPanel(disk, panel),
+    strict: false,
+    donors: new Map(
+      donorGroups(infos, SAME_SPECIMEN).flatMap(({ key, named, samples }) =>
+        samples.map((id) => [id, { key, named }] as const)
+      ),
+    ),
     warnings: leaks,
   };
 }

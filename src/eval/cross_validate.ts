@@ -1,8 +1,8 @@
 /**
  * The ridge penalty that predicts held-out training rows best: one for all targets, least squared error with an intercept.
  *
- * Folds are whole slides where there are two or more (each its own up to ten, else ten of slides in turn), else five random
- * ones of rows. All penalties of the grid are judged from the folds' products alone: with A = V diag(l) VT on the inner training
+ * Folds are whole slides or donors where there are two or more (each its own up to ten, else ten of them in turn), else five
+ * random ones of rows, whose neighbours are alike: the penalty is then too small for other slides. All penalties of the grid are judged from the folds' products alone: with A = V diag(l) VT on the inner training
  * rows, W(alpha) = V diag(1 / (l + alpha)) VT XT Y, and the error is Syy - 2 tr(WT XoT Yo) + tr(WT XoT Xo W).
  *
  * @module
@@ -17,6 +17,9 @@ import { type Table, takeRows } from "./table.ts";
 /** Half decades from 1e-2 to 1e7. */
 export const ALPHAS: readonly number[] = Array.from({ length: 19 }, (_, i) => 10 ** (-2 + i / 2));
 
+/** What rows that are left out together have in common. */
+export type AlphaGroups = "slides" | "donors";
+
 /** A penalty, and how it was found. */
 export interface ChosenAlpha {
   /** The best of the grid. */
@@ -24,7 +27,7 @@ export interface ChosenAlpha {
   /** Folds it was judged on. */
   readonly folds: number;
   /** What a fold is made of. */
-  readonly by: "slides" | "rows";
+  readonly by: AlphaGroups | "rows";
   /** Mean squared error of each penalty of the grid. */
   readonly errors: readonly number[];
   /** Whether it is the first or last of the grid, so that a better one may lie outside. */
@@ -36,10 +39,16 @@ export interface ChosenAlpha {
  *
  * @param x `[n, features]`, of training rows only.
  * @param y `[n, targets]`.
- * @param slides Slide of each row.
+ * @param groups Slide or donor of each row; without, or with a single one, rows are drawn.
+ * @param kind Which of the two it is.
  */
-export function chooseAlpha(x: Table, y: Table, slides?: ArrayLike<string | number>): ChosenAlpha {
-  const { fold, folds, by } = foldsOf(x.rows, slides);
+export function chooseAlpha(
+  x: Table,
+  y: Table,
+  groups?: ArrayLike<string | number>,
+  kind: AlphaGroups = "slides",
+): ChosenAlpha {
+  const { fold, folds, by } = foldsOf(x.rows, groups, kind);
   const sums = new Float64Array(ALPHAS.length);
   for (let f = 0; f < folds; f++) {
     const [inner, held]: [number[], number[]] = [[], []];
@@ -55,18 +64,19 @@ export function chooseAlpha(x: Table, y: Table, slides?: ArrayLike<string | numb
 
 function foldsOf(
   rows: number,
-  slides?: ArrayLike<string | number>,
+  groups: ArrayLike<string | number> | undefined,
+  kind: AlphaGroups,
 ): Pick<ChosenAlpha, "folds" | "by"> & { fold: Uint32Array } {
   const places = new Map<string | number, number>();
-  if (slides !== undefined) {
-    for (let r = 0; r < rows; r++) if (!places.has(slides[r]!)) places.set(slides[r]!, places.size);
+  if (groups !== undefined) {
+    for (let r = 0; r < rows; r++) if (!places.has(groups[r]!)) places.set(groups[r]!, places.size);
   }
   if (places.size >= 2) {
     const folds = Math.min(10, places.size);
     return {
-      fold: Uint32Array.from({ length: rows }, (_, r) => places.get(slides![r]!)! % folds),
+      fold: Uint32Array.from({ length: rows }, (_, r) => places.get(groups![r]!)! % folds),
       folds,
-      by: "slides",
+      by: kind,
     };
   }
   const folds = Math.min(5, rows);

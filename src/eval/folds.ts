@@ -6,6 +6,7 @@
  */
 
 import { ConfigError, FormatError } from "../core/errors.ts";
+import { SAME_SPECIMEN } from "../data/deny_list.ts";
 import { donorGroups, known, type SampleInfo } from "../data/donors.ts";
 import { leaveOneOut, type RowSplit, shuffleSplit, type Split } from "../data/splits.ts";
 import { parseCsv } from "../io/csv.ts";
@@ -68,7 +69,7 @@ export interface GroupedSample extends SampleInfo {
  * @throws {ConfigError} If there are fewer than two, or samples do not say what they are of.
  */
 export function leaveOut(samples: readonly GroupedSample[], by: LeaveOut): Split[] {
-  if (by === "donor") return leaveOneOut(donorGroups(samples));
+  if (by === "donor") return leaveOneOut(donorGroups(samples, SAME_SPECIMEN));
   const groups = Map.groupBy(samples, (sample) => by === "sample" ? sample.id : known(sample[by]) ?? "");
   const unknown = groups.get("");
   if (unknown !== undefined) {

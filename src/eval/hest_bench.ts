@@ -1,5 +1,6 @@
 /**
- * HEST-Benchmark's procedure on one task and one set of features: each fold probed, folds summed up.
+ * Probes of one task and one set of features: each fold probed, folds summed up; by the protocol that was asked for, and by that
+ * of the headline, whose truth is normalised by depth and whose penalty is chosen on donors left out.
  *
  * Source: `benchmark.py` of github.com/mahmoodlab/HEST: samples in the order of the split files, log1p of raw counts, mean over
  * genes, then mean and population deviation over folds.
@@ -8,61 +9,75 @@
  */
 
 import { DataError } from "../core/errors.ts";
-import { choosePanel } from "../data/panel.ts";
 import type { ReadDisk } from "../data/data_folder.ts";
 import type { SampleOptions } from "../data/sample.ts";
 import {
   type FeatureSource,
   type JoinedSample,
   joinSample,
-  logCounts,
   readSampleCounts,
   type SampleCounts,
 } from "./bench_sample.ts";
-import type { Panel, Task, TaskFold } from "./bench_task.ts";
-import { sealFolds } from "./folds.ts";
-import { kshot, type KshotResult } from "./kshot.ts";
-import { probe, type ProbeOptions, type ProbeResult, type ProbeSet } from "./probe.ts";
-import { findProtocol, type Protocol } from "./protocol.ts";
+import type { Task } from "./bench_task.ts";
+import { type FoldResult, type FoldRun, foldsOf, runFold } from "./fold_run.ts";
+import { panelWithout } from "./fold_panel.ts";
+import type { ProbeOptions } from "./probe.ts";
+import { findProtocol, HEADLINE_PROTOCOL, type Protocol } from "./protocol.ts";
 import { slideProbe, type SlideProbeResult } from "./slide_probe.ts";
 import { smoothRank } from "./smooth_rank.ts";
 import { deviation, mean } from "./statistics.ts";
-import { stackTables, type Table, takeRows } from "./table.ts";
+import { stackTables, takeRows } from "./table.ts";
+
+export type { FoldResult } from "./fold_run.ts";
 
 /** Rows the smooth rank is taken of: it hardly changes beyond, and each costs D^2 on the host. */
 const RANK_ROWS = 10_000;
 
 /** Counts of a task's samples, read once for all encoders. */
 export interface TaskCounts {
+  /** With the panel as it could be used. */
   readonly task: Task;
   readonly samples: ReadonlyMap<string, SampleCounts>;
 }
 
-/** One fold's outcome. */
-export interface FoldResult {
-  readonly name: string;
-  readonly panel: Panel;
-  readonly result: ProbeResult;
-  /** What should have been predicted, `[n, genes]`. */
-  readonly targets: Table;
-  /** With few labels, where labels were asked for. */
-  readonly kshot?: KshotResult;
-}
-
-/** One encoder on one task. */
-export interface TaskResult {
-  readonly task: string;
-  readonly encoder: string;
-  readonly protocol: string;
-  readonly facts: Readonly<Record<string, string | number>>;
-  readonly dim: number;
-  readonly spots: number;
-  readonly folds: readonly FoldResult[];
+/** Scores of one set of predictions, over folds. */
+export interface Scores {
   /** Mean and population deviation over folds of the mean over genes. */
   readonly pearson: Summary;
   readonly slidePearson: Summary;
   readonly spearman: Summary;
   readonly r2Intercept: Summary;
+}
+
+/** Sections of donors of one kind. */
+export interface DonorScore {
+  readonly donors: number;
+  readonly sections: number;
+  /** Mean over the sections of the mean over genes of the correlation within the section. */
+  readonly slidePearson: number;
+}
+
+/** What a protocol gave. */
+export interface ProtocolResult extends Scores {
+  readonly protocol: string;
+  readonly folds: readonly FoldResult[];
+  /** A probe that knows each spot's depth only, by the same protocol. */
+  readonly depth: Scores;
+  /** R2 of predicting the training mean, whose correlation is not defined. */
+  readonly trainingMeanR2: Summary;
+  /** Sections of donors that the fold did not train on, that it trained on, and of which nothing is known. */
+  readonly donors: Readonly<Partial<Record<"unseen" | "seen" | "unknown", DonorScore>>>;
+}
+
+/** One encoder on one task. */
+export interface TaskResult extends ProtocolResult {
+  readonly task: string;
+  readonly encoder: string;
+  readonly facts: Readonly<Record<string, string | number>>;
+  readonly dim: number;
+  readonly spots: number;
+  /** By the protocol of the headline; of the asked one where that is it. */
+  readonly headline: ProtocolResult;
   /** All samples of the task. */
   readonly slideProbe: SlideProbeResult;
   /** Of at most 10,000 rows. */
@@ -89,11 +104,12 @@ export interface TaskOptions extends ProbeOptions {
 }
 
 /**
- * Reads the counts of a task.
+ * Reads the counts of a task. Genes of a panel that is not a benchmark's are left out where a sample lacks them.
  *
  * @param labels Column of obs with classes for few-shot probes.
  * @param options Where counts are, and what becomes of rows that are none.
- * @throws {DataError} If a panel gene is missing from a sample, naming both, or counts are none (`counts`).
+ * @throws {DataError} If a gene of a benchmark's panel is missing from a sample, naming both, or all of another's are, or counts
+ * are none (`counts`).
  */
 export async function readTaskCounts(
   disk: ReadDisk,
@@ -103,9 +119,14 @@ export async function readTaskCounts(
 ): Promise<TaskCounts> {
   const samples = new Map<string, SampleCounts>();
   for (const files of task.samples) {
-    samples.set(files.id, await readSampleCounts(disk, files, { ...options, panel: task.panel?.genes, labels }));
+    samples.set(
+      files.id,
+      await readSampleCounts(disk, files, { ...options, panel: task.panel?.genes, some: !task.strict, labels }),
+    );
   }
-  return { task, samples };
+  if (task.panel === undefined || task.strict) return { task, samples };
+  const panel = panelWithout(task.panel, [...samples.values()].map(({ expression }) => expression));
+  return { task: { ...task, panel }, samples };
 }
 
 /**
@@ -118,9 +139,47 @@ export async function runTask(
   source: FeatureSource,
   options: TaskOptions = {},
 ): Promise<TaskResult> {
-  const protocol = typeof options.protocol === "object"
+  const asked = typeof options.protocol === "object"
     ? options.protocol
     : findProtocol(options.protocol ?? "hest-bench/1");
+  const headline = findProtocol(HEADLINE_PROTOCOL);
+  const joined = await joinSamples(task, samples, source, options);
+  const all = [...joined.values()];
+  const run: FoldRun = { task, joined, options, panels: new Map(), bases: new Map() };
+  const protocols = asked.name === headline.name ? [asked] : [asked, headline];
+  const parts = protocols.map((protocol) => ({ protocol, folds: foldsOf(run, protocol) }));
+  const total = parts.reduce((sum, { folds }) => sum + folds.length, 0);
+  const done: ProtocolResult[] = [];
+  let count = 0;
+  for (const { protocol, folds } of parts) {
+    const results: FoldResult[] = [];
+    for (const fold of folds) {
+      results.push(await runFold(run, fold(), protocol));
+      options.onFold?.(++count, total);
+    }
+    done.push(protocolResult(protocol, results));
+  }
+  const features = stackTables(all.map((sample) => sample.features));
+  return {
+    ...done[0]!,
+    task: task.name,
+    encoder: source.name,
+    facts: source.facts,
+    dim: features.columns,
+    spots: features.rows,
+    headline: done.at(-1)!,
+    slideProbe: await slideProbe(features, all.flatMap(({ id, features }) => Array<string>(features.rows).fill(id))),
+    smoothRank: smoothRank(takeRows(features, spread(features.rows, RANK_ROWS))),
+    warnings: all.flatMap((sample) => sample.warnings),
+  };
+}
+
+async function joinSamples(
+  task: Task,
+  samples: TaskCounts["samples"],
+  source: FeatureSource,
+  options: TaskOptions,
+): Promise<Map<string, JoinedSample>> {
   const joined = new Map<string, JoinedSample>();
   for (const files of task.samples) {
     const sample = joinSample(samples.get(files.id)!, await source.load(files), options);
@@ -135,30 +194,7 @@ export async function runTask(
     }
     joined.set(files.id, sample);
   }
-  const all = [...joined.values()];
-  const folds: FoldResult[] = [];
-  const parts = protocol.folds === "task" ? task.folds.map((fold) => taskFold(fold, joined)) : randomFolds(all);
-  for (const [i, part] of parts.entries()) {
-    folds.push(await runFold(part(), task.panel, { ...options, protocol }));
-    options.onFold?.(i + 1, parts.length);
-  }
-  const features = stackTables(all.map((sample) => sample.features));
-  return {
-    task: task.name,
-    encoder: source.name,
-    protocol: protocol.name,
-    facts: source.facts,
-    dim: features.columns,
-    spots: features.rows,
-    folds,
-    pearson: summary(folds.map(({ result }) => result.pearsonMean)),
-    slidePearson: summary(folds.map(({ result }) => result.slidePearsonMean)),
-    spearman: summary(folds.map(({ result }) => result.spearmanMean)),
-    r2Intercept: summary(folds.map(({ result }) => mean(result.perGene.map(({ r2Intercept }) => r2Intercept ?? 0)))),
-    slideProbe: await slideProbe(features, all.flatMap(({ id, features }) => Array<string>(features.rows).fill(id))),
-    smoothRank: smoothRank(takeRows(features, spread(features.rows, RANK_ROWS))),
-    warnings: all.flatMap((sample) => sample.warnings),
-  };
+  return joined;
 }
 
 /** At most `most` of n rows, evenly spread. */
@@ -171,80 +207,39 @@ function summary(values: readonly number[]): Summary {
   return { mean: mean(values), std: deviation(values), values };
 }
 
-/** Rows of whole or parted samples. */
-interface Part {
-  readonly sample: JoinedSample;
-  /** Undefined for all. */
-  readonly rows?: readonly number[];
+function scoresOf(results: readonly FoldResult["result"][]): Scores {
+  return {
+    pearson: summary(results.map((result) => result.pearsonMean)),
+    slidePearson: summary(results.map((result) => result.slidePearsonMean)),
+    spearman: summary(results.map((result) => result.spearmanMean)),
+    r2Intercept: summary(results.map((result) => mean(result.perGene.map(({ r2Intercept }) => r2Intercept ?? 0)))),
+  };
 }
 
-/** A fold by the parts of its sides; made when its turn comes, for it copies features. */
-interface Fold {
-  readonly name: string;
-  readonly train: readonly Part[];
-  readonly test: readonly Part[];
+function protocolResult({ name }: Protocol, folds: readonly FoldResult[]): ProtocolResult {
+  return {
+    protocol: name,
+    folds,
+    ...scoresOf(folds.map(({ result }) => result)),
+    depth: scoresOf(folds.map(({ depth }) => depth)),
+    trainingMeanR2: summary(folds.map(({ trainingMeanR2 }) => trainingMeanR2)),
+    donors: donorScores(folds),
+  };
 }
 
-function taskFold({ name, train, test }: TaskFold, samples: ReadonlyMap<string, JoinedSample>): () => Fold {
-  const side = (ids: readonly string[]) => ids.map((id) => ({ sample: samples.get(id)! }));
-  return () => ({ name, train: side(train), test: side(test) });
-}
-
-/** SEAL's folds: spots of all samples, whatever slide they are of. */
-function randomFolds(samples: readonly JoinedSample[]): (() => Fold)[] {
-  const places = samples.flatMap((sample, s) =>
-    Array.from({ length: sample.features.rows }, (_, row) => [s, row] as const)
+function donorScores(folds: readonly FoldResult[]): ProtocolResult["donors"] {
+  const kind = (seen: boolean | undefined) => seen === undefined ? "unknown" : seen ? "seen" : "unseen";
+  const sections = folds.flatMap(({ tested, result }) =>
+    result.perSlide.map(({ slide, pearsonMean }) => ({
+      pearsonMean,
+      ...tested.find(({ sample }) => sample === slide)!,
+    }))
   );
-  return sealFolds(places.length).map((split, i) => () => {
-    const side = (rows: Uint32Array): Part[] =>
-      [...rows].map((at) => ({ sample: samples[places[at]![0]]!, rows: [places[at]![1]] }));
-    return { name: `random${i}`, train: side(split.train), test: side(split.test) };
-  });
-}
-
-async function runFold(
-  fold: Fold,
-  panel: Panel | undefined,
-  options: TaskOptions & { protocol: Protocol },
-): Promise<FoldResult> {
-  const genes = panel ?? {
-    genes: choosePanel([...new Set(fold.train.map(({ sample }) => sample))].map(({ expression }) => expression), {
-      genes: options.panelGenes ?? 50,
-    }),
-    source: "chosen on the training samples of the fold",
-  };
-  const [train, test] = [probeSet(fold.train, genes.genes), probeSet(fold.test, genes.genes)];
-  const result = await probe({ train, test, genes: genes.genes }, options.protocol, options);
-  const labelled = fold.train.every(({ sample }) => sample.labels !== undefined);
-  return {
-    name: fold.name,
-    panel: genes,
-    result,
-    targets: test.targets,
-    ...(labelled ? { kshot: kshot(labels(fold.train, train), labels(fold.test, test)) } : {}),
-  };
-}
-
-function probeSet(parts: readonly Part[], genes: readonly string[]): ProbeSet {
-  const targets = new Map<JoinedSample, ProbeSet["targets"]>();
-  const targetsOf = (sample: JoinedSample) => {
-    const found = targets.get(sample) ?? logCounts(sample.expression, genes);
-    targets.set(sample, found);
-    return found;
-  };
-  return {
-    features: stackTables(parts.map(({ sample, rows }) => rows ? takeRows(sample.features, rows) : sample.features)),
-    targets: stackTables(parts.map(({ sample, rows }) => rows ? takeRows(targetsOf(sample), rows) : targetsOf(sample))),
-    slides: parts.flatMap(({ sample, rows }) => Array<string>(rows?.length ?? sample.features.rows).fill(sample.id)),
-  };
-}
-
-/** Rows with a label. */
-function labels(parts: readonly Part[], { features }: ProbeSet): { features: ProbeSet["features"]; labels: string[] } {
-  const all = parts.flatMap(({ sample, rows }) => {
-    const own = sample.labels!;
-    return rows === undefined ? [...own] : rows.map((row) => own[row]);
-  });
-  const kept = all.flatMap((label, row) => label === undefined ? [] : [row]);
-  return { features: takeRows(features, kept), labels: kept.map((row) => all[row]!) };
+  return Object.fromEntries(
+    [...Map.groupBy(sections, ({ seen }) => kind(seen))].map(([name, own]) => [name, {
+      donors: new Set(own.map(({ donor, sample }) => donor ?? sample)).size,
+      sections: new Set(own.map(({ sample }) => sample)).size,
+      slidePearson: mean(own.map(({ pearsonMean }) => pearsonMean)),
+    }]),
+  );
 }

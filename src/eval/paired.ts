@@ -2,7 +2,7 @@
  * Two encoders compared on the same folds: the mean of the paired differences with a bootstrap interval.
  *
  * Folds differ more from each other than encoders do, so that only differences on the same fold say anything. With few folds the
- * interval is rough: five folds have 126 different resamples.
+ * interval is rough: five have 126 different resamples. Below five there is none: that of two folds is their two values.
  *
  * Source: Efron and Tibshirani, "An introduction to the bootstrap" (1993), percentile interval.
  *
@@ -13,6 +13,9 @@ import { ShapeError } from "../core/errors.ts";
 import { Rng } from "../core/rng.ts";
 import { deviation, mean, percentile } from "./statistics.ts";
 
+/** Units from which on there is an interval. */
+export const LEAST_UNITS = 5;
+
 /** How two lists of scores differ. */
 export interface Paired {
   /** Scores compared. */
@@ -22,8 +25,10 @@ export interface Paired {
   readonly mean: number;
   /** Population deviation of the differences. */
   readonly std: number;
-  /** Bootstrap interval of the mean; undefined for a single fold. */
+  /** Bootstrap interval of the mean; undefined below five independent units. */
   readonly interval: readonly [low: number, high: number] | undefined;
+  /** Why there is none. */
+  readonly reason?: string;
   /** Folds on which b is better, and on which a is. */
   readonly better: number;
   readonly worse: number;
@@ -36,6 +41,10 @@ export interface PairedOptions {
   /** Resamples; default 10,000. */
   readonly resamples?: number;
   readonly seed?: number;
+  /** What the scores are of, in words: `folds`. */
+  readonly over?: string;
+  /** Independent units among them, such as donors, where they are fewer than the scores. */
+  readonly units?: { readonly count: number; readonly name: string } | undefined;
 }
 
 /**
@@ -44,23 +53,36 @@ export interface PairedOptions {
  * @throws {ShapeError} If they differ in length, or are empty.
  */
 export function paired(a: readonly number[], b: readonly number[], options: PairedOptions = {}): Paired {
-  const { level = 0.95, resamples = 10_000, seed = 0 } = options;
+  const { level = 0.95, resamples = 10_000, seed = 0, over = "folds", units } = options;
   if (a.length !== b.length || a.length === 0) {
     throw new ShapeError(`Cannot compare ${a.length} with ${b.length} folds: as many wanted, and at least one`);
   }
   const differences = b.map((value, i) => value - a[i]!);
+  const few = a.length < LEAST_UNITS
+    ? { count: a.length, name: over }
+    : units !== undefined && units.count < LEAST_UNITS
+    ? units
+    : undefined;
   return {
     n: a.length,
     differences,
     mean: mean(differences),
     std: deviation(differences),
-    interval: a.length < 2 ? undefined : bootstrap(differences, { level, resamples, seed }),
+    interval: few === undefined ? bootstrap(differences, { level, resamples, seed }) : undefined,
+    ...(few === undefined ? {} : { reason: noInterval(few) }),
     better: differences.filter((value) => value > 0).length,
     worse: differences.filter((value) => value < 0).length,
   };
 }
 
-function bootstrap(values: readonly number[], { level, resamples, seed }: Required<PairedOptions>): [number, number] {
+/** Why there is no interval: `2 folds, an interval takes 5`. */
+export function noInterval({ count, name }: { readonly count: number; readonly name: string }): string {
+  return `${count} ${count === 1 ? name.replace(/s$/, "") : name}, an interval takes ${LEAST_UNITS}`;
+}
+
+type Resampling = Required<Pick<PairedOptions, "level" | "resamples" | "seed">>;
+
+function bootstrap(values: readonly number[], { level, resamples, seed }: Resampling): [number, number] {
   const rng = new Rng(seed, values.length);
   const means = Float64Array.from({ length: resamples }, () => {
     let sum = 0;

@@ -2,7 +2,8 @@
  * The linear probe: how well expression can be read from frozen features, by a named protocol.
  *
  * Standardise, principal components, ridge. Features are centred by the training rows, so that W needs only XT Y and the
- * scatter of the components: w_k = v_kT XT Y / (l_k + alpha). Scores are never formed unless alpha is cross-validated.
+ * scatter of the components: w_k = v_kT XT Y / (l_k + alpha). Scores are never formed unless alpha is cross-validated. The raw
+ * protocol skips the first two.
  *
  * Source: `trainer.py` of github.com/mahmoodlab/HEST, `run_linprobe` of github.com/mahmoodlab/SEAL.
  *
@@ -16,14 +17,22 @@
  */
 
 import { DataError } from "../core/errors.ts";
-import { chooseAlpha, type ChosenAlpha } from "./cross_validate.ts";
+import { type AlphaGroups, chooseAlpha, type ChosenAlpha } from "./cross_validate.ts";
 import type { GramOptions } from "./gram.ts";
-import { fitPca, pcaScores } from "./pca.ts";
+import { fitPca, type Pca, pcaScores } from "./pca.ts";
 import { crossProduct, multiply } from "./product.ts";
 import { findProtocol, type Protocol } from "./protocol.ts";
 import { predictLinear, ridgeAlpha, solveRidge, transposed } from "./ridge.ts";
 import { type GeneScore, scoreGenes, scoreSlides, type SlideScore } from "./scores.ts";
-import { columnMoments, fitCentring, fitStandardizer, standardize, type Standardizer } from "./standardize.ts";
+import {
+  applyStandardizer,
+  columnMoments,
+  fitCentring,
+  fitStandardizer,
+  standardize,
+  type Standardized,
+  type Standardizer,
+} from "./standardize.ts";
 import { mean } from "./statistics.ts";
 import { firstNonFinite, type Table } from "./table.ts";
 
@@ -31,10 +40,12 @@ import { firstNonFinite, type Table } from "./table.ts";
 export interface ProbeSet {
   /** `[n, D]`. */
   readonly features: Table;
-  /** `[n, genes]`, as the protocol wants them: log1p of raw counts for HEST-Benchmark. */
+  /** `[n, genes]`, as the protocol's `truth` says: log1p of raw counts for HEST-Benchmark. */
   readonly targets: Table;
   /** Slide of each row; without, all are of one. */
   readonly slides?: ArrayLike<string | number> | undefined;
+  /** Donor of each row, where donors are known. */
+  readonly donors?: ArrayLike<string | number> | undefined;
 }
 
 /** A fold with its data. */
@@ -51,6 +62,15 @@ export interface ProbeInput {
 export interface ProbeOptions extends GramOptions {
   /** Targets in the formula of alpha, where genes are a part of a larger panel; default their number. */
   readonly alphaTargets?: number;
+  /** What {@linkcode probeBasis} made of the same training features, so that several protocols share it. */
+  readonly basis?: ProbeBasis | undefined;
+}
+
+/** What a probe does to features before it regresses on them; it depends on no target. */
+export interface ProbeBasis {
+  readonly standardizer: Standardizer;
+  /** Undefined where all dimensions are kept. */
+  readonly pca: Pca | undefined;
 }
 
 /** A fitted probe. */
@@ -73,8 +93,8 @@ export interface ProbeModel {
   readonly standardizer: Standardizer;
   /** Coefficients of standardised features, `[genes, D]`. */
   readonly weights: Table;
-  /** Means of the training targets; part of the predictions only if the protocol has an intercept. */
-  readonly targetMeans: Float64Array;
+  /** What gives predictions the mean of the training targets; part of them only if the protocol has an intercept. */
+  readonly offset: Float64Array;
   /** Whether the protocol has one. */
   readonly intercept: boolean;
 }
@@ -124,7 +144,7 @@ export async function probe(
     predictions,
     targets: test.targets,
     genes,
-    targetMeans: model.intercept ? undefined : model.targetMeans,
+    offset: model.intercept ? undefined : model.offset,
   });
   const perSlide = scoreSlides({ predictions, targets: test.targets, slides: test.slides });
   return {
@@ -157,6 +177,19 @@ function checkSet(what: string, { features, targets }: ProbeSet, genes: readonly
   }
 }
 
+/** Standardises and reduces training features as a protocol wants. */
+export async function probeBasis(
+  features: Table,
+  { standardise, components }: Pick<Protocol, "standardise" | "components">,
+  options: GramOptions = {},
+): Promise<ProbeBasis> {
+  const standardizer = standardise ? fitStandardizer(features) : identity(features.columns);
+  const pca = components === undefined
+    ? undefined
+    : await fitPca(standardize(features, standardizer), components, options);
+  return { standardizer, pca };
+}
+
 /** Fits the probe of a protocol. */
 export async function fitProbe(
   train: ProbeSet,
@@ -165,47 +198,53 @@ export async function fitProbe(
 ): Promise<ProbeModel> {
   const recipe = typeof protocol === "string" ? findProtocol(protocol) : protocol;
   const { features, targets } = train;
-  const standardizer = fitStandardizer(features);
+  const { standardizer, pca } = options.basis ?? await probeBasis(features, recipe, options);
   const x = standardize(features, standardizer);
   const targetCount = options.alphaTargets ?? targets.columns;
-  const common = {
-    protocol: recipe.name,
-    dim: features.columns,
-    standardizer,
-    targetMeans: columnMoments(targets).mean,
-    intercept: recipe.intercept,
-  };
-  // Centred features make the means of the targets fall out; centring them keeps digits.
-  const cross = crossProduct(x, standardize(targets, fitCentring(targets)));
-  if (recipe.components === undefined) {
-    const alpha = ridgeAlpha(features.columns, targetCount);
-    const gram = crossProduct(x, x);
-    const weights = transposed(solveRidge({ gram, cross }, alpha), targets.columns);
-    const size = features.columns;
-    return { ...common, solver: "f64 on the host", alpha, chosen: undefined, components: size, rank: size, weights };
+  const common = { protocol: recipe.name, dim: features.columns, standardizer, intercept: recipe.intercept };
+  const finish = (weights: Table) => ({ ...common, weights, offset: offsetOf(x, targets, weights) });
+  // On centred features the means of the targets fall out, and centring them keeps digits; on others it would change the fit.
+  const y = recipe.standardise ? standardize(targets, fitCentring(targets)) : targets;
+  const cross = crossProduct(x, y);
+  const scores = () => pca === undefined ? applyStandardizer(features, standardizer) : pcaScores(pca, x);
+  const chosen = recipe.alpha === "formula" ? undefined : chosenAlpha(scores(), train, recipe.alpha);
+  const size = pca?.components.rows ?? features.columns;
+  const alpha = chosen?.alpha ?? ridgeAlpha(size, targetCount);
+  if (pca === undefined) {
+    const weights = transposed(solveRidge({ gram: crossProduct(x, x), cross }, alpha), targets.columns);
+    return { ...finish(weights), solver: "f64 on the host", alpha, chosen, components: size, rank: size };
   }
-  const pca = await fitPca(x, recipe.components, options);
-  const k = pca.components.rows;
-  const chosen = recipe.alpha === "formula" ? undefined : chooseAlpha(pcaScores(pca, x), targets, train.slides);
-  const alpha = chosen?.alpha ?? ridgeAlpha(k, targetCount);
   // [k, genes], then [genes, D].
   const inScores = multiply(pca.components, transposed(cross, targets.columns)).data as Float64Array;
   inScores.forEach((value, at) => inScores[at] = value / (pca.scatter[Math.floor(at / targets.columns)]! + alpha));
-  const weights = crossProduct({ rows: k, columns: targets.columns, data: inScores }, pca.components);
-  return {
-    ...common,
-    solver: pca.solver,
-    alpha,
-    chosen,
-    components: k,
-    rank: pca.rank,
-    weights: { rows: targets.columns, columns: features.columns, data: weights },
-  };
+  const data = crossProduct({ rows: size, columns: targets.columns, data: inScores }, pca.components);
+  const weights = { rows: targets.columns, columns: features.columns, data };
+  return { ...finish(weights), solver: pca.solver, alpha, chosen, components: size, rank: pca.rank };
+}
+
+/** The penalty by whole donors where two or more are known, else by slides. */
+function chosenAlpha(scores: Table, { targets, slides, donors }: ProbeSet, by: AlphaGroups): ChosenAlpha {
+  const several = donors !== undefined && new Set(Array.from(donors)).size > 1;
+  return by === "donors" && several
+    ? chooseAlpha(scores, targets, donors, "donors")
+    : chooseAlpha(scores, targets, slides, "slides");
+}
+
+function identity(columns: number): Standardizer {
+  return { mean: new Float64Array(columns), scale: new Float64Array(columns).fill(1) };
+}
+
+/** Mean of the targets less that of the predictions, over the training rows. */
+function offsetOf(x: Standardized, targets: Table, weights: Table): Float64Array {
+  const { mean: centre } = columnMoments(x.raw);
+  const middle = centre.map((value, j) => (value - x.mean[j]!) / x.scale[j]!);
+  const predicted = multiply({ rows: 1, columns: x.columns, data: middle }, weights).data;
+  return columnMoments(targets).mean.map((value, j) => value - predicted[j]!);
 }
 
 /** Predictions for rows, `[n, genes]`. */
 export function predictProbe(model: ProbeModel, features: Table): Table {
-  const { weights, targetMeans, standardizer } = model;
-  const intercept = model.intercept ? targetMeans : new Float64Array(weights.rows);
+  const { weights, offset, standardizer } = model;
+  const intercept = model.intercept ? offset : new Float64Array(weights.rows);
   return predictLinear({ weights, intercept }, standardize(features, standardizer));
 }

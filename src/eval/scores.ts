@@ -18,7 +18,7 @@ export interface GeneScore {
   readonly spearman: number | null;
   /** As the protocol predicts. */
   readonly r2: number | null;
-  /** With the training mean added where the protocol has no intercept. */
+  /** Moved to the training mean where the protocol has no intercept. */
   readonly r2Intercept: number | null;
   /** Mean squared error, as the protocol predicts. */
   readonly mse: number;
@@ -52,15 +52,15 @@ export interface Predicted {
 
 /** Scores of each column. */
 export function scoreGenes(
-  { predictions, targets, genes, targetMeans }: Predicted & {
+  { predictions, targets, genes, offset }: Predicted & {
     readonly genes: readonly string[];
     /** Added for the scores with intercept. */
-    readonly targetMeans?: Float64Array | undefined;
+    readonly offset?: Float64Array | undefined;
   },
 ): GeneScore[] {
   return genes.map((gene, j) => {
     const [got, want] = [column(predictions, j), column(targets, j)];
-    const shifted = targetMeans === undefined ? got : got.map((value) => value + targetMeans[j]!);
+    const shifted = offset === undefined ? got : got.map((value) => value + offset[j]!);
     const r = pearson(got, want);
     const rho = spearman(got, want);
     const reason = r.reason ?? rho.reason;

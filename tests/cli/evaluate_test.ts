@@ -6,8 +6,13 @@ import { disk } from "../../src/io/fs.ts";
 import { FEATURE_FORMATS } from "../../src/embed/formats.ts";
 import { openFeatures } from "../../src/io/features.ts";
 import { parseCsv } from "../../src/io/csv.ts";
+import { H5ad } from "../../src/io/h5ad.ts";
+import { writeH5ad } from "../../src/io/h5ad_write.ts";
+import { H5Writer } from "../../src/io/h5_write.ts";
+import { openPatches } from "../../src/io/patches.ts";
 import fixture from "../fixtures/eval/hest_bench.json" with { type: "json" };
 import { writeBenchInputs } from "../eval/bench_inputs.ts";
+import { noise } from "../eval/inputs.ts";
 import { FIXTURES, seal } from "./shared.ts";
 
 const folder = Deno.makeTempDirSync();
@@ -17,6 +22,25 @@ await writeBenchInputs(folder);
 const BENCH = ["--bench", `${folder}/bench`];
 const TINY = "random:vit_small_patch16_224?dim=32&depth=1&patch=16&img=32&seed=1";
 const features = (name: string) => ["--features", `${folder}/features/${name}`];
+
+/** Writes an .h5ad again with other names of genes. */
+async function renameGenes(path: string, rename: (gene: string) => string): Promise<void> {
+  const file = await H5ad.open(disk.open(path, "read"));
+  const begin = await H5Writer.prepare();
+  const spatial = { shape: [file.obs.index.length, 2] as const, values: file.spatial() };
+  disk.writeAnywhere(`${path}.new`, (out) => {
+    const h5 = begin(out);
+    writeH5ad(h5, {
+      obs: { index: file.obs.index },
+      var: { index: file.var.index.map(rename) },
+      x: file.x,
+      obsm: { spatial },
+    });
+    h5.close();
+  });
+  file.close();
+  Deno.renameSync(`${path}.new`, path);
+}
 
 // deno-lint-ignore no-explicit-any
 type Json = any;
@@ -99,14 +123,84 @@ Deno.test("evaluate --bench writes HEST-Benchmark's files as the procedure in Py
   comparison.differences.forEach((d: number, i: number) =>
     same(d, visible.pearson.per_fold[i] - oracle.pearson.per_fold[i], `${i}`)
   );
-  assert.ok(comparison.interval[0] <= comparison.mean && comparison.mean <= comparison.interval[1]);
+  // Four folds: no interval, and it says why.
+  assert.deepEqual([comparison.interval, comparison.no_interval], [null, "4 folds, an interval takes 5"]);
   assert.match(err, /SYN {3}oracle +4 +0\.\d{4}/);
-  assert.match(err, /visible less oracle, pooled Pearson: [+-]0\.\d{4} \[[+-]0\.\d{4}, [+-]0\.\d{4}\] over 4 folds/);
+  assert.match(
+    err,
+    /visible less oracle, pooled Pearson: [+-]0\.\d{4} over 4 folds, better in \d; no interval: 4 folds/,
+  );
   assert.doesNotMatch(err, /NaN/);
 
   const again = await seal("evaluate", ...BENCH, ...features("oracle"), "--out", out);
   assert.equal(again.code, 2);
   assert.match(again.err, /--overwrite/);
+});
+
+Deno.test("beside the benchmark stand, always, the headline and what depth alone scores, as plain loops in Python have them", async () => {
+  const { code, out, err } = await seal(
+    "evaluate",
+    ...BENCH,
+    ...features("oracle"),
+    ...features("visible"),
+    "--out",
+    `${folder}/beside`,
+    "--json",
+  );
+  assert.equal(code, 0, err);
+  const { encoders, headline } = JSON.parse(out);
+  assert.deepEqual([headline.protocol, headline.metric], ["depth-cv/1", "pearson_per_slide"]);
+  const names = ["oracle", "visible"] as const;
+  names.forEach((name, i) => {
+    const [task] = encoders[i].tasks;
+    const want = fixture.beside[name];
+    const folds = (of: Json) =>
+      Object.fromEntries(Object.entries(of).map(([key, { per_fold }]: Json) => [key, per_fold]));
+    const rows = (key: "headline" | "headline_depth" | "depth", of: readonly string[]) =>
+      Object.fromEntries(of.map((metric) => [metric, want.map((fold) => (fold[key] as Json)[metric])]));
+    const three = ["pearson", "pearson_per_slide", "r2_intercept"];
+    same(task.headline.folds.map(({ alpha }: Json) => alpha), want.map((fold) => fold.headline.alpha), "alpha");
+    const { pearson, pearson_per_slide, r2_intercept } = task.headline;
+    same(folds({ pearson, pearson_per_slide, r2_intercept }), rows("headline", three), `${name} headline`);
+    same(folds(task.headline.baselines.depth_only), rows("headline_depth", three), `${name} depth`);
+    same(folds(task.baselines.depth_only), rows("depth", three.slice(0, 2)), `${name} depth, benchmark`);
+    same(task.headline.baselines.training_mean.r2.per_fold, want.map((fold) => fold.training_mean_r2), "mean");
+    // Donors are not named in the benchmark's folder.
+    assert.deepEqual(Object.keys(task.headline.donors), ["unknown"]);
+    assert.deepEqual(task.headline.folds[0].alpha_search.by, "slides");
+  });
+  // Truth, penalty, panel and donors stand with both tables.
+  const [first, second] = err.slice(err.indexOf("Headline, ")).split("Protocol hest-bench/1");
+  assert.match(first!, /truth: ln\(1 \+ counts per 10,000\).*; penalty: cross-validated over training slides/);
+  assert.match(second!, /truth: ln\(1 \+ count\), not normalised.*; penalty: 100\/\(features x targets\)/);
+  for (const part of [first!, second!]) {
+    assert.match(part, /panel: 50 genes, var_50genes\.json; donors: of 8 tested sections not known/);
+    assert.match(part, /SYN +\(depth only\) +4 +-?0\.\d{4}/);
+  }
+  assert.match(first!, /SYN +\(training mean\) +4 +- /);
+});
+
+Deno.test("hest-bench-raw/1 scales nothing, as HEST without dimreduce, and its config says so", async () => {
+  const args = ["evaluate", ...BENCH, ...features("visible"), "--protocol", "hest-bench-raw/1"];
+  const { code, out, err } = await seal(...args, "--out", `${folder}/raw`, "--json");
+  assert.equal(code, 0, err);
+  const [task] = JSON.parse(out).encoders[0].tasks;
+  const want = fixture.beside.visible.map(({ raw }) => raw);
+  same(task.pearson.per_fold, want.map(({ pearson }) => pearson), "pearson");
+  same(task.pearson_per_slide.per_fold, want.map(({ pearson_per_slide }) => pearson_per_slide), "per slide");
+  const config = readJson(`${folder}/raw/SYN/visible/split0/config.json`);
+  const { dimreduce, latent_dim, standardize, fit_intercept, target, normalize } = config;
+  assert.deepEqual(
+    { dimreduce, latent_dim, standardize, fit_intercept, target, normalize },
+    {
+      dimreduce: null,
+      latent_dim: null,
+      standardize: false,
+      fit_intercept: false,
+      target: "log1p counts",
+      normalize: true,
+    },
+  );
 });
 
 Deno.test("exact solvers are within 2e-3 of the reference's randomised and iterative ones", () => {
@@ -322,6 +416,134 @@ Deno.test("evaluate --data: the folder's splits and panel, whole donors left out
   const lacking = await seal(...args, "--few-shot", "cluster", "--leave-out", "donor", "--out", `${folder}/d3`);
   assert.equal(lacking.code, 4);
   assert.match(lacking.err, /obs has no column cluster/);
+});
+
+Deno.test("genes that tested samples lack are no part of the panel, and are named; of a panel that was given they are left out", async () => {
+  const data = `${folder}/lacking`;
+  const made = await seal("synth", "--out", data, "--profile", "smoke", "--rows", "5", "--cols", "10", "--quiet");
+  assert.equal(made.code, 0, made.err);
+  const panel = JSON.parse(Deno.readTextFileSync(`${data}/var_50genes.json`)).genes as string[];
+  Deno.removeSync(`${data}/var_50genes.json`);
+  Deno.removeSync(`${data}/splits`, { recursive: true });
+  const args = ["evaluate", "--data", data, "--encoder", "colour", "--encoder", "oracle:visible", "--json"];
+  const before = await seal(...args, "--panel-genes", "20", "--out", `${folder}/p0`);
+  assert.equal(before.code, 0, before.err);
+  const [whole] = JSON.parse(before.out).tasks[0].panels;
+  assert.deepEqual([whole.genes.length, whole.left_out], [20, []]);
+  // The first fold tests SYN0; it loses three genes that the panel had.
+  const gone = whole.genes.slice(0, 3) as string[];
+  await renameGenes(`${data}/st/SYN0.h5ad`, (gene) => gone.includes(gene) ? `OTHER_${gene}` : gene);
+  const { code, out, err } = await seal(...args, "--panel-genes", "20", "--out", `${folder}/p1`);
+  assert.equal(code, 0, err);
+  const [own] = JSON.parse(out).tasks[0].panels;
+  assert.equal(own.genes.length, 20);
+  assert.ok(gone.every((gene) => !own.genes.includes(gene)));
+  assert.deepEqual(own.left_out, gone.map((gene) => ({ gene, reason: "SYN0 lacks it" })));
+  assert.match(err, new RegExp(`lacking, .+: 3 genes left out of the panel: ${gone[0]} \\(SYN0 lacks it\\)`));
+  // A file of genes: the ones all samples have, status 3, for they were asked for.
+  Deno.writeTextFileSync(`${folder}/panel.json`, JSON.stringify({ genes: [...panel.slice(0, 9), gone[0]] }));
+  const given = await seal(...args, "--panel", `${folder}/panel.json`, "--out", `${folder}/p2`);
+  assert.equal(given.code, 3, given.err);
+  const { genes, left_out } = JSON.parse(given.out).tasks[0].panel;
+  assert.ok(left_out.some(({ gene }: Json) => gene === gone[0]) && !genes.includes(gone[0]) && genes.length >= 6);
+  Deno.writeTextFileSync(`${folder}/panel.json`, JSON.stringify({ genes: [gone[0]] }));
+  const none = await seal(...args, "--panel", `${folder}/panel.json`, "--out", `${folder}/p3`);
+  assert.equal(none.code, 4, none.err);
+  assert.match(none.err, /none of its 1 genes is in all samples/);
+});
+
+Deno.test("sections of donors seen and unseen have numbers of their own; five folds of two donors have no interval", async () => {
+  const data = `${folder}/donors`;
+  const synth = ["--profile", "smoke", "--rows", "5", "--cols", "10", "--slides-per-donor", "3", "--slides", "6"];
+  const made = await seal("synth", "--out", data, ...synth, "--quiet");
+  assert.equal(made.code, 0, made.err);
+  Deno.removeSync(`${data}/splits`, { recursive: true });
+  const args = ["evaluate", "--data", data, "--encoder", "colour", "--encoder", "oracle:visible", "--json"];
+  const sample = await seal(...args, "--leave-out", "sample", "--out", `${folder}/s1`);
+  assert.ok([0, 3].includes(sample.code), sample.err);
+  const bySample = JSON.parse(sample.out);
+  const { donors } = bySample.encoders[0].tasks[0].headline;
+  assert.deepEqual([donors.seen.donors, donors.seen.sections, donors.unseen], [2, 6, undefined]);
+  assert.match(sample.err, /donors: 2 donors tested \(6 sections\) that the same fold trained on/);
+  for (const { interval, no_interval, donors } of bySample.comparisons) {
+    assert.deepEqual([interval, no_interval, donors], [null, "2 donors, an interval takes 5", 2]);
+  }
+  const donor = await seal(...args, "--leave-out", "donor", "--out", `${folder}/s2`);
+  assert.ok([0, 3].includes(donor.code), donor.err);
+  const task = JSON.parse(donor.out).encoders[0].tasks[0].headline;
+  assert.deepEqual([task.donors.unseen.donors, task.donors.unseen.sections, task.donors.seen], [2, 6, undefined]);
+  // One donor is left to train on in each fold: its sections are what the penalty is chosen by.
+  assert.deepEqual(task.folds[0].alpha_search.by, "slides");
+  // Splits of one's own with a donor on both sides: each kind apart.
+  Deno.mkdirSync(`${data}/splits`);
+  const csv = (ids: string[]) =>
+    ["sample_id,patches_path,expr_path", ...ids.map((id) => `${id},patches/${id}.h5,st/${id}.h5ad`)].join("\n");
+  Deno.writeTextFileSync(`${data}/splits/train_0.csv`, csv(["SYN0", "SYN1"]));
+  Deno.writeTextFileSync(`${data}/splits/test_0.csv`, csv(["SYN2", "SYN3", "SYN4"]));
+  const own = await seal(...args, "--out", `${folder}/s3`);
+  assert.ok([0, 3].includes(own.code), own.err);
+  const { headline } = JSON.parse(own.out).encoders[0].tasks[0];
+  const slide = (id: string) => headline.folds[0].per_slide.find(({ sample }: Json) => sample === id).pearson_mean;
+  same(headline.donors.seen, { donors: 1, sections: 1, pearson_per_slide: slide("SYN2") }, "seen");
+  same(
+    headline.donors.unseen,
+    { donors: 1, sections: 2, pearson_per_slide: (slide("SYN3") + slide("SYN4")) / 2 },
+    "unseen",
+  );
+  assert.match(own.err, /unseen donors +seen donors/);
+});
+
+Deno.test("R2 far below zero is warned of, with the protocol and by how much it misses", async () => {
+  // 45 columns of noise on 40 training spots: the benchmark's penalty lets them fit anything.
+  const narrow = `${folder}/narrow`;
+  const made = await seal(
+    "synth",
+    "--out",
+    narrow,
+    "--profile",
+    "smoke",
+    "--rows",
+    "5",
+    "--cols",
+    "10",
+    "--slides",
+    "3",
+    "--quiet",
+  );
+  assert.equal(made.code, 0, made.err);
+  Deno.mkdirSync(`${folder}/features/noise`, { recursive: true });
+  for (const [s, id] of ["SYN0", "SYN1", "SYN2"].entries()) {
+    const patches = await openPatches(disk.open(`${narrow}/patches/${id}.h5`, "read"));
+    const barcodes = [...patches.barcodes!];
+    patches.close();
+    const { data } = noise(40 + s, barcodes.length, 95);
+    const table = {
+      count: barcodes.length,
+      dim: 95,
+      attributes: {},
+      rowNames: { kind: "barcode", values: barcodes },
+    } as const;
+    const rows = (from: number, to: number) => Float32Array.from(data.subarray(from * 95, to * 95));
+    await FEATURE_FORMATS.h5(disk, `${folder}/features/noise/${id}.h5`, table, rows);
+  }
+  const { out, err } = await seal(
+    "evaluate",
+    "--data",
+    narrow,
+    ...features("noise"),
+    "--out",
+    `${folder}/n1`,
+    "--json",
+  );
+  const [task] = JSON.parse(out).encoders[0].tasks;
+  assert.ok(task.r2_intercept.mean < -1, `${task.r2_intercept.mean}`);
+  assert.ok(task.headline.r2_intercept.mean > task.r2_intercept.mean + 0.5, `${task.headline.r2_intercept.mean}`);
+  const warning = task.warnings.find((text: string) => /hest-bench/.test(text));
+  assert.match(
+    warning,
+    /hest-bench\/1: R2 is .* times that of the mean of the tested spots, R2 of the training mean is .*; the protocol's penalty/,
+  );
+  assert.ok(err.includes(warning));
 });
 
 Deno.test("oracles of synthetic data need no GPU, and are what the true fields give", async () => {

@@ -72,14 +72,14 @@ Deno.test("slideProbe() tells slides of different colour apart, and does not whe
 });
 
 Deno.test("paired() is the mean difference, with an interval that narrows with the spread", () => {
-  const a = [0.1, 0.5, 0.9, 0.3];
+  const a = [0.1, 0.5, 0.9, 0.3, 0.7];
   const got = paired(a, a.map((value) => value + 0.05));
   assert.ok(Math.abs(got.mean - 0.05) < 1e-12 && got.std < 1e-12);
   assert.ok(got.interval!.every((edge) => Math.abs(edge - 0.05) < 1e-12));
-  assert.deepEqual([got.better, got.worse, got.n], [4, 0, 4]);
-  const wide = paired(a, [0.4, 0.3, 0.9, 0.4]);
+  assert.deepEqual([got.better, got.worse, got.n], [5, 0, 5]);
+  const wide = paired(a, [0.4, 0.3, 0.9, 0.4, 0.8]);
   assert.ok(wide.interval![0] < 0 && wide.interval![1] > wide.mean && wide.interval![0] < wide.mean);
-  assert.deepEqual(wide.interval, paired(a, [0.4, 0.3, 0.9, 0.4]).interval);
+  assert.deepEqual(wide.interval, paired(a, [0.4, 0.3, 0.9, 0.4, 0.8]).interval);
   // Of 1000 differences the interval is that of the normal distribution, mean +- 1.96 std / sqrt(n).
   const many = noise(3, 1000, 1).data;
   const zero = [...many].map(() => 0);
@@ -88,7 +88,14 @@ Deno.test("paired() is the mean difference, with an interval that narrows with t
     const want = mean + (side ? 1.96 : -1.96) * std / Math.sqrt(1000);
     assert.ok(Math.abs(edge - want) < 0.1 * std / Math.sqrt(1000), `${edge}, ${want} wanted`);
   });
-  assert.equal(paired([1], [2]).interval, undefined);
+  // Two folds: an interval would be their two values.
+  for (const n of [1, 2, 4]) {
+    const few = paired(a.slice(0, n), a.slice(0, n).map((value, i) => value + i));
+    assert.equal(few.interval, undefined);
+    assert.equal(few.reason, `${n} ${n === 1 ? "fold" : "folds"}, an interval takes 5`);
+  }
+  const oneDonor = paired(a, a.map((value, i) => value + i), { units: { count: 2, name: "donors" } });
+  assert.deepEqual([oneDonor.interval, oneDonor.reason], [undefined, "2 donors, an interval takes 5"]);
   assert.throws(() => paired([], []), ShapeError);
   assert.throws(() => paired([1], [1, 2]), ShapeError);
 });

@@ -58,21 +58,24 @@ def numbers(values):
     return [float(f"{v:.14g}") for v in np.asarray(values, np.float64).ravel()]
 
 
-def probe_case(name, kind, rows, test, columns, components, genes):
+def probe_case(name, kind, rows, test, columns, components, genes, standardise=True):
     x, y = features(kind, 1, rows + test, columns), None
     y = targets(x, 2, genes)
     a, b = x[:rows], x[rows:]
-    scaler = StandardScaler().fit(a)
-    a, b = scaler.transform(a), scaler.transform(b)
-    out = {"name": name, "kind": kind, "rows": rows, "test": test, "columns": columns, "components": components, "genes": genes}
+    if standardise:
+        scaler = StandardScaler().fit(a)
+        a, b = scaler.transform(a), scaler.transform(b)
+    out = {"standardise": standardise, "name": name, "kind": kind, "rows": rows, "test": test, "columns": columns, "components": components, "genes": genes}
     if components is not None:
         pca = PCA(min(components, rows, columns), svd_solver="full").fit(a)
         out["scatter"] = numbers(pca.explained_variance_ * (rows - 1))
         a, b = pca.transform(a), pca.transform(b)
     alpha = 100 / (a.shape[1] * genes)
-    predictions = Ridge(alpha=alpha, fit_intercept=False, solver="svd").fit(a, y[:rows]).predict(b)
+    model = Ridge(alpha=alpha, fit_intercept=False, solver="svd").fit(a, y[:rows])
+    predictions = model.predict(b)
     want = y[rows:]
-    shifted = predictions + y[:rows].mean(0)
+    # Moved so that the training rows are predicted with their mean; with centred features the mean itself.
+    shifted = predictions + (y[:rows] - model.predict(a)).mean(0)
     out |= {
         "alpha": alpha,
         "predictions": numbers(predictions[:7]),
@@ -152,6 +155,9 @@ def main():
             probe_case("fewer rows than columns", "random", 20, 30, 64, 256, 5),
             probe_case("fewer rows than columns, without PCA", "random", 20, 30, 64, None, 5),
             probe_case("far from zero, with a constant column", "offset", 90, 40, 24, 10, 5),
+            probe_case("features as they are", "random", 90, 40, 24, None, 5, standardise=False),
+            probe_case("features as they are, far from zero", "offset", 90, 40, 24, None, 5, standardise=False),
+            probe_case("features as they are, fewer rows than columns", "random", 20, 30, 64, None, 5, standardise=False),
         ],
         "ridges": [
             ridge_case(kind, 50, 14, alpha, intercept)
