@@ -14,6 +14,7 @@ import {
   type Evaluation,
   geneRows,
   leftOutLines,
+  penaltyText,
   poorFits,
   publishedTasks,
   visible,

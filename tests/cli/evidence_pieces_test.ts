@@ -189,7 +189,7 @@ Deno.test("a query's patches are of its slide, best first; spots without a direc
 
 Deno.test("maps add the training means to a protocol without intercept, and only to one", () => {
   const predictions = { rows: 2, columns: 2, data: Float64Array.of(1, 2, 3, 4) };
-  const model = (intercept: boolean) => ({ intercept, targetMeans: Float64Array.of(10, 20) }) as never;
+  const model = (intercept: boolean) => ({ intercept, offset: Float64Array.of(10, 20) }) as never;
   assert.deepEqual([...predictedValues({ predictions, model: model(false) })], [11, 22, 13, 24]);
   assert.deepEqual([...predictedValues({ predictions, model: model(true) })], [1, 2, 3, 4]);
 });
