@@ -105,11 +105,9 @@ function withBaselines(
   return [...Map.groupBy(results, ({ task }) => task).values()].flatMap((own) => [
     ...own.map((result) => row(result, result.encoder, result)),
     // Encoders may have features of different spots; then each has its own.
-    ...[...Map.groupBy(own, (result) => JSON.stringify(row(result, "", undefined)))].flatMap((
-      [, [first]],
-      i,
-      all,
-    ) => [row(first!, all.length === 1 ? "(depth only)" : `(depth only, spots of ${first!.encoder})`, undefined)]),
+    ...[...Map.groupBy(own, (result) => JSON.stringify(row(result, "", undefined))).values()].map(([first], _, all) =>
+      row(first!, all.length === 1 ? "(depth only)" : `(depth only, spots of ${first!.encoder})`, undefined)
+    ),
   ]);
 }
 
