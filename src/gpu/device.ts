@@ -14,7 +14,7 @@ const WANTED_LIMITS: Readonly<Record<string, number>> = {
   maxComputeWorkgroupStorageSize: 32768,
   maxComputeInvocationsPerWorkgroup: 1024,
   maxComputeWorkgroupSizeX: 1024,
-  maxStorageBuffersPerShaderStage: 10,
+  maxStorageBuffersPerShaderStage: 8,
   maxComputeWorkgroupsPerDimension: 65535,
 };
 

@@ -46,6 +46,8 @@ export interface LinearParams {
 
 /** Rows one partial sum of a column covers. */
 const COLUMN_ROWS = 64;
+/** Storage buffers that every device binds to one dispatch. */
+const STORAGE_BUFFERS = 8;
 
 function check(x: Tensor, { weight, bias, lora, act, gamma, residual }: LinearParams): { M: number; F: number } {
   const K = x.dim(-1);
@@ -157,8 +159,8 @@ export function linear(g: Plan, x: Tensor, params: LinearParams): Tensor {
   const keeps = inner && (act !== "none" || g.needsGrad(gamma));
   const pre = keeps ? g.tensor([M, N], x.dtype, "linear.pre") : undefined;
   const optional = [h, lora?.b, bias, gamma, residual, pre].filter((tensor) => tensor !== undefined);
-  // With all of them at once the residual is one tensor too many for a default device.
-  const apart = residual && optional.length + 3 > g.gpu.caps.limits.maxStorageBuffersPerShaderStage;
+  // With all of them at once the residual is one tensor too many for a default device; no device gets another plan.
+  const apart = residual && optional.length + 3 > STORAGE_BUFFERS;
   const out = g.tensor([M, F], x.dtype, "linear.y");
   const tensors = {
     a: X.reshape([1, M, K]),

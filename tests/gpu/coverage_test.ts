@@ -12,6 +12,7 @@ import { GENE_LOSSES } from "../../src/losses/registry.ts";
 import type { OpCase } from "../case.ts";
 import { index } from "../cases/index.gen.ts";
 import { caseTexts } from "../runner.ts";
+import { beyondLimits, needsOf } from "./wgsl_limits.ts";
 import { embedTexts, inferenceTexts, searchTexts, type Texts, type Training, trainTexts } from "./plan_texts.ts";
 
 type Keys = readonly [string, string][];
@@ -118,7 +119,7 @@ function runTexts(gpu: Gpu): Map<string, Set<OpCase>> {
   return ran;
 }
 
-Deno.test("every kernel text that a plan picks on a GPU is run by a case, and no case for GPUs alone is idle", async () => {
+Deno.test("every kernel text that a plan picks on a GPU is run by a case, no case for GPUs alone is idle, no text needs more than every device has", async () => {
   const gpu = await requestGpu(navigator.gpu);
   try {
     const ran = runTexts(gpu);
@@ -134,7 +135,32 @@ Deno.test("every kernel text that a plan picks on a GPU is run by a case, and no
     );
     const alone = (Object.values(index) as (readonly OpCase[])[]).flat().filter(({ paths }) => paths !== undefined);
     assert.deepEqual(alone.filter((test) => !needed.has(test)).map(({ name }) => name), []);
+    const greedy = [...wanted, ...[...ran.keys()].map((text) => [text, undefined] as const)].flatMap(([text, of]) =>
+      beyondLimits(text).map((what) => `${of?.kernel ?? text.slice(0, 400)}: ${what}`)
+    );
+    assert.deepEqual(greedy, []);
   } finally {
     gpu.destroy();
   }
+});
+
+Deno.test("needs are read from a text: buffers, workgroup memory, invocations", () => {
+  const text = `alias T = f16;
+const WG: u32 = 64u;
+const ROWS: u32 = (WG + 2u * 3u) / 2u - 3u;
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read_write> b: array<f32>;
+var<workgroup> x: array<vec4f, ROWS * 16u>;
+var<workgroup> y: array<T, WG>;
+@compute @workgroup_size(WG, 2)
+fn main() {}`;
+  assert.deepEqual(needsOf(text), {
+    storageBuffers: 2,
+    uniformBuffers: 1,
+    workgroupBytes: 32 * 16 * 16 + 128,
+    invocations: 128,
+  });
+  assert.deepEqual(beyondLimits(text.replace("WG, 2", "WG, 8")), ["invocations is 512, promised are 256"]);
+  assert.throws(() => needsOf(text.replace("array<T, WG>", "array<T, N>")), /N is unknown/);
 });
