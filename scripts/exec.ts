@@ -4,6 +4,7 @@
  * @module
  */
 
+import { commandOf } from "../src/cli/process.ts";
 import { stripVTControlCharacters } from "node:util";
 
 /** How a child ended and everything it printed, stdout and stderr in order of arrival, without colours. */
@@ -34,8 +35,7 @@ export async function exec(
   options: { env?: Record<string, string>; quiet?: boolean; cwd?: string } = {},
 ): Promise<Outcome> {
   const colours = Deno.stdout.isTerminal() && !options.quiet ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" };
-  const child = new Deno.Command(command === "deno" ? Deno.execPath() : command, {
-    args: [...args],
+  const child = commandOf(command === "deno" ? Deno.execPath() : command, args, {
     cwd: options.cwd ?? ROOT,
     env: { ...colours, ...options.env },
     stdin: "null",

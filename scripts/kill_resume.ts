@@ -2,7 +2,7 @@
  * Kills a training run with SIGKILL at random moments, resumes it each time, and compares what it leaves with a run that was
  * never killed, byte for byte.
  *
- * deno run -A scripts/kill_resume.ts [--kills 20] [--seed 1] -- ARGUMENTS OF train WITHOUT --out
+ * deno run --allow-read --allow-write --allow-env --allow-run scripts/kill_resume.ts [--kills 20] [--seed 1] -- ARGUMENTS OF train WITHOUT --out
  *
  * @module
  */
@@ -11,10 +11,13 @@ import { Rng } from "../src/core/rng.ts";
 
 const MAIN = new URL("../src/cli/main.ts", import.meta.url).pathname;
 
+/** What a launched command may, but for the place of its output. */
+const MAY = ["--no-prompt", "--allow-read", "--allow-write", "--allow-env", "--allow-sys"];
+
 /** Starts `train`. */
 export function train(args: readonly string[]): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", MAIN, "train", ...args],
+    args: ["run", ...MAY, "--no-check", MAIN, "train", ...args],
     env: { NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",

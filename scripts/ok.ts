@@ -67,12 +67,12 @@ const STEPS: readonly Step[] = [
       ...files("src"),
     ],
   },
-  { name: "generated", args: () => ["run", "-A", "scripts/gen_kernels.ts", "--check"] },
-  { name: "docs", args: () => ["run", "-A", "scripts/check_docs.ts"] },
-  { name: "budget", args: () => ["run", "-A", "scripts/budget.ts"] },
-  { name: "publish", args: () => ["run", "-A", "scripts/publish_check.ts"] },
-  { name: "test", args: () => ["run", "-A", "scripts/test.ts"], counts: true },
-  { name: "platform", args: () => ["run", "-A", "scripts/test_platform.ts"], counts: true },
+  { name: "generated", args: () => ["task", "kernels", "--check"] },
+  { name: "docs", args: () => ["task", "docs"] },
+  { name: "budget", args: () => ["task", "budget"] },
+  { name: "publish", args: () => ["task", "publish:check"] },
+  { name: "test", args: () => ["task", "test"], counts: true },
+  { name: "platform", args: () => ["task", "test:platform"], counts: true },
 ];
 
 /** Steps chosen by the arguments. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { denoCommand } from "../src/cli/process.ts";
 import { ensureAdapter } from "../src/cli/setup.ts";
 
 if (import.meta.main) {
@@ -16,7 +17,7 @@ if (import.meta.main) {
   if (at < 0) {
     console.log(`WebGPU adapter: ${probe.adapter.description}${probe.adapter.software ? " (software)" : ""}`);
   } else {
-    const child = new Deno.Command(Deno.execPath(), { args: Deno.args.slice(at + 1), env });
+    const child = denoCommand(Deno.args.slice(at + 1), { env, stdout: "inherit", stderr: "inherit" });
     Deno.exit((await child.spawn().status).code);
   }
 }

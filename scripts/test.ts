@@ -15,6 +15,20 @@ interface Coverage {
   [column: string]: unknown;
 }
 
+/**
+ * What tests may: programs by name, this machine's network alone, folders for temporary files. Writing has no list: links, which
+ * the cache of downloads is tested with, take the whole.
+ */
+const PERMISSIONS: readonly string[] = [
+  "--no-prompt",
+  "--allow-read",
+  "--allow-write",
+  "--allow-env",
+  "--allow-sys",
+  "--allow-net=127.0.0.1,localhost",
+  `--allow-run=${[Deno.execPath(), "env", "sh", "bash", "mount", "umount", "unshare", "vips"].join(",")}`,
+];
+
 /** Reads the closing line of `deno test`. */
 function readSummary(output: string): Tally | undefined {
   const found = [...output.matchAll(/^(?:ok|FAILED) \|(.*)$/gm)].pop()?.[1];
@@ -55,7 +69,7 @@ if (import.meta.main) {
   console.log(`adapter: ${probe.adapter.description}${probe.adapter.software ? " (software)" : ""}`);
   const started = Date.now();
   // Types are checked by `deno task check`; here they would only delay the first result.
-  const { code, output } = await exec("deno", ["test", "-A", "--no-check", ...args], { env });
+  const { code, output } = await exec("deno", ["test", ...PERMISSIONS, "--quiet", "--no-check", ...args], { env });
   const rows = await readCoverage(started);
   if (rows.length > 0) console.log(`\n${table(rows)}\n${rows.length} operations`);
   const tally = readSummary(output) ?? { passed: 0, failed: 0, skipped: 0 };

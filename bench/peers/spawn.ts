@@ -33,7 +33,8 @@ export async function spawn(
   onLine: (text: string) => void,
   { killAfterMs, env = {} }: { killAfterMs: number; env?: Record<string, string> },
 ): Promise<Ended> {
-  const args = ["run", "-A", "--quiet", "--config", `${import.meta.dirname}/deno.json`];
+  const may = ["--no-prompt", "--allow-read", "--allow-write", "--allow-env", "--allow-sys"];
+  const args = ["run", ...may, "--quiet", "--config", `${import.meta.dirname}/deno.json`];
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args, `${import.meta.dirname}/${module}`, JSON.stringify(order)],
     env: { NO_COLOR: "1", ...env },

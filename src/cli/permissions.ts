@@ -151,7 +151,8 @@ export function writable(output: string): string[] {
   let path = output.replace(/(?<=[^/\\:])[/\\]+$/, "") || ".";
   if (FILE.test(path) && !isFolder(path)) path = above(path) ?? ".";
   for (let up = above(path); up !== undefined && !exists(path) && !exists(up); up = above(path)) path = up;
-  const paths = [path, ...resolved(path)];
+  const own = /^(?:[/\\]|[A-Za-z]:)/.test(path) ? path : path === "." ? Deno.cwd() : `${Deno.cwd()}/${path}`;
+  const paths = [path, ...resolved(path).filter((each) => each !== own)];
   return [...new Set(paths.map(withoutComma))];
 }
 

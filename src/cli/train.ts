@@ -13,6 +13,7 @@ import type { Job } from "./interrupt.ts";
 import { checkFolder } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { prepareRun } from "./run_folder.ts";
+import { prepareGpu } from "./setup.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import { demoConfig, prepareDemo } from "./train_demo.ts";
 import { TIMES } from "./evidence_facts.ts";
@@ -104,6 +105,8 @@ export async function run(args: Args<typeof flags>, job: Job): Promise<number> {
   }
   checkFolder(config.input.out!);
   const stopwatch = new Stopwatch();
+  // The demo's data take a while to make, in vain where there is no adapter.
+  if (demo) await prepareGpu(values);
   if (demo && !await stopwatch.time(TIMES.data, () => prepareDemo(config, progress, job.signal))) {
     throw new InterruptedError("Interrupted while the demo's slides were made");
   }
