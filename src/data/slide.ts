@@ -6,6 +6,7 @@
 
 import { DataError, FormatError, LimitError } from "../core/errors.ts";
 import { decodeImage, openJpegRgb, pngToRgb } from "../io/image.ts";
+import { isSideways, type Orientation, storedRegion, turned, TURNS } from "../io/orientation.ts";
 import { MAX_PIXELS, type Picture } from "../io/picture.ts";
 import { streamPng } from "../io/png.ts";
 import type { RandomAccess } from "../io/random_access.ts";
@@ -40,6 +41,10 @@ export interface Slide {
   readonly pixelSize: PixelSize;
   /** Sizes of pictures beside the pyramid, which are not read: label, macro, thumbnail. */
   readonly associated: readonly { readonly width: number; readonly height: number }[];
+  /** How the file says its stored pixels are to be turned. All else here is of the slide as it is shown. */
+  readonly orientation: Orientation;
+  /** What a user ought to know of how the file was read, in words. */
+  readonly notes: readonly string[];
   /**
    * Reads a region as RGB. What lies outside of the level, or is left out in the file, is black.
    *
@@ -60,24 +65,48 @@ export interface SlideOptions {
 }
 
 /**
- * Opens a slide: a TIFF pyramid, of which only what is asked for is read, or a JPEG or PNG, which is decoded now.
+ * Opens a slide: a TIFF pyramid, of which only what is asked for is read, or a JPEG or PNG, which is decoded now. It is
+ * turned as TIFF's orientation tag or the EXIF of the others says.
  *
  * @throws {FormatError} If the file is damaged or of a kind not read here.
  */
 export async function openSlide(source: RandomAccess, options: SlideOptions = {}): Promise<Slide> {
   const head = await source.read(0, Math.min(16, source.size));
-  const { levels, pixelSize, associated } = isTiff(head) ? await openTiff(source) : await openFlat(source, head);
+  const { levels, pixelSize, associated, orientation, notes } = isTiff(head)
+    ? await openTiff(source)
+    : await openFlat(source, head);
   const cache = new ChunkCache(options.cacheBytes ?? 1 << 27);
-  return {
+  const from = isTiff(head) ? "tag 274 (Orientation)" : "the orientation in EXIF";
+  const slide: Slide = {
     name: source.name,
     levels: levels.map(({ width, height, downsample }) => ({ width, height, downsample })),
     pixelSize,
     associated,
+    orientation,
+    notes: orientation === 1 ? notes : [...notes, `it is ${TURNS[orientation]}, as ${from} = ${orientation} says`],
     read: async (level, x, y, width, height) => {
       checkRegion(source.name, levels.length, level, x, y, width, height);
       return await readRegion(levels[level]!, cache, level, x, y, width, height);
     },
     close: () => source.close?.(),
+  };
+  return turnedSlide(slide, orientation);
+}
+
+/** A slide turned and mirrored further. */
+export function turnedSlide(slide: Slide, orientation: Orientation): Slide {
+  if (orientation === 1) return slide;
+  const swap = ({ width, height, downsample }: SlideLevel): SlideLevel =>
+    isSideways(orientation) ? { width: height, height: width, downsample } : { width, height, downsample };
+  return {
+    ...slide,
+    levels: slide.levels.map(swap),
+    read: async (level, x, y, width, height) => {
+      const stored = slide.levels[level];
+      checkRegion(slide.name, slide.levels.length, level, x, y, width, height);
+      const region = storedRegion({ x, y, width, height }, orientation, stored!);
+      return turned(await slide.read(level, region.x, region.y, region.width, region.height), orientation);
+    },
   };
 }
 
@@ -174,6 +203,8 @@ interface Opened {
   levels: TiffLevel[];
   pixelSize: PixelSize;
   associated: [];
+  orientation: Orientation;
+  notes: [];
 }
 
 /** A picture without levels: samples stay as JPEG has them, and bands of rows become RGB when they are asked for. */
@@ -187,8 +218,9 @@ async function openFlat(source: RandomAccess, head: Uint8Array): Promise<Opened>
   }
   const bytes = await source.read(0, size);
   if (head[0] === 0xff && head[1] === 0xd8) {
-    const { width, height, readRow } = openJpegRgb(bytes, name, MAX_FLAT_SIDE ** 2);
-    return flatLevel(name, width, height, (y, rows) => {
+    const { readRow, ...jpeg } = openJpegRgb(bytes, name, MAX_FLAT_SIDE ** 2);
+    const { width } = jpeg;
+    return flatLevel(name, jpeg, (y, rows) => {
       const band = new Uint8ClampedArray(rows * width * 3);
       for (let r = 0; r < rows; r++) readRow(y + r, band, r * width * 3);
       return new Uint8Array(band.buffer);
@@ -197,9 +229,9 @@ async function openFlat(source: RandomAccess, head: Uint8Array): Promise<Opened>
   // What is neither, decodeImage() refuses by name.
   if (head[0] !== 0x89) decodeImage(bytes, name);
   const png = await streamPng(bytes, name, MAX_FLAT_SIDE ** 2);
-  const { width, height, channels, data } = png;
+  const { width, channels, data } = png;
   pngToRgb({ ...png, height: 0, data: new Uint8Array() }, name); // Refuses now what no band could show.
-  return flatLevel(name, width, height, (y, rows) => {
+  return flatLevel(name, png, (y, rows) => {
     const samples = data.subarray(y * width * channels, (y + rows) * width * channels);
     return pngToRgb({ ...png, height: rows, data: samples }, name).data;
   });
@@ -207,8 +239,7 @@ async function openFlat(source: RandomAccess, head: Uint8Array): Promise<Opened>
 
 function flatLevel(
   name: string,
-  width: number,
-  height: number,
+  { width, height, orientation }: { width: number; height: number; orientation: Orientation },
   band: (y: number, rows: number) => Uint8Array<ArrayBuffer>,
 ): Opened {
   if (Math.max(width, height) > MAX_FLAT_SIDE) {
@@ -227,5 +258,5 @@ function flatLevel(
     chunkHeight: BAND,
     read: (index) => Promise.resolve(band(index * BAND, Math.min(BAND, height - index * BAND))),
   };
-  return { levels: [level], pixelSize: NO_PIXEL_SIZE, associated: [] };
+  return { levels: [level], pixelSize: NO_PIXEL_SIZE, associated: [], orientation, notes: [] };
 }

@@ -1,14 +1,16 @@
 /**
  * Picture files to RGB bytes, exactly as PIL's `Image.open(...).convert("RGB")` gives them: alpha is dropped and not
- * blended, greys are repeated, palettes looked up. Colour profiles have no effect, and orientation tags only in TIFF, as
- * in every reference pipeline.
+ * blended, greys are repeated, palettes looked up. Colour profiles have no effect. TIFF is turned as its orientation tag
+ * says; the EXIF of JPEG and PNG is told and not applied, as in every reference pipeline of tiles. Slides, whose pixels have
+ * places, are turned by both (`src/data/slide.ts`).
  *
  * @module
  */
 
 import { FormatError } from "../core/errors.ts";
-import { openJpeg } from "./jpeg.ts";
-import { MAX_PIXELS, type Picture } from "./picture.ts";
+import { type JpegRows, openJpeg } from "./jpeg.ts";
+import type { Orientation } from "./orientation.ts";
+import { FLAT, type Picture, type PictureLimit, WHOLE } from "./picture.ts";
 import { decodePng, type Png } from "./png.ts";
 import { decodeTiff, isTiff } from "./tiff.ts";
 import { withoutInk } from "./tiff_codecs.ts";
@@ -17,6 +19,8 @@ import { withoutInk } from "./tiff_codecs.ts";
 export interface DecodedImage extends Picture {
   /** PIL's name of the mode before conversion: `1`, `L`, `LA`, `P`, `RGB`, `RGBA` or `CMYK`. */
   readonly mode: string;
+  /** How EXIF says that the picture is still to be turned. */
+  readonly orientation: Orientation;
 }
 
 /** Endings of file names that are taken for pictures. */
@@ -32,16 +36,17 @@ const OTHERS: readonly (readonly [magic: string, name: string])[] = [
 ];
 
 /**
- * Decodes a PNG, JPEG or TIFF (its first picture), told apart by its first bytes.
+ * Decodes a PNG, JPEG or TIFF, told apart by its first bytes.
  *
  * @param name Name of the file for error messages.
+ * @param limit How large it may be; by default {@linkcode WHOLE}.
  * @throws {FormatError} Of what is damaged or cannot be read, naming the file.
  */
-export function decodeImage(bytes: Uint8Array, name: string): DecodedImage {
+export function decodeImage(bytes: Uint8Array, name: string, limit: PictureLimit = WHOLE): DecodedImage {
   const head = String.fromCharCode(...bytes.subarray(0, 16));
-  if (head.startsWith("\x89PNG")) return pngToRgb(decodePng(bytes, name), name);
-  if (head.startsWith("\xff\xd8")) return jpegToRgb(bytes, name);
-  if (isTiff(bytes)) return decodeTiff(bytes, name);
+  if (head.startsWith("\x89PNG")) return pngToRgb(decodePng(bytes, name, limit), name);
+  if (head.startsWith("\xff\xd8")) return jpegToRgb(bytes, name, limit);
+  if (isTiff(bytes)) return { ...decodeTiff(bytes, name, limit), orientation: 1 };
   const other = OTHERS.find(([magic]) => head.startsWith(magic))?.[1];
   const found = other ?? (bytes.length === 0 ? "an empty file" : `bytes ${hex(bytes.subarray(0, 8))}`);
   throw new FormatError(`Cannot decode ${name}: it begins as ${found}, expected PNG, JPEG or TIFF`, {
@@ -54,11 +59,11 @@ function hex(bytes: Uint8Array): string {
   return [...bytes].map((b) => b.toString(16).padStart(2, "0")).join(" ");
 }
 
-function jpegToRgb(bytes: Uint8Array, name: string): DecodedImage {
-  const { width, height, mode, readRow } = openJpegRgb(bytes, name);
+function jpegToRgb(bytes: Uint8Array, name: string, limit: PictureLimit): DecodedImage {
+  const { width, height, mode, orientation, readRow } = rowsToRgb(openJpeg(bytes, name, { limit }));
   const data = new Uint8ClampedArray(width * height * 3);
   for (let y = 0; y < height; y++) readRow(y, data, y * width * 3);
-  return { width, height, data: new Uint8Array(data.buffer), mode };
+  return { width, height, data: new Uint8Array(data.buffer), mode, orientation };
 }
 
 /** A picture whose rows are put together on demand. */
@@ -70,12 +75,15 @@ export interface ImageRows extends Omit<DecodedImage, "data"> {
 /**
  * Opens a JPEG for reading by rows, which takes half of the memory of all of them.
  *
- * @param most Pixels it may have; by default as many as PIL reads.
+ * @param most Pixels it may have.
  * @throws {FormatError} Of what is damaged or cannot be read, naming the file.
  */
-export function openJpegRgb(bytes: Uint8Array, name: string, most: number = MAX_PIXELS): ImageRows {
-  const { width, height, channels, readRow } = openJpeg(bytes, name, { most });
-  if (channels === 3) return { width, height, mode: "RGB", readRow };
+export function openJpegRgb(bytes: Uint8Array, name: string, most: number): ImageRows {
+  return rowsToRgb(openJpeg(bytes, name, { most, limit: FLAT, byRows: true }));
+}
+
+function rowsToRgb({ width, height, channels, orientation, readRow }: JpegRows): ImageRows {
+  if (channels === 3) return { width, height, mode: "RGB", orientation, readRow };
   const row = new Uint8ClampedArray(width * channels);
   const readRgb = (y: number, out: Uint8ClampedArray, to: number): void => {
     readRow(y, row, 0);
@@ -87,19 +95,19 @@ export function openJpegRgb(bytes: Uint8Array, name: string, most: number = MAX_
       }
     }
   };
-  return { width, height, mode: channels === 1 ? "L" : "CMYK", readRow: readRgb };
+  return { width, height, mode: channels === 1 ? "L" : "CMYK", orientation, readRow: readRgb };
 }
 
 /** Samples of a PNG, or of some rows of it, to RGB. */
 export function pngToRgb(png: Png, name: string): DecodedImage {
-  const { width, height, depth, channels, palette, data } = png;
+  const { width, height, depth, channels, palette, orientation, data } = png;
   if (depth === 16 && channels === 1) {
     throw new FormatError(`Cannot decode ${name}: it is 16-bit grey, expected 8 bits a sample`, {
       hint: "Scale it to 8 bits first: PIL would cut it at 255 and lose the picture",
       context: { file: name, found: "16-bit grey", expected: "8 bits a sample" },
     });
   }
-  if (channels === 3) return { width, height, data, mode: "RGB" };
+  if (channels === 3) return { width, height, data, mode: "RGB", orientation };
   const rgb = new Uint8Array(width * height * 3);
   if (channels === 4) {
     for (let i = 0, to = 0; i < data.length; i += 4) {
@@ -107,7 +115,7 @@ export function pngToRgb(png: Png, name: string): DecodedImage {
       rgb[to++] = data[i + 1]!;
       rgb[to++] = data[i + 2]!;
     }
-    return { width, height, data: rgb, mode: "RGBA" };
+    return { width, height, data: rgb, mode: "RGBA", orientation };
   }
   // A palette's missing entries are black in PIL.
   const shades = Uint8Array.from(
@@ -122,5 +130,5 @@ export function pngToRgb(png: Png, name: string): DecodedImage {
     rgb[to++] = shades[from + 2]!;
   }
   const mode = palette !== undefined ? "P" : channels === 2 ? "LA" : depth === 1 ? "1" : "L";
-  return { width, height, data: rgb, mode };
+  return { width, height, data: rgb, mode, orientation };
 }

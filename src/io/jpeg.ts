@@ -10,7 +10,8 @@
 import { FormatError } from "../core/errors.ts";
 import { emptyPlane, fillPlane, type Plane, type RowReader, rowToRgb, upsampler } from "./jpeg_samples.ts";
 import { decodeScan, type HuffmanTable, huffmanTable, markerAfter, ScanError, ZIGZAG } from "./jpeg_scan.ts";
-import { MAX_PIXELS } from "./picture.ts";
+import { exifOrientation, type Orientation } from "./orientation.ts";
+import { MAX_PIXELS, overLimit, type PictureLimit, WHOLE } from "./picture.ts";
 
 /** A decoded JPEG. */
 export interface Jpeg {
@@ -18,6 +19,8 @@ export interface Jpeg {
   readonly height: number;
   /** 1 grey, 3 RGB, 4 CMYK as stored: Adobe's programs store it inverted. */
   readonly channels: 1 | 3 | 4;
+  /** How the picture is to be turned, by its EXIF; samples are as stored. */
+  readonly orientation: Orientation;
   /** Interleaved samples. */
   readonly data: Uint8Array<ArrayBuffer>;
 }
@@ -30,6 +33,9 @@ export interface JpegOptions {
   readonly ycc?: boolean;
   /** Pixels the picture may have; by default as many as PIL reads. */
   readonly most?: number;
+  /** Bytes it may take as RGB or, where rows are put together on demand, as kept for that. */
+  readonly limit?: PictureLimit;
+  readonly byRows?: boolean;
 }
 
 interface Component {
@@ -59,15 +65,22 @@ interface Frame {
 interface State {
   readonly data: Uint8Array;
   readonly most: number;
+  readonly limit: PictureLimit;
+  readonly byRows: boolean;
   readonly quantisation: (Uint16Array | undefined)[];
   readonly dc: (HuffmanTable | undefined)[];
   readonly ac: (HuffmanTable | undefined)[];
   restartInterval: number;
   jfif: boolean;
   adobe: number | undefined;
+  orientation: Orientation | undefined;
   frame: Frame | undefined;
   scanned: Set<number>;
+  scans: number;
 }
+
+/** Scans a picture may have: each goes over all of it, however few bytes it has. */
+const MAX_SCANS = 100;
 
 /** Kinds of frame that are refused, by marker. */
 const REFUSED: Readonly<Record<number, string>> = {
@@ -87,10 +100,10 @@ const REFUSED: Readonly<Record<number, string>> = {
  * @throws {FormatError} Naming the byte, what was found and what was expected.
  */
 export function decodeJpeg(bytes: Uint8Array, name: string, options: JpegOptions = {}): Jpeg {
-  const { width, height, channels, readRow } = openJpeg(bytes, name, options);
+  const { width, height, channels, orientation, readRow } = openJpeg(bytes, name, options);
   const data = new Uint8ClampedArray(width * height * channels);
   for (let y = 0, at = 0; y < height; y++, at += width * channels) readRow(y, data, at);
-  return { width, height, channels, data: new Uint8Array(data.buffer) };
+  return { width, height, channels, orientation, data: new Uint8Array(data.buffer) };
 }
 
 /** A JPEG whose samples are decoded and whose rows are put together on demand: half the memory of RGB, mostly. */
@@ -109,14 +122,18 @@ export function openJpeg(bytes: Uint8Array, name: string, options: JpegOptions =
   const state: State = {
     data: bytes,
     most: options.most ?? MAX_PIXELS,
+    limit: options.limit ?? WHOLE,
+    byRows: options.byRows ?? false,
     quantisation: [],
     dc: [],
     ac: [],
     restartInterval: 0,
     jfif: false,
     adobe: undefined,
+    orientation: undefined,
     frame: undefined,
     scanned: new Set(),
+    scans: 0,
   };
   try {
     if (options.tables !== undefined) readSegments({ ...state, data: options.tables });
@@ -129,8 +146,9 @@ export function openJpeg(bytes: Uint8Array, name: string, options: JpegOptions =
     return assemble(state, frame, options.ycc);
   } catch (cause) {
     if (!(cause instanceof ScanError)) throw cause;
-    const { offset, found, expected } = cause;
+    const { offset, found, expected, hint } = cause;
     throw new FormatError(`Cannot decode ${name} as JPEG: ${cause.message}`, {
+      ...(hint === undefined ? {} : { hint }),
       context: { file: name, offset, found, expected },
     });
   }
@@ -164,7 +182,10 @@ function readSegment(state: State, marker: number, at: number, end: number): num
   else if (marker === 0xdd) {
     if (end - at !== 2) throw new ScanError(at, `has a restart interval of ${end - at} bytes`, "2");
     state.restartInterval = data[at]! << 8 | data[at + 1]!;
-  } else if (marker === 0xe0) state.jfif ||= ascii(data, at, end, "JFIF\0");
+  } else if (marker === 0xe0) state.jfif ||= end - at >= 14 && ascii(data, at, end, "JFIF\0");
+  else if (marker === 0xe1 && ascii(data, at, end, "Exif\0")) {
+    state.orientation ??= exifOrientation(data.subarray(at + 6, end));
+  }
   else if (marker === 0xee && ascii(data, at, end, "Adobe") && end - at >= 12) state.adobe = data[at + 11]!;
   else if (marker <= 0xc2 && marker >= 0xc0) readFrame(state, marker, at, end);
   else if (marker === 0xda) return readScan(state, at, end);
@@ -243,17 +264,39 @@ function readFrame(state: State, marker: number, at: number, end: number): void 
   }
   const mcusPerLine = Math.ceil(width / (8 * hMax));
   const mcuLines = Math.ceil(height / (8 * vMax));
+  const progressive = marker === 0xc2;
+  const blocks = heads.reduce((sum, { h, v }) => sum + mcusPerLine * h * mcuLines * v, 0);
+  checkSize(state, { width, height, blocks, progressive }, at, end);
   const components = heads.map(({ id, h, v, quantisation }) => {
     const [blocksPerLine, blockLines] = [mcusPerLine * h, mcuLines * v];
     const plane = emptyPlane(blocksPerLine, Math.ceil(width * h / hMax), Math.ceil(height * v / vMax));
     return { id, h, v, quantisation, blocksPerLine, blockLines, plane, coefficients: undefined };
   });
-  state.frame = { width, height, progressive: marker === 0xc2, components, hMax, vMax, mcusPerLine, mcuLines };
+  state.frame = { width, height, progressive, components, hMax, vMax, mcusPerLine, mcuLines };
+}
+
+/** Refuses a frame whose samples take too much, or of which the file cannot hold the code, before memory is taken. */
+function checkSize(
+  { data, limit, byRows }: State,
+  { width, height, blocks, progressive }: { width: number; height: number; blocks: number; progressive: boolean },
+  at: number,
+  end: number,
+): void {
+  // Progressive pictures keep their coefficients too, two bytes each, until the end.
+  const bytes = byRows ? blocks * 64 * (progressive ? 3 : 1) : width * height * 3;
+  const large = overLimit({ width, height, bytes }, limit);
+  if (large !== undefined) throw new ScanError(at + 1, large.found, large.expected, limit.hint);
+  // Each block has a code of at least one bit in some scan.
+  if (blocks > 8 * (data.length - end)) {
+    const found = `claims ${width}x${height} pixels before ${data.length - end} bytes`;
+    throw new ScanError(at + 1, found, `at least ${Math.ceil(blocks / 8)} bytes of code`);
+  }
 }
 
 function readScan(state: State, at: number, end: number): number {
   const { data, frame } = state;
   if (frame === undefined) throw new ScanError(at, "begins a scan", "a frame header before it");
+  if (++state.scans > MAX_SCANS) throw new ScanError(at, `begins scan ${state.scans}`, `at most ${MAX_SCANS} scans`);
   const n = data[at]!;
   if (n < 1 || n > frame.components.length || end - at !== 4 + 2 * n) {
     throw new ScanError(at, `has a scan header of ${end - at} bytes for ${n} components`, `${4 + 2 * n} bytes`);
@@ -271,6 +314,9 @@ function readScan(state: State, at: number, end: number): number {
     const o = at + 1 + 2 * i;
     const component = frame.components.find(({ id }) => id === data[o]);
     if (component === undefined) throw new ScanError(o, `scans component ${data[o]}`, "one of the frame");
+    if (!progressive && state.scanned.has(component.id)) {
+      throw new ScanError(o, `scans component ${component.id} again`, "one scan of each");
+    }
     state.scanned.add(component.id);
     const dc = state.dc[data[o + 1]! >> 4];
     const ac = state.ac[data[o + 1]! & 15];
@@ -307,7 +353,8 @@ function quantisationOf({ quantisation }: State, component: Component, at: numbe
 
 /** Whether the first three components are YCbCr, as libjpeg decides it. */
 function isYcc({ jfif, adobe }: State, { components }: Frame): boolean {
-  if (components.length === 4) return adobe === 2;
+  // Other values than 0 and 2 are none of Adobe's; libjpeg takes them for YCCK.
+  if (components.length === 4) return adobe !== undefined && adobe !== 0;
   if (jfif) return true;
   if (adobe !== undefined) return adobe !== 0;
   return components.map(({ id }) => String.fromCharCode(id)).join("") !== "RGB";
@@ -339,5 +386,5 @@ function assemble(state: State, frame: Frame, ycc: boolean = isYcc(state, frame)
       for (let x = 0; x < width; x++) data[at + 4 * x + 3] = lines[3]![x]!;
     }
   };
-  return { width, height, channels, readRow };
+  return { width, height, channels, orientation: state.orientation ?? 1, readRow };
 }

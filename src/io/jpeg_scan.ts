@@ -96,7 +96,7 @@ export interface Scan {
 /** Thrown within this reader; `jpeg.ts` adds the file's name. */
 export class ScanError extends Error {
   /** Says at which byte what was found and what was expected. */
-  constructor(readonly offset: number, readonly found: string, readonly expected: string) {
+  constructor(readonly offset: number, readonly found: string, readonly expected: string, readonly hint?: string) {
     super(`byte ${offset} ${found}, expected ${expected}`);
   }
 }

@@ -1,11 +1,23 @@
 /**
- * A decoded picture, as encoders take it.
+ * A decoded picture, as encoders take it, and how large one may be.
+ *
+ * Limits are for a small machine of 4 GB, on which other things run too, and are compared with what a file's header says
+ * before memory is taken: a few kilobytes can claim gigabytes.
  *
  * @module
  */
 
 /** Most pixels a picture may claim: the limit at which PIL refuses it as a decompression bomb. */
 export const MAX_PIXELS = 178_956_970;
+/**
+ * Most bytes of a picture that is decoded whole, 256 MiB: 9,459 pixels square of RGB. With all that is needed on the way
+ * (samples of 16 bits, coefficients, alpha) about four times that.
+ */
+export const MAX_DECODED = 2 ** 28;
+/** Most bytes of one tile or strip of a slide, as stored and decoded. */
+export const MAX_CHUNK = 2 ** 28;
+/** Most bytes of the samples of a flat picture used as a slide, of which bands are shown: 20,000 pixels square of RGB. */
+export const MAX_FLAT = 1_200_000_000;
 
 /** RGB bytes, row by row. */
 export interface Picture {
@@ -13,4 +25,37 @@ export interface Picture {
   readonly height: number;
   /** `[height, width, 3]`. */
   readonly data: Uint8Array<ArrayBuffer>;
+}
+
+/** How large a picture may be, and what helps where one is larger. */
+export interface PictureLimit {
+  readonly bytes: number;
+  /** What the limit is for. */
+  readonly of: string;
+  readonly hint: string;
+}
+
+/** Of pictures decoded whole. */
+export const WHOLE: PictureLimit = {
+  bytes: MAX_DECODED,
+  of: "a picture that is decoded whole",
+  hint: "Cut it into tiles: vips dzsave IN TILES --depth one --tile-size 224 --overlap 0 --suffix .png",
+};
+/** Of flat pictures that are read as slides. */
+export const FLAT: PictureLimit = {
+  bytes: MAX_FLAT,
+  of: "the samples of a flat picture",
+  hint: "Convert it: vips tiffsave IN OUT.tif --tile --pyramid --compression deflate --bigtiff",
+};
+
+/** What is wrong with a size a header claims; undefined where nothing is. */
+export function overLimit(
+  { width, height, bytes }: { readonly width: number; readonly height: number; readonly bytes: number },
+  limit: PictureLimit,
+): { readonly found: string; readonly expected: string } | undefined {
+  if (bytes <= limit.bytes) return undefined;
+  return {
+    found: `claims ${width}x${height} pixels, ${bytes} bytes`,
+    expected: `at most ${limit.bytes} bytes for ${limit.of}`,
+  };
 }

@@ -2,13 +2,14 @@
  * PNG: all colour types and depths, plain and interlaced, to the samples the file stores.
  *
  * Source: W3C PNG (third edition). Checksums are verified and a picture that ends early is refused, as PIL does; Adam7 is
- * read pass by pass. Ancillary chunks (gamma, profiles, orientation) have no effect.
+ * read pass by pass. Of ancillary chunks the orientation in EXIF is told; gamma and profiles have no effect.
  *
  * @module
  */
 
 import { FormatError } from "../core/errors.ts";
-import { MAX_PIXELS } from "./picture.ts";
+import { exifOrientation, type Orientation } from "./orientation.ts";
+import { FLAT, MAX_PIXELS, overLimit, type PictureLimit, WHOLE } from "./picture.ts";
 import { crc32, inflate } from "./zlib.ts";
 
 /** A decoded PNG. */
@@ -21,6 +22,8 @@ export interface Png {
   readonly channels: 1 | 2 | 3 | 4;
   /** RGB of the palette's entries, for pictures of that kind. */
   readonly palette: Uint8Array | undefined;
+  /** How the picture is to be turned, by its EXIF; samples are as stored. */
+  readonly orientation: Orientation;
   /** One byte a sample, unscaled: 0 or 1 for depth 1; of 16 bits the upper eight. */
   readonly data: Uint8Array<ArrayBuffer>;
 }
@@ -54,7 +57,10 @@ interface Header {
   interlaced: boolean;
 }
 
-type Fail = (offset: number, found: string, expected: string) => never;
+type Fail = (offset: number, found: string, expected: string, hint?: string) => never;
+
+/** Bytes that deflate makes of one at most: what claims more is refused before memory is taken. */
+const EXPANSION = 1032;
 
 /**
  * Decodes a PNG.
@@ -62,10 +68,11 @@ type Fail = (offset: number, found: string, expected: string) => never;
  * @param name Name of the file for error messages.
  * @throws {FormatError} Naming the byte, what was found and what was expected.
  */
-export function decodePng(bytes: Uint8Array, name: string): Png {
+export function decodePng(bytes: Uint8Array, name: string, limit: PictureLimit = WHOLE): Png {
   const fail: Fail = failing(name);
-  const { header, palette, parts, at } = readChunks(bytes, fail, MAX_PIXELS);
+  const { header, palette, parts, at, orientation } = readChunks(bytes, fail, MAX_PIXELS);
   const { width, height, depth, channels } = header;
+  checkSize(header, width * height * Math.max(3, Math.ceil(channels * depth / 8)), limit, fail);
   const passes = (header.interlaced ? ADAM7 : [[0, 0, 1, 1] as const]).map(([x, y, dx, dy]) => {
     const across = Math.ceil((width - x) / dx);
     const down = Math.ceil((height - y) / dy);
@@ -73,6 +80,7 @@ export function decodePng(bytes: Uint8Array, name: string): Png {
     return { x, y, dx, dy, across, down, stride, bytes: across > 0 && down > 0 ? (stride + 1) * down : 0 };
   });
   const expected = passes.reduce((sum, pass) => sum + pass.bytes, 0);
+  checkCompressed(parts, expected, at, fail);
   // One byte more than wanted is let through, so that a stream that is too long is told from a damaged one.
   const raw = inflate(joined(parts), expected + 1);
   if (raw === undefined) fail(at, "ends damaged compressed data", "a zlib stream");
@@ -87,12 +95,26 @@ export function decodePng(bytes: Uint8Array, name: string): Png {
     spread(rows, pass, header, data);
     from += pass.bytes;
   }
-  return { width, height, depth, channels, palette: header.indexed ? palette : undefined, data };
+  return { width, height, depth, channels, palette: header.indexed ? palette : undefined, orientation, data };
+}
+
+/** Place of width and height in the file: behind the magic and the head of IHDR. */
+const SIZE_AT = 16;
+
+function checkSize({ width, height }: Header, bytes: number, limit: PictureLimit, fail: Fail): void {
+  const large = overLimit({ width, height, bytes }, limit);
+  if (large !== undefined) fail(SIZE_AT, large.found, large.expected, limit.hint);
+}
+
+function checkCompressed(parts: readonly Uint8Array[], expected: number, at: number, fail: Fail): void {
+  const compressed = parts.reduce((sum, part) => sum + part.length, 0);
+  if (compressed * EXPANSION < expected) fail(at, `ends ${compressed} bytes of data`, `enough for ${expected}`);
 }
 
 function failing(name: string): Fail {
-  return (offset, found, expected) => {
+  return (offset, found, expected, hint) => {
     throw new FormatError(`Cannot decode ${name} as PNG: byte ${offset} ${found}, expected ${expected}`, {
+      ...(hint === undefined ? {} : { hint }),
       context: { file: name, offset, found, expected },
     });
   };
@@ -110,14 +132,13 @@ const STREAM_BYTES = 1 << 16;
  */
 export async function streamPng(bytes: Uint8Array, name: string, most: number): Promise<Png> {
   const fail: Fail = failing(name);
-  const { header, palette, parts, at } = readChunks(bytes, fail, most);
+  const { header, palette, parts, at, orientation } = readChunks(bytes, fail, most);
   if (header.interlaced) return decodePng(bytes, name);
   const { width, height, depth, channels } = header;
+  checkSize(header, width * height * channels, FLAT, fail);
   const stride = Math.ceil(width * channels * depth / 8);
   const expected = (stride + 1) * height;
-  // Deflate makes at most 1032 bytes of one: what claims more is refused before memory is taken.
-  const compressed = parts.reduce((sum, part) => sum + part.length, 0);
-  if (compressed * 1032 < expected) fail(at, `ends ${compressed} bytes of data`, `enough for ${expected}`);
+  checkCompressed(parts, expected, at, fail);
   const data = new Uint8Array(width * height * channels);
   // Above the new rows stands the last one, which a filter of 0 leaves as it is.
   const rows = new Uint8Array((stride + 1) * (STREAM_ROWS + 1));
@@ -149,7 +170,7 @@ export async function streamPng(bytes: Uint8Array, name: string, most: number): 
   }
   if (total !== expected) fail(at, `ends data of ${total} bytes`, `${expected}`);
   if (filled > stride + 1) take();
-  return { width, height, depth, channels, palette: header.indexed ? palette : undefined, data };
+  return { width, height, depth, channels, palette: header.indexed ? palette : undefined, orientation, data };
 }
 
 /** What the chunks inflate to, piece by piece. */
@@ -183,6 +204,7 @@ interface Chunks {
   header: Header;
   palette: Uint8Array | undefined;
   parts: Uint8Array[];
+  orientation: Orientation;
   /** End of the last chunk read. */
   at: number;
 }
@@ -193,6 +215,7 @@ function readChunks(bytes: Uint8Array, fail: Fail, most: number): Chunks {
   let header: Header | undefined;
   let palette: Uint8Array | undefined;
   const parts: Uint8Array[] = [];
+  let orientation: Orientation = 1;
   let at = 8;
   while (true) {
     if (at + 12 > bytes.length) fail(bytes.length, "is the end of the file", "an IEND chunk");
@@ -214,13 +237,14 @@ function readChunks(bytes: Uint8Array, fail: Fail, most: number): Chunks {
       }
       palette = body;
     } else if (type === "IDAT") parts.push(body);
+    else if (type === "eXIf") orientation = exifOrientation(body);
     else if (type !== "IEND" && (bytes[at + 4]! & 0x20) === 0) {
       fail(at, `has critical chunk ${JSON.stringify(type)}`, "one of the standard");
     }
     at = end + 4;
     if (type !== "IEND") continue;
     if (header!.indexed && palette === undefined) fail(at, "ends a palette picture without palette", "a PLTE chunk");
-    return { header: header!, palette, parts, at };
+    return { header: header!, palette, parts, orientation, at };
   }
 }
 

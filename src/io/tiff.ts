@@ -5,12 +5,14 @@
  */
 
 import { FormatError } from "../core/errors.ts";
-import { MAX_PIXELS, type Picture } from "./picture.ts";
+import { type Orientation, orientationOf, turned, TURNS } from "./orientation.ts";
+import { overLimit, type Picture, type PictureLimit, WHOLE } from "./picture.ts";
 import type { RandomAccess } from "./random_access.ts";
-import { readChunk } from "./tiff_codecs.ts";
+import { readPictureChunk } from "./tiff_codecs.ts";
 import { type Ifd, isTiff, readFrom, readFromBytes, readIfds, TAG, tiffError } from "./tiff_ifd.ts";
 import { type TiffLayout, tiffLayout } from "./tiff_layout.ts";
 import { type PixelSize, tiffPixelSize } from "./tiff_pixel_size.ts";
+import { type TiffPicture, tiffPicture } from "./tiff_planes.ts";
 
 export { isTiff };
 
@@ -38,75 +40,130 @@ export interface TiffPyramid {
   readonly pixelSize: PixelSize;
   /** Pictures that are no level: label, macro, thumbnail. */
   readonly associated: readonly { width: number; height: number }[];
+  /** How the levels are to be turned, which are given as stored: tag 274. */
+  readonly orientation: Orientation;
+  /** What a user ought to know of how the file was read, in words. */
+  readonly notes: readonly string[];
 }
 
 /**
  * Opens the pyramid of a TIFF file. Chunks are read when they are asked for.
  *
  * @throws {FormatError} If the file is damaged, or its largest level is in a format not read here.
+ * @throws {DataError} If its first directory is one of a stack.
  */
 export async function openTiff(source: RandomAccess): Promise<TiffPyramid> {
   const { name } = source;
   const ifds = await readFrom(source, readIfds(name, source.size));
-  const first = ifds[0]!;
-  const full = tiffLayout(first, name);
-  const layouts = [full];
+  const picture = tiffPicture(ifds, name);
+  const full = layoutsOf(picture.planes, name);
+  const [first] = picture.planes;
+  const stored = orientationTag(first!);
+  const levels = [full];
   const associated: { width: number; height: number }[] = [];
-  // OME-TIFF has levels below the first directory; all others one after the other.
-  for (const ifd of [...first.children, ...ifds.slice(1)]) {
-    const layout = levelBelow(ifd, full, layouts.at(-1)!, name);
-    if (layout !== undefined) layouts.push(layout);
-    else associated.push({ width: ifd.number(TAG.width) ?? 0, height: ifd.number(TAG.height) ?? 0 });
+  const notes = [...picture.notes];
+  for (const planes of lowerDirectories(ifds, picture)) {
+    const [ifd] = planes;
+    const below = planes.every((plane) => isBelow(plane, full[0]!, levels.at(-1)![0]!));
+    if (below && orientationTag(ifd!) === stored) levels.push(layoutsOf(planes, name));
+    else associated.push({ width: ifd!.number(TAG.width) ?? 0, height: ifd!.number(TAG.height) ?? 0 });
+    if (!below || orientationTag(ifd!) === stored) continue;
+    const size = `${ifd!.number(TAG.width)}x${ifd!.number(TAG.height)}`;
+    notes.push(`its level of ${size} pixels is ${TURNS[orientationTag(ifd!)]}, the largest is not: it is left out`);
   }
-  const levels = layouts.map((layout): TiffLevel => ({
-    width: layout.width,
-    height: layout.height,
-    downsample: (full.width / layout.width + full.height / layout.height) / 2,
-    chunkWidth: layout.chunkWidth,
-    chunkHeight: layout.chunkHeight,
-    read: async (index) =>
-      layout.lengths[index] === 0 ? undefined : await readFrom(source, readChunk(layout, index, name)),
-  }));
-  return { levels, pixelSize: tiffPixelSize(first), associated };
+  return {
+    levels: levels.map((layouts) => levelOf(layouts, full[0]!, source)),
+    pixelSize: tiffPixelSize(first!, picture),
+    associated,
+    orientation: stored,
+    notes,
+  };
 }
 
-/** The layout of a directory that shows the same as `full`, smaller than the level before it; otherwise undefined. */
-function levelBelow(ifd: Ifd, full: TiffLayout, before: TiffLayout, name: string): TiffLayout | undefined {
+function orientationTag(ifd: Ifd): Orientation {
+  return orientationOf(ifd.number(TAG.orientation));
+}
+
+/** Directories that may be levels: OME-TIFF has them below those of the picture, all others one after the other. */
+function* lowerDirectories(ifds: readonly Ifd[], { planes }: TiffPicture): Generator<readonly Ifd[]> {
+  const [first] = planes;
+  for (const [i, child] of first!.children.entries()) {
+    const below = planes.map((plane) => plane.children[i]);
+    yield below.every((ifd) => ifd !== undefined) ? below : [child];
+  }
+  if (planes.length > 1) return;
+  for (const ifd of ifds.slice(1)) yield [ifd];
+}
+
+/** Layouts of one picture's directories, which must be stored alike. */
+function layoutsOf(planes: readonly Ifd[], name: string): TiffLayout[] {
+  const layouts = planes.map((ifd) => tiffLayout(ifd, name));
+  const [first, ...others] = layouts;
+  if (others.length === 0) refuseDeepGrey(first!, name);
+  const facts = ["width", "height", "chunkWidth", "chunkHeight", "bits"] as const;
+  for (const other of others) {
+    const differs = facts.find((fact) => other[fact] !== first![fact]) ??
+      (orientationTag(other.ifd) !== orientationTag(first!.ifd) ? "orientation" : undefined);
+    if (differs === undefined) continue;
+    throw tiffError(name, other.ifd.at, `begins a channel of another ${differs}`, "three channels that are alike");
+  }
+  return layouts;
+}
+
+function refuseDeepGrey({ bits, photometric, ifd }: TiffLayout, name: string): void {
+  if (bits !== 16 || (photometric !== "black is zero" && photometric !== "white is zero")) return;
+  throw new FormatError(`Cannot decode ${name}: it is 16-bit grey, expected 8 bits a sample`, {
+    hint: "Scale it to 8 bits first: PIL would cut it at 255 and lose the picture",
+    context: { file: name, offset: ifd.place(TAG.bits), found: "16-bit grey", expected: "8 bits a sample" },
+  });
+}
+
+function levelOf(layouts: readonly TiffLayout[], full: TiffLayout, source: RandomAccess): TiffLevel {
+  const [{ width, height, chunkWidth, chunkHeight }] = layouts as [TiffLayout];
+  return {
+    width,
+    height,
+    downsample: (full.width / width + full.height / height) / 2,
+    chunkWidth,
+    chunkHeight,
+    read: async (index) =>
+      layouts.some(({ lengths }) => lengths[index] === 0)
+        ? undefined
+        : await readFrom(source, readPictureChunk(layouts, index, source.name)),
+  };
+}
+
+/** Whether a directory shows the same as `full`, smaller than the level before it. */
+function isBelow(ifd: Ifd, full: TiffLayout, before: TiffLayout): boolean {
   const [width, height] = [ifd.number(TAG.width) ?? 0, ifd.number(TAG.height) ?? 0];
-  if (!(width >= 1 && height >= 1 && width < before.width && height <= before.height)) return undefined;
+  if (!(width >= 1 && height >= 1 && width < before.width && height <= before.height)) return false;
   // Labels, macros and thumbnails of scanners are in strips beside tiled levels, or of another shape.
-  if (ifd.has(TAG.tileWidth) !== full.tiled) return undefined;
-  if (!full.tiled && ((ifd.number(TAG.subfileType) ?? 0) & 1) === 0) return undefined;
+  if (ifd.has(TAG.tileWidth) !== full.tiled) return false;
+  if (!full.tiled && ((ifd.number(TAG.subfileType) ?? 0) & 1) === 0) return false;
   // Sizes are rounded, at worst once a level, so that a level fits between one pixel less and one more.
   const [least, most] = [full.width / (width + 1), full.width / Math.max(0.5, width - 1)];
-  if (full.height / most - 1 > height || full.height / least + 1 < height) return undefined;
-  return tiffLayout(ifd, name);
+  return full.height / most - 1 <= height && full.height / least + 1 >= height;
 }
 
 /**
- * Decodes the first picture of a TIFF held in memory, turned as its orientation tag says, as PIL does.
+ * Decodes the picture of a TIFF held in memory, turned as its orientation tag says, as PIL does.
  *
  * @param name Name of the file for error messages.
  * @returns The picture, and PIL's name of its mode before conversion to RGB.
  * @throws {FormatError} Of what is damaged or cannot be read.
+ * @throws {DataError} If its first directory is one of a stack.
  */
-export function decodeTiff(bytes: Uint8Array, name: string): Picture & { mode: string } {
-  const [ifd] = readFromBytes(bytes, name, readIfds(name, bytes.length, 1));
-  const layout = tiffLayout(ifd!, name);
-  const { width, height, chunkWidth, chunkHeight, across, down, bits, photometric } = layout;
-  if (width * height > MAX_PIXELS) {
-    throw tiffError(name, ifd!.place(TAG.width), `claims ${width}x${height} pixels`, `1 to ${MAX_PIXELS}`);
-  }
-  const grey = photometric === "black is zero" || photometric === "white is zero";
-  if (bits === 16 && grey) {
-    throw new FormatError(`Cannot decode ${name}: it is 16-bit grey, expected 8 bits a sample`, {
-      hint: "Scale it to 8 bits first: PIL would cut it at 255 and lose the picture",
-      context: { file: name, offset: ifd!.place(TAG.bits), found: "16-bit grey", expected: "8 bits a sample" },
-    });
-  }
+export function decodeTiff(file: Uint8Array, name: string, limit: PictureLimit = WHOLE): Picture & { mode: string } {
+  const ifds = readFromBytes(file, name, readIfds(name, file.length));
+  const layouts = layoutsOf(tiffPicture(ifds, name).planes, name);
+  const [layout] = layouts as [TiffLayout];
+  const { ifd, width, height, chunkWidth, chunkHeight, across, down, samples, bits } = layout;
+  const bytes = width * height * Math.max(3, Math.ceil(samples * layouts.length * bits / 8));
+  const large = overLimit({ width, height, bytes }, limit);
+  if (large !== undefined) throw tiffError(name, ifd.place(TAG.width), large.found, large.expected, limit.hint);
   let data: Uint8Array<ArrayBuffer> | undefined;
   for (let index = 0; index < across * down; index++) {
-    const chunk = readFromBytes(bytes, name, readChunk(layout, index, name, MAX_PIXELS));
+    const chunk = readFromBytes(file, name, readPictureChunk(layouts, index, name));
     // Memory is taken once a chunk proved to hold what it claims.
     data ??= new Uint8Array(width * height * 3);
     const [x, y] = [index % across * chunkWidth, Math.floor(index / across) * chunkHeight];
@@ -116,7 +173,8 @@ export function decodeTiff(bytes: Uint8Array, name: string): Picture & { mode: s
       data.set(chunk.subarray(from, from + row), ((y + r) * width + x) * 3);
     }
   }
-  return { ...turned({ width, height, data: data! }, ifd!.number(TAG.orientation) ?? 1), mode: modeOf(layout) };
+  const mode = layouts.length > 1 ? "RGB" : modeOf(layout);
+  return { ...turned({ width, height, data: data! }, orientationTag(ifd)), mode };
 }
 
 function modeOf({ photometric, bits, samples, extra }: TiffLayout): string {
@@ -126,26 +184,4 @@ function modeOf({ photometric, bits, samples, extra }: TiffLayout): string {
   const alpha = extra === undefined || extra === 0 ? "" : "A";
   if (photometric === "RGB" || photometric === "YCbCr") return `RGB${alpha}`;
   return bits === 1 ? "1" : `L${alpha}`;
-}
-
-/** Turns and mirrors a picture by the eight orientations of the tag. */
-function turned(picture: Picture, orientation: number): Picture {
-  if (!(orientation >= 2 && orientation <= 8)) return picture;
-  const { width, height, data } = picture;
-  const sideways = orientation >= 5;
-  // Whether the stored picture runs from right to left, and from the bottom up.
-  const left = [2, 3, 7, 8].includes(orientation);
-  const up = [3, 4, 6, 7].includes(orientation);
-  const [wide, high] = sideways ? [height, width] : [width, height];
-  const out = new Uint8Array(data.length);
-  for (let y = 0, to = 0; y < high; y++) {
-    for (let x = 0; x < wide; x++, to += 3) {
-      const [column, row] = sideways ? [y, x] : [x, y];
-      const from = ((up ? height - 1 - row : row) * width + (left ? width - 1 - column : column)) * 3;
-      out[to] = data[from]!;
-      out[to + 1] = data[from + 1]!;
-      out[to + 2] = data[from + 2]!;
-    }
-  }
-  return { width: wide, height: high, data: out };
 }

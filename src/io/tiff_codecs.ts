@@ -9,12 +9,11 @@
 import { FormatError } from "../core/errors.ts";
 import { decodeJpeg } from "./jpeg.ts";
 import { expandLzw } from "./lzw.ts";
+import { MAX_CHUNK } from "./picture.ts";
 import { type Reading, TAG, tiffError } from "./tiff_ifd.ts";
 import { type Compression, RECOMPRESS, type TiffLayout } from "./tiff_layout.ts";
 import { inflate } from "./zlib.ts";
 
-/** Pixels of the largest chunk that is decoded: 64 Mpx, 192 MB of RGB. */
-const MAX_CHUNK = 1 << 26;
 /** Bytes that one byte of compressed data can become at most: what claims more is damaged, before memory is taken. */
 const EXPANSION: Readonly<Record<Compression, number>> = {
   none: 1,
@@ -33,20 +32,31 @@ function rowsOf({ tiled, chunkHeight, height, across, down }: TiffLayout, index:
 /**
  * Reads chunk `index` (row by row) as RGB, `chunkWidth` pixels wide; the last strip has fewer rows than `chunkHeight`.
  *
- * @param most Pixels a chunk may have.
+ * @param layouts Of one directory, or of three that hold red, green and blue.
  * @throws {FormatError} If its data is damaged, ends early or lies outside of the file.
  */
-export function* readChunk(
-  layout: TiffLayout,
+export function* readPictureChunk(
+  layouts: readonly TiffLayout[],
   index: number,
   name: string,
-  most: number = MAX_CHUNK,
 ): Reading<Uint8Array<ArrayBuffer>> {
-  const { chunkWidth, chunkHeight, across, down, samples, ifd } = layout;
+  if (layouts.length === 1) return yield* readChunk(layouts[0]!, index, name);
+  let rgb: Uint8Array<ArrayBuffer> | undefined;
+  for (const [c, layout] of layouts.entries()) {
+    const grey = yield* readChunk(layout, index, name);
+    rgb ??= grey.slice();
+    for (let i = c; i < grey.length; i += 3) rgb[i] = grey[i]!;
+  }
+  return rgb!;
+}
+
+function* readChunk(layout: TiffLayout, index: number, name: string): Reading<Uint8Array<ArrayBuffer>> {
+  const { chunkWidth, chunkHeight, across, down, samples, bits, ifd } = layout;
   const pixels = chunkWidth * rowsOf(layout, index);
-  if (chunkWidth * chunkHeight > most) {
-    const found = `has chunks of ${chunkWidth}x${chunkHeight} pixels`;
-    throw tiffError(name, ifd.place(TAG.rowsPerStrip), found, `at most ${most} pixels in one`, RECOMPRESS);
+  const bytes = chunkWidth * chunkHeight * Math.max(3, Math.ceil(samples * bits / 8));
+  if (bytes > MAX_CHUNK) {
+    const found = `has chunks of ${chunkWidth}x${chunkHeight} pixels, ${bytes} bytes`;
+    throw tiffError(name, ifd.place(TAG.rowsPerStrip), found, `at most ${MAX_CHUNK} bytes in one`, RECOMPRESS);
   }
   if (!layout.planar) return toRgb(layout, yield* readSamples(layout, index, samples, name), pixels);
   let all: Uint8Array | undefined;

@@ -8,6 +8,7 @@
  */
 
 import { type Ifd, TAG } from "./tiff_ifd.ts";
+import type { TiffPicture } from "./tiff_planes.ts";
 
 /** Side of a pixel of the largest level, and who says so. */
 export interface PixelSize {
@@ -26,27 +27,18 @@ export const NO_PIXEL_SIZE: PixelSize = { um: undefined, claimed: undefined, sou
 
 /** Pixel sizes scanners have, micrometres: from oil immersion to overviews. */
 const BELIEVABLE: readonly [number, number] = [0.1, 10];
-/** Micrometres of the units OME files use. */
-const UNITS: Readonly<Record<string, number>> = {
-  "µm": 1,
-  "μm": 1,
-  um: 1,
-  nm: 1e-3,
-  mm: 1e3,
-  cm: 1e4,
-  m: 1e6,
-  "Å": 1e-4,
-};
-
-/** Reads the pixel size of the first directory: OME-XML before Aperio's MPP before the resolution tags. */
-export function tiffPixelSize(ifd: Ifd): PixelSize {
-  const text = ifd.text(TAG.description);
-  const attribute = (name: string) => new RegExp(`<Pixels[^>]*\\s${name}="([^"]*)"`).exec(text)?.[1];
-  const ome = attribute("PhysicalSizeX");
-  if (ome !== undefined) {
-    const scale = (axis: string) => UNITS[attribute(`PhysicalSize${axis}Unit`) ?? "µm"] ?? NaN;
-    return judged("ome", Number(ome) * scale("X"), Number(attribute("PhysicalSizeY") ?? ome) * scale("Y"));
+/**
+ * Reads the pixel size of the first directory: OME-XML before Aperio's MPP before the resolution tags. OME-XML that is there
+ * and cannot be understood is not replaced by the tags, which programs beside it fill with anything.
+ */
+export function tiffPixelSize(ifd: Ifd, { ome, image }: Pick<TiffPicture, "ome" | "image">): PixelSize {
+  if (ome?.problem !== undefined) return { ...NO_PIXEL_SIZE, source: "ome", problem: ome.problem };
+  const pixel = image?.pixel;
+  if (pixel !== undefined) {
+    if ("problem" in pixel) return { ...NO_PIXEL_SIZE, source: "ome", problem: pixel.problem };
+    return judged("ome", pixel.x, pixel.y);
   }
+  const text = ifd.text(TAG.description);
   const aperio = /(?:^|\|)\s*MPP\s*=\s*([^|\s]+)/.exec(text)?.[1];
   if (aperio !== undefined) return judged("aperio", Number(aperio), Number(aperio));
   const [x, y] = [ifd.number(TAG.xResolution), ifd.number(TAG.yResolution)];
