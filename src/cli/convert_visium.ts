@@ -91,6 +91,9 @@ async function convert(
       spatial,
       image: await open(openFile(image)),
       hires: found.small.hires === undefined ? undefined : await open(openFile(found.small.hires)),
+      lowres: found.small.hires !== undefined || found.small.lowres === undefined
+        ? undefined
+        : await open(openFile(found.small.lowres)),
     };
     makeFolders(out, id, given.wsi);
     const options = { ...optionsOf(id, given, lattice, progress), underTissue: raw || given["under-tissue"] };

@@ -16,6 +16,8 @@ import { FeatureWriter, removePartial } from "../embed/writer.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { lockFile } from "../io/lock.ts";
+import { TURNS } from "../io/orientation.ts";
+import type { Picture } from "../io/picture.ts";
 import { DecodePool } from "../worker/decode_pool.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { checkEncoder, type OpenedEncoder, openEncoder } from "./encoder.ts";
@@ -230,9 +232,22 @@ function tableOf({ opened, values, precision }: Work, files: InputFiles, input: 
   });
 }
 
+/** Decodes pictures within the limit of a batch; the first that EXIF says is to be turned is told of. */
+function decoder({ limit }: Embedder, pool: DecodePool, progress: Progress): (path: string) => Promise<Picture> {
+  let told = false;
+  return async (path) => {
+    const picture = await pool.decode(path, limit);
+    if (picture.orientation !== 1 && !told) {
+      told = true;
+      progress.say(`${path}: EXIF says ${TURNS[picture.orientation]}; tiles are embedded as stored, as PIL opens them`);
+    }
+    return picture;
+  };
+}
+
 async function embedOne(work: Work, { files, output }: Place, embedder: Embedder, pool: DecodePool): Promise<Outcome> {
   const { values, progress, signal } = work;
-  const input = await openInput(disk, files, (path) => pool.decode(path));
+  const input = await openInput(disk, files, decoder(embedder, pool, progress));
   try {
     const table = tableOf(work, files, input);
     makeFolder(parentOf(output));

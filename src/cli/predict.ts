@@ -318,6 +318,7 @@ async function predictOne(
   if (patches) return await predictPatches(model, disk, patches, options);
   const slide = await openSlide(await openFile(path!));
   try {
+    for (const note of slide.notes) progress.warn(`${path}: ${note}`);
     const pixelSize = values["pixel-size"] ?? metadata?.pixelSize ?? slide.pixelSize.um;
     if (pixelSize === undefined) {
       throw new ConfigError(`Cannot lay a grid over ${path}: ${slide.pixelSize.problem ?? "it names no pixel size"}`, {

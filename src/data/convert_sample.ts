@@ -113,9 +113,21 @@ export function samplePaths(id: string): Readonly<Record<SampleFile, string>> {
 /** A file of a sample. */
 export type SampleFile = "expression" | "patches" | "picture" | "wsi" | "thumbnail" | "tissue" | "metadata";
 
+/** The slide made small, as a sample has it. */
+export async function thumbnailOf(
+  slide: Slide,
+  { id, onProgress }: Pick<ConvertOptions, "id" | "onProgress">,
+): Promise<Thumbnail> {
+  const { height } = slide.levels[0]!;
+  return await shrink(slide, THUMBNAIL, (share) => {
+    onProgress?.(`${id}: picture`, Math.round(share * height), height);
+  });
+}
+
 /**
  * Writes a sample. The folders must be there.
  *
+ * @param small The slide's {@linkcode thumbnailOf}, where it was made already.
  * @throws {DataError} If the picture is too coarse, or no spot lies on tissue; nothing is written then.
  */
 export async function writeSample(
@@ -124,6 +136,7 @@ export async function writeSample(
   slide: Slide,
   sample: ReadSample,
   options: ConvertOptions,
+  small?: Thumbnail,
 ): Promise<Converted> {
   const { id, rule, onProgress } = options;
   const { width, height } = slide.levels[0]!;
@@ -131,7 +144,7 @@ export async function writeSample(
   checkPixelSize(id, pixelSize, options.coarse === true);
   const told = checkSampleCounts(id, sample);
   const rows = (what: string) => (share: number) => onProgress?.(`${id}: ${what}`, Math.round(share * height), height);
-  const thumbnail = await shrink(slide, THUMBNAIL, rows("picture"));
+  const thumbnail = small ?? await thumbnailOf(slide, options);
   const tissue = findTissue(thumbnail);
   const windows = placeWindows(
     { width, height, pixelSize },
@@ -224,6 +237,7 @@ function summary(id: string, sample: ReadSample, windows: Windows, slide: Slide)
         claimed !== undefined && Math.abs(claimed / size - 1) > 0.05,
         () => `the picture's file claims ${um(claimed!)} a pixel, the spots say ${um(size)}`,
       ),
+      ...slide.notes.map((note) => `${id}: of the picture's file: ${note}`),
       ...warn(slide.pixelSize.problem !== undefined, () => `of the picture's file: ${slide.pixelSize.problem}`),
     ],
   };

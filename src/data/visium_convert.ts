@@ -8,9 +8,13 @@ import type { Disk } from "../io/disk.ts";
 import type { RandomAccess } from "../io/random_access.ts";
 import type { FeatureCounts } from "../io/tenx_h5.ts";
 import type { TenxSpatial } from "../io/tenx_spatial.ts";
-import { type Converted, type ConvertOptions, writeSample } from "./convert_sample.ts";
-import { openSlide, type Slide } from "./slide.ts";
+import { DataError } from "../core/errors.ts";
+import { TURNS } from "../io/orientation.ts";
+import { type Converted, type ConvertOptions, thumbnailOf, writeSample } from "./convert_sample.ts";
+import type { Thumbnail } from "./hest_sample.ts";
+import { openSlide, type Slide, turnedSlide } from "./slide.ts";
 import { joinVisium } from "./visium.ts";
+import { wayUp } from "./way_up.ts";
 
 /** What a sample is read from. */
 export interface VisiumSources {
@@ -20,6 +24,8 @@ export interface VisiumSources {
   readonly image: RandomAccess;
   /** Space Ranger's small picture, which tells how large the slide was that it was given. */
   readonly hires?: RandomAccess | undefined;
+  /** Its smaller one, which stands in where that one is missing, to tell which way up the slide lies. */
+  readonly lowres?: RandomAccess | undefined;
 }
 
 /**
@@ -32,16 +38,55 @@ export interface VisiumSources {
 export async function convertVisium(
   disk: Disk,
   out: string,
-  { counts, spatial, image, hires }: VisiumSources,
+  { counts, spatial, image, hires, lowres }: VisiumSources,
   options: ConvertOptions & { readonly underTissue: boolean },
 ): Promise<Converted> {
   const { id: sample, pitch, underTissue } = options;
-  const slide = await openSlide(image);
-  const small = hires === undefined ? undefined : (await openSlide(hires)).levels[0]!;
-  const { scale, warnings } = scaleOf(sample, slide, spatial, small);
+  const given = await openSlide(image);
+  const small = hires === undefined ? undefined : await openSlide(hires);
+  const like = small ?? (lowres === undefined ? undefined : await openSlide(lowres));
+  const laid = await layRight(given, image.name === like?.name ? undefined : like, options);
+  const { slide } = laid;
+  const { scale, warnings } = scaleOf(sample, slide, spatial, small?.levels[0]);
   const picture = { ...slide.levels[0]!, scale };
   const read = joinVisium({ sample, counts, spatial, picture, pitch, underTissue });
-  return await writeSample(disk, out, slide, { ...read, warnings: [...warnings, ...read.warnings] }, options);
+  const told = { ...read, warnings: [...laid.warnings, ...warnings, ...read.warnings] };
+  return await writeSample(disk, out, slide, told, options, laid.thumbnail);
+}
+
+/**
+ * Turns the slide as Space Ranger's small picture lies, which it made of the picture that the spots were placed on: that one
+ * tells which way up is meant, whatever the slide's own tag says or does not say.
+ *
+ * @throws {DataError} If the slide lies another way up and several ways of turning it fit.
+ */
+async function layRight(
+  given: Slide,
+  like: Slide | undefined,
+  options: ConvertOptions,
+): Promise<{ slide: Slide; thumbnail?: Thumbnail; warnings: string[] }> {
+  if (like === undefined) return { slide: given, warnings: [] };
+  const { id } = options;
+  const thumbnail = await thumbnailOf(given, options);
+  const found = wayUp(thumbnail, await thumbnailOf(like, { id }));
+  if (found === undefined) return { slide: given, thumbnail, warnings: [] };
+  const [asIs, best] = [found.asIs, found.best].map((value) => value.toFixed(2));
+  const name = like.name.replace(/^.*[/\\]/, "");
+  const { orientation } = found;
+  if (orientation === undefined) {
+    const text =
+      `${given.name} lies another way up than ${name} (correlation ${asIs}, turned or mirrored up to ${best})`;
+    throw new DataError(`Cannot convert ${id}: ${text}, and several ways fit, the same way up wanted`, {
+      code: "way-up",
+      hint: "Turn the picture first: vips rot IN OUT d180, or vips flip IN OUT horizontal",
+      context: { sample: id, file: given.name, like: like.name, asIs: found.asIs, best: found.best },
+    });
+  }
+  const tag = given.orientation === 1 ? "" : `, against its own orientation ${given.orientation}`;
+  const text = `${id}: the picture lies another way up than ${name} (correlation ${asIs}; ${
+    TURNS[orientation]
+  } ${best})`;
+  return { slide: turnedSlide(given, orientation), warnings: [`${text}: it was ${TURNS[orientation]}${tag}`] };
 }
 
 /**

@@ -5,13 +5,14 @@
  * @module
  */
 
-import { ConfigError } from "../core/errors.ts";
+import { ConfigError, DataError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readRanges } from "../gpu/readback.ts";
 import { Plan } from "../graph/plan.ts";
 import type { MemoryReport, Program } from "../graph/program.ts";
 import { Store } from "../graph/store.ts";
 import type { Tensor } from "../graph/tensor.ts";
+import { overLimit, type PictureLimit, tileLimit } from "../io/picture.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { preprocess } from "../models/preprocess.ts";
 
@@ -48,6 +49,8 @@ export class Embedder {
   #rows = 0;
   /** Tiles a batch. */
   readonly batchSize: number;
+  /** How large a tile may be, so that a batch of them fits into one piece of the device's memory. */
+  readonly limit: PictureLimit;
 
   /**
    * Prepares; plans are made when tiles of their size come.
@@ -65,6 +68,8 @@ export class Embedder {
     this.#encoder = encoder;
     this.#options = options;
     this.batchSize = batchSize;
+    const { maxStorageBufferBindingSize, maxBufferSize } = gpu.caps.limits;
+    this.limit = tileLimit(Math.min(maxStorageBufferBindingSize, maxBufferSize), batchSize);
     const rows = Math.max(batchSize, Math.floor(RING_ROWS / batchSize) * batchSize);
     this.#ring = gpu.buffer("embeddings", rows * encoder.dim * 4, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST);
   }
@@ -83,6 +88,14 @@ export class Embedder {
     const key = `${height} x ${width}`;
     const known = this.#plans.get(key);
     if (known) return known;
+    const large = overLimit({ width, height, bytes: width * height * 3 }, this.limit);
+    if (large !== undefined) {
+      throw new DataError(`Cannot embed a tile: it has ${width}x${height} pixels, expected ${large.expected}`, {
+        code: "tile-size",
+        hint: this.limit.hint,
+        context: { width, height, batchSize: this.batchSize, most: this.limit.bytes },
+      });
+    }
     const store = new Store(this.#gpu);
     const tiles = store.tensor("tiles", "tiles", [this.batchSize, height, width, 3], "u8");
     const g = new Plan(this.#gpu);

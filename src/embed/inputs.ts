@@ -103,11 +103,14 @@ function inputsAt(disk: Disk, path: string): InputFiles[] {
   const refuse = (why: string, hint: string) =>
     new DataError(`Cannot embed ${path}: ${why}`, { code: "input", hint, context: { path } });
   const wanted = "Give HEST patch files (.h5), a folder of PNG or JPEG tiles, or an npy array [n, h, w, 3]";
+  const slide = "Cut it into tiles: vips dzsave FILE TILES --depth one --tile-size 224 --overlap 0 --suffix .png; " +
+    "expression over a whole slide: deno task predict --run RUN --slide FILE";
   if (entry === undefined) throw refuse("there is no such file or folder", wanted);
   if (entry.kind === "file") {
     const kind = kindOf(path);
     if (kind !== undefined) return [{ name: stem(path), kind, paths: [path] }];
-    throw refuse(SLIDES.test(path) ? "slides are not read here" : "its ending is of no kind of input", wanted);
+    if (SLIDES.test(path)) throw refuse("it is a slide, expected tiles", slide);
+    throw refuse("its ending is of no kind of input", wanted);
   }
   const inside = (names: readonly string[], folder: string) =>
     names.map((name) => `${folder.replace(/[/\\]+$/, "")}/${name}`);

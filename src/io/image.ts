@@ -28,6 +28,7 @@ export const IMAGE_ENDINGS: readonly string[] = [".png", ".jpg", ".jpeg", ".tif"
 
 /** First bytes of formats that are recognised and not read. */
 const OTHERS: readonly (readonly [magic: string, name: string])[] = [
+  ["ZISRAWFILE", "Zeiss CZI"],
   ["GIF8", "GIF"],
   ["BM", "BMP"],
   ["RIFF", "WebP"],
@@ -47,10 +48,13 @@ export function decodeImage(bytes: Uint8Array, name: string, limit: PictureLimit
   if (head.startsWith("\x89PNG")) return pngToRgb(decodePng(bytes, name, limit), name);
   if (head.startsWith("\xff\xd8")) return jpegToRgb(bytes, name, limit);
   if (isTiff(bytes)) return { ...decodeTiff(bytes, name, limit), orientation: 1 };
-  const other = OTHERS.find(([magic]) => head.startsWith(magic))?.[1];
+  const dicom = String.fromCharCode(...bytes.subarray(128, 132)) === "DICM" ? "DICOM" : undefined;
+  const other = dicom ?? OTHERS.find(([magic]) => head.startsWith(magic))?.[1];
   const found = other ?? (bytes.length === 0 ? "an empty file" : `bytes ${hex(bytes.subarray(0, 8))}`);
   throw new FormatError(`Cannot decode ${name}: it begins as ${found}, expected PNG, JPEG or TIFF`, {
-    hint: "Convert it to PNG, which loses nothing",
+    hint: other === "DICOM" || other === "Zeiss CZI"
+      ? "Convert it with libvips and OpenSlide: vips tiffsave IN OUT.tif --tile --pyramid --compression jpeg --Q 90 --bigtiff"
+      : "Convert it to PNG, which loses nothing",
     context: { file: name, offset: 0, found, expected: "PNG, JPEG or TIFF" },
   });
 }

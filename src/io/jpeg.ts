@@ -10,6 +10,7 @@
 import { FormatError } from "../core/errors.ts";
 import { emptyPlane, fillPlane, type Plane, type RowReader, rowToRgb, upsampler } from "./jpeg_samples.ts";
 import { decodeScan, type HuffmanTable, huffmanTable, markerAfter, ScanError, ZIGZAG } from "./jpeg_scan.ts";
+import { type HuffmanCodes, STANDARD_AC, STANDARD_DC } from "./jpeg_tables.ts";
 import { exifOrientation, type Orientation } from "./orientation.ts";
 import { MAX_PIXELS, overLimit, type PictureLimit, WHOLE } from "./picture.ts";
 
@@ -21,6 +22,8 @@ export interface Jpeg {
   readonly channels: 1 | 3 | 4;
   /** How the picture is to be turned, by its EXIF; samples are as stored. */
   readonly orientation: Orientation;
+  /** Whether some component was stored with fewer samples than the picture has pixels. */
+  readonly subsampled: boolean;
   /** Interleaved samples. */
   readonly data: Uint8Array<ArrayBuffer>;
 }
@@ -100,10 +103,11 @@ const REFUSED: Readonly<Record<number, string>> = {
  * @throws {FormatError} Naming the byte, what was found and what was expected.
  */
 export function decodeJpeg(bytes: Uint8Array, name: string, options: JpegOptions = {}): Jpeg {
-  const { width, height, channels, orientation, readRow } = openJpeg(bytes, name, options);
+  const { readRow, ...jpeg } = openJpeg(bytes, name, options);
+  const { width, height, channels } = jpeg;
   const data = new Uint8ClampedArray(width * height * channels);
   for (let y = 0, at = 0; y < height; y++, at += width * channels) readRow(y, data, at);
-  return { width, height, channels, orientation, data: new Uint8Array(data.buffer) };
+  return { ...jpeg, data: new Uint8Array(data.buffer) };
 }
 
 /** A JPEG whose samples are decoded and whose rows are put together on demand: half the memory of RGB, mostly. */
@@ -185,8 +189,7 @@ function readSegment(state: State, marker: number, at: number, end: number): num
   } else if (marker === 0xe0) state.jfif ||= end - at >= 14 && ascii(data, at, end, "JFIF\0");
   else if (marker === 0xe1 && ascii(data, at, end, "Exif\0")) {
     state.orientation ??= exifOrientation(data.subarray(at + 6, end));
-  }
-  else if (marker === 0xee && ascii(data, at, end, "Adobe") && end - at >= 12) state.adobe = data[at + 11]!;
+  } else if (marker === 0xee && ascii(data, at, end, "Adobe") && end - at >= 12) state.adobe = data[at + 11]!;
   else if (marker <= 0xc2 && marker >= 0xc0) readFrame(state, marker, at, end);
   else if (marker === 0xda) return readScan(state, at, end);
   else if (marker >= 0xc3 && marker <= 0xcf && marker !== 0xc8 && marker !== 0xcc) {
@@ -318,8 +321,8 @@ function readScan(state: State, at: number, end: number): number {
       throw new ScanError(o, `scans component ${component.id} again`, "one scan of each");
     }
     state.scanned.add(component.id);
-    const dc = state.dc[data[o + 1]! >> 4];
-    const ac = state.ac[data[o + 1]! & 15];
+    const dc = state.dc[data[o + 1]! >> 4] ?? standard(STANDARD_DC[data[o + 1]! >> 4]);
+    const ac = state.ac[data[o + 1]! & 15] ?? standard(STANDARD_AC[data[o + 1]! & 15]);
     const [needsDc, needsAc] = progressive ? [from === 0 && high === 0, from > 0] : [true, true];
     if ((needsDc && dc === undefined) || (needsAc && ac === undefined)) {
       throw new ScanError(o + 1, "names a Huffman table that was not given", "a table");
@@ -343,6 +346,10 @@ function readScan(state: State, at: number, end: number): number {
       coefficients.fill(0);
     }
   });
+}
+
+function standard(codes: HuffmanCodes | undefined): HuffmanTable | undefined {
+  return codes && huffmanTable(Uint8Array.from(codes.lengths), Uint8Array.from(codes.values));
 }
 
 function quantisationOf({ quantisation }: State, component: Component, at: number): Uint16Array {
@@ -386,5 +393,6 @@ function assemble(state: State, frame: Frame, ycc: boolean = isYcc(state, frame)
       for (let x = 0; x < width; x++) data[at + 4 * x + 3] = lines[3]![x]!;
     }
   };
-  return { width, height, channels, orientation: state.orientation ?? 1, readRow };
+  const subsampled = components.some(({ h, v }) => h !== hMax || v !== vMax);
+  return { width, height, channels, orientation: state.orientation ?? 1, subsampled, readRow };
 }

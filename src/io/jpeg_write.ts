@@ -9,6 +9,7 @@
 
 import { LimitError } from "../core/errors.ts";
 import { ZIGZAG } from "./jpeg_scan.ts";
+import { STANDARD_AC, STANDARD_DC } from "./jpeg_tables.ts";
 import type { Picture } from "./picture.ts";
 
 /** Steps of the coefficients at quality 50, in zigzag order: tables K.1 and K.2. */
@@ -23,22 +24,8 @@ const STEPS = {
     ...new Array<number>(36).fill(99),
   ],
 };
-/** Codes by length, and what they stand for: tables K.3 and K.5. */
-const DC_LENGTHS = [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0];
-const DC_VALUES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
-const AC_LENGTHS = [0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 125];
-const AC_VALUES = [
-  ...hex("01020300041105122131410613516107227114328191a1082342b1c11552d1f02433627282090a161718191a25262728292a"),
-  ...hex("3435363738393a434445464748494a535455565758595a636465666768696a737475767778797a838485868788898a929394"),
-  ...hex("95969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae1e2e3e4e5e6e7e8"),
-  ...hex("e9eaf1f2f3f4f5f6f7f8f9fa"),
-];
 /** What the transform leaves undone along one axis. */
 const AXIS = [1, 1.387039845, 1.306562965, 1.175875602, 1, 0.785694958, 0.5411961, 0.275899379];
-
-function hex(text: string): number[] {
-  return text.match(/../g)!.map((byte) => parseInt(byte, 16));
-}
 
 interface Codes {
   readonly code: Uint16Array;
@@ -58,6 +45,8 @@ function codesOf(lengths: readonly number[], values: readonly number[]): Codes {
   return out;
 }
 
+const [{ lengths: DC_LENGTHS, values: DC_VALUES }] = STANDARD_DC;
+const [{ lengths: AC_LENGTHS, values: AC_VALUES }] = STANDARD_AC;
 const DC = codesOf(DC_LENGTHS, DC_VALUES);
 const AC = codesOf(AC_LENGTHS, AC_VALUES);
 

@@ -170,7 +170,9 @@ function pixelOf(attributes: XmlElement["attributes"]): OmeImage["pixel"] {
         : `unit "${unit}" of its PhysicalSize${axis} is not known`;
     }
     const number = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(value) ? Number(value) : NaN;
-    return number > 0 && number < Infinity ? number * scale : `its PhysicalSize${axis} "${value}" is no positive number`;
+    return number > 0 && number < Infinity
+      ? number * scale
+      : `its PhysicalSize${axis} "${value}" is no positive number`;
   };
   const [x, y] = [read("X"), read("Y")];
   const problem = [x, y].find((value) => typeof value === "string");

@@ -41,6 +41,16 @@ export const WHOLE: PictureLimit = {
   of: "a picture that is decoded whole",
   hint: "Cut it into tiles: vips dzsave IN TILES --depth one --tile-size 224 --overlap 0 --suffix .png",
 };
+/** Of tiles that are embedded so many at a time, on a device that takes `deviceBytes` in one piece. */
+export function tileLimit(deviceBytes: number, batchSize: number): PictureLimit {
+  return {
+    bytes: Math.floor(Math.min(deviceBytes, 2 * MAX_DECODED) / batchSize),
+    of: `a tile of ${batchSize} at a time`,
+    hint: `Cut it into tiles: vips dzsave IN TILES --depth one --tile-size 224 --overlap 0 --suffix .png${
+      batchSize > 1 ? ", or pass a smaller --batch-size" : ""
+    }; expression over a whole slide: deno task predict --run RUN --slide FILE`,
+  };
+}
 /** Of flat pictures that are read as slides. */
 export const FLAT: PictureLimit = {
   bytes: MAX_FLAT,

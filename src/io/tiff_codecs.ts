@@ -158,10 +158,13 @@ function unpackBits(raw: Uint8Array, out: Uint8Array, width: number, stride: num
 }
 
 function jpegSamples(layout: TiffLayout, data: Uint8Array, index: number, rows: number, name: string): Uint8Array {
-  const { chunkWidth, chunkHeight, samples, photometric, ifd } = layout;
+  const { chunkWidth, chunkHeight, samples, photometric, tiled, ifd } = layout;
   const offset = layout.offsets[index]!;
   const tables = ifd.bytes(TAG.jpegTables);
-  const most = chunkWidth * Math.max(chunkHeight, 16);
+  // The last strip may be as high as the others, although the picture ends.
+  const highest = tiled ? chunkHeight : Math.max(chunkHeight, ifd.number(TAG.rowsPerStrip) ?? 0, 16);
+  const most = Math.min(MAX_CHUNK / 3, chunkWidth * highest);
+  // What samples mean is said by the tag alone, as in libtiff and OpenSlide: markers inside of the stream are passed over.
   const options = { ycc: photometric === "YCbCr", most, ...(tables === undefined ? {} : { tables }) };
   let jpeg;
   try {
@@ -171,7 +174,11 @@ function jpegSamples(layout: TiffLayout, data: Uint8Array, index: number, rows: 
     const at = typeof cause.context.offset === "number" ? cause.context.offset : 0;
     throw tiffError(name, offset + at, `of chunk ${index} ${cause.context.found}`, String(cause.context.expected));
   }
-  if (jpeg.channels !== samples || jpeg.width !== chunkWidth || jpeg.height < rows) {
+  if (jpeg.subsampled && photometric !== "YCbCr") {
+    const found = `begins a JPEG of chunk ${index} with subsampled components`;
+    throw tiffError(name, offset, found, `as many samples of each, since the tag says ${photometric}`, RECOMPRESS);
+  }
+  if (jpeg.channels !== samples || jpeg.width !== chunkWidth || jpeg.height < rows || jpeg.height > highest) {
     const found = `begins a JPEG of ${jpeg.width}x${jpeg.height} pixels, ${jpeg.channels} samples`;
     throw tiffError(name, offset, found, `chunk ${index} of ${chunkWidth}x${rows} pixels, ${samples} samples`);
   }

@@ -61,10 +61,22 @@ const TYPE_BYTES: Readonly<Record<number, number>> = {
   17: 8,
   18: 8,
 };
-/** Directories a file may have, entries a directory may have, and bytes all values of a file may take. */
+/** Directories a file may have, entries a directory may have, and numbers all entries of a file may have together. */
 const MAX_IFDS = 4096;
 const MAX_ENTRIES = 4096;
-const MAX_VALUES = 1 << 26;
+const MAX_VALUES = 1 << 24;
+/** Values an entry may have where it is known: of chunks four millions, which are 500,000 pixels square in tiles of 256. */
+const MAX_COUNTS: Readonly<Record<number, number>> = {
+  [TAG.description]: 1 << 24,
+  [TAG.stripOffsets]: 1 << 22,
+  [TAG.stripBytes]: 1 << 22,
+  [TAG.tileOffsets]: 1 << 22,
+  [TAG.tileBytes]: 1 << 22,
+  [TAG.colourMap]: 3 << 16,
+  [TAG.subIfds]: MAX_IFDS,
+  [TAG.jpegTables]: 1 << 16,
+};
+const MAX_COUNT = 4096;
 
 /** A computation that asks for ranges of bytes, so that files and arrays share it. */
 export type Reading<T> = Generator<readonly [offset: number, length: number], T, Uint8Array<ArrayBuffer>>;
@@ -159,7 +171,7 @@ interface Walk {
   readonly big: boolean;
   readonly little: boolean;
   readonly seen: Set<number>;
-  /** Bytes of values read. */
+  /** Numbers and bytes of values read. */
   taken: number;
 }
 
@@ -183,7 +195,7 @@ export function* readIfds(name: string, size: number, most: number = MAX_IFDS): 
   let at = big ? Number(view.getBigUint64(8, little)) : view.getUint32(4, little);
   while (at !== 0 && ifds.length < most) {
     const { ifd, next, nextAt } = yield* readIfd(walk, at, from);
-    for (const child of Array.from(ifd.list(TAG.subIfds) ?? []).slice(0, MAX_IFDS)) {
+    for (const child of Array.from(ifd.list(TAG.subIfds) ?? [])) {
       ifd.children.push((yield* readIfd(walk, child, ifd.place(TAG.subIfds))).ifd);
     }
     ifds.push(ifd);
@@ -243,16 +255,17 @@ function* readEntry(
   const inline = big ? 8 : 4;
   const valueAt = at + (big ? 12 : 8);
   const length = count * width;
-  let bytes: Uint8Array<ArrayBuffer>;
-  if (length <= inline) bytes = entries.slice(valueAt, valueAt + length);
-  else {
-    const offset = big ? big64(entries, valueAt, little) : view.getUint32(valueAt, little);
-    walk.taken += length;
-    if (offset + length > size || walk.taken > MAX_VALUES) {
-      throw tiffError(name, base + at, `gives tag ${tag} ${length} bytes at ${offset}`, `values within ${size} bytes`);
-    }
-    bytes = yield [offset, length];
+  const offset = length <= inline ? 0 : big ? big64(entries, valueAt, little) : view.getUint32(valueAt, little);
+  if (offset + length > size) {
+    throw tiffError(name, base + at, `gives tag ${tag} ${length} bytes at ${offset}`, `values within ${size} bytes`);
   }
+  const most = MAX_COUNTS[tag] ?? MAX_COUNT;
+  walk.taken += count;
+  if (count > most || walk.taken > MAX_VALUES) {
+    const expected = count > most ? `at most ${most}` : `at most ${MAX_VALUES} in all of the file`;
+    throw tiffError(name, base + at, `gives tag ${tag} ${count} values`, expected);
+  }
+  const bytes = length <= inline ? entries.slice(valueAt, valueAt + length) : yield [offset, length];
   ifd.set(tag, width === 1 ? bytes : numbers(bytes, type, count, little), base + at);
 }
 

@@ -151,9 +151,15 @@ function sampleFormat(ifd: Ifd, samples: number, compression: Compression, fail:
   const depths = Array.from(ifd.list(TAG.bits) ?? [1]).slice(0, Math.min(samples, 8));
   const bits = depths[0] ?? 1;
   const code = ifd.number(TAG.photometric);
-  const photometric = PHOTOMETRICS[code ?? 0];
+  // Readers differ in what they assume where the tag is missing: PIL shows a negative, libtiff a positive.
+  const photometric = PHOTOMETRICS[code ?? -1];
   if (photometric === undefined) {
-    throw fail(TAG.photometric, `has photometric ${code}`, "grey, RGB, palette, CMYK or YCbCr", RECOMPRESS);
+    throw fail(
+      TAG.photometric,
+      `has ${code === undefined ? "no photometric" : `photometric ${code}`}`,
+      "grey, RGB, palette, CMYK or YCbCr",
+      RECOMPRESS,
+    );
   }
   const colours = COLOURS[photometric];
   const extras = samples - colours;

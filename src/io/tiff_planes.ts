@@ -21,7 +21,8 @@ export interface TiffPicture {
   readonly notes: readonly string[];
 }
 
-const SPLIT = 'Write one colour picture. Channels: vips bandjoin "IN.tif[page=0] IN.tif[page=1] IN.tif[page=2]" OUT.tif; ' +
+const SPLIT =
+  'Write one colour picture. Channels: vips bandjoin "IN.tif[page=0] IN.tif[page=1] IN.tif[page=2]" OUT.tif; ' +
   'one page of a stack: vips copy "IN.tif[page=0]" OUT.tif';
 
 /**

@@ -4,17 +4,23 @@
  * @module
  */
 
-import { decodeImage } from "../io/image.ts";
+import { type DecodedImage, decodeImage } from "../io/image.ts";
+import type { PictureLimit } from "../io/picture.ts";
 
 /** What the worker is asked: a file by path. */
 export interface DecodeRequest {
   readonly id: number;
   readonly path: string;
+  /** How large the picture may be. */
+  readonly limit: PictureLimit | undefined;
 }
+
+/** A picture, and how EXIF says that it is still to be turned. */
+export type DecodedPicture = Omit<DecodedImage, "mode">;
 
 /** What it answers: the picture, its bytes moved and not copied, or why there is none. */
 export type DecodeAnswer =
-  | { readonly id: number; readonly width: number; readonly height: number; readonly data: Uint8Array<ArrayBuffer> }
+  | (DecodedPicture & { readonly id: number })
   | {
     readonly id: number;
     readonly error: { name: string; message: string; code?: string; hint?: string | undefined };
@@ -25,11 +31,11 @@ const scope = self as unknown as {
   postMessage: (answer: DecodeAnswer, transfer: Transferable[]) => void;
 };
 
-scope.onmessage = ({ data: { id, path } }) => {
+scope.onmessage = ({ data: { id, path, limit } }) => {
   try {
-    const { width, height, data } = decodeImage(Deno.readFileSync(path), path);
+    const { width, height, data, orientation } = decodeImage(Deno.readFileSync(path), path, limit);
     const own = data.byteLength === data.buffer.byteLength ? data : data.slice();
-    scope.postMessage({ id, width, height, data: own }, [own.buffer]);
+    scope.postMessage({ id, width, height, orientation, data: own }, [own.buffer]);
   } catch (error) {
     const { name, message, code, hint } = error as Error & { code?: string; hint?: string };
     scope.postMessage({ id, error: { name, message, ...(code !== undefined && { code }), hint } }, []);

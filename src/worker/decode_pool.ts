@@ -5,11 +5,11 @@
  */
 
 import { DataError, FormatError } from "../core/errors.ts";
-import type { Picture } from "../io/picture.ts";
-import type { DecodeAnswer, DecodeRequest } from "./decode.ts";
+import type { PictureLimit } from "../io/picture.ts";
+import type { DecodeAnswer, DecodedPicture, DecodeRequest } from "./decode.ts";
 
 interface Waiting {
-  readonly resolve: (picture: Picture) => void;
+  readonly resolve: (picture: DecodedPicture) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -50,12 +50,13 @@ export class DecodePool {
   /**
    * Reads and decodes a file.
    *
+   * @param limit How large the picture may be; by default as large as any that is decoded whole.
    * @throws {FormatError} If it is damaged or of another format.
    * @throws {DataError} If it cannot be read.
    */
-  decode(path: string): Promise<Picture> {
+  decode(path: string, limit?: PictureLimit): Promise<DecodedPicture> {
     const id = this.#next++;
-    const request: DecodeRequest = { id, path };
+    const request: DecodeRequest = { id, path, limit };
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       this.#workers[id % this.#workers.length]!.postMessage(request);
