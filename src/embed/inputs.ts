@@ -7,7 +7,7 @@
 
 import { DataError } from "../core/errors.ts";
 import { type Disk, type HostFile, randomAccess } from "../io/disk.ts";
-import { decodeImage, IMAGE_ENDINGS } from "../io/image.ts";
+import { checkFileSize, decodeImage, IMAGE_ENDINGS } from "../io/image.ts";
 import { readNpy, readNpyHeader } from "../io/npy.ts";
 import { openPatches, type Patches } from "../io/patches.ts";
 import type { Picture } from "../io/picture.ts";
@@ -154,6 +154,7 @@ export async function openInput(
 async function decodeHere(disk: Disk, path: string): Promise<Picture> {
   const file = disk.open(path, "read");
   try {
+    checkFileSize(path, file.size());
     const bytes = new Uint8Array(file.size());
     return decodeImage(bytes.subarray(0, file.read(0, bytes)), path);
   } finally {

@@ -36,6 +36,23 @@ const OTHERS: readonly (readonly [magic: string, name: string])[] = [
   ["\xff\x4f\xff\x51", "JPEG 2000"],
 ];
 
+/** Bytes of a file beside its pixels: metadata, thumbnails. */
+const BESIDE = 2 ** 24;
+
+/**
+ * Checks a file before it is read whole: the widest samples take a little more than twice the bytes of RGB.
+ *
+ * @throws {FormatError} If it is larger than any picture within the limit.
+ */
+export function checkFileSize(name: string, bytes: number, limit: PictureLimit = WHOLE): void {
+  const most = 3 * limit.bytes + BESIDE;
+  if (bytes <= most) return;
+  throw new FormatError(`Cannot decode ${name}: it has ${bytes} bytes, expected at most ${most} for ${limit.of}`, {
+    hint: limit.hint,
+    context: { file: name, offset: 0, found: `${bytes} bytes`, expected: `at most ${most}` },
+  });
+}
+
 /**
  * Decodes a PNG, JPEG or TIFF, told apart by its first bytes.
  *

@@ -163,7 +163,8 @@ function pixelOf(attributes: XmlElement["attributes"]): OmeImage["pixel"] {
     const value = attributes[`PhysicalSize${axis}`]?.trim();
     if (value === undefined) return undefined;
     const unit = attributes[`PhysicalSize${axis}Unit`]?.trim() ?? "µm";
-    const scale = UNITS[unit.normalize("NFKC")];
+    const known = unit.normalize("NFKC");
+    const scale = Object.hasOwn(UNITS, known) ? UNITS[known] : undefined;
     if (scale === undefined) {
       return /^(?:pixel|reference frame)$/.test(unit)
         ? `its PhysicalSize${axis} is in units of "${unit}", which is no length`

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type DecodedImage, decodeImage } from "../io/image.ts";
+import { checkFileSize, type DecodedImage, decodeImage } from "../io/image.ts";
 import type { PictureLimit } from "../io/picture.ts";
 
 /** What the worker is asked: a file by path. */
@@ -33,6 +33,7 @@ const scope = self as unknown as {
 
 scope.onmessage = ({ data: { id, path, limit } }) => {
   try {
+    checkFileSize(path, Deno.statSync(path).size, limit);
     const { width, height, data, orientation } = decodeImage(Deno.readFileSync(path), path, limit);
     const own = data.byteLength === data.buffer.byteLength ? data : data.slice();
     scope.postMessage({ id, width, height, orientation, data: own }, [own.buffer]);
