@@ -15,7 +15,7 @@ import zlib
 
 import h5py
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 H5 = os.path.join(HERE, "..", "fixtures", "h5")
@@ -254,7 +254,10 @@ def images():
         with Image.open(io.BytesIO(data)) as im:
             mode = im.mode
             rgb = np.asarray(im.convert("RGB"))
+            shown = np.asarray(ImageOps.exif_transpose(im).convert("RGB"))
         expected[name] = {"mode": mode, "width": rgb.shape[1], "height": rgb.shape[0], "sha256": sha(rgb)}
+        if shown.shape != rgb.shape or (shown != rgb).any():
+            expected[name]["shown"] = sha(shown)
     with open(os.path.join(IMAGES, "expected.json"), "w") as f:
         json.dump(expected, f, indent=1)
         f.write("\n")
