@@ -61,6 +61,8 @@ function slideOf(width: number, height: number, tissue: readonly [number, number
     levels: [{ width, height, downsample: 1 }],
     pixelSize: { um: undefined, claimed: undefined, source: "none", problem: undefined },
     associated: [],
+    orientation: 1,
+    notes: [],
     read(_level, x, y, w, h) {
       const data = new Uint8Array(w * h * 3).fill(240);
       for (let v = 0; v < h; v++) {
