@@ -1,23 +1,28 @@
 /**
- * Kills a training run with SIGKILL at random moments, resumes it each time, and compares what it leaves with a run that was
- * never killed, byte for byte.
+ * Kills a command with SIGKILL, again and again, gives it again each time, and compares what it leaves with a run that was never
+ * killed, byte for byte.
  *
- * deno run --allow-read --allow-write --allow-env --allow-run scripts/kill_resume.ts [--kills 20] [--seed 1] -- ARGUMENTS OF train WITHOUT --out
+ * Half of the kills fall at a random time, half at a random call that changes the file system, which if it is a write is torn:
+ * half of its bytes are written. The same seed gives the same kills of the second sort.
+ *
+ * deno run --allow-read --allow-write --allow-env --allow-run scripts/kill_resume.ts [--job NAME,…] [--kills 20] [--seed 1] [--keep FOLDER] [-- MORE ARGUMENTS]
  *
  * @module
  */
 
 import { Rng } from "../src/core/rng.ts";
+import { type Job, JOBS, type Results, resultsOf } from "./kill_jobs.ts";
 
 const MAIN = new URL("../src/cli/main.ts", import.meta.url).pathname;
+const KILL_AT = new URL("kill_at.ts", import.meta.url).pathname;
 
-/** What a launched command may, but for the place of its output. */
+/** What a launched command may, but for the place of its output; to kill itself it must be let to end processes. */
 const MAY = ["--no-prompt", "--allow-read", "--allow-write", "--allow-env", "--allow-sys"];
 
-/** Starts `train`. */
-export function train(args: readonly string[]): Deno.ChildProcess {
+function start(script: string, args: readonly string[]): Deno.ChildProcess {
+  const may = script === KILL_AT ? [...MAY, "--allow-run"] : MAY;
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", ...MAY, "--no-check", MAIN, "train", ...args],
+    args: ["run", ...may, "--no-check", script, ...args],
     env: { NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",
@@ -25,25 +30,9 @@ export function train(args: readonly string[]): Deno.ChildProcess {
   }).spawn();
 }
 
-/** Files that must not depend on how often a run was stopped, with their bytes. The clock's lengths are left out. */
-export function timelessFiles(run: string): Map<string, Uint8Array> {
-  const files = new Map<string, Uint8Array>();
-  for (const name of ["config.yaml", "metrics.jsonl", "metrics.csv", "events.out.tfevents.0"]) {
-    files.set(name, Deno.readFileSync(`${run}/${name}`));
-  }
-  for (const kind of ["last", "best"]) {
-    for (const { name } of Deno.readDirSync(`${run}/checkpoints/${kind}`)) {
-      const path = `checkpoints/${kind}/${name}`;
-      const bytes = Deno.readFileSync(`${run}/${path}`);
-      if (name !== "trainer_state.json") {
-        files.set(path, bytes);
-        continue;
-      }
-      const { metrics: { timing: _, ...lengths }, ...state } = JSON.parse(new TextDecoder().decode(bytes));
-      files.set(path, new TextEncoder().encode(JSON.stringify({ ...state, metrics: lengths })));
-    }
-  }
-  return files;
+/** Starts `train`. */
+export function train(args: readonly string[]): Deno.ChildProcess {
+  return start(MAIN, ["train", ...args]);
 }
 
 /** Names of files that differ, or that only one has. */
@@ -54,92 +43,152 @@ export function differences(a: ReadonlyMap<string, Uint8Array>, b: ReadonlyMap<s
   });
 }
 
-/** Bytes of the file of metrics, 0 before there is one. */
-function written(run: string): number {
+/** A run that was never killed. */
+export interface Whole {
+  readonly results: Results;
+  readonly milliseconds: number;
+  /** Calls that changed the file system. */
+  readonly calls: number;
+}
+
+/** Where and what. */
+export interface Setting {
+  readonly job: Job;
+  readonly inputs: string;
+  /** The output; moved away when it is finished. */
+  readonly out: string;
+  readonly more?: readonly string[];
+}
+
+const argsOf = ({ job, inputs, out, more = [] }: Setting) => [...job.args(inputs, out), ...more];
+
+function gone(path: string): void {
   try {
-    return Deno.statSync(`${run}/metrics.jsonl`).size;
-  } catch {
-    return 0;
+    Deno.removeSync(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 
-function finished(run: string): boolean {
-  try {
-    return Deno.statSync(`${run}/run.json`).isFile;
-  } catch {
-    return false;
-  }
+/** Runs a job without kills. @throws {Error} If it does not end with status 0 or leaves strays. */
+export async function runWhole(setting: Setting): Promise<Whole> {
+  const { job, out } = setting;
+  gone(out);
+  const counts = `${out}.calls`;
+  const before = performance.now();
+  const { code, stderr } = await start(KILL_AT, ["never", counts, ...argsOf(setting)]).output();
+  const milliseconds = performance.now() - before;
+  if (code !== 0) throw new Error(`Not killed, it ended with ${code}: ${new TextDecoder().decode(stderr)}`);
+  const { results, strays } = resultsOf(job, out);
+  if (strays.length) throw new Error(`Not killed, it left ${strays.join(", ")}`);
+  const calls = Number(Deno.readTextFileSync(counts));
+  Deno.removeSync(counts);
+  gone(out);
+  return { results, milliseconds, calls };
 }
 
-/** What {@linkcode killAndResume} did. */
+/** What happened. */
 export interface Killed {
-  /** Bytes of metrics at each kill. */
-  readonly at: readonly number[];
-  /** Kills that came too late. */
+  /** Kills that hit. */
+  readonly kills: number;
+  /** Of those, at a call of the file system. */
+  readonly torn: number;
+  /** Times the job ended before its kill: it was begun anew. */
   readonly late: number;
+  /** What is wrong in the end; empty when nothing is. */
+  readonly wrong: readonly string[];
 }
+
+/** Statuses with which a command that is not killed may end here. */
+const FINE = new Set([0]);
 
 /**
- * Runs `train` until it has been killed so often, then to its end.
+ * Kills a job so often, each time giving the same command again, then lets it end, and gives it once more.
  *
- * @param args Without `--out`.
- * @param span Milliseconds within which a kill falls, from the start of the process.
+ * @param rounds Kills before a job that is still not at its end is let go on: kills without end would only try its beginning.
  */
 export async function killAndResume(
-  args: readonly string[],
-  run: string,
-  { kills, span, seed = 1 }: { kills: number; span: readonly [number, number]; seed?: number },
+  setting: Setting,
+  whole: Whole,
+  { kills, seed = 1, rounds = 4 }: { kills: number; seed?: number; rounds?: number },
 ): Promise<Killed> {
   const rng = new Rng(seed, 0);
-  const at: number[] = [];
-  let late = 0;
-  for (let i = 0; i < kills; i++) {
-    const child = train([...args, "--out", run]);
-    const timer = setTimeout(() => child.kill("SIGKILL"), span[0] + rng.uniform() * (span[1] - span[0]));
-    const { success } = await child.output();
+  const wrong: string[] = [];
+  let [hit, torn, late, inRow] = [0, 0, 0, 0];
+  gone(setting.out);
+  while (hit < kills) {
+    const atCall = rng.uniform() < 0.5;
+    const moment = rng.uniform();
+    const child = atCall
+      ? start(KILL_AT, [String(1 + Math.floor(moment * whole.calls)), "-", ...argsOf(setting)])
+      : start(MAIN, argsOf(setting));
+    const timer = atCall ? undefined : setTimeout(() => child.kill("SIGKILL"), moment * whole.milliseconds);
+    const { code, signal, stderr } = await child.output();
     clearTimeout(timer);
-    if (!success && !finished(run)) at.push(written(run));
-    else {
-      // Finished before: begin anew, so that every kill counts.
+    if (signal === "SIGKILL") {
+      hit++;
+      if (atCall) torn++;
+      if (++inRow < rounds) continue;
+      wrong.push(...await finish(setting, whole));
+    } else {
       late++;
-      i--;
-      if (written(run)) Deno.removeSync(run, { recursive: true });
+      if (!FINE.has(code)) wrong.push(`ended with ${code}: ${new TextDecoder().decode(stderr)}`);
+      else wrong.push(...compare(setting, whole));
     }
+    inRow = 0;
+    gone(setting.out);
+    if (wrong.length) break;
   }
-  const { code, stderr } = await train([...args, "--out", run]).output();
-  if (code !== 0) throw new Error(`The last resumption failed with ${code}: ${new TextDecoder().decode(stderr)}`);
-  return { at, late };
+  return { kills: hit, torn, late, wrong };
+}
+
+/** Lets a job end, and gives it once more: nothing is to change then. */
+async function finish(setting: Setting, whole: Whole): Promise<string[]> {
+  for (const what of ["resumed", "given again when it was finished"]) {
+    const { code, stderr } = await start(MAIN, argsOf(setting)).output();
+    if (!FINE.has(code)) return [`${what}, it ended with ${code}: ${new TextDecoder().decode(stderr)}`];
+    const wrong = compare(setting, whole);
+    if (wrong.length) return wrong.map((text) => `${what}: ${text}`);
+  }
+  return [];
+}
+
+function compare({ job, out }: Setting, whole: Whole): string[] {
+  const { results, strays } = resultsOf(job, out);
+  return [
+    ...strays.map((path) => `stray ${path}`),
+    ...differences(whole.results, results).map((path) => `${path} differs`),
+  ];
 }
 
 if (import.meta.main) {
   const split = Deno.args.indexOf("--");
-  const [own, args] = split < 0 ? [[], Deno.args] : [Deno.args.slice(0, split), Deno.args.slice(split + 1)];
-  const number = (name: string, otherwise: number) => Number(own[own.indexOf(name) + 1] ?? otherwise) || otherwise;
-  const folder = Deno.makeTempDirSync({ prefix: "kill_resume_" });
-  const started = performance.now();
-  const { code, stderr } = await train([...args, "--out", `${folder}/whole`]).output();
-  if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
-  const whole = performance.now() - started;
-  const again = await train([...args, "--out", `${folder}/again`]).output();
-  if (again.code !== 0) throw new Error("The second run failed");
-  // The folder's name stands in the configuration.
-  const named = (run: string) => {
-    const files = timelessFiles(`${folder}/${run}`);
-    files.delete("config.yaml");
-    return files;
-  };
-  console.log(`same seed twice: ${differences(named("whole"), named("again")).join(", ") || "same bytes"}`);
-  const kills = number("--kills", 20);
-  const { at, late } = await killAndResume(args, `${folder}/killed`, {
-    kills,
-    span: [0, whole],
-    seed: number("--seed", 1),
-  });
-  console.log(`${kills} kills with ${at.join(", ")} bytes of metrics written; ${late} runs ended before their kill`);
-  const bad = differences(named("whole"), named("killed"));
-  console.log(
-    bad.length ? `differ: ${bad.join(", ")}` : `killed and resumed: same bytes in ${named("whole").size} files`,
-  );
-  Deno.removeSync(folder, { recursive: true });
-  Deno.exit(bad.length ? 1 : 0);
+  const [own, more] = split < 0 ? [Deno.args, []] : [Deno.args.slice(0, split), Deno.args.slice(split + 1)];
+  const option = (name: string) => own.includes(name) ? own[own.indexOf(name) + 1] : undefined;
+  const names = option("--job")?.split(",") ?? Object.keys(JOBS);
+  const folder = option("--keep") ?? Deno.makeTempDirSync({ prefix: "kill_resume_" });
+  let failed = false;
+  for (const name of names) {
+    const job = JOBS[name];
+    if (!job) throw new Error(`No job ${name}; there are ${Object.keys(JOBS).join(", ")}`);
+    const setting: Setting = { job, inputs: `${folder}/inputs`, out: `${folder}/${name}`, more };
+    Deno.mkdirSync(setting.inputs, { recursive: true });
+    await job.prepare(setting.inputs);
+    const whole = await runWhole(setting);
+    const again = await runWhole(setting);
+    const same = differences(whole.results, again.results);
+    console.log(
+      `${name}: ${whole.results.size} files, ${whole.calls} calls, ${(whole.milliseconds / 1e3).toFixed(1)} s; ` +
+        `twice: ${same.length ? `${same.join(", ")} differ` : "same bytes"}`,
+    );
+    const options = { kills: Number(option("--kills") ?? 20), seed: Number(option("--seed") ?? 1) };
+    const { kills, torn, late, wrong } = await killAndResume(setting, whole, options);
+    console.log(
+      `${name}: ${kills} kills, ${torn} of them at a call of the file system, ${late} too late; ` +
+        (wrong.length ? `WRONG: ${wrong.join("; ")}` : "every time the same bytes, no strays, status 0"),
+    );
+    failed ||= wrong.length > 0 || same.length > 0;
+  }
+  if (!option("--keep")) Deno.removeSync(folder, { recursive: true });
+  Deno.exit(failed ? 1 : 0);
 }

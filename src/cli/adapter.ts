@@ -9,6 +9,7 @@ import { disk, openFile, openFolder } from "../io/fs.ts";
 import { type Adapter, readAdapter } from "../io/peft.ts";
 import { sealAdapter, splitSeal } from "../io/seal_checkpoint.ts";
 import { openWeights } from "../io/weights.ts";
+import { checkCheckpointFiles } from "./run_folder.ts";
 
 /** Files of a PEFT folder that hold matrices, best first. */
 const PEFT_FILES = ["adapter_model.safetensors", "adapter_model.bin"] as const;
@@ -38,6 +39,8 @@ export async function openAdapter(path: string, alpha?: number): Promise<OpenedA
   const inFolder = /^(?:(.*)[/\\])?adapter_model\.(?:safetensors|bin)$/.exec(path);
   if (entry.kind === "folder" || inFolder) {
     const folder = inFolder ? inFolder[1] ?? "." : path.replace(/[/\\]+$/, "");
+    // The checkpoint of a run knows what its files should be.
+    checkCheckpointFiles(folder, ["adapter_config.json", ...PEFT_FILES]);
     const adapter = await readAdapter(openFolder(folder));
     const file = PEFT_FILES.map((name) => `${folder}/${name}`).find((name) => disk.look(name) !== undefined);
     return { adapter, file: file ?? path };

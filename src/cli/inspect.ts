@@ -7,7 +7,8 @@
 import { ConfigError, DataError } from "../core/errors.ts";
 import { disk, openFile } from "../io/fs.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
-import { HEAD_BYTES, type Inspector, renderInspection, type Target } from "./inspection.ts";
+import { inspectChecksums } from "./inspect_checksums.ts";
+import { HEAD_BYTES, type Inspection, type Inspector, renderInspection, type Target } from "./inspection.ts";
 import { print, printJson } from "./terminal.ts";
 
 /** Name of the command. */
@@ -29,6 +30,7 @@ export const flags = {
     integer: true,
   },
   tolerant: { kind: "switch", help: "read PyTorch files that hold unknown classes; none is ever run" },
+  checksums: { kind: "switch", help: "compare every file of a training run with what was written" },
   json: COMMON.json,
 } as const satisfies Flags;
 
@@ -72,12 +74,17 @@ async function look(path: string): Promise<Target> {
 }
 
 /** Runs the command. */
-export async function run(args: Args<typeof flags>): Promise<void> {
+export async function run(args: Args<typeof flags>): Promise<number> {
   const [path, ...rest] = args.words;
   if (path === undefined || rest.length > 0) {
     throw new ConfigError(`Cannot inspect: given ${args.words.length} paths, wanted one`, {
       hint: "deno task inspect PATH",
     });
+  }
+  if (args.flags.checksums) {
+    const { found, whole } = inspectChecksums(path.replace(/(?<=.)[/\\]+$/, ""), args.flags.limit);
+    show(path, found, args.flags.json);
+    return whole ? 0 : DAMAGED;
   }
   const target = await look(path);
   const format = FORMATS.find(({ is }) => is(target));
@@ -88,6 +95,14 @@ export async function run(args: Args<typeof flags>): Promise<void> {
     });
   }
   const found = await (await format.load()).inspect(target, args.flags);
-  if (args.flags.json) printJson({ path, ...found.json }, 2);
+  show(path, found, args.flags.json);
+  return 0;
+}
+
+/** Exit status where a file is not what was written. */
+const DAMAGED = 4;
+
+function show(path: string, found: Inspection, json: boolean): void {
+  if (json) printJson({ path, ...found.json }, 2);
   else print(renderInspection(found));
 }

@@ -5,6 +5,7 @@
  */
 
 import { ConfigError, type SealError } from "../core/errors.ts";
+import { randomPart } from "../io/atomic.ts";
 import { disk } from "../io/fs.ts";
 import { systemError } from "../io/system_error.ts";
 
@@ -54,7 +55,7 @@ export function checkFolder(path: string, flag = "--out"): void {
   }
   // In the folder itself, made for it and taken away again: what is above need not be this process's to write to.
   const made = missing(path);
-  const probe = `${trimmed(path)}/.seal-${Deno.pid}.tmp`;
+  const probe = `${trimmed(path)}/.seal.${Deno.pid}.${randomPart()}.tmp`;
   try {
     Deno.mkdirSync(path, { recursive: true });
     Deno.openSync(probe, { write: true, createNew: true }).close();

@@ -6,9 +6,13 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { disk, makeFolder } from "../io/fs.ts";
+import { lockFolder } from "../io/lock.ts";
+import { readManifest } from "../io/manifest.ts";
 import type { RunFolder } from "../report/evidence_write.ts";
-import { writeReport } from "../report/report.ts";
+import { writeReport, type WrittenReport } from "../report/report.ts";
+import { EVIDENCE } from "../report/run_evidence.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
+import { completeManifest } from "./run_start.ts";
 import { formatBytes } from "./table.ts";
 import { printJson, say } from "./terminal.ts";
 
@@ -39,6 +43,16 @@ export function runFolder(path: string): RunFolder {
   };
 }
 
+/** Writes one report; the manifest of a finished run is told of it. */
+async function reportOn(path: string): Promise<WrittenReport> {
+  const run = runFolder(path);
+  // A folder that is not there is none to lock.
+  using _ = disk.look(run.path)?.kind === "folder" ? lockFolder(run.path, "report") : undefined;
+  const written = await writeReport(run);
+  if (readManifest(disk, run.path)?.complete) completeManifest(run.path, [EVIDENCE.report]);
+  return written;
+}
+
 /** Runs the command. */
 export async function run({ words: paths, flags: { quiet, json } }: Args<typeof flags>): Promise<number> {
   if (paths.length === 0) {
@@ -47,12 +61,13 @@ export async function run({ words: paths, flags: { quiet, json } }: Args<typeof 
   const tell = (text: string) => quiet || say(text);
   let damaged = false;
   for (const path of paths) {
-    const { errors, ...written } = await writeReport(runFolder(path));
+    const { errors, unchecked, ...written } = await reportOn(path);
     tell(`${written.path}: ${formatBytes(written.bytes)}`);
     for (const [part, reason] of Object.entries(written.missing)) tell(`  without ${part}: ${reason}`);
+    for (const what of unchecked) tell(`  unchecked: ${what}`);
     for (const error of errors) say(`${error.name}: ${error.message}`);
     damaged ||= errors.length > 0;
-    if (json) printJson({ ...written, errors: errors.map(({ message }) => message) });
+    if (json) printJson({ ...written, unchecked, errors: errors.map(({ message }) => message) });
   }
   return damaged ? INCOMPLETE : 0;
 }

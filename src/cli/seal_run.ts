@@ -26,6 +26,7 @@ import { checkEncoder, type OpenedEncoder } from "./encoder.ts";
 import { type ExpressionValues, loadOptions } from "./expression_flags.ts";
 import type { Progress } from "./progress.ts";
 import { type CheckpointName, findCheckpoint, type FoundCheckpoint } from "./run_folder.ts";
+import { checkConfigText } from "./run_start.ts";
 import { heldOut, openVision, wanted } from "./train_session.ts";
 
 /** Flags of the commands that use a run. */
@@ -82,7 +83,11 @@ export interface OpenedRun {
   close(): Promise<void>;
 }
 
-/** The configuration of a run. */
+/**
+ * The configuration of a run.
+ *
+ * @throws {DataError} If it is not what training wrote.
+ */
 export function runConfig(run: string): TrainConfig {
   const path = `${run}/config.yaml`;
   let text: string;
@@ -95,6 +100,7 @@ export function runConfig(run: string): TrainConfig {
       cause,
     });
   }
+  checkConfigText(run, text);
   return readConfig([{ name: path, text }]).config;
 }
 
@@ -142,6 +148,15 @@ export async function lookAtRun(request: Pick<RunRequest, "run" | "checkpoint" |
   return { config, found, vocabulary };
 }
 
+/** What a user should know of a run that is read. */
+function warningsOf(run: string, { checked, path }: FoundCheckpoint): string[] {
+  const moved = checkConfigText(run, Deno.readTextFileSync(`${run}/config.yaml`));
+  return [
+    ...(moved === undefined ? [] : [moved]),
+    ...(checked ? [] : [`${path} is of a version before and has no checksums: its files are read unchecked`]),
+  ];
+}
+
 /** How outputs name a run. */
 export function originOf(run: string, checkpoint: string, { found }: Pick<KnownRun, "found">): OpenedRun["origin"] {
   const { loop, encoder } = found.state as { loop?: { step?: number }; encoder?: string };
@@ -183,6 +198,7 @@ export async function openRun(gpu: Gpu, request: RunRequest, known: KnownRun): P
   const { run, progress, batchSize } = request;
   const { found, vocabulary } = known;
   const config = forUse(known.config, request);
+  for (const warning of warningsOf(run, found)) progress.warn(warning);
   const { opened } = await openVision(gpu, config, progress);
   checkWeights(opened, found);
   const slides = slidesOf(found, config);

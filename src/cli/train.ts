@@ -5,6 +5,10 @@
  */
 
 import { ConfigError, InterruptedError } from "../core/errors.ts";
+import { lockFolder } from "../io/lock.ts";
+import { readEvidence } from "../report/evidence_read.ts";
+import { writeReport } from "../report/report.ts";
+import { EVIDENCE } from "../report/run_evidence.ts";
 import { type ConfigDocument, configHelp, readConfig, type TrainConfig, writeConfig } from "../train/config.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { checkEncoder } from "./encoder.ts";
@@ -12,11 +16,14 @@ import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { checkFolder } from "./output.ts";
 import { Progress } from "./progress.ts";
-import { prepareRun } from "./run_folder.ts";
+import { runFolder } from "./report.ts";
+import { findCheckpoint } from "./run_folder.ts";
+import { completeManifest, finishedRun, prepareRun } from "./run_start.ts";
 import { prepareGpu } from "./setup.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import { demoConfig, prepareDemo } from "./train_demo.ts";
 import { TIMES } from "./evidence_facts.ts";
+import { summaryOf } from "./evidence_summary.ts";
 import { frozenFeatures, writeRunEvidence } from "./train_evidence.ts";
 import { runFolderOf } from "./train_config.ts";
 import { panelOf } from "./train_panel.ts";
@@ -122,14 +129,55 @@ interface Circumstances {
   readonly demo: boolean;
 }
 
-async function trainConfigured(
+async function trainConfigured(config: TrainConfig, values: Values, circumstances: Circumstances): Promise<number> {
+  const folder = config.input.out!;
+  const { progress } = circumstances;
+  using lock = lockFolder(folder, "train");
+  const text = writeConfig(config);
+  const finished = values.overwrite ? undefined : finishedRun(folder, text);
+  if (finished) return await leaveFinished(folder, finished.report, values, progress);
+  await checkEncoder(config.input.encoder);
+  const resume = prepareRun(folder, text, values.overwrite);
+  return await trainLocked(config, values, circumstances, { resume, held: () => lock.check() });
+}
+
+/** What is to be said of a run that is finished; its report is made again if it is missing. */
+async function leaveFinished(
+  folder: string,
+  hasReport: boolean,
+  { json }: Values,
+  progress: Progress,
+): Promise<number> {
+  const run = runFolder(folder);
+  const path = `${run.path}/${EVIDENCE.report}`;
+  if (!hasReport) {
+    await writeReport(run);
+    completeManifest(folder, [EVIDENCE.report]);
+  }
+  progress.say(`${folder} is finished already; --overwrite trains anew. Report: ${path}`);
+  if (json) {
+    const { facts, results } = await readEvidence(run);
+    const { loop } = (findCheckpoint(folder, "last")?.state ?? {}) as { loop?: { step?: number } };
+    printJson({
+      out: folder,
+      steps: loop?.step ?? null,
+      reason: "finished",
+      best_step: facts?.best_step ?? null,
+      seconds: facts?.seconds,
+      report: path,
+      ...(results && summaryOf(results).json),
+    });
+  }
+  return 0;
+}
+
+async function trainLocked(
   config: TrainConfig,
   values: Values,
   { progress, job, started, stopwatch, demo }: Circumstances,
+  { resume, held }: { resume: boolean; held: () => void },
 ): Promise<number> {
   const folder = config.input.out!;
-  await checkEncoder(config.input.encoder);
-  const resume = prepareRun(folder, writeConfig(config), values.overwrite);
   const set = await stopwatch.time(TIMES.data, () => openData(config, progress, job.signal));
   const gpu = await openGpu(values.software);
   progress.say(`Adapter: ${gpu.description}${gpu.caps.software ? " (software)" : ""}`);
@@ -153,6 +201,7 @@ async function trainConfigured(
             signal: job.signal,
             stopwatch,
             panel: panel.columns,
+            held,
           })
         ),
     );
@@ -169,6 +218,7 @@ async function trainConfigured(
       progress,
       demo,
       args,
+      held,
     });
     if (values.json) printJson(result);
     return 0;

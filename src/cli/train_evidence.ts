@@ -1,7 +1,7 @@
 /**
  * What a finished run leaves for its report: the encoder before and after on the held-out donors.
  *
- * `run.json`, which marks a run as finished, is written last; then the page.
+ * `run.json` is written last, then the page, then the manifest, which marks the run as finished.
  *
  * @module
  */
@@ -28,6 +28,7 @@ import { agreement, geneGroup, readTruth, syntheticReferences, type SyntheticTru
 import type { Progress } from "./progress.ts";
 import { runFolder } from "./report.ts";
 import { findCheckpoint } from "./run_folder.ts";
+import { completeManifest, journalled } from "./run_start.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 import { count } from "./table.ts";
 import type { ReportPanel } from "./train_panel.ts";
@@ -35,7 +36,11 @@ import { organsOfPairs, pairsOf } from "./train_scores.ts";
 import type { Session } from "./train_session.ts";
 
 /** What the encoder and what follows it say of all patches as they are. */
-async function imagesOf(session: Session, what: string, progress: Progress): Promise<ImageOutputs> {
+async function imagesOf(
+  session: Session,
+  what: string,
+  progress: Progress,
+): Promise<ImageOutputs> {
   const pairs = pairsOf(session.set.samples);
   return await session.plain.images(
     pairs.map((pair) => session.unchanged(pair)),
@@ -45,7 +50,10 @@ async function imagesOf(session: Session, what: string, progress: Progress): Pro
 }
 
 /** Features of all patches before training, `[count, dim]`. */
-export async function frozenFeatures(session: Session, progress: Progress): Promise<Float32Array> {
+export async function frozenFeatures(
+  session: Session,
+  progress: Progress,
+): Promise<Float32Array> {
   return (await imagesOf(session, "frozen features", progress)).embedding;
 }
 
@@ -62,18 +70,23 @@ export interface EvidenceOptions {
   readonly demo: boolean;
   /** Arguments of the command. */
   readonly args: readonly string[];
+  /** Asked before anything is written: whether the folder is still this process's. */
+  held(): void;
 }
 
 /** Writes the evidence and the report. @returns The result of the command. */
 export async function writeRunEvidence(session: Session, options: EvidenceOptions): Promise<Record<string, unknown>> {
   const { folder, end, progress, stopwatch } = options;
-  const run = runFolder(folder);
+  const run = journalled(runFolder(folder));
   const made = await stopwatch.time(TIMES.evidence, () => makeEvidence(session, options));
   const { parts, warnings, best, synthetic } = made;
+  await session.data.check();
+  options.held();
   await writeEvidence(run, parts);
   const facts = factsOf(session, { ...options, best, steps: end.state.step, synthetic, warnings });
   await writeEvidence(run, { facts });
   const report = await writeReport(run);
+  completeManifest(folder);
   for (const error of report.errors) progress.warn(error.message);
   const { lines, json } = summaryOf(parts.results);
   for (const line of lines) progress.say(line);

@@ -4,33 +4,37 @@
  * @module
  */
 
-import { DataError, WeightsError } from "../core/errors.ts";
+import { DataError, NumericsError, WeightsError } from "../core/errors.ts";
 import { lossStatistics } from "../data/vocabulary.ts";
 import { disk } from "../io/fs.ts";
 import { loadModel, modelFiles, optimizerFile } from "../train/checkpoint.ts";
 import { readSafetensorsF32 } from "../io/safetensors.ts";
 import { initialState, type LoopEnd, type LoopState, runLoop, type StageRunner } from "../train/loop.ts";
-import { METRIC_COLUMNS, type MetricLengths, MetricsWriter } from "../train/metrics.ts";
+import { METRIC_COLUMNS, type MetricMarks, MetricsWriter } from "../train/metrics.ts";
 import type { Stage } from "../train/rates.ts";
 import { Schedule } from "../train/schedule.ts";
 import { SealStep } from "../train/seal_step.ts";
 import { compileWarmup } from "../train/warmup_step.ts";
 import { TIMES } from "./evidence_facts.ts";
 import type { Progress } from "./progress.ts";
-import { findCheckpoint, writeCheckpoint } from "./run_folder.ts";
+import { checkWhole, findCheckpoint, type FoundCheckpoint, writeCheckpoint } from "./run_folder.ts";
+import { markMetrics } from "./run_start.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 import { evaluate, organsOfPairs } from "./train_scores.ts";
 import type { Session } from "./train_session.ts";
 
 /** What `trainer_state.json` holds. */
 interface TrainerState {
-  readonly format: 1;
+  /** 1: lengths of metrics without checksums, data without pictures. */
+  readonly format: 1 | 2;
   readonly loop: LoopState;
-  readonly metrics: MetricLengths;
+  readonly metrics: MetricMarks;
   /** What the checkpoint belongs to. */
   readonly encoder: string;
   readonly weights: string;
   readonly data: string;
+  /** SHA-256 of the adapter it started from; null without one. */
+  readonly adapter?: string | null;
 }
 
 /** Metrics that only some configurations have. */
@@ -143,28 +147,43 @@ async function alignRunner(
 
 /** Where a run that was begun before stands; undefined if it left no checkpoint. */
 function lastState(
-  session: Session,
+  { opened, data }: Session,
   run: string,
-): { state: TrainerState; read: (name: string) => Uint8Array | undefined; path: string } | undefined {
+  progress: Progress,
+): (FoundCheckpoint & { readonly state: TrainerState }) | undefined {
+  const best = findCheckpoint(run, "best");
+  if (best) checkWhole(best);
   const found = findCheckpoint(run, "last");
   if (!found) return undefined;
+  checkWhole(found);
+  const { path } = found;
   const state = found.state as TrainerState;
-  const wanted = { weights: session.opened.weightsHash, data: session.set.fingerprint };
-  if (state.format !== 1) throw new DataError(`Cannot read ${found.path}: format ${state.format}, wanted 1`);
-  const details = (key: keyof typeof wanted) => ({
-    hint: "Bring them back, or begin anew with --overwrite",
-    context: { given: wanted[key], wanted: state[key] },
-  });
-  if (state.weights !== wanted.weights) {
-    throw new WeightsError(
-      `Cannot go on with ${found.path}: the weights of ${session.opened.name} changed since`,
-      details("weights"),
-    );
+  if (state.format !== 1 && state.format !== 2) {
+    throw new DataError(`Cannot read ${path}: format ${state.format}, wanted 1 or 2`, { context: { file: path } });
   }
-  if (state.data !== wanted.data) {
-    throw new DataError(`Cannot go on with ${found.path}: the data changed since`, details("data"));
+  if (!found.checked) {
+    progress.warn(`${path} is of a version before and has no checksums: its files are read unchecked`);
   }
-  return { state, read: found.read, path: found.path };
+  const hint = "Bring them back, or begin anew with --overwrite";
+  if (state.weights !== opened.weightsHash) {
+    throw new WeightsError(`Cannot go on with ${path}: the weights of ${opened.name} changed since`, {
+      hint,
+      context: { given: opened.weightsHash, wanted: state.weights },
+    });
+  }
+  if (state.adapter !== undefined && state.adapter !== (opened.adapterHash ?? null)) {
+    throw new WeightsError(`Cannot go on with ${path}: the adapter it started from changed since`, {
+      hint,
+      context: { given: opened.adapterHash, wanted: state.adapter },
+    });
+  }
+  if (!data.agrees(state.data)) {
+    throw new DataError(`Cannot go on with ${path}: the data changed since, expression or pictures`, {
+      hint,
+      context: { given: data.fingerprint, wanted: state.data },
+    });
+  }
+  return { ...found, state };
 }
 
 async function restore(session: Session, read: (name: string) => Uint8Array | undefined, path: string): Promise<void> {
@@ -195,6 +214,8 @@ export interface RunOptions {
   readonly stopwatch: Stopwatch;
   /** Places of the reported genes in the vocabulary. */
   readonly panel: readonly number[];
+  /** Asked before a checkpoint is written: whether the folder is still this process's. */
+  readonly held?: () => void;
 }
 
 /** How the encoder is named to PEFT. */
@@ -211,8 +232,8 @@ export async function currentFiles(session: Session): Promise<Map<string, Uint8A
 /** Trains to the end, or until the signal; writes metrics and checkpoints. */
 export async function trainInFolder(session: Session, options: RunOptions): Promise<LoopEnd> {
   const { run, progress, signal, stopwatch, panel } = options;
-  const { config, set, opened } = session;
-  const before = options.resume ? lastState(session, run) : undefined;
+  const { config } = session;
+  const before = options.resume ? lastState(session, run, progress) : undefined;
   if (before) {
     await restore(session, before.read, before.path);
     const { stage, step } = before.state.loop;
@@ -220,7 +241,7 @@ export async function trainInFolder(session: Session, options: RunOptions): Prom
   }
   const metrics = MetricsWriter.open(disk, run, {
     extra: EXTRA,
-    ...(before && { resumeAt: before.state.metrics }),
+    ...(before && { resumeAt: before.state.metrics, keeper: `${before.path}/trainer_state.json` }),
   });
   const open: { destroy(): void }[] = [];
   try {
@@ -243,30 +264,55 @@ export async function trainInFolder(session: Session, options: RunOptions): Prom
       },
       onTiming: (step, values) => metrics.timing(step, values),
       onProgress: ({ stage, step, total, loss, rate }) => progress.training({ what: stage, step, total, loss, rate }),
-      save: (kind, loop) =>
-        stopwatch.time(TIMES.checkpoints, async () => {
-          const files = await currentFiles(session);
-          if (kind === "last") files.set("optimizer.safetensors", await optimizerFile(session.optimizer));
-          const state: TrainerState = {
-            format: 1,
-            loop,
-            metrics: metrics.lengths(),
-            encoder: opened.name,
-            weights: opened.weightsHash,
-            data: set.fingerprint,
-          };
-          // The clock's file has other lengths in every run; the best checkpoint is to be the same in all.
-          const { timing: _, ...lengths } = state.metrics;
-          writeCheckpoint(run, kind, files, kind === "last" ? state : { ...state, metrics: lengths });
-        }),
+      save: (kind, loop) => stopwatch.time(TIMES.checkpoints, () => save(session, options, metrics, kind, loop)),
       reset: () => resetOptimizer(session),
       signal,
       now: () => performance.now(),
     }, before?.state.loop ?? initialState(config));
+  } catch (error) {
+    throw error instanceof NumericsError ? withCheckpoint(error, run) : error;
   } finally {
     for (const runner of open) runner.destroy();
     metrics.close();
   }
+}
+
+/** Writes a checkpoint: first what it counts on outlasts a power cut, then the checkpoint, then the marks for readers. */
+async function save(
+  session: Session,
+  { run, held }: RunOptions,
+  metrics: MetricsWriter,
+  kind: "last" | "best",
+  loop: LoopState,
+): Promise<void> {
+  const { opened, data, optimizer } = session;
+  await data.check();
+  const files = await currentFiles(session);
+  if (kind === "last") files.set("optimizer.safetensors", await optimizerFile(optimizer));
+  const marks = metrics.marks();
+  const state: TrainerState = {
+    format: 2,
+    loop,
+    metrics: marks,
+    encoder: opened.name,
+    weights: opened.weightsHash,
+    adapter: opened.adapterHash ?? null,
+    data: data.fingerprint,
+  };
+  held?.();
+  // The clock's file is another in every run; the best checkpoint is to be the same in all.
+  const { timing: _, ...timeless } = marks;
+  writeCheckpoint(run, kind, files, kind === "last" ? state : { ...state, metrics: timeless });
+  if (kind === "last") markMetrics(run, marks);
+}
+
+/** Says whether there is a checkpoint to go back to. */
+function withCheckpoint(error: NumericsError, run: string): NumericsError {
+  const found = findCheckpoint(run, "last");
+  const { loop } = (found?.state ?? {}) as Partial<TrainerState>;
+  const left = found ? `the checkpoint of step ${loop?.step} is intact in ${found.path}` : "there is no checkpoint yet";
+  const { message, code, context, hint } = error;
+  return new NumericsError(message, { code, context, cause: error, hint: hint ? `${hint}; ${left}` : left });
 }
 
 const COLUMNS = new Set([...METRIC_COLUMNS, ...EXTRA]);

@@ -30,9 +30,11 @@ import { checkTrunkBudget, DeviceTrunk, DiskTrunk, type TrunkRows, type TrunkSto
 import { type VisionPart, visionPart } from "../train/vision.ts";
 import { cachedInput, pixelInput, type VisionInput } from "../train/vision_input.ts";
 import { openPatchPool } from "../worker/patch_pool.ts";
-import { hashOf, type OpenedEncoder, openEncoder } from "./encoder.ts";
+import { sha256Of } from "../io/checksum.ts";
+import { lockFile } from "../io/lock.ts";
+import { DataMark } from "./data_mark.ts";
+import { type OpenedEncoder, openEncoder } from "./encoder.ts";
 import { loadOptions } from "./expression_flags.ts";
-import { denoHost } from "./hub_host.ts";
 import type { Progress } from "./progress.ts";
 
 /** Everything of a run. */
@@ -40,6 +42,8 @@ export interface Session {
   readonly config: TrainConfig;
   readonly gpu: Gpu;
   readonly set: TrainingSet;
+  /** What tells these data from others. */
+  readonly data: DataMark;
   readonly patches: PatchSource;
   readonly opened: OpenedEncoder;
   readonly vision: VisionPart;
@@ -145,20 +149,17 @@ function augmentedViews(patches: PatchSource, { optim }: TrainConfig): ViewImage
 
 const VIEW_STREAM = 0x76696577;
 
-async function cacheKey(set: TrainingSet, opened: OpenedEncoder, parts: unknown): Promise<string> {
-  const hash = denoHost.sha256();
-  const files = await Promise.all(set.samples.map(async ({ patches }) => await hashOf(patches.path)));
+function cacheKey({ set, patches }: DataMark, opened: OpenedEncoder, parts: unknown): string {
   const { input } = opened.encoder.spec;
-  hash.update(new TextEncoder().encode(JSON.stringify([opened.weightsHash, input, set.fingerprint, files, parts])));
-  return hash.hex();
+  return sha256Of(JSON.stringify([opened.weightsHash, input, set.fingerprint, patches, parts]));
 }
 
 async function openTrunk(
-  session: Pick<Session, "config" | "gpu" | "set" | "patches" | "opened">,
+  session: Pick<Session, "config" | "gpu" | "set" | "data" | "patches" | "opened">,
   cut: EncoderCut,
   progress: Progress,
 ): Promise<{ trunk: Trunk; store: TrunkStore; views: number; dtype: "f32" | "f16" }> {
-  const { config, gpu, set, patches, opened } = session;
+  const { config, gpu, set, data, patches, opened } = session;
   const { cache, optim } = config;
   const views = cache.cache_views + cache.cache_colour_views;
   const shapes = opened.encoder.cutShapes(cut);
@@ -169,16 +170,24 @@ async function openTrunk(
   if (cache.cache === "disk") {
     const folder = cache.cache_dir ?? `${config.input.out ?? "runs"}/cache`;
     makeFolder(folder);
-    const key = await cacheKey(set, opened, {
+    const key = cacheKey(data, opened, {
       cut,
       views: places(cache),
       dtype,
       seed: optim.seed,
       weights: optim.precision,
     });
-    const file = new DiskTrunk(gpu, rows, { disk, path: `${folder}/trunk`, key });
-    if (file.reused) progress.say(`Cache: ${folder}/trunk is reused`);
-    store = file;
+    const path = `${folder}/trunk`;
+    // Other runs may be given the same folder.
+    const lock = lockFile(path, "train");
+    try {
+      const file = new DiskTrunk(gpu, rows, { disk, path, key, onClose: () => lock.release() });
+      if (file.reused) progress.say(`Cache: ${path} is reused`);
+      store = file;
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
   } else store = new DeviceTrunk(gpu, rows);
   const bytes = rows.rows * store.rowBytes;
   progress.say(
@@ -258,6 +267,7 @@ export async function openSession(
   progress: Progress,
 ): Promise<Session> {
   const { optim, cache } = config;
+  const data = await DataMark.of(set, progress);
   const patches = openPatchPool(set.patchTable(), { workers: config.input.workers ?? undefined });
   const { opened, vision } = await openVision(gpu, config, progress);
   const { encoder } = opened;
@@ -277,7 +287,7 @@ export async function openSession(
   );
   const cut = cache.cache === "off" ? undefined : encoder.deepestCut();
   if (!cut && cache.cache !== "off") progress.warn("the encoder trains from its first layer on: nothing can be cached");
-  const cached = cut && await openTrunk({ config, gpu, set, patches, opened }, cut, progress);
+  const cached = cut && await openTrunk({ config, gpu, set, data, patches, opened }, cut, progress);
   const training = cached
     ? cachedInput(encoder, cut, cached.trunk, cached.dtype)
     : pixelInput(encoder, augmentedViews(patches, config), patches.size);
@@ -286,6 +296,7 @@ export async function openSession(
     config,
     gpu,
     set,
+    data,
     patches,
     opened,
     vision,

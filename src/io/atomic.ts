@@ -149,21 +149,22 @@ function isLeft(path: string, pid: number, ofThisVersion: boolean): boolean {
     if (free === false) return false;
     if (free === undefined) return Date.now() - (file.statSync().mtime?.getTime() ?? Date.now()) > ABANDONED;
     // Versions before held no lock.
-    return ofThisVersion || !isAlive(pid);
+    return ofThisVersion || isAlive(pid) !== true;
   } catch {
     return false; // Gone, or not ours to touch.
   }
 }
 
-/** Whether a process of this machine lives; `false` too where it may not be asked, as far as its lock says so. */
-export function isAlive(pid: number): boolean {
+/** Whether a process of this machine lives; undefined where it may not be asked. */
+export function isAlive(pid: number): boolean | undefined {
   if (pid === Deno.pid) return true;
   try {
     // Signal 0 asks and does nothing; Deno's types know the names of signals only.
     Deno.kill(pid, 0 as unknown as Deno.Signal);
     return true;
   } catch (error) {
-    return error instanceof Deno.errors.PermissionDenied;
+    if (error instanceof Deno.errors.PermissionDenied) return true; // Another user's.
+    return error instanceof Deno.errors.NotFound ? false : undefined;
   }
 }
 

@@ -112,7 +112,7 @@ function mayLive({ owner, beat }: Found, systemSaysDead: boolean): boolean {
   const fresh = Date.now() - beat < STALE;
   if (!owner) return !systemSaysDead && fresh;
   if (owner.host !== hostName()) return fresh;
-  if (systemSaysDead || !isAlive(owner.pid)) return false;
+  if (systemSaysDead || isAlive(owner.pid) === false) return false;
   const started = startOf(owner.pid);
   return started === null || owner.started === null ? fresh : started === owner.started;
 }

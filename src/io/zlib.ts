@@ -60,6 +60,11 @@ export class Sha256 {
     return this;
   }
 
+  /** The digest of what was added so far, in lower-case hexadecimal; more can be added. */
+  hexSoFar(): string {
+    return this.#hash.copy().digest("hex");
+  }
+
   /** The digest in lower-case hexadecimal; the hash is used up. */
   hex(): string {
     return this.#hash.digest("hex");

@@ -12,6 +12,7 @@ import { decodePng } from "../io/png.ts";
 import { pngToRgb } from "../io/image.ts";
 import { parseJson } from "../io/json.ts";
 import type { Picture } from "../io/picture.ts";
+import { checkBytes, checkFile, type Manifest, readManifest } from "../io/manifest.ts";
 import { isPlainName, missingFile } from "../io/random_access.ts";
 import { toDense } from "../io/sparse.ts";
 import { embeddingMap, galleryFile, mapsFile, results, runFacts } from "./evidence_schema.ts";
@@ -40,25 +41,22 @@ export interface ReadEvidence extends RunEvidence {
   readonly missing: Readonly<Partial<Record<keyof OptionalEvidence, string>>>;
   /** Errors of parts that are there but damaged, and of lines that were passed over. */
   readonly errors: readonly Error[];
+  /** What was read without a checksum to compare it with. */
+  readonly unchecked: readonly string[];
 }
 
 /**
  * Reads a run's evidence.
  *
  * @throws {DataError} If the folder, the configuration or the metrics are missing.
- * @throws {FormatError} If the configuration or the metrics are damaged.
+ * @throws {FormatError | DataError} If the configuration or the metrics are damaged.
  */
-export async function readEvidence(run: Pick<RunFolder, "path" | "disk">): Promise<ReadEvidence> {
-  if (run.disk.look(run.path)?.kind !== "folder") {
-    throw new DataError(`Cannot report on ${run.path}: there is no such folder, the folder of a run is wanted`, {
-      code: "file-missing",
-      context: { file: run.path },
-    });
-  }
+export async function readEvidence({ path, disk }: Pick<RunFolder, "path" | "disk">): Promise<ReadEvidence> {
+  const run = opened(path, disk);
   const config = decodeText(need(run, EVIDENCE.config), `${run.path}/${EVIDENCE.config}`);
   const errors: Error[] = [];
   const metrics = readMetrics(need(run, EVIDENCE.metrics), `${run.path}/${EVIDENCE.metrics}`, errors);
-  const timing = readBytes(run.disk, `${run.path}/${EVIDENCE.timing}`);
+  const timing = readBytes(run, EVIDENCE.timing);
   if (timing !== undefined) metrics.push(...readMetrics(timing, `${run.path}/${EVIDENCE.timing}`, errors));
   const missing: Partial<Record<keyof OptionalEvidence, string>> = {};
   const parts: { -readonly [K in keyof OptionalEvidence]: OptionalEvidence[K] } = {};
@@ -68,7 +66,7 @@ export async function readEvidence(run: Pick<RunFolder, "path" | "disk">): Promi
     read: (bytes: Uint8Array, name: string) => NonNullable<OptionalEvidence[K]> | Promise<OptionalEvidence[K]>,
   ): Promise<void> => {
     try {
-      const bytes = readBytes(run.disk, `${run.path}/${path}`);
+      const bytes = readBytes(run, path);
       if (bytes === undefined) missing[key] = `${path} is not in the run's folder`;
       else parts[key] = await read(bytes, `${run.path}/${path}`);
     } catch (error) {
@@ -82,11 +80,30 @@ export async function readEvidence(run: Pick<RunFolder, "path" | "disk">): Promi
   await part("maps", EVIDENCE.maps, (bytes, name) => readMaps(run, bytes, name));
   await part("gallery", EVIDENCE.gallery, (bytes, name) => readGallery(run, bytes, name));
   await part("embedding", EVIDENCE.embedding, readEmbedding);
-  return { config, metrics, ...parts as OptionalEvidence, missing, errors };
+  return { config, metrics, ...parts as OptionalEvidence, missing, errors, unchecked: [...run.unchecked] };
 }
 
-function need({ path, disk }: Pick<RunFolder, "path" | "disk">, file: string): Uint8Array {
-  const bytes = readBytes(disk, `${path}/${file}`);
+/** A run's folder with what tells whether its files are as they were written. */
+interface OpenedFolder extends Pick<RunFolder, "path" | "disk"> {
+  readonly manifest: Manifest | undefined;
+  readonly unchecked: Set<string>;
+}
+
+function opened(path: string, disk: Disk): OpenedFolder {
+  if (disk.look(path)?.kind !== "folder") {
+    throw new DataError(`Cannot report on ${path}: there is no such folder, the folder of a run is wanted`, {
+      code: "file-missing",
+      context: { file: path },
+    });
+  }
+  const manifest = readManifest(disk, path);
+  const unchecked = new Set(manifest ? [] : ["all files: the run is of a version before and has no checksums"]);
+  return { path, disk, manifest, unchecked };
+}
+
+function need(run: OpenedFolder, file: string): Uint8Array {
+  const { path } = run;
+  const bytes = readBytes(run, file);
   if (bytes !== undefined) return bytes;
   throw new DataError(`Cannot report on ${path}: it has no ${file}, the folder of a run is wanted`, {
     code: "file-missing",
@@ -95,7 +112,9 @@ function need({ path, disk }: Pick<RunFolder, "path" | "disk">, file: string): U
   });
 }
 
-function readBytes(disk: Disk, path: string): Uint8Array<ArrayBuffer> | undefined {
+function readBytes(run: OpenedFolder, below: string): Uint8Array<ArrayBuffer> | undefined {
+  const path = `${run.path}/${below}`;
+  const { disk, manifest } = run;
   const entry = disk.look(path);
   if (entry?.kind !== "file") return undefined;
   if (entry.size > MOST_BYTES) {
@@ -105,11 +124,23 @@ function readBytes(disk: Disk, path: string): Uint8Array<ArrayBuffer> | undefine
   }
   const file = disk.open(path, "read");
   try {
-    const bytes = new Uint8Array(entry.size);
-    return bytes.subarray(0, file.read(0, bytes));
+    const whole = new Uint8Array(entry.size);
+    const bytes = whole.subarray(0, file.read(0, whole));
+    noteTail(run, below, checkBytes(manifest, run.path, below, bytes));
+    return bytes;
   } finally {
     file.close();
   }
+}
+
+/** Says what no checksum covers: in a run under way, what came after its last checkpoint. */
+function noteTail({ manifest, unchecked }: OpenedFolder, below: string, bytes: number): void {
+  if (!manifest || bytes === 0) return;
+  unchecked.add(
+    manifest.complete || !manifest.files[below]
+      ? `${below}: it has no checksum`
+      : `${below}: the last ${bytes} bytes, written after the last checkpoint`,
+  );
 }
 
 function decodeText(bytes: Uint8Array, name: string): string {
@@ -204,19 +235,14 @@ function readEmbedding(bytes: Uint8Array, name: string): EmbeddingMap {
   return map;
 }
 
-async function readMaps(
-  { path, disk }: Pick<RunFolder, "path" | "disk">,
-  bytes: Uint8Array,
-  name: string,
-): Promise<SampleMap[]> {
+async function readMaps(run: OpenedFolder, bytes: Uint8Array, name: string): Promise<SampleMap[]> {
   const maps: SampleMap[] = [];
   for (const { predictions, thumbnail, ...entry } of readChecked(bytes, name, mapsFile).samples) {
-    const folder = `${path}/${EVIDENCE.predictions}`;
-    if (!isPlainName(predictions)) throw missingFile(folder, predictions);
-    const picture = thumbnail && readPicture(disk, `${path}/${EVIDENCE.thumbnails}`, thumbnail.file);
+    if (!isPlainName(predictions)) throw missingFile(`${run.path}/${EVIDENCE.predictions}`, predictions);
+    const picture = thumbnail && readPicture(run, EVIDENCE.thumbnails, thumbnail.file);
     maps.push({
       ...entry,
-      ...await readPredictions(disk, `${folder}/${predictions}`),
+      ...await readPredictions(run, `${EVIDENCE.predictions}/${predictions}`),
       ...(picture === undefined ? {} : { thumbnail: { picture, scale: thumbnail!.scale } }),
     });
   }
@@ -225,9 +251,12 @@ async function readMaps(
 
 /** Numbers of a section's `.h5ad`. */
 async function readPredictions(
-  disk: Disk,
-  path: string,
+  run: OpenedFolder,
+  below: string,
 ): Promise<Pick<SampleMap, "barcodes" | "genes" | "measured" | "predicted" | "spatial">> {
+  const { disk } = run;
+  const path = `${run.path}/${below}`;
+  noteTail(run, below, checkFile(disk, run.manifest, run.path, below));
   using file = await H5ad.open(disk.open(path, "read"));
   const [rows, genes] = [file.obs.index.length, file.var.index];
   if (rows * genes.length > MOST_ELEMENTS) {
@@ -253,19 +282,19 @@ async function readPredictions(
   };
 }
 
-function readPicture(disk: Disk, folder: string, file: string): Picture {
-  const bytes = isPlainName(file) ? readBytes(disk, `${folder}/${file}`) : undefined;
-  if (bytes === undefined) throw missingFile(folder, file);
-  const name = `${folder}/${file}`;
+function readPicture(run: OpenedFolder, folder: string, file: string): Picture {
+  const bytes = isPlainName(file) ? readBytes(run, `${folder}/${file}`) : undefined;
+  if (bytes === undefined) throw missingFile(`${run.path}/${folder}`, file);
+  const name = `${run.path}/${folder}/${file}`;
   const { width, height, data } = pngToRgb(decodePng(bytes, name), name);
   return { width, height, data };
 }
 
-function readGallery({ path, disk }: Pick<RunFolder, "path" | "disk">, bytes: Uint8Array, name: string): Gallery {
+function readGallery(run: OpenedFolder, bytes: Uint8Array, name: string): Gallery {
   const { schema: _, ...content } = readChecked(bytes, name, galleryFile);
   const pictures = new Map<string, Picture>();
   const patch = <T extends { file: string }>({ file, ...rest }: T): Omit<T, "file"> & Pick<GalleryPatch, "picture"> => {
-    const picture = pictures.get(file) ?? readPicture(disk, `${path}/${EVIDENCE.patches}`, file);
+    const picture = pictures.get(file) ?? readPicture(run, EVIDENCE.patches, file);
     pictures.set(file, picture);
     return { ...rest, picture };
   };

@@ -31,6 +31,8 @@ export interface WrittenReport {
   readonly missing: ReadEvidence["missing"];
   /** Parts that are there but damaged. */
   readonly errors: readonly Error[];
+  /** What was read without a checksum to compare it with. */
+  readonly unchecked: readonly string[];
 }
 
 /**
@@ -44,7 +46,13 @@ export async function writeReport(run: Pick<RunFolder, "path" | "disk">): Promis
   const page = new TextEncoder().encode(await renderReport(evidence));
   const path = `${run.path}/${EVIDENCE.report}`;
   run.disk.write(path, page);
-  return { path, bytes: page.length, missing: evidence.missing, errors: evidence.errors };
+  return {
+    path,
+    bytes: page.length,
+    missing: evidence.missing,
+    errors: evidence.errors,
+    unchecked: evidence.unchecked,
+  };
 }
 
 /** The page of a run's evidence. The same evidence gives the same bytes. */

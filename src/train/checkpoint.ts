@@ -9,7 +9,7 @@
  * | `heads.safetensors` | image decoder, projection head, temperature and what else is added, under SEAL's names |
  * | `genes.json` | vocabulary with its statistics |
  * | `optimizer.safetensors` | moments and counters of AdamW |
- * | `trainer_state.json` | where the run is; written last, so that a folder with it is whole |
+ * | `trainer_state.json` | where the run is, and the checksums of all others; written last, so that a folder with it is whole |
  *
  * @module
  */
@@ -24,6 +24,18 @@ import { GENE_PREFIX, type SealModel } from "./seal_model.ts";
 
 /** Name of the file that makes a folder a checkpoint. */
 export const STATE_FILE = "trainer_state.json";
+
+/** Names a checkpoint's files can have. */
+export const CHECKPOINT_FILES: readonly string[] = [
+  "adapter_config.json",
+  "adapter_model.safetensors",
+  "vision.safetensors",
+  "omics.safetensors",
+  "heads.safetensors",
+  "genes.json",
+  "optimizer.safetensors",
+  STATE_FILE,
+];
 
 /** Values of tensors by name. */
 type Values = Map<string, { shape: readonly number[]; data: Float32Array }>;
@@ -58,7 +70,7 @@ async function valuesOf(model: SealModel, names: readonly string[]): Promise<Val
     const bad = data.find((value) => !Number.isFinite(value));
     if (bad !== undefined) {
       throw new NumericsError(`Cannot save ${name}: it holds ${bad}, wanted finite numbers`, {
-        hint: "Lower the learning rates, or set clip_norm; the last checkpoint is intact",
+        hint: "Lower the learning rates, or set clip_norm",
         context: { tensor: name },
       });
     }

@@ -153,7 +153,7 @@ class StageRun {
       const bad = Object.entries(values).find(([, value]) => !Number.isFinite(value));
       if (bad) {
         throw new NumericsError(`Cannot go on training: ${bad[0]} of step ${step - stageStep + done} is ${bad[1]}`, {
-          hint: "Lower the learning rates, or set clip_norm; the last checkpoint is intact",
+          hint: "Lower the learning rates, or set clip_norm",
           context: { step: step - stageStep + done, tensor: bad[0] },
         });
       }

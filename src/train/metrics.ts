@@ -4,15 +4,17 @@
  * the three others are functions of configuration, data and seed, so that a run that was killed and resumed leaves the same
  * bytes as one that never stopped. For the same reason events carry the step as their time.
  *
- * A checkpoint keeps the lengths of the files; a resumed run cuts them back to those and goes on.
+ * A checkpoint keeps length and checksum of the files; a resumed run compares them, cuts the files back and goes on.
  *
  * @module
  */
 
 import { assert, DataError } from "../core/errors.ts";
 import { csvLine, shortF32 } from "../io/csv.ts";
+import { damaged, type FileMark, isMark } from "../io/checksum.ts";
 import type { Disk, HostFile } from "../io/disk.ts";
 import { fileVersionRecord, scalarRecord } from "../io/tfevents.ts";
+import { Sha256 } from "../io/zlib.ts";
 
 /** Names of the files below the run folder. */
 export const METRIC_FILES = {
@@ -22,8 +24,10 @@ export const METRIC_FILES = {
   timing: "timing.jsonl",
 } as const;
 
-/** Lengths of the files, bytes. */
-export type MetricLengths = { readonly [F in keyof typeof METRIC_FILES]: number };
+type Form = keyof typeof METRIC_FILES;
+
+/** Lengths and checksums of the files. */
+export type MetricMarks = { readonly [F in Form]: FileMark };
 
 /** What every row says of itself. */
 const HEAD = ["step", "epoch", "stage", "split"] as const;
@@ -58,11 +62,22 @@ export interface MetricRow {
 export interface MetricsOptions {
   /** Columns behind {@linkcode METRIC_COLUMNS}. */
   readonly extra?: readonly string[];
-  /** Lengths to cut the files of an earlier run back to; without them, files are begun anew. */
-  readonly resumeAt?: MetricLengths | undefined;
+  /**
+   * What the files of an earlier run are cut back to; without it, files are begun anew. Runs of versions before have lengths
+   * only, which leave their content unchecked.
+   */
+  readonly resumeAt?: { readonly [F in Form]: FileMark | number } | undefined;
+  /** The file that says so, for errors. */
+  readonly keeper?: string;
 }
 
-type Files = Readonly<Record<keyof typeof METRIC_FILES, HostFile>>;
+/** A file with the checksum of what it holds. */
+interface Logged {
+  readonly file: HostFile;
+  readonly hash: Sha256;
+}
+
+type Files = Readonly<Record<Form, Logged>>;
 
 /** Appends to the metric files of a run. */
 export class MetricsWriter {
@@ -78,9 +93,10 @@ export class MetricsWriter {
    * Opens the files.
    *
    * @param folder Exists.
-   * @throws {DataError} If a file cannot be opened or, to be resumed, is shorter than it was or has other columns.
+   * @throws {DataError} If a file cannot be opened or, to be resumed, is not what it was or has other columns.
    */
-  static open(disk: Disk, folder: string, { extra = [], resumeAt }: MetricsOptions = {}): MetricsWriter {
+  static open(disk: Disk, folder: string, options: MetricsOptions = {}): MetricsWriter {
+    const { extra = [], resumeAt, keeper = "the checkpoint" } = options;
     const columns = [...METRIC_COLUMNS, ...extra];
     assert(new Set([...HEAD, ...columns]).size === HEAD.length + columns.length, "metric columns are unique");
     const header = new TextEncoder().encode(csvLine([...HEAD, ...columns]));
@@ -90,10 +106,10 @@ export class MetricsWriter {
         Object.entries(METRIC_FILES).map(([form, name]) => {
           const file = disk.open(`${folder}/${name}`, resumeAt ? "update" : "create");
           opened.push(file);
-          return [form, file];
+          return [form, { file, hash: new Sha256() }];
         }),
       ) as Files;
-      if (resumeAt) cutBack(files, resumeAt, header);
+      if (resumeAt) cutBack(files, resumeAt, header, keeper);
       else {
         append(files.csv, header);
         append(files.tfevents, fileVersionRecord());
@@ -124,15 +140,19 @@ export class MetricsWriter {
     append(this.#files.timing, text(`${JSON.stringify({ step, ...values })}\n`));
   }
 
-  /** Lengths of the files now, for a checkpoint. */
-  lengths(): MetricLengths {
-    const { jsonl, csv, tfevents, timing } = this.#files;
-    return { jsonl: jsonl.size(), csv: csv.size(), tfevents: tfevents.size(), timing: timing.size() };
+  /** Lengths and checksums of the files now, for a checkpoint; afterwards what they mark outlasts a power cut. */
+  marks(): MetricMarks {
+    return Object.fromEntries(
+      Object.entries(this.#files).map(([form, { file, hash }]) => {
+        file.sync();
+        return [form, { bytes: file.size(), sha256: hash.hexSoFar() }];
+      }),
+    ) as MetricMarks;
   }
 
   /** Closes the files. */
   close(): void {
-    for (const file of Object.values(this.#files)) file.close();
+    for (const { file } of Object.values(this.#files)) file.close();
   }
 }
 
@@ -140,32 +160,59 @@ function text(line: string): Uint8Array {
   return new TextEncoder().encode(line);
 }
 
-function append(file: HostFile, bytes: Uint8Array): void {
+function append({ file, hash }: Logged, bytes: Uint8Array): void {
   file.write(file.size(), bytes);
+  hash.update(bytes);
 }
 
-function cutBack(files: Files, lengths: MetricLengths, header: Uint8Array): void {
-  const complain = (file: HostFile, found: string, wanted: string) => {
-    throw new DataError(`Cannot resume ${file.name}: it has ${found}, wanted ${wanted}`, {
+/** Bytes compared at once. */
+const BLOCK = 1 << 20;
+
+function cutBack(
+  files: Files,
+  marks: NonNullable<MetricsOptions["resumeAt"]>,
+  header: Uint8Array,
+  keeper: string,
+): void {
+  const complain = ({ name }: HostFile, found: string, wanted: string) => {
+    throw new DataError(`Cannot resume ${name}: it has ${found}, wanted ${wanted}`, {
       code: "metrics-damaged",
-      hint: "Start the run anew with --overwrite",
-      context: { file: file.name },
+      hint: RESTORE,
+      context: { file: name },
     });
   };
+  const each = Object.entries(files).map(([form, logged]) => {
+    const mark: unknown = marks[form as Form];
+    const bytes = isMark(mark) ? mark.bytes : mark as number;
+    return { ...logged, bytes, sha256: isMark(mark) ? mark.sha256 : undefined };
+  });
   // Nothing is cut before all of them are known to be whole.
-  for (const [form, file] of Object.entries(files)) {
-    const length = lengths[form as keyof MetricLengths];
-    if (!Number.isSafeInteger(length) || length < 0) complain(file, `a length of ${length} in the checkpoint`, "bytes");
-    if (file.size() < length) complain(file, `${file.size()} bytes`, `the ${length} of the checkpoint`);
+  for (const { file, bytes, hash, sha256 } of each) {
+    if (!Number.isSafeInteger(bytes) || bytes < 0) complain(file, `no length in ${keeper}`, "bytes and a SHA-256");
+    if (file.size() < bytes) complain(file, `${file.size()} bytes`, `the ${bytes} of ${keeper}`);
+    const block = new Uint8Array(BLOCK);
+    for (let at = 0; at < bytes;) at += hashed(hash, file, at, block.subarray(0, Math.min(BLOCK, bytes - at)));
+    if (sha256 !== undefined && hash.hexSoFar() !== sha256) {
+      throw damaged(file.name, keeper, { bytes, sha256: hash.hexSoFar() }, { bytes, sha256 }, RESTORE);
+    }
   }
   const start = new Uint8Array(header.length);
-  const { csv } = files;
+  const csv = each.find(({ file }) => file === files.csv.file)!;
   if (
-    csv.read(0, start) < header.length || start.some((byte, i) => byte !== header[i]) || lengths.csv < header.length
+    csv.file.read(0, start) < header.length || start.some((byte, i) => byte !== header[i]) || csv.bytes < header.length
   ) {
-    complain(csv, "other columns", "those of this version");
+    complain(csv.file, "other columns", "those of this version");
   }
-  for (const [form, file] of Object.entries(files)) file.truncate(lengths[form as keyof MetricLengths]);
+  for (const { file, bytes } of each) file.truncate(bytes);
+}
+
+const RESTORE = "Bring the file back from a copy, or start the run anew with --overwrite";
+
+/** Adds a block of a file to a checksum. @returns Its bytes. */
+function hashed(hash: Sha256, file: HostFile, at: number, block: Uint8Array): number {
+  file.read(at, block);
+  hash.update(block);
+  return block.length;
 }
 
 /** Numbers from the device are f32: as short as reads back as the same. */

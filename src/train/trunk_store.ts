@@ -10,7 +10,7 @@
 
 import { crc32 } from "../io/zlib.ts";
 import { type Dtype, dtypeBytes } from "../core/dtype.ts";
-import { LimitError } from "../core/errors.ts";
+import { ConfigError, LimitError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readRanges } from "../gpu/readback.ts";
@@ -129,6 +129,8 @@ export interface TrunkFile {
   readonly path: string;
   /** Hash of everything rows depend on. */
   readonly key: string;
+  /** Told when the files are let go. */
+  readonly onClose?: () => void;
 }
 
 /** Rows in a file, with a checksum each in a second one. */
@@ -143,20 +145,28 @@ export class DiskTrunk implements TrunkStore {
   /** Checksum + 1 of each row; 0 is a row that is missing. */
   readonly #sums: Float64Array;
   readonly #checked: Uint8Array;
+  readonly #onClose: (() => void) | undefined;
 
-  /** @throws {DataError} If the files cannot be made. */
-  constructor(gpu: Gpu, rows: TrunkRows, { disk, path, key }: TrunkFile) {
+  /**
+   * @throws {ConfigError} If there are files of these names that are no cache.
+   * @throws {DataError} If the files cannot be made.
+   */
+  constructor(gpu: Gpu, rows: TrunkRows, { disk, path, key, onClose }: TrunkFile) {
     this.#gpu = gpu;
+    this.#onClose = onClose;
     this.#pieces = pieceBytes(rows);
     this.rowBytes = this.#pieces.reduce((a, b) => a + b, 0);
     if (this.#pieces.some((bytes) => bytes % 4)) {
       throw new LimitError(`Cannot keep rows of ${this.#pieces.join(" + ")} bytes: wanted whole words`);
     }
     const head = JSON.stringify({ format: 1, key, rows: rows.rows, rowBytes: this.rowBytes });
+    checkOwned(disk, path);
     this.reused = headOf(disk, `${path}.json`) === head;
     if (!this.reused) {
-      for (const ending of ["json", "sums", "rows"]) disk.remove(`${path}.${ending}`);
+      // Rows count by their sums only: without them the head is one of an empty cache, whenever this is cut short.
+      disk.remove(`${path}.sums`);
       disk.write(`${path}.json`, head);
+      disk.remove(`${path}.rows`);
     }
     this.#data = disk.open(`${path}.rows`, "update");
     this.#sumsFile = disk.open(`${path}.sums`, "update");
@@ -221,6 +231,29 @@ export class DiskTrunk implements TrunkStore {
   close(): void {
     this.#data.close();
     this.#sumsFile.close();
+    this.#onClose?.();
+  }
+}
+
+/** Refuses files that carry the names of a cache and are none. Where all three are there, a damaged head is forgotten. */
+function checkOwned(disk: Disk, path: string): void {
+  const head = headOf(disk, `${path}.json`);
+  const there = ["json", "sums", "rows"].filter((ending) => disk.look(`${path}.${ending}`) !== undefined);
+  const [found] = there;
+  if (found === undefined || there.length === 3 || (head !== undefined && isHead(head))) return;
+  throw new ConfigError(
+    `Cannot cache in ${path}.${found}: ${path}.json ${head === undefined ? "is missing" : "is none of a cache"}, ` +
+      "wanted a cache of this program or nothing",
+    { hint: "Set cache_dir to another folder, or remove the file", context: { file: `${path}.${found}` } },
+  );
+}
+
+function isHead(text: string): boolean {
+  try {
+    const { format, key, rows, rowBytes } = JSON.parse(text) as Record<string, unknown>;
+    return format === 1 && typeof key === "string" && typeof rows === "number" && typeof rowBytes === "number";
+  } catch {
+    return false;
   }
 }
 

@@ -18,7 +18,7 @@ function folderOf(path: string): RunFolder {
 }
 
 function read(evidence: RunEvidence, missing: ReadEvidence["missing"] = {}): ReadEvidence {
-  return { ...evidence, missing, errors: [] };
+  return { ...evidence, missing, errors: [], unchecked: [] };
 }
 
 /** JSON that the page holds for its script. */

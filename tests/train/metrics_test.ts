@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { DataError } from "../../src/core/errors.ts";
 import { parseCsv } from "../../src/io/csv.ts";
+import type { FileMark } from "../../src/io/checksum.ts";
 import { disk } from "../../src/io/fs.ts";
 import { crc32c } from "../../src/io/tfevents.ts";
 import {
   METRIC_COLUMNS,
   METRIC_FILES,
-  type MetricLengths,
+  type MetricMarks,
   type MetricRow,
   MetricsWriter,
 } from "../../src/train/metrics.ts";
@@ -37,13 +38,13 @@ function files(folder: string): Record<string, Uint8Array> {
 }
 
 /** Writes steps; `crash` leaves half a line behind, as a killed process does. */
-function run(folder: string, steps: readonly number[], resumeAt?: MetricLengths, crash = false): MetricLengths {
+function run(folder: string, steps: readonly number[], resumeAt?: MetricMarks, crash = false): MetricMarks {
   const writer = MetricsWriter.open(disk, folder, { extra: ["extra"], resumeAt });
   for (const step of steps) {
     writer.write(rowAt(step));
     writer.timing(step, { samples_per_second: 10 + step });
   }
-  const lengths = writer.lengths();
+  const lengths = writer.marks();
   if (crash) { for (let step = 100; step < 105; step++) writer.write(rowAt(step)); }
   writer.close();
   if (crash) { for (const name of NAMES) Deno.writeTextFileSync(`${folder}/${name}`, `{"step":`, { append: true }); }
@@ -71,7 +72,7 @@ Deno.test("metrics are written in three forms that agree, in the order of their 
     };
     writer.write({ step: 0, epoch: 0, stage: "warmup", split: "train", values });
     writer.timing(0, { samples_per_second: 12.5 });
-    const lengths = writer.lengths();
+    const lengths = writer.marks();
     writer.close();
     const read = (name: string) => Deno.readTextFileSync(`${folder}/${name}`);
     assert.equal(
@@ -90,7 +91,10 @@ Deno.test("metrics are written in three forms that agree, in the order of their 
     assert.equal(read("timing.jsonl"), `{"step":0,"samples_per_second":12.5}\n`);
     const events = Deno.readFileSync(`${folder}/events.out.tfevents.0`);
     assert.ok(new TextDecoder("latin1").decode(events).includes("train/loss_contrast"));
-    assert.deepEqual(Object.values(lengths), NAMES.map((name) => Deno.statSync(`${folder}/${name}`).size));
+    assert.deepEqual(
+      Object.values(lengths).map(({ bytes }) => bytes),
+      NAMES.map((name) => Deno.statSync(`${folder}/${name}`).size),
+    );
   }));
 
 Deno.test("every record of the events is whole, and its checksums are right", () =>
@@ -129,19 +133,46 @@ Deno.test("a run that was killed anywhere and resumed leaves the bytes of one th
     assert.deepEqual(files(`${folder}/5`), files(`${folder}/whole`));
   }));
 
-Deno.test("metrics that are shorter than their checkpoint or have other columns are not resumed, nor cut", () =>
+Deno.test("metrics that are not what their checkpoint counts on are not resumed, nor cut", () =>
   inFolder((folder) => {
     const lengths = run(folder, [0, 1, 2]);
     const before = files(folder);
-    const open = (resumeAt: MetricLengths, extra: string[] = ["extra"]) =>
+    const open = (resumeAt: Record<keyof MetricMarks, FileMark | number>, extra: string[] = ["extra"]) =>
       MetricsWriter.open(disk, folder, { extra, resumeAt });
-    for (const form of Object.keys(METRIC_FILES) as (keyof MetricLengths)[]) {
-      assert.throws(() => open({ ...lengths, [form]: lengths[form] + 1 }), DataError);
-      assert.throws(() => open({ ...lengths, [form]: -1 }), DataError);
-      assert.throws(() => open({ ...lengths, [form]: NaN }), DataError);
+    for (const [form, name] of Object.entries(METRIC_FILES) as [keyof MetricMarks, string][]) {
+      const { bytes, sha256 } = lengths[form];
+      const named = (mark: FileMark | number) =>
+        assert.throws(
+          () => open({ ...lengths, [form]: mark }),
+          (error) => error instanceof DataError && error.message.includes(name),
+        );
+      named({ bytes: bytes + 1, sha256 });
+      named({ bytes: bytes - 1, sha256 });
+      named(bytes + 1);
+      named(-1);
+      named(NaN);
+      // One changed bit anywhere in what the checkpoint counts on; what is behind it is cut off anyway.
+      const path = `${folder}/${name}`;
+      const flip = (at: number) => {
+        const data = Deno.readFileSync(path);
+        data[at]! ^= 1;
+        Deno.writeFileSync(path, data);
+      };
+      for (const at of [0, bytes >> 1, bytes - 1]) {
+        flip(at);
+        assert.throws(
+          () => open(lengths),
+          (error: Error & { exitCode?: number }) => error.message.includes(path) && error.exitCode === 4,
+        );
+        flip(at);
+      }
     }
     assert.throws(() => open(lengths, ["other"]), /metrics\.csv: it has other columns/);
     assert.throws(() => open({ ...lengths, csv: 3 }), DataError);
+    assert.deepEqual(files(folder), before);
+    // Lengths alone, as versions before kept them.
+    const old = Object.entries(lengths).map(([form, { bytes }]) => [form, bytes]);
+    open(Object.fromEntries(old)).close();
     assert.deepEqual(files(folder), before);
     assert.throws(() => MetricsWriter.open(disk, `${folder}/missing`), DataError);
   }));
@@ -153,7 +184,7 @@ Deno.test("a value without a column and a column twice are mistakes", () =>
       () => writer.write({ step: 0, epoch: 0, stage: "align", split: "train", values: { losss: 1 } }),
       /losss/,
     );
-    assert.equal(writer.lengths().jsonl, 0);
+    assert.equal(writer.marks().jsonl.bytes, 0);
     writer.close();
     assert.throws(() => MetricsWriter.open(disk, folder, { extra: ["loss"] }), /unique/);
   }));
