@@ -38,7 +38,10 @@ function tried(path: string, act: () => Verdict): CheckedFile {
 function manifestFiles(run: string): CheckedFile[] {
   if (!entryAt(`${run}/${MANIFEST}`)) return [];
   let manifest: ReturnType<typeof readManifest>;
-  const own = tried(MANIFEST, () => ((manifest = readManifest(disk, run)) ? "as written" : "unchecked"));
+  const own = tried(MANIFEST, () => {
+    manifest = readManifest(disk, run);
+    return manifest ? "as written" : "unchecked";
+  });
   const files = Object.entries(manifest?.files ?? {}).map(([path, mark]) =>
     tried(path, () => {
       if (!entryAt(`${run}/${path}`)?.isFile) return mark ? "missing" : "unchecked";

@@ -259,6 +259,19 @@ function organsOf(set: TrainingSet, model: SealModel): number[] {
   });
 }
 
+function optimizerOf({ parameters }: SealModel, { layers }: VisionPart, { optim }: TrainConfig): AdamW {
+  return new AdamW(
+    parameters,
+    parameterGroups({ weightDecay: optim.weight_decay, ...(layers && { layers }) }),
+    {
+      beta1: optim.beta1,
+      beta2: optim.beta2,
+      eps: optim.eps,
+      ...(optim.clip_norm > 0 && { clipNorm: optim.clip_norm }),
+    },
+  );
+}
+
 /** Opens everything. */
 export async function openSession(
   gpu: Gpu,
@@ -275,16 +288,7 @@ export async function openSession(
   const model = createSealModel(encoder, config, { genes: set.genes, slides });
   model.parameters.allocate();
   if (config.input.omics !== null) await startGenes(model, config.input.omics);
-  const optimizer = new AdamW(
-    model.parameters,
-    parameterGroups({ weightDecay: optim.weight_decay, ...(vision.layers && { layers: vision.layers }) }),
-    {
-      beta1: optim.beta1,
-      beta2: optim.beta2,
-      eps: optim.eps,
-      ...(optim.clip_norm > 0 && { clipNorm: optim.clip_norm }),
-    },
-  );
+  const optimizer = optimizerOf(model, vision, config);
   const cut = cache.cache === "off" ? undefined : encoder.deepestCut();
   if (!cut && cache.cache !== "off") progress.warn("the encoder trains from its first layer on: nothing can be cached");
   const cached = cut && await openTrunk({ config, gpu, set, data, patches, opened }, cut, progress);
