@@ -4,6 +4,8 @@
 //! in     dy     [M, F]   T/4
 //! in?    pre    [M, N]   T/4     N = F, or 2 F for swiglu
 //! out    part   [S, F]   f32/4
+//! param  zero0  u32
+//! param  zero1  u32             columns zero0 .. zero1 are 0
 //! option act    none | gelu | silu | swiglu
 //! tune   WG = 64         8 | 64
 //! lib    activation
@@ -35,6 +37,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     //!end
     sum += d;
   }
+  let at = vec4u(f, f + 1u, f + 2u, f + 3u);
+  sum = select(sum, vec4f(), (at >= vec4u(p.zero0)) & (at < vec4u(p.zero1)));
   let i = wg.y * p.F + f;
   //!if vec=4
   part_store4(i, sum);

@@ -28,6 +28,8 @@ export interface Gradients {
 function sum(g: Plan, a: Tensor, b: Tensor): Tensor {
   const y = g.tensor(a.shape, a.dtype, "gradient");
   g.run(k.sum_pair, { a, b: b.reshape(a.shape), y });
+  const [one, other] = [g.centred(a), g.centred(b.reshape(a.shape))];
+  g.noteCentred(y, Math.max(one.from, other.from), Math.min(one.to, other.to));
   return y;
 }
 

@@ -848,13 +848,13 @@ export const matmul_bwd_act: Kernel<{ dy: "in"; gamma?: "in"; pre?: "in"; dz: "o
 };
 
 /** partial column sums over blocks of rows, four columns an invocation. */
-export const matmul_bwd_columns: Kernel<{ dy: "in"; pre?: "in"; part: "out" }, Record<never, never>, { act: "none" | "gelu" | "silu" | "swiglu" }> = {
+export const matmul_bwd_columns: Kernel<{ dy: "in"; pre?: "in"; part: "out" }, { zero0: number; zero1: number }, { act: "none" | "gelu" | "silu" | "swiglu" }> = {
   name: "matmul_bwd_columns",
   source: matmul_bwd_columns_wgsl,
   libs: [lib_activation],
   tensors: [{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"F"}],"elem":"T","pack":4},{"name":"pre","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"F"}],"elem":"f32","pack":4}],
   dims: ["M","F","N","S"],
-  params: [],
+  params: [{"name":"zero0","type":"u32"},{"name":"zero1","type":"u32"}],
   options: {"act":["none","gelu","silu","swiglu"]},
   tune: {"WG":[64,8]},
   limits: [],

@@ -55,6 +55,16 @@ export interface TapeEntry {
   readonly backward: Backward;
 }
 
+/** A range of the columns of a matrix. */
+interface Columns {
+  readonly from: number;
+  readonly to: number;
+  /** Columns, first byte and size of the matrix: what else lies in its memory is not meant. */
+  readonly of: number;
+  readonly at: number;
+  readonly size: number;
+}
+
 /** Records dispatches and the tape of one step. */
 export class Plan {
   /** Dispatches in order. */
@@ -65,9 +75,15 @@ export class Plan {
    * What random numbers are drawn from, u32 `[4]`: see `randomState` in `src/core/rng.ts`. Persistent; the host writes it.
    */
   random: Tensor | undefined;
+  /**
+   * Gradients that algebra makes 0 are 0. Off, they are computed all the same: rounding noise, on which an optimiser that
+   * divides by the size of a gradient walks.
+   */
+  exactZeros = true;
   #recording = true;
   #replaying = false;
   readonly #streams: Map<number, string> = new Map();
+  readonly #centred: Map<Storage, Columns> = new Map();
   readonly #outputs: Set<Storage> = new Set();
   readonly #constants: Map<string, { tensor: Tensor; data: Uint8Array }> = new Map();
 
@@ -171,6 +187,24 @@ export class Plan {
     assert(known === name, `${name} and ${known} draw different random numbers`);
     this.#streams.set(stream, name);
     return stream;
+  }
+
+  /**
+   * Notes of a gradient, seen as rows of its last dimension, that columns `from .. to` sum to 0 over all rows whatever the
+   * data. What is added to every row alike, such as a bias, has no gradient there. It holds where all rows shifted alike
+   * give the same result: behind a normalisation by the batch, a correlation, a softmax over the rows.
+   */
+  noteCentred(grad: Tensor, from = 0, to: number = grad.dim(-1)): void {
+    if (!this.exactZeros || from >= to) return;
+    this.#centred.set(grad.storage, { of: grad.dim(-1), from, to, at: grad.byteOffset, size: grad.size });
+  }
+
+  /** Columns of a gradient that are known to sum to 0; empty where none are. */
+  centred(grad: Tensor): { readonly from: number; readonly to: number; readonly all: boolean } {
+    const found = this.#centred.get(grad.storage);
+    const same = found && found.of === grad.shape.at(-1) && found.at === grad.byteOffset && found.size === grad.size;
+    if (!same) return { from: 0, to: 0, all: false };
+    return { from: found.from, to: found.to, all: found.from === 0 && found.to === found.of };
   }
 
   /** Keeps a transient tensor readable after the step. */

@@ -22,7 +22,14 @@ import { mean, sumAll } from "../ops/reduce.ts";
  * @returns `[B, G]`.
  */
 export function centreColumns(g: Plan, x: Tensor): Tensor {
-  return sub(g, x, mean(g, x, { dims: 0, keepDims: true }));
+  const centre = (v: Tensor) => sub(g, v, mean(g, v, { dims: 0, keepDims: true }));
+  const y = g.withoutTape(() => centre(x));
+  g.record("centreColumns", [x], [y], ([dy]) => {
+    const dx = centre(dy!);
+    g.noteCentred(dx);
+    return [dx];
+  });
+  return y;
 }
 
 /**

@@ -16,7 +16,15 @@ import { selfAttention } from "../ops/attention.ts";
 import { add } from "../ops/binary.ts";
 import { dropout } from "../ops/dropout.ts";
 import { constant, uniform, xavierUniform } from "./init.ts";
-import { applyLinear, applyNorm, type LinearLayer, linearLayer, type NormLayer, normLayer } from "./layers.ts";
+import {
+  applyLinear,
+  applyNorm,
+  type LinearLayer,
+  linearLayer,
+  linearRows,
+  type NormLayer,
+  normLayer,
+} from "./layers.ts";
 import type { Parameters } from "./parameters.ts";
 import { torchLinear } from "./sequential.ts";
 
@@ -57,7 +65,11 @@ export function multihead(
 
 /** Appends self-attention of tokens `[B, N, D]`; `residual` is added. */
 export function applyMultihead(g: Plan, { input, output, heads }: Multihead, x: Tensor, residual?: Tensor): Tensor {
-  const attended = selfAttention(g, applyLinear(g, input, x), { heads });
+  const D = x.dim(-1);
+  // One token attends to itself, whatever query and key are: it is its value, and they have no gradient.
+  const attended = x.dim(1) === 1 && g.exactZeros
+    ? applyLinear(g, linearRows(g, input, 2 * D, D), x)
+    : selfAttention(g, applyLinear(g, input, x), { heads });
   return applyLinear(g, output, attended, residual ? { residual } : {});
 }
 

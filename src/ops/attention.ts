@@ -75,6 +75,8 @@ function gradients(g: Plan, call: Call, o: Tensor, lse: Tensor, dy: Tensor, need
     dkv = q === kv ? dq! : g.tensor(kv.shape, kv.dtype, `${name}.dkv`);
     const kernel = flat ? k.attention_bwd_key_flat : k.attention_bwd_key;
     g.run(kernel, { ...tensors, dkv }, { first, scale, tune: tune(call, Nk, FLAT_ROWS.key) });
+    // What all keys have in common a softmax does not see.
+    g.noteCentred(dkv, first, first + D);
   }
   return { dq, dkv };
 }
@@ -102,7 +104,12 @@ function attend(g: Plan, call: Call): Tensor {
 function repitch(g: Plan, x: Tensor, from: number, to: number): Tensor {
   const y = g.tensor([...x.shape.slice(0, -1), (x.dim(-1) / from) * to], x.dtype, "attention.repitch");
   g.run(k.attention_repitch, { x, y }, { a: from, b: to });
-  g.record("attention.repitch", [x], [y], ([dy]) => [repitch(g, dy!, to, from)]);
+  g.record("attention.repitch", [x], [y], ([dy]) => {
+    const dx = repitch(g, dy!, to, from);
+    const zeros = g.centred(dy!);
+    g.noteCentred(dx, zeros.from / to * from, zeros.to / to * from);
+    return [dx];
+  });
   return y;
 }
 

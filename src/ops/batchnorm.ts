@@ -94,9 +94,13 @@ export function batchnorm(g: Plan, x: Tensor, tensors: BatchnormTensors = {}, op
   g.record("batchnorm", [x, gamma, beta], [y], ([dy], [needX, needGamma, needBeta]) => {
     const dx = needX ? g.tensor(x.shape, x.dtype, "batchnorm.dx") : undefined;
     const dgamma = needGamma ? g.tensor([C], "f32", "batchnorm.dgamma") : undefined;
-    const dbeta = needBeta ? g.tensor([C], "f32", "batchnorm.dbeta") : undefined;
+    const zeros = g.centred(dy!);
+    const dbeta = needBeta && !zeros.all ? g.tensor([C], "f32", "batchnorm.dbeta") : undefined;
     const mode = training ? "train" : "eval";
     g.run(k.batchnorm_bwd, { x, gamma, stats: stats!, dy: dy!, dx, dgamma, dbeta }, { mode, tune });
+    // All rows shifted alike have the same result by the batch: columns of dx sum to 0.
+    if (dx && training) g.noteCentred(dx);
+    else if (dx) g.noteCentred(dx, zeros.from, zeros.to);
     return [dx, dgamma, dbeta];
   });
   return y;

@@ -63,6 +63,7 @@ export function concat(g: Plan, parts: readonly Tensor[], dim: number): Tensor {
       const count = x.shape[axis]! * inner;
       const dx = g.tensor(x.shape, dy!.dtype, "concat.dx");
       copyBlock(g, dy!, dx, { rows, count, xStep: length * inner, xAt: starts[i]!, yStep: count, yAt: 0 });
+      if (axis === first.shape.length - 1 && g.centred(dy!).all) g.noteCentred(dx);
       return dx;
     }));
   return y;

@@ -73,12 +73,13 @@ export function layernorm(
       if (flat) g.run(k.layernorm_bwd_input_flat, backward);
       else g.run(k.layernorm_bwd_input, backward, { tune: tile(D) });
     }
-    if (!needGamma && !needBeta) return [dx];
+    const beta0 = g.centred(dy!).all;
+    if (!needGamma && (!needBeta || beta0)) return [dx];
     const S = Math.ceil(M / AFFINE_ROWS);
     const dgamma = g.tensor([S, D], "f32", "layernorm.dgamma");
     const dbeta = g.tensor([S, D], "f32", "layernorm.dbeta");
     g.run(k.layernorm_bwd_affine, { x, stats: stats!, dy: dy!, dgamma, dbeta });
-    return [dx, needGamma ? sumPartials(g, dgamma) : undefined, needBeta ? sumPartials(g, dbeta) : undefined];
+    return [dx, needGamma ? sumPartials(g, dgamma) : undefined, needBeta && !beta0 ? sumPartials(g, dbeta) : undefined];
   });
   return y;
 }

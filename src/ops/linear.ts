@@ -87,10 +87,15 @@ function product(
 }
 
 /** Sum over rows of dy, times act(pre) where `pre` is given. */
-function columnSum(g: Plan, dy: Tensor, pre?: Tensor, act: Act = "none"): Tensor {
+function columnSum(g: Plan, dy: Tensor, pre?: Tensor, act: Act = "none", zeros = { from: 0, to: 0 }): Tensor {
   const [M, F] = [dy.dim(0), dy.dim(1)];
   const part = g.tensor([Math.max(1, Math.ceil(M / COLUMN_ROWS)), F], "f32", "linear.columns");
-  g.run(k.matmul_bwd_columns, { dy, pre, part }, { act, tune: { WG: g.gpu.caps.flat ? 8 : 64 } });
+  g.run(k.matmul_bwd_columns, { dy, pre, part }, {
+    act,
+    zero0: zeros.from,
+    zero1: zeros.to,
+    tune: { WG: g.gpu.caps.flat ? 8 : 64 },
+  });
   return sumPartials(g, part);
 }
 
@@ -121,8 +126,11 @@ function linearBackward(
     dz = g.tensor([M, N], dy.dtype, "linear.dz");
     const tensors = { dy, gamma, pre: act === "none" ? undefined : pre, dz };
     g.run(k.matmul_bwd_act, tensors, { act, tune: { WG: g.gpu.caps.flat ? 8 : 64 } });
+    if (act === "none") g.noteCentred(dz, g.centred(dy).from, g.centred(dy).to);
   }
-  if (needBias) grads[2] = columnSum(g, dz);
+  // Where columns of dz sum to 0, so does the bias' gradient, and then columns of dx do: they are sums of those.
+  const zeros = g.centred(dz);
+  if (needBias && !zeros.all) grads[2] = columnSum(g, dz, undefined, "none", zeros);
   if (needW) grads[1] = product(g, "tn", [dz, x], g.tensor([N, K], "f32", "linear.dweight"));
   const own = lora && !lora.x;
   let dh: Tensor | undefined;
@@ -132,6 +140,7 @@ function linearBackward(
   if (needX) {
     const extra = own ? [dh, lora.a] : [];
     grads[0] = product(g, "nn", [dz, weight, ...extra], g.tensor([M, K], x.dtype, "linear.dx"));
+    if (zeros.all) g.noteCentred(grads[0]);
   }
   if (needXl) grads[5] = product(g, "nn", [dh, lora!.a], g.tensor([M, K], x.dtype, "linear.dxl"));
   if (needA) grads[6] = product(g, "tn", [dh, xl], g.tensor(lora!.a.shape, "f32", "linear.da"));

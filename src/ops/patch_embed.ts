@@ -165,7 +165,7 @@ function weightGradient(g: Plan, images: Tensor, weight: Tensor, a: Tensor, opti
 function biasGradient(g: Plan, a: Tensor): Tensor {
   const dy = a.reshape([a.dim(1), a.dim(2)]);
   const part = g.tensor([Math.max(1, Math.ceil(dy.dim(0) / BIAS_ROWS)), dy.dim(1)], "f32", "patch_embed.dbias");
-  g.run(k.matmul_bwd_columns, { dy, part });
+  g.run(k.matmul_bwd_columns, { dy, part }, { zero0: 0, zero1: 0 });
   return sumPartials(g, part);
 }
 

@@ -30,7 +30,13 @@ export function affine(g: Plan, x: Tensor, a: number, b = 0): Tensor {
     throw new ConfigError(`Cannot run affine: the numbers are ${a} and ${b}, wanted finite ones`);
   }
   const y = dispatch(g, x, a, b);
-  g.record("affine", [x], [y], ([dy]) => [a === 1 ? dy : dispatch(g, dy!, a, 0)]);
+  g.record("affine", [x], [y], ([dy]) => {
+    if (a === 1) return [dy];
+    const dx = dispatch(g, dy!, a, 0);
+    const zeros = g.centred(dy!);
+    g.noteCentred(dx, zeros.from, zeros.to);
+    return [dx];
+  });
   return y;
 }
 

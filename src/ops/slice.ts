@@ -44,6 +44,9 @@ export function slice(g: Plan, x: Tensor, dim: number, start: number, count: num
   g.record("slice", [x], [y], ([dy]) => {
     const dx = g.tensor(x.shape, dy!.dtype, "slice.dx");
     padBlock(g, dy!, dx, range);
+    // Rows of zeros change no sum of columns.
+    const zeros = g.centred(dy!);
+    if (axis < x.shape.length - 1) g.noteCentred(dx, zeros.from, zeros.to);
     return [dx];
   });
   return y;

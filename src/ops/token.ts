@@ -77,6 +77,8 @@ export function meanTokens(g: Plan, x: Tensor, options: MeanTokensOptions = {}):
   g.record("meanTokens", [x], [y], ([dy]) => {
     const dx = g.tensor(x.shape, dy!.dtype, "mean_tokens.dx");
     padBlock(g, dy!, dx, range, 1 / count, true);
+    const zeros = g.centred(dy!);
+    g.noteCentred(dx, zeros.from, zeros.to);
     return [dx];
   });
   return y;

@@ -193,6 +193,13 @@ export const OPTIM_KEYS = {
     doc: "Without LoRA: factor on the learning rate a block further from the output",
   },
   clip_norm: { kind: "number", default: 0, min: 0, doc: "Largest norm of all gradients together; 0 does not clip" },
+  exact_zeros: {
+    kind: "flag",
+    default: true,
+    doc:
+      "Gradients that algebra makes 0, as of biases before batch normalisation, are 0; false keeps the reference's " +
+      "rounding noise, on which AdamW walks",
+  },
   precision: {
     kind: "choice",
     of: ["f32", "f16"],

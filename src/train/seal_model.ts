@@ -172,16 +172,20 @@ function ownTerms({ auxWeights }: GeneModel, { aux }: GeneOutput): [string, Tens
     .filter(([, , weight]) => weight !== 0);
 }
 
+/** Runs the gene model: as in evaluation and with nothing recorded where it is frozen, but not in its own warm-up. */
+function geneRunner({ gene: { latent, latent_samples }, warmup }: TrainConfig, gene: GeneModel) {
+  const drawn = gene.name === "vae" && { latent: latent === "mc" ? { mc: latent_samples } : latent };
+  return (g: Plan, x: Tensor, frozen = warmup.two_stage_training): GeneOutput =>
+    frozen
+      ? g.withoutTape(() => gene.forward(g, x, { training: false, latent: "mean" }))
+      : gene.forward(g, x, { training: true, ...drawn });
+}
+
 function assemble(config: TrainConfig, parts: Parts): SealModel {
-  const { loss, warmup, gene: geneConfig } = config;
+  const { loss, warmup, optim } = config;
   const { encoder, gene, decoder, imageHead, geneHead, organ, adapter, discriminator, contrast, geneLoss } = parts;
   const frozenGene = warmup.two_stage_training;
-  const latent = geneConfig.latent === "mc" ? { mc: geneConfig.latent_samples } : geneConfig.latent;
-  const runGene = (g: Plan, x: Tensor): GeneOutput => {
-    // Frozen: statistics and latent as in evaluation, and nothing recorded.
-    if (frozenGene) return g.withoutTape(() => gene.forward(g, x, { training: false, latent: "mean" }));
-    return gene.forward(g, x, { training: true, ...(gene.name === "vae" && { latent }) });
-  };
+  const runGene = geneRunner(config, gene);
   const reconstruct = reconstruction(config, geneLoss);
 
   return {
@@ -189,10 +193,12 @@ function assemble(config: TrainConfig, parts: Parts): SealModel {
     dim: encoder.dim,
     organs: organ !== undefined,
     embed(g, embedding, organId) {
+      g.exactZeros = optim.exact_zeros;
       const z = organ ? organ.forward(g, embedding, organId!) : embedding;
       return adapter ? adapter.forward(g, z) : z;
     },
     objective(g, z, batch) {
+      g.exactZeros = optim.exact_zeros;
       const out = runGene(g, batch.x);
       const [image, genes] = [
         imageHead.forward(g, z, { training: true }),
@@ -221,7 +227,8 @@ function assemble(config: TrainConfig, parts: Parts): SealModel {
       return { loss: total, ...Object.fromEntries(terms.map(([name, term]) => [name, term])) };
     },
     warmup(g, batch, target = batch.x) {
-      const out = gene.forward(g, batch.x, { training: true, ...(gene.name === "vae" && { latent }) });
+      g.exactZeros = optim.exact_zeros;
+      const out = runGene(g, batch.x, false);
       const recon = reconstruct(g, out.y, { ...batch, x: target });
       const terms = ownTerms(gene, out);
       // Unscaled, as the reference's loop has it.

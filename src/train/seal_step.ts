@@ -353,7 +353,11 @@ async function compileCached(
   head.output(given);
 
   const again = new Plan(gpu);
-  backward(again, [{ tensor: embed(again), grad: dMicro }]);
+  const zAgain = embed(again);
+  // Of a micro-batch the columns do not sum to 0, but gradients are added up over all of them.
+  const zeros = head.centred(given);
+  again.noteCentred(dMicro, zeros.from, zeros.to);
+  backward(again, [{ tensor: zAgain, grad: dMicro }]);
   store.allocate();
   // The largest first, so that a budget is exceeded before anything is built.
   const [second, first, middle] = await compileAll([again, forward, head], compileOptions(options, false));
