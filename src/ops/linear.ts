@@ -90,12 +90,8 @@ function product(
 function columnSum(g: Plan, dy: Tensor, pre?: Tensor, act: Act = "none", zeros = { from: 0, to: 0 }): Tensor {
   const [M, F] = [dy.dim(0), dy.dim(1)];
   const part = g.tensor([Math.max(1, Math.ceil(M / COLUMN_ROWS)), F], "f32", "linear.columns");
-  g.run(k.matmul_bwd_columns, { dy, pre, part }, {
-    act,
-    zero0: zeros.from,
-    zero1: zeros.to,
-    tune: { WG: g.gpu.caps.flat ? 8 : 64 },
-  });
+  const [zero0, zero1, tune] = [zeros.from, zeros.to, { WG: g.gpu.caps.flat ? 8 : 64 }];
+  g.run(k.matmul_bwd_columns, { dy, pre, part }, { act, zero0, zero1, tune });
   return sumPartials(g, part);
 }
 
