@@ -54,7 +54,8 @@ export async function hashOf(path: string): Promise<string> {
   return hash.hex();
 }
 
-function hashOfText(text: string): string {
+/** SHA-256 of a text. */
+export function hashOfText(text: string): string {
   const hash = denoHost.sha256();
   hash.update(new TextEncoder().encode(text));
   return hash.hex();

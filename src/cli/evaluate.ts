@@ -4,8 +4,9 @@
  * @module
  */
 
-import { ConfigError, InterruptedError } from "../core/errors.ts";
-import { type BenchOutput, writeSummaries, writeTaskFiles } from "../eval/bench_files.ts";
+import { ConfigError } from "../core/errors.ts";
+import type { Facts } from "../core/facts.ts";
+import { type BenchOutput, safeName, writeSummaries, writeTaskFiles } from "../eval/bench_files.ts";
 import { benchTasks, dataTask, type Task } from "../eval/bench_task.ts";
 import type { LeaveOut } from "../eval/folds.ts";
 import { readTaskCounts, runTask, type TaskCounts, type TaskResult } from "../eval/hest_bench.ts";
@@ -14,11 +15,13 @@ import type { Gpu } from "../gpu/device.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import {
+  checkSources,
   encoderSource,
   findSources,
   folderSource,
   needsEmbedding,
   type OpenSource,
+  sourceHash,
   type SourceRequest,
   syntheticSource,
 } from "./evaluate_sources.ts";
@@ -28,7 +31,10 @@ import { evaluationText } from "./evaluate_table.ts";
 import { EXPRESSION_FLAGS, expressionOptions } from "./expression_flags.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
-import { checkFolder } from "./output.ts";
+import { hashOfText } from "./encoder.ts";
+import { checkFolder, endsAll } from "./output.ts";
+import { flagFacts, OutputFolder } from "./output_folder.ts";
+import { samplesHash } from "./run_facts.ts";
 import { Progress } from "./progress.ts";
 import { printJson, say } from "./terminal.ts";
 
@@ -109,9 +115,23 @@ export function encoders({ flags: values }: Args<typeof flags>): string[] {
 export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
   const sources = findSources(values);
   checkFolder(values.out!);
+  if (values.cache !== undefined) checkFolder(values.cache, "--cache");
   const tasks = findTasks(values);
-  const out = prepareOut(values);
+  await checkSources(sources, tasks);
   const progress = new Progress(values.quiet);
+  using folder = OutputFolder.open({
+    out: values.out!,
+    command: name,
+    result: "results.json",
+    names: ["dataset_results.json", "dataset_results.csv", ...tasks.map((task) => safeName(task.name))],
+    facts: await evaluationFacts(sources, tasks, values),
+    overwrite: values.overwrite,
+  });
+  if (folder.finished) {
+    progress.say(`${folder.path}/results.json: is there`);
+    if (values.json) printJson(folder.finished.json);
+    return folder.finished.status;
+  }
   for (const task of tasks) task.warnings.forEach((text) => progress.warn(`${task.name}: ${text}`));
   const needsGpu = sources.some(needsEmbedding);
   const counts: TaskCounts[] = [];
@@ -122,20 +142,32 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
   }
   const gpu = needsGpu ? await openGpu(values.software) : undefined;
   try {
-    const found = await evaluateAll(sources, counts, { values, out, gpu, progress, signal });
-    return finish(
-      {
-        ...found,
-        protocol: values.protocol!,
-        tasks: counts.map(({ task }) => task),
-        perGene: values["per-gene"],
-      },
-      values,
-      out,
-    );
+    const out: BenchOutput = { disk, folder: folder.path, makeFolder };
+    const begin = () => folder.begin();
+    const found = await evaluateAll(sources, counts, { values, out, begin, gpu, progress, signal });
+    const judged = counts.map(({ task }) => task);
+    const evaluation = { ...found, protocol: values.protocol!, tasks: judged, perGene: values["per-gene"] };
+    return finish(evaluation, values, out, folder);
   } finally {
     gpu?.destroy();
   }
+}
+
+/** What the results are made from and how: content, not places, of all that is read. */
+async function evaluationFacts(
+  sources: readonly SourceRequest[],
+  tasks: readonly Task[],
+  values: Values,
+): Promise<Facts> {
+  const facts: Record<string, string> = {};
+  for (const source of sources) facts[source.name] = await sourceHash(source);
+  const folds = tasks.map(({ name, folds, panel }) => ({ name, folds, panel }));
+  return {
+    ...flagFacts(values, ["encoder", "adapter", "features", "data", "bench", "panel", "cache"]),
+    ...facts,
+    data_sha256: await samplesHash(tasks.flatMap(({ samples }) => samples)),
+    folds_sha256: hashOfText(JSON.stringify(folds)),
+  };
 }
 
 function findTasks(values: Values): Task[] {
@@ -160,22 +192,11 @@ function findTasks(values: Values): Task[] {
   return [dataTask(disk, data, { leaveOut, folds: values.folds, panel: values.panel, seed: values.seed })];
 }
 
-function prepareOut({ out, overwrite }: Values): BenchOutput {
-  const folder = out!.replace(/(?<=.)[/\\]+$/, "");
-  if (disk.look(`${folder}/results.json`) !== undefined && !overwrite) {
-    throw new ConfigError(`Cannot write to ${folder}: it holds finished results, expected a new folder`, {
-      code: "output-exists",
-      hint: "Pass --overwrite to replace them",
-      context: { path: folder },
-    });
-  }
-  makeFolder(folder);
-  return { disk, folder, makeFolder };
-}
-
 interface Setting {
   readonly values: Values;
   readonly out: BenchOutput;
+  /** Says that files are written from here on. */
+  begin(): void;
   readonly gpu: Gpu | undefined;
   readonly progress: Progress;
   readonly signal: AbortSignal;
@@ -193,7 +214,7 @@ async function evaluateAll(
       results.push(...await evaluateOne(source, counts, setting));
     } catch (error) {
       // One encoder: its own error and exit status. Several: the others go on.
-      if (sources.length === 1 || error instanceof InterruptedError) throw error;
+      if (sources.length === 1 || endsAll(error)) throw error;
       failures.push({ encoder: source.name, error: (error as Error).message });
       setting.progress.warn(`${source.name}: ${(error as Error).message}`);
     }
@@ -213,6 +234,8 @@ async function evaluateOne(
   try {
     const results: TaskResult[] = [];
     for (const own of counts) {
+      // Lets signals in: probing computes without a pause.
+      await new Promise((resolve) => setTimeout(resolve, 0));
       signal.throwIfAborted();
       current = own.task.name;
       const result = await runTask(own, source, {
@@ -222,6 +245,7 @@ async function evaluateOne(
         gpu,
         onFold: (done, total) => total > 1 && progress.update(`${request.name}: ${current}`, done, total, "folds"),
       });
+      setting.begin();
       writeTaskFiles(out, result);
       results.push(result);
     }
@@ -245,14 +269,16 @@ async function openSource(request: SourceRequest, task: () => string, setting: S
   });
 }
 
-function finish(evaluation: Evaluation, values: Values, out: BenchOutput): number {
+function finish(evaluation: Evaluation, values: Values, out: BenchOutput, folder: OutputFolder): number {
+  folder.begin();
   writeSummaries(out, evaluation.results);
   const json = evaluationJson(evaluation);
-  disk.write(`${out.folder}/results.json`, `${JSON.stringify(json, null, 2)}\n`);
-  if (!values.quiet) evaluationText(evaluation).forEach(say);
-  if (values.json) printJson(json);
   const flawed = evaluation.results.some((result) => degenerate(result).length > 0 || result.warnings.length > 0) ||
     // Genes that were asked for and are not judged; those of a panel that a fold chose are replaced by others.
     evaluation.tasks.some(({ panel }) => panel !== undefined && panel.leftOut.length > 0);
-  return flawed || evaluation.failures.length > 0 ? SOME_FAILED : 0;
+  const status = flawed || evaluation.failures.length > 0 ? SOME_FAILED : 0;
+  const written = folder.finish(json, status);
+  if (!values.quiet) evaluationText(evaluation).forEach(say);
+  if (values.json) printJson(written);
+  return status;
 }

@@ -11,17 +11,20 @@ import { Embedder } from "../embed/embedder.ts";
 import { hashInput, openInput } from "../embed/inputs.ts";
 import { embedInput } from "../embed/run.ts";
 import { featureTable } from "../embed/table.ts";
-import { FeatureWriter } from "../embed/writer.ts";
+import { FeatureWriter, removePartial } from "../embed/writer.ts";
 import type { FeatureSource, SampleFeatures } from "../eval/bench_sample.ts";
 import { safeName } from "../eval/bench_files.ts";
+import type { Task } from "../eval/bench_task.ts";
 import { SYNTHETIC, syntheticFeatures } from "../eval/synthetic.ts";
 import { table } from "../eval/table.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type Features, openFeatures } from "../io/features.ts";
 import { disk, makeFolder } from "../io/fs.ts";
+import { lockFile } from "../io/lock.ts";
 import { openPatches } from "../io/patches.ts";
 import { RANDOM_PREFIX } from "../models/random_encoder.ts";
-import { type OpenedEncoder, openEncoder } from "./encoder.ts";
+import { contentHash } from "./content_hash.ts";
+import { checkEncoder, hashOfText, type OpenedEncoder, openEncoder } from "./encoder.ts";
 import type { Progress } from "./progress.ts";
 
 /** One row of the comparison, not yet opened. */
@@ -103,27 +106,54 @@ export function findSources({ encoder, adapter, features }: SourceFlags): Source
   });
 }
 
+/** Whether a path is there, told once for all sources. */
+const isThere = (path: string) => disk.look(path) !== undefined;
+
+/**
+ * Refuses what can be told before anything is read: unknown encoders, adapters and features that are not there. Of several
+ * sources those are listed as failed when their turn comes.
+ *
+ * @throws {ConfigError | DataError} If the only source cannot be used.
+ */
+export async function checkSources(sources: readonly SourceRequest[], tasks: readonly Task[]): Promise<void> {
+  for (const source of sources) {
+    try {
+      await checkSource(source, tasks);
+    } catch (error) {
+      // A name that no encoder has is a mistake in the command, whatever else is compared.
+      if (sources.length === 1 || error instanceof ConfigError) throw error;
+    }
+  }
+}
+
+async function checkSource(source: SourceRequest, tasks: readonly Task[]): Promise<void> {
+  const { encoder, adapter, features } = source;
+  if (features !== undefined) {
+    for (const task of tasks) task.samples.forEach((sample) => featuresPath(source, task.name, sample.id));
+  } else if (needsEmbedding(source)) {
+    await checkEncoder(encoder!, adapter);
+    tasks.forEach((task) => task.samples.forEach(patchesOf));
+  }
+}
+
+/** Hash of what a source is: its files where it has some, else its name. */
+export async function sourceHash({ encoder, adapter, features }: SourceRequest): Promise<string> {
+  const paths = [encoder, adapter, features].filter((path) => path !== undefined && isThere(path)) as string[];
+  return hashOfText([encoder && !isThere(encoder) ? encoder : "", await contentHash(paths)].join("\n"));
+}
+
 /** Endings of feature files, best first. */
 const ENDINGS = ["h5", "h5ad", "safetensors", "npy"] as const;
 
 /** Features of a folder, `ID.h5` or below a folder of the task's name. */
-export function folderSource({ name, features: folder }: SourceRequest, task: () => string): OpenSource {
-  const root = folder!.replace(/(?<=.)[/\\]+$/, "");
+export function folderSource(request: SourceRequest, task: () => string): OpenSource {
+  const { name } = request;
   const facts: Record<string, string | number> = { features: name };
   return {
     name,
     facts,
     async load(sample) {
-      const places = [`${root}/${task()}/${sample.id}`, `${root}/${sample.id}`];
-      const paths = places.flatMap((place) => ENDINGS.map((ending) => `${place}.${ending}`));
-      const path = paths.find((candidate) => disk.look(candidate)?.kind === "file");
-      if (path === undefined) {
-        throw new DataError(`Cannot evaluate ${name}: ${root} has no features of ${sample.id}`, {
-          code: "features-missing",
-          hint: `Expected ${sample.id}.${ENDINGS.join(", .")}; make them with embed`,
-          context: { sample: sample.id, folder: root },
-        });
-      }
+      const path = featuresPath(request, task(), sample.id);
       const file = await openFeatures(disk.open(path, "read"));
       try {
         for (const key of ["encoder", "weights_sha256", "adapter", "adapter_sha256", "precision", "pooling"]) {
@@ -137,6 +167,20 @@ export function folderSource({ name, features: folder }: SourceRequest, task: ()
     },
     close: () => {},
   };
+}
+
+/** @throws {DataError} If a folder has no features of a sample. */
+function featuresPath({ name, features }: SourceRequest, task: string, id: string): string {
+  const root = features!.replace(/(?<=.)[/\\]+$/, "");
+  const places = [`${root}/${task}/${id}`, `${root}/${id}`];
+  const paths = places.flatMap((place) => ENDINGS.map((ending) => `${place}.${ending}`));
+  const path = paths.find((candidate) => disk.look(candidate)?.kind === "file");
+  if (path !== undefined) return path;
+  throw new DataError(`Cannot evaluate ${name}: ${root} has no features of ${id}`, {
+    code: "features-missing",
+    hint: `Expected ${id}.${ENDINGS.join(", .")}; make them with embed`,
+    context: { sample: id, folder: root },
+  });
 }
 
 async function readFeatures(file: Features, sample: SampleFiles): Promise<SampleFeatures> {
@@ -239,17 +283,19 @@ async function embedSample(
   folder: string,
 ): Promise<SampleFeatures> {
   const path = `${folder}/${sample.id}.h5`;
-  if (sample.patches === undefined) {
-    throw new DataError(`Cannot embed ${sample.id}: ${sample.folder}/patches has no ${sample.id}.h5`, {
-      code: "no-patches",
-      hint: "Cut patches with convert, or pass --features",
-      context: { sample: sample.id },
-    });
-  }
-  const files = { name: sample.id, kind: "patches", paths: [sample.patches] } as const;
+  const files = { name: sample.id, kind: "patches", paths: [patchesOf(sample)] } as const;
   const inputHash = hashInput(disk, files);
+  const before = await keptFeatures(path, sample, inputHash);
+  const begun = [`${path}.lock`, `${path}.partial`].some(isThere);
+  if (before !== undefined && !begun) return before;
+  makeFolder(folder);
+  using _lock = lockFile(path, "evaluate");
+  // Another process may have made them since.
   const kept = await keptFeatures(path, sample, inputHash);
-  if (kept !== undefined) return kept;
+  if (kept !== undefined) {
+    removePartial(disk, path);
+    return kept;
+  }
   const { encoder, name, weightsHash, adapterHash } = opened;
   const { progress, signal, precision } = settings;
   const input = await openInput(disk, files);
@@ -265,7 +311,6 @@ async function embedSample(
       inputSize: encoder.spec.input.size,
       software: `seal-webgpu ${VERSION}`,
     });
-    makeFolder(folder);
     const writer = FeatureWriter.open(disk, path, "h5", made, { overwrite: true });
     try {
       const onProgress = (done: number, total: number) =>
@@ -281,10 +326,25 @@ async function embedSample(
   return (await keptFeatures(path, sample, inputHash))!;
 }
 
+/** @throws {DataError} If a sample has no patches. */
+function patchesOf({ id, folder, patches }: SampleFiles): string {
+  if (patches !== undefined) return patches;
+  throw new DataError(`Cannot embed ${id}: ${folder}/patches has no ${id}.h5`, {
+    code: "no-patches",
+    hint: "Cut patches with convert, or pass --features",
+    context: { sample: id },
+  });
+}
+
 /** Features made before of the same patches; undefined where there are none. The folder's name has the encoder's hashes. */
 async function keptFeatures(path: string, sample: SampleFiles, inputHash: string): Promise<SampleFeatures | undefined> {
   if (disk.look(path)?.kind !== "file") return undefined;
-  const file = await openFeatures(disk.open(path, "read"));
+  let file: Features;
+  try {
+    file = await openFeatures(disk.open(path, "read"));
+  } catch {
+    return undefined; // Damaged: they are made again.
+  }
   try {
     return file.attributes["input_sha256"] === inputHash ? await readFeatures(file, sample) : undefined;
   } finally {

@@ -138,7 +138,8 @@ function partialOf(path: string, { command }: OutputRequest): string {
 function look(path: string, request: OutputRequest, facts: Facts): Finished | undefined {
   const [result, partial] = [`${path}/${request.result}`, partialOf(path, request)];
   if (disk.look(result) !== undefined) {
-    const { made, ...json } = readJson(result) ?? {};
+    const json = readJson(result) ?? {};
+    const { made } = json;
     if (typeof made !== "object" || made === null) {
       throw notOwn(result, "it is there already and does not say what it was made from");
     }

@@ -180,9 +180,9 @@ async function answer(
     folder.begin();
     writeGallery(folder.path, sections, `Retrieval, ${opened.origin.encoder}`);
     if (values.embeddings) await writeEmbeddings(folder.path, set, embedded, { ...opened.origin, ...pick(facts) });
-    folder.finish(result, status);
+    const written = folder.finish(result, status);
     for (const line of lines(report)) progress.say(line);
-    if (values.json) printJson(result);
+    if (values.json) printJson(written);
     return status;
   } finally {
     reader.close();
