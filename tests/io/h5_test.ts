@@ -274,7 +274,6 @@ for (const name of ["current.h5", "types.h5", "latest.h5", "features.h5ad"]) {
     let refused = 0;
     for (let i = 0; i < 300; i++) {
       const bytes = mutate(seed, new Rng(3, i), 2048);
-      const began = performance.now();
       try {
         using file = await H5File.open(new MemoryStorage("mutant", bytes));
         readAll(file, "/", 0);
@@ -283,7 +282,6 @@ for (const name of ["current.h5", "types.h5", "latest.h5", "features.h5ad"]) {
         assert.ok(typed && error.message.includes("mutant"), `${i}: ${error}`);
         refused++;
       }
-      assert.ok(performance.now() - began < 10_000, `mutant ${i} takes long`);
     }
     assert.ok(refused > 100, `${refused} refused`);
     // The library is still good.

@@ -244,7 +244,6 @@ for (const name of ["csr.h5ad", "handmade.h5ad", "anndata06.h5ad"]) {
     const seed = Deno.readFileSync(path(name));
     let refused = 0;
     for (let i = 0; i < 500; i++) {
-      const began = performance.now();
       try {
         using file = await H5ad.open(new MemoryStorage("mutant", mutate(seed, new Rng(11, i), 4096)));
         for (const frame of [file.obs, file.var]) for (const column of frame.columns) frame.strings(column);
@@ -263,7 +262,6 @@ for (const name of ["csr.h5ad", "handmade.h5ad", "anndata06.h5ad"]) {
         assert.ok(typed && error.message.includes("mutant"), `${i}: ${error}\n${(error as Error).stack}`);
         refused++;
       }
-      assert.ok(performance.now() - began < 10_000, `mutant ${i} takes long`);
     }
     assert.ok(refused > 100, `${refused} refused`);
     using file = await open(name);

@@ -175,13 +175,10 @@ Deno.test("readPickle() bounds the work and the memory of hostile pickles", () =
     ],
   ];
   for (const [name, bytes, message] of rows) {
-    const started = performance.now();
     const run = () => readPickle(bytes, { file: name, globals: TORCH_GLOBALS });
     if (message) {
       assert.throws(run, (error: unknown) => error instanceof FormatError && message.test(error.message), name);
     } else run();
-    const seconds = (performance.now() - started) / 1000;
-    assert.ok(seconds < 5, `${name} took ${seconds} s`);
   }
 });
 

@@ -9,6 +9,7 @@ import { FLAT, MAX_DECODED, tileLimit } from "../../src/io/picture.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
 import { openTiff } from "../../src/io/tiff.ts";
 import { crc32 } from "../../src/io/zlib.ts";
+import { taken } from "./taken.ts";
 import { type Entry, makeTiff } from "./tiff_maker.ts";
 
 function chunk(type: string, body: Uint8Array): number[] {
@@ -52,29 +53,6 @@ function claiming(bytes: Uint8Array, width: number, height: number): Uint8Array<
   new DataView(out.buffer).setUint16(frame + 5, height);
   new DataView(out.buffer).setUint16(frame + 7, width);
   return out;
-}
-
-/** Bytes of the arrays that were asked for while `use` ran. */
-async function taken(use: () => unknown): Promise<number> {
-  const before = globalThis.Uint8Array;
-  let bytes = 0;
-  const counting = <T extends Uint8ArrayConstructor | Uint8ClampedArrayConstructor>(original: T): T =>
-    new Proxy(original, {
-      construct(target, args, as) {
-        if (typeof args[0] === "number") bytes += args[0];
-        return Reflect.construct(target, args, as);
-      },
-    });
-  const clamped = globalThis.Uint8ClampedArray;
-  globalThis.Uint8Array = counting(before);
-  globalThis.Uint8ClampedArray = counting(clamped);
-  try {
-    await use();
-  } finally {
-    globalThis.Uint8Array = before;
-    globalThis.Uint8ClampedArray = clamped;
-  }
-  return bytes;
 }
 
 /** Refused with these words, and by nothing that took more than a few times the file. */

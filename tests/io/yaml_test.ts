@@ -3,13 +3,11 @@ import { ConfigError } from "../../src/core/errors.ts";
 import { parseYaml, yamlText } from "../../src/io/yaml.ts";
 
 function fails(text: string, wanted: RegExp): void {
-  const start = performance.now();
   assert.throws(() => parseYaml(text, "f.yaml"), (error) => {
     assert.ok(error instanceof ConfigError, String(error));
     assert.match(error.message, wanted);
     return true;
   });
-  assert.ok(performance.now() - start < 5000);
 }
 
 Deno.test("parseYaml() keeps scalars as texts, with lines", () => {

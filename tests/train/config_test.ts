@@ -376,7 +376,6 @@ Deno.test("whatever is damaged in a configuration, the error is one of configura
     "é",
   ];
   let failed = 0;
-  const start = performance.now();
   for (let i = 0; i < 600; i++) {
     const text = REFERENCE.split("");
     for (let k = 0; k <= random(4); k++) text.splice(random(text.length), random(12), pieces[random(pieces.length)]!);
@@ -389,5 +388,4 @@ Deno.test("whatever is damaged in a configuration, the error is one of configura
     }
   }
   assert.ok(failed > 100, `${failed} of 600 failed`);
-  assert.ok(performance.now() - start < 20_000);
 });
