@@ -19,6 +19,7 @@ import { decodeImage } from "../../src/io/image.ts";
 import { parseCatalogue, parseMetadata } from "../../src/io/metadata.ts";
 import { readMex } from "../../src/io/mtx.ts";
 import { readNuclei } from "../../src/io/nuclei.ts";
+import { omeDirectories, readOme } from "../../src/io/ome.ts";
 import { openPatches } from "../../src/io/patches.ts";
 import { encodePng } from "../../src/io/png_write.ts";
 import { fromBytes, fromMap } from "../../src/io/random_access.ts";
@@ -28,6 +29,7 @@ import { openTenx } from "../../src/io/tenx_h5.ts";
 import { readTenxSpatial } from "../../src/io/tenx_spatial.ts";
 import type { Target } from "./fuzz.ts";
 import { mutate } from "./mutate.ts";
+import { type Directory, exif, makeTiff, withSegment } from "./tiff_maker.ts";
 
 const FIXTURES = new URL("../fixtures/", import.meta.url).pathname;
 const bytesOf = (path: string) => Deno.readFileSync(`${FIXTURES}${path}`);
@@ -113,14 +115,59 @@ function patchesTarget(): Target {
   });
 }
 
+/** Pictures of several directories with OME-XML, turned, and streams that tags contradict. */
+function madeTiffs(): Uint8Array[] {
+  const pixels =
+    '<Pixels SizeX="16" SizeY="12" SizeC="3" PhysicalSizeX="0.25" PhysicalSizeXUnit="&#181;m"><TiffData IFD="0" PlaneCount="3"/></Pixels>';
+  const description = `<?xml version="1.0"?><o:OME xmlns:o="urn:o"><o:Image>${
+    pixels.replaceAll(/<(\/?)/g, "<$1o:")
+  }</o:Image></o:OME>`;
+  const plane = (c: number, more: Partial<Directory> = {}): Directory => ({
+    width: 16,
+    height: 12,
+    data: Uint8Array.from({ length: 192 }, (_, i) => i * (c + 1)),
+    more: [[274, 3, [6]]],
+    ...more,
+  });
+  const small = { width: 8, height: 6, data: new Uint8Array(48), tiled: true, more: [[274, 3, [6]]] } as const;
+  const streams = filesIn("jpeg_streams", ".jpg").filter((_, i) => i % 3 === 0);
+  return [
+    makeTiff([plane(0, { description }), plane(1), plane(2)]),
+    makeTiff([0, 1, 2].map((c) => plane(c, { tiled: true, children: [small], ...(c === 0 && { description }) }))),
+    ...streams.map((data) =>
+      makeTiff([{ width: 32, height: 32, samples: 3, photometric: 6, data, tiled: true, compression: 7 }])
+    ),
+  ];
+}
+
 function tiffTarget(): Target {
-  const seeds = filesIn("tiff", ".tif", ".svs", ".tiff").filter((bytes) => bytes.length < 200_000);
+  const files = filesIn("tiff", ".tif", ".svs", ".tiff").filter((bytes) => bytes.length < 200_000);
+  const seeds = [...files, ...madeTiffs()];
   return target("TIFF", async (rng) => {
-    const slide = await openSlide(fromBytes(mutate(seeds[rng.below(seeds.length)]!, rng, 1024), "mutant"));
+    const bytes = mutate(seeds[rng.below(seeds.length)]!, rng, 1024);
+    const slide = await openSlide(fromBytes(bytes, "mutant"));
     for (const [i, { width, height }] of slide.levels.entries()) {
       const [w, h] = [Math.min(width, 600), Math.min(height, 600)];
       assert.equal((await slide.read(i, 0, 0, w, h)).data.length, w * h * 3);
     }
+    const { width, height, data } = decodeImage(bytes, "mutant");
+    assert.equal(data.length, width * height * 3);
+  });
+}
+
+/** OME-XML, whose text is damaged and not the file around it. */
+function omeTarget(): Target {
+  const seeds = madeTiffs().slice(0, 1).map((bytes) => {
+    const text = new TextDecoder("latin1").decode(bytes);
+    return bytes.slice(text.indexOf("<?xml"), text.indexOf("</o:OME>") + 8);
+  });
+  // deno-lint-ignore require-await -- errors are to reject
+  return target("OME-XML", async (rng) => {
+    const ome = readOme(mutate(seeds[0]!, rng));
+    if (ome === undefined || ome.problem !== undefined) {
+      throw new DataError(`Cannot read mutant: ${ome?.problem ?? "no OME-XML"}, expected OME-XML`);
+    }
+    for (const image of ome.images) assert.ok(omeDirectories(image).length <= 4096);
   });
 }
 
@@ -303,7 +350,9 @@ function textTarget(): Target {
 }
 
 function pictureTarget(): Target {
-  const seeds = filesIn("images", ".png", ".jpg");
+  const photo = bytesOf("images/jpeg_420.jpg");
+  const turnedPhoto = withSegment(photo, 0xe1, Uint8Array.from([...utf8("Exif\0\0"), ...exif(6)]));
+  const seeds = [...filesIn("images", ".png", ".jpg"), ...filesIn("jpeg_streams", ".jpg"), turnedPhoto];
   // deno-lint-ignore require-await -- errors are to reject
   return target("JPEG, PNG", async (rng) => {
     const { width, height, data } = decodeImage(mutate(seeds[rng.below(seeds.length)]!, rng, 256), "mutant");
@@ -317,6 +366,7 @@ export function spatialTargets(): Target[] {
     h5adTarget(),
     patchesTarget(),
     tiffTarget(),
+    omeTarget(),
     tsvTarget(),
     convertTarget(),
     parquetTarget(),
