@@ -7,8 +7,8 @@
 import { createHash } from "node:crypto";
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
-import { writeFileAtomic } from "../io/fs.ts";
-import type { HubHost } from "../io/hub_host.ts";
+import { writeFileAtomic, writeStreamAtomic } from "../io/fs.ts";
+import type { HubHash, HubHost } from "../io/hub_host.ts";
 
 async function unlessMissing<T>(promise: Promise<T>): Promise<T | undefined> {
   try {
@@ -17,6 +17,11 @@ async function unlessMissing<T>(promise: Promise<T>): Promise<T | undefined> {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
     throw error;
   }
+}
+
+function hashing(algorithm: "sha1" | "sha256"): HubHash {
+  const hash = createHash(algorithm);
+  return { update: (bytes) => void hash.update(bytes), hex: () => hash.digest("hex") };
 }
 
 /** Deno's file system and environment. */
@@ -39,10 +44,11 @@ export const denoHost: HubHost = {
     try {
       await Deno.symlink(target, path);
       return true;
-    } catch (error) {
-      return error instanceof Deno.errors.AlreadyExists;
+    } catch {
+      return false;
     }
   },
+  copy: (from, to) => writeStreamAtomic(to, denoHost.read(from)),
   async append(path, { empty }) {
     const file = await Deno.open(path, { create: true, write: true, append: !empty, truncate: empty });
     return {
@@ -64,10 +70,8 @@ export const denoHost: HubHost = {
       yield buffer.slice(0, got);
     }
   },
-  sha256() {
-    const hash = createHash("sha256");
-    return { update: (bytes) => void hash.update(bytes), hex: () => hash.digest("hex") };
-  },
+  sha256: () => hashing("sha256"),
+  sha1: () => hashing("sha1"),
   async lock(path) {
     const file = await Deno.open(path, { create: true, write: true });
     await file.lock(true);

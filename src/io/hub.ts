@@ -7,11 +7,11 @@
  * @module
  */
 
-import { WeightsError } from "../core/errors.ts";
+import { ConfigError, WeightsError } from "../core/errors.ts";
 import { log } from "../core/log.ts";
-import { checksum, downloadBlob, type DownloadOptions } from "./hub_blob.ts";
+import { type BlobHash, checksum, downloadBlob, type DownloadOptions } from "./hub_blob.ts";
 import { cacheFolder, checkNames, findToken, type HubHost, isTrue } from "./hub_host.ts";
-import { askHub, type HubNetwork, type HubRequest, sleep } from "./hub_http.ts";
+import { askHub, type HubNetwork, type HubRequest, isPrivate, sleep } from "./hub_http.ts";
 
 /** Where and how to download; the environment decides what is left out. */
 export interface HubOptions {
@@ -44,14 +44,33 @@ export interface HubFile {
 }
 
 const COMMIT = /^[0-9a-f]{40}$/;
+/** Longest file, bytes: what a server says beyond that is no length. */
+const MOST = 2 ** 40;
 /** Longest wait for news about a file that is there, ms. */
 const ETAG_MS = 10_000;
 
 /** What the hub says about a file. */
 interface Metadata {
   readonly commit: string;
-  readonly etag: string;
+  /** What the content is named by. */
+  readonly hash: BlobHash;
   readonly bytes: number | undefined;
+}
+
+/** An address of a server, without a slash at its end. */
+function checkedEndpoint(given: string): string {
+  const url = URL.parse(given.trim());
+  if (url !== null && /^https?:$/.test(url.protocol) && !url.search && !url.hash) return url.href.replace(/\/+$/, "");
+  throw new ConfigError("Cannot use HF_ENDPOINT: it is no address of a server, wanted https://HOST", {
+    hint: "Unset HF_ENDPOINT for huggingface.co, or set it to a mirror's address",
+    context: { key: "HF_ENDPOINT" },
+  });
+}
+
+/** The hash that an etag of the hub is: SHA-256 of large files, git's SHA-1 of small ones. Nothing else names a content. */
+function hashOf(etag: string): BlobHash | undefined {
+  const [, hex] = /^(?:W\/)?"?([0-9a-f]+)(?:-gzip)?"?$/.exec(etag) ?? [];
+  return hex?.length === 64 ? { kind: "sha256", hex } : hex?.length === 40 ? { kind: "git", hex } : undefined;
 }
 
 /** Downloads into the cache and finds what is there. */
@@ -66,7 +85,7 @@ export class Hub {
   /** Prepares; nothing is asked yet. */
   constructor(host: HubHost, options: HubOptions = {}) {
     this.#host = host;
-    this.#endpoint = (options.endpoint ?? (host.env("HF_ENDPOINT") || "https://huggingface.co")).replace(/\/+$/, "");
+    this.#endpoint = checkedEndpoint(options.endpoint ?? (host.env("HF_ENDPOINT") || "https://huggingface.co"));
     this.#cache = options.cache ?? cacheFolder(host);
     this.#offline = options.offline ?? (isTrue(host.env("HF_HUB_OFFLINE")) || isTrue(host.env("TRANSFORMERS_OFFLINE")));
     if (options.token !== undefined) this.#token = Promise.resolve(options.token);
@@ -117,8 +136,9 @@ export class Hub {
       log("warn", `${repo}: ${error.message}; the cached file is used`, { file, commit: here.commit });
       return here;
     }
-    if (sha256 !== undefined && metadata.etag.length === 64 && metadata.etag !== sha256) {
-      throw checksum(repo, file, metadata.etag, sha256);
+    const { kind, hex } = metadata.hash;
+    if (sha256 !== undefined && kind === "sha256" && hex !== sha256) {
+      throw checksum(repo, file, hex, { kind, hex: sha256 });
     }
     return await this.#fetchInto(request, metadata, options);
   }
@@ -212,7 +232,7 @@ export class Hub {
   }
 
   async #request(repo: string, file: string, { licence, signal }: DownloadOptions): Promise<HubRequest> {
-    this.#token ??= findToken(this.#host);
+    if (isPrivate(this.#endpoint)) this.#token ??= findToken(this.#host);
     return { method: "HEAD", url: this.#endpoint, repo, file, token: await this.#token, licence, signal };
   }
 
@@ -225,27 +245,30 @@ export class Hub {
     const { response, header } = await askHub(network, { ...request, url: this.#url(request, revision) });
     await response.body?.cancel();
     const commit = header("x-repo-commit");
-    const etag = (header("x-linked-etag") ?? header("etag"))?.replace(/^W\//, "").replaceAll('"', "");
-    if (commit === undefined || !COMMIT.test(commit) || etag === undefined || !/^[\w.-]+$/.test(etag)) {
+    const etag = header("x-linked-etag") ?? header("etag");
+    const hash = hashOf(etag ?? "");
+    const length = header("x-linked-size") ?? (response.ok ? header("content-length") : undefined);
+    const bytes = length === undefined ? undefined : /^\d+$/.test(length) ? Number(length) : NaN;
+    if (commit === undefined || !COMMIT.test(commit) || hash === undefined || !(bytes === undefined || bytes <= MOST)) {
       throw new WeightsError(
-        `Cannot download ${request.file} of ${request.repo}: ${this.#endpoint} does not answer like the hub`,
+        `Cannot download ${request.file} of ${request.repo}: ${
+          new URL(this.#endpoint).host
+        } does not answer like the hub`,
         {
           code: "hub-status",
           hint: "Check HF_ENDPOINT and proxies",
-          context: { repo: request.repo, file: request.file, commit, etag },
+          context: { repo: request.repo, file: request.file, commit, etag, length },
         },
       );
     }
-    const length = header("x-linked-size") ?? (response.ok ? header("content-length") : undefined);
-    const bytes = length !== undefined && /^\d+$/.test(length) ? Number(length) : undefined;
-    return { commit, etag, bytes };
+    return { commit, hash, bytes };
   }
 
   /** Makes sure of the blob and of the name that points to it. */
   async #fetchInto(request: HubRequest, metadata: Metadata, options: DownloadOptions): Promise<HubFile> {
     const { repo, file } = request;
-    const { commit, etag } = metadata;
-    const { revision = "main" } = options;
+    const { commit, hash: { kind, hex: etag } } = metadata;
+    const { revision = "main", sha256 } = options;
     const folder = this.#folder(repo);
     const path = `${folder}/snapshots/${commit}/${file}`;
     const blob = `${folder}/blobs/${etag}`;
@@ -255,21 +278,36 @@ export class Hub {
       for (const each of [locks, `${folder}/blobs`, path.slice(0, path.lastIndexOf("/"))]) await host.makeFolder(each);
       const release = await host.lock(`${locks}/${etag}.lock`);
       try {
-        if ((await host.size(blob)) === undefined) {
-          const sha256 = etag.length === 64 ? etag : options.sha256;
-          const source = { request: { ...request, url: this.#url(request, commit) }, bytes: metadata.bytes, sha256 };
+        const isNew = (await host.size(blob)) === undefined;
+        if (isNew) {
+          const hash: BlobHash = kind === "git" && sha256 !== undefined
+            ? { kind: "sha256", hex: sha256 }
+            : metadata.hash;
+          const source = { request: { ...request, url: this.#url(request, commit) }, bytes: metadata.bytes, hash };
           await downloadBlob(host, this.#network, source, blob, options);
         }
-        if ((await host.size(path)) === undefined) {
-          const target = `${"../".repeat(file.split("/").length + 1)}blobs/${etag}`;
-          if (!(await host.link(target, path))) await host.rename(blob, path);
-        }
+        await this.#name(path, blob, file, isNew);
       } finally {
         await release();
       }
     }
     if (revision !== commit) await this.#remember(`${folder}/refs/${revision}`, commit);
     return { path, repo, file, commit };
+  }
+
+  /**
+   * Gives a blob its name in a snapshot: a relative link, as `huggingface_hub` makes it. Where there are none, as there the
+   * file itself, and of a blob that other snapshots may have too, a copy.
+   */
+  async #name(path: string, blob: string, file: string, isNew: boolean): Promise<void> {
+    const host = this.#host;
+    if ((await host.size(path)) !== undefined) return;
+    // A link that leads nowhere.
+    await host.remove(path);
+    const target = `${"../".repeat(file.split("/").length + 1)}blobs/${blob.slice(blob.lastIndexOf("/") + 1)}`;
+    if (await host.link(target, path)) return;
+    if (isNew) await host.rename(blob, path);
+    else await host.copy(blob, path);
   }
 
   /** Notes which commit a branch or tag is at. The cache may be read-only where nothing had to be downloaded. */

@@ -24,14 +24,18 @@ export interface HubHost {
   rename(from: string, to: string): Promise<void>;
   /** Deletes a file if there is one. */
   remove(path: string): Promise<void>;
-  /** Makes a symbolic link with a relative target; false where the system has none. A link that exists is left. */
+  /** Makes a symbolic link with a relative target; false where the system has none or it is not permitted. */
   link(target: string, path: string): Promise<boolean>;
+  /** Writes a copy of a file whole or not at all. */
+  copy(from: string, to: string): Promise<void>;
   /** Opens a file for writing at its end, or empty. */
   append(path: string, options: { empty: boolean }): Promise<HubWriter>;
   /** A file in pieces. */
   read(path: string): AsyncIterable<Uint8Array>;
   /** Starts a SHA-256. */
   sha256(): HubHash;
+  /** Starts a SHA-1. */
+  sha1(): HubHash;
   /** Waits until no other process holds the lock of this file; the result releases it. */
   lock(path: string): Promise<() => Promise<void> | void>;
   /** Room on the disk of a folder, bytes, where that is known. */
@@ -66,14 +70,26 @@ export function cacheFolder(host: Pick<HubHost, "env">): string {
   return (host.env("HF_HUB_CACHE") || host.env("HUGGINGFACE_HUB_CACHE") || `${home(host)}/hub`).replace(/[/\\]+$/, "");
 }
 
+/** What a token may consist of; anything else would be no header, or two. */
+const TOKEN = /^[\x21-\x7e]{1,1000}$/;
+
+function checkedToken(token: string, where: string): string {
+  if (TOKEN.test(token)) return token;
+  throw new WeightsError(`Cannot use the token in ${where}: it holds spaces or other characters that no token has`, {
+    code: "token",
+    hint: "Copy it again from https://huggingface.co/settings/tokens",
+  });
+}
+
 /** The user's token: `HF_TOKEN` and its older spellings, else the file that `hf auth login` writes. */
 export async function findToken(host: Pick<HubHost, "env" | "readText">): Promise<string | undefined> {
   for (const name of ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN"]) {
     const token = host.env(name)?.trim();
-    if (token) return token;
+    if (token) return checkedToken(token, name);
   }
-  const text = await host.readText(host.env("HF_TOKEN_PATH") || `${home(host)}/token`);
-  return text?.trim() || undefined;
+  const path = host.env("HF_TOKEN_PATH") || `${home(host)}/token`;
+  const token = (await host.readText(path))?.trim();
+  return token ? checkedToken(token, path) : undefined;
 }
 
 /** Whether a variable of the environment switches something on. */

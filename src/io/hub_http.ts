@@ -90,8 +90,20 @@ export function pauseOf(attempt: number, retryAfter: string | null, now: number 
   return Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt);
 }
 
+/** Whether an address is of this machine. */
+function isLoopback({ hostname }: URL): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(hostname);
+}
+
+/** Whether nobody on the way reads what goes to an address: https, or a server of this machine. */
+export function isPrivate(address: string): boolean {
+  const url = new URL(address);
+  return url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url));
+}
+
 /** Hint of every error that a token or an accepted licence mends. */
-function access({ repo, licence, token }: HubRequest): string {
+function access({ repo, licence, token, url }: HubRequest): string {
+  if (!isPrivate(url)) return "Set HF_ENDPOINT to an https:// address: a token is not sent over http";
   const terms = licence === undefined ? "the terms" : `the terms (${licence})`;
   const make = token === undefined
     ? "make a token at https://huggingface.co/settings/tokens, then "
@@ -146,20 +158,32 @@ export function refusal(request: HubRequest, response: Response): WeightsError {
   });
 }
 
-/** The next address of a redirect. The token goes along to the same origin only. */
+function misled({ repo, file }: HubRequest, why: string): WeightsError {
+  return new WeightsError(`Cannot download ${file} of ${repo}: ${why}`, {
+    code: "hub-status",
+    hint: "Look for a proxy on the way, and at HF_ENDPOINT; or copy the files to a folder and give that as --encoder",
+    context: { repo, file },
+  });
+}
+
+/**
+ * The next address of a redirect: https, whatever the host; http only from http, to the same host or this machine. The token goes
+ * along to the same origin only, which is protocol, host and port.
+ */
 function follow(request: HubRequest, location: string | null): HubRequest {
   const from = new URL(request.url);
   const to = location === null ? undefined : URL.parse(location, from) ?? undefined;
-  const safe = to !== undefined && (to.protocol === "https:" || (to.protocol === "http:" && from.protocol === "http:"));
-  if (!safe) {
-    throw new WeightsError(
-      `Cannot download ${request.file} of ${request.repo}: redirected to ${to?.protocol ?? "nowhere"}, wanted https`,
-      {
-        code: "hub-status",
-        context: { repo: request.repo, file: request.file },
-      },
-    );
+  const plain = to?.protocol === "http:" && from.protocol === "http:" && (to.host === from.host || isLoopback(to));
+  if (to === undefined || !(to.protocol === "https:" || plain)) {
+    const where = to === undefined
+      ? "nowhere"
+      : /^https?:$/.test(to.protocol)
+      ? `${to.protocol}//${to.host}`
+      : to.protocol;
+    throw misled(request, `redirected to ${where}, wanted https`);
   }
+  // Names and passwords in an address are not the server's to give.
+  [to.username, to.password, to.hash] = ["", "", ""];
   return { ...request, url: to.href, token: to.origin === from.origin ? request.token : undefined };
 }
 
@@ -169,7 +193,7 @@ async function attempt(network: HubNetwork, request: HubRequest): Promise<HubAns
   let now = request;
   for (let step = 0; step <= MAX_REDIRECTS; step++) {
     const headers = new Headers({ "accept-encoding": "identity", "user-agent": "seal-webgpu" });
-    if (now.token !== undefined) headers.set("authorization", `Bearer ${now.token}`);
+    if (now.token !== undefined && isPrivate(now.url)) headers.set("authorization", `Bearer ${now.token}`);
     if (now.from) headers.set("range", `bytes=${now.from}-`);
     const controller = new AbortController();
     const stop = () => controller.abort(request.signal?.reason);
@@ -195,7 +219,7 @@ async function attempt(network: HubNetwork, request: HubRequest): Promise<HubAns
     if (method === "HEAD" && new URL(next.url).origin !== new URL(now.url).origin) return { response, foreign, header };
     now = next;
   }
-  throw new Error(`more than ${MAX_REDIRECTS} redirects`);
+  throw misled(request, `more than ${MAX_REDIRECTS} redirects`);
 }
 
 /**

@@ -34,6 +34,11 @@ function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
+/** The name git gives a content, which is the hub's etag of small files. */
+function gitBlob(bytes: Uint8Array): string {
+  return createHash("sha1").update(`blob ${bytes.length}\0`).update(bytes).digest("hex");
+}
+
 /** A response whose connection breaks after `length` bytes: fewer than it announces. */
 function broken(bytes: Uint8Array<ArrayBuffer>, length: number): Response {
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
@@ -105,7 +110,7 @@ class Setting implements AsyncDisposable {
     }
     if (!file) return new Response(null, { status: 404, headers: { ...headers, "x-error-code": "EntryNotFound" } });
     if (!/safetensors|bin$/.test(match[3]!)) {
-      const etag = `"${createHash("sha1").update(file).digest("hex")}"`;
+      const etag = `"${gitBlob(file)}"`;
       return new Response(file, { headers: { ...headers, etag, "content-length": String(file.length) } });
     }
     return new Response(null, {
@@ -340,7 +345,7 @@ Deno.test("content that is not what the hub says never gets its name", async () 
   at.before.storage = () => new Response(bytesOf(5000));
   await assert.rejects(at.hub().download(REPO, "model.safetensors"), {
     code: "network",
-    message: /ends at byte 5000, wanted 4000/,
+    message: /the server sends 5000 bytes, wanted 4000$/,
   });
 });
 
@@ -458,6 +463,10 @@ Deno.test("names and answers that lead elsewhere are refused", async () => {
   const hostile: Record<string, string>[] = [
     { "x-repo-commit": "../../evil", etag: '"a"' },
     { "x-repo-commit": COMMIT, etag: '"../../evil"' },
+    { "x-repo-commit": COMMIT, etag: '".."' },
+    { "x-repo-commit": COMMIT, etag: '"abc-1"' },
+    { "x-repo-commit": COMMIT, etag: `"${"a".repeat(64)}"`, "x-linked-size": "9".repeat(40) },
+    { "x-repo-commit": COMMIT, etag: `"${"a".repeat(64)}"`, "x-linked-size": "-1" },
     { "x-repo-commit": COMMIT },
     { etag: '"abc"' },
   ];
