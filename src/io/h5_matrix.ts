@@ -15,6 +15,10 @@ import { canonical, type Matrix, MOST_ENTRIES, type SparseRows } from "./sparse.
 const SLICE = 1 << 20;
 /** Entries of a window of a matrix compressed by columns. */
 const WINDOW = 1 << 24;
+/** Entries of a block of a dense matrix that is kept, a whole chunk. */
+const KEPT = 1 << 26;
+/** Times a place of the matrix may have an entry, on average: repeats are summed. */
+const MOST_REPEATS = 2;
 /** Most rows or columns. */
 const MOST_ROWS = 1 << 28;
 
@@ -43,6 +47,7 @@ export function denseMatrix(file: H5File, path: string): Matrix {
   }
   const [rows, columns] = shape as [number, number];
   checkExtents(file, path, rows, columns);
+  file.check(path);
   const read = blockwise(file, path, rows);
   return {
     name: `${file.name}:${path}`,
@@ -79,7 +84,7 @@ function blockwise(file: H5File, path: string, rows: number): (from: number, to:
   const step = filters.length > 0 ? chunks?.[0] ?? 1 : 1;
   let block = { from: 0, to: 0, values: new Float32Array(0) };
   return (from, to) => {
-    if (step === 1 || to - from >= step || step * columns > WINDOW) return toF32(file.read(path, from, to));
+    if (step === 1 || to - from >= step || step * columns > KEPT) return toF32(file.read(path, from, to));
     if (from < block.from || to > block.to) {
       const [first, end] = [from - from % step, Math.min(rows, Math.ceil(to / step) * step)];
       block = { from: first, to: end, values: toF32(file.read(path, first, end)) };
@@ -98,10 +103,16 @@ export function compressedMatrix(file: H5File, { path, rows, columns, layout }: 
   const stored = lengthOf(file, `${path}/data`);
   const indices = lengthOf(file, `${path}/indices`);
   if (indices !== stored) throw file.fail(`${path}/indices`, `${indices} indices`, `${stored}, as there are data`);
+  const most = MOST_REPEATS * rows * columns;
+  if (stored > most) {
+    throw file.fail(`${path}/data`, `${stored} entries`, `at most ${most}, which ${rows} rows of ${columns} may have`);
+  }
+  for (const part of ["data", "indices", "indptr"]) file.check(`${path}/${part}`);
   const { dtype } = file.info(`${path}/indices`);
   if (dtype[0] !== "i" && dtype[0] !== "u") throw file.fail(`${path}/indices`, dtype, "whole numbers");
   const major = layout === "csr" ? rows : columns;
-  const indptr = readPointers(file, `${path}/indptr`, major, stored);
+  const minor = layout === "csr" ? columns : rows;
+  const indptr = readPointers(file, `${path}/indptr`, { major, minor, stored });
   const read = layout === "csr" ? byRows(file, path, indptr, columns) : byColumns(file, path, indptr, rows);
   return {
     name: `${file.name}:${path}`,
@@ -122,7 +133,11 @@ function lengthOf(file: H5File, path: string): number {
   throw file.fail(path, `${dtype} ${JSON.stringify(shape ?? null)}`, "a list of numbers");
 }
 
-function readPointers(file: H5File, path: string, major: number, stored: number): Float64Array {
+function readPointers(
+  file: H5File,
+  path: string,
+  { major, minor, stored }: { readonly major: number; readonly minor: number; readonly stored: number },
+): Float64Array {
   const length = lengthOf(file, path);
   if (length !== major + 1) throw file.fail(path, `${length} pointers`, `${major + 1}`);
   const indptr = file.numbers(path);
@@ -130,6 +145,10 @@ function readPointers(file: H5File, path: string, major: number, stored: number)
   for (let i = 0; i < major; i++) {
     if (!(indptr[i + 1]! >= indptr[i]!) || !Number.isInteger(indptr[i + 1])) {
       throw file.fail(path, `${indptr[i + 1]} after ${indptr[i]} at ${i + 1}`, "ascending whole numbers");
+    }
+    const entries = indptr[i + 1]! - indptr[i]!;
+    if (entries > MOST_REPEATS * minor) {
+      throw file.fail(path, `${entries} entries at ${i}`, `at most ${MOST_REPEATS * minor}`);
     }
   }
   if (indptr[major] !== stored) throw file.fail(path, `${indptr[major]} at the end`, `${stored}, as there are data`);

@@ -17,11 +17,16 @@ import { lineError, readLines, readTable, shown } from "./text_lines.ts";
 const MOST = 1 << 25;
 
 /**
- * Reads a Matrix Market file of numbers by coordinates and turns it: its columns become rows.
+ * Reads a Matrix Market file of numbers by coordinates and turns it: its columns become rows. Entries of one place are added
+ * up, as everywhere.
  *
+ * @param onSize Told the rows and columns before memory is taken for them; may refuse them.
  * @throws {FormatError} Naming the line.
  */
-export async function readTurnedMtx(source: RandomAccess): Promise<Matrix> {
+export async function readTurnedMtx(
+  source: RandomAccess,
+  onSize?: (rows: number, columns: number) => void,
+): Promise<Matrix> {
   const { name } = source;
   const entries = new Entries();
   let size: [number, number, number] | undefined;
@@ -29,8 +34,8 @@ export async function readTurnedMtx(source: RandomAccess): Promise<Matrix> {
   for await (const { line, text } of readLines(source)) {
     if (!begun) {
       begun = true;
-      if (!/^%%MatrixMarket\s+matrix\s+coordinate\s+(integer|real)\s+general\s*$/i.test(text)) {
-        throw lineError(name, line, shown(text), "%%MatrixMarket matrix coordinate integer general");
+      if (!/^%%MatrixMarket\s+matrix\s+coordinate\s+(integer|unsigned-integer|real)\s+general\s*$/i.test(text)) {
+        throw lineError(name, line, shown(text), "%%MatrixMarket matrix coordinate integer general (or real)");
       }
       continue;
     }
@@ -43,6 +48,10 @@ export async function readTurnedMtx(source: RandomAccess): Promise<Matrix> {
       }
       size = numbers as [number, number, number];
       if (size[0] > MOST || size[1] > MOST) throw lineError(name, line, shown(text), `at most ${MOST} rows or columns`);
+      onSize?.(size[0], size[1]);
+      if (size[2] > size[0] * size[1]) {
+        throw lineError(name, line, `${size[2]} entries`, `at most ${size[0]} x ${size[1]}`);
+      }
       continue;
     }
     const [row = 0, column = 0, value = NaN] = numbers;
@@ -72,18 +81,14 @@ export async function readMex(folder: Folder): Promise<FeatureCounts> {
   const names = await folder.list();
   const features = await table(folder, names, ["features.tsv", "genes.tsv"], 1);
   const barcodes = await table(folder, names, ["barcodes.tsv"], 1);
-  const matrix = await opened(folder, names, ["matrix.mtx"], readTurnedMtx);
-  for (
-    const [rows, wanted, what] of [[features, matrix.columns, "rows"], [barcodes, matrix.rows, "columns"]] as const
-  ) {
-    if (rows.lines.length === wanted) continue;
-    throw lineError(
-      rows.name,
-      rows.lines.length,
-      `${rows.lines.length} lines`,
-      `${wanted}, as ${matrix.name} has ${what}`,
-    );
-  }
+  const matrix = await opened(folder, names, ["matrix.mtx"], (source) =>
+    readTurnedMtx(source, (rows, columns) => {
+      for (const [table, wanted, what] of [[features, rows, "rows"], [barcodes, columns, "columns"]] as const) {
+        const { name, lines } = table;
+        if (lines.length === wanted) continue;
+        throw lineError(name, lines.length, `${lines.length} lines`, `${wanted}, as ${source.name} has ${what}`);
+      }
+    }));
   return {
     barcodes: barcodes.lines.map(([barcode]) => barcode!),
     ids: features.lines.map(([id]) => id!),

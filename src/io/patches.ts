@@ -73,6 +73,7 @@ function describe(file: H5File): Patches {
     );
   }
   const { shape, dtype } = file.info(images);
+  file.check(images);
   const [count = 0, height = 0, width = 0, channels] = shape ?? [];
   if (shape?.length !== 4 || dtype !== "u1" || channels !== 3 || height < 1 || width < 1) {
     throw file.fail(images, `${dtype} ${JSON.stringify(shape ?? [])}`, "u1 [n, height, width, 3]");

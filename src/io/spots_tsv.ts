@@ -10,7 +10,7 @@
 import { FormatError } from "../core/errors.ts";
 import type { RandomAccess } from "./random_access.ts";
 import { Entries, type Matrix } from "./sparse.ts";
-import { lineError, numberField, readLines, shown } from "./text_lines.ts";
+import { lineError, numberField, readLines, shown, splitTabs } from "./text_lines.ts";
 
 /** Counts of a sample. */
 export interface SpotCounts {
@@ -37,7 +37,7 @@ export async function readSpotCounts(source: RandomAccess): Promise<SpotCounts> 
   let genes: string[] | undefined;
   for await (const { line, text } of readLines(source)) {
     if (text === "") continue;
-    const fields = text.split("\t");
+    const fields = splitTabs(name, line, text);
     if (genes === undefined) {
       // R leaves the corner out, pandas leaves it empty: the first row of counts tells.
       genes = fields;
@@ -119,7 +119,7 @@ export async function readSpotSelection(source: RandomAccess): Promise<SelectedS
   let header: string[] | undefined;
   for await (const { line, text } of readLines(source)) {
     if (text === "") continue;
-    const fields = text.split("\t");
+    const fields = splitTabs(name, line, text);
     if (header === undefined) {
       header = fields.map((field) => field.trim());
       for (const column of ["x", "y", "pixel_x", "pixel_y"]) {

@@ -96,11 +96,14 @@ async function withFile<T>(folder: Folder, name: string, use: (source: RandomAcc
 }
 
 /** Most bytes of a text of positions. */
-const MOST_TEXT = 1 << 28;
+const MOST_TEXT = 1 << 27;
 
 async function unpacked(source: RandomAccess): Promise<Uint8Array> {
   const head = await source.read(0, Math.min(2, source.size));
-  if (head[0] !== 0x1f || head[1] !== 0x8b) return await source.read(0, source.size);
+  if (head[0] !== 0x1f || head[1] !== 0x8b) {
+    if (source.size > MOST_TEXT) throw lineError(source.name, 1, `${source.size} bytes`, `at most ${MOST_TEXT}`);
+    return await source.read(0, source.size);
+  }
   const lines: string[] = [];
   let bytes = 0;
   for await (const { line, text } of readLines(source)) {

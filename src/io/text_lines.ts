@@ -9,7 +9,9 @@ import { type RandomAccess, readChunks } from "./random_access.ts";
 import { gunzip } from "./zlib.ts";
 
 /** Most characters of a line. */
-const MOST_LINE = 1 << 26;
+const MOST_LINE = 1 << 24;
+/** Most fields of a line. */
+const MOST_FIELDS = 1 << 20;
 /** Most bytes a file may unpack to. */
 const MOST_BYTES = 2 ** 36;
 
@@ -57,6 +59,32 @@ export async function* readLines(source: RandomAccess): AsyncGenerator<{ line: n
   if (rest !== "") yield { line: ++line, text: trimmed(rest) };
 }
 
+/**
+ * Fields of a line between tabs, or of a spreadsheet's line in quotes: within them a quote is doubled, and a tab is text.
+ *
+ * @throws {FormatError} Of a quote that is never closed, or too many fields.
+ */
+export function splitTabs(name: string, line: number, text: string): string[] {
+  const fields: string[] = [];
+  for (let at = 0; at <= text.length;) {
+    if (fields.length === MOST_FIELDS) throw lineError(name, line, "yet more columns", `at most ${MOST_FIELDS}`);
+    if (text[at] !== '"') {
+      const end = text.indexOf("\t", at);
+      fields.push(text.slice(at, end < 0 ? text.length : end));
+      at = end < 0 ? text.length + 1 : end + 1;
+      continue;
+    }
+    let end = text.indexOf('"', at + 1);
+    while (end >= 0 && text[end + 1] === '"') end = text.indexOf('"', end + 2);
+    if (end < 0 || (end + 1 < text.length && text[end + 1] !== "\t")) {
+      throw lineError(name, line, shown(text.slice(at)), "a field whose quotes close");
+    }
+    fields.push(text.slice(at + 1, end).replaceAll('""', '"'));
+    at = end + 2;
+  }
+  return fields;
+}
+
 /** All lines that are not empty, split at tabs. */
 export async function readTable(
   source: RandomAccess,
@@ -65,7 +93,7 @@ export async function readTable(
   const rows: { line: number; fields: string[] }[] = [];
   for await (const { line, text } of readLines(source)) {
     if (text === "") continue;
-    const fields = text.split("\t");
+    const fields = splitTabs(source.name, line, text);
     if (fields.length < columns.least || fields.length > (columns.most ?? Infinity)) {
       throw lineError(source.name, line, `${fields.length} columns`, `${columns.least} or more, split by tabs`);
     }
@@ -80,7 +108,14 @@ export async function readTable(
  * @throws {FormatError} If it is none.
  */
 export function numberField(name: string, line: number, text: string | undefined, label: string): number {
-  const value = text === undefined || text.trim() === "" ? NaN : Number(text);
+  // Number() would take 0x1F, 0b1 and an empty field, too.
+  const value = text !== undefined && /^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(text) ? Number(text) : NaN;
   if (Number.isFinite(value)) return value;
-  throw lineError(name, line, `${shown(text)} as ${label}`, "a number");
+  const comma = text !== undefined && /^\s*[-+]?\d+(,\d+)+\s*$/.test(text);
+  throw lineError(
+    name,
+    line,
+    `${shown(text)} as ${label}`,
+    comma ? "a number with a decimal point and no commas" : "a number",
+  );
 }

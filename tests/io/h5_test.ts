@@ -63,16 +63,22 @@ Deno.test("H5File reads the latest layout: dense attributes, other chunk indices
 });
 
 Deno.test("H5File checks filters and layout before it reads, and says what to do", async () => {
+  using foreign = await H5File.open(
+    new MemoryStorage("foreign.h5", Deno.readFileSync(path("../spatial/foreign.h5ad"))),
+  );
+  for (const [name, id] of [["zstd", 32015], ["blosc", 32001], ["bitshuffle", 32008], ["lz4", 32004]] as const) {
+    assert.throws(() => foreign.read(`/layers/${name}`), (error: FormatError) => {
+      assert.equal(
+        error.message,
+        `Cannot read foreign.h5:/layers/${name}: compression ${name} (filter ${id}), expected gzip or none`,
+      );
+      assert.match(error.hint!, /^Write it again where that filter is installed: h5repack -f GZIP=4 /);
+      return error instanceof FormatError && error.context["path"] === `/layers/${name}`;
+    });
+  }
   using lzf = await open("lzf.h5");
-  assert.throws(() => lzf.read("/img"), (error: FormatError) => {
-    assert.match(
-      error.message,
-      /^Cannot read .*lzf\.h5:\/img: compression lzf \(filter 32000\), expected gzip or none$/,
-    );
-    assert.match(error.hint!, /^Rewrite it: h5repack -f NONE /);
-    return error instanceof FormatError && error.context["path"] === "/img";
-  });
   assert.deepEqual(lzf.info("/img").filters, ["lzf"]);
+  assert.throws(() => lzf.read("/img"), /lzf\.h5:\/img: compression lzf \(filter 32000\), expected gzip or none$/);
   using types = await open("types.h5");
   assert.throws(() => types.read("/o/virtual"), /data that lies in other files, expected data in this file/);
 });
@@ -154,14 +160,35 @@ Deno.test("H5File reads by range: a batch of a large file takes the memory of a 
 Deno.test("H5File refuses what does not fit in memory before it is allocated", async () => {
   const sink = new MemoryStorage("wide.h5");
   const writer = await H5Writer.create(sink);
-  writer.dataset("/x", "f8", [1 << 20, 1 << 20], undefined, { chunks: [1, 1 << 20] });
+  // What the file is large enough for, at 1032 bytes from one, but memory is not.
+  writer.dataset("/rest", "u1", [1 << 23], new Uint8Array(1 << 23));
+  writer.dataset("/x", "f8", [1 << 9, 1 << 20], undefined, { chunks: [1, 1 << 20], gzip: 1 });
+  writer.dataset("/chunk", "u1", [64, 2240, 2240, 3], undefined, { chunks: [64, 2240, 2240, 3], gzip: 1 });
+  writer.dataset("/more", "f4", [2_000_000_000], undefined, { chunks: [1_000_000], gzip: 1 });
+  writer.dataset("/plain", "f4", [1 << 22], undefined, { chunks: [1 << 10] });
   writer.close();
-  using file = await H5File.open(new MemoryStorage("wide.h5", sink.content()));
-  assert.throws(
-    () => file.read("/x"),
-    (error: LimitError) => error instanceof LimitError && /wide\.h5:\/x/.test(error.message),
-  );
+  const bytes = sink.content();
+  using file = await H5File.open(new MemoryStorage("wide.h5", bytes));
+  const limit = (path: string, found: RegExp, hint: RegExp) =>
+    assert.throws(
+      () => file.read(path, 0, file.info(path).shape![0]),
+      (error: LimitError) => error instanceof LimitError && found.test(error.message) && hint.test(error.hint!),
+    );
+  limit("/x", /wide\.h5:\/x: 4294967296 bytes at once, at most 1073741824/, /not damaged/);
   assert.equal(file.read("/x", 7, 8).length, 1 << 20);
+  limit(
+    "/chunk",
+    /:\/chunk: chunks of 963379200 bytes \(64x2240x2240x3\), at most 268435456/,
+    /^The file is not damaged: write it in smaller chunks, h5repack -l \/chunk:CHUNK=1x2240x2240x3 IN OUT$/,
+  );
+  assert.throws(() => file.check("/chunk"), LimitError);
+  // What no file of this size can hold.
+  assert.equal(file.read("/more", 0, 1).length, 1);
+  assert.throws(() => file.read("/plain"), {
+    name: "FormatError",
+    message: `Cannot read wide.h5:/plain: 16777216 bytes declared (4194304 of 4), expected at most ${bytes.length}, ` +
+      `which a file of ${bytes.length} bytes can hold`,
+  });
 });
 
 Deno.test("H5Writer writes what H5File reads, the same bytes at any time", async () => {

@@ -61,6 +61,25 @@ Deno.test("readSpotCounts() names the line of what it refuses", async () => {
   }
 });
 
+Deno.test("tables of spreadsheets: quotes, a mark at the start, Windows' line ends; numbers with commas are told of", async () => {
+  const table = '\uFEFF""\t"A"\t"B ""x"", y"\r\n"8x10"\t"3"\t1\r\n"9x10"\t0\t"2"\r\n';
+  const { genes, spots, counts } = await readSpotCounts(file(table));
+  assert.deepEqual([genes, spots], [["A", 'B "x", y'], ["8x10", "9x10"]]);
+  assert.deepEqual([...counts.read(0, 2).values], [3, 1, 2]);
+  const [spot] = await readSpotSelection(file('"x"\t"y"\t"pixel_x"\t"pixel_y"\r\n"8"\t10\t"1.5"\t2e2\r\n'));
+  assert.deepEqual([spot!.name, spot!.pixelX, spot!.pixelY], ["8x10", 1.5, 200]);
+  const cases: [string, RegExp][] = [
+    ['\tA\tB\n8x10\t"3\t1\n', /line 2: "\\"3\\t1", expected a field whose quotes close/],
+    ['\tA\tB\n8x10\t"3"4\t1\n', /line 2: .* expected a field whose quotes close/],
+    ["\tA\tB\n8x10\t1,234\t1\n", /"1,234" as count of A, expected a number with a decimal point and no commas/],
+    ["\tA\tB\n8x10\t3,5\t1\n", /"3,5" as count of A, expected a number with a decimal point and no commas/],
+    ["\tA\tB\n8x10\t0x1F\t1\n", /"0x1F" as count of A, expected a number$/],
+    ["\tA\tB\n8x10\t\t1\n", /"" as count of A, expected a number$/],
+    [`\t${"\t".repeat(1 << 20)}\n`, /line 1: yet more columns, expected at most 1048576/],
+  ];
+  for (const [text, pattern] of cases) await assert.rejects(readSpotCounts(file(text)), { message: pattern });
+});
+
 Deno.test("readSpotSelection() reads columns by name", async () => {
   const text = "x\ty\tnew_x\tnew_y\tpixel_x\tpixel_y\n8\t10\t8.02\t9.97\t2345.5\t2900\n9\t10\t9\t10\t2600\t2900\n";
   const spots = await readSpotSelection(file(text));

@@ -96,6 +96,9 @@ Deno.test("readTurnedMtx() names the line of what it refuses", async () => {
   const head = "%%MatrixMarket matrix coordinate integer general\n2 2 1\n";
   const cases: [string, RegExp][] = [
     ["", /line 1: no header/],
+    ["%%MatrixMarket matrix coordinate integer symmetric\n", /line 1: .*, expected %%MatrixMarket matrix coordinate/],
+    ["%%MatrixMarket matrix coordinate pattern general\n", /line 1: .*, expected %%MatrixMarket matrix coordinate/],
+    ["%%MatrixMarket matrix coordinate unsigned-integer general\n2 2 5\n", /line 2: 5 entries, expected at most 2 x 2/],
     ["%%MatrixMarket matrix array real general\n", /line 1: "%%MatrixMarket matrix array real general", expected/],
     ["%%MatrixMarket matrix coordinate real general\n2 -2 1\n", /line 2: "2 -2 1", expected rows, columns/],
     ["%%MatrixMarket matrix coordinate real general\n2 999999999 1\n", /at most 33554432 rows/],
