@@ -8,7 +8,8 @@
  */
 
 import { f32FromF16 } from "../core/dtype.ts";
-import { FormatError, LimitError } from "../core/errors.ts";
+import { FormatError } from "../core/errors.ts";
+import { checkDataset, tooLarge } from "./h5_checks.ts";
 import { CLASS, H5Session, type H5Storage, type Metadata, OBJECT } from "./h5_library.ts";
 
 /** Element types: h5py's names without the byte order, `bool`, `str` of any kind, or `other`, which cannot be read. */
@@ -56,31 +57,8 @@ export interface H5Dataset {
   readonly filters: readonly string[];
 }
 
-/** Filters inside the library: deflate, shuffle, fletcher32, szip, nbit, scale-offset. */
-const FILTERS: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 6]);
 /** Most bytes one read gives. */
 const MOST_BYTES = 2 ** 30;
-/** Most bytes of a chunk, which is unpacked whole whatever part of it is wanted. */
-const MOST_CHUNK = 2 ** 28;
-/** Number of LZF, which h5py has built in. */
-const LZF = 32000;
-/** Names of filters that are not here, where files do not give them. */
-const PLUGINS: Readonly<Record<number, string>> = {
-  32000: "lzf",
-  32001: "blosc",
-  32004: "lz4",
-  32008: "bitshuffle",
-  32013: "zfp",
-  32015: "zstd",
-  32026: "blosc2",
-};
-/** Filters that may make any number of bytes of none: szip, nbit, scale-offset. */
-const BOUNDLESS: ReadonlySet<number> = new Set([4, 5, 6]);
-const DEFLATE = 1;
-/** Most bytes that deflate makes of one. */
-const DEFLATE_RATIO = 1032;
-/** Bytes of a string of variable length in a dataset, beside its text. */
-const VLEN_BYTES = 16;
 /** Most bytes of an attribute. */
 const MOST_ATTRIBUTE = 2 ** 24;
 /** Most strings read at once. */
@@ -283,58 +261,14 @@ export class H5File extends H5Session {
     const size = counts.reduce((a, b) => a * b, 1);
     if (size * metadata.size > MOST_BYTES) {
       const hint = "The file is not damaged: split it into several";
-      throw this.tooLarge(path, `${size * metadata.size} bytes at once`, MOST_BYTES, hint);
+      throw tooLarge(this, path, `${size * metadata.size} bytes at once`, MOST_BYTES, hint);
     }
     return { metadata, size, count: counts.map(BigInt), offset: counts.map((_, i) => i === 0 ? BigInt(first) : 0n) };
   }
 
   private checkLayout(path: string, metadata: Metadata): void {
-    if (metadata.virtual_sources !== undefined) {
-      throw this.fail(path, "data that lies in other files", "data in this file");
-    }
     const filters = this.run(path, () => this.hdf5.get_dataset_filters(this.id, path), Array.isArray);
-    const missing = filters.find(({ id }) => !FILTERS.has(id));
-    if (missing === undefined) return this.checkSizes(path, metadata, filters.map(({ id }) => id));
-    const error: FormatError = this.fail(
-      path,
-      `compression ${PLUGINS[missing.id] || missing.name || "?"} (filter ${missing.id})`,
-      "gzip or none",
-    );
-    (error as { hint: string | undefined }).hint = /\.h5ad$/i.test(this.name)
-      ? `Write it again: python -c "import anndata${missing.id === LZF ? "" : ", hdf5plugin"}; ` +
-        `anndata.read_h5ad('${this.name}').write_h5ad('OUT.h5ad', compression='gzip')"`
-      : `Write it again where that filter is installed: h5repack -f GZIP=4 ${this.name} OUT.h5`;
-    throw error;
-  }
-
-  /** What is declared beside limits and beside the file's own size, before memory is taken. */
-  private checkSizes(path: string, { shape, chunks, size, vlen }: Metadata, filters: readonly number[]): void {
-    const bytes = vlen ? VLEN_BYTES : size;
-    const chunk = (chunks ?? []).reduce((a, b) => a * b, bytes);
-    if (chunk > MOST_CHUNK) {
-      const [first, ...rest] = chunks!;
-      const fewer = [Math.max(1, Math.floor(first! * 2 ** 24 / chunk)), ...rest].join("x");
-      const found = `chunks of ${chunk} bytes (${chunks!.join("x")})`;
-      const hint = `The file is not damaged: write it in smaller chunks, h5repack -l ${path}:CHUNK=${fewer} IN OUT`;
-      throw this.tooLarge(path, found, MOST_CHUNK, hint);
-    }
-    if (filters.some((id) => BOUNDLESS.has(id))) return;
-    const declared = (shape ?? []).reduce((a, b) => a * b, bytes);
-    const held = this.storage.size() *
-      (filters.includes(DEFLATE) ? DEFLATE_RATIO : 1);
-    if (declared <= held) return;
-    throw this.fail(
-      path,
-      `${declared} bytes declared (${(shape ?? []).join("x")} of ${bytes})`,
-      `at most ${held}, which a file of ${this.storage.size()} bytes can hold`,
-    );
-  }
-
-  private tooLarge(path: string, found: string, max: number, hint: string): LimitError {
-    return new LimitError(`Cannot read ${this.name}:${path}: ${found}, at most ${max}`, {
-      hint,
-      context: { file: this.name, path, found, expected: `at most ${max}`, max },
-    });
+    checkDataset(this, path, metadata, filters);
   }
 
   /** Runs a read into memory of the library and copies the bytes out. */
