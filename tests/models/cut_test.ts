@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { backwardFrom } from "../../src/autodiff/backward.ts";
 import { randomState, Rng } from "../../src/core/rng.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
 import { readback } from "../../src/gpu/readback.ts";
 import { Plan } from "../../src/graph/plan.ts";
 import { Store } from "../../src/graph/store.ts";
@@ -13,7 +14,7 @@ import { fanInUniform } from "../../src/nn/init.ts";
 import { Parameters } from "../../src/nn/parameters.ts";
 import { mul } from "../../src/ops/binary.ts";
 import { meanAll } from "../../src/ops/reduce.ts";
-import { openGpu } from "../gpu/shared.ts";
+import { kernelPaths, openGpu } from "../gpu/shared.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());
@@ -55,9 +56,9 @@ const CASES: readonly Case[] = [
   { name: "the last norm unfrozen", encoder: VIT, lora: /^$/, trains: /^norm/, cut: { blocks: 3, kind: "input" } },
 ];
 
-function build({ encoder: name, lora, trains = /^$/ }: Case): Encoder {
+function build({ encoder: name, lora, trains = /^$/ }: Case, on: Gpu = gpu): Encoder {
   const { spec } = randomEncoder(name);
-  const parameters = new Parameters(gpu, (parameter) => trains.test(parameter));
+  const parameters = new Parameters(on, (parameter) => trains.test(parameter));
   const rng = new Rng(3, 9);
   const encoder = createEncoder(parameters, spec, {
     seed: 1,
@@ -76,6 +77,7 @@ async function evaluate(
   store: Store,
   embed: (g: Plan) => Tensor,
 ): Promise<{ embedding: Float32Array; loss: number; grads: Map<string, Float32Array> }> {
+  const { gpu } = encoder.parameters;
   const g = new Plan(gpu);
   g.random = store.from("random", "random", [4], randomState(5, 7), "u32");
   const z = embed(g);
@@ -108,34 +110,36 @@ function close(name: string, a: Float32Array, b: Float32Array, tolerance: number
   assert.ok(off <= tolerance * scale, `${name} differs by ${off}, of ${scale}`);
 }
 
-for (const row of CASES) {
-  Deno.test(`encoder in halves: ${row.name}`, async () => {
-    const encoder = build(row);
-    const cut = encoder.deepestCut()!;
-    assert.deepEqual(cut, row.cut);
-    const { imageSize } = encoder.spec.arch;
-    const side = imageSize as number;
-    const store = new Store(gpu);
-    const bytes = Uint8Array.from(new Rng(2, 2).uniforms(BATCH * side * side * 3, 0, 256));
-    const images = store.from("input", "images", [BATCH, side, side, 3], bytes, "u8");
-    const trunk = new Plan(gpu);
-    const stem = encoder.trunk(trunk, images, cut);
-    assert.deepEqual(stem.map(({ shape }) => shape.slice(1)), encoder.cutShapes(cut));
-    trunk.output(...stem);
-    const program = await trunk.compile();
-    program.run();
-    const values = await readback(gpu, ...stem);
-    const kept = stem.map((tensor, i) => store.from("stem", `stem ${i}`, tensor.shape, values[i]!));
-    const training = { training: true };
-    const whole = await evaluate(encoder, store, (g) => encoder.forward(g, images, training).embedding);
-    const halves = await evaluate(encoder, store, (g) => encoder.finish(g, kept, cut, training));
-    close("embedding", whole.embedding, halves.embedding, 1e-5);
-    assert.ok(Math.abs(whole.loss - halves.loss) <= 1e-5 * Math.abs(whole.loss), `${whole.loss} and ${halves.loss}`);
-    for (const [name, grad] of whole.grads) close(name, grad, halves.grads.get(name)!, 2e-5);
-    program.destroy();
-    store.destroy();
-    encoder.parameters.destroy();
-  });
+for (const { path, on } of kernelPaths(gpu)) {
+  for (const row of CASES) {
+    Deno.test(`encoder in halves: ${row.name}, ${path}`, async () => {
+      const encoder = build(row, on);
+      const cut = encoder.deepestCut()!;
+      assert.deepEqual(cut, row.cut);
+      const { imageSize } = encoder.spec.arch;
+      const side = imageSize as number;
+      const store = new Store(on);
+      const bytes = Uint8Array.from(new Rng(2, 2).uniforms(BATCH * side * side * 3, 0, 256));
+      const images = store.from("input", "images", [BATCH, side, side, 3], bytes, "u8");
+      const trunk = new Plan(on);
+      const stem = encoder.trunk(trunk, images, cut);
+      assert.deepEqual(stem.map(({ shape }) => shape.slice(1)), encoder.cutShapes(cut));
+      trunk.output(...stem);
+      const program = await trunk.compile();
+      program.run();
+      const values = await readback(on, ...stem);
+      const kept = stem.map((tensor, i) => store.from("stem", `stem ${i}`, tensor.shape, values[i]!));
+      const training = { training: true };
+      const whole = await evaluate(encoder, store, (g) => encoder.forward(g, images, training).embedding);
+      const halves = await evaluate(encoder, store, (g) => encoder.finish(g, kept, cut, training));
+      close("embedding", whole.embedding, halves.embedding, 1e-5);
+      assert.ok(Math.abs(whole.loss - halves.loss) <= 1e-5 * Math.abs(whole.loss), `${whole.loss} and ${halves.loss}`);
+      for (const [name, grad] of whole.grads) close(name, grad, halves.grads.get(name)!, 2e-5);
+      program.destroy();
+      store.destroy();
+      encoder.parameters.destroy();
+    });
+  }
 }
 
 Deno.test("an encoder of which nothing trains is cut behind everything", () => {

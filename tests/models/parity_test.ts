@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Dtype } from "../../src/core/dtype.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
 import { readback } from "../../src/gpu/readback.ts";
 import { Plan } from "../../src/graph/plan.ts";
 import { openFile, openFolder } from "../../src/io/fs.ts";
@@ -11,7 +12,7 @@ import { type ConfigFacts, readEncoderConfig } from "../../src/models/encoder_co
 import type { Pooling } from "../../src/models/encoder_spec.ts";
 import { OFFSET } from "../../src/models/families/names.ts";
 import { loadEncoder, type LoadOptions } from "../../src/models/load.ts";
-import { openGpu } from "../gpu/shared.ts";
+import { kernelPaths, openGpu } from "../gpu/shared.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());
@@ -77,6 +78,7 @@ function distance(got: ArrayLike<number>, wanted: ArrayLike<number>, rows: numbe
 const POOLING: Readonly<Record<string, Pooling>> = { cls: "cls", "cls+mean": "cls+mean", attention: "attn_pool" };
 
 interface Case {
+  on?: Gpu;
   prefix?: string;
   dtype?: Dtype;
   taps?: readonly string[];
@@ -84,7 +86,7 @@ interface Case {
 }
 
 /** Loads the fixture's weights, runs its tiles and compares each tap. */
-async function compare(fixture: Fixture, { prefix = "", dtype, taps = [], options = {} }: Case) {
+async function compare(fixture: Fixture, { on = gpu, prefix = "", dtype, taps = [], options = {} }: Case) {
   const { name, meta, facts, expected } = fixture;
   // A case without tiles of its own is another position table for those of the main case.
   const inputs = expected.tensors.get(`${prefix}inputs`) ?? expected.tensors.get("inputs")!;
@@ -92,7 +94,7 @@ async function compare(fixture: Fixture, { prefix = "", dtype, taps = [], option
   const weights = await openWeights(await openFile(`${ROOT}${name}/${meta.weights}`));
   const table = expected.tensors.get(`${prefix}trunk.pos_embed`);
   const opened = table ? { ...weights, tensors: new Map([...weights.tensors, ["trunk.pos_embed", table]]) } : weights;
-  const encoder = await loadEncoder(gpu, opened, {
+  const encoder = await loadEncoder(on, opened, {
     name,
     facts,
     imageSize: [H, W],
@@ -103,14 +105,14 @@ async function compare(fixture: Fixture, { prefix = "", dtype, taps = [], option
   weights.close();
   const images = encoder.parameters.store.tensor("input", "images", [B, H, W, 3], "u8");
   encoder.parameters.store.write(images, await inputs.read());
-  const g = new Plan(gpu);
+  const g = new Plan(on);
   const { embedding, taps: made } = encoder.forward(g, images);
   const last = `block_${String(encoder.vit.config.depth - 1).padStart(2, "0")}`;
   const tensors = taps.map((tap) => ({ tap, tensor: made[{ patch_embed: "embed", block_last: last }[tap] ?? tap]! }));
   g.output(embedding, ...tensors.map(({ tensor }) => tensor));
   const program = await g.compile();
   program.run();
-  const [got, ...rest] = await readback(gpu, embedding, ...tensors.map(({ tensor }) => tensor));
+  const [got, ...rest] = await readback(on, embedding, ...tensors.map(({ tensor }) => tensor));
   const results: [string, Distance][] = [];
   for (const [i, { tap }] of tensors.entries()) {
     const wanted = await expected.tensors.get(`${prefix}tap/${tap}`)!.readF32();
@@ -146,8 +148,13 @@ for (const name of names) {
     const options: LoadOptions = name === "lora_uni"
       ? { adapter: await readAdapter(openFolder(`${ROOT}${name}/adapter`)) }
       : {};
-    for (const [tap, { cosine, relative }] of await compare(fixture, { taps: TAPS, options })) {
-      assert.ok(cosine >= 0.999999 && relative <= 1e-4, `${tap}: cosine ${cosine}, difference ${relative} rms`);
+    for (const { path, on } of kernelPaths(gpu)) {
+      for (const [tap, { cosine, relative }] of await compare(fixture, { on, taps: TAPS, options })) {
+        assert.ok(
+          cosine >= 0.999999 && relative <= 1e-4,
+          `${path}, ${tap}: cosine ${cosine}, difference ${relative} rms`,
+        );
+      }
     }
     for (const [prefix, { rule }] of Object.entries(fixture.meta.cases)) {
       // What no file says: old versions of transformers used DINOv2's offset; CONCH v1.5 first goes to the grid it was built with.
@@ -178,8 +185,10 @@ for (const name of names) {
       ? { adapter: await readAdapter(openFolder(`${ROOT}${name}/adapter`)) }
       : {};
     for (const [dtype, least] of [["f16", 0.9999], ["bf16", 0.999]] as const) {
-      const [[, { cosine }]] = await compare(fixture, { dtype, options }) as [[string, Distance]];
-      assert.ok(cosine >= least, `${dtype}: cosine ${cosine}`);
+      for (const { path, on } of kernelPaths(gpu)) {
+        const [[, { cosine }]] = await compare(fixture, { on, dtype, options }) as [[string, Distance]];
+        assert.ok(cosine >= least, `${path}, ${dtype}: cosine ${cosine}`);
+      }
     }
   });
 }

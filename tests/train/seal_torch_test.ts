@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { Rng } from "../../src/core/rng.ts";
 import { sizeOf } from "../../src/core/shape.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
 import { readSafetensorsF32 } from "../../src/io/safetensors.ts";
 import { stageRates } from "../../src/train/rates.ts";
 import { SealStep } from "../../src/train/seal_step.ts";
@@ -10,7 +11,7 @@ import { Trunk } from "../../src/train/trunk.ts";
 import { DeviceTrunk } from "../../src/train/trunk_store.ts";
 import { cachedInput, pixelInput } from "../../src/train/vision_input.ts";
 import fixture from "../fixtures/seal_train.json" with { type: "json" };
-import { openGpu } from "../gpu/shared.ts";
+import { kernelPaths, openGpu } from "../gpu/shared.ts";
 import { batchOf, buildCase, deviations, formulaImages, range, type SealCase } from "./seal_case.ts";
 
 const gpu = await openGpu();
@@ -40,8 +41,8 @@ function start(name: string, shape: readonly number[]): Float32Array {
   return new Rng(fixture.weightSeed, fnv1a(name)).uniforms(size, low, high);
 }
 
-function build(): SealCase {
-  const seal = buildCase(gpu, {
+function build(on: Gpu): SealCase {
+  const seal = buildCase(on, {
     encoder: "random:vit_small_patch16_224?dim=48&depth=2&heads=3&img=64",
     hidden_dims: "[32, 16]",
     latent: "sample",
@@ -80,6 +81,7 @@ function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 async function follow(seal: SealCase, cached: boolean): Promise<void> {
+  const { gpu } = seal.model.parameters;
   const { config, model, optimizer, side } = seal;
   const { encoder, parameters } = model;
   const images = formulaImages(side);
@@ -136,6 +138,8 @@ Deno.test("the fixture is not trivial: every loss falls, the norm is clipped in 
   assert.equal([...torch.keys()].filter((name) => name.includes("lora_")).length, 8);
 });
 
-Deno.test("50 steps of SEAL follow PyTorch, the whole encoder each time", () => follow(build(), false));
+for (const { path, on } of kernelPaths(gpu)) {
+  Deno.test(`50 steps of SEAL follow PyTorch, the whole encoder each time, ${path}`, () => follow(build(on), false));
 
-Deno.test("50 steps of SEAL follow PyTorch, from the cached trunk", () => follow(build(), true));
+  Deno.test(`50 steps of SEAL follow PyTorch, from the cached trunk, ${path}`, () => follow(build(on), true));
+}

@@ -1,10 +1,11 @@
 /** Training next to PyTorch: the same initial weights, the same batches, 50 steps. */
 
 import assert from "node:assert/strict";
+import type { Gpu } from "../../src/gpu/device.ts";
 import { readSafetensorsF32 } from "../../src/io/safetensors.ts";
 import { createExample, type ExampleOptions } from "../../src/train/example.ts";
 import fixture from "../fixtures/vit_train.json" with { type: "json" };
-import { openGpu } from "../gpu/shared.ts";
+import { kernelPaths, openGpu } from "../gpu/shared.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());
@@ -42,11 +43,12 @@ interface Curve {
 }
 
 async function train(
+  on: Gpu,
   variant: "full" | "lora",
   options: ExampleOptions,
   start: Map<string, { shape: readonly number[]; data: Float32Array }>,
 ): Promise<Curve> {
-  const example = await createExample(gpu, { lr: fixture.variants[variant].peakLr, steps: 50, ...options });
+  const example = await createExample(on, { lr: fixture.variants[variant].peakLr, steps: 50, ...options });
   example.parameters.load(start);
   const norms: number[] = [];
   for (let t = 0; t < 50; t++) {
@@ -84,31 +86,33 @@ function compareWithTorch(
   console.log(`${variant}: largest relative difference of a loss ${worst.toExponential(1)}`);
 }
 
-let plain: Curve | undefined;
+for (const { path, on } of kernelPaths(gpu)) {
+  let plain: Curve | undefined;
 
-Deno.test("training all weights for 50 steps follows PyTorch", async () => {
-  plain = await train("full", {}, under("init/"));
-  compareWithTorch("full", plain, under("full/"));
-});
+  Deno.test(`training all weights for 50 steps follows PyTorch, ${path}`, async () => {
+    plain = await train(on, "full", {}, under("init/"));
+    compareWithTorch("full", plain, under("full/"));
+  });
 
-Deno.test("training LoRA and head for 50 steps follows PyTorch", async () => {
-  const { r, alpha, block, targets } = fixture.lora;
-  const adapted = targets.map((target) => `blocks.${block}.${target}`);
-  const start = new Map([...under("init/"), ...under("lora_init/")]);
-  const curve = await train("lora", {
-    trainable: (name) => name.startsWith("head."),
-    lora: (name) => (adapted.includes(name) ? { rank: r, alpha } : undefined),
-  }, start);
-  compareWithTorch("lora", curve, under("lora/"));
-  assert.equal(curve.final.size, 2 * targets.length + 2);
-});
+  Deno.test(`training LoRA and head for 50 steps follows PyTorch, ${path}`, async () => {
+    const { r, alpha, block, targets } = fixture.lora;
+    const adapted = targets.map((target) => `blocks.${block}.${target}`);
+    const start = new Map([...under("init/"), ...under("lora_init/")]);
+    const curve = await train(on, "lora", {
+      trainable: (name) => name.startsWith("head."),
+      lora: (name) => (adapted.includes(name) ? { rank: r, alpha } : undefined),
+    }, start);
+    compareWithTorch("lora", curve, under("lora/"));
+    assert.equal(curve.final.size, 2 * targets.length + 2);
+  });
 
-Deno.test("recomputing every block gives the same losses bit for bit", async () => {
-  const again = await train("full", { recompute: [true, true, true] }, under("init/"));
-  assert.deepEqual(again.losses, plain!.losses);
-});
+  Deno.test(`recomputing every block gives the same losses bit for bit, ${path}`, async () => {
+    const again = await train(on, "full", { recompute: [true, true, true] }, under("init/"));
+    assert.deepEqual(again.losses, plain!.losses);
+  });
 
-Deno.test("two micro-batches give the losses of the whole batch to rounding", async () => {
-  const split = await train("full", { accumulate: 2 }, under("init/"));
-  split.losses.forEach((loss, t) => assert.ok(Math.abs(loss - plain!.losses[t]!) / loss < 1e-3, `step ${t}`));
-});
+  Deno.test(`two micro-batches give the losses of the whole batch to rounding, ${path}`, async () => {
+    const split = await train(on, "full", { accumulate: 2 }, under("init/"));
+    split.losses.forEach((loss, t) => assert.ok(Math.abs(loss - plain!.losses[t]!) / loss < 1e-3, `step ${t}`));
+  });
+}
