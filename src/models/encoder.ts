@@ -14,7 +14,7 @@ import type { Parameters } from "../nn/parameters.ts";
 import { concat } from "../ops/concat.ts";
 import { select } from "../ops/slice.ts";
 import { meanTokens } from "../ops/token.ts";
-import type { EncoderArch, EncoderOutput, EncoderSpec, Pooling } from "./encoder_spec.ts";
+import { type EncoderArch, type EncoderOutput, type EncoderSpec, pooledDim, type Pooling } from "./encoder_spec.ts";
 import { createVit, type Cut, type Taps, type Vit, type VitConfig, type VitForward } from "./vit.ts";
 
 /** How an encoder is built. */
@@ -77,10 +77,12 @@ export function trunkPrefix(spec: Pick<EncoderSpec, "output">): "" | "trunk." {
 
 function dimOf(pooling: Pooling, width: number, { pooler }: EncoderOutput): number {
   if (pooling === "attn_pool") {
-    if (!pooler) throw new ConfigError("Cannot pool by attention: the encoder has no pooler, wanted cls or cls+mean");
+    if (!pooler) {
+      throw new ConfigError("Cannot pool by attention: the encoder has no pooler, wanted cls, mean or cls+mean");
+    }
     return pooler.width;
   }
-  return pooling === "cls" ? width : 2 * width;
+  return pooledDim(pooling, width);
 }
 
 /**
@@ -112,8 +114,11 @@ export function createEncoder(parameters: Parameters, spec: EncoderSpec, options
   const firstTokenOnly = pooling === "cls";
   const pooled = (g: Plan, x: Tensor): Tensor => {
     if (pooling === "attn_pool") return applyAttentionPool(g, pool!, x);
-    const cls = select(g, x, 1, 0);
-    return pooling === "cls" ? cls : concat(g, [cls, meanTokens(g, x, { start: 1 + arch.registers })], 1);
+    const norm = (y: Tensor) => (arch.normAfterPool ? vit.normalise(g, y) : y);
+    const mean = () => norm(meanTokens(g, x, { start: 1 + arch.registers }));
+    if (pooling === "mean") return mean();
+    const cls = norm(select(g, x, 1, 0));
+    return pooling === "cls" ? cls : concat(g, [cls, mean()], 1);
   };
   return {
     spec,

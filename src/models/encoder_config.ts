@@ -1,127 +1,217 @@
 /**
- * What a `config.json` beside weights says: of timm's models (`architecture`, `model_args`, `pretrained_cfg`) and of those of
- * transformers (`model_type`, `hidden_size`, …). Sizes are read from the tensors; this gives heads, eps and how pictures are
- * prepared. And specs for encoders that no file of `encoders/` describes.
+ * What is known of an encoder beside its tensors: from `config.json` of timm or transformers, `preprocessor_config.json`, and the
+ * metadata of files this project writes. Sizes are read from the tensors; configurations give heads, eps, pooling, the activation
+ * and how tiles are prepared. And specs for encoders that no file of `encoders/` describes, with all that was assumed.
  *
  * @module
  */
 
-import type { ResampleFilter } from "../core/resample.ts";
-import { type EncoderArch, type EncoderInput, type EncoderSpec, IMAGENET, SEAL_RULE } from "./encoder_spec.ts";
+import { ConfigReader } from "./config_reader.ts";
+import { isTimm, readTimmConfig } from "./config_timm.ts";
+import { readPreprocessor, readTransformersConfig } from "./config_transformers.ts";
+import {
+  type EncoderArch,
+  type EncoderInput,
+  type EncoderSpec,
+  IMAGENET,
+  OPENAI_CLIP,
+  type Pooling,
+  SEAL_RULE,
+} from "./encoder_spec.ts";
+import type { ArchHints } from "./families/arch.ts";
 import type { Keymap } from "./families/keymap.ts";
+import { describeInput } from "./preprocess.ts";
+
+/** What is told of the preparation; `undefined` where it is told that there is no such step. */
+export type ToldInput = { readonly [K in keyof EncoderInput]?: EncoderInput[K] | undefined };
 
 /** What a configuration says; absent where it says nothing. */
 export interface ConfigFacts {
+  /** Whether a configuration of the model was read, whose writer has rules for what it leaves out. */
+  readonly configured?: boolean;
   /** Attention heads. */
   readonly heads?: number;
   /** Of the normalisations. */
   readonly eps?: number;
   /** Side of the image the position table is made for, px. */
   readonly imageSize?: number;
-  /** How pictures are prepared. */
-  readonly input?: Partial<EncoderInput>;
+  /** How tiles are prepared. */
+  readonly input?: ToldInput;
+  /** How tokens become one embedding. */
+  readonly pooling?: Pooling;
+  /** Activation of the MLP; of a gated one that of its gate. */
+  readonly activation?: "gelu" | "silu";
+  /** What the configuration says that was not followed, for the user to know. */
+  readonly notes?: readonly string[];
 }
 
-type Json = Readonly<Record<string, unknown>>;
-
-function object(value: unknown): Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? value as Json : {};
+/** Names of the files, for messages. */
+export interface ConfigFiles {
+  readonly config?: string;
+  readonly preprocessor?: string;
 }
 
-function number(value: unknown, above = 0): number | undefined {
-  return typeof value === "number" && Number.isFinite(value) && value > above ? value : undefined;
-}
+/** Keys of a preprocessor's file, which older writers merged into `config.json`. */
+const PREPROCESSOR_KEYS = ["image_mean", "image_std", "do_resize", "image_processor_type", "crop_size"] as const;
 
-function triple(value: unknown): readonly [number, number, number] | undefined {
-  const good = Array.isArray(value) && value.length === 3 &&
-    value.every((v) => typeof v === "number" && Number.isFinite(v));
-  return good ? value as [number, number, number] : undefined;
-}
-
-function filter(value: unknown): ResampleFilter | undefined {
-  return value === "bilinear" || value === "bicubic" ? value : undefined;
-}
-
-/** Only what is there. */
-function given<T extends object>(values: { [K in keyof T]?: T[K] | undefined }): Partial<T> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
-}
-
-/** timm resizes to `size / crop_pct`, rounded down, and crops the centre. */
-function timmInput(config: Json): Partial<EncoderInput> {
-  const cfg = object(config.pretrained_cfg);
-  const size = number(Array.isArray(cfg.input_size) ? cfg.input_size[1] : undefined);
-  const crop = number(cfg.crop_pct) ?? 0.875;
-  return given<EncoderInput>({
-    size,
-    resize: size === undefined ? undefined : Math.floor(size / crop),
-    squash: cfg.crop_mode === "squash" ? true : undefined,
-    interpolation: filter(cfg.interpolation) ?? "bicubic",
-    mean: triple(cfg.mean),
-    std: triple(cfg.std),
-  });
-}
-
-/** Reads a parsed `config.json`, or timm's, or `preprocessor_config.json` of transformers. */
-export function readEncoderConfig(json: unknown): ConfigFacts {
-  const config = object(json);
-  if ("pretrained_cfg" in config || "architecture" in config) {
-    const heads = number(object(config.model_args).num_heads);
-    const input = "pretrained_cfg" in config ? timmInput(config) : undefined;
-    return given<ConfigFacts>({ heads, imageSize: number(object(config.model_args).img_size) ?? input?.size, input });
+/**
+ * Reads parsed configurations beside weights.
+ *
+ * @param config `config.json` of timm or transformers, or a preprocessor's; undefined where there is none.
+ * @param preprocessor `preprocessor_config.json` of transformers, if there is one.
+ * @param files Their names, for messages.
+ * @throws {FormatError} If a value is of another kind than it should be.
+ * @throws {WeightsError} If a value asks for what is not computed here; the message names it.
+ */
+export function readEncoderConfig(config: unknown, preprocessor?: unknown, files: ConfigFiles = {}): ConfigFacts {
+  const names = { config: "config.json", preprocessor: "preprocessor_config.json", ...files };
+  const model = config === undefined ? undefined : new ConfigReader(config, names.config);
+  if (model && isTimm(model)) {
+    const facts = readTimmConfig(model);
+    if (preprocessor === undefined) return facts;
+    const said = `${names.preprocessor} was not read: ${names.config} is timm's and says how tiles are prepared`;
+    return { ...facts, notes: [...facts.notes ?? [], said] };
   }
-  const size = number(config.image_size) ?? number(object(config.crop_size).height) ??
-    number(object(config.size).height);
-  const resize = number(object(config.size).shortest_edge) ?? number(object(config.size).height);
-  // Pillow's numbers of the filters.
-  const interpolation = config.resample === 3 ? "bicubic" : config.resample === 2 ? "bilinear" : undefined;
-  const input = given<EncoderInput>(
-    {
-      size,
-      resize: config.do_resize === false ? undefined : resize,
-      interpolation,
-      mean: triple(config.image_mean),
-      std: triple(config.image_std),
-    } as { [K in keyof EncoderInput]: EncoderInput[K] | undefined },
-  );
-  return given<ConfigFacts>({
-    heads: number(config.num_attention_heads),
-    eps: number(config.layer_norm_eps),
-    imageSize: number(config.image_size),
-    input: Object.keys(input).length > 0 ? input : undefined,
-  });
+  const merged = preprocessor === undefined && model && PREPROCESSOR_KEYS.some((key) => model.has(key));
+  const file = preprocessor === undefined ? undefined : new ConfigReader(preprocessor, names.preprocessor);
+  const parts = [
+    ...(model ? [readTransformersConfig(model)] : []),
+    ...(file ? [readPreprocessor(file, model?.text("model_type"))] : merged ? [readPreprocessor(model)] : []),
+  ];
+  return mergeFacts(parts);
+}
+
+/** Facts of several sources as one, later ones winning. */
+export function mergeFacts(facts: readonly ConfigFacts[]): ConfigFacts {
+  const notes = facts.flatMap((fact) => fact.notes ?? []);
+  const inputs = facts.flatMap((fact) => fact.input ?? []);
+  return {
+    ...Object.assign({}, ...facts) as ConfigFacts,
+    ...(inputs.length > 0 && { input: Object.assign({}, ...inputs) as ToldInput }),
+    ...(notes.length > 0 && { notes }),
+  };
+}
+
+/** What configurations say that tensors do not show: for `mapStateDict`. */
+export function archHints(facts: readonly ConfigFacts[]): ArchHints {
+  const { heads, eps, imageSize, activation } = mergeFacts(facts);
+  return {
+    ...(heads !== undefined && { heads }),
+    ...(eps !== undefined && { eps }),
+    ...(imageSize !== undefined && { imageSize }),
+    ...(activation !== undefined && { activation }),
+  };
+}
+
+/** A preparation with what is told of it; steps told to be none are left out. */
+function withTold(input: EncoderInput, told: ToldInput): EncoderInput {
+  const entries = Object.entries({ ...input, ...told }).filter(([, value]) => value !== undefined && value !== false);
+  return Object.fromEntries(entries) as unknown as EncoderInput;
+}
+
+/** What of an encoder was not told, and what was taken for it. */
+function assumptions(keymap: Keymap, { input = {}, ...facts }: ConfigFacts, spec: EncoderSpec): string[] {
+  const { arch, family } = keymap;
+  const resizes = !("resize" in input) || input.resize !== undefined;
+  const rows: [boolean, string][] = [
+    [
+      input.mean === undefined || input.std === undefined,
+      `mean and standard deviation are ${family === "conch" ? "CONCH's" : "ImageNet's"}`,
+    ],
+    [input.size === undefined, `the input is ${spec.input.size} px, the side the position table is made for`],
+    [!("resize" in input), `the shorter side of a tile is resized to ${spec.input.resize} px`],
+    [input.interpolation === undefined && resizes, `the resize is ${spec.input.interpolation}`],
+    [facts.heads === undefined, `there are ${arch.heads} attention heads, as is usual at width ${arch.width}`],
+    [facts.configured !== true && facts.eps === undefined, `eps of the normalisations is ${arch.eps}`],
+    [
+      facts.configured !== true && facts.pooling === undefined && !arch.pooler && !arch.normAfterPool,
+      "the embedding is the class token",
+    ],
+    [
+      arch.mlp === "swiglu" && family === "timm" && facts.activation === undefined,
+      "the MLP is gated by SiLU; that of timm's SwiGLUPacked is GELU unless act_layer says so (model_args.act_layer of config.json)",
+    ],
+  ];
+  return rows.filter(([assumed]) => assumed).map(([, what]) => what);
+}
+
+/** Tensors of the file that are no part of the encoder and that a user may expect in the embedding. */
+function leftOut(keymap: Keymap): string[] {
+  const names = new Set(keymap.ignored.flatMap((name) => /(?:^|\.)(pooler|classifier|head)\./.exec(name)?.[1] ?? []));
+  return names.size
+    ? [`The embedding is taken before ${[...names].sort().join(" and ")}, which the file has too.`]
+    : [];
 }
 
 /**
- * A spec for weights without one: sizes from the tensors, preparation from the configuration.
+ * A spec for weights without one: sizes from the tensors, the rest from the configuration.
  *
  * @param name Name in outputs, such as that of the folder.
  * @param keymap Of the weights.
  * @param facts Of the configurations at hand, later ones winning.
- * @returns `cls` pooling, or attentional pooling where the weights have it; ImageNet's statistics unless told otherwise.
+ * @returns Attentional pooling where the weights have it, else what is told, else the class token; `assumed` says what nothing told.
  */
 export function specOfWeights(name: string, keymap: Keymap, ...facts: readonly ConfigFacts[]): EncoderSpec {
   const { arch: { grid: _, pooler, ...arch }, family } = keymap;
-  const input: Partial<EncoderInput> = Object.assign({}, ...facts.map((fact) => fact.input ?? {}));
-  const size = input.size ?? arch.imageSize;
-  const assumed = input.mean === undefined || input.std === undefined;
-  return {
+  const told = mergeFacts(facts);
+  const size = told.input?.size ?? arch.imageSize;
+  const statistics = family === "conch" ? OPENAI_CLIP : IMAGENET;
+  const whole = { size, resize: size, interpolation: "bicubic", ...statistics, mpp: 0.5, tile: size } as const;
+  const input = withTold(whole, told.input ?? {});
+  const pooling = told.pooling ?? (arch.normAfterPool ? "mean" : "cls");
+  const spec: EncoderSpec = {
     name,
     aliases: [],
     source: { repo: "", files: [], licence: "LicenseRef-unknown", gated: false, paper: "" },
     family,
     arch,
-    input: { resize: size, interpolation: "bicubic", ...IMAGENET, mpp: 0.5, tile: size, ...input, size },
-    output: pooler ? { pooling: "attn_pool", dim: pooler.width, pooler } : { pooling: "cls", dim: arch.width },
+    input,
+    output: pooler ? { pooling: "attn_pool", dim: pooler.width, pooler } : { pooling, dim: arch.width },
     precision: {},
-    lora: pooler ? { ...SEAL_RULE, root: "trunk." } : SEAL_RULE,
+    lora: pooler ? { ...SEAL_RULE, root: "trunk.", inputSize: 224 } : SEAL_RULE,
     parity: "",
-    notes: assumed ? ["No configuration gives mean and standard deviation: ImageNet's are assumed."] : [],
+    notes: leftOut(keymap),
+  };
+  return { ...spec, assumed: [...assumptions(keymap, told, spec), ...told.notes ?? []] };
+}
+
+/**
+ * A known encoder with what its file's own configuration says. Channel statistics are always those of the configuration. One that
+ * was named keeps the rest, and differences are noted; one that was only told by its sizes takes all the configuration has.
+ */
+export function specWithFacts(
+  spec: EncoderSpec,
+  keymap: Keymap,
+  facts: readonly ConfigFacts[],
+  named: boolean,
+): EncoderSpec {
+  const told = mergeFacts(facts);
+  const { mean, std } = { ...spec.input, ...told.input };
+  const configured = withTold(spec.input, told.input ?? {});
+  const input = named ? { ...spec.input, mean: mean!, std: std! } : configured;
+  const notes = [...spec.notes ?? [], ...leftOut(keymap)];
+  if (named) {
+    const differs = told.input !== undefined && describeInput(configured) !== describeInput(input);
+    const other = `Its configuration prepares tiles otherwise: ${describeInput(configured)}.`;
+    return { ...spec, input, notes: differs ? [...notes, other] : notes };
+  }
+  const pooling = spec.output.pooler ? undefined : told.pooling;
+  const missing = assumptions(keymap, { heads: spec.arch.heads, activation: "silu", ...told }, { ...spec, input });
+  return {
+    ...spec,
+    input,
+    ...(pooling && { output: { pooling, dim: spec.arch.width } }),
+    notes,
+    assumed: [
+      `it is ${spec.name}, the only known encoder of these sizes, as which it is used where no configuration says otherwise`,
+      ...missing.map((what) => what.replace("ImageNet's", `${spec.name}'s`)),
+      ...told.notes ?? [],
+    ],
   };
 }
 
-/** Keys of a weights file's own metadata. */
-const ENCODER_KEY = "seal_encoder", CONFIG_KEY = "seal_config";
+/** Keys of a weights file's own metadata; older files have a configuration in the form of transformers. */
+const ENCODER_KEY = "seal_encoder", FACTS_KEY = "seal_facts", CONFIG_KEY = "seal_config";
 
 /**
  * What a weights file that this project writes says of itself, since its path may not and a `config.json` may be missing.
@@ -135,28 +225,30 @@ export function encoderMetadata(
   facts: readonly ConfigFacts[],
   encoder?: string,
 ): Record<string, string> {
-  const input: Partial<EncoderInput> = Object.assign({}, ...facts.map((fact) => fact.input ?? {}));
-  const config = given<Record<string, unknown>>({
-    num_attention_heads: arch.heads,
-    layer_norm_eps: arch.eps,
-    image_size: arch.imageSize,
-    crop_size: input.size === undefined ? undefined : { height: input.size, width: input.size },
-    size: input.resize === undefined ? undefined : { shortest_edge: input.resize },
-    resample: input.interpolation === undefined ? undefined : input.interpolation === "bicubic" ? 3 : 2,
-    image_mean: input.mean,
-    image_std: input.std,
-  });
-  return { ...(encoder !== undefined && { [ENCODER_KEY]: encoder }), [CONFIG_KEY]: JSON.stringify(config) };
+  const { eps, imageSize, heads } = arch;
+  const known = { ...mergeFacts(facts), eps, imageSize, heads };
+  // JSON has no undefined: a step told to be none is null.
+  const text = JSON.stringify(known, (_, value) => value === undefined ? null : value);
+  return { ...(encoder !== undefined && { [ENCODER_KEY]: encoder }), [FACTS_KEY]: text };
+}
+
+/** Facts from their JSON: what is null in the preparation is told to be none, elsewhere it is not known. */
+function parseFacts(text: string): ConfigFacts {
+  const { input, ...rest } = JSON.parse(text) as Record<string, unknown> & { input?: Record<string, unknown> };
+  const facts = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null));
+  const told = input && Object.fromEntries(Object.entries(input).map(([key, value]) => [key, value ?? undefined]));
+  return { ...facts, ...(told && { input: told }) };
 }
 
 /** What {@linkcode encoderMetadata} wrote; nothing in files of others. */
 export function readEncoderMetadata(
   metadata: Readonly<Record<string, string>>,
 ): { encoder: string | undefined; facts: ConfigFacts[] } {
-  const text = metadata[CONFIG_KEY];
+  const [text, old] = [metadata[FACTS_KEY], metadata[CONFIG_KEY]];
   let facts: ConfigFacts[] = [];
   try {
-    if (text !== undefined) facts = [readEncoderConfig(JSON.parse(text))];
+    if (text !== undefined) facts = [parseFacts(text)];
+    else if (old !== undefined) facts = [readEncoderConfig(JSON.parse(old))];
   } catch {
     // Of another writer: nothing is known then.
   }

@@ -6,7 +6,14 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
-import type { EncoderArch, EncoderOutput, EncoderSpec, FamilyName, Pooling } from "./encoder_spec.ts";
+import {
+  type EncoderArch,
+  type EncoderOutput,
+  type EncoderSpec,
+  type FamilyName,
+  pooledDim,
+  type Pooling,
+} from "./encoder_spec.ts";
 import { index } from "./encoders/index.gen.ts";
 
 /** Every encoder, in the order of the file names. */
@@ -67,6 +74,13 @@ export function matchingEncoders(family: FamilyName, arch: EncoderArch): Encoder
   return [...same.filter((spec) => spec.family === family), ...same.filter((spec) => spec.family !== family)];
 }
 
+/** An encoder that a file was taken for. */
+export interface Recognised {
+  readonly spec: EncoderSpec;
+  /** Whether its path names it; else sizes alone speak for it. */
+  readonly named: boolean;
+}
+
 /**
  * The encoder that a file of one's own most likely is: that of its path, if the architecture agrees, else the only one of this
  * family and architecture.
@@ -74,18 +88,18 @@ export function matchingEncoders(family: FamilyName, arch: EncoderArch): Encoder
  * @param path Path of file or folder; also one in the cache of Hugging Face, `models--org--name`.
  * @returns Undefined where several encoders share the architecture and the path names none of them.
  */
-export function recogniseEncoder(family: FamilyName, arch: EncoderArch, path: string): EncoderSpec | undefined {
+export function recogniseEncoder(family: FamilyName, arch: EncoderArch, path: string): Recognised | undefined {
   const matching = matchingEncoders(family, arch).filter(({ refused }) => refused === undefined);
   // From the end: the file, its folder, the folders above.
   const parts = path.split(/[/\\]/).reverse().flatMap((
     part,
   ) => [part.replace(/\.[a-z]+$/i, ""), part.replace(/^models--/, "")]);
   for (const part of parts) {
-    const named = matching.find((spec) => spellings(spec).some((spelling) => plain(spelling) === plain(part)));
-    if (named) return named;
+    const spec = matching.find((spec) => spellings(spec).some((spelling) => plain(spelling) === plain(part)));
+    if (spec) return { spec, named: true };
   }
   const own = matching.filter((spec) => spec.family === family);
-  return own.length === 1 ? own[0] : undefined;
+  return own.length === 1 ? { spec: own[0]!, named: false } : undefined;
 }
 
 /**
@@ -100,5 +114,5 @@ export function outputWith(spec: EncoderSpec, pooling: Pooling = spec.output.poo
       context: { key: "pooling", given: pooling },
     });
   }
-  return { pooling, dim: pooling === "cls" ? spec.arch.width : 2 * spec.arch.width };
+  return { pooling, dim: pooledDim(pooling, spec.arch.width) };
 }

@@ -40,6 +40,9 @@ export interface PositionRule {
   readonly firstGrid?: number;
 }
 
+/** How the MLP of a block is: exact GELU, or gated with the gate in the first rows, by SiLU or by GELU. */
+export type MlpKind = "gelu" | "swiglu" | "geglu";
+
 /** Sizes of the vision transformer, in the terms of `VitConfig`. */
 export interface EncoderArch {
   /** Features of a token. */
@@ -48,10 +51,10 @@ export interface EncoderArch {
   readonly depth: number;
   /** Attention heads; cannot be read from weights. */
   readonly heads: number;
-  /** Width between the MLP layers; for `swiglu` that of the gated product, half of fc1's rows. */
+  /** Width between the MLP layers; for a gated one that of the product, half of fc1's rows. */
   readonly hidden: number;
-  /** Exact GELU, or packed SwiGLU with the gate in the first rows. */
-  readonly mlp: "gelu" | "swiglu";
+  /** How the MLP of a block is. */
+  readonly mlp: MlpKind;
   /** Side of a patch, px. */
   readonly patch: number;
   /** Side of the image the position table is made for, px. */
@@ -66,6 +69,8 @@ export interface EncoderArch {
   readonly qkvBias: boolean;
   /** Of the normalisations of the trunk. */
   readonly eps: number;
+  /** Whether the last normalisation comes after the pooling, as timm's `fc_norm`; default before it. */
+  readonly normAfterPool?: boolean;
 }
 
 /** How a tile becomes the input of an encoder: Pillow's resize of the shorter side, then a crop of the centre. */
@@ -76,6 +81,12 @@ export interface EncoderInput {
   readonly resize?: number;
   /** Both sides are brought to `resize`, whatever the shape. */
   readonly squash?: boolean;
+  /** The longer side is brought to `resize` instead of the shorter one; what would need padding is refused. */
+  readonly border?: boolean;
+  /** Nothing is cropped: a tile that is not of the right size after the resize is refused. */
+  readonly whole?: boolean;
+  /** How the place of the crop is rounded: halves to the even neighbour, as torchvision (default), or down, as transformers. */
+  readonly rounding?: "even" | "floor";
   /** Filter of the resize. */
   readonly interpolation: ResampleFilter;
   /** Channel means of x/255. */
@@ -101,11 +112,11 @@ export interface PoolerArch {
 }
 
 /** How tokens become one embedding. */
-export type Pooling = "cls" | "cls+mean" | "attn_pool";
+export type Pooling = "cls" | "mean" | "cls+mean" | "attn_pool";
 
 /** What an encoder returns. */
 export interface EncoderOutput {
-  /** `cls`: normalised class token; `cls+mean`: with the mean of the patch tokens, registers left out. */
+  /** `cls`: normalised class token; `mean`: that of the patch tokens, registers left out; `cls+mean`: one behind the other. */
   readonly pooling: Pooling;
   /** Features of the embedding. */
   readonly dim: number;
@@ -126,6 +137,8 @@ export interface LoraRecipe {
   readonly targets: readonly BlockLinear[];
   /** Last blocks SEAL adapts, by default or in its published weights. */
   readonly blocks: number | "all";
+  /** Side of the input SEAL feeds, px, where it is not that of the encoder. */
+  readonly inputSize?: number;
   /** Where the published rule does something its authors hardly meant, what it is. */
   readonly surprise?: string;
 }
@@ -161,6 +174,19 @@ export interface EncoderSpec {
   readonly parity: string;
   /** What is uncertain, or differs between the published pipelines. */
   readonly notes?: readonly string[];
+  /** What nothing told of these weights, and what was taken for it. */
+  readonly assumed?: readonly string[];
+}
+
+/** Features of an embedding. */
+export function pooledDim(pooling: Exclude<Pooling, "attn_pool">, width: number): number {
+  return pooling === "cls+mean" ? 2 * width : width;
+}
+
+/** A preparation for another side of the input; what is resized keeps its ratio to it. */
+export function inputOfSize(input: EncoderInput, size: number): EncoderInput {
+  if (input.resize === undefined) return { ...input, size };
+  return { ...input, size, resize: Math.floor(input.resize * size / input.size) };
 }
 
 type Normalisation = Pick<EncoderInput, "mean" | "std">;

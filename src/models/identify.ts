@@ -6,7 +6,7 @@
 
 import { WeightsError } from "../core/errors.ts";
 import type { Shape } from "../core/shape.ts";
-import type { ConfigFacts } from "./encoder_config.ts";
+import { archHints, type ConfigFacts } from "./encoder_config.ts";
 import { ENCODERS, matchingEncoders } from "./encoder_registry.ts";
 import type { BlockLinear, EncoderSpec } from "./encoder_spec.ts";
 import { type Keymap, type KeymapOptions, mapStateDict } from "./families/keymap.ts";
@@ -36,13 +36,7 @@ export function identifyWeights(
   file: string,
   facts: readonly ConfigFacts[] = [],
 ): Identified {
-  const { heads, eps, imageSize } = Object.assign({}, ...facts) as ConfigFacts;
-  const options: KeymapOptions = {
-    file,
-    ...(heads !== undefined && { heads }),
-    ...(eps !== undefined && { eps }),
-    ...(imageSize !== undefined && { imageSize }),
-  };
+  const options: KeymapOptions = { file, ...archHints(facts) };
   let keymap: Keymap;
   let known = true;
   try {

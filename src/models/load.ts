@@ -14,9 +14,9 @@ import type { Weights } from "../io/weights.ts";
 import type { LoraOptions } from "../nn/layers.ts";
 import { Parameters } from "../nn/parameters.ts";
 import { createEncoder, type Encoder, type EncoderOptions } from "./encoder.ts";
-import { specOfWeights } from "./encoder_config.ts";
-import type { ConfigFacts } from "./encoder_config.ts";
-import type { EncoderArch, EncoderSpec, FamilyName, PositionRule } from "./encoder_spec.ts";
+import { archHints, type ConfigFacts, specOfWeights, specWithFacts } from "./encoder_config.ts";
+import type { Recognised } from "./encoder_registry.ts";
+import { type EncoderArch, type EncoderSpec, type FamilyName, inputOfSize, type PositionRule } from "./encoder_spec.ts";
 import { type Keymap, type KeymapEntry, mapStateDict } from "./families/keymap.ts";
 import { adaptedLayers, addLora, type LayerAdapter } from "./lora_layers.ts";
 import { positionSteps, resamplePositionTable } from "./positions.ts";
@@ -28,10 +28,13 @@ export interface LoadOptions extends Omit<EncoderOptions, "arch" | "seed"> {
   spec?: EncoderSpec;
   /** Name in outputs when there is no spec; default the file's. */
   name?: string;
-  /** What a `config.json` beside the weights says. Of a known encoder it decides mean and standard deviation only. */
+  /**
+   * What the configurations beside the weights say, from `readEncoderConfig`. Of a `spec` they decide mean and standard deviation
+   * only.
+   */
   facts?: readonly ConfigFacts[];
   /** The encoder that sizes and path speak for, if there is no spec. */
-  recognise?: (family: FamilyName, arch: EncoderArch) => EncoderSpec | undefined;
+  recognise?: (family: FamilyName, arch: EncoderArch) => Recognised | undefined;
   /** How positions are brought to another grid than the file's; default the rule of the spec or the family. */
   positions?: PositionRule;
   /** Which parameters train; none by default. Not used with `parameters`. */
@@ -103,22 +106,13 @@ export async function loadEncoder(gpu: Gpu, weights: Weights, options: LoadOptio
     throw new WeightsError(`Cannot load ${asked.name}: ${asked.refused}`, { code: "weights-unsupported" });
   }
   const shapes = new Map([...weights.tensors].map(([name, { shape }]) => [name, shape]));
-  const { heads, eps, imageSize: hint } = Object.assign({}, ...(options.facts ?? [])) as ConfigFacts;
-  const keymap = mapStateDict(shapes, {
-    file: weights.file,
-    ...(asked ? { spec: asked } : {}),
-    ...(heads !== undefined && { heads }),
-    ...(eps !== undefined && { eps }),
-    ...(hint !== undefined && !asked && { imageSize: hint }),
-  });
-  const known = asked ?? options.recognise?.(keymap.family, keymap.arch);
-  const spec = known
-    ? withStatistics(known, options.facts ?? [])
-    : specOfWeights(options.name ?? weights.file, keymap, ...(options.facts ?? []));
+  const facts = checkFacts(options.facts ?? []);
+  const keymap = mapStateDict(shapes, { file: weights.file, ...(asked ? { spec: asked } : {}), ...archHints(facts) });
+  const spec = specFor(keymap, facts, weights, options);
   const layers = adapter ? await adaptedLayers(adapter, keymap) : new Map<string, LayerAdapter>();
   const parameters = options.parameters ?? new Parameters(gpu, trainable);
   try {
-    const { dtype, pooling, positions, imageSize = spec.input.size } = options;
+    const { dtype, pooling = spec.output.pooling, positions, imageSize = spec.input.size } = options;
     options.onSpec?.({ ...spec, arch: keymap.arch });
     const output = { ...spec.output, ...(keymap.arch.pooler && { pooler: keymap.arch.pooler }) };
     const encoder = createEncoder(parameters, { ...spec, output, ...(positions && { positions }) }, {
@@ -126,7 +120,7 @@ export async function loadEncoder(gpu: Gpu, weights: Weights, options: LoadOptio
       imageSize,
       lora: loraOf(layers, options),
       ...(dtype && { dtype }),
-      ...(pooling && { pooling }),
+      pooling,
     });
     parameters.allocate();
     await fill(encoder, keymap, weights, layers, merge, onProgress);
@@ -137,10 +131,30 @@ export async function loadEncoder(gpu: Gpu, weights: Weights, options: LoadOptio
   }
 }
 
-/** A known encoder with the channel statistics of the file's own configuration. */
-function withStatistics(spec: EncoderSpec, facts: readonly ConfigFacts[]): EncoderSpec {
-  const { mean, std } = Object.assign({}, ...facts.map(({ input }) => input ?? {})) as Partial<EncoderSpec["input"]>;
-  return mean && std ? { ...spec, input: { ...spec.input, mean, std } } : spec;
+/** Refuses configurations that were not read: their keys mean nothing here, and would be passed over. */
+function checkFacts(facts: readonly ConfigFacts[]): readonly ConfigFacts[] {
+  const raw = ["architecture", "pretrained_cfg", "model_type", "num_attention_heads", "image_mean", "hidden_size"];
+  const key = facts.flatMap((fact) => Object.keys(fact)).find((name) => raw.includes(name));
+  if (key === undefined) return facts;
+  throw new ConfigError(
+    `Cannot use facts with the key ${key}: it is that of a configuration file, wanted what was read from it`,
+    {
+      hint: "Pass readEncoderConfig(config, preprocessor)",
+      context: { key },
+    },
+  );
+}
+
+/** What the weights are: the encoder asked for, the one that is recognised, or what tensors and configurations say. */
+function specFor(
+  keymap: Keymap,
+  facts: readonly ConfigFacts[],
+  weights: Weights,
+  { spec: asked, recognise, name = weights.file, imageSize }: LoadOptions,
+): EncoderSpec {
+  const known = asked ? { spec: asked, named: true } : recognise?.(keymap.family, keymap.arch);
+  const spec = known ? specWithFacts(known.spec, keymap, facts, known.named) : specOfWeights(name, keymap, ...facts);
+  return typeof imageSize === "number" ? { ...spec, input: inputOfSize(spec.input, imageSize) } : spec;
 }
 
 /** Reads and uploads every parameter. */

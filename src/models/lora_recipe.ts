@@ -50,7 +50,7 @@ export function linearShape(arch: EncoderArch, layer: BlockLinear): readonly [ou
     case "attn.proj":
       return [width, width];
     case "mlp.fc1":
-      return [mlp === "swiglu" ? 2 * hidden : hidden, width];
+      return [mlp === "gelu" ? hidden : 2 * hidden, width];
     case "mlp.fc2":
       return [width, hidden];
   }

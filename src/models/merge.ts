@@ -36,7 +36,12 @@ export function timmTensors(weights: Weights, keymap: Keymap): Map<string, Weigh
       return [target, joinTensors(target, shape, found)];
     }),
   );
-  const { registers, prefixPositions, grid, width } = keymap.arch;
+  const { registers, prefixPositions, grid, width, normAfterPool } = keymap.arch;
+  for (const part of normAfterPool ? ["weight", "bias"] : []) {
+    const norm = tensors.get(`norm.${part}`)!;
+    tensors.delete(`norm.${part}`);
+    tensors.set(`fc_norm.${part}`, norm);
+  }
   const [token, table] = [tensors.get("cls_token"), tensors.get("pos_embed")];
   if (registers === 0 || prefixPositions !== 1 || !token || !table) return tensors;
   const folded = changeTensor(token, "F32", async (values, from) => {

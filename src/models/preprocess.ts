@@ -29,28 +29,57 @@ function roundHalfEven(x: number): number {
   return x - floor === 0.5 ? floor + (floor & 1) : Math.round(x);
 }
 
+/** Height and width after the resize, before the crop. */
+function resized(input: EncoderInput, height: number, width: number): [number, number] {
+  const { resize: side, squash, border } = input;
+  if (side === undefined) return [height, width];
+  if (squash) return [side, side];
+  if (border) {
+    const ratio = Math.max(height, width) / side;
+    return [roundHalfEven(height / ratio), roundHalfEven(width / ratio)];
+  }
+  if (Math.min(height, width) === side) return [height, width];
+  return height <= width ? [side, Math.trunc((side * width) / height)] : [Math.trunc((side * height) / width), side];
+}
+
 /**
  * The steps for a tile.
  *
  * @param height Height of the tile, px.
  * @param width Width of the tile, px.
- * @throws {DataError} If the tile is smaller than what the encoder sees and nothing resizes it; padding would invent tissue.
+ * @throws {DataError} If the tile is smaller than what the encoder sees and nothing resizes it, since padding would invent tissue;
+ * or of another size where nothing is cropped.
  */
 export function preprocessing(input: EncoderInput, height: number, width: number): Preprocessing {
-  const { size, resize: shorter, squash } = input;
-  let [h, w] = [height, width];
-  if (shorter !== undefined && squash) [h, w] = [shorter, shorter];
-  else if (shorter !== undefined && Math.min(h, w) !== shorter) {
-    [h, w] = h <= w ? [shorter, Math.trunc((shorter * w) / h)] : [Math.trunc((shorter * h) / w), shorter];
+  const { size, whole, rounding = "even" } = input;
+  const [h, w] = resized(input, height, width);
+  if (h < size || w < size || (whole && (h !== size || w !== size))) {
+    throw new DataError(
+      `Cannot use a tile of ${width} x ${height} px: after the resize it is ${w} x ${h}, and the encoder sees ${size} x ${size}`,
+      {
+        hint: whole || input.border ? "Cut square tiles" : `Cut tiles of at least ${size} px`,
+        context: { given: [width, height], resized: [w, h], wanted: size },
+      },
+    );
   }
-  if (h < size || w < size) {
-    throw new DataError(`Cannot use a tile of ${width} x ${height} px: the encoder sees ${size} x ${size}`, {
-      hint: `Cut tiles of at least ${size} px`,
-      context: { given: [width, height], wanted: size },
-    });
-  }
-  const crop = { top: roundHalfEven((h - size) / 2), left: roundHalfEven((w - size) / 2), height: size, width: size };
-  return { height: h, width: w, crop };
+  const place = (extent: number) => {
+    const half = (extent - size) / 2;
+    return rounding === "even" ? roundHalfEven(half) : Math.floor(half);
+  };
+  return { height: h, width: w, crop: { top: place(h), left: place(w), height: size, width: size } };
+}
+
+/** A preparation in words, for outputs and messages; the same words are the same preparation. */
+export function describeInput(input: EncoderInput): string {
+  const { size, resize: side, squash, border, whole, rounding = "even", interpolation, mean, std } = input;
+  const what = squash ? "both sides" : border ? "longer side" : "shorter side";
+  const steps = [
+    side === undefined ? "no resize" : `${what} to ${side} px, ${interpolation}`,
+    whole ? `input ${size} px, no crop` : `crop of ${size} px${rounding === "floor" ? " (place rounded down)" : ""}`,
+    `mean ${mean.join(" ")}`,
+    `std ${std.join(" ")}`,
+  ];
+  return steps.join("; ");
 }
 
 /**

@@ -7,7 +7,7 @@
 import { ConfigError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import { findEncoder } from "./encoder_registry.ts";
-import type { EncoderSpec } from "./encoder_spec.ts";
+import { type EncoderSpec, pooledDim } from "./encoder_spec.ts";
 
 /** Prefix of the names of random encoders. */
 export const RANDOM_PREFIX = "random:";
@@ -78,7 +78,7 @@ export function randomEncoder(name: string): RandomEncoder {
         imageSize,
       },
       input: { ...input, size: imageSize, resize: imageSize, tile: imageSize },
-      output: pooling === "attn_pool" ? spec.output : { pooling, dim: pooling === "cls" ? dim : 2 * dim },
+      output: pooling === "attn_pool" ? spec.output : { pooling, dim: pooledDim(pooling, dim) },
     },
   };
 }

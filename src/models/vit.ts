@@ -48,6 +48,8 @@ export interface VitConfig extends BlockConfig {
    * 1 + registers.
    */
   readonly prefixPositions?: number;
+  /** Whether the last normalisation is left to the caller, behind the pooling; default false. */
+  readonly normAfterPool?: boolean;
   /** Channel means of x/255. */
   readonly mean: readonly [number, number, number];
   /** Channel standard deviations of x/255. */
@@ -93,9 +95,11 @@ export interface Vit {
    * Appends the encoder.
    *
    * @param images RGB bytes `[B, H, W, 3]`, or f32 of the same shape, already normalised.
-   * @returns Normalised tokens `[B, N, D]`, or `[B, 1, D]` with `firstTokenOnly`, and the taps.
+   * @returns Tokens `[B, N, D]`, or `[B, 1, D]` with `firstTokenOnly`, normalised unless that comes after the pooling, and the taps.
    */
   forward(g: Plan, images: Tensor, options?: VitForward): { x: Tensor; taps: Taps };
+  /** Appends the last normalisation, for callers that pool before it. */
+  normalise(g: Plan, x: Tensor): Tensor;
   /** The deepest cut; undefined if the patch embedding, the first tokens or the positions train. */
   deepestCut(): Cut | undefined;
   /** Shapes of what {@linkcode Vit.trunk} gives for one image. */
@@ -234,6 +238,7 @@ function assemble(config: VitConfig, embedding: Embedding, blocks: readonly Bloc
   const { depth, width } = config;
   const sides = sidesOf(config.imageSize);
   const tokens = (sides[0] / config.patch) * (sides[1] / config.patch) + 1 + (config.registers ?? 0);
+  const last = (g: Plan, x: Tensor) => (config.normAfterPool ? x : applyNorm(g, norm, x));
   const isFirst = (i: number, firstTokenOnly: boolean) => firstTokenOnly && i === depth - 1;
   const runBlock = (g: Plan, i: number, x: Tensor, { recompute, training, firstTokenOnly = false }: VitForward) => {
     const block = blocks[i]!;
@@ -248,7 +253,7 @@ function assemble(config: VitConfig, embedding: Embedding, blocks: readonly Bloc
       const taps: Taps = {};
       let x = taps.embed = embedTokens(g, images, embedding, config, options.training ?? false);
       for (let i = 0; i < depth; i++) x = taps[`block_${String(i).padStart(2, "0")}`] = runBlock(g, i, x, options);
-      x = taps.norm = applyNorm(g, norm, x);
+      x = taps.norm = last(g, x);
       return { x, taps };
     },
     deepestCut() {
@@ -280,7 +285,8 @@ function assemble(config: VitConfig, embedding: Embedding, blocks: readonly Bloc
         x = recompute?.[cut.blocks] ? checkpoint(g, run, stem, blockTensors(block)) : run(...stem);
       }
       for (let i = cut.blocks + 1; i < depth; i++) x = runBlock(g, i, x, options);
-      return applyNorm(g, norm, x);
+      return last(g, x);
     },
+    normalise: (g, x) => applyNorm(g, norm, x),
   };
 }

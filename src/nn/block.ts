@@ -11,6 +11,8 @@ import type { Rng } from "../core/rng.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { crossAttention, selfAttention } from "../ops/attention.ts";
+import { gelu } from "../ops/activation.ts";
+import { mul } from "../ops/binary.ts";
 import { slice } from "../ops/slice.ts";
 import { constant, fanInUniform, truncatedNormal } from "./init.ts";
 import {
@@ -32,10 +34,10 @@ export interface BlockConfig {
   readonly width: number;
   /** Attention heads. */
   readonly heads: number;
-  /** Width between the two MLP layers; for `swiglu` the width of the gated product. */
+  /** Width between the two MLP layers; for a gated one the width of the product. */
   readonly hidden: number;
-  /** Exact GELU, or timm's packed SwiGLU. */
-  readonly mlp: "gelu" | "swiglu";
+  /** Exact GELU, timm's packed SwiGLU, or the same with GELU for SiLU. */
+  readonly mlp: "gelu" | "swiglu" | "geglu";
   /** Starting value of LayerScale; undefined has none. */
   readonly layerScale?: number | undefined;
   /** Whether the fused qkv layer has a bias; default true. */
@@ -105,7 +107,7 @@ export function createBlock(
     proj: linear("attn.proj", width, width),
     ls1: scale("ls1"),
     norm2: normLayer(parameters, `${name}.norm2`, width, eps),
-    fc1: linear("mlp.fc1", width, mlp === "swiglu" ? 2 * hidden : hidden),
+    fc1: linear("mlp.fc1", width, mlp === "gelu" ? hidden : 2 * hidden),
     fc2: linear("mlp.fc2", hidden, width),
     ls2: scale("ls2"),
   };
@@ -139,6 +141,14 @@ export function attentionResidual(
   return applyLinear(g, proj, attended, { residual: x, gamma: ls1, training });
 }
 
+/** gelu(first half) * second half of a layer: what timm's SwiGLUPacked is where nobody says SiLU. */
+function gated(g: Plan, fc1: LinearLayer, x: Tensor, training: boolean): Tensor {
+  const both = applyLinear(g, fc1, x, { training });
+  const half = both.dim(-1) / 2;
+  const axis = both.shape.length - 1;
+  return mul(g, gelu(g, slice(g, both, axis, 0, half)), slice(g, both, axis, half, half));
+}
+
 /** y = h + ls2 * mlp(norm2(h)). */
 export function mlpResidual(
   g: Plan,
@@ -146,7 +156,8 @@ export function mlpResidual(
   h: Tensor,
   { mlp, training = false }: BlockForward,
 ): Tensor {
-  const inner = applyLinear(g, fc1, applyNorm(g, norm2, h), { act: mlp, training });
+  const x = applyNorm(g, norm2, h);
+  const inner = mlp === "geglu" ? gated(g, fc1, x, training) : applyLinear(g, fc1, x, { act: mlp, training });
   return applyLinear(g, fc2, inner, { residual: h, gamma: ls2, training });
 }
 

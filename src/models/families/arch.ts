@@ -27,6 +27,8 @@ export interface ArchHints {
   readonly imageSize?: number;
   /** Of the normalisations. */
   readonly eps?: number;
+  /** Activation of the MLP; of a gated one that of its gate, by default SiLU. */
+  readonly activation?: "gelu" | "silu";
 }
 
 /** What the tensors say. */
@@ -137,10 +139,23 @@ function depthOf(tensors: ReadonlyMap<string, Renamed>, file: string): number {
   );
 }
 
-function mlpOf(shape: ShapeOf, block: string, gated: boolean, file: string): Pick<EncoderArch, "mlp" | "hidden"> {
+function mlpOf(
+  shape: ShapeOf,
+  block: string,
+  split: boolean,
+  activation: ArchHints["activation"],
+  file: string,
+): Pick<EncoderArch, "mlp" | "hidden"> {
   const hidden = shape(`${block}.mlp.fc2.weight`, 2)[1]!;
-  const rows = gated ? 2 * shape(`${block}.mlp.gate.weight`, 2)[0]! : shape(`${block}.mlp.fc1.weight`, 2)[0]!;
-  if (rows === hidden || rows === 2 * hidden) return { mlp: rows === hidden ? "gelu" : "swiglu", hidden };
+  const rows = split ? 2 * shape(`${block}.mlp.gate.weight`, 2)[0]! : shape(`${block}.mlp.fc1.weight`, 2)[0]!;
+  if (rows === 2 * hidden) return { mlp: activation === "gelu" ? "geglu" : "swiglu", hidden };
+  if (rows === hidden && activation === "silu") {
+    throw new WeightsError(`Cannot load ${file}: its configuration has SiLU in an MLP without a gate, wanted GELU`, {
+      code: "weights-unsupported",
+      context: { file },
+    });
+  }
+  if (rows === hidden) return { mlp: "gelu", hidden };
   throw new WeightsError(
     `Cannot read the MLP of ${file}: ${rows} rows into ${hidden} columns, wanted as many or twice as many`,
     { context: { file, rows, hidden } },
@@ -174,7 +189,14 @@ export function inferArch(
     width,
     depth: depthOf(tensors, file),
     heads: headsOf(width, hints, file),
-    ...mlpOf(shape, block, tensors.has(`${block}.mlp.gate.weight`), file),
+    // The gate of transformers' Dinov2 is SiLU whatever hidden_act says.
+    ...mlpOf(
+      shape,
+      block,
+      tensors.has(`${block}.mlp.gate.weight`),
+      family.name === "timm" || !family.name.startsWith("hf_") ? hints.activation : undefined,
+      file,
+    ),
     patch,
     imageSize: grid * patch,
     grid,
@@ -218,7 +240,7 @@ export function expectedTensors(arch: FoundArch, trunk: "" | "trunk."): Map<stri
     linear(`${block}.attn.proj`, width, width);
     if (layerScale) add(`${block}.ls1.gamma`, width);
     norm(`${block}.norm2`, width);
-    linear(`${block}.mlp.fc1`, mlp === "swiglu" ? 2 * hidden : hidden, width);
+    linear(`${block}.mlp.fc1`, mlp === "gelu" ? hidden : 2 * hidden, width);
     linear(`${block}.mlp.fc2`, width, hidden);
     if (layerScale) add(`${block}.ls2.gamma`, width);
   }

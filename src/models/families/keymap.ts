@@ -100,18 +100,26 @@ function choose(unwrapped: Unwrapped, file: string): Hit {
   });
 }
 
+/** timm's encoders that pool by the mean keep their last normalisation behind it, as `fc_norm`. */
+function normsAfterPool({ family, prefix }: Hit, names: ReadonlyMap<string, string>): boolean {
+  return family.name === "timm" && names.has(`${prefix}fc_norm.weight`) && !names.has(`${prefix}norm.weight`);
+}
+
 /** Tensors by timm's names; names known to belong elsewhere go to `ignored`, others to `unexpected`. */
 function rename(
-  { family, prefix }: Hit,
+  hit: Hit,
   names: ReadonlyMap<string, string>,
   shapes: ReadonlyMap<string, Shape>,
   file: string,
 ): { tensors: Map<string, Renamed>; ignored: string[]; unexpected: string[] } {
+  const { family, prefix } = hit;
+  const afterPool = normsAfterPool(hit, names);
   const tensors = new Map<string, Renamed>();
   const ignored: string[] = [];
   const unexpected: string[] = [];
   for (const [bare, source] of names) {
-    const name = bare.startsWith(prefix) ? bare.slice(prefix.length) : bare;
+    const own = bare.startsWith(prefix) ? bare.slice(prefix.length) : bare;
+    const name = afterPool ? own.replace(/^fc_norm\./, "norm.") : own;
     if (family.ignore.some((pattern) => pattern.test(name))) ignored.push(source);
     else if (!bare.startsWith(prefix)) unexpected.push(source);
     else {
@@ -212,7 +220,11 @@ function checkSpec(spec: EncoderSpec, arch: FoundArch, file: string): void {
 /** What the caller says, else what the spec says. */
 function hintsOf({ spec, heads = spec?.arch.heads, eps = spec?.arch.eps, ...rest }: KeymapOptions): ArchHints {
   const { prefixPositions, imageSize = spec?.arch.imageSize } = rest;
-  const hints = Object.entries({ heads, eps, prefixPositions, imageSize }).filter(([, value]) => value !== undefined);
+  // What a known encoder's gate is, its file's configuration may leave out.
+  const activation = spec ? (spec.arch.mlp === "swiglu" ? "silu" : "gelu") : rest.activation;
+  const hints = Object.entries({ heads, eps, prefixPositions, imageSize, activation }).filter(([, value]) =>
+    value !== undefined
+  );
   return Object.fromEntries(hints);
 }
 
@@ -238,7 +250,8 @@ export function mapStateDict(shapes: ReadonlyMap<string, Shape>, options: Keymap
     );
   }
   const { tensors, ignored, unexpected } = rename(hit, unwrapped.names, shapes, file);
-  const arch = inferArch(tensors, family, hintsOf(options), file);
+  const found = inferArch(tensors, family, hintsOf(options), file);
+  const arch = normsAfterPool(hit, unwrapped.names) ? { ...found, normAfterPool: true } : found;
   if (spec) checkSpec(spec, arch, file);
   const used = new Set<string>();
   const missing: string[] = [];
