@@ -99,7 +99,7 @@ export {
   visionTensors,
 } from "./src/models/vision_file.ts";
 export { createEncoder, type Encoder, type EncoderCut, type EncoderOptions } from "./src/models/encoder.ts";
-export { encoderNames, findEncoder } from "./src/models/encoder_registry.ts";
+export { encoderNames, findEncoder, type Recognised, recogniseEncoder } from "./src/models/encoder_registry.ts";
 export type {
   Autocast,
   BlockLinear,
@@ -110,6 +110,7 @@ export type {
   EncoderSpec,
   FamilyName,
   LoraRecipe,
+  MlpKind,
   PoolerArch,
   Pooling,
   PositionRule,
@@ -118,7 +119,10 @@ export { loadEncoder, type LoadOptions } from "./src/models/load.ts";
 export { type RandomEncoder, randomEncoder } from "./src/models/random_encoder.ts";
 export { Embedder, type EmbedderOptions } from "./src/embed/embedder.ts";
 export { type Adapter, type AdapterConfig, type AdapterModule, readAdapter } from "./src/io/peft.ts";
-export type { ConfigFacts } from "./src/models/encoder_config.ts";
+export { type ConfigFacts, type ConfigFiles, readEncoderConfig, type ToldInput } from "./src/models/encoder_config.ts";
+export { describeInput } from "./src/models/preprocess.ts";
+export { type DecodedImage, decodeImage } from "./src/io/image.ts";
+export type { Picture } from "./src/io/picture.ts";
 export type { ResampleFilter } from "./src/core/resample.ts";
 export type { ElementReader, WeightDtype, WeightTensor } from "./src/io/weight_tensor.ts";
 export type { PickleContext, PickleObject, PickleTuple, PickleValue } from "./src/io/pickle_value.ts";

@@ -91,11 +91,12 @@ async function merge(
   const float = dtype === undefined ? undefined : FLOATS[dtype]!;
   const { tensors, changed, leftOut } = await mergedTensors(weights, keymap, adapter, { names, dtype: float });
   const all = float ? new Map([...tensors].map(([name, tensor]) => [name, castTensor(tensor, float)])) : tensors;
-  const named = spec ?? recogniseEncoder(keymap.family, keymap.arch, given);
+  const recognised = recogniseEncoder(keymap.family, keymap.arch, given);
+  const named = spec ?? (recognised?.by === "path" ? recognised.spec : undefined);
   const metadata = {
     ...weights.metadata,
     format: "pt",
-    ...encoderMetadata({ ...keymap.arch, heads }, facts, named?.name),
+    ...encoderMetadata({ ...keymap.arch, heads }, facts, named?.name, adapter.imageSize),
     seal_base: `${source.name} sha256:${source.hash}`,
     seal_adapter: `sha256:${await hashOf(file)}`,
   };

@@ -20,7 +20,7 @@ import { TURNS } from "../io/orientation.ts";
 import type { Picture } from "../io/picture.ts";
 import { DecodePool } from "../worker/decode_pool.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
-import { checkEncoder, type OpenedEncoder, openEncoder } from "./encoder.ts";
+import { checkEncoder, type OpenedEncoder, openEncoder, sayEncoder } from "./encoder.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { checkFile, endsAll, isSame, parentOf } from "./output.ts";
@@ -42,7 +42,8 @@ export const flags = {
   adapter: { kind: "text", value: "PATH", help: "PEFT LoRA folder or SEAL .pth" },
   out: { kind: "text", value: "DIR|FILE", default: "features", help: "folder, or a file for a single input" },
   format: { kind: "choice", of: Object.keys(FEATURE_FORMATS), default: "h5", help: "form of the output" },
-  pooling: { kind: "choice", of: ["cls", "cls+mean"], help: "instead of the encoder's own" },
+  pooling: { kind: "choice", of: ["cls", "mean", "cls+mean"], help: "instead of the encoder's own" },
+  "image-size": COMMON["image-size"],
   "batch-size": {
     kind: "number",
     value: "N",
@@ -119,16 +120,19 @@ export async function run(args: Args<typeof flags>, job: Job): Promise<number> {
   const opened = await openEncoder(gpu, {
     encoder: values.encoder,
     adapter: values.adapter,
-    pooling: values.pooling as "cls" | "cls+mean" | undefined,
+    pooling: values.pooling as "cls" | "mean" | "cls+mean" | undefined,
+    imageSize: values["image-size"],
     dtype: precision,
     onProgress: (what, done, total) => progress.update(what, done, total, "bytes"),
   });
+  sayEncoder(opened, progress);
   const work = { gpu, opened, values, precision, progress, signal: job.signal } as const;
   const outcomes = await embedAll(work, inputs, all, job);
   opened.encoder.parameters.destroy();
   gpu.destroy();
   job.signal.throwIfAborted();
-  if (values.json) printJson({ encoder: opened.name, dim: opened.encoder.dim, outputs: outcomes });
+  const { name: encoder, encoder: { dim }, preparation, assumed } = opened;
+  if (values.json) printJson({ encoder, dim, preparation, assumed, outputs: outcomes });
   return outcomes.some(({ status }) => status === "failed") ? 3 : 0;
 }
 
@@ -218,7 +222,7 @@ async function checkOutputs(work: Work, places: readonly Place[]): Promise<void>
 }
 
 function tableOf({ opened, values, precision }: Work, files: InputFiles, input: EmbedInput): FeatureTable {
-  const { encoder, name, weightsHash, adapterHash } = opened;
+  const { encoder, name, weightsHash, adapterHash, preparation, assumed } = opened;
   return featureTable(input, hashInput(disk, files), {
     encoder: name,
     dim: encoder.dim,
@@ -228,6 +232,8 @@ function tableOf({ opened, values, precision }: Work, files: InputFiles, input: 
     precision,
     pooling: encoder.pooling,
     inputSize: encoder.spec.input.size,
+    preparation,
+    assumed,
     software: `seal-webgpu ${VERSION}`,
   });
 }

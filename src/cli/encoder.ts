@@ -5,7 +5,7 @@
  */
 
 import type { Dtype } from "../core/dtype.ts";
-import { ConfigError, DataError } from "../core/errors.ts";
+import { ConfigError, DataError, FormatError, WeightsError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { openFile, openFolder } from "../io/fs.ts";
 import { Hub, type HubFile } from "../io/hub.ts";
@@ -14,11 +14,13 @@ import { createEncoder, type Encoder } from "../models/encoder.ts";
 import { type ConfigFacts, readEncoderConfig, readEncoderMetadata } from "../models/encoder_config.ts";
 import { findEncoder, recogniseEncoder } from "../models/encoder_registry.ts";
 import type { EncoderSpec, Pooling } from "../models/encoder_spec.ts";
-import { loadEncoder, type LoadOptions } from "../models/load.ts";
+import { fedWith, loadEncoder, type LoadOptions } from "../models/load.ts";
+import { describeInput } from "../models/preprocess.ts";
 import { RANDOM_PREFIX, randomEncoder } from "../models/random_encoder.ts";
 import { Parameters } from "../nn/parameters.ts";
 import { openAdapter, type OpenedAdapter } from "./adapter.ts";
 import { denoHost } from "./hub_host.ts";
+import type { Progress } from "./progress.ts";
 
 /** What the flags say. */
 export interface EncoderRequest {
@@ -30,8 +32,10 @@ export interface EncoderRequest {
   readonly dtype?: Dtype | undefined;
   /** Instead of the encoder's own pooling. */
   readonly pooling?: Pooling | undefined;
+  /** Side of the images it is fed with, px, instead of the adapter's or its own. */
+  readonly imageSize?: number | undefined;
   /** How the encoder trains; it does not unless this is given. */
-  readonly build?: Pick<LoadOptions, "parameters" | "lora" | "onSpec"> | undefined;
+  readonly build?: Pick<LoadOptions, "parameters" | "lora" | "onSpec" | "sealInput"> | undefined;
   /** Told while weights are downloaded and uploaded. */
   readonly onProgress?: ((what: string, done: number, total: number) => void) | undefined;
 }
@@ -45,6 +49,22 @@ export interface OpenedEncoder {
   readonly weightsHash: string;
   /** SHA-256 of the adapter's weights; undefined without one. */
   readonly adapterHash: string | undefined;
+  /** How tiles become its input, in words. */
+  readonly preparation: string;
+  /** What nothing told of it, and what was taken for it. */
+  readonly assumed: readonly string[];
+}
+
+/** Configurations beside weights. */
+const CONFIG = "config.json", PREPROCESSOR = "preprocessor_config.json";
+
+/** What is said of an encoder once it is open: how tiles are prepared, and a warning of what was assumed. */
+export function sayEncoder({ name, encoder, preparation, assumed }: OpenedEncoder, progress: Progress): void {
+  progress.say(`${name}: ${encoder.pooling}, ${encoder.dim} features; ${preparation}`);
+  if (assumed.length === 0) return;
+  progress.warn(
+    `${name}: assumed: ${assumed.join("; ")}. ${CONFIG} and ${PREPROCESSOR} beside the weights say otherwise`,
+  );
 }
 
 /** SHA-256 of a file. */
@@ -69,19 +89,56 @@ async function kindOf(path: string): Promise<"folder" | "file" | undefined> {
   }
 }
 
-/**
- * What the `config.json` in a folder says, if there is one.
- *
- * @throws {DataError} If it is no JSON.
- */
-export async function factsIn(folder: string): Promise<ConfigFacts[]> {
-  const path = `${folder}/config.json`;
+/** Parsed JSON of a file; undefined where there is none. */
+async function readJson(path: string): Promise<unknown> {
   const text = await denoHost.readText(path);
-  if (text === undefined) return [];
+  if (text === undefined) return undefined;
   try {
-    return [readEncoderConfig(JSON.parse(text))];
+    return JSON.parse(text);
   } catch (cause) {
     throw new DataError(`Cannot read ${path}: ${(cause as Error).message}`, { context: { file: path }, cause });
+  }
+}
+
+/** What the configurations at two paths say. */
+async function factsOf(config: string | undefined, preprocessor: string | undefined): Promise<ConfigFacts[]> {
+  const [model, tiles] = await Promise.all([config, preprocessor].map((path) => path && readJson(path)));
+  if (model === undefined && tiles === undefined) return [];
+  return [readEncoderConfig(model, tiles, { ...(config && { config }), ...(preprocessor && { preprocessor }) })];
+}
+
+/**
+ * What `config.json` and `preprocessor_config.json` in a folder say, if they are there.
+ *
+ * @throws {DataError} If one is no JSON.
+ * @throws {FormatError | WeightsError} If one has a value of another kind, or asks for what is not computed here.
+ */
+export async function factsIn(folder: string): Promise<ConfigFacts[]> {
+  return await factsOf(`${folder}/${CONFIG}`, `${folder}/${PREPROCESSOR}`);
+}
+
+/** Codes of what is no fault where a configuration is looked for: there is none, or nothing can be asked. */
+const NOT_THERE: readonly string[] = ["file-not-found", "offline", "weights-missing"];
+
+/** The same from the hub, of an encoder that is known without them: what cannot be had or followed is left out, the latter noted. */
+async function factsFromHub(repo: string, licence: string): Promise<ConfigFacts[]> {
+  const hub = new Hub(denoHost);
+  const find = async (file: string) => {
+    try {
+      return (await hub.download(repo, file, { licence })).path;
+    } catch (error) {
+      if (error instanceof WeightsError && NOT_THERE.includes(error.code)) return undefined;
+      throw error;
+    }
+  };
+  const [config, preprocessor] = [await find(CONFIG), await find(PREPROCESSOR)];
+  try {
+    return await factsOf(config, preprocessor);
+  } catch (error) {
+    const other = error instanceof FormatError || error instanceof DataError ||
+      (error instanceof WeightsError && error.code === "weights-unsupported");
+    if (!other) throw error;
+    return [{ notes: [`Its configuration was not followed: ${error.message}.`] }];
   }
 }
 
@@ -103,8 +160,8 @@ export function folderOf(path: string): string {
   return path.replace(/[/\\]?[^/\\]*$/, "") || ".";
 }
 
-/** The encoder a file says it is; undefined where this version knows none of the name. */
-function specNamed(name: string): EncoderSpec | undefined {
+/** The encoder a file's metadata say it is; undefined where this version knows none of the name. */
+export function specNamed(name: string): EncoderSpec | undefined {
   try {
     return findEncoder(name);
   } catch (error) {
@@ -149,29 +206,41 @@ async function registered(given: string): Promise<EncoderSpec | undefined> {
   return given.startsWith(RANDOM_PREFIX) || await kindOf(given) ? undefined : findEncoder(given);
 }
 
-/** Downloads the weights of an encoder of the registry; one on the disk is left as it is. */
+/** Downloads the weights of an encoder of the registry and the configurations beside them; one on the disk is left as it is. */
 export async function fetchEncoder(given: string, onProgress: EncoderRequest["onProgress"]): Promise<void> {
   const spec = await registered(given);
-  if (spec !== undefined) await download(spec, onProgress);
+  if (spec === undefined) return;
+  const { repo } = await download(spec, onProgress);
+  await factsFromHub(repo, spec.source.licence);
 }
 
 async function fromHub(spec: EncoderSpec, onProgress: EncoderRequest["onProgress"]): Promise<EncoderSource> {
   const found = await download(spec, onProgress);
+  const facts = await factsFromHub(found.repo, spec.source.licence);
   const hash = await hashOf(found.path);
-  return { weights: await openWeights(await openFile(found.path)), name: spec.name, hash, spec, facts: [] };
+  return { weights: await openWeights(await openFile(found.path)), name: spec.name, hash, spec, facts };
 }
 
 async function openRandom(
   gpu: Gpu,
-  { encoder: name, adapter, dtype, pooling, build }: EncoderRequest,
+  { encoder: name, adapter, dtype, pooling, imageSize, build }: EncoderRequest,
 ): Promise<OpenedEncoder> {
   if (adapter !== undefined) throw noFileFor(name, adapter);
-  const { spec, seed } = randomEncoder(name);
+  const { spec: own, seed } = randomEncoder(name);
+  const spec = imageSize === undefined ? own : fedWith(own, imageSize);
   build?.onSpec?.(spec);
   const parameters = build?.parameters ?? new Parameters(gpu, false);
   const encoder = createEncoder(parameters, spec, { seed, dtype, lora: build?.lora, ...(pooling && { pooling }) });
   parameters.allocate();
-  return await Promise.resolve({ encoder, name, weightsHash: hashOfText(name), adapterHash: undefined });
+  const preparation = describeInput(encoder.spec.input);
+  return await Promise.resolve({
+    encoder,
+    name,
+    weightsHash: hashOfText(name),
+    adapterHash: undefined,
+    preparation,
+    assumed: [],
+  });
 }
 
 /**
@@ -222,7 +291,7 @@ export async function openEncoderSource(
  * @throws {GatedError | WeightsError | FormatError | DataError} If the weights cannot be had or read, or do not fit.
  */
 export async function openEncoder(gpu: Gpu, request: EncoderRequest): Promise<OpenedEncoder> {
-  const { encoder: given, adapter: adapterPath, dtype, pooling, build, onProgress } = request;
+  const { encoder: given, adapter: adapterPath, dtype, pooling, imageSize, build, onProgress } = request;
   if (given.startsWith(RANDOM_PREFIX)) return await openRandom(gpu, request);
   const source = await openEncoderSource(given, onProgress);
   let opened: OpenedAdapter | undefined;
@@ -235,12 +304,27 @@ export async function openEncoder(gpu: Gpu, request: EncoderRequest): Promise<Op
       ...(opened && { adapter: opened.adapter }),
       ...(dtype && { dtype }),
       ...(pooling && { pooling }),
+      ...(imageSize !== undefined && { imageSize }),
       ...build,
       onProgress: (done, total) => onProgress?.(`load ${source.name}`, done, total),
     };
     const encoder = await loadEncoder(gpu, source.weights, options);
     const adapterHash = opened && await hashOf(opened.file);
-    return { encoder, name: source.name, weightsHash: source.hash, adapterHash };
+    const { spec } = encoder;
+    const trained = opened?.adapter.imageSize;
+    return {
+      encoder,
+      name: source.name,
+      weightsHash: source.hash,
+      adapterHash,
+      preparation: describeInput(spec.input),
+      assumed: [
+        ...(trained !== undefined && trained !== spec.input.size
+          ? [`images of ${spec.input.size} px suit the adapter, which was trained with ${trained} px`]
+          : []),
+        ...spec.assumed ?? [],
+      ],
+    };
   } finally {
     source.weights.close();
     opened?.adapter.close();

@@ -93,6 +93,7 @@ export const flags = {
     help: "tiles a batch; 32, on software 8",
   },
   out: { kind: "text", value: "DIR", default: "evaluation", help: "folder of results.json and HEST's result files" },
+  "image-size": COMMON["image-size"],
   seed: COMMON.seed,
   precision: COMMON.precision,
   overwrite: COMMON.overwrite,
@@ -264,6 +265,7 @@ async function openSource(request: SourceRequest, task: () => string, setting: S
     cache: values.cache ?? `${out.folder}/features`,
     precision: values.precision === "f16" ? "f16" : "f32",
     batchSize: values["batch-size"],
+    imageSize: values["image-size"],
     progress,
     signal,
   });

@@ -24,7 +24,7 @@ import { lockFile } from "../io/lock.ts";
 import { openPatches } from "../io/patches.ts";
 import { RANDOM_PREFIX } from "../models/random_encoder.ts";
 import { contentHash } from "./content_hash.ts";
-import { checkEncoder, hashOfText, type OpenedEncoder, openEncoder } from "./encoder.ts";
+import { checkEncoder, hashOfText, type OpenedEncoder, openEncoder, sayEncoder } from "./encoder.ts";
 import type { Progress } from "./progress.ts";
 
 /** One row of the comparison, not yet opened. */
@@ -230,6 +230,8 @@ export interface EmbedSettings {
   readonly cache: string;
   readonly precision: "f32" | "f16";
   readonly batchSize: number | undefined;
+  /** Side of the images encoders are fed, px, instead of their own. */
+  readonly imageSize: number | undefined;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
@@ -244,12 +246,15 @@ export async function encoderSource(
   const opened = await openEncoder(gpu, {
     encoder: request.encoder!,
     adapter: request.adapter,
+    imageSize: settings.imageSize,
     dtype: precision,
     onProgress: (what, done, total) => progress.update(what, done, total, "bytes"),
   });
-  const { encoder, weightsHash, adapterHash } = opened;
+  sayEncoder(opened, progress);
+  const { encoder, weightsHash, adapterHash, preparation, assumed } = opened;
   const embedder = new Embedder(gpu, encoder, { batchSize: batchSize ?? (gpu.caps.software ? 8 : 32) });
-  const key = [weightsHash.slice(0, 12), ...(adapterHash ? [adapterHash.slice(0, 12)] : []), precision].join("-");
+  const how = hashOfText(JSON.stringify([preparation, encoder.pooling, encoder.vit.config])).slice(0, 8);
+  const key = [weightsHash.slice(0, 12), ...(adapterHash ? [adapterHash.slice(0, 12)] : []), precision, how].join("-");
   const folder = `${settings.cache}/${safeName(encoderName(request.encoder!)).slice(0, 60)}-${key}`;
   return {
     name: request.name,
@@ -261,6 +266,8 @@ export async function encoderSource(
       precision,
       pooling: encoder.pooling,
       input_size: encoder.spec.input.size,
+      preparation,
+      assumed: assumed.join("; ") || "nothing",
     },
     load: (sample) => embedSample({ opened, embedder, request, settings }, sample, `${folder}/${safeName(task())}`),
     close() {
@@ -296,7 +303,7 @@ async function embedSample(
     removePartial(disk, path);
     return kept;
   }
-  const { encoder, name, weightsHash, adapterHash } = opened;
+  const { encoder, name, weightsHash, adapterHash, preparation, assumed } = opened;
   const { progress, signal, precision } = settings;
   const input = await openInput(disk, files);
   try {
@@ -309,6 +316,8 @@ async function embedSample(
       precision,
       pooling: encoder.pooling,
       inputSize: encoder.spec.input.size,
+      preparation,
+      assumed,
       software: `seal-webgpu ${VERSION}`,
     });
     const writer = FeatureWriter.open(disk, path, "h5", made, { overwrite: true });

@@ -12,8 +12,11 @@ import { TorchTensor } from "../io/torch_globals.ts";
 import { openWeights, openWeightsFolder, type Weights } from "../io/weights.ts";
 import { type Identified, identifyWeights } from "../models/identify.ts";
 import { type AdapterTensor, unwrapNames } from "../models/families/unwrap.ts";
-import { factsIn, folderOf } from "./encoder.ts";
 import { readEncoderMetadata } from "../models/encoder_config.ts";
+import { recogniseEncoder } from "../models/encoder_registry.ts";
+import { specFor } from "../models/load.ts";
+import { describeInput } from "../models/preprocess.ts";
+import { factsIn, folderOf, specNamed } from "./encoder.ts";
 import { inspectSeal, isSeal } from "./inspect_seal.ts";
 import { first, type Inspection, type InspectOptions, type Target } from "./inspection.ts";
 import { count, formatBytes } from "./table.ts";
@@ -29,7 +32,7 @@ export async function inspect(target: Target, options: InspectOptions): Promise<
     const common = describeFile(weights, folder, options);
     const special = isSeal(weights.tensors.keys())
       ? inspectSeal(weights, options)
-      : await inspectEncoder(weights, folder);
+      : await inspectEncoder(weights, folder, target.path);
     return {
       json: { ...common.json, ...special.json },
       facts: [...common.facts, ...special.facts],
@@ -106,7 +109,7 @@ function brief(value: PickleValue): string {
 }
 
 /** The encoder in the weights, or why there is none. */
-async function inspectEncoder(weights: Weights, folder: string): Promise<Inspection> {
+async function inspectEncoder(weights: Weights, folder: string, path: string): Promise<Inspection> {
   const shapes = new Map([...weights.tensors].map(([name, { shape }]) => [name, shape]));
   const stored = readEncoderMetadata(weights.metadata);
   const facts = [...await factsIn(folder), ...stored.facts];
@@ -125,6 +128,13 @@ async function inspectEncoder(weights: Weights, folder: string): Promise<Inspect
   const { keymap, heads, encoders } = found;
   const { grid: _, pooler, ...arch } = keymap.arch;
   const names = encoders.map(({ name }) => name);
+  const said = stored.encoder === undefined ? undefined : specNamed(stored.encoder);
+  const { spec } = specFor(keymap, facts, weights, {
+    name: folder.split(/[/\\]/).pop()!,
+    ...(said ? { spec: said } : { recognise: (family, arch) => recogniseEncoder(family, arch, path) }),
+  });
+  const preparation = describeInput(spec.input);
+  const assumed = (spec.assumed ?? []).filter((what) => heads !== undefined || !/attention heads/.test(what));
   const sizes = [
     `width ${arch.width}`,
     count(arch.depth, "block"),
@@ -145,6 +155,13 @@ async function inspectEncoder(weights: Weights, folder: string): Promise<Inspect
         parameters: keymap.entries.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
         says: stored.encoder ?? null,
         matches: names,
+        name: spec.name,
+        input: spec.input,
+        preparation,
+        pooling: spec.output.pooling,
+        dim: spec.output.dim,
+        assumed,
+        notes: spec.notes ?? [],
         wrappers: keymap.steps,
         ignored: keymap.ignored,
       },
@@ -154,6 +171,10 @@ async function inspectEncoder(weights: Weights, folder: string): Promise<Inspect
       ["encoder", `vision transformer, names of ${keymap.family}: ${sizes.join(", ")}`],
       ["says it is", stored.encoder ?? ""],
       ["may be", names.join(", ") || "none of the known encoders"],
+      ["embedding", `${spec.output.pooling}, ${spec.output.dim} features`],
+      ["preparation", preparation],
+      ...assumed.map((what): [string, string] => ["assumed", what]),
+      ...(spec.notes ?? []).map((note): [string, string] => ["note", note]),
       ["wrappers", keymap.steps.join(" ")],
       ["not needed", keymap.ignored.length ? count(keymap.ignored.length, "tensor") : ""],
       ["adapters", adapterText(keymap.adapters)],

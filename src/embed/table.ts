@@ -24,6 +24,10 @@ export interface MadeBy {
   readonly pooling: string;
   /** Side of what the encoder sees, px. */
   readonly inputSize: number;
+  /** How tiles become that, in words. */
+  readonly preparation: string;
+  /** What nothing told of the encoder, and what was taken for it. */
+  readonly assumed: readonly string[];
   /** Program and version. */
   readonly software: string;
 }
@@ -49,6 +53,8 @@ export function featureTable(input: EmbedInput, inputHash: string, by: MadeBy): 
       pooling: by.pooling,
       precision: by.precision,
       input_size: by.inputSize,
+      preparation: by.preparation,
+      assumed: by.assumed.join("; ") || "nothing",
       patch_size: patchSize,
       pixel_size: input.pixelSize ?? "unknown",
       input: input.name,

@@ -16,6 +16,8 @@ import { writeSafetensorsF32 } from "./safetensors.ts";
 import type { WeightTensor } from "./weight_tensor.ts";
 import { openWeights } from "./weights.ts";
 
+/** Key of a weights file's own metadata: the side of the images it was trained with, px. PEFT passes over it. */
+export const IMAGE_SIZE_KEY = "seal_image_size";
 const CONFIG = "adapter_config.json";
 const WEIGHTS = "adapter_model.safetensors";
 /** Longest configuration, bytes, and most steps to compare its patterns with the modules. */
@@ -68,6 +70,8 @@ export interface Adapter {
   readonly config: AdapterConfig;
   /** Modules by their path in the model, such as `blocks.11.attn.qkv`. */
   readonly modules: ReadonlyMap<string, AdapterModule<WeightTensor>>;
+  /** Side of the images it was trained with, px, where that is known. */
+  readonly imageSize?: number | undefined;
   /** Closes the weights. */
   close(): void;
 }
@@ -224,11 +228,18 @@ export async function readAdapter(folder: Folder): Promise<Adapter> {
   const file = names.includes(WEIGHTS) || !names.includes("adapter_model.bin") ? WEIGHTS : "adapter_model.bin";
   const weights = await openWeights(await folder.open(file));
   try {
-    return { config, modules: pairUp(weights.tensors, config, weights.file), close: weights.close };
+    const modules = pairUp(weights.tensors, config, weights.file);
+    return { config, modules, imageSize: imageSizeIn(weights.metadata), close: weights.close };
   } catch (error) {
     weights.close();
     throw error;
   }
+}
+
+/** Side of the images a file was trained with, px, from its metadata. */
+export function imageSizeIn(metadata: Readonly<Record<string, string>>): number | undefined {
+  const size = Number(metadata[IMAGE_SIZE_KEY] ?? NaN);
+  return Number.isSafeInteger(size) && size > 0 ? size : undefined;
 }
 
 function pairUp(
@@ -291,6 +302,8 @@ export interface AdapterWriting {
   readonly baseModel?: string | null;
   /** What the model is for, in PEFT's terms. Default none. */
   readonly taskType?: string | null;
+  /** Side of the images it was trained with, px. Default not told. */
+  readonly imageSize?: number | undefined;
 }
 
 /**
@@ -352,7 +365,13 @@ export function adapterFiles(
   ]);
   return new Map([
     [CONFIG, new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`)],
-    [WEIGHTS, writeSafetensorsF32(new Map(tensors), { format: "pt" })],
+    [
+      WEIGHTS,
+      writeSafetensorsF32(new Map(tensors), {
+        format: "pt",
+        ...(options.imageSize !== undefined && { [IMAGE_SIZE_KEY]: String(options.imageSize) }),
+      }),
+    ],
   ]);
 }
 

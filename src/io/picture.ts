@@ -21,7 +21,9 @@ export const MAX_FLAT = 1_200_000_000;
 
 /** RGB bytes, row by row. */
 export interface Picture {
+  /** Pixels across. */
   readonly width: number;
+  /** Pixels down. */
   readonly height: number;
   /** `[height, width, 3]`. */
   readonly data: Uint8Array<ArrayBuffer>;

@@ -156,6 +156,8 @@ export function splitSeal<T extends Shaped>(tensors: ReadonlyMap<string, T>, fil
 
 /** SEAL's alpha, which its checkpoints do not store. */
 export const SEAL_ALPHA = 8;
+/** Side of the tiles SEAL feeds CONCH, px: it drops the resize to CONCH's own 448. Other backbones see their own size. */
+export const SEAL_CONCH_SIZE = 224;
 
 /**
  * The LoRA weights of a checkpoint as an adapter.
@@ -188,6 +190,8 @@ export function sealAdapter(
       inferenceMode: true,
     },
     modules: new Map([...lora].map(([path, { a, b }]) => [path, { rank, scale: alpha / rank, a, b }])),
+    // Of SEAL's backbones CONCH alone keeps its transformer in a trunk.
+    imageSize: [...lora.keys()].every((path) => path.startsWith("trunk.")) ? SEAL_CONCH_SIZE : undefined,
     close,
   };
 }

@@ -57,6 +57,17 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
 /** Architectures whose own MLP is SwiGLUPacked with SiLU; without saying so any other is gated by GELU. */
 const SILU_GATED = /giant_patch14_(?:reg\d_)?(?:dinov2|tipsv2)/;
 
+/** Attention heads of timm's architectures; the first that fits. */
+const HEADS: readonly (readonly [RegExp, number])[] = [
+  [/giant.*(dinov2|tipsv2|radio)/, 24],
+  [/_base_.*_plus_/, 14],
+  [/_tiny_/, 3],
+  [/_small(_|$)/, 6],
+  [/_medium_/, 8],
+  [/_base(_|$)/, 12],
+  [/_(large|huge|so400m|intern300m|giant|gigantic)(_|$)/, 16],
+];
+
 /** Whether a configuration is timm's. */
 export function isTimm(config: ConfigReader): boolean {
   return config.has("pretrained_cfg") || config.has("architecture");
@@ -137,12 +148,14 @@ export function readTimmConfig(config: ConfigReader): ConfigFacts {
   const unknown = others.filter((key) => !(key in NEUTRAL));
   const activation = activationOf(config, args);
   const heads = args?.whole("num_heads");
+  const usualHeads = HEADS.find(([name]) => name.test(config.text("architecture") ?? ""))?.[1];
   const imageSize = args?.square("img_size");
   const input = inputOf(cfg, args);
   const { notes = [], ...pooling } = poolingOf(config, args);
   return {
     configured: true,
     ...(heads !== undefined && { heads }),
+    ...(usualHeads !== undefined && { usualHeads }),
     imageSize: imageSize ?? input.size,
     input,
     ...pooling,

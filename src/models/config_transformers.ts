@@ -55,7 +55,7 @@ function processorOf(file: ConfigReader, modelType: string | undefined): { known
   const key = file.has("image_processor_type") ? "image_processor_type" : "feature_extractor_type";
   const given = file.text(key);
   if (given === undefined) {
-    const name = modelType === undefined ? undefined : OF_MODEL[modelType.replace(/_with_registers$/, "")];
+    const name = modelType === undefined ? undefined : OF_MODEL[modelType];
     return name === undefined ? {} : { known: PROCESSORS[name]! };
   }
   const name = given.replace(/(Fast|Pil)$/, "").replace(/(ImageProcessor|FeatureExtractor)$/, "");
@@ -143,12 +143,21 @@ export function readPreprocessor(file: ConfigReader, modelType?: string): Config
   };
 }
 
-/** Kinds of model whose tensors have the names of ViT and Dinov2 and that compute the same. */
-const PLAIN = ["vit", "vit_msn", "dinov2", "dinov2_with_registers"];
+/** Kinds of model whose tensors have the names of ViT and Dinov2 and that compute the same, and their eps if nothing is said. */
+const PLAIN: Readonly<Record<string, number>> = {
+  vit: 1e-12,
+  vit_msn: 1e-6,
+  dinov2: 1e-6,
+  dinov2_with_registers: 1e-6,
+};
+/** What these classes have where a configuration says nothing. */
+const HEADS = 12, IMAGE_SIZE = 224;
 
 /** Reads `config.json` of transformers. */
 export function readTransformersConfig(config: ConfigReader): ConfigFacts {
-  const heads = config.whole("num_attention_heads");
+  const type = config.text("model_type");
+  const plain = type !== undefined && type in PLAIN;
+  const heads = config.whole("num_attention_heads") ?? (plain ? HEADS : undefined);
   const width = config.whole("hidden_size");
   if (config.has("head_dim") && heads !== undefined && config.whole("head_dim") !== (width ?? 0) / heads) {
     config.refuse("head_dim", "hidden_size over num_attention_heads");
@@ -156,17 +165,16 @@ export function readTransformersConfig(config: ConfigReader): ConfigFacts {
   const gated = config.flag("use_swiglu_ffn") ?? false;
   if (!gated) config.only("hidden_act", "gelu");
   if (config.has("num_channels") && config.value("num_channels") !== 3) config.refuse("num_channels", "3");
-  const imageSize = config.square("image_size");
+  const imageSize = config.square("image_size") ?? (plain ? IMAGE_SIZE : undefined);
   config.square("patch_size");
-  const type = config.text("model_type");
-  const eps = config.number("layer_norm_eps");
+  const eps = config.number("layer_norm_eps") ?? (plain ? PLAIN[type] : undefined);
   return {
     configured: true,
     ...(heads !== undefined && { heads }),
     ...(eps !== undefined && { eps }),
     ...(imageSize !== undefined && { imageSize }),
     ...((gated || config.has("hidden_act")) && { activation: gated ? "silu" : "gelu" }),
-    notes: type === undefined || PLAIN.includes(type) ? [] : [
+    notes: type === undefined || plain ? [] : [
       `model_type ${type} of ${config.file} is not known here: its tensors are read as those of a plain vision transformer`,
     ],
   };

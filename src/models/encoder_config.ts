@@ -6,6 +6,7 @@
  * @module
  */
 
+import { IMAGE_SIZE_KEY } from "../io/peft.ts";
 import { ConfigReader } from "./config_reader.ts";
 import { isTimm, readTimmConfig } from "./config_timm.ts";
 import { readPreprocessor, readTransformersConfig } from "./config_transformers.ts";
@@ -16,6 +17,7 @@ import {
   IMAGENET,
   OPENAI_CLIP,
   type Pooling,
+  SEAL_CONCH,
   SEAL_RULE,
 } from "./encoder_spec.ts";
 import type { ArchHints } from "./families/arch.ts";
@@ -31,6 +33,8 @@ export interface ConfigFacts {
   readonly configured?: boolean;
   /** Attention heads. */
   readonly heads?: number;
+  /** Attention heads of the architecture the configuration begins from, where it gives none. */
+  readonly usualHeads?: number;
   /** Of the normalisations. */
   readonly eps?: number;
   /** Side of the image the position table is made for, px. */
@@ -47,7 +51,9 @@ export interface ConfigFacts {
 
 /** Names of the files, for messages. */
 export interface ConfigFiles {
+  /** Of the model's configuration; default `config.json`. */
   readonly config?: string;
+  /** Of the preprocessor's; default `preprocessor_config.json`. */
   readonly preprocessor?: string;
 }
 
@@ -94,9 +100,10 @@ export function mergeFacts(facts: readonly ConfigFacts[]): ConfigFacts {
 
 /** What configurations say that tensors do not show: for `mapStateDict`. */
 export function archHints(facts: readonly ConfigFacts[]): ArchHints {
-  const { heads, eps, imageSize, activation } = mergeFacts(facts);
+  const { heads, usualHeads, eps, imageSize, activation } = mergeFacts(facts);
   return {
     ...(heads !== undefined && { heads }),
+    ...(usualHeads !== undefined && { usualHeads }),
     ...(eps !== undefined && { eps }),
     ...(imageSize !== undefined && { imageSize }),
     ...(activation !== undefined && { activation }),
@@ -121,7 +128,10 @@ function assumptions(keymap: Keymap, { input = {}, ...facts }: ConfigFacts, spec
     [input.size === undefined, `the input is ${spec.input.size} px, the side the position table is made for`],
     [!("resize" in input), `the shorter side of a tile is resized to ${spec.input.resize} px`],
     [input.interpolation === undefined && resizes, `the resize is ${spec.input.interpolation}`],
-    [facts.heads === undefined, `there are ${arch.heads} attention heads, as is usual at width ${arch.width}`],
+    [
+      facts.heads === undefined && facts.usualHeads !== arch.heads,
+      `there are ${arch.heads} attention heads, as is usual at width ${arch.width}`,
+    ],
     [facts.configured !== true && facts.eps === undefined, `eps of the normalisations is ${arch.eps}`],
     [
       facts.configured !== true && facts.pooling === undefined && !arch.pooler && !arch.normAfterPool,
@@ -168,33 +178,44 @@ export function specOfWeights(name: string, keymap: Keymap, ...facts: readonly C
     input,
     output: pooler ? { pooling: "attn_pool", dim: pooler.width, pooler } : { pooling, dim: arch.width },
     precision: {},
-    lora: pooler ? { ...SEAL_RULE, root: "trunk.", inputSize: 224 } : SEAL_RULE,
+    lora: pooler ? { ...SEAL_RULE, root: "trunk.", ...(family === "conch" && SEAL_CONCH) } : SEAL_RULE,
     parity: "",
     notes: leftOut(keymap),
   };
   return { ...spec, assumed: [...assumptions(keymap, told, spec), ...told.notes ?? []] };
 }
 
+/** How it is known which encoder a file holds: it was asked for, its path names it, or its sizes alone speak for it. */
+export type KnownBy = "name" | "path" | "sizes";
+
 /**
  * A known encoder with what its file's own configuration says. Channel statistics are always those of the configuration. One that
- * was named keeps the rest, and differences are noted; one that was only told by its sizes takes all the configuration has.
+ * was named keeps the rest, and differences are told; one that is only known by its sizes takes all the configuration has.
  */
 export function specWithFacts(
   spec: EncoderSpec,
   keymap: Keymap,
   facts: readonly ConfigFacts[],
-  named: boolean,
+  by: KnownBy,
 ): EncoderSpec {
   const told = mergeFacts(facts);
   const { mean, std } = { ...spec.input, ...told.input };
   const configured = withTold(spec.input, told.input ?? {});
-  const input = named ? { ...spec.input, mean: mean!, std: std! } : configured;
   const notes = [...spec.notes ?? [], ...leftOut(keymap)];
-  if (named) {
+  if (by !== "sizes") {
+    const input = { ...spec.input, mean: mean!, std: std! };
     const differs = told.input !== undefined && describeInput(configured) !== describeInput(input);
-    const other = `Its configuration prepares tiles otherwise: ${describeInput(configured)}.`;
-    return { ...spec, input, notes: differs ? [...notes, other] : notes };
+    const what = `tiles are prepared as ${spec.name}'s; its configuration says otherwise (${
+      describeInput(configured)
+    })`;
+    return {
+      ...spec,
+      input,
+      notes: by === "name" ? [...notes, ...told.notes ?? [], ...(differs ? [`Here ${what}.`] : [])] : notes,
+      ...(differs && by === "path" && { assumed: [what] }),
+    };
   }
+  const input = configured;
   const pooling = spec.output.pooler ? undefined : told.pooling;
   const missing = assumptions(keymap, { heads: spec.arch.heads, activation: "silu", ...told }, { ...spec, input });
   return {
@@ -219,17 +240,23 @@ const ENCODER_KEY = "seal_encoder", FACTS_KEY = "seal_facts", CONFIG_KEY = "seal
  * @param arch Of the weights; `heads` is left out where it is not known.
  * @param facts What is known besides, later ones winning.
  * @param encoder Name of the encoder it was made from, if that is one of the registry.
+ * @param trainedAt Side of the images an adapter in it was trained with, px.
  */
 export function encoderMetadata(
   arch: Omit<EncoderArch, "heads"> & { heads: number | undefined },
   facts: readonly ConfigFacts[],
   encoder?: string,
+  trainedAt?: number,
 ): Record<string, string> {
   const { eps, imageSize, heads } = arch;
   const known = { ...mergeFacts(facts), eps, imageSize, heads };
   // JSON has no undefined: a step told to be none is null.
   const text = JSON.stringify(known, (_, value) => value === undefined ? null : value);
-  return { ...(encoder !== undefined && { [ENCODER_KEY]: encoder }), [FACTS_KEY]: text };
+  return {
+    ...(encoder !== undefined && { [ENCODER_KEY]: encoder }),
+    [FACTS_KEY]: text,
+    ...(trainedAt !== undefined && { [IMAGE_SIZE_KEY]: String(trainedAt) }),
+  };
 }
 
 /** Facts from their JSON: what is null in the preparation is told to be none, elsewhere it is not known. */

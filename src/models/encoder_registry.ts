@@ -76,9 +76,10 @@ export function matchingEncoders(family: FamilyName, arch: EncoderArch): Encoder
 
 /** An encoder that a file was taken for. */
 export interface Recognised {
+  /** The known encoder. */
   readonly spec: EncoderSpec;
-  /** Whether its path names it; else sizes alone speak for it. */
-  readonly named: boolean;
+  /** Whether its path names it, or its sizes alone speak for it. */
+  readonly by: "path" | "sizes";
 }
 
 /**
@@ -96,10 +97,10 @@ export function recogniseEncoder(family: FamilyName, arch: EncoderArch, path: st
   ) => [part.replace(/\.[a-z]+$/i, ""), part.replace(/^models--/, "")]);
   for (const part of parts) {
     const spec = matching.find((spec) => spellings(spec).some((spelling) => plain(spelling) === plain(part)));
-    if (spec) return { spec, named: true };
+    if (spec) return { spec, by: "path" };
   }
   const own = matching.filter((spec) => spec.family === family);
-  return own.length === 1 ? { spec: own[0]!, named: false } : undefined;
+  return own.length === 1 ? { spec: own[0]!, by: "sizes" } : undefined;
 }
 
 /**

@@ -209,5 +209,7 @@ export const PLAIN_VIT: Pick<EncoderArch, "mlp" | "registers" | "prefixPositions
 
 /** SEAL's rule where names are timm's. */
 export const ALL_LINEARS: readonly BlockLinear[] = ["attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"];
+/** What SEAL feeds CONCH: tiles of 224 px, without the resize to CONCH's own 448. */
+export const SEAL_CONCH = { seal: "conch", inputSize: 224 } as const;
 /** Encoders outside SEAL: its rule and its default, the last block. */
 export const SEAL_RULE: LoraRecipe = { root: "", targets: ALL_LINEARS, blocks: 1 };

@@ -9,21 +9,21 @@ import type { Dtype } from "../core/dtype.ts";
 import { ConfigError, WeightsError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Gpu } from "../gpu/device.ts";
-import type { Adapter } from "../io/peft.ts";
+import { type Adapter, imageSizeIn } from "../io/peft.ts";
 import type { Weights } from "../io/weights.ts";
 import type { LoraOptions } from "../nn/layers.ts";
 import { Parameters } from "../nn/parameters.ts";
 import { createEncoder, type Encoder, type EncoderOptions } from "./encoder.ts";
-import { archHints, type ConfigFacts, specOfWeights, specWithFacts } from "./encoder_config.ts";
+import { archHints, type ConfigFacts, mergeFacts, specOfWeights, specWithFacts } from "./encoder_config.ts";
 import type { Recognised } from "./encoder_registry.ts";
 import { type EncoderArch, type EncoderSpec, type FamilyName, inputOfSize, type PositionRule } from "./encoder_spec.ts";
 import { type Keymap, type KeymapEntry, mapStateDict } from "./families/keymap.ts";
 import { adaptedLayers, addLora, type LayerAdapter } from "./lora_layers.ts";
 import { positionSteps, resamplePositionTable } from "./positions.ts";
-import { sidesOf } from "./vit.ts";
+import { sidesOf, type VitConfig } from "./vit.ts";
 
 /** How to load an encoder. */
-export interface LoadOptions extends Omit<EncoderOptions, "arch" | "seed"> {
+export interface LoadOptions extends Omit<EncoderOptions, "arch" | "seed" | "imageSize"> {
   /** What the file should hold; without it, sizes are read from the tensors. */
   spec?: EncoderSpec;
   /** Name in outputs when there is no spec; default the file's. */
@@ -37,6 +37,8 @@ export interface LoadOptions extends Omit<EncoderOptions, "arch" | "seed"> {
   recognise?: (family: FamilyName, arch: EncoderArch) => Recognised | undefined;
   /** How positions are brought to another grid than the file's; default the rule of the spec or the family. */
   positions?: PositionRule;
+  /** Side of the images, or height and width, px; default that of the adapter's training, else the encoder's own. */
+  imageSize?: VitConfig["imageSize"];
   /** Which parameters train; none by default. Not used with `parameters`. */
   trainable?: (name: string) => boolean;
   /** The set to add to, such as that of a whole training run; default one of its own. */
@@ -45,6 +47,8 @@ export interface LoadOptions extends Omit<EncoderOptions, "arch" | "seed"> {
   adapter?: Adapter;
   /** Adds the adapter into the base weights, W + s B A, while they are read. */
   merge?: boolean;
+  /** Feeds images of the size SEAL trains the encoder at, where that is another than its own and nothing else is said. */
+  sealInput?: boolean;
   /** Told what the encoder is before its parameters are made, so that the options above may depend on it. */
   onSpec?: (spec: EncoderSpec) => void;
   /** Told after each tensor: bytes uploaded and in all. */
@@ -107,8 +111,9 @@ export async function loadEncoder(gpu: Gpu, weights: Weights, options: LoadOptio
   }
   const shapes = new Map([...weights.tensors].map(([name, { shape }]) => [name, shape]));
   const facts = checkFacts(options.facts ?? []);
-  const keymap = mapStateDict(shapes, { file: weights.file, ...(asked ? { spec: asked } : {}), ...archHints(facts) });
-  const spec = specFor(keymap, facts, weights, options);
+  const found = mapStateDict(shapes, { file: weights.file, ...(asked ? { spec: asked } : archHints(facts)) });
+  const { spec, heads } = specFor(found, facts, weights, options);
+  const keymap = { ...found, arch: { ...found.arch, heads } };
   const layers = adapter ? await adaptedLayers(adapter, keymap) : new Map<string, LayerAdapter>();
   const parameters = options.parameters ?? new Parameters(gpu, trainable);
   try {
@@ -145,16 +150,42 @@ function checkFacts(facts: readonly ConfigFacts[]): readonly ConfigFacts[] {
   );
 }
 
-/** What the weights are: the encoder asked for, the one that is recognised, or what tensors and configurations say. */
-function specFor(
+/**
+ * What the weights are: the encoder asked for, the one that is recognised, or what tensors and configurations say; and its heads,
+ * which of a known encoder are known.
+ */
+export function specFor(
   keymap: Keymap,
   facts: readonly ConfigFacts[],
-  weights: Weights,
-  { spec: asked, recognise, name = weights.file, imageSize }: LoadOptions,
-): EncoderSpec {
-  const known = asked ? { spec: asked, named: true } : recognise?.(keymap.family, keymap.arch);
-  const spec = known ? specWithFacts(known.spec, keymap, facts, known.named) : specOfWeights(name, keymap, ...facts);
-  return typeof imageSize === "number" ? { ...spec, input: inputOfSize(spec.input, imageSize) } : spec;
+  weights: Pick<Weights, "file" | "metadata">,
+  { spec: asked, recognise, name = weights.file, imageSize, adapter, sealInput }: LoadOptions,
+): { spec: EncoderSpec; heads: number } {
+  const known = asked ? { spec: asked, by: "name" as const } : recognise?.(keymap.family, keymap.arch);
+  const own = known ? specWithFacts(known.spec, keymap, facts, known.by) : specOfWeights(name, keymap, ...facts);
+  const told = mergeFacts(facts).heads;
+  const heads = known && (asked || told === undefined) ? known.spec.arch.heads : keymap.arch.heads;
+  // Height and width are of one who feeds prepared images.
+  if (imageSize !== undefined && typeof imageSize !== "number") return { spec: own, heads };
+  const size = imageSize ?? adapter?.imageSize ?? imageSizeIn(weights.metadata) ??
+    (sealInput ? own.lora.inputSize : undefined);
+  return { spec: size === undefined ? own : fedWith(own, size, keymap.arch.patch), heads };
+}
+
+/**
+ * The encoder fed with images of another size.
+ *
+ * @throws {ConfigError} If patches do not fill them.
+ */
+export function fedWith(spec: EncoderSpec, size: number, patch: number = spec.arch.patch): EncoderSpec {
+  if (size % patch === 0) return { ...spec, input: inputOfSize(spec.input, size) };
+  const least = Math.max(1, Math.floor(size / patch)) * patch;
+  throw new ConfigError(
+    `Cannot feed ${spec.name} images of ${size} px: its patches are ${patch} px, wanted a multiple`,
+    {
+      hint: `The nearest are ${least} and ${least + patch}`,
+      context: { key: "image_size", given: size, patch },
+    },
+  );
 }
 
 /** Reads and uploads every parameter. */

@@ -62,6 +62,7 @@ export function randomEncoder(name: string): RandomEncoder {
   const imageSize = img ?? spec.input.size;
   const { resize: _resize, squash: _squash, ...input } = spec.input;
   const { pooling } = spec.output;
+  const { inputSize: _inputSize, ...lora } = spec.lora;
   return {
     seed,
     spec: {
@@ -77,6 +78,7 @@ export function randomEncoder(name: string): RandomEncoder {
         hidden: Math.max(1, Math.round(spec.arch.hidden * dim / spec.arch.width)),
         imageSize,
       },
+      lora,
       input: { ...input, size: imageSize, resize: imageSize, tile: imageSize },
       output: pooling === "attn_pool" ? spec.output : { pooling, dim: pooledDim(pooling, dim) },
     },

@@ -11,6 +11,8 @@ const by = {
   precision: "f16",
   pooling: "cls",
   inputSize: 224,
+  preparation: "no resize",
+  assumed: ["a", "b"],
   software: "seal-webgpu 0.1.0",
 } as const;
 
@@ -34,6 +36,8 @@ Deno.test("featureTable() says what made the features, and of what", async () =>
     pooling: "cls",
     precision: "f16",
     input_size: 224,
+    preparation: "no resize",
+    assumed: "a; b",
     patch_size: 12,
     pixel_size: 0.5,
     input: "v1",

@@ -81,7 +81,12 @@ Deno.test("no two encoders share a spelling, and every spec is consistent in its
     assert.equal(arch.imageSize % arch.patch, 0, name);
     assert.equal(input.size % arch.patch, 0, name);
     assert.ok((input.resize ?? input.size) >= input.size, name);
-    const dims = { "cls": arch.width, "cls+mean": 2 * arch.width, "attn_pool": output.pooler?.width };
+    const dims = {
+      "cls": arch.width,
+      "mean": arch.width,
+      "cls+mean": 2 * arch.width,
+      "attn_pool": output.pooler?.width,
+    };
     assert.equal(output.dim, dims[output.pooling], name);
     assert.ok(input.mean.every((v) => v > 0.3 && v < 0.8) && input.std.every((v) => v > 0.1 && v <= 0.5), name);
     assert.equal(arch.eps, FAMILIES[spec.family].eps, name);
@@ -206,7 +211,9 @@ Deno.test("SEAL's rule gives its numbers of parameters, surprises included", () 
 });
 
 Deno.test("recogniseEncoder() goes by path and architecture", () => {
-  const guess = (id: string, path: string) => recogniseEncoder(index[id]!.family, index[id]!.arch, path)?.name;
+  const guess = (id: string, path: string) => recogniseEncoder(index[id]!.family, index[id]!.arch, path)?.spec.name;
+  const by = (path: string) => recogniseEncoder("timm", index["uni"]!.arch, path)?.by;
+  assert.deepEqual([by("weights/uni_v1.bin"), by("weights/x.bin")], ["path", "sizes"]);
   assert.equal(guess("uni", "/w/models--MahmoodLab--UNI/snapshots/0123/pytorch_model.bin"), "uni");
   assert.equal(guess("uni", "weights/uni_v1.bin"), "uni");
   assert.equal(guess("uni", "weights/virchow2/pytorch_model.bin"), "uni", "the only one of timm's with its sizes");

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { DataError, ShapeError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
 import type { Shape } from "../../src/core/shape.ts";
+import { imageSizeIn } from "../../src/io/peft.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
 import { safetensorsStream, writeSafetensorsF32 } from "../../src/io/safetensors.ts";
 import { toF32, WeightTensor } from "../../src/io/weight_tensor.ts";
@@ -91,18 +92,34 @@ Deno.test("safetensorsStream() writes the bytes of writeSafetensorsF32()", async
 
 Deno.test("readEncoderMetadata() gives what encoderMetadata() wrote, and nothing of others' files", () => {
   const { arch, input, name } = findEncoder("uni2-h");
-  const { size, resize, interpolation, mean, std } = input;
-  const known = { size, ...(resize !== undefined && { resize }), interpolation, mean, std };
-  const written = encoderMetadata(arch, [{ input: known }], name);
+  const facts = {
+    configured: true,
+    input: { ...input, resize: undefined, squash: true },
+    pooling: "mean",
+    notes: ["n"],
+  } as const;
+  const written = encoderMetadata(arch, [facts], name);
   assert.deepEqual(readEncoderMetadata(written), {
     encoder: name,
-    facts: [{ heads: arch.heads, eps: arch.eps, imageSize: arch.imageSize, input: known }],
+    facts: [{ ...facts, heads: arch.heads, eps: arch.eps, imageSize: arch.imageSize }],
   });
-  const bare = readEncoderMetadata(encoderMetadata({ ...arch, heads: undefined }, []));
-  assert.deepEqual(bare, {
-    encoder: undefined,
-    facts: [{ eps: arch.eps, imageSize: arch.imageSize, input: { size: arch.imageSize } }],
-  });
+  const bare = readEncoderMetadata(encoderMetadata({ ...arch, heads: undefined }, [], undefined, 96));
+  assert.deepEqual(bare, { encoder: undefined, facts: [{ eps: arch.eps, imageSize: arch.imageSize }] });
+  assert.equal(imageSizeIn(encoderMetadata(arch, [], name, 96)), 96);
+  // What versions before wrote.
+  const old = {
+    num_attention_heads: 24,
+    crop_size: { height: 224, width: 224 },
+    size: { shortest_edge: 256 },
+    resample: 2,
+  };
+  const [read] = readEncoderMetadata({ seal_config: JSON.stringify({ ...old, image_mean: [0.5, 0.5, 0.5] }) }).facts;
+  assert.deepEqual([read?.heads, read?.input?.size, read?.input?.resize, read?.input?.interpolation], [
+    24,
+    224,
+    256,
+    "bilinear",
+  ]);
   assert.deepEqual(readEncoderMetadata({ format: "pt" }), { encoder: undefined, facts: [] });
   assert.deepEqual(readEncoderMetadata({ seal_config: "{" }), { encoder: undefined, facts: [] });
 });

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ALL_LINEARS, type EncoderSpec, OPENAI_CLIP, PLAIN_VIT } from "../encoder_spec.ts";
+import { ALL_LINEARS, type EncoderSpec, OPENAI_CLIP, PLAIN_VIT, SEAL_CONCH } from "../encoder_spec.ts";
 
 /** CONCH: ViT-B/16 with attentional pooling, image tower of a captioning model. */
 export const spec: EncoderSpec = {
@@ -24,10 +24,10 @@ export const spec: EncoderSpec = {
   input: { size: 448, resize: 448, interpolation: "bicubic", ...OPENAI_CLIP, mpp: 0.5, tile: 512 },
   output: { pooling: "attn_pool", dim: 512, pooler: { width: 512, heads: 8, bias: true, eps: 1e-5 } },
   precision: { seal: "f32", trident: "f32" },
-  lora: { seal: "conch", root: "trunk.", targets: ALL_LINEARS, blocks: 1 },
+  lora: { ...SEAL_CONCH, root: "trunk.", targets: ALL_LINEARS, blocks: 1 },
   parity: "conch_v1",
   notes: [
-    "SEAL feeds 224 px tiles without resizing: positions go from 28 to 14 rows and columns.",
+    "SEAL feeds tiles of 224 px: positions go from 28 to 14 rows and columns. Adapters of SEAL bring this size with them.",
     "The embedding is taken before `proj_contrast` and is not normalised.",
   ],
 };

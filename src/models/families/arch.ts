@@ -21,6 +21,8 @@ export interface Renamed {
 export interface ArchHints {
   /** Attention heads, from a spec, a configuration or the user. */
   readonly heads?: number;
+  /** Those of the architecture a configuration begins from: taken if the width is a multiple. */
+  readonly usualHeads?: number;
   /** Rows of the position table before those of the patches. */
   readonly prefixPositions?: number;
   /** Side of the image the position table is made for, px: chooses where its rows could mean several grids. */
@@ -53,7 +55,8 @@ function unclear(file: string, what: string, hint: string): WeightsError {
 }
 
 function headsOf(width: number, hints: ArchHints, file: string): number {
-  const heads = hints.heads ?? USUAL_HEADS[width];
+  const { usualHeads = 0 } = hints;
+  const heads = hints.heads ?? (width % usualHeads === 0 ? usualHeads : USUAL_HEADS[width]);
   if (heads === undefined) {
     throw unclear(
       file,

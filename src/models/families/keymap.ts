@@ -220,9 +220,10 @@ function checkSpec(spec: EncoderSpec, arch: FoundArch, file: string): void {
 /** What the caller says, else what the spec says. */
 function hintsOf({ spec, heads = spec?.arch.heads, eps = spec?.arch.eps, ...rest }: KeymapOptions): ArchHints {
   const { prefixPositions, imageSize = spec?.arch.imageSize } = rest;
-  // What a known encoder's gate is, its file's configuration may leave out.
-  const activation = spec ? (spec.arch.mlp === "swiglu" ? "silu" : "gelu") : rest.activation;
-  const hints = Object.entries({ heads, eps, prefixPositions, imageSize, activation }).filter(([, value]) =>
+  // What a known encoder's gate is, its spec says.
+  const activation = spec ? undefined : rest.activation;
+  const { usualHeads } = rest;
+  const hints = Object.entries({ heads, usualHeads, eps, prefixPositions, imageSize, activation }).filter(([, value]) =>
     value !== undefined
   );
   return Object.fromEntries(hints);
