@@ -12,7 +12,7 @@ import { TorchTensor } from "../io/torch_globals.ts";
 import { openWeights, openWeightsFolder, type Weights } from "../io/weights.ts";
 import { type Identified, identifyWeights } from "../models/identify.ts";
 import { type AdapterTensor, unwrapNames } from "../models/families/unwrap.ts";
-import { readEncoderMetadata } from "../models/encoder_config.ts";
+import { type ConfigFacts, readEncoderMetadata } from "../models/encoder_config.ts";
 import { recogniseEncoder } from "../models/encoder_registry.ts";
 import { specFor } from "../models/load.ts";
 import { describeInput } from "../models/preprocess.ts";
@@ -108,6 +108,31 @@ function brief(value: PickleValue): string {
   return String(value).slice(0, 80);
 }
 
+/** How the encoder would be used, and what of that nothing told. */
+function useOf(
+  weights: Weights,
+  { keymap, heads, facts, says }: Identified & { facts: readonly ConfigFacts[]; says: string | undefined },
+  folder: string,
+  path: string,
+) {
+  const said = says === undefined ? undefined : specNamed(says);
+  const { spec } = specFor(keymap, facts, weights, {
+    name: folder.split(/[/\\]/).pop()!,
+    ...(said ? { spec: said } : { recognise: (family, arch) => recogniseEncoder(family, arch, path) }),
+  });
+  const { pooling, dim } = spec.output;
+  return {
+    name: spec.name,
+    input: spec.input,
+    preparation: describeInput(spec.input),
+    pooling,
+    dim,
+    // What is not known is not assumed either: the number of heads must be told.
+    assumed: (spec.assumed ?? []).filter((what) => heads !== undefined || !/attention heads/.test(what)),
+    notes: spec.notes ?? [],
+  };
+}
+
 /** The encoder in the weights, or why there is none. */
 async function inspectEncoder(weights: Weights, folder: string, path: string): Promise<Inspection> {
   const shapes = new Map([...weights.tensors].map(([name, { shape }]) => [name, shape]));
@@ -128,13 +153,7 @@ async function inspectEncoder(weights: Weights, folder: string, path: string): P
   const { keymap, heads, encoders } = found;
   const { grid: _, pooler, ...arch } = keymap.arch;
   const names = encoders.map(({ name }) => name);
-  const said = stored.encoder === undefined ? undefined : specNamed(stored.encoder);
-  const { spec } = specFor(keymap, facts, weights, {
-    name: folder.split(/[/\\]/).pop()!,
-    ...(said ? { spec: said } : { recognise: (family, arch) => recogniseEncoder(family, arch, path) }),
-  });
-  const preparation = describeInput(spec.input);
-  const assumed = (spec.assumed ?? []).filter((what) => heads !== undefined || !/attention heads/.test(what));
+  const use = useOf(weights, { ...found, facts, says: stored.encoder }, folder, path);
   const sizes = [
     `width ${arch.width}`,
     count(arch.depth, "block"),
@@ -155,13 +174,7 @@ async function inspectEncoder(weights: Weights, folder: string, path: string): P
         parameters: keymap.entries.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
         says: stored.encoder ?? null,
         matches: names,
-        name: spec.name,
-        input: spec.input,
-        preparation,
-        pooling: spec.output.pooling,
-        dim: spec.output.dim,
-        assumed,
-        notes: spec.notes ?? [],
+        ...use,
         wrappers: keymap.steps,
         ignored: keymap.ignored,
       },
@@ -171,10 +184,10 @@ async function inspectEncoder(weights: Weights, folder: string, path: string): P
       ["encoder", `vision transformer, names of ${keymap.family}: ${sizes.join(", ")}`],
       ["says it is", stored.encoder ?? ""],
       ["may be", names.join(", ") || "none of the known encoders"],
-      ["embedding", `${spec.output.pooling}, ${spec.output.dim} features`],
-      ["preparation", preparation],
-      ...assumed.map((what): [string, string] => ["assumed", what]),
-      ...(spec.notes ?? []).map((note): [string, string] => ["note", note]),
+      ["embedding", `${use.pooling}, ${use.dim} features`],
+      ["preparation", use.preparation],
+      ...use.assumed.map((what): [string, string] => ["assumed", what]),
+      ...use.notes.map((note): [string, string] => ["note", note]),
       ["wrappers", keymap.steps.join(" ")],
       ["not needed", keymap.ignored.length ? count(keymap.ignored.length, "tensor") : ""],
       ["adapters", adapterText(keymap.adapters)],
