@@ -14,6 +14,8 @@ export const MAX_PIXELS = 178_956_970;
  * (samples of 16 bits, coefficients, alpha) about four times that.
  */
 export const MAX_DECODED = 2 ** 28;
+/** Most pixels a side of a slide: 13 cm at 0.25 µm. */
+export const MAX_SIDE = 2 ** 19;
 /** Most bytes of one tile or strip of a slide, as stored and decoded. */
 export const MAX_CHUNK = 2 ** 28;
 /** Most bytes of the samples of a flat picture used as a slide, of which bands are shown: 20,000 pixels square of RGB. */

@@ -236,8 +236,9 @@ function readChunks(bytes: Uint8Array, fail: Fail, most: number): Chunks {
         fail(at, `has a palette of ${length} bytes`, "1 to 256 colours");
       }
       palette = body;
-    } else if (type === "IDAT") parts.push(body);
-    else if (type === "eXIf") orientation = exifOrientation(body);
+    } else if (type === "IDAT") {
+      if (length > 0) parts.push(body);
+    } else if (type === "eXIf") orientation = exifOrientation(body);
     else if (type !== "IEND" && (bytes[at + 4]! & 0x20) === 0) {
       fail(at, `has critical chunk ${JSON.stringify(type)}`, "one of the standard");
     }

@@ -6,11 +6,11 @@
 
 import { FormatError } from "../core/errors.ts";
 import { type Orientation, orientationOf, turned, TURNS } from "./orientation.ts";
-import { overLimit, type Picture, type PictureLimit, WHOLE } from "./picture.ts";
+import { MAX_SIDE, overLimit, type Picture, type PictureLimit, WHOLE } from "./picture.ts";
 import type { RandomAccess } from "./random_access.ts";
 import { readPictureChunk } from "./tiff_codecs.ts";
 import { type Ifd, isTiff, readFrom, readFromBytes, readIfds, TAG, tiffError } from "./tiff_ifd.ts";
-import { type TiffLayout, tiffLayout } from "./tiff_layout.ts";
+import { RECOMPRESS, type TiffLayout, tiffLayout } from "./tiff_layout.ts";
 import { type PixelSize, tiffPixelSize } from "./tiff_pixel_size.ts";
 import { type TiffPicture, tiffPicture } from "./tiff_planes.ts";
 
@@ -58,6 +58,7 @@ export async function openTiff(source: RandomAccess): Promise<TiffPyramid> {
   const picture = tiffPicture(ifds, name);
   const full = layoutsOf(picture.planes, name);
   const [first] = picture.planes;
+  checkSlide(ifds, full[0]!, name);
   const stored = orientationTag(first!);
   const levels = [full];
   const associated: { width: number; height: number }[] = [];
@@ -80,6 +81,25 @@ export async function openTiff(source: RandomAccess): Promise<TiffPyramid> {
   };
 }
 
+/** Refuses what no scanner makes, and pictures whose tiles lie over each other. */
+function checkSlide(
+  ifds: readonly Ifd[],
+  { ifd, width, height, lengths, across, down }: TiffLayout,
+  name: string,
+): void {
+  if (Math.max(width, height) > MAX_SIDE) {
+    throw tiffError(name, ifd.place(TAG.width), `claims ${width}x${height} pixels`, `at most ${MAX_SIDE} a side`);
+  }
+  if (Array.from(lengths).slice(0, across * down).every((length) => length === 0)) {
+    throw tiffError(name, ifd.at, "begins a picture without any tile or strip", "one at least");
+  }
+  const xmp = ifds.map((ifd) => ifd.text(TAG.xmp));
+  if (xmp.some((text) => text.includes("<iScan") && text.includes("<EncodeInfo"))) {
+    const expected = "tiles that lie side by side";
+    throw tiffError(name, ifds[0]!.at, "begins Ventana BIF, whose tiles overlap", expected, RECOMPRESS);
+  }
+}
+
 function orientationTag(ifd: Ifd): Orientation {
   return orientationOf(ifd.number(TAG.orientation));
 }
@@ -92,7 +112,10 @@ function* lowerDirectories(ifds: readonly Ifd[], { planes }: TiffPicture): Gener
     yield below.every((ifd) => ifd !== undefined) ? below : [child];
   }
   if (planes.length > 1) return;
-  for (const ifd of ifds.slice(1)) yield [ifd];
+  const others = ifds.filter((ifd) => ifd !== first);
+  // From large to small, wherever in the file they stand.
+  const width = (ifd: Ifd) => ifd.number(TAG.width) ?? 0;
+  for (const ifd of others.toSorted((a, b) => width(b) - width(a))) yield [ifd];
 }
 
 /** Layouts of one picture's directories, which must be stored alike. */

@@ -39,6 +39,7 @@ export const TAG = {
   sampleFormat: 339,
   jpegTables: 347,
   subsampling: 530,
+  xmp: 700,
 } as const;
 
 const USED: ReadonlySet<number> = new Set(Object.values(TAG));
@@ -75,6 +76,7 @@ const MAX_COUNTS: Readonly<Record<number, number>> = {
   [TAG.colourMap]: 3 << 16,
   [TAG.subIfds]: MAX_IFDS,
   [TAG.jpegTables]: 1 << 16,
+  [TAG.xmp]: 1 << 24,
 };
 const MAX_COUNT = 4096;
 

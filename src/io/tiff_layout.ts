@@ -86,7 +86,8 @@ const REFUSED: Readonly<Record<number, string>> = {
 };
 
 /** What mends a compression that is not read. */
-export const RECOMPRESS = "Convert it: vips tiffsave IN OUT.tif --tile --pyramid --compression deflate --bigtiff";
+export const RECOMPRESS =
+  "Convert it (libvips with OpenSlide): vips tiffsave IN OUT.tif --tile --pyramid --compression deflate --bigtiff";
 
 /**
  * Reads and checks the layout of a directory.

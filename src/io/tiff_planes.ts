@@ -15,7 +15,7 @@ export interface TiffPicture {
   readonly planes: readonly Ifd[];
   /** What the description says, where it is OME-XML. */
   readonly ome: Ome | undefined;
-  /** The picture of it that the first directory belongs to. */
+  /** The picture of it that is read. */
   readonly image: OmeImage | undefined;
   /** What a reader ought to know, in words. */
   readonly notes: readonly string[];
@@ -28,21 +28,22 @@ const SPLIT =
 /**
  * Finds the picture.
  *
- * @throws {DataError} If the first directory is one of several that belong together and cannot be put together.
+ * @throws {DataError} If the largest directory is one of several that belong together and cannot be put together.
  */
 export function tiffPicture(ifds: readonly Ifd[], name: string): TiffPicture {
-  const first = ifds[0]!;
-  const ome = readOme(first.bytes(TAG.description));
-  const image = ome?.images.find(({ tiffData }) => tiffData.some(({ ifd }) => (ifd ?? 0) === 0)) ?? ome?.images[0];
-  const pages = ifds.filter((ifd) => ifd === first || isPageLike(ifd, first));
+  const first = largest(ifds);
   const samples = first.number(TAG.samples) ?? 1;
+  const ome = readOme(ifds[0]!.bytes(TAG.description));
+  const image = ome?.images.find((image) => holds(image, ifds.indexOf(first), samples)) ?? ome?.images[0];
+  const pages = ifds.filter((ifd) => ifd === first || isPageLike(ifd, first));
   const refuse = (found: string): DataError =>
     new DataError(`Cannot read ${name} as one picture: ${found}, expected one directory with all colours`, {
       code: "picture-stack",
       hint: SPLIT,
       context: { file: name, directories: ifds.length, found },
     });
-  const one = (): TiffPicture => ({ planes: [first], ome, image, notes: [] });
+  const before = first === ifds[0] ? [] : [`its largest picture is taken, ${sizeOf(first)}, which is not its first`];
+  const one = (): TiffPicture => ({ planes: [first], ome, image, notes: before });
   const hidden = pages.length === 1 ? hiddenPlanes(first, samples) : undefined;
   if (hidden !== undefined) throw refuse(hidden);
   const channels = image === undefined ? 1 : Math.ceil(image.channels / samples);
@@ -55,14 +56,26 @@ export function tiffPicture(ifds: readonly Ifd[], name: string): TiffPicture {
   }
   if (channels === 1) throw refuse(`it has ${pages.length} directories of ${sizeOf(first)} and one channel in OME-XML`);
   if (samples !== 1 || image.channels !== 3) {
-    throw refuse(`its first directory is ${samples} of ${image.channels} channels`);
+    throw refuse(`one directory is ${samples} of ${image.channels} channels`);
   }
   const away = image.tiffData.find((data) => isElsewhere(data, ome!, name));
   if (away !== undefined) throw refuse(`its channels lie in several files, such as ${away.file ?? away.uuid}`);
   const planes = threePlanes(ifds, pages, image);
-  if (typeof planes === "string") throw refuse(`its first directory is one channel of three, and ${planes}`);
-  const notes = [`its colours are three directories, taken as red, green and blue`];
+  if (typeof planes === "string") throw refuse(`one directory is one channel of three, and ${planes}`);
+  const notes = [...before, `its colours are three directories, taken as red, green and blue`];
   return { planes, ome, image, notes };
+}
+
+/** The directory with the most pixels; some scanners' programs put labels and overviews first. */
+function largest(ifds: readonly Ifd[]): Ifd {
+  const pixels = (ifd: Ifd) =>
+    ((ifd.number(TAG.subfileType) ?? 0) & 4) !== 0 ? 0 : (ifd.number(TAG.width) ?? 0) * (ifd.number(TAG.height) ?? 0);
+  return ifds.reduce((best, ifd) => pixels(ifd) > pixels(best) ? ifd : best);
+}
+
+/** Whether a directory holds planes of a picture of OME-XML. */
+function holds(image: OmeImage, directory: number, samples: number): boolean {
+  return omeDirectories({ ...image, channels: Math.ceil(image.channels / samples) }).includes(directory);
 }
 
 function sizeOf(ifd: Ifd): string {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DataError } from "../../src/core/errors.ts";
+import { DataError, FormatError } from "../../src/core/errors.ts";
 import { openSlide } from "../../src/data/slide.ts";
 import { decodeImage } from "../../src/io/image.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
@@ -115,7 +115,7 @@ Deno.test("A stack is refused, and so are channels that are no colours, each wit
     [three(ome('SizeC="1" SizeZ="3"')), /a stack of 3 focal planes, 1 times and 1 channels/],
     [three(ome('SizeC="3" SizeT="2"')), /1 focal planes, 2 times and 3 channels/],
     [makeTiff([{ ...colour, description: ome('SizeC="3" SizeZ="2"') }, colour]), /a stack of 2 focal planes/],
-    [makeTiff([grey(0, { description: ome('SizeC="2"') }), grey(1)]), /first directory is 1 of 2 channels/],
+    [makeTiff([grey(0, { description: ome('SizeC="2"') }), grey(1)]), /one directory is 1 of 2 channels/],
     [
       makeTiff([grey(0, { description: ome('SizeC="3"') })]),
       /one channel of three, and no directory of its size holds channel 1/,
@@ -160,4 +160,46 @@ Deno.test("What only looks like a stack is read: pyramids, descriptions of what 
     makeTiff([{ ...colour, tiled: true }, { ...colour, more: [] }]),
   ];
   for (const file of files) assert.deepEqual([...await read(file)], [...together]);
+});
+
+Deno.test("The largest picture of a file is the slide, wherever it stands, and its levels are in order", async () => {
+  const colour: Directory = { width, height, samples: 3, data: together };
+  const label: Directory = { width: 7, height: 3, samples: 3, data: new Uint8Array(63).fill(9) };
+  const reduced = [[254, 4, [1]]] as const;
+  const level = (w: number, h: number): Directory => ({
+    width: w,
+    height: h,
+    samples: 3,
+    data: new Uint8Array(w * h * 3),
+    more: reduced,
+  });
+  const file = makeTiff([label, level(3, 2), level(6, 4), colour]);
+  assert.deepEqual([...await read(file)], [...together]);
+  const slide = await openSlide(fromBytes(file, "a.tif"));
+  assert.deepEqual(slide.levels.map(({ width, height }) => [width, height]), [[12, 9], [6, 4], [3, 2]]);
+  assert.deepEqual(slide.associated, [{ width: 7, height: 3 }]);
+  assert.match(slide.notes.join(), /its largest picture is taken, 12x9 pixels, which is not its first/);
+  // OME-XML stands in the first directory; the size of pixels is that of the picture that is read.
+  const image = (inside: string, size: string) =>
+    `<Image><Pixels SizeC="3" PhysicalSizeX="${size}">${inside}</Pixels></Image>`;
+  const description = `<OME>${image("<TiffData/>", "8")}${image('<TiffData IFD="1"/>', "0.5")}</OME>`;
+  const series = await openSlide(fromBytes(makeTiff([{ ...label, description }, colour]), "a.tif"));
+  assert.deepEqual([series.levels[0]!.width, series.pixelSize.um], [12, 0.5]);
+});
+
+Deno.test("What no scanner makes, and pictures whose tiles overlap, are no slides", async () => {
+  const colour: Directory = { width, height, samples: 3, data: together };
+  const xmp = new TextEncoder().encode('<?xml version="1.0"?><x><iScan/><EncodeInfo Ver="2"/></x>');
+  const sparse = [[322, 4, [256]], [323, 4, [256]], [324, 4, [0, 0, 0, 0]], [325, 4, [0, 0, 0, 0]]] as const;
+  for (
+    const [file, why] of [
+      [makeTiff([{ ...colour, more: [[700, 1, xmp]] }]), /Ventana BIF, whose tiles overlap/],
+      [makeTiff([{ ...colour, width: 500, height: 400, more: sparse }]), /a picture without any tile or strip/],
+      [makeTiff([{ ...colour, width: 600_000, height: 1 }]), /claims 600000x1 pixels, expected at most 524288 a side/],
+    ] as const
+  ) {
+    await assert.rejects(openSlide(fromBytes(file, "a.tif")), (error: FormatError) => {
+      return error instanceof FormatError && why.test(error.message);
+    });
+  }
 });
