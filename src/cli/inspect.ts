@@ -14,7 +14,7 @@ import { print, printJson } from "./terminal.ts";
 /** Name of the command. */
 export const name = "inspect";
 /** What it does. */
-export const summary = "say what is in a weights file, adapter, SEAL checkpoint or HDF5 file";
+export const summary = "say what is in a weights file, adapter, SEAL checkpoint, HDF5 file or slide";
 /** Its words. */
 export const words = "PATH";
 /** One example. */
@@ -45,6 +45,7 @@ interface Format {
 const FORMATS: readonly Format[] = [
   { kind: "adapter", is: holds("adapter_config.json"), load: () => import("./inspect_adapter.ts") },
   { kind: "HDF5", is: isHdf5, load: () => import("./inspect_h5.ts") },
+  { kind: "slide", is: isPicture, load: () => import("./inspect_slide.ts") },
   // Whatever else a file is, reading it as weights says so.
   { kind: "weights", is: ({ names }) => !names || holdsWeights(names), load: () => import("./inspect_weights.ts") },
 ];
@@ -60,6 +61,14 @@ function holdsWeights(names: readonly string[]): boolean {
 /** The signature stands at byte 0, or behind a user block of 512 bytes or a power of two more. */
 function isHdf5({ head }: Target): boolean {
   return [0, 512, 1024, 2048].some((at) => String.fromCharCode(...head.subarray(at, at + 8)) === "\x89HDF\r\n\x1a\n");
+}
+
+/** By the first bytes: TIFF, JPEG, PNG; also DICOM and CZI, which the reader refuses by name. */
+function isPicture({ head }: Target): boolean {
+  const text = String.fromCharCode(...head.subarray(0, 16));
+  const begins = ["II*\0", "II+\0", "MM\0*", "MM\0+", "\xff\xd8\xff", "\x89PNG", "ZISRAWFILE"];
+  return begins.some((magic) => text.startsWith(magic)) ||
+    String.fromCharCode(...head.subarray(128, 132)) === "DICM";
 }
 
 async function look(path: string): Promise<Target> {

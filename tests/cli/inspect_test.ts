@@ -189,6 +189,20 @@ Deno.test("inspect lists HDF5 and says what it is for", async () => {
   assert.equal((await inspect(`${FIXTURES}h5/bench_embeddings.h5`)).content.kind, "features");
 });
 
+Deno.test("inspect says of slides how large, how fine and which way up they are, or why they are not read", async () => {
+  const found = await inspect(`${FIXTURES}tiff/aperio.svs`);
+  assert.deepEqual([found.kind, found.width, found.height, found.levels.length], ["slide", 150, 100, 2]);
+  assert.deepEqual(found.pixelSize, { um: 0.499, claimed: 0.499, source: "aperio", problem: null });
+  assert.equal(found.associated.length, 3);
+  const turned = await inspect(`${FIXTURES}images/jpeg_turned.jpg`);
+  assert.deepEqual([turned.orientation, turned.width, turned.height], [6, 53, 43]);
+  const { out } = await seal("inspect", `${FIXTURES}tiff/vips_off_by_ten.tif`);
+  assert.match(out, /^pixel size +unknown: its pixels are 0\.05 µm wide.*; pass --pixel-size where it is needed$/m);
+  const refused = await seal("inspect", `${FIXTURES}tiff/refused_jpeg2000.tif`);
+  assert.equal(refused.code, 4);
+  assert.match(refused.err, /has compression JPEG 2000, expected.*\nhint: Convert it .*: vips tiffsave/);
+});
+
 Deno.test("inspect exits with 4 for what cannot be read and with 2 for wrong usage", async () => {
   await inFolder(async (folder) => {
     const whole = Deno.readFileSync(`${FIXTURES}encoders/lunit/model.safetensors`);

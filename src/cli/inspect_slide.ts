@@ -1,0 +1,68 @@
+/**
+ * `inspect` on slides and pictures: levels, pixel size and who says so, how they are turned, what lies beside the pyramid.
+ *
+ * @module
+ */
+
+import { openSlide } from "../data/slide.ts";
+import { openFile } from "../io/fs.ts";
+import { TURNS } from "../io/orientation.ts";
+import { isTiff } from "../io/tiff.ts";
+import { first, type Inspection, type InspectOptions, type Target } from "./inspection.ts";
+import { count, formatBytes } from "./table.ts";
+
+/** Who says how large a pixel is. */
+const SOURCES = {
+  ome: "OME-XML",
+  aperio: "Aperio's description",
+  "resolution-tag": "the resolution tags",
+  none: "nothing",
+} as const;
+
+/** Looks into a slide. */
+export async function inspect({ path, head, bytes }: Target, { limit }: InspectOptions): Promise<Inspection> {
+  const format = isTiff(head) ? "TIFF" : head[0] === 0xff ? "JPEG" : "PNG";
+  const slide = await openSlide(await openFile(path));
+  try {
+    const { levels, pixelSize, associated, orientation, notes } = slide;
+    const { width, height } = levels[0]!;
+    const { um, claimed, source, problem } = pixelSize;
+    const size = um === undefined
+      ? `unknown: ${problem ?? "the file does not say"}; pass --pixel-size where it is needed`
+      : `${Number(um.toPrecision(6))} µm, by ${SOURCES[source]}`;
+    return {
+      json: {
+        kind: "slide",
+        format,
+        bytes,
+        width,
+        height,
+        pixelSize: { um: um ?? null, claimed: claimed ?? null, source, problem: problem ?? null },
+        orientation,
+        levels,
+        associated,
+        notes,
+      },
+      facts: [
+        ["file", path],
+        ["format", `${format}, ${formatBytes(bytes)}`],
+        ["pixels", `${width} x ${height}, ${count(levels.length, "level")}`],
+        ["pixel size", size],
+        ["orientation", orientation === 1 ? "" : `${orientation}: ${TURNS[orientation]}`],
+        ["beside it", associated.map(({ width, height }) => `${width} x ${height}`).join(", ")],
+        ["note", notes.join("; ")],
+      ],
+      listings: [{
+        title: ["level", "pixels", "smaller by"],
+        rows: first(levels, limit).map(({ width, height, downsample }, i) => [
+          String(i),
+          `${width} x ${height}`,
+          String(Number(downsample.toPrecision(5))),
+        ]),
+        total: levels.length,
+      }],
+    };
+  } finally {
+    slide.close();
+  }
+}
