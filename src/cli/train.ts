@@ -48,6 +48,11 @@ export const flags = {
   data: { kind: "list", value: "DIR", help: "folder in HEST's layout: st, patches, metadata" },
   encoder: { kind: "text", value: "NAME|PATH", help: "registry name, folder, weights file, or random:ARCH" },
   adapter: { kind: "text", value: "PATH", help: "PEFT LoRA folder or SEAL .pth to start from" },
+  "genes-include": {
+    kind: "list",
+    value: "GENE,…",
+    help: "genes the vocabulary has whatever their rank, beside the panel's; the rest are the most variable",
+  },
   out: { kind: "text", value: "DIR", help: "run folder; one that was begun is gone on with (default runs/ENCODER)" },
   seed: COMMON.seed,
   precision: COMMON.precision,
@@ -69,6 +74,7 @@ function configOf({ flags: values, overrides: given }: Args<typeof flags>): Trai
     data: values.data.length ? JSON.stringify(values.data) : undefined,
     encoder: values.encoder,
     adapter: values.adapter,
+    genes_include: values["genes-include"].length ? values["genes-include"].join(",") : undefined,
     out: values.out,
     seed: values.seed,
     precision: values.precision,
@@ -188,7 +194,7 @@ async function trainLocked(
       `Model: ${session.opened.name}, ${all} parameters, ${trainable} train; ${set.genes} genes; ` +
         `${set.pairs("train").length} training pairs, ${set.count - set.pairs("train").length} held out`,
     );
-    const panel = await panelOf(config, set);
+    const panel = panelOf(config, set);
     const frozen = await stopwatch.time(TIMES.frozen, () => frozenFeatures(session, progress));
     const end = await stopwatch.time(
       TIMES.training,

@@ -36,6 +36,7 @@ import { DataMark } from "./data_mark.ts";
 import { type OpenedEncoder, openEncoder } from "./encoder.ts";
 import { loadOptions } from "./expression_flags.ts";
 import type { Progress } from "./progress.ts";
+import { wantedPanel } from "./train_panel.ts";
 
 /** Everything of a run. */
 export interface Session {
@@ -88,10 +89,13 @@ export function heldOut({ split, optim }: TrainConfig): HoldOuts {
 
 /** The file with genes: a vocabulary of a run, or names line by line. */
 function genesOf({ genes }: TrainConfig): GeneChoice {
-  if (genes.gene_list === null) return { criterion: genes.gene_criterion, size: genes.n_train_genes };
+  if (genes.gene_list === null) {
+    const include = genes.genes_include.map((name) => name.toUpperCase());
+    return { criterion: genes.gene_criterion, size: genes.n_train_genes, include };
+  }
   const bytes = readBytes(disk, genes.gene_list);
   if (genes.gene_list.endsWith(".json")) return { vocabulary: parseVocabulary(bytes, genes.gene_list) };
-  const names = new TextDecoder().decode(bytes).split(/\r?\n/).map((line) => line.trim()).filter(Boolean);
+  const names = new TextDecoder().decode(bytes).split(/\r?\n/).map((line) => line.trim().toUpperCase()).filter(Boolean);
   if (names.length === 0) throw new DataError(`Cannot use ${genes.gene_list}: it names no gene`);
   return { genes: names };
 }
@@ -106,6 +110,7 @@ export async function openData(config: TrainConfig, progress: Progress, signal?:
     ...(wanted(config) && { select: wanted(config)! }),
     holdOut: heldOut(config),
     genes: genesOf(config),
+    panel: wantedPanel(config),
     layer: genes.spot_context ? "context" : "own",
     load: loadOptions(config),
     allowDenied: input.allow_denied,

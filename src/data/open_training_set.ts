@@ -13,8 +13,9 @@ import { donorGroups, type SampleInfo } from "./donors.ts";
 import { digestSample, findDuplicates, type SampleDigest } from "./duplicates.ts";
 import { assignRoles, type HoldOuts, type Roles } from "./holdout.ts";
 import { describeLeakage, leakage, type LeakageReport, refuseLeakage } from "./leakage.ts";
-import { type LoadedSample, type LoadOptions, loadSample } from "./load_sample.ts";
+import { type LoadedSample, type LoadOptions, loadRaw, loadSample } from "./load_sample.ts";
 import { dense, type Matrix, toCsr } from "./matrix.ts";
+import { choosePanel, commonGenes } from "./panel.ts";
 import type { GeneCriterion } from "./preprocess.ts";
 import { type Placed, TrainingSet } from "./training_set.ts";
 import {
@@ -30,17 +31,25 @@ import {
 const LEAST_COVERAGE = 0.2;
 /** Most bytes of samples that wait in memory for the genes to be chosen; others are read twice. */
 const MEMORY = 2 ** 30;
+/** Share of the spots of every training sample that must show a gene of the panel: the rule's own. */
+const PANEL_SHARE = 0.1;
 /** Counts every gene of a sample as one of its best: no assay has more. */
 const EVERY_GENE = 100_000;
 
 /**
  * The genes, in order: those of a `vocabulary` that exists, with its statistics; `genes` by name; or the best `size`
- * (default 2000) of the training samples, ranked over the `perSample` (default `size`) best of each.
+ * (default 2000) of the training samples, ranked over the `perSample` (default `size`) best of each, the panel and those of
+ * `include` among them.
  */
 export type GeneChoice =
   | { readonly vocabulary: Vocabulary }
   | { readonly genes: readonly string[] }
-  | { readonly criterion?: GeneCriterion; readonly size?: number | "all"; readonly perSample?: number };
+  | {
+    readonly criterion?: GeneCriterion;
+    readonly size?: number | "all";
+    readonly perSample?: number;
+    readonly include?: readonly string[];
+  };
 
 /** What a training set consists of. */
 export interface TrainingSetOptions {
@@ -52,6 +61,8 @@ export interface TrainingSetOptions {
   readonly select?: (sample: SampleFiles) => boolean;
   readonly holdOut?: HoldOuts | undefined;
   readonly genes?: GeneChoice | undefined;
+  /** Genes to report on: these, or the best `size` that all training samples show often, by HEST's rule. None by default. */
+  readonly panel?: { readonly genes: readonly string[] } | { readonly size: number } | undefined;
   /** What the model reads: `context` (the reference, and the default) or each spot's `own` expression. */
   readonly layer?: Layer | undefined;
   /** What genes get that a sample has not measured; `zero` by default. */
@@ -106,12 +117,13 @@ export async function openTrainingSet(disk: ReadDisk, options: TrainingSetOption
   const opening = new Opening(disk, options, roles);
   for (const [i, sample] of order.entries()) await opening.read(sample, i, order.length);
   const reports = leakageOf(roles, infos, opening.digests, options);
-  const vocabulary = opening.choose();
+  const { vocabulary, panel, absent } = await opening.choose();
   const placed = await opening.place(order, vocabulary, donorNames(infos));
   return new TrainingSet(disk, vocabulary, reports, {
     placed,
     load: options.load ?? {},
-    warnings: [...skipped, ...denied, ...reports.flatMap(describeLeakage)],
+    panel,
+    warnings: [...skipped, ...denied, ...absent, ...reports.flatMap(describeLeakage)],
     digests: opening.digests.map(({ counts }) => counts),
   });
 }
@@ -176,6 +188,8 @@ class Opening {
   readonly #builder: VocabularyBuilder;
   /** Samples that wait for the genes. */
   readonly #held = new Map<string, LoadedSample>();
+  /** Rows of the pairs of training samples in their tables. */
+  readonly #training = new Map<SampleFiles, Uint32Array>();
   #room: number;
   #size: { readonly id: string; readonly pixels: number } | undefined;
 
@@ -196,7 +210,10 @@ class Opening {
     this.#checkSize(sample);
     if (options.findDuplicates !== false) this.digests.push(digestSample(sample.raw));
     const choosing = !("vocabulary" in (options.genes ?? {}));
-    if (choosing && this.roles.get(files.id) === "train") this.#builder.add(sample.expression);
+    if (this.roles.get(files.id) === "train") {
+      if (choosing) this.#builder.add(sample.expression);
+      this.#training.set(files, sample.spots);
+    }
     const { own, context } = sample.expression;
     const bytes = bytesOf(own.matrix) + (context === own ? 0 : bytesOf(context.matrix));
     if (bytes <= this.#room) {
@@ -220,11 +237,45 @@ class Opening {
     );
   }
 
-  /** The genes. */
-  choose(): Vocabulary {
-    const choice = this.options.genes ?? {};
-    if ("vocabulary" in choice) return choice.vocabulary;
-    return "genes" in choice ? this.#builder.take(choice.genes) : this.#builder.finish(choice.size);
+  /** The genes, those to report on, and a word on those that were asked for in vain. */
+  async choose(): Promise<{ vocabulary: Vocabulary; panel: readonly string[]; absent: string[] }> {
+    const { genes: choice = {}, panel: wanted } = this.options;
+    if ("vocabulary" in choice || "genes" in choice) {
+      const vocabulary = "vocabulary" in choice ? choice.vocabulary : this.#builder.take(choice.genes);
+      const known = new Set(vocabulary.genes);
+      const panel = await this.#panel(vocabulary.genes.length, vocabulary.genes);
+      const outside = panel.filter((name) => !known.has(name));
+      return { vocabulary, panel, absent: told(outside, "of the panel that the genes given lack") };
+    }
+    const { size = 2000, include = [] } = choice;
+    const panel = await this.#panel(size === "all" ? Infinity : size - include.length);
+    const vocabulary = this.#builder.finish(size, [...include, ...panel]);
+    const { known } = this.#builder;
+    const lost = include.filter((name) => !known.has(name));
+    if (lost.length > 0 && lost.length === include.length) {
+      const near = nearest(lost[0]!, [...known]);
+      throw new ConfigError(`Cannot include ${lost.slice(0, 8).join(", ")}: no training sample has any of them`, {
+        code: "unknown-name",
+        hint: near === undefined ? `Names here are like ${[...known].slice(0, 3).join(", ")}` : `Perhaps ${near}`,
+        context: { given: lost.slice(0, 100) },
+      });
+    }
+    const ofPanel = wanted && "genes" in wanted ? panel.filter((name) => !known.has(name)) : [];
+    const absent = [...new Set([...lost, ...ofPanel])];
+    return { vocabulary, panel, absent: told(absent, "asked for that no training sample has") };
+  }
+
+  /** @param most Genes there is room for. @param among Genes to choose from; all by default. */
+  async #panel(most: number, among?: readonly string[]): Promise<readonly string[]> {
+    const { panel } = this.options;
+    if (panel === undefined || "genes" in panel) return panel?.genes ?? [];
+    const raw = await Promise.all(
+      [...this.#training].map(([files, spots]) => loadRaw(this.disk, files, spots, this.options.load)),
+    );
+    const known = among && new Set(among);
+    const eligible = commonGenes(raw, PANEL_SHARE).filter((name) => known?.has(name) ?? true);
+    const size = Math.min(panel.size, Math.max(0, most), eligible.length);
+    return size === 0 ? [] : choosePanel(raw, { genes: size, minShare: PANEL_SHARE, among: eligible });
   }
 
   /** Puts the samples into the columns of the genes. */
@@ -275,6 +326,13 @@ class Opening {
       },
     );
   }
+}
+
+/** A warning that names genes; nothing where there are none. */
+function told(genes: readonly string[], which: string): string[] {
+  if (genes.length === 0) return [];
+  const names = genes.slice(0, 8).join(", ") + (genes.length > 8 ? ", …" : "");
+  return [`${genes.length} ${genes.length === 1 ? "gene" : "genes"} ${which}: ${names}`];
 }
 
 function bytesOf(matrix: Matrix): number {

@@ -66,6 +66,8 @@ export class TrainingSet {
   readonly statistics: { readonly mean: Float32Array<ArrayBuffer>; readonly std: Float32Array<ArrayBuffer> };
   /** Genes constant over the training pairs; their deviation counts as 0.001. */
   readonly constant: readonly string[];
+  /** Genes to report on, if any were asked for. */
+  readonly panel: readonly string[];
   /** What the user should know. */
   readonly warnings: readonly string[];
   /** Changes when samples, pairs, counts or genes do: 32 hexadecimal digits. */
@@ -81,11 +83,18 @@ export class TrainingSet {
     readonly vocabulary: Vocabulary,
     /** Donors or content on two sides, for each pair of sides. */
     readonly leakage: readonly LeakageReport[],
-    parts: { placed: readonly Placed[]; load: LoadOptions; warnings: readonly string[]; digests: readonly string[] },
+    parts: {
+      placed: readonly Placed[];
+      load: LoadOptions;
+      panel: readonly string[];
+      warnings: readonly string[];
+      digests: readonly string[];
+    },
   ) {
     this.#disk = disk;
     this.#load = parts.load;
     this.#placed = parts.placed;
+    this.panel = parts.panel;
     let first = 0;
     this.samples = parts.placed.map(({ sample }) => {
       first += sample.count;

@@ -120,27 +120,41 @@ export class VocabularyBuilder {
     });
   }
 
+  /** Names of all genes that any sample has. */
+  get known(): ReadonlySet<string> {
+    return new Set(this.#genes.keys());
+  }
+
   /**
    * The vocabulary of the best genes.
    *
    * @param size Genes wanted; `all` for as many as were among the best of any sample.
+   * @param include Genes that are in it whatever their rank, as far as any sample has them: they take the last places.
    * @throws {DataError} If the samples have fewer.
    */
-  finish(size: number | "all" = this.#perSample): Vocabulary {
+  finish(size: number | "all" = this.#perSample, include: readonly string[] = []): Vocabulary {
     const found = [...this.#genes].filter(([, gene]) => gene.chosen > 0).sort(([a, p], [b, q]) =>
       q.chosen - p.chosen || p.ranks / p.chosen - q.ranks / q.chosen || (a < b ? -1 : 1)
-    );
-    const wanted = size === "all" ? Math.max(1, found.length) : size;
-    if (found.length < wanted || wanted < 1) {
+    ).map(([name]) => name);
+    const asked = new Set(include.filter((name) => this.#genes.has(name)));
+    const best = found.filter((name) => !asked.has(name));
+    const most = best.length + asked.size;
+    const wanted = size === "all" ? Math.max(1, most) : size;
+    if (most < wanted || wanted < 1) {
       throw new DataError(
-        `Cannot make a vocabulary of ${wanted} genes: ${found.length} among the best of ${this.#samples.length} samples`,
-        {
-          hint: `Ask for fewer: n_train_genes=${Math.max(1, found.length)}`,
-          context: { found: found.length },
-        },
+        `Cannot make a vocabulary of ${wanted} genes: ${most} among the best of ${this.#samples.length} samples`,
+        { hint: `Ask for fewer: n_train_genes=${Math.max(1, most)}`, context: { found: most } },
       );
     }
-    return this.#vocabulary(found.slice(0, wanted).map(([name]) => name));
+    if (asked.size > wanted) {
+      throw new DataError(
+        `Cannot make a vocabulary of ${wanted} genes: ${asked.size} are asked for by name, at most ${wanted} wanted`,
+        { hint: `Ask for more: n_train_genes=${asked.size}`, context: { found: asked.size } },
+      );
+    }
+    const others = new Set(best.slice(0, wanted - asked.size));
+    const ranked = found.filter((name) => asked.has(name) || others.has(name));
+    return this.#vocabulary([...ranked, ...[...asked].filter((name) => this.#gene(name).chosen === 0)]);
   }
 
   /**

@@ -143,7 +143,19 @@ export const SPLIT_KEYS = {
 
 /** From counts to what the losses see. */
 export const GENES_KEYS = {
-  n_train_genes: { kind: "number", default: 2000, min: 1, max: 100000, integer: true, doc: "Genes of the vocabulary" },
+  n_train_genes: {
+    kind: "number",
+    default: 2000,
+    min: 1,
+    max: 100000,
+    integer: true,
+    doc: "Genes of the vocabulary: the panel's, those of genes_include, then the best of the training samples",
+  },
+  genes_include: {
+    kind: "texts",
+    default: [],
+    doc: "Genes that the vocabulary has whatever their rank, as far as a training sample measured them",
+  },
   gene_list: {
     kind: "text",
     default: null,
@@ -154,7 +166,8 @@ export const GENES_KEYS = {
     kind: "text",
     default: null,
     nullable: true,
-    doc: "File with the genes that evaluation reports on; null takes the most variable of the vocabulary",
+    doc: "File with the genes that evaluation reports on; null takes the most variable of those that every training " +
+      "sample shows in a tenth of its spots. They are in the vocabulary whatever their rank",
   },
   panel_genes: { kind: "number", default: 50, min: 1, integer: true, doc: "Genes that evaluation reports on" },
   gene_criterion: { kind: "choice", of: ["hvg", "heg"], default: "hvg", doc: "Most variable or most expressed genes" },

@@ -39,7 +39,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
  */
 export function completeConfig(config: TrainConfig, context: RuleContext): TrainConfig {
   const done = adaptDefaults(config, context);
-  for (const rules of [encoderRules, geneRules, lossRules, stageRules, batchRules, dataRules]) {
+  for (const rules of [encoderRules, geneRules, geneModelRules, lossRules, stageRules, batchRules, dataRules]) {
     for (const [keys, holds, message, hint] of rules(done)) {
       if (holds) continue;
       const key = keys.find((name) => context.given.has(name)) ?? keys[0]!;
@@ -107,8 +107,7 @@ function encoderRules(config: TrainConfig): Rule[] {
   ];
 }
 
-function geneRules({ genes, gene }: TrainConfig): Rule[] {
-  const { gene_model } = gene;
+function geneRules({ genes }: TrainConfig): Rule[] {
   return [
     [
       ["smoothing", "spot_context"],
@@ -119,6 +118,18 @@ function geneRules({ genes, gene }: TrainConfig): Rule[] {
       ["gene_order", "gene_list"],
       genes.gene_order === "fixed" || genes.gene_list === null,
       "Cannot take genes from gene_list: gene_order is per_sample_hvg, which chooses them in every sample, wanted fixed",
+    ],
+    [
+      ["genes_include", "gene_list"],
+      genes.genes_include.length === 0 || genes.gene_list === null,
+      "Cannot include genes_include: gene_list names the whole vocabulary, wanted one of them",
+      "Add the genes to the file of gene_list",
+    ],
+    [
+      ["genes_include", "n_train_genes"],
+      genes.genes_include.length <= genes.n_train_genes,
+      `Cannot include ${genes.genes_include.length} genes: n_train_genes is ${genes.n_train_genes}, wanted at least as many`,
+      `n_train_genes=${genes.genes_include.length}`,
     ],
     [
       ["gene_order"],
@@ -132,6 +143,12 @@ function geneRules({ genes, gene }: TrainConfig): Rule[] {
       "Cannot train with gene_stats smoothed: deviations are of spots' own expression, wanted unsmoothed",
       "gene_stats=unsmoothed",
     ],
+  ];
+}
+
+function geneModelRules({ gene }: TrainConfig): Rule[] {
+  const { gene_model } = gene;
+  return [
     [
       ["hidden_dims"],
       gene.hidden_dims.length > 0 || !["vae", "mlp", "mae"].includes(gene_model),

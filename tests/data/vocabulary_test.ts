@@ -36,6 +36,19 @@ Deno.test("Genes are ranked by samples that chose them, then mean rank, then nam
   assert.throws(() => builder.add(sample("S3", { A: [1, 2], B: [2, 2] }, "none")), ConfigError);
 });
 
+Deno.test("Genes that are asked for are in the vocabulary whatever their rank, in the place of the last", () => {
+  const builder = new VocabularyBuilder({ criterion: "heg", perSample: 3 });
+  builder.add(sample("S1", { D: [90, 90], B: [50, 50], A: [40, 40], C: [5, 5], Y: [3, 4] }));
+  builder.add(sample("S2", { A: [90, 90], C: [50, 50], B: [40, 40], E: [5, 5] }));
+  // By rank A, B, D, C; nothing but A is both asked for and among the first.
+  assert.deepEqual(builder.finish(4, ["E", "A", "Y", "X", "E"]).genes, ["A", "B", "E", "Y"]);
+  assert.deepEqual(builder.finish("all", ["Y"]).genes, ["A", "B", "D", "C", "Y"]);
+  assert.ok(!builder.known.has("X") && builder.known.has("Y"));
+  assert.throws(() => builder.finish(1, ["A", "E"]), (error: DataError) => /n_train_genes=2/.test(error.hint!));
+  const { std, spots } = builder.finish(4, ["Y"]);
+  assert.ok(std[3]! > 0 && spots[3] === 2);
+});
+
 Deno.test("Statistics over samples equal those over all spots at once, ddof 1", () => {
   const builder = new VocabularyBuilder({ criterion: "heg" });
   const values: number[] = [];
