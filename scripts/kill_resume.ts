@@ -13,13 +13,15 @@
 import { Rng } from "../src/core/rng.ts";
 import { type Job, JOBS, type Results, resultsOf } from "./kill_jobs.ts";
 
-const MAIN = new URL("../src/cli/main.ts", import.meta.url).pathname;
+/** The command line. */
+export const MAIN: string = new URL("../src/cli/main.ts", import.meta.url).pathname;
 const KILL_AT = new URL("kill_at.ts", import.meta.url).pathname;
 
 /** What a launched command may, but for the place of its output; to kill itself it must be let to end processes. */
 const MAY = ["--no-prompt", "--allow-read", "--allow-write", "--allow-env", "--allow-sys"];
 
-function start(script: string, args: readonly string[]): Deno.ChildProcess {
+/** Starts a script with what a launched command may. */
+export function start(script: string, args: readonly string[]): Deno.ChildProcess {
   const may = script === KILL_AT ? [...MAY, "--allow-run"] : MAY;
   return new Deno.Command(Deno.execPath(), {
     args: ["run", ...may, "--no-check", script, ...args],
@@ -28,6 +30,11 @@ function start(script: string, args: readonly string[]): Deno.ChildProcess {
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+}
+
+/** Starts a command that ends itself by SIGKILL at a call that changes the file system. @param counts Gets their number. */
+export function startKilledAt(call: string, counts: string, args: readonly string[]): Deno.ChildProcess {
+  return start(KILL_AT, [call, counts, ...args]);
 }
 
 /** Starts `train`. */
@@ -76,7 +83,7 @@ export async function runWhole(setting: Setting): Promise<Whole> {
   gone(out);
   const counts = `${out}.calls`;
   const before = performance.now();
-  const { code, stderr } = await start(KILL_AT, ["never", counts, ...argsOf(setting)]).output();
+  const { code, stderr } = await startKilledAt("never", counts, argsOf(setting)).output();
   const milliseconds = performance.now() - before;
   if (code !== 0) throw new Error(`Not killed, it ended with ${code}: ${new TextDecoder().decode(stderr)}`);
   const { results, strays } = resultsOf(job, out);
@@ -120,7 +127,7 @@ export async function killAndResume(
     const atCall = rng.uniform() < 0.5;
     const moment = rng.uniform();
     const child = atCall
-      ? start(KILL_AT, [String(1 + Math.floor(moment * whole.calls)), "-", ...argsOf(setting)])
+      ? startKilledAt(String(1 + Math.floor(moment * whole.calls)), "-", argsOf(setting))
       : start(MAIN, argsOf(setting));
     const timer = atCall ? undefined : setTimeout(() => child.kill("SIGKILL"), moment * whole.milliseconds);
     const { code, signal, stderr } = await child.output();

@@ -1,0 +1,291 @@
+/** Run folders: whose they are, what a killed process left in them, and what damage is told of. */
+
+import assert from "node:assert/strict";
+import { checkCheckpointFiles, checkWhole, findCheckpoint, writeCheckpoint } from "../../src/cli/run_folder.ts";
+import { completeManifest, finishedRun, journalled, prepareRun } from "../../src/cli/run_start.ts";
+import { checkRun } from "../../src/cli/inspect_checksums.ts";
+import { runFolder } from "../../src/cli/report.ts";
+import { readManifest, writeManifest } from "../../src/io/manifest.ts";
+import { disk } from "../../src/io/fs.ts";
+import { filesBelow } from "../../scripts/kill_jobs.ts";
+
+const CONFIG = "input:\n  out: here\n  seed: 1\n";
+
+function inFolder(name: string, act: (folder: string) => Promise<void> | void): void {
+  Deno.test(name, async () => {
+    const folder = Deno.makeTempDirSync({ prefix: "run_folder_" });
+    try {
+      await act(folder);
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  });
+}
+
+function put(folder: string, files: Readonly<Record<string, string>>): void {
+  for (const [path, text] of Object.entries(files)) {
+    Deno.mkdirSync(`${folder}/${path}`.replace(/\/[^/]*$/, ""), { recursive: true });
+    Deno.writeTextFileSync(`${folder}/${path}`, text);
+  }
+}
+
+const all = (folder: string) =>
+  Object.fromEntries(filesBelow(folder).map((path) => [path, Deno.readTextFileSync(`${folder}/${path}`)]));
+
+const textFiles = (...texts: string[]) =>
+  new Map(texts.map((text, i) => [["omics.safetensors", "heads.safetensors"][i]!, new TextEncoder().encode(text)]));
+
+const state = (step: number) => ({ format: 2, loop: { step }, metrics: { jsonl: 1, timing: step * 1000 } });
+
+/** A run with a checkpoint of two steps, the second in place. */
+function begun(run: string): void {
+  assert.equal(prepareRun(run, CONFIG, false), false);
+  writeCheckpoint(run, "last", textFiles("old omics", "old heads"), state(1));
+  writeCheckpoint(run, "last", textFiles("omics", "heads"), state(2));
+}
+
+const step = (run: string) => (findCheckpoint(run, "last")?.state as { loop: { step: number } } | undefined)?.loop.step;
+
+function refused(act: () => unknown, status: number, ...patterns: RegExp[]): void {
+  assert.throws(act, (error: Error & { exitCode?: number; hint?: string }) => {
+    for (const pattern of patterns) assert.match(`${error.message}\n${error.hint}`, pattern);
+    return error.exitCode === status;
+  });
+}
+
+const FOREIGN = {
+  "checkpoints/best/model.pt": "mine",
+  "checkpoints/last/model.pt": "mine",
+  "checkpoints/last/trainer_state.json": '{"epoch": 3}',
+  "checkpoints/other.pt": "mine",
+  "evaluation/mine.txt": "mine",
+  "evaluation/predictions/mine.h5ad": "mine",
+  "report.html": "mine",
+  "metrics.csv": "mine",
+  "notes.txt": "mine",
+};
+
+inFolder(
+  "a folder of another program: refused and untouched; with --overwrite only files of our names give way",
+  (run) => {
+    put(run, FOREIGN);
+    refused(() => prepareRun(run, CONFIG, false), 2, /holds metrics\.csv, which this program did not write there/);
+    assert.deepEqual(all(run), FOREIGN);
+    assert.equal(prepareRun(run, CONFIG, true), false);
+    writeCheckpoint(run, "last", textFiles("omics", "heads"), state(1));
+    writeCheckpoint(run, "last", textFiles("omics", "heads"), state(2));
+    writeCheckpoint(run, "best", textFiles("omics"), state(2));
+    const after = all(run);
+    for (const [path, text] of Object.entries(FOREIGN)) {
+      const ours = ["report.html", "metrics.csv", "checkpoints/last/trainer_state.json"].includes(path);
+      if (!ours) assert.equal(after[path], text, path);
+    }
+    assert.equal(step(run), 2);
+    assert.equal(after["report.html"], undefined, "it is written at the end");
+    assert.deepEqual(filesBelow(run).filter((path) => /\.(new|old|tmp)/.test(path)), []);
+    // Again: what was never ours is still there.
+    prepareRun(run, CONFIG, true);
+    assert.equal(findCheckpoint(run, "last"), undefined);
+    for (const path of ["checkpoints/last/model.pt", "checkpoints/best/model.pt", "notes.txt"]) {
+      assert.equal(all(run)[path], "mine", path);
+    }
+  },
+);
+
+inFolder("each of our names in a folder without a manifest is enough to refuse it; other names are not", (folder) => {
+  const names = ["manifest.json", "config.yaml", "metrics.jsonl", "timing.jsonl", "run.json", "report.html"];
+  for (const [i, name] of [...names, "evaluation/results.json", "checkpoints/best/x.pt"].entries()) {
+    const run = `${folder}/${i}`;
+    put(run, { [name]: "{}" });
+    refused(() => prepareRun(run, CONFIG, false), 2, /did not write there/);
+    assert.deepEqual(all(run), { [name]: "{}" });
+  }
+  put(`${folder}/free`, { "slurm-1.out": "mine", "checkpoints/other.pt": "mine" });
+  assert.equal(prepareRun(`${folder}/free`, CONFIG, false), false);
+});
+
+inFolder(
+  "links and folders at our names are named, with and without --overwrite; what links lead to stays",
+  (folder) => {
+    put(folder, { "target/file": "mine" });
+    for (const [i, name] of ["checkpoints", "checkpoints/last", "evaluation"].entries()) {
+      const run = `${folder}/link${i}`;
+      Deno.mkdirSync(`${run}/${name}`.replace(/\/[^/]*$/, ""), { recursive: true });
+      Deno.symlinkSync(`${folder}/target`, `${run}/${name}`);
+      for (const overwrite of [false, true]) {
+        refused(() => prepareRun(run, CONFIG, overwrite), 2, new RegExp(`${name} is a symbolic link, wanted a folder`));
+      }
+    }
+    const run = `${folder}/metrics`;
+    Deno.mkdirSync(run);
+    Deno.symlinkSync(`${folder}/target/file`, `${run}/metrics.jsonl`);
+    refused(() => prepareRun(run, CONFIG, false), 2, /holds metrics\.jsonl/);
+    prepareRun(run, CONFIG, true);
+    assert.deepEqual(filesBelow(run).sort(), ["config.yaml", "manifest.json"]);
+    put(`${folder}/page`, { "report.html/x": "mine" });
+    refused(() => prepareRun(`${folder}/page`, CONFIG, true), 2, /report\.html is a folder, wanted a file/);
+    assert.equal(Deno.readTextFileSync(`${folder}/target/file`), "mine");
+  },
+);
+
+/** Every state a process can leave that dies while it replaces a checkpoint, and the step that is right then. */
+const KILLED: Readonly<Record<string, [undo: (last: string) => void, step: number]>> = {
+  "before the new one is named": [(last) => Deno.renameSync(last, `${last}.new`), 2],
+  "between the two renames": [(last) => {
+    copyFolder(last, `${last}.old`);
+    Deno.renameSync(last, `${last}.new`);
+  }, 2],
+  "after the renames, the old one still there": [(last) => copyFolder(last, `${last}.old`), 2],
+  "in the removal of the old one": [(last) => {
+    copyFolder(last, `${last}.old`);
+    Deno.removeSync(`${last}.old/trainer_state.json`);
+  }, 2],
+  "while the new one is written": [(last) => {
+    copyFolder(last, `${last}.new`);
+    Deno.removeSync(`${last}.new/trainer_state.json`);
+  }, 2],
+  "with the new one's state torn": [(last) => {
+    copyFolder(last, `${last}.new`);
+    Deno.truncateSync(`${last}.new/trainer_state.json`, 40);
+  }, 2],
+  "with only the old one left": [(last) => Deno.renameSync(last, `${last}.old`), 2],
+};
+
+function copyFolder(from: string, to: string): void {
+  Deno.mkdirSync(to);
+  for (const name of filesBelow(from)) Deno.copyFileSync(`${from}/${name}`, `${to}/${name}`);
+}
+
+for (const [when, [undo, right]] of Object.entries(KILLED)) {
+  inFolder(`a process killed ${when}: the next run finishes it`, (run) => {
+    begun(run);
+    const whole = all(run);
+    undo(`${run}/checkpoints/last`);
+    put(run, { "metrics.csv.4194305.tmp": "half", "evaluation/results.json.4194305.0123abcd.tmp": "half" });
+    assert.equal(step(run), right, "readers find it without changing anything");
+    assert.equal(prepareRun(run, CONFIG, false), true);
+    assert.deepEqual(all(run), whole);
+    assert.equal(step(run), right);
+    checkWhole(findCheckpoint(run, "last")!);
+  });
+}
+
+inFolder("one changed bit anywhere in a checkpoint is refused by name, and what is whole is named", (run) => {
+  begun(run);
+  writeCheckpoint(run, "best", textFiles("best omics"), state(1));
+  const last = `${run}/checkpoints/last`;
+  for (const name of ["omics.safetensors", "heads.safetensors", "trainer_state.json"]) {
+    const path = `${last}/${name}`;
+    const bytes = Deno.readFileSync(path);
+    // What depends on the clock protects itself.
+    const timing = new TextDecoder().decode(bytes).indexOf('"timing"');
+    for (let at = 0; at < bytes.length; at++) {
+      if (timing > 0 && at > timing + 8 && at < timing + 20) continue;
+      const changed = bytes.slice();
+      changed[at]! ^= 1 << (at % 8);
+      Deno.writeFileSync(path, changed);
+      const use = () => checkWhole(findCheckpoint(run, "last")!);
+      if (/\s/.test(String.fromCharCode(bytes[at]!, changed[at]!)) && name.endsWith("json")) {
+        try {
+          use(); // White space may be another.
+        } catch (error) {
+          assert.match((error as Error).message, /last\/trainer_state\.json/);
+        }
+        continue;
+      }
+      refused(use, 4, new RegExp(`last/${name}`), /checkpoints\/best \(step 1\) is whole: .* --checkpoint best/);
+    }
+    Deno.writeFileSync(path, bytes);
+  }
+  assert.equal(step(run), 2);
+  Deno.removeSync(`${last}/heads.safetensors`);
+  refused(() => checkWhole(findCheckpoint(run, "last")!), 4, /last: heads\.safetensors is missing/);
+});
+
+inFolder("a file beside a checkpoint's own is none of it", (run) => {
+  begun(run);
+  put(run, { "checkpoints/last/vision.safetensors": "x" });
+  assert.equal(findCheckpoint(run, "last")!.read("vision.safetensors"), undefined);
+});
+
+inFolder("the adapter in a checkpoint's folder is compared; in a folder of others it is not", (folder) => {
+  begun(`${folder}/run`);
+  const last = `${folder}/run/checkpoints/last`;
+  checkCheckpointFiles(last, ["omics.safetensors"]);
+  put(last, { "omics.safetensors": "omicz" });
+  refused(() => checkCheckpointFiles(last, ["omics.safetensors"]), 4, /omics\.safetensors/);
+  put(folder, { "other/trainer_state.json": '{"epoch": 1}', "other/adapter_model.safetensors": "x" });
+  checkCheckpointFiles(`${folder}/other`, ["adapter_model.safetensors"]);
+});
+
+inFolder("a run of a version before, without checksums, is known and read", (run) => {
+  put(run, {
+    "config.yaml": CONFIG,
+    "metrics.jsonl": "{}\n",
+    "checkpoints/last/trainer_state.json": JSON.stringify({ format: 1, loop: { step: 7 }, metrics: { jsonl: 3 } }),
+    "checkpoints/last/heads.safetensors": "heads",
+  });
+  const found = findCheckpoint(run, "last")!;
+  assert.deepEqual([found.checked, new TextDecoder().decode(found.read("heads.safetensors"))], [false, "heads"]);
+  assert.equal(prepareRun(run, CONFIG, false), true);
+  assert.equal(step(run), 7);
+});
+
+/** A finished run. */
+function finished(run: string): void {
+  begun(run);
+  writeCheckpoint(run, "best", textFiles("best omics"), state(1));
+  const noted = journalled({ ...runFolder(run), makeFolder: (path) => Deno.mkdirSync(path, { recursive: true }) });
+  noted.makeFolder(`${run}/evaluation`);
+  for (const name of ["metrics.jsonl", "metrics.csv"]) Deno.writeTextFileSync(`${run}/${name}`, name);
+  for (const name of ["evaluation/results.json", "run.json", "report.html"]) noted.disk.write(`${run}/${name}`, name);
+  completeManifest(run);
+}
+
+inFolder("the manifest is the mark of completeness: every file in it, each with its checksum", (run) => {
+  finished(run);
+  const { complete, files } = readManifest(disk, run)!;
+  assert.equal(complete, true);
+  assert.deepEqual(
+    Object.keys(files).sort(),
+    ["config.yaml", "evaluation/results.json", "metrics.csv", "metrics.jsonl", "report.html", "run.json"],
+  );
+  assert.deepEqual(finishedRun(run, CONFIG), { report: true });
+  refused(() => prepareRun(run, CONFIG, false), 2, /holds a finished run/);
+  assert.equal(finishedRun(run, CONFIG.replace("seed: 1", "seed: 2")), undefined, "another run");
+  Deno.removeSync(`${run}/report.html`);
+  assert.deepEqual(finishedRun(run, CONFIG), { report: false });
+  Deno.removeSync(`${run}/run.json`);
+  assert.equal(finishedRun(run, CONFIG), undefined, "killed before it was finished");
+  assert.equal(prepareRun(run, CONFIG, false), true);
+  assert.equal(readManifest(disk, run)!.complete, false);
+});
+
+inFolder("one changed bit in any file of a finished run is named", (run) => {
+  finished(run);
+  for (const path of filesBelow(run)) {
+    const whole = Deno.readFileSync(`${run}/${path}`);
+    const changed = whole.slice();
+    changed[Math.floor(changed.length / 3)]! ^= 1;
+    Deno.writeFileSync(`${run}/${path}`, changed);
+    assert.ok(
+      checkRun(run).some((file) => file.path === path && file.verdict === "damaged"),
+      `${path} is not found to be damaged`,
+    );
+    if (path === "report.html") assert.deepEqual(finishedRun(run, CONFIG), { report: false });
+    else if (path !== "config.yaml") refused(() => finishedRun(run, CONFIG), 4, new RegExp(path));
+    Deno.writeFileSync(`${run}/${path}`, whole);
+  }
+  assert.ok(checkRun(run).every(({ verdict }) => verdict === "as written"));
+});
+
+inFolder("a manifest that names files elsewhere removes none of them", (folder) => {
+  const run = `${folder}/run`;
+  put(folder, { "precious": "mine" });
+  begun(run);
+  const manifest = readManifest(disk, run)!;
+  const mark = manifest.files["config.yaml"]!;
+  writeManifest(disk, run, { ...manifest, files: { "../precious": mark, [`${folder}/precious`]: mark } });
+  prepareRun(run, CONFIG, true);
+  assert.equal(Deno.readTextFileSync(`${folder}/precious`), "mine");
+});
