@@ -55,21 +55,22 @@ class StoppingProgress extends Progress {
   readonly stop = new AbortController();
   steps = 0;
 
-  constructor(readonly after: number) {
+  constructor(readonly after: number, readonly onStep: ((step: number) => void) | undefined) {
     super(true);
   }
 
   override training(): void {
     if (++this.steps === this.after) this.stop.abort();
+    this.onStep?.(this.steps);
   }
 }
 
-/** Trains from what the folder holds, for `steps` logged steps. */
-async function go(config: TrainConfig, steps = Infinity): Promise<string> {
+/** Trains from what the folder holds, for `steps` logged steps. @param onStep Called after each. */
+async function go(config: TrainConfig, steps = Infinity, of = set, onStep?: (step: number) => void): Promise<string> {
   const run = config.input.out!;
-  const progress = new StoppingProgress(steps);
+  const progress = new StoppingProgress(steps, onStep);
   const resume = prepareRun(run, writeConfig(config), false);
-  const session = await openSession(gpu, config, set, progress);
+  const session = await openSession(gpu, config, of, progress);
   try {
     const { reason } = await trainInFolder(session, {
       run,
@@ -209,6 +210,52 @@ Deno.test("a checkpoint of other weights, of changed data or of another model is
   await refused(/heads.safetensors is missing/, 4);
   Deno.writeFileSync(heads, bytes);
   assert.equal(await go(config), "finished");
+});
+
+Deno.test("patches changed between stop and resumption, or while training runs, are refused; brought back they are not", async () => {
+  const other = `${folder}/other`;
+  await writeSynth(disk, other, planSynth({ profile: "smoke" }), {
+    makeFolder: (path) => Deno.mkdirSync(path, { recursive: true }),
+  });
+  const path = `${other}/patches/SYN0.h5`;
+  const configFor = (run: string) => ({
+    ...configOf({ cache: "off", save_every_steps: 1, epochs: 1, batch_size: 36 }, run),
+    input: { ...configOf({}, run).input, data: [other] },
+  });
+  const config = configFor("changed");
+  const own = await openData(config, new Progress(true));
+  /** Changes a bit of a picture in place. */
+  const change = () => {
+    using file = Deno.openSync(path, { read: true, write: true });
+    const [at, byte] = [file.statSync().size >> 1, new Uint8Array(1)];
+    file.seekSync(at, Deno.SeekMode.Start);
+    file.readSync(byte);
+    file.seekSync(at, Deno.SeekMode.Start);
+    file.writeSync(Uint8Array.of(byte[0]! ^ 1));
+  };
+  const refused = async (act: () => Promise<unknown>, pattern: RegExp) => {
+    await assert.rejects(
+      act,
+      (error: Error & { exitCode?: number }) => pattern.test(error.message) && error.exitCode === 4,
+    );
+  };
+  assert.equal(await go(config, 1, own), "interrupted");
+  change();
+  await refused(() => go(config, Infinity, own), /last: the data changed since, expression or pictures/);
+  change();
+  // Another time of the same content is no change.
+  Deno.utimeSync(path, new Date(), new Date());
+  assert.equal(await go(config, Infinity, own), "finished");
+  const running = configFor("running");
+  await refused(
+    () => go(running, Infinity, own, (step) => step === 2 && change()),
+    /other\/patches\/SYN0\.h5 changed while it was in use/,
+  );
+  const { loop } = findCheckpoint(running.input.out!, "last")!.state as { loop: { step: number } };
+  assert.equal(loop.step, 1, "no checkpoint counts on changed pictures");
+  change();
+  assert.equal(await go(running, Infinity, own), "finished");
+  assert.deepEqual(differences(filesOf("changed"), filesOf("running")), []);
 });
 
 Deno.test("a run folder: begun anew without a checkpoint, kept with one, refused when finished", () => {
