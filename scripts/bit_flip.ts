@@ -130,7 +130,11 @@ async function tryRun(state: string, master: string): Promise<boolean> {
         const verdict = judge(found, whole, path);
         total[verdict]++;
         if (verdict === "SILENT" || verdict === "UNNAMED") {
-          console.log(`  ${verdict}: ${path}, ${where}; status ${found.code}; ${found.err.trim().slice(0, 300)}`);
+          console.log(
+            `  ${verdict}: ${path}, ${where}; status ${found.code}, ${
+              differences(found.results, whole.results).join(", ")
+            }; ${found.err.trim().slice(0, 300)}`,
+          );
         }
       }
     }

@@ -125,8 +125,8 @@ export interface FoundCheckpoint {
   readonly checked: boolean;
   /** Reads a file of it; throws {@linkcode DataError} if that is not what was written. */
   readonly read: ReadFile;
-  /** Files it should have. */
-  readonly files: readonly string[];
+  /** Files it should have, as they should be; none where it has no checksums. */
+  readonly files: Readonly<Record<string, FileMark>>;
 }
 
 /** State and checksums of a checkpoint's folder; undefined if it has no state. @throws {DataError} If that is damaged. */
@@ -221,7 +221,7 @@ export function findCheckpoint(run: string, name: CheckpointName): FoundCheckpoi
         state,
         checked: marks !== undefined,
         read: checkedReader(path, marks),
-        files: Object.keys(marks ?? {}),
+        files: marks ?? {},
       };
     } catch (error) {
       first ??= withAlternatives(error, path);
@@ -284,9 +284,13 @@ export function checkpointFiles(
   return [own(undefined, true), ...files];
 }
 
-/** Compares everything of a checkpoint. @throws {DataError} Naming the first file that is missing or not as written. */
-export function checkWhole({ path, read, files }: FoundCheckpoint): void {
-  const missing = files.find((name) => read(name) === undefined);
+/**
+ * Compares the files of a checkpoint; all of them unless some are not wanted.
+ *
+ * @throws {DataError} Naming the first that is missing or not as written.
+ */
+export function checkWhole({ path, read, files }: FoundCheckpoint, wanted = (_name: string) => true): void {
+  const missing = Object.keys(files).filter(wanted).find((name) => read(name) === undefined);
   if (missing === undefined) return;
   throw new DataError(`Cannot use ${path}: ${missing} is missing`, {
     code: "checksum",

@@ -25,7 +25,7 @@ import { COMMON, type Flags } from "./args.ts";
 import { checkEncoder, type OpenedEncoder } from "./encoder.ts";
 import { type ExpressionValues, loadOptions } from "./expression_flags.ts";
 import type { Progress } from "./progress.ts";
-import { type CheckpointName, findCheckpoint, type FoundCheckpoint } from "./run_folder.ts";
+import { type CheckpointName, checkWhole, findCheckpoint, type FoundCheckpoint } from "./run_folder.ts";
 import { checkConfigText } from "./run_start.ts";
 import { heldOut, openVision, wanted } from "./train_session.ts";
 
@@ -141,6 +141,8 @@ export interface KnownRun {
 export async function lookAtRun(request: Pick<RunRequest, "run" | "checkpoint" | "encoder">): Promise<KnownRun> {
   const config = runConfig(request.run);
   const found = checkpointOf(request.run, request.checkpoint);
+  // What only training needs may be large.
+  checkWhole(found, (name) => name !== "optimizer.safetensors");
   const bytes = found.read("genes.json");
   if (!bytes) throw new WeightsError(`Cannot load ${found.path}: genes.json is missing`);
   const vocabulary = parseVocabulary(bytes, `${found.path}/genes.json`);
