@@ -5,6 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import type { Facts } from "../core/facts.ts";
 import { castTensor } from "../io/weight_views.ts";
 import { encoderMetadata } from "../models/encoder_config.ts";
 import { recogniseEncoder } from "../models/encoder_registry.ts";
@@ -14,11 +15,11 @@ import { mergedTensors } from "../models/merge.ts";
 import { RANDOM_PREFIX } from "../models/random_encoder.ts";
 import { openAdapter, type OpenedAdapter } from "./adapter.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
-import { type EncoderSource, hashOf, openEncoderSource } from "./encoder.ts";
+import { checkEncoder, type EncoderSource, hashOf, openEncoderSource } from "./encoder.ts";
 import { Progress } from "./progress.ts";
 import { printJson } from "./terminal.ts";
 import { count, formatBytes } from "./table.ts";
-import { checkOutput, FLOATS, writeWeights } from "./weights_output.ts";
+import { checkOutput, FLOATS, weightsFacts, writeWeights, writtenBefore } from "./weights_output.ts";
 
 /** What follows the name. */
 export const usage = "--encoder X --adapter DIR --out OUT.safetensors";
@@ -51,14 +52,22 @@ export async function run(args: Args<typeof flags>): Promise<void> {
       context: { given: encoder },
     });
   }
-  checkOutput(out, overwrite);
+  checkOutput(out);
   const progress = new Progress(quiet);
+  await checkEncoder(encoder, path);
+  const made = await weightsFacts([encoder, path], args.flags, ["encoder", "adapter"]);
+  const before = overwrite ? undefined : await writtenBefore(out, made);
+  if (before !== undefined) {
+    progress.say(`${out}: is there`);
+    if (json) printJson(before, 2);
+    return;
+  }
   // The adapter first: it is small, and may be what is wrong.
   const opened = await openAdapter(path, alpha);
   let source: EncoderSource | undefined;
   try {
     source = await openEncoderSource(encoder, (what, done, total) => progress.update(what, done, total, "bytes"));
-    const { written, changed, notes } = await merge(source, encoder, opened, out, { dtype, timm, progress });
+    const { written, changed, notes } = await merge(source, encoder, opened, out, { dtype, timm, made, progress });
     const modules = opened.adapter.modules.size;
     const result = { encoder: source.name, adapter: opened.file, modules, ...written, changed, notes };
     if (json) printJson(result, 2);
@@ -78,7 +87,7 @@ async function merge(
   given: string,
   { adapter, file }: OpenedAdapter,
   out: string,
-  { dtype, timm, progress }: { dtype: string | undefined; timm: boolean; progress: Progress },
+  { dtype, timm, made, progress }: { dtype: string | undefined; timm: boolean; made: Facts; progress: Progress },
 ) {
   const { weights, spec, facts } = source;
   const shapes = new Map([...weights.tensors].map(([name, { shape }]) => [name, shape]));
@@ -100,7 +109,7 @@ async function merge(
     seal_base: `${source.name} sha256:${source.hash}`,
     seal_adapter: `sha256:${await hashOf(file)}`,
   };
-  const written = await writeWeights(out, all, metadata, progress);
+  const written = await writeWeights(out, all, metadata, made, progress);
   const rounded = new Set(changed.map((name) => all.get(name)!.dtype).filter((type) => type !== "F32"));
   const notes = [
     ...(rounded.size

@@ -9,6 +9,7 @@ import { type Converted, type ConvertOptions, samplePaths } from "../data/conver
 import { disk, makeFolder } from "../io/fs.ts";
 import { catalogueCsv, parseCatalogue } from "../io/metadata.ts";
 import { COMMON, type Flags } from "./args.ts";
+import type { ConvertFolder } from "./convert_folder.ts";
 import { checkFolder } from "./output.ts";
 import type { Progress } from "./progress.ts";
 
@@ -90,6 +91,31 @@ export function optionsOf(
   };
 }
 
+/** Converts a sample unless it is finished; one that fails leaves no trace in the record. */
+export async function convertInto(
+  folder: ConvertFolder,
+  id: string,
+  progress: Progress,
+  convert: () => Promise<Converted>,
+): Promise<Converted> {
+  const before = folder.finished(id);
+  if (before !== undefined) {
+    progress.say(`${id}: is there`);
+    return before;
+  }
+  folder.begin(id);
+  let converted: Converted;
+  try {
+    converted = await convert();
+  } catch (error) {
+    folder.forget(id);
+    throw error;
+  }
+  folder.finish(id, converted);
+  report(converted, progress);
+  return converted;
+}
+
 /** Makes the folders of a sample's files. */
 export function makeFolders(out: string, id: string, wsi: string | undefined): void {
   for (const [what, path] of Object.entries(samplePaths(id))) {
@@ -98,7 +124,7 @@ export function makeFolders(out: string, id: string, wsi: string | undefined): v
 }
 
 /** Says what became of a sample. */
-export function report(converted: Converted, progress: Progress): void {
+function report(converted: Converted, progress: Progress): void {
   for (const warning of converted.warnings) progress.warn(warning);
   progress.say(line(converted));
 }
@@ -131,17 +157,15 @@ export function checkId(id: string): void {
 }
 
 /**
- * Refuses to write among the input, or over a sample, before anything is read.
+ * Refuses to write among the input, or where nothing can be written, before anything is read.
  *
  * @param inputs Files that are read.
  * @param folder The folder they are in, if it was named.
  */
 export function checkOut(
   out: string,
-  ids: readonly string[],
   inputs: readonly string[],
   folder: string | undefined,
-  overwrite: boolean,
 ): void {
   const target = real(out);
   // A new folder beside single files is fine; in a folder of sections it is not.
@@ -154,13 +178,7 @@ export function checkOut(
       context: { path: out, input: inside },
     });
   }
-  const there = ids.flatMap((id) => Object.values(samplePaths(id))).find((path) => disk.look(`${out}/${path}`));
-  if (there === undefined || overwrite) return checkFolder(out);
-  throw new ConfigError(`Cannot write ${out}/${there}: it exists`, {
-    code: "output-exists",
-    hint: "Pass --overwrite, or another --out",
-    context: { file: `${out}/${there}` },
-  });
+  checkFolder(out);
 }
 
 /** A path without links, as far as it exists. */

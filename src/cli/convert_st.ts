@@ -12,13 +12,15 @@ import { IMAGE_ENDINGS } from "../io/image.ts";
 import { sampleOf } from "../io/metadata.ts";
 import type { RandomAccess } from "../io/random_access.ts";
 import type { Args, Flags } from "./args.ts";
+import { contentHash } from "./content_hash.ts";
+import { ConvertFolder } from "./convert_folder.ts";
 import {
   checkId,
   checkOut,
+  convertInto,
   COUNTS_FLAG,
   makeFolders,
   optionsOf,
-  report,
   SECTION_FLAGS,
   writeCatalogue,
 } from "./convert_section.ts";
@@ -45,7 +47,7 @@ interface Files {
 /** Runs the conversion. */
 export async function run(args: Args<typeof flags>): Promise<void> {
   const { flags: given, words } = args;
-  const { counts, spots, image, out, id, quiet, json, overwrite } = given;
+  const { counts, spots, image, out, id, quiet, json } = given;
   const single = [counts, spots, image].filter((file) => file !== undefined).length;
   if (out === undefined || (words.length === 1 ? single > 0 || id !== undefined : words.length > 1 || single < 3)) {
     throw new ConfigError(
@@ -58,13 +60,16 @@ export async function run(args: Args<typeof flags>): Promise<void> {
     : [{ id: id ?? sampleOf(image!), counts: counts!, spots: spots!, image: image! }];
   for (const section of sections) checkId(section.id);
   const inputs = sections.flatMap(({ counts, spots, image }) => [counts, spots, image]);
-  checkOut(out, sections.map(({ id }) => id), inputs, words[0], overwrite);
+  checkOut(out, inputs, words[0]);
+  for (const path of inputs) (await openFile(path)).close?.();
   const progress = new Progress(quiet);
+  const requests = await Promise.all(
+    sections.map(async ({ id, counts, spots, image }) => ({ id, input: await contentHash([counts, spots, image]) })),
+  );
+  using folder = ConvertFolder.open(out, "st", requests, given);
   const done: Converted[] = [];
   for (const section of sections) {
-    const converted = await convertOne(section, out, given, progress);
-    done.push(converted);
-    report(converted, progress);
+    done.push(await convertInto(folder, section.id, progress, () => convertOne(section, out, given, progress)));
   }
   writeCatalogue(out, done);
   const pairs = done.reduce((sum, section) => sum + section.pairs, 0);

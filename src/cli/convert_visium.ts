@@ -14,13 +14,15 @@ import type { RandomAccess } from "../io/random_access.ts";
 import { openTenx, type TenxFile } from "../io/tenx_h5.ts";
 import { readTenxSpatial } from "../io/tenx_spatial.ts";
 import type { Args, Flags } from "./args.ts";
+import { contentHash } from "./content_hash.ts";
+import { ConvertFolder } from "./convert_folder.ts";
 import {
   checkId,
   checkOut,
+  convertInto,
   COUNTS_FLAG,
   makeFolders,
   optionsOf,
-  report,
   SECTION_FLAGS,
   writeCatalogue,
 } from "./convert_section.ts";
@@ -42,7 +44,7 @@ const HD_SIDE = 128;
 
 /** Runs the conversion. */
 export async function run({ flags: given, words }: Args<typeof flags>): Promise<void> {
-  const { out, quiet, json, overwrite } = given;
+  const { out, quiet, json } = given;
   const folder = words[0]?.replace(/(?<=.)[/\\]+$/, "");
   if (folder === undefined || words.length > 1 || out === undefined) {
     throw new ConfigError(`Cannot convert Visium: wanted ${usage}`, { context: { words } });
@@ -60,10 +62,17 @@ export async function run({ flags: given, words }: Args<typeof flags>): Promise<
   const image = given.image ?? pictureOf(folder, found);
   const id = given.id ?? nameOf(folder);
   checkId(id);
-  checkOut(out, [id], [found.counts.path, found.spatial, image], folder, overwrite);
+  const inputs = [found.counts.path, found.spatial, image];
+  checkOut(out, inputs, folder);
+  (await openFile(image)).close?.();
   const progress = new Progress(quiet);
-  const converted = await convert(found, { image, out, id }, given, progress);
-  report(converted, progress);
+  using place = ConvertFolder.open(out, "visium", [{ id, input: await contentHash(inputs) }], given);
+  const converted = await convertInto(
+    place,
+    id,
+    progress,
+    () => convert(found, { image, out, id }, given, progress),
+  );
   writeCatalogue(out, [converted]);
   if (json) printJson({ out, rule: given.rule ?? "current", ...converted }, 2);
 }

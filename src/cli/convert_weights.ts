@@ -17,7 +17,7 @@ import { factsIn, folderOf } from "./encoder.ts";
 import { Progress } from "./progress.ts";
 import { printJson } from "./terminal.ts";
 import { count, formatBytes } from "./table.ts";
-import { checkOutput, FLOATS, writeWeights } from "./weights_output.ts";
+import { checkOutput, FLOATS, weightsFacts, writeWeights, writtenBefore } from "./weights_output.ts";
 
 /** What follows the name. */
 export const usage = "IN OUT.safetensors";
@@ -49,8 +49,16 @@ export async function run(args: Args<typeof flags>): Promise<void> {
       hint: "deno task convert weights pytorch_model.bin model.safetensors",
     });
   }
-  checkOutput(output, overwrite);
+  checkOutput(output);
   const progress = new Progress(quiet);
+  if (disk.look(input) === undefined) (await openFile(input)).close?.();
+  const facts = await weightsFacts([input], args.flags);
+  const before = overwrite ? undefined : await writtenBefore(output, facts);
+  if (before !== undefined) {
+    progress.say(`${output}: is there`);
+    if (json) printJson(before, 2);
+    return;
+  }
   const { weights, folder } = await open(input, key, tolerant);
   try {
     const { tensors, metadata, left, wrappers, notes } = timm
@@ -63,7 +71,7 @@ export async function run(args: Args<typeof flags>): Promise<void> {
       });
     }
     const cast = new Map([...tensors].map(([name, tensor]) => [name, castAs(tensor, dtype)]));
-    const written = await writeWeights(output, cast, { ...metadata, format: "pt" }, progress);
+    const written = await writeWeights(output, cast, { ...metadata, format: "pt" }, facts, progress);
     const result = { input: weights.file, ...written, container: weights.path, wrappers, leftOut: left, notes };
     if (json) printJson(result, 2);
     for (const note of notes) progress.say(note);

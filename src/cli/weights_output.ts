@@ -5,33 +5,90 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import { disk, makeFolder, writeStreamAtomic } from "../io/fs.ts";
+import { type Facts, notOwn, sameFacts } from "../core/facts.ts";
+import { VERSION } from "../core/version.ts";
+import { disk, makeFolder, openFile, writeStreamAtomic } from "../io/fs.ts";
+import { lockFile } from "../io/lock.ts";
 import { safetensorsStream } from "../io/safetensors.ts";
 import type { WeightTensor } from "../io/weight_tensor.ts";
 import type { FloatDtype } from "../io/weight_views.ts";
+import { openWeights, type Weights } from "../io/weights.ts";
+import { contentHash } from "./content_hash.ts";
 import { folderOf } from "./encoder.ts";
+import { flagFacts } from "./output_folder.ts";
 import { checkFile } from "./output.ts";
 import type { Progress } from "./progress.ts";
 
 /** Types of `--dtype`. */
 export const FLOATS: Readonly<Record<string, FloatDtype>> = { f32: "F32", f16: "F16", bf16: "BF16" };
 
+/** Key of the file's metadata that says what it was made from and how, as JSON. */
+const MADE = "seal_made";
+
 /**
  * Refuses a path that cannot be written, before anything is read.
  *
- * @throws {ConfigError} If it is no `.safetensors`, a folder, or there already.
+ * @throws {ConfigError} If it is no `.safetensors`, or a folder.
  */
-export function checkOutput(path: string, overwrite: boolean): void {
+export function checkOutput(path: string): void {
   if (!path.endsWith(".safetensors")) {
     throw new ConfigError(`Cannot write ${path}: wanted a name ending in .safetensors`, { context: { given: path } });
   }
   checkFile(path);
-  if (disk.look(path) === undefined || overwrite) return;
-  throw new ConfigError(`Cannot write ${path}: it exists`, {
-    code: "output-exists",
-    hint: "Pass --overwrite, or another path",
-    context: { file: path },
-  });
+}
+
+/** Facts of a file made of `inputs`: their content, and the flags but those of `without`. */
+export async function weightsFacts(
+  inputs: readonly string[],
+  values: Readonly<Record<string, unknown>>,
+  without: readonly string[] = [],
+): Promise<Facts> {
+  const paths = inputs.flatMap((path) => [path, ...shardsOf(path)]);
+  const named = inputs.filter((path) => disk.look(path) === undefined).join(" ");
+  return {
+    software: `seal-webgpu ${VERSION}`,
+    ...flagFacts(values, without),
+    input_sha256: await contentHash(paths),
+    ...(named && { input: named }),
+  };
+}
+
+/** Files that an index of shards stands for. */
+function shardsOf(path: string): string[] {
+  if (!path.endsWith(".index.json")) return [];
+  const folder = folderOf(path);
+  const entry = disk.look(folder);
+  const names = entry?.kind === "folder" ? entry.names : [];
+  return names.filter((name) => /\.(safetensors|bin)$/.test(name)).map((name) => `${folder}/${name}`);
+}
+
+/**
+ * The file if it is finished already, of the same inputs and settings.
+ *
+ * @throws {ConfigError} If what is there was made of others, or by another program.
+ */
+export async function writtenBefore(path: string, facts: Facts): Promise<Written | undefined> {
+  if (disk.look(path) === undefined) return undefined;
+  let weights: Weights;
+  let made: Record<string, unknown>;
+  try {
+    weights = await openWeights(await openFile(path));
+    weights.close();
+    made = JSON.parse(weights.metadata[MADE]!);
+  } catch {
+    throw notOwn(path, "it exists, and does not say what it was made from", "another path");
+  }
+  const dropped = Object.keys(made).filter((key) => !(key in facts)).map((key) => [key, "not given"]);
+  sameFacts(path, made, { ...Object.fromEntries(dropped), ...facts }, "another path");
+  // What a process that was killed held is let go.
+  lockFile(path, "convert").release();
+  return { output: path, bytes: (disk.look(path) as { size: number }).size, ...contentOf(weights.tensors) };
+}
+
+function contentOf(tensors: ReadonlyMap<string, WeightTensor>): Pick<Written, "tensors" | "parameters" | "types"> {
+  const types: Record<string, number> = {};
+  for (const { dtype } of tensors.values()) types[dtype] = (types[dtype] ?? 0) + 1;
+  return { tensors: tensors.size, parameters: [...tensors.values()].reduce((sum, { count }) => sum + count, 0), types };
 }
 
 /** What was written. */
@@ -48,26 +105,21 @@ export interface Written {
 /**
  * Writes the file; tensors are read meanwhile, a piece at a time.
  *
+ * @param facts From {@linkcode weightsFacts}; the file says them.
  * @throws {FormatError | DataError} If a tensor cannot be read, or not be stored as its new type.
  */
 export async function writeWeights(
   path: string,
   tensors: ReadonlyMap<string, WeightTensor>,
   metadata: Readonly<Record<string, string>>,
+  facts: Facts,
   progress: Progress,
 ): Promise<Written> {
-  let parameters = 0;
-  let total = 0;
-  const types: Record<string, number> = {};
-  for (const { count, bytes, dtype } of tensors.values()) {
-    parameters += count;
-    total += bytes;
-    types[dtype] = (types[dtype] ?? 0) + 1;
-  }
+  const total = [...tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0);
   let bytes = 0;
   let head: number | undefined;
   async function* counted(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of safetensorsStream(tensors, metadata)) {
+    for await (const chunk of safetensorsStream(tensors, { ...metadata, [MADE]: JSON.stringify(facts) })) {
       yield chunk;
       bytes += chunk.byteLength;
       if (head === undefined) head = bytes;
@@ -75,6 +127,7 @@ export async function writeWeights(
     }
   }
   makeFolder(folderOf(path));
+  using _lock = lockFile(path, "convert");
   await writeStreamAtomic(path, counted());
-  return { output: path, tensors: tensors.size, parameters, bytes, types };
+  return { output: path, bytes, ...contentOf(tensors) };
 }

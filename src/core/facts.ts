@@ -10,6 +10,7 @@ import { ConfigError } from "./errors.ts";
 export type Facts = Readonly<Record<string, string | number | boolean | null>>;
 
 const MOST = 120;
+const ELSEWHERE = "another --out";
 
 function shown(value: unknown): string {
   const text = value === undefined ? "not given" : String(value);
@@ -26,23 +27,29 @@ export function differing(before: Readonly<Record<string, unknown>>, now: Facts)
 /**
  * Refuses to go on with, or over, what was made otherwise.
  *
+ * @param elsewhere What else may be given, for the hint.
  * @throws {ConfigError} If a fact differs, naming each.
  */
-export function sameFacts(path: string, before: Readonly<Record<string, unknown>>, now: Facts): void {
+export function sameFacts(
+  path: string,
+  before: Readonly<Record<string, unknown>>,
+  now: Facts,
+  elsewhere: string = ELSEWHERE,
+): void {
   const other = differing(before, now);
   if (other === "") return;
   throw new ConfigError(`Cannot write ${path}: it was made with other inputs or settings (${other})`, {
     code: "output-exists",
-    hint: "Give the command it was made with, pass another --out, or --overwrite to replace it",
+    hint: `Give the command it was made with, pass ${elsewhere}, or --overwrite to replace it`,
     context: { path, before, now },
   });
 }
 
 /** A refusal of an output that is there and is none of the program's, or cannot be told to be. */
-export function notOwn(path: string, why: string): ConfigError {
+export function notOwn(path: string, why: string, elsewhere: string = ELSEWHERE): ConfigError {
   return new ConfigError(`Cannot write ${path}: ${why}`, {
     code: "output-exists",
-    hint: "Pass another --out, or --overwrite to replace it",
+    hint: `Pass ${elsewhere}, or --overwrite to replace it`,
     context: { path },
   });
 }

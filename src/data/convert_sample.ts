@@ -131,7 +131,7 @@ export async function thumbnailOf(
  * @throws {DataError} If the picture is too coarse, or no spot lies on tissue; nothing is written then.
  */
 export async function writeSample(
-  disk: Disk,
+  given: Disk,
   out: string,
   slide: Slide,
   sample: ReadSample,
@@ -156,8 +156,10 @@ export async function writeSample(
   if (windows.kept.length === 0) throw noPatches(id, sample, windows);
   const paths = samplePaths(id);
   // The metadata, which come last, never stand beside files of another run; nor does its slide.
-  disk.remove(`${out}/${paths.metadata}`);
-  disk.remove(`${out}/${paths.wsi}`);
+  given.remove(`${out}/${paths.metadata}`);
+  given.remove(`${out}/${paths.wsi}`);
+  const written: string[] = [];
+  const disk = recording(given, written);
   try {
     await writeSamplePatches(disk, `${out}/${paths.patches}`, slide, sample, windows, options);
     if (options.wsi !== "none") {
@@ -170,10 +172,30 @@ export async function writeSample(
     const { warnings, ...said } = summary(id, sample, windows, slide);
     return { id, ...said, warnings: [...told, ...warnings], metadata };
   } catch (error) {
-    // A picture may turn out damaged half way: nothing of the sample stays.
-    for (const path of Object.values(paths)) disk.remove(`${out}/${path}`);
+    // A picture may turn out damaged half way: nothing of what was made of it stays.
+    for (const path of written) given.remove(path);
     throw error;
   }
+}
+
+/** A disk that remembers which files it wrote. */
+function recording(disk: Disk, written: string[]): Disk {
+  // A file that could not be written is as it was.
+  const noted =
+    <T extends unknown[]>(write: (path: string, ...rest: T) => void) => (path: string, ...rest: T): void => {
+      write(path, ...rest);
+      written.push(path);
+    };
+  return {
+    ...disk,
+    write: noted(disk.write),
+    writeChunks: noted(disk.writeChunks),
+    writeAnywhere: noted(disk.writeAnywhere),
+    async writeSlowly(path, fill) {
+      await disk.writeSlowly(path, fill);
+      written.push(path);
+    },
+  };
 }
 
 function checkPixelSize(id: string, size: number, coarse: boolean): void {

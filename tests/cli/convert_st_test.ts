@@ -16,28 +16,9 @@ import { openPatches } from "../../src/io/patches.ts";
 import { encodePng } from "../../src/io/png_write.ts";
 import { writeTiff } from "../../src/io/tiff_write.ts";
 import { inFolder, seal } from "./shared.ts";
+import { SIDE, writeSection } from "./st_section.ts";
 
 const HER2ST = new URL("../../../shared/data/her2st", import.meta.url).pathname;
-const SIDE = 1200;
-const PITCH = 250;
-
-/** A section: 4 x 4 spots 250 pixels apart, purple tissue on grey but for the last row. */
-function writeSection(folder: string, id: string): void {
-  for (const part of ["counts", "spots", "images"]) Deno.mkdirSync(`${folder}/${part}`, { recursive: true });
-  const data = Uint8Array.from({ length: SIDE * SIDE * 3 }, (_, i) => {
-    const y = Math.floor(i / 3 / SIDE);
-    return y < 780 ? [150, 80, 160][i % 3]! : 225;
-  });
-  Deno.writeFileSync(`${folder}/images/${id}.png`, encodePng({ width: SIDE, height: SIDE, data }));
-  const names = Array.from({ length: 16 }, (_, i) => [10 + i % 4, 20 + (i >> 2)] as const);
-  const place = (x: number, y: number) => [200 + (x - 10) * PITCH, 200 + (y - 20) * PITCH];
-  const counts = [...names.slice(1), [30, 30] as const].map(([x, y], i) => `${x}x${y}\t${i}\t0\t${2 * i}\n`);
-  Deno.writeTextFileSync(`${folder}/counts/${id}.tsv`, `\tA\tB\tC\n${counts.join("")}`);
-  const rows = names.map(([x, y], i) => [x, y, ...(i === 5 ? [-4, 450] : place(x, y)), i === 6 ? 0 : 1].join("\t"));
-  const text = `x\ty\tpixel_x\tpixel_y\tselected\n${rows.join("\n")}\n`;
-  Deno.writeTextFileSync(`${folder}/spots/${id}_selection.tsv`, text);
-}
-
 Deno.test("convert st writes HEST's layout and says what it left out", async () => {
   await inFolder(async (folder) => {
     writeSection(`${folder}/in`, "S1");
@@ -77,7 +58,7 @@ Deno.test("convert st writes HEST's layout and says what it left out", async () 
     slide.close();
 
     // Not again unasked; one section by its files, cut as the benchmark's, beside the first in the catalogue.
-    assert.match((await seal("convert", "st", `${folder}/in`, "--out", out)).err, /it exists/);
+    assert.match((await seal("convert", "st", `${folder}/in`, "--out", out)).err, /--patient P, now not given/);
     const files = ["--counts", "counts/S1.tsv", "--spots", "spots/S1_selection.tsv", "--image", "images/S1.png"];
     const single = files.map((word) => word.startsWith("--") ? word : `${folder}/in/${word}`);
     const again = await seal("convert", "st", ...single, "--out", out, "--id", "S2", "--rule", "v1", "--json");

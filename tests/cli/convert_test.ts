@@ -178,7 +178,7 @@ Deno.test("convert refuses wrong usage before it reads anything", async () => {
       [["banana"], /hint: Conversions:/],
       [["weights", input], /given 1 path/],
       [["weights", input, `${folder}/out.bin`], /ending in .safetensors/],
-      [["weights", input, there], /it exists\nhint: Pass --overwrite/],
+      [["weights", input, there], /it exists[^]*hint: Pass another path, or --overwrite/],
       [["weights", input, `${folder}/x.safetensors`, "--adapter", "a"], /Cannot use --adapter with convert weights/],
       [["weights", input, `${folder}/x.safetensors`, "--dtype", "f64"], /wanted one of f32, f16, bf16/],
       [[...merge, "--out", there], /it exists/],

@@ -1,0 +1,87 @@
+/** `convert` given again: finished, killed between its files, with other settings, over files of others, by two at once. */
+
+import assert from "node:assert/strict";
+import { lockFile, lockFolder } from "../../src/io/lock.ts";
+import { inFolder, seal } from "./shared.ts";
+import { writeSection } from "./st_section.ts";
+
+function tree(folder: string, below = ""): [string, string][] {
+  return [...Deno.readDirSync(`${folder}${below}`)].sort((a, b) => (a.name < b.name ? -1 : 1)).flatMap((entry) => {
+    const path = `${below}/${entry.name}`;
+    return entry.isDirectory
+      ? tree(folder, path)
+      : [[path, Deno.readFileSync(`${folder}${path}`).toHex()] as [string, string]];
+  });
+}
+
+Deno.test("convert st given again goes on after a kill to the same bytes, and refuses what is of others", () =>
+  inFolder(async (folder) => {
+    for (const id of ["S1", "S2"]) writeSection(`${folder}/in`, id);
+    const args = ["convert", "st", `${folder}/in`];
+    const [out, whole] = [`${folder}/out`, `${folder}/whole`];
+    assert.equal((await seal(...args, "--out", whole)).code, 0);
+    const files = tree(whole);
+    const again = await seal(...args, "--out", whole);
+    assert.equal(again.code, 0, again.err);
+    assert.match(again.err, /S1: is there/);
+    assert.deepEqual(tree(whole), files);
+
+    // Killed in the middle of the second: its record is begun, its last file and the catalogue are missing.
+    Deno.renameSync(whole, out);
+    const record = JSON.parse(Deno.readTextFileSync(`${out}/convert.json`));
+    delete record.samples.S2.converted;
+    Deno.writeTextFileSync(`${out}/convert.json`, JSON.stringify(record));
+    for (const path of ["metadata/S2.json", "HEST_v1_1_0.csv"]) Deno.removeSync(`${out}/${path}`);
+    const other = await seal(...args, "--out", out, "--rule", "v1");
+    assert.equal(other.code, 2, other.err);
+    assert.match(other.err, /--rule not given, now v1/);
+    const gone = await seal(...args, "--out", out);
+    assert.equal(gone.code, 0, gone.err);
+    assert.deepEqual(tree(out), files);
+
+    // Other inputs, another process, and a sample that this command did not make.
+    Deno.writeTextFileSync(
+      `${folder}/in/counts/S2.tsv`,
+      Deno.readTextFileSync(`${folder}/in/counts/S2.tsv`).replace("3", "4"),
+    );
+    const changed = await seal(...args, "--out", out);
+    assert.equal(changed.code, 2);
+    assert.match(changed.err, /input_sha256 [0-9a-f]{12}…, now/);
+    {
+      using _held = lockFolder(out, "convert st");
+      const second = await seal(...args, "--out", out, "--overwrite");
+      assert.equal(second.code, 2);
+      assert.ok(second.err.includes(`process ${Deno.pid}`), second.err);
+    }
+    assert.deepEqual(tree(out), files);
+    Deno.removeSync(`${out}/convert.json`);
+    const foreign = await seal(...args, "--out", out);
+    assert.equal(foreign.code, 2);
+    assert.match(foreign.err, /not of this command/);
+    Deno.writeTextFileSync(`${out}/convert.json`, "mine");
+    assert.equal((await seal(...args, "--out", out, "--overwrite")).code, 2);
+    assert.equal(Deno.readTextFileSync(`${out}/convert.json`), "mine");
+  }));
+
+Deno.test("convert weights given again is done; of another input, setting or program it is refused; one writer", () =>
+  inFolder(async (folder) => {
+    const weights = new URL("../fixtures/weights/types.pth", import.meta.url).pathname;
+    const out = `${folder}/a.safetensors`;
+    const args = ["convert", "weights", weights, out, "--dtype", "f32"];
+    const first = await seal(...args, "--json");
+    assert.equal(first.code, 0, first.err);
+    const bytes = Deno.readFileSync(out);
+    const again = await seal(...args, "--json");
+    assert.equal(again.code, 0, again.err);
+    const { output, tensors, parameters, bytes: size, types } = JSON.parse(first.out);
+    assert.deepEqual(JSON.parse(again.out), { output, tensors, parameters, bytes: size, types });
+    const other = await seal("convert", "weights", weights, out, "--dtype", "f16");
+    assert.equal(other.code, 2);
+    assert.match(other.err, /--dtype f32, now f16/);
+    assert.deepEqual(Deno.readFileSync(out), bytes);
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["a.safetensors"]);
+    using _held = lockFile(`${folder}/b.safetensors`, "convert weights");
+    const second = await seal("convert", "weights", weights, `${folder}/b.safetensors`);
+    assert.equal(second.code, 2);
+    assert.ok(second.err.includes(`process ${Deno.pid}`), second.err);
+  }));
