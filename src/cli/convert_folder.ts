@@ -37,8 +37,8 @@ interface Entry {
 /** The folder while it is written to. */
 export class ConvertFolder {
   readonly #finished = new Map<string, Converted>();
-  /** Samples the record had before. */
-  readonly #own: ReadonlySet<string>;
+  /** The record as it was. */
+  readonly #before: Readonly<Record<string, Entry>>;
 
   private constructor(
     readonly out: string,
@@ -46,7 +46,7 @@ export class ConvertFolder {
     private readonly made: ReadonlyMap<string, Facts>,
     private readonly lock: Lock,
   ) {
-    this.#own = new Set(Object.keys(samples));
+    this.#before = { ...samples };
   }
 
   /**
@@ -93,10 +93,17 @@ export class ConvertFolder {
     this.#write();
   }
 
-  /** Forgets a sample that failed; of one that this command made before nothing stays that could be taken for whole. */
+  /** Takes a sample back that failed; of one that was made before nothing stays that could be taken for whole. */
   forget(id: string): void {
-    if (this.#own.has(id)) { for (const path of Object.values(samplePaths(id))) disk.remove(`${this.out}/${path}`); }
-    delete this.samples[id];
+    const before = this.#before[id];
+    const paths = samplePaths(id);
+    // The metadata go first: while they are there, nothing else was touched.
+    const untouched = disk.look(`${this.out}/${paths.metadata}`) !== undefined;
+    if (before !== undefined && untouched) this.samples[id] = before;
+    else delete this.samples[id];
+    if (before !== undefined && !untouched) {
+      for (const path of Object.values(paths)) disk.remove(`${this.out}/${path}`);
+    }
     if (Object.keys(this.samples).length > 0) this.#write();
     else disk.remove(`${this.out}/${RECORD}`);
   }

@@ -24,63 +24,45 @@ interface Fault {
   readonly place: boolean;
 }
 
-const ELSEWHERE = "Pass another --out";
+/** What another path mends. */
+function place(what: string, code = "file-access", read?: string, write = "Pass another --out"): Fault {
+  return { what, code, place: true, write, ...(read !== undefined && { read }) };
+}
+
+/** What is in the way whatever the path. */
+function machine(what: string, code = "file-access", mend?: string): Fault {
+  return { what, code, place: false, ...(mend !== undefined && { read: mend, write: mend }) };
+}
+
+const RIGHT = ["Give yourself the right to read it", "Give yourself the right to write there, or pass another --out"];
+const MORE_FILES = "Raise the limit: ulimit -n 4096";
 
 /** Faults by the names of `errno`. */
 const FAULTS: Readonly<Record<string, Fault>> = {
-  ENOENT: { what: "no such file or folder", code: "file-missing", write: ELSEWHERE, place: true },
-  EACCES: {
-    what: "permission denied",
-    code: "file-access",
-    read: "Give yourself the right to read it",
-    write: "Give yourself the right to write there, or pass another --out",
-    place: true,
-  },
-  EPERM: {
-    what: "operation not permitted",
-    code: "file-access",
-    read: "Give yourself the right to read it",
-    write: "Give yourself the right to write there, or pass another --out",
-    place: true,
-  },
-  EROFS: { what: "the file system is read-only", code: "file-access", write: ELSEWHERE, place: true },
-  EEXIST: { what: "a file of this name is there", code: "output-exists", write: ELSEWHERE, place: true },
-  ENOTDIR: { what: "a file stands where a folder is wanted", code: "file-access", write: ELSEWHERE, place: true },
-  EISDIR: { what: "it is a folder, a file is wanted", code: "file-access", write: ELSEWHERE, place: true },
-  ENOTEMPTY: { what: "the folder is not empty", code: "output-exists", write: ELSEWHERE, place: true },
-  ELOOP: { what: "its symbolic links lead in a circle", code: "file-access", write: ELSEWHERE, place: true },
-  ENAMETOOLONG: {
-    what: "the name is too long for the file system",
-    code: "file-access",
-    write: ELSEWHERE,
-    place: true,
-  },
-  EINVAL: { what: "the file system does not take such a name or access", code: "file-access", place: true },
-  EILSEQ: { what: "the file system does not take such a name", code: "file-access", place: true },
-  ETXTBSY: { what: "the file is being executed", code: "file-access", write: ELSEWHERE, place: true },
-  EXDEV: { what: "it lies on another file system", code: "file-access", write: ELSEWHERE, place: true },
-  ENOSPC: { what: "no space left on the disk", code: "disk-full", place: false },
-  EDQUOT: { what: "the quota of the disk is used up", code: "disk-full", place: false },
-  EFBIG: { what: "the file is larger than the file system takes", code: "disk-full", place: false },
-  EMFILE: {
-    what: "too many files are open",
-    code: "too-many-files",
-    read: "Raise the limit: ulimit -n 4096",
-    write: "Raise the limit: ulimit -n 4096",
-    place: false,
-  },
-  ENFILE: { what: "too many files are open on this machine", code: "too-many-files", place: false },
-  EIO: {
-    what: "the disk reports an input/output error",
-    code: "file-access",
-    read: "Look at the disk's health, or copy the file from where it came",
-    write: "Look at the disk's health, or write to another disk",
-    place: false,
-  },
-  EBUSY: { what: "it is in use by another process", code: "file-access", place: false },
-  EAGAIN: { what: "it is locked by another process", code: "file-access", place: false },
-  ESTALE: { what: "the network file system lost it", code: "file-access", place: false },
-  ENOMEM: { what: "the machine has no memory left", code: "no-memory", place: false },
+  ENOENT: place("no such file or folder", "file-missing"),
+  EACCES: place("permission denied", "file-access", ...RIGHT),
+  EPERM: place("operation not permitted", "file-access", ...RIGHT),
+  EROFS: place("the file system is read-only"),
+  EEXIST: place("a file of this name is there", "output-exists"),
+  ENOTDIR: place("a file stands where a folder is wanted"),
+  EISDIR: place("it is a folder, a file is wanted"),
+  ENOTEMPTY: place("the folder is not empty", "output-exists"),
+  ELOOP: place("its symbolic links lead in a circle"),
+  ENAMETOOLONG: place("the name is too long for the file system"),
+  EINVAL: place("the file system does not take such a name or access"),
+  EILSEQ: place("the file system does not take such a name"),
+  ETXTBSY: place("the file is being executed"),
+  EXDEV: place("it lies on another file system"),
+  ENOSPC: machine("no space left on the disk", "disk-full"),
+  EDQUOT: machine("the quota of the disk is used up", "disk-full"),
+  EFBIG: machine("the file is larger than the file system takes", "disk-full"),
+  EMFILE: machine("too many files are open", "too-many-files", MORE_FILES),
+  ENFILE: machine("too many files are open on this machine", "too-many-files"),
+  EIO: machine("the disk reports an input/output error", "file-access", "Look at the disk's health, or use another"),
+  EBUSY: machine("it is in use by another process"),
+  EAGAIN: machine("it is locked by another process"),
+  ESTALE: machine("the network file system lost it"),
+  ENOMEM: machine("the machine has no memory left", "no-memory"),
 };
 
 /** Faults that Deno names and gives no code, and those of Windows, by the name of the error. */
