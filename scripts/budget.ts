@@ -25,8 +25,10 @@ const BUDGETS: readonly Budget[] = [
   { what: "encoder spec", match: /^src\/models\/encoders\/.*\.ts$/, lines: 60 },
   { what: "source file", match: /^src\/.*\.ts$/, lines: 400 },
 ];
-// Raised from 40,000 when training, evaluation and the report joined the engine.
-const WHOLE = 70_000;
+// Raised from 40,000 when training, evaluation and the report joined the engine, and from 70,000 when what real files and real
+// machines do was answered: atomic files, locks, checksums and owned files, interruption and re-runs of every command,
+// permissions, limits before memory is taken, configurations of published encoders.
+const WHOLE = 76_000;
 const NPM_PACKAGES = 6;
 
 async function* walk(folder: string): AsyncGenerator<string> {
