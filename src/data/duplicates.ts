@@ -55,39 +55,67 @@ export interface Duplicate {
   readonly share: number;
 }
 
+/** Samples of equal content up to which all pairs of them are told; of more each with the first and with the one before it. */
+const ALL_PAIRS = 64;
+
 /**
- * Pairs of samples with equal content.
+ * Pairs of samples with equal content. Time and memory go by the spots and what they share, not by the pairs of samples.
  *
  * @param least Share of the smaller sample's spots from which shared spots are reported.
  */
 export function findDuplicates(digests: readonly SampleDigest[], least = 0.05): Duplicate[] {
+  const n = digests.length;
+  const kinds = new Map<number, Duplicate["kind"]>();
+  const add = (j: number, i: number, kind: Duplicate["kind"]) => kinds.has(i * n + j) || kinds.set(i * n + j, kind);
+  const tell = (group: readonly number[], kind: Duplicate["kind"]) => {
+    group.forEach((i, at) => {
+      const before = group.length <= ALL_PAIRS ? group.slice(0, at) : at === 0 ? [] : [group[0]!, group[at - 1]!];
+      for (const j of before) add(j, i, kind);
+    });
+  };
+  const equal = Map.groupBy(digests.keys(), (i) => digests[i]!.counts);
+  for (const group of equal.values()) tell(group, "counts");
+  const pictures = Map.groupBy(
+    [...digests.keys()].filter((i) => digests[i]!.image !== undefined),
+    (i) => digests[i]!.image,
+  );
+  for (const group of pictures.values()) tell(group, "image");
+  // Of many equal samples the first ones stand for all: they share all spots anyway.
+  const shared = sharedSpots(
+    digests,
+    [...equal.values()].flatMap((group) => group.slice(0, ALL_PAIRS)).sort((a, b) => a - b),
+  );
+  const shareOf = (j: number, i: number): number => {
+    const smaller = Math.min(digests[i]!.spots.size, digests[j]!.spots.size);
+    const same = digests[i]!.counts === digests[j]!.counts ? smaller : shared.get(i * n + j) ?? 0;
+    return smaller === 0 ? 0 : same / smaller;
+  };
+  for (const key of shared.keys()) {
+    const [i, j] = [Math.floor(key / n), key % n];
+    if (digests[i]!.counts !== digests[j]!.counts && shareOf(j, i) >= least) add(j, i, "spots");
+  }
+  return [...kinds].sort(([a], [b]) => a - b).map(([key, kind]) => {
+    const [i, j] = [Math.floor(key / n), key % n];
+    return { a: digests[j]!.sample, b: digests[i]!.sample, kind, share: shareOf(j, i) };
+  });
+}
+
+/** Spots that pairs of the given samples share: by `later * samples + earlier`. */
+function sharedSpots(digests: readonly SampleDigest[], among: readonly number[]): Map<number, number> {
   const owners = new Map<string, number[]>();
-  const shared = new Map<string, number>();
-  digests.forEach((digest, i) => {
-    for (const spot of digest.spots) {
+  const shared = new Map<number, number>();
+  for (const i of among) {
+    for (const spot of digests[i]!.spots) {
       const before = owners.get(spot);
       if (before === undefined) owners.set(spot, [i]);
       else {
-        for (const j of before) shared.set(`${j} ${i}`, (shared.get(`${j} ${i}`) ?? 0) + 1);
+        for (const j of before) {
+          const key = i * digests.length + j;
+          shared.set(key, (shared.get(key) ?? 0) + 1);
+        }
         before.push(i);
       }
     }
-  });
-  const found: Duplicate[] = [];
-  digests.forEach((b, i) => {
-    for (let j = 0; j < i; j++) {
-      const a = digests[j]!;
-      const smaller = Math.min(a.spots.size, b.spots.size);
-      const share = smaller === 0 ? 0 : (shared.get(`${j} ${i}`) ?? 0) / smaller;
-      const kind = a.counts === b.counts
-        ? "counts"
-        : a.image !== undefined && a.image === b.image
-        ? "image"
-        : share >= least && share > 0
-        ? "spots"
-        : undefined;
-      if (kind !== undefined) found.push({ a: a.sample, b: b.sample, kind, share });
-    }
-  });
-  return found;
+  }
+  return shared;
 }

@@ -69,15 +69,21 @@ function unverified(split: Split, info: ReadonlyMap<string, SampleInfo>): string
   });
 }
 
+/** Pairs of samples that are named. */
+const SHOWN = 10;
+
 /** One line for each finding. */
 export function describeLeakage(report: LeakageReport): string[] {
   const list = (ids: readonly string[]): string => ids.slice(0, 5).join(", ") + (ids.length > 5 ? ", …" : "");
   return [
     ...report.samples.map((id) => `${id} is trained and tested on`),
     ...report.donors.map(({ key, train, test }) => `donor ${key}: ${list(train)} trained, ${list(test)} tested`),
-    ...report.duplicates.map(({ a, b, kind, share }) =>
+    ...report.duplicates.slice(0, SHOWN).map(({ a, b, kind, share }) =>
       `${a} and ${b} are ${kind === "spots" ? `${(100 * share).toFixed(0)} % the same spots` : `of equal ${kind}`}`
     ),
+    ...(report.duplicates.length > SHOWN
+      ? [`${report.duplicates.length - SHOWN} more pairs of samples share content`]
+      : []),
     ...(report.unverified.length > 0
       ? [`cannot tell the donors of ${list(report.unverified)} from those trained on`]
       : []),

@@ -11,8 +11,8 @@ import { openPatches, type Patches } from "../io/patches.ts";
 import { augment, type Colours, type Recipe, view } from "./augment.ts";
 import type { ReadDisk } from "./data_folder.ts";
 
-/** Most patch files open at once. */
-const OPEN_FILES = 256;
+/** Most patch files open at once, by all readers of a pool together: systems allow a process 256 to 1024 files. */
+export const OPEN_FILES = 128;
 
 /** Where the patches of all pairs are; plain data that may be posted to a worker. */
 export interface PatchTable {
@@ -80,9 +80,19 @@ export class PatchReader {
   /** By path; the one used last comes last. */
   readonly #open = new Map<string, Patches>();
   readonly #cache: PatchCache;
+  /** The read before: they share open files. */
+  #last: Promise<unknown> = Promise.resolve();
 
-  /** @param cache None by default. */
-  constructor(readonly disk: Pick<ReadDisk, "open">, readonly table: PatchTable, cache?: PatchCache) {
+  /**
+   * @param cache None by default.
+   * @param files Most patch files it keeps open; the one used longest ago is closed first.
+   */
+  constructor(
+    readonly disk: Pick<ReadDisk, "open">,
+    readonly table: PatchTable,
+    cache?: PatchCache,
+    readonly files: number = OPEN_FILES,
+  ) {
     this.#cache = cache ?? patchCache(table, 0, false);
   }
 
@@ -124,7 +134,10 @@ export class PatchReader {
     const each = size * size * 3;
     const place = bytes.subarray(pair * each, (pair + 1) * each);
     if (pair < filled.length && Atomics.load(filled, pair) === 1) return { rgb: place, cached: true };
-    const rgb = (await this.#file(files[file[pair]!]!)).read(row[pair]!, row[pair]! + 1);
+    const path = files[file[pair]!]!;
+    const made = this.#last.then(async () => (await this.#file(path)).read(row[pair]!, row[pair]! + 1));
+    this.#last = made.catch(() => {});
+    const rgb = await made;
     if (pair < filled.length) {
       // Two workers may write at once; both write the same.
       place.set(rgb);
@@ -136,16 +149,16 @@ export class PatchReader {
   async #file(path: string): Promise<Patches> {
     let patches = this.#open.get(path);
     if (patches === undefined) {
+      for (const [oldest, file] of this.#open) {
+        if (this.#open.size < this.files) break;
+        file.close();
+        this.#open.delete(oldest);
+      }
       patches = await openPatches(this.disk.open(path, "read"));
       this.#checkSize(path, patches);
     }
     this.#open.delete(path);
     this.#open.set(path, patches);
-    if (this.#open.size > OPEN_FILES) {
-      const [[oldest, file]] = this.#open as unknown as [[string, Patches]];
-      file.close();
-      this.#open.delete(oldest);
-    }
     return patches;
   }
 

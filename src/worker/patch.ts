@@ -15,7 +15,7 @@ import { disk } from "../io/fs.ts";
 
 /** What the worker is told first, and then asked. */
 export type PatchQuestion =
-  | { readonly table: PatchTable; readonly cache: PatchCache }
+  | { readonly table: PatchTable; readonly cache: PatchCache; readonly files: number }
   | { readonly id: number; readonly request: PatchRequest };
 
 /** What it answers: the patches, their bytes moved and not copied, or why there are none. */
@@ -42,7 +42,7 @@ let reader: PatchReader | undefined;
 let last: Promise<void> = Promise.resolve();
 
 scope.onmessage = ({ data: question }) => {
-  if ("table" in question) reader = new PatchReader(disk, question.table, question.cache);
+  if ("table" in question) reader = new PatchReader(disk, question.table, question.cache, question.files);
   else last = last.then(() => answer(question.id, question.request));
 };
 

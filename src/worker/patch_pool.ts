@@ -5,7 +5,7 @@
  */
 
 import { ConfigError, DataError, type ErrorDetails, FormatError } from "../core/errors.ts";
-import { patchCache, type PatchRequest, type PatchTable, type PatchTimes } from "../data/patch_reader.ts";
+import { OPEN_FILES, patchCache, type PatchRequest, type PatchTable, type PatchTimes } from "../data/patch_reader.ts";
 import {
   CACHE,
   openPatchSource,
@@ -60,6 +60,7 @@ class Pool implements PatchMaker {
   constructor(table: PatchTable, size: number, budget: number) {
     this.#load = new Array(size).fill(0);
     const cache = patchCache(table, budget, true);
+    const files = Math.max(1, Math.floor(OPEN_FILES / size));
     for (let i = 0; i < size; i++) {
       const worker = new Worker(new URL("./patch.ts", import.meta.url), { type: "module" });
       worker.onmessage = ({ data }: MessageEvent<PatchAnswer>) => this.#answer(data);
@@ -67,7 +68,7 @@ class Pool implements PatchMaker {
         event.preventDefault();
         this.#end(new Error(`Cannot make patches: a worker stopped (${event.message})`));
       };
-      worker.postMessage({ table, cache } satisfies PatchQuestion);
+      worker.postMessage({ table, cache, files } satisfies PatchQuestion);
       this.#workers.push(worker);
     }
   }
