@@ -47,6 +47,8 @@ export interface Command {
   readonly words?: string;
   /** Whether `key=value` configuration overrides are accepted. */
   readonly overrides?: boolean;
+  /** Keys that overrides may name, for those who write one as a flag. */
+  readonly keys?: () => readonly string[];
   /** More of the help, behind the flags. */
   readonly details?: () => string;
   /** Encoders that `run` opens, as they are given; without it that of `--encoder`. */
@@ -88,7 +90,7 @@ export const COMMON = {
 export function parseArgs<F extends Flags>(
   flags: F,
   argv: readonly string[],
-  accepts: { words?: boolean; overrides?: boolean } = {},
+  accepts: { words?: boolean; overrides?: boolean; keys?: (() => readonly string[]) | undefined } = {},
 ): Args<F> {
   const values: Record<string, unknown> = {};
   for (const [name, flag] of Object.entries(flags)) values[name] = initial(flag);
@@ -108,7 +110,7 @@ export function parseArgs<F extends Flags>(
     }
     const [name, inline] = split(word);
     const flag = flags[name];
-    if (flag === undefined) throw unknownFlag(word, Object.keys(flags));
+    if (flag === undefined) throw unknownFlag(word, Object.keys(flags), accepts.keys?.() ?? [], argv[i + 1]);
     if (flag.kind === "switch") {
       if (inline !== undefined) throw new ConfigError(`Cannot read --${name}=${inline}: --${name} takes no value`);
       values[name] = true;
@@ -159,10 +161,19 @@ function convert(name: string, flag: Exclude<Flag, { kind: "switch" | "list" }>,
   throw new ConfigError(`Cannot use --${name} ${text}: given ${JSON.stringify(text)}, wanted ${wanted(flag)}`);
 }
 
-function unknownFlag(word: string, names: readonly string[]): ConfigError {
-  const near = nearest(split(word)[0], [...names, "help"]);
+function unknownFlag(word: string, names: readonly string[], keys: readonly string[], next = "VALUE"): ConfigError {
+  const [name, inline] = split(word);
+  const asKey = name.split(".").at(-1)!.replaceAll("-", "_");
+  const flag = keys.includes(asKey) ? undefined : nearest(name, [...names, "help"]);
+  const key = flag === undefined ? nearest(asKey, keys) : undefined;
+  const value = inline ?? (next.startsWith("-") ? "VALUE" : next);
+  const near = flag ?? key;
   return new ConfigError(`Cannot read ${word}: no such flag`, {
-    hint: near === undefined ? "Add --help for the list" : `Did you mean --${near}?`,
+    hint: flag !== undefined
+      ? `Did you mean --${flag}?`
+      : key !== undefined
+      ? `${key} is a key, not a flag: write ${key}=${value}`
+      : "Add --help for the list",
     context: { given: word, ...(near === undefined ? {} : { nearest: near }) },
   });
 }

@@ -74,8 +74,8 @@ async function find(name: string): Promise<Command> {
 }
 
 function argsOf(command: Command, argv: readonly string[]): Args {
-  const { flags, words, overrides = false } = command;
-  return parseArgs(flags, argv, { words: words !== undefined, overrides });
+  const { flags, words, overrides = false, keys } = command;
+  return parseArgs(flags, argv, { words: words !== undefined, overrides, keys });
 }
 
 /** Downloads the encoders that a command line names. */

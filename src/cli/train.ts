@@ -9,7 +9,14 @@ import { lockFolder } from "../io/lock.ts";
 import { readEvidence } from "../report/evidence_read.ts";
 import { writeReport } from "../report/report.ts";
 import { EVIDENCE } from "../report/run_evidence.ts";
-import { type ConfigDocument, configHelp, readConfig, type TrainConfig, writeConfig } from "../train/config.ts";
+import {
+  type ConfigDocument,
+  configHelp,
+  keyNames,
+  readConfig,
+  type TrainConfig,
+  writeConfig,
+} from "../train/config.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { checkEncoder } from "./encoder.ts";
 import { openGpu } from "./gpu.ts";
@@ -39,6 +46,8 @@ export const summary = "fine-tune an encoder with spatial transcriptomics (SEAL)
 export const example = "train --config data/configs/conch.yaml --data data/hest --out runs/conch optim.epochs=5";
 /** Keys of the configuration may be given behind the flags. */
 export const overrides = true;
+/** The keys. */
+export const keys: () => readonly string[] = keyNames;
 /** Keys of the configuration, for the help. */
 export const details: () => string = configHelp;
 

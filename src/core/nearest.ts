@@ -4,10 +4,18 @@
  * @module
  */
 
-/** The candidate with the smallest edit distance to `word`, if it is near enough to be a typing error. */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
+/**
+ * The candidate with the smallest edit distance to `word`, if it is near enough to be a typing error.
+ *
+ * @param most Edits up to which it is; default a third of the word, at least 2.
+ */
+export function nearest(
+  word: string,
+  candidates: readonly string[],
+  most: number = Math.max(2, Math.floor(word.length / 3)),
+): string | undefined {
   let best: string | undefined;
-  let least = Math.max(2, Math.floor(word.length / 3)) + 1;
+  let least = most + 1;
   for (const candidate of candidates) {
     const distance = candidate.startsWith(word) && word.length > 1 ? 0 : editDistance(word, candidate);
     if (distance < least) [best, least] = [candidate, distance];

@@ -63,7 +63,9 @@ export function assignRoles(samples: readonly SampleInfo[], holdOuts: HoldOuts):
   }
   for (const { id } of samples) if (!roles.has(id)) roles.set(id, "train");
   if (![...roles.values()].includes("train")) {
-    throw new ConfigError(`Cannot train: all ${samples.length} samples are held out, at least one to train on wanted`);
+    throw new ConfigError(`Cannot train: all ${samples.length} samples are held out, at least one to train on wanted`, {
+      hint: "Name fewer in holdout_samples and holdout_donors, or lower holdout_fraction",
+    });
   }
   return roles;
 }

@@ -157,7 +157,12 @@ function chooseFiles(disk: ReadDisk, options: TrainingSetOptions): { files: Samp
     throw new DataError(
       `Cannot train on ${options.folders.join(", ")}: ${all.length} samples, ${chosen.length} chosen, ` +
         `${without.length} of them without patches, at least one wanted`,
-      { code: "no-samples", context: { folders: options.folders, samples: names.slice(0, 100) } },
+      {
+        code: "no-samples",
+        hint: "samples, exclude_samples, technologies, species and organs choose; the folders have " +
+          (names.slice(0, 8).join(", ") || "none"),
+        context: { folders: options.folders, samples: names.slice(0, 100) },
+      },
     );
   }
   return { files, skipped: without.map(({ id }) => `${id} was left out: it has no patches`) };

@@ -81,7 +81,7 @@ export function holdOut(groups: readonly DonorGroup[], share: number, seed: numb
   }
   if (test.length === 0 || !(share > 0 && share < 1)) {
     throw new ConfigError(`Cannot hold out ${share} of ${total} samples in ${groups.length} groups of donors`, {
-      hint: "A group is never divided; choose another share, or name the samples yourself",
+      hint: "A donor is never on both sides: holdout_fraction=0 holds out none, holdout_samples=ID those you name",
     });
   }
   return splitOf("hold-out", groups, test);

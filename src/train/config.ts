@@ -170,12 +170,14 @@ function unknownKey(file: string | undefined, line: number, name: string): Confi
   // The distance of a word that long would take its time.
   const near = name.length > 64 ? undefined : nearest(name, [...ENTRIES.keys()]);
   const place = file === undefined ? "" : `${file}:${line}: `;
+  // One slip of the pen is a typing error; more may be the key of another program.
+  const sure = near === undefined ? undefined : nearest(name, [near], 1 + Math.floor(name.length / 8));
   return new ConfigError(
     `${place}Cannot read "${name.slice(0, 64)}": no such key${near === undefined ? "" : `; did you mean ${near}?`}`,
     {
-      hint: file === undefined
-        ? "train --help lists all keys"
-        : `ignore_keys=${name.slice(0, 64)} takes it without using it`,
+      hint: file === undefined || sure !== undefined
+        ? `${near === undefined ? "" : `Write ${near}; `}deno task train --help lists all keys`
+        : `Leave it out, or pass ignore_keys=${name.slice(0, 64)} if another program reads it`,
       context: {
         ...(file !== undefined && { file, line }),
         key: name,
@@ -198,6 +200,7 @@ function readOverride(
   const group = groups.join(".");
   if (group !== "" && group !== entry.group && !places.get(name)?.has(group)) {
     throw new ConfigError(`Cannot read ${path}: ${name} is no key of ${group}; did you mean ${entry.group}.${name}?`, {
+      hint: `Write ${name}=${text.slice(0, 64)}; the name alone says which key is meant`,
       context: { key: path, nearest: `${entry.group}.${name}` },
     });
   }
@@ -218,7 +221,9 @@ function scalar(text: string): YamlNode {
 function valueOf(name: string, key: Key, given: Given): Value {
   const read = readValue(key, given.node);
   if ("value" in read) return read.value;
+  const near = key.kind === "choice" && given.node.kind === "scalar" ? nearest(given.node.text, key.of) : undefined;
   throw new ConfigError(`${placeOf(given)}Cannot use ${name}: given ${shown(given.node)}, wanted ${read.wanted}`, {
+    hint: `${name}${given.document === undefined ? "=" : ": "}${near ?? example(key)}`,
     context: {
       ...(given.document !== undefined && { file: given.document, line: given.line }),
       key: name,
@@ -226,6 +231,13 @@ function valueOf(name: string, key: Key, given: Given): Value {
       wanted: wantedValue(key),
     },
   });
+}
+
+/** A value that a key takes. */
+function example(key: Key): string {
+  if ("default" in key && key.default !== null) return writeValue(key.default);
+  if (key.kind === "number") return String(key.min === undefined || key.open ? 1 : Math.max(1, key.min));
+  return key.kind === "texts" ? "[A, B]" : "NAME";
 }
 
 /** File and line of a key, before a message; nothing for what no document gave. */
@@ -261,6 +273,11 @@ export function writeConfig(config: TrainConfig): string {
     }
   }
   return lines.join("\n") + "\n";
+}
+
+/** Names of all keys that something reads. */
+export function keyNames(): string[] {
+  return [...ENTRIES].flatMap(([name, { key }]) => (key.unused === undefined ? [name] : []));
 }
 
 /** One key as help and documentation show it. */

@@ -43,10 +43,7 @@ export function completeConfig(config: TrainConfig, context: RuleContext): Train
     for (const [keys, holds, message, hint] of rules(done)) {
       if (holds) continue;
       const key = keys.find((name) => context.given.has(name)) ?? keys[0]!;
-      throw new ConfigError(`${context.place(key)}${message}`, {
-        ...(hint !== undefined && { hint }),
-        context: { keys },
-      });
+      throw new ConfigError(`${context.place(key)}${message}`, { hint, context: { keys } });
     }
   }
   return done;
@@ -73,14 +70,19 @@ function countsLikelihood({ genes, loss }: Pick<TrainConfig, "genes" | "loss">):
   return loss.gene_loss === "negbin" && genes.gene_norm === "none";
 }
 
-/** Keys it is about, whether it holds, what to say if not, and the mend. */
-type Rule = readonly [keys: readonly string[], holds: boolean, message: string, hint?: string];
+/** Keys it is about, whether it holds, what to say if not, and the mend: something that can be typed. */
+type Rule = readonly [keys: readonly string[], holds: boolean, message: string, hint: string];
 
 function encoderRules(config: TrainConfig): Rule[] {
   const { model, cache, input } = config;
   const trains = visionTraining(config);
   return [
-    [["encoder"], input.encoder !== "", "Cannot train without an encoder: encoder is empty, wanted a name or folder"],
+    [
+      ["encoder"],
+      input.encoder !== "",
+      "Cannot train without an encoder: encoder is empty, wanted a name or folder",
+      "--encoder conch, or a folder with weights",
+    ],
     [
       ["use_lora", "partial_blocks"],
       trains !== "partial" || model.partial_blocks !== 0,
@@ -97,6 +99,7 @@ function encoderRules(config: TrainConfig): Rule[] {
       ["adapter_compat_double", "adapter_residual", "use_adapter"],
       model.use_adapter || !(model.adapter_compat_double || model.adapter_residual),
       "Cannot change a bottleneck: use_adapter is false, wanted true",
+      "use_adapter=true",
     ],
     [
       ["cache", "partial_blocks"],
@@ -113,11 +116,13 @@ function geneRules({ genes }: TrainConfig): Rule[] {
       ["smoothing", "spot_context"],
       genes.spot_context || genes.smoothing === "none",
       `Cannot smooth by ${genes.smoothing}: spot_context is false, wanted true`,
+      "spot_context=true, or smoothing=none",
     ],
     [
       ["gene_order", "gene_list"],
       genes.gene_order === "fixed" || genes.gene_list === null,
       "Cannot take genes from gene_list: gene_order is per_sample_hvg, which chooses them in every sample, wanted fixed",
+      "gene_order=fixed",
     ],
     [
       ["genes_include", "gene_list"],
@@ -153,6 +158,7 @@ function geneModelRules({ gene }: TrainConfig): Rule[] {
       ["hidden_dims"],
       gene.hidden_dims.length > 0 || !["vae", "mlp", "mae"].includes(gene_model),
       `Cannot build gene_model ${gene_model}: hidden_dims is empty, wanted at least one width`,
+      "hidden_dims=1024,512",
     ],
     [
       ["kl_loss", "gene_model"],
@@ -188,11 +194,13 @@ function lossRules({ loss, warmup }: TrainConfig): Rule[] {
       ["lambda_contrast", "lambda_recon_img", "lambda_cca"],
       warmup.warmup_only || lambda_contrast + lambda_recon_img + lambda_cca > 0,
       "Cannot align: lambda_contrast, lambda_recon_img and lambda_cca are 0, wanted a loss that reaches the encoder",
+      "lambda_contrast=1, or warmup_only=true with warmup_epochs=20",
     ],
     [
       ["lambda_recon_gene", "warmup_epochs"],
       warmup.warmup_epochs === 0 || lambda_recon_gene > 0,
       "Cannot warm the gene model up: lambda_recon_gene is 0, wanted a weight above 0",
+      "lambda_recon_gene=1, or warmup_epochs=0",
     ],
     [
       ["trainable_temperature", "contrast_method"],
@@ -204,6 +212,7 @@ function lossRules({ loss, warmup }: TrainConfig): Rule[] {
       ["trainable_temperature", "temperature"],
       !loss.trainable_temperature || loss.temperature >= 0.01,
       `Cannot train the temperature from ${loss.temperature}: wanted at least 0.01, the limit it is held to`,
+      "temperature=0.01, or trainable_temperature=false",
     ],
   ];
 }
@@ -216,6 +225,7 @@ function stageRules({ input, gene, warmup, optim, eval: evaluation, split }: Tra
       ["warmup_only", "warmup_epochs"],
       !warmup_only || warmup_epochs > 0,
       "Cannot stop after the warm-up: warmup_epochs is 0, wanted at least 1",
+      "warmup_epochs=20, or warmup_only=false",
     ],
     [
       ["two_stage_training", "warmup_epochs"],
@@ -233,8 +243,14 @@ function stageRules({ input, gene, warmup, optim, eval: evaluation, split }: Tra
       ["warmup_noise"],
       noise_method !== "random" || warmup_noise < 1,
       `Cannot drop values at random: warmup_noise is ${warmup_noise}, wanted below 1`,
+      "warmup_noise=0.1, or noise_method=gaussian",
     ],
-    [["epochs"], optim.epochs > 0 || warmup_only, "Cannot align: epochs is 0, wanted at least 1, or warmup_only"],
+    [
+      ["epochs"],
+      optim.epochs > 0 || warmup_only,
+      "Cannot align: epochs is 0, wanted at least 1, or warmup_only",
+      "epochs=10, or warmup_only=true with warmup_epochs=20",
+    ],
     [
       ["early_stop_patience", "holdout_fraction"],
       evaluation.early_stop_patience === 0 || holdsOut,
@@ -258,16 +274,19 @@ function batchRules({ optim, input }: TrainConfig): Rule[] {
       ["neighbour_cap", "subsample_frac"],
       optim.neighbour_cap === null || (input.subsample_frac ?? 1) >= 1,
       "Cannot keep neighbours apart in a share of the pairs: neighbour_cap goes with subsample_frac=null",
+      "subsample_frac=null, or neighbour_cap=null",
     ],
     [
       ["lr_warmup_steps", "steps"],
       steps === null || lr_warmup_steps <= steps,
       `Cannot raise the learning rate for ${lr_warmup_steps} steps: steps is ${steps}, wanted at most that`,
+      `lr_warmup_steps=${steps}, or more steps`,
     ],
     [
       ["min_lr"],
       optim.scheduler !== "cosine" || rates.every((rate) => min_lr <= rate),
       `Cannot end with a learning rate of ${min_lr}: peaks are ${rates.join(", ")}, wanted at most the least of them`,
+      "min_lr=0",
     ],
   ];
 }
@@ -281,13 +300,25 @@ function dataRules({ input, split }: TrainConfig): Rule[] {
       ["holdout_samples", "exclude_samples"],
       out === undefined,
       `Cannot hold out ${out}: exclude_samples leaves it out`,
+      `Take ${out} out of one of them`,
     ],
-    [["holdout_samples", "samples"], missing === undefined, `Cannot hold out ${missing}: samples does not name it`],
-    [["samples", "exclude_samples"], both === undefined, `Cannot use ${both}: exclude_samples leaves it out`],
+    [
+      ["holdout_samples", "samples"],
+      missing === undefined,
+      `Cannot hold out ${missing}: samples does not name it`,
+      `Add ${missing} to samples`,
+    ],
+    [
+      ["samples", "exclude_samples"],
+      both === undefined,
+      `Cannot use ${both}: exclude_samples leaves it out`,
+      `Take ${both} out of one of them`,
+    ],
     [
       ["subsample_frac"],
       input.subsample_frac === null || input.subsample_frac > 0,
       "Cannot train on no pairs: subsample_frac is 0, wanted more",
+      "subsample_frac=null uses all",
     ],
   ];
 }

@@ -115,8 +115,19 @@ export function createSealModel(encoder: Encoder, config: TrainConfig, sizes: Se
   const geneModel = createGeneModel(parameters, geneModelConfig(config, genes, dim), geneOptions);
   if (geneModel.dim !== dim && loss.lambda_contrast > 0) {
     throw new ConfigError(
-      `Cannot align: the gene model ${geneModel.name} embeds ${geneModel.dim} features, the encoder ${dim}`,
-      { hint: "Choose another gene_model, or lambda_contrast=0", context: { given: geneModel.dim, wanted: dim } },
+      `Cannot align: gene_model ${gene.gene_model} embeds ${geneModel.dim} features, the encoder ${dim}`,
+      {
+        hint: `gene_model=vae, lambda_contrast=0, or n_train_genes=${dim}`,
+        context: { given: geneModel.dim, wanted: dim },
+      },
+    );
+  }
+  const nuclear = loss.cca_form === "nuclear" &&
+    (loss.lambda_cca > 0 || (loss.contrast_method === "cca" && loss.lambda_contrast > 0));
+  if (nuclear && optim.batch_size <= dim) {
+    throw new ConfigError(
+      `Cannot train with cca: batch_size is ${optim.batch_size}, wanted more than the embedding's ${dim} features`,
+      { hint: `cca_form=trace, or batch_size=${dim + 1} or more`, context: { keys: ["cca_form", "batch_size"] } },
     );
   }
   return assemble(config, {

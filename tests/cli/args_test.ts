@@ -49,6 +49,21 @@ Deno.test("parseArgs() offers the nearest flag for an unknown one", () => {
   equal(refusal(["--zzzzzz"]).hint, "Add --help for the list");
 });
 
+Deno.test("parseArgs() says how a key that was written as a flag is given", () => {
+  const hint = (argv: string[]): string | undefined => {
+    try {
+      parseArgs(FLAGS, argv, { overrides: true, keys: () => ["epochs", "batch_size", "steps_max"] });
+    } catch (error) {
+      return (error as ConfigError).hint;
+    }
+  };
+  equal(hint(["--epochs", "2"]), "epochs is a key, not a flag: write epochs=2");
+  equal(hint(["--epoch=2"]), "epochs is a key, not a flag: write epochs=2");
+  equal(hint(["--batch-size", "--json"]), "batch_size is a key, not a flag: write batch_size=VALUE");
+  equal(hint(["--optim.epochs", "3"]), "epochs is a key, not a flag: write epochs=3");
+  equal(hint(["--josn"]), "Did you mean --json?");
+});
+
 Deno.test("parseArgs() refuses values of the wrong type, out of range, missing or superfluous", () => {
   match(refusal(["--steps", "three"]).message, /given "three", wanted an integer >= 1/);
   match(refusal(["--steps", "0"]).message, /wanted an integer >= 1/);

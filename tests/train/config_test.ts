@@ -162,6 +162,9 @@ Deno.test("an unknown key is an error with its line and the nearest name", () =>
     /^config\.yaml:3: Cannot read "lora_alpa": no such key; did you mean lora_alpha\?$/,
   );
   assert.deepEqual([error.context.nearest, error.context.file], ["lora_alpha", "config.yaml"]);
+  assert.match(error.hint!, /^Write lora_alpha;/);
+  assert.doesNotMatch(fails("epoch: 2", /did you mean epochs/).hint!, /ignore_keys/);
+  assert.match(fails("gpus: 2", /no such key/).hint!, /ignore_keys=gpus/);
   fails("zzzzqqqq: 1", /^config\.yaml:1: Cannot read "zzzzqqqq": no such key$/);
   fails("epochs: {epoch: 3}", /Cannot read "epoch": no such key; did you mean epochs\?/);
   fails("", /Cannot read "lora_alpa"/, [["lora_alpa", "1"]]);
@@ -218,6 +221,18 @@ Deno.test("values are read by the kind of their key, whatever YAML would make of
   assert.equal(read("augment: HARD").optim.augment, "hard");
   // Nothing looks at the value of a key that nothing uses.
   assert.equal(readConfig([{ name: "f", text: "num_patients_train: [all]\nopt: sgd" }]).unused.length, 2);
+});
+
+Deno.test("every error of the configuration has a hint, and what it says to write is accepted or another key's value", () => {
+  assert.equal(fails("gene_loss: mce", /wanted mse/).hint, "gene_loss: mse");
+  assert.equal(fails("", /wanted a whole number/, [["batch_size", "1"]]).hint, "batch_size=384");
+  assert.equal(fails("", /no key of lora/, [["lora.img_lr", "1"]]).hint!.split(";")[0], "Write img_lr=1");
+  for (const { name, default: value, unused } of describeKeys()) {
+    if (unused !== undefined || name === "ignore_keys") continue;
+    const { hint } = fails(`${name}: [[x]]`, /Cannot use/);
+    assert.ok(hint, `${name} has a hint`);
+    if (hint.startsWith(`${name}: `) && value !== "null") readConfig([{ name: "f", text: hint }]);
+  }
 });
 
 Deno.test("values of another kind and out of range are errors with their line", () => {
@@ -289,7 +304,7 @@ Deno.test("keys that contradict each other are errors", () => {
     ["subsample_frac: 0", /no pairs/],
     ["encoder: ''", /encoder is empty/],
   ];
-  for (const [text, wanted] of rows) fails(text, wanted);
+  for (const [text, wanted] of rows) assert.ok(fails(text, wanted).hint, text);
   // The place is that of the key that was given.
   fails("seed: 1\ntwo_stage_training: true", /^config\.yaml:2: /);
 });
