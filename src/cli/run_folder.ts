@@ -13,6 +13,7 @@ import { DataError } from "../core/errors.ts";
 import { entryAt, syncFolder, writeAll } from "../io/atomic.ts";
 import { damaged, type FileMark, isMark, markOf, markOfFile, openSealed, sealJson } from "../io/checksum.ts";
 import { disk } from "../io/fs.ts";
+import { isTyped, systemError } from "../io/system_error.ts";
 import { CHECKPOINT_FILES, type ReadFile, STATE_FILE } from "../train/checkpoint.ts";
 import { carryForeign, namesIn, removeEmpty, removeFiles } from "./owned_files.ts";
 
@@ -106,12 +107,10 @@ export function writeCheckpoint(
       removeCheckpoint(fresh, files.keys());
     } catch { /* what is left of it has no state and is never taken for a checkpoint */ }
     const left = exists(`${path}/${STATE_FILE}`) ? `; the checkpoint before it is intact in ${path}` : "";
-    throw new DataError(`Cannot write checkpoint ${path}: ${(cause as Error).message}${left}`, {
-      code: "file-access",
-      hint: "Make room on the disk and give the same command again: it goes on from the last checkpoint",
-      context: { file: path },
-      cause,
-    });
+    const error = systemError(cause, "write checkpoint", path, "write");
+    if (!isTyped(error)) throw error;
+    const { message, code, hint, context } = error;
+    throw new DataError(`${message}${left}`, { code, ...(hint !== undefined && { hint }), context, cause });
   }
   takeName(path);
 }
@@ -290,7 +289,14 @@ export function checkpointFiles(
  * @throws {DataError} Naming the first that is missing or not as written.
  */
 export function checkWhole({ path, read, files }: FoundCheckpoint, wanted = (_name: string) => true): void {
-  const missing = Object.keys(files).filter(wanted).find((name) => read(name) === undefined);
+  const missing = Object.keys(files).filter(wanted).find((name) => {
+    const file = `${path}/${name}`;
+    if (!entryAt(file)?.isFile) return true;
+    const { bytes, sha256 } = markOfFile(disk, file);
+    // Read whole only to say what is wrong: it may be large.
+    if (bytes !== files[name]!.bytes || sha256 !== files[name]!.sha256) read(name);
+    return false;
+  });
   if (missing === undefined) return;
   throw new DataError(`Cannot use ${path}: ${missing} is missing`, {
     code: "checksum",

@@ -178,7 +178,8 @@ function lastState(
     });
   }
   if (!data.agrees(state.data)) {
-    throw new DataError(`Cannot go on with ${path}: the data changed since, expression or pictures`, {
+    const what = found.checked ? "expression or pictures" : "or this version reads them otherwise than the one before";
+    throw new DataError(`Cannot go on with ${path}: the data changed since, ${what}`, {
       hint,
       context: { given: data.fingerprint, wanted: state.data },
     });
