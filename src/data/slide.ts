@@ -60,7 +60,7 @@ export interface Slide {
 
 /** What opening a slide takes. */
 export interface SlideOptions {
-  /** Bytes of decoded tiles that are kept; 128 MiB by default. */
+  /** Bytes of decoded tiles that are kept; by default 128 MiB, of strips that are shown sideways 512 MiB. */
   readonly cacheBytes?: number;
 }
 
@@ -75,7 +75,9 @@ export async function openSlide(source: RandomAccess, options: SlideOptions = {}
   const { levels, pixelSize, associated, orientation, notes } = isTiff(head)
     ? await openTiff(source)
     : await openFlat(source, head);
-  const cache = new ChunkCache(options.cacheBytes ?? 1 << 27);
+  // What is read row by row and stored in columns needs more rows at hand.
+  const across = isSideways(orientation) && levels[0]!.chunkWidth >= levels[0]!.width;
+  const cache = new ChunkCache(options.cacheBytes ?? (across ? 1 << 29 : 1 << 27));
   const from = isTiff(head) ? "tag 274 (Orientation)" : "the orientation in EXIF";
   const slide: Slide = {
     name: source.name,

@@ -72,7 +72,11 @@ async function layRight(
   if (found === undefined) return { slide: given, thumbnail, warnings: [] };
   const [asIs, best] = [found.asIs, found.best].map((value) => value.toFixed(2));
   const name = like.name.replace(/^.*[/\\]/, "");
-  const { orientation } = found;
+  const { orientation, same } = found;
+  if (!same) {
+    const text = `${id}: the picture does not show what ${name} shows (correlation ${best} at best)`;
+    return { slide: given, thumbnail, warnings: [`${text}: is it the one the spots were placed on?`] };
+  }
   if (orientation === undefined) {
     const text =
       `${given.name} lies another way up than ${name} (correlation ${asIs}, turned or mirrored up to ${best})`;

@@ -3,7 +3,7 @@
  *
  * Both are averaged to a coarse grid, whose channels are centred, and correlated. The right orientation of one picture made
  * from the other reaches more than 0.95; a claim is made only where what lies beyond 1 is three times smaller than for the
- * slide as it is, so that symmetric and empty pictures give none.
+ * slide as it is, so that symmetric and empty pictures give none. Pictures of neighbouring sections reach less than 0.8.
  *
  * @module
  */
@@ -20,7 +20,9 @@ const NEARER = 3;
 
 /** What a comparison found. */
 export interface WayUp {
-  /** How the slide has to be turned to lie as the small picture does; undefined where several ways fit. */
+  /** Whether the pictures show the same, some way up. */
+  readonly same: boolean;
+  /** How the slide has to be turned to lie as the small picture does; undefined where none or several ways fit. */
   readonly orientation: Orientation | undefined;
   /** Correlation as it is, and turned the best way. */
   readonly asIs: number;
@@ -30,7 +32,7 @@ export interface WayUp {
 /**
  * Compares a thumbnail of the slide with the small picture, of the same or another size.
  *
- * @returns What is to be done to the slide; undefined where it may lie right, which is where nothing is claimed.
+ * @returns What is wrong; undefined where the slide may lie right, which is where nothing is claimed.
  */
 export function wayUp(thumbnail: Picture, small: Picture): WayUp | undefined {
   const wanted = coarse(small);
@@ -43,9 +45,11 @@ export function wayUp(thumbnail: Picture, small: Picture): WayUp | undefined {
   const order = ORIENTATIONS.map((_, i) => i).sort((a, b) => scores[b]! - scores[a]!);
   const [first, second] = order as [number, number];
   const best = scores[first]!;
+  // Empty pictures correlate with nothing.
+  if (best < SAME) return best > 0 ? { same: false, orientation: undefined, asIs, best } : undefined;
   const clear = (other: number): boolean => 1 - other >= NEARER * (1 - best) && best - other >= 0.02;
-  if (first === 0 || !(best >= SAME) || !clear(asIs)) return undefined;
-  return { orientation: clear(scores[second]!) ? ORIENTATIONS[first]! : undefined, asIs, best };
+  if (first === 0 || !clear(asIs)) return undefined;
+  return { same: true, orientation: clear(scores[second]!) ? ORIENTATIONS[first]! : undefined, asIs, best };
 }
 
 /** Means over a grid of equal cells, RGB. */

@@ -8,7 +8,7 @@ import type { Picture } from "../../src/io/picture.ts";
 import { Sha256 } from "../../src/io/zlib.ts";
 import { makeTiff } from "../io/tiff_maker.ts";
 import { inFolder, seal } from "./shared.ts";
-import { make, writeOuts } from "./space_ranger.ts";
+import { HIRES, make, smaller, writeOuts, writePicture } from "./space_ranger.ts";
 
 const made = make(0);
 
@@ -54,6 +54,14 @@ Deno.test("convert visium cuts the same patches whichever way up the slide is st
     assert.match(await of(2, undefined, "plain"), wanted);
     // The tag is wrong: the picture that the spots were placed on is the small one's.
     assert.match(await of(1, 3, "wrong"), /it was turned by 180 degrees, against its own orientation 3/);
+    // Of another section's picture nothing is claimed but that.
+    const small = Deno.readFileSync(hires);
+    writePicture(hires, smaller(make(1), HIRES), 0);
+    assert.match(
+      await of(1, undefined, "other"),
+      /does not show what tissue_hires_image\.png shows .*the spots were placed on\?$/m,
+    );
+    Deno.writeFileSync(hires, small);
     // Without the small picture the smaller one tells, and without both the tag alone.
     Deno.removeSync(hires);
     assert.match(await of(4, undefined, "lowres"), /than tissue_lowres_image\.png .*: it was mirrored top to bottom/);
