@@ -160,7 +160,8 @@ class ChunkCache {
       this.#chunks.set(key, chunk);
       this.#bytes += chunk?.length ?? 0;
       for (const [oldest, old] of this.#chunks) {
-        if (this.#bytes <= this.most) break;
+        // The one just read stays, however large: it is asked for again by the next region.
+        if (this.#bytes <= this.most || oldest === key) break;
         this.#chunks.delete(oldest);
         this.#bytes -= old?.length ?? 0;
       }

@@ -85,6 +85,9 @@ const REFUSED: Readonly<Record<number, string>> = {
   50002: "JPEG XL",
 };
 
+/** Bytes of a piece of a strip that has no compression. */
+const PIECE = 1 << 22;
+
 /** What mends a compression that is not read. */
 export const RECOMPRESS =
   "Convert it (libvips with OpenSlide): vips tiffsave IN OUT.tif --tile --pyramid --compression deflate --bigtiff";
@@ -127,7 +130,7 @@ export function tiffLayout(ifd: Ifd, name: string): TiffLayout {
       throw fail(tag, `has ${list.length} values of tag ${tag}`, `${across * down * planes}, one a chunk`);
     }
   }
-  return {
+  return divided({
     ifd,
     width,
     height,
@@ -141,6 +144,24 @@ export function tiffLayout(ifd: Ifd, name: string): TiffLayout {
     offsets,
     lengths,
     ...format,
+  });
+}
+
+/** A picture in one strip without compression, as many programs write it, is read in pieces like one of several strips. */
+function divided(layout: TiffLayout): TiffLayout {
+  const { width, height, samples, bits, tiled, planar, compression, down, offsets, lengths } = layout;
+  const row = Math.ceil(width * samples * bits / 8);
+  const rows = Math.max(1, Math.floor(PIECE / row));
+  if (tiled || planar || compression !== "none" || down > 1 || rows >= height || lengths[0]! < row * height) {
+    return layout;
+  }
+  const pieces = Math.ceil(height / rows);
+  return {
+    ...layout,
+    chunkHeight: rows,
+    down: pieces,
+    offsets: Float64Array.from({ length: pieces }, (_, i) => offsets[0]! + i * rows * row),
+    lengths: Float64Array.from({ length: pieces }, (_, i) => Math.min(rows, height - i * rows) * row),
   };
 }
 

@@ -5,7 +5,8 @@ import { bestLevel, openSlide, type Slide } from "../../src/data/slide.ts";
 import type { Picture } from "../../src/io/picture.ts";
 import { fromBytes, type RandomAccess } from "../../src/io/random_access.ts";
 import { mutate } from "../io/mutate.ts";
-import { Sha256 } from "../../src/io/zlib.ts";
+import { deflate, Sha256 } from "../../src/io/zlib.ts";
+import { makeTiff } from "../io/tiff_maker.ts";
 
 const fixtures = new URL("../fixtures/", import.meta.url);
 const expected = JSON.parse(Deno.readTextFileSync(new URL("tiff/expected.json", fixtures))) as {
@@ -99,6 +100,42 @@ Deno.test("A region is read by range and its tiles once", async () => {
   await Promise.all([slide.read(0, 0, 0, 64, 64), slide.read(0, 10, 10, 20, 20)]);
   await slide.read(0, 3, 3, 9, 9);
   assert.equal(ranges.length, 1);
+});
+
+/** A source that counts the bytes that are read. */
+function counting(file: Uint8Array): RandomAccess & { bytes: number } {
+  const inner = fromBytes(file, "a.tif");
+  const counted = {
+    name: inner.name,
+    size: inner.size,
+    bytes: 0,
+    read(offset: number, length: number) {
+      counted.bytes += length;
+      return inner.read(offset, length);
+    },
+  };
+  return counted;
+}
+
+Deno.test("A picture in one strip is read in pieces where it can be, and once where it cannot", async () => {
+  const [width, height] = [1500, 3000];
+  const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * 31 >> 3) & 255);
+  const plain = counting(makeTiff([{ width, height, samples: 3, data }]));
+  const slide = await openSlide(plain);
+  for (const [x, y, w, h] of [[0, 0, 40, 30], [1490, 2990, 30, 30], [700, 925, 9, 20], [3, 1860, 5, 9]] as const) {
+    const region = await slide.read(0, x, y, w, h);
+    assert.deepEqual(region.data, cut({ width, height, data }, x, y, w, h));
+  }
+  assert.ok(plain.bytes < data.length + 5000 && plain.bytes > data.length / 3, `${plain.bytes} bytes`);
+  const one = counting(makeTiff([{ width, height, samples: 3, data }]));
+  await (await openSlide(one)).read(0, 0, 0, 40, 30);
+  assert.ok(one.bytes < data.length / 2, `${one.bytes} bytes for one corner`);
+  const packed = counting(makeTiff([{ width, height, samples: 3, compression: 8, data: deflate(data) }]));
+  const whole = await openSlide(packed, { cacheBytes: 1 });
+  for (let y = 0; y < height; y += 600) await whole.read(0, 0, y, 100, 100);
+  assert.ok(packed.bytes < packed.size + 5000, `${packed.bytes} of ${packed.size} bytes`);
+  const short = makeTiff([{ width, height, samples: 3, data: data.subarray(0, -1000) }]);
+  await assert.rejects((await openSlide(fromBytes(short, "a.tif"))).read(0, 0, 0, 9, 9), FormatError);
 });
 
 Deno.test("Regions and files that cannot be are refused", async () => {
