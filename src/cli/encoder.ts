@@ -67,6 +67,40 @@ export function sayEncoder({ name, encoder, preparation, assumed }: OpenedEncode
   );
 }
 
+/** What a checkpoint keeps of how its encoder is fed; those of versions before keep nothing. */
+export interface FedAs {
+  /** Side of the images the encoder was fed, px. */
+  readonly image_size?: number;
+  /** How tiles became them. */
+  readonly preparation?: string;
+}
+
+/**
+ * Refuses an encoder that is fed otherwise than when a checkpoint was written.
+ *
+ * @throws {WeightsError} If it is; or the checkpoint does not say, and its encoder has a size of SEAL's beside its own.
+ */
+export function checkFed(
+  fed: FedAs,
+  { encoder, preparation }: OpenedEncoder,
+  path: string,
+  asked: number | null,
+): void {
+  const { spec } = encoder;
+  const silent = fed.preparation === undefined && asked === null && spec.lora.inputSize === spec.input.size;
+  if (!silent && (fed.preparation === undefined || fed.preparation === preparation)) return;
+  const was = fed.preparation ?? "images of a size it does not tell";
+  throw new WeightsError(
+    `Cannot go on with ${path}: it was trained with ${was}, and now tiles are prepared as ${preparation}`,
+    {
+      hint: silent
+        ? `Say image_size=${spec.arch.imageSize}, which versions before fed it`
+        : `Bring its ${CONFIG}, ${PREPROCESSOR} and image_size back, or begin anew`,
+      context: { given: preparation, wanted: fed.preparation ?? null },
+    },
+  );
+}
+
 /** SHA-256 of a file. */
 export async function hashOf(path: string): Promise<string> {
   const hash = denoHost.sha256();

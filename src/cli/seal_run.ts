@@ -22,7 +22,7 @@ import { createSealModel, type SealModel } from "../train/seal_model.ts";
 import type { ViewOf } from "../train/trunk.ts";
 import { pixelInput } from "../train/vision_input.ts";
 import { COMMON, type Flags } from "./args.ts";
-import { checkEncoder, type OpenedEncoder } from "./encoder.ts";
+import { checkEncoder, checkFed, type FedAs, type OpenedEncoder } from "./encoder.ts";
 import { type ExpressionValues, loadOptions } from "./expression_flags.ts";
 import type { Progress } from "./progress.ts";
 import { type CheckpointName, checkWhole, findCheckpoint, type FoundCheckpoint } from "./run_folder.ts";
@@ -201,8 +201,13 @@ export async function openRun(gpu: Gpu, request: RunRequest, known: KnownRun): P
   const { found, vocabulary } = known;
   const config = forUse(known.config, request);
   for (const warning of warningsOf(run, found)) progress.warn(warning);
-  const { opened } = await openVision(gpu, config, progress);
+  // What it was fed in training, the starting adapter of which is not asked again.
+  const fed = (found.state ?? {}) as FedAs;
+  const image_size = fed.image_size ?? config.input.image_size;
+  const input = { ...config.input, image_size };
+  const { opened } = await openVision(gpu, { ...config, input }, progress, { sealInput: false });
   checkWeights(opened, found);
+  checkFed(fed, opened, found.path, image_size);
   const slides = slidesOf(found, config);
   const seal = createSealModel(opened.encoder, config, { genes: vocabulary.genes.length, slides });
   seal.parameters.allocate();

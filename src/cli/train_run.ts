@@ -7,7 +7,7 @@
 import { DataError, NumericsError, WeightsError } from "../core/errors.ts";
 import { lossStatistics } from "../data/vocabulary.ts";
 import { disk } from "../io/fs.ts";
-import { loadModel, modelFiles, optimizerFile } from "../train/checkpoint.ts";
+import { type AdapterFacts, loadModel, modelFiles, optimizerFile } from "../train/checkpoint.ts";
 import { readSafetensorsF32 } from "../io/safetensors.ts";
 import { initialState, type LoopEnd, type LoopState, runLoop, type StageRunner } from "../train/loop.ts";
 import { METRIC_COLUMNS, type MetricMarks, MetricsWriter } from "../train/metrics.ts";
@@ -16,6 +16,7 @@ import { Schedule } from "../train/schedule.ts";
 import { SealStep } from "../train/seal_step.ts";
 import { compileWarmup } from "../train/warmup_step.ts";
 import { TIMES } from "./evidence_facts.ts";
+import { checkFed, type FedAs } from "./encoder.ts";
 import type { Progress } from "./progress.ts";
 import { checkWhole, findCheckpoint, type FoundCheckpoint, writeCheckpoint } from "./run_folder.ts";
 import { markMetrics } from "./run_start.ts";
@@ -24,7 +25,7 @@ import { evaluate, organsOfPairs } from "./train_scores.ts";
 import type { Session } from "./train_session.ts";
 
 /** What `trainer_state.json` holds. */
-interface TrainerState {
+interface TrainerState extends FedAs {
   /** 1: lengths of metrics without checksums, data without pictures. */
   readonly format: 1 | 2;
   readonly loop: LoopState;
@@ -147,7 +148,7 @@ async function alignRunner(
 
 /** Where a run that was begun before stands; undefined if it left no checkpoint. */
 function lastState(
-  { opened, data }: Session,
+  { opened, data, config }: Session,
   run: string,
   progress: Progress,
 ): (FoundCheckpoint & { readonly state: TrainerState }) | undefined {
@@ -177,6 +178,7 @@ function lastState(
       context: { given: opened.adapterHash, wanted: state.adapter },
     });
   }
+  checkFed(state, opened, path, config.input.image_size);
   if (!data.agrees(state.data)) {
     const what = found.checked ? "expression or pictures" : "or this version reads them otherwise than the one before";
     throw new DataError(`Cannot go on with ${path}: the data changed since, ${what}`, {
@@ -220,9 +222,10 @@ export interface RunOptions {
 }
 
 /** How the encoder is named to PEFT. */
-function adapterFacts({ opened, config }: Session): { dropout: number; rsLora: boolean; baseModel: string } {
+function adapterFacts({ opened, config }: Session): AdapterFacts {
   const { lora_dropout: dropout, use_rslora: rsLora } = config.lora;
-  return { dropout, rsLora, baseModel: opened.encoder.spec.source.repo ?? opened.name };
+  const { source, input } = opened.encoder.spec;
+  return { dropout, rsLora, baseModel: source.repo ?? opened.name, imageSize: input.size };
 }
 
 /** Files of the model as it is. */
@@ -299,6 +302,8 @@ async function save(
     weights: opened.weightsHash,
     adapter: opened.adapterHash ?? null,
     data: data.fingerprint,
+    image_size: opened.encoder.spec.input.size,
+    preparation: opened.preparation,
   };
   held?.();
   // The clock's file is another in every run; the best checkpoint is to be the same in all.

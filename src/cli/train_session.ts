@@ -33,7 +33,7 @@ import { openPatchPool } from "../worker/patch_pool.ts";
 import { sha256Of } from "../io/checksum.ts";
 import { lockFile } from "../io/lock.ts";
 import { DataMark } from "./data_mark.ts";
-import { type OpenedEncoder, openEncoder } from "./encoder.ts";
+import { type OpenedEncoder, openEncoder, sayEncoder } from "./encoder.ts";
 import { loadOptions } from "./expression_flags.ts";
 import type { Progress } from "./progress.ts";
 import { wantedPanel } from "./train_panel.ts";
@@ -218,6 +218,7 @@ export async function openVision(
   gpu: Gpu,
   config: TrainConfig,
   progress: Progress,
+  { sealInput = true }: { sealInput?: boolean } = {},
 ): Promise<{ opened: OpenedEncoder; vision: VisionPart }> {
   const { input, optim } = config;
   let vision: VisionPart | undefined;
@@ -227,9 +228,11 @@ export async function openVision(
   const opened = await openEncoder(gpu, {
     encoder: input.encoder,
     adapter: input.adapter ?? undefined,
+    imageSize: input.image_size ?? undefined,
     dtype: optim.precision,
     build: {
       parameters,
+      sealInput,
       lora: (layer) => vision!.lora(layer),
       onSpec: (spec) => {
         vision = visionPart(config, spec, (layer) => fanInUniform(moduleRng(optim.seed, `${layer}.lora_A`)!));
@@ -238,6 +241,7 @@ export async function openVision(
     onProgress: (what, done, total) => progress.update(what, done, total, "bytes"),
   });
   complete = true;
+  sayEncoder(opened, progress);
   return { opened, vision: vision! };
 }
 

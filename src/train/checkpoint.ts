@@ -46,6 +46,8 @@ export interface AdapterFacts {
   readonly rsLora: boolean;
   /** Name of the model it belongs to. */
   readonly baseModel: string;
+  /** Side of the images it is trained with, px. */
+  readonly imageSize?: number;
 }
 
 const LORA = /^(.*)\.lora_([AB])\.weight$/;

@@ -17,6 +17,16 @@ export const INPUT_KEYS = {
     nullable: true,
     doc: "LoRA to start from: a PEFT folder, or the vision file of a SEAL checkpoint",
   },
+  image_size: {
+    kind: "number",
+    default: null,
+    nullable: true,
+    min: 1,
+    max: 8192,
+    integer: true,
+    unit: "px",
+    doc: "Side of the images the encoder is fed; null is SEAL's, which is 224 for CONCH and else the encoder's own",
+  },
   omics: {
     kind: "text",
     default: null,

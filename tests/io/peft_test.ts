@@ -192,6 +192,8 @@ Deno.test("resolvePattern() matches the end of a path as PEFT does, and nothing 
   assert.ok(looks > path.length && looks < 4 * pattern.length * path.length, `${looks} looks`);
 });
 
+const one: Matrix = { shape: [1, 1], data: new Float32Array(1) };
+
 Deno.test("writeAdapter() writes what readAdapter() reads, with ranks and scales that differ", async () => {
   for (const rsLora of [false, true]) {
     const matrix = (rows: number, columns: number): Matrix => ({
@@ -232,6 +234,10 @@ Deno.test("writeAdapter() writes what readAdapter() reads, with ranks and scales
       "FEATURE_EXTRACTION",
     ]);
   }
+  const sized = fromMap(adapterFiles(new Map([["z", { rank: 1, scale: 1, a: one, b: one }]]), { imageSize: 96 }), "made");
+  const { imageSize } = await readAdapter(sized);
+  assert.equal(imageSize, 96);
+  assert.equal((await readAdapter(folderOf("adapter_rslora"))).imageSize, undefined);
   assert.throws(() => adapterFiles(new Map()), ConfigError);
   const bad = {
     rank: 2,
