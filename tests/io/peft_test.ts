@@ -234,7 +234,10 @@ Deno.test("writeAdapter() writes what readAdapter() reads, with ranks and scales
       "FEATURE_EXTRACTION",
     ]);
   }
-  const sized = fromMap(adapterFiles(new Map([["z", { rank: 1, scale: 1, a: one, b: one }]]), { imageSize: 96 }), "made");
+  const sized = fromMap(
+    adapterFiles(new Map([["z", { rank: 1, scale: 1, a: one, b: one }]]), { imageSize: 96 }),
+    "made",
+  );
   const { imageSize } = await readAdapter(sized);
   assert.equal(imageSize, 96);
   assert.equal((await readAdapter(folderOf("adapter_rslora"))).imageSize, undefined);
