@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readBytes } from "../data/data_folder.ts";
+import { readBytes, type SampleFiles } from "../data/data_folder.ts";
 import type { TrainingSample } from "../data/training_set.ts";
 import { disk } from "../io/fs.ts";
 import { H5ad } from "../io/h5ad.ts";
@@ -27,8 +27,13 @@ export interface FoundThumbnail {
   readonly spotDiameter?: number;
 }
 
+/** What is known of a sample whose picture is looked for. */
+export interface PicturedSample extends Pick<TrainingSample, "id" | "count" | "spatial"> {
+  readonly files: Pick<SampleFiles, "folder" | "expression" | "metadata">;
+}
+
 /** Looks for the picture of a sample. */
-export async function findThumbnail(sample: TrainingSample): Promise<FoundThumbnail> {
+export async function findThumbnail(sample: PicturedSample): Promise<FoundThumbnail> {
   const inside = await fromExpression(sample);
   const diameter = inside.spotDiameter ?? diameterOf(sample);
   const rest = diameter === undefined ? {} : { spotDiameter: diameter };
@@ -45,12 +50,12 @@ export async function findThumbnail(sample: TrainingSample): Promise<FoundThumbn
   return { ...rest, reason: `only ${Math.round(100 * on)} % of the spots lie on its picture` };
 }
 
-function diameterOf({ files: { metadata } }: TrainingSample): number | undefined {
+function diameterOf({ files: { metadata } }: PicturedSample): number | undefined {
   const [spot, pixel] = [metadata?.number("spot_diameter"), metadata?.number("pixel_size_um_estimated")];
   return spot !== undefined && pixel !== undefined && spot > 0 && pixel > 0 ? spot / pixel : undefined;
 }
 
-function shareOn({ spatial, count }: TrainingSample, { picture, scale }: Thumbnail): number {
+function shareOn({ spatial, count }: PicturedSample, { picture, scale }: Thumbnail): number {
   let on = 0;
   for (let i = 0; i < count; i++) {
     const [x, y] = [spatial.xy[2 * i]! * scale, spatial.xy[2 * i + 1]! * scale];
@@ -60,7 +65,7 @@ function shareOn({ spatial, count }: TrainingSample, { picture, scale }: Thumbna
 }
 
 /** A picture in `thumbnails/`: HEST's name, else any that begins with the sample's. */
-function pictureBeside({ id, files: { folder } }: TrainingSample): Picture | undefined {
+function pictureBeside({ id, files: { folder } }: PicturedSample): Picture | undefined {
   const entry = disk.look(`${folder}/thumbnails`);
   if (entry?.kind !== "folder") return undefined;
   const fits = (name: string) =>
@@ -72,7 +77,7 @@ function pictureBeside({ id, files: { folder } }: TrainingSample): Picture | und
   return Math.max(width, height) <= MOST ? { width, height, data } : undefined;
 }
 
-async function fromExpression({ files }: TrainingSample): Promise<FoundThumbnail> {
+async function fromExpression({ files }: PicturedSample): Promise<FoundThumbnail> {
   const file = await H5ad.open(disk.open(files.expression, "read"));
   try {
     for (const slide of Object.values(treeOf(file.uns().spatial) ?? {})) {

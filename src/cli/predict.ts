@@ -7,6 +7,7 @@
 import { ConfigError, DataError } from "../core/errors.ts";
 import { type Facts, notOwn, sameFacts } from "../core/facts.ts";
 import { VERSION } from "../core/version.ts";
+import { centre } from "../data/coordinates.ts";
 import { readBytes } from "../data/data_folder.ts";
 import { openSlide } from "../data/slide.ts";
 import type { PassOptions } from "../eval/inference.ts";
@@ -25,6 +26,7 @@ import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { checkFile, checkFolder, endsAll, isSame } from "./output.ts";
 import { flagFacts } from "./output_folder.ts";
+import { findThumbnail } from "./evidence_thumbnail.ts";
 import { Progress } from "./progress.ts";
 import { runHash } from "./run_facts.ts";
 import {
@@ -315,7 +317,7 @@ async function predictOne(
     ...(organ === undefined ? {} : { organ: () => organ }),
     onRows: (done, total) => progress.update(id, done, total, "tiles"),
   };
-  if (patches) return await predictPatches(model, disk, patches, options);
+  if (patches) return await withPicture(id, metadata, patches, await predictPatches(model, disk, patches, options));
   const slide = await openSlide(await openFile(path!));
   try {
     for (const note of slide.notes) progress.warn(`${path}: ${note}`);
@@ -331,6 +333,25 @@ async function predictOne(
   } finally {
     slide.close();
   }
+}
+
+/** Puts the small picture of the sample beside its prediction, where there is one, for plots over it. */
+async function withPicture(
+  id: string,
+  metadata: Metadata | undefined,
+  { expression, patches }: NonNullable<PredictJob["patches"]>,
+  prediction: Prediction,
+): Promise<Prediction> {
+  const { spatial, barcodes } = prediction;
+  if (spatial === undefined || expression === undefined) return prediction;
+  const files = { folder: patches.replace(/\/patches\/[^/]*$/, ""), expression, metadata };
+  const sample = { id, count: barcodes.length, spatial: centre(spatial), files };
+  const { thumbnail, spotDiameter } = await findThumbnail(sample);
+  return {
+    ...prediction,
+    ...(thumbnail && { thumbnail: { ...thumbnail.picture, scale: thumbnail.scale } }),
+    ...(spotDiameter !== undefined && { spotDiameter }),
+  };
 }
 
 /** Writes a prediction, whole or not at all. */

@@ -17,6 +17,8 @@ export interface Expression {
   readonly spots: readonly string[];
   /** Gene names, one for each column. */
   readonly genes: readonly string[];
+  /** How the data write genes whose name here differs, as `C1orf53` of `C1ORF53`. */
+  readonly written?: ReadonlyMap<string, string>;
   /** `[spots, genes]`: raw counts, or what was made of them. */
   readonly matrix: Matrix;
 }

@@ -148,7 +148,10 @@ export interface GeneReport {
 export function prepareGenes(table: Expression, options: GeneOptions = {}): { table: Expression; report: GeneReport } {
   const { genes: symbols, ...mapping } = toSymbols(table.genes, options);
   const genes = options.upperCase === false ? [...symbols] : symbols.map((name) => name.toUpperCase());
-  const merged = mergeDuplicates({ ...table, genes }, options.duplicates ?? "first");
+  // The last of equal names is set first: the first column is the one that is kept.
+  const differ = symbols.flatMap((name, j) => name === genes[j] ? [] : [[genes[j]!, name] as const]).reverse();
+  const written = differ.length > 0 ? { written: new Map(differ) } : {};
+  const merged = mergeDuplicates({ ...table, genes, ...written }, options.duplicates ?? "first");
   const controls = options.keepControls ? [] : merged.table.genes.filter(isControl);
   const keep = merged.table.genes.map((_, j) => j).filter((j) => {
     return options.keepControls || !isControl(merged.table.genes[j]!);

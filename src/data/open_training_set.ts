@@ -7,6 +7,7 @@
 
 import { ConfigError, DataError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
+import type { Expression } from "./counts.ts";
 import { findSamples, type ReadDisk, type SampleFiles } from "./data_folder.ts";
 import { checkDenied } from "./deny_list.ts";
 import { donorGroups, type SampleInfo } from "./donors.ts";
@@ -274,9 +275,9 @@ class Opening {
   async #panel(most: number, among?: readonly string[]): Promise<readonly string[]> {
     const { panel } = this.options;
     if (panel === undefined || "genes" in panel) return panel?.genes ?? [];
-    const raw = await Promise.all(
-      [...this.#training].map(([files, spots]) => loadRaw(this.disk, files, spots, this.options.load)),
-    );
+    const raw: Expression[] = [];
+    // One after another: each opens its file.
+    for (const [files, spots] of this.#training) raw.push(await loadRaw(this.disk, files, spots, this.options.load));
     const known = among && new Set(among);
     const eligible = commonGenes(raw, PANEL_SHARE).filter((name) => known?.has(name) ?? true);
     const size = Math.min(panel.size, Math.max(0, most), eligible.length);

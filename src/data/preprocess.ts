@@ -98,6 +98,7 @@ export function preprocess(raw: Expression, array: SpotArray, options: Preproces
       sample: table.sample,
       spots: Array.from(rows, (i) => table.spots[i]!),
       genes: Array.from(columns, (j) => table.genes[j]!),
+      ...(table.written && { written: table.written }),
       matrix: geneNorm === "none" ? part : logNormalize(part, targetSum),
     };
   };

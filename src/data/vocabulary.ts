@@ -42,6 +42,8 @@ export interface VocabularyOrigin {
 /** Ordered genes with statistics over the training spots, each `[genes]`. */
 export interface Vocabulary {
   readonly genes: readonly string[];
+  /** The same as the data write them, where that differs: `C1orf53` of `C1ORF53`. */
+  readonly written?: readonly string[];
   /** Mean over the spots of samples that measured the gene. */
   readonly mean: Float64Array;
   /** Sample standard deviation (ddof 1) over the same spots; 0 for a constant gene. */
@@ -83,6 +85,7 @@ function merge(gene: Running, spots: number, mean: number, variance: number): vo
 export class VocabularyBuilder {
   readonly #genes = new Map<string, Running>();
   readonly #samples: string[] = [];
+  readonly #written = new Map<string, string>();
   readonly #criterion: GeneCriterion;
   readonly #layer: Layer;
   readonly #perSample: number;
@@ -108,7 +111,8 @@ export class VocabularyBuilder {
       );
     }
     this.#samples.push(sample.own.sample);
-    const { genes, matrix } = sample[this.#layer];
+    const { genes, matrix, written = [] } = sample[this.#layer];
+    for (const [name, own] of written) if (!this.#written.has(name)) this.#written.set(name, own);
     const { mean, variance } = columnMoments(matrix);
     genes.forEach((name, j) => merge(this.#gene(name), matrix.rows, mean[j]!, variance[j]!));
     // Measured, but dropped: the model reads zeros there.
@@ -179,8 +183,10 @@ export class VocabularyBuilder {
 
   #vocabulary(genes: readonly string[]): Vocabulary {
     const best = genes.map((name) => this.#gene(name));
+    const written = genes.map((name) => this.#written.get(name) ?? name);
     return {
       genes: [...genes],
+      ...(written.some((name, j) => name !== genes[j]) && { written }),
       mean: Float64Array.from(best, (gene) => gene.mean),
       std: Float64Array.from(best, (gene) => gene.spots > 1 ? Math.sqrt(gene.squares / (gene.spots - 1)) : 0),
       spots: Uint32Array.from(best, (gene) => gene.spots),
@@ -200,6 +206,11 @@ export class VocabularyBuilder {
     if (gene === undefined) this.#genes.set(name, gene = { spots: 0, mean: 0, squares: 0, chosen: 0, ranks: 0 });
     return gene;
   }
+}
+
+/** Names of the genes as the data write them: for what people and other programs read. */
+export function writtenGenes({ genes, written }: Pick<Vocabulary, "genes" | "written">): readonly string[] {
+  return written ?? genes;
 }
 
 /** Digest of the names in order: two vocabularies with equal ones have the same columns. */
@@ -313,6 +324,7 @@ export function formatVocabulary(vocabulary: Vocabulary): string {
     hash: vocabularyHash(vocabulary),
     origin,
     genes,
+    ...(vocabulary.written && { written: vocabulary.written }),
     mean: short(vocabulary.mean),
     std: short(vocabulary.std),
     spots: [...spots],
@@ -341,6 +353,10 @@ export function parseVocabulary(bytes: Uint8Array, name: string): Vocabulary {
     throw fail("genes that are no list of names", "names");
   }
   if (new Set(genes).size !== genes.length) throw fail("a gene twice", "each once");
+  const written = fields["written"];
+  const fits = Array.isArray(written) && written.length === genes.length &&
+    written.every((gene, j) => typeof gene === "string" && gene.toUpperCase() === String(genes[j]).toUpperCase());
+  if (written !== undefined && !fits) throw fail("written that are not the names of the genes", "one a gene");
   const numbers = (key: string): number[] => {
     const list = fields[key];
     const right = Array.isArray(list) && list.length === genes.length && list.every((v) => Number.isFinite(v));
@@ -349,6 +365,7 @@ export function parseVocabulary(bytes: Uint8Array, name: string): Vocabulary {
   };
   const vocabulary = {
     genes: genes as string[],
+    ...(written !== undefined && { written: written as string[] }),
     mean: Float64Array.from(numbers("mean")),
     std: Float64Array.from(numbers("std")),
     spots: Uint32Array.from(numbers("spots")),

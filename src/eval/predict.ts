@@ -11,6 +11,7 @@ import { type GridWindow, gridWindows } from "../data/grid.ts";
 import { cutPatches, shrink } from "../data/hest_sample.ts";
 import type { Slide } from "../data/slide.ts";
 import { coverageOf, findTissue } from "../data/tissue.ts";
+import { writtenGenes } from "../data/vocabulary.ts";
 import { PATCH_PIXEL_SIZE } from "../data/windows.ts";
 import { H5ad } from "../io/h5ad.ts";
 import { openPatches, type Patches } from "../io/patches.ts";
@@ -53,7 +54,7 @@ export async function predictPatches(
     const spatial = known.spatial ?? centresOf(patches);
     return {
       barcodes,
-      genes: model.vocabulary.genes,
+      genes: writtenGenes(model.vocabulary),
       values,
       unit: unitOf(model),
       ...(spatial ? { spatial } : {}),
@@ -187,7 +188,7 @@ export async function predictSlide(
   const of = (value: (window: GridWindow) => number) => Int32Array.from(windows, value);
   return {
     barcodes: windows.map(({ column, row }) => `x${column}y${row}`),
-    genes: model.vocabulary.genes,
+    genes: writtenGenes(model.vocabulary),
     values,
     unit: unitOf(model),
     spatial: Float64Array.from(windows.flatMap(({ centreX, centreY }) => [centreX, centreY])),

@@ -8,6 +8,7 @@ import { openFeatures } from "../../src/io/features.ts";
 import { disk } from "../../src/io/fs.ts";
 import { H5File } from "../../src/io/h5.ts";
 import { H5ad } from "../../src/io/h5ad.ts";
+import type { UnsArray, UnsTree } from "../../src/io/h5ad_uns.ts";
 import { lockFile, lockFolder } from "../../src/io/lock.ts";
 import { decodePng } from "../../src/io/png.ts";
 import { readSafetensorsF32 } from "../../src/io/safetensors.ts";
@@ -196,6 +197,17 @@ Deno.test("retrieve and predict with a trained run", async () => {
     const z = features.numbers("/features");
     features.close();
     const found = await expression(`${predicted}/SYN0.h5ad`);
+    // Where scanpy's plots look for the picture: pixels of the spots times the scale lie on it.
+    {
+      using file = await H5ad.open(disk.open(`${predicted}/SYN0.h5ad`, "read"));
+      const slide = (file.uns()["spatial"] as UnsTree)["slide"] as UnsTree;
+      const { hires } = slide["images"] as unknown as { hires: UnsArray };
+      const scales = slide["scalefactors"] as Record<string, number>;
+      const [height, width] = hires.shape as [number, number];
+      const spatial = file.spatial().map((value) => value * scales["tissue_hires_scalef"]!);
+      assert.ok(spatial.every((value, k) => value > 0 && value < (k % 2 === 0 ? width : height)));
+      assert.ok(scales["spot_diameter_fullres"]! > 0);
+    }
     assert.deepEqual(found.genes, genes);
     const width = z.length / found.names.length;
     const heads = readSafetensorsF32(Deno.readFileSync(`${adapter}/heads.safetensors`), "heads").tensors;

@@ -5,7 +5,7 @@ import { openTrainingSet, type TrainingSetOptions } from "../../src/data/open_tr
 import { planSynth, type Trap } from "../../src/data/synth/plan.ts";
 import { writeSynth } from "../../src/data/synth/write.ts";
 import type { TrainingSet } from "../../src/data/training_set.ts";
-import { formatVocabulary, parseVocabulary } from "../../src/data/vocabulary.ts";
+import { formatVocabulary, parseVocabulary, writtenGenes } from "../../src/data/vocabulary.ts";
 import { loadOptions } from "../../src/cli/expression_flags.ts";
 import { readConfig } from "../../src/train/config.ts";
 import { disk } from "../../src/io/fs.ts";
@@ -266,6 +266,22 @@ Deno.test("counts that are none are refused, or their spots left out and counted
   assert.deepEqual((await set.raw(0)).spots, barcodes);
   const fractions = await folderOf({ id: "F", genes: names(6), count: (spot) => 0.5 + spot });
   await assert.rejects(open(fractions.folder), { name: "DataError", message: /raw counts/ });
+});
+
+Deno.test("genes are told apart in upper case and written as the data write them, in genes.json too", async () => {
+  const genes = ["C1orf53", "EPCAM", "Cd3e", "mt-Co1", "G4", "G5"];
+  const { folder } = await folderOf({ id: "A", genes }, { id: "B", genes: genes.map((name) => name.toUpperCase()) });
+  const { vocabulary } = await open(folder);
+  const shown = writtenGenes(vocabulary);
+  assert.deepEqual([...shown].sort(), [...genes].sort());
+  assert.deepEqual(shown.map((name) => name.toUpperCase()), vocabulary.genes);
+  const text = formatVocabulary(vocabulary);
+  assert.deepEqual(parseVocabulary(new TextEncoder().encode(text), "genes.json").written, vocabulary.written);
+  const lies = text.replace('"C1orf53"', '"C1orf54"');
+  assert.throws(() => parseVocabulary(new TextEncoder().encode(lies), "genes.json"), /written that are not the names/);
+  // Files of a vocabulary without such names stay as they were.
+  const plain = await folderOf({ id: "A", genes: names(6) });
+  assert.equal((await open(plain.folder)).vocabulary.written, undefined);
 });
 
 Deno.test("counts of a layer give what they give in X; without its name they are refused with it", async () => {
