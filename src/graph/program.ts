@@ -26,6 +26,8 @@ export interface CompileOptions {
    * dispatch less a parameter. Default: contributions are added to what is there.
    */
   clearGradients?: boolean;
+  /** Every tensor has memory of its own, so that all can be read after a run. */
+  keep?: boolean;
   /** Tests: guard bytes around every tensor, each with bytes of its own. */
   guard?: number;
 }
@@ -131,7 +133,7 @@ export async function compile(
       reads: bound.filter(({ slot }) => slot.access === "in").map(({ tensor }) => tensor.storage),
       writes: bound.filter(({ slot }) => slot.access !== "in").map(({ tensor }) => tensor.storage),
     })),
-    { maxSlab: maxBufferSize, align: ALIGN, guard, reuse: !guard, keep: outputs },
+    { maxSlab: maxBufferSize, align: ALIGN, guard, reuse: !guard && !options.keep, keep: outputs },
   );
   const words = Math.max(1, ...dispatches.map(({ kernel }) => kernel.dims.length + kernel.params.length));
   const stride = Math.ceil((words * 4) / minUniformBufferOffsetAlignment) * minUniformBufferOffsetAlignment;
@@ -165,7 +167,7 @@ export async function compile(
     const steps = await Promise.all(
       dispatches.map((dispatch, i) => prepare(gpu, dispatch, params, i * stride, words * 4)),
     );
-    return new Program(gpu, steps, report, slabs, owned, layout, guard);
+    return new Program(gpu, dispatches, steps, report, slabs, owned, layout, guard);
   } catch (error) {
     for (const buffer of owned) buffer.destroy();
     throw error;
@@ -224,6 +226,8 @@ export class Program {
   /** Made by {@linkcode compile}. */
   constructor(
     readonly gpu: Gpu,
+    /** What a run dispatches, in order. */
+    readonly dispatches: readonly Dispatch[],
     steps: readonly Step[],
     readonly memory: MemoryReport,
     slabs: readonly GPUBuffer[],

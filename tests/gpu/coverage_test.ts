@@ -13,9 +13,10 @@ import type { OpCase } from "../case.ts";
 import { index } from "../cases/index.gen.ts";
 import { caseTexts } from "../runner.ts";
 import { beyondLimits, needsOf } from "./wgsl_limits.ts";
-import { embedTexts, inferenceTexts, searchTexts, type Texts, type Training, trainTexts } from "./plan_texts.ts";
+import { embedPlan, inferencePlan, type RecordedPlan, type Training, trainingPlans } from "../../src/verify/plans.ts";
+import { addTexts, searchTexts, type Texts } from "./plan_texts.ts";
 
-type Keys = readonly [string, string][];
+type Keys = readonly (readonly [string, string])[];
 
 const LORA: readonly Keys[] = [[["partial_blocks", "1"]], [["partial_blocks", "-1"]]];
 const WEIGHTS: readonly Keys[] = [
@@ -60,6 +61,20 @@ function gpuLike(gpu: Gpu, f16: boolean): Gpu {
   return gpu.withCaps({ flat: false, software: false, f16, limits });
 }
 
+function addPlan(texts: Texts, recorded: RecordedPlan | undefined): void {
+  if (recorded) addTexts(texts, recorded.plan, recorded.name);
+}
+
+function embedTexts(texts: Texts, gpu: Gpu, spec: EncoderSpec, dtype: Dtype, batch: number): void {
+  for (const tile of new Set([spec.input.size, spec.input.tile, 256])) {
+    addPlan(texts, embedPlan(gpu, spec, dtype, batch, tile));
+  }
+}
+
+function trainTexts(texts: Texts, gpu: Gpu, spec: EncoderSpec, training: Training): void {
+  for (const recorded of trainingPlans(gpu, spec, training)) addPlan(texts, recorded);
+}
+
 function encoderTexts(texts: Texts, gpu: Gpu, spec: EncoderSpec): void {
   for (const dtype of ["f32", "f16", "bf16"] as const) {
     for (const batch of [1, 8, 64, 256]) embedTexts(texts, gpu, spec, dtype, batch);
@@ -97,7 +112,7 @@ function wantedTexts(gpu: Gpu): Texts {
       for (const [batch, genes] of [[pairs[0]!, 2000], [pairs[1]!, 1999]] as const) {
         const training = { keys, dtype: "f16" as const, batch, micro: batch, cached: "f16" as const, genes };
         trainTexts(texts, device, small, training);
-        inferenceTexts(texts, device, small, training);
+        addPlan(texts, inferencePlan(device, small, training));
       }
     }
     searchTexts(texts, device);

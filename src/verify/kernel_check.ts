@@ -1,0 +1,289 @@
+/**
+ * Runs a recorded plan on a device and checks its kernels one by one, each on the very tensors the plan gives it: against
+ * the barrier-free kernel of the same interface, and products, attention and normalisation against sampled elements in f64.
+ * All that a kernel wrote is poisoned first, so that what it leaves out shows.
+ *
+ * @module
+ */
+
+import { formatShape } from "../core/shape.ts";
+import { decode } from "../core/dtype.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { expand } from "../gpu/expand.ts";
+import type { Kernel } from "../gpu/kernel.ts";
+import * as kernels from "../gpu/kernels.gen.ts";
+import { readRanges } from "../gpu/readback.ts";
+import { type Dispatch, Plan } from "../graph/plan.ts";
+import type { Program } from "../graph/program.ts";
+import { Storage, Tensor } from "../graph/tensor.ts";
+import { SAMPLED } from "./samples.ts";
+import type { RecordedPlan } from "./plans.ts";
+
+/** How a kernel was checked. `rerun`: it has no second implementation here; two runs gave the same bits. */
+export type CheckKind = "barrier-free" | "f64" | "rerun";
+
+/** What was found of one kernel text at one shape. */
+export interface KernelFinding {
+  readonly kernel: string;
+  /** Options, types and constants of the text. */
+  readonly variant: string;
+  /** Shapes of its tensors, by name. */
+  readonly shapes: string;
+  /** The plan it was taken from. */
+  readonly plan: string;
+  readonly checks: readonly CheckKind[];
+  /** Largest difference in units of the root mean square of the right values; infinite where a number is missing. */
+  readonly error: number;
+  /** Largest difference allowed. */
+  readonly tolerance: number;
+  /** What is wrong, or undefined. */
+  readonly fault: string | undefined;
+}
+
+/** Options of {@linkcode checkPlan}. */
+export interface CheckOptions {
+  /** Texts and shapes checked before, which are left out; those checked are added. */
+  readonly seen?: Set<string>;
+  /** Told of each finding. */
+  readonly onFinding?: (finding: KernelFinding) => void;
+}
+
+/** Largest difference allowed, by the narrowest type of a kernel's results. */
+const TOLERANCE = { f32: 1e-4, f16: 1e-2 } as const;
+/** Tune constants that say something of the shape; the others are the flat kernel's own smallest. */
+const SHAPED: ReadonlySet<string> = new Set(["E4", "GV"]);
+
+const flatKernels: ReadonlyMap<string, Kernel> = new Map(
+  Object.values(kernels as unknown as Record<string, Kernel>).filter(({ name }) => name.endsWith("_flat")).map((
+    kernel,
+  ) => [kernel.name.slice(0, -5), kernel]),
+);
+
+/** Bytes of tensors on the host, in one wait. */
+async function bytesOf(gpu: Gpu, tensors: readonly Tensor[]): Promise<Uint8Array[]> {
+  return await readRanges(
+    gpu,
+    tensors.map(({ storage, byteOffset, bytes }) => ({
+      buffer: storage.buffer!,
+      offset: storage.offset + byteOffset,
+      bytes,
+    })),
+  );
+}
+
+/** The same memory, as a plan of its own may read it. */
+function alias({ shape, dtype, storage, byteOffset }: Tensor): Tensor {
+  const kept = new Storage(storage.label, storage.bytes, "persistent");
+  kept.buffer = storage.buffer;
+  kept.offset = storage.offset;
+  return new Tensor(shape, dtype, kept, byteOffset);
+}
+
+/** A copy of a tensor in a buffer of its own. */
+function copyOf(gpu: Gpu, tensor: Tensor, owned: GPUBuffer[]): Tensor {
+  const { storage, byteOffset, bytes, shape, dtype } = tensor;
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
+  const kept = new Storage(`${storage.label}, checked`, bytes, "persistent");
+  kept.buffer = gpu.buffer(kept.label, bytes, usage);
+  owned.push(kept.buffer);
+  const encoder = gpu.device.createCommandEncoder();
+  encoder.copyBufferToBuffer(storage.buffer!, storage.offset + byteOffset, kept.buffer, 0, bytes);
+  gpu.queue.submit([encoder.finish()]);
+  return new Tensor(shape, dtype, kept, 0);
+}
+
+/** Runs the barrier-free kernel on copies of what the other wrote. @returns The tensors it wrote, by name. */
+async function runFlat(
+  gpu: Gpu,
+  flat: Kernel,
+  { bound, options, variant }: Dispatch,
+  owned: GPUBuffer[],
+): Promise<Map<string, Tensor>> {
+  const written = new Map<string, Tensor>();
+  const tensors = Object.fromEntries(bound.map(({ slot, tensor }) => {
+    if (slot.access === "in") return [slot.name, alias(tensor)];
+    // Where other kernels write the same tensor, their part stays as it is.
+    const copy = copyOf(gpu, tensor, owned);
+    written.set(slot.name, copy);
+    return [slot.name, copy];
+  }));
+  const tune: Record<string, number> = {};
+  for (const [name, values] of Object.entries(flat.tune)) {
+    const given = variant.tune[name];
+    tune[name] = SHAPED.has(name) && given !== undefined
+      ? given
+      : name === "LN" || name === "WG"
+      ? values[0]!
+      : Math.min(...values);
+  }
+  const plan = new Plan(gpu.withCaps({ flat: true }));
+  plan.run(
+    flat as Kernel<Record<string, never>, Record<string, number>>,
+    tensors as Record<string, never>,
+    { ...options, tune } as never,
+  );
+  const program = await plan.compile();
+  program.run();
+  await gpu.queue.onSubmittedWorkDone();
+  program.destroy();
+  return written;
+}
+
+/** Largest difference in units of the root mean square of `right`. */
+function difference(got: ArrayLike<number>, right: ArrayLike<number>): number {
+  let [power, worst] = [0, 0];
+  for (let i = 0; i < right.length; i++) {
+    const [a, b] = [got[i]!, right[i]!];
+    power += b * b;
+    // NaN compares with nothing.
+    const off = a === b ? 0 : Math.abs(a - b);
+    worst = off <= worst ? worst : Number.isNaN(off) ? Infinity : off;
+  }
+  return worst === 0 ? 0 : worst / Math.max(Math.sqrt(power / right.length), 1e-30);
+}
+
+/** What identifies a text at a shape. */
+function keyOf({ kernel, variant, dims }: Dispatch): string {
+  return `${expand(kernel, variant)}\n${JSON.stringify(dims)}`;
+}
+
+function variantText({ variant: { T, weights, options, tune, vec } }: Dispatch): string {
+  const parts = [
+    T,
+    ...Object.entries(weights).map(([name, dtype]) => `${name} ${dtype}`),
+    ...Object.entries(options).map(([name, value]) => `${name}=${value}`),
+    ...Object.entries(tune).map(([name, value]) => `${name}=${value}`),
+    `vec ${vec}`,
+  ];
+  return parts.join(" ");
+}
+
+async function checkDispatch(
+  gpu: Gpu,
+  dispatch: Dispatch,
+  plan: string,
+  again: Fault | undefined,
+): Promise<KernelFinding> {
+  const { kernel, bound } = dispatch;
+  const written = bound.filter(({ slot }) => slot.access !== "in");
+  const narrow = written.some(({ tensor }) => tensor.dtype === "f16");
+  const tolerance = TOLERANCE[narrow ? "f16" : "f32"];
+  const checks: CheckKind[] = [];
+  let [error, fault] = [0, again?.text];
+  const look = (off: number, text: string): void => {
+    if (!(off <= tolerance)) fault ??= text;
+    error = Math.max(error, off);
+  };
+  const flat = flatKernels.get(kernel.name);
+  const owned: GPUBuffer[] = [];
+  try {
+    if (flat && written.every(({ slot }) => slot.access === "out")) {
+      checks.push("barrier-free");
+      const right = await runFlat(gpu, flat, dispatch, owned);
+      const names = [...right.keys()];
+      const of = (name: string) => bound.find(({ slot }) => slot.name === name)!.tensor;
+      const bytes = await bytesOf(gpu, [...names.map(of), ...right.values()]);
+      names.forEach((name, i) => {
+        const { dtype, size } = of(name);
+        const [a, b] = [decode(bytes[i]!, dtype, size), decode(bytes[names.length + i]!, dtype, size)];
+        look(difference(a, b), `${name} differs from the barrier-free kernel's`);
+      });
+    }
+    const sample = SAMPLED[kernel.name];
+    if (sample) {
+      checks.push("f64");
+      const names = bound.map(({ slot }) => slot.name);
+      const bytes = await bytesOf(gpu, bound.map(({ tensor }) => tensor));
+      const values = Object.fromEntries(
+        bound.map(({ tensor: { dtype, size } }, i) => [names[i]!, decode(bytes[i]!, dtype, size)]),
+      );
+      for (const { name, got, right } of sample(values, dispatch)) {
+        look(difference(got, right), `${name} differs from sampled sums in f64`);
+      }
+    }
+  } finally {
+    for (const buffer of owned) buffer.destroy();
+  }
+  if (!checks.length) checks.push("rerun");
+  return {
+    kernel: kernel.name,
+    variant: variantText(dispatch),
+    shapes: bound.map(({ slot, tensor }) => `${slot.name} ${formatShape(tensor.shape)}`).join(", "),
+    plan,
+    checks,
+    error,
+    tolerance,
+    fault,
+  };
+}
+
+/** A dispatch whose results two runs disagree in. */
+interface Fault {
+  readonly dispatch: Dispatch;
+  readonly text: string;
+}
+
+/** Storages that a run changes on top of what was there, so that a second run gives other numbers. */
+function carried(program: Program): Set<Storage> {
+  const inout = program.dispatches.flatMap(({ bound }) => bound.filter(({ slot }) => slot.access === "inout"));
+  return new Set(inout.map(({ tensor }) => tensor.storage));
+}
+
+/** The first dispatch whose results differ between two runs from the same poisoned memory. */
+async function rerun(gpu: Gpu, program: Program): Promise<Fault | undefined> {
+  const changed = carried(program);
+  const steady = program.dispatches.flatMap((dispatch) =>
+    dispatch.bound.filter(({ slot, tensor }) => slot.access === "out" && !changed.has(tensor.storage)).map((
+      { tensor },
+    ) => ({ dispatch, tensor }))
+  );
+  // Hashes, since two copies of everything a plan makes may be too much.
+  const hashes: string[][] = [];
+  for (let run = 0; run < 2; run++) {
+    program.poison();
+    program.run();
+    const row: string[] = [];
+    for (const { tensor } of steady) {
+      const [bytes] = await bytesOf(gpu, [tensor]);
+      const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>));
+      row.push(digest.slice(0, 12).join("."));
+    }
+    hashes.push(row);
+    // What a run adds to persistent memory is read by some plans: once it was, nothing can be told.
+    if (changed.size > 0) return undefined;
+  }
+  const at = hashes[0]!.findIndex((hash, i) => hash !== hashes[1]![i]);
+  if (at < 0) return undefined;
+  return { dispatch: steady[at]!.dispatch, text: "two runs on the same numbers differ" };
+}
+
+/**
+ * Checks every kernel text of a plan at every shape it has there.
+ *
+ * @throws {LimitError | DeviceError} If the plan does not fit the device.
+ */
+export async function checkPlan(
+  gpu: Gpu,
+  recorded: RecordedPlan,
+  options: CheckOptions = {},
+): Promise<KernelFinding[]> {
+  const { seen = new Set(), onFinding } = options;
+  const { plan, name } = recorded;
+  recorded.fill();
+  const program = await plan.compile({ keep: true });
+  try {
+    const fault = await rerun(gpu, program);
+    const findings: KernelFinding[] = [];
+    for (const dispatch of program.dispatches) {
+      const key = keyOf(dispatch);
+      if (seen.has(key) && fault?.dispatch !== dispatch) continue;
+      seen.add(key);
+      const finding = await checkDispatch(gpu, dispatch, name, fault?.dispatch === dispatch ? fault : undefined);
+      findings.push(finding);
+      onFinding?.(finding);
+    }
+    return findings;
+  } finally {
+    program.destroy();
+  }
+}

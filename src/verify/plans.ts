@@ -1,0 +1,327 @@
+/**
+ * The plans that embedding and training record for an encoder, at full width and few blocks: what `verify` runs kernel by
+ * kernel, and what the tests compare with their cases. Recording makes no weights; {@linkcode RecordedPlan.fill} does.
+ *
+ * @module
+ */
+
+import { backward, backwardFrom } from "../autodiff/backward.ts";
+import type { Dtype } from "../core/dtype.ts";
+import { LimitError } from "../core/errors.ts";
+import { randomState, Rng, streamOf } from "../core/rng.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { Plan } from "../graph/plan.ts";
+import { Store } from "../graph/store.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import { createEncoder } from "../models/encoder.ts";
+import type { EncoderSpec } from "../models/encoder_spec.ts";
+import { preprocess } from "../models/preprocess.ts";
+import { Parameters } from "../nn/parameters.ts";
+import { affine } from "../ops/scale.ts";
+import { AdamW } from "../optim/adamw.ts";
+import { parameterGroups } from "../optim/param_groups.ts";
+import { readConfig } from "../train/config.ts";
+import { createSealModel, type SealModel } from "../train/seal_model.ts";
+import { stemInputs, stemTensors } from "../train/trunk.ts";
+import { visionPart } from "../train/vision.ts";
+
+/** Blocks recorded: a first, a middle and a last one are all a plan can tell apart. */
+const DEPTH = 3;
+
+/** A recorded plan with what it reads. */
+export interface RecordedPlan {
+  /** What it does, for messages. */
+  readonly name: string;
+  readonly plan: Plan;
+  /** Makes parameters and inputs and fills them with seeded numbers of usual size. */
+  fill(): void;
+  /** Frees them; plans recorded together share them. */
+  destroy(): void;
+}
+
+/** How a training plan is recorded. */
+export interface Training {
+  /** `key=value` of the configuration beside the encoder. */
+  readonly keys: readonly (readonly [string, string])[];
+  /** Storage of frozen weights. */
+  readonly dtype: Dtype;
+  /** Pairs a batch. */
+  readonly batch: number;
+  /** Images at a time; fewer are taken where the device cannot bind as many. */
+  readonly micro: number;
+  /** Behind the cached blocks, in this type; from pixels where it is left out. */
+  readonly cached?: "f16" | "f32";
+  /** Genes of the vocabulary. */
+  readonly genes: number;
+  /** Keep nothing of the blocks but their input. */
+  readonly recompute?: boolean;
+}
+
+/** The encoder with few of its blocks. */
+function shallow(spec: EncoderSpec): EncoderSpec {
+  return { ...spec, arch: { ...spec.arch, depth: Math.min(spec.arch.depth, DEPTH) } };
+}
+
+/** Inputs of plans: tensors with the range their values are drawn from. */
+class Inputs {
+  readonly store: Store;
+  readonly #ranges: { tensor: Tensor; name: string; low: number; high: number }[] = [];
+
+  constructor(gpu: Gpu) {
+    this.store = new Store(gpu);
+  }
+
+  /** Adds a tensor of uniform values in [low, high); whole numbers where its type holds nothing else. */
+  add(name: string, shape: readonly number[], dtype: Dtype, low: number, high: number): Tensor {
+    return this.draw(this.store.tensor(name, name, shape, dtype), name, low, high);
+  }
+
+  draw(tensor: Tensor, name: string, low: number, high: number): Tensor {
+    this.#ranges.push({ tensor, name, low, high });
+    return tensor;
+  }
+
+  /** The state that dropout draws from. */
+  random(): Tensor {
+    return this.store.tensor("random", "random", [4], "u32");
+  }
+
+  fill(random?: Tensor): void {
+    this.store.allocate();
+    for (const { tensor, name, low, high } of this.#ranges) {
+      const values = new Rng(streamOf(name), 1).uniforms(tensor.size, low, high);
+      this.store.write(tensor, tensor.dtype.startsWith("u") ? values.map(Math.floor) : values);
+    }
+    if (random) this.store.write(random, randomState(1, 1));
+  }
+}
+
+/**
+ * Gives every parameter and running state numbers that hide nothing: no zeros, no ones, scales near one, variances positive.
+ */
+function fillParameters(parameters: Parameters): void {
+  parameters.allocate();
+  for (const [name, tensor] of parameters.entries()) {
+    const rng = new Rng(streamOf(name), 2);
+    const [rows = 1, ...rest] = tensor.shape;
+    const inputs = rest.reduce((a, b) => a * b, 1);
+    const reach = rest.length > 0 ? Math.sqrt(3 / Math.max(1, inputs)) : 0.3;
+    const scale = rest.length === 0 && /norm|gamma|bn|\.weight$/.test(name) && rows > 1 && !name.endsWith("bias");
+    parameters.store.write(tensor, rng.uniforms(tensor.size, scale ? 0.7 : -reach, scale ? 1.3 : reach));
+  }
+}
+
+/**
+ * Records embedding.
+ *
+ * @param batch Images at a time.
+ * @param tile Side of the images, px.
+ * @returns Undefined where the device cannot bind so many.
+ */
+export function embedPlan(
+  gpu: Gpu,
+  full: EncoderSpec,
+  dtype: Dtype,
+  batch: number,
+  tile: number,
+): RecordedPlan | undefined {
+  const spec = shallow(full);
+  const parameters = new Parameters(gpu, () => false);
+  const encoder = createEncoder(parameters, spec, { dtype, seed: 1 });
+  const inputs = new Inputs(gpu);
+  const plan = new Plan(gpu);
+  try {
+    const tiles = inputs.add("tiles", [batch, tile, tile, 3], "u8", 0, 256);
+    plan.output(encoder.forward(plan, preprocess(plan, tiles, spec.input)).embedding);
+  } catch (error) {
+    if (error instanceof LimitError) return undefined;
+    throw error;
+  }
+  return {
+    name: `${spec.name} embeds ${batch} images of ${tile} px, weights in ${dtype}`,
+    plan,
+    fill() {
+      fillParameters(parameters);
+      inputs.fill();
+    },
+    destroy() {
+      parameters.destroy();
+      inputs.store.destroy();
+    },
+  };
+}
+
+/** The model of a training plan; its memory does not exist yet. */
+export function recordedModel(
+  gpu: Gpu,
+  full: EncoderSpec,
+  training: Training,
+): { model: SealModel; spec: EncoderSpec } {
+  const spec = shallow(full);
+  const { config } = readConfig([], [
+    ["encoder", `random:${spec.name}`],
+    ...training.keys.map(([k, v]): [string, string] => [k, v]),
+  ]);
+  const part = visionPart(config, spec);
+  let complete = false;
+  const parameters = new Parameters(gpu, (name) => complete || part.trains(name));
+  const encoder = createEncoder(parameters, spec, { lora: part.lora, dtype: training.dtype, seed: 1 });
+  complete = true;
+  return { model: createSealModel(encoder, config, { genes: training.genes, slides: 3 }), spec };
+}
+
+/**
+ * Records a training step: a whole one, or the three plans of gradient caching; the frozen blocks where they are cached;
+ * the omics warm-up; the update.
+ */
+export function trainingPlans(gpu: Gpu, spec: EncoderSpec, training: Training): RecordedPlan[] {
+  for (let micro = training.micro;; micro = Math.ceil(micro / 2)) {
+    try {
+      return record(gpu, spec, { ...training, micro });
+    } catch (error) {
+      if (!(error instanceof LimitError) || micro === 1) throw error;
+    }
+  }
+}
+
+/** What a training plan reads, and how it embeds its images. */
+interface Side {
+  readonly seal: SealModel;
+  readonly inputs: Inputs;
+  readonly random: Tensor;
+  embed(g: Plan): Tensor;
+  /** Appends what comes before the cut; undefined from pixels. */
+  readonly frozen: ((g: Plan) => readonly Tensor[]) | undefined;
+}
+
+function imageSide(gpu: Gpu, full: EncoderSpec, training: Training): Side | undefined {
+  const { micro, cached } = training;
+  const { model: seal, spec } = recordedModel(gpu, full, training);
+  const { encoder } = seal;
+  const { size } = spec.input;
+  const cut = encoder.deepestCut();
+  if (cached && !cut) return undefined;
+  const inputs = new Inputs(gpu);
+  const tiles = inputs.add("tiles", [micro, size, size, 3], "u8", 0, 256);
+  const pieces = cached
+    ? stemInputs(inputs.store, encoder, { cut: cut!, dtype: cached }, micro).map((t, i) =>
+      inputs.draw(t, `stem ${i}`, -1, 1)
+    )
+    : [tiles];
+  const organ = seal.organs ? inputs.add("organ", [micro], "u32", 0, 14) : undefined;
+  const recompute = training.recompute ? Array.from({ length: spec.arch.depth }, () => true) : undefined;
+  const options = { training: true, ...(recompute && { recompute }) };
+  return {
+    seal,
+    inputs,
+    random: inputs.random(),
+    embed(g) {
+      const embedding = cached
+        ? encoder.finish(g, stemTensors(g, pieces), cut!, options)
+        : encoder.forward(g, preprocess(g, tiles, spec.input), options).embedding;
+      return seal.embed(g, embedding, organ);
+    },
+    frozen: cached && ((g) => stemTensors(g, encoder.trunk(g, preprocess(g, tiles, spec.input), cut!))),
+  };
+}
+
+/** Plans of a step by what they do. */
+function stepPlans({ seal, inputs, random, embed, frozen }: Side, { batch, micro, genes }: Training): [string, Plan][] {
+  const numbers = {
+    x: inputs.add("x", [batch, genes], "f32", 0, 4),
+    std: inputs.add("std", [genes], "f32", 0.5, 1.5),
+    slide: inputs.add("slide", [batch], "u32", 0, 3),
+  };
+  const plans: [string, Plan][] = [];
+  const add = (what: string, body: (g: Plan) => void): void => {
+    const g = new Plan(seal.parameters.gpu);
+    g.random = random;
+    body(g);
+    plans.push([what, g]);
+  };
+  if (frozen) add("frozen blocks", (g) => g.output(...frozen(g)));
+  if (micro === batch) {
+    add("whole step", (g) => backwardFrom(g, seal.objective(g, embed(g), numbers).loss));
+  } else {
+    const z = inputs.add("z", [batch, seal.dim], "f32", -1, 1);
+    z.requiresGrad = true;
+    const dz = inputs.add("dz", [micro, seal.dim], "f32", -1, 1);
+    add("images, forward", (g) => g.output(g.withoutTape(() => affine(g, embed(g), 1))));
+    add("objective", (g) => g.output(backwardFrom(g, seal.objective(g, z, numbers).loss).of(z)!));
+    add("images, backward", (g) => backward(g, [{ tensor: embed(g), grad: dz }]));
+  }
+  add("warm-up", (g) => backwardFrom(g, seal.warmup(g, numbers).loss));
+  return plans;
+}
+
+function record(gpu: Gpu, full: EncoderSpec, training: Training): RecordedPlan[] {
+  const side = imageSide(gpu, full, training);
+  if (!side) return [];
+  const { seal, inputs, random } = side;
+  const plans = stepPlans(side, training);
+  const optimizer = new AdamW(seal.parameters, parameterGroups({ weightDecay: 0.01 }), { clipNorm: 1 });
+  const update = new Plan(gpu);
+  optimizer.step(update);
+  plans.push(["update", update]);
+  const { keys, dtype, batch, micro, cached } = training;
+  const how = [...keys.map(([key, value]) => `${key}=${value}`), dtype, cached && `cached in ${cached}`].filter(
+    Boolean,
+  );
+  let [filled, freed] = [false, false];
+  return plans.map(([what, plan]) => ({
+    name: `${full.name} trains ${batch} pairs (${micro} images at a time; ${how.join(" ")}): ${what}`,
+    plan,
+    fill() {
+      if (filled) return;
+      filled = true;
+      fillParameters(seal.parameters);
+      inputs.fill(random);
+    },
+    destroy() {
+      if (freed) return;
+      freed = true;
+      optimizer.destroy();
+      seal.parameters.destroy();
+      inputs.store.destroy();
+    },
+  }));
+}
+
+/** Records both sides in evaluation: embedding, projections, predicted expression. */
+export function inferencePlan(gpu: Gpu, full: EncoderSpec, training: Training): RecordedPlan {
+  const { model: seal, spec } = recordedModel(gpu, full, training);
+  const inputs = new Inputs(gpu);
+  const { micro, genes } = training;
+  const { size } = spec.input;
+  const tiles = inputs.add("tiles", [micro, size, size, 3], "u8", 0, 256);
+  const organ = seal.organs ? inputs.add("organ", [micro], "u32", 0, 14) : undefined;
+  const x = inputs.add("x", [micro, genes], "f32", 0, 4);
+  const plan = new Plan(gpu);
+  plan.withoutTape(() => {
+    const z = seal.embed(plan, seal.encoder.forward(plan, preprocess(plan, tiles, spec.input)).embedding, organ);
+    const out = seal.gene.forward(plan, x, {
+      training: false,
+      ...(seal.gene.name === "vae" && { latent: "mean" as const }),
+    });
+    const outputs = [
+      z,
+      seal.imageHead.forward(plan, z),
+      seal.decoder?.forward(plan, z),
+      out.y,
+      seal.geneHead.forward(plan, out.z),
+    ];
+    plan.output(...outputs.filter((tensor) => tensor !== undefined));
+  });
+  return {
+    name: `${spec.name} evaluates ${micro} pairs (${training.keys.map(([key, value]) => `${key}=${value}`).join(" ")})`,
+    plan,
+    fill() {
+      fillParameters(seal.parameters);
+      inputs.fill();
+    },
+    destroy() {
+      seal.parameters.destroy();
+      inputs.store.destroy();
+    },
+  };
+}
