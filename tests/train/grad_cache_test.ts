@@ -9,7 +9,15 @@ import { stemInputs, Trunk } from "../../src/train/trunk.ts";
 import { checkTrunkBudget, DeviceTrunk, DiskTrunk, type TrunkStore } from "../../src/train/trunk_store.ts";
 import { cachedInput, pixelInput, type VisionInput } from "../../src/train/vision_input.ts";
 import { openGpu } from "../gpu/shared.ts";
-import { batchOf, buildCase, deviations, formulaImages, type Overrides, range, type SealCase } from "./seal_case.ts";
+import {
+  batchOf,
+  buildCase,
+  deviations,
+  formulaImages,
+  type Overrides,
+  range,
+  type SealCase,
+} from "../../src/verify/seal_case.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());

@@ -17,7 +17,7 @@ import {
   GENES,
   type Overrides,
   range,
-} from "./seal_case.ts";
+} from "../../src/verify/seal_case.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());

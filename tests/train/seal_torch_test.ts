@@ -1,18 +1,15 @@
 /** SEAL's alignment next to PyTorch: the same weights, batches, dropout masks and noise, 50 steps. */
 
 import assert from "node:assert/strict";
-import { Rng } from "../../src/core/rng.ts";
-import { sizeOf } from "../../src/core/shape.ts";
-import type { Gpu } from "../../src/gpu/device.ts";
 import { readSafetensorsF32 } from "../../src/io/safetensors.ts";
 import { stageRates } from "../../src/train/rates.ts";
 import { SealStep } from "../../src/train/seal_step.ts";
 import { Trunk } from "../../src/train/trunk.ts";
 import { DeviceTrunk } from "../../src/train/trunk_store.ts";
 import { cachedInput, pixelInput } from "../../src/train/vision_input.ts";
-import fixture from "../fixtures/seal_train.json" with { type: "json" };
 import { kernelPaths, openGpu } from "../gpu/shared.ts";
-import { batchOf, buildCase, deviations, formulaImages, range, type SealCase } from "./seal_case.ts";
+import { batchOf, deviations, formulaImages, type SealCase } from "../../src/verify/seal_case.ts";
+import { buildSealSteps, pairsOf, SEAL_RECORD as fixture } from "../../src/verify/seal_steps.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());
@@ -21,54 +18,6 @@ const torch = readSafetensorsF32(
   Deno.readFileSync(new URL("../fixtures/seal_train.safetensors", import.meta.url)),
   "seal_train.safetensors",
 ).tensors;
-
-function fnv1a(text: string): number {
-  let h = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(text)) h = Math.imul(h ^ byte, 0x01000193) >>> 0;
-  return h;
-}
-
-/** Starting values by name, as `tests/reference/seal_train.py` has them. */
-function start(name: string, shape: readonly number[]): Float32Array {
-  const size = sizeOf(shape);
-  if (name.endsWith("lora_B.weight")) return new Float32Array(size);
-  let [low, high] = [-0.03, 0.03];
-  if (shape.length > 1 && name.endsWith(".weight")) {
-    high = Math.sqrt(3 / (size / shape[0]!));
-    low = -high;
-  } else if (name.endsWith(".weight")) [low, high] = [0.9, 1.1];
-  else if (name.includes(".flows.") || name === "cls_token" || name === "pos_embed") [low, high] = [-0.3, 0.3];
-  return new Rng(fixture.weightSeed, fnv1a(name)).uniforms(size, low, high);
-}
-
-function build(on: Gpu): SealCase {
-  const seal = buildCase(on, {
-    encoder: "random:vit_small_patch16_224?dim=48&depth=2&heads=3&img=64",
-    hidden_dims: "[32, 16]",
-    latent: "sample",
-    kl_loss: true,
-    kl_form: "exact",
-    r: 4,
-    lora_alpha: 8,
-    lora_dropout: 0.15,
-    vae_dropout: 0.1,
-    dec_dropout: 0.1,
-    img_lr: 3e-3,
-    gene_lr: 1e-3,
-    head_lr: 2e-3,
-    lr_warmup_steps: 5,
-    clip_norm: 5,
-    seed: 7,
-  }, { genes });
-  const { parameters } = seal.model;
-  parameters.load(
-    new Map(parameters.entries().map(([name, { shape }]) => [name, { shape, data: start(name, shape) }])),
-    (
-      name,
-    ) => parameters.entries().some(([known]) => known === name),
-  );
-  return seal;
-}
 
 function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let [ab, aa, bb] = [0, 0, 0];
@@ -96,8 +45,7 @@ async function follow(seal: SealCase, cached: boolean): Promise<void> {
   const rates = stageRates(config, "align", steps);
   let norm = 0;
   for (let t = 0; t < steps; t++) {
-    const chosen = range(batch).map((i) => (i + t * batch) % pairs);
-    await step.submit(rates(t), () => batchOf(chosen, genes));
+    await step.submit(rates(t), () => batchOf(pairsOf(t), genes));
     if (t % 7) continue;
     const { gradNorm } = await optimizer.readState();
     norm = Math.max(norm, Math.abs(gradNorm / fixture.gradNorms[t]! - 1));
@@ -139,7 +87,8 @@ Deno.test("the fixture is not trivial: every loss falls, the norm is clipped in 
 });
 
 for (const { path, on } of kernelPaths(gpu)) {
-  Deno.test(`50 steps of SEAL follow PyTorch, the whole encoder each time, ${path}`, () => follow(build(on), false));
+  Deno.test(`50 steps of SEAL follow PyTorch, the whole encoder each time, ${path}`, () =>
+    follow(buildSealSteps(on), false));
 
-  Deno.test(`50 steps of SEAL follow PyTorch, from the cached trunk, ${path}`, () => follow(build(on), true));
+  Deno.test(`50 steps of SEAL follow PyTorch, from the cached trunk, ${path}`, () => follow(buildSealSteps(on), true));
 }

@@ -8,7 +8,15 @@ import { Trunk } from "../../src/train/trunk.ts";
 import { DeviceTrunk } from "../../src/train/trunk_store.ts";
 import { cachedInput, pixelInput, type VisionInput } from "../../src/train/vision_input.ts";
 import { openGpu } from "../gpu/shared.ts";
-import { batchOf, buildCase, deviations, formulaImages, type Overrides, range, type SealCase } from "./seal_case.ts";
+import {
+  batchOf,
+  buildCase,
+  deviations,
+  formulaImages,
+  type Overrides,
+  range,
+  type SealCase,
+} from "../../src/verify/seal_case.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());

@@ -1,17 +1,17 @@
-/** A small SEAL model on images and expression that a formula makes: what the tests of training share. */
+/** A small SEAL model on images and expression that a formula makes: what `verify` and the tests of training share. */
 
-import type { Gpu } from "../../src/gpu/device.ts";
-import { createEncoder } from "../../src/models/encoder.ts";
-import { randomEncoder } from "../../src/models/random_encoder.ts";
-import { fanInUniform, moduleRng } from "../../src/nn/init.ts";
-import { Parameters } from "../../src/nn/parameters.ts";
-import { AdamW } from "../../src/optim/adamw.ts";
-import { parameterGroups } from "../../src/optim/param_groups.ts";
-import { readConfig, type TrainConfig } from "../../src/train/config.ts";
-import { createSealModel, type SealModel } from "../../src/train/seal_model.ts";
-import type { StepBatch } from "../../src/train/seal_step.ts";
-import type { ViewImages } from "../../src/train/trunk.ts";
-import { visionPart } from "../../src/train/vision.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { createEncoder } from "../models/encoder.ts";
+import { randomEncoder } from "../models/random_encoder.ts";
+import { fanInUniform, moduleRng } from "../nn/init.ts";
+import { Parameters } from "../nn/parameters.ts";
+import { AdamW } from "../optim/adamw.ts";
+import { parameterGroups } from "../optim/param_groups.ts";
+import { readConfig, type TrainConfig } from "../train/config.ts";
+import { createSealModel, type SealModel } from "../train/seal_model.ts";
+import type { StepBatch } from "../train/seal_step.ts";
+import type { ViewImages } from "../train/trunk.ts";
+import { visionPart } from "../train/vision.ts";
 
 /** Values of configuration keys. */
 export type Overrides = Readonly<Record<string, string | number | boolean>>;

@@ -1,0 +1,117 @@
+/**
+ * SEAL's alignment from weights and data that formulas make, beside the losses PyTorch has of it in f64: dropout masks, noise,
+ * gradients, clipping and the optimiser are all in them.
+ *
+ * Source: `tests/reference/seal_train.py`, which wrote `seal_losses.json`.
+ *
+ * @module
+ */
+
+import { Rng, streamOf } from "../core/rng.ts";
+import { type Shape, sizeOf } from "../core/shape.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { stageRates } from "../train/rates.ts";
+import { SealStep } from "../train/seal_step.ts";
+import { pixelInput } from "../train/vision_input.ts";
+import { batchOf, buildCase, deviations, formulaImages, range, type SealCase } from "./seal_case.ts";
+import record from "./seal_losses.json" with { type: "json" };
+
+/** Sizes, losses of each step by name, and gradient norms, as PyTorch has them. */
+export const SEAL_RECORD: {
+  readonly sizes: { readonly genes: number; readonly batch: number; readonly pairs: number; readonly steps: number };
+  readonly gradNorms: readonly number[];
+  readonly losses: Readonly<Record<string, readonly number[]>>;
+} = record;
+
+/** Starting values of a parameter. */
+function start(name: string, shape: Shape): Float32Array {
+  const size = sizeOf(shape);
+  if (name.endsWith("lora_B.weight")) return new Float32Array(size);
+  let [low, high] = [-0.03, 0.03];
+  if (shape.length > 1 && name.endsWith(".weight")) {
+    high = Math.sqrt(3 / (size / shape[0]!));
+    low = -high;
+  } else if (name.endsWith(".weight")) [low, high] = [0.9, 1.1];
+  else if (name.includes(".flows.") || name === "cls_token" || name === "pos_embed") [low, high] = [-0.3, 0.3];
+  return new Rng(record.weightSeed, streamOf(name)).uniforms(size, low, high);
+}
+
+/** The model at its start. */
+export function buildSealSteps(gpu: Gpu): SealCase {
+  const seal = buildCase(gpu, {
+    encoder: "random:vit_small_patch16_224?dim=48&depth=2&heads=3&img=64",
+    hidden_dims: "[32, 16]",
+    latent: "sample",
+    kl_loss: true,
+    kl_form: "exact",
+    r: 4,
+    lora_alpha: 8,
+    lora_dropout: 0.15,
+    vae_dropout: 0.1,
+    dec_dropout: 0.1,
+    img_lr: 3e-3,
+    gene_lr: 1e-3,
+    head_lr: 2e-3,
+    lr_warmup_steps: 5,
+    clip_norm: 5,
+    seed: 7,
+  }, { genes: record.sizes.genes });
+  const { parameters } = seal.model;
+  const names = new Set(parameters.entries().map(([name]) => name));
+  parameters.load(
+    new Map(parameters.entries().map(([name, { shape }]) => [name, { shape, data: start(name, shape) }])),
+    (name) => names.has(name),
+  );
+  return seal;
+}
+
+/** Pairs of a step. */
+export function pairsOf(step: number): number[] {
+  const { batch, pairs } = record.sizes;
+  return range(batch).map((i) => (i + step * batch) % pairs);
+}
+
+/** How far the losses of the first steps are from PyTorch's. */
+export interface SealSteps {
+  readonly steps: number;
+  /** Largest relative difference of any loss. */
+  readonly error: number;
+  /** The loss and step it is of. */
+  readonly worst: string;
+  /** Losses of the last step, bits of f32 as hexadecimal: equal on equal devices. */
+  readonly last: Readonly<Record<string, string>>;
+}
+
+/** Trains the first steps. */
+export async function runSealSteps(gpu: Gpu, steps: number): Promise<SealSteps> {
+  const { genes, batch, steps: all } = record.sizes;
+  const seal = buildSealSteps(gpu);
+  const { config, model, optimizer, side } = seal;
+  const vision = pixelInput(model.encoder, formulaImages(side), side);
+  const step = await SealStep.compile(model, vision, optimizer, { batch, seed: 7, std: deviations(genes) });
+  try {
+    const rates = stageRates(config, "align", all);
+    for (let t = 0; t < steps; t++) await step.submit(rates(t), () => batchOf(pairsOf(t), genes));
+    const rows = await step.readMetrics();
+    let [error, worst] = [0, ""];
+    for (const [name, wanted] of Object.entries(SEAL_RECORD.losses)) {
+      rows.forEach((row, t) => {
+        const off = Math.abs(row[name]! - wanted[t]!) / Math.abs(wanted[t]!);
+        if (off <= error) return;
+        error = Number.isNaN(off) ? Infinity : off;
+        worst = `${name} of step ${t}`;
+      });
+    }
+    const last = rows.at(-1) ?? {};
+    const bits = (value: number) => new Uint32Array(Float32Array.of(value).buffer)[0]!.toString(16).padStart(8, "0");
+    return {
+      steps,
+      error,
+      worst,
+      last: Object.fromEntries(Object.keys(SEAL_RECORD.losses).map((name) => [name, bits(last[name] ?? NaN)])),
+    };
+  } finally {
+    step.destroy();
+    seal.destroy();
+  }
+}
