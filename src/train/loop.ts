@@ -153,7 +153,9 @@ class StageRun {
       const bad = Object.entries(values).find(([, value]) => !Number.isFinite(value));
       if (bad) {
         throw new NumericsError(`Cannot go on training: ${bad[0]} of step ${step - stageStep + done} is ${bad[1]}`, {
-          hint: "Lower the learning rates, or set clip_norm",
+          hint: done > 1
+            ? "Lower the learning rates, or set clip_norm"
+            : "Nothing was learned yet: look at the data, and at gene_loss, gene_norm and temperature",
           context: { step: step - stageStep + done, tensor: bad[0] },
         });
       }

@@ -1,0 +1,105 @@
+/** A run from files does not depend on workers, and on kernel path and split only up to rounding. */
+
+import assert from "node:assert/strict";
+import { Progress } from "../../src/cli/progress.ts";
+import { prepareRun } from "../../src/cli/run_start.ts";
+import { Stopwatch } from "../../src/cli/stopwatch.ts";
+import { trainInFolder } from "../../src/cli/train_run.ts";
+import { openData, openSession } from "../../src/cli/train_session.ts";
+import { planSynth } from "../../src/data/synth/plan.ts";
+import { writeSynth } from "../../src/data/synth/write.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { disk } from "../../src/io/fs.ts";
+import { readConfig, type TrainConfig, writeConfig } from "../../src/train/config.ts";
+import { openGpu } from "../gpu/shared.ts";
+
+const gpu = await openGpu();
+const folder = Deno.makeTempDirSync({ prefix: "train_split_" });
+Deno.test.afterAll(() => {
+  gpu.destroy();
+  Deno.removeSync(folder, { recursive: true });
+});
+await writeSynth(disk, `${folder}/data`, planSynth({ profile: "smoke" }), {
+  makeFolder: (path) => Deno.mkdirSync(path, { recursive: true }),
+});
+
+type Overrides = Readonly<Record<string, string | number | boolean>>;
+
+/** Everything that draws: views, augmentation, dropout, a latent, a warm-up with noise. */
+const COMMON: Overrides = {
+  encoder: "random:vit_small_patch16_224?dim=32&depth=2&heads=2&patch=32&seed=3",
+  data: `${folder}/data`,
+  holdout_samples: "SYN3",
+  n_train_genes: 40,
+  hidden_dims: "[16, 8]",
+  warmup_epochs: 1,
+  warmup_noise: 0.2,
+  epochs: 2,
+  steps: 6,
+  batch_size: 20,
+  vae_dropout: 0.1,
+  dec_dropout: 0.1,
+  dec_batch_norm: true,
+  log_every: 1,
+  workers: 0,
+};
+
+function configOf(overrides: Overrides): TrainConfig {
+  const all = { ...COMMON, ...overrides };
+  return readConfig([], Object.entries(all).map(([key, value]): [string, string] => [key, String(value)])).config;
+}
+
+const set = await openData(configOf({}), new Progress(true));
+let runs = 0;
+
+/** Text of the metrics of a run. */
+async function metrics(overrides: Overrides, device: Gpu = gpu): Promise<string> {
+  const run = `${folder}/run${runs++}`;
+  const config = configOf({ ...overrides, out: run });
+  const progress = new Progress(true);
+  const resume = prepareRun(run, writeConfig(config), false);
+  const session = await openSession(device, config, set, progress);
+  try {
+    const { signal } = new AbortController();
+    const options = { run, resume, progress, signal, stopwatch: new Stopwatch(), panel: [0, 1, 2, 3] };
+    assert.equal((await trainInFolder(session, options)).reason, "finished");
+  } finally {
+    session.close();
+  }
+  return Deno.readTextFileSync(`${run}/metrics.jsonl`);
+}
+
+/** Losses of the training steps; ranks of held-out spots may tie, and are not compared. */
+function losses(text: string): Record<string, number>[] {
+  return text.trim().split("\n").map((line) => JSON.parse(line) as Record<string, number | string>)
+    .filter(({ split }) => split === "train")
+    .map((row) =>
+      Object.fromEntries(Object.entries(row).filter(([name]) => /^loss/.test(name))) as Record<string, number>
+    );
+}
+
+function same(a: string, b: string): void {
+  const [one, other] = [losses(a), losses(b)];
+  assert.ok(one.length === other.length && one.length >= 10, `${one.length} rows`);
+  one.forEach((row, t) => {
+    for (const [name, value] of Object.entries(row)) {
+      const off = Math.abs(value - other[t]![name]!) / Math.max(1, Math.abs(value));
+      assert.ok(off < 1e-5, `${name} of row ${t}: ${value} and ${other[t]![name]}`);
+    }
+  });
+}
+
+for (const cache of [{ cache: "off" }, { cache: "memory", cache_views: 4, cache_colour_views: 2 }] as Overrides[]) {
+  Deno.test(`any number of workers leaves the same bytes: cache ${cache.cache}`, async () => {
+    const none = await metrics({ ...cache, workers: 0 });
+    for (const workers of [1, 3]) assert.equal(await metrics({ ...cache, workers }), none, `${workers} workers`);
+  });
+}
+
+Deno.test("kernel paths and micro-batches leave the same losses", async () => {
+  const whole = await metrics({ cache: "off" });
+  for (const micro_batch of [1, 7]) same(whole, await metrics({ cache: "off", micro_batch }));
+  for (const flat of [true, false]) {
+    same(whole, await metrics({ cache: "off", micro_batch: 5 }, gpu.withCaps({ flat })));
+  }
+});
