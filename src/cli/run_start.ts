@@ -162,6 +162,8 @@ export function prepareRun(run: string, config: string, overwrite: boolean): boo
     if (status === "unfinished" && goesOn(run, config, manifest)) return true;
   }
   Deno.mkdirSync(run, { recursive: true });
+  // Of a process that died before it had a manifest.
+  removeLeftTemporaries(run, () => false);
   begin(run, config, {});
   return false;
 }

@@ -12,7 +12,7 @@
 import { ConfigError } from "../core/errors.ts";
 
 /** Temporary names of any process: of this version, and of those before, which had no random part. */
-const TEMPORARY = /^(.+)\.(\d+)(\.[0-9a-f]{8})?\.tmp$/;
+const TEMPORARY = /^(.+?)\.(\d+)(\.[0-9a-f]{8})?\.tmp$/;
 
 /** Milliseconds after which a temporary file counts as left where the file system knows no locks. */
 const ABANDONED = 24 * 3600 * 1000;

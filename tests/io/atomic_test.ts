@@ -96,6 +96,7 @@ inFolder("temporary files of dead processes go with the next file; others stay",
   const there = [
     `a.txt.${dead}.tmp`, // Left by a version before.
     `b.txt.${dead}.0123abcd.tmp`,
+    `b.txt.${dead}.01234567.tmp`, // Digits alone are no process.
     `a.txt.${Deno.pid}.tmp`, // Of a living process.
     `mine.${dead}.tmp`, // Of no file that is written: may be another program's.
     "notes.tmp",
