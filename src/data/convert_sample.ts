@@ -260,7 +260,12 @@ function summary(id: string, sample: ReadSample, windows: Windows, slide: Slide)
         () => `the picture's file claims ${um(claimed!)} a pixel, the spots say ${um(size)}`,
       ),
       ...slide.notes.map((note) => `${id}: of the picture's file: ${note}`),
-      ...warn(slide.pixelSize.problem !== undefined, () => `of the picture's file: ${slide.pixelSize.problem}`),
+      // The spots say how large a pixel is: a file that claims nothing is not to blame.
+      ...warn(
+        slide.pixelSize.problem !== undefined &&
+          (slide.pixelSize.claimed !== undefined || slide.pixelSize.source === "ome"),
+        () => `of the picture's file: ${slide.pixelSize.problem}`,
+      ),
     ],
   };
 }

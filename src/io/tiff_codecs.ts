@@ -85,6 +85,10 @@ function* readSamples(layout: TiffLayout, index: number, samples: number, name: 
   }
   const data = yield [offset, compression === "none" ? expected : length];
   if (compression === "JPEG") return jpegSamples(layout, data, index, rows, name);
+  // Before TIFF 5 codes began with their lowest bit; a stream begins with the code to clear, 256.
+  if (compression === "LZW" && data[0] === 0 && (data[1]! & 1) === 1) {
+    throw tiffError(name, offset, `begins LZW of chunk ${index} as before TIFF 5`, "the order of TIFF 5", RECOMPRESS);
+  }
   const raw = expand(compression, data, expected, stride * chunkHeight);
   if (raw === undefined) {
     throw tiffError(name, offset, `begins damaged ${compression} data of chunk ${index}`, "a whole stream");

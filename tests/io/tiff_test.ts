@@ -91,6 +91,7 @@ Deno.test("openTiff() says where a file is damaged, what it found and what it ex
     [made(grey({ 277: 5 }), data), /has 5 samples of black is zero/],
     [made([[256, 4, 2 ** 31, 0]], data), /gives tag 256 8589934592 bytes/],
     [made([[256, 99, 1, 0]], data), /has type 99 of tag 256/],
+    [made(grey().filter(([tag]) => tag !== 262), data), /has no photometric/],
     [made([], data), /a directory of 0 entries/],
     [read("rgb_lzw.tif").slice(0, 7), /begins no TIFF/],
   ];
@@ -103,6 +104,11 @@ Deno.test("openTiff() says where a file is damaged, what it found and what it ex
       return true;
     });
   }
+});
+
+Deno.test("LZW of the time before TIFF 5 is refused by name", () => {
+  const old = made(grey({ 259: 5 }), Uint8Array.from([0, 1, ...new Uint8Array(14)]));
+  assert.throws(() => decodeImage(old, "old.tif"), /begins LZW of chunk 0 as before TIFF 5/);
 });
 
 Deno.test("Chunks that claim more than their data can give are refused before memory is taken", async () => {
