@@ -9,6 +9,7 @@ import { planSynth, type ProfileName, PROFILES, type Trap, TRAPS } from "../data
 import { SYNTH_SEED } from "../data/synth/slide.ts";
 import { writeSynth } from "../data/synth/write.ts";
 import { disk, makeFolder } from "../io/fs.ts";
+import { lockFolder } from "../io/lock.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import type { Job } from "./interrupt.ts";
 import { checkFolder } from "./output.ts";
@@ -82,6 +83,7 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
   const out = values.out.replace(/(?<=.)[/\\]+$/, "");
   checkFolder(out);
   const progress = new Progress(values.quiet);
+  using _lock = lockFolder(out, name);
   const record = await writeSynth(disk, out, plan, {
     makeFolder,
     overwrite: values.overwrite,

@@ -8,6 +8,7 @@ import { readBytes } from "../data/data_folder.ts";
 import { planSynth, type SynthPlan } from "../data/synth/plan.ts";
 import { writeSynth } from "../data/synth/write.ts";
 import { disk, makeFolder } from "../io/fs.ts";
+import { lockFolder } from "../io/lock.ts";
 import { readConfig, type TrainConfig } from "../train/config.ts";
 import type { Progress } from "./progress.ts";
 
@@ -70,6 +71,7 @@ export async function prepareDemo(config: TrainConfig, progress: Progress, signa
   const [folder] = config.input.data as [string];
   const plan = planSynth({ profile: "small", slides: SLIDES });
   if (holds(folder, plan)) return true;
+  using _lock = lockFolder(folder, "synth");
   const record = await writeSynth(disk, folder, plan, {
     makeFolder,
     overwrite: disk.look(`${folder}/synth.json`) !== undefined,

@@ -1,6 +1,7 @@
-/** `synth` as users run it: finished outputs are refused, unfinished ones gone on with, wrong usage named. */
+/** `synth` as users run it: finished outputs are left, unfinished ones gone on with, wrong usage named. */
 
 import assert from "node:assert/strict";
+import { lockFolder } from "../../src/io/lock.ts";
 import { seal, task } from "./command.ts";
 
 const SMALL = ["--profile", "smoke", "--rows", "3", "--cols", "6", "--quiet"];
@@ -14,7 +15,7 @@ function bytesOf(root: string, files: readonly string[]): Map<string, Uint8Array
   return new Map(files.map((file) => [file, Deno.readFileSync(`${root}/${file}`)]));
 }
 
-Deno.test("synth writes what it lists, refuses to write over it, and replaces it when told", async () => {
+Deno.test("synth writes what it lists, leaves it as it is when given again, and replaces it when told", async () => {
   const out = `${folder}/a`;
   const first = await run("--out", out, ...SMALL, "--slides", "3", "--json");
   assert.equal(first.code, 0, first.err);
@@ -23,12 +24,27 @@ Deno.test("synth writes what it lists, refuses to write over it, and replaces it
   assert.deepEqual(samples.map(({ id }: { id: string }) => id), ["SYN0", "SYN1", "SYN2"]);
   assert.equal(bytesOf(out, files).size, files.length);
 
-  const again = await run("--out", out, ...SMALL, "--slides", "3");
-  assert.equal(again.code, 2);
-  assert.match(again.err, /holds a finished data set/);
+  const again = await run("--out", out, ...SMALL, "--slides", "3", "--json");
+  assert.equal(again.code, 0, again.err);
+  assert.deepEqual(JSON.parse(again.out), JSON.parse(first.out));
+  const other = await run("--out", out, ...SMALL, "--slides", "2");
+  assert.equal(other.code, 2);
+  assert.match(other.err, /slides 3, now 2/);
+  const whole = bytesOf(out, files);
+  Deno.removeSync(`${out}/patches/SYN1.h5`);
+  assert.equal((await run("--out", out, ...SMALL, "--slides", "3")).code, 0);
+  assert.deepEqual(bytesOf(out, files), whole);
+  Deno.writeTextFileSync(`${out}/mine.txt`, "mine");
+  {
+    using _held = lockFolder(out, "synth");
+    const second = await run("--out", out, ...SMALL, "--slides", "2", "--overwrite");
+    assert.equal(second.code, 2);
+    assert.ok(second.err.includes(`process ${Deno.pid}`), second.err);
+  }
 
   const replaced = await run("--out", out, ...SMALL, "--slides", "2", "--seed", "5", "--overwrite");
   assert.equal(replaced.code, 0, replaced.err);
+  assert.equal(Deno.readTextFileSync(`${out}/mine.txt`), "mine");
   assert.deepEqual([...Deno.readDirSync(`${out}/st`)].map(({ name }) => name).sort(), ["SYN0.h5ad", "SYN1.h5ad"]);
 });
 
@@ -52,7 +68,7 @@ Deno.test("synth stopped and run again gives the bytes of an uninterrupted run",
 
   const other = await run("--out", out, ...args, "--seed", "7");
   assert.equal(other.code, 2);
-  assert.match(other.err, /another data set, unfinished/);
+  assert.match(other.err, /other inputs or settings \(seed \d+, now 7\)/);
 
   const rest = await run("--out", out, ...args, "--json");
   assert.equal(rest.code, 0, rest.err);
@@ -81,4 +97,10 @@ Deno.test("synth rejects wrong usage before anything is written", async () => {
   const { code, err } = await run("--out", `${folder}/c`, ...SMALL, "--overwrite");
   assert.equal(code, 2);
   assert.match(err, /none of this command's/);
+  for (const record of ["synth.json", "synth.partial.json"]) {
+    Deno.mkdirSync(`${folder}/${record}.d`);
+    Deno.writeTextFileSync(`${folder}/${record}.d/${record}`, "mine");
+    assert.equal((await run("--out", `${folder}/${record}.d`, ...SMALL, "--overwrite")).code, 2);
+    assert.equal(Deno.readTextFileSync(`${folder}/${record}.d/${record}`), "mine");
+  }
 });

@@ -8,7 +8,9 @@
  */
 
 import { ConfigError } from "../../core/errors.ts";
+import { differing, type Facts, sameFacts } from "../../core/facts.ts";
 import type { Disk } from "../../io/disk.ts";
+import { readBytes } from "../data_folder.ts";
 import { samplePaths, sharedFiles, writeSample } from "./files.ts";
 import { geneModel, GENES } from "./genes.ts";
 import { sampleId, slidesOf, type SynthPlan } from "./plan.ts";
@@ -51,10 +53,10 @@ export interface WriteOptions {
 }
 
 /**
- * Writes the data set of a plan into a folder.
+ * Writes the data set of a plan into a folder. One that is there, of the same plan, is left as it is.
  *
  * @returns What was made; undefined when it was stopped.
- * @throws {ConfigError} If the folder holds a finished data set, or another, and may not be overwritten.
+ * @throws {ConfigError} If the folder holds a data set of another plan and it may not be overwritten, or another program's.
  */
 export async function writeSynth(
   disk: Disk,
@@ -63,6 +65,7 @@ export async function writeSynth(
   options: WriteOptions,
 ): Promise<SynthRecord | undefined> {
   const before = begin(disk, out, plan, options.overwrite === true);
+  if (!Array.isArray(before)) return before as SynthRecord;
   const slides = slidesOf(plan);
   const model = geneModel(plan.seed);
   const shared = sharedFiles(plan, slides, model);
@@ -93,39 +96,56 @@ export async function writeSynth(
   return record();
 }
 
-/** Checks what the folder holds. @returns Samples that are done already. */
-function begin(disk: Disk, out: string, plan: SynthPlan, overwrite: boolean): readonly SampleSummary[] {
-  const refuse = (what: string, hint: string): never => {
-    throw new ConfigError(`Cannot write ${out}: it holds ${what}, expected a new folder`, {
-      code: "output-exists",
-      hint,
-      context: { path: out },
-    });
-  };
+/** What decides a data set, as facts. */
+function planFacts({ format, plan }: Pick<SynthRecord, "format" | "plan">): Facts {
+  const entries = Object.entries(plan ?? {}).map(([key, value]) => [key, value === null ? value : String(value)]);
+  return { format, ...Object.fromEntries(entries) };
+}
+
+/** Checks what the folder holds. @returns Samples that are done already, or the record if nothing is left to do. */
+function begin(
+  disk: Disk,
+  out: string,
+  plan: SynthPlan,
+  overwrite: boolean,
+): readonly SampleSummary[] | SynthRecord {
+  const now = planFacts({ format: FORMAT, plan });
   const finished = readRecord(disk, `${out}/${DONE}`);
   const partial = readRecord(disk, `${out}/${PARTIAL}`);
+  if (finished !== undefined && !overwrite) {
+    sameFacts(out, planFacts(finished), now);
+    disk.remove(`${out}/${PARTIAL}`);
+    // Files that went since are made again.
+    return finished.files.every((file) => disk.look(`${out}/${file}`) !== undefined) ? finished : [];
+  }
   if (finished !== undefined) {
-    if (!overwrite) refuse("a finished data set", "Pass --overwrite to replace it");
     discard(disk, out, finished);
     disk.remove(`${out}/${DONE}`);
   }
   if (partial !== undefined) {
-    const same = partial.format === FORMAT && JSON.stringify(partial.plan) === JSON.stringify(plan);
-    if (same && finished === undefined) return partial.samples;
-    if (!overwrite) refuse("another data set, unfinished", "Pass --overwrite to replace it");
+    const before = planFacts(partial);
+    if (finished === undefined && differing(before, now) === "") return partial.samples;
+    if (!overwrite) sameFacts(out, before, now);
     discard(disk, out, partial);
     disk.remove(`${out}/${PARTIAL}`);
   }
   const foreign = ["st", "patches", "SYN"].find((name) => hasFiles(disk, `${out}/${name}`));
   if (finished === undefined && partial === undefined && foreign !== undefined) {
-    refuse(`a folder ${foreign} with files that are none of this command's`, "Pass another --out");
+    throw new ConfigError(
+      `Cannot write ${out}: it holds a folder ${foreign} with files that are none of this command's, expected a new folder`,
+      { code: "output-exists", hint: "Pass another --out", context: { path: out } },
+    );
   }
   return [];
 }
 
+/** Files of data sets, whatever their plan. */
+const OWN =
+  /^(?:SYN\/)?(?:(?:st|adata|patches|truth|wsis|tissue_seg|metadata|splits)\/[\w-]+\.\w+|var_50genes\.json|HEST_v1_1_0\.csv)$/;
+
 /** Removes the files of another data set, so that none is taken for one of this. */
 function discard(disk: Disk, out: string, { files }: SynthRecord): void {
-  for (const file of files) if (!file.split("/").includes("..")) disk.remove(`${out}/${file}`);
+  for (const file of files) if (OWN.test(file)) disk.remove(`${out}/${file}`);
 }
 
 function hasFiles(disk: Disk, path: string): boolean {
@@ -133,19 +153,17 @@ function hasFiles(disk: Disk, path: string): boolean {
   return entry?.kind === "folder" && entry.names.length > 0;
 }
 
+/** @throws {ConfigError} If a file of the name is of another program. */
 function readRecord(disk: Disk, path: string): SynthRecord | undefined {
-  const entry = disk.look(path);
-  if (entry?.kind !== "file") return undefined;
-  const file = disk.open(path, "read");
+  if (disk.look(path) === undefined) return undefined;
   try {
-    const bytes = new Uint8Array(entry.size);
-    file.read(0, bytes);
-    const record = JSON.parse(new TextDecoder().decode(bytes)) as Partial<SynthRecord> | null;
+    const record = JSON.parse(new TextDecoder().decode(readBytes(disk, path))) as Partial<SynthRecord> | null;
     const texts = Array.isArray(record?.files) && record.files.every((name) => typeof name === "string");
-    return texts && Array.isArray(record?.samples) ? record as SynthRecord : undefined;
-  } catch {
-    return undefined;
-  } finally {
-    file.close();
-  }
+    if (texts && Array.isArray(record?.samples)) return record as SynthRecord;
+  } catch { /* said below */ }
+  throw new ConfigError(`Cannot write beside ${path}: it is no record of this command`, {
+    code: "output-exists",
+    hint: "Move it away, or pass another --out",
+    context: { path },
+  });
 }
