@@ -105,30 +105,46 @@ export function parseArgs<F extends Flags>(
     if (!word.startsWith("-") || /^-\d/.test(word)) {
       const equals = word.search("=");
       if (accepts.overrides && /^[\w.]+=/.test(word)) overrides.push([word.slice(0, equals), word.slice(equals + 1)]);
-      else words.push(word);
+      else words.push(checkedWord(word, flags));
       continue;
     }
     const [name, inline] = split(word);
-    const flag = flags[name];
+    const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
     if (flag === undefined) throw unknownFlag(word, Object.keys(flags), accepts.keys?.() ?? [], argv[i + 1]);
     if (flag.kind === "switch") {
-      if (inline !== undefined) throw new ConfigError(`Cannot read --${name}=${inline}: --${name} takes no value`);
+      if (inline !== undefined) {
+        throw new ConfigError(`Cannot read --${name}=${inline}: --${name} takes no value`, { hint: `Write --${name}` });
+      }
       values[name] = true;
       continue;
     }
     const text = inline ?? argv[++i];
     if (text === undefined || (inline === undefined && /^--\w/.test(text))) {
-      throw new ConfigError(`Cannot read --${name}: given no value, wanted ${wanted(flag)}`);
+      throw new ConfigError(`Cannot read --${name}: given no value, wanted ${wanted(flag)}`, {
+        hint: text === undefined ? `Write --${name} VALUE` : `A value that begins with dashes: --${name}=${text}`,
+      });
     }
     if (flag.kind === "list") (values[name] as string[]).push(text);
     else values[name] = convert(name, flag, text);
   }
   if (words.length > 0 && !accepts.words) {
+    const near = nearest(words[0]!, Object.keys(flags));
     throw new ConfigError(`Cannot read ${JSON.stringify(words[0])}: this command takes only flags`, {
-      hint: "Add --help for the list",
+      hint: near === undefined ? "Add --help for the list" : `Did you mean --${near}?`,
     });
   }
   return { flags: values as Args<F>["flags"], overrides, words };
+}
+
+/** A word as it is. @throws {ConfigError} If it is a flag written as a key of a configuration. */
+function checkedWord(word: string, flags: Flags): string {
+  const [, key, value] = /^([\w-]+)=(.*)$/s.exec(word) ?? [];
+  const name = [key, key?.replaceAll("_", "-")].find((name) => name !== undefined && Object.hasOwn(flags, name));
+  if (name === undefined) return word;
+  throw new ConfigError(`Cannot read ${word}: it is a flag of this command, dashes wanted`, {
+    hint: flags[name]!.kind === "switch" ? `Write --${name}` : `Write --${name} ${value}`,
+    context: { given: word },
+  });
 }
 
 function initial(flag: Flag): unknown {

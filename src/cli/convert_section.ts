@@ -11,6 +11,7 @@ import { catalogueCsv, parseCatalogue } from "../io/metadata.ts";
 import { COMMON, type Flags } from "./args.ts";
 import type { ConvertFolder } from "./convert_folder.ts";
 import { checkFolder } from "./output.ts";
+import { count } from "./table.ts";
 import type { Progress } from "./progress.ts";
 
 /** Name of the catalogue, by which readers find it. */
@@ -144,7 +145,9 @@ const REASONS: Readonly<Record<string, string>> = {
 function line({ id, spots, pairs, pixelSize, dropped }: Converted): string {
   const reasons = Object.entries(dropped).flatMap(([key, n]) => n > 0 ? [`${n} ${REASONS[key] ?? key}`] : []);
   const left = reasons.length > 0 ? `; left out: ${reasons.join(", ")}` : "";
-  return `${id}: ${pairs} patches of ${spots} spots, ${pixelSize.toFixed(4)} µm a pixel${left}`;
+  return `${id}: ${count(pairs, "patch", "patches")} of ${count(spots, "spot")}, ${
+    pixelSize.toFixed(4)
+  } µm a pixel${left}`;
 }
 
 /** Refuses names that HEST's file names could not hold. */

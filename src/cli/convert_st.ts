@@ -25,6 +25,7 @@ import {
   writeCatalogue,
 } from "./convert_section.ts";
 import { Progress } from "./progress.ts";
+import { count } from "./table.ts";
 import { printJson } from "./terminal.ts";
 
 /** What follows the name. */
@@ -73,7 +74,7 @@ export async function run(args: Args<typeof flags>): Promise<void> {
   }
   writeCatalogue(out, done);
   const pairs = done.reduce((sum, section) => sum + section.pairs, 0);
-  progress.say(`${out}: ${done.length} sections, ${pairs} pairs`);
+  progress.say(`${out}: ${count(done.length, "section")}, ${count(pairs, "pair")}`);
   if (json) printJson({ out, rule: given.rule ?? "current", pairs, sections: done }, 2);
 }
 

@@ -4,11 +4,14 @@
  * @module
  */
 
+import { count } from "./table.ts";
 import { say, sayForNow } from "./terminal.ts";
 
 /** Milliseconds between two lines where stderr is no terminal, and between two updates where it is. */
 const PLAIN_MS = 5000;
 const LIVE_MS = 200;
+/** Milliseconds below which a rate says nothing. */
+const LEAST_MS = 50;
 
 /** Rate and time left of one job after another. */
 export class Progress {
@@ -37,11 +40,17 @@ export class Progress {
     }
     if (done < total && now - this.#shown < (this.#live ? LIVE_MS : PLAIN_MS)) return;
     this.#shown = now;
-    const rate = (done - this.#first) / Math.max(1e-3, (now - this.#start) / 1e3);
-    const left = rate > 0 ? `, ${time((total - done) / rate)} left` : "";
-    const amount = unit === "bytes" ? `${mib(done)} of ${mib(total)} MiB` : `${done} of ${total} ${unit}`;
-    const speed = unit === "bytes" ? `${mib(rate)} MiB/s` : `${rate.toPrecision(3)} ${unit}/s`;
-    sayForNow(`${what}: ${amount}, ${speed}${done < total ? left : ""}`, done >= total);
+    const made = done - this.#first;
+    const rate = made / Math.max(1e-3, (now - this.#start) / 1e3);
+    const amount = unit === "bytes" ? `${mib(done)} of ${mib(total)} MiB` : `${done} of ${count(total, NOUNS[unit])}`;
+    // Before anything is made, and of what took no time to tell, there is no rate.
+    const speed = made <= 0 || now - this.#start < LEAST_MS
+      ? ""
+      : unit === "bytes"
+      ? `, ${mib(rate)} MiB/s`
+      : `, ${speedOf(rate, unit)}`;
+    const left = made > 0 && done < total ? `, ${time((total - done) / rate)} left` : "";
+    sayForNow(`${what}: ${amount}${speed}${left}`, done >= total);
   }
 
   /** Reports a training step. */
@@ -60,7 +69,10 @@ export class Progress {
     const speed = (step - this.#first) / Math.max(1e-3, (now - this.#start) / 1e3);
     const left = step < total && speed > 0 ? `, ${time((total - step) / speed)} left` : "";
     const shown = loss === undefined ? "" : `, loss ${loss.toFixed(4)}`;
-    sayForNow(`${what}: step ${step} of ${total}${shown}, ${rate.toPrecision(3)} pairs/s${left}`, step >= total);
+    sayForNow(
+      `${what}: step ${step} of ${total}${shown}${rate > 0 ? `, ${speedOf(rate, "pairs")}` : ""}${left}`,
+      step >= total,
+    );
   }
 
   /** Says a line that stays. */
@@ -72,6 +84,16 @@ export class Progress {
   warn(text: string): void {
     say(`warning: ${text}`);
   }
+}
+
+/** What is counted, in the singular. */
+const NOUNS = { tiles: "tile", steps: "step", slides: "slide", folds: "fold", pairs: "pair" } as const;
+
+/** A rate as people say it: `1,170 steps/s`, `4.2 slides/s`, and below one in two seconds `3 s a slide`. */
+export function speedOf(rate: number, unit: keyof typeof NOUNS): string {
+  if (rate >= 99.5) return `${Math.round(rate).toLocaleString("en-US")} ${unit}/s`;
+  if (rate >= 0.5) return `${rate.toFixed(rate < 9.95 ? 1 : 0)} ${unit}/s`;
+  return rate > 0 ? `${time(1 / rate)} a ${NOUNS[unit]}` : `0 ${unit}/s`;
 }
 
 function mib(bytes: number): string {

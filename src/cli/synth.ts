@@ -14,6 +14,7 @@ import { type Args, COMMON, type Flags } from "./args.ts";
 import type { Job } from "./interrupt.ts";
 import { checkFolder } from "./output.ts";
 import { Progress } from "./progress.ts";
+import { count } from "./table.ts";
 import { printJson } from "./terminal.ts";
 
 /** Name of the command. */
@@ -92,7 +93,11 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
   });
   if (record === undefined) throw signal.reason;
   const patches = record.samples.reduce((sum, sample) => sum + sample.patches, 0);
-  progress.say(`${out}: ${record.samples.length} slides, ${patches} patches, ${record.genes} genes`);
+  progress.say(
+    `${out}: ${count(record.samples.length, "slide")}, ${count(patches, "patch", "patches")}, ${
+      count(record.genes, "gene")
+    }`,
+  );
   if (values.json) printJson({ out, status: "done", ...record });
   return 0;
 }

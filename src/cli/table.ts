@@ -15,9 +15,9 @@ export function alignRows(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** A count with its noun: `1 file`, `2 files`, `12,345 bytes`. */
-export function count(n: number, noun: string): string {
-  return `${n.toLocaleString("en-US")} ${noun}${n === 1 ? "" : "s"}`;
+/** A count with its noun: `1 file`, `2 files`, `12,345 bytes`, `3 patches`. */
+export function count(n: number, noun: string, plural: string = `${noun}s`): string {
+  return `${n.toLocaleString("en-US")} ${n === 1 ? noun : plural}`;
 }
 
 /** Bytes as people read them: `812 bytes`, `1.21 GB`. */

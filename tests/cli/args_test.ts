@@ -75,6 +75,18 @@ Deno.test("parseArgs() refuses values of the wrong type, out of range, missing o
   match(refusal(["stray"]).message, /takes only flags/);
 });
 
+Deno.test("parseArgs() says how a flag is written that was given in another way", () => {
+  equal(refusal(["out=runs/a"]).hint, "Write --out runs/a");
+  equal(refusal(["json=true"]).hint, "Write --json");
+  equal(refusal(["--json=yes"]).hint, "Write --json");
+  equal(refusal(["step"]).hint, "Did you mean --steps?");
+  equal(refusal(["--out"]).hint, "Write --out VALUE");
+  equal(refusal(["--out", "--json"]).hint, "A value that begins with dashes: --out=--json");
+  equal(refusal(["--constructor"]).message, "Cannot read --constructor: no such flag");
+  // A path may hold an equals sign.
+  equal(parseArgs(FLAGS, ["a=b.h5"], { words: true }).words[0], "a=b.h5");
+});
+
 Deno.test("parseArgs() takes a negative number as a value", () => {
   const flags = { shift: { kind: "number", value: "X", help: "" } } as const satisfies Flags;
   equal(parseArgs(flags, ["--shift", "-1.5"]).flags.shift, -1.5);
