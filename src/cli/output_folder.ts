@@ -75,7 +75,6 @@ export class OutputFolder {
     private readonly request: OutputRequest,
     private readonly facts: Facts,
     private readonly lock: Lock,
-    private readonly isNew: boolean,
   ) {}
 
   /**
@@ -86,12 +85,11 @@ export class OutputFolder {
   static open(request: OutputRequest): OutputFolder {
     const path = trimmed(request.out);
     checkFolder(path);
-    const isNew = entryAt(path) === undefined;
     const facts = { software: `seal-webgpu ${VERSION}`, ...request.facts };
     const lock = lockFolder(path, request.command);
     try {
       const finished = request.overwrite ? undefined : look(path, request, facts);
-      const folder = new OutputFolder(path, finished, request, facts, lock, isNew);
+      const folder = new OutputFolder(path, finished, request, facts, lock);
       if (finished !== undefined) disk.remove(folder.#partial);
       return folder;
     } catch (error) {
@@ -124,10 +122,6 @@ export class OutputFolder {
 
   [Symbol.dispose](): void {
     this.lock.release();
-    if (!this.isNew) return;
-    try {
-      Deno.removeSync(this.path);
-    } catch { /* it holds something now */ }
   }
 }
 

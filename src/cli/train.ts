@@ -5,6 +5,8 @@
  */
 
 import { ConfigError, InterruptedError } from "../core/errors.ts";
+import { findSamples } from "../data/data_folder.ts";
+import { disk, openFile } from "../io/fs.ts";
 import { lockFolder } from "../io/lock.ts";
 import { readEvidence } from "../report/evidence_read.ts";
 import { writeReport } from "../report/report.ts";
@@ -151,9 +153,25 @@ async function trainConfigured(config: TrainConfig, values: Values, circumstance
   const text = writeConfig(config);
   const finished = values.overwrite ? undefined : finishedRun(folder, text);
   if (finished) return await leaveFinished(folder, finished.report, values, progress);
-  await checkEncoder(config.input.encoder);
+  await checkInputs(config);
   const resume = prepareRun(folder, text, values.overwrite);
   return await trainLocked(config, values, circumstances, { resume, held: () => lock.check() });
+}
+
+/** Refuses what can be told of the inputs before they are read: names, places and paths. */
+async function checkInputs({ input, genes, cache }: TrainConfig): Promise<void> {
+  const { encoder, adapter, omics, data } = input;
+  await checkEncoder(encoder, adapter ?? undefined);
+  for (const path of [genes.gene_list, omics]) if (path !== null) (await openFile(path)).close?.();
+  const found = new Set(findSamples(disk, data).map(({ id }) => id));
+  const missing = input.samples?.filter((id) => !found.has(id)) ?? [];
+  if (missing.length > 0) {
+    throw new ConfigError(`Cannot train on ${missing.join(", ")}: the folders have no such sample`, {
+      hint: `They have ${[...found].slice(0, 10).join(", ")}${found.size > 10 ? ", …" : ""}`,
+      context: { missing },
+    });
+  }
+  if (cache.cache === "disk" && cache.cache_dir !== null) checkFolder(cache.cache_dir, "cache_dir");
 }
 
 /** What is to be said of a run that is finished; its report is made again if it is missing. */

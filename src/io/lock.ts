@@ -138,18 +138,19 @@ function notOurs(target: string, path: string): ConfigError {
 }
 
 /**
- * Locks a folder, which is made if need be.
+ * Locks a folder, which is made if need be; one that was made for the lock and holds nothing else goes with it.
  *
  * @param command What is done, for who is refused.
  * @throws {ConfigError} If another process holds it, or it is no folder that can be written to.
  */
 export function lockFolder(folder: string, command: string): Lock {
+  const isNew = entryAt(folder) === undefined;
   try {
     Deno.mkdirSync(folder, { recursive: true });
   } catch (cause) {
     throw unusable(folder, cause);
   }
-  return lock(folder, `${folder.replace(/(?<=.)[/\\]+$/, "")}/.lock`, command);
+  return lock(folder, `${folder.replace(/(?<=.)[/\\]+$/, "")}/.lock`, command, isNew ? folder : undefined);
 }
 
 /** As {@linkcode lockFolder}, of one file, there or not, in a folder that exists. */
@@ -192,7 +193,7 @@ function candidate(path: string, command: string): { name: string; file: Deno.Fs
   return { name, file, owner };
 }
 
-function lock(target: string, path: string, command: string): Lock {
+function lock(target: string, path: string, command: string, made?: string): Lock {
   if (entryAt(path)?.isSymlink) {
     throw new ConfigError(`Cannot write to ${target}: ${path} is a symbolic link, wanted a lock or nothing`, {
       hint: "Remove the link, or pass another --out",
@@ -217,7 +218,7 @@ function lock(target: string, path: string, command: string): Lock {
       Deno.removeSync(own.name);
     } catch { /* it has the lock's name now */ }
   }
-  return held(path, own.file, own.owner);
+  return held(path, own.file, own.owner, made);
 }
 
 /** Gives the candidate the lock's name. @throws {ConfigError} If another process has it. */
@@ -300,7 +301,7 @@ function takenOver(path: string, name: string, token: string | undefined): boole
   }
 }
 
-function held(path: string, file: Deno.FsFile, { token }: LockOwner): Lock {
+function held(path: string, file: Deno.FsFile, { token }: LockOwner, made: string | undefined): Lock {
   let open = true;
   const mine = () => {
     const found = ownerAt(path);
@@ -322,6 +323,9 @@ function held(path: string, file: Deno.FsFile, { token }: LockOwner): Lock {
       if (mine()) Deno.removeSync(path);
     } catch { /* a lock without its owner is taken over */ }
     file.close();
+    try {
+      if (made !== undefined) Deno.removeSync(made);
+    } catch { /* it holds something */ }
   }
   // Also where the process is ended in the middle of something.
   addEventListener("unload", release);

@@ -1,0 +1,34 @@
+/** What is wrong with a command line is said before a sample is read, and leaves nothing. */
+
+import assert from "node:assert/strict";
+import { inFolder, seal } from "./shared.ts";
+
+Deno.test("train refuses unknown names and missing files before a sample is read", () =>
+  inFolder(async (folder) => {
+    Deno.mkdirSync(`${folder}/data/st`, { recursive: true });
+    // Reading them would fail in another way.
+    for (const id of ["A", "B"]) Deno.writeTextFileSync(`${folder}/data/st/${id}.h5ad`, "no HDF5");
+    const random = "random:vit_small_patch16_224?dim=32&depth=1&heads=2";
+    const out = `${folder}/out`;
+    const cases: [string[], number, RegExp][] = [
+      [["--encoder", "conhc"], 2, /conhc[^]*conch/],
+      [["--encoder", "random:vit_smal"], 2, /vit_smal/],
+      [["--encoder", random, "--adapter", `${folder}/none`], 2, /weights of a file are wanted/],
+      [["--encoder", random, "samples=A,C"], 2, /Cannot train on C[^]*They have A, B/],
+      [["--encoder", random, `gene_list=${folder}/none.txt`], 4, /none\.txt: no such file/],
+      [["--encoder", random, `omics=${folder}/none.pth`], 4, /none\.pth: no such file/],
+      [["--encoder", random, "cache=disk", `cache_dir=${folder}/data/st/A.h5ad`], 2, /A\.h5ad: it is a file/],
+      [["--encoder", random, "--epochs", "2"], 2, /write epochs=2/],
+      [["encoder=conhc"], 2, /conch/],
+    ];
+    for (const [args, code, text] of cases) {
+      const answer = await seal("train", "--data", `${folder}/data`, "--out", out, ...args);
+      assert.equal(answer.code, code, `${args.join(" ")}: ${answer.err}`);
+      assert.match(answer.err, text);
+      assert.ok(!/no HDF5|HDF5 stops/.test(answer.err), answer.err);
+    }
+    const nowhere = await seal("train", "--data", `${folder}/nowhere`, "--encoder", random, "--out", out);
+    assert.equal(nowhere.code, 4);
+    assert.match(nowhere.err, /there is no such folder/);
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["data"]);
+  }));
