@@ -5,7 +5,8 @@
  */
 
 import { DataError, FormatError, LimitError } from "../core/errors.ts";
-import { decodeImage, openJpegRgb, pngToRgb } from "../io/image.ts";
+import { decodeImage } from "../io/image.ts";
+import { openJpegRgb, pngToRgb } from "../io/raster.ts";
 import { isSideways, type Orientation, storedRegion, turned, TURNS } from "../io/orientation.ts";
 import { MAX_PIXELS, type Picture } from "../io/picture.ts";
 import { streamPng } from "../io/png.ts";

@@ -68,6 +68,7 @@ export interface ProbeOptions extends GramOptions {
 
 /** What a probe does to features before it regresses on them; it depends on no target. */
 export interface ProbeBasis {
+  /** Brings every feature to mean 0 and deviation 1. */
   readonly standardizer: Standardizer;
   /** Undefined where all dimensions are kept. */
   readonly pca: Pca | undefined;

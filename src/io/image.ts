@@ -8,20 +8,9 @@
  */
 
 import { FormatError } from "../core/errors.ts";
-import { type JpegRows, openJpeg } from "./jpeg.ts";
-import type { Orientation } from "./orientation.ts";
-import { FLAT, type Picture, type PictureLimit, WHOLE } from "./picture.ts";
-import { decodePng, type Png } from "./png.ts";
+import { type PictureLimit, WHOLE } from "./picture.ts";
+import { type DecodedImage, decodeRaster, isRaster } from "./raster.ts";
 import { decodeTiff, isTiff } from "./tiff.ts";
-import { withoutInk } from "./tiff_codecs.ts";
-
-/** A picture and what its file held. */
-export interface DecodedImage extends Picture {
-  /** PIL's name of the mode before conversion: `1`, `L`, `LA`, `P`, `RGB`, `RGBA` or `CMYK`. */
-  readonly mode: string;
-  /** How EXIF says that the picture is still to be turned. */
-  readonly orientation: Orientation;
-}
 
 /** Endings of file names that are taken for pictures. */
 export const IMAGE_ENDINGS: readonly string[] = [".png", ".jpg", ".jpeg", ".tif", ".tiff"];
@@ -62,8 +51,7 @@ export function checkFileSize(name: string, bytes: number, limit: PictureLimit =
  */
 export function decodeImage(bytes: Uint8Array, name: string, limit: PictureLimit = WHOLE): DecodedImage {
   const head = String.fromCharCode(...bytes.subarray(0, 16));
-  if (head.startsWith("\x89PNG")) return pngToRgb(decodePng(bytes, name, limit), name);
-  if (head.startsWith("\xff\xd8")) return jpegToRgb(bytes, name, limit);
+  if (isRaster(bytes)) return decodeRaster(bytes, name, limit);
   if (isTiff(bytes)) return { ...decodeTiff(bytes, name, limit), orientation: 1 };
   const dicom = String.fromCharCode(...bytes.subarray(128, 132)) === "DICM" ? "DICOM" : undefined;
   const other = dicom ?? OTHERS.find(([magic]) => head.startsWith(magic))?.[1];
@@ -78,78 +66,4 @@ export function decodeImage(bytes: Uint8Array, name: string, limit: PictureLimit
 
 function hex(bytes: Uint8Array): string {
   return [...bytes].map((b) => b.toString(16).padStart(2, "0")).join(" ");
-}
-
-function jpegToRgb(bytes: Uint8Array, name: string, limit: PictureLimit): DecodedImage {
-  const { width, height, mode, orientation, readRow } = rowsToRgb(openJpeg(bytes, name, { limit }));
-  const data = new Uint8ClampedArray(width * height * 3);
-  for (let y = 0; y < height; y++) readRow(y, data, y * width * 3);
-  return { width, height, data: new Uint8Array(data.buffer), mode, orientation };
-}
-
-/** A picture whose rows are put together on demand. */
-export interface ImageRows extends Omit<DecodedImage, "data"> {
-  /** Writes row `y` as RGB to `out` at `at`. */
-  readonly readRow: (y: number, out: Uint8ClampedArray, at: number) => void;
-}
-
-/**
- * Opens a JPEG for reading by rows, which takes half of the memory of all of them.
- *
- * @param most Pixels it may have.
- * @throws {FormatError} Of what is damaged or cannot be read, naming the file.
- */
-export function openJpegRgb(bytes: Uint8Array, name: string, most: number): ImageRows {
-  return rowsToRgb(openJpeg(bytes, name, { most, limit: FLAT, byRows: true }));
-}
-
-function rowsToRgb({ width, height, channels, orientation, readRow }: JpegRows): ImageRows {
-  if (channels === 3) return { width, height, mode: "RGB", orientation, readRow };
-  const row = new Uint8ClampedArray(width * channels);
-  const readRgb = (y: number, out: Uint8ClampedArray, to: number): void => {
-    readRow(y, row, 0);
-    if (channels === 1) { for (let x = 0; x < width; x++, to += 3) out[to] = out[to + 1] = out[to + 2] = row[x]!; }
-    else {
-      // PIL takes every CMYK JPEG for Adobe's, which are inverted, and mixes without a profile.
-      for (let i = 0; i < row.length; i += 4) {
-        for (let c = 0; c < 3; c++) out[to++] = withoutInk(255 - row[i + c]!, 255 - row[i + 3]!);
-      }
-    }
-  };
-  return { width, height, mode: channels === 1 ? "L" : "CMYK", orientation, readRow: readRgb };
-}
-
-/** Samples of a PNG, or of some rows of it, to RGB. */
-export function pngToRgb(png: Png, name: string): DecodedImage {
-  const { width, height, depth, channels, palette, orientation, data } = png;
-  if (depth === 16 && channels === 1) {
-    throw new FormatError(`Cannot decode ${name}: it is 16-bit grey, expected 8 bits a sample`, {
-      hint: "Scale it to 8 bits first: PIL would cut it at 255 and lose the picture",
-      context: { file: name, found: "16-bit grey", expected: "8 bits a sample" },
-    });
-  }
-  if (channels === 3) return { width, height, data, mode: "RGB", orientation };
-  const rgb = new Uint8Array(width * height * 3);
-  if (channels === 4) {
-    for (let i = 0, to = 0; i < data.length; i += 4) {
-      rgb[to++] = data[i]!;
-      rgb[to++] = data[i + 1]!;
-      rgb[to++] = data[i + 2]!;
-    }
-    return { width, height, data: rgb, mode: "RGBA", orientation };
-  }
-  // A palette's missing entries are black in PIL.
-  const shades = Uint8Array.from(
-    { length: 768 },
-    (_, i) => palette === undefined ? Math.floor(i / 3) : palette[i] ?? 0,
-  );
-  const scale = palette !== undefined || depth >= 8 ? 1 : 255 / ((1 << depth) - 1);
-  for (let i = 0, to = 0; i < data.length; i += channels) {
-    const from = data[i]! * scale * 3;
-    rgb[to++] = shades[from]!;
-    rgb[to++] = shades[from + 1]!;
-    rgb[to++] = shades[from + 2]!;
-  }
-  const mode = palette !== undefined ? "P" : channels === 2 ? "LA" : depth === 1 ? "1" : "L";
-  return { width, height, data: rgb, mode, orientation };
 }

@@ -363,7 +363,9 @@ export function adapterFiles(
     [`base_model.model.${path}.lora_A.weight`, a] as const,
     [`base_model.model.${path}.lora_B.weight`, b] as const,
   ]);
-  const trainedAt = options.imageSize === undefined ? {} : { [IMAGE_SIZE_KEY]: String(options.imageSize) };
+  const trainedAt: Record<string, string> = options.imageSize === undefined
+    ? {}
+    : { [IMAGE_SIZE_KEY]: String(options.imageSize) };
   return new Map([
     [CONFIG, new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`)],
     [WEIGHTS, writeSafetensorsF32(new Map(tensors), { format: "pt", ...trainedAt })],

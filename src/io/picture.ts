@@ -33,9 +33,11 @@ export interface Picture {
 
 /** How large a picture may be, and what helps where one is larger. */
 export interface PictureLimit {
+  /** Most bytes of its pixels. */
   readonly bytes: number;
   /** What the limit is for. */
   readonly of: string;
+  /** What helps. */
   readonly hint: string;
 }
 

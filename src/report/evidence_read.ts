@@ -9,7 +9,7 @@ import { DataError, FormatError } from "../core/errors.ts";
 import type { Disk } from "../io/disk.ts";
 import { H5ad } from "../io/h5ad.ts";
 import { decodePng } from "../io/png.ts";
-import { pngToRgb } from "../io/image.ts";
+import { pngToRgb } from "../io/raster.ts";
 import { parseJson } from "../io/json.ts";
 import type { Picture } from "../io/picture.ts";
 import { checkBytes, checkFile, type Manifest, readManifest } from "../io/manifest.ts";

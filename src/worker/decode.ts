@@ -4,7 +4,8 @@
  * @module
  */
 
-import { checkFileSize, type DecodedImage, decodeImage } from "../io/image.ts";
+import { checkFileSize, decodeImage } from "../io/image.ts";
+import type { DecodedImage } from "../io/raster.ts";
 import type { PictureLimit } from "../io/picture.ts";
 
 /** What the worker is asked: a file by path. */
