@@ -4,8 +4,12 @@
  * @module
  */
 
+import { known } from "../data/donors.ts";
 import { gatherColumns } from "../data/matrix.ts";
-import type { TrainingSet } from "../data/training_set.ts";
+import type { TrainingSample, TrainingSet } from "../data/training_set.ts";
+import { depths, scaledLog } from "../eval/bench_sample.ts";
+import type { ProbeSet } from "../eval/probe.ts";
+import type { Truth } from "../eval/protocol.ts";
 import { type Table, takeRows } from "../eval/table.ts";
 import type { ReportPanel } from "./train_panel.ts";
 import { heldOutSamples, pairsOf } from "./train_scores.ts";
@@ -18,6 +22,16 @@ export interface GeneTable {
   readonly genes: readonly string[];
   /** ln(1 + count), `[pairs, genes]`. */
   readonly values: Table;
+  /** ln(1 + counts per 10,000 of the spot's total over all genes), `[pairs, genes]`. */
+  readonly normalised: Table;
+}
+
+/** A held-out section. */
+export interface HeldSection {
+  /** Its donor, where the metadata name the patient. */
+  readonly donor: string | undefined;
+  /** Whether training saw other sections of the donor; undefined where donors are not named. */
+  readonly seen: boolean | undefined;
 }
 
 /** Counts of all pairs, and which pairs are held out. */
@@ -30,6 +44,12 @@ export interface EvidenceData {
   /** Sample of each held-out pair, and of each pair. */
   readonly heldSlides: readonly string[];
   readonly slides: readonly string[];
+  /** Donor group of each pair. */
+  readonly donors: readonly string[];
+  /** What is known of the held-out sections, by identifier. */
+  readonly sections: ReadonlyMap<string, HeldSection>;
+  /** Sum of each pair's counts over all genes. */
+  readonly totals: Float64Array;
   readonly panel: GeneTable;
   /** Genes that retrieval compares. */
   readonly compared: GeneTable;
@@ -42,17 +62,21 @@ export async function readEvidenceData(set: TrainingSet, panel: ReportPanel): Pr
   const compared = set.vocabulary.genes.slice(0, RETRIEVAL_GENES);
   const names = [...new Set([...panel.genes, ...compared])];
   const all = { rows: set.count, columns: names.length, data: new Float32Array(set.count * names.length) };
+  const totals = new Float64Array(set.count);
   const lacks = new Map<string, string>();
   for (const [i, { id, first }] of set.samples.entries()) {
     const raw = await set.raw(i);
     const place = new Map(raw.genes.map((gene, j) => [gene, j]));
     for (const name of names) if (!place.has(name) && !lacks.has(name)) lacks.set(name, `${id} lacks it`);
     const counts = gatherColumns(raw.matrix, names.map((name) => place.get(name) ?? -1));
-    all.data.set(counts.map(Math.log1p), first * names.length);
+    all.data.set(counts, first * names.length);
+    totals.set(depths(raw), first);
   }
   const table = (wanted: readonly string[]): GeneTable => {
     const genes = wanted.filter((name) => !lacks.has(name));
-    return { genes, values: takeColumns(all, genes.map((name) => names.indexOf(name))) };
+    const counts = takeColumns(all, genes.map((name) => names.indexOf(name)));
+    const truth = (of: Truth) => ({ ...counts, data: Float32Array.from(scaledLog(counts.data, totals, of)) });
+    return { genes, values: truth("log1p counts"), normalised: truth("log1p counts per 10,000") };
   };
   const held = heldOutSamples({ set });
   return {
@@ -61,10 +85,26 @@ export async function readEvidenceData(set: TrainingSet, panel: ReportPanel): Pr
     heldPairs: pairsOf(held),
     heldSlides: held.flatMap(({ id, count }) => new Array<string>(count).fill(id)),
     slides: set.samples.flatMap(({ id, count }) => new Array<string>(count).fill(id)),
+    donors: set.samples.flatMap(({ donor, count }) => new Array<string>(count).fill(donor)),
+    sections: sectionsOf(set.samples, held),
+    totals,
     panel: table(panel.genes),
     compared: table(compared),
     missing: panel.genes.flatMap((gene) => lacks.has(gene) ? [{ gene, reason: lacks.get(gene)! }] : []),
   };
+}
+
+/** Donor of a sample, where its metadata name the patient. */
+export function namedDonor({ donor, files }: Pick<TrainingSample, "donor" | "files">): string | undefined {
+  return known(files.metadata?.text("patient")) === undefined ? undefined : donor;
+}
+
+function sectionsOf(samples: TrainingSet["samples"], held: TrainingSet["samples"]): Map<string, HeldSection> {
+  const trained = new Set(samples.filter(({ role }) => role === "train").map(({ donor }) => donor));
+  return new Map(held.map((sample) => {
+    const donor = namedDonor(sample);
+    return [sample.id, { donor, seen: donor === undefined ? undefined : trained.has(donor) }];
+  }));
 }
 
 /** Columns of a table by number, as f32. */
@@ -84,14 +124,15 @@ export function evenly(count: number, most: number): number[] {
 
 /** Both sides of a probe: training and held-out rows of features and of targets. */
 export function sidesOf(
-  { trainPairs, heldPairs, heldSlides, slides }: EvidenceData,
+  { trainPairs, heldPairs, slides, donors }: EvidenceData,
   features: Table,
   targets: Table,
-): Record<"train" | "test", { features: Table; targets: Table; slides: readonly string[] }> {
-  const side = (pairs: readonly number[], of: readonly string[]) => ({
+): Record<"train" | "test", ProbeSet> {
+  const side = (pairs: readonly number[]): ProbeSet => ({
     features: takeRows(features, pairs),
     targets: takeRows(targets, pairs),
-    slides: of,
+    slides: pairs.map((pair) => slides[pair]!),
+    donors: pairs.map((pair) => donors[pair]!),
   });
-  return { train: side(trainPairs, trainPairs.map((pair) => slides[pair]!)), test: side(heldPairs, heldSlides) };
+  return { train: side(trainPairs), test: side(heldPairs) };
 }

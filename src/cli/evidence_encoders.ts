@@ -6,13 +6,18 @@
 
 import { colourStatistics } from "../data/synth/oracle.ts";
 import type { PatchSource } from "../data/patch_source.ts";
+import { depthFeatures } from "../eval/bench_sample.ts";
+import { rSquared } from "../eval/correlation.ts";
 import type { ProbeResult } from "../eval/probe.ts";
+import { BENCHMARK_PROTOCOL, HEADLINE_PROTOCOL } from "../eval/protocol.ts";
 import { slideProbe } from "../eval/slide_probe.ts";
-import { type Table, takeRows } from "../eval/table.ts";
+import { columnMoments } from "../eval/standardize.ts";
+import { mean } from "../eval/statistics.ts";
+import { column, type Table, takeRows } from "../eval/table.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { EncoderResult, RetrievalScores, SlideProbe } from "../report/run_evidence.ts";
-import { evenly, type EvidenceData, takeColumns } from "./evidence_data.ts";
-import { type GroupOf, probeOf, probeScores, scoreRows } from "./evidence_probe.ts";
+import { evenly, type EvidenceData, sidesOf, takeColumns } from "./evidence_data.ts";
+import { describeProbe, type GroupOf, prepare, probeOf, probeScores, scoreRows, TRUTHS } from "./evidence_probe.ts";
 import { type ProbeRetrieval, probeRetrieval, tableOf } from "./evidence_retrieval.ts";
 import type { Session } from "./train_session.ts";
 import { meanPearson } from "./train_scores.ts";
@@ -38,30 +43,82 @@ export interface Candidate {
 /** A candidate measured. */
 export interface Measured {
   readonly encoder: EncoderResult;
+  /** By the protocol of the headline. */
   readonly panel: ProbeResult;
+  /** By HEST-Benchmark's. */
+  readonly benchmark: ProbeResult;
   readonly retrieval: ProbeRetrieval;
 }
 
-/** Probe, retrieval through the probe, slide probe. @param joint Recall in the joint space, which comes first. */
+/** What measuring needs beside features. */
+export interface Measuring {
+  readonly gpu: Gpu;
+  readonly groupOf: GroupOf;
+  /** Where the genes come from. */
+  readonly source: string;
+  /** Recall in the joint space, which comes first. */
+  readonly joint?: readonly RetrievalScores[];
+}
+
+/** Both probes, retrieval through the probe, slide probe. */
 export async function measure(
   candidate: Candidate,
   data: EvidenceData,
-  { gpu, groupOf, joint = [] }: { gpu: Gpu; groupOf: GroupOf; joint?: readonly RetrievalScores[] },
+  { gpu, groupOf, source, joint = [] }: Measuring,
 ): Promise<Measured> {
   const { id, label, role, features, note } = candidate;
-  const panel = await probeOf(data, features, data.panel, gpu);
-  const retrieval = probeRetrieval(await probeOf(data, features, data.compared, gpu), data);
+  const probed = await prepare(data, features, gpu);
+  const panel = await probeOf(data, probed, data.panel, { gpu, protocol: HEADLINE_PROTOCOL });
+  const benchmark = await probeOf(data, probed, data.panel, { gpu, protocol: BENCHMARK_PROTOCOL });
+  const compared = await probeOf(data, probed, data.compared, { gpu, protocol: BENCHMARK_PROTOCOL });
+  const retrieval = probeRetrieval(compared, data);
+  const scores = (of: ProbeResult) => probeScores(of, data, { about: describeProbe(of), panel: source, groupOf });
   const encoder: EncoderResult = {
     id,
     label,
     role,
     features: features.columns,
-    probe: probeScores(panel, data, { groupOf }),
+    probe: scores(panel),
+    benchmark: scores(benchmark),
     retrieval: [...joint, retrieval.scores],
     slide_probe: await slideProbeOf(features, data),
     ...(note === undefined ? {} : { note }),
   };
-  return { encoder, panel, retrieval };
+  return { encoder, panel, benchmark, retrieval };
+}
+
+/** What knows each spot's depth and sees no image. */
+export function depthCandidate({ totals }: EvidenceData): Candidate {
+  return {
+    id: "depth",
+    label: "Depth only",
+    role: "other",
+    features: depthFeatures(totals),
+    note: "knows the total count of each spot and sees no image",
+  };
+}
+
+/** What predicts the training mean everywhere. */
+export function meanResult(data: EvidenceData): EncoderResult {
+  const { train, test } = sidesOf(data, data.panel.normalised, data.panel.normalised);
+  const { mean: means } = columnMoments(train.targets);
+  const r2 = Array.from(
+    means,
+    (value, j) => rSquared(new Float64Array(test.targets.rows).fill(value), column(test.targets, j)).value ?? 0,
+  );
+  return {
+    id: "mean",
+    label: "Training mean",
+    role: "other",
+    probe: {
+      protocol: HEADLINE_PROTOCOL,
+      truth: TRUTHS["log1p counts per 10,000"],
+      pearson: { mean: null, reason: "a constant has no correlation" },
+      r2: { mean: mean(r2), over: "genes" },
+      genes: [],
+    },
+    note: "predicts the mean of the training spots everywhere",
+  };
 }
 
 /** Slides that the batch effect is judged on: the held-out ones where they are enough, else all. */
@@ -86,7 +143,7 @@ export function decoderResult(
   { set }: Pick<Session, "set">,
   data: EvidenceData,
   predicted: Float32Array,
-  { groupOf }: { groupOf: GroupOf },
+  { groupOf, source }: Pick<Measuring, "groupOf" | "source">,
 ): EncoderResult | undefined {
   const place = new Map(set.vocabulary.genes.map((gene, g) => [gene, g]));
   const genes = data.panel.genes.filter((gene) => place.has(gene));
@@ -109,14 +166,23 @@ export function decoderResult(
   const mixed = set.samples.some(({ smoothed }) => smoothed) && Number.isFinite(asTrained)
     ? `; with neighbours mixed in, as in training, ${asTrained.toFixed(3)} within slides`
     : "";
-  const protocol = "image decoder, log-normalised expression";
+  const about = {
+    protocol: "image decoder",
+    truth: "log-normalised expression of the vocabulary's genes",
+    penalty: "none, it is trained with the encoder",
+  };
   return {
     id: "seal-decoder",
     label: "SEAL’s own image decoder",
     role: "other",
-    probe: probeScores(scores, { ...data, missing: [] }, { protocol, groupOf }),
+    probe: probeScores(scores, { ...data, missing: [] }, { about, panel: panelPart(data, genes, source), groupOf }),
     note: `no probe; predicts log-normalised expression of each spot${mixed}`,
   };
+}
+
+/** Which genes of the panel the decoder has. */
+function panelPart({ panel }: EvidenceData, genes: readonly string[], source: string): string {
+  return genes.length === panel.genes.length ? source : `${genes.length} of ${panel.genes.length} genes, ${source}`;
 }
 
 /** Mean, deviation and coarse layout of colours of all patches; undefined where they are too many, or too small. */

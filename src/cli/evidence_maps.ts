@@ -7,7 +7,8 @@
 import type { ProbeResult } from "../eval/probe.ts";
 import { takeRows } from "../eval/table.ts";
 import type { SampleMap, Warning } from "../report/run_evidence.ts";
-import type { EvidenceData } from "./evidence_data.ts";
+import { type EvidenceData, namedDonor } from "./evidence_data.ts";
+import { TRUTHS } from "./evidence_probe.ts";
 import { findThumbnail } from "./evidence_thumbnail.ts";
 
 /** Maps of a run, and what is missing in them. */
@@ -26,24 +27,24 @@ export function predictedValues({ predictions, model }: Pick<ProbeResult, "predi
 /** Maps of all genes of the panel. */
 export async function mapsOf(data: EvidenceData, result: ProbeResult): Promise<Maps> {
   const predicted = predictedValues(result);
-  const { genes, values } = data.panel;
+  const { genes, normalised } = data.panel;
   const maps: SampleMap[] = [];
   const notes: Warning[] = [];
   let row = 0;
   for (const sample of data.held) {
-    const { id, donor, barcodes, spatial, files, count } = sample;
+    const { id, barcodes, spatial, files, count } = sample;
     const pairs = data.heldPairs.slice(row, row + count);
     const { thumbnail, reason, spotDiameter } = await findThumbnail(sample);
     if (reason !== undefined) notes.push({ text: `The map of ${id} has no picture`, reason });
     const pixel = files.metadata?.number("pixel_size_um_estimated");
     maps.push({
       sample: id,
-      donor,
-      predicted_by: "SEAL’s features, linear probe, training means added",
-      unit: "ln(1 + count)",
+      ...(namedDonor(sample) === undefined ? {} : { donor: namedDonor(sample)! }),
+      predicted_by: `SEAL’s features, linear probe ${result.model.protocol}`,
+      unit: TRUTHS["log1p counts per 10,000"],
       barcodes,
       genes,
-      measured: takeRows(values, pairs).data as Float32Array,
+      measured: takeRows(normalised, pairs).data as Float32Array,
       predicted: predicted.slice(row * genes.length, (row + count) * genes.length),
       spatial: spatial.xy,
       ...(spotDiameter === undefined ? {} : { spot_diameter: spotDiameter }),

@@ -114,13 +114,17 @@ export function probeRetrieval(result: Pick<ProbeResult, "predictions">, data: E
 }
 
 /** What SEAL retrieves more through its probe. */
-export function retrievalDifferences(frozen: ProbeRetrieval, seal: ProbeRetrieval): Difference[] {
+export function retrievalDifferences(
+  frozen: ProbeRetrieval,
+  seal: ProbeRetrieval,
+  donors: number,
+): Difference[] {
   const pairs = frozen.bySlide.flatMap((a, i) => {
     const b = seal.bySlide[i];
     return a === undefined || b === undefined ? [] : [[a, b] as const];
   });
   const [a, b] = [pairs.map(([value]) => value), pairs.map(([, value]) => value)];
-  return differenceOf("probe_recall_at_10_i2g", [a, b], "slides");
+  return differenceOf("probe_recall_at_10_i2g", [a, b], "slides", donors);
 }
 
 /** Rows of a matrix as a table. */

@@ -9,16 +9,19 @@ import { PROBE_SPACE } from "./evidence_retrieval.ts";
 import { alignRows } from "./table.ts";
 
 /** Numbers of an encoder by name; null where they are not defined. */
-export function numbersOf({ probe, retrieval, slide_probe }: EncoderResult): Record<string, number | null> {
+export function numbersOf({ probe, benchmark, retrieval, slide_probe }: EncoderResult): Record<string, number | null> {
   const recall = (way: "i2g" | "g2i", joint: boolean) =>
     retrieval?.find(({ direction, scope, space }: RetrievalScores) =>
       direction === way && scope === "within slides" && (space !== PROBE_SPACE) === joint
     )?.recall.find(({ k }) => k === 10)?.value;
   const all: Record<string, number | null | undefined> = {
-    pearson: probe?.pearson.mean,
     pearson_per_slide: probe?.pearson_per_slide?.mean,
+    pearson: probe?.pearson.mean,
     spearman: probe?.spearman?.mean,
     r2: probe?.r2?.mean,
+    benchmark_pearson: benchmark?.pearson.mean,
+    benchmark_pearson_per_slide: benchmark?.pearson_per_slide?.mean,
+    benchmark_r2: benchmark?.r2?.mean,
     probe_recall_at_10_i2g: recall("i2g", false),
     recall_at_10_i2g: recall("i2g", true),
     recall_at_10_g2i: recall("g2i", true),
@@ -30,15 +33,21 @@ export function numbersOf({ probe, retrieval, slide_probe }: EncoderResult): Rec
 }
 
 const NAMES: Readonly<Record<string, string>> = {
-  pearson: "probe, Pearson",
-  pearson_per_slide: "  within slides",
-  spearman: "probe, Spearman",
-  r2: "probe, R2",
+  pearson_per_slide: "r within sections, depth-normalised",
+  pearson: "  all sections together",
+  spearman: "  Spearman",
+  r2: "  R2",
+  benchmark_pearson: "r by hest-bench/1, not normalised",
+  benchmark_pearson_per_slide: "  within sections",
+  benchmark_r2: "  R2",
   probe_recall_at_10_i2g: "recall@10 by probe",
   recall_at_10_i2g: "recall@10 image to gene",
   recall_at_10_g2i: "recall@10 gene to image",
   slide_accuracy: "slide told from features",
 };
+
+/** Columns of what sees no network, by identifier. */
+const BASELINES: Readonly<Record<string, string>> = { colour: "colour", depth: "depth only", mean: "mean" };
 
 /** Lines for people, and what `--json` prints. */
 export function summaryOf(results: Results): { lines: string[]; json: Record<string, unknown> } {
@@ -51,17 +60,56 @@ export function summaryOf(results: Results): { lines: string[]; json: Record<str
   if (encoders.length === 0) return { lines: notes.map(({ text, reason }) => `${text}: ${reason}`), json };
   const [frozen, seal] = ["frozen", "seal"].map((role) => encoders.find((one) => one.role === role));
   const [before, after] = [frozen ? numbersOf(frozen) : {}, seal ? numbersOf(seal) : {}];
+  const beside = Object.keys(BASELINES).flatMap((id) => encoders.find((one) => one.id === id) ?? []);
   const number = (value: number | null | undefined) => (value === null || value === undefined ? "-" : value.toFixed(3));
   const rows = Object.entries(NAMES).filter(([key]) => key in before || key in after).map(([key, name]) => {
     const delta = differences.find(({ metric }) => metric === key);
+    const why = delta?.reason === undefined ? "" : `; no interval: ${delta.reason}`;
     const interval = delta?.low === undefined || delta.high === undefined
       ? ""
       : `${signed(delta.mean)} (${signed(delta.low)} to ${signed(delta.high)} over ${delta.over})`;
     const [a, b] = [before[key], after[key]];
-    const plain = typeof a === "number" && typeof b === "number" ? signed(b - a) : "";
-    return [name, number(before[key]), number(after[key]), interval || plain];
+    const plain = typeof a === "number" && typeof b === "number" ? `${signed(b - a)}${why}` : "";
+    return [name, number(a), number(b), ...beside.map((one) => number(numbersOf(one)[key])), interval || plain];
   });
-  return { lines: ["", ...alignRows([["held-out donors", "frozen", "SEAL", "difference"], ...rows]), ""], json };
+  const head = [heldOutName(seal ?? frozen), "frozen", "SEAL", ...beside.map(({ id }) => BASELINES[id]!), "difference"];
+  return {
+    lines: ["", ...alignRows([head, ...rows]), ...donorLines(frozen, seal), ...factLines(seal ?? frozen), ""],
+    json,
+  };
+}
+
+/** What the numbers are of: donors only where it is known that none was trained on. */
+function heldOutName(encoder: EncoderResult | undefined): string {
+  const donors = encoder?.probe?.donors ?? [];
+  return donors.length > 0 && donors.every(({ kind }) => kind === "unseen") ? "held-out donors" : "held-out sections";
+}
+
+const KINDS = {
+  unseen: "donors never trained on",
+  seen: "donors that training saw other sections of",
+  unknown: "sections whose donors are not named",
+} as const;
+
+/** Each kind of donors by itself, where there are several or training saw some. */
+function donorLines(frozen: EncoderResult | undefined, seal: EncoderResult | undefined): string[] {
+  const all = seal?.probe?.donors ?? [];
+  if (all.length < 2 && all.every(({ kind }) => kind === "unseen")) return [];
+  const value = (encoder: EncoderResult | undefined, kind: string) =>
+    encoder?.probe?.donors?.find((one) => one.kind === kind)?.pearson_per_slide.mean?.toFixed(3) ?? "-";
+  return all.map(({ kind, donors, sections }) =>
+    `${kind === "unknown" ? sections : donors} ${KINDS[kind]}: r within sections ${value(frozen, kind)} frozen, ${
+      value(seal, kind)
+    } SEAL`
+  );
+}
+
+function factLines(encoder: EncoderResult | undefined): string[] {
+  return [encoder?.probe, encoder?.benchmark].flatMap((probe) =>
+    probe?.truth === undefined ? [] : [
+      `${probe.protocol}: truth ${probe.truth}; penalty ${probe.penalty}; panel ${probe.genes.length} genes, ${probe.panel}`,
+    ]
+  );
 }
 
 function signed(value: number): string {

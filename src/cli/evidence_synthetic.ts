@@ -10,6 +10,8 @@ import { VISIBLE_GENES } from "../data/synth/genes.ts";
 import { CALIBRATION } from "../data/synth/oracle.ts";
 import type { TrainingSample, TrainingSet } from "../data/training_set.ts";
 import { columnMoments, neighbourAgreement } from "../eval/morphology.ts";
+import type { ProbeResult } from "../eval/probe.ts";
+import { BENCHMARK_PROTOCOL, HEADLINE_PROTOCOL } from "../eval/protocol.ts";
 import { mean } from "../eval/statistics.ts";
 import { type Table, takeRows } from "../eval/table.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -17,8 +19,8 @@ import { disk } from "../io/fs.ts";
 import { H5ad } from "../io/h5ad.ts";
 import { H5File } from "../io/h5.ts";
 import type { ProbeScores, Reference } from "../report/run_evidence.ts";
-import { type EvidenceData, takeColumns } from "./evidence_data.ts";
-import { probeOf, probeScores } from "./evidence_probe.ts";
+import { type EvidenceData, type GeneTable, takeColumns } from "./evidence_data.ts";
+import { describeProbe, type EvidenceProtocol, prepare, probeOf, probeScores } from "./evidence_probe.ts";
 import { probeRetrieval } from "./evidence_retrieval.ts";
 
 /** Fields that genes follow, and those of them that show in the picture. */
@@ -111,12 +113,18 @@ export async function syntheticReferences(
 ): Promise<Reference[]> {
   const oracle = async (name: string, count: number): Promise<Reference> => {
     const fields = takeColumns(truth.fields, Array.from({ length: count }, (_, i) => i));
-    const scores = probeScores(await probeOf(data, fields, data.panel, gpu), data, { groupOf: geneGroup });
-    const found = probeRetrieval(await probeOf(data, fields, data.compared, gpu), data);
+    const probed = await prepare(data, fields, gpu);
+    const of = (genes: GeneTable, protocol: EvidenceProtocol) => probeOf(data, probed, genes, { gpu, protocol });
+    const [headline, benchmark] = [await of(data.panel, HEADLINE_PROTOCOL), await of(data.panel, BENCHMARK_PROTOCOL)];
+    const scoresOf = (result: ProbeResult) =>
+      probeScores(result, data, { about: describeProbe(result), groupOf: geneGroup });
+    const scores = scoresOf(benchmark);
+    const found = probeRetrieval(await of(data.compared, BENCHMARK_PROTOCOL), data);
     return {
       name,
       kind: "oracle",
       pearson: scores.pearson.mean,
+      pearson_per_slide: scoresOf(headline).pearson_per_slide?.mean ?? null,
       pearson_visible: visibleMean(scores),
       recall_at_10: found.scores.recall.find(({ k }) => k === 10)?.value ?? null,
       note: "computed on this run’s spots",

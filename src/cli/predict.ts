@@ -1,5 +1,5 @@
 /**
- * `predict`: gene expression by the image decoder of a trained run, for the patches of data folders or over slides in a grid.
+ * `predict`: gene expression by a trained run, its linear probe or its image decoder, for the patches of data folders or over slides in a grid.
  *
  * @module
  */
@@ -13,6 +13,7 @@ import { openSlide } from "../data/slide.ts";
 import type { PassOptions } from "../eval/inference.ts";
 import { predictPatches, predictSlide } from "../eval/predict.ts";
 import { type Prediction, predictionH5ad } from "../eval/prediction.ts";
+import { withProbe } from "../eval/predictor.ts";
 import { disk, makeFolder, openFile } from "../io/fs.ts";
 import { H5File } from "../io/h5.ts";
 import { H5Writer } from "../io/h5_write.ts";
@@ -29,6 +30,7 @@ import { flagFacts } from "./output_folder.ts";
 import { findThumbnail } from "./evidence_thumbnail.ts";
 import { Progress } from "./progress.ts";
 import { runHash } from "./run_facts.ts";
+import { chooseRunSource, PREDICTOR_FILES, readRunProbe, type Source } from "./run_predictor.ts";
 import {
   encodersOf,
   type KnownRun,
@@ -64,6 +66,12 @@ export const flags = {
     min: 0.05,
     max: 10,
     help: "µm a pixel of the slides, where they do not say",
+  },
+  with: {
+    kind: "choice",
+    of: ["auto", "probe", "decoder"],
+    default: "auto",
+    help: "linear probe on the run's features or its image decoder; auto: the better by its training donors",
   },
   everywhere: { kind: "switch", help: "with a grid, also where there is no tissue" },
   out: { kind: "text", value: "DIR", default: "predictions", help: "folder of NAME.h5ad" },
@@ -154,6 +162,8 @@ export const encoders = encodersOf;
 interface Request {
   readonly values: Values;
   readonly known: KnownRun;
+  /** What predicts. */
+  readonly source: Source;
   readonly jobs: readonly PredictJob[];
   /** What each output is made from and how, by its path. */
   readonly facts: ReadonlyMap<string, Facts>;
@@ -173,13 +183,16 @@ async function requestOf(values: Values): Promise<Request> {
     });
   }
   const known = await lookAtRun({ run, checkpoint: checkpoint as "best" | "last", encoder });
+  const { step } = originOf(run, checkpoint, known);
+  const source = chooseRunSource(run, values.with as "auto" | "probe" | "decoder", step);
   if (known.config.model.organ_token) jobs.forEach((job) => organOf(job, organ));
   // Of several, one that is not there is listed as failed.
   if (jobs.length === 1 && jobs[0]!.slide !== undefined) (await openFile(jobs[0]!.slide)).close?.();
   const shared = {
     software: `seal-webgpu ${VERSION}`,
-    ...flagFacts(values, ["run", "data", "encoder", "slide", "samples"]),
+    ...flagFacts(values, ["run", "data", "encoder", "slide", "samples", "with"]),
     run_sha256: await runHash(known, run),
+    predicted_by: source.source,
   };
   const facts = new Map<string, Facts>();
   for (const { output, patches, slide, id } of jobs) {
@@ -191,7 +204,7 @@ async function requestOf(values: Values): Promise<Request> {
     const metadata = values.data.map((folder) => `${folder}/metadata/${id}.json`);
     facts.set(output, { ...shared, sample: id, input_sha256: await contentHash([...inputs, ...metadata]) });
   }
-  return { values, known, jobs, facts };
+  return { values, known, source, jobs, facts };
 }
 
 /**
@@ -234,20 +247,27 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
   const todo = jobs.filter(({ output }) => !made.has(output));
   const outcomes = [...done, ...(todo.length ? await predictAll(request, todo, progress, signal) : [])];
   if (values.json) {
-    printJson({ ...originOf(values.run!, values.checkpoint, request.known), outputs: outcomes });
+    printJson({
+      ...originOf(values.run!, values.checkpoint, request.known),
+      ...request.source.facts,
+      outputs: outcomes,
+    });
   }
   return outcomes.some(({ status }) => status === "failed") ? INCOMPLETE : 0;
 }
 
 async function predictAll(
-  { values, known, facts }: Request,
+  { values, known, source, facts }: Request,
   jobs: readonly PredictJob[],
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Outcome[]> {
+  for (const line of source.lines) progress.say(line);
+  // Read before the device opens: a damaged file costs nothing then.
+  const probe = source.source === "probe" ? readRunProbe(values.run!, known.vocabulary.genes.length) : undefined;
   const gpu = await openGpu(values.software);
   try {
-    const opened = await openRun(gpu, {
+    const run = await openRun(gpu, {
       run: values.run!,
       checkpoint: values.checkpoint as "best" | "last",
       encoder: values.encoder,
@@ -255,6 +275,11 @@ async function predictAll(
       batchSize: values["batch-size"] ?? (gpu.caps.software ? 8 : 64),
       progress,
     }, known);
+    const opened: OpenedRun = {
+      ...run,
+      ...(probe && { model: withProbe(run.model, probe, `${values.run}/${PREDICTOR_FILES.probe}`) }),
+      origin: { ...run.origin, ...source.facts },
+    };
     try {
       const outcomes: Outcome[] = [];
       for (const job of jobs) {

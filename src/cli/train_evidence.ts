@@ -7,6 +7,7 @@
  */
 
 import { rowsOf } from "../eval/gallery.ts";
+import { LEAST_UNITS } from "../eval/paired.ts";
 import type { Table } from "../eval/table.ts";
 import { writeEvidence } from "../report/evidence_write.ts";
 import { writeReport } from "../report/report.ts";
@@ -17,10 +18,19 @@ import type { ImageOutputs } from "../train/inference.ts";
 import { checksOf } from "./evidence_checks.ts";
 import { type EvidenceData, readEvidenceData } from "./evidence_data.ts";
 import { embeddingMap } from "./evidence_embedding.ts";
-import { colourFeatures, decoderResult, judgedSlides, measure, type Measured } from "./evidence_encoders.ts";
+import {
+  colourFeatures,
+  decoderResult,
+  depthCandidate,
+  judgedSlides,
+  meanResult,
+  measure,
+  type Measured,
+} from "./evidence_encoders.ts";
 import { factsOf, TIMES } from "./evidence_facts.ts";
 import { galleryOf } from "./evidence_gallery.ts";
 import { mapsOf } from "./evidence_maps.ts";
+import { fitPredictors, predictorInput } from "./evidence_predictor.ts";
 import { probeDifferences } from "./evidence_probe.ts";
 import { jointRetrieval, type JointSpace, retrievalDifferences, tableOf } from "./evidence_retrieval.ts";
 import { summaryOf } from "./evidence_summary.ts";
@@ -28,6 +38,7 @@ import { agreement, geneGroup, readTruth, syntheticReferences, type SyntheticTru
 import type { Progress } from "./progress.ts";
 import { runFolder } from "./report.ts";
 import { findCheckpoint } from "./run_folder.ts";
+import { writePredictors } from "./run_predictor.ts";
 import { completeManifest, journalled } from "./run_start.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 import { count } from "./table.ts";
@@ -79,10 +90,11 @@ export async function writeRunEvidence(session: Session, options: EvidenceOption
   const { folder, end, progress, stopwatch } = options;
   const run = journalled(runFolder(folder));
   const made = await stopwatch.time(TIMES.evidence, () => makeEvidence(session, options));
-  const { parts, warnings, best, synthetic } = made;
+  const { parts, predictors, warnings, best, synthetic } = made;
   await session.data.check();
   options.held();
   await writeEvidence(run, parts);
+  if (predictors) writePredictors(run, predictors);
   const facts = factsOf(session, { ...options, best, steps: end.state.step, synthetic, warnings });
   await writeEvidence(run, { facts });
   const report = await writeReport(run);
@@ -120,25 +132,35 @@ async function makeEvidence(session: Session, options: EvidenceOptions) {
     frozen: tableOf(options.frozen, session.opened.encoder.dim),
     seal: tableOf(images.embedding, session.opened.encoder.dim),
   };
+  const trained = data.trainPairs.length > 1;
+  const step = best?.step ?? options.end.state.step;
+  const predictors = trained ? await fitPredictors(predictorInput(session, images, { panel, step })) : undefined;
   const panels = [
     { label: "Frozen encoder", features: features.frozen },
     { label: "SEAL", features: features.seal },
   ];
   const { samples } = session.set;
-  const probed = data.heldPairs.length > 0 && data.panel.genes.length > 0 && data.trainPairs.length > 1;
+  const probed = data.heldPairs.length > 0 && data.panel.genes.length > 0 && trained;
   if (!probed) {
     const embedding = await embeddingMap(data, { panels, samples, genes: [] });
     const results = notProbed(data);
-    return { parts: { results, embedding }, warnings: [], best, synthetic: truth !== undefined };
+    return { parts: { results, embedding }, predictors, warnings: [], best, synthetic: truth !== undefined };
   }
   const space = await jointSpace(session, data, images);
-  const judged = await judge(session, { data, truth, features, images, space });
+  const judged = await judge(session, { data, truth, features, images, space, source: panel.source });
   const { maps, notes } = await mapsOf(data, judged.seal.panel);
   const gallery = await galleryOf(space, data, session);
   const embedding = await embeddingMap(data, { panels, samples, genes: shownGenes(judged.seal) });
-  const results = { ...judged.results, notes: [...notesOf(session, data, best?.step, options.end), ...notes] };
+  const results = {
+    ...judged.results,
+    notes: [
+      ...notesOf(session, data, panel, { step: best?.step, end: options.end }),
+      ...poorFits([judged.frozen, judged.seal]),
+      ...notes,
+    ],
+  };
   const parts = { results, maps, embedding, ...(gallery === undefined ? {} : { gallery }) };
-  return { parts, warnings: [], best, synthetic: truth !== undefined };
+  return { parts, predictors, warnings: [], best, synthetic: truth !== undefined };
 }
 
 function notProbed({ heldPairs, panel, trainPairs }: EvidenceData): Results {
@@ -163,31 +185,28 @@ interface Judged {
   readonly features: { readonly frozen: Table; readonly seal: Table };
   readonly images: ImageOutputs;
   readonly space: JointSpace;
+  /** Where the panel comes from. */
+  readonly source: string;
 }
 
 async function judge(
   session: Session,
-  { data, truth, features, images, space }: Judged,
+  { data, truth, features, images, space, source }: Judged,
 ): Promise<{ results: Results; frozen: Measured; seal: Measured }> {
   const { gpu, patches, set, model } = session;
-  const groupOf = truth ? geneGroup : () => undefined;
+  const by = { gpu, groupOf: truth ? geneGroup : () => undefined, source };
   const frozen = await measure(
-    {
-      id: "frozen",
-      label: "Frozen encoder",
-      role: "frozen",
-      features: features.frozen,
-    },
+    { id: "frozen", label: "Frozen encoder", role: "frozen", features: features.frozen },
     data,
-    { gpu, groupOf },
+    by,
   );
-  const seal = await measure(
-    { id: "seal", label: "SEAL", role: "seal", features: features.seal },
-    data,
-    { gpu, groupOf, joint: await jointRetrieval(space, data.heldSlides, gpu) },
-  );
+  const joint = await jointRetrieval(space, data.heldSlides, gpu);
+  const seal = await measure({ id: "seal", label: "SEAL", role: "seal", features: features.seal }, data, {
+    ...by,
+    joint,
+  });
   const decoder = model.decoder &&
-    decoderResult(session, data, rowsOf(images.expression, set.genes, data.heldPairs), { groupOf });
+    decoderResult(session, data, rowsOf(images.expression, set.genes, data.heldPairs), by);
   const colour = await colourFeatures(patches, set.count);
   const colours = colour && await measure(
     {
@@ -198,27 +217,57 @@ async function judge(
       note: "mean, deviation and coarse layout of colours; no network",
     },
     data,
-    { gpu, groupOf },
+    by,
   );
+  const depth = await measure(depthCandidate(data), data, by);
   const references: Reference[] = truth ? await syntheticReferences(data, truth, gpu) : [];
   const agree = truth && {
     frozen: agreement(data, truth, features.frozen),
     seal: agreement(data, truth, features.seal),
   };
+  const checks = truth && agree
+    ? checksOf({ frozen: frozen.encoder, seal: seal.encoder, references, agree, profile: truth.profile })
+    : [];
+  const donors = new Set([...data.sections].map(([id, { donor }]) => donor ?? id)).size;
   const results: Results = {
     schema: EVIDENCE_SCHEMA,
-    encoders: [frozen.encoder, seal.encoder, ...(decoder ? [decoder] : []), ...(colours ? [colours.encoder] : [])],
+    encoders: [
+      frozen.encoder,
+      seal.encoder,
+      ...(decoder ? [decoder] : []),
+      ...(colours ? [colours.encoder] : []),
+      depth.encoder,
+      meanResult(data),
+    ],
     differences: [
-      ...probeDifferences(frozen.panel, seal.panel),
-      ...retrievalDifferences(frozen.retrieval, seal.retrieval),
+      ...probeDifferences(frozen.panel, seal.panel, data.sections),
+      ...probeDifferences(frozen.benchmark, seal.benchmark, data.sections, "benchmark_"),
+      ...retrievalDifferences(frozen.retrieval, seal.retrieval, donors),
     ],
     ...(references.length ? { references } : {}),
-    ...(truth && agree
-      ? { checks: checksOf({ frozen: frozen.encoder, seal: seal.encoder, references, agree, profile: truth.profile }) }
-      : {}),
+    ...(checks.length ? { checks } : {}),
     device: gpu.description,
   };
   return { results, frozen, seal };
+}
+
+/** R2 below which predictions are no values to be read. */
+const POOR_R2 = -0.5;
+
+/** Warnings of probes whose predictions miss by far. */
+function poorFits(all: readonly Measured[]): Warning[] {
+  return all.flatMap(({ encoder: { label, probe, benchmark } }) =>
+    [probe, benchmark].flatMap((scores) => {
+      const r2 = scores?.r2?.mean;
+      if (typeof r2 !== "number" || r2 >= POOR_R2) return [];
+      return [{
+        text: `${label}, ${scores!.protocol}: R2 is ${r2.toFixed(2)}`,
+        reason: `its squared error is ${(1 - r2).toFixed(1)} times that of the mean of the held-out spots; penalty ${
+          scores!.penalty ?? "unknown"
+        }`,
+      }];
+    })
+  );
 }
 
 /** The best, the middle and the worst predicted gene, and those beside them. */
@@ -232,12 +281,14 @@ function shownGenes({ panel: { perGene } }: Measured): string[] {
 function notesOf(
   { config, set }: Session,
   data: EvidenceData,
-  step: number | undefined,
-  { state }: LoopEnd,
+  panel: ReportPanel,
+  { step, end: { state } }: { readonly step: number | undefined; readonly end: LoopEnd },
 ): Warning[] {
   const validated = set.samples.some(({ role }) => role === "validation") && data.held[0]?.role === "test";
   const chosen = !validated && step !== undefined && step !== state.step;
   const judged = judgedSlides(data);
+  const lost = [...panel.leftOut, ...data.missing];
+  const donors = new Set([...data.sections].map(([id, { donor }]) => donor ?? id)).size;
   return [
     ...(chosen
       ? [{
@@ -245,18 +296,18 @@ function notesOf(
         reason: "its numbers are a little too good; there is no validation part",
       }]
       : []),
-    ...(data.missing.length > 0
+    ...(lost.length > 0
       ? [{
-        text: `${data.missing.length} genes of the panel were left out`,
-        reason: data.missing.slice(0, 6).map(({ gene, reason }) => `${gene}: ${reason}`).join("; "),
+        text: `${count(lost.length, "gene")} of the panel left out`,
+        reason: lost.slice(0, 6).map(({ gene, reason }) => `${gene}: ${reason}`).join("; "),
       }]
       : []),
-    ...(data.held.length < 5
+    ...(donors < LEAST_UNITS
       ? [{
         text: "There are no intervals over sections",
-        reason: `${
-          count(data.held.length, "section")
-        } held out, 5 are the least; intervals over genes say nothing about other donors`,
+        reason: `${count(data.held.length, "section")} of ${
+          count(donors, "donor")
+        } held out, ${LEAST_UNITS} donors are the least; intervals over genes say nothing about other donors`,
       }]
       : []),
     ...(judged.held ? [] : [{

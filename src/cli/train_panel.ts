@@ -7,6 +7,7 @@
 import { ConfigError, DataError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import { readBytes } from "../data/data_folder.ts";
+import type { LeftOut } from "../data/panel.ts";
 import type { TrainingSet } from "../data/training_set.ts";
 import { disk } from "../io/fs.ts";
 import type { TrainConfig } from "../train/config.ts";
@@ -18,6 +19,8 @@ export interface ReportPanel {
   readonly columns: readonly number[];
   /** Where they come from. */
   readonly source: string;
+  /** Genes that held-out samples lack, in whose place others were chosen. */
+  readonly leftOut: readonly LeftOut[];
 }
 
 function namesIn(path: string): string[] {
@@ -45,7 +48,8 @@ export function wantedPanel({ genes }: Pick<TrainConfig, "genes">): { genes: rea
 
 /**
  * The panel of a run: that of a file, or the most variable genes that training samples have in a tenth of their spots, by the
- * rule of HEST-Benchmark but without looking at what is held out. The vocabulary has them, as far as they were measured.
+ * rule of HEST-Benchmark; of what is held out only names are looked at, for a gene that is not measured there cannot be judged.
+ * The vocabulary has them, as far as they were measured.
  *
  * @throws {ConfigError} If none of a file's genes is in the vocabulary.
  */
@@ -60,5 +64,10 @@ export function panelOf({ genes }: Pick<TrainConfig, "genes">, set: TrainingSet)
     });
   }
   const columns = names.flatMap((name) => place.get(name) ?? []);
-  return { genes: names, columns, source: genes.panel ?? "most variable over training samples" };
+  return {
+    genes: names,
+    columns,
+    source: genes.panel ?? "most variable over training samples",
+    leftOut: set.panelLeftOut,
+  };
 }

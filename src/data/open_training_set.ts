@@ -16,7 +16,7 @@ import { assignRoles, type HoldOuts, type Roles } from "./holdout.ts";
 import { describeLeakage, leakage, type LeakageReport, refuseLeakage } from "./leakage.ts";
 import { type LoadedSample, type LoadOptions, loadRaw, loadSample } from "./load_sample.ts";
 import { dense, type Matrix, toCsr } from "./matrix.ts";
-import { choosePanel, commonGenes } from "./panel.ts";
+import { choosePanel, commonGenes, lackedBy, type LeftOut, leftOutOf } from "./panel.ts";
 import type { GeneCriterion } from "./preprocess.ts";
 import { type Placed, TrainingSet } from "./training_set.ts";
 import {
@@ -119,11 +119,13 @@ export async function openTrainingSet(disk: ReadDisk, options: TrainingSetOption
   for (const [i, sample] of order.entries()) await opening.read(sample, i, order.length);
   const reports = leakageOf(roles, infos, opening.digests, options);
   const { vocabulary, panel, absent } = await opening.choose();
+  const { panelLeftOut } = opening;
   const placed = await opening.place(order, vocabulary, donorNames(infos));
   return new TrainingSet(disk, vocabulary, reports, {
     placed,
     load: options.load ?? {},
     panel,
+    panelLeftOut,
     warnings: [...skipped, ...denied, ...absent, ...reports.flatMap(describeLeakage)],
     digests: opening.digests.map(({ counts }) => counts),
   });
@@ -194,8 +196,12 @@ class Opening {
   readonly #builder: VocabularyBuilder;
   /** Samples that wait for the genes. */
   readonly #held = new Map<string, LoadedSample>();
+  /** Names of the genes of samples that are held out. */
+  readonly #heldOut: { readonly sample: string; readonly genes: readonly string[] }[] = [];
   /** Rows of the pairs of training samples in their tables. */
   readonly #training = new Map<SampleFiles, Uint32Array>();
+  /** Genes of the panel in whose place others were chosen, for held-out samples lack them. */
+  panelLeftOut: readonly LeftOut[] = [];
   #room: number;
   #size: { readonly id: string; readonly pixels: number } | undefined;
 
@@ -219,7 +225,7 @@ class Opening {
     if (this.roles.get(files.id) === "train") {
       if (choosing) this.#builder.add(sample.expression);
       this.#training.set(files, sample.spots);
-    }
+    } else this.#heldOut.push({ sample: files.id, genes: sample.raw.genes });
     const { own, context } = sample.expression;
     const bytes = bytesOf(own.matrix) + (context === own ? 0 : bytesOf(context.matrix));
     if (bytes <= this.#room) {
@@ -280,8 +286,15 @@ class Opening {
     for (const [files, spots] of this.#training) raw.push(await loadRaw(this.disk, files, spots, this.options.load));
     const known = among && new Set(among);
     const eligible = commonGenes(raw, PANEL_SHARE).filter((name) => known?.has(name) ?? true);
-    const size = Math.min(panel.size, Math.max(0, most), eligible.length);
-    return size === 0 ? [] : choosePanel(raw, { genes: size, minShare: PANEL_SHARE, among: eligible });
+    const choose = (genes: readonly string[]) => {
+      const size = Math.min(panel.size, Math.max(0, most), genes.length);
+      return size === 0 ? [] : choosePanel(raw, { genes: size, minShare: PANEL_SHARE, among: genes });
+    };
+    const lacking = lackedBy(this.#heldOut);
+    const chosen = choose(eligible);
+    this.panelLeftOut = leftOutOf(chosen, lacking);
+    // What is not measured where it is to be judged makes room for others; of held-out samples only names are looked at.
+    return this.panelLeftOut.length === 0 ? chosen : choose(eligible.filter((gene) => lacking(gene) === undefined));
   }
 
   /** Puts the samples into the columns of the genes. */

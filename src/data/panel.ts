@@ -58,6 +58,28 @@ export function choosePanel(samples: readonly Expression[], options: PanelOption
   return Array.from(order.subarray(0, size), (j) => eligible[j]!).sort();
 }
 
+/** A gene that is not judged, and why. */
+export interface LeftOut {
+  readonly gene: string;
+  readonly reason: string;
+}
+
+/** The first sample that lacks a gene; undefined where all have it. */
+export function lackedBy(
+  samples: readonly Pick<Expression, "sample" | "genes">[],
+): (gene: string) => string | undefined {
+  const names = samples.map(({ sample, genes }) => ({ sample, has: new Set(genes) }));
+  return (gene) => names.find(({ has }) => !has.has(gene))?.sample;
+}
+
+/** Those of some genes that a sample lacks. */
+export function leftOutOf(genes: readonly string[], lacking: (gene: string) => string | undefined): LeftOut[] {
+  return genes.flatMap((gene) => {
+    const sample = lacking(gene);
+    return sample === undefined ? [] : [{ gene, reason: `${sample} lacks it` }];
+  });
+}
+
 /** Genes that every sample shows in a share of its spots, no controls, in the first sample's order. */
 export function commonGenes(samples: readonly Expression[], minShare: number): string[] {
   const sets = samples.map((sample) => often(sample, minShare));

@@ -15,7 +15,7 @@ import type { LeakageReport } from "./leakage.ts";
 import { type LoadedSample, type LoadOptions, loadRaw, type PairPatches } from "./load_sample.ts";
 import { type Csr, dense, gatherColumns, toDense } from "./matrix.ts";
 import { log1p } from "./normalise.ts";
-import { panelColumns } from "./panel.ts";
+import { type LeftOut, panelColumns } from "./panel.ts";
 import type { PatchTable } from "./patch_reader.ts";
 import { gatherWarnings } from "./sample_checks.ts";
 import { type NearPairs, nearPairs } from "./sampler.ts";
@@ -68,6 +68,8 @@ export class TrainingSet {
   readonly constant: readonly string[];
   /** Genes to report on, if any were asked for. */
   readonly panel: readonly string[];
+  /** Genes in whose place others are in the panel, for held-out samples lack them. */
+  readonly panelLeftOut: readonly LeftOut[];
   /** What the user should know. */
   readonly warnings: readonly string[];
   /** Changes when samples, pairs, counts or genes do: 32 hexadecimal digits. */
@@ -87,6 +89,7 @@ export class TrainingSet {
       placed: readonly Placed[];
       load: LoadOptions;
       panel: readonly string[];
+      panelLeftOut: readonly LeftOut[];
       warnings: readonly string[];
       digests: readonly string[];
     },
@@ -95,6 +98,7 @@ export class TrainingSet {
     this.#load = parts.load;
     this.#placed = parts.placed;
     this.panel = parts.panel;
+    this.panelLeftOut = parts.panelLeftOut;
     let first = 0;
     this.samples = parts.placed.map(({ sample }) => {
       first += sample.count;

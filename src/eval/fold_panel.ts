@@ -9,13 +9,7 @@
 
 import { DataError } from "../core/errors.ts";
 import type { Expression } from "../data/counts.ts";
-import { choosePanel, commonGenes } from "../data/panel.ts";
-
-/** A gene that is not judged, and why. */
-export interface LeftOut {
-  readonly gene: string;
-  readonly reason: string;
-}
+import { choosePanel, commonGenes, lackedBy, type LeftOut, leftOutOf } from "../data/panel.ts";
 
 /** Genes to be predicted. */
 export interface Panel {
@@ -28,14 +22,6 @@ export interface Panel {
 
 /** Share of the spots of every training sample that must show a gene: the rule's own. */
 const LEAST_SHARE = 0.1;
-
-/** The first sample that lacks a gene; undefined where all have it. */
-export function lackedBy(
-  samples: readonly Pick<Expression, "sample" | "genes">[],
-): (gene: string) => string | undefined {
-  const names = samples.map(({ sample, genes }) => ({ sample, has: new Set(genes) }));
-  return (gene) => names.find(({ has }) => !has.has(gene))?.sample;
-}
 
 /**
  * Chooses a fold's panel.
@@ -53,10 +39,7 @@ export function foldPanel(
   const source = "chosen on the training samples of the fold";
   const lacking = lackedBy(test);
   const wanted = choosePanel(train, { genes: size });
-  const leftOut = wanted.flatMap((gene) => {
-    const sample = lacking(gene);
-    return sample === undefined ? [] : [{ gene, reason: `${sample} lacks it` }];
-  });
+  const leftOut = leftOutOf(wanted, lacking);
   if (leftOut.length === 0) return { genes: wanted, source, leftOut };
   const among = commonGenes(train, LEAST_SHARE).filter((gene) => lacking(gene) === undefined);
   if (among.length === 0) {
@@ -78,10 +61,7 @@ export function foldPanel(
 /** A given panel without the genes that a sample lacks. */
 export function panelWithout(panel: Panel, samples: readonly Pick<Expression, "sample" | "genes">[]): Panel {
   const lacking = lackedBy(samples);
-  const leftOut = panel.genes.flatMap((gene) => {
-    const sample = lacking(gene);
-    return sample === undefined ? [] : [{ gene, reason: `${sample} lacks it` }];
-  });
+  const leftOut = leftOutOf(panel.genes, lacking);
   if (leftOut.length === 0) return panel;
   const genes = panel.genes.filter((gene) => lacking(gene) === undefined);
   if (genes.length > 0) return { ...panel, genes, leftOut: [...panel.leftOut, ...leftOut] };

@@ -34,6 +34,8 @@ export interface SealInference {
 
 /** The image side, one row a patch. */
 export interface ImageSide {
+  /** The encoder's own features, `[n, D]`: what `embed` gives. */
+  readonly embedding: Float32Array;
   /** In the shared space, `[n, width]`, not normalised. */
   readonly projected: Float32Array;
   /** By the image decoder, `[n, genes]`, log-normalised; empty where the model has none. */

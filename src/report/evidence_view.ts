@@ -30,17 +30,55 @@ export function donorsOf(samples: readonly { readonly sample: string; readonly d
   return [...new Set(samples.map(({ sample, donor }) => donor ?? sample))];
 }
 
-/** Donors of test samples that were trained or validated on; undefined where donors are not known. */
-export function sharedDonors(evidence: Pick<ReadEvidence, "facts">): string[] | undefined {
-  const test = samplesOf(evidence, "test");
-  if (test.length === 0 || test.some(({ donor }) => donor === undefined)) return undefined;
-  const known = new Set(donorsOf([...samplesOf(evidence, "train"), ...samplesOf(evidence, "val")]));
-  return donorsOf(test).filter((donor) => known.has(donor));
+/** Donors of test sections that were trained on; undefined where some are not named. */
+export function sharedDonors(evidence: Pick<ReadEvidence, "facts" | "results">): string[] | undefined {
+  const kinds = donorKinds(evidence);
+  if (kinds.length === 0 || kinds.some(({ kind }) => kind === "unknown")) return undefined;
+  const trained = new Set(donorsOf(samplesOf(evidence, "train")));
+  return donorsOf(samplesOf(evidence, "test")).filter((donor) => trained.has(donor));
 }
 
 /** What the numbers are of: donors only where it is known that none was trained on. */
-export function heldOut(evidence: Pick<ReadEvidence, "facts">): string {
+export function heldOut(evidence: Pick<ReadEvidence, "facts" | "results">): string {
   return sharedDonors(evidence)?.length === 0 ? "held-out donors" : "held-out sections";
+}
+
+/** Test sections of donors of one kind, with the mean over them of the correlation within each. */
+export interface DonorKind {
+  readonly kind: "unseen" | "seen" | "unknown";
+  readonly donors: number;
+  readonly sections: number;
+  readonly frozen: number | null;
+  readonly seal: number | null;
+}
+
+/** Test sections by whether training saw other sections of their donor; from the facts of the run, so of any version. */
+export function donorKinds(evidence: Pick<ReadEvidence, "facts" | "results">): DonorKind[] {
+  const trained = new Set(samplesOf(evidence, "train").map(({ donor, sample }) => donor ?? sample));
+  // A training section without a name may be of anyone.
+  const open = samplesOf(evidence, "train").some(({ donor }) => donor === undefined);
+  const kindOf = ({ donor }: SampleFacts): DonorKind["kind"] =>
+    donor === undefined ? "unknown" : trained.has(donor) ? "seen" : open ? "unknown" : "unseen";
+  const { frozen, seal } = pairOf(evidence);
+  const meanOf = (encoder: EncoderResult | undefined, samples: readonly SampleFacts[]) => {
+    const known =
+      encoder?.probe?.slides?.flatMap(({ sample, pearson }) =>
+        pearson !== null && samples.some((one) => one.sample === sample) ? [pearson] : []
+      ) ?? [];
+    return known.length === 0 ? null : known.reduce((a, b) => a + b, 0) / known.length;
+  };
+  const groups = Map.groupBy(samplesOf(evidence, "test"), kindOf);
+  return (["unseen", "seen", "unknown"] as const).flatMap((kind) => {
+    const samples = groups.get(kind);
+    if (samples === undefined) return [];
+    return [{
+      kind,
+      donors: donorsOf(samples).length,
+      sections: samples.length,
+      frozen: meanOf(frozen, samples),
+      seal: meanOf(seal, samples),
+    }];
+  });
 }
 
 /** What a direction of retrieval is called. */

@@ -1,14 +1,15 @@
 /**
- * The result at a glance: a sentence, and a forest plot of frozen encoder against SEAL beside its numbers.
+ * The result at a glance: a forest plot of frozen encoder against SEAL beside its numbers.
  *
  * @module
  */
 
 import type { ReadEvidence } from "./evidence_read.ts";
-import { directionName, donorsOf, heldOut, type Pair, pairOf, samplesOf, sharedDonors } from "./evidence_view.ts";
+import { directionName, heldOut, type Pair, pairOf } from "./evidence_view.ts";
 import { amount, difference, NONE, percent, score, tickText, whole } from "./format.ts";
+import { donorTable, protocols } from "./protocols.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
-import type { Difference, EncoderResult, RetrievalScores, Spread } from "./run_evidence.ts";
+import type { Difference, EncoderResult, Reference, RetrievalScores, Spread } from "./run_evidence.ts";
 import { extent, linear, type Scale } from "./scale.ts";
 import { drawing, label, stroke, symbol } from "./svg.ts";
 import { absent, section, table } from "./table.ts";
@@ -33,8 +34,8 @@ export interface Measure {
 export function measures(evidence: Pick<ReadEvidence, "results">): Measure[] {
   const pair = pairOf(evidence);
   const all = [
-    ...probeMeasures(pair, evidence.results?.references),
-    ...retrievalMeasures(pair),
+    ...probeMeasures(pair, evidence),
+    ...retrievalMeasures(pair, evidence),
     ...slideMeasures(pair),
   ];
   const differences = evidence.results?.differences ?? [];
@@ -44,43 +45,84 @@ export function measures(evidence: Pick<ReadEvidence, "results">): Measure[] {
   });
 }
 
-type References = NonNullable<ReadEvidence["results"]>["references"];
-
 function both(pair: Pair, of: (encoder: EncoderResult) => Spread | undefined): Pick<Measure, "frozen" | "seal"> {
   const frozen = pair.frozen && of(pair.frozen);
   const seal = pair.seal && of(pair.seal);
   return { ...(frozen === undefined ? {} : { frozen }), ...(seal === undefined ? {} : { seal }) };
 }
 
-function probeMeasures(pair: Pair, references: References): Measure[] {
-  const genes = Math.max(pair.frozen?.probe?.genes.length ?? 0, pair.seal?.probe?.genes.length ?? 0);
-  const visible = references?.filter(({ kind }) => kind === "oracle").map(({ pearson }) => pearson ?? Infinity) ?? [];
-  const bound = Math.min(...visible);
+function probeMeasures(pair: Pair, evidence: Pick<ReadEvidence, "results">): Measure[] {
+  const oracles = evidence.results?.references?.filter(({ kind }) => kind === "oracle") ?? [];
+  const bound = (of: (one: Reference) => number | null | undefined) => {
+    const least = Math.min(...oracles.map((one) => of(one) ?? Infinity));
+    return Number.isFinite(least) ? { bound: least } : {};
+  };
+  const probe = pair.seal?.probe ?? pair.frozen?.probe;
+  // Runs before 0.2 have one probe, HEST-Benchmark's.
+  const headline = probe?.truth !== undefined;
+  const genes = amount(Math.max(pair.frozen?.probe?.genes.length ?? 0, pair.seal?.probe?.genes.length ?? 0), "gene");
+  const of = (what: string, beside: (encoder: EncoderResult) => Spread | undefined) =>
+    [what, besideText(evidence, beside)].filter(Boolean).join("; ");
+  const [within, pooled] = headline ? ["Correlation within sections", "… of all sections together"] : [
+    "… within sections",
+    "Probe correlation",
+  ];
+  const perSlide: Measure = {
+    key: "pearson_per_slide",
+    name: within,
+    detail: headline
+      ? of(`mean Pearson r of ${genes}, ${probe!.truth}`, (one) => one.probe?.pearson_per_slide)
+      : "computed in each section, then averaged",
+    ...both(pair, (one) => one.probe?.pearson_per_slide),
+    ...(headline ? bound((one) => one.pearson_per_slide) : {}),
+  };
+  const together: Measure = {
+    key: "pearson",
+    name: pooled,
+    detail: headline
+      ? of("differences between sections count as well", (one) => one.probe?.pearson)
+      : `mean Pearson r of ${genes}, spots of all test sections together`,
+    ...both(pair, (one) => one.probe?.pearson),
+    ...(headline ? {} : bound((one) => one.pearson)),
+  };
   return [
-    {
-      key: "pearson",
-      name: "Probe correlation",
-      detail: `mean Pearson r of ${amount(genes, "gene")}, spots of all test sections together`,
-      ...both(pair, ({ probe }) => probe?.pearson),
-      ...(Number.isFinite(bound) ? { bound } : {}),
-    },
-    {
-      key: "pearson_per_slide",
-      name: "… within sections",
-      detail: "computed in each section, then averaged",
-      ...both(pair, ({ probe }) => probe?.pearson_per_slide),
-    },
+    ...(headline ? [perSlide, together] : [together, perSlide]),
     {
       key: "spearman",
       name: "Rank correlation",
-      detail: "Spearman’s rho of the same probe",
+      detail: headline
+        ? of("Spearman’s rho, all sections together", (one) => one.probe?.spearman)
+        : "Spearman’s rho of the same probe",
       ...both(pair, ({ probe }) => probe?.spearman),
+    },
+    {
+      key: "benchmark_pearson",
+      name: "By HEST-Benchmark’s protocol",
+      detail: of(
+        `${pair.seal?.benchmark?.truth ?? ""}, all sections together`,
+        (one) => one.benchmark?.pearson,
+      ),
+      ...both(pair, ({ benchmark }) => benchmark?.pearson),
+      ...(headline ? bound((one) => one.pearson) : {}),
     },
   ];
 }
 
+/** What sees no network scores on the same measure. */
+function besideText(
+  { results }: Pick<ReadEvidence, "results">,
+  of: (encoder: EncoderResult) => Spread | undefined,
+): string {
+  const names: Readonly<Record<string, string>> = { depth: "depth alone", colour: "colours alone" };
+  return Object.entries(names).flatMap(([id, name]) => {
+    const found = results?.encoders.find((one) => one.id === id);
+    const value = found && of(found)?.mean;
+    return typeof value === "number" ? [`${name} ${score(value)}`] : [];
+  }).join(", ");
+}
+
 /** Recall at 1, 5 and 10 where both encoders have it; what only one has, at 10 within the first scope. */
-function retrievalMeasures(pair: Pair): Measure[] {
+function retrievalMeasures(pair: Pair, evidence: Pick<ReadEvidence, "results">): Measure[] {
   const lists = [...(pair.seal?.retrieval ?? []), ...(pair.frozen?.retrieval ?? [])];
   const kindOf = ({ direction, scope, space }: RetrievalScores) => JSON.stringify([direction, scope, space]);
   const kinds = new Map<string, RetrievalScores>();
@@ -94,7 +136,13 @@ function retrievalMeasures(pair: Pair): Measure[] {
     return recall.filter(({ k }) => shown.includes(k)).map(({ k }): Measure => ({
       key: `${main ? "" : `${/probe/.test(space) ? "probe" : scope.split(" ")[0]}_`}recall_at_${k}_${direction}`,
       name: `Recall@${k}, ${directionName(direction)}`,
-      detail: `${space}, ${scope}, ${whole(gallery)} candidates a query`,
+      detail: [
+        `${space}, ${scope}, ${whole(gallery)} candidates a query`,
+        besideText(evidence, (one) => {
+          const found = one.retrieval?.find((other) => kindOf(other) === kindOf(kind))?.recall.find((of) => of.k === k);
+          return found && { mean: found.value };
+        }),
+      ].filter(Boolean).join("; "),
       chance: Math.min(1, k / gallery),
       ...both(pair, (encoder) => {
         if (encoder.retrieval !== undefined && !has(encoder)) return { mean: null, reason: `has no ${space}` };
@@ -135,70 +183,24 @@ export function headline(evidence: ReadEvidence): Markup {
   const rows = measures(evidence);
   const content = rows.length === 0
     ? absent(evidence.missing.results ?? "no encoder was evaluated")
-    : forest(rows, pairOf(evidence), heldOut(evidence));
+    : markup`${forest(rows, pairOf(evidence), heldOut(evidence))}${donorTable(evidence)}${protocols(evidence)}`;
   return section({ id: "result", title: "Result" }, content);
-}
-
-/** What the run shows, in sentences. */
-export function abstract(evidence: ReadEvidence): Markup {
-  const all = measures(evidence);
-  const find = (key: string) => all.find((measure) => measure.key === key);
-  const probe = find("pearson");
-  const recall = find("recall_at_10_g2i") ?? find("recall_at_10_i2g");
-  const test = samplesOf(evidence, "test");
-  const spots = test.reduce((sum, sample) => sum + sample.spots, 0);
-  const seen = sharedDonors(evidence)?.length ?? 0;
-  const where = test.length > 0
-    ? markup`On ${amount(test.length, "held-out section")} of ${amount(donorsOf(test).length, "donor")}${
-      seen > 0 && " that training saw other sections of"
-    } (${amount(spots, "spot")}), `
-    : "On held-out sections, ";
-  const sentences: Slot[] = [];
-  if (probe !== undefined) {
-    sentences.push(
-      markup`${where}${
-        compare(probe, "a linear probe on SEAL’s features reaches a mean correlation of", "of the frozen encoder")
-      }`,
-    );
-  }
-  if (recall !== undefined) {
-    const chance = recall.chance === undefined ? "" : markup`; guessing gives ${score(recall.chance)}`;
-    sentences.push(markup` ${compare(recall, `${recall.name} is`, "with the frozen encoder", chance)}`);
-  }
-  if (sentences.length === 0) sentences.push("This run has losses but no evaluation on held-out sections yet.");
-  return markup`<p class="abstract">${sentences}</p>`;
-}
-
-/** A measure as a sentence that claims no more than its interval. */
-function compare(
-  { seal, frozen, difference: delta }: Measure,
-  begin: string,
-  against: string,
-  after: Slot = "",
-): Markup {
-  if (seal?.mean === undefined || seal.mean === null) {
-    return markup`${begin} a value that is not defined (${seal?.reason ?? "not measured"}).`;
-  }
-  const value = markup`<strong>${score(seal.mean)}</strong>`;
-  if (frozen?.mean === undefined || frozen.mean === null) return markup`${begin} ${value}${after}.`;
-  const step = delta?.mean ?? seal.mean - frozen.mean;
-  const unsure = delta?.low !== undefined && delta.high !== undefined && delta.low <= 0 && delta.high >= 0;
-  return markup`${begin} ${value}, against ${score(frozen.mean)} ${against} (${difference(step)}${interval(delta)}${
-    unsure && ", which includes no difference"
-  })${after}.`;
-}
-
-function interval(delta: Difference | undefined): Slot {
-  if (delta?.low === undefined || delta.high === undefined) return "";
-  return markup`, ${delta.level === undefined ? "interval" : `${percent(delta.level, 0)} interval`} ${
-    difference(delta.low)
-  } to ${difference(delta.high)}`;
 }
 
 /** Width and height of a row's drawing. */
 const ROW = { width: 320, height: 34, left: 8, right: 312 } as const;
 
-function forest(rows: readonly Measure[], { frozen, seal }: Pair, where: string): Markup {
+/** Truth, penalty and panel of the first rows. */
+function madeBy({ frozen, seal }: Pair): string {
+  const probe = seal?.probe ?? frozen?.probe;
+  if (probe?.truth === undefined) return "";
+  return `Truth ${probe.truth}; penalty ${probe.penalty ?? "not recorded"}; panel of ${
+    amount(probe.genes.length, "gene")
+  }${probe.panel === undefined ? "" : `, ${probe.panel}`}. `;
+}
+
+function forest(rows: readonly Measure[], pair: Pair, where: string): Markup {
+  const { frozen, seal } = pair;
   const values = rows.flatMap(({ frozen, seal, chance, bound }) => [
     ...[frozen, seal].flatMap((one) => one === undefined ? [] : [...limits(one)]),
     chance,
@@ -224,7 +226,7 @@ function forest(rows: readonly Measure[], { frozen, seal }: Pair, where: string)
     { head: markup`<span class="only-read">Drawing</span>`, className: "plot", cell: (row) => forestRow(row, x) },
   ], {
     className: "forest",
-    caption: markup`<b>Frozen encoder against SEAL on ${where}.</b> ${spreads(rows)}`,
+    caption: markup`<b>Frozen encoder against SEAL on ${where}.</b> ${madeBy(pair)}${spreads(rows)}`,
     foot: axis,
   });
 }
@@ -248,6 +250,8 @@ function change({ frozen, seal, difference: delta }: Measure): Slot {
   if (delta !== undefined) {
     const range = delta.low !== undefined && delta.high !== undefined
       ? markup`<small>${difference(delta.low)} to ${difference(delta.high)}</small>`
+      : delta.reason !== undefined
+      ? markup`<small>no interval: ${delta.reason}</small>`
       : "";
     return markup`${difference(delta.mean)}${range}`;
   }
@@ -264,13 +268,16 @@ function spreads(rows: readonly Measure[]): string {
     }),
   );
   const delta = rows.find(({ difference: d }) => d?.low !== undefined)?.difference;
+  const kinds = [...new Set(rows.flatMap(({ difference: d }) => (d?.low !== undefined && d.over ? [d.over] : [])))];
   return [
     over.size > 0 ? `± is one standard deviation (${[...over].join("; ")}).` : "",
     delta === undefined
       ? ""
       : `Under a difference stands its ${
         delta.level === undefined ? "" : `${percent(delta.level, 0)} `
-      }bootstrap interval${delta.over === undefined ? "" : `, paired over ${delta.over}`}.`,
+      }bootstrap interval${kinds.length > 0 ? `, paired over ${kinds.join(" or ")}` : ""}.${
+        kinds.includes("genes") ? " One over genes says nothing about other donors." : ""
+      }`,
   ].filter(Boolean).join(" ");
 }
 

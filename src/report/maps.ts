@@ -11,7 +11,7 @@ import { VIRIDIS, viridis } from "./colour.ts";
 import { plain, score, whole } from "./format.ts";
 import { base64, dataBlock, type Markup, markup } from "./html.ts";
 import { crop, pictureAddress, shrink } from "./picture.ts";
-import { geneRows } from "./probe.ts";
+import { correlationMeans, geneRows } from "./probe.ts";
 import type { SampleMap, Thumbnail } from "./run_evidence.ts";
 import { extent, quantile } from "./scale.ts";
 import { attributes } from "./svg.ts";
@@ -202,7 +202,9 @@ export function maps(evidence: ReadEvidence): Markup {
       {
         title: markup`<span id="map-title">${titleOf(data, 0, 0)}</span>`,
         caption:
-          markup`Measured and predicted share one colour scale, which is the same for all sections (1st to 99th percentile of both). Predicted by ${predictedBy}, on sections that were not trained on. ${
+          markup`Measured and predicted share one colour scale, which is the same for all sections (1st to 99th percentile of both). Predicted by ${predictedBy}, on sections that were not trained on. Beside the names of genes stands their r of the table above (${
+            correlationMeans(evidence)
+          }); in the title that of the section shown. ${
             data.genes.length < all &&
             `${data.genes.length} of ${all} genes are offered: the best, the middle and the worst predicted. `
           }${
@@ -210,7 +212,7 @@ export function maps(evidence: ReadEvidence): Markup {
           }Every number is in <code>evaluation/predictions/</code>.`,
         className: "maps",
       },
-      controls(data),
+      controls(evidence, data),
       panels(data),
     ),
     dataBlock("data-maps", data),
@@ -219,17 +221,15 @@ export function maps(evidence: ReadEvidence): Markup {
 
 function titleOf({ genes, samples }: MapsData, s: number, g: number): string {
   const { sample, donor, r, spots } = samples[s]!;
-  const text = r[g] === null || r[g] === undefined ? "r is not defined, one side is constant" : `r = ${score(r[g])}`;
-  return `${genes[g]} on ${sample}${donor && ` (${donor})`}: ${text} over ${whole(spots)} spots.`;
+  const text = r[g] === null || r[g] === undefined ? "r is not defined, one side is constant," : `r = ${score(r[g])}`;
+  return `${genes[g]} on ${sample}${donor && ` (${donor})`}: ${text} in this section, over ${whole(spots)} spots.`;
 }
 
-function controls({ genes, samples }: MapsData): Markup {
-  const mean = (g: number) => {
-    const known = samples.flatMap(({ r }) => typeof r[g] === "number" ? [r[g] as number] : []);
-    return known.length === 0 ? null : known.reduce((a, b) => a + b, 0) / known.length;
-  };
+function controls(evidence: Pick<ReadEvidence, "results">, { genes, samples }: MapsData): Markup {
+  // The very numbers of the table of genes.
+  const known = new Map(geneRows(evidence).map(({ gene, seal, frozen }) => [gene, seal ?? frozen]));
   return markup`<div class="controls" data-behaviour="maps"><label>Gene <select id="map-gene">${
-    genes.map((gene, g) => markup`<option value="${g}">${gene} (r ${score(mean(g))})</option>`)
+    genes.map((gene, g) => markup`<option value="${g}">${gene} (r ${score(known.get(gene))})</option>`)
   }</select></label><span class="steps"><button type="button" id="map-before" aria-label="Previous gene">←</button><button type="button" id="map-next" aria-label="Next gene">→</button></span><label>Section <select id="map-sample">${
     samples.map(({ sample, donor }, s) =>
       markup`<option value="${s}">${sample}${donor && donor !== sample && ` (${donor})`}</option>`

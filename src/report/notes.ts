@@ -5,7 +5,7 @@
  */
 
 import type { ReadEvidence } from "./evidence_read.ts";
-import { sharedDonors } from "./evidence_view.ts";
+import { donorKinds, sharedDonors } from "./evidence_view.ts";
 import { geneRows } from "./probe.ts";
 import { amount } from "./format.ts";
 import { markup, type Slot } from "./html.ts";
@@ -14,6 +14,7 @@ import type { Warning } from "./run_evidence.ts";
 /** All of them, each with its reason. */
 export function notesOf(evidence: ReadEvidence): Warning[] {
   const { facts, results, errors } = evidence;
+  const kinds = donorKinds(evidence);
   const shared = sharedDonors(evidence) ?? [];
   const undefinedGenes = geneRows(evidence).filter(({ frozen, seal }) => frozen === null && seal === null);
   return [
@@ -34,8 +35,16 @@ export function notesOf(evidence: ReadEvidence): Warning[] {
       : []),
     ...(shared.length > 0
       ? [{
-        text: "Held-out sections are of donors that were trained on",
-        reason: `${shared.join(", ")}; the numbers say nothing about new donors`,
+        text: kinds.some(({ kind }) => kind === "unseen")
+          ? "Some held-out sections are of donors that training saw other sections of"
+          : "Held-out sections are of donors that were trained on",
+        reason: `${shared.join(", ")}; such sections say nothing about new donors`,
+      }]
+      : []),
+    ...(kinds.some(({ kind }) => kind === "unknown")
+      ? [{
+        text: "Donors are not all named",
+        reason: "whether training saw other sections of a held-out donor is not known; name them in metadata/*.json",
       }]
       : []),
     ...(facts?.warnings ?? []),

@@ -8,7 +8,7 @@ import type { ReadEvidence } from "./evidence_read.ts";
 import { pairOf } from "./evidence_view.ts";
 import { amount, difference, NONE, score } from "./format.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
-import type { SlideScore } from "./run_evidence.ts";
+import type { GeneScore, SlideScore } from "./run_evidence.ts";
 import { extent, linear, type Scale } from "./scale.ts";
 import { axes, drawing, label, stroke, symbol } from "./svg.ts";
 import { absent, figure, identifier, scroller, section, table } from "./table.ts";
@@ -34,7 +34,7 @@ export function geneRows(evidence: Pick<ReadEvidence, "results">): GeneRow[] {
   const after = new Map(seal?.probe?.genes.map((one) => [one.gene, one]));
   const rows = [...new Set([...after.keys(), ...before.keys()])].map((gene): GeneRow => {
     const [a, b] = [before.get(gene), after.get(gene)];
-    const [from, to] = [a?.pearson ?? null, b?.pearson ?? null];
+    const [from, to] = [correlationOf(a), correlationOf(b)];
     const undefinedOne = from === null || to === null;
     const reason = b?.reason ?? a?.reason ?? (undefinedOne ? "no reason given" : undefined);
     const group = b?.group ?? a?.group;
@@ -50,6 +50,18 @@ export function geneRows(evidence: Pick<ReadEvidence, "results">): GeneRow[] {
     };
   });
   return rows.sort((a, b) => (b.seal ?? -2) - (a.seal ?? -2));
+}
+
+/** The correlation of a gene: within sections, averaged over them; of runs before 0.2 that of all spots together. */
+function correlationOf(score: GeneScore | undefined): number | null {
+  return (score?.pearson_per_slide === undefined ? score?.pearson : score.pearson_per_slide) ?? null;
+}
+
+/** What the correlation of a gene is, in words. */
+export function correlationMeans(evidence: Pick<ReadEvidence, "results">): string {
+  const { frozen, seal } = pairOf(evidence);
+  const within = (seal ?? frozen)?.probe?.genes.some((gene) => gene.pearson_per_slide !== undefined) ?? true;
+  return within ? "r within sections, mean over sections" : "r over the spots of all sections together";
 }
 
 /** The section. */
@@ -73,15 +85,15 @@ export function probe(evidence: ReadEvidence): Markup {
             `${
               amount(better, "gene")
             } of ${paired.length} lie above the diagonal: SEAL’s features predict them better. `
-          }${groups(rows).length > 1 && "Symbols tell kinds of genes apart. "}${
-            protocol !== undefined && `Protocol ${protocol}.`
+          }${correlationMeans(evidence)}. ${groups(rows).length > 1 && "Symbols tell kinds of genes apart. "}${
+            protocol !== undefined && `Protocol ${protocol}${truthOf(evidence)}.`
           }`,
           className: "square",
         },
         scatter(rows),
       )
-    }${scroller("Scores of genes", geneTable(rows), "tall")}</div>`,
-    slides(frozen?.probe?.slides, seal?.probe?.slides),
+    }${scroller("Scores of genes", geneTable(rows, correlationMeans(evidence)), "tall")}</div>`,
+    slides(frozen?.probe?.slides, seal?.probe?.slides, truthOf(evidence)),
   );
 }
 
@@ -159,7 +171,14 @@ function names(known: readonly (GeneRow & { frozen: number; seal: number })[], x
   });
 }
 
-function geneTable(rows: readonly GeneRow[]): Markup {
+/** What was predicted, behind the name of the protocol. */
+function truthOf(evidence: Pick<ReadEvidence, "results">): string {
+  const { frozen, seal } = pairOf(evidence);
+  const truth = (seal ?? frozen)?.probe?.truth;
+  return truth === undefined ? "" : `, truth ${truth}`;
+}
+
+function geneTable(rows: readonly GeneRow[], means: string): Markup {
   const known = rows.flatMap(({ frozen, seal }) => [frozen, seal]);
   const [low, high] = extent(known) ?? [0, 1];
   const x = linear([Math.min(0, low), Math.max(0.1, high)], [5, 95]);
@@ -208,7 +227,7 @@ function geneTable(rows: readonly GeneRow[]): Markup {
   ], {
     caption: markup`<b>Scores of ${
       amount(rows.length, "gene")
-    } on held-out spots.</b> Δ is SEAL less frozen; ρ and R² are SEAL’s. A head sorts.`,
+    } on held-out spots.</b> Frozen and SEAL: ${means}; ρ and R² are over all spots together. Δ is SEAL less frozen; ρ and R² are SEAL’s. A head sorts.`,
     className: "scores",
     sortable: true,
   });
@@ -228,7 +247,7 @@ function dumbbell({ gene, frozen, seal }: GeneRow, x: Scale): Slot {
   );
 }
 
-function slides(frozen: readonly SlideScore[] = [], seal: readonly SlideScore[] = []): Slot {
+function slides(frozen: readonly SlideScore[] = [], seal: readonly SlideScore[] = [], truth: string): Slot {
   const before = new Map(frozen.map((one) => [one.sample, one]));
   const rows = seal.length > 0 ? seal : frozen;
   if (rows.length === 0) return "";
@@ -238,7 +257,13 @@ function slides(frozen: readonly SlideScore[] = [], seal: readonly SlideScore[] 
       cell: ({ sample, reason }) =>
         markup`${identifier(sample)}${reason !== undefined && markup`<small>${reason}</small>`}`,
     },
-    { head: "Donor", cell: ({ donor }) => identifier(donor ?? NONE) },
+    {
+      head: "Donor",
+      cell: ({ donor, seen }) =>
+        markup`${identifier(donor ?? NONE)}${
+          seen !== undefined && markup`<small>${seen ? "seen in training" : "never seen"}</small>`
+        }${donor === undefined && markup`<small>not named</small>`}`,
+    },
     { head: "Spots", className: "number", cell: ({ spots }) => spots },
     { head: "Frozen", className: "number", cell: ({ sample }) => score(before.get(sample)?.pearson) },
     { head: "SEAL", className: "number strong", cell: ({ pearson }) => seal.length > 0 ? score(pearson) : NONE },
@@ -253,6 +278,6 @@ function slides(frozen: readonly SlideScore[] = [], seal: readonly SlideScore[] 
   ], {
     className: "plain",
     caption:
-      markup`<b>Mean correlation over genes within each held-out section.</b> Offsets between sections, which inflate correlations over all spots together, play no part here.`,
+      markup`<b>Mean correlation over genes within each held-out section${truth}.</b> Offsets between sections, which inflate correlations over all spots together, play no part here.`,
   });
 }

@@ -5,12 +5,13 @@
  */
 
 import { VERSION } from "../core/version.ts";
+import { abstract } from "./abstract.ts";
 import { calibration } from "./calibration.ts";
 import { embedding } from "./embedding.ts";
 import { type ReadEvidence, readEvidence } from "./evidence_read.ts";
 import type { RunFolder } from "./evidence_write.ts";
 import { duration } from "./format.ts";
-import { abstract, headline } from "./headline.ts";
+import { headline } from "./headline.ts";
 import { base64, Markup, markup, type Slot } from "./html.ts";
 import { losses } from "./losses.ts";
 import { maps } from "./maps.ts";

@@ -38,10 +38,7 @@ export const EVIDENCE = {
   report: "report.html",
 } as const;
 
-/**
- * One logged step. Names of numbers are open; the report knows `loss`, `loss_*`, `lr_*`, `samples_per_second`,
- * `pearson_mean` and `recall_at_{k}_{i2g,g2i}`. Null is a number that was not finite.
- */
+/** One logged step. Names of numbers are open, see `losses.ts` for those that are shown. Null was not finite. */
 export interface MetricRow {
   readonly step: number;
   readonly epoch?: number;
@@ -157,7 +154,9 @@ export interface Spread {
 /** How well one gene is predicted on held-out spots. */
 export interface GeneScore {
   readonly gene: string;
+  /** All spots together; then within sections, averaged over them, which runs before 0.2 have not. */
   readonly pearson: number | null;
+  readonly pearson_per_slide?: number | null;
   readonly spearman?: number | null;
   readonly r2?: number | null;
   /** Kind of gene, where kinds are known: `visible program`. */
@@ -169,21 +168,41 @@ export interface GeneScore {
 export interface SlideScore {
   readonly sample: string;
   readonly donor?: string;
+  /** Whether training saw other sections of the donor; missing where donors are not named. */
+  readonly seen?: boolean;
   readonly spots: number;
   readonly pearson: number | null;
   readonly reason?: string;
 }
 
+/** Held-out sections of donors of one kind. */
+export interface DonorScores {
+  /** Whether training never saw the donors, saw other sections of them, or they are not named. */
+  readonly kind: "unseen" | "seen" | "unknown";
+  readonly donors: number;
+  readonly sections: number;
+  readonly spots: number;
+  readonly pearson_per_slide: Spread;
+}
+
 /** A linear probe on held-out spots. */
 export interface ProbeScores {
-  /** Name of the protocol: `hest-bench/1`. */
+  /** Name of the protocol: `depth-cv/1`. */
   readonly protocol: string;
+  /** What was predicted: `ln(1 + counts per 10,000)`. */
+  readonly truth?: string;
+  /** The penalty and how it was found. */
+  readonly penalty?: string;
+  /** Where the genes come from. */
+  readonly panel?: string;
   /** Mean over genes, spots of all test slides together. */
   readonly pearson: Spread;
   /** Mean over genes and slides, within slides. */
   readonly pearson_per_slide?: Spread;
   readonly spearman?: Spread;
   readonly r2?: Spread;
+  /** Donors that training saw and did not see, each with numbers of their own. */
+  readonly donors?: readonly DonorScores[];
   readonly genes: readonly GeneScore[];
   readonly slides?: readonly SlideScore[];
 }
@@ -225,7 +244,10 @@ export interface EncoderResult {
   readonly label: string;
   readonly role: "frozen" | "seal" | "other";
   readonly features?: number;
+  /** The probe of the headline: on truth normalised by depth, its penalty chosen on training donors. */
   readonly probe?: ProbeScores;
+  /** HEST-Benchmark's probe, whose truth rises with depth; in runs before 0.2 it is `probe`. */
+  readonly benchmark?: ProbeScores;
   readonly retrieval?: readonly RetrievalScores[];
   readonly slide_probe?: SlideProbe;
   readonly note?: string;
@@ -242,13 +264,18 @@ export interface Difference {
   readonly level?: number;
   /** What the pairs are: `genes`, `folds`, `slides`. */
   readonly over?: string;
+  /** Why there is no interval. */
+  readonly reason?: string;
 }
 
 /** What is attainable, or was reached before, on generated data. */
 export interface Reference {
   readonly name: string;
   readonly kind: "oracle" | "calibration";
+  /** By HEST-Benchmark's protocol, spots of all sections together, as the calibration was measured. */
   readonly pearson: number | null;
+  /** By the protocol of the headline, within sections. */
+  readonly pearson_per_slide?: number | null;
   /** Over the genes whose programs show in the picture. */
   readonly pearson_visible?: number | null;
   readonly recall_at_10?: number | null;

@@ -1,14 +1,23 @@
 import assert from "node:assert/strict";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { checksOf } from "../../src/cli/evidence_checks.ts";
-import { evenly, type EvidenceData, takeColumns } from "../../src/cli/evidence_data.ts";
+import { evenly, type EvidenceData, sidesOf, takeColumns } from "../../src/cli/evidence_data.ts";
 import { embeddingMap } from "../../src/cli/evidence_embedding.ts";
 import { stagesOf } from "../../src/cli/evidence_facts.ts";
 import { quoted } from "../../src/cli/interrupt.ts";
 import { findPatches } from "../../src/cli/evidence_gallery.ts";
 import { loadingCode } from "../../src/cli/evidence_loading.ts";
 import { predictedValues } from "../../src/cli/evidence_maps.ts";
-import { differenceOf, probeDifferences, probeOf, probeScores } from "../../src/cli/evidence_probe.ts";
+import { fitPredictors } from "../../src/cli/evidence_predictor.ts";
+import {
+  describeProbe,
+  differenceOf,
+  type EvidenceProtocol,
+  prepare,
+  probeDifferences,
+  probeOf,
+  probeScores,
+} from "../../src/cli/evidence_probe.ts";
 import { jointRetrieval, probeRetrieval } from "../../src/cli/evidence_retrieval.ts";
 import { summaryOf } from "../../src/cli/evidence_summary.ts";
 import { geneGroup, readTruth } from "../../src/cli/evidence_synthetic.ts";
@@ -20,7 +29,12 @@ import { Fields } from "../../src/data/synth/fields.ts";
 import { drawExpression, geneModel, GENES, VISIBLE_GENES } from "../../src/data/synth/genes.ts";
 import { planSynth, slidesOf } from "../../src/data/synth/plan.ts";
 import { writeSynth } from "../../src/data/synth/write.ts";
-import type { Table } from "../../src/eval/table.ts";
+import { pearson } from "../../src/eval/correlation.ts";
+import { chooseSource, predictorFile, readPredictor } from "../../src/eval/predictor.ts";
+import { fitProbe, type ProbeResult } from "../../src/eval/probe.ts";
+import { fitRidge, predictLinear } from "../../src/eval/ridge.ts";
+import { applyStandardizer } from "../../src/eval/standardize.ts";
+import { column, type Table, takeRows } from "../../src/eval/table.ts";
 import { encodePng } from "../../src/io/png_write.ts";
 import { disk } from "../../src/io/fs.ts";
 import { findEncoder } from "../../src/models/encoder_registry.ts";
@@ -53,19 +67,36 @@ function dataOf(sizes: readonly number[], genes: number, constant = -1): { data:
   const trained = sizes.slice(0, half).reduce((a, b) => a + b, 0);
   const numbers = Array.from({ length: count }, (_, i) => i);
   const names = Array.from({ length: genes }, (_, g) => `G${g}`);
-  const table = { genes: names, values: { rows: count, columns: genes, data: values } };
+  const truth = { rows: count, columns: genes, data: values };
+  const table = { genes: names, values: truth, normalised: truth };
   const data: EvidenceData = {
     held: sizes.slice(half).map((size, s) => ({ id: `S${s + half}`, donor: `D${s + half}`, count: size })) as never,
     trainPairs: numbers.slice(0, trained),
     heldPairs: numbers.slice(trained),
     heldSlides: slides.slice(trained),
     slides,
+    donors: slides.map((slide) => slide.replace("S", "D")),
+    sections: new Map(sizes.slice(half).map((_, s) => [`S${s + half}`, { donor: `D${s + half}`, seen: false }])),
+    totals: new Float64Array(count).fill(1),
     panel: table,
     compared: table,
     missing: [{ gene: "GONE", reason: "S1 lacks it" }],
   };
   return { data, features };
 }
+
+/** A probe of the benchmark's protocol unless another is named. */
+async function probed(
+  data: EvidenceData,
+  features: Table,
+  genes = data.panel,
+  protocol: EvidenceProtocol = "hest-bench/1",
+): Promise<ProbeResult> {
+  return await probeOf(data, await prepare(data, features, NO_GPU), genes, { gpu: NO_GPU, protocol });
+}
+
+const scoresOf = (result: ProbeResult, data: EvidenceData) =>
+  probeScores(result, data, { about: describeProbe(result) });
 
 Deno.test("a stopwatch counts each part without the parts inside it", async () => {
   let now = 0;
@@ -103,8 +134,8 @@ Deno.test("columns and even choices", () => {
 
 Deno.test("probe scores: a constant gene has a reason and counts as 0, a missing one is listed, few slides have no interval", async () => {
   const { data, features } = dataOf([60, 50, 40, 30], 6, 5);
-  const result = await probeOf(data, features, data.panel, NO_GPU);
-  const scores = probeScores(result, data);
+  const result = await probed(data, features);
+  const scores = scoresOf(result, data);
   const known = result.perGene.slice(0, 5).map(({ pearson }) => pearson!);
   assert(known.every((r) => r > 0.9));
   assert(Math.abs(scores.pearson.mean! - known.reduce((a, b) => a + b, 0) / 6) < 1e-12);
@@ -116,20 +147,123 @@ Deno.test("probe scores: a constant gene has a reason and counts as 0, a missing
   assert.equal(scores.pearson_per_slide!.low, undefined);
   assert.deepEqual(scores.slides!.map(({ sample, donor }) => [sample, donor]), [["S2", "D2"], ["S3", "D3"]]);
   const noise = { ...features, data: features.data.map((_, i) => Math.sin(i * i)) };
-  const worse = await probeOf(data, noise, data.panel, NO_GPU);
-  const [delta, perSlide] = probeDifferences(worse, result);
+  const worse = await probed(data, noise);
+  const [delta, perSlide] = probeDifferences(worse, result, data.sections);
   assert(delta!.low! > 0.3 && delta!.over === "genes" && perSlide!.low === undefined && perSlide!.over === "slides");
+});
+
+Deno.test("donors seen and unseen have scores of their own; a gene has one correlation, within sections", async () => {
+  const { data, features } = dataOf([60, 50, 40, 30, 20, 30], 5);
+  const sections = new Map([
+    ["S3", { donor: "D1", seen: true }],
+    ["S4", { donor: "D4", seen: false }],
+    ["S5", { donor: undefined, seen: undefined }],
+  ]);
+  const result = await probed(data, features, data.panel, "depth-cv/1");
+  const scores = scoresOf(result, { ...data, sections, missing: [] });
+  const slide = (id: string) => scores.slides!.find(({ sample }) => sample === id)!;
+  assert.deepEqual(
+    scores.donors!.map(({ kind, donors, sections, spots, pearson_per_slide: { mean } }) => [
+      kind,
+      donors,
+      sections,
+      spots,
+      mean,
+    ]),
+    [
+      ["seen", 1, 1, 30, slide("S3").pearson],
+      ["unseen", 1, 1, 20, slide("S4").pearson],
+      ["unknown", 1, 1, 30, slide("S5").pearson],
+    ],
+  );
+  assert.deepEqual([slide("S3").seen, slide("S4").seen, slide("S5").seen], [true, false, undefined]);
+  scores.genes.forEach(({ pearson_per_slide }, g) => {
+    const mean = result.perSlide.reduce((sum, { pearson }) => sum + pearson[g]!, 0) / 3;
+    assert(Math.abs(pearson_per_slide! - mean) < 1e-12);
+  });
+  const overGenes = scores.genes.reduce((sum, gene) => sum + gene.pearson_per_slide!, 0) / 5;
+  assert(Math.abs(overGenes - scores.pearson_per_slide!.mean!) < 1e-12, "the headline is the mean of the table");
+  assert.match(scores.penalty!, /cross-validated over 3 training donors/);
+  assert.equal(scores.truth, "ln(1 + counts per 10,000)");
+});
+
+Deno.test("the probe that predict uses is that of the report, and sources are chosen by training donors", async () => {
+  const { data, features } = dataOf([60, 50, 40, 30, 20, 30], 7);
+  const { train } = sidesOf(data, features, data.panel.normalised);
+  const judged = [0, 1, 2, 4, 5, 6];
+  // A decoder that is right but for noise, and one that is not.
+  const rng = new Rng(8);
+  const noisy = (noise: number): Table => ({
+    ...train.targets,
+    data: Float32Array.from(train.targets.data, (value) => value + noise * rng.normal()),
+  });
+  const good = await fitPredictors({ train, judged, decoded: noisy(0.01), step: 3 });
+  const bad = await fitPredictors({ train, judged, decoded: noisy(50), step: 3 });
+  const none = await fitPredictors({ train, judged, decoded: undefined, step: 3 });
+  assert.deepEqual([good, bad, none].map(({ predictors }) => predictors.chosen), ["decoder", "probe", "probe"]);
+  assert.equal(none.predictors.decoder, undefined);
+  const { probe, decoder } = good.predictors;
+  // Plain loops: each training donor by a ridge on the others.
+  const model = await fitProbe({ ...train, targets: takeColumns(train.targets, judged) }, "depth-cv/1");
+  assert.equal(probe.alpha, model.alpha);
+  const sections: number[] = [];
+  for (const donor of ["D0", "D1", "D2"]) {
+    const rows = (own: boolean) => data.trainPairs.filter((pair) => (data.donors[pair] === donor) === own);
+    const scaled = applyStandardizer(train.features, model.standardizer);
+    const side = (of: readonly number[]) => ({
+      x: takeRows(scaled, of),
+      y: takeRows(takeColumns(train.targets, judged), of),
+    });
+    const [inner, held] = [side(rows(false)), side(rows(true))];
+    const predicted = predictLinear(fitRidge(inner.x, inner.y, { alpha: model.alpha, intercept: true }), held.x);
+    const r = judged.map((_, g) => pearson(column(predicted, g), column(held.y, g)).value!);
+    sections.push(r.reduce((a, b) => a + b, 0) / r.length);
+  }
+  const mean = sections.reduce((a, b) => a + b, 0) / 3;
+  assert(Math.abs(probe.held_back! - mean) < 1e-9, `${probe.held_back} is ${mean}`);
+  assert(Math.abs(decoder!.held_back! - (decoder!.fitted! - (probe.fitted! - probe.held_back!))) < 1e-12);
+  // The file's map gives the predictions of the same ridge on all training spots, of genes that were not judged too.
+  const whole = predictLinear(
+    fitRidge(applyStandardizer(train.features, model.standardizer), train.targets, {
+      alpha: model.alpha,
+      intercept: true,
+    }),
+    applyStandardizer(features, model.standardizer),
+  );
+  const { weight, bias } = readPredictor(predictorFile(good.probe), "probe", 7);
+  for (let i = 0; i < features.rows; i++) {
+    for (let g = 0; g < 7; g++) {
+      let sum = bias[g]!;
+      for (let j = 0; j < 4; j++) sum += weight[4 * g + j]! * features.data[4 * i + j]!;
+      assert(Math.abs(sum - whole.data[7 * i + g]!) < 1e-5);
+    }
+  }
+  assert.throws(
+    () => readPredictor(predictorFile(good.probe), "probe", 8),
+    /7 x 4 weight and 7 bias, 8 x D and 8 wanted/,
+  );
+});
+
+Deno.test("chooseSource() takes off from the decoder what the probe loses, and prefers the probe of equals", () => {
+  const of = (heldBack: number | null, fitted: number | null, decoder: number | null | undefined) =>
+    chooseSource({ held_back: heldBack, fitted }, decoder);
+  assert.equal(of(0.4, 0.5, 0.55).chosen, "decoder");
+  assert.equal(of(0.4, 0.5, 0.5).chosen, "probe");
+  assert.equal(of(0.4, 0.5, 0.45).chosen, "probe");
+  assert.equal(of(0.4, 0.5, null).chosen, "probe");
+  assert.match(of(0.4, 0.5, undefined).why, /no image decoder/);
+  assert.deepEqual([of(null, 0.5, 0.6).chosen, of(null, 0.5, 0.4).chosen], ["decoder", "probe"]);
 });
 
 Deno.test("probe scores of one held-out spot are null with a reason, never 0 or NaN", async () => {
   const { data, features } = dataOf([30, 1], 3);
-  const result = await probeOf(data, features, data.panel, NO_GPU);
-  const { pearson, pearson_per_slide, spearman, r2, slides } = probeScores(result, data);
+  const result = await probed(data, features);
+  const { pearson, pearson_per_slide, spearman, r2, slides } = scoresOf(result, data);
   for (const one of [pearson, pearson_per_slide!, spearman!, r2!]) {
     assert.deepEqual([one.mean, one.reason], [null, "fewer than two spots"]);
   }
   assert.deepEqual(slides!.map((one) => [one.pearson, one.reason]), [[null, "fewer than two spots"]]);
-  assert.deepEqual(probeDifferences(result, result), []);
+  assert.deepEqual(probeDifferences(result, result, data.sections), []);
   const found = probeRetrieval(result, data);
   assert(found.scores.recall.every(({ value }) => value === null) && found.scores.reason !== undefined);
   assert(found.scores.gallery > 0);
@@ -137,9 +271,19 @@ Deno.test("probe scores of one held-out spot are null with a reason, never 0 or 
 
 Deno.test("differences need pairs, and five slides for an interval", () => {
   assert.deepEqual(differenceOf("m", [[], []], "genes"), []);
-  assert.deepEqual(differenceOf("m", [[1, 2], [2, 4]], "slides"), [{ metric: "m", mean: 1.5, over: "slides" }]);
+  assert.deepEqual(differenceOf("m", [[1, 2], [2, 4]], "slides"), [{
+    metric: "m",
+    mean: 1.5,
+    over: "slides",
+    reason: "2 sections, an interval takes 5",
+  }]);
   const [five] = differenceOf("m", [[1, 2, 3, 4, 5], [2, 3, 4, 5, 6]], "slides");
   assert.deepEqual([five!.mean, five!.low, five!.high, five!.level], [1, 1, 1, 0.95]);
+  // Five sections of two donors, and few genes.
+  const [two] = differenceOf("m", [[1, 2, 3, 4, 5], [2, 3, 4, 5, 6]], "slides", 2);
+  assert.deepEqual([two!.low, two!.reason], [undefined, "2 donors, an interval takes 5"]);
+  const [genes] = differenceOf("m", [[1, 2, 3, 4], [2, 3, 4, 5]], "genes");
+  assert.deepEqual([genes!.low, genes!.reason], [undefined, "4 genes, an interval takes 5"]);
 });
 
 Deno.test("joint retrieval: chance of slides of unequal size, k below the pool only, collapse with a reason", async () => {
@@ -164,9 +308,9 @@ Deno.test("joint retrieval: chance of slides of unequal size, k below the pool o
 
 Deno.test("retrieval through the probe finds spots that the features tell, by chance without", async () => {
   const { data, features } = dataOf([80, 40, 40, 40], 12);
-  const told = probeRetrieval(await probeOf(data, features, data.compared, NO_GPU), data);
+  const told = probeRetrieval(await probed(data, features, data.compared), data);
   const noise = { ...features, data: features.data.map((_, i) => Math.sin(i * i)) };
-  const blind = probeRetrieval(await probeOf(data, noise, data.compared, NO_GPU), data);
+  const blind = probeRetrieval(await probed(data, noise, data.compared), data);
   const at = (found: typeof told, k: number) => found.scores.recall.find((one) => one.k === k)!.value!;
   assert(at(told, 10) > 0.9 && Math.abs(at(blind, 10) - 0.25) < 0.15, `${at(told, 10)} ${at(blind, 10)}`);
   assert.equal(told.bySlide.length, 2);
@@ -263,8 +407,9 @@ Deno.test("checks decide by the thresholds of profile ci, and leaks on any", () 
       agree: { frozen: 0.3, seal: 0.4 },
       profile,
     }).map(({ passed }) => passed);
-  assert.deepEqual(verdicts("ci", 0.1), [true, true, null, false, true, false]);
-  assert.deepEqual(verdicts("small", 0.2), [null, null, null, null, false, false]);
+  // What cannot be decided is left out.
+  assert.deepEqual(verdicts("ci", 0.1), [true, true, false, true, false]);
+  assert.deepEqual(verdicts("small", 0.2), [false, false]);
   assert.deepEqual(["SYNV3G033", "SYNH1G121", "SYNHK150", "TP53"].map(geneGroup), [
     "visible program",
     "hidden program",

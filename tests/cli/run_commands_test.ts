@@ -13,6 +13,7 @@ import { lockFile, lockFolder } from "../../src/io/lock.ts";
 import { decodePng } from "../../src/io/png.ts";
 import { readSafetensorsF32 } from "../../src/io/safetensors.ts";
 import { toDense } from "../../src/io/sparse.ts";
+import { readTree } from "../../src/io/h5ad_uns.ts";
 import { FIXTURES, inFolder, seal } from "./shared.ts";
 
 const ENCODER = `${FIXTURES}encoders/vit_small`;
@@ -149,6 +150,62 @@ async function predictedAgain(folder: string, out: string, args: readonly string
   assert.ok(second.err.includes(`process ${Deno.pid}`), second.err);
 }
 
+/** By default the source that training donors prefer predicts, and what is known of both is said and stored. */
+async function predictedByProbe(
+  folder: string,
+  { run, data, z, genes }: { run: string; data: string; z: Float64Array; genes: readonly string[] },
+): Promise<void> {
+  const known = json(`${run}/evaluation/predictors.json`);
+  const args = ["predict", "--run", run, "--data", data, "--samples", "SYN0"];
+  const out = `${folder}/by_choice`;
+  const { err } = await done(...args, "--out", out);
+  assert.match(err, known.chosen === "probe" ? /Predicting with the linear probe/ : /with the image decoder/);
+  assert.match(err, /probe: held back -?\d\.\d+, fitted -?\d\.\d+ \(\d training/);
+  assert.match(err, /decoder: held back .*estimated: it was trained on all training donors/);
+  // The probe's own map of the adapter's features.
+  const probe = readSafetensorsF32(Deno.readFileSync(`${run}/evaluation/probe.safetensors`), "probe").tensors;
+  const [weight, bias] = [probe.get("weight")!.data, probe.get("bias")!.data];
+  const forced = `${folder}/by_probe`;
+  await done(...args, "--with", "probe", "--out", forced, "--quiet");
+  const { x, names, genes: columns } = await expression(`${forced}/SYN0.h5ad`);
+  assert.deepEqual(columns, genes);
+  const width = z.length / names.length;
+  let worst = 0;
+  for (let i = 0; i < names.length; i++) {
+    for (let g = 0; g < genes.length; g++) {
+      let sum = bias[g]!;
+      for (let j = 0; j < width; j++) sum += weight[g * width + j]! * z[i * width + j]!;
+      worst = Math.max(worst, Math.abs(sum - x[i * genes.length + g]!));
+    }
+  }
+  assert.ok(worst < 1e-4, `${worst}`);
+  using file = await H5File.open(disk.open(`${forced}/SYN0.h5ad`, "read"));
+  const uns = readTree(file, "/uns/seal");
+  assert.deepEqual([uns["predicted_by"], uns["predicted_why"]], ["linear probe", "asked for"]);
+  assert.deepEqual([uns["probe_r_held_back"], uns["decoder_r_fitted"]], [known.probe.held_back, known.decoder.fitted]);
+  assert.equal(uns["probe_alpha"], known.probe.alpha);
+  // A damaged probe, a probe of another step, a run that has none: refused, or the decoder with a word.
+  const files = ["probe.safetensors", "predictors.json"].map((name) => `${run}/evaluation/${name}`) as [string, string];
+  const [bytes, facts] = files.map((path) => Deno.readFileSync(path)) as [Uint8Array, Uint8Array];
+  Deno.writeFileSync(files[0], bytes.subarray(0, bytes.length - 9));
+  const cut = await seal(...args, "--with", "probe", "--out", `${folder}/cut`);
+  assert.equal(cut.code, 4, cut.err);
+  assert.match(cut.err, /probe\.safetensors/);
+  Deno.writeFileSync(files[0], bytes);
+  Deno.writeTextFileSync(files[1], JSON.stringify({ ...known, step: known.step + 1 }));
+  const other = await seal(...args, "--with", "probe", "--out", `${folder}/cut`);
+  assert.equal(other.code, 2, other.err);
+  assert.match(other.err, /the probe of .* is of step \d+, the checkpoint of step \d+/);
+  Deno.writeTextFileSync(files[1], JSON.stringify({ ...known, chosen: "luck" }));
+  const strange = await seal(...args, "--out", `${folder}/cut`);
+  assert.equal(strange.code, 4, strange.err);
+  assert.match(strange.err, /predictors\.json: chosen is "luck", expected decoder or probe/);
+  Deno.removeSync(files[1]);
+  const old = await done(...args, "--out", `${folder}/old`);
+  assert.match(old.err, /image decoder: .* was trained before runs kept a probe; how well it does .* is not known/);
+  Deno.writeFileSync(files[1], facts);
+}
+
 Deno.test("retrieve and predict with a trained run", async () => {
   await inFolder(async (folder) => {
     const [data, run] = [`${folder}/data`, `${folder}/run`];
@@ -180,7 +237,8 @@ Deno.test("retrieve and predict with a trained run", async () => {
 
     // Predictions of all samples, against features by the adapter alone and the decoder's formula.
     const predicted = `${folder}/predicted`;
-    const said = await done("predict", "--run", run, "--data", data, "--out", predicted, "--json", "--quiet");
+    const force = ["predict", "--run", run, "--data", data, "--with", "decoder", "--out", predicted];
+    const said = await done(...force, "--json", "--quiet");
     assert.equal(JSON.parse(said.out).outputs.length, 3);
     const adapter = `${run}/checkpoints/best`;
     await done(
@@ -214,7 +272,8 @@ Deno.test("retrieve and predict with a trained run", async () => {
     const wanted = decode(z, width, heads);
     const worst = wanted.reduce((most, value, i) => Math.max(most, Math.abs(value - found.x[i]!)), 0);
     assert.ok(worst < 1e-4 && Math.max(...wanted) > 0.1, `${worst} of ${Math.max(...wanted)}`);
-    await predictedAgain(folder, predicted, ["predict", "--run", run, "--data", data]);
+    await predictedAgain(folder, predicted, ["predict", "--run", run, "--data", data, "--with", "decoder"]);
+    await predictedByProbe(folder, { run, data, z, genes });
 
     // A grid over a slide; another slide that does not exist fails alone.
     const grid = ["predict", "--run", run, "--slide", `${data}/wsis/SYN1.tif`, "--grid", "150", "--out", predicted];

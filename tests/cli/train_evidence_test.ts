@@ -125,14 +125,18 @@ Deno.test("evidence of a run: the best checkpoint, real numbers, the same bytes 
         assert.deepEqual([map!.spatial[2 * i], map!.spatial[2 * i + 1]], [places[2 * spot], places[2 * spot + 1]]);
         for (let g = 0; g < columns; g++) {
           const count = counts.data[spot * counts.columns + genes.get(map!.genes[g]!)!]!;
-          near(map!.measured[i * columns + g]!, Math.log1p(count), 1e-6);
+          let total = 0;
+          for (let c = 0; c < counts.columns; c++) total += counts.data[spot * counts.columns + c]!;
+          near(map!.measured[i * columns + g]!, Math.log1p(count * 1e4 / total), 1e-5);
         }
       }
       const column = (values: Float32Array, g: number) =>
         Array.from({ length: rows }, (_, i) => values[i * columns + g]!);
-      for (const { gene, pearson } of tuned.probe!.genes) {
+      for (const { gene, pearson, pearson_per_slide } of tuned.probe!.genes) {
         const g = map!.genes.indexOf(gene);
         near(pearson!, correlation(column(map!.predicted, g), column(map!.measured, g)), 1e-4, gene);
+        // With one section held out both are the same; the report has the second everywhere.
+        near(pearson_per_slide!, pearson!, 1e-9, gene);
       }
       const level = (values: Float32Array) => values.reduce((a, b) => a + b, 0) / values.length;
       assert(Math.abs(level(map!.predicted) - level(map!.measured)) < 0.5, "predictions have the mean added");
@@ -170,6 +174,33 @@ Deno.test("evidence of a run: the best checkpoint, real numbers, the same bytes 
       assert(spent > 0.5 * facts!.seconds! && spent <= facts!.seconds!, `${spent} of ${facts!.seconds}`);
       assert.deepEqual(unexplained(results), []);
     });
+
+    await t.step(
+      "beside the headline stand the benchmark, depth alone and the mean, each with truth, penalty and panel",
+      () => {
+        const ids = results!.encoders.map(({ id }) => id);
+        assert.deepEqual(ids, ["frozen", "seal", "seal-decoder", "colour", "depth", "mean"]);
+        for (const { id, probe, benchmark } of results!.encoders.filter(({ id }) => !/decoder|mean/.test(id))) {
+          assert.deepEqual([probe!.protocol, benchmark!.protocol], ["depth-cv/1", "hest-bench/1"], id);
+          assert.match(probe!.penalty!, /cross-validated over 3 training donors/);
+          assert.deepEqual([probe!.truth, benchmark!.truth], [
+            "ln(1 + counts per 10,000)",
+            "ln(1 + count), not normalised by depth",
+          ]);
+          assert.deepEqual(probe!.donors!.map(({ kind, donors, sections }) => [kind, donors, sections]), [[
+            "unseen",
+            1,
+            1,
+          ]]);
+          assert.equal(probe!.genes.length, benchmark!.genes.length);
+        }
+        const [mean] = results!.encoders.slice(-1);
+        assert(mean!.probe!.pearson.mean === null && mean!.probe!.r2!.mean! <= 0);
+        const slides = results!.differences!.find(({ metric }) => metric === "pearson_per_slide")!;
+        assert.deepEqual([slides.low, slides.reason], [undefined, "1 section, an interval takes 5"]);
+        assert(results!.checks!.every(({ passed }) => passed !== null));
+      },
+    );
 
     await t.step("the oracle bounds the encoders and the report is there", () => {
       const oracles = results!.references!.filter(({ kind }) => kind === "oracle");

@@ -44,6 +44,7 @@ export function fakeModel(
       options.batches?.push(n);
       const parts = Array.from({ length: n }, (_, i) => patches.subarray(i * each, (i + 1) * each));
       return Promise.resolve({
+        embedding: Float32Array.from(parts.flatMap((patch) => [...patch.subarray(0, WIDTH)])),
         projected: Float32Array.from(parts.flatMap((patch) => {
           const x = known.get(keyOf(patch));
           return x ? project(x, new Rng(patch[0]!, patch[1]!)) : Array(WIDTH).fill(0);

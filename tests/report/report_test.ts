@@ -97,7 +97,10 @@ Deno.test("a gene map of a report holds the very numbers of the h5ad, and its r 
       assert.ok(Math.abs(r[g]! - r64(m, p)) < 1e-9, gene);
     }
     // Drawn at first: the first gene, the same colour for the same value in both panels.
-    assert.match(page, new RegExp(`${maps.genes[0]} on ${sample} \\(DONOR2\\): r = ${r[0]!.toFixed(3)}`));
+    assert.match(
+      page,
+      new RegExp(`${maps.genes[0]} on ${sample} \\(DONOR2\\): r = ${r[0]!.toFixed(3)} in this section`),
+    );
     const panel = (kind: string) => new RegExp(`data-map="${kind}">.*?<g>(.*?)</g>`, "s").exec(page)![1]!;
     const fills = (kind: string) => [...panel(kind).matchAll(/fill="([^"]*)"/g)].map(([, fill]) => fill!);
     const [shown, guessed] = [fills("measured"), fills("predicted")];
@@ -233,6 +236,96 @@ Deno.test("a report speaks of held-out donors only where none was trained on", a
   assert.ok(!/held-out donors/.test(textOf(shared)));
   assert.match(shared, /Held-out sections are of donors that were trained on/);
   assert.match(shared, /Careful: 1 donor \(D\) in more than one part/);
+});
+
+Deno.test("the first sentence tells donors seen and never seen apart, each with its numbers, in runs of any version", async () => {
+  const facts = example.facts!;
+  const [test] = facts.data!.samples.filter(({ split }) => split === "test");
+  const [trained] = facts.data!.samples.filter(({ split }) => split === "train");
+  const more = { ...test!, sample: "MORE", donor: trained!.donor! };
+  const slides = (encoder: EncoderResult, add: number): EncoderResult => ({
+    ...encoder,
+    probe: {
+      ...encoder.probe!,
+      slides: [{ sample: test!.sample, spots: 9, pearson: 0.2 + add }, {
+        sample: "MORE",
+        spots: 9,
+        pearson: 0.4 + add,
+      }],
+    },
+  });
+  const [frozen, seal] = example.results!.encoders as [EncoderResult, EncoderResult];
+  const of = (samples: NonNullable<typeof facts.data>["samples"]) =>
+    renderReport(read({
+      ...example,
+      facts: { ...facts, data: { ...facts.data!, samples } },
+      results: { ...example.results!, encoders: [slides(frozen, 0), slides(seal, 0.1)] },
+    }));
+  const plain = (page: string) => textOf(page).replaceAll(/\s+/g, " ");
+  const both = plain(await of([...facts.data!.samples, more]));
+  assert.match(both, /held-out sections of 1 donor that training never saw and of 1 donor that training saw other sec/);
+  assert.match(
+    both,
+    /On 1 donor never seen it is 0\.300 , against 0\.200\. On 1 donor seen in other sections it is 0\.500 , against 0\.400\./,
+  );
+  assert.match(both, /Some held-out sections are of donors that training saw other sections of/);
+  const apart = plain(await of(facts.data!.samples));
+  assert.match(apart, /of 1 donor that training never saw \(/);
+  assert.ok(!/saw other sections/.test(apart));
+  // Without names nothing is claimed.
+  const unnamed = plain(await of(facts.data!.samples.map(({ donor: _, ...one }) => one)));
+  assert.match(unnamed, /held-out sections? of donors that are not named/);
+  assert.ok(!/held-out donors|of 1 donor that training never saw/.test(unnamed));
+});
+
+Deno.test("the headline is on depth-normalised truth, and what sees no tissue stands beside it", async () => {
+  const [frozen, seal] = example.results!.encoders as [EncoderResult, EncoderResult];
+  const scores = (r: number, r2 = 0.1) => ({
+    protocol: "depth-cv/1",
+    truth: "ln(1 + counts per 10,000)",
+    penalty: "316, cross-validated over 3 training donors",
+    panel: "most variable over training samples",
+    pearson: { mean: r + 0.1 },
+    pearson_per_slide: { mean: r, over: "slides" },
+    r2: { mean: r2 },
+    genes: [{ gene: "G", pearson: r + 0.1, pearson_per_slide: r, r2 }],
+  });
+  const other = (id: string, label: string, r: number): EncoderResult => ({
+    id,
+    label,
+    role: "other",
+    probe: scores(r),
+  });
+  const reason = "2 donors, an interval takes 5";
+  const page = textOf(
+    await renderReport(read({
+      ...example,
+      results: {
+        schema: 1,
+        encoders: [
+          {
+            ...frozen,
+            probe: scores(0.301),
+            benchmark: { ...frozen.probe!, truth: "ln(1 + count)", penalty: "0.0078" },
+          },
+          { ...seal, probe: scores(0.333), benchmark: { ...seal.probe!, truth: "ln(1 + count)", penalty: "0.0078" } },
+          other("depth", "Depth only", 0.151),
+          other("colour", "Colour statistics", 0.119),
+        ],
+        differences: [{ metric: "pearson_per_slide", mean: 0.032, over: "slides", reason }],
+        checks: [{ name: "A check", wanted: "+1", found: null, passed: null }],
+      },
+    })),
+  ).replaceAll(/\s+/g, " ");
+  assert.match(
+    page,
+    /correlation within sections of 0\.333 , against 0\.301 of the frozen encoder \(\+0\.032; no interval: 2 donors/,
+  );
+  assert.match(page, /ln\(1 \+ counts per 10,000\); depth alone 0\.151, colours alone 0\.119/);
+  assert.match(page, /By HEST-Benchmark’s protocol/);
+  assert.match(page, /316, cross-validated over 3 training donors/);
+  assert.match(page, /Depth only/);
+  assert.ok(!/A check|not decided/.test(page), "what could not be decided is not shown");
 });
 
 Deno.test("a report claims no difference that its interval does not", async () => {
