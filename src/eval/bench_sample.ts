@@ -8,6 +8,7 @@ import { DataError } from "../core/errors.ts";
 import { badSpots, type Expression, selectSpots } from "../data/counts.ts";
 import type { ReadDisk, SampleFiles } from "../data/data_folder.ts";
 import { known } from "../data/donors.ts";
+import { isControl } from "../data/genes.ts";
 import { join, type JoinOptions } from "../data/join.ts";
 import { gatherColumns, visitRow } from "../data/matrix.ts";
 import { panelColumns } from "../data/panel.ts";
@@ -130,11 +131,12 @@ export function joinSample(
   };
 }
 
-/** Sums over all genes; entries that are no counts are passed over. */
-export function depths({ matrix }: Expression): Float64Array {
+/** Depth of each spot: its counts summed over all genes but control probes; entries that are no counts are passed over. */
+export function depths({ matrix, genes }: Pick<Expression, "matrix" | "genes">): Float64Array {
+  const control = genes.map(isControl);
   const out = new Float64Array(matrix.rows);
   for (let row = 0; row < matrix.rows; row++) {
-    visitRow(matrix, row, (_, value) => out[row]! += value > 0 && value < Infinity ? value : 0);
+    visitRow(matrix, row, (g, value) => out[row]! += !control[g] && value > 0 && value < Infinity ? value : 0);
   }
   return out;
 }

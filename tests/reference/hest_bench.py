@@ -33,7 +33,7 @@ def text(values):
 
 
 def counts(path, barcodes, genes):
-    """Raw counts of these spots and genes, and the totals of these spots over all genes, float64."""
+    """Raw counts of these spots and genes, and the totals of these spots over all genes but control probes, float64."""
     with h5py.File(path) as f:
         obs = text(f["obs"][f["obs"].attrs["_index"]][:])
         var = text(f["var"][f["var"].attrs["_index"]][:])
@@ -45,7 +45,8 @@ def counts(path, barcodes, genes):
     for i, name in enumerate(barcodes):
         r = rows[name]
         for k in range(indptr[r], indptr[r + 1]):
-            totals[i] += data[k]
+            if not any(word in var[indices[k]].lower() for word in ("blank", "control")):
+                totals[i] += data[k]
             if indices[k] in wanted:
                 out[i, wanted[indices[k]]] = data[k]
     return out, totals
