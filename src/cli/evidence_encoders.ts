@@ -87,6 +87,17 @@ export async function measure(
   return { encoder, panel, benchmark, retrieval };
 }
 
+/** Colours of patches. */
+export function colourCandidate(features: Table): Candidate {
+  return {
+    id: "colour",
+    label: "Colour statistics",
+    role: "other",
+    features,
+    note: "mean, deviation and coarse layout of colours; no network",
+  };
+}
+
 /** What knows each spot's depth and sees no image. */
 export function depthCandidate({ totals }: EvidenceData): Candidate {
   return {

@@ -8,7 +8,7 @@
 import type { Gpu } from "../gpu/device.ts";
 import { paired } from "../eval/paired.ts";
 import { probe, type ProbeBasis, probeBasis, type ProbeResult } from "../eval/probe.ts";
-import { BENCHMARK_PROTOCOL, findProtocol, HEADLINE_PROTOCOL, type Truth } from "../eval/protocol.ts";
+import { type BENCHMARK_PROTOCOL, findProtocol, HEADLINE_PROTOCOL, type Truth } from "../eval/protocol.ts";
 import { type GeneScore as Scored, scoreGenes, scoreSlides, type SlideScore as Slide } from "../eval/scores.ts";
 import { mean } from "../eval/statistics.ts";
 import type { Table } from "../eval/table.ts";

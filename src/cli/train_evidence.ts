@@ -19,6 +19,7 @@ import { checksOf } from "./evidence_checks.ts";
 import { type EvidenceData, readEvidenceData } from "./evidence_data.ts";
 import { embeddingMap } from "./evidence_embedding.ts";
 import {
+  colourCandidate,
   colourFeatures,
   decoderResult,
   depthCandidate,
@@ -208,17 +209,7 @@ async function judge(
   const decoder = model.decoder &&
     decoderResult(session, data, rowsOf(images.expression, set.genes, data.heldPairs), by);
   const colour = await colourFeatures(patches, set.count);
-  const colours = colour && await measure(
-    {
-      id: "colour",
-      label: "Colour statistics",
-      role: "other",
-      features: colour,
-      note: "mean, deviation and coarse layout of colours; no network",
-    },
-    data,
-    by,
-  );
+  const colours = colour && await measure(colourCandidate(colour), data, by);
   const depth = await measure(depthCandidate(data), data, by);
   const references: Reference[] = truth ? await syntheticReferences(data, truth, gpu) : [];
   const agree = truth && {

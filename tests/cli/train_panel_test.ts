@@ -73,3 +73,11 @@ Deno.test("--genes-include and genes_include name genes that the vocabulary has"
   );
   assert.throws(() => readConfig([], [["genes_include", "A"], ["gene_list", "f"]]), /gene_list names the whole/);
 });
+
+Deno.test("a gene that held-out samples lack makes room for another, and is named", async () => {
+  const { panel } = await open({ holdout_samples: "[S2, S3]", panel_genes: "20", n_train_genes: "20" });
+  assert.deepEqual(panel.leftOut, [{ gene: "G19", reason: "S2 lacks it" }]);
+  assert.deepEqual([...panel.genes].sort(), GENES.filter((gene) => gene !== "G19").sort());
+  const { panel: whole } = await open({ panel_genes: "20", n_train_genes: "20" });
+  assert.deepEqual(whole.leftOut, []);
+});
