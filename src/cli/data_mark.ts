@@ -1,6 +1,6 @@
 /**
  * What a run's data are: expression and coordinates as they were read, and the content of every patch file. A run goes on with
- * the same data only, and a patch file that is rewritten under it is noticed before anything is kept that counts on it.
+ * the same data only, and a file that is rewritten under it is noticed before anything is kept that counts on it.
  *
  * @module
  */
@@ -19,11 +19,17 @@ function lookAt(path: string): Look {
   return [size, mtime?.getTime() ?? 0, ctime?.getTime() ?? 0, ino ?? 0];
 }
 
-/** One patch file. */
-interface PatchFile {
+/** A file that is read again while the run goes on. */
+interface InputFile {
   readonly path: string;
   readonly sha256: string;
   look: Look;
+}
+
+async function inputFile(path: string): Promise<InputFile> {
+  // Looked at first: a change while it is read is seen later.
+  const look = lookAt(path);
+  return { path, look, sha256: await hashOf(path) };
 }
 
 /** The data of a run. */
@@ -32,24 +38,27 @@ export class DataMark {
   readonly fingerprint: string;
   /** SHA-256 of the patch files, sample by sample. */
   readonly patches: readonly string[];
-  readonly #files: readonly PatchFile[];
+  readonly #files: readonly InputFile[];
 
-  private constructor(readonly set: Pick<TrainingSet, "fingerprint">, files: readonly PatchFile[]) {
-    this.#files = files;
-    this.patches = files.map(({ sha256 }) => sha256);
+  private constructor(
+    readonly set: Pick<TrainingSet, "fingerprint">,
+    patches: readonly InputFile[],
+    others: readonly InputFile[],
+  ) {
+    this.#files = [...patches, ...others];
+    this.patches = patches.map(({ sha256 }) => sha256);
     this.fingerprint = sha256Of([set.fingerprint, ...this.patches].join("\n"));
   }
 
-  /** Reads all patch files. */
+  /** Reads all patch files, and those of expression, of which the evidence reads counts again. */
   static async of(set: Pick<TrainingSet, "fingerprint" | "samples">, progress: Progress): Promise<DataMark> {
-    const files: PatchFile[] = [];
-    for (const { patches: { path } } of set.samples) {
-      // Looked at first: a change while it is read is seen later.
-      const look = lookAt(path);
-      files.push({ path, look, sha256: await hashOf(path) });
-      progress.update("checksums of patches", files.length, set.samples.length, "slides");
+    const [patches, others]: [InputFile[], InputFile[]] = [[], []];
+    for (const { patches: { path }, files: { expression } } of set.samples) {
+      patches.push(await inputFile(path));
+      others.push(await inputFile(expression));
+      progress.update("checksums of the data", patches.length, set.samples.length, "slides");
     }
-    return new DataMark(set, files);
+    return new DataMark(set, patches, others);
   }
 
   /** Whether a run of this fingerprint had these data; versions before looked at expression only. */
@@ -58,7 +67,7 @@ export class DataMark {
   }
 
   /**
-   * Makes sure that the patch files are what they were. Only those that look changed are read again.
+   * Makes sure that the files are what they were. Only those that look changed are read again.
    *
    * @throws {DataError} If one is not.
    */

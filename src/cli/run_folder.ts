@@ -251,6 +251,12 @@ export function checkCheckpointFiles(folder: string, names: readonly string[]): 
   if (marks) { for (const name of names) read(name); }
 }
 
+/** As {@linkcode checkCheckpointFiles}, of a file by its path, such as one that another run starts from. */
+export function checkCheckpointFile(path: string): void {
+  const [, folder = ".", name] = /^(?:(.*)[/\\])?([^/\\]+)$/.exec(path) ?? [];
+  if (name !== undefined) checkCheckpointFiles(folder || "/", [name]);
+}
+
 function mayBeOurs(folder: string): boolean {
   return ["omics.safetensors", "heads.safetensors"].some((name) => exists(`${folder}/${name}`));
 }

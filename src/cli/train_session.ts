@@ -36,6 +36,7 @@ import { DataMark } from "./data_mark.ts";
 import { type OpenedEncoder, openEncoder, sayEncoder } from "./encoder.ts";
 import { loadOptions } from "./expression_flags.ts";
 import type { Progress } from "./progress.ts";
+import { checkCheckpointFile } from "./run_folder.ts";
 import { wantedPanel } from "./train_panel.ts";
 
 /** Everything of a run. */
@@ -93,6 +94,7 @@ function genesOf({ genes }: TrainConfig): GeneChoice {
     const include = genes.genes_include.map((name) => name.toUpperCase());
     return { criterion: genes.gene_criterion, size: genes.n_train_genes, include };
   }
+  checkCheckpointFile(genes.gene_list);
   const bytes = readBytes(disk, genes.gene_list);
   if (genes.gene_list.endsWith(".json")) return { vocabulary: parseVocabulary(bytes, genes.gene_list) };
   const names = new TextDecoder().decode(bytes).split(/\r?\n/).map((line) => line.trim().toUpperCase()).filter(Boolean);
@@ -247,6 +249,7 @@ export async function openVision(
 
 /** Starts the gene model from a file of another run. */
 async function startGenes(model: SealModel, file: string): Promise<void> {
+  checkCheckpointFile(file);
   const weights = await openWeights(await openFile(file));
   try {
     await loadOmics(model.parameters, weights.tensors, { file, prefix: GENE_PREFIX });

@@ -1,7 +1,13 @@
 /** Run folders: whose they are, what a killed process left in them, and what damage is told of. */
 
 import assert from "node:assert/strict";
-import { checkCheckpointFiles, checkWhole, findCheckpoint, writeCheckpoint } from "../../src/cli/run_folder.ts";
+import {
+  checkCheckpointFile,
+  checkCheckpointFiles,
+  checkWhole,
+  findCheckpoint,
+  writeCheckpoint,
+} from "../../src/cli/run_folder.ts";
 import { completeManifest, finishedRun, journalled, prepareRun } from "../../src/cli/run_start.ts";
 import { checkRun } from "../../src/cli/inspect_checksums.ts";
 import { runFolder } from "../../src/cli/report.ts";
@@ -214,6 +220,8 @@ inFolder("the adapter in a checkpoint's folder is compared; in a folder of other
   checkCheckpointFiles(last, ["omics.safetensors"]);
   put(last, { "omics.safetensors": "omicz" });
   refused(() => checkCheckpointFiles(last, ["omics.safetensors"]), 4, /omics\.safetensors/);
+  refused(() => checkCheckpointFile(`${last}/omics.safetensors`), 4, /omics\.safetensors/);
+  checkCheckpointFile(`${last}/heads.safetensors`);
   put(folder, { "other/trainer_state.json": '{"epoch": 1}', "other/adapter_model.safetensors": "x" });
   checkCheckpointFiles(`${folder}/other`, ["adapter_model.safetensors"]);
 });

@@ -1,6 +1,8 @@
 /** Training that was stopped and resumed leaves the bytes of training that was not, whatever is trained and however. */
 
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
+import { openAdapter } from "../../src/cli/adapter.ts";
 import { Progress } from "../../src/cli/progress.ts";
 import { findCheckpoint, writeCheckpoint } from "../../src/cli/run_folder.ts";
 import { completeManifest, prepareRun } from "../../src/cli/run_start.ts";
@@ -206,6 +208,21 @@ Deno.test("a checkpoint of other weights, of changed data or of another model is
   const bytes = Deno.readFileSync(heads);
   Deno.writeFileSync(heads, bytes.subarray(0, bytes.length - 4));
   await refused(/heads.safetensors/, 4);
+  const adapter = heads.replace("heads.safetensors", "adapter_model.safetensors");
+  const matrices = Deno.readFileSync(adapter);
+  (await openAdapter(dirname(adapter))).adapter.close();
+  const changed = matrices.slice();
+  changed[changed.length - 1]! ^= 1;
+  Deno.writeFileSync(adapter, changed);
+  for (const path of [dirname(adapter), adapter]) {
+    await assert.rejects(
+      openAdapter(path),
+      (error: Error & { exitCode?: number }) =>
+        error.message.includes(`${adapter}: its SHA-256`) && error.exitCode === 4,
+    );
+  }
+  await refused(/last\/adapter_model\.safetensors: its SHA-256/, 4);
+  Deno.writeFileSync(adapter, matrices);
   Deno.removeSync(heads);
   await refused(/heads.safetensors is missing/, 4);
   Deno.writeFileSync(heads, bytes);
