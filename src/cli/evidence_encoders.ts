@@ -149,7 +149,7 @@ async function slideProbeOf(features: Table, data: EvidenceData): Promise<SlideP
   return { accuracy, chance, slides, ...(reason === undefined ? {} : { reason }) };
 }
 
-/** The run's own image decoder, on log-normalised expression of held-out spots. @param predicted `[held, genes]`. */
+/** The run's own image decoder, on expression of held-out spots as it is trained on. @param predicted `[held, genes]`. */
 export function decoderResult(
   { set }: Pick<Session, "set">,
   data: EvidenceData,
@@ -177,9 +177,10 @@ export function decoderResult(
   const mixed = set.samples.some(({ smoothed }) => smoothed) && Number.isFinite(asTrained)
     ? `; with neighbours mixed in, as in training, ${asTrained.toFixed(3)} within slides`
     : "";
+  const what = set.vocabulary.origin.geneNorm === "none" ? "raw counts" : "log-normalised expression";
   const about = {
     protocol: "image decoder",
-    truth: "log-normalised expression of the vocabulary's genes",
+    truth: `${what} of the vocabulary's genes`,
     penalty: "none, it is trained with the encoder",
   };
   return {
@@ -187,7 +188,7 @@ export function decoderResult(
     label: "SEAL’s own image decoder",
     role: "other",
     probe: probeScores(scores, { ...data, missing: [] }, { about, panel: panelPart(data, genes, source), groupOf }),
-    note: `no probe; predicts log-normalised expression of each spot${mixed}`,
+    note: `no probe; predicts ${what} of each spot${mixed}`,
   };
 }
 

@@ -17,6 +17,7 @@ import {
   keyNames,
   readConfig,
   type TrainConfig,
+  type UnusedKey,
   writeConfig,
 } from "../train/config.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
@@ -77,7 +78,10 @@ export const flags = {
 type Values = Args<typeof flags>["flags"];
 
 /** Files, flags and overrides as one configuration; flags win over files, overrides over flags. */
-function configOf({ flags: values, overrides: given }: Args<typeof flags>): TrainConfig {
+function configOf(
+  { flags: values, overrides: given }: Args<typeof flags>,
+  onUnused?: (keys: readonly UnusedKey[]) => void,
+): TrainConfig {
   const documents: ConfigDocument[] = values.config === undefined
     ? []
     : [{ name: values.config, text: readText(values.config) }];
@@ -90,11 +94,21 @@ function configOf({ flags: values, overrides: given }: Args<typeof flags>): Trai
     seed: values.seed,
     precision: values.precision,
   }).filter((entry): entry is [string, string | number] => entry[1] !== undefined);
-  const { config } = readConfig(documents, [
+  const { config, unused } = readConfig(documents, [
     ...fromFlags.map(([key, value]): [string, string] => [key, String(value)]),
     ...given,
   ]);
+  if (unused.length > 0) onUnused?.(unused);
   return { ...config, input: { ...config.input, out: runFolderOf(config) } };
+}
+
+/** Most keys that are told of with their reasons; of more, as a whole file of another program has, the names do. */
+const FEW_KEYS = 3;
+
+/** What is said of keys that were given although nothing reads them. */
+function unusedText(keys: readonly UnusedKey[]): string {
+  const few = keys.length <= FEW_KEYS;
+  return `Understood, not used: ${keys.map(({ key, reason }) => (few ? `${key} (${reason})` : key)).join(", ")}`;
 }
 
 /** Encoders that are opened. */
@@ -121,7 +135,7 @@ export async function run(args: Args<typeof flags>, job: Job): Promise<number> {
   const started = new Date();
   const progress = new Progress(values.quiet);
   const demo = isDemo(values, args.overrides);
-  const config = demo ? demoConfig(values) : configOf(args);
+  const config = demo ? demoConfig(values) : configOf(args, (unused) => progress.say(unusedText(unused)));
   if (!config.input.data.length) {
     throw new ConfigError("Cannot train: no data folder is given", {
       hint: "Pass --data DIR, or no argument at all for the demo",
