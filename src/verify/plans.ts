@@ -35,7 +35,7 @@ export interface RecordedPlan {
   readonly plan: Plan;
   /** Makes parameters and inputs and fills them with seeded numbers of usual size. */
   fill(): void;
-  /** Frees them; plans recorded together share them. */
+  /** Frees them, once; plans recorded together share them, and the last one frees them. */
   destroy(): void;
 }
 
@@ -267,7 +267,8 @@ function record(gpu: Gpu, full: EncoderSpec, training: Training): RecordedPlan[]
   const how = [...keys.map(([key, value]) => `${key}=${value}`), dtype, cached && `cached in ${cached}`].filter(
     Boolean,
   );
-  let [filled, freed] = [false, false];
+  let filled = false;
+  let used = plans.length;
   return plans.map(([what, plan]) => ({
     name: `${full.name} trains ${batch} pairs (${micro} images at a time; ${how.join(" ")}): ${what}`,
     plan,
@@ -278,8 +279,7 @@ function record(gpu: Gpu, full: EncoderSpec, training: Training): RecordedPlan[]
       inputs.fill(random);
     },
     destroy() {
-      if (freed) return;
-      freed = true;
+      if (--used !== 0) return;
       optimizer.destroy();
       seal.parameters.destroy();
       inputs.store.destroy();

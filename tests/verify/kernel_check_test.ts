@@ -1,0 +1,116 @@
+/** Kernels checked on a device: sound ones pass, and each of a list of seeded faults is named with kernel and shape. */
+
+import assert from "node:assert/strict";
+import type { Kernel } from "../../src/gpu/kernel.ts";
+import type { Dispatch } from "../../src/graph/plan.ts";
+import { findEncoder } from "../../src/models/encoder_registry.ts";
+import type { EncoderSpec } from "../../src/models/encoder_spec.ts";
+import { checkPlan } from "../../src/verify/kernel_check.ts";
+import { embedPlan, type RecordedPlan, trainingPlans } from "../../src/verify/plans.ts";
+import { openGpu } from "../gpu/shared.ts";
+
+const base = await openGpu();
+Deno.test.afterAll(() => base.destroy());
+// Few invocations, so that products of a small encoder take the tiles of large ones.
+const gpu = base.withCaps({ flat: false, invocations: 512 });
+
+/** An encoder of 64 features, 50 tokens an image: edges on all tiles. */
+function small(): EncoderSpec {
+  const spec = findEncoder("dinov2-s-reg");
+  return {
+    ...spec,
+    arch: { ...spec.arch, width: 64, heads: 1, hidden: 256, depth: 2, imageSize: 98 },
+    input: { ...spec.input, size: 98 },
+    output: { pooling: "cls+mean", dim: 128 },
+  };
+}
+
+const embedding = (): RecordedPlan => embedPlan(gpu, small(), "f16", 2, 98)!;
+const training = (): RecordedPlan[] =>
+  trainingPlans(gpu, small(), {
+    keys: [["partial_blocks", "-1"], ["lora_dropout", "0"]],
+    dtype: "f16",
+    batch: 4,
+    micro: 2,
+    genes: 40,
+  });
+
+Deno.test("sound kernels pass: embedding and training, against barrier-free kernels and f64", async () => {
+  const seen = new Set<string>();
+  const kinds = new Set<string>();
+  for (const recorded of [embedding(), ...training()]) {
+    for (const finding of await checkPlan(gpu, recorded, { seen })) {
+      assert.equal(
+        finding.fault,
+        undefined,
+        `${finding.kernel} ${finding.shapes}: ${finding.fault} (${finding.error})`,
+      );
+      for (const check of finding.checks) kinds.add(check);
+    }
+    recorded.destroy();
+  }
+  assert.deepEqual([...kinds].sort(), ["barrier-free", "f64", "rerun"]);
+  assert.ok(seen.size > 60, `${seen.size} texts and shapes`);
+});
+
+interface Fault {
+  readonly name: string;
+  readonly kernel: string;
+  /** Text that is replaced, once, in the kernel or one of its libraries; it must be there. */
+  readonly from: string;
+  readonly to: string;
+  /** The plan that is checked: embedding, or the backward pass of the images. */
+  readonly backward?: boolean;
+}
+
+const FAULTS: readonly Fault[] = [
+  { name: "a wrong tile constant", kernel: "matmul_nt", from: "TY * MG;", to: "TY * MG * 2u;" },
+  { name: "a dropped barrier", kernel: "matmul_nt", from: "//!end\n      workgroupBarrier();", to: "//!end" },
+  { name: "a swapped stride", kernel: "matmul_nt", from: "vec4u(p.M - 1u))) * p.K", to: "vec4u(p.M - 1u))) * p.N" },
+  { name: "a bias left out", kernel: "matmul_nt", from: "v += bias_load4(n);", to: "" },
+  { name: "a residual left out", kernel: "matmul_nt", from: "v += residual_load4(i);", to: "" },
+  { name: "a scale left out", kernel: "attention_fwd", from: "s[$i] * p.scale", to: "s[$i]" },
+  { name: "a mask one key too wide", kernel: "attention_fwd", from: "< vec4u(p.Nk);", to: "< vec4u(p.Nk + 1u);" },
+  {
+    name: "a maximum that is not carried",
+    kernel: "attention_fwd",
+    from: "total = total * shrink",
+    to: "total = total",
+  },
+  { name: "a variance with too much added", kernel: "layernorm_fwd", from: "+ p.eps", to: "+ p.eps + 0.5" },
+  { name: "a channel's shift left out", kernel: "patch_embed", from: "shiftOf(c))", to: "vec4f())" },
+  {
+    name: "steps of a reduction left out",
+    kernel: "matmul_nn",
+    from: "k0 < end + 16u",
+    to: "k0 < end",
+    backward: true,
+  },
+  { name: "delta left out", kernel: "attention_bwd_query", from: "(e[$i] - delta$i)", to: "e[$i]", backward: true },
+];
+
+/** A kernel with a fault. */
+function broken(kernel: Kernel, { from, to }: Fault): Kernel {
+  const edit = (text: string) => text.replace(from, () => to);
+  const [source, libs] = [edit(kernel.source), kernel.libs.map(edit)];
+  assert.ok(source !== kernel.source || libs.some((lib, i) => lib !== kernel.libs[i]), `${kernel.name} has ${from}`);
+  return { ...kernel, source, libs };
+}
+
+for (const fault of FAULTS) {
+  Deno.test(`a seeded fault is named: ${fault.name} in ${fault.kernel}`, async () => {
+    const recorded = fault.backward ? training().find(({ name }) => name.endsWith("images, backward"))! : embedding();
+    const dispatches = recorded.plan.dispatches;
+    dispatches.forEach((dispatch, i) => {
+      if (dispatch.kernel.name === fault.kernel) {
+        dispatches[i] = { ...dispatch, kernel: broken(dispatch.kernel, fault) } as Dispatch;
+      }
+    });
+    const findings = await checkPlan(gpu, recorded, { only: (kernel) => kernel === fault.kernel });
+    const named = findings.filter((finding) => finding.fault !== undefined);
+    assert.ok(named.length > 0, `none of ${findings.length} checks found it`);
+    assert.equal(named[0]!.kernel, fault.kernel);
+    assert.match(named[0]!.shapes, /\[\d+(, \d+)*\]/);
+    recorded.destroy();
+  });
+}
