@@ -25,6 +25,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   retrieve: () => import("./retrieve.ts") as Promise<Command>,
   synth: () => import("./synth.ts") as Promise<Command>,
   train: () => import("./train.ts") as Promise<Command>,
+  verify: () => import("./verify.ts") as Promise<Command>,
 };
 
 /** Characters of a message that are shown. */

@@ -98,6 +98,7 @@ const OUTPUTS: Readonly<Record<string, (line: Line) => string[] | Promise<string
   retrieve: (line) => [line.value("out") ?? "retrieval"],
   synth: (line) => line.values("out"),
   train: trainOutputs,
+  verify: (line) => line.values("out"),
 };
 
 /** Whether `train` runs the demo: nothing but a place, a seed or how to run was said. */

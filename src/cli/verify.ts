@@ -1,0 +1,178 @@
+/**
+ * `verify`: proves the kernels on this machine's adapter, on one page and as one JSON file for a report of a fault.
+ *
+ * @module
+ */
+
+import { VERSION } from "../core/version.ts";
+import { disk } from "../io/fs.ts";
+import { findEncoder } from "../models/encoder_registry.ts";
+import type { EncoderSpec } from "../models/encoder_spec.ts";
+import { RANDOM_PREFIX, randomEncoder } from "../models/random_encoder.ts";
+import type { KernelFinding } from "../verify/kernel_check.ts";
+import { type Verification, verify } from "../verify/verify.ts";
+import { type Args, COMMON, type Flags } from "./args.ts";
+import { openGpu } from "./gpu.ts";
+import type { Job } from "./interrupt.ts";
+import { checkFolder, parentOf } from "./output.ts";
+import { Progress } from "./progress.ts";
+import { count } from "./table.ts";
+import { print, printJson } from "./terminal.ts";
+
+/** Name of the command. */
+export const name = "verify";
+/** What it does. */
+export const summary =
+  "prove the kernels on this machine's adapter: each at its true shapes, SEAL's steps, reruns, rates";
+/** An example. */
+export const example = "verify --encoder uni2-h --out verify.json";
+/** Its flags. */
+export const flags = {
+  encoder: {
+    kind: "text",
+    value: "NAME",
+    default: "vit-s16",
+    help: "whose plans are checked: a name of the registry or random:ARCH; its shapes, no weights are needed",
+  },
+  "batch-size": {
+    kind: "number",
+    value: "N",
+    integer: true,
+    min: 1,
+    max: 4096,
+    help: "images at a time and pairs of a step; by default as embed and train, on a software adapter 4",
+  },
+  genes: {
+    kind: "number",
+    value: "N",
+    integer: true,
+    min: 2,
+    max: 100000,
+    default: 2000,
+    help: "genes of the training plans",
+  },
+  kernels: {
+    kind: "choice",
+    of: ["auto", "gpu", "flat"],
+    default: "auto",
+    help: "which kernels: for GPUs, barrier-free; auto: those for GPUs, and on a software adapter both",
+  },
+  out: { kind: "text", value: "FILE", help: "where the JSON goes; nowhere unless given" },
+  software: COMMON.software,
+  quiet: COMMON.quiet,
+  json: COMMON.json,
+} as const satisfies Flags;
+
+/** Batch sizes by default. */
+const BATCH = { software: 4, gpu: 32 };
+
+/** Runs the command. Exit status 3 if something is wrong. */
+export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
+  const encoder = specOf(values.encoder);
+  const { out } = values;
+  if (out !== undefined) checkFolder(parentOf(out));
+  const gpu = await openGpu(values.software);
+  const progress = new Progress(values.quiet || values.json);
+  try {
+    const { software } = gpu.caps;
+    const found = await verify(gpu, {
+      encoder,
+      batch: values["batch-size"] ?? (software ? BATCH.software : BATCH.gpu),
+      genes: values.genes,
+      paths: values.kernels === "auto" ? (software ? ["flat", "gpu"] : ["gpu"]) : [values.kernels as "gpu" | "flat"],
+      signal,
+      onProgress: (what) => progress.say(what),
+      onFinding: ({ fault, kernel, shapes, variant }) => {
+        if (fault !== undefined) progress.warn(`${kernel} (${variant}) on ${shapes}: ${fault}`);
+      },
+    });
+    const record = { ...recordOf(), ...found };
+    if (out !== undefined) disk.write(out, `${JSON.stringify(record, null, 1)}\n`);
+    if (values.json) printJson(record);
+    else print(page(found));
+    return found.ok ? 0 : 3;
+  } finally {
+    gpu.destroy();
+  }
+}
+
+function specOf(name: string): EncoderSpec {
+  return name.startsWith(RANDOM_PREFIX) ? randomEncoder(name).spec : findEncoder(name);
+}
+
+/** What a report of a fault needs besides. */
+function recordOf(): Record<string, unknown> {
+  return {
+    version: VERSION,
+    deno: Deno.version.deno,
+    os: `${Deno.build.os} ${Deno.osRelease()}`,
+    arch: Deno.build.arch,
+  };
+}
+
+const rate = (value: number, unit: string): string =>
+  value >= 1e12 ? `${(value / 1e12).toFixed(2)} T${unit}` : `${(value / 1e9).toFixed(1)} G${unit}`;
+
+/** Findings of a kernel as one row: texts and shapes, checks, the largest share of what is allowed. */
+function kernelRow(kernel: string, findings: readonly KernelFinding[]): string {
+  const checks = [...new Set(findings.flatMap((finding) => finding.checks))].sort().join(", ");
+  const worst = Math.max(...findings.map(({ error }) => error));
+  const faults = findings.filter(({ fault }) => fault !== undefined).length;
+  const texts = count(findings.length, "shape");
+  return `  ${kernel.padEnd(28)} ${texts.padStart(11)}  ${checks.padEnd(18)} ${worst.toExponential(1)}  ${
+    faults ? count(faults, "fault") : "ok"
+  }`;
+}
+
+function page({ adapter, encoder, numerics, rates, steps, kernels, skipped, ok }: Verification): string {
+  const yes = (value: boolean) => (value ? "yes" : "no");
+  const by = Map.groupBy(kernels, ({ kernel }) => kernel);
+  const faults = kernels.filter(({ fault }) => fault !== undefined);
+  return [
+    `${adapter}: ${ok ? "all checks passed" : "NOT all checks passed"}`,
+    "",
+    "Arithmetic (largest error; WGSL promises little of it, and the kernels rely on none of what is optional)",
+    ...numerics.functions.map(({ name, range, ulp, absolute }) =>
+      `  ${name.padEnd(12)} ${`${range[0]} to ${range[1]}`.padEnd(14)} ${ulp.toPrecision(3).padStart(9)} ulp, ${
+        absolute.toExponential(1)
+      } absolute`
+    ),
+    `  fma rounds once: ${yes(numerics.fusedFma)}; a * b + c is contracted: ${yes(numerics.contracts)}`,
+    `  subnormal numbers survive arithmetic: ${yes(numerics.subnormals.arithmetic)}, a copy: ${
+      yes(numerics.subnormals.copy)
+    }`,
+    `  1/0 is infinite: ${yes(numerics.infinities)}; infinity - infinity is NaN: ${
+      yes(numerics.nan)
+    }; NaN differs from itself: ${yes(numerics.nanCompares)}`,
+    `  f16 of 1e5: ${numerics.f16Overflow ?? "no f16"}; f16 of 1e-6: ${numerics.f16Subnormal ?? "no f16"}`,
+    "",
+    "Rates",
+    `  copy ${rate(rates.copyBytesPerSecond, "B/s")}, multiply-add ${
+      rate(rates.fmaPerSecond, "FLOP/s")
+    }, our product of ${rates.side} x ${rates.side} ${rate(rates.matmulPerSecond, "FLOP/s")} (${
+      (100 * rates.matmulShare).toFixed(0)
+    } % of the multiply-adds)`,
+    "",
+    "SEAL beside PyTorch",
+    ...steps.map((step) =>
+      `  ${step.path} kernels: losses of ${step.steps} steps within ${
+        step.error.toExponential(1)
+      } (allowed ${step.tolerance}), again the same bits: ${yes(step.repeats)}${
+        step.ok ? "" : `; worst is ${step.worst}`
+      }`
+    ),
+    "",
+    `Kernels of ${encoder} (${
+      count(kernels.length, "text and shape", "texts and shapes")
+    }; largest difference in units of the root mean square)`,
+    ...[...by].sort(([a], [b]) => (a < b ? -1 : 1)).map(([kernel, found]) => kernelRow(kernel, found)),
+    ...faults.flatMap(({ kernel, variant, shapes, plan, fault, error, tolerance }) => [
+      "",
+      `FAULT ${kernel}: ${fault} by ${error.toExponential(1)}, allowed ${tolerance}`,
+      `  ${variant}`,
+      `  ${shapes}`,
+      `  in: ${plan}`,
+    ]),
+    ...skipped.map((what) => `left out: ${what}`),
+  ].join("\n");
+}

@@ -1,0 +1,135 @@
+/**
+ * Proves the engine on a device: arithmetic, every kernel text an encoder's plans pick at its true shapes, SEAL's steps beside
+ * PyTorch's, reruns bit for bit, and the share of the device's peak.
+ *
+ * @module
+ */
+
+import { LimitError } from "../core/errors.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { EncoderSpec } from "../models/encoder_spec.ts";
+import { checkPlan, type KernelFinding } from "./kernel_check.ts";
+import { type Numerics, probeNumerics } from "./numerics.ts";
+import { embedPlan, type RecordedPlan, trainingPlans } from "./plans.ts";
+import { measureRates, type Rates } from "./rates.ts";
+import { runSealSteps, type SealSteps } from "./seal_steps.ts";
+
+/** What is to be proved. */
+export interface VerifyOptions {
+  /** The encoder; full width, few blocks. */
+  readonly encoder: EncoderSpec;
+  /** Images an embedding plan takes, and pairs of a training step. */
+  readonly batch: number;
+  /** Genes of the training plans. */
+  readonly genes: number;
+  /** Side of the images that are embedded, px, beside the encoder's own. */
+  readonly tile?: number;
+  /** Kernel paths: for GPUs, barrier-free. */
+  readonly paths: readonly ("gpu" | "flat")[];
+  /** Told what is being done. */
+  readonly onProgress?: (what: string) => void;
+  /** Told of each kernel. */
+  readonly onFinding?: (finding: KernelFinding) => void;
+  /** Asked between plans whether to go on. */
+  readonly signal?: AbortSignal;
+}
+
+/** SEAL's steps on one kernel path, twice. */
+export interface StepsFinding extends SealSteps {
+  readonly path: string;
+  /** Largest relative difference allowed. */
+  readonly tolerance: number;
+  /** Whether a second run gave the same bits. */
+  readonly repeats: boolean;
+  readonly ok: boolean;
+}
+
+/** All that was found. */
+export interface Verification {
+  readonly adapter: string;
+  readonly software: boolean;
+  readonly encoder: string;
+  readonly numerics: Numerics;
+  readonly rates: Rates;
+  readonly steps: readonly StepsFinding[];
+  readonly kernels: readonly KernelFinding[];
+  /** Plans left out, with the reason. */
+  readonly skipped: readonly string[];
+  readonly ok: boolean;
+}
+
+/** Steps trained: as many as show a fault that builds up. */
+const STEPS = 30;
+/** Of the losses; devices round differently, and 30 steps carry it on. */
+const STEP_TOLERANCE = 1e-3;
+
+async function verifySteps(gpu: Gpu, path: string): Promise<StepsFinding> {
+  const [first, second] = [await runSealSteps(gpu, STEPS), await runSealSteps(gpu, STEPS)];
+  const repeats = JSON.stringify(first.last) === JSON.stringify(second.last);
+  return { ...first, path, tolerance: STEP_TOLERANCE, repeats, ok: repeats && first.error <= STEP_TOLERANCE };
+}
+
+/** Plans of an encoder as embedding and training choose them on this device. */
+function plansOf(gpu: Gpu, { encoder, batch, genes, tile }: VerifyOptions): (() => RecordedPlan[])[] {
+  const { size } = encoder.input;
+  const tiles = [...new Set([size, tile ?? encoder.input.tile])];
+  const dtypes = ["f32", "f16"] as const;
+  return [
+    ...dtypes.flatMap((dtype) =>
+      tiles.map((side) => () => [embedPlan(gpu, encoder, dtype, batch, side)].filter((plan) => plan !== undefined))
+    ),
+    () =>
+      trainingPlans(gpu, encoder, {
+        keys: [["partial_blocks", "1"]],
+        dtype: "f16",
+        batch,
+        micro: batch,
+        cached: "f16",
+        genes,
+      }),
+    () =>
+      trainingPlans(gpu, encoder, {
+        keys: [["partial_blocks", "-1"]],
+        dtype: "f16",
+        batch,
+        micro: Math.ceil(batch / 4),
+        genes,
+      }),
+  ];
+}
+
+/** Runs everything. @throws {DeviceError} If the device is lost. */
+export async function verify(gpu: Gpu, options: VerifyOptions): Promise<Verification> {
+  const { onProgress = () => {}, onFinding = () => {}, signal, encoder, paths } = options;
+  onProgress("arithmetic");
+  const numerics = await probeNumerics(gpu);
+  onProgress("rates");
+  const rates = await measureRates(gpu);
+  const steps: StepsFinding[] = [];
+  const kernels: KernelFinding[] = [];
+  const skipped: string[] = [];
+  for (const path of paths) {
+    const on = gpu.withCaps({ flat: path === "flat" });
+    signal?.throwIfAborted();
+    onProgress(`${STEPS} steps of SEAL, ${path} kernels`);
+    steps.push(await verifySteps(on, path));
+    const seen = new Set<string>();
+    for (const record of plansOf(on, options)) {
+      const plans = record();
+      for (const recorded of plans) {
+        signal?.throwIfAborted();
+        onProgress(recorded.name);
+        try {
+          kernels.push(...await checkPlan(on, recorded, { seen, onFinding }));
+        } catch (error) {
+          if (!(error instanceof LimitError)) throw error;
+          skipped.push(`${recorded.name}: ${error.message}`);
+        }
+      }
+      for (const recorded of plans) recorded.destroy();
+    }
+  }
+  const ok = steps.every((step) => step.ok) && kernels.every(({ fault }) => fault === undefined);
+  const { description, caps: { software } } = gpu;
+  return { adapter: description, software, encoder: encoder.name, numerics, rates, steps, kernels, skipped, ok };
+}
