@@ -6,6 +6,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { type Converted, type ConvertOptions, samplePaths } from "../data/convert_sample.ts";
+import { gatherWarnings } from "../data/sample_checks.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { catalogueCsv, parseCatalogue } from "../io/metadata.ts";
 import { COMMON, type Flags } from "./args.ts";
@@ -113,7 +114,7 @@ export async function convertInto(
     throw error;
   }
   folder.finish(id, converted);
-  report(converted, progress);
+  progress.say(line(converted));
   return converted;
 }
 
@@ -124,10 +125,9 @@ export function makeFolders(out: string, id: string, wsi: string | undefined): v
   }
 }
 
-/** Says what became of a sample. */
-function report(converted: Converted, progress: Progress): void {
-  for (const warning of converted.warnings) progress.warn(warning);
-  progress.say(line(converted));
+/** Says what is to be known of the samples, each text once and what harms most first. */
+export function tellWarnings(done: readonly Converted[], progress: Progress): void {
+  for (const warning of gatherWarnings(done.flatMap(({ warnings }) => warnings))) progress.warn(warning);
 }
 
 /** Reasons for which spots are left out, in words. */

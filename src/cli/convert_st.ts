@@ -22,6 +22,7 @@ import {
   makeFolders,
   optionsOf,
   SECTION_FLAGS,
+  tellWarnings,
   writeCatalogue,
 } from "./convert_section.ts";
 import { Progress } from "./progress.ts";
@@ -64,13 +65,19 @@ export async function run(args: Args<typeof flags>): Promise<void> {
   checkOut(out, inputs, words[0]);
   for (const path of inputs) (await openFile(path)).close?.();
   const progress = new Progress(quiet);
-  const requests = await Promise.all(
-    sections.map(async ({ id, counts, spots, image }) => ({ id, input: await contentHash([counts, spots, image]) })),
-  );
+  const requests: { id: string; input: string }[] = [];
+  // One after another: each opens its files.
+  for (const { id, counts, spots, image } of sections) {
+    requests.push({ id, input: await contentHash([counts, spots, image]) });
+  }
   using folder = ConvertFolder.open(out, "st", requests, given);
   const done: Converted[] = [];
-  for (const section of sections) {
-    done.push(await convertInto(folder, section.id, progress, () => convertOne(section, out, given, progress)));
+  try {
+    for (const section of sections) {
+      done.push(await convertInto(folder, section.id, progress, () => convertOne(section, out, given, progress)));
+    }
+  } finally {
+    tellWarnings(done, progress);
   }
   writeCatalogue(out, done);
   const pairs = done.reduce((sum, section) => sum + section.pairs, 0);

@@ -24,6 +24,7 @@ import {
   makeFolders,
   optionsOf,
   SECTION_FLAGS,
+  tellWarnings,
   writeCatalogue,
 } from "./convert_section.ts";
 import { Progress } from "./progress.ts";
@@ -73,6 +74,7 @@ export async function run({ flags: given, words }: Args<typeof flags>): Promise<
     progress,
     () => convert(found, { image, out, id }, given, progress),
   );
+  tellWarnings([converted], progress);
   writeCatalogue(out, [converted]);
   if (json) printJson({ out, rule: given.rule ?? "current", ...converted }, 2);
 }

@@ -8,6 +8,7 @@ import { ConfigError, DataError, WeightsError } from "../core/errors.ts";
 import { findSamples, type SampleFiles } from "../data/data_folder.ts";
 import { assignRoles } from "../data/holdout.ts";
 import { openTrainingSet } from "../data/open_training_set.ts";
+import { isNote } from "../data/sample_checks.ts";
 import type { TrainingSet } from "../data/training_set.ts";
 import { parseVocabulary, type Vocabulary } from "../data/vocabulary.ts";
 import type { SealInference } from "../eval/inference.ts";
@@ -363,7 +364,7 @@ export async function openRunData(
     signal,
     onSample: (done, total, id) => progress.update(`read ${id}`, done, total, "slides"),
   });
-  for (const warning of set.warnings) progress.warn(warning);
+  for (const line of set.warnings) isNote(line) ? progress.say(line) : progress.warn(line);
   return set;
 }
 

@@ -9,6 +9,7 @@ import { readBytes, type SampleFiles } from "../data/data_folder.ts";
 import type { HoldOuts } from "../data/holdout.ts";
 import { type GeneChoice, openTrainingSet } from "../data/open_training_set.ts";
 import type { PatchSource } from "../data/patch_source.ts";
+import { isNote } from "../data/sample_checks.ts";
 import type { TrainingSet } from "../data/training_set.ts";
 import { parseVocabulary } from "../data/vocabulary.ts";
 import { threefry2x32 } from "../core/rng.ts";
@@ -122,7 +123,7 @@ export async function openData(config: TrainConfig, progress: Progress, signal?:
     signal,
     onSample: (done, total, id) => progress.update(`read ${id}`, done, total, "slides"),
   });
-  for (const warning of set.warnings) progress.warn(warning);
+  for (const line of set.warnings) isNote(line) ? progress.say(line) : progress.warn(line);
   return set;
 }
 

@@ -10,7 +10,7 @@ import { type Matrix, takeRows } from "../io/sparse.ts";
 import type { SelectedSpot, SpotCounts } from "../io/spots_tsv.ts";
 import type { ReadPixelSize } from "./convert_sample.ts";
 import { centre } from "./coordinates.ts";
-import { fitPixelSize, referencePixelSize } from "./pixel_size.ts";
+import { fitPixelSize, referencePixelSize, SCATTER } from "./pixel_size.ts";
 
 /** Spots that were left out, by reason. */
 export interface DroppedSpots {
@@ -125,7 +125,9 @@ function sectionPixelSize(
         `${neighbours!.toFixed(4)} µm, differ by ${off.toFixed(1)} %`,
     );
   }
-  if (fit.residual > pitch / 10) warnings.push(`${sample}: spots lie ${fit.residual.toFixed(1)} µm off their lattice`);
+  if (fit.residual > SCATTER * pitch) {
+    warnings.push(`${sample}: spots lie ${fit.residual.toFixed(1)} µm off their lattice`);
+  }
   if (fit.anisotropy > 1.02) {
     warnings.push(`${sample}: the lattice is stretched by ${(100 * (fit.anisotropy - 1)).toFixed(1)} % along one axis`);
   }

@@ -140,14 +140,49 @@ export function geneWarnings(sample: string, { unmapped, duplicates, controls }:
   );
 }
 
-/** Warnings of many samples, each text said once with the samples it is of: `A, B and 6 more: …`. */
+/** What harms most comes first: wrong pairs and counts, then wrong scales and genes, then what is only worth knowing. */
+const HARM: readonly RegExp[] = [
+  /misalign|pixels from their spots|nuclei|NaN, infinite or negative|wrapped|lost while/,
+  /differ by|off their lattice|stretched|genes of the vocabulary|less than half|without expression/,
+];
+
+/**
+ * Warnings of many samples, what harms most first. Each text is said once with the samples it is of, and with the range of
+ * its numbers where only these differ: `A, B and 6 more: … 0.61 to 0.69 µm …`.
+ */
 export function gatherWarnings(warnings: readonly string[]): string[] {
-  const split = warnings.map((warning) => /^([A-Za-z0-9-]+): (.*)$/s.exec(warning));
-  const groups = Map.groupBy(warnings.map((_, i) => i), (i) => split[i]?.[2] ?? warnings[i]!);
-  return [...groups].flatMap(([text, members]) => {
-    if (members.length < 3 || members.some((i) => split[i] === null)) return members.map((i) => warnings[i]!);
-    const ids = [...new Set(members.map((i) => split[i]![1]!))];
-    return [`${ids.slice(0, 2).join(", ")}${ids.length > 2 ? ` and ${ids.length - 2} more` : ""}: ${text}`];
+  const split = warnings.map((warning) => {
+    const [, id, text = warning] = /^([A-Za-z0-9-]+): (.*)$/s.exec(warning) ?? [];
+    return { id, text, kind: id === undefined ? warning : text.replace(NUMBER, "#") };
+  });
+  const lines = [...Map.groupBy(split, ({ kind }) => kind).values()].map((group) => {
+    const [{ id, text }] = group as [typeof group[number]];
+    if (id === undefined) return text;
+    const ids = [...new Set(group.map((one) => one.id))];
+    const rest = ids.length > 2 ? ` and ${ids.length - 2} more` : "";
+    return `${ids.slice(0, 2).join(", ")}${rest}: ${ranges(group.map((one) => one.text))}`;
+  });
+  const harm = (line: string) => HARM.findIndex((pattern) => pattern.test(line)) >>> 0;
+  return lines.map((line, i) => ({ line, i })).sort((a, b) => harm(a.line) - harm(b.line) || a.i - b.i)
+    .map(({ line }) => line);
+}
+
+/** Whether a line tells of what sound data have, too: worth knowing, and no warning. */
+export function isNote(line: string): boolean {
+  return /control probes were dropped \(|patches are enlarged: /.test(line);
+}
+
+/** A number that stands alone; digits within names are part of them. */
+const NUMBER = /(?<![\w.#(/-])\d+(?:\.\d+)?(?![\w)-]|\.\d)/g;
+
+/** Texts that differ in their numbers as one. */
+function ranges(texts: readonly string[]): string {
+  const numbers = texts.map((text) => text.match(NUMBER) ?? []);
+  let at = 0;
+  return texts[0]!.replace(NUMBER, () => {
+    const all = numbers.map((list) => list[at]!).sort((a, b) => Number(a) - Number(b));
+    at++;
+    return all[0] === all.at(-1) ? all[0]! : `${all[0]} to ${all.at(-1)}`;
   });
 }
 

@@ -12,7 +12,7 @@ import type { ScaleFactors, TenxSpatial } from "../io/tenx_spatial.ts";
 import type { ReadPixelSize, ReadSample } from "./convert_sample.ts";
 import { centre } from "./coordinates.ts";
 import { makeUnique } from "./genes.ts";
-import { fitPixelSize, nearestSpot, type PixelFit, referencePixelSize } from "./pixel_size.ts";
+import { fitPixelSize, nearestSpot, type PixelFit, referencePixelSize, SCATTER } from "./pixel_size.ts";
 import { poolBins } from "./visium_hd.ts";
 
 /** Spots of Visium are 55 µm wide; the scale factors tell the width of one of 65 µm, or of 55 in some versions. */
@@ -189,7 +189,9 @@ function pixelSizeOf(
   };
   compare("by four spots", reference, 1);
   compare("by neighbours", neighbours, 5);
-  if (fit.residual > pitch / 10) warnings.push(`${sample}: spots lie ${fit.residual.toFixed(1)} µm off their lattice`);
+  if (fit.residual > SCATTER * pitch) {
+    warnings.push(`${sample}: spots lie ${fit.residual.toFixed(1)} µm off their lattice`);
+  }
   if (fit.anisotropy > 1.02) {
     warnings.push(`${sample}: the lattice is stretched by ${(100 * (fit.anisotropy - 1)).toFixed(1)} % along one axis`);
   }
