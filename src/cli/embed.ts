@@ -266,6 +266,7 @@ async function embedOne(work: Work, { files, output }: Place, embedder: Embedder
     }
     const writer = FeatureWriter.open(disk, output, formatOf(values), table, { overwrite: values.overwrite });
     if (writer.rows) progress.say(`${files.name}: going on after ${writer.rows} of ${input.count}`);
+    let empty = false;
     try {
       const whole = await embedInput(embedder, input, writer, {
         signal,
@@ -273,8 +274,13 @@ async function embedOne(work: Work, { files, output }: Place, embedder: Embedder
       });
       if (whole) progress.say(`${output}: ${input.count} x ${work.opened.encoder.dim}`);
       return whole ? done(writer.rows) : { input: files.name, output, status: "interrupted", rows: writer.rows };
+    } catch (error) {
+      empty = writer.rows === 0;
+      throw error;
     } finally {
       writer.close();
+      // What failed before its first row left nothing to go on with.
+      if (empty) removePartial(disk, output);
     }
   } finally {
     input.close();
