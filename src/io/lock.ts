@@ -144,13 +144,20 @@ function notOurs(target: string, path: string): ConfigError {
  * @throws {ConfigError} If another process holds it, or it is no folder that can be written to.
  */
 export function lockFolder(folder: string, command: string): Lock {
-  const isNew = entryAt(folder) === undefined;
-  try {
-    Deno.mkdirSync(folder, { recursive: true });
-  } catch (cause) {
-    throw unusable(folder, cause);
+  for (let round = 1;; round++) {
+    const isNew = entryAt(folder) === undefined;
+    try {
+      Deno.mkdirSync(folder, { recursive: true });
+    } catch (cause) {
+      throw unusable(folder, cause);
+    }
+    try {
+      return lock(folder, `${folder.replace(/(?<=.)[/\\]+$/, "")}/.lock`, command, isNew ? folder : undefined);
+    } catch (error) {
+      // Who had the lock before may have taken the folder away with it.
+      if (round > 5 || !((error as Error).cause instanceof Deno.errors.NotFound)) throw error;
+    }
   }
-  return lock(folder, `${folder.replace(/(?<=.)[/\\]+$/, "")}/.lock`, command, isNew ? folder : undefined);
 }
 
 /** As {@linkcode lockFolder}, of one file, there or not, in a folder that exists. */

@@ -80,9 +80,12 @@ inFolder("a lock is had, named to who comes second, and let go", (folder) => {
   assert.deepEqual([...Deno.readDirSync(run)].map(({ name }) => name), [".lock"]);
   lock.release();
   lock.release();
-  assert.deepEqual([...Deno.readDirSync(run)], []);
+  assert.throws(() => Deno.statSync(run), Deno.errors.NotFound, "the folder was made for the lock");
+  Deno.mkdirSync(run);
   using again: Lock = lockFolder(run, "train");
   again.check();
+  again.release();
+  assert.deepEqual([...Deno.readDirSync(run)], []);
 });
 
 inFolder("files have locks beside them, each its own", (folder) => {
@@ -155,3 +158,54 @@ for (const what of ["a free one", "a dead one's"]) {
     assert.deepEqual([...Deno.readDirSync(folder)], []);
   });
 }
+
+inFolder("a file system without advisory locks: the owner's process and its signs of life decide", (folder) => {
+  const path = `${folder}/.lock`;
+  const proto = Deno.FsFile.prototype as unknown as Record<string, unknown>;
+  const before = proto.tryLockSync;
+  proto.tryLockSync = () => {
+    throw new Deno.errors.NotSupported("flock");
+  };
+  try {
+    const lock = lockFolder(folder, "train");
+    refused(folder, new RegExp(`process ${Deno.pid} \\(train\\)`));
+    lock.check();
+    lock.release();
+    left(path, { pid: Deno.pid, started: null });
+    refused(folder, /writes there since/);
+    left(path, { pid: Deno.pid, started: null }, STALE * 2);
+    lockFolder(folder, "train").release();
+    left(path, { host: "elsewhere" }, STALE / 2);
+    refused(folder, /on elsewhere/);
+    left(path, { host: "elsewhere" }, STALE * 2);
+    // Another process is taking it over.
+    Deno.writeTextFileSync(`${path}.takeover`, "");
+    refused(folder, /Cannot write to/);
+    const then = new Date(Date.now() - 120_000);
+    Deno.utimeSync(`${path}.takeover`, then, then);
+    lockFolder(folder, "train").release();
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+  } finally {
+    proto.tryLockSync = before;
+  }
+});
+
+inFolder("a file system without hard links: the lock is had all the same, once", (folder) => {
+  const before = Deno.linkSync;
+  Object.defineProperty(Deno, "linkSync", {
+    value: () => {
+      throw new Deno.errors.NotSupported("link");
+    },
+    configurable: true,
+    writable: true,
+  });
+  try {
+    const lock = lockFolder(folder, "train");
+    refused(folder, new RegExp(`process ${Deno.pid} \\(train\\)`));
+    lock.check();
+    lock.release();
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+  } finally {
+    Object.defineProperty(Deno, "linkSync", { value: before, configurable: true, writable: true });
+  }
+});
