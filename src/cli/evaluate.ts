@@ -51,7 +51,7 @@ export const flags = {
     kind: "list",
     value: "X",
     help:
-      "registry name, folder, weights file, random:ARCH; X+DIR with an adapter; of synthetic data also oracle:all, oracle:visible, colour",
+      "registry name, folder, weights file, random:ARCH; X+DIR with an adapter; colour: what colours alone score; of synthetic data also oracle:all, oracle:visible",
   },
   adapter: { kind: "list", value: "DIR", help: "PEFT LoRA folder or SEAL .pth, compared with its --encoder" },
   features: { kind: "list", value: "DIR", help: "folder of features that embed wrote, instead of an encoder" },

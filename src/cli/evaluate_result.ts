@@ -113,8 +113,8 @@ export function leftOutLines(task: Task, result: TaskResult | undefined): string
 
 /** How penalties of folds were found, in words. */
 export function penaltyText(folds: readonly FoldResult[]): string {
-  const found = new Set(folds.map(({ result }) => result.model.chosen?.by ?? "formula"));
-  return [...found].map((by) =>
-    by === "formula" ? "100/(features x targets), next to nothing" : `cross-validated over training ${by}`
-  ).join("; ");
+  const found = [...new Set(folds.flatMap(({ result }) => result.model.chosen?.by ?? []))];
+  return found.length === 0
+    ? "100/(features x targets), next to nothing"
+    : `cross-validated over training ${found.join(" or ")}`;
 }

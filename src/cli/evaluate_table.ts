@@ -33,6 +33,9 @@ export function evaluationText(evaluation: Evaluation): string[] {
     `Headline, ${HEADLINE_PROTOCOL}: correlation within sections on truth normalised by depth`,
     ...facts(evaluation, ({ headline }) => headline),
     ...headlineTable(results),
+    ...(results.length > 0 && !results.some(({ facts }) => facts["encoder"] === "colour")
+      ? ["  what colours alone score: add --encoder colour"]
+      : []),
     ...comparisonLines(comparisons.filter((one) => one.protocol === HEADLINE_PROTOCOL), "per slide"),
     "",
     `Protocol ${protocol}: ${findProtocol(protocol).what}`,

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { EncoderResult, Results, RetrievalScores } from "../report/run_evidence.ts";
+import type { DonorScores, EncoderResult, Results, RetrievalScores } from "../report/run_evidence.ts";
 import { PROBE_SPACE } from "./evidence_retrieval.ts";
-import { alignRows } from "./table.ts";
+import { alignRows, count } from "./table.ts";
 
 /** Numbers of an encoder by name; null where they are not defined. */
 export function numbersOf({ probe, benchmark, retrieval, slide_probe }: EncoderResult): Record<string, number | null> {
@@ -85,11 +85,12 @@ function heldOutName(encoder: EncoderResult | undefined): string {
   return donors.length > 0 && donors.every(({ kind }) => kind === "unseen") ? "held-out donors" : "held-out sections";
 }
 
-const KINDS = {
-  unseen: "donors never trained on",
-  seen: "donors that training saw other sections of",
-  unknown: "sections whose donors are not named",
-} as const;
+/** Donors of a kind, in words. */
+function kindText({ kind, donors, sections }: DonorScores): string {
+  return kind === "unknown"
+    ? `${count(sections, "section")} whose donors are not named`
+    : `${count(donors, "donor")} ${kind === "seen" ? "that training saw other sections of" : "never trained on"}`;
+}
 
 /** Each kind of donors by itself, where there are several or training saw some. */
 function donorLines(frozen: EncoderResult | undefined, seal: EncoderResult | undefined): string[] {
@@ -97,10 +98,8 @@ function donorLines(frozen: EncoderResult | undefined, seal: EncoderResult | und
   if (all.length < 2 && all.every(({ kind }) => kind === "unseen")) return [];
   const value = (encoder: EncoderResult | undefined, kind: string) =>
     encoder?.probe?.donors?.find((one) => one.kind === kind)?.pearson_per_slide.mean?.toFixed(3) ?? "-";
-  return all.map(({ kind, donors, sections }) =>
-    `${kind === "unknown" ? sections : donors} ${KINDS[kind]}: r within sections ${value(frozen, kind)} frozen, ${
-      value(seal, kind)
-    } SEAL`
+  return all.map((one) =>
+    `${kindText(one)}: r within sections ${value(frozen, one.kind)} frozen, ${value(seal, one.kind)} SEAL`
   );
 }
 

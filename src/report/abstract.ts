@@ -7,7 +7,7 @@
 import type { ReadEvidence } from "./evidence_read.ts";
 import { type DonorKind, donorKinds, samplesOf } from "./evidence_view.ts";
 import { amount, difference, percent, score } from "./format.ts";
-import { type Measure, measures } from "./headline.ts";
+import { besideText, type Measure, measures } from "./headline.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
 import type { Difference } from "./run_evidence.ts";
 
@@ -26,6 +26,8 @@ export function abstract(evidence: ReadEvidence): Markup {
         compare(probe, `a linear probe on SEAL’s features reaches ${what}`, "of the frozen encoder")
       }`,
     );
+    const beside = headline ? besideText(evidence, ({ probe }) => probe?.pearson_per_slide) : "";
+    if (beside !== "") sentences.push(` Without a network: ${beside}.`);
     const kinds = donorKinds(evidence);
     if (kinds.length > 1) sentences.push(kinds.map((kind) => markup` ${kindSentence(kind)}`));
   }

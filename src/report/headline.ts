@@ -109,7 +109,7 @@ function probeMeasures(pair: Pair, evidence: Pick<ReadEvidence, "results">): Mea
 }
 
 /** What sees no network scores on the same measure. */
-function besideText(
+export function besideText(
   { results }: Pick<ReadEvidence, "results">,
   of: (encoder: EncoderResult) => Spread | undefined,
 ): string {

@@ -36,7 +36,7 @@ const TITLES: Readonly<Record<string, string>> = {
   lr_img: "Learning rate, image",
   lr_gene: "Learning rate, gene",
   samples_per_second: "Pairs a second",
-  pearson_mean: "Probe correlation",
+  pearson_mean: "Correlation of the image decoder",
 };
 
 /** Most points of a line that are drawn. */

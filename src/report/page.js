@@ -188,9 +188,7 @@ if (maps !== null) {
       }
     }
     shown = s;
-    const text = r[g] === null
-      ? "r in this section is not defined, one side is constant"
-      : `r in this section = ${number(r[g])}`;
+    const text = r[g] === null ? "r is not defined, one side is constant," : `r = ${number(r[g])}`;
     byId("map-title").textContent = `${maps.genes[g]} on ${name}${
       donor && ` (${donor})`
     }: ${text} in this section, over ${spots.toLocaleString("en-US")} spots.`;

@@ -322,6 +322,7 @@ Deno.test("the headline is on depth-normalised truth, and what sees no tissue st
     /correlation within sections of 0\.333 , against 0\.301 of the frozen encoder \(\+0\.032; no interval: 2 donors/,
   );
   assert.match(page, /ln\(1 \+ counts per 10,000\); depth alone 0\.151, colours alone 0\.119/);
+  assert.match(page, /Without a network: depth alone 0\.151, colours alone 0\.119\./);
   assert.match(page, /By HEST-Benchmark’s protocol/);
   assert.match(page, /316, cross-validated over 3 training donors/);
   assert.match(page, /Depth only/);
