@@ -1,26 +1,16 @@
 /** How tests start the command line: as its tasks do, with the permissions they declare and no others. */
 
 import { denoFlags, permissionsOf } from "../../src/cli/permissions.ts";
-import config from "../../deno.json" with { type: "json" };
+import { taskArgs } from "../../scripts/task_args.ts";
+
+export { taskArgs };
 
 const ROOT = new URL("../../", import.meta.url);
-const TASKS: Readonly<Record<string, { command: string } | undefined>> = config.tasks;
 
 /** What a process of a test is given, and what becomes of its streams. */
 export type Options = Omit<Deno.CommandOptions, "args">;
 
 const QUIET: Options = { stdin: "null", stdout: "piped", stderr: "piped" };
-
-/** Arguments of `deno` that a task of deno.json declares, its script at the end. */
-export function taskArgs(name: string): string[] {
-  const { command } = TASKS[name] ?? { command: "" };
-  const [deno, ...words] = command.replace('"$(deno run --no-prompt scripts/exec_path.ts)"', Deno.execPath()).split(
-    " ",
-  );
-  const script = words.findIndex((word) => word.endsWith(".ts"));
-  if (deno !== "deno" || script < 0) throw new Error(`The task ${name} is not "deno … SCRIPT.ts …" but: ${command}`);
-  return words.map((word, i) => (i === script ? new URL(word, ROOT).pathname : word));
-}
 
 /** A command line as `deno task` starts it. Signals reach the command by way of the launcher. */
 export function task(argv: readonly string[], options: Options = {}): Deno.Command {

@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
-import { ended, launched, task } from "./command.ts";
+import { ended, launched, task, taskArgs } from "./command.ts";
 
 async function seal(argv: string[], env: Record<string, string> = {}) {
   const command = Object.hasOwn(config.tasks, argv[0]!) ? task(argv, { env }) : await launched(argv, { env });
@@ -59,13 +59,14 @@ Deno.test("doctor never prints the token", async () => {
   ok(!stdout.includes("hf_secret"));
 });
 
-Deno.test("set-up exits with 6 and the line to type where it may not install", async () => {
-  const script = new URL("../../scripts/setup.ts", import.meta.url).pathname;
-  const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", script],
-    env: { ...BARE, SEAL_NO_INSTALL: "1" },
-  });
-  const { code, stderr } = await command.output();
-  equal(code, 6);
-  match(new TextDecoder().decode(stderr), /^Cannot find a WebGPU adapter: .*\nhint: \S/);
+Deno.test("tests and benches exit with 6 and the line to type where there is no adapter", async () => {
+  for (const name of ["test", "bench"]) {
+    const command = new Deno.Command(Deno.execPath(), {
+      args: taskArgs(name),
+      env: { ...BARE, SEAL_NO_INSTALL: "1" },
+    });
+    const { code, stderr } = await command.output();
+    equal(code, 6);
+    match(new TextDecoder().decode(stderr), /^Cannot find a WebGPU adapter: .*\nhint: \S/);
+  }
 });

@@ -194,7 +194,17 @@ for (const format of ["h5", "csv"] as const) {
       const script = new URL("./writer_run.ts", import.meta.url).pathname;
       const start = (delay: number) =>
         new Deno.Command(Deno.execPath(), {
-          args: ["run", "-A", "--no-check", script, path, format, String(delay)],
+          args: [
+            "run",
+            "--no-prompt",
+            "--allow-read",
+            `--allow-write=${folder}`,
+            "--no-check",
+            script,
+            path,
+            format,
+            String(delay),
+          ],
           stdout: "piped",
           stderr: "inherit",
         }).spawn();

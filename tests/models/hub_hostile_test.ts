@@ -7,6 +7,7 @@ import { denoHost } from "../../src/cli/hub_host.ts";
 import { ConfigError, WeightsError } from "../../src/core/errors.ts";
 import { Hub, type HubOptions } from "../../src/io/hub.ts";
 import type { HubHost } from "../../src/io/hub_host.ts";
+import { LOOPBACK, serve } from "./local_server.ts";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 const REPO = "org/model";
@@ -224,23 +225,21 @@ Deno.test("a body that does not end is cut where the file does, and leaves nothi
   assert.deepEqual(at.files, []);
 });
 
-Deno.test("a small body that unfolds to a large one is cut too", async () => {
+// Only a server's own answer is unfolded.
+Deno.test("a small body that unfolds to a large one is cut too", { ignore: !LOOPBACK }, async () => {
   const content = bytesOf(1000);
-  const server = Deno.serve(
-    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-    (request) =>
-      request.method === "HEAD" ? linked(content) : new Response(new Uint8Array(gzipSync(new Uint8Array(50_000_000))), {
-        headers: { "content-encoding": "gzip" },
-      }),
+  const server = serve((request) =>
+    request.method === "HEAD"
+      ? linked(content)
+      : new Response(new Uint8Array(gzipSync(new Uint8Array(50_000_000))), { headers: { "content-encoding": "gzip" } })
   );
   using at = new Setting(() => new Response());
-  const endpoint = `http://127.0.0.1:${server.addr.port}`;
   await assert.rejects(
-    at.hub({ HF_ENDPOINT: endpoint }, { fetch }).download(REPO, "a.bin"),
+    at.hub({ HF_ENDPOINT: server.address }, { fetch }).download(REPO, "a.bin"),
     code("network", /the server sends/),
   );
   assert.deepEqual(at.files, []);
-  await server.shutdown();
+  await server.close();
 });
 
 Deno.test("a web page, another length or another range is no content; what is right comes in the end", async () => {

@@ -1,6 +1,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { undocumented } from "../../scripts/check_docs.ts";
-import { exec, readTally, ROOT, tallyLine } from "../../scripts/exec.ts";
+import { exec, readTally, tallyLine } from "../../scripts/exec.ts";
+import { taskArgs } from "../cli/command.ts";
 
 Deno.test("readTally() reads what tallyLine() writes, from the last line only", () => {
   for (const tally of [{ passed: 3, failed: 0, skipped: 0 }, { passed: 0, failed: 2, skipped: 5 }]) {
@@ -32,7 +33,7 @@ async function runTests(source: string): Promise<{ code: number; output: string 
   const folder = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${folder}/sample_test.ts`, source);
-    return await exec("deno", ["run", "-A", "--no-check", `${ROOT}scripts/test.ts`, folder], { quiet: true });
+    return await exec("deno", [...taskArgs("test"), folder], { quiet: true });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
