@@ -119,7 +119,7 @@ export class Hub {
   async download(repo: string, file: string, options: DownloadOptions = {}): Promise<HubFile> {
     const { revision = "main", sha256 } = options;
     const here = await this.cached(repo, file, revision);
-    if (here !== undefined && (this.#offline || COMMIT.test(revision))) return here;
+    if (here !== undefined && (this.#offline || COMMIT.test(revision) || !this.#mayConnect)) return here;
     this.#checkConnection(repo, file);
     const request = await this.#request(repo, file, options);
     let metadata: Metadata;
@@ -166,6 +166,10 @@ export class Hub {
     if (!await this.cachedFirst(repos, files, revision)) this.#checkConnection(repos[0]!, files[0]!);
   }
 
+  get #mayConnect(): boolean {
+    return this.#host.mayConnect?.(this.#endpoint) !== false;
+  }
+
   #checkConnection(repo: string, file: string): void {
     const context = { repo, file, cache: this.#cache };
     const missing = `Cannot find ${file} of ${repo} in ${this.#cache}: it is not there, and`;
@@ -176,7 +180,7 @@ export class Hub {
         context,
       });
     }
-    if (this.#host.mayConnect?.(this.#endpoint) === false) {
+    if (!this.#mayConnect) {
       throw new WeightsError(`${missing} this process may not use the network`, {
         code: "weights-missing",
         hint: `Start the command with deno task, which downloads it, or with --allow-net=${

@@ -15,7 +15,6 @@ import { parseCatalogue, parseMetadata } from "../../src/io/metadata.ts";
 import { openPatches } from "../../src/io/patches.ts";
 import { encodePng } from "../../src/io/png_write.ts";
 import { writeTiff } from "../../src/io/tiff_write.ts";
-import { SIDE, writeSection } from "./legacy_section.ts";
 import { inFolder, seal } from "./shared.ts";
 import { SIDE, writeSection } from "./st_section.ts";
 

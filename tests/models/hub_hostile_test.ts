@@ -375,6 +375,7 @@ Deno.test("what the cache has is taken without asking; where the network is not 
   const asked = at.asked.length;
   const again = await at.hub({}, {}, { mayConnect: () => false }).downloadFirst(["org/other", REPO], files);
   assert.deepEqual(Deno.readFileSync(again.path), content);
+  assert.equal((await at.hub({}, {}, { mayConnect: () => false }).download(REPO, "a.bin")).path, again.path);
   assert.equal(at.asked.length, asked);
   await assert.rejects(
     at.hub().downloadFirst([REPO], files, { sha256: { "a.bin": "0".repeat(64) } }),
