@@ -8,7 +8,10 @@ import { inFolder } from "./shared.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const PLANTED = new URL("./planted.ts", import.meta.url).pathname;
-const COMMANDS = ["convert", "embed", "evaluate", "inspect", "predict", "report", "retrieve", "synth", "train"];
+/** Commands of the command line but doctor, which examines the machine. */
+const COMMANDS = Object.entries(config.tasks).filter(([name, { command }]) =>
+  command.includes(" src/cli/launch.ts ") && name !== "doctor"
+).map(([name]) => name);
 
 /** What is wrong with the permissions of a task's command. */
 function faults(command: string): string[] {
@@ -44,6 +47,13 @@ Deno.test("no task is granted everything, and none asks", () => {
       "deno test -RA",
     ]
   ) equal(faults(bad).length > 0, true, bad);
+});
+
+Deno.test("every command of the command line is a task that is launched", async () => {
+  const { out } = await ended((await launched(["--help"])).output());
+  const listed = [...out.matchAll(/^ {2}([a-z]\w*) /gm)].map(([, name]) => name!);
+  ok(listed.length > 5);
+  deepEqual(listed.sort(), [...COMMANDS, "doctor"].sort());
 });
 
 Deno.test("commands are launched alike, and only the demo's may start what installs a driver", () => {
