@@ -100,10 +100,13 @@ export function namedDonor({ donor, files }: Pick<TrainingSample, "donor" | "fil
 }
 
 function sectionsOf(samples: TrainingSet["samples"], held: TrainingSet["samples"]): Map<string, HeldSection> {
-  const trained = new Set(samples.filter(({ role }) => role === "train").map(({ donor }) => donor));
+  const training = samples.filter(({ role }) => role === "train");
+  const trained = new Set(training.map(({ donor }) => donor));
+  // A training section without a name may be of anyone.
+  const unseen = training.every((sample) => namedDonor(sample) !== undefined) ? false : undefined;
   return new Map(held.map((sample) => {
     const donor = namedDonor(sample);
-    return [sample.id, { donor, seen: donor === undefined ? undefined : trained.has(donor) }];
+    return [sample.id, { donor, seen: donor === undefined ? undefined : trained.has(donor) || unseen }];
   }));
 }
 

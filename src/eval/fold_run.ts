@@ -145,10 +145,13 @@ async function basisOf(run: FoldRun, fold: Fold, features: Table, protocol: Prot
 function testedOf({ train, test }: Fold, donors: Task["donors"]): TestedSample[] {
   const trained = samplesOf(train).map(({ id }) => id);
   const seenDonors = new Set(trained.map((id) => donors?.get(id)?.key));
+  // A training section without a name may be of anyone.
+  const allNamed = trained.every((id) => donors?.get(id)?.named);
+  const seenOf = (key: string) => seenDonors.has(key) ? true : allNamed ? false : undefined;
   return samplesOf(test).map(({ id }) => {
     const donor = donors?.get(id);
     // A section that is itself trained on is seen, whoever it is of.
-    const seen = trained.includes(id) ? true : donor?.named ? seenDonors.has(donor.key) : undefined;
+    const seen = trained.includes(id) ? true : donor?.named ? seenOf(donor.key) : undefined;
     return { sample: id, ...(donor?.named ? { donor: donor.key } : {}), ...(seen === undefined ? {} : { seen }) };
   });
 }

@@ -146,13 +146,22 @@ function dataPart({ data }: RunFacts): Slot {
     parts.slice(i + 1).flatMap((other) => donors.filter((one) => other.donors.includes(one)))
   );
   const names = { train: "Training", val: "Validation", test: "Held out" };
-  const note = shared.length > 0
+  const unnamed = data.samples.filter(({ donor }) => donor === undefined).length;
+  const note = unnamed > 0
+    ? `${
+      amount(unnamed, "section")
+    } of ${data.samples.length} without a named donor: whether one is in more than one part is not known.`
+    : shared.length > 0
     ? `Careful: ${amount(new Set(shared).size, "donor")} (${[...new Set(shared)].join(", ")}) in more than one part.`
     : "No donor is in more than one part.";
   return table(parts, [
     { head: "Part", cell: ({ split }) => names[split] },
     { head: "Sections", className: "number", cell: ({ samples }) => samples.length },
-    { head: "Donors", className: "number", cell: ({ donors }) => donors.length },
+    {
+      head: "Donors",
+      className: "number",
+      cell: ({ donors, samples }) => samples.every(({ donor }) => donor !== undefined) ? donors.length : NONE,
+    },
     { head: "Spots", className: "number", cell: ({ spots }) => whole(spots) },
     {
       head: "Which",

@@ -132,7 +132,7 @@ export const SPLIT_KEYS = {
   separate_val_split: {
     kind: "flag",
     default: false,
-    unused: "the held-out donors serve early stopping and the report",
+    unused: "what is held out serves early stopping and the report",
     doc: "A validation split of its own",
   },
   num_patches_val: {

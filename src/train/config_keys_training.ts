@@ -296,7 +296,7 @@ export const EVAL_KEYS = {
     kind: "choice",
     of: ["pearson_mean", "recall_at_10_i2g", "recall_at_10_g2i"],
     default: "pearson_mean",
-    doc: "What checkpoints/best and early stopping go by, on the held-out donors",
+    doc: "What checkpoints/best and early stopping go by, on what is held out",
   },
   early_stop_patience: {
     kind: "number",

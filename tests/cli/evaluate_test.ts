@@ -491,6 +491,13 @@ Deno.test("sections of donors seen and unseen have numbers of their own; five fo
     "unseen",
   );
   assert.match(own.err, /unseen donors +seen donors/);
+  // A training section without a name may be of anyone: then nobody is known to be unseen.
+  const metadata = readJson(`${data}/metadata/SYN1.json`);
+  Deno.writeTextFileSync(`${data}/metadata/SYN1.json`, JSON.stringify({ ...metadata, patient: null }));
+  const unnamed = await seal(...args, "--out", `${folder}/s4`);
+  assert.ok([0, 3].includes(unnamed.code), unnamed.err);
+  const kinds = JSON.parse(unnamed.out).encoders[0].tasks[0].headline.donors;
+  assert.deepEqual(Object.keys(kinds).sort(), ["seen", "unknown"]);
 });
 
 Deno.test("R2 far below zero is warned of, with the protocol and by how much it misses", async () => {
