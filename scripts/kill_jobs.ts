@@ -8,6 +8,9 @@
 import { planSynth } from "../src/data/synth/plan.ts";
 import { writeSynth } from "../src/data/synth/write.ts";
 import { disk } from "../src/io/fs.ts";
+import { writeSection } from "../tests/cli/st_section.ts";
+
+const WEIGHTS = new URL("../tests/fixtures/weights/types.pth", import.meta.url).pathname;
 
 /** Files by their paths below the output, as far as they are to be the same in all runs. */
 export type Results = Map<string, Uint8Array>;
@@ -78,9 +81,63 @@ function trainJob(more: readonly string[]): Job {
   };
 }
 
+/** An encoder that takes no time. */
+const ENCODER = "random:vit_small_patch16_224?dim=32&depth=1&heads=2&patch=32&seed=3";
+
+/** A command whose outputs do not depend on the clock. */
+function timelessJob(prepare: Job["prepare"], args: Job["args"]): Job {
+  return { prepare, args, isStray: isUnderWay, timeless: (_, bytes) => bytes };
+}
+
+/** Trains a run to be used, once. */
+async function smokeRun(inputs: string): Promise<void> {
+  await smokeData(`${inputs}/hest`);
+  if (disk.look(`${inputs}/run/manifest.json`)) return;
+  const main = new URL("../src/cli/main.ts", import.meta.url).pathname;
+  const args = ["train", "--quiet", "--data", `${inputs}/hest`, "--out", `${inputs}/run`, ...SMALL];
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), { args: ["run", "-A", "--no-check", main, ...args] })
+    .output();
+  if (code !== 0) throw new Error(`Cannot train: ${new TextDecoder().decode(stderr)}`);
+}
+
+const ofRun = (inputs: string) => ["--quiet", "--run", `${inputs}/run`, "--checkpoint", "last"];
+const data = (inputs: string) => smokeData(`${inputs}/hest`);
+
 /** Jobs by name. */
 export const JOBS: Readonly<Record<string, Job>> = {
   ...Object.fromEntries(Object.entries(TRAIN).map(([name, more]) => [name, trainJob(more)])),
+  embed: timelessJob(data, (inputs, out) => {
+    const patches = [0, 1, 2].map((i) => `${inputs}/hest/patches/SYN${i}.h5`);
+    return ["embed", "--quiet", ...patches, "--encoder", ENCODER, "--batch-size", "4", "--out", out];
+  }),
+  "embed-csv": timelessJob(data, (inputs, out) => {
+    return ["embed", "--quiet", `${inputs}/hest`, "--encoder", ENCODER, "--format", "csv", "--out", out];
+  }),
+  evaluate: timelessJob(data, (inputs, out) => {
+    const sources = ["colour", ENCODER].flatMap((encoder) => ["--encoder", encoder]);
+    return ["evaluate", "--quiet", "--data", `${inputs}/hest`, ...sources, "--panel-genes", "5", "--out", out];
+  }),
+  retrieve: timelessJob(smokeRun, (inputs, out) => {
+    return ["retrieve", ...ofRun(inputs), "--queries", "2", "--shown", "2", "--embeddings", "--out", out];
+  }),
+  predict: timelessJob(smokeRun, (inputs, out) => {
+    return ["predict", ...ofRun(inputs), "--data", `${inputs}/hest`, "--out", out];
+  }),
+  "convert-st": timelessJob(
+    (inputs) => {
+      for (const id of ["S1", "S2"]) writeSection(`${inputs}/st`, id);
+      return Promise.resolve();
+    },
+    (inputs, out) => ["convert", "st", `${inputs}/st`, "--quiet", "--out", out],
+  ),
+  "convert-weights": timelessJob(
+    () => Promise.resolve(),
+    (_, out) => ["convert", "weights", "--quiet", WEIGHTS, `${out}/model.safetensors`, "--dtype", "f32"],
+  ),
+  synth: timelessJob(
+    () => Promise.resolve(),
+    (_, out) => ["synth", "--quiet", "--profile", "smoke", "--slides", "3", "--wsi", "--out", out],
+  ),
 };
 
 /** Paths of all files below a folder, sorted. */
