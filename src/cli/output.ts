@@ -119,5 +119,7 @@ const OF_ALL: ReadonlySet<string> = new Set([
 /** Whether an error ends a command of several inputs, instead of being listed as one that failed. */
 export function endsAll(error: unknown): boolean {
   const { code, exitCode } = error as Partial<SealError>;
-  return (code !== undefined && OF_ALL.has(code)) || exitCode === 6 || exitCode === 75;
+  // A place that cannot be written is of the command; an input that cannot be read is one of several.
+  const place = code === "file-access" && exitCode === 2;
+  return place || (code !== undefined && OF_ALL.has(code)) || exitCode === 6 || exitCode === 75;
 }

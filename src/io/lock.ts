@@ -14,6 +14,7 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
+import { errnoOf, systemError } from "./system_error.ts";
 import { entryAt, isAlive, randomPart, removeLeftTemporaries, tryLock, writeAll } from "./atomic.ts";
 
 /** Milliseconds without a sign of life after which an owner on another machine counts as dead. */
@@ -165,17 +166,11 @@ export function lockFile(path: string, command: string): Lock {
   return lock(path, `${path}.lock`, command);
 }
 
-function unusable(folder: string, cause: unknown): ConfigError {
-  const entry = (() => {
-    try {
-      return Deno.statSync(folder);
-    } catch {
-      return undefined;
-    }
-  })();
-  const what = entry?.isFile ? "it is a file, wanted a folder" : (cause as Error).message;
-  return new ConfigError(`Cannot write to ${folder}: ${what}`, {
-    code: "file-access",
+function unusable(folder: string, cause: unknown): unknown {
+  // Where a file stands, the system says only that it exists.
+  if (!entryAt(folder)?.isFile || errnoOf(cause) === "ENOSPC") return systemError(cause, "write to", folder, "write");
+  return new ConfigError(`Cannot write to ${folder}: it is a file, wanted a folder`, {
+    code: "output-path",
     hint: "Pass another --out",
     context: { path: folder },
     cause,
@@ -195,8 +190,14 @@ function candidate(path: string, command: string): { name: string; file: Deno.Fs
   const name = `${path}.${Deno.pid}.${randomPart()}.tmp`;
   const file = Deno.openSync(name, { read: true, write: true, createNew: true });
   tryLock(file);
-  writeAll(file, new TextEncoder().encode(`${JSON.stringify(owner)}\n`));
-  file.syncSync();
+  try {
+    writeAll(file, new TextEncoder().encode(`${JSON.stringify(owner)}\n`));
+    file.syncSync();
+  } catch (error) {
+    file.close();
+    Deno.removeSync(name);
+    throw error;
+  }
   return { name, file, owner };
 }
 
@@ -213,6 +214,7 @@ function lock(target: string, path: string, command: string, made?: string): Loc
   try {
     own = candidate(path, command);
   } catch (cause) {
+    if (made !== undefined) Deno.removeSync(made);
     throw unusable(target, cause);
   }
   try {
