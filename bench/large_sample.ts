@@ -4,6 +4,8 @@
  *     deno run -A bench/large_sample.ts make FILE.h5ad [spots] [genes]
  *     deno run -A bench/large_sample.ts read FILE.h5ad
  *
+ * On two shared cores: 25,000,000 entries, a file of 268 MB, 12 s, 714 MiB resident at most.
+ *
  * `read` does what every command does with a sample's table: names, counts, places, and the look at every count.
  *
  * @module
