@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { EncoderSpec } from "../models/encoder_spec.ts";
+import type { EncoderSpec, Pooling } from "../models/encoder_spec.ts";
+import { describeInput } from "../models/preprocess.ts";
 import { RANDOM_PREFIX } from "../models/random_encoder.ts";
 
 /** What the lines are made from. */
@@ -27,6 +28,7 @@ export function loadingCode({ spec, encoder, local, adapter }: LoadingOptions): 
     ...base(spec, { encoder, local }),
     `encoder = PeftModel.from_pretrained(encoder, ${text(adapter)}).eval()`,
     "with torch.inference_mode():",
+    `    # images: ${describeInput(spec.input)}`,
     `    features = ${call(spec)}  # images: [B, 3, ${spec.input.size}, ${spec.input.size}], normalised`,
   ].join("\n");
 }
@@ -63,13 +65,18 @@ function base(spec: EncoderSpec, { encoder, local }: { encoder: string; local: b
 
 /** A timm model of these sizes. */
 function sizes({ arch, output }: EncoderSpec): string[] {
-  const { width, depth, heads, hidden, patch, imageSize, layerScale, qkvBias, registers } = arch;
+  const { width, depth, heads, hidden, mlp, patch, imageSize, layerScale, qkvBias, registers, prefixPositions } = arch;
+  // The first layer of a gated MLP has both halves.
+  const ratio = (mlp === "gelu" ? hidden : 2 * hidden) / width;
   const more = [
-    ...(hidden === 4 * width ? [] : [`mlp_ratio=${hidden / width}`]),
+    ...(ratio === 4 ? [] : [`mlp_ratio=${ratio}`]),
+    ...(mlp === "gelu" ? [] : ["mlp_layer=timm.layers.SwiGLUPacked"]),
+    ...(mlp === "swiglu" ? ["act_layer=torch.nn.SiLU"] : []),
+    ...(prefixPositions === 0 ? ["no_embed_class=True"] : []),
     ...(layerScale ? ["init_values=1e-5"] : []),
     ...(qkvBias ? [] : ["qkv_bias=False"]),
     ...(registers ? [`reg_tokens=${registers}`] : []),
-    ...(output.pooling === "cls" ? [] : ['global_pool=""']),
+    ...poolingArguments(output.pooling, arch.normAfterPool ?? false),
   ];
   return [
     "encoder = timm.models.VisionTransformer(",
@@ -77,6 +84,11 @@ function sizes({ arch, output }: EncoderSpec): string[] {
     `    depth=${depth}, num_heads=${heads}, num_classes=0,${more.length ? ` ${more.join(", ")},` : ""}`,
     ")",
   ];
+}
+
+function poolingArguments(pooling: Pooling, normAfterPool: boolean): string[] {
+  if (pooling === "mean") return ['global_pool="avg"', `fc_norm=${normAfterPool ? "True" : "False"}`];
+  return pooling === "cls" ? [] : ['global_pool=""'];
 }
 
 function call({ family, output: { pooling }, arch: { registers } }: EncoderSpec): string {

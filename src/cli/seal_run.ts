@@ -14,6 +14,8 @@ import { parseVocabulary, type Vocabulary } from "../data/vocabulary.ts";
 import type { SealInference } from "../eval/inference.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { disk } from "../io/fs.ts";
+import { type Adapter, readAdapter } from "../io/peft.ts";
+import { fromMap } from "../io/random_access.ts";
 import { readSafetensorsF32 } from "../io/safetensors.ts";
 import { organId, ORGANS } from "../models/organ_token.ts";
 import { loadModel } from "../train/checkpoint.ts";
@@ -206,7 +208,9 @@ export async function openRun(gpu: Gpu, request: RunRequest, known: KnownRun): P
   const fed = (found.state ?? {}) as FedAs;
   const image_size = fed.image_size ?? config.input.image_size;
   const input = { ...config.input, image_size };
-  const { opened } = await openVision(gpu, { ...config, input }, progress, { sealInput: false });
+  const trained = await adapterOf(found);
+  const { opened } = await openVision(gpu, { ...config, input }, progress, { sealInput: false, trained });
+  trained?.close();
   checkWeights(opened, found);
   checkFed(fed, opened, found.path, image_size);
   const slides = slidesOf(found, config);
@@ -225,6 +229,15 @@ export async function openRun(gpu: Gpu, request: RunRequest, known: KnownRun): P
       seal.parameters.destroy();
     },
   };
+}
+
+/** The checkpoint's adapter, if it has one. */
+async function adapterOf({ read, path }: FoundCheckpoint): Promise<Adapter | undefined> {
+  const files = ["adapter_config.json", "adapter_model.safetensors"].flatMap((name): [string, Uint8Array][] => {
+    const bytes = read(name);
+    return bytes ? [[name, bytes]] : [];
+  });
+  return files.length === 2 ? await readAdapter(fromMap(new Map(files), path)) : undefined;
 }
 
 /** The configuration with what only training needs left out: weights to start from come from the checkpoint. */

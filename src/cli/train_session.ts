@@ -17,6 +17,9 @@ import type { Gpu } from "../gpu/device.ts";
 import { disk, makeFolder, openFile } from "../io/fs.ts";
 import { openWeights } from "../io/weights.ts";
 import type { EncoderCut } from "../models/encoder.ts";
+import type { LoraOptions } from "../nn/layers.ts";
+import { updatesOf } from "../models/lora_layers.ts";
+import type { Adapter } from "../io/peft.ts";
 import { loadOmics } from "../models/gene/omics_file.ts";
 import { organId, ORGANS } from "../models/organ_token.ts";
 import { fanInUniform, moduleRng } from "../nn/init.ts";
@@ -221,10 +224,11 @@ export async function openVision(
   gpu: Gpu,
   config: TrainConfig,
   progress: Progress,
-  { sealInput = true }: { sealInput?: boolean } = {},
+  { sealInput = true, trained }: { sealInput?: boolean; trained?: Adapter | undefined } = {},
 ): Promise<{ opened: OpenedEncoder; vision: VisionPart }> {
   const { input, optim } = config;
   let vision: VisionPart | undefined;
+  let updates: ReadonlyMap<string, LoraOptions> | undefined;
   // Parameters are the encoder's until it is complete.
   let complete = false;
   const parameters = new Parameters(gpu, (name) => complete || vision!.trains(name));
@@ -236,8 +240,10 @@ export async function openVision(
     build: {
       parameters,
       sealInput,
-      lora: (layer) => vision!.lora(layer),
+      lora: (layer) => (updates ? updates.get(layer) : vision!.lora(layer)),
       onSpec: (spec) => {
+        // A run that started from an adapter has its layers and ranks, which no configuration tells.
+        if (trained) updates = updatesOf(trained, spec.family);
         vision = visionPart(config, spec, (layer) => fanInUniform(moduleRng(optim.seed, `${layer}.lora_A`)!));
       },
     },

@@ -9,6 +9,8 @@ import { WeightsError } from "../core/errors.ts";
 import { formatShape, sameShape, type Shape, sizeOf } from "../core/shape.ts";
 import { type Adapter, type AdapterModule, leaveOut } from "../io/peft.ts";
 import type { WeightTensor } from "../io/weight_tensor.ts";
+import type { LoraOptions } from "../nn/layers.ts";
+import type { FamilyName } from "./encoder_spec.ts";
 import type { Keymap } from "./families/keymap.ts";
 import { layerOfModule, type LayerPiece, piecesWith } from "./families/modules.ts";
 
@@ -140,6 +142,19 @@ export async function adaptedBeside(
     if (name !== undefined) {
       out.set(name, await joinModules({ layer: path, shape: tensors.get(name)!.shape, modules: [module] }));
     }
+  }
+  return out;
+}
+
+/**
+ * The low-rank updates that an encoder is built with to take an adapter as this project writes it, whose pieces of one layer share
+ * A: by the names of `vit.ts`.
+ */
+export function updatesOf(adapter: Adapter, family: FamilyName): Map<string, LoraOptions> {
+  const out = new Map<string, LoraOptions>();
+  for (const [module, { rank, scale }] of adapter.modules) {
+    const layer = layerOfModule(family, module)?.layer;
+    if (layer !== undefined) out.set(layer, { rank, alpha: scale * rank });
   }
   return out;
 }

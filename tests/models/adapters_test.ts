@@ -12,6 +12,7 @@ import { readEncoderConfig } from "../../src/models/encoder_config.ts";
 import { HALF } from "../../src/models/encoder_spec.ts";
 import { mapStateDict } from "../../src/models/families/keymap.ts";
 import { loadEncoder, type LoadOptions } from "../../src/models/load.ts";
+import { updatesOf } from "../../src/models/lora_layers.ts";
 import { mergedTensors } from "../../src/models/merge.ts";
 import { openGpu } from "../gpu/shared.ts";
 
@@ -126,6 +127,22 @@ for (const name of NAMES.slice(0, 2)) {
     close(fixture);
   });
 }
+
+Deno.test("a run that started from an adapter is opened again with that adapter's layers, ranks and scales", async () => {
+  const fixture = await open("timm_patterns");
+  const updates = updatesOf(fixture.adapter, "timm");
+  assert.deepEqual([...updates.keys()].sort(), [
+    ...[0, 1].flatMap((i) => ["attn.proj", "attn.qkv", "mlp.fc1", "mlp.fc2"].map((part) => `blocks.${i}.${part}`)),
+    "patch_embed.proj",
+  ]);
+  const encoder = await loadEncoder(gpu, fixture.base, { facts: fixture.facts, lora: (layer) => updates.get(layer) });
+  const apart = await loadEncoder(gpu, fixture.base, { facts: fixture.facts, adapter: fixture.adapter });
+  assert.deepEqual([...encoder.loraScales], [...apart.loraScales]);
+  const shapes = ({ parameters, names }: typeof apart) => names.map((name) => [name, parameters.get(name).shape]);
+  assert.deepEqual(shapes(encoder), shapes(apart));
+  for (const { parameters } of [encoder, apart]) parameters.destroy();
+  close(fixture);
+});
 
 Deno.test("what is neither a linear layer of a block nor the patch embedding is refused, with what leaves it out", async () => {
   const fixture = await open("timm_proj");
