@@ -23,7 +23,7 @@ import { type Args, COMMON, type Flags } from "./args.ts";
 import { checkEncoder, type OpenedEncoder, openEncoder, sayEncoder } from "./encoder.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
-import { checkFile, endsAll, isSame, parentOf } from "./output.ts";
+import { checkFile, checkSpace, endsAll, isSame, parentOf } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { printJson } from "./terminal.ts";
 
@@ -264,6 +264,9 @@ async function embedOne(work: Work, { files, output }: Place, embedder: Embedder
       progress.say(`${output}: is there`);
       return done(table.count);
     }
+    // Rows are kept beside the output until it is made of them.
+    const kept = disk.look(`${output}.partial`);
+    checkSpace(output, 8 * table.count * table.dim - (kept?.kind === "file" ? kept.size : 0));
     const writer = FeatureWriter.open(disk, output, formatOf(values), table, { overwrite: values.overwrite });
     if (writer.rows) progress.say(`${files.name}: going on after ${writer.rows} of ${input.count}`);
     let empty = false;

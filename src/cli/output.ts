@@ -4,10 +4,12 @@
  * @module
  */
 
-import { ConfigError, type SealError } from "../core/errors.ts";
+import { statfsSync } from "node:fs";
+import { ConfigError, DataError, type SealError } from "../core/errors.ts";
 import { randomPart } from "../io/atomic.ts";
 import { disk } from "../io/fs.ts";
 import { systemError } from "../io/system_error.ts";
+import { formatBytes } from "./table.ts";
 
 /** A path without the slashes at its end. */
 export function trimmed(path: string): string {
@@ -16,7 +18,7 @@ export function trimmed(path: string): string {
 
 /** The folder a path lies in. */
 export function parentOf(path: string): string {
-  const [, parent] = /^(.*)[/\\]+[^/\\]+$/.exec(trimmed(path)) ?? [];
+  const [, parent] = /^(.*?)[/\\]+[^/\\]+$/.exec(trimmed(path)) ?? [];
   return parent === undefined ? "." : parent === "" ? "/" : parent;
 }
 
@@ -94,6 +96,28 @@ export function checkFile(path: string, flag = "--out"): void {
     });
   }
   checkFolder(parentOf(path), flag);
+}
+
+/**
+ * Refuses an output that the disk has no room for, before it is made.
+ *
+ * @param bytes Of the output, and of what is kept beside it meanwhile.
+ * @throws {DataError} If less is free. Where the system does not tell, nothing is refused.
+ */
+export function checkSpace(path: string, bytes: number): void {
+  let free: number;
+  try {
+    const { bavail, bsize } = statfsSync(nearestThere(path));
+    free = Number(bavail) * Number(bsize);
+  } catch {
+    return;
+  }
+  if (bytes <= free) return;
+  throw new DataError(`Cannot write ${path}: it needs ${formatBytes(bytes)}, ${formatBytes(free)} are free`, {
+    code: "disk-full",
+    hint: "Make room on the disk and give the same command again, or pass another --out",
+    context: { path, bytes, free },
+  });
 }
 
 /** Whether two paths lead to one file that is there. */

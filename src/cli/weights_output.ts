@@ -16,7 +16,7 @@ import { openWeights, type Weights } from "../io/weights.ts";
 import { contentHash } from "./content_hash.ts";
 import { folderOf } from "./encoder.ts";
 import { flagFacts } from "./output_folder.ts";
-import { checkFile } from "./output.ts";
+import { checkFile, checkSpace } from "./output.ts";
 import type { Progress } from "./progress.ts";
 
 /** Types of `--dtype`. */
@@ -127,6 +127,7 @@ export async function writeWeights(
     }
   }
   makeFolder(folderOf(path));
+  checkSpace(path, total);
   using _lock = lockFile(path, "convert");
   await writeStreamAtomic(path, counted());
   return { output: path, bytes, ...contentOf(tensors) };

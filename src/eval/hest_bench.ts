@@ -154,6 +154,8 @@ export async function runTask(
   for (const { protocol, folds } of parts) {
     const results: FoldResult[] = [];
     for (const fold of folds) {
+      // Probing computes without a pause; this lets signals in.
+      await new Promise((resolve) => setTimeout(resolve, 0));
       results.push(await runFold(run, fold(), protocol));
       options.onFold?.(++count, total);
     }

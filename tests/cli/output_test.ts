@@ -1,0 +1,66 @@
+/** Places of results, looked at before any work. */
+
+import assert from "node:assert/strict";
+import type { SealError } from "../../src/core/errors.ts";
+import { ConfigError, DataError, InterruptedError } from "../../src/core/errors.ts";
+import { checkFile, checkFolder, checkSpace, endsAll, parentOf } from "../../src/cli/output.ts";
+import { inFolder } from "./shared.ts";
+
+function thrown(act: () => void): SealError {
+  try {
+    act();
+  } catch (error) {
+    return error as SealError;
+  }
+  throw new Error("nothing was thrown");
+}
+
+Deno.test("folders and files that can be written pass and nothing is left; others are refused by name, with status 2", () =>
+  inFolder((folder) => {
+    Deno.writeTextFileSync(`${folder}/file`, "mine");
+    Deno.mkdirSync(`${folder}/there`);
+    Deno.symlinkSync("loop", `${folder}/loop`);
+    checkFolder(`${folder}/there/`);
+    checkFolder(`${folder}/new/below/it`);
+    checkFile(`${folder}/new/a.h5`);
+    const long = `${folder}/${"x".repeat(300)}`;
+    const refused: [() => void, RegExp][] = [
+      [() => checkFolder(`${folder}/file`), /file: it is a file, a folder is wanted$/],
+      [() => checkFolder(`${folder}/file/below`), /below: .*file is a file$/],
+      [() => checkFile(`${folder}/there`), /there: it is a folder, a file is wanted$/],
+      [() => checkFolder(long), /the name is too long/],
+      [() => checkFolder(`${folder}/loop`), /links lead in a circle/],
+    ];
+    for (const [act, text] of refused) {
+      const error = thrown(act);
+      assert.ok(error instanceof ConfigError, String(error));
+      assert.match(error.message, text);
+      assert.match(error.hint!, /^Pass (another )?--out/);
+    }
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["file", "loop", "there"]);
+    assert.deepEqual([...Deno.readDirSync(`${folder}/there`)], []);
+    return Promise.resolve();
+  }));
+
+Deno.test("an output larger than the disk is refused before it is made", () =>
+  inFolder((folder) => {
+    checkSpace(`${folder}/new/a.h5`, 1);
+    const error = thrown(() => checkSpace(`${folder}/new/a.h5`, 2 ** 62));
+    assert.deepEqual([error.code, error.exitCode], ["disk-full", 4]);
+    assert.match(error.message, /a\.h5: it needs .* GB, .* are free$/);
+    return Promise.resolve();
+  }));
+
+Deno.test("paths have folders; what stands in the way of all inputs ends a command of several", () => {
+  assert.deepEqual(["a/b/c", "a//b/", "/a", "a", "/"].map(parentOf), ["a/b", "a", "/", ".", "."]);
+  const ends = [
+    new DataError("x", { code: "disk-full" }),
+    new ConfigError("x", { code: "locked" }),
+    new ConfigError("x", { code: "file-access" }),
+    new InterruptedError("x"),
+  ];
+  for (const error of ends) assert.ok(endsAll(error), error.name);
+  for (const error of [new DataError("x", { code: "file-access" }), new ConfigError("x"), new Error("x")]) {
+    assert.ok(!endsAll(error), error.name);
+  }
+});
