@@ -10,6 +10,7 @@ import { MANIFEST } from "../io/manifest.ts";
 import { EVIDENCE } from "../report/run_evidence.ts";
 import { CHECKPOINT_FILES } from "../train/checkpoint.ts";
 import { METRIC_FILES } from "../train/metrics.ts";
+import { PREDICTOR_FILES } from "./run_predictor.ts";
 
 /** Files at the top of a run's folder. */
 export const TOP_FILES: readonly string[] = [
@@ -21,7 +22,13 @@ export const TOP_FILES: readonly string[] = [
 ];
 
 /** Files below the top whose names do not depend on the data. */
-const EVIDENCE_FILES = [EVIDENCE.results, EVIDENCE.maps, EVIDENCE.gallery, EVIDENCE.embedding] as const;
+const EVIDENCE_FILES = [
+  EVIDENCE.results,
+  EVIDENCE.maps,
+  EVIDENCE.gallery,
+  EVIDENCE.embedding,
+  ...Object.values(PREDICTOR_FILES),
+] as const;
 
 /** Folders a checkpoint can lie in, below the run's. */
 export const CHECKPOINT_FOLDERS: readonly string[] = ["last", "best"].flatMap((kind) =>

@@ -15,6 +15,7 @@ import {
 } from "../eval/predictor.ts";
 import { disk } from "../io/fs.ts";
 import { parseJson } from "../io/json.ts";
+import { checkBytes, readManifest } from "../io/manifest.ts";
 import { type Check, count, exactly, nullable, object, oneOf, optional, real, text } from "../report/schema.ts";
 import type { RunFolder } from "../report/evidence_write.ts";
 import type { FittedPredictors } from "./evidence_predictor.ts";
@@ -55,13 +56,20 @@ export function readPredictors(run: string): Predictors | undefined {
     });
   };
   const tree = parseJson(
-    readBytes(disk, path),
+    readChecked(run, PREDICTOR_FILES.facts),
     (offset, found, expected) =>
       new FormatError(`Cannot read ${path}: at ${offset} is what ${found}, expected ${expected}`, {
         context: { file: path, offset },
       }),
   );
   return predictors(tree, { path: "", fail });
+}
+
+/** Bytes of a file of the run. @throws {DataError} If they are not what training wrote. */
+function readChecked(run: string, path: string): Uint8Array {
+  const bytes = readBytes(disk, `${run}/${path}`);
+  checkBytes(readManifest(disk, run), run, path, bytes);
+  return bytes;
 }
 
 /** The source that predicts, and what is said of it. */
@@ -155,5 +163,5 @@ function sourceFacts(
 export function readRunProbe(run: string, genes: number): LinearPredictor {
   const path = `${run}/${PREDICTOR_FILES.probe}`;
   if (disk.look(path)?.kind !== "file") throw new DataError(`Cannot predict: ${path} is missing`);
-  return readPredictor(readBytes(disk, path), path, genes);
+  return readPredictor(readChecked(run, PREDICTOR_FILES.probe), path, genes);
 }
