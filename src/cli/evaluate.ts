@@ -137,7 +137,10 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
   const needsGpu = sources.some(needsEmbedding);
   const counts: TaskCounts[] = [];
   for (const task of tasks) {
-    const read = await readTaskCounts(disk, task, values["few-shot"], expressionOptions(values));
+    const read = await readTaskCounts(disk, task, values["few-shot"], {
+      ...expressionOptions(values),
+      panelGenes: values["panel-genes"]!,
+    });
     for (const { warnings } of read.samples.values()) warnings.forEach((text) => progress.warn(text));
     counts.push(read);
   }

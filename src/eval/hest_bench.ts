@@ -9,6 +9,7 @@
  */
 
 import { DataError } from "../core/errors.ts";
+import { type Expression, selectSpots } from "../data/counts.ts";
 import type { ReadDisk } from "../data/data_folder.ts";
 import type { SampleOptions } from "../data/sample.ts";
 import {
@@ -20,7 +21,7 @@ import {
 } from "./bench_sample.ts";
 import type { Task } from "./bench_task.ts";
 import { type FoldResult, type FoldRun, foldsOf, runFold } from "./fold_run.ts";
-import { panelWithout } from "./fold_panel.ts";
+import { foldPanel, type Panel, panelWithout } from "./fold_panel.ts";
 import type { ProbeOptions } from "./probe.ts";
 import { findProtocol, HEADLINE_PROTOCOL, type Protocol } from "./protocol.ts";
 import { slideProbe, type SlideProbeResult } from "./slide_probe.ts";
@@ -38,6 +39,14 @@ export interface TaskCounts {
   /** With the panel as it could be used. */
   readonly task: Task;
   readonly samples: ReadonlyMap<string, SampleCounts>;
+  /** What each of the task's folds chose, by its name; empty where the task has a panel. The same for all encoders. */
+  readonly panels: ReadonlyMap<string, Panel>;
+}
+
+/** How counts are read, and how many genes folds choose. */
+export interface TaskCountsOptions extends SampleOptions {
+  /** Number of genes each fold chooses where the task ships no panel; default 50. */
+  readonly panelGenes?: number;
 }
 
 /** Scores of one set of predictions, over folds. */
@@ -96,7 +105,7 @@ export interface Summary {
 /** Options of {@linkcode runTask}. */
 export interface TaskOptions extends ProbeOptions {
   readonly protocol?: string | Protocol;
-  /** Number of genes each fold chooses where the task ships no panel; default 50. */
+  /** Number of genes that random folds choose where the task ships no panel; default 50. */
   readonly panelGenes?: number;
   /** Leave out rows of features whose barcode the counts lack, instead of refusing the sample. */
   readonly dropUnknownPatches?: boolean;
@@ -115,7 +124,7 @@ export async function readTaskCounts(
   disk: ReadDisk,
   task: Task,
   labels?: string,
-  options: SampleOptions = {},
+  { panelGenes = 50, ...options }: TaskCountsOptions = {},
 ): Promise<TaskCounts> {
   const samples = new Map<string, SampleCounts>();
   for (const files of task.samples) {
@@ -124,9 +133,21 @@ export async function readTaskCounts(
       await readSampleCounts(disk, files, { ...options, panel: task.panel?.genes, some: !task.strict, labels }),
     );
   }
-  if (task.panel === undefined || task.strict) return { task, samples };
-  const panel = panelWithout(task.panel, [...samples.values()].map(({ expression }) => expression));
-  return { task: { ...task, panel }, samples };
+  const expression = new Map([...samples].map(([id, sample]) => [id, soundSpots(sample)]));
+  const of = (ids: readonly string[]) => ids.map((id) => expression.get(id)!);
+  // Chosen before any feature is made: what cannot be done is said before work.
+  const panels = task.panel !== undefined
+    ? []
+    : task.folds.map(({ name, train, test }) => [name, foldPanel(of(train), of(test), panelGenes)] as const);
+  if (task.panel === undefined || task.strict) return { task, samples, panels: new Map(panels) };
+  const panel = panelWithout(task.panel, [...expression.values()]);
+  return { task: { ...task, panel }, samples, panels: new Map() };
+}
+
+/** Counts without the rows that are to be left out. */
+function soundSpots({ expression, bad }: SampleCounts): Expression {
+  if (bad.size === 0) return expression;
+  return selectSpots(expression, expression.spots.flatMap((_, row) => bad.has(row) ? [] : [row]));
 }
 
 /**
@@ -135,7 +156,7 @@ export async function readTaskCounts(
  * @throws {DataError} If features are missing or do not fit the counts.
  */
 export async function runTask(
-  { task, samples }: TaskCounts,
+  { task, samples, panels }: TaskCounts,
   source: FeatureSource,
   options: TaskOptions = {},
 ): Promise<TaskResult> {
@@ -145,7 +166,7 @@ export async function runTask(
   const headline = findProtocol(HEADLINE_PROTOCOL);
   const joined = await joinSamples(task, samples, source, options);
   const all = [...joined.values()];
-  const run: FoldRun = { task, joined, options, panels: new Map(), bases: new Map() };
+  const run: FoldRun = { task, joined, options, panels: new Map(panels), bases: new Map() };
   const protocols = asked.name === headline.name ? [asked] : [asked, headline];
   const parts = protocols.map((protocol) => ({ protocol, folds: foldsOf(run, protocol) }));
   const total = parts.reduce((sum, { folds }) => sum + folds.length, 0);

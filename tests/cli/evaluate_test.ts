@@ -440,6 +440,12 @@ Deno.test("genes that tested samples lack are no part of the panel, and are name
   assert.ok(gone.every((gene) => !own.genes.includes(gene)));
   assert.deepEqual(own.left_out, gone.map((gene) => ({ gene, reason: "SYN0 lacks it" })));
   assert.match(err, new RegExp(`lacking, .+: 3 genes left out of the panel: ${gone[0]} \\(SYN0 lacks it\\)`));
+  // More than there are: said before any feature is made.
+  const early = ["--panel-genes", "5000", "--cache", `${folder}/never`, "--out", `${folder}/p4`];
+  const many = await seal("evaluate", "--data", data, "--encoder", TINY, ...early);
+  assert.equal(many.code, 4, many.err);
+  assert.match(many.err, /Cannot choose 5000 genes/);
+  assert.equal(disk.look(`${folder}/never`), undefined);
   // A file of genes: the ones all samples have, status 3, for they were asked for.
   Deno.writeTextFileSync(`${folder}/panel.json`, JSON.stringify({ genes: [...panel.slice(0, 9), gone[0]] }));
   const given = await seal(...args, "--panel", `${folder}/panel.json`, "--out", `${folder}/p2`);
