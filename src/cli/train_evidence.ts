@@ -156,7 +156,7 @@ async function makeEvidence(session: Session, options: EvidenceOptions) {
     ...judged.results,
     notes: [
       ...notesOf(session, data, panel, { step: best?.step, end: options.end }),
-      ...poorFits([judged.frozen, judged.seal]),
+      ...poorFits(judged.results.encoders),
       ...notes,
     ],
   };
@@ -246,8 +246,8 @@ async function judge(
 const POOR_R2 = -0.5;
 
 /** Warnings of probes whose predictions miss by far. */
-function poorFits(all: readonly Measured[]): Warning[] {
-  return all.flatMap(({ encoder: { label, probe, benchmark } }) =>
+function poorFits(all: Results["encoders"]): Warning[] {
+  return all.flatMap(({ label, probe, benchmark }) =>
     [probe, benchmark].flatMap((scores) => {
       const r2 = scores?.r2?.mean;
       if (typeof r2 !== "number" || r2 >= POOR_R2) return [];

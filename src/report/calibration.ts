@@ -49,7 +49,8 @@ export function calibration(evidence: ReadEvidence): Slot {
 function rowsOf(evidence: ReadEvidence): Row[] {
   const { frozen, seal } = pairOf(evidence);
   const others = evidence.results?.encoders.filter(({ role }) => role === "other") ?? [];
-  const own = [frozen, seal, ...others].flatMap((encoder) => encoder === undefined ? [] : [ownRow(encoder)]);
+  const own = [frozen, seal, ...others].flatMap((encoder) => encoder === undefined ? [] : [ownRow(encoder)])
+    .filter(({ kind, pearson, recall }) => kind !== "other" || pearson !== null || recall !== null);
   const known = (evidence.results?.references ?? []).map((one): Row => ({
     name: one.name,
     kind: one.kind,
@@ -97,7 +98,7 @@ function referenceTable(rows: readonly Row[], known: boolean): Markup {
   ], {
     className: "plain",
     caption: known
-      ? markup`<b>Oracle, calibration and this run.</b> The data are generated, so the truth is known: an oracle probes the true fields instead of an image, and no image model can exceed the one that knows the visible fields. All rows are by HEST-Benchmark’s protocol, for calibration rows were measured so. ${NONE} means that the number is not given.`
+      ? markup`<b>Oracle, calibration and this run.</b> The data are generated, so the truth is known: an oracle probes the true fields instead of an image, and no image model can exceed the one that knows the visible fields. All rows but the image decoder’s are by HEST-Benchmark’s protocol, for calibration rows were measured so. ${NONE} means that the number is not given.`
       : markup`<b>All that was evaluated in this run,</b> on the same held-out spots and genes, by HEST-Benchmark’s protocol where there is a probe. ${NONE} means that the number is not given.`,
   });
 }
