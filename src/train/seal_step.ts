@@ -198,6 +198,7 @@ export class SealStep {
     }
     const { forward, head, again, z, dz } = programs;
     const parts = Math.ceil(data.views.length / this.micro);
+    await this.#vision.prepare?.(data.views);
     for (let i = 0; i < parts; i++) {
       await this.#load(data, i);
       drawFrom(i * this.micro);

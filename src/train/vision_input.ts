@@ -25,6 +25,8 @@ export interface VisionInput {
   tensors(store: Store, batch: number): Tensor[];
   /** Appends the encoder: embedding `[B, dim]`. */
   record(g: Plan, tensors: readonly Tensor[], options: VisionForward): Tensor;
+  /** Told the views of a whole batch before its parts are loaded, so that what is missing is computed together. */
+  prepare?(views: readonly ViewOf[]): Promise<void>;
   /** Fills the tensors; places behind the last view keep what they have. */
   load(store: Store, tensors: readonly Tensor[], views: readonly ViewOf[]): Promise<void>;
 }
@@ -34,6 +36,7 @@ export function cachedInput(encoder: Encoder, cut: EncoderCut, trunk: Trunk, dty
   return {
     tensors: (store, batch) => stemInputs(store, encoder, { cut, dtype }, batch),
     record: (g, tensors, options) => encoder.finish(g, stemTensors(g, tensors), cut, options),
+    prepare: (views) => trunk.ensure(views),
     load: (_, tensors, views) => trunk.load(views, tensors),
   };
 }
