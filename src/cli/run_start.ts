@@ -154,6 +154,8 @@ export function prepareRun(run: string, config: string, overwrite: boolean): boo
     }
     const status = statusOf(run, manifest);
     if (status === "finished") {
+      // Another configuration, or this one damaged?
+      checkConfigText(run, Deno.readTextFileSync(`${run}/${EVIDENCE.config}`), manifest);
       throw new ConfigError(`Cannot write to ${run}: it holds a finished run`, {
         hint: "Pass --overwrite, or another --out",
         context: { given: run },

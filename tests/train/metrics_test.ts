@@ -174,7 +174,10 @@ Deno.test("metrics that are not what their checkpoint counts on are not resumed,
     const old = Object.entries(lengths).map(([form, { bytes }]) => [form, bytes]);
     open(Object.fromEntries(old)).close();
     assert.deepEqual(files(folder), before);
-    assert.throws(() => MetricsWriter.open(disk, `${folder}/missing`), DataError);
+    assert.throws(
+      () => MetricsWriter.open(disk, `${folder}/missing`),
+      /missing\/metrics\.jsonl: no such file or folder/,
+    );
   }));
 
 Deno.test("a value without a column and a column twice are mistakes", () =>
