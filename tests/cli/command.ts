@@ -25,6 +25,16 @@ export async function launched(argv: readonly string[], options: Options = {}): 
   return new Deno.Command(Deno.execPath(), { ...QUIET, ...options, args });
 }
 
+/** Waits, as long as it takes on a busy machine, until something is so; fails if the process ends before. */
+export async function until(child: Deno.ChildProcess, isSo: () => unknown): Promise<void> {
+  let over = false;
+  child.status.then(() => over = true);
+  while (!isSo()) {
+    if (over) throw new Error("The process ended before what was waited for");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
 /** How a process ended and what it said. */
 export interface Ended {
   readonly code: number;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { VERSION } from "../../src/core/version.ts";
 import { openFeatures } from "../../src/io/features.ts";
 import { disk } from "../../src/io/fs.ts";
-import { launched, seal, task } from "./command.ts";
+import { launched, seal, task, until } from "./command.ts";
 import { patchFile } from "./shared.ts";
 import config from "../../deno.json" with { type: "json" };
 
@@ -72,10 +72,7 @@ Deno.test("embed killed in the middle and run again gives the bytes of an uninte
   assert.equal((await run(...args, "--out", `${folder}/whole`)).code, 0);
   const child = (await launched(["embed", ...args, "--out", `${folder}/killed`])).spawn();
   const state = `${folder}/killed/long.h5.partial.json`;
-  for (let i = 0; i < 2000; i++) {
-    if (disk.look(state)) break;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await until(child, () => disk.look(state));
   child.kill("SIGKILL");
   await child.output();
   const { rows } = JSON.parse(Deno.readTextFileSync(state)) as { rows: number };
@@ -91,9 +88,7 @@ Deno.test("embed killed in the middle and run again gives the bytes of an uninte
 Deno.test("embed stops on SIGTERM with status 75 and says how to go on", async () => {
   const args = [`${folder}/long.h5`, "--encoder", ENCODER, "--batch-size", "4", "--out", `${folder}/stopped`];
   const child = task(["embed", ...args]).spawn();
-  for (let i = 0; i < 2000 && !disk.look(`${folder}/stopped/long.h5.partial`); i++) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await until(child, () => disk.look(`${folder}/stopped/long.h5.partial`));
   child.kill("SIGTERM");
   const { code, stderr } = await child.output();
   assert.equal(code, 75);

@@ -1,7 +1,7 @@
 /** `evaluate` as users run it: HEST-Benchmark end to end next to Python, comparisons, and everything that can be wrong. */
 
 import assert from "node:assert/strict";
-import { task } from "./command.ts";
+import { task, until } from "./command.ts";
 import { disk } from "../../src/io/fs.ts";
 import { FEATURE_FORMATS } from "../../src/embed/formats.ts";
 import { openFeatures } from "../../src/io/features.ts";
@@ -581,9 +581,7 @@ Deno.test("evaluate stopped by SIGTERM exits 75, says how to go on and leaves no
   const slow = TINY.replace("depth=1&patch=16&img=32", "depth=6&patch=8&img=224").replace("dim=32", "dim=64");
   const args = ["evaluate", ...BENCH, "--encoder", slow, "--batch-size", "4", "--out", `${folder}/stopped`];
   const child = task(args, { stdout: "null" }).spawn();
-  for (let i = 0; i < 2000 && !disk.look(`${folder}/stopped/features`); i++) {
-    await new Promise((done) => setTimeout(done, 5));
-  }
+  await until(child, () => disk.look(`${folder}/stopped/features`));
   child.kill("SIGTERM");
   const { code, stderr } = await child.output();
   assert.equal(code, 75);

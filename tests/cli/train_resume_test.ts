@@ -16,6 +16,7 @@ import { disk } from "../../src/io/fs.ts";
 import { readConfig, type TrainConfig, writeConfig } from "../../src/train/config.ts";
 import { isUnderWay, JOBS, resultsOf, timelessOfRun } from "../../scripts/kill_jobs.ts";
 import { differences, killAndResume, runWhole, train } from "../../scripts/kill_resume.ts";
+import { until } from "./command.ts";
 import { openGpu } from "../gpu/shared.ts";
 
 const gpu = await openGpu();
@@ -166,8 +167,7 @@ Deno.test("SIGTERM and SIGINT leave with 75 and name the command that goes on, w
         return 0;
       }
     };
-    const before = performance.now();
-    while (metrics() < 300 && performance.now() - before < 30_000) await new Promise((done) => setTimeout(done, 20));
+    await until(child, () => metrics() >= 300);
     child.kill(signal);
     const { code, stderr } = await child.output();
     const text = new TextDecoder().decode(stderr);
