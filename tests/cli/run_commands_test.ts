@@ -192,6 +192,14 @@ async function predictedByProbe(
   assert.equal(cut.code, 4, cut.err);
   assert.match(cut.err, /probe\.safetensors/);
   Deno.writeFileSync(files[0], bytes);
+  Deno.writeTextFileSync(files[1], JSON.stringify({ ...known, chosen: "decoder" }));
+  const changed = await seal(...args, "--out", `${folder}/cut`);
+  assert.equal(changed.code, 4, changed.err);
+  assert.match(changed.err, /predictors\.json: .*it was changed or damaged/);
+  // As in runs without checksums: the content itself is looked at.
+  const manifest = `${run}/manifest.json`;
+  const sums = Deno.readFileSync(manifest);
+  Deno.removeSync(manifest);
   Deno.writeTextFileSync(files[1], JSON.stringify({ ...known, step: known.step + 1 }));
   const other = await seal(...args, "--with", "probe", "--out", `${folder}/cut`);
   assert.equal(other.code, 2, other.err);
@@ -204,6 +212,7 @@ async function predictedByProbe(
   const old = await done(...args, "--out", `${folder}/old`);
   assert.match(old.err, /image decoder: .* was trained before runs kept a probe; how well it does .* is not known/);
   Deno.writeFileSync(files[1], facts);
+  Deno.writeFileSync(manifest, sums);
 }
 
 Deno.test("retrieve and predict with a trained run", async () => {
