@@ -3,7 +3,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { STOP_SIGNALS } from "../../src/cli/stop_signals.ts";
-import { ended, type Options, seal, task } from "./command.ts";
+import { ended, type Options, seal, task, taskArgs } from "./command.ts";
 import { LOOPBACK, serve } from "../models/local_server.ts";
 import { inFolder, patchFile } from "./shared.ts";
 
@@ -80,9 +80,16 @@ Deno.test({
   ignore: Deno.build.os !== "linux",
   fn: () =>
     inFolder(async (folder) => {
-      const { code, out, err } = await run(["doctor", "--json"], {
-        env: { LD_LIBRARY_PATH: `${folder}/no such`, LD_BIND_NOW: "1" },
-      });
+      // Set by a program: Deno starts none with them unless it may start any.
+      const args = [
+        `LD_LIBRARY_PATH=${folder}/no such`,
+        "LD_BIND_NOW=1",
+        Deno.execPath(),
+        ...taskArgs("doctor"),
+        "--json",
+      ];
+      const command = new Deno.Command("env", { args, stdin: "null", stdout: "piped", stderr: "piped" });
+      const { code, out, err } = await ended(command.output());
       equal(code, 0, err);
       equal(JSON.parse(out).device.selfTest, 0);
     }),
@@ -196,10 +203,12 @@ Deno.test({
         deepEqual(server.asked.map((line) => line.replace(/\/[0-9a-f]{40}\//, "/COMMIT/")), [
           "HEAD /MahmoodLab/UNI/resolve/main/pytorch_model.bin Bearer hf_secret",
           "GET /MahmoodLab/UNI/resolve/COMMIT/pytorch_model.bin Bearer hf_secret",
+          "HEAD /MahmoodLab/UNI/resolve/main/config.json Bearer hf_secret",
+          "HEAD /MahmoodLab/UNI/resolve/main/preprocessor_config.json Bearer hf_secret",
         ]);
         // The cache has it now: nobody is asked.
         equal((await run(args, { env })).code, first.code);
-        equal(server.asked.length, 2);
+        equal(server.asked.length, 4);
         // One the server has not.
         const { code, err } = await run(["embed", `${folder}/a.h5`, "--encoder", "phikon-v2", "--out", `${folder}/g`], {
           env,

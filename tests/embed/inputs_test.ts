@@ -61,7 +61,7 @@ Deno.test("findInputs() says what it cannot embed", () =>
     const cases: [string[], RegExp][] = [
       [[`${folder}/none`], /none: there is no such file or folder/],
       [[`${folder}/empty`], /empty: the folder holds no patch files, pictures or arrays/],
-      [[`${folder}/slide.svs`], /slide\.svs: slides are not read here/],
+      [[`${folder}/slide.svs`], /slide\.svs: it is a slide, expected tiles/],
       [[`${folder}/a.txt`], /a\.txt: its ending is of no kind of input/],
       [[`${folder}/x.h5`, `${folder}/b`], /two inputs called x: the second is .*b\/x\.h5/],
     ];

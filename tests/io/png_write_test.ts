@@ -9,6 +9,6 @@ Deno.test("encodePng() writes what the decoder reads back", () => {
     const data = Uint8Array.from({ length: width * height * 3 }, () => rng.below(256));
     const { mode, ...picture } = decodeImage(encodePng({ width, height, data }), "a.png");
     assert.equal(mode, "RGB");
-    assert.deepEqual({ ...picture, data: [...picture.data] }, { width, height, data: [...data] });
+    assert.deepEqual({ ...picture, data: [...picture.data] }, { width, height, orientation: 1, data: [...data] });
   }
 });

@@ -2,6 +2,7 @@
 
 import { equal, match, ok, rejects, throws } from "node:assert/strict";
 import { ConfigError, DataError, type SealError } from "../../src/core/errors.ts";
+import type { HostFile } from "../../src/io/disk.ts";
 import { disk, makeFolder, openFile, openFolder, writeFileAtomic, writeStreamAtomic } from "../../src/io/fs.ts";
 import { errnoOf, surfaced, systemError } from "../../src/io/system_error.ts";
 
@@ -74,9 +75,21 @@ Deno.test(
   }),
 );
 
+/** A device that is always full, where the tests may have one; `a disk that fills` has a real disk besides. */
+function openFull(): HostFile | undefined {
+  try {
+    Deno.lstatSync("/dev/full");
+  } catch (error) {
+    // Deno gives devices to those alone that may do everything.
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
+  }
+  return disk.open("/dev/full", "update");
+}
+
 Deno.test("system errors: a full disk is one class, whoever writes", async () => {
   if (Deno.build.os !== "linux") return;
-  const device = disk.open("/dev/full", "update");
+  const device = openFull();
   const full = new Deno.errors.NotFound("x");
   Object.assign(full, { code: "ENOSPC", name: "Error" });
   async function* fails(): AsyncGenerator<Uint8Array> {
@@ -85,8 +98,10 @@ Deno.test("system errors: a full disk is one class, whoever writes", async () =>
   const folder = await Deno.makeTempDir();
   try {
     const errors = [
-      thrown(() => device.write(0, new Uint8Array(1))),
-      thrown(() => Deno.writeFileSync("/dev/full", new Uint8Array(1))),
+      ...(device === undefined ? [] : [
+        thrown(() => device.write(0, new Uint8Array(1))),
+        thrown(() => Deno.writeFileSync("/dev/full", new Uint8Array(1))),
+      ]),
       await rejected(() => writeStreamAtomic(`${folder}/a`, fails())),
       thrown(() => {
         disk.writeAnywhere(`${folder}/a`, () => {
@@ -104,7 +119,7 @@ Deno.test("system errors: a full disk is one class, whoever writes", async () =>
     }
     equal([...Deno.readDirSync(folder)].length, 0, "nothing is left behind");
   } finally {
-    device.close();
+    device?.close();
     await Deno.remove(folder, { recursive: true });
   }
 });
