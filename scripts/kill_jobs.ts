@@ -5,6 +5,7 @@
  * @module
  */
 
+import { denoFlags, permissionsOf } from "../src/cli/permissions.ts";
 import { planSynth } from "../src/data/synth/plan.ts";
 import { writeSynth } from "../src/data/synth/write.ts";
 import { disk } from "../src/io/fs.ts";
@@ -95,8 +96,8 @@ async function smokeRun(inputs: string): Promise<void> {
   if (disk.look(`${inputs}/run/manifest.json`)) return;
   const main = new URL("../src/cli/main.ts", import.meta.url).pathname;
   const args = ["train", "--quiet", "--data", `${inputs}/hest`, "--out", `${inputs}/run`, ...SMALL];
-  const { code, stderr } = await new Deno.Command(Deno.execPath(), { args: ["run", "-A", "--no-check", main, ...args] })
-    .output();
+  const may = denoFlags(await permissionsOf(args));
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), { args: ["run", ...may, main, ...args] }).output();
   if (code !== 0) throw new Error(`Cannot train: ${new TextDecoder().decode(stderr)}`);
 }
 
