@@ -7,6 +7,8 @@
  */
 
 import { FormatError, type SealError } from "../core/errors.ts";
+import { checkHeap } from "./h5_checks.ts";
+import { LzfFilter } from "./h5_lzf.ts";
 
 /** Bytes that HDF5 reads and writes at any place, synchronously: a file of the host, or memory. */
 export interface H5Storage {
@@ -38,6 +40,7 @@ export interface Metadata {
   chunks: number[] | null;
   total_size: number;
   enum_type?: { type: number; members: Record<string, number> };
+  array_type?: Metadata;
   compound_type?: { members: readonly (Metadata & { name: string; offset: number })[] };
   virtual_sources?: unknown[];
 }
@@ -81,6 +84,7 @@ export interface Hdf5 {
   create_vlen_str_dataset(id: bigint, path: string, values: string[], metadata: NewMetadata): number;
   create_attribute(id: bigint, path: string, name: string, at: bigint, metadata: NewMetadata): number;
   create_vlen_str_attribute(id: bigint, path: string, name: string, values: string[], metadata: NewMetadata): number;
+  get_plugin_search_paths(): string[];
   readonly FS: VirtualFiles;
 }
 
@@ -98,6 +102,7 @@ interface VirtualNode {
 
 /** The part of Emscripten's file system used here. */
 interface VirtualFiles {
+  mkdirTree(path: string): void;
   writeFile(path: string, data: Uint8Array): void;
   unlink(path: string): void;
   lookupPath(path: string, options: object): { node: VirtualNode };
@@ -114,10 +119,12 @@ const MOST_READS = 2_000_000;
 class Instance {
   /** Set after a trap: the memory of the library can no longer be trusted. */
   broken = false;
+  readonly lzf: LzfFilter;
   private diagnosis = "";
   private opened = 0;
 
   constructor(readonly hdf5: Hdf5) {
+    this.lzf = new LzfFilter(hdf5);
     const decoder = new TextDecoder();
     // HDF5 prints its error stack to standard error; here it is kept for the message.
     const stream = hdf5.FS.getStream(2);
@@ -130,11 +137,11 @@ class Instance {
     stream.stream_ops = { ...stream.stream_ops, write };
   }
 
-  /** The innermost line of the error stack since the last call. */
+  /** What the filter found, or the innermost line of the error stack, since the last call. */
   complaint(): string | undefined {
     const lines = this.diagnosis.split("\n").filter((line) => /^\s*#\d+:/.test(line));
     this.diagnosis = "";
-    return lines.at(-1)?.replace(/^\s*#\d+: .* in ([A-Za-z0-9_]+)\(\): /, "").trim().slice(0, 200);
+    return this.lzf.fault() ?? lines.at(-1)?.replace(/^\s*#\d+: .* in ([A-Za-z0-9_]+)\(\): /, "").trim().slice(0, 200);
   }
 
   /** Makes `storage` a file of the virtual file system. */
@@ -186,27 +193,6 @@ class Instance {
       reads = 0;
     };
     return { path, failure: () => failed, begin };
-  }
-}
-
-/**
- * Walks a collection of strings ("GCOL") before the library does: it would never return from one whose free space claims
- * no bytes.
- */
-function checkHeap(storage: H5Storage, at: number, head: Uint8Array): void {
-  if (
-    head.length < 16 || head[0] !== 0x47 || head[1] !== 0x43 || head[2] !== 0x4f || head[3] !== 0x4c || head[4] !== 1
-  ) return;
-  const size = Number(new DataView(head.buffer, head.byteOffset).getBigUint64(8, true));
-  if (size < 16 || at + size > storage.size()) throw new Error(`strings at byte ${at} claim ${size} bytes`);
-  const heap = new Uint8Array(size);
-  storage.read(at, heap);
-  const view = new DataView(heap.buffer);
-  for (let place = 16; place + 16 <= size;) {
-    const bytes = Number(view.getBigUint64(place + 8, true));
-    const step = view.getUint16(place, true) === 0 ? bytes : 16 + Math.ceil(bytes / 8) * 8;
-    if (step < 16 || place + step > size) throw new Error(`string at byte ${at + place} claims ${bytes} bytes`);
-    place += step;
   }
 }
 
@@ -268,6 +254,11 @@ export class H5Session {
   /** Name of the file. */
   get name(): string {
     return this.storage.name;
+  }
+
+  /** Says what LZF must make of every chunk of the dataset that is read next. */
+  protected expectLzf({ least, most }: { least: number; most: number }): void {
+    this.owner.lzf.expect(least, most);
   }
 
   /** An error that names the file and the place in it. */

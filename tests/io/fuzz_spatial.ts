@@ -83,7 +83,7 @@ function checkRows(matrix: Matrix): void {
 }
 
 function h5adTarget(): Target {
-  const names = ["csr", "csc_gzip", "dense_gzip", "dense_u2", "anndata06", "anndata07", "handmade"];
+  const names = ["csr", "csc_gzip", "dense_gzip", "dense_u2", "anndata06", "anndata07", "handmade", "lzf"];
   const seeds = names.map((name) => bytesOf(`spatial/${name}.h5ad`));
   return target("h5ad", async (rng) => {
     const bytes = mutate(seeds[rng.below(seeds.length)]!, rng, 8192);

@@ -30,7 +30,7 @@ function all(matrix: Matrix): number[][] {
   return out;
 }
 
-const FILES = ["csr", "csc_gzip", "dense_u2", "dense_gzip", "anndata07", "anndata06"];
+const FILES = ["csr", "csc_gzip", "dense_u2", "dense_gzip", "lzf", "anndata07", "anndata06"];
 
 for (const name of FILES) {
   Deno.test(`H5ad reads ${name}.h5ad: matrix by blocks and by any rows, names, columns, places`, async () => {
@@ -129,17 +129,13 @@ Deno.test("genes of the same name are summed, and a selection keeps others out",
 });
 
 Deno.test("H5ad refuses compression it lacks, before it reads, and says how to mend it", async () => {
-  await assert.rejects(open("lzf.h5ad"), (error: FormatError) => {
-    assert.match(error.message, /lzf\.h5ad:\/obs\/_index: compression lzf \(filter 32000\), expected gzip or none$/);
-    return error instanceof FormatError && /"import anndata; .*compression='gzip'/.test(error.hint!);
-  });
   using file = await open("foreign.h5ad");
   for (const name of ["zstd", "blosc", "bitshuffle", "lz4"]) {
     for (const [layer, path] of [[name, `layers/${name}`], [`csr_${name}`, `layers/csr_${name}/data`]] as const) {
       assert.throws(() => file.layer(layer), (error: FormatError) => {
         assert.match(
           error.message,
-          new RegExp(`foreign\\.h5ad:/${path}: compression ${name} \\(filter 32\\d+\\), expected gzip`),
+          new RegExp(`foreign\\.h5ad:/${path}: compression ${name} \\(filter 32\\d+\\), expected gzip, lzf or none$`),
         );
         return error instanceof FormatError &&
           /hdf5plugin.*write_h5ad\('OUT\.h5ad', compression='gzip'\)/.test(error.hint!);
@@ -158,7 +154,7 @@ Deno.test("H5ad reads a table of counts alike in every type, byte order, layout 
       return (3 * i + 5 * j + i * j) % 4;
     }),
   );
-  assert.equal(file.layers.length, 57);
+  assert.equal(file.layers.length, 62);
   for (const name of file.layers) {
     const layer = file.layer(name)!;
     assert.deepEqual([...toDense(layer.read(0, 7), 5)], wanted, name);
@@ -288,7 +284,7 @@ Deno.test("H5ad reads the rows it is asked for, not the file, and changes nothin
   assert.ok(read < 1.2e6, `${read} bytes read of ${sink.size()}`);
 });
 
-for (const name of ["csr.h5ad", "handmade.h5ad", "anndata06.h5ad"]) {
+for (const name of ["csr.h5ad", "handmade.h5ad", "anndata06.h5ad", "lzf.h5ad"]) {
   Deno.test(`H5ad answers 500 mutations of ${name} with a typed error or a read, soon`, async () => {
     const seed = Deno.readFileSync(path(name));
     let refused = 0;

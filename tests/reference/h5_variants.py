@@ -62,6 +62,9 @@ with h5py.File(path, "a") as f:
         "gzip_shuffle": dict(compression="gzip", shuffle=True),
         "fletcher": dict(fletcher32=True),
         "gzip_fletcher": dict(compression="gzip", shuffle=True, fletcher32=True),
+        "lzf": dict(compression="lzf"),
+        "lzf_shuffle": dict(compression="lzf", shuffle=True),
+        "lzf_fletcher": dict(chunks=(4, 3), compression="lzf", shuffle=True, fletcher32=True),
         "whole": dict(chunks=COUNTS.shape, compression="gzip"),
         "row": dict(chunks=(1, COLUMNS)),
         "column": dict(chunks=(ROWS, 1), compression="gzip"),
@@ -71,6 +74,8 @@ with h5py.File(path, "a") as f:
         dense(f, f"dense_{name}", **how)
     dense(f, "dense_scaleoffset", "i4", scaleoffset=0)
     sparse(f, "csr_gzip_shuffle", compression="gzip", shuffle=True)
+    sparse(f, "csr_lzf", compression="lzf")
+    sparse(f, "csr_lzf_shuffle", compression="lzf", shuffle=True, fletcher32=True)
     # Compact: the numbers lie in the header of the dataset.
     how = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     how.set_layout(h5py.h5d.COMPACT)
