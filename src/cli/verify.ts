@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ConfigError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { disk } from "../io/fs.ts";
 import { findEncoder } from "../models/encoder_registry.ts";
@@ -18,6 +19,7 @@ import { checkFolder, parentOf } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { count } from "./table.ts";
 import { print, printJson } from "./terminal.ts";
+import { parityPage, verifyParity } from "./verify_parity.ts";
 
 /** Name of the command. */
 export const name = "verify";
@@ -32,8 +34,16 @@ export const flags = {
     kind: "text",
     value: "NAME",
     default: "vit-s16",
-    help: "whose plans are checked: a name of the registry or random:ARCH; its shapes, no weights are needed",
+    help:
+      "whose plans are checked: a name of the registry or random:ARCH, without weights; with --against also a folder",
   },
+  against: {
+    kind: "text",
+    value: "FILE",
+    help: "only compare features with PyTorch's in a file of scripts/parity_kit.py, made of the same weights",
+  },
+  adapter: { kind: "text", value: "PATH", help: "with --against: PEFT LoRA folder on the encoder" },
+  precision: COMMON.precision,
   "batch-size": {
     kind: "number",
     value: "N",
@@ -68,9 +78,11 @@ const BATCH = { software: 4, gpu: 32 };
 
 /** Runs the command. Exit status 3 if something is wrong. */
 export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
-  const encoder = specOf(values.encoder);
   const { out } = values;
+  checkTogether(values);
   if (out !== undefined) checkFolder(parentOf(out));
+  if (values.against !== undefined) return await runParity(values, values.against, signal);
+  const encoder = specOf(values.encoder);
   const gpu = await openGpu(values.software);
   const progress = new Progress(values.quiet || values.json);
   try {
@@ -86,17 +98,49 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
         if (fault !== undefined) progress.warn(`${kernel} (${variant}) on ${shapes}: ${fault}`);
       },
     });
-    const record = { ...recordOf(), ...found };
-    if (out !== undefined) disk.write(out, `${JSON.stringify(record, null, 1)}\n`);
-    if (values.json) printJson(record);
-    else print(page(found));
-    return found.ok ? 0 : 3;
+    return tell(values, found, page(found));
   } finally {
     gpu.destroy();
   }
 }
 
+type Values = Args<typeof flags>["flags"];
+
+/** Writes and prints what was found. @returns The exit status. */
+function tell({ out, json }: Values, found: { readonly ok: boolean }, text: string): number {
+  const record = { ...recordOf(), ...found };
+  if (out !== undefined) disk.write(out, `${JSON.stringify(record, null, 1)}\n`);
+  if (json) printJson(record);
+  else print(text);
+  return found.ok ? 0 : 3;
+}
+
+/** Refuses flags that need another. */
+function checkTogether({ against, adapter, precision }: Values): void {
+  if (against !== undefined) return;
+  const alone = adapter !== undefined ? "--adapter" : precision !== undefined ? "--precision" : undefined;
+  if (alone === undefined) return;
+  throw new ConfigError(`Cannot verify with ${alone} alone: it is of comparisons with PyTorch`, {
+    hint: "Add --against FILE, made by scripts/parity_kit.py",
+    context: { key: alone.slice(2) },
+  });
+}
+
+async function runParity(values: Values, against: string, signal: AbortSignal): Promise<number> {
+  const { encoder, adapter, kernels, software, precision } = values;
+  const dtype = precision === "f16" ? "f16" : "f32";
+  const progress = new Progress(values.quiet || values.json);
+  const found = await verifyParity({ encoder, adapter, against, dtype, kernels, software }, progress, signal);
+  return tell(values, found, parityPage(found));
+}
+
 function specOf(name: string): EncoderSpec {
+  if (disk.look(name) !== undefined) {
+    throw new ConfigError(`Cannot verify the plans of ${name}: a name of the registry or random:ARCH is wanted`, {
+      hint: "A folder is compared with PyTorch: --against FILE, made by scripts/parity_kit.py",
+      context: { key: "encoder", given: name },
+    });
+  }
   return name.startsWith(RANDOM_PREFIX) ? randomEncoder(name).spec : findEncoder(name);
 }
 

@@ -37,3 +37,45 @@ Deno.test("verify refuses what it does not know before it opens a device", async
   const nowhere = await seal("verify", "--out", "/dev/null/v.json");
   assert.equal(nowhere.code, 2);
 });
+
+const FIXTURES = new URL("../fixtures/", import.meta.url).pathname;
+const AGAINST = ["verify", "--quiet", "--encoder", `${FIXTURES}configs/timm_avg`, "--kernels", "gpu", "--against"];
+
+Deno.test("verify --against compares features with PyTorch's: a page, a record, status 3 for a fault", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const file = `${FIXTURES}parity/timm_avg.safetensors`;
+    const same = await seal(...AGAINST, file, "--out", `${folder}/v.json`);
+    assert.equal(same.code, 0, same.err + same.out);
+    assert.match(same.out, /features are PyTorch's/);
+    assert.match(same.out, /^ {2}gpu +larger 0 +41 x 41 +(1\.0|0\.99999999).* ok$/m);
+    const record = JSON.parse(await Deno.readTextFile(`${folder}/v.json`));
+    assert.equal(record.ok, true);
+    assert.equal(record.tiles.length, 5);
+    assert.equal(record.facts.library, "timm");
+    const config = await Deno.readTextFile(`${FIXTURES}configs/timm_avg/config.json`);
+    await Deno.copyFile(`${FIXTURES}configs/timm_avg/model.safetensors`, `${folder}/model.safetensors`);
+    await Deno.writeTextFile(`${folder}/config.json`, config.replace("bicubic", "bilinear"));
+    const other = await seal("verify", "--quiet", "--encoder", folder, "--kernels", "gpu", "--against", file);
+    assert.match(other.out, /NOT all features are PyTorch's[^]*FAULT; they part at pixels/);
+    assert.equal(other.code, 3);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("verify --against refuses other weights, and flags that need it are refused alone", async () => {
+  const other = await seal(...AGAINST, `${FIXTURES}parity/vit_clip.safetensors`);
+  assert.equal(other.code, 2);
+  assert.match(other.err, /the SHA-256 of its weights is [0-9a-f]{12}…, and the file was made with [0-9a-f]{12}/);
+  const none = await seal(...AGAINST, `${FIXTURES}parity/none.safetensors`);
+  assert.equal(none.code, 4);
+  for (const flag of [["--adapter", "x"], ["--precision", "f16"]]) {
+    const alone = await seal("verify", ...flag);
+    assert.equal(alone.code, 2);
+    assert.match(alone.err, /--against FILE/);
+  }
+  const folder = await seal("verify", "--encoder", `${FIXTURES}configs/timm_avg`);
+  assert.equal(folder.code, 2);
+  assert.match(folder.err, /--against/);
+});
