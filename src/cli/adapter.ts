@@ -36,7 +36,7 @@ export async function openAdapter(path: string, alpha?: number): Promise<OpenedA
       context: { file: path },
     });
   }
-  const inFolder = /^(?:(.*)[/\\])?adapter_model\.(?:safetensors|bin)$/.exec(path);
+  const inFolder = /^(?:(.*)[/\\])?adapter_model\.(?:safetensors|bin)$/s.exec(path);
   if (entry.kind === "folder" || inFolder) {
     const folder = inFolder ? inFolder[1] ?? "." : path.replace(/[/\\]+$/, "");
     // The checkpoint of a run knows what its files should be.

@@ -124,6 +124,11 @@ export function parseArgs<F extends Flags>(
         hint: text === undefined ? `Write --${name} VALUE` : `A value that begins with dashes: --${name}=${text}`,
       });
     }
+    if (text === "" && (flag.kind === "text" || flag.kind === "list")) {
+      throw new ConfigError(`Cannot read --${name}: given an empty text, wanted ${wanted(flag)}`, {
+        hint: "A variable of the shell may be empty; leave the flag out for its default",
+      });
+    }
     if (flag.kind === "list") (values[name] as string[]).push(text);
     else values[name] = convert(name, flag, text);
   }

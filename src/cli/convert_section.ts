@@ -189,8 +189,8 @@ function real(path: string): string {
   try {
     return Deno.realPathSync(path);
   } catch {
-    const parent = /^(.*)[/\\]+[^/\\]+[/\\]*$/.exec(path);
-    const name = path.replace(/[/\\]+$/, "").replace(/^.*[/\\]/, "");
+    const parent = /^(.*)[/\\]+[^/\\]+[/\\]*$/s.exec(path);
+    const name = path.replace(/[/\\]+$/, "").replace(/^.*[/\\]/s, "");
     return parent === null ? `${Deno.cwd()}/${name}` : `${real(parent[1] || "/")}/${name}`;
   }
 }

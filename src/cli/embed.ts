@@ -112,7 +112,8 @@ export async function run(args: Args<typeof flags>, job: Job): Promise<number> {
   const [index, count] = shardOf(values.shard);
   const all = findInputs(disk, paths);
   const inputs = all.filter((_, i) => i % count === index);
-  for (const input of inputs) checkPlace(outputOf(values, input, all), all);
+  const folders = paths.filter((path) => disk.look(path)?.kind === "folder");
+  for (const input of inputs) checkPlace(outputOf(values, input, all), all, folders);
   const progress = new Progress(values.quiet);
   await checkEncoder(values.encoder, values.adapter);
   const gpu = await openGpu(values.software);
@@ -136,9 +137,22 @@ export async function run(args: Args<typeof flags>, job: Job): Promise<number> {
   return outcomes.some(({ status }) => status === "failed") ? 3 : 0;
 }
 
-/** Refuses an output that cannot be written, or that would take the place of an input. */
-function checkPlace(output: string, inputs: readonly InputFiles[]): void {
+/**
+ * Refuses an output that cannot be written, that would take the place of an input, or that would be found as one when the
+ * command is given again.
+ */
+function checkPlace(output: string, inputs: readonly InputFiles[], folders: readonly string[]): void {
   checkFile(output);
+  const among = folders.flatMap((folder) => [folder, `${folder}/patches`]).find((folder) =>
+    isSame(folder, parentOf(output)) && inputs.some(({ paths: [path] }) => isSame(folder, parentOf(path!)))
+  );
+  if (among !== undefined) {
+    throw new ConfigError(`Cannot write ${output}: ${among} is read for inputs, wanted a folder that is not`, {
+      code: "output-path",
+      hint: "Pass --out with another folder",
+      context: { path: output, inputs: among },
+    });
+  }
   const own = inputs.flatMap(({ paths }) => paths).find((path) => isSame(path, output));
   if (own === undefined) return;
   throw new ConfigError(`Cannot write ${output}: it is the input`, {

@@ -18,7 +18,7 @@ export function trimmed(path: string): string {
 
 /** The folder a path lies in. */
 export function parentOf(path: string): string {
-  const [, parent] = /^(.*?)[/\\]+[^/\\]+$/.exec(trimmed(path)) ?? [];
+  const [, parent] = /^(.*?)[/\\]+[^/\\]+$/s.exec(trimmed(path)) ?? [];
   return parent === undefined ? "." : parent === "" ? "/" : parent;
 }
 
@@ -88,7 +88,7 @@ function removeEmpty(folder: string): void {
  * @throws {ConfigError} If it cannot.
  */
 export function checkFile(path: string, flag = "--out"): void {
-  if (disk.look(path)?.kind === "folder") {
+  if (kindAt(path) === "folder") {
     throw new ConfigError(`Cannot write ${path}: it is a folder, a file is wanted`, {
       code: "output-path",
       hint: `Pass ${flag} with the name of a file`,

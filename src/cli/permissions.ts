@@ -130,7 +130,7 @@ async function trainOutputs(line: Line): Promise<string[]> {
 
 /** The part of a path above its last name; undefined at the root. */
 function above(path: string): string | undefined {
-  const [, parent] = /^(.*?)[/\\]*[^/\\]+[/\\]*$/.exec(path) ?? [];
+  const [, parent] = /^(.*?)[/\\]*[^/\\]+[/\\]*$/s.exec(path) ?? [];
   if (parent === undefined || parent === path) return undefined;
   return parent === "" ? (/^[/\\]/.test(path) ? "/" : path === "." ? undefined : ".") : parent;
 }

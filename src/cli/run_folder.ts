@@ -253,7 +253,7 @@ export function checkCheckpointFiles(folder: string, names: readonly string[]): 
 
 /** As {@linkcode checkCheckpointFiles}, of a file by its path, such as one that another run starts from. */
 export function checkCheckpointFile(path: string): void {
-  const [, folder = ".", name] = /^(?:(.*)[/\\])?([^/\\]+)$/.exec(path) ?? [];
+  const [, folder = ".", name] = /^(?:(.*)[/\\])?([^/\\]+)$/s.exec(path) ?? [];
   if (name !== undefined) checkCheckpointFiles(folder || "/", [name]);
 }
 

@@ -117,13 +117,14 @@ function inputsAt(disk: Disk, path: string): InputFiles[] {
   if (entry.names.includes("patches") && disk.look(`${path}/patches`)?.kind === "folder") {
     return inputsAt(disk, `${path}/patches`);
   }
-  const files = entry.names.filter((name) =>
-    !name.startsWith(".") && (kindOf(name) === "patches" || kindOf(name) === "npy")
-  );
-  if (files.length > 0) return inside(files, path).flatMap((file) => inputsAt(disk, file));
-  const pictures = entry.names.filter((name) => !name.startsWith(".") && kindOf(name) === "pictures");
-  if (pictures.length === 0) throw refuse("the folder holds no patch files, pictures or arrays", wanted);
-  return [{ name: lastOf(path) || "pictures", kind: "pictures", paths: inside(pictures, path) }];
+  const named = (...kinds: InputFiles["kind"][]) =>
+    entry.names.filter((name) => !name.startsWith(".") && kinds.some((kind) => kindOf(name) === kind));
+  const files = inside(named("patches", "npy"), path).flatMap((file) => inputsAt(disk, file));
+  // Pictures beside patch files are previews of them; beside arrays they are to be embedded as well.
+  const pictures = named("patches").length > 0 ? [] : inside(named("pictures"), path);
+  if (pictures.length > 0) files.unshift({ name: lastOf(path) || "pictures", kind: "pictures", paths: pictures });
+  if (files.length === 0) throw refuse("the folder holds no patch files, pictures or arrays", wanted);
+  return files;
 }
 
 /**
@@ -186,12 +187,13 @@ function picturesInput(input: InputFiles, decode: (path: string) => Promise<Pict
 async function npyInput(input: InputFiles, file: HostFile): Promise<EmbedInput> {
   const source = randomAccess(file);
   const header = await readNpyHeader(source);
-  const [count = 0, height = 0, width = 0, channels] = header.shape;
-  if (header.dtype !== "u1" || header.shape.length !== 4 || channels !== 3 || height < 1 || width < 1) {
+  // One picture, or a row of them.
+  const [count = 0, height = 0, width = 0, channels] = header.shape.length === 3 ? [1, ...header.shape] : header.shape;
+  if (header.dtype !== "u1" || ![3, 4].includes(header.shape.length) || channels !== 3 || height < 1 || width < 1) {
     throw new DataError(
       `Cannot embed ${file.name}: it is ${header.dtype} (${
         header.shape.join(", ")
-      }), expected u1 (n, height, width, 3)`,
+      }), expected u1 (n, height, width, 3), or (height, width, 3) of one picture`,
       { code: "input", context: { path: file.name, dtype: header.dtype, shape: header.shape } },
     );
   }
@@ -200,7 +202,10 @@ async function npyInput(input: InputFiles, file: HostFile): Promise<EmbedInput> 
     ...UNKNOWN,
     count,
     size: [width, height],
-    read: async (from, to) => views(await readNpy(source, header, from, to) as Uint8Array<ArrayBuffer>, width, height),
+    read: async (from, to) => {
+      const rows = header.shape.length === 3 ? [from * height, to * height] as const : [from, to] as const;
+      return views(await readNpy(source, header, ...rows) as Uint8Array<ArrayBuffer>, width, height);
+    },
     close: () => file.close(),
   };
 }

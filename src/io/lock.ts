@@ -202,13 +202,16 @@ function candidate(path: string, command: string): { name: string; file: Deno.Fs
 }
 
 function lock(target: string, path: string, command: string, made?: string): Lock {
-  if (entryAt(path)?.isSymlink) {
+  const there = entryAt(path);
+  if (there?.isSymlink) {
     throw new ConfigError(`Cannot write to ${target}: ${path} is a symbolic link, wanted a lock or nothing`, {
       hint: "Remove the link, or pass another --out",
       context: { path },
     });
   }
-  const base = path.replace(/^.*[/\\]/, "");
+  // A folder, or a pipe, whose opening would wait for ever.
+  if (there && !there.isFile) throw notOurs(target, path);
+  const base = path.replace(/^.*[/\\]/s, "");
   removeLeftTemporaries(path.slice(0, path.length - base.length) || ".", (name) => name === base);
   let own: ReturnType<typeof candidate>;
   try {

@@ -3,6 +3,25 @@
 import assert from "node:assert/strict";
 import { inFolder, seal } from "./shared.ts";
 
+Deno.test("embed refuses a place where its output would be its own input, and one that is not named", () =>
+  inFolder(async (folder) => {
+    Deno.mkdirSync(`${folder}/tiles/patches`, { recursive: true });
+    Deno.writeTextFileSync(`${folder}/tiles/a.png`, "");
+    Deno.writeTextFileSync(`${folder}/tiles/patches/a.h5`, "");
+    const cases: [string[], RegExp][] = [
+      [[`${folder}/tiles`, "--out", `${folder}/tiles/patches`, "--format", "npy"], /patches is read for inputs/],
+      [[`${folder}/tiles/patches`, "--out", `${folder}/tiles/patches/b.csv`], /patches is read for inputs/],
+      [[`${folder}/tiles`, "--out", ""], /--out: given an empty text/],
+      [[`${folder}/tiles`, "--out="], /--out: given an empty text/],
+    ];
+    for (const [args, text] of cases) {
+      const answer = await seal("embed", "--encoder", "random:vit_small_patch16_224?dim=32&depth=1&heads=2", ...args);
+      assert.equal(answer.code, 2, answer.err);
+      assert.match(answer.err, text);
+    }
+    assert.deepEqual([...Deno.readDirSync(`${folder}/tiles/patches`)].map(({ name }) => name), ["a.h5"]);
+  }));
+
 Deno.test("train refuses unknown names and missing files before a sample is read", () =>
   inFolder(async (folder) => {
     Deno.mkdirSync(`${folder}/data/st`, { recursive: true });

@@ -29,6 +29,7 @@ Deno.test("folders and files that can be written pass and nothing is left; other
       [() => checkFolder(`${folder}/file/below`), /below: .*file is a file$/],
       [() => checkFile(`${folder}/there`), /there: it is a folder, a file is wanted$/],
       [() => checkFolder(long), /the name is too long/],
+      [() => checkFile(`${long}.h5`), /the name is too long/],
       [() => checkFolder(`${folder}/loop`), /links lead in a circle/],
     ];
     for (const [act, text] of refused) {
@@ -52,7 +53,7 @@ Deno.test("an output larger than the disk is refused before it is made", () =>
   }));
 
 Deno.test("paths have folders; what stands in the way of all inputs ends a command of several", () => {
-  assert.deepEqual(["a/b/c", "a//b/", "/a", "a", "/"].map(parentOf), ["a/b", "a", "/", ".", "."]);
+  assert.deepEqual(["a/b/c", "a//b/", "/a", "a", "/", "a\nb/c"].map(parentOf), ["a/b", "a", "/", ".", ".", "a\nb"]);
   const ends = [
     new DataError("x", { code: "disk-full" }),
     new ConfigError("x", { code: "locked" }),

@@ -132,6 +132,9 @@ inFolder("what is no lock of ours stays: a file of that name, a link", (folder) 
   refused(folder, /is a symbolic link/);
   assert.equal(Deno.readTextFileSync(`${folder}/mine`), "mine");
   refused(`${folder}/mine`, /it is a file, wanted a folder/);
+  Deno.removeSync(path);
+  Deno.mkdirSync(path);
+  refused(folder, /is no lock of this program/);
 });
 
 inFolder("a lock that was taken over is missed by who held it", (folder) => {
