@@ -7,7 +7,6 @@
 import { statfsSync } from "node:fs";
 import { ConfigError, DataError, type SealError } from "../core/errors.ts";
 import { randomPart } from "../io/atomic.ts";
-import { disk } from "../io/fs.ts";
 import { systemError } from "../io/system_error.ts";
 import { formatBytes } from "./table.ts";
 
