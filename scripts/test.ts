@@ -69,7 +69,10 @@ if (import.meta.main) {
   console.log(`adapter: ${probe.adapter.description}${probe.adapter.software ? " (software)" : ""}`);
   const started = Date.now();
   // Types are checked by `deno task check`; here they would only delay the first result.
-  const { code, output } = await exec("deno", ["test", ...PERMISSIONS, "--quiet", "--no-check", ...args], { env });
+  const { code, output } = await exec("deno", ["test", ...PERMISSIONS, "--quiet", "--no-check", ...args], {
+    // Commands name npx in what they say where npx started them, which depends on who runs the tests.
+    env: { ...env, npm_command: "" },
+  });
   const rows = await readCoverage(started);
   if (rows.length > 0) console.log(`\n${table(rows)}\n${rows.length} operations`);
   const tally = readSummary(output) ?? { passed: 0, failed: 0, skipped: 0 };
