@@ -160,6 +160,7 @@ export function recordedModel(
   const spec = shallow(full);
   const { config } = readConfig([], [
     ["encoder", `random:${spec.name}`],
+    ["batch_size", String(training.batch)],
     ...training.keys.map(([k, v]): [string, string] => [k, v]),
   ]);
   const part = visionPart(config, spec);
