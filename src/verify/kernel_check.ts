@@ -1,13 +1,14 @@
 /**
  * Runs a recorded plan on a device and checks its kernels one by one, each on the very tensors the plan gives it: against
- * the barrier-free kernel of the same interface, and products, attention and normalisation against sampled elements in f64.
+ * the barrier-free kernel of the same interface, and against sampled elements in f64.
  * All that a kernel wrote is poisoned first, so that what it leaves out shows.
  *
  * @module
  */
 
-import { formatShape } from "../core/shape.ts";
 import { decode } from "../core/dtype.ts";
+import { Rng, streamOf } from "../core/rng.ts";
+import { formatShape } from "../core/shape.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { expand } from "../gpu/expand.ts";
 import type { Kernel } from "../gpu/kernel.ts";
@@ -16,7 +17,8 @@ import { readRanges } from "../gpu/readback.ts";
 import { type Dispatch, Plan } from "../graph/plan.ts";
 import type { Program } from "../graph/program.ts";
 import { Storage, Tensor } from "../graph/tensor.ts";
-import { SAMPLED } from "./samples.ts";
+import { beforeName, type Values } from "./sample.ts";
+import { samplerOf } from "./samples.ts";
 import type { RecordedPlan } from "./plans.ts";
 
 /** How a kernel was checked. `rerun`: it has no second implementation here; two runs gave the same bits. */
@@ -99,21 +101,39 @@ function copyOf(gpu: Gpu, tensor: Tensor, owned: GPUBuffer[]): Tensor {
   return new Tensor(shape, dtype, kept, 0);
 }
 
-/** Runs the barrier-free kernel on copies of what the other wrote. @returns The tensors it wrote, by name. */
-async function runFlat(
+/** Copies of what a dispatch writes, by name. Where other kernels write the same tensor, their part stays as it is. */
+function copiesOf(gpu: Gpu, { bound }: Dispatch, owned: GPUBuffer[]): Map<string, Tensor> {
+  const written = bound.filter(({ slot }) => slot.access !== "in");
+  return new Map(written.map(({ slot, tensor }) => [slot.name, copyOf(gpu, tensor, owned)]));
+}
+
+/** Runs a kernel on what another reads, writing to these tensors. */
+async function runAlone(
   gpu: Gpu,
-  flat: Kernel,
-  { bound, options, variant }: Dispatch,
-  owned: GPUBuffer[],
-): Promise<Map<string, Tensor>> {
-  const written = new Map<string, Tensor>();
-  const tensors = Object.fromEntries(bound.map(({ slot, tensor }) => {
-    if (slot.access === "in") return [slot.name, alias(tensor)];
-    // Where other kernels write the same tensor, their part stays as it is.
-    const copy = copyOf(gpu, tensor, owned);
-    written.set(slot.name, copy);
-    return [slot.name, copy];
-  }));
+  kernel: Kernel,
+  { bound, options }: Dispatch,
+  written: ReadonlyMap<string, Tensor>,
+  tune: Readonly<Record<string, number>>,
+): Promise<void> {
+  const tensors = Object.fromEntries(
+    bound.map(({ slot, tensor }) => [slot.name, written.get(slot.name) ?? alias(tensor)]),
+  );
+  const plan = new Plan(gpu);
+  plan.run(
+    kernel as Kernel<Record<string, never>, Record<string, number>>,
+    tensors as Record<string, never>,
+    { ...options, tune } as never,
+  );
+  const program = await plan.compile();
+  program.run();
+  await gpu.queue.onSubmittedWorkDone();
+  program.destroy();
+}
+
+/** Runs the barrier-free kernel on copies of what the other wrote. @returns The tensors it wrote, by name. */
+async function runFlat(gpu: Gpu, flat: Kernel, dispatch: Dispatch, owned: GPUBuffer[]): Promise<Map<string, Tensor>> {
+  const { variant } = dispatch;
+  const written = copiesOf(gpu, dispatch, owned);
   const tune: Record<string, number> = {};
   for (const [name, values] of Object.entries(flat.tune)) {
     const given = variant.tune[name];
@@ -123,17 +143,45 @@ async function runFlat(
       ? values[0]!
       : Math.min(...values);
   }
-  const plan = new Plan(gpu.withCaps({ flat: true }));
-  plan.run(
-    flat as Kernel<Record<string, never>, Record<string, number>>,
-    tensors as Record<string, never>,
-    { ...options, tune } as never,
-  );
-  const program = await plan.compile();
-  program.run();
-  await gpu.queue.onSubmittedWorkDone();
-  program.destroy();
+  await runAlone(gpu.withCaps({ flat: true }), flat, dispatch, written, tune);
   return written;
+}
+
+/** Numbers of tensors by the names of their slots. */
+async function numbersOf(gpu: Gpu, tensors: ReadonlyMap<string, Tensor>): Promise<Record<string, ArrayLike<number>>> {
+  const bytes = await bytesOf(gpu, [...tensors.values()]);
+  return Object.fromEntries(
+    [...tensors].map(([name, { dtype, size }], i) => [name, decode(bytes[i]!, dtype, size)]),
+  );
+}
+
+/** Puts numbers into what a kernel changes in place, where nothing but zeros is there, which would hide what it does. */
+function fillZeros(
+  gpu: Gpu,
+  name: string,
+  { dtype, size, storage }: Tensor,
+  now: ArrayLike<number>,
+): ArrayLike<number> {
+  if (dtype !== "f32" || !Array.prototype.every.call(now, (value: number) => value === 0)) return now;
+  const noise = Float32Array.from(new Rng(streamOf(name), 1).uniforms(size, 0.01, 1));
+  gpu.queue.writeBuffer(storage.buffer!, 0, noise);
+  return noise;
+}
+
+/**
+ * What a dispatch read and wrote. Where the plan has changed any of it in place, the kernel runs once more, by itself, on what
+ * is there now.
+ */
+async function valuesOf(gpu: Gpu, dispatch: Dispatch, moved: boolean, owned: GPUBuffer[]): Promise<Values> {
+  const tensors = new Map(dispatch.bound.map(({ slot, tensor }) => [slot.name, tensor]));
+  const now = await numbersOf(gpu, tensors);
+  if (!moved) return now;
+  const { kernel, bound, variant } = dispatch;
+  const written = copiesOf(gpu, dispatch, owned);
+  const inout = bound.filter(({ slot }) => slot.access === "inout").map(({ slot }) => slot.name);
+  const before = inout.map((name) => [beforeName(name), fillZeros(gpu, name, written.get(name)!, now[name]!)]);
+  await runAlone(gpu, kernel, dispatch, written, variant.tune);
+  return { ...now, ...Object.fromEntries(before), ...await numbersOf(gpu, written) };
 }
 
 /** Largest difference in units of the root mean square of `right`, or of `least` if that is more. */
@@ -169,7 +217,7 @@ async function checkDispatch(
   gpu: Gpu,
   dispatch: Dispatch,
   plan: string,
-  again: Fault | undefined,
+  { again, moved }: { readonly again: Fault | undefined; readonly moved: boolean },
 ): Promise<KernelFinding> {
   const { kernel, bound } = dispatch;
   const written = bound.filter(({ slot }) => slot.access !== "in");
@@ -196,16 +244,11 @@ async function checkDispatch(
         look(difference(a, b, LEAST_SCALE[name]), `${name} differs from the barrier-free kernel's`);
       });
     }
-    const sample = SAMPLED[kernel.name];
+    const sample = samplerOf(kernel.name);
     if (sample) {
       checks.push("f64");
-      const names = bound.map(({ slot }) => slot.name);
-      const bytes = await bytesOf(gpu, bound.map(({ tensor }) => tensor));
-      const values = Object.fromEntries(
-        bound.map(({ tensor: { dtype, size } }, i) => [names[i]!, decode(bytes[i]!, dtype, size)]),
-      );
-      for (const { name, got, right } of sample(values, dispatch)) {
-        look(difference(got, right), `${name} differs from sampled sums in f64`);
+      for (const { name, got, right, terms } of sample(await valuesOf(gpu, dispatch, moved, owned), dispatch)) {
+        look(difference(got, right, terms || undefined), `${name} differs from sampled sums in f64`);
       }
     }
   } finally {
@@ -230,13 +273,19 @@ interface Fault {
   readonly text: string;
 }
 
+/** Memory that a plan changes in place. */
+function changedInPlace({ dispatches }: Program): Set<Storage> {
+  const inout = dispatches.flatMap(({ bound }) => bound.filter(({ slot }) => slot.access === "inout"));
+  return new Set(inout.map(({ tensor }) => tensor.storage));
+}
+
 /**
  * Results that must be the same in every run: all but those that depend on tensors which a run changes on top of what was
  * there, such as gradients that are added to.
  */
-function steadyResults({ dispatches }: Program): { dispatch: Dispatch; tensor: Tensor }[] {
-  const inout = dispatches.flatMap(({ bound }) => bound.filter(({ slot }) => slot.access === "inout"));
-  const moving = new Set(inout.map(({ tensor }) => tensor.storage));
+function steadyResults(program: Program): { dispatch: Dispatch; tensor: Tensor }[] {
+  const { dispatches } = program;
+  const moving = changedInPlace(program);
   return dispatches.flatMap((dispatch) => {
     const written = dispatch.bound.filter(({ slot }) => slot.access === "out").map(({ tensor }) => tensor);
     if (dispatch.bound.some(({ slot, tensor }) => slot.access !== "out" && moving.has(tensor.storage))) {
@@ -283,12 +332,16 @@ export async function checkPlan(
   const program = await plan.compile({ keep: true });
   try {
     const fault = await rerun(gpu, program);
+    const changed = changedInPlace(program);
     const findings: KernelFinding[] = [];
     for (const dispatch of program.dispatches) {
       const key = keyOf(dispatch);
       if (!only(dispatch.kernel.name) || (seen.has(key) && fault?.dispatch !== dispatch)) continue;
       seen.add(key);
-      const finding = await checkDispatch(gpu, dispatch, name, fault?.dispatch === dispatch ? fault : undefined);
+      const finding = await checkDispatch(gpu, dispatch, name, {
+        again: fault?.dispatch === dispatch ? fault : undefined,
+        moved: dispatch.bound.some(({ tensor }) => changed.has(tensor.storage)),
+      });
       findings.push(finding);
       onFinding?.(finding);
     }

@@ -278,6 +278,8 @@ function record(gpu: Gpu, full: EncoderSpec, training: Training): RecordedPlan[]
       filled = true;
       fillParameters(seal.parameters);
       inputs.fill(random);
+      // Without a rate an update changes nothing, whatever it computes.
+      optimizer.setLearningRate(0.01);
     },
     destroy() {
       if (--used !== 0) return;

@@ -6,44 +6,11 @@
  */
 
 import type { Dispatch } from "../graph/plan.ts";
+import { places, type Sample, type Sampler, type Values } from "./sample.ts";
+import { ELEMENTS, FUNCTIONS } from "./samples_elements.ts";
+import { TRAINING } from "./samples_training.ts";
 
-/** Values of a dispatch's tensors by name. */
-export type Values = Readonly<Record<string, ArrayLike<number>>>;
-
-/** Some elements of one result: as they are, and as they must be. */
-export interface Sample {
-  readonly name: string;
-  readonly got: readonly number[];
-  readonly right: readonly number[];
-}
-
-/** Rows or columns sampled: the first and last, both sides of tiles of 32 to 128, and some between. */
-function places(n: number): number[] {
-  const wanted = [0, 1, 31, 32, 63, 64, 127, 128, n >> 1, n - 2, n - 1];
-  return [...new Set(wanted.filter((i) => i >= 0 && i < n))];
-}
-
-function erf(x: number): number {
-  // Series and continued fraction (Abramowitz and Stegun 7.1.5, 7.1.14), to 1e-15.
-  const a = Math.abs(x);
-  if (a < 2.5) {
-    let [term, sum] = [a, a];
-    for (let n = 1; n < 80; n++) {
-      term *= -a * a / n;
-      sum += term / (2 * n + 1);
-    }
-    return Math.sign(x) * sum * 2 / Math.sqrt(Math.PI);
-  }
-  let tail = 0;
-  for (let n = 80; n > 0; n--) tail = n / 2 / (a + tail);
-  return Math.sign(x) * (1 - Math.exp(-a * a) / (a + tail) / Math.sqrt(Math.PI));
-}
-
-const ACTS: Readonly<Record<string, (v: number) => number>> = {
-  none: (v) => v,
-  gelu: (v) => 0.5 * v * (1 + erf(v / Math.SQRT2)),
-  silu: (v) => v / (1 + Math.exp(-v)),
-};
+const act1 = (name: string, v: number): number => (name === "none" ? v : FUNCTIONS[name]!(v, 0, 0));
 
 /** Element [z, m, n] of the sums of a product, scaled. */
 type Sums = (z: number, m: number, n: number) => number;
@@ -91,9 +58,7 @@ function epilogue(values: Values, { dims, variant }: Dispatch, sums: Sums): Samp
   if (pre) collect("pre", pre, N, before);
   if (y) {
     collect("y", y, F, (z, m, n) => {
-      const value = act === "swiglu"
-        ? ACTS["silu"]!(before(z, m, n)) * before(z, m, F + n)
-        : ACTS[act]!(before(z, m, n));
+      const value = act === "swiglu" ? act1("silu", before(z, m, n)) * before(z, m, F + n) : act1(act, before(z, m, n));
       return (residual ? residual[m * F + n]! : 0) + (gamma ? gamma[n]! : 1) * value;
     });
   }
@@ -178,17 +143,18 @@ function layernorm(values: Values, { dims, options }: Dispatch): Sample[] {
   return [{ name: "y", got, right }];
 }
 
-/** Samples by kernel. */
-export const SAMPLED: Readonly<Record<string, (values: Values, dispatch: Dispatch) => Sample[]>> = {
+const SAMPLERS: Readonly<Record<string, Sampler>> = {
+  ...ELEMENTS,
+  ...TRAINING,
   matmul_nt: product("nt"),
-  matmul_nt_flat: product("nt"),
   matmul_nn: product("nn"),
-  matmul_nn_flat: product("nn"),
   matmul_tn: product("tn"),
-  matmul_tn_flat: product("tn"),
   matmul_reduce: reduced,
   attention_fwd: attention,
-  attention_fwd_flat: attention,
   layernorm_fwd: layernorm,
-  layernorm_fwd_flat: layernorm,
 };
+
+/** Samples of a kernel, or of the barrier-free one of the same interface; undefined where there are none. */
+export function samplerOf(kernel: string): Sampler | undefined {
+  return SAMPLERS[kernel.replace(/_flat$/, "")];
+}

@@ -28,7 +28,7 @@ function small(): EncoderSpec {
 const embedding = (): RecordedPlan => embedPlan(gpu, small(), "f16", 2, 98)!;
 const training = (): RecordedPlan[] =>
   trainingPlans(gpu, small(), {
-    keys: [["partial_blocks", "-1"], ["lora_dropout", "0"]],
+    keys: [["partial_blocks", "-1"], ["lora_dropout", "0"], ["vae_dropout", "0.1"]],
     dtype: "f16",
     batch: 4,
     micro: 2,
@@ -59,9 +59,11 @@ interface Fault {
   /** Text that is replaced, once, in the kernel or one of its libraries; it must be there. */
   readonly from: string;
   readonly to: string;
-  /** The plan that is checked: embedding, or the backward pass of the images. */
-  readonly backward?: boolean;
+  /** The end of the name of the training plan that is checked; embedding without. */
+  readonly plan?: string;
 }
+
+const [BACKWARD, OBJECTIVE, UPDATE] = ["images, backward", "objective", "update"];
 
 const FAULTS: readonly Fault[] = [
   { name: "a wrong tile constant", kernel: "matmul_nt", from: "TY * MG;", to: "TY * MG * 2u;" },
@@ -84,9 +86,51 @@ const FAULTS: readonly Fault[] = [
     kernel: "matmul_nn",
     from: "k0 < end + 16u",
     to: "k0 < end",
-    backward: true,
+    plan: BACKWARD,
   },
-  { name: "delta left out", kernel: "attention_bwd_query", from: "(e[$i] - delta$i)", to: "e[$i]", backward: true },
+  { name: "delta left out", kernel: "attention_bwd_query", from: "(e[$i] - delta$i)", to: "e[$i]", plan: BACKWARD },
+  { name: "half of a sum left out", kernel: "layernorm_bwd_input", from: "- x$q * means.y", to: "", plan: BACKWARD },
+  {
+    name: "the pair itself counted once",
+    kernel: "info_nce_grad",
+    from: "0.0, 2.0, j",
+    to: "0.0, 1.0, j",
+    plan: OBJECTIVE,
+  },
+  {
+    name: "a temperature left out",
+    kernel: "info_nce_columns",
+    from: "exp(scale[0] * s[",
+    to: "exp(s[",
+    plan: OBJECTIVE,
+  },
+  { name: "a temperature left out", kernel: "info_nce_loss", from: "- scale[0] * dot", to: "- dot", plan: OBJECTIVE },
+  { name: "a biased variance kept", kernel: "batchnorm_train", from: "f32(p.M - 1u)", to: "f32(p.M)", plan: OBJECTIVE },
+  { name: "a mean left out", kernel: "batchnorm_bwd", from: "(b + xh * c)", to: "(xh * c)", plan: OBJECTIVE },
+  { name: "a slope left out", kernel: "planar_flow_bwd", from: "dots.x, t,", to: "dots.x, 1.0,", plan: OBJECTIVE },
+  {
+    name: "a mask of another rate",
+    kernel: "dropout",
+    from: "u(p.threshold)",
+    to: "u(p.threshold / 2u)",
+    plan: OBJECTIVE,
+  },
+  {
+    name: "a kink in the wrong place",
+    kernel: "activation_bwd",
+    from: "s > zero)",
+    to: "s > zero + 0.2)",
+    plan: OBJECTIVE,
+  },
+  { name: "a factor left out", kernel: "activation_bwd", from: "2.0 * d * s", to: "d * s", plan: OBJECTIVE },
+  { name: "a sign turned round", kernel: "binary_fwd", from: "a - b", to: "b - a", plan: OBJECTIVE },
+  { name: "a factor halved", kernel: "affine", from: "let a = p.a;", to: "let a = 0.5 * p.a;", plan: OBJECTIVE },
+  { name: "a second gradient left out", kernel: "sum_pair", from: "+ f32(b[i])", to: "", plan: BACKWARD },
+  { name: "another slope", kernel: "matmul_bwd_act", from: "d *= geluSlope4", to: "d *= siluSlope4", plan: BACKWARD },
+  { name: "what was there left out", kernel: "accumulate", from: "y[i] + f32", to: "f32", plan: BACKWARD },
+  { name: "a bias not corrected", kernel: "adamw", from: "v1 / state[6]", to: "v1", plan: UPDATE },
+  { name: "a gradient not squared", kernel: "adamw", from: "p.rest2 * g * g", to: "p.rest2 * g", plan: UPDATE },
+  { name: "weights that do not decay", kernel: "adamw", from: "lr * hyper[row * 2u + 1u]", to: "0.0", plan: UPDATE },
 ];
 
 /** A kernel with a fault. */
@@ -99,7 +143,9 @@ function broken(kernel: Kernel, { from, to }: Fault): Kernel {
 
 for (const fault of FAULTS) {
   Deno.test(`a seeded fault is named: ${fault.name} in ${fault.kernel}`, async () => {
-    const recorded = fault.backward ? training().find(({ name }) => name.endsWith("images, backward"))! : embedding();
+    const recorded = fault.plan === undefined
+      ? embedding()
+      : training().find(({ name }) => name.endsWith(fault.plan!))!;
     const dispatches = recorded.plan.dispatches;
     dispatches.forEach((dispatch, i) => {
       if (dispatch.kernel.name === fault.kernel) {
