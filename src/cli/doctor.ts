@@ -8,7 +8,9 @@ import { statfsSync } from "node:fs";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import type { ProbeAnswer } from "./probe.ts";
 import { commandOf } from "./process.ts";
-import { ensureAdapter, mayInstall } from "./setup.ts";
+import { describeNumerics } from "../verify/numerics.ts";
+import { STEP_TOLERANCE } from "../verify/tolerance.ts";
+import { ensureAdapter, mayInstall, probe as ask } from "./setup.ts";
 import { print, printJson } from "./terminal.ts";
 
 /** Name of the command. */
@@ -59,6 +61,7 @@ export async function run(args: Args<typeof flags>): Promise<number> {
 
 async function examine(install: boolean, software: boolean): Promise<Report> {
   const { env, probe, installed, mend } = await ensureAdapter({ install, software }, ["--device"]);
+  const trained = probe.device && await ask(env, ["--steps", ...(software ? ["--software"] : [])]);
   const folder = Deno.cwd();
   const { bavail, bsize } = statfsSync(folder);
   const report: Report = {
@@ -70,6 +73,8 @@ async function examine(install: boolean, software: boolean): Promise<Report> {
     },
     environment: env,
     ...probe,
+    ...(trained?.steps && { steps: trained.steps }),
+    ...(trained?.error !== undefined && { error: trained.error }),
     drivers: await vulkanDrivers(),
     installed,
     disk: { folder, freeBytes: Number(bavail) * Number(bsize) },
@@ -106,7 +111,8 @@ async function tokenSource(): Promise<string | null> {
   return found ? `${home}/token` : null;
 }
 
-function findings(report: Report, mend: string): Finding[] {
+/** What is missing or weak. @param mend What adds an adapter. */
+export function findings(report: Report, mend: string): Finding[] {
   const list: Finding[] = [];
   const { adapter, device, disk, token } = report;
   const release = (version: string): number =>
@@ -126,6 +132,13 @@ function findings(report: Report, mend: string): Finding[] {
   } else if (device.selfTest !== 0) {
     const what = `The self-test kernel failed: ${device.selfTest}`;
     list.push({ what, mend: "Update the graphics driver, or use --software", fatal: true });
+  } else if (report.steps === undefined) {
+    const what = `Training steps could not be tried: ${report.error}`;
+    list.push({ what, mend: "Update the graphics driver, or use --software; deno task verify says more", fatal: true });
+  } else if (!(report.steps.error <= STEP_TOLERANCE)) {
+    const { steps, error, worst } = report.steps;
+    const what = `Losses of ${steps} training steps are not PyTorch's: ${worst} is off by ${error.toExponential(1)}`;
+    list.push({ what, mend: "Update the graphics driver, or use --software; deno task verify says more", fatal: true });
   } else if (adapter.software) {
     const what = "The adapter is a software one: everything works, slowly";
     list.push({ what, mend: "Install the driver of the graphics card, if there is one", fatal: false });
@@ -146,7 +159,7 @@ function gigabytes(bytes: number): string {
 }
 
 function text(report: Report): string {
-  const { runtime, adapter, device, environment } = report;
+  const { runtime, adapter, device, environment, steps } = report;
   const rows: [string, string][] = [
     ["runtime", `Deno ${runtime.deno}, V8 ${runtime.v8}, TypeScript ${runtime.typescript}`],
     ["system", `${runtime.os}, ${runtime.arch}, ${runtime.cores} cores`],
@@ -157,7 +170,7 @@ function text(report: Report): string {
   if (report.installed.length > 0) rows.push(["installed now", report.installed.join(", ")]);
   if (adapter) rows.push(["features", adapter.features.join(", ")]);
   if (device) {
-    const { caps, probes, selfTest, selfTestMs } = device;
+    const { caps, probes, selfTest, selfTestMs, numerics } = device;
     const yes = (value: boolean): string => value ? "yes" : "no";
     const limits = Object.entries(caps.limits).map(([key, value]) => `${key} ${value}`);
     rows.push(
@@ -168,7 +181,11 @@ function text(report: Report): string {
       ["kernel paths", caps.flat ? "flat (no barriers)" : "workgroup memory"],
       ...Object.entries(probes).map(([key, value]): [string, string] => [key, yes(value)]),
       ["self-test", selfTest === 0 ? `a + b is exact (${selfTestMs.toFixed(0)} ms)` : `failed: ${selfTest}`],
+      ...Object.entries(describeNumerics(numerics)),
     );
+  }
+  if (steps) {
+    rows.push(["SEAL's steps", `losses of ${steps.steps} within ${steps.error.toExponential(1)} of PyTorch's`]);
   }
   rows.push(
     ["free disk", `${gigabytes(report.disk.freeBytes)} in ${report.disk.folder}`],

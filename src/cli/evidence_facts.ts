@@ -37,6 +37,8 @@ export interface FactsOptions {
   readonly synthetic: boolean;
   readonly demo: boolean;
   readonly warnings: readonly Warning[];
+  /** What the device's arithmetic is like. */
+  readonly arithmetic: Readonly<Record<string, string>>;
   /** Arguments behind `train`. */
   readonly args: readonly string[];
 }
@@ -58,6 +60,7 @@ export function factsOf(session: Session, options: FactsOptions): RunFacts {
     ...(best === undefined ? {} : { best_step: best.step }),
     versions: { "seal-webgpu": VERSION, Deno: Deno.version.deno, V8: Deno.version.v8 },
     device: { name: gpu.description, software: gpu.caps.software, precision: config.optim.precision },
+    arithmetic: options.arithmetic,
     encoder: encoderFacts(session),
     ...(adapter === undefined ? {} : { adapter }),
     data,

@@ -6,6 +6,7 @@
  */
 
 import { type Caps, type Gpu, requestGpu } from "../gpu/device.ts";
+import { type Numerics, probeNumerics } from "../verify/numerics.ts";
 
 /** The adapter as the browser interface names it. */
 export interface AdapterFacts {
@@ -26,12 +27,24 @@ export interface DeviceFacts {
   /** Largest error of the self-test kernel, which must be 0; a text if it did not run. */
   selfTest: number | string;
   selfTestMs: number;
+  /** What its arithmetic is like. */
+  numerics: Numerics;
+}
+
+/** Steps of SEAL beside PyTorch's. */
+export interface StepFacts {
+  steps: number;
+  /** Largest relative difference of a loss. */
+  error: number;
+  /** The loss and step it is of. */
+  worst: string;
 }
 
 /** The probe's answer. */
 export interface ProbeAnswer {
   adapter?: AdapterFacts;
   device?: DeviceFacts;
+  steps?: StepFacts;
   /** Why the device part is missing. */
   error?: string;
 }
@@ -102,7 +115,8 @@ async function deviceFacts(gpu: Gpu): Promise<DeviceFacts> {
   for (const [name, code] of Object.entries(PROBES)) probes[name] = await compiles(gpu.device, code);
   const started = performance.now();
   const result = await selfTest(gpu.device).catch(String);
-  return { caps: gpu.caps, probes, selfTest: result, selfTestMs: performance.now() - started };
+  const selfTestMs = performance.now() - started;
+  return { caps: gpu.caps, probes, selfTest: result, selfTestMs, numerics: await probeNumerics(gpu) };
 }
 
 function adapterFacts(adapter: GPUAdapter, software: boolean): AdapterFacts {
@@ -122,7 +136,21 @@ function adapterFacts(adapter: GPUAdapter, software: boolean): AdapterFacts {
   };
 }
 
-/** Prints a {@linkcode ProbeAnswer}. `--software` asks for the fallback adapter, `--device` opens it and tests it. */
+/** Steps of SEAL that are tried. */
+const STEPS = 10;
+
+async function stepFacts(gpu: Gpu): Promise<StepFacts> {
+  // Only here, since training needs packages that a bare probe has no table of.
+  const { runSealSteps } = await import("../verify/seal_steps.ts");
+  const { steps, error, worst } = await runSealSteps(gpu, STEPS);
+  // JSON knows no infinity.
+  return { steps, error: Math.min(error, Number.MAX_VALUE), worst };
+}
+
+/**
+ * Prints a {@linkcode ProbeAnswer}. `--software` asks for the fallback adapter, `--device` opens it and tests it, `--steps`
+ * trains a little on it.
+ */
 export async function run(argv: readonly string[]): Promise<number> {
   const software = argv.includes("--software");
   const answer: ProbeAnswer = {};
@@ -131,10 +159,12 @@ export async function run(argv: readonly string[]): Promise<number> {
     forceFallbackAdapter: software,
   });
   if (adapter) answer.adapter = adapterFacts(adapter, software);
-  if (adapter && argv.includes("--device")) {
+  const [device, steps] = [argv.includes("--device"), argv.includes("--steps")];
+  if (adapter && (device || steps)) {
     try {
       const gpu = await requestGpu(navigator.gpu, { software });
-      answer.device = await deviceFacts(gpu);
+      if (device) answer.device = await deviceFacts(gpu);
+      if (steps) answer.steps = await stepFacts(gpu);
       gpu.destroy();
     } catch (error) {
       answer.error = error instanceof Error ? error.message : String(error);

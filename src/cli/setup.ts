@@ -85,12 +85,14 @@ function backendChoices(): Record<string, string>[] {
 /**
  * Asks a fresh process what the GPU is.
  *
- * @param flags `--software`, `--device`.
+ * @param flags `--software`, `--device`, `--steps`.
  */
 export async function probe(env: Record<string, string>, flags: readonly string[] = []): Promise<ProbeAnswer> {
   const main = new URL("./main.ts", import.meta.url).href;
   // A device needs no permission; without it a driver and nothing else can go wrong there.
-  const own = Deno.build.standalone ? [] : ["run", "--no-prompt", "--no-config", "--quiet", main];
+  // Training needs the packages of the configuration, one of which reads two variables.
+  const how = flags.includes("--steps") ? ["--allow-env=LOG_STREAM,LOG_TOKENS"] : ["--no-config"];
+  const own = Deno.build.standalone ? [] : ["run", "--no-prompt", ...how, "--quiet", main];
   const { code, stdout, stderr } = await execute(Deno.execPath(), [...own, "probe", ...flags], env);
   try {
     return JSON.parse(stdout.trim().split("\n").pop() ?? "") as ProbeAnswer;

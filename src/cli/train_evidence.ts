@@ -28,6 +28,7 @@ import {
   measure,
   type Measured,
 } from "./evidence_encoders.ts";
+import { describeNumerics, probeNumerics } from "../verify/numerics.ts";
 import { factsOf, TIMES } from "./evidence_facts.ts";
 import { galleryOf } from "./evidence_gallery.ts";
 import { mapsOf } from "./evidence_maps.ts";
@@ -96,7 +97,8 @@ export async function writeRunEvidence(session: Session, options: EvidenceOption
   options.held();
   await writeEvidence(run, parts);
   if (predictors) writePredictors(run, predictors);
-  const facts = factsOf(session, { ...options, best, steps: end.state.step, synthetic, warnings });
+  const arithmetic = describeNumerics(await probeNumerics(session.gpu));
+  const facts = factsOf(session, { ...options, best, steps: end.state.step, synthetic, warnings, arithmetic });
   await writeEvidence(run, { facts });
   const report = await writeReport(run);
   completeManifest(folder);

@@ -11,6 +11,7 @@ import { findEncoder } from "../models/encoder_registry.ts";
 import type { EncoderSpec } from "../models/encoder_spec.ts";
 import { RANDOM_PREFIX, randomEncoder } from "../models/random_encoder.ts";
 import type { KernelFinding } from "../verify/kernel_check.ts";
+import { describeNumerics } from "../verify/numerics.ts";
 import { type Verification, verify } from "../verify/verify.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { openGpu } from "./gpu.ts";
@@ -108,7 +109,13 @@ type Values = Args<typeof flags>["flags"];
 
 /** Writes and prints what was found. @returns The exit status. */
 function tell({ out, json }: Values, found: { readonly ok: boolean }, text: string): number {
-  const record = { ...recordOf(), ...found };
+  // JSON knows no infinity: what is missing or endless is written as text.
+  const record = JSON.parse(
+    JSON.stringify(
+      { ...recordOf(), ...found },
+      (_, value) => typeof value === "number" && !Number.isFinite(value) ? String(value) : value,
+    ),
+  );
   if (out !== undefined) disk.write(out, `${JSON.stringify(record, null, 1)}\n`);
   if (json) printJson(record);
   else print(text);
@@ -176,19 +183,7 @@ function page({ adapter, encoder, numerics, rates, steps, kernels, skipped, ok }
     `${adapter}: ${ok ? "all checks passed" : "NOT all checks passed"}`,
     "",
     "Arithmetic (largest error; WGSL promises little of it, and the kernels rely on none of what is optional)",
-    ...numerics.functions.map(({ name, range, ulp, absolute }) =>
-      `  ${name.padEnd(12)} ${`${range[0]} to ${range[1]}`.padEnd(14)} ${ulp.toPrecision(3).padStart(9)} ulp, ${
-        absolute.toExponential(1)
-      } absolute`
-    ),
-    `  fma rounds once: ${yes(numerics.fusedFma)}; a * b + c is contracted: ${yes(numerics.contracts)}`,
-    `  subnormal numbers survive arithmetic: ${yes(numerics.subnormals.arithmetic)}, a copy: ${
-      yes(numerics.subnormals.copy)
-    }`,
-    `  1/0 is infinite: ${yes(numerics.infinities)}; infinity - infinity is NaN: ${
-      yes(numerics.nan)
-    }; NaN differs from itself: ${yes(numerics.nanCompares)}`,
-    `  f16 of 1e5: ${numerics.f16Overflow ?? "no f16"}; f16 of 1e-6: ${numerics.f16Subnormal ?? "no f16"}`,
+    ...Object.entries(describeNumerics(numerics)).map(([what, found]) => `  ${what.padEnd(38)} ${found}`),
     "",
     "Rates",
     `  copy ${rate(rates.copyBytesPerSecond, "B/s")}, multiply-add ${

@@ -97,6 +97,7 @@ export const runFacts: Check<RunFacts> = object<RunFacts>({
     software: optional(flag),
     precision: optional(text),
   })),
+  arithmetic: optional(record(text)),
   encoder: optional(encoderFacts),
   adapter: optional(adapter),
   data: optional(data),

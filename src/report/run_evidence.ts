@@ -4,15 +4,14 @@
  * | file below the run's folder | content |
  * |---|---|
  * | `config.yaml` | the resolved configuration, as text |
- * | `metrics.jsonl` | {@linkcode MetricRow}, one a line |
- * | `timing.jsonl` | the same, of what depends on the clock; may be missing |
+ * | `metrics.jsonl`, `timing.jsonl` | {@linkcode MetricRow}, one a line; what depends on the clock, may be missing |
  * | `run.json` | {@linkcode RunFacts} |
  * | `evaluation/results.json` | {@linkcode Results} |
  * | `evaluation/maps.json`, `predictions/*.h5ad`, `thumbnails/*.png` | {@linkcode SampleMap} |
  * | `evaluation/gallery/gallery.json`, `*.png` | {@linkcode Gallery} |
  * | `evaluation/embedding_map.json` | {@linkcode EmbeddingMap} |
  *
- * The first two must be there. JSON has no NaN: a number that is not defined is null and has a `reason` beside it.
+ * `config.yaml` and `metrics.jsonl` must be there. JSON has no NaN: a number that is not defined is null and has a `reason` beside it.
  *
  * @module
  */
@@ -129,8 +128,9 @@ export interface RunFacts {
   readonly seed?: number;
   /** Step of the checkpoint that was evaluated. */
   readonly best_step?: number;
-  /** Names and versions of the software. */
+  /** Names and versions of the software; what the device's arithmetic is like, the same on the same adapter. */
   readonly versions?: Readonly<Record<string, string>>;
+  readonly arithmetic?: Readonly<Record<string, string>>;
   readonly device?: { readonly name: string; readonly software?: boolean; readonly precision?: string };
   readonly encoder?: EncoderFacts;
   readonly adapter?: AdapterFacts;

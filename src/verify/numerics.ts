@@ -16,7 +16,7 @@ export interface FunctionAccuracy {
   readonly name: string;
   /** Arguments, from and to. */
   readonly range: readonly [number, number];
-  /** Largest error in units of the last place of the right f32 result. */
+  /** Largest error in units of the last place of the right f32 result; the largest number where one is missing. */
   readonly ulp: number;
   /** Largest absolute error. */
   readonly absolute: number;
@@ -35,8 +35,8 @@ export interface Numerics {
   readonly infinities: boolean;
   readonly nan: boolean;
   readonly nanCompares: boolean;
-  /** 1e5 stored as f16: its value on reading (infinite, largest, or anything); null without f16. */
-  readonly f16Overflow: number | null;
+  /** 1e5 stored as f16: its value on reading (as text where it is not finite); null without f16. */
+  readonly f16Overflow: number | string | null;
   /** 1e-6 stored as f16, which holds it as a subnormal; null without f16. */
   readonly f16Subnormal: number | null;
 }
@@ -105,7 +105,9 @@ async function accuracy(gpu: Gpu, [name, low, high, right]: typeof FUNCTIONS[num
     const units = off / ulpAt(value);
     ulp = units <= ulp ? ulp : Number.isNaN(units) ? Infinity : units;
   });
-  return { name, range: [low, high], ulp, absolute };
+  // JSON knows no infinity.
+  const [most, off] = [ulp, absolute].map((value) => Math.min(value, Number.MAX_VALUE));
+  return { name, range: [low, high], ulp: most!, absolute: off! };
 }
 
 /** Bits of numbers, a row each: how they were made is in the text below. */
@@ -164,7 +166,28 @@ export async function probeNumerics(gpu: Gpu): Promise<Numerics> {
     infinities: bits[3] === 0x7f800000,
     nan: (bits[4]! & 0x7fffffff) > 0x7f800000,
     nanCompares: bits[5] === 0,
-    f16Overflow: half ? half[0] : null,
+    f16Overflow: half ? (Number.isFinite(half[0]) ? half[0] : String(half[0])) : null,
     f16Subnormal: half ? half[1] : null,
   };
+}
+
+/** The same in words: what was tried, and what came of it. */
+export function describeNumerics(numerics: Numerics): Record<string, string> {
+  const yes = (value: boolean) => (value ? "yes" : "no");
+  const { subnormals, f16Overflow, f16Subnormal } = numerics;
+  return Object.fromEntries([
+    ...numerics.functions.map(({ name, range, ulp, absolute }) => [
+      `${name} of ${range[0]} to ${range[1]}`,
+      `within ${ulp.toPrecision(3)} ulp, ${absolute.toExponential(1)} absolute`,
+    ]),
+    ["fma rounds once", yes(numerics.fusedFma)],
+    ["a * b + c is contracted", yes(numerics.contracts)],
+    ["subnormal numbers survive arithmetic", yes(subnormals.arithmetic)],
+    ["subnormal numbers survive a copy", yes(subnormals.copy)],
+    ["1 / 0 is infinite", yes(numerics.infinities)],
+    ["infinity - infinity is NaN", yes(numerics.nan)],
+    ["NaN differs from itself", yes(numerics.nanCompares)],
+    ["f16 of 1e5", String(f16Overflow ?? "no f16")],
+    ["f16 of 1e-6", String(f16Subnormal ?? "no f16")],
+  ]);
 }

@@ -13,6 +13,7 @@ import { type Numerics, probeNumerics } from "./numerics.ts";
 import { embedPlan, type RecordedPlan, trainingPlans } from "./plans.ts";
 import { measureRates, type Rates } from "./rates.ts";
 import { runSealSteps, type SealSteps } from "./seal_steps.ts";
+import { STEP_TOLERANCE } from "./tolerance.ts";
 
 /** What is to be proved. */
 export interface VerifyOptions {
@@ -60,9 +61,6 @@ export interface Verification {
 
 /** Steps trained: as many as show a fault that builds up. */
 const STEPS = 30;
-/** Of the losses; devices round differently, and 30 steps carry it on. */
-const STEP_TOLERANCE = 1e-3;
-
 async function verifySteps(gpu: Gpu, path: string): Promise<StepsFinding> {
   const [first, second] = [await runSealSteps(gpu, STEPS), await runSealSteps(gpu, STEPS)];
   const repeats = JSON.stringify(first.last) === JSON.stringify(second.last);

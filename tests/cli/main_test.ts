@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
+import { findings } from "../../src/cli/doctor.ts";
 import { ended, launched, task, taskArgs } from "./command.ts";
 
 async function seal(argv: string[], env: Record<string, string> = {}) {
@@ -45,6 +46,15 @@ Deno.test("doctor reports an adapter that computes, with its limits", async () =
   equal(report.device.selfTest, 0);
   ok(report.device.caps.limits.maxStorageBuffersPerShaderStage >= 8);
   ok(report.disk.freeBytes > 0);
+  ok(report.device.numerics.functions.length > 5);
+  ok(report.steps.steps >= 10 && report.steps.error < 1e-3, JSON.stringify(report.steps));
+  // The same machine whose losses are not PyTorch's, or which cannot train.
+  const fatal = (changes: object) => findings({ ...report, ...changes }, "").filter((finding) => finding.fatal);
+  deepEqual(fatal({}), []);
+  const [wrong] = fatal({ steps: { steps: 10, error: Number.MAX_VALUE, worst: "loss of step 3" } });
+  match(wrong!.what, /^Losses of 10 training steps are not PyTorch's: loss of step 3 is off by 1\.8e\+308/);
+  match(wrong!.mend, /deno task verify/);
+  match(fatal({ steps: undefined, error: "lost" })[0]!.what, /could not be tried: lost/);
 });
 
 Deno.test("doctor exits with 6 and names the mend where there is no adapter", async () => {

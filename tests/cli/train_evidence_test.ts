@@ -88,6 +88,7 @@ Deno.test("evidence of a run: the best checkpoint, real numbers, the same bytes 
         const { started: _, seconds: __, times: ___, command, ...rest } = JSON.parse(
           Deno.readTextFileSync(`${folder}/${one}/run.json`),
         );
+        assert.match(rest.arithmetic["exp of -80 to 80"], /^within [\d.e+]+ ulp, /);
         return { ...rest, command: command.replace(`/${one} `, " ") };
       });
       assert.deepEqual(a, b);
