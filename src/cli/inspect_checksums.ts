@@ -55,11 +55,26 @@ function manifestFiles(run: string): CheckedFile[] {
 /** Compares every file of a run that a checksum is known of. @throws {ConfigError} If the folder is no run's. */
 export function checkRun(run: string): CheckedFile[] {
   const files = manifestFiles(run);
+  const listed = new Set(files.map(({ path }) => path));
   for (const folder of CHECKPOINT_FOLDERS) {
     if (!namesIn(`${run}/${folder}`).length) continue;
     for (const { name, error, checked, missing } of checkpointFiles(`${run}/${folder}`)) {
       const verdict = missing ? "missing" : error !== undefined ? "damaged" : checked ? "as written" : "unchecked";
-      files.push({ path: `${folder}/${name}`, verdict, ...(error !== undefined && { error }) });
+      const path = `${folder}/${name}`;
+      if (!listed.has(path)) files.push({ path, verdict, ...(error !== undefined && { error }) });
+    }
+  }
+  // Checkpoints with checksums are of a version that begins a run with its manifest.
+  if (files.some(({ path, verdict }) => path.startsWith("checkpoints/") && verdict !== "unchecked")) {
+    const own = files.find(({ path }) => path === MANIFEST);
+    if (own?.verdict === "unchecked") {
+      files[files.indexOf(own)] = {
+        path: MANIFEST,
+        verdict: "damaged",
+        error: `${run}/${MANIFEST} is not as train wrote it`,
+      };
+    } else if (!own) {
+      files.unshift({ path: MANIFEST, verdict: "missing", error: `${run}/${MANIFEST} is missing` });
     }
   }
   if (files.length === 0) {

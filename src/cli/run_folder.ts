@@ -133,7 +133,7 @@ function stateIn(path: string): { state: Record<string, unknown>; marks?: Record
   const file = `${path}/${STATE_FILE}`;
   if (!entryAt(file)?.isFile) return undefined;
   const { value: { files, ...state }, sealed } = openSealed(Deno.readFileSync(file), file);
-  if (!sealed && files === undefined && !(Number(state.format) >= 2)) return { state };
+  if (!sealed && files === undefined && state.loop && !(Number(state.format) >= 2)) return { state };
   const marks = Object.values((files ?? {}) as Record<string, unknown>);
   if (sealed && typeof files === "object" && marks.every(isMark)) {
     return { state, marks: files as Record<string, FileMark> };

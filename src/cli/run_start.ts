@@ -13,6 +13,7 @@ import { disk } from "../io/fs.ts";
 import { checkFile, MANIFEST, type Manifest, readManifest, writeManifest } from "../io/manifest.ts";
 import type { RunFolder } from "../report/evidence_write.ts";
 import { EVIDENCE } from "../report/run_evidence.ts";
+import { STATE_FILE } from "../train/checkpoint.ts";
 import { readConfig, writeConfig } from "../train/config.ts";
 import { METRIC_FILES, type MetricMarks } from "../train/metrics.ts";
 import {
@@ -28,6 +29,9 @@ import { checkWhole, findCheckpoint, recoverCheckpoints, removeCheckpoint } from
 
 /** Fact of the manifest: SHA-256 of the configuration without the line that names the folder, which may move. */
 const SETTINGS = "settings";
+
+/** States of a finished run's checkpoints, which tie these to the run: each marks the files of its own checkpoint alone. */
+const STATES: readonly string[] = ["last", "best"].map((kind) => `checkpoints/${kind}/${STATE_FILE}`);
 
 /** What a run folder is to a new command. */
 export type RunStatus = "new" | "unfinished" | "finished";
@@ -53,7 +57,7 @@ function isOldRun(run: string): boolean {
 function statusOf(run: string, manifest: Manifest | undefined): RunStatus {
   const config = there(`${run}/${EVIDENCE.config}`);
   if (manifest) {
-    const all = Object.keys(manifest.files).filter((path) => path !== EVIDENCE.report);
+    const all = Object.keys(manifest.files).filter((path) => path !== EVIDENCE.report && !STATES.includes(path));
     if (manifest.complete && all.every((path) => there(`${run}/${path}`))) return "finished";
   } else if (config && there(`${run}/${EVIDENCE.facts}`)) return "finished";
   return config ? "unfinished" : "new";
@@ -195,9 +199,10 @@ function goesOn(run: string, config: string, manifest: Manifest | undefined): bo
 function begin(run: string, config: string, files: Manifest["files"]): void {
   const path = `${run}/${EVIDENCE.config}`;
   const mark = markOf(new TextEncoder().encode(config));
+  const lasting = Object.entries(files).filter(([name]) => !STATES.includes(name));
   writeManifest(disk, run, {
     complete: false,
-    files: { ...files, [EVIDENCE.config]: mark },
+    files: { ...Object.fromEntries(lasting), [EVIDENCE.config]: mark },
     facts: { [SETTINGS]: settingsOf(config) },
   });
   if (!there(path) || Deno.readTextFileSync(path) !== config) disk.write(path, config);
@@ -235,6 +240,17 @@ export function checkConfigText(run: string, text: string, manifest = readManife
   const path = `${run}/${EVIDENCE.config}`;
   if (settingsOf(text) === manifest?.facts[SETTINGS]) return `${path} names another folder than when it was written`;
   throw damaged(path, `${run}/${MANIFEST}`, found, wanted, "Bring it back from a copy, or train anew with --overwrite");
+}
+
+/**
+ * Compares the state of a checkpoint with the manifest of a finished run: a whole checkpoint of another run is none of it.
+ *
+ * @throws {DataError} If it is not the one the run ended with.
+ */
+export function checkState(run: string, checkpoint: string): void {
+  const path = `${checkpoint.slice(run.length + 1)}/${STATE_FILE}`;
+  const manifest = readManifest(disk, run);
+  if (manifest?.complete && STATES.includes(path)) checkFile(disk, manifest, run, path);
 }
 
 /** Marks the metrics as they are at a checkpoint, for those who read an unfinished run. */
@@ -280,7 +296,7 @@ export function completeManifest(run: string, only?: readonly string[]): void {
       context: { file: `${run}/${MANIFEST}` },
     });
   }
-  const paths = only ?? [...new Set([...Object.keys(manifest.files), ...Object.values(METRIC_FILES)])];
+  const paths = only ?? [...new Set([...Object.keys(manifest.files), ...Object.values(METRIC_FILES), ...STATES])];
   const marks = paths.filter((path) => there(`${run}/${path}`))
     .map((path): [string, FileMark] => [path, markOfFile(disk, `${run}/${path}`)]);
   const kept = only ? manifest.files : {};

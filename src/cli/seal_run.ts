@@ -29,7 +29,7 @@ import { checkEncoder, checkFed, type FedAs, type OpenedEncoder } from "./encode
 import { type ExpressionValues, loadOptions } from "./expression_flags.ts";
 import type { Progress } from "./progress.ts";
 import { type CheckpointName, checkWhole, findCheckpoint, type FoundCheckpoint } from "./run_folder.ts";
-import { checkConfigText } from "./run_start.ts";
+import { checkConfigText, checkState } from "./run_start.ts";
 import { heldOut, openVision, wanted } from "./train_session.ts";
 
 /** Flags of the commands that use a run. */
@@ -115,7 +115,10 @@ export function encodersOf({ flags }: { flags: { run?: string | undefined; encod
 
 function checkpointOf(run: string, name: CheckpointName): FoundCheckpoint {
   const found = findCheckpoint(run, name);
-  if (found) return found;
+  if (found) {
+    checkState(run, found.path);
+    return found;
+  }
   const other = name === "best" ? "last" : "best";
   throw new ConfigError(`Cannot open the run ${run}: it has no checkpoint "${name}"`, {
     ...(findCheckpoint(run, other) ? { hint: `It has --checkpoint ${other}` } : {}),

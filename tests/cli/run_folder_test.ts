@@ -4,11 +4,12 @@ import assert from "node:assert/strict";
 import {
   checkCheckpointFile,
   checkCheckpointFiles,
+  checkpointPath,
   checkWhole,
   findCheckpoint,
   writeCheckpoint,
 } from "../../src/cli/run_folder.ts";
-import { completeManifest, finishedRun, journalled, prepareRun } from "../../src/cli/run_start.ts";
+import { checkState, completeManifest, finishedRun, journalled, prepareRun } from "../../src/cli/run_start.ts";
 import { checkRun } from "../../src/cli/inspect_checksums.ts";
 import { runFolder } from "../../src/cli/report.ts";
 import { readManifest, writeManifest } from "../../src/io/manifest.ts";
@@ -250,13 +251,52 @@ function finished(run: string): void {
   completeManifest(run);
 }
 
+inFolder(
+  "a whole checkpoint of another run, one that is gone and a manifest that is none are no part of a finished run",
+  (run) => {
+    finished(run);
+    const bad = () => checkRun(run).filter(({ verdict }) => verdict !== "as written").map(({ path }) => path);
+    assert.deepEqual(bad(), []);
+    checkState(run, checkpointPath(run, "best"));
+    const file = `${run}/checkpoints/best/trainer_state.json`;
+    const own = Deno.readTextFileSync(file);
+    // Whole in itself, by the checksums it brings along.
+    writeCheckpoint(run, "best", textFiles("another's omics"), { ...state(1), seed: 7 });
+    refused(() => checkState(run, checkpointPath(run, "best")), 4, /best\/trainer_state\.json/);
+    refused(() => finishedRun(run, CONFIG), 4, /best\/trainer_state\.json/);
+    assert.deepEqual(bad(), ["checkpoints/best/trainer_state.json"]);
+    writeCheckpoint(run, "best", textFiles("best omics"), state(1));
+    assert.equal(Deno.readTextFileSync(file), own);
+    assert.deepEqual(bad(), []);
+    put(run, { "checkpoints/best/trainer_state.json": "{}" });
+    refused(() => findCheckpoint(run, "best"), 4, /no checksum/);
+    put(run, { "checkpoints/best/trainer_state.json": own });
+    Deno.removeSync(`${run}/checkpoints/last/trainer_state.json`);
+    assert.deepEqual(bad(), ["checkpoints/last/trainer_state.json"]);
+    refused(() => finishedRun(run, CONFIG), 4, /last\/trainer_state\.json/);
+    put(run, { "manifest.json": "{}" });
+    assert.deepEqual(bad(), ["manifest.json"]);
+    Deno.removeSync(`${run}/manifest.json`);
+    assert.deepEqual(bad(), ["manifest.json"]);
+  },
+);
+
 inFolder("the manifest is the mark of completeness: every file in it, each with its checksum", (run) => {
   finished(run);
   const { complete, files } = readManifest(disk, run)!;
   assert.equal(complete, true);
   assert.deepEqual(
     Object.keys(files).sort(),
-    ["config.yaml", "evaluation/results.json", "metrics.csv", "metrics.jsonl", "report.html", "run.json"],
+    [
+      "checkpoints/best/trainer_state.json",
+      "checkpoints/last/trainer_state.json",
+      "config.yaml",
+      "evaluation/results.json",
+      "metrics.csv",
+      "metrics.jsonl",
+      "report.html",
+      "run.json",
+    ],
   );
   assert.deepEqual(finishedRun(run, CONFIG), { report: true });
   refused(() => prepareRun(run, CONFIG, false), 2, /holds a finished run/);
