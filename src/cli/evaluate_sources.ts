@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ConfigError, DataError } from "../core/errors.ts";
+import { ConfigError, DataError, FormatError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import type { SampleFiles } from "../data/data_folder.ts";
 import { Embedder } from "../embed/embedder.ts";
@@ -18,7 +18,7 @@ import type { Task } from "../eval/bench_task.ts";
 import { SYNTHETIC, syntheticFeatures } from "../eval/synthetic.ts";
 import { table } from "../eval/table.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { type Features, openFeatures } from "../io/features.ts";
+import { checkContent, type Features, openFeatures } from "../io/features.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { lockFile } from "../io/lock.ts";
 import { openPatches } from "../io/patches.ts";
@@ -183,6 +183,7 @@ function featuresPath({ name, features }: SourceRequest, task: string, id: strin
   });
 }
 
+/** @throws {DataError} If the file is not as it was written, or its rows belong to no spots. */
 async function readFeatures(file: Features, sample: SampleFiles): Promise<SampleFeatures> {
   const barcodes = file.barcodes ?? await patchBarcodes(sample, file.count);
   if (barcodes === undefined) {
@@ -194,7 +195,9 @@ async function readFeatures(file: Features, sample: SampleFiles): Promise<Sample
       },
     );
   }
-  return { barcodes, features: table(file.count, file.dim, await file.read()) };
+  const rows = await file.read();
+  await checkContent(file, rows);
+  return { barcodes, features: table(file.count, file.dim, rows) };
 }
 
 /** Barcodes of the patch file, if it has as many rows. */
@@ -292,13 +295,14 @@ async function embedSample(
   const path = `${folder}/${sample.id}.h5`;
   const files = { name: sample.id, kind: "patches", paths: [patchesOf(sample)] } as const;
   const inputHash = hashInput(disk, files);
-  const before = await keptFeatures(path, sample, inputHash);
+  const before = await keptFeatures(path, sample, inputHash, () => {});
   const begun = [`${path}.lock`, `${path}.partial`].some(isThere);
   if (before !== undefined && !begun) return before;
   makeFolder(folder);
   using _lock = lockFile(path, "evaluate");
   // Another process may have made them since.
-  const kept = await keptFeatures(path, sample, inputHash);
+  const say = (why: string) => settings.progress.say(`${path} is made again: ${why}`);
+  const kept = await keptFeatures(path, sample, inputHash, say);
   if (kept !== undefined) {
     removePartial(disk, path);
     return kept;
@@ -332,7 +336,12 @@ async function embedSample(
   } finally {
     input.close();
   }
-  return (await keptFeatures(path, sample, inputHash))!;
+  const made = await openFeatures(disk.open(path, "read"));
+  try {
+    return await readFeatures(made, sample);
+  } finally {
+    made.close();
+  }
 }
 
 /** @throws {DataError} If a sample has no patches. */
@@ -345,18 +354,28 @@ function patchesOf({ id, folder, patches }: SampleFiles): string {
   });
 }
 
-/** Features made before of the same patches; undefined where there are none. The folder's name has the encoder's hashes. */
-async function keptFeatures(path: string, sample: SampleFiles, inputHash: string): Promise<SampleFeatures | undefined> {
+/**
+ * Features made before of the same patches; undefined where there are none. The folder's name has the encoder's hashes.
+ *
+ * @param tell Told why a file is not used that is there.
+ */
+async function keptFeatures(
+  path: string,
+  sample: SampleFiles,
+  inputHash: string,
+  tell: (why: string) => void,
+): Promise<SampleFeatures | undefined> {
   if (disk.look(path)?.kind !== "file") return undefined;
-  let file: Features;
+  let file: Features | undefined;
   try {
     file = await openFeatures(disk.open(path, "read"));
-  } catch {
-    return undefined; // Damaged: they are made again.
-  }
-  try {
-    return file.attributes["input_sha256"] === inputHash ? await readFeatures(file, sample) : undefined;
+    if (file.attributes["input_sha256"] === inputHash) return await readFeatures(file, sample);
+    tell("it is of other patches");
+  } catch (error) {
+    if (!(error instanceof DataError || error instanceof FormatError)) throw error;
+    tell(error.message);
   } finally {
-    file.close();
+    file?.close();
   }
+  return undefined;
 }

@@ -2,13 +2,14 @@
  * The forms of a feature file. All hold the same rows; what a form cannot hold stands beside it in `PATH.json`.
  *
  * `h5` is what TRIDENT and CLAM write: `features` f32 `[n, d]`, `coords` `[n, 2]`, here with `barcode` or `file` `[n, 1]` and
- * attributes on both. `h5ad` is anndata 0.1.0: X, index of obs, `obsm/spatial`, attributes in `uns/embedding`.
+ * attributes on both. `content_sha256` is of what the file holds; npy and CSV have no place for it. `h5ad` is anndata 0.1.0: X, index of obs, `obsm/spatial`, attributes in `uns/embedding`.
  *
  * @module
  */
 
 import { csvLine, shortF32 } from "../io/csv.ts";
 import type { Disk } from "../io/disk.ts";
+import { type BesideFeatures, CONTENT_SUM, ContentSum } from "../io/features.ts";
 import { H5Writer } from "../io/h5_write.ts";
 import { encode, writeH5ad } from "../io/h5ad_write.ts";
 import { npyHeader } from "../io/npy.ts";
@@ -81,10 +82,16 @@ function attributes(h5: H5Writer, path: string, values: Readonly<Record<string, 
   for (const [name, value] of Object.entries(values)) h5.attribute(path, name, value);
 }
 
-function features(h5: H5Writer, path: string, table: FeatureTable, rows: RowsReader): void {
+/** Writes features with the checksum of the file's content. @param beside What the file holds beside them. */
+function features(h5: H5Writer, path: string, table: FeatureTable, rows: RowsReader, beside: BesideFeatures): void {
   const { count, dim } = table;
+  const sum = new ContentSum();
   h5.dataset(path, "f4", [count, dim], undefined, { chunks: [chunkRows(table), dim], growing: true });
-  for (const { from, data } of slabs(table, rows)) h5.rows(path, from, [dim], data);
+  for (const { from, data } of slabs(table, rows)) {
+    h5.rows(path, from, [dim], data);
+    sum.add(data);
+  }
+  h5.attribute(path, CONTENT_SUM, sum.finish(beside));
 }
 
 async function writeH5(disk: Disk, path: string, table: FeatureTable, rows: RowsReader): Promise<void> {
@@ -92,7 +99,7 @@ async function writeH5(disk: Disk, path: string, table: FeatureTable, rows: Rows
   const { count, coords, rowNames } = table;
   disk.writeAnywhere(path, (file) => {
     const h5 = begin(file);
-    features(h5, "/features", table, rows);
+    features(h5, "/features", table, rows, { coords, names: rowNames?.values });
     attributes(h5, "/features", table.attributes);
     if (coords !== undefined) {
       h5.dataset("/coords", "i4", [count, 2], coords);
@@ -118,7 +125,7 @@ async function writeAnndata(disk: Disk, path: string, table: FeatureTable, rows:
       obs: { index },
       var: { index: Array.from({ length: dim }, (_, i) => `f${i}`) },
       x(h5, place) {
-        features(h5, place, table, rows);
+        features(h5, place, table, rows, { coords: spatial?.values, names: index });
         encode(h5, place, "array", "0.2.0");
       },
       obsm: spatial === undefined ? {} : { spatial },
@@ -132,9 +139,12 @@ function writeSafetensors(disk: Disk, path: string, table: FeatureTable, rows: R
   const { count, dim, coords, rowNames } = table;
   const facts = Object.entries({ ...table.coordsAttributes, ...table.attributes }).map(([k, v]) => [k, String(v)]);
   const bytes = count * dim * 4;
+  const sum = new ContentSum();
+  for (const { data } of slabs(table, rows)) sum.add(data);
   const header = {
     __metadata__: {
       ...Object.fromEntries(facts),
+      [CONTENT_SUM]: sum.finish({ coords, names: rowNames?.values }),
       ...(rowNames && { [rowNames.kind]: JSON.stringify(rowNames.values) }),
     },
     features: { dtype: "F32", shape: [count, dim], data_offsets: [0, bytes] },

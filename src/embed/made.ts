@@ -6,7 +6,7 @@
 
 import { type Facts, notOwn, sameFacts } from "../core/facts.ts";
 import type { Disk } from "../io/disk.ts";
-import { openFeatures } from "../io/features.ts";
+import { checkContent, openFeatures } from "../io/features.ts";
 import { H5File } from "../io/h5.ts";
 import { readTree } from "../io/h5ad_uns.ts";
 import type { FeatureFormat, FeatureTable } from "./formats.ts";
@@ -22,6 +22,7 @@ export function tableFacts({ attributes, count, dim }: FeatureTable): Facts {
  *
  * @returns `made` if it is finished, `begun` if rows of it are kept, `new` if nothing is there.
  * @throws {ConfigError} If what is there is of another input, encoder or setting, or none of the program's.
+ * @throws {DataError} If it is finished, and not as it was written.
  */
 export async function lookForMade(
   disk: Disk,
@@ -32,6 +33,7 @@ export async function lookForMade(
   const facts = tableFacts(table);
   if (disk.look(path) !== undefined) {
     sameFacts(path, await madeFacts(disk, path, format), facts);
+    if (format !== "csv") await checkFinished(disk, path);
     return "made";
   }
   // npy and CSV keep their facts beside them, and write those first.
@@ -43,6 +45,15 @@ export async function lookForMade(
   if (begun === undefined) return "new";
   sameFacts(`${path}.partial`, begun, { format, ...facts });
   return "begun";
+}
+
+async function checkFinished(disk: Disk, path: string): Promise<void> {
+  const features = await openFeatures(disk.open(path, "read"));
+  try {
+    await checkContent(features);
+  } finally {
+    features.close();
+  }
 }
 
 async function madeFacts(disk: Disk, path: string, format: FeatureFormat): Promise<Record<string, unknown>> {

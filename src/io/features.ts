@@ -2,7 +2,8 @@
  * Feature files: one row of numbers a patch, as this program, TRIDENT, CLAM, the HEST benchmark and scanpy write them.
  *
  * HDF5: `features`, `feats` or `embeddings` `[n, d]` (or `[1, n, d]`), with `coords` and `barcode` where given; h5ad: dense
- * `X` with the index of `obs`; npy: one array; safetensors: a tensor `features`, or the only one.
+ * `X` with the index of `obs`; npy: one array; safetensors: a tensor `features`, or the only one. Files of this program carry a
+ * checksum of what they hold, where their form has a place for it.
  *
  * @module
  */
@@ -15,6 +16,7 @@ import { checkRows, readBarcodes } from "./patches.ts";
 import type { RandomAccess } from "./random_access.ts";
 import { openSafetensors } from "./safetensors.ts";
 import type { H5Storage } from "./h5_library.ts";
+import { Sha256 } from "./zlib.ts";
 
 /** An open feature file. */
 export interface Features {
@@ -26,9 +28,69 @@ export interface Features {
   readonly coords: Float64Array | undefined;
   /** Attributes of the features. */
   readonly attributes: Readonly<Record<string, H5Value>>;
+  /** Files that the rows are of, where it names those instead of barcodes. */
+  readonly files: readonly string[] | undefined;
   /** Rows `from` up to `to`, `[to - from, dim]`. */
   read(from?: number, to?: number): Promise<Float32Array>;
   close(): void;
+}
+
+/** Attribute of the features with the checksum of what the file holds. */
+export const CONTENT_SUM = "content_sha256";
+
+/** What stands beside the features. */
+export interface BesideFeatures {
+  readonly coords?: ArrayLike<number> | undefined;
+  /** Of rows: barcodes or files. */
+  readonly names?: readonly string[] | undefined;
+}
+
+/** SHA-256 of features in f32, coordinates in f64, and the JSON of the names, in lower-case hexadecimal. */
+export class ContentSum {
+  readonly #hash = new Sha256();
+
+  /** Adds rows of features. */
+  add(rows: Float32Array): this {
+    this.#hash.update(new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength));
+    return this;
+  }
+
+  /** The checksum with what stands beside the features. */
+  finish({ coords, names }: BesideFeatures): string {
+    if (coords !== undefined) this.#hash.update(new Uint8Array(Float64Array.from(coords).buffer));
+    if (names !== undefined) this.#hash.update(new TextEncoder().encode(JSON.stringify(names)));
+    return this.#hash.hex();
+  }
+}
+
+/** Numbers of features compared at once. */
+const BLOCK = 1 << 22;
+
+/**
+ * Compares what a file holds with its checksum, if it has one: files of other programs and of older versions have none.
+ *
+ * @param rows All rows, where they were read before.
+ * @throws {DataError} If it was changed or damaged.
+ */
+export async function checkContent(file: Features, rows?: Float32Array): Promise<void> {
+  const wanted = file.attributes[CONTENT_SUM];
+  if (wanted === undefined) return;
+  const sum = new ContentSum();
+  const step = Math.max(1, Math.floor(BLOCK / file.dim));
+  if (rows !== undefined) sum.add(rows);
+  else for (let at = 0; at < file.count; at += step) sum.add(await file.read(at, Math.min(file.count, at + step)));
+  const found = sum.finish({ coords: file.coords, names: file.barcodes ?? file.files });
+  if (found === wanted) return;
+  throw new DataError(
+    `Cannot use features of ${file.name}: their SHA-256 is ${found.slice(0, 12)}…, ${
+      String(wanted).slice(0, 12)
+    }… is wanted by their attribute ${CONTENT_SUM}; the file was changed or damaged`,
+    {
+      code: "checksum",
+      hint: "Make it again with embed --overwrite, or take it out of the folder",
+      context: { file: file.name, found, wanted: String(wanted) },
+    },
+  );
 }
 
 /** Names of the features in HDF5 files. */
@@ -76,6 +138,9 @@ function h5Features(file: H5File): Features {
     const index = file.attributes("/obs")["_index"];
     if (typeof index === "string" && file.kind(`/obs/${index}`) === "dataset") barcodes = file.strings(`/obs/${index}`);
   }
+  const attributes = file.attributes(path);
+  // What other programs call so is none of names.
+  const own = !isAnnData && attributes[CONTENT_SUM] !== undefined && file.kind("/file") === "dataset";
   const places = file.find(isAnnData ? ["/obsm/spatial"] : ["/coords"]);
   if (places !== undefined) checkRows(file, places, count, 2);
   return {
@@ -84,7 +149,8 @@ function h5Features(file: H5File): Features {
     dim,
     barcodes,
     coords: places === undefined ? undefined : file.numbers(places),
-    attributes: file.attributes(path),
+    attributes,
+    files: own ? file.strings("/file") : undefined,
     // deno-lint-ignore require-await
     async read(from = 0, to = count) {
       const rows = nested ? file.read(path).slice(from * dim, to * dim) : file.read(path, from, to);
@@ -111,19 +177,26 @@ async function safetensorsFeatures(source: RandomAccess): Promise<Features> {
   const tensor = tensors.get("features") ?? (tensors.size === 1 ? [...tensors.values()][0] : undefined);
   if (tensor?.shape.length !== 2) throw shapeError(source.name, tensor ? JSON.stringify(tensor.shape) : "no features");
   const [count = 0, dim = 0] = tensor.shape;
-  const { barcode, ...attributes } = metadata;
+  const { barcode, file, ...attributes } = metadata;
   const places = tensors.get("coords");
   const features = plain(source, count, dim, attributes, (from, to) => tensor.readF32(from * dim, to * dim));
   const coords = places && Float64Array.from(await places.readF32());
-  return { ...features, coords, barcodes: barcode === undefined ? undefined : names(source.name, barcode, count) };
+  return {
+    ...features,
+    coords,
+    barcodes: barcode === undefined ? undefined : names(source.name, "barcode", barcode, count),
+    files: file === undefined || metadata[CONTENT_SUM] === undefined
+      ? undefined
+      : names(source.name, "file", file, count),
+  };
 }
 
-function names(file: string, json: string, count: number): string[] {
+function names(file: string, key: string, json: string, count: number): string[] {
   try {
     const list = JSON.parse(json);
     if (Array.isArray(list) && list.length === count && list.every((v) => typeof v === "string")) return list;
   } catch { /* said below */ }
-  throw new FormatError(`Cannot read ${file}: its barcode is no list, expected ${count} strings`, {
+  throw new FormatError(`Cannot read ${file}: its ${key} is no list, expected ${count} strings`, {
     context: { file },
   });
 }
@@ -148,6 +221,7 @@ function plain(
     barcodes: undefined,
     coords: undefined,
     attributes,
+    files: undefined,
     read: async (from = 0, to = count) => await rows(from, to),
     close: () => source.close?.(),
   };

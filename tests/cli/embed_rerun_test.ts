@@ -1,6 +1,7 @@
 /** `embed` given again after it was killed, by two at once, over files of others, and through links. */
 
 import assert from "node:assert/strict";
+import { openFeatures } from "../../src/io/features.ts";
 import { disk } from "../../src/io/fs.ts";
 import { lockFile } from "../../src/io/lock.ts";
 import { inFolder, patchFile, seal } from "./shared.ts";
@@ -55,6 +56,38 @@ for (const format of ["h5", "h5ad", "safetensors", "npy", "csv"]) {
       const changed = await embed(`${folder}/killed`, inputs, ...more);
       assert.equal(changed.code, 2, changed.err);
       assert.match(changed.err, /input_sha256 [0-9a-f]{12}…, now [0-9a-f]{12}…; rows 7, now 9/);
+    }));
+}
+
+/** Flips a bit in the last row of features of a file. @returns The bytes before. */
+async function damage(path: string): Promise<Uint8Array> {
+  const features = await openFeatures(disk.open(path, "read"));
+  const last = new Uint8Array((await features.read(features.count - 1)).buffer);
+  features.close();
+  const bytes = Deno.readFileSync(path);
+  const place = bytes.findIndex((_, at) => last.every((byte, i) => bytes[at + i] === byte));
+  assert.ok(place > 0);
+  const other = bytes.slice();
+  other[place]! ^= 4;
+  Deno.writeFileSync(path, other);
+  return bytes;
+}
+
+for (const format of ["h5", "h5ad", "safetensors"]) {
+  Deno.test(`embed does not count damaged ${format} as done: status 4, the same bytes with --overwrite`, () =>
+    inFolder(async (folder) => {
+      const [input] = await three(folder);
+      const more = ["--format", format];
+      assert.equal((await embed(`${folder}/out`, [input!], ...more)).code, 0);
+      const path = `${folder}/out/a.${format}`;
+      const bytes = await damage(path);
+      const { code, err } = await embed(`${folder}/out`, [input!], ...more);
+      assert.equal(code, 4, err);
+      assert.ok(err.includes(`Cannot use features of ${path}`), err);
+      assert.match(err, /--overwrite/);
+      const again = await embed(`${folder}/out`, [input!], ...more, "--overwrite");
+      assert.equal(again.code, 0, again.err);
+      assert.deepEqual(Deno.readFileSync(path), bytes);
     }));
 }
 

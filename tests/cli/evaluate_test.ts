@@ -229,6 +229,26 @@ Deno.test("evaluate embeds patches once: a second run over the same cache gives 
     b.tasks[0].per_gene[0].pearson.reduce((x: number, y: number) => x + y, 0) / 4,
     "gene",
   );
+  // Damaged features of the cache are made again, those that were given are refused.
+  const [encoder] = [...Deno.readDirSync(`${folder}/cache`)];
+  const kept = `${folder}/cache/${encoder!.name}/SYN/SYN1.h5`;
+  const whole = Deno.readFileSync(kept);
+  const features = await openFeatures(disk.open(kept, "read"));
+  const last = new Uint8Array((await features.read(features.count - 1)).buffer);
+  features.close();
+  const damaged = whole.slice();
+  damaged[whole.findIndex((_, at) => last.every((byte, i) => whole[at + i] === byte))]! ^= 4;
+  Deno.writeFileSync(kept, damaged);
+  const given = ["--features", `${folder}/cache/${encoder!.name}`];
+  const refused = await seal("evaluate", ...BENCH, ...given, "--out", `${folder}/e5`);
+  assert.equal(refused.code, 4, refused.err);
+  assert.ok(refused.err.includes(`Cannot use features of ${kept}`), refused.err);
+  const mended = await seal(...args, "--out", `${folder}/e6`);
+  assert.equal(mended.code, 0, mended.err);
+  assert.ok(mended.err.includes(`${kept} is made again: Cannot use features of ${kept}`), mended.err);
+  assert.match(mended.err, /SYN1: 25 of 25 tiles/);
+  assert.doesNotMatch(mended.err, /SYN0: \d+ of \d+ tiles/);
+  assert.deepEqual(Deno.readFileSync(kept), whole);
   // Other patches under the same name are embedded anew.
   const path = `${folder}/bench/SYN/patches/SYN3.h5`;
   const [before, other] = [Deno.readFileSync(path), Deno.readFileSync(`${folder}/bench/SYN/patches/SYN3.h5`)];

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { ConfigError, NumericsError } from "../../src/core/errors.ts";
+import { ConfigError, DataError, NumericsError } from "../../src/core/errors.ts";
 import { FEATURE_FORMATS, type FeatureFormat, type FeatureTable } from "../../src/embed/formats.ts";
 import { FeatureWriter } from "../../src/embed/writer.ts";
 import { parseCsv } from "../../src/io/csv.ts";
-import { openFeatures } from "../../src/io/features.ts";
+import { checkContent, openFeatures } from "../../src/io/features.ts";
 import { disk } from "../../src/io/fs.ts";
 import { H5File } from "../../src/io/h5.ts";
 import { exampleRows, exampleTable } from "./example.ts";
@@ -72,9 +72,57 @@ Deno.test("FeatureWriter writes TRIDENT's form: names, types, attributes", () =>
     const { shape, dtype } = file.info("/features");
     assert.deepEqual([shape, dtype], [[table.count, table.dim], "f4"]);
     assert.deepEqual([file.info("/coords").dtype, file.info("/barcode").shape], ["i4", [table.count, 1]]);
-    assert.deepEqual({ ...file.attributes("/features") }, table.attributes);
+    const { content_sha256, ...attributes } = file.attributes("/features");
+    assert.match(String(content_sha256), /^[0-9a-f]{64}$/);
+    assert.deepEqual(attributes, table.attributes);
     assert.deepEqual({ ...file.attributes("/coords") }, table.coordsAttributes);
   }));
+
+/** Place of bytes in others. */
+function placeOf(bytes: Uint8Array, part: Uint8Array): number {
+  for (let at = 0; at + part.length <= bytes.length; at++) {
+    if (part.every((byte, i) => bytes[at + i] === byte)) return at;
+  }
+  throw new Error("Cannot find the bytes");
+}
+
+const bytesOf = (part: ArrayBufferView) => new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
+
+for (const format of ["h5", "h5ad", "safetensors"] as const) {
+  for (const kind of ["barcode", "file"] as const) {
+    Deno.test(`A flipped bit in features, places or names (${kind}) of ${format} is noticed`, () =>
+      inFolder(async (folder) => {
+        const what = { ...table, rowNames: { kind, values: table.rowNames!.values } };
+        const path = `${folder}/a.${format}`;
+        const bytes = await whole(path, format, what);
+        const check = async () => {
+          const features = await openFeatures(disk.open(path, "read"));
+          try {
+            await checkContent(features, await features.read());
+            await checkContent(features);
+          } finally {
+            features.close();
+          }
+        };
+        await check();
+        const spatial = format === "h5ad" ? Float64Array.from(table.coords!, (v) => v + 14.5) : table.coords!;
+        const places = [
+          placeOf(bytes, bytesOf(values.slice(-4))),
+          placeOf(bytes, bytesOf(spatial.slice(-2))) + spatial.BYTES_PER_ELEMENT,
+          placeOf(bytes, new TextEncoder().encode(table.rowNames!.values.at(-1)!)),
+        ];
+        for (const place of places) {
+          const other = bytes.slice();
+          other[place]! ^= 1;
+          Deno.writeFileSync(path, other);
+          await assert.rejects(check, (error: DataError) => {
+            assert.ok(error.message.includes(path), error.message);
+            return error instanceof DataError && error.code === "checksum";
+          });
+        }
+      }));
+  }
+}
 
 Deno.test("FeatureWriter writes CSV with names, places and numbers that read back as the same f32", () =>
   inFolder(async (folder) => {
