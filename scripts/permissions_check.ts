@@ -104,6 +104,8 @@ function onStandIns(at: string, argv: readonly string[]): string[] {
   const words = argv.map((word) => (word === GENES ? `${genes[0]}+3,${genes[1]}` : WORDS[word] ?? word));
   const [name] = words;
   if (name === "train" && words.includes("runs/uni2h")) return [...words, "--config", "data/configs/conch.yaml"];
+  // The stand-in of legacy sections shares no gene with the data set that is evaluated.
+  if (name === "convert" && words[1] === "st") return words.map((word) => (word === "data/her2st" ? "data/st" : word));
   if (name === "evaluate" && words.includes("--data")) return [...words, "--panel-genes", "10"];
   return words;
 }
