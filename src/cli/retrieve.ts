@@ -182,6 +182,7 @@ async function answer(
     if (values.embeddings) await writeEmbeddings(folder.path, set, embedded, { ...opened.origin, ...pick(facts) });
     const written = folder.finish(result, status);
     for (const line of lines(report)) progress.say(line);
+    progress.say(`${folder.path}: ${RESULT}, gallery.png, gallery.html${values.embeddings ? ", embeddings" : ""}`);
     if (values.json) printJson(written);
     return status;
   } finally {

@@ -72,9 +72,16 @@ function unverified(split: Split, info: ReadonlyMap<string, SampleInfo>): string
 /** Pairs of samples that are named. */
 const SHOWN = 10;
 
+const list = (ids: readonly string[]): string => ids.slice(0, 5).join(", ") + (ids.length > 5 ? ", …" : "");
+
+/** What is said of tested samples that may be of donors trained on; nothing where there are none. */
+export function describeUnverified(ids: readonly string[]): string[] {
+  if (ids.length === 0) return [];
+  return [`cannot tell the donors of ${list(ids)} from those trained on: name each sample's patient in metadata/`];
+}
+
 /** One line for each finding. */
 export function describeLeakage(report: LeakageReport): string[] {
-  const list = (ids: readonly string[]): string => ids.slice(0, 5).join(", ") + (ids.length > 5 ? ", …" : "");
   return [
     ...report.samples.map((id) => `${id} is trained and tested on`),
     ...report.donors.map(({ key, train, test }) => `donor ${key}: ${list(train)} trained, ${list(test)} tested`),
@@ -84,9 +91,7 @@ export function describeLeakage(report: LeakageReport): string[] {
     ...(report.duplicates.length > SHOWN
       ? [`${report.duplicates.length - SHOWN} more pairs of samples share content`]
       : []),
-    ...(report.unverified.length > 0
-      ? [`cannot tell the donors of ${list(report.unverified)} from those trained on`]
-      : []),
+    ...describeUnverified(report.unverified),
     ...(report.unknown.length > 0 ? [`no metadata for ${list(report.unknown)}`] : []),
   ];
 }

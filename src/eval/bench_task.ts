@@ -8,7 +8,7 @@ import { ConfigError, DataError, FormatError } from "../core/errors.ts";
 import { findSamples, readBytes, type ReadDisk, type SampleFiles } from "../data/data_folder.ts";
 import { SAME_SPECIMEN } from "../data/deny_list.ts";
 import { donorGroups, type SampleInfo } from "../data/donors.ts";
-import { describeLeakage, leakage } from "../data/leakage.ts";
+import { describeLeakage, describeUnverified, leakage } from "../data/leakage.ts";
 import { kFold } from "../data/splits.ts";
 import { parseJson } from "../io/json.ts";
 import type { Panel } from "./fold_panel.ts";
@@ -104,6 +104,13 @@ function readSplits(disk: ReadDisk, folder: string): { name: string; train: Benc
  */
 export function benchTasks(disk: ReadDisk, folder: string, only: readonly string[] = []): Task[] {
   const root = trimmed(folder);
+  if (disk.look(root) === undefined) {
+    throw new DataError(`Cannot find tasks in ${folder}: there is no such folder`, {
+      code: "no-tasks",
+      hint: "Give the folder bench_data of HEST-Benchmark, or one of its tasks",
+      context: { folder },
+    });
+  }
   const own = namesIn(disk, root).includes("splits");
   const found = own ? [""] : namesIn(disk, root).filter((name) => namesIn(disk, `${root}/${name}`).includes("splits"));
   const named = new Map(found.map((name) => [name || root.split(/[/\\]/).at(-1)!, name ? `${root}/${name}` : root]));
@@ -211,7 +218,12 @@ export function dataTask(disk: ReadDisk, folders: readonly string[], options: Da
   }
   const shipped = `${first}/var_50genes.json`;
   const panel = options.panel ?? (folders.length === 1 && disk.look(shipped)?.kind === "file" ? shipped : undefined);
-  const leaks = folds.flatMap((fold) => describeLeakage(leakage(fold, infos)).map((line) => `${fold.name}: ${line}`));
+  const reports = folds.map((fold) => ({ name: fold.name, report: leakage(fold, infos) }));
+  const leaks = reports.flatMap(({ name, report }) =>
+    describeLeakage({ ...report, unverified: [] }).map((line) => `${name}: ${line}`)
+  );
+  // Every fold finds the same where donors are not named: it is said once.
+  const unverified = [...new Set(reports.flatMap(({ report }) => report.unverified))].sort();
   return {
     name: first.split(/[/\\]/).at(-1) ?? "data",
     samples,
@@ -223,6 +235,6 @@ export function dataTask(disk: ReadDisk, folders: readonly string[], options: Da
         samples.map((id) => [id, { key, named }] as const)
       ),
     ),
-    warnings: leaks,
+    warnings: [...leaks, ...describeUnverified(unverified)],
   };
 }

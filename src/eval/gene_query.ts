@@ -99,7 +99,9 @@ export function geneProfile(
 function unknownGene(gene: string, genes: readonly string[]): ConfigError {
   const near = nearest(gene, genes);
   return new ConfigError(`Cannot query ${gene}: the model knows ${genes.length} genes, not this one`, {
-    hint: near === undefined ? `It knows ${genes.slice(0, 5).join(", ")} …` : `Did you mean ${near}?`,
+    hint: near === undefined
+      ? `Name some of its own (genes.json beside the checkpoint lists them), or train with --genes-include ${gene}`
+      : `Did you mean ${near}? Else train with --genes-include ${gene}`,
     context: { gene, ...(near === undefined ? {} : { nearest: near }) },
   });
 }

@@ -196,6 +196,7 @@ Deno.test("benchTasks() finds tasks by their splits, in order of numbers, and le
   assert.deepEqual(benchTasks(disk, "b/LUNG").map(({ name }) => name), ["LUNG"]);
   assert.throws(() => benchTasks(disk, "b", ["PRAD"]), ConfigError);
   assert.throws(() => benchTasks(disk, "b/fm_v1"), /no folder in it has splits/);
+  assert.throws(() => benchTasks(disk, "b/none"), /Cannot find tasks in b\/none: there is no such folder/);
 });
 
 Deno.test("benchTasks() refuses folders that are not whole, and warns of a sample on both sides", () => {
@@ -242,6 +243,10 @@ Deno.test("dataTask() cuts by donor unless the folder has splits, and warns of d
   assert.match(given.warnings[0]!, /donor d \/ 1: A trained, B tested/);
   assert.equal(dataTask(memory(splits), ["d"], { leaveOut: "sample" }).folds.length, 3);
   assert.equal(dataTask(memory(splits), ["d"], { folds: 2 }).folds.length, 2);
+  const unnamed = Object.fromEntries(Object.entries(files).filter(([path]) => path.startsWith("d/st/")));
+  assert.deepEqual(dataTask(memory(unnamed), ["d"], { leaveOut: "sample" }).warnings, [
+    "cannot tell the donors of A, B, C from those trained on: name each sample's patient in metadata/",
+  ]);
   assert.throws(
     () => dataTask(memory({ ...splits, "d/splits/test_0.csv": SPLIT + line("Z") }), ["d"]),
     /sample Z has no/,

@@ -48,7 +48,12 @@ Deno.test("geneProfile() says that a constant gene cannot be raised, and refuses
   assert.match(raised[0]!.reason!, /constant/);
   assert.throws(() => geneProfile(vocabulary, [{ gene: "EPCAN", std: 1 }]), {
     name: "ConfigError",
-    hint: "Did you mean EPCAM?",
+    hint: "Did you mean EPCAM? Else train with --genes-include EPCAN",
+  });
+  assert.throws(() => geneProfile(vocabulary, [{ gene: "CXCL13LIKE", std: 1 }]), {
+    name: "ConfigError",
+    hint:
+      "Name some of its own (genes.json beside the checkpoint lists them), or train with --genes-include CXCL13LIKE",
   });
   const twice = [{ gene: "KRT8", std: 1 }, { gene: "KRT8", std: 2 }];
   assert.throws(() => geneProfile(vocabulary, twice), /twice/);
