@@ -24,8 +24,8 @@ function write(to: { writeSync(bytes: Uint8Array): number }, text: string): void
   try {
     for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
   } catch (error) {
-    // Nobody reads any more; the work itself goes on.
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    // Nobody reads any more, or the disk of a log is full: the work itself goes on. A result that is lost is a failure.
+    if (to !== Deno.stderr && !(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
 }
 

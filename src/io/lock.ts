@@ -242,7 +242,7 @@ function claim(target: string, path: string, { name, file, owner }: ReturnType<t
     if (!found) continue; // Released since.
     let before: Deno.FsFile;
     try {
-      before = Deno.openSync(path, { read: true, write: true });
+      before = openedLock(path);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) continue;
       throw refusal(target, path, found.owner);
@@ -265,6 +265,16 @@ function claim(target: string, path: string, { name, file, owner }: ReturnType<t
     }
   }
   throw refusal(target, path, ownerAt(path)?.owner);
+}
+
+/** Opens a lock file of whoever; another user's only to be read, which is enough to be held. */
+function openedLock(path: string): Deno.FsFile {
+  try {
+    return Deno.openSync(path, { read: true, write: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    return Deno.openSync(path, { read: true });
+  }
 }
 
 /** Gives the candidate the lock's name if that is free. */
