@@ -20,6 +20,7 @@ import { checkFolder, parentOf } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { count } from "./table.ts";
 import { print, printJson } from "./terminal.ts";
+import { readOwnData } from "./verify_data.ts";
 import { parityPage, verifyParity } from "./verify_parity.ts";
 
 /** Name of the command. */
@@ -59,8 +60,12 @@ export const flags = {
     integer: true,
     min: 2,
     max: 100000,
-    default: 2000,
-    help: "genes of the training plans",
+    help: "genes of the training plans; by default those of --data, else 2000",
+  },
+  data: {
+    kind: "text",
+    value: "PATH",
+    help: "patch file, HEST folder or pictures: its images instead of noise, and its number of genes",
   },
   kernels: {
     kind: "choice",
@@ -74,6 +79,8 @@ export const flags = {
   json: COMMON.json,
 } as const satisfies Flags;
 
+/** Genes where nothing says how many. */
+const GENES = 2000;
 /** Batch sizes by default. */
 const BATCH = { software: 4, gpu: 32 };
 
@@ -84,6 +91,7 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
   if (out !== undefined) checkFolder(parentOf(out));
   if (values.against !== undefined) return await runParity(values, values.against, signal);
   const encoder = specOf(values.encoder);
+  const own = values.data === undefined ? undefined : await readOwnData(values.data);
   const gpu = await openGpu(values.software);
   const progress = new Progress(values.quiet || values.json);
   try {
@@ -91,7 +99,9 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
     const found = await verify(gpu, {
       encoder,
       batch: values["batch-size"] ?? (software ? BATCH.software : BATCH.gpu),
-      genes: values.genes,
+      genes: values.genes ?? Math.max(2, own?.genes ?? GENES),
+      ...(own && { images: own.images }),
+      ...(own?.side !== undefined && { tile: own.side }),
       paths: values.kernels === "auto" ? (software ? ["flat", "gpu"] : ["gpu"]) : [values.kernels as "gpu" | "flat"],
       signal,
       onProgress: (what) => progress.say(what),
@@ -123,7 +133,13 @@ function tell({ out, json }: Values, found: { readonly ok: boolean }, text: stri
 }
 
 /** Refuses flags that need another. */
-function checkTogether({ against, adapter, precision }: Values): void {
+function checkTogether({ against, adapter, precision, data }: Values): void {
+  if (against !== undefined && data !== undefined) {
+    throw new ConfigError("Cannot verify with --against and --data: the file of the former has tiles of its own", {
+      hint: "Name pictures for it: python scripts/parity_kit.py FOLDER FILE --image PICTURE",
+      context: { key: "data" },
+    });
+  }
   if (against !== undefined) return;
   const alone = adapter !== undefined ? "--adapter" : precision !== undefined ? "--precision" : undefined;
   if (alone === undefined) return;

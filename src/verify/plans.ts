@@ -39,6 +39,9 @@ export interface RecordedPlan {
   destroy(): void;
 }
 
+/** RGB bytes of images, `[count, side, side, 3]`. */
+export type Images = (count: number, side: number) => Uint8Array;
+
 /** How a training plan is recorded. */
 export interface Training {
   /** `key=value` of the configuration beside the encoder. */
@@ -55,6 +58,8 @@ export interface Training {
   readonly genes: number;
   /** Keep nothing of the blocks but their input. */
   readonly recompute?: boolean;
+  /** What is seen; noise without. */
+  readonly images?: Images | undefined;
 }
 
 /** The encoder with few of its blocks. */
@@ -65,6 +70,7 @@ function shallow(spec: EncoderSpec): EncoderSpec {
 /** Inputs of plans: tensors with the range their values are drawn from. */
 class Inputs {
   readonly store: Store;
+  readonly #images: { tensor: Tensor; images: Images }[] = [];
   readonly #ranges: { tensor: Tensor; name: string; low: number; high: number }[] = [];
 
   constructor(gpu: Gpu) {
@@ -74,6 +80,15 @@ class Inputs {
   /** Adds a tensor of uniform values in [low, high); whole numbers where its type holds nothing else. */
   add(name: string, shape: readonly number[], dtype: Dtype, low: number, high: number): Tensor {
     return this.draw(this.store.tensor(name, name, shape, dtype), name, low, high);
+  }
+
+  /** Adds images of a side, RGB bytes. */
+  tiles(count: number, side: number, images: Images | undefined): Tensor {
+    const shape = [count, side, side, 3];
+    if (!images) return this.add("tiles", shape, "u8", 0, 256);
+    const tensor = this.store.tensor("tiles", "tiles", shape, "u8");
+    this.#images.push({ tensor, images });
+    return tensor;
   }
 
   draw(tensor: Tensor, name: string, low: number, high: number): Tensor {
@@ -92,6 +107,7 @@ class Inputs {
       const values = new Rng(streamOf(name), 1).uniforms(tensor.size, low, high);
       this.store.write(tensor, tensor.dtype.startsWith("u") ? values.map(Math.floor) : values);
     }
+    for (const { tensor, images } of this.#images) this.store.write(tensor, images(tensor.dim(0), tensor.dim(1)));
     if (random) this.store.write(random, randomState(1, 1));
   }
 }
@@ -116,6 +132,7 @@ function fillParameters(parameters: Parameters): void {
  *
  * @param batch Images at a time.
  * @param tile Side of the images, px.
+ * @param images What is seen; noise without.
  * @returns Undefined where the device cannot bind so many.
  */
 export function embedPlan(
@@ -124,6 +141,7 @@ export function embedPlan(
   dtype: Dtype,
   batch: number,
   tile: number,
+  images?: Images,
 ): RecordedPlan | undefined {
   const spec = shallow(full);
   const parameters = new Parameters(gpu, () => false);
@@ -131,7 +149,7 @@ export function embedPlan(
   const inputs = new Inputs(gpu);
   const plan = new Plan(gpu);
   try {
-    const tiles = inputs.add("tiles", [batch, tile, tile, 3], "u8", 0, 256);
+    const tiles = inputs.tiles(batch, tile, images);
     plan.output(encoder.forward(plan, preprocess(plan, tiles, spec.input)).embedding);
   } catch (error) {
     if (error instanceof LimitError) return undefined;
@@ -203,7 +221,7 @@ function imageSide(gpu: Gpu, full: EncoderSpec, training: Training): Side | unde
   const cut = encoder.deepestCut();
   if (cached && !cut) return undefined;
   const inputs = new Inputs(gpu);
-  const tiles = inputs.add("tiles", [micro, size, size, 3], "u8", 0, 256);
+  const tiles = inputs.tiles(micro, size, training.images);
   const pieces = cached
     ? stemInputs(inputs.store, encoder, { cut: cut!, dtype: cached }, micro).map((t, i) =>
       inputs.draw(t, `stem ${i}`, -1, 1)
@@ -296,7 +314,7 @@ export function inferencePlan(gpu: Gpu, full: EncoderSpec, training: Training): 
   const inputs = new Inputs(gpu);
   const { micro, genes } = training;
   const { size } = spec.input;
-  const tiles = inputs.add("tiles", [micro, size, size, 3], "u8", 0, 256);
+  const tiles = inputs.tiles(micro, size, training.images);
   const organ = seal.organs ? inputs.add("organ", [micro], "u32", 0, 14) : undefined;
   const x = inputs.add("x", [micro, genes], "f32", 0, 4);
   const plan = new Plan(gpu);

@@ -10,7 +10,7 @@ import type { Gpu } from "../gpu/device.ts";
 import type { EncoderSpec } from "../models/encoder_spec.ts";
 import { checkPlan, type KernelFinding } from "./kernel_check.ts";
 import { type Numerics, probeNumerics } from "./numerics.ts";
-import { embedPlan, type RecordedPlan, trainingPlans } from "./plans.ts";
+import { embedPlan, type Images, type RecordedPlan, trainingPlans } from "./plans.ts";
 import { measureRates, type Rates } from "./rates.ts";
 import { runSealSteps, type SealSteps } from "./seal_steps.ts";
 import { STEP_TOLERANCE } from "./tolerance.ts";
@@ -25,6 +25,8 @@ export interface VerifyOptions {
   readonly genes: number;
   /** Side of the images that are embedded, px, beside the encoder's own. */
   readonly tile?: number;
+  /** What is seen; noise without. */
+  readonly images?: Images;
   /** Kernel paths: for GPUs, barrier-free. */
   readonly paths: readonly ("gpu" | "flat")[];
   /** Told what is being done. */
@@ -68,13 +70,15 @@ async function verifySteps(gpu: Gpu, path: string): Promise<StepsFinding> {
 }
 
 /** Plans of an encoder as embedding and training choose them on this device. */
-function plansOf(gpu: Gpu, { encoder, batch, genes, tile }: VerifyOptions): (() => RecordedPlan[])[] {
+function plansOf(gpu: Gpu, { encoder, batch, genes, tile, images }: VerifyOptions): (() => RecordedPlan[])[] {
   const { size } = encoder.input;
   const tiles = [...new Set([size, tile ?? encoder.input.tile])];
   const dtypes = ["f32", "f16"] as const;
   return [
     ...dtypes.flatMap((dtype) =>
-      tiles.map((side) => () => [embedPlan(gpu, encoder, dtype, batch, side)].filter((plan) => plan !== undefined))
+      tiles.map((side) => () =>
+        [embedPlan(gpu, encoder, dtype, batch, side, images)].filter((plan) => plan !== undefined)
+      )
     ),
     () =>
       trainingPlans(gpu, encoder, {
@@ -84,6 +88,7 @@ function plansOf(gpu: Gpu, { encoder, batch, genes, tile }: VerifyOptions): (() 
         micro: batch,
         cached: "f16",
         genes,
+        images,
       }),
     () =>
       trainingPlans(gpu, encoder, {
@@ -92,6 +97,7 @@ function plansOf(gpu: Gpu, { encoder, batch, genes, tile }: VerifyOptions): (() 
         batch,
         micro: Math.ceil(batch / 4),
         genes,
+        images,
       }),
   ];
 }

@@ -1,6 +1,7 @@
 /** `verify` from the command line: one page, one JSON file, exit statuses. */
 
 import assert from "node:assert/strict";
+import { imagesFrom, readOwnData } from "../../src/cli/verify_data.ts";
 import { seal } from "./command.ts";
 
 const SMALL = ["--encoder", "random:vit-s16?dim=32&depth=1&heads=1&img=32", "--genes", "12", "--batch-size", "2"];
@@ -78,4 +79,54 @@ Deno.test("verify --against refuses other weights, and flags that need it are re
   const folder = await seal("verify", "--encoder", `${FIXTURES}configs/timm_avg`);
   assert.equal(folder.code, 2);
   assert.match(folder.err, /--against/);
+});
+
+Deno.test("verify --data takes images and genes of a HEST folder, and refuses what has none before a device opens", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const made = await seal("synth", "--out", `${folder}/data`, "--profile", "smoke", "--quiet");
+    assert.equal(made.code, 0, made.err);
+    const { images, side, genes } = await readOwnData(`${folder}/data`);
+    assert.ok(side! > 16 && genes! > 10);
+    const [small, again] = [images(70, 16), images(70, 16)];
+    assert.deepEqual(small, again);
+    assert.equal(small.length, 70 * 16 * 16 * 3);
+    assert.ok(new Set(small).size > 50);
+    // A slide of this profile has 36 spots: they come over and over.
+    assert.deepEqual(small.slice(0, 768), small.slice(36 * 768, 37 * 768));
+    const { code, out, err } = await seal(
+      "verify",
+      "--encoder",
+      SMALL[1]!,
+      "--batch-size",
+      "2",
+      "--kernels",
+      "gpu",
+      "--quiet",
+      "--data",
+      `${folder}/data`,
+      "--out",
+      `${folder}/v.json`,
+    );
+    assert.equal(code, 0, err + out);
+    const { kernels } = JSON.parse(await Deno.readTextFile(`${folder}/v.json`)) as {
+      kernels: { plan: string; shapes: string }[];
+    };
+    assert.ok(kernels.some(({ plan }) => plan.includes(`images of ${side} px`)));
+    assert.ok(kernels.some(({ shapes }) => new RegExp(`\\b${genes}\\b`).test(shapes)));
+    const none = await seal("verify", "--data", `${folder}/none`);
+    assert.equal(none.code, 4);
+    assert.match(none.err, /there is no such file or folder/);
+    const both = await seal("verify", "--data", folder, "--against", "x");
+    assert.equal(both.code, 2);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("images of another size take the nearest pixels", () => {
+  const data = Uint8Array.from({ length: 4 * 2 * 3 }, (_, i) => i);
+  const images = imagesFrom([{ width: 4, height: 2, data }]);
+  assert.deepEqual([...images(1, 2)], [3, 4, 5, 9, 10, 11, 15, 16, 17, 21, 22, 23]);
+  assert.deepEqual([...images(2, 1)], [18, 19, 20, 18, 19, 20]);
 });

@@ -1,0 +1,75 @@
+/**
+ * `verify --data`: a user's own images and number of genes in the plans that are proved.
+ *
+ * @module
+ */
+
+import { DataError } from "../core/errors.ts";
+import { findSamples } from "../data/data_folder.ts";
+import { findInputs, openInput } from "../embed/inputs.ts";
+import { disk } from "../io/fs.ts";
+import { H5ad } from "../io/h5ad.ts";
+import type { Picture } from "../io/picture.ts";
+import type { Images } from "../verify/plans.ts";
+
+/** Images that are read. */
+const MOST = 64;
+
+/** What was found in the data. */
+export interface OwnData {
+  readonly images: Images;
+  /** Side of an image, px; undefined where they are not square. */
+  readonly side: number | undefined;
+  /** Genes of the first sample; undefined where only images were given. */
+  readonly genes: number | undefined;
+}
+
+/** Pixels of a picture, the nearest ones where another size is wanted. */
+function nearest({ width, height, data }: Picture, side: number, to: Uint8Array): void {
+  for (let y = 0; y < side; y++) {
+    const row = Math.floor((y + 0.5) * height / side) * width;
+    for (let x = 0; x < side; x++) {
+      const at = 3 * (row + Math.floor((x + 0.5) * width / side));
+      to.set(data.subarray(at, at + 3), 3 * (y * side + x));
+    }
+  }
+}
+
+/** Images from pictures, over and over where more are wanted. */
+export function imagesFrom(pictures: readonly Picture[]): Images {
+  return (count, side) => {
+    const size = side * side * 3;
+    const bytes = new Uint8Array(count * size);
+    for (let i = 0; i < count; i++) {
+      nearest(pictures[i % pictures.length]!, side, bytes.subarray(i * size, (i + 1) * size));
+    }
+    return bytes;
+  };
+}
+
+/**
+ * Reads the first images of a patch file, a HEST folder or pictures, and how many genes the folder's first sample has.
+ *
+ * @throws {DataError | FormatError} If there are none, or a file is damaged.
+ */
+export async function readOwnData(path: string): Promise<OwnData> {
+  const [first] = findInputs(disk, [path]);
+  const input = await openInput(disk, first!);
+  let pictures: Picture[];
+  try {
+    pictures = await input.read(0, Math.min(MOST, input.count));
+  } finally {
+    input.close();
+  }
+  if (pictures.length === 0) {
+    throw new DataError(`Cannot verify with ${path}: it has no images, wanted one at least`, { context: { path } });
+  }
+  const [width, height] = input.size ?? [0, 1];
+  const entry = disk.look(path);
+  let genes: number | undefined;
+  if (entry?.kind === "folder" && (entry.names.includes("st") || entry.names.includes("adata"))) {
+    using table = await H5ad.open(disk.open(findSamples(disk, [path])[0]!.expression, "read"));
+    genes = table.var.index.length;
+  }
+  return { images: imagesFrom(pictures), side: width === height ? width : undefined, genes };
+}
