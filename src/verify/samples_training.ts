@@ -35,8 +35,12 @@ function attentionParts(values: Values, { dims, options, variant }: Dispatch, b:
   const row = (i: number) => (b * H + head) * Nq + i;
   const p = (i: number, j: number) =>
     Math.exp(scale * sum(0, E, (c) => q[qAt(i) + c]! * kv[kAt(j) + c]!) - lse[row(i)]!);
-  const ds = (i: number, j: number) =>
-    p(i, j) * (sum(0, E, (c) => dy[dyAt(i) + c]! * kv[kAt(j) + D + c]!) - delta[row(i)]!);
+  /** The gradient of a score, and the size of the two terms that cancel in it. */
+  const ds = (i: number, j: number): readonly [value: number, size: number] => {
+    const e = sum(0, E, (c) => dy[dyAt(i) + c]! * kv[kAt(j) + D + c]!);
+    const d = delta[row(i)]!;
+    return [p(i, j) * (e - d), p(i, j) * (Math.abs(e) + Math.abs(d))];
+  };
   return { E, scale, qAt, kAt, dyAt, p, ds };
 }
 
@@ -55,8 +59,10 @@ const attentionQuery: Sampler = (values, dispatch) => {
     for (const i of places(Nq)) {
       const row = Array.from({ length: Nk }, (_, j) => ds(i, j));
       for (const c of [0, E >> 1, E - 1]) {
-        const right = scale * sum(0, Nk, (j) => row[j]! * values["kv"]![kAt(j) + c]!);
-        samples.add(name, values[name]![(b * Nq + i) * QC + head * E + c]!, right);
+        const k = (j: number) => values["kv"]![kAt(j) + c]!;
+        const right = scale * sum(0, Nk, (j) => row[j]![0] * k(j));
+        const size = scale * sum(0, Nk, (j) => row[j]![1] * Math.abs(k(j)));
+        samples.add(name, values[name]![(b * Nq + i) * QC + head * E + c]!, right, size);
       }
     }
   }
@@ -70,9 +76,11 @@ const attentionKey: Sampler = (values, dispatch) => {
   for (const [b, head] of heads(dispatch)) {
     const { E, scale, qAt, kAt, dyAt, p, ds } = attentionParts(values, dispatch, b, head);
     for (const j of places(Nk)) {
-      const column = Array.from({ length: Nq }, (_, i) => [p(i, j), ds(i, j)] as const);
+      const column = Array.from({ length: Nq }, (_, i) => [p(i, j), ...ds(i, j)] as const);
       for (const c of [0, E >> 1, E - 1]) {
-        samples.add("dkv, keys", dkv[kAt(j) + c]!, scale * sum(0, Nq, (i) => column[i]![1] * q[qAt(i) + c]!));
+        const right = scale * sum(0, Nq, (i) => column[i]![1] * q[qAt(i) + c]!);
+        const size = scale * sum(0, Nq, (i) => column[i]![2] * Math.abs(q[qAt(i) + c]!));
+        samples.add("dkv, keys", dkv[kAt(j) + c]!, right, size);
         samples.add("dkv, values", dkv[kAt(j) + D + c]!, sum(0, Nq, (i) => column[i]![0] * dy[dyAt(i) + c]!));
       }
     }

@@ -89,6 +89,7 @@ const FAULTS: readonly Fault[] = [
     plan: BACKWARD,
   },
   { name: "delta left out", kernel: "attention_bwd_query", from: "(e[$i] - delta$i)", to: "e[$i]", plan: BACKWARD },
+  { name: "delta left out", kernel: "attention_bwd_key", from: "(e[$i] - d)", to: "(e[$i])", plan: BACKWARD },
   { name: "half of a sum left out", kernel: "layernorm_bwd_input", from: "- x$q * means.y", to: "", plan: BACKWARD },
   {
     name: "the pair itself counted once",
