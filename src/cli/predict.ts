@@ -9,7 +9,7 @@ import { type Facts, notOwn, sameFacts } from "../core/facts.ts";
 import { VERSION } from "../core/version.ts";
 import { centre } from "../data/coordinates.ts";
 import { readBytes } from "../data/data_folder.ts";
-import { openSlide } from "../data/slide.ts";
+import { openSlide, type Slide } from "../data/slide.ts";
 import type { PassOptions } from "../eval/inference.ts";
 import { predictPatches, predictSlide } from "../eval/predict.ts";
 import { type Prediction, predictionH5ad } from "../eval/prediction.ts";
@@ -187,7 +187,7 @@ async function requestOf(values: Values): Promise<Request> {
   const source = chooseRunSource(run, values.with as "auto" | "probe" | "decoder", step);
   if (known.config.model.organ_token) jobs.forEach((job) => organOf(job, organ));
   // Of several, one that is not there is listed as failed.
-  if (jobs.length === 1 && jobs[0]!.slide !== undefined) (await openFile(jobs[0]!.slide)).close?.();
+  if (jobs.length === 1 && jobs[0]!.slide !== undefined) (await openPlaced(jobs[0]!, values)).slide.close();
   const shared = {
     software: `seal-webgpu ${VERSION}`,
     ...flagFacts(values, ["run", "data", "encoder", "slide", "samples", "with"]),
@@ -328,13 +328,27 @@ async function predictListed(
   }
 }
 
+/** A slide and its µm a pixel, without which no grid can be laid. */
+async function openPlaced({ slide: path, metadata }: PredictJob, values: Values) {
+  const slide: Slide = await openSlide(await openFile(path!));
+  const pixelSize = values["pixel-size"] ?? metadata?.pixelSize ?? slide.pixelSize.um;
+  if (pixelSize !== undefined) return { slide, pixelSize };
+  const { problem, claimed } = slide.pixelSize;
+  slide.close();
+  throw new ConfigError(`Cannot lay a grid over ${path}: ${problem ?? "it names no pixel size"}`, {
+    hint: "Pass --pixel-size, µm a pixel",
+    context: { file: path, claimed },
+  });
+}
+
 async function predictOne(
   { model, organs, batchSize }: OpenedRun,
-  { id, metadata, patches, slide: path }: PredictJob,
+  job: PredictJob,
   values: Values,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Prediction> {
+  const { id, metadata, patches, slide: path } = job;
   const organ = organs ? organOf({ id, metadata }, values.organ) : undefined;
   const options: PassOptions = {
     batchSize,
@@ -343,16 +357,9 @@ async function predictOne(
     onRows: (done, total) => progress.update(id, done, total, "tiles"),
   };
   if (patches) return await withPicture(id, metadata, patches, await predictPatches(model, disk, patches, options));
-  const slide = await openSlide(await openFile(path!));
+  const { slide, pixelSize } = await openPlaced(job, values);
   try {
     for (const note of slide.notes) progress.warn(`${path}: ${note}`);
-    const pixelSize = values["pixel-size"] ?? metadata?.pixelSize ?? slide.pixelSize.um;
-    if (pixelSize === undefined) {
-      throw new ConfigError(`Cannot lay a grid over ${path}: ${slide.pixelSize.problem ?? "it names no pixel size"}`, {
-        hint: "Pass --pixel-size, µm a pixel",
-        context: { file: path, claimed: slide.pixelSize.claimed },
-      });
-    }
     const { grid: step = STEP, everywhere } = values;
     return await predictSlide(model, slide, { pixelSize, step, everywhere }, options);
   } finally {

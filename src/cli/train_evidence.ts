@@ -282,6 +282,7 @@ function notesOf(
   const judged = judgedSlides(data);
   const lost = [...panel.leftOut, ...data.missing];
   const donors = new Set([...data.sections].map(([id, { donor }]) => donor ?? id)).size;
+  const named = [...data.sections.values()].every(({ donor }) => donor !== undefined);
   return [
     ...(chosen
       ? [{
@@ -299,7 +300,7 @@ function notesOf(
       ? [{
         text: "There are no intervals over sections",
         reason: `${count(data.held.length, "section")} of ${
-          count(donors, "donor")
+          named ? count(donors, "donor") : "donors that are not all named"
         } held out, ${LEAST_UNITS} donors are the least; intervals over genes say nothing about other donors`,
       }]
       : []),

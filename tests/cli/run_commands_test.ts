@@ -244,6 +244,25 @@ Deno.test("retrieve and predict with a trained run", async () => {
     assert.match(Deno.readTextFileSync(`${out}/gallery.html`), /Gene-set queries/);
     await retrievedAgain(out, [...retrieve, "--queries", "3", "--shown", "4"], `${genes[3]}+3,${genes[5]}`);
 
+    assert.match(err, /gallery\.html/);
+
+    // A slide that no grid can be laid over is refused before the encoder is read.
+    const unscaled = await seal(
+      "predict",
+      "--run",
+      run,
+      "--slide",
+      `${out}/gallery.png`,
+      "--out",
+      `${folder}/unscaled`,
+    );
+    assert.equal(unscaled.code, 2, unscaled.err);
+    assert.match(
+      unscaled.err,
+      /^ConfigError: Cannot lay a grid over .*: it names no pixel size\nhint: Pass --pixel-size/,
+    );
+    assert.equal(disk.look(`${folder}/unscaled`), undefined);
+
     // Predictions of all samples, against features by the adapter alone and the decoder's formula.
     const predicted = `${folder}/predicted`;
     const force = ["predict", "--run", run, "--data", data, "--with", "decoder", "--out", predicted];
