@@ -9,9 +9,11 @@ import { denoFlags, permissionsOf } from "../src/cli/permissions.ts";
 import { planSynth } from "../src/data/synth/plan.ts";
 import { writeSynth } from "../src/data/synth/write.ts";
 import { disk } from "../src/io/fs.ts";
+import { make, writeOuts } from "../tests/cli/space_ranger.ts";
 import { writeSection } from "../tests/cli/st_section.ts";
 
 const WEIGHTS = new URL("../tests/fixtures/weights/types.pth", import.meta.url).pathname;
+const LORA = new URL("../tests/fixtures/encoders/lora_uni", import.meta.url).pathname;
 
 /** Files by their paths below the output, as far as they are to be the same in all runs. */
 export type Results = Map<string, Uint8Array>;
@@ -20,6 +22,8 @@ export type Results = Map<string, Uint8Array>;
 export interface Job {
   /** Makes what it reads, once. @param inputs A folder that is empty at first and shared by all jobs. */
   prepare(inputs: string): Promise<void>;
+  /** Makes what must be at the output before the command is given, where it works on what is there. */
+  begin?(inputs: string, out: string): void;
   /** Arguments of the command line. */
   args(inputs: string, out: string): string[];
   /** What may be at the output when it is finished: other files are strays. @param path Below the output. */
@@ -101,6 +105,15 @@ async function smokeRun(inputs: string): Promise<void> {
   if (code !== 0) throw new Error(`Cannot train: ${new TextDecoder().decode(stderr)}`);
 }
 
+/** Copies a folder. */
+function copy(from: string, to: string): void {
+  Deno.mkdirSync(to);
+  for (const { name, isDirectory } of Deno.readDirSync(from)) {
+    if (isDirectory) copy(`${from}/${name}`, `${to}/${name}`);
+    else Deno.copyFileSync(`${from}/${name}`, `${to}/${name}`);
+  }
+}
+
 const ofRun = (inputs: string) => ["--quiet", "--run", `${inputs}/run`, "--checkpoint", "last"];
 const data = (inputs: string) => smokeData(`${inputs}/hest`);
 
@@ -124,6 +137,26 @@ export const JOBS: Readonly<Record<string, Job>> = {
   predict: timelessJob(smokeRun, (inputs, out) => {
     return ["predict", ...ofRun(inputs), "--data", `${inputs}/hest`, "--out", out];
   }),
+  report: {
+    ...timelessJob(smokeRun, (_, out) => ["report", "--quiet", out]),
+    begin(inputs, out) {
+      copy(`${inputs}/run`, out);
+      Deno.removeSync(`${out}/report.html`);
+    },
+  },
+  "convert-merge": timelessJob(
+    () => Promise.resolve(),
+    (_, out) => {
+      const names = ["--encoder", LORA, "--adapter", `${LORA}/adapter`];
+      return ["convert", "merge", "--quiet", ...names, "--out", `${out}/model.safetensors`];
+    },
+  ),
+  "convert-visium": timelessJob(
+    async (inputs) => {
+      if (!disk.look(`${inputs}/visium`)) await writeOuts(make(0), `${inputs}/visium`);
+    },
+    (inputs, out) => ["convert", "visium", `${inputs}/visium`, "--quiet", "--wsi", "deflate", "--out", out],
+  ),
   "convert-st": timelessJob(
     (inputs) => {
       for (const id of ["S1", "S2"]) writeSection(`${inputs}/st`, id);

@@ -77,10 +77,16 @@ function gone(path: string): void {
   }
 }
 
+/** Removes what is at the output and makes what must be there. */
+function anew({ job, inputs, out }: Setting): void {
+  gone(out);
+  job.begin?.(inputs, out);
+}
+
 /** Runs a job without kills. @throws {Error} If it does not end with status 0 or leaves strays. */
 export async function runWhole(setting: Setting): Promise<Whole> {
   const { job, out } = setting;
-  gone(out);
+  anew(setting);
   const counts = `${out}.calls`;
   const before = performance.now();
   const { code, stderr } = await startKilledAt("never", counts, argsOf(setting)).output();
@@ -122,7 +128,7 @@ export async function killAndResume(
   const rng = new Rng(seed, 0);
   const wrong: string[] = [];
   let [hit, torn, late, inRow] = [0, 0, 0, 0];
-  gone(setting.out);
+  anew(setting);
   while (hit < kills) {
     const atCall = rng.uniform() < 0.5;
     const moment = rng.uniform();
@@ -143,7 +149,7 @@ export async function killAndResume(
       else wrong.push(...compare(setting, whole));
     }
     inRow = 0;
-    gone(setting.out);
+    anew(setting);
     if (wrong.length) break;
   }
   return { kills: hit, torn, late, wrong };

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { lockFile, lockFolder } from "../../src/io/lock.ts";
 import { inFolder, seal } from "./shared.ts";
+import { make, writeOuts } from "./space_ranger.ts";
 import { writeSection } from "./st_section.ts";
 
 function tree(folder: string, below = ""): [string, string][] {
@@ -84,4 +85,77 @@ Deno.test("convert weights given again is done; of another input, setting or pro
     const second = await seal("convert", "weights", weights, `${folder}/b.safetensors`);
     assert.equal(second.code, 2);
     assert.ok(second.err.includes(`process ${Deno.pid}`), second.err);
+  }));
+
+Deno.test("convert visium given again is done; killed in the middle it gives the same bytes; other settings are refused", () =>
+  inFolder(async (folder) => {
+    await writeOuts(make(0), `${folder}/V1`);
+    const args = ["convert", "visium", `${folder}/V1`, "--wsi", "deflate"];
+    const [out, whole] = [`${folder}/out`, `${folder}/whole`];
+    const first = await seal(...args, "--out", whole);
+    assert.equal(first.code, 0, first.err);
+    const files = tree(whole);
+    const again = await seal(...args, "--out", whole);
+    assert.equal(again.code, 0, again.err);
+    assert.match(again.err, /V1: is there/);
+    assert.deepEqual(tree(whole), files);
+
+    // Killed behind its patches: the record is begun; counts are whole, the slide, metadata and the catalogue missing.
+    Deno.renameSync(whole, out);
+    const record = JSON.parse(Deno.readTextFileSync(`${out}/convert.json`));
+    delete record.samples.V1.converted;
+    Deno.writeTextFileSync(`${out}/convert.json`, JSON.stringify(record));
+    const lost = files.map(([path]) => path).filter((path) => /^\/(metadata|wsis|HEST)/.test(path));
+    assert.equal(lost.length, 3, lost.join());
+    for (const path of lost) Deno.removeSync(`${out}${path}`);
+    const left = tree(out);
+    for (const [more, told] of [[["--rule", "v1"], /--rule not given, now v1/], [["--under-tissue"], /under-tissue/]]) {
+      const other = await seal(...args, "--out", out, ...more as string[]);
+      assert.equal(other.code, 2, other.err);
+      assert.match(other.err, told as RegExp);
+    }
+    assert.deepEqual(tree(out), left);
+    const gone = await seal(...args, "--out", out);
+    assert.equal(gone.code, 0, gone.err);
+    assert.deepEqual(tree(out), files);
+
+    const positions = `${folder}/V1/outs/spatial/tissue_positions.csv`;
+    Deno.writeTextFileSync(positions, Deno.readTextFileSync(positions).replace(",99,", ",98,"));
+    const changed = await seal(...args, "--out", out);
+    assert.equal(changed.code, 2, changed.err);
+    assert.match(changed.err, /input_sha256 [0-9a-f]{12}…, now/);
+    assert.deepEqual(tree(out), files);
+  }));
+
+Deno.test("convert merge given again is done; left half written it gives the same bytes; other settings are refused", () =>
+  inFolder(async (folder) => {
+    const lora = new URL("../fixtures/encoders/lora_uni", import.meta.url).pathname;
+    const out = `${folder}/a.safetensors`;
+    const args = ["convert", "merge", "--encoder", lora, "--out", out];
+    const own = ["--adapter", `${lora}/adapter`];
+    const first = await seal(...args, ...own);
+    assert.equal(first.code, 0, first.err);
+    const bytes = Deno.readFileSync(out);
+    const again = await seal(...args, ...own);
+    assert.equal(again.code, 0, again.err);
+    assert.ok(again.err.includes(`${out}: is there`), again.err);
+    for (
+      const [more, told] of [
+        [[...own, "--dtype", "f16"], /--dtype not given, now f16/],
+        [[...own, "--timm"], /--timm/],
+        [["--adapter", `${lora}/seal_vision.pth`], /input_sha256|adapter/],
+      ] as const
+    ) {
+      const other = await seal(...args, ...more);
+      assert.equal(other.code, 2, other.err);
+      assert.match(other.err, told);
+      assert.deepEqual(Deno.readFileSync(out), bytes);
+    }
+    // A process that was killed while it wrote leaves a temporary file, no output.
+    Deno.removeSync(out);
+    Deno.writeFileSync(`${out}.1.0123abcd.tmp`, bytes.subarray(0, bytes.length >> 1));
+    const gone = await seal(...args, ...own);
+    assert.equal(gone.code, 0, gone.err);
+    assert.deepEqual(Deno.readFileSync(out), bytes);
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["a.safetensors"]);
   }));
