@@ -91,7 +91,7 @@ export async function retrieveResult(
       space: { width: embedded.width },
       ...reportJson(report),
       shown: { pool: options.pool, gene_to_image: shownJson(set, toImage), image_to_gene: shownJson(set, toGene) },
-      gene_queries: answers.map((answer) => answerJson(set, model, answer)),
+      gene_queries: answers.map((answer) => answerJson(set, answer)),
     },
     sections: await sectionsOf(set, reader, { toImage, toGene, answers }, options),
   };
@@ -207,12 +207,12 @@ function shownJson(set: TrainingSet, queries: readonly Shown[]) {
 }
 
 /** With the measured expression of the raised genes in what was found and everywhere, by which a query can be judged. */
-function answerJson(set: TrainingSet, { vocabulary }: SealInference, { text, raised, hits, reason }: GeneAnswer) {
+function answerJson(set: TrainingSet, { text, raised, hits, reason }: GeneAnswer) {
   const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
   return {
     query: text,
-    raised: raised.map(({ gene, from, to, reason }) => {
-      const values = column(set, vocabulary.genes.indexOf(gene));
+    raised: raised.map(({ gene, place, from, to, reason }) => {
+      const values = column(set, place);
       return {
         gene,
         training_mean: from,

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { writtenNames } from "../data/vocabulary.ts";
 import { rowsOf } from "../eval/gallery.ts";
 import { LEAST_UNITS } from "../eval/paired.ts";
 import type { Table } from "../eval/table.ts";
@@ -32,6 +33,7 @@ import { describeNumerics, probeNumerics } from "../verify/numerics.ts";
 import { factsOf, TIMES } from "./evidence_facts.ts";
 import { galleryOf } from "./evidence_gallery.ts";
 import { mapsOf } from "./evidence_maps.ts";
+import { asWritten } from "./evidence_names.ts";
 import { fitPredictors, predictorInput } from "./evidence_predictor.ts";
 import { probeDifferences } from "./evidence_probe.ts";
 import { jointRetrieval, type JointSpace, retrievalDifferences, tableOf } from "./evidence_retrieval.ts";
@@ -147,7 +149,8 @@ async function makeEvidence(session: Session, options: EvidenceOptions) {
   if (!probed) {
     const embedding = await embeddingMap(data, { panels, samples, genes: [] });
     const results = notProbed(data);
-    return { parts: { results, embedding }, predictors, warnings: [], best, synthetic: truth !== undefined };
+    const parts = asWritten({ results, embedding }, session.set.vocabulary);
+    return { parts, predictors, warnings: [], best, synthetic: truth !== undefined };
   }
   const space = await jointSpace(session, data, images);
   const judged = await judge(session, { data, truth, features, images, space, source: panel.source });
@@ -162,7 +165,10 @@ async function makeEvidence(session: Session, options: EvidenceOptions) {
       ...notes,
     ],
   };
-  const parts = { results, maps, embedding, ...(gallery === undefined ? {} : { gallery }) };
+  const parts = asWritten(
+    { results, maps, embedding, ...(gallery === undefined ? {} : { gallery }) },
+    session.set.vocabulary,
+  );
   return { parts, predictors, warnings: [], best, synthetic: truth !== undefined };
 }
 
@@ -281,6 +287,7 @@ function notesOf(
   const chosen = !validated && step !== undefined && step !== state.step;
   const judged = judgedSlides(data);
   const lost = [...panel.leftOut, ...data.missing];
+  const nameOf = writtenNames(set.vocabulary);
   const donors = new Set([...data.sections].map(([id, { donor }]) => donor ?? id)).size;
   const named = [...data.sections.values()].every(({ donor }) => donor !== undefined);
   return [
@@ -293,7 +300,7 @@ function notesOf(
     ...(lost.length > 0
       ? [{
         text: `${count(lost.length, "gene")} of the panel left out`,
-        reason: lost.slice(0, 6).map(({ gene, reason }) => `${gene}: ${reason}`).join("; "),
+        reason: lost.slice(0, 6).map(({ gene, reason }) => `${nameOf(gene)}: ${reason}`).join("; "),
       }]
       : []),
     ...(donors < LEAST_UNITS

@@ -10,7 +10,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
-import type { Vocabulary } from "../data/vocabulary.ts";
+import { type Vocabulary, writtenGenes } from "../data/vocabulary.ts";
 
 /** A gene to be set: by so many training standard deviations above the mean (below when negative), or to a percentile. */
 export type Raise =
@@ -19,7 +19,10 @@ export type Raise =
 
 /** A gene as it went into the query. */
 export interface Raised {
+  /** As the data write it. */
   readonly gene: string;
+  /** Its place in the vocabulary. */
+  readonly place: number;
   /** Training mean. */
   readonly from: number;
   readonly to: number;
@@ -70,24 +73,26 @@ export function parseRaises(text: string, genes: readonly string[]): Raise[] {
  * @throws {ConfigError} If a gene is not in the vocabulary, named twice, or a percentile has no spots.
  */
 export function geneProfile(
-  vocabulary: Pick<Vocabulary, "genes" | "mean" | "std">,
+  vocabulary: Pick<Vocabulary, "genes" | "written" | "mean" | "std">,
   raises: readonly Raise[],
   column: (gene: number) => ArrayLike<number> = () => [],
 ): GeneProfile {
   const { genes, mean, std } = vocabulary;
   const x = Float32Array.from(mean);
+  const written = writtenGenes(vocabulary);
   const seen = new Set<string>();
   const raised = raises.map((raise): Raised => {
     const { gene } = raise;
     const g = genes.indexOf(gene);
-    if (g < 0) throw unknownGene(gene, genes);
+    if (g < 0) throw unknownGene(gene, vocabulary);
     if (seen.has(gene)) throw new ConfigError(`Cannot build a gene query: ${gene} is named twice`);
     seen.add(gene);
     const to = "std" in raise ? mean[g]! + raise.std * std[g]! : percentileOf(column(g), raise.percentile, gene);
     x[g] = Math.max(0, to);
     const constant = "std" in raise && !(std[g]! > 0);
     return {
-      gene,
+      gene: written[g]!,
+      place: g,
       from: mean[g]!,
       to: x[g]!,
       ...(constant ? { reason: "constant over the training spots: there is no deviation to raise it by" } : {}),
@@ -96,8 +101,10 @@ export function geneProfile(
   return { x, raised };
 }
 
-function unknownGene(gene: string, genes: readonly string[]): ConfigError {
-  const near = nearest(gene, genes);
+function unknownGene(gene: string, vocabulary: Pick<Vocabulary, "genes" | "written">): ConfigError {
+  const genes = writtenGenes(vocabulary);
+  const found = nearest(gene, vocabulary.genes);
+  const near = found && genes[vocabulary.genes.indexOf(found)];
   return new ConfigError(`Cannot query ${gene}: the model knows ${genes.length} genes, not this one`, {
     hint: near === undefined
       ? `Name some of its own (genes.json beside the checkpoint lists them), or train with --genes-include ${gene}`

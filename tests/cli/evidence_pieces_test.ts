@@ -8,6 +8,7 @@ import { quoted } from "../../src/cli/interrupt.ts";
 import { findPatches } from "../../src/cli/evidence_gallery.ts";
 import { loadingCode } from "../../src/cli/evidence_loading.ts";
 import { predictedValues } from "../../src/cli/evidence_maps.ts";
+import { asWritten } from "../../src/cli/evidence_names.ts";
 import { fitPredictors } from "../../src/cli/evidence_predictor.ts";
 import {
   describeProbe,
@@ -39,7 +40,7 @@ import { encodePng } from "../../src/io/png_write.ts";
 import { disk } from "../../src/io/fs.ts";
 import { findEncoder } from "../../src/models/encoder_registry.ts";
 import { randomEncoder } from "../../src/models/random_encoder.ts";
-import type { EncoderResult } from "../../src/report/run_evidence.ts";
+import type { EncoderResult, RunEvidence } from "../../src/report/run_evidence.ts";
 import { inFolder } from "./shared.ts";
 
 /** Nothing here reaches a device. */
@@ -486,4 +487,16 @@ Deno.test("truth and thumbnails of a data set: by barcode, with their scale, ref
     Deno.removeSync(`${folder}/truth/SYN0.h5`);
     assert.equal(await readTruth(set), undefined);
   });
+});
+
+Deno.test("asWritten() names genes of every part of the evidence as the data write them, and changes nothing else", () => {
+  const parts = (gene: string) => ({
+    results: { encoders: [{ label: "SEAL", probe: { panel: "C1ORF53", genes: [{ gene, pearson: 0.5 }] } }] },
+    maps: [{ sample: "C1ORF53", genes: [gene, "OTHER"] }],
+    embedding: { genes: [{ gene, values: [1] }] },
+    gallery: { queries: [{ sample: "S", top_genes: [{ gene, value: 2 }] }] },
+  } as unknown as RunEvidence);
+  const vocabulary = { genes: ["EPCAM", "C1ORF53"], written: ["EPCAM", "C1orf53"] };
+  assert.deepEqual(asWritten(parts("C1ORF53"), vocabulary), parts("C1orf53"));
+  assert.deepEqual(asWritten(parts("C1ORF53"), { genes: vocabulary.genes }), parts("C1ORF53"));
 });

@@ -35,11 +35,26 @@ Deno.test("geneProfile() is the training mean but for the asked genes, never bel
   assert.deepEqual([...x], [2.5, 4.5, 2, 0, 3, 0]);
   assert.deepEqual(asked, [1]);
   assert.deepEqual(raised, [
-    { gene: "EPCAM", from: 1, to: 2.5 },
-    { gene: "CD3E", from: 0.25, to: 0 },
-    { gene: "KRT8", from: 0.5, to: 4.5 },
+    { gene: "EPCAM", place: 0, from: 1, to: 2.5 },
+    { gene: "CD3E", place: 3, from: 0.25, to: 0 },
+    { gene: "KRT8", place: 1, from: 0.5, to: 4.5 },
   ]);
   assert.deepEqual([...vocabulary.mean], [1, 0.5, 2, 0.25, 3, 0]);
+});
+
+Deno.test("geneProfile() finds genes whatever their case, and names them as the data do", () => {
+  const mixed = {
+    genes: ["EPCAM", "C1ORF53"],
+    written: ["EPCAM", "C1orf53"],
+    mean: Float64Array.of(1, 2),
+    std: Float64Array.of(1, 1),
+  };
+  for (const text of ["c1orf53+3", "C1orf53+3", "C1ORF53+3"]) {
+    const { x, raised } = geneProfile(mixed, parseRaises(text, mixed.genes));
+    assert.deepEqual([...x], [1, 5]);
+    assert.deepEqual(raised, [{ gene: "C1orf53", place: 1, from: 2, to: 5 }]);
+  }
+  assert.throws(() => geneProfile(mixed, parseRaises("C1orf54", mixed.genes)), { hint: "Did you mean C1orf53?" });
 });
 
 Deno.test("geneProfile() says that a constant gene cannot be raised, and refuses unknown and repeated ones", () => {
