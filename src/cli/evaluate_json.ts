@@ -16,6 +16,7 @@ import {
   degenerate,
   type Evaluation,
   geneRows,
+  penaltyNote,
   penaltyText,
   poorFits,
   publishedTasks,
@@ -67,11 +68,16 @@ function foldJson({ name, result, tested }: FoldResult) {
 }
 
 /** What stands beside the scores of a protocol, whichever it is. */
-function besideJson({ protocol, folds, depth, trainingMeanR2, donors }: ProtocolResult) {
+function besideJson(
+  { protocol, folds, depth, trainingMeanR2, donors }: ProtocolResult,
+  facts: TaskResult["facts"],
+) {
   const { truth } = findProtocol(protocol);
+  const note = penaltyNote(facts, { folds });
   return {
     truth,
     penalty: penaltyText(folds),
+    ...(note === undefined ? {} : { penalty_note: note }),
     baselines: { depth_only: scoresJson(depth), training_mean: { r2: summaryJson(trainingMeanR2) } },
     donors: Object.fromEntries(
       Object.entries(donors).map(([kind, { donors, sections, slidePearson }]) => [
@@ -82,14 +88,14 @@ function besideJson({ protocol, folds, depth, trainingMeanR2, donors }: Protocol
   };
 }
 
-function headlineJson(result: ProtocolResult) {
+function headlineJson(result: ProtocolResult, facts: TaskResult["facts"]) {
   const { protocol, folds } = result;
   return {
     protocol,
     protocol_is: findProtocol(protocol).what,
     folds: folds.map(foldJson),
     ...scoresJson(result),
-    ...besideJson(result),
+    ...besideJson(result, facts),
   };
 }
 
@@ -98,10 +104,10 @@ function taskJson(result: TaskResult, perGene: boolean) {
     task: result.task,
     dim: result.dim,
     spots: result.spots,
-    headline: headlineJson(result.headline),
+    headline: headlineJson(result.headline, result.facts),
     folds: result.folds.map(foldJson),
     ...scoresJson(result),
-    ...besideJson(result),
+    ...besideJson(result, result.facts),
     ...visible(result),
     slide_probe: result.slideProbe,
     smooth_rank: result.smoothRank ?? null,

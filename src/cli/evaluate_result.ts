@@ -111,6 +111,14 @@ export function leftOutLines(task: Task, result: TaskResult | undefined): string
   return (result?.folds ?? []).flatMap(({ name, panel }) => line(`${task.name}, ${name}`, panel.leftOut));
 }
 
+/** What is to be known of the penalty of an encoder with an adapter; undefined where there is nothing. */
+export function penaltyNote(facts: TaskResult["facts"], { folds }: Pick<ProtocolResult, "folds">): string | undefined {
+  const adapter = facts["adapter"];
+  const chosen = folds.some(({ result }) => result.model.chosen);
+  if (adapter === undefined || adapter === "none" || !chosen) return undefined;
+  return `penalty of ${adapter}: it may be too small if the adapter was trained on the donors it is chosen on`;
+}
+
 /** How penalties of folds were found, in words. */
 export function penaltyText(folds: readonly FoldResult[]): string {
   const found = [...new Set(folds.flatMap(({ result }) => result.model.chosen?.by ?? []))];

@@ -14,6 +14,7 @@ import {
   type Evaluation,
   geneRows,
   leftOutLines,
+  penaltyNote,
   penaltyText,
   poorFits,
   publishedTasks,
@@ -58,8 +59,10 @@ function facts({ tasks, results }: Evaluation, view: (result: TaskResult) => Pro
   const { truth } = findProtocol(first.protocol);
   const penalty = penaltyText(results.flatMap((result) => view(result).folds));
   const name = tasks.length > 1 ? (task: string) => `${task}: ` : () => "";
+  const notes = new Set(results.flatMap((result) => penaltyNote(result.facts, view(result)) ?? []));
   return [
     `  truth: ${TRUTH[truth]}; penalty: ${penalty}`,
+    ...[...notes].map((note) => `  ${note}`),
     ...tasks.flatMap((task) => {
       const found = results.find((result) => result.task === task.name);
       return found === undefined

@@ -72,7 +72,7 @@ export async function measure(
   const benchmark = await probeOf(data, probed, data.panel, { gpu, protocol: BENCHMARK_PROTOCOL });
   const compared = await probeOf(data, probed, data.compared, { gpu, protocol: BENCHMARK_PROTOCOL });
   const retrieval = probeRetrieval(compared, data);
-  const scores = (of: ProbeResult) => probeScores(of, data, { about: describeProbe(of), panel: source, groupOf });
+  const scores = (of: ProbeResult) => probeScores(of, data, { about: describeProbe(of, role), panel: source, groupOf });
   const encoder: EncoderResult = {
     id,
     label,

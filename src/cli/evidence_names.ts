@@ -4,11 +4,18 @@
  * @module
  */
 
-import { type Vocabulary, writtenNames } from "../data/vocabulary.ts";
+import { type Vocabulary, writtenGenes } from "../data/vocabulary.ts";
 import type { EncoderResult, ProbeScores, RunEvidence } from "../report/run_evidence.ts";
 
 /** Parts of the evidence that name genes. */
 type Parts = Partial<Pick<RunEvidence, "results" | "maps" | "embedding" | "gallery">>;
+
+/** Tells how the data write a gene of the vocabulary; other names stay as they are. */
+export function writtenNames(vocabulary: Pick<Vocabulary, "genes" | "written">): (gene: string) => string {
+  const written = writtenGenes(vocabulary);
+  const names = new Map(vocabulary.genes.map((gene, g) => [gene, written[g]!]));
+  return (gene) => names.get(gene) ?? gene;
+}
 
 /** The parts with the names that people read. */
 export function asWritten<T extends Parts>(parts: T, vocabulary: Pick<Vocabulary, "genes" | "written">): T {

@@ -12,7 +12,7 @@ import { type BENCHMARK_PROTOCOL, findProtocol, HEADLINE_PROTOCOL, type Truth } 
 import { type GeneScore as Scored, scoreGenes, scoreSlides, type SlideScore as Slide } from "../eval/scores.ts";
 import { mean } from "../eval/statistics.ts";
 import type { Table } from "../eval/table.ts";
-import type { Difference, DonorScores, GeneScore, ProbeScores, Spread } from "../report/run_evidence.ts";
+import type { Difference, DonorScores, EncoderResult, GeneScore, ProbeScores, Spread } from "../report/run_evidence.ts";
 import { type EvidenceData, type GeneTable, type HeldSection, sidesOf } from "./evidence_data.ts";
 
 const LEVEL = 0.95;
@@ -49,9 +49,14 @@ export const TRUTHS: Readonly<Record<Truth, string>> = {
   "log1p counts per 10,000": "ln(1 + counts per 10,000)",
 };
 
-/** What a probe was fitted by, in words. */
+/**
+ * What a probe was fitted by, in words.
+ *
+ * @param role SEAL was trained on the donors that the penalty is chosen on: its features fit them better than new ones.
+ */
 export function describeProbe(
   { model }: Pick<ProbeResult, "model">,
+  role: EncoderResult["role"] = "other",
 ): Pick<ProbeScores, "protocol" | "truth" | "penalty"> {
   const alpha = Number(model.alpha.toPrecision(3));
   return {
@@ -61,7 +66,7 @@ export function describeProbe(
       ? `${alpha}, 100/(features x targets)`
       : `${alpha}, cross-validated over ${model.chosen.folds} ${
         model.chosen.by === "rows" ? "parts of the training spots" : `training ${model.chosen.by}`
-      }`,
+      }${role === "seal" ? ", all of which SEAL was trained on: it may be too small for SEAL" : ""}`,
   };
 }
 

@@ -6,7 +6,6 @@
  * @module
  */
 
-import { writtenNames } from "../data/vocabulary.ts";
 import { rowsOf } from "../eval/gallery.ts";
 import { LEAST_UNITS } from "../eval/paired.ts";
 import type { Table } from "../eval/table.ts";
@@ -33,7 +32,7 @@ import { describeNumerics, probeNumerics } from "../verify/numerics.ts";
 import { factsOf, TIMES } from "./evidence_facts.ts";
 import { galleryOf } from "./evidence_gallery.ts";
 import { mapsOf } from "./evidence_maps.ts";
-import { asWritten } from "./evidence_names.ts";
+import { asWritten, writtenNames } from "./evidence_names.ts";
 import { fitPredictors, predictorInput } from "./evidence_predictor.ts";
 import { probeDifferences } from "./evidence_probe.ts";
 import { jointRetrieval, type JointSpace, retrievalDifferences, tableOf } from "./evidence_retrieval.ts";

@@ -213,13 +213,6 @@ export function writtenGenes({ genes, written }: Pick<Vocabulary, "genes" | "wri
   return written ?? genes;
 }
 
-/** Tells how the data write a gene of the vocabulary; other names stay as they are. */
-export function writtenNames(vocabulary: Pick<Vocabulary, "genes" | "written">): (gene: string) => string {
-  const written = writtenGenes(vocabulary);
-  const names = new Map(vocabulary.genes.map((gene, g) => [gene, written[g]!]));
-  return (gene) => names.get(gene) ?? gene;
-}
-
 /** Digest of the names in order: two vocabularies with equal ones have the same columns. */
 export function vocabularyHash(vocabulary: Vocabulary): string {
   return hexOf(digestText(vocabulary.genes.join("\n")));

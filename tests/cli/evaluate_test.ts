@@ -281,6 +281,10 @@ Deno.test("an adapter is compared with its encoder, by --adapter and as X+DIR, a
   assert.deepEqual(encoders.map(({ adapter }: Json) => adapter), ["none", "adapter"]);
   assert.notEqual(encoders[0].tasks[0].pearson.mean, encoders[1].tasks[0].pearson.mean);
   assert.equal(comparisons[0].b, "lora_uni + adapter");
+  // Donors the adapter may have seen are those the penalty is chosen on.
+  const note = "penalty of adapter: it may be too small if the adapter was trained on the donors it is chosen on";
+  assert.deepEqual(encoders.map(({ tasks }: Json) => tasks[0].headline.penalty_note), [undefined, note]);
+  assert.equal(err.split(note).length, 2, err);
   assert.equal([...Deno.readDirSync(`${folder}/lora`)].length, 2);
   // The same adapter as SEAL's checkpoint.
   const again = await seal("evaluate", ...BENCH, ...other, ...cache, "--out", `${folder}/l2`, "--json");

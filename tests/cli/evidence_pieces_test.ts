@@ -33,6 +33,7 @@ import { writeSynth } from "../../src/data/synth/write.ts";
 import { pearson } from "../../src/eval/correlation.ts";
 import { chooseSource, predictorFile, readPredictor } from "../../src/eval/predictor.ts";
 import { fitProbe, type ProbeResult } from "../../src/eval/probe.ts";
+import { HEADLINE_PROTOCOL } from "../../src/eval/protocol.ts";
 import { fitRidge, predictLinear } from "../../src/eval/ridge.ts";
 import { applyStandardizer } from "../../src/eval/standardize.ts";
 import { column, type Table, takeRows } from "../../src/eval/table.ts";
@@ -487,6 +488,17 @@ Deno.test("truth and thumbnails of a data set: by barcode, with their scale, ref
     Deno.removeSync(`${folder}/truth/SYN0.h5`);
     assert.equal(await readTruth(set), undefined);
   });
+});
+
+Deno.test("describeProbe() says that SEAL's penalty was chosen on donors it has seen", () => {
+  const chosen = { by: "donors", folds: 3, atEdge: false };
+  const fitted = { model: { protocol: HEADLINE_PROTOCOL, alpha: 12, chosen } } as unknown as ProbeResult;
+  const said = "12, cross-validated over 3 training donors";
+  assert.equal(describeProbe(fitted, "frozen").penalty, said);
+  assert.equal(
+    describeProbe(fitted, "seal").penalty,
+    `${said}, all of which SEAL was trained on: it may be too small for SEAL`,
+  );
 });
 
 Deno.test("asWritten() names genes of every part of the evidence as the data write them, and changes nothing else", () => {
