@@ -11,7 +11,7 @@ import { DataError } from "../core/errors.ts";
 import type { Folder, RandomAccess } from "./random_access.ts";
 import { Entries, type Matrix } from "./sparse.ts";
 import { type FeatureCounts, GENES } from "./tenx_h5.ts";
-import { lineError, readLines, readTable, shown } from "./text_lines.ts";
+import { decimal, lineError, readLines, readTable, shown } from "./text_lines.ts";
 
 /** Most rows or columns. */
 const MOST = 1 << 25;
@@ -41,7 +41,7 @@ export async function readTurnedMtx(
     }
     if (text.startsWith("%") || text.trim() === "") continue;
     const fields = text.trim().split(/\s+/);
-    const numbers = fields.map(Number);
+    const numbers = fields.map(decimal);
     if (size === undefined) {
       if (numbers.length !== 3 || numbers.some((n) => !Number.isSafeInteger(n) || n < 0 || n > 2 ** 40)) {
         throw lineError(name, line, shown(text), "rows, columns and number of entries");

@@ -102,14 +102,18 @@ export async function readTable(
   return rows;
 }
 
+/** A decimal number; NaN of anything else: `Number` would take 0x1F, 0b1 and an empty field, too. */
+export function decimal(text: string): number {
+  return /^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(text) ? Number(text) : NaN;
+}
+
 /**
  * A field as a finite number.
  *
  * @throws {FormatError} If it is none.
  */
 export function numberField(name: string, line: number, text: string | undefined, label: string): number {
-  // Number() would take 0x1F, 0b1 and an empty field, too.
-  const value = text !== undefined && /^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(text) ? Number(text) : NaN;
+  const value = text === undefined ? NaN : decimal(text);
   if (Number.isFinite(value)) return value;
   const comma = text !== undefined && /^\s*[-+]?\d+(,\d+)+\s*$/.test(text);
   throw lineError(

@@ -101,6 +101,14 @@ Deno.test("readTurnedMtx() names the line of what it refuses", async () => {
     ["%%MatrixMarket matrix coordinate unsigned-integer general\n2 2 5\n", /line 2: 5 entries, expected at most 2 x 2/],
     ["%%MatrixMarket matrix array real general\n", /line 1: "%%MatrixMarket matrix array real general", expected/],
     ["%%MatrixMarket matrix coordinate real general\n2 -2 1\n", /line 2: "2 -2 1", expected rows, columns/],
+    [
+      "%%MatrixMarket matrix coordinate integer general\n2 2 1\n1 0x1 5\n",
+      /line 3: "1 0x1 5", expected row, column and value/,
+    ],
+    [
+      "%%MatrixMarket matrix coordinate integer general\n2 2 1\n1 1 0x10\n",
+      /line 3: "1 1 0x10", expected row, column and value/,
+    ],
     ["%%MatrixMarket matrix coordinate real general\n2 999999999 1\n", /at most 33554432 rows/],
     [`${head}3 1 1\n`, /line 3: place 3, 1, expected 1, 1 to 2, 2/],
     [`${head}0 1 1\n`, /place 0, 1/],
