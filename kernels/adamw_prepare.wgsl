@@ -13,7 +13,7 @@
 //! param  most       f32
 //! tune   WG = 64            64 | 256
 //! grid   1
-//! lib    reduce
+//! lib    reduce gradient_range
 //! ref    tests/ref/adamw.ts
 
 // 1 - exp(x) for x <= 0 without cancellation near zero.
@@ -25,11 +25,16 @@ fn oneMinusExp(x: f32) -> f32 {
 @compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) lane: u32) {
   var s: f32 = 0.0;
-  for (var i = lane; i < p.S; i += WG) { s += part[i]; }
+  var most: u32 = 0u;
+  for (var i = lane; i < p.S; i += WG) {
+    let bits = bitcast<u32>(part[i]);
+    most = max(most, bits);
+    s += bitcast<f32>(select(0u, bits, bits < 0x7f800000u));
+  }
   let total = reduceSum(s, lane);
+  let kind = reduceMax(select(0.0, select(1.0, 2.0, most > 0x7f800000u), most >= 0x7f800000u), lane);
   if (lane != 0u) { return; }
-  // By its exponent bits, since a compiler may assume that NaN does not exist.
-  let ok = (bitcast<u32>(total) & 0x7f800000u) != 0x7f800000u;
+  let ok = kind == 0.0;
   //!if scale
   let by = scale[0];
   //!else
@@ -37,7 +42,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   //!end
   let norm = sqrt(total) / by;
   let t = state[3] + select(0.0, 1.0, ok);
-  state[0] = norm;
+  state[0] = marked(norm, kind);
   state[1] = select(0.0, select(1.0, min(1.0, p.clip / (norm + 1e-6)), p.clip > 0.0) / by, ok);
   state[2] = select(0.0, 1.0, ok);
   state[3] = t;

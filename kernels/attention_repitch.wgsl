@@ -19,5 +19,5 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   let c = n - m * p.Q - g * p.b;
   var value: f32 = 0.0;
   if (c < p.a) { value = f32(x[m * p.P + g * p.a + c]); }
-  y[n] = T(value);
+  y[n] = narrow(value);
 }

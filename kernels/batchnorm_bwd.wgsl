@@ -48,9 +48,9 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   for (i = d; i < end; i += p.D) {
     //!if mode=train
     let xh = (f32(x[i]) - mean) * rstd;
-    dx[i] = T(scale * (f32(dy[i]) - (b + xh * c) / f32(p.M)));
+    dx[i] = narrow(scale * (f32(dy[i]) - (b + xh * c) / f32(p.M)));
     //!else
-    dx[i] = T(scale * f32(dy[i]));
+    dx[i] = narrow(scale * f32(dy[i]));
     //!end
   }
   //!end

@@ -28,7 +28,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   offset = beta[d];
   //!end
   for (var m = wg.y * 16u; m < min(p.M, wg.y * 16u + 16u); m++) {
-    y[m * p.D + d] = T((f32(x[m * p.D + d]) - mean) * scale + offset);
+    y[m * p.D + d] = narrow((f32(x[m * p.D + d]) - mean) * scale + offset);
   }
   //!if stats
   if (wg.y == 0u) {

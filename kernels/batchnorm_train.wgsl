@@ -51,7 +51,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   //!if beta
   offset = beta[d];
   //!end
-  for (i = d; i < end; i += p.D) { y[i] = T((f32(x[i]) - shift - mean) * scale + offset); }
+  for (i = d; i < end; i += p.D) { y[i] = narrow((f32(x[i]) - shift - mean) * scale + offset); }
   //!if stats
   stats[d] = shift + mean;
   stats[p.D + d] = rstd;

@@ -33,5 +33,5 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   let i = folded(wg, nwg) * WG + lane;
   if (i >= p.n) { return; }
   let at = placesOf(i);
-  y[i] = T(binary4(vec4f(a_load(at.x)), vec4f(b_load(at.y))).x);
+  y[i] = narrow(binary4(vec4f(a_load(at.x)), vec4f(b_load(at.y))).x);
 }

@@ -37,8 +37,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   let at = placesOf(i);
   let slope = binarySlope4(vec4f(a_load(at.x)), vec4f(b_load(at.y)));
   //!if of=a
-  d[i] = T(dy_load(i) * slope[0].x);
+  d[i] = narrow(dy_load(i) * slope[0].x);
   //!else
-  d[i] = T(dy_load(i) * slope[1].x);
+  d[i] = narrow(dy_load(i) * slope[1].x);
   //!end
 }

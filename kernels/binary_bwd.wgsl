@@ -24,7 +24,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   da_store4(i, va);
   //!else
   //!for q in 0..4
-  if (i + $q < p.n) { da[i + $q] = T(va[$q]); }
+  if (i + $q < p.n) { da[i + $q] = narrow(va[$q]); }
   //!end
   //!end
   //!end
@@ -34,7 +34,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   db_store4(i, vb);
   //!else
   //!for q in 0..4
-  if (i + $q < p.n) { db[i + $q] = T(vb[$q]); }
+  if (i + $q < p.n) { db[i + $q] = narrow(vb[$q]); }
   //!end
   //!end
   //!end

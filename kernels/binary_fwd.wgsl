@@ -19,7 +19,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   y_store4(i, v);
   //!else
   //!for q in 0..4
-  if (i + $q < p.n) { y[i + $q] = T(v[$q]); }
+  if (i + $q < p.n) { y[i + $q] = narrow(v[$q]); }
   //!end
   //!end
 }

@@ -35,7 +35,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   y_store4(i, r);
   //!else
   //!for q in 0..4
-  if (i + $q < p.n) { y[i + $q] = T(r[$q]); }
+  if (i + $q < p.n) { y[i + $q] = narrow(r[$q]); }
   //!end
   //!end
 }

@@ -24,6 +24,6 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   //!if vec=4
   y_store4(yi * 4u, x_load4(xi * 4u));
   //!else
-  y[yi] = T(x_load(xi));
+  y[yi] = narrow(x_load(xi));
   //!end
 }

@@ -29,7 +29,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   y_store4(i, select(vec4f(), p.scale * x_load4(i), keep));
   //!else
   //!for q in 0..4
-  if (c + $q < p.C) { y[i + $q] = T(select(0.0, p.scale * x_load(i + $q), keep[$q])); }
+  if (c + $q < p.C) { y[i + $q] = narrow(select(0.0, p.scale * x_load(i + $q), keep[$q])); }
   //!end
   //!end
 }

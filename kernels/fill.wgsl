@@ -10,5 +10,5 @@
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = folded(wg, nwg) * WG + lane;
-  if (i < p.n) { y[i] = T(p.value); }
+  if (i < p.n) { y[i] = narrow(p.value); }
 }

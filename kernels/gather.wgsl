@@ -32,5 +32,5 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
     value = x_load(xi);
     //!end
   }
-  y[i] = Unit(value);
+  y[i] = toUnit(value);
 }

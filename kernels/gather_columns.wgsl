@@ -15,7 +15,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   let m = i / p.K;
   let c = index[i - m * p.K];
   // Not a constant expression: compilers refuse a NaN that they can see.
-  var value: T = T(bitcast<f32>(c | 0x7fc00000u));
+  var value: T = narrow(bitcast<f32>(c | 0x7fc00000u));
   if (c < p.C) { value = x[m * p.C + c]; }
   y[i] = value;
 }

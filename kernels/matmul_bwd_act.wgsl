@@ -16,7 +16,7 @@ fn storeDz(i: u32, v: vec4f, count: u32) {
   dz_store4(i, v);
   //!else
   //!for q in 0..4
-  if ($q < count) { dz[i + $q] = T(v[$q]); }
+  if ($q < count) { dz[i + $q] = narrow(v[$q]); }
   //!end
   //!end
 }

@@ -23,5 +23,5 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   //!else
   let inner = mu + 1.0;
   //!end
-  dy[i] = T(select(0.0, -dloss[0] / f32(p.n) * slope * inner, mu >= 1e-8));
+  dy[i] = narrow(select(0.0, -dloss[0] / f32(p.n) * slope * inner, mu >= 1e-8));
 }

@@ -25,5 +25,5 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   let l = row - r * p.L - p.start;
   var v: Wide = Wide();
   if (l < p.count) { v = p.scale * Wide(x[r * p.x_row + l * p.x_step + (i - row * p.C)]); }
-  y[i] = Unit(v);
+  y[i] = toUnit(v);
 }

@@ -42,7 +42,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
     dz_store4(row + d, v);
     //!else
     //!for q in 0..4
-    if (d + $q < p.D) { dz[row + d + $q] = T(v[$q]); }
+    if (d + $q < p.D) { dz[row + d + $q] = narrow(v[$q]); }
     //!end
     //!end
   }

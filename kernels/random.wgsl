@@ -31,10 +31,12 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   //!end
   //!if kind=normal
   // The built-in functions differ between devices by more than rounding.
-  let value = sqrt(-2.0 * log4(vec4f(1.0 - unit.x)).x) * turn(unit.y - 0.5);
+  let square = -2.0 * log4(vec4f(1.0 - unit.x)).x;
+  // WGSL derives the square root from its reciprocal, which 0 does not have; the least square above it is 2^-23.
+  let value = select(0.0, sqrt(max(square, 0x1p-24f)), unit.x > 0.0) * turn(unit.y - 0.5);
   //!end
   //!end
   let i = row * p.C + pair * 2u;
-  y[i] = T(value.x);
-  if (pair * 2u + 1u < p.C) { y[i + 1u] = T(value.y); }
+  y[i] = narrow(value.x);
+  if (pair * 2u + 1u < p.C) { y[i + 1u] = narrow(value.y); }
 }

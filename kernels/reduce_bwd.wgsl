@@ -41,7 +41,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   dx_store4(i, v);
   //!else
   //!for q in 0..4
-  if (i + $q < p.n) { dx[i + $q] = T(v[$q]); }
+  if (i + $q < p.n) { dx[i + $q] = narrow(v[$q]); }
   //!end
   //!end
 }

@@ -40,7 +40,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   y_store4(o, v);
   //!else
   //!for q in 0..4
-  if (c + $q < p.C) { y[o + $q] = T(v[$q]); }
+  if (c + $q < p.C) { y[o + $q] = narrow(v[$q]); }
   //!end
   //!end
 }

@@ -35,5 +35,5 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   //!else
   let total = p.scale * reduceSum((v.x + v.y) + (v.z + v.w), lane);
   //!end
-  if (lane == 0u) { y[id] = T(total); }
+  if (lane == 0u) { y[id] = narrow(total); }
 }

@@ -31,8 +31,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   var v: vec4f = vec4f(none);
   for (var i = start; i < end; i += 4u) { v = combine4(v, element4(i, end, vec4f(none), vec4f(t))); }
   //!if f=max
-  y[id] = T(max(max(v.x, v.y), max(v.z, v.w)));
+  y[id] = narrow(max(max(v.x, v.y), max(v.z, v.w)));
   //!else
-  y[id] = T(p.scale * ((v.x + v.y) + (v.z + v.w)));
+  y[id] = narrow(p.scale * ((v.x + v.y) + (v.z + v.w)));
   //!end
 }

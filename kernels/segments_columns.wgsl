@@ -17,5 +17,5 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   let c = i - m * p.C;
   var sum: f32 = 0.0;
   for (var j = bound[c]; j < bound[c + 1u]; j++) { sum += f32(x[m * p.K + order[j]]); }
-  y[i] = T(sum);
+  y[i] = narrow(sum);
 }

@@ -27,7 +27,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   for (var h = (first >> 8u) + 1u; (h << 8u) < end; h++) { sum += carry[h * p.D + c]; }
   //!end
   //!if y
-  y[i] = Unit(sum);
+  y[i] = toUnit(sum);
   //!else
   total[i] = sum;
   //!end

@@ -24,7 +24,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   var sum: Wide = Wide();
   for (var k = 0u; k < p.count; k++) { sum += Wide(x[xi + k * p.x_step]); }
   //!if y
-  y[i] = Unit(sum * p.scale);
+  y[i] = toUnit(sum * p.scale);
   //!else
   total[i] = sum * p.scale;
   //!end

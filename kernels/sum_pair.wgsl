@@ -11,5 +11,5 @@
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = folded(wg, nwg) * WG + lane;
-  if (i < p.n) { y[i] = T(f32(a[i]) + f32(b[i])); }
+  if (i < p.n) { y[i] = narrow(f32(a[i]) + f32(b[i])); }
 }

@@ -7,7 +7,7 @@ fn storePre(v: vec4f, m: u32, n: u32, end: u32) {
   pre_store4(i, v);
   //!else
   //!for q in 0..4
-  if (n + $q < end) { pre[i + $q] = T(v[$q]); }
+  if (n + $q < end) { pre[i + $q] = narrow(v[$q]); }
   //!end
   //!end
 }
@@ -28,7 +28,7 @@ fn storeY(value: vec4f, z: u32, m: u32, n: u32, end: u32) {
   y_store4(i, v);
   //!else
   //!for q in 0..4
-  if (n + $q < end) { y[i + $q] = T(v[$q]); }
+  if (n + $q < end) { y[i + $q] = narrow(v[$q]); }
   //!end
   //!end
 }

@@ -8,6 +8,6 @@ fn put(sum: vec4f, z: u32, m: u32, n: u32) {
   let at = vec4u(n, n + 1u, n + 2u, n + 3u);
   let i = originOf(vec4u(m)) + offsetOf(at);
   //!for q in 0..4
-  if (at[$q] < p.N) { dpixels[i[$q]] = T(sum[$q]); }
+  if (at[$q] < p.N) { dpixels[i[$q]] = narrow(sum[$q]); }
   //!end
 }

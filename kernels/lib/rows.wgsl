@@ -17,7 +17,7 @@ fn putY(row: u32, d: u32, v: vec4f) {
   y_store4(row + d, v);
   //!else
   //!for q in 0..4
-  if (d + $q < p.D) { y[row + d + $q] = T(v[$q]); }
+  if (d + $q < p.D) { y[row + d + $q] = narrow(v[$q]); }
   //!end
   //!end
 }
@@ -29,7 +29,7 @@ fn putDx(row: u32, d: u32, v: vec4f) {
   dx_store4(row + d, v);
   //!else
   //!for q in 0..4
-  if (d + $q < p.D) { dx[row + d + $q] = T(v[$q]); }
+  if (d + $q < p.D) { dx[row + d + $q] = narrow(v[$q]); }
   //!end
   //!end
 }

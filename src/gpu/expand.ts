@@ -28,6 +28,29 @@ export interface Variant {
 /** Workgroup number of a grid that was folded into two dimensions. */
 const FOLD = "fn folded(wg: vec3u, nwg: vec3u) -> u32 { return wg.x + wg.y * nwg.x; }";
 
+/** Two f16 of a word; an implementation may flush subnormals, which LayerScale has, so those go through integers. */
+const WIDE_HALF = `fn wideHalf(w: u32) -> vec2f {
+  let h = vec2u(w & 0x7fffu, (w >> 16u) & 0x7fffu);
+  let small = bitcast<vec2u>(vec2f(h) * 0x1p-24f) | vec2u((w & 0x8000u) << 16u, w & 0x80000000u);
+  return select(unpack2x16float(w), bitcast<vec2f>(small), h < vec2u(0x400u));
+}`;
+
+/**
+ * The one rule of what is stored as T: f16 rounds, and what is finite but beyond its range becomes an infinity by bits, so
+ * that the loss scale sees it. WGSL leaves such conversions open, and some devices give 65504.
+ */
+const NARROW = {
+  f32: "fn narrow(v: f32) -> f32 { return v; }\nfn narrow4(v: vec4f) -> vec4f { return v; }",
+  f16: `fn narrow4(v: vec4f) -> vec4<f16> {
+  let bits = bitcast<vec4u>(v);
+  let size = bits & vec4u(0x7fffffffu);
+  // 65520 and more round up to what f16 does not have.
+  let far = (size >= vec4u(0x477ff000u)) & (size < vec4u(0x7f800000u));
+  return vec4<f16>(bitcast<vec4f>(select(bits, (bits & vec4u(0x80000000u)) | vec4u(0x7f800000u), far)));
+}
+fn narrow(v: f32) -> f16 { return narrow4(vec4f(v)).x; }`,
+};
+
 function elementType(slot: TensorSlot, variant: Variant): string {
   const wide = slot.pack === 4 && variant.vec === 4;
   const elem = slot.elem === "W" && variant.weights[slot.name] === "f32" ? "f32" : slot.elem;
@@ -52,7 +75,7 @@ function accessors(slot: TensorSlot, variant: Variant): string[] {
   const four = `vec4f(${[0, 1, 2, 3].map((j) => `${name}_load(i + ${j}u)`).join(", ")})`;
   if (packed) {
     const half = variant.weights[name] === "f16";
-    const pair = half ? "unpack2x16float(w)" : "vec2f(bitcast<f32>(w << 16u), bitcast<f32>(w & 0xffff0000u))";
+    const pair = half ? "wideHalf(w)" : "vec2f(bitcast<f32>(w << 16u), bitcast<f32>(w & 0xffff0000u))";
     lines.push(`fn ${name}_pair(w: u32) -> vec2f { return ${pair}; }`);
     const word = wide ? `select(${name}[i >> 2u].x, ${name}[i >> 2u].y, (i & 2u) != 0u)` : `${name}[i >> 1u]`;
     lines.push(
@@ -72,9 +95,10 @@ function accessors(slot: TensorSlot, variant: Variant): string[] {
   }
   if (slot.pack === 4 && slot.access !== "in") {
     const type = elem === "W" ? "f32" : elem;
+    const value = elem === "T" ? "narrow4(v)" : `vec4<${type}>(v)`;
     const body = wide
-      ? `${name}[i >> 2u] = vec4<${type}>(v);`
-      : [0, 1, 2, 3].map((j) => `${name}[i + ${j}u] = ${type}(v[${j}]);`).join(" ");
+      ? `${name}[i >> 2u] = ${value};`
+      : `let w = ${value}; ${[0, 1, 2, 3].map((j) => `${name}[i + ${j}u] = w[${j}];`).join(" ")}`;
     lines.push(`fn ${name}_store4(i: u32, v: vec4f) { ${body} }`);
   }
   return lines;
@@ -83,7 +107,8 @@ function accessors(slot: TensorSlot, variant: Variant): string[] {
 /** Everything the card declares, as WGSL. */
 function declarations(kernel: Kernel, variant: Variant): string[] {
   const lines = variant.T === "f16" ? ["enable f16;"] : [];
-  lines.push(`alias T = ${variant.T};`);
+  lines.push(`alias T = ${variant.T};`, NARROW[variant.T]);
+  if (Object.values(variant.weights).includes("f16")) lines.push(WIDE_HALF);
   for (const [name, value] of Object.entries(variant.tune)) lines.push(`const ${name}: u32 = ${value}u;`);
   const members = [...kernel.dims.map((dim) => `${dim}: u32`), ...kernel.params.map((p) => `${p.name}: ${p.type}`)];
   lines.push(`struct Params { ${members.join(", ")} }`, "@group(0) @binding(0) var<uniform> p: Params;");

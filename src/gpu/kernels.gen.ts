@@ -115,6 +115,7 @@ import lib_attention_sums from "../../kernels/lib/attention_sums.wgsl" with { ty
 import lib_binary from "../../kernels/lib/binary.wgsl" with { type: "text" };
 import lib_cross_entropy from "../../kernels/lib/cross_entropy.wgsl" with { type: "text" };
 import lib_fold from "../../kernels/lib/fold.wgsl" with { type: "text" };
+import lib_gradient_range from "../../kernels/lib/gradient_range.wgsl" with { type: "text" };
 import lib_l2_norm from "../../kernels/lib/l2_norm.wgsl" with { type: "text" };
 import lib_matmul_a_cols from "../../kernels/lib/matmul_a_cols.wgsl" with { type: "text" };
 import lib_matmul_a_rows from "../../kernels/lib/matmul_a_rows.wgsl" with { type: "text" };
@@ -206,7 +207,7 @@ export const adamw: Kernel<{ w: "inout"; m: "inout"; v: "inout"; grad: "inout"; 
 export const adamw_prepare: Kernel<{ part: "in"; state: "inout"; scale?: "inout" }, { clip: number; log_beta1: number; log_beta2: number; interval: number; least: number; most: number }, Record<never, never>> = {
   name: "adamw_prepare",
   source: adamw_prepare_wgsl,
-  libs: [lib_reduce],
+  libs: [lib_reduce, lib_gradient_range],
   tensors: [{"name":"part","access":"in","optional":false,"dims":[{"coef":1,"name":"S"}],"elem":"f32","pack":1},{"name":"state","access":"inout","optional":false,"dims":[{"coef":8,"name":""}],"elem":"f32","pack":1},{"name":"scale","access":"inout","optional":true,"dims":[{"coef":2,"name":""}],"elem":"f32","pack":1}],
   dims: ["S"],
   params: [{"name":"clip","type":"f32"},{"name":"log_beta1","type":"f32"},{"name":"log_beta2","type":"f32"},{"name":"interval","type":"f32"},{"name":"least","type":"f32"},{"name":"most","type":"f32"}],
@@ -1676,7 +1677,7 @@ export const sum_partials: Kernel<{ part: "in"; y: "out" }, Record<never, never>
 export const sum_squares: Kernel<{ x: "in"; part: "inout" }, { at: number }, Record<never, never>> = {
   name: "sum_squares",
   source: sum_squares_wgsl,
-  libs: [lib_reduce],
+  libs: [lib_reduce, lib_gradient_range],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"f32","pack":1},{"name":"part","access":"inout","optional":false,"dims":[{"coef":1,"name":"S"}],"elem":"f32","pack":1}],
   dims: ["n","S"],
   params: [{"name":"at","type":"u32"}],
@@ -1691,7 +1692,7 @@ export const sum_squares: Kernel<{ x: "in"; part: "inout" }, { at: number }, Rec
 export const sum_squares_flat: Kernel<{ x: "in"; part: "inout" }, { at: number }, Record<never, never>> = {
   name: "sum_squares_flat",
   source: sum_squares_flat_wgsl,
-  libs: [],
+  libs: [lib_gradient_range],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"f32","pack":1},{"name":"part","access":"inout","optional":false,"dims":[{"coef":1,"name":"S"}],"elem":"f32","pack":1}],
   dims: ["n","S"],
   params: [{"name":"at","type":"u32"}],

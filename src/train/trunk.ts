@@ -16,6 +16,7 @@ import { Store, upload } from "../graph/store.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Encoder, EncoderCut } from "../models/encoder.ts";
 import { preprocess } from "../models/preprocess.ts";
+import { clamp } from "../ops/activation.ts";
 import { gather } from "../ops/gather.ts";
 import type { TrunkStore } from "./trunk_store.ts";
 
@@ -43,11 +44,19 @@ export interface TrunkOptions {
   readonly batch: number;
 }
 
-/** Type of the elements that leave the device program; a device without f16 arithmetic leaves f32. */
-function cast(g: Plan, x: Tensor, dtype: "f32" | "f16"): Tensor {
+/** Largest f16. */
+const HALF_MAX = 65504;
+
+/**
+ * What the store keeps. Features beyond the range of f16 are kept as its ends, NaN as NaN; a device without f16 arithmetic
+ * leaves f32 for the host to round.
+ */
+function kept(g: Plan, x: Tensor, dtype: "f32" | "f16"): Tensor {
   if (x.dtype === dtype) return x;
+  const within = dtype === "f16" ? clamp(g, x, -HALF_MAX, HALF_MAX) : x;
+  if (dtype === "f16" && !g.gpu.caps.f16) return within;
   const rows = x.dim(0);
-  return gather(g, x, Array.from({ length: rows }, (_, i) => i), { dtype });
+  return gather(g, within, Array.from({ length: rows }, (_, i) => i), { dtype });
 }
 
 /** Computes and serves rows. */
@@ -86,7 +95,7 @@ export class Trunk {
     const byHost = dtype === "f16" && !gpu.caps.f16;
     const g = new Plan(gpu);
     const images = preprocess(g, tiles, encoder.spec.input);
-    const pieces = encoder.trunk(g, images, cut).map((x) => (byHost ? x : g.withoutTape(() => cast(g, x, dtype))));
+    const pieces = encoder.trunk(g, images, cut).map((x) => g.withoutTape(() => kept(g, x, dtype)));
     g.output(...pieces);
     const rounded = byHost ? pieces.map((x, i) => inputs.tensor("rounded", `rounded ${i}`, x.shape, "f16")) : undefined;
     inputs.allocate();
@@ -155,5 +164,5 @@ export function stemInputs(
 
 /** Appends the widening of loaded rows to f32. */
 export function stemTensors(g: Plan, pieces: readonly Tensor[]): Tensor[] {
-  return g.withoutTape(() => pieces.map((x) => cast(g, x, "f32")));
+  return g.withoutTape(() => pieces.map((x) => kept(g, x, "f32")));
 }

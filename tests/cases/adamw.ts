@@ -80,5 +80,12 @@ export const cases: readonly OpCase[] = [
     grad: given([65], new Float32Array(65).fill(1e20)),
     scale: given([2], [0.25, 1]),
   }),
+  of("129 just within the range", 129, 1, { grad: given([129], new Float32Array(129).fill(-2.8e14)) }),
+  of("129, one element at the end of the range", 129, 1, {
+    grad: given([129], Float32Array.from({ length: 129 }, (_, i) => (i === 128 ? -(2 ** 48) : 0.1))),
+  }),
+  of("4099 with an infinity in the second block", 4099, 1, {
+    grad: given([4099], Float32Array.from({ length: 4099 }, (_, i) => (i === 4098 ? -Infinity : 0.1))),
+  }),
   of("1048576", 1 << 20, 1, {}, adamwCost(1 << 20)),
 ];

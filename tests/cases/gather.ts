@@ -32,6 +32,9 @@ function columns(M: number, C: number, K: number, extra: Partial<OpCase> = {}): 
 /** The last of four rows does not exist; only the first three go on, so that differences stay finite. */
 const OUTSIDE = given([4], [2, 0, 2, 5], "u32");
 
+/** Halves exactly: subnormal of both signs, the largest of them, the least normal one, ordinary and largest. */
+const SMALL = [2 ** -24, -(2 ** -24), 1023 * 2 ** -24, -(2 ** -14), 0, 168 * 2 ** -24, -0.3330078125, 65504];
+
 /** Case table. */
 export const cases: readonly OpCase[] = [
   rows(11, 8, 29, { f16: ["x"] }),
@@ -39,6 +42,18 @@ export const cases: readonly OpCase[] = [
   rows(1, 1, 3),
   rows(5, 4, 0),
   rows(13, 12, 7, { name: "frozen 13x12", run: (g, t) => gather(g, t.x!, t.index!, { dtype: "f32" }), weights: ["x"] }),
+  // The least f16 and the smallest normal one; devices may take subnormals for 0 when they unpack.
+  ...[4, 3].map((D) =>
+    rows(2, D, 2, {
+      name: `subnormal halves, rows of ${D}`,
+      inputs: {
+        x: given([2, D], Array.from({ length: 2 * D }, (_, i) => SMALL[i]!), "f16"),
+        index: given([2], [1, 0], "u32"),
+      },
+      run: (g, t) => gather(g, t.x!, t.index!, { dtype: "f32" }),
+      wrt: [],
+    })
+  ),
   // 600 rows go to one of three: chunks and carries of the sum, and more than one block of the sort.
   rows(3, 6, 600),
   rows(300, 4, 700, { name: "two bytes of keys: 700 of 300x4" }),

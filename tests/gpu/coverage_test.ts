@@ -175,7 +175,15 @@ fn main() {}`;
     uniformBuffers: 1,
     workgroupBytes: 32 * 16 * 16 + 128,
     invocations: 128,
+    x: 64,
+    y: 2,
+    z: 1,
+    uniformBytes: 0,
   });
   assert.deepEqual(beyondLimits(text.replace("WG, 2", "WG, 8")), ["invocations is 512, promised are 256"]);
+  assert.deepEqual(beyondLimits(text.replace("WG, 2", "1, 1, 65")), ["z is 65, promised are 64"]);
+  const params = (n: number) =>
+    `struct Params { ${Array.from({ length: n }, (_, i) => `a${i}: u32`).join(", ")} }\n${text}`;
+  assert.deepEqual(beyondLimits(params(16385)), ["uniformBytes is 65540, promised are 65536"]);
   assert.throws(() => needsOf(text.replace("array<T, WG>", "array<T, N>")), /N is unknown/);
 });

@@ -68,7 +68,7 @@ Deno.test("expand() reads packed weights without any device feature", () => {
   const wide = expand(kernel, { ...variant, weights: { w: "bf16" } });
   assert.match(wide, /w: array<vec2u>;/);
   assert.doesNotMatch(wide, /enable/);
-  assert.match(expand(kernel, { ...variant, weights: { w: "f16" }, vec: 1 }), /w: array<u32>;[^]*unpack2x16float/);
+  assert.match(expand(kernel, { ...variant, weights: { w: "f16" }, vec: 1 }), /w: array<u32>;[^]*wideHalf/);
 });
 
 Deno.test("expand() rejects a block that nothing closes", () => {

@@ -10,10 +10,25 @@ export interface Needs {
   readonly workgroupBytes: number;
   /** Invocations of a workgroup. */
   readonly invocations: number;
+  /** Its sides. */
+  readonly x: number;
+  readonly y: number;
+  readonly z: number;
+  /** Bytes of the uniform block, all of whose members have four. */
+  readonly uniformBytes: number;
 }
 
 /** Default limits of WebGPU, which no device may go below. */
-export const LIMITS: Needs = { storageBuffers: 8, uniformBuffers: 12, workgroupBytes: 16384, invocations: 256 };
+export const LIMITS: Needs = {
+  storageBuffers: 8,
+  uniformBuffers: 12,
+  workgroupBytes: 16384,
+  invocations: 256,
+  x: 256,
+  y: 256,
+  z: 64,
+  uniformBytes: 65536,
+};
 
 const BYTES: Readonly<Record<string, number>> = {
   f32: 4,
@@ -99,12 +114,20 @@ export function needsOf(text: string): Needs {
   if (declared !== sized) {
     throw new Error(`Cannot size workgroup memory: ${declared} variables, ${sized} of them arrays`);
   }
+  const members = /^struct Params \{([^}]*)\}/m.exec(text)?.[1]?.split(",").filter((member) => member.trim()) ?? [];
+  const odd = members.find((member) => !/: (u32|i32|f32)\s*$/.test(member));
+  if (odd) throw new Error(`Cannot size Params: ${odd.trim()} is no scalar of four bytes`);
   const size = /@workgroup_size\(([^)]*)\)/.exec(text)?.[1] ?? "";
+  const [x = NaN, y = 1, z = 1] = size.split(",").map((part) => evaluate(part, names));
   return {
     storageBuffers: text.match(/var<storage/g)?.length ?? 0,
     uniformBuffers: text.match(/var<uniform>/g)?.length ?? 0,
     workgroupBytes,
-    invocations: size.split(",").reduce((all, part) => all * evaluate(part, names), 1),
+    invocations: x * y * z,
+    x,
+    y,
+    z,
+    uniformBytes: members.length * 4,
   };
 }
 
