@@ -64,6 +64,7 @@ function check(name: string, value: number, low: number, high: number): void {
 
 /**
  * Appends one optimiser step. Reads and then clears the gradients.
+ * A step does not count where an element of the gradient is NaN or 2^48 and more, infinities among them.
  *
  * @param hyper `[H, 2]`: learning-rate scale and weight decay of each parameter group.
  * @param state `[8]`: norm before clipping, clip factor, 1 if the step counted, steps that counted, steps skipped, bias
