@@ -22,6 +22,7 @@ import { checkFolder } from "./output.ts";
 import { OutputFolder } from "./output_folder.ts";
 import { Progress } from "./progress.ts";
 import { writeEmbeddings } from "./retrieve_embeddings.ts";
+import { type KindReport, type TrainedOn, trainedOn } from "./retrieve_donors.ts";
 import { retrieveResult } from "./retrieve_result.ts";
 import { runFacts } from "./run_facts.ts";
 import {
@@ -90,6 +91,7 @@ interface Request {
   readonly ks: readonly number[];
   readonly samples: readonly string[] | undefined;
   readonly known: KnownRun;
+  readonly trained: TrainedOn;
   readonly facts: Facts;
 }
 
@@ -108,7 +110,8 @@ async function requestOf(values: Values, progress: Progress): Promise<Request> {
   const files = samplesOf(known.config, { folders: values.data, samples });
   if (known.config.model.organ_token) files.forEach((file) => organOf(file, values.organ));
   progress.say(`${count(files.length, "sample")}: ${files.map(({ id }) => id).join(", ")}`);
-  return { values, ks, samples, known, facts: await runFacts(known, files, values) };
+  const trained = trainedOn(run, known.vocabulary);
+  return { values, ks, samples, known, trained, facts: await runFacts(known, files, values) };
 }
 
 /** Runs the command. */
@@ -151,7 +154,7 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
 async function answer(
   gpu: Awaited<ReturnType<typeof openGpu>>,
   opened: OpenedRun,
-  { values, ks, samples, facts }: Request,
+  { values, ks, samples, trained, facts }: Request,
   folder: OutputFolder,
   progress: Progress,
   signal: AbortSignal,
@@ -165,13 +168,14 @@ async function answer(
       ...(opened.organs && { organ: organsOf(set, values.organ) }),
       onRows: (done, total) => progress.update("embed", done, total, "tiles"),
     });
-    const { report, json, sections } = await retrieveResult(opened.model, set, reader, embedded, {
+    const { report, kinds, json, sections } = await retrieveResult(opened.model, set, reader, embedded, {
       gpu,
       ks,
       shown: values.shown,
       queries: values.queries,
       pool: values.pool as "all" | "slide",
       genes: values.genes,
+      trained,
       storage: values.gallery as "f32" | "f16",
     });
     const result = { ...opened.origin, ...json, warnings: set.warnings };
@@ -181,7 +185,7 @@ async function answer(
     writeGallery(folder.path, sections, `Retrieval, ${opened.origin.encoder}`);
     if (values.embeddings) await writeEmbeddings(folder.path, set, embedded, { ...opened.origin, ...pick(facts) });
     const written = folder.finish(result, status);
-    for (const line of lines(report)) progress.say(line);
+    for (const line of [...lines(report), ...kindLines(kinds)]) progress.say(line);
     progress.say(`${folder.path}: ${RESULT}, gallery.png, gallery.html${values.embeddings ? ", embeddings" : ""}`);
     if (values.json) printJson(written);
     return status;
@@ -205,8 +209,21 @@ function writeGallery(out: string, sections: readonly GallerySection[], title: s
   disk.write(`${out}/gallery.png`, encodePng(galleryPicture(sections)));
   disk.write(
     `${out}/gallery.html`,
-    galleryPage(title, ["Thick green frames: the query's own. Thin orange frames: others."], sections),
+    galleryPage(title, [
+      "Thick green frames: the query's own. Thin orange frames: others.",
+      "Unseen donors are those that training never saw; only they speak for new patients.",
+    ], sections),
   );
+}
+
+/** Sections of donors seen and unseen, each kind by itself where there are several. */
+export function kindLines(kinds: readonly KindReport[]): string[] {
+  return kinds.flatMap(({ kind, samples, report }) => [
+    `${kind} donors: ${count(samples.length, "section")} (${samples.slice(0, 10).join(", ")}${
+      samples.length > 10 ? ", …" : ""
+    })`,
+    ...(kinds.length > 1 ? lines(report).map((line) => `  ${line}`) : []),
+  ]);
 }
 
 /** The table on stderr. */

@@ -13,6 +13,7 @@ import type { EmbeddedPairs, SealInference } from "../eval/inference.ts";
 import { type ByK, type Direction, type PoolMetrics, retrieval, type RetrievalReport } from "../eval/retrieval.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { GallerySection } from "../report/retrieval_gallery.ts";
+import { type DonorKind, donorKinds, type KindReport, reportKinds, type TrainedOn } from "./retrieve_donors.ts";
 
 /** What is asked. */
 export interface RetrieveOptions {
@@ -27,6 +28,8 @@ export interface RetrieveOptions {
   readonly pool: "all" | "slide";
   /** Gene-set queries, as `parseRaises` reads them. */
   readonly genes: readonly string[];
+  /** What the model was trained on. */
+  readonly trained: TrainedOn;
   /** Storage of galleries on the device. */
   readonly storage: "f32" | "f16";
 }
@@ -36,6 +39,8 @@ export interface RetrieveResult {
   readonly json: Readonly<Record<string, unknown>>;
   readonly sections: readonly GallerySection[];
   readonly report: RetrievalReport;
+  /** Of sections by whether training saw their donors. */
+  readonly kinds: readonly KindReport[];
 }
 
 /** A spot that was found. */
@@ -72,7 +77,10 @@ export async function retrieveResult(
   const { gpu, storage, ks } = options;
   // Read before anything long begins, so that a mistake in a query costs nothing.
   const raises = options.genes.map((text) => ({ text, raises: parseRaises(text, model.vocabulary.genes) }));
-  const report = await retrieval(embedded, { ks, rank: ranker(gpu, { storage }) });
+  const how = { ks, rank: ranker(gpu, { storage }) };
+  const report = await retrieval(embedded, how);
+  const kindOf = donorKinds(set, options.trained);
+  const kinds = await reportKinds(embedded, kindOf, report, how);
   const chosen = spread(set.count, options.queries);
   const toImage = await search(embedded.gene, embedded.image, embedded, chosen, options);
   const toGene = await search(embedded.image, embedded.gene, embedded, chosen, options);
@@ -85,15 +93,19 @@ export async function retrieveResult(
   }
   return {
     report,
+    kinds,
     json: {
       pairs: set.count,
-      samples: set.samples.map(({ id, count }) => ({ sample: id, pairs: count })),
+      samples: set.samples.map(({ id, count }) => ({ sample: id, pairs: count, donor: kindOf.get(id)! })),
       space: { width: embedded.width },
       ...reportJson(report),
+      donors: Object.fromEntries(
+        kinds.map(({ kind, samples, report }) => [kind, { sections: samples, ...reportJson(report) }]),
+      ),
       shown: { pool: options.pool, gene_to_image: shownJson(set, toImage), image_to_gene: shownJson(set, toGene) },
       gene_queries: answers.map((answer) => answerJson(set, answer)),
     },
-    sections: await sectionsOf(set, reader, { toImage, toGene, answers }, options),
+    sections: await sectionsOf(set, reader, { toImage, toGene, answers, kindOf }, options),
   };
 }
 
@@ -230,14 +242,19 @@ function answerJson(set: TrainingSet, { text, raised, hits, reason }: GeneAnswer
 async function sectionsOf(
   set: TrainingSet,
   reader: PatchReader,
-  { toImage, toGene, answers }: { toImage: Shown[]; toGene: Shown[]; answers: GeneAnswer[] },
+  { toImage, toGene, answers, kindOf }: {
+    toImage: Shown[];
+    toGene: Shown[];
+    answers: GeneAnswer[];
+    kindOf: ReadonlyMap<string, DonorKind>;
+  },
   { pool }: RetrieveOptions,
 ): Promise<GallerySection[]> {
   const side = reader.table.size;
   const tile = async (pair: number) => {
     const { sample, barcode } = nameOf(set, pair);
     const { data } = await reader.batch({ pairs: Uint32Array.of(pair) });
-    return { picture: { width: side, height: side, data }, label: `${sample} ${barcode}` };
+    return { picture: { width: side, height: side, data }, label: `${sample} ${barcode}, ${kindOf.get(sample)} donor` };
   };
   const found = (hits: readonly Hit[], own?: number) =>
     Promise.all(hits.map(async ({ pair, score }) => ({

@@ -56,7 +56,7 @@ export function readPredictors(run: string): Predictors | undefined {
     });
   };
   const tree = parseJson(
-    readChecked(run, PREDICTOR_FILES.facts),
+    readRunFile(run, PREDICTOR_FILES.facts),
     (offset, found, expected) =>
       new FormatError(`Cannot read ${path}: at ${offset} is what ${found}, expected ${expected}`, {
         context: { file: path, offset },
@@ -66,7 +66,7 @@ export function readPredictors(run: string): Predictors | undefined {
 }
 
 /** Bytes of a file of the run. @throws {DataError} If they are not what training wrote. */
-function readChecked(run: string, path: string): Uint8Array {
+export function readRunFile(run: string, path: string): Uint8Array {
   const bytes = readBytes(disk, `${run}/${path}`);
   checkBytes(readManifest(disk, run), run, path, bytes);
   return bytes;
@@ -163,5 +163,5 @@ function sourceFacts(
 export function readRunProbe(run: string, genes: number): LinearPredictor {
   const path = `${run}/${PREDICTOR_FILES.probe}`;
   if (disk.look(path)?.kind !== "file") throw new DataError(`Cannot predict: ${path} is missing`);
-  return readPredictor(readChecked(run, PREDICTOR_FILES.probe), path, genes);
+  return readPredictor(readRunFile(run, PREDICTOR_FILES.probe), path, genes);
 }

@@ -2,6 +2,9 @@
 
 import assert from "node:assert/strict";
 import { type RetrieveOptions, retrieveResult } from "../../src/cli/retrieve_result.ts";
+import { kindLines } from "../../src/cli/retrieve.ts";
+import { donorKinds } from "../../src/cli/retrieve_donors.ts";
+import type { TrainingSet } from "../../src/data/training_set.ts";
 import { openTrainingSet } from "../../src/data/open_training_set.ts";
 import { PatchReader } from "../../src/data/patch_reader.ts";
 import { embedPairs } from "../../src/eval/inference.ts";
@@ -33,6 +36,7 @@ const options: RetrieveOptions = {
   queries: 5,
   pool: "all",
   genes: ["G3+3,G5"],
+  trained: { samples: new Set(["B"]), donors: undefined },
   storage: "f32",
 };
 Deno.test.afterAll(() => {
@@ -109,6 +113,43 @@ for (const pool of ["all", "slide"] as const) {
     assert.equal(first.rank, gene_to_image![0]!.rank);
   });
 }
+
+Deno.test("sections of donors seen in training have numbers of their own, and are marked wherever they are shown", async () => {
+  const { json, kinds, sections } = await retrieveResult(model, set, reader, embedded, options);
+  assert.deepEqual(
+    (json["samples"] as { sample: string; donor: string }[]).map(({ sample, donor }) => [sample, donor]),
+    [["A", "unknown"], ["B", "seen"]],
+  );
+  const donors = json["donors"] as Record<string, { sections: string[]; across_slides: unknown }>;
+  assert.deepEqual(Object.keys(donors), ["seen", "unknown"]);
+  assert.deepEqual(donors["seen"]!.sections, ["B"]);
+  // One section of a kind: among it is within it.
+  const within = json["within_slides"] as { by_slide: Record<string, unknown> };
+  assert.deepEqual(donors["seen"]!.across_slides, within.by_slide["B"]);
+  assert.deepEqual(donors["unknown"]!.across_slides, within.by_slide["A"]);
+  const told = kindLines(kinds);
+  assert.deepEqual(told.filter((line) => !line.startsWith(" ")), [
+    "seen donors: 1 section (B)",
+    "unknown donors: 1 section (A)",
+  ]);
+  for (const { query } of sections[0]!.rows) {
+    assert.match(query!.label, /^A .*, unknown donor$|^B .*, seen donor$/);
+  }
+});
+
+Deno.test("donorKinds() calls a donor unseen only where all training donors are named", () => {
+  const sample = (id: string, donor: string, patient?: string) => ({
+    id,
+    donor,
+    files: { metadata: { text: () => patient } },
+  });
+  const of = { samples: [sample("X", "d / 1", "1"), sample("Y", "d / 2", "2"), sample("Z", "d / unnamed")] };
+  const kinds = (donors: Set<string> | undefined) => [
+    ...donorKinds(of as unknown as TrainingSet, { samples: new Set(), donors }).values(),
+  ];
+  assert.deepEqual(kinds(new Set(["d / 1"])), ["seen", "unseen", "unknown"]);
+  assert.deepEqual(kinds(undefined), ["unknown", "unknown", "unknown"]);
+});
 
 Deno.test("a gene-set query ranks patches by the profile with those genes raised", async () => {
   const { json, sections } = await retrieveResult(model, set, reader, embedded, options);

@@ -242,6 +242,10 @@ Deno.test("retrieve and predict with a trained run", async () => {
     const picture = decodePng(Deno.readFileSync(`${out}/gallery.png`), "gallery.png");
     assert.ok((await picture).width > 400);
     assert.match(Deno.readTextFileSync(`${out}/gallery.html`), /Gene-set queries/);
+    // The run held out sections of a donor that it was not trained on.
+    const kinds = json(`${out}/retrieval.json`).donors;
+    assert.deepEqual(Object.keys(kinds), ["unseen"]);
+    assert.match(err, /^unseen donors: 1 section \(/m);
     await retrievedAgain(out, [...retrieve, "--queries", "3", "--shown", "4"], `${genes[3]}+3,${genes[5]}`);
 
     assert.match(err, /gallery\.html/);
