@@ -46,6 +46,8 @@ export interface EvidenceData {
   readonly slides: readonly string[];
   /** Donor group of each pair. */
   readonly donors: readonly string[];
+  /** Whether some training section's patient is not named. */
+  readonly unnamed: boolean;
   /** What is known of the held-out sections, by identifier. */
   readonly sections: ReadonlyMap<string, HeldSection>;
   /** Sum of each pair's counts over all genes. */
@@ -86,6 +88,7 @@ export async function readEvidenceData(set: TrainingSet, panel: ReportPanel): Pr
     heldSlides: held.flatMap(({ id, count }) => new Array<string>(count).fill(id)),
     slides: set.samples.flatMap(({ id, count }) => new Array<string>(count).fill(id)),
     donors: set.samples.flatMap(({ donor, count }) => new Array<string>(count).fill(donor)),
+    unnamed: set.samples.some((sample) => sample.role === "train" && namedDonor(sample) === undefined),
     sections: sectionsOf(set.samples, held),
     totals,
     panel: table(panel.genes),
@@ -127,7 +130,7 @@ export function evenly(count: number, most: number): number[] {
 
 /** Both sides of a probe: training and held-out rows of features and of targets. */
 export function sidesOf(
-  { trainPairs, heldPairs, slides, donors }: EvidenceData,
+  { trainPairs, heldPairs, slides, donors, unnamed }: EvidenceData,
   features: Table,
   targets: Table,
 ): Record<"train" | "test", ProbeSet> {
@@ -136,6 +139,7 @@ export function sidesOf(
     targets: takeRows(targets, pairs),
     slides: pairs.map((pair) => slides[pair]!),
     donors: pairs.map((pair) => donors[pair]!),
+    unnamed,
   });
   return { train: side(trainPairs), test: side(heldPairs) };
 }

@@ -6,6 +6,7 @@
  */
 
 import { pearson } from "../eval/correlation.ts";
+import { UNNAMED_DONORS } from "../eval/cross_validate.ts";
 import { pcaScores } from "../eval/pca.ts";
 import {
   chooseSource,
@@ -21,7 +22,7 @@ import { multiply } from "../eval/product.ts";
 import { fitRidge, predictLinear, transposed } from "../eval/ridge.ts";
 import { standardize } from "../eval/standardize.ts";
 import { column, type Table, takeRows } from "../eval/table.ts";
-import { takeColumns } from "./evidence_data.ts";
+import { namedDonor, takeColumns } from "./evidence_data.ts";
 import { tableOf } from "./evidence_retrieval.ts";
 import type { ReportPanel } from "./train_panel.ts";
 import type { Session } from "./train_session.ts";
@@ -69,6 +70,7 @@ export function predictorInput(
       targets: tableOf(targets, set.genes),
       slides: each(({ id }) => id),
       donors: each(({ donor }) => donor),
+      unnamed: training.some(({ sample }) => namedDonor(sample) === undefined),
     },
     judged: panel.columns.length > 0 ? panel.columns : Array.from({ length: Math.min(JUDGED, set.genes) }, (_, g) => g),
     decoded: model.decoder && takeRows(tableOf(images.expression, set.genes), rows),
@@ -101,8 +103,8 @@ export async function fitPredictors({ train, judged, decoded, step }: PredictorI
     held_back: decoder,
     fitted: seen,
     note: decoder === null
-      ? "it was trained on all training donors"
-      : "estimated: it was trained on all training donors; what the probe loses on donors held back is taken off",
+      ? "it was trained on all training sections"
+      : "estimated: it was trained on all training sections; what the probe loses on sections held back is taken off",
   };
   return {
     predictors: {
@@ -128,13 +130,15 @@ function allGenes({ features, targets }: ProbeSet, { standardizer, pca }: ProbeB
 
 /** Each training donor predicted by a probe fitted on the others; sections, where there is one donor. */
 function leftOut(
-  { features, targets, slides, donors }: ProbeSet,
+  { features, targets, slides, donors, unnamed }: ProbeSet,
   { standardizer, pca }: ProbeBasis,
   alpha: number,
 ): { heldBack: number | null; note: string } {
   const scores = pcaScores(pca!, standardize(features, standardizer));
   const several = (of: ArrayLike<string | number>) => new Set(Array.from(of)).size > 1;
-  const [groups, name] = several(donors!) ? [donors!, "donors"] : [slides!, "sections of the one donor"];
+  const [groups, name] = several(donors!)
+    ? [donors!, unnamed ? UNNAMED_DONORS : "donors"]
+    : [slides!, "sections of the one donor"];
   if (!several(groups)) return { heldBack: null, note: "a single training section: none can be held back" };
   const values: (number | null)[] = [];
   for (const group of new Set(Array.from(groups))) {

@@ -126,7 +126,7 @@ const value = (r: number | null): string => r === null ? "not defined" : r.toFix
 
 function scoreLines({ probe, decoder, judged_on }: Predictors): string[] {
   return [
-    `  r within sections of ${judged_on} genes, training donors:`,
+    `  r within sections of ${judged_on} genes, training sections:`,
     `  probe: held back ${value(probe.held_back)}, fitted ${value(probe.fitted)} (${probe.note})`,
     decoder === undefined
       ? "  decoder: the model has none"

@@ -174,7 +174,10 @@ function probeSet(
     features: stackTables(parts.map(({ sample, rows }) => rows ? takeRows(sample.features, rows) : sample.features)),
     targets: stackTables(parts.map(({ sample, rows }) => rows ? takeRows(targetsOf(sample), rows) : targetsOf(sample))),
     slides: each((id) => id),
-    ...(donors === undefined ? {} : { donors: each((id) => donors.get(id)?.key ?? id) }),
+    ...(donors === undefined ? {} : {
+      donors: each((id) => donors.get(id)?.key ?? id),
+      unnamed: parts.some(({ sample }) => donors.get(sample.id)?.named !== true),
+    }),
   };
 }
 

@@ -140,7 +140,7 @@ export function chooseSource(
   const decoder = decoderFitted - Math.max(0, probe.fitted - probe.held_back);
   const chosen = decoder > probe.held_back ? "decoder" : "probe";
   const [a, b] = [decoder, probe.held_back].map((value) => value.toFixed(3));
-  return { chosen, decoder, why: `on training donors held back the decoder has about ${a}, the probe ${b}` };
+  return { chosen, decoder, why: `on training sections held back the decoder has about ${a}, the probe ${b}` };
 }
 
 /** Mean of the scores that are defined; null of none. */

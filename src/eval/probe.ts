@@ -17,7 +17,7 @@
  */
 
 import { DataError } from "../core/errors.ts";
-import { type AlphaGroups, chooseAlpha, type ChosenAlpha } from "./cross_validate.ts";
+import { type AlphaGroups, chooseAlpha, type ChosenAlpha, UNNAMED_DONORS } from "./cross_validate.ts";
 import type { GramOptions } from "./gram.ts";
 import { fitPca, type Pca, pcaScores } from "./pca.ts";
 import { crossProduct, multiply } from "./product.ts";
@@ -46,6 +46,8 @@ export interface ProbeSet {
   readonly slides?: ArrayLike<string | number> | undefined;
   /** Donor of each row, where donors are known. */
   readonly donors?: ArrayLike<string | number> | undefined;
+  /** Whether some of them stand for samples whose patient nobody names. */
+  readonly unnamed?: boolean | undefined;
 }
 
 /** A fold with its data. */
@@ -224,10 +226,10 @@ export async function fitProbe(
 }
 
 /** The penalty by whole donors where two or more are known, else by slides. */
-function chosenAlpha(scores: Table, { targets, slides, donors }: ProbeSet, by: AlphaGroups): ChosenAlpha {
+function chosenAlpha(scores: Table, { targets, slides, donors, unnamed }: ProbeSet, by: AlphaGroups): ChosenAlpha {
   const several = donors !== undefined && new Set(Array.from(donors)).size > 1;
   return by === "donors" && several
-    ? chooseAlpha(scores, targets, donors, "donors")
+    ? chooseAlpha(scores, targets, donors, unnamed ? UNNAMED_DONORS : "donors")
     : chooseAlpha(scores, targets, slides, "slides");
 }
 

@@ -78,6 +78,7 @@ function dataOf(sizes: readonly number[], genes: number, constant = -1): { data:
     heldSlides: slides.slice(trained),
     slides,
     donors: slides.map((slide) => slide.replace("S", "D")),
+    unnamed: false,
     sections: new Map(sizes.slice(half).map((_, s) => [`S${s + half}`, { donor: `D${s + half}`, seen: false }])),
     totals: new Float64Array(count).fill(1),
     panel: table,
@@ -205,6 +206,13 @@ Deno.test("the probe that predict uses is that of the report, and sources are ch
   assert.deepEqual([good, bad, none].map(({ predictors }) => predictors.chosen), ["decoder", "probe", "probe"]);
   assert.equal(none.predictors.decoder, undefined);
   const { probe, decoder } = good.predictors;
+  assert.match(probe.penalty, /over 3 donors$/);
+  assert.match(probe.note, /^3 training donors left out/);
+  // Groups of samples whose patient nobody names are not called donors.
+  const unnamed =
+    (await fitPredictors({ train: { ...train, unnamed: true }, judged, decoded: undefined, step: 3 })).predictors;
+  assert.match(unnamed.probe.penalty, /over 3 groups whose donors are not all named$/);
+  assert.match(unnamed.probe.note, /^3 training groups whose donors are not all named left out/);
   // Plain loops: each training donor by a ridge on the others.
   const model = await fitProbe({ ...train, targets: takeColumns(train.targets, judged) }, "depth-cv/1");
   assert.equal(probe.alpha, model.alpha);

@@ -161,7 +161,7 @@ async function predictedByProbe(
   const { err } = await done(...args, "--out", out);
   assert.match(err, known.chosen === "probe" ? /Predicting with the linear probe/ : /with the image decoder/);
   assert.match(err, /probe: held back -?\d\.\d+, fitted -?\d\.\d+ \(\d training/);
-  assert.match(err, /decoder: held back .*estimated: it was trained on all training donors/);
+  assert.match(err, /decoder: held back .*estimated: it was trained on all training sections/);
   // The probe's own map of the adapter's features.
   const probe = readSafetensorsF32(Deno.readFileSync(`${run}/evaluation/probe.safetensors`), "probe").tensors;
   const [weight, bias] = [probe.get("weight")!.data, probe.get("bias")!.data];
