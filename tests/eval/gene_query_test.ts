@@ -54,7 +54,9 @@ Deno.test("geneProfile() finds genes whatever their case, and names them as the 
     assert.deepEqual([...x], [1, 5]);
     assert.deepEqual(raised, [{ gene: "C1orf53", place: 1, from: 2, to: 5 }]);
   }
-  assert.throws(() => geneProfile(mixed, parseRaises("C1orf54", mixed.genes)), { hint: "Did you mean C1orf53?" });
+  assert.throws(() => geneProfile(mixed, parseRaises("C1orf54", mixed.genes)), {
+    hint: "Did you mean C1orf53? Else train with --genes-include C1ORF54",
+  });
 });
 
 Deno.test("geneProfile() says that a constant gene cannot be raised, and refuses unknown and repeated ones", () => {
