@@ -313,6 +313,7 @@ Deno.test("the headline is on depth-normalised truth, and what sees no tissue st
           { ...seal, probe: scores(0.333), benchmark: { ...seal.probe!, truth: "ln(1 + count)", penalty: "0.0078" } },
           other("depth", "Depth only", 0.151),
           other("colour", "Colour statistics", 0.119),
+          { ...other("decoder", "Image decoder", 0.222), probe: { ...scores(0.222), truth: "smoothed expression" } },
         ],
         differences: [{ metric: "pearson_per_slide", mean: 0.032, over: "slides", reason }],
         checks: [{ name: "A check", wanted: "+1", found: null, passed: null }],
@@ -325,6 +326,12 @@ Deno.test("the headline is on depth-normalised truth, and what sees no tissue st
   );
   assert.match(page, /ln\(1 \+ counts per 10,000\); depth alone 0\.151, colours alone 0\.119/);
   assert.match(page, /Without a network: depth alone 0\.151, colours alone 0\.119\./);
+  // Beside other methods the headline's r orders the rows; one of another truth says so.
+  const beside = page.slice(page.indexOf("All that was evaluated in this run"));
+  assert.match(
+    beside,
+    /0\.333 .*0\.301 .*Image decoder.*of smoothed expression.*0\.222 .*Depth only.*0\.151 .*Colour statistics.*0\.119/,
+  );
   assert.match(page, /By HEST-Benchmark’s protocol/);
   assert.match(page, /316, cross-validated over 3 training donors/);
   assert.match(page, /Depth only/);
