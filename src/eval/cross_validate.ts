@@ -18,9 +18,9 @@ import { type Table, takeRows } from "./table.ts";
 export const ALPHAS: readonly number[] = Array.from({ length: 19 }, (_, i) => 10 ** (-2 + i / 2));
 
 /** What rows that are left out together have in common. */
-export type AlphaGroups = "slides" | "donors" | typeof UNNAMED_DONORS;
+export type AlphaGroups = "slides" | "donors" | "groups whose donors are not all named";
 /** Groups of samples by donor where some stand for samples whose patient nobody names. */
-export const UNNAMED_DONORS = "groups whose donors are not all named";
+export const UNNAMED_DONORS: AlphaGroups = "groups whose donors are not all named";
 
 /** A penalty, and how it was found. */
 export interface ChosenAlpha {
