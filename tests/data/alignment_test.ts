@@ -1,6 +1,7 @@
 /** Nuclei against counts: the numbers are of SciPy and NumPy. */
 
 import assert from "node:assert/strict";
+import { Rng } from "../../src/core/rng.ts";
 import { alignmentWarning, haematoxylin, rankCorrelation } from "../../src/data/alignment.ts";
 import { expression } from "../../src/data/counts.ts";
 import { dense } from "../../src/data/matrix.ts";
@@ -58,4 +59,19 @@ Deno.test("A sample is told of where more nuclei do not go with more counts, and
   // Too few pairs, or the same colour everywhere, tell nothing.
   assert.equal(sample(99, rising, (i) => dark(98 - i)), undefined);
   assert.equal(sample(150, rising, () => 0.3), undefined);
+});
+
+Deno.test("A correlation that chance alone puts below zero is not told of", () => {
+  const error = 1 / Math.sqrt(149);
+  const found = { chance: false, clear: false };
+  for (let seed = 0; seed < 60; seed++) {
+    const order = new Rng(seed, 3).permutation(150);
+    const r = rankCorrelation(Array.from(order), Array.from(order, (_, i) => i));
+    if (r > 0 || Math.abs(r + error) < 1e-3) continue;
+    const told = sample(150, (i) => 10 + i, (i) => 0.1 + order[i]! / 100);
+    assert.equal(told === undefined, r > -error, `${r}: ${told}`);
+    if (r > -error) found.chance = true;
+    else found.clear = true;
+  }
+  assert.deepEqual(found, { chance: true, clear: true });
 });
