@@ -27,18 +27,18 @@ if (import.meta.main) {
   ];
   if (keep !== undefined) Deno.mkdirSync(keep, { recursive: true });
   let failed = false;
-  console.log("reader            mutants    read  refused  slowest ms  peak MB");
+  console.log("reader            mutants    read  refused  slowest ms  more MB");
   for (const target of await targets()) {
     if (only !== undefined && target.name !== only) continue;
-    const { read, refused, slowestMs, peakRss, accepted } = await fuzz(
+    const { read, refused, slowestMs, growth, accepted } = await fuzz(
       target,
       count,
       seed,
       keep === undefined ? 0 : KEEP,
     );
-    const row = [count, read, refused, Math.round(slowestMs), Math.round(peakRss / 1e6)];
+    const row = [count, read, refused, Math.round(slowestMs), Math.round(growth / 1e6)];
     console.log(target.name.padEnd(16) + row.map((cell, i) => String(cell).padStart([9, 8, 9, 12, 9][i]!)).join(""));
-    failed ||= slowestMs > MAX_SECONDS * 1000 || peakRss > MAX_BYTES;
+    failed ||= slowestMs > MAX_SECONDS * 1000 || growth > MAX_BYTES;
     for (const [i, { extension, bytes, path, tensors }] of keep === undefined ? [] : accepted.entries()) {
       const file = `${keep}/${target.name.replace(" ", "_")}_${i}${extension}`;
       Deno.writeFileSync(file, bytes);
