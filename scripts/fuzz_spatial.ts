@@ -11,7 +11,7 @@ import { fuzz } from "../tests/io/fuzz.ts";
 import { spatialTargets } from "../tests/io/fuzz_spatial.ts";
 
 /** Seconds for one mutant, and bytes of the process. */
-const MAX_SECONDS = 5, MAX_BYTES = 2 ** 31;
+const MAX_SECONDS = 5, MAX_BYTES = 2 ** 30;
 
 if (import.meta.main) {
   const value = (name: string) => Deno.args.includes(name) ? Deno.args[Deno.args.indexOf(name) + 1] : undefined;

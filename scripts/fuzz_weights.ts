@@ -13,7 +13,7 @@
 import { fuzz, targets } from "../tests/io/fuzz.ts";
 
 /** Seconds for one mutant, and bytes of the process. */
-const MAX_SECONDS = 5, MAX_BYTES = 2 ** 30;
+const MAX_SECONDS = 5, MAX_BYTES = 2 ** 29;
 /** Mutants kept of each reader. */
 const KEEP = 2000;
 
