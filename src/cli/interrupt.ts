@@ -10,6 +10,7 @@
  */
 
 import { InterruptedError } from "../core/errors.ts";
+import { removeEmptyMade } from "../io/fs.ts";
 import { watchLauncher } from "./launched.ts";
 import type { ListenerOrder } from "./signal_listener.ts";
 import { BURST, STOP_SIGNALS } from "./stop_signals.ts";
@@ -105,7 +106,12 @@ export class Interrupt implements Job {
     const before = this.#signals++;
     if (Atomics.compareExchange(state, 1, before, before + 1) === before) say(before === 0 ? FIRST : SECOND);
     const error = new InterruptedError("Interrupted");
-    if (before > 0 || this.#graceful === 0) Deno.exit(this.end(error));
+    if (before > 0 || this.#graceful === 0) {
+      const status = this.end(error);
+      // Behind what removes locks and files in the making, which listens longer.
+      addEventListener("unload", removeEmptyMade);
+      Deno.exit(status);
+    }
     this.#stop.abort(error);
   }
 }

@@ -7,6 +7,7 @@
 
 import { ConfigError, exitCodeOf, InterruptedError, type SealError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
+import { removeEmptyMade } from "../io/fs.ts";
 import { surfaced } from "../io/system_error.ts";
 import { type Args, type Command, helpText, parseArgs } from "./args.ts";
 import { Interrupt, type Job } from "./interrupt.ts";
@@ -60,6 +61,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     return exitCodeOf(error);
   } finally {
     interrupt.close();
+    // What was refused or broke off leaves no folder in which nothing is.
+    removeEmptyMade();
   }
 }
 

@@ -12,7 +12,7 @@
 import { DataError } from "../core/errors.ts";
 import { entryAt, syncFolder, writeAll } from "../io/atomic.ts";
 import { damaged, type FileMark, isMark, markOf, markOfFile, openSealed, sealJson } from "../io/checksum.ts";
-import { disk } from "../io/fs.ts";
+import { disk, makeMissing } from "../io/fs.ts";
 import { isTyped, systemError } from "../io/system_error.ts";
 import { CHECKPOINT_FILES, type ReadFile, STATE_FILE } from "../train/checkpoint.ts";
 import { carryForeign, namesIn, removeEmpty, removeFiles } from "./owned_files.ts";
@@ -96,7 +96,7 @@ export function writeCheckpoint(
   const [, fresh] = candidates(path);
   try {
     removeCheckpoint(fresh, files.keys());
-    Deno.mkdirSync(fresh, { recursive: true });
+    makeMissing(fresh);
     for (const [file, data] of files) writeThrough(`${fresh}/${file}`, data);
     const marks = Object.fromEntries([...files].map(([file, data]) => [file, markOf(data)]));
     syncFolder(fresh);

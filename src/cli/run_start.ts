@@ -9,7 +9,7 @@ import { ConfigError, DataError } from "../core/errors.ts";
 import { entryAt, removeLeftTemporaries } from "../io/atomic.ts";
 import { damaged, type FileMark, markOf, markOfFile, sha256Of } from "../io/checksum.ts";
 import type { Disk } from "../io/disk.ts";
-import { disk } from "../io/fs.ts";
+import { disk, makeFolder } from "../io/fs.ts";
 import { checkFile, MANIFEST, type Manifest, readManifest, writeManifest } from "../io/manifest.ts";
 import type { RunFolder } from "../report/evidence_write.ts";
 import { EVIDENCE } from "../report/run_evidence.ts";
@@ -133,60 +133,71 @@ function reportIsWhole(run: string, manifest: Manifest | undefined): boolean {
   }
 }
 
+/** A run folder that may be written to. */
+export interface RunStart {
+  /** Whether an earlier run is to be gone on with. */
+  readonly resume: boolean;
+  /** Makes the folder, or empties one that is to be written over of what the program wrote. Until then nothing is changed. */
+  begin(): void;
+}
+
 /**
- * Makes a run folder, empties one that is to be written over of what the program wrote, and refuses a finished one, one of
- * another configuration, and one that is not the program's.
+ * Looks at a run folder, and refuses a finished one, one of another configuration, and one that is not the program's.
  *
  * @param config Text of the resolved configuration.
- * @returns Whether an earlier run is to be gone on with.
  * @throws {ConfigError} If the folder may not be used.
  * @throws {DataError} If what an earlier run left is damaged.
  */
-export function prepareRun(run: string, config: string, overwrite: boolean): boolean {
+export function startRun(run: string, config: string, overwrite: boolean): RunStart {
+  const anew = () => {
+    makeFolder(run);
+    // Of a process that died before it had a manifest.
+    removeLeftTemporaries(run, () => false);
+    begin(run, config, {});
+  };
   if (overwrite) {
     checkPlaces(run);
-    clear(run);
-  } else {
-    const manifest = recover(run);
-    const foreign = manifest || isOldRun(run) ? undefined : firstOfOurNames(run);
-    if (foreign !== undefined) {
-      throw new ConfigError(`Cannot write to ${run}: it holds ${foreign}, which this program did not write there`, {
-        code: "output-exists",
-        hint: "Pass another --out; with --overwrite files of such names are replaced, and all others stay",
-        context: { given: run, path: `${run}/${foreign}` },
-      });
-    }
-    const status = statusOf(run, manifest);
-    if (status === "finished") {
-      // Another configuration, or this one damaged?
-      checkConfigText(run, Deno.readTextFileSync(`${run}/${EVIDENCE.config}`), manifest);
-      throw new ConfigError(`Cannot write to ${run}: it holds a finished run`, {
-        hint: "Pass --overwrite, or another --out",
-        context: { given: run },
-      });
-    }
-    if (status === "unfinished" && goesOn(run, config, manifest)) return true;
+    return { resume: false, begin: () => (clear(run), anew()) };
   }
-  Deno.mkdirSync(run, { recursive: true });
-  // Of a process that died before it had a manifest.
-  removeLeftTemporaries(run, () => false);
-  begin(run, config, {});
-  return false;
+  const manifest = recover(run);
+  const foreign = manifest || isOldRun(run) ? undefined : firstOfOurNames(run);
+  if (foreign !== undefined) {
+    throw new ConfigError(`Cannot write to ${run}: it holds ${foreign}, which this program did not write there`, {
+      code: "output-exists",
+      hint: "Pass another --out; with --overwrite files of such names are replaced, and all others stay",
+      context: { given: run, path: `${run}/${foreign}` },
+    });
+  }
+  const status = statusOf(run, manifest);
+  if (status === "finished") {
+    // Another configuration, or this one damaged?
+    checkConfigText(run, Deno.readTextFileSync(`${run}/${EVIDENCE.config}`), manifest);
+    throw new ConfigError(`Cannot write to ${run}: it holds a finished run`, {
+      hint: "Pass --overwrite, or another --out",
+      context: { given: run },
+    });
+  }
+  const files = status === "unfinished" ? filesToKeep(run, config, manifest) : undefined;
+  if (files === undefined) return { resume: false, begin: anew };
+  return { resume: true, begin: () => begin(run, config, files) };
 }
 
-/** Whether an unfinished run is to be gone on with. @throws {ConfigError} If it has another configuration. */
-function goesOn(run: string, config: string, manifest: Manifest | undefined): boolean {
+/**
+ * What an unfinished run of this configuration has; undefined if it is to be begun anew.
+ *
+ * @throws {ConfigError} If it has another configuration.
+ */
+function filesToKeep(run: string, config: string, manifest: Manifest | undefined): Manifest["files"] | undefined {
   const path = `${run}/${EVIDENCE.config}`;
   const before = Deno.readTextFileSync(path);
   if (sameConfig(before, config)) {
     const files = { ...manifest?.files };
     // Without a checkpoint the metrics are begun anew.
     if (!findCheckpoint(run, "last")) { for (const name of Object.values(METRIC_FILES)) delete files[name]; }
-    begin(run, config, files);
-    return true;
+    return files;
   }
   // A run that left no checkpoint, such as one whose data were refused, may be begun anew with other settings.
-  if (!findCheckpoint(run, "last")) return false;
+  if (!findCheckpoint(run, "last")) return undefined;
   checkConfigText(run, before, manifest);
   const other = before.split("\n").find((line, i) => line !== config.split("\n")[i]) ?? "";
   throw new ConfigError(

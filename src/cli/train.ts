@@ -6,6 +6,7 @@
 
 import { ConfigError, InterruptedError } from "../core/errors.ts";
 import { findSamples } from "../data/data_folder.ts";
+import { planTrainingSet } from "../data/plan_training_set.ts";
 import { disk, openFile } from "../io/fs.ts";
 import { lockFolder } from "../io/lock.ts";
 import { readEvidence } from "../report/evidence_read.ts";
@@ -28,7 +29,7 @@ import { checkFolder } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { runFolder } from "./report.ts";
 import { findCheckpoint } from "./run_folder.ts";
-import { completeManifest, finishedRun, prepareRun } from "./run_start.ts";
+import { completeManifest, finishedRun, type RunStart, startRun } from "./run_start.ts";
 import { prepareGpu } from "./setup.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import { demoConfig, prepareDemo } from "./train_demo.ts";
@@ -37,8 +38,8 @@ import { summaryOf } from "./evidence_summary.ts";
 import { frozenFeatures, writeRunEvidence } from "./train_evidence.ts";
 import { runFolderOf } from "./train_config.ts";
 import { panelOf } from "./train_panel.ts";
-import { trainInFolder } from "./train_run.ts";
-import { openData, openSession } from "./train_session.ts";
+import { stateToResume, trainInFolder } from "./train_run.ts";
+import { dataOptions, openData, openSession, organsOf } from "./train_session.ts";
 import { printJson } from "./terminal.ts";
 
 /** Name of the command. */
@@ -167,25 +168,21 @@ async function trainConfigured(config: TrainConfig, values: Values, circumstance
   const text = writeConfig(config);
   const finished = values.overwrite ? undefined : finishedRun(folder, text);
   if (finished) return await leaveFinished(folder, finished.report, values, progress);
-  await checkInputs(config);
-  const resume = prepareRun(folder, text, values.overwrite);
-  return await trainLocked(config, values, circumstances, { resume, held: () => lock.check() });
+  const start = startRun(folder, text, values.overwrite);
+  await checkInputs(config, progress);
+  return await trainLocked(config, values, circumstances, { start, held: () => lock.check() });
 }
 
-/** Refuses what can be told of the inputs before they are read: names, places and paths. */
-async function checkInputs({ input, genes, cache }: TrainConfig): Promise<void> {
-  const { encoder, adapter, omics, data } = input;
+/** Refuses what can be told of the inputs before samples are read: names, places, paths, donors. */
+async function checkInputs(config: TrainConfig, progress: Progress): Promise<void> {
+  const { input: { encoder, adapter, omics, data, exclude_samples }, genes, cache } = config;
   await checkEncoder(encoder, adapter ?? undefined);
   for (const path of [genes.gene_list, omics]) if (path !== null) (await openFile(path)).close?.();
-  const found = new Set(findSamples(disk, data).map(({ id }) => id));
-  const missing = input.samples?.filter((id) => !found.has(id)) ?? [];
-  if (missing.length > 0) {
-    throw new ConfigError(`Cannot train on ${missing.join(", ")}: the folders have no such sample`, {
-      hint: `They have ${[...found].slice(0, 10).join(", ")}${found.size > 10 ? ", …" : ""}`,
-      context: { missing },
-    });
-  }
   if (cache.cache === "disk" && cache.cache_dir !== null) checkFolder(cache.cache_dir, "cache_dir");
+  organsOf(planTrainingSet(disk, dataOptions(config)).order, config);
+  const found = new Set(findSamples(disk, data).map(({ id }) => id));
+  const unknown = exclude_samples.filter((id) => !found.has(id));
+  if (unknown.length > 0) progress.warn(`exclude_samples: the folders have no ${unknown.join(", ")}`);
 }
 
 /** What is to be said of a run that is finished; its report is made again if it is missing. */
@@ -222,10 +219,11 @@ async function trainLocked(
   config: TrainConfig,
   values: Values,
   { progress, job, started, stopwatch, demo }: Circumstances,
-  { resume, held }: { resume: boolean; held: () => void },
+  { start, held }: { start: RunStart; held: () => void },
 ): Promise<number> {
   const folder = config.input.out!;
   const set = await stopwatch.time(TIMES.data, () => openData(config, progress, job.signal));
+  const panel = panelOf(config, set);
   const gpu = await openGpu(values.software);
   progress.say(`Adapter: ${gpu.description}${gpu.caps.software ? " (software)" : ""}`);
   const session = await stopwatch.time(TIMES.open, () => openSession(gpu, config, set, progress));
@@ -235,7 +233,9 @@ async function trainLocked(
       `Model: ${session.opened.name}, ${all} parameters, ${trainable} train; ${set.genes} genes; ` +
         `${set.pairs("train").length} training pairs, ${set.count - set.pairs("train").length} held out`,
     );
-    const panel = panelOf(config, set);
+    const before = start.resume ? stateToResume(session, folder, progress) : undefined;
+    // What is refused up to here leaves the folder as it was.
+    start.begin();
     const frozen = await stopwatch.time(TIMES.frozen, () => frozenFeatures(session, progress));
     const end = await stopwatch.time(
       TIMES.training,
@@ -243,7 +243,7 @@ async function trainLocked(
         job.gracefully(() =>
           trainInFolder(session, {
             run: folder,
-            resume,
+            before,
             progress,
             signal: job.signal,
             stopwatch,

@@ -146,12 +146,19 @@ async function alignRunner(
   };
 }
 
-/** Where a run that was begun before stands; undefined if it left no checkpoint. */
-function lastState(
+/** A checkpoint that training goes on with. */
+export type SavedState = FoundCheckpoint & { readonly state: TrainerState };
+
+/**
+ * Where a run that was begun before stands; undefined if it left no checkpoint.
+ *
+ * @throws {DataError | WeightsError} If it is damaged, or of other data or weights than the session has.
+ */
+export function stateToResume(
   { opened, data, config }: Session,
   run: string,
   progress: Progress,
-): (FoundCheckpoint & { readonly state: TrainerState }) | undefined {
+): SavedState | undefined {
   const best = findCheckpoint(run, "best");
   if (best) checkWhole(best);
   const found = findCheckpoint(run, "last");
@@ -210,8 +217,8 @@ async function resetOptimizer({ optimizer }: Session): Promise<void> {
 export interface RunOptions {
   /** Folder. */
   readonly run: string;
-  /** Whether to go on with what is there. */
-  readonly resume: boolean;
+  /** What is gone on with, by {@linkcode stateToResume}; undefined where training begins. */
+  readonly before: SavedState | undefined;
   readonly progress: Progress;
   readonly signal: AbortSignal;
   readonly stopwatch: Stopwatch;
@@ -235,9 +242,8 @@ export async function currentFiles(session: Session): Promise<Map<string, Uint8A
 
 /** Trains to the end, or until the signal; writes metrics and checkpoints. */
 export async function trainInFolder(session: Session, options: RunOptions): Promise<LoopEnd> {
-  const { run, progress, signal, stopwatch, panel } = options;
+  const { run, before, progress, signal, stopwatch, panel } = options;
   const { config } = session;
-  const before = options.resume ? lastState(session, run, progress) : undefined;
   if (before) {
     await restore(session, before.read, before.path);
     const { stage, step } = before.state.loop;

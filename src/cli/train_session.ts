@@ -7,7 +7,7 @@
 import { DataError } from "../core/errors.ts";
 import { readBytes, type SampleFiles } from "../data/data_folder.ts";
 import type { HoldOuts } from "../data/holdout.ts";
-import { type GeneChoice, openTrainingSet } from "../data/open_training_set.ts";
+import { type GeneChoice, openTrainingSet, type TrainingSetOptions } from "../data/open_training_set.ts";
 import type { PatchSource } from "../data/patch_source.ts";
 import { isNote } from "../data/sample_checks.ts";
 import type { TrainingSet } from "../data/training_set.ts";
@@ -106,11 +106,10 @@ function genesOf({ genes }: TrainConfig): GeneChoice {
   return { genes: names };
 }
 
-/** Opens the data. */
-export async function openData(config: TrainConfig, progress: Progress, signal?: AbortSignal): Promise<TrainingSet> {
+/** How the data of a configuration are opened. */
+export function dataOptions(config: TrainConfig): TrainingSetOptions {
   const { input, genes, split } = config;
-  const named = split.holdout_samples.length > 0;
-  const set = await openTrainingSet(disk, {
+  return {
     folders: input.data,
     samples: input.samples ?? undefined,
     ...(wanted(config) && { select: wanted(config)! }),
@@ -122,7 +121,14 @@ export async function openData(config: TrainConfig, progress: Progress, signal?:
     allowDenied: input.allow_denied,
     leastCoverage: input.least_coverage,
     // Samples named by hand may be of a donor that trains too, as serial sections are; the report says so.
-    allowLeakage: named,
+    allowLeakage: split.holdout_samples.length > 0,
+  };
+}
+
+/** Opens the data. */
+export async function openData(config: TrainConfig, progress: Progress, signal?: AbortSignal): Promise<TrainingSet> {
+  const set = await openTrainingSet(disk, {
+    ...dataOptions(config),
     signal,
     onSample: (done, total, id) => progress.update(`read ${id}`, done, total, "slides"),
   });
@@ -265,16 +271,20 @@ async function startGenes(model: SealModel, file: string): Promise<void> {
   }
 }
 
-function organsOf(set: TrainingSet, model: SealModel): number[] {
-  if (!model.organs) return [];
-  return set.samples.map(({ id, files }) => {
-    const text = files.metadata?.text("organ");
-    if (text === undefined) {
-      throw new DataError(
-        `Cannot use organ_token: the metadata of ${id} name no organ, wanted one of ${ORGANS.join(", ")}`,
-      );
-    }
-    return organId(text);
+/**
+ * Organ of each sample, for a model with an organ token; none for others.
+ *
+ * @throws {DataError} If the metadata of one name none, or none that the token knows.
+ */
+export function organsOf(samples: readonly SampleFiles[], { model }: TrainConfig): number[] {
+  if (!model.organ_token) return [];
+  return samples.map(({ id, metadata }) => {
+    const text = metadata?.text("organ");
+    if (text !== undefined) return organId(text);
+    throw new DataError(
+      `Cannot use organ_token: the metadata of ${id} name no organ, wanted one of ${ORGANS.join(", ")}`,
+      { hint: `Name it in metadata/${id}.json, or train with organ_token=false`, context: { sample: id } },
+    );
   });
 }
 
@@ -334,7 +344,7 @@ export async function openSession(
       return { pair, view: threefry2x32(optim.seed, VIEW_STREAM, epoch, pair)[0] % cached.views };
     },
     unchanged: (pair) => ({ pair, view: 0 }),
-    organs: organsOf(set, model),
+    organs: organsOf(set.samples.map(({ files }) => files), config),
     close() {
       plain.destroy();
       cached?.trunk.destroy();

@@ -72,7 +72,7 @@ export function assignRoles(samples: readonly SampleInfo[], holdOuts: HoldOuts):
 
 function sampleIds(samples: readonly SampleInfo[], { samples: ids = [] }: HoldOut): readonly string[] {
   const known = samples.map(({ id }) => id);
-  for (const id of ids) if (!known.includes(id)) throw unknown("sample", id, known);
+  for (const id of ids) if (!known.includes(id)) throw unknownName("hold out", "sample", id, known);
   return ids;
 }
 
@@ -94,18 +94,25 @@ function donorSamples(
       });
     }
     if (found.length === 0) {
-      throw unknown("donor", donor, samples.flatMap(({ patient }) => patient?.trim() ? [patient.trim()] : []));
+      throw unknownName(
+        "hold out",
+        "donor",
+        donor,
+        samples.flatMap(({ patient }) => patient?.trim() ? [patient.trim()] : []),
+      );
     }
     return found[0]!.samples;
   });
 }
 
-function unknown(what: string, given: string, known: readonly string[]): ConfigError {
+/** The error for a sample or donor that is not there; its hint names those that are. */
+export function unknownName(verb: string, what: string, given: string, known: readonly string[]): ConfigError {
   const names = [...new Set(known)];
   const near = nearest(given, names);
-  return new ConfigError(`Cannot hold out ${what} ${given}: there is none, one of ${names.length} wanted`, {
+  const list = `They have ${names.slice(0, 8).join(", ") || "no names"}${names.length > 8 ? ", …" : ""}`;
+  return new ConfigError(`Cannot ${verb} ${what} ${given}: the folders have none, one of ${names.length} wanted`, {
     code: "unknown-name",
-    hint: near !== undefined ? `Perhaps ${near}` : `There are ${names.slice(0, 8).join(", ") || "no names"}`,
-    context: { given, known: names.slice(0, 100) },
+    hint: near === undefined || names.length <= 8 ? list : `Perhaps ${near}; ${list.replace("They", "they")}`,
+    context: { given, known: names.slice(0, 100), ...(near !== undefined && { nearest: near }) },
   });
 }

@@ -121,15 +121,22 @@ async function tableOf(disk: ReadDisk, files: SampleFiles, options: LoadOptions)
   }
 }
 
+/**
+ * The patch file of a sample.
+ *
+ * @throws {DataError} If it has none (`no-patches`).
+ */
+export function checkHasPatches({ id, folder, patches }: SampleFiles): string {
+  if (patches !== undefined) return patches;
+  throw new DataError(`Cannot train on ${id}: ${folder}/patches has no ${id}.h5, one wanted`, {
+    code: "no-patches",
+    hint: "Cut patches with convert, or leave the sample out",
+    context: { sample: id, folder },
+  });
+}
+
 async function patchesOf(disk: ReadDisk, files: SampleFiles): Promise<{ path: string; patches: Patches }> {
-  const path = files.patches;
-  if (path === undefined) {
-    throw new DataError(`Cannot train on ${files.id}: ${files.folder}/patches has no ${files.id}.h5, one wanted`, {
-      code: "no-patches",
-      hint: "Cut patches with convert, or leave the sample out",
-      context: { sample: files.id, folder: files.folder },
-    });
-  }
+  const path = checkHasPatches(files);
   const patches = await openPatches(disk.open(path, "read"));
   const { barcodes, width, height } = patches;
   if (barcodes !== undefined && width === height) return { path, patches };

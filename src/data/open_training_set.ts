@@ -8,15 +8,15 @@
 import { ConfigError, DataError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import type { Expression } from "./counts.ts";
-import { findSamples, type ReadDisk, type SampleFiles } from "./data_folder.ts";
-import { checkDenied } from "./deny_list.ts";
+import type { ReadDisk, SampleFiles } from "./data_folder.ts";
 import { donorGroups, type SampleInfo } from "./donors.ts";
-import { digestSample, findDuplicates, type SampleDigest } from "./duplicates.ts";
-import { assignRoles, type HoldOuts, type Roles } from "./holdout.ts";
-import { describeLeakage, leakage, type LeakageReport, refuseLeakage } from "./leakage.ts";
+import { digestSample, type SampleDigest } from "./duplicates.ts";
+import type { Roles } from "./holdout.ts";
+import { describeLeakage } from "./leakage.ts";
 import { type LoadedSample, type LoadOptions, loadRaw, loadSample } from "./load_sample.ts";
 import { dense, type Matrix, toCsr } from "./matrix.ts";
 import { choosePanel, commonGenes, lackedBy, type LeftOut, leftOutOf } from "./panel.ts";
+import { leakageOf, type PlanOptions, planTrainingSet } from "./plan_training_set.ts";
 import type { GeneCriterion } from "./preprocess.ts";
 import { type Placed, TrainingSet } from "./training_set.ts";
 import {
@@ -53,14 +53,7 @@ export type GeneChoice =
   };
 
 /** What a training set consists of. */
-export interface TrainingSetOptions {
-  /** Data folders in HEST's layout. */
-  readonly folders: readonly string[];
-  /** Samples by identifier; all by default. */
-  readonly samples?: readonly string[] | undefined;
-  /** Says of a sample by its metadata whether it is wanted. */
-  readonly select?: (sample: SampleFiles) => boolean;
-  readonly holdOut?: HoldOuts | undefined;
+export interface TrainingSetOptions extends PlanOptions {
   readonly genes?: GeneChoice | undefined;
   /** Genes to report on: these, or the best `size` that all training samples show often, by HEST's rule. None by default. */
   readonly panel?: { readonly genes: readonly string[] } | { readonly size: number } | undefined;
@@ -72,12 +65,6 @@ export interface TrainingSetOptions {
   readonly leastCoverage?: number | undefined;
   /** How each is read. */
   readonly load?: LoadOptions | undefined;
-  /** `skip` leaves out samples without patches, with a warning; `error` by default. */
-  readonly withoutPatches?: "error" | "skip" | undefined;
-  /** Samples of the deny-list that are used all the same. */
-  readonly allowDenied?: readonly string[] | undefined;
-  /** Warn only when a donor or content is on two sides. */
-  readonly allowLeakage?: boolean | undefined;
   /** Look for samples of equal content; on by default. */
   readonly findDuplicates?: boolean | undefined;
   /** Bytes that samples may take while they wait; 1 GiB by default. */
@@ -106,17 +93,10 @@ export interface TrainingSetOptions {
  * @throws {FormatError} If a file is damaged.
  */
 export async function openTrainingSet(disk: ReadDisk, options: TrainingSetOptions): Promise<TrainingSet> {
-  const { files, skipped } = chooseFiles(disk, options);
-  const infos = files.map(infoOf);
-  const roles = assignRoles(infos, options.holdOut ?? {});
-  const order = (["train", "validation", "test"] as const).flatMap((role) =>
-    files.filter(({ id }) => roles.get(id) === role)
-  );
-  const denied = checkDenied(order.map(({ id }) => id), options.allowDenied);
-  // Named donors are known before anything is read, equal content only after.
-  leakageOf(roles, infos, [], options);
+  const { order, roles, infos, warnings } = planTrainingSet(disk, options);
   const opening = new Opening(disk, options, roles);
   for (const [i, sample] of order.entries()) await opening.read(sample, i, order.length);
+  // Named donors were looked at before anything was read; equal content can be only now.
   const reports = leakageOf(roles, infos, opening.digests, options);
   const { vocabulary, panel, absent } = await opening.choose();
   const { panelLeftOut } = opening;
@@ -126,68 +106,14 @@ export async function openTrainingSet(disk: ReadDisk, options: TrainingSetOption
     load: options.load ?? {},
     panel,
     panelLeftOut,
-    warnings: [...skipped, ...denied, ...absent, ...reports.flatMap(describeLeakage)],
+    warnings: [...warnings, ...absent, ...reports.flatMap(describeLeakage)],
     digests: opening.digests.map(({ counts }) => counts),
   });
-}
-
-function infoOf({ id, metadata }: SampleFiles): SampleInfo {
-  return { id, dataset: metadata?.text("dataset_title"), patient: metadata?.text("patient") };
 }
 
 /** Name of the group of donors of each sample. */
 function donorNames(infos: readonly SampleInfo[]): Map<string, string> {
   return new Map(donorGroups(infos).flatMap(({ key, samples }) => samples.map((id) => [id, key] as const)));
-}
-
-function chooseFiles(disk: ReadDisk, options: TrainingSetOptions): { files: SampleFiles[]; skipped: string[] } {
-  const all = findSamples(disk, options.folders);
-  const names = all.map(({ id }) => id);
-  const wanted = options.samples === undefined ? undefined : new Set(options.samples);
-  for (const id of wanted ?? []) {
-    if (names.includes(id)) continue;
-    const near = nearest(id, names);
-    throw new ConfigError(`Cannot use sample ${id}: the folders have none, one of ${names.length} wanted`, {
-      code: "unknown-name",
-      hint: near === undefined ? `They have ${names.slice(0, 8).join(", ")}` : `Perhaps ${near}`,
-      context: { given: id },
-    });
-  }
-  const chosen = all.filter((file) => (wanted?.has(file.id) ?? true) && (options.select?.(file) ?? true));
-  const without = options.withoutPatches === "skip" ? chosen.filter(({ patches }) => patches === undefined) : [];
-  const files = chosen.filter((file) => !without.includes(file));
-  if (files.length === 0) {
-    throw new DataError(
-      `Cannot train on ${options.folders.join(", ")}: ${all.length} samples, ${chosen.length} chosen, ` +
-        `${without.length} of them without patches, at least one wanted`,
-      {
-        code: "no-samples",
-        hint: "samples, exclude_samples, technologies, species and organs choose; the folders have " +
-          (names.slice(0, 8).join(", ") || "none"),
-        context: { folders: options.folders, samples: names.slice(0, 100) },
-      },
-    );
-  }
-  return { files, skipped: without.map(({ id }) => `${id} was left out: it has no patches`) };
-}
-
-/** Looks at training against what is held out, and at validation against test. */
-function leakageOf(
-  roles: Roles,
-  infos: readonly SampleInfo[],
-  digests: readonly SampleDigest[],
-  options: TrainingSetOptions,
-): LeakageReport[] {
-  const duplicates = findDuplicates(digests);
-  const of = (role: string) => infos.map(({ id }) => id).filter((id) => roles.get(id) === role);
-  const [train, validation, test] = [of("train"), of("validation"), of("test")];
-  const splits = [
-    { name: "training and held out", train, test: [...validation, ...test] },
-    { name: "validation and test", train: validation, test },
-  ].filter((split) => split.train.length > 0 && split.test.length > 0);
-  const reports = splits.map((split) => leakage(split, infos, duplicates));
-  if (options.allowLeakage !== true) reports.forEach(refuseLeakage);
-  return reports;
 }
 
 /** What is known while samples are read. */

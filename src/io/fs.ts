@@ -5,7 +5,7 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
-import { entryAt, Temporary, writeAll } from "./atomic.ts";
+import { entryAt, parentOf, Temporary, writeAll } from "./atomic.ts";
 import type { Disk, HostEntry, HostFile } from "./disk.ts";
 import { checkRange, type Folder, isPlainName, missingFile, type RandomAccess } from "./random_access.ts";
 import { isMissing, withPath, withPathAsync } from "./system_error.ts";
@@ -169,9 +169,36 @@ function hostFile(file: Deno.FsFile, path: string, writable: boolean): HostFile 
   };
 }
 
-/** Makes a folder and those above it; one that is there is left as it is. */
+/** Folders that this process made, those above first. */
+const made: string[] = [];
+
+/** Makes a folder and those above it, if need be; what the system refuses is thrown as it is. */
+export function makeMissing(path: string): void {
+  const missing: string[] = [];
+  for (let at = path.replace(/(?<=.)[/\\]+$/, ""); entryAt(at) === undefined; at = parentOf(at)) {
+    missing.unshift(at);
+    if (parentOf(at) === at) break;
+  }
+  made.push(...missing);
+  Deno.mkdirSync(path, { recursive: true });
+}
+
+/** As {@linkcode makeMissing}, with errors of this project. */
 export function makeFolder(path: string): void {
-  withPath("make folder", path, "write", () => Deno.mkdirSync(path, { recursive: true }));
+  withPath("make folder", path, "write", () => makeMissing(path));
+}
+
+/**
+ * Takes away the folders that this process made and put nothing into, as when a command was refused or broke off. Those that
+ * were there before stay, and so does what another process has begun to fill.
+ */
+export function removeEmptyMade(): void {
+  for (const path of made.splice(0).reverse()) {
+    try {
+      // A folder that is not empty is not removed.
+      if (entryAt(path)?.isDirectory) Deno.removeSync(path);
+    } catch { /* it holds something, or is not this process's to remove */ }
+  }
 }
 
 function lookAt(path: string): HostEntry | undefined {

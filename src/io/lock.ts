@@ -14,8 +14,9 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
-import { errnoOf, systemError } from "./system_error.ts";
 import { entryAt, isAlive, randomPart, removeLeftTemporaries, tryLock, writeAll } from "./atomic.ts";
+import { makeMissing } from "./fs.ts";
+import { errnoOf, systemError } from "./system_error.ts";
 
 /** Milliseconds without a sign of life after which an owner on another machine counts as dead. */
 export const STALE = 5 * 60 * 1000;
@@ -148,9 +149,9 @@ export function lockFolder(folder: string, command: string): Lock {
   for (let round = 1;; round++) {
     const isNew = entryAt(folder) === undefined;
     try {
-      Deno.mkdirSync(folder, { recursive: true });
-    } catch (cause) {
-      throw unusable(folder, cause);
+      makeMissing(folder);
+    } catch (error) {
+      throw unusable(folder, error);
     }
     try {
       return lock(folder, `${folder.replace(/(?<=.)[/\\]+$/, "")}/.lock`, command, isNew ? folder : undefined);

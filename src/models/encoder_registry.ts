@@ -42,17 +42,16 @@ export function findEncoder(name: string): EncoderSpec {
   const wanted = plain(name);
   const found = ENCODERS.find((spec) => spellings(spec).some((spelling) => plain(spelling) === wanted));
   if (found === undefined) {
-    const words = ENCODERS.flatMap((spec) => spellings(spec).map((spelling) => plain(spelling)));
-    const near = nearest(wanted, words);
-    const spec = near === undefined
-      ? undefined
-      : ENCODERS.find((s) => spellings(s).some((word) => plain(word) === near));
+    // The name that was nearly typed, not the one the registry prefers.
+    const words = ENCODERS.filter(({ refused }) => refused === undefined).flatMap(spellings);
+    const near = nearest(wanted, words.map(plain));
+    const meant = near === undefined ? undefined : words.find((word) => plain(word) === near);
     throw new ConfigError(`Cannot find encoder "${name}": no such name`, {
       code: "encoder-unknown",
-      hint: spec
-        ? `Did you mean ${spec.name}?`
+      hint: meant
+        ? `Did you mean ${meant}?`
         : `Known are ${encoderNames().join(", ")}; a folder with weights works as well`,
-      context: { given: name, ...(spec && { nearest: spec.name }) },
+      context: { given: name, ...(meant && { nearest: meant }) },
     });
   }
   if (found.refused !== undefined) {

@@ -5,10 +5,11 @@
 
 import assert from "node:assert/strict";
 import { checkWhole, findCheckpoint, writeCheckpoint } from "../../src/cli/run_folder.ts";
-import { completeManifest, finishedRun, journalled, prepareRun } from "../../src/cli/run_start.ts";
+import { completeManifest, finishedRun, journalled } from "../../src/cli/run_start.ts";
 import { runFolder } from "../../src/cli/report.ts";
 import { watchFileCalls } from "../../scripts/file_calls.ts";
 import { filesBelow } from "../../scripts/kill_jobs.ts";
+import { prepareRun } from "./begun_run.ts";
 
 const CONFIG = "input:\n  out: here\n  seed: 1\n";
 

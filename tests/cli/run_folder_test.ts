@@ -9,12 +9,13 @@ import {
   findCheckpoint,
   writeCheckpoint,
 } from "../../src/cli/run_folder.ts";
-import { checkState, completeManifest, finishedRun, journalled, prepareRun } from "../../src/cli/run_start.ts";
+import { checkState, completeManifest, finishedRun, journalled } from "../../src/cli/run_start.ts";
 import { checkRun } from "../../src/cli/inspect_checksums.ts";
 import { runFolder } from "../../src/cli/report.ts";
 import { readManifest, writeManifest } from "../../src/io/manifest.ts";
 import { disk } from "../../src/io/fs.ts";
 import { filesBelow } from "../../scripts/kill_jobs.ts";
+import { prepareRun } from "./begun_run.ts";
 
 const CONFIG = "input:\n  out: here\n  seed: 1\n";
 

@@ -5,9 +5,9 @@ import { dirname } from "node:path";
 import { openAdapter } from "../../src/cli/adapter.ts";
 import { Progress } from "../../src/cli/progress.ts";
 import { findCheckpoint, writeCheckpoint } from "../../src/cli/run_folder.ts";
-import { completeManifest, prepareRun } from "../../src/cli/run_start.ts";
+import { completeManifest } from "../../src/cli/run_start.ts";
 import { Stopwatch } from "../../src/cli/stopwatch.ts";
-import { trainInFolder } from "../../src/cli/train_run.ts";
+import { stateToResume, trainInFolder } from "../../src/cli/train_run.ts";
 import { openData, openSession } from "../../src/cli/train_session.ts";
 import { planSynth } from "../../src/data/synth/plan.ts";
 import { writeSynth } from "../../src/data/synth/write.ts";
@@ -18,6 +18,7 @@ import { isUnderWay, JOBS, resultsOf, timelessOfRun } from "../../scripts/kill_j
 import { differences, killAndResume, runWhole, train } from "../../scripts/kill_resume.ts";
 import { until } from "./command.ts";
 import { openGpu } from "../gpu/shared.ts";
+import { prepareRun } from "./begun_run.ts";
 
 const gpu = await openGpu();
 const folder = Deno.makeTempDirSync({ prefix: "train_resume_" });
@@ -77,7 +78,7 @@ async function go(config: TrainConfig, steps = Infinity, of = set, onStep?: (ste
   try {
     const { reason } = await trainInFolder(session, {
       run,
-      resume,
+      before: resume ? stateToResume(session, run, progress) : undefined,
       progress,
       signal: progress.stop.signal,
       stopwatch: new Stopwatch(),

@@ -2,9 +2,8 @@
 
 import assert from "node:assert/strict";
 import { Progress } from "../../src/cli/progress.ts";
-import { prepareRun } from "../../src/cli/run_start.ts";
 import { Stopwatch } from "../../src/cli/stopwatch.ts";
-import { trainInFolder } from "../../src/cli/train_run.ts";
+import { stateToResume, trainInFolder } from "../../src/cli/train_run.ts";
 import { openData, openSession } from "../../src/cli/train_session.ts";
 import { planSynth } from "../../src/data/synth/plan.ts";
 import { writeSynth } from "../../src/data/synth/write.ts";
@@ -12,6 +11,7 @@ import type { Gpu } from "../../src/gpu/device.ts";
 import { disk } from "../../src/io/fs.ts";
 import { readConfig, type TrainConfig, writeConfig } from "../../src/train/config.ts";
 import { openGpu } from "../gpu/shared.ts";
+import { prepareRun } from "./begun_run.ts";
 
 const gpu = await openGpu();
 const folder = Deno.makeTempDirSync({ prefix: "train_split_" });
@@ -61,7 +61,8 @@ async function metrics(overrides: Overrides, device: Gpu = gpu): Promise<string>
   const session = await openSession(device, config, set, progress);
   try {
     const { signal } = new AbortController();
-    const options = { run, resume, progress, signal, stopwatch: new Stopwatch(), panel: [0, 1, 2, 3] };
+    const before = resume ? stateToResume(session, run, progress) : undefined;
+    const options = { run, before, progress, signal, stopwatch: new Stopwatch(), panel: [0, 1, 2, 3] };
     assert.equal((await trainInFolder(session, options)).reason, "finished");
   } finally {
     session.close();
