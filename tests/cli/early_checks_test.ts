@@ -38,7 +38,11 @@ Deno.test("train refuses unknown names and missing files before a sample is read
       [["--encoder", random, "--adapter", `${folder}/none`], 2, /weights of a file are wanted/],
       [["--encoder", random, "samples=A,C"], 2, /Cannot use sample C: [^]*They have A, B/],
       [["--encoder", random, "holdout_samples=C9"], 2, /Cannot hold out sample C9: [^]*They have A, B/],
-      [["--encoder", random, "holdout_samples=A", "exclude_samples=A"], 2, /Cannot hold out A: exclude_samples leaves it out/],
+      [
+        ["--encoder", random, "holdout_samples=A", "exclude_samples=A"],
+        2,
+        /Cannot hold out A: exclude_samples leaves it out/,
+      ],
       [["--encoder", random, "holdout_donors=P1"], 2, /Cannot hold out donor P1: /],
       [["--encoder", random, "holdout_samples=A,B"], 2, /Cannot train: all 2 samples are held out/],
       [["--encoder", random, "holdout_samples=A"], 4, /patches has no B\.h5/],
