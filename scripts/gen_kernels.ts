@@ -75,24 +75,39 @@ ${imports.join("\n")}
 ${cards.map(kernelObject).join("\n")}`;
 }
 
-/** Folders whose files are imported by name: [folder, exported name of each file, its type and where that is]. */
-const INDEXES: [string, string, type?: [string, string]][] = [
+/**
+ * Folders whose files are imported by name: [folder, exported name of each file, its type and where that is]. Where the type
+ * is `own`, each file keeps its own, and the names come beside the index: they are the choices of a configuration key.
+ */
+const INDEXES: [string, string, type?: [string, string] | "own"][] = [
   ["tests/cases/", "cases"],
   ["src/models/encoders/", "spec", ["EncoderSpec", "../encoder_spec.ts"]],
+  ["src/losses/gene/", "entry", "own"],
+  ["src/losses/contrastive/", "entry", "own"],
 ];
 
-function indexModule(folder: string, symbol: string, type?: [string, string]): string {
+function indexModule(folder: string, symbol: string, type?: [string, string] | "own"): string {
   const names = listFolder(folder, ".ts");
   const imports = names.map((name) => `import { ${symbol} as ${name} } from "./${name}.ts";`);
-  if (type) imports.unshift(`import type { ${type[0]} } from "${type[1]}";`);
-  const [annotation, end] = type ? [`: Readonly<Record<string, ${type[0]}>>`, ""] : ["", " as const"];
+  const own = type === "own" ? names.map((name) => `  readonly ${name}: typeof ${name};\n`).join("") : undefined;
+  if (type && type !== "own") imports.unshift(`import type { ${type[0]} } from "${type[1]}";`);
+  const [annotation, end] = own !== undefined
+    ? [`: {\n${own}}`, ""]
+    : type
+    ? [`: Readonly<Record<string, ${type[0]}>>`, ""]
+    : ["", " as const"];
   return `// Written by scripts/gen_kernels.ts from the file names of this folder; do not edit.
 // deno-fmt-ignore-file
 ${imports.join("\n")}
 
 /** Every file of this folder, by name. */
 export const index${annotation} = { ${names.join(", ")} }${end};
-`;
+${
+    own === undefined ? "" : `
+/** Their names. */
+export const names = [${names.map((name) => JSON.stringify(name)).join(", ")}] as const;
+`
+  }`;
 }
 
 async function main(args: string[]): Promise<number> {

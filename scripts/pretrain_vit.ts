@@ -12,7 +12,7 @@ import { readback } from "../src/gpu/readback.ts";
 import { Plan } from "../src/graph/plan.ts";
 import { Store } from "../src/graph/store.ts";
 import { writeSafetensors } from "../src/io/safetensors.ts";
-import { mse } from "../src/losses/pointwise.ts";
+import { mse } from "../src/losses/gene/mse.ts";
 import { createEncoder } from "../src/models/encoder.ts";
 import { randomEncoder } from "../src/models/random_encoder.ts";
 import { constant, truncatedNormal } from "../src/nn/init.ts";

@@ -1,9 +1,11 @@
 /**
- * What losses between predicted and measured expression share: their signature and the check of their inputs.
+ * What losses between predicted and measured expression share: their signature, their entry and the check of their inputs.
+ * Each is a file of `gene/`, by the name that configurations use.
  *
  * @module
  */
 
+import type { Keys, NoKeys, ValuesOf } from "../core/config_key.ts";
 import { LimitError, ShapeError } from "../core/errors.ts";
 import { expectShape, formatShape } from "../core/shape.ts";
 import type { Plan } from "../graph/plan.ts";
@@ -24,6 +26,30 @@ export interface GeneLossOptions {
  * gradient.
  */
 export type GeneLoss = (g: Plan, y: Tensor, x: Tensor, options?: GeneLossOptions) => Tensor;
+
+/** What the file of a gene loss exports as `entry`: the loss, and what a training step needs to know of it. */
+export interface GeneLossEntry<K extends Keys = NoKeys> {
+  /** The loss, without its factor; it is given the values of its own keys besides. */
+  loss(g: Plan, y: Tensor, x: Tensor, options?: GeneLossOptions & Partial<ValuesOf<K>>): Tensor;
+  /** Factor in the total objective. */
+  readonly scale: number;
+  /** Whether it needs the standard deviation of each gene. */
+  readonly needsStd: boolean;
+  /** Fewest rows of a batch. */
+  readonly rows: number;
+  /** Configuration keys of its own. */
+  readonly keys: K;
+}
+
+/** An entry; by default one row is enough and nothing else is needed. */
+export function geneLoss<K extends Keys = NoKeys>(
+  loss: GeneLossEntry<K>["loss"],
+  { needsStd = false, rows = 1, keys = {} as K, ...rest }:
+    & Pick<GeneLossEntry<K>, "scale">
+    & Partial<Omit<GeneLossEntry<K>, "loss">>,
+): GeneLossEntry<K> {
+  return { loss, needsStd, rows, keys, ...rest };
+}
 
 /**
  * Checks the two matrices of a loss.

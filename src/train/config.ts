@@ -7,13 +7,14 @@
  * @module
  */
 
+import type { Key, Keys, Value, ValuesOf } from "../core/config_key.ts";
 import { ConfigError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import { parseYaml, yamlError, type YamlNode } from "../io/yaml.ts";
 import { completeConfig } from "./config_rules.ts";
 import { GENE_KEYS, GENES_KEYS, INPUT_KEYS, LORA_KEYS, MODEL_KEYS, SPLIT_KEYS } from "./config_keys_model.ts";
 import { CACHE_KEYS, EVAL_KEYS, LOSS_KEYS, OPTIM_KEYS, WARMUP_KEYS } from "./config_keys_training.ts";
-import { type Key, type Keys, readValue, type Value, type ValuesOf, wantedValue, writeValue } from "./config_schema.ts";
+import { readValue, wantedValue, writeValue } from "./config_schema.ts";
 
 /** All keys, by concern. */
 export const CONFIG_KEYS = {

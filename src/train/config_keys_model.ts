@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Keys } from "./config_schema.ts";
+import type { Keys } from "../core/config_key.ts";
 
 /** Data, encoder and starting weights. */
 export const INPUT_KEYS = {

@@ -5,26 +5,15 @@
  * @module
  */
 
-import type { Keys } from "./config_schema.ts";
+import { type Keys, type KeysOf, ordered, withKeysOf } from "../core/config_key.ts";
+import { CONTRASTIVE_KEYS } from "../losses/contrastive_loss.ts";
+import { CONTRASTIVE_LOSSES, CONTRASTIVE_NAMES, GENE_LOSS_NAMES, GENE_LOSSES } from "../losses/registry.ts";
 
-/** Objective. */
-export const LOSS_KEYS = {
+/** Of the objective: what belongs to no single loss. */
+const OBJECTIVE_KEYS = {
   gene_loss: {
     kind: "choice",
-    of: [
-      "mse",
-      "standardized_mse",
-      "l1",
-      "huber",
-      "pcc",
-      "pls",
-      "barlow",
-      "barlow_soft",
-      "barlow_mse",
-      "barlow_std_mse",
-      "mmd",
-      "negbin",
-    ],
+    of: GENE_LOSS_NAMES,
     default: "barlow_std_mse",
     doc:
       "Loss of reconstructed expression, each with the reference's own factor; negbin takes log_norm's values back to " +
@@ -32,7 +21,7 @@ export const LOSS_KEYS = {
   },
   contrast_method: {
     kind: "choice",
-    of: ["clip", "soft_clip", "s2l", "cca", "barlow"],
+    of: CONTRASTIVE_NAMES,
     default: "clip",
     doc: "Loss between image and gene embeddings",
   },
@@ -51,37 +40,26 @@ export const LOSS_KEYS = {
   },
   lambda_cca: { kind: "number", default: 0, min: 0, doc: "Weight of an additional CCA loss" },
   lambda_da: { kind: "number", default: 0, min: 0, doc: "Weight of the adversarial loss against telling slides apart" },
-  l2_norm: { kind: "flag", default: true, doc: "Bring embeddings to length one before the loss between them" },
-  temperature: { kind: "number", default: 0.05, min: 0, open: true, doc: "Temperature of clip and soft_clip" },
-  trainable_temperature: {
-    kind: "flag",
-    default: false,
-    doc: "Train the temperature of clip (1 / temperature <= 100)",
-  },
-  target_temperature: {
-    kind: "number",
-    default: null,
-    nullable: true,
-    min: 0,
-    open: true,
-    doc: "Temperature of soft_clip's targets; null is temperature",
-  },
-  detach_targets: { kind: "flag", default: true, doc: "Stop gradients at soft_clip's targets" },
-  s2l_squared: { kind: "flag", default: true, doc: "Squared distances in the weights of s2l" },
-  cca_reg: { kind: "number", default: 1e-3, min: 0, open: true, doc: "Added to the variances in cca" },
-  cca_form: {
-    kind: "choice",
-    of: ["nuclear", "trace"],
-    default: "nuclear",
-    doc: "Sum of the canonical correlations, or of their squares",
-  },
-  barlow_lambda: {
-    kind: "number",
-    default: 5e-3,
-    min: 0,
-    doc: "Weight of different columns in contrast_method: barlow",
-  },
+  ...CONTRASTIVE_KEYS,
 } as const satisfies Keys;
+
+/** Objective: its own keys and those of every loss. */
+export const LOSS_KEYS:
+  & typeof OBJECTIVE_KEYS
+  & KeysOf<typeof CONTRASTIVE_LOSSES>
+  & KeysOf<typeof GENE_LOSSES> = ordered(
+    [
+      ...(Object.keys(OBJECTIVE_KEYS) as (keyof typeof OBJECTIVE_KEYS)[]),
+      "trainable_temperature",
+      "target_temperature",
+      "detach_targets",
+      "s2l_squared",
+      "cca_reg",
+      "cca_form",
+      "barlow_lambda",
+    ],
+    withKeysOf(withKeysOf(OBJECTIVE_KEYS, CONTRASTIVE_LOSSES), GENE_LOSSES),
+  );
 
 /** Stage 0: the gene model alone. */
 export const WARMUP_KEYS = {

@@ -4,7 +4,10 @@
  * @module
  */
 
+import type { Rule } from "../core/config_key.ts";
 import { ConfigError } from "../core/errors.ts";
+import type { ContrastiveEntry } from "../losses/contrastive_loss.ts";
+import { CONTRASTIVE_LOSSES } from "../losses/registry.ts";
 import type { TrainConfig } from "./config.ts";
 
 /** Where keys came from. */
@@ -69,9 +72,6 @@ function adaptDefaults(config: TrainConfig, { given }: RuleContext): TrainConfig
 function countsLikelihood({ genes, loss }: Pick<TrainConfig, "genes" | "loss">): boolean {
   return loss.gene_loss === "negbin" && genes.gene_norm === "none";
 }
-
-/** Keys it is about, whether it holds, what to say if not, and the mend: something that can be typed. */
-type Rule = readonly [keys: readonly string[], holds: boolean, message: string, hint: string];
 
 function encoderRules(config: TrainConfig): Rule[] {
   const { model, cache, input } = config;
@@ -202,18 +202,9 @@ function lossRules({ loss, warmup }: TrainConfig): Rule[] {
       "Cannot warm the gene model up: lambda_recon_gene is 0, wanted a weight above 0",
       "lambda_recon_gene=1, or warmup_epochs=0",
     ],
-    [
-      ["trainable_temperature", "contrast_method"],
-      !loss.trainable_temperature || loss.contrast_method === "clip",
-      `Cannot train the temperature: contrast_method is ${loss.contrast_method}, wanted clip`,
-      "trainable_temperature=false",
-    ],
-    [
-      ["trainable_temperature", "temperature"],
-      !loss.trainable_temperature || loss.temperature >= 0.01,
-      `Cannot train the temperature from ${loss.temperature}: wanted at least 0.01, the limit it is held to`,
-      "temperature=0.01, or trainable_temperature=false",
-    ],
+    ...Object.values(CONTRASTIVE_LOSSES).flatMap((entry: ContrastiveEntry) =>
+      entry.rules?.(loss, loss.contrast_method) ?? []
+    ),
   ];
 }
 

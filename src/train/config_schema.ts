@@ -1,6 +1,5 @@
 /**
- * What a table of configuration keys may say, the types that follow from it, and how a value is read and written by the
- * kind of its key.
+ * How a value of a configuration is read and written by the kind of its key.
  *
  * Values are read from their text, so that a file and `key=value` on the command line mean the same, and so that the habits
  * of both YAML versions are understood: `True`, `yes` and `on` are true; `null`, `~`, `None` and nothing at all are null.
@@ -8,75 +7,8 @@
  * @module
  */
 
+import type { Key, Value } from "../core/config_key.ts";
 import { type YamlNode, yamlText } from "../io/yaml.ts";
-
-/** What all keys have. */
-interface AnyKey {
-  /** One line: what it does. */
-  readonly doc: string;
-  /** What a number counts. */
-  readonly unit?: string;
-  /**
-   * Why nothing reads it. Such a key is accepted with any value, named in the report, and has no place in the configuration.
-   */
-  readonly unused?: string;
-}
-
-/** One key of a configuration. */
-export type Key =
-  & AnyKey
-  & (
-    | {
-      readonly kind: "number";
-      readonly default: number | null;
-      readonly min?: number;
-      readonly max?: number;
-      /** The limits themselves are outside. */
-      readonly open?: true;
-      readonly integer?: true;
-      readonly nullable?: true;
-    }
-    | { readonly kind: "flag"; readonly default: boolean }
-    | { readonly kind: "text"; readonly default: string | null; readonly nullable?: true }
-    | {
-      readonly kind: "choice";
-      readonly of: readonly string[];
-      readonly default: string;
-      /** The choice that null stands for. */
-      readonly nullIs?: string;
-      /** Values that others understand, with the reason why they are refused here. */
-      readonly refused?: Readonly<Record<string, string>>;
-    }
-    | { readonly kind: "texts"; readonly default: readonly string[] | null; readonly nullable?: true }
-    | { readonly kind: "numbers"; readonly default: readonly number[]; readonly min?: number; readonly integer?: true }
-    /** Any mapping, list or scalar; always unused. */
-    | { readonly kind: "any"; readonly unused: string }
-  );
-
-/** Keys of one concern. */
-export type Keys = Readonly<Record<string, Key>>;
-
-/** A table of keys by concern. */
-export type KeyTable = Readonly<Record<string, Keys>>;
-
-type Plain<K extends Key> = K extends { kind: "number" } ? number
-  : K extends { kind: "flag" } ? boolean
-  : K extends { kind: "text" } ? string
-  : K extends { kind: "choice"; of: readonly (infer V)[] } ? V
-  : K extends { kind: "texts" } ? readonly string[]
-  : K extends { kind: "numbers" } ? readonly number[]
-  : never;
-
-/** Type of the value of a key. */
-export type ValueOf<K extends Key> = K extends { nullable: true } ? Plain<K> | null : Plain<K>;
-
-/** Values of the keys of one concern that something reads. */
-export type ValuesOf<T extends Keys> = {
-  readonly [K in keyof T as T[K] extends { unused: string } ? never : K]: ValueOf<T[K]>;
-};
-
-/** A value of any key. */
-export type Value = number | boolean | string | null | readonly string[] | readonly number[];
 
 /** A value, or what was wanted instead of what was given. */
 export type Reading = { readonly value: Value } | { readonly wanted: string };

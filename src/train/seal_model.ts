@@ -17,8 +17,10 @@
 import { ConfigError } from "../core/errors.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { Tensor } from "../graph/tensor.ts";
-import { cca } from "../losses/cca.ts";
-import { type ContrastiveLoss, GENE_LOSSES, type GeneLossEntry, lossNamed } from "../losses/registry.ts";
+import { cca } from "../losses/contrastive/cca.ts";
+import type { ContrastiveLoss } from "../losses/contrastive_loss.ts";
+import type { GeneLossEntry } from "../losses/gene_loss.ts";
+import { CONTRASTIVE_LOSSES, GENE_LOSSES } from "../losses/registry.ts";
 import { type BottleneckAdapter, createBottleneckAdapter } from "../models/bottleneck_adapter.ts";
 import { createDiscriminator, type Discriminator } from "../models/discriminator.ts";
 import type { Encoder } from "../models/encoder.ts";
@@ -32,7 +34,6 @@ import { add } from "../ops/binary.ts";
 import { crossEntropy } from "../ops/cross_entropy.ts";
 import { affine } from "../ops/scale.ts";
 import type { TrainConfig } from "./config.ts";
-import { contrastiveLoss } from "./contrastive.ts";
 import { geneModelConfig } from "./gene_config.ts";
 
 /** Before the names of the gene model's parameters. */
@@ -156,8 +157,8 @@ export function createSealModel(encoder: Encoder, config: TrainConfig, sizes: Se
     discriminator: loss.lambda_da > 0
       ? createDiscriminator(parameters, { dim, classes: Math.max(2, slides) }, { seed })
       : undefined,
-    contrast: contrastiveLoss(parameters, config),
-    geneLoss: lossNamed(GENE_LOSSES, "gene_loss", loss.gene_loss),
+    contrast: CONTRASTIVE_LOSSES[loss.contrast_method].create(loss, parameters),
+    geneLoss: GENE_LOSSES[loss.gene_loss],
   });
 }
 
@@ -169,11 +170,11 @@ function weighted(g: Plan, terms: readonly (readonly [Tensor, number])[]): Tenso
 }
 
 /** The loss of decoded expression, told what expression is. */
-function reconstruction({ genes }: TrainConfig, { loss, needsStd }: GeneLossEntry) {
+function reconstruction({ genes, loss: values }: TrainConfig, { loss, needsStd }: GeneLossEntry) {
   const space = genes.gene_norm === "none" ? "counts" : "log1p";
   // Deviations have their floor already.
   return (g: Plan, y: Tensor, { x, std }: SealBatch): Tensor =>
-    loss(g, y, x, { space, ...(needsStd && { std, floor: 0 }) });
+    loss(g, y, x, { ...values, space, ...(needsStd && { std, floor: 0 }) });
 }
 
 /** Terms of the gene model's own that have a weight, each with its name before it. */

@@ -1,10 +1,10 @@
 /** Cases of the contrastive losses: primes, one pair, sharp temperatures, learned scales. Worked numbers are in tests/losses. */
 
-import { barlowTwins } from "../../src/losses/barlow.ts";
-import { cca } from "../../src/losses/cca.ts";
-import { clip } from "../../src/losses/clip.ts";
-import { s2l } from "../../src/losses/s2l.ts";
-import { softClip } from "../../src/losses/soft_clip.ts";
+import { barlowTwins } from "../../src/losses/contrastive/barlow.ts";
+import { cca } from "../../src/losses/contrastive/cca.ts";
+import { clip } from "../../src/losses/contrastive/clip.ts";
+import { s2l } from "../../src/losses/contrastive/s2l.ts";
+import { softClip } from "../../src/losses/contrastive/soft_clip.ts";
 import { given, normal, type OpCase } from "../case.ts";
 import {
   barlowRef,

@@ -5,8 +5,9 @@
 
 import { GENE_LOSSES } from "../../src/losses/registry.ts";
 import { matmulCost } from "../../src/ops/matmul.ts";
-import { type Input, normal, type OpCase, uniform } from "../case.ts";
-import { barlowRef, pccRef, plsRef, pointwiseRef, rowsOf } from "../ref/losses.ts";
+import { type Input, normal, type OpCase } from "../case.ts";
+import { geneLossCase, type GeneLossRef } from "../gene_loss_case.ts";
+import { barlowRef, pccRef, plsRef, pointwiseRef } from "../ref/losses.ts";
 import { mmdRef } from "../ref/mmd.ts";
 import { negativeBinomialRef } from "../ref/negative_binomial.ts";
 
@@ -18,7 +19,7 @@ const standardized = (y: M, x: M, std: ArrayLike<number>) =>
   pointwiseRef((d, j) => (d / (Math.max(std[j]!, 1e-3) + 1e-8)) ** 2, y, x);
 
 /** References by name. */
-export const references: Readonly<Record<string, (y: M, x: M, std: ArrayLike<number>) => number>> = {
+const references = {
   mse,
   standardized_mse: standardized,
   l1: (y, x) => pointwiseRef(Math.abs, y, x),
@@ -31,20 +32,16 @@ export const references: Readonly<Record<string, (y: M, x: M, std: ArrayLike<num
   barlow_std_mse: (y, x, std) => barlowRef(y, x, 0.05, 0, 1e-9) + 5 * standardized(y, x, std),
   mmd: (y, x) => mmdRef(flat(turn(y)), flat(turn(x)), y[0]!.length)[0]!,
   negbin: (y, x) => negativeBinomialRef(flat(y), flat(x), 0.1)[0]!,
-};
+} satisfies Record<string, GeneLossRef>;
 
-function of(name: string, B: number, G: number, extra: Partial<OpCase> & { y?: Input } = {}): OpCase {
-  const { y = uniform([B, G], 0.1, 2.5), ...rest } = extra;
-  return {
-    name: `${name} ${B}x${G}`,
-    inputs: { y, x: uniform([B, G], 0, 3), std: uniform([G], 0.3, 1.2) },
-    run: (g, t) => GENE_LOSSES[name]!.loss(g, t.y!, t.x!, { std: t.std }),
-    ref: (a) => Float64Array.of(references[name]!(rowsOf(a.y!, B), rowsOf(a.x!, B), a.std!)),
-    wrt: ["y"],
+type Published = keyof typeof references;
+
+function of(name: Published, B: number, G: number, extra: Partial<OpCase> & { y?: Input } = {}): OpCase {
+  return geneLossCase(name, GENE_LOSSES[name], references[name], [B, G], {
     // See tests/cases/mmd.ts.
     ...(name === "mmd" && { tol: { nmse: 1e-9, max: 3e-5 } }),
-    ...rest,
-  };
+    ...extra,
+  });
 }
 
 /** A gene whose prediction does not vary. */
@@ -55,9 +52,9 @@ const constant: Input = {
 
 /** Case table. */
 export const cases: readonly OpCase[] = [
-  ...Object.keys(references).map((name) => of(name, 5, 13)),
-  ...["barlow", "pls", "mmd"].map((name) => of(name, 17, 6)),
-  ...["mse", "huber", "pcc", "mmd", "negbin"].map((name) => of(name, 1, 7)),
+  ...(Object.keys(references) as Published[]).map((name) => of(name, 5, 13)),
+  ...(["barlow", "pls", "mmd"] as const).map((name) => of(name, 17, 6)),
+  ...(["mse", "huber", "pcc", "mmd", "negbin"] as const).map((name) => of(name, 1, 7)),
   of("huber", 3, 4, { name: "huber 3x4, large values", y: normal([3, 4], 100) }),
   of("barlow_std_mse", 3, 4, { name: "barlow_std_mse 3x4, large values", y: normal([3, 4], 100) }),
   of("pcc", 3, 41, { name: "pcc 3x41, large values", y: normal([3, 41], 100) }),

@@ -8,7 +8,7 @@ import type { Dtype } from "../../src/core/dtype.ts";
 import { type Gpu, requestGpu } from "../../src/gpu/device.ts";
 import { ENCODERS } from "../../src/models/encoder_registry.ts";
 import type { EncoderSpec } from "../../src/models/encoder_spec.ts";
-import { GENE_LOSSES } from "../../src/losses/registry.ts";
+import { CONTRASTIVE_NAMES, GENE_LOSS_NAMES } from "../../src/losses/registry.ts";
 import type { OpCase } from "../case.ts";
 import { index } from "../cases/index.gen.ts";
 import { caseTexts } from "../runner.ts";
@@ -26,8 +26,8 @@ const WEIGHTS: readonly Keys[] = [
 
 /** What else of a configuration changes the plan of the objective; one at a time, on a small encoder. */
 const CHOICES: readonly Keys[] = [
-  ...Object.keys(GENE_LOSSES).map((name): Keys => [["gene_loss", name]]),
-  ...["clip", "soft_clip", "s2l", "cca", "barlow"].map((name): Keys => [["contrast_method", name]]),
+  ...GENE_LOSS_NAMES.map((name): Keys => [["gene_loss", name]]),
+  ...CONTRASTIVE_NAMES.map((name): Keys => [["contrast_method", name]]),
   [["contrast_method", "cca"], ["cca_form", "trace"], ["l2_norm", "false"]],
   [["contrast_method", "soft_clip"], ["detach_targets", "false"]],
   [["contrast_method", "s2l"], ["s2l_squared", "false"]],

@@ -3,15 +3,17 @@
 import assert from "node:assert/strict";
 import { ConfigError, LimitError, ShapeError } from "../../src/core/errors.ts";
 import { Plan } from "../../src/graph/plan.ts";
-import { barlowTwins } from "../../src/losses/barlow.ts";
-import { cca } from "../../src/losses/cca.ts";
-import { clip } from "../../src/losses/clip.ts";
-import { CONTRASTIVE_LOSSES, DEFAULT_GENE_LOSS, GENE_LOSSES, lossNamed } from "../../src/losses/registry.ts";
-import { s2l } from "../../src/losses/s2l.ts";
-import { softClip } from "../../src/losses/soft_clip.ts";
+import { barlowTwins } from "../../src/losses/contrastive/barlow.ts";
+import { cca } from "../../src/losses/contrastive/cca.ts";
+import { clip } from "../../src/losses/contrastive/clip.ts";
+import { CONTRASTIVE_LOSSES, GENE_LOSSES } from "../../src/losses/registry.ts";
+import { Parameters } from "../../src/nn/parameters.ts";
+import { s2l } from "../../src/losses/contrastive/s2l.ts";
+import { softClip } from "../../src/losses/contrastive/soft_clip.ts";
+import { readConfig } from "../../src/train/config.ts";
 import { mmd } from "../../src/ops/mmd.ts";
 import { proximity } from "../../src/ops/proximity.ts";
-import { evaluate, gpu, type M } from "./evaluate.ts";
+import { type Build, evaluate, gpu, type M } from "./evaluate.ts";
 
 /** First gene constant in both, second constant in the prediction, third in the target, second spot constant in both. */
 const EDGE: Record<string, M> = {
@@ -38,17 +40,23 @@ for (const [name, { loss, rows }] of Object.entries(GENE_LOSSES)) {
   });
 }
 
-for (const [name, loss] of Object.entries(CONTRASTIVE_LOSSES)) {
+for (const [name, { create }] of Object.entries(CONTRASTIVE_LOSSES)) {
   Deno.test(`${name} of equal embeddings is finite, with its gradients`, async () => {
     const equal = [[1, 2], [1, 2], [1, 2]];
-    for (const { value, grads } of await evaluate({ a: equal, b: equal }, ["a", "b"], (g, t) => loss(g, t.a!, t.b!))) {
+    const build: Build = (g, t) => {
+      const parameters = new Parameters(g.gpu);
+      const loss = create(readConfig().config.loss, parameters);
+      parameters.allocate();
+      return loss(g, t.a!, t.b!);
+    };
+    for (const { value, grads } of await evaluate({ a: equal, b: equal }, ["a", "b"], build)) {
       assert.ok(Number.isFinite(value) && grads.flat().every(Number.isFinite), `${value}: ${grads}`);
     }
   });
 }
 
 Deno.test("standardized_mse limits the weight of a gene that never varies", async () => {
-  const { loss } = GENE_LOSSES.standardized_mse!;
+  const { loss } = GENE_LOSSES.standardized_mse;
   const inputs = { y: [[0.01, 0.5]], x: [[0, 0]], std: [[0, 1]] };
   const [limited] = await evaluate(inputs, [], (g, t) => loss(g, t.y!, t.x!, { std: t.std }));
   const [plain] = await evaluate(inputs, [], (g, t) => loss(g, t.y!, t.x!, { std: t.std, floor: 0 }));
@@ -77,9 +85,4 @@ Deno.test("losses reject what does not fit before anything is recorded", () => {
   assert.throws(() => proximity(g, a), ShapeError);
   assert.throws(() => proximity(g, g.tensor([2, 2]), { range: 0 }), ConfigError);
   assert.equal(g.dispatches.length, 0);
-});
-
-Deno.test("lossNamed() finds a loss and rejects an unknown name", () => {
-  assert.equal(lossNamed(GENE_LOSSES, "gene_loss", DEFAULT_GENE_LOSS), GENE_LOSSES.barlow_std_mse);
-  assert.throws(() => lossNamed(GENE_LOSSES, "gene_loss", "constructor"), ConfigError);
 });

@@ -15,6 +15,9 @@ export type M = number[][];
 /** Inputs by name. */
 export type Inputs = Record<string, M>;
 
+/** Records a loss of the inputs. */
+export type Build = (g: Plan, t: Record<string, Tensor>) => Tensor;
+
 /** Names of inputs that are vectors. */
 const vectors = ["std", "constant", "t"];
 
@@ -22,7 +25,7 @@ const vectors = ["std", "constant", "t"];
 export async function evaluate(
   inputs: Inputs,
   wrt: readonly string[],
-  build: (g: Plan, t: Record<string, Tensor>) => Tensor,
+  build: Build,
 ): Promise<{ value: number; grads: number[][] }[]> {
   const results = [];
   for (const flat of [true, false]) {

@@ -9,12 +9,12 @@
  * @module
  */
 
-import type { Plan } from "../graph/plan.ts";
-import type { Tensor } from "../graph/tensor.ts";
-import { clamp, sqrt } from "../ops/activation.ts";
-import { affine } from "../ops/scale.ts";
-import { centreColumns, crossNormSquared } from "./correlation.ts";
-import { expectPair } from "./gene_loss.ts";
+import type { Plan } from "../../graph/plan.ts";
+import type { Tensor } from "../../graph/tensor.ts";
+import { clamp, sqrt } from "../../ops/activation.ts";
+import { affine } from "../../ops/scale.ts";
+import { centreColumns, crossNormSquared } from "../correlation.ts";
+import { expectPair, geneLoss, type GeneLossEntry } from "../gene_loss.ts";
 
 /**
  * Appends the loss.
@@ -29,3 +29,6 @@ export function pls(g: Plan, y: Tensor, x: Tensor): Tensor {
   const squared = crossNormSquared(g, centreColumns(g, y), centreColumns(g, x), y.dim(0) - 1);
   return affine(g, sqrt(g, clamp(g, squared, 1e-30, 3e38)), -1e-4);
 }
+
+/** How it is trained with. */
+export const entry: GeneLossEntry = geneLoss(pls, { scale: 1, rows: 2 });

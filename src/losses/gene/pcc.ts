@@ -9,13 +9,13 @@
  * @module
  */
 
-import type { Plan } from "../graph/plan.ts";
-import type { Tensor } from "../graph/tensor.ts";
-import { clamp, sqrt, square } from "../ops/activation.ts";
-import { div, mul, sub } from "../ops/binary.ts";
-import { mean, meanAll, sum } from "../ops/reduce.ts";
-import { affine } from "../ops/scale.ts";
-import { expectPair } from "./gene_loss.ts";
+import type { Plan } from "../../graph/plan.ts";
+import type { Tensor } from "../../graph/tensor.ts";
+import { clamp, sqrt, square } from "../../ops/activation.ts";
+import { div, mul, sub } from "../../ops/binary.ts";
+import { mean, meanAll, sum } from "../../ops/reduce.ts";
+import { affine } from "../../ops/scale.ts";
+import { expectPair, geneLoss, type GeneLossEntry } from "../gene_loss.ts";
 
 /**
  * Appends the loss.
@@ -35,3 +35,6 @@ export function pcc(g: Plan, y: Tensor, x: Tensor): Tensor {
   const r = div(g, total(mul(g, ym, xm)), affine(g, sqrt(g, squares), 1, 1e-8));
   return affine(g, meanAll(g, r), -1, 1);
 }
+
+/** How it is trained with. */
+export const entry: GeneLossEntry = geneLoss(pcc, { scale: 5 });

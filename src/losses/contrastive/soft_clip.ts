@@ -10,16 +10,29 @@
  * @module
  */
 
-import type { Plan } from "../graph/plan.ts";
-import type { Tensor } from "../graph/tensor.ts";
-import { add, mul } from "../ops/binary.ts";
-import { matmul } from "../ops/matmul.ts";
-import { permute } from "../ops/permute.ts";
-import { sumAll } from "../ops/reduce.ts";
-import { affine } from "../ops/scale.ts";
-import { logSoftmax, softmax } from "../ops/softmax.ts";
-import { type ContrastiveOptions, directions } from "./clip.ts";
-import { expectNumber, expectPair } from "./gene_loss.ts";
+import type { Keys } from "../../core/config_key.ts";
+import type { Plan } from "../../graph/plan.ts";
+import type { Tensor } from "../../graph/tensor.ts";
+import { add, mul } from "../../ops/binary.ts";
+import { matmul } from "../../ops/matmul.ts";
+import { permute } from "../../ops/permute.ts";
+import { sumAll } from "../../ops/reduce.ts";
+import { affine } from "../../ops/scale.ts";
+import { logSoftmax, softmax } from "../../ops/softmax.ts";
+import { type ContrastiveEntry, type ContrastiveOptions, directions } from "../contrastive_loss.ts";
+import { expectNumber, expectPair } from "../gene_loss.ts";
+
+const keys = {
+  target_temperature: {
+    kind: "number",
+    default: null,
+    nullable: true,
+    min: 0,
+    open: true,
+    doc: "Temperature of soft_clip's targets; null is temperature",
+  },
+  detach_targets: { kind: "flag", default: true, doc: "Stop gradients at soft_clip's targets" },
+} as const satisfies Keys;
 
 /** Options of {@linkcode softClip}. */
 export interface SoftClipOptions extends ContrastiveOptions {
@@ -56,3 +69,12 @@ export function softClip(g: Plan, image: Tensor, gene: Tensor, options: SoftClip
   };
   return affine(g, add(g, agreement(b, a, T), agreement(a, b, turned)), -0.5 / image.dim(0));
 }
+
+/** How it is trained with. */
+export const entry: ContrastiveEntry<typeof keys> = {
+  keys,
+  create({ temperature, l2_norm: l2Norm, target_temperature, detach_targets: detachTargets }) {
+    const options = { temperature, l2Norm, targetTemperature: target_temperature ?? temperature, detachTargets };
+    return (g, image, gene) => softClip(g, image, gene, options);
+  },
+};

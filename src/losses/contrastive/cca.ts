@@ -13,17 +13,29 @@
  * @module
  */
 
-import { ConfigError, LimitError, ShapeError } from "../core/errors.ts";
-import { formatShape } from "../core/shape.ts";
-import type { Plan } from "../graph/plan.ts";
-import type { Tensor } from "../graph/tensor.ts";
-import { clamp, sqrt, square } from "../ops/activation.ts";
-import { add, div, mul, sub } from "../ops/binary.ts";
-import { matmul } from "../ops/matmul.ts";
-import { sumAll } from "../ops/reduce.ts";
-import { affine } from "../ops/scale.ts";
-import { centreColumns } from "./correlation.ts";
-import { expectNumber } from "./gene_loss.ts";
+import type { Keys } from "../../core/config_key.ts";
+import { ConfigError, LimitError, ShapeError } from "../../core/errors.ts";
+import { formatShape } from "../../core/shape.ts";
+import type { Plan } from "../../graph/plan.ts";
+import type { Tensor } from "../../graph/tensor.ts";
+import { clamp, sqrt, square } from "../../ops/activation.ts";
+import { add, div, mul, sub } from "../../ops/binary.ts";
+import { matmul } from "../../ops/matmul.ts";
+import { sumAll } from "../../ops/reduce.ts";
+import { affine } from "../../ops/scale.ts";
+import { centreColumns } from "../correlation.ts";
+import { type ContrastiveEntry, directions } from "../contrastive_loss.ts";
+import { expectNumber } from "../gene_loss.ts";
+
+const keys = {
+  cca_reg: { kind: "number", default: 1e-3, min: 0, open: true, doc: "Added to the variances in cca" },
+  cca_form: {
+    kind: "choice",
+    of: ["nuclear", "trace"],
+    default: "nuclear",
+    doc: "Sum of the canonical correlations, or of their squares",
+  },
+} as const satisfies Keys;
 
 /** Options of {@linkcode cca}. */
 export interface CcaOptions {
@@ -161,3 +173,11 @@ export function cca(g: Plan, a: Tensor, b: Tensor, options: CcaOptions = {}): Te
   const right = matmul(g, C, inverse(g, D, iterations));
   return affine(g, sumAll(g, mul(g, left, right)), -1);
 }
+
+/** How it is trained with: embeddings as they are, or at length one, where only their directions count. */
+export const entry: ContrastiveEntry<typeof keys> = {
+  keys,
+  create({ l2_norm, cca_reg: regularisation, cca_form: form }) {
+    return (g, image, gene) => cca(g, ...directions(g, image, gene, l2_norm), { regularisation, form });
+  },
+};

@@ -5,10 +5,10 @@
  * @module
  */
 
-import type { Plan } from "../graph/plan.ts";
-import type { Tensor } from "../graph/tensor.ts";
-import { negativeBinomial } from "../ops/negative_binomial.ts";
-import { expectPair, type GeneLossOptions } from "./gene_loss.ts";
+import type { Plan } from "../../graph/plan.ts";
+import type { Tensor } from "../../graph/tensor.ts";
+import { negativeBinomial } from "../../ops/negative_binomial.ts";
+import { expectPair, geneLoss, type GeneLossEntry, type GeneLossOptions } from "../gene_loss.ts";
 
 /**
  * Appends the loss.
@@ -23,3 +23,6 @@ export function negbin(g: Plan, y: Tensor, x: Tensor, options: GeneLossOptions =
   expectPair("negbin", y, x);
   return negativeBinomial(g, y, x, options.space ? { space: options.space } : {});
 }
+
+/** How it is trained with. */
+export const entry: GeneLossEntry = geneLoss(negbin, { scale: 10 });

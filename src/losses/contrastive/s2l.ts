@@ -10,18 +10,23 @@
  * @module
  */
 
-import { expectShape } from "../core/shape.ts";
-import type { Plan } from "../graph/plan.ts";
-import type { Tensor } from "../graph/tensor.ts";
-import { softplus } from "../ops/activation.ts";
-import { add, mul } from "../ops/binary.ts";
-import { l2Normalize } from "../ops/l2_normalize.ts";
-import { matmul } from "../ops/matmul.ts";
-import { proximity } from "../ops/proximity.ts";
-import { sumAll } from "../ops/reduce.ts";
-import { affine, scale as times } from "../ops/scale.ts";
-import { scalar } from "./clip.ts";
-import { expectPair } from "./gene_loss.ts";
+import type { Keys } from "../../core/config_key.ts";
+import { expectShape } from "../../core/shape.ts";
+import type { Plan } from "../../graph/plan.ts";
+import type { Tensor } from "../../graph/tensor.ts";
+import { softplus } from "../../ops/activation.ts";
+import { add, mul } from "../../ops/binary.ts";
+import { l2Normalize } from "../../ops/l2_normalize.ts";
+import { matmul } from "../../ops/matmul.ts";
+import { proximity } from "../../ops/proximity.ts";
+import { sumAll } from "../../ops/reduce.ts";
+import { affine, scale as times } from "../../ops/scale.ts";
+import { type ContrastiveEntry, scalar, trainedScalar } from "../contrastive_loss.ts";
+import { expectPair } from "../gene_loss.ts";
+
+const keys = {
+  s2l_squared: { kind: "flag", default: true, doc: "Squared distances in the weights of s2l" },
+} as const satisfies Keys;
 
 /** Options of {@linkcode s2l}. */
 export interface S2lOptions {
@@ -57,3 +62,13 @@ export function s2l(g: Plan, image: Tensor, gene: Tensor, options: S2lOptions = 
   const negative = mul(g, rest, softplus(g, logits));
   return affine(g, sumAll(g, add(g, positive, negative)), 1 / image.dim(0));
 }
+
+/** How it is trained with: factor and bias always train, `s2l_scale` and `s2l_bias`, as in SigLIP. */
+export const entry: ContrastiveEntry<typeof keys> = {
+  keys,
+  create({ s2l_squared: squared }, parameters) {
+    const scale = trainedScalar(parameters, "s2l_scale", 10);
+    const bias = trainedScalar(parameters, "s2l_bias", -10);
+    return (g, image, gene) => s2l(g, image, gene, { scale, bias, squared });
+  },
+};

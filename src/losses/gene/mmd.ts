@@ -5,11 +5,11 @@
  * @module
  */
 
-import type { Plan } from "../graph/plan.ts";
-import type { Tensor } from "../graph/tensor.ts";
-import { mmd as discrepancy } from "../ops/mmd.ts";
-import { transpose } from "../ops/permute.ts";
-import { expectPair } from "./gene_loss.ts";
+import type { Plan } from "../../graph/plan.ts";
+import type { Tensor } from "../../graph/tensor.ts";
+import { mmd as discrepancy } from "../../ops/mmd.ts";
+import { transpose } from "../../ops/permute.ts";
+import { expectPair, geneLoss, type GeneLossEntry } from "../gene_loss.ts";
 
 /**
  * Appends the loss. A batch of one row is allowed.
@@ -23,3 +23,6 @@ export function mmd(g: Plan, y: Tensor, x: Tensor): Tensor {
   expectPair("mmd", y, x);
   return discrepancy(g, transpose(g, y), g.withoutTape(() => transpose(g, x)));
 }
+
+/** How it is trained with. */
+export const entry: GeneLossEntry = geneLoss(mmd, { scale: 1 });
