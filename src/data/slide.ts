@@ -6,6 +6,7 @@
 
 import { DataError, FormatError, LimitError } from "../core/errors.ts";
 import { decodeImage } from "../io/image.ts";
+import { HEAD, refusal, refusedByEnding, refusedByHead } from "../io/slide_formats.ts";
 import { openJpegRgb, pngToRgb } from "../io/raster.ts";
 import { isSideways, type Orientation, storedRegion, turned, TURNS } from "../io/orientation.ts";
 import { MAX_PIXELS, type Picture } from "../io/picture.ts";
@@ -46,8 +47,11 @@ export interface Slide {
   readonly orientation: Orientation;
   /** What a user ought to know of how the file was read, in words. */
   readonly notes: readonly string[];
+  /** Tiles that were met and could not be decoded, in the order in which they were; only where the options say so. */
+  readonly damaged: readonly DamagedTile[];
   /**
-   * Reads a region as RGB. What lies outside of the level, or is left out in the file, is black.
+   * Reads a region as RGB. What lies outside of the level is black. A tile that the file leaves out is made of the next
+   * coarser level, or white where there is none.
    *
    * @param x Left edge, pixels of the level.
    * @param y Upper edge, pixels of the level.
@@ -59,8 +63,18 @@ export interface Slide {
   close(): void;
 }
 
+/** A tile that could not be decoded. */
+export interface DamagedTile {
+  readonly level: number;
+  /** Of the level, counted row by row. */
+  readonly tile: number;
+  readonly error: FormatError;
+}
+
 /** What opening a slide takes. */
 export interface SlideOptions {
+  /** What a damaged tile is: an error by default, or white and told in `damaged`. */
+  readonly damagedTiles?: "fail" | "white";
   /** Bytes of decoded tiles that are kept; by default 128 MiB, of strips that are shown sideways 512 MiB. */
   readonly cacheBytes?: number;
 }
@@ -72,12 +86,15 @@ export interface SlideOptions {
  * @throws {FormatError} If the file is damaged or of a kind not read here.
  */
 export async function openSlide(source: RandomAccess, options: SlideOptions = {}): Promise<Slide> {
-  const head = await source.read(0, Math.min(16, source.size));
+  const head = await source.read(0, Math.min(HEAD, source.size));
+  const refused = refusedByHead(head, source.name) ?? refusedByEnding(source.name);
+  if (refused !== undefined) throw refusal(source.name, refused, "a TIFF pyramid, SVS, OME-TIFF, JPEG or PNG");
   const { levels, pixelSize, associated, orientation, notes } = isTiff(head)
     ? await openTiff(source)
     : await openFlat(source, head);
   // What is read row by row and stored in columns needs more rows at hand.
   const across = isSideways(orientation) && levels[0]!.chunkWidth >= levels[0]!.width;
+  const damaged: DamagedTile[] = [];
   const cache = new ChunkCache(options.cacheBytes ?? (across ? 1 << 29 : 1 << 27));
   const from = isTiff(head) ? "tag 274 (Orientation)" : "the orientation in EXIF";
   const slide: Slide = {
@@ -89,8 +106,11 @@ export async function openSlide(source: RandomAccess, options: SlideOptions = {}
     notes: orientation === 1 ? notes : [...notes, `it is ${TURNS[orientation]}, as ${from} = ${orientation} says`],
     read: async (level, x, y, width, height) => {
       checkRegion(source.name, levels.length, level, x, y, width, height);
-      return await readRegion(levels[level]!, cache, level, x, y, width, height);
+      return await readRegion({ levels, cache, damaged: options.damagedTiles === "white" ? damaged : undefined }, {
+        ...{ level, x, y, width, height },
+      });
     },
+    damaged,
     close: () => source.close?.(),
   };
   return turnedSlide(slide, orientation);
@@ -134,15 +154,15 @@ function checkRegion(name: string, levels: number, ...region: [number, number, n
 
 /** Decoded chunks, those used last. Each is decoded once even if asked for twice at the same time. */
 class ChunkCache {
-  readonly #chunks = new Map<string, Uint8Array<ArrayBuffer> | undefined>();
-  readonly #pending = new Map<string, Promise<Uint8Array<ArrayBuffer> | undefined>>();
+  readonly #chunks = new Map<string, Uint8Array<ArrayBuffer>>();
+  readonly #pending = new Map<string, Promise<Uint8Array<ArrayBuffer>>>();
   #bytes = 0;
   constructor(readonly most: number) {}
 
   /** The chunk of that key, read if it is not there. */
-  get(key: string, read: () => Promise<Uint8Array<ArrayBuffer> | undefined>): Promise<Uint8Array | undefined> {
-    if (this.#chunks.has(key)) {
-      const chunk = this.#chunks.get(key);
+  get(key: string, read: () => Promise<Uint8Array<ArrayBuffer>>): Promise<Uint8Array> {
+    const chunk = this.#chunks.get(key);
+    if (chunk !== undefined) {
       this.#chunks.delete(key);
       this.#chunks.set(key, chunk);
       return Promise.resolve(chunk);
@@ -152,19 +172,16 @@ class ChunkCache {
     return pending;
   }
 
-  async #load(
-    key: string,
-    read: () => Promise<Uint8Array<ArrayBuffer> | undefined>,
-  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  async #load(key: string, read: () => Promise<Uint8Array<ArrayBuffer>>): Promise<Uint8Array<ArrayBuffer>> {
     try {
       const chunk = await read();
       this.#chunks.set(key, chunk);
-      this.#bytes += chunk?.length ?? 0;
+      this.#bytes += chunk.length;
       for (const [oldest, old] of this.#chunks) {
         // The one just read stays, however large: it is asked for again by the next region.
         if (this.#bytes <= this.most || oldest === key) break;
         this.#chunks.delete(oldest);
-        this.#bytes -= old?.length ?? 0;
+        this.#bytes -= old.length;
       }
       return chunk;
     } finally {
@@ -173,15 +190,23 @@ class ChunkCache {
   }
 }
 
-async function readRegion(
-  level: TiffLevel,
-  cache: ChunkCache,
-  number: number,
-  x: number,
-  y: number,
-  width: number,
-  height: number,
-): Promise<Picture> {
+interface Region {
+  readonly level: number;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+interface Chunks {
+  readonly levels: readonly TiffLevel[];
+  readonly cache: ChunkCache;
+  /** Where damaged tiles are told; an error ends the reading where there is no such list. */
+  readonly damaged: DamagedTile[] | undefined;
+}
+
+async function readRegion(chunks: Chunks, { level: number, x, y, width, height }: Region): Promise<Picture> {
+  const level = chunks.levels[number]!;
   const { chunkWidth, chunkHeight } = level;
   const data = new Uint8Array(width * height * 3);
   const [left, top] = [Math.max(0, x), Math.max(0, y)];
@@ -190,8 +215,7 @@ async function readRegion(
   for (let row = Math.floor(top / chunkHeight); row * chunkHeight < bottom; row++) {
     for (let column = Math.floor(left / chunkWidth); column * chunkWidth < right; column++) {
       const index = row * across + column;
-      const chunk = await cache.get(`${number} ${index}`, () => level.read(index));
-      if (chunk === undefined) continue;
+      const chunk = await chunks.cache.get(`${number} ${index}`, () => readChunk(chunks, number, index, row, column));
       const [x0, y0] = [column * chunkWidth, row * chunkHeight];
       const [from, to] = [Math.max(left, x0), Math.min(right, x0 + chunkWidth)];
       for (let line = Math.max(top, y0); line < Math.min(bottom, y0 + chunkHeight); line++) {
@@ -201,6 +225,61 @@ async function readRegion(
     }
   }
   return { width, height, data };
+}
+
+async function readChunk(
+  chunks: Chunks,
+  number: number,
+  index: number,
+  row: number,
+  column: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { levels, damaged } = chunks;
+  const level = levels[number]!;
+  const [x, y] = [column * level.chunkWidth, row * level.chunkHeight];
+  const [width, height] = [level.chunkWidth, Math.min(level.chunkHeight, level.height - y)];
+  try {
+    return await level.read(index) ?? await fromCoarser(chunks, { level: number, x, y, width, height });
+  } catch (error) {
+    if (damaged === undefined || !(error instanceof FormatError)) throw error;
+    if (!damaged.some((before) => before.level === number && before.tile === index)) {
+      damaged.push({ level: number, tile: index, error });
+    }
+    return new Uint8Array(width * height * 3).fill(255);
+  }
+}
+
+/** A tile that is left out: the next coarser level enlarged, interpolated linearly; white below the coarsest. */
+async function fromCoarser(chunks: Chunks, { level, x, y, width, height }: Region): Promise<Uint8Array<ArrayBuffer>> {
+  const [fine, coarse] = [chunks.levels[level]!, chunks.levels[level + 1]];
+  const data = new Uint8Array(width * height * 3).fill(255);
+  if (coarse === undefined) return data;
+  const axis = (from: number, count: number, size: number, smaller: number) => {
+    const place = (i: number) =>
+      Math.min(smaller - 1, Math.max(0, (Math.min(i, size - 1) + 0.5) * smaller / size - 0.5));
+    const first = Math.floor(place(from));
+    const last = Math.min(smaller - 1, Math.floor(place(from + count - 1)) + 1);
+    const places = Float64Array.from({ length: count }, (_, i) => place(from + i) - first);
+    return { first, count: last - first + 1, places };
+  };
+  const [h, v] = [axis(x, width, fine.width, coarse.width), axis(y, height, fine.height, coarse.height)];
+  const region = { level: level + 1, x: h.first, y: v.first, width: h.count, height: v.count };
+  const { data: from } = await readRegion(chunks, region);
+  for (let r = 0, to = 0; r < height; r++) {
+    const above = Math.floor(v.places[r]!);
+    const [down, below] = [v.places[r]! - above, Math.min(above + 1, v.count - 1)];
+    for (let c = 0; c < width; c++) {
+      const before = Math.floor(h.places[c]!);
+      const [right, after] = [h.places[c]! - before, Math.min(before + 1, h.count - 1)];
+      for (let k = 0; k < 3; k++, to++) {
+        const at = (line: number, column: number) => from[(line * h.count + column) * 3 + k]!;
+        const upper = at(above, before) * (1 - right) + at(above, after) * right;
+        const lower = at(below, before) * (1 - right) + at(below, after) * right;
+        data[to] = Math.round(upper * (1 - down) + lower * down);
+      }
+    }
+  }
+  return data;
 }
 
 interface Opened {

@@ -10,20 +10,11 @@
 import { FormatError } from "../core/errors.ts";
 import { type PictureLimit, WHOLE } from "./picture.ts";
 import { type DecodedImage, decodeRaster, isRaster } from "./raster.ts";
+import { HEAD, refusal, refusedByEnding, refusedByHead } from "./slide_formats.ts";
 import { decodeTiff, isTiff } from "./tiff.ts";
 
 /** Endings of file names that are taken for pictures. */
 export const IMAGE_ENDINGS: readonly string[] = [".png", ".jpg", ".jpeg", ".tif", ".tiff"];
-
-/** First bytes of formats that are recognised and not read. */
-const OTHERS: readonly (readonly [magic: string, name: string])[] = [
-  ["ZISRAWFILE", "Zeiss CZI"],
-  ["GIF8", "GIF"],
-  ["BM", "BMP"],
-  ["RIFF", "WebP"],
-  ["\0\0\0\x0cjP", "JPEG 2000"],
-  ["\xff\x4f\xff\x51", "JPEG 2000"],
-];
 
 /** Bytes of a file beside its pixels: metadata, thumbnails. */
 const BESIDE = 2 ** 24;
@@ -50,17 +41,15 @@ export function checkFileSize(name: string, bytes: number, limit: PictureLimit =
  * @throws {FormatError} Of what is damaged or cannot be read, naming the file.
  */
 export function decodeImage(bytes: Uint8Array, name: string, limit: PictureLimit = WHOLE): DecodedImage {
-  const head = String.fromCharCode(...bytes.subarray(0, 16));
+  const expected = "PNG, JPEG or TIFF";
+  const refused = refusedByHead(bytes.subarray(0, HEAD), name) ?? refusedByEnding(name);
+  if (refused !== undefined) throw refusal(name, refused, expected);
   if (isRaster(bytes)) return decodeRaster(bytes, name, limit);
   if (isTiff(bytes)) return { ...decodeTiff(bytes, name, limit), orientation: 1 };
-  const dicom = String.fromCharCode(...bytes.subarray(128, 132)) === "DICM" ? "DICOM" : undefined;
-  const other = dicom ?? OTHERS.find(([magic]) => head.startsWith(magic))?.[1];
-  const found = other ?? (bytes.length === 0 ? "an empty file" : `bytes ${hex(bytes.subarray(0, 8))}`);
-  throw new FormatError(`Cannot decode ${name}: it begins as ${found}, expected PNG, JPEG or TIFF`, {
-    hint: other === "DICOM" || other === "Zeiss CZI"
-      ? "Convert it with libvips and OpenSlide: vips tiffsave IN OUT.tif --tile --pyramid --compression jpeg --Q 90 --bigtiff"
-      : "Convert it to PNG, which loses nothing",
-    context: { file: name, offset: 0, found, expected: "PNG, JPEG or TIFF" },
+  const found = bytes.length === 0 ? "an empty file" : `bytes ${hex(bytes.subarray(0, 8))}`;
+  throw new FormatError(`Cannot decode ${name}: it begins as ${found}, expected ${expected}`, {
+    hint: bytes.length === 0 ? "Fetch it again" : "Convert it to PNG, which loses nothing",
+    context: { file: name, offset: 0, found, expected },
   });
 }
 

@@ -8,6 +8,9 @@ import { FormatError } from "../core/errors.ts";
 import { type Orientation, orientationOf, turned, TURNS } from "./orientation.ts";
 import { MAX_SIDE, overLimit, type Picture, type PictureLimit, WHOLE } from "./picture.ts";
 import type { RandomAccess } from "./random_access.ts";
+import { JPEG2000_RATE } from "./jpeg2000.ts";
+import { checkScanner } from "./slide_formats.ts";
+import { checkFirstChunk, isLoaded, prepareCodec } from "./tiff_coded.ts";
 import { readPictureChunk } from "./tiff_codecs.ts";
 import { type Ifd, isTiff, readFrom, readFromBytes, readIfds, TAG, tiffError } from "./tiff_ifd.ts";
 import { RECOMPRESS, type TiffLayout, tiffLayout } from "./tiff_layout.ts";
@@ -55,22 +58,28 @@ export interface TiffPyramid {
 export async function openTiff(source: RandomAccess): Promise<TiffPyramid> {
   const { name } = source;
   const ifds = await readFrom(source, readIfds(name, source.size));
+  checkScanner(ifds, name);
   const picture = tiffPicture(ifds, name);
   const full = layoutsOf(picture.planes, name);
   const [first] = picture.planes;
-  checkSlide(ifds, full[0]!, name);
+  checkSlide(full[0]!, name);
   const stored = orientationTag(first!);
   const levels = [full];
   const associated: { width: number; height: number }[] = [];
   const notes = [...picture.notes];
-  for (const planes of lowerDirectories(ifds, picture)) {
+  for (const { planes, beside } of lowerDirectories(ifds, picture)) {
     const [ifd] = planes;
-    const below = planes.every((plane) => isBelow(plane, full[0]!, levels.at(-1)![0]!));
+    const below = !beside && planes.every((plane) => isBelow(plane, full[0]!, levels.at(-1)![0]!));
     if (below && orientationTag(ifd!) === stored) levels.push(layoutsOf(planes, name));
     else associated.push({ width: ifd!.number(TAG.width) ?? 0, height: ifd!.number(TAG.height) ?? 0 });
     if (!below || orientationTag(ifd!) === stored) continue;
     const size = `${ifd!.number(TAG.width)}x${ifd!.number(TAG.height)}`;
     notes.push(`its level of ${size} pixels is ${TURNS[orientationTag(ifd!)]}, the largest is not: it is left out`);
+  }
+  for (const [number, [layout]] of levels.entries()) notes.push(...await lookInto(layout!, number, source));
+  if (levels.some((layouts) => layouts[0]!.compression === "JPEG 2000")) {
+    const rate = JPEG2000_RATE / 1e6;
+    notes.push(`its tiles are JPEG 2000, of which a processor decodes about ${rate} million pixels a second`);
   }
   return {
     levels: levels.map((layouts) => levelOf(layouts, full[0]!, source)),
@@ -81,23 +90,29 @@ export async function openTiff(source: RandomAccess): Promise<TiffPyramid> {
   };
 }
 
-/** Refuses what no scanner makes, and pictures whose tiles lie over each other. */
-function checkSlide(
-  ifds: readonly Ifd[],
-  { ifd, width, height, lengths, across, down }: TiffLayout,
-  name: string,
-): void {
+/** Refuses what no scanner makes. */
+function checkSlide({ ifd, width, height, lengths, across, down }: TiffLayout, name: string): void {
   if (Math.max(width, height) > MAX_SIDE) {
     throw tiffError(name, ifd.place(TAG.width), `claims ${width}x${height} pixels`, `at most ${MAX_SIDE} a side`);
   }
   if (Array.from(lengths).slice(0, across * down).every((length) => length === 0)) {
     throw tiffError(name, ifd.at, "begins a picture without any tile or strip", "one at least");
   }
-  const xmp = ifds.map((ifd) => ifd.text(TAG.xmp));
-  if (xmp.some((text) => text.includes("<iScan") && text.includes("<EncodeInfo"))) {
-    const expected = "tiles that lie side by side";
-    throw tiffError(name, ifds[0]!.at, "begins Ventana BIF, whose tiles overlap", expected, RECOMPRESS);
+}
+
+/** Loads what decodes a level, looks at its first chunk, and says how many lie beyond the end of the file. */
+async function lookInto(layout: TiffLayout, level: number, source: RandomAccess): Promise<string[]> {
+  const { offsets, lengths, compression } = layout;
+  const { size, name } = source;
+  await prepareCodec(compression);
+  await readFrom(source, checkFirstChunk(layout, name));
+  let [beyond, there] = [0, 0];
+  for (let i = 0; i < lengths.length; i++) {
+    if (lengths[i]! > 0) there++;
+    if (lengths[i]! > 0 && offsets[i]! + lengths[i]! > size) beyond++;
   }
+  if (beyond === 0) return [];
+  return [`${beyond} of the ${there} tiles of its level ${level} lie beyond its end at ${size} bytes: it is truncated`];
 }
 
 function orientationTag(ifd: Ifd): Orientation {
@@ -105,17 +120,22 @@ function orientationTag(ifd: Ifd): Orientation {
 }
 
 /** Directories that may be levels: OME-TIFF has them below those of the picture, all others one after the other. */
-function* lowerDirectories(ifds: readonly Ifd[], { planes }: TiffPicture): Generator<readonly Ifd[]> {
+function* lowerDirectories(
+  ifds: readonly Ifd[],
+  { planes, ome }: TiffPicture,
+): Generator<{ readonly planes: readonly Ifd[]; readonly beside: boolean }> {
   const [first] = planes;
   for (const [i, child] of first!.children.entries()) {
     const below = planes.map((plane) => plane.children[i]);
-    yield below.every((ifd) => ifd !== undefined) ? below : [child];
+    yield { planes: below.every((ifd) => ifd !== undefined) ? below : [child], beside: false };
   }
   if (planes.length > 1) return;
+  // Beside a picture with levels below it, further ones of OME-TIFF are labels and overviews, whatever their shape.
+  const beside = ome !== undefined && first!.children.length > 0;
   const others = ifds.filter((ifd) => ifd !== first);
   // From large to small, wherever in the file they stand.
   const width = (ifd: Ifd) => ifd.number(TAG.width) ?? 0;
-  for (const ifd of others.toSorted((a, b) => width(b) - width(a))) yield [ifd];
+  for (const ifd of others.toSorted((a, b) => width(b) - width(a))) yield { planes: [ifd], beside };
 }
 
 /** Layouts of one picture's directories, which must be stored alike. */
@@ -149,10 +169,11 @@ function levelOf(layouts: readonly TiffLayout[], full: TiffLayout, source: Rando
     downsample: (full.width / width + full.height / height) / 2,
     chunkWidth,
     chunkHeight,
-    read: async (index) =>
-      layouts.some(({ lengths }) => lengths[index] === 0)
-        ? undefined
-        : await readFrom(source, readPictureChunk(layouts, index, source.name)),
+    read: async (index) => {
+      if (layouts.some(({ lengths }) => lengths[index] === 0)) return undefined;
+      await prepareCodec(layouts[0]!.compression);
+      return await readFrom(source, readPictureChunk(layouts, index, source.name));
+    },
   };
 }
 
@@ -178,8 +199,14 @@ function isBelow(ifd: Ifd, full: TiffLayout, before: TiffLayout): boolean {
  */
 export function decodeTiff(file: Uint8Array, name: string, limit: PictureLimit = WHOLE): Picture & { mode: string } {
   const ifds = readFromBytes(file, name, readIfds(name, file.length));
+  checkScanner(ifds, name);
   const layouts = layoutsOf(tiffPicture(ifds, name).planes, name);
   const [layout] = layouts as [TiffLayout];
+  if (isLoaded(layout.compression)) {
+    const expected = "none, LZW, Deflate, ZSTD, JPEG or PackBits in a picture that is no slide";
+    const found = `has compression ${layout.compression}`;
+    throw tiffError(name, layout.ifd.place(TAG.compression), found, expected, RECOMPRESS);
+  }
   const { ifd, width, height, chunkWidth, chunkHeight, across, down, samples, bits } = layout;
   const bytes = width * height * Math.max(3, Math.ceil(samples * layouts.length * bits / 8));
   const large = overLimit({ width, height, bytes }, limit);

@@ -6,13 +6,12 @@
  * @module
  */
 
-import { FormatError } from "../core/errors.ts";
-import { decodeJpeg } from "./jpeg.ts";
 import { expandLzw } from "./lzw.ts";
 import { MAX_CHUNK } from "./picture.ts";
+import { codedSamples } from "./tiff_coded.ts";
 import { type Reading, TAG, tiffError } from "./tiff_ifd.ts";
-import { type Compression, RECOMPRESS, type TiffLayout } from "./tiff_layout.ts";
-import { inflate } from "./zlib.ts";
+import { type Compression, isCoded, RECOMPRESS, type TiffLayout } from "./tiff_layout.ts";
+import { expandZstd, inflate } from "./zlib.ts";
 
 /** Bytes that one byte of compressed data can become at most: what claims more is damaged, before memory is taken. */
 const EXPANSION: Readonly<Record<Compression, number>> = {
@@ -20,7 +19,10 @@ const EXPANSION: Readonly<Record<Compression, number>> = {
   LZW: 2731,
   Deflate: 1032,
   PackBits: 64,
+  ZSTD: 65_536,
   JPEG: 4096,
+  WebP: 65_536,
+  "JPEG 2000": 65_536,
 };
 
 /** Rows of chunk `index` that lie in the file: tiles are stored whole, the last strip is cut. */
@@ -84,7 +86,7 @@ function* readSamples(layout: TiffLayout, index: number, samples: number, name: 
     );
   }
   const data = yield [offset, compression === "none" ? expected : length];
-  if (compression === "JPEG") return jpegSamples(layout, data, index, rows, name);
+  if (isCoded(compression)) return codedSamples(layout, data, index, rows, name);
   // Before TIFF 5 codes began with their lowest bit; a stream begins with the code to clear, 256.
   if (compression === "LZW" && data[0] === 0 && (data[1]! & 1) === 1) {
     throw tiffError(name, offset, `begins LZW of chunk ${index} as before TIFF 5`, "the order of TIFF 5", RECOMPRESS);
@@ -111,6 +113,7 @@ function expand(compression: Compression, data: Uint8Array, expected: number, mo
   if (compression === "LZW") return expandLzw(data, expected);
   if (compression === "PackBits") return expandPackBits(data, expected);
   // Some writers fill the last strip up to a whole one; what gives more is damaged.
+  if (compression === "ZSTD") return expandZstd(data, most);
   return compression === "Deflate" ? inflate(data, most) : data;
 }
 
@@ -159,34 +162,6 @@ function unpackBits(raw: Uint8Array, out: Uint8Array, width: number, stride: num
       out[i] = (raw[y + (bit >> 3)]! >> (8 - bits - (bit & 7))) & mask;
     }
   }
-}
-
-function jpegSamples(layout: TiffLayout, data: Uint8Array, index: number, rows: number, name: string): Uint8Array {
-  const { chunkWidth, chunkHeight, samples, photometric, tiled, ifd } = layout;
-  const offset = layout.offsets[index]!;
-  const tables = ifd.bytes(TAG.jpegTables);
-  // The last strip may be as high as the others, although the picture ends.
-  const highest = tiled ? chunkHeight : Math.max(chunkHeight, ifd.number(TAG.rowsPerStrip) ?? 0, 16);
-  const most = Math.min(MAX_CHUNK / 3, chunkWidth * highest);
-  // What samples mean is said by the tag alone, as in libtiff and OpenSlide: markers inside of the stream are passed over.
-  const options = { ycc: photometric === "YCbCr", most, ...(tables === undefined ? {} : { tables }) };
-  let jpeg;
-  try {
-    jpeg = decodeJpeg(data, name, options);
-  } catch (cause) {
-    if (!(cause instanceof FormatError)) throw cause;
-    const at = typeof cause.context.offset === "number" ? cause.context.offset : 0;
-    throw tiffError(name, offset + at, `of chunk ${index} ${cause.context.found}`, String(cause.context.expected));
-  }
-  if (jpeg.subsampled && photometric !== "YCbCr") {
-    const found = `begins a JPEG of chunk ${index} with subsampled components`;
-    throw tiffError(name, offset, found, `as many samples of each, since the tag says ${photometric}`, RECOMPRESS);
-  }
-  if (jpeg.channels !== samples || jpeg.width !== chunkWidth || jpeg.height < rows || jpeg.height > highest) {
-    const found = `begins a JPEG of ${jpeg.width}x${jpeg.height} pixels, ${jpeg.channels} samples`;
-    throw tiffError(name, offset, found, `chunk ${index} of ${chunkWidth}x${rows} pixels, ${samples} samples`);
-  }
-  return jpeg.data;
 }
 
 /** Samples to RGB. */

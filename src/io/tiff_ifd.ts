@@ -28,6 +28,7 @@ export const TAG = {
   yResolution: 283,
   planar: 284,
   resolutionUnit: 296,
+  software: 305,
   predictor: 317,
   colourMap: 320,
   tileWidth: 322,
@@ -40,6 +41,7 @@ export const TAG = {
   jpegTables: 347,
   subsampling: 530,
   xmp: 700,
+  ndpi: 65_420,
 } as const;
 
 const USED: ReadonlySet<number> = new Set(Object.values(TAG));

@@ -38,7 +38,7 @@ export interface TiffLayout {
 /** What samples mean. */
 export type Photometric = "white is zero" | "black is zero" | "RGB" | "palette" | "CMYK" | "YCbCr";
 /** Compressions that are read. */
-export type Compression = "none" | "LZW" | "JPEG" | "Deflate" | "PackBits";
+export type Compression = "none" | "LZW" | "JPEG" | "Deflate" | "PackBits" | "ZSTD" | "WebP" | "JPEG 2000";
 
 const PHOTOMETRICS: Readonly<Record<number, Photometric>> = {
   0: "white is zero",
@@ -64,26 +64,37 @@ const COMPRESSIONS: Readonly<Record<number, Compression>> = {
   8: "Deflate",
   32773: "PackBits",
   32946: "Deflate",
+  33003: "JPEG 2000",
+  33005: "JPEG 2000",
+  34712: "JPEG 2000",
+  34926: "ZSTD",
+  34927: "WebP",
+  50000: "ZSTD",
+  50001: "WebP",
 };
+/** What samples are where the compression says it, whatever the tag does: Aperio's two kinds of JPEG 2000. */
+const SAID_BY_COMPRESSION: Readonly<Record<number, Photometric>> = { 33003: "YCbCr", 33005: "RGB" };
 const REFUSED: Readonly<Record<number, string>> = {
   2: "CCITT",
   3: "CCITT fax 3",
   4: "CCITT fax 4",
   6: "old-style JPEG",
-  33003: "JPEG 2000 (Aperio, YCbCr)",
-  33004: "JPEG 2000 (Aperio)",
-  33005: "JPEG 2000 (Aperio, RGB)",
+  22610: "JPEG XR",
+  33004: "JPEG 2000 of number 33004",
   34661: "JBIG",
-  34712: "JPEG 2000",
   34887: "LERC",
   34892: "lossy JPEG of DNG",
   34925: "LZMA",
-  34926: "ZSTD",
-  34927: "WebP",
-  50000: "ZSTD",
-  50001: "WebP",
+  34933: "PNG",
+  34934: "JPEG XR",
   50002: "JPEG XL",
+  52546: "JPEG XL of DNG",
 };
+
+/** Whether chunks are pictures in a format of their own, and not samples one after the other. */
+export function isCoded(compression: Compression): boolean {
+  return compression === "JPEG" || compression === "JPEG 2000" || compression === "WebP";
+}
 
 /** Bytes of a piece of a strip that has no compression. */
 const PIECE = 1 << 22;
@@ -119,9 +130,14 @@ export function tiffLayout(ifd: Ifd, name: string): TiffLayout {
   const compression = COMPRESSIONS[code];
   if (compression === undefined) {
     const refused = REFUSED[code] ?? `number ${code}`;
-    throw fail(TAG.compression, `has compression ${refused}`, "none, LZW, Deflate, JPEG or PackBits", RECOMPRESS);
+    throw fail(
+      TAG.compression,
+      `has compression ${refused}`,
+      "none, LZW, Deflate, ZSTD, JPEG, JPEG 2000, WebP or PackBits",
+      RECOMPRESS,
+    );
   }
-  const format = sampleFormat(ifd, samples, compression, fail);
+  const format = sampleFormat(ifd, samples, compression, SAID_BY_COMPRESSION[code], fail);
   const planes = format.planar ? samples : 1;
   const [offsetTag, lengthTag] = tiled ? [TAG.tileOffsets, TAG.tileBytes] : [TAG.stripOffsets, TAG.stripBytes];
   const [offsets, lengths] = [ifd.list(offsetTag) ?? [], ifd.list(lengthTag) ?? []];
@@ -169,12 +185,18 @@ type Fail = (tag: number, found: string, expected: string, hint?: string) => For
 type Format = Pick<TiffLayout, "bits" | "photometric" | "planar" | "differences" | "extra">;
 
 /** What a sample is, and whether this reader takes it. */
-function sampleFormat(ifd: Ifd, samples: number, compression: Compression, fail: Fail): Format {
+function sampleFormat(
+  ifd: Ifd,
+  samples: number,
+  compression: Compression,
+  said: Photometric | undefined,
+  fail: Fail,
+): Format {
   const depths = Array.from(ifd.list(TAG.bits) ?? [1]).slice(0, Math.min(samples, 8));
   const bits = depths[0] ?? 1;
   const code = ifd.number(TAG.photometric);
   // Readers differ in what they assume where the tag is missing: PIL shows a negative, libtiff a positive.
-  const photometric = PHOTOMETRICS[code ?? -1];
+  const photometric = said ?? PHOTOMETRICS[code ?? -1];
   if (photometric === undefined) {
     throw fail(
       TAG.photometric,
@@ -188,8 +210,9 @@ function sampleFormat(ifd: Ifd, samples: number, compression: Compression, fail:
   if (extras < 0 || extras > (photometric === "YCbCr" || photometric === "CMYK" ? 0 : 1)) {
     throw fail(TAG.samples, `has ${samples} samples of ${photometric}`, `${colours}, or with alpha one more`);
   }
-  const wide = bits === 8 || (bits === 16 && photometric !== "palette" && compression !== "JPEG");
-  const narrow = [1, 2, 4].includes(bits) && samples === 1 && colours === 1 && compression !== "JPEG";
+  const coded = isCoded(compression);
+  const wide = bits === 8 || (bits === 16 && photometric !== "palette" && !coded);
+  const narrow = [1, 2, 4].includes(bits) && samples === 1 && colours === 1 && !coded;
   if (!(wide || narrow) || depths.some((depth) => depth !== bits)) {
     throw fail(TAG.bits, `has ${depths.join(", ")} bits a sample of ${photometric}`, "8 or 16, or 1, 2, 4 of grey");
   }
@@ -197,19 +220,24 @@ function sampleFormat(ifd: Ifd, samples: number, compression: Compression, fail:
   if (kinds.some((kind) => kind !== 1 && kind !== 4)) {
     throw fail(TAG.sampleFormat, `has sample format ${kinds.join(", ")}`, "1, unsigned integers");
   }
-  if (photometric === "YCbCr" && compression !== "JPEG") {
-    throw fail(TAG.photometric, `has YCbCr in compression ${compression}`, "YCbCr in JPEG only", RECOMPRESS);
+  if (photometric === "YCbCr" && compression !== "JPEG" && said === undefined) {
+    const expected = "YCbCr in JPEG, or in JPEG 2000 of number 33003";
+    throw fail(TAG.photometric, `has YCbCr in compression ${compression}`, expected, RECOMPRESS);
+  }
+  if (compression === "WebP" && (photometric !== "RGB" || samples !== 3)) {
+    throw fail(TAG.photometric, `has ${samples} samples of ${photometric} in WebP`, "3 of RGB", RECOMPRESS);
   }
   if ((ifd.number(TAG.fillOrder) ?? 1) !== 1) throw fail(TAG.fillOrder, "has fill order 2", "1", RECOMPRESS);
   const predictor = ifd.number(TAG.predictor) ?? 1;
-  const predicted = compression === "LZW" || compression === "Deflate";
+  const predicted = compression === "LZW" || compression === "Deflate" || compression === "ZSTD";
   if (predicted && predictor !== 1 && (predictor !== 2 || bits < 8)) {
     throw fail(TAG.predictor, `has predictor ${predictor} for ${bits} bits`, "1, or 2 for 8 or 16 bits", RECOMPRESS);
   }
   const planes = ifd.number(TAG.planar) ?? 1;
   const planar = planes === 2 && samples > 1;
-  if ((planes !== 1 && planes !== 2) || (planar && compression === "JPEG")) {
-    throw fail(TAG.planar, `has planar configuration ${planes}`, "1, or 2 without JPEG", RECOMPRESS);
+  if ((planes !== 1 && planes !== 2) || (planar && coded)) {
+    const expected = coded ? `1 in ${compression}` : "1 or 2";
+    throw fail(TAG.planar, `has planar configuration ${planes}`, expected, RECOMPRESS);
   }
   const extra = extras > 0 ? ifd.number(TAG.extraSamples) ?? 2 : undefined;
   return { bits, photometric, planar, differences: predicted && predictor === 2, extra };

@@ -1,12 +1,12 @@
 /**
- * Deflate, CRC-32 and SHA-256 of the host: with `fs.ts`, the only module below the command line that touches it.
+ * Deflate, Zstandard, CRC-32 and SHA-256 of the host: with `fs.ts`, the only module below the command line that touches it.
  *
  * @module
  */
 
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
-import { crc32 as hostCrc32, createGunzip, deflateSync, inflateSync } from "node:zlib";
+import { crc32 as hostCrc32, createGunzip, deflateSync, inflateSync, zstdDecompressSync } from "node:zlib";
 
 /** CRC-32 as zlib and PNG compute it; `before` is that of the bytes before. */
 export function crc32(bytes: Uint8Array, before: number = 0): number {
@@ -22,6 +22,21 @@ export function crc32(bytes: Uint8Array, before: number = 0): number {
 export function inflate(bytes: Uint8Array, most: number): Uint8Array | undefined {
   try {
     const { buffer, byteOffset, byteLength } = inflateSync(bytes, { maxOutputLength: Math.max(1, most) });
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Unpacks a Zstandard frame.
+ *
+ * @param most Bytes the result may have.
+ * @returns The result, cut where the frame ends early, or undefined where it is damaged or gives more than `most` bytes.
+ */
+export function expandZstd(bytes: Uint8Array, most: number): Uint8Array | undefined {
+  try {
+    const { buffer, byteOffset, byteLength } = zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, most) });
     return new Uint8Array(buffer, byteOffset, byteLength);
   } catch {
     return undefined;

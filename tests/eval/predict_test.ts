@@ -63,6 +63,7 @@ function slideOf(width: number, height: number, tissue: readonly [number, number
     associated: [],
     orientation: 1,
     notes: [],
+    damaged: [],
     read(_level, x, y, w, h) {
       const data = new Uint8Array(w * h * 3).fill(240);
       for (let v = 0; v < h; v++) {

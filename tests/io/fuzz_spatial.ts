@@ -16,6 +16,7 @@ import { parseGeoJson } from "../../src/io/geojson.ts";
 import { MemoryStorage } from "../../src/io/h5_library.ts";
 import { H5ad } from "../../src/io/h5ad.ts";
 import { decodeImage } from "../../src/io/image.ts";
+import { decodeJpeg2000, loadJpeg2000 } from "../../src/io/jpeg2000.ts";
 import { parseCatalogue, parseMetadata } from "../../src/io/metadata.ts";
 import { readMex } from "../../src/io/mtx.ts";
 import { readNuclei } from "../../src/io/nuclei.ts";
@@ -152,6 +153,28 @@ function tiffTarget(): Target {
     }
     const { width, height, data } = decodeImage(bytes, "mutant");
     assert.equal(data.length, width * height * 3);
+  });
+}
+
+/** Slides in formats whose decoders are packages: damage anywhere, and codestreams by themselves. */
+function slideTarget(): Target {
+  const seeds = filesIn("slides", ".tif", ".svs");
+  const streams = filesIn("slides", ".j2k", ".jph");
+  return target("slide codecs", async (rng) => {
+    if (rng.below(3) === 0) {
+      const bytes = mutate(streams[rng.below(streams.length)]!, rng, rng.below(2) ? 200 : undefined);
+      await loadJpeg2000();
+      const { data, width, height, components } = decodeJpeg2000(bytes, "mutant");
+      assert.equal(data.length, width * height * components);
+      return;
+    }
+    const bytes = mutate(seeds[rng.below(seeds.length)]!, rng, rng.below(2) ? 1024 : undefined);
+    const slide = await openSlide(fromBytes(bytes, "mutant"), { damagedTiles: rng.below(2) ? "white" : "fail" });
+    for (const [i, { width, height }] of slide.levels.entries()) {
+      const [w, h] = [Math.min(width, 600), Math.min(height, 600)];
+      assert.equal((await slide.read(i, 0, 0, w, h)).data.length, w * h * 3);
+    }
+    for (const { error } of slide.damaged) checkError(error);
   });
 }
 
@@ -366,6 +389,7 @@ export function spatialTargets(): Target[] {
     h5adTarget(),
     patchesTarget(),
     tiffTarget(),
+    slideTarget(),
     omeTarget(),
     tsvTarget(),
     convertTarget(),

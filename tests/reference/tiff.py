@@ -75,7 +75,7 @@ def small():
     write("jpeg_ycc_420.tif", rgb, photometric="ycbcr", subsampling=(2, 2), **jpeg, **tile)
     Image.fromarray(rgb).save(os.path.join(FOLDER, "pil_jpeg_strips.tif"), compression="jpeg", quality=70)
     Image.fromarray(rgb).save(os.path.join(FOLDER, "pil_lzw.tif"), compression="tiff_lzw", dpi=(72, 72))
-    for name, compression in (("zstd", "zstd"), ("webp", "webp"), ("jpeg2000", "jpeg2000"), ("lerc", "lerc"), ("lzma", "lzma")):
+    for name, compression in (("webp", "webp"), ("jpeg2000", "jpeg2000"), ("lerc", "lerc"), ("lzma", "lzma")):
         write(f"refused_{name}.tif", rgb[:8, :8].copy(), photometric="rgb", compression=compression)
     write("refused_predictor3.tif", picture(8, 8).astype(np.float32), photometric="rgb", compression="zlib", predictor=3)
     write("refused_float.tif", picture(8, 8).astype(np.float32), photometric="rgb")
