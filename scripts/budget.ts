@@ -28,8 +28,9 @@ const BUDGETS: readonly Budget[] = [
 // Raised from 40,000 when training, evaluation and the report joined the engine, and from 70,000 when what real files and real
 // machines do was answered: atomic files, locks, checksums and owned files, interruption and re-runs of every command,
 // permissions, limits before memory is taken, configurations of published encoders.
-const WHOLE = 76_000;
-const NPM_PACKAGES = 6;
+const WHOLE = 100_000;
+/** Two of them are decoders of slides (JPEG 2000, WebP), loaded only when such a slide is met. */
+const NPM_PACKAGES = 7;
 
 async function* walk(folder: string): AsyncGenerator<string> {
   let entries: Deno.DirEntry[];
