@@ -247,7 +247,7 @@ async function evaluateOne(
         panelGenes: values["panel-genes"]!,
         dropUnknownPatches: values["drop-unknown-patches"],
         gpu,
-        onFold: (done, total) => total > 1 && progress.update(`${request.name}: ${current}`, done, total, "folds"),
+        onProbe: (done, total) => total > 1 && progress.update(`${request.name}: ${current}`, done, total, "probes"),
       });
       setting.begin();
       writeTaskFiles(out, result);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { fixed } from "../core/fixed.ts";
 import type { Task } from "../eval/bench_task.ts";
 import type { FoldResult, ProtocolResult, TaskResult } from "../eval/hest_bench.ts";
 import { findProtocol } from "../eval/protocol.ts";
@@ -90,10 +91,10 @@ export function poorFits({ task, encoder, headline, ...asked }: TaskResult): str
     const worst = poor.reduce((a, b) => b.r2 < a.r2 ? b : a);
     const formula = findProtocol(protocol).alpha === "formula";
     return [
-      `${task}, ${encoder}, ${protocol}: R2 is ${worst.r2.toFixed(2)} in ${worst.name}` +
+      `${task}, ${encoder}, ${protocol}: R2 is ${fixed(worst.r2, 2)} in ${worst.name}` +
       `${poor.length > 1 ? `, and below ${POOR_R2} in ${poor.length} folds` : ""}: its squared error is ` +
-      `${(1 - worst.r2).toFixed(1)} times that of the mean of the tested spots, R2 of the training mean is ${
-        worst.mean.toFixed(2)
+      `${fixed(1 - worst.r2, 1)} times that of the mean of the tested spots, R2 of the training mean is ${
+        fixed(worst.mean, 2)
       }${formula ? "; the protocol's penalty hardly restrains so few spots" : ""}`,
     ];
   });

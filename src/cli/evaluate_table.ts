@@ -4,6 +4,7 @@
  * @module
  */
 
+import { fixed, signed } from "../core/fixed.ts";
 import { average, compare, type Comparison } from "../eval/comparison.ts";
 import type { FoldResult, ProtocolResult, Scores, TaskResult } from "../eval/hest_bench.ts";
 import { findProtocol, HEADLINE_PROTOCOL, type Truth } from "../eval/protocol.ts";
@@ -22,8 +23,8 @@ import {
 } from "./evaluate_result.ts";
 import { alignRows } from "./table.ts";
 
-const fixed = (value: number | null | undefined, digits = 4): string =>
-  value === undefined || value === null ? "-" : value.toFixed(digits);
+const number = (value: number | null | undefined, digits = 4): string =>
+  value === undefined || value === null ? "-" : fixed(value, digits);
 
 /** Lines for people. */
 export function evaluationText(evaluation: Evaluation): string[] {
@@ -126,12 +127,12 @@ function headlineTable(results: readonly TaskResult[]): string[] {
       task,
       name,
       String(headline.folds.length),
-      fixed(scores.slidePearson.mean),
-      fixed(scores.pearson.mean),
-      fixed(scores.spearman.mean),
-      fixed(scores.r2Intercept.mean),
+      number(scores.slidePearson.mean),
+      number(scores.pearson.mean),
+      number(scores.spearman.mean),
+      number(scores.r2Intercept.mean),
       penalties(headline.folds.map(({ result, depth }) => own === undefined ? depth : result)),
-      ...apart.map((kind) => own === undefined ? "-" : fixed(headline.donors[kind]?.slidePearson)),
+      ...apart.map((kind) => own === undefined ? "-" : number(headline.donors[kind]?.slidePearson)),
     ];
   };
   const means = [...Map.groupBy(results, ({ task }) => task).values()].map(([first]) => {
@@ -143,7 +144,7 @@ function headlineTable(results: readonly TaskResult[]): string[] {
       "-",
       "-",
       "-",
-      fixed(headline.trainingMeanR2.mean),
+      number(headline.trainingMeanR2.mean),
       "-",
     ];
   });
@@ -179,15 +180,15 @@ function mainTable(results: readonly TaskResult[]): string[] {
       result.task,
       name,
       String(result.folds.length),
-      fixed(scores.pearson.mean),
-      result.folds.length > 1 ? fixed(scores.pearson.std) : "-",
-      fixed(scores.slidePearson.mean),
-      fixed(scores.spearman.mean),
-      fixed(scores.r2Intercept.mean),
-      only(fixed(result.slideProbe.accuracy, 2)),
-      only(fixed(result.slideProbe.chance, 2)),
-      only(fixed(result.smoothRank, 1)),
-      ...(extra ? [only(fixed(visible(result).pearson_visible?.mean))] : []),
+      number(scores.pearson.mean),
+      result.folds.length > 1 ? number(scores.pearson.std) : "-",
+      number(scores.slidePearson.mean),
+      number(scores.spearman.mean),
+      number(scores.r2Intercept.mean),
+      only(number(result.slideProbe.accuracy, 2)),
+      only(number(result.slideProbe.chance, 2)),
+      only(number(result.smoothRank, 1)),
+      ...(extra ? [only(number(visible(result).pearson_visible?.mean))] : []),
       penalties(result.folds.map(({ result, depth }) => own === undefined ? depth : result)),
     ];
   };
@@ -199,7 +200,7 @@ function comparisonLines(all: readonly Comparison[], first?: "per slide"): strin
   const order = (one: Comparison) => first !== undefined && one.metric === "pearson" ? 1 : 0;
   const lines = [...all].sort((a, b) => order(a) - order(b)).map(({ a, b, task, metric, over, paired }) => {
     const { mean, interval, reason, n, better } = paired;
-    const range = interval === undefined ? "" : ` [${interval.map((v) => signed(v)).join(", ")}]`;
+    const range = interval === undefined ? "" : ` [${interval.map((v) => signed(v, 4)).join(", ")}]`;
     const of = metric === "pearson" ? "pooled" : "per slide";
     const why = reason !== undefined
       ? `; no interval: ${reason}`
@@ -207,14 +208,12 @@ function comparisonLines(all: readonly Comparison[], first?: "per slide"): strin
       ? "; the interval is over genes and says nothing about other donors"
       : "";
     return `${task}: ${b} less ${a}, ${of} Pearson: ${
-      signed(mean)
+      signed(mean, 4)
     }${range} over ${n} ${over}, better in ${better}${why}`;
   });
   const some = all.some(({ paired }) => paired.interval !== undefined);
   return lines.length === 0 ? [] : ["", `Paired differences${some ? " (95 % bootstrap interval)" : ""}`, ...lines];
 }
-
-const signed = (value: number): string => `${value < 0 ? "" : "+"}${value.toFixed(4)}`;
 
 function fewShotLines(results: readonly TaskResult[]): string[] {
   const rows = results.flatMap(({ task, encoder, folds }) => {
@@ -222,9 +221,9 @@ function fewShotLines(results: readonly TaskResult[]): string[] {
     if (found.length === 0) return [];
     const cells = found[0]!.scores.map(({ k }, i) => {
       const values = found.flatMap(({ scores }) => scores[i]!.mean ?? []);
-      return `${k}: ${values.length === 0 ? found[0]!.scores[i]!.reason : fixed(mean(values), 3)}`;
+      return `${k}: ${values.length === 0 ? found[0]!.scores[i]!.reason : number(mean(values), 3)}`;
     });
-    return [[task, encoder, ...cells, `chance ${fixed(mean(found.map(({ chance }) => chance)), 3)}`]];
+    return [[task, encoder, ...cells, `chance ${number(mean(found.map(({ chance }) => chance)), 3)}`]];
   });
   return rows.length === 0
     ? []
@@ -250,7 +249,7 @@ function publishedLines(evaluation: Evaluation): string[] {
     `Published (${PUBLISHED_SOURCE}); rows with > are this run's`,
     ...alignRows([
       ["encoder", ...names, ...(whole ? ["average"] : [])],
-      ...rows.map((row) => [row.name, ...row.tasks.map((v) => fixed(v)), ...(whole ? [fixed(row.average)] : [])]),
+      ...rows.map((row) => [row.name, ...row.tasks.map((v) => number(v)), ...(whole ? [number(row.average)] : [])]),
     ]),
     ...foldLines(evaluation.results),
   ];
@@ -263,7 +262,7 @@ function foldLines(results: readonly TaskResult[]): string[] {
     const folds = row && facts["adapter"] === "none" ? PUBLISHED_FOLDS[task]?.[row.name] : undefined;
     if (folds?.length !== pearson.values.length) return [];
     const far = Math.max(...folds.map((value, i) => Math.abs(value - pearson.values[i]!)));
-    return [`${task}: folds of ${row!.name} differ from published ones by at most ${far.toFixed(4)}`];
+    return [`${task}: folds of ${row!.name} differ from published ones by at most ${fixed(far, 4)}`];
   });
 }
 
@@ -274,8 +273,8 @@ function geneLines(results: readonly TaskResult[]): string[] {
     ...alignRows(
       geneRows(result).sort((a, b) => b.mean - a.mean).map(({ gene, mean, std, reasons }) => [
         gene,
-        fixed(mean),
-        result.folds.length > 1 ? fixed(std) : "-",
+        number(mean),
+        result.folds.length > 1 ? number(std) : "-",
         reasons?.join("; ") ?? "",
       ]),
     ),

@@ -16,7 +16,8 @@ const POINTS = 1500;
 /** What is shown. */
 export interface EmbeddingOptions {
   readonly panels: readonly { readonly label: string; readonly features: Table }[];
-  readonly samples: readonly { readonly id: string; readonly donor: string }[];
+  /** `donor` where the metadata name the patient. */
+  readonly samples: readonly { readonly id: string; readonly donor: string | undefined }[];
   /** Genes of the panel to colour by. */
   readonly genes: readonly string[];
 }
@@ -31,7 +32,7 @@ export async function embeddingMap(data: EvidenceData, options: EmbeddingOptions
   return {
     schema: EVIDENCE_SCHEMA,
     method: "PCA",
-    samples: options.samples.map(({ id, donor }) => ({ sample: id, donor })),
+    samples: options.samples.map(({ id, donor }) => ({ sample: id, ...(donor === undefined ? {} : { donor }) })),
     sample_index: rows.map((row) => place.get(slides[row]!)!),
     panels,
     genes: options.genes.map((gene) => {

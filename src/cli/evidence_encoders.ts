@@ -4,6 +4,7 @@
  * @module
  */
 
+import { fixed } from "../core/fixed.ts";
 import { colourStatistics } from "../data/synth/oracle.ts";
 import type { PatchSource } from "../data/patch_source.ts";
 import { depthFeatures } from "../eval/bench_sample.ts";
@@ -175,7 +176,7 @@ export function decoderResult(
   const read = set.gather(data.heldPairs);
   const asTrained = meanPearson(predicted, read, { count: set.genes, chosen }, data.held);
   const mixed = set.samples.some(({ smoothed }) => smoothed) && Number.isFinite(asTrained)
-    ? `; with neighbours mixed in, as in training, ${asTrained.toFixed(3)} within slides`
+    ? `; with neighbours mixed in, as in training, ${fixed(asTrained, 3)} within slides`
     : "";
   const what = set.vocabulary.origin.geneNorm === "none" ? "raw counts" : "log-normalised expression";
   const about = {

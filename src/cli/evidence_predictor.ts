@@ -6,7 +6,7 @@
  */
 
 import { pearson } from "../eval/correlation.ts";
-import { UNNAMED_DONORS } from "../eval/cross_validate.ts";
+import { searchText, UNNAMED_DONORS } from "../eval/cross_validate.ts";
 import { pcaScores } from "../eval/pca.ts";
 import {
   chooseSource,
@@ -90,14 +90,13 @@ export async function fitPredictors({ train, judged, decoded, step }: PredictorI
   const { heldBack, note } = leftOut(some, basis, chosen.alpha);
   const seen = decoded && withinSections(takeColumns(decoded, judged), some);
   const { chosen: source, decoder, why } = chooseSource({ held_back: heldBack, fitted }, seen);
-  const search = chosen.chosen!;
   const probe = {
     held_back: heldBack,
     fitted,
     note,
     protocol: protocol.name,
     alpha: chosen.alpha,
-    penalty: `cross-validated over ${search.folds} ${search.by === "rows" ? "parts of the training spots" : search.by}`,
+    penalty: `cross-validated over ${searchText(chosen.chosen!)}`,
   };
   const own: SourceScore | undefined = seen === undefined ? undefined : {
     held_back: decoder,

@@ -6,6 +6,7 @@
  */
 
 import type { Gpu } from "../gpu/device.ts";
+import { searchText } from "../eval/cross_validate.ts";
 import { paired } from "../eval/paired.ts";
 import { probe, type ProbeBasis, probeBasis, type ProbeResult } from "../eval/probe.ts";
 import { type BENCHMARK_PROTOCOL, findProtocol, HEADLINE_PROTOCOL, type Truth } from "../eval/protocol.ts";
@@ -64,9 +65,9 @@ export function describeProbe(
     truth: TRUTHS[findProtocol(model.protocol).truth],
     penalty: model.chosen === undefined
       ? `${alpha}, 100/(features x targets)`
-      : `${alpha}, cross-validated over ${model.chosen.folds} ${
-        model.chosen.by === "rows" ? "parts of the training spots" : `training ${model.chosen.by}`
-      }${role === "seal" ? ", all of which SEAL was trained on: it may be too small for SEAL" : ""}`,
+      : `${alpha}, cross-validated over ${searchText(model.chosen)}${
+        role === "seal" ? ", all of which SEAL was trained on: it may be too small for SEAL" : ""
+      }`,
   };
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { fixed, signed } from "../core/fixed.ts";
 import type { DonorScores, EncoderResult, Results, RetrievalScores } from "../report/run_evidence.ts";
 import { PROBE_SPACE } from "./evidence_retrieval.ts";
 import { alignRows, count } from "./table.ts";
@@ -33,11 +34,11 @@ export function numbersOf({ probe, benchmark, retrieval, slide_probe }: EncoderR
 }
 
 const NAMES: Readonly<Record<string, string>> = {
-  pearson_per_slide: "r within sections, depth-normalised",
+  pearson_per_slide: "probe: r within sections, depth-normalised",
   pearson: "  all sections together",
   spearman: "  Spearman",
   r2: "  R2",
-  benchmark_pearson: "r by hest-bench/1, not normalised",
+  benchmark_pearson: "probe: r by hest-bench/1, not normalised",
   benchmark_pearson_per_slide: "  within sections",
   benchmark_r2: "  R2",
   probe_recall_at_10_i2g: "recall@10 by probe",
@@ -61,15 +62,14 @@ export function summaryOf(results: Results): { lines: string[]; json: Record<str
   const [frozen, seal] = ["frozen", "seal"].map((role) => encoders.find((one) => one.role === role));
   const [before, after] = [frozen ? numbersOf(frozen) : {}, seal ? numbersOf(seal) : {}];
   const beside = Object.keys(BASELINES).flatMap((id) => encoders.find((one) => one.id === id) ?? []);
-  const number = (value: number | null | undefined) => (value === null || value === undefined ? "-" : value.toFixed(3));
   const rows = Object.entries(NAMES).filter(([key]) => key in before || key in after).map(([key, name]) => {
     const delta = differences.find(({ metric }) => metric === key);
     const why = delta?.reason === undefined ? "" : `; no interval: ${delta.reason}`;
     const interval = delta?.low === undefined || delta.high === undefined
       ? ""
-      : `${signed(delta.mean)} (${signed(delta.low)} to ${signed(delta.high)} over ${delta.over})`;
+      : `${signed(delta.mean, 3)} (${signed(delta.low, 3)} to ${signed(delta.high, 3)} over ${delta.over})`;
     const [a, b] = [before[key], after[key]];
-    const plain = typeof a === "number" && typeof b === "number" ? `${signed(b - a)}${why}` : "";
+    const plain = typeof a === "number" && typeof b === "number" ? `${signed(b - a, 3)}${why}` : "";
     return [name, number(a), number(b), ...beside.map((one) => number(numbersOf(one)[key])), interval || plain];
   });
   const head = [heldOutName(seal ?? frozen), "frozen", "SEAL", ...beside.map(({ id }) => BASELINES[id]!), "difference"];
@@ -97,7 +97,7 @@ function donorLines(frozen: EncoderResult | undefined, seal: EncoderResult | und
   const all = seal?.probe?.donors ?? [];
   if (all.length < 2 && all.every(({ kind }) => kind === "unseen")) return [];
   const value = (encoder: EncoderResult | undefined, kind: string) =>
-    encoder?.probe?.donors?.find((one) => one.kind === kind)?.pearson_per_slide.mean?.toFixed(3) ?? "-";
+    number(encoder?.probe?.donors?.find((one) => one.kind === kind)?.pearson_per_slide.mean);
   return all.map((one) =>
     `${kindText(one)}: r within sections ${value(frozen, one.kind)} frozen, ${value(seal, one.kind)} SEAL`
   );
@@ -111,6 +111,6 @@ function factLines(encoder: EncoderResult | undefined): string[] {
   );
 }
 
-function signed(value: number): string {
-  return `${value < 0 ? "" : "+"}${value.toFixed(3)}`;
+function number(value: number | null | undefined): string {
+  return value === null || value === undefined ? "-" : fixed(value, 3);
 }

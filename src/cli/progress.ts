@@ -4,6 +4,7 @@
  * @module
  */
 
+import { fixed } from "../core/fixed.ts";
 import { count } from "./table.ts";
 import { say, sayForNow } from "./terminal.ts";
 
@@ -29,7 +30,7 @@ export class Progress {
   }
 
   /** Reports that `done` of `total` are done. */
-  update(what: string, done: number, total: number, unit: "bytes" | "tiles" | "steps" | "slides" | "folds"): void {
+  update(what: string, done: number, total: number, unit: "bytes" | "tiles" | "steps" | "slides" | "probes"): void {
     if (this.#quiet) return;
     const now = performance.now();
     if (what !== this.#what) {
@@ -68,7 +69,7 @@ export class Progress {
     this.#shown = now;
     const speed = (step - this.#first) / Math.max(1e-3, (now - this.#start) / 1e3);
     const left = step < total && speed > 0 ? `, ${time((total - step) / speed)} left` : "";
-    const shown = loss === undefined ? "" : `, loss ${loss.toFixed(4)}`;
+    const shown = loss === undefined ? "" : `, loss ${fixed(loss, 4)}`;
     sayForNow(
       `${what}: step ${step} of ${total}${shown}${rate > 0 ? `, ${speedOf(rate, "pairs")}` : ""}${left}`,
       step >= total,
@@ -87,7 +88,7 @@ export class Progress {
 }
 
 /** What is counted, in the singular. */
-const NOUNS = { tiles: "tile", steps: "step", slides: "slide", folds: "fold", pairs: "pair" } as const;
+const NOUNS = { tiles: "tile", steps: "step", slides: "slide", probes: "probe", pairs: "pair" } as const;
 
 /** A rate as people say it: `1,170 steps/s`, `4.2 slides/s`, and below one in two seconds `3 s a slide`. */
 export function speedOf(rate: number, unit: keyof typeof NOUNS): string {

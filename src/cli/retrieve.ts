@@ -6,6 +6,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import type { Facts } from "../core/facts.ts";
+import { fixed, rankText } from "../core/fixed.ts";
 import { PatchReader } from "../data/patch_reader.ts";
 import type { TrainingSet } from "../data/training_set.ts";
 import { geneProfile, parseRaises } from "../eval/gene_query.ts";
@@ -23,7 +24,7 @@ import { OutputFolder } from "./output_folder.ts";
 import { Progress } from "./progress.ts";
 import { writeEmbeddings } from "./retrieve_embeddings.ts";
 import { type KindReport, type TrainedOn, trainedOn } from "./retrieve_donors.ts";
-import { retrieveResult } from "./retrieve_result.ts";
+import { type GeneQuery, retrieveResult } from "./retrieve_result.ts";
 import { runFacts } from "./run_facts.ts";
 import {
   encodersOf,
@@ -168,7 +169,7 @@ async function answer(
       ...(opened.organs && { organ: organsOf(set, values.organ) }),
       onRows: (done, total) => progress.update("embed", done, total, "tiles"),
     });
-    const { report, kinds, json, sections } = await retrieveResult(opened.model, set, reader, embedded, {
+    const { report, kinds, json, sections, genes } = await retrieveResult(opened.model, set, reader, embedded, {
       gpu,
       ks,
       shown: values.shown,
@@ -185,7 +186,7 @@ async function answer(
     writeGallery(folder.path, sections, `Retrieval, ${opened.origin.encoder}`);
     if (values.embeddings) await writeEmbeddings(folder.path, set, embedded, { ...opened.origin, ...pick(facts) });
     const written = folder.finish(result, status);
-    for (const line of [...lines(report), ...kindLines(kinds)]) progress.say(line);
+    for (const line of [...lines(report), ...kindLines(kinds), ...genes.flatMap(geneLines)]) progress.say(line);
     progress.say(`${folder.path}: ${RESULT}, gallery.png, gallery.html${values.embeddings ? ", embeddings" : ""}`);
     if (values.json) printJson(written);
     return status;
@@ -226,16 +227,40 @@ export function kindLines(kinds: readonly KindReport[]): string[] {
   ]);
 }
 
+/** What a gene-set query asked for, gene by gene, and what it found; log-normalised expression, as the model sees it. */
+export function geneLines({ query, raised, found, reason }: GeneQuery): string[] {
+  const cell = (value: number | null) => value === null ? "-" : fixed(value, 2);
+  const [first] = found;
+  return [
+    `genes ${query}: ${
+      first === undefined
+        ? `nothing found, ${reason ?? "no patch has a direction"}`
+        : `${first.sample} ${first.barcode} first, cosine ${fixed(first.score, 3)}`
+    }`,
+    ...alignRows([
+      ["  gene", "training mean", "asked for", "in the first", `mean of ${found.length} found`, "mean of all"],
+      ...raised.map((one) => [
+        `  ${one.gene}`,
+        cell(one.training_mean),
+        cell(one.asked),
+        cell(one.measured_in_first),
+        cell(one.measured_in_found),
+        `${cell(one.measured_in_all)}${one.reason === undefined ? "" : ` (${one.reason})`}`,
+      ]),
+    ]),
+  ];
+}
+
 /** The table on stderr. */
 export function lines({ ks, across, within }: RetrievalReport): string[] {
-  const cell = (value: number | null) => (value === null ? "-" : value.toFixed(3));
+  const cell = (value: number | null, text = (of: number) => fixed(of, 3)) => (value === null ? "-" : text(value));
   const recall = (values: ByK) => ks.map((k) => cell(values[k]!));
   const pool = (what: string, { pairs, chance, imageToGene, geneToImage }: PoolMetrics, slides: string) =>
     ([["gene to image", geneToImage], ["image to gene", imageToGene]] as const).flatMap(([way, of]) => [
       [
         `${what}, ${way}`,
         ...recall(of.recall),
-        cell(of.medianRank),
+        cell(of.medianRank, rankText),
         cell(of.mrr),
         String(of.tied),
         `${pairs}${slides}`,

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { fixed } from "../core/fixed.ts";
 import type { PatchReader } from "../data/patch_reader.ts";
 import type { TrainingSet } from "../data/training_set.ts";
 import { badRows, Gallery, ranker, rowsOf } from "../eval/gallery.ts";
@@ -41,7 +42,12 @@ export interface RetrieveResult {
   readonly report: RetrievalReport;
   /** Of sections by whether training saw their donors. */
   readonly kinds: readonly KindReport[];
+  /** Gene-set queries as `retrieval.json` has them. */
+  readonly genes: readonly GeneQuery[];
 }
+
+/** A gene-set query in `retrieval.json`. */
+export type GeneQuery = ReturnType<typeof answerJson>;
 
 /** A spot that was found. */
 interface Hit {
@@ -91,6 +97,7 @@ export async function retrieveResult(
     const hits = [...rows.subarray(0, options.shown)].map((pair, i) => ({ pair, score: scores[i]! }));
     answers.push({ text, raised, hits, ...(reason ? { reason } : {}) });
   }
+  const genes = answers.map((answer) => answerJson(set, answer));
   return {
     report,
     kinds,
@@ -103,8 +110,9 @@ export async function retrieveResult(
         kinds.map(({ kind, samples, report }) => [kind, { sections: samples, ...reportJson(report) }]),
       ),
       shown: { pool: options.pool, gene_to_image: shownJson(set, toImage), image_to_gene: shownJson(set, toGene) },
-      gene_queries: answers.map((answer) => answerJson(set, answer)),
+      gene_queries: genes,
     },
+    genes,
     sections: await sectionsOf(set, reader, { toImage, toGene, answers, kindOf }, options),
   };
 }
@@ -229,6 +237,7 @@ function answerJson(set: TrainingSet, { text, raised, hits, reason }: GeneAnswer
         gene,
         training_mean: from,
         asked: to,
+        measured_in_first: hits[0] === undefined ? null : values[hits[0].pair]!,
         measured_in_found: hits.length ? mean(hits.map(({ pair }) => values[pair]!)) : null,
         measured_in_all: values.length ? mean([...values]) : null,
         ...(reason ? { reason } : {}),
@@ -289,7 +298,7 @@ async function sectionsOf(
         title: "Gene-set queries",
         about: "The training mean with these genes raised asks; all patches answer, best first.",
         rows: await Promise.all(answers.map(async ({ raised, hits }) => ({
-          title: raised.map(({ gene, from, to }) => `${gene} ${from.toFixed(2)} to ${to.toFixed(2)}`).join(", "),
+          title: raised.map(({ gene, from, to }) => `${gene} ${fixed(from, 2)} to ${fixed(to, 2)}`).join(", "),
           found: await found(hits),
         }))),
       }]

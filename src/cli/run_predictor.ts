@@ -5,6 +5,7 @@
  */
 
 import { ConfigError, DataError, FormatError } from "../core/errors.ts";
+import { fixed } from "../core/fixed.ts";
 import { readBytes } from "../data/data_folder.ts";
 import {
   type LinearPredictor,
@@ -122,7 +123,7 @@ export function chooseRunSource(run: string, asked: "auto" | PredictionSource, s
   };
 }
 
-const value = (r: number | null): string => r === null ? "not defined" : r.toFixed(3);
+const value = (r: number | null): string => r === null ? "not defined" : fixed(r, 3);
 
 function scoreLines({ probe, decoder, judged_on }: Predictors): string[] {
   return [

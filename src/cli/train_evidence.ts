@@ -6,6 +6,7 @@
  * @module
  */
 
+import { fixed } from "../core/fixed.ts";
 import { rowsOf } from "../eval/gallery.ts";
 import { LEAST_UNITS } from "../eval/paired.ts";
 import type { Table } from "../eval/table.ts";
@@ -16,7 +17,7 @@ import { loadModel } from "../train/checkpoint.ts";
 import type { LoopEnd, LoopState } from "../train/loop.ts";
 import type { ImageOutputs } from "../train/inference.ts";
 import { checksOf } from "./evidence_checks.ts";
-import { type EvidenceData, readEvidenceData } from "./evidence_data.ts";
+import { type EvidenceData, namedDonor, readEvidenceData } from "./evidence_data.ts";
 import { embeddingMap } from "./evidence_embedding.ts";
 import {
   colourCandidate,
@@ -143,7 +144,7 @@ async function makeEvidence(session: Session, options: EvidenceOptions) {
     { label: "Frozen encoder", features: features.frozen },
     { label: "SEAL", features: features.seal },
   ];
-  const { samples } = session.set;
+  const samples = session.set.samples.map((sample) => ({ id: sample.id, donor: namedDonor(sample) }));
   const probed = data.heldPairs.length > 0 && data.panel.genes.length > 0 && trained;
   if (!probed) {
     const embedding = await embeddingMap(data, { panels, samples, genes: [] });
@@ -259,8 +260,8 @@ function poorFits(all: Results["encoders"]): Warning[] {
       const r2 = scores?.r2?.mean;
       if (typeof r2 !== "number" || r2 >= POOR_R2) return [];
       return [{
-        text: `${label}, ${scores!.protocol}: R2 is ${r2.toFixed(2)}`,
-        reason: `its squared error is ${(1 - r2).toFixed(1)} times that of the mean of the held-out spots; penalty ${
+        text: `${label}, ${scores!.protocol}: R2 is ${fixed(r2, 2)}`,
+        reason: `its squared error is ${fixed(1 - r2, 1)} times that of the mean of the held-out spots; penalty ${
           scores!.penalty ?? "unknown"
         }`,
       }];

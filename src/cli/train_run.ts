@@ -5,6 +5,7 @@
  */
 
 import { DataError, NumericsError, WeightsError } from "../core/errors.ts";
+import { fixed } from "../core/fixed.ts";
 import { lossStatistics } from "../data/vocabulary.ts";
 import { disk } from "../io/fs.ts";
 import { type AdapterFacts, loadModel, modelFiles, optimizerFile } from "../train/checkpoint.ts";
@@ -270,7 +271,7 @@ export async function trainInFolder(session: Session, options: RunOptions): Prom
       evaluate: (stage) => stopwatch.time(TIMES.evaluation, () => evaluate(session, stage, panel)),
       onRow: ({ values, ...row }) => {
         metrics.write({ ...row, values: known(values) });
-        if (row.split !== "train") progress.say(described(row.epoch, values));
+        if (row.split !== "train") progress.say(described(row.epoch, row.stage, values));
       },
       onTiming: (step, values) => metrics.timing(step, values),
       onProgress: ({ stage, step, total, loss, rate }) => progress.training({ what: stage, step, total, loss, rate }),
@@ -333,7 +334,13 @@ function known(values: Readonly<Record<string, number>>): Record<string, number>
   return Object.fromEntries(Object.entries(values).filter(([name]) => COLUMNS.has(name)));
 }
 
-function described(epoch: number, values: Readonly<Record<string, number>>): string {
-  const parts = Object.entries(values).map(([name, value]) => `${name} ${value.toFixed(3)}`);
+/** What `pearson_mean` is of: not the probe's r of the result, which is on the features. */
+const predicts = (stage: string) => stage === "warmup" ? "omics model" : "image decoder";
+
+/** The line of an evaluation. */
+export function described(epoch: number, stage: string, values: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(values).map(([name, value]) =>
+    `${name === "pearson_mean" ? `r within sections of the ${predicts(stage)}` : name} ${fixed(value, 3)}`
+  );
   return `Epoch ${epoch + 1}, held out: ${parts.join(", ") || "no donors"}`;
 }

@@ -5,6 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { fixed } from "../core/fixed.ts";
 import { openFile } from "../io/fs.ts";
 import type { Pooling } from "../models/encoder_spec.ts";
 import { compareParity, type Parity } from "../verify/parity.ts";
@@ -116,7 +117,7 @@ export function parityPage(
         `  ${path.padEnd(7)} `,
         tile.padEnd(12),
         `${width} x ${height}`.padEnd(12),
-        cosine.toFixed(9),
+        fixed(cosine, 9),
         difference.toExponential(1).padStart(12),
         (pixels ? `${pixels.differ}, by up to ${pixels.levels}` : "not stored").padStart(19),
         (ok ? " ok" : " FAULT") + (parts === undefined ? "" : `; they part at ${parts}`),

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { fixed } from "../core/fixed.ts";
 import type { Patches } from "../io/patches.ts";
 import { UNMIX } from "./hed_jitter.ts";
 import type { LoadedSample } from "./load_sample.ts";
@@ -79,7 +80,7 @@ export function alignmentWarning(
   // Of a sound sample with few pairs the correlation may come out below 0 by chance: by one standard error it is let be.
   if (!(together <= -1 / Math.sqrt(most - 1))) return undefined;
   return `${id}: more nuclei do not go with more counts (rank correlation ${
-    together.toFixed(2)
+    fixed(together, 2)
   } over ${chosen.length} ` +
     "pairs): the picture may be shifted or turned against the spots";
 }

@@ -193,3 +193,27 @@ function sumColumns(matrix: Matrix, place: readonly number[], width: number): Ma
   }
   return out.finish();
 }
+
+/** How the samples read so far write their genes: a name that differs from one of them by its case alone is taken for it. */
+export class GeneNames {
+  readonly #first = new Map<string, string>();
+
+  /** Names of a sample's genes, as samples before it wrote them; two of it that differ by case alone stay two. */
+  adopt(genes: readonly string[]): string[] {
+    const own = new Set(genes);
+    return genes.map((name) => {
+      const known = this.#first.get(name.toUpperCase());
+      if (known === undefined) this.#first.set(name.toUpperCase(), name);
+      return known === undefined || own.has(known) ? name : known;
+    });
+  }
+
+  /** Names that were asked for, as the samples write them; the others as they are. @param own Of a sample, which win. */
+  like(asked: readonly string[], own: ReadonlySet<string> = new Set()): string[] {
+    const given = new Set(asked);
+    return asked.map((name) => {
+      const known = this.#first.get(name.toUpperCase());
+      return known === undefined || own.has(name) || given.has(known) ? name : known;
+    });
+  }
+}

@@ -74,10 +74,33 @@ const SHOWN = 10;
 
 const list = (ids: readonly string[]): string => ids.slice(0, 5).join(", ") + (ids.length > 5 ? ", …" : "");
 
+/** How the line begins that says whose donors are not known. */
+export const UNVERIFIED = "cannot tell the donors of";
+
 /** What is said of tested samples that may be of donors trained on; nothing where there are none. */
-export function describeUnverified(ids: readonly string[]): string[] {
+function describeUnverified(ids: readonly string[]): string[] {
   if (ids.length === 0) return [];
-  return [`cannot tell the donors of ${list(ids)} from those trained on: name each sample's patient in metadata/`];
+  return [`${UNVERIFIED} ${list(ids)} from those trained on: name each sample's patient in metadata/`];
+}
+
+/**
+ * One line for each finding of several splits; what is not known of a sample is said once.
+ *
+ * @param told How a finding of one split is told.
+ */
+export function describeSplits(
+  reports: readonly LeakageReport[],
+  told = (line: string, _report: LeakageReport): string => line,
+): string[] {
+  const once = (of: "unverified" | "unknown") => [...new Set(reports.flatMap((report) => report[of]))].sort();
+  const found = reports.flatMap((report) =>
+    describeLeakage({ ...report, unverified: [], unknown: [] }).map((line) => told(line, report))
+  );
+  return [...found, ...describeUnverified(once("unverified")), ...describeUnknown(once("unknown"))];
+}
+
+function describeUnknown(ids: readonly string[]): string[] {
+  return ids.length > 0 ? [`no metadata for ${list(ids)}`] : [];
 }
 
 /** One line for each finding. */
@@ -92,7 +115,7 @@ export function describeLeakage(report: LeakageReport): string[] {
       ? [`${report.duplicates.length - SHOWN} more pairs of samples share content`]
       : []),
     ...describeUnverified(report.unverified),
-    ...(report.unknown.length > 0 ? [`no metadata for ${list(report.unknown)}`] : []),
+    ...describeUnknown(report.unknown),
   ];
 }
 

@@ -12,7 +12,7 @@ import type { ReadDisk, SampleFiles } from "./data_folder.ts";
 import { donorGroups, type SampleInfo } from "./donors.ts";
 import { digestSample, type SampleDigest } from "./duplicates.ts";
 import type { Roles } from "./holdout.ts";
-import { describeLeakage } from "./leakage.ts";
+import { describeSplits } from "./leakage.ts";
 import { type LoadedSample, type LoadOptions, loadRaw, loadSample } from "./load_sample.ts";
 import { dense, type Matrix, toCsr } from "./matrix.ts";
 import { choosePanel, commonGenes, lackedBy, type LeftOut, leftOutOf } from "./panel.ts";
@@ -106,7 +106,7 @@ export async function openTrainingSet(disk: ReadDisk, options: TrainingSetOption
     load: options.load ?? {},
     panel,
     panelLeftOut,
-    warnings: [...warnings, ...absent, ...reports.flatMap(describeLeakage)],
+    warnings: [...warnings, ...absent, ...describeSplits(reports)],
     digests: opening.digests.map(({ counts }) => counts),
   });
 }
@@ -183,7 +183,11 @@ class Opening {
       const known = new Set(vocabulary.genes);
       const panel = await this.#panel(vocabulary.genes.length, vocabulary.genes);
       const outside = panel.filter((name) => !known.has(name));
-      return { vocabulary, panel, absent: told(outside, "of the panel that the genes given lack") };
+      return {
+        vocabulary,
+        panel,
+        absent: told(outside.map((name) => this.#builder.written(name)), "of the panel that the genes given lack"),
+      };
     }
     const { size = 2000, include = [] } = choice;
     const panel = await this.#panel(size === "all" ? Infinity : size - include.length);
@@ -218,7 +222,8 @@ class Opening {
     };
     const lacking = lackedBy(this.#heldOut);
     const chosen = choose(eligible);
-    this.panelLeftOut = leftOutOf(chosen, lacking);
+    const written = (gene: string) => raw.find((one) => one.written?.has(gene))?.written?.get(gene) ?? gene;
+    this.panelLeftOut = leftOutOf(chosen, lacking).map((one) => ({ ...one, gene: written(one.gene) }));
     // What is not measured where it is to be judged makes room for others; of held-out samples only names are looked at.
     return this.panelLeftOut.length === 0 ? chosen : choose(eligible.filter((gene) => lacking(gene) === undefined));
   }

@@ -9,6 +9,7 @@ import type { RandomAccess } from "../io/random_access.ts";
 import type { FeatureCounts } from "../io/tenx_h5.ts";
 import type { TenxSpatial } from "../io/tenx_spatial.ts";
 import { DataError } from "../core/errors.ts";
+import { fixed } from "../core/fixed.ts";
 import { TURNS } from "../io/orientation.ts";
 import { type Converted, type ConvertOptions, thumbnailOf, writeSample } from "./convert_sample.ts";
 import type { Thumbnail } from "./hest_sample.ts";
@@ -70,7 +71,7 @@ async function layRight(
   const thumbnail = await thumbnailOf(given, options);
   const found = wayUp(thumbnail, await thumbnailOf(like, { id }));
   if (found === undefined) return { slide: given, thumbnail, warnings: [] };
-  const [asIs, best] = [found.asIs, found.best].map((value) => value.toFixed(2));
+  const [asIs, best] = [found.asIs, found.best].map((value) => fixed(value, 2));
   const name = like.name.replace(/^.*[/\\]/, "");
   const { orientation, same } = found;
   if (!same) {

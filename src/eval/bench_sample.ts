@@ -8,7 +8,7 @@ import { DataError } from "../core/errors.ts";
 import { badSpots, type Expression, selectSpots } from "../data/counts.ts";
 import type { ReadDisk, SampleFiles } from "../data/data_folder.ts";
 import { known } from "../data/donors.ts";
-import { isControl } from "../data/genes.ts";
+import { type GeneNames, isControl } from "../data/genes.ts";
 import { join, type JoinOptions } from "../data/join.ts";
 import { gatherColumns, visitRow } from "../data/matrix.ts";
 import { panelColumns } from "../data/panel.ts";
@@ -53,6 +53,8 @@ export interface CountsOptions extends SampleOptions {
   readonly panel?: readonly string[] | undefined;
   /** Keeps those of the panel that are there, instead of refusing a sample that lacks one. */
   readonly some?: boolean;
+  /** Names of the samples before, which this one's take the case of. */
+  readonly names?: GeneNames;
   /** Column of obs with labels. */
   readonly labels?: string | undefined;
 }
@@ -70,7 +72,9 @@ export async function readSampleCounts(
 ): Promise<SampleCounts> {
   const file = await H5ad.open(disk.open(files.expression, "read"));
   try {
-    const { counts, bad, warnings } = readSampleTable(files.id, file, files.metadata, options);
+    const { counts: stored, bad, warnings } = readSampleTable(files.id, file, files.metadata, options);
+    const { names } = options;
+    const counts = names ? { ...stored, genes: names.adopt(stored.genes) } : stored;
     const labels = options.labels === undefined ? undefined : file.obs.strings(options.labels)?.map(known);
     if (options.labels !== undefined && labels === undefined) {
       throw new DataError(`Cannot label the spots of ${files.id}: obs has no column ${options.labels}`, {
@@ -81,7 +85,8 @@ export async function readSampleCounts(
     const read = { id: files.id, totals: depths(counts), labels, bad, warnings };
     if (options.panel === undefined) return { ...read, expression: counts };
     const own = new Set(counts.genes);
-    const panel = options.some ? options.panel.filter((gene) => own.has(gene)) : options.panel;
+    const asked = names?.like(options.panel, own) ?? options.panel;
+    const panel = options.some ? asked.filter((gene) => own.has(gene)) : asked;
     const columns = panelColumns(panel, counts);
     const data = gatherColumns(counts.matrix, columns);
     const matrix = { kind: "dense", rows: counts.matrix.rows, columns: columns.length, data } as const;

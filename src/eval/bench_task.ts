@@ -8,7 +8,7 @@ import { ConfigError, DataError, FormatError } from "../core/errors.ts";
 import { findSamples, readBytes, type ReadDisk, type SampleFiles } from "../data/data_folder.ts";
 import { SAME_SPECIMEN } from "../data/deny_list.ts";
 import { donorGroups, type SampleInfo } from "../data/donors.ts";
-import { describeLeakage, describeUnverified, leakage } from "../data/leakage.ts";
+import { describeSplits, leakage } from "../data/leakage.ts";
 import { kFold } from "../data/splits.ts";
 import { parseJson } from "../io/json.ts";
 import type { Panel } from "./fold_panel.ts";
@@ -218,12 +218,7 @@ export function dataTask(disk: ReadDisk, folders: readonly string[], options: Da
   }
   const shipped = `${first}/var_50genes.json`;
   const panel = options.panel ?? (folders.length === 1 && disk.look(shipped)?.kind === "file" ? shipped : undefined);
-  const reports = folds.map((fold) => ({ name: fold.name, report: leakage(fold, infos) }));
-  const leaks = reports.flatMap(({ name, report }) =>
-    describeLeakage({ ...report, unverified: [] }).map((line) => `${name}: ${line}`)
-  );
-  // Every fold finds the same where donors are not named: it is said once.
-  const unverified = [...new Set(reports.flatMap(({ report }) => report.unverified))].sort();
+  const reports = folds.map((fold) => leakage(fold, infos));
   return {
     name: first.split(/[/\\]/).at(-1) ?? "data",
     samples,
@@ -235,6 +230,7 @@ export function dataTask(disk: ReadDisk, folders: readonly string[], options: Da
         samples.map((id) => [id, { key, named }] as const)
       ),
     ),
-    warnings: [...leaks, ...describeUnverified(unverified)],
+    // Every fold finds the same where donors are not named: it is said once.
+    warnings: describeSplits(reports, (line, { split }) => `${split}: ${line}`),
   };
 }

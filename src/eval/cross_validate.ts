@@ -28,12 +28,20 @@ export interface ChosenAlpha {
   readonly alpha: number;
   /** Folds it was judged on. */
   readonly folds: number;
+  /** Slides or donors that the folds are of; more than folds where there are many. As folds where rows are drawn. */
+  readonly groups: number;
   /** What a fold is made of. */
   readonly by: AlphaGroups | "rows";
   /** Mean squared error of each penalty of the grid. */
   readonly errors: readonly number[];
   /** Whether it is the first or last of the grid, so that a better one may lie outside. */
   readonly atEdge: boolean;
+}
+
+/** What a penalty was cross-validated over, in words. */
+export function searchText({ folds, groups, by }: Pick<ChosenAlpha, "folds" | "groups" | "by">): string {
+  if (by === "rows") return `${folds} parts of the training spots`;
+  return `${folds < groups ? `${folds} folds of ` : ""}${groups} training ${by}`;
 }
 
 /**
@@ -50,7 +58,7 @@ export function chooseAlpha(
   groups?: ArrayLike<string | number>,
   kind: AlphaGroups = "slides",
 ): ChosenAlpha {
-  const { fold, folds, by } = foldsOf(x.rows, groups, kind);
+  const { fold, folds, count, by } = foldsOf(x.rows, groups, kind);
   const sums = new Float64Array(ALPHAS.length);
   for (let f = 0; f < folds; f++) {
     const [inner, held]: [number[], number[]] = [[], []];
@@ -61,14 +69,14 @@ export function chooseAlpha(
   }
   const errors = [...sums].map((sum) => sum / (x.rows * y.columns));
   const best = errors.reduce((least, error, i) => error < errors[least]! ? i : least, 0);
-  return { alpha: ALPHAS[best]!, folds, by, errors, atEdge: best === 0 || best === ALPHAS.length - 1 };
+  return { alpha: ALPHAS[best]!, folds, groups: count, by, errors, atEdge: best === 0 || best === ALPHAS.length - 1 };
 }
 
 function foldsOf(
   rows: number,
   groups: ArrayLike<string | number> | undefined,
   kind: AlphaGroups,
-): Pick<ChosenAlpha, "folds" | "by"> & { fold: Uint32Array } {
+): Pick<ChosenAlpha, "folds" | "by"> & { fold: Uint32Array; count: number } {
   const places = new Map<string | number, number>();
   if (groups !== undefined) {
     for (let r = 0; r < rows; r++) if (!places.has(groups[r]!)) places.set(groups[r]!, places.size);
@@ -78,13 +86,14 @@ function foldsOf(
     return {
       fold: Uint32Array.from({ length: rows }, (_, r) => places.get(groups![r]!)! % folds),
       folds,
+      count: places.size,
       by: kind,
     };
   }
   const folds = Math.min(5, rows);
   const fold = new Uint32Array(rows);
   new Mt19937(0).permutation(rows).forEach((row, at) => fold[row] = at % folds);
-  return { fold, folds, by: "rows" };
+  return { fold, folds, count: folds, by: "rows" };
 }
 
 interface Part {

@@ -11,6 +11,7 @@
 import { DataError } from "../core/errors.ts";
 import { type Expression, selectSpots } from "../data/counts.ts";
 import type { ReadDisk } from "../data/data_folder.ts";
+import { GeneNames } from "../data/genes.ts";
 import type { SampleOptions } from "../data/sample.ts";
 import {
   type FeatureSource,
@@ -109,7 +110,8 @@ export interface TaskOptions extends ProbeOptions {
   readonly panelGenes?: number;
   /** Leave out rows of features whose barcode the counts lack, instead of refusing the sample. */
   readonly dropUnknownPatches?: boolean;
-  readonly onFold?: (done: number, total: number) => void;
+  /** Called after each probe: of every fold, by every protocol. */
+  readonly onProbe?: (done: number, total: number) => void;
 }
 
 /**
@@ -127,20 +129,19 @@ export async function readTaskCounts(
   { panelGenes = 50, ...options }: TaskCountsOptions = {},
 ): Promise<TaskCounts> {
   const samples = new Map<string, SampleCounts>();
-  for (const files of task.samples) {
-    samples.set(
-      files.id,
-      await readSampleCounts(disk, files, { ...options, panel: task.panel?.genes, some: !task.strict, labels }),
-    );
-  }
+  const names = new GeneNames();
+  const wanted = { ...options, panel: task.panel?.genes, some: !task.strict, labels, names };
+  for (const files of task.samples) samples.set(files.id, await readSampleCounts(disk, files, wanted));
   const expression = new Map([...samples].map(([id, sample]) => [id, soundSpots(sample)]));
   const of = (ids: readonly string[]) => ids.map((id) => expression.get(id)!);
   // Chosen before any feature is made: what cannot be done is said before work.
   const panels = task.panel !== undefined
     ? []
     : task.folds.map(({ name, train, test }) => [name, foldPanel(of(train), of(test), panelGenes)] as const);
-  if (task.panel === undefined || task.strict) return { task, samples, panels: new Map(panels) };
-  const panel = panelWithout(task.panel, [...expression.values()]);
+  if (task.panel === undefined) return { task, samples, panels: new Map(panels) };
+  const own = new Set([...expression.values()].flatMap(({ genes }) => genes));
+  const named = { ...task.panel, genes: names.like(task.panel.genes, own) };
+  const panel = task.strict ? named : panelWithout(named, [...expression.values()]);
   return { task: { ...task, panel }, samples, panels: new Map() };
 }
 
@@ -178,7 +179,7 @@ export async function runTask(
       // Probing computes without a pause; this lets signals in.
       await new Promise((resolve) => setTimeout(resolve, 0));
       results.push(await runFold(run, fold(), protocol));
-      options.onFold?.(++count, total);
+      options.onProbe?.(++count, total);
     }
     done.push(protocolResult(protocol, results));
   }

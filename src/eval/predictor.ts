@@ -9,6 +9,7 @@
  */
 
 import { FormatError } from "../core/errors.ts";
+import { fixed } from "../core/fixed.ts";
 import { readSafetensorsF32, writeSafetensorsF32 } from "../io/safetensors.ts";
 import type { SealInference } from "./inference.ts";
 import type { ProbeModel } from "./probe.ts";
@@ -139,7 +140,7 @@ export function chooseSource(
   }
   const decoder = decoderFitted - Math.max(0, probe.fitted - probe.held_back);
   const chosen = decoder > probe.held_back ? "decoder" : "probe";
-  const [a, b] = [decoder, probe.held_back].map((value) => value.toFixed(3));
+  const [a, b] = [decoder, probe.held_back].map((value) => fixed(value, 3));
   return { chosen, decoder, why: `on training sections held back the decoder has about ${a}, the probe ${b}` };
 }
 

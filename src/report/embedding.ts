@@ -35,16 +35,22 @@ function mapFigure(map: EmbeddingMap): Markup {
   const kinds = [...new Set(map.samples.map(({ sample, donor }) => donor ?? sample))];
   const kindOf = map.samples.map(({ sample, donor }) => kinds.indexOf(donor ?? sample));
   const genes = map.genes ?? [];
+  const unnamed = map.samples.filter(({ donor }) => donor === undefined).length;
+  const by = unnamed === map.samples.length ? "section" : "donor";
   return markup`${
     figure(
       {
-        title: markup`${map.method} of patch features, coloured by <span id="embedding-by">donor</span>.`,
+        title: markup`${map.method} of patch features, coloured by <span id="embedding-by">${by}</span>.`,
         caption: markup`${amount(shown.length, "patch", "patches")}${
           stride > 1 && ` of ${whole(count)}, every ${ordinal(stride)}`
-        }; each donor has a colour and a shape. Clouds that part by donor show a batch effect; axes are in units of the features and have no meaning of their own.`,
+        }; each ${by} has a colour and a shape${
+          unnamed === 0 || by === "section"
+            ? ""
+            : `, as has each of ${amount(unnamed, "section")} whose donor is not named`
+        }. Clouds that part by ${by} show a batch effect; axes are in units of the features and have no meaning of their own.`,
         className: "embedding",
       },
-      markup`<div class="controls" data-behaviour="embedding"><label>Colour by <select id="embedding-colour"><option value="">donor</option>${
+      markup`<div class="controls" data-behaviour="embedding"><label>Colour by <select id="embedding-colour"><option value="">${by}</option>${
         genes.map(({ gene }, g) => markup`<option value="${g}">${gene}</option>`)
       }</select></label></div>`,
       symbolShapes(),
@@ -54,6 +60,7 @@ function mapFigure(map: EmbeddingMap): Markup {
     )
   }${
     dataBlock("data-embedding", {
+      by,
       kinds: shown.map((i) => kindOf[map.sample_index[i]!]! % KINDS.length),
       colours: KINDS,
       genes: genes.map(({ gene, values }) => ({

@@ -4,36 +4,41 @@
  * @module
  */
 
+import { fixed, rankText, signed } from "../core/fixed.ts";
+
 const MINUS = "\u2212";
 /** What stands where there is no number. */
 export const NONE = "\u2013";
 
-function fixed(value: number, digits: number): string {
-  const text = Math.abs(value).toFixed(digits);
-  return value < 0 && Number(text) !== 0 ? `${MINUS}${text}` : text;
-}
+const minus = (text: string) => text.replace("-", MINUS);
 
 /** A correlation or another score around one: `0.374`. */
 export function score(value: number | null | undefined, digits = 3): string {
-  return value === null || value === undefined || !Number.isFinite(value) ? NONE : fixed(value, digits);
+  return value === null || value === undefined || !Number.isFinite(value) ? NONE : minus(fixed(value, digits));
 }
 
 /** A difference of scores: `+0.051`. */
 export function difference(value: number | null | undefined, digits = 3): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
-  return `${value >= 0 || Number(value.toFixed(digits)) === 0 ? "+" : ""}${fixed(value, digits)}`;
+  return minus(signed(value, digits));
 }
 
 /** A part of one: `47.0 %`. */
 export function percent(value: number | null | undefined, digits = 1): string {
   return value === null || value === undefined || !Number.isFinite(value)
     ? NONE
-    : `${fixed(value * 100, digits)}\u202f%`;
+    : `${minus(fixed(value * 100, digits))}\u202f%`;
 }
 
 /** A count: `12,345`. */
 export function whole(value: number): string {
-  return value < 0 ? `${MINUS}${whole(-value)}` : Math.round(value).toLocaleString("en-US");
+  const rounded = Math.round(value);
+  return rounded < 0 ? `${MINUS}${whole(-value)}` : Math.abs(rounded).toLocaleString("en-US");
+}
+
+/** A rank, or a median of ranks: `1,082`, `82.5`. */
+export function rank(value: number): string {
+  return Number.isInteger(value) ? whole(value) : rankText(value);
 }
 
 /** A count with its noun: `1 donor`, `2 donors`. */
@@ -48,7 +53,7 @@ export function plain(value: number | null | undefined): string {
   if (size >= 1000) return whole(value);
   if (size === 0) return "0";
   if (size < 1e-3) return value.toExponential(2).replace(/^-/, MINUS).replace("e-", `e${MINUS}`);
-  return fixed(value, Math.max(0, 2 - Math.floor(Math.log10(size))));
+  return minus(fixed(value, Math.max(0, 2 - Math.floor(Math.log10(size)))));
 }
 
 /** A round value of an axis, as short as it is: `0.25`, `5e-4`. */

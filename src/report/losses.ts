@@ -63,6 +63,9 @@ export function losses({ metrics, facts, missing }: ReadEvidence): Markup {
           facts?.best_step !== undefined &&
           `The triangle marks step ${whole(facts.best_step)}, whose weights were kept. `
         }${
+          metrics.some(({ pearson_mean }) => typeof pearson_mean === "number") &&
+          "The image decoder’s correlation is of what the model itself predicts, log-normalised as in training; the result’s are of linear probes on its features. "
+        }${
           bad > 0 && `${whole(bad)} steps have no finite loss and are left out. `
         }Focus a chart and use the arrow keys, or point at it, to read values.${
           missing.facts !== undefined && " Stages are as the log has them."

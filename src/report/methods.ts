@@ -72,7 +72,9 @@ export function methods(evidence: ReadEvidence): Markup {
   );
 }
 
-function softwareRows({ device, versions = {}, seed, started, command, status }: RunFacts): (readonly [Slot, Slot])[] {
+function softwareRows(
+  { device, arithmetic, versions = {}, seed, started, command, status }: RunFacts,
+): (readonly [Slot, Slot])[] {
   const rows: (readonly [Slot, Slot])[] = [];
   if (device !== undefined) {
     rows.push([
@@ -82,6 +84,7 @@ function softwareRows({ device, versions = {}, seed, started, command, status }:
       }`,
     ]);
   }
+  if (arithmetic !== undefined) rows.push(["Arithmetic", arithmeticText(arithmetic)]);
   for (const [name, version] of Object.entries(versions)) rows.push([name, version]);
   if (started !== undefined) {
     rows.push([
@@ -93,6 +96,20 @@ function softwareRows({ device, versions = {}, seed, started, command, status }:
   rows.push(["Status", status]);
   if (command !== undefined) rows.push(["Command", markup`<code>${command}</code>`]);
   return rows;
+}
+
+/** What a multiplication followed by an addition may be, in IEEE 754 as well as in WGSL. */
+const CONTRACTED = "a * b + c is contracted";
+
+/** Whether the device computes as IEEE 754 has it, and all that was tried. */
+function arithmeticText(tried: Readonly<Record<string, string>>): Markup {
+  const all = Object.entries(tried);
+  const not = all.filter(([name, found]) => found === "no" && name !== CONTRACTED).map(([name]) => name);
+  return markup`${
+    not.length === 0
+      ? "as IEEE 754 in all that was tried"
+      : markup`<b>not as IEEE 754.</b> It does not hold: ${not.join("; ")}`
+  }<small>${all.map(([name, found]) => `${name}: ${found}`).join("; ")}</small>`;
 }
 
 function adapterPart({ adapter, encoder }: RunFacts): Markup {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { UNVERIFIED } from "../data/leakage.ts";
 import type { ReadEvidence } from "./evidence_read.ts";
 import { donorKinds, sharedDonors } from "./evidence_view.ts";
 import { geneRows } from "./probe.ts";
@@ -14,6 +15,7 @@ import type { Warning } from "./run_evidence.ts";
 /** All of them, each with its reason. */
 export function notesOf(evidence: ReadEvidence): Warning[] {
   const { facts, results, errors } = evidence;
+  const said = unique([...facts?.warnings ?? [], ...results?.notes ?? []]);
   const kinds = donorKinds(evidence);
   const shared = sharedDonors(evidence) ?? [];
   const undefinedGenes = geneRows(evidence).filter(({ frozen, seal }) => frozen === null && seal === null);
@@ -41,14 +43,13 @@ export function notesOf(evidence: ReadEvidence): Warning[] {
         reason: `${shared.join(", ")}; such sections say nothing about new donors`,
       }]
       : []),
-    ...(kinds.some(({ kind }) => kind === "unknown")
+    ...(kinds.some(({ kind }) => kind === "unknown") && !said.some(({ text }) => text.startsWith(UNVERIFIED))
       ? [{
         text: "Donors are not all named",
         reason: "whether training saw other sections of a held-out donor is not known; name them in metadata/*.json",
       }]
       : []),
-    ...(facts?.warnings ?? []),
-    ...(results?.notes ?? []),
+    ...said,
     ...(undefinedGenes.length > 0 && results?.notes === undefined
       ? [{
         text: `${amount(undefinedGenes.length, "gene")} without a correlation`,
@@ -57,6 +58,11 @@ export function notesOf(evidence: ReadEvidence): Warning[] {
       : []),
     ...errors.map((error) => ({ text: error.message })),
   ];
+}
+
+/** Warnings, each once. */
+function unique(warnings: readonly Warning[]): Warning[] {
+  return [...new Map(warnings.map((one) => [JSON.stringify([one.text, one.reason]), one])).values()];
 }
 
 /** The list; nothing where there is nothing to say. */

@@ -5,7 +5,9 @@ const byId = (id) => document.getElementById(id);
 const data = (id) => JSON.parse(byId(`data-${id}`)?.textContent ?? "null");
 const behaviours = (name) => document.querySelectorAll(`[data-behaviour="${name}"]`);
 const number = (value, digits = 3) =>
-  value === null || !Number.isFinite(value) ? "\u2013" : value.toFixed(digits).replace("-", "\u2212");
+  value === null || !Number.isFinite(value)
+    ? "\u2013"
+    : value.toFixed(digits).replace(/^-(?=0(\.0*)?$)/, "").replace("-", "\u2212");
 /** As numbers of any size are written in the page. */
 const plain = (value) => {
   const size = Math.abs(value);
@@ -234,7 +236,7 @@ if (embedding !== null) {
         point.setAttribute("fill", gene ? colour(gene.values[i], gene.range) : embedding.colours[embedding.kinds[i]]);
       }
     }
-    byId("embedding-by").textContent = gene ? `${gene.gene}, measured` : "donor";
+    byId("embedding-by").textContent = gene ? `${gene.gene}, measured` : embedding.by;
     byId("embedding-legend").hidden = gene !== undefined;
     if (scale === null) return;
     scale.hidden = gene === undefined;

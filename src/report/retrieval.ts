@@ -6,7 +6,7 @@
 
 import type { ReadEvidence } from "./evidence_read.ts";
 import { directionName, pairOf } from "./evidence_view.ts";
-import { difference, NONE, score, whole } from "./format.ts";
+import { difference, NONE, rank, score, whole } from "./format.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
 import { pictureAddress, shrink } from "./picture.ts";
 import type { Gallery, GalleryPatch, GalleryQuery, RetrievalScores } from "./run_evidence.ts";
@@ -129,7 +129,7 @@ function scores(rows: readonly Row[]): Markup {
       head: "Median rank",
       className: "number",
       cell: ({ scores }) =>
-        markup`${scores.median_rank === null ? NONE : whole(scores.median_rank)}<small>of ${
+        markup`${scores.median_rank === null ? NONE : rank(scores.median_rank)}<small>of ${
           whole(scores.gallery)
         }</small>`,
     },

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { fixed } from "../core/fixed.ts";
 import type { Picture } from "../io/picture.ts";
 import { encodePng } from "../io/png_write.ts";
 import { base64, Markup, markup } from "./html.ts";
@@ -146,7 +147,7 @@ export function galleryPicture(sections: readonly GallerySection[]): Picture {
       found.forEach((hit, n) => {
         const x = 2 * GAP + (n + 1) * CELL;
         canvas.tile(x, y, hit.picture, ...frameOf(hit));
-        canvas.text(x + FRAME, y + CELL - GAP + 3, hit.score.toFixed(3));
+        canvas.text(x + FRAME, y + CELL - GAP + 3, fixed(hit.score, 3));
       });
       y += CELL + LINE;
     }
@@ -186,8 +187,8 @@ function rowOf({ query, title, rank, found }: GalleryRow): Markup {
   }${
     found.map((hit) => {
       const kind = hit.correct === undefined ? "" : hit.correct ? "right" : "wrong";
-      const text = `${hit.score.toFixed(3)}${kind && `, ${kind}`} · ${hit.label}`;
-      return figure(hit, kind, text, `patch ${hit.label}, score ${hit.score.toFixed(3)}${kind && `, ${kind}`}`);
+      const text = `${fixed(hit.score, 3)}${kind && `, ${kind}`} · ${hit.label}`;
+      return figure(hit, kind, text, `patch ${hit.label}, score ${fixed(hit.score, 3)}${kind && `, ${kind}`}`);
     })
   }</div>`;
 }

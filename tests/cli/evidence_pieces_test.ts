@@ -206,12 +206,12 @@ Deno.test("the probe that predict uses is that of the report, and sources are ch
   assert.deepEqual([good, bad, none].map(({ predictors }) => predictors.chosen), ["decoder", "probe", "probe"]);
   assert.equal(none.predictors.decoder, undefined);
   const { probe, decoder } = good.predictors;
-  assert.match(probe.penalty, /over 3 donors$/);
+  assert.match(probe.penalty, /over 3 training donors$/);
   assert.match(probe.note, /^3 training donors left out/);
   // Groups of samples whose patient nobody names are not called donors.
   const unnamed =
     (await fitPredictors({ train: { ...train, unnamed: true }, judged, decoded: undefined, step: 3 })).predictors;
-  assert.match(unnamed.probe.penalty, /over 3 groups whose donors are not all named$/);
+  assert.match(unnamed.probe.penalty, /over 3 training groups whose donors are not all named$/);
   assert.match(unnamed.probe.note, /^3 training groups whose donors are not all named left out/);
   // Plain loops: each training donor by a ridge on the others.
   const model = await fitProbe({ ...train, targets: takeColumns(train.targets, judged) }, "depth-cv/1");
@@ -356,7 +356,7 @@ Deno.test("the embedding map is PCA of standardised features, with its share of 
   const features = { rows: 100, columns: 4, data: Float32Array.from(rows.flatMap(([a, b]) => [a, -5 * a, b, 7])) };
   const map = await embeddingMap(data, {
     panels: [{ label: "one", features }],
-    samples: [{ id: "S0", donor: "D0" }, { id: "S1", donor: "D1" }],
+    samples: [{ id: "S0", donor: "D0" }, { id: "S1", donor: undefined }],
     genes: ["G1"],
   });
   const { x, explained } = map.panels[0]!;
@@ -367,6 +367,7 @@ Deno.test("the embedding map is PCA of standardised features, with its share of 
   assert(agree > 85, `${agree}`);
   assert(Math.max(...x) === Math.max(...x.map(Math.abs)), "upright");
   assert.deepEqual(map.sample_index, [...new Array(50).fill(0), ...new Array(50).fill(1)]);
+  assert.deepEqual(map.samples, [{ sample: "S0", donor: "D0" }, { sample: "S1" }]);
   assert(map.genes![0]!.values.every((value, i) => Math.abs(value - data.panel.values.data[i * 3 + 1]!) < 1e-4));
   const flat = { ...features, data: new Float32Array(400).fill(2) };
   const none = await embeddingMap(data, { panels: [{ label: "flat", features: flat }], samples: [], genes: [] });
@@ -438,6 +439,9 @@ Deno.test("the summary shows intervals where there are some, and why where nothi
   const differences = [{ metric: "pearson", mean: 0.1, low: -0.02, high: 0.2, over: "genes" }];
   const { lines } = summaryOf({ schema: 1, encoders: [encoder("frozen", 0.2), encoder("seal", 0.3)], differences });
   assert(lines.join("\n").includes("0.200   0.300  +0.100 (-0.020 to +0.200 over genes)"), lines.join("\n"));
+  const still = summaryOf({ schema: 1, encoders: [encoder("frozen", -0.0001), encoder("seal", -0.0003)] });
+  assert(still.lines.some((line) => /pooled|together/.test(line) && /0\.000 +0\.000 +\+0\.000$/.test(line)));
+  assert(!/-0\.000/.test(still.lines.join()), still.lines.join("\n"));
   const none = summaryOf({ schema: 1, encoders: [], notes: [{ text: "Nothing", reason: "because" }] });
   assert.deepEqual(none.lines, ["Nothing: because"]);
 });
@@ -499,7 +503,7 @@ Deno.test("truth and thumbnails of a data set: by barcode, with their scale, ref
 });
 
 Deno.test("describeProbe() says that SEAL's penalty was chosen on donors it has seen", () => {
-  const chosen = { by: "donors", folds: 3, atEdge: false };
+  const chosen = { by: "donors", folds: 3, groups: 3, atEdge: false };
   const fitted = { model: { protocol: HEADLINE_PROTOCOL, alpha: 12, chosen } } as unknown as ProbeResult;
   const said = "12, cross-validated over 3 training donors";
   assert.equal(describeProbe(fitted, "frozen").penalty, said);

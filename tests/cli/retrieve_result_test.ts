@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type RetrieveOptions, retrieveResult } from "../../src/cli/retrieve_result.ts";
-import { kindLines } from "../../src/cli/retrieve.ts";
+import { geneLines, kindLines, lines } from "../../src/cli/retrieve.ts";
 import { donorKinds } from "../../src/cli/retrieve_donors.ts";
 import type { TrainingSet } from "../../src/data/training_set.ts";
 import { openTrainingSet } from "../../src/data/open_training_set.ts";
@@ -152,7 +152,7 @@ Deno.test("donorKinds() calls a donor unseen only where all training donors are 
 });
 
 Deno.test("a gene-set query ranks patches by the profile with those genes raised", async () => {
-  const { json, sections } = await retrieveResult(model, set, reader, embedded, options);
+  const { json, sections, genes, report } = await retrieveResult(model, set, reader, embedded, options);
   const [answer] = json["gene_queries"] as {
     query: string;
     raised: {
@@ -178,6 +178,14 @@ Deno.test("a gene-set query ranks patches by the profile with those genes raised
   const found = best.reduce((sum, { pair }) => sum + set.expression(pair)[three]!, 0) / 4;
   assert.ok(Math.abs(g3!.measured_in_found - found) < 1e-6);
   assert.equal(sections.at(-1)!.rows[0]!.found[0]!.correct, undefined);
+  const { medianRank } = report.across.geneToImage;
+  assert.match(lines(report).find((line) => /^across, gene/.test(line))!, new RegExp(` ${medianRank} +0\\.`));
+  const table = geneLines(genes[0]!);
+  assert.match(table[0]!, /^genes G3\+3,G5: [AB] \S+ first, cosine -?\d\.\d{3}$/);
+  assert.match(table[1]!, /^ {2}gene +training mean +asked for +in the first +mean of 4 found +mean of all$/);
+  const numbers = [mean[three]!, x[three]!, set.expression(best[0]!.pair)[three]!, found].map((v) => v.toFixed(2));
+  assert.ok(table[2]!.startsWith("  G3 ") && numbers.every((text) => table[2]!.includes(text)), table[2]);
+  assert.equal(table.length, 4);
   await assert.rejects(retrieveResult(model, set, reader, embedded, { ...options, genes: ["NOGENE"] }), {
     name: "ConfigError",
   });

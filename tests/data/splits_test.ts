@@ -4,7 +4,7 @@ import { expression } from "../../src/data/counts.ts";
 import { checkDenied, SAME_SPECIMEN } from "../../src/data/deny_list.ts";
 import { donorGroups, known, type SampleInfo } from "../../src/data/donors.ts";
 import { digestSample, findDuplicates } from "../../src/data/duplicates.ts";
-import { describeLeakage, leakage, refuseLeakage } from "../../src/data/leakage.ts";
+import { describeLeakage, describeSplits, leakage, refuseLeakage } from "../../src/data/leakage.ts";
 import { dense, toCsr } from "../../src/data/matrix.ts";
 import { holdOut, kFold, leaveOneOut, shuffleSplit } from "../../src/data/splits.ts";
 import { mix } from "../../src/data/stripes.ts";
@@ -73,6 +73,13 @@ Deno.test("leakage() finds samples, donors and content on both sides, and says w
   assert.deepEqual(report.donors.map(({ train, test }) => [train, test]), [[["A1"], ["A2"]], [["C1"], ["C1"]]]);
   assert.deepEqual([report.duplicates, report.unverified, report.unknown], [duplicates, ["B3", "C1", "X"], ["X"]]);
   assert.equal(describeLeakage(report).length, 6);
+  const both = describeSplits([report, { ...report, split: "b" }], (line, { split }) => `${split}: ${line}`);
+  assert.deepEqual(both.map((line) => line.slice(0, line.indexOf(" "))), [
+    ...new Array(4).fill("mine:"),
+    ...new Array(4).fill("b:"),
+    "cannot",
+    "no",
+  ]);
   assert.throws(() => refuseLeakage(report), /mine: C1 is trained and tested on/);
   refuseLeakage(leakage({ name: "fine", train: ["A1", "A2"], test: ["A3"] }, SAMPLES));
 });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { DataError, NumericsError } from "../../src/core/errors.ts";
-import { ALPHAS, chooseAlpha } from "../../src/eval/cross_validate.ts";
+import { ALPHAS, chooseAlpha, searchText } from "../../src/eval/cross_validate.ts";
 import { meanSquaredError, pearson, ranks, rSquared, spearman } from "../../src/eval/correlation.ts";
 import { sealFolds } from "../../src/eval/folds.ts";
 import { fitPca, pcaScores } from "../../src/eval/pca.ts";
@@ -91,6 +91,15 @@ Deno.test("fitRidge() without penalty refuses columns that depend on each other,
     (error) => error instanceof NumericsError && /larger penalty/.test(error.hint!),
   );
   fitRidge(x, noise(2, 12, 1), { alpha: 1e-3 });
+});
+
+Deno.test("a penalty says how many donors it was chosen on, not how many folds were made of them", () => {
+  const x = noise(5, 48, 4);
+  for (const [donors, said] of [[12, "10 folds of 12 training donors"], [4, "4 training donors"]] as const) {
+    const found = chooseAlpha(x, x, Array.from({ length: 48 }, (_, row) => row % donors), "donors");
+    assert.equal(searchText(found), said);
+  }
+  assert.equal(searchText(chooseAlpha(x, x)), "5 parts of the training spots");
 });
 
 Deno.test("chooseAlpha() judges penalties as one regression a fold does", () => {

@@ -21,6 +21,8 @@ Deno.test("numbers are written one way: true minus signs, fixed digits, a dash f
     "+0.000",
     "+0.000",
   ]);
+  assert.deepEqual([82, 82.5, 1234, 7.25].map(format.rank), ["82", "82.5", "1,234", "7.3"]);
+  assert.deepEqual([-0.2, 0, -3.6].map(format.whole), ["0", "0", "−4"]);
   assert.deepEqual([0.47, 1, -0.055].map((v) => format.percent(v)), ["47.0\u202f%", "100.0\u202f%", "−5.5\u202f%"]);
   assert.deepEqual([0, 3.14159, 12345.6, 0.0123, 2e-5, -0.5].map(format.plain), [
     "0",

@@ -338,6 +338,50 @@ Deno.test("the headline is on depth-normalised truth, and what sees no tissue st
   assert.ok(!/A check|not decided/.test(page), "what could not be decided is not shown");
 });
 
+Deno.test("the feature map is coloured by what is known: donors, sections, or both", async () => {
+  const { samples } = example.embedding!;
+  const shown = async (donors: number) => {
+    const some = samples.map(({ sample, donor }, i) => ({ sample, ...(i < donors && { donor: donor ?? sample }) }));
+    const page = await renderReport(read({ ...example, embedding: { ...example.embedding!, samples: some } }));
+    assert.equal(dataOf<{ by: string }>(page, "embedding").by, donors === 0 ? "section" : "donor");
+    return textOf(page).replaceAll(/\s+/g, " ");
+  };
+  assert.match(await shown(samples.length), /each donor has a colour and a shape\. Clouds that part by donor/);
+  const none = await shown(0);
+  assert.match(none, /coloured by section .*each section has a colour and a shape\. Clouds that part by section/);
+  assert.match(await shown(1), /each donor has a colour and a shape, as has each of \d+ sections? whose donor is not/);
+});
+
+Deno.test("a warning stands once, and what is said of unnamed donors is not said again", async () => {
+  const unnamed = "cannot tell the donors of A, B from those trained on: name each sample's patient in metadata/";
+  const facts = example.facts!;
+  const samples = facts.data!.samples.map(({ donor: _, ...sample }) => sample);
+  const warnings = [{ text: unnamed }, { text: unnamed }];
+  const count = async (warnings: { text: string }[], of: RegExp) => {
+    const page = await renderReport(read({
+      ...example,
+      facts: { ...facts, warnings, data: { ...facts.data!, samples } },
+      results: { ...example.results!, notes: warnings },
+    }));
+    return textOf(page).match(of)?.length ?? 0;
+  };
+  assert.equal(await count(warnings, /cannot tell the donors/g), 1);
+  assert.equal(await count(warnings, /Donors are not all named/g), 0);
+  assert.equal(await count([], /Donors are not all named/g), 1);
+});
+
+Deno.test("an adapter that does not compute as IEEE 754 has it is told, with all that was tried", async () => {
+  const good = { "1 / 0 is infinite": "yes", "a * b + c is contracted": "no", "exp of -1 to 1": "within 1.2 ulp" };
+  const page = async (arithmetic: Record<string, string> | undefined) =>
+    textOf(await renderReport(read({ ...example, facts: { ...example.facts!, ...(arithmetic && { arithmetic }) } })))
+      .replaceAll(/\s+/g, " ");
+  assert.match(await page(good), /Arithmetic as IEEE 754 in all that was tried .*exp of -1 to 1: within 1\.2 ulp/);
+  const bad = await page({ ...good, "1 / 0 is infinite": "no" });
+  assert.match(bad, /Arithmetic not as IEEE 754\. It does not hold: 1 \/ 0 is infinite .*contracted: no/);
+  const { arithmetic: _, ...facts } = example.facts!;
+  assert.ok(!/Arithmetic/.test(textOf(await renderReport(read({ ...example, facts })))), "of runs before");
+});
+
 Deno.test("a report claims no difference that its interval does not", async () => {
   const differences = [{ metric: "pearson", mean: 0.02, low: -0.01, high: 0.05, level: 0.95 }];
   const page = await renderReport(read({ ...example, results: { ...example.results!, differences } }));
