@@ -74,13 +74,10 @@ const SHOWN = 10;
 
 const list = (ids: readonly string[]): string => ids.slice(0, 5).join(", ") + (ids.length > 5 ? ", …" : "");
 
-/** How the line begins that says whose donors are not known. */
-export const UNVERIFIED = "cannot tell the donors of";
-
 /** What is said of tested samples that may be of donors trained on; nothing where there are none. */
 function describeUnverified(ids: readonly string[]): string[] {
   if (ids.length === 0) return [];
-  return [`${UNVERIFIED} ${list(ids)} from those trained on: name each sample's patient in metadata/`];
+  return [`cannot tell the donors of ${list(ids)} from those trained on: name each sample's patient in metadata/`];
 }
 
 /**

@@ -4,13 +4,15 @@
  * @module
  */
 
-import { UNVERIFIED } from "../data/leakage.ts";
 import type { ReadEvidence } from "./evidence_read.ts";
 import { donorKinds, sharedDonors } from "./evidence_view.ts";
 import { geneRows } from "./probe.ts";
 import { amount } from "./format.ts";
 import { markup, type Slot } from "./html.ts";
 import type { Warning } from "./run_evidence.ts";
+
+/** A warning of training that names the sections whose donors are not known. */
+const UNVERIFIED = "cannot tell the donors of";
 
 /** All of them, each with its reason. */
 export function notesOf(evidence: ReadEvidence): Warning[] {
