@@ -186,7 +186,7 @@ class Opening {
       return {
         vocabulary,
         panel,
-        absent: told(outside.map((name) => this.#builder.written(name)), "of the panel that the genes given lack"),
+        absent: told(outside, "of the panel that the genes given lack"),
       };
     }
     const { size = 2000, include = [] } = choice;

@@ -98,11 +98,6 @@ export class VocabularyBuilder {
     this.#perSample = options.perSample ?? 2000;
   }
 
-  /** How the data write a gene: `C1orf53` of `C1ORF53`. */
-  written(gene: string): string {
-    return this.#written.get(gene) ?? gene;
-  }
-
   /**
    * Adds a training sample.
    *
@@ -188,7 +183,7 @@ export class VocabularyBuilder {
 
   #vocabulary(genes: readonly string[]): Vocabulary {
     const best = genes.map((name) => this.#gene(name));
-    const written = genes.map((name) => this.written(name));
+    const written = genes.map((name) => this.#written.get(name) ?? name);
     return {
       genes: [...genes],
       ...(written.some((name, j) => name !== genes[j]) && { written }),
