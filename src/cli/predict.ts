@@ -249,6 +249,7 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
   if (values.json) {
     printJson({
       ...originOf(values.run!, values.checkpoint, request.known),
+      checked: request.known.checked,
       ...request.source.facts,
       outputs: outcomes,
     });

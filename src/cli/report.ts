@@ -64,10 +64,17 @@ export async function run({ words: paths, flags: { quiet, json } }: Args<typeof 
     const { errors, unchecked, ...written } = await reportOn(path);
     tell(`${written.path}: ${formatBytes(written.bytes)}`);
     for (const [part, reason] of Object.entries(written.missing)) tell(`  without ${part}: ${reason}`);
-    for (const what of unchecked) tell(`  unchecked: ${what}`);
+    for (const what of unchecked) say(`warning: unchecked: ${what}`);
     for (const error of errors) say(`${error.name}: ${error.message}`);
     damaged ||= errors.length > 0;
-    if (json) printJson({ ...written, unchecked, errors: errors.map(({ message }) => message) });
+    if (json) {
+      printJson({
+        ...written,
+        checked: unchecked.length === 0,
+        unchecked,
+        errors: errors.map(({ message }) => message),
+      });
+    }
   }
   return damaged ? INCOMPLETE : 0;
 }

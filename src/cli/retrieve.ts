@@ -155,7 +155,7 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
 async function answer(
   gpu: Awaited<ReturnType<typeof openGpu>>,
   opened: OpenedRun,
-  { values, ks, samples, trained, facts }: Request,
+  { values, ks, samples, known, trained, facts }: Request,
   folder: OutputFolder,
   progress: Progress,
   signal: AbortSignal,
@@ -179,7 +179,7 @@ async function answer(
       trained,
       storage: values.gallery as "f32" | "f16",
     });
-    const result = { ...opened.origin, ...json, warnings: set.warnings };
+    const result = { ...opened.origin, checked: known.checked, ...json, warnings: set.warnings };
     const { imageToGene, geneToImage } = report.across;
     const status = imageToGene.mrr === null || geneToImage.mrr === null ? INCOMPLETE : 0;
     folder.begin();

@@ -28,6 +28,7 @@ import { COMMON, type Flags } from "./args.ts";
 import { checkEncoder, checkFed, type FedAs, type OpenedEncoder } from "./encoder.ts";
 import { type ExpressionValues, loadOptions } from "./expression_flags.ts";
 import type { Progress } from "./progress.ts";
+import { checkSettings, isChecked, runWarnings } from "./run_checks.ts";
 import { type CheckpointName, checkWhole, findCheckpoint, type FoundCheckpoint } from "./run_folder.ts";
 import { checkConfigText, checkState } from "./run_start.ts";
 import { heldOut, openVision, wanted } from "./train_session.ts";
@@ -136,6 +137,8 @@ export interface KnownRun {
   readonly config: TrainConfig;
   readonly found: FoundCheckpoint;
   readonly vocabulary: Vocabulary;
+  /** Whether all files could be compared with what training wrote. */
+  readonly checked: boolean;
 }
 
 /**
@@ -148,21 +151,13 @@ export async function lookAtRun(request: Pick<RunRequest, "run" | "checkpoint" |
   const config = runConfig(request.run);
   const found = checkpointOf(request.run, request.checkpoint);
   // What only training needs may be large.
+  checkSettings(found, config);
   checkWhole(found, (name) => name !== "optimizer.safetensors");
   const bytes = found.read("genes.json");
   if (!bytes) throw new WeightsError(`Cannot load ${found.path}: genes.json is missing`);
   const vocabulary = parseVocabulary(bytes, `${found.path}/genes.json`);
   await checkEncoder(request.encoder ?? config.input.encoder);
-  return { config, found, vocabulary };
-}
-
-/** What a user should know of a run that is read. */
-function warningsOf(run: string, { checked, path }: FoundCheckpoint): string[] {
-  const moved = checkConfigText(run, Deno.readTextFileSync(`${run}/config.yaml`));
-  return [
-    ...(moved === undefined ? [] : [moved]),
-    ...(checked ? [] : [`${path} is of a version before and has no checksums: its files are read unchecked`]),
-  ];
+  return { config, found, vocabulary, checked: isChecked(request.run, found) };
 }
 
 /** How outputs name a run. */
@@ -206,7 +201,7 @@ export async function openRun(gpu: Gpu, request: RunRequest, known: KnownRun): P
   const { run, progress, batchSize } = request;
   const { found, vocabulary } = known;
   const config = forUse(known.config, request);
-  for (const warning of warningsOf(run, found)) progress.warn(warning);
+  for (const warning of runWarnings(run, found)) progress.warn(warning);
   // What it was fed in training, the starting adapter of which is not asked again.
   const fed = (found.state ?? {}) as FedAs;
   const image_size = fed.image_size ?? config.input.image_size;

@@ -12,6 +12,7 @@ import { type AdapterFacts, loadModel, modelFiles, optimizerFile } from "../trai
 import { readSafetensorsF32 } from "../io/safetensors.ts";
 import { initialState, type LoopEnd, type LoopState, runLoop, type StageRunner } from "../train/loop.ts";
 import { METRIC_COLUMNS, type MetricMarks, MetricsWriter } from "../train/metrics.ts";
+import { type TrainingSettings, trainingSettings } from "../train/config.ts";
 import type { Stage } from "../train/rates.ts";
 import { Schedule } from "../train/schedule.ts";
 import { SealStep } from "../train/seal_step.ts";
@@ -19,6 +20,7 @@ import { compileWarmup } from "../train/warmup_step.ts";
 import { TIMES } from "./evidence_facts.ts";
 import { checkFed, type FedAs } from "./encoder.ts";
 import type { Progress } from "./progress.ts";
+import { checkSettings } from "./run_checks.ts";
 import { checkWhole, findCheckpoint, type FoundCheckpoint, writeCheckpoint } from "./run_folder.ts";
 import { markMetrics } from "./run_start.ts";
 import type { Stopwatch } from "./stopwatch.ts";
@@ -37,6 +39,8 @@ interface TrainerState extends FedAs {
   readonly data: string;
   /** SHA-256 of the adapter it started from; null without one. */
   readonly adapter?: string | null;
+  /** What it was trained with; versions before have none. */
+  readonly settings?: TrainingSettings;
 }
 
 /** Metrics that only some configurations have. */
@@ -161,9 +165,13 @@ export function stateToResume(
   progress: Progress,
 ): SavedState | undefined {
   const best = findCheckpoint(run, "best");
-  if (best) checkWhole(best);
+  if (best) {
+    checkSettings(best, config);
+    checkWhole(best);
+  }
   const found = findCheckpoint(run, "last");
   if (!found) return undefined;
+  checkSettings(found, config);
   checkWhole(found);
   const { path } = found;
   const state = found.state as TrainerState;
@@ -311,6 +319,7 @@ async function save(
     data: data.fingerprint,
     image_size: opened.encoder.spec.input.size,
     preparation: opened.preparation,
+    settings: trainingSettings(session.config),
   };
   held?.();
   // The clock's file is another in every run; the best checkpoint is to be the same in all.

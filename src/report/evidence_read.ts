@@ -12,7 +12,7 @@ import { decodePng } from "../io/png.ts";
 import { pngToRgb } from "../io/raster.ts";
 import { parseJson } from "../io/json.ts";
 import type { Picture } from "../io/picture.ts";
-import { checkBytes, checkFile, type Manifest, readManifest } from "../io/manifest.ts";
+import { checkBytes, checkFile, MANIFEST, type Manifest, readManifest } from "../io/manifest.ts";
 import { isPlainName, missingFile } from "../io/random_access.ts";
 import { toDense } from "../io/sparse.ts";
 import { embeddingMap, galleryFile, mapsFile, results, runFacts } from "./evidence_schema.ts";
@@ -97,7 +97,7 @@ function opened(path: string, disk: Disk): OpenedFolder {
     });
   }
   const manifest = readManifest(disk, path);
-  const unchecked = new Set(manifest ? [] : ["all files: the run is of a version before and has no checksums"]);
+  const unchecked = new Set(manifest ? [] : [`all files: the run has no ${MANIFEST} of this program`]);
   return { path, disk, manifest, unchecked };
 }
 

@@ -271,7 +271,7 @@ Deno.test("retrieve and predict with a trained run", async () => {
     const predicted = `${folder}/predicted`;
     const force = ["predict", "--run", run, "--data", data, "--with", "decoder", "--out", predicted];
     const said = await done(...force, "--json", "--quiet");
-    assert.equal(JSON.parse(said.out).outputs.length, 3);
+    assert.deepEqual([JSON.parse(said.out).outputs.length, JSON.parse(said.out).checked], [3, true]);
     const adapter = `${run}/checkpoints/best`;
     await done(
       "embed",
@@ -318,6 +318,19 @@ Deno.test("retrieve and predict with a trained run", async () => {
     const other = await seal("predict", "--run", run, "--data", data, "--encoder", OTHER, "--overwrite");
     assert.equal(other.code, 5, other.err);
     assert.match(other.err, /trained on other weights/);
+
+    // Without a manifest all but the checkpoints is read unchecked, which is said.
+    assert.equal(json(`${out}/retrieval.json`).checked, true);
+    Deno.removeSync(`${run}/manifest.json`);
+    const unchecked = ["--run", run, "--samples", "SYN1", "--data", data, "--json", "--quiet", "--out"];
+    for (const command of ["retrieve", "predict"]) {
+      const { out, err } = await done(command, ...unchecked, `${folder}/unchecked-${command}`);
+      assert.equal(JSON.parse(out).checked, false);
+      assert.match(err, /^warning: .*run has no manifest\.json of this program: .* unchecked$/m);
+    }
+    const report = await done("report", run, "--json", "--quiet");
+    assert.equal(JSON.parse(report.out).checked, false);
+    assert.match(report.err, /^warning: unchecked: all files: the run has no manifest\.json of this program$/m);
   });
 });
 

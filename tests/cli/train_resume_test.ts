@@ -6,6 +6,7 @@ import { openAdapter } from "../../src/cli/adapter.ts";
 import { Progress } from "../../src/cli/progress.ts";
 import { findCheckpoint, writeCheckpoint } from "../../src/cli/run_folder.ts";
 import { completeManifest } from "../../src/cli/run_start.ts";
+import { lookAtRun } from "../../src/cli/seal_run.ts";
 import { Stopwatch } from "../../src/cli/stopwatch.ts";
 import { stateToResume, trainInFolder } from "../../src/cli/train_run.ts";
 import { openData, openSession } from "../../src/cli/train_session.ts";
@@ -228,6 +229,35 @@ Deno.test("a checkpoint of other weights, of changed data or of another model is
   await refused(/heads.safetensors is missing/, 4);
   Deno.writeFileSync(heads, bytes);
   assert.equal(await go(config), "finished");
+});
+
+Deno.test("a whole checkpoint of another run is refused, naming what it was trained with; states of before go on", async () => {
+  const [own, other] = [configOf({ epochs: 1 }, "own"), configOf({ epochs: 1, img_lr: 3e-4 }, "another")];
+  for (const config of [own, other]) assert.equal(await go(config, 1), "interrupted");
+  const [path, foreign] = [own, other].map(({ input }) => `${input.out}/checkpoints/last`) as [string, string];
+  Deno.renameSync(path, `${folder}/kept`);
+  Deno.mkdirSync(path);
+  for (const { name } of Deno.readDirSync(foreign)) Deno.copyFileSync(`${foreign}/${name}`, `${path}/${name}`);
+  const says = new RegExp(
+    `own/checkpoints/last/trainer_state\\.json: it was trained with img_lr=0\\.0003, the run has `,
+  );
+  await assert.rejects(
+    go(own),
+    (error: Error & { exitCode?: number }) => says.test(error.message) && error.exitCode === 4,
+  );
+  await assert.rejects(lookAtRun({ run: own.input.out!, checkpoint: "last" }), { message: says });
+  Deno.removeSync(path, { recursive: true });
+  Deno.renameSync(`${folder}/kept`, path);
+  // A version before wrote no settings, and one may have had other keys.
+  const { checksum: _, ...state } = JSON.parse(Deno.readTextFileSync(`${path}/trainer_state.json`));
+  assert.equal(state.settings.img_lr, own.optim.img_lr);
+  assert.ok(!("out" in state.settings || "data" in state.settings));
+  const { settings, ...before } = state;
+  for (const content of [{ ...before, settings: { ...settings, gone: 1 } }, before]) {
+    Deno.writeTextFileSync(`${path}/trainer_state.json`, sealJson(content));
+    await lookAtRun({ run: own.input.out!, checkpoint: "last" });
+  }
+  assert.equal(await go(own), "finished");
 });
 
 Deno.test("patches changed between stop and resumption, or while training runs, are refused; brought back they are not", async () => {
