@@ -17,9 +17,10 @@ import { encodePng } from "../io/png_write.ts";
 import { type Matrix, mergeNames } from "../io/sparse.ts";
 import { type TiffPacking, TiffWriter, TILE } from "../io/tiff_write.ts";
 import { checkCounts, scanStored } from "./counts.ts";
+import { coverage, outlinesOf } from "./mask.ts";
 import { cutPatches, drawSpots, shrink, type Thumbnail } from "./hest_sample.ts";
 import type { Slide } from "./slide.ts";
-import { coverageOf, findTissue, type TissueMask, tissueOutlines } from "./tissue.ts";
+import { type SlideTissue, slideTissue } from "./tissue.ts";
 import { type Generation, PATCH_PIXEL_SIZE, placeWindows, type Windows } from "./windows.ts";
 
 /** Long edge of the small pictures, pixels. */
@@ -145,13 +146,13 @@ export async function writeSample(
   const told = checkSampleCounts(id, sample);
   const rows = (what: string) => (share: number) => onProgress?.(`${id}: ${what}`, Math.round(share * height), height);
   const thumbnail = small ?? await thumbnailOf(slide, options);
-  const tissue = findTissue(thumbnail);
+  const tissue = await slideTissue(slide, pixelSize, {}, rows("tissue"));
   const windows = placeWindows(
     { width, height, pixelSize },
     rule,
     PATCH,
     sample.spatial,
-    (x, y, side) => coverageOf(tissue, thumbnail.scale, x, y, side),
+    coverage(tissue, tissue.scale),
   );
   if (windows.kept.length === 0) throw noPatches(id, sample, windows);
   const paths = samplePaths(id);
@@ -329,14 +330,14 @@ function writePictures(
   { spatial, pixels }: ReadSample,
   { kept }: Windows,
   thumbnail: Thumbnail,
-  tissue: TissueMask,
+  tissue: SlideTissue,
   spot: number,
 ): void {
   const paths = samplePaths(id);
   const patched = new Set(kept.map((window) => window.spot));
   disk.write(`${out}/${paths.picture}`, encodePng(drawSpots(thumbnail, spatial, patched, spot / 2 / pixels.size)));
   disk.write(`${out}/${paths.thumbnail}`, encodeJpeg(thumbnail, 95));
-  const outlines = tissueOutlines(tissue, thumbnail.scale);
+  const outlines = outlinesOf(tissue, tissue.scale);
   const polygons = outlines.map((outline) => ({ ...outline, tissueId: undefined }));
   disk.write(`${out}/${paths.tissue}`, tissueGeoJson(polygons));
 }

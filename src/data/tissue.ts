@@ -1,175 +1,253 @@
 /**
- * Tissue on a slide made small: what has more colour than Otsu's threshold, without specks and pinholes.
+ * Tissue by its colour, without weights: what has more chroma than Otsu's threshold or is much darker than the background,
+ * without the ink of pens, black frames, specks and pinholes. A slide without tissue has none.
  *
  * Source: N. Otsu, "A threshold selection method from gray-level histograms", IEEE Trans. SMC 9 (1979) 62-66.
  *
  * @module
  */
 
-import { insideRing, type Polygon } from "../io/geojson.ts";
+import { ConfigError } from "../core/errors.ts";
 import type { Picture } from "../io/picture.ts";
+import { shrink } from "./hest_sample.ts";
+import { closed, dilated, fillHoles, type Mask, removeSmall } from "./mask.ts";
+import type { Slide } from "./slide.ts";
 
-/** Pieces and holes smaller than this share of the picture are left out. */
-const SPECK = 5e-4;
+/** Numbers of the method; grey levels are of 255. */
+export interface TissueOptions {
+  /** µm a pixel the slide is made small to; coarser where that gives more than 4,000 pixels a side. */
+  readonly spacing: number;
+  /** Most of the brightest channel that is a black frame. */
+  readonly black: number;
+  /** Luma above which the background is looked for. */
+  readonly bright: number;
+  /** Keeps the ink of pens. */
+  readonly keepPen: boolean;
+  /** Blue ink: least chroma, and least of blue over red. */
+  readonly bluePen: readonly [chroma: number, over: number];
+  /** Green ink: least chroma, and least of green over the larger of red and blue. */
+  readonly greenPen: readonly [chroma: number, over: number];
+  /** Least of the brightest channel of ink. */
+  readonly penBrightness: number;
+  /** Bounds of Otsu's threshold of chroma. */
+  readonly threshold: readonly [least: number, most: number];
+  /** Least of the largest chroma, and least distance of the two classes' means, of a slide with tissue. */
+  readonly leastChroma: number;
+  readonly leastDistance: number;
+  /** Dark tissue of little colour: least of the background over its luma, and least chroma. */
+  readonly dark: readonly [below: number, chroma: number];
+  /** Radius of the disc that closes gaps, µm. */
+  readonly close: number;
+  /** Least area of pieces, and of holes that stay, µm². */
+  readonly piece: number;
+  readonly hole: number;
+  /** Keeps holes of any area. */
+  readonly keepHoles: boolean;
+}
 
-/** Tissue, a byte a pixel of the small picture. */
-export interface TissueMask {
-  readonly width: number;
-  readonly height: number;
-  /** 1 where there is tissue. */
-  readonly mask: Uint8Array;
-  /** Colour (largest less smallest channel, 0 to 255) from which a pixel is tissue. */
+/** The numbers as they are unless somebody says otherwise. */
+export const TISSUE: TissueOptions = {
+  spacing: 8,
+  black: 10,
+  bright: 200,
+  keepPen: false,
+  bluePen: [110, 90],
+  greenPen: [60, 20],
+  penBrightness: 60,
+  threshold: [8, 40],
+  leastChroma: 8,
+  leastDistance: 6,
+  dark: [60, 6],
+  close: 24,
+  piece: 1e5,
+  hole: 1e5,
+  keepHoles: false,
+};
+
+/** Longest side of the small picture, pixels. */
+export const MOST_SIDE = 4000;
+/** Shares of tissue outside of which a slide is worth a look. */
+const USUAL: readonly [number, number] = [0.001, 0.9];
+
+/** Tissue of a picture, and what is to be said of how it was found. */
+export interface Tissue extends Mask {
+  /** µm a pixel of the mask. */
+  readonly spacing: number;
+  /** Chroma (largest less smallest channel) from which a pixel is tissue. */
   readonly threshold: number;
+  /** Distance of the mean chroma of Otsu's two classes. */
+  readonly distance: number;
+  /** Luma of the background. */
+  readonly background: number;
+  /** Share of the picture that is tissue. */
+  readonly share: number;
+  readonly pieces: number;
+  /** Shares of the picture that are ink and black frame. */
+  readonly pen: number;
+  readonly frame: number;
+  /** Why somebody should look at it: less than 0.1 % tissue, or more than 90 %. */
+  readonly unusual: "none" | "little" | "much" | undefined;
 }
 
 /** Otsu's threshold: bins below it are one class, it and those above the other. 0 where all is in one bin. */
 export function otsu(histogram: ArrayLike<number>): number {
+  return otsuClasses(histogram).threshold;
+}
+
+function otsuClasses(histogram: ArrayLike<number>): { threshold: number; distance: number } {
   const bins = Array.from(histogram);
   const total = bins.reduce((a, b) => a + b, 0);
   const sum = bins.reduce((a, b, i) => a + b * i, 0);
-  let [below, sumBelow, best, threshold] = [0, 0, 0, 0];
+  let [below, sumBelow, best, threshold, distance] = [0, 0, 0, 0, 0];
   for (let t = 1; t < bins.length; t++) {
     below += bins[t - 1]!;
     sumBelow += bins[t - 1]! * (t - 1);
     if (below === 0 || below === total) continue;
-    const apart = sumBelow / below - (sum - sumBelow) / (total - below);
+    const apart = (sum - sumBelow) / (total - below) - sumBelow / below;
     const between = below * (total - below) * apart * apart;
-    if (between > best) [best, threshold] = [between, t];
+    if (between > best) [best, threshold, distance] = [between, t, apart];
   }
-  return threshold;
-}
-
-/** Finds tissue in a picture of about a thousand pixels a side. */
-export function findTissue(picture: Picture): TissueMask {
-  const { width, height } = picture;
-  const colour = smoothColour(picture);
-  const histogram = new Uint32Array(256);
-  for (const value of colour) histogram[value]!++;
-  const threshold = otsu(histogram);
-  const mask = colour.map((value) => threshold > 0 && value >= threshold ? 1 : 0);
-  const least = SPECK * width * height;
-  for (const value of [1, 0] as const) {
-    for (const piece of pieces(mask, width, value)) {
-      if (piece.length < least) { for (const i of piece) mask[i] = 1 - value; }
-    }
-  }
-  return { width, height, mask, threshold };
-}
-
-/** Largest less smallest channel, means of three by three pixels. */
-function smoothColour({ width, height, data }: Picture): Uint8Array {
-  const raw = Uint8Array.from({ length: width * height }, (_, i) => {
-    const [r, g, b] = [data[3 * i]!, data[3 * i + 1]!, data[3 * i + 2]!];
-    return Math.max(r, g, b) - Math.min(r, g, b);
-  });
-  return raw.map((_, i) => {
-    const [x, y] = [i % width, Math.floor(i / width)];
-    let [sum, count] = [0, 0];
-    for (let v = Math.max(0, y - 1); v <= Math.min(height - 1, y + 1); v++) {
-      for (let u = Math.max(0, x - 1); u <= Math.min(width - 1, x + 1); u++, count++) sum += raw[v * width + u]!;
-    }
-    return Math.round(sum / count);
-  });
-}
-
-/** Connected pixels of one value, by their four neighbours. */
-function* pieces(mask: Uint8Array, width: number, value: 0 | 1): Generator<number[]> {
-  const seen = new Uint8Array(mask.length);
-  for (let start = 0; start < mask.length; start++) {
-    if (mask[start] !== value || seen[start]) continue;
-    const piece = [start];
-    seen[start] = 1;
-    for (let k = 0; k < piece.length; k++) {
-      const i = piece[k]!;
-      const x = i % width;
-      for (const j of [i - width, i + width, x > 0 ? i - 1 : -1, x < width - 1 ? i + 1 : -1]) {
-        if (j < 0 || j >= mask.length || mask[j] !== value || seen[j]) continue;
-        seen[j] = 1;
-        piece.push(j);
-      }
-    }
-    yield piece;
-  }
+  return { threshold, distance };
 }
 
 /**
- * Share of tissue in a square, from 16 by 16 points in it.
+ * Finds tissue in a picture.
  *
- * @param scale Pixels of the mask a pixel of the square's coordinates.
+ * @param spacing µm a pixel of the picture.
  */
-export function coverageOf(tissue: TissueMask, scale: number, x: number, y: number, side: number): number {
-  const points = 16;
-  let hits = 0;
-  for (let i = 0; i < points; i++) {
-    const v = Math.floor((y + (i + 0.5) * side / points) * scale);
-    if (v < 0 || v >= tissue.height) continue;
-    for (let j = 0; j < points; j++) {
-      const u = Math.floor((x + (j + 0.5) * side / points) * scale);
-      if (u >= 0 && u < tissue.width) hits += tissue.mask[v * tissue.width + u]!;
+export function findTissue(picture: Picture, spacing: number, options: Partial<TissueOptions> = {}): Tissue {
+  const by = { ...TISSUE, ...options };
+  checkOptions(by);
+  const { width, height } = picture;
+  const pixels = width * height;
+  const { chroma, luma, pen, frame } = colours(picture, by);
+  const smooth = smoothed(chroma, width, height);
+  const histogram = new Uint32Array(256);
+  const lumas = new Uint32Array(256);
+  let most = 0;
+  for (let i = 0; i < pixels; i++) {
+    if (frame[i] || pen[i]) continue;
+    histogram[smooth[i]!]!++;
+    lumas[luma[i]!]!++;
+    if (smooth[i]! > most) most = smooth[i]!;
+  }
+  const { threshold: found, distance } = otsuClasses(histogram);
+  const threshold = Math.min(by.threshold[1], Math.max(by.threshold[0], found));
+  const background = modeAbove(lumas, by.bright);
+  const mask = new Uint8Array(pixels);
+  if (most >= by.leastChroma && distance >= by.leastDistance) {
+    for (let i = 0; i < pixels; i++) {
+      const dark = luma[i]! < background - by.dark[0] && smooth[i]! >= by.dark[1];
+      if ((smooth[i]! >= threshold || dark) && !frame[i] && !pen[i]) mask[i] = 1;
     }
   }
-  return hits / points ** 2;
+  const shaped = { width, height, mask: closed({ width, height, mask }, by.close / spacing) };
+  // Closing may have bridged ink.
+  for (let i = 0; i < pixels; i++) if (pen[i] || frame[i]) shaped.mask[i] = 0;
+  const count = removeSmall(shaped, by.piece / spacing ** 2);
+  if (!by.keepHoles) fillHoles(shaped, by.hole / spacing ** 2);
+  for (let i = 0; i < pixels; i++) if (pen[i]) shaped.mask[i] = 0;
+  const shareOf = (bytes: Uint8Array) => bytes.reduce((a, b) => a + b, 0) / pixels;
+  const share = shareOf(shaped.mask);
+  const said = { spacing, threshold, distance, background, share, pieces: count, unusual: unusualOf(share) };
+  return { ...shaped, ...said, pen: shareOf(pen), frame: shareOf(frame) };
 }
 
-/** Outlines of a mask along the edges of its pixels, divided by `scale`. */
-export function tissueOutlines(
-  { width, height, mask }: TissueMask,
-  scale: number,
-): Pick<Polygon, "exterior" | "holes">[] {
-  const at = (x: number, y: number) => x >= 0 && y >= 0 && x < width && y < height ? mask[y * width + x]! : 0;
-  // Edges from corner to corner with tissue on their right, by their start: 0 right, 1 down, 2 left, 3 up.
-  const stride = width + 1;
-  const edges = new Uint8Array(stride * (height + 1));
-  for (let y = 0; y <= height; y++) {
-    for (let x = 0; x <= width; x++) {
-      if (at(x, y) && !at(x, y - 1)) edges[y * stride + x]! |= 1;
-      if (at(x - 1, y) && !at(x, y)) edges[y * stride + x]! |= 2;
-      if (at(x - 1, y - 1) && !at(x - 1, y)) edges[y * stride + x]! |= 4;
-      if (at(x, y - 1) && !at(x - 1, y - 1)) edges[y * stride + x]! |= 8;
+function unusualOf(share: number): Tissue["unusual"] {
+  if (share === 0) return "none";
+  return share < USUAL[0] ? "little" : share > USUAL[1] ? "much" : undefined;
+}
+
+function checkOptions(by: TissueOptions): void {
+  for (const [name, value] of Object.entries(by)) {
+    const numbers = typeof value === "boolean" ? [] : [value].flat() as number[];
+    const least = name === "spacing" ? Number.MIN_VALUE : 0;
+    if (numbers.every((number) => Number.isFinite(number) && number >= least)) continue;
+    throw new ConfigError(`Cannot find tissue: ${name} is ${numbers.join(", ")}, numbers of at least 0 wanted`, {
+      context: { option: name, value },
+    });
+  }
+}
+
+/** Chroma and luma of each pixel, and which are ink and black frame. */
+function colours({ width, height, data }: Picture, by: TissueOptions) {
+  const pixels = width * height;
+  const [chroma, luma, ink, frame] = [0, 1, 2, 3].map(() => new Uint8Array(pixels)) as [
+    ...[Uint8Array, Uint8Array],
+    ...[Uint8Array, Uint8Array],
+  ];
+  let inked = false;
+  for (let i = 0, at = 0; i < pixels; i++, at += 3) {
+    const [r, g, b] = [data[at]!, data[at + 1]!, data[at + 2]!];
+    const [most, least] = [Math.max(r, g, b), Math.min(r, g, b)];
+    const c = most - least;
+    chroma[i] = c;
+    luma[i] = Math.round(0.299 * r + 0.587 * g + 0.114 * b);
+    if (most <= by.black) frame[i] = 1;
+    const blue = c >= by.bluePen[0] && b - r > by.bluePen[1];
+    const green = c >= by.greenPen[0] && g - Math.max(r, b) > by.greenPen[1];
+    if (by.keepPen || most < by.penBrightness || !(blue || green)) continue;
+    ink[i] = 1;
+    inked = true;
+  }
+  // Means of three by three pixels carry ink one pixel further, where it is no tissue either.
+  return { chroma, luma, frame, pen: inked ? dilated({ width, height, mask: ink }, Math.SQRT2) : ink };
+}
+
+/** Means of three by three pixels, of what lies inside. */
+function smoothed(values: Uint8Array, width: number, height: number): Uint8Array {
+  const rows = new Uint16Array(values.length);
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i++) {
+      rows[i] = values[i]! + (x > 0 ? values[i - 1]! : 0) + (x < width - 1 ? values[i + 1]! : 0);
     }
   }
-  const outer: { exterior: Float64Array; holes: Float64Array[] }[] = [];
-  const holes: Float64Array[] = [];
-  for (let start = 0; start < edges.length; start++) {
-    while (edges[start]) {
-      const { ring, area } = followEdges(edges, stride, start);
-      const scaled = Float64Array.from(ring, (value) => value / scale);
-      if (area > 0) outer.push({ exterior: scaled, holes: [] });
-      else holes.push(scaled);
+  const out = new Uint8Array(values.length);
+  for (let y = 0, i = 0; y < height; y++) {
+    const down = 1 + (y > 0 ? 1 : 0) + (y < height - 1 ? 1 : 0);
+    for (let x = 0; x < width; x++, i++) {
+      const across = 1 + (x > 0 ? 1 : 0) + (x < width - 1 ? 1 : 0);
+      const sum = rows[i]! + (y > 0 ? rows[i - width]! : 0) + (y < height - 1 ? rows[i + width]! : 0);
+      out[i] = Math.round(sum / (across * down));
     }
   }
-  for (const hole of holes) {
-    // A point a little inside, as rings may touch in a corner.
-    const [x, y] = [(hole[0]! + hole[2]!) / 2, (hole[1]! + hole[3]!) / 2];
-    const nudge = 1e-3 / scale;
-    const around = outer.filter(({ exterior }) =>
-      insideRing(exterior, x + nudge, y + nudge) && insideRing(exterior, x - nudge, y - nudge)
-    );
-    around.sort((a, b) => Math.abs(ringArea(a.exterior)) - Math.abs(ringArea(b.exterior)))[0]?.holes.push(hole);
+  return out;
+}
+
+/** The value above `least` that is met most often, the first of several; 255 where none is. */
+function modeAbove(histogram: Uint32Array, least: number): number {
+  let [best, count] = [255, 0];
+  for (let value = Math.floor(least) + 1; value < histogram.length; value++) {
+    if (histogram[value]! > count) [best, count] = [value, histogram[value]!];
   }
-  return outer;
+  return best;
 }
 
-/** Takes one closed path out of the edges, turning right where two cross: pieces that touch in a corner stay apart. */
-function followEdges(edges: Uint8Array, stride: number, start: number): { ring: number[]; area: number } {
-  const steps = [1, stride, -1, -stride];
-  const ring: number[] = [];
-  let at = start;
-  let last = -1;
-  do {
-    const order = last < 0 ? [0, 1, 2, 3] : [(last + 1) % 4, last, (last + 3) % 4];
-    const direction = order.find((d) => edges[at]! & (1 << d))!;
-    if (direction !== last) ring.push(at % stride, Math.floor(at / stride));
-    edges[at]! &= ~(1 << direction);
-    at += steps[direction]!;
-    last = direction;
-  } while (at !== start);
-  ring.push(ring[0]!, ring[1]!);
-  return { ring, area: ringArea(ring) };
+/** Tissue of a slide, and pixels of its mask a pixel of level 0, across and down: sides are rounded. */
+export interface SlideTissue extends Tissue {
+  readonly scale: readonly [x: number, y: number];
 }
 
-function ringArea(ring: ArrayLike<number>): number {
-  let twice = 0;
-  for (let i = 0; i + 3 < ring.length; i += 2) twice += ring[i]! * ring[i + 3]! - ring[i + 2]! * ring[i + 1]!;
-  return twice / 2;
+/**
+ * Finds tissue on a slide, of which it makes a small picture.
+ *
+ * @param pixelSize µm a pixel of level 0.
+ * @param onRows Told which share of the slide was read.
+ */
+export async function slideTissue(
+  slide: Slide,
+  pixelSize: number,
+  options: Partial<TissueOptions> = {},
+  onRows?: (share: number) => void,
+): Promise<SlideTissue> {
+  const { spacing } = { ...TISSUE, ...options };
+  const { width, height } = slide.levels[0]!;
+  const wanted = Math.max(spacing / pixelSize, Math.max(width, height) / MOST_SIDE, 1);
+  // A level that is about right is taken as it is.
+  const near = slide.levels.find(({ downsample }) => Math.abs(downsample - wanted) <= 0.1)?.downsample;
+  const small = await shrink(slide, Math.max(1, Math.round(Math.max(width, height) / (near ?? wanted))), onRows);
+  return {
+    ...findTissue(small, pixelSize / small.scale, options),
+    scale: [small.width / width, small.height / height],
+  };
 }

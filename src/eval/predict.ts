@@ -10,7 +10,8 @@ import type { ReadDisk } from "../data/data_folder.ts";
 import { type GridWindow, gridWindows } from "../data/grid.ts";
 import { cutPatches, shrink } from "../data/hest_sample.ts";
 import type { Slide } from "../data/slide.ts";
-import { coverageOf, findTissue } from "../data/tissue.ts";
+import { coverage } from "../data/mask.ts";
+import { slideTissue } from "../data/tissue.ts";
 import { writtenGenes } from "../data/vocabulary.ts";
 import { PATCH_PIXEL_SIZE } from "../data/windows.ts";
 import { H5ad } from "../io/h5ad.ts";
@@ -161,12 +162,12 @@ export async function predictSlide(
   const { pixelSize, step, size = 224 } = grid;
   const { width, height } = slide.levels[0]!;
   const thumbnail = await shrink(slide, THUMBNAIL);
-  const tissue = findTissue(thumbnail);
+  const tissue = grid.everywhere ? undefined : await slideTissue(slide, pixelSize);
   const windows = gridWindows(
     { width, height, pixelSize },
     step,
     size,
-    (x, y, side) => (grid.everywhere ? 1 : coverageOf(tissue, thumbnail.scale, x, y, side)),
+    tissue === undefined ? () => 1 : coverage(tissue, tissue.scale),
   );
   if (windows.length === 0) {
     throw new DataError(

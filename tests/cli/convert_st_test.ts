@@ -6,7 +6,6 @@ import { findSamples } from "../../src/data/data_folder.ts";
 import { loadSample } from "../../src/data/load_sample.ts";
 import { rowSums } from "../../src/data/matrix.ts";
 import { openSlide } from "../../src/data/slide.ts";
-import { findTissue, otsu, tissueOutlines } from "../../src/data/tissue.ts";
 import { disk, openFile } from "../../src/io/fs.ts";
 import { parseGeoJson } from "../../src/io/geojson.ts";
 import { H5ad } from "../../src/io/h5ad.ts";
@@ -139,19 +138,6 @@ Deno.test("convert st leaves nothing of a sample whose slide turns out damaged h
       .flatMap(({ name }) => [...Deno.readDirSync(`${folder}/out/${name}`)]);
     assert.deepEqual(left, []);
   });
-});
-
-Deno.test("findTissue() and tissueOutlines(): a frame has a hole; Otsu parts two heaps", () => {
-  assert.equal(otsu([0, 5, 0, 0, 5, 0]), 2);
-  const inside = (x: number, y: number, by: number) => x >= by && y >= by && x < 100 - by && y < 100 - by;
-  const data = Uint8Array.from({ length: 30000 }, (_, i) => {
-    const [x, y] = [Math.floor(i / 3) % 100, Math.floor(i / 300)];
-    return inside(x, y, 20) && !inside(x, y, 40) ? [150, 80, 160][i % 3]! : 225;
-  });
-  const outlines = tissueOutlines(findTissue({ width: 100, height: 100, data }), 0.5);
-  assert.equal(outlines.length, 1);
-  assert.equal(outlines[0]!.holes.length, 1);
-  assert.ok(Math.abs(Math.min(...outlines[0]!.exterior) - 40) <= 4);
 });
 
 Deno.test({
