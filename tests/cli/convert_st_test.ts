@@ -95,7 +95,7 @@ Deno.test("convert st refuses pictures too coarse unless told, and pictures with
     const { code, err } = await seal(...words("--pitch-um", "300"));
     assert.match(err, /S1: 1\.200 µm a pixel, at most 1\.15 wanted/);
     assert.equal(code, 4);
-    assert.deepEqual([...Deno.readDirSync(`${folder}/out/st`)], []);
+    assert.equal(disk.look(`${folder}/out/st`), undefined);
     assert.equal((await seal(...words("--pitch-um", "300", "--coarse"))).code, 0);
     const grey = new Uint8Array(SIDE * SIDE * 3).fill(225);
     const picture = encodePng({ width: SIDE, height: SIDE, data: grey });
