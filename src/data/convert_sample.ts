@@ -337,8 +337,7 @@ function writePictures(
   const patched = new Set(kept.map((window) => window.spot));
   disk.write(`${out}/${paths.picture}`, encodePng(drawSpots(thumbnail, spatial, patched, spot / 2 / pixels.size)));
   disk.write(`${out}/${paths.thumbnail}`, encodeJpeg(thumbnail, 95));
-  const outlines = outlinesOf(tissue, tissue.scale);
-  const polygons = outlines.map((outline) => ({ ...outline, tissueId: undefined }));
+  const polygons = outlinesOf(tissue, tissue.scale).map((outline) => ({ ...outline, tissueId: undefined }));
   disk.write(`${out}/${paths.tissue}`, tissueGeoJson(polygons));
 }
 
