@@ -301,12 +301,12 @@ async function openFlat(source: RandomAccess, head: Uint8Array): Promise<Opened>
   }
   const bytes = await source.read(0, size);
   if (head[0] === 0xff && head[1] === 0xd8) {
-    const { readRow, ...jpeg } = openJpegRgb(bytes, name, MAX_FLAT_SIDE ** 2);
+    const { readRows, ...jpeg } = openJpegRgb(bytes, name, MAX_FLAT_SIDE ** 2);
     const { width } = jpeg;
     return flatLevel(name, jpeg, (y, rows) => {
-      const band = new Uint8ClampedArray(rows * width * 3);
-      for (let r = 0; r < rows; r++) readRow(y + r, band, r * width * 3);
-      return new Uint8Array(band.buffer);
+      const band = new Uint8Array(rows * width * 3);
+      readRows(y, rows, band, 0);
+      return band;
     });
   }
   // What is neither, decodeImage() refuses by name.

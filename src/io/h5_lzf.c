@@ -1,6 +1,6 @@
 /*
  * LZF as a filter of HDF5 (number 32000), unpacking only: a side module that h5wasm loads as a plugin.
- * `scripts/build_lzf.ts` makes h5_lzf.gen.ts of it. The filter is registered as in the HDF5 manual, "Filter plugins"; the
+ * `scripts/build_wasm.ts` makes h5_lzf.gen.ts of it. The filter is registered as in the HDF5 manual, "Filter plugins"; the
  * stream is that of LibLZF (M. Lehmann):
  *
  *   000lllll                    l + 1 bytes follow as they are

@@ -1,7 +1,7 @@
-// Written by scripts/build_lzf.ts from h5_lzf.c; do not edit.
+// Written by scripts/build_wasm.ts from h5_lzf.c; do not edit.
 // deno-fmt-ignore-file
 /** SHA-256 of the source. */
-export const LZF_SOURCE: string = "d0a0b5e623f0d99a71e82b2aa7b7b89dbdfb781a8815eb66d1c911e54dbc17e7";
+export const LZF_SOURCE: string = "7afa61cd86927ec60c554388fb1dbbe67b43946051c16342e77fa4a50ac9e88f";
 /** The module, in base64. */
 export const LZF_MODULE: string =
   "AGFzbQEAAAAADwhkeWxpbmsuMAEEKAIBAAEbBWABfwF/YAF/AGAAAGAAAX9gBn9/f39/fwF/AnIGA2VudgZtZW1vcnkCAAEDZW52GV9faW5kaX" +

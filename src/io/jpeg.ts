@@ -8,8 +8,19 @@
  */
 
 import { FormatError } from "../core/errors.ts";
-import { emptyPlane, fillPlane, type Plane, type RowReader, rowToRgb, upsampler } from "./jpeg_samples.ts";
-import { decodeScan, type HuffmanTable, huffmanTable, markerAfter, ScanError, ZIGZAG } from "./jpeg_scan.ts";
+import { JpegModule } from "./jpeg_module.ts";
+import { type Plane, rowReader } from "./jpeg_samples.ts";
+import {
+  codedRoom,
+  COMPONENT_BYTES,
+  decodeScan,
+  isPrefixCode,
+  markerAfter,
+  SCAN_BYTES,
+  ScanError,
+  type ScanMemory,
+  ZIGZAG,
+} from "./jpeg_scan.ts";
 import { type HuffmanCodes, STANDARD_AC, STANDARD_DC } from "./jpeg_tables.ts";
 import { exifOrientation, type Orientation } from "./orientation.ts";
 import { MAX_PIXELS, overLimit, type PictureLimit, WHOLE } from "./picture.ts";
@@ -48,10 +59,12 @@ interface Component {
   readonly quantisation: number;
   readonly blocksPerLine: number;
   readonly blockLines: number;
-  /** Samples, filled line by line in sequential pictures and at the end in progressive ones. */
+  /** Samples, filled by a sequential scan or at the end. */
   readonly plane: Plane;
-  /** Coefficients of all scans so far, in progressive pictures. */
-  coefficients: Int16Array | undefined;
+  /** Address of the coefficients of all scans so far, in progressive pictures. */
+  readonly coefficients: number;
+  /** Address of the steps of quantisation. */
+  readonly steps: number;
 }
 
 interface Frame {
@@ -63,6 +76,9 @@ interface Frame {
   readonly vMax: number;
   readonly mcusPerLine: number;
   readonly mcuLines: number;
+  /** Where the components lie. */
+  readonly module: JpegModule;
+  readonly memory: ScanMemory;
 }
 
 interface State {
@@ -71,8 +87,11 @@ interface State {
   readonly limit: PictureLimit;
   readonly byRows: boolean;
   readonly quantisation: (Uint16Array | undefined)[];
-  readonly dc: (HuffmanTable | undefined)[];
-  readonly ac: (HuffmanTable | undefined)[];
+  /** Counts of codes of each length, and symbols. */
+  readonly dc: (Uint8Array | undefined)[];
+  readonly ac: (Uint8Array | undefined)[];
+  /** Whether rows are read after this. */
+  readonly keep: boolean;
   restartInterval: number;
   jfif: boolean;
   adobe: number | undefined;
@@ -103,17 +122,17 @@ const REFUSED: Readonly<Record<number, string>> = {
  * @throws {FormatError} Naming the byte, what was found and what was expected.
  */
 export function decodeJpeg(bytes: Uint8Array, name: string, options: JpegOptions = {}): Jpeg {
-  const { readRow, ...jpeg } = openJpeg(bytes, name, options);
+  const { readRows, ...jpeg } = readJpeg(bytes, name, options, false);
   const { width, height, channels } = jpeg;
-  const data = new Uint8ClampedArray(width * height * channels);
-  for (let y = 0, at = 0; y < height; y++, at += width * channels) readRow(y, data, at);
-  return { ...jpeg, data: new Uint8Array(data.buffer) };
+  const data = new Uint8Array(width * height * channels);
+  readRows(0, height, data, 0);
+  return { ...jpeg, data };
 }
 
 /** A JPEG whose samples are decoded and whose rows are put together on demand: half the memory of RGB, mostly. */
 export interface JpegRows extends Omit<Jpeg, "data"> {
-  /** Writes row `y`, interleaved, to `out` at `at`. */
-  readonly readRow: (y: number, out: Uint8ClampedArray, at: number) => void;
+  /** Writes `count` rows from `y` on, interleaved, to `out` at `at`. */
+  readonly readRows: (y: number, count: number, out: Uint8Array | Uint8ClampedArray, at: number) => void;
 }
 
 /**
@@ -123,6 +142,11 @@ export interface JpegRows extends Omit<Jpeg, "data"> {
  * @throws {FormatError} Naming the byte, what was found and what was expected.
  */
 export function openJpeg(bytes: Uint8Array, name: string, options: JpegOptions = {}): JpegRows {
+  return readJpeg(bytes, name, options, true);
+}
+
+/** @param keep Whether rows are read after another picture may have been. */
+function readJpeg(bytes: Uint8Array, name: string, options: JpegOptions, keep: boolean): JpegRows {
   const state: State = {
     data: bytes,
     most: options.most ?? MAX_PIXELS,
@@ -131,6 +155,7 @@ export function openJpeg(bytes: Uint8Array, name: string, options: JpegOptions =
     quantisation: [],
     dc: [],
     ac: [],
+    keep,
     restartInterval: 0,
     jfif: false,
     adobe: undefined,
@@ -227,13 +252,13 @@ function readHuffman(state: State, at: number, end: number): void {
   while (at < end) {
     const kind = state.data[at]! >> 4;
     const slot = state.data[at]! & 15;
-    const counts = state.data.subarray(at + 1, at + 17);
-    const total = counts.reduce((a, b) => a + b, 0);
-    const table = kind > 1 || slot > 3 || total > 256 || at + 17 + total > end
-      ? undefined
-      : huffmanTable(counts, state.data.slice(at + 17, at + 17 + total));
-    if (table === undefined) throw new ScanError(at, "has a damaged Huffman table", "a prefix code for slot 0 to 3");
-    (kind === 0 ? state.dc : state.ac)[slot] = table;
+    const total = state.data.subarray(at + 1, at + 17).reduce((a, b) => a + b, 0);
+    // A copy, since tables outlive the file.
+    const codes = state.data.slice(at + 1, at + 17 + total);
+    if (kind > 1 || slot > 3 || total > 256 || at + 17 + total > end || !isPrefixCode(codes)) {
+      throw new ScanError(at, "has a damaged Huffman table", "a prefix code for slot 0 to 3");
+    }
+    (kind === 0 ? state.dc : state.ac)[slot] = codes;
     at += 17 + total;
   }
 }
@@ -270,12 +295,27 @@ function readFrame(state: State, marker: number, at: number, end: number): void 
   const progressive = marker === 0xc2;
   const blocks = heads.reduce((sum, { h, v }) => sum + mcusPerLine * h * mcuLines * v, 0);
   checkSize(state, { width, height, blocks, progressive }, at, end);
-  const components = heads.map(({ id, h, v, quantisation }) => {
+  const samples = 64 * blocks;
+  const module = JpegModule.forPicture(samples * (progressive ? 3 : 1) + 2 * data.length, state.keep);
+  const components = heads.map(({ id, h, v, quantisation }): Component => {
     const [blocksPerLine, blockLines] = [mcusPerLine * h, mcuLines * v];
-    const plane = emptyPlane(blocksPerLine, Math.ceil(width * h / hMax), Math.ceil(height * v / vMax));
-    return { id, h, v, quantisation, blocksPerLine, blockLines, plane, coefficients: undefined };
+    const size = 64 * blocksPerLine * blockLines;
+    const [plane, steps] = [module.place(size), module.place(128)];
+    const coefficients = progressive ? module.place(2 * size) : 0;
+    if (progressive) module.bytes(coefficients, 2 * size).fill(0);
+    const extent = { width: Math.ceil(width * h / hMax), height: Math.ceil(height * v / vMax) };
+    const sampled = { at: plane, stride: 8 * blocksPerLine, ...extent, h: hMax / h, v: vMax / v };
+    return { id, h, v, quantisation, blocksPerLine, blockLines, plane: sampled, steps, coefficients };
   });
-  state.frame = { width, height, progressive, components, hMax, vMax, mcusPerLine, mcuLines };
+  const memory = placeFile(module, data);
+  state.frame = { width, height, progressive, components, hMax, vMax, mcusPerLine, mcuLines, module, memory };
+}
+
+function placeFile(module: JpegModule, data: Uint8Array): ScanMemory {
+  const file = module.place(data.length);
+  module.bytes(file, data.length).set(data);
+  const room = codedRoom(data.length);
+  return { file, length: data.length, top: module.place(room) + room, scan: module.place(SCAN_BYTES) };
 }
 
 /** Refuses a frame whose samples take too much, or of which the file cannot hold the code, before memory is taken. */
@@ -320,42 +360,41 @@ function readScan(state: State, at: number, end: number): number {
     if (!progressive && state.scanned.has(component.id)) {
       throw new ScanError(o, `scans component ${component.id} again`, "one scan of each");
     }
+    if (!state.scanned.has(component.id)) latchSteps(state, frame, component, at);
     state.scanned.add(component.id);
-    const dc = state.dc[data[o + 1]! >> 4] ?? standard(STANDARD_DC[data[o + 1]! >> 4]);
-    const ac = state.ac[data[o + 1]! & 15] ?? standard(STANDARD_AC[data[o + 1]! & 15]);
     const [needsDc, needsAc] = progressive ? [from === 0 && high === 0, from > 0] : [true, true];
-    if ((needsDc && dc === undefined) || (needsAc && ac === undefined)) {
-      throw new ScanError(o + 1, "names a Huffman table that was not given", "a table");
-    }
-    const { h, v, plane, blocksPerLine, blockLines } = component;
-    const blocks = { blocksAcross: Math.ceil(plane.width / 8), blocksDown: Math.ceil(plane.height / 8) };
-    // Sequential scans are done with a line of blocks before the next, and need to keep one.
-    const coefficients = progressive
-      ? component.coefficients ??= new Int16Array(blocksPerLine * blockLines * 64)
-      : new Int16Array(blocksPerLine * (n === 1 ? 1 : v) * 64);
-    const quantisation = progressive ? undefined : quantisationOf(state, component, at);
-    return { h, v, plane, blocksPerLine, coefficients, quantisation, predictor: 0, dc, ac, ...blocks };
+    const dc = needsDc ? tableOf(state, frame, 0, data[o + 1]! >> 4, o + 1) : 0;
+    const ac = needsAc ? tableOf(state, frame, 4, data[o + 1]! & 15, o + 1) : 0;
+    const { blocksPerLine, coefficients, steps, plane } = component;
+    const [h, v] = n === 1 ? [1, 1] : [component.h, component.v];
+    return { h, v, blocksPerLine, coefficients, steps, plane: plane.at, dc, ac, extent: plane };
   });
   const { restartInterval } = state;
-  const { mcusPerLine, mcuLines } = frame;
-  const scan = { components, progressive, from, to, high, low, restartInterval, mcusPerLine, mcuLines };
-  return decodeScan(data, end, scan, (line) => {
-    for (const { plane, coefficients, quantisation, v } of components) {
-      const lines = n === 1 ? 1 : v;
-      fillPlane(plane, coefficients, quantisation!, line * lines, lines);
-      coefficients.fill(0);
-    }
-  });
+  // A component by itself has no blocks that only fill up an MCU.
+  const { width, height } = components[0]!.extent;
+  const [across, down] = n === 1
+    ? [Math.ceil(width / 8), Math.ceil(height / 8)]
+    : [frame.mcusPerLine, frame.mcuLines];
+  const scan = { components, progressive, from, to, high, low, restartInterval, across, down };
+  return markerAfter(data, decodeScan(frame.module, frame.memory, end, scan));
 }
 
-function standard(codes: HuffmanCodes | undefined): HuffmanTable | undefined {
-  return codes && huffmanTable(Uint8Array.from(codes.lengths), Uint8Array.from(codes.values));
+/** Address of a table: the stream's, or else the standard's. */
+function tableOf({ dc, ac }: State, { module }: Frame, first: 0 | 4, slot: number, at: number): number {
+  const codes = first === 0 ? dc[slot] ?? standard(STANDARD_DC[slot]) : ac[slot] ?? standard(STANDARD_AC[slot]);
+  if (codes === undefined) throw new ScanError(at, "names a Huffman table that was not given", "a table");
+  return module.table(codes, first + slot);
 }
 
-function quantisationOf({ quantisation }: State, component: Component, at: number): Uint16Array {
+function standard(codes: HuffmanCodes | undefined): Uint8Array | undefined {
+  return codes && Uint8Array.of(...codes.lengths, ...codes.values);
+}
+
+/** A component has the steps that are given when its first scan begins. */
+function latchSteps({ quantisation }: State, { module }: Frame, component: Component, at: number): void {
   const table = quantisation[component.quantisation];
   if (table === undefined) throw new ScanError(at, `has no quantisation table ${component.quantisation}`, "one");
-  return table;
+  module.bytes(component.steps, 128).set(new Uint8Array(table.buffer));
 }
 
 /** Whether the first three components are YCbCr, as libjpeg decides it. */
@@ -369,30 +408,17 @@ function isYcc({ jfif, adobe }: State, { components }: Frame): boolean {
 
 /** Brings the samples together. */
 function assemble(state: State, frame: Frame, ycc: boolean = isYcc(state, frame)): JpegRows {
-  const { width, height, components, hMax, vMax } = frame;
+  const { width, height, progressive, components, hMax, vMax, module } = frame;
+  if (progressive) {
+    for (const { plane, coefficients, steps, blocksPerLine, blockLines } of components) {
+      const component = module.place(COMPONENT_BYTES);
+      const words = module.words(component, COMPONENT_BYTES / 4);
+      words.set([1, 1, blocksPerLine, plane.at, coefficients, steps]);
+      module.call.samples(component, blockLines);
+    }
+  }
   const channels = components.length as 1 | 3 | 4;
-  const rows: RowReader[] = components.map((c) => {
-    if (c.coefficients !== undefined) {
-      fillPlane(c.plane, c.coefficients, quantisationOf(state, c, 0), 0, c.blockLines);
-      c.coefficients = undefined;
-    }
-    return upsampler(c.plane, hMax / c.h, vMax / c.v);
-  });
-  // Rows are as wide as whole MCUs, so that upsampling needs no edge.
-  const lines = rows.map(() => new Uint8ClampedArray(frame.mcusPerLine * 8 * hMax));
-  const readRow = (y: number, data: Uint8ClampedArray, at: number): void => {
-    rows.forEach((read, i) => read(y, lines[i]!));
-    if (channels === 1) data.set(lines[0]!.subarray(0, width), at);
-    else if (ycc) rowToRgb(lines[0]!, lines[1]!, lines[2]!, data, at, width, channels);
-    else for (let i = 0; i < 3; i++) for (let x = 0, o = at + i; x < width; x++, o += channels) data[o] = lines[i]![x]!;
-    if (channels === 4) {
-      // YCCK holds the complement of CMY; K is stored as it is.
-      if (ycc) {
-        for (let o = at; o < at + width * 4; o += 4) for (let i = 0; i < 3; i++) data[o + i] = 255 - data[o + i]!;
-      }
-      for (let x = 0; x < width; x++) data[at + 4 * x + 3] = lines[3]![x]!;
-    }
-  };
   const subsampled = components.some(({ h, v }) => h !== hMax || v !== vMax);
-  return { width, height, channels, orientation: state.orientation ?? 1, subsampled, readRow };
+  const readRows = rowReader(module, { width, height, planes: components.map(({ plane }) => plane), ycc });
+  return { width, height, channels, orientation: state.orientation ?? 1, subsampled, readRows };
 }

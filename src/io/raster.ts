@@ -5,7 +5,7 @@
  */
 
 import { FormatError } from "../core/errors.ts";
-import { type JpegRows, openJpeg } from "./jpeg.ts";
+import { decodeJpeg, type Jpeg, openJpeg } from "./jpeg.ts";
 import type { Orientation } from "./orientation.ts";
 import { FLAT, type Picture, type PictureLimit, WHOLE } from "./picture.ts";
 import { decodePng, type Png } from "./png.ts";
@@ -45,16 +45,21 @@ export function decodeRaster(bytes: Uint8Array, name: string, limit: PictureLimi
 }
 
 function jpegToRgb(bytes: Uint8Array, name: string, limit: PictureLimit): DecodedImage {
-  const { width, height, mode, orientation, readRow } = rowsToRgb(openJpeg(bytes, name, { limit }));
-  const data = new Uint8ClampedArray(width * height * 3);
-  for (let y = 0; y < height; y++) readRow(y, data, y * width * 3);
-  return { width, height, data: new Uint8Array(data.buffer), mode, orientation };
+  const jpeg = decodeJpeg(bytes, name, { limit });
+  const { width, height, channels, orientation, data } = jpeg;
+  const rgb = channels === 3 ? data : new Uint8Array(width * height * 3);
+  if (channels !== 3) samplesToRgb(data, channels, rgb, 0);
+  return { width, height, data: rgb, mode: modeOf(jpeg), orientation };
+}
+
+function modeOf({ channels }: Pick<Jpeg, "channels">): string {
+  return channels === 1 ? "L" : channels === 3 ? "RGB" : "CMYK";
 }
 
 /** A picture whose rows are put together on demand. */
 export interface ImageRows extends Omit<DecodedImage, "data"> {
-  /** Writes row `y` as RGB to `out` at `at`. */
-  readonly readRow: (y: number, out: Uint8ClampedArray, at: number) => void;
+  /** Writes `count` rows from `y` on as RGB to `out` at `at`. */
+  readonly readRows: (y: number, count: number, out: Uint8Array, at: number) => void;
 }
 
 /**
@@ -64,23 +69,34 @@ export interface ImageRows extends Omit<DecodedImage, "data"> {
  * @throws {FormatError} Of what is damaged or cannot be read, naming the file.
  */
 export function openJpegRgb(bytes: Uint8Array, name: string, most: number): ImageRows {
-  return rowsToRgb(openJpeg(bytes, name, { most, limit: FLAT, byRows: true }));
-}
-
-function rowsToRgb({ width, height, channels, orientation, readRow }: JpegRows): ImageRows {
-  if (channels === 3) return { width, height, mode: "RGB", orientation, readRow };
-  const row = new Uint8ClampedArray(width * channels);
-  const readRgb = (y: number, out: Uint8ClampedArray, to: number): void => {
-    readRow(y, row, 0);
-    if (channels === 1) { for (let x = 0; x < width; x++, to += 3) out[to] = out[to + 1] = out[to + 2] = row[x]!; }
-    else {
-      // PIL takes every CMYK JPEG for Adobe's, which are inverted, and mixes without a profile.
-      for (let i = 0; i < row.length; i += 4) {
-        for (let c = 0; c < 3; c++) out[to++] = withoutInk(255 - row[i + c]!, 255 - row[i + 3]!);
-      }
+  const { readRows, ...jpeg } = openJpeg(bytes, name, { most, limit: FLAT, byRows: true });
+  const { width, height, channels, orientation } = jpeg;
+  const head = { width, height, mode: modeOf(jpeg), orientation };
+  if (channels === 3) return { ...head, readRows };
+  const row = new Uint8Array(width * channels);
+  const readRgb = (y: number, count: number, out: Uint8Array, at: number): void => {
+    for (const end = y + count; y < end; y++, at += width * 3) {
+      readRows(y, 1, row, 0);
+      samplesToRgb(row, channels, out, at);
     }
   };
-  return { width, height, mode: channels === 1 ? "L" : "CMYK", orientation, readRow: readRgb };
+  return { ...head, readRows: readRgb };
+}
+
+/** Samples of grey or of four inks to RGB. */
+function samplesToRgb(samples: Uint8Array, channels: 1 | 4, out: Uint8Array, to: number): void {
+  if (channels === 1) {
+    for (const grey of samples) {
+      out[to++] = grey;
+      out[to++] = grey;
+      out[to++] = grey;
+    }
+    return;
+  }
+  // PIL takes every CMYK JPEG for Adobe's, which are inverted, and mixes without a profile.
+  for (let i = 0; i < samples.length; i += 4) {
+    for (let c = 0; c < 3; c++) out[to++] = withoutInk(255 - samples[i + c]!, 255 - samples[i + 3]!);
+  }
 }
 
 /** Samples of a PNG, or of some rows of it, to RGB. */

@@ -135,7 +135,7 @@ Deno.test("of 3000 streams, those that are LZF read as the format says, and the 
 
 Deno.test("the compiled filter is that of its source, small enough for a browser's page, and asks for memory alone", () => {
   const source = Deno.readFileSync(new URL("../../src/io/h5_lzf.c", import.meta.url));
-  assert.equal(new Sha256().update(source).hex(), LZF_SOURCE, "run scripts/build_lzf.ts");
+  assert.equal(new Sha256().update(source).hex(), LZF_SOURCE, "run scripts/build_wasm.ts");
   const bytes = Uint8Array.from(atob(LZF_MODULE), (letter) => letter.charCodeAt(0));
   // Browsers compile more than 4 KiB on their main thread only asynchronously.
   assert.ok(bytes.length < 4096, `${bytes.length} bytes`);
