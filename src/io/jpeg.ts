@@ -14,14 +14,12 @@ import {
   codedRoom,
   COMPONENT_BYTES,
   decodeScan,
-  isPrefixCode,
   markerAfter,
   SCAN_BYTES,
   ScanError,
   type ScanMemory,
-  ZIGZAG,
 } from "./jpeg_scan.ts";
-import { type HuffmanCodes, STANDARD_AC, STANDARD_DC } from "./jpeg_tables.ts";
+import { HUFFMAN_COUNTS, readHuffman, readQuantisation, STANDARD_AC, STANDARD_DC } from "./jpeg_tables.ts";
 import { exifOrientation, type Orientation } from "./orientation.ts";
 import { MAX_PIXELS, overLimit, type PictureLimit, WHOLE } from "./picture.ts";
 
@@ -194,7 +192,10 @@ function readSegments(state: State): void {
     if (marker === 0xd9) return;
     at += 2;
     // Restart markers and TEM outside of a scan carry nothing.
-    if ((marker >= 0xd0 && marker <= 0xd8) || marker === 1) continue;
+    if ((marker >= 0xd0 && marker <= 0xd7) || marker === 1) continue;
+    if (!hasSegment(marker)) {
+      throw new ScanError(at - 2, `has marker FF${marker.toString(16).padStart(2, "0")}`, "one that JPEG has there");
+    }
     const length = at + 1 < data.length ? data[at]! << 8 | data[at + 1]! : 0;
     if (length < 2 || at + length > data.length) {
       throw new ScanError(at, `gives segment FF${marker.toString(16)} ${length} bytes`, `2 to ${data.length - at}`);
@@ -203,11 +204,17 @@ function readSegments(state: State): void {
   }
 }
 
+/** Frames, scans, tables, applications' data and comments; what is reserved libjpeg does not pass over either. */
+function hasSegment(marker: number): boolean {
+  return marker >= 0xc0 && marker <= 0xfe && !(marker >= 0xf0 && marker < 0xfe) &&
+    ![0xc8, 0xd8, 0xde, 0xdf].includes(marker);
+}
+
 /** @returns Offset at which to go on. */
 function readSegment(state: State, marker: number, at: number, end: number): number {
   const { data } = state;
-  if (marker === 0xdb) readQuantisation(state, at, end);
-  else if (marker === 0xc4) readHuffman(state, at, end);
+  if (marker === 0xdb) readQuantisation(data, at, end, state.quantisation);
+  else if (marker === 0xc4) readHuffman(data, at, end, state);
   else if (marker === 0xdd) {
     if (end - at !== 2) throw new ScanError(at, `has a restart interval of ${end - at} bytes`, "2");
     state.restartInterval = data[at]! << 8 | data[at + 1]!;
@@ -217,7 +224,7 @@ function readSegment(state: State, marker: number, at: number, end: number): num
   } else if (marker === 0xee && ascii(data, at, end, "Adobe") && end - at >= 12) state.adobe = data[at + 11]!;
   else if (marker <= 0xc2 && marker >= 0xc0) readFrame(state, marker, at, end);
   else if (marker === 0xda) return readScan(state, at, end);
-  else if (marker >= 0xc3 && marker <= 0xcf && marker !== 0xc8 && marker !== 0xcc) {
+  else if (marker >= 0xc3 && marker <= 0xcf && marker !== 0xcc) {
     throw new ScanError(
       at,
       `begins a frame of ${REFUSED[marker] ?? "a kind"} not read here`,
@@ -229,38 +236,6 @@ function readSegment(state: State, marker: number, at: number, end: number): num
 
 function ascii(data: Uint8Array, at: number, end: number, text: string): boolean {
   return end - at >= text.length && [...text].every((c, i) => data[at + i] === c.charCodeAt(0));
-}
-
-function readQuantisation({ data, quantisation }: State, at: number, end: number): void {
-  while (at < end) {
-    const wide = data[at]! >> 4;
-    const slot = data[at]! & 15;
-    if (wide > 1 || slot > 3 || at + 1 + 64 * (1 + wide) > end) {
-      throw new ScanError(at, "has a damaged quantisation table", "64 values for slot 0 to 3");
-    }
-    at++;
-    const table = new Uint16Array(64);
-    for (let k = 0; k < 64; k++) {
-      table[ZIGZAG[k]!] = wide ? data[at]! << 8 | data[at + 1]! : data[at]!;
-      at += 1 + wide;
-    }
-    quantisation[slot] = table;
-  }
-}
-
-function readHuffman(state: State, at: number, end: number): void {
-  while (at < end) {
-    const kind = state.data[at]! >> 4;
-    const slot = state.data[at]! & 15;
-    const total = state.data.subarray(at + 1, at + 17).reduce((a, b) => a + b, 0);
-    // A copy, since tables outlive the file.
-    const codes = state.data.slice(at + 1, at + 17 + total);
-    if (kind > 1 || slot > 3 || total > 256 || at + 17 + total > end || !isPrefixCode(codes)) {
-      throw new ScanError(at, "has a damaged Huffman table", "a prefix code for slot 0 to 3");
-    }
-    (kind === 0 ? state.dc : state.ac)[slot] = codes;
-    at += 17 + total;
-  }
 }
 
 function readFrame(state: State, marker: number, at: number, end: number): void {
@@ -372,22 +347,18 @@ function readScan(state: State, at: number, end: number): number {
   const { restartInterval } = state;
   // A component by itself has no blocks that only fill up an MCU.
   const { width, height } = components[0]!.extent;
-  const [across, down] = n === 1
-    ? [Math.ceil(width / 8), Math.ceil(height / 8)]
-    : [frame.mcusPerLine, frame.mcuLines];
+  const [across, down] = n === 1 ? [Math.ceil(width / 8), Math.ceil(height / 8)] : [frame.mcusPerLine, frame.mcuLines];
   const scan = { components, progressive, from, to, high, low, restartInterval, across, down };
   return markerAfter(data, decodeScan(frame.module, frame.memory, end, scan));
 }
 
 /** Address of a table: the stream's, or else the standard's. */
 function tableOf({ dc, ac }: State, { module }: Frame, first: 0 | 4, slot: number, at: number): number {
-  const codes = first === 0 ? dc[slot] ?? standard(STANDARD_DC[slot]) : ac[slot] ?? standard(STANDARD_AC[slot]);
+  const codes = (first === 0 ? dc : ac)[slot] ?? (first === 0 ? STANDARD_DC : STANDARD_AC)[slot];
   if (codes === undefined) throw new ScanError(at, "names a Huffman table that was not given", "a table");
+  const wide = first === 0 ? codes.subarray(HUFFMAN_COUNTS).find((bits) => bits > 15) : undefined;
+  if (wide !== undefined) throw new ScanError(at, `names a table with differences of ${wide} bits`, "at most 15");
   return module.table(codes, first + slot);
-}
-
-function standard(codes: HuffmanCodes | undefined): Uint8Array | undefined {
-  return codes && Uint8Array.of(...codes.lengths, ...codes.values);
 }
 
 /** A component has the steps that are given when its first scan begins. */

@@ -21,7 +21,7 @@ typedef u64 __attribute__((aligned(1), may_alias)) word; /* anywhere in memory *
 #define INLINE static inline __attribute__((always_inline))
 
 /* As FAULTS of jpeg_scan.ts. */
-enum { NONE, EARLY, NO_CODE, BEYOND, WIDE_DIFFERENCE, WIDE_REFINEMENT, RESTART };
+enum { NONE, EARLY, NO_CODE, BEYOND, WIDE_REFINEMENT, RESTART };
 
 /* Bits of a code looked up at once, with the bits of its value where they fit. */
 enum { FAST = 10 };
@@ -79,7 +79,7 @@ static const u8 ZIGZAG[80] = {
 INLINE i32 extend(u32 value, u32 size) { return size && value >> (size - 1) == 0 ? (i32)value - (1 << size) + 1 : (i32)value; }
 
 /* Fills a table from the counts of codes of 1 to 16 bits, which are those of a prefix code, and their symbols: sizes of
-   differences (`dc`), or runs of zeros and sizes. */
+   differences up to 15 (`dc`), or runs of zeros and sizes. */
 EXPORT(table) void build_table(const u8 *counts, u32 dc, struct table *table) {
   const u8 *symbols = counts + 16;
   i32 code = 0, index = 0;
@@ -94,8 +94,8 @@ EXPORT(table) void build_table(const u8 *counts, u32 dc, struct table *table) {
       i32 *fast = table->fast + (code << rest);
       for (u32 k = 0; k < 1u << rest; k++) {
         fast[k] = length | symbol << 8;
-        /* A size of 0 among runs stands for other things than a value, and differences of more than 15 bits are faults. */
-        if (size <= rest && (dc ? symbol < 16 : size > 0)) {
+        /* A size of 0 among runs stands for other things than a value. */
+        if (size <= rest && (dc || size > 0)) {
           fast[k] = (length + size) | COMPLETE | (symbol >> 4) << 8 | (u32)extend(k >> (rest - size), size) << 16;
         }
       }
@@ -157,7 +157,7 @@ INLINE u32 symbol_of(struct bits *bits, const struct table *table, i32 entry) {
 INLINE i32 look_up(const struct bits *bits, const struct table *table) { return table->fast[bits->word >> (64 - FAST)]; }
 
 /* The difference of a DC coefficient to the one before is added to `before`. */
-INLINE u32 difference(struct bits *bits, struct scan *scan, struct component *c) {
+INLINE u32 difference(struct bits *bits, struct component *c) {
   ready(bits);
   i32 entry = look_up(bits, c->dc);
   if (entry & COMPLETE) {
@@ -167,17 +167,13 @@ INLINE u32 difference(struct bits *bits, struct scan *scan, struct component *c)
   }
   u32 size = symbol_of(bits, c->dc, entry);
   if (size > 255) return NO_CODE;
-  if (size > 15) {
-    scan->found = size;
-    return WIDE_DIFFERENCE;
-  }
   c->before += take_signed(bits, size);
   return NONE;
 }
 
 /* One block of a sequential scan, into zeros. */
 INLINE u32 sequential_block(struct bits *bits, struct scan *scan, struct component *c, i16 *block, u32 *last) {
-  u32 fault = difference(bits, scan, c);
+  u32 fault = difference(bits, c);
   if (fault) return fault;
   block[0] = c->before;
   const struct table *table = c->ac;
@@ -215,7 +211,7 @@ INLINE u32 sequential_block(struct bits *bits, struct scan *scan, struct compone
 /* A block's DC coefficient, first or refined. */
 INLINE u32 dc_block(struct bits *bits, struct scan *scan, struct component *c, i16 *block) {
   if (scan->high == 0) {
-    u32 fault = difference(bits, scan, c);
+    u32 fault = difference(bits, c);
     block[0] = (u32)c->before << scan->low;
     return fault;
   }

@@ -26,16 +26,6 @@ function zigzag(): Uint8Array {
   return order;
 }
 
-/** Whether there is a prefix code with these numbers of codes of each length 1 to 16. */
-export function isPrefixCode(counts: Uint8Array): boolean {
-  let code = 0;
-  for (let length = 1; length <= 16; length++, code *= 2) {
-    code += counts[length - 1]!;
-    if (counts[length - 1]! > 0 && code > 1 << length) return false;
-  }
-  return true;
-}
-
 /** What a scan does to one component: `struct component` of the source, but for pointers addresses. */
 export interface ScanComponent {
   /** Blocks of it in an MCU of this scan. */
@@ -102,7 +92,6 @@ const FAULTS: readonly ((found: number, scan: Scan) => readonly [found: string, 
     progressive
       ? ["has a run beyond the band", `at most coefficient ${to}`]
       : ["has a run beyond the block", `at most ${to} coefficients`],
-  (bits) => [`has a difference of ${bits} bits`, "at most 15"],
   (bits) => [`refines by ${bits} bits`, "one"],
   (markers) => [`has marker ${(markers & 255) === 0 ? "none" : hex(markers & 255)}`, hex(markers >> 8)],
 ];

@@ -9,7 +9,7 @@
 
 import { LimitError } from "../core/errors.ts";
 import { ZIGZAG } from "./jpeg_scan.ts";
-import { STANDARD_AC, STANDARD_DC } from "./jpeg_tables.ts";
+import { HUFFMAN_COUNTS, STANDARD_AC, STANDARD_DC } from "./jpeg_tables.ts";
 import type { Picture } from "./picture.ts";
 
 /** Steps of the coefficients at quality 50, in zigzag order: tables K.1 and K.2. */
@@ -32,23 +32,23 @@ interface Codes {
   readonly length: Uint8Array;
 }
 
-function codesOf(lengths: readonly number[], values: readonly number[]): Codes {
+function codesOf(table: Uint8Array): Codes {
   const out = { code: new Uint16Array(256), length: new Uint8Array(256) };
-  let [code, at] = [0, 0];
-  for (const [i, count] of lengths.entries()) {
+  let [code, at] = [0, HUFFMAN_COUNTS];
+  for (const [i, count] of table.subarray(0, HUFFMAN_COUNTS).entries()) {
     for (let k = 0; k < count; k++, at++, code++) {
-      out.code[values[at]!] = code;
-      out.length[values[at]!] = i + 1;
+      out.code[table[at]!] = code;
+      out.length[table[at]!] = i + 1;
     }
     code <<= 1;
   }
   return out;
 }
 
-const [{ lengths: DC_LENGTHS, values: DC_VALUES }] = STANDARD_DC;
-const [{ lengths: AC_LENGTHS, values: AC_VALUES }] = STANDARD_AC;
-const DC = codesOf(DC_LENGTHS, DC_VALUES);
-const AC = codesOf(AC_LENGTHS, AC_VALUES);
+const DC_TABLE = STANDARD_DC[0]!;
+const AC_TABLE = STANDARD_AC[0]!;
+const DC = codesOf(DC_TABLE);
+const AC = codesOf(AC_TABLE);
 
 /** Bytes that grow, and bits before they are bytes. */
 class Sink {
@@ -141,8 +141,8 @@ function writeHead(sink: Sink, width: number, height: number, steps: readonly nu
   steps.forEach((table, i) => segment(0xdb, [i, ...table]));
   const component = (id: number) => [id, 0x11, id === 1 ? 0 : 1];
   segment(0xc0, [8, height >> 8, height & 255, width >> 8, width & 255, 3, ...[1, 2, 3].flatMap(component)]);
-  segment(0xc4, [0, ...DC_LENGTHS, ...DC_VALUES]);
-  segment(0xc4, [0x10, ...AC_LENGTHS, ...AC_VALUES]);
+  segment(0xc4, [0, ...DC_TABLE]);
+  segment(0xc4, [0x10, ...AC_TABLE]);
   segment(0xda, [3, 1, 0, 2, 0, 3, 0, 0, 63, 0]);
 }
 

@@ -27,6 +27,7 @@ Deno.test("decodeJpeg() says what is wrong, and where", () => {
     ["no height", changed(frame + 5, 0, 0), /claims 43x0 pixels/],
     ["sampling", changed(frame + 11, 0x51), /sampling factors/],
     ["no table", changed(scan + 6, 0x33), /names a Huffman table that was not given/],
+    ["wide", changed(marker(good, 0xc4) + 24, 16), /names a table with differences of 16 bits, expected at most 15/],
     ["no component", changed(scan + 5, 9), /scans component 9, expected one of the frame/],
     [
       "no scan",
