@@ -60,21 +60,15 @@ export type { AdamwLossScale, AdamwOptions } from "./src/ops/adamw.ts";
 export { LossScale, type LossScaleOptions, type LossScaleState } from "./src/optim/loss_scale.ts";
 export { type CosineOptions, cosineSchedule } from "./src/optim/schedule.ts";
 export { type RecordStep, TrainStep, type TrainStepOptions } from "./src/train/step.ts";
-export { createGeneModel, type GeneModelConfig } from "./src/models/gene/registry.ts";
-export type { GeneForward, GeneModel, GeneOutput, Latent } from "./src/models/gene/model.ts";
+export { createGeneModel, type GeneModelConfig } from "./src/models/gene_registry.ts";
+export type { GeneForward, GeneModel, GeneOutput, Latent } from "./src/models/gene_model.ts";
 export type { VaeConfig } from "./src/models/gene/vae.ts";
 export type { GeneMlpConfig } from "./src/models/gene/mlp.ts";
 export type { GeneMaeConfig } from "./src/models/gene/mae.ts";
 export type { GeneTransformerConfig } from "./src/models/gene/transformer.ts";
 export type { GeneIdentityConfig } from "./src/models/gene/identity.ts";
-export type { DecoderKind, GeneDecoderConfig } from "./src/models/gene/decoder.ts";
-export {
-  describeOmics,
-  loadOmics,
-  type OmicsFile,
-  type OmicsPlace,
-  omicsTensors,
-} from "./src/models/gene/omics_file.ts";
+export type { DecoderKind, GeneDecoderConfig } from "./src/models/gene_decoder.ts";
+export { describeOmics, loadOmics, type OmicsFile, type OmicsPlace, omicsTensors } from "./src/models/omics_file.ts";
 export {
   createImageDecoder,
   type FinalActivation,

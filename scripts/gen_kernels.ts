@@ -75,39 +75,53 @@ ${imports.join("\n")}
 ${cards.map(kernelObject).join("\n")}`;
 }
 
-/**
- * Folders whose files are imported by name: [folder, exported name of each file, its type and where that is]. Where the type
- * is `own`, each file keeps its own, and the names come beside the index: they are the choices of a configuration key.
- */
-const INDEXES: [string, string, type?: [string, string] | "own"][] = [
-  ["tests/cases/", "cases"],
-  ["src/models/encoders/", "spec", ["EncoderSpec", "../encoder_spec.ts"]],
-  ["src/losses/gene/", "entry", "own"],
-  ["src/losses/contrastive/", "entry", "own"],
+/** A folder whose files are imported by name. */
+interface Index {
+  readonly folder: string;
+  /** What each file exports. */
+  readonly symbol: string;
+  /** Type of all of them and where it is. Without it each file keeps its own. */
+  readonly type?: readonly [name: string, path: string];
+  /** Whether their names come beside the index, as the choices of a configuration key. */
+  readonly names?: true;
+  /** Whether each file also exports a type `Config`: they come as one type, told apart by `name`. */
+  readonly configs?: true;
+}
+
+/** All of them. */
+const INDEXES: readonly Index[] = [
+  { folder: "tests/cases/", symbol: "cases" },
+  { folder: "src/models/encoders/", symbol: "spec", type: ["EncoderSpec", "../encoder_spec.ts"] },
+  { folder: "src/losses/gene/", symbol: "entry", names: true },
+  { folder: "src/losses/contrastive/", symbol: "entry", names: true },
+  { folder: "src/models/gene/", symbol: "entry", names: true, configs: true },
 ];
 
-function indexModule(folder: string, symbol: string, type?: [string, string] | "own"): string {
-  const names = listFolder(folder, ".ts");
-  const imports = names.map((name) => `import { ${symbol} as ${name} } from "./${name}.ts";`);
-  const own = type === "own" ? names.map((name) => `  readonly ${name}: typeof ${name};\n`).join("") : undefined;
-  if (type && type !== "own") imports.unshift(`import type { ${type[0]} } from "${type[1]}";`);
-  const [annotation, end] = own !== undefined
-    ? [`: {\n${own}}`, ""]
-    : type
-    ? [`: Readonly<Record<string, ${type[0]}>>`, ""]
-    : ["", " as const"];
-  return `// Written by scripts/gen_kernels.ts from the file names of this folder; do not edit.
-// deno-fmt-ignore-file
-${imports.join("\n")}
-
-/** Every file of this folder, by name. */
-export const index${annotation} = { ${names.join(", ")} }${end};
-${
-    own === undefined ? "" : `
-/** Their names. */
-export const names = [${names.map((name) => JSON.stringify(name)).join(", ")}] as const;
-`
-  }`;
+function indexModule({ folder, symbol, type, names, configs }: Index): string {
+  const files = listFolder(folder, ".ts");
+  const lines = [
+    "// Written by scripts/gen_kernels.ts from the file names of this folder; do not edit.",
+    "// deno-fmt-ignore-file",
+    ...(type ? [`import type { ${type[0]} } from "${type[1]}";`] : []),
+    ...files.map((name) =>
+      `import { ${configs ? `type Config as ${name}_config, ` : ""}${symbol} as ${name} } from "./${name}.ts";`
+    ),
+    "",
+    "/** Every file of this folder, by name. */",
+  ];
+  const object = `{ ${files.join(", ")} }`;
+  if (type) lines.push(`export const index: Readonly<Record<string, ${type[0]}>> = ${object};`);
+  else if (!names) lines.push(`export const index = ${object} as const;`);
+  else {
+    const types = files.map((name) => `  readonly ${name}: typeof ${name};`);
+    lines.push("export const index: {", ...types, `} = ${object};`, "", "/** Their names. */");
+    lines.push(`export const names = [${files.map((name) => JSON.stringify(name)).join(", ")}] as const;`);
+  }
+  if (configs) {
+    lines.push("", "/** The configuration of one of them, which its name tells. */", "export type Config =");
+    lines.push(files.map((name) => `  | ({ readonly name: "${name}" } & ${name}_config)`).join("\n") + ";");
+  }
+  return lines.join("\n") + "\n";
 }
 
 async function main(args: string[]): Promise<number> {
@@ -129,7 +143,7 @@ async function main(args: string[]): Promise<number> {
     return 0;
   }
   const wanted: [string, string][] = [["src/gpu/kernels.gen.ts", kernelsModule(args.includes("--check"))]];
-  for (const [folder, ...index] of INDEXES) wanted.push([`${folder}index.gen.ts`, indexModule(folder, ...index)]);
+  for (const index of INDEXES) wanted.push([`${index.folder}index.gen.ts`, indexModule(index)]);
   let stale = 0;
   for (const [path, text] of wanted) {
     const url = new URL(path, root);

@@ -20,7 +20,7 @@ import type { EncoderCut } from "../models/encoder.ts";
 import type { LoraOptions } from "../nn/layers.ts";
 import { updatesOf } from "../models/lora_layers.ts";
 import type { Adapter } from "../io/peft.ts";
-import { loadOmics } from "../models/gene/omics_file.ts";
+import { loadOmics } from "../models/omics_file.ts";
 import { organId, ORGANS } from "../models/organ_token.ts";
 import { fanInUniform, moduleRng } from "../nn/init.ts";
 import { Parameters } from "../nn/parameters.ts";

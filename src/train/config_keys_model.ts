@@ -5,7 +5,9 @@
  * @module
  */
 
-import type { Keys } from "../core/config_key.ts";
+import { type Keys, ordered, withKeysOf } from "../core/config_key.ts";
+import { GENE_MODEL_KEYS } from "../models/gene_model.ts";
+import { GENE_MODEL_NAMES, GENE_MODELS, type GeneModelKeys } from "../models/gene_registry.ts";
 
 /** Data, encoder and starting weights. */
 export const INPUT_KEYS = {
@@ -289,44 +291,37 @@ export const LORA_KEYS = {
   },
 } as const satisfies Keys;
 
-/** Gene model. */
-export const GENE_KEYS = {
+/** Of gene models: what belongs to no single one. */
+const COMMON_GENE_KEYS = {
   gene_model: {
     kind: "choice",
-    of: ["vae", "mlp", "mae", "transformer", "identity"],
+    of: GENE_MODEL_NAMES,
     default: "vae",
     nullIs: "identity",
     refused: { scgpt: "its weights and vocabulary are not supported" },
     doc: "Encoder of expression",
   },
-  hidden_dims: { kind: "numbers", default: [1024, 512], min: 1, integer: true, doc: "Widths of its hidden layers" },
-  latent: {
-    kind: "choice",
-    of: ["sample", "mean", "mc"],
-    default: "sample",
-    doc: "Latent of the VAE in training: one draw, the mean, or the mean of several draws; evaluation takes the mean",
-  },
-  latent_samples: { kind: "number", default: 8, min: 1, max: 64, integer: true, doc: "Draws of latent: mc" },
-  kl_loss: { kind: "flag", default: false, doc: "Add the divergence from the prior, divided by the latent's width" },
-  kl_form: {
-    kind: "choice",
-    of: ["reference", "exact"],
-    default: "reference",
-    doc: "Divergence as the reference computes it, or the flow's own by the drawn sample",
-  },
-  mask_ratio: {
-    kind: "number",
-    default: 0,
-    min: 0,
-    max: 0.95,
-    doc: "Share of the genes masked in training (vae, mae)",
-  },
-  vae_dropout: { kind: "number", default: 0, min: 0, max: 0.95, doc: "Dropout of the VAE's encoder" },
-  dec_dropout: { kind: "number", default: 0, min: 0, max: 0.95, doc: "Dropout of the decoders" },
-  dec_batch_norm: { kind: "flag", default: false, doc: "Batch normalisation in the decoders" },
-  vae_flows: { kind: "number", default: 3, min: 0, max: 16, integer: true, doc: "Planar flows of the VAE" },
-  flow_constraint: { kind: "flag", default: false, doc: "Keep the flows invertible" },
-  gene_embeddings: { kind: "flag", default: false, doc: "Let the transformer know which gene a value belongs to" },
+  ...GENE_MODEL_KEYS,
   vae_norm_flow: { kind: "flag", default: true, unused: "vae_flows says it", doc: "Whether the VAE has flows" },
   scgpt_blocks: { kind: "number", default: 3, unused: "scGPT is not supported", doc: "Blocks of scGPT that train" },
 } as const satisfies Keys;
+
+/** Gene model: the common keys and those of every model. */
+export const GENE_KEYS: typeof COMMON_GENE_KEYS & GeneModelKeys = ordered(
+  [
+    "gene_model",
+    "hidden_dims",
+    "latent",
+    "latent_samples",
+    "kl_loss",
+    "kl_form",
+    "mask_ratio",
+    "vae_dropout",
+    "dec_dropout",
+    "dec_batch_norm",
+    "vae_flows",
+    "flow_constraint",
+    "gene_embeddings",
+  ],
+  withKeysOf(COMMON_GENE_KEYS, GENE_MODELS),
+);

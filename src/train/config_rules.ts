@@ -8,6 +8,7 @@ import type { Rule } from "../core/config_key.ts";
 import { ConfigError } from "../core/errors.ts";
 import type { ContrastiveEntry } from "../losses/contrastive_loss.ts";
 import { CONTRASTIVE_LOSSES } from "../losses/registry.ts";
+import { GENE_MODEL_NAMES, geneModelEntry } from "../models/gene_registry.ts";
 import type { TrainConfig } from "./config.ts";
 
 /** Where keys came from. */
@@ -153,36 +154,21 @@ function geneRules({ genes }: TrainConfig): Rule[] {
 
 function geneModelRules({ gene }: TrainConfig): Rule[] {
   const { gene_model } = gene;
+  const { hidden, masks } = geneModelEntry(gene_model);
+  const masking = GENE_MODEL_NAMES.filter((name) => geneModelEntry(name).masks);
   return [
     [
       ["hidden_dims"],
-      gene.hidden_dims.length > 0 || !["vae", "mlp", "mae"].includes(gene_model),
+      gene.hidden_dims.length > 0 || !hidden,
       `Cannot build gene_model ${gene_model}: hidden_dims is empty, wanted at least one width`,
       "hidden_dims=1024,512",
     ],
-    [
-      ["kl_loss", "gene_model"],
-      !gene.kl_loss || gene_model === "vae",
-      `Cannot add a divergence: gene_model ${gene_model} has no posterior, wanted vae`,
-      "kl_loss=false",
-    ],
-    [
-      ["kl_form", "latent"],
-      !gene.kl_loss || gene.kl_form === "reference" || gene_model !== "vae" || gene.latent !== "mean",
-      "Cannot add the exact divergence: latent is mean, wanted a drawn one (sample or mc)",
-      "kl_form=reference, or latent=sample",
-    ],
+    ...GENE_MODEL_NAMES.flatMap((name) => geneModelEntry(name).rules?.(gene, gene_model) ?? []),
     [
       ["mask_ratio", "gene_model"],
-      gene.mask_ratio === 0 || gene_model === "vae" || gene_model === "mae",
-      `Cannot mask genes: gene_model is ${gene_model}, wanted vae or mae`,
+      gene.mask_ratio === 0 || masks === true,
+      `Cannot mask genes: gene_model is ${gene_model}, wanted ${masking.join(" or ")}`,
       "mask_ratio=0",
-    ],
-    [
-      ["gene_embeddings", "gene_model"],
-      !gene.gene_embeddings || gene_model === "transformer",
-      `Cannot learn gene embeddings: gene_model is ${gene_model}, wanted transformer`,
-      "gene_embeddings=false",
     ],
   ];
 }
@@ -226,8 +212,8 @@ function stageRules({ input, gene, warmup, optim, eval: evaluation, split }: Tra
     ],
     [
       ["warmup_epochs", "gene_model"],
-      warmup_epochs === 0 || gene.gene_model !== "identity",
-      "Cannot warm the gene model up: gene_model identity has nothing to train, wanted another",
+      warmup_epochs === 0 || !geneModelEntry(gene.gene_model).fixed,
+      `Cannot warm the gene model up: gene_model ${gene.gene_model} has nothing to train, wanted another`,
       "warmup_epochs=0",
     ],
     [

@@ -160,10 +160,7 @@ async function geneSide(model: SealModel, batch: number): Promise<Side> {
   store.allocate();
   const g = new Plan(model.parameters.gpu);
   const outputs = g.withoutTape(() => {
-    const { z, y } = model.gene.forward(g, x, {
-      training: false,
-      ...(model.gene.name === "vae" && { latent: "mean" }),
-    });
+    const { z, y } = model.gene.forward(g, x, { training: false, latent: "mean" });
     return [z, model.geneHead.forward(g, z), y];
   });
   g.output(...outputs);

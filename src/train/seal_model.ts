@@ -24,8 +24,8 @@ import { CONTRASTIVE_LOSSES, GENE_LOSSES } from "../losses/registry.ts";
 import { type BottleneckAdapter, createBottleneckAdapter } from "../models/bottleneck_adapter.ts";
 import { createDiscriminator, type Discriminator } from "../models/discriminator.ts";
 import type { Encoder } from "../models/encoder.ts";
-import type { GeneModel, GeneOutput } from "../models/gene/model.ts";
-import { createGeneModel } from "../models/gene/registry.ts";
+import type { GeneModel, GeneOutput } from "../models/gene_model.ts";
+import { createGeneModel, geneModelConfig, geneModelEntry } from "../models/gene_registry.ts";
 import { createImageDecoder, type ImageDecoder } from "../models/image_decoder.ts";
 import { createOrganToken, type OrganToken } from "../models/organ_token.ts";
 import { createProjectionHead, type ProjectionHead } from "../models/projection_head.ts";
@@ -34,7 +34,6 @@ import { add } from "../ops/binary.ts";
 import { crossEntropy } from "../ops/cross_entropy.ts";
 import { affine } from "../ops/scale.ts";
 import type { TrainConfig } from "./config.ts";
-import { geneModelConfig } from "./gene_config.ts";
 
 /** Before the names of the gene model's parameters. */
 export const GENE_PREFIX = "gene.";
@@ -113,7 +112,7 @@ export function createSealModel(encoder: Encoder, config: TrainConfig, sizes: Se
   const { seed } = optim;
   const geneOptions = { prefix: GENE_PREFIX, seed };
   const head = model.projection_head;
-  const geneModel = createGeneModel(parameters, geneModelConfig(config, genes, dim), geneOptions);
+  const geneModel = createGeneModel(parameters, geneModelConfig(gene, { genes, dim }), geneOptions);
   if (geneModel.dim !== dim && loss.lambda_contrast > 0) {
     throw new ConfigError(
       `Cannot align: gene_model ${gene.gene_model} embeds ${geneModel.dim} features, the encoder ${dim}`,
@@ -185,12 +184,12 @@ function ownTerms({ auxWeights }: GeneModel, { aux }: GeneOutput): [string, Tens
 }
 
 /** Runs the gene model: as in evaluation and with nothing recorded where it is frozen, but not in its own warm-up. */
-function geneRunner({ gene: { latent, latent_samples }, warmup }: TrainConfig, gene: GeneModel) {
-  const drawn = gene.name === "vae" && { latent: latent === "mc" ? { mc: latent_samples } : latent };
+function geneRunner({ gene: values, warmup }: TrainConfig, gene: GeneModel) {
+  const latent = geneModelEntry(values.gene_model).latent?.(values);
   return (g: Plan, x: Tensor, frozen = warmup.two_stage_training): GeneOutput =>
     frozen
       ? g.withoutTape(() => gene.forward(g, x, { training: false, latent: "mean" }))
-      : gene.forward(g, x, { training: true, ...drawn });
+      : gene.forward(g, x, { training: true, ...(latent !== undefined && { latent }) });
 }
 
 function assemble(config: TrainConfig, parts: Parts): SealModel {

@@ -320,10 +320,7 @@ export function inferencePlan(gpu: Gpu, full: EncoderSpec, training: Training): 
   const plan = new Plan(gpu);
   plan.withoutTape(() => {
     const z = seal.embed(plan, seal.encoder.forward(plan, preprocess(plan, tiles, spec.input)).embedding, organ);
-    const out = seal.gene.forward(plan, x, {
-      training: false,
-      ...(seal.gene.name === "vae" && { latent: "mean" as const }),
-    });
+    const out = seal.gene.forward(plan, x, { training: false, latent: "mean" });
     const outputs = [
       z,
       seal.imageHead.forward(plan, z),

@@ -9,6 +9,7 @@ import { type Gpu, requestGpu } from "../../src/gpu/device.ts";
 import { ENCODERS } from "../../src/models/encoder_registry.ts";
 import type { EncoderSpec } from "../../src/models/encoder_spec.ts";
 import { CONTRASTIVE_NAMES, GENE_LOSS_NAMES } from "../../src/losses/registry.ts";
+import { GENE_MODEL_NAMES } from "../../src/models/gene_registry.ts";
 import type { OpCase } from "../case.ts";
 import { index } from "../cases/index.gen.ts";
 import { caseTexts } from "../runner.ts";
@@ -33,7 +34,7 @@ const CHOICES: readonly Keys[] = [
   [["contrast_method", "s2l"], ["s2l_squared", "false"]],
   [["trainable_temperature", "true"]],
   [["lambda_cca", "0.5"], ["lambda_da", "0.1"]],
-  ...["mlp", "mae", "transformer", "identity"].map((
+  ...GENE_MODEL_NAMES.map((
     name,
   ): Keys => [["gene_model", name], ["lambda_contrast", name === "identity" ? "0" : "1"]]),
   [["gene_model", "transformer"], ["gene_embeddings", "true"]],

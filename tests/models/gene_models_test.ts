@@ -1,8 +1,8 @@
 /** Gene models and heads against PyTorch: outputs, losses, gradients of everything, running statistics. */
 
-import { createGeneModel } from "../../src/models/gene/registry.ts";
-import type { Latent } from "../../src/models/gene/model.ts";
-import { createGeneDecoder } from "../../src/models/gene/decoder.ts";
+import { createGeneModel, GENE_MODEL_NAMES } from "../../src/models/gene_registry.ts";
+import type { Latent } from "../../src/models/gene_model.ts";
+import { createGeneDecoder } from "../../src/models/gene_decoder.ts";
 import { createBottleneckAdapter } from "../../src/models/bottleneck_adapter.ts";
 import { createDiscriminator } from "../../src/models/discriminator.ts";
 import { createOrganToken } from "../../src/models/organ_token.ts";
@@ -28,11 +28,7 @@ const gene = (name: string): Build => (parameters, { config, training, latent },
 };
 
 const BUILD: Readonly<Record<string, Build>> = {
-  vae: gene("vae"),
-  mlp: gene("mlp"),
-  mae: gene("mae"),
-  transformer: gene("transformer"),
-  null: gene("null"),
+  ...Object.fromEntries(GENE_MODEL_NAMES.map((name) => [name, gene(name)])),
   decoder: (parameters, { config, training }, prefix) => {
     const decoder = createGeneDecoder(parameters, `${prefix}decoder`, config, undefined);
     return (g, { z }) => ({ y: decoder.forward(g, z!, training) });

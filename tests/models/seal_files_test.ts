@@ -6,8 +6,8 @@ import { openFile } from "../../src/io/fs.ts";
 import { readSafetensorsF32 } from "../../src/io/safetensors.ts";
 import { openWeights, type Weights } from "../../src/io/weights.ts";
 import { WeightTensor } from "../../src/io/weight_tensor.ts";
-import { describeOmics, loadOmics } from "../../src/models/gene/omics_file.ts";
-import { createGeneModel } from "../../src/models/gene/registry.ts";
+import { describeOmics, loadOmics } from "../../src/models/omics_file.ts";
+import { createGeneModel } from "../../src/models/gene_registry.ts";
 import { describeVision, loadVision } from "../../src/models/vision_file.ts";
 import { Parameters } from "../../src/nn/parameters.ts";
 import accepted from "../fixtures/seal/accepted.json" with { type: "json" };
@@ -189,6 +189,11 @@ Deno.test("files of the other kind and of other encoders are refused with a reas
   assert.throws(() => describeOmics(vision!.tensors, "f"), FormatError);
   assert.throws(() => describeOmics(new Map(), "f"), FormatError);
   assert.throws(() => describeOmics(new Map([["dummy_param", { shape: [1] }]]), "f"), /the number of genes/);
+  const two = new Map([["fc_mu.weight", { shape: [2, 3] }], ["projection.0.weight", { shape: [2, 3] }]]);
+  assert.throws(
+    () => describeOmics(two, "f"),
+    /"fc_mu.weight" stands beside projection.0.weight, expected the names of one/,
+  );
   assert.throws(() => describeOmics(new Map([["fc_mu.weight", { shape: [2, 2] }]]), "f"), /encoder.0.weight/);
   assert.throws(
     () => describeOmics(new Map([["fc_mu.weight", { shape: [2] }], ["encoder.0.weight", { shape: [2, 2] }]]), "f"),

@@ -5,8 +5,8 @@ import { pthChunks } from "../../src/io/pth_write.ts";
 import type { SafetensorsInput } from "../../src/io/safetensors.ts";
 import { createBottleneckAdapter } from "../../src/models/bottleneck_adapter.ts";
 import type { EncoderSpec } from "../../src/models/encoder_spec.ts";
-import { omicsTensors } from "../../src/models/gene/omics_file.ts";
-import { createGeneModel, type GeneModelConfig } from "../../src/models/gene/registry.ts";
+import { omicsTensors } from "../../src/models/omics_file.ts";
+import { createGeneModel, type GeneModelConfig } from "../../src/models/gene_registry.ts";
 import { createImageDecoder } from "../../src/models/image_decoder.ts";
 import { createOrganToken } from "../../src/models/organ_token.ts";
 import { createProjectionHead, type HeadKind } from "../../src/models/projection_head.ts";
@@ -64,7 +64,7 @@ export const OURS: Readonly<Record<string, Omics | Vision>> = {
     config: { name: "transformer", genes: 11, dim: 8, width: 16, layers: 2, hidden: 12, decoderHidden: 7 },
     head: "none",
   },
-  omics_null: { kind: "omics", config: { name: "null", genes: 11 }, head: "none" },
+  omics_identity: { kind: "omics", config: { name: "identity", genes: 11 }, head: "none" },
   vision: { kind: "vision", spec: spec("timm", ""), blocks: [1, 2], head: "mlp", decoder: {} },
   vision_everything: {
     kind: "vision",

@@ -7,8 +7,8 @@ import { Plan } from "../../src/graph/plan.ts";
 import { Store } from "../../src/graph/store.ts";
 import { createBottleneckAdapter } from "../../src/models/bottleneck_adapter.ts";
 import { createDiscriminator, reversalStrength } from "../../src/models/discriminator.ts";
-import { createGeneDecoder } from "../../src/models/gene/decoder.ts";
-import { createGeneModel, GENE_MODELS, type GeneModelConfig } from "../../src/models/gene/registry.ts";
+import { createGeneDecoder } from "../../src/models/gene_decoder.ts";
+import { createGeneModel, GENE_MODEL_NAMES, type GeneModelConfig } from "../../src/models/gene_registry.ts";
 import { createOrganToken, organId, ORGANS } from "../../src/models/organ_token.ts";
 import { Parameters } from "../../src/nn/parameters.ts";
 import { openGpu } from "../gpu/shared.ts";
@@ -65,7 +65,7 @@ Deno.test("small modules refuse what makes no sense", () => {
       () => createGeneDecoder(fresh(), "d", { kind: "transformer", dim: 4, genes: 3, heads: 3 }, undefined),
       /dim \/ heads/,
     ],
-    [() => createGeneModel(fresh(), { name: "null", genes: 5, dim: 4 }), /dim is 4, wanted 5/],
+    [() => createGeneModel(fresh(), { name: "identity", genes: 5, dim: 4 }), /dim is 4, wanted 5/],
     [() => createGeneModel(fresh(), { name: "mlp", genes: 5, dim: 4, hidden: [0] }), /hidden\[0\] is 0/],
     [() => createGeneModel(fresh(), { name: "mae", genes: 5, dim: 4, maskRatio: 1 }), /maskRatio is 1/],
     [() => createGeneModel(fresh(), { name: "transformer", genes: 5, dim: 4, heads: 7 }), /width \/ heads/],
@@ -86,14 +86,14 @@ Deno.test("small modules refuse what makes no sense", () => {
 });
 
 Deno.test("every gene model can be built by name, and all of them take a prefix", () => {
-  for (const name of GENE_MODELS) {
+  for (const name of GENE_MODEL_NAMES) {
     const parameters = new Parameters(gpu);
     const model = createGeneModel(
       parameters,
-      { name, genes: 16, ...(name !== "null" && { dim: 8 }) } as GeneModelConfig,
+      { name, genes: 16, ...(name !== "identity" && { dim: 8 }) } as GeneModelConfig,
       { prefix: "gene.", seed: 1 },
     );
-    assert.deepEqual([model.name, model.genes, model.dim], [name, 16, name === "null" ? 16 : 8]);
+    assert.deepEqual([model.name, model.genes, model.dim], [name, 16, name === "identity" ? 16 : 8]);
     assert.ok(parameters.state().every(([key]) => key.startsWith("gene.")));
     parameters.allocate();
     parameters.destroy();

@@ -103,7 +103,7 @@ FORMER = {"genes": 9, "dim": 5, "width": 8, "heads": 2, "layers": 2, "hidden": 1
 case("transformer", "transformer", FORMER, True)
 case("transformer_eval", "transformer", FORMER, False)
 case("transformer_genes", "transformer", FORMER | {"geneEmbeddings": True, "dropout": 0, "recompute": False}, True)
-case("null", "null", {"genes": 4}, True)
+case("identity", "identity", {"genes": 4}, True)
 for kind in ("linear", "mlp", "transformer"):
     case(f"decoder_{kind}", "decoder", {"kind": kind, "dim": 8, "genes": 11, "heads": 4}, True, tokens=3)
 case("decoder_one_token", "decoder", {"kind": "transformer", "dim": 8, "genes": 11, "heads": 1, "layers": 1}, False)
@@ -134,8 +134,8 @@ def build(kind: str, config: dict, extra: dict):
         holder = nn.Module()
         holder.projection_head = seal.head_of(config["kind"], config["dim"])
         return holder, {"z": torch.randn(B, config["dim"])}, lambda m, i: m.projection_head(i["z"])
-    if kind in ("mlp", "mae", "transformer", "null"):
-        make = {"transformer": seal.GeneTransformer, "null": seal.GeneIdentity}.get(kind, seal.GeneMLP)
+    if kind in ("mlp", "mae", "transformer", "identity"):
+        make = {"transformer": seal.GeneTransformer, "identity": seal.GeneIdentity}.get(kind, seal.GeneMLP)
         named = {"kind": kind} if kind in ("mlp", "mae") else {}
         return make(**config, **named), {"x": genes(B, config["genes"])}, lambda m, i: m(i["x"])
     if kind == "decoder":

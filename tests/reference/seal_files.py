@@ -37,7 +37,7 @@ def modules() -> dict[str, nn.Module]:
         "omics_deep_head": seal.GeneVAE(**VAE, head="mlp2"),
         "omics_mlp": seal.GeneMLP(11, 8, [7, 6]),
         "omics_transformer": seal.GeneTransformer(11, 8, width=16, layers=2, hidden=12, decoderHidden=7),
-        "omics_null": seal.GeneIdentity(11),
+        "omics_identity": seal.GeneIdentity(11),
         "vision": seal.PatchRecEncoder("blocks", [1, 2], **timm, head="mlp", decoder=DECODER),
         "vision_everything": seal.PatchRecEncoder("model.blocks", [2], **timm, head="linear", bottleneck=3, organ=True,
                                                   decoder=DECODER | {"batchNorm": True}),

@@ -10,7 +10,7 @@
 import type { Parameters } from "../../nn/parameters.ts";
 import type { ModuleOptions } from "../module_options.ts";
 import { createGeneMlp, type GeneMlpConfig } from "./mlp.ts";
-import type { GeneModel } from "./model.ts";
+import type { GeneModel, GeneModelEntry } from "../gene_model.ts";
 
 /** Sizes of the model; `maskRatio` is 0.2 by default. */
 export type GeneMaeConfig = GeneMlpConfig;
@@ -23,3 +23,19 @@ export type GeneMaeConfig = GeneMlpConfig;
 export function createGeneMae(parameters: Parameters, config: GeneMaeConfig, options: ModuleOptions = {}): GeneModel {
   return createGeneMlp(parameters, { maskRatio: 0.2, ...config }, { ...options, name: "mae" });
 }
+
+/** How configurations and files build it. */
+export const entry: GeneModelEntry<GeneMaeConfig> = {
+  keys: {},
+  create: createGeneMae,
+  // The original's dropout stays, which no key names.
+  sizes: ({ hidden_dims, mask_ratio }, size) => ({
+    ...size,
+    hidden: hidden_dims,
+    ...(mask_ratio > 0 && { maskRatio: mask_ratio }),
+  }),
+  hidden: true,
+  masks: true,
+};
+
+export type { GeneMaeConfig as Config };

@@ -11,8 +11,8 @@ import { moduleRng } from "../../nn/init.ts";
 import type { Parameters } from "../../nn/parameters.ts";
 import { createSequential, type Part } from "../../nn/sequential.ts";
 import { expectRates, expectSizes, type ModuleOptions } from "../module_options.ts";
-import { createGeneDecoder, type GeneDecoderConfig } from "./decoder.ts";
-import { expectGenes, type GeneModel, maskInputs } from "./model.ts";
+import { createGeneDecoder, type GeneDecoderConfig } from "../gene_decoder.ts";
+import { expectGenes, type GeneModel, type GeneModelEntry, maskInputs } from "../gene_model.ts";
 
 /** Sizes of the model. Defaults are the original's. */
 export interface GeneMlpConfig {
@@ -71,3 +71,30 @@ export function createGeneMlp(
     },
   };
 }
+
+/** How configurations and files build it. */
+export const entry: GeneModelEntry<GeneMlpConfig> = {
+  keys: {},
+  create: createGeneMlp,
+  // The original's dropout stays, which no key names.
+  sizes: ({ hidden_dims }, size) => ({ ...size, hidden: hidden_dims }),
+  hidden: true,
+  // Those of a masked autoencoder are the same.
+  file: {
+    marker: "projection.0.weight",
+    sizes(shapes) {
+      const layers = shapes.linears("projection");
+      if (!layers.length) throw shapes.fail("projection.0.weight", "is missing", "a matrix");
+      const attention = shapes.indices("decoder.attention.", ".in_proj_weight").length;
+      const kind = shapes.names.has("decoder.predictor.0.weight") ? "mlp" : attention ? "transformer" : "linear";
+      return {
+        genes: layers[0]![1],
+        dim: layers.at(-1)![0],
+        hidden: layers.slice(0, -1).map(([out]) => out),
+        decoder: { kind, ...(attention && { layers: attention }) },
+      };
+    },
+  },
+};
+
+export type { GeneMlpConfig as Config };

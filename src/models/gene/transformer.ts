@@ -11,6 +11,7 @@
  */
 
 import { checkpoint } from "../../autodiff/checkpoint.ts";
+import type { Keys } from "../../core/config_key.ts";
 import type { Plan } from "../../graph/plan.ts";
 import type { Tensor } from "../../graph/tensor.ts";
 import { moduleRng, normal } from "../../nn/init.ts";
@@ -21,7 +22,11 @@ import { createSequential, torchLinear } from "../../nn/sequential.ts";
 import { add } from "../../ops/binary.ts";
 import { meanTokens } from "../../ops/token.ts";
 import { expectRates, expectSizes, type ModuleOptions } from "../module_options.ts";
-import { expectGenes, type GeneModel } from "./model.ts";
+import { expectGenes, type GeneModel, type GeneModelEntry } from "../gene_model.ts";
+
+const keys = {
+  gene_embeddings: { kind: "flag", default: false, doc: "Let the transformer know which gene a value belongs to" },
+} as const satisfies Keys;
 
 /** Sizes of the model. Defaults are the original's. */
 export interface GeneTransformerConfig {
@@ -106,3 +111,37 @@ export function createGeneTransformer(
     },
   };
 }
+
+/** How configurations and files build it. */
+export const entry: GeneModelEntry<GeneTransformerConfig, typeof keys> = {
+  keys,
+  create: createGeneTransformer,
+  sizes: ({ gene_embeddings: geneEmbeddings }, size) => ({ ...size, geneEmbeddings }),
+  rules: ({ gene_embeddings }, chosen) => [
+    [
+      ["gene_embeddings", "gene_model"],
+      !gene_embeddings || chosen === "transformer",
+      `Cannot learn gene embeddings: gene_model is ${chosen}, wanted transformer`,
+      "gene_embeddings=false",
+    ],
+  ],
+  file: {
+    marker: "gene_embedding.weight",
+    ownHead: true,
+    sizes(shapes) {
+      const [decoderHidden, dim] = shapes.matrix("decoder.0.weight");
+      const layers = shapes.indices("transformer_encoder.layers.", ".linear1.weight").length;
+      return {
+        genes: shapes.matrix("decoder.2.weight")[0],
+        dim,
+        decoderHidden,
+        width: shapes.matrix("gene_embedding.weight")[0],
+        layers,
+        hidden: shapes.matrix("transformer_encoder.layers.0.linear1.weight")[0],
+        geneEmbeddings: shapes.names.has("gene_identity.weight"),
+      };
+    },
+  },
+};
+
+export type { GeneTransformerConfig as Config };

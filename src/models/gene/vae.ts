@@ -13,6 +13,7 @@
  * @module
  */
 
+import type { Keys } from "../../core/config_key.ts";
 import { ConfigError } from "../../core/errors.ts";
 import { expectShape } from "../../core/shape.ts";
 import type { Plan } from "../../graph/plan.ts";
@@ -32,12 +33,33 @@ import {
   expectGenes,
   type GeneForward,
   type GeneModel,
+  type GeneModelEntry,
   type GeneOutput,
   type Latent,
   MASKED_WEIGHT,
   maskedError,
   maskInputs,
-} from "./model.ts";
+} from "../gene_model.ts";
+
+const keys = {
+  latent: {
+    kind: "choice",
+    of: ["sample", "mean", "mc"],
+    default: "sample",
+    doc: "Latent of the VAE in training: one draw, the mean, or the mean of several draws; evaluation takes the mean",
+  },
+  latent_samples: { kind: "number", default: 8, min: 1, max: 64, integer: true, doc: "Draws of latent: mc" },
+  kl_loss: { kind: "flag", default: false, doc: "Add the divergence from the prior, divided by the latent's width" },
+  kl_form: {
+    kind: "choice",
+    of: ["reference", "exact"],
+    default: "reference",
+    doc: "Divergence as the reference computes it, or the flow's own by the drawn sample",
+  },
+  vae_dropout: { kind: "number", default: 0, min: 0, max: 0.95, doc: "Dropout of the VAE's encoder" },
+  vae_flows: { kind: "number", default: 3, min: 0, max: 16, integer: true, doc: "Planar flows of the VAE" },
+  flow_constraint: { kind: "flag", default: false, doc: "Keep the flows invertible" },
+} as const satisfies Keys;
 
 /** Sizes of the model. Defaults are the original's. */
 export interface VaeConfig {
@@ -222,3 +244,53 @@ export function createVae(parameters: Parameters, config: VaeConfig, options: Mo
 function zeros(g: Plan, shape: readonly number[]): Tensor {
   return g.constant(`zeros ${shape.join("x")}`, shape, "f32", () => new Float32Array(shape.reduce((a, b) => a * b, 1)));
 }
+
+/** How configurations and files build it. */
+export const entry: GeneModelEntry<VaeConfig, typeof keys> = {
+  keys,
+  create: createVae,
+  sizes: (values, size) => ({
+    ...size,
+    dropout: values.vae_dropout,
+    decoderDropout: values.dec_dropout,
+    hidden: values.hidden_dims,
+    decoderBatchNorm: values.dec_batch_norm,
+    flows: values.vae_flows,
+    maskRatio: values.mask_ratio,
+    kl: values.kl_loss ? (values.kl_form === "exact" ? "flow" : "reference") : "none",
+    constrainFlows: values.flow_constraint,
+  }),
+  hidden: true,
+  masks: true,
+  latent: ({ latent, latent_samples }) => (latent === "mc" ? { mc: latent_samples } : latent),
+  rules: ({ kl_loss, kl_form, latent }, chosen) => [
+    [
+      ["kl_loss", "gene_model"],
+      !kl_loss || chosen === "vae",
+      `Cannot add a divergence: gene_model ${chosen} has no posterior, wanted vae`,
+      "kl_loss=false",
+    ],
+    [
+      ["kl_form", "latent"],
+      !kl_loss || kl_form === "reference" || chosen !== "vae" || latent !== "mean",
+      "Cannot add the exact divergence: latent is mean, wanted a drawn one (sample or mc)",
+      "kl_form=reference, or latent=sample",
+    ],
+  ],
+  file: {
+    marker: "fc_mu.weight",
+    sizes(shapes) {
+      const layers = shapes.linears("encoder");
+      if (!layers.length) throw shapes.fail("encoder.0.weight", "is missing", "a matrix");
+      return {
+        genes: layers[0]![1],
+        dim: shapes.matrix("fc_mu.weight")[0],
+        hidden: layers.map(([out]) => out),
+        flows: shapes.indices("flows.", ".u").length,
+        decoderBatchNorm: shapes.indices("decoder.", ".running_mean").length > 0,
+      };
+    },
+  },
+};
+
+export type { VaeConfig as Config };

@@ -10,19 +10,19 @@
  * @module
  */
 
-import { ConfigError, ShapeError } from "../../core/errors.ts";
-import type { Rng } from "../../core/rng.ts";
-import { formatShape } from "../../core/shape.ts";
-import type { Plan } from "../../graph/plan.ts";
-import type { Tensor } from "../../graph/tensor.ts";
-import { applyLinear, applyNorm, normLayer } from "../../nn/layers.ts";
-import { applyMultihead, multihead } from "../../nn/multihead.ts";
-import type { Parameters } from "../../nn/parameters.ts";
-import { createSequential, torchLinear } from "../../nn/sequential.ts";
-import { add } from "../../ops/binary.ts";
-import { dropout as drop } from "../../ops/dropout.ts";
-import { meanTokens } from "../../ops/token.ts";
-import { expectRates, expectSizes } from "../module_options.ts";
+import { ConfigError, ShapeError } from "../core/errors.ts";
+import type { Rng } from "../core/rng.ts";
+import { formatShape } from "../core/shape.ts";
+import type { Plan } from "../graph/plan.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import { applyLinear, applyNorm, normLayer } from "../nn/layers.ts";
+import { applyMultihead, multihead } from "../nn/multihead.ts";
+import type { Parameters } from "../nn/parameters.ts";
+import { createSequential, torchLinear } from "../nn/sequential.ts";
+import { add } from "../ops/binary.ts";
+import { dropout as drop } from "../ops/dropout.ts";
+import { meanTokens } from "../ops/token.ts";
+import { expectRates, expectSizes } from "./module_options.ts";
 
 /** Kinds of decoders. */
 export const DECODER_KINDS: readonly DecoderKind[] = ["linear", "mlp", "transformer"];
