@@ -71,11 +71,17 @@ class StoppingProgress extends Progress {
 }
 
 /** Trains from what the folder holds, for `steps` logged steps. @param onStep Called after each. */
-async function go(config: TrainConfig, steps = Infinity, of = set, onStep?: (step: number) => void): Promise<string> {
+async function go(
+  config: TrainConfig,
+  steps = Infinity,
+  of = set,
+  onStep?: (step: number) => void,
+  on = gpu,
+): Promise<string> {
   const run = config.input.out!;
   const progress = new StoppingProgress(steps, onStep);
   const resume = prepareRun(run, writeConfig(config), false);
-  const session = await openSession(gpu, config, of, progress);
+  const session = await openSession(on, config, of, progress);
   try {
     const { reason } = await trainInFolder(session, {
       run,
@@ -142,6 +148,39 @@ for (const [i, [name, set, ending]] of VARIANTS.entries()) {
     const whole = filesOf(`whole${i}`);
     assert.ok(whole.size >= 12, `${whole.size} files`);
     assert.deepEqual(differences(whole, filesOf(`stopped${i}`)), []);
+  });
+}
+
+/** What differs between the kernel paths, and the width of real encoders, which picks a kernel's tiles. */
+const ON_GPUS: Readonly<Record<string, Overrides>> = {
+  "everything that draws": { vae_dropout: 0.1, dec_dropout: 0.2, kl_loss: true },
+  "gradient caching": { micro_batch: 7, dec_dropout: 0.1 },
+  "gradient caching from pixels, a block of full width": {
+    encoder: "random:vit_small_patch16_224?depth=1&img=64&patch=32",
+    cache: "off",
+    micro_batch: 10,
+    epochs: 1,
+  },
+};
+
+for (const [i, [name, overrides]] of Object.entries(ON_GPUS).entries()) {
+  Deno.test(`stopped or dead, and resumed, the same bytes, on kernels for GPUs: ${name}`, async () => {
+    const on = gpu.withCaps({ flat: false });
+    const own = { save_every_steps: 2, ...overrides };
+    assert.equal(await go(configOf(own, `gpu_whole${i}`), Infinity, set, undefined, on), "finished");
+    const again = configOf(own, `gpu_again${i}`);
+    if (i === 0) assert.equal(await go(again, 2, set, undefined, on), "interrupted");
+    else {
+      // As if killed: behind the last checkpoint, and nothing is saved on the way out.
+      const die = (step: number) => {
+        if (step === 3) throw new Error("dead");
+      };
+      await assert.rejects(go(again, Infinity, set, die, on), /^Error: dead$/);
+    }
+    assert.equal(await go(again, Infinity, set, undefined, on), "finished");
+    const whole = filesOf(`gpu_whole${i}`);
+    assert.ok(whole.size >= 12, `${whole.size} files`);
+    assert.deepEqual(differences(whole, filesOf(`gpu_again${i}`)), []);
   });
 }
 

@@ -1,6 +1,7 @@
 /** Gradient caching and the trunk's cache change how a step is computed, not what it computes. */
 
 import assert from "node:assert/strict";
+import type { Gpu } from "../../src/gpu/device.ts";
 import { readback } from "../../src/gpu/readback.ts";
 import { Store } from "../../src/graph/store.ts";
 import { disk } from "../../src/io/fs.ts";
@@ -8,7 +9,7 @@ import { SealStep } from "../../src/train/seal_step.ts";
 import { stemInputs, Trunk } from "../../src/train/trunk.ts";
 import { checkTrunkBudget, DeviceTrunk, DiskTrunk, type TrunkStore } from "../../src/train/trunk_store.ts";
 import { cachedInput, pixelInput, type VisionInput } from "../../src/train/vision_input.ts";
-import { openGpu } from "../gpu/shared.ts";
+import { kernelPaths, openGpu } from "../gpu/shared.ts";
 import {
   batchOf,
   buildCase,
@@ -33,7 +34,8 @@ interface Run {
 
 async function run(
   set: Overrides,
-  { micro, accumulate = 1, steps = 2, nudge = () => 0 }: {
+  { on = gpu, micro, accumulate = 1, steps = 2, nudge = () => 0 }: {
+    on?: Gpu;
     micro?: number;
     accumulate?: number;
     steps?: number;
@@ -43,7 +45,7 @@ async function run(
   visionOf: (seal: SealCase) => VisionInput | Promise<VisionInput> = ({ model, side }) =>
     pixelInput(model.encoder, formulaImages(side), side),
 ): Promise<Run> {
-  const seal = buildCase(gpu, set);
+  const seal = buildCase(on, set);
   const { model, optimizer } = seal;
   // B of LoRA starts at zero, where A has no gradient.
   for (const [name, tensor] of model.parameters.trainableEntries()) {
@@ -97,9 +99,24 @@ function same(a: Run, b: Run, tolerance: number, slack = tolerance): void {
 
 const RICH: Overrides = { organ_token: true, use_adapter: true, adapter_bottleneck: 8, lambda_da: 0.1 };
 
-for (const micro of [1, 3, 4]) {
-  Deno.test(`micro-batches of ${micro} of ${BATCH} give losses and gradients of the whole batch`, async () => {
-    same(await run(RICH, {}), await run(RICH, { micro }), 1e-5);
+for (const { path, on } of kernelPaths(gpu)) {
+  for (const micro of [1, 3, 4]) {
+    Deno.test(`micro-batches of ${micro} of ${BATCH} give losses and gradients of the whole batch, ${path}`, async () => {
+      same(await run(RICH, { on }), await run(RICH, { on, micro }), 1e-5);
+    });
+  }
+}
+
+// Of real encoders the width is what picks a kernel's tiles.
+const FULL_WIDTH = {
+  "one block of ViT-S": "random:vit_small_patch16_224?depth=1&img=64",
+  "two blocks of ViT-B": "random:vit_base_patch16_224?depth=2&img=32",
+};
+
+for (const [name, encoder] of Object.entries(FULL_WIDTH)) {
+  Deno.test(`micro-batches give losses and gradients of the whole batch at full width on kernels for GPUs: ${name}`, async () => {
+    const on = gpu.withCaps({ flat: false });
+    same(await run({ encoder }, { on, steps: 1 }), await run({ encoder }, { on, steps: 1, micro: 3 }), 1e-5);
   });
 }
 
