@@ -12,6 +12,7 @@ import { readback } from "../src/gpu/readback.ts";
 import { Plan } from "../src/graph/plan.ts";
 import { Store, upload } from "../src/graph/store.ts";
 import type { Tensor } from "../src/graph/tensor.ts";
+import type { RecordedPlan } from "../src/verify/plans.ts";
 import type { OpCase, Tolerance, Values } from "./case.ts";
 import { compare, sameBits } from "./close.ts";
 
@@ -131,6 +132,19 @@ export function caseTexts(gpu: Gpu, test: OpCase, path: "flat" | "gpu" = "gpu"):
     store.destroy();
   }
   return texts;
+}
+
+/** A case recorded on one path with its plain types, as `verify` takes plans. */
+export function recordedCase(gpu: Gpu, test: OpCase, path: "flat" | "gpu"): RecordedPlan {
+  const variant = variantsOf(test, gpu, [path === "flat"])[0]!;
+  const device = deviceOf(gpu, test, variant);
+  const store = new Store(device);
+  const values = valuesOf(test, variant);
+  const { plan, inputs } = record(device, store, test, variant, values);
+  const fill = () => {
+    for (const [name, tensor] of Object.entries(inputs)) upload(device, tensor, values[name]!);
+  };
+  return { name: `${test.name}, ${path}`, plan, fill, destroy: () => store.destroy() };
 }
 
 /** Gradient of sum(cotangent * output) by central differences of the f64 reference, at up to `budget` elements. */

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { decode } from "../core/dtype.ts";
+import { decode, roundTo } from "../core/dtype.ts";
 import { Rng, streamOf } from "../core/rng.ts";
 import { formatShape } from "../core/shape.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -17,8 +17,10 @@ import { readRanges } from "../gpu/readback.ts";
 import { type Dispatch, Plan } from "../graph/plan.ts";
 import type { Program } from "../graph/program.ts";
 import { Storage, Tensor } from "../graph/tensor.ts";
-import { beforeName, type Values } from "./sample.ts";
+import { upload } from "../graph/store.ts";
+import { beforeName, type Sample, type Values } from "./sample.ts";
 import { samplerOf } from "./samples.ts";
+import { scaledTo, STRESS_TOLERANCE, stressOf } from "./stress.ts";
 import type { RecordedPlan } from "./plans.ts";
 
 /** How a kernel was checked. `rerun`: it has no second implementation here; two runs gave the same bits. */
@@ -107,16 +109,16 @@ function copiesOf(gpu: Gpu, { bound }: Dispatch, owned: GPUBuffer[]): Map<string
   return new Map(written.map(({ slot, tensor }) => [slot.name, copyOf(gpu, tensor, owned)]));
 }
 
-/** Runs a kernel on what another reads, writing to these tensors. */
+/** Runs a kernel on what another reads and writes, but for these tensors. */
 async function runAlone(
   gpu: Gpu,
   kernel: Kernel,
   { bound, options }: Dispatch,
-  written: ReadonlyMap<string, Tensor>,
+  instead: ReadonlyMap<string, Tensor>,
   tune: Readonly<Record<string, number>>,
 ): Promise<void> {
   const tensors = Object.fromEntries(
-    bound.map(({ slot, tensor }) => [slot.name, written.get(slot.name) ?? alias(tensor)]),
+    bound.map(({ slot, tensor }) => [slot.name, instead.get(slot.name) ?? alias(tensor)]),
   );
   const plan = new Plan(gpu);
   plan.run(
@@ -155,33 +157,58 @@ async function numbersOf(gpu: Gpu, tensors: ReadonlyMap<string, Tensor>): Promis
   );
 }
 
-/** Puts numbers into what a kernel changes in place, where nothing but zeros is there, which would hide what it does. */
-function fillZeros(
-  gpu: Gpu,
-  name: string,
-  { dtype, size, storage }: Tensor,
-  now: ArrayLike<number>,
-): ArrayLike<number> {
-  if (dtype !== "f32" || !Array.prototype.every.call(now, (value: number) => value === 0)) return now;
-  const noise = Float32Array.from(new Rng(streamOf(name), 1).uniforms(size, 0.01, 1));
-  gpu.queue.writeBuffer(storage.buffer!, 0, noise);
+/** Puts numbers where nothing but zeros is: what a run cleared would hide what a kernel does. */
+function fillZeros(gpu: Gpu, name: string, tensor: Tensor, now: ArrayLike<number>): ArrayLike<number> {
+  if (tensor.dtype !== "f32" || !Array.prototype.every.call(now, (value: number) => value === 0)) return now;
+  const noise = new Rng(streamOf(name), 1).uniforms(tensor.size, 0.01, 1);
+  upload(gpu, tensor, noise);
   return noise;
 }
 
 /**
  * What a dispatch read and wrote. Where the plan has changed any of it in place, the kernel runs once more, by itself, on what
  * is there now.
+ *
+ * @param changed Memory that the plan changes in place.
  */
-async function valuesOf(gpu: Gpu, dispatch: Dispatch, moved: boolean, owned: GPUBuffer[]): Promise<Values> {
-  const tensors = new Map(dispatch.bound.map(({ slot, tensor }) => [slot.name, tensor]));
-  const now = await numbersOf(gpu, tensors);
-  if (!moved) return now;
+async function valuesOf(
+  gpu: Gpu,
+  dispatch: Dispatch,
+  changed: ReadonlySet<Storage>,
+  owned: GPUBuffer[],
+): Promise<Values> {
   const { kernel, bound, variant } = dispatch;
+  const now: Record<string, ArrayLike<number>> = await numbersOf(
+    gpu,
+    new Map(bound.map(({ slot, tensor }) => [slot.name, tensor])),
+  );
+  const moved = bound.filter(({ tensor }) => changed.has(tensor.storage));
+  if (moved.length === 0) return now;
   const written = copiesOf(gpu, dispatch, owned);
-  const inout = bound.filter(({ slot }) => slot.access === "inout").map(({ slot }) => slot.name);
-  const before = inout.map((name) => [beforeName(name), fillZeros(gpu, name, written.get(name)!, now[name]!)]);
-  await runAlone(gpu, kernel, dispatch, written, variant.tune);
-  return { ...now, ...Object.fromEntries(before), ...await numbersOf(gpu, written) };
+  const instead = new Map(written);
+  for (const { slot: { name, access }, tensor } of moved) {
+    if (access === "out") continue;
+    const copy = written.get(name) ?? copyOf(gpu, tensor, owned);
+    instead.set(name, copy);
+    now[access === "inout" ? beforeName(name) : name] = fillZeros(gpu, name, copy, now[name]!);
+  }
+  await runAlone(gpu, kernel, dispatch, instead, variant.tune);
+  return { ...now, ...await numbersOf(gpu, written) };
+}
+
+/** Samples of a kernel that is given numbers whose exponentials overflow; none where that says nothing of it. */
+async function stressed(gpu: Gpu, dispatch: Dispatch, owned: GPUBuffer[]): Promise<Sample[]> {
+  const { kernel, bound, variant } = dispatch;
+  const [stress, sample] = [stressOf(kernel.name), samplerOf(kernel.name)];
+  if (!stress || !sample) return [];
+  const given = bound.find(({ slot }) => slot.name === stress.input)!.tensor;
+  const now = await numbersOf(gpu, new Map(bound.map(({ slot, tensor }) => [slot.name, tensor])));
+  const values = roundTo(scaledTo(now[stress.input]!, stress.most), given.dtype);
+  const input = copyOf(gpu, given, owned);
+  upload(gpu, input, values);
+  const written = copiesOf(gpu, dispatch, owned);
+  await runAlone(gpu, kernel, dispatch, new Map([...written, [stress.input, input]]), variant.tune);
+  return sample({ ...now, ...await numbersOf(gpu, written), [stress.input]: values }, dispatch);
 }
 
 /** Largest difference in units of the root mean square of `right`, or of `least` if that is more. */
@@ -217,7 +244,7 @@ async function checkDispatch(
   gpu: Gpu,
   dispatch: Dispatch,
   plan: string,
-  { again, moved }: { readonly again: Fault | undefined; readonly moved: boolean },
+  { again, changed }: { readonly again: Fault | undefined; readonly changed: ReadonlySet<Storage> },
 ): Promise<KernelFinding> {
   const { kernel, bound } = dispatch;
   const written = bound.filter(({ slot }) => slot.access !== "in");
@@ -247,8 +274,12 @@ async function checkDispatch(
     const sample = samplerOf(kernel.name);
     if (sample) {
       checks.push("f64");
-      for (const { name, got, right, terms } of sample(await valuesOf(gpu, dispatch, moved, owned), dispatch)) {
+      for (const { name, got, right, terms } of sample(await valuesOf(gpu, dispatch, changed, owned), dispatch)) {
         look(difference(got, right, terms || undefined), `${name} differs from sampled sums in f64`);
+      }
+      for (const { name, got, right } of await stressed(gpu, dispatch, owned)) {
+        const off = difference(got, right);
+        if (!(off <= STRESS_TOLERANCE)) look(off, `${name} is wrong where exponentials of its inputs overflow`);
       }
     }
   } finally {
@@ -340,7 +371,7 @@ export async function checkPlan(
       seen.add(key);
       const finding = await checkDispatch(gpu, dispatch, name, {
         again: fault?.dispatch === dispatch ? fault : undefined,
-        moved: dispatch.bound.some(({ tensor }) => changed.has(tensor.storage)),
+        changed,
       });
       findings.push(finding);
       onFinding?.(finding);

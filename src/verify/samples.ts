@@ -8,6 +8,8 @@
 import type { Dispatch } from "../graph/plan.ts";
 import { places, type Sample, type Sampler, type Values } from "./sample.ts";
 import { ELEMENTS, FUNCTIONS } from "./samples_elements.ts";
+import { MOVEMENT } from "./samples_movement.ts";
+import { ROWS } from "./samples_rows.ts";
 import { TRAINING } from "./samples_training.ts";
 
 const act1 = (name: string, v: number): number => (name === "none" ? v : FUNCTIONS[name]!(v, 0, 0));
@@ -145,6 +147,8 @@ function layernorm(values: Values, { dims, options }: Dispatch): Sample[] {
 
 const SAMPLERS: Readonly<Record<string, Sampler>> = {
   ...ELEMENTS,
+  ...MOVEMENT,
+  ...ROWS,
   ...TRAINING,
   matmul_nt: product("nt"),
   matmul_nn: product("nn"),
@@ -153,6 +157,9 @@ const SAMPLERS: Readonly<Record<string, Sampler>> = {
   attention_fwd: attention,
   layernorm_fwd: layernorm,
 };
+
+/** Kernels whose elements are sampled, without those of the same interface that have no barriers. */
+export const SAMPLED: readonly string[] = Object.keys(SAMPLERS);
 
 /** Samples of a kernel, or of the barrier-free one of the same interface; undefined where there are none. */
 export function samplerOf(kernel: string): Sampler | undefined {

@@ -48,7 +48,8 @@ export const SLOPES: Readonly<Record<string, (s: number, a: number, b: number) =
   clamp: (x, a, b) => (x >= a && x <= b ? 1 : 0),
 };
 
-const BINARY: Readonly<Record<string, (a: number, b: number) => number>> = {
+/** Operations of two numbers. */
+export const BINARY: Readonly<Record<string, (a: number, b: number) => number>> = {
   add: (a, b) => a + b,
   sub: (a, b) => a - b,
   mul: (a, b) => a * b,
@@ -58,14 +59,15 @@ const BINARY: Readonly<Record<string, (a: number, b: number) => number>> = {
 };
 
 /** Slopes in both operands; undefined where they are equal and either is right. */
-const BINARY_SLOPES: Readonly<Record<string, (a: number, b: number) => readonly [number, number] | undefined>> = {
-  add: () => [1, 1],
-  sub: () => [1, -1],
-  mul: (a, b) => [b, a],
-  div: (a, b) => [1 / b, -a / (b * b)],
-  min: (a, b) => (a === b ? undefined : a < b ? [1, 0] : [0, 1]),
-  max: (a, b) => (a === b ? undefined : a > b ? [1, 0] : [0, 1]),
-};
+export const BINARY_SLOPES: Readonly<Record<string, (a: number, b: number) => readonly [number, number] | undefined>> =
+  {
+    add: () => [1, 1],
+    sub: () => [1, -1],
+    mul: (a, b) => [b, a],
+    div: (a, b) => [1 / b, -a / (b * b)],
+    min: (a, b) => (a === b ? undefined : a < b ? [1, 0] : [0, 1]),
+    max: (a, b) => (a === b ? undefined : a > b ? [1, 0] : [0, 1]),
+  };
 
 /** A sampler of results `y[i]` of `n` elements. */
 function elements(
