@@ -89,6 +89,14 @@ import resample_positions_wgsl from "../../kernels/resample_positions.wgsl" with
 import resize_axis_wgsl from "../../kernels/resize_axis.wgsl" with { type: "text" };
 import resize_axis_bytes_wgsl from "../../kernels/resize_axis_bytes.wgsl" with { type: "text" };
 import ring_write_wgsl from "../../kernels/ring_write.wgsl" with { type: "text" };
+import segment_pool_bwd_rows_wgsl from "../../kernels/segment_pool_bwd_rows.wgsl" with { type: "text" };
+import segment_pool_bwd_weights_wgsl from "../../kernels/segment_pool_bwd_weights.wgsl" with { type: "text" };
+import segment_pool_partial_wgsl from "../../kernels/segment_pool_partial.wgsl" with { type: "text" };
+import segment_softmax_apply_wgsl from "../../kernels/segment_softmax_apply.wgsl" with { type: "text" };
+import segment_softmax_bwd_wgsl from "../../kernels/segment_softmax_bwd.wgsl" with { type: "text" };
+import segment_softmax_dot_wgsl from "../../kernels/segment_softmax_dot.wgsl" with { type: "text" };
+import segment_softmax_partial_wgsl from "../../kernels/segment_softmax_partial.wgsl" with { type: "text" };
+import segment_softmax_stats_wgsl from "../../kernels/segment_softmax_stats.wgsl" with { type: "text" };
 import segments_bounds_wgsl from "../../kernels/segments_bounds.wgsl" with { type: "text" };
 import segments_carry_wgsl from "../../kernels/segments_carry.wgsl" with { type: "text" };
 import segments_columns_wgsl from "../../kernels/segments_columns.wgsl" with { type: "text" };
@@ -137,6 +145,7 @@ import lib_rank_rows from "../../kernels/lib/rank_rows.wgsl" with { type: "text"
 import lib_reduce from "../../kernels/lib/reduce.wgsl" with { type: "text" };
 import lib_reduce_pair from "../../kernels/lib/reduce_pair.wgsl" with { type: "text" };
 import lib_rows from "../../kernels/lib/rows.wgsl" with { type: "text" };
+import lib_segment from "../../kernels/lib/segment.wgsl" with { type: "text" };
 import lib_softmax from "../../kernels/lib/softmax.wgsl" with { type: "text" };
 import lib_strides from "../../kernels/lib/strides.wgsl" with { type: "text" };
 import lib_threefry from "../../kernels/lib/threefry.wgsl" with { type: "text" };
@@ -1461,6 +1470,126 @@ export const ring_write: Kernel<{ ring: "inout"; x: "in"; random: "in" }, { colu
   limits: [],
   fold: false,
   grid: (_d) => [1],
+};
+
+/** gradient of the rows of a weighted sum over segments. */
+export const segment_pool_bwd_rows: Kernel<{ w: "in"; bound: "in"; dy: "in"; dx: "out" }, { D: number }, Record<never, never>> = {
+  name: "segment_pool_bwd_rows",
+  source: segment_pool_bwd_rows_wgsl,
+  libs: [lib_segment, lib_unit],
+  tensors: [{"name":"w","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"H"}],"elem":"T","pack":1},{"name":"bound","access":"in","optional":false,"dims":[{"coef":1,"name":"E"}],"elem":"u32","pack":1},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"Y"},{"coef":1,"name":"U"}],"elem":"f32","pack":4},{"name":"dx","access":"out","optional":false,"dims":[{"coef":1,"name":"X"},{"coef":1,"name":"U"}],"elem":"T","pack":4}],
+  dims: ["R","H","E","Y","U","X"],
+  params: [{"name":"D","type":"u32"}],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.X!/d.WG!)],
+};
+
+/** gradient of the weights of a weighted sum over segments. */
+export const segment_pool_bwd_weights: Kernel<{ x: "in"; bound: "in"; dy: "in"; dw: "out" }, { D: number }, Record<never, never>> = {
+  name: "segment_pool_bwd_weights",
+  source: segment_pool_bwd_weights_wgsl,
+  libs: [lib_segment, lib_unit],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"X"},{"coef":1,"name":"U"}],"elem":"T","pack":4},{"name":"bound","access":"in","optional":false,"dims":[{"coef":1,"name":"E"}],"elem":"u32","pack":1},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"Y"},{"coef":1,"name":"U"}],"elem":"f32","pack":4},{"name":"dw","access":"out","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"H"}],"elem":"T","pack":1}],
+  dims: ["X","U","E","Y","R","H"],
+  params: [{"name":"D","type":"u32"}],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.R!*d.H!/d.WG!)],
+};
+
+/** weighted sum of the rows of each segment, a share of them. */
+export const segment_pool_partial: Kernel<{ x: "in"; w: "in"; bound: "in"; part: "out" }, { D: number; S: number }, Record<never, never>> = {
+  name: "segment_pool_partial",
+  source: segment_pool_partial_wgsl,
+  libs: [lib_unit],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"X"},{"coef":1,"name":"U"}],"elem":"T","pack":4},{"name":"w","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"H"}],"elem":"T","pack":1},{"name":"bound","access":"in","optional":false,"dims":[{"coef":1,"name":"E"}],"elem":"u32","pack":1},{"name":"part","access":"out","optional":false,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"U"}],"elem":"f32","pack":4}],
+  dims: ["X","U","R","H","E","Z"],
+  params: [{"name":"D","type":"u32"},{"name":"S","type":"u32"}],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.Z!/d.WG!)],
+};
+
+/** softmax over the rows of each segment, from its statistics. */
+export const segment_softmax_apply: Kernel<{ x: "in"; bound: "in"; mask?: "in"; stats: "in"; y: "out" }, Record<never, never>, Record<never, never>> = {
+  name: "segment_softmax_apply",
+  source: segment_softmax_apply_wgsl,
+  libs: [lib_segment],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"H"}],"elem":"T","pack":1},{"name":"bound","access":"in","optional":false,"dims":[{"coef":1,"name":"E"}],"elem":"u32","pack":1},{"name":"mask","access":"in","optional":true,"dims":[{"coef":1,"name":"R"}],"elem":"u32","pack":1},{"name":"stats","access":"in","optional":false,"dims":[{"coef":1,"name":"N"},{"coef":2,"name":""}],"elem":"f32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"H"}],"elem":"T","pack":1}],
+  dims: ["R","H","E","N"],
+  params: [],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.R!*d.H!/d.WG!)],
+};
+
+/** gradient of the softmax over the rows of each segment, from its result. */
+export const segment_softmax_bwd: Kernel<{ y: "in"; dy: "in"; bound: "in"; dot_: "in"; dx: "out" }, Record<never, never>, Record<never, never>> = {
+  name: "segment_softmax_bwd",
+  source: segment_softmax_bwd_wgsl,
+  libs: [lib_segment],
+  tensors: [{"name":"y","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"H"}],"elem":"T","pack":1},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"H"}],"elem":"T","pack":1},{"name":"bound","access":"in","optional":false,"dims":[{"coef":1,"name":"E"}],"elem":"u32","pack":1},{"name":"dot_","access":"in","optional":false,"dims":[{"coef":1,"name":"N"}],"elem":"f32","pack":1},{"name":"dx","access":"out","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"H"}],"elem":"T","pack":1}],
+  dims: ["R","H","E","N"],
+  params: [],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.R!*d.H!/d.WG!)],
+};
+
+/** product of weights and their gradients over every S-th row of a segment. */
+export const segment_softmax_dot: Kernel<{ y: "in"; dy: "in"; bound: "in"; part: "out" }, Record<never, never>, Record<never, never>> = {
+  name: "segment_softmax_dot",
+  source: segment_softmax_dot_wgsl,
+  libs: [],
+  tensors: [{"name":"y","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"H"}],"elem":"T","pack":1},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"H"}],"elem":"T","pack":1},{"name":"bound","access":"in","optional":false,"dims":[{"coef":1,"name":"E"}],"elem":"u32","pack":1},{"name":"part","access":"out","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"N"}],"elem":"f32","pack":1}],
+  dims: ["R","H","E","S","N"],
+  params: [],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.S!*d.N!/d.WG!)],
+};
+
+/** largest score and sum of exponentials of every S-th row of a segment. */
+export const segment_softmax_partial: Kernel<{ x: "in"; bound: "in"; mask?: "in"; top: "out"; total: "out" }, Record<never, never>, Record<never, never>> = {
+  name: "segment_softmax_partial",
+  source: segment_softmax_partial_wgsl,
+  libs: [],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"H"}],"elem":"T","pack":1},{"name":"bound","access":"in","optional":false,"dims":[{"coef":1,"name":"E"}],"elem":"u32","pack":1},{"name":"mask","access":"in","optional":true,"dims":[{"coef":1,"name":"R"}],"elem":"u32","pack":1},{"name":"top","access":"out","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"N"}],"elem":"f32","pack":1},{"name":"total","access":"out","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"N"}],"elem":"f32","pack":1}],
+  dims: ["R","H","E","S","N"],
+  params: [],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.S!*d.N!/d.WG!)],
+};
+
+/** largest score of a segment and one over its sum of exponentials, 0 where nothing counts. */
+export const segment_softmax_stats: Kernel<{ top: "in"; total: "in"; stats: "out" }, Record<never, never>, Record<never, never>> = {
+  name: "segment_softmax_stats",
+  source: segment_softmax_stats_wgsl,
+  libs: [],
+  tensors: [{"name":"top","access":"in","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"N"}],"elem":"f32","pack":1},{"name":"total","access":"in","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"N"}],"elem":"f32","pack":1},{"name":"stats","access":"out","optional":false,"dims":[{"coef":1,"name":"N"},{"coef":2,"name":""}],"elem":"f32","pack":1}],
+  dims: ["S","N"],
+  params: [],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.N!/d.WG!)],
 };
 
 /** where each key begins in the sorted keys, by bisection. */

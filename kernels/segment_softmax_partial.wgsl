@@ -1,0 +1,39 @@
+//! segment_softmax_partial: largest score and sum of exponentials of every S-th row of a segment
+//! top[q,n] = max_j x[j,h], total[q,n] = sum_j exp(x[j,h] - top[q,n]), n = b * H + h, over the rows j = bound[b] + q, + S, ...
+//! below bound[b + 1]; rows whose mask is 0 are left out
+//!
+//! in     x      [R, H]   T
+//! in     bound  [E]      u32
+//! in?    mask   [R]      u32
+//! out    top    [S, N]   f32
+//! out    total  [S, N]   f32
+//! tune   WG = 64         8 | 64
+//! grid   fold ceil(S*N/WG)
+//! ref    tests/ref/segment_softmax.ts
+
+// Never minus infinity, so that a segment of nothing but minus infinity has differences: its exponentials are zero.
+const LOWEST: f32 = -0x1.fffffep+127f;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = folded(wg, nwg) * WG + lane;
+  if (i >= p.S * p.N) { return; }
+  let q = i / p.N;
+  let n = i - q * p.N;
+  let b = n / p.H;
+  let h = n - b * p.H;
+  let end = min(bound[b + 1u], p.R);
+  var most: f32 = LOWEST;
+  var sum: f32 = 0.0;
+  for (var j = bound[b] + q; j < end; j += p.S) {
+    //!if mask
+    if (mask[j] == 0u) { continue; }
+    //!end
+    let v = f32(x[j * p.H + h]);
+    let next = max(most, v);
+    sum = sum * exp(most - next) + exp(v - next);
+    most = next;
+  }
+  top[i] = most;
+  total[i] = sum;
+}
