@@ -24,9 +24,10 @@ export const LAYERS: Readonly<Record<string, { level: number; may: readonly stri
   embed: { level: 7, may: belowTop() },
   eval: { level: 7, may: belowTop() },
   report: { level: 7, may: ["core", "io"] },
-  verify: { level: 8, may: [...belowTop(), "train"] },
-  cli: { level: 9, may: ["*"] },
-  worker: { level: 9, may: ["*"] },
+  methods: { level: 8, may: [...belowTop(), "train", "eval", "report"] },
+  verify: { level: 9, may: [...belowTop(), "train", "methods"] },
+  cli: { level: 10, may: ["*"] },
+  worker: { level: 10, may: ["*"] },
 };
 
 /** Files below src/ that may talk to the host, besides the folders cli and worker. */

@@ -48,6 +48,8 @@ export const cases: readonly OpCase[] = [
   of("sub", [3, 7, 5], [3, 1, 5]),
   of("max", [2, 70, 3], [2, 1, 3]),
   of("mul", [13, 11], [1]),
+  of("mul", [5, 3], [5, 1]),
+  of("mul", [8, 3], [8, 1]),
   of("min", [1], [13, 12]),
   of("mul", [0, 4], [4], { name: "mul of an empty batch 0x4 with 4" }),
   // Any pattern.

@@ -68,6 +68,7 @@ export const cases: readonly OpCase[] = [
   // What real plans take on a GPU: every tile whole, with rest and split, of extents that do and do not divide by four.
   ...([
     ["nn", [1, 132, 132, 20], 128, 1],
+    ["nn", [1, 131, 131, 21], 128, 1],
     ["nn", [1, 68, 68, 20], 64, 1],
     ["nn", [1, 68, 68, 528], 64, 2],
     ["nn", [1, 36, 36, 528], 32, 2],

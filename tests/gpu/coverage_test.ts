@@ -15,7 +15,7 @@ import { index } from "../cases/index.gen.ts";
 import { caseTexts } from "../runner.ts";
 import { beyondLimits, needsOf } from "./wgsl_limits.ts";
 import { embedPlan, inferencePlan, type RecordedPlan, type Training, trainingPlans } from "../../src/verify/plans.ts";
-import { addTexts, searchTexts, type Texts } from "./plan_texts.ts";
+import { addTexts, milTexts, searchTexts, type Texts } from "./plan_texts.ts";
 
 type Keys = readonly (readonly [string, string])[];
 
@@ -117,6 +117,7 @@ function wantedTexts(gpu: Gpu): Texts {
       }
     }
     searchTexts(texts, device);
+    milTexts(texts, device);
   }
   return texts;
 }

@@ -13,6 +13,8 @@ import { batchnorm } from "../../src/ops/batchnorm.ts";
 import { crossEntropy } from "../../src/ops/cross_entropy.ts";
 import { l2Normalize } from "../../src/ops/l2_normalize.ts";
 import { layernorm } from "../../src/ops/layernorm.ts";
+import { segmentPool } from "../../src/ops/segment_pool.ts";
+import { segmentSoftmax } from "../../src/ops/segment_softmax.ts";
 import { logSoftmax, softmax } from "../../src/ops/softmax.ts";
 import { compare } from "../close.ts";
 
@@ -23,6 +25,60 @@ type ErrorClass = new (message: string) => Error;
 
 /** What is refused, the error, a part of its message, the call. */
 const ROWS: [string, ErrorClass, RegExp, (g: Plan) => unknown][] = [
+  [
+    "segmentSoftmax() refuses scores that are no matrix",
+    ShapeError,
+    /x is \[5\], wanted scores \[R, H\]/,
+    (g) => segmentSoftmax(g, g.tensor([5]), g.tensor([2], "u32")),
+  ],
+  [
+    "segmentSoftmax() refuses a single bound",
+    ShapeError,
+    /1 bounds, wanted at least the two/,
+    (g) => segmentSoftmax(g, g.tensor([5, 1]), g.tensor([1], "u32")),
+  ],
+  [
+    "segmentSoftmax() refuses bounds that are no u32",
+    DtypeError,
+    /bound is f32/,
+    (g) => segmentSoftmax(g, g.tensor([5, 1]), g.tensor([2])),
+  ],
+  [
+    "segmentSoftmax() refuses a mask of other rows",
+    ShapeError,
+    /mask is \[4\], wanted \[5\]/,
+    (g) => segmentSoftmax(g, g.tensor([5, 1]), g.tensor([2], "u32"), { mask: g.tensor([4], "u32") }),
+  ],
+  [
+    "segmentSoftmax() refuses a mask that is no u32",
+    DtypeError,
+    /mask is f32, wanted u32/,
+    (g) => segmentSoftmax(g, g.tensor([5, 1]), g.tensor([2], "u32"), { mask: g.tensor([5]) }),
+  ],
+  [
+    "segmentPool() refuses rows of no width",
+    ShapeError,
+    /x is \[5, 0\], wanted rows \[R, D\]/,
+    (g) => segmentPool(g, g.tensor([5, 0]), g.tensor([5, 1]), g.tensor([2], "u32")),
+  ],
+  [
+    "segmentPool() refuses weights of other rows",
+    ShapeError,
+    /w is \[4, 1\], wanted \[5, any\]/,
+    (g) => segmentPool(g, g.tensor([5, 3]), g.tensor([4, 1]), g.tensor([2], "u32")),
+  ],
+  [
+    "segmentPool() refuses weights of another type",
+    DtypeError,
+    /w is f16, wanted f32 as x/,
+    (g) => segmentPool(g, g.tensor([5, 3]), g.tensor([5, 1], "f16"), g.tensor([2], "u32")),
+  ],
+  [
+    "segmentPool() refuses a single bound",
+    ShapeError,
+    /1 bounds, wanted at least the two/,
+    (g) => segmentPool(g, g.tensor([5, 3]), g.tensor([5, 1]), g.tensor([1], "u32")),
+  ],
   [
     "layernorm() refuses a gamma of another length",
     ShapeError,
