@@ -9,7 +9,7 @@ import { disk, openFile, openFolder } from "../io/fs.ts";
 import { type Adapter, readAdapter } from "../io/peft.ts";
 import { sealAdapter, splitSeal } from "../io/seal_checkpoint.ts";
 import { openWeights } from "../io/weights.ts";
-import { checkCheckpointFiles } from "./run_folder.ts";
+import { checkCheckpointFiles, checkpointPath, runAround } from "./run_folder.ts";
 
 /** Files of a PEFT folder that hold matrices, best first. */
 const PEFT_FILES = ["adapter_model.safetensors", "adapter_model.bin"] as const;
@@ -39,6 +39,7 @@ export async function openAdapter(path: string, alpha?: number): Promise<OpenedA
   const inFolder = /^(?:(.*)[/\\])?adapter_model\.(?:safetensors|bin)$/s.exec(path);
   if (entry.kind === "folder" || inFolder) {
     const folder = inFolder ? inFolder[1] ?? "." : path.replace(/[/\\]+$/, "");
+    if (disk.look(`${folder}/adapter_config.json`) === undefined) throw noAdapter(folder);
     // The checkpoint of a run knows what its files should be.
     checkCheckpointFiles(folder, ["adapter_config.json", ...PEFT_FILES]);
     const adapter = await readAdapter(openFolder(folder));
@@ -53,4 +54,24 @@ export async function openAdapter(path: string, alpha?: number): Promise<OpenedA
     weights.close();
     throw error;
   }
+}
+
+/** The error for a folder that is no adapter; of a run, where its adapter is. */
+function noAdapter(folder: string): DataError {
+  const run = runAround(folder);
+  const own = run === undefined ? [] : (["best", "last"] as const).map((name) => checkpointPath(run, name));
+  const found = own.find((path) => disk.look(`${path}/adapter_config.json`) !== undefined);
+  const trained = own.some((path) => disk.look(path) !== undefined);
+  const hint = run === undefined
+    ? "Give the folder with adapter_config.json and adapter_model.safetensors"
+    : found !== undefined
+    ? `${run} is a training run; its adapter is ${found}`
+    : trained
+    ? `${run} is a training run without a LoRA adapter; predict and retrieve open it with --run ${run}`
+    : `${run} is a training run without a checkpoint; the command that began it goes on with it`;
+  return new DataError(`Cannot open ${folder}: no adapter_config.json in it, a PEFT LoRA folder or SEAL .pth wanted`, {
+    code: "file-missing",
+    hint,
+    context: { file: `${folder}/adapter_config.json`, ...(found !== undefined && { adapter: found }) },
+  });
 }

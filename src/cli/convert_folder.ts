@@ -7,13 +7,15 @@
  * @module
  */
 
-import { ConfigError } from "../core/errors.ts";
+import { ConfigError, DataError } from "../core/errors.ts";
 import { type Facts, notOwn, sameFacts } from "../core/facts.ts";
 import { VERSION } from "../core/version.ts";
 import { type Converted, samplePaths } from "../data/convert_sample.ts";
 import { readBytes } from "../data/data_folder.ts";
 import { disk } from "../io/fs.ts";
 import { type Lock, lockFolder } from "../io/lock.ts";
+import { looksOwn } from "../io/made_output.ts";
+import { isTyped } from "../io/system_error.ts";
 import { flagFacts } from "./output_folder.ts";
 
 const RECORD = "convert.json";
@@ -114,12 +116,8 @@ export class ConvertFolder {
 
   #look(id: string): void {
     const entry = this.samples[id];
+    if (entry === undefined) return refuseForeign(this.out, id);
     const paths = Object.entries(samplePaths(id)).map(([file, path]) => ({ file, path: `${this.out}/${path}` }));
-    if (entry === undefined) {
-      const foreign = paths.find(({ path }) => disk.look(path) !== undefined);
-      if (foreign !== undefined) throw notOwn(foreign.path, "it is there already, and not of this command");
-      return;
-    }
     const now = this.made.get(id)!;
     const dropped = Object.keys(entry.made).filter((key) => !(key in now)).map((key) => [key, "not given"]);
     sameFacts(`${id} in ${this.out}`, entry.made, { ...Object.fromEntries(dropped), ...now });
@@ -134,13 +132,41 @@ export class ConvertFolder {
   }
 }
 
+/** Refuses files of a sample that are there although the record does not name it. */
+function refuseForeign(out: string, id: string): void {
+  const foreign = Object.values(samplePaths(id)).map((path) => `${out}/${path}`)
+    .find((path) => disk.look(path) !== undefined);
+  if (foreign !== undefined) throw notOwn(foreign, "it is there already, and not of this command");
+}
+
+/**
+ * Refuses a folder that holds what is not to be replaced, as far as it is known before the inputs are read.
+ *
+ * @throws {ConfigError} If it does.
+ * @throws {DataError} If its record is damaged.
+ */
+export function checkConvertFolder(out: string, ids: readonly string[], overwrite: boolean): void {
+  const known = readRecord(out);
+  if (!overwrite) { for (const id of ids) if (!Object.hasOwn(known, id)) refuseForeign(out, id); }
+}
+
 function readRecord(out: string): Record<string, Entry> {
   const path = `${out}/${RECORD}`;
   if (disk.look(path) === undefined) return {};
   try {
     const { format, samples } = JSON.parse(new TextDecoder().decode(readBytes(disk, path)));
     if (format === 1 && typeof samples === "object" && samples !== null) return samples;
-  } catch { /* said below */ }
+  } catch (cause) {
+    if (isTyped(cause)) throw cause;
+    if (looksOwn(disk, path)) {
+      throw new DataError(`Cannot use ${path}: it is damaged (${(cause as Error).message})`, {
+        code: "output-damaged",
+        hint: "Bring it back from a copy, or pass another --out",
+        context: { file: path },
+        cause,
+      });
+    }
+  }
   throw new ConfigError(`Cannot write to ${out}: ${path} is no record of this command`, {
     code: "output-exists",
     hint: "Move it away, or pass another --out",

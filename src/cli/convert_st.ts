@@ -13,7 +13,7 @@ import { sampleOf } from "../io/metadata.ts";
 import type { RandomAccess } from "../io/random_access.ts";
 import type { Args, Flags } from "./args.ts";
 import { contentHash } from "./content_hash.ts";
-import { ConvertFolder } from "./convert_folder.ts";
+import { checkConvertFolder, ConvertFolder } from "./convert_folder.ts";
 import {
   checkId,
   checkOut,
@@ -63,6 +63,7 @@ export async function run(args: Args<typeof flags>): Promise<void> {
   for (const section of sections) checkId(section.id);
   const inputs = sections.flatMap(({ counts, spots, image }) => [counts, spots, image]);
   checkOut(out, inputs, words[0]);
+  checkConvertFolder(out, sections.map(({ id }) => id), given.overwrite);
   for (const path of inputs) (await openFile(path)).close?.();
   const progress = new Progress(quiet);
   const requests: { id: string; input: string }[] = [];

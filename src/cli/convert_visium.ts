@@ -7,7 +7,7 @@
 import { ConfigError } from "../core/errors.ts";
 import type { Converted } from "../data/convert_sample.ts";
 import { convertVisium } from "../data/visium_convert.ts";
-import { findVisium, type VisiumFolder } from "../data/visium_folder.ts";
+import { findVisium, SLIDE_ENDINGS, type VisiumFolder } from "../data/visium_folder.ts";
 import { disk, openFile, openFolder } from "../io/fs.ts";
 import { readMex } from "../io/mtx.ts";
 import type { RandomAccess } from "../io/random_access.ts";
@@ -15,7 +15,7 @@ import { openTenx, type TenxFile } from "../io/tenx_h5.ts";
 import { readTenxSpatial } from "../io/tenx_spatial.ts";
 import type { Args, Flags } from "./args.ts";
 import { contentHash } from "./content_hash.ts";
-import { ConvertFolder } from "./convert_folder.ts";
+import { checkConvertFolder, ConvertFolder } from "./convert_folder.ts";
 import {
   checkId,
   checkOut,
@@ -65,7 +65,10 @@ export async function run({ flags: given, words }: Args<typeof flags>): Promise<
   checkId(id);
   const inputs = [found.counts.path, found.spatial, image];
   checkOut(out, inputs, folder);
+  checkConvertFolder(out, [id], given.overwrite);
   (await openFile(image)).close?.();
+  // Small and quickly read, unlike the slide, whose content is looked at next.
+  await readTenxSpatial(openFolder(found.spatial));
   const progress = new Progress(quiet);
   using place = ConvertFolder.open(out, "visium", [{ id, input: await contentHash(inputs) }], given);
   const converted = await convertInto(
@@ -115,14 +118,24 @@ async function convert(
 }
 
 /** The slide where none was named: the only picture of the folder, else Space Ranger's small one. */
-function pictureOf(folder: string, { pictures, small }: VisiumFolder): string {
+function pictureOf(folder: string, { pictures, small, spatial }: VisiumFolder): string {
   if (pictures.length === 1) return pictures[0]!;
   if (pictures.length === 0 && small.hires !== undefined) return small.hires;
-  const found = pictures.length === 0 ? "no picture" : `the pictures ${pictures.join(", ")}`;
-  throw new ConfigError(`Cannot convert ${folder}: it has ${found}, one slide in full resolution wanted`, {
-    hint: "Pass --image",
-    context: { folder, found: pictures },
-  });
+  const context = { folder, found: pictures };
+  if (pictures.length > 0) {
+    throw new ConfigError(`Cannot convert ${folder}: it has the pictures ${pictures.join(", ")}, one slide wanted`, {
+      hint: `Pass --image with the slide in full resolution, such as --image ${pictures[0]}`,
+      context,
+    });
+  }
+  throw new ConfigError(
+    `Cannot convert ${folder}: no picture in it (*${SLIDE_ENDINGS.join(", *")}), nor ${spatial}/tissue_hires_image.png`,
+    {
+      hint: "Pass --image FILE, the slide that Space Ranger was given: TIFF, SVS, JPEG or PNG in full resolution; " +
+        "patches of a small picture are blurred, and taken with --coarse",
+      context,
+    },
+  );
 }
 
 /** The sample's name: of the folder, or of the one Space Ranger's own names lie in. */

@@ -9,7 +9,7 @@ import { VERSION } from "../core/version.ts";
 import { Embedder } from "../embed/embedder.ts";
 import { FEATURE_FORMATS, type FeatureFormat, type FeatureTable } from "../embed/formats.ts";
 import { type EmbedInput, findInputs, hashInput, type InputFiles, openInput } from "../embed/inputs.ts";
-import { lookForMade } from "../embed/made.ts";
+import { lookForMade, madeFacts } from "../embed/made.ts";
 import { embedInput } from "../embed/run.ts";
 import { featureTable } from "../embed/table.ts";
 import { FeatureWriter, removePartial } from "../embed/writer.ts";
@@ -116,6 +116,9 @@ export async function run(args: Args<typeof flags>, job: Job): Promise<number> {
   for (const input of inputs) checkPlace(outputOf(values, input, all), all, folders);
   const progress = new Progress(values.quiet);
   await checkEncoder(values.encoder, values.adapter);
+  if (!values.overwrite) await checkThere(values, inputs, all);
+  // Of several, one that cannot be read is listed when its turn comes.
+  if (all.length === 1 && inputs.length === 1) (await openInput(disk, inputs[0]!)).close();
   const gpu = await openGpu(values.software);
   const precision = values.precision === "f16" ? "f16" : "f32";
   const opened = await openEncoder(gpu, {
@@ -160,6 +163,14 @@ function checkPlace(output: string, inputs: readonly InputFiles[], folders: read
     hint: "Pass --out with another folder",
     context: { path: output },
   });
+}
+
+/** Refuses outputs that are damaged or of another program, before the encoder is opened. */
+async function checkThere(values: Values, inputs: readonly InputFiles[], all: readonly InputFiles[]): Promise<void> {
+  for (const input of inputs) {
+    const output = outputOf(values, input, all);
+    if (disk.look(output) !== undefined) await madeFacts(disk, output, formatOf(values));
+  }
 }
 
 /** What all inputs share. */

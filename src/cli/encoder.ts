@@ -14,7 +14,7 @@ import { createEncoder, type Encoder } from "../models/encoder.ts";
 import { type ConfigFacts, readEncoderConfig, readEncoderMetadata } from "../models/encoder_config.ts";
 import { findEncoder, recogniseEncoder } from "../models/encoder_registry.ts";
 import type { EncoderSpec, Pooling } from "../models/encoder_spec.ts";
-import { fedWith, loadEncoder, type LoadOptions } from "../models/load.ts";
+import { fedWith, loadEncoder, type LoadOptions, planEncoder } from "../models/load.ts";
 import { describeInput } from "../models/preprocess.ts";
 import { RANDOM_PREFIX, randomEncoder } from "../models/random_encoder.ts";
 import { Parameters } from "../nn/parameters.ts";
@@ -204,25 +204,32 @@ export function specNamed(name: string): EncoderSpec | undefined {
   }
 }
 
-async function fromDisk(path: string, kind: "folder" | "file"): Promise<EncoderSource> {
+/** Weights with what is known of them, their content not yet hashed. */
+interface OpenedWeights extends Omit<EncoderSource, "hash"> {
+  /** Files of the weights. */
+  readonly paths: readonly string[];
+}
+
+async function openDisk(path: string, kind: "folder" | "file"): Promise<OpenedWeights> {
   const folder = kind === "folder" ? path.replace(/[/\\]+$/, "") : folderOf(path);
   const weights = kind === "folder"
     ? await openWeightsFolder(openFolder(folder))
     : await openWeights(await openFile(path));
   const stored = readEncoderMetadata(weights.metadata);
   const spec = stored.encoder === undefined ? undefined : specNamed(stored.encoder);
-  const facts = [...await factsIn(folder), ...stored.facts];
-  const hashes = await Promise.all(
-    (weights.shards.length ? weights.shards.map((s) => `${folder}/${s}`) : [weights.file]).map(hashOf),
-  );
-  const name = folder.split(/[/\\]/).pop()!;
   return {
     weights,
-    name,
-    hash: hashes.length === 1 ? hashes[0]! : hashOfText(hashes.join("\n")),
+    name: folder.split(/[/\\]/).pop()!,
     ...(spec && { spec }),
-    facts,
+    facts: [...await factsIn(folder), ...stored.facts],
+    paths: weights.shards.length ? weights.shards.map((shard) => `${folder}/${shard}`) : [weights.file],
   };
+}
+
+async function fromDisk(path: string, kind: "folder" | "file"): Promise<EncoderSource> {
+  const { paths, ...source } = await openDisk(path, kind);
+  const hashes = await Promise.all(paths.map(hashOf));
+  return { ...source, hash: hashes.length === 1 ? hashes[0]! : hashOfText(hashes.join("\n")) };
 }
 
 /** The weights of an encoder of the registry, downloaded if the cache has them not. */
@@ -235,15 +242,10 @@ async function download(spec: EncoderSpec, onProgress: EncoderRequest["onProgres
   });
 }
 
-/** The registry's encoder of a name; undefined where the name is a path or of random weights. */
-async function registered(given: string): Promise<EncoderSpec | undefined> {
-  return given.startsWith(RANDOM_PREFIX) || await kindOf(given) ? undefined : findEncoder(given);
-}
-
 /** Downloads the weights of an encoder of the registry and the configurations beside them; one on the disk is left as it is. */
 export async function fetchEncoder(given: string, onProgress: EncoderRequest["onProgress"]): Promise<void> {
-  const spec = await registered(given);
-  if (spec === undefined) return;
+  if (given.startsWith(RANDOM_PREFIX) || await kindOf(given)) return;
+  const spec = findEncoder(given);
   const { repo } = await download(spec, onProgress);
   await factsFromHub(repo, spec.source.licence);
 }
@@ -278,23 +280,58 @@ async function openRandom(
 }
 
 /**
- * Refuses what can be told from the words alone, before anything is read or downloaded.
+ * Refuses what can be told of an encoder before a device is opened or anything is downloaded: by its name, by names and shapes of
+ * tensors where its weights are at hand, and by the adapter.
  *
  * @param given Registry name, folder, weights file or `random:…`.
  * @throws {ConfigError} If there is no such encoder, or it cannot take an adapter.
- * @throws {DataError | FormatError} If the adapter is not there or cannot be read.
- * @throws {WeightsError} If the weights are not in the cache and this process may not download (code `weights-missing`).
+ * @throws {DataError | FormatError} If the weights or the adapter are not there or cannot be read.
+ * @throws {WeightsError} If the weights are none of an encoder, the adapter does not fit, or they are not in the cache and this
+ * process may not download (code `weights-missing`).
  */
 export async function checkEncoder(given: string, adapter?: string): Promise<void> {
   if (given.startsWith(RANDOM_PREFIX)) {
     randomEncoder(given);
     if (adapter !== undefined) throw noFileFor(given, adapter);
+    return;
   }
-  const spec = await registered(given);
-  if (adapter !== undefined) (await openAdapter(adapter)).adapter.close();
-  if (spec !== undefined) {
-    await new Hub(denoHost).check([spec.source.repo, ...spec.source.mirrors ?? []], spec.source.files);
+  const kind = await kindOf(given);
+  const spec = kind ? undefined : findEncoder(given);
+  const opened = adapter === undefined ? undefined : await openAdapter(adapter);
+  try {
+    const source = kind ? await openDisk(given, kind) : await cachedSource(spec!);
+    if (source === undefined) return;
+    try {
+      await planEncoder(source.weights, loadOptions(source, given, opened));
+    } finally {
+      source.weights.close();
+    }
+  } finally {
+    opened?.adapter.close();
   }
+}
+
+/** Weights of the registry's encoder as the cache has them; undefined where they are to be downloaded. */
+async function cachedSource(spec: EncoderSpec): Promise<Omit<EncoderSource, "hash"> | undefined> {
+  const { repo, mirrors = [], files } = spec.source;
+  const cached = await new Hub(denoHost).check([repo, ...mirrors], files);
+  // A damaged file is downloaded again when its turn comes.
+  const weights = cached && await openFile(cached.path).then(openWeights).catch(() => undefined);
+  return weights && { weights, name: spec.name, spec, facts: [] };
+}
+
+/** How weights are loaded as an encoder. */
+function loadOptions(
+  { name, facts, spec }: Omit<EncoderSource, "hash">,
+  given: string,
+  opened: OpenedAdapter | undefined,
+): LoadOptions {
+  return {
+    name,
+    facts,
+    ...(spec ? { spec } : { recognise: (family, arch) => recogniseEncoder(family, arch, given) }),
+    ...(opened && { adapter: opened.adapter }),
+  };
 }
 
 function noFileFor(name: string, adapter: string): ConfigError {
@@ -332,10 +369,7 @@ export async function openEncoder(gpu: Gpu, request: EncoderRequest): Promise<Op
   try {
     if (adapterPath !== undefined) opened = await openAdapter(adapterPath);
     const options: LoadOptions = {
-      name: source.name,
-      facts: source.facts,
-      ...(source.spec ? { spec: source.spec } : { recognise: (family, arch) => recogniseEncoder(family, arch, given) }),
-      ...(opened && { adapter: opened.adapter }),
+      ...loadOptions(source, given, opened),
       ...(dtype && { dtype }),
       ...(pooling && { pooling }),
       ...(imageSize !== undefined && { imageSize }),

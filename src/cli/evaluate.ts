@@ -15,6 +15,7 @@ import type { Gpu } from "../gpu/device.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import {
+  checkFolders,
   checkSources,
   encoderSource,
   findSources,
@@ -144,6 +145,7 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
     for (const { warnings } of read.samples.values()) warnings.forEach((text) => progress.warn(text));
     counts.push(read);
   }
+  await checkFolders(sources, counts, { dropUnknownPatches: values["drop-unknown-patches"] });
   const gpu = needsGpu ? await openGpu(values.software) : undefined;
   try {
     const out: BenchOutput = { disk, folder: folder.path, makeFolder };

@@ -15,6 +15,7 @@ import { FeatureWriter, removePartial } from "../embed/writer.ts";
 import type { FeatureSource, SampleFeatures } from "../eval/bench_sample.ts";
 import { safeName } from "../eval/bench_files.ts";
 import type { Task } from "../eval/bench_task.ts";
+import { joinSamples, type TaskCounts, type TaskOptions } from "../eval/hest_bench.ts";
 import { SYNTHETIC, syntheticFeatures } from "../eval/synthetic.ts";
 import { table } from "../eval/table.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -110,29 +111,45 @@ export function findSources({ encoder, adapter, features }: SourceFlags): Source
 const isThere = (path: string) => disk.look(path) !== undefined;
 
 /**
- * Refuses what can be told before anything is read: unknown encoders, adapters and features that are not there. Of several
- * sources those are listed as failed when their turn comes.
+ * Refuses what can be told of all sources before any is evaluated: unknown encoders, weights, adapters, patches and features that
+ * are not there.
  *
- * @throws {ConfigError | DataError} If the only source cannot be used.
+ * @throws {ConfigError | DataError | WeightsError} If a source cannot be used.
  */
 export async function checkSources(sources: readonly SourceRequest[], tasks: readonly Task[]): Promise<void> {
   for (const source of sources) {
-    try {
-      await checkSource(source, tasks);
-    } catch (error) {
-      // A name that no encoder has is a mistake in the command, whatever else is compared.
-      if (sources.length === 1 || error instanceof ConfigError) throw error;
+    const { encoder, adapter, features } = source;
+    if (features !== undefined) {
+      for (const task of tasks) task.samples.forEach((sample) => featuresPath(source, task.name, sample.id));
+    } else if (needsEmbedding(source)) {
+      await checkEncoder(encoder!, adapter);
+      tasks.forEach((task) => task.samples.forEach(patchesOf));
     }
   }
 }
 
-async function checkSource(source: SourceRequest, tasks: readonly Task[]): Promise<void> {
-  const { encoder, adapter, features } = source;
-  if (features !== undefined) {
-    for (const task of tasks) task.samples.forEach((sample) => featuresPath(source, task.name, sample.id));
-  } else if (needsEmbedding(source)) {
-    await checkEncoder(encoder!, adapter);
-    tasks.forEach((task) => task.samples.forEach(patchesOf));
+/**
+ * Joins the features of folders to the counts, all of them before any is evaluated: files that are damaged or of other spots are
+ * refused with nothing done in vain.
+ *
+ * @throws {DataError | FormatError} If they are.
+ */
+export async function checkFolders(
+  sources: readonly SourceRequest[],
+  counts: readonly TaskCounts[],
+  options: TaskOptions,
+): Promise<void> {
+  // The only one says so itself.
+  if (sources.length < 2) return;
+  for (const source of sources.filter(({ features }) => features !== undefined)) {
+    for (const { task, samples } of counts) {
+      const folder = folderSource(source, () => task.name);
+      try {
+        await joinSamples(task, samples, folder, options);
+      } finally {
+        folder.close();
+      }
+    }
   }
 }
 
@@ -176,9 +193,10 @@ function featuresPath({ name, features }: SourceRequest, task: string, id: strin
   const paths = places.flatMap((place) => ENDINGS.map((ending) => `${place}.${ending}`));
   const path = paths.find((candidate) => disk.look(candidate)?.kind === "file");
   if (path !== undefined) return path;
-  throw new DataError(`Cannot evaluate ${name}: ${root} has no features of ${id}`, {
+  const found = disk.look(root)?.kind === "folder" ? `${root} has no features of ${id}` : `there is no folder ${root}`;
+  throw new DataError(`Cannot evaluate ${name}: ${found}`, {
     code: "features-missing",
-    hint: `Expected ${id}.${ENDINGS.join(", .")}; make them with embed`,
+    hint: `Give a folder that embed wrote; expected in it ${id}.${ENDINGS.join(", .")}`,
     context: { sample: id, folder: root },
   });
 }

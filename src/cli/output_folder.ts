@@ -15,6 +15,7 @@ import { readBytes } from "../data/data_folder.ts";
 import { entryAt } from "../io/atomic.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { type Lock, lockFolder } from "../io/lock.ts";
+import { unreadable } from "../io/made_output.ts";
 import { checkFolder, trimmed } from "./output.ts";
 
 /** What is to be written. */
@@ -55,10 +56,25 @@ function union(before: Readonly<Record<string, unknown>>, now: Facts): Facts {
   return { ...Object.fromEntries(Object.keys(before).map((key) => [key, "not given"])), ...now };
 }
 
+/** The object in a JSON file. @throws {SyntaxError} If there is none. */
+function objectIn(path: string): Record<string, unknown> {
+  const value = JSON.parse(new TextDecoder().decode(readBytes(disk, path)));
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  throw new SyntaxError("no JSON object");
+}
+
+/** A result that is there. @throws {DataError | ConfigError} If it is damaged, or of another program. */
+function parsed(path: string): Record<string, unknown> {
+  try {
+    return objectIn(path);
+  } catch (error) {
+    throw unreadable(disk, path, error);
+  }
+}
+
 function readJson(path: string): Record<string, unknown> | undefined {
   try {
-    const value = JSON.parse(new TextDecoder().decode(readBytes(disk, path)));
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
+    return objectIn(path);
   } catch {
     return undefined;
   }
@@ -114,7 +130,8 @@ export class OutputFolder {
   finish(json: Readonly<Record<string, unknown>>, status: number): Record<string, unknown> {
     this.begin();
     this.lock.check();
-    const result = { ...json, made: { ...this.facts, status } };
+    // First, so that a file that was cut short still says whose it is.
+    const result = { made: { ...this.facts, status }, ...json };
     disk.write(`${this.path}/${this.request.result}`, `${JSON.stringify(result, null, 2)}\n`);
     disk.remove(this.#partial);
     return result;
@@ -132,7 +149,7 @@ function partialOf(path: string, { command }: OutputRequest): string {
 function look(path: string, request: OutputRequest, facts: Facts): Finished | undefined {
   const [result, partial] = [`${path}/${request.result}`, partialOf(path, request)];
   if (disk.look(result) !== undefined) {
-    const json = readJson(result) ?? {};
+    const json = parsed(result);
     const { made } = json;
     if (typeof made !== "object" || made === null) {
       throw notOwn(result, "it is there already and does not say what it was made from");

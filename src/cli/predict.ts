@@ -9,6 +9,7 @@ import { type Facts, notOwn, sameFacts } from "../core/facts.ts";
 import { VERSION } from "../core/version.ts";
 import { centre } from "../data/coordinates.ts";
 import { readBytes } from "../data/data_folder.ts";
+import { unknownName } from "../data/holdout.ts";
 import { openSlide, type Slide } from "../data/slide.ts";
 import type { PassOptions } from "../eval/inference.ts";
 import { predictPatches, predictSlide } from "../eval/predict.ts";
@@ -20,6 +21,7 @@ import { H5Writer } from "../io/h5_write.ts";
 import { readTree } from "../io/h5ad_uns.ts";
 import { writeH5ad } from "../io/h5ad_write.ts";
 import { lockFile } from "../io/lock.ts";
+import { unreadable } from "../io/made_output.ts";
 import { type Metadata, parseMetadata } from "../io/metadata.ts";
 import type { Args, Flags } from "./args.ts";
 import { contentHash } from "./content_hash.ts";
@@ -31,16 +33,8 @@ import { findThumbnail } from "./evidence_thumbnail.ts";
 import { Progress } from "./progress.ts";
 import { runHash } from "./run_facts.ts";
 import { chooseRunSource, PREDICTOR_FILES, readRunProbe, type Source } from "./run_predictor.ts";
-import {
-  encodersOf,
-  type KnownRun,
-  lookAtRun,
-  type OpenedRun,
-  openRun,
-  organOf,
-  originOf,
-  RUN_FLAGS,
-} from "./seal_run.ts";
+import { encodersOf, type KnownRun, lookAtRun, type OpenedRun, openRun, originOf, RUN_FLAGS } from "./seal_run.ts";
+import { organOf } from "./seal_run_data.ts";
 import { printJson } from "./terminal.ts";
 
 /** Name of the command. */
@@ -115,6 +109,7 @@ function isFile(path: string): boolean {
 export function jobsOf(values: Pick<Values, "data" | "slide" | "grid" | "samples" | "out">): PredictJob[] {
   const chosen = values.samples?.split(",").map((id) => id.trim()).filter(Boolean);
   const jobs: PredictJob[] = [];
+  const known: string[] = [];
   for (const given of values.data) {
     const folder = given.replace(/[/\\]+$/, "");
     const where = values.grid === undefined ? "patches" : "wsis";
@@ -129,6 +124,7 @@ export function jobsOf(values: Pick<Values, "data" | "slide" | "grid" | "samples
     }
     for (const file of files) {
       const id = file.replace(/\.[^.]+$/, "");
+      known.push(id);
       if (chosen && !chosen.includes(id)) continue;
       const json = `${folder}/metadata/${id}.json`;
       const metadata = isFile(json) ? parseMetadata(readBytes(disk, json), json) : undefined;
@@ -148,9 +144,8 @@ export function jobsOf(values: Pick<Values, "data" | "slide" | "grid" | "samples
   }
   const twice = jobs.find(({ output }, i) => jobs.findIndex((job) => job.output === output) !== i);
   if (twice) throw new ConfigError(`Cannot write ${twice.output} twice: two inputs are named ${twice.id}`);
-  const missing = chosen?.filter((id) => !jobs.some((job) => job.id === id)) ?? [];
-  if (missing.length) {
-    throw new ConfigError(`Cannot predict for ${missing.join(", ")}: the folders have no such sample`);
+  for (const id of chosen ?? []) {
+    if (!jobs.some((job) => job.id === id)) throw unknownName("predict for", "sample", id, known);
   }
   return jobs;
 }
@@ -217,9 +212,11 @@ async function isMade(output: string, facts: Facts): Promise<boolean> {
   let before: Record<string, unknown>;
   try {
     using file = await H5File.open(disk.open(output, "read"));
-    before = JSON.parse(String(readTree(file, "/uns/seal")["made"]));
-  } catch {
-    throw notOwn(output, "it is there already and does not say what it was made from");
+    const { made } = file.kind("/uns/seal") === undefined ? {} : readTree(file, "/uns/seal");
+    if (made === undefined) throw notOwn(output, "it is there already and does not say what it was made from");
+    before = JSON.parse(String(made));
+  } catch (error) {
+    throw error instanceof ConfigError ? error : unreadable(disk, output, error);
   }
   sameFacts(output, before, facts);
   return true;

@@ -26,18 +26,8 @@ import { writeEmbeddings } from "./retrieve_embeddings.ts";
 import { type KindReport, type TrainedOn, trainedOn } from "./retrieve_donors.ts";
 import { type GeneQuery, retrieveResult } from "./retrieve_result.ts";
 import { runFacts } from "./run_facts.ts";
-import {
-  encodersOf,
-  type KnownRun,
-  lookAtRun,
-  namesOf,
-  type OpenedRun,
-  openRun,
-  openRunData,
-  organOf,
-  RUN_FLAGS,
-  samplesOf,
-} from "./seal_run.ts";
+import { encodersOf, type KnownRun, lookAtRun, type OpenedRun, openRun, RUN_FLAGS } from "./seal_run.ts";
+import { namesOf, openRunData, organOf, samplesOf } from "./seal_run_data.ts";
 import { alignRows, count } from "./table.ts";
 import { printJson } from "./terminal.ts";
 
@@ -108,7 +98,7 @@ async function requestOf(values: Values, progress: Progress): Promise<Request> {
   // Percentiles are of the spots, which are not read yet.
   for (const text of values.genes) geneProfile(known.vocabulary, parseRaises(text, known.vocabulary.genes), () => [0]);
   const samples = namesOf(values.samples);
-  const files = samplesOf(known.config, { folders: values.data, samples });
+  const files = await samplesOf(run, known.config, { folders: values.data, samples });
   if (known.config.model.organ_token) files.forEach((file) => organOf(file, values.organ));
   progress.say(`${count(files.length, "sample")}: ${files.map(({ id }) => id).join(", ")}`);
   const trained = trainedOn(run, known.vocabulary);

@@ -30,6 +30,13 @@ export function checkpointPath(run: string, name: CheckpointName): string {
   return `${run}/checkpoints/${name}`;
 }
 
+/** The run that a path is, or lies in as one of its checkpoints does; undefined where there is none around it. */
+export function runAround(path: string): string | undefined {
+  const own = path.replace(/(?<=.)[/\\]+$/, "");
+  const above = own.replace(/[/\\]checkpoints(?:[/\\](?:last|best))?$/, "");
+  return [own, above].find((run) => exists(`${run}/config.yaml`) && exists(`${run}/checkpoints`));
+}
+
 /** Writes a new file and waits until it is on the disk. */
 function writeThrough(path: string, data: Uint8Array): void {
   using file = Deno.openSync(path, { write: true, createNew: true });

@@ -5,11 +5,6 @@
  */
 
 import { ConfigError, DataError, WeightsError } from "../core/errors.ts";
-import { findSamples, type SampleFiles } from "../data/data_folder.ts";
-import { assignRoles } from "../data/holdout.ts";
-import { openTrainingSet } from "../data/open_training_set.ts";
-import { isNote } from "../data/sample_checks.ts";
-import type { TrainingSet } from "../data/training_set.ts";
 import { parseVocabulary, type Vocabulary } from "../data/vocabulary.ts";
 import type { SealInference } from "../eval/inference.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -17,7 +12,8 @@ import { disk } from "../io/fs.ts";
 import { type Adapter, readAdapter } from "../io/peft.ts";
 import { fromMap } from "../io/random_access.ts";
 import { readSafetensorsF32 } from "../io/safetensors.ts";
-import { organId, ORGANS } from "../models/organ_token.ts";
+import { isTyped } from "../io/system_error.ts";
+import { ORGANS } from "../models/organ_token.ts";
 import { loadModel } from "../train/checkpoint.ts";
 import { readConfig, type TrainConfig } from "../train/config.ts";
 import { Inference } from "../train/inference.ts";
@@ -26,12 +22,11 @@ import type { ViewOf } from "../train/trunk.ts";
 import { pixelInput } from "../train/vision_input.ts";
 import { COMMON, type Flags } from "./args.ts";
 import { checkEncoder, checkFed, type FedAs, type OpenedEncoder } from "./encoder.ts";
-import { type ExpressionValues, loadOptions } from "./expression_flags.ts";
 import type { Progress } from "./progress.ts";
 import { checkSettings, isChecked, runWarnings } from "./run_checks.ts";
-import { type CheckpointName, checkWhole, findCheckpoint, type FoundCheckpoint } from "./run_folder.ts";
+import { type CheckpointName, checkWhole, findCheckpoint, type FoundCheckpoint, runAround } from "./run_folder.ts";
 import { checkConfigText, checkState } from "./run_start.ts";
-import { heldOut, openVision, wanted } from "./train_session.ts";
+import { openVision } from "./train_session.ts";
 
 /** Flags of the commands that use a run. */
 export const RUN_FLAGS = {
@@ -98,8 +93,11 @@ export function runConfig(run: string): TrainConfig {
   try {
     text = Deno.readTextFileSync(path);
   } catch (cause) {
+    const around = runAround(run);
     throw new ConfigError(`Cannot open the run ${run}: ${path} cannot be read`, {
-      hint: "Give the folder that train wrote, as --run runs/NAME",
+      hint: around === undefined
+        ? "Give the folder that train wrote, as --run runs/NAME"
+        : `Give the run itself, --run ${around}; --checkpoint says which of its checkpoints`,
       context: { run },
       cause,
     });
@@ -127,11 +125,6 @@ function checkpointOf(run: string, name: CheckpointName): FoundCheckpoint {
   });
 }
 
-/** Names of a list as `--samples` takes it. */
-export function namesOf(text: string | undefined): string[] | undefined {
-  return text?.split(",").map((id) => id.trim()).filter(Boolean);
-}
-
 /** What can be known of a request before the device is. */
 export interface KnownRun {
   readonly config: TrainConfig;
@@ -156,39 +149,44 @@ export async function lookAtRun(request: Pick<RunRequest, "run" | "checkpoint" |
   const bytes = found.read("genes.json");
   if (!bytes) throw new WeightsError(`Cannot load ${found.path}: genes.json is missing`);
   const vocabulary = parseVocabulary(bytes, `${found.path}/genes.json`);
-  await checkEncoder(request.encoder ?? config.input.encoder);
+  if (request.encoder !== undefined) await checkEncoder(request.encoder);
+  else {
+    const { encoder } = config.input;
+    await ofTraining(request.run, "encoder", [encoder], () => checkEncoder(encoder));
+  }
   return { config, found, vocabulary, checked: isChecked(request.run, found) };
+}
+
+/** Codes of what is not where it was when a run was trained. */
+const MOVED: readonly unknown[] = ["encoder-unknown", "no-samples"];
+
+/** Does what needs paths as training was given them, which may have been relative to another folder. */
+export async function ofTraining<T>(
+  run: string,
+  flag: "data" | "encoder",
+  paths: readonly string[],
+  act: () => T | Promise<T>,
+): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    const moved = paths.filter((path) => disk.look(path) === undefined);
+    if (!isTyped(error) || !MOVED.includes(error.code) || moved.length === 0) throw error;
+    const { message, code, context } = error;
+    throw new (error.constructor as typeof DataError)(message, {
+      code,
+      context,
+      cause: error,
+      hint: `${run} was trained with ${moved.map((path) => `--${flag} ${path}`).join(" ")}; ` +
+        `say where that is now with --${flag}`,
+    });
+  }
 }
 
 /** How outputs name a run. */
 export function originOf(run: string, checkpoint: string, { found }: Pick<KnownRun, "found">): OpenedRun["origin"] {
   const { loop, encoder } = found.state as { loop?: { step?: number }; encoder?: string };
   return { run, checkpoint, encoder: encoder ?? "unknown", step: loop?.step ?? -1 };
-}
-
-/**
- * Files of the samples that are asked for.
- *
- * @throws {ConfigError} If one is not there, or the run's own are asked for and it held none out.
- */
-export function samplesOf(config: TrainConfig, { folders, samples }: RunData): SampleFiles[] {
-  const own = folders.length === 0;
-  const chosen = chosenSamples(config, { folders, samples });
-  const files = findSamples(disk, own ? config.input.data : folders);
-  const missing = chosen?.filter((id) => !files.some((file) => file.id === id)) ?? [];
-  if (missing.length === 0) return files.filter(({ id }) => chosen?.includes(id) ?? true);
-  throw new ConfigError(`Cannot read ${missing.join(", ")}: the folders have no such sample`, {
-    hint: `They have ${files.slice(0, 10).map(({ id }) => id).join(", ")}${files.length > 10 ? ", …" : ""}`,
-    context: { missing },
-  });
-}
-
-function chosenSamples(config: TrainConfig, { folders, samples }: RunData): readonly string[] | undefined {
-  const chosen = samples ?? (folders.length === 0 ? heldOutOf(config) : undefined);
-  if (chosen?.length !== 0) return chosen;
-  throw new ConfigError("Cannot evaluate the run on its own data: it held nothing out", {
-    hint: "Name data with --data, or samples with --samples",
-  });
 }
 
 /**
@@ -319,77 +317,4 @@ class Runner implements SealInference {
     }
     this.#sides.clear();
   }
-}
-
-/** What is read for a run. */
-export interface RunData {
-  /** Data folders; the run's own by default. */
-  readonly folders: readonly string[];
-  /** Samples by identifier; of other folders all, of the run's own those it held out. */
-  readonly samples?: readonly string[] | undefined;
-  /** Where counts are and what is let pass, beside what the run's configuration says. */
-  readonly expression?: ExpressionValues;
-}
-
-/** Samples that a run held out, of its own folders. */
-export function heldOutOf(config: TrainConfig): string[] {
-  const select = wanted(config);
-  const named = config.input.samples;
-  const files = findSamples(disk, config.input.data).filter((file) =>
-    (select?.(file) ?? true) && (named === null || named.includes(file.id))
-  );
-  const infos = files.map(({ id, metadata }) => ({
-    id,
-    dataset: metadata?.text("dataset_title"),
-    patient: metadata?.text("patient"),
-  }));
-  const roles = assignRoles(infos, heldOut(config));
-  return files.map(({ id }) => id).filter((id) => roles.get(id) !== "train");
-}
-
-/**
- * Opens data in the columns of a run's vocabulary, prepared as at training.
- *
- * @throws {ConfigError} If the run's own folders are asked for and it held nothing out.
- */
-export async function openRunData(
-  { config, model }: Pick<OpenedRun, "config" | "model">,
-  { folders, samples, expression }: RunData,
-  progress: Progress,
-  signal?: AbortSignal,
-): Promise<TrainingSet> {
-  const own = folders.length === 0;
-  const chosen = chosenSamples(config, { folders, samples });
-  const { genes } = config;
-  const set = await openTrainingSet(disk, {
-    folders: own ? config.input.data : folders,
-    samples: chosen,
-    genes: { vocabulary: model.vocabulary },
-    layer: genes.spot_context ? "context" : "own",
-    load: loadOptions(config, expression),
-    allowDenied: config.input.allow_denied,
-    leastCoverage: config.input.least_coverage,
-    withoutPatches: "skip",
-    findDuplicates: false,
-    allowLeakage: true,
-    signal,
-    onSample: (done, total, id) => progress.update(`read ${id}`, done, total, "slides"),
-  });
-  for (const line of set.warnings) isNote(line) ? progress.say(line) : progress.warn(line);
-  return set;
-}
-
-/**
- * Number of the organ of a sample.
- *
- * @param given `--organ`, which wins.
- * @throws {DataError} If the metadata name none.
- */
-export function organOf({ id, metadata }: Pick<SampleFiles, "id" | "metadata">, given: string | undefined): number {
-  const text = given ?? metadata?.text("organ");
-  if (text !== undefined) return organId(text);
-  throw new DataError(`Cannot embed images of ${id}: the model has an organ token and the metadata name no organ`, {
-    hint: `Pass --organ, one of ${ORGANS.join(", ")}`,
-    context: { sample: id },
-  });
 }

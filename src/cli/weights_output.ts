@@ -9,6 +9,7 @@ import { type Facts, notOwn, sameFacts } from "../core/facts.ts";
 import { VERSION } from "../core/version.ts";
 import { disk, makeFolder, openFile, writeStreamAtomic } from "../io/fs.ts";
 import { lockFile } from "../io/lock.ts";
+import { unreadable } from "../io/made_output.ts";
 import { safetensorsStream } from "../io/safetensors.ts";
 import type { WeightTensor } from "../io/weight_tensor.ts";
 import type { FloatDtype } from "../io/weight_views.ts";
@@ -24,6 +25,8 @@ export const FLOATS: Readonly<Record<string, FloatDtype>> = { f32: "F32", f16: "
 
 /** Key of the file's metadata that says what it was made from and how, as JSON. */
 const MADE = "seal_made";
+/** What else may be given as the output, for hints. */
+const ELSEWHERE = "another path";
 
 /**
  * Refuses a path that cannot be written, before anything is read.
@@ -66,20 +69,27 @@ function shardsOf(path: string): string[] {
  * The file if it is finished already, of the same inputs and settings.
  *
  * @throws {ConfigError} If what is there was made of others, or by another program.
+ * @throws {DataError} If it is damaged.
  */
 export async function writtenBefore(path: string, facts: Facts): Promise<Written | undefined> {
   if (disk.look(path) === undefined) return undefined;
   let weights: Weights;
-  let made: Record<string, unknown>;
   try {
     weights = await openWeights(await openFile(path));
     weights.close();
-    made = JSON.parse(weights.metadata[MADE]!);
-  } catch {
-    throw notOwn(path, "it exists, and does not say what it was made from", "another path");
+  } catch (error) {
+    throw unreadable(disk, path, error, ELSEWHERE);
+  }
+  const text = weights.metadata[MADE];
+  if (text === undefined) throw notOwn(path, "it exists, and does not say what it was made from", ELSEWHERE);
+  let made: Record<string, unknown>;
+  try {
+    made = JSON.parse(text);
+  } catch (error) {
+    throw unreadable(disk, path, error, ELSEWHERE);
   }
   const dropped = Object.keys(made).filter((key) => !(key in facts)).map((key) => [key, "not given"]);
-  sameFacts(path, made, { ...Object.fromEntries(dropped), ...facts }, "another path");
+  sameFacts(path, made, { ...Object.fromEntries(dropped), ...facts }, ELSEWHERE);
   // What a process that was killed held is let go.
   lockFile(path, "convert").release();
   return { output: path, bytes: (disk.look(path) as { size: number }).size, ...contentOf(weights.tensors) };

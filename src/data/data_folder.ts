@@ -101,7 +101,7 @@ function noSamples(disk: ReadDisk, folder: string): DataError {
     : `it has ${entry.names.slice(0, 5).join(", ") || "nothing"}`;
   return new DataError(`Cannot read samples of ${folder}: ${what}, st/*.h5ad wanted`, {
     code: "no-samples",
-    hint: "Give a folder in HEST's layout; convert makes one of raw sections, synth of nothing",
+    hint: "Name a folder in HEST's layout with --data; convert makes one of raw sections, synth of nothing",
     context: { folder },
   });
 }

@@ -24,8 +24,8 @@ export interface VisiumFolder {
 /** Size of the bins that are pooled, as HEST does. */
 const BINS = "square_016um";
 const POSITIONS = ["tissue_positions.parquet", "tissue_positions.csv", "tissue_positions_list.csv"];
-/** Endings of slides beside those of pictures. */
-const SLIDES = [...IMAGE_ENDINGS, ".svs", ".btf", ".ome.tif"];
+/** Endings of files that may be the slide. */
+export const SLIDE_ENDINGS: readonly string[] = [...IMAGE_ENDINGS, ".svs", ".btf", ".ome.tif"];
 
 type Look = Pick<Disk, "look">;
 
@@ -116,7 +116,7 @@ function picturesOf(disk: Look, folder: string, root: string, spatial: string): 
   const places = [...new Set([folder, root])].filter((place) => place !== spatial || spatial === root);
   return places.flatMap((place) =>
     namesIn(disk, place)
-      .filter((name) => SLIDES.some((end) => name.toLowerCase().endsWith(end)))
+      .filter((name) => SLIDE_ENDINGS.some((end) => name.toLowerCase().endsWith(end)))
       .filter((name) => !/tissue_(?:hires|lowres)_image|aligned_|detected_|cytassist/i.test(name))
       .map((name) => `${place}/${name}`)
   );

@@ -9,6 +9,7 @@ import type { Disk } from "../io/disk.ts";
 import { checkContent, openFeatures } from "../io/features.ts";
 import { H5File } from "../io/h5.ts";
 import { readTree } from "../io/h5ad_uns.ts";
+import { unreadable } from "../io/made_output.ts";
 import type { FeatureFormat, FeatureTable } from "./formats.ts";
 import { begunFacts } from "./writer.ts";
 
@@ -56,13 +57,19 @@ async function checkFinished(disk: Disk, path: string): Promise<void> {
   }
 }
 
-async function madeFacts(disk: Disk, path: string, format: FeatureFormat): Promise<Record<string, unknown>> {
+/**
+ * What a finished output says it was made from and how.
+ *
+ * @throws {ConfigError} If it is none of the program's.
+ * @throws {DataError} If it is damaged.
+ */
+export async function madeFacts(disk: Disk, path: string, format: FeatureFormat): Promise<Record<string, unknown>> {
   let facts: Record<string, unknown>;
   try {
     facts =
       await (format === "npy" || format === "csv" ? besideFacts(disk, path, format) : insideFacts(disk, path, format));
   } catch (error) {
-    throw notOwn(path, `it is there already and cannot be read as features (${(error as Error).message})`);
+    throw unreadable(disk, path, error);
   }
   if (facts["input_sha256"] !== undefined) return facts;
   throw notOwn(path, "it is there already and does not say what it was made from");

@@ -198,7 +198,12 @@ export async function runTask(
   };
 }
 
-async function joinSamples(
+/**
+ * Features of a task's samples, joined to the counts.
+ *
+ * @throws {DataError} If features are missing or do not fit the counts.
+ */
+export async function joinSamples(
   task: Task,
   samples: TaskCounts["samples"],
   source: FeatureSource,

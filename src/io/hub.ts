@@ -162,8 +162,10 @@ export class Hub {
    *
    * @throws {WeightsError} If neither (codes `offline` and `weights-missing`).
    */
-  async check(repos: readonly string[], files: readonly string[], revision?: string): Promise<void> {
-    if (!await this.cachedFirst(repos, files, revision)) this.#checkConnection(repos[0]!, files[0]!);
+  async check(repos: readonly string[], files: readonly string[], revision?: string): Promise<HubFile | undefined> {
+    const cached = await this.cachedFirst(repos, files, revision);
+    if (!cached) this.#checkConnection(repos[0]!, files[0]!);
+    return cached;
   }
 
   get #mayConnect(): boolean {

@@ -111,17 +111,25 @@ function isUnpermitted(error: unknown): error is Error {
 /** A refusal of Deno's own permissions. */
 function unpermitted(verb: string, path: string | undefined, error: Error): ConfigError {
   const wanted = /--allow-[a-z-]+/.exec(error.message)?.[0] ?? "a permission";
-  const asked = /^Requires (\w+) access(?: to (.*?))?, run again/.exec(error.message);
-  const what = path ?? asked?.[2]?.replaceAll('"', "") ?? "a resource";
-  return new ConfigError(
-    `Cannot ${verb} ${what}: this process may not (${asked?.[1] ?? "access"} needs ${wanted} of Deno)`,
-    {
+  const [, access = "access", named] = /^Requires (\w+) access(?: to (.*?))?, run again/.exec(error.message) ?? [];
+  const what = path ?? named?.replaceAll('"', "") ?? "a resource";
+  const context = { path: what, permission: wanted };
+  // Whatever a task is permitted, Deno keeps the files of the system from it.
+  if (wanted === "--allow-all") {
+    return new ConfigError(`Cannot ${verb} ${what}: it belongs to the system, which Deno keeps from programs`, {
       code: "permission",
-      hint: `Add ${wanted} to deno run, or give the path below the folders the task may use`,
-      context: { path: what, permission: wanted },
+      hint: "Give a path outside /proc, /sys, /dev and /etc",
+      context,
       cause: error,
-    },
-  );
+    });
+  }
+  const own = `a deno run of your own needs ${wanted}${access === "net" || path === undefined ? "" : `=${path}`}`;
+  return new ConfigError(`Cannot ${verb} ${what}: this process may not (${access} needs ${wanted} of Deno)`, {
+    code: "permission",
+    hint: access === "write" ? `Pass another --out; ${own}` : `${own[0]!.toUpperCase()}${own.slice(1)}`,
+    context,
+    cause: error,
+  });
 }
 
 /**

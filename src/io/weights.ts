@@ -237,8 +237,10 @@ export async function openWeightsFolder(folder: Folder, options: WeightsOptions 
     throw new DataError(
       `Cannot choose the weights in ${folder.name}: found ${found}, wanted one of ${NAMES.join(", ")}`,
       {
-        code: "weights-missing",
-        hint: "Pass the path of the file",
+        code: "no-weights",
+        hint: candidates.length > 0
+          ? `Pass the path of the file, such as ${folder.name}/${candidates[0]}`
+          : "Pass a folder or a file with weights, or the name of an encoder",
         context: { folder: folder.name, found: candidates },
       },
     );

@@ -46,9 +46,13 @@ export function findEncoder(name: string): EncoderSpec {
     const words = ENCODERS.filter(({ refused }) => refused === undefined).flatMap(spellings);
     const near = nearest(wanted, words.map(plain));
     const meant = near === undefined ? undefined : words.find((word) => plain(word) === near);
-    throw new ConfigError(`Cannot find encoder "${name}": no such name`, {
+    // A repository has one slash, without a dot before it.
+    const isPath = /^[.~/\\]|[/\\].*[/\\]/.test(name);
+    throw new ConfigError(`Cannot find encoder "${name}": no such ${isPath ? "file or folder" : "name"}`, {
       code: "encoder-unknown",
-      hint: meant
+      hint: isPath
+        ? "Give the path of a folder with weights, or the name of an encoder"
+        : meant
         ? `Did you mean ${meant}?`
         : `Known are ${encoderNames().join(", ")}; a folder with weights works as well`,
       context: { given: name, ...(meant && { nearest: meant }) },

@@ -95,16 +95,23 @@ function loraOf(layers: Map<string, LayerAdapter>, options: LoadOptions): (name:
   };
 }
 
+/** What a weights file is to be loaded as. */
+export interface EncoderPlan {
+  readonly spec: EncoderSpec;
+  readonly keymap: Keymap;
+  /** Layers that the adapter changes. */
+  readonly layers: Map<string, LayerAdapter>;
+}
+
 /**
- * Loads an encoder.
+ * Finds out what a weights file holds and whether the adapter fits, by names and shapes alone: no device is needed and no tensor
+ * of the encoder is read.
  *
- * @param weights An open weights file; stays open.
  * @throws {WeightsError} If tensors are missing, unexpected or of other shapes, listing the first ten, or the adapter does not
  * fit.
- * @throws {FormatError} If the file is damaged.
  */
-export async function loadEncoder(gpu: Gpu, weights: Weights, options: LoadOptions = {}): Promise<Encoder> {
-  const { spec: asked, trainable = () => false, adapter, merge = false, onProgress } = options;
+export async function planEncoder(weights: Weights, options: LoadOptions = {}): Promise<EncoderPlan> {
+  const { spec: asked, adapter, merge = false } = options;
   if (merge && !adapter) throw new ConfigError("Cannot merge an adapter: none is given");
   if (asked?.refused) {
     throw new WeightsError(`Cannot load ${asked.name}: ${asked.refused}`, { code: "weights-unsupported" });
@@ -114,7 +121,19 @@ export async function loadEncoder(gpu: Gpu, weights: Weights, options: LoadOptio
   const found = mapStateDict(shapes, { file: weights.file, ...(asked ? { spec: asked } : archHints(facts)) });
   const { spec, heads } = specFor(found, facts, weights, options);
   const keymap = { ...found, arch: { ...found.arch, heads } };
-  const layers = adapter ? await adaptedLayers(adapter, keymap) : new Map<string, LayerAdapter>();
+  return { spec, keymap, layers: adapter ? await adaptedLayers(adapter, keymap) : new Map() };
+}
+
+/**
+ * Loads an encoder.
+ *
+ * @param weights An open weights file; stays open.
+ * @throws {WeightsError} As {@linkcode planEncoder}.
+ * @throws {FormatError} If the file is damaged.
+ */
+export async function loadEncoder(gpu: Gpu, weights: Weights, options: LoadOptions = {}): Promise<Encoder> {
+  const { trainable = () => false, merge = false, onProgress } = options;
+  const { spec, keymap, layers } = await planEncoder(weights, options);
   const parameters = options.parameters ?? new Parameters(gpu, trainable);
   try {
     const { dtype, pooling = spec.output.pooling, positions, imageSize = spec.input.size } = options;

@@ -159,3 +159,75 @@ Deno.test("convert merge given again is done; left half written it gives the sam
     assert.deepEqual(Deno.readFileSync(out), bytes);
     assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["a.safetensors"]);
   }));
+
+Deno.test("a weights file that was cut short is damaged, not another's: status 4, and --overwrite makes it again", () =>
+  inFolder(async (folder) => {
+    const weights = new URL("../fixtures/weights/types.pth", import.meta.url).pathname;
+    const out = `${folder}/a.safetensors`;
+    assert.equal((await seal("convert", "weights", weights, out)).code, 0);
+    const whole = Deno.readFileSync(out);
+    Deno.writeFileSync(out, whole.subarray(0, whole.length - 3));
+    const { code, err } = await seal("convert", "weights", weights, out);
+    assert.equal(code, 4, err);
+    assert.match(
+      err,
+      /a\.safetensors: it is there already and damaged[^]*--overwrite to make it again, or another path/,
+    );
+    assert.equal((await seal("convert", "weights", weights, out, "--overwrite")).code, 0);
+    assert.deepEqual(Deno.readFileSync(out), whole);
+  }));
+
+Deno.test("a refused conversion leaves no folder, however deep its output lies", () =>
+  inFolder(async (folder) => {
+    writeSection(`${folder}/st`, "S1");
+    await writeOuts(make(0), `${folder}/V1`);
+    const there = tree(folder);
+    const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+    const lora = new URL("../fixtures/encoders/lora_uni", import.meta.url).pathname;
+    const out = `${folder}/new/below`;
+    const cases: [string[], RegExp][] = [
+      [["visium", `${folder}/V1`, "--out", out, "--image", `${folder}/V1/outs/spatial/tissue_lowres_image.png`], /V1/],
+      [["visium", `${folder}/V1`, "--out", out, "--image", `${folder}/V1/outs/spatial/scalefactors_json.json`], /json/],
+      [["visium", `${folder}/V1`, "--out", out, "--counts", `${folder}/st/counts/S1.tsv`], /S1/],
+      [[
+        "st",
+        "--counts",
+        `${folder}/st/spots/S1.tsv`,
+        "--spots",
+        `${folder}/st/counts/S1.tsv`,
+        "--image",
+        `${folder}/V1/outs/spatial/tissue_hires_image.png`,
+        "--out",
+        out,
+      ], /S1/],
+      [["weights", `${folder}/st/counts/S1.tsv`, `${out}/a.safetensors`], /S1\.tsv/],
+      [["weights", `${lora}/config.json`, `${out}/a.safetensors`], /config\.json/],
+      [
+        ["merge", "--encoder", lora, "--adapter", `${lora}/expected.safetensors`, "--out", `${out}/a.safetensors`],
+        /expected/,
+      ],
+      [["merge", "--encoder", lora, "--adapter", lora, "--out", `${out}/a.safetensors`], /adapter_config\.json/],
+    ];
+    for (const [args, told] of cases) {
+      const { code, err } = await seal("convert", ...args);
+      assert.ok([2, 4, 5].includes(code), `${args}: ${code} ${err}`);
+      assert.match(err, told);
+      assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), names, String(args));
+    }
+    assert.deepEqual(tree(folder), there);
+  }));
+
+Deno.test("convert visium without a picture names what it looked for and what to give", () =>
+  inFolder(async (folder) => {
+    await writeOuts(make(0), `${folder}/V1`);
+    const spatial = `${folder}/V1/outs/spatial`;
+    for (const path of [`${spatial}/tissue_hires_image.png`, `${folder}/V1/slide.png`]) Deno.removeSync(path);
+    const none = await seal("convert", "visium", `${folder}/V1`, "--out", `${folder}/out`);
+    assert.equal(none.code, 2, none.err);
+    assert.match(none.err, /no picture in it \(.*\*\.tif.*\*\.svs.*\), nor .*spatial\/tissue_hires_image\.png/);
+    assert.match(none.err, /hint: Pass --image FILE, the slide that Space Ranger was given: TIFF, SVS, JPEG or PNG/);
+    for (const name of ["a.tif", "b.tif"]) Deno.writeTextFileSync(`${folder}/V1/${name}`, "");
+    const two = await seal("convert", "visium", `${folder}/V1`, "--out", `${folder}/out`);
+    assert.equal(two.code, 2, two.err);
+    assert.match(two.err, /V1\/a\.tif, .*V1\/b\.tif, one slide wanted\nhint: .*--image .*V1\/a\.tif/);
+  }));

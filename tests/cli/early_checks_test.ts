@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { filesBelow } from "../../scripts/kill_jobs.ts";
 import { writeCheckpoint } from "../../src/cli/run_folder.ts";
 import { prepareRun } from "./begun_run.ts";
-import { inFolder, seal } from "./shared.ts";
+import { FIXTURES, inFolder, patchFile, seal } from "./shared.ts";
 
 Deno.test("embed refuses a place where its output would be its own input, and one that is not named", () =>
   inFolder(async (folder) => {
@@ -86,5 +86,79 @@ Deno.test("a refused train leaves no file and no folder, and what was there befo
       assert.match(answer.err, /A\.h5/);
       assert.deepEqual(files(), there);
       assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["before", "data"]);
+    }
+  }));
+
+Deno.test("a place that Deno keeps from every program is refused with what can be done", async () => {
+  const commands = [
+    ["synth"],
+    ["train", "--data", "none", "--encoder", "random:vit_small_patch16_224?dim=32&depth=1&heads=2"],
+    ["retrieve", "--run", "none"],
+  ];
+  for (const command of commands) {
+    const { code, err } = await seal(...command, "--out", "/proc/run");
+    assert.equal(code, 2, err);
+    assert.match(err, /Cannot write to \/proc\/run: /);
+    assert.match(err, /^hint: (?:Pass another --out|Give a path outside \/proc)/m);
+    assert.doesNotMatch(err, /--allow-all/);
+  }
+});
+
+Deno.test("a folder that is no adapter, and a run that has none, are told from each other", () =>
+  inFolder(async (folder) => {
+    const lora = `${FIXTURES}encoders/lora_uni`;
+    await patchFile(`${folder}/a.h5`, 2);
+    const run = `${folder}/run`;
+    Deno.mkdirSync(`${run}/checkpoints`, { recursive: true });
+    Deno.writeTextFileSync(`${run}/config.yaml`, "");
+    const refused = async (hint: string) => {
+      for (
+        const command of [
+          ["embed", `${folder}/a.h5`, "--out", `${folder}/out`],
+          ["convert", "merge", "--out", `${folder}/out/a.safetensors`],
+        ]
+      ) {
+        const { code, err } = await seal(...command, "--encoder", lora, "--adapter", run);
+        assert.equal(code, 4, err);
+        assert.ok(err.includes(`Cannot open ${run}: no adapter_config.json in it`), err);
+        assert.ok(err.includes(`hint: ${hint}`), err);
+      }
+    };
+    await refused(`${run} is a training run without a checkpoint`);
+    Deno.mkdirSync(`${run}/checkpoints/best`);
+    await refused(`${run} is a training run without a LoRA adapter; predict and retrieve open it with --run ${run}`);
+    for (const { name } of Deno.readDirSync(`${lora}/adapter`)) {
+      Deno.copyFileSync(`${lora}/adapter/${name}`, `${run}/checkpoints/best/${name}`);
+    }
+    await refused(`${run} is a training run; its adapter is ${run}/checkpoints/best`);
+    Deno.removeSync(`${run}/config.yaml`);
+    await refused("Give the folder with adapter_config.json and adapter_model.safetensors");
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["a.h5", "run"]);
+  }));
+
+Deno.test("weights that are none and an adapter of another encoder are refused before inputs are read", () =>
+  inFolder(async (folder) => {
+    for (const part of ["st", "patches"]) Deno.mkdirSync(`${folder}/data/${part}`, { recursive: true });
+    for (const path of ["st/A.h5ad", "patches/A.h5"]) Deno.writeTextFileSync(`${folder}/data/${path}`, "no HDF5");
+    Deno.mkdirSync(`${folder}/empty`);
+    const of = (name: string) => `${FIXTURES}encoders/${name}`;
+    const cases: [string[], number, RegExp][] = [
+      [["--encoder", `${folder}/empty`], 4, /found no weights[^]*hint: Pass a folder or a file with weights/],
+      [["--encoder", "./nowhere/weights"], 2, /no such file or folder[^]*hint: Give the path/],
+      [["--encoder", `${of("lora_uni")}/adapter/adapter_model.safetensors`], 5, /adapter_model/],
+      [["--encoder", of("conch_v1"), "--adapter", `${of("lora_uni")}/adapter`], 5, /Cannot/],
+    ];
+    for (const [args, status, told] of cases) {
+      const out = ["--out", `${folder}/out`];
+      const answers = [
+        await seal("train", "--data", `${folder}/data`, "holdout_fraction=0", ...args, ...out),
+        await seal("evaluate", "--data", `${folder}/data`, "--folds", "2", ...args, ...out),
+      ];
+      for (const { code, err } of answers.slice(0, status === 5 ? 1 : 2)) {
+        assert.equal(code, status, `${args}: ${err}`);
+        assert.match(err, told);
+        assert.doesNotMatch(err, /A\.h5/);
+      }
+      assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["data", "empty"]);
     }
   }));

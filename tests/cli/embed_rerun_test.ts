@@ -91,6 +91,32 @@ for (const format of ["h5", "h5ad", "safetensors"]) {
     }));
 }
 
+for (const format of ["h5", "h5ad", "safetensors", "npy"]) {
+  Deno.test(`embed over ${format} that cannot be read: status 4 before the encoder is opened, and it stays`, () =>
+    inFolder(async (folder) => {
+      const [input] = await three(folder);
+      const more = ["--format", format];
+      assert.equal((await embed(`${folder}/out`, [input!], ...more)).code, 0);
+      const path = `${folder}/out/a.${format}`;
+      const whole = Deno.readFileSync(path);
+      const before = names(`${folder}/out`);
+      const cut = whole.subarray(0, whole.length >> 1);
+      const zeros = whole.slice().fill(0, 8, 600);
+      for (const damaged of [cut, ...(format.startsWith("h5") ? [zeros] : [])]) {
+        Deno.writeFileSync(path, damaged);
+        const { code, err } = await embed(`${folder}/out`, [input!], ...more);
+        assert.equal(code, 4, err);
+        assert.ok(err.includes(`Cannot use ${path}: it is there already and damaged (`), err);
+        assert.match(err, /hint: Pass --overwrite to make it again, or another --out/);
+        assert.doesNotMatch(err, /features;/);
+        assert.deepEqual(Deno.readFileSync(path), damaged);
+        assert.deepEqual(names(`${folder}/out`), before);
+      }
+      assert.equal((await embed(`${folder}/out`, [input!], ...more, "--overwrite")).code, 0);
+      assert.deepEqual(Deno.readFileSync(path), whole);
+    }));
+}
+
 Deno.test("embed refuses what is another program's, whatever its name, and follows no link", () =>
   inFolder(async (folder) => {
     const [input] = await three(folder);

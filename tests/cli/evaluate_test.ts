@@ -341,17 +341,60 @@ Deno.test("a panel gene that a sample lacks stops everything, naming both", asyn
   assert.equal(disk.look(`${folder}/gene/results.json`), undefined);
 });
 
-Deno.test("of several encoders one that fails does not stop the others: status 3, and it is listed", async () => {
+Deno.test("what is wrong with one of several sources is told before any is evaluated, and nothing is left", async () => {
   Deno.mkdirSync(`${folder}/features/none`, { recursive: true });
-  const args = ["evaluate", ...BENCH, ...features("none")];
+  const names = [...Deno.readDirSync(`${folder}/features/oracle`)].map(({ name }) => name).sort();
+  for (const name of ["damaged", "other"]) Deno.mkdirSync(`${folder}/features/${name}`);
+  for (const name of names) {
+    const bytes = Deno.readFileSync(`${folder}/features/oracle/${name}`);
+    // Of the last sample alone, so that the others would be read.
+    const last = name === names.at(-1);
+    Deno.writeFileSync(`${folder}/features/damaged/${name}`, last ? bytes.slice(0, bytes.length / 2) : bytes);
+    Deno.copyFileSync(`${folder}/features/oracle/${last ? names[0] : name}`, `${folder}/features/other/${name}`);
+  }
+  const cases: [string[], number, RegExp][] = [
+    [features("typo"), 4, /Cannot evaluate typo: there is no folder .*typo[^]*hint: Give a folder that embed wrote/],
+    [features("none"), 4, /no features of SYN\d/],
+    [features("damaged"), 4, /damaged.*SYN\d\.h5/],
+    [features("other"), 4, /SYN\d/],
+    [["--encoder", "unii"], 2, /Did you mean uni\?/],
+    [["--encoder", `${folder}/features/none`], 4, /no weights/],
+  ];
+  for (const [more, status, told] of cases) {
+    const out = `${folder}/refused/${more[1]!.split("/").at(-1)}`;
+    for (const sources of [more, [...features("oracle"), ...more]]) {
+      const { code, err } = await seal("evaluate", ...BENCH, ...sources, "--out", out);
+      assert.equal(code, status, `${more}: ${err}`);
+      assert.match(err, told);
+      assert.equal(disk.look(`${folder}/refused`), undefined, String(more));
+    }
+  }
+});
+
+Deno.test("of several sources one that fails when its turn comes does not stop the others: status 3, and it is listed", async () => {
+  // Colours are of patches, which the features do not need.
+  const bench = `${folder}/unnamed`;
+  Deno.mkdirSync(`${bench}/SYN/patches`, { recursive: true });
+  for (const { name } of Deno.readDirSync(`${folder}/bench/SYN`)) {
+    if (name !== "patches") Deno.symlinkSync(`${folder}/bench/SYN/${name}`, `${bench}/SYN/${name}`);
+  }
+  const begin = await H5Writer.prepare();
+  for (const { name } of Deno.readDirSync(`${folder}/features/oracle`)) {
+    disk.writeAnywhere(`${bench}/SYN/patches/${name}`, (file) => {
+      const h5 = begin(file);
+      h5.dataset("/img", "u1", [2, 8, 8, 3], new Uint8Array(2 * 8 * 8 * 3));
+      h5.dataset("/coords", "i4", [2, 2], new Int32Array(4));
+      h5.close();
+    });
+  }
+  const args = ["evaluate", "--bench", bench, "--encoder", "colour"];
   const alone = await seal(...args, "--out", `${folder}/alone`);
-  assert.equal(alone.code, 4);
-  assert.match(alone.err, /no features of SYN\d/);
+  assert.equal(alone.code, 4, alone.err);
   const { code, out, err } = await seal(...args, ...features("oracle"), "--out", `${folder}/some`, "--json");
-  assert.equal(code, 3);
+  assert.equal(code, 3, err);
   const { encoders, failures } = JSON.parse(out);
-  assert.deepEqual([encoders.length, failures.length, failures[0].encoder], [1, 1, "none"]);
-  assert.match(err, /failed: none: /);
+  assert.deepEqual([encoders.length, failures.length, failures[0].encoder], [1, 1, "colour"]);
+  assert.match(err, /failed: colour: /);
 });
 
 Deno.test("evaluate --bench names the published table where a task is one of its, and only by its protocol", async () => {

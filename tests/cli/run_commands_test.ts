@@ -221,7 +221,11 @@ Deno.test("retrieve and predict with a trained run", async () => {
     const small = ["--profile", "smoke", "--slides", "3", "--rows", "4", "--cols", "10", "--wsi"];
     await done("synth", ...small, "--out", data, "--quiet");
     const settings = ["optim.epochs=1", "optim.batch_size=16", `n_train_genes=${GENES}`, "projection_head=linear"];
-    await done("train", "--data", data, "--encoder", ENCODER, "--out", run, "--quiet", "cache=off", ...settings);
+    // Where the encoder is now need not be where it will be.
+    const weights = `${folder}/vit_small`;
+    Deno.mkdirSync(weights);
+    for (const name of names(ENCODER)) Deno.copyFileSync(`${ENCODER}/${name}`, `${weights}/${name}`);
+    await done("train", "--data", data, "--encoder", weights, "--out", run, "--quiet", "cache=off", ...settings);
 
     // On what the run held out, by default: the very numbers training logged.
     const out = `${folder}/retrieval`;
@@ -313,6 +317,50 @@ Deno.test("retrieve and predict with a trained run", async () => {
     assert.equal(half.code, 3, half.err);
     assert.deepEqual(JSON.parse(half.out).outputs.map(({ status }: { status: string }) => status), ["done", "failed"]);
     assert.match((await expression(`${predicted}/SYN1.grid.h5ad`)).names[0]!, /^x\d+y\d+$/);
+
+    // Damaged outputs are no outputs: status 4, whatever is wrong with them, and with --overwrite the same bytes.
+    for (const [path, args] of [[`${out}/retrieval.json`, retrieve], [`${predicted}/SYN0.h5ad`, force]] as const) {
+      const whole = Deno.readFileSync(path);
+      for (const cut of [whole.length - 9, whole.length >> 1]) {
+        Deno.writeFileSync(path, whole.subarray(0, cut));
+        const damaged = await seal(...args);
+        assert.equal(damaged.code, 4, damaged.err);
+        assert.match(damaged.err, /is there already and damaged[^]*hint: Pass --overwrite/);
+        assert.equal(Deno.readFileSync(path).length, cut);
+      }
+      Deno.writeFileSync(path, whole);
+    }
+
+    // Data and encoder that are no longer where training found them: the hint names the flag that says where.
+    const there = names(folder);
+    for (const [path, flag] of [[data, "data"], [weights, "encoder"]] as const) {
+      Deno.renameSync(path, `${path}.moved`);
+      const gone = await seal("retrieve", "--run", run, "--out", `${folder}/gone`);
+      assert.equal(gone.code, flag === "data" ? 4 : 2, gone.err);
+      assert.ok(
+        gone.err.includes(`hint: ${run} was trained with --${flag} ${path}; say where that is now with --${flag}`),
+      );
+      Deno.renameSync(`${path}.moved`, path);
+    }
+    const unknown = await seal("predict", "--run", run, "--data", data, "--samples", "SYN9", "--out", `${folder}/gone`);
+    assert.equal(unknown.code, 2, unknown.err);
+    assert.match(unknown.err, /Cannot predict for sample SYN9: [^]*hint: They have SYN0, SYN1, SYN2/);
+    for (const inside of [`${run}/checkpoints/best`, `${run}/checkpoints`]) {
+      const answer = await seal("predict", "--run", inside, "--data", data, "--out", `${folder}/gone`);
+      assert.equal(answer.code, 2, answer.err);
+      assert.ok(answer.err.includes(`hint: Give the run itself, --run ${run}; `), answer.err);
+    }
+    // A run where its adapter is wanted.
+    for (const given of [run, `${run}/checkpoints`]) {
+      const args = ["embed", `${data}/patches/SYN0.h5`, "--encoder", ENCODER, "--adapter", given];
+      const answer = await seal(...args, "--out", `${folder}/gone`);
+      assert.equal(answer.code, 4, answer.err);
+      assert.ok(
+        answer.err.includes(`hint: ${run} is a training run; its adapter is ${run}/checkpoints/best`),
+        answer.err,
+      );
+    }
+    assert.deepEqual(names(folder), there);
 
     // Other weights under the run's name are refused.
     const other = await seal("predict", "--run", run, "--data", data, "--encoder", OTHER, "--overwrite");

@@ -1,0 +1,126 @@
+/**
+ * Data for a trained run: which samples, their organs, and their expression in the columns of the run's vocabulary.
+ *
+ * @module
+ */
+
+import { ConfigError, DataError } from "../core/errors.ts";
+import { findSamples, type SampleFiles } from "../data/data_folder.ts";
+import { assignRoles } from "../data/holdout.ts";
+import { openTrainingSet } from "../data/open_training_set.ts";
+import { type PlanOptions, planTrainingSet } from "../data/plan_training_set.ts";
+import { isNote } from "../data/sample_checks.ts";
+import type { TrainingSet } from "../data/training_set.ts";
+import { disk } from "../io/fs.ts";
+import { organId, ORGANS } from "../models/organ_token.ts";
+import type { TrainConfig } from "../train/config.ts";
+import { type ExpressionValues, loadOptions } from "./expression_flags.ts";
+import type { Progress } from "./progress.ts";
+import { ofTraining, type OpenedRun } from "./seal_run.ts";
+import { heldOut, wanted } from "./train_session.ts";
+
+/** What is read for a run. */
+export interface RunData {
+  /** Data folders; the run's own by default. */
+  readonly folders: readonly string[];
+  /** Samples by identifier; of other folders all, of the run's own those it held out. */
+  readonly samples?: readonly string[] | undefined;
+  /** Where counts are and what is let pass, beside what the run's configuration says. */
+  readonly expression?: ExpressionValues;
+}
+
+/** Names of a list as `--samples` takes it. */
+export function namesOf(text: string | undefined): string[] | undefined {
+  return text?.split(",").map((id) => id.trim()).filter(Boolean);
+}
+
+/**
+ * Files of the samples that are asked for.
+ *
+ * @param run Its folder, for the hint.
+ * @throws {ConfigError} If one is not there, or the run's own are asked for and it held none out.
+ */
+export async function samplesOf(
+  run: string,
+  config: TrainConfig,
+  { folders, samples }: RunData,
+): Promise<SampleFiles[]> {
+  const { data } = config.input;
+  const find = () => planTrainingSet(disk, runDataOptions(config, { folders, samples })).order;
+  return [...await (folders.length > 0 ? find() : ofTraining(run, "data", data, find))];
+}
+
+function chosenSamples(config: TrainConfig, { folders, samples }: RunData): readonly string[] | undefined {
+  const chosen = samples ?? (folders.length === 0 ? heldOutOf(config) : undefined);
+  if (chosen?.length !== 0) return chosen;
+  throw new ConfigError("Cannot evaluate the run on its own data: it held nothing out", {
+    hint: "Name data with --data, or samples with --samples",
+  });
+}
+
+/** Samples that a run held out, of its own folders. */
+export function heldOutOf(config: TrainConfig): string[] {
+  const select = wanted(config);
+  const named = config.input.samples;
+  const files = findSamples(disk, config.input.data).filter((file) =>
+    (select?.(file) ?? true) && (named === null || named.includes(file.id))
+  );
+  const infos = files.map(({ id, metadata }) => ({
+    id,
+    dataset: metadata?.text("dataset_title"),
+    patient: metadata?.text("patient"),
+  }));
+  const roles = assignRoles(infos, heldOut(config));
+  return files.map(({ id }) => id).filter((id) => roles.get(id) !== "train");
+}
+
+/** Which samples are read for a run. */
+function runDataOptions(config: TrainConfig, data: RunData): PlanOptions {
+  return {
+    folders: data.folders.length === 0 ? config.input.data : data.folders,
+    samples: chosenSamples(config, data),
+    allowDenied: config.input.allow_denied,
+    withoutPatches: "skip",
+    allowLeakage: true,
+  };
+}
+
+/**
+ * Opens data in the columns of a run's vocabulary, prepared as at training.
+ *
+ * @throws {ConfigError} If the run's own folders are asked for and it held nothing out.
+ */
+export async function openRunData(
+  { config, model }: Pick<OpenedRun, "config" | "model">,
+  { folders, samples, expression }: RunData,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<TrainingSet> {
+  const set = await openTrainingSet(disk, {
+    ...runDataOptions(config, { folders, samples }),
+    genes: { vocabulary: model.vocabulary },
+    layer: config.genes.spot_context ? "context" : "own",
+    load: loadOptions(config, expression),
+    leastCoverage: config.input.least_coverage,
+    findDuplicates: false,
+    signal,
+    onSample: (done, total, id) => progress.update(`read ${id}`, done, total, "slides"),
+  });
+  for (const line of set.warnings) isNote(line) ? progress.say(line) : progress.warn(line);
+  return set;
+}
+
+/**
+ * Number of the organ of a sample.
+ *
+ * @param given `--organ`, which wins.
+ * @throws {DataError} If the metadata name none.
+ */
+export function organOf({ id, metadata }: Pick<SampleFiles, "id" | "metadata">, given: string | undefined): number {
+  const text = given ?? metadata?.text("organ");
+  if (text !== undefined) return organId(text);
+  throw new DataError(`Cannot embed images of ${id}: the model has an organ token and the metadata name no organ`, {
+    hint: `Pass --organ, one of ${ORGANS.join(", ")}`,
+    context: { sample: id },
+  });
+}
