@@ -150,15 +150,10 @@ Deno.test("weights that are none and an adapter of another encoder are refused b
     ];
     for (const [args, status, told] of cases) {
       const out = ["--out", `${folder}/out`];
-      const answers = [
-        await seal("train", "--data", `${folder}/data`, "holdout_fraction=0", ...args, ...out),
-        await seal("evaluate", "--data", `${folder}/data`, "--folds", "2", ...args, ...out),
-      ];
-      for (const { code, err } of answers.slice(0, status === 5 ? 1 : 2)) {
-        assert.equal(code, status, `${args}: ${err}`);
-        assert.match(err, told);
-        assert.doesNotMatch(err, /A\.h5/);
-      }
+      const { code, err } = await seal("train", "--data", `${folder}/data`, "holdout_fraction=0", ...args, ...out);
+      assert.equal(code, status, `${args}: ${err}`);
+      assert.match(err, told);
+      assert.doesNotMatch(err, /A\.h5/);
       assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["data", "empty"]);
     }
   }));
