@@ -45,7 +45,7 @@ export function unreadable(
   if (isTyped(cause) && ["file-access", "permission", "too-many-files"].includes(cause.code)) return cause;
   const { message } = cause as Error;
   if (disk.look(path)?.kind !== "file" || !looksOwn(disk, path)) {
-    return notOwn(path, `it is there already and says not what it was made from (${message})`, elsewhere);
+    return notOwn(path, `it exists and does not say what it was made from (${message})`, elsewhere);
   }
   return new DataError(`Cannot use ${path}: it is there already and damaged (${message})`, {
     code: "output-damaged",
