@@ -115,7 +115,7 @@ function unpermitted(verb: string, path: string | undefined, error: Error): Conf
   const what = path ?? named?.replaceAll('"', "") ?? "a resource";
   const context = { path: what, permission: wanted };
   // Whatever a task is permitted, Deno keeps the files of the system from it.
-  if (wanted === "--allow-all") {
+  if (access === "all") {
     return new ConfigError(`Cannot ${verb} ${what}: it belongs to the system, which Deno keeps from programs`, {
       code: "permission",
       hint: "Give a path outside /proc, /sys, /dev and /etc",

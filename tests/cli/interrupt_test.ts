@@ -3,18 +3,19 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { commandLine, quoted } from "../../src/cli/interrupt.ts";
 import { STOP_SIGNALS } from "../../src/cli/stop_signals.ts";
+import { type Ended, ended, launched, taskArgs } from "./command.ts";
 import { inFolder } from "./shared.ts";
 
-const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
 const POSIX = Deno.build.os !== "windows";
 
-function start(args: readonly string[]): Deno.ChildProcess {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", MAIN, ...args],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
+/** Starts a command line as the launcher does, without it: signals reach the command itself. */
+async function start(args: readonly string[]): Promise<Deno.ChildProcess> {
+  return (await launched(args)).spawn();
+}
+
+/** How a command line ends. */
+async function run(args: readonly string[]): Promise<Ended> {
+  return await ended((await start(args)).output());
 }
 
 async function appears(path: string): Promise<void> {
@@ -44,20 +45,19 @@ Deno.test({
   fn: () =>
     inFolder(async (folder) => {
       const args = ["synth", "--profile", "smoke", "--slides", "3", "--json", "--out"];
-      equal((await start([...args, `${folder}/whole`]).output()).code, 0);
+      equal((await run([...args, `${folder}/whole`])).code, 0);
       for (const signal of STOP_SIGNALS) {
         const out = `${folder}/${signal}`;
-        const child = start([...args, out]);
+        const child = await start([...args, out]);
         await appears(`${out}/synth.partial.json`);
         child.kill(signal);
-        const { code, stderr, stdout } = await child.output();
-        const err = new TextDecoder().decode(stderr);
+        const { code, out: stdout, err } = await ended(child.output());
         equal(code, 75, err);
         match(err, /^Stopping at the next step; another signal ends at once$/m);
         const resume = `deno task ${[...args, out].join(" ")}`;
         ok(err.includes(`\nInterrupted; go on with: ${resume}\n`), err);
-        equal(JSON.parse(new TextDecoder().decode(stdout)).error.hint, resume);
-        equal((await start([...args, out]).output()).code, 0);
+        equal(JSON.parse(stdout).error.hint, resume);
+        equal((await run([...args, out])).code, 0);
         deepEqual([...tree(out)], [...tree(`${folder}/whole`)]);
       }
     }),
@@ -74,8 +74,8 @@ Deno.test("names of files and words of the command line cannot steer the termina
   for (
     const args of [["inspect", hostile], ["embed", hostile, "--encoder", "x"], [hostile], ["inspect", `--${hostile}`]]
   ) {
-    const { code, stdout, stderr } = await start(args).output();
-    const text = new TextDecoder().decode(stderr) + new TextDecoder().decode(stdout);
+    const { code, out, err } = await run(args);
+    const text = err + out;
     ok(code === 2 || code === 4, text);
     // deno-lint-ignore no-control-regex
     ok(!/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/.test(text), JSON.stringify(text));
@@ -107,8 +107,7 @@ Deno.test("a place that cannot be written is refused before any work, naming wha
     ];
     for (const command of commands) {
       for (const out of [file, `${file}/below`]) {
-        const { code, stderr } = await start([...command, "--out", out]).output();
-        const err = new TextDecoder().decode(stderr);
+        const { code, err } = await run([...command, "--out", out]);
         equal(code, 2, `${command}: ${err}`);
         ok(err.includes(`Cannot write to ${out}: `) && err.includes("is a file"), `${command}: ${err}`);
         match(err, /^hint: Pass --out/m);
@@ -122,9 +121,9 @@ Deno.test({
   name: "a reader that goes away is no failure",
   ignore: !POSIX,
   async fn() {
-    const run = `"${Deno.execPath()}" run -A --no-check "${MAIN}"`;
+    const words = [Deno.execPath(), ...taskArgs("train"), "--help"].map(quoted).join(" ");
     const { stdout, stderr } = await new Deno.Command("bash", {
-      args: ["-c", `set -o pipefail; { ${run} train --help; echo "status $?" >&2; } | head -1`],
+      args: ["-c", `set -o pipefail; { ${words}; echo "status $?" >&2; } | head -1`],
     }).output();
     match(new TextDecoder().decode(stdout), /^train: .*\n$/);
     equal(new TextDecoder().decode(stderr), "status 0\n");

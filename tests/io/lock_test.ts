@@ -1,13 +1,20 @@
 /** One writer at a time: of living processes, dead ones, those of other machines, and many at the same moment. */
 
 import assert from "node:assert/strict";
+import { denoFlags, writable } from "../../src/cli/permissions.ts";
 import { type Lock, lockFile, lockFolder, type LockOwner, STALE } from "../../src/io/lock.ts";
 
 const WORKER = new URL("./lock_worker.ts", import.meta.url).pathname;
 
-function worker(...args: string[]): Deno.ChildProcess {
+/** A process that locks, with the permissions of a command that writes below the folder. */
+function worker(kind: string, path: string, ...more: string[]): Deno.ChildProcess {
+  const permissions = {
+    write: writable(kind === "file" ? path.replace(/\/[^/]*$/, "") : path),
+    env: [],
+    sys: ["hostname"],
+  };
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", WORKER, ...args],
+    args: ["run", "--no-check", ...denoFlags(permissions), WORKER, kind, path, ...more],
     stdin: "piped",
     stdout: "piped",
     stderr: "inherit",
