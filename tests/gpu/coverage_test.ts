@@ -9,7 +9,7 @@ import { type Gpu, requestGpu } from "../../src/gpu/device.ts";
 import { ENCODERS } from "../../src/models/encoder_registry.ts";
 import type { EncoderSpec } from "../../src/models/encoder_spec.ts";
 import { CONTRASTIVE_NAMES, GENE_LOSS_NAMES } from "../../src/losses/registry.ts";
-import { GENE_MODEL_NAMES } from "../../src/models/gene_registry.ts";
+import { GENE_MODEL_NAMES, geneModelEntry } from "../../src/models/gene_registry.ts";
 import type { OpCase } from "../case.ts";
 import { index } from "../cases/index.gen.ts";
 import { caseTexts } from "../runner.ts";
@@ -36,7 +36,7 @@ const CHOICES: readonly Keys[] = [
   [["lambda_cca", "0.5"], ["lambda_da", "0.1"]],
   ...GENE_MODEL_NAMES.map((
     name,
-  ): Keys => [["gene_model", name], ["lambda_contrast", name === "identity" ? "0" : "1"]]),
+  ): Keys => [["gene_model", name], ["lambda_contrast", geneModelEntry(name).fixed ? "0" : "1"]]),
   [["gene_model", "transformer"], ["gene_embeddings", "true"]],
   [["vae_flows", "0"], ["kl_loss", "true"]],
   [["kl_loss", "true"], ["kl_form", "exact"], ["latent", "mc"], ["flow_constraint", "true"]],

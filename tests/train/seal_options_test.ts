@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { CONTRASTIVE_LOSSES, GENE_LOSSES } from "../../src/losses/registry.ts";
+import { GENE_MODEL_NAMES, geneModelEntry } from "../../src/models/gene_registry.ts";
 import { readConfig } from "../../src/train/config.ts";
 import { stageRates } from "../../src/train/rates.ts";
 import { SealStep } from "../../src/train/seal_step.ts";
@@ -99,14 +100,21 @@ const OPTIONS: readonly Option[] = [
   },
   { name: "several draws of the latent", set: { latent: "mc", latent_samples: 3, kl_loss: true }, has: ["loss_kl"] },
   { name: "no flows", set: { vae_flows: 0 }, without: /flows/ },
-  { name: "gene model mlp", set: { gene_model: "mlp" }, moves: /^gene\.projection\.0\.weight$/ },
-  { name: "gene model mae", set: { gene_model: "mae", mask_ratio: 0.4 }, moves: /^gene\.projection\.0\.weight$/ },
+  { name: "the hidden layers of mlp", set: { gene_model: "mlp" }, moves: /^gene\.projection\.0\.weight$/ },
+  {
+    name: "gene model mae with more masked",
+    set: { gene_model: "mae", mask_ratio: 0.4 },
+    moves: /^gene\.projection\.0\.weight$/,
+  },
   {
     name: "gene model transformer with gene embeddings",
     set: { gene_model: "transformer", gene_embeddings: true },
     moves: /^gene\.gene_identity\.weight$/,
   },
-  { name: "gene model identity", set: { gene_model: "identity", lambda_contrast: 0, lambda_recon_gene: 0 } },
+  ...GENE_MODEL_NAMES.map((name) => ({
+    name: `gene model ${name} with its defaults`,
+    set: { gene_model: name, ...(geneModelEntry(name).fixed && { lambda_contrast: 0, lambda_recon_gene: 0 }) },
+  })),
   { name: "linear heads", set: { projection_head: "linear" }, moves: /^(gene\.)?projection_head\.weight$/ },
   { name: "heads with a hidden layer", set: { projection_head: "mlp2" }, moves: /^gene\.projection_head\.0\.weight$/ },
   { name: "organ token", set: { organ_token: true }, moves: /organ_emb/ },
