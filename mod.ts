@@ -59,7 +59,10 @@ export {
 export type { AdamwLossScale, AdamwOptions } from "./src/ops/adamw.ts";
 export { LossScale, type LossScaleOptions, type LossScaleState } from "./src/optim/loss_scale.ts";
 export { type CosineOptions, cosineSchedule } from "./src/optim/schedule.ts";
-export { type RecordStep, TrainStep, type TrainStepOptions } from "./src/train/step.ts";
+export { Step } from "./src/train/step.ts";
+export type { Fields, Losses, StepBatch, StepModel, StepOptions } from "./src/train/step_model.ts";
+export type { RowForward, RowInput } from "./src/train/row_input.ts";
+export type { ViewOf } from "./src/train/trunk.ts";
 export { createGeneModel, type GeneModelConfig } from "./src/models/gene_registry.ts";
 export type { GeneForward, GeneModel, GeneOutput, Latent } from "./src/models/gene_model.ts";
 export type { VaeConfig } from "./src/models/gene/vae.ts";

@@ -18,7 +18,7 @@ import { Parameters } from "../src/nn/parameters.ts";
 import { AdamW, decayMatrices } from "../src/optim/adamw.ts";
 import { crossEntropy } from "../src/ops/cross_entropy.ts";
 import { select } from "../src/ops/slice.ts";
-import { TrainStep } from "../src/train/step.ts";
+import { Step } from "../src/train/step.ts";
 
 const at = Deno.args.indexOf("--depth");
 const depth = at < 0 ? 12 : Number(Deno.args[at + 1]);
@@ -42,12 +42,20 @@ const images = inputs.tensor("images", "images", [1, 224, 224, 3], "u8");
 const labels = inputs.tensor("labels", "labels", [1], "u32");
 inputs.allocate();
 const optimizer = new AdamW(parameters, decayMatrices(0.05), { clipNorm: 1 });
-const step = await TrainStep.compile(gpu, optimizer, (g) => {
-  const { x } = vit.forward(g, images);
-  return { loss: crossEntropy(g, applyLinear(g, head, select(g, x, 1, 0)), labels) };
-});
-const { dispatches, memory } = step;
-console.log(`${gpu.description}; ViT-B, depth ${depth}: ${dispatches.micro} + ${dispatches.update} dispatches a step`);
+const step = await Step.compile(
+  {
+    parameters,
+    objective(g) {
+      const { x } = vit.forward(g, images);
+      return { loss: crossEntropy(g, applyLinear(g, head, select(g, x, 1, 0)), labels) };
+    },
+  },
+  optimizer,
+  { batch: 1 },
+);
+const { dispatches } = step;
+const memory = step.memory.whole!;
+console.log(`${gpu.description}; ViT-B, depth ${depth}: ${dispatches.whole} + ${dispatches.update} dispatches a step`);
 console.log(
   `plan ${(memory.total / 2 ** 20).toFixed(0)} MiB, transient ${
     (memory.slabs.reduce((a, b) => a + b, 0) / 2 ** 20).toFixed(0)
@@ -65,7 +73,10 @@ gpu.queue.submit = function (this: GPUQueue, commands: GPUCommandBuffer[]) {
 for (let t = 0; t < 9; t++) {
   inside = 0;
   const start = performance.now();
-  step.submit(1e-4, () => inputs.write(images, pixels));
+  await step.submit(1e-4, () => {
+    inputs.write(images, pixels);
+    return {};
+  });
   times.push({ encode: performance.now() - start - inside, submit: inside });
   await gpu.queue.onSubmittedWorkDone();
 }

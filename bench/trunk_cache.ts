@@ -18,13 +18,14 @@ import { Parameters } from "../src/nn/parameters.ts";
 import { AdamW } from "../src/optim/adamw.ts";
 import { parameterGroups } from "../src/optim/param_groups.ts";
 import { readConfig } from "../src/train/config.ts";
-import { stageRates } from "../src/train/rates.ts";
-import { createSealModel } from "../src/train/seal_model.ts";
-import { SealStep } from "../src/train/seal_step.ts";
+import { stageRates } from "../src/methods/seal/rates.ts";
+import { createSealModel } from "../src/methods/seal/model.ts";
 import { Trunk, type ViewImages } from "../src/train/trunk.ts";
 import { DeviceTrunk } from "../src/train/trunk_store.ts";
-import { visionPart } from "../src/train/vision.ts";
-import { cachedInput, pixelInput, type VisionInput } from "../src/train/vision_input.ts";
+import { visionPart } from "../src/train/trainable.ts";
+import { alignModel } from "../src/methods/seal/align.ts";
+import { Step } from "../src/train/step.ts";
+import { cachedInput, pixelInput, type RowInput } from "../src/train/row_input.ts";
 import { flag, provenance } from "./harness.ts";
 
 const name = flag("--encoder") ?? "random:vit_base_patch16_224";
@@ -58,16 +59,16 @@ const rates = stageRates(config, "align", epochs)(0);
 const median = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 /** Median seconds of an epoch. */
-async function epoch(vision: VisionInput, runs: number): Promise<number> {
-  const step = await SealStep.compile(model, vision, optimizer, {
-    batch,
-    seed: 1,
-    std: new Float32Array(GENES).fill(1),
-  });
+async function epoch(vision: RowInput, runs: number): Promise<number> {
+  const step = await Step.compile(
+    alignModel(model, vision, { batch, std: new Float32Array(GENES).fill(1) }),
+    optimizer,
+    { batch, seed: 1 },
+  );
   const one = async (from: number) => {
     await step.submit(
       rates,
-      () => ({ views: Array.from({ length: batch }, (_, i) => ({ pair: from + i, view: 0 })), x }),
+      () => ({ rows: Array.from({ length: batch }, (_, i) => ({ pair: from + i, view: 0 })), fields: { x } }),
     );
   };
   const seconds: number[] = [];

@@ -17,9 +17,9 @@ import { createEncoder } from "../src/models/encoder.ts";
 import { randomEncoder } from "../src/models/random_encoder.ts";
 import { Parameters } from "../src/nn/parameters.ts";
 import { readConfig } from "../src/train/config.ts";
-import { createSealModel } from "../src/train/seal_model.ts";
+import { createSealModel } from "../src/methods/seal/model.ts";
 import { stemInputs, stemTensors } from "../src/train/trunk.ts";
-import { visionPart } from "../src/train/vision.ts";
+import { visionPart } from "../src/train/trainable.ts";
 import { preprocess } from "../src/models/preprocess.ts";
 
 const GENES = 2000;

@@ -20,7 +20,7 @@ import { applyLinear, linearLayer } from "../src/nn/layers.ts";
 import { Parameters } from "../src/nn/parameters.ts";
 import { AdamW, decayMatrices } from "../src/optim/adamw.ts";
 import { cosineSchedule } from "../src/optim/schedule.ts";
-import { TrainStep } from "../src/train/step.ts";
+import { Step } from "../src/train/step.ts";
 
 /** A picture and the numbers to be regressed. */
 export interface Example {
@@ -86,10 +86,17 @@ export async function pretrain(
   const target = inputs.tensor("targets", "targets", [batch, outputs]);
   inputs.allocate();
   const optimizer = new AdamW(parameters, decayMatrices(0.05), { clipNorm: 1 });
-  const step = await TrainStep.compile(gpu, optimizer, (g) => {
-    const y = applyLinear(g, head, encoder.forward(g, images, { training: true }).embedding);
-    return { loss: mse(g, y, target) };
-  }, { seed });
+  const step = await Step.compile(
+    {
+      parameters,
+      objective(g) {
+        const y = applyLinear(g, head, encoder.forward(g, images, { training: true }).embedding);
+        return { loss: mse(g, y, target) };
+      },
+    },
+    optimizer,
+    { batch, seed },
+  );
   const rate = cosineSchedule({ base: lr, warmup: Math.min(100, steps), total: steps });
   const rng = new Rng(seed, 6);
   const [pixels, wanted] = [new Uint8Array(batch * each), new Float32Array(batch * outputs)];
@@ -99,9 +106,10 @@ export async function pretrain(
       pixels.set(turn(example.rgb, size, rng.below(8)), i * each);
       wanted.set(example.target, i * outputs);
     }
-    step.submit(rate(t), () => {
+    await step.submit(rate(t), () => {
       inputs.write(images, pixels);
       inputs.write(target, wanted);
+      return {};
     });
     if ((t + 1) % 100 && t + 1 < steps) continue;
     const read = await step.readMetrics();

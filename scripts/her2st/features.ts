@@ -7,22 +7,24 @@
 
 import { parseArgs } from "node:util";
 import { findCheckpoint } from "../../src/cli/run_folder.ts";
-import { openData, openSession } from "../../src/cli/train_session.ts";
+import { openData } from "../../src/methods/seal/data.ts";
+import { openSession } from "../../src/methods/seal/session.ts";
+import { hostOf } from "../../src/cli/host.ts";
 import { Progress } from "../../src/cli/progress.ts";
 import { requestGpu } from "../../src/gpu/device.ts";
 import { writeSafetensorsF32 } from "../../src/io/safetensors.ts";
-import { loadModel } from "../../src/train/checkpoint.ts";
+import { loadModel } from "../../src/methods/seal/checkpoint.ts";
 import { readConfig } from "../../src/train/config.ts";
-import { Inference } from "../../src/train/inference.ts";
-import { pixelInput } from "../../src/train/vision_input.ts";
+import { Inference } from "../../src/methods/seal/inference.ts";
+import { pixelInput } from "../../src/train/row_input.ts";
 
 const { values } = parseArgs({ options: { run: { type: "string" }, out: { type: "string" } } });
 const run = values.run!;
 const { config } = readConfig([{ name: "config.yaml", text: Deno.readTextFileSync(`${run}/config.yaml`) }]);
-const progress = new Progress(true);
-const set = await openData(config, progress);
+const host = hostOf(new Progress(true));
+const set = await openData(config, host);
 const gpu = await requestGpu(navigator.gpu);
-const session = await openSession(gpu, config, set, progress);
+const session = await openSession(gpu, config, set, host);
 const { model, patches } = session;
 const dihedral = pixelInput(model.encoder, async (views) => {
   const pairs = Uint32Array.from(views, ({ pair }) => pair);

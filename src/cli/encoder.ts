@@ -4,102 +4,22 @@
  * @module
  */
 
-import type { Dtype } from "../core/dtype.ts";
 import { ConfigError, DataError, FormatError, WeightsError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { openFile, openFolder } from "../io/fs.ts";
 import { Hub, type HubFile } from "../io/hub.ts";
 import { openWeights, openWeightsFolder, type Weights } from "../io/weights.ts";
-import { createEncoder, type Encoder } from "../models/encoder.ts";
+import { createEncoder } from "../models/encoder.ts";
 import { type ConfigFacts, readEncoderConfig, readEncoderMetadata } from "../models/encoder_config.ts";
 import { findEncoder, recogniseEncoder } from "../models/encoder_registry.ts";
-import type { EncoderSpec, Pooling } from "../models/encoder_spec.ts";
+import type { EncoderSpec } from "../models/encoder_spec.ts";
 import { fedWith, loadEncoder, type LoadOptions, planEncoder } from "../models/load.ts";
+import { CONFIG, type EncoderRequest, type OpenedEncoder, PREPROCESSOR } from "../models/opened_encoder.ts";
 import { describeInput } from "../models/preprocess.ts";
 import { RANDOM_PREFIX, randomEncoder } from "../models/random_encoder.ts";
 import { Parameters } from "../nn/parameters.ts";
 import { openAdapter, type OpenedAdapter } from "./adapter.ts";
 import { denoHost } from "./hub_host.ts";
-import type { Progress } from "./progress.ts";
-
-/** What the flags say. */
-export interface EncoderRequest {
-  /** Registry name, folder, weights file, or `random:…`. */
-  readonly encoder: string;
-  /** PEFT folder, or SEAL's `.pth`. */
-  readonly adapter?: string | undefined;
-  /** Storage of frozen weights. */
-  readonly dtype?: Dtype | undefined;
-  /** Instead of the encoder's own pooling. */
-  readonly pooling?: Pooling | undefined;
-  /** Side of the images it is fed with, px, instead of the adapter's or its own. */
-  readonly imageSize?: number | undefined;
-  /** How the encoder trains; it does not unless this is given. */
-  readonly build?: Pick<LoadOptions, "parameters" | "lora" | "onSpec" | "sealInput"> | undefined;
-  /** Told while weights are downloaded and uploaded. */
-  readonly onProgress?: ((what: string, done: number, total: number) => void) | undefined;
-}
-
-/** An encoder and how outputs name it. */
-export interface OpenedEncoder {
-  readonly encoder: Encoder;
-  /** Name in outputs. */
-  readonly name: string;
-  /** SHA-256 of the weights file, or of the name of a random encoder. */
-  readonly weightsHash: string;
-  /** SHA-256 of the adapter's weights; undefined without one. */
-  readonly adapterHash: string | undefined;
-  /** How tiles become its input, in words. */
-  readonly preparation: string;
-  /** What nothing told of it, and what was taken for it. */
-  readonly assumed: readonly string[];
-}
-
-/** Configurations beside weights. */
-const CONFIG = "config.json", PREPROCESSOR = "preprocessor_config.json";
-
-/** What is said of an encoder once it is open: how tiles are prepared, and a warning of what was assumed. */
-export function sayEncoder({ name, encoder, preparation, assumed }: OpenedEncoder, progress: Progress): void {
-  progress.say(`${name}: ${encoder.pooling}, ${encoder.dim} features; ${preparation}`);
-  if (assumed.length === 0) return;
-  progress.warn(
-    `${name}: assumed: ${assumed.join("; ")}. ${CONFIG} and ${PREPROCESSOR} beside the weights say otherwise`,
-  );
-}
-
-/** What a checkpoint keeps of how its encoder is fed; those of versions before keep nothing. */
-export interface FedAs {
-  /** Side of the images the encoder was fed, px. */
-  readonly image_size?: number;
-  /** How tiles became them. */
-  readonly preparation?: string;
-}
-
-/**
- * Refuses an encoder that is fed otherwise than when a checkpoint was written.
- *
- * @throws {WeightsError} If it is; or the checkpoint does not say, and its encoder has a size of SEAL's beside its own.
- */
-export function checkFed(
-  fed: FedAs,
-  { encoder, preparation }: OpenedEncoder,
-  path: string,
-  asked: number | null,
-): void {
-  const { spec } = encoder;
-  const silent = fed.preparation === undefined && asked === null && spec.lora.inputSize === spec.input.size;
-  if (!silent && (fed.preparation === undefined || fed.preparation === preparation)) return;
-  const was = fed.preparation ?? "images of a size it does not tell";
-  throw new WeightsError(
-    `Cannot go on with ${path}: it was trained with ${was}, and now tiles are prepared as ${preparation}`,
-    {
-      hint: silent
-        ? `Say image_size=${spec.arch.imageSize}, which versions before fed it`
-        : `Bring its ${CONFIG}, ${PREPROCESSOR} and image_size back, or begin anew`,
-      context: { given: preparation, wanted: fed.preparation ?? null },
-    },
-  );
-}
 
 /** SHA-256 of a file. */
 export async function hashOf(path: string): Promise<string> {

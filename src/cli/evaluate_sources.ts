@@ -25,7 +25,8 @@ import { lockFile } from "../io/lock.ts";
 import { openPatches } from "../io/patches.ts";
 import { RANDOM_PREFIX } from "../models/random_encoder.ts";
 import { contentHash } from "./content_hash.ts";
-import { checkEncoder, hashOfText, type OpenedEncoder, openEncoder, sayEncoder } from "./encoder.ts";
+import { checkEncoder, hashOfText, openEncoder } from "./encoder.ts";
+import { type OpenedEncoder, sayEncoder } from "../models/opened_encoder.ts";
 import type { Progress } from "./progress.ts";
 
 /** One row of the comparison, not yet opened. */

@@ -20,8 +20,8 @@ import type { EncoderResult, RetrievalScores, SlideProbe } from "../report/run_e
 import { evenly, type EvidenceData, sidesOf, takeColumns } from "./evidence_data.ts";
 import { describeProbe, type GroupOf, prepare, probeOf, probeScores, scoreRows, TRUTHS } from "./evidence_probe.ts";
 import { type ProbeRetrieval, probeRetrieval, tableOf } from "./evidence_retrieval.ts";
-import type { Session } from "./train_session.ts";
-import { meanPearson } from "./train_scores.ts";
+import type { SealSession } from "../methods/seal/session.ts";
+import { meanPearson } from "../methods/seal/scores.ts";
 
 /** Held-out slides from which on the batch effect is judged on them alone. */
 const ENOUGH_SLIDES = 4;
@@ -152,7 +152,7 @@ async function slideProbeOf(features: Table, data: EvidenceData): Promise<SlideP
 
 /** The run's own image decoder, on expression of held-out spots as it is trained on. @param predicted `[held, genes]`. */
 export function decoderResult(
-  { set }: Pick<Session, "set">,
+  { set }: Pick<SealSession, "set">,
   data: EvidenceData,
   predicted: Float32Array,
   { groupOf, source }: Pick<Measuring, "groupOf" | "source">,

@@ -23,7 +23,7 @@ import { namedDonor } from "./evidence_data.ts";
 import { loadingCode } from "./evidence_loading.ts";
 import { quoted } from "./interrupt.ts";
 import type { Stopwatch } from "./stopwatch.ts";
-import type { Session } from "./train_session.ts";
+import type { SealSession } from "../methods/seal/session.ts";
 
 /** What a run says of itself beside its session. */
 export interface FactsOptions {
@@ -44,7 +44,7 @@ export interface FactsOptions {
 }
 
 /** The facts. */
-export function factsOf(session: Session, options: FactsOptions): RunFacts {
+export function factsOf(session: SealSession, options: FactsOptions): RunFacts {
   const { config, gpu, set } = session;
   const { folder, started, best, demo } = options;
   const adapter = adapterFacts(session, folder, best?.path);
@@ -74,7 +74,7 @@ export function factsOf(session: Session, options: FactsOptions): RunFacts {
   };
 }
 
-function noAdapter({ vision }: Session): Warning {
+function noAdapter({ vision }: SealSession): Warning {
   const own = vision.training === "frozen" ? "the encoder is frozen" : "its own weights train";
   return {
     text: "The run has no LoRA adapter",
@@ -82,7 +82,7 @@ function noAdapter({ vision }: Session): Warning {
   };
 }
 
-function encoderFacts({ opened, config }: Session): EncoderFacts {
+function encoderFacts({ opened, config }: SealSession): EncoderFacts {
   const { encoder } = opened;
   const random = config.input.encoder.startsWith(RANDOM_PREFIX);
   const count = (name: string) => encoder.parameters.get(name).shape.reduce((a, b) => a * b, 1);
@@ -95,7 +95,7 @@ function encoderFacts({ opened, config }: Session): EncoderFacts {
   };
 }
 
-function adapterFacts(session: Session, folder: string, best: string | undefined): AdapterFacts | undefined {
+function adapterFacts(session: SealSession, folder: string, best: string | undefined): AdapterFacts | undefined {
   const { vision, config, opened } = session;
   if (vision.training !== "lora" || vision.targets.length === 0) return undefined;
   const { encoder } = opened;
@@ -118,7 +118,7 @@ function adapterFacts(session: Session, folder: string, best: string | undefined
   };
 }
 
-function dataFacts({ config, set }: Session, { synthetic, demo }: FactsOptions): DataFacts {
+function dataFacts({ config, set }: SealSession, { synthetic, demo }: FactsOptions): DataFacts {
   const split = ({ role }: TrainingSample): SampleFacts["split"] => role === "validation" ? "val" : role;
   return {
     name: demo ? "generated HEST slides" : config.input.data.join(", "),
@@ -160,7 +160,7 @@ export function stagesOf(metrics: string, steps: number): Stage[] {
   ];
 }
 
-function timesOf({ patches, trunk }: Session, stopwatch: Stopwatch): TimeShare[] {
+function timesOf({ patches, rows: { trunk } }: SealSession, stopwatch: Stopwatch): TimeShare[] {
   const { read, augment, wait, patches: count } = patches.times;
   const seconds = (ms: number) => (ms / 1000).toFixed(1);
   const notes: Record<string, string> = {

@@ -24,8 +24,8 @@ import { standardize } from "../eval/standardize.ts";
 import { column, type Table, takeRows } from "../eval/table.ts";
 import { namedDonor, takeColumns } from "./evidence_data.ts";
 import { tableOf } from "./evidence_retrieval.ts";
-import type { ReportPanel } from "./train_panel.ts";
-import type { Session } from "./train_session.ts";
+import type { ReportPanel } from "../methods/seal/panel.ts";
+import type { SealSession } from "../methods/seal/session.ts";
 
 /** Genes that sources are judged on where the panel has none of the vocabulary. */
 const JUDGED = 50;
@@ -49,7 +49,7 @@ export interface FittedPredictors {
 
 /** Training spots of a run, with its features and what its decoder says. */
 export function predictorInput(
-  { set, model, opened }: Pick<Session, "set" | "model" | "opened">,
+  { set, model, opened }: Pick<SealSession, "set" | "model" | "opened">,
   images: { readonly embedding: Float32Array; readonly expression: Float32Array },
   { panel, step }: { readonly panel: ReportPanel; readonly step: number },
 ): PredictorInput {
@@ -62,7 +62,7 @@ export function predictorInput(
     targets.set(own, at);
     at += own.length;
   }
-  const each = (of: (sample: Session["set"]["samples"][number]) => string) =>
+  const each = (of: (sample: SealSession["set"]["samples"][number]) => string) =>
     training.flatMap(({ sample }) => new Array<string>(sample.count).fill(of(sample)));
   return {
     train: {

@@ -5,7 +5,6 @@
  */
 
 import type { LoadOptions } from "../data/load_sample.ts";
-import type { TrainConfig } from "../train/config.ts";
 import type { Flags } from "./args.ts";
 
 /** The flags. */
@@ -34,18 +33,5 @@ export function expressionOptions(
     counts: values.counts,
     dropBadSpots: values["drop-bad-spots"],
     dropUnknownPatches: values["drop-unknown-patches"],
-  };
-}
-
-/** How samples are read by a configuration, and by flags where those say more. */
-export function loadOptions({ input, genes }: TrainConfig, values?: ExpressionValues): LoadOptions {
-  return {
-    geneNorm: genes.gene_norm,
-    ...(genes.smoothing === "hex6" && { neighbourhood: "hex6" as const }),
-    counts: values?.counts ?? input.counts,
-    dropBadSpots: input.drop_bad_spots || values?.["drop-bad-spots"] === true,
-    dropUnknownPatches: input.drop_unknown_patches || values?.["drop-unknown-patches"] === true,
-    selfTest: input.self_test,
-    allowCoarse: input.allow_coarse,
   };
 }

@@ -8,7 +8,8 @@ import { ConfigError } from "../core/errors.ts";
 import { entryAt, syncFolder } from "../io/atomic.ts";
 import { MANIFEST } from "../io/manifest.ts";
 import { EVIDENCE } from "../report/run_evidence.ts";
-import { CHECKPOINT_FILES } from "../train/checkpoint.ts";
+import { methodFiles } from "../methods/index.ts";
+import { SHARED_FILES } from "../train/checkpoint.ts";
 import { METRIC_FILES } from "../train/metrics.ts";
 import { PREDICTOR_FILES } from "./run_predictor.ts";
 
@@ -29,6 +30,9 @@ const EVIDENCE_FILES = [
   EVIDENCE.embedding,
   ...Object.values(PREDICTOR_FILES),
 ] as const;
+
+/** Names that files of a checkpoint can have. */
+export const CHECKPOINT_FILES: readonly string[] = [...SHARED_FILES, ...methodFiles()];
 
 /** Folders a checkpoint can lie in, below the run's. */
 export const CHECKPOINT_FOLDERS: readonly string[] = ["last", "best"].flatMap((kind) =>

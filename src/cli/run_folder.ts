@@ -14,11 +14,9 @@ import { entryAt, syncFolder, writeAll } from "../io/atomic.ts";
 import { damaged, type FileMark, isMark, markOf, markOfFile, openSealed, sealJson } from "../io/checksum.ts";
 import { disk, makeMissing } from "../io/fs.ts";
 import { isTyped, systemError } from "../io/system_error.ts";
-import { CHECKPOINT_FILES, type ReadFile, STATE_FILE } from "../train/checkpoint.ts";
-import { carryForeign, namesIn, removeEmpty, removeFiles } from "./owned_files.ts";
-
-/** Kinds of checkpoints. */
-export type CheckpointName = "last" | "best";
+import { type ReadFile, STATE_FILE } from "../train/checkpoint.ts";
+import type { CheckpointName, FoundCheckpoint } from "../train/run.ts";
+import { carryForeign, CHECKPOINT_FILES, namesIn, removeEmpty, removeFiles } from "./owned_files.ts";
 
 const KINDS: readonly CheckpointName[] = ["last", "best"];
 
@@ -120,19 +118,6 @@ export function writeCheckpoint(
     throw new DataError(`${message}${left}`, { code, ...(hint !== undefined && { hint }), context, cause });
   }
   takeName(path);
-}
-
-/** A checkpoint that was found. */
-export interface FoundCheckpoint {
-  readonly path: string;
-  /** What `trainer_state.json` holds. */
-  readonly state: unknown;
-  /** Whether it has checksums; those of versions before have none. */
-  readonly checked: boolean;
-  /** Reads a file of it; throws {@linkcode DataError} if that is not what was written. */
-  readonly read: ReadFile;
-  /** Files it should have, as they should be; none where it has no checksums. */
-  readonly files: Readonly<Record<string, FileMark>>;
 }
 
 /** State and checksums of a checkpoint's folder; undefined if it has no state. @throws {DataError} If that is damaged. */

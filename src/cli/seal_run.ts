@@ -4,29 +4,30 @@
  * @module
  */
 
-import { ConfigError, DataError, WeightsError } from "../core/errors.ts";
+import { ConfigError, type DataError, WeightsError } from "../core/errors.ts";
 import { parseVocabulary, type Vocabulary } from "../data/vocabulary.ts";
 import type { SealInference } from "../eval/inference.ts";
+import { Trained } from "../methods/seal/trained.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { disk } from "../io/fs.ts";
 import { type Adapter, readAdapter } from "../io/peft.ts";
 import { fromMap } from "../io/random_access.ts";
 import { readSafetensorsF32 } from "../io/safetensors.ts";
 import { isTyped } from "../io/system_error.ts";
-import { ORGANS } from "../models/organ_token.ts";
-import { loadModel } from "../train/checkpoint.ts";
+import { loadModel } from "../methods/seal/checkpoint.ts";
 import { readConfig, type TrainConfig } from "../train/config.ts";
-import { Inference } from "../train/inference.ts";
-import { createSealModel, type SealModel } from "../train/seal_model.ts";
-import type { ViewOf } from "../train/trunk.ts";
-import { pixelInput } from "../train/vision_input.ts";
+import { createSealModel } from "../methods/seal/model.ts";
 import { COMMON, type Flags } from "./args.ts";
-import { checkEncoder, checkFed, type FedAs, type OpenedEncoder } from "./encoder.ts";
+import { checkEncoder } from "./encoder.ts";
+import { checkFed, type FedAs, type OpenedEncoder } from "../models/opened_encoder.ts";
+import { hostOf } from "./host.ts";
 import type { Progress } from "./progress.ts";
-import { checkSettings, isChecked, runWarnings } from "./run_checks.ts";
-import { type CheckpointName, checkWhole, findCheckpoint, type FoundCheckpoint, runAround } from "./run_folder.ts";
+import { isChecked, runWarnings } from "./run_checks.ts";
+import { checkSettings, trainingSettings } from "../train/settings.ts";
+import { checkWhole, findCheckpoint, runAround } from "./run_folder.ts";
+import type { CheckpointName, FoundCheckpoint } from "../train/run.ts";
 import { checkConfigText, checkState } from "./run_start.ts";
-import { openVision } from "./train_session.ts";
+import { openVision } from "../train/open_rows.ts";
 
 /** Flags of the commands that use a run. */
 export const RUN_FLAGS = {
@@ -144,7 +145,7 @@ export async function lookAtRun(request: Pick<RunRequest, "run" | "checkpoint" |
   const config = runConfig(request.run);
   const found = checkpointOf(request.run, request.checkpoint);
   // What only training needs may be large.
-  checkSettings(found, config);
+  checkSettings(found, trainingSettings(config));
   checkWhole(found, (name) => name !== "optimizer.safetensors");
   const bytes = found.read("genes.json");
   if (!bytes) throw new WeightsError(`Cannot load ${found.path}: genes.json is missing`);
@@ -205,7 +206,7 @@ export async function openRun(gpu: Gpu, request: RunRequest, known: KnownRun): P
   const image_size = fed.image_size ?? config.input.image_size;
   const input = { ...config.input, image_size };
   const trained = await adapterOf(found);
-  const { opened } = await openVision(gpu, { ...config, input }, progress, { sealInput: false, trained });
+  const { opened } = await openVision(gpu, { ...config, input }, hostOf(progress), { sealInput: false, trained });
   trained?.close();
   checkWeights(opened, found);
   checkFed(fed, opened, found.path, image_size);
@@ -213,7 +214,7 @@ export async function openRun(gpu: Gpu, request: RunRequest, known: KnownRun): P
   const seal = createSealModel(opened.encoder, config, { genes: vocabulary.genes.length, slides });
   seal.parameters.allocate();
   loadModel(seal, found.read, found.path);
-  const runner = new Runner(seal, vocabulary, batchSize);
+  const runner = new Trained(seal, vocabulary, batchSize);
   return {
     config,
     model: runner,
@@ -260,61 +261,4 @@ function slidesOf({ read, path }: FoundCheckpoint, { loss }: TrainConfig): numbe
   const bytes = read("heads.safetensors");
   const heads = bytes && readSafetensorsF32(bytes, `${path}/heads.safetensors`).tensors;
   return heads?.get("out_layer.weight")?.shape[0] ?? 0;
-}
-
-/** Runs patches of any size and expression through the model. */
-class Runner implements SealInference {
-  readonly width: number;
-  readonly #sides: Map<number, Promise<{ inference: Inference; give(patches: Uint8Array): void }>> = new Map();
-
-  constructor(readonly seal: SealModel, readonly vocabulary: Vocabulary, readonly batch: number) {
-    this.width = seal.dim;
-  }
-
-  #side(side: number): Promise<{ inference: Inference; give(patches: Uint8Array): void }> {
-    let known = this.#sides.get(side);
-    if (!known) this.#sides.set(side, known = this.#prepare(side));
-    return known;
-  }
-
-  async #prepare(side: number) {
-    const each = side * side * 3;
-    let current = new Uint8Array();
-    const images = (views: readonly ViewOf[]) => {
-      const data = new Uint8Array(views.length * each);
-      views.forEach(({ pair }, i) => data.set(current.subarray(pair * each, (pair + 1) * each), i * each));
-      return Promise.resolve(data);
-    };
-    const input = pixelInput(this.seal.encoder, images, side);
-    return {
-      inference: await Inference.create(this.seal, input, this.batch),
-      give: (patches: Uint8Array) => void (current = patches as Uint8Array<ArrayBuffer>),
-    };
-  }
-
-  async images(patches: Uint8Array, side: number, organs?: readonly number[]) {
-    if (this.seal.organs && organs === undefined) {
-      throw new DataError("Cannot embed images: the model has an organ token and no organ is known", {
-        hint: `Pass --organ, one of ${ORGANS.join(", ")}`,
-      });
-    }
-    const { inference, give } = await this.#side(side);
-    give(patches);
-    const views = Array.from({ length: patches.length / (side * side * 3) }, (_, pair) => ({ pair, view: 0 }));
-    return await inference.images(views, organs);
-  }
-
-  async encodeGenes(x: Float32Array): Promise<Float32Array> {
-    // Genes do not depend on the size of patches: any plan does.
-    const [any] = this.#sides.values();
-    const { inference } = await (any ?? this.#side(this.seal.encoder.spec.input.size));
-    return (await inference.genes(x)).projected;
-  }
-
-  async destroy(): Promise<void> {
-    for (const side of await Promise.allSettled(this.#sides.values())) {
-      if (side.status === "fulfilled") side.value.inference.destroy();
-    }
-    this.#sides.clear();
-  }
 }

@@ -14,10 +14,10 @@ import type { TrainingSet } from "../data/training_set.ts";
 import { disk } from "../io/fs.ts";
 import { organId, ORGANS } from "../models/organ_token.ts";
 import type { TrainConfig } from "../train/config.ts";
-import { type ExpressionValues, loadOptions } from "./expression_flags.ts";
+import { expressionOptions, type ExpressionValues } from "./expression_flags.ts";
 import type { Progress } from "./progress.ts";
 import { ofTraining, type OpenedRun } from "./seal_run.ts";
-import { heldOut, wanted } from "./train_session.ts";
+import { heldOut, loadOptions, wanted } from "../methods/seal/data.ts";
 
 /** What is read for a run. */
 export interface RunData {
@@ -100,7 +100,7 @@ export async function openRunData(
     ...runDataOptions(config, { folders, samples }),
     genes: { vocabulary: model.vocabulary },
     layer: config.genes.spot_context ? "context" : "own",
-    load: loadOptions(config, expression),
+    load: loadOptions(config, expression && expressionOptions(expression)),
     leastCoverage: config.input.least_coverage,
     findDuplicates: false,
     signal,

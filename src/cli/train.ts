@@ -28,7 +28,7 @@ import type { Job } from "./interrupt.ts";
 import { checkFolder } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { runFolder } from "./report.ts";
-import { findCheckpoint } from "./run_folder.ts";
+import { checkCheckpointFile, findCheckpoint } from "./run_folder.ts";
 import { completeManifest, finishedRun, type RunStart, startRun } from "./run_start.ts";
 import { prepareGpu } from "./setup.ts";
 import { Stopwatch } from "./stopwatch.ts";
@@ -37,9 +37,12 @@ import { TIMES } from "./evidence_facts.ts";
 import { summaryOf } from "./evidence_summary.ts";
 import { frozenFeatures, writeRunEvidence } from "./train_evidence.ts";
 import { runFolderOf } from "./train_config.ts";
-import { panelOf } from "./train_panel.ts";
-import { stateToResume, trainInFolder } from "./train_run.ts";
-import { dataOptions, openData, openSession, organsOf } from "./train_session.ts";
+import { dataOptions, openData } from "../methods/seal/data.ts";
+import { panelOf } from "../methods/seal/panel.ts";
+import { openSession, organsOf } from "../methods/seal/session.ts";
+import { sealTraining } from "../methods/seal/training.ts";
+import { runTraining, stateToResume } from "../train/run.ts";
+import { hostOf, runStore } from "./host.ts";
 import { printJson } from "./terminal.ts";
 
 /** Name of the command. */
@@ -179,7 +182,7 @@ async function checkInputs(config: TrainConfig, progress: Progress): Promise<voi
   await checkEncoder(encoder, adapter ?? undefined);
   for (const path of [genes.gene_list, omics]) if (path !== null) (await openFile(path)).close?.();
   if (cache.cache === "disk" && cache.cache_dir !== null) checkFolder(cache.cache_dir, "cache_dir");
-  organsOf(planTrainingSet(disk, dataOptions(config)).order, config);
+  organsOf(planTrainingSet(disk, dataOptions(config, { disk, checkFile: checkCheckpointFile })).order, config);
   const found = new Set(findSamples(disk, data).map(({ id }) => id));
   const unknown = exclude_samples.filter((id) => !found.has(id));
   if (unknown.length > 0) progress.warn(`exclude_samples: the folders have no ${unknown.join(", ")}`);
@@ -222,18 +225,21 @@ async function trainLocked(
   { start, held }: { start: RunStart; held: () => void },
 ): Promise<number> {
   const folder = config.input.out!;
-  const set = await stopwatch.time(TIMES.data, () => openData(config, progress, job.signal));
+  const host = hostOf(progress, job.signal);
+  const set = await stopwatch.time(TIMES.data, () => openData(config, host));
   const panel = panelOf(config, set);
   const gpu = await openGpu(values.software);
   progress.say(`Adapter: ${gpu.description}${gpu.caps.software ? " (software)" : ""}`);
-  const session = await stopwatch.time(TIMES.open, () => openSession(gpu, config, set, progress));
+  const session = await stopwatch.time(TIMES.open, () => openSession(gpu, config, set, host));
   try {
     const { all, trainable } = session.model.parameters.count();
     progress.say(
       `Model: ${session.opened.name}, ${all} parameters, ${trainable} train; ${set.genes} genes; ` +
         `${set.pairs("train").length} training pairs, ${set.count - set.pairs("train").length} held out`,
     );
-    const before = start.resume ? stateToResume(session, folder, progress) : undefined;
+    const store = runStore(folder, held);
+    const training = sealTraining(session, panel.columns);
+    const before = start.resume ? stateToResume(training, store, progress) : undefined;
     // What is refused up to here leaves the folder as it was.
     start.begin();
     const frozen = await stopwatch.time(TIMES.frozen, () => frozenFeatures(session, progress));
@@ -241,32 +247,21 @@ async function trainLocked(
       TIMES.training,
       () =>
         job.gracefully(() =>
-          trainInFolder(session, {
-            run: folder,
+          runTraining(training, {
+            store,
             before,
-            progress,
+            reporter: progress,
             signal: job.signal,
-            stopwatch,
-            panel: panel.columns,
-            held,
+            now: () => performance.now(),
+            time: (part, act) => stopwatch.time(TIMES[part], act),
           })
         ),
     );
     if (end.reason === "interrupted") throw new InterruptedError(`Interrupted at step ${end.state.step}`);
     job.signal.throwIfAborted();
     const args = Deno.args.slice(1);
-    const result = await writeRunEvidence(session, {
-      folder,
-      frozen,
-      panel,
-      end,
-      started,
-      stopwatch,
-      progress,
-      demo,
-      args,
-      held,
-    });
+    const made = { folder, frozen, panel, end, started, stopwatch, progress, demo, args, held };
+    const result = await writeRunEvidence(session, made);
     if (values.json) printJson(result);
     return 0;
   } finally {

@@ -13,9 +13,9 @@ import type { Table } from "../eval/table.ts";
 import { writeEvidence } from "../report/evidence_write.ts";
 import { writeReport } from "../report/report.ts";
 import { EVIDENCE_SCHEMA, type Reference, type Results, type Warning } from "../report/run_evidence.ts";
-import { loadModel } from "../train/checkpoint.ts";
+import { loadModel } from "../methods/seal/checkpoint.ts";
 import type { LoopEnd, LoopState } from "../train/loop.ts";
-import type { ImageOutputs } from "../train/inference.ts";
+import type { ImageOutputs } from "../methods/seal/inference.ts";
 import { checksOf } from "./evidence_checks.ts";
 import { type EvidenceData, namedDonor, readEvidenceData } from "./evidence_data.ts";
 import { embeddingMap } from "./evidence_embedding.ts";
@@ -46,27 +46,28 @@ import { writePredictors } from "./run_predictor.ts";
 import { completeManifest, journalled } from "./run_start.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 import { count } from "./table.ts";
-import type { ReportPanel } from "./train_panel.ts";
-import { organsOfPairs, pairsOf } from "./train_scores.ts";
-import type { Session } from "./train_session.ts";
+import type { ReportPanel } from "../methods/seal/panel.ts";
+import { organOfPair, pairsOf } from "../methods/seal/scores.ts";
+import type { SealSession } from "../methods/seal/session.ts";
 
 /** What the encoder and what follows it say of all patches as they are. */
 async function imagesOf(
-  session: Session,
+  session: SealSession,
   what: string,
   progress: Progress,
 ): Promise<ImageOutputs> {
   const pairs = pairsOf(session.set.samples);
+  const organ = organOfPair(session);
   return await session.plain.images(
-    pairs.map((pair) => session.unchanged(pair)),
-    organsOfPairs(session, pairs),
+    pairs.map((pair) => session.rows.unchanged(pair)),
+    organ && pairs.map(organ),
     (done, total) => progress.update(what, done, total, "tiles"),
   );
 }
 
 /** Features of all patches before training, `[count, dim]`. */
 export async function frozenFeatures(
-  session: Session,
+  session: SealSession,
   progress: Progress,
 ): Promise<Float32Array> {
   return (await imagesOf(session, "frozen features", progress)).embedding;
@@ -90,7 +91,10 @@ export interface EvidenceOptions {
 }
 
 /** Writes the evidence and the report. @returns The result of the command. */
-export async function writeRunEvidence(session: Session, options: EvidenceOptions): Promise<Record<string, unknown>> {
+export async function writeRunEvidence(
+  session: SealSession,
+  options: EvidenceOptions,
+): Promise<Record<string, unknown>> {
   const { folder, end, progress, stopwatch } = options;
   const run = journalled(runFolder(folder));
   const made = await stopwatch.time(TIMES.evidence, () => makeEvidence(session, options));
@@ -120,14 +124,14 @@ export async function writeRunEvidence(session: Session, options: EvidenceOption
 }
 
 /** Loads the checkpoint that is judged. */
-function loadBest(session: Session, folder: string): { step: number; path: string } | undefined {
+function loadBest(session: SealSession, folder: string): { step: number; path: string } | undefined {
   const found = findCheckpoint(folder, "best") ?? findCheckpoint(folder, "last");
   if (!found) return undefined;
   loadModel(session.model, found.read, found.path);
   return { step: (found.state as { loop: LoopState }).loop.step, path: found.path };
 }
 
-async function makeEvidence(session: Session, options: EvidenceOptions) {
+async function makeEvidence(session: SealSession, options: EvidenceOptions) {
   const { folder, panel, progress } = options;
   const best = loadBest(session, folder);
   const data = await readEvidenceData(session.set, panel);
@@ -181,7 +185,7 @@ function notProbed({ heldPairs, panel, trainPairs }: EvidenceData): Results {
   return { schema: EVIDENCE_SCHEMA, encoders: [], notes: [{ text: "Nothing was measured on held-out spots", reason }] };
 }
 
-async function jointSpace(session: Session, data: EvidenceData, images: ImageOutputs): Promise<JointSpace> {
+async function jointSpace(session: SealSession, data: EvidenceData, images: ImageOutputs): Promise<JointSpace> {
   const { set, plain, model } = session;
   const gene = await plain.genes(set.gather(data.heldPairs));
   return { image: rowsOf(images.projected, model.dim, data.heldPairs), gene: gene.projected, width: model.dim };
@@ -199,7 +203,7 @@ interface Judged {
 }
 
 async function judge(
-  session: Session,
+  session: SealSession,
   { data, truth, features, images, space, source }: Judged,
 ): Promise<{ results: Results; frozen: Measured; seal: Measured }> {
   const { gpu, patches, set, model } = session;
@@ -278,7 +282,7 @@ function shownGenes({ panel: { perGene } }: Measured): string[] {
 }
 
 function notesOf(
-  { config, set }: Session,
+  { config, set }: SealSession,
   data: EvidenceData,
   panel: ReportPanel,
   { step, end: { state } }: { readonly step: number | undefined; readonly end: LoopEnd },

@@ -1,13 +1,11 @@
 /**
- * A checkpoint: everything a run needs to go on as if it had never stopped, and what others read of it.
+ * The files of a checkpoint: parameters of a model in named parts, low-rank updates as PEFT loads them, and the optimiser.
+ * What else belongs to a run's checkpoint is the method's.
  *
  * | file | content |
  * |---|---|
  * | `adapter_config.json`, `adapter_model.safetensors` | low-rank updates, as PEFT loads them |
  * | `vision.safetensors` | the encoder's own weights that train, under timm's names, where any do |
- * | `omics.safetensors` | gene model and its head, under the names of SEAL's omics files |
- * | `heads.safetensors` | image decoder, projection head, temperature and what else is added, under SEAL's names |
- * | `genes.json` | vocabulary with its statistics |
  * | `optimizer.safetensors` | moments and counters of AdamW |
  * | `trainer_state.json` | where the run is, and the checksums of all others; written last, so that a folder with it is whole |
  *
@@ -15,27 +13,39 @@
  */
 
 import { NumericsError, WeightsError } from "../core/errors.ts";
-import { formatVocabulary, type Vocabulary } from "../data/vocabulary.ts";
 import { adapterFiles, type AdapterModule, type Matrix } from "../io/peft.ts";
 import { readSafetensorsF32, writeSafetensorsF32 } from "../io/safetensors.ts";
+import type { Encoder } from "../models/encoder.ts";
 import { modulesOfLayer } from "../models/families/modules.ts";
+import type { Parameters } from "../nn/parameters.ts";
 import type { AdamW } from "../optim/adamw.ts";
-import { GENE_PREFIX, type SealModel } from "./seal_model.ts";
 
 /** Name of the file that makes a folder a checkpoint. */
 export const STATE_FILE = "trainer_state.json";
 
-/** Names a checkpoint's files can have. */
-export const CHECKPOINT_FILES: readonly string[] = [
+/** Name of the optimiser's file. */
+export const OPTIMIZER_FILE = "optimizer.safetensors";
+
+/** Names that a checkpoint's files can have whatever the method. */
+export const SHARED_FILES: readonly string[] = [
   "adapter_config.json",
   "adapter_model.safetensors",
   "vision.safetensors",
-  "omics.safetensors",
-  "heads.safetensors",
-  "genes.json",
-  "optimizer.safetensors",
+  OPTIMIZER_FILE,
   STATE_FILE,
 ];
+
+/** Parameters and buffers that lie in one file. */
+export interface Part {
+  readonly file: string;
+  /** Names in the set of parameters. */
+  readonly names: readonly string[];
+  /** What stands before those names, and not in the file. */
+  readonly prefix?: string;
+}
+
+/** Reads a file of a checkpoint; undefined where there is none. */
+export type ReadFile = (name: string) => Uint8Array | undefined;
 
 /** Values of tensors by name. */
 type Values = Map<string, { shape: readonly number[]; data: Float32Array }>;
@@ -52,21 +62,20 @@ export interface AdapterFacts {
 
 const LORA = /^(.*)\.lora_([AB])\.weight$/;
 
-/** Parameters and buffers of a model by the file they belong in. */
-function divide(model: SealModel): Record<"lora" | "vision" | "omics" | "heads", string[]> {
-  const encoder = new Set(model.encoder.names);
-  const parts = { lora: [] as string[], vision: [] as string[], omics: [] as string[], heads: [] as string[] };
-  for (const [name, tensor] of model.parameters.state()) {
-    if (name.startsWith(GENE_PREFIX)) parts.omics.push(name);
-    else if (!encoder.has(name)) parts.heads.push(name);
-    else if (LORA.test(name)) parts.lora.push(name);
-    else if (tensor.grad) parts.vision.push(name);
+/** Names of an encoder's low-rank updates, and of those of its own weights that train. */
+export function encoderNames({ names, parameters }: Encoder): { lora: string[]; own: string[] } {
+  const among = new Set(names);
+  const [lora, own]: [string[], string[]] = [[], []];
+  for (const [name, tensor] of parameters.state()) {
+    if (!among.has(name)) continue;
+    if (LORA.test(name)) lora.push(name);
+    else if (tensor.grad) own.push(name);
   }
-  return parts;
+  return { lora, own };
 }
 
-async function valuesOf(model: SealModel, names: readonly string[]): Promise<Values> {
-  const read = await model.parameters.read(names);
+async function valuesOf(parameters: Parameters, names: readonly string[]): Promise<Values> {
+  const read = await parameters.read(names);
   return new Map(names.map((name) => {
     const data = read.get(name)!;
     const bad = data.find((value) => !Number.isFinite(value));
@@ -76,13 +85,13 @@ async function valuesOf(model: SealModel, names: readonly string[]): Promise<Val
         context: { tensor: name },
       });
     }
-    return [name, { shape: model.parameters.get(name).shape, data }];
+    return [name, { shape: parameters.get(name).shape, data }];
   }));
 }
 
 /** Low-rank updates by the modules of the Python model, which keeps q, k and v apart in transformers. */
-export function adapterModules(model: SealModel, values: Values): Map<string, AdapterModule<Matrix>> {
-  const { spec, vit } = model.encoder;
+export function adapterModules(encoder: Encoder, values: Values): Map<string, AdapterModule<Matrix>> {
+  const { spec, vit } = encoder;
   const modules = new Map<string, AdapterModule<Matrix>>();
   for (const [name, a] of values) {
     const [, layer, side] = LORA.exec(name) ?? [];
@@ -97,7 +106,7 @@ export function adapterModules(model: SealModel, values: Values): Map<string, Ad
       const data = b.data.slice(i * rows * rank, (i + 1) * rows * rank);
       modules.set(module, {
         rank,
-        scale: model.encoder.loraScales.get(layer)!,
+        scale: encoder.loraScales.get(layer)!,
         a: { shape: a.shape, data: a.data },
         b: { shape: [rows, rank, ...ones], data },
       });
@@ -106,27 +115,21 @@ export function adapterModules(model: SealModel, values: Values): Map<string, Ad
   return modules;
 }
 
-/** The files of a model, without the state of training. */
-export async function modelFiles(
-  model: SealModel,
-  vocabulary: Vocabulary,
-  adapter: AdapterFacts,
-): Promise<Map<string, Uint8Array>> {
-  const parts = divide(model);
+/** The adapter's two files; none without low-rank updates. */
+export async function loraFiles(encoder: Encoder, facts: AdapterFacts): Promise<Map<string, Uint8Array>> {
+  const values = await valuesOf(encoder.parameters, encoderNames(encoder).lora);
+  return values.size ? new Map(adapterFiles(adapterModules(encoder, values), facts)) : new Map();
+}
+
+/** The files of parts; one without parameters is left out. */
+export async function partFiles(parameters: Parameters, parts: readonly Part[]): Promise<Map<string, Uint8Array>> {
   const files = new Map<string, Uint8Array>();
-  const write = (name: string, values: Values, rename: (tensor: string) => string = (tensor) => tensor) => {
-    if (values.size === 0) return;
-    const named = new Map([...values].map(([tensor, value]) => [rename(tensor), value]));
-    files.set(name, writeSafetensorsF32(named, { format: "pt" }));
-  };
-  const lora = await valuesOf(model, parts.lora);
-  if (lora.size) {
-    for (const [name, bytes] of adapterFiles(adapterModules(model, lora), adapter)) files.set(name, bytes);
+  for (const { file, names, prefix = "" } of parts) {
+    const values = await valuesOf(parameters, names);
+    if (values.size === 0) continue;
+    const named = new Map([...values].map(([name, value]) => [name.slice(prefix.length), value]));
+    files.set(file, writeSafetensorsF32(named, { format: "pt" }));
   }
-  write("vision.safetensors", await valuesOf(model, parts.vision));
-  write("omics.safetensors", await valuesOf(model, parts.omics), (name) => name.slice(GENE_PREFIX.length));
-  write("heads.safetensors", await valuesOf(model, parts.heads));
-  files.set("genes.json", new TextEncoder().encode(formatVocabulary(vocabulary)));
   return files;
 }
 
@@ -138,13 +141,17 @@ export async function optimizerFile(optimizer: AdamW): Promise<Uint8Array> {
   });
 }
 
-/** Brings a checkpoint's adapter back to the layers of `vit.ts`: the pieces of one layer share A, and their B lie in a row. */
-function loadLora(model: SealModel, read: ReadFile, where: string): void {
+/**
+ * Brings a checkpoint's adapter back to the layers of `vit.ts`: the pieces of one layer share A, and their B lie in a row.
+ *
+ * @throws {WeightsError} If it is missing or adapts other layers.
+ */
+export function loadLora(encoder: Encoder, read: ReadFile, where: string): void {
   const file = "adapter_model.safetensors";
   const bytes = read(file);
   if (!bytes) throw new WeightsError(`Cannot load ${where}: ${file} is missing`, { context: { file } });
   const { tensors } = readSafetensorsF32(bytes, `${where}/${file}`);
-  const { spec, vit, loraScales } = model.encoder;
+  const { spec, vit, loraScales } = encoder;
   const values: Values = new Map();
   const used = new Set<string>();
   for (const layer of loraScales.keys()) {
@@ -173,27 +180,23 @@ function loadLora(model: SealModel, read: ReadFile, where: string): void {
       context: { file, keys: foreign.slice(0, 10) },
     });
   }
-  model.parameters.load(values, (name) => values.has(name));
+  encoder.parameters.load(values, (name) => values.has(name));
 }
 
-/** Reads a file of a checkpoint; undefined where there is none. */
-export type ReadFile = (name: string) => Uint8Array | undefined;
-
 /**
- * Puts a checkpoint's weights into a model.
+ * Puts the parts of a checkpoint into a set of parameters.
  *
  * @param read Files of the checkpoint.
  * @throws {WeightsError} If a file is missing, or belongs to a model of other sizes.
  */
-export function loadModel(model: SealModel, read: ReadFile, where: string): void {
-  const parts = divide(model);
-  const load = (file: string, names: readonly string[], rename: (tensor: string) => string = (tensor) => tensor) => {
-    if (names.length === 0) return;
+export function loadParts(parameters: Parameters, parts: readonly Part[], read: ReadFile, where: string): void {
+  for (const { file, names, prefix = "" } of parts) {
+    if (names.length === 0) continue;
     const bytes = read(file);
     if (!bytes) throw new WeightsError(`Cannot load ${where}: ${file} is missing`, { context: { file } });
     const { tensors } = readSafetensorsF32(bytes, `${where}/${file}`);
     const wanted = new Set(names);
-    const values = new Map([...tensors].map(([name, value]) => [rename(name), value]));
+    const values = new Map([...tensors].map(([name, value]) => [prefix + name, value]));
     const foreign = [...values.keys()].filter((name) => !wanted.has(name));
     if (foreign.length) {
       throw new WeightsError(
@@ -204,10 +207,6 @@ export function loadModel(model: SealModel, read: ReadFile, where: string): void
         },
       );
     }
-    model.parameters.load(values, (name) => wanted.has(name));
-  };
-  if (parts.lora.length) loadLora(model, read, where);
-  load("vision.safetensors", parts.vision);
-  load("omics.safetensors", parts.omics, (name) => GENE_PREFIX + name);
-  load("heads.safetensors", parts.heads);
+    parameters.load(values, (name) => wanted.has(name));
+  }
 }

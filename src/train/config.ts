@@ -276,20 +276,6 @@ export function writeConfig(config: TrainConfig): string {
   return lines.join("\n") + "\n";
 }
 
-/** Values of keys by name. */
-export type TrainingSettings = Readonly<Record<string, Value>>;
-
-/** Keys that say where things lie, which are known by their content, and how work is spread, which changes no number. */
-const CIRCUMSTANCES: ReadonlySet<string> = new Set(
-  ["data", "encoder", "adapter", "omics", "out", "cache_dir", "cache_budget", "workers", "ignore_keys"],
-);
-
-/** What shapes training: all that is to be the same when a run goes on. */
-export function trainingSettings(config: TrainConfig): TrainingSettings {
-  const all = Object.values(config).flatMap((group) => Object.entries(group as Record<string, Value>));
-  return Object.fromEntries(all.filter(([name]) => !CIRCUMSTANCES.has(name)));
-}
-
 /** Names of all keys that something reads. */
 export function keyNames(): string[] {
   return [...ENTRIES].flatMap(([name, { key }]) => (key.unused === undefined ? [name] : []));

@@ -32,25 +32,13 @@ export type MetricMarks = { readonly [F in Form]: FileMark };
 /** What every row says of itself. */
 const HEAD = ["step", "epoch", "stage", "split"] as const;
 
-/** Numbers of a row, in the order they are written. */
-export const METRIC_COLUMNS: readonly string[] = [
-  "loss",
-  "loss_contrast",
-  "loss_recon_gene",
-  "loss_recon_img",
-  "lr_img",
-  "lr_gene",
-  "pearson_mean",
-  ...["i2g", "g2i"].flatMap((way) => [1, 5, 10].map((k) => `recall_at_${k}_${way}`)),
-];
-
 /** One logged step, or one evaluation. */
 export interface MetricRow {
   /** Optimiser steps so far, over all stages. */
   readonly step: number;
   /** Epochs so far in the stage. */
   readonly epoch: number;
-  /** Which stage: `warmup` or `align`. */
+  /** Name of the stage. */
   readonly stage: string;
   /** `train`, or what was evaluated. */
   readonly split: string;
@@ -60,8 +48,8 @@ export interface MetricRow {
 
 /** Options of {@linkcode MetricsWriter.open}. */
 export interface MetricsOptions {
-  /** Columns behind {@linkcode METRIC_COLUMNS}. */
-  readonly extra?: readonly string[];
+  /** Numbers of a row, in the order they are written, behind step, epoch, stage and split. */
+  readonly columns: readonly string[];
   /**
    * What the files of an earlier run are cut back to; without it, files are begun anew. Runs of versions before have lengths
    * only, which leave their content unchecked.
@@ -95,9 +83,8 @@ export class MetricsWriter {
    * @param folder Exists.
    * @throws {DataError} If a file cannot be opened or, to be resumed, is not what it was or has other columns.
    */
-  static open(disk: Disk, folder: string, options: MetricsOptions = {}): MetricsWriter {
-    const { extra = [], resumeAt, keeper = "the checkpoint" } = options;
-    const columns = [...METRIC_COLUMNS, ...extra];
+  static open(disk: Disk, folder: string, options: MetricsOptions): MetricsWriter {
+    const { columns, resumeAt, keeper = "the checkpoint" } = options;
     assert(new Set([...HEAD, ...columns]).size === HEAD.length + columns.length, "metric columns are unique");
     const header = new TextEncoder().encode(csvLine([...HEAD, ...columns]));
     const opened: HostFile[] = [];

@@ -1,12 +1,19 @@
 /**
- * One training step as two plans: the micro plan (forward, loss, backward, metrics) runs once a micro-batch, the update plan
- * (norm, clip, AdamW, clear) once a step. Nothing waits for the device; metrics are read as a ring every many steps.
+ * One optimiser step: rows are embedded, an objective sees the embeddings of the whole batch with what else the batch holds,
+ * and AdamW updates. A batch whose plan fits the memory is one plan. A larger one is cached in gradients: all micro-batches
+ * of rows are embedded, the objective runs on the whole batch and gives the gradient of every embedding, and each
+ * micro-batch is embedded again with its part of it. The result is that of the whole batch up to rounding: random numbers
+ * go by row of the step and by name, so that dropout and noise are the same however a step is split, and whatever looks at
+ * several rows (losses, batch normalisation, aggregation of bags) runs on the whole batch.
+ *
+ * Nothing waits for the device; metrics are read as a ring every many steps.
+ *
+ * Source: Gao et al., "Scaling deep contrastive learning batch size under memory limited setup", arXiv 2101.06983.
  *
  * @module
  */
 
-import { backwardFrom } from "../autodiff/backward.ts";
-import { ConfigError } from "../core/errors.ts";
+import { ConfigError, LimitError } from "../core/errors.ts";
 import { randomState } from "../core/rng.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readback } from "../gpu/readback.ts";
@@ -15,178 +22,229 @@ import { type MemoryReport, type Program, submit } from "../graph/program.ts";
 import { Store } from "../graph/store.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { AdamW, LearningRates } from "../optim/adamw.ts";
-import { ringWrite } from "../ops/ring.ts";
+import type { StepBatch, StepModel, StepOptions } from "./step_model.ts";
+import { compileCached, type Compiled, compileWhole } from "./step_plans.ts";
+import type { StageRunner } from "./stage.ts";
+import type { ViewOf } from "./trunk.ts";
 
-/** More rows than a micro-batch has: where their number is not known, micro-batches draw different numbers. */
-const MOST_ROWS = 2 ** 20;
-
-/** Options of {@linkcode TrainStep.compile}. */
-export interface TrainStepOptions {
-  /** Micro-batches a step; gradients are those of their mean loss. */
-  accumulate?: number;
-  /** Rows of a micro-batch: those of a step then draw the random numbers that one batch of all would. */
-  rows?: number;
-  /** Seed of dropout and other noise. */
-  seed?: number;
-  /** Steps the metric ring holds; read it at least so often. */
-  ring?: number;
-  /** Most bytes the micro plan may take. */
-  budgetBytes?: number;
-  /** Told the memory of the micro plan before it is allocated. */
-  onMemory?: (report: MemoryReport) => void;
+function check(options: StepOptions): void {
+  const { batch, rows = batch, micro = rows, accumulate = 1, ring = 1 } = options;
+  const counts = { batch_size: batch, rows, micro_batch: micro, grad_accum: accumulate, ring };
+  for (const [key, value] of Object.entries(counts)) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new ConfigError(`Cannot build a training step: ${key} is ${value}, wanted a whole number above 0`, {
+        context: { key, given: String(value) },
+      });
+    }
+  }
 }
 
-/** Appends forward and losses to the micro plan; `loss` is what is minimised, all entries are measured. All `[1]`. */
-export type RecordStep = (g: Plan) => { loss: Tensor } & { [metric: string]: Tensor };
-
-/** A compiled training step. */
-export class TrainStep {
+/** A compiled step. */
+export class Step<Row = ViewOf> {
   readonly #gpu: Gpu;
-  readonly #store: Store;
-  readonly #random: Tensor;
-  readonly #ring: Tensor;
-  readonly #micro: Program;
-  readonly #update: Program;
+  readonly #model: StepModel<Row>;
   readonly #optimizer: AdamW;
-  readonly #seed: number;
-  readonly #accumulate: number;
+  readonly #update: Program;
+  readonly #options: StepOptions;
+  /** Most rows of a batch. */
   readonly #rows: number;
-  #micros = 0;
+  readonly #compiled: Compiled;
+  #batches = 0;
   #read = 0;
 
   private constructor(
-    parts: {
-      gpu: Gpu;
-      store: Store;
-      random: Tensor;
-      ring: Tensor;
-      micro: Program;
-      update: Program;
-      optimizer: AdamW;
-      seed: number;
-      accumulate: number;
-      rows: number;
-    },
-    /** Names of the metrics, in the order of the ring's columns. */
-    readonly metrics: readonly string[],
+    parts: { model: StepModel<Row>; optimizer: AdamW; update: Program; compiled: Compiled },
+    options: StepOptions,
+    /** Rows in memory at a time. */
+    readonly micro: number,
   ) {
-    this.#gpu = parts.gpu;
-    this.#store = parts.store;
-    this.#random = parts.random;
-    this.#ring = parts.ring;
-    this.#micro = parts.micro;
-    this.#update = parts.update;
+    this.#gpu = parts.model.parameters.gpu;
+    this.#model = parts.model;
     this.#optimizer = parts.optimizer;
-    this.#seed = parts.seed;
-    this.#accumulate = parts.accumulate;
-    this.#rows = parts.rows;
+    this.#update = parts.update;
+    this.#options = options;
+    this.#rows = options.rows ?? options.batch;
+    this.#compiled = parts.compiled;
   }
 
   /**
-   * Records and compiles a step.
+   * Records and compiles a step. Without `micro` the rows are halved until their plan keeps the budget.
    *
-   * @param record Called once.
-   * @throws {ConfigError} If `accumulate`, `ring` or `rows` is not a whole number above 0.
-   * @throws {LimitError} If the plan exceeds the budget.
+   * @throws {ConfigError} If a number is not a whole one above 0.
+   * @throws {LimitError} If not even single rows keep the budget.
    */
-  static async compile(
-    gpu: Gpu,
+  static async compile<Row = ViewOf>(
+    model: StepModel<Row>,
     optimizer: AdamW,
-    record: RecordStep,
-    options: TrainStepOptions = {},
-  ): Promise<TrainStep> {
-    const { accumulate = 1, seed = 0, ring: ringRows = 128, budgetBytes, onMemory } = options;
-    const { rows = MOST_ROWS } = options;
-    for (const [key, value] of Object.entries({ accumulate, ring: ringRows, rows })) {
-      if (!Number.isInteger(value) || value < 1) {
-        throw new ConfigError(`Cannot build a training step: ${key} is ${value}, wanted a whole number above 0`, {
-          context: { key, given: String(value) },
-        });
-      }
-    }
-    const store = new Store(gpu);
-    const random = store.tensor("random", "random", [4], "u32");
-    const g = new Plan(gpu);
-    g.random = random;
-    const measured = record(g);
-    const metrics = Object.keys(measured);
-    const ring = store.tensor("ring", "ring", [ringRows * accumulate, metrics.length]);
-    store.allocate();
-    metrics.forEach((name, column) => g.withoutTape(() => ringWrite(g, ring, measured[name]!, column)));
-    backwardFrom(g, measured.loss, 1 / accumulate, optimizer.lossScale?.state.slice(0, [1]));
-    const micro = await g.compile({
-      // With one micro-batch a step, the update has cleared the gradients.
-      clearGradients: accumulate === 1,
-      ...(budgetBytes !== undefined && { budgetBytes }),
-      ...(onMemory && { onMemory }),
-    });
+    options: StepOptions,
+  ): Promise<Step<Row>> {
+    check(options);
+    const { batch, rows = batch } = options;
+    const { gpu } = model.parameters;
     const apply = new Plan(gpu);
     optimizer.step(apply);
     const update = await apply.compile();
-    return new TrainStep({ gpu, store, random, ring, micro, update, optimizer, seed, accumulate, rows }, metrics);
-  }
-
-  /** Memory of the micro plan. */
-  get memory(): MemoryReport {
-    return this.#micro.memory;
-  }
-
-  /** Dispatches of a micro-batch and of an update. */
-  get dispatches(): { micro: number; update: number } {
-    return { micro: this.#micro.kernels.length, update: this.#update.kernels.length };
-  }
-
-  /** Micro-batches submitted so far; a resumed run sets it, so that noise and metrics go on where they stopped. */
-  get position(): number {
-    return this.#micros;
-  }
-
-  set position(micros: number) {
-    this.#micros = this.#read = micros;
-  }
-
-  /**
-   * Submits one step.
-   *
-   * @param writeInputs Writes the inputs of micro-batch `i` of this step.
-   */
-  submit(learningRate: LearningRates, writeInputs: (micro: number) => void): void {
-    this.#optimizer.setLearningRate(learningRate);
-    for (let i = 0; i < this.#accumulate; i++) {
-      writeInputs(i);
-      // The numbers are those of the step; the ring counts micro-batches.
-      const [key0, key1, row] = randomState(this.#seed, Math.floor(this.#micros / this.#accumulate), i * this.#rows);
-      this.#store.write(this.#random, [key0, key1, row, this.#micros++]);
-      const last = i + 1 === this.#accumulate;
-      submit(this.#gpu, last ? [this.#micro, this.#update] : [this.#micro]);
+    for (let micro = Math.min(options.micro ?? rows, rows);; micro = Math.ceil(micro / 2)) {
+      const store = new Store(gpu);
+      try {
+        const compiled = micro === rows || !model.rows
+          ? await compileWhole(model, optimizer, store, options)
+          : await compileCached(model, optimizer, store, options, micro);
+        return new Step<Row>({ model, optimizer, update, compiled }, options, model.rows ? micro : rows);
+      } catch (error) {
+        store.destroy();
+        if (!(error instanceof LimitError) || options.micro !== undefined || micro === 1 || !model.rows) {
+          update.destroy();
+          throw error;
+        }
+      }
     }
   }
 
+  /** Names of the metrics, in the order of the ring's columns. */
+  get metrics(): readonly string[] {
+    return this.#compiled.metrics;
+  }
+
+  get #programs(): [string, Program][] {
+    const { programs } = this.#compiled;
+    return Object.entries(programs).filter((entry): entry is [string, Program] => "memory" in entry[1]);
+  }
+
+  /** Memory of each plan of a batch. */
+  get memory(): Readonly<Record<string, MemoryReport>> {
+    return Object.fromEntries(this.#programs.map(([name, program]) => [name, program.memory]));
+  }
+
+  /** Dispatches of each plan, the update's among them. */
+  get dispatches(): Readonly<Record<string, number>> {
+    const all = [...this.#programs, ["update", this.#update] as const];
+    return Object.fromEntries(all.map(([name, program]) => [name, program.kernels.length]));
+  }
+
+  /** Batches submitted so far; a resumed run sets it, so that noise and metrics go on where they stopped. */
+  get position(): number {
+    return this.#batches;
+  }
+
+  set position(batches: number) {
+    this.#batches = this.#read = batches;
+  }
+
   /**
-   * Reads the metrics of the steps since the last call (as many as the ring holds), one wait. Each is the mean over the
-   * micro-batches of its step.
+   * Submits one step: `accumulate` batches and the update. Waits for data, never for the device.
+   *
+   * @param next Batch `i` of the step.
    */
+  async submit(
+    rates: LearningRates,
+    next: (i: number) => StepBatch<Row> | Promise<StepBatch<Row>> = () => ({}),
+  ): Promise<void> {
+    const { accumulate = 1 } = this.#options;
+    this.#optimizer.setLearningRate(rates);
+    for (let i = 0; i < accumulate; i++) {
+      await this.#batch(await next(i), i);
+      this.#batches++;
+    }
+  }
+
+  async #batch(data: StepBatch<Row>, i: number): Promise<void> {
+    const { accumulate = 1, seed = 0 } = this.#options;
+    const { store, fields, programs, random, inputs } = this.#compiled;
+    const step = Math.floor(this.#batches / accumulate);
+    // Numbers go by row of the step; the last word is the place in the ring.
+    const drawFrom = (row: number) => {
+      const [key0, key1, first] = randomState(seed, step, i * this.#rows + row);
+      store.write(random, [key0, key1, first, this.#batches]);
+    };
+    for (const [name, values] of Object.entries(data.fields ?? {})) if (values) store.write(fields[name]!, values);
+    drawFrom(0);
+    const after = i + 1 === accumulate ? [this.#update] : [];
+    const { rows = [] } = data;
+    if ("whole" in programs) {
+      if (this.#model.rows) await this.#model.rows.input.load(store, inputs, padded(rows, 0, this.#rows));
+      submit(this.#gpu, [programs.whole, ...after]);
+      return;
+    }
+    const { forward, head, again, z, dz } = programs;
+    const { input } = this.#model.rows!;
+    const { micro } = this;
+    const parts = Math.ceil(rows.length / micro);
+    await input.prepare?.(rows);
+    for (let part = 0; part < parts; part++) {
+      await input.load(store, inputs, padded(rows, part * micro, micro));
+      drawFrom(part * micro);
+      submit(this.#gpu, [forward]);
+      this.#copyRows(z.micro, 0, z.all, part * micro, micro);
+    }
+    drawFrom(0);
+    submit(this.#gpu, [head]);
+    this.#copyRows(dz.all, 0, dz.kept, 0, rows.length);
+    for (let part = 0; part < parts; part++) {
+      await input.load(store, inputs, padded(rows, part * micro, micro));
+      drawFrom(part * micro);
+      this.#copyRows(dz.kept, part * micro, dz.micro, 0, micro);
+      submit(this.#gpu, part + 1 === parts ? [again, ...after] : [again]);
+    }
+  }
+
+  #copyRows(from: Tensor, fromRow: number, to: Tensor, toRow: number, rows: number): void {
+    const bytes = this.#model.rows!.dim * 4;
+    const encoder = this.#gpu.device.createCommandEncoder();
+    const place = ({ storage, byteOffset }: Tensor, row: number) => storage.offset + byteOffset + row * bytes;
+    encoder.copyBufferToBuffer(
+      from.storage.buffer!,
+      place(from, fromRow),
+      to.storage.buffer!,
+      place(to, toRow),
+      rows * bytes,
+    );
+    this.#gpu.queue.submit([encoder.finish()]);
+  }
+
+  /** Metrics of the steps since the last call, as many as the ring holds: means over the batches of a step. One wait. */
   async readMetrics(): Promise<Record<string, number>[]> {
-    const [values] = await readback(this.#gpu, this.#ring);
-    const [rows, columns] = [this.#ring.dim(0), this.#ring.dim(1)];
-    const from = Math.max(this.#read, this.#micros - rows);
-    this.#read = this.#micros;
+    const { accumulate = 1 } = this.#options;
+    const { ring, metrics } = this.#compiled;
+    const [values] = await readback(this.#gpu, ring);
+    const [rows, columns] = [ring.dim(0), ring.dim(1)];
+    const from = Math.max(this.#read, this.#batches - rows);
+    this.#read = this.#batches;
     const steps: Record<string, number>[] = [];
-    for (let first = from; first < this.#micros; first += this.#accumulate) {
-      const mean = (column: number) => {
+    for (let first = from; first < this.#batches; first += accumulate) {
+      const mean = (column: number): number => {
         let sum = 0;
-        for (let i = 0; i < this.#accumulate; i++) sum += values![((first + i) % rows) * columns + column]!;
-        return sum / this.#accumulate;
+        for (let i = 0; i < accumulate; i++) sum += values![((first + i) % rows) * columns + column]!;
+        return sum / accumulate;
       };
-      steps.push(Object.fromEntries(this.metrics.map((name, column) => [name, mean(column)])));
+      steps.push(Object.fromEntries(metrics.map((name, column) => [name, mean(column)])));
     }
     return steps;
   }
 
   /** Frees the plans; parameters and optimiser stay. */
   destroy(): void {
-    this.#micro.destroy();
+    for (const [, program] of this.#programs) program.destroy();
     this.#update.destroy();
-    this.#store.destroy();
+    this.#compiled.store.destroy();
   }
+}
+
+/** `count` rows from `from` on; those missing behind the last are copies of the first of them. */
+function padded<Row>(rows: readonly Row[], from: number, count: number): readonly Row[] {
+  if (from === 0 && rows.length === count) return rows;
+  return Array.from({ length: count }, (_, k) => rows[from + k < rows.length ? from + k : from]!);
+}
+
+/** A stage that a step runs. @param batch Batch `i` of a step of the stage. */
+export function stepRunner<Row>(
+  step: Step<Row>,
+  batch: (stageStep: number, i: number) => StepBatch<Row> | Promise<StepBatch<Row>>,
+): StageRunner {
+  return {
+    seek: (batches) => step.position = batches,
+    submit: (rates, stageStep) => step.submit(rates, (i) => batch(stageStep, i)),
+    read: () => step.readMetrics(),
+    destroy: () => step.destroy(),
+  };
 }

@@ -22,7 +22,9 @@ import type { TrunkStore } from "./trunk_store.ts";
 
 /** A patch and the view of it, by number. */
 export interface ViewOf {
+  /** Index of the pair. */
   readonly pair: number;
+  /** Which of its views; 0 is the patch as it is. */
   readonly view: number;
 }
 

@@ -21,9 +21,9 @@ import { affine } from "../ops/scale.ts";
 import { AdamW } from "../optim/adamw.ts";
 import { parameterGroups } from "../optim/param_groups.ts";
 import { readConfig } from "../train/config.ts";
-import { createSealModel, type SealModel } from "../train/seal_model.ts";
+import { createSealModel, type SealModel } from "../methods/seal/model.ts";
 import { stemInputs, stemTensors } from "../train/trunk.ts";
-import { visionPart } from "../train/vision.ts";
+import { visionPart } from "../train/trainable.ts";
 
 /** Blocks recorded: a first, a middle and a last one are all a plan can tell apart. */
 const DEPTH = 3;

@@ -8,10 +8,13 @@ import { Parameters } from "../nn/parameters.ts";
 import { AdamW } from "../optim/adamw.ts";
 import { parameterGroups } from "../optim/param_groups.ts";
 import { readConfig, type TrainConfig } from "../train/config.ts";
-import { createSealModel, type SealModel } from "../train/seal_model.ts";
-import type { StepBatch } from "../train/seal_step.ts";
+import { createSealModel, type SealModel } from "../methods/seal/model.ts";
+import { alignModel, type AlignOptions } from "../methods/seal/align.ts";
+import type { RowInput } from "../train/row_input.ts";
+import { Step } from "../train/step.ts";
+import type { StepBatch, StepOptions } from "../train/step_model.ts";
 import type { ViewImages } from "../train/trunk.ts";
-import { visionPart } from "../train/vision.ts";
+import { visionPart } from "../train/trainable.ts";
 
 /** Values of configuration keys. */
 export type Overrides = Readonly<Record<string, string | number | boolean>>;
@@ -80,11 +83,21 @@ export function formulaImages(side: number): ViewImages {
 /** The batch of these pairs. */
 export function batchOf(pairs: readonly number[], genes = GENES): StepBatch {
   return {
-    views: pairs.map((pair) => ({ pair, view: 0 })),
-    x: expression(pairs, genes),
-    slide: Uint32Array.from(pairs, (pair) => pair % 2),
-    organ: Uint32Array.from(pairs, (pair) => pair % 14),
+    rows: pairs.map((pair) => ({ pair, view: 0 })),
+    fields: { x: expression(pairs, genes), slide: Uint32Array.from(pairs, (pair) => pair % 2) },
   };
+}
+
+/** Compiles a step of the alignment for batches of {@linkcode batchOf}. */
+export async function compileAlign(
+  model: SealModel,
+  rows: RowInput,
+  optimizer: AdamW,
+  { std, ...options }: StepOptions & Pick<AlignOptions, "std">,
+): Promise<Step> {
+  const { batch } = options;
+  const step = alignModel(model, rows, { batch, std, slides: true, organ: (pair) => pair % 14 });
+  return await Step.compile(step, optimizer, options);
 }
 
 /** Numbers `from .. from + count`. */

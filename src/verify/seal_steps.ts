@@ -10,10 +10,9 @@
 import { Rng, streamOf } from "../core/rng.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { stageRates } from "../train/rates.ts";
-import { SealStep } from "../train/seal_step.ts";
-import { pixelInput } from "../train/vision_input.ts";
-import { batchOf, buildCase, deviations, formulaImages, range, type SealCase } from "./seal_case.ts";
+import { stageRates } from "../methods/seal/rates.ts";
+import { pixelInput } from "../train/row_input.ts";
+import { batchOf, buildCase, compileAlign, deviations, formulaImages, range, type SealCase } from "./seal_case.ts";
 import record from "./seal_losses.json" with { type: "json" };
 
 /** Sizes, losses of each step by name, and gradient norms, as PyTorch has them. */
@@ -88,7 +87,7 @@ export async function runSealSteps(gpu: Gpu, steps: number): Promise<SealSteps> 
   const seal = buildSealSteps(gpu);
   const { config, model, optimizer, side } = seal;
   const vision = pixelInput(model.encoder, formulaImages(side), side);
-  const step = await SealStep.compile(model, vision, optimizer, { batch, seed: 7, std: deviations(genes) });
+  const step = await compileAlign(model, vision, optimizer, { batch, seed: 7, std: deviations(genes) });
   try {
     const rates = stageRates(config, "align", all);
     for (let t = 0; t < steps; t++) await step.submit(rates(t), () => batchOf(pairsOf(t), genes));

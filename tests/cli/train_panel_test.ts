@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { parseArgs } from "../../src/cli/args.ts";
 import { Progress } from "../../src/cli/progress.ts";
 import { flags } from "../../src/cli/train.ts";
-import { panelOf } from "../../src/cli/train_panel.ts";
-import { openData } from "../../src/cli/train_session.ts";
+import { panelOf } from "../../src/methods/seal/panel.ts";
+import { hostOf } from "../../src/cli/host.ts";
+import { openData } from "../../src/methods/seal/data.ts";
 import { readConfig } from "../../src/train/config.ts";
 import { writeSmallSample } from "../data/pair_folder.ts";
 
@@ -26,7 +27,7 @@ for (const [k, id] of ["S1", "S2", "S3"].entries()) {
 const open = async (set: Readonly<Record<string, string>>) => {
   const given = Object.entries({ data: `${root}/data`, holdout_fraction: "0", n_train_genes: "6", ...set });
   const { config } = readConfig([], given);
-  const opened = await openData(config, new Progress(true));
+  const opened = await openData(config, hostOf(new Progress(true)));
   return { set: opened, panel: panelOf(config, opened), config };
 };
 

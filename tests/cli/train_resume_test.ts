@@ -7,9 +7,11 @@ import { Progress } from "../../src/cli/progress.ts";
 import { findCheckpoint, writeCheckpoint } from "../../src/cli/run_folder.ts";
 import { completeManifest } from "../../src/cli/run_start.ts";
 import { lookAtRun } from "../../src/cli/seal_run.ts";
-import { Stopwatch } from "../../src/cli/stopwatch.ts";
-import { stateToResume, trainInFolder } from "../../src/cli/train_run.ts";
-import { openData, openSession } from "../../src/cli/train_session.ts";
+import { hostOf, runStore } from "../../src/cli/host.ts";
+import { openData } from "../../src/methods/seal/data.ts";
+import { openSession } from "../../src/methods/seal/session.ts";
+import { sealTraining } from "../../src/methods/seal/training.ts";
+import { runTraining, stateToResume } from "../../src/train/run.ts";
 import { planSynth } from "../../src/data/synth/plan.ts";
 import { writeSynth } from "../../src/data/synth/write.ts";
 import { sealJson } from "../../src/io/checksum.ts";
@@ -53,7 +55,7 @@ function configOf(overrides: Overrides, run: string): TrainConfig {
 }
 
 /** Every variant has the same data. */
-const set = await openData(configOf({}, "data"), new Progress(true));
+const set = await openData(configOf({}, "data"), hostOf(new Progress(true)));
 
 /** Counts logged steps and stops after one of them. */
 class StoppingProgress extends Progress {
@@ -81,15 +83,17 @@ async function go(
   const run = config.input.out!;
   const progress = new StoppingProgress(steps, onStep);
   const resume = prepareRun(run, writeConfig(config), false);
-  const session = await openSession(on, config, of, progress);
+  const session = await openSession(on, config, of, hostOf(progress));
   try {
-    const { reason } = await trainInFolder(session, {
-      run,
-      before: resume ? stateToResume(session, run, progress) : undefined,
-      progress,
+    const store = runStore(run);
+    const training = sealTraining(session, [0, 1, 2, 3]);
+    const { reason } = await runTraining(training, {
+      store,
+      before: resume ? stateToResume(training, store, progress) : undefined,
+      reporter: progress,
       signal: progress.stop.signal,
-      stopwatch: new Stopwatch(),
-      panel: [0, 1, 2, 3],
+      now: () => performance.now(),
+      time: (_, act) => act(),
     });
     return reason;
   } finally {
@@ -310,7 +314,7 @@ Deno.test("patches changed between stop and resumption, or while training runs, 
     input: { ...configOf({}, run).input, data: [other] },
   });
   const config = configFor("changed");
-  const own = await openData(config, new Progress(true));
+  const own = await openData(config, hostOf(new Progress(true)));
   /** Changes a bit of a picture in place. */
   const change = () => {
     using file = Deno.openSync(path, { read: true, write: true });

@@ -2,9 +2,12 @@
 
 import assert from "node:assert/strict";
 import { Progress } from "../../src/cli/progress.ts";
-import { Stopwatch } from "../../src/cli/stopwatch.ts";
-import { stateToResume, trainInFolder } from "../../src/cli/train_run.ts";
-import { openData, openSession } from "../../src/cli/train_session.ts";
+
+import { hostOf, runStore } from "../../src/cli/host.ts";
+import { openData } from "../../src/methods/seal/data.ts";
+import { openSession } from "../../src/methods/seal/session.ts";
+import { sealTraining } from "../../src/methods/seal/training.ts";
+import { runTraining, stateToResume } from "../../src/train/run.ts";
 import { planSynth } from "../../src/data/synth/plan.ts";
 import { writeSynth } from "../../src/data/synth/write.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
@@ -49,7 +52,7 @@ function configOf(overrides: Overrides): TrainConfig {
   return readConfig([], Object.entries(all).map(([key, value]): [string, string] => [key, String(value)])).config;
 }
 
-const set = await openData(configOf({}), new Progress(true));
+const set = await openData(configOf({}), hostOf(new Progress(true)));
 let runs = 0;
 
 /** Text of the metrics of a run. */
@@ -58,12 +61,19 @@ async function metrics(overrides: Overrides, device: Gpu = gpu): Promise<string>
   const config = configOf({ ...overrides, out: run });
   const progress = new Progress(true);
   const resume = prepareRun(run, writeConfig(config), false);
-  const session = await openSession(device, config, set, progress);
+  const session = await openSession(device, config, set, hostOf(progress));
   try {
-    const { signal } = new AbortController();
-    const before = resume ? stateToResume(session, run, progress) : undefined;
-    const options = { run, before, progress, signal, stopwatch: new Stopwatch(), panel: [0, 1, 2, 3] };
-    assert.equal((await trainInFolder(session, options)).reason, "finished");
+    const store = runStore(run);
+    const training = sealTraining(session, [0, 1, 2, 3]);
+    const { reason } = await runTraining(training, {
+      store,
+      before: resume ? stateToResume(training, store, progress) : undefined,
+      reporter: progress,
+      signal: new AbortController().signal,
+      now: () => performance.now(),
+      time: (_, act) => act(),
+    });
+    assert.equal(reason, "finished");
   } finally {
     session.close();
   }

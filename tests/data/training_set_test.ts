@@ -6,7 +6,7 @@ import { planSynth, type Trap } from "../../src/data/synth/plan.ts";
 import { writeSynth } from "../../src/data/synth/write.ts";
 import type { TrainingSet } from "../../src/data/training_set.ts";
 import { formatVocabulary, parseVocabulary, writtenGenes } from "../../src/data/vocabulary.ts";
-import { loadOptions } from "../../src/cli/expression_flags.ts";
+import { loadOptions } from "../../src/methods/seal/data.ts";
 import { readConfig } from "../../src/train/config.ts";
 import { disk } from "../../src/io/fs.ts";
 import { type SmallSample, writeSmallSample, type Written } from "./pair_folder.ts";

@@ -9,7 +9,8 @@ import { Store } from "../../src/graph/store.ts";
 import { crossEntropy } from "../../src/ops/cross_entropy.ts";
 import { linear } from "../../src/ops/linear.ts";
 import { ringWrite } from "../../src/ops/ring.ts";
-import { TrainStep } from "../../src/train/step.ts";
+import { Step } from "../../src/train/step.ts";
+import type { StepModel } from "../../src/train/step_model.ts";
 import { openGpu } from "../gpu/shared.ts";
 
 const gpu = await openGpu();
@@ -24,8 +25,11 @@ function model(limits = gpu.caps.limits) {
   const inputs = new Store(device);
   const x = inputs.from("input", "x", [4, 8], Float32Array.from({ length: 32 }, (_, i) => Math.sin(i)));
   const labels = inputs.from("input", "labels", [4], [0, 3, 5, 9], "u32");
-  const record = (g: Plan) => ({ loss: crossEntropy(g, linear(g, x, { weight, bias }), labels) });
-  return { device, parameters, inputs, record };
+  const record: StepModel = {
+    parameters,
+    objective: (g) => ({ loss: crossEntropy(g, linear(g, x, { weight, bias }), labels) }),
+  };
+  return { parameters, inputs, record };
 }
 
 Deno.test("AdamW parameters in several buffers train as in one", async () => {
@@ -33,11 +37,11 @@ Deno.test("AdamW parameters in several buffers train as in one", async () => {
   const small = { ...gpu.caps.limits, maxStorageBufferBindingSize: 512 };
   const losses: number[][] = [];
   for (const limits of [gpu.caps.limits, small]) {
-    const { device, parameters, inputs, record } = model(limits);
+    const { parameters, inputs, record } = model(limits);
     assert.equal(parameters.store.chunks("weights").length, limits === small ? 2 : 1);
     const optimizer = new AdamW(parameters, decayMatrices(0.1), { clipNorm: 0.5 });
-    const step = await TrainStep.compile(device, optimizer, record);
-    for (let t = 0; t < 20; t++) step.submit(0.05, () => {});
+    const step = await Step.compile(record, optimizer, { batch: 4 });
+    for (let t = 0; t < 20; t++) await step.submit(0.05);
     losses.push((await step.readMetrics()).map(({ loss }) => loss!));
     assert.equal((await optimizer.readState()).steps, 20);
     step.destroy();
@@ -51,10 +55,10 @@ Deno.test("AdamW parameters in several buffers train as in one", async () => {
 });
 
 Deno.test("the metric ring keeps the last steps and forgets older ones", async () => {
-  const { device, parameters, inputs, record } = model();
+  const { parameters, inputs, record } = model();
   const optimizer = new AdamW(parameters, decayMatrices(0));
-  const step = await TrainStep.compile(device, optimizer, record, { ring: 4 });
-  for (let t = 0; t < 6; t++) step.submit(0.01, () => {});
+  const step = await Step.compile(record, optimizer, { batch: 4, ring: 4 });
+  for (let t = 0; t < 6; t++) await step.submit(0.01);
   const all = await step.readMetrics();
   assert.equal(all.length, 4);
   assert.ok(all.every(({ loss }, i) => i === 0 || loss! < all[i - 1]!.loss!));
@@ -85,10 +89,10 @@ Deno.test("AdamW and schedules reject numbers that are none, before any dispatch
 });
 
 Deno.test("a training step rejects zero micro-batches and plans over their budget", async () => {
-  const { device, parameters, inputs, record } = model();
+  const { parameters, inputs, record } = model();
   const optimizer = new AdamW(parameters, decayMatrices(0));
-  await assert.rejects(TrainStep.compile(device, optimizer, record, { accumulate: 0 }), ConfigError);
-  await assert.rejects(TrainStep.compile(device, optimizer, record, { budgetBytes: 100 }), LimitError);
+  await assert.rejects(Step.compile(record, optimizer, { batch: 4, accumulate: 0 }), ConfigError);
+  await assert.rejects(Step.compile(record, optimizer, { batch: 4, budgetBytes: 100 }), LimitError);
   const g = new Plan(gpu);
   assert.throws(() => ringWrite(g, inputs.tensor("ring", "ring", [4, 2]), g.tensor([1]), 0), LimitError);
   optimizer.destroy();

@@ -9,7 +9,7 @@ import { crossEntropy } from "../../src/ops/cross_entropy.ts";
 import { linear } from "../../src/ops/linear.ts";
 import { AdamW, decayMatrices } from "../../src/optim/adamw.ts";
 import { LossScale, type LossScaleState } from "../../src/optim/loss_scale.ts";
-import { TrainStep } from "../../src/train/step.ts";
+import { Step } from "../../src/train/step.ts";
 import { openGpu } from "../gpu/shared.ts";
 
 const gpu = await openGpu();
@@ -115,10 +115,15 @@ async function train(dtype: "f32" | "f16", initial: number | undefined, steps: n
   const labels = inputs.from("input", "labels", [4], [0, 3, 5, 9], "u32");
   const lossScale = initial === undefined ? undefined : new LossScale(gpu, { initial });
   const optimizer = new AdamW(parameters, decayMatrices(0.1), { clipNorm: 1, lossScale });
-  const step = await TrainStep.compile(gpu, optimizer, (g) => ({
-    loss: crossEntropy(g, linear(g, x, { weight, bias }), labels),
-  }), { accumulate: 2 });
-  for (let t = 0; t < steps; t++) step.submit(0.05, () => {});
+  const step = await Step.compile(
+    {
+      parameters,
+      objective: (g) => ({ loss: crossEntropy(g, linear(g, x, { weight, bias }), labels) }),
+    },
+    optimizer,
+    { batch: 4, accumulate: 2 },
+  );
+  for (let t = 0; t < steps; t++) await step.submit(0.05);
   const result = {
     losses: (await step.readMetrics()).map(({ loss }) => loss!),
     state: await optimizer.readState(),

@@ -5,14 +5,14 @@ import type { Gpu } from "../../src/gpu/device.ts";
 import { readback } from "../../src/gpu/readback.ts";
 import { Store } from "../../src/graph/store.ts";
 import { disk } from "../../src/io/fs.ts";
-import { SealStep } from "../../src/train/seal_step.ts";
 import { stemInputs, Trunk } from "../../src/train/trunk.ts";
 import { checkTrunkBudget, DeviceTrunk, DiskTrunk, type TrunkStore } from "../../src/train/trunk_store.ts";
-import { cachedInput, pixelInput, type VisionInput } from "../../src/train/vision_input.ts";
+import { cachedInput, pixelInput, type RowInput } from "../../src/train/row_input.ts";
 import { kernelPaths, openGpu } from "../gpu/shared.ts";
 import {
   batchOf,
   buildCase,
+  compileAlign,
   deviations,
   formulaImages,
   type Overrides,
@@ -42,7 +42,7 @@ async function run(
     /** Added to an element of a low-rank update. */
     nudge?: (name: string, i: number) => number;
   },
-  visionOf: (seal: SealCase) => VisionInput | Promise<VisionInput> = ({ model, side }) =>
+  visionOf: (seal: SealCase) => RowInput | Promise<RowInput> = ({ model, side }) =>
     pixelInput(model.encoder, formulaImages(side), side),
 ): Promise<Run> {
   const seal = buildCase(on, set);
@@ -53,13 +53,12 @@ async function run(
     const data = Float32Array.from({ length: tensor.size }, (_, i) => Math.sin(i + 1) / 8 + nudge(name, i));
     model.parameters.store.write(tensor, data);
   }
-  const step = await SealStep.compile(model, await visionOf(seal), optimizer, {
+  const step = await compileAlign(model, await visionOf(seal), optimizer, {
     batch: BATCH,
     micro,
     accumulate,
     seed: 9,
     std: deviations(),
-    slides: true,
     ring: 8,
   });
   assert.equal(step.micro, micro ?? BATCH);

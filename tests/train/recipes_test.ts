@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { findEncoder } from "../../src/models/encoder_registry.ts";
 import { RANDOM_PREFIX, randomEncoder } from "../../src/models/random_encoder.ts";
 import { readConfig, writeConfig } from "../../src/train/config.ts";
-import { visionPart } from "../../src/train/vision.ts";
+import { visionPart } from "../../src/train/trainable.ts";
 
 const FOLDER = new URL("../../data/configs/", import.meta.url);
 const names = [...Deno.readDirSync(FOLDER)].map(({ name }) => name).filter((name) => name.endsWith(".yaml")).sort();

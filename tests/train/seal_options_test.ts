@@ -4,14 +4,15 @@ import assert from "node:assert/strict";
 import { CONTRASTIVE_LOSSES, GENE_LOSSES } from "../../src/losses/registry.ts";
 import { GENE_MODEL_NAMES, geneModelEntry } from "../../src/models/gene_registry.ts";
 import { readConfig } from "../../src/train/config.ts";
-import { stageRates } from "../../src/train/rates.ts";
-import { SealStep } from "../../src/train/seal_step.ts";
-import { pixelInput } from "../../src/train/vision_input.ts";
-import { compileWarmup } from "../../src/train/warmup_step.ts";
+import { stageRates } from "../../src/methods/seal/rates.ts";
+import { pixelInput } from "../../src/train/row_input.ts";
+import { warmupModel } from "../../src/methods/seal/warmup.ts";
+import { Step } from "../../src/train/step.ts";
 import { openGpu } from "../gpu/shared.ts";
 import {
   batchOf,
   buildCase,
+  compileAlign,
   deviations,
   expression,
   formulaImages,
@@ -37,11 +38,10 @@ async function train(overrides: Overrides): Promise<{ losses: Record<string, num
   const { encoder, parameters } = model;
   const names = parameters.trainableEntries().map(([name]) => name);
   const before = await parameters.read(names);
-  const step = await SealStep.compile(model, pixelInput(encoder, formulaImages(side), side), optimizer, {
+  const step = await compileAlign(model, pixelInput(encoder, formulaImages(side), side), optimizer, {
     batch: BATCH,
     seed: 3,
     std: deviations(),
-    slides: config.loss.lambda_da > 0,
     micro: config.optim.micro_batch ?? undefined,
   });
   const rates = stageRates(config, "align", STEPS);
@@ -180,10 +180,16 @@ Deno.test("the warm-up trains the gene model and nothing else, with every noise"
     const { config, model, optimizer, destroy } = buildCase(gpu, { warmup_epochs: 1, latent: "sample", ...set });
     const names = model.parameters.trainableEntries().map(([name]) => name);
     const before = await model.parameters.read(names);
-    const warmup = await compileWarmup(model, optimizer, config, { batch: BATCH, accumulate: 1, std: deviations() });
+    const warmup = await Step.compile(
+      warmupModel(model, config, { batch: BATCH, std: deviations() }),
+      optimizer,
+      { batch: BATCH, seed: config.optim.seed },
+    );
     const rates = stageRates(config, "warmup", STEPS);
-    for (let t = 0; t < STEPS; t++) warmup.step.submit(rates(t), () => warmup.write(expression(range(BATCH))));
-    const losses = await warmup.step.readMetrics();
+    for (let t = 0; t < STEPS; t++) {
+      await warmup.submit(rates(t), () => ({ fields: { x: expression(range(BATCH)) } }));
+    }
+    const losses = await warmup.readMetrics();
     assert.ok(losses.every(({ loss }) => Number.isFinite(loss)));
     const after = await model.parameters.read(names);
     for (const name of names) {
@@ -235,7 +241,7 @@ Deno.test("the bias of keys stays where it is, those of queries and values move"
   const keys = async (set: Overrides) => {
     const seal = buildCase(gpu, { use_lora: false, img_lr: 1e-2, ...set });
     const { model, optimizer, side } = seal;
-    const step = await SealStep.compile(model, pixelInput(model.encoder, formulaImages(side), side), optimizer, {
+    const step = await compileAlign(model, pixelInput(model.encoder, formulaImages(side), side), optimizer, {
       batch: BATCH,
       seed: 3,
       std: deviations(),
@@ -260,13 +266,13 @@ for (const [norm, wanted] of [["none", 3.1724257], ["log_norm", 5.1225434]] as c
       gene_model: "identity",
       lambda_contrast: 0,
     }, { genes });
-    const step = await SealStep.compile(model, pixelInput(model.encoder, formulaImages(side), side), optimizer, {
+    const step = await compileAlign(model, pixelInput(model.encoder, formulaImages(side), side), optimizer, {
       batch: 2,
       seed: 3,
       std: deviations(genes),
     });
     const x = Float32Array.from({ length: 2 * genes }, (_, i) => i % genes);
-    await step.submit({ img: 0, gene: 0, head: 0 }, () => ({ ...batchOf([0, 1], genes), x }));
+    await step.submit({ img: 0, gene: 0, head: 0 }, () => ({ ...batchOf([0, 1], genes), fields: { x } }));
     const [{ loss_recon_gene: found } = {}] = await step.readMetrics();
     assert.ok(Math.abs(found! / wanted - 1) < 1e-5, `${found}, wanted ${wanted}`);
     step.destroy();

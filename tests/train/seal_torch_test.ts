@@ -2,13 +2,12 @@
 
 import assert from "node:assert/strict";
 import { readSafetensorsF32 } from "../../src/io/safetensors.ts";
-import { stageRates } from "../../src/train/rates.ts";
-import { SealStep } from "../../src/train/seal_step.ts";
+import { stageRates } from "../../src/methods/seal/rates.ts";
 import { Trunk } from "../../src/train/trunk.ts";
 import { DeviceTrunk } from "../../src/train/trunk_store.ts";
-import { cachedInput, pixelInput } from "../../src/train/vision_input.ts";
+import { cachedInput, pixelInput } from "../../src/train/row_input.ts";
 import { kernelPaths, openGpu } from "../gpu/shared.ts";
-import { batchOf, deviations, formulaImages, type SealCase } from "../../src/verify/seal_case.ts";
+import { batchOf, compileAlign, deviations, formulaImages, type SealCase } from "../../src/verify/seal_case.ts";
 import { buildSealSteps, pairsOf, SEAL_RECORD as fixture } from "../../src/verify/seal_steps.ts";
 
 const gpu = await openGpu();
@@ -41,7 +40,7 @@ async function follow(seal: SealCase, cached: boolean): Promise<void> {
   const trunk = store &&
     await Trunk.create(gpu, encoder, { cut, store, dtype: "f32", views: 1, tile: side, images, batch: 16 });
   const vision = trunk ? cachedInput(encoder, cut, trunk, "f32") : pixelInput(encoder, images, side);
-  const step = await SealStep.compile(model, vision, optimizer, { batch, seed: 7, std: deviations(genes) });
+  const step = await compileAlign(model, vision, optimizer, { batch, seed: 7, std: deviations(genes) });
   const rates = stageRates(config, "align", steps);
   let norm = 0;
   for (let t = 0; t < steps; t++) {

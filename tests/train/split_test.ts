@@ -1,16 +1,16 @@
 /** No split of a batch, kernel path or number of workers changes a run: the same losses up to rounding. */
 
 import assert from "node:assert/strict";
-import { createExample } from "../../src/train/example.ts";
-import { stageRates } from "../../src/train/rates.ts";
-import { SealStep } from "../../src/train/seal_step.ts";
+import { createExample } from "./example.ts";
+import { stageRates } from "../../src/methods/seal/rates.ts";
 import { Trunk } from "../../src/train/trunk.ts";
 import { DeviceTrunk } from "../../src/train/trunk_store.ts";
-import { cachedInput, pixelInput, type VisionInput } from "../../src/train/vision_input.ts";
+import { cachedInput, pixelInput, type RowInput } from "../../src/train/row_input.ts";
 import { openGpu } from "../gpu/shared.ts";
 import {
   batchOf,
   buildCase,
+  compileAlign,
   deviations,
   formulaImages,
   type Overrides,
@@ -42,19 +42,18 @@ async function train(set: Overrides, { micro, flat, recompute, visionOf, steps =
   micro?: number;
   flat?: boolean;
   recompute?: readonly boolean[];
-  visionOf?: (seal: SealCase) => Promise<VisionInput>;
+  visionOf?: (seal: SealCase) => Promise<RowInput>;
   steps?: number;
 } = {}): Promise<Losses> {
   const seal = buildCase(flat === undefined ? gpu : gpu.withCaps({ flat }), set);
   const { config, model, optimizer, side } = seal;
   const vision = await visionOf?.(seal) ?? pixelInput(model.encoder, formulaImages(side), side);
-  const step = await SealStep.compile(model, vision, optimizer, {
+  const step = await compileAlign(model, vision, optimizer, {
     batch: BATCH,
     micro,
     ...(recompute && { recompute }),
     seed: 5,
     std: deviations(),
-    slides: config.loss.lambda_da > 0,
   });
   assert.equal(step.micro, Math.min(BATCH, micro ?? BATCH));
   const rates = stageRates(config, "align", steps);
@@ -149,7 +148,7 @@ Deno.test("a supervised step in micro-batches draws what the whole batch draws",
       if (!name.endsWith("lora_B.weight")) continue;
       parameters.store.write(tensor, Float32Array.from({ length: tensor.size }, (_, i) => Math.sin(i) / 8));
     }
-    for (let t = 0; t < 6; t++) example.submit(t);
+    for (let t = 0; t < 6; t++) await example.submit(t);
     const found = await example.step.readMetrics();
     example.destroy();
     return found;

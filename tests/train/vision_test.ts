@@ -7,8 +7,8 @@ import { partialParameters } from "../../src/models/trainable.ts";
 import { Parameters } from "../../src/nn/parameters.ts";
 import { parameterGroups } from "../../src/optim/param_groups.ts";
 import { readConfig } from "../../src/train/config.ts";
-import { stageRates } from "../../src/train/rates.ts";
-import { visionPart } from "../../src/train/vision.ts";
+import { stageRates } from "../../src/methods/seal/rates.ts";
+import { visionPart } from "../../src/train/trainable.ts";
 import { openGpu } from "../gpu/shared.ts";
 
 const gpu = await openGpu();

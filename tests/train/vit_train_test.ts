@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { readSafetensorsF32 } from "../../src/io/safetensors.ts";
-import { createExample, type ExampleOptions } from "../../src/train/example.ts";
+import { createExample, type ExampleOptions } from "./example.ts";
 import fixture from "../fixtures/vit_train.json" with { type: "json" };
 import { kernelPaths, openGpu } from "../gpu/shared.ts";
 
@@ -53,7 +53,7 @@ async function train(
   const norms: number[] = [];
   for (let t = 0; t < 50; t++) {
     assert.ok(Math.abs(example.learningRate(t) - fixture.variants[variant].lr[t]!) < 1e-9);
-    example.submit(t);
+    await example.submit(t);
     if (t % 10 === 0) norms.push((await example.optimizer.readState()).gradNorm);
   }
   const losses = (await example.step.readMetrics()).map(({ loss }) => loss!);

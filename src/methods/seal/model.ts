@@ -14,26 +14,26 @@
  * @module
  */
 
-import { ConfigError } from "../core/errors.ts";
-import type { Plan } from "../graph/plan.ts";
-import type { Tensor } from "../graph/tensor.ts";
-import { cca } from "../losses/contrastive/cca.ts";
-import type { ContrastiveLoss } from "../losses/contrastive_loss.ts";
-import type { GeneLossEntry } from "../losses/gene_loss.ts";
-import { CONTRASTIVE_LOSSES, GENE_LOSSES } from "../losses/registry.ts";
-import { type BottleneckAdapter, createBottleneckAdapter } from "../models/bottleneck_adapter.ts";
-import { createDiscriminator, type Discriminator } from "../models/discriminator.ts";
-import type { Encoder } from "../models/encoder.ts";
-import type { GeneModel, GeneOutput } from "../models/gene_model.ts";
-import { createGeneModel, geneModelConfig, geneModelEntry } from "../models/gene_registry.ts";
-import { createImageDecoder, type ImageDecoder } from "../models/image_decoder.ts";
-import { createOrganToken, type OrganToken } from "../models/organ_token.ts";
-import { createProjectionHead, type ProjectionHead } from "../models/projection_head.ts";
-import type { Parameters } from "../nn/parameters.ts";
-import { add } from "../ops/binary.ts";
-import { crossEntropy } from "../ops/cross_entropy.ts";
-import { affine } from "../ops/scale.ts";
-import type { TrainConfig } from "./config.ts";
+import { ConfigError } from "../../core/errors.ts";
+import type { Plan } from "../../graph/plan.ts";
+import type { Tensor } from "../../graph/tensor.ts";
+import { cca } from "../../losses/contrastive/cca.ts";
+import type { ContrastiveLoss } from "../../losses/contrastive_loss.ts";
+import type { GeneLossEntry } from "../../losses/gene_loss.ts";
+import { CONTRASTIVE_LOSSES, GENE_LOSSES } from "../../losses/registry.ts";
+import { type BottleneckAdapter, createBottleneckAdapter } from "../../models/bottleneck_adapter.ts";
+import { createDiscriminator, type Discriminator } from "../../models/discriminator.ts";
+import type { Encoder } from "../../models/encoder.ts";
+import type { GeneModel, GeneOutput } from "../../models/gene_model.ts";
+import { createGeneModel, geneModelConfig, geneModelEntry } from "../../models/gene_registry.ts";
+import { createImageDecoder, type ImageDecoder } from "../../models/image_decoder.ts";
+import { createOrganToken, type OrganToken } from "../../models/organ_token.ts";
+import { createProjectionHead, type ProjectionHead } from "../../models/projection_head.ts";
+import type { Parameters } from "../../nn/parameters.ts";
+import { add } from "../../ops/binary.ts";
+import { crossEntropy } from "../../ops/cross_entropy.ts";
+import { affine } from "../../ops/scale.ts";
+import type { TrainConfig } from "../../train/config.ts";
 
 /** Before the names of the gene model's parameters. */
 export const GENE_PREFIX = "gene.";

@@ -5,14 +5,14 @@
  * @module
  */
 
-import { pearson } from "../eval/correlation.ts";
-import { ranker } from "../eval/gallery.ts";
-import { retrieval } from "../eval/retrieval.ts";
-import type { Stage } from "../train/rates.ts";
-import type { Session } from "./train_session.ts";
+import { pearson } from "../../eval/correlation.ts";
+import { ranker } from "../../eval/gallery.ts";
+import { retrieval } from "../../eval/retrieval.ts";
+import type { Stage } from "./rates.ts";
+import type { SealSession } from "./session.ts";
 
 /** Samples that are held out, test before validation. */
-export function heldOutSamples({ set }: Pick<Session, "set">): Session["set"]["samples"] {
+export function heldOutSamples({ set }: Pick<SealSession, "set">): SealSession["set"]["samples"] {
   const test = set.samples.filter(({ role }) => role === "test");
   return test.length ? test : set.samples.filter(({ role }) => role === "validation");
 }
@@ -22,9 +22,9 @@ export function pairsOf(samples: readonly { readonly first: number; readonly cou
   return samples.flatMap(({ first, count }) => Array.from({ length: count }, (_, i) => first + i));
 }
 
-/** Organ of each pair, where the model wants it. */
-export function organsOfPairs({ set, organs }: Session, pairs: readonly number[]): number[] | undefined {
-  return organs.length ? pairs.map((pair) => organs[set.locate(pair).sample]!) : undefined;
+/** Organ id of a pair, where the model wants it. */
+export function organOfPair({ set, organs }: SealSession): ((pair: number) => number) | undefined {
+  return organs.length ? (pair) => organs[set.locate(pair).sample]! : undefined;
 }
 
 /**
@@ -55,7 +55,7 @@ export function meanPearson(
 
 /** Evaluates on the held-out donors; empty without any. @param chosen Places of the reported genes in the vocabulary. */
 export async function evaluate(
-  session: Session,
+  session: SealSession,
   stage: Stage,
   chosen: readonly number[],
 ): Promise<Record<string, number>> {
@@ -67,7 +67,8 @@ export async function evaluate(
   const genes = { count: set.genes, chosen };
   const gene = await plain.genes(x);
   if (stage === "warmup") return { pearson_mean: meanPearson(gene.expression, x, genes, samples) };
-  const image = await plain.images(pairs.map((pair) => session.unchanged(pair)), organsOfPairs(session, pairs));
+  const organ = organOfPair(session);
+  const image = await plain.images(pairs.map((pair) => session.rows.unchanged(pair)), organ && pairs.map(organ));
   const slides = samples.flatMap(({ id, count }) => new Array<string>(count).fill(id));
   const found = await retrieval({ image: image.projected, gene: gene.projected, width: model.dim, slides }, {
     ks: [1, 5, 10],

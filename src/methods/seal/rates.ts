@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { RoleRates } from "../optim/param_groups.ts";
-import { constantSchedule, cosineSchedule } from "../optim/schedule.ts";
-import type { TrainConfig } from "./config.ts";
+import type { RoleRates } from "../../optim/param_groups.ts";
+import { constantSchedule, cosineSchedule } from "../../optim/schedule.ts";
+import type { TrainConfig } from "../../train/config.ts";
 
 /** Stages of a run: the gene model alone, then both sides. */
 export type Stage = "warmup" | "align";

@@ -5,14 +5,14 @@
  * @module
  */
 
-import { readback } from "../gpu/readback.ts";
-import { Plan } from "../graph/plan.ts";
-import type { Program } from "../graph/program.ts";
-import { Store } from "../graph/store.ts";
-import type { Tensor } from "../graph/tensor.ts";
-import type { SealModel } from "./seal_model.ts";
-import type { ViewOf } from "./trunk.ts";
-import type { VisionInput } from "./vision_input.ts";
+import { readback } from "../../gpu/readback.ts";
+import { Plan } from "../../graph/plan.ts";
+import type { Program } from "../../graph/program.ts";
+import { Store } from "../../graph/store.ts";
+import type { Tensor } from "../../graph/tensor.ts";
+import type { SealModel } from "./model.ts";
+import type { ViewOf } from "../../train/trunk.ts";
+import type { RowInput } from "../../train/row_input.ts";
 
 /** What the image side says, one row an image. */
 export interface ImageOutputs {
@@ -48,13 +48,13 @@ interface Side {
 /** Runs both sides in batches of one size; weights are read when it runs, so it stays valid while they train. */
 export class Inference {
   readonly #model: SealModel;
-  readonly #vision: VisionInput;
+  readonly #vision: RowInput;
   readonly #image: Side;
   readonly #gene: Side;
 
   private constructor(
     model: SealModel,
-    vision: VisionInput,
+    vision: RowInput,
     sides: { image: Side; gene: Side },
     readonly batch: number,
   ) {
@@ -65,7 +65,7 @@ export class Inference {
   }
 
   /** Compiles both plans. @param batch Rows at a time. */
-  static async create(model: SealModel, vision: VisionInput, batch: number): Promise<Inference> {
+  static async create(model: SealModel, vision: RowInput, batch: number): Promise<Inference> {
     const image = await imageSide(model, vision, batch);
     return new Inference(model, vision, { image, gene: await geneSide(model, batch) }, batch);
   }
@@ -139,7 +139,7 @@ async function collect(
   });
 }
 
-async function imageSide(model: SealModel, vision: VisionInput, batch: number): Promise<Side> {
+async function imageSide(model: SealModel, vision: RowInput, batch: number): Promise<Side> {
   const store = new Store(model.parameters.gpu);
   const inputs = vision.tensors(store, batch);
   const organ = model.organs ? store.tensor("organ", "organ", [batch], "u32") : undefined;

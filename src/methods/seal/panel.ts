@@ -4,13 +4,13 @@
  * @module
  */
 
-import { ConfigError, DataError } from "../core/errors.ts";
-import { nearest } from "../core/nearest.ts";
-import { readBytes } from "../data/data_folder.ts";
-import type { LeftOut } from "../data/panel.ts";
-import type { TrainingSet } from "../data/training_set.ts";
-import { disk } from "../io/fs.ts";
-import type { TrainConfig } from "../train/config.ts";
+import { ConfigError, DataError } from "../../core/errors.ts";
+import { nearest } from "../../core/nearest.ts";
+import { readBytes } from "../../data/data_folder.ts";
+import type { LeftOut } from "../../data/panel.ts";
+import type { TrainingSet } from "../../data/training_set.ts";
+import type { Disk } from "../../io/disk.ts";
+import type { TrainConfig } from "../../train/config.ts";
 
 /** Genes of the panel. */
 export interface ReportPanel {
@@ -23,7 +23,7 @@ export interface ReportPanel {
   readonly leftOut: readonly LeftOut[];
 }
 
-function namesIn(path: string): string[] {
+function namesIn(path: string, disk: Disk): string[] {
   const text = new TextDecoder().decode(readBytes(disk, path));
   let names: unknown;
   try {
@@ -42,8 +42,11 @@ function namesIn(path: string): string[] {
 }
 
 /** What a configuration reports on: genes of a file, or so many that the training samples decide. */
-export function wantedPanel({ genes }: Pick<TrainConfig, "genes">): { genes: readonly string[] } | { size: number } {
-  return genes.panel === null ? { size: genes.panel_genes } : { genes: namesIn(genes.panel) };
+export function wantedPanel(
+  { genes }: Pick<TrainConfig, "genes">,
+  disk: Disk,
+): { genes: readonly string[] } | { size: number } {
+  return genes.panel === null ? { size: genes.panel_genes } : { genes: namesIn(genes.panel, disk) };
 }
 
 /**

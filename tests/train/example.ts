@@ -5,20 +5,20 @@
  * @module
  */
 
-import { STRIPES_BATCH, STRIPES_CLASSES, STRIPES_SIZE, stripesBatch } from "../data/stripes.ts";
-import { Rng } from "../core/rng.ts";
-import type { Gpu } from "../gpu/device.ts";
-import { Store } from "../graph/store.ts";
-import type { Tensor } from "../graph/tensor.ts";
-import { createVit, type VitConfig } from "../models/vit.ts";
-import { constant, truncatedNormal } from "../nn/init.ts";
-import { applyLinear, linearLayer, type LoraOptions } from "../nn/layers.ts";
-import { Parameters } from "../nn/parameters.ts";
-import { AdamW, type ParameterGroup } from "../optim/adamw.ts";
-import { cosineSchedule } from "../optim/schedule.ts";
-import { crossEntropy } from "../ops/cross_entropy.ts";
-import { select } from "../ops/slice.ts";
-import { TrainStep } from "./step.ts";
+import { STRIPES_BATCH, STRIPES_CLASSES, STRIPES_SIZE, stripesBatch } from "../../src/data/stripes.ts";
+import { Rng } from "../../src/core/rng.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+import { Store } from "../../src/graph/store.ts";
+import type { Tensor } from "../../src/graph/tensor.ts";
+import { createVit, type VitConfig } from "../../src/models/vit.ts";
+import { constant, truncatedNormal } from "../../src/nn/init.ts";
+import { applyLinear, linearLayer, type LoraOptions } from "../../src/nn/layers.ts";
+import { Parameters } from "../../src/nn/parameters.ts";
+import { AdamW, type ParameterGroup } from "../../src/optim/adamw.ts";
+import { cosineSchedule } from "../../src/optim/schedule.ts";
+import { crossEntropy } from "../../src/ops/cross_entropy.ts";
+import { select } from "../../src/ops/slice.ts";
+import { Step } from "../../src/train/step.ts";
 
 /** The architecture of the example. */
 export const EXAMPLE_VIT: VitConfig = {
@@ -56,9 +56,9 @@ export interface ExampleOptions {
 export interface Example {
   readonly parameters: Parameters;
   readonly optimizer: AdamW;
-  readonly step: TrainStep;
+  readonly step: Step;
   /** Submits training step `t`. */
-  submit(t: number): void;
+  submit(t: number): Promise<void>;
   /** Learning rate of step `t`. */
   readonly learningRate: (t: number) => number;
   destroy(): void;
@@ -87,22 +87,30 @@ export async function createExample(gpu: Gpu, options: ExampleOptions = {}): Pro
   inputs.allocate();
   const optimizer = new AdamW(parameters, GROUPS, { clipNorm: 1 });
   const learningRate = cosineSchedule({ base: lr, warmup: Math.min(5, steps), total: steps });
-  const step = await TrainStep.compile(gpu, optimizer, (g) => {
-    const { x } = vit.forward(g, images, { recompute, training: true });
-    const logits: Tensor = applyLinear(g, head, select(g, x, 1, 0));
-    return { loss: crossEntropy(g, logits, labels) };
-  }, { accumulate, rows: batch });
+  const step = await Step.compile(
+    {
+      parameters,
+      objective(g) {
+        const { x } = vit.forward(g, images, { recompute, training: true });
+        const logits: Tensor = applyLinear(g, head, select(g, x, 1, 0));
+        return { loss: crossEntropy(g, logits, labels) };
+      },
+    },
+    optimizer,
+    { accumulate, batch },
+  );
   return {
     parameters,
     optimizer,
     step,
     learningRate,
-    submit(t) {
+    async submit(t) {
       const { images: pixels, labels: classes } = stripesBatch(t);
       const size = pixels.length / accumulate;
-      step.submit(learningRate(t), (micro) => {
+      await step.submit(learningRate(t), (micro) => {
         inputs.write(images, pixels.subarray(micro * size, (micro + 1) * size));
         inputs.write(labels, Uint32Array.from(classes.subarray(micro * batch, (micro + 1) * batch)));
+        return {};
       });
     },
     destroy() {

@@ -1,5 +1,6 @@
 /**
- * Where the image side of a step begins: at rows of the trunk's cache, or at pixels.
+ * Where the rows of a step come from: cached features of an encoder's frozen part, or pixels. A row is one image; methods
+ * add inputs of their own.
  *
  * @module
  */
@@ -11,30 +12,30 @@ import type { Encoder, EncoderCut } from "../models/encoder.ts";
 import { preprocess } from "../models/preprocess.ts";
 import { stemInputs, stemTensors, type Trunk, type ViewImages, type ViewOf } from "./trunk.ts";
 
-/** Options that both ways of running the encoder take. */
-export interface VisionForward {
+/** How rows are embedded. */
+export interface RowForward {
   /** Dropout of low-rank branches. */
   readonly training: boolean;
   /** Keep nothing of these blocks but their input. */
   readonly recompute?: readonly boolean[];
 }
 
-/** The image side of a plan. */
-export interface VisionInput {
-  /** Adds the tensors that {@linkcode VisionInput.load} fills, for `batch` images. */
-  tensors(store: Store, batch: number): Tensor[];
-  /** Appends the encoder: embedding `[B, dim]`. */
-  record(g: Plan, tensors: readonly Tensor[], options: VisionForward): Tensor;
-  /** Told the views of a whole batch before its parts are loaded, so that what is missing is computed together. */
-  prepare?(views: readonly ViewOf[]): Promise<void>;
-  /** Fills the tensors; places behind the last view keep what they have. */
-  load(store: Store, tensors: readonly Tensor[], views: readonly ViewOf[]): Promise<void>;
+/** The rows of a plan: their tensors, what embeds them, and what fills them. */
+export interface RowInput<Row = ViewOf> {
+  /** Adds the tensors that {@linkcode RowInput.load} fills, for `count` rows. */
+  tensors(store: Store, count: number): Tensor[];
+  /** Appends what embeds the rows: `[count, D]`. */
+  record(g: Plan, tensors: readonly Tensor[], options: RowForward): Tensor;
+  /** Told all rows of a batch before its parts are loaded, so that what is missing is computed together. */
+  prepare?(rows: readonly Row[]): Promise<void>;
+  /** Fills the tensors; those behind the last row keep what they have. */
+  load(store: Store, tensors: readonly Tensor[], rows: readonly Row[]): Promise<void>;
 }
 
 /** The rest of the encoder behind its cached part. */
-export function cachedInput(encoder: Encoder, cut: EncoderCut, trunk: Trunk, dtype: "f32" | "f16"): VisionInput {
+export function cachedInput(encoder: Encoder, cut: EncoderCut, trunk: Trunk, dtype: "f32" | "f16"): RowInput {
   return {
-    tensors: (store, batch) => stemInputs(store, encoder, { cut, dtype }, batch),
+    tensors: (store, count) => stemInputs(store, encoder, { cut, dtype }, count),
     record: (g, tensors, options) => encoder.finish(g, stemTensors(g, tensors), cut, options),
     prepare: (views) => trunk.ensure(views),
     load: (_, tensors, views) => trunk.load(views, tensors),
@@ -42,9 +43,9 @@ export function cachedInput(encoder: Encoder, cut: EncoderCut, trunk: Trunk, dty
 }
 
 /** The whole encoder, from pixels each time. @param tile Side of a patch, px. */
-export function pixelInput(encoder: Encoder, images: ViewImages, tile: number): VisionInput {
+export function pixelInput(encoder: Encoder, images: ViewImages, tile: number): RowInput {
   return {
-    tensors: (store, batch) => [store.tensor("tiles", "tiles", [batch, tile, tile, 3], "u8")],
+    tensors: (store, count) => [store.tensor("tiles", "tiles", [count, tile, tile, 3], "u8")],
     record: (g, [tiles], options) => encoder.forward(g, preprocess(g, tiles!, encoder.spec.input), options).embedding,
     async load(store, [tiles], views) {
       const pixels = await images(views);

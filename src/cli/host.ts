@@ -1,0 +1,45 @@
+/**
+ * Deno as the host of a training run.
+ *
+ * @module
+ */
+
+import { disk, makeFolder, openFile } from "../io/fs.ts";
+import { lockFile } from "../io/lock.ts";
+import type { Host } from "../train/host.ts";
+import type { RunStore } from "../train/run.ts";
+import { openPatchPool } from "../worker/patch_pool.ts";
+import { DataMark } from "./data_mark.ts";
+import { openEncoder } from "./encoder.ts";
+import type { Progress } from "./progress.ts";
+import { checkCheckpointFile, checkWhole, findCheckpoint, writeCheckpoint } from "./run_folder.ts";
+import { markMetrics } from "./run_start.ts";
+
+/** The host of a command. */
+export function hostOf(progress: Progress, signal?: AbortSignal): Host {
+  return {
+    disk,
+    reporter: progress,
+    signal,
+    openFile,
+    openEncoder,
+    openPatches: (table, workers) => openPatchPool(table, { workers }),
+    markData: (set) => DataMark.of(set, progress),
+    checkFile: checkCheckpointFile,
+    makeFolder,
+    lock: (path) => lockFile(path, "train"),
+  };
+}
+
+/** A run's folder. @param held Asked before a checkpoint is written: whether the folder is still this process's. */
+export function runStore(path: string, held: () => void = () => {}): RunStore {
+  return {
+    disk,
+    path,
+    find: (name) => findCheckpoint(path, name),
+    checkWhole,
+    write: (name, files, state) => writeCheckpoint(path, name, files, state),
+    markMetrics: (marks) => markMetrics(path, marks),
+    held,
+  };
+}

@@ -1,0 +1,20 @@
+/**
+ * Who is told how a long job goes; the command line's writes to the terminal.
+ *
+ * @module
+ */
+
+/** Told of progress. */
+export interface Reporter {
+  /** `done` of `total` are done. */
+  update(what: string, done: number, total: number, unit: "bytes" | "tiles" | "steps" | "slides" | "probes"): void;
+  /** A training step; `rate` is in items a second. */
+  training(at: { what: string; step: number; total: number; loss: number | undefined; rate: number }): void;
+  /** A line that stays. */
+  say(text: string): void;
+  /** A warning. */
+  warn(text: string): void;
+}
+
+/** Tells nobody. */
+export const SILENT: Reporter = { update() {}, training() {}, say() {}, warn() {} };

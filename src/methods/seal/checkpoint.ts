@@ -1,0 +1,64 @@
+/**
+ * SEAL's files of a checkpoint, beside those of every method.
+ *
+ * | file | content |
+ * |---|---|
+ * | `omics.safetensors` | gene model and its head, under the names of SEAL's omics files |
+ * | `heads.safetensors` | image decoder, projection head, temperature and what else is added, under SEAL's names |
+ * | `genes.json` | vocabulary with its statistics |
+ *
+ * @module
+ */
+
+import { formatVocabulary, type Vocabulary } from "../../data/vocabulary.ts";
+import {
+  type AdapterFacts,
+  encoderNames,
+  loadLora,
+  loadParts,
+  loraFiles,
+  type Part,
+  partFiles,
+  type ReadFile,
+} from "../../train/checkpoint.ts";
+import { GENE_PREFIX, type SealModel } from "./model.ts";
+
+/** Names of the files. */
+export const SEAL_FILES = { omics: "omics.safetensors", heads: "heads.safetensors", genes: "genes.json" } as const;
+
+/** Parameters and buffers of a model by the file they belong in. */
+function partsOf({ encoder, parameters }: SealModel): Part[] {
+  const own = new Set(encoder.names);
+  const names = parameters.state().map(([name]) => name);
+  const omics = names.filter((name) => name.startsWith(GENE_PREFIX));
+  const heads = names.filter((name) => !name.startsWith(GENE_PREFIX) && !own.has(name));
+  return [
+    { file: "vision.safetensors", names: encoderNames(encoder).own },
+    { file: SEAL_FILES.omics, names: omics, prefix: GENE_PREFIX },
+    { file: SEAL_FILES.heads, names: heads },
+  ];
+}
+
+/** The files of a model, without the state of training. */
+export async function modelFiles(
+  model: SealModel,
+  vocabulary: Vocabulary,
+  adapter: AdapterFacts,
+): Promise<Map<string, Uint8Array>> {
+  return new Map([
+    ...await loraFiles(model.encoder, adapter),
+    ...await partFiles(model.parameters, partsOf(model)),
+    [SEAL_FILES.genes, new TextEncoder().encode(formatVocabulary(vocabulary))],
+  ]);
+}
+
+/**
+ * Puts a checkpoint's weights into a model.
+ *
+ * @param read Files of the checkpoint.
+ * @throws {WeightsError} If a file is missing, or belongs to a model of other sizes.
+ */
+export function loadModel(model: SealModel, read: ReadFile, where: string): void {
+  if (encoderNames(model.encoder).lora.length) loadLora(model.encoder, read, where);
+  loadParts(model.parameters, partsOf(model), read, where);
+}

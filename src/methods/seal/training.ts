@@ -1,0 +1,248 @@
+/**
+ * SEAL's training as the engine runs it: its stages, metrics, inputs and files.
+ *
+ * @module
+ */
+
+import { DataError, WeightsError } from "../../core/errors.ts";
+import { lossStatistics } from "../../data/vocabulary.ts";
+import { checkFed } from "../../models/opened_encoder.ts";
+import type { AdapterFacts } from "../../train/checkpoint.ts";
+import { Schedule } from "../../train/schedule.ts";
+import { trainingSettings } from "../../train/settings.ts";
+import type { Stage, TrainedStage } from "../../train/stage.ts";
+import { Step, stepRunner } from "../../train/step.ts";
+import type { RunInputs, Training } from "../../train/training.ts";
+import { alignModel } from "./align.ts";
+import { loadModel, modelFiles } from "./checkpoint.ts";
+import { stageRates } from "./rates.ts";
+import { evaluate, organOfPair } from "./scores.ts";
+import type { SealSession } from "./session.ts";
+import { warmupModel } from "./warmup.ts";
+
+/** Columns of the metrics, in the order they are written: the last five some configurations have. */
+export const METRICS: readonly string[] = [
+  "loss",
+  "loss_contrast",
+  "loss_recon_gene",
+  "loss_recon_img",
+  "lr_img",
+  "lr_gene",
+  "pearson_mean",
+  ...["i2g", "g2i"].flatMap((way) => [1, 5, 10].map((k) => `recall_at_${k}_${way}`)),
+  "loss_kl",
+  "loss_kl_flow",
+  "loss_mlm",
+  "loss_cca",
+  "loss_da",
+];
+
+/** Most bytes of a step's plan; a device does not say how much it has. */
+const BUDGET = { gpu: 12 * 2 ** 30, software: 6 * 2 ** 30 } as const;
+
+/** Chooses a share of the training pairs by seed; all by default. */
+function chosenPairs({ set, config }: SealSession): Uint32Array | undefined {
+  const share = config.input.subsample_frac;
+  const count = set.pairs("train").length;
+  if (share === null || share >= 1) return undefined;
+  const all = new Schedule({
+    seed: config.optim.seed ^ 0x73756273,
+    count,
+    batch: count,
+    accumulate: 1,
+    epochs: 1,
+    steps: null,
+  });
+  return all.pairs(0, 0).slice(0, Math.max(2, Math.round(share * count))).sort();
+}
+
+/** Keeps neighbours apart where the configuration says so. */
+function scheduleOf(session: SealSession, { seed, epochs }: { seed: number; epochs: number }): Schedule {
+  const { optim } = session.config;
+  const chosen = chosenPairs(session);
+  const near = optim.neighbour_cap !== null && !chosen
+    ? { pairs: session.set.near(optim.neighbour_distance), most: optim.neighbour_cap - 1 }
+    : undefined;
+  return new Schedule({
+    seed,
+    count: chosen?.length ?? session.set.pairs("train").length,
+    batch: optim.batch_size,
+    accumulate: optim.grad_accum,
+    epochs,
+    steps: optim.steps,
+    near,
+    chosen,
+  });
+}
+
+/** Deviations that standardise losses, `[genes]`. */
+function deviations({ set, config }: SealSession): Float32Array {
+  return lossStatistics(set.vocabulary, config.genes.std_floor).std;
+}
+
+/** Columns that hold learning rates. */
+const RATES = { lr_img: "img", lr_gene: "gene" } as const;
+
+/** What `pearson_mean` is of: not the probe's r of the result, which is on the features. */
+const labels = (predictor: string) => ({ pearson_mean: `r within sections of the ${predictor}` });
+
+/** The gene model alone. */
+function warmupStage(session: SealSession, panel: readonly number[]): TrainedStage {
+  const { model, optimizer, config, set } = session;
+  const { optim, warmup } = config;
+  // Stages shuffle differently.
+  const schedule = scheduleOf(session, { seed: (optim.seed ^ 0x7761726d) >>> 0, epochs: warmup.warmup_epochs });
+  return {
+    name: "warmup",
+    schedule,
+    rates: stageRates(config, "warmup", Math.max(1, schedule.total)),
+    rateColumns: RATES,
+    labels: labels("omics model"),
+    evaluateEvery: warmup.warmup_val_every,
+    evaluate: () => evaluate(session, "warmup", panel),
+    async compile() {
+      const { batch, accumulate } = schedule;
+      const step = await Step.compile(warmupModel(model, config, { batch, std: deviations(session) }), optimizer, {
+        batch,
+        accumulate,
+        seed: optim.seed,
+        ring: Math.max(128, config.eval.log_every),
+      });
+      return stepRunner(step, (stageStep, i) => ({ fields: { x: set.gather(schedule.pairs(stageStep, i)) } }));
+    },
+  };
+}
+
+/** Both sides. */
+function alignStage(session: SealSession, panel: readonly number[]): TrainedStage {
+  const { config, set, rows } = session;
+  const { optim, loss, eval: evaluation } = config;
+  const schedule = scheduleOf(session, { seed: optim.seed, epochs: optim.epochs });
+  const slides = loss.lambda_da > 0;
+  return {
+    name: "align",
+    schedule,
+    rates: stageRates(config, "align", Math.max(1, schedule.total)),
+    rateColumns: RATES,
+    labels: labels("image decoder"),
+    evaluateEvery: evaluation.eval_every,
+    select: {
+      metric: evaluation.best_metric,
+      patience: evaluation.early_stop_patience,
+      minDelta: evaluation.early_stop_min_delta,
+    },
+    evaluate: () => evaluate(session, "align", panel),
+    async compile() {
+      const step = await compileAlign(session, schedule, slides);
+      return stepRunner(step, (stageStep, i) => {
+        const pairs = schedule.pairs(stageStep, i);
+        const epoch = schedule.epoch(stageStep);
+        return {
+          rows: Array.from(pairs, (pair) => rows.view(epoch, pair)),
+          fields: { x: set.gather(pairs), ...(slides && { slide: pairs.map((pair) => set.locate(pair).sample) }) },
+        };
+      });
+    },
+  };
+}
+
+async function compileAlign(session: SealSession, schedule: Schedule, slides: boolean): Promise<Step> {
+  const { model, optimizer, config: { optim, eval: { log_every } }, gpu, rows, host } = session;
+  const { batch, accumulate } = schedule;
+  const std = deviations(session);
+  const align = alignModel(model, rows.input, { batch, std, slides, organ: organOfPair(session) });
+  const step = await Step.compile(align, optimizer, {
+    batch,
+    micro: optim.micro_batch ?? undefined,
+    accumulate,
+    seed: optim.seed,
+    ring: Math.max(128, log_every),
+    budgetBytes: gpu.caps.software ? BUDGET.software : BUDGET.gpu,
+  });
+  const bytes = Math.max(...Object.values(step.memory).map(({ total }) => total));
+  host.reporter.say(
+    `Step: batch ${batch}${step.micro < batch ? ` in micro-batches of ${step.micro}` : ""}, ` +
+      `${schedule.stepsPerEpoch} steps an epoch, ${(bytes / 2 ** 20).toFixed(0)} MiB`,
+  );
+  return step;
+}
+
+function stagesOf(session: SealSession, panel: readonly number[]): Stage[] {
+  const { warmup_epochs, warmup_only } = session.config.warmup;
+  return [
+    ...(warmup_epochs > 0 ? [warmupStage(session, panel)] : []),
+    ...(warmup_only && warmup_epochs > 0 ? [] : [alignStage(session, panel)]),
+  ];
+}
+
+function inputsOf({ opened, data, config }: SealSession): RunInputs {
+  const hint = "Bring them back, or begin anew with --overwrite";
+  return {
+    settings: trainingSettings(config),
+    facts: {
+      encoder: opened.name,
+      weights: opened.weightsHash,
+      adapter: opened.adapterHash ?? null,
+      data: data.fingerprint,
+      image_size: opened.encoder.spec.input.size,
+      preparation: opened.preparation,
+    },
+    agree(state, path, checked) {
+      if (state.weights !== opened.weightsHash) {
+        throw new WeightsError(`Cannot go on with ${path}: the weights of ${opened.name} changed since`, {
+          hint,
+          context: { given: opened.weightsHash, wanted: state.weights },
+        });
+      }
+      if (state.adapter !== undefined && state.adapter !== (opened.adapterHash ?? null)) {
+        throw new WeightsError(`Cannot go on with ${path}: the adapter it started from changed since`, {
+          hint,
+          context: { given: opened.adapterHash, wanted: state.adapter },
+        });
+      }
+      checkFed(state, opened, path, config.input.image_size);
+      if (!data.agrees(String(state.data))) {
+        const what = checked ? "expression or pictures" : "or this version reads them otherwise than the one before";
+        throw new DataError(`Cannot go on with ${path}: the data changed since, ${what}`, {
+          hint,
+          context: { given: data.fingerprint, wanted: state.data },
+        });
+      }
+    },
+    verify: () => data.check(),
+  };
+}
+
+/** How the encoder is named to PEFT. */
+function adapterFacts({ opened, config }: SealSession): AdapterFacts {
+  const { lora_dropout: dropout, use_rslora: rsLora } = config.lora;
+  const { source, input } = opened.encoder.spec;
+  return { dropout, rsLora, baseModel: source.repo ?? opened.name, imageSize: input.size };
+}
+
+/**
+ * The run, for the engine.
+ *
+ * @param panel Indices in the vocabulary of the genes that evaluation reports on.
+ */
+export function sealTraining(session: SealSession, panel: readonly number[]): Training {
+  const { gpu, optimizer, config: { eval: evaluation }, model, set } = session;
+  return {
+    gpu,
+    optimizer,
+    stages: stagesOf(session, panel),
+    columns: METRICS,
+    cadence: {
+      logEvery: evaluation.log_every,
+      saveEvery: evaluation.save_every,
+      saveEverySteps: evaluation.save_every_steps,
+    },
+    hints: {
+      first: "Nothing was learned yet: look at the data, and at gene_loss, gene_norm and temperature",
+      later: "Lower the learning rates, or set clip_norm",
+    },
+    inputs: inputsOf(session),
+    files: () => modelFiles(model, set.vocabulary, adapterFacts(session)),
+    load: (read, where) => loadModel(model, read, where),
+  };
+}

@@ -1,0 +1,48 @@
+/**
+ * What a training run needs of its host: the command line hands in Deno's, others their own.
+ *
+ * @module
+ */
+
+import type { Reporter } from "../core/reporter.ts";
+import type { PatchTable } from "../data/patch_reader.ts";
+import type { PatchSource } from "../data/patch_source.ts";
+import type { TrainingSet } from "../data/training_set.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { Disk } from "../io/disk.ts";
+import type { RandomAccess } from "../io/random_access.ts";
+import type { EncoderRequest, OpenedEncoder } from "../models/opened_encoder.ts";
+
+/** The content of a run's data files, noticed when it changes. */
+export interface DataMark {
+  /** Changes when samples, pairs, counts, genes or images do: 64 hexadecimal digits. */
+  readonly fingerprint: string;
+  /** SHA-256 of the patch files, sample by sample. */
+  readonly patches: readonly string[];
+  /** Whether a run of this fingerprint had these data. */
+  agrees(fingerprint: string): boolean;
+  /** Makes sure that the files are what they were. @throws {DataError} If one is not. */
+  check(): Promise<void>;
+}
+
+/** The host. */
+export interface Host {
+  readonly disk: Disk;
+  readonly reporter: Reporter;
+  /** Stops what takes long. */
+  readonly signal?: AbortSignal | undefined;
+  /** Opens a file by range. */
+  openFile(path: string): Promise<RandomAccess>;
+  /** Opens an encoder by name, folder or file. */
+  openEncoder(gpu: Gpu, request: EncoderRequest): Promise<OpenedEncoder>;
+  /** Opens what reads and decodes patches. */
+  openPatches(table: PatchTable, workers: number | undefined): PatchSource;
+  /** Reads the content of the data's files. */
+  markData(set: TrainingSet): Promise<DataMark>;
+  /** Compares a file that belongs to another run's checkpoint with that run's checksums. */
+  checkFile(path: string): void;
+  /** Makes a folder and those above it. */
+  makeFolder(path: string): void;
+  /** Locks a file for this process. */
+  lock(path: string): { release(): void };
+}

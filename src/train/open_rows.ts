@@ -1,0 +1,206 @@
+/**
+ * The rows of a run whose images go through an encoder: the encoder with its trainable side, and where its rows come from,
+ * the cache of its frozen part or pixels each time.
+ *
+ * @module
+ */
+
+import { threefry2x32 } from "../core/rng.ts";
+import type { PatchSource } from "../data/patch_source.ts";
+import type { TrainingSet } from "../data/training_set.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { sha256Of } from "../io/checksum.ts";
+import type { Adapter } from "../io/peft.ts";
+import type { EncoderCut } from "../models/encoder.ts";
+import { updatesOf } from "../models/lora_layers.ts";
+import { type OpenedEncoder, sayEncoder } from "../models/opened_encoder.ts";
+import { fanInUniform, moduleRng } from "../nn/init.ts";
+import type { LoraOptions } from "../nn/layers.ts";
+import { Parameters } from "../nn/parameters.ts";
+import type { TrainConfig } from "./config.ts";
+import type { DataMark, Host } from "./host.ts";
+import { cachedInput, pixelInput, type RowInput } from "./row_input.ts";
+import { type VisionPart, visionPart } from "./trainable.ts";
+import { Trunk, type ViewImages, type ViewOf } from "./trunk.ts";
+import { checkTrunkBudget, DeviceTrunk, DiskTrunk, type TrunkRows, type TrunkStore } from "./trunk_store.ts";
+
+/** Images computed at a time by the frozen part and in evaluation. */
+const BATCH = { gpu: 64, software: 16 } as const;
+
+/** Images at a time where nothing trains. */
+export function imagesAtATime({ caps }: Gpu): number {
+  return caps.software ? BATCH.software : BATCH.gpu;
+}
+
+/** What rows are made from. */
+export interface RowSource {
+  readonly config: TrainConfig;
+  readonly gpu: Gpu;
+  readonly set: TrainingSet;
+  readonly data: DataMark;
+  readonly patches: PatchSource;
+  readonly opened: OpenedEncoder;
+}
+
+/** Rows that are open. */
+export interface OpenedRows {
+  readonly input: RowInput;
+  /** The cache, if there is one. */
+  readonly trunk: Trunk | undefined;
+  readonly store: TrunkStore | undefined;
+  /** The view of a pair in an epoch. */
+  view(epoch: number, pair: number): ViewOf;
+  /** The patch as it is. */
+  unchanged(pair: number): ViewOf;
+  close(): void;
+}
+
+/** Views kept of a patch, by their places among the 8 flips and rotations and the colours behind them. */
+function places({ cache_views, cache_colour_views }: TrainConfig["cache"]): number[] {
+  return Array.from(
+    { length: cache_views + cache_colour_views },
+    (_, i) => (i < cache_views ? i : 8 + i - cache_views),
+  );
+}
+
+/** Views of patches for the cache: `view` is a place in the list of flips, rotations and colours. */
+function cachedViews(patches: PatchSource, { cache, optim }: TrainConfig): ViewImages {
+  const place = places(cache);
+  return async (views) => {
+    const pairs = Uint32Array.from(views, ({ pair }) => pair);
+    const view = views.map((of) => place[of.view]!);
+    return (await patches.batch({ pairs, variant: { view, seed: optim.seed } })).data;
+  };
+}
+
+/** Augmented patches: `view` is the epoch plus one, 0 the patch as it is. */
+function augmentedViews(patches: PatchSource, { optim }: TrainConfig): ViewImages {
+  return async (views) => {
+    const epoch = views[0]!.view - 1;
+    const pairs = Uint32Array.from(views, ({ pair }) => pair);
+    const variant = { recipe: epoch < 0 ? "none" : optim.augment, seed: optim.seed, epoch } as const;
+    return (await patches.batch({ pairs, variant })).data;
+  };
+}
+
+const VIEW_STREAM = 0x76696577;
+
+function cacheKey({ set, data, opened }: RowSource, parts: unknown): string {
+  const { input } = opened.encoder.spec;
+  return sha256Of(JSON.stringify([opened.weightsHash, input, set.fingerprint, data.patches, parts]));
+}
+
+async function openTrunk(
+  source: RowSource,
+  cut: EncoderCut,
+  host: Host,
+): Promise<{ trunk: Trunk; store: TrunkStore; views: number; dtype: "f32" | "f16" }> {
+  const { config, gpu, set, patches, opened } = source;
+  const { cache, optim } = config;
+  const views = cache.cache_views + cache.cache_colour_views;
+  const shapes = opened.encoder.cutShapes(cut);
+  const dtype = cache.cache_dtype;
+  const rows: TrunkRows = { rows: set.count * views, shapes, dtype };
+  checkTrunkBudget(rows, cache.cache_budget * 2 ** 30);
+  let store: TrunkStore;
+  if (cache.cache === "disk") {
+    const folder = cache.cache_dir ?? `${config.input.out ?? "runs"}/cache`;
+    host.makeFolder(folder);
+    const key = cacheKey(source, {
+      cut,
+      views: places(cache),
+      dtype,
+      seed: optim.seed,
+      weights: optim.precision,
+    });
+    const path = `${folder}/trunk`;
+    // Other runs may be given the same folder.
+    const lock = host.lock(path);
+    try {
+      const file = new DiskTrunk(gpu, rows, { disk: host.disk, path, key, onClose: () => lock.release() });
+      if (file.reused) host.reporter.say(`Cache: ${path} is reused`);
+      store = file;
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  } else store = new DeviceTrunk(gpu, rows);
+  const bytes = rows.rows * store.rowBytes;
+  host.reporter.say(
+    `Cache: ${set.count} patches x ${views} views, ${
+      (bytes / 2 ** 20).toFixed(0)
+    } MiB at most in ${cache.cache}, ${dtype}` +
+      (cut === "embedding" ? "" : `, cut at block ${cut.blocks} (${cut.kind})`),
+  );
+  const trunk = await Trunk.create(gpu, opened.encoder, {
+    cut,
+    store,
+    dtype,
+    views,
+    tile: patches.size,
+    images: cachedViews(patches, config),
+    batch: imagesAtATime(gpu),
+  });
+  return { trunk, store, views, dtype };
+}
+
+/** Opens the encoder with its trainable side. */
+export async function openVision(
+  gpu: Gpu,
+  config: Pick<TrainConfig, "input" | "model" | "lora" | "optim">,
+  host: Pick<Host, "openEncoder" | "reporter">,
+  { sealInput = true, trained }: { sealInput?: boolean; trained?: Adapter | undefined } = {},
+): Promise<{ opened: OpenedEncoder; vision: VisionPart }> {
+  const { input, optim } = config;
+  let vision: VisionPart | undefined;
+  let updates: ReadonlyMap<string, LoraOptions> | undefined;
+  // Parameters are the encoder's until it is complete.
+  let complete = false;
+  const parameters = new Parameters(gpu, (name) => complete || vision!.trains(name));
+  const opened = await host.openEncoder(gpu, {
+    encoder: input.encoder,
+    adapter: input.adapter ?? undefined,
+    imageSize: input.image_size ?? undefined,
+    dtype: optim.precision,
+    build: {
+      parameters,
+      sealInput,
+      lora: (layer) => (updates ? updates.get(layer) : vision!.lora(layer)),
+      onSpec: (spec) => {
+        // A run that started from an adapter has its layers and ranks, which no configuration tells.
+        if (trained) updates = updatesOf(trained, spec.family);
+        vision = visionPart(config, spec, (layer) => fanInUniform(moduleRng(optim.seed, `${layer}.lora_A`)!));
+      },
+    },
+    onProgress: (what, done, total) => host.reporter.update(what, done, total, "bytes"),
+  });
+  complete = true;
+  sayEncoder(opened, host.reporter);
+  return { opened, vision: vision! };
+}
+
+/** Opens the rows; says so where nothing of the encoder can be cached. */
+export async function openRows(source: RowSource, host: Host): Promise<OpenedRows> {
+  const { config: { cache, optim }, opened: { encoder }, patches } = source;
+  const cut = cache.cache === "off" ? undefined : encoder.deepestCut();
+  if (!cut && cache.cache !== "off") {
+    host.reporter.warn("the encoder trains from its first layer on: nothing can be cached");
+  }
+  const cached = cut && await openTrunk(source, cut, host);
+  return {
+    input: cached
+      ? cachedInput(encoder, cut, cached.trunk, cached.dtype)
+      : pixelInput(encoder, augmentedViews(patches, source.config), patches.size),
+    trunk: cached?.trunk,
+    store: cached?.store,
+    view(epoch, pair) {
+      if (!cached) return { pair, view: epoch + 1 };
+      return { pair, view: threefry2x32(optim.seed, VIEW_STREAM, epoch, pair)[0] % cached.views };
+    },
+    unchanged: (pair) => ({ pair, view: 0 }),
+    close() {
+      cached?.trunk.destroy();
+      cached?.store.close();
+    },
+  };
+}

@@ -1,0 +1,202 @@
+/**
+ * Runs an opened training inside its run folder: checkpoints, metrics, resumption.
+ *
+ * @module
+ */
+
+import { DataError, NumericsError } from "../core/errors.ts";
+import { fixed } from "../core/fixed.ts";
+import type { Reporter } from "../core/reporter.ts";
+import type { FileMark } from "../io/checksum.ts";
+import type { Disk } from "../io/disk.ts";
+import { readSafetensorsF32 } from "../io/safetensors.ts";
+import { OPTIMIZER_FILE, optimizerFile, type ReadFile, STATE_FILE } from "./checkpoint.ts";
+import { initialState, type LoopEnd, type LoopState, runLoop } from "./loop.ts";
+import { type MetricMarks, MetricsWriter } from "./metrics.ts";
+import { checkSettings, type TrainingSettings } from "./settings.ts";
+import type { Stage } from "./stage.ts";
+import type { Training } from "./training.ts";
+
+/** Kinds of checkpoints. */
+export type CheckpointName = "last" | "best";
+
+/** A checkpoint that was found. */
+export interface FoundCheckpoint {
+  readonly path: string;
+  /** What `trainer_state.json` holds. */
+  readonly state: unknown;
+  /** Whether it has checksums; those of versions before have none. */
+  readonly checked: boolean;
+  /** Reads a file of it; throws {@linkcode DataError} if that is not what was written. */
+  readonly read: ReadFile;
+  /** Files it should have, as they should be; none where it has no checksums. */
+  readonly files: Readonly<Record<string, FileMark>>;
+}
+
+/** A run's folder, as the host keeps it. */
+export interface RunStore {
+  readonly disk: Disk;
+  /** The folder. */
+  readonly path: string;
+  /** A checkpoint; undefined where there is none. @throws {DataError} If its state is damaged. */
+  find(name: CheckpointName): FoundCheckpoint | undefined;
+  /** Compares a checkpoint's files with its state. @throws {DataError} Naming the first that differs. */
+  checkWhole(found: FoundCheckpoint): void;
+  /** Writes a checkpoint, whole or not at all. */
+  write(name: CheckpointName, files: ReadonlyMap<string, Uint8Array>, state: object): void;
+  /** Marks the metrics as they are at a checkpoint, for those who read an unfinished run. */
+  markMetrics(marks: MetricMarks): void;
+  /** Makes sure that the folder is still this process's. */
+  held(): void;
+}
+
+/** What `trainer_state.json` holds beside the facts of {@linkcode Training.inputs}. */
+export interface TrainerState {
+  /** 1: lengths of metrics without checksums, data without images. */
+  readonly format: 1 | 2;
+  readonly loop: LoopState;
+  readonly metrics: MetricMarks;
+  /** What it was trained with; versions before have none. */
+  readonly settings?: TrainingSettings;
+}
+
+/** A run under way. */
+export interface RunOptions {
+  readonly store: RunStore;
+  /** What is gone on with, by {@linkcode stateToResume}; undefined where training begins. */
+  readonly before: SavedState | undefined;
+  readonly reporter: Reporter;
+  readonly signal: AbortSignal;
+  /** Milliseconds. */
+  now(): number;
+  /** Runs a part whose time is told apart. */
+  time<T>(part: "evaluation" | "checkpoints", act: () => Promise<T>): Promise<T>;
+}
+
+/** A checkpoint that training goes on with. */
+export type SavedState = FoundCheckpoint & { readonly state: TrainerState };
+
+/**
+ * Where a run that was begun before stands; undefined if it left no checkpoint.
+ *
+ * @throws {DataError | WeightsError} If it is damaged, or of other inputs than the training has.
+ */
+export function stateToResume(
+  { inputs }: Pick<Training, "inputs">,
+  store: Pick<RunStore, "find" | "checkWhole">,
+  reporter: Reporter,
+): SavedState | undefined {
+  const best = store.find("best");
+  if (best) {
+    checkSettings(best, inputs.settings);
+    store.checkWhole(best);
+  }
+  const found = store.find("last");
+  if (!found) return undefined;
+  checkSettings(found, inputs.settings);
+  store.checkWhole(found);
+  const { path, checked } = found;
+  const state = found.state as TrainerState & Record<string, unknown>;
+  if (state.format !== 1 && state.format !== 2) {
+    throw new DataError(`Cannot read ${path}: format ${state.format}, wanted 1 or 2`, { context: { file: path } });
+  }
+  if (!checked) {
+    reporter.warn(`${path} is of a version before and has no checksums: its files are read unchecked`);
+  }
+  inputs.agree(state, path, checked);
+  return { ...found, state };
+}
+
+async function restore({ optimizer, gpu, load }: Training, { read, path }: FoundCheckpoint): Promise<void> {
+  load(read, path);
+  const bytes = read(OPTIMIZER_FILE);
+  if (!bytes) throw new DataError(`Cannot go on with ${path}: ${OPTIMIZER_FILE} is missing`);
+  optimizer.load(readSafetensorsF32(bytes, `${path}/${OPTIMIZER_FILE}`).tensors);
+  await gpu.queue.onSubmittedWorkDone();
+}
+
+/** Sets all moments and counters of the optimiser to 0. */
+async function resetOptimizer({ optimizer }: Training): Promise<void> {
+  const values = await optimizer.read();
+  optimizer.load(
+    new Map([...values].map(([name, { shape, data }]) => [name, { shape, data: new Float32Array(data.length) }])),
+  );
+}
+
+/** Trains to the end, or until the signal; writes metrics and checkpoints. */
+export async function runTraining(training: Training, options: RunOptions): Promise<LoopEnd> {
+  const { store, before, reporter, signal, now, time } = options;
+  const { stages, columns, cadence, hints } = training;
+  if (before) {
+    await restore(training, before);
+    const { stage, step } = before.state.loop;
+    reporter.say(`Going on from ${before.path}: step ${step}${stage === "done" ? ", trained" : `, stage ${stage}`}`);
+  }
+  const metrics = MetricsWriter.open(store.disk, store.path, {
+    columns,
+    ...(before && { resumeAt: before.state.metrics, keeper: `${before.path}/${STATE_FILE}` }),
+  });
+  const known = new Set(columns);
+  const listed = (values: Readonly<Record<string, number>>) =>
+    Object.fromEntries(Object.entries(values).filter(([name]) => known.has(name)));
+  try {
+    return await runLoop({
+      stages,
+      ...cadence,
+      hints,
+      evaluate: (stage) => time("evaluation", () => stage.evaluate()),
+      onRow: ({ values, ...row }) => {
+        metrics.write({ ...row, values: listed(values) });
+        if (row.split !== "train") {
+          reporter.say(described(row.epoch, values, stages.find(({ name }) => name === row.stage)));
+        }
+      },
+      onTiming: (step, values) => metrics.timing(step, values),
+      onProgress: ({ stage, step, total, loss, rate }) => reporter.training({ what: stage, step, total, loss, rate }),
+      save: (kind, loop) => time("checkpoints", () => save(training, store, metrics, kind, loop)),
+      reset: () => resetOptimizer(training),
+      signal,
+      now,
+    }, before?.state.loop ?? initialState(stages));
+  } catch (error) {
+    throw error instanceof NumericsError ? withCheckpoint(error, store) : error;
+  } finally {
+    metrics.close();
+  }
+}
+
+/** Writes a checkpoint: first what it counts on outlasts a power cut, then the checkpoint, then the marks for readers. */
+async function save(
+  { inputs, optimizer, files: filesOf }: Training,
+  store: RunStore,
+  metrics: MetricsWriter,
+  kind: CheckpointName,
+  loop: LoopState,
+): Promise<void> {
+  await inputs.verify();
+  const files = await filesOf();
+  if (kind === "last") files.set(OPTIMIZER_FILE, await optimizerFile(optimizer));
+  const marks = metrics.marks();
+  const state: TrainerState = { format: 2, loop, metrics: marks, ...inputs.facts, settings: inputs.settings };
+  store.held();
+  // The clock's file is another in every run; the best checkpoint is to be the same in all.
+  const { timing: _, ...timeless } = marks;
+  store.write(kind, files, kind === "last" ? state : { ...state, metrics: timeless });
+  if (kind === "last") store.markMetrics(marks);
+}
+
+/** Says whether there is a checkpoint to go back to. */
+function withCheckpoint(error: NumericsError, store: RunStore): NumericsError {
+  const found = store.find("last");
+  const { loop } = (found?.state ?? {}) as Partial<TrainerState>;
+  const left = found ? `the checkpoint of step ${loop?.step} is intact in ${found.path}` : "there is no checkpoint yet";
+  const { message, code, context, hint } = error;
+  return new NumericsError(message, { code, context, cause: error, hint: hint ? `${hint}; ${left}` : left });
+}
+
+/** The line of an evaluation. */
+function described(epoch: number, values: Readonly<Record<string, number>>, stage: Stage | undefined): string {
+  const labels: Readonly<Record<string, string>> = stage && "labels" in stage ? stage.labels ?? {} : {};
+  const parts = Object.entries(values).map(([name, value]) => `${labels[name] ?? name} ${fixed(value, 3)}`);
+  return `Epoch ${epoch + 1}, held out: ${parts.join(", ") || "no donors"}`;
+}

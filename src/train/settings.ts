@@ -1,0 +1,51 @@
+/**
+ * What shapes training, as a checkpoint keeps it: a checkpoint of another run is told by it.
+ *
+ * @module
+ */
+
+import { DataError } from "../core/errors.ts";
+import { STATE_FILE } from "./checkpoint.ts";
+import type { Value } from "../core/config_key.ts";
+
+/** Values of keys by name. */
+export type TrainingSettings = Readonly<Record<string, Value>>;
+
+/** Keys that say where things lie, which are known by their content, and how work is spread, which changes no number. */
+const CIRCUMSTANCES: ReadonlySet<string> = new Set(
+  ["data", "encoder", "adapter", "omics", "out", "cache_dir", "cache_budget", "workers", "ignore_keys"],
+);
+
+/** What shapes training: all that is to be the same when a run goes on. */
+export function trainingSettings(config: object): TrainingSettings {
+  const all = Object.values(config).flatMap((group) => Object.entries(group as Record<string, Value>));
+  return Object.fromEntries(all.filter(([name]) => !CIRCUMSTANCES.has(name)));
+}
+
+/**
+ * Compares the settings that a checkpoint was trained with to those of its run; checkpoints of versions before say none, and
+ * keys that only one of two versions has are not compared.
+ *
+ * @throws {DataError} If it is of another run.
+ */
+export function checkSettings(
+  { path, state }: { readonly path: string; readonly state: unknown },
+  own: TrainingSettings,
+): void {
+  const { settings } = (state ?? {}) as { settings?: TrainingSettings };
+  if (settings === undefined) return;
+  const text = (of: TrainingSettings, key: string) => JSON.stringify(of[key]);
+  const key = Object.keys(own).find((name) =>
+    Object.hasOwn(settings, name) && text(settings, name) !== text(own, name)
+  );
+  if (key === undefined) return;
+  const file = `${path}/${STATE_FILE}`;
+  throw new DataError(
+    `Cannot use ${file}: it was trained with ${key}=${text(settings, key)}, the run has ${text(own, key)}`,
+    {
+      code: "foreign-checkpoint",
+      hint: "It is another run's: bring the run's own back from a copy, or train anew with --overwrite",
+      context: { file, key, given: settings[key], wanted: own[key] },
+    },
+  );
+}
