@@ -37,6 +37,8 @@ export interface GeneLossEntry<K extends Keys = NoKeys> {
   readonly needsStd: boolean;
   /** Fewest rows of a batch. */
   readonly rows: number;
+  /** Whether it is a likelihood, which of raw counts (`gene_norm: none`) gives a mean of 0 no chance. */
+  readonly likelihood?: true;
   /** Configuration keys of its own. */
   readonly keys: K;
 }

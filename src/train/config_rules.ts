@@ -7,7 +7,7 @@
 import type { Rule } from "../core/config_key.ts";
 import { ConfigError } from "../core/errors.ts";
 import type { ContrastiveEntry } from "../losses/contrastive_loss.ts";
-import { CONTRASTIVE_LOSSES } from "../losses/registry.ts";
+import { CONTRASTIVE_LOSSES, GENE_LOSSES } from "../losses/registry.ts";
 import { GENE_MODEL_NAMES, geneModelEntry } from "../models/gene_registry.ts";
 import type { TrainConfig } from "./config.ts";
 
@@ -71,7 +71,7 @@ function adaptDefaults(config: TrainConfig, { given }: RuleContext): TrainConfig
 
 /** Whether the loss is the likelihood of raw counts. */
 function countsLikelihood({ genes, loss }: Pick<TrainConfig, "genes" | "loss">): boolean {
-  return loss.gene_loss === "negbin" && genes.gene_norm === "none";
+  return GENE_LOSSES[loss.gene_loss].likelihood === true && genes.gene_norm === "none";
 }
 
 function encoderRules(config: TrainConfig): Rule[] {

@@ -25,4 +25,4 @@ export function negbin(g: Plan, y: Tensor, x: Tensor, options: GeneLossOptions =
 }
 
 /** How it is trained with. */
-export const entry: GeneLossEntry = geneLoss(negbin, { scale: 10 });
+export const entry: GeneLossEntry = geneLoss(negbin, { scale: 10, likelihood: true });
