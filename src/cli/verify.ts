@@ -191,7 +191,7 @@ function kernelRow(kernel: string, findings: readonly KernelFinding[]): string {
   }`;
 }
 
-function page({ adapter, encoder, numerics, rates, steps, kernels, skipped, ok }: Verification): string {
+function page({ adapter, encoder, numerics, rates, steps, vectors, kernels, skipped, ok }: Verification): string {
   const yes = (value: boolean) => (value ? "yes" : "no");
   const by = Map.groupBy(kernels, ({ kernel }) => kernel);
   const faults = kernels.filter(({ fault }) => fault !== undefined);
@@ -214,6 +214,17 @@ function page({ adapter, encoder, numerics, rates, steps, kernels, skipped, ok }
         step.error.toExponential(1)
       } (allowed ${step.tolerance}), again the same bits: ${yes(step.repeats)}${
         step.ok ? "" : `; worst is ${step.worst}`
+      }`
+    ),
+    "",
+    "Embeddings beside PyTorch (f64): smallest cosine, largest difference in units of the root mean square",
+    ...vectors.map(({ path, encoder, dtype, images, cosine, difference, tolerance, parts, ok }) =>
+      `  ${path.padEnd(4)}  ${encoder.padEnd(46)} ${dtype}  ${count(images, "image").padStart(9)}  ${
+        cosine.toFixed(9)
+      }  ${difference.toExponential(1)}  ${
+        ok
+          ? "ok"
+          : `FAULT: they part at ${parts} (allowed ${tolerance.cosine} and ${tolerance.difference.toExponential(0)})`
       }`
     ),
     "",

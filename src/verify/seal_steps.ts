@@ -7,12 +7,11 @@
  * @module
  */
 
-import { Rng, streamOf } from "../core/rng.ts";
-import { type Shape, sizeOf } from "../core/shape.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { stageRates } from "../methods/seal/rates.ts";
 import { pixelInput } from "../train/row_input.ts";
 import { batchOf, buildCase, compileAlign, deviations, formulaImages, range, type SealCase } from "./seal_case.ts";
+import { startOf } from "./start.ts";
 import record from "./seal_losses.json" with { type: "json" };
 
 /** Sizes, losses of each step by name, and gradient norms, as PyTorch has them. */
@@ -21,19 +20,6 @@ export const SEAL_RECORD: {
   readonly gradNorms: readonly number[];
   readonly losses: Readonly<Record<string, readonly number[]>>;
 } = record;
-
-/** Starting values of a parameter. */
-function start(name: string, shape: Shape): Float32Array {
-  const size = sizeOf(shape);
-  if (name.endsWith("lora_B.weight")) return new Float32Array(size);
-  let [low, high] = [-0.03, 0.03];
-  if (shape.length > 1 && name.endsWith(".weight")) {
-    high = Math.sqrt(3 / (size / shape[0]!));
-    low = -high;
-  } else if (name.endsWith(".weight")) [low, high] = [0.9, 1.1];
-  else if (name.includes(".flows.") || name === "cls_token" || name === "pos_embed") [low, high] = [-0.3, 0.3];
-  return new Rng(record.weightSeed, streamOf(name)).uniforms(size, low, high);
-}
 
 /** The model at its start. */
 export function buildSealSteps(gpu: Gpu): SealCase {
@@ -58,7 +44,9 @@ export function buildSealSteps(gpu: Gpu): SealCase {
   const { parameters } = seal.model;
   const names = new Set(parameters.entries().map(([name]) => name));
   parameters.load(
-    new Map(parameters.entries().map(([name, { shape }]) => [name, { shape, data: start(name, shape) }])),
+    new Map(
+      parameters.entries().map(([name, { shape }]) => [name, { shape, data: startOf(record.weightSeed, name, shape) }]),
+    ),
     (name) => names.has(name),
   );
   return seal;

@@ -1,6 +1,6 @@
 /**
  * Proves the engine on a device: arithmetic, every kernel text an encoder's plans pick at its true shapes, SEAL's steps beside
- * PyTorch's, reruns bit for bit, and the share of the device's peak.
+ * PyTorch's, embeddings beside PyTorch's, reruns bit for bit, and the share of the device's peak.
  *
  * @module
  */
@@ -14,6 +14,7 @@ import { embedPlan, type Images, type RecordedPlan, trainingPlans } from "./plan
 import { measureRates, type Rates } from "./rates.ts";
 import { runSealSteps, type SealSteps } from "./seal_steps.ts";
 import { STEP_TOLERANCE } from "./tolerance.ts";
+import { compareVectors, VECTOR_ENCODERS, type VectorsFinding } from "./vectors.ts";
 
 /** What is to be proved. */
 export interface VerifyOptions {
@@ -55,6 +56,7 @@ export interface Verification {
   readonly numerics: Numerics;
   readonly rates: Rates;
   readonly steps: readonly StepsFinding[];
+  readonly vectors: readonly VectorsFinding[];
   readonly kernels: readonly KernelFinding[];
   /** Plans left out, with the reason. */
   readonly skipped: readonly string[];
@@ -67,6 +69,25 @@ async function verifySteps(gpu: Gpu, path: string): Promise<StepsFinding> {
   const [first, second] = [await runSealSteps(gpu, STEPS), await runSealSteps(gpu, STEPS)];
   const repeats = JSON.stringify(first.last) === JSON.stringify(second.last);
   return { ...first, path, tolerance: STEP_TOLERANCE, repeats, ok: repeats && first.error <= STEP_TOLERANCE };
+}
+
+/** Images embedded at once beside PyTorch's: as many as make large products. */
+const MOST_IMAGES = 64;
+
+async function verifyVectors(
+  gpu: Gpu,
+  path: string,
+  { batch, onProgress, signal }: VerifyOptions,
+): Promise<VectorsFinding[]> {
+  const found: VectorsFinding[] = [];
+  for (const encoder of VECTOR_ENCODERS) {
+    for (const dtype of ["f32", "f16"] as const) {
+      signal?.throwIfAborted();
+      onProgress?.(`embeddings of ${encoder} beside PyTorch's, weights in ${dtype}, ${path} kernels`);
+      found.push(await compareVectors(gpu, { encoder, dtype, path, images: Math.min(batch, MOST_IMAGES) }));
+    }
+  }
+  return found;
 }
 
 /** Plans of an encoder as embedding and training choose them on this device. */
@@ -110,6 +131,7 @@ export async function verify(gpu: Gpu, options: VerifyOptions): Promise<Verifica
   onProgress("rates");
   const rates = await measureRates(gpu);
   const steps: StepsFinding[] = [];
+  const vectors: VectorsFinding[] = [];
   const kernels: KernelFinding[] = [];
   const skipped: string[] = [];
   for (const path of paths) {
@@ -117,6 +139,7 @@ export async function verify(gpu: Gpu, options: VerifyOptions): Promise<Verifica
     signal?.throwIfAborted();
     onProgress(`${STEPS} steps of SEAL, ${path} kernels`);
     steps.push(await verifySteps(on, path));
+    vectors.push(...await verifyVectors(on, path, options));
     const seen = new Set<string>();
     for (const record of plansOf(on, options)) {
       const plans = record();
@@ -133,7 +156,18 @@ export async function verify(gpu: Gpu, options: VerifyOptions): Promise<Verifica
       for (const recorded of plans) recorded.destroy();
     }
   }
-  const ok = steps.every((step) => step.ok) && kernels.every(({ fault }) => fault === undefined);
+  const ok = [...steps, ...vectors].every((finding) => finding.ok) && kernels.every(({ fault }) => fault === undefined);
   const { description, caps: { software } } = gpu;
-  return { adapter: description, software, encoder: encoder.name, numerics, rates, steps, kernels, skipped, ok };
+  return {
+    adapter: description,
+    software,
+    encoder: encoder.name,
+    numerics,
+    rates,
+    steps,
+    vectors,
+    kernels,
+    skipped,
+    ok,
+  };
 }

@@ -21,10 +21,13 @@ Deno.test("verify proves the kernels for GPUs on this adapter and writes a recor
     assert.equal(code, 0, stderr + stdout);
     assert.match(stdout, /all checks passed/);
     assert.match(stdout, /gpu kernels: losses of 30 steps within \d\.\de-\d+/);
+    assert.match(stdout, /^ {2}gpu +random:virchow2\S+ +f16 +2 images +0\.999999\d+ +\d\.\de-3 +ok$/m);
     assert.match(stdout, /^ {2}matmul_nt .* barrier-free, f64 .* ok$/m);
     const record = JSON.parse(await Deno.readTextFile(`${folder}/v.json`));
     assert.equal(record.ok, true);
     assert.ok(record.kernels.length > 40);
+    assert.equal(record.vectors.length, 10);
+    assert.ok(record.vectors.every(({ cosine }: { cosine: number }) => cosine > 0.9999));
     assert.ok(record.numerics.functions.length > 5 && record.rates.copyBytesPerSecond > 0 && record.version);
   } finally {
     await Deno.remove(folder, { recursive: true });

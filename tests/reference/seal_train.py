@@ -69,13 +69,13 @@ def kinds(pairs: np.ndarray) -> np.ndarray:
     return ((seeds(pairs) >> np.uint32(16)) * np.uint32(len(DIRECTIONS))) >> np.uint32(16)
 
 
-def patches(pairs: np.ndarray) -> np.ndarray:
+def patches(pairs: np.ndarray, side: int = IMAGE) -> np.ndarray:
     s = seeds(pairs)[:, None, None, None]
     a, b = (DIRECTIONS[kinds(pairs)][:, i][:, None, None, None] for i in (0, 1))
-    y, x, k = np.meshgrid(*(np.arange(n, dtype=np.uint32) for n in (IMAGE, IMAGE, 3)), indexing="ij")
+    y, x, k = np.meshgrid(*(np.arange(n, dtype=np.uint32) for n in (side, side, 3)), indexing="ij")
     t = (a * x + b * y + (s & np.uint32(7))) & np.uint32(31)
     stripe = np.where(t < 16, t, np.uint32(31) - t)
-    noise = mix(s + (y * np.uint32(IMAGE) + x) * np.uint32(3) + k) & np.uint32(63)
+    noise = mix(s + (y * np.uint32(side) + x) * np.uint32(3) + k) & np.uint32(63)
     return (np.uint32(16) + stripe * TINT[k] + noise).astype(np.uint8)
 
 
@@ -96,7 +96,7 @@ def stream_words(seed: int, stream: int, n: int, step: int = 0) -> np.ndarray:
 
 
 def start(name: str, shape: torch.Size) -> torch.Tensor:
-    """Starting values by name; f32 numbers."""
+    """Starting values by name, as src/verify/start.ts; f32 numbers."""
     if name.endswith("lora_B.weight"):
         return torch.zeros(shape, dtype=torch.float64)
     size = int(np.prod(shape))
@@ -106,7 +106,9 @@ def start(name: str, shape: torch.Size) -> torch.Tensor:
         low = -high
     elif name.endswith(".weight"):
         low, high = 0.9, 1.1
-    elif ".flows." in name or name in ("cls_token", "pos_embed"):
+    elif name.endswith(".gamma"):
+        low, high = 0.5, 1.5
+    elif ".flows." in name or name.split(".")[-1] in ("cls_token", "reg_token", "pos_embed", "query"):
         low, high = -0.3, 0.3
     unit = (stream_words(WEIGHT_SEED, fnv1a(name), size) >> np.uint64(8)) / 2**24
     return torch.from_numpy((low + (high - low) * unit).astype(np.float32).astype(np.float64)).reshape(shape)
