@@ -19,7 +19,7 @@ import { joinSamples, type TaskCounts, type TaskOptions } from "../eval/hest_ben
 import { SYNTHETIC, syntheticFeatures } from "../eval/synthetic.ts";
 import { table } from "../eval/table.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { checkContent, type Features, openFeatures } from "../io/features.ts";
+import { checkContent, type Features, openFeatures, readBeside } from "../io/features.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { lockFile } from "../io/lock.ts";
 import { openPatches } from "../io/patches.ts";
@@ -172,6 +172,7 @@ export function folderSource(request: SourceRequest, task: () => string): OpenSo
     facts,
     async load(sample) {
       const path = featuresPath(request, task(), sample.id);
+      readBeside(disk, path);
       const file = await openFeatures(disk.open(path, "read"));
       try {
         for (const key of ["encoder", "weights_sha256", "adapter", "adapter_sha256", "precision", "pooling"]) {

@@ -2,17 +2,20 @@
  * The forms of a feature file. All hold the same rows; what a form cannot hold stands beside it in `PATH.json`.
  *
  * `h5` is what TRIDENT and CLAM write: `features` f32 `[n, d]`, `coords` `[n, 2]`, here with `barcode` or `file` `[n, 1]` and
- * attributes on both. `content_sha256` is of what the file holds; npy and CSV have no place for it. `h5ad` is anndata 0.1.0: X, index of obs, `obsm/spatial`, attributes in `uns/embedding`.
+ * attributes on both. `content_sha256` is of what the file holds and says; what stands beside npy and CSV has their checksum and
+ * one of its own. `h5ad` is anndata 0.1.0: X, index of obs, `obsm/spatial`, attributes in `uns/embedding`.
  *
  * @module
  */
 
+import { sealJson } from "../io/checksum.ts";
 import { csvLine, shortF32 } from "../io/csv.ts";
 import type { Disk } from "../io/disk.ts";
-import { type BesideFeatures, CONTENT_SUM, ContentSum } from "../io/features.ts";
+import { type BesideFeatures, CONTENT_SUM, ContentSum, coordsFacts } from "../io/features.ts";
 import { H5Writer } from "../io/h5_write.ts";
 import { encode, writeH5ad } from "../io/h5ad_write.ts";
 import { npyHeader } from "../io/npy.ts";
+import { Sha256 } from "../io/zlib.ts";
 
 /** All of a feature file but the features. */
 export interface FeatureTable {
@@ -99,7 +102,8 @@ async function writeH5(disk: Disk, path: string, table: FeatureTable, rows: Rows
   const { count, coords, rowNames } = table;
   disk.writeAnywhere(path, (file) => {
     const h5 = begin(file);
-    features(h5, "/features", table, rows, { coords, names: rowNames?.values });
+    const facts = { ...table.attributes, ...coordsFacts(coords && table.coordsAttributes) };
+    features(h5, "/features", table, rows, { coords, names: rowNames?.values, facts });
     attributes(h5, "/features", table.attributes);
     if (coords !== undefined) {
       h5.dataset("/coords", "i4", [count, 2], coords);
@@ -119,32 +123,38 @@ async function writeAnndata(disk: Disk, path: string, table: FeatureTable, rows:
   const half = typeof size === "number" ? size / 2 : 0;
   const spatialOf = half > 0 ? "centre" : coordsAttributes["coords_of"] ?? "unknown";
   const spatial = coords && { shape: [count, 2], values: Float64Array.from(coords, (v) => v + half) };
+  const facts = { ...table.attributes, ...(coords === undefined ? {} : { spatial_of: spatialOf }) };
   disk.writeAnywhere(path, (file) => {
     const h5 = begin(file);
     writeH5ad(h5, {
       obs: { index },
       var: { index: Array.from({ length: dim }, (_, i) => `f${i}`) },
       x(h5, place) {
-        features(h5, place, table, rows, { coords: spatial?.values, names: index });
+        features(h5, place, table, rows, { coords: spatial?.values, names: index, facts });
         encode(h5, place, "array", "0.2.0");
       },
       obsm: spatial === undefined ? {} : { spatial },
-      uns: { embedding: { ...table.attributes, ...(coords === undefined ? {} : { spatial_of: spatialOf }) } },
+      uns: { embedding: facts },
     });
     h5.close();
   });
 }
 
+/** All facts of a table; those of features win over those of coordinates. */
+function factsOf({ coordsAttributes, attributes }: FeatureTable): Record<string, string | number> {
+  return { ...coordsAttributes, ...attributes };
+}
+
 function writeSafetensors(disk: Disk, path: string, table: FeatureTable, rows: RowsReader): void {
   const { count, dim, coords, rowNames } = table;
-  const facts = Object.entries({ ...table.coordsAttributes, ...table.attributes }).map(([k, v]) => [k, String(v)]);
+  const facts = factsOf(table);
   const bytes = count * dim * 4;
   const sum = new ContentSum();
   for (const { data } of slabs(table, rows)) sum.add(data);
   const header = {
     __metadata__: {
-      ...Object.fromEntries(facts),
-      [CONTENT_SUM]: sum.finish({ coords, names: rowNames?.values }),
+      ...Object.fromEntries(Object.entries(facts).map(([k, v]) => [k, String(v)])),
+      [CONTENT_SUM]: sum.finish({ coords, names: rowNames?.values, facts }),
       ...(rowNames && { [rowNames.kind]: JSON.stringify(rowNames.values) }),
     },
     features: { dtype: "F32", shape: [count, dim], data_offsets: [0, bytes] },
@@ -164,48 +174,48 @@ function writeSafetensors(disk: Disk, path: string, table: FeatureTable, rows: R
   );
 }
 
-/** What npy and CSV cannot hold, beside them. */
-function writeFacts(disk: Disk, path: string, table: FeatureTable): void {
-  const { attributes, coordsAttributes, coords, rowNames, count, dim } = table;
+/** Writes a file of rows alone; what it cannot hold goes beside it first, with the checksums of both. */
+function writeBeside(disk: Disk, path: string, table: FeatureTable, chunks: () => Iterable<Uint8Array>): void {
+  const { coords, rowNames, count, dim } = table;
+  const hash = new Sha256();
+  let bytes = 0;
+  for (const chunk of chunks()) {
+    hash.update(chunk);
+    bytes += chunk.length;
+  }
   const facts = {
     rows: count,
     dim,
-    attributes: { ...coordsAttributes, ...attributes },
+    attributes: factsOf(table),
+    file: { bytes, sha256: hash.hex() },
     ...(coords && { coords: Array.from({ length: coords.length / 2 }, (_, i) => [coords[2 * i], coords[2 * i + 1]]) }),
     ...(rowNames && { [rowNames.kind]: rowNames.values }),
   };
-  disk.write(`${path}.json`, `${JSON.stringify(facts)}\n`);
+  disk.write(`${path}.json`, sealJson(facts, 0));
+  disk.writeChunks(path, chunks());
 }
 
 function writeNpy(disk: Disk, path: string, table: FeatureTable, rows: RowsReader): void {
-  writeFacts(disk, path, table);
-  disk.writeChunks(
-    path,
-    (function* () {
-      yield npyHeader("f4", [table.count, table.dim]);
-      for (const { data } of slabs(table, rows)) yield bytesOf(data);
-    })(),
-  );
+  writeBeside(disk, path, table, function* () {
+    yield npyHeader("f4", [table.count, table.dim]);
+    for (const { data } of slabs(table, rows)) yield bytesOf(data);
+  });
 }
 
 function writeCsv(disk: Disk, path: string, table: FeatureTable, rows: RowsReader): void {
   const { dim, coords, rowNames } = table;
-  writeFacts(disk, path, { ...table, coords: undefined, rowNames: undefined });
-  disk.writeChunks(
-    path,
-    (function* () {
-      const encoder = new TextEncoder();
-      const names = Array.from({ length: dim }, (_, i) => `f${i}`);
-      yield encoder.encode(csvLine([rowNames?.kind ?? "row", ...(coords ? ["x", "y"] : []), ...names]));
-      for (const { from, data } of slabs(table, rows)) {
-        let text = "";
-        for (let i = 0, row = from; i < data.length; i += dim, row++) {
-          const place = coords ? [coords[2 * row]!, coords[2 * row + 1]!] : [];
-          const values = Array.from(data.subarray(i, i + dim), shortF32);
-          text += csvLine([rowNames?.values[row] ?? row, ...place, ...values]);
-        }
-        yield encoder.encode(text);
+  const encoder = new TextEncoder();
+  writeBeside(disk, path, { ...table, coords: undefined, rowNames: undefined }, function* () {
+    const names = Array.from({ length: dim }, (_, i) => `f${i}`);
+    yield encoder.encode(csvLine([rowNames?.kind ?? "row", ...(coords ? ["x", "y"] : []), ...names]));
+    for (const { from, data } of slabs(table, rows)) {
+      let text = "";
+      for (let i = 0, row = from; i < data.length; i += dim, row++) {
+        const place = coords ? [coords[2 * row]!, coords[2 * row + 1]!] : [];
+        const values = Array.from(data.subarray(i, i + dim), shortF32);
+        text += csvLine([rowNames?.values[row] ?? row, ...place, ...values]);
       }
-    })(),
-  );
+      yield encoder.encode(text);
+    }
+  });
 }

@@ -6,9 +6,7 @@
 
 import { type Facts, notOwn, sameFacts } from "../core/facts.ts";
 import type { Disk } from "../io/disk.ts";
-import { checkContent, openFeatures } from "../io/features.ts";
-import { H5File } from "../io/h5.ts";
-import { readTree } from "../io/h5ad_uns.ts";
+import { checkContent, type Features, openFeatures, readBeside } from "../io/features.ts";
 import { unreadable } from "../io/made_output.ts";
 import type { FeatureFormat, FeatureTable } from "./formats.ts";
 import { begunFacts } from "./writer.ts";
@@ -34,7 +32,6 @@ export async function lookForMade(
   const facts = tableFacts(table);
   if (disk.look(path) !== undefined) {
     sameFacts(path, await madeFacts(disk, path, format), facts);
-    if (format !== "csv") await checkFinished(disk, path);
     return "made";
   }
   // npy and CSV keep their facts beside them, and write those first.
@@ -48,50 +45,35 @@ export async function lookForMade(
   return "begun";
 }
 
-async function checkFinished(disk: Disk, path: string): Promise<void> {
-  const features = await openFeatures(disk.open(path, "read"));
-  try {
-    await checkContent(features);
-  } finally {
-    features.close();
-  }
-}
-
 /**
- * What a finished output says it was made from and how.
+ * What a finished output says it was made from and how, compared with its checksums.
  *
  * @throws {ConfigError} If it is none of the program's.
  * @throws {DataError} If it is damaged.
  */
 export async function madeFacts(disk: Disk, path: string, format: FeatureFormat): Promise<Record<string, unknown>> {
-  let facts: Record<string, unknown>;
-  try {
-    facts =
-      await (format === "npy" || format === "csv" ? besideFacts(disk, path, format) : insideFacts(disk, path, format));
-  } catch (error) {
-    throw unreadable(disk, path, error);
-  }
+  const facts = format === "npy" || format === "csv" ? besideFacts(disk, path) : await insideFacts(disk, path);
   if (facts["input_sha256"] !== undefined) return facts;
   throw notOwn(path, "it is there already and does not say what it was made from");
 }
 
-async function insideFacts(disk: Disk, path: string, format: FeatureFormat): Promise<Record<string, unknown>> {
-  const features = await openFeatures(disk.open(path, "read"));
-  const { attributes, count: rows, dim } = features;
-  features.close();
-  if (format !== "h5ad") return { ...attributes, rows, dim };
-  using file = await H5File.open(disk.open(path, "read"));
-  return { ...readTree(file, "/uns/embedding"), rows, dim };
+async function insideFacts(disk: Disk, path: string): Promise<Record<string, unknown>> {
+  let features: Features;
+  try {
+    features = await openFeatures(disk.open(path, "read"));
+  } catch (error) {
+    throw unreadable(disk, path, error);
+  }
+  try {
+    await checkContent(features);
+    return { ...features.facts(), rows: features.count, dim: features.dim };
+  } finally {
+    features.close();
+  }
 }
 
-async function besideFacts(disk: Disk, path: string, format: "npy" | "csv"): Promise<Record<string, unknown>> {
-  const file = disk.open(`${path}.json`, "read");
-  const bytes = new Uint8Array(file.size());
-  file.read(0, bytes);
-  file.close();
-  const { attributes, rows, dim } = JSON.parse(new TextDecoder().decode(bytes));
-  if (format === "csv") return { ...attributes, rows, dim };
-  const features = await openFeatures(disk.open(path, "read"));
-  features.close();
-  return { ...attributes, rows: features.count, dim: features.dim };
+/** Facts from beside a file, which was compared with them. */
+function besideFacts(disk: Disk, path: string): Record<string, unknown> {
+  const { attributes, rows, dim } = readBeside(disk, path) ?? {};
+  return { ...(attributes ?? {}), rows, dim };
 }

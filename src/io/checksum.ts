@@ -81,9 +81,11 @@ const OWN = "checksum";
 /**
  * JSON text of an object with its own checksum as the last key. What stands under the key `timing` depends on the clock and is
  * left out of it: such parts protect themselves.
+ *
+ * @param indent Of nested values; 0 puts all on one line.
  */
-export function sealJson(value: Readonly<Record<string, unknown>>): string {
-  return `${JSON.stringify({ ...value, [OWN]: ownSum(value) }, null, 2)}\n`;
+export function sealJson(value: Readonly<Record<string, unknown>>, indent = 2): string {
+  return `${JSON.stringify({ ...value, [OWN]: ownSum(value) }, null, indent)}\n`;
 }
 
 function ownSum(value: Readonly<Record<string, unknown>>): string {

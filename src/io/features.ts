@@ -3,14 +3,16 @@
  *
  * HDF5: `features`, `feats` or `embeddings` `[n, d]` (or `[1, n, d]`), with `coords` and `barcode` where given; h5ad: dense
  * `X` with the index of `obs`; npy: one array; safetensors: a tensor `features`, or the only one. Files of this program carry a
- * checksum of what they hold, where their form has a place for it.
+ * checksum of what they hold and say; that of npy and CSV stands beside them.
  *
  * @module
  */
 
 import { DataError, FormatError } from "../core/errors.ts";
-import { randomAccess } from "./disk.ts";
+import { damaged, isMark, markOfFile, openSealed, sha256Of } from "./checksum.ts";
+import { type Disk, randomAccess } from "./disk.ts";
 import { H5File, type H5Value } from "./h5.ts";
+import { readTree } from "./h5ad_uns.ts";
 import { readNpy, readNpyHeader } from "./npy.ts";
 import { checkRows, readBarcodes } from "./patches.ts";
 import type { RandomAccess } from "./random_access.ts";
@@ -30,6 +32,8 @@ export interface Features {
   readonly attributes: Readonly<Record<string, H5Value>>;
   /** Files that the rows are of, where it names those instead of barcodes. */
   readonly files: readonly string[] | undefined;
+  /** All that the file says of itself under names, which its checksum covers. */
+  facts(): Readonly<Record<string, unknown>>;
   /** Rows `from` up to `to`, `[to - from, dim]`. */
   read(from?: number, to?: number): Promise<Float32Array>;
   close(): void;
@@ -43,9 +47,14 @@ export interface BesideFeatures {
   readonly coords?: ArrayLike<number> | undefined;
   /** Of rows: barcodes or files. */
   readonly names?: readonly string[] | undefined;
+  /** What the file says of itself: encoder, adapter, precision, … */
+  readonly facts?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** SHA-256 of features in f32, coordinates in f64, and the JSON of the names, in lower-case hexadecimal. */
+/**
+ * SHA-256 of features in f32, coordinates in f64, and the JSON of the names, in lower-case hexadecimal; of that and of the facts
+ * as text where they are given, which versions before left out.
+ */
 export class ContentSum {
   readonly #hash = new Sha256();
 
@@ -56,12 +65,57 @@ export class ContentSum {
   }
 
   /** The checksum with what stands beside the features. */
-  finish({ coords, names }: BesideFeatures): string {
+  finish({ coords, names, facts }: BesideFeatures): string {
     if (coords !== undefined) this.#hash.update(new Uint8Array(Float64Array.from(coords).buffer));
     if (names !== undefined) this.#hash.update(new TextEncoder().encode(JSON.stringify(names)));
-    return this.#hash.hex();
+    const sum = this.#hash.hex();
+    return facts === undefined ? sum : withFacts(sum, facts);
   }
 }
+
+function withFacts(sum: string, facts: Readonly<Record<string, unknown>>): string {
+  const named = Object.entries(facts).filter(([name]) => name !== CONTENT_SUM);
+  const texts = named.map(([name, value]) => [name, String(value)]).sort(([a], [b]) => a! < b! ? -1 : 1);
+  return sha256Of(JSON.stringify([sum, texts]));
+}
+
+/**
+ * What stands in `PATH.json` beside a file of rows alone, npy or CSV, both compared with their checksums; those of versions
+ * before have none. Undefined where nothing of this program stands there.
+ *
+ * @throws {DataError} If either was changed or damaged.
+ */
+export function readBeside(disk: Pick<Disk, "look" | "open">, path: string): Record<string, unknown> | undefined {
+  const beside = `${path}.json`;
+  if (disk.look(beside)?.kind !== "file") return undefined;
+  const bytes = wholeFile(disk, beside);
+  if (!/"(checksum|attributes)"/.test(new TextDecoder().decode(bytes))) return undefined;
+  const { value, sealed } = openSealed(bytes, beside);
+  const wanted = value["file"];
+  if (!sealed && wanted === undefined) return value;
+  if (!sealed || !isMark(wanted)) {
+    throw new DataError(`Cannot read ${beside}: no checksum, wanted one of its own and one of ${path}`, {
+      code: "checksum",
+      hint: AGAIN,
+      context: { file: beside },
+    });
+  }
+  const found = markOfFile(disk, path);
+  if (found.bytes !== wanted.bytes || found.sha256 !== wanted.sha256) throw damaged(path, beside, found, wanted, AGAIN);
+  return value;
+}
+
+function wholeFile(disk: Pick<Disk, "open">, path: string): Uint8Array {
+  const file = disk.open(path, "read");
+  try {
+    const bytes = new Uint8Array(file.size());
+    return bytes.subarray(0, file.read(0, bytes));
+  } finally {
+    file.close();
+  }
+}
+
+const AGAIN = "Make it again with embed --overwrite, or take it out of the folder";
 
 /** Numbers of features compared at once. */
 const BLOCK = 1 << 22;
@@ -79,15 +133,16 @@ export async function checkContent(file: Features, rows?: Float32Array): Promise
   const step = Math.max(1, Math.floor(BLOCK / file.dim));
   if (rows !== undefined) sum.add(rows);
   else for (let at = 0; at < file.count; at += step) sum.add(await file.read(at, Math.min(file.count, at + step)));
-  const found = sum.finish({ coords: file.coords, names: file.barcodes ?? file.files });
-  if (found === wanted) return;
+  const before = sum.finish({ coords: file.coords, names: file.barcodes ?? file.files });
+  const found = withFacts(before, file.facts());
+  if (wanted === found || wanted === before) return;
   throw new DataError(
     `Cannot use features of ${file.name}: their SHA-256 is ${found.slice(0, 12)}…, ${
       String(wanted).slice(0, 12)
     }… is wanted by their attribute ${CONTENT_SUM}; the file was changed or damaged`,
     {
       code: "checksum",
-      hint: "Make it again with embed --overwrite, or take it out of the folder",
+      hint: AGAIN,
       context: { file: file.name, found, wanted: String(wanted) },
     },
   );
@@ -156,8 +211,17 @@ function h5Features(file: H5File): Features {
       const rows = nested ? file.read(path).slice(from * dim, to * dim) : file.read(path, from, to);
       return rows instanceof Float32Array ? rows : Float32Array.from(rows as Float64Array);
     },
+    facts: () =>
+      isAnnData
+        ? file.kind("/uns/embedding") === "group" ? readTree(file, "/uns/embedding") : {}
+        : { ...attributes, ...(places === undefined ? {} : coordsFacts(file.attributes(places))) },
     close: () => file.close(),
   };
+}
+
+/** Attributes of coordinates among the facts of a file, which has some of the same name for its features. */
+export function coordsFacts(attributes: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`coords/${name}`, value]));
 }
 
 async function npyFeatures(source: RandomAccess): Promise<Features> {
@@ -222,6 +286,7 @@ function plain(
     coords: undefined,
     attributes,
     files: undefined,
+    facts: () => attributes,
     read: async (from = 0, to = count) => await rows(from, to),
     close: () => source.close?.(),
   };

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { ConfigError, DataError, NumericsError } from "../../src/core/errors.ts";
+import { ConfigError, DataError, FormatError, NumericsError } from "../../src/core/errors.ts";
+import { folderSource } from "../../src/cli/evaluate_sources.ts";
 import { FEATURE_FORMATS, type FeatureFormat, type FeatureTable } from "../../src/embed/formats.ts";
 import { FeatureWriter } from "../../src/embed/writer.ts";
 import { parseCsv } from "../../src/io/csv.ts";
-import { checkContent, openFeatures } from "../../src/io/features.ts";
+import { checkContent, ContentSum, openFeatures, readBeside } from "../../src/io/features.ts";
 import { disk } from "../../src/io/fs.ts";
 import { H5File } from "../../src/io/h5.ts";
 import { exampleRows, exampleTable } from "./example.ts";
@@ -20,6 +21,8 @@ async function inFolder(act: (folder: string) => Promise<void>): Promise<void> {
     await Deno.remove(folder, { recursive: true });
   }
 }
+
+type Json = Record<string, unknown>;
 
 const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
 
@@ -90,7 +93,7 @@ const bytesOf = (part: ArrayBufferView) => new Uint8Array(part.buffer, part.byte
 
 for (const format of ["h5", "h5ad", "safetensors"] as const) {
   for (const kind of ["barcode", "file"] as const) {
-    Deno.test(`A flipped bit in features, places or names (${kind}) of ${format} is noticed`, () =>
+    Deno.test(`A flipped bit in features, places, names (${kind}) or facts of ${format} is noticed`, () =>
       inFolder(async (folder) => {
         const what = { ...table, rowNames: { kind, values: table.rowNames!.values } };
         const path = `${folder}/a.${format}`;
@@ -110,6 +113,8 @@ for (const format of ["h5", "h5ad", "safetensors"] as const) {
           placeOf(bytes, bytesOf(values.slice(-4))),
           placeOf(bytes, bytesOf(spatial.slice(-2))) + spatial.BYTES_PER_ELEMENT,
           placeOf(bytes, new TextEncoder().encode(table.rowNames!.values.at(-1)!)),
+          placeOf(bytes, new TextEncoder().encode(String(table.attributes["encoder"]))),
+          placeOf(bytes, new TextEncoder().encode("encoder")) + 6,
         ];
         for (const place of places) {
           const other = bytes.slice();
@@ -117,12 +122,60 @@ for (const format of ["h5", "h5ad", "safetensors"] as const) {
           Deno.writeFileSync(path, other);
           await assert.rejects(check, (error: DataError) => {
             assert.ok(error.message.includes(path), error.message);
-            return error instanceof DataError && error.code === "checksum";
+            // HDF5 itself notices a name that is not where its own tables have it.
+            const typed = error instanceof FormatError || error instanceof DataError;
+            return place === places.at(-1) ? typed : error.code === "checksum";
           });
         }
       }));
   }
 }
+
+for (const format of ["npy", "csv"] as const) {
+  Deno.test(`A flipped bit in ${format} or in what stands beside it is noticed, of which versions before had no sums`, () =>
+    inFolder(async (folder) => {
+      const path = `${folder}/a.${format}`;
+      const bytes = await whole(path, format);
+      const beside = Deno.readFileSync(`${path}.json`);
+      assert.equal((readBeside(disk, path)!["attributes"] as Json)["encoder"], table.attributes["encoder"]);
+      assert.equal(readBeside(disk, `${folder}/none.npy`), undefined);
+      const source = folderSource({ name: "made", features: folder }, () => "task");
+      const sample = { id: "a", folder, expression: "", patches: undefined, metadata: undefined };
+      for (const [file, whole] of [[path, bytes], [`${path}.json`, beside]] as const) {
+        for (let at = 3; at < whole.length - 1; at += Math.ceil(whole.length / 40)) {
+          const other = whole.slice();
+          other[at]! ^= 1;
+          Deno.writeFileSync(file, other);
+          assert.throws(
+            () => readBeside(disk, path),
+            (error: DataError) => error.message.includes(file) && error.code === "checksum",
+            `${file} ${at}`,
+          );
+        }
+        if (format === "npy") await assert.rejects(source.load(sample), { code: "checksum" });
+        Deno.writeFileSync(file, whole);
+      }
+      const { checksum: _, file: __, ...before } = JSON.parse(new TextDecoder().decode(beside));
+      Deno.writeTextFileSync(`${path}.json`, JSON.stringify(before));
+      assert.deepEqual(readBeside(disk, path), before);
+      Deno.writeTextFileSync(`${path}.json`, '{"of": "another program"}');
+      assert.equal(readBeside(disk, path), undefined);
+    }));
+}
+
+Deno.test("Features of versions before, whose checksum leaves facts out, are read", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/a.safetensors`;
+    const bytes = await whole(path, "safetensors");
+    const sum = new ContentSum().add(values).finish({ coords: table.coords, names: table.rowNames!.values });
+    const place = placeOf(bytes, new TextEncoder().encode('"content_sha256":"')) + 18;
+    assert.notEqual(new TextDecoder().decode(bytes.subarray(place, place + 64)), sum);
+    bytes.set(new TextEncoder().encode(sum), place);
+    Deno.writeFileSync(path, bytes);
+    const features = await openFeatures(disk.open(path, "read"));
+    await checkContent(features);
+    features.close();
+  }));
 
 Deno.test("FeatureWriter writes CSV with names, places and numbers that read back as the same f32", () =>
   inFolder(async (folder) => {
