@@ -31,11 +31,13 @@ export async function lookForMade(
 ): Promise<"new" | "begun" | "made"> {
   const facts = tableFacts(table);
   if (disk.look(path) !== undefined) {
-    sameFacts(path, await madeFacts(disk, path, format), facts);
+    const made = await madeFacts(disk, path, format);
+    if (!holdsRowsAlone(format)) await checkInside(disk, path);
+    sameFacts(path, made, facts);
     return "made";
   }
   // npy and CSV keep their facts beside them, and write those first.
-  const beside = format === "npy" || format === "csv" ? `${path}.json` : undefined;
+  const beside = holdsRowsAlone(format) ? `${path}.json` : undefined;
   const begun = begunFacts(disk, path);
   if (beside !== undefined && begun === undefined && disk.look(beside) !== undefined) {
     throw notOwn(beside, "it is there, and nothing of this command's");
@@ -45,34 +47,45 @@ export async function lookForMade(
   return "begun";
 }
 
+/** Whether a form holds rows alone; its facts stand beside it. */
+const holdsRowsAlone = (format: FeatureFormat): boolean => format === "npy" || format === "csv";
+
 /**
- * What a finished output says it was made from and how, compared with its checksums.
+ * What a finished output says it was made from and how.
  *
  * @throws {ConfigError} If it is none of the program's.
  * @throws {DataError} If it is damaged.
  */
 export async function madeFacts(disk: Disk, path: string, format: FeatureFormat): Promise<Record<string, unknown>> {
-  const facts = format === "npy" || format === "csv" ? besideFacts(disk, path) : await insideFacts(disk, path);
+  const facts = holdsRowsAlone(format) ? besideFacts(disk, path) : await insideFacts(disk, path);
   if (facts["input_sha256"] !== undefined) return facts;
+  // The name of that fact may be what is damaged.
+  if (!holdsRowsAlone(format)) await checkInside(disk, path);
   throw notOwn(path, "it is there already and does not say what it was made from");
 }
 
 async function insideFacts(disk: Disk, path: string): Promise<Record<string, unknown>> {
-  let features: Features;
+  let features: Features | undefined;
   try {
     features = await openFeatures(disk.open(path, "read"));
+    return { ...features.facts(), rows: features.count, dim: features.dim };
   } catch (error) {
     throw unreadable(disk, path, error);
+  } finally {
+    features?.close();
   }
+}
+
+async function checkInside(disk: Disk, path: string): Promise<void> {
+  const features = await openFeatures(disk.open(path, "read"));
   try {
     await checkContent(features);
-    return { ...features.facts(), rows: features.count, dim: features.dim };
   } finally {
     features.close();
   }
 }
 
-/** Facts from beside a file, which was compared with them. */
+/** Facts from beside a file, both compared with their checksums. */
 function besideFacts(disk: Disk, path: string): Record<string, unknown> {
   const { attributes, rows, dim } = readBeside(disk, path) ?? {};
   return { ...(attributes ?? {}), rows, dim };

@@ -112,8 +112,13 @@ for (const format of ["h5", "h5ad", "safetensors", "npy"]) {
         Deno.writeFileSync(path, damaged);
         const { code, err } = await embed(`${folder}/out`, [input!], ...more);
         assert.equal(code, 4, err);
-        assert.ok(err.includes(`Cannot use ${path}: it is there already and damaged (`), err);
-        assert.match(err, /hint: Pass --overwrite to make it again, or another --out/);
+        // What stands beside npy tells at once.
+        const how = format === "npy" ? `it has ${cut.length} bytes, ` : "it is there already and damaged (";
+        assert.ok(err.includes(`Cannot use ${path}: ${how}`), err);
+        assert.match(
+          err,
+          /hint: (Pass --overwrite to make it again, or another --out|Make it again with embed --overw)/,
+        );
         assert.doesNotMatch(err, /features;/);
         assert.deepEqual(Deno.readFileSync(path), damaged);
         assert.deepEqual(names(`${folder}/out`), before);
