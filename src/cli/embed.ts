@@ -5,7 +5,6 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import { VERSION } from "../core/version.ts";
 import { Embedder } from "../embed/embedder.ts";
 import { FEATURE_FORMATS, type FeatureFormat, type FeatureTable } from "../embed/formats.ts";
 import { type EmbedInput, findInputs, hashInput, type InputFiles, openInput } from "../embed/inputs.ts";
@@ -24,6 +23,7 @@ import { checkEncoder, openEncoder } from "./encoder.ts";
 import { type OpenedEncoder, sayEncoder } from "../models/opened_encoder.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
+import { madeBy } from "./made_by.ts";
 import { checkFile, checkSpace, endsAll, isSame, parentOf } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { printJson } from "./terminal.ts";
@@ -248,20 +248,8 @@ async function checkOutputs(work: Work, places: readonly Place[]): Promise<void>
 }
 
 function tableOf({ opened, values, precision }: Work, files: InputFiles, input: EmbedInput): FeatureTable {
-  const { encoder, name, weightsHash, adapterHash, preparation, assumed } = opened;
-  return featureTable(input, hashInput(disk, files), {
-    encoder: name,
-    dim: encoder.dim,
-    weightsHash,
-    adapter: values.adapter && lastOf(values.adapter),
-    adapterHash,
-    precision,
-    pooling: encoder.pooling,
-    inputSize: encoder.spec.input.size,
-    preparation,
-    assumed,
-    software: `seal-webgpu ${VERSION}`,
-  });
+  const adapter = values.adapter && lastOf(values.adapter);
+  return featureTable(input, hashInput(disk, files), madeBy(opened, { adapter, precision }));
 }
 
 /** Decodes pictures within the limit of a batch; the first that EXIF says is to be turned is told of. */

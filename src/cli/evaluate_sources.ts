@@ -5,7 +5,6 @@
  */
 
 import { ConfigError, DataError, FormatError } from "../core/errors.ts";
-import { VERSION } from "../core/version.ts";
 import type { SampleFiles } from "../data/data_folder.ts";
 import { Embedder } from "../embed/embedder.ts";
 import { hashInput, openInput } from "../embed/inputs.ts";
@@ -26,6 +25,7 @@ import { openPatches } from "../io/patches.ts";
 import { RANDOM_PREFIX } from "../models/random_encoder.ts";
 import { contentHash } from "./content_hash.ts";
 import { checkEncoder, hashOfText, openEncoder } from "./encoder.ts";
+import { madeBy } from "./made_by.ts";
 import { type OpenedEncoder, sayEncoder } from "../models/opened_encoder.ts";
 import type { Progress } from "./progress.ts";
 
@@ -327,23 +327,11 @@ async function embedSample(
     removePartial(disk, path);
     return kept;
   }
-  const { encoder, name, weightsHash, adapterHash, preparation, assumed } = opened;
   const { progress, signal, precision } = settings;
   const input = await openInput(disk, files);
   try {
-    const made = featureTable(input, inputHash, {
-      encoder: name,
-      dim: encoder.dim,
-      weightsHash,
-      adapter: request.adapter && adapterName(request.adapter),
-      adapterHash,
-      precision,
-      pooling: encoder.pooling,
-      inputSize: encoder.spec.input.size,
-      preparation,
-      assumed,
-      software: `seal-webgpu ${VERSION}`,
-    });
+    const adapter = request.adapter && adapterName(request.adapter);
+    const made = featureTable(input, inputHash, madeBy(opened, { adapter, precision }));
     const writer = FeatureWriter.open(disk, path, "h5", made, { overwrite: true });
     try {
       const onProgress = (done: number, total: number) =>
