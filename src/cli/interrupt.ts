@@ -14,7 +14,7 @@ import { removeEmptyMade } from "../io/fs.ts";
 import { watchLauncher } from "./launched.ts";
 import type { ListenerOrder } from "./signal_listener.ts";
 import { BURST, STOP_SIGNALS } from "./stop_signals.ts";
-import { printJson, say, terminalState } from "./terminal.ts";
+import { printJson, say, setPoll, terminalState } from "./terminal.ts";
 
 /** What a command is given beside its arguments. */
 export interface Job {
@@ -50,12 +50,14 @@ export function commandLine(argv: readonly string[]): string {
 /** Listens to signals for one command line. */
 export class Interrupt implements Job {
   readonly #stop = new AbortController();
-  readonly #onSignal = () => this.#answer();
+  readonly #onSignal = () => this.#hear();
   readonly #listener: Worker | undefined;
   readonly #unwatch: () => void;
   #graceful = 0;
   #signals = 0;
   #last = -Infinity;
+  /** Whether the signal was answered before this thread heard of it. */
+  #ahead = false;
 
   /**
    * @param argv The command line, by which its work is gone on with.
@@ -65,6 +67,7 @@ export class Interrupt implements Job {
     for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, this.#onSignal);
     this.#listener = startListener();
     this.#unwatch = watchLauncher(this.#onSignal);
+    setPoll(() => this.#look());
   }
 
   get signal(): AbortSignal {
@@ -92,9 +95,23 @@ export class Interrupt implements Job {
 
   /** Stops listening. */
   close(): void {
+    setPoll(undefined);
     this.#unwatch();
     this.#listener?.terminate();
     for (const signal of STOP_SIGNALS) Deno.removeSignalListener(signal, this.#onSignal);
+  }
+
+  /** Answers at once what the listener has heard and this thread, which computes, has not. */
+  #look(): void {
+    if (Atomics.load(terminalState(), 1) <= this.#signals) return;
+    this.#ahead = true;
+    this.#answer();
+  }
+
+  #hear(): void {
+    const late = this.#ahead && Atomics.load(terminalState(), 1) <= this.#signals;
+    this.#ahead = false;
+    if (!late) this.#answer();
   }
 
   #answer(): void {

@@ -6,7 +6,7 @@
 
 import { fixed } from "../core/fixed.ts";
 import { count } from "./table.ts";
-import { say, sayForNow } from "./terminal.ts";
+import { pollSignals, say, sayForNow } from "./terminal.ts";
 
 /** Milliseconds between two lines where stderr is no terminal, and between two updates where it is. */
 const PLAIN_MS = 5000;
@@ -31,6 +31,7 @@ export class Progress {
 
   /** Reports that `done` of `total` are done. */
   update(what: string, done: number, total: number, unit: "bytes" | "tiles" | "steps" | "slides" | "probes"): void {
+    pollSignals();
     if (this.#quiet) return;
     const now = performance.now();
     if (what !== this.#what) {

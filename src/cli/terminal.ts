@@ -14,9 +14,21 @@ const CLEAR = "\r\x1b[K";
 const state = new Int32Array(new SharedArrayBuffer(8));
 const OPEN = 0;
 
-/** Shared with the listener: `[whether a progress line stands open, whether the signal has been answered]`. */
+/** Shared with the listener: `[whether a progress line stands open, how many signals came]`. */
 export function terminalState(): Int32Array<SharedArrayBuffer> {
   return state;
+}
+
+let poll: (() => void) | undefined;
+
+/** Sets what looks for signals while the main thread computes without a pause; undefined: nothing. */
+export function setPoll(act: (() => void) | undefined): void {
+  poll = act;
+}
+
+/** Answers signals that came meanwhile; called with every step of progress, since no event reaches a thread that computes. */
+export function pollSignals(): void {
+  poll?.();
 }
 
 function write(to: { writeSync(bytes: Uint8Array): number }, text: string): void {

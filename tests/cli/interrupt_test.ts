@@ -2,9 +2,12 @@
 
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { commandLine, quoted } from "../../src/cli/interrupt.ts";
-import { STOP_SIGNALS } from "../../src/cli/stop_signals.ts";
+import { denoFlags } from "../../src/cli/permissions.ts";
+import { BURST, STOP_SIGNALS } from "../../src/cli/stop_signals.ts";
 import { type Ended, ended, launched, taskArgs } from "./command.ts";
 import { inFolder } from "./shared.ts";
+import { make, writeOuts } from "./space_ranger.ts";
+import { writeSection } from "./st_section.ts";
 
 const POSIX = Deno.build.os !== "windows";
 
@@ -61,6 +64,83 @@ Deno.test({
         deepEqual([...tree(out)], [...tree(`${folder}/whole`)]);
       }
     }),
+});
+
+Deno.test({
+  name: "a conversion that computes without a pause stops within a step, leaves nothing under way, and goes on",
+  ignore: !POSIX,
+  fn: () =>
+    inFolder(async (folder) => {
+      await writeOuts(make(0), `${folder}/V1`);
+      writeSection(`${folder}/st`, "S1");
+      for (const [what, signal] of [["visium", "SIGTERM"], ["st", "SIGHUP"]] as const) {
+        const args = ["convert", what, `${folder}/${what === "st" ? "st" : "V1"}`, "--out"];
+        const whole = `${folder}/whole/${what}`;
+        equal((await run([...args, whole])).code, 0);
+        const out = `${folder}/stopped/${what}`;
+        const child = await start([...args, out]);
+        await appears(`${out}/convert.json`);
+        child.kill(signal);
+        const { code, err } = await ended(child.output());
+        equal(code, 75, err);
+        match(err, /^Stopping at the next step; another signal ends at once$/m);
+        deepEqual([...tree(out).keys()].filter((path) => /\.tmp$|lock$/.test(path)), []);
+        const folders = [...Deno.readDirSync(out)].filter(({ isDirectory }) => isDirectory);
+        for (const { name } of folders) ok([...Deno.readDirSync(`${out}/${name}`)].length > 0, `${name} is empty`);
+        equal((await run([...args, out])).code, 0);
+        deepEqual([...tree(out)], [...tree(whole)]);
+      }
+    }),
+});
+
+/** Starts `stopped_part.ts`. @returns The process, and what waits until it has said something on stderr. */
+function part(how: string) {
+  const script = new URL("./stopped_part.ts", import.meta.url).pathname;
+  const args = ["run", "--no-check", ...denoFlags({ write: [], env: [], sys: [] }), script, how];
+  const child = new Deno.Command(Deno.execPath(), { args, stdin: "null", stdout: "null", stderr: "piped" }).spawn();
+  const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  const said = async (wanted: string) => {
+    while (!text.includes(wanted)) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      text += value;
+    }
+    return text;
+  };
+  return { child, said };
+}
+
+Deno.test({
+  name: "a second signal ends at once what has not ended by itself, with status 75",
+  ignore: !POSIX,
+  async fn() {
+    const { child, said } = part("waits");
+    await said("begun\n");
+    child.kill("SIGTERM");
+    await said("another signal ends at once\n");
+    // Signals closer together are one, as a terminal and its wrappers give them.
+    await new Promise((resolve) => setTimeout(resolve, 1.2 * BURST));
+    child.kill("SIGINT");
+    const text = await said("never said");
+    match(text, /^Stopping at once$/m);
+    match(text, /^Interrupted; go on with: .*deno.* task train --out runs\/a$/m);
+    equal((await child.status).code, 75);
+  },
+});
+
+Deno.test({
+  name: "a part that computes without a pause learns of a signal by its progress, once",
+  ignore: !POSIX,
+  async fn() {
+    const { child, said } = part("computes");
+    await said("begun\n");
+    child.kill("SIGINT");
+    const text = await said("never said");
+    match(text, /begun\nStopping at the next step; another signal ends at once\nsaved\nInterrupted; go on with: /);
+    ok(!text.includes("Stopping at once"), text);
+    equal((await child.status).code, 75);
+  },
 });
 
 Deno.test("the command that goes on can be pasted", () => {
