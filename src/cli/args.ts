@@ -67,6 +67,14 @@ export const COMMON = {
   out: { kind: "text", value: "PATH", help: "where the result goes" },
   seed: { kind: "number", value: "N", integer: true, min: 0, help: "seed of everything random" },
   precision: { kind: "choice", of: ["f32", "f16"], help: "storage of weights and activations" },
+  "batch-size": {
+    kind: "number",
+    value: "N",
+    integer: true,
+    min: 1,
+    max: 4096,
+    help: "tiles a batch; 32, on software 8",
+  },
   "image-size": {
     kind: "number",
     value: "N",

@@ -38,11 +38,7 @@ export const RUN_FLAGS = {
   encoder: { kind: "text", value: "PATH", help: "the encoder's weights, if elsewhere than at training" },
   organ: { kind: "text", value: "NAME", help: "organ of all samples, for models with an organ token" },
   "batch-size": {
-    kind: "number",
-    value: "N",
-    integer: true,
-    min: 1,
-    max: 4096,
+    ...COMMON["batch-size"],
     help: "patches a batch; 64, on software 8",
   },
   precision: COMMON.precision,

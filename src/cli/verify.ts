@@ -47,11 +47,7 @@ export const flags = {
   adapter: { kind: "text", value: "PATH", help: "with --against: PEFT LoRA folder on the encoder" },
   precision: COMMON.precision,
   "batch-size": {
-    kind: "number",
-    value: "N",
-    integer: true,
-    min: 1,
-    max: 4096,
+    ...COMMON["batch-size"],
     help: "images at a time and pairs of a step; by default as embed and train, on a software adapter 4",
   },
   genes: {
