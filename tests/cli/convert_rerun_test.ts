@@ -2,18 +2,9 @@
 
 import assert from "node:assert/strict";
 import { lockFile, lockFolder } from "../../src/io/lock.ts";
-import { inFolder, seal } from "./shared.ts";
+import { inFolder, seal, tree } from "./shared.ts";
 import { make, writeOuts } from "./space_ranger.ts";
 import { writeSection } from "./st_section.ts";
-
-function tree(folder: string, below = ""): [string, string][] {
-  return [...Deno.readDirSync(`${folder}${below}`)].sort((a, b) => (a.name < b.name ? -1 : 1)).flatMap((entry) => {
-    const path = `${below}/${entry.name}`;
-    return entry.isDirectory
-      ? tree(folder, path)
-      : [[path, Deno.readFileSync(`${folder}${path}`).toHex()] as [string, string]];
-  });
-}
 
 Deno.test("convert st given again goes on after a kill to the same bytes, and refuses what is of others", () =>
   inFolder(async (folder) => {

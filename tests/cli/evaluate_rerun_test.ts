@@ -2,16 +2,7 @@
 
 import assert from "node:assert/strict";
 import { lockFile, lockFolder } from "../../src/io/lock.ts";
-import { inFolder, seal } from "./shared.ts";
-
-function tree(folder: string, below = ""): [string, string][] {
-  return [...Deno.readDirSync(`${folder}${below}`)].sort((a, b) => (a.name < b.name ? -1 : 1)).flatMap((entry) => {
-    const path = `${below}/${entry.name}`;
-    return entry.isDirectory
-      ? tree(folder, path)
-      : [[path, Deno.readFileSync(`${folder}${path}`).toHex()] as [string, string]];
-  });
-}
+import { inFolder, seal, tree } from "./shared.ts";
 
 Deno.test("evaluate given again is done, goes on after a kill, and refuses other settings and files of others", () =>
   inFolder(async (folder) => {

@@ -63,3 +63,13 @@ export async function patchFile(path: string, count: number): Promise<void> {
     h5.close();
   });
 }
+
+/** Files below a folder with their bytes as hexadecimal text, in order. */
+export function tree(folder: string, below = ""): [string, string][] {
+  return [...Deno.readDirSync(`${folder}${below}`)].sort((a, b) => (a.name < b.name ? -1 : 1)).flatMap((entry) => {
+    const path = `${below}/${entry.name}`;
+    return entry.isDirectory
+      ? tree(folder, path)
+      : [[path, Deno.readFileSync(`${folder}${path}`).toHex()] as [string, string]];
+  });
+}

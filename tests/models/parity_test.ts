@@ -13,6 +13,7 @@ import type { Pooling } from "../../src/models/encoder_spec.ts";
 import { OFFSET } from "../../src/models/families/names.ts";
 import { loadEncoder, type LoadOptions } from "../../src/models/load.ts";
 import { kernelPaths, openGpu } from "../gpu/shared.ts";
+import { type Distance, distance } from "./distance.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());
@@ -49,30 +50,6 @@ async function openFixture(name: string): Promise<Fixture> {
   const { mean, std } = meta.preprocess;
   facts.push({ input: { mean, std, size: image } });
   return { name, meta, facts, expected: await openWeights(await openFile(`${folder}expected.safetensors`)) };
-}
-
-interface Distance {
-  cosine: number;
-  relative: number;
-}
-
-/** Smallest cosine of a row and largest difference by the root mean square. */
-function distance(got: ArrayLike<number>, wanted: ArrayLike<number>, rows: number): Distance {
-  const width = wanted.length / rows;
-  let [power, worst, cosine] = [0, 0, 1];
-  for (let r = 0; r < rows; r++) {
-    let [ab, aa, bb] = [0, 0, 0];
-    for (let i = r * width; i < (r + 1) * width; i++) {
-      ab += got[i]! * wanted[i]!;
-      aa += got[i]! ** 2;
-      bb += wanted[i]! ** 2;
-      worst = Math.max(worst, Math.abs(got[i]! - wanted[i]!));
-    }
-    power += bb;
-    cosine = Math.min(cosine, ab / Math.sqrt(aa * bb));
-  }
-  assert.equal(got.length, wanted.length);
-  return { cosine, relative: worst / Math.sqrt(power / wanted.length) };
 }
 
 const POOLING: Readonly<Record<string, Pooling>> = { cls: "cls", "cls+mean": "cls+mean", attention: "attn_pool" };
