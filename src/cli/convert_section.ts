@@ -150,11 +150,11 @@ function line({ id, spots, pairs, pixelSize, dropped }: Converted): string {
   } µm a pixel${left}`;
 }
 
-/** Refuses names that HEST's file names could not hold. */
-export function checkId(id: string): void {
+/** Refuses names that HEST's file names could not hold. @param hint What mends it. */
+export function checkId(id: string, hint = "Pass --id"): void {
   if (/^[A-Za-z0-9-]+$/.test(id)) return;
   throw new ConfigError(`Cannot name a sample ${JSON.stringify(id)}: letters and digits are wanted`, {
-    hint: "Pass --id",
+    hint,
     context: { given: id },
   });
 }

@@ -60,7 +60,11 @@ export async function run(args: Args<typeof flags>): Promise<void> {
   const sections = words.length === 1
     ? findSections(words[0]!)
     : [{ id: id ?? sampleOf(image!), counts: counts!, spots: spots!, image: image! }];
-  for (const section of sections) checkId(section.id);
+  // Sections of a folder are named by their files.
+  const rename = words.length === 1
+    ? "Rename its files: the section is what stands before the first _ or ."
+    : undefined;
+  for (const section of sections) checkId(section.id, rename);
   const inputs = sections.flatMap(({ counts, spots, image }) => [counts, spots, image]);
   checkOut(out, inputs, words[0]);
   checkConvertFolder(out, sections.map(({ id }) => id), given.overwrite);

@@ -256,7 +256,8 @@ function loadOptions(
 
 function noFileFor(name: string, adapter: string): ConfigError {
   return new ConfigError(`Cannot put adapter ${adapter} on ${name}: weights of a file are wanted`, {
-    hint: "Write the encoder the adapter was trained on to a file and name that",
+    hint:
+      "Name the encoder the adapter was trained on, or its folder; runs on random weights open with predict --run RUN",
   });
 }
 

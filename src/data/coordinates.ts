@@ -44,7 +44,7 @@ export function places(xy: ArrayLike<number>, kind: "top-left" | "centre" | "unk
   if (kind === "centre") return centre(xy);
   throw new DataError(`Cannot place the patches of ${file}: no patch_size_src, no factor, one of them wanted`, {
     code: "coords-unknown",
-    hint: "Say whether coordinates are corners or centres",
+    hint: "Give its /img the attribute patch_size_src if coordinates are corners, factor if they are centres",
     context: { file },
   });
 }

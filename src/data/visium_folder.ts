@@ -107,7 +107,7 @@ function findCounts(disk: Look, folder: string, root: string): VisiumFolder["cou
   if (findFile(names, ["matrix.mtx"]) !== undefined) return { kind: "mex", path: root, raw: false };
   throw new DataError(`Cannot convert ${folder}: no filtered_feature_bc_matrix.h5 or folder of that name, one wanted`, {
     code: "file-missing",
-    hint: "Pass --counts",
+    hint: "Pass --counts with an .h5 file of Space Ranger, or a folder with matrix.mtx",
     context: { folder, found: names.slice(0, 20) },
   });
 }

@@ -74,13 +74,15 @@ export function leaveOut(samples: readonly GroupedSample[], by: LeaveOut): Split
   const unknown = groups.get("");
   if (unknown !== undefined) {
     throw new ConfigError(`Cannot leave one ${by} out: ${unknown[0]!.id} does not say which it is of`, {
-      hint: "Complete metadata/{id}.json, or leave out donors",
+      hint: `Name it in metadata/${unknown[0]!.id}.json, or pass --leave-out sample`,
       context: { samples: unknown.map(({ id }) => id) },
     });
   }
   if (groups.size < 2) {
     throw new ConfigError(`Cannot leave one ${by} out: all samples are of ${[...groups.keys()].join("") || "none"}`, {
-      hint: "At least two are wanted",
+      hint: by === "sample"
+        ? "Give more samples with --data"
+        : "Pass --leave-out sample, or give more samples with --data",
     });
   }
   return [...groups].map(([name, members]) => {

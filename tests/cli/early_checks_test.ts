@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { filesBelow } from "../../scripts/kill_jobs.ts";
 import { writeCheckpoint } from "../../src/cli/run_folder.ts";
 import { prepareRun } from "./begun_run.ts";
+import { writeSection } from "./st_section.ts";
 import { FIXTURES, inFolder, patchFile, seal } from "./shared.ts";
 
 Deno.test("embed refuses a place where its output would be its own input, and one that is not named", () =>
@@ -156,4 +157,21 @@ Deno.test("weights that are none and an adapter of another encoder are refused b
       assert.doesNotMatch(err, /A\.h5/);
       assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["data", "empty"]);
     }
+  }));
+
+Deno.test("a section of a folder that cannot be a name says to rename its files, for --id does not go with folders", () =>
+  inFolder(async (folder) => {
+    writeSection(`${folder}/in`, "S1");
+    for (const part of ["counts", "spots", "images"]) {
+      for (const entry of [...Deno.readDirSync(`${folder}/in/${part}`)]) {
+        Deno.renameSync(
+          `${folder}/in/${part}/${entry.name}`,
+          `${folder}/in/${part}/${entry.name.replace("S1", "S 1")}`,
+        );
+      }
+    }
+    const { code, err } = await seal("convert", "st", `${folder}/in`, "--out", `${folder}/out`);
+    assert.equal(code, 2, err);
+    assert.match(err, /Cannot name a sample "S 1"[^]*hint: Rename its files/);
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["in"]);
   }));
