@@ -40,7 +40,8 @@ const SAMPLES = 20;
 const SAMPLE_MS = 40;
 const CASE_MS = 8000;
 
-function quantile(sorted: readonly number[], q: number): number {
+/** The value below which a part `q` of sorted numbers lies. */
+export function quantile(sorted: readonly number[], q: number): number {
   const at = (sorted.length - 1) * q;
   const low = sorted[Math.floor(at)]!;
   return low + (sorted[Math.ceil(at)]! - low) * (at - Math.floor(at));
@@ -79,18 +80,25 @@ async function output(command: string, args: string[]): Promise<string> {
   }
 }
 
-/** Where a record comes from. */
-export async function provenance(gpu: Gpu): Promise<Record<string, unknown>> {
+/** When, of what, and on what machine a record is. */
+export async function origin(): Promise<Record<string, unknown>> {
   return {
     date: new Date().toISOString(),
     commit: await output("git", ["rev-parse", "--short", "HEAD"]),
     dirty: (await output("git", ["status", "--porcelain", "--untracked-files=no"])) !== "",
-    adapter: gpu.description,
-    software: gpu.caps.software,
-    path: gpu.caps.flat ? "flat" : "gpu",
     deno: Deno.version.deno,
     os: `${Deno.build.os} ${Deno.build.arch}`,
     cores: navigator.hardwareConcurrency,
+  };
+}
+
+/** Where a record of a device comes from. */
+export async function provenance(gpu: Gpu): Promise<Record<string, unknown>> {
+  return {
+    ...await origin(),
+    adapter: gpu.description,
+    software: gpu.caps.software,
+    path: gpu.caps.flat ? "flat" : "gpu",
     precision: "f32",
   };
 }
