@@ -78,6 +78,7 @@ export interface Hdf5 {
   get_attribute_data(id: bigint, path: string, name: string, at: bigint): number;
   reclaim_vlen_memory(id: bigint, path: string, name: string, at: bigint): number;
   reclaim_vlen_memory_count(id: bigint, path: string, name: string, at: bigint, count: bigint[]): number;
+  create_object_reference(id: bigint, path: string): number[];
   create_group(id: bigint, path: string, trackOrder: boolean): number;
   create_dataset(id: bigint, path: string, at: bigint, metadata: NewMetadata): number;
   resize_dataset(id: bigint, path: string, shape: bigint[]): number;
@@ -299,6 +300,13 @@ export class H5Session {
     const reason = cause instanceof Error ? cause.message : this.owner.complaint() ?? "the library gave no reason";
     const expected = this.mode === 0 ? "undamaged HDF5" : "room for it";
     throw this.fail(path, `HDF5 stops (${reason.split("\n")[0]})`, expected, cause);
+  }
+
+  /** Fills `into` with bytes of the file from `at`, past the library. */
+  readBytes(path: string, at: number, into: Uint8Array): void {
+    const got = this.run(path, () => this.storage.read(at, into), () => true);
+    if (got === into.length) return;
+    throw this.fail(path, `byte ${at + got} is the end of the file`, `${into.length} bytes from ${at}`);
   }
 
   /** Closes the file and its storage. Of a file that was only read, nothing can be lost by that. */

@@ -10,6 +10,7 @@
 import { DataError } from "../core/errors.ts";
 import { H5File, type H5Value } from "./h5.ts";
 import type { H5Storage } from "./h5_library.ts";
+import { rowReader } from "./h5_rows.ts";
 
 /** What a coordinate is of its patch. */
 export type CoordsOf = "top-left" | "centre" | "unknown";
@@ -158,7 +159,8 @@ export function checkRows(file: H5File, path: string, count: number, width: numb
 /** Reads whole chunks where they hold several compressed patches, so that none is unpacked for each batch again. */
 function blockReader(file: H5File, path: string, count: number): Patches["read"] {
   const { chunks, filters, shape = [] } = file.info(path);
-  const rows = filters.length > 0 ? chunks?.[0] ?? 1 : 1;
+  if (filters.length === 0) return rowReader(file, path);
+  const rows = chunks?.[0] ?? 1;
   const width = shape.slice(1).reduce((a, b) => a * b, 1);
   let block = { from: 0, to: 0, data: new Uint8Array(0) };
   return (from, to) => {
