@@ -66,6 +66,9 @@ const MOST_STRINGS = 2 ** 24;
 
 /** A file open for reading. */
 export class H5File extends H5Session {
+  /** Of datasets that were asked for: asking takes as long as reading a patch does. */
+  private readonly known = new Map<string, Metadata>();
+
   /**
    * Opens a file.
    *
@@ -246,11 +249,14 @@ export class H5File extends H5Session {
   }
 
   private metadata(path: string): Metadata {
+    const before = this.known.get(path);
+    if (before !== undefined) return before;
     if (this.kind(path) !== "dataset") throw this.fail(path, this.kind(path) ?? "nothing", "a dataset");
     const metadata = this.run(path, () => this.hdf5.get_dataset_metadata(this.id, path), isMetadata);
     const whole = (list: readonly number[] | null) =>
       list === null || list.every((n) => Number.isSafeInteger(n) && n >= 0);
     if (!whole(metadata.shape) || !whole(metadata.chunks)) throw this.fail(path, "impossible extents", "whole numbers");
+    this.known.set(path, metadata);
     return metadata;
   }
 
