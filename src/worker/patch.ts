@@ -12,6 +12,7 @@ import {
   type PatchTimes,
 } from "../data/patch_reader.ts";
 import { disk } from "../io/fs.ts";
+import { type Failure, failureOf } from "./failure.ts";
 
 /** What the worker is told first, and then asked. */
 export type PatchQuestion =
@@ -21,16 +22,7 @@ export type PatchQuestion =
 /** What it answers: the patches, their bytes moved and not copied, or why there are none. */
 export type PatchAnswer =
   | { readonly id: number; readonly data: Uint8Array<ArrayBuffer>; readonly times: PatchTimes }
-  | {
-    readonly id: number;
-    readonly error: {
-      name: string;
-      message: string;
-      code?: string;
-      hint?: string | undefined;
-      context?: Record<string, unknown>;
-    };
-  };
+  | { readonly id: number; readonly error: Failure };
 
 const scope = self as unknown as {
   onmessage: (event: MessageEvent<PatchQuestion>) => void;
@@ -51,12 +43,6 @@ async function answer(id: number, request: PatchRequest): Promise<void> {
     const { data, times } = await reader!.batch(request);
     scope.postMessage({ id, data, times }, [data.buffer]);
   } catch (error) {
-    const { name, message, code, hint, context } = error as Error & {
-      code?: string;
-      hint?: string;
-      context?: Record<string, unknown>;
-    };
-    const plain = context === undefined ? {} : { context: JSON.parse(JSON.stringify(context)) };
-    scope.postMessage({ id, error: { name, message, ...(code !== undefined && { code }), hint, ...plain } }, []);
+    scope.postMessage({ id, error: failureOf(error) }, []);
   }
 }

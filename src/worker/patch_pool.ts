@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ConfigError, DataError, type ErrorDetails, FormatError } from "../core/errors.ts";
+import { ConfigError } from "../core/errors.ts";
 import { OPEN_FILES, patchCache, type PatchRequest, type PatchTable, type PatchTimes } from "../data/patch_reader.ts";
 import {
   CACHE,
@@ -15,6 +15,7 @@ import {
   type SourceOptions,
 } from "../data/patch_source.ts";
 import { disk } from "../io/fs.ts";
+import { revived } from "./failure.ts";
 import type { PatchAnswer, PatchQuestion } from "./patch.ts";
 
 interface Made {
@@ -104,18 +105,4 @@ class Pool implements PatchMaker {
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }
-}
-
-type Failure = Extract<PatchAnswer, { error: unknown }>["error"];
-
-/** The error a worker met, of its own class again. */
-function revived({ name, message, code, hint, context }: Failure): Error {
-  const details: ErrorDetails = {
-    ...(code !== undefined && { code }),
-    ...(hint !== undefined && { hint }),
-    ...(context !== undefined && { context }),
-  };
-  if (name === "FormatError") return new FormatError(message, details);
-  if (name === "ConfigError") return new ConfigError(message, details);
-  return new DataError(message, details);
 }

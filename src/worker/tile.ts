@@ -1,0 +1,53 @@
+/**
+ * Worker: cuts tiles out of one slide, so that the thread of the GPU never decodes.
+ *
+ * @module
+ */
+
+import { openSlide, type Slide } from "../data/slide.ts";
+import { openFile } from "../io/fs.ts";
+import { type Failure, failureOf } from "./failure.ts";
+import { type CutGrid, type CutOptions, type CutTiles, cutTiles } from "../slides/tile_reader.ts";
+
+/** What the worker is told first, and then asked. */
+export type TileQuestion =
+  | { readonly path: string; readonly grid: CutGrid; readonly options: CutOptions; readonly cacheBytes: number }
+  | { readonly id: number; readonly coords: Int32Array };
+
+/** What it answers: tiles, their bytes moved and not copied, or why there are none. */
+export type TileAnswer =
+  | (CutTiles & { readonly id: number })
+  | { readonly id: number; readonly error: Failure };
+
+const scope = self as unknown as {
+  onmessage: (event: MessageEvent<TileQuestion>) => void;
+  postMessage: (answer: TileAnswer, transfer: Transferable[]) => void;
+};
+
+let task: { readonly slide: Promise<Slide>; readonly grid: CutGrid; readonly options: CutOptions } | undefined;
+/** Tiles are cut one request after another: they share a cache. */
+let last: Promise<void> = Promise.resolve();
+
+scope.onmessage = ({ data: question }) => {
+  if ("path" in question) task = begin(question);
+  else last = last.then(() => answer(question.id, question.coords));
+};
+
+function begin({ path, grid, options, cacheBytes }: Extract<TileQuestion, { path: string }>) {
+  const slide = openFile(path).then((file) =>
+    openSlide(file, { cacheBytes, damagedTiles: options.badTiles === "white" ? "white" : "fail" })
+  );
+  // Told with the first answer.
+  slide.catch(() => {});
+  return { slide, grid, options };
+}
+
+async function answer(id: number, coords: Int32Array): Promise<void> {
+  try {
+    const { slide, grid, options } = task!;
+    const cut = await cutTiles(await slide, grid, coords, options);
+    scope.postMessage({ id, ...cut }, [cut.data.buffer]);
+  } catch (error) {
+    scope.postMessage({ id, error: failureOf(error) }, []);
+  }
+}
