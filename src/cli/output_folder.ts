@@ -138,6 +138,9 @@ export class OutputFolder {
   }
 
   [Symbol.dispose](): void {
+    // What failed before its first file left nothing to go on with.
+    const { names, result } = this.request;
+    if (this.#begun && ![result, ...names].some((name) => entryAt(`${this.path}/${name}`))) disk.remove(this.#partial);
     this.lock.release();
   }
 }

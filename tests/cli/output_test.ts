@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import type { SealError } from "../../src/core/errors.ts";
 import { ConfigError, DataError, InterruptedError } from "../../src/core/errors.ts";
 import { checkFile, checkFolder, checkSpace, endsAll, parentOf } from "../../src/cli/output.ts";
+import { OutputFolder } from "../../src/cli/output_folder.ts";
+import { removeEmptyMade } from "../../src/io/fs.ts";
 import { inFolder } from "./shared.ts";
 
 function thrown(act: () => void): SealError {
@@ -65,3 +67,33 @@ Deno.test("paths have folders; what stands in the way of all inputs ends a comma
     assert.ok(!endsAll(error), error.name);
   }
 });
+
+Deno.test("what fails before its first file takes back that it was begun; behind it, it is gone on with", () =>
+  inFolder((folder) => {
+    const out = `${folder}/new/below`;
+    const request = {
+      out,
+      command: "test",
+      result: "result.json",
+      names: ["a.txt"],
+      facts: { a: 1 },
+      overwrite: false,
+    };
+    const names = (path: string) => [...Deno.readDirSync(path)].map(({ name }) => name).sort();
+    const fails = (write: boolean) => {
+      using output = OutputFolder.open(request);
+      output.begin();
+      if (write) Deno.writeTextFileSync(`${out}/a.txt`, "a");
+    };
+    fails(false);
+    removeEmptyMade();
+    assert.deepEqual(names(folder), []);
+    fails(true);
+    assert.deepEqual(names(out), ["a.txt", "test.partial.json"]);
+    {
+      using output = OutputFolder.open(request);
+      output.finish({ b: 2 }, 0);
+    }
+    assert.deepEqual(names(out), ["a.txt", "result.json"]);
+    return Promise.resolve();
+  }));
