@@ -35,13 +35,3 @@ Deno.test("a log whose disk is full does not end the work; a result that cannot 
     Deno.stderr.writeSync = stderr;
   }
 });
-
-Deno.test("the line of an evaluation names whose correlation it tells, and what rounds to zero has no sign", () => {
-  const values = { pearson_mean: -0.0002, recall_at_5_i2g: 0.25 };
-  assert.equal(
-    described(1, "align", values),
-    "Epoch 2, held out: r within sections of the image decoder 0.000, recall_at_5_i2g 0.250",
-  );
-  assert.match(described(0, "warmup", { pearson_mean: 0.5 }), /: r within sections of the omics model 0\.500$/);
-  assert.equal(described(0, "align", {}), "Epoch 1, held out: no donors");
-});

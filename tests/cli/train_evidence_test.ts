@@ -69,6 +69,12 @@ Deno.test("evidence of a run: the best checkpoint, real numbers, the same bytes 
       train(data, `${folder}/a`, ...settings),
       train(data, `${folder}/b`, ...settings),
     ]);
+    // The log's correlation is the decoder's, the result's the probe's: both are named.
+    assert.match(
+      first.err,
+      /^Epoch 1, held out: r within sections of the image decoder -?\d\.\d{3}, recall_at_1_i2g /m,
+    );
+    assert.match(first.err, /^probe: r within sections, depth-normalised +-?\d\.\d{3} /m);
     const run = `${folder}/a`;
     const evidence = await readEvidence({ path: run, disk });
     assert.deepEqual([evidence.errors, evidence.missing], [[], {}]);
