@@ -17,7 +17,7 @@ import { fanInUniform, moduleRng } from "../src/nn/init.ts";
 import { Parameters } from "../src/nn/parameters.ts";
 import { AdamW } from "../src/optim/adamw.ts";
 import { parameterGroups } from "../src/optim/param_groups.ts";
-import { readConfig } from "../src/train/config.ts";
+import { SEAL_CONFIG } from "../src/methods/seal/config.ts";
 import { stageRates } from "../src/methods/seal/rates.ts";
 import { createSealModel } from "../src/methods/seal/model.ts";
 import { Trunk, type ViewImages } from "../src/train/trunk.ts";
@@ -35,7 +35,7 @@ const [pairs, batch, epochs] = [["--pairs", 32], ["--batch", 16], ["--epochs", 3
 const GENES = 512;
 
 const gpu = await requestGpu(navigator.gpu);
-const { config } = readConfig([], [["encoder", name], ["scheduler", "constant"]]);
+const { config } = SEAL_CONFIG.read([], [["encoder", name], ["scheduler", "constant"]]);
 const { spec, seed } = randomEncoder(name);
 const part = visionPart(config, spec, (layer) => fanInUniform(moduleRng(1, layer)!));
 let complete = false;

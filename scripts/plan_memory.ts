@@ -16,7 +16,7 @@ import { Store } from "../src/graph/store.ts";
 import { createEncoder } from "../src/models/encoder.ts";
 import { randomEncoder } from "../src/models/random_encoder.ts";
 import { Parameters } from "../src/nn/parameters.ts";
-import { readConfig } from "../src/train/config.ts";
+import { SEAL_CONFIG } from "../src/methods/seal/config.ts";
 import { createSealModel } from "../src/methods/seal/model.ts";
 import { stemInputs, stemTensors } from "../src/train/trunk.ts";
 import { visionPart } from "../src/train/trainable.ts";
@@ -41,7 +41,7 @@ const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
 
 /** Plans of a step of `batch` pairs, `micro` images at a time. */
 async function plans(name: string, blocks: number, batch: number, micro: number, cached: boolean): Promise<void> {
-  const { config } = readConfig([], [["encoder", name], ["partial_blocks", String(blocks)]]);
+  const { config } = SEAL_CONFIG.read([], [["encoder", name], ["partial_blocks", String(blocks)]]);
   const { spec } = randomEncoder(name);
   const part = visionPart(config, spec);
   let complete = false;

@@ -14,13 +14,13 @@ import { Progress } from "../../src/cli/progress.ts";
 import { requestGpu } from "../../src/gpu/device.ts";
 import { writeSafetensorsF32 } from "../../src/io/safetensors.ts";
 import { loadModel } from "../../src/methods/seal/checkpoint.ts";
-import { readConfig } from "../../src/train/config.ts";
+import { SEAL_CONFIG } from "../../src/methods/seal/config.ts";
 import { Inference } from "../../src/methods/seal/inference.ts";
 import { pixelInput } from "../../src/train/row_input.ts";
 
 const { values } = parseArgs({ options: { run: { type: "string" }, out: { type: "string" } } });
 const run = values.run!;
-const { config } = readConfig([{ name: "config.yaml", text: Deno.readTextFileSync(`${run}/config.yaml`) }]);
+const { config } = SEAL_CONFIG.read([{ name: "config.yaml", text: Deno.readTextFileSync(`${run}/config.yaml`) }]);
 const host = hostOf(new Progress(true));
 const set = await openData(config, host);
 const gpu = await requestGpu(navigator.gpu);

@@ -14,7 +14,7 @@ import { checkFile, MANIFEST, type Manifest, readManifest, writeManifest } from 
 import type { RunFolder } from "../report/evidence_write.ts";
 import { EVIDENCE } from "../report/run_evidence.ts";
 import { STATE_FILE } from "../train/checkpoint.ts";
-import { readConfig, writeConfig } from "../train/config.ts";
+import { SEAL_CONFIG } from "../methods/seal/config.ts";
 import { METRIC_FILES, type MetricMarks } from "../train/metrics.ts";
 import {
   checkPlaces,
@@ -72,7 +72,7 @@ function sameConfig(before: string, config: string): boolean {
   if (before === config) return true;
   try {
     // Another version explains keys in other words.
-    return writeConfig(readConfig([{ name: EVIDENCE.config, text: before }]).config) === config;
+    return SEAL_CONFIG.write(SEAL_CONFIG.read([{ name: EVIDENCE.config, text: before }]).config) === config;
   } catch {
     return false;
   }

@@ -15,7 +15,7 @@ import { fromMap } from "../io/random_access.ts";
 import { readSafetensorsF32 } from "../io/safetensors.ts";
 import { isTyped } from "../io/system_error.ts";
 import { loadModel } from "../methods/seal/checkpoint.ts";
-import { readConfig, type TrainConfig } from "../train/config.ts";
+import { SEAL_CONFIG, type SealConfig } from "../methods/seal/config.ts";
 import { createSealModel } from "../methods/seal/model.ts";
 import { COMMON, type Flags } from "./args.ts";
 import { checkEncoder } from "./encoder.ts";
@@ -63,7 +63,7 @@ export interface RunRequest {
 
 /** An open run. */
 export interface OpenedRun {
-  readonly config: TrainConfig;
+  readonly config: SealConfig;
   readonly model: SealInference;
   /** Patches a batch. */
   readonly batchSize: number;
@@ -84,7 +84,7 @@ export interface OpenedRun {
  *
  * @throws {DataError} If it is not what training wrote.
  */
-export function runConfig(run: string): TrainConfig {
+export function runConfig(run: string): SealConfig {
   const path = `${run}/config.yaml`;
   let text: string;
   try {
@@ -100,7 +100,7 @@ export function runConfig(run: string): TrainConfig {
     });
   }
   checkConfigText(run, text);
-  return readConfig([{ name: path, text }]).config;
+  return SEAL_CONFIG.read([{ name: path, text }]).config;
 }
 
 /** The encoder that a command line with a run opens. */
@@ -124,7 +124,7 @@ function checkpointOf(run: string, name: CheckpointName): FoundCheckpoint {
 
 /** What can be known of a request before the device is. */
 export interface KnownRun {
-  readonly config: TrainConfig;
+  readonly config: SealConfig;
   readonly found: FoundCheckpoint;
   readonly vocabulary: Vocabulary;
   /** Whether all files could be compared with what training wrote. */
@@ -234,7 +234,7 @@ async function adapterOf({ read, path }: FoundCheckpoint): Promise<Adapter | und
 }
 
 /** The configuration with what only training needs left out: weights to start from come from the checkpoint. */
-function forUse(config: TrainConfig, { encoder, precision }: RunRequest): TrainConfig {
+function forUse(config: SealConfig, { encoder, precision }: RunRequest): SealConfig {
   return {
     ...config,
     input: { ...config.input, adapter: null, omics: null, ...(encoder === undefined ? {} : { encoder }) },
@@ -252,7 +252,7 @@ function checkWeights({ name, weightsHash }: OpenedEncoder, { path, state }: Fou
 }
 
 /** Classes of the discriminator, which depend on the slides that were trained on. */
-function slidesOf({ read, path }: FoundCheckpoint, { loss }: TrainConfig): number {
+function slidesOf({ read, path }: FoundCheckpoint, { loss }: SealConfig): number {
   if (!(loss.lambda_da > 0)) return 0;
   const bytes = read("heads.safetensors");
   const heads = bytes && readSafetensorsF32(bytes, `${path}/heads.safetensors`).tensors;

@@ -13,7 +13,7 @@ import { isNote } from "../data/sample_checks.ts";
 import type { TrainingSet } from "../data/training_set.ts";
 import { disk } from "../io/fs.ts";
 import { organId, ORGANS } from "../models/organ_token.ts";
-import type { TrainConfig } from "../train/config.ts";
+import type { SealConfig } from "../methods/seal/config.ts";
 import { expressionOptions, type ExpressionValues } from "./expression_flags.ts";
 import type { Progress } from "./progress.ts";
 import { ofTraining, type OpenedRun } from "./seal_run.ts";
@@ -42,7 +42,7 @@ export function namesOf(text: string | undefined): string[] | undefined {
  */
 export async function samplesOf(
   run: string,
-  config: TrainConfig,
+  config: SealConfig,
   { folders, samples }: RunData,
 ): Promise<SampleFiles[]> {
   const { data } = config.input;
@@ -50,7 +50,7 @@ export async function samplesOf(
   return [...await (folders.length > 0 ? find() : ofTraining(run, "data", data, find))];
 }
 
-function chosenSamples(config: TrainConfig, { folders, samples }: RunData): readonly string[] | undefined {
+function chosenSamples(config: SealConfig, { folders, samples }: RunData): readonly string[] | undefined {
   const chosen = samples ?? (folders.length === 0 ? heldOutOf(config) : undefined);
   if (chosen?.length !== 0) return chosen;
   throw new ConfigError("Cannot evaluate the run on its own data: it held nothing out", {
@@ -59,7 +59,7 @@ function chosenSamples(config: TrainConfig, { folders, samples }: RunData): read
 }
 
 /** Samples that a run held out, of its own folders. */
-export function heldOutOf(config: TrainConfig): string[] {
+export function heldOutOf(config: SealConfig): string[] {
   const select = wanted(config);
   const named = config.input.samples;
   const files = findSamples(disk, config.input.data).filter((file) =>
@@ -75,7 +75,7 @@ export function heldOutOf(config: TrainConfig): string[] {
 }
 
 /** Which samples are read for a run. */
-function runDataOptions(config: TrainConfig, data: RunData): PlanOptions {
+function runDataOptions(config: SealConfig, data: RunData): PlanOptions {
   return {
     folders: data.folders.length === 0 ? config.input.data : data.folders,
     samples: chosenSamples(config, data),

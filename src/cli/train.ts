@@ -12,15 +12,8 @@ import { lockFolder } from "../io/lock.ts";
 import { readEvidence } from "../report/evidence_read.ts";
 import { writeReport } from "../report/report.ts";
 import { EVIDENCE } from "../report/run_evidence.ts";
-import {
-  type ConfigDocument,
-  configHelp,
-  keyNames,
-  readConfig,
-  type TrainConfig,
-  type UnusedKey,
-  writeConfig,
-} from "../train/config.ts";
+import { SEAL_CONFIG, type SealConfig } from "../methods/seal/config.ts";
+import type { ConfigDocument, UnusedKey } from "../train/config/format.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { checkEncoder } from "./encoder.ts";
 import { openGpu } from "./gpu.ts";
@@ -54,9 +47,9 @@ export const example = "train --config data/configs/conch.yaml --data data/hest 
 /** Keys of the configuration may be given behind the flags. */
 export const overrides = true;
 /** The keys. */
-export const keys: () => readonly string[] = keyNames;
+export const keys: () => readonly string[] = () => SEAL_CONFIG.names;
 /** Keys of the configuration, for the help. */
-export const details: () => string = configHelp;
+export const details: () => string = () => SEAL_CONFIG.help();
 
 /** Flags of the command. */
 export const flags = {
@@ -85,7 +78,7 @@ type Values = Args<typeof flags>["flags"];
 function configOf(
   { flags: values, overrides: given }: Args<typeof flags>,
   onUnused?: (keys: readonly UnusedKey[]) => void,
-): TrainConfig {
+): SealConfig {
   const documents: ConfigDocument[] = values.config === undefined
     ? []
     : [{ name: values.config, text: readText(values.config) }];
@@ -98,7 +91,7 @@ function configOf(
     seed: values.seed,
     precision: values.precision,
   }).filter((entry): entry is [string, string | number] => entry[1] !== undefined);
-  const { config, unused } = readConfig(documents, [
+  const { config, unused } = SEAL_CONFIG.read(documents, [
     ...fromFlags.map(([key, value]): [string, string] => [key, String(value)]),
     ...given,
   ]);
@@ -164,11 +157,11 @@ interface Circumstances {
   readonly demo: boolean;
 }
 
-async function trainConfigured(config: TrainConfig, values: Values, circumstances: Circumstances): Promise<number> {
+async function trainConfigured(config: SealConfig, values: Values, circumstances: Circumstances): Promise<number> {
   const folder = config.input.out!;
   const { progress } = circumstances;
   using lock = lockFolder(folder, "train");
-  const text = writeConfig(config);
+  const text = SEAL_CONFIG.write(config);
   const finished = values.overwrite ? undefined : finishedRun(folder, text);
   if (finished) return await leaveFinished(folder, finished.report, values, progress);
   const start = startRun(folder, text, values.overwrite);
@@ -177,7 +170,7 @@ async function trainConfigured(config: TrainConfig, values: Values, circumstance
 }
 
 /** Refuses what can be told of the inputs before samples are read: names, places, paths, donors. */
-async function checkInputs(config: TrainConfig, progress: Progress): Promise<void> {
+async function checkInputs(config: SealConfig, progress: Progress): Promise<void> {
   const { input: { encoder, adapter, omics, data, exclude_samples }, genes, cache } = config;
   await checkEncoder(encoder, adapter ?? undefined);
   for (const path of [genes.gene_list, omics]) if (path !== null) (await openFile(path)).close?.();
@@ -219,7 +212,7 @@ async function leaveFinished(
 }
 
 async function trainLocked(
-  config: TrainConfig,
+  config: SealConfig,
   values: Values,
   { progress, job, started, stopwatch, demo }: Circumstances,
   { start, held }: { start: RunStart; held: () => void },

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { TrainConfig } from "../train/config.ts";
+import type { SealConfig } from "../methods/seal/config.ts";
 
 /** The run folder of a configuration: as it says, else named after the encoder. */
-export function runFolderOf({ input: { out, encoder } }: Pick<TrainConfig, "input">): string {
+export function runFolderOf({ input: { out, encoder } }: Pick<SealConfig, "input">): string {
   return out ?? `runs/${encoder.replace(/[^\w.-]+/g, "_").replace(/^_+|_+$/g, "")}`;
 }

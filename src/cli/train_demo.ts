@@ -9,7 +9,7 @@ import { planSynth, type SynthPlan } from "../data/synth/plan.ts";
 import { writeSynth } from "../data/synth/write.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { lockFolder } from "../io/lock.ts";
-import { readConfig, type TrainConfig } from "../train/config.ts";
+import { SEAL_CONFIG, type SealConfig } from "../methods/seal/config.ts";
 import type { Progress } from "./progress.ts";
 
 /** Where the demo's data are made. */
@@ -25,7 +25,7 @@ export interface DemoOptions {
 }
 
 /** The demo's configuration. */
-export function demoConfig({ out, seed, precision }: DemoOptions): TrainConfig {
+export function demoConfig({ out, seed, precision }: DemoOptions): SealConfig {
   const keys: Record<string, string | number | undefined> = {
     data: JSON.stringify([DATA]),
     encoder: ENCODER,
@@ -34,7 +34,7 @@ export function demoConfig({ out, seed, precision }: DemoOptions): TrainConfig {
     precision,
   };
   const given = Object.entries(keys).filter(([, value]) => value !== undefined);
-  return readConfig([{ name: "demo", text: DEMO }], given.map(([key, value]) => [key, String(value)])).config;
+  return SEAL_CONFIG.read([{ name: "demo", text: DEMO }], given.map(([key, value]) => [key, String(value)])).config;
 }
 
 const DEMO = `
@@ -67,7 +67,7 @@ function holds(folder: string, plan: SynthPlan): boolean {
 }
 
 /** Makes the demo's data if they are not there. @returns False when it was stopped. */
-export async function prepareDemo(config: TrainConfig, progress: Progress, signal: AbortSignal): Promise<boolean> {
+export async function prepareDemo(config: SealConfig, progress: Progress, signal: AbortSignal): Promise<boolean> {
   const [folder] = config.input.data as [string];
   const plan = planSynth({ profile: "small", slides: SLIDES });
   if (holds(folder, plan)) return true;

@@ -17,7 +17,7 @@ import { type OpenedEncoder, sayEncoder } from "../models/opened_encoder.ts";
 import { fanInUniform, moduleRng } from "../nn/init.ts";
 import type { LoraOptions } from "../nn/layers.ts";
 import { Parameters } from "../nn/parameters.ts";
-import type { TrainConfig } from "./config.ts";
+import type { EncoderConfig } from "./config/encoder_config.ts";
 import type { DataMark, Host } from "./host.ts";
 import { cachedInput, pixelInput, type RowInput } from "./row_input.ts";
 import { type VisionPart, visionPart } from "./trainable.ts";
@@ -34,7 +34,7 @@ export function imagesAtATime({ caps }: Gpu): number {
 
 /** What rows are made from. */
 export interface RowSource {
-  readonly config: TrainConfig;
+  readonly config: EncoderConfig;
   readonly gpu: Gpu;
   readonly set: TrainingSet;
   readonly data: DataMark;
@@ -56,7 +56,7 @@ export interface OpenedRows {
 }
 
 /** Views kept of a patch, by their places among the 8 flips and rotations and the colours behind them. */
-function places({ cache_views, cache_colour_views }: TrainConfig["cache"]): number[] {
+function places({ cache_views, cache_colour_views }: EncoderConfig["cache"]): number[] {
   return Array.from(
     { length: cache_views + cache_colour_views },
     (_, i) => (i < cache_views ? i : 8 + i - cache_views),
@@ -64,7 +64,7 @@ function places({ cache_views, cache_colour_views }: TrainConfig["cache"]): numb
 }
 
 /** Views of patches for the cache: `view` is a place in the list of flips, rotations and colours. */
-function cachedViews(patches: PatchSource, { cache, optim }: TrainConfig): ViewImages {
+function cachedViews(patches: PatchSource, { cache, optim }: EncoderConfig): ViewImages {
   const place = places(cache);
   return async (views) => {
     const pairs = Uint32Array.from(views, ({ pair }) => pair);
@@ -74,7 +74,7 @@ function cachedViews(patches: PatchSource, { cache, optim }: TrainConfig): ViewI
 }
 
 /** Augmented patches: `view` is the epoch plus one, 0 the patch as it is. */
-function augmentedViews(patches: PatchSource, { optim }: TrainConfig): ViewImages {
+function augmentedViews(patches: PatchSource, { optim }: EncoderConfig): ViewImages {
   return async (views) => {
     const epoch = views[0]!.view - 1;
     const pairs = Uint32Array.from(views, ({ pair }) => pair);
@@ -147,7 +147,7 @@ async function openTrunk(
 /** Opens the encoder with its trainable side. */
 export async function openVision(
   gpu: Gpu,
-  config: Pick<TrainConfig, "input" | "model" | "lora" | "optim">,
+  config: Pick<EncoderConfig, "input" | "model" | "lora" | "optim">,
   host: Pick<Host, "openEncoder" | "reporter">,
   { sealInput = true, trained }: { sealInput?: boolean; trained?: Adapter | undefined } = {},
 ): Promise<{ opened: OpenedEncoder; vision: VisionPart }> {

@@ -13,7 +13,7 @@ export type TrainingSettings = Readonly<Record<string, Value>>;
 
 /** Keys that say where things lie, which are known by their content, and how work is spread, which changes no number. */
 const CIRCUMSTANCES: ReadonlySet<string> = new Set(
-  ["data", "encoder", "adapter", "omics", "out", "cache_dir", "cache_budget", "workers", "ignore_keys"],
+  ["method", "data", "encoder", "adapter", "omics", "out", "cache_dir", "cache_budget", "workers", "ignore_keys"],
 );
 
 /** What shapes training: all that is to be the same when a run goes on. */

@@ -11,8 +11,22 @@ import { partialParameters } from "../models/trainable.ts";
 import type { Init } from "../nn/init.ts";
 import type { LoraOptions } from "../nn/layers.ts";
 import type { LayerDecay } from "../optim/param_groups.ts";
-import type { TrainConfig } from "./config.ts";
-import { type VisionTraining, visionTraining } from "./config_rules.ts";
+import type { EncoderConfig } from "./config/encoder_config.ts";
+
+/**
+ * How the encoder takes part: low-rank updates, its last blocks, all of it, or not at all.
+ *
+ * As `use_lora` first freezes everything, it wins over `partial_tune`; `model: linprobe` freezes in any case.
+ */
+export function visionTraining({ model, lora }: Pick<EncoderConfig, "model" | "lora">): VisionTraining {
+  if (model.model === "linprobe") return "frozen";
+  if (lora.use_lora) return "lora";
+  if (!model.partial_tune) return "frozen";
+  return model.partial_blocks < 0 ? "full" : "partial";
+}
+
+/** What of the encoder trains. */
+export type VisionTraining = "lora" | "partial" | "full" | "frozen";
 
 /** The trainable side of an encoder. */
 export interface VisionPart {
@@ -34,7 +48,7 @@ export interface VisionPart {
  * @throws {ConfigError} If the encoder has fewer blocks than are to train.
  */
 export function visionPart(
-  config: Pick<TrainConfig, "model" | "lora" | "optim">,
+  config: Pick<EncoderConfig, "model" | "lora" | "optim">,
   spec: EncoderSpec,
   init?: (layer: string) => Init,
 ): VisionPart {

@@ -20,7 +20,7 @@ import { Parameters } from "../nn/parameters.ts";
 import { affine } from "../ops/scale.ts";
 import { AdamW } from "../optim/adamw.ts";
 import { parameterGroups } from "../optim/param_groups.ts";
-import { readConfig } from "../train/config.ts";
+import { SEAL_CONFIG } from "../methods/seal/config.ts";
 import { createSealModel, type SealModel } from "../methods/seal/model.ts";
 import { stemInputs, stemTensors } from "../train/trunk.ts";
 import { visionPart } from "../train/trainable.ts";
@@ -176,7 +176,7 @@ export function recordedModel(
   training: Training,
 ): { model: SealModel; spec: EncoderSpec } {
   const spec = shallow(full);
-  const { config } = readConfig([], [
+  const { config } = SEAL_CONFIG.read([], [
     ["encoder", `random:${spec.name}`],
     ["batch_size", String(training.batch)],
     ...training.keys.map(([k, v]): [string, string] => [k, v]),

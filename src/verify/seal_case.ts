@@ -7,7 +7,7 @@ import { fanInUniform, moduleRng } from "../nn/init.ts";
 import { Parameters } from "../nn/parameters.ts";
 import { AdamW } from "../optim/adamw.ts";
 import { parameterGroups } from "../optim/param_groups.ts";
-import { readConfig, type TrainConfig } from "../train/config.ts";
+import { SEAL_CONFIG, type SealConfig } from "../methods/seal/config.ts";
 import { createSealModel, type SealModel } from "../methods/seal/model.ts";
 import { alignModel, type AlignOptions } from "../methods/seal/align.ts";
 import type { RowInput } from "../train/row_input.ts";
@@ -105,7 +105,7 @@ export const range = (count: number, from = 0) => Array.from({ length: count }, 
 
 /** A model with its optimiser. */
 export interface SealCase {
-  readonly config: TrainConfig;
+  readonly config: SealConfig;
   readonly model: SealModel;
   readonly optimizer: AdamW;
   /** Side of a patch, px. */
@@ -116,7 +116,7 @@ export interface SealCase {
 /** Builds the model a configuration asks for, as the command does. */
 export function buildCase(gpu: Gpu, overrides: Overrides = {}, { genes = GENES, seed = 1 } = {}): SealCase {
   const given = Object.entries({ ...PLAIN, ...overrides });
-  const { config } = readConfig([], given.map(([key, value]): [string, string] => [key, String(value)]));
+  const { config } = SEAL_CONFIG.read([], given.map(([key, value]): [string, string] => [key, String(value)]));
   const { spec } = randomEncoder(config.input.encoder);
   const vision = visionPart(config, spec, (layer) => fanInUniform(moduleRng(config.optim.seed, `${layer}.lora_A`)!));
   let complete = false;

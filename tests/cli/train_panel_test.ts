@@ -7,7 +7,7 @@ import { flags } from "../../src/cli/train.ts";
 import { panelOf } from "../../src/methods/seal/panel.ts";
 import { hostOf } from "../../src/cli/host.ts";
 import { openData } from "../../src/methods/seal/data.ts";
-import { readConfig } from "../../src/train/config.ts";
+import { SEAL_CONFIG } from "../../src/methods/seal/config.ts";
 import { writeSmallSample } from "../data/pair_folder.ts";
 
 const root = Deno.makeTempDirSync();
@@ -26,7 +26,7 @@ for (const [k, id] of ["S1", "S2", "S3"].entries()) {
 
 const open = async (set: Readonly<Record<string, string>>) => {
   const given = Object.entries({ data: `${root}/data`, holdout_fraction: "0", n_train_genes: "6", ...set });
-  const { config } = readConfig([], given);
+  const { config } = SEAL_CONFIG.read([], given);
   const opened = await openData(config, hostOf(new Progress(true)));
   return { set: opened, panel: panelOf(config, opened), config };
 };
@@ -68,11 +68,11 @@ Deno.test("--genes-include and genes_include name genes that the vocabulary has"
   assert.equal(set.genes, 6);
   await assert.rejects(open({ genes_include: "G1x" }), /Cannot include G1X: no training sample has any of them/);
   assert.throws(
-    () => readConfig([], [["genes_include", "A,B"], ["n_train_genes", "1"]]),
+    () => SEAL_CONFIG.read([], [["genes_include", "A,B"], ["n_train_genes", "1"]]),
     (error: Error & { hint?: string }) =>
       /Cannot include 2 genes/.test(error.message) && error.hint === "n_train_genes=2",
   );
-  assert.throws(() => readConfig([], [["genes_include", "A"], ["gene_list", "f"]]), /gene_list names the whole/);
+  assert.throws(() => SEAL_CONFIG.read([], [["genes_include", "A"], ["gene_list", "f"]]), /gene_list names the whole/);
 });
 
 Deno.test("a gene that held-out samples lack makes room for another, and is named", async () => {

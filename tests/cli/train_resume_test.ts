@@ -16,7 +16,7 @@ import { planSynth } from "../../src/data/synth/plan.ts";
 import { writeSynth } from "../../src/data/synth/write.ts";
 import { sealJson } from "../../src/io/checksum.ts";
 import { disk } from "../../src/io/fs.ts";
-import { readConfig, type TrainConfig, writeConfig } from "../../src/train/config.ts";
+import { SEAL_CONFIG, type SealConfig } from "../../src/methods/seal/config.ts";
 import { isUnderWay, JOBS, resultsOf, timelessOfRun } from "../../scripts/kill_jobs.ts";
 import { differences, killAndResume, runWhole, train } from "../../scripts/kill_resume.ts";
 import { until } from "./command.ts";
@@ -49,9 +49,9 @@ const COMMON: Overrides = {
   workers: 0,
 };
 
-function configOf(overrides: Overrides, run: string): TrainConfig {
+function configOf(overrides: Overrides, run: string): SealConfig {
   const all = { ...COMMON, data: JSON.stringify([data]), ...overrides, out: `${folder}/${run}` };
-  return readConfig([], Object.entries(all).map(([key, value]): [string, string] => [key, String(value)])).config;
+  return SEAL_CONFIG.read([], Object.entries(all).map(([key, value]): [string, string] => [key, String(value)])).config;
 }
 
 /** Every variant has the same data. */
@@ -74,7 +74,7 @@ class StoppingProgress extends Progress {
 
 /** Trains from what the folder holds, for `steps` logged steps. @param onStep Called after each. */
 async function go(
-  config: TrainConfig,
+  config: SealConfig,
   steps = Infinity,
   of = set,
   onStep?: (step: number) => void,
@@ -82,7 +82,7 @@ async function go(
 ): Promise<string> {
   const run = config.input.out!;
   const progress = new StoppingProgress(steps, onStep);
-  const resume = prepareRun(run, writeConfig(config), false);
+  const resume = prepareRun(run, SEAL_CONFIG.write(config), false);
   const session = await openSession(on, config, of, hostOf(progress));
   try {
     const store = runStore(run);

@@ -12,7 +12,7 @@ import { planSynth } from "../../src/data/synth/plan.ts";
 import { writeSynth } from "../../src/data/synth/write.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { disk } from "../../src/io/fs.ts";
-import { readConfig, type TrainConfig, writeConfig } from "../../src/train/config.ts";
+import { SEAL_CONFIG, type SealConfig } from "../../src/methods/seal/config.ts";
 import { openGpu } from "../gpu/shared.ts";
 import { prepareRun } from "./begun_run.ts";
 
@@ -47,9 +47,9 @@ const COMMON: Overrides = {
   workers: 0,
 };
 
-function configOf(overrides: Overrides): TrainConfig {
+function configOf(overrides: Overrides): SealConfig {
   const all = { ...COMMON, ...overrides };
-  return readConfig([], Object.entries(all).map(([key, value]): [string, string] => [key, String(value)])).config;
+  return SEAL_CONFIG.read([], Object.entries(all).map(([key, value]): [string, string] => [key, String(value)])).config;
 }
 
 const set = await openData(configOf({}), hostOf(new Progress(true)));
@@ -60,7 +60,7 @@ async function metrics(overrides: Overrides, device: Gpu = gpu): Promise<string>
   const run = `${folder}/run${runs++}`;
   const config = configOf({ ...overrides, out: run });
   const progress = new Progress(true);
-  const resume = prepareRun(run, writeConfig(config), false);
+  const resume = prepareRun(run, SEAL_CONFIG.write(config), false);
   const session = await openSession(device, config, set, hostOf(progress));
   try {
     const store = runStore(run);

@@ -10,7 +10,7 @@ import { CONTRASTIVE_LOSSES, GENE_LOSSES } from "../../src/losses/registry.ts";
 import { Parameters } from "../../src/nn/parameters.ts";
 import { s2l } from "../../src/losses/contrastive/s2l.ts";
 import { softClip } from "../../src/losses/contrastive/soft_clip.ts";
-import { readConfig } from "../../src/train/config.ts";
+import { SEAL_CONFIG } from "../../src/methods/seal/config.ts";
 import { mmd } from "../../src/ops/mmd.ts";
 import { proximity } from "../../src/ops/proximity.ts";
 import { type Build, evaluate, gpu, type M } from "./evaluate.ts";
@@ -45,7 +45,7 @@ for (const [name, { create }] of Object.entries(CONTRASTIVE_LOSSES)) {
     const equal = [[1, 2], [1, 2], [1, 2]];
     const build: Build = (g, t) => {
       const parameters = new Parameters(g.gpu);
-      const loss = create(readConfig().config.loss, parameters);
+      const loss = create(SEAL_CONFIG.read().config.loss, parameters);
       parameters.allocate();
       return loss(g, t.a!, t.b!);
     };

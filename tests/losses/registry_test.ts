@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { type Key, type Keys, ordered, withKeysOf } from "../../src/core/config_key.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import { CONTRASTIVE_LOSSES, CONTRASTIVE_NAMES, GENE_LOSS_NAMES, GENE_LOSSES } from "../../src/losses/registry.ts";
-import { CONFIG_KEYS, readConfig, type TrainConfig } from "../../src/train/config.ts";
+import { SEAL_CONFIG, type SealConfig } from "../../src/methods/seal/config.ts";
 import { index } from "../cases/index.gen.ts";
 
 /** Whether two types are the same. */
@@ -18,13 +18,13 @@ Deno.test("every loss has a row in a table of cases that starts with its name", 
 });
 
 Deno.test("choices and keys of the configuration are those of the registries, and typed as they are", () => {
-  const { gene_loss, contrast_method } = CONFIG_KEYS.loss;
+  const { gene_loss, contrast_method } = SEAL_CONFIG.table.loss;
   assert.deepEqual([gene_loss.of, contrast_method.of], [Object.keys(GENE_LOSSES), Object.keys(CONTRASTIVE_LOSSES)]);
-  const keys: Keys = CONFIG_KEYS.loss;
+  const keys: Keys = SEAL_CONFIG.table.loss;
   for (const entry of [...Object.values(GENE_LOSSES), ...Object.values(CONTRASTIVE_LOSSES)]) {
     for (const [name, key] of Object.entries(entry.keys as Keys)) assert.equal(keys[name], key, name);
   }
-  type Loss = TrainConfig["loss"];
+  type Loss = SealConfig["loss"];
   const typed: [
     Same<Loss["contrast_method"], keyof typeof CONTRASTIVE_LOSSES>,
     Same<Loss["gene_loss"], keyof typeof GENE_LOSSES>,
@@ -35,7 +35,7 @@ Deno.test("choices and keys of the configuration are those of the registries, an
 });
 
 Deno.test("rows of a written configuration keep their order, wherever they come from", () => {
-  assert.deepEqual(Object.keys(readConfig().config.loss).slice(0, 16), [
+  assert.deepEqual(Object.keys(SEAL_CONFIG.read().config.loss).slice(0, 16), [
     ...["gene_loss", "contrast_method", "lambda_contrast", "lambda_recon_gene", "lambda_recon_img", "lambda_cca"],
     ...["lambda_da", "l2_norm", "temperature", "trainable_temperature", "target_temperature", "detach_targets"],
     ...["s2l_squared", "cca_reg", "cca_form", "barlow_lambda"],

@@ -12,7 +12,7 @@ import {
 } from "../../src/models/gene_registry.ts";
 import { describeOmics } from "../../src/models/omics_file.ts";
 import { Parameters } from "../../src/nn/parameters.ts";
-import { CONFIG_KEYS, readConfig } from "../../src/train/config.ts";
+import { SEAL_CONFIG } from "../../src/methods/seal/config.ts";
 import { openGpu } from "../gpu/shared.ts";
 
 const gpu = await openGpu();
@@ -28,13 +28,13 @@ function shapesOf(config: GeneModelConfig): Map<string, { shape: readonly number
 }
 
 Deno.test("choices and keys of the configuration are those of the gene models, in the order files have had", () => {
-  const { gene_model } = CONFIG_KEYS.gene;
+  const { gene_model } = SEAL_CONFIG.table.gene;
   assert.deepEqual([gene_model.of, Object.keys(GENE_MODELS)], [GENE_MODEL_NAMES, [...GENE_MODEL_NAMES]]);
-  const keys: Keys = CONFIG_KEYS.gene;
+  const keys: Keys = SEAL_CONFIG.table.gene;
   for (const name of GENE_MODEL_NAMES) {
     for (const [key, row] of Object.entries(geneModelEntry(name).keys as Keys)) assert.equal(keys[key], row, key);
   }
-  assert.deepEqual(Object.keys(readConfig().config.gene).slice(0, 13), [
+  assert.deepEqual(Object.keys(SEAL_CONFIG.read().config.gene).slice(0, 13), [
     ...["gene_model", "hidden_dims", "latent", "latent_samples", "kl_loss", "kl_form", "mask_ratio", "vae_dropout"],
     ...["dec_dropout", "dec_batch_norm", "vae_flows", "flow_constraint", "gene_embeddings"],
   ]);
@@ -42,7 +42,13 @@ Deno.test("choices and keys of the configuration are those of the gene models, i
 
 for (const gene_model of GENE_MODEL_NAMES) {
   Deno.test(`the file of ${gene_model} tells its model and sizes`, () => {
-    const values = { ...readConfig().config.gene, gene_model, hidden_dims: [7, 6], dec_batch_norm: true, vae_flows: 2 };
+    const values = {
+      ...SEAL_CONFIG.read().config.gene,
+      gene_model,
+      hidden_dims: [7, 6],
+      dec_batch_norm: true,
+      vae_flows: 2,
+    };
     const shapes = shapesOf(geneModelConfig(values, SIZE));
     const { file } = geneModelEntry(gene_model);
     const { config } = describeOmics(shapes, "omics", { genes: SIZE.genes });

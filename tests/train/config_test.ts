@@ -1,21 +1,13 @@
 import assert from "node:assert/strict";
 import { ConfigError } from "../../src/core/errors.ts";
-import {
-  CONFIG_KEYS,
-  configHelp,
-  configPage,
-  describeKeys,
-  readConfig,
-  type TrainConfig,
-  writeConfig,
-} from "../../src/train/config.ts";
-import { visionTraining } from "../../src/train/config_rules.ts";
+import { SEAL_CONFIG, type SealConfig } from "../../src/methods/seal/config.ts";
+import { visionTraining } from "../../src/train/trainable.ts";
 import { CONTRASTIVE_LOSSES, GENE_LOSS_NAMES, GENE_LOSSES } from "../../src/losses/registry.ts";
 
 type Overrides = readonly (readonly [string, string])[];
 
-function read(text: string, overrides: Overrides = []): TrainConfig {
-  return readConfig([{ name: "config.yaml", text }], overrides).config;
+function read(text: string, overrides: Overrides = []): SealConfig {
+  return SEAL_CONFIG.read([{ name: "config.yaml", text }], overrides).config;
 }
 
 function fails(text: string, wanted: RegExp, overrides: Overrides = []): ConfigError {
@@ -103,8 +95,8 @@ eval:
 `;
 
 Deno.test("the reference's configuration is our default, and what nothing uses is named with its reason", () => {
-  const { config, unused } = readConfig([{ name: "conf/config.yaml", text: REFERENCE }]);
-  const wanted = readConfig().config;
+  const { config, unused } = SEAL_CONFIG.read([{ name: "conf/config.yaml", text: REFERENCE }]);
+  const wanted = SEAL_CONFIG.read().config;
   assert.deepEqual(config, { ...wanted, input: { ...wanted.input, workers: 20 } });
   const names = unused.map(({ key }) => key).sort();
   assert.deepEqual(names, [
@@ -114,7 +106,7 @@ Deno.test("the reference's configuration is our default, and what nothing uses i
     ...["vae_norm_flow", "warmup_test_every"],
   ]);
   assert.ok(unused.every(({ reason }) => reason.length > 5));
-  const all = describeKeys();
+  const all = SEAL_CONFIG.describe();
   // Keys of our own that nothing reads yet are named like the reference's.
   const ours = ["loss_scale", "loss_scale_interval"];
   assert.deepEqual(
@@ -124,7 +116,7 @@ Deno.test("the reference's configuration is our default, and what nothing uses i
 });
 
 Deno.test("defaults are the published ones", () => {
-  const { optim, lora, loss, model, gene, genes, warmup } = readConfig().config;
+  const { optim, lora, loss, model, gene, genes, warmup } = SEAL_CONFIG.read().config;
   assert.deepEqual(
     [optim.img_lr, optim.gene_lr, optim.weight_decay, optim.batch_size, optim.epochs, optim.seed, optim.layer_decay],
     [1e-4, 1e-4, 0.2, 384, 10, 42, 0.7],
@@ -137,11 +129,11 @@ Deno.test("defaults are the published ones", () => {
 });
 
 Deno.test("every name is unique, and the losses are those that exist", () => {
-  const names = describeKeys().map(({ name }) => name);
+  const names = SEAL_CONFIG.describe().map(({ name }) => name);
   assert.equal(new Set(names).size, names.length);
-  assert.equal(names.length, Object.values(CONFIG_KEYS).reduce((sum, keys) => sum + Object.keys(keys).length, 0));
-  assert.deepEqual([...CONFIG_KEYS.loss.gene_loss.of].sort(), Object.keys(GENE_LOSSES).sort());
-  assert.deepEqual([...CONFIG_KEYS.loss.contrast_method.of].sort(), Object.keys(CONTRASTIVE_LOSSES).sort());
+  assert.equal(names.length, Object.values(SEAL_CONFIG.table).reduce((sum, keys) => sum + Object.keys(keys).length, 0));
+  assert.deepEqual([...SEAL_CONFIG.table.loss.gene_loss.of].sort(), Object.keys(GENE_LOSSES).sort());
+  assert.deepEqual([...SEAL_CONFIG.table.loss.contrast_method.of].sort(), Object.keys(CONTRASTIVE_LOSSES).sort());
 });
 
 Deno.test("a key may stand in any groups or none, but once", () => {
@@ -174,10 +166,10 @@ Deno.test("an unknown key is an error with its line and the nearest name", () =>
 
 Deno.test("a document may hold other programs' keys where ignore_keys says so", () => {
   const text = "wandb: {project: seal, entity: {name: x}}\nport: 1\nseed: 3\n";
-  const { config, unused } = readConfig([{ name: "f", text }], [["ignore_keys", "wandb,port"]]);
+  const { config, unused } = SEAL_CONFIG.read([{ name: "f", text }], [["ignore_keys", "wandb,port"]]);
   assert.equal(config.optim.seed, 3);
   assert.deepEqual(unused.map(({ key }) => key), ["wandb.project", "wandb.entity.name", "port"]);
-  assert.deepEqual(readConfig([{ name: "f", text: text + "ignore_keys: [wandb, port]" }]).unused, unused);
+  assert.deepEqual(SEAL_CONFIG.read([{ name: "f", text: text + "ignore_keys: [wandb, port]" }]).unused, unused);
   const error = fails(text, /^config\.yaml:2: Cannot read "port"/, [["ignore_keys", "wandb"]]);
   assert.match(error.hint!, /ignore_keys=port/);
   fails("img_lr: x\n", /Cannot use img_lr/, [["ignore_keys", "img_lr"]]);
@@ -188,7 +180,7 @@ Deno.test("later documents win key by key, overrides win over all", () => {
     { name: "config.yaml", text: "training: {img_lr: 1e-3, gene_lr: 1e-3}\nseed: 1" },
     { name: "user.yaml", text: "img_lr: 2e-3" },
   ];
-  const { config, given } = readConfig(documents, [["training.gene_lr", "5e-3"], ["data", "a,b"]]);
+  const { config, given } = SEAL_CONFIG.read(documents, [["training.gene_lr", "5e-3"], ["data", "a,b"]]);
   assert.deepEqual([config.optim.img_lr, config.optim.gene_lr, config.optim.seed], [2e-3, 5e-3, 1]);
   assert.deepEqual(config.input.data, ["a", "b"]);
   assert.deepEqual([...given].sort(), ["data", "gene_lr", "img_lr", "seed"]);
@@ -220,18 +212,18 @@ Deno.test("values are read by the kind of their key, whatever YAML would make of
   assert.equal(read("cache: false").cache.cache, "off");
   assert.equal(read("augment: HARD").optim.augment, "hard");
   // Nothing looks at the value of a key that nothing uses.
-  assert.equal(readConfig([{ name: "f", text: "num_patients_train: [all]\nopt: sgd" }]).unused.length, 2);
+  assert.equal(SEAL_CONFIG.read([{ name: "f", text: "num_patients_train: [all]\nopt: sgd" }]).unused.length, 2);
 });
 
 Deno.test("every error of the configuration has a hint, and what it says to write is accepted or another key's value", () => {
   assert.equal(fails("gene_loss: mce", /wanted .*\| mse \|/).hint, "gene_loss: mse");
   assert.equal(fails("", /wanted a whole number/, [["batch_size", "1"]]).hint, "batch_size=384");
   assert.equal(fails("", /no key of lora/, [["lora.img_lr", "1"]]).hint!.split(";")[0], "Write img_lr=1");
-  for (const { name, default: value, unused } of describeKeys()) {
+  for (const { name, default: value, unused } of SEAL_CONFIG.describe()) {
     if (unused !== undefined || name === "ignore_keys") continue;
     const { hint } = fails(`${name}: [[x]]`, /Cannot use/);
     assert.ok(hint, `${name} has a hint`);
-    if (hint.startsWith(`${name}: `) && value !== "null") readConfig([{ name: "f", text: hint }]);
+    if (hint.startsWith(`${name}: `) && value !== "null") SEAL_CONFIG.read([{ name: "f", text: hint }]);
   }
 });
 
@@ -344,18 +336,18 @@ Deno.test("the resolved configuration reads back as itself, whatever it holds", 
     "img_lr: 1.2345678901234567e-7\ntemperature: 0.1\neps: 1e-8\nseed: 4294967295",
   ];
   for (const text of texts) {
-    const { config } = readConfig([{ name: "a", text }]);
-    const written = writeConfig(config);
-    const again = readConfig([{ name: "b", text: written }]);
+    const { config } = SEAL_CONFIG.read([{ name: "a", text }]);
+    const written = SEAL_CONFIG.write(config);
+    const again = SEAL_CONFIG.read([{ name: "b", text: written }]);
     assert.deepEqual(again.config, config);
     assert.deepEqual(again.unused, []);
-    assert.equal(writeConfig(again.config), written);
+    assert.equal(SEAL_CONFIG.write(again.config), written);
   }
 });
 
 Deno.test("every key that is read is written with its line of the table, listed in the help, and has a row on the page", () => {
-  const [written, help, page] = [writeConfig(readConfig().config), configHelp(), configPage()];
-  for (const { name, unused, doc } of describeKeys()) {
+  const [written, help, page] = [SEAL_CONFIG.write(SEAL_CONFIG.read().config), SEAL_CONFIG.help(), SEAL_CONFIG.page()];
+  for (const { name, unused, doc } of SEAL_CONFIG.describe()) {
     assert.equal(new RegExp(`^  ${name}: .* # `, "m").test(written), unused === undefined, name);
     assert.equal(new RegExp(`^  ${name}=.*`, "m").test(help), unused === undefined, name);
     assert.ok(page.includes(`| \`${name}\` |`), name);

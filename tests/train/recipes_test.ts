@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { findEncoder } from "../../src/models/encoder_registry.ts";
 import { RANDOM_PREFIX, randomEncoder } from "../../src/models/random_encoder.ts";
-import { readConfig, writeConfig } from "../../src/train/config.ts";
+import { SEAL_CONFIG } from "../../src/methods/seal/config.ts";
 import { visionPart } from "../../src/train/trainable.ts";
 
 const FOLDER = new URL("../../data/configs/", import.meta.url);
@@ -14,7 +14,7 @@ Deno.test("the recipes are there", () => {
 for (const name of names) {
   Deno.test(`recipe ${name} reads, says what it does and how it is run, and fits its encoder`, () => {
     const text = Deno.readTextFileSync(new URL(name, FOLDER));
-    const { config, unused } = readConfig([{ name, text }]);
+    const { config, unused } = SEAL_CONFIG.read([{ name, text }]);
     assert.deepEqual(unused, []);
     const head = text.slice(0, text.search(/^[^#]/m));
     assert.match(head, new RegExp(`deno task train --config data/configs/${name.replaceAll(".", "\\.")}`));
@@ -30,14 +30,14 @@ for (const name of names) {
       : findEncoder(encoder);
     const part = visionPart(config, spec);
     assert.notEqual(part.training, "frozen");
-    assert.deepEqual(readConfig([{ name, text: writeConfig(config) }]).config, config);
+    assert.deepEqual(SEAL_CONFIG.read([{ name, text: SEAL_CONFIG.write(config) }]).config, config);
   });
 }
 
 Deno.test("the recipes adapt as many blocks as the published weights", () => {
   const targets = (name: string) => {
     const text = Deno.readTextFileSync(new URL(name, FOLDER));
-    const { config } = readConfig([{ name, text }]);
+    const { config } = SEAL_CONFIG.read([{ name, text }]);
     return visionPart(config, findEncoder(config.input.encoder)).targets;
   };
   assert.deepEqual(

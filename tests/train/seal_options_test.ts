@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { CONTRASTIVE_LOSSES, GENE_LOSSES } from "../../src/losses/registry.ts";
 import { GENE_MODEL_NAMES, geneModelEntry } from "../../src/models/gene_registry.ts";
-import { readConfig } from "../../src/train/config.ts";
+import { SEAL_CONFIG } from "../../src/methods/seal/config.ts";
 import { stageRates } from "../../src/methods/seal/rates.ts";
 import { pixelInput } from "../../src/train/row_input.ts";
 import { warmupModel } from "../../src/methods/seal/warmup.ts";
@@ -284,7 +284,7 @@ Deno.test("a batch of one, no weight at all and sides of two widths are refused 
   const refused = (pattern: RegExp, set: Overrides) => {
     assert.throws(
       () => {
-        readConfig([], Object.entries(set).map(([key, value]): [string, string] => [key, String(value)]));
+        SEAL_CONFIG.read([], Object.entries(set).map(([key, value]): [string, string] => [key, String(value)]));
         buildCase(gpu, set).destroy();
       },
       (error: Error & { exitCode?: number }) => pattern.test(error.message) && error.exitCode === 2,

@@ -6,7 +6,7 @@ import type { EncoderSpec } from "../../src/models/encoder_spec.ts";
 import { partialParameters } from "../../src/models/trainable.ts";
 import { Parameters } from "../../src/nn/parameters.ts";
 import { parameterGroups } from "../../src/optim/param_groups.ts";
-import { readConfig } from "../../src/train/config.ts";
+import { SEAL_CONFIG } from "../../src/methods/seal/config.ts";
 import { stageRates } from "../../src/methods/seal/rates.ts";
 import { visionPart } from "../../src/train/trainable.ts";
 import { openGpu } from "../gpu/shared.ts";
@@ -15,7 +15,7 @@ const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());
 
 type Overrides = readonly (readonly [string, string])[];
-const config = (...overrides: Overrides) => readConfig([], overrides).config;
+const config = (...overrides: Overrides) => SEAL_CONFIG.read([], overrides).config;
 
 /** A published layout with small sizes and twelve blocks. */
 function small(name: string): EncoderSpec {

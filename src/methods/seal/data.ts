@@ -12,12 +12,12 @@ import { type GeneChoice, openTrainingSet, type TrainingSetOptions } from "../..
 import { isNote } from "../../data/sample_checks.ts";
 import type { TrainingSet } from "../../data/training_set.ts";
 import { parseVocabulary } from "../../data/vocabulary.ts";
-import type { TrainConfig } from "../../train/config.ts";
+import type { SealConfig } from "./config.ts";
 import type { Host } from "../../train/host.ts";
 import { wantedPanel } from "./panel.ts";
 
 /** Which samples a configuration wants, by their metadata; undefined when all. */
-export function wanted({ input }: TrainConfig): ((sample: SampleFiles) => boolean) | undefined {
+export function wanted({ input }: SealConfig): ((sample: SampleFiles) => boolean) | undefined {
   const { exclude_samples, technologies, species, organs } = input;
   if (!exclude_samples.length && !technologies && !species && !organs) return undefined;
   const among = (list: readonly string[] | null, text: string | undefined) =>
@@ -28,14 +28,14 @@ export function wanted({ input }: TrainConfig): ((sample: SampleFiles) => boolea
 }
 
 /** What a configuration holds out. */
-export function heldOut({ split, optim }: TrainConfig): HoldOuts {
+export function heldOut({ split, optim }: SealConfig): HoldOuts {
   const { holdout_donors: donors, holdout_samples: samples, holdout_fraction: share } = split;
   const named = donors.length > 0 || samples.length > 0;
   return { test: named ? { donors, samples } : share > 0 ? { share } : {}, seed: optim.seed };
 }
 
 /** The file with genes: a vocabulary of a run, or names line by line. */
-function genesOf({ genes }: TrainConfig, { disk, checkFile }: Pick<Host, "disk" | "checkFile">): GeneChoice {
+function genesOf({ genes }: SealConfig, { disk, checkFile }: Pick<Host, "disk" | "checkFile">): GeneChoice {
   if (genes.gene_list === null) {
     const include = genes.genes_include.map((name) => name.toUpperCase());
     return { criterion: genes.gene_criterion, size: genes.n_train_genes, include };
@@ -49,7 +49,7 @@ function genesOf({ genes }: TrainConfig, { disk, checkFile }: Pick<Host, "disk" 
 }
 
 /** How the data of a configuration are opened. */
-export function dataOptions(config: TrainConfig, host: Pick<Host, "disk" | "checkFile">): TrainingSetOptions {
+export function dataOptions(config: SealConfig, host: Pick<Host, "disk" | "checkFile">): TrainingSetOptions {
   const { input, genes, split } = config;
   return {
     folders: input.data,
@@ -68,7 +68,7 @@ export function dataOptions(config: TrainConfig, host: Pick<Host, "disk" | "chec
 }
 
 /** Opens the data. */
-export async function openData(config: TrainConfig, host: Host): Promise<TrainingSet> {
+export async function openData(config: SealConfig, host: Host): Promise<TrainingSet> {
   const { disk, reporter, signal } = host;
   const set = await openTrainingSet(disk, {
     ...dataOptions(config, host),
@@ -83,7 +83,7 @@ export async function openData(config: TrainConfig, host: Host): Promise<Trainin
 export type Lenience = Pick<LoadOptions, "counts" | "dropBadSpots" | "dropUnknownPatches">;
 
 /** How samples are read by a configuration, and by what is said besides. */
-export function loadOptions({ input, genes }: TrainConfig, more: Lenience = {}): LoadOptions {
+export function loadOptions({ input, genes }: SealConfig, more: Lenience = {}): LoadOptions {
   return {
     geneNorm: genes.gene_norm,
     ...(genes.smoothing === "hex6" && { neighbourhood: "hex6" as const }),

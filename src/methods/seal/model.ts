@@ -33,7 +33,7 @@ import type { Parameters } from "../../nn/parameters.ts";
 import { add } from "../../ops/binary.ts";
 import { crossEntropy } from "../../ops/cross_entropy.ts";
 import { affine } from "../../ops/scale.ts";
-import type { TrainConfig } from "../../train/config.ts";
+import type { SealConfig } from "./config.ts";
 
 /** Before the names of the gene model's parameters. */
 export const GENE_PREFIX = "gene.";
@@ -105,7 +105,7 @@ interface Parts extends Pick<SealModel, "parameters" | "encoder" | "gene" | "dec
  * @param encoder Whose parameters train or not, and have low-rank updates or not, already.
  * @throws {ConfigError} If parts do not fit each other.
  */
-export function createSealModel(encoder: Encoder, config: TrainConfig, sizes: SealSizes): SealModel {
+export function createSealModel(encoder: Encoder, config: SealConfig, sizes: SealSizes): SealModel {
   const { parameters, dim } = encoder;
   const { model, gene, loss, optim } = config;
   const { genes, slides } = sizes;
@@ -169,7 +169,7 @@ function weighted(g: Plan, terms: readonly (readonly [Tensor, number])[]): Tenso
 }
 
 /** The loss of decoded expression, told what expression is. */
-function reconstruction({ genes, loss: values }: TrainConfig, { loss, needsStd }: GeneLossEntry) {
+function reconstruction({ genes, loss: values }: SealConfig, { loss, needsStd }: GeneLossEntry) {
   const space = genes.gene_norm === "none" ? "counts" : "log1p";
   // Deviations have their floor already.
   return (g: Plan, y: Tensor, { x, std }: SealBatch): Tensor =>
@@ -184,7 +184,7 @@ function ownTerms({ auxWeights }: GeneModel, { aux }: GeneOutput): [string, Tens
 }
 
 /** Runs the gene model: as in evaluation and with nothing recorded where it is frozen, but not in its own warm-up. */
-function geneRunner({ gene: values, warmup }: TrainConfig, gene: GeneModel) {
+function geneRunner({ gene: values, warmup }: SealConfig, gene: GeneModel) {
   const latent = geneModelEntry(values.gene_model).latent?.(values);
   return (g: Plan, x: Tensor, frozen = warmup.two_stage_training): GeneOutput =>
     frozen
@@ -192,7 +192,7 @@ function geneRunner({ gene: values, warmup }: TrainConfig, gene: GeneModel) {
       : gene.forward(g, x, { training: true, ...(latent !== undefined && { latent }) });
 }
 
-function assemble(config: TrainConfig, parts: Parts): SealModel {
+function assemble(config: SealConfig, parts: Parts): SealModel {
   const { loss, warmup, optim } = config;
   const { encoder, gene, decoder, imageHead, geneHead, organ, adapter, discriminator, contrast, geneLoss } = parts;
   const frozenGene = warmup.two_stage_training;

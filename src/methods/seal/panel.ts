@@ -10,7 +10,7 @@ import { readBytes } from "../../data/data_folder.ts";
 import type { LeftOut } from "../../data/panel.ts";
 import type { TrainingSet } from "../../data/training_set.ts";
 import type { Disk } from "../../io/disk.ts";
-import type { TrainConfig } from "../../train/config.ts";
+import type { SealConfig } from "./config.ts";
 
 /** Genes of the panel. */
 export interface ReportPanel {
@@ -43,7 +43,7 @@ function namesIn(path: string, disk: Disk): string[] {
 
 /** What a configuration reports on: genes of a file, or so many that the training samples decide. */
 export function wantedPanel(
-  { genes }: Pick<TrainConfig, "genes">,
+  { genes }: Pick<SealConfig, "genes">,
   disk: Disk,
 ): { genes: readonly string[] } | { size: number } {
   return genes.panel === null ? { size: genes.panel_genes } : { genes: namesIn(genes.panel, disk) };
@@ -56,7 +56,7 @@ export function wantedPanel(
  *
  * @throws {ConfigError} If none of a file's genes is in the vocabulary.
  */
-export function panelOf({ genes }: Pick<TrainConfig, "genes">, set: TrainingSet): ReportPanel {
+export function panelOf({ genes }: Pick<SealConfig, "genes">, set: TrainingSet): ReportPanel {
   const place = new Map(set.vocabulary.genes.map((gene, i) => [gene, i]));
   const { panel: names } = set;
   if (genes.panel !== null && !names.some((name) => place.has(name))) {

@@ -6,7 +6,7 @@
 
 import type { RoleRates } from "../../optim/param_groups.ts";
 import { constantSchedule, cosineSchedule } from "../../optim/schedule.ts";
-import type { TrainConfig } from "../../train/config.ts";
+import type { SealConfig } from "./config.ts";
 
 /** Stages of a run: the gene model alone, then both sides. */
 export type Stage = "warmup" | "align";
@@ -18,7 +18,7 @@ export type Stage = "warmup" | "align";
  * @returns Rates by step, from 0. What does not train in the stage has rate 0, which leaves it as it is.
  */
 export function stageRates(
-  { optim, warmup }: Pick<TrainConfig, "optim" | "warmup">,
+  { optim, warmup }: Pick<SealConfig, "optim" | "warmup">,
   stage: Stage,
   total: number,
 ): (step: number) => RoleRates {

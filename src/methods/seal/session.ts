@@ -15,7 +15,7 @@ import type { OpenedEncoder } from "../../models/opened_encoder.ts";
 import { organId, ORGANS } from "../../models/organ_token.ts";
 import { AdamW } from "../../optim/adamw.ts";
 import { parameterGroups } from "../../optim/param_groups.ts";
-import type { TrainConfig } from "../../train/config.ts";
+import type { SealConfig } from "./config.ts";
 import type { DataMark, Host } from "../../train/host.ts";
 import { imagesAtATime, type OpenedRows, openRows, openVision } from "../../train/open_rows.ts";
 import type { VisionPart } from "../../train/trainable.ts";
@@ -24,7 +24,7 @@ import { createSealModel, GENE_PREFIX, type SealModel } from "./model.ts";
 
 /** Everything of a run. */
 export interface SealSession {
-  readonly config: TrainConfig;
+  readonly config: SealConfig;
   readonly gpu: Gpu;
   readonly host: Host;
   readonly set: TrainingSet;
@@ -60,7 +60,7 @@ async function startGenes(model: SealModel, file: string, host: Host): Promise<v
  *
  * @throws {DataError} If the metadata of one name none, or none that the token knows.
  */
-export function organsOf(samples: readonly SampleFiles[], { model }: TrainConfig): number[] {
+export function organsOf(samples: readonly SampleFiles[], { model }: SealConfig): number[] {
   if (!model.organ_token) return [];
   return samples.map(({ id, metadata }) => {
     const text = metadata?.text("organ");
@@ -72,7 +72,7 @@ export function organsOf(samples: readonly SampleFiles[], { model }: TrainConfig
   });
 }
 
-function optimizerOf({ parameters }: SealModel, { layers }: VisionPart, { optim }: TrainConfig): AdamW {
+function optimizerOf({ parameters }: SealModel, { layers }: VisionPart, { optim }: SealConfig): AdamW {
   return new AdamW(
     parameters,
     parameterGroups({ weightDecay: optim.weight_decay, ...(layers && { layers }) }),
@@ -86,7 +86,7 @@ function optimizerOf({ parameters }: SealModel, { layers }: VisionPart, { optim 
 }
 
 /** Opens everything. */
-export async function openSession(gpu: Gpu, config: TrainConfig, set: TrainingSet, host: Host): Promise<SealSession> {
+export async function openSession(gpu: Gpu, config: SealConfig, set: TrainingSet, host: Host): Promise<SealSession> {
   const data = await host.markData(set);
   const patches = host.openPatches(set.patchTable(), config.input.workers ?? undefined);
   const { opened, vision } = await openVision(gpu, config, host);

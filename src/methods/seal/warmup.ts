@@ -12,7 +12,7 @@ import { clamp } from "../../ops/activation.ts";
 import { add, mul } from "../../ops/binary.ts";
 import { random, type RandomOptions } from "../../ops/random.ts";
 import { affine } from "../../ops/scale.ts";
-import type { TrainConfig } from "../../train/config.ts";
+import type { SealConfig } from "./config.ts";
 import type { StepModel } from "../../train/step_model.ts";
 import type { SealModel } from "./model.ts";
 
@@ -24,7 +24,7 @@ const MAX = 3.4e38;
  *
  * @param x `[B, G]`.
  */
-export function corrupt(g: Plan, x: Tensor, { warmup_noise: noise, noise_method }: TrainConfig["warmup"]): Tensor {
+export function corrupt(g: Plan, x: Tensor, { warmup_noise: noise, noise_method }: SealConfig["warmup"]): Tensor {
   if (noise === 0) return x;
   const draw = (options: RandomOptions) => random(g, "warmup.noise", x.shape, options);
   if (noise_method === "gaussian") return clamp(g, add(g, x, affine(g, draw({ kind: "normal" }), noise)), 0, MAX);
@@ -38,7 +38,7 @@ export function corrupt(g: Plan, x: Tensor, { warmup_noise: noise, noise_method 
  */
 export function warmupModel(
   model: SealModel,
-  { warmup }: Pick<TrainConfig, "warmup">,
+  { warmup }: Pick<SealConfig, "warmup">,
   { batch, std }: { readonly batch: number; readonly std: ArrayLike<number> },
 ): StepModel<never> {
   const { genes } = model.gene;

@@ -4,77 +4,45 @@
  * @module
  */
 
-import type { Rule } from "../core/config_key.ts";
-import { ConfigError } from "../core/errors.ts";
-import type { ContrastiveEntry } from "../losses/contrastive_loss.ts";
-import { CONTRASTIVE_LOSSES, GENE_LOSSES } from "../losses/registry.ts";
-import { GENE_MODEL_NAMES, geneModelEntry } from "../models/gene_registry.ts";
-import type { TrainConfig } from "./config.ts";
-
-/** Where keys came from. */
-export interface RuleContext {
-  /** Keys that were given, not defaulted. */
-  readonly given: ReadonlySet<string>;
-  /** `file:line: ` of a key that a document gave, else nothing. */
-  readonly place: (key: string) => string;
-}
-
-/**
- * How the encoder takes part: low-rank updates, its last blocks, all of it, or not at all.
- *
- * As `use_lora` first freezes everything, it wins over `partial_tune`; `model: linprobe` freezes in any case.
- */
-export function visionTraining({ model, lora }: Pick<TrainConfig, "model" | "lora">): VisionTraining {
-  if (model.model === "linprobe") return "frozen";
-  if (lora.use_lora) return "lora";
-  if (!model.partial_tune) return "frozen";
-  return model.partial_blocks < 0 ? "full" : "partial";
-}
-
-/** What of the encoder trains. */
-export type VisionTraining = "lora" | "partial" | "full" | "frozen";
+import type { Rule } from "../../core/config_key.ts";
+import type { ContrastiveEntry } from "../../losses/contrastive_loss.ts";
+import { CONTRASTIVE_LOSSES, GENE_LOSSES } from "../../losses/registry.ts";
+import { GENE_MODEL_NAMES, geneModelEntry } from "../../models/gene_registry.ts";
+import type { ConfigRules } from "../../train/config/format.ts";
+import { visionTraining } from "../../train/trainable.ts";
+import type { SealConfig } from "./config.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/**
- * Fills in defaults that depend on other keys and looks for contradictions.
- *
- * @throws {ConfigError} Naming the keys that contradict each other.
- */
-export function completeConfig(config: TrainConfig, context: RuleContext): TrainConfig {
-  const done = adaptDefaults(config, context);
-  for (const rules of [encoderRules, geneRules, geneModelRules, lossRules, stageRules, batchRules, dataRules]) {
-    for (const [keys, holds, message, hint] of rules(done)) {
-      if (holds) continue;
-      const key = keys.find((name) => context.given.has(name)) ?? keys[0]!;
-      throw new ConfigError(`${context.place(key)}${message}`, { hint, context: { keys } });
-    }
-  }
-  return done;
-}
+/** Defaults and rules of a SEAL configuration. */
+export const SEAL_RULES: ConfigRules<SealConfig> = {
+  adapt: adaptDefaults,
+  rules: (config) =>
+    [encoderRules, geneRules, geneModelRules, lossRules, stageRules, batchRules, dataRules].flatMap((of) => of(config)),
+};
 
 /** Values that follow where nothing was said: they are written into the resolved configuration. */
-function adaptDefaults(config: TrainConfig, { given }: RuleContext): TrainConfig {
+function adaptDefaults(config: SealConfig, given: ReadonlySet<string>): SealConfig {
   const { spot_context, smoothing } = config.genes;
-  const genes: Mutable<TrainConfig["genes"]> = { ...config.genes };
+  const genes: Mutable<SealConfig["genes"]> = { ...config.genes };
   if (smoothing === "none") genes.spot_context = false;
   else if (!spot_context && !given.has("smoothing")) genes.smoothing = "none";
-  const cache: Mutable<TrainConfig["cache"]> = { ...config.cache };
+  const cache: Mutable<SealConfig["cache"]> = { ...config.cache };
   if (visionTraining(config) === "full" && !given.has("cache")) cache.cache = "off";
   if (config.optim.augment === "none") cache.cache_views = 1;
   if (config.optim.augment !== "hard") cache.cache_colour_views = 0;
-  const model: Mutable<TrainConfig["model"]> = { ...config.model };
+  const model: Mutable<SealConfig["model"]> = { ...config.model };
   // Of counts a mean of 0 is infinitely unlikely where anything was counted, and teaches relu nothing.
   if (countsLikelihood(config) && !given.has("final_activation")) model.final_activation = "softplus";
   return { ...config, genes, cache, model };
 }
 
 /** Whether the loss is the likelihood of raw counts. */
-function countsLikelihood({ genes, loss }: Pick<TrainConfig, "genes" | "loss">): boolean {
+function countsLikelihood({ genes, loss }: Pick<SealConfig, "genes" | "loss">): boolean {
   return GENE_LOSSES[loss.gene_loss].likelihood === true && genes.gene_norm === "none";
 }
 
-function encoderRules(config: TrainConfig): Rule[] {
+function encoderRules(config: SealConfig): Rule[] {
   const { model, cache, input } = config;
   const trains = visionTraining(config);
   return [
@@ -111,7 +79,7 @@ function encoderRules(config: TrainConfig): Rule[] {
   ];
 }
 
-function geneRules({ genes }: TrainConfig): Rule[] {
+function geneRules({ genes }: SealConfig): Rule[] {
   return [
     [
       ["smoothing", "spot_context"],
@@ -152,7 +120,7 @@ function geneRules({ genes }: TrainConfig): Rule[] {
   ];
 }
 
-function geneModelRules({ gene }: TrainConfig): Rule[] {
+function geneModelRules({ gene }: SealConfig): Rule[] {
   const { gene_model } = gene;
   const { hidden, masks } = geneModelEntry(gene_model);
   const masking = GENE_MODEL_NAMES.filter((name) => geneModelEntry(name).masks);
@@ -173,7 +141,7 @@ function geneModelRules({ gene }: TrainConfig): Rule[] {
   ];
 }
 
-function lossRules({ loss, warmup }: TrainConfig): Rule[] {
+function lossRules({ loss, warmup }: SealConfig): Rule[] {
   const { lambda_contrast, lambda_recon_gene, lambda_recon_img, lambda_cca } = loss;
   return [
     [
@@ -194,7 +162,7 @@ function lossRules({ loss, warmup }: TrainConfig): Rule[] {
   ];
 }
 
-function stageRules({ input, gene, warmup, optim, eval: evaluation, split }: TrainConfig): Rule[] {
+function stageRules({ input, gene, warmup, optim, eval: evaluation, split }: SealConfig): Rule[] {
   const { warmup_epochs, warmup_only, two_stage_training, noise_method, warmup_noise } = warmup;
   const holdsOut = split.holdout_fraction > 0 || split.holdout_donors.length > 0 || split.holdout_samples.length > 0;
   return [
@@ -243,7 +211,7 @@ function stageRules({ input, gene, warmup, optim, eval: evaluation, split }: Tra
   ];
 }
 
-function batchRules({ optim, input }: TrainConfig): Rule[] {
+function batchRules({ optim, input }: SealConfig): Rule[] {
   const { steps, lr_warmup_steps, min_lr, img_lr, gene_lr } = optim;
   const rates = [img_lr, gene_lr, optim.head_lr ?? img_lr].filter((rate) => rate > 0);
   return [
@@ -268,7 +236,7 @@ function batchRules({ optim, input }: TrainConfig): Rule[] {
   ];
 }
 
-function dataRules({ input, split }: TrainConfig): Rule[] {
+function dataRules({ input, split }: SealConfig): Rule[] {
   const out = split.holdout_samples.find((id) => input.exclude_samples.includes(id));
   const missing = split.holdout_samples.find((id) => input.samples !== null && !input.samples.includes(id));
   const both = input.samples?.find((id) => input.exclude_samples.includes(id));

@@ -1,104 +1,152 @@
 /**
- * Configuration keys of how it is trained: losses, omics warm-up, optimiser, trunk cache, evaluation. Names and defaults are
- * those of the reference's `conf/config.yaml` where it has them.
+ * Configuration keys that methods share: a method's table takes those it has a use for, under the same names and with the same
+ * meaning, and adds its own. Names and defaults are those of SEAL's `conf/config.yaml` where it has them.
  *
  * @module
  */
 
-import { type Keys, type KeysOf, ordered, withKeysOf } from "../core/config_key.ts";
-import { CONTRASTIVE_KEYS } from "../losses/contrastive_loss.ts";
-import { CONTRASTIVE_LOSSES, CONTRASTIVE_NAMES, GENE_LOSS_NAMES, GENE_LOSSES } from "../losses/registry.ts";
+import type { Keys } from "../../core/config_key.ts";
 
-/** Of the objective: what belongs to no single loss. */
-const OBJECTIVE_KEYS = {
-  gene_loss: {
-    kind: "choice",
-    of: GENE_LOSS_NAMES,
-    default: "barlow_std_mse",
-    doc:
-      "Loss of reconstructed expression, each with the reference's own factor; negbin takes log_norm's values back to " +
-      "counts per ten thousand",
-  },
-  contrast_method: {
-    kind: "choice",
-    of: CONTRASTIVE_NAMES,
-    default: "clip",
-    doc: "Loss between image and gene embeddings",
-  },
-  lambda_contrast: { kind: "number", default: 1, min: 0, doc: "Weight of the loss between the embeddings" },
-  lambda_recon_gene: {
-    kind: "number",
-    default: 1,
-    min: 0,
-    doc: "Weight of expression decoded from the gene embedding",
-  },
-  lambda_recon_img: {
-    kind: "number",
-    default: 1,
-    min: 0,
-    doc: "Weight of expression decoded from the image; 0: no decoder",
-  },
-  lambda_cca: { kind: "number", default: 0, min: 0, doc: "Weight of an additional CCA loss" },
-  lambda_da: { kind: "number", default: 0, min: 0, doc: "Weight of the adversarial loss against telling slides apart" },
-  ...CONTRASTIVE_KEYS,
-} as const satisfies Keys;
+/** The key that chooses the method, in its own table. @param name The method's. */
+export function methodKey<N extends string>(name: N) {
+  return { kind: "choice", of: [name], default: name, doc: "Training method; the other keys are its own" } as const;
+}
 
-/** Objective: its own keys and those of every loss. */
-export const LOSS_KEYS:
-  & typeof OBJECTIVE_KEYS
-  & KeysOf<typeof CONTRASTIVE_LOSSES>
-  & KeysOf<typeof GENE_LOSSES> = ordered(
-    [
-      ...(Object.keys(OBJECTIVE_KEYS) as (keyof typeof OBJECTIVE_KEYS)[]),
-      "trainable_temperature",
-      "target_temperature",
-      "detach_targets",
-      "s2l_squared",
-      "cca_reg",
-      "cca_form",
-      "barlow_lambda",
-    ],
-    withKeysOf(withKeysOf(OBJECTIVE_KEYS, CONTRASTIVE_LOSSES), GENE_LOSSES),
-  );
-
-/** Stage 0: the gene model alone. */
-export const WARMUP_KEYS = {
-  warmup_epochs: {
+/** Data, encoder and starting weights. */
+export const INPUT_KEYS = {
+  data: { kind: "texts", default: [], doc: "Folders in HEST's layout; none is the bundled demo" },
+  encoder: { kind: "text", default: "conch", doc: "Registry name, folder, or random:ARCH" },
+  adapter: {
+    kind: "text",
+    default: null,
+    nullable: true,
+    doc: "LoRA to start from: a PEFT folder, or the vision file of a SEAL checkpoint",
+  },
+  image_size: {
     kind: "number",
-    default: 0,
-    min: 0,
+    default: null,
+    nullable: true,
+    min: 1,
+    max: 8192,
     integer: true,
-    unit: "epochs",
-    doc: "Length of the omics warm-up",
+    unit: "px",
+    doc: "Side of the images the encoder is fed; null is SEAL's, which is 224 for CONCH and else the encoder's own",
   },
-  warmup_lr: { kind: "number", default: 5e-4, min: 0, doc: "Peak learning rate of the warm-up" },
-  warmup_noise: { kind: "number", default: 0, min: 0, max: 10, doc: "Strength of the noise on expression" },
-  noise_method: {
-    kind: "choice",
-    of: ["random", "gaussian"],
-    default: "random",
-    doc: "Drop that share of the values, or add that many standard normal deviates and clamp at 0",
+  out: { kind: "text", default: null, nullable: true, doc: "Run folder" },
+  samples: { kind: "texts", default: null, nullable: true, doc: "Ids of the samples to use; null uses all" },
+  exclude_samples: { kind: "texts", default: [], doc: "Ids of samples to leave out" },
+  technologies: {
+    kind: "texts",
+    default: null,
+    nullable: true,
+    doc: "Use samples of these st_technology values only, such as Visium; null uses all",
   },
-  denoise: {
+  species: { kind: "texts", default: null, nullable: true, doc: "Use samples of these species only; null uses all" },
+  organs: { kind: "texts", default: null, nullable: true, doc: "Use samples of these organs only; null uses all" },
+  counts: {
+    kind: "text",
+    default: "X",
+    doc: "Where the .h5ad files keep raw counts: X, raw, or a layer such as layers/counts",
+  },
+  drop_bad_spots: {
     kind: "flag",
     default: false,
-    doc: "Reconstruct the clean values; the reference reconstructs the noisy ones",
+    doc: "Leave out spots with NaN, infinite or negative counts instead of refusing their sample",
   },
-  warmup_only: { kind: "flag", default: false, doc: "Stop after the warm-up" },
-  two_stage_training: { kind: "flag", default: false, doc: "Freeze the gene model after the warm-up" },
-  warmup_val_every: {
+  drop_unknown_patches: {
+    kind: "flag",
+    default: false,
+    doc: "Leave out patches whose barcode the counts lack instead of refusing their sample",
+  },
+  self_test: {
+    kind: "choice",
+    of: ["error", "warn", "off"],
+    default: "error",
+    doc: "What happens where patches and spots of one barcode lie apart on the slide",
+  },
+  allow_coarse: {
+    kind: "flag",
+    default: false,
+    doc: "Use slides coarser than 1.15 µm a pixel, whose patches are blurred",
+  },
+  allow_denied: {
+    kind: "texts",
+    default: [],
+    doc: "Ids of samples to use although they are known to be faulty",
+  },
+  least_coverage: {
     kind: "number",
-    default: 1,
-    min: 1,
+    default: 0.2,
+    min: 0,
+    max: 1,
+    doc: "Share of the genes that every sample must have measured",
+  },
+  subsample_frac: {
+    kind: "number",
+    default: null,
+    nullable: true,
+    min: 0,
+    max: 1,
+    doc: "Share of the training pairs to use, chosen by the seed; null uses all",
+  },
+  workers: {
+    kind: "number",
+    default: null,
+    nullable: true,
+    min: 0,
+    max: 256,
     integer: true,
-    unit: "epochs",
-    doc: "Between two evaluations in the warm-up",
+    doc: "Workers that read and decode patches; null is one less than the cores. Results do not depend on it",
   },
-  warmup_test_every: {
+  ignore_keys: {
+    kind: "texts",
+    default: [],
+    doc: "Keys and groups of other programs that a document may hold besides; they are not used",
+  },
+} as const satisfies Keys;
+
+/** What is held out. */
+export const SPLIT_KEYS = {
+  holdout_donors: { kind: "texts", default: [], doc: "Donors held out for evaluation" },
+  holdout_samples: {
+    kind: "texts",
+    default: [],
+    doc: "Samples held out; where their donors' other samples train, the report of leakage says so",
+  },
+  holdout_fraction: {
+    kind: "number",
+    default: 0.2,
+    min: 0,
+    max: 0.9,
+    doc: "Share of the samples held out, in whole donors, where neither is named; 0 holds out none",
+  },
+} as const satisfies Keys;
+
+/** Which of an encoder's own blocks train. */
+export const BLOCK_KEYS = {
+  partial_blocks: {
     kind: "number",
     default: 1,
-    unused: "one set of donors is held out",
-    doc: "Between two tests in the warm-up",
+    min: -1,
+    integer: true,
+    unit: "blocks",
+    doc: "Last blocks that LoRA adapts or, without LoRA, that train; -1 is all, and 0 is 1 with LoRA",
+  },
+  partial_tune: { kind: "flag", default: true, doc: "Without LoRA: train the last blocks; false freezes the encoder" },
+} as const satisfies Keys;
+
+/** Low-rank adapters. */
+export const LORA_KEYS = {
+  use_lora: { kind: "flag", default: true, doc: "Train low-rank updates of the last blocks" },
+  r: { kind: "number", default: 8, min: 1, max: 1024, integer: true, doc: "Rank" },
+  lora_alpha: { kind: "number", default: 8, min: 0, open: true, doc: "The update is multiplied by lora_alpha / r" },
+  lora_dropout: { kind: "number", default: 0.15, min: 0, max: 0.95, doc: "Dropout on the input of the updates" },
+  use_rslora: { kind: "flag", default: false, doc: "Multiply by lora_alpha / sqrt(r) instead" },
+  lora_rule: {
+    kind: "choice",
+    of: ["seal", "standard"],
+    default: "seal",
+    doc: "Layers by the reference's rule (in Phikon-v2 the MLP alone), or all four of a block",
   },
 } as const satisfies Keys;
 
@@ -140,15 +188,6 @@ export const OPTIM_KEYS = {
     unit: "batches",
     doc: "Batches an optimiser step sees",
   },
-  img_lr: { kind: "number", default: 1e-4, min: 0, doc: "Peak learning rate of the encoder's side" },
-  gene_lr: { kind: "number", default: 1e-4, min: 0, doc: "Peak learning rate of the gene model" },
-  head_lr: {
-    kind: "number",
-    default: null,
-    nullable: true,
-    min: 0,
-    doc: "Peak learning rate of image decoder, heads and temperature; null is img_lr",
-  },
   weight_decay: { kind: "number", default: 0.2, min: 0, doc: "Decoupled weight decay; none on biases and norms" },
   beta1: { kind: "number", default: 0.9, min: 0, max: 0.9999, doc: "AdamW's memory of gradients" },
   beta2: { kind: "number", default: 0.999, min: 0, max: 0.999999, doc: "AdamW's memory of their squares" },
@@ -184,18 +223,6 @@ export const OPTIM_KEYS = {
     default: "f32",
     doc: "Storage of frozen weights; activations and what trains are f32",
   },
-  loss_scale: {
-    kind: "number",
-    default: 65536,
-    unused: "activations are f32, in which no gradient is too small",
-    doc: "First factor on the loss where activations are f16",
-  },
-  loss_scale_interval: {
-    kind: "number",
-    default: 2000,
-    unused: "activations are f32, in which no gradient is too small",
-    doc: "Steps without overflow after which the factor doubles",
-  },
   augment: {
     kind: "choice",
     of: ["none", "soft", "hard"],
@@ -221,13 +248,6 @@ export const OPTIM_KEYS = {
     doc: "Within which spots of a sample are near",
   },
   seed: { kind: "number", default: 42, min: 0, max: 2 ** 32 - 1, integer: true, doc: "Seed of everything random" },
-  opt: { kind: "choice", of: ["adamw"], default: "adamw", unused: "AdamW is the only one", doc: "Optimiser" },
-  find_unused_parameters: {
-    kind: "flag",
-    default: false,
-    unused: "one process trains",
-    doc: "Setting of distributed training",
-  },
 } as const satisfies Keys;
 
 /** Cache of what the frozen blocks compute. */
@@ -270,12 +290,6 @@ export const EVAL_KEYS = {
     unit: "epochs",
     doc: "Between two evaluations; 0: at the end",
   },
-  best_metric: {
-    kind: "choice",
-    of: ["pearson_mean", "recall_at_10_i2g", "recall_at_10_g2i"],
-    default: "pearson_mean",
-    doc: "What checkpoints/best and early stopping go by, on what is held out",
-  },
   early_stop_patience: {
     kind: "number",
     default: 0,
@@ -302,22 +316,4 @@ export const EVAL_KEYS = {
     doc: "The same by steps; 0: not",
   },
   log_every: { kind: "number", default: 10, min: 1, integer: true, unit: "steps", doc: "Between two lines of metrics" },
-  hest_every: {
-    kind: "number",
-    default: 10,
-    unused: "evaluate runs the benchmark",
-    doc: "Between two HEST benchmarks",
-  },
-  rank_every: { kind: "number", default: 1, unused: "evaluate computes it", doc: "Between two ranks of the features" },
-  pca_reduce: { kind: "flag", default: true, unused: "evaluate decides", doc: "PCA before probes" },
-  slide_level_eval: { kind: "flag", default: true, unused: "evaluate decides", doc: "Figures by slide" },
-  hest_eval: {
-    kind: "flag",
-    default: true,
-    unused: "evaluate runs the benchmark",
-    doc: "Whether to run HEST's benchmark",
-  },
-  hest_tasks: { kind: "any", unused: "evaluate runs the benchmark", doc: "Tasks of HEST's benchmark" },
-  plot_every: { kind: "number", default: 0, unused: "the report has the plots", doc: "Between two plots" },
-  hestbench: { kind: "any", unused: "evaluate runs the benchmark", doc: "Settings of HEST's benchmark" },
 } as const satisfies Keys;

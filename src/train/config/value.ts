@@ -7,8 +7,8 @@
  * @module
  */
 
-import type { Key, Value } from "../core/config_key.ts";
-import { type YamlNode, yamlText } from "../io/yaml.ts";
+import type { Key, Value } from "../../core/config_key.ts";
+import { type YamlNode, yamlText } from "../../io/yaml.ts";
 
 /** A value, or what was wanted instead of what was given. */
 export type Reading = { readonly value: Value } | { readonly wanted: string };

@@ -1,0 +1,18 @@
+/**
+ * What the shared parts of training read of a configuration whose method sends images through an encoder.
+ *
+ * @module
+ */
+
+import type { ValuesOf } from "../../core/config_key.ts";
+import type { BLOCK_KEYS, CACHE_KEYS, INPUT_KEYS, LORA_KEYS, OPTIM_KEYS } from "./keys.ts";
+
+/** Values of the shared keys. */
+export interface EncoderConfig {
+  readonly input: ValuesOf<typeof INPUT_KEYS>;
+  /** `model: linprobe` freezes the encoder. */
+  readonly model: ValuesOf<typeof BLOCK_KEYS> & { readonly model?: string };
+  readonly lora: ValuesOf<typeof LORA_KEYS>;
+  readonly optim: ValuesOf<typeof OPTIM_KEYS>;
+  readonly cache: ValuesOf<typeof CACHE_KEYS>;
+}
