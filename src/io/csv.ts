@@ -29,11 +29,18 @@ export function shortF32(value: number): string {
  * Records of a text, with the line each begins on; empty lines are left out.
  *
  * @param name Name of the file for error messages.
+ * @param separator Of fields: a comma, or a tab as pandas and spreadsheets write it.
  * @throws {FormatError} Of a quote that is never closed, or text after a closing quote.
  */
-export function parseCsv(text: string, name: string): { line: number; fields: string[] }[] {
+export function parseCsv(
+  text: string,
+  name: string,
+  separator: "," | "\t" = ",",
+): { line: number; fields: string[] }[] {
   const records: { line: number; fields: string[] }[] = [];
-  const field = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n|\n|\r|$)/y;
+  const field = separator === ","
+    ? /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n|\n|\r|$)/y
+    : /(?:"((?:[^"]|"")*)"|([^"\t\r\n]*))(\t|\r\n|\n|\r|$)/y;
   field.lastIndex = text.startsWith("\uFEFF") ? 1 : 0;
   let line = 1;
   let begun = 1;
@@ -53,7 +60,7 @@ export function parseCsv(text: string, name: string): { line: number; fields: st
     const [whole, quoted, plain, end] = match as unknown as [string, string | undefined, string | undefined, string];
     fields.push(quoted?.replaceAll('""', '"') ?? plain ?? "");
     line += whole.match(/\r\n|\n|\r/g)?.length ?? 0;
-    if (end === ",") continue;
+    if (end === separator) continue;
     if (fields.length > 1 || fields[0] !== "") records.push({ line: begun, fields });
     fields = [];
     begun = line;

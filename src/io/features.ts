@@ -1,9 +1,10 @@
 /**
- * Feature files: one row of numbers a patch, as this program, TRIDENT, CLAM, the HEST benchmark and scanpy write them.
+ * Feature files: one row of numbers a patch, as this program, TRIDENT, CLAM, STAMP, the HEST benchmark and scanpy write them.
  *
  * HDF5: `features`, `feats` or `embeddings` `[n, d]` (or `[1, n, d]`), with `coords` and `barcode` where given; h5ad: dense
- * `X` with the index of `obs`; npy: one array; safetensors: a tensor `features`, or the only one. Files of this program carry a
- * checksum of what they hold and say; that of npy and CSV stands beside them.
+ * `X` with the index of `obs`; npy: one array; safetensors: a tensor `features`, or the only one; PyTorch's files: the tensor
+ * that was saved, or one called `features` or `feats`, or the only one. Files of this program carry a checksum of what they
+ * hold and say; that of npy and CSV stands beside them.
  *
  * @module
  */
@@ -18,6 +19,7 @@ import { checkRows, readBarcodes } from "./patches.ts";
 import type { RandomAccess } from "./random_access.ts";
 import { openSafetensors } from "./safetensors.ts";
 import type { H5Storage } from "./h5_library.ts";
+import { openWeights } from "./weights.ts";
 import { Sha256 } from "./zlib.ts";
 
 /** An open feature file. */
@@ -163,7 +165,11 @@ export async function openFeatures(source: H5Storage): Promise<Features> {
   const first = source.read(0, head) < 8 ? 0 : new DataView(head.buffer).getUint32(0);
   try {
     if (first === 0x89484446) return h5Features(await H5File.open(source));
-    return await (first === 0x934e554d ? npyFeatures : safetensorsFeatures)(randomAccess(source));
+    // A pickle that is not in a zip is PyTorch's old format, which is told how to be mended.
+    const torch = first === 0x504b0304 || head[0] === 0x80;
+    return await (first === 0x934e554d ? npyFeatures : torch ? torchFeatures : safetensorsFeatures)(
+      randomAccess(source),
+    );
   } catch (error) {
     source.close?.();
     throw error;
@@ -208,7 +214,7 @@ function h5Features(file: H5File): Features {
     files: own ? file.strings("/file") : undefined,
     // deno-lint-ignore require-await
     async read(from = 0, to = count) {
-      const rows = nested ? file.read(path).slice(from * dim, to * dim) : file.read(path, from, to);
+      const rows = file.read(path, from, to, nested ? 1 : 0);
       return rows instanceof Float32Array ? rows : Float32Array.from(rows as Float64Array);
     },
     facts: () =>
@@ -253,6 +259,22 @@ async function safetensorsFeatures(source: RandomAccess): Promise<Features> {
       ? undefined
       : names(source.name, "file", file, count),
   };
+}
+
+/** Names of the features in PyTorch's files; that of a tensor saved by itself is empty. */
+const TORCH_KEYS: readonly string[] = ["", "features", "feats"];
+
+async function torchFeatures(source: RandomAccess): Promise<Features> {
+  const { tensors } = await openWeights(source);
+  const named = TORCH_KEYS.map((key) => tensors.get(key)).find((tensor) => tensor !== undefined);
+  const tensor = named ?? (tensors.size === 1 ? [...tensors.values()][0]! : undefined);
+  const found = tensor ? `${tensor.dtype} ${JSON.stringify(tensor.shape)}` : `${tensors.size} tensors`;
+  const shape = tensor?.shape.length === 3 && tensor.shape[0] === 1 ? tensor.shape.slice(1) : tensor?.shape ?? [];
+  const [count = 0, dim = 0] = shape;
+  if (!tensor || shape.length !== 2 || dim === 0 || !/^(F16|BF16|F32|F64)$/.test(tensor.dtype)) {
+    throw shapeError(source.name, found);
+  }
+  return plain(source, count, dim, {}, (from, to) => tensor.readF32(from * dim, to * dim));
 }
 
 function names(file: string, key: string, json: string, count: number): string[] {

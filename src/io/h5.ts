@@ -169,11 +169,12 @@ export class H5File extends H5Session {
   /**
    * Rows `from` up to `to` of a numeric dataset, row-major; without them all of it.
    *
+   * @param axis The dimension that counts rows; all of the others is read.
    * @throws {FormatError} Of a filter that is not there, another type, or damage.
    * @throws {LimitError} If the rows do not fit in memory.
    */
-  read(path: string, from?: number, to?: number): H5Array {
-    const { metadata, count, offset, size } = this.select(path, from, to);
+  read(path: string, from?: number, to?: number, axis = 0): H5Array {
+    const { metadata, count, offset, size } = this.select(path, from, to, axis);
     const dtype = dtypeOf(metadata);
     if (dtype === "str" || dtype === "other") throw this.fail(path, `elements of type ${dtype}`, "numbers");
     const read = this.reader(path, count, offset);
@@ -261,21 +262,22 @@ export class H5File extends H5Session {
   }
 
   /** Checks all that must hold before rows are read. */
-  private select(path: string, from?: number, to?: number) {
+  private select(path: string, from?: number, to?: number, axis = 0) {
     const metadata = this.metadata(path);
     const { shape } = metadata;
     if (shape === null) throw this.fail(path, "no elements at all", "a dataset with extents");
     this.checkLayout(path, metadata);
-    const rows = shape[0] ?? 1;
+    const rows = shape[axis] ?? 1;
     const [first, end] = [from ?? 0, to ?? rows];
     if (!(first >= 0 && first <= end && end <= rows)) throw this.fail(path, `${rows} rows`, `rows ${first} to ${end}`);
-    const counts = shape.length === 0 ? [] : [end - first, ...shape.slice(1)];
+    const counts = shape.map((extent, i) => (i === axis ? end - first : extent));
     const size = counts.reduce((a, b) => a * b, 1);
     if (size * metadata.size > MOST_BYTES) {
       const hint = "The file is not damaged: split it into several";
       throw tooLarge(this, path, `${size * metadata.size} bytes at once`, MOST_BYTES, hint);
     }
-    return { metadata, size, count: counts.map(BigInt), offset: counts.map((_, i) => i === 0 ? BigInt(first) : 0n) };
+    const offset = counts.map((_, i) => (i === axis ? BigInt(first) : 0n));
+    return { metadata, size, count: counts.map(BigInt), offset };
   }
 
   private checkLayout(path: string, metadata: Metadata): void {

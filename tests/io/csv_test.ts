@@ -11,6 +11,10 @@ Deno.test("parseCsv() reads quotes, line breaks in fields, a byte order mark, an
     { line: 5, fields: [" last ", " 3"] },
   ]);
   assert.deepEqual(parseCsv("", "a.csv"), []);
+  assert.deepEqual(parseCsv('a,1\t"x\ty"\n\tb\n', "a.tsv", "\t"), [
+    { line: 1, fields: ["a,1", "x\ty"] },
+    { line: 2, fields: ["", "b"] },
+  ]);
   assert.deepEqual(parseCsv("a", "a.csv"), [{ line: 1, fields: ["a"] }]);
   assert.deepEqual(parseCsv("a,", "a.csv"), [{ line: 1, fields: ["a", ""] }]);
 });

@@ -1,0 +1,247 @@
+/**
+ * Bags of stored features: the rows of a slide, or of all slides of a case, read from their files when they are needed.
+ *
+ * A folder holds a file a slide, `NAME.h5`, `.pt`, `.npy`, `.safetensors` or `.h5ad` in any form that `io/features.ts` reads:
+ * this program's, TRIDENT's, CLAM's (also in its `h5_files` or `pt_files`), STAMP's.
+ *
+ * @module
+ */
+
+import { DataError } from "../../core/errors.ts";
+import type { Disk } from "../../io/disk.ts";
+import { type Features, openFeatures } from "../../io/features.ts";
+import type { BagRows } from "./inference.ts";
+import type { Labels } from "./labels.ts";
+
+/** Endings of feature files. */
+const ENDINGS: readonly string[] = [".h5", ".hdf5", ".pt", ".npy", ".safetensors", ".h5ad"];
+/** Folders of CLAM within a folder of features, in the order they are taken. */
+const INNER: readonly string[] = ["h5_files", "pt_files"];
+/** Numbers read at once. */
+const BLOCK = 1 << 22;
+
+/** What is known of a feature file without reading its rows. */
+export interface FeatureFile {
+  readonly path: string;
+  readonly slide: string;
+  readonly rows: number;
+}
+
+/** A bag. */
+export interface Bag {
+  /** Name of the slide or case. */
+  readonly name: string;
+  readonly case: string;
+  readonly label: string;
+  /** Its part in each fold of the table. */
+  readonly folds: Labels["slides"][number]["folds"];
+  /** Rows in all. */
+  readonly count: number;
+  readonly files: readonly FeatureFile[];
+}
+
+/** Bags of a task. */
+export interface BagSet {
+  readonly bags: readonly Bag[];
+  /** Width of a row. */
+  readonly dim: number;
+  /** Slides with a label but no features; refused unless they may be left out. */
+  readonly missing: readonly string[];
+  /** Slides with features but no label: they take no part. */
+  readonly unused: readonly string[];
+}
+
+/** Options of {@linkcode openBags}. */
+export interface BagOptions {
+  /** What a bag is; default a slide. */
+  readonly level?: "slide" | "case";
+  /** Whether slides without features are refused; default true. */
+  readonly complete?: boolean;
+}
+
+/**
+ * Feature files of a folder by slide, in the order of their names.
+ *
+ * @throws {DataError} If it is no folder, holds none, or has two of one slide.
+ */
+export function findFeatureFiles(disk: Disk, folder: string): Map<string, string> {
+  const refuse = (found: string, expected: string): DataError =>
+    new DataError(`Cannot find features in ${folder}: ${found}, expected ${expected}`, {
+      code: "features",
+      hint: "Give the folder that holds a feature file a slide, such as features_uni_v2",
+      context: { folder, found, expected },
+    });
+  const entry = disk.look(folder);
+  if (entry?.kind !== "folder") throw refuse(entry ? "it is a file" : "there is no such folder", "a folder");
+  const root = folder.replace(/[/\\]+$/, "");
+  const files = new Map<string, string>();
+  for (const name of entry.names) {
+    const ending = ENDINGS.find((ending) => name.toLowerCase().endsWith(ending));
+    if (ending === undefined || name.startsWith(".") || disk.look(`${root}/${name}`)?.kind !== "file") continue;
+    const slide = name.slice(0, -ending.length);
+    if (files.has(slide)) {
+      throw refuse(`slide ${slide} has ${files.get(slide)!.slice(root.length + 1)} and ${name}`, "one file");
+    }
+    files.set(slide, `${root}/${name}`);
+  }
+  if (files.size > 0) return files;
+  const inner = INNER.find((name) => entry.names.includes(name));
+  if (inner !== undefined) return findFeatureFiles(disk, `${root}/${inner}`);
+  throw refuse("it holds no feature file", `files that end in ${ENDINGS.join(", ")}`);
+}
+
+/** A few of many names. */
+function some(names: readonly string[]): string {
+  return names.slice(0, 5).join(", ") + (names.length > 5 ? ` and ${names.length - 5} more` : "");
+}
+
+/**
+ * Opens the bags of a table: every file's header is read, no rows are.
+ *
+ * @throws {DataError} If a slide has no features, a file has no rows, or rows of another width than the first.
+ * @throws {FormatError} If a file is damaged.
+ */
+export async function openBags(
+  disk: Disk,
+  folder: string,
+  labels: Labels,
+  { level = "slide", complete = true }: BagOptions = {},
+): Promise<BagSet> {
+  const files = findFeatureFiles(disk, folder);
+  const missing = labels.slides.filter(({ slide }) => !files.has(slide)).map(({ slide }) => slide);
+  const labelled = new Set([...labels.slides.map(({ slide }) => slide), ...labels.unlabelled]);
+  const unused = [...files.keys()].filter((slide) => !labelled.has(slide));
+  if (missing.length > 0 && (complete || missing.length === labels.slides.length)) {
+    throw new DataError(
+      `Cannot use features of ${folder}: ${missing.length} of ${labels.slides.length} slides of ${labels.file} have no file ` +
+        `(${some(missing)}), expected one each; ${files.size} files are there` +
+        (unused.length > 0 ? `, of them without a label ${some(unused)}` : ""),
+      { code: "features-missing", context: { folder, labels: labels.file, missing: missing.slice(0, 100) } },
+    );
+  }
+  const bags = new Map<string, Bag>();
+  let first: { path: string; dim: number } | undefined;
+  for (const row of labels.slides) {
+    const path = files.get(row.slide);
+    if (path === undefined) continue;
+    const { count, dim } = await headOf(disk, path);
+    first ??= { path, dim };
+    if (dim !== first.dim) {
+      throw new DataError(
+        `Cannot use features of ${path}: rows of ${dim} numbers, expected ${first.dim} as in ${first.path}`,
+        {
+          code: "features-width",
+          hint: "Features of one task come from one encoder",
+          context: { file: path, found: dim, expected: first.dim, other: first.path },
+        },
+      );
+    }
+    const name = level === "case" ? row.case : row.slide;
+    const file = { path, slide: row.slide, rows: count };
+    const bag = bags.get(name);
+    bags.set(name, {
+      name,
+      case: row.case,
+      label: row.label,
+      folds: row.folds,
+      count: (bag?.count ?? 0) + count,
+      files: [...bag?.files ?? [], file],
+    });
+  }
+  return { bags: [...bags.values()], dim: first!.dim, missing, unused };
+}
+
+async function headOf(disk: Disk, path: string): Promise<{ count: number; dim: number }> {
+  const file = await openFeatures(disk.open(path, "read"));
+  const { count, dim } = file;
+  file.close();
+  if (count > 0) return { count, dim };
+  throw new DataError(`Cannot use features of ${path}: it has no rows, expected at least one`, {
+    code: "features-empty",
+    hint: "No tissue was found on that slide: take it out of the table of labels",
+    context: { file: path },
+  });
+}
+
+/**
+ * Reads rows of a bag by their numbers, in blocks: of a bag of any size no more is held than what is asked for and one block.
+ *
+ * @param rows Ascending numbers below its count.
+ * @returns `[rows, dim]`.
+ * @throws {DataError} If a file is no longer as it was, or a number is not finite, naming file, row and column.
+ */
+export async function readRows(
+  disk: Disk,
+  bag: Bag,
+  dim: number,
+  rows: Uint32Array,
+): Promise<Float32Array<ArrayBuffer>> {
+  const out = new Float32Array(rows.length * dim);
+  let [next, begun] = [0, 0];
+  for (const file of bag.files) {
+    const end = begun + file.rows;
+    let last = next;
+    while (last < rows.length && rows[last]! < end) last++;
+    if (last > next) {
+      const wanted = rows.subarray(next, last).map((row) => row - begun);
+      await readFileRows(disk, file, dim, wanted, out.subarray(next * dim, last * dim));
+    }
+    [next, begun] = [last, end];
+  }
+  return out;
+}
+
+/** A bag as inference reads it. */
+export function bagRows(disk: Disk, bag: Bag, dim: number): BagRows {
+  return {
+    name: bag.name,
+    count: bag.count,
+    read: (from, to) => readRows(disk, bag, dim, Uint32Array.from({ length: to - from }, (_, i) => from + i)),
+  };
+}
+
+async function readFileRows(
+  disk: Disk,
+  { path, rows: count }: FeatureFile,
+  dim: number,
+  rows: Uint32Array,
+  into: Float32Array,
+): Promise<void> {
+  const file = await openFeatures(disk.open(path, "read"));
+  try {
+    if (file.count !== count || file.dim !== dim) {
+      throw new DataError(
+        `Cannot read ${path}: it has ${file.count} rows of ${file.dim}, expected ${count} of ${dim} as when it was opened`,
+        { code: "features-changed", context: { file: path, found: [file.count, file.dim], expected: [count, dim] } },
+      );
+    }
+    const step = Math.max(1, Math.floor(BLOCK / dim));
+    for (let i = 0; i < rows.length;) {
+      const from = rows[i]!;
+      let j = i;
+      while (j < rows.length && rows[j]! < from + step) j++;
+      const block = await file.read(from, rows[j - 1]! + 1);
+      for (let k = i; k < j; k++) {
+        const row = block.subarray((rows[k]! - from) * dim, (rows[k]! - from + 1) * dim);
+        checkRow(file, rows[k]!, row);
+        into.set(row, k * dim);
+      }
+      i = j;
+    }
+  } finally {
+    file.close();
+  }
+}
+
+function checkRow({ name }: Features, at: number, row: Float32Array): void {
+  const column = row.findIndex((value) => !Number.isFinite(value));
+  if (column < 0) return;
+  throw new DataError(
+    `Cannot use features of ${name}: row ${at}, column ${column} is ${row[column]}, expected a finite number`,
+    {
+      code: "features-nan",
+      hint: "Embed that slide again with --overwrite",
+      context: { file: name, row: at, column, found: String(row[column]) },
+    },
+  );
+}
