@@ -30,7 +30,7 @@ export function caseFolds(labels: Labels, folds: number, seed: number): Part[][]
         { code: "folds", context: { file: labels.file, class: name, cases: cases.length, folds } },
       );
     }
-    const order = new Rng(seed, 0x666f6c64).permutation(cases.length);
+    const order = new Rng(seed, FOLD_STREAM).permutation(cases.length);
     for (const i of order) share.set(cases[i]!, next++ % folds);
   }
   return Array.from(
