@@ -37,13 +37,13 @@ export interface QueueOptions {
   readonly patch: number;
   /** Tiles of a batch. */
   readonly batch: number;
-  /** Bytes of tiles that wait to be taken. Default 128 MiB. */
+  /** Bytes of tiles that wait to be taken. Default 64 MiB. */
   readonly ahead?: number;
 }
 
 /** Tiles that a maker cuts at a time. */
 const CHUNK = 16;
-const AHEAD = 1 << 27;
+const AHEAD = 1 << 26;
 
 interface Ready {
   readonly from: CutTiles;

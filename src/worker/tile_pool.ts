@@ -16,7 +16,7 @@ import type { TileAnswer, TileQuestion } from "./tile.ts";
 export interface TilesOptions extends Omit<QueueOptions, "patch">, CutOptions {
   /** By default one less than the processors, at least one; 0 for this thread. */
   readonly workers?: number | undefined;
-  /** Bytes of decoded tiles of the source that all of them keep. Default 128 MiB. */
+  /** Bytes of decoded tiles of the source that all of them keep. Default 96 MiB. */
   readonly cacheBytes?: number;
 }
 
@@ -42,7 +42,7 @@ export async function openTiles(
   coords: Int32Array,
   options: TilesOptions,
 ): Promise<OpenTiles> {
-  const { workers = Math.max(1, navigator.hardwareConcurrency - 1), cacheBytes = 1 << 27, edge, badTiles } = options;
+  const { workers = Math.max(1, navigator.hardwareConcurrency - 1), cacheBytes = 96 << 20, edge, badTiles } = options;
   if (!Number.isSafeInteger(workers) || workers < 0) {
     throw new ConfigError(`Cannot start ${workers} workers: a whole number from 0 wanted`);
   }
