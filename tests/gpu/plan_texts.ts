@@ -86,6 +86,9 @@ export function milTexts(texts: Texts, gpu: Gpu): void {
         backwardFrom(g, loss);
         addTexts(texts, g, `${name}, ${form}`);
       }
+      const g = new Plan(gpu);
+      g.withoutTape(() => model.forward(g, x, { bound, mask }, false));
+      addTexts(texts, g, `inference on ${name}`);
     }
   }
 }

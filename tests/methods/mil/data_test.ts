@@ -4,9 +4,11 @@ import assert from "node:assert/strict";
 import { DataError, FormatError, LimitError } from "../../../src/core/errors.ts";
 import { Rng } from "../../../src/core/rng.ts";
 import { openFeatures } from "../../../src/io/features.ts";
+import type { Disk } from "../../../src/io/disk.ts";
 import { disk } from "../../../src/io/fs.ts";
 import { MemoryStorage } from "../../../src/io/h5_library.ts";
 import { npyHeader } from "../../../src/io/npy.ts";
+import { mostRows, readBatch } from "../../../src/methods/mil/batch.ts";
 import { bagRows, findFeatureFiles, openBags, readRows } from "../../../src/methods/mil/bags.ts";
 import { classesOf, numbersOf, readLabels } from "../../../src/methods/mil/labels.ts";
 import { epochOrder, sampleRows } from "../../../src/methods/mil/sampling.ts";
@@ -264,4 +266,48 @@ Deno.test("epochOrder() takes each bag once, or draws classes evenly", () => {
   const rare = drawn.filter((bag) => bag < 10).length;
   assert.ok(drawn.length === 200 && rare > 70 && rare < 130, `${rare} of 200 are of the rare class`);
   assert.deepEqual(epochOrder(labels, { ...options, balance: "sampler" }), drawn);
+});
+
+Deno.test("readBatch() puts bags one behind another, those of a large bag drawn by seed, name and epoch", async () => {
+  const path = folder({ a: [3, 2], b: [40, 2] });
+  try {
+    const set = await openBags(disk, path, table("a,P,1", "b,Q,0"));
+    const options = { most: 4, seed: 1, epoch: 0 };
+    const { x, bound } = await readBatch(disk, set, [0, 1], options, 3);
+    assert.deepEqual([...bound], [0, 3, 7, 7]);
+    const drawn = [...sampleRows(40, { ...options, bag: "b" })];
+    assert.deepEqual([...x], [0, 1, 2, 3, 4, 5, ...drawn.flatMap((row) => [2 * row, 2 * row + 1])]);
+    assert.deepEqual((await readBatch(disk, set, [0, 1], options)).x, x);
+    assert.notDeepEqual((await readBatch(disk, set, [0, 1], { ...options, epoch: 1 })).x, x);
+    assert.deepEqual([mostRows(set, 2), mostRows(set, 2, 4)], [80, 8]);
+  } finally {
+    Deno.removeSync(path, { recursive: true });
+  }
+});
+
+Deno.test("readRows() reads a bag of 300,000 rows in blocks of 16 MiB", async () => {
+  const path = folder({ a: [300_000, 64] });
+  let largest = 0;
+  const watched: Disk = {
+    ...disk,
+    open(file, mode) {
+      const inner = disk.open(file, mode);
+      return {
+        ...inner,
+        read(at, into) {
+          largest = Math.max(largest, into.length);
+          return inner.read(at, into);
+        },
+      };
+    },
+  };
+  try {
+    const { bags: [bag] } = await openBags(watched, path, table("a,P,1"));
+    const rows = sampleRows(bag!.count, { seed: 0, bag: "a", epoch: 0 });
+    const x = await readRows(watched, bag!, 64, rows);
+    rows.forEach((row, i) => assert.equal(x[64 * i + 63], Math.fround(64 * row + 63)));
+    assert.ok(largest > 2 ** 20 && largest <= 2 ** 24, `${largest} bytes were read at once`);
+  } finally {
+    Deno.removeSync(path, { recursive: true });
+  }
 });
