@@ -3,30 +3,36 @@
 
     python scripts/parity_kit.py FOLDER parity.safetensors                  a folder of timm or transformers: config.json and weights
     python scripts/parity_kit.py FOLDER parity.safetensors --adapter LORA   with a PEFT adapter on it
+    python scripts/parity_kit.py FOLDER parity.safetensors --image-size N   fed with images of N px
     deno task verify --encoder FOLDER [--adapter LORA] --against parity.safetensors
 
 Needs torch, safetensors, Pillow and timm or transformers (peft for --adapter). The model and its preparation of tiles are the
-library's own. One safetensors file is written; for each set of tiles of one size NAME:
+library's own. Weights may be in shards. CONCH, whose package is in no registry, is timm's transformer and torch's
+MultiheadAttention with the file's weights, loaded strictly, and torchvision's preparation; its folder needs no config.json.
+One safetensors file is written; for each set of tiles of one size NAME:
 
     tiles/NAME       u8  [n, H, W, 3]   what is embedded: integers of a formula, and the pictures that were named
     pixels/NAME      u8  [n, S, S, 3]   what the model saw, before normalisation
     embedding/NAME   f32 [n, D]
     tap/NAME/TAP     f32 [n, 2, width]  first and last token after `embed`, each `block_NN` and `norm`
 
-Metadata: format, library and versions, pooling, SHA-256 of weights and adapter, the precision of the sums.
+Metadata: format, library and versions, pooling, image size if one was given, SHA-256 of weights and adapter, the precision of
+the sums.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import inspect
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 FORMAT = "seal-webgpu parity 1"
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
@@ -48,31 +54,60 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def hash_of(folder: Path) -> str:
-    """SHA-256 of the weights file; of the list of hashes where they are in shards."""
+def weights_of(folder: Path) -> list[Path]:
+    """The weights file, or its shards in order."""
     for name in INDEXES:
         if (folder / name).exists():
-            shards = sorted(set(json.loads((folder / name).read_text())["weight_map"].values()))
-            return hashlib.sha256("\n".join(sha256(folder / shard) for shard in shards).encode()).hexdigest()
+            return [folder / shard for shard in sorted(set(json.loads((folder / name).read_text())["weight_map"].values()))]
     found = [folder / name for name in FILES if (folder / name).exists()]
     if not found:
         raise SystemExit(f"Cannot read {folder}: it has none of {', '.join(INDEXES + FILES)}")
-    return sha256(found[0])
+    return found[:1]
+
+
+def hash_of(folder: Path) -> str:
+    """SHA-256 of the weights file; of the list of hashes where they are in shards."""
+    hashes = [sha256(path) for path in weights_of(folder)]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def tensors_of(folder: Path) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = {}
+    for path in weights_of(folder):
+        found |= load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+    return found
+
+
+def config_of(folder: Path) -> dict:
+    path = folder / "config.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def sized(config: dict, size: int | None) -> dict:
+    """Arguments of timm's `resolve_data_config` for images of another size."""
+    return config if size is None else {**config, "input_size": (3, size, size)}
 
 
 class Timm:
     """A folder of timm: `config.json` with `architecture`, `model_args`, `pretrained_cfg`."""
 
-    def __init__(self, folder: Path, arguments: dict):
+    def __init__(self, folder: Path, arguments: dict, size: int | None):
         import timm
         from timm.data import create_transform, resolve_data_config
 
         self.versions = {"library": "timm", "timm": timm.__version__}
-        config = json.loads((folder / "config.json").read_text())
+        config = config_of(folder)
+        arguments = {**arguments, **({} if size is None else {"img_size": size})}
         given = {**config.get("model_args", {}), **arguments}
         layers = {key: self.layer(given[key]) for key in ("mlp_layer", "act_layer") if isinstance(given.get(key), str)}
-        self.model = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0, **{**arguments, **layers})
-        data = resolve_data_config({}, model=self.model)
+        with tempfile.TemporaryDirectory() as whole:
+            if len(weights_of(folder)) > 1:
+                # timm reads one file only.
+                (Path(whole) / "config.json").write_text(json.dumps(config))
+                save_file(tensors_of(folder), Path(whole) / "model.safetensors")
+                folder = Path(whole)
+            self.model = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0, **{**arguments, **layers})
+        data = resolve_data_config(sized({}, size), model=self.model)
         self.transform = create_transform(**data, is_training=False)
         self.mean, self.std = data["mean"], data["std"]
         self.blocks, self.norm = self.model.blocks, self.model.norm
@@ -98,10 +133,75 @@ class Timm:
         return pool(model.forward_features(x), self.prefix, pooling)
 
 
+class Conch(torch.nn.Module):
+    """CONCH v1's `visual` under its names: a trunk of timm, one query that attends to all tokens, a normalisation."""
+
+    class Pooler(torch.nn.Module):
+        def __init__(self, width: int, context: int, heads: int):
+            super().__init__()
+            self.query = torch.nn.Parameter(torch.zeros(1, width))
+            self.attn = torch.nn.MultiheadAttention(width, heads, kdim=context, vdim=context, batch_first=True)
+            self.ln_q, self.ln_k = torch.nn.LayerNorm(width), torch.nn.LayerNorm(context)
+
+        def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+            keys = self.ln_k(tokens)
+            return self.attn(self.ln_q(self.query).expand(len(tokens), -1, -1), keys, keys, need_weights=False)[0][:, 0]
+
+    def __init__(self, state: dict[str, torch.Tensor], heads: int | None):
+        from timm.models.vision_transformer import VisionTransformer
+
+        super().__init__()
+        width, _, patch, _ = state["trunk.patch_embed.proj.weight"].shape
+        pooled = state["attn_pool_contrast.query"].shape[1]
+        self.side = patch * round((state["trunk.pos_embed"].shape[1] - 1) ** 0.5)
+        self.trunk = VisionTransformer(
+            img_size=self.side, patch_size=patch, embed_dim=width, num_heads=heads or width // 64, num_classes=0,
+            depth=len({name.split(".")[2] for name in state if name.startswith("trunk.blocks.")}), global_pool="",
+            mlp_ratio=state["trunk.blocks.0.mlp.fc1.weight"].shape[0] / width, dynamic_img_size=True,
+        )
+        self.attn_pool_contrast = self.Pooler(pooled, width, 8)
+        self.ln_contrast = torch.nn.LayerNorm(pooled)
+        own = ("trunk.", "attn_pool_contrast.", "ln_contrast.")
+        self.load_state_dict({name: tensor for name, tensor in state.items() if name.startswith(own)}, strict=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.ln_contrast(self.attn_pool_contrast(self.trunk.forward_features(x)))
+
+
+class ConchKit:
+    """A folder of CONCH v1, as the hub has it."""
+
+    NAME = "visual.attn_pool_contrast.attn.in_proj_bias"
+
+    def __init__(self, folder: Path, size: int | None):
+        import timm
+        from timm.data import create_transform, resolve_data_config
+        from timm.data.constants import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
+
+        self.versions = {"library": "timm", "timm": timm.__version__, "model": "conch"}
+        config = config_of(folder)
+        state = {name.removeprefix("visual."): v for name, v in tensors_of(folder).items() if name.startswith("visual.")}
+        self.model = Conch(state, config.get("model_args", {}).get("num_heads"))
+        usual = {
+            "input_size": (3, self.model.side, self.model.side), "interpolation": "bicubic", "crop_pct": 1.0,
+            "mean": OPENAI_CLIP_MEAN, "std": OPENAI_CLIP_STD,
+        }
+        data = resolve_data_config(sized({}, size), pretrained_cfg={**usual, **config.get("pretrained_cfg", {})})
+        self.transform = create_transform(**data, is_training=False)
+        self.mean, self.std = data["mean"], data["std"]
+        self.blocks, self.norm, self.pre = self.model.trunk.blocks, self.model.trunk.norm, self.model.trunk.blocks[0]
+
+    def prepare(self, image: Image.Image) -> torch.Tensor:
+        return self.transform(image)
+
+    def run(self, model, x: torch.Tensor, pooling: str) -> torch.Tensor:
+        return model(x) if pooling == "own" else pool(model.trunk.forward_features(x), 1, pooling)
+
+
 class Transformers:
     """A folder of transformers: `config.json` with `model_type`, `preprocessor_config.json`."""
 
-    def __init__(self, folder: Path, backend: str):
+    def __init__(self, folder: Path, backend: str, size: int | None):
         import transformers
         from transformers import AutoImageProcessor, AutoModel
 
@@ -111,6 +211,8 @@ class Transformers:
             self.processor = AutoImageProcessor.from_pretrained(folder, backend=backend)
         else:
             raise SystemExit(f"Cannot prepare tiles: {folder} has no preprocessor_config.json, by which transformers does it")
+        if size is not None:
+            self.resize(size)
         scale = self.processor.rescale_factor * 255 if self.processor.do_rescale else 255
         normal = self.processor.do_normalize
         self.mean = [v / scale for v in (self.processor.image_mean if normal else [0, 0, 0])]
@@ -120,11 +222,23 @@ class Transformers:
         self.norm, self.pre = self.model.layernorm, self.blocks[0]
         self.prefix = 1 + getattr(self.model.config, "num_register_tokens", 0)
 
+    def resize(self, size: int) -> None:
+        """Another size of what the model sees; what is resized keeps its ratio to it."""
+        processor = self.processor
+        crop = processor.crop_size["height"] if getattr(processor, "do_center_crop", False) else None
+        if crop is not None:
+            processor.size = {key: side * size // crop for key, side in dict(processor.size).items() if side}
+            processor.crop_size = {"height": size, "width": size}
+        else:
+            processor.size = {"height": size, "width": size}
+
     def prepare(self, image: Image.Image) -> torch.Tensor:
         return torch.as_tensor(self.processor([image], return_tensors="pt")["pixel_values"][0])
 
     def run(self, model, x: torch.Tensor, pooling: str) -> torch.Tensor:
-        y = model(pixel_values=x).last_hidden_state
+        # A ViT of transformers refuses other sizes unless it is told; Dinov2 and later ones need no telling.
+        told = "interpolate_pos_encoding" in inspect.signature(model.forward).parameters
+        y = model(pixel_values=x, **({"interpolate_pos_encoding": True} if told else {})).last_hidden_state
         return pool(y, self.prefix, "cls" if pooling == "own" else pooling)
 
 
@@ -178,6 +292,17 @@ def tile_sets(kit, images: list[str]) -> dict[str, np.ndarray]:
     return kept
 
 
+def kit_of(folder: Path, arguments: dict, backend: str, size: int | None):
+    config = config_of(folder)
+    # A file of CONCH says what it is by its names, whatever a configuration beside it says.
+    if ConchKit.NAME in tensors_of(folder):
+        return ConchKit(folder, size)
+    if not config:
+        raise SystemExit(f"Cannot tell what {folder} is: it has no config.json of timm or transformers")
+    is_timm = "pretrained_cfg" in config or "architecture" in config
+    return Timm(folder, arguments, size) if is_timm else Transformers(folder, backend, size)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
@@ -186,17 +311,18 @@ def main() -> None:
     parser.add_argument("--image", action="append", default=[], help="a picture besides; may be given again")
     parser.add_argument("--pooling", choices=["own", "cls", "mean", "cls+mean"], default="own")
     parser.add_argument("--arg", action="append", default=[], metavar="KEY=VALUE", help="argument for timm.create_model")
+    parser.add_argument("--image-size", type=int, metavar="N", help="side of what the model sees, px; its own unless given")
     parser.add_argument("--backend", choices=["pil", "torchvision"], default="pil", help="of transformers' image processor")
     parser.add_argument("--double", action="store_true", help="sums in float64")
     given = parser.parse_args()
-    config = json.loads((given.folder / "config.json").read_text())
-    is_timm = "pretrained_cfg" in config or "architecture" in config
     arguments = dict(word.split("=", 1) for word in given.arg)
     arguments = {k: int(v) if v.lstrip("-").isdigit() else v for k, v in arguments.items()}
-    kit = Timm(given.folder, arguments) if is_timm else Transformers(given.folder, given.backend)
+    kit = kit_of(given.folder, arguments, given.backend, given.image_size)
     model = kit.model
     metadata = {"format": FORMAT, **kit.versions, "torch": torch.__version__, "pooling": given.pooling,
                 "weights_sha256": hash_of(given.folder), "sums": "f64" if given.double else "f32"}
+    if given.image_size is not None:
+        metadata["image_size"] = str(given.image_size)
     if given.adapter:
         import peft
 

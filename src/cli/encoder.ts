@@ -204,25 +204,27 @@ async function openRandom(
  * tensors where its weights are at hand, and by the adapter.
  *
  * @param given Registry name, folder, weights file or `random:…`.
+ * @returns What it is, with the sizes of its weights where these are at hand.
  * @throws {ConfigError} If there is no such encoder, or it cannot take an adapter.
  * @throws {DataError | FormatError} If the weights or the adapter are not there or cannot be read.
  * @throws {WeightsError} If the weights are none of an encoder, the adapter does not fit, or they are not in the cache and this
  * process may not download (code `weights-missing`).
  */
-export async function checkEncoder(given: string, adapter?: string): Promise<void> {
+export async function checkEncoder(given: string, adapter?: string): Promise<EncoderSpec> {
   if (given.startsWith(RANDOM_PREFIX)) {
-    randomEncoder(given);
+    const { spec } = randomEncoder(given);
     if (adapter !== undefined) throw noFileFor(given, adapter);
-    return;
+    return spec;
   }
   const kind = await kindOf(given);
   const spec = kind ? undefined : findEncoder(given);
   const opened = adapter === undefined ? undefined : await openAdapter(adapter);
   try {
     const source = kind ? await openDisk(given, kind) : await cachedSource(spec!);
-    if (source === undefined) return;
+    if (source === undefined) return spec!;
     try {
-      await planEncoder(source.weights, loadOptions(source, given, opened));
+      const { spec: found, keymap: { arch } } = await planEncoder(source.weights, loadOptions(source, given, opened));
+      return { ...found, arch, output: { ...found.output, ...(arch.pooler && { pooler: arch.pooler }) } };
     } finally {
       source.weights.close();
     }

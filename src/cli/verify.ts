@@ -14,6 +14,7 @@ import type { KernelFinding } from "../verify/kernel_check.ts";
 import { describeNumerics } from "../verify/numerics.ts";
 import { type Verification, verify } from "../verify/verify.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
+import { checkEncoder } from "./encoder.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { checkFolder, parentOf } from "./output.ts";
@@ -34,10 +35,10 @@ export const example = "verify --encoder uni2-h --out verify.json";
 export const flags = {
   encoder: {
     kind: "text",
-    value: "NAME",
+    value: "NAME|PATH",
     default: "vit-s16",
     help:
-      "whose plans are checked: a name of the registry or random:ARCH, without weights; with --against also a folder",
+      "whose plans are checked: a name of the registry or random:ARCH, without weights, or a folder or file of weights",
   },
   against: {
     kind: "text",
@@ -86,7 +87,7 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
   checkTogether(values);
   if (out !== undefined) checkFolder(parentOf(out));
   if (values.against !== undefined) return await runParity(values, values.against, signal);
-  const encoder = specOf(values.encoder);
+  const encoder = await specOf(values.encoder);
   const own = values.data === undefined ? undefined : await readOwnData(values.data);
   const gpu = await openGpu(values.software);
   const progress = new Progress(values.quiet || values.json);
@@ -105,10 +106,18 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
         if (fault !== undefined) progress.warn(`${kernel} (${variant}) on ${shapes}: ${fault}`);
       },
     });
-    return tell(values, found, page(found));
+    const given = disk.look(values.encoder) !== undefined;
+    return tell(values, found, page(found) + (given ? `\n\n${uncompared(values.encoder)}` : ""));
   } finally {
     gpu.destroy();
   }
+}
+
+/** What the plans of an encoder do not say of its weights. */
+function uncompared(folder: string): string {
+  return `The kernels ran on numbers of their own: the features of ${folder} were compared with no reference. To do so:
+  python scripts/parity_kit.py ${folder} parity.safetensors
+  deno task verify --encoder ${folder} --against parity.safetensors`;
 }
 
 type Values = Args<typeof flags>["flags"];
@@ -153,13 +162,9 @@ async function runParity(values: Values, against: string, signal: AbortSignal): 
   return tell(values, found, parityPage(found));
 }
 
-function specOf(name: string): EncoderSpec {
-  if (disk.look(name) !== undefined) {
-    throw new ConfigError(`Cannot verify the plans of ${name}: a name of the registry or random:ARCH is wanted`, {
-      hint: "A folder is compared with PyTorch: --against FILE, made by scripts/parity_kit.py",
-      context: { key: "encoder", given: name },
-    });
-  }
+/** What is proved: an encoder of the registry or a random one needs no weights, of a folder or a file those at hand say what it is. */
+async function specOf(name: string): Promise<EncoderSpec> {
+  if (disk.look(name) !== undefined) return await checkEncoder(name);
   return name.startsWith(RANDOM_PREFIX) ? randomEncoder(name).spec : findEncoder(name);
 }
 
