@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ConfigError, FormatError } from "../core/errors.ts";
+import { ConfigError } from "../core/errors.ts";
 import { fixed } from "../core/fixed.ts";
 import { openFile } from "../io/fs.ts";
 import type { Pooling } from "../models/encoder_spec.ts";
@@ -68,17 +68,6 @@ function checkSame({ file, facts }: ParityFile, { name, weightsHash, adapterHash
   }
 }
 
-/** Side of what the model saw, px; undefined where it was the model's own. */
-function imageSizeOf({ file, facts }: ParityFile): number | undefined {
-  const given = facts["image_size"];
-  if (given === undefined) return undefined;
-  if (/^[1-9]\d{0,4}$/.test(given)) return Number(given);
-  throw new FormatError(`Cannot read ${file} as a parity file: image_size is "${given}", expected pixels`, {
-    hint: "Make it again: python scripts/parity_kit.py FOLDER FILE --image-size N",
-    context: { file, found: given },
-  });
-}
-
 /** Runs the comparison. */
 export async function verifyParity(
   request: ParityRequest,
@@ -88,7 +77,7 @@ export async function verifyParity(
   const { encoder: given, adapter, against, dtype, kernels } = request;
   await checkEncoder(given, adapter);
   const file = await readAgainst(against);
-  const imageSize = imageSizeOf(file);
+  const { imageSize } = file;
   const gpu = await openGpu(request.software);
   try {
     const pooling = ["cls", "mean", "cls+mean"].find((name) => name === file.facts["pooling"]) as Pooling | undefined;

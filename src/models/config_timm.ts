@@ -87,10 +87,12 @@ function inputOf(cfg: ConfigReader, args: ConfigReader | undefined): EncoderInpu
   cfg.only("interpolation", "bicubic", "bilinear");
   cfg.only("crop_mode", "center", "squash", "border");
   const mode = cfg.text("crop_mode");
+  const cropPct = cfg.number("crop_pct") ?? 0.875;
   const interpolation = cfg.text("interpolation") as EncoderInput["interpolation"] | undefined;
   return {
     size,
-    resize: Math.floor(size / (cfg.number("crop_pct") ?? 0.875)),
+    resize: Math.floor(size / cropPct),
+    cropPct,
     squash: mode === "squash",
     border: mode === "border",
     whole: false,

@@ -111,8 +111,10 @@ export function archHints(facts: readonly ConfigFacts[]): ArchHints {
 }
 
 /** A preparation with what is told of it; steps told to be none are left out. */
-function withTold(input: EncoderInput, told: ToldInput): EncoderInput {
-  const entries = Object.entries({ ...input, ...told }).filter(([, value]) => value !== undefined && value !== false);
+function withTold({ cropPct, ...input }: EncoderInput, told: ToldInput): EncoderInput {
+  // A resize that is told is no longer that of the ratio.
+  const own = "resize" in told ? input : { ...input, cropPct };
+  const entries = Object.entries({ ...own, ...told }).filter(([, value]) => value !== undefined && value !== false);
   return Object.fromEntries(entries) as unknown as EncoderInput;
 }
 

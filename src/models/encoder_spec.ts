@@ -79,6 +79,8 @@ export interface EncoderInput {
   readonly size: number;
   /** The shorter side is brought to this first, px; undefined resizes nothing. */
   readonly resize?: number;
+  /** timm's `crop_pct`, where the resize comes of it: for another size it is that size by this, rounded down. */
+  readonly cropPct?: number;
   /** Both sides are brought to `resize`, whatever the shape. */
   readonly squash?: boolean;
   /** The longer side is brought to `resize` instead of the shorter one; what would need padding is refused. */
@@ -183,10 +185,11 @@ export function pooledDim(pooling: Exclude<Pooling, "attn_pool">, width: number)
   return pooling === "cls+mean" ? 2 * width : width;
 }
 
-/** A preparation for another side of the input; what is resized keeps its ratio to it. */
+/** A preparation for another side of the input; what is resized keeps its ratio to it, or follows timm's `crop_pct`. */
 export function inputOfSize(input: EncoderInput, size: number): EncoderInput {
   if (input.resize === undefined) return { ...input, size };
-  return { ...input, size, resize: Math.floor(input.resize * size / input.size) };
+  const { resize, cropPct } = input;
+  return { ...input, size, resize: Math.floor(cropPct === undefined ? resize * size / input.size : size / cropPct) };
 }
 
 type Normalisation = Pick<EncoderInput, "mean" | "std">;

@@ -60,7 +60,7 @@ export function randomEncoder(name: string): RandomEncoder {
   );
   const headWidth = spec.arch.width / spec.arch.heads;
   const imageSize = img ?? spec.input.size;
-  const { resize: _resize, squash: _squash, ...input } = spec.input;
+  const { resize: _resize, cropPct: _cropPct, squash: _squash, ...input } = spec.input;
   const { pooling } = spec.output;
   const { inputSize: _inputSize, ...lora } = spec.lora;
   return {

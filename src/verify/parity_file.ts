@@ -37,6 +37,8 @@ export interface ParityFile {
   readonly file: string;
   /** Library, versions, pooling, hashes. */
   readonly facts: Readonly<Record<string, string>>;
+  /** Side of what the model saw, px; undefined where it was its own. */
+  readonly imageSize: number | undefined;
   readonly sets: readonly ParitySet[];
 }
 
@@ -103,6 +105,20 @@ class Reader {
   }
 }
 
+function imageSizeOf(file: string, given: string | undefined): number | undefined {
+  if (given === undefined) return undefined;
+  if (/^[1-9]\d{0,4}$/.test(given)) return Number(given);
+  throw new FormatError(
+    `Cannot read ${file} as a parity file: image_size is ${
+      JSON.stringify(given.slice(0, 80))
+    }, expected a number of pixels`,
+    {
+      hint: "Make it again: python scripts/parity_kit.py FOLDER FILE --image-size N",
+      context: { file, found: given.slice(0, 80) },
+    },
+  );
+}
+
 /**
  * Reads a file.
  *
@@ -123,8 +139,9 @@ export async function readParityFile(source: RandomAccess): Promise<ParityFile> 
       context: { file, format: format ?? null },
     });
   }
+  const imageSize = imageSizeOf(file, facts["image_size"]);
   const reader = new Reader(file, tensors);
   const sets: ParitySet[] = [];
   for (const name of names) sets.push(await reader.set(name));
-  return { file, facts, sets };
+  return { file, facts, imageSize, sets };
 }

@@ -68,6 +68,72 @@ Deno.test("verify --against compares features with PyTorch's: a page, a record, 
   }
 });
 
+/** Folders of every kind the kit takes: what is given as the encoder and its adapter, by the name of the file. */
+const KINDS: Readonly<Record<string, readonly string[]>> = {
+  timm_avg_48: ["--encoder", `${FIXTURES}configs/timm_avg`],
+  vit_clip_48: ["--encoder", `${FIXTURES}configs/vit_clip`],
+  timm_patterns: [
+    "--encoder",
+    `${FIXTURES}adapters/timm_patterns`,
+    "--adapter",
+    `${FIXTURES}adapters/timm_patterns/adapter`,
+  ],
+  shards: ["--encoder", `${FIXTURES}parity/shards`],
+};
+
+for (const name of [...Object.keys(KINDS), "conch"]) {
+  Deno.test(`verify --against finds features of a folder PyTorch's: ${name}`, async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      // CONCH's own folder has no configuration, by which heads of so small a width would be known.
+      await Deno.copyFile(`${FIXTURES}encoders/conch_v1/pytorch_model.bin`, `${folder}/pytorch_model.bin`);
+      await Deno.copyFile(`${FIXTURES}parity/conch/config.json`, `${folder}/config.json`);
+      const encoder = KINDS[name] ?? ["--encoder", folder];
+      const against = `${FIXTURES}parity/${name}.safetensors`;
+      const { code, out, err } = await seal(
+        "verify",
+        "--quiet",
+        "--kernels",
+        "gpu",
+        ...encoder,
+        "--against",
+        against,
+        "--json",
+      );
+      assert.equal(code, 0, err + out);
+      const { tiles } = JSON.parse(out);
+      assert.equal(tiles.length, 5);
+      for (const { cosine, difference, pixels, parts } of tiles) {
+        assert.ok(cosine > 0.9999999 && difference < 1e-5);
+        assert.deepEqual(pixels, { levels: 0, differ: 0 });
+        assert.equal(parts, undefined);
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
+
+Deno.test("verify of a folder without --against runs its plans and says that no features were compared", async () => {
+  const folder = `${FIXTURES}configs/timm_avg`;
+  const { code, out, err } = await seal(
+    "verify",
+    "--quiet",
+    "--encoder",
+    folder,
+    "--kernels",
+    "gpu",
+    "--genes",
+    "12",
+    "--batch-size",
+    "2",
+  );
+  assert.equal(code, 0, err + out);
+  assert.match(out, /^Kernels of timm_avg \(\d+ texts and shapes/m);
+  assert.match(out, /the features of \S+timm_avg were compared with no reference/);
+  assert.match(out, /parity_kit\.py \S+timm_avg/);
+});
+
 Deno.test("verify --against refuses other weights, and flags that need it are refused alone", async () => {
   const other = await seal(...AGAINST, `${FIXTURES}parity/vit_clip.safetensors`);
   assert.equal(other.code, 2);
@@ -79,9 +145,10 @@ Deno.test("verify --against refuses other weights, and flags that need it are re
     assert.equal(alone.code, 2);
     assert.match(alone.err, /--against FILE/);
   }
-  const folder = await seal("verify", "--encoder", `${FIXTURES}configs/timm_avg`);
-  assert.equal(folder.code, 2);
-  assert.match(folder.err, /--against/);
+  const empty = await Deno.makeTempDir();
+  const folder = await seal("verify", "--encoder", empty);
+  await Deno.remove(empty);
+  assert.equal(folder.code, 4, folder.err);
 });
 
 Deno.test("verify --data takes images and genes of a HEST folder, and refuses what has none before a device opens", async () => {

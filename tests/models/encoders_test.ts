@@ -11,7 +11,7 @@ import {
   outputWith,
   recogniseEncoder,
 } from "../../src/models/encoder_registry.ts";
-import type { EncoderSpec } from "../../src/models/encoder_spec.ts";
+import { type EncoderSpec, inputOfSize } from "../../src/models/encoder_spec.ts";
 import { index } from "../../src/models/encoders/index.gen.ts";
 import { expectedTensors } from "../../src/models/families/arch.ts";
 import { mapStateDict } from "../../src/models/families/keymap.ts";
@@ -231,4 +231,12 @@ Deno.test("outputWith() offers the class token where the original concatenates",
   assert.equal(outputWith(index.conch_v1!).dim, 512);
   assert.throws(() => outputWith(index.uni!, "attn_pool"), ConfigError);
   assert.throws(() => outputWith(index.conch_v1!, "cls"), ConfigError);
+});
+
+Deno.test("another size of the input is resized as timm does by crop_pct, else in proportion", () => {
+  const { input } = findEncoder("vit-s16");
+  // floor(448 / 0.9); twice the 248 of 224 px would be 496.
+  assert.deepEqual(inputOfSize(input, 448), { ...input, size: 448, resize: 497 });
+  assert.equal(inputOfSize(input, 224).resize, 248);
+  assert.equal(inputOfSize(findEncoder("gigapath").input, 448).resize, 512);
 });

@@ -133,6 +133,11 @@ const HOSTILE: readonly [what: string, says: RegExp, change: Parameters<typeof c
     /its format is "other 1", expected "seal-webgpu parity 1"/,
     (_, facts) => facts.format = "other 1",
   ],
+  [
+    "an image size that is none",
+    /image_size is "4e9", expected a number of pixels/,
+    (_, facts) => facts["image_size"] = "4e9",
+  ],
   ["no tiles", /it has no tiles/, (tensors) => {
     for (const name of [...tensors.keys()]) if (name.startsWith("tiles/")) tensors.delete(name);
   }],

@@ -22,6 +22,7 @@ export const spec: EncoderSpec = {
   input: {
     size: 224,
     resize: 248,
+    cropPct: 0.9,
     interpolation: "bicubic",
     mean: [0.70322989, 0.53606487, 0.66096631],
     std: [0.21716536, 0.26081574, 0.20723464],

@@ -19,7 +19,7 @@ export const spec: EncoderSpec = {
   },
   family: "timm",
   arch: { ...PLAIN_VIT, width: 768, depth: 12, heads: 12, hidden: 3072, patch: 16, imageSize: 224 },
-  input: { size: 224, resize: 248, interpolation: "bicubic", ...HALF, mpp: 0.5, tile: 224 },
+  input: { size: 224, resize: 248, cropPct: 0.9, interpolation: "bicubic", ...HALF, mpp: 0.5, tile: 224 },
   output: { pooling: "cls", dim: 768 },
   precision: {},
   lora: SEAL_RULE,

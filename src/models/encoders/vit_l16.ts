@@ -19,7 +19,7 @@ export const spec: EncoderSpec = {
   },
   family: "timm",
   arch: { ...PLAIN_VIT, width: 1024, depth: 24, heads: 16, hidden: 4096, patch: 16, imageSize: 224 },
-  input: { size: 224, resize: 248, interpolation: "bicubic", ...HALF, mpp: 0.5, tile: 224 },
+  input: { size: 224, resize: 248, cropPct: 0.9, interpolation: "bicubic", ...HALF, mpp: 0.5, tile: 224 },
   output: { pooling: "cls", dim: 1024 },
   precision: {},
   lora: SEAL_RULE,

@@ -19,7 +19,7 @@ export const spec: EncoderSpec = {
   },
   family: "timm",
   arch: { ...PLAIN_VIT, width: 384, depth: 12, heads: 6, hidden: 1536, patch: 16, imageSize: 224 },
-  input: { size: 224, resize: 248, interpolation: "bicubic", ...HALF, mpp: 0.5, tile: 224 },
+  input: { size: 224, resize: 248, cropPct: 0.9, interpolation: "bicubic", ...HALF, mpp: 0.5, tile: 224 },
   output: { pooling: "cls", dim: 384 },
   precision: {},
   lora: SEAL_RULE,
