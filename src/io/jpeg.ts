@@ -276,8 +276,7 @@ function readFrame(state: State, marker: number, at: number, end: number): void 
     const [blocksPerLine, blockLines] = [mcusPerLine * h, mcuLines * v];
     const size = 64 * blocksPerLine * blockLines;
     const [plane, steps] = [module.place(size), module.place(128)];
-    const coefficients = progressive ? module.place(2 * size) : 0;
-    if (progressive) module.bytes(coefficients, 2 * size).fill(0);
+    const coefficients = progressive ? module.zeros(2 * size) : 0;
     const extent = { width: Math.ceil(width * h / hMax), height: Math.ceil(height * v / vMax) };
     const sampled = { at: plane, stride: 8 * blocksPerLine, ...extent, h: hMax / h, v: vMax / v };
     return { id, h, v, quantisation, blocksPerLine, blockLines, plane: sampled, steps, coefficients };

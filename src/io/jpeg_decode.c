@@ -257,32 +257,47 @@ INLINE u32 first_block(struct bits *bits, struct scan *scan, struct component *c
   return NONE;
 }
 
-/* Corrects known coefficients from `k`, passing over `zeros` unknown ones. Returns the place of the next unknown. */
-INLINE u32 correct(struct bits *bits, const struct scan *scan, i16 *block, u32 k, u32 zeros) {
-  for (; k <= scan->to; k++) {
-    i16 *at = block + ZIGZAG[k];
-    i32 value = *at;
-    if (value == 0) {
-      if (zeros-- == 0) break;
-      continue;
+/* Bits of a row of a block, in the order of rows, to those in zigzag order; filled by `prepare`. */
+static u64 SPREAD[8][256];
+
+EXPORT(prepare) void prepare(void) {
+  for (u32 k = 0; k < 64; k++) {
+    for (u32 row = 0; row < 256; row++) {
+      if (row >> (ZIGZAG[k] & 7) & 1) SPREAD[ZIGZAG[k] >> 3][row] |= 1ull << k;
     }
-    ready(bits);
-    i32 bit = 1 << scan->low;
-    if (take(bits, 1) && (value & bit) == 0) *at = value + (value < 0 ? -bit : bit);
   }
-  return k;
+}
+
+/* Which coefficients are known, by their numbers in zigzag order. */
+INLINE u64 known(const i16 *block) {
+  u64 out = 0;
+  for (u32 row = 0; row < 8; row += 2) {
+    v128_t some = wasm_i8x16_narrow_i16x8(wasm_v128_load(block + 8 * row), wasm_v128_load(block + 8 * row + 8));
+    u32 zeros = wasm_i8x16_bitmask(wasm_i8x16_eq(some, wasm_i8x16_splat(0)));
+    out |= SPREAD[row][~zeros & 255] | SPREAD[row + 1][~zeros >> 8 & 255];
+  }
+  return out;
+}
+
+/* One more bit of a known coefficient. */
+INLINE void correct(struct bits *bits, i16 *at, i32 bit) {
+  ready(bits);
+  if (take(bits, 1) && (*at & bit) == 0) *at += *at < 0 ? -bit : bit;
 }
 
 /* One more bit of a band. */
 INLINE u32 refined_block(struct bits *bits, struct scan *scan, struct component *c, i16 *block, u32 *end_run) {
-  u32 k = scan->from;
-  while (*end_run == 0 && k <= scan->to) {
+  u32 k = scan->from, to = scan->to;
+  i32 bit = 1 << scan->low;
+  /* Those still to come. */
+  u64 left = known(block) & (~0ull >> (63 - to)) & (~0ull << k);
+  while (*end_run == 0 && k <= to) {
     ready(bits);
     i32 entry = look_up(bits, c->ac), value = 0;
     u32 run = entry >> 8 & 255;
     if ((entry & COMPLETE) && (entry >> 16 == 1 || entry >> 16 == -1)) {
       skip(bits, entry & 127);
-      value = (entry >> 16) * (1 << scan->low);
+      value = (entry >> 16) * bit;
     } else {
       /* A value of more bits than one is a fault, of which only the size is told. */
       u32 symbol = entry & COMPLETE ? 32 - __builtin_clz(entry < 0 ? -(entry >> 16) : entry >> 16)
@@ -298,12 +313,17 @@ INLINE u32 refined_block(struct bits *bits, struct scan *scan, struct component 
         scan->found = size;
         return WIDE_REFINEMENT;
       }
-      if (size) value = take(bits, 1) ? 1 << scan->low : -(1 << scan->low);
+      if (size) value = take(bits, 1) ? bit : -bit;
     }
-    k = correct(bits, scan, block, k, run);
+    /* On to the unknown one after `run` others; the known ones on the way have a bit each. */
+    for (k += run; left; left &= left - 1, k++) {
+      u32 next = __builtin_ctzll(left);
+      if (next > k) break;
+      correct(bits, block + ZIGZAG[next], bit);
+    }
     if (value != 0) {
-      if (k > scan->to) {
-        scan->found = scan->to;
+      if (k > to) {
+        scan->found = to;
         return BEYOND;
       }
       block[ZIGZAG[k]] = value;
@@ -311,7 +331,7 @@ INLINE u32 refined_block(struct bits *bits, struct scan *scan, struct component 
     k++;
   }
   if (*end_run > 0) {
-    correct(bits, scan, block, k, 64);
+    for (; left; left &= left - 1) correct(bits, block + ZIGZAG[__builtin_ctzll(left)], bit);
     --*end_run;
   }
   return NONE;

@@ -24,6 +24,7 @@ const BEYOND = 4 * ALIGN;
 interface Exports {
   readonly memory: WebAssembly.Memory;
   readonly __heap_base: WebAssembly.Global;
+  prepare(): void;
   table(codes: number, dc: number, table: number): void;
   scan(scan: number): number;
   samples(component: number, lines: number): void;
@@ -41,6 +42,7 @@ export class JpegModule {
 
   private constructor(module: WebAssembly.Module) {
     this.call = new WebAssembly.Instance(module).exports as unknown as Exports;
+    this.call.prepare();
     this.tables = alignUp(Number(this.call.__heap_base.value));
     this.top = this.tables;
     this.place(SLOTS * TABLE);
@@ -73,6 +75,14 @@ export class JpegModule {
     this.top += alignUp(bytes) + BEYOND;
     const missing = this.top - memory.buffer.byteLength;
     if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
+    return at;
+  }
+
+  /** As {@linkcode place}, zeros. */
+  zeros(bytes: number): number {
+    const at = this.place(bytes);
+    // An instance of one picture has never held another, and its memory is zero without being touched.
+    if (this === JpegModule.shared) this.bytes(at, bytes).fill(0);
     return at;
   }
 
