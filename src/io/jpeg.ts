@@ -8,20 +8,12 @@
  */
 
 import { FormatError } from "../core/errors.ts";
-import { JpegModule } from "./jpeg_module.ts";
-import { type Plane, rowReader } from "./jpeg_samples.ts";
-import {
-  codedRoom,
-  COMPONENT_BYTES,
-  decodeScan,
-  markerAfter,
-  SCAN_BYTES,
-  ScanError,
-  type ScanMemory,
-} from "./jpeg_scan.ts";
+import { type Component, type Frame, type FrameContext, readFrame } from "./jpeg_frame.ts";
+import { rowReader } from "./jpeg_samples.ts";
+import { COMPONENT_BYTES, decodeScan, markerAfter, ScanError } from "./jpeg_scan.ts";
 import { HUFFMAN_COUNTS, readHuffman, readQuantisation, STANDARD_AC, STANDARD_DC } from "./jpeg_tables.ts";
 import { exifOrientation, type Orientation } from "./orientation.ts";
-import { MAX_PIXELS, overLimit, type PictureLimit, WHOLE } from "./picture.ts";
+import { MAX_PIXELS, type PictureLimit, WHOLE } from "./picture.ts";
 
 /** A decoded JPEG. */
 export interface Jpeg {
@@ -50,46 +42,11 @@ export interface JpegOptions {
   readonly byRows?: boolean;
 }
 
-interface Component {
-  readonly id: number;
-  readonly h: number;
-  readonly v: number;
-  readonly quantisation: number;
-  readonly blocksPerLine: number;
-  readonly blockLines: number;
-  /** Samples, filled by a sequential scan or at the end. */
-  readonly plane: Plane;
-  /** Address of the coefficients of all scans so far, in progressive pictures. */
-  readonly coefficients: number;
-  /** Address of the steps of quantisation. */
-  readonly steps: number;
-}
-
-interface Frame {
-  readonly width: number;
-  readonly height: number;
-  readonly progressive: boolean;
-  readonly components: readonly Component[];
-  readonly hMax: number;
-  readonly vMax: number;
-  readonly mcusPerLine: number;
-  readonly mcuLines: number;
-  /** Where the components lie. */
-  readonly module: JpegModule;
-  readonly memory: ScanMemory;
-}
-
-interface State {
-  readonly data: Uint8Array;
-  readonly most: number;
-  readonly limit: PictureLimit;
-  readonly byRows: boolean;
+interface State extends FrameContext {
   readonly quantisation: (Uint16Array | undefined)[];
   /** Counts of codes of each length, and symbols. */
   readonly dc: (Uint8Array | undefined)[];
   readonly ac: (Uint8Array | undefined)[];
-  /** Whether rows are read after this. */
-  readonly keep: boolean;
   restartInterval: number;
   jfif: boolean;
   adobe: number | undefined;
@@ -167,9 +124,7 @@ function readJpeg(bytes: Uint8Array, name: string, options: JpegOptions, keep: b
     readSegments(state);
     const { frame } = state;
     if (frame === undefined) throw new ScanError(bytes.length, "is the end of the file", "a frame header");
-    for (const { id } of frame.components) {
-      if (!state.scanned.has(id)) throw new ScanError(bytes.length, `comes before component ${id}`, "a scan of it");
-    }
+    checkScanned(state, frame);
     return assemble(state, frame, options.ycc);
   } catch (cause) {
     if (!(cause instanceof ScanError)) throw cause;
@@ -178,6 +133,17 @@ function readJpeg(bytes: Uint8Array, name: string, options: JpegOptions, keep: b
       ...(hint === undefined ? {} : { hint }),
       context: { file: name, offset, found, expected },
     });
+  }
+}
+
+/** Refuses a picture of which libjpeg would make up what is missing, as it smooths over blocks. */
+function checkScanned({ data, scanned }: State, { progressive, components }: Frame): void {
+  for (const { id, lacks } of components) {
+    if (!scanned.has(id)) throw new ScanError(data.length, `comes before component ${id}`, "a scan of it");
+    const k = lacks.findIndex((bits, i) => bits > 0 && i > 0 && i < 10);
+    if (progressive && k >= 0) {
+      throw new ScanError(data.length, `comes before all of coefficient ${k} of component ${id}`, "more scans");
+    }
   }
 }
 
@@ -222,8 +188,10 @@ function readSegment(state: State, marker: number, at: number, end: number): num
   else if (marker === 0xe1 && ascii(data, at, end, "Exif\0")) {
     state.orientation ??= exifOrientation(data.subarray(at + 6, end));
   } else if (marker === 0xee && ascii(data, at, end, "Adobe") && end - at >= 12) state.adobe = data[at + 11]!;
-  else if (marker <= 0xc2 && marker >= 0xc0) readFrame(state, marker, at, end);
-  else if (marker === 0xda) return readScan(state, at, end);
+  else if (marker <= 0xc2 && marker >= 0xc0) {
+    if (state.frame !== undefined) throw new ScanError(at, "begins a second frame", "one");
+    state.frame = readFrame(state, marker === 0xc2, at, end);
+  } else if (marker === 0xda) return readScan(state, at, end);
   else if (marker >= 0xc3 && marker <= 0xcf && marker !== 0xcc) {
     throw new ScanError(
       at,
@@ -236,78 +204,6 @@ function readSegment(state: State, marker: number, at: number, end: number): num
 
 function ascii(data: Uint8Array, at: number, end: number, text: string): boolean {
   return end - at >= text.length && [...text].every((c, i) => data[at + i] === c.charCodeAt(0));
-}
-
-function readFrame(state: State, marker: number, at: number, end: number): void {
-  const { data } = state;
-  if (state.frame !== undefined) throw new ScanError(at, "begins a second frame", "one");
-  const n = data[at + 5] ?? 0;
-  if (end - at !== 6 + 3 * n) throw new ScanError(at, `has a frame header of ${end - at} bytes`, `${6 + 3 * n}`);
-  if (data[at] !== 8) throw new ScanError(at, `has samples of ${data[at]} bits`, "8");
-  const height = data[at + 1]! << 8 | data[at + 2]!;
-  const width = data[at + 3]! << 8 | data[at + 4]!;
-  if (width === 0 || height === 0 || width * height > state.most) {
-    throw new ScanError(at + 1, `claims ${width}x${height} pixels`, `1 to ${state.most}`);
-  }
-  if (n !== 1 && n !== 3 && n !== 4) throw new ScanError(at + 5, `has ${n} components`, "1, 3 or 4");
-  const heads = Array.from({ length: n }, (_, i) => {
-    const o = at + 6 + 3 * i;
-    return { id: data[o]!, h: data[o + 1]! >> 4, v: data[o + 1]! & 15, quantisation: data[o + 2]! };
-  });
-  const hMax = Math.max(...heads.map(({ h }) => h));
-  const vMax = Math.max(...heads.map(({ v }) => v));
-  for (const { h, v } of heads) {
-    if (h < 1 || h > 4 || v < 1 || v > 4 || hMax % h !== 0 || vMax % v !== 0) {
-      throw new ScanError(
-        at + 6,
-        `has sampling factors ${h}x${v} of ${hMax}x${vMax}`,
-        "1 to 4 that divide the largest",
-      );
-    }
-  }
-  const mcusPerLine = Math.ceil(width / (8 * hMax));
-  const mcuLines = Math.ceil(height / (8 * vMax));
-  const progressive = marker === 0xc2;
-  const blocks = heads.reduce((sum, { h, v }) => sum + mcusPerLine * h * mcuLines * v, 0);
-  checkSize(state, { width, height, blocks, progressive }, at, end);
-  const samples = 64 * blocks;
-  const module = JpegModule.forPicture(samples * (progressive ? 3 : 1) + 2 * data.length, state.keep);
-  const components = heads.map(({ id, h, v, quantisation }): Component => {
-    const [blocksPerLine, blockLines] = [mcusPerLine * h, mcuLines * v];
-    const size = 64 * blocksPerLine * blockLines;
-    const [plane, steps] = [module.place(size), module.place(128)];
-    const coefficients = progressive ? module.zeros(2 * size) : 0;
-    const extent = { width: Math.ceil(width * h / hMax), height: Math.ceil(height * v / vMax) };
-    const sampled = { at: plane, stride: 8 * blocksPerLine, ...extent, h: hMax / h, v: vMax / v };
-    return { id, h, v, quantisation, blocksPerLine, blockLines, plane: sampled, steps, coefficients };
-  });
-  const memory = placeFile(module, data);
-  state.frame = { width, height, progressive, components, hMax, vMax, mcusPerLine, mcuLines, module, memory };
-}
-
-function placeFile(module: JpegModule, data: Uint8Array): ScanMemory {
-  const file = module.place(data.length);
-  module.bytes(file, data.length).set(data);
-  const room = codedRoom(data.length);
-  return { file, length: data.length, top: module.place(room) + room, scan: module.place(SCAN_BYTES) };
-}
-
-/** Refuses a frame whose samples take too much, or of which the file cannot hold the code, before memory is taken. */
-function checkSize(
-  { data, limit, byRows }: State,
-  { width, height, blocks, progressive }: { width: number; height: number; blocks: number; progressive: boolean },
-  at: number,
-  end: number,
-): void {
-  // Progressive pictures keep their coefficients too, two bytes each, until the end.
-  const bytes = byRows ? blocks * 64 * (progressive ? 3 : 1) : width * height * 3;
-  const large = overLimit({ width, height, bytes }, limit);
-  if (large !== undefined) throw new ScanError(at + 1, large.found, large.expected, limit.hint);
-  // Each block has a code of at least one bit in some scan.
-  if (blocks > 8 * (data.length - end)) {
-    const found = `claims ${width}x${height} pixels before ${data.length - end} bytes`;
-    throw new ScanError(at + 1, found, `at least ${Math.ceil(blocks / 8)} bytes of code`);
-  }
 }
 
 function readScan(state: State, at: number, end: number): number {
@@ -336,6 +232,7 @@ function readScan(state: State, at: number, end: number): number {
     }
     if (!state.scanned.has(component.id)) latchSteps(state, frame, component, at);
     state.scanned.add(component.id);
+    component.lacks.fill(low, from, to + 1);
     const [needsDc, needsAc] = progressive ? [from === 0 && high === 0, from > 0] : [true, true];
     const dc = needsDc ? tableOf(state, frame, 0, data[o + 1]! >> 4, o + 1) : 0;
     const ac = needsAc ? tableOf(state, frame, 4, data[o + 1]! & 15, o + 1) : 0;

@@ -86,3 +86,20 @@ Deno.test("the compiled reader is that of its source, small enough for a browser
   assert.ok(bytes.length < 32_768, `${bytes.length} bytes`);
   assert.deepEqual(WebAssembly.Module.imports(new WebAssembly.Module(bytes)), []);
 });
+
+Deno.test("a progressive picture without all of its scans is refused: libjpeg would smooth over what is missing", () => {
+  const whole = Deno.readFileSync(new URL("../fixtures/images/jpeg_progressive_444.jpg", import.meta.url));
+  const scans = [...whole.keys()].filter((at) => whole[at] === 0xff && whole[at + 1] === 0xda);
+  assert.ok(scans.length > 5);
+  for (const at of scans.slice(1)) {
+    // Up to the table of the scan that is left out.
+    const table = whole.findLastIndex((byte, i) => i < at && byte === 0xff && whole[i + 1] === 0xc4);
+    const before = scans.findLast((scan) => scan < at)!;
+    const cut = Uint8Array.of(...whole.subarray(0, table > before ? table : at), 0xff, 0xd9);
+    assert.throws(
+      () => decodeJpeg(cut, "a.jpg"),
+      /byte \d+ comes before all of coefficient [1-9] of component \d, expected more scans/,
+      `scan at byte ${at}`,
+    );
+  }
+});
