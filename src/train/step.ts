@@ -179,7 +179,8 @@ export class Step<Row = ViewOf> {
     }
     drawFrom(0);
     submit(this.#gpu, [head]);
-    this.#copyRows(dz.all, 0, dz.kept, 0, rows.length);
+    // Those behind the last row as well: a batch before this one may have had more.
+    this.#copyRows(dz.all, 0, dz.kept, 0, Math.min(this.#rows, parts * micro));
     for (let part = 0; part < parts; part++) {
       await input.load(store, inputs, padded(rows, part * micro, micro));
       drawFrom(part * micro);

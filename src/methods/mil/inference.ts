@@ -85,7 +85,8 @@ export class MilInference {
     store.allocate();
     const rows = new Plan(gpu);
     const { scores, pooled } = rows.withoutTape(() => {
-      const { h, scores } = model.rows(rows, x, false);
+      const h = model.embed(rows, x, false);
+      const scores = model.scores(rows, h, false);
       return { scores, pooled: attend(rows, h, scores, { bound, mask }).pooled };
     });
     const head = new Plan(gpu);

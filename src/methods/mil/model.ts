@@ -72,8 +72,10 @@ export interface MilModel {
   readonly dim: number;
   readonly outputs: number;
   readonly heads: number;
-  /** Appends what depends on one row: what is pooled `[R, d]`, and its scores `[R, H]`. @param x `[R, d]`. */
-  rows(g: Plan, x: Tensor, training: boolean): { h: Tensor; scores: Tensor };
+  /** Appends the layer of rows: what is pooled, `[R, d]`. @param x `[R, d]`. */
+  embed(g: Plan, x: Tensor, training: boolean): Tensor;
+  /** Appends the scores of embedded rows: `[R, H]`. @param h `[R, d]`. */
+  scores(g: Plan, h: Tensor, training: boolean): Tensor;
   /** Appends what follows the pooling. @param pooled `[B, H, d]`. */
   head(g: Plan, pooled: Tensor, training: boolean): { slide: Tensor; output: Tensor };
   /** Appends all of it. @param x `[R, d]`. */
@@ -147,11 +149,12 @@ export function createMil(gpu: Gpu, options: MilOptions): MilModel {
     dim,
     outputs,
     heads,
-    rows(g, x, training) {
+    embed(g, x, training) {
       expectShape("mil", "x", x.shape, [null, dim]);
-      if (!layers.rows) return { h: x, scores: g.constant(`zeros ${x.dim(0)}`, [x.dim(0), 1], "f32", zeros(x.dim(0))) };
-      const h = activate(g, layers.rows, x, "rows", training);
-      return { h, scores: layers.attention!.scores(g, h, training) };
+      return layers.rows ? activate(g, layers.rows, x, "rows", training) : x;
+    },
+    scores(g, h, training) {
+      return layers.attention?.scores(g, h, training) ?? equalScores(g, h.dim(0));
     },
     head(g, pooled, training) {
       const u = pooled.reshape([-1, heads * dim]);
@@ -160,8 +163,8 @@ export function createMil(gpu: Gpu, options: MilOptions): MilModel {
       return { slide, output: applyLinear(g, layers.output, slide) };
     },
     forward(g, x, bags, training) {
-      const { h, scores } = model.rows(g, x, training);
-      const { weights, pooled } = attend(g, h, scores, bags);
+      const h = model.embed(g, x, training);
+      const { weights, pooled } = attend(g, h, model.scores(g, h, training), bags);
       return { weights, ...model.head(g, pooled, training) };
     },
   };
@@ -169,6 +172,6 @@ export function createMil(gpu: Gpu, options: MilOptions): MilModel {
 }
 
 /** Equal scores have equal weights: their pooling is the mean. */
-function zeros(n: number): () => Float32Array {
-  return () => new Float32Array(n);
+function equalScores(g: Plan, rows: number): Tensor {
+  return g.constant(`scores ${rows}`, [rows, 1], "f32", () => new Float32Array(rows));
 }

@@ -1,15 +1,10 @@
-/** Training of models of bags by their objective and AdamW alone, as Patho-Bench trains them. */
+/** Training of models of bags as Patho-Bench trains them, by the engine's step. */
 
-import { backwardFrom } from "../../../src/autodiff/backward.ts";
-import { randomState } from "../../../src/core/rng.ts";
-import { readback } from "../../../src/gpu/readback.ts";
-import { Plan } from "../../../src/graph/plan.ts";
-import { submit } from "../../../src/graph/program.ts";
-import { Store } from "../../../src/graph/store.ts";
 import type { MilModel } from "../../../src/methods/mil/model.ts";
-import { classTargets, targetCrossEntropy } from "../../../src/methods/mil/objective.ts";
+import { classBatch, type FeatureRow, milStep } from "../../../src/methods/mil/step.ts";
 import { AdamW } from "../../../src/optim/adamw.ts";
 import { cosineSchedule } from "../../../src/optim/schedule.ts";
+import { Step } from "../../../src/train/step.ts";
 
 /** A bag of training. */
 export interface TrainBag {
@@ -19,63 +14,55 @@ export interface TrainBag {
 }
 
 /** How a model is trained. */
-export interface Training {
+export interface TrainerOptions {
   /** Most rows of a batch, and its bags. */
   readonly rows: number;
   readonly batch: number;
   readonly lr: number;
   readonly steps: number;
   readonly seed?: number;
+  /** Of classes. */
   readonly weights?: ArrayLike<number> | undefined;
+  /** Rows in memory at a time; all by default. */
+  readonly micro?: number;
+}
+
+/** Bags one behind another, and where each begins. */
+export function joined(bags: readonly TrainBag[], dim: number, size = bags.length) {
+  const x = new Float32Array(bags.reduce((sum, bag) => sum + bag.x.length, 0));
+  const bound = new Uint32Array(size + 1);
+  for (let b = 0; b < size; b++) {
+    if (bags[b]) x.set(bags[b]!.x, bound[b]! * dim);
+    bound[b + 1] = bound[b]! + (bags[b]?.x.length ?? 0) / dim;
+  }
+  return { x, bound };
 }
 
 /** Compiles a step; bags of a batch are given each time. */
-export async function createTrainer(model: MilModel, options: Training) {
-  const { rows, batch, lr, steps, seed = 0, weights } = options;
-  const { parameters, dim, outputs } = model;
-  const { gpu } = parameters;
-  const optimizer = new AdamW(parameters, [{ match: () => true, weightDecay: 1e-5 }]);
+export async function createTrainer(model: MilModel, options: TrainerOptions) {
+  const { rows, batch, lr, steps, seed = 0, weights, micro = rows } = options;
+  const optimizer = new AdamW(model.parameters, [{ match: () => true, weightDecay: 1e-5 }]);
   const rate = cosineSchedule({ base: lr, total: steps, min: 1e-8 });
-  const inputs = new Store(gpu);
-  const x = inputs.tensor("x", "x", [rows, dim]);
-  const bound = inputs.tensor("bound", "bound", [batch + 1], "u32");
-  const target = inputs.tensor("target", "target", [batch, outputs]);
-  const random = inputs.tensor("random", "random", [4], "u32");
-  inputs.allocate();
-  const g = new Plan(gpu);
-  g.random = random;
-  const loss = targetCrossEntropy(g, model.forward(g, x, { bound }, true).output, target);
-  g.output(loss);
-  backwardFrom(g, loss);
-  const micro = await g.compile({ clearGradients: true });
-  const apply = new Plan(gpu);
-  optimizer.step(apply);
-  const update = await apply.compile();
-  let step = 0;
+  const ring = 128;
+  const step = await Step.compile<FeatureRow>(milStep(model, { bags: batch, task: "classes" }), optimizer, {
+    batch,
+    rows,
+    micro,
+    seed,
+    ring,
+  });
+  let t = 0;
   return {
-    dispatches: micro.kernels.length + update.kernels.length,
-    submit(bags: readonly TrainBag[]): void {
-      const block = new Float32Array(rows * dim);
-      const ends = [0];
-      for (const bag of bags) {
-        block.set(bag.x, ends.at(-1)! * dim);
-        ends.push(ends.at(-1)! + bag.x.length / dim);
-      }
-      inputs.write(x, block);
-      inputs.write(bound, ends);
+    async submit(bags: readonly TrainBag[]): Promise<void> {
       const labels = bags.map(({ label }) => label);
-      inputs.write(target, classTargets(labels, { classes: outputs, ...(weights && { weights }) }));
-      inputs.write(random, randomState(seed, step, 0));
-      optimizer.setLearningRate(rate(step++));
-      submit(gpu, [micro, update]);
+      await step.submit(rate(t++), () => classBatch(model, joined(bags, model.dim, batch), labels, weights));
     },
-    async loss(): Promise<number> {
-      return (await readback(gpu, loss))[0]![0]!;
+    /** Losses of the steps since the last call, the last 128 of them. */
+    async losses(): Promise<number[]> {
+      return (await step.readMetrics()).map(({ loss }) => loss!);
     },
     destroy(): void {
-      micro.destroy();
-      update.destroy();
-      inputs.destroy();
+      step.destroy();
       optimizer.destroy();
     },
   };

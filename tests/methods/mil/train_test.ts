@@ -2,10 +2,14 @@
 
 import assert from "node:assert/strict";
 import { readback } from "../../../src/gpu/readback.ts";
+import { MilInference } from "../../../src/methods/mil/inference.ts";
 import { createMil, type MilKind } from "../../../src/methods/mil/model.ts";
+import { type FeatureRow, milStep, numberBatch } from "../../../src/methods/mil/step.ts";
+import { AdamW } from "../../../src/optim/adamw.ts";
+import { Step } from "../../../src/train/step.ts";
 import fixture from "../../fixtures/mil_train.json" with { type: "json" };
 import { kernelPaths, openGpu } from "../../gpu/shared.ts";
-import { createTrainer, type TrainBag } from "./driver.ts";
+import { createTrainer, joined, type TrainBag } from "./driver.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());
@@ -54,10 +58,14 @@ for (const { path, on } of kernelPaths(gpu)) {
         ...(weights && { weights }),
       });
       for (let t = 0; t < steps; t++) {
-        trainer.submit(Array.from({ length: batch }, (_, i) => bag(t * batch + i)));
-        const [got, wanted] = [await trainer.loss(), run.losses[t]!];
-        assert.ok(Math.abs(got - wanted) <= 1e-4, `loss of step ${t} is ${got}, PyTorch has ${wanted}`);
+        await trainer.submit(Array.from({ length: batch }, (_, i) => bag(t * batch + i)));
       }
+      const losses = await trainer.losses();
+      assert.equal(losses.length, steps);
+      losses.forEach((got, t) => {
+        const wanted = run.losses[t]!;
+        assert.ok(Math.abs(got - wanted) <= 1e-4, `loss of step ${t} is ${got}, PyTorch has ${wanted}`);
+      });
       for (const [key, wanted] of Object.entries(run.final) as [string, number[]][]) {
         const [got] = await readback(on, parameters.get(key));
         // A step of AdamW is as long for a gradient of rounding size as for any other.
@@ -69,3 +77,61 @@ for (const { path, on } of kernelPaths(gpu)) {
     });
   }
 }
+
+Deno.test("a batch of bags trained in parts is the whole batch, whatever sizes bags have", async () => {
+  for (const kind of ["gated", "meanmil"] as const) {
+    const train = async (micro?: number) => {
+      const model = createMil(gpu, { kind, dim: width, outputs: classes, hidden, seed: 3 });
+      model.parameters.allocate();
+      const trainer = await createTrainer(model, {
+        rows: 122,
+        batch: 3,
+        lr: 1e-2,
+        steps: 12,
+        seed: 7,
+        ...(micro && { micro }),
+      });
+      // From many rows to few, and a last batch that is not full.
+      for (const bags of [[6, 13], [3, 10, 4], [1, 2, 0], [3], [8, 5]]) await trainer.submit(bags.map(bag));
+      const losses = await trainer.losses();
+      const weights = await readback(gpu, ...model.parameters.entries().map(([, tensor]) => tensor));
+      trainer.destroy();
+      return { losses, weights: weights.map((values) => [...values]) };
+    };
+    const [whole, parts] = [await train(), await train(16)];
+    whole.losses.forEach((loss, t) =>
+      assert.ok(Math.abs(loss - parts.losses[t]!) < 1e-5, `${kind}: loss of step ${t}`)
+    );
+    whole.weights.flat().forEach((value, i) => {
+      assert.ok(Math.abs(value - parts.weights.flat()[i]!) < 2e-4, `${kind}: weight ${i}`);
+    });
+  }
+});
+
+Deno.test("a regression starts at the mean squared error of what the model says, and learns", async () => {
+  const dropout = { features: 0, attention: 0 };
+  const model = createMil(gpu, { kind: "abmil", dim: width, outputs: 2, hidden, seed: 3, dropout });
+  model.parameters.allocate();
+  const bags = [5, 6, 8].map(bag);
+  const targets = bags.map(({ x }) => [x[0]! - x[1]!, 2]);
+  const inference = await MilInference.compile(model, 64);
+  let wanted = 0;
+  for (const [b, { x }] of bags.entries()) {
+    const read = (from: number, to: number) => Promise.resolve(x.slice(from * width, to * width));
+    const { output } = await inference.run({ name: `bag ${b}`, count: x.length / width, read });
+    targets[b]!.forEach((value, k) => wanted += (output[k]! - value) ** 2 / 6);
+  }
+  inference.destroy();
+  const optimizer = new AdamW(model.parameters, [{ match: () => true }]);
+  const step = await Step.compile<FeatureRow>(milStep(model, { bags: 4, task: "numbers" }), optimizer, {
+    batch: 4,
+    rows: 4 * 61,
+  });
+  // One bag fewer than the step has room for.
+  for (let t = 0; t < 40; t++) await step.submit(1e-2, () => numberBatch(model, joined(bags, width, 4), targets));
+  const losses = (await step.readMetrics()).map(({ loss }) => loss!);
+  assert.ok(Math.abs(losses[0]! - wanted) < 1e-5 * wanted, `first loss is ${losses[0]}, wanted ${wanted}`);
+  assert.ok(losses[39]! < 0.2 * wanted, `the loss went from ${wanted} to ${losses[39]}`);
+  step.destroy();
+  optimizer.destroy();
+});
