@@ -36,13 +36,22 @@ export function parseGeoJson(bytes: Uint8Array, name: string): Polygon[] {
     throw problem(name, "", `no JSON (${(cause as Error).message})`, "GeoJSON", cause);
   }
   const legacy = Array.isArray(tree);
-  const features = legacy ? tree as unknown[] : (tree as Json | null)?.["features"];
-  if (!Array.isArray(features) || (!legacy && (tree as Json)["type"] !== "FeatureCollection")) {
+  const features = legacy ? tree as unknown[] : featuresOf(object(tree));
+  if (features === undefined) {
     const found = tree !== null && typeof tree === "object" ? `type ${(tree as Json)["type"]}` : String(tree);
     throw problem(name, "", found, "a FeatureCollection or a list of features");
   }
   const chunks = legacy && areChunks(features);
   return features.flatMap((feature: unknown, i) => readFeature(name, `features[${i}]`, feature, legacy, chunks));
+}
+
+/** Features of what stands at the top; undefined where it is none of GeoJSON with polygons. */
+function featuresOf(tree: Json): unknown[] | undefined {
+  const { type, features, geometries } = tree;
+  if (type === "FeatureCollection") return Array.isArray(features) ? features : undefined;
+  if (type === "Feature") return [tree];
+  if (type === "GeometryCollection" && Array.isArray(geometries)) return geometries.map((geometry) => ({ geometry }));
+  return type === "Polygon" || type === "MultiPolygon" ? [{ geometry: tree }] : undefined;
 }
 
 function problem(name: string, path: string, found: string, expected: string, cause?: unknown): FormatError {
