@@ -29,6 +29,8 @@ export interface FeatureTable {
   readonly coords?: Int32Array | undefined;
   /** What the coordinates are, in TRIDENT's names: `patch_size`, `patch_size_level0`, and `coords_of`. */
   readonly coordsAttributes?: Readonly<Record<string, string | number>>;
+  /** In HDF5 as TRIDENT's own: coordinates are int64 and may grow, and with `strict` a row is a chunk. */
+  readonly trident?: { readonly strict: boolean };
 }
 
 /** Gives rows `from` up to `to`. */
@@ -65,7 +67,8 @@ const SLAB = 1 << 24;
 /** Bytes of a chunk of an HDF5 file. */
 const CHUNK = 1 << 20;
 
-function chunkRows({ count, dim }: FeatureTable): number {
+function chunkRows({ count, dim, trident }: FeatureTable): number {
+  if (trident?.strict) return 1;
   return Math.max(1, Math.min(count, Math.floor(CHUNK / (dim * 4))));
 }
 
@@ -97,6 +100,13 @@ function features(h5: H5Writer, path: string, table: FeatureTable, rows: RowsRea
   h5.attribute(path, CONTENT_SUM, sum.finish(beside));
 }
 
+function writeCoords(h5: H5Writer, { count, trident }: FeatureTable, coords: Int32Array): void {
+  if (trident === undefined) return h5.dataset("/coords", "i4", [count, 2], coords);
+  const rows = trident.strict ? 1 : Math.max(1, Math.min(count, 4096));
+  h5.dataset("/coords", "i8", [count, 2], undefined, { chunks: [rows, 2], growing: true });
+  h5.rows("/coords", 0, [2], BigInt64Array.from(coords, BigInt));
+}
+
 async function writeH5(disk: Disk, path: string, table: FeatureTable, rows: RowsReader): Promise<void> {
   const begin = await H5Writer.prepare();
   const { count, coords, rowNames } = table;
@@ -106,7 +116,7 @@ async function writeH5(disk: Disk, path: string, table: FeatureTable, rows: Rows
     features(h5, "/features", table, rows, { coords, names: rowNames?.values, facts });
     attributes(h5, "/features", table.attributes);
     if (coords !== undefined) {
-      h5.dataset("/coords", "i4", [count, 2], coords);
+      writeCoords(h5, table, coords);
       attributes(h5, "/coords", table.coordsAttributes);
     }
     if (rowNames !== undefined) h5.strings(`/${rowNames.kind}`, rowNames.values, [count, 1]);

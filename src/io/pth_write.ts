@@ -76,20 +76,22 @@ function strides(shape: Shape): number[] {
   return shape.map((_, i) => shape.slice(i + 1).reduce((product, extent) => product * Math.max(1, extent), 1));
 }
 
+/** What makes a tensor of storage `i`. */
+function rebuilt(out: Bytes, i: number, { dtype, shape }: SafetensorsInput): Bytes {
+  const storage = Object.keys(STORAGES).find((storage) => STORAGES[storage] === dtype)!;
+  global(out, "torch._utils", "_rebuild_tensor_v2").add(0x28, 0x28);
+  global(text(out, "storage"), "torch", storage);
+  integer(text(text(out, String(i)), "cpu"), countOf(shape)!).add(0x74, 0x51);
+  integers(integers(integer(out, 0), shape), strides(shape)).add(0x89);
+  return orderedDict(out).add(0x74, 0x52);
+}
+
 /** The pickle that describes the tensors; storage `i` is that of tensor `i`. */
 function pickleOf(tensors: readonly (readonly [string, SafetensorsInput])[], key: string | undefined): Uint8Array {
   const out = new Bytes().add(0x80, 2);
   if (key !== undefined) text(out.add(0x7d), key);
   orderedDict(out).add(0x28);
-  for (const [i, [name, { dtype, shape }]] of tensors.entries()) {
-    const storage = Object.keys(STORAGES).find((storage) => STORAGES[storage] === dtype)!;
-    text(out, name);
-    global(out, "torch._utils", "_rebuild_tensor_v2").add(0x28, 0x28);
-    global(text(out, "storage"), "torch", storage);
-    integer(text(text(out, String(i)), "cpu"), countOf(shape)!).add(0x74, 0x51);
-    integers(integers(integer(out, 0), shape), strides(shape)).add(0x89);
-    orderedDict(out).add(0x74, 0x52);
-  }
+  for (const [i, [name, tensor]] of tensors.entries()) rebuilt(text(out, name), i, tensor);
   return out.add(0x75, ...(key === undefined ? [] : [0x73]), 0x2e).done();
 }
 
@@ -105,6 +107,23 @@ export function* pthChunks(
   key?: string,
 ): Generator<Uint8Array> {
   const list = [...tensors];
+  yield* archive(list, () => pickleOf(list, key));
+}
+
+/**
+ * The file of one tensor in pieces: what `torch.save(tensor, …)` would hold.
+ *
+ * @throws {DataError} If its bytes are not those of its shape, or PyTorch has no such element type.
+ * @throws {LimitError} If the file would exceed 4 GB.
+ */
+export function tensorChunks(tensor: SafetensorsInput): Generator<Uint8Array> {
+  return archive([["tensor", tensor]], () => rebuilt(new Bytes().add(0x80, 2), 0, tensor).add(0x2e).done());
+}
+
+function* archive(
+  list: readonly (readonly [string, SafetensorsInput])[],
+  pickle: () => Uint8Array,
+): Generator<Uint8Array> {
   for (const [name, { dtype, shape, data }] of list) {
     const bytes = weightBytes(dtype, countOf(shape) ?? NaN);
     if (bytes === data.byteLength && Object.values(STORAGES).includes(dtype)) continue;
@@ -117,7 +136,7 @@ export function* pthChunks(
   }
   const utf8 = (content: string) => new TextEncoder().encode(content);
   const files: [string, Uint8Array][] = [
-    ["data.pkl", pickleOf(list, key)],
+    ["data.pkl", pickle()],
     ["byteorder", utf8("little")],
     ...list.map(([, { data }], i): [string, Uint8Array] => [`data/${i}`, data]),
     ["version", utf8("3\n")],

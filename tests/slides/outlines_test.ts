@@ -1,7 +1,7 @@
 /** Tissue and regions from files of other programs, and files for them. */
 
 import assert from "node:assert/strict";
-import { ConfigError, DataError, FormatError } from "../../src/core/errors.ts";
+import { type ConfigError, type DataError, FormatError } from "../../src/core/errors.ts";
 import { ringArea } from "../../src/data/mask.ts";
 import { parseGeoJson } from "../../src/io/geojson.ts";
 import { encodeJpeg } from "../../src/io/jpeg_write.ts";

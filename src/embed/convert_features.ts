@@ -1,0 +1,322 @@
+/**
+ * Features of slides in the forms of other programs: CLAM, STAMP, eva and plain npy, from TRIDENT's and this program's, and back.
+ *
+ * Coordinates are left upper corners in pixels of level 0, but in STAMP's files in micrometres.
+ *
+ * @module
+ */
+
+import { DataError } from "../core/errors.ts";
+import { VERSION } from "../core/version.ts";
+import { csvLine } from "../io/csv.ts";
+import type { Disk } from "../io/disk.ts";
+import { CONTENT_SUM, type Features, openFeatures } from "../io/features.ts";
+import { H5File } from "../io/h5.ts";
+import { H5Writer } from "../io/h5_write.ts";
+import { npyHeader, readNpy, readNpyHeader } from "../io/npy.ts";
+import { tensorChunks } from "../io/pth_write.ts";
+import { randomAccess } from "../io/disk.ts";
+import { slideName } from "../slides/names.ts";
+import { writeFeatures } from "./formats.ts";
+
+/** Whose form. */
+export type FeatureForm = "trident" | "clam" | "stamp" | "npy" | "eva";
+/** All forms. */
+export const FEATURE_FORMS: readonly FeatureForm[] = ["trident", "clam", "stamp", "npy", "eva"];
+
+/** Options of {@linkcode convertFeatures}. */
+export interface ConvertOptions {
+  /** µm a pixel of level 0, where the file does not say. */
+  readonly mpp?: number | undefined;
+  /** With `trident`: a row a chunk, as TRIDENT stores them. */
+  readonly strict?: boolean;
+}
+
+/** What became of one file. */
+export interface ConvertedFeatures {
+  readonly name: string;
+  readonly rows: number;
+  readonly dim: number;
+  /** Files that were written; none of a slide without tiles, where the form has no file for it. */
+  readonly files: readonly string[];
+  /** What the form cannot hold or had to be assumed, in words. */
+  readonly notes: readonly string[];
+}
+
+/** A feature file as all forms need it. */
+interface Source {
+  readonly name: string;
+  readonly count: number;
+  readonly dim: number;
+  readonly features: Features;
+  readonly encoder: string;
+  /** `[count, 2]`, pixels of level 0, or µm. */
+  readonly coords: Float64Array | undefined;
+  readonly unit: "px" | "um";
+  /** Side of a tile: pixels of its own, and in the coordinates' unit. */
+  readonly patch: number | undefined;
+  readonly side: number | undefined;
+  readonly mpp: number | undefined;
+  /** Attributes of the coordinates as they are in the file. */
+  readonly said: Readonly<Record<string, unknown>>;
+  readonly notes: string[];
+}
+
+/** STAMP's files from before it named a unit: tiles of 256 µm are 224 long. */
+const LEGACY_STAMP = { um: 256, px: 224 };
+/** The version STAMP compares with its own; files of newer ones are refused. */
+const STAMP_VERSION = "2.0.0";
+
+/**
+ * Writes the features of one slide in another form.
+ *
+ * @param out Folder, below which the form has its own.
+ * @throws {FormatError} If the file is damaged.
+ * @throws {DataError} If it lacks what the form needs.
+ */
+export async function convertFeatures(
+  disk: Disk,
+  path: string,
+  out: string,
+  form: FeatureForm,
+  options: ConvertOptions = {},
+): Promise<ConvertedFeatures> {
+  const source = await openSource(disk, path, options);
+  try {
+    const files = await WRITERS[form](disk, out, source, options);
+    const { name, count, dim, notes } = source;
+    return { name, rows: count, dim, files, notes };
+  } finally {
+    source.features.close();
+  }
+}
+
+async function openSource(disk: Disk, path: string, { mpp }: ConvertOptions): Promise<Source> {
+  const features = await openFeatures(disk.open(path, "read"));
+  const name = slideName(path).replace(/_patches$/, "");
+  const { count, dim, attributes } = features;
+  const plain = { name, count, dim, features, encoder: String(attributes["encoder"] ?? "unknown"), mpp };
+  try {
+    if (/\.h5$|\.hdf5$/i.test(path)) return { ...plain, ...await h5Facts(disk, path, mpp, features) };
+    const coords = features.coords ?? await besideCoords(disk, path, count);
+    const notes = coords === undefined ? ["it has no coordinates"] : [];
+    return { ...plain, coords, unit: "px", patch: undefined, side: undefined, said: {}, notes };
+  } catch (error) {
+    features.close();
+    throw error;
+  }
+}
+
+/** Coordinates in a file beside one of npy. */
+async function besideCoords(disk: Disk, path: string, count: number): Promise<Float64Array | undefined> {
+  const beside = path.replace(/(\.npy)$/i, "_coords$1");
+  if (beside === path || disk.look(beside)?.kind !== "file") return undefined;
+  const file = randomAccess(disk.open(beside, "read"));
+  try {
+    const header = await readNpyHeader(file);
+    if (header.shape.length !== 2 || header.shape[0] !== count || header.shape[1] !== 2) {
+      throw new DataError(`Cannot read ${beside}: its shape is ${header.shape.join("x")}, ${count}x2 wanted`, {
+        context: { file: beside, shape: header.shape },
+      });
+    }
+    return Float64Array.from(await readNpy(file, header) as ArrayLike<number>, Number);
+  } finally {
+    file.close?.();
+  }
+}
+
+type Facts = Pick<Source, "coords" | "unit" | "patch" | "side" | "mpp" | "said" | "notes"> & Partial<Source>;
+
+async function h5Facts(disk: Disk, path: string, given: number | undefined, { coords }: Features): Promise<Facts> {
+  using file = await H5File.open(disk.open(path, "read"));
+  const said = file.kind("/coords") === "dataset" ? file.attributes("/coords") : {};
+  const root = file.attributes("/");
+  const number = (value: unknown): number | undefined => {
+    const found = typeof value === "bigint" ? Number(value) : value;
+    return typeof found === "number" && Number.isFinite(found) && found > 0 ? found : undefined;
+  };
+  const none = { said: {}, notes: coords === undefined ? ["it has no coordinates"] : [] as string[] };
+  if (file.kind("/feats") === "dataset") {
+    const um = root["unit"] === "um";
+    const scale = um ? 1 : LEGACY_STAMP.um / LEGACY_STAMP.px;
+    const notes = um || coords === undefined ? none.notes : ["STAMP's old coordinates: 224 are taken as 256 µm"];
+    return {
+      ...{ ...none, notes, unit: "um", mpp: given, coords: coords?.map((value) => value * scale) },
+      patch: number(root["tile_size_px"]) ?? LEGACY_STAMP.px,
+      side: number(root["tile_size_um"]) ?? LEGACY_STAMP.um,
+      encoder: String(root["extractor"] ?? "unknown"),
+    };
+  }
+  const side = number(said["patch_size_level0_exact"]) ?? number(said["patch_size_level0"]) ?? clamSide(said, number);
+  return {
+    ...{ ...none, said, coords, unit: "px", side, patch: number(said["patch_size"]) },
+    mpp: given ?? number(said["mpp_level0"]),
+  };
+}
+
+/** CLAM has the side at a level, and how much smaller that is. */
+function clamSide(said: Readonly<Record<string, unknown>>, number: (value: unknown) => number | undefined) {
+  const { downsample, patch_size: size } = said;
+  const first = ArrayBuffer.isView(downsample) || Array.isArray(downsample)
+    ? (downsample as ArrayLike<unknown>)[0]
+    : downsample;
+  const [times, side] = [number(first), number(size)];
+  return times === undefined || side === undefined ? undefined : times * side;
+}
+
+/** Coordinates in pixels of level 0, and the side of a tile there. */
+function inPixels(source: Source): { coords: Float64Array; side: number } {
+  const { name, coords, unit, mpp, side, count } = source;
+  const scale = unit === "px" ? 1 : mpp === undefined ? undefined : 1 / mpp;
+  if (coords !== undefined && side !== undefined && scale !== undefined) {
+    return { coords: coords.map((value) => Math.round(value * scale)), side: side * scale };
+  }
+  if (count === 0) return { coords: new Float64Array(0), side: (side ?? 0) * (scale ?? 1) };
+  const lacks = coords === undefined ? "coordinates" : side === undefined ? "the side of a tile" : "the pixel size";
+  throw lacking(name, lacks);
+}
+
+function lacking(name: string, lacks: string): DataError {
+  return new DataError(`Cannot convert features of ${name}: ${lacks} is wanted and not there`, {
+    code: "features-lack",
+    hint: lacks === "the pixel size"
+      ? "Pass --mpp, µm a pixel of the slide's largest level"
+      : "Convert from a form that has it",
+    context: { slide: name, lacks },
+  });
+}
+
+/** All rows. */
+async function rowsOf({ features }: Source): Promise<Float32Array<ArrayBuffer>> {
+  return Float32Array.from(await features.read());
+}
+
+function bytesOf(data: Float32Array | Int32Array): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+}
+
+type Write = (disk: Disk, out: string, source: Source, options: ConvertOptions) => Promise<string[]>;
+
+const WRITERS: Readonly<Record<FeatureForm, Write>> = {
+  trident: writeTrident,
+  clam: writeClam,
+  stamp: writeStamp,
+  npy: writePlain,
+  eva: writeEva,
+};
+
+async function writeTrident(
+  disk: Disk,
+  out: string,
+  source: Source,
+  { strict = false }: ConvertOptions,
+): Promise<string[]> {
+  const { name, count, dim, said, patch, encoder, features } = source;
+  const { coords, side } = inPixels(source);
+  const kept = Object.entries(said).flatMap(([key, value]) => {
+    const plain = typeof value === "bigint" ? Number(value) : value;
+    return typeof plain === "number" || typeof plain === "string" ? [[key, plain] as const] : [];
+  });
+  const own = Object.entries(features.attributes).flatMap(([key, value]) =>
+    key !== CONTENT_SUM && (typeof value === "number" || typeof value === "string") ? [[key, value] as const] : []
+  );
+  const rows = await rowsOf(source);
+  const path = `${out}/${name}.h5`;
+  await writeFeatures(disk, path, "h5", {
+    ...{ count, dim, coords: Int32Array.from(coords), trident: { strict } },
+    attributes: { ...Object.fromEntries(own), name, savetodir: "", encoder },
+    coordsAttributes: {
+      ...Object.fromEntries(kept),
+      ...(patch === undefined ? {} : { patch_size: patch }),
+      patch_size_level0: Math.round(side),
+      name,
+      coords_of: "top-left",
+    },
+  }, (from, to) => rows.subarray(from * dim, to * dim));
+  return [path];
+}
+
+async function writeClam(disk: Disk, out: string, source: Source): Promise<string[]> {
+  const { name, count, dim, said } = source;
+  const { coords, side } = inPixels(source);
+  const rows = await rowsOf(source);
+  const files = [`${out}/h5_files/${name}.h5`, `${out}/pt_files/${name}.pt`] as const;
+  const begin = await H5Writer.prepare();
+  disk.writeAnywhere(files[0], (file) => {
+    const h5 = begin(file);
+    h5.dataset("/features", "f4", [count, dim], undefined, { chunks: [1, dim], growing: true });
+    h5.rows("/features", 0, [dim], rows);
+    h5.dataset("/coords", "i4", [count, 2], undefined, { chunks: [1, 2], growing: true });
+    h5.rows("/coords", 0, [2], Int32Array.from(coords));
+    h5.attribute("/coords", "patch_level", 0);
+    h5.attribute("/coords", "patch_size", Math.round(side));
+    h5.attribute("/coords", "downsample", [1, 1], "f8");
+    const sides = [said["level0_width"], said["level0_height"]].map((value) => Number(value ?? 0));
+    h5.attribute("/coords", "level_dim", sides);
+    h5.attribute("/coords", "name", name);
+    h5.attribute("/coords", "save_path", "");
+    h5.close();
+  });
+  disk.writeChunks(files[1], tensorChunks({ dtype: "F32", shape: [count, dim], data: bytesOf(rows) }));
+  return [...files];
+}
+
+async function writeStamp(disk: Disk, out: string, source: Source): Promise<string[]> {
+  const { name, count, dim, coords, unit, mpp, side, patch, encoder, notes } = source;
+  // STAMP writes no file for a slide without tissue.
+  if (count === 0) return [];
+  const scale = unit === "um" ? 1 : mpp;
+  if (coords === undefined || side === undefined) {
+    throw lacking(name, coords === undefined ? "coordinates" : "the side of a tile");
+  }
+  if (scale === undefined) throw lacking(name, "the pixel size");
+  const rows = await rowsOf(source);
+  const path = `${out}/${name}.h5`;
+  const begin = await H5Writer.prepare();
+  disk.writeAnywhere(path, (file) => {
+    const h5 = begin(file);
+    h5.dataset("/feats", "f4", [count, dim], rows);
+    h5.dataset("/coords", "f4", [count, 2], Float32Array.from(coords, (value) => value * scale));
+    h5.attribute("/", "unit", "um");
+    h5.attribute("/", "tile_size_um", side * scale, "f8");
+    h5.attribute("/", "tile_size_px", patch ?? LEGACY_STAMP.px);
+    h5.attribute("/", "extractor", encoder);
+    h5.attribute("/", "stamp_version", STAMP_VERSION);
+    h5.attribute("/", "code_hash", `seal-webgpu ${VERSION}`);
+    h5.attribute("/", "feat_type", "tile");
+    h5.close();
+  });
+  notes.push("features are 32-bit numbers, STAMP's own 16-bit ones");
+  return [path];
+}
+
+async function writePlain(disk: Disk, out: string, source: Source): Promise<string[]> {
+  const { name, count, dim, coords, unit } = source;
+  const rows = await rowsOf(source);
+  const files = [`${out}/${name}.npy`];
+  disk.writeChunks(files[0]!, [npyHeader("f4", [count, dim]), bytesOf(rows)]);
+  if (coords !== undefined) {
+    files.push(`${out}/${name}_coords.npy`);
+    const places = unit === "px" || source.mpp !== undefined
+      ? inPixels({ ...source, side: source.side ?? 1 }).coords
+      : coords;
+    disk.writeChunks(files[1]!, [npyHeader("i4", [count, 2]), bytesOf(Int32Array.from(places))]);
+    if (places === coords && unit === "um") {
+      source.notes.push("coordinates are whole µm, not pixels: no pixel size is known");
+    }
+  }
+  return files;
+}
+
+async function writeEva(disk: Disk, out: string, source: Source): Promise<string[]> {
+  const { name, count, dim } = source;
+  const path = `${out}/${name}.pt`;
+  disk.writeChunks(path, tensorChunks({ dtype: "F32", shape: [count, dim], data: bytesOf(await rowsOf(source)) }));
+  return [path];
+}
+
+/** eva's list of the files, whose targets and splits are the user's to fill in. */
+export function evaManifest(slides: readonly Pick<ConvertedFeatures, "name">[]): string {
+  const head = csvLine(["origin", "embeddings", "target", "split", "wsi_id"]);
+  return head + slides.map(({ name }) => csvLine([name, `${name}.pt`, "", "", name])).join("");
+}

@@ -1,0 +1,91 @@
+/**
+ * What became of each slide of a job, and a summary of all.
+ *
+ * @module
+ */
+
+import { FormatError } from "../core/errors.ts";
+import { printable } from "../core/printable.ts";
+
+/** How a slide ended: all tiles have features, it has no tissue, something went wrong, or it was not wanted. */
+export type SlideStatus = "done" | "empty" | "failed" | "skipped";
+
+const STATUSES: readonly SlideStatus[] = ["done", "empty", "failed", "skipped"];
+
+/** What became of a slide. */
+export interface SlideState {
+  readonly name: string;
+  readonly status: SlideStatus;
+  /** Tiles with features, and those left out since their pixels are damaged. */
+  readonly tiles: number;
+  readonly damaged: number;
+  /** Why it ended so, where that is not plain. */
+  readonly reason?: string;
+  /** Further facts: tissue, threshold, pixel size, what a user ought to know. */
+  readonly facts: Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
+}
+
+/** The state as a file. */
+export function stateJson(state: SlideState): string {
+  return `${JSON.stringify(state, undefined, 1)}\n`;
+}
+
+/**
+ * Reads a state.
+ *
+ * @throws {FormatError} If it is damaged or of another program.
+ */
+export function parseState(text: string, file: string): SlideState {
+  let value: Partial<SlideState> | null = null;
+  try {
+    value = JSON.parse(text);
+  } catch { /* said below */ }
+  const whole = (number: unknown) => Number.isSafeInteger(number) && (number as number) >= 0;
+  const good = typeof value === "object" && value !== null && typeof value.name === "string" &&
+    STATUSES.includes(value.status as SlideStatus) && whole(value.tiles) && whole(value.damaged) &&
+    typeof value.facts === "object" && value.facts !== null;
+  if (good) return value as SlideState;
+  const expected = "name, status, tiles, damaged and facts";
+  throw new FormatError(`Cannot read ${file} as the state of a slide: ${text.slice(0, 40)}, expected ${expected}`, {
+    context: { file, found: text.slice(0, 40), expected },
+  });
+}
+
+/** The exit status of a job: 3 where a slide failed or is empty. */
+export function exitStatusOf(states: readonly SlideState[]): 0 | 3 {
+  return states.some(({ status }) => status === "failed" || status === "empty") ? 3 : 0;
+}
+
+/** Text in a cell of a table. */
+function cell(text: string): string {
+  return printable(text.replaceAll(/\s*[\r\n]\s*/g, " ")).replaceAll("|", "\\|");
+}
+
+/**
+ * The summary of a job in Markdown, those that need a look first.
+ *
+ * @param about Lines on what was run: encoder, licence of its weights, grid, tissue.
+ */
+export function summaryMarkdown(states: readonly SlideState[], about: readonly (readonly [string, string])[]): string {
+  const counted = STATUSES.map((status) => {
+    const count = states.filter((state) => state.status === status).length;
+    return count === 0 ? "" : `${count} ${status}`;
+  }).filter(Boolean).join(", ");
+  const order: readonly SlideStatus[] = ["failed", "empty", "skipped", "done"];
+  const rows = order.flatMap((status) => states.filter((state) => state.status === status));
+  const tiles = states.reduce((sum, state) => sum + state.tiles, 0);
+  return [
+    "# Slides",
+    "",
+    `${states.length} slides: ${counted || "none"}; ${tiles} tiles.`,
+    "",
+    ...about.map(([name, value]) => `- ${cell(name)}: ${cell(value)}`),
+    ...(about.length > 0 ? [""] : []),
+    "| slide | state | tiles | damaged | why |",
+    "|---|---|---:|---:|---|",
+    ...rows.map(({ name, status, tiles, damaged, reason = "" }) =>
+      `| ${cell(name)} | ${status} | ${tiles} | ${damaged} | ${cell(reason)} |`
+    ),
+    "",
+  ].join("\n");
+}
