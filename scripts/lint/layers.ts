@@ -25,10 +25,11 @@ export const LAYERS: Readonly<Record<string, { level: number; may: readonly stri
   embed: { level: 8, may: belowTop() },
   eval: { level: 8, may: belowTop() },
   report: { level: 8, may: ["core", "io"] },
-  methods: { level: 9, may: [...belowTop(), "train", "eval", "report"] },
-  verify: { level: 10, may: [...belowTop(), "train", "methods"] },
-  cli: { level: 11, may: ["*"] },
-  worker: { level: 11, may: ["*"] },
+  evidence: { level: 9, may: [...belowTop(), "eval", "report"] },
+  methods: { level: 10, may: [...belowTop(), "train", "eval", "report", "evidence"] },
+  verify: { level: 11, may: [...belowTop(), "train", "methods"] },
+  cli: { level: 12, may: ["*"] },
+  worker: { level: 12, may: ["*"] },
 };
 
 /** Files below src/ that may talk to the host, besides the folders cli and worker. */

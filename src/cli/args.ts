@@ -47,12 +47,12 @@ export interface Command {
   readonly words?: string;
   /** Whether `key=value` configuration overrides are accepted. */
   readonly overrides?: boolean;
-  /** Keys that overrides may name, for those who write one as a flag. */
-  readonly keys?: () => readonly string[];
+  /** Keys that overrides of a command line may name, for those who write one as a flag. */
+  keys?(argv: readonly string[]): Promise<readonly string[]>;
   /** More of the help, behind the flags. */
-  readonly details?: () => string;
+  details?(argv: readonly string[]): Promise<string>;
   /** Encoders that `run` opens, as they are given; without it that of `--encoder`. */
-  encoders?(args: Args): readonly string[];
+  encoders?(args: Args): readonly string[] | Promise<readonly string[]>;
   /** Does the work; the result is the exit status, 0 when nothing is returned. */
   run(args: Args, job: Job): Promise<number | void>;
 }
@@ -98,7 +98,7 @@ export const COMMON = {
 export function parseArgs<F extends Flags>(
   flags: F,
   argv: readonly string[],
-  accepts: { words?: boolean; overrides?: boolean; keys?: (() => readonly string[]) | undefined } = {},
+  accepts: { words?: boolean; overrides?: boolean; keys?: readonly string[] | undefined } = {},
 ): Args<F> {
   const values: Record<string, unknown> = {};
   for (const [name, flag] of Object.entries(flags)) values[name] = initial(flag);
@@ -118,7 +118,7 @@ export function parseArgs<F extends Flags>(
     }
     const [name, inline] = split(word);
     const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
-    if (flag === undefined) throw unknownFlag(word, Object.keys(flags), accepts.keys?.() ?? [], argv[i + 1]);
+    if (flag === undefined) throw unknownFlag(word, Object.keys(flags), accepts.keys ?? [], argv[i + 1]);
     if (flag.kind === "switch") {
       if (inline !== undefined) {
         throw new ConfigError(`Cannot read --${name}=${inline}: --${name} takes no value`, { hint: `Write --${name}` });
@@ -207,8 +207,8 @@ function unknownFlag(word: string, names: readonly string[], keys: readonly stri
   });
 }
 
-/** Help text of one command. */
-export function helpText(command: Command): string {
+/** Help text of one command. @param details What stands behind the flags. */
+export function helpText(command: Command, details?: string): string {
   const words = [command.words, command.overrides ? "[key=value …]" : undefined].filter(Boolean).join(" ");
   const rows = Object.entries({ ...command.flags, help: { kind: "switch", help: "this text" } satisfies Flag }).map(
     ([name, flag]): [string, string] => [`--${name}${argument(flag)}`, flag.help + defaultText(flag)],
@@ -220,7 +220,7 @@ export function helpText(command: Command): string {
     `Usage: deno task ${command.name} [flags]${words && ` ${words}`}`,
     "",
     ...rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`),
-    ...(command.details === undefined ? [] : ["", command.details()]),
+    ...(details === undefined ? [] : ["", details]),
     ...(command.example === undefined ? [] : ["", `Example: deno task ${command.example}`]),
   ].join("\n");
 }

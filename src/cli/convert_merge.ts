@@ -18,7 +18,7 @@ import { type Args, COMMON, type Flags } from "./args.ts";
 import { checkEncoder, type EncoderSource, hashOf, openEncoderSource } from "./encoder.ts";
 import { Progress } from "./progress.ts";
 import { printJson } from "./terminal.ts";
-import { count, formatBytes } from "./table.ts";
+import { count, formatBytes } from "../core/text_table.ts";
 import { checkOutput, FLOATS, weightsFacts, writeWeights, writtenBefore } from "./weights_output.ts";
 
 /** What follows the name. */

@@ -12,7 +12,7 @@ import { catalogueCsv, parseCatalogue } from "../io/metadata.ts";
 import { COMMON, type Flags } from "./args.ts";
 import type { ConvertFolder } from "./convert_folder.ts";
 import { checkFolder } from "./output.ts";
-import { count } from "./table.ts";
+import { count } from "../core/text_table.ts";
 import type { Progress } from "./progress.ts";
 
 /** Name of the catalogue, by which readers find it. */

@@ -26,7 +26,7 @@ import {
   writeCatalogue,
 } from "./convert_section.ts";
 import { Progress } from "./progress.ts";
-import { count } from "./table.ts";
+import { count } from "../core/text_table.ts";
 import { printJson } from "./terminal.ts";
 
 /** What follows the name. */

@@ -21,7 +21,7 @@ import {
   publishedTasks,
   visible,
 } from "./evaluate_result.ts";
-import { alignRows } from "./table.ts";
+import { alignRows } from "../core/text_table.ts";
 
 const number = (value: number | null | undefined, digits = 4): string =>
   value === undefined || value === null ? "-" : fixed(value, digits);

@@ -10,7 +10,8 @@ import type { Host } from "../train/host.ts";
 import type { RunStore } from "../train/run.ts";
 import { openPatchPool } from "../worker/patch_pool.ts";
 import { DataMark } from "./data_mark.ts";
-import { openEncoder } from "./encoder.ts";
+import { checkEncoder, openEncoder } from "./encoder.ts";
+import { checkFolder } from "./output.ts";
 import type { Progress } from "./progress.ts";
 import { checkCheckpointFile, checkWhole, findCheckpoint, writeCheckpoint } from "./run_folder.ts";
 import { markMetrics } from "./run_start.ts";
@@ -22,6 +23,8 @@ export function hostOf(progress: Progress, signal?: AbortSignal): Host {
     reporter: progress,
     signal,
     openFile,
+    checkEncoder,
+    checkFolder,
     openEncoder,
     openPatches: (table, workers) => openPatchPool(table, { workers }),
     markData: (set) => DataMark.of(set, progress),

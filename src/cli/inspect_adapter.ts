@@ -9,7 +9,7 @@ import { openFolder } from "../io/fs.ts";
 import { type Adapter, readAdapter } from "../io/peft.ts";
 import { encodersOfAdapter } from "../models/identify.ts";
 import { first, type Inspection, type InspectOptions, type Listing, type Target } from "./inspection.ts";
-import { count } from "./table.ts";
+import { count } from "../core/text_table.ts";
 
 /** One adapted module. */
 export interface ModuleRow {

@@ -12,7 +12,7 @@ import { EVIDENCE } from "../report/run_evidence.ts";
 import { first, type Inspection } from "./inspection.ts";
 import { CHECKPOINT_FOLDERS, namesIn } from "./owned_files.ts";
 import { checkpointFiles } from "./run_folder.ts";
-import { count } from "./table.ts";
+import { count } from "../core/text_table.ts";
 
 /** What a file is found to be. */
 type Verdict = "as written" | "grown since the last checkpoint" | "damaged" | "missing" | "unchecked";

@@ -9,7 +9,7 @@ import { openHostFile } from "../io/fs.ts";
 import { H5File, type H5Value } from "../io/h5.ts";
 import { openPatches } from "../io/patches.ts";
 import { first, type Inspection, type InspectOptions, type Target } from "./inspection.ts";
-import { count, formatBytes } from "./table.ts";
+import { count, formatBytes } from "../core/text_table.ts";
 
 /** Deepest group, and most objects looked at: links can lead in circles. */
 const MAX_DEPTH = 16, MAX_OBJECTS = 10_000;

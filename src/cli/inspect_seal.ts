@@ -10,7 +10,7 @@ import type { WeightTensor } from "../io/weight_tensor.ts";
 import type { Weights } from "../io/weights.ts";
 import type { Inspection, InspectOptions } from "./inspection.ts";
 import { moduleJson, moduleListing } from "./inspect_adapter.ts";
-import { count } from "./table.ts";
+import { count } from "../core/text_table.ts";
 
 /** Whether the names are those of a SEAL checkpoint. */
 export function isSeal(names: Iterable<string>): boolean {

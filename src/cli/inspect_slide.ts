@@ -9,7 +9,7 @@ import { openFile } from "../io/fs.ts";
 import { TURNS } from "../io/orientation.ts";
 import { isTiff } from "../io/tiff.ts";
 import { first, type Inspection, type InspectOptions, type Target } from "./inspection.ts";
-import { count, formatBytes } from "./table.ts";
+import { count, formatBytes } from "../core/text_table.ts";
 
 /** Who says how large a pixel is. */
 const SOURCES = {

@@ -19,7 +19,7 @@ import { describeInput } from "../models/preprocess.ts";
 import { factsIn, folderOf, specNamed } from "./encoder.ts";
 import { inspectSeal, isSeal } from "./inspect_seal.ts";
 import { first, type Inspection, type InspectOptions, type Target } from "./inspection.ts";
-import { count, formatBytes } from "./table.ts";
+import { count, formatBytes } from "../core/text_table.ts";
 
 /** Looks into weights. */
 export async function inspect(target: Target, options: InspectOptions): Promise<Inspection> {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { alignRows } from "./table.ts";
+import { alignRows } from "../core/text_table.ts";
 
 /** A path to look into. */
 export interface Target {

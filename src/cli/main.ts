@@ -77,17 +77,17 @@ async function find(name: string): Promise<Command> {
   return await load();
 }
 
-function argsOf(command: Command, argv: readonly string[]): Args {
-  const { flags, words, overrides = false, keys } = command;
-  return parseArgs(flags, argv, { words: words !== undefined, overrides, keys });
+async function argsOf(command: Command, argv: readonly string[]): Promise<Args> {
+  const { flags, words, overrides = false } = command;
+  return parseArgs(flags, argv, { words: words !== undefined, overrides, keys: await command.keys?.(argv) });
 }
 
 /** Downloads the encoders that a command line names. */
 async function fetchFor([name = "", ...rest]: readonly string[]): Promise<number> {
   const command = await find(name);
-  const args = argsOf(command, rest);
+  const args = await argsOf(command, rest);
   const { encoder } = args.flags;
-  const named = command.encoders?.(args) ?? [encoder].filter((value) => typeof value === "string");
+  const named = await command.encoders?.(args) ?? [encoder].filter((value) => typeof value === "string");
   const { fetchEncoder } = await import("./encoder.ts");
   const { Progress } = await import("./progress.ts");
   const progress = new Progress(args.flags["quiet"] === true);
@@ -100,10 +100,10 @@ async function fetchFor([name = "", ...rest]: readonly string[]): Promise<number
 async function runCommand(command: Command, argv: readonly string[], job: Job): Promise<number> {
   const own = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
   if (own.includes("--help") || own.includes("-h")) {
-    print(helpText(command));
+    print(helpText(command, await command.details?.(own)));
     return 0;
   }
-  return await command.run(argsOf(command, argv), job) ?? 0;
+  return await command.run(await argsOf(command, argv), job) ?? 0;
 }
 
 async function overview(): Promise<string> {

@@ -11,7 +11,7 @@ import { EVIDENCE } from "../report/run_evidence.ts";
 import { methodFiles } from "../methods/index.ts";
 import { SHARED_FILES } from "../train/checkpoint.ts";
 import { METRIC_FILES } from "../train/metrics.ts";
-import { PREDICTOR_FILES } from "./run_predictor.ts";
+import { PREDICTOR_FILES } from "../evidence/predictor.ts";
 
 /** Files at the top of a run's folder. */
 export const TOP_FILES: readonly string[] = [

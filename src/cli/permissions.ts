@@ -112,7 +112,7 @@ async function trainOutputs(line: Line): Promise<string[]> {
   if (isDemo(line)) return [out ?? "runs/demo", "data/cache/demo"];
   const config = line.value("config");
   if (out !== undefined && config === undefined && line.overrides.length === 0) return [out];
-  const { SEAL_CONFIG } = await import("../methods/seal/config.ts");
+  const { methodOf } = await import("../methods/index.ts");
   const { runFolderOf } = await import("./train_config.ts");
   const given = (["encoder", "out"] as const).flatMap((key): [string, string][] => {
     const value = line.value(key);
@@ -120,8 +120,9 @@ async function trainOutputs(line: Line): Promise<string[]> {
   });
   try {
     const documents = config === undefined ? [] : [{ name: config, text: Deno.readTextFileSync(config) }];
-    const read = SEAL_CONFIG.read(documents, [...given, ...line.overrides]).config;
-    return [runFolderOf(read), ...(read.cache.cache_dir === null ? [] : [read.cache.cache_dir])];
+    const method = await methodOf(documents, line.overrides);
+    const read = method.config.read(documents, [...given, ...line.overrides]).config;
+    return [runFolderOf(method, read), ...method.outputs?.(read) ?? []];
   } catch {
     // The command says what is wrong with it, and writes nothing.
     return [];

@@ -29,10 +29,11 @@ import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { checkFile, checkFolder, endsAll, isSame } from "./output.ts";
 import { flagFacts } from "./output_folder.ts";
-import { findThumbnail } from "./evidence_thumbnail.ts";
+import { findThumbnail } from "../evidence/thumbnail.ts";
 import { Progress } from "./progress.ts";
 import { runHash } from "./run_facts.ts";
-import { chooseRunSource, PREDICTOR_FILES, readRunProbe, type Source } from "./run_predictor.ts";
+import { chooseRunSource, readRunProbe, type Source } from "./run_predictor.ts";
+import { PREDICTOR_FILES } from "../evidence/predictor.ts";
 import { encodersOf, type KnownRun, lookAtRun, type OpenedRun, openRun, originOf, RUN_FLAGS } from "./seal_run.ts";
 import { organOf } from "./seal_run_data.ts";
 import { printJson } from "./terminal.ts";
@@ -376,7 +377,7 @@ async function withPicture(
   if (spatial === undefined || expression === undefined) return prediction;
   const files = { folder: patches.replace(/\/patches\/[^/]*$/, ""), expression, metadata };
   const sample = { id, count: barcodes.length, spatial: centre(spatial), files };
-  const { thumbnail, spotDiameter } = await findThumbnail(sample);
+  const { thumbnail, spotDiameter } = await findThumbnail(sample, disk);
   return {
     ...prediction,
     ...(thumbnail && { thumbnail: { ...thumbnail.picture, scale: thumbnail.scale } }),

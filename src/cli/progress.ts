@@ -5,7 +5,7 @@
  */
 
 import { fixed } from "../core/fixed.ts";
-import { count } from "./table.ts";
+import { count } from "../core/text_table.ts";
 import { pollSignals, say, sayForNow } from "./terminal.ts";
 
 /** Milliseconds between two lines where stderr is no terminal, and between two updates where it is. */

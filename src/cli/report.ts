@@ -13,7 +13,7 @@ import { writeReport, type WrittenReport } from "../report/report.ts";
 import { EVIDENCE } from "../report/run_evidence.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { completeManifest } from "./run_start.ts";
-import { formatBytes } from "./table.ts";
+import { formatBytes } from "../core/text_table.ts";
 import { printJson, say } from "./terminal.ts";
 
 /** Name of the command. */

@@ -28,7 +28,7 @@ import { type GeneQuery, retrieveResult } from "./retrieve_result.ts";
 import { runFacts } from "./run_facts.ts";
 import { encodersOf, type KnownRun, lookAtRun, type OpenedRun, openRun, RUN_FLAGS } from "./seal_run.ts";
 import { namesOf, openRunData, organOf, samplesOf } from "./seal_run_data.ts";
-import { alignRows, count } from "./table.ts";
+import { alignRows, count } from "../core/text_table.ts";
 import { printJson } from "./terminal.ts";
 
 /** Name of the command. */

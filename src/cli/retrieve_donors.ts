@@ -14,7 +14,7 @@ import { disk } from "../io/fs.ts";
 import { parseJson } from "../io/json.ts";
 import { runFacts } from "../report/evidence_schema.ts";
 import { EVIDENCE } from "../report/run_evidence.ts";
-import { namedDonor } from "./evidence_data.ts";
+import { namedDonor } from "../evidence/data.ts";
 import { readRunFile } from "./run_predictor.ts";
 
 /** Kinds of donors in the order in which they are told. */

@@ -7,22 +7,12 @@
 import { ConfigError, DataError, FormatError } from "../core/errors.ts";
 import { fixed } from "../core/fixed.ts";
 import { readBytes } from "../data/data_folder.ts";
-import {
-  type LinearPredictor,
-  type PredictionSource,
-  predictorFile,
-  type Predictors,
-  readPredictor,
-} from "../eval/predictor.ts";
+import { type LinearPredictor, type PredictionSource, type Predictors, readPredictor } from "../eval/predictor.ts";
 import { disk } from "../io/fs.ts";
 import { parseJson } from "../io/json.ts";
 import { checkBytes, readManifest } from "../io/manifest.ts";
 import { type Check, count, exactly, nullable, object, oneOf, optional, real, text } from "../report/schema.ts";
-import type { RunFolder } from "../report/evidence_write.ts";
-import type { FittedPredictors } from "./evidence_predictor.ts";
-
-/** Places below the folder of a run. */
-export const PREDICTOR_FILES = { facts: "evaluation/predictors.json", probe: "evaluation/probe.safetensors" } as const;
+import { PREDICTOR_FILES } from "../evidence/predictor.ts";
 
 const score = { held_back: nullable(real), fitted: nullable(real), note: text };
 
@@ -35,13 +25,6 @@ const predictors: Check<Predictors> = object<Predictors>({
   probe: object<Predictors["probe"]>({ ...score, protocol: text, alpha: real, penalty: text }),
   decoder: optional(object<NonNullable<Predictors["decoder"]>>(score)),
 });
-
-/** Writes both files, the one that names the other last. */
-export function writePredictors({ path, disk, makeFolder }: RunFolder, { predictors, probe }: FittedPredictors): void {
-  makeFolder(`${path}/evaluation`);
-  disk.write(`${path}/${PREDICTOR_FILES.probe}`, predictorFile(probe));
-  disk.write(`${path}/${PREDICTOR_FILES.facts}`, `${JSON.stringify(predictors, null, 2)}\n`);
-}
 
 /**
  * What a run knows of its sources; undefined of one that was made without.

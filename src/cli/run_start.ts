@@ -14,7 +14,6 @@ import { checkFile, MANIFEST, type Manifest, readManifest, writeManifest } from 
 import type { RunFolder } from "../report/evidence_write.ts";
 import { EVIDENCE } from "../report/run_evidence.ts";
 import { STATE_FILE } from "../train/checkpoint.ts";
-import { SEAL_CONFIG } from "../methods/seal/config.ts";
 import { METRIC_FILES, type MetricMarks } from "../train/metrics.ts";
 import {
   checkPlaces,
@@ -68,11 +67,14 @@ function settingsOf(config: string): string {
   return sha256Of(config.replace(/^ {2}out:.*$/m, ""));
 }
 
-function sameConfig(before: string, config: string): boolean {
+/** Reads a configuration's text and writes it as this version does. */
+export type Resolve = (text: string) => string;
+
+function sameConfig(before: string, config: string, resolve: Resolve): boolean {
   if (before === config) return true;
   try {
     // Another version explains keys in other words.
-    return SEAL_CONFIG.write(SEAL_CONFIG.read([{ name: EVIDENCE.config, text: before }]).config) === config;
+    return resolve(before) === config;
   } catch {
     return false;
   }
@@ -104,11 +106,11 @@ function recover(run: string): Manifest | undefined {
  * @returns Whether it has its report; undefined if the folder holds no such run.
  * @throws {DataError} If a file is not what was written.
  */
-export function finishedRun(run: string, config: string): { report: boolean } | undefined {
+export function finishedRun(run: string, config: string, resolve: Resolve): { report: boolean } | undefined {
   const manifest = recover(run);
   if (statusOf(run, manifest) !== "finished" || !(manifest || isOldRun(run))) return undefined;
   const text = Deno.readTextFileSync(`${run}/${EVIDENCE.config}`);
-  if (!sameConfig(text, config)) return undefined;
+  if (!sameConfig(text, config, resolve)) return undefined;
   const ownConfig = (path: string) => path === EVIDENCE.config;
   for (const path of Object.keys(manifest?.files ?? {})) {
     // The configuration is the command's, whatever was there; the report is made again.
@@ -148,7 +150,7 @@ export interface RunStart {
  * @throws {ConfigError} If the folder may not be used.
  * @throws {DataError} If what an earlier run left is damaged.
  */
-export function startRun(run: string, config: string, overwrite: boolean): RunStart {
+export function startRun(run: string, config: string, overwrite: boolean, resolve: Resolve): RunStart {
   const anew = () => {
     makeFolder(run);
     // Of a process that died before it had a manifest.
@@ -177,7 +179,7 @@ export function startRun(run: string, config: string, overwrite: boolean): RunSt
       context: { given: run },
     });
   }
-  const files = status === "unfinished" ? filesToKeep(run, config, manifest) : undefined;
+  const files = status === "unfinished" ? filesToKeep(run, config, manifest, resolve) : undefined;
   if (files === undefined) return { resume: false, begin: anew };
   return { resume: true, begin: () => begin(run, config, files) };
 }
@@ -187,10 +189,15 @@ export function startRun(run: string, config: string, overwrite: boolean): RunSt
  *
  * @throws {ConfigError} If it has another configuration.
  */
-function filesToKeep(run: string, config: string, manifest: Manifest | undefined): Manifest["files"] | undefined {
+function filesToKeep(
+  run: string,
+  config: string,
+  manifest: Manifest | undefined,
+  resolve: Resolve,
+): Manifest["files"] | undefined {
   const path = `${run}/${EVIDENCE.config}`;
   const before = Deno.readTextFileSync(path);
-  if (sameConfig(before, config)) {
+  if (sameConfig(before, config, resolve)) {
     const files = { ...manifest?.files };
     // Without a checkpoint the metrics are begun anew.
     if (!findCheckpoint(run, "last")) { for (const name of Object.values(METRIC_FILES)) delete files[name]; }

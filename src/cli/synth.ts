@@ -14,7 +14,7 @@ import { type Args, COMMON, type Flags } from "./args.ts";
 import type { Job } from "./interrupt.ts";
 import { checkFolder } from "./output.ts";
 import { Progress } from "./progress.ts";
-import { count } from "./table.ts";
+import { count } from "../core/text_table.ts";
 import { printJson } from "./terminal.ts";
 
 /** Name of the command. */

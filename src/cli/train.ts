@@ -1,42 +1,24 @@
 /**
- * `train`: SEAL fine-tuning. Without arguments, the bundled demo.
+ * `train`: fine-tuning by a method, SEAL unless another is named. Without arguments, the bundled demo.
  *
  * @module
  */
 
 import { ConfigError, InterruptedError } from "../core/errors.ts";
-import { findSamples } from "../data/data_folder.ts";
-import { planTrainingSet } from "../data/plan_training_set.ts";
-import { disk, openFile } from "../io/fs.ts";
-import { lockFolder } from "../io/lock.ts";
-import { readEvidence } from "../report/evidence_read.ts";
-import { writeReport } from "../report/report.ts";
-import { EVIDENCE } from "../report/run_evidence.ts";
-import { SEAL_CONFIG, type SealConfig } from "../methods/seal/config.ts";
+import { Stopwatch } from "../core/stopwatch.ts";
+import { DEFAULT_METHOD, loadMethod, METHOD_NAMES, methodOf } from "../methods/index.ts";
+import type { AnyMethod, AnyRunConfig } from "../methods/method.ts";
 import type { ConfigDocument, UnusedKey } from "../train/config/format.ts";
+import { TIMES } from "../train/times.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
-import { checkEncoder } from "./encoder.ts";
-import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { checkFolder } from "./output.ts";
 import { Progress } from "./progress.ts";
-import { runFolder } from "./report.ts";
-import { checkCheckpointFile, findCheckpoint } from "./run_folder.ts";
-import { completeManifest, finishedRun, type RunStart, startRun } from "./run_start.ts";
 import { prepareGpu } from "./setup.ts";
-import { Stopwatch } from "./stopwatch.ts";
-import { demoConfig, prepareDemo } from "./train_demo.ts";
-import { TIMES } from "./evidence_facts.ts";
-import { summaryOf } from "./evidence_summary.ts";
-import { frozenFeatures, writeRunEvidence } from "./train_evidence.ts";
-import { runFolderOf } from "./train_config.ts";
-import { dataOptions, openData } from "../methods/seal/data.ts";
-import { panelOf } from "../methods/seal/panel.ts";
-import { openSession, organsOf } from "../methods/seal/session.ts";
-import { sealTraining } from "../methods/seal/training.ts";
-import { runTraining, stateToResume } from "../train/run.ts";
-import { hostOf, runStore } from "./host.ts";
 import { printJson } from "./terminal.ts";
+import { runFolderOf } from "./train_config.ts";
+import { demoConfig, prepareDemo } from "./train_demo.ts";
+import { train } from "./train_run.ts";
 
 /** Name of the command. */
 export const name = "train";
@@ -46,10 +28,33 @@ export const summary = "fine-tune an encoder with spatial transcriptomics (SEAL)
 export const example = "train --config data/configs/conch.yaml --data data/hest --out runs/conch optim.epochs=5";
 /** Keys of the configuration may be given behind the flags. */
 export const overrides = true;
-/** The keys. */
-export const keys: () => readonly string[] = () => SEAL_CONFIG.names;
+
+/** The method that words of a command line name. */
+async function methodAsked(argv: readonly string[]): Promise<AnyMethod> {
+  const [, given] = argv.map((word) => /^(?:[\w.]+\.)?method=(.*)$/.exec(word)).findLast((found) => found) ?? [];
+  return await loadMethod(given ?? DEFAULT_METHOD);
+}
+
+/** The keys of the method that is asked for. */
+export async function keys(argv: readonly string[]): Promise<readonly string[]> {
+  return (await methodAsked(argv)).config.names;
+}
+
 /** Keys of the configuration, for the help. */
-export const details: () => string = () => SEAL_CONFIG.help();
+export async function details(argv: readonly string[]): Promise<string> {
+  const all = await Promise.all(METHOD_NAMES.map(loadMethod));
+  const width = Math.max(...METHOD_NAMES.map((each) => each.length));
+  const own = await methodAsked(argv);
+  return [
+    "Methods (method=NAME; --help with it lists its keys):",
+    ...all.map((each) =>
+      `  ${each.name.padEnd(width)}  ${each.summary}${each.name === DEFAULT_METHOD ? " (default)" : ""}`
+    ),
+    "",
+    `Keys of ${own.name}:`,
+    own.config.help(),
+  ].join("\n");
+}
 
 /** Flags of the command. */
 export const flags = {
@@ -74,11 +79,18 @@ export const flags = {
 
 type Values = Args<typeof flags>["flags"];
 
+/** A configuration and its method. */
+interface Asked {
+  readonly method: AnyMethod;
+  readonly config: AnyRunConfig;
+  readonly folder: string;
+}
+
 /** Files, flags and overrides as one configuration; flags win over files, overrides over flags. */
-function configOf(
+async function configOf(
   { flags: values, overrides: given }: Args<typeof flags>,
   onUnused?: (keys: readonly UnusedKey[]) => void,
-): SealConfig {
+): Promise<Asked> {
   const documents: ConfigDocument[] = values.config === undefined
     ? []
     : [{ name: values.config, text: readText(values.config) }];
@@ -91,12 +103,14 @@ function configOf(
     seed: values.seed,
     precision: values.precision,
   }).filter((entry): entry is [string, string | number] => entry[1] !== undefined);
-  const { config, unused } = SEAL_CONFIG.read(documents, [
+  const method = await methodOf(documents, given);
+  const { config, unused } = method.config.read(documents, [
     ...fromFlags.map(([key, value]): [string, string] => [key, String(value)]),
     ...given,
   ]);
   if (unused.length > 0) onUnused?.(unused);
-  return { ...config, input: { ...config.input, out: runFolderOf(config) } };
+  const folder = runFolderOf(method, config);
+  return { method, folder, config: { ...config, input: { ...config.input, out: folder } } };
 }
 
 /** Most keys that are told of with their reasons; of more, as a whole file of another program has, the names do. */
@@ -109,8 +123,10 @@ function unusedText(keys: readonly UnusedKey[]): string {
 }
 
 /** Encoders that are opened. */
-export function encoders(args: Args<typeof flags>): string[] {
-  return isDemo(args.flags, args.overrides) ? [] : [configOf(args).input.encoder];
+export async function encoders(args: Args<typeof flags>): Promise<readonly string[]> {
+  if (isDemo(args.flags, args.overrides)) return [];
+  const { method, config } = await configOf(args);
+  return method.encoders?.(config) ?? [];
 }
 
 function readText(path: string): string {
@@ -132,133 +148,25 @@ export async function run(args: Args<typeof flags>, job: Job): Promise<number> {
   const started = new Date();
   const progress = new Progress(values.quiet);
   const demo = isDemo(values, args.overrides);
-  const config = demo ? demoConfig(values) : configOf(args, (unused) => progress.say(unusedText(unused)));
-  if (!config.input.data.length) {
-    throw new ConfigError("Cannot train: no data folder is given", {
-      hint: "Pass --data DIR, or no argument at all for the demo",
-    });
-  }
-  checkFolder(config.input.out!);
+  const asked = demo ? await demoConfig(values) : await configOf(args, (unused) => progress.say(unusedText(unused)));
+  checkFolder(asked.folder);
   const stopwatch = new Stopwatch();
   // The demo's data take a while to make, in vain where there is no adapter.
   if (demo) await prepareGpu(values);
-  if (demo && !await stopwatch.time(TIMES.data, () => prepareDemo(config, progress, job.signal))) {
+  if (demo && !await stopwatch.time(TIMES.data, () => prepareDemo(progress, job.signal))) {
     throw new InterruptedError("Interrupted while the demo's slides were made");
   }
-  return await trainConfigured(config, values, { progress, job, started, stopwatch, demo });
-}
-
-/** How a run is made. */
-interface Circumstances {
-  readonly progress: Progress;
-  readonly job: Job;
-  readonly started: Date;
-  readonly stopwatch: Stopwatch;
-  readonly demo: boolean;
-}
-
-async function trainConfigured(config: SealConfig, values: Values, circumstances: Circumstances): Promise<number> {
-  const folder = config.input.out!;
-  const { progress } = circumstances;
-  using lock = lockFolder(folder, "train");
-  const text = SEAL_CONFIG.write(config);
-  const finished = values.overwrite ? undefined : finishedRun(folder, text);
-  if (finished) return await leaveFinished(folder, finished.report, values, progress);
-  const start = startRun(folder, text, values.overwrite);
-  await checkInputs(config, progress);
-  return await trainLocked(config, values, circumstances, { start, held: () => lock.check() });
-}
-
-/** Refuses what can be told of the inputs before samples are read: names, places, paths, donors. */
-async function checkInputs(config: SealConfig, progress: Progress): Promise<void> {
-  const { input: { encoder, adapter, omics, data, exclude_samples }, genes, cache } = config;
-  await checkEncoder(encoder, adapter ?? undefined);
-  for (const path of [genes.gene_list, omics]) if (path !== null) (await openFile(path)).close?.();
-  if (cache.cache === "disk" && cache.cache_dir !== null) checkFolder(cache.cache_dir, "cache_dir");
-  organsOf(planTrainingSet(disk, dataOptions(config, { disk, checkFile: checkCheckpointFile })).order, config);
-  const found = new Set(findSamples(disk, data).map(({ id }) => id));
-  const unknown = exclude_samples.filter((id) => !found.has(id));
-  if (unknown.length > 0) progress.warn(`exclude_samples: the folders have no ${unknown.join(", ")}`);
-}
-
-/** What is to be said of a run that is finished; its report is made again if it is missing. */
-async function leaveFinished(
-  folder: string,
-  hasReport: boolean,
-  { json }: Values,
-  progress: Progress,
-): Promise<number> {
-  const run = runFolder(folder);
-  const path = `${run.path}/${EVIDENCE.report}`;
-  if (!hasReport) {
-    await writeReport(run);
-    completeManifest(folder, [EVIDENCE.report]);
-  }
-  progress.say(`${folder} is finished already; --overwrite trains anew. Report: ${path}`);
-  if (json) {
-    const { facts, results } = await readEvidence(run);
-    const { loop } = (findCheckpoint(folder, "last")?.state ?? {}) as { loop?: { step?: number } };
-    printJson({
-      out: folder,
-      steps: loop?.step ?? null,
-      reason: "finished",
-      best_step: facts?.best_step ?? null,
-      seconds: facts?.seconds,
-      report: path,
-      ...(results && summaryOf(results).json),
-    });
-  }
+  const result = await train({
+    ...asked,
+    overwrite: values.overwrite,
+    software: values.software,
+    progress,
+    job,
+    started,
+    stopwatch,
+    demo,
+    args: Deno.args.slice(1),
+  });
+  if (values.json) printJson(result);
   return 0;
-}
-
-async function trainLocked(
-  config: SealConfig,
-  values: Values,
-  { progress, job, started, stopwatch, demo }: Circumstances,
-  { start, held }: { start: RunStart; held: () => void },
-): Promise<number> {
-  const folder = config.input.out!;
-  const host = hostOf(progress, job.signal);
-  const set = await stopwatch.time(TIMES.data, () => openData(config, host));
-  const panel = panelOf(config, set);
-  const gpu = await openGpu(values.software);
-  progress.say(`Adapter: ${gpu.description}${gpu.caps.software ? " (software)" : ""}`);
-  const session = await stopwatch.time(TIMES.open, () => openSession(gpu, config, set, host));
-  try {
-    const { all, trainable } = session.model.parameters.count();
-    progress.say(
-      `Model: ${session.opened.name}, ${all} parameters, ${trainable} train; ${set.genes} genes; ` +
-        `${set.pairs("train").length} training pairs, ${set.count - set.pairs("train").length} held out`,
-    );
-    const store = runStore(folder, held);
-    const training = sealTraining(session, panel.columns);
-    const before = start.resume ? stateToResume(training, store, progress) : undefined;
-    // What is refused up to here leaves the folder as it was.
-    start.begin();
-    const frozen = await stopwatch.time(TIMES.frozen, () => frozenFeatures(session, progress));
-    const end = await stopwatch.time(
-      TIMES.training,
-      () =>
-        job.gracefully(() =>
-          runTraining(training, {
-            store,
-            before,
-            reporter: progress,
-            signal: job.signal,
-            now: () => performance.now(),
-            time: (part, act) => stopwatch.time(TIMES[part], act),
-          })
-        ),
-    );
-    if (end.reason === "interrupted") throw new InterruptedError(`Interrupted at step ${end.state.step}`);
-    job.signal.throwIfAborted();
-    const args = Deno.args.slice(1);
-    const made = { folder, frozen, panel, end, started, stopwatch, progress, demo, args, held };
-    const result = await writeRunEvidence(session, made);
-    if (values.json) printJson(result);
-    return 0;
-  } finally {
-    session.close();
-    gpu.destroy();
-  }
 }

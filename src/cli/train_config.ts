@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { SealConfig } from "../methods/seal/config.ts";
+import type { AnyMethod, AnyRunConfig } from "../methods/method.ts";
 
-/** The run folder of a configuration: as it says, else named after the encoder. */
-export function runFolderOf({ input: { out, encoder } }: Pick<SealConfig, "input">): string {
-  return out ?? `runs/${encoder.replace(/[^\w.-]+/g, "_").replace(/^_+|_+$/g, "")}`;
+/** The run folder of a configuration: as it says, else named after what is trained. */
+export function runFolderOf(method: Pick<AnyMethod, "runName">, config: AnyRunConfig): string {
+  return config.input.out ?? `runs/${method.runName(config).replace(/[^\w.-]+/g, "_").replace(/^_+|_+$/g, "")}`;
 }

@@ -9,7 +9,8 @@ import { planSynth, type SynthPlan } from "../data/synth/plan.ts";
 import { writeSynth } from "../data/synth/write.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { lockFolder } from "../io/lock.ts";
-import { SEAL_CONFIG, type SealConfig } from "../methods/seal/config.ts";
+import { DEFAULT_METHOD, loadMethod } from "../methods/index.ts";
+import type { AnyMethod, AnyRunConfig } from "../methods/method.ts";
 import type { Progress } from "./progress.ts";
 
 /** Where the demo's data are made. */
@@ -25,16 +26,24 @@ export interface DemoOptions {
 }
 
 /** The demo's configuration. */
-export function demoConfig({ out, seed, precision }: DemoOptions): SealConfig {
+export async function demoConfig(
+  { out, seed, precision }: DemoOptions,
+): Promise<{ method: AnyMethod; config: AnyRunConfig; folder: string }> {
+  const method = await loadMethod(DEFAULT_METHOD);
+  const folder = out ?? "runs/demo";
   const keys: Record<string, string | number | undefined> = {
     data: JSON.stringify([DATA]),
     encoder: ENCODER,
-    out: out ?? "runs/demo",
+    out: folder,
     seed,
     precision,
   };
   const given = Object.entries(keys).filter(([, value]) => value !== undefined);
-  return SEAL_CONFIG.read([{ name: "demo", text: DEMO }], given.map(([key, value]) => [key, String(value)])).config;
+  const { config } = method.config.read(
+    [{ name: "demo", text: DEMO }],
+    given.map(([key, value]) => [key, String(value)]),
+  );
+  return { method, config, folder };
 }
 
 const DEMO = `
@@ -67,8 +76,8 @@ function holds(folder: string, plan: SynthPlan): boolean {
 }
 
 /** Makes the demo's data if they are not there. @returns False when it was stopped. */
-export async function prepareDemo(config: SealConfig, progress: Progress, signal: AbortSignal): Promise<boolean> {
-  const [folder] = config.input.data as [string];
+export async function prepareDemo(progress: Progress, signal: AbortSignal): Promise<boolean> {
+  const folder = DATA;
   const plan = planSynth({ profile: "small", slides: SLIDES });
   if (holds(folder, plan)) return true;
   using _lock = lockFolder(folder, "synth");

@@ -19,7 +19,7 @@ import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { checkFolder, parentOf } from "./output.ts";
 import { Progress } from "./progress.ts";
-import { count } from "./table.ts";
+import { count } from "../core/text_table.ts";
 import { print, printJson } from "./terminal.ts";
 import { readOwnData } from "./verify_data.ts";
 import { parityPage, verifyParity } from "./verify_parity.ts";

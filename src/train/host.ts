@@ -33,6 +33,10 @@ export interface Host {
   readonly signal?: AbortSignal | undefined;
   /** Opens a file by range. */
   openFile(path: string): Promise<RandomAccess>;
+  /** Refuses an encoder, or an adapter on it, as far as can be told before a device is open. */
+  checkEncoder(name: string, adapter?: string): Promise<void>;
+  /** Refuses a folder that cannot be written to. @param key What named it. */
+  checkFolder(path: string, key?: string): void;
   /** Opens an encoder by name, folder or file. */
   openEncoder(gpu: Gpu, request: EncoderRequest): Promise<OpenedEncoder>;
   /** Opens what reads and decodes patches. */

@@ -120,7 +120,7 @@ export async function compareVectors(gpu: Gpu, request: VectorsRequest): Promise
       const at = i % record.images * dim;
       return distanceOf(rows.slice(i * dim, (i + 1) * dim), right.subarray(at, at + dim));
     });
-    const kept: Readonly<Record<string, string>> = wanted.taps;
+    const kept = wanted.taps as Readonly<Record<string, string | undefined>>;
     const stage = taps.find(({ stage, tokens, width }) => {
       const ends = numbersOf(kept[stage]!);
       // The last block makes the first token only where nothing else is needed.

@@ -52,7 +52,7 @@ Deno.test("parseArgs() offers the nearest flag for an unknown one", () => {
 Deno.test("parseArgs() says how a key that was written as a flag is given", () => {
   const hint = (argv: string[]): string | undefined => {
     try {
-      parseArgs(FLAGS, argv, { overrides: true, keys: () => ["epochs", "batch_size", "steps_max"] });
+      parseArgs(FLAGS, argv, { overrides: true, keys: ["epochs", "batch_size", "steps_max"] });
     } catch (error) {
       return (error as ConfigError).hint;
     }

@@ -1,10 +1,16 @@
 /** A run folder taken as `train` takes it, at once. */
 
 import { startRun } from "../../src/cli/run_start.ts";
+import { SEAL_CONFIG } from "../../src/methods/seal/config.ts";
+
+/** A configuration as this version writes it. */
+export function resolve(text: string): string {
+  return SEAL_CONFIG.write(SEAL_CONFIG.read([{ name: "config.yaml", text }]).config);
+}
 
 /** Looks at the folder and begins the run. @returns Whether an earlier one is to be gone on with. */
 export function prepareRun(run: string, config: string, overwrite: boolean): boolean {
-  const { resume, begin } = startRun(run, config, overwrite);
+  const { resume, begin } = startRun(run, config, overwrite, resolve);
   begin();
   return resume;
 }

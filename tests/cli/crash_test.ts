@@ -9,7 +9,7 @@ import { completeManifest, finishedRun, journalled } from "../../src/cli/run_sta
 import { runFolder } from "../../src/cli/report.ts";
 import { watchFileCalls } from "../../scripts/file_calls.ts";
 import { filesBelow } from "../../scripts/kill_jobs.ts";
-import { prepareRun } from "./begun_run.ts";
+import { prepareRun, resolve } from "./begun_run.ts";
 
 const CONFIG = "input:\n  out: here\n  seed: 1\n";
 
@@ -140,14 +140,14 @@ Deno.test("dead at any call of the end of a run: it is finished, or the same com
   const right = all(made(finished));
   const verdicts = new Set<string>();
   everyCall(shared, finish, (run) => {
-    const done = finishedRun(run, CONFIG);
+    const done = finishedRun(run, CONFIG, resolve);
     verdicts.add(String(done?.report));
     if (!done) {
       assert.equal(prepareRun(run, CONFIG, false), true);
       finish(run);
     }
     assert.deepEqual(all(run), right);
-    assert.deepEqual(finishedRun(run, CONFIG), { report: true });
+    assert.deepEqual(finishedRun(run, CONFIG, resolve), { report: true });
   });
   assert.ok(verdicts.has("undefined") && verdicts.has("true"));
 });

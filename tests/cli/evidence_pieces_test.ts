@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { checksOf } from "../../src/cli/evidence_checks.ts";
-import { evenly, type EvidenceData, sidesOf, takeColumns } from "../../src/cli/evidence_data.ts";
-import { embeddingMap } from "../../src/cli/evidence_embedding.ts";
-import { stagesOf } from "../../src/cli/evidence_facts.ts";
+import { checksOf } from "../../src/evidence/checks.ts";
+import { evenly, type EvidenceData, sidesOf, takeColumns } from "../../src/evidence/data.ts";
+import { embeddingMap } from "../../src/evidence/embedding.ts";
+import { stagesOf } from "../../src/methods/seal/facts.ts";
 import { quoted } from "../../src/cli/interrupt.ts";
-import { findPatches } from "../../src/cli/evidence_gallery.ts";
-import { loadingCode } from "../../src/cli/evidence_loading.ts";
-import { predictedValues } from "../../src/cli/evidence_maps.ts";
-import { asWritten } from "../../src/cli/evidence_names.ts";
-import { fitPredictors } from "../../src/cli/evidence_predictor.ts";
+import { findPatches } from "../../src/evidence/gallery.ts";
+import { loadingCode } from "../../src/evidence/loading.ts";
+import { predictedValues } from "../../src/evidence/maps.ts";
+import { asWritten } from "../../src/evidence/names.ts";
+import { fitPredictors } from "../../src/evidence/predictor.ts";
 import {
   describeProbe,
   differenceOf,
@@ -18,12 +18,12 @@ import {
   probeDifferences,
   probeOf,
   probeScores,
-} from "../../src/cli/evidence_probe.ts";
-import { jointRetrieval, probeRetrieval } from "../../src/cli/evidence_retrieval.ts";
-import { summaryOf } from "../../src/cli/evidence_summary.ts";
-import { geneGroup, readTruth } from "../../src/cli/evidence_synthetic.ts";
-import { findThumbnail } from "../../src/cli/evidence_thumbnail.ts";
-import { Stopwatch } from "../../src/cli/stopwatch.ts";
+} from "../../src/evidence/probe.ts";
+import { jointRetrieval, probeRetrieval } from "../../src/evidence/retrieval.ts";
+import { summaryOf } from "../../src/evidence/summary.ts";
+import { geneGroup, readTruth } from "../../src/evidence/synthetic.ts";
+import { findThumbnail } from "../../src/evidence/thumbnail.ts";
+import { Stopwatch } from "../../src/core/stopwatch.ts";
 import { Rng } from "../../src/core/rng.ts";
 import { openTrainingSet } from "../../src/data/open_training_set.ts";
 import { Fields } from "../../src/data/synth/fields.ts";
@@ -455,7 +455,7 @@ Deno.test("truth and thumbnails of a data set: by barcode, with their scale, ref
       holdOut: { test: { samples: ["SYN1"], donors: [] } },
       genes: { size: 100 },
     });
-    const truth = (await readTruth(set))!;
+    const truth = (await readTruth(set, disk))!;
     assert.equal(truth.profile, "smoke");
     const model = geneModel(plan.seed);
     for (const [s, slide] of slidesOf(plan).entries()) {
@@ -473,7 +473,7 @@ Deno.test("truth and thumbnails of a data set: by barcode, with their scale, ref
       });
     }
     const sample = set.samples[1]!;
-    const inside = await findThumbnail(sample);
+    const inside = await findThumbnail(sample, disk);
     const width = sample.files.metadata!.number("fullres_px_width")!;
     assert(Math.abs(inside.thumbnail!.picture.width / width - inside.thumbnail!.scale) < 0.01);
     assert.equal(inside.spotDiameter, 110);
@@ -482,23 +482,23 @@ Deno.test("truth and thumbnails of a data set: by barcode, with their scale, ref
     const picture = (w: number, h: number) =>
       encodePng({ width: w, height: h, data: new Uint8Array(w * h * 3).fill(9) });
     Deno.writeFileSync(`${folder}/thumbnails/SYN10_downscaled_fullres.png`, picture(8, 8));
-    assert((await findThumbnail(sample)).thumbnail!.picture.width > 8);
+    assert((await findThumbnail(sample, disk)).thumbnail!.picture.width > 8);
     const height = sample.files.metadata!.number("fullres_px_height")!;
     Deno.writeFileSync(
       `${folder}/thumbnails/SYN1_downscaled_fullres.png`,
       picture(100, Math.round(100 * height / width)),
     );
-    const beside = await findThumbnail(sample);
+    const beside = await findThumbnail(sample, disk);
     assert.deepEqual([beside.thumbnail!.picture.width, beside.thumbnail!.scale], [100, 100 / width]);
     // A picture of another slide: half of the spots lie below it.
     Deno.writeFileSync(
       `${folder}/thumbnails/SYN1_downscaled_fullres.png`,
       picture(100, Math.round(50 * height / width)),
     );
-    const wrong = await findThumbnail(sample);
+    const wrong = await findThumbnail(sample, disk);
     assert(wrong.thumbnail === undefined && /only \d+ % of the spots/.test(wrong.reason!));
     Deno.removeSync(`${folder}/truth/SYN0.h5`);
-    assert.equal(await readTruth(set), undefined);
+    assert.equal(await readTruth(set, disk), undefined);
   });
 });
 

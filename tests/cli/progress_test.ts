@@ -1,6 +1,6 @@
 import { equal, throws } from "node:assert/strict";
 import { speedOf } from "../../src/cli/progress.ts";
-import { count } from "../../src/cli/table.ts";
+import { count } from "../../src/core/text_table.ts";
 import { print, say } from "../../src/cli/terminal.ts";
 
 Deno.test("rates are said as people say them, whatever their size", () => {

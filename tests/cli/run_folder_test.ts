@@ -15,7 +15,7 @@ import { runFolder } from "../../src/cli/report.ts";
 import { readManifest, writeManifest } from "../../src/io/manifest.ts";
 import { disk } from "../../src/io/fs.ts";
 import { filesBelow } from "../../scripts/kill_jobs.ts";
-import { prepareRun } from "./begun_run.ts";
+import { prepareRun, resolve } from "./begun_run.ts";
 
 const CONFIG = "input:\n  out: here\n  seed: 1\n";
 
@@ -264,7 +264,7 @@ inFolder(
     // Whole in itself, by the checksums it brings along.
     writeCheckpoint(run, "best", textFiles("another's omics"), { ...state(1), seed: 7 });
     refused(() => checkState(run, checkpointPath(run, "best")), 4, /best\/trainer_state\.json/);
-    refused(() => finishedRun(run, CONFIG), 4, /best\/trainer_state\.json/);
+    refused(() => finishedRun(run, CONFIG, resolve), 4, /best\/trainer_state\.json/);
     assert.deepEqual(bad(), ["checkpoints/best/trainer_state.json"]);
     writeCheckpoint(run, "best", textFiles("best omics"), state(1));
     assert.equal(Deno.readTextFileSync(file), own);
@@ -274,7 +274,7 @@ inFolder(
     put(run, { "checkpoints/best/trainer_state.json": own });
     Deno.removeSync(`${run}/checkpoints/last/trainer_state.json`);
     assert.deepEqual(bad(), ["checkpoints/last/trainer_state.json"]);
-    refused(() => finishedRun(run, CONFIG), 4, /last\/trainer_state\.json/);
+    refused(() => finishedRun(run, CONFIG, resolve), 4, /last\/trainer_state\.json/);
     put(run, { "manifest.json": "{}" });
     assert.deepEqual(bad(), ["manifest.json"]);
     Deno.removeSync(`${run}/manifest.json`);
@@ -299,13 +299,13 @@ inFolder("the manifest is the mark of completeness: every file in it, each with 
       "run.json",
     ],
   );
-  assert.deepEqual(finishedRun(run, CONFIG), { report: true });
+  assert.deepEqual(finishedRun(run, CONFIG, resolve), { report: true });
   refused(() => prepareRun(run, CONFIG, false), 2, /holds a finished run/);
-  assert.equal(finishedRun(run, CONFIG.replace("seed: 1", "seed: 2")), undefined, "another run");
+  assert.equal(finishedRun(run, CONFIG.replace("seed: 1", "seed: 2"), resolve), undefined, "another run");
   Deno.removeSync(`${run}/report.html`);
-  assert.deepEqual(finishedRun(run, CONFIG), { report: false });
+  assert.deepEqual(finishedRun(run, CONFIG, resolve), { report: false });
   Deno.removeSync(`${run}/run.json`);
-  assert.equal(finishedRun(run, CONFIG), undefined, "killed before it was finished");
+  assert.equal(finishedRun(run, CONFIG, resolve), undefined, "killed before it was finished");
   assert.equal(prepareRun(run, CONFIG, false), true);
   assert.equal(readManifest(disk, run)!.complete, false);
 });
@@ -321,9 +321,9 @@ inFolder("one changed bit in any file of a finished run is named", (run) => {
       checkRun(run).some((file) => file.path === path && file.verdict === "damaged"),
       `${path} is not found to be damaged`,
     );
-    if (path === "report.html") assert.deepEqual(finishedRun(run, CONFIG), { report: false });
+    if (path === "report.html") assert.deepEqual(finishedRun(run, CONFIG, resolve), { report: false });
     else if (path === "config.yaml") refused(() => prepareRun(run, CONFIG, false), 4, /config\.yaml/);
-    else refused(() => finishedRun(run, CONFIG), 4, new RegExp(path));
+    else refused(() => finishedRun(run, CONFIG, resolve), 4, new RegExp(path));
     Deno.writeFileSync(`${run}/${path}`, whole);
   }
   assert.ok(checkRun(run).every(({ verdict }) => verdict === "as written"));

@@ -14,7 +14,7 @@ import type { TrainingSet } from "../../data/training_set.ts";
 import { parseVocabulary } from "../../data/vocabulary.ts";
 import type { SealConfig } from "./config.ts";
 import type { Host } from "../../train/host.ts";
-import { wantedPanel } from "./panel.ts";
+import { wantedPanel } from "../../evidence/panel.ts";
 
 /** Which samples a configuration wants, by their metadata; undefined when all. */
 export function wanted({ input }: SealConfig): ((sample: SampleFiles) => boolean) | undefined {

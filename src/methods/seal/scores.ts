@@ -5,52 +5,15 @@
  * @module
  */
 
-import { pearson } from "../../eval/correlation.ts";
 import { ranker } from "../../eval/gallery.ts";
 import { retrieval } from "../../eval/retrieval.ts";
+import { heldOutSamples, meanPearson, pairsOf } from "../../evidence/held_out.ts";
 import type { Stage } from "./rates.ts";
 import type { SealSession } from "./session.ts";
-
-/** Samples that are held out, test before validation. */
-export function heldOutSamples({ set }: Pick<SealSession, "set">): SealSession["set"]["samples"] {
-  const test = set.samples.filter(({ role }) => role === "test");
-  return test.length ? test : set.samples.filter(({ role }) => role === "validation");
-}
-
-/** Numbers of the pairs of samples, in order. */
-export function pairsOf(samples: readonly { readonly first: number; readonly count: number }[]): number[] {
-  return samples.flatMap(({ first, count }) => Array.from({ length: count }, (_, i) => first + i));
-}
 
 /** Organ id of a pair, where the model wants it. */
 export function organOfPair({ set, organs }: SealSession): ((pair: number) => number) | undefined {
   return organs.length ? (pair) => organs[set.locate(pair).sample]! : undefined;
-}
-
-/**
- * Mean over samples of the mean over genes of the correlation between prediction and measurement; genes that do not vary in a
- * sample do not count there. NaN where none varies.
- */
-export function meanPearson(
-  predicted: Float32Array,
-  measured: Float32Array,
-  genes: { readonly count: number; readonly chosen: readonly number[] },
-  samples: readonly { readonly count: number }[],
-): number {
-  let [sum, slides, row] = [0, 0, 0];
-  for (const { count } of samples) {
-    const column = (data: Float32Array, gene: number) =>
-      Float64Array.from({ length: count }, (_, i) => data[(row + i) * genes.count + gene]!);
-    const found = genes.chosen.map((gene) => pearson(column(predicted, gene), column(measured, gene)))
-      .filter(({ reason }) => reason === undefined || reason === "constant prediction")
-      .map(({ reason, value }) => (reason === undefined ? value! : 0));
-    if (found.length) {
-      sum += found.reduce((a, b) => a + b, 0) / found.length;
-      slides++;
-    }
-    row += count;
-  }
-  return slides ? sum / slides : NaN;
 }
 
 /** Evaluates on the held-out donors; empty without any. @param chosen Places of the reported genes in the vocabulary. */

@@ -197,6 +197,29 @@ export class ConfigFormat<T extends KeyTable> {
   }
 }
 
+/**
+ * The text of a key before it is known which table it belongs to: that of the last override or document which gives it.
+ *
+ * @throws {ConfigError} If a document is no YAML.
+ */
+export function givenText(
+  name: string,
+  documents: readonly ConfigDocument[],
+  overrides: ConfigOverrides,
+): string | undefined {
+  const override = overrides.findLast(([path]) => path.split(".").pop() === name);
+  if (override) return override[1];
+  function find(node: YamlNode): string | undefined {
+    if (node.kind !== "map") return undefined;
+    for (const { key, value } of node.entries) {
+      const found = key.split(".").pop() === name && value.kind === "scalar" ? value.text : find(value);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+  return documents.map(({ name: file, text }) => find(parseYaml(text, file))).findLast((found) => found !== undefined);
+}
+
 /** A key that is none of ours. */
 interface Strange {
   readonly file: string;

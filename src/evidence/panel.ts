@@ -4,13 +4,22 @@
  * @module
  */
 
-import { ConfigError, DataError } from "../../core/errors.ts";
-import { nearest } from "../../core/nearest.ts";
-import { readBytes } from "../../data/data_folder.ts";
-import type { LeftOut } from "../../data/panel.ts";
-import type { TrainingSet } from "../../data/training_set.ts";
-import type { Disk } from "../../io/disk.ts";
-import type { SealConfig } from "./config.ts";
+import { ConfigError, DataError } from "../core/errors.ts";
+import { nearest } from "../core/nearest.ts";
+import { readBytes } from "../data/data_folder.ts";
+import type { LeftOut } from "../data/panel.ts";
+import type { TrainingSet } from "../data/training_set.ts";
+import type { Disk } from "../io/disk.ts";
+
+/** What a configuration says of the panel. */
+export interface PanelConfig {
+  readonly genes: {
+    /** File with names; null chooses them on the training samples. */
+    readonly panel: string | null;
+    /** How many are chosen. */
+    readonly panel_genes: number;
+  };
+}
 
 /** Genes of the panel. */
 export interface ReportPanel {
@@ -43,7 +52,7 @@ function namesIn(path: string, disk: Disk): string[] {
 
 /** What a configuration reports on: genes of a file, or so many that the training samples decide. */
 export function wantedPanel(
-  { genes }: Pick<SealConfig, "genes">,
+  { genes }: PanelConfig,
   disk: Disk,
 ): { genes: readonly string[] } | { size: number } {
   return genes.panel === null ? { size: genes.panel_genes } : { genes: namesIn(genes.panel, disk) };
@@ -56,7 +65,7 @@ export function wantedPanel(
  *
  * @throws {ConfigError} If none of a file's genes is in the vocabulary.
  */
-export function panelOf({ genes }: Pick<SealConfig, "genes">, set: TrainingSet): ReportPanel {
+export function panelOf({ genes }: PanelConfig, set: TrainingSet): ReportPanel {
   const place = new Map(set.vocabulary.genes.map((gene, i) => [gene, i]));
   const { panel: names } = set;
   if (genes.panel !== null && !names.some((name) => place.has(name))) {

@@ -4,72 +4,42 @@
  * @module
  */
 
-import { VERSION } from "../core/version.ts";
-import type { TrainingSample } from "../data/training_set.ts";
-import { disk } from "../io/fs.ts";
-import { RANDOM_PREFIX } from "../models/random_encoder.ts";
-import {
-  type AdapterFacts,
-  type DataFacts,
-  type EncoderFacts,
-  EVIDENCE_SCHEMA,
-  type RunFacts,
-  type SampleFacts,
-  type Stage,
-  type TimeShare,
-  type Warning,
-} from "../report/run_evidence.ts";
-import { namedDonor } from "./evidence_data.ts";
-import { loadingCode } from "./evidence_loading.ts";
-import { quoted } from "./interrupt.ts";
-import type { Stopwatch } from "./stopwatch.ts";
-import type { SealSession } from "../methods/seal/session.ts";
+import type { TrainingSample } from "../../data/training_set.ts";
+import { RANDOM_PREFIX } from "../../models/random_encoder.ts";
+import type { AdapterFacts, DataFacts, EncoderFacts, SampleFacts, Stage, Warning } from "../../report/run_evidence.ts";
+import { namedDonor } from "../../evidence/data.ts";
+import { loadingCode } from "../../evidence/loading.ts";
+import { readBytes } from "../../data/data_folder.ts";
+import { TIMES } from "../../train/times.ts";
+import type { EvidenceContext, MethodEvidence } from "../method.ts";
+import type { SealSession } from "./session.ts";
 
 /** What a run says of itself beside its session. */
-export interface FactsOptions {
-  readonly folder: string;
-  readonly started: Date;
-  readonly stopwatch: Stopwatch;
-  /** Step of the checkpoint that was evaluated, and its path. */
-  readonly best: { readonly step: number; readonly path: string } | undefined;
+export interface FactsOptions extends EvidenceContext {
+  /** Step of the checkpoint that was evaluated. */
+  readonly step: number | undefined;
+  /** Optimiser steps in all. */
   readonly steps: number;
   /** Whether all samples are generated. */
   readonly synthetic: boolean;
-  readonly demo: boolean;
-  readonly warnings: readonly Warning[];
-  /** What the device's arithmetic is like. */
-  readonly arithmetic: Readonly<Record<string, string>>;
-  /** Arguments behind `train`. */
-  readonly args: readonly string[];
 }
 
 /** The facts. */
-export function factsOf(session: SealSession, options: FactsOptions): RunFacts {
-  const { config, gpu, set } = session;
-  const { folder, started, best, demo } = options;
-  const adapter = adapterFacts(session, folder, best?.path);
-  const data = dataFacts(session, options);
+export function factsOf(session: SealSession, options: FactsOptions): MethodEvidence["facts"] {
+  const { config, set, host } = session;
+  const { folder, demo, step } = options;
+  const adapter = adapterFacts(session, options);
   return {
-    schema: EVIDENCE_SCHEMA,
     title: demo ? "SEAL: the demo" : `SEAL on ${session.opened.name.replace(/\?.*$/, "")}`,
-    status: "finished",
-    command: ["deno task train", ...options.args.map(quoted)].join(" "),
-    started: started.toISOString(),
-    seconds: (Date.now() - started.getTime()) / 1000,
     seed: config.optim.seed,
-    ...(best === undefined ? {} : { best_step: best.step }),
-    versions: { "seal-webgpu": VERSION, Deno: Deno.version.deno, V8: Deno.version.v8 },
-    device: { name: gpu.description, software: gpu.caps.software, precision: config.optim.precision },
-    arithmetic: options.arithmetic,
+    ...(step === undefined ? {} : { best_step: step }),
     encoder: encoderFacts(session),
     ...(adapter === undefined ? {} : { adapter }),
-    data,
-    stages: stagesOf(readText(`${folder}/metrics.jsonl`) ?? "", options.steps),
-    times: timesOf(session, options.stopwatch),
+    data: dataFacts(session, options),
+    stages: stagesOf(new TextDecoder().decode(readBytes(host.disk, `${folder}/metrics.jsonl`)), options.steps),
     warnings: [
       ...set.warnings.map((text): Warning => ({ text })),
       ...(adapter === undefined ? [noAdapter(session)] : []),
-      ...options.warnings,
     ],
   };
 }
@@ -95,12 +65,12 @@ function encoderFacts({ opened, config }: SealSession): EncoderFacts {
   };
 }
 
-function adapterFacts(session: SealSession, folder: string, best: string | undefined): AdapterFacts | undefined {
-  const { vision, config, opened } = session;
+function adapterFacts(session: SealSession, { folder, best }: FactsOptions): AdapterFacts | undefined {
+  const { vision, config, opened, host: { disk } } = session;
   if (vision.training !== "lora" || vision.targets.length === 0) return undefined;
   const { encoder } = opened;
   const { spec } = encoder;
-  const path = best?.slice(folder.length + 1) ?? "checkpoints/last";
+  const path = best?.path.slice(folder.length + 1) ?? "checkpoints/last";
   const blocks = new Set(vision.targets.map((name) => /blocks\.(\d+)/.exec(name)?.[1]));
   const parameters = encoder.names.filter((name) => /\.lora_[AB]\./.test(name))
     .reduce((sum, name) => sum + encoder.parameters.get(name).shape.reduce((a, b) => a * b, 1), 0);
@@ -138,14 +108,6 @@ function dataFacts({ config, set }: SealSession, { synthetic, demo }: FactsOptio
   };
 }
 
-function readText(path: string): string | undefined {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch {
-    return undefined;
-  }
-}
-
 /** Stages from what was logged: the warm-up ends with the last step that says so. */
 export function stagesOf(metrics: string, steps: number): Stage[] {
   let warmup = 0;
@@ -160,31 +122,16 @@ export function stagesOf(metrics: string, steps: number): Stage[] {
   ];
 }
 
-function timesOf({ patches, rows: { trunk } }: SealSession, stopwatch: Stopwatch): TimeShare[] {
+/** Notes on where time went. */
+export function timeNotes({ patches, rows: { trunk } }: SealSession): Record<string, string> {
   const { read, augment, wait, patches: count } = patches.times;
   const seconds = (ms: number) => (ms / 1000).toFixed(1);
-  const notes: Record<string, string> = {
+  return {
     [TIMES.training]: `${count.toLocaleString("en-US")} patches in the whole run: ${seconds(read)} s of reading and ${
       seconds(augment)
     } s of augmenting in workers, ${seconds(wait)} s of waiting for them`,
     ...(trunk === undefined
       ? {}
-      : { [TIMES.frozen]: `${trunk.computed.toLocaleString("en-US")} views went through the frozen blocks` }),
+      : { [TIMES.before]: `${trunk.computed.toLocaleString("en-US")} views went through the frozen blocks` }),
   };
-  return [...stopwatch.spent].map(([name, ms]) => ({
-    name,
-    seconds: ms / 1000,
-    ...(notes[name] === undefined ? {} : { note: notes[name]! }),
-  }));
 }
-
-/** Names of the parts of a run's time. */
-export const TIMES = {
-  data: "generate or read data",
-  open: "open encoder and device",
-  frozen: "frozen features",
-  training: "training steps",
-  evaluation: "evaluation while training",
-  checkpoints: "checkpoints",
-  evidence: "probes, retrieval, maps",
-} as const;

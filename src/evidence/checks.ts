@@ -7,7 +7,7 @@
 
 import { mean } from "../eval/statistics.ts";
 import type { Acceptance, EncoderResult, Reference } from "../report/run_evidence.ts";
-import { numbersOf } from "./evidence_summary.ts";
+import { numbersOf } from "./summary.ts";
 
 type Numbers = ReturnType<typeof numbersOf>;
 

@@ -14,7 +14,7 @@ import { type GeneScore as Scored, scoreGenes, scoreSlides, type SlideScore as S
 import { mean } from "../eval/statistics.ts";
 import type { Table } from "../eval/table.ts";
 import type { Difference, DonorScores, EncoderResult, GeneScore, ProbeScores, Spread } from "../report/run_evidence.ts";
-import { type EvidenceData, type GeneTable, type HeldSection, sidesOf } from "./evidence_data.ts";
+import { type EvidenceData, type GeneTable, type HeldSection, sidesOf } from "./data.ts";
 
 const LEVEL = 0.95;
 

@@ -11,8 +11,8 @@ import { depths, scaledLog } from "../eval/bench_sample.ts";
 import type { ProbeSet } from "../eval/probe.ts";
 import type { Truth } from "../eval/protocol.ts";
 import { type Table, takeRows } from "../eval/table.ts";
-import type { ReportPanel } from "../methods/seal/panel.ts";
-import { heldOutSamples, pairsOf } from "../methods/seal/scores.ts";
+import type { ReportPanel } from "./panel.ts";
+import { heldOutSamples, pairsOf } from "./held_out.ts";
 
 /** Genes of the vocabulary that retrieval by expression compares, at most. */
 const RETRIEVAL_GENES = 200;

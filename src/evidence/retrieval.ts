@@ -14,8 +14,8 @@ import { type Direction, type PoolMetrics, RECALL_AT, retrieval, rowsBySlide } f
 import { columnMoments } from "../eval/standardize.ts";
 import { type Table, takeRows } from "../eval/table.ts";
 import type { Difference, RetrievalScores } from "../report/run_evidence.ts";
-import { evenly, type EvidenceData } from "./evidence_data.ts";
-import { differenceOf } from "./evidence_probe.ts";
+import { evenly, type EvidenceData } from "./data.ts";
+import { differenceOf } from "./probe.ts";
 
 /** Pairs from which on a pool is ranked on the device. */
 const LARGE = 1500;

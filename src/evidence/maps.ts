@@ -4,12 +4,13 @@
  * @module
  */
 
+import type { Disk } from "../io/disk.ts";
 import type { ProbeResult } from "../eval/probe.ts";
 import { takeRows } from "../eval/table.ts";
 import type { SampleMap, Warning } from "../report/run_evidence.ts";
-import { type EvidenceData, namedDonor } from "./evidence_data.ts";
-import { TRUTHS } from "./evidence_probe.ts";
-import { findThumbnail } from "./evidence_thumbnail.ts";
+import { type EvidenceData, namedDonor } from "./data.ts";
+import { TRUTHS } from "./probe.ts";
+import { findThumbnail } from "./thumbnail.ts";
 
 /** Maps of a run, and what is missing in them. */
 export interface Maps {
@@ -25,7 +26,11 @@ export function predictedValues({ predictions, model }: Pick<ProbeResult, "predi
 }
 
 /** Maps of all genes of the panel. */
-export async function mapsOf(data: EvidenceData, result: ProbeResult): Promise<Maps> {
+export async function mapsOf(
+  data: EvidenceData,
+  result: ProbeResult,
+  disk: Pick<Disk, "look" | "open">,
+): Promise<Maps> {
   const predicted = predictedValues(result);
   const { genes, normalised } = data.panel;
   const maps: SampleMap[] = [];
@@ -34,7 +39,7 @@ export async function mapsOf(data: EvidenceData, result: ProbeResult): Promise<M
   for (const sample of data.held) {
     const { id, barcodes, spatial, files, count } = sample;
     const pairs = data.heldPairs.slice(row, row + count);
-    const { thumbnail, reason, spotDiameter } = await findThumbnail(sample);
+    const { thumbnail, reason, spotDiameter } = await findThumbnail(sample, disk);
     if (reason !== undefined) notes.push({ text: `The map of ${id} has no picture`, reason });
     const pixel = files.metadata?.number("pixel_size_um_estimated");
     maps.push({

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { TrainingSet } from "../data/training_set.ts";
 import { pearson } from "../eval/correlation.ts";
 import { searchText, UNNAMED_DONORS } from "../eval/cross_validate.ts";
 import { pcaScores } from "../eval/pca.ts";
@@ -13,6 +14,7 @@ import {
   type LinearPredictor,
   linearPredictor,
   meanScore,
+  predictorFile,
   type Predictors,
   type SourceScore,
 } from "../eval/predictor.ts";
@@ -22,10 +24,9 @@ import { multiply } from "../eval/product.ts";
 import { fitRidge, predictLinear, transposed } from "../eval/ridge.ts";
 import { standardize } from "../eval/standardize.ts";
 import { column, type Table, takeRows } from "../eval/table.ts";
-import { namedDonor, takeColumns } from "./evidence_data.ts";
-import { tableOf } from "./evidence_retrieval.ts";
-import type { ReportPanel } from "../methods/seal/panel.ts";
-import type { SealSession } from "../methods/seal/session.ts";
+import { namedDonor, takeColumns } from "./data.ts";
+import { tableOf } from "./retrieval.ts";
+import type { ReportPanel } from "./panel.ts";
 
 /** Genes that sources are judged on where the panel has none of the vocabulary. */
 const JUDGED = 50;
@@ -41,15 +42,26 @@ export interface PredictorInput {
   readonly step: number;
 }
 
+/** Places of the files below the folder of a run. */
+export const PREDICTOR_FILES = { facts: "evaluation/predictors.json", probe: "evaluation/probe.safetensors" } as const;
+
 /** Both files' content. */
 export interface FittedPredictors {
   readonly predictors: Predictors;
   readonly probe: LinearPredictor;
 }
 
+/** Both files, the one that names the other last. */
+export function predictorFiles({ predictors, probe }: FittedPredictors): Map<string, Uint8Array | string> {
+  return new Map<string, Uint8Array | string>([
+    [PREDICTOR_FILES.probe, predictorFile(probe)],
+    [PREDICTOR_FILES.facts, `${JSON.stringify(predictors, null, 2)}\n`],
+  ]);
+}
+
 /** Training spots of a run, with its features and what its decoder says. */
 export function predictorInput(
-  { set, model, opened }: Pick<SealSession, "set" | "model" | "opened">,
+  { set, dim, decoder }: { readonly set: TrainingSet; readonly dim: number; readonly decoder: boolean },
   images: { readonly embedding: Float32Array; readonly expression: Float32Array },
   { panel, step }: { readonly panel: ReportPanel; readonly step: number },
 ): PredictorInput {
@@ -62,18 +74,18 @@ export function predictorInput(
     targets.set(own, at);
     at += own.length;
   }
-  const each = (of: (sample: SealSession["set"]["samples"][number]) => string) =>
+  const each = (of: (sample: TrainingSet["samples"][number]) => string) =>
     training.flatMap(({ sample }) => new Array<string>(sample.count).fill(of(sample)));
   return {
     train: {
-      features: takeRows(tableOf(images.embedding, opened.encoder.dim), rows),
+      features: takeRows(tableOf(images.embedding, dim), rows),
       targets: tableOf(targets, set.genes),
       slides: each(({ id }) => id),
       donors: each(({ donor }) => donor),
       unnamed: training.some(({ sample }) => namedDonor(sample) === undefined),
     },
     judged: panel.columns.length > 0 ? panel.columns : Array.from({ length: Math.min(JUDGED, set.genes) }, (_, g) => g),
-    decoded: model.decoder && takeRows(tableOf(images.expression, set.genes), rows),
+    decoded: decoder ? takeRows(tableOf(images.expression, set.genes), rows) : undefined,
     step,
   };
 }

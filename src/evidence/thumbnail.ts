@@ -6,7 +6,7 @@
 
 import { readBytes, type SampleFiles } from "../data/data_folder.ts";
 import type { TrainingSample } from "../data/training_set.ts";
-import { disk } from "../io/fs.ts";
+import type { Disk } from "../io/disk.ts";
 import { H5ad } from "../io/h5ad.ts";
 import type { UnsArray, UnsTree, UnsValue } from "../io/h5ad_uns.ts";
 import { decodeImage } from "../io/image.ts";
@@ -19,6 +19,8 @@ const PICTURES = ["downscaled_fullres", "hires", "lowres"] as const;
 const MOST = 8000;
 /** Share of the spots that must lie on the picture. */
 const ON_PICTURE = 0.95;
+
+type ReadDisk = Pick<Disk, "look" | "open">;
 
 /** A picture, or why there is none; and the diameter of a spot in level-0 pixels, where it is known. */
 export interface FoundThumbnail {
@@ -33,11 +35,11 @@ export interface PicturedSample extends Pick<TrainingSample, "id" | "count" | "s
 }
 
 /** Looks for the picture of a sample. */
-export async function findThumbnail(sample: PicturedSample): Promise<FoundThumbnail> {
-  const inside = await fromExpression(sample);
+export async function findThumbnail(sample: PicturedSample, disk: ReadDisk): Promise<FoundThumbnail> {
+  const inside = await fromExpression(sample, disk);
   const diameter = inside.spotDiameter ?? diameterOf(sample);
   const rest = diameter === undefined ? {} : { spotDiameter: diameter };
-  const beside = pictureBeside(sample);
+  const beside = pictureBeside(sample, disk);
   const width = sample.files.metadata?.number("fullres_px_width");
   const scale = beside && width ? beside.width / width : inside.thumbnail?.scale;
   const found = beside && scale !== undefined ? { picture: beside, scale } : inside.thumbnail;
@@ -65,7 +67,7 @@ function shareOn({ spatial, count }: PicturedSample, { picture, scale }: Thumbna
 }
 
 /** A picture in `thumbnails/`: HEST's name, else any that begins with the sample's. */
-function pictureBeside({ id, files: { folder } }: PicturedSample): Picture | undefined {
+function pictureBeside({ id, files: { folder } }: PicturedSample, disk: ReadDisk): Picture | undefined {
   const entry = disk.look(`${folder}/thumbnails`);
   if (entry?.kind !== "folder") return undefined;
   const fits = (name: string) =>
@@ -77,7 +79,7 @@ function pictureBeside({ id, files: { folder } }: PicturedSample): Picture | und
   return Math.max(width, height) <= MOST ? { width, height, data } : undefined;
 }
 
-async function fromExpression({ files }: PicturedSample): Promise<FoundThumbnail> {
+async function fromExpression({ files }: PicturedSample, disk: ReadDisk): Promise<FoundThumbnail> {
   const file = await H5ad.open(disk.open(files.expression, "read"));
   try {
     for (const slide of Object.values(treeOf(file.uns().spatial) ?? {})) {

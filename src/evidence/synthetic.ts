@@ -15,13 +15,13 @@ import { BENCHMARK_PROTOCOL, HEADLINE_PROTOCOL } from "../eval/protocol.ts";
 import { mean } from "../eval/statistics.ts";
 import { type Table, takeRows } from "../eval/table.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { disk } from "../io/fs.ts";
+import type { Disk } from "../io/disk.ts";
 import { H5ad } from "../io/h5ad.ts";
 import { H5File } from "../io/h5.ts";
 import type { ProbeScores, Reference } from "../report/run_evidence.ts";
-import { type EvidenceData, type GeneTable, takeColumns } from "./evidence_data.ts";
-import { describeProbe, type EvidenceProtocol, prepare, probeOf, probeScores } from "./evidence_probe.ts";
-import { probeRetrieval } from "./evidence_retrieval.ts";
+import { type EvidenceData, type GeneTable, takeColumns } from "./data.ts";
+import { describeProbe, type EvidenceProtocol, prepare, probeOf, probeScores } from "./probe.ts";
+import { probeRetrieval } from "./retrieval.ts";
 
 /** Fields that genes follow, and those of them that show in the picture. */
 const FIELDS = 8;
@@ -37,6 +37,8 @@ export interface SyntheticTruth {
   readonly programme: Table;
 }
 
+type ReadDisk = Pick<Disk, "look" | "open">;
+
 /** The kind of a generated gene, by its name. */
 export function geneGroup(gene: string): string | undefined {
   if (/^SYNV\dG\d{3}$/.test(gene)) return "visible program";
@@ -45,7 +47,7 @@ export function geneGroup(gene: string): string | undefined {
 }
 
 /** Profile of the generated data set in a folder; undefined where it holds another. */
-export function syntheticProfile(folder: string): string | undefined {
+export function syntheticProfile(folder: string, disk: ReadDisk): string | undefined {
   const path = `${folder}/synth.json`;
   if (disk.look(path)?.kind !== "file") return undefined;
   try {
@@ -57,14 +59,14 @@ export function syntheticProfile(folder: string): string | undefined {
 }
 
 /** The truth of all samples; undefined unless all are generated and have one. */
-export async function readTruth(set: TrainingSet): Promise<SyntheticTruth | undefined> {
-  const profiles = new Set(set.samples.map(({ files }) => syntheticProfile(files.folder)));
+export async function readTruth(set: TrainingSet, disk: ReadDisk): Promise<SyntheticTruth | undefined> {
+  const profiles = new Set(set.samples.map(({ files }) => syntheticProfile(files.folder, disk)));
   const [profile] = profiles;
   if (profiles.size !== 1 || profile === undefined) return undefined;
   const fields = { rows: set.count, columns: FIELDS, data: new Float64Array(set.count * FIELDS) };
   const programme = { rows: set.count, columns: VISIBLE_GENES, data: new Float64Array(set.count * VISIBLE_GENES) };
   for (const sample of set.samples) {
-    const found = await truthOf(sample);
+    const found = await truthOf(sample, disk);
     if (found === undefined) return undefined;
     fields.data.set(found.fields, sample.first * FIELDS);
     programme.data.set(found.programme, sample.first * VISIBLE_GENES);
@@ -72,7 +74,10 @@ export async function readTruth(set: TrainingSet): Promise<SyntheticTruth | unde
   return { profile, fields, programme };
 }
 
-async function truthOf(sample: TrainingSample): Promise<{ fields: Float64Array; programme: Float64Array } | undefined> {
+async function truthOf(
+  sample: TrainingSample,
+  disk: ReadDisk,
+): Promise<{ fields: Float64Array; programme: Float64Array } | undefined> {
   const { id, files, barcodes } = sample;
   const path = `${files.folder}/truth/${id}.h5`;
   if (disk.look(path)?.kind !== "file") return undefined;

@@ -9,8 +9,8 @@ import type { TrainingSet } from "../data/training_set.ts";
 import { unitRows } from "../eval/ranks.ts";
 import { rowsBySlide } from "../eval/retrieval.ts";
 import type { Gallery, GalleryPatch, GalleryQuery } from "../report/run_evidence.ts";
-import { evenly, type EvidenceData } from "./evidence_data.ts";
-import type { JointSpace } from "./evidence_retrieval.ts";
+import { evenly, type EvidenceData } from "./data.ts";
+import type { JointSpace } from "./retrieval.ts";
 
 const QUERIES = 6;
 const HITS = 5;

@@ -1,24 +1,20 @@
 /**
  * What a finished run leaves for its report: the encoder before and after on the held-out donors.
  *
- * `run.json` is written last, then the page, then the manifest, which marks the run as finished.
- *
  * @module
  */
 
-import { fixed } from "../core/fixed.ts";
-import { rowsOf } from "../eval/gallery.ts";
-import { LEAST_UNITS } from "../eval/paired.ts";
-import type { Table } from "../eval/table.ts";
-import { writeEvidence } from "../report/evidence_write.ts";
-import { writeReport } from "../report/report.ts";
-import { EVIDENCE_SCHEMA, type Reference, type Results, type Warning } from "../report/run_evidence.ts";
-import { loadModel } from "../methods/seal/checkpoint.ts";
-import type { LoopEnd, LoopState } from "../train/loop.ts";
-import type { ImageOutputs } from "../methods/seal/inference.ts";
-import { checksOf } from "./evidence_checks.ts";
-import { type EvidenceData, namedDonor, readEvidenceData } from "./evidence_data.ts";
-import { embeddingMap } from "./evidence_embedding.ts";
+import { fixed } from "../../core/fixed.ts";
+import { rowsOf } from "../../eval/gallery.ts";
+import { LEAST_UNITS } from "../../eval/paired.ts";
+import type { Table } from "../../eval/table.ts";
+import { EVIDENCE_SCHEMA, type Reference, type Results, type Warning } from "../../report/run_evidence.ts";
+import { loadModel } from "./checkpoint.ts";
+import type { LoopEnd, LoopState } from "../../train/loop.ts";
+import type { ImageOutputs } from "./inference.ts";
+import { checksOf } from "../../evidence/checks.ts";
+import { type EvidenceData, namedDonor, readEvidenceData } from "../../evidence/data.ts";
+import { embeddingMap } from "../../evidence/embedding.ts";
 import {
   colourCandidate,
   colourFeatures,
@@ -28,122 +24,77 @@ import {
   meanResult,
   measure,
   type Measured,
-} from "./evidence_encoders.ts";
-import { describeNumerics, probeNumerics } from "../verify/numerics.ts";
-import { factsOf, TIMES } from "./evidence_facts.ts";
-import { galleryOf } from "./evidence_gallery.ts";
-import { mapsOf } from "./evidence_maps.ts";
-import { asWritten, writtenNames } from "./evidence_names.ts";
-import { fitPredictors, predictorInput } from "./evidence_predictor.ts";
-import { probeDifferences } from "./evidence_probe.ts";
-import { jointRetrieval, type JointSpace, retrievalDifferences, tableOf } from "./evidence_retrieval.ts";
-import { summaryOf } from "./evidence_summary.ts";
-import { agreement, geneGroup, readTruth, syntheticReferences, type SyntheticTruth } from "./evidence_synthetic.ts";
-import type { Progress } from "./progress.ts";
-import { runFolder } from "./report.ts";
-import { findCheckpoint } from "./run_folder.ts";
-import { writePredictors } from "./run_predictor.ts";
-import { completeManifest, journalled } from "./run_start.ts";
-import type { Stopwatch } from "./stopwatch.ts";
-import { count } from "./table.ts";
-import type { ReportPanel } from "../methods/seal/panel.ts";
-import { organOfPair, pairsOf } from "../methods/seal/scores.ts";
-import type { SealSession } from "../methods/seal/session.ts";
+} from "../../evidence/encoders.ts";
+import { factsOf, timeNotes } from "./facts.ts";
+import { galleryOf } from "../../evidence/gallery.ts";
+import { mapsOf } from "../../evidence/maps.ts";
+import { asWritten, writtenNames } from "../../evidence/names.ts";
+import { fitPredictors, predictorFiles, predictorInput } from "../../evidence/predictor.ts";
+import { probeDifferences } from "../../evidence/probe.ts";
+import { jointRetrieval, type JointSpace, retrievalDifferences, tableOf } from "../../evidence/retrieval.ts";
+import { summaryOf } from "../../evidence/summary.ts";
+import { agreement, geneGroup, readTruth, syntheticReferences, type SyntheticTruth } from "../../evidence/synthetic.ts";
+import { count } from "../../core/text_table.ts";
+import type { ReportPanel } from "../../evidence/panel.ts";
+import { pairsOf } from "../../evidence/held_out.ts";
+import { organOfPair } from "./scores.ts";
+import type { EvidenceContext, MethodEvidence } from "../method.ts";
+import type { SealSession } from "./session.ts";
 
 /** What the encoder and what follows it say of all patches as they are. */
-async function imagesOf(
-  session: SealSession,
-  what: string,
-  progress: Progress,
-): Promise<ImageOutputs> {
+async function imagesOf(session: SealSession, what: string): Promise<ImageOutputs> {
   const pairs = pairsOf(session.set.samples);
   const organ = organOfPair(session);
   return await session.plain.images(
     pairs.map((pair) => session.rows.unchanged(pair)),
     organ && pairs.map(organ),
-    (done, total) => progress.update(what, done, total, "tiles"),
+    (done, total) => session.host.reporter.update(what, done, total, "tiles"),
   );
 }
 
 /** Features of all patches before training, `[count, dim]`. */
-export async function frozenFeatures(
-  session: SealSession,
-  progress: Progress,
-): Promise<Float32Array> {
-  return (await imagesOf(session, "frozen features", progress)).embedding;
+export async function frozenFeatures(session: SealSession): Promise<Float32Array> {
+  return (await imagesOf(session, "frozen features")).embedding;
 }
 
-/** What the evidence is made from. */
-export interface EvidenceOptions {
-  readonly folder: string;
+/** What evidence is made of beside the session. */
+export interface SealEvidenceInput extends EvidenceContext {
+  /** Features of all patches before training, `[count, dim]`. */
   readonly frozen: Float32Array;
   readonly panel: ReportPanel;
-  readonly end: LoopEnd;
-  readonly started: Date;
-  readonly stopwatch: Stopwatch;
-  readonly progress: Progress;
-  /** Whether it is the bundled demo. */
-  readonly demo: boolean;
-  /** Arguments of the command. */
-  readonly args: readonly string[];
-  /** Asked before anything is written: whether the folder is still this process's. */
-  held(): void;
 }
 
-/** Writes the evidence and the report. @returns The result of the command. */
-export async function writeRunEvidence(
-  session: SealSession,
-  options: EvidenceOptions,
-): Promise<Record<string, unknown>> {
-  const { folder, end, progress, stopwatch } = options;
-  const run = journalled(runFolder(folder));
-  const made = await stopwatch.time(TIMES.evidence, () => makeEvidence(session, options));
-  const { parts, predictors, warnings, best, synthetic } = made;
-  await session.data.check();
-  options.held();
-  await writeEvidence(run, parts);
-  if (predictors) writePredictors(run, predictors);
-  const arithmetic = describeNumerics(await probeNumerics(session.gpu));
-  const facts = factsOf(session, { ...options, best, steps: end.state.step, synthetic, warnings, arithmetic });
-  await writeEvidence(run, { facts });
-  const report = await writeReport(run);
-  completeManifest(folder);
-  for (const error of report.errors) progress.warn(error.message);
+/** Loads the checkpoint that is judged and measures it on what is held out. */
+export async function sealEvidence(session: SealSession, input: SealEvidenceInput): Promise<MethodEvidence> {
+  const { best, end, demo } = input;
+  if (best) loadModel(session.model, best.read, best.path);
+  const step = best && (best.state as { loop: LoopState }).loop.step;
+  const { parts, predictors, synthetic } = await measureAll(session, input, step);
   const { lines, json } = summaryOf(parts.results);
-  for (const line of lines) progress.say(line);
-  progress.say(`Report: ${report.path}`);
   return {
-    out: folder,
-    steps: end.state.step,
-    reason: end.reason,
-    best_step: best?.step ?? null,
-    seconds: facts.seconds,
-    report: report.path,
-    ...json,
+    parts,
+    facts: factsOf(session, { ...input, step, steps: end.state.step, synthetic, demo }),
+    precision: session.config.optim.precision,
+    ...(predictors && { files: predictorFiles(predictors) }),
+    timeNotes: timeNotes(session),
+    lines,
+    json,
   };
 }
 
-/** Loads the checkpoint that is judged. */
-function loadBest(session: SealSession, folder: string): { step: number; path: string } | undefined {
-  const found = findCheckpoint(folder, "best") ?? findCheckpoint(folder, "last");
-  if (!found) return undefined;
-  loadModel(session.model, found.read, found.path);
-  return { step: (found.state as { loop: LoopState }).loop.step, path: found.path };
-}
-
-async function makeEvidence(session: SealSession, options: EvidenceOptions) {
-  const { folder, panel, progress } = options;
-  const best = loadBest(session, folder);
+async function measureAll(session: SealSession, input: SealEvidenceInput, step: number | undefined) {
+  const { panel, end } = input;
+  const { disk } = session.host;
   const data = await readEvidenceData(session.set, panel);
-  const truth = await readTruth(session.set);
-  const images = await imagesOf(session, "SEAL's features", progress);
-  const features = {
-    frozen: tableOf(options.frozen, session.opened.encoder.dim),
-    seal: tableOf(images.embedding, session.opened.encoder.dim),
-  };
+  const truth = await readTruth(session.set, disk);
+  const synthetic = truth !== undefined;
+  const images = await imagesOf(session, "SEAL's features");
+  const { dim } = session.opened.encoder;
+  const features = { frozen: tableOf(input.frozen, dim), seal: tableOf(images.embedding, dim) };
   const trained = data.trainPairs.length > 1;
-  const step = best?.step ?? options.end.state.step;
-  const predictors = trained ? await fitPredictors(predictorInput(session, images, { panel, step })) : undefined;
+  const at = { panel, step: step ?? end.state.step };
+  const source = { set: session.set, dim, decoder: session.model.decoder !== undefined };
+  const predictors = trained ? await fitPredictors(predictorInput(source, images, at)) : undefined;
   const panels = [
     { label: "Frozen encoder", features: features.frozen },
     { label: "SEAL", features: features.seal },
@@ -153,27 +104,22 @@ async function makeEvidence(session: SealSession, options: EvidenceOptions) {
   if (!probed) {
     const embedding = await embeddingMap(data, { panels, samples, genes: [] });
     const results = notProbed(data);
-    const parts = asWritten({ results, embedding }, session.set.vocabulary);
-    return { parts, predictors, warnings: [], best, synthetic: truth !== undefined };
+    return { parts: asWritten({ results, embedding }, session.set.vocabulary), predictors, synthetic };
   }
   const space = await jointSpace(session, data, images);
   const judged = await judge(session, { data, truth, features, images, space, source: panel.source });
-  const { maps, notes } = await mapsOf(data, judged.seal.panel);
+  const { maps, notes } = await mapsOf(data, judged.seal.panel, disk);
   const gallery = await galleryOf(space, data, session);
   const embedding = await embeddingMap(data, { panels, samples, genes: shownGenes(judged.seal) });
   const results = {
     ...judged.results,
-    notes: [
-      ...notesOf(session, data, panel, { step: best?.step, end: options.end }),
-      ...poorFits(judged.results.encoders),
-      ...notes,
-    ],
+    notes: [...notesOf(session, data, panel, { step, end }), ...poorFits(judged.results.encoders), ...notes],
   };
   const parts = asWritten(
     { results, maps, embedding, ...(gallery === undefined ? {} : { gallery }) },
     session.set.vocabulary,
   );
-  return { parts, predictors, warnings: [], best, synthetic: truth !== undefined };
+  return { parts, predictors, synthetic };
 }
 
 function notProbed({ heldPairs, panel, trainPairs }: EvidenceData): Results {

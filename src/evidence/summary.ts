@@ -6,8 +6,8 @@
 
 import { fixed, signed } from "../core/fixed.ts";
 import type { DonorScores, EncoderResult, Results, RetrievalScores } from "../report/run_evidence.ts";
-import { PROBE_SPACE } from "./evidence_retrieval.ts";
-import { alignRows, count } from "./table.ts";
+import { PROBE_SPACE } from "./retrieval.ts";
+import { alignRows, count } from "../core/text_table.ts";
 
 /** Numbers of an encoder by name; null where they are not defined. */
 export function numbersOf({ probe, benchmark, retrieval, slide_probe }: EncoderResult): Record<string, number | null> {

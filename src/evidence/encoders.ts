@@ -6,6 +6,7 @@
 
 import { fixed } from "../core/fixed.ts";
 import { colourStatistics } from "../data/synth/oracle.ts";
+import type { TrainingSet } from "../data/training_set.ts";
 import type { PatchSource } from "../data/patch_source.ts";
 import { depthFeatures } from "../eval/bench_sample.ts";
 import { rSquared } from "../eval/correlation.ts";
@@ -17,11 +18,10 @@ import { mean } from "../eval/statistics.ts";
 import { column, type Table, takeRows } from "../eval/table.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { EncoderResult, RetrievalScores, SlideProbe } from "../report/run_evidence.ts";
-import { evenly, type EvidenceData, sidesOf, takeColumns } from "./evidence_data.ts";
-import { describeProbe, type GroupOf, prepare, probeOf, probeScores, scoreRows, TRUTHS } from "./evidence_probe.ts";
-import { type ProbeRetrieval, probeRetrieval, tableOf } from "./evidence_retrieval.ts";
-import type { SealSession } from "../methods/seal/session.ts";
-import { meanPearson } from "../methods/seal/scores.ts";
+import { evenly, type EvidenceData, sidesOf, takeColumns } from "./data.ts";
+import { describeProbe, type GroupOf, prepare, probeOf, probeScores, scoreRows, TRUTHS } from "./probe.ts";
+import { type ProbeRetrieval, probeRetrieval, tableOf } from "./retrieval.ts";
+import { meanPearson } from "./held_out.ts";
 
 /** Held-out slides from which on the batch effect is judged on them alone. */
 const ENOUGH_SLIDES = 4;
@@ -152,7 +152,7 @@ async function slideProbeOf(features: Table, data: EvidenceData): Promise<SlideP
 
 /** The run's own image decoder, on expression of held-out spots as it is trained on. @param predicted `[held, genes]`. */
 export function decoderResult(
-  { set }: Pick<SealSession, "set">,
+  { set }: { readonly set: TrainingSet },
   data: EvidenceData,
   predicted: Float32Array,
   { groupOf, source }: Pick<Measuring, "groupOf" | "source">,

@@ -8,7 +8,7 @@ import { fitPca, pcaScores } from "../eval/pca.ts";
 import { fitStandardizer, standardize } from "../eval/standardize.ts";
 import { type Table, takeRows } from "../eval/table.ts";
 import { type EmbeddingMap, EVIDENCE_SCHEMA } from "../report/run_evidence.ts";
-import { evenly, type EvidenceData } from "./evidence_data.ts";
+import { evenly, type EvidenceData } from "./data.ts";
 
 /** Patches that are shown, at most. */
 const POINTS = 1500;
