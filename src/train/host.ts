@@ -34,7 +34,7 @@ export interface Host {
   /** Opens a file by range. */
   openFile(path: string): Promise<RandomAccess>;
   /** Refuses an encoder, or an adapter on it, as far as can be told before a device is open. */
-  checkEncoder(name: string, adapter?: string): Promise<void>;
+  checkEncoder(name: string, adapter?: string): Promise<unknown>;
   /** Refuses a folder that cannot be written to. @param key What named it. */
   checkFolder(path: string, key?: string): void;
   /** Opens an encoder by name, folder or file. */
