@@ -2,6 +2,10 @@
  * The part of the JPEG reader that is WebAssembly (`jpeg_decode.c`) and its memory. Small pictures take turns in one
  * instance; large ones, and those whose rows are read later, have their own, whose memory goes when the picture does.
  *
+ * Own code, and not a package: libjpeg-turbo compiled for npm (1.2.8 of Cornerstone's, 299 kB) is half as fast, since its
+ * vectors are not compiled; loads asynchronously; reads no CMYK; and of a damaged file says neither what nor where. Vectors
+ * of 128 bits are in Deno, Node and every browser since Safari 16.4.
+ *
  * @module
  */
 
