@@ -282,7 +282,7 @@ function convertTarget(): Target {
     const [first, second, third] = files.map((bytes) => fromBytes(bytes, "mutant"));
     const { disk, files: written } = memoryDisk();
     const sources = { counts: first!, spots: second!, image: third! };
-    const options = { id: "mutant", pitch: 50, spot: 25, rule: "current", wsi: "jpeg" } as const;
+    const options = { id: "mutant", pitch: 100, spot: 50, rule: "current", wsi: "jpeg" } as const;
     try {
       const { pairs } = await convertSection(disk, "out", sources, options);
       assert.ok(pairs > 0 && written.size === 7 && [...written.keys()].at(-1) === "out/metadata/mutant.json");
