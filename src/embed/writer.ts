@@ -112,14 +112,30 @@ export class FeatureWriter {
     this.disk.write(`${this.path}.partial.json`, JSON.stringify(state));
   }
 
-  /** Makes the output of the rows, all of which must be there, and removes what was kept to resume. */
-  async finish(): Promise<void> {
+  /**
+   * Makes the output of the rows, all of which must be there, and removes what was kept to resume.
+   *
+   * @param without Rows that are left out, ascending, and what the output says of that.
+   */
+  async finish(
+    without?: { readonly rows: readonly number[]; readonly attributes: FeatureTable["attributes"] },
+  ): Promise<void> {
     const { disk, table, state, file, path } = this;
     assert(state.rows === table.count, `all rows are there: ${state.rows} of ${table.count}`);
     const bytes = table.dim * 4;
-    await FEATURE_FORMATS[this.format](disk, path, table, (from, to) => {
+    const kept = without === undefined ? undefined : keptRows(table.count, without.rows);
+    const written = kept === undefined ? table : tableOfRows(table, kept, without!.attributes);
+    await FEATURE_FORMATS[this.format](disk, path, written, (from, to) => {
       const rows = new Float32Array((to - from) * table.dim);
-      file.read(MARK.length + from * bytes, new Uint8Array(rows.buffer));
+      // One read for rows that follow each other.
+      for (let i = from; i < to;) {
+        const first = kept?.[i] ?? i;
+        let end = i + 1;
+        while (end < to && (kept?.[end] ?? end) === first + end - i) end++;
+        const part = rows.subarray((i - from) * table.dim, (end - from) * table.dim);
+        file.read(MARK.length + first * bytes, new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
+        i = end;
+      }
       return rows;
     });
     file.close();
@@ -130,6 +146,23 @@ export class FeatureWriter {
   close(): void {
     this.file.close();
   }
+}
+
+/** Numbers of the rows that are not left out. */
+function keptRows(count: number, without: readonly number[]): Uint32Array {
+  const left = new Set(without);
+  return Uint32Array.from({ length: count }, (_, i) => i).filter((row) => !left.has(row));
+}
+
+function tableOfRows(table: FeatureTable, rows: Uint32Array, attributes: FeatureTable["attributes"]): FeatureTable {
+  const { coords, rowNames } = table;
+  return {
+    ...table,
+    count: rows.length,
+    coords: coords && Int32Array.from({ length: 2 * rows.length }, (_, i) => coords[2 * rows[i >> 1]! + (i & 1)]!),
+    rowNames: rowNames && { ...rowNames, values: Array.from(rows, (row) => rowNames.values[row]!) },
+    attributes: { ...table.attributes, ...attributes },
+  };
 }
 
 /** Removes what was kept to resume. */
