@@ -10,6 +10,7 @@ import type { Store } from "../graph/store.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Encoder, EncoderCut } from "../models/encoder.ts";
 import { preprocess } from "../models/preprocess.ts";
+import { AheadImages } from "./ahead_images.ts";
 import { stemInputs, stemTensors, type Trunk, type ViewImages, type ViewOf } from "./trunk.ts";
 
 /** How rows are embedded. */
@@ -28,8 +29,14 @@ export interface RowInput<Row = ViewOf> {
   record(g: Plan, tensors: readonly Tensor[], options: RowForward): Tensor;
   /** Told all rows of a batch before its parts are loaded, so that what is missing is computed together. */
   prepare?(rows: readonly Row[]): Promise<void>;
-  /** Fills the tensors; those behind the last row keep what they have. */
-  load(store: Store, tensors: readonly Tensor[], rows: readonly Row[]): Promise<void>;
+  /** Told rows that will be loaded soon, in the order and number in which they will be: what the host makes begins now. */
+  ahead?(rows: readonly Row[]): void;
+  /**
+   * Fills the tensors; those behind the last row keep what they have.
+   *
+   * @param again Whether the same rows will be loaded once more.
+   */
+  load(store: Store, tensors: readonly Tensor[], rows: readonly Row[], again?: boolean): Promise<void>;
 }
 
 /** The rest of the encoder behind its cached part. */
@@ -37,6 +44,7 @@ export function cachedInput(encoder: Encoder, cut: EncoderCut, trunk: Trunk, dty
   return {
     tensors: (store, count) => stemInputs(store, encoder, { cut, dtype }, count),
     record: (g, tensors, options) => encoder.finish(g, stemTensors(g, tensors), cut, options),
+    ahead: (views) => trunk.ahead(views),
     prepare: (views) => trunk.ensure(views),
     load: (_, tensors, views) => trunk.load(views, tensors),
   };
@@ -44,11 +52,13 @@ export function cachedInput(encoder: Encoder, cut: EncoderCut, trunk: Trunk, dty
 
 /** The whole encoder, from pixels each time. @param tile Side of a patch, px. */
 export function pixelInput(encoder: Encoder, images: ViewImages, tile: number): RowInput {
+  const made = new AheadImages(images);
   return {
     tensors: (store, count) => [store.tensor("tiles", "tiles", [count, tile, tile, 3], "u8")],
     record: (g, [tiles], options) => encoder.forward(g, preprocess(g, tiles!, encoder.spec.input), options).embedding,
-    async load(store, [tiles], views) {
-      const pixels = await images(views);
+    ahead: (views) => made.begin(views),
+    async load(store, [tiles], views, again = false) {
+      const pixels = await made.take(views, again);
       const whole = pixels.length === tiles!.size ? pixels : new Uint8Array(tiles!.size);
       if (whole !== pixels) whole.set(pixels);
       store.write(tiles!, whole);

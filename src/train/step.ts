@@ -148,6 +148,15 @@ export class Step<Row = ViewOf> {
     }
   }
 
+  /** Told a batch that will be submitted soon: what the host makes for it begins now. */
+  ahead({ rows = [] }: StepBatch<Row>): void {
+    const { input } = this.#model.rows ?? {};
+    if (!input?.ahead) return;
+    const whole = "whole" in this.#compiled.programs;
+    const [size, parts] = whole ? [this.#rows, 1] : [this.micro, Math.ceil(rows.length / this.micro)];
+    for (let part = 0; part < parts; part++) input.ahead(padded(rows, part * size, size));
+  }
+
   async #batch(data: StepBatch<Row>, i: number): Promise<void> {
     const { accumulate = 1, seed = 0 } = this.#options;
     const { store, fields, programs, random, inputs } = this.#compiled;
@@ -172,7 +181,7 @@ export class Step<Row = ViewOf> {
     const parts = Math.ceil(rows.length / micro);
     await input.prepare?.(rows);
     for (let part = 0; part < parts; part++) {
-      await input.load(store, inputs, padded(rows, part * micro, micro));
+      await input.load(store, inputs, padded(rows, part * micro, micro), true);
       drawFrom(part * micro);
       submit(this.#gpu, [forward]);
       this.#copyRows(z.micro, 0, z.all, part * micro, micro);
@@ -237,14 +246,44 @@ function padded<Row>(rows: readonly Row[], from: number, count: number): readonl
   return Array.from({ length: count }, (_, k) => rows[from + k < rows.length ? from + k : from]!);
 }
 
-/** A stage that a step runs. @param batch Batch `i` of a step of the stage. */
+/** Where a stage's batches come from. */
+export interface BatchOrder {
+  /** Steps of the stage. */
+  readonly total: number;
+  /** Batches a step. */
+  readonly accumulate: number;
+}
+
+/**
+ * A stage that a step runs; the batch behind the current one is made while that is computed.
+ *
+ * @param batch Batch `i` of a step of the stage.
+ */
 export function stepRunner<Row>(
   step: Step<Row>,
+  { total, accumulate }: BatchOrder,
   batch: (stageStep: number, i: number) => StepBatch<Row> | Promise<StepBatch<Row>>,
 ): StageRunner {
+  let upcoming: { readonly place: number; readonly batch: Promise<StepBatch<Row>> } | undefined;
+  const begin = (place: number) => {
+    const made = Promise.resolve(batch(Math.floor(place / accumulate), place % accumulate));
+    made.catch(() => {});
+    return made;
+  };
   return {
     seek: (batches) => step.position = batches,
-    submit: (rates, stageStep) => step.submit(rates, (i) => batch(stageStep, i)),
+    submit: (rates, stageStep) =>
+      step.submit(rates, async (i) => {
+        const place = stageStep * accumulate + i;
+        const now = await (upcoming?.place === place ? upcoming.batch : begin(place));
+        step.ahead(now);
+        upcoming = undefined;
+        if (place + 1 < total * accumulate) {
+          upcoming = { place: place + 1, batch: begin(place + 1) };
+          upcoming.batch.then((next) => step.ahead(next), () => {});
+        }
+        return now;
+      }),
     read: () => step.readMetrics(),
     destroy: () => step.destroy(),
   };

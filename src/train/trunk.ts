@@ -18,6 +18,7 @@ import type { Encoder, EncoderCut } from "../models/encoder.ts";
 import { preprocess } from "../models/preprocess.ts";
 import { clamp } from "../ops/activation.ts";
 import { gather } from "../ops/gather.ts";
+import { AheadImages } from "./ahead_images.ts";
 import type { TrunkStore } from "./trunk_store.ts";
 
 /** A patch and the view of it, by number. */
@@ -71,6 +72,7 @@ export class Trunk {
   /** Where pieces go that must be rounded to f16 by the host. */
   readonly #rounded: readonly Tensor[] | undefined;
   readonly #program: Program;
+  readonly #images: AheadImages;
   /** Rows computed by this object. */
   computed = 0;
 
@@ -82,6 +84,7 @@ export class Trunk {
   ) {
     this.#gpu = gpu;
     this.#options = options;
+    this.#images = new AheadImages(options.images);
     this.#inputs = parts.inputs;
     this.#tiles = parts.tiles;
     this.#pieces = parts.pieces;
@@ -109,9 +112,9 @@ export class Trunk {
     return pair * this.#options.views + view;
   }
 
-  /** Computes what is missing. @param onProgress Told how many of how many missing ones are there. */
-  async ensure(views: readonly ViewOf[], onProgress?: (done: number, total: number) => void): Promise<void> {
-    const { store, batch, images } = this.#options;
+  /** Views that are not in the store, each once, in pieces that are computed together. */
+  #missing(views: readonly ViewOf[]): ViewOf[][] {
+    const { store, batch } = this.#options;
     const seen = new Set<number>();
     const missing = views.filter((view) => {
       const row = this.row(view);
@@ -119,16 +122,34 @@ export class Trunk {
       seen.add(row);
       return true;
     });
-    for (let from = 0; from < missing.length; from += batch) {
-      const some = missing.slice(from, from + batch);
-      const pixels = await images(some);
+    return Array.from(
+      { length: Math.ceil(missing.length / batch) },
+      (_, i) => missing.slice(i * batch, (i + 1) * batch),
+    );
+  }
+
+  /** Begins to make the images of what is missing of views that will be asked for. */
+  ahead(views: readonly ViewOf[]): void {
+    for (const some of this.#missing(views)) this.#images.begin(some);
+  }
+
+  /** Computes what is missing. @param onProgress Told how many of how many missing ones are there. */
+  async ensure(views: readonly ViewOf[], onProgress?: (done: number, total: number) => void): Promise<void> {
+    const { store, batch } = this.#options;
+    const pieces = this.#missing(views);
+    const total = pieces.reduce((sum, some) => sum + some.length, 0);
+    let done = 0;
+    for (const [i, some] of pieces.entries()) {
+      this.#images.begin(some);
+      if (i + 1 < pieces.length) this.#images.begin(pieces[i + 1]!);
+      const pixels = await this.#images.take(some);
       const whole = some.length === batch ? pixels : new Uint8Array(this.#tiles.size);
       if (whole !== pixels) whole.set(pixels);
       this.#inputs.write(this.#tiles, whole);
       this.#program.run();
       await store.put(some.map((view) => this.row(view)), await this.#stored());
       this.computed += some.length;
-      onProgress?.(from + some.length, missing.length);
+      onProgress?.(done += some.length, total);
     }
   }
 

@@ -50,6 +50,20 @@ export function openPatchPool(table: PatchTable, options: PoolOptions = {}): Pat
   return new PatchQueue(table.size, new Pool(table, workers, cache), options.ahead ?? Math.max(2, workers));
 }
 
+/** Fewest patches that are worth a message. */
+const LEAST = 4;
+
+/** A request in parts of neighbouring pairs, one a worker: a batch takes as long as its slowest part. */
+function split({ pairs, variant }: PatchRequest, workers: number): PatchRequest[] {
+  const parts = Math.max(1, Math.min(workers, Math.floor(pairs.length / LEAST)));
+  return Array.from({ length: parts }, (_, part) => {
+    const [from, to] = [part, part + 1].map((k) => Math.floor(pairs.length * k / parts)) as [number, number];
+    if (variant === undefined) return { pairs: pairs.slice(from, to) };
+    if (!("view" in variant) || typeof variant.view === "number") return { pairs: pairs.slice(from, to), variant };
+    return { pairs: pairs.slice(from, to), variant: { ...variant, view: Array.from(variant.view).slice(from, to) } };
+  });
+}
+
 class Pool implements PatchMaker {
   readonly #workers: Worker[] = [];
   readonly #waiting: Map<number, Waiting> = new Map();
@@ -74,7 +88,22 @@ class Pool implements PatchMaker {
     }
   }
 
-  make(request: PatchRequest): Promise<Made> {
+  async make(request: PatchRequest): Promise<Made> {
+    const parts = split(request, this.#workers.length);
+    if (parts.length === 1) return await this.#ask(request);
+    const made = await Promise.all(parts.map((part) => this.#ask(part)));
+    const data = new Uint8Array(made.reduce((sum, part) => sum + part.data.length, 0));
+    const times = { read: 0, augment: 0, patches: 0, cached: 0 };
+    let at = 0;
+    for (const part of made) {
+      data.set(part.data, at);
+      at += part.data.length;
+      for (const key of ["read", "augment", "patches", "cached"] as const) times[key] += part.times[key];
+    }
+    return { data, times };
+  }
+
+  #ask(request: PatchRequest): Promise<Made> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const id = this.#next++;
     const worker = this.#load.indexOf(Math.min(...this.#load));

@@ -81,7 +81,15 @@ Deno.test("each is augmented by its own number, whatever its place in the batch"
 });
 
 Deno.test("0, 1 and 3 workers make the same bytes, twice over, with and without memory", async () => {
-  const wanted = [...requests(0), ...requests(1)];
+  const many = Uint32Array.from({ length: 3 * set.count }, (_, i) => (i * 5) % set.count);
+  // Batches that are split over workers, with a view of each pair among them.
+  const wanted: PatchRequest[] = [
+    ...requests(0),
+    { pairs: many },
+    { pairs: many, variant: { view: Array.from(many, (_, i) => i % 11), seed: 5 } },
+    { pairs: many, variant: { recipe: "hard", seed: 4, epoch: 1 } },
+    ...requests(1),
+  ];
   const base = await using(openPatchSource(disk, table, { cache: 0 }), (source) => collect(source, wanted));
   assert.deepEqual(base.map(({ pairs }) => pairs), wanted.map(({ pairs }) => pairs));
   const some = 5 * EACH + 20;
@@ -91,7 +99,7 @@ Deno.test("0, 1 and 3 workers make the same bytes, twice over, with and without 
     const made = await using(openPatchPool(table, { workers, cache, ahead }), (source) => collect(source, wanted));
     assert.deepEqual(made, base, `${workers} workers, cache ${cache}, ${ahead} ahead`);
   }
-  assert.notDeepEqual(base[0]!.data, base[base.length / 2]!.data);
+  assert.notDeepEqual(base[0]!.data, base.at(-requests(1).length)!.data);
 });
 
 Deno.test("a run that stopped within an epoch goes on with the same batches", async () => {

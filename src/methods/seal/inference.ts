@@ -83,6 +83,8 @@ export class Inference {
       const some = views.slice(from, from + this.batch);
       const filled = Array.from({ length: this.batch }, (_, i) => some[i] ?? some[0]!);
       await this.#vision.load(store, inputs, filled);
+      const next = views.slice(from + this.batch, from + 2 * this.batch);
+      if (next.length) this.#vision.ahead?.(Array.from({ length: this.batch }, (_, i) => next[i] ?? next[0]!));
       if (organ) {
         store.write(organ, Uint32Array.from({ length: this.batch }, (_, i) => organs![from + (some[i] ? i : 0)]!));
       }

@@ -108,7 +108,11 @@ function warmupStage(session: SealSession, panel: readonly number[]): TrainedSta
         seed: optim.seed,
         ring: Math.max(128, config.eval.log_every),
       });
-      return stepRunner(step, (stageStep, i) => ({ fields: { x: set.gather(schedule.pairs(stageStep, i)) } }));
+      return stepRunner(
+        step,
+        schedule,
+        (stageStep, i) => ({ fields: { x: set.gather(schedule.pairs(stageStep, i)) } }),
+      );
     },
   };
 }
@@ -134,7 +138,7 @@ function alignStage(session: SealSession, panel: readonly number[]): TrainedStag
     evaluate: () => evaluate(session, "align", panel),
     async compile() {
       const step = await compileAlign(session, schedule, slides);
-      return stepRunner(step, (stageStep, i) => {
+      return stepRunner(step, schedule, (stageStep, i) => {
         const pairs = schedule.pairs(stageStep, i);
         const epoch = schedule.epoch(stageStep);
         return {

@@ -1,0 +1,94 @@
+/**
+ * The host's side of training: patches a second with one worker and more, augmentation included, and how long a device waits
+ * that takes 1.2 times as long for a batch as the host on all workers. The device is a timer; stage, step order and reading
+ * ahead are those of training. Appends a record to `bench/results/pipeline.jsonl`.
+ *
+ * ```sh
+ * deno run -A bench/pipeline.ts [--workers 2] [--batch 64] [--batches 12] [--recipe hard] [--dry]
+ * ```
+ *
+ * @module
+ */
+
+import { planSynth } from "../src/data/synth/plan.ts";
+import { writeSynth } from "../src/data/synth/write.ts";
+import { openTrainingSet } from "../src/data/open_training_set.ts";
+import type { Recipe } from "../src/data/augment.ts";
+import { disk } from "../src/io/fs.ts";
+import { AheadImages } from "../src/train/ahead_images.ts";
+import type { ViewOf } from "../src/train/trunk.ts";
+import { openPatchPool } from "../src/worker/patch_pool.ts";
+import { flag, origin } from "./harness.ts";
+
+const number = (key: string, otherwise: number) => Number(flag(key) ?? otherwise);
+const [workers, batch, batches] = [number("--workers", 2), number("--batch", 64), number("--batches", 12)];
+const recipe = (flag("--recipe") ?? "hard") as Recipe;
+
+const folder = Deno.makeTempDirSync({ prefix: "pipeline_" });
+await writeSynth(disk, folder, planSynth({ profile: "smoke" }), {
+  makeFolder: (path) => Deno.mkdirSync(path, { recursive: true }),
+});
+const set = await openTrainingSet(disk, { folders: [folder], genes: { size: "all" } });
+const table = set.patchTable();
+const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1]!;
+
+/** The rows of a batch, an epoch's views. */
+const views = (t: number): ViewOf[] =>
+  Array.from({ length: batch }, (_, i) => ({ pair: (t * batch + i) % set.count, view: 1 + t }));
+
+/** Milliseconds of each batch and share of the time that the device stood idle. */
+async function run(
+  count: number,
+  device: (i: number) => Promise<void>,
+): Promise<{ ms: number; idle: number; cpu: number }> {
+  const pool = openPatchPool(table, { workers: count, cache: 0 });
+  const images = new AheadImages(async (of) => {
+    const pairs = Uint32Array.from(of, ({ pair }) => pair);
+    return (await pool.batch({ pairs, variant: { recipe, seed: 1, epoch: of[0]!.view - 1 } })).data;
+  });
+  await images.take(views(0)); // starts the workers
+  const each: number[] = [];
+  let busy = 0;
+  const { times: before } = pool;
+  const start = performance.now();
+  images.begin(views(1));
+  let working: Promise<void> = Promise.resolve();
+  for (let t = 1; t <= batches; t++) {
+    const from = performance.now();
+    const ready = images.take(views(t));
+    images.begin(views(t + 1));
+    await ready;
+    await working;
+    const began = performance.now();
+    working = device(t).then(() => void (busy += performance.now() - began));
+    each.push(performance.now() - from);
+  }
+  await working;
+  const whole = performance.now() - start;
+  const { times: after } = pool;
+  const cpu = (after.read + after.augment - before.read - before.augment) / (after.patches - before.patches);
+  pool.close();
+  return { ms: median(each), idle: 1 - busy / whole, cpu };
+}
+
+const instant = () => Promise.resolve();
+const one = await run(1, instant);
+const many = await run(workers, instant);
+const stub = 1.2 * many.ms;
+const fed = await run(workers, () => new Promise((resolve) => setTimeout(resolve, stub)));
+const record = {
+  ...await origin(),
+  recipe,
+  batch,
+  size: table.size,
+  workers,
+  one_worker: { patches_per_second: batch / one.ms * 1e3, cpu_ms_per_patch: one.cpu },
+  workers_all: { patches_per_second: batch / many.ms * 1e3, cpu_ms_per_patch: many.cpu },
+  speedup: one.ms / many.ms,
+  stub_device: { ms_per_batch: stub, idle_share: fed.idle },
+};
+console.log(JSON.stringify(record, null, 2));
+if (!Deno.args.includes("--dry")) {
+  Deno.writeTextFileSync("bench/results/pipeline.jsonl", `${JSON.stringify(record)}\n`, { append: true, create: true });
+}
+Deno.removeSync(folder, { recursive: true });
