@@ -167,6 +167,10 @@ function unpackBits(raw: Uint8Array, out: Uint8Array, width: number, stride: num
 /** Samples to RGB. */
 function toRgb(layout: TiffLayout, from: Uint8Array, pixels: number): Uint8Array<ArrayBuffer> {
   const { photometric, samples } = layout;
+  // What JPEG decoded is RGB already, and nobody else's.
+  if (layout.compression === "JPEG" && samples === 3 && from.length === pixels * 3) {
+    return from as Uint8Array<ArrayBuffer>;
+  }
   const rgb = new Uint8Array(pixels * 3);
   if (photometric === "RGB" || photometric === "YCbCr") {
     if (samples === 3) rgb.set(from.subarray(0, pixels * 3));
