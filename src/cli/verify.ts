@@ -8,6 +8,7 @@ import { ConfigError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { disk } from "../io/fs.ts";
 import { findEncoder } from "../models/encoder_registry.ts";
+import { SEAL_CONFIG } from "../methods/seal/config.ts";
 import type { EncoderSpec } from "../models/encoder_spec.ts";
 import { RANDOM_PREFIX, randomEncoder } from "../models/random_encoder.ts";
 import type { KernelFinding } from "../verify/kernel_check.ts";
@@ -31,6 +32,13 @@ export const summary =
   "prove the kernels on this machine's adapter: each at its true shapes, SEAL's steps, reruns, rates";
 /** An example. */
 export const example = "verify --encoder uni2-h --out verify.json";
+/** Keys of the configuration choose what the training plans compute. */
+export const overrides = true;
+/** The keys. */
+export const keys: () => readonly string[] = () => SEAL_CONFIG.names;
+/** Which they are. */
+export const details: () => string = () =>
+  "KEY=VALUE as of train (gene_loss=negbin, use_lora=false …) are proved in place of the defaults; deno task train --help lists them.";
 /** Its flags. */
 export const flags = {
   encoder: {
@@ -82,9 +90,9 @@ const GENES = 2000;
 const BATCH = { software: 4, gpu: 32 };
 
 /** Runs the command. Exit status 3 if something is wrong. */
-export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
+export async function run({ flags: values, overrides }: Args<typeof flags>, { signal }: Job): Promise<number> {
   const { out } = values;
-  checkTogether(values);
+  checkTogether(values, overrides);
   if (out !== undefined) checkFolder(parentOf(out));
   if (values.against !== undefined) return await runParity(values, values.against, signal);
   const encoder = await specOf(values.encoder);
@@ -96,6 +104,7 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
     const found = await verify(gpu, {
       encoder,
       batch: values["batch-size"] ?? (software ? BATCH.software : BATCH.gpu),
+      keys: overrides,
       genes: values.genes ?? Math.max(2, own?.genes ?? GENES),
       ...(own && { images: own.images }),
       ...(own?.side !== undefined && { tile: own.side }),
@@ -138,7 +147,22 @@ function tell({ out, json }: Values, found: { readonly ok: boolean }, text: stri
 }
 
 /** Refuses flags that need another. */
-function checkTogether({ against, adapter, precision, data }: Values): void {
+function checkTogether({ against, adapter, precision, data }: Values, overrides: Args["overrides"]): void {
+  const [first] = overrides;
+  if (against !== undefined && first) {
+    throw new ConfigError(`Cannot verify with --against and ${first[0]}: nothing is trained then`, {
+      hint: "Give one of them",
+      context: { key: first[0] },
+    });
+  }
+  if (overrides.some(([key]) => key === "encoder")) {
+    throw new ConfigError("Cannot verify with the key encoder: a flag names it", {
+      hint: "deno task verify --encoder NAME",
+      context: { key: "encoder" },
+    });
+  }
+  // What is wrong with a key is told before a device opens.
+  SEAL_CONFIG.read([], [["encoder", `${RANDOM_PREFIX}vit-s16`], ...overrides]);
   if (against !== undefined && data !== undefined) {
     throw new ConfigError("Cannot verify with --against and --data: the file of the former has tiles of its own", {
       hint: "Name pictures for it: python scripts/parity_kit.py FOLDER FILE --image PICTURE",

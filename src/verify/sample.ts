@@ -75,3 +75,16 @@ export function sum(from: number, to: number, f: (i: number) => number): number 
   for (let i = from; i < to; i++) total += f(i);
   return total;
 }
+
+/** Largest difference in units of the root mean square of `right`, or of `least` if that is more. */
+export function difference(got: ArrayLike<number>, right: ArrayLike<number>, least: number = 1e-30): number {
+  let [power, worst] = [0, 0];
+  for (let i = 0; i < right.length; i++) {
+    const [a, b] = [got[i]!, right[i]!];
+    power += b * b;
+    // NaN compares with nothing.
+    const off = a === b ? 0 : Math.abs(a - b);
+    worst = off <= worst ? worst : Number.isNaN(off) ? Infinity : off;
+  }
+  return worst === 0 ? 0 : worst / Math.max(Math.sqrt(power / right.length), least);
+}

@@ -10,6 +10,7 @@ import { places, type Sample, type Sampler, type Values } from "./sample.ts";
 import { ELEMENTS, FUNCTIONS } from "./samples_elements.ts";
 import { MOVEMENT } from "./samples_movement.ts";
 import { ROWS } from "./samples_rows.ts";
+import { SEGMENTS } from "./samples_segments.ts";
 import { TRAINING } from "./samples_training.ts";
 
 const act1 = (name: string, v: number): number => (name === "none" ? v : FUNCTIONS[name]!(v, 0, 0));
@@ -149,6 +150,7 @@ const SAMPLERS: Readonly<Record<string, Sampler>> = {
   ...ELEMENTS,
   ...MOVEMENT,
   ...ROWS,
+  ...SEGMENTS,
   ...TRAINING,
   matmul_nt: product("nt"),
   matmul_nn: product("nn"),

@@ -139,6 +139,22 @@ const resizeBytes = elements("y", ({ x, start, weight }, i, dispatch) => {
   return Math.min(255, Math.max(0, Math.floor((2 ** 21 + total) / 2 ** 22)));
 });
 
+const negativeBinomialGradient: Sampler = ({ x, y, dloss, dy }, { dims: { n = 1 }, options, variant }) => {
+  const alpha = options["alpha"] as number;
+  const logs = variant.options["space"] !== "counts";
+  const samples = new Samples();
+  for (const i of spread(n)) {
+    const mean = logs ? Math.expm1(y![i]!) : y![i]!;
+    const mu = Math.max(mean, 1e-8);
+    const t = Math.max(logs ? Math.expm1(x![i]!) : x![i]!, 0);
+    const q = mu / (mu + alpha);
+    const by = mean >= 1e-8 ? -dloss![0]! / n * alpha / (mu + alpha) ** 2 * (logs ? Math.exp(y![i]!) : 1) : 0;
+    const [seen, unseen] = [t / (q + 1e-8), alpha / (1 - q + 1e-8)];
+    samples.add("dy", dy![i]!, by * (seen - unseen), by * (seen + unseen));
+  }
+  return samples.list;
+};
+
 /** Samplers by kernel. */
 export const ELEMENTS: Readonly<Record<string, Sampler>> = {
   activation_fwd: elements(
@@ -157,6 +173,7 @@ export const ELEMENTS: Readonly<Record<string, Sampler>> = {
     "y",
     ({ x, s }, i, { options }) => (options["a"] as number) * (s ? s[0]! : 1) * x![i]! + (options["b"] as number),
   ),
+  negative_binomial_bwd: negativeBinomialGradient,
   sum_pair: elements("y", ({ a, b }, i) => a![i]! + b![i]!),
   accumulate: elements("y", (values, i) => values["y, before"]![i]! + values["x"]![i]!),
   fill: elements("y", (_, __, { options }) => options["value"] as number),

@@ -10,7 +10,7 @@ import type { Gpu } from "../gpu/device.ts";
 import type { EncoderSpec } from "../models/encoder_spec.ts";
 import { checkPlan, type KernelFinding } from "./kernel_check.ts";
 import { type Numerics, probeNumerics } from "./numerics.ts";
-import { embedPlan, type Images, type RecordedPlan, trainingPlans } from "./plans.ts";
+import { embedPlan, type Images, inferencePlan, type RecordedPlan, trainingPlans } from "./plans.ts";
 import { measureRates, type Rates } from "./rates.ts";
 import { runSealSteps, type SealSteps } from "./seal_steps.ts";
 import { STEP_TOLERANCE } from "./tolerance.ts";
@@ -28,6 +28,8 @@ export interface VerifyOptions {
   readonly tile?: number;
   /** What is seen; noise without. */
   readonly images?: Images;
+  /** `key=value` of the configuration of training. */
+  readonly keys?: readonly (readonly [string, string])[];
   /** Kernel paths: for GPUs, barrier-free. */
   readonly paths: readonly ("gpu" | "flat")[];
   /** Told what is being done. */
@@ -90,36 +92,26 @@ async function verifyVectors(
   return found;
 }
 
-/** Plans of an encoder as embedding and training choose them on this device. */
-function plansOf(gpu: Gpu, { encoder, batch, genes, tile, images }: VerifyOptions): (() => RecordedPlan[])[] {
-  const { size } = encoder.input;
-  const tiles = [...new Set([size, tile ?? encoder.input.tile])];
+/** Plans of an encoder as embedding, training and evaluation choose them on this device, with what is configured. */
+function plansOf(gpu: Gpu, options: VerifyOptions): (() => RecordedPlan[])[] {
+  const { encoder, batch, genes, tile, images, keys = [] } = options;
+  const tiles = [...new Set([encoder.input.size, tile ?? encoder.input.tile])];
   const dtypes = ["f32", "f16"] as const;
+  const common = { batch, micro: batch, genes, images, dtype: "f16" } as const;
+  // What is configured comes last, so that it wins.
+  const of = (
+    ...own: [string, string][]
+  ): [string, string][] => [...own, ...keys.map(([k, v]): [string, string] => [k, v])];
   return [
     ...dtypes.flatMap((dtype) =>
       tiles.map((side) => () =>
         [embedPlan(gpu, encoder, dtype, batch, side, images)].filter((plan) => plan !== undefined)
       )
     ),
-    () =>
-      trainingPlans(gpu, encoder, {
-        keys: [["partial_blocks", "1"]],
-        dtype: "f16",
-        batch,
-        micro: batch,
-        cached: "f16",
-        genes,
-        images,
-      }),
-    () =>
-      trainingPlans(gpu, encoder, {
-        keys: [["partial_blocks", "-1"]],
-        dtype: "f16",
-        batch,
-        micro: Math.ceil(batch / 4),
-        genes,
-        images,
-      }),
+    () => trainingPlans(gpu, encoder, { ...common, keys: of(["partial_blocks", "1"]), cached: "f16" }),
+    () => trainingPlans(gpu, encoder, { ...common, keys: of(["partial_blocks", "-1"]), micro: Math.ceil(batch / 4) }),
+    () => trainingPlans(gpu, encoder, { ...common, keys: of(["use_lora", "false"], ["partial_blocks", "1"]) }),
+    () => [inferencePlan(gpu, encoder, { ...common, keys: of() })],
   ];
 }
 

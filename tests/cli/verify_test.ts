@@ -38,6 +38,12 @@ Deno.test("verify refuses what it does not know before it opens a device", async
   const unknown = await seal("verify", "--encoder", "conhc");
   assert.equal(unknown.code, 2);
   assert.match(unknown.err, /Did you mean conch/);
+  const key = await seal("verify", "gene_los=mmd");
+  assert.equal(key.code, 2);
+  assert.match(key.err, /did you mean gene_loss/);
+  const twice = await seal("verify", "encoder=uni");
+  assert.equal(twice.code, 2);
+  assert.match(twice.err, /--encoder NAME/);
   const nowhere = await seal("verify", "--out", "/dev/null/v.json");
   assert.equal(nowhere.code, 2);
 });
@@ -127,9 +133,12 @@ Deno.test("verify of a folder without --against runs its plans and says that no 
     "12",
     "--batch-size",
     "2",
+    "gene_loss=mmd",
   );
   assert.equal(code, 0, err + out);
   assert.match(out, /^Kernels of timm_avg \(\d+ texts and shapes/m);
+  // What is configured is in the plans.
+  assert.match(out, /^ {2}mmd_kernel .* f64 .* ok$/m);
   assert.match(out, /the features of \S+timm_avg were compared with no reference/);
   assert.match(out, /parity_kit\.py \S+timm_avg/);
 });

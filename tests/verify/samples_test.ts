@@ -87,6 +87,14 @@ const FAULTS: readonly (Fault & {
   },
   { name: "a term left out", kernel: "planar_flow_columns", from: "fma(gs, w[d], gu)", to: "gu" },
   { name: "a mean left out", kernel: "layernorm_bwd_affine", from: "stats[m * 2u]", to: "0.0" },
+  {
+    name: "a key counted one too high",
+    kernel: "segments_bounds",
+    from: "sorted[middle] < v",
+    to: "sorted[middle] <= v",
+  },
+  { name: "keys in another order", kernel: "segments_place", from: "placed[j] = i;", to: "placed[j] = base;" },
+  { name: "an inverse dispersion left out", kernel: "negative_binomial_bwd", from: "p.alpha", to: "(p.alpha + 1.0)" },
   { name: "no largest score taken off", kernel: "softmax_fwd", from: "max(top, max4(x0))", to: "0.0" },
   {
     name: "a wrong constant of the tile of 128",
