@@ -34,11 +34,13 @@ export const summary =
 export const example = "verify --encoder uni2-h --out verify.json";
 /** Keys of the configuration choose what the training plans compute. */
 export const overrides = true;
-/** The keys. */
-export const keys: () => readonly string[] = () => SEAL_CONFIG.names;
+/** The keys: those of SEAL, whose steps are proved. */
+export const keys = (): Promise<readonly string[]> => Promise.resolve(SEAL_CONFIG.names);
 /** Which they are. */
-export const details: () => string = () =>
-  "KEY=VALUE as of train (gene_loss=negbin, use_lora=false …) are proved in place of the defaults; deno task train --help lists them.";
+export const details = (): Promise<string> =>
+  Promise.resolve(
+    "KEY=VALUE as of train (gene_loss=negbin, use_lora=false …) are proved in place of the defaults; deno task train --help lists them.",
+  );
 /** Its flags. */
 export const flags = {
   encoder: {
