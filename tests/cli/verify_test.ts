@@ -120,29 +120,6 @@ for (const name of [...Object.keys(KINDS), "conch"]) {
   });
 }
 
-Deno.test("verify of a folder without --against runs its plans and says that no features were compared", async () => {
-  const folder = `${FIXTURES}configs/timm_avg`;
-  const { code, out, err } = await seal(
-    "verify",
-    "--quiet",
-    "--encoder",
-    folder,
-    "--kernels",
-    "gpu",
-    "--genes",
-    "12",
-    "--batch-size",
-    "2",
-    "gene_loss=mmd",
-  );
-  assert.equal(code, 0, err + out);
-  assert.match(out, /^Kernels of timm_avg \(\d+ texts and shapes/m);
-  // What is configured is in the plans.
-  assert.match(out, /^ {2}mmd_kernel .* f64 .* ok$/m);
-  assert.match(out, /the features of \S+timm_avg were compared with no reference/);
-  assert.match(out, /parity_kit\.py \S+timm_avg/);
-});
-
 Deno.test("verify --against refuses other weights, and flags that need it are refused alone", async () => {
   const other = await seal(...AGAINST, `${FIXTURES}parity/vit_clip.safetensors`);
   assert.equal(other.code, 2);
@@ -160,7 +137,7 @@ Deno.test("verify --against refuses other weights, and flags that need it are re
   assert.equal(folder.code, 4, folder.err);
 });
 
-Deno.test("verify --data takes images and genes of a HEST folder, and refuses what has none before a device opens", async () => {
+Deno.test("verify of an encoder's folder, images and genes of a HEST folder and keys: all are in the plans, and that no features were compared is said", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const made = await seal("synth", "--out", `${folder}/data`, "--profile", "smoke", "--quiet");
@@ -176,18 +153,23 @@ Deno.test("verify --data takes images and genes of a HEST folder, and refuses wh
     const { code, out, err } = await seal(
       "verify",
       "--encoder",
-      SMALL[1]!,
+      `${FIXTURES}configs/timm_avg`,
       "--batch-size",
       "2",
       "--kernels",
       "gpu",
       "--quiet",
+      "gene_loss=mmd",
       "--data",
       `${folder}/data`,
       "--out",
       `${folder}/v.json`,
     );
     assert.equal(code, 0, err + out);
+    assert.match(out, /^Kernels of timm_avg \(\d+ texts and shapes/m);
+    assert.match(out, /^ {2}mmd_kernel .* f64 .* ok$/m);
+    assert.match(out, /the features of \S+timm_avg were compared with no reference/);
+    assert.match(out, /parity_kit\.py \S+timm_avg/);
     const { kernels } = JSON.parse(await Deno.readTextFile(`${folder}/v.json`)) as {
       kernels: { plan: string; shapes: string }[];
     };
