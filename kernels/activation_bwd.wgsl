@@ -8,7 +8,7 @@
 //! param  b   f32
 //! option f         gelu | silu | relu | leaky_relu | tanh | sigmoid | softplus | exp | log | sqrt | square | abs | clamp
 //! tune   WG = 64   8 | 64 | 256
-//! lib    activation
+//! lib    activation quotient
 //! grid   fold ceil(n/(WG*4))
 //! ref    tests/ref/activation.ts
 
@@ -39,10 +39,10 @@ fn gradient4(s: vec4f, d: vec4f) -> vec4f {
   return d * s;
   //!end
   //!if f=log
-  return d / s;
+  return quotient4(d, s);
   //!end
   //!if f=sqrt
-  return 0.5 * d / s;
+  return quotient4(0.5 * d, s);
   //!end
   //!if f=square
   return 2.0 * d * s;

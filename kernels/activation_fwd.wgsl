@@ -7,9 +7,14 @@
 //! param  b  f32
 //! option f         gelu | silu | relu | leaky_relu | tanh | sigmoid | softplus | exp | log | sqrt | square | abs | clamp
 //! tune   WG = 64   8 | 64 | 256
-//! lib    activation activation_log
+//! lib    activation logarithm root
 //! grid   fold ceil(n/(WG*4))
 //! ref    tests/ref/activation.ts
+
+fn softplus4(x: vec4f) -> vec4f {
+  let e = decay4(-abs(x));
+  return 0.5 * (x + abs(x)) + logRatio4(e / (2.0 + e));
+}
 
 fn value4(v: vec4f) -> vec4f {
   //!if f=gelu
@@ -19,7 +24,8 @@ fn value4(v: vec4f) -> vec4f {
   return silu4(v);
   //!end
   //!if f=relu
-  return select(v, vec4f(0.0), v < vec4f(0.0));
+  // Below 0 by bits; NaN of either sign stays.
+  return select(v, vec4f(0.0), bitcast<vec4u>(v) - vec4u(0x80000000u) <= vec4u(0x7f800000u));
   //!end
   //!if f=leaky_relu
   return select(v, p.a * v, v < vec4f(0.0));
@@ -34,13 +40,21 @@ fn value4(v: vec4f) -> vec4f {
   return softplus4(v);
   //!end
   //!if f=exp
-  return exp(v);
+  // Beyond f32 by bits.
+  let e = bitcast<vec4u>(select(exp(v), vec4f(), v < vec4f(-104.0)));
+  return bitcast<vec4f>(select(e, vec4u(0x7f800000u), v > vec4f(88.72283)));
   //!end
   //!if f=log
-  return log4(v);
+  // By bits: minus infinity of 0, NaN of what is negative; infinity and NaN stay.
+  let bits = bitcast<vec4u>(v);
+  let r = select(bitcast<vec4u>(log4(v)), bits, bits >= vec4u(0x7f800000u));
+  return bitcast<vec4f>(select(r | select(vec4u(), vec4u(0x7fc00000u), bits > vec4u(0x80000000u)), vec4u(0xff800000u), (bits << vec4u(1u)) == vec4u(0u)));
   //!end
   //!if f=sqrt
-  return sqrt(v);
+  // By bits: 0 of 0, NaN of what is negative; infinity and NaN stay.
+  let bits = bitcast<vec4u>(v);
+  let r = select(bitcast<vec4u>(root4(v)), bits, bits >= vec4u(0x7f800000u));
+  return bitcast<vec4f>(r | select(vec4u(), vec4u(0x7fc00000u), bits > vec4u(0x80000000u)));
   //!end
   //!if f=square
   return v * v;

@@ -15,6 +15,7 @@
 //! param  rest2   f32         1 - beta2
 //! param  eps     f32
 //! tune   WG = 64          64 | 256
+//! lib    root
 //! grid   fold ceil(n/WG)
 //! ref    tests/ref/adamw.ts
 
@@ -32,5 +33,5 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   let v1 = p.beta2 * v[i] + p.rest2 * g * g;
   m[i] = m1;
   v[i] = v1;
-  w[i] = w[i] * (1.0 - lr * hyper[row * 2u + 1u]) - lr * (m1 / state[5]) / (sqrt(v1 / state[6]) + p.eps);
+  w[i] = w[i] * (1.0 - lr * hyper[row * 2u + 1u]) - lr * (m1 / state[5]) / (root(v1 / state[6]) + p.eps);
 }

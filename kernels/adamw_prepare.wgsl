@@ -13,7 +13,7 @@
 //! param  most       f32
 //! tune   WG = 64            64 | 256
 //! grid   1
-//! lib    reduce gradient_range
+//! lib    reduce gradient_range root
 //! ref    tests/ref/adamw.ts
 
 // 1 - exp(x) for x <= 0 without cancellation near zero.
@@ -27,12 +27,11 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   var s: f32 = 0.0;
   var most: u32 = 0u;
   for (var i = lane; i < p.S; i += WG) {
-    let bits = bitcast<u32>(part[i]);
-    most = max(most, bits);
-    s += bitcast<f32>(select(0u, bits, bits < 0x7f800000u));
+    most = max(most, magnitude(part[i]));
+    s += orZero(part[i]);
   }
   let total = reduceSum(s, lane);
-  let kind = reduceMax(select(0.0, select(1.0, 2.0, most > 0x7f800000u), most >= 0x7f800000u), lane);
+  let kind = reduceMax(numberKind(most), lane);
   if (lane != 0u) { return; }
   let ok = kind == 0.0;
   //!if scale
@@ -40,7 +39,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   //!else
   let by = 1.0;
   //!end
-  let norm = sqrt(total) / by;
+  let norm = root(total) / by;
   let t = state[3] + select(0.0, 1.0, ok);
   state[0] = marked(norm, kind);
   state[1] = select(0.0, select(1.0, min(1.0, p.clip / (norm + 1e-6)), p.clip > 0.0) / by, ok);

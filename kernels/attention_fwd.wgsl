@@ -13,7 +13,7 @@
 //! tune   EG = 2    1 | 2 | 3 | 4         ceil(E4/8)
 //! tune   WX = 8    4 | 8                 vectors of weights used at a time, at most 16/EG
 //! grid   ceil(Nq/32), D/(4*E4), B
-//! lib    attention_products attention_sums
+//! lib    attention_products attention_sums logarithm
 //! ref    tests/ref/attention.ts
 
 var<workgroup> rowParts: array<f32, 256>;
@@ -52,7 +52,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     //!end
     let shrink = exp(before - most);
     //!for i in 0..4
-    let p$i = exp(s$i - most[$i]);
+    let p$i = select(vec4f(), exp(s$i - most[$i]), inside);
     weights[ty * 9 + (tx + $i * 72)] = p$i;
     //!end
     total = total * shrink + vec4f(dot(p0, vec4f(1.0)), dot(p1, vec4f(1.0)), dot(p2, vec4f(1.0)), dot(p3, vec4f(1.0)));
@@ -78,7 +78,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
       if (tx + $g * 8 < E4) { o_store4(to + (tx + $g * 8) * 4, o.g$g[$i] / sum); }
       //!end
       //!if lse
-      if (tx == 0u) { lse[(head.y * p.H + head.x) * p.Nq + row] = most[$i] + log(sum); }
+      if (tx == 0u) { lse[(head.y * p.H + head.x) * p.Nq + row] = most[$i] + log4(vec4f(sum)).x; }
       //!end
     }
   }

@@ -9,6 +9,7 @@
 //! param  scale  f32
 //! tune   E4 = 16   4 | 5 | 6 | 8 | 10 | 12 | 14 | 16 | 18 | 20 | 24 | 28 | 32   quarter of the head width E
 //! tune   LR = 5    1 | 2 | 3 | 4 | 5                                            spilled registers stay in L1
+//! lib    logarithm
 //! grid   ceil(Nq/(8*LR)), D/(4*E4), B
 //! ref    tests/ref/attention.ts
 // A load costs as much as dozens of FMAs on llvmpipe, so each of k and v serves LR rows. No early return: it would make
@@ -65,7 +66,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     o_store4(to + $c * 4, o$t_$c * inverse);
     //!end
     //!if lse
-    lse[(wg.z * p.H + wg.y) * p.Nq + i$t] = most$t + log(sum$t);
+    lse[(wg.z * p.H + wg.y) * p.Nq + i$t] = most$t + log4(vec4f(sum$t)).x;
     //!end
   }
   //!end

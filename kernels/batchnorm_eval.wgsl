@@ -10,6 +10,7 @@
 //! out?   stats         [2, D]   f32   mean, rstd; kept for batchnorm_bwd
 //! param  eps           f32            added to the variance
 //! tune   WG = 64                      8 | 32 | 64
+//! lib    root
 //! grid   ceil(D/WG), max(1, ceil(M/16))
 //! ref    tests/ref/batchnorm.ts
 
@@ -18,7 +19,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   let d = wg.x * WG + lane;
   if (d >= p.D) { return; }
   let mean = running_mean[d];
-  let rstd = inverseSqrt(running_var[d] + p.eps);
+  let rstd = inverseRoot(running_var[d] + p.eps);
   var scale = rstd;
   //!if gamma
   scale *= gamma[d];

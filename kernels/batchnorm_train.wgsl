@@ -12,6 +12,7 @@
 //! param   eps           f32            added to the variance
 //! param   momentum      f32
 //! tune    WG = 64                      8 | 32 | 64
+//! lib     root
 //! grid    ceil(D/WG)
 //! limit   M >= 2
 //! ref     tests/ref/batchnorm.ts
@@ -42,7 +43,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     v.x += c * c;
   }
   let squares = (v.x + v.y) + (v.z + v.w);
-  let rstd = inverseSqrt(squares / f32(p.M) + p.eps);
+  let rstd = inverseRoot(squares / f32(p.M) + p.eps);
   var scale = rstd;
   //!if gamma
   scale *= gamma[d];

@@ -24,7 +24,7 @@
 //! option f     add | sub | mul | div | min | max
 //! option rank  2 | 1 | 3 | 4 | 5 | 6
 //! tune   WG = 64              8 | 64 | 256
-//! lib    binary strides
+//! lib    quotient binary strides
 //! grid   fold ceil(n/WG)
 //! ref    tests/ref/binary.ts
 

@@ -26,7 +26,7 @@
 //! option rank  2 | 1 | 3 | 4 | 5 | 6
 //! option of    a | b
 //! tune   WG = 64              8 | 64 | 256
-//! lib    binary strides
+//! lib    quotient binary strides
 //! grid   fold ceil(n/WG)
 //! ref    tests/ref/binary.ts
 

@@ -8,7 +8,7 @@
 //! out?   db  [n]   T/4
 //! option f         mul | div | min | max | add | sub
 //! tune   WG = 64   8 | 64 | 256
-//! lib    binary
+//! lib    quotient binary
 //! grid   fold ceil(n/(WG*4))
 //! ref    tests/ref/binary.ts
 

@@ -6,7 +6,7 @@
 //! out    y  [n]    T/4
 //! option f         add | sub | mul | div | min | max
 //! tune   WG = 64   8 | 64 | 256
-//! lib    binary
+//! lib    quotient binary
 //! grid   fold ceil(n/(WG*4))
 //! ref    tests/ref/binary.ts
 

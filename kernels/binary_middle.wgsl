@@ -12,7 +12,7 @@
 //! option over        first | last | middle    first: A = 1, last: C = 1
 //! option quad        same | next | any        the four elements share one v, take four in turn, or neither
 //! tune   WG = 64     8 | 64 | 256
-//! lib    binary middle
+//! lib    quotient binary middle
 //! grid   fold ceil(n/(WG*4))
 //! ref    tests/ref/binary.ts
 

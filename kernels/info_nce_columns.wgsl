@@ -13,7 +13,7 @@
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let j = folded(wg, nwg) * WG + lane;
   if (j >= p.B) { return; }
-  var top: f32 = -3.0e38;
+  var top: f32 = -1e30;
   var sum: f32 = 0.0;
   if (p.at > 0u) {
     top = run[j];

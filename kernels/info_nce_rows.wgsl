@@ -7,7 +7,7 @@
 //! param  at     u32            first row of the block
 //! tune   WG = 64               64 | 256
 //! grid   fold R                one workgroup a row
-//! lib    reduce
+//! lib    reduce logarithm
 //! ref    tests/ref/info_nce.ts
 
 @compute @workgroup_size(WG)
@@ -15,11 +15,11 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   let i = folded(wg, nwg);
   if (i >= p.R) { return; }
   let row = i * p.B;
-  var most: f32 = -3.0e38;
+  var most: f32 = -1e30;
   for (var j = lane; j < p.B; j += WG) { most = max(most, scale[0] * s[row + j]); }
   let top = reduceMax(most, lane);
   var total: f32 = 0.0;
   for (var j = lane; j < p.B; j += WG) { total += exp(scale[0] * s[row + j] - top); }
   let sum = reduceSum(total, lane);
-  if (lane == 0u) { lse[p.at + i] = top + log(sum); }
+  if (lane == 0u) { lse[p.at + i] = top + log4(vec4f(sum)).x; }
 }

@@ -7,7 +7,7 @@
 //! param  eps   f32
 //! tune   WG = 64              32 | 64 | 128 | 256
 //! grid   fold M               one workgroup a row
-//! lib    reduce_pair rows l2_norm
+//! lib    reduce_pair rows root l2_norm
 //! ref    tests/ref/l2_normalize.ts
 
 @compute @workgroup_size(WG)

@@ -7,7 +7,7 @@
 //! param  eps   f32
 //! tune   WG = 8               8 | 32
 //! grid   fold ceil(M/WG)
-//! lib    rows l2_norm
+//! lib    rows root l2_norm
 //! ref    tests/ref/l2_normalize.ts
 
 @compute @workgroup_size(WG)

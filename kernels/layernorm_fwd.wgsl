@@ -11,7 +11,7 @@
 //! tune   KEEP = 4              1 | 2 | 3 | 4    groups of four elements an invocation keeps in registers
 //! grid   fold M                one workgroup a row
 //! limit  D <= 4*WG*KEEP
-//! lib    reduce reduce_pair rows
+//! lib    reduce reduce_pair rows root
 //! ref    tests/ref/layernorm.ts
 
 @compute @workgroup_size(WG)
@@ -39,7 +39,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   }
   //!end
   let rest = reducePair(vec2f(sum4(c), sum4(v)), lane) / f32(p.D);
-  let rstd = inverseSqrt(rest.y - rest.x * rest.x + p.eps);
+  let rstd = inverseRoot(rest.y - rest.x * rest.x + p.eps);
   //!for q in 0..KEEP
   if (d$q < p.D) {
     var out$q = (x$q - rest.x) * rstd;

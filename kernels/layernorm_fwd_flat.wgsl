@@ -9,7 +9,7 @@
 //! param  eps    f32            added to the variance
 //! tune   WG = 8                8 | 32
 //! grid   fold ceil(M/WG)
-//! lib    rows
+//! lib    rows root
 //! ref    tests/ref/layernorm.ts
 
 fn result(row: u32, d: u32, shift: f32, mean: f32, rstd: f32) -> vec4f {
@@ -53,7 +53,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
     mean += delta / f32(d + 1u);
     m2 += delta * (v - mean);
   }
-  let rstd = inverseSqrt(m2 / f32(p.D) + p.eps);
+  let rstd = inverseRoot(m2 / f32(p.D) + p.eps);
   for (d = 0u; d + 3u < p.D; d += 4u) { y_store4(row + d, result(row, d, shift, mean, rstd)); }
   if (d < p.D) { putY(row, d, result(row, d, shift, mean, rstd)); }
   //!if stats

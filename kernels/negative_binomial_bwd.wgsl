@@ -9,7 +9,7 @@
 //! option space  log1p | counts
 //! tune   WG = 256     64 | 256
 //! grid   fold ceil(n/WG)
-//! lib    activation activation_log negative_binomial
+//! lib    logarithm negative_binomial
 //! ref    tests/ref/negative_binomial.ts
 
 @compute @workgroup_size(WG)

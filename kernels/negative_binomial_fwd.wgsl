@@ -10,7 +10,7 @@
 //! tune   WG = 64      64 | 256
 //! limit  S == ceil(n / 4096)
 //! grid   fold S
-//! lib    reduce activation activation_log negative_binomial
+//! lib    reduce logarithm negative_binomial
 //! ref    tests/ref/negative_binomial.ts
 
 @compute @workgroup_size(WG)

@@ -10,7 +10,7 @@
 //! tune   WG = 8       8 | 32
 //! limit  S == ceil(n / 512)
 //! grid   fold ceil(S/WG)
-//! lib    activation activation_log negative_binomial
+//! lib    logarithm negative_binomial
 //! ref    tests/ref/negative_binomial.ts
 
 @compute @workgroup_size(WG)

@@ -11,7 +11,7 @@
 //! param  eps     f32
 //! tune   WG = 8                   8 | 32
 //! grid   fold ceil(M/WG)
-//! lib    rows activation activation_log planar_flow
+//! lib    rows activation logarithm planar_flow
 //! ref    tests/ref/planar_flow.ts
 
 @compute @workgroup_size(WG)

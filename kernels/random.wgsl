@@ -8,7 +8,7 @@
 //! param  threshold  u32              rate * 2^32
 //! option kind       uniform | normal | bernoulli
 //! tune   WG = 64               64 | 256
-//! lib    threefry activation activation_log turn
+//! lib    threefry logarithm turn
 //! grid   fold ceil(A*R*ceil(C/2)/WG)
 //! ref    tests/ref/random.ts
 

@@ -20,7 +20,7 @@
 //!if dy
 fn gradient(i: u32, k: u32) -> f32 {
   //!if x
-  return select(0.0, dy_load(k) / count[k], x_load(i) == top_load(k));
+  return select(0.0, dy_load(k) / max(count[k], 1.0), x_load(i) == top_load(k));
   //!else
   return p.scale * dy_load(k);
   //!end

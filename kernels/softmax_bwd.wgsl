@@ -8,7 +8,7 @@
 //! option  form   probs | logs
 //! tune    WG = 64               32 | 64 | 128 | 256
 //! grid    fold M                one workgroup a row
-//! lib     reduce rows
+//! lib     reduce rows logits
 //! ref     tests/ref/softmax.ts
 
 @compute @workgroup_size(WG)
@@ -27,7 +27,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   let total = reduceSum(sum4(s), lane);
   for (var d = lane * 4u; d < p.D; d += WG * 4u) {
     //!if form=logs
-    putDx(row, d, p.scale * (dy_load4(row + d) - exp(saved_load4(row + d)) * total));
+    putDx(row, d, p.scale * (dy_load4(row + d) - power4(finite4(saved_load4(row + d))) * total));
     //!else
     putDx(row, d, p.scale * saved_load4(row + d) * (dy_load4(row + d) - total));
     //!end

@@ -8,7 +8,7 @@
 //! option  form   probs | logs
 //! tune    WG = 8                8 | 32
 //! grid    fold ceil(M/WG)
-//! lib     rows
+//! lib     rows logits
 //! ref     tests/ref/softmax.ts
 
 fn term(row: u32, d: u32) -> vec4f {
@@ -21,7 +21,7 @@ fn term(row: u32, d: u32) -> vec4f {
 
 fn slope(row: u32, d: u32, total: f32) -> vec4f {
   //!if form=logs
-  return p.scale * (dy_load4(row + d) - exp(saved_load4(row + d)) * total);
+  return p.scale * (dy_load4(row + d) - power4(finite4(saved_load4(row + d))) * total);
   //!else
   return p.scale * saved_load4(row + d) * (dy_load4(row + d) - total);
   //!end

@@ -4,10 +4,12 @@
 //! in      x      [M, D]   T/4
 //! out     y      [M, D]   T/4
 //! param   scale  f32            positive
+//! param   reach  f32            below such differences exponentials are 0
+//! param   far    f32            below such differences logarithms are minus infinity
 //! option  form   probs | logs
 //! tune    WG = 64               32 | 64 | 128 | 256
 //! grid    fold M                one workgroup a row
-//! lib     reduce rows softmax
+//! lib     reduce rows logits logarithm softmax
 //! ref     tests/ref/softmax.ts
 
 @compute @workgroup_size(WG)
@@ -15,15 +17,18 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   let m = folded(wg, nwg);
   if (m >= p.M) { return; }
   let row = m * p.D;
-  var top = LOWEST;
+  var top = LEAST;
   var s = vec4f();
+  var seen = Seen();
   for (var d = lane * 4u; d < p.D; d += WG * 4u) {
-    let x0 = within(x_load4(row + d), d, LOWEST);
+    let raw = within(x_load4(row + d), d, LEAST);
+    seen = see(seen, raw);
+    let x0 = finite4(raw);
     let next = max(top, max4(x0));
-    s = s * exp(p.scale * (top - next)) + within(exp(p.scale * (x0 - next)), d, 0.0);
+    s = s * weight(top, next) + within(weight4(x0, next), d, 0.0);
     top = next;
   }
   let most = reduceMax(top, lane);
-  let total = reduceSum(sum4(s) * exp(p.scale * (top - most)), lane);
-  for (var d = lane * 4u; d < p.D; d += WG * 4u) { putY(row, d, softmaxOf(x_load4(row + d), most, total)); }
+  let all = rowOf(most, reduceSum(sum4(s) * weight(top, most) + brokenSum(seen), lane));
+  for (var d = lane * 4u; d < p.D; d += WG * 4u) { putY(row, d, softmaxOf(x_load4(row + d), all)); }
 }

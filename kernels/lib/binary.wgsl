@@ -1,4 +1,4 @@
-// An operation on two operands, four values at a time, and its slopes; ties of min and max share their gradient.
+// An operation on two operands, four values at a time, and its slopes; needs quotient.wgsl; ties of min and max share their gradient.
 
 fn binary4(a: vec4f, b: vec4f) -> vec4f {
   //!if f=add
@@ -11,7 +11,7 @@ fn binary4(a: vec4f, b: vec4f) -> vec4f {
   return a * b;
   //!end
   //!if f=div
-  return a / b;
+  return quotient4(a, b);
   //!end
   //!if f=min
   return min(a, b);
@@ -37,7 +37,7 @@ fn binarySlope4(a: vec4f, b: vec4f) -> array<vec4f, 2> {
   return array(b, a);
   //!end
   //!if f=div
-  return array(1.0 / b, -(a / b) / b);
+  return array(quotient4(vec4f(1.0), b), -quotient4(quotient4(a, b), b));
   //!end
   //!if f=min
   return array(above4(b, a), above4(a, b));

@@ -1,4 +1,4 @@
-// Negative binomial with inverse dispersion alpha; needs activation_log.wgsl. Values are counts, or log1p of them.
+// Negative binomial with inverse dispersion alpha; needs logarithm.wgsl. Values are counts, or log1p of them.
 
 // exp(x) - 1 without cancellation near zero.
 fn expMinusOne(x: f32) -> f32 {

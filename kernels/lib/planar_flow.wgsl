@@ -1,4 +1,4 @@
-// Logarithm of |1 + x| + eps; needs activation_log.wgsl. Flows start near the identity: small x keeps its relative accuracy.
+// Logarithm of |1 + x| + eps; needs logarithm.wgsl. Flows start near the identity: small x keeps its relative accuracy.
 
 fn logDeterminant(x: f32, eps: f32) -> f32 {
   let near = x + eps;

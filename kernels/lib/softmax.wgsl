@@ -1,14 +1,32 @@
-// Softmax of four elements once the largest element and the sum of exponentials are known.
+// Softmax of four elements once the largest element and the sum of exponentials are known; needs logits and logarithm.
 
-// Never minus infinity, so that a row of nothing but minus infinity has differences: its exponentials are zero.
-const LOWEST: f32 = -0x1.fffffep+127f;
+// exp(scale (x - top)); `reach` keeps the product finite.
+fn weight4(x: vec4f, top: f32) -> vec4f { return power4(p.scale * max(x - top, vec4f(p.reach))); }
 
-fn max4(v: vec4f) -> f32 { return max(max(v.x, v.y), max(v.z, v.w)); }
+fn weight(x: f32, top: f32) -> f32 { return weight4(vec4f(x), top).x; }
 
-fn softmaxOf(v: vec4f, top: f32, total: f32) -> vec4f {
+// What a row shares: 1 / sum or its logarithm, and bits that make its elements NaN. A row of masked elements alone is zeros.
+struct Row { top: f32, sum: f32, mark: u32 }
+
+fn rowOf(top: f32, total: f32) -> Row {
+  let some = top > LEAST;
   //!if form=logs
-  return p.scale * (v - top) - select(0.0, log(total), total > 0.0);
+  let sum = log4(vec4f(max(total, 1.0))).x;
   //!else
-  return exp(p.scale * (v - top)) * select(0.0, 1.0 / total, total > 0.0);
+  let sum = select(0.0, 1.0 / max(total, 1.0), some);
+  //!end
+  return Row(top, sum, select(0u, 0x7fc00000u, total >= BROKEN));
+}
+
+fn softmaxOf(v: vec4f, row: Row) -> vec4f {
+  let x = finite4(v);
+  //!if form=logs
+  // Minus infinity where the element is masked, or beyond what f32 has.
+  let d = x - row.top;
+  let none = (x == vec4f(LEAST)) | (d < vec4f(p.far));
+  let y = bitcast<vec4u>(p.scale * max(d, vec4f(p.far)) - row.sum);
+  return bitcast<vec4f>(select(y, vec4u(0xff800000u), none) | vec4u(row.mark));
+  //!else
+  return bitcast<vec4f>(bitcast<vec4u>(weight4(x, row.top) * row.sum) | vec4u(row.mark));
   //!end
 }

@@ -117,7 +117,6 @@ import sum_vector_wgsl from "../../kernels/sum_vector.wgsl" with { type: "text" 
 import topk_merge_wgsl from "../../kernels/topk_merge.wgsl" with { type: "text" };
 import topk_segments_wgsl from "../../kernels/topk_segments.wgsl" with { type: "text" };
 import lib_activation from "../../kernels/lib/activation.wgsl" with { type: "text" };
-import lib_activation_log from "../../kernels/lib/activation_log.wgsl" with { type: "text" };
 import lib_attention_products from "../../kernels/lib/attention_products.wgsl" with { type: "text" };
 import lib_attention_sums from "../../kernels/lib/attention_sums.wgsl" with { type: "text" };
 import lib_binary from "../../kernels/lib/binary.wgsl" with { type: "text" };
@@ -125,6 +124,8 @@ import lib_cross_entropy from "../../kernels/lib/cross_entropy.wgsl" with { type
 import lib_fold from "../../kernels/lib/fold.wgsl" with { type: "text" };
 import lib_gradient_range from "../../kernels/lib/gradient_range.wgsl" with { type: "text" };
 import lib_l2_norm from "../../kernels/lib/l2_norm.wgsl" with { type: "text" };
+import lib_logarithm from "../../kernels/lib/logarithm.wgsl" with { type: "text" };
+import lib_logits from "../../kernels/lib/logits.wgsl" with { type: "text" };
 import lib_matmul_a_cols from "../../kernels/lib/matmul_a_cols.wgsl" with { type: "text" };
 import lib_matmul_a_rows from "../../kernels/lib/matmul_a_rows.wgsl" with { type: "text" };
 import lib_matmul_b_cols from "../../kernels/lib/matmul_b_cols.wgsl" with { type: "text" };
@@ -141,9 +142,11 @@ import lib_patch_b_cols from "../../kernels/lib/patch_b_cols.wgsl" with { type: 
 import lib_patch_load from "../../kernels/lib/patch_load.wgsl" with { type: "text" };
 import lib_patch_put from "../../kernels/lib/patch_put.wgsl" with { type: "text" };
 import lib_planar_flow from "../../kernels/lib/planar_flow.wgsl" with { type: "text" };
+import lib_quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
 import lib_rank_rows from "../../kernels/lib/rank_rows.wgsl" with { type: "text" };
 import lib_reduce from "../../kernels/lib/reduce.wgsl" with { type: "text" };
 import lib_reduce_pair from "../../kernels/lib/reduce_pair.wgsl" with { type: "text" };
+import lib_root from "../../kernels/lib/root.wgsl" with { type: "text" };
 import lib_rows from "../../kernels/lib/rows.wgsl" with { type: "text" };
 import lib_segment from "../../kernels/lib/segment.wgsl" with { type: "text" };
 import lib_softmax from "../../kernels/lib/softmax.wgsl" with { type: "text" };
@@ -171,7 +174,7 @@ export const accumulate: Kernel<{ y: "inout"; x: "in" }, Record<never, never>, R
 export const activation_bwd: Kernel<{ s: "in"; dy: "in"; dx: "out" }, { a: number; b: number }, { f: "gelu" | "silu" | "relu" | "leaky_relu" | "tanh" | "sigmoid" | "softplus" | "exp" | "log" | "sqrt" | "square" | "abs" | "clamp" }> = {
   name: "activation_bwd",
   source: activation_bwd_wgsl,
-  libs: [lib_activation],
+  libs: [lib_activation, lib_quotient],
   tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"dx","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4}],
   dims: ["n"],
   params: [{"name":"a","type":"f32"},{"name":"b","type":"f32"}],
@@ -186,7 +189,7 @@ export const activation_bwd: Kernel<{ s: "in"; dy: "in"; dx: "out" }, { a: numbe
 export const activation_fwd: Kernel<{ x: "in"; y: "out" }, { a: number; b: number }, { f: "gelu" | "silu" | "relu" | "leaky_relu" | "tanh" | "sigmoid" | "softplus" | "exp" | "log" | "sqrt" | "square" | "abs" | "clamp" }> = {
   name: "activation_fwd",
   source: activation_fwd_wgsl,
-  libs: [lib_activation, lib_activation_log],
+  libs: [lib_activation, lib_logarithm, lib_root],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4}],
   dims: ["n"],
   params: [{"name":"a","type":"f32"},{"name":"b","type":"f32"}],
@@ -201,7 +204,7 @@ export const activation_fwd: Kernel<{ x: "in"; y: "out" }, { a: number; b: numbe
 export const adamw: Kernel<{ w: "inout"; m: "inout"; v: "inout"; grad: "inout"; group: "in"; hyper: "in"; state: "in"; rate: "in" }, { beta1: number; beta2: number; rest1: number; rest2: number; eps: number }, Record<never, never>> = {
   name: "adamw",
   source: adamw_wgsl,
-  libs: [],
+  libs: [lib_root],
   tensors: [{"name":"w","access":"inout","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"f32","pack":1},{"name":"m","access":"inout","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"f32","pack":1},{"name":"v","access":"inout","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"f32","pack":1},{"name":"grad","access":"inout","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"f32","pack":1},{"name":"group","access":"in","optional":false,"dims":[{"coef":1,"name":"G"}],"elem":"u32","pack":1},{"name":"hyper","access":"in","optional":false,"dims":[{"coef":1,"name":"H"},{"coef":2,"name":""}],"elem":"f32","pack":1},{"name":"state","access":"in","optional":false,"dims":[{"coef":8,"name":""}],"elem":"f32","pack":1},{"name":"rate","access":"in","optional":false,"dims":[{"coef":1,"name":"H"}],"elem":"f32","pack":1}],
   dims: ["n","G","H"],
   params: [{"name":"beta1","type":"f32"},{"name":"beta2","type":"f32"},{"name":"rest1","type":"f32"},{"name":"rest2","type":"f32"},{"name":"eps","type":"f32"}],
@@ -216,7 +219,7 @@ export const adamw: Kernel<{ w: "inout"; m: "inout"; v: "inout"; grad: "inout"; 
 export const adamw_prepare: Kernel<{ part: "in"; state: "inout"; scale?: "inout" }, { clip: number; log_beta1: number; log_beta2: number; interval: number; least: number; most: number }, Record<never, never>> = {
   name: "adamw_prepare",
   source: adamw_prepare_wgsl,
-  libs: [lib_reduce, lib_gradient_range],
+  libs: [lib_reduce, lib_gradient_range, lib_root],
   tensors: [{"name":"part","access":"in","optional":false,"dims":[{"coef":1,"name":"S"}],"elem":"f32","pack":1},{"name":"state","access":"inout","optional":false,"dims":[{"coef":8,"name":""}],"elem":"f32","pack":1},{"name":"scale","access":"inout","optional":true,"dims":[{"coef":2,"name":""}],"elem":"f32","pack":1}],
   dims: ["S"],
   params: [{"name":"clip","type":"f32"},{"name":"log_beta1","type":"f32"},{"name":"log_beta2","type":"f32"},{"name":"interval","type":"f32"},{"name":"least","type":"f32"},{"name":"most","type":"f32"}],
@@ -321,7 +324,7 @@ export const attention_delta: Kernel<{ o: "in"; dy: "in"; delta: "out" }, Record
 export const attention_fwd: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_fwd",
   source: attention_fwd_wgsl,
-  libs: [lib_attention_products, lib_attention_sums],
+  libs: [lib_attention_products, lib_attention_sums, lib_logarithm],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"o","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
@@ -336,7 +339,7 @@ export const attention_fwd: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" },
 export const attention_fwd_flat: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_fwd_flat",
   source: attention_fwd_flat_wgsl,
-  libs: [],
+  libs: [lib_logarithm],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"o","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
@@ -381,7 +384,7 @@ export const batchnorm_bwd: Kernel<{ x: "in"; gamma?: "in"; stats: "in"; dy: "in
 export const batchnorm_eval: Kernel<{ x: "in"; gamma?: "in"; beta?: "in"; running_mean: "in"; running_var: "in"; y: "out"; stats?: "out" }, { eps: number }, Record<never, never>> = {
   name: "batchnorm_eval",
   source: batchnorm_eval_wgsl,
-  libs: [],
+  libs: [lib_root],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"beta","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"running_mean","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"running_var","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"stats","access":"out","optional":true,"dims":[{"coef":2,"name":""},{"coef":1,"name":"D"}],"elem":"f32","pack":1}],
   dims: ["M","D"],
   params: [{"name":"eps","type":"f32"}],
@@ -396,7 +399,7 @@ export const batchnorm_eval: Kernel<{ x: "in"; gamma?: "in"; beta?: "in"; runnin
 export const batchnorm_train: Kernel<{ x: "in"; gamma?: "in"; beta?: "in"; y: "out"; stats?: "out"; running_mean?: "inout"; running_var?: "inout"; tracked?: "inout" }, { eps: number; momentum: number }, Record<never, never>> = {
   name: "batchnorm_train",
   source: batchnorm_train_wgsl,
-  libs: [],
+  libs: [lib_root],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"beta","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"stats","access":"out","optional":true,"dims":[{"coef":2,"name":""},{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"running_mean","access":"inout","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"running_var","access":"inout","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"tracked","access":"inout","optional":true,"dims":[{"coef":1,"name":""}],"elem":"u32","pack":1}],
   dims: ["M","D"],
   params: [{"name":"eps","type":"f32"},{"name":"momentum","type":"f32"}],
@@ -411,7 +414,7 @@ export const batchnorm_train: Kernel<{ x: "in"; gamma?: "in"; beta?: "in"; y: "o
 export const binary_broadcast: Kernel<{ a: "in"; b: "in"; y: "out" }, { e1: number; e2: number; e3: number; e4: number; e5: number; a0: number; a1: number; a2: number; a3: number; a4: number; a5: number; b0: number; b1: number; b2: number; b3: number; b4: number; b5: number }, { f: "add" | "sub" | "mul" | "div" | "min" | "max"; rank: "2" | "1" | "3" | "4" | "5" | "6" }> = {
   name: "binary_broadcast",
   source: binary_broadcast_wgsl,
-  libs: [lib_binary, lib_strides],
+  libs: [lib_quotient, lib_binary, lib_strides],
   tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"ka"}],"elem":"W","pack":1},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"kb"}],"elem":"W","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1}],
   dims: ["ka","kb","n"],
   params: [{"name":"e1","type":"u32"},{"name":"e2","type":"u32"},{"name":"e3","type":"u32"},{"name":"e4","type":"u32"},{"name":"e5","type":"u32"},{"name":"a0","type":"u32"},{"name":"a1","type":"u32"},{"name":"a2","type":"u32"},{"name":"a3","type":"u32"},{"name":"a4","type":"u32"},{"name":"a5","type":"u32"},{"name":"b0","type":"u32"},{"name":"b1","type":"u32"},{"name":"b2","type":"u32"},{"name":"b3","type":"u32"},{"name":"b4","type":"u32"},{"name":"b5","type":"u32"}],
@@ -426,7 +429,7 @@ export const binary_broadcast: Kernel<{ a: "in"; b: "in"; y: "out" }, { e1: numb
 export const binary_broadcast_bwd: Kernel<{ a: "in"; b: "in"; dy: "in"; d: "out" }, { e1: number; e2: number; e3: number; e4: number; e5: number; a0: number; a1: number; a2: number; a3: number; a4: number; a5: number; b0: number; b1: number; b2: number; b3: number; b4: number; b5: number }, { f: "add" | "sub" | "mul" | "div" | "min" | "max"; rank: "2" | "1" | "3" | "4" | "5" | "6"; of: "a" | "b" }> = {
   name: "binary_broadcast_bwd",
   source: binary_broadcast_bwd_wgsl,
-  libs: [lib_binary, lib_strides],
+  libs: [lib_quotient, lib_binary, lib_strides],
   tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"ka"}],"elem":"W","pack":1},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"kb"}],"elem":"W","pack":1},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"W","pack":1},{"name":"d","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1}],
   dims: ["ka","kb","n"],
   params: [{"name":"e1","type":"u32"},{"name":"e2","type":"u32"},{"name":"e3","type":"u32"},{"name":"e4","type":"u32"},{"name":"e5","type":"u32"},{"name":"a0","type":"u32"},{"name":"a1","type":"u32"},{"name":"a2","type":"u32"},{"name":"a3","type":"u32"},{"name":"a4","type":"u32"},{"name":"a5","type":"u32"},{"name":"b0","type":"u32"},{"name":"b1","type":"u32"},{"name":"b2","type":"u32"},{"name":"b3","type":"u32"},{"name":"b4","type":"u32"},{"name":"b5","type":"u32"}],
@@ -441,7 +444,7 @@ export const binary_broadcast_bwd: Kernel<{ a: "in"; b: "in"; dy: "in"; d: "out"
 export const binary_bwd: Kernel<{ a: "in"; b: "in"; dy: "in"; da?: "out"; db?: "out" }, Record<never, never>, { f: "mul" | "div" | "min" | "max" | "add" | "sub" }> = {
   name: "binary_bwd",
   source: binary_bwd_wgsl,
-  libs: [lib_binary],
+  libs: [lib_quotient, lib_binary],
   tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"da","access":"out","optional":true,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"db","access":"out","optional":true,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4}],
   dims: ["n"],
   params: [],
@@ -456,7 +459,7 @@ export const binary_bwd: Kernel<{ a: "in"; b: "in"; dy: "in"; da?: "out"; db?: "
 export const binary_fwd: Kernel<{ a: "in"; b: "in"; y: "out" }, Record<never, never>, { f: "add" | "sub" | "mul" | "div" | "min" | "max" }> = {
   name: "binary_fwd",
   source: binary_fwd_wgsl,
-  libs: [lib_binary],
+  libs: [lib_quotient, lib_binary],
   tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4}],
   dims: ["n"],
   params: [],
@@ -471,7 +474,7 @@ export const binary_fwd: Kernel<{ a: "in"; b: "in"; y: "out" }, Record<never, ne
 export const binary_middle: Kernel<{ x: "in"; v?: "in"; v4?: "in"; y: "out" }, { R: number; C: number }, { f: "add" | "sub" | "mul" | "div" | "min" | "max"; left: "x" | "v"; over: "first" | "last" | "middle"; quad: "same" | "next" | "any" }> = {
   name: "binary_middle",
   source: binary_middle_wgsl,
-  libs: [lib_binary, lib_middle],
+  libs: [lib_quotient, lib_binary, lib_middle],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"v","access":"in","optional":true,"dims":[{"coef":1,"name":"m"}],"elem":"W","pack":1},{"name":"v4","access":"in","optional":true,"dims":[{"coef":1,"name":"m"}],"elem":"W","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4}],
   dims: ["n","m"],
   params: [{"name":"R","type":"u32"},{"name":"C","type":"u32"}],
@@ -501,7 +504,7 @@ export const copy_block: Kernel<{ x: "in"; y: "out" }, { R: number; C: number; x
 export const cross_entropy_bwd: Kernel<{ x: "in"; labels: "in"; stats: "in"; share: "in"; dloss: "in"; dx: "out" }, { smoothing: number; ignore: number }, Record<never, never>> = {
   name: "cross_entropy_bwd",
   source: cross_entropy_bwd_wgsl,
-  libs: [lib_rows],
+  libs: [lib_rows, lib_logits],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"labels","access":"in","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"u32","pack":1},{"name":"stats","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1},{"name":"share","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"dloss","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"dx","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4}],
   dims: ["M","D"],
   params: [{"name":"smoothing","type":"f32"},{"name":"ignore","type":"u32"}],
@@ -516,7 +519,7 @@ export const cross_entropy_bwd: Kernel<{ x: "in"; labels: "in"; stats: "in"; sha
 export const cross_entropy_mean: Kernel<{ terms: "in"; loss: "out"; share?: "out" }, Record<never, never>, Record<never, never>> = {
   name: "cross_entropy_mean",
   source: cross_entropy_mean_wgsl,
-  libs: [lib_reduce_pair],
+  libs: [lib_reduce, lib_reduce_pair, lib_gradient_range],
   tensors: [{"name":"terms","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1},{"name":"loss","access":"out","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"share","access":"out","optional":true,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1}],
   dims: ["M"],
   params: [],
@@ -531,7 +534,7 @@ export const cross_entropy_mean: Kernel<{ terms: "in"; loss: "out"; share?: "out
 export const cross_entropy_rows: Kernel<{ x: "in"; labels: "in"; terms: "out"; stats?: "out" }, { smoothing: number; ignore: number }, Record<never, never>> = {
   name: "cross_entropy_rows",
   source: cross_entropy_rows_wgsl,
-  libs: [lib_reduce, lib_reduce_pair, lib_rows, lib_cross_entropy],
+  libs: [lib_reduce, lib_reduce_pair, lib_rows, lib_logits, lib_logarithm, lib_cross_entropy],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"labels","access":"in","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"u32","pack":1},{"name":"terms","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1},{"name":"stats","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1}],
   dims: ["M","D"],
   params: [{"name":"smoothing","type":"f32"},{"name":"ignore","type":"u32"}],
@@ -546,7 +549,7 @@ export const cross_entropy_rows: Kernel<{ x: "in"; labels: "in"; terms: "out"; s
 export const cross_entropy_rows_flat: Kernel<{ x: "in"; labels: "in"; terms: "out"; stats?: "out" }, { smoothing: number; ignore: number }, Record<never, never>> = {
   name: "cross_entropy_rows_flat",
   source: cross_entropy_rows_flat_wgsl,
-  libs: [lib_rows, lib_cross_entropy],
+  libs: [lib_rows, lib_logits, lib_logarithm, lib_cross_entropy],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"labels","access":"in","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"u32","pack":1},{"name":"terms","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1},{"name":"stats","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1}],
   dims: ["M","D"],
   params: [{"name":"smoothing","type":"f32"},{"name":"ignore","type":"u32"}],
@@ -666,7 +669,7 @@ export const info_nce_grad_flat: Kernel<{ s: "in"; scale: "in"; r: "in"; c: "in"
 export const info_nce_loss: Kernel<{ a: "in"; b: "in"; scale: "in"; r: "in"; run: "in"; c: "out"; loss: "out" }, Record<never, never>, Record<never, never>> = {
   name: "info_nce_loss",
   source: info_nce_loss_wgsl,
-  libs: [],
+  libs: [lib_logarithm],
   tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"E"}],"elem":"f32","pack":1},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"E"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"r","access":"in","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"run","access":"in","optional":false,"dims":[{"coef":2,"name":""},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"c","access":"out","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"loss","access":"out","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1}],
   dims: ["B","E"],
   params: [],
@@ -681,7 +684,7 @@ export const info_nce_loss: Kernel<{ a: "in"; b: "in"; scale: "in"; r: "in"; run
 export const info_nce_rows: Kernel<{ s: "in"; scale: "in"; lse: "inout" }, { at: number }, Record<never, never>> = {
   name: "info_nce_rows",
   source: info_nce_rows_wgsl,
-  libs: [lib_reduce],
+  libs: [lib_reduce, lib_logarithm],
   tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"lse","access":"inout","optional":false,"dims":[{"coef":1,"name":"L"}],"elem":"f32","pack":1}],
   dims: ["R","B","L"],
   params: [{"name":"at","type":"u32"}],
@@ -696,7 +699,7 @@ export const info_nce_rows: Kernel<{ s: "in"; scale: "in"; lse: "inout" }, { at:
 export const info_nce_rows_flat: Kernel<{ s: "in"; scale: "in"; lse: "inout" }, { at: number }, Record<never, never>> = {
   name: "info_nce_rows_flat",
   source: info_nce_rows_flat_wgsl,
-  libs: [],
+  libs: [lib_logarithm],
   tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"lse","access":"inout","optional":false,"dims":[{"coef":1,"name":"L"}],"elem":"f32","pack":1}],
   dims: ["R","B","L"],
   params: [{"name":"at","type":"u32"}],
@@ -741,7 +744,7 @@ export const l2_normalize_bwd_flat: Kernel<{ x: "in"; norm: "in"; dy: "in"; dx: 
 export const l2_normalize_fwd: Kernel<{ x: "in"; y: "out"; norm?: "out" }, { eps: number }, Record<never, never>> = {
   name: "l2_normalize_fwd",
   source: l2_normalize_fwd_wgsl,
-  libs: [lib_reduce_pair, lib_rows, lib_l2_norm],
+  libs: [lib_reduce_pair, lib_rows, lib_root, lib_l2_norm],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"norm","access":"out","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1}],
   dims: ["M","D"],
   params: [{"name":"eps","type":"f32"}],
@@ -756,7 +759,7 @@ export const l2_normalize_fwd: Kernel<{ x: "in"; y: "out"; norm?: "out" }, { eps
 export const l2_normalize_fwd_flat: Kernel<{ x: "in"; y: "out"; norm?: "out" }, { eps: number }, Record<never, never>> = {
   name: "l2_normalize_fwd_flat",
   source: l2_normalize_fwd_flat_wgsl,
-  libs: [lib_rows, lib_l2_norm],
+  libs: [lib_rows, lib_root, lib_l2_norm],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"norm","access":"out","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1}],
   dims: ["M","D"],
   params: [{"name":"eps","type":"f32"}],
@@ -816,7 +819,7 @@ export const layernorm_bwd_input_flat: Kernel<{ x: "in"; gamma?: "in"; stats: "i
 export const layernorm_fwd: Kernel<{ x: "in"; gamma?: "in"; beta?: "in"; y: "out"; stats?: "out" }, { eps: number }, Record<never, never>> = {
   name: "layernorm_fwd",
   source: layernorm_fwd_wgsl,
-  libs: [lib_reduce, lib_reduce_pair, lib_rows],
+  libs: [lib_reduce, lib_reduce_pair, lib_rows, lib_root],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"beta","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"stats","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1}],
   dims: ["M","D"],
   params: [{"name":"eps","type":"f32"}],
@@ -831,7 +834,7 @@ export const layernorm_fwd: Kernel<{ x: "in"; gamma?: "in"; beta?: "in"; y: "out
 export const layernorm_fwd_flat: Kernel<{ x: "in"; gamma?: "in"; beta?: "in"; y: "out"; stats?: "out" }, { eps: number }, Record<never, never>> = {
   name: "layernorm_fwd_flat",
   source: layernorm_fwd_flat_wgsl,
-  libs: [lib_rows],
+  libs: [lib_rows, lib_root],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"beta","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"stats","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"f32","pack":1}],
   dims: ["M","D"],
   params: [{"name":"eps","type":"f32"}],
@@ -1011,7 +1014,7 @@ export const mmd_kernel: Kernel<{ s: "inout"; na: "in"; nb: "in" }, Record<never
 export const negative_binomial_bwd: Kernel<{ y: "in"; x: "in"; dloss: "in"; dy: "out" }, { alpha: number }, { space: "log1p" | "counts" }> = {
   name: "negative_binomial_bwd",
   source: negative_binomial_bwd_wgsl,
-  libs: [lib_activation, lib_activation_log, lib_negative_binomial],
+  libs: [lib_logarithm, lib_negative_binomial],
   tensors: [{"name":"y","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"dloss","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"dy","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1}],
   dims: ["n"],
   params: [{"name":"alpha","type":"f32"}],
@@ -1026,7 +1029,7 @@ export const negative_binomial_bwd: Kernel<{ y: "in"; x: "in"; dloss: "in"; dy: 
 export const negative_binomial_fwd: Kernel<{ y: "in"; x: "in"; part: "out" }, { alpha: number }, { space: "log1p" | "counts" }> = {
   name: "negative_binomial_fwd",
   source: negative_binomial_fwd_wgsl,
-  libs: [lib_reduce, lib_activation, lib_activation_log, lib_negative_binomial],
+  libs: [lib_reduce, lib_logarithm, lib_negative_binomial],
   tensors: [{"name":"y","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"part","access":"out","optional":false,"dims":[{"coef":1,"name":"S"}],"elem":"f32","pack":1}],
   dims: ["n","S"],
   params: [{"name":"alpha","type":"f32"}],
@@ -1041,7 +1044,7 @@ export const negative_binomial_fwd: Kernel<{ y: "in"; x: "in"; part: "out" }, { 
 export const negative_binomial_fwd_flat: Kernel<{ y: "in"; x: "in"; part: "out" }, { alpha: number }, { space: "log1p" | "counts" }> = {
   name: "negative_binomial_fwd_flat",
   source: negative_binomial_fwd_flat_wgsl,
-  libs: [lib_activation, lib_activation_log, lib_negative_binomial],
+  libs: [lib_logarithm, lib_negative_binomial],
   tensors: [{"name":"y","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"part","access":"out","optional":false,"dims":[{"coef":1,"name":"S"}],"elem":"f32","pack":1}],
   dims: ["n","S"],
   params: [{"name":"alpha","type":"f32"}],
@@ -1251,7 +1254,7 @@ export const planar_flow_columns: Kernel<{ z: "in"; dy: "in"; sums: "in"; u: "in
 export const planar_flow_fwd: Kernel<{ z: "in"; u: "in"; w: "in"; b: "in"; y: "out"; logdet: "out"; act?: "out" }, { eps: number }, Record<never, never>> = {
   name: "planar_flow_fwd",
   source: planar_flow_fwd_wgsl,
-  libs: [lib_reduce_pair, lib_rows, lib_activation, lib_activation_log, lib_planar_flow],
+  libs: [lib_reduce_pair, lib_rows, lib_activation, lib_logarithm, lib_planar_flow],
   tensors: [{"name":"z","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"u","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"w","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"logdet","access":"out","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"act","access":"out","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1}],
   dims: ["M","D"],
   params: [{"name":"eps","type":"f32"}],
@@ -1266,7 +1269,7 @@ export const planar_flow_fwd: Kernel<{ z: "in"; u: "in"; w: "in"; b: "in"; y: "o
 export const planar_flow_fwd_flat: Kernel<{ z: "in"; u: "in"; w: "in"; b: "in"; y: "out"; logdet: "out"; act?: "out" }, { eps: number }, Record<never, never>> = {
   name: "planar_flow_fwd_flat",
   source: planar_flow_fwd_flat_wgsl,
-  libs: [lib_rows, lib_activation, lib_activation_log, lib_planar_flow],
+  libs: [lib_rows, lib_activation, lib_logarithm, lib_planar_flow],
   tensors: [{"name":"z","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"u","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"w","access":"in","optional":false,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"logdet","access":"out","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"act","access":"out","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1}],
   dims: ["M","D"],
   params: [{"name":"eps","type":"f32"}],
@@ -1281,7 +1284,7 @@ export const planar_flow_fwd_flat: Kernel<{ z: "in"; u: "in"; w: "in"; b: "in"; 
 export const proximity: Kernel<{ s: "in"; w: "out" }, { c: number; least: number }, { d: "squared" | "plain" }> = {
   name: "proximity",
   source: proximity_wgsl,
-  libs: [],
+  libs: [lib_root],
   tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"w","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"B"}],"elem":"f32","pack":1}],
   dims: ["B"],
   params: [{"name":"c","type":"f32"},{"name":"least","type":"f32"}],
@@ -1296,7 +1299,7 @@ export const proximity: Kernel<{ s: "in"; w: "out" }, { c: number; least: number
 export const random: Kernel<{ random: "in"; y: "out" }, { stream: number; threshold: number }, { kind: "uniform" | "normal" | "bernoulli" }> = {
   name: "random",
   source: random_wgsl,
-  libs: [lib_threefry, lib_activation, lib_activation_log, lib_turn],
+  libs: [lib_threefry, lib_logarithm, lib_turn],
   tensors: [{"name":"random","access":"in","optional":false,"dims":[{"coef":4,"name":""}],"elem":"u32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"A"},{"coef":1,"name":"R"},{"coef":1,"name":"C"}],"elem":"T","pack":1}],
   dims: ["A","R","C"],
   params: [{"name":"stream","type":"u32"},{"name":"threshold","type":"u32"}],
@@ -1701,7 +1704,7 @@ export const segments_sum: Kernel<{ x: "in"; order: "in"; bound: "in"; carry?: "
 export const softmax_bwd: Kernel<{ saved: "in"; dy: "in"; dx: "out" }, { scale: number }, { form: "probs" | "logs" }> = {
   name: "softmax_bwd",
   source: softmax_bwd_wgsl,
-  libs: [lib_reduce, lib_rows],
+  libs: [lib_reduce, lib_rows, lib_logits],
   tensors: [{"name":"saved","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"dx","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4}],
   dims: ["M","D"],
   params: [{"name":"scale","type":"f32"}],
@@ -1716,7 +1719,7 @@ export const softmax_bwd: Kernel<{ saved: "in"; dy: "in"; dx: "out" }, { scale: 
 export const softmax_bwd_flat: Kernel<{ saved: "in"; dy: "in"; dx: "out" }, { scale: number }, { form: "probs" | "logs" }> = {
   name: "softmax_bwd_flat",
   source: softmax_bwd_flat_wgsl,
-  libs: [lib_rows],
+  libs: [lib_rows, lib_logits],
   tensors: [{"name":"saved","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"dx","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4}],
   dims: ["M","D"],
   params: [{"name":"scale","type":"f32"}],
@@ -1728,13 +1731,13 @@ export const softmax_bwd_flat: Kernel<{ saved: "in"; dy: "in"; dx: "out" }, { sc
 };
 
 /** softmax of each row, or its logarithm. */
-export const softmax_fwd: Kernel<{ x: "in"; y: "out" }, { scale: number }, { form: "probs" | "logs" }> = {
+export const softmax_fwd: Kernel<{ x: "in"; y: "out" }, { scale: number; reach: number; far: number }, { form: "probs" | "logs" }> = {
   name: "softmax_fwd",
   source: softmax_fwd_wgsl,
-  libs: [lib_reduce, lib_rows, lib_softmax],
+  libs: [lib_reduce, lib_rows, lib_logits, lib_logarithm, lib_softmax],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4}],
   dims: ["M","D"],
-  params: [{"name":"scale","type":"f32"}],
+  params: [{"name":"scale","type":"f32"},{"name":"reach","type":"f32"},{"name":"far","type":"f32"}],
   options: {"form":["probs","logs"]},
   tune: {"WG":[64,32,128,256]},
   limits: [],
@@ -1743,13 +1746,13 @@ export const softmax_fwd: Kernel<{ x: "in"; y: "out" }, { scale: number }, { for
 };
 
 /** softmax_fwd without barriers, one invocation a row. */
-export const softmax_fwd_flat: Kernel<{ x: "in"; y: "out" }, { scale: number }, { form: "probs" | "logs" }> = {
+export const softmax_fwd_flat: Kernel<{ x: "in"; y: "out" }, { scale: number; reach: number; far: number }, { form: "probs" | "logs" }> = {
   name: "softmax_fwd_flat",
   source: softmax_fwd_flat_wgsl,
-  libs: [lib_rows, lib_softmax],
+  libs: [lib_rows, lib_logits, lib_logarithm, lib_softmax],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":4}],
   dims: ["M","D"],
-  params: [{"name":"scale","type":"f32"}],
+  params: [{"name":"scale","type":"f32"},{"name":"reach","type":"f32"},{"name":"far","type":"f32"}],
   options: {"form":["probs","logs"]},
   tune: {"WG":[8,32]},
   limits: [],

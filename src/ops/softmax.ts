@@ -2,9 +2,10 @@
  * Softmax and its logarithm over the last dimension, of scaled elements.
  *
  * y = exp(scale * x) / sum(exp(scale * x)), after subtracting the largest element of the row, so that nothing overflows.
- * Same as torch.softmax and torch.log_softmax but for rows of nothing but minus infinity (fully masked; -1e30 in f16 is
- * one): their softmax is 0 and their logarithm minus infinity, not NaN. A row of equal elements, -1e30 included, is
- * uniform. Backward needs only the result.
+ * Same as torch.softmax and torch.log_softmax but for rows of nothing but masked elements (minus infinity, which -1e30 is in
+ * f16, and anything from -1.1e38 down): their softmax is 0 and their logarithm minus infinity, not NaN. A row of other equal
+ * elements, -1e30 included, is uniform. NaN and plus infinity make their row NaN; all of these are told by bits. Numbers
+ * above 1.1e38 count as that. Backward needs only the result.
  *
  * @module
  */
@@ -22,6 +23,9 @@ export interface SoftmaxOptions {
   scale?: number;
 }
 
+/** Just below the largest f32, so that products that are rounded up stay below it. */
+const HIGHEST = 3.4e38;
+
 /** Invocations for a row of `D`. */
 function tile(D: number): { WG: number } {
   return { WG: D <= 128 ? 32 : D <= 1024 ? 64 : 256 };
@@ -34,10 +38,12 @@ function run(g: Plan, name: string, form: "probs" | "logs", x: Tensor, { scale =
     });
   }
   const { flat } = g.gpu.caps;
+  // e^-200 is 0 in f32, and products of these with the scale are finite.
+  const params = { scale, form, reach: Math.max(-HIGHEST, -200 / scale), far: Math.max(-HIGHEST, -HIGHEST / scale) };
   const tune = tile(x.dim(-1));
   const y = g.tensor(x.shape, x.dtype, `${name}.y`);
-  if (flat) g.run(k.softmax_fwd_flat, { x, y }, { scale, form });
-  else g.run(k.softmax_fwd, { x, y }, { scale, form, tune });
+  if (flat) g.run(k.softmax_fwd_flat, { x, y }, params);
+  else g.run(k.softmax_fwd, { x, y }, { ...params, tune });
   g.record(name, [x], [y], ([dy]) => {
     const dx = g.tensor(x.shape, x.dtype, `${name}.dx`);
     const tensors = { saved: y, dy: dy!, dx };

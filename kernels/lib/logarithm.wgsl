@@ -1,4 +1,4 @@
-// Logarithms on four values; needs activation.wgsl.
+// Logarithms of four positive values.
 
 // log((1 + s) / (1 - s)), |s| <= 1/3.
 fn logRatio4(s: vec4f) -> vec4f {
@@ -10,9 +10,4 @@ fn logRatio4(s: vec4f) -> vec4f {
 // The built-in is only absolutely accurate near 1.
 fn log4(x: vec4f) -> vec4f {
   return select(log(x), logRatio4((x - 1.0) / (x + 1.0)), (x > vec4f(0.5)) & (x < vec4f(2.0)));
-}
-
-fn softplus4(x: vec4f) -> vec4f {
-  let e = decay4(-abs(x));
-  return 0.5 * (x + abs(x)) + logRatio4(e / (2.0 + e));
 }
