@@ -1,11 +1,16 @@
 //! rank_count: counts the gallery rows that beat each query's partner, a workgroup a tile of queries and a slice of the gallery
 //! above[s,m] = #{n in slice s: a[m,:] b[n,:] > own[m], at + n != partner[m]}; equal[s,m] the same with =
-//! With score instead: score[m] = a[m,:] b[partner[m] - at,:] by the same sums, so that equal rows score the same bit for bit
+//! With score instead: score[m] = a[m,:] b[partner[m] - at,:] by the same sums. What it is
+//! worth beside a copy of the partner does not depend on rounding, which two pipelines may do differently: copies, told by
+//! their keys, are equal
 //!
 //! in     a       [M, K]   f32/4   queries
 //! in     b       [N, K]   W/4     a part of the gallery
 //! in     partner [M]      u32     its row in the whole gallery
 //! in?    own     [M]      f32     the partner's score
+//! in     key     [N, 2]   u32     of the gallery's rows
+//! in?    ownKey  [M, 2]   u32     of the partner
+//! inout? partnerKey [M, 2] u32    filled with score
 //! inout? score   [M]      f32     NaN where no part has the row
 //! out?   above   [S, M]   f32     exact: a slice has fewer than 2^24 rows
 //! out?   equal   [S, M]   f32

@@ -10,6 +10,9 @@
 //! grid   fold ceil(Q/WG)
 //! ref    tests/ref/topk.ts
 
+// Of an empty place; every score found is above. Finite, as a compiler may assume that nothing else exists.
+const NONE: f32 = -3e38;
+
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let q = folded(wg, nwg) * WG + lane;
@@ -17,7 +20,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   let list = q * p.K;
   if (p.at == 0u) {
     for (var n = 0u; n < p.K; n++) {
-      best[list + n] = -3.0e38;
+      best[list + n] = NONE;
       found[list + n] = 0xffffffffu;
     }
   }
@@ -26,7 +29,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
       let source = (q * p.G + g) * p.K + j;
       let v = score[source];
       // The lists are sorted: nothing behind this one can enter.
-      if (!(v > best[list + p.K - 1u])) { break; }
+      if (v <= best[list + p.K - 1u]) { break; }
       var n: u32 = p.K - 1u;
       while (n > 0u && best[list + n - 1u] < v) {
         best[list + n] = best[list + n - 1u];

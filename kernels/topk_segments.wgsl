@@ -10,6 +10,12 @@
 //! grid   fold ceil(Q*G/WG)
 //! ref    tests/ref/topk.ts
 
+// Of an empty place; every score found is above. Finite, as a compiler may assume that nothing else exists.
+const NONE: f32 = -3e38;
+
+// A score, NONE for NaN: comparisons tell nothing of it.
+fn number(v: f32) -> f32 { return select(NONE, v, (bitcast<u32>(v) & 0x7fffffffu) <= 0x7f800000u); }
+
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = folded(wg, nwg) * WG + lane;
@@ -18,12 +24,12 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   let first = (i - q * p.G) * 512u;
   let list = i * p.K;
   for (var n = 0u; n < p.K; n++) {
-    score[list + n] = -3.0e38;
+    score[list + n] = NONE;
     index[list + n] = 0xffffffffu;
   }
-  var least: f32 = -3.0e38;
+  var least: f32 = NONE;
   for (var c = first; c < min(first + 512u, p.C); c++) {
-    let v = s[q * p.C + c];
+    let v = number(s[q * p.C + c]);
     if (v > least) {
       var n: u32 = p.K - 1u;
       // Equal scores stay where they are, so the lower index comes first.

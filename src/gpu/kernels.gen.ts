@@ -80,6 +80,7 @@ import proximity_wgsl from "../../kernels/proximity.wgsl" with { type: "text" };
 import random_wgsl from "../../kernels/random.wgsl" with { type: "text" };
 import rank_count_wgsl from "../../kernels/rank_count.wgsl" with { type: "text" };
 import rank_count_flat_wgsl from "../../kernels/rank_count_flat.wgsl" with { type: "text" };
+import rank_keys_wgsl from "../../kernels/rank_keys.wgsl" with { type: "text" };
 import rank_sum_wgsl from "../../kernels/rank_sum.wgsl" with { type: "text" };
 import reduce_bwd_wgsl from "../../kernels/reduce_bwd.wgsl" with { type: "text" };
 import reduce_middle_wgsl from "../../kernels/reduce_middle.wgsl" with { type: "text" };
@@ -1311,11 +1312,11 @@ export const random: Kernel<{ random: "in"; y: "out" }, { stream: number; thresh
 };
 
 /** counts the gallery rows that beat each query's partner, a workgroup a tile of queries and a slice of the gallery. */
-export const rank_count: Kernel<{ a: "in"; b: "in"; partner: "in"; own?: "in"; score?: "inout"; above?: "out"; equal?: "out" }, { at: number; step: number }, Record<never, never>> = {
+export const rank_count: Kernel<{ a: "in"; b: "in"; partner: "in"; own?: "in"; key: "in"; ownKey?: "in"; partnerKey?: "inout"; score?: "inout"; above?: "out"; equal?: "out" }, { at: number; step: number }, Record<never, never>> = {
   name: "rank_count",
   source: rank_count_wgsl,
   libs: [lib_matmul_a_rows, lib_matmul_b_rows, lib_rank_rows],
-  tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"f32","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"N"},{"coef":1,"name":"K"}],"elem":"W","pack":4},{"name":"partner","access":"in","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"u32","pack":1},{"name":"own","access":"in","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"score","access":"inout","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"above","access":"out","optional":true,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"equal","access":"out","optional":true,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"M"}],"elem":"f32","pack":1}],
+  tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"f32","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"N"},{"coef":1,"name":"K"}],"elem":"W","pack":4},{"name":"partner","access":"in","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"u32","pack":1},{"name":"own","access":"in","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"key","access":"in","optional":false,"dims":[{"coef":1,"name":"N"},{"coef":2,"name":""}],"elem":"u32","pack":1},{"name":"ownKey","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"u32","pack":1},{"name":"partnerKey","access":"inout","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"u32","pack":1},{"name":"score","access":"inout","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"above","access":"out","optional":true,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"equal","access":"out","optional":true,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"M"}],"elem":"f32","pack":1}],
   dims: ["M","K","N","S"],
   params: [{"name":"at","type":"u32"},{"name":"step","type":"u32"}],
   options: {},
@@ -1326,11 +1327,11 @@ export const rank_count: Kernel<{ a: "in"; b: "in"; partner: "in"; own?: "in"; s
 };
 
 /** rank_count without barriers, MG*4 queries by NG*4 gallery rows at a time an invocation. */
-export const rank_count_flat: Kernel<{ a: "in"; b: "in"; partner: "in"; own?: "in"; score?: "inout"; above?: "out"; equal?: "out" }, { at: number; step: number }, Record<never, never>> = {
+export const rank_count_flat: Kernel<{ a: "in"; b: "in"; partner: "in"; own?: "in"; key: "in"; ownKey?: "in"; partnerKey?: "inout"; score?: "inout"; above?: "out"; equal?: "out" }, { at: number; step: number }, Record<never, never>> = {
   name: "rank_count_flat",
   source: rank_count_flat_wgsl,
   libs: [lib_matmul_a_rows, lib_matmul_b_rows, lib_rank_rows],
-  tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"f32","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"N"},{"coef":1,"name":"K"}],"elem":"W","pack":4},{"name":"partner","access":"in","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"u32","pack":1},{"name":"own","access":"in","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"score","access":"inout","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"above","access":"out","optional":true,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"equal","access":"out","optional":true,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"M"}],"elem":"f32","pack":1}],
+  tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"f32","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"N"},{"coef":1,"name":"K"}],"elem":"W","pack":4},{"name":"partner","access":"in","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"u32","pack":1},{"name":"own","access":"in","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"key","access":"in","optional":false,"dims":[{"coef":1,"name":"N"},{"coef":2,"name":""}],"elem":"u32","pack":1},{"name":"ownKey","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"u32","pack":1},{"name":"partnerKey","access":"inout","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"u32","pack":1},{"name":"score","access":"inout","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"above","access":"out","optional":true,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"equal","access":"out","optional":true,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"M"}],"elem":"f32","pack":1}],
   dims: ["M","K","N","S"],
   params: [{"name":"at","type":"u32"},{"name":"step","type":"u32"}],
   options: {},
@@ -1338,6 +1339,21 @@ export const rank_count_flat: Kernel<{ a: "in"; b: "in"; partner: "in"; own?: "i
   limits: [{ text: "step < 16777216", holds: (d) => d.step! < 16777216 }],
   fold: false,
   grid: (d) => [Math.ceil(d.M!/(d.MG!*4)), Math.ceil(Math.max(1, d.S!)/d.LN!)],
+};
+
+/** 64 bits that tell the rows of a matrix apart, from the bits of all its elements, one invocation a row. */
+export const rank_keys: Kernel<{ b: "in"; key: "out" }, Record<never, never>, Record<never, never>> = {
+  name: "rank_keys",
+  source: rank_keys_wgsl,
+  libs: [],
+  tensors: [{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"N"},{"coef":1,"name":"K"}],"elem":"W","pack":4},{"name":"key","access":"out","optional":false,"dims":[{"coef":1,"name":"N"},{"coef":2,"name":""}],"elem":"u32","pack":1}],
+  dims: ["N","K"],
+  params: [],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.N!/d.WG!)],
 };
 
 /** adds the counts of all slices of a part of the gallery to those of the parts before it, one invocation a query. */

@@ -1,7 +1,8 @@
 /**
  * Exact rank of a known partner among the rows of a gallery by dot product, without the matrix of all products: the tiles of
  * the product stay in registers, and only how many of them are greater than the partner's, and how many equal, leaves a
- * workgroup. The partner's own score is summed by the same loop, so that copies of it tie bit for bit.
+ * workgroup. Copies of the partner's row are equal to it by their bits, not by their scores: two kernels may round the same
+ * sum differently.
  *
  * above[q] = #{n != partner[q]: q_q . g_n > q_q . g_partner}; the rank is above + 1.
  *
@@ -32,7 +33,7 @@ const FULL = { tiled: 1024, flat: 64 };
 const MOST = 2 ** 23;
 
 /**
- * Appends the count. Scores that are NaN are neither above nor equal.
+ * Appends the count. Scores that are NaN are neither above nor equal; copies of the partner's row are equal.
  *
  * @param queries `[Q, E]`, f32; rows of length one make scores cosines.
  * @param gallery `[N, E]`, f32, f16 or bf16, or several of them whose rows are counted through: more than one binding holds.
@@ -56,21 +57,28 @@ export function cosineRank(g: Plan, queries: Tensor, gallery: Tensor | readonly 
   const own = g.tensor([Q], "f32", "rank.own");
   const above = g.tensor([Q], "u32", "rank.above");
   const equal = g.tensor([Q], "u32", "rank.equal");
+  const ownKey = g.tensor([Q, 2], "u32", "rank.own_key");
+  const keys = parts.map((b) => {
+    const key = g.tensor([b.dim(0), 2], "u32", "rank.keys");
+    g.run(k.rank_keys, { b, key }, { tune: { WG: flat ? 8 : 64 } });
+    return key;
+  });
   let at = 0;
-  for (const b of parts) {
-    g.run(kernel, { a: queries, b, partner, score: own }, { at, step: 0, tune });
+  parts.forEach((b, i) => {
+    g.run(kernel, { a: queries, b, partner, key: keys[i]!, partnerKey: ownKey, score: own }, { at, step: 0, tune });
     at += b.dim(0);
-  }
+  });
   at = 0;
-  for (const b of parts) {
+  parts.forEach((b, i) => {
     const { slices, step } = slicesOf(Q, b.dim(0), tune, flat);
     const shape = [slices * (tune.LN ?? 1), Q];
     const more = g.tensor(shape, "f32", "rank.more");
     const same = g.tensor(shape, "f32", "rank.same");
-    g.run(kernel, { a: queries, b, partner, own, above: more, equal: same }, { at, step, tune });
+    const keyed = { key: keys[i]!, ownKey };
+    g.run(kernel, { a: queries, b, partner, own, ...keyed, above: more, equal: same }, { at, step, tune });
     g.run(k.rank_sum, { more, same, above, equal }, { at, tune: { WG: flat ? 8 : 64 } });
     at += b.dim(0);
-  }
+  });
   return { above, equal, own };
 }
 

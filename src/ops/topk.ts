@@ -65,7 +65,9 @@ export function cosineTopk(g: Plan, queries: Tensor, gallery: Tensor | readonly 
       const rows = Math.min(most, part.dim(0) - first);
       const block = rows === part.dim(0) ? part : part.slice(first * E, [rows, E]);
       const s = g.tensor([Q, rows], "f32", "topk.similarities");
-      runMatmul(g, "nt", { a: queries.reshape([1, Q, E]), b: block.reshape([1, rows, E]), y: s.reshape([1, Q, rows]) });
+      const factors = { a: queries.reshape([1, Q, E]), b: block.reshape([1, rows, E]), y: s.reshape([1, Q, rows]) };
+      // Never in slices, which a small last block would be: copies of a row score the same in every block.
+      runMatmul(g, "nt", factors, { slices: 1 });
       const shape = [Q, Math.ceil(rows / SEGMENT), options.k];
       const score = g.tensor(shape, "f32", "topk.segment_scores");
       const index = g.tensor(shape, "u32", "topk.segment_indices");
