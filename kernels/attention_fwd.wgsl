@@ -50,7 +50,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     most[$i] = max(most[$i], rowParts[ty * 8 + ($i * 64 + $x)]);
     //!end
     //!end
-    let shrink = exp(before - most);
+    // Exactly 1 where the top stays: exp(0) may be 3 units off at every step.
+    let shrink = select(exp(before - most), vec4f(1.0), before == most);
     //!for i in 0..4
     let p$i = select(vec4f(), exp(s$i - most[$i]), inside);
     weights[ty * 9 + (tx + $i * 72)] = p$i;

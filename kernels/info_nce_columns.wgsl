@@ -21,7 +21,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   }
   var most: f32 = top;
   for (var i = 0u; i < p.R; i++) { most = max(most, scale[0] * s[i * p.B + j]); }
-  sum = sum * exp(top - most);
+  // Exactly 1 where the top stays: exp(0) may be 3 units off at every block.
+  sum = sum * select(exp(top - most), 1.0, top == most);
   for (var i = 0u; i < p.R; i++) { sum += exp(scale[0] * s[i * p.B + j] - most); }
   run[j] = most;
   run[p.B + j] = sum;

@@ -3,7 +3,8 @@
 // exp(scale (x - top)); `reach` keeps the product finite.
 fn weight4(x: vec4f, top: f32) -> vec4f { return power4(p.scale * max(x - top, vec4f(p.reach))); }
 
-fn weight(x: f32, top: f32) -> f32 { return weight4(vec4f(x), top).x; }
+// What a sum is worth after the top has moved: exactly 1 where it has not, since exp(0) may be 3 units off at every step.
+fn weight(x: f32, top: f32) -> f32 { return select(weight4(vec4f(x), top).x, 1.0, x == top); }
 
 // What a row shares: 1 / sum or its logarithm, and bits that make its elements NaN. A row of masked elements alone is zeros.
 struct Row { top: f32, sum: f32, mark: u32 }

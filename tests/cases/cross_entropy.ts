@@ -62,6 +62,21 @@ export const cases: readonly OpCase[] = [
     },
     wrt: [],
   }),
+  // By bits: NaN of a row spoils the mean; a masked label costs infinitely much.
+  ...[[NaN, NaN], [Infinity, NaN], [-Infinity, Infinity]].map(([logit, loss]) =>
+    of(2, 4, {
+      name: `a label's logit of ${logit} 2x4`,
+      inputs: { x: given([2, 4], [0, 1, 2, 3, 1, logit!, 0, 2]), labels: given([2], [3, 1], "u32") },
+      ref: () => Float64Array.of(loss!),
+      wrt: [],
+    })
+  ),
+  of(2, 4, {
+    name: "NaN in an ignored row 2x4",
+    inputs: { x: given([2, 4], [0, 1, 2, 3, 1, NaN, 0, 2]), labels: given([2], [3, MINUS_ONE], "u32") },
+    ref: (a) => crossEntropyRef(a.x!.slice(0, 4), [3], 4, 0, MINUS_ONE),
+    wrt: [],
+  }),
   // NaN has no gradient to compare.
   of(2, 4, {
     name: "label beyond the classes 2x4",

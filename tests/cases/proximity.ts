@@ -1,7 +1,7 @@
 /** Cases of proximity weights. They have no gradient by definition. */
 
 import { proximity, type ProximityOptions } from "../../src/ops/proximity.ts";
-import { type OpCase, uniform } from "../case.ts";
+import { given, type OpCase, uniform } from "../case.ts";
 import { proximityRef } from "../ref/proximity.ts";
 
 function of(B: number, options: ProximityOptions = {}, extra: Partial<OpCase> = {}): OpCase {
@@ -18,4 +18,14 @@ function of(B: number, options: ProximityOptions = {}, extra: Partial<OpCase> = 
 }
 
 /** Case table. */
-export const cases: readonly OpCase[] = [of(1), of(17), of(9, { least: 0.2, range: 0.7, squared: false })];
+export const cases: readonly OpCase[] = [
+  of(1),
+  of(17),
+  of(9, { least: 0.2, range: 0.7, squared: false }),
+  // Arcs of all three ranges, and distance 0, whose root WGSL leaves open.
+  of(12, { least: -1, range: 0.1, squared: false }, { name: "far 12x12", inputs: { s: uniform([12, 12], -1, 0.9) } }),
+  of(4, { least: -1, squared: false }, {
+    name: "no distance 4x4",
+    inputs: { s: given([4, 4], Float32Array.from({ length: 16 }, (_, i) => (i % 3 ? 1 : 1.0000001))) },
+  }),
+];

@@ -81,6 +81,24 @@ export const cases: readonly OpCase[] = [
     },
     ref: (a) => rankRef(a.q!, Float64Array.from([...a.first!, ...a.second!, ...a.third!]), a.partner!, 8),
   },
+  of(1, 4, 4, {
+    name: "scores that are no numbers are neither above nor equal",
+    inputs: {
+      q: given([1, 4], [1, 2, 3, 4]),
+      gallery: given([4, 4], [NaN, 0, 0, 9, 1, 1, 1, 1, NaN, 0, 0, 9, 2, 1, 1, 1]),
+      partner: given([1], [1], "u32"),
+    },
+    ref: () => [Float64Array.of(1), Float64Array.of(0), Float64Array.of(10)],
+  }),
+  of(1, 3, 4, {
+    name: "a partner that is no number has none above nor equal",
+    inputs: {
+      q: given([1, 4], [1, 2, 3, 4]),
+      gallery: given([3, 4], [NaN, 0, 0, 9, 1, 1, 1, 1, NaN, 0, 0, 9]),
+      partner: given([1], [2], "u32"),
+    },
+    ref: () => [Float64Array.of(0), Float64Array.of(0), Float64Array.of(NaN)],
+  }),
   of(3, 40, 8, {
     name: "partners that do not exist",
     inputs: { q: normal([3, 8]), gallery: normal([40, 8]), partner: given([3], [40, 7, 4294967295], "u32") },

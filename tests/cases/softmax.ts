@@ -32,6 +32,19 @@ const MASKED = given([4, 6], [
   ...[1e30, -1e30, 88, 1e4, 1e38, -1e38],
 ]);
 
+/** NaN of either sign, plus infinity, and a row without them; the lowest number beside minus infinity; far beyond the limits. */
+const NO_NUMBERS = given([6, 5], [
+  ...[0, NaN, 1, 2, 3],
+  ...[Infinity, 0, 1, -Infinity, 2],
+  ...[1, 2, 3, 4, NaN],
+  ...[0, 0, -Infinity, -Infinity, -3.4028234e38],
+  ...Array(4).fill(-Infinity),
+  -3.4028234e38,
+  ...[3e38, -3e38, 0, -Infinity, 1],
+]);
+const NAN_ROW = Array(5).fill(NaN);
+const NONE_ROW = Array(5).fill(-Infinity);
+
 /** Case table. */
 export const cases: readonly OpCase[] = [
   of(7, 31, { f16: ["x"] }),
@@ -49,6 +62,31 @@ export const cases: readonly OpCase[] = [
   logs(5, 1536),
   logs(4, 6, { name: "log masks 4x6", inputs: { x: MASKED }, wrt: [] }),
   logs(2, 33, { name: "log large elements 2x33", inputs: { x: normal([2, 33], 3, 1000) } }),
+  of(6, 5, {
+    name: "what is no number makes its row NaN 6x5",
+    inputs: { x: NO_NUMBERS },
+    ref: () =>
+      Float64Array.of(...NAN_ROW, ...NAN_ROW, ...NAN_ROW, 0.5, 0.5, 0, 0, 0, ...Array(5).fill(0), 1, 0, 0, 0, 0),
+    wrt: [],
+  }),
+  logs(6, 5, {
+    name: "log of what is no number 6x5",
+    inputs: { x: NO_NUMBERS },
+    ref: () => {
+      const half = -Math.LN2;
+      const rows = [...NAN_ROW, ...NAN_ROW, ...NAN_ROW, half, half, ...Array(3).fill(-Infinity), ...NONE_ROW];
+      // 3e38 counts as 1.1e38, and -3e38 as masked.
+      const top = 1.3125 * 2 ** 126;
+      return Float64Array.of(...rows, 0, -Infinity, -top, -Infinity, 1 - top);
+    },
+    wrt: [],
+  }),
+  logs(1, 4, {
+    name: "log beyond f32 1x4",
+    inputs: { x: given([1, 4], [1e38, -1e38, 1e38, 9e37]) },
+    ref: () => Float64Array.of(-Math.LN2, -Infinity, -Math.LN2, -20 * (Math.fround(1e38) - Math.fround(9e37))),
+    wrt: [],
+  }, 20),
   // Widths that divide by four and need workgroup memory.
   of(5, 384, { paths: ["gpu"] }),
   logs(5, 384, { paths: ["gpu"] }),

@@ -52,6 +52,33 @@ export const cases: readonly OpCase[] = [
     },
     ref: (a) => topkRef(a.q!, Float64Array.from([...a.first!, ...a.second!]), 8, 4),
   },
+  of(2, 513, 640, 6, 1, {
+    name: "copies come in order, in a block of one row too",
+    inputs: {
+      // Nine copies of one row among noise that is half as long.
+      q: { shape: [2, 640], make: (rng) => Float32Array.from({ length: 1280 }, (_, i) => rng.normal() + (i % 3)) },
+      gallery: {
+        shape: [513, 640],
+        make: (rng) => {
+          const rows = rng.normals(513 * 640);
+          for (let e = 0; e < 640; e++) rows[e] = rows[e]! + 2 * (e % 3);
+          for (let n = 64; n <= 512; n += 64) rows.copyWithin(n * 640, 0, 640);
+          return rows;
+        },
+      },
+    },
+  }),
+  of(2, 6, 4, 3, undefined, {
+    name: "rows that are no numbers are not found",
+    inputs: {
+      q: given([2, 4], [1, 2, 3, 4, 1, 0, 0, 0]),
+      gallery: given([6, 4], [NaN, 0, 0, 0, 1, 1, 1, 1, NaN, NaN, 0, 0, 2, 1, 1, 1, 0, 0, 0, NaN, 3, 3, 0, 0]),
+    },
+    ref: () => {
+      const [scores, indices] = [[11, 10, 9, 3, 2, 1], [3, 1, 5, 5, 3, 1]];
+      return [Float64Array.from(scores), Float64Array.from(indices)];
+    },
+  }),
   of(2, 3, 4, 2, undefined, {
     name: "a zero query",
     inputs: { q: given([2, 4], [0, 0, 0, 0, 1, 2, 3, 4]), gallery: normal(3, 4) },
