@@ -1,7 +1,9 @@
 // Negative binomial with inverse dispersion alpha; needs logarithm.wgsl. Values are counts, or log1p of them.
 
-// exp(x) - 1 without cancellation near zero.
-fn expMinusOne(x: f32) -> f32 {
+// exp(x) - 1 without cancellation near zero. Numbers above 80, told by bits so that NaN stays, count as 80: counts beyond
+// 5e34 would overflow.
+fn expMinusOne(value: f32) -> f32 {
+  let x = select(value, 80.0, bitcast<u32>(value) - 0x42a00000u <= 0x3ce00000u);
   if (abs(x) > 0.5) { return exp(x) - 1.0; }
   return x * (1.0 + x / 2.0 * (1.0 + x / 3.0 * (1.0 + x / 4.0 * (1.0 + x / 5.0 * (1.0 + x / 6.0 * (1.0 + x / 7.0 * (1.0 + x / 8.0)))))));
 }
@@ -28,15 +30,15 @@ fn logGammaRatio(t: f32, alpha: f32) -> f32 {
   let delta = alpha - 1.0;
   let a = t + alpha + shift;
   let b = t + 1.0 + shift;
-  let u = 1.0 / (a * a);
-  let v = 1.0 / (b * b);
+  let u = (1.0 / a) / a;
+  let v = (1.0 / b) / b;
   let series = fma(fma(u, 1.0 / 1260.0, -1.0 / 360.0), u, 1.0 / 12.0) / a - fma(fma(v, 1.0 / 1260.0, -1.0 / 360.0), v, 1.0 / 12.0) / b;
   let far = (a - 0.5) * logOnePlus(delta / b) + delta * (log(b) - 1.0) + series;
   var above = 1.0;
   var below = 1.0;
   for (var k = 0.0; k < 8.0; k += 1.0) {
-    above *= t + 1.0 + k;
-    below *= t + alpha + k;
+    above *= min(t, 8.0) + 1.0 + k;
+    below *= min(t, 8.0) + alpha + k;
   }
   return far + select(0.0, log(above / below), small);
 }

@@ -38,6 +38,10 @@ const WIDE_HALF = `fn wideHalf(w: u32) -> vec2f {
 /**
  * The one rule of what is stored as T: f16 rounds, and what is finite but beyond its range becomes an infinity by bits, so
  * that the loss scale sees it. WGSL leaves such conversions open, and some devices give 65504.
+ *
+ * Activations below 2^-14 may become 0 when they are stored or read, as WGSL lets a device flush subnormals: 6.1e-5 at most,
+ * a fifteenth of what f16 rounds off a value of 2 (the tests of weak devices flush them and hold the tolerances). What is
+ * smaller as a rule is not stored so: frozen weights go by `wideHalf`, gradients are raised by the loss scale.
  */
 const NARROW = {
   f32: "fn narrow(v: f32) -> f32 { return v; }\nfn narrow4(v: vec4f) -> vec4f { return v; }",

@@ -52,6 +52,12 @@ export const cases: readonly OpCase[] = [
     name: "5x7 below zero, where the mean is clamped",
     inputs: { y: uniform([5, 7], -2, -0.1), x: uniform([5, 7], 0, 4) },
   }),
+  of(1, 3, {
+    name: "1x3, means beyond f32 count as those of 80",
+    inputs: { y: given([1, 3], [1, 90, 1e30]), x: given([1, 3], [1, 2, 0]) },
+    ref: (a) => negativeBinomialRef(a.y!.map((v) => Math.min(v, 80)), a.x!, 0.1),
+    wrt: [],
+  }),
   counts(1, 7, 6, {
     name: "1x7, counts 0 to 6 at equal means",
     inputs: { y: given([1, 7], [0, 1, 2, 3, 4, 5, 6]), x: given([1, 7], [0, 1, 2, 3, 4, 5, 6]) },

@@ -1,6 +1,6 @@
 /**
  * The worst device that WGSL allows, made of a text: every built-in function is off by as much as the specification's table
- * of accuracies lets it, roots of 0 are undefined, and `fma` rounds twice. A case whose tolerance a text so changed does
+ * of accuracies lets it, roots of 0 are undefined, subnormal halves are stored as 0, and `fma` rounds twice. A case whose tolerance a text so changed does
  * not meet would fail on some conforming device, or relies on what no device promises.
  */
 
@@ -58,20 +58,30 @@ export function bare(text: string): string {
   return text.replace(/\/\/.*$/gm, "");
 }
 
-/** Built-in functions with an accuracy of their own that a text calls. */
+/** Whether a text calls a built-in function with an accuracy of its own, or stores halves. */
 export function inaccurate(text: string): boolean {
-  return new RegExp(`(?<![\\w.])(${Object.keys(PROMISES).join("|")})\\(`).test(bare(text));
+  return /^enable f16;/m.test(text) ||
+    new RegExp(`(?<![\\w.])(${Object.keys(PROMISES).join("|")})\\(`).test(bare(text));
 }
+
+/** What is stored as f16, before and after subnormals are flushed. */
+const STORE = "-> vec4<f16> {\n  let bits = bitcast<vec4u>(v);";
+const FLUSHED = STORE.replace("(v)", "(select(v, vec4f(), abs(v) < vec4f(0x1p-14)))");
 
 /** The text as the worst conforming device would run it. */
 export function weaken(text: string, kind: Weakness): string {
-  const rest = bare(text);
+  const half = text.startsWith("enable f16;");
+  if (half && !text.includes(STORE)) throw new Error("Cannot flush halves: the text stores them in another way");
+  return weakenCalls(bare(half ? text.replace(STORE, FLUSHED) : text), kind);
+}
+
+function weakenCalls(rest: string, kind: Weakness): string {
   const found = CALL.exec(rest);
   if (!found) return rest;
   const name = found[1]!;
   const { args, end } = callAt(rest, found.index + name.length);
-  const inner = args.map((arg) => weaken(arg, kind));
-  const after = weaken(rest.slice(end), kind);
+  const inner = args.map((arg) => weakenCalls(arg, kind));
+  const after = weakenCalls(rest.slice(end), kind);
   let call: string;
   if (name === "fma") {
     const [a, b, c] = inner;
@@ -80,6 +90,6 @@ export function weaken(text: string, kind: Weakness): string {
     const [x] = inner as [string];
     call = PROMISES[name]!(x, kind === "up" ? "1.0" : `sign(fract((${x}) * 977.0) - 0.5)`);
   }
-  // A quotient of a literal is 2.5 units off; other divisions cannot be told from those of integers.
+  // Divisions, 2.5 units off, cannot be told from those of integers; tolerances are hundreds of units.
   return rest.slice(0, found.index) + call + after;
 }

@@ -1,6 +1,6 @@
 /**
- * Tolerances of the cases against what WGSL promises: every case whose kernels call a built-in function with an accuracy
- * of its own passes on the worst device that conforms (see weak.ts), so a conforming GPU cannot fail it.
+ * Tolerances of the cases against what WGSL promises: the cases of each op whose kernels call a built-in function with an
+ * accuracy of its own, or store halves, pass on the worst device that conforms (see weak.ts), so that no conforming GPU can fail them.
  */
 
 import assert from "node:assert/strict";
@@ -19,25 +19,35 @@ async function deviceThat(change: (text: string) => string): Promise<Gpu> {
   return gpu;
 }
 
+/** Ops whose rows differ in tiles, which call the same functions: so many of their rows are enough. */
+const FEW: Readonly<Record<string, number>> = { attention: 5, linear: 6, matmul: 2, patch_embed: 2, layernorm: 8 };
+
+function callsInaccurate(gpu: Gpu, test: OpCase): boolean {
+  return (["flat", "gpu"] as const).some((path) => [...caseTexts(gpu, test, path).keys()].some(inaccurate));
+}
+
 for (const kind of ["up", "mixed"] as Weakness[]) {
-  const device = deviceThat((text) => weaken(text, kind));
-  Deno.test.afterAll(async () => (await device).destroy());
+  const device = await deviceThat((text) => weaken(text, kind));
+  Deno.test.afterAll(() => device.destroy());
   for (const [op, cases] of Object.entries(index) as [string, readonly OpCase[]][]) {
     Deno.test(`${op} meets its tolerances where WGSL's accuracies are used up, errors ${kind}`, async () => {
-      const gpu = await device;
-      const failures: string[] = [];
-      const t0 = Date.now();
-      let n = 0;
-      for (const test of cases) {
-        if (test.benchOnly) continue;
-        const texts = ["flat", "gpu"].flatMap((path) => [...caseTexts(gpu, test, path as "flat" | "gpu").keys()]);
-        if (!texts.some(inaccurate)) continue;
-        n++;
-        const { failures: some } = await runCase(gpu, test);
-        failures.push(...some.map((what) => `${test.name}: ${what}`));
+      const run = cases.filter((test) => !test.benchOnly && callsInaccurate(device, test)).slice(0, FEW[op]);
+      for (const test of run) {
+        const { failures } = await runCase(device, test);
+        assert.deepEqual(failures, [], test.name);
       }
-      console.log(op, n, Date.now() - t0);
-      assert.deepEqual(failures, []);
     });
   }
 }
+
+Deno.test("a text is weakened call by call, inner ones too, and what has no accuracy of its own is left", () => {
+  const text = "let a = exp(log(x[1]) + f(y, z)); // exp(1)\nlet b = my_exp(fma(a, vec4f(b), c));";
+  assert.equal(
+    weaken("exp(fma(a, f(b, c), d))", "mixed"),
+    "(exp(((a) * (f(b, c)) + (d))) * (1.0 + sign(fract((((a) * (f(b, c)) + (d))) * 977.0) - 0.5) * " +
+      "(3.0 + 2.0 * abs(((a) * (f(b, c)) + (d)))) * 0x1p-23))",
+  );
+  assert.equal(weaken("q = my_exp(fma(a, b, c));", "up"), "q = my_exp(fma(a, b, c));");
+  assert.ok(inaccurate(text) && !inaccurate("let b = my_exp(a); // exp(1)"));
+  assert.throws(() => weaken("exp(a", "up"), SyntaxError);
+});
