@@ -7,7 +7,7 @@
 //! in     stats  [N, 2]   f32
 //! out    y      [R, H]   T
 //! tune   WG = 64         8 | 64
-//! lib    segment
+//! lib    segment logits
 //! grid   fold ceil(R*H/WG)
 //! ref    tests/ref/segment_softmax.ts
 
@@ -24,7 +24,9 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   var v: f32 = 0.0;
   if (counts) {
     let n = b * p.H + (i - j * p.H);
-    v = exp(f32(x[i]) - stats[2u * n]) * stats[2u * n + 1u];
+    let inverse = bitcast<u32>(stats[2u * n + 1u]);
+    let weight = power(finite4(vec4f(f32(x[i]))).x - stats[2u * n]) * stats[2u * n + 1u];
+    v = bitcast<f32>(select(bitcast<u32>(weight), inverse, inverse > 0x7f800000u));
   }
   y[i] = narrow(v);
 }

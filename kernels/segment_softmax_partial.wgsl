@@ -8,11 +8,9 @@
 //! out    top    [S, N]   f32
 //! out    total  [S, N]   f32
 //! tune   WG = 64         8 | 64
+//! lib    logits
 //! grid   fold ceil(S*N/WG)
 //! ref    tests/ref/segment_softmax.ts
-
-// Never minus infinity, so that a segment of nothing but minus infinity has differences: its exponentials are zero.
-const LOWEST: f32 = -0x1.fffffep+127f;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -23,17 +21,21 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   let b = n / p.H;
   let h = n - b * p.H;
   let end = min(bound[b + 1u], p.R);
-  var most: f32 = LOWEST;
+  var most: f32 = LEAST;
+  var seen = Seen();
   var sum: f32 = 0.0;
   for (var j = bound[b] + q; j < end; j += p.S) {
     //!if mask
     if (mask[j] == 0u) { continue; }
     //!end
-    let v = f32(x[j * p.H + h]);
+    let raw = vec4f(f32(x[j * p.H + h]));
+    seen = see(seen, raw);
+    let v = finite4(raw).x;
     let next = max(most, v);
-    sum = sum * exp(most - next) + exp(v - next);
+    // Exactly 1 where the top stays: exp(0) may be 3 units off at every step.
+    sum = sum * select(power(most - next), 1.0, most == next) + power(v - next);
     most = next;
   }
   top[i] = most;
-  total[i] = sum;
+  total[i] = sum + brokenSum(seen);
 }

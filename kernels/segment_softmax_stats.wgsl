@@ -5,6 +5,7 @@
 //! in     total  [S, N]   f32
 //! out    stats  [N, 2]   f32
 //! tune   WG = 64         8 | 64
+//! lib    logits
 //! grid   fold ceil(N/WG)
 //! ref    tests/ref/segment_softmax.ts
 
@@ -15,7 +16,14 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   var most = top[n];
   for (var q = 1u; q < p.S; q++) { most = max(most, top[q * p.N + n]); }
   var sum: f32 = 0.0;
-  for (var q = 0u; q < p.S; q++) { sum += total[q * p.N + n] * exp(top[q * p.N + n] - most); }
+  var broken = false;
+  for (var q = 0u; q < p.S; q++) {
+    let part = total[q * p.N + n];
+    broken = broken || part >= BROKEN;
+    sum += part * power(top[q * p.N + n] - most);
+  }
   stats[2u * n] = most;
-  stats[2u * n + 1u] = select(1.0 / sum, 0.0, sum == 0.0);
+  // Nothing counts where all is masked; a score that is no number makes NaN of its segment, by bits.
+  let inverse = select(0.0, 1.0 / max(sum, 1.0), most > LEAST);
+  stats[2u * n + 1u] = bitcast<f32>(select(bitcast<u32>(inverse), 0x7fc00000u, broken));
 }

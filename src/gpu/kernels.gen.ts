@@ -1540,7 +1540,7 @@ export const segment_pool_partial: Kernel<{ x: "in"; w: "in"; bound: "in"; part:
 export const segment_softmax_apply: Kernel<{ x: "in"; bound: "in"; mask?: "in"; stats: "in"; y: "out" }, Record<never, never>, Record<never, never>> = {
   name: "segment_softmax_apply",
   source: segment_softmax_apply_wgsl,
-  libs: [lib_segment],
+  libs: [lib_segment, lib_logits],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"H"}],"elem":"T","pack":1},{"name":"bound","access":"in","optional":false,"dims":[{"coef":1,"name":"E"}],"elem":"u32","pack":1},{"name":"mask","access":"in","optional":true,"dims":[{"coef":1,"name":"R"}],"elem":"u32","pack":1},{"name":"stats","access":"in","optional":false,"dims":[{"coef":1,"name":"N"},{"coef":2,"name":""}],"elem":"f32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"H"}],"elem":"T","pack":1}],
   dims: ["R","H","E","N"],
   params: [],
@@ -1585,7 +1585,7 @@ export const segment_softmax_dot: Kernel<{ y: "in"; dy: "in"; bound: "in"; part:
 export const segment_softmax_partial: Kernel<{ x: "in"; bound: "in"; mask?: "in"; top: "out"; total: "out" }, Record<never, never>, Record<never, never>> = {
   name: "segment_softmax_partial",
   source: segment_softmax_partial_wgsl,
-  libs: [],
+  libs: [lib_logits],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"H"}],"elem":"T","pack":1},{"name":"bound","access":"in","optional":false,"dims":[{"coef":1,"name":"E"}],"elem":"u32","pack":1},{"name":"mask","access":"in","optional":true,"dims":[{"coef":1,"name":"R"}],"elem":"u32","pack":1},{"name":"top","access":"out","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"N"}],"elem":"f32","pack":1},{"name":"total","access":"out","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"N"}],"elem":"f32","pack":1}],
   dims: ["R","H","E","S","N"],
   params: [],
@@ -1600,7 +1600,7 @@ export const segment_softmax_partial: Kernel<{ x: "in"; bound: "in"; mask?: "in"
 export const segment_softmax_stats: Kernel<{ top: "in"; total: "in"; stats: "out" }, Record<never, never>, Record<never, never>> = {
   name: "segment_softmax_stats",
   source: segment_softmax_stats_wgsl,
-  libs: [],
+  libs: [lib_logits],
   tensors: [{"name":"top","access":"in","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"N"}],"elem":"f32","pack":1},{"name":"total","access":"in","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"N"}],"elem":"f32","pack":1},{"name":"stats","access":"out","optional":false,"dims":[{"coef":1,"name":"N"},{"coef":2,"name":""}],"elem":"f32","pack":1}],
   dims: ["S","N"],
   params: [],
