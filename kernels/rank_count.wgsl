@@ -22,7 +22,7 @@
 //! tune   NG = 2   1 | 2           groups of four columns an invocation; the tile is square
 //! tune   LOADS = 2  1 | 2         4x4 blocks an invocation fetches: 4 (MG TY + NG TX) / (TX TY)
 //! limit  step < 16777216
-//! lib    matmul_a_rows matmul_b_rows rank_rows
+//! lib    matmul_a_rows matmul_b_rows rank_rows rank_compare
 //! grid   ceil(M/(TY*MG*4)), max(1, S)
 //! ref    tests/ref/rank.ts
 // The loop over the reduction is that of lib/matmul_tiled, once a tile of gallery rows; neighbouring workgroups share the slice.

@@ -20,7 +20,7 @@
 //! tune   NG = 4   1 | 2 | 4       groups of four columns an invocation, as many
 //! tune   LN = 8   8               invocations, along N
 //! limit  step < 16777216
-//! lib    matmul_a_rows matmul_b_rows rank_rows
+//! lib    matmul_a_rows matmul_b_rows rank_rows rank_compare
 //! grid   ceil(M/(MG*4)), ceil(max(1, S)/LN)
 //! ref    tests/ref/rank.ts
 // As in lib/matmul_flat; workgroups run along the queries first, so that a slice of the gallery stays in the cache.

@@ -144,6 +144,7 @@ import lib_patch_load from "../../kernels/lib/patch_load.wgsl" with { type: "tex
 import lib_patch_put from "../../kernels/lib/patch_put.wgsl" with { type: "text" };
 import lib_planar_flow from "../../kernels/lib/planar_flow.wgsl" with { type: "text" };
 import lib_quotient from "../../kernels/lib/quotient.wgsl" with { type: "text" };
+import lib_rank_compare from "../../kernels/lib/rank_compare.wgsl" with { type: "text" };
 import lib_rank_rows from "../../kernels/lib/rank_rows.wgsl" with { type: "text" };
 import lib_reduce from "../../kernels/lib/reduce.wgsl" with { type: "text" };
 import lib_reduce_pair from "../../kernels/lib/reduce_pair.wgsl" with { type: "text" };
@@ -1315,7 +1316,7 @@ export const random: Kernel<{ random: "in"; y: "out" }, { stream: number; thresh
 export const rank_count: Kernel<{ a: "in"; b: "in"; partner: "in"; own?: "in"; key: "in"; ownKey?: "in"; partnerKey?: "inout"; score?: "inout"; above?: "out"; equal?: "out" }, { at: number; step: number }, Record<never, never>> = {
   name: "rank_count",
   source: rank_count_wgsl,
-  libs: [lib_matmul_a_rows, lib_matmul_b_rows, lib_rank_rows],
+  libs: [lib_matmul_a_rows, lib_matmul_b_rows, lib_rank_rows, lib_rank_compare],
   tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"f32","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"N"},{"coef":1,"name":"K"}],"elem":"W","pack":4},{"name":"partner","access":"in","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"u32","pack":1},{"name":"own","access":"in","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"key","access":"in","optional":false,"dims":[{"coef":1,"name":"N"},{"coef":2,"name":""}],"elem":"u32","pack":1},{"name":"ownKey","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"u32","pack":1},{"name":"partnerKey","access":"inout","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"u32","pack":1},{"name":"score","access":"inout","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"above","access":"out","optional":true,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"equal","access":"out","optional":true,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"M"}],"elem":"f32","pack":1}],
   dims: ["M","K","N","S"],
   params: [{"name":"at","type":"u32"},{"name":"step","type":"u32"}],
@@ -1330,7 +1331,7 @@ export const rank_count: Kernel<{ a: "in"; b: "in"; partner: "in"; own?: "in"; k
 export const rank_count_flat: Kernel<{ a: "in"; b: "in"; partner: "in"; own?: "in"; key: "in"; ownKey?: "in"; partnerKey?: "inout"; score?: "inout"; above?: "out"; equal?: "out" }, { at: number; step: number }, Record<never, never>> = {
   name: "rank_count_flat",
   source: rank_count_flat_wgsl,
-  libs: [lib_matmul_a_rows, lib_matmul_b_rows, lib_rank_rows],
+  libs: [lib_matmul_a_rows, lib_matmul_b_rows, lib_rank_rows, lib_rank_compare],
   tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"f32","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"N"},{"coef":1,"name":"K"}],"elem":"W","pack":4},{"name":"partner","access":"in","optional":false,"dims":[{"coef":1,"name":"M"}],"elem":"u32","pack":1},{"name":"own","access":"in","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"key","access":"in","optional":false,"dims":[{"coef":1,"name":"N"},{"coef":2,"name":""}],"elem":"u32","pack":1},{"name":"ownKey","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"u32","pack":1},{"name":"partnerKey","access":"inout","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":2,"name":""}],"elem":"u32","pack":1},{"name":"score","access":"inout","optional":true,"dims":[{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"above","access":"out","optional":true,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"M"}],"elem":"f32","pack":1},{"name":"equal","access":"out","optional":true,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"M"}],"elem":"f32","pack":1}],
   dims: ["M","K","N","S"],
   params: [{"name":"at","type":"u32"},{"name":"step","type":"u32"}],
