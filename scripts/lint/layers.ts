@@ -28,6 +28,7 @@ export const LAYERS: Readonly<Record<string, { level: number; may: readonly stri
   evidence: { level: 9, may: [...belowTop(), "eval", "report"] },
   methods: { level: 10, may: [...belowTop(), "train", "eval", "report", "evidence"] },
   verify: { level: 11, may: [...belowTop(), "train", "methods"] },
+  module: { level: 13, may: ["*"] },
   cli: { level: 12, may: ["*"] },
   worker: { level: 12, may: ["*"] },
 };

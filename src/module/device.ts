@@ -1,0 +1,21 @@
+/**
+ * The device of a call: one that is handed in, or one that is opened.
+ *
+ * @module
+ */
+
+import { Gpu, requestGpu } from "../gpu/device.ts";
+
+/** A device: an open {@linkcode Gpu}, or what `navigator.gpu` is, such as that of the npm package `webgpu`. */
+export type Device = Gpu | GPU;
+
+/**
+ * Opens a device unless an open one is given.
+ *
+ * @returns The device, and whether the caller closes it.
+ * @throws {DeviceError} With code `no-adapter` when there is none.
+ */
+export async function deviceOf(device: Device | undefined): Promise<{ gpu: Gpu; owned: boolean }> {
+  if (device instanceof Gpu) return { gpu: device, owned: false };
+  return { gpu: await requestGpu(device ?? globalThis.navigator?.gpu), owned: true };
+}

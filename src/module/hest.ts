@@ -1,0 +1,204 @@
+/**
+ * Data in the layout of HEST-1k: samples with their spots, patches and expression.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../core/errors.ts";
+import { nearest } from "../core/nearest.ts";
+import type { Layer } from "../data/vocabulary.ts";
+import { findSamples, type ReadDisk, type SampleFiles } from "../data/data_folder.ts";
+import type { Expression } from "../data/counts.ts";
+import { gatherColumns } from "../data/matrix.ts";
+import { loadSample } from "../data/load_sample.ts";
+import type { Disk } from "../io/disk.ts";
+import { openPatches } from "../io/patches.ts";
+import type { RgbImage } from "./images.ts";
+
+/** Which samples of a data folder. */
+export interface HestOptions {
+  /** Ids; all by default. */
+  readonly samples?: readonly string[] | undefined;
+  /** Values of `organ`, whatever the case; all by default. */
+  readonly organs?: readonly string[] | undefined;
+  /** Values of `species`, whatever the case; all by default. */
+  readonly species?: readonly string[] | undefined;
+  /** Values of `st_technology`, whatever the case; all by default. */
+  readonly technologies?: readonly string[] | undefined;
+  /** File access; the host's by default. */
+  readonly disk?: Pick<Disk, "look" | "open"> | undefined;
+}
+
+/** A sample before it is read. */
+export interface HestSampleInfo {
+  readonly id: string;
+  /** The data folder. */
+  readonly folder: string;
+  /** Whether there is a file of patches. */
+  readonly hasPatches: boolean;
+  /** What `metadata/{id}.json` or the catalogue says: `organ`, `species`, `patient`, `pixel_size_um_estimated`, … */
+  readonly metadata: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+/** Raw counts, compressed by rows. */
+export interface SparseCounts {
+  readonly rows: number;
+  readonly columns: number;
+  /** Where each row begins in `indices` and `data`, `[rows + 1]`. */
+  readonly indptr: Uint32Array;
+  /** Gene of each count, ascending within a row. */
+  readonly indices: Uint32Array;
+  readonly data: Float32Array;
+}
+
+/** A sample: row `i` of everything is spot `i`, which has patch `i`. */
+export interface HestSample extends HestSampleInfo {
+  /** Spots that have a patch. */
+  readonly count: number;
+  readonly barcodes: readonly string[];
+  /** Gene symbols in upper case, the columns of {@linkcode HestSample.counts}. */
+  readonly genes: readonly string[];
+  /** Raw counts `[count, genes]`. */
+  readonly counts: SparseCounts;
+  /** Centres of the spots, `[count, 2]`, x then y, pixels of the slide's largest level. */
+  readonly coords: Float64Array;
+  /** Micrometres a pixel of the patches; undefined where no file says it. */
+  readonly pixelSize: number | undefined;
+  /** Side of the patches, px. */
+  readonly patchSize: number;
+  /** What to know of the data: what was left out, what looks odd. */
+  readonly warnings: readonly string[];
+  /**
+   * Expression of chosen genes, ln(1 + counts per ten thousand).
+   *
+   * @param genes Symbols, whatever the case; all by default.
+   * @param layer `own` (default), or `context`: half of it the mean of the spot's neighbours, as SEAL trains.
+   * @returns `[count, genes]`.
+   * @throws {ConfigError} If the sample has no such gene.
+   */
+  expression(genes?: readonly string[], layer?: Layer): Float32Array;
+  /** The patch of a spot. @throws {FormatError} If the file is damaged. */
+  patch(i: number): Promise<RgbImage>;
+  /** All patches in order of the spots, in constant memory. */
+  images(): AsyncGenerator<RgbImage>;
+}
+
+/** A data folder that is open. */
+export interface Hest {
+  /** Samples in the order of the folders, then of names. */
+  readonly samples: readonly HestSampleInfo[];
+  /**
+   * Reads a sample.
+   *
+   * @throws {ConfigError} If there is none of that id; the hint names the nearest.
+   * @throws {DataError | FormatError} If its files do not fit each other or are damaged.
+   */
+  sample(id: string): Promise<HestSample>;
+}
+
+/**
+ * Opens data folders in the layout of HEST-1k (`st/`, `patches/`, `metadata/`) or of its benchmark (`adata/`, `patches/`).
+ *
+ * ```ts
+ * import { openHest } from "@seal-webgpu/seal";
+ *
+ * const hest = await openHest("data/cache/demo");
+ * const sample = await hest.sample(hest.samples[0]!.id);
+ * const image = await sample.patch(0);
+ * const ln = sample.expression(sample.genes.slice(0, 3)); // [spots, 3]
+ * console.log(sample.barcodes[0], image.width, ln.length);
+ * ```
+ *
+ * @param folders One or many.
+ * @throws {DataError} If a folder has no samples, or two samples have one id.
+ * @throws {FormatError} If metadata are damaged.
+ */
+export async function openHest(folders: string | readonly string[], options: HestOptions = {}): Promise<Hest> {
+  const disk = options.disk ?? (await import("../io/fs.ts")).disk;
+  const among = (list: readonly string[] | undefined, text: string | undefined) =>
+    list === undefined || (text !== undefined && list.some((name) => name.toLowerCase() === text.toLowerCase()));
+  const all = findSamples(disk, typeof folders === "string" ? [folders] : folders);
+  const { samples, organs, species, technologies } = options;
+  const unknown = samples?.find((id) => !all.some((files) => files.id === id));
+  if (unknown !== undefined) throw noSample(unknown, all);
+  const chosen = all.filter(({ id, metadata }) =>
+    (samples?.includes(id) ?? true) && among(organs, metadata?.text("organ")) &&
+    among(species, metadata?.text("species")) && among(technologies, metadata?.text("st_technology"))
+  );
+  return {
+    samples: chosen.map(infoOf),
+    async sample(id) {
+      const files = chosen.find((each) => each.id === id);
+      if (files === undefined) throw noSample(id, chosen);
+      return await readSample(disk, files);
+    },
+  };
+}
+
+function infoOf({ id, folder, patches, metadata }: SampleFiles): HestSampleInfo {
+  return { id, folder, hasPatches: patches !== undefined, metadata: Object.fromEntries(metadata?.values ?? []) };
+}
+
+function noSample(id: string, all: readonly SampleFiles[]): ConfigError {
+  const ids = all.map((files) => files.id);
+  const near = nearest(id, ids);
+  return new ConfigError(`Cannot read sample ${id}: there is none of that id`, {
+    hint: near ? `Did you mean ${near}?` : `There are ${ids.slice(0, 10).join(", ")}${ids.length > 10 ? ", …" : ""}`,
+    context: { given: id, ...(near && { nearest: near }) },
+  });
+}
+
+async function readSample(disk: ReadDisk, files: SampleFiles): Promise<HestSample> {
+  const sample = await loadSample(disk, files);
+  const { patches: { path, rows, size, pixelSize }, count, barcodes, raw, spatial, warnings } = sample;
+  const open = () => openPatches(disk.open(path, "read"));
+  const image = (data: Uint8Array): RgbImage => ({ width: size, height: size, data });
+  const { matrix } = raw;
+  return {
+    ...infoOf(files),
+    count,
+    barcodes,
+    genes: raw.genes,
+    counts: matrix as SparseCounts,
+    coords: spatial.xy,
+    pixelSize: pixelSize ?? files.metadata?.number("pixel_size_um_estimated"),
+    patchSize: size,
+    warnings,
+    expression: (genes = raw.genes, layer = "own") => columnsOf(files.id, sample.expression[layer], raw.genes, genes),
+    async patch(i) {
+      if (!Number.isSafeInteger(i) || i < 0 || i >= count) {
+        throw new ConfigError(`Cannot read patch ${i} of ${files.id}: it has ${count}, counted from 0`);
+      }
+      const patches = await open();
+      try {
+        return image(patches.read(rows[i]!, rows[i]! + 1));
+      } finally {
+        patches.close();
+      }
+    },
+    async *images() {
+      const patches = await open();
+      try {
+        for (const row of rows) yield image(patches.read(row, row + 1));
+      } finally {
+        patches.close();
+      }
+    },
+  };
+}
+
+/** Columns of genes as dense numbers; genes that were measured and dropped for small totals are 0. */
+function columnsOf(id: string, table: Expression, measured: readonly string[], genes: readonly string[]): Float32Array {
+  const place = new Map(table.genes.map((name, column) => [name.toUpperCase(), column]));
+  const known = new Set(measured.map((name) => name.toUpperCase()));
+  const columns = genes.map((name) => {
+    const column = place.get(name.toUpperCase());
+    if (column !== undefined || known.has(name.toUpperCase())) return column ?? -1;
+    const near = nearest(name.toUpperCase(), [...known]);
+    throw new ConfigError(`Cannot read ${name} of ${id}: it has no such gene`, {
+      ...(near === undefined ? {} : { hint: `Did you mean ${near}?` }),
+      context: { sample: id, given: name },
+    });
+  });
+  return gatherColumns(table.matrix, columns);
+}

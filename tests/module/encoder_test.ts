@@ -1,0 +1,108 @@
+/** The module's encoders: what a user of the package sees, on images in every form they come in. */
+
+import assert from "node:assert/strict";
+import { encodePng } from "../../src/io/png_write.ts";
+import { listEncoders, loadEncoder } from "../../src/module/encoder.ts";
+import type { RgbImage } from "../../src/module/images.ts";
+import { openGpu } from "../gpu/shared.ts";
+
+const gpu = await openGpu();
+const folder = Deno.makeTempDirSync({ prefix: "module_" });
+Deno.test.afterAll(() => {
+  gpu.destroy();
+  Deno.removeSync(folder, { recursive: true });
+});
+
+const NAME = "random:vit_small_patch16_224?dim=32&depth=2&heads=2&img=32&seed=3";
+
+function image(side: number, seed: number): RgbImage {
+  const data = Uint8Array.from({ length: side * side * 3 }, (_, i) => (i * 31 + seed * 97 + ((i * i) >> 7)) & 255);
+  return { width: side, height: side, data };
+}
+
+Deno.test("encoders are listed with what a user decides by", () => {
+  const all = listEncoders();
+  assert.ok(all.length >= 20);
+  const uni = all.find(({ name }) => name === "uni")!;
+  assert.deepEqual([uni.dim, uni.imageSize, uni.gated], [1024, 224, true]);
+  assert.ok(all.every(({ licence, repository, mpp }) => licence && repository && mpp > 0));
+});
+
+Deno.test("an image has one embedding, in whatever form, batch and company it comes", async () => {
+  using encoder = await loadEncoder(NAME, { gpu, batchSize: 3 });
+  assert.deepEqual([encoder.dim, encoder.input.size], [32, 32]);
+  const images = [image(32, 1), image(48, 2), image(48, 3), image(32, 4), image(32, 5), image(32, 6), image(32, 7)];
+  const all = await encoder.embed(images);
+  assert.deepEqual([all.rows, all.dim, all.data.length], [7, 32, 7 * 32]);
+  const png = encodePng({ ...images[1]!, data: images[1]!.data as Uint8Array<ArrayBuffer> });
+  const path = `${folder}/one.png`;
+  Deno.writeFileSync(path, png);
+  const forms = [images[1]!, png, png.buffer.slice(png.byteOffset, png.byteOffset + png.length), new Blob([png]), path];
+  for (const form of forms) {
+    const { data } = await encoder.embed(form as RgbImage);
+    assert.deepEqual(data, all.data.slice(32, 64));
+  }
+  for (const [i, one] of images.entries()) {
+    assert.deepEqual((await encoder.embed(one)).data, all.data.slice(i * 32, (i + 1) * 32), `image ${i} alone`);
+  }
+  assert.ok(all.data.every(Number.isFinite));
+});
+
+Deno.test("a stream gives rows in order as they are read back, two at once do not mix, and leaving one early is no error", async () => {
+  using encoder = await loadEncoder(NAME, { gpu, batchSize: 128 });
+  function* many(from: number): Generator<RgbImage> {
+    for (let i = 0; i < 600; i++) yield image(32, (from + i) % 9);
+  }
+  const collect = async (from: number): Promise<Float32Array[]> => {
+    const rows: Float32Array[] = [];
+    for await (const { data, dim } of encoder.embedStream(many(from))) {
+      for (let at = 0; at < data.length; at += dim) rows.push(data.slice(at, at + dim));
+    }
+    return rows;
+  };
+  const [a, b] = await Promise.all([collect(0), collect(4)]);
+  assert.equal(a.length, 600);
+  assert.deepEqual(a.slice(4, 100), b.slice(0, 96));
+  assert.deepEqual(a[0], a[9]);
+  for await (const part of encoder.embedStream(many(0))) {
+    assert.ok(part.rows > 0 && part.rows < 600);
+    break;
+  }
+  assert.deepEqual((await encoder.embed(image(32, 0))).data, a[0]);
+});
+
+Deno.test("an encoder is prepared as the files beside its weights say", async () => {
+  using encoder = await loadEncoder("data/demo/encoder", { gpu });
+  const own = `${folder}/own`;
+  Deno.mkdirSync(own);
+  for (const { name } of Deno.readDirSync("data/demo/encoder")) {
+    Deno.copyFileSync(`data/demo/encoder/${name}`, `${own}/${name}`);
+  }
+  const config = JSON.parse(Deno.readTextFileSync(`${own}/config.json`));
+  const told = config.pretrained_cfg ?? config;
+  told.mean = [0.1, 0.2, 0.3];
+  told.std = [0.4, 0.5, 0.6];
+  Deno.writeTextFileSync(`${own}/config.json`, JSON.stringify(config));
+  using changed = await loadEncoder(own, { gpu });
+  assert.deepEqual([changed.input.mean, changed.input.std], [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]);
+  const [a, b] = [await encoder.embed(image(64, 1)), await changed.embed(image(64, 1))];
+  assert.notDeepEqual(a.data, b.data);
+});
+
+Deno.test("wrong use is told with its mend, and leaves the encoder in use", async () => {
+  await assert.rejects(loadEncoder("conhc", { gpu }), { name: "ConfigError", code: "encoder-unknown", hint: /conch/ });
+  await assert.rejects(loadEncoder(NAME, { gpu, batchSize: 0 }), /batchSize is 0/);
+  const encoder = await loadEncoder(NAME, { gpu });
+  const rgba = { width: 32, height: 32, data: new Uint8Array(32 * 32 * 4) };
+  await assert.rejects(encoder.embed(rgba), { name: "DataError", hint: /alpha/ });
+  const cut = { ...image(32, 1), width: 31 };
+  await assert.rejects(encoder.embed([image(32, 1), cut]), { name: "DataError", message: /image 1: 3072 bytes/ });
+  await assert.rejects(encoder.embed(new Uint8Array(20)), { name: "FormatError" });
+  await assert.rejects(encoder.embed({ width: 0, height: 3, data: new Uint8Array() }), /width 0/);
+  assert.equal((await encoder.embed(image(32, 1))).rows, 1);
+  assert.deepEqual((await encoder.embed([])).rows, 0);
+  encoder.close();
+  encoder.close();
+  await assert.rejects(encoder.embed(image(32, 1)), { name: "ConfigError", hint: /loadEncoder/ });
+  assert.throws(() => encoder.inner, /closed/);
+});
