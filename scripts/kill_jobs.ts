@@ -8,6 +8,7 @@
 import { denoFlags, permissionsOf } from "../src/cli/permissions.ts";
 import { planSynth } from "../src/data/synth/plan.ts";
 import { writeSynth } from "../src/data/synth/write.ts";
+import { writeTiff } from "../src/io/tiff_write.ts";
 import { disk } from "../src/io/fs.ts";
 import { make, writeOuts } from "../tests/cli/space_ranger.ts";
 import { writeSection } from "../tests/cli/st_section.ts";
@@ -117,6 +118,18 @@ function copy(from: string, to: string): void {
 const ofRun = (inputs: string) => ["--quiet", "--run", `${inputs}/run`, "--checkpoint", "last"];
 const data = (inputs: string) => smokeData(`${inputs}/hest`);
 
+/** Two slides of a few hundred tiles. */
+function slides(inputs: string): Promise<void> {
+  if (disk.look(`${inputs}/slides`)) return Promise.resolve();
+  Deno.mkdirSync(`${inputs}/slides`);
+  for (const [name, width, height] of [["a b", 700, 500], ["c", 500, 450]] as const) {
+    const rows = (top: number, count: number) =>
+      Uint8Array.from({ length: count * width * 3 }, (_, i) => (i * 7 + (top + Math.floor(i / width)) * 13) & 255);
+    writeTiff(disk, `${inputs}/slides/${name}.tif`, { width, height, pixelSize: 0.5, rows });
+  }
+  return Promise.resolve();
+}
+
 /** Jobs by name. */
 export const JOBS: Readonly<Record<string, Job>> = {
   ...Object.fromEntries(Object.entries(TRAIN).map(([name, more]) => [name, trainJob(more)])),
@@ -126,6 +139,10 @@ export const JOBS: Readonly<Record<string, Job>> = {
   }),
   "embed-csv": timelessJob(data, (inputs, out) => {
     return ["embed", "--quiet", `${inputs}/hest`, "--encoder", ENCODER, "--format", "csv", "--out", out];
+  }),
+  "embed-slides": timelessJob(slides, (inputs, out) => {
+    const grid = ["--mag", "20", "--patch-size", "32", "--everywhere", "--workers", "1"];
+    return ["embed", "--quiet", `${inputs}/slides`, "--encoder", ENCODER, "--batch-size", "8", ...grid, "--job", out];
   }),
   evaluate: timelessJob(data, (inputs, out) => {
     const sources = ["colour", ENCODER].flatMap((encoder) => ["--encoder", encoder]);

@@ -1,5 +1,5 @@
 /**
- * `embed`: patches and picture folders to features.
+ * `embed`: patches, picture folders and slides to features.
  *
  * @module
  */
@@ -25,13 +25,16 @@ import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { madeBy } from "./made_by.ts";
 import { checkFile, checkSpace, endsAll, isSame, parentOf } from "./output.ts";
+import { embedSlides } from "./embed_slides.ts";
 import { Progress } from "./progress.ts";
+import { SLIDE_FLAGS, strayFlag } from "./slide_flags.ts";
+import { parseShard, shardSlides } from "../slides/shards.ts";
 import { printJson } from "./terminal.ts";
 
 /** Name of the command. */
 export const name = "embed";
 /** What it does. */
-export const summary = "turn patches and pictures into features with an encoder";
+export const summary = "turn patches, pictures and slides into features with an encoder";
 /** An example. */
 export const example = "embed patches/TENX95.h5 --encoder uni2-h --out features";
 /** How the words are called. */
@@ -46,12 +49,13 @@ export const flags = {
   pooling: { kind: "choice", of: ["cls", "mean", "cls+mean"], help: "instead of the encoder's own" },
   "image-size": COMMON["image-size"],
   "batch-size": COMMON["batch-size"],
-  shard: { kind: "text", value: "I/N", help: "only inputs I, I+N, … of N shards, counted from 0" },
+  shard: { kind: "text", value: "I/N|auto", help: "share I of N, counted from 0; auto: SLURM's or Kubernetes' own" },
   precision: COMMON.precision,
   overwrite: COMMON.overwrite,
   software: COMMON.software,
   quiet: COMMON.quiet,
   json: COMMON.json,
+  ...SLIDE_FLAGS,
 } as const satisfies Flags;
 
 type Values = Args<typeof flags>["flags"];
@@ -68,17 +72,6 @@ interface Outcome {
   readonly status: "done" | "failed" | "interrupted";
   readonly rows?: number;
   readonly error?: string;
-}
-
-function shardOf(text: string | undefined): [number, number] {
-  if (text === undefined) return [0, 1];
-  const [index, count] = /^(\d+)\/(\d+)$/.exec(text)?.slice(1).map(Number) ?? [];
-  if (index === undefined || count === undefined || count < 1 || index >= count) {
-    throw new ConfigError(`Cannot read --shard ${text}: wanted I/N with I from 0 to N-1, as in 0/4`, {
-      context: { key: "shard", given: text },
-    });
-  }
-  return [index, count];
 }
 
 function outputOf({ out, format }: Values, input: InputFiles, inputs: readonly InputFiles[]): string {
@@ -102,10 +95,18 @@ export async function run(args: Args<typeof flags>, job: Job): Promise<number> {
   if (values.encoder === undefined) {
     throw new ConfigError("Cannot embed: no --encoder is given", { hint: "For example --encoder uni2-h" });
   }
+  if (values.job !== undefined) return await embedSlides(values, paths, job);
+  const stray = strayFlag(values);
+  if (stray !== undefined) {
+    throw new ConfigError(`Cannot embed pictures with --${stray}, which is of slides`, {
+      hint: "Pass --job DIR to embed slides",
+    });
+  }
   if (!paths.length) throw new ConfigError("Cannot embed: no input is given", { hint: "Name patch files or folders" });
-  const [index, count] = shardOf(values.shard);
   const all = findInputs(disk, paths);
-  const inputs = all.filter((_, i) => i % count === index);
+  const inputs = values.shard === undefined
+    ? all
+    : shardSlides(all, parseShard(values.shard, (name) => Deno.env.get(name)));
   const folders = paths.filter((path) => disk.look(path)?.kind === "folder");
   for (const input of inputs) checkPlace(outputOf(values, input, all), all, folders);
   const progress = new Progress(values.quiet);

@@ -14,7 +14,10 @@ export interface Permissions {
   readonly run?: readonly string[];
 }
 
-/** Variables that commands read: places of caches, Deno's and Vulkan's choice of a device, the launcher's word, and two of `yaml`. */
+/**
+ * Variables that commands read: places of caches, Deno's and Vulkan's choice of a device, the launcher's word, the
+ * share of a job of SLURM or Kubernetes, and two of `yaml`.
+ */
 const ENV: readonly string[] = [
   "HOME",
   "USERPROFILE",
@@ -33,6 +36,12 @@ const ENV: readonly string[] = [
   "SEAL_LAUNCHER",
   "SEAL_NO_INSTALL",
   "npm_command",
+  "SLURM_ARRAY_TASK_ID",
+  "SLURM_ARRAY_TASK_MIN",
+  "SLURM_ARRAY_TASK_MAX",
+  "SLURM_ARRAY_TASK_STEP",
+  "SLURM_ARRAY_TASK_COUNT",
+  "JOB_COMPLETION_INDEX",
   "LOG_STREAM",
   "LOG_TOKENS",
 ];
@@ -91,7 +100,7 @@ export class Line {
 /** Outputs of each command: folders, or files by their endings. */
 const OUTPUTS: Readonly<Record<string, (line: Line) => string[] | Promise<string[]>>> = {
   convert: (line) => [...line.values("out"), ...line.words.filter((word) => word.endsWith(".safetensors")).slice(-1)],
-  embed: (line) => [line.value("out") ?? "features"],
+  embed: (line) => [line.value("job") ?? line.value("out") ?? "features"],
   evaluate: (line) => [line.value("out") ?? "evaluation", ...line.values("cache")],
   predict: (line) => [line.value("out") ?? "predictions"],
   report: (line) => [...line.words],

@@ -16,7 +16,7 @@ import { TISSUE } from "../data/tissue.ts";
 import type { Embedder } from "./embedder.ts";
 import type { FeatureTable } from "./formats.ts";
 import type { MadeBy } from "./table.ts";
-import type { FeatureWriter } from "./writer.ts";
+import { type FeatureWriter, removePartial } from "./writer.ts";
 
 /** How slides are embedded. */
 export interface SlideSettings extends PlanSettings, CutOptions {
@@ -163,6 +163,12 @@ const FLUSH = 512;
 /** Where the numbers of left-out tiles stand while a slide is being embedded. */
 function skippedPath(path: string): string {
   return `${path}.partial.skipped.json`;
+}
+
+/** Removes what was kept to resume a slide that is finished: a run may have been killed before it could. */
+export function removeSlidePartial(disk: Disk, path: string): void {
+  removePartial(disk, path);
+  disk.remove(skippedPath(path));
 }
 
 /** Tiles that a run before this one left out, among its rows. */

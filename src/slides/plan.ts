@@ -87,7 +87,12 @@ export async function planSlide(
   if (found.facts["tissue"] === "much" || found.facts["tissue"] === "little") {
     notes.push(`tissue covers ${shown(100 * Number(found.facts["tissue_share"]))} % of it: look at its outlines`);
   }
-  const tiles = chooseTiles(extent, grid, found.outlines, settings.choice);
+  // Whole pixels, as the file of outlines has them: tiles can be found again from that.
+  const outlines = found.outlines?.map(({ exterior, holes }) => ({
+    exterior: exterior.map(Math.round),
+    holes: holes.map((hole) => hole.map(Math.round)),
+  }));
+  const tiles = chooseTiles(extent, grid, outlines, settings.choice);
   const { width, height } = slide.levels[0]!;
   const facts = {
     ...{ width, height, levels: slide.levels.length, mpp: scale.um, mpp_source: scale.source },
@@ -96,7 +101,7 @@ export async function planSlide(
     ...found.facts,
     notes,
   };
-  return { extent, scale, grid, tiles, outlines: found.outlines, facts, notes };
+  return { extent, scale, grid, tiles, outlines, facts, notes };
 }
 
 function shown(value: number): string {

@@ -1,0 +1,131 @@
+/**
+ * The slides a command line names: files, folders, a list; their shares, and files of tissue by their names.
+ *
+ * @module
+ */
+
+import { ConfigError, DataError } from "../core/errors.ts";
+import type { Disk } from "../io/disk.ts";
+import { REFUSED_ENDINGS } from "../io/slide_formats.ts";
+import { parseManifest } from "../slides/manifest.ts";
+import { compareBytes, type NamedSlide, nameSlides } from "../slides/names.ts";
+import { parseShard, shardSlides } from "../slides/shards.ts";
+
+/** A slide, with what a list says of it. */
+export interface SlideInput extends NamedSlide {
+  readonly mpp: number | undefined;
+  readonly mask: string | undefined;
+}
+
+/** Endings of slides, those that are refused by name among them. */
+const ENDINGS: ReadonlySet<string> = new Set([
+  "svs",
+  "tif",
+  "tiff",
+  "btf",
+  "scn",
+  "jpg",
+  "jpeg",
+  "png",
+  ...REFUSED_ENDINGS,
+]);
+
+function endingOf(path: string): string {
+  return /\.([^./\\]+)$/.exec(path)?.[1]?.toLowerCase() ?? "";
+}
+
+/** Slides below a folder; those of OME-Zarr are folders themselves. */
+function* below(disk: Disk, folder: string): Generator<string> {
+  const entry = disk.look(folder);
+  if (entry?.kind !== "folder") return;
+  for (const name of entry.names) {
+    if (name.startsWith(".")) continue;
+    const path = `${folder}/${name}`;
+    if (ENDINGS.has(endingOf(name))) yield path;
+    else if (disk.look(path)?.kind === "folder") yield* below(disk, path);
+  }
+}
+
+/**
+ * Finds the slides.
+ *
+ * @param paths Files, and folders, which are searched with those in them.
+ * @param manifest Path of a list of slides.
+ * @throws {DataError} If a path does not exist or a folder has no slides.
+ * @throws {ConfigError} If two slides have one name.
+ */
+export function findSlides(
+  disk: Disk,
+  paths: readonly string[],
+  manifest: string | undefined,
+  from: "file" | "relative",
+): SlideInput[] {
+  const refuse = (path: string, why: string, hint: string) =>
+    new DataError(`Cannot embed ${path}: ${why}`, { code: "input", hint, context: { path } });
+  const found: { path: string; root?: string }[] = [];
+  for (const given of paths) {
+    const path = given.replace(/(?<=.)[/\\]+$/, "");
+    const entry = disk.look(path);
+    if (entry === undefined) throw refuse(path, "there is no such file or folder", "Give slides or folders of slides");
+    if (entry.kind === "file" || ENDINGS.has(endingOf(path))) {
+      found.push({ path });
+      continue;
+    }
+    const inside = [...below(disk, path)];
+    if (inside.length === 0) throw refuse(path, "it holds no slides", `Slides end with ${[...ENDINGS].join(", ")}`);
+    found.push(...inside.map((each) => ({ path: each, root: path })));
+  }
+  const named = nameSlides(found, from).map((slide): SlideInput => ({ ...slide, mpp: undefined, mask: undefined }));
+  const listed = manifest === undefined ? [] : readList(disk, manifest, found.length === 0 ? undefined : named);
+  if (manifest !== undefined && found.length > 0) return listed;
+  return [...named, ...listed].sort((a, b) => compareBytes(a.name, b.name));
+}
+
+/** The slides of a list: those among the ones that were found, where some were; paths are relative to the list. */
+function readList(disk: Disk, path: string, among: readonly SlideInput[] | undefined): SlideInput[] {
+  const file = disk.open(path, "read");
+  const bytes = new Uint8Array(file.size());
+  file.read(0, bytes);
+  file.close();
+  const folder = path.replace(/[^/\\]*$/, "");
+  const at = (own: string) => /^(?:[/\\]|[A-Za-z]:)/.test(own) ? own : `${folder}${own}`;
+  return parseManifest(new TextDecoder().decode(bytes), path).map(({ name, path: own, mpp, mask, line }) => {
+    // As TRIDENT's list, which has names below the folder of slides.
+    const known = among?.find((slide) => slide.path === own || slide.path.endsWith(`/${own}`));
+    if (among !== undefined && known === undefined) {
+      throw new ConfigError(`Cannot find ${own} of ${path}, line ${line}: none of the slides given has that path`, {
+        hint: "Leave out the folder to take the list's paths as they are",
+        context: { file: path, line },
+      });
+    }
+    return { name, path: known?.path ?? at(own), mpp, mask: mask === undefined ? undefined : at(mask) };
+  }).sort((a, b) => compareBytes(a.name, b.name));
+}
+
+/** The slides of this run's share. */
+export function shareOf(slides: readonly SlideInput[], shard: string | undefined): SlideInput[] {
+  if (shard === undefined) return [...slides];
+  return shardSlides(slides, parseShard(shard, (name) => Deno.env.get(name)));
+}
+
+/** Files of polygons and pictures of masks, by the names they may have. */
+const MASKS = [".geojson", ".json", ".png", ".jpg", ".jpeg", ".tif", ".tiff"];
+
+/**
+ * The file for a slide: the one given, or in a folder that of the slide's name.
+ *
+ * @throws {DataError} If a folder has none for it.
+ */
+export function fileFor(disk: Disk, given: string | undefined, name: string, flag: string): string | undefined {
+  if (given === undefined) return undefined;
+  const entry = disk.look(given);
+  if (entry?.kind === "file") return given;
+  const folder = given.replace(/[/\\]+$/, "");
+  const found = entry?.kind === "folder" ? MASKS.find((ending) => entry.names.includes(`${name}${ending}`)) : undefined;
+  if (found !== undefined) return `${folder}/${name}${found}`;
+  const why = entry === undefined ? "there is no such file or folder" : `it has no ${name}.geojson or ${name}.png`;
+  throw new DataError(`Cannot take --${flag} ${given} for ${name}: ${why}`, {
+    code: "input",
+    context: { path: given, slide: name },
+  });
+}
