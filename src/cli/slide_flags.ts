@@ -15,7 +15,7 @@ import type { Args, Flags } from "./args.ts";
 /** Flags for slides; `--job` says that inputs are slides. */
 export const SLIDE_FLAGS = {
   job: { kind: "text", value: "DIR", help: "inputs are slides, or folders of them: folder of the job, as TRIDENT's" },
-  manifest: { kind: "text", value: "CSV", help: "list of slides: wsi[,mpp], or slide2vec's columns" },
+  manifest: { kind: "text", value: "FILE", help: "list of slides: wsi[,mpp], or slide2vec's columns" },
   mpp: { kind: "number", value: "UM", min: 0.01, max: 100, help: "µm a pixel of the slides' largest level" },
   mag: { kind: "number", value: "X", min: 0.1, max: 100, help: "grid by magnification, as TRIDENT's, such as 20" },
   "patch-size": {

@@ -1,6 +1,6 @@
 /**
  * What is embedded: HEST patch files, folders or lists of pictures, npy arrays. An input is a row of RGB pictures in a fixed
- * order with what is known of each; slides are not among them.
+ * order with what is known of each; slides are embedded by `slide_job.ts`.
  *
  * @module
  */
@@ -103,7 +103,7 @@ function inputsAt(disk: Disk, path: string): InputFiles[] {
   const refuse = (why: string, hint: string) =>
     new DataError(`Cannot embed ${path}: ${why}`, { code: "input", hint, context: { path } });
   const wanted = "Give HEST patch files (.h5), a folder of PNG or JPEG tiles, or an npy array [n, h, w, 3]";
-  const slide = "Cut it into tiles: vips dzsave FILE TILES --depth one --tile-size 224 --overlap 0 --suffix .png; " +
+  const slide = "Embed slides into a job's folder: pass --job DIR; " +
     "expression over a whole slide: deno task predict --run RUN --slide FILE";
   if (entry === undefined) throw refuse("there is no such file or folder", wanted);
   if (entry.kind === "file") {

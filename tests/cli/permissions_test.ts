@@ -155,11 +155,14 @@ Deno.test("every flag that names a place is known to be read or written", async 
     "encoder",
     "features",
     "image",
+    "manifest",
     "panel",
+    "regions",
     "run",
     "slide",
     "slides",
     "spots",
+    "tissue",
   ]);
   for (const name of COMMANDS) {
     const { flags } = await import(`../../src/cli/${name}.ts`) as {
