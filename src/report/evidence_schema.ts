@@ -15,6 +15,7 @@ import {
   type EncoderResult,
   EVIDENCE_SCHEMA,
   type GeneScore,
+  type MethodFacts,
   type ProbeScores,
   type Reference,
   type Results,
@@ -28,6 +29,7 @@ import {
   type TimeShare,
   type Warning,
 } from "./run_evidence.ts";
+import { classification } from "./classification_schema.ts";
 import {
   type Check,
   count,
@@ -85,6 +87,14 @@ const data: Check<DataFacts> = object<DataFacts>({
 export const runFacts: Check<RunFacts> = object<RunFacts>({
   schema: exactly(EVIDENCE_SCHEMA),
   title: text,
+  method: optional(object<MethodFacts>({
+    name: text,
+    label: text,
+    citation: optional(text),
+    use: optional(object<NonNullable<MethodFacts["use"]>>({ title: text, code: text })),
+    columns: optional(record(text)),
+    columns_note: optional(text),
+  })),
   status: oneOf("finished", "interrupted", "failed"),
   command: optional(text),
   started: optional(text),
@@ -218,6 +228,7 @@ export const results: Check<Results> = object<Results>({
     passed: nullable(flag),
     note: optional(text),
   }))),
+  classification: optional(classification),
   notes: optional(list(warning)),
   device: optional(text),
   seconds: optional(real),

@@ -10,6 +10,7 @@
  * | `evaluation/maps.json`, `predictions/*.h5ad`, `thumbnails/*.png` | {@linkcode SampleMap} |
  * | `evaluation/gallery/gallery.json`, `*.png` | {@linkcode Gallery} |
  * | `evaluation/embedding_map.json` | {@linkcode EmbeddingMap} |
+ * | `evaluation/cases.csv` | what each predictor says of each test case, where cases are classified |
  *
  * `config.yaml` and `metrics.jsonl` must be there. JSON has no NaN: a number that is not defined is null and has a `reason` beside it.
  *
@@ -17,9 +18,10 @@
  */
 
 import type { Picture } from "../io/picture.ts";
+import type { ClassificationResults } from "./classification_evidence.ts";
+import type { EVIDENCE_SCHEMA, RunFacts, Warning } from "./run_facts.ts";
 
-/** Version of the layout, in the files that say it. */
-export const EVIDENCE_SCHEMA = 1;
+export * from "./run_facts.ts";
 
 /** Places below the folder of a run. */
 export const EVIDENCE = {
@@ -34,6 +36,7 @@ export const EVIDENCE = {
   gallery: "evaluation/gallery/gallery.json",
   patches: "evaluation/gallery",
   embedding: "evaluation/embedding_map.json",
+  cases: "evaluation/cases.csv",
   report: "report.html",
 } as const;
 
@@ -45,99 +48,6 @@ export interface MetricRow {
   /** `train`, or what was evaluated: `val`, `test`. */
   readonly split?: string;
   readonly [name: string]: number | string | boolean | null | undefined;
-}
-
-/** A LoRA adapter as PEFT describes it. */
-export interface AdapterFacts {
-  /** Folder relative to the run, `checkpoints/best`. */
-  readonly path: string;
-  readonly rank: number;
-  readonly alpha: number;
-  readonly targets: readonly string[];
-  /** Which blocks it acts on, as text: `last 2 of 12`. */
-  readonly blocks?: string;
-  /** Trained numbers in it. */
-  readonly parameters: number;
-  readonly bytes?: number;
-  /** Python that loads encoder and adapter, where timm and PEFT's usual lines do not. */
-  readonly loading?: string;
-}
-
-/** The encoder that was tuned. */
-export interface EncoderFacts {
-  readonly name: string;
-  readonly parameters?: number;
-  readonly features?: number;
-  /** What PEFT's user loads it with: a hub repository or a timm name. */
-  readonly base?: string;
-  readonly sha256?: string;
-  /** Whether its weights are a seeded initialisation, which is for trying only. */
-  readonly random?: boolean;
-}
-
-/** A section or slide. */
-export interface SampleFacts {
-  readonly sample: string;
-  readonly donor?: string;
-  readonly split: "train" | "val" | "test";
-  readonly spots: number;
-  readonly technology?: string;
-}
-
-/** What was learnt from, and what was held out. */
-export interface DataFacts {
-  readonly name: string;
-  /** Whether it is the generated data set, of which the attainable is known. */
-  readonly synthetic?: boolean;
-  readonly samples: readonly SampleFacts[];
-  /** Genes trained on. */
-  readonly genes?: number;
-}
-
-/** A stage of training: steps from `from` to before `to`. */
-export interface Stage {
-  readonly name: string;
-  readonly from: number;
-  readonly to: number;
-}
-
-/** Where time went. */
-export interface TimeShare {
-  /** `decode`, `GPU`, `wait`, `evaluation`, … */
-  readonly name: string;
-  readonly seconds: number;
-  readonly note?: string;
-}
-
-/** Something a reader must know: a repair, a degenerate case, a doubt. */
-export interface Warning {
-  readonly text: string;
-  readonly reason?: string;
-}
-
-/** Facts of a run. */
-export interface RunFacts {
-  readonly schema: typeof EVIDENCE_SCHEMA;
-  readonly title: string;
-  readonly status: "finished" | "interrupted" | "failed";
-  /** Command line that makes it again. */
-  readonly command?: string;
-  /** ISO 8601. */
-  readonly started?: string;
-  readonly seconds?: number;
-  readonly seed?: number;
-  /** Step of the checkpoint that was evaluated. */
-  readonly best_step?: number;
-  /** Names and versions of the software; what the device's arithmetic is like, the same on the same adapter. */
-  readonly versions?: Readonly<Record<string, string>>;
-  readonly arithmetic?: Readonly<Record<string, string>>;
-  readonly device?: { readonly name: string; readonly software?: boolean; readonly precision?: string };
-  readonly encoder?: EncoderFacts;
-  readonly adapter?: AdapterFacts;
-  readonly data?: DataFacts;
-  readonly stages?: readonly Stage[];
-  readonly times?: readonly TimeShare[];
-  readonly warnings?: readonly Warning[];
 }
 
 /** A mean with its spread; null with a reason where it is not defined. */
@@ -299,6 +209,8 @@ export interface Results {
   readonly differences?: readonly Difference[];
   readonly references?: readonly Reference[];
   readonly checks?: readonly Acceptance[];
+  /** Cases and their classes, of a method that classifies. */
+  readonly classification?: ClassificationResults;
   readonly notes?: readonly Warning[];
   readonly device?: string;
   readonly seconds?: number;
