@@ -110,6 +110,11 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
         //!end
       }
     }
+    //!if above
+    //!for g in 0..NG
+    let key$g = keysOf(n0 + (tx + $g * TX) * 4u);
+    //!end
+    //!end
     //!for i in 0..MG
     //!for g in 0..NG
     {
@@ -121,7 +126,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
       //!else
       let n = n0 + (tx + $g * TX) * 4u;
       //!for r in 0..4
-      { let found = counts(c$i_$r_$g, m + $r, n); above$i[$r] += found.x; equal$i[$r] += found.y; }
+      { let found = counts(c$i_$r_$g, queryOf(m + $r), n, key$g); above$i[$r] += found.x; equal$i[$r] += found.y; }
       //!end
       //!end
     }

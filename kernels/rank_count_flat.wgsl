@@ -33,6 +33,13 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   var above$i = vec4f();
   var equal$i = vec4f();
   //!end
+  //!if above
+  //!for i in 0..MG
+  //!for r in 0..4
+  let q$i_$r = queryOf(m0 + $i * 4u + $r);
+  //!end
+  //!end
+  //!end
   let tiles = slice(wg.y);
   for (var n0 = tiles.x; n0 < tiles.y; n0 += LN * NG * 4u) {
     //!for g in 0..NG
@@ -63,13 +70,18 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
       //!end
       //!end
     }
+    //!if above
+    //!for g in 0..NG
+    let key$g = keysOf(col$g);
+    //!end
+    //!end
     //!for i in 0..MG
     //!if score
     if (lane == 0u) { keepScore(m0 + $i * 4u, vec4f(c$i_0_$i.x, c$i_1_$i.y, c$i_2_$i.z, c$i_3_$i.w)); }
     //!else
     //!for r in 0..4
     //!for g in 0..NG
-    { let found = counts(c$i_$r_$g, m0 + $i * 4u + $r, col$g); above$i[$r] += found.x; equal$i[$r] += found.y; }
+    { let found = counts(c$i_$r_$g, q$i_$r, col$g, key$g); above$i[$r] += found.x; equal$i[$r] += found.y; }
     //!end
     //!end
     //!end

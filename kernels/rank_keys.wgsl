@@ -7,17 +7,16 @@
 //! grid   fold ceil(N/WG)
 //! ref    tests/ref/rank.ts
 
-fn turned(v: vec4u) -> vec4u { return (v << vec4u(13u)) | (v >> vec4u(19u)); }
-
-fn mixed(h: vec4u, row: u32, k: u32) -> vec4u {
+fn bits(row: u32, k: u32) -> vec4u {
   //!if vec=4
-  let v = bitcast<vec4u>(b_load4(row + k));
+  return bitcast<vec4u>(b_load4(row + k));
   //!else
-  let left = vec4u(k, k + 1u, k + 2u, k + 3u) < vec4u(p.K);
-  let v = select(vec4u(), bitcast<vec4u>(b_load4(row + k)), left);
+  return select(vec4u(), bitcast<vec4u>(b_load4(row + k)), vec4u(k, k + 1u, k + 2u, k + 3u) < vec4u(p.K));
   //!end
-  return turned((h ^ v) * vec4u(0x9e3779b1u));
 }
+
+// Sums of products with numbers of the place, of both halves of a word: whatever differs shows but once in 2^32.
+fn mixed(h: vec4u, v: vec4u) -> vec4u { return (h + v) * vec4u(0x9e3779b1u, 0x85ebca6bu, 0xc2b2ae35u, 0x27d4eb2fu) + (v >> vec4u(15u)); }
 
 fn last(a: u32, b: u32) -> u32 {
   let h = (a ^ (b >> 15u) ^ (b << 17u)) * 0x85ebca6bu;
@@ -29,15 +28,18 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   let n = folded(wg, nwg) * WG + lane;
   if (n >= p.N) { return; }
   let row = n * p.K;
-  var h = vec4u(1u, 2u, 3u, 4u);
+  //!for q in 0..4
+  var h$q = vec4u($q);
+  //!end
   var k: u32 = 0u;
-  // Sixteen elements, a cache line, at a time.
+  // Sixteen elements, a cache line, at a time, in four chains.
   for (; k + 15u < p.K; k += 16u) {
     //!for q in 0..4
-    h = mixed(h, row, k + 4u * $q);
+    h$q = mixed(h$q, bits(row, k + 4u * $q));
     //!end
   }
-  for (; k < p.K; k += 4u) { h = mixed(h, row, k); }
-  key[n * 2u] = last(h.x, h.y) + h.z;
-  key[n * 2u + 1u] = last(h.z, h.w) + h.y;
+  for (; k < p.K; k += 4u) { h0 = mixed(h0, bits(row, k)); }
+  let a = mixed(mixed(h0, h1), mixed(h2, h3));
+  key[n * 2u] = last(a.x, a.y) + a.z;
+  key[n * 2u + 1u] = last(a.z, a.w) + a.y;
 }

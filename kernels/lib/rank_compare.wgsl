@@ -1,20 +1,31 @@
 // What gallery rows are worth beside the partner of a query.
 
 //!if above
-fn keysOf(n: vec4u, word: u32) -> vec4u {
-  let i = min(n, vec4u(p.N - 1u)) * 2u + word;
-  return vec4u(key[i.x], key[i.y], key[i.z], key[i.w]);
+// Of a query: place and score of the partner, the key of its row, and whether the score is a number, told by bits.
+struct Query { place: u32, limit: f32, key: vec2u, valid: bool }
+
+fn queryOf(m: u32) -> Query {
+  let q = min(m, p.M - 1u);
+  let limit = own[q];
+  let valid = (bitcast<u32>(limit) & 0x7fffffffu) <= 0x7f800000u;
+  return Query(partner[q], limit, vec2u(ownKey[q * 2u], ownKey[q * 2u + 1u]), valid);
 }
 
-// How many of four scores of query m, with gallery rows n and on, are above its own, and how many equal. Scores that are NaN,
+// Keys of four gallery rows.
+fn keysOf(n: u32) -> array<vec4u, 2> {
+  let i = min(vec4u(n, n + 1u, n + 2u, n + 3u), vec4u(p.N - 1u)) * 2u;
+  let j = i + 1u;
+  return array(vec4u(key[i.x], key[i.y], key[i.z], key[i.w]), vec4u(key[j.x], key[j.y], key[j.z], key[j.w]));
+}
+
+// How many of four scores, with gallery rows n and on, are above the query's own, and how many equal. Scores that are NaN,
 // told by bits, are neither.
-fn counts(s: vec4f, m: u32, n: u32) -> vec2f {
-  let q = min(m, p.M - 1u);
+fn counts(s: vec4f, q: Query, n: u32, keys: array<vec4u, 2>) -> vec2f {
   let rows = vec4u(n, n + 1u, n + 2u, n + 3u);
-  let size = max(bitcast<vec4u>(s) & vec4u(0x7fffffffu), vec4u(bitcast<u32>(own[q]) & 0x7fffffffu));
-  let other = (rows < vec4u(p.N)) & (rows + vec4u(p.at) != vec4u(partner[q])) & (size <= vec4u(0x7f800000u));
-  let copy = (keysOf(rows, 0u) == vec4u(ownKey[q * 2u])) & (keysOf(rows, 1u) == vec4u(ownKey[q * 2u + 1u]));
-  let limit = vec4f(own[q]);
+  let number = (bitcast<vec4u>(s) & vec4u(0x7fffffffu)) <= vec4u(0x7f800000u);
+  let other = (rows < vec4u(p.N)) & (rows + vec4u(p.at) != vec4u(q.place)) & number & vec4<bool>(q.valid);
+  let copy = ((keys[0] ^ vec4u(q.key.x)) | (keys[1] ^ vec4u(q.key.y))) == vec4u(0u);
+  let limit = vec4f(q.limit);
   let more = dot(select(vec4f(), vec4f(1.0), (s > limit) & other & !copy), vec4f(1.0));
   return vec2f(more, dot(select(vec4f(), vec4f(1.0), ((s == limit) | copy) & other), vec4f(1.0)));
 }
