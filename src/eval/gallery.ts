@@ -16,7 +16,7 @@ import { Plan } from "../graph/plan.ts";
 import type { Program } from "../graph/program.ts";
 import { Store, upload } from "../graph/store.ts";
 import type { Tensor } from "../graph/tensor.ts";
-import { cosineRank } from "../ops/rank.ts";
+import { cosineRank, rankKeys } from "../ops/rank.ts";
 import { cosineTopk } from "../ops/topk.ts";
 import { collapsed, cpuRanks, equalRanks, expectPairs, type RankInput, type Ranks, unitRows } from "./ranks.ts";
 
@@ -55,6 +55,10 @@ export class Gallery {
   readonly #prepared: Map<string, Promise<Prepared>> = new Map();
   /** The buffers, each `[rows, width]`. */
   readonly parts: readonly Tensor[];
+  /** Keys of their rows, made before the first ranks, and again after rows were written. */
+  readonly #keys: readonly Tensor[];
+  #keyProgram: Promise<Program> | undefined;
+  #keyed = false;
 
   /**
    * Allocates a gallery of zeros; rows come by {@linkcode Gallery.write}.
@@ -68,7 +72,8 @@ export class Gallery {
       throw new LimitError(`Cannot make a gallery of ${rows} rows of ${width}: wanted at least one of each`);
     }
     const { maxStorageBufferBindingSize, maxBufferSize } = gpu.caps.limits;
-    const bytes = width * (storage === "f16" ? 2 : 4);
+    // A row's key has 8 bytes.
+    const bytes = Math.max(8, width * (storage === "f16" ? 2 : 4));
     const most = Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / bytes / 128) * 128;
     this.#gpu = gpu;
     this.#store = new Store(gpu);
@@ -79,6 +84,7 @@ export class Gallery {
       parts.push(this.#store.tensor(label, label, [Math.min(Math.max(1, most), rows - first), width], storage));
     }
     this.parts = parts;
+    this.#keys = parts.map((part, i) => this.#store.tensor(`keys ${i}`, `keys ${i}`, [part.dim(0), 2], "u32"));
     this.#store.allocate();
   }
 
@@ -107,6 +113,7 @@ export class Gallery {
     if (first % 128 !== 0 || first + count > this.rows) {
       throw new ShapeError(`Cannot write ${count} rows at ${first}: wanted a multiple of 128 within ${this.rows}`);
     }
+    this.#keyed = false;
     let start = 0;
     for (const part of this.parts) {
       const [rows, from] = [part.dim(0), Math.max(first, start)];
@@ -133,13 +140,14 @@ export class Gallery {
     if (queries.length !== partner.length * width) {
       throw new ShapeError(`Cannot rank ${queries.length} numbers of ${partner.length} queries of width ${width}`);
     }
+    await this.#makeKeys();
     const above = new Uint32Array(partner.length);
     const equal = new Uint32Array(partner.length);
     await this.#eachBlock("rank", queries, Uint32Array.from(partner), (first, count, [more, same]) => {
       above.set((more as Uint32Array).subarray(0, count), first);
       equal.set((same as Uint32Array).subarray(0, count), first);
     }, (g, q, partner) => {
-      const found = cosineRank(g, q, this.parts, partner);
+      const found = cosineRank(g, q, this.parts, partner, this.#keys);
       return [found.above, found.equal];
     });
     return { above, equal };
@@ -163,6 +171,18 @@ export class Gallery {
       return [found.scores, found.indices];
     });
     return { scores, rows };
+  }
+
+  async #makeKeys(): Promise<void> {
+    if (this.#keyed) return;
+    const compile = (): Promise<Program> => {
+      const g = new Plan(this.#gpu);
+      rankKeys(g, this.parts, this.#keys);
+      return g.compile();
+    };
+    const program = await (this.#keyProgram ??= compile());
+    program.run();
+    this.#keyed = true;
   }
 
   async #eachBlock(
@@ -215,6 +235,7 @@ export class Gallery {
       store.destroy();
     }
     this.#prepared.clear();
+    (await this.#keyProgram)?.destroy();
     this.#store.destroy();
   }
 }

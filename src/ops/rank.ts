@@ -38,10 +38,17 @@ const MOST = 2 ** 23;
  * @param queries `[Q, E]`, f32; rows of length one make scores cosines.
  * @param gallery `[N, E]`, f32, f16 or bf16, or several of them whose rows are counted through: more than one binding holds.
  * @param partner `[Q]`, u32: the row of the gallery each query belongs to.
+ * @param known Keys of the gallery's rows, which {@linkcode rankKeys} has made; by default they are made at every call.
  * @throws {ShapeError} If extents differ.
  * @throws {DtypeError} If queries are not f32.
  */
-export function cosineRank(g: Plan, queries: Tensor, gallery: Tensor | readonly Tensor[], partner: Tensor): Rank {
+export function cosineRank(
+  g: Plan,
+  queries: Tensor,
+  gallery: Tensor | readonly Tensor[],
+  partner: Tensor,
+  known?: readonly Tensor[],
+): Rank {
   const parts = Array.isArray(gallery) ? gallery as readonly Tensor[] : [gallery as Tensor];
   const [Q, E] = [queries.dim(0), queries.dim(1)];
   if (queries.dtype !== "f32") {
@@ -50,6 +57,7 @@ export function cosineRank(g: Plan, queries: Tensor, gallery: Tensor | readonly 
     });
   }
   parts.forEach((part, i) => expectShape("cosineRank", `gallery ${i}`, part.shape, [null, E]));
+  known?.forEach((key, i) => expectShape("cosineRank", `keys ${i}`, key.shape, [parts[i]!.dim(0), 2]));
   expectShape("cosineRank", "partner", partner.shape, [Q]);
   const { flat } = g.gpu.caps;
   const tune = flat ? flatTile(Q, E) : TILES[Q <= 32 ? 32 : Q <= 64 ? 64 : 128]!;
@@ -58,11 +66,8 @@ export function cosineRank(g: Plan, queries: Tensor, gallery: Tensor | readonly 
   const above = g.tensor([Q], "u32", "rank.above");
   const equal = g.tensor([Q], "u32", "rank.equal");
   const ownKey = g.tensor([Q, 2], "u32", "rank.own_key");
-  const keys = parts.map((b) => {
-    const key = g.tensor([b.dim(0), 2], "u32", "rank.keys");
-    g.run(k.rank_keys, { b, key }, { tune: { WG: flat ? 8 : 64 } });
-    return key;
-  });
+  const keys = known ?? parts.map((b) => g.tensor([b.dim(0), 2], "u32", "rank.keys"));
+  if (!known) rankKeys(g, parts, keys);
   let at = 0;
   parts.forEach((b, i) => {
     g.run(kernel, { a: queries, b, partner, key: keys[i]!, partnerKey: ownKey, score: own }, { at, step: 0, tune });
@@ -80,6 +85,16 @@ export function cosineRank(g: Plan, queries: Tensor, gallery: Tensor | readonly 
     at += b.dim(0);
   });
   return { above, equal, own };
+}
+
+/**
+ * Appends the keys by which copies of a row are known, for a gallery that is searched several times.
+ *
+ * @param parts The gallery's parts.
+ * @param keys `[N, 2]` each, u32; filled.
+ */
+export function rankKeys(g: Plan, parts: readonly Tensor[], keys: readonly Tensor[]): void {
+  parts.forEach((b, i) => g.run(k.rank_keys, { b, key: keys[i]! }, { tune: { WG: g.gpu.caps.flat ? 8 : 64 } }));
 }
 
 /** Large tiles where the rows are wide enough to be loaded four at a time, and there are queries to fill them. */

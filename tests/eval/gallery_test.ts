@@ -57,6 +57,18 @@ for (const [path, device] of paths) {
     assertFinite(report);
   });
 
+  Deno.test(`copies among rows written after a search tie too (${path})`, async () => {
+    const { gallery } = pairs(128, 24);
+    const held = Gallery.from(device, gallery, 24);
+    const query = gallery.slice(0, 24);
+    assert.deepEqual((await held.ranks(query, [0])).equal, Uint32Array.of(0));
+    for (const row of [5, 77]) gallery.copyWithin(row * 24, 0, 24);
+    held.write(0, gallery);
+    const { above, equal } = await held.ranks(query, [77]);
+    assert.deepEqual([above[0], equal[0]], [0, 2]);
+    await held.destroy();
+  });
+
   Deno.test(`nearest() finds the rows a sort finds, also of a gallery in f16 (${path})`, async () => {
     const { queries, gallery, width } = pairs(600, 16);
     for (const storage of ["f32", "f16"] as const) {
