@@ -6,10 +6,10 @@
  */
 
 import { parseArgs } from "node:util";
-import { findCheckpoint } from "../../src/cli/run_folder.ts";
+import { findCheckpoint } from "../../src/run/checkpoints.ts";
 import { openData } from "../../src/methods/seal/data.ts";
 import { openSession } from "../../src/methods/seal/session.ts";
-import { hostOf } from "../../src/cli/host.ts";
+import { hostOf } from "../../src/run/host.ts";
 import { Progress } from "../../src/cli/progress.ts";
 import { requestGpu } from "../../src/gpu/device.ts";
 import { writeSafetensorsF32 } from "../../src/io/safetensors.ts";

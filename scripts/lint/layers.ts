@@ -28,16 +28,22 @@ export const LAYERS: Readonly<Record<string, { level: number; may: readonly stri
   evidence: { level: 9, may: [...belowTop(), "eval", "report"] },
   methods: { level: 10, may: [...belowTop(), "train", "eval", "report", "evidence"] },
   verify: { level: 11, may: [...belowTop(), "train", "methods"] },
-  module: { level: 13, may: ["*"] },
-  cli: { level: 12, may: ["*"] },
-  worker: { level: 12, may: ["*"] },
+  run: {
+    level: 12,
+    may: [...belowTop(), "train", "embed", "eval", "report", "evidence", "methods", "verify", "worker"],
+  },
+  module: { level: 14, may: ["*"] },
+  cli: { level: 13, may: ["*"] },
+  worker: { level: 13, may: ["*"] },
 };
 
 /** Files below src/ that may talk to the host, besides the folders cli and worker. */
 const HOST_FILES: ReadonlySet<string> = new Set([
   "src/io/atomic.ts",
   "src/io/fs.ts",
+  "src/io/hub_deno.ts",
   "src/io/lock.ts",
+  "src/io/output.ts",
   "src/io/zlib.ts",
 ]);
 /** Operations, which are the files of src/ops with a table of cases; the others are shared between operations. */
@@ -77,7 +83,7 @@ export function importComplaint(file: string, specifier: string): string | undef
   if (specifier.startsWith("node:")) {
     return hostAllowed(file)
       ? undefined
-      : `${file} may not import ${specifier}: only io/{atomic,fs,lock,zlib}, cli and worker may`;
+      : `${file} may not import ${specifier}: only io/{atomic,fs,hub_deno,lock,output,zlib}, cli and worker may`;
   }
   if (!/^\.{0,2}\//.test(specifier)) {
     if (layer === undefined || folder === "io" || layer.level >= 6) return undefined;

@@ -16,7 +16,7 @@ import { disk } from "../io/fs.ts";
 import { type Lock, lockFolder } from "../io/lock.ts";
 import { looksOwn } from "../io/made_output.ts";
 import { isTyped } from "../io/system_error.ts";
-import { flagFacts } from "./output_folder.ts";
+import { flagFacts } from "../run/output_folder.ts";
 
 const RECORD = "convert.json";
 

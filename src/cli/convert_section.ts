@@ -11,7 +11,7 @@ import { disk, makeFolder } from "../io/fs.ts";
 import { catalogueCsv, parseCatalogue } from "../io/metadata.ts";
 import { COMMON, type Flags } from "./args.ts";
 import type { ConvertFolder } from "./convert_folder.ts";
-import { checkFolder } from "./output.ts";
+import { checkFolder } from "../io/output.ts";
 import { count } from "../core/text_table.ts";
 import type { Progress } from "./progress.ts";
 

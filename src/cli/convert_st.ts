@@ -12,7 +12,7 @@ import { IMAGE_ENDINGS } from "../io/image.ts";
 import { sampleOf } from "../io/metadata.ts";
 import type { RandomAccess } from "../io/random_access.ts";
 import type { Args, Flags } from "./args.ts";
-import { contentHash } from "./content_hash.ts";
+import { contentHash } from "../run/content_hash.ts";
 import { checkConvertFolder, ConvertFolder } from "./convert_folder.ts";
 import {
   checkId,

@@ -14,7 +14,7 @@ import type { RandomAccess } from "../io/random_access.ts";
 import { openTenx, type TenxFile } from "../io/tenx_h5.ts";
 import { readTenxSpatial } from "../io/tenx_spatial.ts";
 import type { Args, Flags } from "./args.ts";
-import { contentHash } from "./content_hash.ts";
+import { contentHash } from "../run/content_hash.ts";
 import { checkConvertFolder, ConvertFolder } from "./convert_folder.ts";
 import {
   checkId,

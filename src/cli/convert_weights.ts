@@ -13,7 +13,7 @@ import { encoderMetadata, readEncoderMetadata } from "../models/encoder_config.t
 import { identifyWeights } from "../models/identify.ts";
 import { timmTensors } from "../models/merge.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
-import { factsIn, folderOf } from "./encoder.ts";
+import { factsIn, folderOf } from "../run/encoder.ts";
 import { Progress } from "./progress.ts";
 import { printJson } from "./terminal.ts";
 import { count, formatBytes } from "../core/text_table.ts";

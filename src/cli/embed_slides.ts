@@ -27,12 +27,12 @@ import { type GivenFile, type PlanGiven, planSlide, type SlidePlan, writePlan } 
 import { exitStatusOf, type SlideState } from "../slides/states.ts";
 import { slidePaths } from "../slides/tree.ts";
 import { openTiles } from "../worker/tile_pool.ts";
-import { contentHash } from "./content_hash.ts";
-import { openEncoder } from "./encoder.ts";
+import { contentHash } from "../run/content_hash.ts";
+import { openEncoder } from "../run/encoder.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
-import { madeBy } from "./made_by.ts";
-import { checkFolder, checkSpace, endsAll, parentOf } from "./output.ts";
+import { madeBy } from "../embed/made_by.ts";
+import { checkFolder, checkSpace, endsAll, parentOf } from "../io/output.ts";
 import { Progress } from "./progress.ts";
 import { flavourOf, slideSettings, type SlideValues } from "./slide_flags.ts";
 import { fileFor, findSlides, shareOf, type SlideInput } from "./slide_inputs.ts";

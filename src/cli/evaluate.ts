@@ -25,17 +25,17 @@ import {
   sourceHash,
   type SourceRequest,
   syntheticSource,
-} from "./evaluate_sources.ts";
-import { evaluationJson } from "./evaluate_json.ts";
-import { degenerate, type Evaluation, type Failure } from "./evaluate_result.ts";
-import { evaluationText } from "./evaluate_table.ts";
+} from "../run/evaluate_sources.ts";
+import { evaluationJson } from "../eval/bench_json.ts";
+import { degenerate, type Evaluation, type Failure } from "../eval/bench_result.ts";
+import { evaluationText } from "../eval/bench_table.ts";
 import { EXPRESSION_FLAGS, expressionOptions } from "./expression_flags.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
-import { hashOfText } from "./encoder.ts";
-import { checkFolder, endsAll } from "./output.ts";
-import { flagFacts, OutputFolder } from "./output_folder.ts";
-import { samplesHash } from "./run_facts.ts";
+import { hashOfText } from "../run/encoder.ts";
+import { checkFolder, endsAll } from "../io/output.ts";
+import { flagFacts, OutputFolder } from "../run/output_folder.ts";
+import { samplesHash } from "../run/facts.ts";
 import { Progress } from "./progress.ts";
 import { printJson, say } from "./terminal.ts";
 

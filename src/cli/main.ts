@@ -88,7 +88,7 @@ async function fetchFor([name = "", ...rest]: readonly string[]): Promise<number
   const args = await argsOf(command, rest);
   const { encoder } = args.flags;
   const named = await command.encoders?.(args) ?? [encoder].filter((value) => typeof value === "string");
-  const { fetchEncoder } = await import("./encoder.ts");
+  const { fetchEncoder } = await import("../run/encoder.ts");
   const { Progress } = await import("./progress.ts");
   const progress = new Progress(args.flags["quiet"] === true);
   for (const each of new Set(named)) {

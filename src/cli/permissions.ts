@@ -122,7 +122,7 @@ async function trainOutputs(line: Line): Promise<string[]> {
   const config = line.value("config");
   if (out !== undefined && config === undefined && line.overrides.length === 0) return [out];
   const { methodOf } = await import("../methods/index.ts");
-  const { runFolderOf } = await import("./train_config.ts");
+  const { runFolderOf } = await import("../run/folder.ts");
   const given = (["encoder", "out"] as const).flatMap((key): [string, string][] => {
     const value = line.value(key);
     return value === undefined ? [] : [[key, value]];

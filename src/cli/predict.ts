@@ -24,18 +24,19 @@ import { lockFile } from "../io/lock.ts";
 import { unreadable } from "../io/made_output.ts";
 import { type Metadata, parseMetadata } from "../io/metadata.ts";
 import type { Args, Flags } from "./args.ts";
-import { contentHash } from "./content_hash.ts";
+import { contentHash } from "../run/content_hash.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
-import { checkFile, checkFolder, endsAll, isSame } from "./output.ts";
-import { flagFacts } from "./output_folder.ts";
+import { checkFile, checkFolder, endsAll, isSame } from "../io/output.ts";
+import { flagFacts } from "../run/output_folder.ts";
 import { findThumbnail } from "../evidence/thumbnail.ts";
 import { Progress } from "./progress.ts";
-import { runHash } from "./run_facts.ts";
-import { chooseRunSource, readRunProbe, type Source } from "./run_predictor.ts";
+import { runHash } from "../run/facts.ts";
+import { chooseRunSource, readRunProbe, type Source } from "../run/predictors.ts";
 import { PREDICTOR_FILES } from "../evidence/predictor.ts";
-import { encodersOf, type KnownRun, lookAtRun, type OpenedRun, openRun, originOf, RUN_FLAGS } from "./seal_run.ts";
-import { organOf } from "./seal_run_data.ts";
+import { type KnownRun, lookAtRun, type OpenedRun, openRun, originOf } from "../run/open.ts";
+import { encodersOf, RUN_FLAGS } from "./run_flags.ts";
+import { organOf } from "../run/data.ts";
 import { printJson } from "./terminal.ts";
 
 /** Name of the command. */

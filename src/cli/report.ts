@@ -5,14 +5,14 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import { disk, makeFolder } from "../io/fs.ts";
+import { disk } from "../io/fs.ts";
 import { lockFolder } from "../io/lock.ts";
 import { readManifest } from "../io/manifest.ts";
-import type { RunFolder } from "../report/evidence_write.ts";
 import { writeReport, type WrittenReport } from "../report/report.ts";
 import { EVIDENCE } from "../report/run_evidence.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
-import { completeManifest } from "./run_start.ts";
+import { runFolder } from "../run/folder.ts";
+import { completeManifest } from "../run/start.ts";
 import { formatBytes } from "../core/text_table.ts";
 import { printJson, say } from "./terminal.ts";
 
@@ -33,15 +33,6 @@ export const flags = {
 
 /** Exit status when parts of the evidence are damaged. */
 const INCOMPLETE = 3;
-
-/** A run's folder on this machine's file system. */
-export function runFolder(path: string): RunFolder {
-  return {
-    path: path.replace(/(?<=.)[/\\]+$/, ""),
-    disk,
-    makeFolder,
-  };
-}
 
 /** Writes one report; the manifest of a finished run is told of it. */
 async function reportOn(path: string): Promise<WrittenReport> {

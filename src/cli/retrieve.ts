@@ -16,18 +16,19 @@ import { disk } from "../io/fs.ts";
 import { encodePng } from "../io/png_write.ts";
 import { galleryPage, galleryPicture, type GallerySection } from "../report/retrieval_gallery.ts";
 import type { Args, Flags } from "./args.ts";
-import { EXPRESSION_FLAGS } from "./expression_flags.ts";
+import { EXPRESSION_FLAGS, expressionOptions } from "./expression_flags.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
-import { checkFolder } from "./output.ts";
-import { OutputFolder } from "./output_folder.ts";
+import { checkFolder } from "../io/output.ts";
+import { OutputFolder } from "../run/output_folder.ts";
 import { Progress } from "./progress.ts";
-import { writeEmbeddings } from "./retrieve_embeddings.ts";
-import { type KindReport, type TrainedOn, trainedOn } from "./retrieve_donors.ts";
-import { type GeneQuery, retrieveResult } from "./retrieve_result.ts";
-import { runFacts } from "./run_facts.ts";
-import { encodersOf, type KnownRun, lookAtRun, type OpenedRun, openRun, RUN_FLAGS } from "./seal_run.ts";
-import { namesOf, openRunData, organOf, samplesOf } from "./seal_run_data.ts";
+import { writeEmbeddings } from "../run/retrieve_embeddings.ts";
+import { type KindReport, type TrainedOn, trainedOn } from "../run/retrieve_donors.ts";
+import { type GeneQuery, retrieveResult } from "../run/retrieve_result.ts";
+import { runFacts } from "../run/facts.ts";
+import { type KnownRun, lookAtRun, type OpenedRun, openRun } from "../run/open.ts";
+import { encodersOf, RUN_FLAGS } from "./run_flags.ts";
+import { namesOf, openRunData, organOf, samplesOf } from "../run/data.ts";
 import { alignRows, count } from "../core/text_table.ts";
 import { printJson } from "./terminal.ts";
 
@@ -150,7 +151,12 @@ async function answer(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<number> {
-  const set = await openRunData(opened, { folders: values.data, samples, expression: values }, progress, signal);
+  const set = await openRunData(
+    opened,
+    { folders: values.data, samples, expression: expressionOptions(values) },
+    progress,
+    signal,
+  );
   const reader = new PatchReader(disk, set.patchTable());
   try {
     const embedded = await embedPairs(opened.model, set, reader, {

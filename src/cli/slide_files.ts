@@ -10,8 +10,8 @@ import { disk, makeFolder } from "../io/fs.ts";
 import { gridFolder } from "../slides/names.ts";
 import { parseState, type SlideState, stateJson, summaryMarkdown } from "../slides/states.ts";
 import { slidePaths } from "../slides/tree.ts";
-import { hashOfText } from "./encoder.ts";
-import { parentOf } from "./output.ts";
+import { hashOfText } from "../run/encoder.ts";
+import { parentOf } from "../io/output.ts";
 
 /** The job. */
 interface Of {

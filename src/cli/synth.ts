@@ -12,7 +12,7 @@ import { disk, makeFolder } from "../io/fs.ts";
 import { lockFolder } from "../io/lock.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import type { Job } from "./interrupt.ts";
-import { checkFolder } from "./output.ts";
+import { checkFolder } from "../io/output.ts";
 import { Progress } from "./progress.ts";
 import { count } from "../core/text_table.ts";
 import { printJson } from "./terminal.ts";

@@ -11,14 +11,15 @@ import type { AnyMethod, AnyRunConfig } from "../methods/method.ts";
 import type { ConfigDocument, UnusedKey } from "../train/config/format.ts";
 import { TIMES } from "../train/times.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
-import type { Job } from "./interrupt.ts";
-import { checkFolder } from "./output.ts";
+import { openGpu } from "./gpu.ts";
+import { type Job, quoted } from "./interrupt.ts";
+import { checkFolder } from "../io/output.ts";
 import { Progress } from "./progress.ts";
 import { prepareGpu } from "./setup.ts";
 import { printJson } from "./terminal.ts";
-import { runFolderOf } from "./train_config.ts";
-import { demoConfig, prepareDemo } from "./train_demo.ts";
-import { train } from "./train_run.ts";
+import { runFolderOf } from "../run/folder.ts";
+import { demoConfig, prepareDemo } from "../run/demo.ts";
+import { train } from "../run/train.ts";
 
 /** Name of the command. */
 export const name = "train";
@@ -159,13 +160,15 @@ export async function run(args: Args<typeof flags>, job: Job): Promise<number> {
   const result = await train({
     ...asked,
     overwrite: values.overwrite,
-    software: values.software,
+    openGpu: () => openGpu(values.software),
     progress,
-    job,
+    signal: job.signal,
+    gracefully: (act) => job.gracefully(act),
     started,
     stopwatch,
     demo,
-    args: Deno.args.slice(1),
+    command: ["deno task train", ...Deno.args.slice(1).map(quoted)].join(" "),
+    versions: { Deno: Deno.version.deno, V8: Deno.version.v8 },
   });
   if (values.json) printJson(result);
   return 0;

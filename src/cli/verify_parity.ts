@@ -10,7 +10,7 @@ import { openFile } from "../io/fs.ts";
 import type { Pooling } from "../models/encoder_spec.ts";
 import { compareParity, type Parity } from "../verify/parity.ts";
 import { type ParityFile, readParityFile } from "../verify/parity_file.ts";
-import { checkEncoder, openEncoder } from "./encoder.ts";
+import { checkEncoder, openEncoder } from "../run/encoder.ts";
 import { type OpenedEncoder, sayEncoder } from "../models/opened_encoder.ts";
 import { openGpu } from "./gpu.ts";
 import type { Progress } from "./progress.ts";

@@ -14,10 +14,10 @@ import { safetensorsStream } from "../io/safetensors.ts";
 import type { WeightTensor } from "../io/weight_tensor.ts";
 import type { FloatDtype } from "../io/weight_views.ts";
 import { openWeights, type Weights } from "../io/weights.ts";
-import { contentHash } from "./content_hash.ts";
-import { folderOf } from "./encoder.ts";
-import { flagFacts } from "./output_folder.ts";
-import { checkFile, checkSpace } from "./output.ts";
+import { contentHash } from "../run/content_hash.ts";
+import { folderOf } from "../run/encoder.ts";
+import { flagFacts } from "../run/output_folder.ts";
+import { checkFile, checkSpace } from "../io/output.ts";
 import type { Progress } from "./progress.ts";
 
 /** Types of `--dtype`. */

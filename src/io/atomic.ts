@@ -141,6 +141,23 @@ export function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
 }
 
+/** Writes a new file and waits until it outlasts a power cut; what the system refuses is thrown as it is. */
+export function writeThrough(path: string, data: Uint8Array): void {
+  using file = Deno.openSync(path, { write: true, createNew: true });
+  writeAll(file, data);
+  file.syncSync();
+}
+
+/** Renames a file, link or folder; what the system refuses is thrown as it is. */
+export function renameEntry(from: string, to: string): void {
+  Deno.renameSync(from, to);
+}
+
+/** Removes a file, a link itself, or an empty folder; what the system refuses is thrown as it is. */
+export function removeEntry(path: string): void {
+  Deno.removeSync(path);
+}
+
 /** Whether nobody holds a temporary file any more. */
 function isLeft(path: string, pid: number, ofThisVersion: boolean): boolean {
   try {

@@ -1,5 +1,6 @@
 /**
- * Files of the host: with `atomic.ts`, `lock.ts` and `zlib.ts`, the only module below the command line that touches it.
+ * Files of the host: with `atomic.ts`, `hub_deno.ts`, `lock.ts`, `output.ts` and `zlib.ts`, the only ones below the command line
+ * that touch it.
  *
  * @module
  */
@@ -167,6 +168,25 @@ function hostFile(file: Deno.FsFile, path: string, writable: boolean): HostFile 
       open = false;
     },
   };
+}
+
+/** All bytes of a file. @throws {DataError} If it is not there, or cannot be read. */
+export function readFile(path: string): Uint8Array<ArrayBuffer> {
+  return withPath("read", path, "read", () => Deno.readFileSync(path));
+}
+
+/** All of a file as UTF-8 text. @throws {DataError} If it is not there, or cannot be read. */
+export function readText(path: string): string {
+  return withPath("read", path, "read", () => Deno.readTextFileSync(path));
+}
+
+/** How a file looks without reading it: length, times of its last changes in milliseconds, number in the file system. */
+export type FileLook = readonly [size: number, mtime: number, ctime: number, ino: number];
+
+/** Looks at a file. @throws {DataError} If it is not there, or cannot be looked at. */
+export function fileLook(path: string): FileLook {
+  const { size, mtime, ctime, ino } = withPath("read", path, "read", () => Deno.statSync(path));
+  return [size, mtime?.getTime() ?? 0, ctime?.getTime() ?? 0, ino ?? 0];
 }
 
 /** Folders that this process made, those above first. */

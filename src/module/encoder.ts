@@ -273,7 +273,7 @@ export async function loadEncoder(name: string, options: LoadEncoderOptions = {}
   if (typeof name !== "string" || name === "") {
     throw new DataError("Cannot load an encoder without a name", { hint: 'For example loadEncoder("conch")' });
   }
-  const { checkEncoder, openEncoder } = await import("../cli/encoder.ts");
+  const { checkEncoder, openEncoder } = await import("../run/encoder.ts");
   await checkEncoder(name, adapter);
   const { gpu, owned } = await deviceOf(options.gpu);
   try {

@@ -1,6 +1,6 @@
 /** A run folder taken as `train` takes it, at once. */
 
-import { startRun } from "../../src/cli/run_start.ts";
+import { startRun } from "../../src/run/start.ts";
 import { SEAL_CONFIG } from "../../src/methods/seal/config.ts";
 
 /** A configuration as this version writes it. */

@@ -1,7 +1,7 @@
 /** `convert weights` and `convert merge` as users run them. */
 
 import assert from "node:assert/strict";
-import { openEncoder } from "../../src/cli/encoder.ts";
+import { openEncoder } from "../../src/run/encoder.ts";
 import { decode, type Dtype, encode } from "../../src/core/dtype.ts";
 import { Rng } from "../../src/core/rng.ts";
 import type { Gpu } from "../../src/gpu/device.ts";

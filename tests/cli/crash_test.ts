@@ -4,9 +4,9 @@
  */
 
 import assert from "node:assert/strict";
-import { checkWhole, findCheckpoint, writeCheckpoint } from "../../src/cli/run_folder.ts";
-import { completeManifest, finishedRun, journalled } from "../../src/cli/run_start.ts";
-import { runFolder } from "../../src/cli/report.ts";
+import { checkWhole, findCheckpoint, writeCheckpoint } from "../../src/run/checkpoints.ts";
+import { completeManifest, finishedRun, journalled } from "../../src/run/start.ts";
+import { runFolder } from "../../src/run/folder.ts";
 import { watchFileCalls } from "../../scripts/file_calls.ts";
 import { filesBelow } from "../../scripts/kill_jobs.ts";
 import { prepareRun, resolve } from "./begun_run.ts";

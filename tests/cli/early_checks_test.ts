@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { filesBelow } from "../../scripts/kill_jobs.ts";
-import { writeCheckpoint } from "../../src/cli/run_folder.ts";
+import { writeCheckpoint } from "../../src/run/checkpoints.ts";
 import { prepareRun } from "./begun_run.ts";
 import { writeSection } from "./st_section.ts";
 import { FIXTURES, inFolder, patchFile, seal } from "./shared.ts";

@@ -1,7 +1,7 @@
 /** What commands read beside weights, say of it, and store with features. */
 
 import assert from "node:assert/strict";
-import { openEncoderSource } from "../../src/cli/encoder.ts";
+import { openEncoderSource } from "../../src/run/encoder.ts";
 import { openFeatures } from "../../src/io/features.ts";
 import { disk } from "../../src/io/fs.ts";
 import { FIXTURES, inFolder, seal } from "./shared.ts";

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import type { SealError } from "../../src/core/errors.ts";
 import { ConfigError, DataError, InterruptedError } from "../../src/core/errors.ts";
-import { checkFile, checkFolder, checkSpace, endsAll, parentOf } from "../../src/cli/output.ts";
-import { OutputFolder } from "../../src/cli/output_folder.ts";
+import { checkFile, checkFolder, checkSpace, endsAll, parentOf } from "../../src/io/output.ts";
+import { OutputFolder } from "../../src/run/output_folder.ts";
 import { removeEmptyMade } from "../../src/io/fs.ts";
 import { inFolder } from "./shared.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { runFolder } from "../../src/cli/report.ts";
+import { runFolder } from "../../src/run/folder.ts";
 import { writeEvidence } from "../../src/report/evidence_write.ts";
 import { inFolder, seal } from "./shared.ts";
 

@@ -1,9 +1,9 @@
 /** What `retrieve` says, with a model whose answers are known: against all cosines, both pools, gene-set queries. */
 
 import assert from "node:assert/strict";
-import { type RetrieveOptions, retrieveResult } from "../../src/cli/retrieve_result.ts";
+import { type RetrieveOptions, retrieveResult } from "../../src/run/retrieve_result.ts";
 import { geneLines, kindLines, lines } from "../../src/cli/retrieve.ts";
-import { donorKinds } from "../../src/cli/retrieve_donors.ts";
+import { donorKinds } from "../../src/run/retrieve_donors.ts";
 import type { TrainingSet } from "../../src/data/training_set.ts";
 import { openTrainingSet } from "../../src/data/open_training_set.ts";
 import { PatchReader } from "../../src/data/patch_reader.ts";

@@ -8,10 +8,10 @@ import {
   checkWhole,
   findCheckpoint,
   writeCheckpoint,
-} from "../../src/cli/run_folder.ts";
-import { checkState, completeManifest, finishedRun, journalled } from "../../src/cli/run_start.ts";
+} from "../../src/run/checkpoints.ts";
+import { checkState, completeManifest, finishedRun, journalled } from "../../src/run/start.ts";
 import { checkRun } from "../../src/cli/inspect_checksums.ts";
-import { runFolder } from "../../src/cli/report.ts";
+import { runFolder } from "../../src/run/folder.ts";
 import { readManifest, writeManifest } from "../../src/io/manifest.ts";
 import { disk } from "../../src/io/fs.ts";
 import { filesBelow } from "../../scripts/kill_jobs.ts";

@@ -1,7 +1,7 @@
 /** A SEAL adapter brings the size of its input with it: CONCH is fed 224 px there, not its own size. */
 
 import assert from "node:assert/strict";
-import { openEncoder } from "../../src/cli/encoder.ts";
+import { openEncoder } from "../../src/run/encoder.ts";
 import { Rng } from "../../src/core/rng.ts";
 import { Embedder } from "../../src/embed/embedder.ts";
 import { openFeatures } from "../../src/io/features.ts";

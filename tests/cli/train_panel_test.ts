@@ -5,7 +5,7 @@ import { parseArgs } from "../../src/cli/args.ts";
 import { Progress } from "../../src/cli/progress.ts";
 import { flags } from "../../src/cli/train.ts";
 import { panelOf } from "../../src/evidence/panel.ts";
-import { hostOf } from "../../src/cli/host.ts";
+import { hostOf } from "../../src/run/host.ts";
 import { openData } from "../../src/methods/seal/data.ts";
 import { SEAL_CONFIG } from "../../src/methods/seal/config.ts";
 import { writeSmallSample } from "../data/pair_folder.ts";

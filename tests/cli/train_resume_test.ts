@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
-import { openAdapter } from "../../src/cli/adapter.ts";
+import { openAdapter } from "../../src/run/adapter.ts";
 import { Progress } from "../../src/cli/progress.ts";
-import { findCheckpoint, writeCheckpoint } from "../../src/cli/run_folder.ts";
-import { completeManifest } from "../../src/cli/run_start.ts";
-import { lookAtRun } from "../../src/cli/seal_run.ts";
-import { hostOf, runStore } from "../../src/cli/host.ts";
+import { findCheckpoint, writeCheckpoint } from "../../src/run/checkpoints.ts";
+import { completeManifest } from "../../src/run/start.ts";
+import { lookAtRun } from "../../src/run/open.ts";
+import { hostOf, runStore } from "../../src/run/host.ts";
 import { openData } from "../../src/methods/seal/data.ts";
 import { openSession } from "../../src/methods/seal/session.ts";
 import { sealTraining } from "../../src/methods/seal/training.ts";

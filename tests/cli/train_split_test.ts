@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Progress } from "../../src/cli/progress.ts";
 
-import { hostOf, runStore } from "../../src/cli/host.ts";
+import { hostOf, runStore } from "../../src/run/host.ts";
 import { openData } from "../../src/methods/seal/data.ts";
 import { openSession } from "../../src/methods/seal/session.ts";
 import { sealTraining } from "../../src/methods/seal/training.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ConfigError, DataError, FormatError, NumericsError } from "../../src/core/errors.ts";
-import { folderSource } from "../../src/cli/evaluate_sources.ts";
+import { folderSource } from "../../src/run/evaluate_sources.ts";
 import { FEATURE_FORMATS, type FeatureFormat, type FeatureTable } from "../../src/embed/formats.ts";
 import { FeatureWriter } from "../../src/embed/writer.ts";
 import { parseCsv } from "../../src/io/csv.ts";

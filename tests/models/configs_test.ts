@@ -1,7 +1,7 @@
 /** Configurations that change numbers, next to transformers' and timm's own pipelines: fixtures of `tests/reference/configs.py`. */
 
 import assert from "node:assert/strict";
-import { openEncoder } from "../../src/cli/encoder.ts";
+import { openEncoder } from "../../src/run/encoder.ts";
 import { DataError, FormatError, WeightsError } from "../../src/core/errors.ts";
 import { Embedder } from "../../src/embed/embedder.ts";
 import { openFile } from "../../src/io/fs.ts";

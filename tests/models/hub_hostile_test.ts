@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
-import { denoHost } from "../../src/cli/hub_host.ts";
+import { denoHost } from "../../src/io/hub_deno.ts";
 import { ConfigError, WeightsError } from "../../src/core/errors.ts";
 import { Hub, type HubOptions } from "../../src/io/hub.ts";
 import type { HubHost } from "../../src/io/hub_host.ts";

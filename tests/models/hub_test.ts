@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { denoHost } from "../../src/cli/hub_host.ts";
+import { denoHost } from "../../src/io/hub_deno.ts";
 import { GatedError, WeightsError } from "../../src/core/errors.ts";
 import { Hub, type HubOptions } from "../../src/io/hub.ts";
 import { cacheFolder, findToken, type HubHost } from "../../src/io/hub_host.ts";

@@ -14,9 +14,9 @@ import type { TrainingSet } from "../data/training_set.ts";
 import { disk } from "../io/fs.ts";
 import { organId, ORGANS } from "../models/organ_token.ts";
 import type { SealConfig } from "../methods/seal/config.ts";
-import { expressionOptions, type ExpressionValues } from "./expression_flags.ts";
-import type { Progress } from "./progress.ts";
-import { ofTraining, type OpenedRun } from "./seal_run.ts";
+import type { LoadOptions } from "../data/load_sample.ts";
+import type { Reporter } from "../core/reporter.ts";
+import { ofTraining, type OpenedRun } from "./open.ts";
 import { heldOut, loadOptions, wanted } from "../methods/seal/data.ts";
 
 /** What is read for a run. */
@@ -26,7 +26,7 @@ export interface RunData {
   /** Samples by identifier; of other folders all, of the run's own those it held out. */
   readonly samples?: readonly string[] | undefined;
   /** Where counts are and what is let pass, beside what the run's configuration says. */
-  readonly expression?: ExpressionValues;
+  readonly expression?: Pick<LoadOptions, "counts" | "dropBadSpots" | "dropUnknownPatches">;
 }
 
 /** Names of a list as `--samples` takes it. */
@@ -93,14 +93,14 @@ function runDataOptions(config: SealConfig, data: RunData): PlanOptions {
 export async function openRunData(
   { config, model }: Pick<OpenedRun, "config" | "model">,
   { folders, samples, expression }: RunData,
-  progress: Progress,
+  progress: Reporter,
   signal?: AbortSignal,
 ): Promise<TrainingSet> {
   const set = await openTrainingSet(disk, {
     ...runDataOptions(config, { folders, samples }),
     genes: { vocabulary: model.vocabulary },
     layer: config.genes.spot_context ? "context" : "own",
-    load: loadOptions(config, expression && expressionOptions(expression)),
+    load: loadOptions(config, expression),
     leastCoverage: config.input.least_coverage,
     findDuplicates: false,
     signal,

@@ -5,12 +5,12 @@
  */
 
 import { fixed } from "../core/fixed.ts";
-import type { Task } from "../eval/bench_task.ts";
-import type { FoldResult, ProtocolResult, TaskResult } from "../eval/hest_bench.ts";
-import { findProtocol } from "../eval/protocol.ts";
-import { PUBLISHED_PROTOCOL, PUBLISHED_TASKS } from "../eval/published.ts";
-import { visiblePearson } from "../eval/synthetic.ts";
-import { deviation, mean } from "../eval/statistics.ts";
+import type { Task } from "./bench_task.ts";
+import type { FoldResult, ProtocolResult, TaskResult } from "./hest_bench.ts";
+import { findProtocol } from "./protocol.ts";
+import { PUBLISHED_PROTOCOL, PUBLISHED_TASKS } from "./published.ts";
+import { visiblePearson } from "./synthetic.ts";
+import { deviation, mean } from "./statistics.ts";
 
 /** An encoder that could not be evaluated. */
 export interface Failure {

@@ -5,7 +5,8 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import { entryAt, syncFolder } from "../io/atomic.ts";
+import { entryAt, removeEntry, renameEntry, syncFolder } from "../io/atomic.ts";
+import { disk } from "../io/fs.ts";
 import { MANIFEST } from "../io/manifest.ts";
 import { EVIDENCE } from "../report/run_evidence.ts";
 import { methodFiles } from "../methods/index.ts";
@@ -87,28 +88,29 @@ export function firstOfOurNames(run: string): string | undefined {
 
 /** Names in a folder, sorted; none where there is no folder. */
 export function namesIn(folder: string): string[] {
-  return entryAt(folder)?.isDirectory ? [...Deno.readDirSync(folder)].map(({ name }) => name).sort() : [];
+  const entry = entryAt(folder)?.isDirectory ? disk.look(folder) : undefined;
+  return entry?.kind === "folder" ? entry.names : [];
 }
 
 /** Removes files by their paths below a folder; links themselves, not what they lead to. */
 export function removeFiles(folder: string, paths: Iterable<string>): void {
   for (const path of paths) {
     const entry = entryAt(`${folder}/${path}`);
-    if (entry && !entry.isDirectory) Deno.removeSync(`${folder}/${path}`);
+    if (entry && !entry.isDirectory) removeEntry(`${folder}/${path}`);
   }
 }
 
 /** Removes folders that are empty. */
 export function removeEmpty(folders: Iterable<string>): void {
   for (const folder of folders) {
-    if (entryAt(folder)?.isDirectory && namesIn(folder).length === 0) Deno.removeSync(folder);
+    if (entryAt(folder)?.isDirectory && namesIn(folder).length === 0) removeEntry(folder);
   }
 }
 
 /** Moves what is not ours from one folder to another where that has nothing of the name. */
 export function carryForeign(from: string, to: string, isOurs: (name: string) => boolean): void {
   for (const name of namesIn(from)) {
-    if (!isOurs(name) && entryAt(`${to}/${name}`) === undefined) Deno.renameSync(`${from}/${name}`, `${to}/${name}`);
+    if (!isOurs(name) && entryAt(`${to}/${name}`) === undefined) renameEntry(`${from}/${name}`, `${to}/${name}`);
   }
   syncFolder(to);
 }

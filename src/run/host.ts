@@ -11,13 +11,13 @@ import type { RunStore } from "../train/run.ts";
 import { openPatchPool } from "../worker/patch_pool.ts";
 import { DataMark } from "./data_mark.ts";
 import { checkEncoder, openEncoder } from "./encoder.ts";
-import { checkFolder } from "./output.ts";
-import type { Progress } from "./progress.ts";
-import { checkCheckpointFile, checkWhole, findCheckpoint, writeCheckpoint } from "./run_folder.ts";
-import { markMetrics } from "./run_start.ts";
+import { checkFolder } from "../io/output.ts";
+import type { Reporter } from "../core/reporter.ts";
+import { checkCheckpointFile, checkWhole, findCheckpoint, writeCheckpoint } from "./checkpoints.ts";
+import { markMetrics } from "./start.ts";
 
 /** The host of a command. */
-export function hostOf(progress: Progress, signal?: AbortSignal): Host {
+export function hostOf(progress: Reporter, signal?: AbortSignal): Host {
   return {
     disk,
     reporter: progress,

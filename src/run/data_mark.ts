@@ -8,27 +8,20 @@
 import { DataError } from "../core/errors.ts";
 import type { TrainingSet } from "../data/training_set.ts";
 import { sha256Of } from "../io/checksum.ts";
+import { type FileLook, fileLook } from "../io/fs.ts";
 import { hashOf } from "./encoder.ts";
-import type { Progress } from "./progress.ts";
-
-/** How a file looks without reading it. */
-type Look = readonly [size: number, mtime: number, ctime: number, ino: number];
-
-function lookAt(path: string): Look {
-  const { size, mtime, ctime, ino } = Deno.statSync(path);
-  return [size, mtime?.getTime() ?? 0, ctime?.getTime() ?? 0, ino ?? 0];
-}
+import type { Reporter } from "../core/reporter.ts";
 
 /** A file that is read again while the run goes on. */
 interface InputFile {
   readonly path: string;
   readonly sha256: string;
-  look: Look;
+  look: FileLook;
 }
 
 async function inputFile(path: string): Promise<InputFile> {
   // Looked at first: a change while it is read is seen later.
-  const look = lookAt(path);
+  const look = fileLook(path);
   return { path, look, sha256: await hashOf(path) };
 }
 
@@ -51,7 +44,7 @@ export class DataMark {
   }
 
   /** Reads all patch files, and those of expression, of which the evidence reads counts again. */
-  static async of(set: Pick<TrainingSet, "fingerprint" | "samples">, progress: Progress): Promise<DataMark> {
+  static async of(set: Pick<TrainingSet, "fingerprint" | "samples">, progress: Reporter): Promise<DataMark> {
     const [patches, others]: [InputFile[], InputFile[]] = [[], []];
     for (const { patches: { path }, files: { expression } } of set.samples) {
       patches.push(await inputFile(path));
@@ -76,7 +69,7 @@ export class DataMark {
       const { path, sha256 } = file;
       let found: string;
       try {
-        const look = lookAt(path);
+        const look = fileLook(path);
         if (look.every((value, i) => value === file.look[i])) continue;
         found = await hashOf(path);
         file.look = look;

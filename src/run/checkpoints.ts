@@ -10,9 +10,9 @@
  */
 
 import { DataError } from "../core/errors.ts";
-import { entryAt, syncFolder, writeAll } from "../io/atomic.ts";
+import { entryAt, renameEntry, syncFolder, writeThrough } from "../io/atomic.ts";
 import { damaged, type FileMark, isMark, markOf, markOfFile, openSealed, sealJson } from "../io/checksum.ts";
-import { disk, makeMissing } from "../io/fs.ts";
+import { disk, makeMissing, readFile, readText } from "../io/fs.ts";
 import { isTyped, systemError } from "../io/system_error.ts";
 import { type ReadFile, STATE_FILE } from "../train/checkpoint.ts";
 import type { CheckpointName, FoundCheckpoint } from "../train/run.ts";
@@ -35,20 +35,13 @@ export function runAround(path: string): string | undefined {
   return [own, above].find((run) => exists(`${run}/config.yaml`) && exists(`${run}/checkpoints`));
 }
 
-/** Writes a new file and waits until it is on the disk. */
-function writeThrough(path: string, data: Uint8Array): void {
-  using file = Deno.openSync(path, { write: true, createNew: true });
-  writeAll(file, data);
-  file.syncSync();
-}
-
 const exists = (path: string) => entryAt(path) !== undefined;
 
 /** Names in a checkpoint's folder that are the program's: those of the contract, and those its state lists. */
 function ownNames(path: string): Set<string> {
   const names = new Set<string>(CHECKPOINT_FILES);
   try {
-    const { files } = JSON.parse(Deno.readTextFileSync(`${path}/${STATE_FILE}`));
+    const { files } = JSON.parse(readText(`${path}/${STATE_FILE}`));
     for (const name of Object.keys(files)) if (!/[/\\]/.test(name)) names.add(name);
   } catch { /* the names of the contract are enough */ }
   return names;
@@ -76,9 +69,9 @@ function takeName(path: string): void {
       carryForeign(old, path, () => false);
       removeEmpty([old]);
     }
-    Deno.renameSync(path, old);
+    renameEntry(path, old);
   }
-  Deno.renameSync(fresh, path);
+  renameEntry(fresh, path);
   syncFolder(path.replace(/\/[^/]*$/, ""));
   if (!exists(old)) return;
   carryForeign(old, path, isOurs(old));
@@ -124,7 +117,7 @@ export function writeCheckpoint(
 function stateIn(path: string): { state: Record<string, unknown>; marks?: Record<string, FileMark> } | undefined {
   const file = `${path}/${STATE_FILE}`;
   if (!entryAt(file)?.isFile) return undefined;
-  const { value: { files, ...state }, sealed } = openSealed(Deno.readFileSync(file), file);
+  const { value: { files, ...state }, sealed } = openSealed(readFile(file), file);
   if (!sealed && files === undefined && state.loop && !(Number(state.format) >= 2)) return { state };
   const marks = Object.values((files ?? {}) as Record<string, unknown>);
   if (sealed && typeof files === "object" && marks.every(isMark)) {
@@ -179,7 +172,7 @@ function checkedReader(path: string, marks: Readonly<Record<string, FileMark>> |
   return (name) => {
     if (marks && !Object.hasOwn(marks, name)) return undefined; // Whatever it is, it is not of this checkpoint.
     const file = `${path}/${name}`;
-    const bytes = exists(file) ? Deno.readFileSync(file) : undefined;
+    const bytes = exists(file) ? readFile(file) : undefined;
     const wanted = marks?.[name];
     if (bytes === undefined || wanted === undefined) return bytes;
     const found = markOf(bytes);
@@ -316,12 +309,12 @@ export function recoverCheckpoints(run: string): void {
     if (state(path)) {
       carryForeign(old, path, (name) => ownNames(old).has(name));
       removeCheckpoint(old);
-    } else if (!exists(path)) Deno.renameSync(old, path);
+    } else if (!exists(path)) renameEntry(old, path);
     else if (state(old)) {
       for (const name of namesIn(old)) {
-        if (name !== STATE_FILE && !exists(`${path}/${name}`)) Deno.renameSync(`${old}/${name}`, `${path}/${name}`);
+        if (name !== STATE_FILE && !exists(`${path}/${name}`)) renameEntry(`${old}/${name}`, `${path}/${name}`);
       }
-      Deno.renameSync(`${old}/${STATE_FILE}`, `${path}/${STATE_FILE}`);
+      renameEntry(`${old}/${STATE_FILE}`, `${path}/${STATE_FILE}`);
       removeCheckpoint(old);
     }
     syncFolder(path);

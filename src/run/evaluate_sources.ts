@@ -25,9 +25,9 @@ import { openPatches } from "../io/patches.ts";
 import { RANDOM_PREFIX } from "../models/random_encoder.ts";
 import { contentHash } from "./content_hash.ts";
 import { checkEncoder, hashOfText, openEncoder } from "./encoder.ts";
-import { madeBy } from "./made_by.ts";
+import { madeBy } from "../embed/made_by.ts";
 import { type OpenedEncoder, sayEncoder } from "../models/opened_encoder.ts";
-import type { Progress } from "./progress.ts";
+import type { Reporter } from "../core/reporter.ts";
 
 /** One row of the comparison, not yet opened. */
 export interface SourceRequest {
@@ -255,7 +255,7 @@ export interface EmbedSettings {
   readonly batchSize: number | undefined;
   /** Side of the images encoders are fed, px, instead of their own. */
   readonly imageSize: number | undefined;
-  readonly progress: Progress;
+  readonly progress: Reporter;
   readonly signal: AbortSignal;
 }
 

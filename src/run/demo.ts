@@ -11,7 +11,7 @@ import { disk, makeFolder } from "../io/fs.ts";
 import { lockFolder } from "../io/lock.ts";
 import { DEFAULT_METHOD, loadMethod } from "../methods/index.ts";
 import type { AnyMethod, AnyRunConfig } from "../methods/method.ts";
-import type { Progress } from "./progress.ts";
+import type { Reporter } from "../core/reporter.ts";
 
 /** Where the demo's data are made. */
 const DATA = "data/cache/demo";
@@ -76,7 +76,7 @@ function holds(folder: string, plan: SynthPlan): boolean {
 }
 
 /** Makes the demo's data if they are not there. @returns False when it was stopped. */
-export async function prepareDemo(progress: Progress, signal: AbortSignal): Promise<boolean> {
+export async function prepareDemo(progress: Reporter, signal: AbortSignal): Promise<boolean> {
   const folder = DATA;
   const plan = planSynth({ profile: "small", slides: SLIDES });
   if (holds(folder, plan)) return true;

@@ -5,12 +5,12 @@
  */
 
 import { VERSION } from "../core/version.ts";
-import type { Task } from "../eval/bench_task.ts";
-import { average, compare, type Comparison } from "../eval/comparison.ts";
-import type { Panel } from "../eval/fold_panel.ts";
-import type { FoldResult, ProtocolResult, Scores, Summary, TaskResult } from "../eval/hest_bench.ts";
-import { findProtocol, HEADLINE_PROTOCOL } from "../eval/protocol.ts";
-import { PUBLISHED, PUBLISHED_SOURCE, PUBLISHED_TASKS } from "../eval/published.ts";
+import type { Task } from "./bench_task.ts";
+import { average, compare, type Comparison } from "./comparison.ts";
+import type { Panel } from "./fold_panel.ts";
+import type { FoldResult, ProtocolResult, Scores, Summary, TaskResult } from "./hest_bench.ts";
+import { findProtocol, HEADLINE_PROTOCOL } from "./protocol.ts";
+import { PUBLISHED, PUBLISHED_SOURCE, PUBLISHED_TASKS } from "./published.ts";
 import { Sha256 } from "../io/zlib.ts";
 import {
   degenerate,
@@ -21,7 +21,7 @@ import {
   poorFits,
   publishedTasks,
   visible,
-} from "./evaluate_result.ts";
+} from "./bench_result.ts";
 
 const summaryJson = ({ mean, std, values }: Summary) => ({ mean, std, per_fold: values });
 

@@ -15,7 +15,7 @@ import { parseJson } from "../io/json.ts";
 import { runFacts } from "../report/evidence_schema.ts";
 import { EVIDENCE } from "../report/run_evidence.ts";
 import { namedDonor } from "../evidence/data.ts";
-import { readRunFile } from "./run_predictor.ts";
+import { readRunFile } from "./predictors.ts";
 
 /** Kinds of donors in the order in which they are told. */
 export const DONOR_KINDS = ["unseen", "seen", "unknown"] as const;

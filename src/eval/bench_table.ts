@@ -5,11 +5,11 @@
  */
 
 import { fixed, signed } from "../core/fixed.ts";
-import { average, compare, type Comparison } from "../eval/comparison.ts";
-import type { FoldResult, ProtocolResult, Scores, TaskResult } from "../eval/hest_bench.ts";
-import { findProtocol, HEADLINE_PROTOCOL, type Truth } from "../eval/protocol.ts";
-import { PUBLISHED, PUBLISHED_FOLDS, PUBLISHED_SOURCE, PUBLISHED_TASKS } from "../eval/published.ts";
-import { mean } from "../eval/statistics.ts";
+import { average, compare, type Comparison } from "./comparison.ts";
+import type { FoldResult, ProtocolResult, Scores, TaskResult } from "./hest_bench.ts";
+import { findProtocol, HEADLINE_PROTOCOL, type Truth } from "./protocol.ts";
+import { PUBLISHED, PUBLISHED_FOLDS, PUBLISHED_SOURCE, PUBLISHED_TASKS } from "./published.ts";
+import { mean } from "./statistics.ts";
 import {
   degenerate,
   type Evaluation,
@@ -20,7 +20,7 @@ import {
   poorFits,
   publishedTasks,
   visible,
-} from "./evaluate_result.ts";
+} from "./bench_result.ts";
 import { alignRows } from "../core/text_table.ts";
 
 const number = (value: number | null | undefined, digits = 4): string =>

@@ -9,7 +9,7 @@ import { disk, openFile, openFolder } from "../io/fs.ts";
 import { type Adapter, readAdapter } from "../io/peft.ts";
 import { sealAdapter, splitSeal } from "../io/seal_checkpoint.ts";
 import { openWeights } from "../io/weights.ts";
-import { checkCheckpointFiles, checkpointPath, runAround } from "./run_folder.ts";
+import { checkCheckpointFiles, checkpointPath, runAround } from "./checkpoints.ts";
 
 /** Files of a PEFT folder that hold matrices, best first. */
 const PEFT_FILES = ["adapter_model.safetensors", "adapter_model.bin"] as const;

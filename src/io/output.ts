@@ -6,8 +6,8 @@
 
 import { statfsSync } from "node:fs";
 import { ConfigError, DataError, type SealError } from "../core/errors.ts";
-import { randomPart } from "../io/atomic.ts";
-import { systemError } from "../io/system_error.ts";
+import { randomPart } from "./atomic.ts";
+import { systemError } from "./system_error.ts";
 import { formatBytes } from "../core/text_table.ts";
 
 /** A path without the slashes at its end. */

@@ -9,7 +9,7 @@ import { ConfigError, DataError } from "../core/errors.ts";
 import { entryAt, removeLeftTemporaries } from "../io/atomic.ts";
 import { damaged, type FileMark, markOf, markOfFile, sha256Of } from "../io/checksum.ts";
 import type { Disk } from "../io/disk.ts";
-import { disk, makeFolder } from "../io/fs.ts";
+import { disk, makeFolder, readText } from "../io/fs.ts";
 import { checkFile, MANIFEST, type Manifest, readManifest, writeManifest } from "../io/manifest.ts";
 import type { RunFolder } from "../report/evidence_write.ts";
 import { EVIDENCE } from "../report/run_evidence.ts";
@@ -24,7 +24,7 @@ import {
   RUN_FILES,
   RUN_FOLDERS,
 } from "./owned_files.ts";
-import { checkWhole, findCheckpoint, recoverCheckpoints, removeCheckpoint } from "./run_folder.ts";
+import { checkWhole, findCheckpoint, recoverCheckpoints, removeCheckpoint } from "./checkpoints.ts";
 
 /** Fact of the manifest: SHA-256 of the configuration without the line that names the folder, which may move. */
 const SETTINGS = "settings";
@@ -41,7 +41,7 @@ const there = (path: string) => entryAt(path) !== undefined;
 function isOldRun(run: string): boolean {
   const json = (path: string): Record<string, unknown> => {
     try {
-      return JSON.parse(Deno.readTextFileSync(`${run}/${path}`)) ?? {};
+      return JSON.parse(readText(`${run}/${path}`)) ?? {};
     } catch {
       return {};
     }
@@ -109,7 +109,7 @@ function recover(run: string): Manifest | undefined {
 export function finishedRun(run: string, config: string, resolve: Resolve): { report: boolean } | undefined {
   const manifest = recover(run);
   if (statusOf(run, manifest) !== "finished" || !(manifest || isOldRun(run))) return undefined;
-  const text = Deno.readTextFileSync(`${run}/${EVIDENCE.config}`);
+  const text = readText(`${run}/${EVIDENCE.config}`);
   if (!sameConfig(text, config, resolve)) return undefined;
   const ownConfig = (path: string) => path === EVIDENCE.config;
   for (const path of Object.keys(manifest?.files ?? {})) {
@@ -173,7 +173,7 @@ export function startRun(run: string, config: string, overwrite: boolean, resolv
   const status = statusOf(run, manifest);
   if (status === "finished") {
     // Another configuration, or this one damaged?
-    checkConfigText(run, Deno.readTextFileSync(`${run}/${EVIDENCE.config}`), manifest);
+    checkConfigText(run, readText(`${run}/${EVIDENCE.config}`), manifest);
     throw new ConfigError(`Cannot write to ${run}: it holds a finished run`, {
       hint: "Pass --overwrite, or another --out",
       context: { given: run },
@@ -196,7 +196,7 @@ function filesToKeep(
   resolve: Resolve,
 ): Manifest["files"] | undefined {
   const path = `${run}/${EVIDENCE.config}`;
-  const before = Deno.readTextFileSync(path);
+  const before = readText(path);
   if (sameConfig(before, config, resolve)) {
     const files = { ...manifest?.files };
     // Without a checkpoint the metrics are begun anew.
@@ -223,7 +223,7 @@ function begin(run: string, config: string, files: Manifest["files"]): void {
     files: { ...Object.fromEntries(lasting), [EVIDENCE.config]: mark },
     facts: { [SETTINGS]: settingsOf(config) },
   });
-  if (!there(path) || Deno.readTextFileSync(path) !== config) disk.write(path, config);
+  if (!there(path) || readText(path) !== config) disk.write(path, config);
 }
 
 /** Removes the files of an earlier run; what the program did not write stays. */
@@ -319,7 +319,7 @@ export function completeManifest(run: string, only?: readonly string[]): void {
     .map((path): [string, FileMark] => [path, markOfFile(disk, `${run}/${path}`)]);
   const kept = only ? manifest.files : {};
   const files = { ...kept, ...Object.fromEntries(marks) };
-  const facts = { [SETTINGS]: settingsOf(Deno.readTextFileSync(`${run}/${EVIDENCE.config}`)) };
+  const facts = { [SETTINGS]: settingsOf(readText(`${run}/${EVIDENCE.config}`)) };
   const next = { complete: manifest.complete || !only, files, facts };
   if (JSON.stringify(next) !== JSON.stringify(manifest)) writeManifest(disk, run, next);
 }

@@ -16,7 +16,7 @@ import { entryAt } from "../io/atomic.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { type Lock, lockFolder } from "../io/lock.ts";
 import { unreadable } from "../io/made_output.ts";
-import { checkFolder, trimmed } from "./output.ts";
+import { checkFolder, trimmed } from "../io/output.ts";
 
 /** What is to be written. */
 export interface OutputRequest {

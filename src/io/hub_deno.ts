@@ -7,8 +7,8 @@
 import { createHash } from "node:crypto";
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
-import { writeFileAtomic, writeStreamAtomic } from "../io/fs.ts";
-import type { HubHash, HubHost } from "../io/hub_host.ts";
+import { writeFileAtomic, writeStreamAtomic } from "./fs.ts";
+import type { HubHash, HubHost } from "./hub_host.ts";
 
 async function unlessMissing<T>(promise: Promise<T>): Promise<T | undefined> {
   try {

@@ -19,13 +19,12 @@ import type { LoopEnd } from "../train/loop.ts";
 import { runTraining, stateToResume } from "../train/run.ts";
 import { TIMES } from "../train/times.ts";
 import { describeNumerics, probeNumerics } from "../verify/numerics.ts";
-import { openGpu } from "./gpu.ts";
+import type { Gpu } from "../gpu/device.ts";
 import { hostOf, runStore } from "./host.ts";
-import { type Job, quoted } from "./interrupt.ts";
-import type { Progress } from "./progress.ts";
-import { runFolder } from "./report.ts";
-import { findCheckpoint } from "./run_folder.ts";
-import { completeManifest, finishedRun, journalled, type RunStart, startRun } from "./run_start.ts";
+import type { Reporter } from "../core/reporter.ts";
+import { runFolder } from "./folder.ts";
+import { findCheckpoint } from "./checkpoints.ts";
+import { completeManifest, finishedRun, journalled, type RunStart, startRun } from "./start.ts";
 
 /** A run that is asked for. */
 export interface TrainRequest {
@@ -34,15 +33,21 @@ export interface TrainRequest {
   /** Folder of the run. */
   readonly folder: string;
   readonly overwrite: boolean;
-  readonly software: boolean;
-  readonly progress: Progress;
-  readonly job: Job;
+  readonly progress: Reporter;
+  /** Aborted when training is to stop; its reason is the error to end with. */
+  readonly signal: AbortSignal;
+  /** Runs what ends by itself within a step of the signal. */
+  gracefully<T>(act: () => Promise<T>): Promise<T>;
+  /** Opens the device, when all that can be refused without it has been looked at. */
+  openGpu(): Promise<Gpu>;
   readonly started: Date;
   readonly stopwatch: Stopwatch;
   /** Whether it is the bundled demo. */
   readonly demo: boolean;
-  /** Arguments behind `train`. */
-  readonly args: readonly string[];
+  /** The command that trains, for `run.json`. */
+  readonly command: string;
+  /** Versions of what it runs on, by name. */
+  readonly versions: Readonly<Record<string, string>>;
 }
 
 /** The result of the command. */
@@ -55,7 +60,7 @@ export type TrainResult = Readonly<Record<string, unknown>>;
  * @throws {InterruptedError} If a signal came; what was trained is kept.
  */
 export async function train(request: TrainRequest): Promise<TrainResult> {
-  const { method, config, folder, overwrite, progress, job } = request;
+  const { method, config, folder, overwrite, progress, signal } = request;
   using lock = lockFolder(folder, "train");
   const text = method.config.write(config);
   const resolved = (before: string) =>
@@ -63,7 +68,7 @@ export async function train(request: TrainRequest): Promise<TrainResult> {
   const finished = overwrite ? undefined : finishedRun(folder, text, resolved);
   if (finished) return await leaveFinished(request, finished.report);
   const start = startRun(folder, text, overwrite, resolved);
-  await method.check(config, hostOf(progress, job.signal));
+  await method.check(config, hostOf(progress, signal));
   return await trainLocked(request, start, () => lock.check());
 }
 
@@ -90,10 +95,10 @@ async function leaveFinished({ method, folder, progress }: TrainRequest, hasRepo
 }
 
 async function trainLocked(request: TrainRequest, start: RunStart, held: () => void): Promise<TrainResult> {
-  const { method, config, folder, software, progress, job, stopwatch } = request;
-  const host = hostOf(progress, job.signal);
+  const { method, config, folder, progress, signal, stopwatch } = request;
+  const host = hostOf(progress, signal);
   const data = await stopwatch.time(TIMES.data, () => method.openData(config, host));
-  const gpu = await openGpu(software);
+  const gpu = await request.openGpu();
   progress.say(`Adapter: ${gpu.description}${gpu.caps.software ? " (software)" : ""}`);
   let run: MethodRun | undefined;
   try {
@@ -106,18 +111,18 @@ async function trainLocked(request: TrainRequest, start: RunStart, held: () => v
     start.begin();
     if (run.before) await stopwatch.time(TIMES.before, run.before);
     const end = await stopwatch.time(TIMES.training, () =>
-      job.gracefully(() =>
+      request.gracefully(() =>
         runTraining(training, {
           store,
           before,
           reporter: progress,
-          signal: job.signal,
+          signal,
           now: () => performance.now(),
           time: (part, act) => stopwatch.time(TIMES[part], act),
         })
       ));
     if (end.reason === "interrupted") throw new InterruptedError(`Interrupted at step ${end.state.step}`);
-    job.signal.throwIfAborted();
+    signal.throwIfAborted();
     return await writeRunEvidence(run, end, request, held);
   } finally {
     run?.close();
@@ -165,19 +170,19 @@ async function writeRunEvidence(
 async function factsOf(
   { training: { gpu } }: MethodRun,
   { facts, precision, timeNotes = {} }: MethodEvidence,
-  { started, stopwatch, args }: TrainRequest,
+  { started, stopwatch, command, versions }: TrainRequest,
 ): Promise<RunFacts> {
   const { title, seed, best_step, ...rest } = facts;
   return {
     schema: EVIDENCE_SCHEMA,
     title,
     status: "finished",
-    command: ["deno task train", ...args.map(quoted)].join(" "),
+    command,
     started: started.toISOString(),
     seconds: (Date.now() - started.getTime()) / 1000,
     ...(seed === undefined ? {} : { seed }),
     ...(best_step === undefined ? {} : { best_step }),
-    versions: { "seal-webgpu": VERSION, Deno: Deno.version.deno, V8: Deno.version.v8 },
+    versions: { "seal-webgpu": VERSION, ...versions },
     device: { name: gpu.description, software: gpu.caps.software, ...(precision === undefined ? {} : { precision }) },
     arithmetic: describeNumerics(await probeNumerics(gpu)),
     ...rest,

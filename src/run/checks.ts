@@ -4,10 +4,10 @@
  * @module
  */
 
-import { disk } from "../io/fs.ts";
+import { disk, readText } from "../io/fs.ts";
 import { MANIFEST, readManifest } from "../io/manifest.ts";
 import type { FoundCheckpoint } from "../train/run.ts";
-import { checkConfigText } from "./run_start.ts";
+import { checkConfigText } from "./start.ts";
 
 /** Whether all files of a run can be compared with what training wrote. */
 export function isChecked(run: string, { checked }: Pick<FoundCheckpoint, "checked">): boolean {
@@ -16,7 +16,7 @@ export function isChecked(run: string, { checked }: Pick<FoundCheckpoint, "check
 
 /** What a user should know of a run that is read. */
 export function runWarnings(run: string, { checked, path }: Pick<FoundCheckpoint, "checked" | "path">): string[] {
-  const moved = checkConfigText(run, Deno.readTextFileSync(`${run}/config.yaml`));
+  const moved = checkConfigText(run, readText(`${run}/config.yaml`));
   return [
     ...(moved === undefined ? [] : [moved]),
     ...(checked ? [] : [`${path} is of a version before and has no checksums: its files are read unchecked`]),

@@ -6,7 +6,7 @@
 
 import { ConfigError, DataError, FormatError, WeightsError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { openFile, openFolder } from "../io/fs.ts";
+import { disk, openFile, openFolder } from "../io/fs.ts";
 import { Hub, type HubFile } from "../io/hub.ts";
 import { openWeights, openWeightsFolder, type Weights } from "../io/weights.ts";
 import { createEncoder } from "../models/encoder.ts";
@@ -19,7 +19,7 @@ import { describeInput } from "../models/preprocess.ts";
 import { RANDOM_PREFIX, randomEncoder } from "../models/random_encoder.ts";
 import { Parameters } from "../nn/parameters.ts";
 import { openAdapter, type OpenedAdapter } from "./adapter.ts";
-import { denoHost } from "./hub_host.ts";
+import { denoHost } from "../io/hub_deno.ts";
 
 /** SHA-256 of a file. */
 export async function hashOf(path: string): Promise<string> {
@@ -35,11 +35,11 @@ export function hashOfText(text: string): string {
   return hash.hex();
 }
 
-async function kindOf(path: string): Promise<"folder" | "file" | undefined> {
+function kindOf(path: string): "folder" | "file" | undefined {
   try {
-    return (await Deno.stat(path)).isDirectory ? "folder" : "file";
+    return disk.look(path)?.kind;
   } catch {
-    return undefined;
+    return undefined; // Not to be looked at: the name of an encoder may be meant.
   }
 }
 
@@ -164,7 +164,7 @@ async function download(spec: EncoderSpec, onProgress: EncoderRequest["onProgres
 
 /** Downloads the weights of an encoder of the registry and the configurations beside them; one on the disk is left as it is. */
 export async function fetchEncoder(given: string, onProgress: EncoderRequest["onProgress"]): Promise<void> {
-  if (given.startsWith(RANDOM_PREFIX) || await kindOf(given)) return;
+  if (given.startsWith(RANDOM_PREFIX) || kindOf(given)) return;
   const spec = findEncoder(given);
   const { repo } = await download(spec, onProgress);
   await factsFromHub(repo, spec.source.licence);
@@ -216,7 +216,7 @@ export async function checkEncoder(given: string, adapter?: string): Promise<Enc
     if (adapter !== undefined) throw noFileFor(given, adapter);
     return spec;
   }
-  const kind = await kindOf(given);
+  const kind = kindOf(given);
   const spec = kind ? undefined : findEncoder(given);
   const opened = adapter === undefined ? undefined : await openAdapter(adapter);
   try {
@@ -274,7 +274,7 @@ export async function openEncoderSource(
   given: string,
   onProgress?: EncoderRequest["onProgress"],
 ): Promise<EncoderSource> {
-  const kind = await kindOf(given);
+  const kind = kindOf(given);
   return kind ? await fromDisk(given, kind) : await fromHub(findEncoder(given), onProgress);
 }
 

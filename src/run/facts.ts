@@ -7,9 +7,10 @@
 import type { Facts } from "../core/facts.ts";
 import type { SampleFiles } from "../data/data_folder.ts";
 import { sha256Of } from "../io/checksum.ts";
+import { readText } from "../io/fs.ts";
 import { contentHash } from "./content_hash.ts";
 import { flagFacts } from "./output_folder.ts";
-import type { KnownRun } from "./seal_run.ts";
+import type { KnownRun } from "./open.ts";
 
 /** Flags whose content counts, wherever it lies. */
 const BY_CONTENT = ["run", "data", "encoder"] as const;
@@ -21,7 +22,7 @@ export async function runHash({ found }: Pick<KnownRun, "found">, run: string): 
   // Looked at before: its files are what its checksums say.
   const { "optimizer.safetensors": _, ...files } = found.files;
   const { loop } = found.state as { loop?: unknown };
-  return sha256Of(JSON.stringify([sha256Of(Deno.readTextFileSync(config)), loop, files]));
+  return sha256Of(JSON.stringify([sha256Of(readText(config)), loop, files]));
 }
 
 /** Hash of samples by their files. */

@@ -9,7 +9,7 @@ import { parseVocabulary, type Vocabulary } from "../data/vocabulary.ts";
 import type { SealInference } from "../eval/inference.ts";
 import { Trained } from "../methods/seal/trained.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { disk } from "../io/fs.ts";
+import { disk, readText } from "../io/fs.ts";
 import { type Adapter, readAdapter } from "../io/peft.ts";
 import { fromMap } from "../io/random_access.ts";
 import { readSafetensorsF32 } from "../io/safetensors.ts";
@@ -17,36 +17,16 @@ import { isTyped } from "../io/system_error.ts";
 import { loadModel } from "../methods/seal/checkpoint.ts";
 import { SEAL_CONFIG, type SealConfig } from "../methods/seal/config.ts";
 import { createSealModel } from "../methods/seal/model.ts";
-import { COMMON, type Flags } from "./args.ts";
 import { checkEncoder } from "./encoder.ts";
 import { checkFed, type FedAs, type OpenedEncoder } from "../models/opened_encoder.ts";
 import { hostOf } from "./host.ts";
-import type { Progress } from "./progress.ts";
-import { isChecked, runWarnings } from "./run_checks.ts";
+import type { Reporter } from "../core/reporter.ts";
+import { isChecked, runWarnings } from "./checks.ts";
 import { checkSettings, trainingSettings } from "../train/settings.ts";
-import { checkWhole, findCheckpoint, runAround } from "./run_folder.ts";
+import { checkWhole, findCheckpoint, runAround } from "./checkpoints.ts";
 import type { CheckpointName, FoundCheckpoint } from "../train/run.ts";
-import { checkConfigText, checkState } from "./run_start.ts";
+import { checkConfigText, checkState } from "./start.ts";
 import { openVision } from "../train/open_rows.ts";
-
-/** Flags of the commands that use a run. */
-export const RUN_FLAGS = {
-  run: { kind: "text", value: "DIR", help: "folder of a training run" },
-  checkpoint: { kind: "choice", of: ["best", "last"], default: "best", help: "which of its checkpoints" },
-  data: { kind: "list", value: "DIR", help: "folder in HEST's layout: st, patches, metadata" },
-  samples: { kind: "text", value: "ID,ID,…", help: "only these samples" },
-  encoder: { kind: "text", value: "PATH", help: "the encoder's weights, if elsewhere than at training" },
-  organ: { kind: "text", value: "NAME", help: "organ of all samples, for models with an organ token" },
-  "batch-size": {
-    ...COMMON["batch-size"],
-    help: "patches a batch; 64, on software 8",
-  },
-  precision: COMMON.precision,
-  overwrite: COMMON.overwrite,
-  software: COMMON.software,
-  quiet: COMMON.quiet,
-  json: COMMON.json,
-} as const satisfies Flags;
 
 /** Which run, and how. */
 export interface RunRequest {
@@ -58,7 +38,7 @@ export interface RunRequest {
   readonly precision?: "f32" | "f16" | undefined;
   /** Patches a batch. */
   readonly batchSize: number;
-  readonly progress: Progress;
+  readonly progress: Reporter;
 }
 
 /** An open run. */
@@ -88,7 +68,7 @@ export function runConfig(run: string): SealConfig {
   const path = `${run}/config.yaml`;
   let text: string;
   try {
-    text = Deno.readTextFileSync(path);
+    text = readText(path);
   } catch (cause) {
     const around = runAround(run);
     throw new ConfigError(`Cannot open the run ${run}: ${path} cannot be read`, {
@@ -101,12 +81,6 @@ export function runConfig(run: string): SealConfig {
   }
   checkConfigText(run, text);
   return SEAL_CONFIG.read([{ name: path, text }]).config;
-}
-
-/** The encoder that a command line with a run opens. */
-export function encodersOf({ flags }: { flags: { run?: string | undefined; encoder?: string | undefined } }): string[] {
-  if (flags.encoder !== undefined) return [flags.encoder];
-  return flags.run === undefined ? [] : [runConfig(flags.run).input.encoder];
 }
 
 function checkpointOf(run: string, name: CheckpointName): FoundCheckpoint {
