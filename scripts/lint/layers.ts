@@ -28,13 +28,13 @@ export const LAYERS: Readonly<Record<string, { level: number; may: readonly stri
   evidence: { level: 9, may: [...belowTop(), "eval", "report"] },
   methods: { level: 10, may: [...belowTop(), "train", "eval", "report", "evidence"] },
   verify: { level: 11, may: [...belowTop(), "train", "methods"] },
+  worker: { level: 11, may: ["core", "io", "data", "slides"] },
   run: {
     level: 12,
     may: [...belowTop(), "train", "embed", "eval", "report", "evidence", "methods", "verify", "worker"],
   },
   module: { level: 14, may: ["*"] },
   cli: { level: 13, may: ["*"] },
-  worker: { level: 13, may: ["*"] },
 };
 
 /** Files below src/ that may talk to the host, besides the folders cli and worker. */
