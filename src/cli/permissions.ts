@@ -99,7 +99,12 @@ export class Line {
 
 /** Outputs of each command: folders, or files by their endings. */
 const OUTPUTS: Readonly<Record<string, (line: Line) => string[] | Promise<string[]>>> = {
-  convert: (line) => [...line.values("out"), ...line.words.filter((word) => word.endsWith(".safetensors")).slice(-1)],
+  convert: (line) => {
+    const last = line.words[0] === "features"
+      ? featuresOut(line)
+      : line.words.filter((word) => word.endsWith(".safetensors")).slice(-1);
+    return [...line.values("out"), ...last];
+  },
   embed: (line) => [line.value("job") ?? line.value("out") ?? "features"],
   evaluate: (line) => [line.value("out") ?? "evaluation", ...line.values("cache")],
   predict: (line) => [line.value("out") ?? "predictions"],
@@ -109,6 +114,12 @@ const OUTPUTS: Readonly<Record<string, (line: Line) => string[] | Promise<string
   train: trainOutputs,
   verify: (line) => line.values("out"),
 };
+
+/** The folder of `convert features IN OUT`: the second word that is no flag's value. */
+function featuresOut(line: Line): string[] {
+  const values = ["to", "mpp"].flatMap((flag) => line.values(flag));
+  return line.words.slice(1).filter((word) => !values.includes(word)).slice(1, 2);
+}
 
 /** Whether `train` runs the demo: nothing but a place, a seed or how to run was said. */
 export function isDemo(line: Line): boolean {

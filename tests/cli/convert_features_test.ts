@@ -1,0 +1,86 @@
+/** `convert features` as users run it. */
+
+import assert from "node:assert/strict";
+import { openFeatures } from "../../src/io/features.ts";
+import { disk } from "../../src/io/fs.ts";
+import { FIXTURES, inFolder, seal } from "./shared.ts";
+
+const convert = (...words: string[]) => seal("convert", "features", ...words);
+
+Deno.test("convert features writes CLAM's, STAMP's, eva's and plain forms, and TRIDENT's from them", async () => {
+  await inFolder(async (folder) => {
+    Deno.mkdirSync(`${folder}/in`);
+    for (const name of ["a", "b ü"]) {
+      Deno.copyFileSync(`${FIXTURES}slide_features/trident.h5`, `${folder}/in/${name}.h5`);
+    }
+    for (
+      const [form, files] of Object.entries({
+        clam: ["h5_files/a.h5", "h5_files/b ü.h5", "pt_files/a.pt", "pt_files/b ü.pt"],
+        stamp: ["a.h5", "b ü.h5"],
+        npy: ["a.npy", "a_coords.npy", "b ü.npy"],
+        eva: ["a.pt", "b ü.pt", "manifest.csv"],
+      })
+    ) {
+      const { code, out, err } = await convert(
+        `${folder}/in`,
+        `${folder}/${form}`,
+        "--to",
+        form,
+        "--mpp",
+        "0.5",
+        "--json",
+      );
+      assert.equal(code, 0, err);
+      assert.deepEqual(
+        JSON.parse(out).slides.map((
+          { name, rows, dim }: { name: string; rows: number; dim: number },
+        ) => [name, rows, dim]),
+        [
+          ["a", 12, 5],
+          ["b ü", 12, 5],
+        ],
+      );
+      for (const file of files) assert.equal(disk.look(`${folder}/${form}/${file}`)?.kind, "file", file);
+    }
+    const back = await convert("--to=trident", "--mpp=0.5", `${folder}/stamp`, `${folder}/back`, "--strict-trident");
+    assert.equal(back.code, 0, back.err);
+    const [before, after] = [`${folder}/in/a.h5`, `${folder}/back/a.h5`].map((path) => disk.open(path, "read"));
+    const [one, other] = [await openFeatures(before!), await openFeatures(after!)];
+    assert.deepEqual([await one.read(), one.coords], [await other.read(), other.coords]);
+    one.close();
+    other.close();
+    const again = await convert(`${folder}/clam`, `${folder}/back`, "--to", "trident");
+    assert.equal(again.code, 2);
+    assert.match(again.err, /back\/a\.h5: it is there already/);
+    assert.equal((await convert(`${folder}/clam`, `${folder}/back`, "--to", "trident", "--overwrite")).code, 0);
+  });
+});
+
+Deno.test("convert features says what files lack, lists those that fail, and refuses wrong usage", async () => {
+  await inFolder(async (folder) => {
+    const trident = `${FIXTURES}slide_features/trident.h5`;
+    const lacking = await convert(trident, `${folder}/out`, "--to", "stamp");
+    assert.equal(lacking.code, 4);
+    assert.match(lacking.err, /trident: the pixel size is wanted.*--mpp/s);
+    Deno.mkdirSync(`${folder}/in`);
+    Deno.copyFileSync(trident, `${folder}/in/a.h5`);
+    Deno.writeTextFileSync(`${folder}/in/b.h5`, "damaged");
+    const some = await convert(`${folder}/in`, `${folder}/some`, "--to", "npy", "--json");
+    assert.equal(some.code, 3);
+    assert.equal(JSON.parse(some.out).failed.length, 1);
+    assert.match(some.err, /b\.h5/);
+    for (
+      const words of [[], [trident], [trident, `${folder}/o`], [trident, `${folder}/o`, "more", "--to", "npy"], [
+        trident,
+        `${folder}/o`,
+        "--to",
+        "x",
+      ]]
+    ) {
+      const { code, err } = await convert(...words);
+      assert.equal(code, 2, err);
+    }
+    assert.equal((await convert(`${folder}/none`, `${folder}/o`, "--to", "npy")).code, 4);
+    assert.equal(disk.look(`${folder}/o`), undefined);
+  });
+});
