@@ -15,7 +15,7 @@ import {
 import { disk, makeFolder } from "../io/fs.ts";
 import { slideName } from "../slides/names.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
-import { checkFolder, endsAll, isSame } from "./output.ts";
+import { checkFolder, endsAll, isSame } from "../io/output.ts";
 import { Progress } from "./progress.ts";
 import { printJson } from "./terminal.ts";
 
