@@ -219,7 +219,9 @@ async function openWhole({ settings }: Work, { path }: SlideInput): Promise<Slid
 async function embedOne(work: Work, slide: SlideInput): Promise<SlideState | undefined> {
   const { job, settings, folder, progress, values } = work;
   const paths = slidePaths(slide.name, settings, folder);
-  for (const path of Object.values(paths)) makeFolder(parentOf(`${job}/${path}`));
+  for (const [key, path] of Object.entries(paths)) {
+    if (key !== "tilesGeojson" || values.geojson !== "trident") makeFolder(parentOf(`${job}/${path}`));
+  }
   const output = `${job}/${paths.features}`;
   const lock = lockOf(output);
   if (lock === undefined) {

@@ -74,7 +74,12 @@ export const SLIDE_FLAGS = {
     help: "slides are named by their files, or with their folders",
   },
   "strict-trident": { kind: "switch", help: "a row a chunk, as TRIDENT stores features" },
-  geojson: { kind: "choice", of: ["trident", "qupath"], default: "trident", help: "form of the outlines" },
+  geojson: {
+    kind: "choice",
+    of: ["trident", "qupath", "qupath04"],
+    default: "trident",
+    help: "form of the outlines; with QuPath's (04: before 0.5) also tiles, in tiles_geojson",
+  },
 } as const satisfies Flags;
 
 /** Values of these flags. */

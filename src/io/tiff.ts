@@ -63,6 +63,10 @@ export async function openTiff(source: RandomAccess): Promise<TiffPyramid> {
   const full = layoutsOf(picture.planes, name);
   const [first] = picture.planes;
   checkSlide(full[0]!, name);
+  if (picture.ome !== undefined && full[0]!.bits === 16) {
+    const found = "begins a picture of OME-TIFF of 16 bits a sample, which is no brightfield picture of a scanner";
+    throw tiffError(name, full[0]!.ifd.place(TAG.bits), found, "8 bits a sample", "Scale it to 8 bits first");
+  }
   const stored = orientationTag(first!);
   const levels = [full];
   const associated: { width: number; height: number }[] = [];

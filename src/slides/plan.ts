@@ -11,7 +11,7 @@ import { slideTissue, TISSUE, type TissueOptions } from "../data/tissue.ts";
 import type { Disk } from "../io/disk.ts";
 import { encodeJpeg } from "../io/jpeg_write.ts";
 import { chooseTiles, type Extent, type Grid, type GridKind, layGrid, type TileChoice, type Tiles } from "./grid.ts";
-import { contoursGeoJson, type GeoJsonFlavour, readOutlines, withinRegions } from "./outlines.ts";
+import { contoursGeoJson, type GeoJsonFlavour, readOutlines, tilesGeoJson, withinRegions } from "./outlines.ts";
 import { drawOutlines, drawTiles } from "./pictures.ts";
 import type { Outline } from "./polygons.ts";
 import { type SlideScale, slideScale } from "./scale.ts";
@@ -187,5 +187,9 @@ export async function writePlan(
   disk.write(`${job}/${paths.geojson}`, contoursGeoJson(outlines ?? [], flavour));
   disk.write(`${job}/${paths.visualization}`, encodeJpeg(drawTiles(small, tiles.coords, grid.side, to), 90));
   const folder = paths.patches.replace(/\/[^/]*$/, "");
+  if (flavour !== "trident") {
+    const path = `${job}/${paths.tilesGeojson}`;
+    disk.write(path, [...tilesGeoJson(grid, tiles.cells, { tissue: tiles.tissue }, flavour)].join(""));
+  }
   await writeTiles(disk, `${job}/${paths.patches}`, tiles, tileAttributes(extent, grid, scale, folder));
 }

@@ -15,6 +15,8 @@ export interface SlidePaths {
   readonly thumbnail: string;
   readonly contours: string;
   readonly geojson: string;
+  /** Tiles as squares, for QuPath. */
+  readonly tilesGeojson: string;
   readonly patches: string;
   readonly visualization: string;
   readonly features: string;
@@ -32,6 +34,7 @@ export function slidePaths(name: string, grid: Pick<Grid, "kind">, encoder: stri
     thumbnail: `thumbnails/${name}.jpg`,
     contours: `contours/${name}.jpg`,
     geojson: `contours_geojson/${name}.geojson`,
+    tilesGeojson: `${folder}/tiles_geojson/${name}.geojson`,
     patches: `${folder}/patches/${name}_patches.h5`,
     visualization: `${folder}/visualization/${name}.jpg`,
     features: `${folder}/features_${encoder}/${name}.h5`,

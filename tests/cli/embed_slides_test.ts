@@ -306,6 +306,17 @@ Deno.test("Tissue of other programs and regions, by the slides' names; wrong usa
     "--json",
   );
   assert.deepEqual([regions.code, JSON.parse(regions.out).slides[0].tiles], [0, 2], regions.err);
+  const qupath = await embed(path, "--job", `${root}/qupath`, ...grid, "--tissue", masks, "--geojson", "qupath");
+  assert.equal(qupath.code, 0, qupath.err);
+  const read = (file: string) => JSON.parse(Deno.readTextFileSync(`${root}/qupath/${file}`)).features;
+  assert.equal(read("contours_geojson/small.geojson")[0].properties.classification.name, "Tissue");
+  const squares = read("20x_40px_0px_overlap/tiles_geojson/small.geojson");
+  assert.deepEqual(
+    squares.map((f: { properties: unknown }) => f.properties),
+    ["x0y0", "x0y1"].map((name) => ({
+      ...{ objectType: "tile", name, measurements: { tissue: 1 } },
+    })),
+  );
   const lacking = await embed(`${slides}/stäined 1.tif`, "--job", `${root}/lacking`, "--tissue", masks);
   assert.equal(lacking.code, 4);
   assert.match(lacking.err, /it has no stäined 1\.geojson/);

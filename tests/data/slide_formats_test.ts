@@ -60,6 +60,22 @@ Deno.test("Slides give what OpenSlide and tifffile see: JPEG 2000 of both kinds,
   assert.deepEqual(ome.associated, [{ width: 60, height: 40 }]);
 });
 
+Deno.test("OME-TIFF of 16 bits is refused: it is no brightfield picture", async () => {
+  const description = '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image>' +
+    '<Pixels SizeX="4" SizeY="4" SizeC="3" SizeZ="1" SizeT="1" DimensionOrder="XYCZT"/></Image></OME>';
+  const directory = {
+    width: 4,
+    height: 4,
+    samples: 3,
+    data: new Uint8Array(96),
+    more: [[258, 3, [16, 16, 16]]] as Entry[],
+  };
+  const open = (more: { description?: string }) =>
+    openSlide(fromBytes(makeTiff([{ ...directory, ...more }]), "deep.tif"));
+  await assert.rejects(open({ description }), /deep\.tif as TIFF: byte \d+ begins a picture of OME-TIFF of 16 bits/);
+  assert.equal((await open({})).levels[0]!.width, 4);
+});
+
 Deno.test("A tile that is left out comes from the next coarser level, and is white where there is none", async () => {
   const [missing, whole] = [await open("j2k_missing.svs"), await open("j2k_rgb.svs")];
   const [found, wanted] = [await missing.read(0, 0, 0, 150, 100), await whole.read(0, 0, 0, 150, 100)];
