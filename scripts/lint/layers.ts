@@ -25,9 +25,9 @@ export const LAYERS: Readonly<Record<string, { level: number; may: readonly stri
   embed: { level: 8, may: belowTop() },
   eval: { level: 8, may: belowTop() },
   report: { level: 8, may: ["core", "io"] },
+  verify: { level: 9, may: [...belowTop(), "train"] },
   evidence: { level: 9, may: [...belowTop(), "eval", "report"] },
-  methods: { level: 10, may: [...belowTop(), "train", "eval", "report", "evidence"] },
-  verify: { level: 11, may: [...belowTop(), "train", "methods"] },
+  methods: { level: 10, may: [...belowTop(), "train", "eval", "report", "evidence", "verify"] },
   worker: { level: 11, may: ["core", "io", "data", "slides"] },
   run: {
     level: 12,

@@ -141,8 +141,9 @@ const STEPS = 10;
 
 async function stepFacts(gpu: Gpu): Promise<StepFacts> {
   // Only here, since training needs packages that a bare probe has no table of.
-  const { runSealSteps } = await import("../verify/seal_steps.ts");
-  const { steps, error, worst } = await runSealSteps(gpu, STEPS);
+  const { DEFAULT_METHOD, loadMethod } = await import("../methods/index.ts");
+  const proof = await (await loadMethod(DEFAULT_METHOD)).proof!();
+  const { steps, error, worst } = await proof.steps(gpu, STEPS);
   // JSON knows no infinity.
   return { steps, error: Math.min(error, Number.MAX_VALUE), worst };
 }

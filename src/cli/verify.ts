@@ -8,7 +8,8 @@ import { ConfigError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { disk } from "../io/fs.ts";
 import { findEncoder } from "../models/encoder_registry.ts";
-import { SEAL_CONFIG } from "../methods/seal/config.ts";
+import { DEFAULT_METHOD, loadMethod, methodOf } from "../methods/index.ts";
+import type { MethodProof } from "../verify/proof.ts";
 import type { EncoderSpec } from "../models/encoder_spec.ts";
 import { RANDOM_PREFIX, randomEncoder } from "../models/random_encoder.ts";
 import type { KernelFinding } from "../verify/kernel_check.ts";
@@ -34,8 +35,8 @@ export const summary =
 export const example = "verify --encoder uni2-h --out verify.json";
 /** Keys of the configuration choose what the training plans compute. */
 export const overrides = true;
-/** The keys: those of SEAL, whose steps are proved. */
-export const keys = (): Promise<readonly string[]> => Promise.resolve(SEAL_CONFIG.names);
+/** The keys: those of the method whose steps are proved. */
+export const keys = async (): Promise<readonly string[]> => (await loadMethod(DEFAULT_METHOD)).config.names;
 /** Which they are. */
 export const details = (): Promise<string> =>
   Promise.resolve(
@@ -94,7 +95,7 @@ const BATCH = { software: 4, gpu: 32 };
 /** Runs the command. Exit status 3 if something is wrong. */
 export async function run({ flags: values, overrides }: Args<typeof flags>, { signal }: Job): Promise<number> {
   const { out } = values;
-  checkTogether(values, overrides);
+  const proof = await checkTogether(values, overrides);
   if (out !== undefined) checkFolder(parentOf(out));
   if (values.against !== undefined) return await runParity(values, values.against, signal);
   const encoder = await specOf(values.encoder);
@@ -104,6 +105,7 @@ export async function run({ flags: values, overrides }: Args<typeof flags>, { si
   try {
     const { software } = gpu.caps;
     const found = await verify(gpu, {
+      proof,
       encoder,
       batch: values["batch-size"] ?? (software ? BATCH.software : BATCH.gpu),
       keys: overrides,
@@ -148,8 +150,11 @@ function tell({ out, json }: Values, found: { readonly ok: boolean }, text: stri
   return found.ok ? 0 : 3;
 }
 
-/** Refuses flags that need another. */
-function checkTogether({ against, adapter, precision, data }: Values, overrides: Args["overrides"]): void {
+/** Refuses flags that need another. @returns What of the method is proved. */
+async function checkTogether(
+  { against, adapter, precision, data }: Values,
+  overrides: Args["overrides"],
+): Promise<MethodProof> {
   const [first] = overrides;
   if (against !== undefined && first) {
     throw new ConfigError(`Cannot verify with --against and ${first[0]}: nothing is trained then`, {
@@ -164,16 +169,24 @@ function checkTogether({ against, adapter, precision, data }: Values, overrides:
     });
   }
   // What is wrong with a key is told before a device opens.
-  SEAL_CONFIG.read([], [["encoder", `${RANDOM_PREFIX}vit-s16`], ...overrides]);
+  const method = await methodOf([], overrides);
+  if (method.proof === undefined) {
+    throw new ConfigError(`Cannot verify the method ${method.name}: it brings no steps whose losses are known`, {
+      hint: `method=${DEFAULT_METHOD}, or leave the key out`,
+      context: { key: "method", given: method.name },
+    });
+  }
+  method.config.read([], [["encoder", `${RANDOM_PREFIX}vit-s16`], ...overrides]);
+  const proof = await method.proof();
   if (against !== undefined && data !== undefined) {
     throw new ConfigError("Cannot verify with --against and --data: the file of the former has tiles of its own", {
       hint: "Name pictures for it: python scripts/parity_kit.py FOLDER FILE --image PICTURE",
       context: { key: "data" },
     });
   }
-  if (against !== undefined) return;
+  if (against !== undefined) return proof;
   const alone = adapter !== undefined ? "--adapter" : precision !== undefined ? "--precision" : undefined;
-  if (alone === undefined) return;
+  if (alone === undefined) return proof;
   throw new ConfigError(`Cannot verify with ${alone} alone: it is of comparisons with PyTorch`, {
     hint: "Add --against FILE, made by scripts/parity_kit.py",
     context: { key: alone.slice(2) },

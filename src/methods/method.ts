@@ -20,6 +20,7 @@ import type { Host } from "../train/host.ts";
 import type { LoopEnd } from "../train/loop.ts";
 import type { FoundCheckpoint } from "../train/run.ts";
 import type { Training } from "../train/training.ts";
+import type { MethodProof } from "../verify/proof.ts";
 
 /** Keys that every method has, as far as the engine of runs reads them. */
 export interface RunConfig {
@@ -95,6 +96,8 @@ export interface Method<T extends KeyTable = KeyTable, D = unknown> {
   openData(config: ConfigOf<T>, host: Host): Promise<D>;
   /** Opens everything on the device. */
   open(gpu: Gpu, config: ConfigOf<T>, data: D, host: Host): Promise<MethodRun>;
+  /** What `verify` proves of it on a device. */
+  proof?(): Promise<MethodProof>;
   /** The result of a finished run for the command's JSON, from what its folder holds. */
   resultJson?(results: Results): Readonly<Record<string, unknown>>;
 }
@@ -103,7 +106,7 @@ export interface Method<T extends KeyTable = KeyTable, D = unknown> {
 export type AnyRunConfig = RunConfig & AnyConfig;
 
 /** A method as those see it who know none: its configurations and data are opaque. */
-export interface AnyMethod extends Pick<Method, "name" | "summary" | "resultJson"> {
+export interface AnyMethod extends Pick<Method, "name" | "summary" | "proof" | "resultJson"> {
   readonly config: {
     read(documents?: readonly ConfigDocument[], overrides?: ConfigOverrides): ConfigReading<AnyRunConfig>;
     write(config: AnyRunConfig): string;

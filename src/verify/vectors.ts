@@ -17,7 +17,7 @@ import { randomEncoder } from "../models/random_encoder.ts";
 import { Parameters } from "../nn/parameters.ts";
 import record from "./encoder_vectors.json" with { type: "json" };
 import { type Distance, distanceOf } from "./parity.ts";
-import { patch } from "./seal_case.ts";
+import { patch } from "./formula.ts";
 import { startOf } from "./start.ts";
 
 /** Encoders whose vectors are stored. */

@@ -1,5 +1,5 @@
 /**
- * Proves the engine on a device: arithmetic, every kernel text an encoder's plans pick at its true shapes, SEAL's steps beside
+ * Proves the engine on a device: arithmetic, every kernel text an encoder's plans pick at its true shapes, a method's steps beside
  * PyTorch's, embeddings beside PyTorch's, reruns bit for bit, and the share of the device's peak.
  *
  * @module
@@ -10,14 +10,16 @@ import type { Gpu } from "../gpu/device.ts";
 import type { EncoderSpec } from "../models/encoder_spec.ts";
 import { checkPlan, type KernelFinding } from "./kernel_check.ts";
 import { type Numerics, probeNumerics } from "./numerics.ts";
-import { embedPlan, type Images, inferencePlan, type RecordedPlan, trainingPlans } from "./plans.ts";
+import { embedPlan, type Images, type RecordedPlan } from "./plans.ts";
+import type { KnownSteps, MethodProof } from "./proof.ts";
 import { measureRates, type Rates } from "./rates.ts";
-import { runSealSteps, type SealSteps } from "./seal_steps.ts";
 import { STEP_TOLERANCE } from "./tolerance.ts";
 import { compareVectors, VECTOR_ENCODERS, type VectorsFinding } from "./vectors.ts";
 
 /** What is to be proved. */
 export interface VerifyOptions {
+  /** The method whose training is proved. */
+  readonly proof: MethodProof;
   /** The encoder; full width, few blocks. */
   readonly encoder: EncoderSpec;
   /** Images an embedding plan takes, and pairs of a training step. */
@@ -40,8 +42,8 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal;
 }
 
-/** SEAL's steps on one kernel path, twice. */
-export interface StepsFinding extends SealSteps {
+/** A method's steps on one kernel path, twice. */
+export interface StepsFinding extends KnownSteps {
   readonly path: string;
   /** Largest relative difference allowed. */
   readonly tolerance: number;
@@ -67,8 +69,9 @@ export interface Verification {
 
 /** Steps trained: as many as show a fault that builds up. */
 const STEPS = 30;
-async function verifySteps(gpu: Gpu, path: string): Promise<StepsFinding> {
-  const [first, second] = [await runSealSteps(gpu, STEPS), await runSealSteps(gpu, STEPS)];
+
+async function verifySteps(gpu: Gpu, proof: MethodProof, path: string): Promise<StepsFinding> {
+  const [first, second] = [await proof.steps(gpu, STEPS), await proof.steps(gpu, STEPS)];
   const repeats = JSON.stringify(first.last) === JSON.stringify(second.last);
   return { ...first, path, tolerance: STEP_TOLERANCE, repeats, ok: repeats && first.error <= STEP_TOLERANCE };
 }
@@ -94,30 +97,22 @@ async function verifyVectors(
 
 /** Plans of an encoder as embedding, training and evaluation choose them on this device, with what is configured. */
 function plansOf(gpu: Gpu, options: VerifyOptions): (() => RecordedPlan[])[] {
-  const { encoder, batch, genes, tile, images, keys = [] } = options;
+  const { encoder, batch, genes, tile, images, keys = [], proof } = options;
   const tiles = [...new Set([encoder.input.size, tile ?? encoder.input.tile])];
   const dtypes = ["f32", "f16"] as const;
-  const common = { batch, micro: batch, genes, images, dtype: "f16" } as const;
-  // What is configured comes last, so that it wins.
-  const of = (
-    ...own: [string, string][]
-  ): [string, string][] => [...own, ...keys.map(([k, v]): [string, string] => [k, v])];
   return [
     ...dtypes.flatMap((dtype) =>
       tiles.map((side) => () =>
         [embedPlan(gpu, encoder, dtype, batch, side, images)].filter((plan) => plan !== undefined)
       )
     ),
-    () => trainingPlans(gpu, encoder, { ...common, keys: of(["partial_blocks", "1"]), cached: "f16" }),
-    () => trainingPlans(gpu, encoder, { ...common, keys: of(["partial_blocks", "-1"]), micro: Math.ceil(batch / 4) }),
-    () => trainingPlans(gpu, encoder, { ...common, keys: of(["use_lora", "false"], ["partial_blocks", "1"]) }),
-    () => [inferencePlan(gpu, encoder, { ...common, keys: of() })],
+    ...proof.plans(gpu, encoder, { batch, genes, images, keys }),
   ];
 }
 
 /** Runs everything. @throws {DeviceError} If the device is lost. */
 export async function verify(gpu: Gpu, options: VerifyOptions): Promise<Verification> {
-  const { onProgress = () => {}, onFinding = () => {}, signal, encoder, paths } = options;
+  const { onProgress = () => {}, onFinding = () => {}, signal, encoder, paths, proof } = options;
   onProgress("arithmetic");
   const numerics = await probeNumerics(gpu);
   onProgress("rates");
@@ -129,8 +124,8 @@ export async function verify(gpu: Gpu, options: VerifyOptions): Promise<Verifica
   for (const path of paths) {
     const on = gpu.withCaps({ flat: path === "flat" });
     signal?.throwIfAborted();
-    onProgress(`${STEPS} steps of SEAL, ${path} kernels`);
-    steps.push(await verifySteps(on, path));
+    onProgress(`${STEPS} steps of ${proof.label}, ${path} kernels`);
+    steps.push(await verifySteps(on, proof, path));
     vectors.push(...await verifyVectors(on, path, options));
     const seen = new Set<string>();
     for (const record of plansOf(on, options)) {

@@ -3,7 +3,6 @@ import type { Gpu } from "../../src/gpu/device.ts";
 import { checksOf } from "../../src/evidence/checks.ts";
 import { evenly, type EvidenceData, sidesOf, takeColumns } from "../../src/evidence/data.ts";
 import { embeddingMap } from "../../src/evidence/embedding.ts";
-import { stagesOf } from "../../src/methods/seal/facts.ts";
 import { quoted } from "../../src/cli/interrupt.ts";
 import { findPatches } from "../../src/evidence/gallery.ts";
 import { loadingCode } from "../../src/evidence/loading.ts";
@@ -116,15 +115,11 @@ Deno.test("a stopwatch counts each part without the parts inside it", async () =
   assert.deepEqual([...watch.spent], [["outer", 11], ["inner", 100], ["after", 3]]);
 });
 
-Deno.test("words of a command are quoted as a shell needs it, stages end where logs say", async () => {
+Deno.test("words of a command are quoted as a shell needs it", async () => {
   const words = ["a=b", "x y", "it's", "random:v?a=1&b=2", "$(rm)", ""];
   const { stdout } = await new Deno.Command("sh", { args: ["-c", `printf '%s\\n' ${words.map(quoted).join(" ")}`] })
     .output();
   assert.equal(new TextDecoder().decode(stdout), words.map((word) => `${word}\n`).join(""));
-  const log = '{"step":4,"stage":"warmup"}\n{"step":9,"stage":"warmup"}\n{"step":10,"stage":"align"}\n';
-  assert.deepEqual(stagesOf(log, 30).map(({ from, to }) => [from, to]), [[0, 9], [9, 30]]);
-  assert.deepEqual(stagesOf("", 3).map(({ from, to }) => [from, to]), [[0, 3]]);
-  assert.deepEqual(stagesOf(log, 9).map(({ from, to }) => [from, to]), [[0, 9]]);
 });
 
 Deno.test("columns and even choices", () => {

@@ -8,48 +8,12 @@ import type { Dtype } from "../../src/core/dtype.ts";
 import { type Gpu, requestGpu } from "../../src/gpu/device.ts";
 import { ENCODERS } from "../../src/models/encoder_registry.ts";
 import type { EncoderSpec } from "../../src/models/encoder_spec.ts";
-import { CONTRASTIVE_NAMES, GENE_LOSS_NAMES } from "../../src/losses/registry.ts";
-import { GENE_MODEL_NAMES, geneModelEntry } from "../../src/models/gene_registry.ts";
 import type { OpCase } from "../case.ts";
 import { index } from "../cases/index.gen.ts";
 import { caseTexts } from "../runner.ts";
 import { beyondLimits, needsOf } from "./wgsl_limits.ts";
-import { embedPlan, inferencePlan, type RecordedPlan, type Training, trainingPlans } from "../../src/verify/plans.ts";
-import { addTexts, milTexts, searchTexts, type Texts } from "./plan_texts.ts";
-
-type Keys = readonly (readonly [string, string])[];
-
-const LORA: readonly Keys[] = [[["partial_blocks", "1"]], [["partial_blocks", "-1"]]];
-const WEIGHTS: readonly Keys[] = [
-  [["use_lora", "false"], ["partial_blocks", "2"]],
-  [["use_lora", "false"], ["partial_blocks", "-1"]],
-];
-
-/** What else of a configuration changes the plan of the objective; one at a time, on a small encoder. */
-const CHOICES: readonly Keys[] = [
-  ...GENE_LOSS_NAMES.map((name): Keys => [["gene_loss", name]]),
-  ...CONTRASTIVE_NAMES.map((name): Keys => [["contrast_method", name]]),
-  [["contrast_method", "cca"], ["cca_form", "trace"], ["l2_norm", "false"]],
-  [["contrast_method", "soft_clip"], ["detach_targets", "false"]],
-  [["contrast_method", "s2l"], ["s2l_squared", "false"]],
-  [["trainable_temperature", "true"]],
-  [["lambda_cca", "0.5"], ["lambda_da", "0.1"]],
-  ...GENE_MODEL_NAMES.map((
-    name,
-  ): Keys => [["gene_model", name], ["lambda_contrast", geneModelEntry(name).fixed ? "0" : "1"]]),
-  [["gene_model", "transformer"], ["gene_embeddings", "true"]],
-  [["vae_flows", "0"], ["kl_loss", "true"]],
-  [["kl_loss", "true"], ["kl_form", "exact"], ["latent", "mc"], ["flow_constraint", "true"]],
-  [["vae_dropout", "0.1"], ["dec_dropout", "0.1"], ["dec_batch_norm", "true"], ["latent", "mean"]],
-  ...["linear", "mlp", "mlp2"].map((name): Keys => [["projection_head", name]]),
-  ...["softplus", "none"].map((name): Keys => [["final_activation", name]]),
-  [["use_adapter", "true"], ["organ_token", "true"]],
-  [["use_adapter", "true"], ["adapter_residual", "true"]],
-  [["use_adapter", "true"], ["adapter_compat_double", "true"]],
-  [["lora_dropout", "0"]],
-  [["r", "16"], ["lora_rule", "standard"]],
-  [["r", "6"]],
-];
+import { embedPlan, type RecordedPlan } from "../../src/verify/plans.ts";
+import { addTexts, type Coverage, searchTexts, type Texts } from "./plan_texts.ts";
 
 /** A device as a GPU's driver describes it: workgroup memory pays, and bindings reach 2 GiB. */
 function gpuLike(gpu: Gpu, f16: boolean): Gpu {
@@ -72,34 +36,14 @@ function embedTexts(texts: Texts, gpu: Gpu, spec: EncoderSpec, dtype: Dtype, bat
   }
 }
 
-function trainTexts(texts: Texts, gpu: Gpu, spec: EncoderSpec, training: Training): void {
-  for (const recorded of trainingPlans(gpu, spec, training)) addPlan(texts, recorded);
-}
-
 function encoderTexts(texts: Texts, gpu: Gpu, spec: EncoderSpec): void {
   for (const dtype of ["f32", "f16", "bf16"] as const) {
     for (const batch of [1, 8, 64, 256]) embedTexts(texts, gpu, spec, dtype, batch);
   }
-  const train = (keys: Keys, dtype: Dtype, extra: Partial<Training>): void =>
-    trainTexts(texts, gpu, spec, { keys, dtype, batch: 64, micro: 64, genes: 2000, ...extra });
-  for (const dtype of ["f32", "f16"] as const) {
-    for (const keys of LORA) {
-      train(keys, dtype, {});
-      train(keys, dtype, { batch: 384, micro: 48 });
-      train(keys, dtype, { batch: 384, micro: 384, cached: "f16" });
-      train(keys, dtype, { cached: "f32", recompute: true });
-      train(keys, dtype, { batch: 6, micro: 6, cached: "f16" });
-    }
-  }
-  for (const keys of WEIGHTS) {
-    train(keys, "f32", { batch: 384, micro: 48 });
-    train(keys, "f32", { micro: 16, cached: "f16", recompute: true });
-    train(keys, "f32", { batch: 6, micro: 6 });
-  }
 }
 
-/** Texts of everything the product runs on a GPU. */
-function wantedTexts(gpu: Gpu): Texts {
+/** Texts of everything the product runs on a GPU; a method's are listed beside its tests. */
+async function wantedTexts(gpu: Gpu): Promise<Texts> {
   const texts: Texts = new Map();
   const specs = ENCODERS.filter(({ refused }) => refused === undefined);
   for (const spec of specs) encoderTexts(texts, gpuLike(gpu, true), spec);
@@ -107,17 +51,11 @@ function wantedTexts(gpu: Gpu): Texts {
   for (const f16 of [true, false]) {
     const device = gpuLike(gpu, f16);
     embedTexts(texts, device, small, "f16", 64);
-    for (const keys of CHOICES) {
-      // CCA needs more pairs than columns; the transformer has a token a gene.
-      const pairs = keys.some(([, value]) => value === "transformer") ? [32, 17] : [768, 387];
-      for (const [batch, genes] of [[pairs[0]!, 2000], [pairs[1]!, 1999]] as const) {
-        const training = { keys, dtype: "f16" as const, batch, micro: batch, cached: "f16" as const, genes };
-        trainTexts(texts, device, small, training);
-        addPlan(texts, inferencePlan(device, small, training));
-      }
-    }
     searchTexts(texts, device);
-    milTexts(texts, device);
+  }
+  for (const { name } of Deno.readDirSync(new URL("../methods/", import.meta.url))) {
+    const { coverage } = await import(`../methods/${name}/coverage.ts`) as { coverage: Coverage };
+    coverage(texts, { specs, gpuLike: (f16) => gpuLike(gpu, f16) });
   }
   return texts;
 }
@@ -140,7 +78,7 @@ Deno.test("every kernel text that a plan picks on a GPU is run by a case, no cas
   const gpu = await requestGpu(navigator.gpu);
   try {
     const ran = runTexts(gpu);
-    const wanted = wantedTexts(gpu);
+    const wanted = await wantedTexts(gpu);
     assert.ok(wanted.size > 300, `only ${wanted.size} texts were found: the plans are no longer recorded`);
     const missing = [...wanted].filter(([text]) => !ran.has(text)).map(([, { kernel, options, plan }]) =>
       `${kernel} ${options}: ${plan}`

@@ -3,13 +3,11 @@
  * to prove that every text a user's GPU will be given is run by some case.
  */
 
-import { backwardFrom } from "../../src/autodiff/backward.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { expand } from "../../src/gpu/expand.ts";
 import { Plan } from "../../src/graph/plan.ts";
 import { Store } from "../../src/graph/store.ts";
-import { createMil, MIL_MODELS } from "../../src/methods/mil/model.ts";
-import { squaredError, targetCrossEntropy } from "../../src/methods/mil/objective.ts";
+import type { EncoderSpec } from "../../src/models/encoder_spec.ts";
 import { add } from "../../src/ops/binary.ts";
 import { matmul } from "../../src/ops/matmul.ts";
 import { cosineRank } from "../../src/ops/rank.ts";
@@ -17,6 +15,12 @@ import { cosineTopk } from "../../src/ops/topk.ts";
 
 /** Texts by what is shown of them when no case runs one: kernel, options, and the first plan that picked it. */
 export type Texts = Map<string, { kernel: string; options: string; plan: string }>;
+
+/** Adds what a training method's plans pick, for the registered encoders and on devices as GPUs describe them. */
+export type Coverage = (
+  texts: Texts,
+  on: { readonly specs: readonly EncoderSpec[]; gpuLike(f16: boolean): Gpu },
+) => void;
 
 /** Texts by kernel and variant, since plans repeat few of them many times. */
 const expanded = new Map<string, string>();
@@ -52,43 +56,5 @@ export function searchTexts(texts: Texts, gpu: Gpu): void {
     const g = new Plan(gpu);
     g.withoutTape(() => add(g, matmul(g, block, block, { transA: true }), matmul(g, block, block, { transA: true })));
     addTexts(texts, g, `products of ${columns} standardised features`);
-  }
-}
-
-/** Plans of slide-level models: training steps of one bag and of eight, and inference over blocks of rows. */
-export function milTexts(texts: Texts, gpu: Gpu): void {
-  const sizes = [[1024, 1, 2048, 1, 2], [1536, 8, 8 * 2048, 4, 3], [384, 2, 4096, 1, 5], [
-    1000,
-    1,
-    2000,
-    2,
-    50,
-  ]] as const;
-  for (const kind of MIL_MODELS) {
-    for (const [dim, bags, count, most, outputs] of sizes) {
-      const heads = kind === "meanmil" ? 1 : most;
-      const model = createMil(gpu, { kind, dim, outputs, heads });
-      const inputs = new Store(gpu);
-      const x = inputs.tensor("x", "x", [count, dim]);
-      const bound = inputs.tensor("bound", "bound", [bags + 1], "u32");
-      const mask = inputs.tensor("mask", "mask", [count], "u32");
-      const target = inputs.tensor("target", "target", [bags, outputs]);
-      const weight = inputs.tensor("weight", "weight", [bags, 1]);
-      const random = inputs.tensor("random", "random", [4], "u32");
-      const name = `${kind} of ${bags} bags in ${count} rows of ${dim}`;
-      for (const form of ["classes", "targets", "masked"] as const) {
-        const g = new Plan(gpu);
-        g.random = random;
-        const { output } = model.forward(g, x, { bound, ...(form === "masked" && { mask }) }, form !== "masked");
-        const loss = form === "targets"
-          ? squaredError(g, output, target, weight)
-          : targetCrossEntropy(g, output, target);
-        backwardFrom(g, loss);
-        addTexts(texts, g, `${name}, ${form}`);
-      }
-      const g = new Plan(gpu);
-      g.withoutTape(() => model.forward(g, x, { bound, mask }, false));
-      addTexts(texts, g, `inference on ${name}`);
-    }
   }
 }

@@ -8,6 +8,7 @@
  */
 
 import process from "node:process";
+import { DEFAULT_METHOD, loadMethod } from "../../src/methods/index.ts";
 import { type Gpu, requestGpu } from "../../src/gpu/device.ts";
 import { randomEncoder } from "../../src/models/random_encoder.ts";
 import { verify } from "../../src/verify/verify.ts";
@@ -78,7 +79,13 @@ async function refusesDivergence(gpu: Gpu): Promise<string | undefined> {
 /** What `verify` finds on Dawn's adapter, of a small encoder; a sentence if anything is wrong. */
 async function proved(gpu: Gpu): Promise<string | undefined> {
   const { spec } = randomEncoder("random:vit-s16?dim=64&depth=2&heads=1&img=96");
-  const found = await verify(gpu, { encoder: spec, batch: 2, genes: 24, paths: ["gpu"] });
+  const found = await verify(gpu, {
+    proof: await (await loadMethod(DEFAULT_METHOD)).proof!(),
+    encoder: spec,
+    batch: 2,
+    genes: 24,
+    paths: ["gpu"],
+  });
   const kernels = found.kernels.filter(({ fault }) => fault !== undefined);
   console.log(`    ${found.kernels.length} texts and shapes; SEAL's losses within ${found.steps[0]?.error}`);
   if (found.ok && found.skipped.length === 0) return undefined;

@@ -1,7 +1,7 @@
 """Makes src/verify/encoder_vectors.json: embeddings of small encoders and of one block at full width, in PyTorch, float64.
 
 `verify` embeds the same images with the same weights on a user's adapter. Weights are a formula of their names, images one of
-their number (seal_train.py, src/verify/start.ts, src/verify/seal_case.ts), so that nothing but the embeddings is stored. The
+their number (seal_train.py, src/verify/start.ts, src/verify/formula.ts), so that nothing but the embeddings is stored. The
 networks are timm's `VisionTransformer`; CONCH's pooler is written from its published description.
 
 vit-s16    head width 64, GELU, class token

@@ -1,4 +1,4 @@
-"""Makes src/verify/seal_losses.json and tests/fixtures/seal_train.safetensors: 50 steps of SEAL's alignment in PyTorch, float64.
+"""Makes src/methods/seal/proof/losses.json and tests/fixtures/seal_train.safetensors: 50 steps of SEAL's alignment in PyTorch, float64.
 
 The engine trains the same model from the same weights on the same data, with the same dropout masks and the same noise: all
 of them are functions of Threefry-2x32-20 and integer arithmetic, written here a second time. Nothing is read from a file.
@@ -47,7 +47,7 @@ PEAK = {"img": 3e-3, "gene": 1e-3, "head": 2e-3}
 SEED, WEIGHT_SEED = 7, 11
 
 
-# ---------------------------------------------------------------- data, as src/verify/seal_case.ts
+# ---------------------------------------------------------------- data, as src/verify/formula.ts
 
 
 def mix(value: np.ndarray) -> np.ndarray:
@@ -288,7 +288,7 @@ def make() -> tuple[dict, dict[str, torch.Tensor]]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Makes src/verify/seal_losses.json and tests/fixtures/seal_train.safetensors")
+    parser = argparse.ArgumentParser(description="Makes src/methods/seal/proof/losses.json and tests/fixtures/seal_train.safetensors")
     parser.add_argument("--check", action="store_true", help="compare with the committed files, write nothing")
     check = parser.parse_args().check
     torch.set_num_threads(1)
@@ -296,7 +296,7 @@ def main() -> int:
     for name, values in record["losses"].items():
         print(f"{name}: {values[0]:.4f} -> {values[-1]:.4f}")
     print(f"gradient norm {min(record['gradNorms']):.2f} .. {max(record['gradNorms']):.2f}")
-    json_path, tensor_path = SOURCES / "verify" / "seal_losses.json", FIXTURES / "seal_train.safetensors"
+    json_path, tensor_path = SOURCES / "methods" / "seal" / "proof" / "losses.json", FIXTURES / "seal_train.safetensors"
     if not check:
         json_path.write_text(json.dumps(record, indent=1) + "\n")
         save_file(tensors, tensor_path, metadata={"made": record["made"]})

@@ -68,5 +68,6 @@ export const method: Method<typeof SEAL_KEYS, TrainingSet> = {
   check,
   openData,
   open,
+  proof: async () => (await import("./proof/index.ts")).proof,
   resultJson: (results) => summaryOf(results).json,
 };

@@ -1,12 +1,13 @@
 /** Kernels checked on a device: sound ones pass, and each of a list of seeded faults is named with kernel and shape. */
 
 import assert from "node:assert/strict";
-import { findEncoder } from "../../src/models/encoder_registry.ts";
-import type { EncoderSpec } from "../../src/models/encoder_spec.ts";
-import { checkPlan } from "../../src/verify/kernel_check.ts";
-import { embedPlan, type RecordedPlan, trainingPlans } from "../../src/verify/plans.ts";
-import { openGpu } from "../gpu/shared.ts";
-import { assertNamed, type Fault } from "./fault.ts";
+import { findEncoder } from "../../../src/models/encoder_registry.ts";
+import type { EncoderSpec } from "../../../src/models/encoder_spec.ts";
+import { checkPlan } from "../../../src/verify/kernel_check.ts";
+import { trainingPlans } from "../../../src/methods/seal/proof/plans.ts";
+import { embedPlan, type RecordedPlan } from "../../../src/verify/plans.ts";
+import { openGpu } from "../../gpu/shared.ts";
+import { assertNamed, type Fault } from "../../verify/fault.ts";
 
 const base = await openGpu();
 Deno.test.afterAll(() => base.destroy());

@@ -1,7 +1,7 @@
 /** The registry of gene models: its keys are those of the configuration, and files tell their models. */
 
 import assert from "node:assert/strict";
-import type { Keys } from "../../src/core/config_key.ts";
+import type { Keys } from "../../../src/core/config_key.ts";
 import {
   createGeneModel,
   GENE_MODEL_NAMES,
@@ -9,11 +9,11 @@ import {
   type GeneModelConfig,
   geneModelConfig,
   geneModelEntry,
-} from "../../src/models/gene_registry.ts";
-import { describeOmics } from "../../src/models/omics_file.ts";
-import { Parameters } from "../../src/nn/parameters.ts";
-import { SEAL_CONFIG } from "../../src/methods/seal/config.ts";
-import { openGpu } from "../gpu/shared.ts";
+} from "../../../src/models/gene_registry.ts";
+import { describeOmics } from "../../../src/models/omics_file.ts";
+import { Parameters } from "../../../src/nn/parameters.ts";
+import { SEAL_CONFIG } from "../../../src/methods/seal/config.ts";
+import { openGpu } from "../../gpu/shared.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());

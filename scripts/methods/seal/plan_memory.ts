@@ -2,25 +2,25 @@
  * Prints the memory that training plans would take, without allocating it: shapes of an encoder with SEAL's gene model, image
  * decoder and losses, LoRA on its last blocks, behind the cached trunk and from pixels.
  *
- * deno run -A scripts/plan_memory.ts [ENCODER BLOCKS BATCH [MICRO]] (without arguments: ViT-L at batch 384, UNI2-h at 64)
+ * deno run -A scripts/methods/seal/plan_memory.ts [ENCODER BLOCKS BATCH [MICRO]] (without arguments: ViT-L at batch 384, UNI2-h at 64)
  *
  * @module
  */
 
-import { backward, backwardFrom } from "../src/autodiff/backward.ts";
-import { LimitError } from "../src/core/errors.ts";
-import { requestGpu } from "../src/gpu/device.ts";
-import { Plan } from "../src/graph/plan.ts";
-import type { MemoryReport } from "../src/graph/program.ts";
-import { Store } from "../src/graph/store.ts";
-import { createEncoder } from "../src/models/encoder.ts";
-import { randomEncoder } from "../src/models/random_encoder.ts";
-import { Parameters } from "../src/nn/parameters.ts";
-import { SEAL_CONFIG } from "../src/methods/seal/config.ts";
-import { createSealModel } from "../src/methods/seal/model.ts";
-import { stemInputs, stemTensors } from "../src/train/trunk.ts";
-import { visionPart } from "../src/train/trainable.ts";
-import { preprocess } from "../src/models/preprocess.ts";
+import { backward, backwardFrom } from "../../../src/autodiff/backward.ts";
+import { LimitError } from "../../../src/core/errors.ts";
+import { requestGpu } from "../../../src/gpu/device.ts";
+import { Plan } from "../../../src/graph/plan.ts";
+import type { MemoryReport } from "../../../src/graph/program.ts";
+import { Store } from "../../../src/graph/store.ts";
+import { createEncoder } from "../../../src/models/encoder.ts";
+import { randomEncoder } from "../../../src/models/random_encoder.ts";
+import { Parameters } from "../../../src/nn/parameters.ts";
+import { SEAL_CONFIG } from "../../../src/methods/seal/config.ts";
+import { createSealModel } from "../../../src/methods/seal/model.ts";
+import { stemInputs, stemTensors } from "../../../src/train/trunk.ts";
+import { visionPart } from "../../../src/train/trainable.ts";
+import { preprocess } from "../../../src/models/preprocess.ts";
 
 const GENES = 2000;
 const gpu = await requestGpu(navigator.gpu);

@@ -1,11 +1,11 @@
 /** Registries of losses: each has a case, and its keys are those of the configuration. */
 
 import assert from "node:assert/strict";
-import { type Key, type Keys, ordered, withKeysOf } from "../../src/core/config_key.ts";
-import { ConfigError } from "../../src/core/errors.ts";
-import { CONTRASTIVE_LOSSES, CONTRASTIVE_NAMES, GENE_LOSS_NAMES, GENE_LOSSES } from "../../src/losses/registry.ts";
-import { SEAL_CONFIG, type SealConfig } from "../../src/methods/seal/config.ts";
-import { index } from "../cases/index.gen.ts";
+import { type Key, type Keys, ordered, withKeysOf } from "../../../src/core/config_key.ts";
+import { ConfigError } from "../../../src/core/errors.ts";
+import { CONTRASTIVE_LOSSES, CONTRASTIVE_NAMES, GENE_LOSS_NAMES, GENE_LOSSES } from "../../../src/losses/registry.ts";
+import { SEAL_CONFIG, type SealConfig } from "../../../src/methods/seal/config.ts";
+import { index } from "../../cases/index.gen.ts";
 
 /** Whether two types are the same. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;

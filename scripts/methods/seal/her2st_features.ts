@@ -2,21 +2,21 @@
  * What a run's encoder says of the spots of all sections, before and after training, for `table.ts`: the mean over the eight
  * flips and rotations of a patch. Taken from the last checkpoint: the best one was chosen on the section that is tested.
  *
- *   deno run -A scripts/her2st/features.ts --run runs/her2st_1 --out runs/her2st_1/features.safetensors
+ *   deno run -A scripts/methods/seal/her2st_features.ts --run runs/her2st_1 --out runs/her2st_1/features.safetensors
  */
 
 import { parseArgs } from "node:util";
-import { findCheckpoint } from "../../src/run/checkpoints.ts";
-import { openData } from "../../src/methods/seal/data.ts";
-import { openSession } from "../../src/methods/seal/session.ts";
-import { hostOf } from "../../src/run/host.ts";
-import { Progress } from "../../src/cli/progress.ts";
-import { requestGpu } from "../../src/gpu/device.ts";
-import { writeSafetensorsF32 } from "../../src/io/safetensors.ts";
-import { loadModel } from "../../src/methods/seal/checkpoint.ts";
-import { SEAL_CONFIG } from "../../src/methods/seal/config.ts";
-import { Inference } from "../../src/methods/seal/inference.ts";
-import { pixelInput } from "../../src/train/row_input.ts";
+import { findCheckpoint } from "../../../src/run/checkpoints.ts";
+import { openData } from "../../../src/methods/seal/data.ts";
+import { openSession } from "../../../src/methods/seal/session.ts";
+import { hostOf } from "../../../src/run/host.ts";
+import { Progress } from "../../../src/cli/progress.ts";
+import { requestGpu } from "../../../src/gpu/device.ts";
+import { writeSafetensorsF32 } from "../../../src/io/safetensors.ts";
+import { loadModel } from "../../../src/methods/seal/checkpoint.ts";
+import { SEAL_CONFIG } from "../../../src/methods/seal/config.ts";
+import { Inference } from "../../../src/methods/seal/inference.ts";
+import { pixelInput } from "../../../src/train/row_input.ts";
 
 const { values } = parseArgs({ options: { run: { type: "string" }, out: { type: "string" } } });
 const run = values.run!;

@@ -3,30 +3,30 @@
  * model, data and step in one process, the filling of the cache timed apart. Appends a record to `bench/results/trunk.jsonl`.
  *
  * ```sh
- * deno run -A bench/trunk_cache.ts [--encoder random:vit_base_patch16_224] [--pairs 32] [--batch 16] [--epochs 3] [--dry]
+ * deno run -A bench/methods/seal/trunk_cache.ts [--encoder random:vit_base_patch16_224] [--pairs 32] [--batch 16] [--epochs 3] [--dry]
  * ```
  *
  * @module
  */
 
-import { Rng } from "../src/core/rng.ts";
-import { requestGpu } from "../src/gpu/device.ts";
-import { createEncoder } from "../src/models/encoder.ts";
-import { randomEncoder } from "../src/models/random_encoder.ts";
-import { fanInUniform, moduleRng } from "../src/nn/init.ts";
-import { Parameters } from "../src/nn/parameters.ts";
-import { AdamW } from "../src/optim/adamw.ts";
-import { parameterGroups } from "../src/optim/param_groups.ts";
-import { SEAL_CONFIG } from "../src/methods/seal/config.ts";
-import { stageRates } from "../src/methods/seal/rates.ts";
-import { createSealModel } from "../src/methods/seal/model.ts";
-import { Trunk, type ViewImages } from "../src/train/trunk.ts";
-import { DeviceTrunk } from "../src/train/trunk_store.ts";
-import { visionPart } from "../src/train/trainable.ts";
-import { alignModel } from "../src/methods/seal/align.ts";
-import { Step } from "../src/train/step.ts";
-import { cachedInput, pixelInput, type RowInput } from "../src/train/row_input.ts";
-import { flag, provenance } from "./harness.ts";
+import { Rng } from "../../../src/core/rng.ts";
+import { requestGpu } from "../../../src/gpu/device.ts";
+import { createEncoder } from "../../../src/models/encoder.ts";
+import { randomEncoder } from "../../../src/models/random_encoder.ts";
+import { fanInUniform, moduleRng } from "../../../src/nn/init.ts";
+import { Parameters } from "../../../src/nn/parameters.ts";
+import { AdamW } from "../../../src/optim/adamw.ts";
+import { parameterGroups } from "../../../src/optim/param_groups.ts";
+import { SEAL_CONFIG } from "../../../src/methods/seal/config.ts";
+import { stageRates } from "../../../src/methods/seal/rates.ts";
+import { createSealModel } from "../../../src/methods/seal/model.ts";
+import { Trunk, type ViewImages } from "../../../src/train/trunk.ts";
+import { DeviceTrunk } from "../../../src/train/trunk_store.ts";
+import { visionPart } from "../../../src/train/trainable.ts";
+import { alignModel } from "../../../src/methods/seal/align.ts";
+import { Step } from "../../../src/train/step.ts";
+import { cachedInput, pixelInput, type RowInput } from "../../../src/train/row_input.ts";
+import { flag, provenance } from "../../harness.ts";
 
 const name = flag("--encoder") ?? "random:vit_base_patch16_224";
 const [pairs, batch, epochs] = [["--pairs", 32], ["--batch", 16], ["--epochs", 3]].map(([key, otherwise]) =>

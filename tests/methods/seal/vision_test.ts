@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
-import { ConfigError } from "../../src/core/errors.ts";
-import { createEncoder } from "../../src/models/encoder.ts";
-import { findEncoder } from "../../src/models/encoder_registry.ts";
-import type { EncoderSpec } from "../../src/models/encoder_spec.ts";
-import { partialParameters } from "../../src/models/trainable.ts";
-import { Parameters } from "../../src/nn/parameters.ts";
-import { parameterGroups } from "../../src/optim/param_groups.ts";
-import { SEAL_CONFIG } from "../../src/methods/seal/config.ts";
-import { stageRates } from "../../src/methods/seal/rates.ts";
-import { visionPart } from "../../src/train/trainable.ts";
-import { openGpu } from "../gpu/shared.ts";
+import { ConfigError } from "../../../src/core/errors.ts";
+import { createEncoder } from "../../../src/models/encoder.ts";
+import { findEncoder } from "../../../src/models/encoder_registry.ts";
+import type { EncoderSpec } from "../../../src/models/encoder_spec.ts";
+import { partialParameters } from "../../../src/models/trainable.ts";
+import { Parameters } from "../../../src/nn/parameters.ts";
+import { parameterGroups } from "../../../src/optim/param_groups.ts";
+import { SEAL_CONFIG } from "../../../src/methods/seal/config.ts";
+import { stageRates } from "../../../src/methods/seal/rates.ts";
+import { visionPart } from "../../../src/train/trainable.ts";
+import { openGpu } from "../../gpu/shared.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { ConfigError } from "../../src/core/errors.ts";
-import { SEAL_CONFIG, type SealConfig } from "../../src/methods/seal/config.ts";
-import { visionTraining } from "../../src/train/trainable.ts";
-import { CONTRASTIVE_LOSSES, GENE_LOSS_NAMES, GENE_LOSSES } from "../../src/losses/registry.ts";
+import { ConfigError } from "../../../src/core/errors.ts";
+import { SEAL_CONFIG, type SealConfig } from "../../../src/methods/seal/config.ts";
+import { visionTraining } from "../../../src/train/trainable.ts";
+import { CONTRASTIVE_LOSSES, GENE_LOSS_NAMES, GENE_LOSSES } from "../../../src/losses/registry.ts";
 
 type Overrides = readonly (readonly [string, string])[];
 

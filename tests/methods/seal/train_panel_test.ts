@@ -1,14 +1,14 @@
 /** The panel is in the vocabulary, so are the genes asked for, and what nobody measured is named. */
 
 import assert from "node:assert/strict";
-import { parseArgs } from "../../src/cli/args.ts";
-import { Progress } from "../../src/cli/progress.ts";
-import { flags } from "../../src/cli/train.ts";
-import { panelOf } from "../../src/evidence/panel.ts";
-import { hostOf } from "../../src/run/host.ts";
-import { openData } from "../../src/methods/seal/data.ts";
-import { SEAL_CONFIG } from "../../src/methods/seal/config.ts";
-import { writeSmallSample } from "../data/pair_folder.ts";
+import { parseArgs } from "../../../src/cli/args.ts";
+import { Progress } from "../../../src/cli/progress.ts";
+import { flags } from "../../../src/cli/train.ts";
+import { panelOf } from "../../../src/evidence/panel.ts";
+import { hostOf } from "../../../src/run/host.ts";
+import { openData } from "../../../src/methods/seal/data.ts";
+import { SEAL_CONFIG } from "../../../src/methods/seal/config.ts";
+import { writeSmallSample } from "../../data/pair_folder.ts";
 
 const root = Deno.makeTempDirSync();
 Deno.test.afterAll(() => Deno.removeSync(root, { recursive: true }));

@@ -1,24 +1,23 @@
 /** Gradient caching and the trunk's cache change how a step is computed, not what it computes. */
 
 import assert from "node:assert/strict";
-import type { Gpu } from "../../src/gpu/device.ts";
-import { readback } from "../../src/gpu/readback.ts";
-import { Store } from "../../src/graph/store.ts";
-import { disk } from "../../src/io/fs.ts";
-import { stemInputs, Trunk } from "../../src/train/trunk.ts";
-import { checkTrunkBudget, DeviceTrunk, DiskTrunk, type TrunkStore } from "../../src/train/trunk_store.ts";
-import { cachedInput, pixelInput, type RowInput } from "../../src/train/row_input.ts";
-import { kernelPaths, openGpu } from "../gpu/shared.ts";
+import type { Gpu } from "../../../src/gpu/device.ts";
+import { readback } from "../../../src/gpu/readback.ts";
+import { Store } from "../../../src/graph/store.ts";
+import { disk } from "../../../src/io/fs.ts";
+import { stemInputs, Trunk } from "../../../src/train/trunk.ts";
+import { checkTrunkBudget, DeviceTrunk, DiskTrunk, type TrunkStore } from "../../../src/train/trunk_store.ts";
+import { cachedInput, pixelInput, type RowInput } from "../../../src/train/row_input.ts";
+import { kernelPaths, openGpu } from "../../gpu/shared.ts";
 import {
   batchOf,
   buildCase,
   compileAlign,
   deviations,
-  formulaImages,
   type Overrides,
-  range,
   type SealCase,
-} from "../../src/verify/seal_case.ts";
+} from "../../../src/methods/seal/proof/case.ts";
+import { formulaImages, range } from "../../../src/verify/formula.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());

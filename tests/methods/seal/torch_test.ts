@@ -1,20 +1,21 @@
 /** SEAL's alignment next to PyTorch: the same weights, batches, dropout masks and noise, 50 steps. */
 
 import assert from "node:assert/strict";
-import { readSafetensorsF32 } from "../../src/io/safetensors.ts";
-import { stageRates } from "../../src/methods/seal/rates.ts";
-import { Trunk } from "../../src/train/trunk.ts";
-import { DeviceTrunk } from "../../src/train/trunk_store.ts";
-import { cachedInput, pixelInput } from "../../src/train/row_input.ts";
-import { kernelPaths, openGpu } from "../gpu/shared.ts";
-import { batchOf, compileAlign, deviations, formulaImages, type SealCase } from "../../src/verify/seal_case.ts";
-import { buildSealSteps, pairsOf, SEAL_RECORD as fixture } from "../../src/verify/seal_steps.ts";
+import { readSafetensorsF32 } from "../../../src/io/safetensors.ts";
+import { stageRates } from "../../../src/methods/seal/rates.ts";
+import { Trunk } from "../../../src/train/trunk.ts";
+import { DeviceTrunk } from "../../../src/train/trunk_store.ts";
+import { cachedInput, pixelInput } from "../../../src/train/row_input.ts";
+import { kernelPaths, openGpu } from "../../gpu/shared.ts";
+import { batchOf, compileAlign, deviations, type SealCase } from "../../../src/methods/seal/proof/case.ts";
+import { formulaImages } from "../../../src/verify/formula.ts";
+import { buildSealSteps, pairsOf, SEAL_RECORD as fixture } from "../../../src/methods/seal/proof/steps.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());
 const { genes, batch, pairs, steps } = fixture.sizes;
 const torch = readSafetensorsF32(
-  Deno.readFileSync(new URL("../fixtures/seal_train.safetensors", import.meta.url)),
+  Deno.readFileSync(new URL("../../fixtures/seal_train.safetensors", import.meta.url)),
   "seal_train.safetensors",
 ).tensors;
 

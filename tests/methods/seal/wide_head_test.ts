@@ -1,10 +1,11 @@
 /** Heads of 80 features, SwiGLU, registers, LayerScale, low-rank updates: seeded faults are named with kernel and shape. */
 
-import { findEncoder } from "../../src/models/encoder_registry.ts";
-import type { EncoderSpec } from "../../src/models/encoder_spec.ts";
-import { embedPlan, type RecordedPlan, trainingPlans } from "../../src/verify/plans.ts";
-import { openGpu } from "../gpu/shared.ts";
-import { assertNamed, type Fault } from "./fault.ts";
+import { findEncoder } from "../../../src/models/encoder_registry.ts";
+import type { EncoderSpec } from "../../../src/models/encoder_spec.ts";
+import { trainingPlans } from "../../../src/methods/seal/proof/plans.ts";
+import { embedPlan, type RecordedPlan } from "../../../src/verify/plans.ts";
+import { openGpu } from "../../gpu/shared.ts";
+import { assertNamed, type Fault } from "../../verify/fault.ts";
 
 const base = await openGpu();
 Deno.test.afterAll(() => base.destroy());

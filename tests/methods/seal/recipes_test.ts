@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { findEncoder } from "../../src/models/encoder_registry.ts";
-import { RANDOM_PREFIX, randomEncoder } from "../../src/models/random_encoder.ts";
-import { SEAL_CONFIG } from "../../src/methods/seal/config.ts";
-import { visionPart } from "../../src/train/trainable.ts";
+import { findEncoder } from "../../../src/models/encoder_registry.ts";
+import { RANDOM_PREFIX, randomEncoder } from "../../../src/models/random_encoder.ts";
+import { SEAL_CONFIG } from "../../../src/methods/seal/config.ts";
+import { visionPart } from "../../../src/train/trainable.ts";
 
 const FOLDER = new URL("../../data/configs/", import.meta.url);
 const names = [...Deno.readDirSync(FOLDER)].map(({ name }) => name).filter((name) => name.endsWith(".yaml")).sort();

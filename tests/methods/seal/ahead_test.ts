@@ -1,13 +1,14 @@
 /** What the host makes is made while the device works, once, and in the order in which it is wanted. */
 
 import assert from "node:assert/strict";
-import { AheadImages } from "../../src/train/ahead_images.ts";
-import { stepRunner } from "../../src/train/step.ts";
-import { pixelInput } from "../../src/train/row_input.ts";
-import { Trunk, type ViewOf } from "../../src/train/trunk.ts";
-import { DeviceTrunk } from "../../src/train/trunk_store.ts";
-import { batchOf, buildCase, compileAlign, deviations, formulaImages, range } from "../../src/verify/seal_case.ts";
-import { openGpu } from "../gpu/shared.ts";
+import { AheadImages } from "../../../src/train/ahead_images.ts";
+import { stepRunner } from "../../../src/train/step.ts";
+import { pixelInput } from "../../../src/train/row_input.ts";
+import { Trunk, type ViewOf } from "../../../src/train/trunk.ts";
+import { DeviceTrunk } from "../../../src/train/trunk_store.ts";
+import { batchOf, buildCase, compileAlign, deviations } from "../../../src/methods/seal/proof/case.ts";
+import { formulaImages, range } from "../../../src/verify/formula.ts";
+import { openGpu } from "../../gpu/shared.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());

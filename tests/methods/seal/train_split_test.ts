@@ -1,20 +1,20 @@
 /** A run from files does not depend on workers, and on kernel path and split only up to rounding. */
 
 import assert from "node:assert/strict";
-import { Progress } from "../../src/cli/progress.ts";
+import { Progress } from "../../../src/cli/progress.ts";
 
-import { hostOf, runStore } from "../../src/run/host.ts";
-import { openData } from "../../src/methods/seal/data.ts";
-import { openSession } from "../../src/methods/seal/session.ts";
-import { sealTraining } from "../../src/methods/seal/training.ts";
-import { runTraining, stateToResume } from "../../src/train/run.ts";
-import { planSynth } from "../../src/data/synth/plan.ts";
-import { writeSynth } from "../../src/data/synth/write.ts";
-import type { Gpu } from "../../src/gpu/device.ts";
-import { disk } from "../../src/io/fs.ts";
-import { SEAL_CONFIG, type SealConfig } from "../../src/methods/seal/config.ts";
-import { openGpu } from "../gpu/shared.ts";
-import { prepareRun } from "./begun_run.ts";
+import { hostOf, runStore } from "../../../src/run/host.ts";
+import { openData } from "../../../src/methods/seal/data.ts";
+import { openSession } from "../../../src/methods/seal/session.ts";
+import { sealTraining } from "../../../src/methods/seal/training.ts";
+import { runTraining, stateToResume } from "../../../src/train/run.ts";
+import { planSynth } from "../../../src/data/synth/plan.ts";
+import { writeSynth } from "../../../src/data/synth/write.ts";
+import type { Gpu } from "../../../src/gpu/device.ts";
+import { disk } from "../../../src/io/fs.ts";
+import { SEAL_CONFIG, type SealConfig } from "../../../src/methods/seal/config.ts";
+import { openGpu } from "../../gpu/shared.ts";
+import { prepareRun } from "../../cli/begun_run.ts";
 
 const gpu = await openGpu();
 const folder = Deno.makeTempDirSync({ prefix: "train_split_" });

@@ -1,25 +1,24 @@
 /** Whatever a configuration may ask for trains: three steps of every option, with finite numbers that move. */
 
 import assert from "node:assert/strict";
-import { CONTRASTIVE_LOSSES, GENE_LOSSES } from "../../src/losses/registry.ts";
-import { GENE_MODEL_NAMES, geneModelEntry } from "../../src/models/gene_registry.ts";
-import { SEAL_CONFIG } from "../../src/methods/seal/config.ts";
-import { stageRates } from "../../src/methods/seal/rates.ts";
-import { pixelInput } from "../../src/train/row_input.ts";
-import { warmupModel } from "../../src/methods/seal/warmup.ts";
-import { Step } from "../../src/train/step.ts";
-import { openGpu } from "../gpu/shared.ts";
+import { CONTRASTIVE_LOSSES, GENE_LOSSES } from "../../../src/losses/registry.ts";
+import { GENE_MODEL_NAMES, geneModelEntry } from "../../../src/models/gene_registry.ts";
+import { SEAL_CONFIG } from "../../../src/methods/seal/config.ts";
+import { stageRates } from "../../../src/methods/seal/rates.ts";
+import { pixelInput } from "../../../src/train/row_input.ts";
+import { warmupModel } from "../../../src/methods/seal/warmup.ts";
+import { Step } from "../../../src/train/step.ts";
+import { openGpu } from "../../gpu/shared.ts";
 import {
   batchOf,
   buildCase,
   compileAlign,
   deviations,
   expression,
-  formulaImages,
   GENES,
   type Overrides,
-  range,
-} from "../../src/verify/seal_case.ts";
+} from "../../../src/methods/seal/proof/case.ts";
+import { formulaImages, range } from "../../../src/verify/formula.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());

@@ -2,17 +2,19 @@
  * SEAL's alignment from weights and data that formulas make, beside the losses PyTorch has of it in f64: dropout masks, noise,
  * gradients, clipping and the optimiser are all in them.
  *
- * Source: `tests/reference/seal_train.py`, which wrote `seal_losses.json`.
+ * Source: `tests/reference/seal_train.py`, which wrote `losses.json`.
  *
  * @module
  */
 
-import type { Gpu } from "../gpu/device.ts";
-import { stageRates } from "../methods/seal/rates.ts";
-import { pixelInput } from "../train/row_input.ts";
-import { batchOf, buildCase, compileAlign, deviations, formulaImages, range, type SealCase } from "./seal_case.ts";
-import { startOf } from "./start.ts";
-import record from "./seal_losses.json" with { type: "json" };
+import type { Gpu } from "../../../gpu/device.ts";
+import { stageRates } from "../rates.ts";
+import { pixelInput } from "../../../train/row_input.ts";
+import { batchOf, buildCase, compileAlign, deviations, type SealCase } from "./case.ts";
+import { formulaImages, range } from "../../../verify/formula.ts";
+import { startOf } from "../../../verify/start.ts";
+import type { KnownSteps } from "../../../verify/proof.ts";
+import record from "./losses.json" with { type: "json" };
 
 /** Sizes, losses of each step by name, and gradient norms, as PyTorch has them. */
 export const SEAL_RECORD: {
@@ -58,19 +60,8 @@ export function pairsOf(step: number): number[] {
   return range(batch).map((i) => (i + step * batch) % pairs);
 }
 
-/** How far the losses of the first steps are from PyTorch's. */
-export interface SealSteps {
-  readonly steps: number;
-  /** Largest relative difference of any loss. */
-  readonly error: number;
-  /** The loss and step it is of. */
-  readonly worst: string;
-  /** Losses of the last step, bits of f32 as hexadecimal: equal on equal devices. */
-  readonly last: Readonly<Record<string, string>>;
-}
-
 /** Trains the first steps. */
-export async function runSealSteps(gpu: Gpu, steps: number): Promise<SealSteps> {
+export async function runSealSteps(gpu: Gpu, steps: number): Promise<KnownSteps> {
   const { genes, batch, steps: all } = record.sizes;
   const seal = buildSealSteps(gpu);
   const { config, model, optimizer, side } = seal;

@@ -1,22 +1,21 @@
 /** No split of a batch, kernel path or number of workers changes a run: the same losses up to rounding. */
 
 import assert from "node:assert/strict";
-import { createExample } from "./example.ts";
-import { stageRates } from "../../src/methods/seal/rates.ts";
-import { Trunk } from "../../src/train/trunk.ts";
-import { DeviceTrunk } from "../../src/train/trunk_store.ts";
-import { cachedInput, pixelInput, type RowInput } from "../../src/train/row_input.ts";
-import { openGpu } from "../gpu/shared.ts";
+import { createExample } from "../../train/example.ts";
+import { stageRates } from "../../../src/methods/seal/rates.ts";
+import { Trunk } from "../../../src/train/trunk.ts";
+import { DeviceTrunk } from "../../../src/train/trunk_store.ts";
+import { cachedInput, pixelInput, type RowInput } from "../../../src/train/row_input.ts";
+import { openGpu } from "../../gpu/shared.ts";
 import {
   batchOf,
   buildCase,
   compileAlign,
   deviations,
-  formulaImages,
   type Overrides,
-  range,
   type SealCase,
-} from "../../src/verify/seal_case.ts";
+} from "../../../src/methods/seal/proof/case.ts";
+import { formulaImages, range } from "../../../src/verify/formula.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());
