@@ -112,7 +112,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     }
     //!if above
     //!for g in 0..NG
-    let key$g = keysOf(n0 + (tx + $g * TX) * 4u);
+    let ka$g = keysOf(n0 + (tx + $g * TX) * 4u, 0u);
+    let kb$g = keysOf(n0 + (tx + $g * TX) * 4u, 1u);
     //!end
     //!end
     //!for i in 0..MG
@@ -126,7 +127,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
       //!else
       let n = n0 + (tx + $g * TX) * 4u;
       //!for r in 0..4
-      { let found = counts(c$i_$r_$g, queryOf(m + $r), n, key$g); above$i[$r] += found.x; equal$i[$r] += found.y; }
+      { let found = counts(c$i_$r_$g, queryOf(m + $r), n, ka$g, kb$g); above$i[$r] += found.x; equal$i[$r] += found.y; }
       //!end
       //!end
     }

@@ -72,7 +72,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     }
     //!if above
     //!for g in 0..NG
-    let key$g = keysOf(col$g);
+    let ka$g = keysOf(col$g, 0u);
+    let kb$g = keysOf(col$g, 1u);
     //!end
     //!end
     //!for i in 0..MG
@@ -81,7 +82,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     //!else
     //!for r in 0..4
     //!for g in 0..NG
-    { let found = counts(c$i_$r_$g, q$i_$r, col$g, key$g); above$i[$r] += found.x; equal$i[$r] += found.y; }
+    { let found = counts(c$i_$r_$g, q$i_$r, col$g, ka$g, kb$g); above$i[$r] += found.x; equal$i[$r] += found.y; }
     //!end
     //!end
     //!end
