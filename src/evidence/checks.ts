@@ -13,11 +13,11 @@ type Numbers = ReturnType<typeof numbersOf>;
 
 /** What is checked. */
 export interface Checked {
-  readonly frozen: EncoderResult;
-  readonly seal: EncoderResult;
+  readonly before: EncoderResult;
+  readonly after: EncoderResult;
   readonly references: readonly Reference[];
   /** Agreement of neighbours, MN10. */
-  readonly agree: { readonly frozen: number | null; readonly seal: number | null };
+  readonly agree: { readonly before: number | null; readonly after: number | null };
   readonly profile: string;
 }
 
@@ -26,9 +26,9 @@ const LEAK = 0.05;
 const CEILING = 0.03;
 
 /** The checks that can be decided. */
-export function checksOf({ frozen, seal, references, agree, profile }: Checked): Acceptance[] {
+export function checksOf({ before, after, references, agree, profile }: Checked): Acceptance[] {
   // Thresholds were measured by the benchmark's protocol.
-  const [before, after] = [frozen, seal].map((one) => numbersOf({ ...one, probe: one.benchmark ?? one.probe! })) as [
+  const [a, b] = [before, after].map((one) => numbersOf({ ...one, probe: one.benchmark ?? one.probe! })) as [
     Numbers,
     Numbers,
   ];
@@ -38,7 +38,7 @@ export function checksOf({ frozen, seal, references, agree, profile }: Checked):
   };
   const gain = (a: number | null | undefined, b: number | null | undefined) =>
     typeof a === "number" && typeof b === "number" ? b - a : null;
-  const group = (name: string) => gain(ofGroup(frozen, name), ofGroup(seal, name));
+  const group = (name: string) => gain(ofGroup(before, name), ofGroup(after, name));
   const oracles = references.flatMap(({ kind, pearson }) => (kind === "oracle" && pearson !== null ? [pearson] : []));
   const ci = profile === "ci";
   const least = (name: string, found: number | null, threshold: number): Acceptance[] =>
@@ -52,14 +52,14 @@ export function checksOf({ frozen, seal, references, agree, profile }: Checked):
       note: "more would mean that truth leaks",
     }];
   return [
-    ...least("Probe correlation, gain", gain(before.pearson, after.pearson), 0.02),
+    ...least("Probe correlation, gain", gain(a.pearson, b.pearson), 0.02),
     ...least("… of genes that show", group("visible program"), 0.04),
-    ...least("Recall@10 by the probe, gain", gain(before.probe_recall_at_10_i2g, after.probe_recall_at_10_i2g), 0.03),
-    ...least("Agreement of nearest neighbours (MN10), gain", gain(agree.frozen, agree.seal), 0.15),
+    ...least("Recall@10 by the probe, gain", gain(a.probe_recall_at_10_i2g, b.probe_recall_at_10_i2g), 0.03),
+    ...least("Agreement of nearest neighbours (MN10), gain", gain(agree.before, agree.after), 0.15),
     ...most("Genes that do not show, gain", group("hidden program"), LEAK),
     ...most(
       "Above the oracle of what shows",
-      oracles.length && typeof after.pearson === "number" ? after.pearson - Math.min(...oracles) : null,
+      oracles.length && typeof b.pearson === "number" ? b.pearson - Math.min(...oracles) : null,
       CEILING,
     ),
   ];

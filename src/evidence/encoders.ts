@@ -1,5 +1,5 @@
 /**
- * Encoders side by side on held-out samples: frozen, SEAL, SEAL's own image decoder, colour statistics.
+ * Encoders side by side on held-out samples: before and after training, the model's own image decoder, colour statistics.
  *
  * @module
  */
@@ -73,7 +73,8 @@ export async function measure(
   const benchmark = await probeOf(data, probed, data.panel, { gpu, protocol: BENCHMARK_PROTOCOL });
   const compared = await probeOf(data, probed, data.compared, { gpu, protocol: BENCHMARK_PROTOCOL });
   const retrieval = probeRetrieval(compared, data);
-  const scores = (of: ProbeResult) => probeScores(of, data, { about: describeProbe(of, role), panel: source, groupOf });
+  const scores = (of: ProbeResult) =>
+    probeScores(of, data, { about: describeProbe(of, role === "after" ? label : undefined), panel: source, groupOf });
   const encoder: EncoderResult = {
     id,
     label,
@@ -155,7 +156,7 @@ export function decoderResult(
   { set }: { readonly set: TrainingSet },
   data: EvidenceData,
   predicted: Float32Array,
-  { groupOf, source }: Pick<Measuring, "groupOf" | "source">,
+  { groupOf, source, label }: Pick<Measuring, "groupOf" | "source"> & { readonly label: string },
 ): EncoderResult | undefined {
   const place = new Map(set.vocabulary.genes.map((gene, g) => [gene, g]));
   const genes = data.panel.genes.filter((gene) => place.has(gene));
@@ -185,8 +186,8 @@ export function decoderResult(
     penalty: "none, it is trained with the encoder",
   };
   return {
-    id: "seal-decoder",
-    label: "SEAL’s own image decoder",
+    id: "decoder",
+    label: `${label}’s own image decoder`,
     role: "other",
     probe: probeScores(scores, { ...data, missing: [] }, { about, panel: panelPart(data, genes, source), groupOf }),
     note: `no probe; predicts ${what} of each spot${mixed}`,

@@ -47,7 +47,7 @@ export function findPatches({ image, gene, width }: JointSpace, slides: readonly
 export async function galleryOf(
   space: JointSpace,
   data: EvidenceData,
-  { set, patches }: { set: TrainingSet; patches: PatchSource },
+  { set, patches, label }: { set: TrainingSet; patches: PatchSource; label: string },
 ): Promise<Gallery | undefined> {
   const found = findPatches(space, data.heldSlides, QUERIES);
   if (found.length === 0) return undefined;
@@ -62,7 +62,7 @@ export async function galleryOf(
     return { sample: id, barcode: barcodes[spot]!, picture };
   };
   return {
-    ranked_by: "SEAL, joint space, patches of the same section",
+    ranked_by: `${label}, joint space, patches of the same section`,
     chosen: "evenly over the held-out spots",
     queries: found.map(({ row, hits, rank, gallery }): GalleryQuery => ({
       ...patch(row),

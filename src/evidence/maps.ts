@@ -29,6 +29,7 @@ export function predictedValues({ predictions, model }: Pick<ProbeResult, "predi
 export async function mapsOf(
   data: EvidenceData,
   result: ProbeResult,
+  label: string,
   disk: Pick<Disk, "look" | "open">,
 ): Promise<Maps> {
   const predicted = predictedValues(result);
@@ -45,7 +46,7 @@ export async function mapsOf(
     maps.push({
       sample: id,
       ...(namedDonor(sample) === undefined ? {} : { donor: namedDonor(sample)! }),
-      predicted_by: `SEAL’s features, linear probe ${result.model.protocol}`,
+      predicted_by: `${label}’s features, linear probe ${result.model.protocol}`,
       unit: TRUTHS["log1p counts per 10,000"],
       barcodes,
       genes,

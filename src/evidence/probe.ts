@@ -53,11 +53,11 @@ export const TRUTHS: Readonly<Record<Truth, string>> = {
 /**
  * What a probe was fitted by, in words.
  *
- * @param role SEAL was trained on the donors that the penalty is chosen on: its features fit them better than new ones.
+ * @param trained What was trained on the donors that the penalty is chosen on: its features fit them better than new ones.
  */
 export function describeProbe(
   { model }: Pick<ProbeResult, "model">,
-  role: EncoderResult["role"] = "other",
+  trained?: string,
 ): Pick<ProbeScores, "protocol" | "truth" | "penalty"> {
   const alpha = Number(model.alpha.toPrecision(3));
   return {
@@ -66,7 +66,7 @@ export function describeProbe(
     penalty: model.chosen === undefined
       ? `${alpha}, 100/(features x targets)`
       : `${alpha}, cross-validated over ${searchText(model.chosen)}${
-        role === "seal" ? ", all of which SEAL was trained on: it may be too small for SEAL" : ""
+        trained === undefined ? "" : `, all of which ${trained} was trained on: it may be too small for ${trained}`
       }`,
   };
 }
@@ -220,20 +220,20 @@ export function differenceOf(
   }];
 }
 
-/** What SEAL's probe has more than the frozen encoder's. @param prefix Of the names of the metrics. */
+/** What the probe has more after training than before. @param prefix Of the names of the metrics. */
 export function probeDifferences(
-  frozen: Scores,
-  seal: Scores,
+  before: Scores,
+  after: Scores,
   sections: Sections,
   prefix: "" | "benchmark_" = "",
 ): Difference[] {
-  const defined = frozen.perGene.some(({ pearson }) => pearson !== null) &&
-    seal.perGene.some(({ pearson }) => pearson !== null);
+  const defined = before.perGene.some(({ pearson }) => pearson !== null) &&
+    after.perGene.some(({ pearson }) => pearson !== null);
   if (!defined) return [];
   const genes = (of: (score: Scored) => number | null) =>
-    [frozen, seal].map(({ perGene }) => perGene.map((score) => of(score) ?? 0)) as [number[], number[]];
-  const both = frozen.perSlide.flatMap((slide, i) => {
-    const [a, b] = [slideMean(slide), slideMean(seal.perSlide[i]!)];
+    [before, after].map(({ perGene }) => perGene.map((score) => of(score) ?? 0)) as [number[], number[]];
+  const both = before.perSlide.flatMap((slide, i) => {
+    const [a, b] = [slideMean(slide), slideMean(after.perSlide[i]!)];
     return a === null || b === null ? [] : [{ slide, a, b }];
   });
   const slides = [both.map(({ a }) => a), both.map(({ b }) => b)] as const;

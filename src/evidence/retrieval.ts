@@ -1,6 +1,6 @@
 /**
  * Retrieval between patches and expression of held-out spots: in the joint space that was trained, and through the probe,
- * which the frozen encoder has as well.
+ * which the encoder has before training as well.
  *
  * @module
  */
@@ -113,14 +113,14 @@ export function probeRetrieval(result: Pick<ProbeResult, "predictions">, data: E
   };
 }
 
-/** What SEAL retrieves more through its probe. */
+/** What is retrieved more through the probe after training. */
 export function retrievalDifferences(
-  frozen: ProbeRetrieval,
-  seal: ProbeRetrieval,
+  before: ProbeRetrieval,
+  after: ProbeRetrieval,
   donors: number,
 ): Difference[] {
-  const pairs = frozen.bySlide.flatMap((a, i) => {
-    const b = seal.bySlide[i];
+  const pairs = before.bySlide.flatMap((a, i) => {
+    const b = after.bySlide[i];
     return a === undefined || b === undefined ? [] : [[a, b] as const];
   });
   const [a, b] = [pairs.map(([value]) => value), pairs.map(([, value]) => value)];

@@ -6,6 +6,7 @@
 
 import { fixed, signed } from "../core/fixed.ts";
 import type { DonorScores, EncoderResult, Results, RetrievalScores } from "../report/run_evidence.ts";
+import { type Names, namesOf, type Pair, pairOf } from "../report/evidence_view.ts";
 import { PROBE_SPACE } from "./retrieval.ts";
 import { alignRows, count } from "../core/text_table.ts";
 
@@ -59,22 +60,36 @@ export function summaryOf(results: Results): { lines: string[]; json: Record<str
     references: results.references ?? [],
   };
   if (encoders.length === 0) return { lines: notes.map(({ text, reason }) => `${text}: ${reason}`), json };
-  const [frozen, seal] = ["frozen", "seal"].map((role) => encoders.find((one) => one.role === role));
-  const [before, after] = [frozen ? numbersOf(frozen) : {}, seal ? numbersOf(seal) : {}];
+  const pair = pairOf({ results });
+  const { before, after } = pair;
+  const names = namesOf({ results });
+  const [first, second] = [before ? numbersOf(before) : {}, after ? numbersOf(after) : {}];
   const beside = Object.keys(BASELINES).flatMap((id) => encoders.find((one) => one.id === id) ?? []);
-  const rows = Object.entries(NAMES).filter(([key]) => key in before || key in after).map(([key, name]) => {
+  const rows = Object.entries(NAMES).filter(([key]) => key in first || key in second).map(([key, name]) => {
     const delta = differences.find(({ metric }) => metric === key);
     const why = delta?.reason === undefined ? "" : `; no interval: ${delta.reason}`;
     const interval = delta?.low === undefined || delta.high === undefined
       ? ""
       : `${signed(delta.mean, 3)} (${signed(delta.low, 3)} to ${signed(delta.high, 3)} over ${delta.over})`;
-    const [a, b] = [before[key], after[key]];
+    const [a, b] = [first[key], second[key]];
     const plain = typeof a === "number" && typeof b === "number" ? `${signed(b - a, 3)}${why}` : "";
     return [name, number(a), number(b), ...beside.map((one) => number(numbersOf(one)[key])), interval || plain];
   });
-  const head = [heldOutName(seal ?? frozen), "frozen", "SEAL", ...beside.map(({ id }) => BASELINES[id]!), "difference"];
+  const head = [
+    heldOutName(after ?? before),
+    names.before.short,
+    names.after.short,
+    ...beside.map(({ id }) => BASELINES[id]!),
+    "difference",
+  ];
   return {
-    lines: ["", ...alignRows([head, ...rows]), ...donorLines(frozen, seal), ...factLines(seal ?? frozen), ""],
+    lines: [
+      "",
+      ...alignRows([head, ...rows]),
+      ...donorLines(pair, names),
+      ...factLines(after ?? before),
+      "",
+    ],
     json,
   };
 }
@@ -93,13 +108,15 @@ function kindText({ kind, donors, sections }: DonorScores): string {
 }
 
 /** Each kind of donors by itself, where there are several or training saw some. */
-function donorLines(frozen: EncoderResult | undefined, seal: EncoderResult | undefined): string[] {
-  const all = seal?.probe?.donors ?? [];
+function donorLines({ before, after }: Pair, names: Names): string[] {
+  const all = after?.probe?.donors ?? [];
   if (all.length < 2 && all.every(({ kind }) => kind === "unseen")) return [];
   const value = (encoder: EncoderResult | undefined, kind: string) =>
     number(encoder?.probe?.donors?.find((one) => one.kind === kind)?.pearson_per_slide.mean);
   return all.map((one) =>
-    `${kindText(one)}: r within sections ${value(frozen, one.kind)} frozen, ${value(seal, one.kind)} SEAL`
+    `${kindText(one)}: r within sections ${value(before, one.kind)} ${names.before.short}, ${
+      value(after, one.kind)
+    } ${names.after.short}`
   );
 }
 

@@ -5,7 +5,7 @@
  */
 
 import type { ReadEvidence } from "./evidence_read.ts";
-import { type DonorKind, donorKinds, samplesOf } from "./evidence_view.ts";
+import { type DonorKind, donorKinds, namesOf, samplesOf } from "./evidence_view.ts";
 import { amount, difference, percent, score } from "./format.ts";
 import { besideText, type Measure, measures } from "./headline.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
@@ -14,6 +14,7 @@ import type { Difference } from "./run_evidence.ts";
 /** What the run shows, in sentences. */
 export function abstract(evidence: ReadEvidence): Markup {
   const all = measures(evidence);
+  const names = namesOf(evidence);
   const find = (key: string) => all.find((measure) => measure.key === key);
   const headline = evidence.results?.encoders.some(({ probe }) => probe?.truth !== undefined);
   const probe = find(headline ? "pearson_per_slide" : "pearson");
@@ -23,7 +24,11 @@ export function abstract(evidence: ReadEvidence): Markup {
     const what = headline ? "a mean correlation within sections of" : "a mean correlation of";
     sentences.push(
       markup`${whereFound(evidence)}${
-        compare(probe, `a linear probe on SEAL’s features reaches ${what}`, "of the frozen encoder")
+        compare(
+          probe,
+          `a linear probe on ${names.after.text}’s features reaches ${what}`,
+          `of the ${names.before.text}`,
+        )
       }`,
     );
     const beside = headline ? besideText(evidence, ({ probe }) => probe?.pearson_per_slide) : "";
@@ -33,7 +38,7 @@ export function abstract(evidence: ReadEvidence): Markup {
   }
   if (recall !== undefined) {
     const chance = recall.chance === undefined ? "" : markup`; guessing gives ${score(recall.chance)}`;
-    sentences.push(markup` ${compare(recall, `${recall.name} is`, "with the frozen encoder", chance)}`);
+    sentences.push(markup` ${compare(recall, `${recall.name} is`, `with the ${names.before.text}`, chance)}`);
   }
   if (sentences.length === 0) sentences.push("This run has losses but no evaluation on held-out sections yet.");
   return markup`<p class="abstract">${sentences}</p>`;
@@ -55,32 +60,32 @@ function whereFound(evidence: ReadEvidence): Slot {
   return `On ${amount(test.length, "held-out section")} ${what.join(" and ")} (${spots}), `;
 }
 
-function kindSentence({ kind, donors, sections, frozen, seal }: DonorKind): Markup {
+function kindSentence({ kind, donors, sections, before, after }: DonorKind): Markup {
   const who = kind === "unseen"
     ? `On ${amount(donors, "donor")} never seen`
     : kind === "seen"
     ? `On ${amount(donors, "donor")} seen in other sections`
     : `On ${amount(sections, "section")} of donors that are not named`;
-  return markup`${who} it is <strong>${score(seal)}</strong>, against ${score(frozen)}.`;
+  return markup`${who} it is <strong>${score(after)}</strong>, against ${score(before)}.`;
 }
 
 /** A measure as a sentence that claims no more than its interval. */
 function compare(
-  { seal, frozen, difference: delta }: Measure,
+  { after, before, difference: delta }: Measure,
   begin: string,
   against: string,
-  after: Slot = "",
+  tail: Slot = "",
 ): Markup {
-  if (seal?.mean === undefined || seal.mean === null) {
-    return markup`${begin} a value that is not defined (${seal?.reason ?? "not measured"}).`;
+  if (after?.mean === undefined || after.mean === null) {
+    return markup`${begin} a value that is not defined (${after?.reason ?? "not measured"}).`;
   }
-  const value = markup`<strong>${score(seal.mean)}</strong>`;
-  if (frozen?.mean === undefined || frozen.mean === null) return markup`${begin} ${value}${after}.`;
-  const step = delta?.mean ?? seal.mean - frozen.mean;
+  const value = markup`<strong>${score(after.mean)}</strong>`;
+  if (before?.mean === undefined || before.mean === null) return markup`${begin} ${value}${tail}.`;
+  const step = delta?.mean ?? after.mean - before.mean;
   const unsure = delta?.low !== undefined && delta.high !== undefined && delta.low <= 0 && delta.high >= 0;
-  return markup`${begin} ${value}, against ${score(frozen.mean)} ${against} (${difference(step)}${interval(delta)}${
+  return markup`${begin} ${value}, against ${score(before.mean)} ${against} (${difference(step)}${interval(delta)}${
     unsure && ", which includes no difference"
-  })${after}.`;
+  })${tail}.`;
 }
 
 function interval(delta: Difference | undefined): Slot {

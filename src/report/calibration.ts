@@ -15,7 +15,7 @@ import { section, table } from "./table.ts";
 
 interface Row {
   readonly name: string;
-  readonly kind: "oracle" | "calibration" | "frozen" | "seal" | "other";
+  readonly kind: "oracle" | "calibration" | "before" | "after" | "other";
   readonly pearson: number | null;
   readonly visible: number | null;
   readonly recall: number | null;
@@ -25,8 +25,8 @@ interface Row {
 const KIND: Readonly<Record<Row["kind"], string>> = {
   oracle: "knows the truth",
   calibration: "calibration",
-  frozen: "this run",
-  seal: "this run",
+  before: "this run",
+  after: "this run",
   other: "this run",
 };
 
@@ -47,11 +47,11 @@ export function calibration(evidence: ReadEvidence): Slot {
 
 /** References and this run's encoders, the best first. */
 function rowsOf(evidence: ReadEvidence): Row[] {
-  const { frozen, seal } = pairOf(evidence);
+  const { before, after } = pairOf(evidence);
   const others = evidence.results?.encoders.filter(({ role }) => role === "other") ?? [];
   const calibrated = (evidence.results?.references ?? []).length > 0;
-  const truth = (seal ?? frozen)?.probe?.truth;
-  const own = [frozen, seal, ...others].flatMap((encoder) =>
+  const truth = (after ?? before)?.probe?.truth;
+  const own = [before, after, ...others].flatMap((encoder) =>
     encoder === undefined ? [] : [ownRow(encoder, calibrated, truth)]
   )
     .filter(({ kind, pearson, recall }) => kind !== "other" || pearson !== null || recall !== null);
@@ -99,7 +99,7 @@ function referenceTable(rows: readonly Row[], known: boolean): Markup {
     {
       head: "Features",
       cell: ({ name, kind, note }) =>
-        markup`<span class="${kind === "seal" ? "strong" : ""}">${name}</span><small>${KIND[kind]}${
+        markup`<span class="${kind === "after" ? "strong" : ""}">${name}</span><small>${KIND[kind]}${
           note !== undefined && `; ${note}`
         }</small>`,
     },

@@ -6,7 +6,7 @@
 
 import { KINDS, SYMBOLS } from "./colour.ts";
 import type { ReadEvidence } from "./evidence_read.ts";
-import { pairOf } from "./evidence_view.ts";
+import { namesOf, pairOf } from "./evidence_view.ts";
 import { amount, percent, score, whole } from "./format.ts";
 import { dataBlock, type Markup, markup, type Slot } from "./html.ts";
 import { colourBar } from "./maps.ts";
@@ -135,8 +135,9 @@ function donorLegend(kinds: readonly string[]): Markup {
 
 /** The slide-identity probe in words. */
 function batch(evidence: ReadEvidence): Slot {
-  const { frozen, seal } = pairOf(evidence);
-  const [before, after] = [frozen?.slide_probe, seal?.slide_probe];
+  const pair = pairOf(evidence);
+  const names = namesOf(evidence);
+  const [before, after] = [pair.before?.slide_probe, pair.after?.slide_probe];
   const known = after ?? before;
   if (known === undefined) return absent("the section-identity probe was not run");
   const value = (one: typeof known | undefined) =>
@@ -154,7 +155,7 @@ function batch(evidence: ReadEvidence): Slot {
     : "";
   return markup`<p class="remark"><b>Section-identity probe.</b> A linear classifier names the section of a patch, of ${known.slides}, with accuracy ${
     value(before)
-  } on the frozen encoder’s features and <strong>${value(after)}</strong> on SEAL’s; guessing gives ${
-    score(known.chance)
-  }.${verdict}</p>`;
+  } on the ${names.before.text}’s features and <strong>${
+    value(after)
+  }</strong> on ${names.after.text}’s; guessing gives ${score(known.chance)}.${verdict}</p>`;
 }

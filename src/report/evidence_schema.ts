@@ -187,10 +187,17 @@ const slideProbe: Check<SlideProbe> = object<SlideProbe>({
   reason: optional(text),
 });
 
+/** Roles; runs before 0.2 call them by what they were then. */
+const role: Check<EncoderResult["role"]> = (value, place) => {
+  const earlier: Readonly<Record<string, EncoderResult["role"]>> = { frozen: "before", seal: "after" };
+  const known = typeof value === "string" && Object.hasOwn(earlier, value) ? earlier[value] : value;
+  return oneOf("before", "after", "other")(known, place);
+};
+
 const encoder: Check<EncoderResult> = object<EncoderResult>({
   id: text,
   label: text,
-  role: oneOf("frozen", "seal", "other"),
+  role,
   features: optional(count),
   probe: optional(probe),
   benchmark: optional(probe),

@@ -1,5 +1,5 @@
 /**
- * What several sections ask of the evidence: which encoder is the frozen one and which is SEAL, donors, correlations.
+ * What several sections ask of the evidence: which encoder is the one before training and which after, what they are called, donors, correlations.
  *
  * @module
  */
@@ -9,15 +9,41 @@ import type { EncoderResult, RetrievalScores, SampleFacts } from "./run_evidence
 
 /** The two encoders that are compared, where both or one were measured. */
 export interface Pair {
-  readonly frozen?: EncoderResult;
-  readonly seal?: EncoderResult;
+  readonly before?: EncoderResult;
+  readonly after?: EncoderResult;
 }
 
 /** The encoders that are compared. */
 export function pairOf({ results }: Pick<ReadEvidence, "results">): Pair {
   const find = (role: EncoderResult["role"]) => results?.encoders.find((encoder) => encoder.role === role);
-  const [frozen, seal] = [find("frozen"), find("seal")];
-  return { ...(frozen === undefined ? {} : { frozen }), ...(seal === undefined ? {} : { seal }) };
+  const [before, after] = [find("before"), find("after")];
+  return { ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) };
+}
+
+/** What an encoder is called: above a column, in a sentence, and in one short. */
+export interface Name {
+  readonly head: string;
+  readonly text: string;
+  readonly short: string;
+}
+
+/** What the two encoders are called. */
+export interface Names {
+  readonly before: Name;
+  readonly after: Name;
+}
+
+/** Names by the method where the run tells it, else by the labels of the encoders. */
+export function namesOf(evidence: Pick<ReadEvidence, "facts" | "results">): Names {
+  const pair = pairOf(evidence);
+  const before = pair.before?.label ?? "Untrained encoder";
+  const after = evidence.facts?.method?.label ?? pair.after?.label ?? "Trained encoder";
+  const name = (label: string): Name => {
+    // A word is written small inside a sentence, a name such as SEAL is not.
+    const text = /^[A-Z][a-z]/.test(label) && label.includes(" ") ? label[0]!.toLowerCase() + label.slice(1) : label;
+    return { head: label.replace(/ encoder$/, ""), text, short: text.replace(/ encoder$/, "") };
+  };
+  return { before: name(before), after: name(after) };
 }
 
 /** Samples of a part of the data. */
@@ -48,8 +74,8 @@ export interface DonorKind {
   readonly kind: "unseen" | "seen" | "unknown";
   readonly donors: number;
   readonly sections: number;
-  readonly frozen: number | null;
-  readonly seal: number | null;
+  readonly before: number | null;
+  readonly after: number | null;
 }
 
 /** Test sections by whether training saw other sections of their donor; from the facts of the run, so of any version. */
@@ -59,7 +85,7 @@ export function donorKinds(evidence: Pick<ReadEvidence, "facts" | "results">): D
   const open = samplesOf(evidence, "train").some(({ donor }) => donor === undefined);
   const kindOf = ({ donor }: SampleFacts): DonorKind["kind"] =>
     donor === undefined ? "unknown" : trained.has(donor) ? "seen" : open ? "unknown" : "unseen";
-  const { frozen, seal } = pairOf(evidence);
+  const { before, after } = pairOf(evidence);
   const meanOf = (encoder: EncoderResult | undefined, samples: readonly SampleFacts[]) => {
     const known =
       encoder?.probe?.slides?.flatMap(({ sample, pearson }) =>
@@ -75,8 +101,8 @@ export function donorKinds(evidence: Pick<ReadEvidence, "facts" | "results">): D
       kind,
       donors: donorsOf(samples).length,
       sections: samples.length,
-      frozen: meanOf(frozen, samples),
-      seal: meanOf(seal, samples),
+      before: meanOf(before, samples),
+      after: meanOf(after, samples),
     }];
   });
 }

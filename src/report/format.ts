@@ -82,3 +82,8 @@ export function bytes(n: number): string {
   }
   return `${n} B`;
 }
+
+/** A text that begins with a capital. */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,12 +1,12 @@
 /**
- * The result at a glance: a forest plot of frozen encoder against SEAL beside its numbers.
+ * The result at a glance: a forest plot of the encoder before and after training beside its numbers.
  *
  * @module
  */
 
 import type { ReadEvidence } from "./evidence_read.ts";
-import { directionName, heldOut, type Pair, pairOf } from "./evidence_view.ts";
-import { amount, difference, NONE, percent, score, tickText, whole } from "./format.ts";
+import { directionName, heldOut, type Names, namesOf, type Pair, pairOf } from "./evidence_view.ts";
+import { amount, capital, difference, NONE, percent, score, tickText, whole } from "./format.ts";
 import { donorTable, protocols } from "./protocols.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
 import type { Difference, EncoderResult, Reference, RetrievalScores, Spread } from "./run_evidence.ts";
@@ -19,8 +19,8 @@ export interface Measure {
   readonly key: string;
   readonly name: string;
   readonly detail: string;
-  readonly frozen?: Spread;
-  readonly seal?: Spread;
+  readonly before?: Spread;
+  readonly after?: Spread;
   /** What guessing gives. */
   readonly chance?: number;
   /** What no image model can exceed. */
@@ -39,16 +39,16 @@ export function measures(evidence: Pick<ReadEvidence, "results">): Measure[] {
     ...slideMeasures(pair),
   ];
   const differences = evidence.results?.differences ?? [];
-  return all.filter(({ frozen, seal }) => frozen ?? seal).map((measure) => {
+  return all.filter(({ before, after }) => before ?? after).map((measure) => {
     const known = differences.find(({ metric }) => metric === measure.key);
     return known === undefined ? measure : { ...measure, difference: known };
   });
 }
 
-function both(pair: Pair, of: (encoder: EncoderResult) => Spread | undefined): Pick<Measure, "frozen" | "seal"> {
-  const frozen = pair.frozen && of(pair.frozen);
-  const seal = pair.seal && of(pair.seal);
-  return { ...(frozen === undefined ? {} : { frozen }), ...(seal === undefined ? {} : { seal }) };
+function both(pair: Pair, of: (encoder: EncoderResult) => Spread | undefined): Pick<Measure, "before" | "after"> {
+  const before = pair.before && of(pair.before);
+  const after = pair.after && of(pair.after);
+  return { ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) };
 }
 
 function probeMeasures(pair: Pair, evidence: Pick<ReadEvidence, "results">): Measure[] {
@@ -57,10 +57,10 @@ function probeMeasures(pair: Pair, evidence: Pick<ReadEvidence, "results">): Mea
     const least = Math.min(...oracles.map((one) => of(one) ?? Infinity));
     return Number.isFinite(least) ? { bound: least } : {};
   };
-  const probe = pair.seal?.probe ?? pair.frozen?.probe;
+  const probe = pair.after?.probe ?? pair.before?.probe;
   // Runs before 0.2 have one probe, HEST-Benchmark's.
   const headline = probe?.truth !== undefined;
-  const genes = amount(Math.max(pair.frozen?.probe?.genes.length ?? 0, pair.seal?.probe?.genes.length ?? 0), "gene");
+  const genes = amount(Math.max(pair.before?.probe?.genes.length ?? 0, pair.after?.probe?.genes.length ?? 0), "gene");
   const of = (what: string, beside: (encoder: EncoderResult) => Spread | undefined) =>
     [what, besideText(evidence, beside)].filter(Boolean).join("; ");
   const [within, pooled] = headline ? ["Correlation within sections", "… of all sections together"] : [
@@ -99,7 +99,7 @@ function probeMeasures(pair: Pair, evidence: Pick<ReadEvidence, "results">): Mea
       key: "benchmark_pearson",
       name: "By HEST-Benchmark’s protocol",
       detail: of(
-        `${pair.seal?.benchmark?.truth ?? ""}, all sections together`,
+        `${pair.after?.benchmark?.truth ?? ""}, all sections together`,
         (one) => one.benchmark?.pearson,
       ),
       ...both(pair, ({ benchmark }) => benchmark?.pearson),
@@ -123,7 +123,7 @@ export function besideText(
 
 /** Recall at 1, 5 and 10 where both encoders have it; what only one has, at 10 within the first scope. */
 function retrievalMeasures(pair: Pair, evidence: Pick<ReadEvidence, "results">): Measure[] {
-  const lists = [...(pair.seal?.retrieval ?? []), ...(pair.frozen?.retrieval ?? [])];
+  const lists = [...(pair.after?.retrieval ?? []), ...(pair.before?.retrieval ?? [])];
   const kindOf = ({ direction, scope, space }: RetrievalScores) => JSON.stringify([direction, scope, space]);
   const kinds = new Map<string, RetrievalScores>();
   for (const one of lists) if (!kinds.has(kindOf(one))) kinds.set(kindOf(one), one);
@@ -132,7 +132,7 @@ function retrievalMeasures(pair: Pair, evidence: Pick<ReadEvidence, "results">):
     const { direction, scope, space, recall, gallery } = kind;
     const main = scope === first!.scope && space === first!.space;
     const has = (encoder: EncoderResult | undefined) => encoder?.retrieval?.some((one) => kindOf(one) === kindOf(kind));
-    const shown = has(pair.frozen) && has(pair.seal) ? [1, 5, 10] : scope === first!.scope ? [10] : [];
+    const shown = has(pair.before) && has(pair.after) ? [1, 5, 10] : scope === first!.scope ? [10] : [];
     return recall.filter(({ k }) => shown.includes(k)).map(({ k }): Measure => ({
       key: `${main ? "" : `${/probe/.test(space) ? "probe" : scope.split(" ")[0]}_`}recall_at_${k}_${direction}`,
       name: `Recall@${k}, ${directionName(direction)}`,
@@ -161,7 +161,7 @@ function retrievalMeasures(pair: Pair, evidence: Pick<ReadEvidence, "results">):
 }
 
 function slideMeasures(pair: Pair): Measure[] {
-  const known = pair.seal?.slide_probe ?? pair.frozen?.slide_probe;
+  const known = pair.after?.slide_probe ?? pair.before?.slide_probe;
   if (known === undefined) return [];
   return [{
     key: "slide_probe",
@@ -183,7 +183,7 @@ export function headline(evidence: ReadEvidence): Markup {
   const rows = measures(evidence);
   const content = rows.length === 0
     ? absent(evidence.missing.results ?? "no encoder was evaluated")
-    : markup`${forest(rows, pairOf(evidence), heldOut(evidence))}${donorTable(evidence)}${protocols(evidence)}`;
+    : markup`${forest(rows, evidence, heldOut(evidence))}${donorTable(evidence)}${protocols(evidence)}`;
   return section({ id: "result", title: "Result" }, content);
 }
 
@@ -191,24 +191,25 @@ export function headline(evidence: ReadEvidence): Markup {
 const ROW = { width: 320, height: 34, left: 8, right: 312 } as const;
 
 /** Truth, penalty and panel of the first rows. */
-function madeBy({ frozen, seal }: Pair): string {
-  const probe = seal?.probe ?? frozen?.probe;
+function madeBy({ before, after }: Pair): string {
+  const probe = after?.probe ?? before?.probe;
   if (probe?.truth === undefined) return "";
   return `Truth ${probe.truth}; penalty ${probe.penalty ?? "not recorded"}; panel of ${
     amount(probe.genes.length, "gene")
   }${probe.panel === undefined ? "" : `, ${probe.panel}`}. `;
 }
 
-function forest(rows: readonly Measure[], pair: Pair, where: string): Markup {
-  const { frozen, seal } = pair;
-  const values = rows.flatMap(({ frozen, seal, chance, bound }) => [
-    ...[frozen, seal].flatMap((one) => one === undefined ? [] : [...limits(one)]),
+function forest(rows: readonly Measure[], evidence: ReadEvidence, where: string): Markup {
+  const pair = pairOf(evidence);
+  const names = namesOf(evidence);
+  const values = rows.flatMap(({ before, after, chance, bound }) => [
+    ...[before, after].flatMap((one) => one === undefined ? [] : [...limits(one)]),
     chance,
     bound,
   ]);
   const [low, high] = extent(values) ?? [0, 1];
   const x = linear([Math.min(0, low), Math.max(high, 0.1)], [ROW.left, ROW.right], { ticks: 5, nice: true });
-  const axis = markup`<tr class="axis-row"><td colspan="4" class="key">${legend(rows)}</td><td class="plot">${
+  const axis = markup`<tr class="axis-row"><td colspan="4" class="key">${legend(rows, names)}</td><td class="plot">${
     drawing(
       { width: ROW.width, height: 22, label: `scale from ${score(x.domain[0])} to ${score(x.domain[1])}` },
       stroke("axis", [ROW.left, 1], [ROW.right, 1]),
@@ -220,13 +221,24 @@ function forest(rows: readonly Measure[], pair: Pair, where: string): Markup {
   }</td></tr>`;
   return table(rows, [
     { head: "Measure", cell: ({ name, detail }) => markup`<span>${name}</span><small>${detail}</small>` },
-    { head: frozen?.label ?? "Frozen", className: "number frozen", cell: (row) => estimate(row.frozen) },
-    { head: seal?.label ?? "SEAL", className: "number seal", cell: (row) => estimate(row.seal) },
-    { head: "Difference", className: "number delta", cell: change },
-    { head: markup`<span class="only-read">Drawing</span>`, className: "plot", cell: (row) => forestRow(row, x) },
+    {
+      head: names.before.head,
+      className: "number before",
+      label: names.before.short,
+      cell: (row) => estimate(row.before),
+    },
+    { head: names.after.head, className: "number after", label: names.after.short, cell: (row) => estimate(row.after) },
+    { head: "Difference", className: "number delta", label: "difference", cell: change },
+    {
+      head: markup`<span class="only-read">Drawing</span>`,
+      className: "plot",
+      cell: (row) => forestRow(row, x, names),
+    },
   ], {
     className: "forest",
-    caption: markup`<b>Frozen encoder against SEAL on ${where}.</b> ${madeBy(pair)}${spreads(rows)}`,
+    caption: markup`<b>${capital(names.before.text)} against ${names.after.text} on ${where}.</b> ${madeBy(pair)}${
+      spreads(rows)
+    }`,
     foot: axis,
   });
 }
@@ -246,7 +258,7 @@ function estimate(value: Spread | undefined): Slot {
   return markup`${score(value.mean)}${spread}${range}`;
 }
 
-function change({ frozen, seal, difference: delta }: Measure): Slot {
+function change({ before, after, difference: delta }: Measure): Slot {
   if (delta !== undefined) {
     const range = delta.low !== undefined && delta.high !== undefined
       ? markup`<small>${difference(delta.low)} to ${difference(delta.high)}</small>`
@@ -255,15 +267,15 @@ function change({ frozen, seal, difference: delta }: Measure): Slot {
       : "";
     return markup`${difference(delta.mean)}${range}`;
   }
-  if (typeof frozen?.mean !== "number" || typeof seal?.mean !== "number") return NONE;
-  return difference(seal.mean - frozen.mean);
+  if (typeof before?.mean !== "number" || typeof after?.mean !== "number") return NONE;
+  return difference(after.mean - before.mean);
 }
 
 /** What the spreads and intervals are over. */
 function spreads(rows: readonly Measure[]): string {
   const over = new Set(
-    rows.flatMap(({ name, seal, frozen }) => {
-      const one = seal?.std !== undefined ? seal : frozen;
+    rows.flatMap(({ name, after, before }) => {
+      const one = after?.std !== undefined ? after : before;
       return one?.std === undefined ? [] : [`${name.replace("… ", "").toLowerCase()}: ${one.over ?? "repetitions"}`];
     }),
   );
@@ -283,45 +295,48 @@ function spreads(rows: readonly Measure[]): string {
 
 const DIAMOND = "M0 -5L5 0L0 5L-5 0z";
 
-function forestRow({ name, frozen, seal, chance, bound }: Measure, x: Scale): Markup {
+function forestRow({ name, before, after, chance, bound }: Measure, x: Scale, names: Names): Markup {
   const middle = ROW.height / 2;
-  const dot = (value: Spread | undefined, kind: "frozen" | "seal", y: number): Slot => {
+  const dot = (value: Spread | undefined, kind: "before" | "after", y: number): Slot => {
     if (value === undefined || value.mean === null) return "";
     const [low, high] = extent(limits(value))!;
     return [
       low < high && stroke(`whisker ${kind}`, [x(low), y], [x(high), y]),
       symbol(
         [x(value.mean), y],
-        kind === "seal" ? "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z" : "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0z",
+        kind === "after" ? "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z" : "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0z",
         { className: `dot ${kind}` },
       ),
     ];
   };
   const text = [
-    `${name}: frozen ${score(frozen?.mean)}, SEAL ${score(seal?.mean)}`,
+    `${name}: ${names.before.short} ${score(before?.mean)}, ${names.after.short} ${score(after?.mean)}`,
     chance === undefined ? "" : `, chance ${score(chance)}`,
     bound === undefined ? "" : `, bound ${score(bound)}`,
   ].join("");
-  const link = typeof frozen?.mean === "number" && typeof seal?.mean === "number"
-    ? stroke("link", [x(frozen.mean), middle], [x(seal.mean), middle])
+  const link = typeof before?.mean === "number" && typeof after?.mean === "number"
+    ? stroke("link", [x(before.mean), middle], [x(after.mean), middle])
     : "";
   return drawing(
     { width: ROW.width, height: ROW.height, label: text, className: "chart row" },
     x.ticks.map((tick) => stroke("guide", [x(tick), 0], [x(tick), ROW.height])),
     chance !== undefined && stroke("chance", [x(chance), 5], [x(chance), ROW.height - 5]),
     link,
-    dot(frozen, "frozen", middle),
-    dot(seal, "seal", middle),
+    dot(before, "before", middle),
+    dot(after, "after", middle),
     bound !== undefined && symbol([x(bound), middle], DIAMOND, { className: "bound" }),
   );
 }
 
-function legend(rows: readonly Measure[]): Markup {
+function legend(rows: readonly Measure[], names: Names): Markup {
   const entry = (content: Slot, text: string) =>
     markup`<span class="entry"><svg viewBox="-8 -8 16 16" aria-hidden="true">${content}</svg>${text}</span>`;
   return markup`<span class="legend">${
-    entry(symbol([0, 0], "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0z", { className: "dot frozen" }), "frozen")
-  }${entry(symbol([0, 0], "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z", { className: "dot seal" }), "SEAL")}${
+    entry(
+      symbol([0, 0], "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0z", { className: "dot before" }),
+      names.before.short,
+    )
+  }${entry(symbol([0, 0], "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z", { className: "dot after" }), names.after.short)}${
     rows.some(({ chance }) => chance !== undefined) && entry(stroke("chance", [0, -7], [0, 7]), "chance")
   }${
     rows.some(({ bound }) => bound !== undefined) &&

@@ -6,7 +6,7 @@
 
 import type { ReadEvidence } from "./evidence_read.ts";
 import { directionName } from "./evidence_view.ts";
-import { plain, whole } from "./format.ts";
+import { capital, plain, whole } from "./format.ts";
 import { dataBlock, type Markup, markup } from "./html.ts";
 import type { MetricRow, Stage } from "./run_evidence.ts";
 import { extent, linear, quantile, type Scale } from "./scale.ts";
@@ -27,24 +27,22 @@ interface Panel {
   readonly series: readonly Series[];
 }
 
+/** Titles of columns where the method gives none. */
 const TITLES: Readonly<Record<string, string>> = {
   loss: "Total loss",
-  loss_contrast: "Contrastive loss",
-  loss_recon_gene: "Gene reconstruction",
-  loss_recon_img: "Expression from image",
-  loss_kl: "Kullback–Leibler term",
-  lr_img: "Learning rate, image",
-  lr_gene: "Learning rate, gene",
-  samples_per_second: "Pairs a second",
-  pearson_mean: "Correlation of the image decoder",
+  auc: "Area under the ROC curve",
 };
+
+/** Columns that are no evaluations: losses, learning rates, and what depends on the clock. */
+const OTHER = /^(?:loss(?:_|$)|lr(?:_|$)|step$|epoch$)|_per_second$/;
+const RECALL = /^recall_at_\d+_/;
 
 /** Most points of a line that are drawn. */
 const POINTS = 300;
 
 /** The section. */
 export function losses({ metrics, facts, missing }: ReadEvidence): Markup {
-  const panels = panelsOf(metrics);
+  const panels = panelsOf(metrics, facts?.method?.columns);
   const title = "Training";
   if (panels.length === 0) return section({ id: "training", title }, absent("metrics.jsonl holds no numbers"));
   const stages = facts?.stages ?? stagesOf(metrics);
@@ -62,10 +60,7 @@ export function losses({ metrics, facts, missing }: ReadEvidence): Markup {
         }${
           facts?.best_step !== undefined &&
           `The triangle marks step ${whole(facts.best_step)}, whose weights were kept. `
-        }${
-          metrics.some(({ pearson_mean }) => typeof pearson_mean === "number") &&
-          "The image decoder’s correlation is of what the model itself predicts, log-normalised as in training; the result’s are of linear probes on its features. "
-        }${
+        }${facts?.method?.columns_note !== undefined && `${facts.method.columns_note} `}${
           bad > 0 && `${whole(bad)} steps have no finite loss and are left out. `
         }Focus a chart and use the arrow keys, or point at it, to read values.${
           missing.facts !== undefined && " Stages are as the log has them."
@@ -78,16 +73,16 @@ export function losses({ metrics, facts, missing }: ReadEvidence): Markup {
 }
 
 /** Panels for whatever was logged: losses first, the total leading, then evaluations, then rates. */
-function panelsOf(metrics: readonly MetricRow[]): Panel[] {
+function panelsOf(metrics: readonly MetricRow[], titles: Readonly<Record<string, string>> = {}): Panel[] {
   const names = new Set(metrics.flatMap((row) => Object.keys(row).filter((key) => typeof row[key] === "number")));
   const pick = (test: (name: string) => boolean) => [...names].filter(test).sort();
   const terms = pick((name) => name.startsWith("loss_"));
   const single = (name: string): Panel => ({
-    title: TITLES[name] ?? name.replaceAll("_", " "),
+    title: titles[name] ?? TITLES[name] ?? capital(name.replace(/^loss_/, "").replaceAll("_", " ")),
     series: seriesOf(metrics, name),
   });
   const panels = ["loss", ...terms].filter((name) => names.has(name)).map(single);
-  if (names.has("pearson_mean")) panels.push(single("pearson_mean"));
+  panels.push(...pick((name) => !OTHER.test(name) && !RECALL.test(name)).map(single));
   for (const direction of ["g2i", "i2g"] as const) {
     const recalls = pick((name) => new RegExp(`^recall_at_\\d+_${direction}$`).test(name));
     recalls.sort((a, b) => parseInt(a.slice(10)) - parseInt(b.slice(10)));
@@ -99,14 +94,16 @@ function panelsOf(metrics: readonly MetricRow[]): Panel[] {
       ),
     });
   }
-  const rates = pick((name) => name.startsWith("lr_"));
+  const rates = pick((name) => /^lr(?:_|$)/.test(name));
   if (rates.length > 0) {
     panels.push({
       title: "Learning rates",
-      series: rates.flatMap((name) => seriesOf(metrics, name).map((one) => ({ ...one, name: name.slice(3) }))),
+      series: rates.flatMap((name) =>
+        seriesOf(metrics, name).map((one) => ({ ...one, name: name.slice(3) || one.name }))
+      ),
     });
   }
-  if (names.has("samples_per_second")) panels.push(single("samples_per_second"));
+  panels.push(...pick((name) => name.endsWith("_per_second")).map(single));
   return panels.filter(({ series }) => series.length > 0);
 }
 

@@ -227,7 +227,7 @@ function titleOf({ genes, samples }: MapsData, s: number, g: number): string {
 
 function controls(evidence: Pick<ReadEvidence, "results">, { genes, samples }: MapsData): Markup {
   // The very numbers of the table of genes.
-  const known = new Map(geneRows(evidence).map(({ gene, seal, frozen }) => [gene, seal ?? frozen]));
+  const known = new Map(geneRows(evidence).map(({ gene, after, before }) => [gene, after ?? before]));
   return markup`<div class="controls" data-behaviour="maps"><label>Gene <select id="map-gene">${
     genes.map((gene, g) => markup`<option value="${g}">${gene} (r ${score(known.get(gene))})</option>`)
   }</select></label><span class="steps"><button type="button" id="map-before" aria-label="Previous gene">←</button><button type="button" id="map-next" aria-label="Next gene">→</button></span><label>Section <select id="map-sample">${

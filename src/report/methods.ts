@@ -61,7 +61,7 @@ export function methods(evidence: ReadEvidence): Markup {
   return section(
     { id: "methods", title: "How it was made" },
     facts === undefined ? absent(missing.facts ?? "run.json is missing") : [
-      facts.adapter === undefined ? absent("no adapter is recorded") : adapterPart(facts),
+      usePart(facts),
       dataPart(facts),
       markup`<h3>Software and device</h3>`,
       definitions(softwareRows(facts)),
@@ -110,6 +110,14 @@ function arithmeticText(tried: Readonly<Record<string, string>>): Markup {
       ? "as IEEE 754 in all that was tried"
       : markup`<b>not as IEEE 754.</b> It does not hold: ${not.join("; ")}`
   }<small>${all.map(([name, found]) => `${name}: ${found}`).join("; ")}</small>`;
+}
+
+/** What was trained and how it is used: an adapter in PEFT, or what the method says. */
+function usePart(facts: RunFacts): Slot {
+  const { adapter, method } = facts;
+  if (adapter !== undefined) return adapterPart(facts);
+  if (method?.use === undefined) return absent("no adapter is recorded");
+  return markup`<h3>${method.use.title}</h3><div class="code"><button type="button" class="copy">Copy</button><pre tabindex="0"><code>${method.use.code}</code></pre></div>`;
 }
 
 function adapterPart({ adapter, encoder }: RunFacts): Markup {

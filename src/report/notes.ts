@@ -20,7 +20,7 @@ export function notesOf(evidence: ReadEvidence): Warning[] {
   const said = unique([...facts?.warnings ?? [], ...results?.notes ?? []]);
   const kinds = donorKinds(evidence);
   const shared = sharedDonors(evidence) ?? [];
-  const undefinedGenes = geneRows(evidence).filter(({ frozen, seal }) => frozen === null && seal === null);
+  const undefinedGenes = geneRows(evidence).filter(({ before, after }) => before === null && after === null);
   return [
     ...(facts?.status === "interrupted"
       ? [{ text: "This run was interrupted", reason: "what is shown is of its last checkpoint" }]

@@ -1,11 +1,11 @@
 /**
- * The linear probe gene by gene: frozen encoder against SEAL as a scatter, all numbers as a table that sorts, and by section.
+ * The linear probe gene by gene: before against after as a scatter, all numbers as a table that sorts, and by section.
  *
  * @module
  */
 
 import type { ReadEvidence } from "./evidence_read.ts";
-import { pairOf } from "./evidence_view.ts";
+import { type Names, namesOf, pairOf } from "./evidence_view.ts";
 import { amount, difference, NONE, score } from "./format.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
 import type { GeneScore, SlideScore } from "./run_evidence.ts";
@@ -17,9 +17,9 @@ import { absent, figure, identifier, scroller, section, table } from "./table.ts
 export interface GeneRow {
   readonly gene: string;
   readonly group?: string;
-  readonly frozen: number | null;
-  readonly seal: number | null;
-  /** SEAL less frozen. */
+  readonly before: number | null;
+  readonly after: number | null;
+  /** After less before. */
   readonly delta: number | null;
   readonly spearman: number | null;
   readonly r2: number | null;
@@ -29,19 +29,19 @@ export interface GeneRow {
 
 /** Genes of either encoder, those that gain most first. */
 export function geneRows(evidence: Pick<ReadEvidence, "results">): GeneRow[] {
-  const { frozen, seal } = pairOf(evidence);
-  const before = new Map(frozen?.probe?.genes.map((one) => [one.gene, one]));
-  const after = new Map(seal?.probe?.genes.map((one) => [one.gene, one]));
-  const rows = [...new Set([...after.keys(), ...before.keys()])].map((gene): GeneRow => {
-    const [a, b] = [before.get(gene), after.get(gene)];
+  const { before, after } = pairOf(evidence);
+  const befores = new Map(before?.probe?.genes.map((one) => [one.gene, one]));
+  const afters = new Map(after?.probe?.genes.map((one) => [one.gene, one]));
+  const rows = [...new Set([...afters.keys(), ...befores.keys()])].map((gene): GeneRow => {
+    const [a, b] = [befores.get(gene), afters.get(gene)];
     const [from, to] = [correlationOf(a), correlationOf(b)];
     const undefinedOne = from === null || to === null;
     const reason = b?.reason ?? a?.reason ?? (undefinedOne ? "no reason given" : undefined);
     const group = b?.group ?? a?.group;
     return {
       gene,
-      frozen: from,
-      seal: to,
+      before: from,
+      after: to,
       delta: from === null || to === null ? null : to - from,
       spearman: (b ?? a)?.spearman ?? null,
       r2: (b ?? a)?.r2 ?? null,
@@ -49,7 +49,7 @@ export function geneRows(evidence: Pick<ReadEvidence, "results">): GeneRow[] {
       ...(reason === undefined ? {} : { reason }),
     };
   });
-  return rows.sort((a, b) => (b.seal ?? -2) - (a.seal ?? -2));
+  return rows.sort((a, b) => (b.after ?? -2) - (a.after ?? -2));
 }
 
 /** The correlation of a gene: within sections, averaged over them; of runs before 0.2 that of all spots together. */
@@ -59,8 +59,8 @@ function correlationOf(score: GeneScore | undefined): number | null {
 
 /** What the correlation of a gene is, in words. */
 export function correlationMeans(evidence: Pick<ReadEvidence, "results">): string {
-  const { frozen, seal } = pairOf(evidence);
-  const within = (seal ?? frozen)?.probe?.genes.some((gene) => gene.pearson_per_slide !== undefined) ?? true;
+  const { before, after } = pairOf(evidence);
+  const within = (after ?? before)?.probe?.genes.some((gene) => gene.pearson_per_slide !== undefined) ?? true;
   return within ? "r within sections, mean over sections" : "r over the spots of all sections together";
 }
 
@@ -70,10 +70,11 @@ export function probe(evidence: ReadEvidence): Markup {
   const id = "genes";
   const title = "Gene by gene";
   if (rows.length === 0) return section({ id, title }, absent(evidence.missing.results ?? "no probe was run"));
-  const { frozen, seal } = pairOf(evidence);
+  const { before, after } = pairOf(evidence);
+  const names = namesOf(evidence);
   const paired = rows.flatMap(({ delta }) => delta === null ? [] : [delta]);
   const better = paired.filter((delta) => delta > 0).length;
-  const protocol = (seal ?? frozen)?.probe?.protocol;
+  const protocol = (after ?? before)?.probe?.protocol;
   return section(
     { id, title },
     markup`<div class="split">${
@@ -84,16 +85,16 @@ export function probe(evidence: ReadEvidence): Markup {
             paired.length > 0 &&
             `${
               amount(better, "gene")
-            } of ${paired.length} lie above the diagonal: SEAL’s features predict them better. `
+            } of ${paired.length} lie above the diagonal: ${names.after.text}’s features predict them better. `
           }${correlationMeans(evidence)}. ${groups(rows).length > 1 && "Symbols tell kinds of genes apart. "}${
             protocol !== undefined && `Protocol ${protocol}${truthOf(evidence)}.`
           }`,
           className: "square",
         },
-        scatter(rows),
+        scatter(rows, names),
       )
-    }${scroller("Scores of genes", geneTable(rows, correlationMeans(evidence)), "tall")}</div>`,
-    slides(frozen?.probe?.slides, seal?.probe?.slides, truthOf(evidence)),
+    }${scroller("Scores of genes", geneTable(rows, correlationMeans(evidence), names), "tall")}</div>`,
+    slides(before?.probe?.slides, after?.probe?.slides, { truth: truthOf(evidence), names }),
   );
 }
 
@@ -109,11 +110,11 @@ const SHAPES = [
   "M0 -5L4.6 0L0 5L-4.6 0z",
 ];
 
-function scatter(rows: readonly GeneRow[]): Markup {
+function scatter(rows: readonly GeneRow[], names: Names): Markup {
   const known = rows.filter((row) =>
-    row.frozen !== null && row.seal !== null
-  ) as (GeneRow & { frozen: number; seal: number })[];
-  const [low, high] = extent(known.flatMap(({ frozen, seal }) => [frozen, seal])) ?? [0, 1];
+    row.before !== null && row.after !== null
+  ) as (GeneRow & { before: number; after: number })[];
+  const [low, high] = extent(known.flatMap(({ before, after }) => [before, after])) ?? [0, 1];
   const domain = [Math.min(0, low), Math.max(high, 0.1)] as const;
   const x = linear(domain, [FRAME.left, FRAME.right], { ticks: 5, nice: true });
   const y = linear(domain, [FRAME.bottom, FRAME.top], { ticks: 5, nice: true });
@@ -125,19 +126,20 @@ function scatter(rows: readonly GeneRow[]): Markup {
     {
       width: 360,
       height: 366,
-      label: `Scatter of ${known.length} genes, correlation with the frozen encoder across, with SEAL upwards`,
+      label:
+        `Scatter of ${known.length} genes, correlation with the ${names.before.text} across, with ${names.after.text} upwards`,
     },
-    axes(FRAME, { x, y, xLabel: "r, frozen encoder", yLabel: "r, SEAL" }),
+    axes(FRAME, { x, y, xLabel: `r, ${names.before.text}`, yLabel: `r, ${names.after.text}` }),
     stroke("diagonal", [x(begin), y(begin)], [x(end), y(end)]),
     known.map((row) =>
-      symbol([x(row.frozen), y(row.seal)], SHAPES[kindOf(row)]!, {
+      symbol([x(row.before), y(row.after)], SHAPES[kindOf(row)]!, {
         className: `gene k${kindOf(row)}`,
-        tip: `${row.gene}: ${score(row.frozen)} → ${score(row.seal)} (${difference(row.delta)})${
+        tip: `${row.gene}: ${score(row.before)} → ${score(row.after)} (${difference(row.delta)})${
           row.group === undefined ? "" : `, ${row.group}`
         }`,
       })
     ),
-    names(known, x, y),
+    geneLabels(known, x, y),
     kinds.length > 1 && kinds.slice(0, 4).map((kind, i) => [
       symbol([FRAME.right - 118, FRAME.bottom - 14 - 15 * (kinds.length - 1 - i)], SHAPES[i]!, {
         className: `gene k${i}`,
@@ -152,12 +154,12 @@ function scatter(rows: readonly GeneRow[]): Markup {
 }
 
 /** Names of the genes that gain and lose most, where there is room beside them. */
-function names(known: readonly (GeneRow & { frozen: number; seal: number })[], x: Scale, y: Scale): Markup[] {
-  const order = [...known].sort((a, b) => (b.seal - b.frozen) - (a.seal - a.frozen));
-  const points = known.map(({ frozen, seal }) => [x(frozen), y(seal)] as const);
+function geneLabels(known: readonly (GeneRow & { before: number; after: number })[], x: Scale, y: Scale): Markup[] {
+  const order = [...known].sort((a, b) => (b.after - b.before) - (a.after - a.before));
+  const points = known.map(({ before, after }) => [x(before), y(after)] as const);
   const taken: (readonly [left: number, right: number, y: number])[] = [];
-  return [...order.slice(0, 6), ...order.slice(6).slice(-4)].flatMap(({ gene, frozen, seal }) => {
-    const [px, py] = [x(frozen), y(seal)];
+  return [...order.slice(0, 6), ...order.slice(6).slice(-4)].flatMap(({ gene, before, after }) => {
+    const [px, py] = [x(before), y(after)];
     const width = 6.4 * gene.length;
     for (const side of ["name", "name end"]) {
       const [left, right] = side === "name" ? [px + 6, px + 8 + width] : [px - 8 - width, px - 6];
@@ -173,13 +175,13 @@ function names(known: readonly (GeneRow & { frozen: number; seal: number })[], x
 
 /** What was predicted, behind the name of the protocol. */
 function truthOf(evidence: Pick<ReadEvidence, "results">): string {
-  const { frozen, seal } = pairOf(evidence);
-  const truth = (seal ?? frozen)?.probe?.truth;
+  const { before, after } = pairOf(evidence);
+  const truth = (after ?? before)?.probe?.truth;
   return truth === undefined ? "" : `, truth ${truth}`;
 }
 
-function geneTable(rows: readonly GeneRow[], means: string): Markup {
-  const known = rows.flatMap(({ frozen, seal }) => [frozen, seal]);
+function geneTable(rows: readonly GeneRow[], means: string, names: Names): Markup {
+  const known = rows.flatMap(({ before, after }) => [before, after]);
   const [low, high] = extent(known) ?? [0, 1];
   const x = linear([Math.min(0, low), Math.max(0.1, high)], [5, 95]);
   const grouped = groups(rows).length > 0;
@@ -200,11 +202,11 @@ function geneTable(rows: readonly GeneRow[], means: string): Markup {
         className: "wide",
       }]
       : []),
-    { head: "Frozen", className: "number", key: (row) => row.frozen, cell: (row) => score(row.frozen) },
-    { head: "SEAL", className: "number strong", key: (row) => row.seal, cell: (row) => score(row.seal) },
+    { head: names.before.head, className: "number", key: (row) => row.before, cell: (row) => score(row.before) },
+    { head: names.after.head, className: "number strong", key: (row) => row.after, cell: (row) => score(row.after) },
     {
       head: "Δ",
-      title: "SEAL less frozen",
+      title: `${names.after.head} less ${names.before.short}`,
       className: "number",
       key: (row) => row.delta,
       cell: (row) => difference(row.delta),
@@ -212,14 +214,14 @@ function geneTable(rows: readonly GeneRow[], means: string): Markup {
     { head: markup`<span class="only-read">Drawing</span>`, className: "bar wide", cell: (row) => dumbbell(row, x) },
     {
       head: "ρ",
-      title: "Spearman’s rank correlation, SEAL",
+      title: `Spearman’s rank correlation, ${names.after.head}`,
       className: "number wide",
       key: (row) => row.spearman,
       cell: (row) => score(row.spearman),
     },
     {
       head: "R²",
-      title: "Coefficient of determination, SEAL",
+      title: `Coefficient of determination, ${names.after.head}`,
       className: "number wide",
       key: (row) => row.r2,
       cell: (row) => score(row.r2),
@@ -227,29 +229,33 @@ function geneTable(rows: readonly GeneRow[], means: string): Markup {
   ], {
     caption: markup`<b>Scores of ${
       amount(rows.length, "gene")
-    } on held-out spots.</b> Frozen and SEAL: ${means}; ρ and R² are over all spots together. Δ is SEAL less frozen; ρ and R² are SEAL’s. A head sorts.`,
+    } on held-out spots.</b> ${names.before.head} and ${names.after.text}: ${means}; ρ and R² are over all spots together. Δ is ${names.after.text} less ${names.before.short}; ρ and R² are ${names.after.text}’s. A head sorts.`,
     className: "scores",
     sortable: true,
   });
 }
 
-function dumbbell({ gene, frozen, seal }: GeneRow, x: Scale): Slot {
-  if (frozen === null && seal === null) return "";
+function dumbbell({ gene, before, after }: GeneRow, x: Scale): Slot {
+  if (before === null && after === null) return "";
   const dot = (value: number | null, kind: string) =>
     value !== null &&
     symbol([x(value), 8], "M-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0 -7 0z", { className: `dot ${kind}` });
   return drawing(
-    { width: 100, height: 16, label: `${gene}: ${score(frozen)} to ${score(seal)}`, className: "chart mini" },
+    { width: 100, height: 16, label: `${gene}: ${score(before)} to ${score(after)}`, className: "chart mini" },
     stroke("zero", [x(0), 0], [x(0), 16]),
-    frozen !== null && seal !== null && stroke(seal >= frozen ? "link" : "link worse", [x(frozen), 8], [x(seal), 8]),
-    dot(frozen, "frozen"),
-    dot(seal, "seal"),
+    before !== null && after !== null && stroke(after >= before ? "link" : "link worse", [x(before), 8], [x(after), 8]),
+    dot(before, "before"),
+    dot(after, "after"),
   );
 }
 
-function slides(frozen: readonly SlideScore[] = [], seal: readonly SlideScore[] = [], truth: string): Slot {
-  const before = new Map(frozen.map((one) => [one.sample, one]));
-  const rows = seal.length > 0 ? seal : frozen;
+function slides(
+  before: readonly SlideScore[] = [],
+  after: readonly SlideScore[] = [],
+  { truth, names }: { truth: string; names: Names },
+): Slot {
+  const befores = new Map(before.map((one) => [one.sample, one]));
+  const rows = after.length > 0 ? after : before;
   if (rows.length === 0) return "";
   return table(rows, [
     {
@@ -265,14 +271,18 @@ function slides(frozen: readonly SlideScore[] = [], seal: readonly SlideScore[] 
         }${donor === undefined && markup`<small>not named</small>`}`,
     },
     { head: "Spots", className: "number", cell: ({ spots }) => spots },
-    { head: "Frozen", className: "number", cell: ({ sample }) => score(before.get(sample)?.pearson) },
-    { head: "SEAL", className: "number strong", cell: ({ pearson }) => seal.length > 0 ? score(pearson) : NONE },
+    { head: names.before.head, className: "number", cell: ({ sample }) => score(befores.get(sample)?.pearson) },
+    {
+      head: names.after.head,
+      className: "number strong",
+      cell: ({ pearson }) => after.length > 0 ? score(pearson) : NONE,
+    },
     {
       head: "Δ",
       className: "number",
       cell: ({ sample, pearson }) => {
-        const from = before.get(sample)?.pearson;
-        return difference(seal.length > 0 && typeof from === "number" && pearson !== null ? pearson - from : null);
+        const from = befores.get(sample)?.pearson;
+        return difference(after.length > 0 && typeof from === "number" && pearson !== null ? pearson - from : null);
       },
     },
   ], {

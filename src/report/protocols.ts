@@ -5,7 +5,7 @@
  */
 
 import type { ReadEvidence } from "./evidence_read.ts";
-import { type DonorKind, donorKinds, pairOf } from "./evidence_view.ts";
+import { type DonorKind, donorKinds, namesOf, pairOf } from "./evidence_view.ts";
 import { amount, NONE, score } from "./format.ts";
 import { markup, type Slot } from "./html.ts";
 import { table } from "./table.ts";
@@ -20,12 +20,13 @@ const KIND_NAMES: Readonly<Record<DonorKind["kind"], string>> = {
 export function donorTable(evidence: ReadEvidence): Slot {
   const kinds = donorKinds(evidence);
   if (kinds.length === 0 || (kinds.length === 1 && kinds[0]!.kind === "unseen")) return "";
+  const names = namesOf(evidence);
   return table(kinds, [
     { head: "Donors", cell: ({ kind }) => KIND_NAMES[kind] },
     { head: "Number", className: "number", cell: ({ kind, donors }) => kind === "unknown" ? NONE : donors },
     { head: "Sections", className: "number", cell: ({ sections }) => sections },
-    { head: "Frozen", className: "number", cell: ({ frozen }) => score(frozen) },
-    { head: "SEAL", className: "number strong", cell: ({ seal }) => score(seal) },
+    { head: names.before.head, className: "number", cell: ({ before }) => score(before) },
+    { head: names.after.head, className: "number strong", cell: ({ after }) => score(after) },
   ], {
     className: "plain",
     caption:
@@ -35,8 +36,8 @@ export function donorTable(evidence: ReadEvidence): Slot {
 
 /** Truth, penalty, panel and R2 of the probes, with what sees no network. */
 export function protocols(evidence: ReadEvidence): Slot {
-  const { frozen, seal } = pairOf(evidence);
-  const rows = [frozen, seal, ...evidence.results?.encoders.filter(({ role }) => role === "other") ?? []].flatMap((
+  const { before, after } = pairOf(evidence);
+  const rows = [before, after, ...evidence.results?.encoders.filter(({ role }) => role === "other") ?? []].flatMap((
     one,
   ) =>
     [one?.probe, one?.benchmark].flatMap((probe) =>

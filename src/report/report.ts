@@ -58,7 +58,7 @@ export async function writeReport(run: Pick<RunFolder, "path" | "disk">): Promis
 
 /** The page of a run's evidence. The same evidence gives the same bytes. */
 export async function renderReport(evidence: ReadEvidence): Promise<string> {
-  const title = evidence.facts?.title ?? "SEAL training run";
+  const title = evidence.facts?.title ?? "Training run";
   const sections: (readonly [id: string, name: string, content: Slot])[] = [
     ["result", "Result", headline(evidence)],
     ["genes", "Genes", probe(evidence)],
@@ -91,12 +91,20 @@ export async function renderReport(evidence: ReadEvidence): Promise<string> {
 <header class="masthead"><h1>${title}</h1>${abstract(evidence)}${factsLine(evidence)}</header>
 <nav aria-label="Sections"><div><ul>${links}</ul><button type="button" id="theme" aria-label="Switch between light and dark" hidden>Dark</button></div></nav>
 <main id="main">${shown[0]![2]}${notes(evidence)}${shown.slice(1).map(([, , content]) => content)}</main>
-<footer><p>Made from the files of the run by seal-webgpu ${VERSION}; <code>deno task report RUN</code> makes it again. SEAL: arXiv 2602.14177. This page loads nothing from the network.</p></footer>
+<footer><p>Made from the files of the run by seal-webgpu ${VERSION}; <code>deno task report RUN</code> makes it again. ${
+    citation(evidence)
+  }This page loads nothing from the network.</p></footer>
 <div id="tip" role="status" hidden></div>
 <script>${new Markup(js)}</script>
 </body>
 </html>
 `.text;
+}
+
+/** Where the method is described. */
+function citation({ facts }: ReadEvidence): Slot {
+  const text = facts?.method?.citation;
+  return text === undefined ? "" : `${text}. `;
 }
 
 function factsLine({ facts }: ReadEvidence): Slot {

@@ -19,7 +19,7 @@ const PATCH = 192;
 
 interface Row {
   readonly label: string;
-  readonly role: "frozen" | "seal" | "other";
+  readonly role: "before" | "after" | "other";
   readonly scores: RetrievalScores;
 }
 
@@ -45,8 +45,8 @@ export function retrieval(evidence: ReadEvidence): Markup {
 }
 
 function rowsOf(evidence: ReadEvidence): Row[] {
-  const { frozen, seal } = pairOf(evidence);
-  return [seal, frozen].flatMap((encoder) =>
+  const { before, after } = pairOf(evidence);
+  return [after, before].flatMap((encoder) =>
     encoder?.retrieval?.map((one) => ({ label: encoder.label, role: encoder.role, scores: one })) ?? []
   );
 }

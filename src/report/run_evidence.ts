@@ -152,7 +152,7 @@ export interface SlideProbe {
 export interface EncoderResult {
   readonly id: string;
   readonly label: string;
-  readonly role: "frozen" | "seal" | "other";
+  readonly role: "before" | "after" | "other";
   readonly features?: number;
   /** The probe of the headline: on truth normalised by depth, its penalty chosen on training donors. */
   readonly probe?: ProbeScores;
@@ -163,7 +163,7 @@ export interface EncoderResult {
   readonly note?: string;
 }
 
-/** A paired difference, SEAL less the frozen encoder. */
+/** A paired difference, after training less before. */
 export interface Difference {
   /** `pearson`, `pearson_per_slide`, `recall_at_10_i2g`, … */
   readonly metric: string;
@@ -226,7 +226,7 @@ export interface Thumbnail {
 export interface SampleMap {
   readonly sample: string;
   readonly donor?: string;
-  /** What predicted: `SEAL, linear probe`. */
+  /** What predicted: a method and how, as `SEAL, linear probe`. */
   readonly predicted_by: string;
   /** Unit of both: `log1p counts`. */
   readonly unit: string;
@@ -270,7 +270,7 @@ export interface GalleryQuery extends GalleryPatch {
 
 /** Queries with what they found. */
 export interface Gallery {
-  /** What ranked: `SEAL, joint space`. */
+  /** What ranked: a method and where, as `SEAL, joint space`. */
   readonly ranked_by: string;
   /** How queries were chosen: `every 25th spot`. */
   readonly chosen: string;

@@ -16,6 +16,8 @@ export interface Column<Row> {
   readonly key?: (row: Row) => number | string | null | undefined;
   /** `number` sets it to the right, `wide` leaves it out on phones. */
   readonly className?: string;
+  /** Name beside the value where phones set cells below each other. */
+  readonly label?: string;
   /** Longer name of the column. */
   readonly title?: string;
 }
@@ -45,10 +47,16 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
   }</table>`;
 }
 
-function cell<Row>(row: Row, { cell, key, className }: Column<Row>, first: boolean, options: TableOptions): Markup {
+function cell<Row>(
+  row: Row,
+  { cell, key, className, label }: Column<Row>,
+  first: boolean,
+  options: TableOptions,
+): Markup {
   const value = options.sortable ? key?.(row) : undefined;
   const facts = attributes({
     class: className,
+    "data-label": label,
     "data-key": options.sortable && key !== undefined ? String(value ?? "") : undefined,
   });
   return first ? markup`<th scope="row"${facts}>${cell(row)}</th>` : markup`<td${facts}>${cell(row)}</td>`;

@@ -392,7 +392,7 @@ Deno.test("lines for PEFT name the encoder's own sizes, file or repository", () 
 });
 
 Deno.test("checks decide by the thresholds of profile ci, and leaks on any", () => {
-  const encoder = (role: "frozen" | "seal", visible: number, hidden: number): EncoderResult => ({
+  const encoder = (role: "before" | "after", visible: number, hidden: number): EncoderResult => ({
     id: role,
     label: role,
     role,
@@ -407,10 +407,10 @@ Deno.test("checks decide by the thresholds of profile ci, and leaks on any", () 
   });
   const verdicts = (profile: string, hidden: number) =>
     checksOf({
-      frozen: encoder("frozen", 0.3, 0.1),
-      seal: encoder("seal", 0.4, hidden),
+      before: encoder("before", 0.3, 0.1),
+      after: encoder("after", 0.4, hidden),
       references: [{ name: "o", kind: "oracle", pearson: 0.2 }, { name: "p", kind: "oracle", pearson: 0.9 }],
-      agree: { frozen: 0.3, seal: 0.4 },
+      agree: { before: 0.3, after: 0.4 },
       profile,
     }).map(({ passed }) => passed);
   // What cannot be decided is left out.
@@ -425,16 +425,16 @@ Deno.test("checks decide by the thresholds of profile ci, and leaks on any", () 
 });
 
 Deno.test("the summary shows intervals where there are some, and why where nothing was measured", () => {
-  const encoder = (role: "frozen" | "seal", mean: number): EncoderResult => ({
+  const encoder = (role: "before" | "after", mean: number): EncoderResult => ({
     id: role,
     label: role,
     role,
     probe: { protocol: "p", pearson: { mean }, genes: [] },
   });
   const differences = [{ metric: "pearson", mean: 0.1, low: -0.02, high: 0.2, over: "genes" }];
-  const { lines } = summaryOf({ schema: 1, encoders: [encoder("frozen", 0.2), encoder("seal", 0.3)], differences });
+  const { lines } = summaryOf({ schema: 1, encoders: [encoder("before", 0.2), encoder("after", 0.3)], differences });
   assert(lines.join("\n").includes("0.200   0.300  +0.100 (-0.020 to +0.200 over genes)"), lines.join("\n"));
-  const still = summaryOf({ schema: 1, encoders: [encoder("frozen", -0.0001), encoder("seal", -0.0003)] });
+  const still = summaryOf({ schema: 1, encoders: [encoder("before", -0.0001), encoder("after", -0.0003)] });
   assert(still.lines.some((line) => /pooled|together/.test(line) && /0\.000 +0\.000 +\+0\.000$/.test(line)));
   assert(!/-0\.000/.test(still.lines.join()), still.lines.join("\n"));
   const none = summaryOf({ schema: 1, encoders: [], notes: [{ text: "Nothing", reason: "because" }] });
@@ -497,13 +497,13 @@ Deno.test("truth and thumbnails of a data set: by barcode, with their scale, ref
   });
 });
 
-Deno.test("describeProbe() says that SEAL's penalty was chosen on donors it has seen", () => {
+Deno.test("describeProbe() says that the penalty was chosen on donors it has seen", () => {
   const chosen = { by: "donors", folds: 3, groups: 3, atEdge: false };
   const fitted = { model: { protocol: HEADLINE_PROTOCOL, alpha: 12, chosen } } as unknown as ProbeResult;
   const said = "12, cross-validated over 3 training donors";
-  assert.equal(describeProbe(fitted, "frozen").penalty, said);
+  assert.equal(describeProbe(fitted).penalty, said);
   assert.equal(
-    describeProbe(fitted, "seal").penalty,
+    describeProbe(fitted, "SEAL").penalty,
     `${said}, all of which SEAL was trained on: it may be too small for SEAL`,
   );
 });

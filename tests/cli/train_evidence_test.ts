@@ -79,8 +79,8 @@ Deno.test("evidence of a run: the best checkpoint, real numbers, the same bytes 
     const evidence = await readEvidence({ path: run, disk });
     assert.deepEqual([evidence.errors, evidence.missing], [[], {}]);
     const { facts, results, maps, gallery, embedding } = evidence;
-    const frozen = results!.encoders.find(({ role }) => role === "frozen")!;
-    const tuned = results!.encoders.find(({ role }) => role === "seal")!;
+    const frozen = results!.encoders.find(({ role }) => role === "before")!;
+    const tuned = results!.encoders.find(({ role }) => role === "after")!;
 
     await t.step("two runs leave the same bytes, but for times", () => {
       const files = filesBelow(`${run}/evaluation`);
@@ -189,7 +189,7 @@ Deno.test("evidence of a run: the best checkpoint, real numbers, the same bytes 
       "beside the headline stand the benchmark, depth alone and the mean, each with truth, penalty and panel",
       () => {
         const ids = results!.encoders.map(({ id }) => id);
-        assert.deepEqual(ids, ["frozen", "seal", "seal-decoder", "colour", "depth", "mean"]);
+        assert.deepEqual(ids, ["frozen", "seal", "decoder", "colour", "depth", "mean"]);
         for (const { id, probe, benchmark } of results!.encoders.filter(({ id }) => !/decoder|mean/.test(id))) {
           assert.deepEqual([probe!.protocol, benchmark!.protocol], ["depth-cv/1", "hest-bench/1"], id);
           assert.match(probe!.penalty!, /cross-validated over 3 training donors/);

@@ -3,6 +3,7 @@ import { DataError, FormatError, ShapeError } from "../../src/core/errors.ts";
 import { disk } from "../../src/io/fs.ts";
 import { readEvidence } from "../../src/report/evidence_read.ts";
 import { FileNames, metricLines, type RunFolder, writeEvidence } from "../../src/report/evidence_write.ts";
+import { renderReport } from "../../src/report/report.ts";
 import type { RunEvidence } from "../../src/report/run_evidence.ts";
 import { inFolder } from "../cli/shared.ts";
 import { exampleEvidence, TINY } from "./example_run.ts";
@@ -170,4 +171,23 @@ Deno.test("metricLines() writes a line a step, without NaN", () => {
     metricLines([{ step: 1, loss: Infinity }, { step: 2, loss: 0.5 }]),
     '{"step":1,"loss":null}\n{"step":2,"loss":0.5}\n',
   );
+});
+
+Deno.test("readEvidence() reads the roles of runs before 0.2, whose pages say the same", async () => {
+  await withRun(example, async (folder) => {
+    const path = `${folder.path}/evaluation/results.json`;
+    const page = await renderReport(await readEvidence(folder));
+    const text = Deno.readTextFileSync(path);
+    const earlier = text.replaceAll('"role": "before"', '"role": "frozen"').replaceAll(
+      '"role": "after"',
+      '"role": "seal"',
+    );
+    assert.notEqual(earlier, text);
+    Deno.writeTextFileSync(path, earlier);
+    const found = await readEvidence(folder);
+    assert.deepEqual(found.results, example.results);
+    assert.equal(await renderReport(found), page);
+    Deno.writeTextFileSync(path, text.replace('"role": "before"', '"role": "toString"'));
+    assert.match((await readEvidence(folder)).missing.results!, /role: "toString", expected before or after or other/);
+  });
 });

@@ -203,7 +203,7 @@ function exampleResults(encoded: readonly Encoded[], scored: Scored): Results {
     return {
       id,
       label,
-      role: id,
+      role: id === "seal" ? "after" : "before",
       features: FEATURES,
       probe: {
         protocol: "hest-bench/1",
@@ -533,6 +533,7 @@ function exampleFacts(samples: readonly SynthSample[], { steps, test }: ExampleO
   return {
     schema: 1,
     title: "SEAL on generated sections, small vision transformer",
+    method: { name: "seal", label: "SEAL", citation: "SEAL: arXiv 2602.14177", columns: { loss: "Sum of losses" } },
     status: "finished",
     command: "deno task train --out runs/demo",
     started: "2026-11-27T04:50:00Z",

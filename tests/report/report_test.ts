@@ -352,6 +352,44 @@ Deno.test("the feature map is coloured by what is known: donors, sections, or bo
   assert.match(await shown(1), /each donor has a colour and a shape, as has each of \d+ sections? whose donor is not/);
 });
 
+Deno.test("the page names encoders, title, columns and source by what the run says of its method, and knows none itself", async () => {
+  const encoders = example.results!.encoders.map((one) =>
+    one.role === "after" ? { ...one, label: "Tuned" } : { ...one, label: "Plain encoder" }
+  );
+  const { method: _, ...facts } = example.facts!;
+  const method = {
+    name: "other",
+    label: "OTHER",
+    citation: "OTHER: a journal",
+    columns: { loss: "Cross-entropy" },
+    columns_note: "Of bags.",
+    use: { title: "Use it", code: "run <it>" },
+  };
+  const { adapter: __, ...plain } = facts;
+  const metrics = [{ step: 1, loss: 2, accuracy: 0.5 }, { step: 2, loss: 1, accuracy: 0.7 }];
+  const of = async (facts: RunEvidence["facts"]) =>
+    await renderReport(
+      read({ ...example, metrics, ...(facts && { facts }), results: { schema: 1, encoders } }),
+    );
+  const page = await of({ ...plain, title: "A run", method });
+  const text = textOf(page).replaceAll(/\s+/g, " ");
+  assert.match(text, /a linear probe on OTHER’s features reaches .* of the plain encoder/);
+  assert.match(text, /Plain encoder against OTHER on/);
+  assert.match(text, /OTHER: a journal\. This page loads nothing/);
+  assert.match(text, /Cross-entropy/);
+  assert.match(text, /Of bags\./);
+  assert.match(text, /Accuracy/);
+  assert.match(text, /Use it/);
+  assert.match(page, /run &lt;it&gt;/);
+  assert.match(page, /data-label="plain"/);
+  const unsaid = textOf(await of(facts)).replaceAll(/\s+/g, " ");
+  assert.match(unsaid, /a linear probe on Tuned’s features/);
+  assert.doesNotMatch(
+    textOf(await renderReport(read({ config: "", metrics, results: { schema: 1, encoders } }))),
+    /\bSEAL\b|2602/,
+  );
+});
+
 Deno.test("a warning stands once, and what is said of unnamed donors is not said again", async () => {
   const unnamed = "cannot tell the donors of A, B from those trained on: name each sample's patient in metadata/";
   const facts = example.facts!;

@@ -25,7 +25,7 @@ import {
   measure,
   type Measured,
 } from "../../evidence/encoders.ts";
-import { factsOf, timeNotes } from "./facts.ts";
+import { factsOf, METHOD, timeNotes } from "./facts.ts";
 import { galleryOf } from "../../evidence/gallery.ts";
 import { mapsOf } from "../../evidence/maps.ts";
 import { asWritten, writtenNames } from "../../evidence/names.ts";
@@ -90,14 +90,14 @@ async function measureAll(session: SealSession, input: SealEvidenceInput, step: 
   const synthetic = truth !== undefined;
   const images = await imagesOf(session, "SEAL's features");
   const { dim } = session.opened.encoder;
-  const features = { frozen: tableOf(input.frozen, dim), seal: tableOf(images.embedding, dim) };
+  const features = { before: tableOf(input.frozen, dim), after: tableOf(images.embedding, dim) };
   const trained = data.trainPairs.length > 1;
   const at = { panel, step: step ?? end.state.step };
   const source = { set: session.set, dim, decoder: session.model.decoder !== undefined };
   const predictors = trained ? await fitPredictors(predictorInput(source, images, at)) : undefined;
   const panels = [
-    { label: "Frozen encoder", features: features.frozen },
-    { label: "SEAL", features: features.seal },
+    { label: "Frozen encoder", features: features.before },
+    { label: METHOD.label, features: features.after },
   ];
   const samples = session.set.samples.map((sample) => ({ id: sample.id, donor: namedDonor(sample) }));
   const probed = data.heldPairs.length > 0 && data.panel.genes.length > 0 && trained;
@@ -108,9 +108,9 @@ async function measureAll(session: SealSession, input: SealEvidenceInput, step: 
   }
   const space = await jointSpace(session, data, images);
   const judged = await judge(session, { data, truth, features, images, space, source: panel.source });
-  const { maps, notes } = await mapsOf(data, judged.seal.panel, disk);
-  const gallery = await galleryOf(space, data, session);
-  const embedding = await embeddingMap(data, { panels, samples, genes: shownGenes(judged.seal) });
+  const { maps, notes } = await mapsOf(data, judged.after.panel, METHOD.label, disk);
+  const gallery = await galleryOf(space, data, { ...session, label: METHOD.label });
+  const embedding = await embeddingMap(data, { panels, samples, genes: shownGenes(judged.after) });
   const results = {
     ...judged.results,
     notes: [...notesOf(session, data, panel, { step, end }), ...poorFits(judged.results.encoders), ...notes],
@@ -141,7 +141,7 @@ async function jointSpace(session: SealSession, data: EvidenceData, images: Imag
 interface Judged {
   readonly data: EvidenceData;
   readonly truth: SyntheticTruth | undefined;
-  readonly features: { readonly frozen: Table; readonly seal: Table };
+  readonly features: { readonly before: Table; readonly after: Table };
   readonly images: ImageOutputs;
   readonly space: JointSpace;
   /** Where the panel comes from. */
@@ -151,53 +151,53 @@ interface Judged {
 async function judge(
   session: SealSession,
   { data, truth, features, images, space, source }: Judged,
-): Promise<{ results: Results; frozen: Measured; seal: Measured }> {
+): Promise<{ results: Results; before: Measured; after: Measured }> {
   const { gpu, patches, set, model } = session;
   const by = { gpu, groupOf: truth ? geneGroup : () => undefined, source };
-  const frozen = await measure(
-    { id: "frozen", label: "Frozen encoder", role: "frozen", features: features.frozen },
+  const before = await measure(
+    { id: "frozen", label: "Frozen encoder", role: "before", features: features.before },
     data,
     by,
   );
   const joint = await jointRetrieval(space, data.heldSlides, gpu);
-  const seal = await measure({ id: "seal", label: "SEAL", role: "seal", features: features.seal }, data, {
+  const after = await measure({ id: METHOD.name, label: METHOD.label, role: "after", features: features.after }, data, {
     ...by,
     joint,
   });
   const decoder = model.decoder &&
-    decoderResult(session, data, rowsOf(images.expression, set.genes, data.heldPairs), by);
+    decoderResult(session, data, rowsOf(images.expression, set.genes, data.heldPairs), { ...by, label: METHOD.label });
   const colour = await colourFeatures(patches, set.count);
   const colours = colour && await measure(colourCandidate(colour), data, by);
   const depth = await measure(depthCandidate(data), data, by);
   const references: Reference[] = truth ? await syntheticReferences(data, truth, gpu) : [];
   const agree = truth && {
-    frozen: agreement(data, truth, features.frozen),
-    seal: agreement(data, truth, features.seal),
+    before: agreement(data, truth, features.before),
+    after: agreement(data, truth, features.after),
   };
   const checks = truth && agree
-    ? checksOf({ frozen: frozen.encoder, seal: seal.encoder, references, agree, profile: truth.profile })
+    ? checksOf({ before: before.encoder, after: after.encoder, references, agree, profile: truth.profile })
     : [];
   const donors = new Set([...data.sections].map(([id, { donor }]) => donor ?? id)).size;
   const results: Results = {
     schema: EVIDENCE_SCHEMA,
     encoders: [
-      frozen.encoder,
-      seal.encoder,
+      before.encoder,
+      after.encoder,
       ...(decoder ? [decoder] : []),
       ...(colours ? [colours.encoder] : []),
       depth.encoder,
       meanResult(data),
     ],
     differences: [
-      ...probeDifferences(frozen.panel, seal.panel, data.sections),
-      ...probeDifferences(frozen.benchmark, seal.benchmark, data.sections, "benchmark_"),
-      ...retrievalDifferences(frozen.retrieval, seal.retrieval, donors),
+      ...probeDifferences(before.panel, after.panel, data.sections),
+      ...probeDifferences(before.benchmark, after.benchmark, data.sections, "benchmark_"),
+      ...retrievalDifferences(before.retrieval, after.retrieval, donors),
     ],
     ...(references.length ? { references } : {}),
     ...(checks.length ? { checks } : {}),
     device: gpu.description,
   };
-  return { results, frozen, seal };
+  return { results, before, after };
 }
 
 /** R2 below which predictions are no values to be read. */

@@ -6,13 +6,39 @@
 
 import type { TrainingSample } from "../../data/training_set.ts";
 import { RANDOM_PREFIX } from "../../models/random_encoder.ts";
-import type { AdapterFacts, DataFacts, EncoderFacts, SampleFacts, Stage, Warning } from "../../report/run_evidence.ts";
+import type {
+  AdapterFacts,
+  DataFacts,
+  EncoderFacts,
+  MethodFacts,
+  SampleFacts,
+  Stage,
+  Warning,
+} from "../../report/run_evidence.ts";
 import { namedDonor } from "../../evidence/data.ts";
 import { loadingCode } from "../../evidence/loading.ts";
 import { readBytes } from "../../data/data_folder.ts";
 import { TIMES } from "../../train/times.ts";
 import type { EvidenceContext, MethodEvidence } from "../method.ts";
 import type { SealSession } from "./session.ts";
+
+/** How the report calls the method and what it logs. */
+export const METHOD = {
+  name: "seal",
+  label: "SEAL",
+  citation: "SEAL: arXiv 2602.14177",
+  columns: {
+    loss: "Total loss",
+    loss_contrast: "Contrastive loss",
+    loss_recon_gene: "Gene reconstruction",
+    loss_recon_img: "Expression from image",
+    loss_kl: "Kullback–Leibler term",
+    samples_per_second: "Pairs a second",
+    pearson_mean: "Correlation of the image decoder",
+  },
+  columns_note:
+    "The image decoder’s correlation is of what the model itself predicts, log-normalised as in training; the result’s are of linear probes on its features.",
+} as const satisfies MethodFacts;
 
 /** What a run says of itself beside its session. */
 export interface FactsOptions extends EvidenceContext {
@@ -31,6 +57,7 @@ export function factsOf(session: SealSession, options: FactsOptions): MethodEvid
   const adapter = adapterFacts(session, options);
   return {
     title: demo ? "SEAL: the demo" : `SEAL on ${session.opened.name.replace(/\?.*$/, "")}`,
+    method: METHOD,
     seed: config.optim.seed,
     ...(step === undefined ? {} : { best_step: step }),
     encoder: encoderFacts(session),
