@@ -13,7 +13,7 @@ import { type BENCHMARK_PROTOCOL, findProtocol, HEADLINE_PROTOCOL, type Truth } 
 import { type GeneScore as Scored, scoreGenes, scoreSlides, type SlideScore as Slide } from "../eval/scores.ts";
 import { mean } from "../eval/statistics.ts";
 import type { Table } from "../eval/table.ts";
-import type { Difference, DonorScores, EncoderResult, GeneScore, ProbeScores, Spread } from "../report/run_evidence.ts";
+import type { Difference, DonorScores, GeneScore, ProbeScores, Spread } from "../report/run_evidence.ts";
 import { type EvidenceData, type GeneTable, type HeldSection, sidesOf } from "./data.ts";
 
 const LEVEL = 0.95;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { classificationAbstract, classified } from "./classification.ts";
 import type { ReadEvidence } from "./evidence_read.ts";
 import { type DonorKind, donorKinds, namesOf, samplesOf } from "./evidence_view.ts";
 import { amount, difference, percent, score } from "./format.ts";
@@ -13,6 +14,8 @@ import type { Difference } from "./run_evidence.ts";
 
 /** What the run shows, in sentences. */
 export function abstract(evidence: ReadEvidence): Markup {
+  const classes = classified(evidence);
+  if (classes !== undefined && evidence.results!.encoders.length === 0) return classificationAbstract(classes);
   const all = measures(evidence);
   const names = namesOf(evidence);
   const find = (key: string) => all.find((measure) => measure.key === key);

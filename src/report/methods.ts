@@ -57,12 +57,13 @@ function share({ name, seconds }: TimeShare, total: number): Markup {
 
 /** Data, adapter, configuration, software. */
 export function methods(evidence: ReadEvidence): Markup {
-  const { facts, config, missing } = evidence;
+  const { facts, config, missing, results } = evidence;
   return section(
     { id: "methods", title: "How it was made" },
     facts === undefined ? absent(missing.facts ?? "run.json is missing") : [
       usePart(facts),
-      dataPart(facts),
+      // Cases and folds stand with the result.
+      facts.data === undefined && results?.classification !== undefined ? "" : dataPart(facts),
       markup`<h3>Software and device</h3>`,
       definitions(softwareRows(facts)),
     ],

@@ -7,6 +7,7 @@
 import { VERSION } from "../core/version.ts";
 import { abstract } from "./abstract.ts";
 import { calibration } from "./calibration.ts";
+import { classification, classified } from "./classification.ts";
 import { embedding } from "./embedding.ts";
 import { type ReadEvidence, readEvidence } from "./evidence_read.ts";
 import type { RunFolder } from "./evidence_write.ts";
@@ -60,12 +61,8 @@ export async function writeReport(run: Pick<RunFolder, "path" | "disk">): Promis
 export async function renderReport(evidence: ReadEvidence): Promise<string> {
   const title = evidence.facts?.title ?? "Training run";
   const sections: (readonly [id: string, name: string, content: Slot])[] = [
-    ["result", "Result", headline(evidence)],
-    ["genes", "Genes", probe(evidence)],
-    ["maps", "Maps", maps(evidence)],
-    ["retrieval", "Retrieval", retrieval(evidence)],
-    ["features", "Features", embedding(evidence)],
-    ["bounds", evidence.results?.references?.length ? "Bounds" : "Others", calibration(evidence)],
+    ...classified(evidence) === undefined || evidence.results!.encoders.length > 0 ? encoderSections(evidence) : [],
+    ["classes", "Classes", classification(evidence)],
     ["training", "Training", losses(evidence)],
     ["time", "Time", cost(evidence)],
     ["methods", "Methods", methods(evidence)],
@@ -99,6 +96,18 @@ export async function renderReport(evidence: ReadEvidence): Promise<string> {
 </body>
 </html>
 `.text;
+}
+
+/** Sections on encoders before and after. */
+function encoderSections(evidence: ReadEvidence): (readonly [id: string, name: string, content: Slot])[] {
+  return [
+    ["result", "Result", headline(evidence)],
+    ["genes", "Genes", probe(evidence)],
+    ["maps", "Maps", maps(evidence)],
+    ["retrieval", "Retrieval", retrieval(evidence)],
+    ["features", "Features", embedding(evidence)],
+    ["bounds", evidence.results?.references?.length ? "Bounds" : "Others", calibration(evidence)],
+  ];
 }
 
 /** Where the method is described. */

@@ -9,6 +9,8 @@ import { type MapsData, mapsData } from "../../src/report/maps.ts";
 import { renderReport, writeReport } from "../../src/report/report.ts";
 import type { EncoderResult, RunEvidence, SampleMap } from "../../src/report/run_evidence.ts";
 import { inFolder } from "../cli/shared.ts";
+import { classificationOf } from "../../src/evidence/classification.ts";
+import { type ExampleClassification, exampleClassification } from "./example_classification.ts";
 import { exampleEvidence, TINY } from "./example_run.ts";
 
 const example = exampleEvidence(TINY);
@@ -388,6 +390,66 @@ Deno.test("the page names encoders, title, columns and source by what the run sa
     textOf(await renderReport(read({ config: "", metrics, results: { schema: 1, encoders } }))),
     /\bSEAL\b|2602/,
   );
+});
+
+Deno.test("a classification is shown beside its baselines, with intervals of one fold and none over folds", async () => {
+  const shown = async (options: ExampleClassification) => {
+    const evidence = exampleClassification(options);
+    const { classification } = evidence.results!;
+    const page = await renderReport(read(evidence));
+    return { page, text: textOf(page).replaceAll(/\s+/g, " "), classification: classification! };
+  };
+  const one = await shown({ folds: 1, test: 60, classes: ["wild type", "mutated"] });
+  const { low, high, value } = one.classification.predictors[0]!.scores.auc!;
+  const three = (number: number) => number.toFixed(3).replace(".", "\\.");
+  assert.match(
+    one.text,
+    new RegExp(
+      `On 60 test cases of 30 patients, ABMIL tells PIK3CA_mutation with an area under the ROC curve of ${
+        three(value!)
+      } , 95.% interval ${three(low!)} to ${three(high!)} over 30 patients`,
+    ),
+  );
+  assert.match(one.text, /Mean \+ logistic: 0\.\d{3} \([+−]0\.\d{3}, 95.% interval/);
+  assert.match(one.text, /Majority class: 0\.500/);
+  assert.match(one.text, /percentile bootstrap over patients/);
+  assert.match(one.text, /Attention shows what the model weighed, not why/);
+  assert.match(one.text, /Cross-entropy/);
+  assert.match(one.text, /Area under the ROC curve/);
+  assert.match(one.text, /arXiv 1802\.04712/);
+  assert.doesNotMatch(one.text, /standard error over folds|Gene by gene|\bSEAL\b|does not say what it was trained on/);
+  const several = await shown({ folds: 5, test: 24, classes: ["1", "2", "3"], ordinal: true });
+  assert.match(several.text, /Over 5 folds of 600 cases, ABMIL tells/);
+  assert.match(several.text, /they are not independent: it is no interval for new patients/);
+  assert.match(several.text, /24 or more test cases a fold: differences of a few hundredths are of single cases/);
+  assert.match(several.text, /Quadratic κ/);
+  assert.match(several.text, /better on \d, worse on \d folds/);
+  assert.doesNotMatch(several.text, /95.% interval/);
+  for (const { page, text } of [one, several]) {
+    assert.ok(!/\bNaN\b|undefined|Infinity/.test(text), /.{60}(?:\bNaN\b|undefined|Infinity).{60}/.exec(text)?.[0]);
+    assert.ok(!/="[^"]*NaN/.test(page));
+  }
+});
+
+Deno.test("a classification without cases of a class gives its reason in place of a score", async () => {
+  const { results, ...evidence } = exampleClassification({ folds: 1, test: 6, classes: ["no", "yes"] });
+  const folds = [{
+    name: "all",
+    train: [],
+    test: [0, 1, 2, 3, 4, 5].map((i) => ({ id: `${i}`, slides: [], label: 1 })),
+  }];
+  const { classification } = classificationOf({
+    task: "x",
+    classes: ["no", "yes"],
+    ordinal: false,
+    unit: "slide",
+    folds,
+    predictors: [{ id: "a", label: "A", role: "trained", probabilities: [new Array(12).fill(0.5)] }],
+  });
+  const page = await renderReport(read({ ...evidence, results: { ...results!, classification } }));
+  const text = textOf(page).replaceAll(/\s+/g, " ");
+  assert.match(text, /area under the ROC curve that is not defined \(no test case of no\)/);
+  assert.ok(!/\bNaN\b|undefined|Infinity/.test(text));
 });
 
 Deno.test("a warning stands once, and what is said of unnamed donors is not said again", async () => {

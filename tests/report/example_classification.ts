@@ -1,0 +1,105 @@
+/** A run that classifies cases, as a user has it: labels and probabilities are drawn, scores are computed from them. */
+
+import { Rng } from "../../src/core/rng.ts";
+import {
+  classificationOf,
+  type JudgedCase,
+  type JudgedPredictor,
+  majorityClass,
+} from "../../src/evidence/classification.ts";
+import type { RunEvidence } from "../../src/report/run_evidence.ts";
+
+/** How large the run is. */
+export interface ExampleClassification {
+  readonly folds: number;
+  readonly test: number;
+  readonly classes: readonly string[];
+  readonly ordinal?: boolean;
+}
+
+/** Makes its evidence. */
+export function exampleClassification({ folds, test, classes, ordinal = false }: ExampleClassification): RunEvidence {
+  const rng = new Rng(11);
+  const cases = (count: number, prefix: string): JudgedCase[] =>
+    Array.from({ length: count }, (_, i) => ({
+      id: `${prefix}-${String(i).padStart(3, "0")}`,
+      patient: `P-${prefix}-${i >> 1}`,
+      slides: [`${prefix}-${i}-A`],
+      label: Math.min(classes.length - 1, Math.floor(rng.uniform() ** 1.4 * classes.length)),
+    }));
+  const parts = Array.from({ length: folds }, (_, f) => ({
+    name: `fold_${f}`,
+    train: cases(4 * test, `T${f}`),
+    test: cases(test, `C${f}`),
+  }));
+  const predictor = (id: string, label: string, role: JudgedPredictor["role"], skill: number): JudgedPredictor => ({
+    id,
+    label,
+    role,
+    note: role === "trained" ? "ungated attention, 512 hidden" : "mean of the tiles, L2 logistic regression",
+    probabilities: parts.map(({ test }) =>
+      test.flatMap((one) => {
+        const raw = classes.map((_, k) => Math.exp((k === one.label ? skill : 0) + rng.normal()));
+        const all = raw.reduce((a, b) => a + b, 0);
+        return raw.map((value) => value / all);
+      })
+    ),
+  });
+  const { classification } = classificationOf({
+    task: "PIK3CA_mutation",
+    classes,
+    ordinal,
+    unit: "case",
+    features: "uni_v2, 20x, 256 px",
+    folds: parts,
+    predictors: [
+      predictor("abmil", "ABMIL", "trained", 1.7),
+      predictor("mean", "Mean + logistic", "baseline", 0.9),
+      majorityClass(parts, classes.length),
+    ],
+    attention: {
+      predictor: "abmil",
+      chosen: "The three tiles with the most attention of four test cases",
+      tiles: parts[0]!.test.slice(0, 4).flatMap((one, i) =>
+        [0, 1, 2].map((t) => ({
+          case: one.id,
+          slide: one.slides[0]!,
+          x: 1024 * (7 * i + t),
+          y: 512 * (11 + 3 * t),
+          attention: 0.12 / (t + 1),
+          tiles: 1840,
+        }))
+      ),
+    },
+  });
+  const steps = 200;
+  return {
+    config: "method: mil\n",
+    metrics: Array.from({ length: steps }, (_, i) => [
+      {
+        step: i + 1,
+        epoch: i / 10,
+        stage: "train",
+        split: "train",
+        loss: 0.7 * Math.exp(-i / 90) + 0.05 * rng.uniform(),
+        lr: 3e-4 * (1 - i / steps),
+      },
+      ...((i + 1) % 40 === 0 ? [{ step: i + 1, epoch: i / 10, stage: "train", split: "val", auc: 0.6 + i / 900 }] : []),
+    ]).flat(),
+    facts: {
+      schema: 1,
+      title: "ABMIL on PIK3CA_mutation",
+      status: "finished",
+      method: {
+        name: "mil",
+        label: "ABMIL",
+        citation: "Attention-based multiple-instance learning: arXiv 1802.04712",
+        columns: { loss: "Cross-entropy" },
+        use: { title: "Use it", code: "deno task predict FEATURES --run runs/mil" },
+      },
+      seconds: 74,
+      seed: 1,
+    },
+    results: { schema: 1, encoders: [], classification },
+  };
+}
