@@ -25,6 +25,7 @@ import { unreadable } from "../io/made_output.ts";
 import { type Metadata, parseMetadata } from "../io/metadata.ts";
 import type { Args, Flags } from "./args.ts";
 import { contentHash } from "../run/content_hash.ts";
+import { hostOf } from "../run/host.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { checkFile, checkFolder, endsAll, isSame } from "../io/output.ts";
@@ -182,7 +183,7 @@ async function requestOf(values: Values): Promise<Request> {
   const known = await lookAtRun({ run, checkpoint: checkpoint as "best" | "last", encoder });
   const { step } = originOf(run, checkpoint, known);
   const source = chooseRunSource(run, values.with as "auto" | "probe" | "decoder", step);
-  if (known.config.model.organ_token) jobs.forEach((job) => organOf(job, organ));
+  if (known.organs) jobs.forEach((job) => organOf(job, organ));
   // Of several, one that is not there is listed as failed.
   if (jobs.length === 1 && jobs[0]!.slide !== undefined) (await openPlaced(jobs[0]!, values)).slide.close();
   const shared = {
@@ -273,7 +274,7 @@ async function predictAll(
       encoder: values.encoder,
       precision: values.precision as "f32" | "f16" | undefined,
       batchSize: values["batch-size"] ?? (gpu.caps.software ? 8 : 64),
-      progress,
+      host: hostOf(progress),
     }, known);
     const opened: OpenedRun = {
       ...run,

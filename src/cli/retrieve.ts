@@ -17,6 +17,7 @@ import { encodePng } from "../io/png_write.ts";
 import { galleryPage, galleryPicture, type GallerySection } from "../report/retrieval_gallery.ts";
 import type { Args, Flags } from "./args.ts";
 import { EXPRESSION_FLAGS, expressionOptions } from "./expression_flags.ts";
+import { hostOf } from "../run/host.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { checkFolder } from "../io/output.ts";
@@ -99,8 +100,8 @@ async function requestOf(values: Values, progress: Progress): Promise<Request> {
   // Percentiles are of the spots, which are not read yet.
   for (const text of values.genes) geneProfile(known.vocabulary, parseRaises(text, known.vocabulary.genes), () => [0]);
   const samples = namesOf(values.samples);
-  const files = await samplesOf(run, known.config, { folders: values.data, samples });
-  if (known.config.model.organ_token) files.forEach((file) => organOf(file, values.organ));
+  const files = await samplesOf(run, known.data(), { folders: values.data, samples });
+  if (known.organs) files.forEach((file) => organOf(file, values.organ));
   progress.say(`${count(files.length, "sample")}: ${files.map(({ id }) => id).join(", ")}`);
   const trained = trainedOn(run, known.vocabulary);
   return { values, ks, samples, known, trained, facts: await runFacts(known, files, values) };
@@ -131,7 +132,7 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
       encoder: values.encoder,
       precision: values.precision as "f32" | "f16" | undefined,
       batchSize: values["batch-size"] ?? (gpu.caps.software ? 8 : 64),
-      progress,
+      host: hostOf(progress),
     }, request.known);
     try {
       return await answer(gpu, opened, request, folder, progress, signal);

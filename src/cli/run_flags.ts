@@ -4,7 +4,7 @@
  * @module
  */
 
-import { runConfig } from "../run/open.ts";
+import { runSettings } from "../run/open.ts";
 import { COMMON, type Flags } from "./args.ts";
 
 /** The flags. */
@@ -27,7 +27,11 @@ export const RUN_FLAGS = {
 } as const satisfies Flags;
 
 /** The encoder that a command line with a run opens. */
-export function encodersOf({ flags }: { flags: { run?: string | undefined; encoder?: string | undefined } }): string[] {
-  if (flags.encoder !== undefined) return [flags.encoder];
-  return flags.run === undefined ? [] : [runConfig(flags.run).input.encoder];
+export async function encodersOf(
+  { flags: { run, encoder } }: { flags: { run?: string | undefined; encoder?: string | undefined } },
+): Promise<readonly string[]> {
+  if (encoder !== undefined) return [encoder];
+  if (run === undefined) return [];
+  const { method, config } = await runSettings(run);
+  return method.encoders?.(config) ?? [];
 }

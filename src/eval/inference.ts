@@ -11,7 +11,7 @@ import type { TrainingSet } from "../data/training_set.ts";
 import type { Vocabulary } from "../data/vocabulary.ts";
 
 /** A trained model, opened for use. */
-export interface SealInference {
+export interface TrainedModel {
   /** Names, order and training statistics of its genes. */
   readonly vocabulary: Vocabulary;
   /** Numbers of an embedding in the space that images and genes share. */
@@ -69,7 +69,7 @@ export interface EmbeddedPairs {
  * @throws {DataError} If the model returns another number of embeddings than it was given.
  */
 export async function embedPairs(
-  model: SealInference,
+  model: TrainedModel,
   set: TrainingSet,
   reader: PatchReader,
   options: PassOptions = {},

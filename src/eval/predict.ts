@@ -16,7 +16,7 @@ import { writtenGenes } from "../data/vocabulary.ts";
 import { PATCH_PIXEL_SIZE } from "../data/windows.ts";
 import { H5ad } from "../io/h5ad.ts";
 import { openPatches, type Patches } from "../io/patches.ts";
-import { expectRows, organsOf, type PassOptions, type SealInference } from "./inference.ts";
+import { expectRows, organsOf, type PassOptions, type TrainedModel } from "./inference.ts";
 import type { Prediction } from "./prediction.ts";
 
 /** Long edge of the small picture tissue is found on, and that goes into the file. */
@@ -36,7 +36,7 @@ export interface PredictFiles {
  * @throws {FormatError} If a file is damaged.
  */
 export async function predictPatches(
-  model: SealInference,
+  model: TrainedModel,
   disk: ReadDisk,
   files: PredictFiles,
   options: PassOptions = {},
@@ -68,13 +68,13 @@ export async function predictPatches(
 }
 
 /** Unit of what the model predicts: that of what it was trained on. */
-function unitOf({ vocabulary }: SealInference): string {
+function unitOf({ vocabulary }: TrainedModel): string {
   return vocabulary.origin.geneNorm === "none" ? "counts" : "ln(1 + counts per 10,000)";
 }
 
 /** Passes `count` patches through the model in batches. */
 async function pass(
-  model: SealInference,
+  model: TrainedModel,
   count: number,
   side: number,
   read: (from: number, to: number) => Promise<Uint8Array>,
@@ -154,7 +154,7 @@ export interface GridOptions {
  * @throws {ConfigError} If the grid is too dense.
  */
 export async function predictSlide(
-  model: SealInference,
+  model: TrainedModel,
   slide: Slide,
   grid: GridOptions,
   options: PassOptions = {},

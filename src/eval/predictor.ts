@@ -11,7 +11,7 @@
 import { FormatError } from "../core/errors.ts";
 import { fixed } from "../core/fixed.ts";
 import { readSafetensorsF32, writeSafetensorsF32 } from "../io/safetensors.ts";
-import type { SealInference } from "./inference.ts";
+import type { TrainedModel } from "./inference.ts";
 import type { ProbeModel } from "./probe.ts";
 import { multiply } from "./product.ts";
 import { mean } from "./statistics.ts";
@@ -97,7 +97,7 @@ export function readPredictor(bytes: Uint8Array, name: string, genes: number): L
 }
 
 /** A model whose expression is the probe's instead of the decoder's. */
-export function withProbe(model: SealInference, { weight, bias }: LinearPredictor, name: string): SealInference {
+export function withProbe(model: TrainedModel, { weight, bias }: LinearPredictor, name: string): TrainedModel {
   const genes = bias.length;
   const weights = { rows: genes, columns: weight.length / genes, data: weight };
   return {

@@ -6,6 +6,10 @@
  */
 
 import type { KeyTable } from "../core/config_key.ts";
+import type { LoadOptions } from "../data/load_sample.ts";
+import type { TrainingSetOptions } from "../data/open_training_set.ts";
+import type { Vocabulary } from "../data/vocabulary.ts";
+import type { TrainedModel } from "../eval/inference.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Results, RunEvidence, RunFacts } from "../report/run_evidence.ts";
 import type {
@@ -73,6 +77,48 @@ export interface MethodRun {
   close(): void;
 }
 
+/** Where counts are, and what lets samples through that are refused otherwise, beside what a configuration says. */
+export type Lenience = Pick<LoadOptions, "counts" | "dropBadSpots" | "dropUnknownPatches">;
+
+/** How the data of a run are chosen and read. */
+export type RunDataOptions = Pick<
+  TrainingSetOptions,
+  "folders" | "samples" | "select" | "holdOut" | "layer" | "load" | "allowDenied" | "leastCoverage"
+>;
+
+/** How a trained model is opened. */
+export interface UseOptions {
+  /** Where the encoder's weights are now, if elsewhere than at training. */
+  readonly encoder?: string | undefined;
+  readonly precision?: "f32" | "f16" | undefined;
+  /** Patches a batch. */
+  readonly batchSize: number;
+}
+
+/** A trained model on the device. */
+export interface OpenedModel {
+  readonly model: TrainedModel;
+  close(): Promise<void>;
+}
+
+/** A trained run that predicts and retrieves, before a device is open. */
+export interface TrainedRun {
+  /** The encoder, as it was named at training. */
+  readonly encoder: string;
+  /** Its genes. */
+  readonly vocabulary: Vocabulary;
+  /** Whether images need an organ. */
+  readonly organs: boolean;
+  /** How its data were chosen and read. */
+  data(lenience?: Lenience): RunDataOptions;
+  /**
+   * Opens the model.
+   *
+   * @throws {WeightsError} If the encoder's weights are not those it was trained with, or the checkpoint lacks a file.
+   */
+  open(gpu: Gpu, host: Host, options: UseOptions): Promise<OpenedModel>;
+}
+
 /** A training method. */
 export interface Method<T extends KeyTable = KeyTable, D = unknown> {
   /** Of its folder. */
@@ -98,6 +144,12 @@ export interface Method<T extends KeyTable = KeyTable, D = unknown> {
   open(gpu: Gpu, config: ConfigOf<T>, data: D, host: Host): Promise<MethodRun>;
   /** What `verify` proves of it on a device. */
   proof?(): Promise<MethodProof>;
+  /**
+   * A trained run for prediction and retrieval; not there where models of the method give neither.
+   *
+   * @throws {WeightsError | DataError} If the checkpoint lacks a file, or one is damaged.
+   */
+  trained?(config: ConfigOf<T>, checkpoint: FoundCheckpoint): TrainedRun;
   /** The result of a finished run for the command's JSON, from what its folder holds. */
   resultJson?(results: Results): Readonly<Record<string, unknown>>;
 }
@@ -119,4 +171,5 @@ export interface AnyMethod extends Pick<Method, "name" | "summary" | "proof" | "
   check(config: AnyRunConfig, host: Host): Promise<void>;
   openData(config: AnyRunConfig, host: Host): Promise<unknown>;
   open(gpu: Gpu, config: AnyRunConfig, data: unknown, host: Host): Promise<MethodRun>;
+  trained?(config: AnyRunConfig, checkpoint: FoundCheckpoint): TrainedRun;
 }

@@ -13,11 +13,9 @@ import { isNote } from "../data/sample_checks.ts";
 import type { TrainingSet } from "../data/training_set.ts";
 import { disk } from "../io/fs.ts";
 import { organId, ORGANS } from "../models/organ_token.ts";
-import type { SealConfig } from "../methods/seal/config.ts";
-import type { LoadOptions } from "../data/load_sample.ts";
+import type { Lenience, RunDataOptions } from "../methods/method.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { ofTraining, type OpenedRun } from "./open.ts";
-import { heldOut, loadOptions, wanted } from "../methods/seal/data.ts";
 
 /** What is read for a run. */
 export interface RunData {
@@ -26,7 +24,7 @@ export interface RunData {
   /** Samples by identifier; of other folders all, of the run's own those it held out. */
   readonly samples?: readonly string[] | undefined;
   /** Where counts are and what is let pass, beside what the run's configuration says. */
-  readonly expression?: Pick<LoadOptions, "counts" | "dropBadSpots" | "dropUnknownPatches">;
+  readonly expression?: Lenience;
 }
 
 /** Names of a list as `--samples` takes it. */
@@ -38,20 +36,20 @@ export function namesOf(text: string | undefined): string[] | undefined {
  * Files of the samples that are asked for.
  *
  * @param run Its folder, for the hint.
+ * @param own How the run's own data were chosen.
  * @throws {ConfigError} If one is not there, or the run's own are asked for and it held none out.
  */
 export async function samplesOf(
   run: string,
-  config: SealConfig,
+  own: RunDataOptions,
   { folders, samples }: RunData,
 ): Promise<SampleFiles[]> {
-  const { data } = config.input;
-  const find = () => planTrainingSet(disk, runDataOptions(config, { folders, samples })).order;
-  return [...await (folders.length > 0 ? find() : ofTraining(run, "data", data, find))];
+  const find = () => planTrainingSet(disk, runDataOptions(own, { folders, samples })).order;
+  return [...await (folders.length > 0 ? find() : ofTraining(run, "data", own.folders, find))];
 }
 
-function chosenSamples(config: SealConfig, { folders, samples }: RunData): readonly string[] | undefined {
-  const chosen = samples ?? (folders.length === 0 ? heldOutOf(config) : undefined);
+function chosenSamples(own: RunDataOptions, { folders, samples }: RunData): readonly string[] | undefined {
+  const chosen = samples ?? (folders.length === 0 ? heldOutOf(own) : undefined);
   if (chosen?.length !== 0) return chosen;
   throw new ConfigError("Cannot evaluate the run on its own data: it held nothing out", {
     hint: "Name data with --data, or samples with --samples",
@@ -59,27 +57,25 @@ function chosenSamples(config: SealConfig, { folders, samples }: RunData): reado
 }
 
 /** Samples that a run held out, of its own folders. */
-export function heldOutOf(config: SealConfig): string[] {
-  const select = wanted(config);
-  const named = config.input.samples;
-  const files = findSamples(disk, config.input.data).filter((file) =>
-    (select?.(file) ?? true) && (named === null || named.includes(file.id))
+export function heldOutOf({ folders, samples, select, holdOut = {} }: RunDataOptions): string[] {
+  const files = findSamples(disk, folders).filter((file) =>
+    (select?.(file) ?? true) && (samples === undefined || samples.includes(file.id))
   );
   const infos = files.map(({ id, metadata }) => ({
     id,
     dataset: metadata?.text("dataset_title"),
     patient: metadata?.text("patient"),
   }));
-  const roles = assignRoles(infos, heldOut(config));
+  const roles = assignRoles(infos, holdOut);
   return files.map(({ id }) => id).filter((id) => roles.get(id) !== "train");
 }
 
 /** Which samples are read for a run. */
-function runDataOptions(config: SealConfig, data: RunData): PlanOptions {
+function runDataOptions(own: RunDataOptions, data: RunData): PlanOptions {
   return {
-    folders: data.folders.length === 0 ? config.input.data : data.folders,
-    samples: chosenSamples(config, data),
-    allowDenied: config.input.allow_denied,
+    folders: data.folders.length === 0 ? own.folders : data.folders,
+    samples: chosenSamples(own, data),
+    allowDenied: own.allowDenied,
     withoutPatches: "skip",
     allowLeakage: true,
   };
@@ -91,17 +87,18 @@ function runDataOptions(config: SealConfig, data: RunData): PlanOptions {
  * @throws {ConfigError} If the run's own folders are asked for and it held nothing out.
  */
 export async function openRunData(
-  { config, model }: Pick<OpenedRun, "config" | "model">,
+  { data, model }: Pick<OpenedRun, "data" | "model">,
   { folders, samples, expression }: RunData,
   progress: Reporter,
   signal?: AbortSignal,
 ): Promise<TrainingSet> {
+  const own = data(expression);
   const set = await openTrainingSet(disk, {
-    ...runDataOptions(config, { folders, samples }),
+    ...runDataOptions(own, { folders, samples }),
     genes: { vocabulary: model.vocabulary },
-    layer: config.genes.spot_context ? "context" : "own",
-    load: loadOptions(config, expression),
-    leastCoverage: config.input.least_coverage,
+    layer: own.layer,
+    load: own.load,
+    leastCoverage: own.leastCoverage,
     findDuplicates: false,
     signal,
     onSample: (done, total, id) => progress.update(`read ${id}`, done, total, "slides"),

@@ -10,7 +10,7 @@ import type { PatchReader } from "../data/patch_reader.ts";
 import type { TrainingSet } from "../data/training_set.ts";
 import { badRows, Gallery, ranker, rowsOf } from "../eval/gallery.ts";
 import { geneProfile, parseRaises, type Raised, rankRows } from "../eval/gene_query.ts";
-import type { EmbeddedPairs, SealInference } from "../eval/inference.ts";
+import type { EmbeddedPairs, TrainedModel } from "../eval/inference.ts";
 import { type ByK, type Direction, type PoolMetrics, retrieval, type RetrievalReport } from "../eval/retrieval.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { GallerySection } from "../report/retrieval_gallery.ts";
@@ -74,7 +74,7 @@ interface GeneAnswer {
 
 /** Computes all of it. */
 export async function retrieveResult(
-  model: SealInference,
+  model: TrainedModel,
   set: TrainingSet,
   reader: PatchReader,
   embedded: EmbeddedPairs,

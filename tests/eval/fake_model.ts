@@ -5,7 +5,7 @@
 
 import { Rng } from "../../src/core/rng.ts";
 import type { Vocabulary } from "../../src/data/vocabulary.ts";
-import type { SealInference } from "../../src/eval/inference.ts";
+import type { TrainedModel } from "../../src/eval/inference.ts";
 
 /** Width of the space. */
 export const WIDTH = 6;
@@ -26,7 +26,7 @@ export function fakeModel(
   vocabulary: Vocabulary,
   known: ReadonlyMap<string, Float32Array> = new Map(),
   options: { noise?: number; decoder?: boolean; batches?: number[] } = {},
-): SealInference {
+): TrainedModel {
   const G = vocabulary.genes.length;
   const matrix = Float64Array.from(new Rng(1, 0).normals(G * WIDTH));
   const project = (x: ArrayLike<number>, noise: Rng | undefined): number[] =>

@@ -12,12 +12,13 @@ import { type GeneChoice, openTrainingSet, type TrainingSetOptions } from "../..
 import { isNote } from "../../data/sample_checks.ts";
 import type { TrainingSet } from "../../data/training_set.ts";
 import { parseVocabulary } from "../../data/vocabulary.ts";
+import type { Lenience, RunDataOptions } from "../method.ts";
 import type { SealConfig } from "./config.ts";
 import type { Host } from "../../train/host.ts";
 import { wantedPanel } from "../../evidence/panel.ts";
 
 /** Which samples a configuration wants, by their metadata; undefined when all. */
-export function wanted({ input }: SealConfig): ((sample: SampleFiles) => boolean) | undefined {
+function wanted({ input }: SealConfig): ((sample: SampleFiles) => boolean) | undefined {
   const { exclude_samples, technologies, species, organs } = input;
   if (!exclude_samples.length && !technologies && !species && !organs) return undefined;
   const among = (list: readonly string[] | null, text: string | undefined) =>
@@ -28,7 +29,7 @@ export function wanted({ input }: SealConfig): ((sample: SampleFiles) => boolean
 }
 
 /** What a configuration holds out. */
-export function heldOut({ split, optim }: SealConfig): HoldOuts {
+function heldOut({ split, optim }: SealConfig): HoldOuts {
   const { holdout_donors: donors, holdout_samples: samples, holdout_fraction: share } = split;
   const named = donors.length > 0 || samples.length > 0;
   return { test: named ? { donors, samples } : share > 0 ? { share } : {}, seed: optim.seed };
@@ -48,22 +49,29 @@ function genesOf({ genes }: SealConfig, { disk, checkFile }: Pick<Host, "disk" |
   return { genes: names };
 }
 
-/** How the data of a configuration are opened. */
-export function dataOptions(config: SealConfig, host: Pick<Host, "disk" | "checkFile">): TrainingSetOptions {
-  const { input, genes, split } = config;
+/** How the data of a configuration are chosen and read, whatever their genes. */
+export function readOptions(config: SealConfig, more: Lenience = {}): RunDataOptions {
+  const { input, genes } = config;
   return {
     folders: input.data,
     samples: input.samples ?? undefined,
     ...(wanted(config) && { select: wanted(config)! }),
     holdOut: heldOut(config),
-    genes: genesOf(config, host),
-    panel: wantedPanel(config, host.disk),
     layer: genes.spot_context ? "context" : "own",
-    load: loadOptions(config),
+    load: loadOptions(config, more),
     allowDenied: input.allow_denied,
     leastCoverage: input.least_coverage,
+  };
+}
+
+/** How the data of a configuration are opened for training. */
+export function dataOptions(config: SealConfig, host: Pick<Host, "disk" | "checkFile">): TrainingSetOptions {
+  return {
+    ...readOptions(config),
+    genes: genesOf(config, host),
+    panel: wantedPanel(config, host.disk),
     // Samples named by hand may be of a donor that trains too, as serial sections are; the report says so.
-    allowLeakage: split.holdout_samples.length > 0,
+    allowLeakage: config.split.holdout_samples.length > 0,
   };
 }
 
@@ -79,11 +87,8 @@ export async function openData(config: SealConfig, host: Host): Promise<Training
   return set;
 }
 
-/** Where counts are, and what lets samples through that are refused otherwise, beside what the configuration says. */
-export type Lenience = Pick<LoadOptions, "counts" | "dropBadSpots" | "dropUnknownPatches">;
-
 /** How samples are read by a configuration, and by what is said besides. */
-export function loadOptions({ input, genes }: SealConfig, more: Lenience = {}): LoadOptions {
+function loadOptions({ input, genes }: SealConfig, more: Lenience = {}): LoadOptions {
   return {
     geneNorm: genes.gene_norm,
     ...(genes.smoothing === "hex6" && { neighbourhood: "hex6" as const }),

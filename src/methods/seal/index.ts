@@ -17,6 +17,7 @@ import { SEAL_CONFIG, type SealConfig } from "./config.ts";
 import { dataOptions, openData } from "./data.ts";
 import { frozenFeatures, sealEvidence } from "./evidence.ts";
 import type { SEAL_KEYS } from "./keys.ts";
+import { trainedRun } from "./open.ts";
 import { openSession, organsOf } from "./session.ts";
 import { sealTraining } from "./training.ts";
 
@@ -69,5 +70,6 @@ export const method: Method<typeof SEAL_KEYS, TrainingSet> = {
   openData,
   open,
   proof: async () => (await import("./proof/index.ts")).proof,
+  trained: trainedRun,
   resultJson: (results) => summaryOf(results).json,
 };

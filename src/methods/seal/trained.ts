@@ -6,7 +6,7 @@
 
 import { DataError } from "../../core/errors.ts";
 import type { Vocabulary } from "../../data/vocabulary.ts";
-import type { SealInference } from "../../eval/inference.ts";
+import type { TrainedModel } from "../../eval/inference.ts";
 import { ORGANS } from "../../models/organ_token.ts";
 import { pixelInput } from "../../train/row_input.ts";
 import type { ViewOf } from "../../train/trunk.ts";
@@ -14,7 +14,7 @@ import { Inference } from "./inference.ts";
 import type { SealModel } from "./model.ts";
 
 /** Runs patches of any size and expression through the model. */
-export class Trained implements SealInference {
+export class Trained implements TrainedModel {
   readonly width: number;
   readonly #sides: Map<number, Promise<{ inference: Inference; give(patches: Uint8Array): void }>> = new Map();
 

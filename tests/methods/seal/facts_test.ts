@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { SEAL_CONFIG } from "../../../src/methods/seal/config.ts";
-import { loadOptions } from "../../../src/methods/seal/data.ts";
+import { readOptions } from "../../../src/methods/seal/data.ts";
 import { stagesOf } from "../../../src/methods/seal/facts.ts";
 
 Deno.test("stages end where logs say", () => {
@@ -14,8 +14,8 @@ Deno.test("stages end where logs say", () => {
 
 Deno.test("where counts are is a key, and what is said besides wins", () => {
   const { config } = SEAL_CONFIG.read([], [["counts", "layers/counts"], ["drop_bad_spots", "true"]]);
-  const { counts, dropBadSpots, dropUnknownPatches } = loadOptions(config);
+  const { counts, dropBadSpots, dropUnknownPatches } = readOptions(config).load ?? {};
   assert.deepEqual([counts, dropBadSpots, dropUnknownPatches], ["layers/counts", true, false]);
-  const more = loadOptions(config, { counts: "raw", dropUnknownPatches: true });
+  const more = readOptions(config, { counts: "raw", dropUnknownPatches: true }).load ?? {};
   assert.deepEqual([more.counts, more.dropBadSpots, more.dropUnknownPatches], ["raw", true, true]);
 });
