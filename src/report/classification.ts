@@ -109,7 +109,7 @@ function remarks(found: ClassificationResults): string[] {
   return [
     folds.length === 1
       ? "Intervals are of a percentile bootstrap over patients: they tell how much the score of this model depends on whom it was tried on, not how much training again would change it."
-      : `± is the standard error over folds (population deviation ÷ √${folds.length}). Folds share training cases${
+      : `± is the standard error over folds (population deviation ÷ √${folds.length}). Folds of one set of cases share those they train on${
         overlap > 0 ? `, and ${amount(overlap, unit)} are judged in several` : ""
       }, so they are not independent: it is no interval for new patients. What counts is on how many folds a predictor is better than its baseline.`,
     least < FEW
@@ -139,7 +139,7 @@ function estimateCell(one: ClassificationEstimate | undefined): Slot {
 }
 
 /** Width and height of a row's drawing. */
-const ROW = { width: 240, height: 34, left: 8, right: 232 } as const;
+const ROW = { width: 320, height: 34, left: 8, right: 312 } as const;
 
 function limits({ value, low, high, se }: ClassificationEstimate): (number | null)[] {
   return value === null ? [] : [low ?? value - (se ?? 0), value, high ?? value + (se ?? 0)];
@@ -177,7 +177,7 @@ function scoreTable(found: ClassificationResults): Markup {
     })),
     { head: markup`<span class="only-read">Drawing</span>`, className: "plot", cell: (one) => aucRow(one, x) },
   ], {
-    className: "forest",
+    className: "forest even",
     caption: markup`<b>${task}: ${classes.join(", ")}.</b> ${amount(found.cases, unit)} of ${
       amount(found.patients, "patient")
     } with ${amount(found.slides, "slide")}${found.features !== undefined && `, features ${found.features}`}; ${
@@ -222,16 +222,17 @@ function differenceTable(found: ClassificationResults): Slot {
       cell: ({ predictor, baseline }) => markup`${labelOf(predictor)}<small>less ${labelOf(baseline)}</small>`,
     },
     { head: "Score", cell: ({ score: name }) => NAMES[name] },
-    { head: "Value", className: "number strong", cell: ({ value }) => difference(value) },
     {
-      head: several ? "Standard error" : "Interval",
-      className: "number",
-      cell: ({ low, high, se, reason }) =>
-        low !== undefined && high !== undefined
-          ? `${difference(low)} to ${difference(high)}`
-          : se !== undefined
-          ? `± ${score(se)}`
-          : reason ?? NONE,
+      head: "Value",
+      className: "number strong",
+      cell: ({ value, low, high, se, reason }) =>
+        markup`${difference(value)}<small>${
+          low !== undefined && high !== undefined
+            ? `${difference(low)} to ${difference(high)}`
+            : se !== undefined
+            ? `± ${score(se)}`
+            : reason
+        }</small>`,
     },
     ...(several
       ? [{
@@ -306,7 +307,7 @@ function foldTable(found: ClassificationResults): Markup {
       className: "plain",
       caption: markup`<b>Folds.</b> Under those judged stand their classes: ${classes.join(" / ")}.`,
     }),
-    "tall",
+    rows.length > 8 ? "tall" : "",
   );
 }
 

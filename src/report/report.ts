@@ -62,7 +62,7 @@ export async function renderReport(evidence: ReadEvidence): Promise<string> {
   const title = evidence.facts?.title ?? "Training run";
   const sections: (readonly [id: string, name: string, content: Slot])[] = [
     ...classified(evidence) === undefined || evidence.results!.encoders.length > 0 ? encoderSections(evidence) : [],
-    ["classes", "Classes", classification(evidence)],
+    ["classes", "Classification", classification(evidence)],
     ["training", "Training", losses(evidence)],
     ["time", "Time", cost(evidence)],
     ["methods", "Methods", methods(evidence)],
