@@ -9,6 +9,7 @@ import {
   type JudgedFold,
   majorityClass,
 } from "../../src/evidence/classification.ts";
+import { classificationSummary } from "../../src/evidence/classification_summary.ts";
 import { parseCsv } from "../../src/io/csv.ts";
 import { classification as checkOf } from "../../src/report/classification_schema.ts";
 
@@ -168,4 +169,27 @@ Deno.test("what does not fit is refused, in memory and in files", () => {
     act(tree);
     assert.throws(() => checkOf(tree, place), complaint);
   }
+});
+
+Deno.test("the summary has a line a predictor with its spread, gains beside baselines, and values as JSON", () => {
+  const of = (folds: readonly JudgedFold[]) =>
+    classificationSummary(
+      classificationOf({
+        ...common,
+        folds,
+        predictors: [trained(folds.map(() => both(A))), majorityClass(folds, 2)],
+      }).classification,
+    );
+  const one = of([FOLD]);
+  const text = one.lines.join("\n");
+  assert.match(text, /status, 10 test cases of 10 patients +auc/);
+  assert.match(text, /ABMIL +0\.875 \(0\.577 to 1\.000\)/);
+  assert.match(text, /Majority class +0\.500/);
+  assert.match(text, /ABMIL less Majority class: AUC \+0\.375 \([+-]0\.\d{3} to \+0\.500\)/);
+  const json = one.json.classification as { predictors: Record<string, Record<string, number>> };
+  assert.equal(json.predictors.abmil!.auc, 0.875);
+  const two = of([FOLD, { ...FOLD, name: "fold_1" }]).lines.join("\n");
+  assert.match(two, /status, 2 folds, 14 cases of 14 patients/);
+  assert.match(two, /ABMIL +0\.875 \+- 0\.000/);
+  assert.match(two, /AUC \+0\.375, better on 2 and worse on 0 folds/);
 });
