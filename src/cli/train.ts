@@ -19,6 +19,7 @@ import { prepareGpu } from "./setup.ts";
 import { printJson } from "./terminal.ts";
 import { runFolderOf } from "../run/folder.ts";
 import { demoConfig, prepareDemo } from "../run/demo.ts";
+import { hostOf, runHome } from "../run/host.ts";
 import { train } from "../run/train.ts";
 
 /** Name of the command. */
@@ -157,12 +158,15 @@ export async function run(args: Args<typeof flags>, job: Job): Promise<number> {
   if (demo && !await stopwatch.time(TIMES.data, () => prepareDemo(progress, job.signal))) {
     throw new InterruptedError("Interrupted while the demo's slides were made");
   }
+  const { method, config, folder } = asked;
   const result = await train({
-    ...asked,
+    method,
+    config,
+    home: runHome(folder),
+    host: hostOf(progress, job.signal),
+    clock: { date: () => new Date(), ms: () => performance.now() },
     overwrite: values.overwrite,
     openGpu: () => openGpu(values.software),
-    progress,
-    signal: job.signal,
     gracefully: (act) => job.gracefully(act),
     started,
     stopwatch,

@@ -1,11 +1,11 @@
 /**
- * Deno as the host of a training run.
+ * Deno as the host of a training run, and its file system as the home of one.
  *
  * @module
  */
 
 import { disk, makeFolder, openFile } from "../io/fs.ts";
-import { lockFile } from "../io/lock.ts";
+import { lockFile, lockFolder } from "../io/lock.ts";
 import type { Host } from "../train/host.ts";
 import type { RunStore } from "../train/run.ts";
 import { openPatchPool } from "../worker/patch_pool.ts";
@@ -14,7 +14,9 @@ import { checkEncoder, openEncoder } from "./encoder.ts";
 import { checkFolder } from "../io/output.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { checkCheckpointFile, checkWhole, findCheckpoint, writeCheckpoint } from "./checkpoints.ts";
-import { markMetrics } from "./start.ts";
+import { runFolder } from "./folder.ts";
+import { completeManifest, finishedRun, journalled, markMetrics, startRun } from "./start.ts";
+import type { RunHome } from "./train.ts";
 
 /** The host of a command. */
 export function hostOf(progress: Reporter, signal?: AbortSignal): Host {
@@ -44,5 +46,20 @@ export function runStore(path: string, held: () => void = () => {}): RunStore {
     write: (name, files, state) => writeCheckpoint(path, name, files, state),
     markMetrics: (marks) => markMetrics(path, marks),
     held,
+  };
+}
+
+/** A run's folder as training keeps it: one process at a time, whole files with checksums, gone on with after a crash. */
+export function runHome(path: string): RunHome {
+  const folder = runFolder(path);
+  return {
+    path,
+    folder,
+    noted: journalled(folder),
+    lock: () => lockFolder(path, "train"),
+    finished: (config, resolve) => finishedRun(path, config, resolve),
+    start: (config, overwrite, resolve) => startRun(path, config, overwrite, resolve),
+    store: (held) => runStore(path, held),
+    complete: (only) => completeManifest(path, only),
   };
 }

@@ -25,6 +25,7 @@ import {
   RUN_FOLDERS,
 } from "./owned_files.ts";
 import { checkWhole, findCheckpoint, recoverCheckpoints, removeCheckpoint } from "./checkpoints.ts";
+import type { Resolve, RunStart } from "./train.ts";
 
 /** Fact of the manifest: SHA-256 of the configuration without the line that names the folder, which may move. */
 const SETTINGS = "settings";
@@ -66,9 +67,6 @@ function statusOf(run: string, manifest: Manifest | undefined): RunStatus {
 function settingsOf(config: string): string {
   return sha256Of(config.replace(/^ {2}out:.*$/m, ""));
 }
-
-/** Reads a configuration's text and writes it as this version does. */
-export type Resolve = (text: string) => string;
 
 function sameConfig(before: string, config: string, resolve: Resolve): boolean {
   if (before === config) return true;
@@ -133,14 +131,6 @@ function reportIsWhole(run: string, manifest: Manifest | undefined): boolean {
   } catch {
     return false;
   }
-}
-
-/** A run folder that may be written to. */
-export interface RunStart {
-  /** Whether an earlier run is to be gone on with. */
-  readonly resume: boolean;
-  /** Makes the folder, or empties one that is to be written over of what the program wrote. Until then nothing is changed. */
-  begin(): void;
 }
 
 /**

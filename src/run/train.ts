@@ -1,5 +1,6 @@
 /**
  * A training run from its configuration to its report, in its folder: locked, checked first, gone on with where it stopped.
+ * Machine and folder are handed in.
  *
  * `run.json` is written last, then the page, then the manifest, which marks the run as finished.
  *
@@ -9,33 +10,75 @@
 import { InterruptedError } from "../core/errors.ts";
 import type { Stopwatch } from "../core/stopwatch.ts";
 import { VERSION } from "../core/version.ts";
-import { lockFolder } from "../io/lock.ts";
+import type { Gpu } from "../gpu/device.ts";
 import type { AnyMethod, AnyRunConfig, MethodEvidence, MethodRun } from "../methods/method.ts";
 import { readEvidence } from "../report/evidence_read.ts";
-import { writeEvidence } from "../report/evidence_write.ts";
+import { type RunFolder, writeEvidence } from "../report/evidence_write.ts";
 import { writeReport } from "../report/report.ts";
 import { EVIDENCE, EVIDENCE_SCHEMA, type RunFacts } from "../report/run_evidence.ts";
+import type { Host } from "../train/host.ts";
 import type { LoopEnd } from "../train/loop.ts";
-import { runTraining, stateToResume } from "../train/run.ts";
+import { type RunStore, runTraining, stateToResume } from "../train/run.ts";
 import { TIMES } from "../train/times.ts";
 import { describeNumerics, probeNumerics } from "../verify/numerics.ts";
-import type { Gpu } from "../gpu/device.ts";
-import { hostOf, runStore } from "./host.ts";
-import type { Reporter } from "../core/reporter.ts";
-import { runFolder } from "./folder.ts";
-import { findCheckpoint } from "./checkpoints.ts";
-import { completeManifest, finishedRun, journalled, type RunStart, startRun } from "./start.ts";
+
+/** Reads a configuration's text and writes it as this version does. */
+export type Resolve = (text: string) => string;
+
+/** A run folder that may be written to. */
+export interface RunStart {
+  /** Whether an earlier run is to be gone on with. */
+  readonly resume: boolean;
+  /** Makes the folder, or empties one that is to be written over of what the program wrote. Until then nothing is changed. */
+  begin(): void;
+}
+
+/** The folder of a run, as training keeps it. */
+export interface RunHome {
+  readonly path: string;
+  /** Takes the folder for this run alone. `check` throws {@linkcode DataError} when another has taken it since. */
+  lock(): { check(): void; [Symbol.dispose](): void };
+  /**
+   * A finished run of the same configuration: whether it has its report; undefined if the folder holds no such run.
+   *
+   * @throws {DataError} If a file of it is not what was written.
+   */
+  finished(config: string, resolve: Resolve): { readonly report: boolean } | undefined;
+  /**
+   * Looks at the folder before anything is written.
+   *
+   * @param config Text of the resolved configuration.
+   * @throws {ConfigError} If the folder may not be used.
+   * @throws {DataError} If what an earlier run left is damaged.
+   */
+  start(config: string, overwrite: boolean, resolve: Resolve): RunStart;
+  /** Its checkpoints and metrics. @param held Asked before a checkpoint is written: whether the folder is still this run's. */
+  store(held: () => void): RunStore;
+  /** For evidence and report. */
+  readonly folder: RunFolder;
+  /** The same; what is written is noted first. */
+  readonly noted: RunFolder;
+  /** Marks files as whole; all of them when none is named, which makes the run complete. */
+  complete(only?: readonly string[]): void;
+}
+
+/** Where a run takes the time from. */
+export interface Clock {
+  /** Now. */
+  date(): Date;
+  /** Milliseconds from some beginning. */
+  ms(): number;
+}
 
 /** A run that is asked for. */
 export interface TrainRequest {
   readonly method: AnyMethod;
   readonly config: AnyRunConfig;
-  /** Folder of the run. */
-  readonly folder: string;
+  readonly home: RunHome;
+  /** The machine. Its signal is aborted when training is to stop, with the error to end with as its reason. */
+  readonly host: Host;
+  readonly clock: Clock;
   readonly overwrite: boolean;
-  readonly progress: Reporter;
-  /** Aborted when training is to stop; its reason is the error to end with. */
-  readonly signal: AbortSignal;
   /** Runs what ends by itself within a step of the signal. */
   gracefully<T>(act: () => Promise<T>): Promise<T>;
   /** Opens the device, when all that can be refused without it has been looked at. */
@@ -60,31 +103,33 @@ export type TrainResult = Readonly<Record<string, unknown>>;
  * @throws {InterruptedError} If a signal came; what was trained is kept.
  */
 export async function train(request: TrainRequest): Promise<TrainResult> {
-  const { method, config, folder, overwrite, progress, signal } = request;
-  using lock = lockFolder(folder, "train");
+  const { method, config, home, host, overwrite } = request;
+  using lock = home.lock();
   const text = method.config.write(config);
   const resolved = (before: string) =>
     method.config.write(method.config.read([{ name: EVIDENCE.config, text: before }]).config);
-  const finished = overwrite ? undefined : finishedRun(folder, text, resolved);
+  const finished = overwrite ? undefined : home.finished(text, resolved);
   if (finished) return await leaveFinished(request, finished.report);
-  const start = startRun(folder, text, overwrite, resolved);
-  await method.check(config, hostOf(progress, signal));
+  const start = home.start(text, overwrite, resolved);
+  await method.check(config, host);
   return await trainLocked(request, start, () => lock.check());
 }
 
 /** What is to be said of a run that is finished; its report is made again if it is missing. */
-async function leaveFinished({ method, folder, progress }: TrainRequest, hasReport: boolean): Promise<TrainResult> {
-  const run = runFolder(folder);
-  const path = `${run.path}/${EVIDENCE.report}`;
+async function leaveFinished(
+  { method, home, host: { reporter } }: TrainRequest,
+  hasReport: boolean,
+): Promise<TrainResult> {
+  const path = `${home.folder.path}/${EVIDENCE.report}`;
   if (!hasReport) {
-    await writeReport(run);
-    completeManifest(folder, [EVIDENCE.report]);
+    await writeReport(home.folder);
+    home.complete([EVIDENCE.report]);
   }
-  progress.say(`${folder} is finished already; --overwrite trains anew. Report: ${path}`);
-  const { facts, results } = await readEvidence(run);
-  const { loop } = (findCheckpoint(folder, "last")?.state ?? {}) as { loop?: { step?: number } };
+  reporter.say(`${home.path} is finished already; --overwrite trains anew. Report: ${path}`);
+  const { facts, results } = await readEvidence(home.folder);
+  const { loop } = (home.store(() => {}).find("last")?.state ?? {}) as { loop?: { step?: number } };
   return {
-    out: folder,
+    out: home.path,
     steps: loop?.step ?? null,
     reason: "finished",
     best_step: facts?.best_step ?? null,
@@ -95,18 +140,18 @@ async function leaveFinished({ method, folder, progress }: TrainRequest, hasRepo
 }
 
 async function trainLocked(request: TrainRequest, start: RunStart, held: () => void): Promise<TrainResult> {
-  const { method, config, folder, progress, signal, stopwatch } = request;
-  const host = hostOf(progress, signal);
+  const { method, config, home, host, clock, stopwatch } = request;
+  const { reporter, signal = new AbortController().signal } = host;
   const data = await stopwatch.time(TIMES.data, () => method.openData(config, host));
   const gpu = await request.openGpu();
-  progress.say(`Adapter: ${gpu.description}${gpu.caps.software ? " (software)" : ""}`);
+  reporter.say(`Adapter: ${gpu.description}${gpu.caps.software ? " (software)" : ""}`);
   let run: MethodRun | undefined;
   try {
     run = await stopwatch.time(TIMES.open, () => method.open(gpu, config, data, host));
-    progress.say(run.describe());
-    const store = runStore(folder, held);
+    reporter.say(run.describe());
+    const store = home.store(held);
     const { training } = run;
-    const before = start.resume ? stateToResume(training, store, progress) : undefined;
+    const before = start.resume ? stateToResume(training, store, reporter) : undefined;
     // What is refused up to here leaves the folder as it was.
     start.begin();
     if (run.before) await stopwatch.time(TIMES.before, run.before);
@@ -115,15 +160,15 @@ async function trainLocked(request: TrainRequest, start: RunStart, held: () => v
         runTraining(training, {
           store,
           before,
-          reporter: progress,
+          reporter,
           signal,
-          now: () => performance.now(),
+          now: () => clock.ms(),
           time: (part, act) => stopwatch.time(TIMES[part], act),
         })
       ));
     if (end.reason === "interrupted") throw new InterruptedError(`Interrupted at step ${end.state.step}`);
     signal.throwIfAborted();
-    return await writeRunEvidence(run, end, request, held);
+    return await writeRunEvidence(run, end, request, store);
   } finally {
     run?.close();
     gpu.destroy();
@@ -135,14 +180,13 @@ async function writeRunEvidence(
   run: MethodRun,
   end: LoopEnd,
   request: TrainRequest,
-  held: () => void,
+  store: RunStore,
 ): Promise<TrainResult> {
-  const { folder: path, progress, stopwatch, demo } = request;
-  const folder = journalled(runFolder(path));
-  const best = findCheckpoint(path, "best") ?? findCheckpoint(path, "last");
+  const { home: { path, noted: folder, complete }, host: { reporter }, stopwatch, demo } = request;
+  const best = store.find("best") ?? store.find("last");
   const made = await stopwatch.time(TIMES.evidence, () => run.evidence({ folder: path, best, end, demo }));
   await run.training.inputs.verify();
-  held();
+  store.held();
   await writeEvidence(folder, made.parts);
   for (const [file, content] of made.files ?? []) {
     folder.makeFolder(`${path}/${file}`.replace(/\/[^/]*$/, ""));
@@ -151,10 +195,10 @@ async function writeRunEvidence(
   const facts = await factsOf(run, made, request);
   await writeEvidence(folder, { facts });
   const report = await writeReport(folder);
-  completeManifest(path);
-  for (const error of report.errors) progress.warn(error.message);
-  for (const line of made.lines) progress.say(line);
-  progress.say(`Report: ${report.path}`);
+  complete();
+  for (const error of report.errors) reporter.warn(error.message);
+  for (const line of made.lines) reporter.say(line);
+  reporter.say(`Report: ${report.path}`);
   return {
     out: path,
     steps: end.state.step,
@@ -170,7 +214,7 @@ async function writeRunEvidence(
 async function factsOf(
   { training: { gpu } }: MethodRun,
   { facts, precision, timeNotes = {} }: MethodEvidence,
-  { started, stopwatch, command, versions }: TrainRequest,
+  { started, clock, stopwatch, command, versions }: TrainRequest,
 ): Promise<RunFacts> {
   const { title, seed, best_step, ...rest } = facts;
   return {
@@ -179,7 +223,7 @@ async function factsOf(
     status: "finished",
     command,
     started: started.toISOString(),
-    seconds: (Date.now() - started.getTime()) / 1000,
+    seconds: (clock.date().getTime() - started.getTime()) / 1000,
     ...(seed === undefined ? {} : { seed }),
     ...(best_step === undefined ? {} : { best_step }),
     versions: { "seal-webgpu": VERSION, ...versions },
