@@ -1,43 +1,21 @@
 /**
- * `predict`: gene expression by a trained run, its linear probe or its image decoder, for the patches of data folders or over slides in a grid.
+ * `predict`: gene expression by a trained run, its linear probe or its image decoder, for the patches of data folders or over
+ * slides in a grid.
  *
  * @module
  */
 
-import { ConfigError, DataError } from "../core/errors.ts";
-import { type Facts, notOwn, sameFacts } from "../core/facts.ts";
-import { VERSION } from "../core/version.ts";
-import { centre } from "../data/coordinates.ts";
-import { readBytes } from "../data/data_folder.ts";
-import { unknownName } from "../data/holdout.ts";
-import { openSlide, type Slide } from "../data/slide.ts";
-import type { PassOptions } from "../eval/inference.ts";
-import { predictPatches, predictSlide } from "../eval/predict.ts";
-import { type Prediction, predictionH5ad } from "../eval/prediction.ts";
-import { withProbe } from "../eval/predictor.ts";
-import { disk, makeFolder, openFile } from "../io/fs.ts";
-import { H5File } from "../io/h5.ts";
-import { H5Writer } from "../io/h5_write.ts";
-import { readTree } from "../io/h5ad_uns.ts";
-import { writeH5ad } from "../io/h5ad_write.ts";
-import { lockFile } from "../io/lock.ts";
-import { unreadable } from "../io/made_output.ts";
-import { type Metadata, parseMetadata } from "../io/metadata.ts";
-import type { Args, Flags } from "./args.ts";
-import { contentHash } from "../run/content_hash.ts";
+import { ConfigError } from "../core/errors.ts";
+import { namesOf } from "../run/data.ts";
 import { hostOf } from "../run/host.ts";
+import { originOf } from "../run/open.ts";
+import { flagFacts } from "../run/output_folder.ts";
+import { predict, predictRequest } from "../run/predict.ts";
+import type { Args, Flags } from "./args.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
-import { checkFile, checkFolder, endsAll, isSame } from "../io/output.ts";
-import { flagFacts } from "../run/output_folder.ts";
-import { findThumbnail } from "../evidence/thumbnail.ts";
 import { Progress } from "./progress.ts";
-import { runHash } from "../run/facts.ts";
-import { chooseRunSource, readRunProbe, type Source } from "../run/predictors.ts";
-import { PREDICTOR_FILES } from "../evidence/predictor.ts";
-import { type KnownRun, lookAtRun, type OpenedRun, openRun, originOf } from "../run/open.ts";
 import { encodersOf, RUN_FLAGS } from "./run_flags.ts";
-import { organOf } from "../run/data.ts";
 import { printJson } from "./terminal.ts";
 
 /** Name of the command. */
@@ -74,325 +52,35 @@ export const flags = {
   out: { kind: "text", value: "DIR", default: "predictions", help: "folder of NAME.h5ad" },
 } as const satisfies Flags;
 
-type Values = Args<typeof flags>["flags"];
-
-/** One output. */
-interface PredictJob {
-  readonly id: string;
-  readonly output: string;
-  readonly metadata: Metadata | undefined;
-  readonly patches?: { readonly patches: string; readonly expression: string | undefined };
-  readonly slide?: string;
-}
-
-/** What became of one. */
-interface Outcome {
-  readonly name: string;
-  readonly output: string;
-  readonly status: "done" | "failed";
-  readonly rows?: number;
-  readonly genes?: number;
-  readonly error?: string;
-}
-
+/** Exit status when one of several inputs failed. */
 const INCOMPLETE = 3;
-/** µm between the cells of a slide where nothing is said: the side of a patch. */
-const STEP = 112;
-
-function names(path: string, ending: RegExp): string[] {
-  const entry = disk.look(path);
-  return entry?.kind === "folder" ? entry.names.filter((name) => ending.test(name) && !name.startsWith(".")) : [];
-}
-
-function isFile(path: string): boolean {
-  return disk.look(path)?.kind === "file";
-}
-
-/** What is to be predicted: patch files or, with a grid, slides of the folders, and slides by name. */
-export function jobsOf(values: Pick<Values, "data" | "slide" | "grid" | "samples" | "out">): PredictJob[] {
-  const chosen = values.samples?.split(",").map((id) => id.trim()).filter(Boolean);
-  const jobs: PredictJob[] = [];
-  const known: string[] = [];
-  for (const given of values.data) {
-    const folder = given.replace(/[/\\]+$/, "");
-    const where = values.grid === undefined ? "patches" : "wsis";
-    const files = names(`${folder}/${where}`, values.grid === undefined ? /\.h5$/ : /\.(tiff?|svs)$/i);
-    if (!files.length) {
-      throw new DataError(`Cannot predict for ${folder}: ${folder}/${where} has no files, some wanted`, {
-        code: "no-samples",
-        hint: values.grid === undefined
-          ? "Give a folder in HEST's layout, or a slide with --slide"
-          : "Leave out --grid",
-      });
-    }
-    for (const file of files) {
-      const id = file.replace(/\.[^.]+$/, "");
-      known.push(id);
-      if (chosen && !chosen.includes(id)) continue;
-      const json = `${folder}/metadata/${id}.json`;
-      const metadata = isFile(json) ? parseMetadata(readBytes(disk, json), json) : undefined;
-      const path = `${folder}/${where}/${file}`;
-      const table = ["st", "adata"].map((place) => `${folder}/${place}/${id}.h5ad`).find(isFile);
-      jobs.push({
-        id,
-        output: `${values.out}/${id}${values.grid === undefined ? "" : ".grid"}.h5ad`,
-        metadata,
-        ...(values.grid === undefined ? { patches: { patches: path, expression: table } } : { slide: path }),
-      });
-    }
-  }
-  for (const slide of values.slide) {
-    const id = slide.split(/[/\\]/).at(-1)!.replace(/\.[^.]+$/, "");
-    jobs.push({ id, output: `${values.out}/${id}.grid.h5ad`, metadata: undefined, slide });
-  }
-  const twice = jobs.find(({ output }, i) => jobs.findIndex((job) => job.output === output) !== i);
-  if (twice) throw new ConfigError(`Cannot write ${twice.output} twice: two inputs are named ${twice.id}`);
-  for (const id of chosen ?? []) {
-    if (!jobs.some((job) => job.id === id)) throw unknownName("predict for", "sample", id, known);
-  }
-  return jobs;
-}
 
 /** Encoders that are opened. */
 export const encoders = encodersOf;
 
-/** What is asked for, as far as it is known without a device. */
-interface Request {
-  readonly values: Values;
-  readonly known: KnownRun;
-  /** What predicts. */
-  readonly source: Source;
-  readonly jobs: readonly PredictJob[];
-  /** What each output is made from and how, by its path. */
-  readonly facts: ReadonlyMap<string, Facts>;
-}
-
-/** Refuses whatever can be refused before the device is opened. */
-async function requestOf(values: Values): Promise<Request> {
-  const { run, checkpoint, encoder, organ } = values;
+/** Runs the command. */
+export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
+  const { run, "pixel-size": pixelSize, "batch-size": batchSize, slide: slides, with: source, samples } = values;
   if (run === undefined) {
     throw new ConfigError("Cannot predict: no --run is given", { hint: "Give the folder that train wrote" });
   }
-  checkFolder(values.out);
-  const jobs = jobsOf(values);
-  if (!jobs.length) {
-    throw new ConfigError("Cannot predict: neither --data nor --slide is given", {
-      hint: "For example --data data/hest",
-    });
-  }
-  const known = await lookAtRun({ run, checkpoint: checkpoint as "best" | "last", encoder });
-  const { step } = originOf(run, checkpoint, known);
-  const source = chooseRunSource(run, values.with as "auto" | "probe" | "decoder", step);
-  if (known.organs) jobs.forEach((job) => organOf(job, organ));
-  // Of several, one that is not there is listed as failed.
-  if (jobs.length === 1 && jobs[0]!.slide !== undefined) (await openPlaced(jobs[0]!, values)).slide.close();
-  const shared = {
-    software: `seal-webgpu ${VERSION}`,
-    ...flagFacts(values, ["run", "data", "encoder", "slide", "samples", "with"]),
-    run_sha256: await runHash(known, run),
-    predicted_by: source.source,
-  };
-  const facts = new Map<string, Facts>();
-  for (const { output, patches, slide, id } of jobs) {
-    checkFile(output);
-    const inputs = [slide, patches?.patches, patches?.expression].filter((path) => path !== undefined);
-    if (inputs.some((path) => isSame(path, output))) {
-      throw new ConfigError(`Cannot write ${output}: it is the input`, { hint: "Pass --out with another folder" });
-    }
-    const metadata = values.data.map((folder) => `${folder}/metadata/${id}.json`);
-    facts.set(output, { ...shared, sample: id, input_sha256: await contentHash([...inputs, ...metadata]) });
-  }
-  return { values, known, source, jobs, facts };
-}
-
-/**
- * Whether an output is finished already.
- *
- * @throws {ConfigError} If what is there was made from something else, or otherwise, or by another program.
- */
-async function isMade(output: string, facts: Facts): Promise<boolean> {
-  if (disk.look(output) === undefined) return false;
-  let before: Record<string, unknown>;
-  try {
-    using file = await H5File.open(disk.open(output, "read"));
-    const { made } = file.kind("/uns/seal") === undefined ? {} : readTree(file, "/uns/seal");
-    if (made === undefined) throw notOwn(output, "it is there already and does not say what it was made from");
-    before = JSON.parse(String(made));
-  } catch (error) {
-    throw error instanceof ConfigError ? error : unreadable(disk, output, error);
-  }
-  sameFacts(output, before, facts);
-  return true;
-}
-
-/** Runs the command. */
-export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
-  const request = await requestOf(values);
-  const { jobs, facts } = request;
-  const made = new Set<string>();
-  if (!values.overwrite) {
-    for (const { output } of jobs) if (await isMade(output, facts.get(output)!)) made.add(output);
-  }
-  const progress = new Progress(values.quiet);
-  for (const output of made) {
-    // What a process that was killed held is let go.
-    lockFile(output, name).release();
-    progress.say(`${output}: is there`);
-  }
-  const done = jobs.filter(({ output }) => made.has(output)).map(({ id, output }): Outcome => ({
-    name: id,
-    output,
-    status: "done",
-  }));
-  const todo = jobs.filter(({ output }) => !made.has(output));
-  const outcomes = [...done, ...(todo.length ? await predictAll(request, todo, progress, signal) : [])];
-  if (values.json) {
-    printJson({
-      ...originOf(values.run!, values.checkpoint, request.known),
-      checked: request.known.checked,
-      ...request.source.facts,
-      outputs: outcomes,
-    });
-  }
-  return outcomes.some(({ status }) => status === "failed") ? INCOMPLETE : 0;
-}
-
-async function predictAll(
-  { values, known, source, facts }: Request,
-  jobs: readonly PredictJob[],
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<Outcome[]> {
-  for (const line of source.lines) progress.say(line);
-  // Read before the device opens: a damaged file costs nothing then.
-  const probe = source.source === "probe" ? readRunProbe(values.run!, known.vocabulary.genes.length) : undefined;
-  const gpu = await openGpu(values.software);
-  try {
-    const run = await openRun(gpu, {
-      run: values.run!,
-      checkpoint: values.checkpoint as "best" | "last",
-      encoder: values.encoder,
-      precision: values.precision as "f32" | "f16" | undefined,
-      batchSize: values["batch-size"] ?? (gpu.caps.software ? 8 : 64),
-      host: hostOf(progress),
-    }, known);
-    const opened: OpenedRun = {
-      ...run,
-      ...(probe && { model: withProbe(run.model, probe, `${values.run}/${PREDICTOR_FILES.probe}`) }),
-      origin: { ...run.origin, ...source.facts },
-    };
-    try {
-      const outcomes: Outcome[] = [];
-      for (const job of jobs) {
-        outcomes.push(
-          await predictListed(opened, job, facts.get(job.output)!, { values, progress, signal }, jobs.length),
-        );
-      }
-      return outcomes;
-    } finally {
-      await opened.close();
-    }
-  } finally {
-    gpu.destroy();
-  }
-}
-
-/** How one is predicted. */
-interface Setting {
-  readonly values: Values;
-  readonly progress: Progress;
-  readonly signal: AbortSignal;
-}
-
-/** Predicts one of `of`, or lists it as failed if there are others. */
-async function predictListed(
-  opened: OpenedRun,
-  job: PredictJob,
-  facts: Facts,
-  { values, progress, signal }: Setting,
-  of: number,
-): Promise<Outcome> {
-  try {
-    makeFolder(values.out);
-    using _lock = lockFile(job.output, name);
-    const prediction = await predictOne(opened, job, values, progress, signal);
-    const origin = { ...opened.origin, ...prediction.origin, made: JSON.stringify(facts) };
-    await writePrediction(job.output, { ...prediction, origin });
-    const [rows, genes] = [prediction.barcodes.length, prediction.genes.length];
-    progress.say(`${job.output}: ${rows} x ${genes}`);
-    return { name: job.id, output: job.output, status: "done", rows, genes };
-  } catch (error) {
-    // One input: its own error and exit status. Several: the others go on.
-    if (of === 1 || endsAll(error) || (error as { code?: string }).code === "no-decoder") throw error;
-    progress.warn(`${job.id}: ${(error as Error).message}`);
-    return { name: job.id, output: job.output, status: "failed", error: (error as Error).message };
-  }
-}
-
-/** A slide and its µm a pixel, without which no grid can be laid. */
-async function openPlaced({ slide: path, metadata }: PredictJob, values: Values) {
-  const slide: Slide = await openSlide(await openFile(path!));
-  const pixelSize = values["pixel-size"] ?? metadata?.pixelSize ?? slide.pixelSize.um;
-  if (pixelSize !== undefined) return { slide, pixelSize };
-  const { problem, claimed } = slide.pixelSize;
-  slide.close();
-  throw new ConfigError(`Cannot lay a grid over ${path}: ${problem ?? "it names no pixel size"}`, {
-    hint: "Pass --pixel-size, µm a pixel",
-    context: { file: path, claimed },
-  });
-}
-
-async function predictOne(
-  { model, organs, batchSize }: OpenedRun,
-  job: PredictJob,
-  values: Values,
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<Prediction> {
-  const { id, metadata, patches, slide: path } = job;
-  const organ = organs ? organOf({ id, metadata }, values.organ) : undefined;
-  const options: PassOptions = {
+  const request = await predictRequest({
+    ...values,
+    run,
+    checkpoint: values.checkpoint as "best" | "last",
+    precision: values.precision as "f32" | "f16" | undefined,
     batchSize,
-    signal,
-    ...(organ === undefined ? {} : { organ: () => organ }),
-    onRows: (done, total) => progress.update(id, done, total, "tiles"),
-  };
-  if (patches) return await withPicture(id, metadata, patches, await predictPatches(model, disk, patches, options));
-  const { slide, pixelSize } = await openPlaced(job, values);
-  try {
-    for (const note of slide.notes) progress.warn(`${path}: ${note}`);
-    const { grid: step = STEP, everywhere } = values;
-    return await predictSlide(model, slide, { pixelSize, step, everywhere }, options);
-  } finally {
-    slide.close();
-  }
-}
-
-/** Puts the small picture of the sample beside its prediction, where there is one, for plots over it. */
-async function withPicture(
-  id: string,
-  metadata: Metadata | undefined,
-  { expression, patches }: NonNullable<PredictJob["patches"]>,
-  prediction: Prediction,
-): Promise<Prediction> {
-  const { spatial, barcodes } = prediction;
-  if (spatial === undefined || expression === undefined) return prediction;
-  const files = { folder: patches.replace(/\/patches\/[^/]*$/, ""), expression, metadata };
-  const sample = { id, count: barcodes.length, spatial: centre(spatial), files };
-  const { thumbnail, spotDiameter } = await findThumbnail(sample, disk);
-  return {
-    ...prediction,
-    ...(thumbnail && { thumbnail: { ...thumbnail.picture, scale: thumbnail.scale } }),
-    ...(spotDiameter !== undefined && { spotDiameter }),
-  };
-}
-
-/** Writes a prediction, whole or not at all. */
-export async function writePrediction(path: string, prediction: Prediction): Promise<void> {
-  const begin = await H5Writer.prepare();
-  disk.writeAnywhere(path, (file) => {
-    const h5 = begin(file);
-    writeH5ad(h5, predictionH5ad(prediction));
-    h5.close();
+    slides,
+    samples: namesOf(samples),
+    pixelSize,
+    source: source as "auto" | "probe" | "decoder",
+    settings: flagFacts(values, ["run", "data", "encoder", "slide", "samples", "with"]),
   });
+  const host = hostOf(new Progress(values.quiet), signal);
+  const outputs = await predict(request, { host, openGpu: () => openGpu(values.software) });
+  if (values.json) {
+    const { known, source } = request;
+    printJson({ ...originOf(run, values.checkpoint, known), checked: known.checked, ...source.facts, outputs });
+  }
+  return outputs.some(({ status }) => status === "failed") ? INCOMPLETE : 0;
 }
