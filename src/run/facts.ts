@@ -9,11 +9,7 @@ import type { SampleFiles } from "../data/data_folder.ts";
 import { sha256Of } from "../io/checksum.ts";
 import { readText } from "../io/fs.ts";
 import { contentHash } from "./content_hash.ts";
-import { flagFacts } from "./output_folder.ts";
 import type { KnownRun } from "./open.ts";
-
-/** Flags whose content counts, wherever it lies. */
-const BY_CONTENT = ["run", "data", "encoder"] as const;
 
 /** Hash of what a run's checkpoint consists of. The encoder's weights are known to it by their own hash. */
 export async function runHash({ found }: Pick<KnownRun, "found">, run: string): Promise<string> {
@@ -40,11 +36,11 @@ export async function samplesHash(
 export async function runFacts(
   known: KnownRun,
   samples: readonly SampleFiles[],
-  values: Readonly<Record<string, unknown>> & { readonly run?: string | undefined },
+  { run, settings }: { readonly run: string; readonly settings: Facts },
 ): Promise<Facts> {
   return {
-    ...flagFacts(values, BY_CONTENT),
-    run_sha256: await runHash(known, values.run!),
+    ...settings,
+    run_sha256: await runHash(known, run),
     samples: samples.map(({ id }) => id).join(" "),
     data_sha256: await samplesHash(samples),
   };
