@@ -6,11 +6,15 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import type { Reporter } from "../core/reporter.ts";
+import { writtenGenes } from "../data/vocabulary.ts";
+import { checkShown, drawPrediction } from "../eval/prediction_maps.ts";
+import { disk } from "../io/fs.ts";
 import { namesOf } from "../run/data.ts";
 import { hostOf } from "../run/host.ts";
 import { originOf } from "../run/open.ts";
 import { flagFacts } from "../run/output_folder.ts";
-import { predict, predictRequest } from "../run/predict.ts";
+import { predict, type PredictOutcome, predictRequest } from "../run/predict.ts";
 import type { Args, Flags } from "./args.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
@@ -49,6 +53,11 @@ export const flags = {
     help: "linear probe on the run's features or its image decoder; auto: the better by its training donors",
   },
   everywhere: { kind: "switch", help: "with a grid, also where there is no tissue" },
+  show: {
+    kind: "text",
+    value: "GENES",
+    help: "draw these, A,B, over the slide: NAME.GENE.png, and NAME.geojson for QuPath",
+  },
   out: { kind: "text", value: "DIR", default: "predictions", help: "folder of NAME.h5ad" },
 } as const satisfies Flags;
 
@@ -74,13 +83,36 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
     samples: namesOf(samples),
     pixelSize,
     source: source as "auto" | "probe" | "decoder",
-    settings: flagFacts(values, ["run", "data", "encoder", "slide", "samples", "with"]),
+    settings: flagFacts(values, ["run", "data", "encoder", "slide", "samples", "with", "show"]),
   });
+  const shown = namesOf(values.show) ?? [];
+  checkShown(shown, writtenGenes(request.known.vocabulary));
   const host = hostOf(new Progress(values.quiet), signal);
   const outputs = await predict(request, { host, openGpu: () => openGpu(values.software) });
+  const drawn = await drawAll(outputs, shown, host.reporter);
   if (values.json) {
     const { known, source } = request;
     printJson({ ...originOf(run, values.checkpoint, known), checked: known.checked, ...source.facts, outputs });
   }
-  return outputs.some(({ status }) => status === "failed") ? INCOMPLETE : 0;
+  return drawn && outputs.every(({ status }) => status !== "failed") ? 0 : INCOMPLETE;
+}
+
+/** Draws genes of all that was predicted. @returns Whether each had a picture to draw them on. */
+async function drawAll(
+  outputs: readonly PredictOutcome[],
+  genes: readonly string[],
+  reporter: Reporter,
+): Promise<boolean> {
+  let all = true;
+  for (const { output, status } of genes.length > 0 ? outputs : []) {
+    if (status !== "done") continue;
+    try {
+      for (const path of await drawPrediction(disk, output, genes)) reporter.say(path);
+    } catch (error) {
+      if ((error as { code?: string }).code !== "no-picture") throw error;
+      reporter.warn((error as Error).message);
+      all = false;
+    }
+  }
+  return all;
 }

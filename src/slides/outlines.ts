@@ -140,30 +140,47 @@ export function contoursGeoJson(outlines: readonly Outline[], flavour: GeoJsonFl
   return `${JSON.stringify({ type: "FeatureCollection", ...(flavour === "trident" && { crs }), features })}\n`;
 }
 
+/** Squares on a slide. */
+export interface Squares {
+  readonly names: readonly string[];
+  /** Left upper corners, `[n, 2]`, and side, pixels of level 0. */
+  readonly coords: ArrayLike<number>;
+  readonly side: number;
+}
+
+/** Tiles of a grid as squares. */
+export function squaresOf(grid: Grid, cells: Uint32Array): Squares {
+  const list = Array.from(cells);
+  return {
+    names: list.map((cell) => tileId(grid, cell)),
+    coords: list.flatMap((cell) => cornerOf(grid, cell)),
+    side: grid.side,
+  };
+}
+
 /**
- * Tiles as squares with their measurements, in pieces of text. QuPath before 0.5 has lists of names and values.
+ * Squares with their measurements as tiles of QuPath, in pieces of text. QuPath before 0.5 has lists of names and values.
  *
- * @param measurements Numbers of each tile by their names.
+ * @param measurements Numbers of each square by their names; those that are none are left out.
  */
 export function* tilesGeoJson(
-  grid: Grid,
-  cells: ArrayLike<number>,
+  { names, coords, side }: Squares,
   measurements: Readonly<Record<string, ArrayLike<number>>>,
   flavour: GeoJsonFlavour = "qupath",
 ): Generator<string> {
   yield `{"type":"FeatureCollection","features":[`;
-  const names = Object.keys(measurements);
-  for (let i = 0; i < cells.length; i++) {
-    const [x, y] = cornerOf(grid, cells[i]!);
-    const [right, bottom] = [x + grid.side, y + grid.side];
-    const values = names.map((name) => [name, measurements[name]![i]!] as const).filter(([, value]) =>
+  const columns = Object.entries(measurements);
+  for (const [i, name] of names.entries()) {
+    const [x, y] = [coords[2 * i]!, coords[2 * i + 1]!];
+    const [right, bottom] = [x + side, y + side];
+    const values = columns.map(([key, column]) => [key, column[i]!] as const).filter(([, value]) =>
       Number.isFinite(value)
     );
     const feature = {
       type: "Feature",
       properties: {
         objectType: "tile",
-        name: tileId(grid, cells[i]!),
+        name,
         measurements: flavour === "qupath04"
           ? values.map(([name, value]) => ({ name, value }))
           : Object.fromEntries(values),

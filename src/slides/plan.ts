@@ -11,7 +11,14 @@ import { slideTissue, TISSUE, type TissueOptions } from "../data/tissue.ts";
 import type { Disk } from "../io/disk.ts";
 import { encodeJpeg } from "../io/jpeg_write.ts";
 import { chooseTiles, type Extent, type Grid, type GridKind, layGrid, type TileChoice, type Tiles } from "./grid.ts";
-import { contoursGeoJson, type GeoJsonFlavour, readOutlines, tilesGeoJson, withinRegions } from "./outlines.ts";
+import {
+  contoursGeoJson,
+  type GeoJsonFlavour,
+  readOutlines,
+  squaresOf,
+  tilesGeoJson,
+  withinRegions,
+} from "./outlines.ts";
 import { drawOutlines, drawTiles } from "./pictures.ts";
 import type { Outline } from "./polygons.ts";
 import { type SlideScale, slideScale } from "./scale.ts";
@@ -189,7 +196,7 @@ export async function writePlan(
   const folder = paths.patches.replace(/\/[^/]*$/, "");
   if (flavour !== "trident") {
     const path = `${job}/${paths.tilesGeojson}`;
-    disk.write(path, [...tilesGeoJson(grid, tiles.cells, { tissue: tiles.tissue }, flavour)].join(""));
+    disk.write(path, [...tilesGeoJson(squaresOf(grid, tiles.cells), { tissue: tiles.tissue }, flavour)].join(""));
   }
   await writeTiles(disk, `${job}/${paths.patches}`, tiles, tileAttributes(extent, grid, scale, folder));
 }

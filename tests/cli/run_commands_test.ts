@@ -318,6 +318,15 @@ Deno.test("retrieve and predict with a trained run", async () => {
     assert.deepEqual(JSON.parse(half.out).outputs.map(({ status }: { status: string }) => status), ["done", "failed"]);
     assert.match((await expression(`${predicted}/SYN1.grid.h5ad`)).names[0]!, /^x\d+y\d+$/);
 
+    // Genes of it drawn over the slide, and as squares for QuPath; one that is not predicted is refused.
+    const draw = await seal(...grid, "--show", genes[0]!);
+    assert.equal(draw.code, 0, draw.err);
+    assert.equal(disk.look(`${predicted}/SYN1.grid.${genes[0]}.png`)?.kind, "file");
+    const { features: squares } = JSON.parse(Deno.readTextFileSync(`${predicted}/SYN1.grid.geojson`));
+    assert.equal(squares.length, (await expression(`${predicted}/SYN1.grid.h5ad`)).names.length);
+    assert.ok(Number.isFinite(squares[0].properties.measurements[genes[0]!]));
+    assert.equal((await seal(...grid, "--show", "NONE")).code, 2);
+
     // Damaged outputs are no outputs: status 4, whatever is wrong with them, and with --overwrite the same bytes.
     for (const [path, args] of [[`${out}/retrieval.json`, retrieve], [`${predicted}/SYN0.h5ad`, force]] as const) {
       const whole = Deno.readFileSync(path);

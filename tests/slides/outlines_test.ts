@@ -7,7 +7,7 @@ import { parseGeoJson } from "../../src/io/geojson.ts";
 import { encodeJpeg } from "../../src/io/jpeg_write.ts";
 import { encodePng } from "../../src/io/png_write.ts";
 import { chooseTiles, layGrid } from "../../src/slides/grid.ts";
-import { contoursGeoJson, readOutlines, tilesGeoJson, withinRegions } from "../../src/slides/outlines.ts";
+import { contoursGeoJson, readOutlines, squaresOf, tilesGeoJson, withinRegions } from "../../src/slides/outlines.ts";
 import { Coverage } from "../../src/slides/polygons.ts";
 
 const utf8 = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
@@ -103,7 +103,7 @@ Deno.test("Tiles are squares with measurements: areas add up, numbers that are n
   const { cells } = chooseTiles(slide, grid, undefined, { minTissue: 0 });
   const score = Float32Array.from(cells, (cell) => cell === 3 ? NaN : cell / 2);
   const parse = (flavour: "qupath" | "qupath04") =>
-    JSON.parse([...tilesGeoJson(grid, cells, { score }, flavour)].join(""));
+    JSON.parse([...tilesGeoJson(squaresOf(grid, cells), { score }, flavour)].join(""));
   const { features } = parse("qupath");
   assert.equal(features.length, 50);
   assert.deepEqual(features[12].properties, { objectType: "tile", name: "x2y1", measurements: { score: 6 } });

@@ -1,0 +1,83 @@
+/**
+ * Predicted genes laid over the small picture of their slide, and as squares with measurements for QuPath.
+ *
+ * @module
+ */
+
+import { ConfigError, DataError } from "../core/errors.ts";
+import { nearest } from "../core/nearest.ts";
+import type { Disk } from "../io/disk.ts";
+import { H5File } from "../io/h5.ts";
+import { encodePng } from "../io/png_write.ts";
+import { tilesGeoJson } from "../slides/outlines.ts";
+import { heatMap, percentiles } from "../slides/pictures.ts";
+
+/**
+ * Refuses names that no gene has.
+ *
+ * @throws {ConfigError} Naming the first, and the nearest gene.
+ */
+export function checkShown(wanted: readonly string[], genes: readonly string[]): void {
+  const missing = wanted.find((gene) => !genes.includes(gene));
+  if (missing === undefined) return;
+  const near = nearest(missing, genes);
+  throw new ConfigError(`Cannot draw ${missing}: it is none of the ${genes.length} genes that are predicted`, {
+    hint: near === undefined ? "Pass other genes to --show" : `Did you mean --show ${near}?`,
+    context: { gene: missing },
+  });
+}
+
+const SLIDE = "/uns/spatial/slide";
+
+/**
+ * Draws genes of a prediction: `NAME.GENE.png` beside it, where the file has a picture of the slide, and `NAME.geojson` with all.
+ *
+ * @param path The `.h5ad`.
+ * @returns Paths that were written.
+ * @throws {DataError} If the prediction has no places or no picture.
+ */
+export async function drawPrediction(
+  disk: Pick<Disk, "open" | "write">,
+  path: string,
+  genes: readonly string[],
+): Promise<string[]> {
+  using file = await H5File.open(disk.open(path, "read"));
+  const lacks = file.kind("/obsm/spatial") !== "dataset"
+    ? "places"
+    : file.kind(`${SLIDE}/images/hires`) !== "dataset"
+    ? "picture of its slide"
+    : undefined;
+  if (lacks !== undefined) {
+    throw new DataError(`Cannot draw ${path}: it has no ${lacks}`, {
+      code: "no-picture",
+      hint: "Predict over a slide with --slide, or for data with st/ and its picture",
+      context: { file: path },
+    });
+  }
+  const indexOf = (frame: string) => file.strings(`/${frame}/${String(file.attributes(`/${frame}`)["_index"])}`);
+  const [names, all] = [indexOf("obs"), indexOf("var")];
+  checkShown(genes, all);
+  const factor = (name: string) => Number(file.numbers(`${SLIDE}/scalefactors/${name}`)[0]);
+  const [scale, side] = [factor("tissue_hires_scalef"), factor("spot_diameter_fullres")];
+  const coords = file.numbers("/obsm/spatial").map((centre) => centre - side / 2);
+  const [height = 0, width = 0] = file.info(`${SLIDE}/images/hires`).shape ?? [];
+  const picture = { width, height, data: Uint8Array.from(file.numbers(`${SLIDE}/images/hires`)) };
+  const values = file.numbers("/X");
+  const measurements: Record<string, ArrayLike<number>> = {};
+  const base = path.replace(/\.h5ad$/, "");
+  const written: string[] = [];
+  for (const gene of genes) {
+    const column = all.indexOf(gene);
+    const scores = Float64Array.from(names, (_, row) => values[row * all.length + column]!);
+    const ranks = percentiles(scores);
+    measurements[gene] = scores;
+    measurements[`${gene} percentile`] = ranks;
+    // Names of genes may hold anything.
+    const out = `${base}.${gene.replaceAll(/[^\w.-]+/g, "_")}.png`;
+    disk.write(out, encodePng(heatMap(picture, coords, side, ranks, [scale, scale])));
+    written.push(out);
+  }
+  const out = `${base}.geojson`;
+  disk.write(out, [...tilesGeoJson({ names, coords, side }, measurements)].join(""));
+  return [...written, out];
+}

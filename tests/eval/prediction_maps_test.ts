@@ -1,0 +1,68 @@
+/** Predicted genes drawn over their slide and as squares for QuPath. */
+
+import assert from "node:assert/strict";
+import { ConfigError, DataError } from "../../src/core/errors.ts";
+import { type Prediction, predictionH5ad } from "../../src/eval/prediction.ts";
+import { checkShown, drawPrediction } from "../../src/eval/prediction_maps.ts";
+import { disk } from "../../src/io/fs.ts";
+import { H5Writer } from "../../src/io/h5_write.ts";
+import { writeH5ad } from "../../src/io/h5ad_write.ts";
+import { decodeImage } from "../../src/io/image.ts";
+import { rankColour } from "../../src/slides/pictures.ts";
+
+const PREDICTION: Prediction = {
+  barcodes: ["x0y0", "x1y0", "x0y1"],
+  genes: ["A", "B/1"],
+  values: Float32Array.of(1, 9, 2, 8, 3, 7),
+  unit: "counts",
+  spatial: Float64Array.of(50, 50, 150, 50, 50, 150),
+  thumbnail: { width: 20, height: 20, data: new Uint8Array(1200).fill(200), scale: 0.1 },
+  spotDiameter: 100,
+};
+
+async function write(path: string, prediction: Prediction): Promise<void> {
+  const begin = await H5Writer.prepare();
+  disk.writeAnywhere(path, (file) => {
+    const h5 = begin(file);
+    writeH5ad(h5, predictionH5ad(prediction));
+    h5.close();
+  });
+}
+
+Deno.test("Genes are drawn where their tiles lie, coloured by rank, and are measurements of squares", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await write(`${folder}/S.h5ad`, PREDICTION);
+    const written = await drawPrediction(disk, `${folder}/S.h5ad`, ["A", "B/1"]);
+    assert.deepEqual(written.map((path) => path.slice(folder.length + 1)), ["S.A.png", "S.B_1.png", "S.geojson"]);
+    const blended = (rank: number) => rankColour(rank).map((value) => Math.round(0.6 * 200 + 0.4 * value));
+    for (const [file, ranks] of [["S.A.png", [1 / 3, 2 / 3, 1]], ["S.B_1.png", [1, 2 / 3, 1 / 3]]] as const) {
+      const { data } = decodeImage(Deno.readFileSync(`${folder}/${file}`), file);
+      const at = (x: number, y: number) => [...data.subarray((y * 20 + x) * 3).slice(0, 3)];
+      assert.deepEqual([at(5, 5), at(15, 5), at(5, 15)], ranks.map(blended));
+      assert.deepEqual(at(15, 15), [200, 200, 200]);
+    }
+    const { features } = JSON.parse(Deno.readTextFileSync(`${folder}/S.geojson`));
+    assert.deepEqual(features[1].geometry.coordinates[0][0], [100, 0]);
+    assert.deepEqual(features[1].properties, {
+      ...{ objectType: "tile", name: "x1y0" },
+      measurements: { "A": 2, "A percentile": 2 / 3, "B/1": 8, "B/1 percentile": 2 / 3 },
+    });
+    const { thumbnail: _, ...bare } = PREDICTION;
+    await write(`${folder}/T.h5ad`, bare);
+    await assert.rejects(drawPrediction(disk, `${folder}/T.h5ad`, ["A"]), (error: DataError) => {
+      return error instanceof DataError && /no picture of its slide/.test(error.message);
+    });
+    await assert.rejects(drawPrediction(disk, `${folder}/S.h5ad`, ["C"]), ConfigError);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("Genes that are not predicted are refused with the nearest", () => {
+  checkShown(["KRT8"], ["EPCAM", "KRT8"]);
+  assert.throws(
+    () => checkShown(["KRT88"], ["EPCAM", "KRT8"]),
+    (error: ConfigError) => /--show KRT8\?/.test(error.hint!),
+  );
+});
