@@ -28,6 +28,10 @@ import { blocks, type Matrix } from "../../src/io/sparse.ts";
 import { readSpotCounts, readSpotSelection } from "../../src/io/spots_tsv.ts";
 import { openTenx } from "../../src/io/tenx_h5.ts";
 import { readTenxSpatial } from "../../src/io/tenx_spatial.ts";
+import { parseManifest } from "../../src/slides/manifest.ts";
+import { readOutlines } from "../../src/slides/outlines.ts";
+import { Coverage } from "../../src/slides/polygons.ts";
+import { simplify } from "../../src/slides/simplify.ts";
 import type { Target } from "./fuzz.ts";
 import { mutate } from "./mutate.ts";
 import { type Directory, exif, makeTiff, withSegment } from "./tiff_maker.ts";
@@ -175,6 +179,35 @@ function slideTarget(): Target {
       assert.equal((await slide.read(i, 0, 0, w, h)).data.length, w * h * 3);
     }
     for (const { error } of slide.damaged) checkError(error);
+  });
+}
+
+/** Lists of slides, and outlines of tissue as polygons and as pictures. */
+function listTarget(): Target {
+  const lists = [
+    "wsi,mpp\na b.svs,0.25\nc.ome.tif,\n",
+    "sample_id,image_path,mask_path,spacing_at_level_0\nS,a.svs,a.png,0.5\n",
+  ];
+  const ring = [[10, 10], [90, 10], [90, 60], [10, 60], [10, 10]];
+  const polygons = {
+    type: "FeatureCollection",
+    features: [{ type: "Feature", geometry: { type: "Polygon", coordinates: [ring] } }],
+  };
+  const mask = encodePng({ width: 10, height: 8, data: new Uint8Array(240).map((_, i) => i % 5 ? 255 : 0) });
+  const size = { name: "mutant", width: 100, height: 80 };
+  // deno-lint-ignore require-await -- errors are to reject
+  return target("slide lists", async (rng) => {
+    if (rng.below(2)) {
+      const text = new TextDecoder().decode(mutate(utf8(lists[rng.below(lists.length)]!), rng));
+      for (const { name, mpp } of parseManifest(text, "mutant")) {
+        assert.ok(name !== "" && (mpp === undefined || mpp > 0));
+      }
+      return;
+    }
+    const outlines = readOutlines(mutate(rng.below(2) ? mask : utf8(JSON.stringify(polygons)), rng), "mutant", size);
+    const area = new Coverage(outlines).area(0, 0, 100);
+    assert.ok(area >= 0 && area <= 10_000 + 1e-6, `${area}`);
+    simplify(outlines, 5);
   });
 }
 
@@ -390,6 +423,7 @@ export function spatialTargets(): Target[] {
     patchesTarget(),
     tiffTarget(),
     slideTarget(),
+    listTarget(),
     omeTarget(),
     tsvTarget(),
     convertTarget(),
