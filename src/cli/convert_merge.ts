@@ -6,7 +6,8 @@
 
 import { ConfigError } from "../core/errors.ts";
 import type { Facts } from "../core/facts.ts";
-import { castTensor } from "../io/weight_views.ts";
+import type { Adapter } from "../io/peft.ts";
+import { castTensor, type FloatDtype } from "../io/weight_views.ts";
 import { encoderMetadata } from "../models/encoder_config.ts";
 import { recogniseEncoder } from "../models/encoder_registry.ts";
 import { mapStateDict } from "../models/families/keymap.ts";
@@ -15,7 +16,7 @@ import { mergedTensors } from "../models/merge.ts";
 import { RANDOM_PREFIX } from "../models/random_encoder.ts";
 import { openAdapter, type OpenedAdapter } from "../run/adapter.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
-import { checkEncoder, type EncoderSource, hashOf, openEncoderSource } from "../run/encoder.ts";
+import { type EncoderSource, hashOf, openEncoderAtHand, openEncoderSource } from "../run/encoder.ts";
 import { Progress } from "./progress.ts";
 import { printJson } from "./terminal.ts";
 import { count, formatBytes } from "../core/text_table.ts";
@@ -54,20 +55,21 @@ export async function run(args: Args<typeof flags>): Promise<void> {
   }
   checkOutput(out);
   const progress = new Progress(quiet);
-  await checkEncoder(encoder, path);
-  const made = await weightsFacts([encoder, path], args.flags, ["encoder", "adapter"]);
-  const before = overwrite ? undefined : await writtenBefore(out, made);
-  if (before !== undefined) {
-    progress.say(`${out}: is there`);
-    if (json) printJson(before, 2);
-    return;
-  }
+  const naming = { timm, float: dtype === undefined ? undefined : FLOATS[dtype]! };
   // The adapter first: it is small, and may be what is wrong.
   const opened = await openAdapter(path, alpha);
   let source: EncoderSource | undefined;
   try {
+    await check(encoder, opened, naming);
+    const made = await weightsFacts([encoder, path], args.flags, ["encoder", "adapter"]);
+    const before = overwrite ? undefined : await writtenBefore(out, made);
+    if (before !== undefined) {
+      progress.say(`${out}: is there`);
+      if (json) printJson(before, 2);
+      return;
+    }
     source = await openEncoderSource(encoder, (what, done, total) => progress.update(what, done, total, "bytes"));
-    const { written, changed, notes } = await merge(source, encoder, opened, out, { dtype, timm, made, progress });
+    const { written, changed, notes } = await merge(source, encoder, opened, out, naming, made, progress);
     const modules = opened.adapter.modules.size;
     const result = { encoder: source.name, adapter: opened.file, modules, ...written, changed, notes };
     if (json) printJson(result, 2);
@@ -82,14 +84,24 @@ export async function run(args: Args<typeof flags>): Promise<void> {
   }
 }
 
-async function merge(
-  source: EncoderSource,
-  given: string,
-  { adapter, file }: OpenedAdapter,
-  out: string,
-  { dtype, timm, made, progress }: { dtype: string | undefined; timm: boolean; made: Facts; progress: Progress },
-) {
-  const { weights, spec, facts } = source;
+/** How tensors of the result are named, and of which type. */
+interface Naming {
+  readonly timm: boolean;
+  readonly float: FloatDtype | undefined;
+}
+
+/** Refuses, by names and shapes alone, an adapter that does not fit the encoder, where its weights are on this disk. */
+async function check(encoder: string, { adapter }: OpenedAdapter, naming: Naming): Promise<void> {
+  const source = await openEncoderAtHand(encoder);
+  try {
+    if (source !== undefined) await plan(source, adapter, naming);
+  } finally {
+    source?.weights.close();
+  }
+}
+
+/** The tensors of the result, which are made when they are read. Nothing is run: heads may stay unknown. */
+async function plan({ weights, spec, facts }: Omit<EncoderSource, "hash">, adapter: Adapter, { timm, float }: Naming) {
   const shapes = new Map([...weights.tensors].map(([name, { shape }]) => [name, shape]));
   const { keymap, heads } = spec
     ? { keymap: mapStateDict(shapes, { file: weights.file, spec }), heads: spec.arch.heads }
@@ -97,9 +109,22 @@ async function merge(
   // Names of a file that PEFT wrote belong to an adapted model, which the result is not.
   const wrapped = keymap.steps.some((step) => step.startsWith("base_model."));
   const names = timm || wrapped ? "timm" : "file";
-  const float = dtype === undefined ? undefined : FLOATS[dtype]!;
   const { tensors, changed, leftOut } = await mergedTensors(weights, keymap, adapter, { names, dtype: float });
   const all = float ? new Map([...tensors].map(([name, tensor]) => [name, castTensor(tensor, float)])) : tensors;
+  return { keymap, heads, wrapped, all, changed, leftOut };
+}
+
+async function merge(
+  source: EncoderSource,
+  given: string,
+  { adapter, file }: OpenedAdapter,
+  out: string,
+  naming: Naming,
+  made: Facts,
+  progress: Progress,
+) {
+  const { weights, spec, facts } = source;
+  const { keymap, heads, wrapped, all, changed, leftOut } = await plan(source, adapter, naming);
   const recognised = recogniseEncoder(keymap.family, keymap.arch, given);
   const named = spec ?? (recognised?.by === "path" ? recognised.spec : undefined);
   const metadata = {

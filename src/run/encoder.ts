@@ -216,12 +216,10 @@ export async function checkEncoder(given: string, adapter?: string): Promise<Enc
     if (adapter !== undefined) throw noFileFor(given, adapter);
     return spec;
   }
-  const kind = kindOf(given);
-  const spec = kind ? undefined : findEncoder(given);
   const opened = adapter === undefined ? undefined : await openAdapter(adapter);
   try {
-    const source = kind ? await openDisk(given, kind) : await cachedSource(spec!);
-    if (source === undefined) return spec!;
+    const source = await openEncoderAtHand(given);
+    if (source === undefined) return findEncoder(given);
     try {
       const { spec: found, keymap: { arch } } = await planEncoder(source.weights, loadOptions(source, given, opened));
       return { ...found, arch, output: { ...found.output, ...(arch.pooler && { pooler: arch.pooler }) } };
@@ -231,6 +229,18 @@ export async function checkEncoder(given: string, adapter?: string): Promise<Enc
   } finally {
     opened?.adapter.close();
   }
+}
+
+/**
+ * Opens the weights of an encoder where they are on this disk, without reading their tensors.
+ *
+ * @param given Registry name, folder or weights file.
+ * @returns Undefined where they are to be downloaded.
+ * @throws {ConfigError | DataError | FormatError} As {@linkcode checkEncoder}.
+ */
+export async function openEncoderAtHand(given: string): Promise<Omit<EncoderSource, "hash"> | undefined> {
+  const kind = kindOf(given);
+  return kind ? await openDisk(given, kind) : await cachedSource(findEncoder(given));
 }
 
 /** Weights of the registry's encoder as the cache has them; undefined where they are to be downloaded. */

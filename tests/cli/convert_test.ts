@@ -298,6 +298,11 @@ Deno.test("convert merge keeps the names of transformers, which keep q, k and v 
     assert.ok(worst(await embed(phikon), apart) > 1e-2);
     await merge(`${folder}/timm.safetensors`, "--timm");
     assert.deepEqual(await embed(`${folder}/timm.safetensors`), await embed(output));
+    // A file alone, of a width whose number of heads nothing says: adding needs none.
+    await Deno.copyFile(`${phikon}/model.safetensors`, `${folder}/bare.safetensors`);
+    const alone = `${folder}/alone.safetensors`;
+    await convert("merge", "--encoder", `${folder}/bare.safetensors`, "--adapter", `${folder}/adapter`, "--out", alone);
+    sameTensors(await readAll(alone), merged);
     await merge(`${folder}/bf16.safetensors`, "--dtype", "bf16");
     assert.ok([...(await readAll(`${folder}/bf16.safetensors`)).values()].every(({ dtype }) => dtype === "BF16"));
   });
