@@ -51,6 +51,11 @@ export interface OpCase {
   readonly tol?: Tolerance;
   /** Tolerance of gradients. Defaults: nmse 1e-8, max 1e-3; f16: 1e-5, 3e-2. */
   readonly gradTol?: Tolerance;
+  /**
+   * Whole numbers that are rounded from what is none may be 1 off, in this share of the elements at most: where the number is
+   * near the middle of two, the last bits of the sum decide. Exact without.
+   */
+  readonly rounded?: number;
   /** Device limits to pretend, for paths that exist because of them. */
   readonly limits?: Partial<Record<"maxStorageBufferBindingSize", number>>;
   /** Invocations that keep the pretended device busy; few make products of small matrices take the tiles of large ones. */

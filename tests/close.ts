@@ -46,6 +46,22 @@ export function compare(got: ArrayLike<number>, wanted: ArrayLike<number>, tol: 
   return { nmse, max, text };
 }
 
+/**
+ * Compares whole numbers that were rounded: each at most 1 off, and no larger share of them than `share`.
+ *
+ * @returns A sentence, empty when all is well.
+ */
+export function compareRounded(got: ArrayLike<number>, wanted: ArrayLike<number>, share: number): string {
+  if (got.length !== wanted.length) return `length ${got.length}, wanted ${wanted.length}`;
+  let off = 0;
+  for (let i = 0; i < wanted.length; i++) {
+    const d = Math.abs(got[i]! - wanted[i]!);
+    if (!(d <= 1)) return `element ${i} is ${got[i]}, wanted ${wanted[i]} or one beside it`;
+    off += d;
+  }
+  return off <= share * wanted.length ? "" : `${off} of ${wanted.length} elements are 1 off (allowed ${share} of them)`;
+}
+
 /** Whether two results are the same bits. */
 export function sameBits(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
   if (a.length !== b.length) return false;

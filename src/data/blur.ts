@@ -18,6 +18,18 @@ function mirror(at: number, size: number): number {
   return Math.min(within, period - within);
 }
 
+/** Weights `[2 radius + 1]` of a sigma in pixels, whose sum is 1. */
+export function blurWeights(sigma: number): Float64Array {
+  const radius = Math.floor(TRUNCATE * sigma + 0.5);
+  if (radius === 0) return Float64Array.of(1);
+  const weights = Float64Array.from(
+    { length: 2 * radius + 1 },
+    (_, k) => Math.exp(-((k - radius) ** 2) / (2 * sigma * sigma)),
+  );
+  const total = weights.reduce((a, b) => a + b);
+  return weights.map((weight) => weight / total);
+}
+
 /**
  * Blurs a square picture.
  *
@@ -26,13 +38,9 @@ function mirror(at: number, size: number): number {
  * @returns A new array.
  */
 export function blur(rgb: Float32Array, size: number, sigma: number): Float32Array<ArrayBuffer> {
-  const radius = Math.floor(TRUNCATE * sigma + 0.5);
+  const weights = blurWeights(sigma);
+  const radius = weights.length >> 1;
   if (radius === 0) return Float32Array.from(rgb);
-  const weights = Float64Array.from(
-    { length: 2 * radius + 1 },
-    (_, k) => Math.exp(-((k - radius) ** 2) / (2 * sigma * sigma)),
-  );
-  const total = weights.reduce((a, b) => a + b);
   const width = size * 3;
   const columns = new Float32Array(rgb.length);
   const out = new Float32Array(rgb.length);
@@ -41,14 +49,14 @@ export function blur(rgb: Float32Array, size: number, sigma: number): Float32Arr
   for (let y = 0; y < size; y++) {
     sums.fill(0);
     for (const [k, from] of places[y]!.entries()) {
-      const weight = weights[k]! / total;
+      const weight = weights[k]!;
       for (let i = 0; i < width; i++) sums[i]! += weight * rgb[from * width + i]!;
     }
     columns.set(sums, y * width);
   }
   for (let x = 0; x < size; x++) {
     for (const [k, from] of places[x]!.entries()) {
-      const weight = weights[k]! / total;
+      const weight = weights[k]!;
       for (let y = 0; y < size; y++) {
         const [to, at] = [(y * size + x) * 3, (y * size + from) * 3];
         for (let c = 0; c < 3; c++) out[to + c]! += weight * columns[at + c]!;

@@ -39,7 +39,7 @@ function inverse3([[a, b, c], [d, e, f], [g, h, i]]: readonly [Row, Row, Row]): 
 export const UNMIX: readonly [Row, Row, Row] = inverse3(STAINS);
 
 /** `log10 rgb -> log10 rgb'` as one affine map: matrix by rows of the input, and the shift. */
-function mapOf({ scale, shift }: HedJitter): { matrix: Float64Array; offset: Float64Array } {
+export function hedMap({ scale, shift }: HedJitter): { matrix: Float64Array; offset: Float64Array } {
   const matrix = new Float64Array(9);
   const offset = new Float64Array(3);
   for (let to = 0; to < 3; to++) {
@@ -55,7 +55,7 @@ function mapOf({ scale, shift }: HedJitter): { matrix: Float64Array; offset: Flo
 
 /** Changes a picture in place. @param rgb `[pixels, 3]` in [0, 1]. */
 export function jitterHed(rgb: Float32Array, jitter: HedJitter): void {
-  const { matrix, offset } = mapOf(jitter);
+  const { matrix, offset } = hedMap(jitter);
   const log = [0, 0, 0];
   for (let i = 0; i < rgb.length; i += 3) {
     for (let c = 0; c < 3; c++) log[c] = Math.log10(Math.max(rgb[i + c]!, LEAST));

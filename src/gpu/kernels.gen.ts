@@ -15,6 +15,9 @@ import attention_delta_wgsl from "../../kernels/attention_delta.wgsl" with { typ
 import attention_fwd_wgsl from "../../kernels/attention_fwd.wgsl" with { type: "text" };
 import attention_fwd_flat_wgsl from "../../kernels/attention_fwd_flat.wgsl" with { type: "text" };
 import attention_repitch_wgsl from "../../kernels/attention_repitch.wgsl" with { type: "text" };
+import augment_apply_wgsl from "../../kernels/augment_apply.wgsl" with { type: "text" };
+import augment_columns_wgsl from "../../kernels/augment_columns.wgsl" with { type: "text" };
+import augment_grey_wgsl from "../../kernels/augment_grey.wgsl" with { type: "text" };
 import batchnorm_bwd_wgsl from "../../kernels/batchnorm_bwd.wgsl" with { type: "text" };
 import batchnorm_eval_wgsl from "../../kernels/batchnorm_eval.wgsl" with { type: "text" };
 import batchnorm_train_wgsl from "../../kernels/batchnorm_train.wgsl" with { type: "text" };
@@ -120,6 +123,9 @@ import topk_segments_wgsl from "../../kernels/topk_segments.wgsl" with { type: "
 import lib_activation from "../../kernels/lib/activation.wgsl" with { type: "text" };
 import lib_attention_products from "../../kernels/lib/attention_products.wgsl" with { type: "text" };
 import lib_attention_sums from "../../kernels/lib/attention_sums.wgsl" with { type: "text" };
+import lib_augment_colour from "../../kernels/lib/augment_colour.wgsl" with { type: "text" };
+import lib_augment_mirror from "../../kernels/lib/augment_mirror.wgsl" with { type: "text" };
+import lib_augment_place from "../../kernels/lib/augment_place.wgsl" with { type: "text" };
 import lib_binary from "../../kernels/lib/binary.wgsl" with { type: "text" };
 import lib_cross_entropy from "../../kernels/lib/cross_entropy.wgsl" with { type: "text" };
 import lib_fold from "../../kernels/lib/fold.wgsl" with { type: "text" };
@@ -365,6 +371,51 @@ export const attention_repitch: Kernel<{ x: "in"; y: "out" }, { a: number; b: nu
   limits: [{ text: "P/a == Q/b", holds: (d) => d.P!/d.a! == d.Q!/d.b! }],
   fold: true,
   grid: (d) => [Math.ceil(d.M!*d.Q!/d.WG!)],
+};
+
+/** patches turned, enlarged, coloured and blurred, rounded once, four pixels an invocation. */
+export const augment_apply: Kernel<{ bytes: "in"; changes: "in"; grey?: "in"; columns?: "in"; y: "out" }, { first: number; count: number }, { upto: "colour" | "turn" }> = {
+  name: "augment_apply",
+  source: augment_apply_wgsl,
+  libs: [lib_augment_place, lib_augment_colour, lib_augment_mirror],
+  tensors: [{"name":"bytes","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"S"},{"coef":1,"name":"S"},{"coef":3,"name":""}],"elem":"u8","pack":1},{"name":"changes","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":33,"name":""}],"elem":"u32","pack":1},{"name":"grey","access":"in","optional":true,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"columns","access":"in","optional":true,"dims":[{"coef":1,"name":"G"},{"coef":1,"name":"S"},{"coef":1,"name":"S"},{"coef":3,"name":""}],"elem":"f32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"S"},{"coef":1,"name":"S"},{"coef":3,"name":""}],"elem":"u8","pack":1}],
+  dims: ["B","S","G"],
+  params: [{"name":"first","type":"u32"},{"name":"count","type":"u32"}],
+  options: {"upto":["colour","turn"]},
+  tune: {"WG":[64,8]},
+  limits: [{ text: "S <= 32768", holds: (d) => d.S! <= 32768 }],
+  fold: true,
+  grid: (d) => [Math.ceil(d.count!*d.S!*d.S!/(4*d.WG!))],
+};
+
+/** patches that are blurred, turned, enlarged, coloured, and blurred along their columns. */
+export const augment_columns: Kernel<{ bytes: "in"; changes: "in"; grey: "in"; columns: "out" }, { first: number }, Record<never, never>> = {
+  name: "augment_columns",
+  source: augment_columns_wgsl,
+  libs: [lib_augment_place, lib_augment_colour, lib_augment_mirror],
+  tensors: [{"name":"bytes","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"S"},{"coef":1,"name":"S"},{"coef":3,"name":""}],"elem":"u8","pack":1},{"name":"changes","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":33,"name":""}],"elem":"u32","pack":1},{"name":"grey","access":"in","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"columns","access":"out","optional":false,"dims":[{"coef":1,"name":"G"},{"coef":1,"name":"S"},{"coef":1,"name":"S"},{"coef":3,"name":""}],"elem":"f32","pack":1}],
+  dims: ["B","S","G"],
+  params: [{"name":"first","type":"u32"}],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [{ text: "S <= 32768", holds: (d) => d.S! <= 32768 }],
+  fold: true,
+  grid: (d) => [Math.ceil(d.G!*d.S!*d.S!/d.WG!)],
+};
+
+/** grey of a patch summed by column, as it is where the contrast is changed; 0 where it is not. */
+export const augment_grey: Kernel<{ bytes: "in"; changes: "in"; sums: "out" }, Record<never, never>, Record<never, never>> = {
+  name: "augment_grey",
+  source: augment_grey_wgsl,
+  libs: [lib_augment_place, lib_augment_colour],
+  tensors: [{"name":"bytes","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"S"},{"coef":1,"name":"S"},{"coef":3,"name":""}],"elem":"u8","pack":1},{"name":"changes","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":33,"name":""}],"elem":"u32","pack":1},{"name":"sums","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"S"}],"elem":"f32","pack":1}],
+  dims: ["B","S"],
+  params: [],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [{ text: "S <= 32768", holds: (d) => d.S! <= 32768 }],
+  fold: true,
+  grid: (d) => [Math.ceil(d.B!*d.S!/d.WG!)],
 };
 
 /** gradients of batch normalisation, one invocation a column. */

@@ -3,6 +3,7 @@
 import { cases as abs } from "./abs.ts";
 import { cases as adamw } from "./adamw.ts";
 import { cases as attention } from "./attention.ts";
+import { cases as augment } from "./augment.ts";
 import { cases as batchnorm } from "./batchnorm.ts";
 import { cases as binary } from "./binary.ts";
 import { cases as clamp } from "./clamp.ts";
@@ -51,4 +52,4 @@ import { cases as token } from "./token.ts";
 import { cases as topk } from "./topk.ts";
 
 /** Every file of this folder, by name. */
-export const index = { abs, adamw, attention, batchnorm, binary, clamp, concat, cross_entropy, dropout, exp, gather, gelu, gradient_reversal, info_nce, l2_normalize, layernorm, leaky_relu, linear, log, loss_contrastive, loss_gene, matmul, mmd, negative_binomial, normalize_image, patch_embed, permute, planar_flow, proximity, random, rank, reduce, relu, resample_positions, resize, scale, scatter, segment_pool, segment_softmax, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk } as const;
+export const index = { abs, adamw, attention, augment, batchnorm, binary, clamp, concat, cross_entropy, dropout, exp, gather, gelu, gradient_reversal, info_nce, l2_normalize, layernorm, leaky_relu, linear, log, loss_contrastive, loss_gene, matmul, mmd, negative_binomial, normalize_image, patch_embed, permute, planar_flow, proximity, random, rank, reduce, relu, resample_positions, resize, scale, scatter, segment_pool, segment_softmax, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk } as const;
