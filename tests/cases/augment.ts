@@ -71,8 +71,8 @@ export const cases: readonly OpCase[] = [
     { ...STILL, colour: stains },
     { ...STILL, turn: 6, colour: { scale: [1, 1, 1], shift: [0, 0, 0] } },
   ]),
-  // Shares of binary fractions would put many bytes in the middle of two.
-  of("sides 5x15", 15, "colour", [1, 0.9, Math.sqrt(0.8), 0.51, 1 / 3].map((side, turn) => ({ ...STILL, side, turn }))),
+  // Shares of round numbers would put many bytes in the middle of two.
+  of("sides 5x15", 15, "colour", [1, 0.91371, Math.sqrt(0.8), 0.51237, 0.34719].map((side, turn) => ({ ...STILL, side, turn }))),
   of("blurs 6x9", 9, "blur", [0, 0.1, 0.13, 0.5, 1, 1.5].map((sigma, turn) => ({ ...STILL, turn, sigma }))),
   of("blurs 3x1", 1, "blur", [0, 0.6, 1.5].map((sigma) => ({ ...STILL, sigma }))),
   of("blurs 3x2", 2, "blur", [0.3, 0.9, 1.5].map((sigma) => ({ ...STILL, sigma }))),
