@@ -63,7 +63,7 @@ function atATime(side: number): number {
  * Augments patches. Bytes have no gradient.
  *
  * @param patches RGB bytes `[B, S, S, 3]`.
- * @param changes u32 `[B, CHANGE_WORDS]`, as {@linkcode CHANGE} says; made by `changesRow` of `src/data/changes_row.ts`.
+ * @param changes u32 `[B, CHANGE_WORDS]`, as {@linkcode CHANGE} says; made by `changesRow` of `src/train/changes_row.ts`.
  * @param reach What rows may ask for; what they ask for beyond it is not done.
  * @returns RGB bytes `[B, S, S, 3]`.
  * @throws {ShapeError} If patches are no squares of three channels, or there is no row for each.

@@ -6,6 +6,8 @@
  */
 
 import { threefry2x32 } from "../core/rng.ts";
+import { drawChanges, type Recipe, viewChanges } from "../data/augment.ts";
+import { reachOf, reachOfViews } from "./changes_row.ts";
 import type { PatchSource } from "../data/patch_source.ts";
 import type { TrainingSet } from "../data/training_set.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -22,6 +24,7 @@ import type { DataMark, Host } from "./host.ts";
 import { cachedInput, pixelInput, type RowInput } from "./row_input.ts";
 import { type VisionPart, visionPart } from "./trainable.ts";
 import { Trunk, type ViewImages, type ViewOf } from "./trunk.ts";
+import type { ViewChanges } from "./view_tiles.ts";
 import { checkTrunkBudget, DeviceTrunk, DiskTrunk, type TrunkRows, type TrunkStore } from "./trunk_store.ts";
 
 /** Images computed at a time by the frozen part and in evaluation. */
@@ -63,24 +66,54 @@ function places({ cache_views, cache_colour_views }: EncoderConfig["cache"]): nu
   );
 }
 
+/**
+ * Whether patches are augmented on the device, which leaves the host to read them. A software adapter is the host itself, and
+ * its workers do it in a third of the time that the kernels take there.
+ */
+function byDevice({ caps }: Gpu): boolean {
+  return !caps.software;
+}
+
+/** What is seen of patches: bytes by the host, and what the device does to them. */
+interface SeenPatches {
+  readonly images: ViewImages;
+  readonly changes: ViewChanges | undefined;
+}
+
+function plainPatches(patches: PatchSource): ViewImages {
+  return async (views) => (await patches.batch({ pairs: Uint32Array.from(views, ({ pair }) => pair) })).data;
+}
+
 /** Views of patches for the cache: `view` is a place in the list of flips, rotations and colours. */
-function cachedViews(patches: PatchSource, { cache, optim }: EncoderConfig): ViewImages {
+function cachedViews({ gpu, patches, config: { cache, optim: { seed } } }: RowSource): SeenPatches {
   const place = places(cache);
-  return async (views) => {
+  const reach = reachOfViews(place);
+  if (byDevice(gpu) && reach !== undefined) {
+    const of = ({ pair, view }: ViewOf) => viewChanges(place[view]!, { seed, index: pair });
+    return { images: plainPatches(patches), changes: { reach, of } };
+  }
+  const images: ViewImages = async (views) => {
     const pairs = Uint32Array.from(views, ({ pair }) => pair);
     const view = views.map((of) => place[of.view]!);
-    return (await patches.batch({ pairs, variant: { view, seed: optim.seed } })).data;
+    return (await patches.batch({ pairs, variant: { view, seed } })).data;
   };
+  return { images, changes: undefined };
 }
 
 /** Augmented patches: `view` is the epoch plus one, 0 the patch as it is. */
-function augmentedViews(patches: PatchSource, { optim }: EncoderConfig): ViewImages {
-  return async (views) => {
+function augmentedViews({ gpu, patches, config: { optim: { augment, seed } } }: RowSource): SeenPatches {
+  const recipeOf = (epoch: number): Recipe => epoch < 0 ? "none" : augment;
+  const reach = reachOf(augment);
+  if (byDevice(gpu) && reach !== undefined) {
+    const of = ({ pair, view }: ViewOf) => drawChanges(recipeOf(view - 1), { seed, epoch: view - 1, index: pair });
+    return { images: plainPatches(patches), changes: { reach, of } };
+  }
+  const images: ViewImages = async (views) => {
     const epoch = views[0]!.view - 1;
     const pairs = Uint32Array.from(views, ({ pair }) => pair);
-    const variant = { recipe: epoch < 0 ? "none" : optim.augment, seed: optim.seed, epoch } as const;
-    return (await patches.batch({ pairs, variant })).data;
+    return (await patches.batch({ pairs, variant: { recipe: recipeOf(epoch), seed, epoch } })).data;
   };
+  return { images, changes: undefined };
 }
 
 const VIEW_STREAM = 0x76696577;
@@ -138,7 +171,7 @@ async function openTrunk(
     dtype,
     views,
     tile: patches.size,
-    images: cachedViews(patches, config),
+    ...cachedViews(source),
     batch: imagesAtATime(gpu),
   });
   return { trunk, store, views, dtype };
@@ -187,10 +220,11 @@ export async function openRows(source: RowSource, host: Host): Promise<OpenedRow
     host.reporter.warn("the encoder trains from its first layer on: nothing can be cached");
   }
   const cached = cut && await openTrunk(source, cut, host);
+  const { images, changes } = augmentedViews(source);
   return {
     input: cached
       ? cachedInput(encoder, cut, cached.trunk, cached.dtype)
-      : pixelInput(encoder, augmentedViews(patches, source.config), patches.size),
+      : pixelInput(encoder, images, patches.size, changes),
     trunk: cached?.trunk,
     store: cached?.store,
     view(epoch, pair) {

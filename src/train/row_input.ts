@@ -10,8 +10,8 @@ import type { Store } from "../graph/store.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Encoder, EncoderCut } from "../models/encoder.ts";
 import { preprocess } from "../models/preprocess.ts";
-import { AheadImages } from "./ahead_images.ts";
 import { stemInputs, stemTensors, type Trunk, type ViewImages, type ViewOf } from "./trunk.ts";
+import { type ViewChanges, ViewTiles } from "./view_tiles.ts";
 
 /** How rows are embedded. */
 export interface RowForward {
@@ -50,18 +50,22 @@ export function cachedInput(encoder: Encoder, cut: EncoderCut, trunk: Trunk, dty
   };
 }
 
-/** The whole encoder, from pixels each time. @param tile Side of a patch, px. */
-export function pixelInput(encoder: Encoder, images: ViewImages, tile: number): RowInput {
-  const made = new AheadImages(images);
+/**
+ * The whole encoder, from pixels each time.
+ *
+ * @param images The views as they are to be seen or, with `changes`, the patches as they are.
+ * @param tile Side of a patch, px.
+ * @param changes What the device does to the patches.
+ */
+export function pixelInput(encoder: Encoder, images: ViewImages, tile: number, changes?: ViewChanges): RowInput {
+  const views = new ViewTiles(images, tile, changes);
   return {
-    tensors: (store, count) => [store.tensor("tiles", "tiles", [count, tile, tile, 3], "u8")],
-    record: (g, [tiles], options) => encoder.forward(g, preprocess(g, tiles!, encoder.spec.input), options).embedding,
-    ahead: (views) => made.begin(views),
-    async load(store, [tiles], views, again = false) {
-      const pixels = await made.take(views, again);
-      const whole = pixels.length === tiles!.size ? pixels : new Uint8Array(tiles!.size);
-      if (whole !== pixels) whole.set(pixels);
-      store.write(tiles!, whole);
+    tensors: (store, count) => views.tensors(store, count),
+    record(g, tensors, options) {
+      const tiles = views.record(g, tensors);
+      return encoder.forward(g, preprocess(g, tiles, encoder.spec.input), options).embedding;
     },
+    ahead: (of) => views.begin(of),
+    load: (store, tensors, of, again) => views.load(store, tensors, of, again),
   };
 }

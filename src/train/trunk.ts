@@ -18,8 +18,8 @@ import type { Encoder, EncoderCut } from "../models/encoder.ts";
 import { preprocess } from "../models/preprocess.ts";
 import { clamp } from "../ops/activation.ts";
 import { gather } from "../ops/gather.ts";
-import { AheadImages } from "./ahead_images.ts";
 import type { TrunkStore } from "./trunk_store.ts";
+import { type ViewChanges, ViewTiles } from "./view_tiles.ts";
 
 /** A patch and the view of it, by number. */
 export interface ViewOf {
@@ -29,7 +29,7 @@ export interface ViewOf {
   readonly view: number;
 }
 
-/** RGB bytes `[n, S, S, 3]` of views of patches. */
+/** RGB bytes `[n, S, S, 3]` of views of patches, or of the patches, where the device makes the views of them. */
 export type ViewImages = (views: readonly ViewOf[]) => Promise<Uint8Array>;
 
 /** How a trunk runs. */
@@ -43,6 +43,8 @@ export interface TrunkOptions {
   /** Side of a patch as the images have it, px. */
   readonly tile: number;
   readonly images: ViewImages;
+  /** What the device does to the patches that `images` then gives as they are. */
+  readonly changes?: ViewChanges | undefined;
   /** Images computed at a time. */
   readonly batch: number;
 }
@@ -67,24 +69,30 @@ export class Trunk {
   readonly #gpu: Gpu;
   readonly #options: TrunkOptions;
   readonly #inputs: Store;
-  readonly #tiles: Tensor;
+  readonly #tiles: readonly Tensor[];
   readonly #pieces: readonly Tensor[];
   /** Where pieces go that must be rounded to f16 by the host. */
   readonly #rounded: readonly Tensor[] | undefined;
   readonly #program: Program;
-  readonly #images: AheadImages;
+  readonly #images: ViewTiles;
   /** Rows computed by this object. */
   computed = 0;
 
   private constructor(
     gpu: Gpu,
     options: TrunkOptions,
-    parts: { inputs: Store; tiles: Tensor; pieces: readonly Tensor[]; rounded: readonly Tensor[] | undefined },
+    parts: {
+      images: ViewTiles;
+      inputs: Store;
+      tiles: readonly Tensor[];
+      pieces: readonly Tensor[];
+      rounded: readonly Tensor[] | undefined;
+    },
     program: Program,
   ) {
     this.#gpu = gpu;
     this.#options = options;
-    this.#images = new AheadImages(options.images);
+    this.#images = parts.images;
     this.#inputs = parts.inputs;
     this.#tiles = parts.tiles;
     this.#pieces = parts.pieces;
@@ -96,15 +104,16 @@ export class Trunk {
   static async create(gpu: Gpu, encoder: Encoder, options: TrunkOptions): Promise<Trunk> {
     const { cut, batch, tile, dtype } = options;
     const inputs = new Store(gpu);
-    const tiles = inputs.tensor("tiles", "tiles", [batch, tile, tile, 3], "u8");
+    const images = new ViewTiles(options.images, tile, options.changes);
+    const tiles = images.tensors(inputs, batch);
     const byHost = dtype === "f16" && !gpu.caps.f16;
     const g = new Plan(gpu);
-    const images = preprocess(g, tiles, encoder.spec.input);
-    const pieces = encoder.trunk(g, images, cut).map((x) => g.withoutTape(() => kept(g, x, dtype)));
+    const seen = preprocess(g, images.record(g, tiles), encoder.spec.input);
+    const pieces = encoder.trunk(g, seen, cut).map((x) => g.withoutTape(() => kept(g, x, dtype)));
     g.output(...pieces);
     const rounded = byHost ? pieces.map((x, i) => inputs.tensor("rounded", `rounded ${i}`, x.shape, "f16")) : undefined;
     inputs.allocate();
-    return new Trunk(gpu, options, { inputs, tiles, pieces, rounded }, await g.compile());
+    return new Trunk(gpu, options, { images, inputs, tiles, pieces, rounded }, await g.compile());
   }
 
   /** Row of a view. */
@@ -135,17 +144,14 @@ export class Trunk {
 
   /** Computes what is missing. @param onProgress Told how many of how many missing ones are there. */
   async ensure(views: readonly ViewOf[], onProgress?: (done: number, total: number) => void): Promise<void> {
-    const { store, batch } = this.#options;
+    const { store } = this.#options;
     const pieces = this.#missing(views);
     const total = pieces.reduce((sum, some) => sum + some.length, 0);
     let done = 0;
     for (const [i, some] of pieces.entries()) {
       this.#images.begin(some);
       if (i + 1 < pieces.length) this.#images.begin(pieces[i + 1]!);
-      const pixels = await this.#images.take(some);
-      const whole = some.length === batch ? pixels : new Uint8Array(this.#tiles.size);
-      if (whole !== pixels) whole.set(pixels);
-      this.#inputs.write(this.#tiles, whole);
+      await this.#images.load(this.#inputs, this.#tiles, some);
       this.#program.run();
       await store.put(some.map((view) => this.row(view)), await this.#stored());
       this.computed += some.length;

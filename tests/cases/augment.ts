@@ -1,7 +1,7 @@
 /** Cases of augment: each change by itself and what recipes draw, sizes that end within a word. Bytes have no gradient. */
 
 import { type Changes, drawChanges, viewChanges } from "../../src/data/augment.ts";
-import { changesRows } from "../../src/data/changes_row.ts";
+import { changesRows } from "../../src/train/changes_row.ts";
 import { JITTERS } from "../../src/data/colour_jitter.ts";
 import { augment, augmentCost, CHANGE_WORDS, type Reach } from "../../src/ops/augment.ts";
 import { given, type Input, type OpCase } from "../case.ts";
@@ -18,7 +18,11 @@ function plain({ side, turn, colour, sigma }: Changes): AugmentRef {
 
 /** Tissue with specks of every kind: black, white, grey, pure colours. */
 function pictures(count: number, size: number): Input {
-  const odd = [[0, 0, 0], [255, 255, 255], [128, 128, 128], [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [1, 2, 3]];
+  const odd = [[0, 0, 0], [255, 255, 255], [128, 128, 128], [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [
+    1,
+    2,
+    3,
+  ]];
   return {
     shape: [count, size, size, 3],
     dtype: "u8",
@@ -35,7 +39,13 @@ function pictures(count: number, size: number): Input {
 /** The errors of chains of f32 move this share of the bytes over the middle between two, at most. */
 const ROUNDED = 2e-3;
 
-function of(name: string, size: number, reach: Reach, changes: readonly Changes[], extra: Partial<OpCase> = {}): OpCase {
+function of(
+  name: string,
+  size: number,
+  reach: Reach,
+  changes: readonly Changes[],
+  extra: Partial<OpCase> = {},
+): OpCase {
   return {
     name,
     inputs: {
@@ -66,13 +76,23 @@ export const cases: readonly OpCase[] = [
   of("turns 8x32", 32, "turn", turns),
   of("turns where others may be coloured 8x5", 5, "colour", turns, { rounded: 0 }),
   of("turns where others may be blurred 8x7", 7, "blur", turns, { rounded: 0 }),
-  of("jitters of all orders 7x11", 11, "colour", orders.map((order, i) => ({ ...STILL, turn: i, colour: { ...jitter, order } }))),
+  of(
+    "jitters of all orders 7x11",
+    11,
+    "colour",
+    orders.map((order, i) => ({ ...STILL, turn: i, colour: { ...jitter, order } })),
+  ),
   of("stains 2x11", 11, "colour", [
     { ...STILL, colour: stains },
     { ...STILL, turn: 6, colour: { scale: [1, 1, 1], shift: [0, 0, 0] } },
   ]),
   // Shares of round numbers would put many bytes in the middle of two.
-  of("sides 5x15", 15, "colour", [1, 0.91371, Math.sqrt(0.8), 0.51237, 0.34719].map((side, turn) => ({ ...STILL, side, turn }))),
+  of(
+    "sides 5x15",
+    15,
+    "colour",
+    [1, 0.91371, Math.sqrt(0.8), 0.51237, 0.34719].map((side, turn) => ({ ...STILL, side, turn })),
+  ),
   of("blurs 6x9", 9, "blur", [0, 0.1, 0.13, 0.5, 1, 1.5].map((sigma, turn) => ({ ...STILL, turn, sigma }))),
   of("blurs 3x1", 1, "blur", [0, 0.6, 1.5].map((sigma) => ({ ...STILL, sigma }))),
   of("blurs 3x2", 2, "blur", [0.3, 0.9, 1.5].map((sigma) => ({ ...STILL, sigma }))),
@@ -86,10 +106,16 @@ export const cases: readonly OpCase[] = [
   of("hard 6x33", 33, "blur", hard(6, 2)),
   of("views by jitter 13x8", 8, "colour", views("jitter")),
   of("views by stains 13x9", 9, "colour", views("hed")),
-  of("soft 64x224", 224, "turn", Array.from({ length: 64 }, (_, index) => drawChanges("soft", { seed: 1, epoch: 1, index })), {
-    benchOnly: true,
-    perf: augmentCost([64, 224, 224, 3]),
-  }),
+  of(
+    "soft 64x224",
+    224,
+    "turn",
+    Array.from({ length: 64 }, (_, index) => drawChanges("soft", { seed: 1, epoch: 1, index })),
+    {
+      benchOnly: true,
+      perf: augmentCost([64, 224, 224, 3]),
+    },
+  ),
   of("hard 64x224", 224, "blur", hard(64, 1), { benchOnly: true, perf: augmentCost([64, 224, 224, 3]) }),
   of("no patch 0x4", 4, "blur", []),
 ];

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { mix } from "../../src/data/stripes.ts";
 import { applyChanges, type Changes, type Colours, drawChanges, viewChanges } from "../../src/data/augment.ts";
-import { changesRow, changesRows, reachOf, reachOfViews } from "../../src/data/changes_row.ts";
+import { changesRow, changesRows, reachOf, reachOfViews } from "../../src/train/changes_row.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import { readback } from "../../src/gpu/readback.ts";
 import { Plan } from "../../src/graph/plan.ts";
@@ -55,7 +55,9 @@ async function same(size: number, changes: readonly Changes[], reach: Reach): Pr
     const most = change.side === 1 && change.colour === undefined && change.sigma === 0 ? 0 : 1;
     for (let i = 0; i < each; i++) {
       const d = Math.abs(got[n * each + i]! - right[i]!);
-      if (d > most) assert.fail(`byte ${i} of ${JSON.stringify(change)} is ${got[n * each + i]}, the host's ${right[i]}`);
+      if (d > most) {
+        assert.fail(`byte ${i} of ${JSON.stringify(change)} is ${got[n * each + i]}, the host's ${right[i]}`);
+      }
       off += d;
     }
   });

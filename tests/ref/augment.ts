@@ -16,7 +16,7 @@ type Picture = (y: number, x: number, c: number) => number;
 function kept(size: number, picture: Picture): Picture {
   const values = new Float64Array(size * size * 3);
   for (let y = 0; y < size; y++) {
-    for (let x = 0; x < size; x++) { for (let c = 0; c < 3; c++) values[(y * size + x) * 3 + c] = picture(y, x, c); }
+    for (let x = 0; x < size; x++) for (let c = 0; c < 3; c++) values[(y * size + x) * 3 + c] = picture(y, x, c);
   }
   return (y, x, c) => values[(y * size + x) * 3 + c]!;
 }
@@ -70,7 +70,7 @@ function jittered(size: number, picture: Picture, name: string, factor: number):
     return kept(size, (y, x, c) => hueTurned([picture(y, x, 0), picture(y, x, 1), picture(y, x, 2)], factor)[c]!);
   }
   let mean = 0;
-  for (let y = 0; y < size; y++) { for (let x = 0; x < size; x++) mean += greyOf(picture, y, x) / size ** 2; }
+  for (let y = 0; y < size; y++) for (let x = 0; x < size; x++) mean += greyOf(picture, y, x) / size ** 2;
   const grey = (y: number, x: number) => (name === "contrast" ? mean : greyOf(picture, y, x));
   return kept(size, (y, x, c) => unit(factor * picture(y, x, c) + (1 - factor) * grey(y, x)));
 }

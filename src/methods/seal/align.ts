@@ -30,9 +30,9 @@ function modelRows(model: SealModel, rows: RowInput, organOf: AlignOptions["orga
     tensors: (store, count) => [...rows.tensors(store, count), store.tensor("organ", "organ", [count], "u32")],
     record: (g, tensors, options) =>
       model.embed(g, rows.record(g, tensors.slice(0, -1), options), tensors[tensors.length - 1]),
-    async load(store, tensors, views) {
+    async load(store, tensors, views, again) {
       store.write(tensors[tensors.length - 1]!, Uint32Array.from(views, ({ pair }) => organOf!(pair)));
-      await rows.load(store, tensors.slice(0, -1), views);
+      await rows.load(store, tensors.slice(0, -1), views, again);
     },
   };
 }

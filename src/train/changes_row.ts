@@ -6,11 +6,11 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { CHANGE, CHANGE_WORDS, MOST_RADIUS, type Reach } from "../ops/augment.ts";
-import type { Changes, Recipe } from "./augment.ts";
-import { blurWeights } from "./blur.ts";
-import { type ColourJitter, JITTERS } from "./colour_jitter.ts";
-import { DIHEDRAL, turnedFrom } from "./dihedral.ts";
-import { type HedJitter, hedMap } from "./hed_jitter.ts";
+import type { Changes, Recipe } from "../data/augment.ts";
+import { blurWeights } from "../data/blur.ts";
+import { type ColourJitter, JITTERS } from "../data/colour_jitter.ts";
+import { DIHEDRAL, turnedFrom } from "../data/dihedral.ts";
+import { type HedJitter, hedMap } from "../data/hed_jitter.ts";
 
 /** What changes of a recipe may ask for; undefined for none. */
 export function reachOf(recipe: Recipe): Reach | undefined {
@@ -75,7 +75,9 @@ export function changesRow(words: Uint32Array, size: number, { side, turn, colou
   const weights = blurWeights(sigma);
   const radius = weights.length >> 1;
   if (radius > MOST_RADIUS) {
-    throw new ConfigError(`Cannot blur with sigma ${sigma}: its radius is ${radius} pixels, at most ${MOST_RADIUS} wanted`);
+    throw new ConfigError(
+      `Cannot blur with sigma ${sigma}: its radius is ${radius} pixels, at most ${MOST_RADIUS} wanted`,
+    );
   }
   words[CHANGE.radius] = radius;
   numbers.set(weights.subarray(radius), CHANGE.weights);
