@@ -62,7 +62,7 @@ export function shallow(spec: EncoderSpec): EncoderSpec {
 /** Inputs of plans: tensors with the range their values are drawn from. */
 export class Inputs {
   readonly store: Store;
-  readonly #images: { tensor: Tensor; images: Images }[] = [];
+  readonly #given: { tensor: Tensor; make: () => ArrayLike<number> }[] = [];
   readonly #ranges: { tensor: Tensor; name: string; low: number; high: number }[] = [];
 
   constructor(gpu: Gpu) {
@@ -78,8 +78,13 @@ export class Inputs {
   tiles(count: number, side: number, images: Images | undefined): Tensor {
     const shape = [count, side, side, 3];
     if (!images) return this.add("tiles", shape, "u8", 0, 256);
-    const tensor = this.store.tensor("tiles", "tiles", shape, "u8");
-    this.#images.push({ tensor, images });
+    return this.given("tiles", shape, "u8", () => images(count, side));
+  }
+
+  /** Adds a tensor of values that are made when it is filled. */
+  given(name: string, shape: readonly number[], dtype: Dtype, make: () => ArrayLike<number>): Tensor {
+    const tensor = this.store.tensor(name, name, shape, dtype);
+    this.#given.push({ tensor, make });
     return tensor;
   }
 
@@ -99,7 +104,7 @@ export class Inputs {
       const values = new Rng(streamOf(name), 1).uniforms(tensor.size, low, high);
       this.store.write(tensor, tensor.dtype.startsWith("u") ? values.map(Math.floor) : values);
     }
-    for (const { tensor, images } of this.#images) this.store.write(tensor, images(tensor.dim(0), tensor.dim(1)));
+    for (const { tensor, make } of this.#given) this.store.write(tensor, make());
     if (random) this.store.write(random, randomState(1, 1));
   }
 }

@@ -7,6 +7,7 @@
 
 import type { Dispatch } from "../graph/plan.ts";
 import { places, type Sample, type Sampler, type Values } from "./sample.ts";
+import { AUGMENT } from "./samples_augment.ts";
 import { ELEMENTS, FUNCTIONS } from "./samples_elements.ts";
 import { MOVEMENT } from "./samples_movement.ts";
 import { ROWS } from "./samples_rows.ts";
@@ -147,6 +148,7 @@ function layernorm(values: Values, { dims, options }: Dispatch): Sample[] {
 }
 
 const SAMPLERS: Readonly<Record<string, Sampler>> = {
+  ...AUGMENT,
   ...ELEMENTS,
   ...MOVEMENT,
   ...ROWS,

@@ -103,7 +103,7 @@ export const cases: readonly OpCase[] = [
     STILL,
   ]),
   of("hard 23x7", 7, "blur", hard(23, 1)),
-  of("hard 6x33", 33, "blur", hard(6, 2)),
+  of("hard 9x33", 33, "blur", hard(9, 2)),
   of("views by jitter 13x8", 8, "colour", views("jitter")),
   of("views by stains 13x9", 9, "colour", views("hed")),
   of(

@@ -35,6 +35,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
   "exp(top - most)": BELOW,
   "exp(x - r[m])": `${BELOW}, in the logarithm of the sum`,
   "exp(x - c[j])": `${BELOW}, in the logarithm of the sum`,
+  "exp(clamp(light, vec3f(-80.0), vec3f()))": "between -80 and 0",
+  "log(max(v, vec3f(DARKEST)))": "positive, and a unit of 2^-21 of it is far below one of a byte",
   "log(x)": "positive; near 1, where the promise is absolute, logRatio4 is taken",
   "log(1.0 + x)": "1/2 and less or 2 and more, positive: near 1 logRatio4 is taken",
   "log(b)": "8 and more",

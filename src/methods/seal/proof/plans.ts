@@ -8,15 +8,19 @@
 import { backward, backwardFrom } from "../../../autodiff/backward.ts";
 import { LimitError } from "../../../core/errors.ts";
 import type { Gpu } from "../../../gpu/device.ts";
+import { drawChanges, type Recipe, viewChanges } from "../../../data/augment.ts";
+import { DIHEDRAL } from "../../../data/dihedral.ts";
 import { Plan } from "../../../graph/plan.ts";
 import type { Tensor } from "../../../graph/tensor.ts";
 import { createEncoder } from "../../../models/encoder.ts";
 import type { EncoderSpec } from "../../../models/encoder_spec.ts";
 import { preprocess } from "../../../models/preprocess.ts";
 import { Parameters } from "../../../nn/parameters.ts";
+import { augment, CHANGE_WORDS } from "../../../ops/augment.ts";
 import { affine } from "../../../ops/scale.ts";
 import { AdamW } from "../../../optim/adamw.ts";
 import { parameterGroups } from "../../../optim/param_groups.ts";
+import { changesRows, reachOf, reachOfViews } from "../../../train/changes_row.ts";
 import { visionPart } from "../../../train/trainable.ts";
 import { stemInputs, stemTensors } from "../../../train/trunk.ts";
 import { fillParameters, Inputs, type RecordedPlan, shallow, type Training } from "../../../verify/plans.ts";
@@ -28,7 +32,7 @@ export function recordedModel(
   gpu: Gpu,
   full: EncoderSpec,
   training: Training,
-): { model: SealModel; spec: EncoderSpec } {
+): { model: SealModel; spec: EncoderSpec; recipe: Recipe } {
   const spec = shallow(full);
   const { config } = SEAL_CONFIG.read([], [
     ["encoder", `random:${spec.name}`],
@@ -40,7 +44,11 @@ export function recordedModel(
   const parameters = new Parameters(gpu, (name) => complete || part.trains(name));
   const encoder = createEncoder(parameters, spec, { lora: part.lora, dtype: training.dtype, seed: 1 });
   complete = true;
-  return { model: createSealModel(encoder, config, { genes: training.genes, slides: 3 }), spec };
+  return {
+    model: createSealModel(encoder, config, { genes: training.genes, slides: 3 }),
+    spec,
+    recipe: config.optim.augment,
+  };
 }
 
 /**
@@ -67,15 +75,38 @@ interface Side {
   readonly frozen: ((g: Plan) => readonly Tensor[]) | undefined;
 }
 
+/** Views that a cache with colours of its own has. */
+const VIEWS = 16;
+
+/** What training sees of tiles: as the recipe has it or, for a cache, in views. */
+function seenTiles(inputs: Inputs, tiles: Tensor, recipe: Recipe, cached: boolean): (g: Plan) => Tensor {
+  const views = Array.from({ length: recipe === "none" ? 1 : recipe === "soft" ? DIHEDRAL : VIEWS }, (_, k) => k);
+  const reach = cached ? reachOfViews(views) : reachOf(recipe);
+  if (reach === undefined) return () => tiles;
+  const [count, side] = [tiles.dim(0), tiles.dim(1)];
+  const changes = inputs.given("changes", [count, CHANGE_WORDS], "u32", () => {
+    const drawn = Array.from(
+      { length: count },
+      (_, index) =>
+        cached
+          ? viewChanges(views[index % views.length]!, { seed: 1, index, colours: index % 2 ? "hed" : "jitter" })
+          : drawChanges(recipe, { seed: 1, epoch: 1, index }),
+    );
+    return changesRows(side, drawn);
+  });
+  return (g) => augment(g, tiles, changes, reach);
+}
+
 function imageSide(gpu: Gpu, full: EncoderSpec, training: Training): Side | undefined {
   const { micro, cached } = training;
-  const { model: seal, spec } = recordedModel(gpu, full, training);
+  const { model: seal, spec, recipe } = recordedModel(gpu, full, training);
   const { encoder } = seal;
   const { size } = spec.input;
   const cut = encoder.deepestCut();
   if (cached && !cut) return undefined;
   const inputs = new Inputs(gpu);
   const tiles = inputs.tiles(micro, size, training.images);
+  const seen = seenTiles(inputs, tiles, recipe, cached !== undefined);
   const pieces = cached
     ? stemInputs(inputs.store, encoder, { cut: cut!, dtype: cached }, micro).map((t, i) =>
       inputs.draw(t, `stem ${i}`, -1, 1)
@@ -91,10 +122,10 @@ function imageSide(gpu: Gpu, full: EncoderSpec, training: Training): Side | unde
     embed(g) {
       const embedding = cached
         ? encoder.finish(g, stemTensors(g, pieces), cut!, options)
-        : encoder.forward(g, preprocess(g, tiles, spec.input), options).embedding;
+        : encoder.forward(g, preprocess(g, seen(g), spec.input), options).embedding;
       return seal.embed(g, embedding, organ);
     },
-    frozen: cached && ((g) => stemTensors(g, encoder.trunk(g, preprocess(g, tiles, spec.input), cut!))),
+    frozen: cached && ((g) => stemTensors(g, encoder.trunk(g, preprocess(g, seen(g), spec.input), cut!))),
   };
 }
 
