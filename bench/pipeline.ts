@@ -4,8 +4,10 @@
  * ahead are those of training. Appends a record to `bench/results/pipeline.jsonl`.
  *
  * ```sh
- * deno run -A bench/pipeline.ts [--workers 2] [--batch 64] [--batches 12] [--recipe hard] [--dry]
+ * deno run -A bench/pipeline.ts [--workers 2] [--batch 64] [--batches 12] [--recipe hard] [--by host|device] [--dry]
  * ```
+ *
+ * Where the device augments, the host reads patches and draws their rows of numbers, and the time of both counts.
  *
  * @module
  */
@@ -13,9 +15,10 @@
 import { planSynth } from "../src/data/synth/plan.ts";
 import { writeSynth } from "../src/data/synth/write.ts";
 import { openTrainingSet } from "../src/data/open_training_set.ts";
-import type { Recipe } from "../src/data/augment.ts";
+import { drawChanges, type Recipe } from "../src/data/augment.ts";
 import { disk } from "../src/io/fs.ts";
 import { AheadImages } from "../src/train/ahead_images.ts";
+import { changesRows } from "../src/train/changes_row.ts";
 import type { ViewOf } from "../src/train/trunk.ts";
 import { openPatchPool } from "../src/worker/patch_pool.ts";
 import { flag, origin } from "./harness.ts";
@@ -23,6 +26,7 @@ import { flag, origin } from "./harness.ts";
 const number = (key: string, otherwise: number) => Number(flag(key) ?? otherwise);
 const [workers, batch, batches] = [number("--workers", 2), number("--batch", 64), number("--batches", 12)];
 const recipe = (flag("--recipe") ?? "hard") as Recipe;
+const by = flag("--by") ?? "host";
 
 const folder = Deno.makeTempDirSync({ prefix: "pipeline_" });
 await writeSynth(disk, folder, planSynth({ profile: "smoke" }), {
@@ -40,10 +44,21 @@ const views = (t: number): ViewOf[] =>
 async function run(
   count: number,
   device: (i: number) => Promise<void>,
-): Promise<{ ms: number; idle: number; cpu: number }> {
+): Promise<{ ms: number; idle: number; cpu: number; read: number }> {
   const pool = openPatchPool(table, { workers: count, cache: 0 });
+  const drawn = { ms: 0, patches: 0 };
   const images = new AheadImages(async (of) => {
     const pairs = Uint32Array.from(of, ({ pair }) => pair);
+    if (by === "device") {
+      const from = performance.now();
+      changesRows(
+        table.size,
+        of.map(({ pair, view }) => drawChanges(recipe, { seed: 1, epoch: view - 1, index: pair })),
+      );
+      drawn.ms += performance.now() - from;
+      drawn.patches += of.length;
+      return (await pool.batch({ pairs })).data;
+    }
     return (await pool.batch({ pairs, variant: { recipe, seed: 1, epoch: of[0]!.view - 1 } })).data;
   });
   await images.take(views(0)); // starts the workers
@@ -66,9 +81,11 @@ async function run(
   await working;
   const whole = performance.now() - start;
   const { times: after } = pool;
-  const cpu = (after.read + after.augment - before.read - before.augment) / (after.patches - before.patches);
+  const patches = after.patches - before.patches;
+  const read = (after.read - before.read) / patches;
+  const augment = (after.augment - before.augment) / patches + drawn.ms / Math.max(1, drawn.patches);
   pool.close();
-  return { ms: median(each), idle: 1 - busy / whole, cpu };
+  return { ms: median(each), idle: 1 - busy / whole, cpu: read + augment, read };
 }
 
 const instant = () => Promise.resolve();
@@ -79,11 +96,12 @@ const fed = await run(workers, () => new Promise((resolve) => setTimeout(resolve
 const record = {
   ...await origin(),
   recipe,
+  by,
   batch,
   size: table.size,
   workers,
-  one_worker: { patches_per_second: batch / one.ms * 1e3, cpu_ms_per_patch: one.cpu },
-  workers_all: { patches_per_second: batch / many.ms * 1e3, cpu_ms_per_patch: many.cpu },
+  one_worker: { patches_per_second: batch / one.ms * 1e3, cpu_ms_per_patch: one.cpu, reading: one.read },
+  workers_all: { patches_per_second: batch / many.ms * 1e3, cpu_ms_per_patch: many.cpu, reading: many.read },
   speedup: one.ms / many.ms,
   stub_device: { ms_per_batch: stub, idle_share: fed.idle },
 };

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { ConfigError, DtypeError, LimitError, ShapeError } from "../../src/core/errors.ts";
 import { Plan } from "../../src/graph/plan.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
+import { augment, CHANGE_WORDS, type Reach } from "../../src/ops/augment.ts";
 import { normalizeImage } from "../../src/ops/normalize_image.ts";
 import { patchEmbed } from "../../src/ops/patch_embed.ts";
 import { resamplePositions } from "../../src/ops/resample_positions.ts";
@@ -23,6 +24,15 @@ function embed(images: number[], weight: number[], dtype: "u8" | "f32" | "u32" =
 }
 
 const ok = embed([1, 8, 8, 3], [5, 3, 4, 4]);
+function changed(
+  patches: number[],
+  rows: number[],
+  types: readonly ["u8" | "f32", "u32" | "f32"] = ["u8", "u32"],
+  reach = "blur",
+): Make {
+  return (g) => augment(g, g.tensor(patches, types[0]), g.tensor(rows, types[1]), reach as Reach);
+}
+
 const ROWS: readonly [string, new (text: string) => Error, Make][] = [
   [
     "patchEmbed() rejects images whose height is no multiple of the patch",
@@ -115,6 +125,13 @@ const ROWS: readonly [string, new (text: string) => Error, Make][] = [
     ConfigError,
     (g) => resamplePositions(g, g.tensor([16, 8]), { from: [4, 4], to: [2, 2], offset: -1 }),
   ],
+  ["augment() rejects patches that are no squares", ShapeError, changed([2, 4, 5, 3], [2, CHANGE_WORDS])],
+  ["augment() rejects patches of one channel", ShapeError, changed([2, 4, 4, 1], [2, CHANGE_WORDS])],
+  ["augment() rejects rows of other patches", ShapeError, changed([2, 4, 4, 3], [3, CHANGE_WORDS])],
+  ["augment() rejects short rows", ShapeError, changed([2, 4, 4, 3], [2, CHANGE_WORDS - 1])],
+  ["augment() rejects f32 patches", DtypeError, changed([2, 4, 4, 3], [2, CHANGE_WORDS], ["f32", "u32"])],
+  ["augment() rejects f32 rows", DtypeError, changed([2, 4, 4, 3], [2, CHANGE_WORDS], ["u8", "f32"])],
+  ["augment() rejects an unknown reach", ConfigError, changed([2, 4, 4, 3], [2, CHANGE_WORDS], ["u8", "u32"], "all")],
 ];
 
 for (const [name, kind, make] of ROWS) {

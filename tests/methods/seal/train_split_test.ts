@@ -7,6 +7,7 @@ import { hostOf, runStore } from "../../../src/run/host.ts";
 import { openData } from "../../../src/methods/seal/data.ts";
 import { openSession } from "../../../src/methods/seal/session.ts";
 import { sealTraining } from "../../../src/methods/seal/training.ts";
+import type { Host } from "../../../src/train/host.ts";
 import { runTraining, stateToResume } from "../../../src/train/run.ts";
 import { planSynth } from "../../../src/data/synth/plan.ts";
 import { writeSynth } from "../../../src/data/synth/write.ts";
@@ -55,13 +56,32 @@ function configOf(overrides: Overrides): SealConfig {
 const set = await openData(configOf({}), hostOf(new Progress(true)));
 let runs = 0;
 
+/** Whether the host was asked for patches other than they are, since it was last forgotten. */
+let changedByHost = false;
+
+function watched(host: Host): Host {
+  return {
+    ...host,
+    openPatches(...how) {
+      const source = host.openPatches(...how);
+      const batch = source.batch.bind(source);
+      source.batch = (request) => {
+        const { variant } = request;
+        changedByHost ||= variant !== undefined && !("recipe" in variant && variant.recipe === "none");
+        return batch(request);
+      };
+      return source;
+    },
+  };
+}
+
 /** Text of the metrics of a run. */
 async function metrics(overrides: Overrides, device: Gpu = gpu): Promise<string> {
   const run = `${folder}/run${runs++}`;
   const config = configOf({ ...overrides, out: run });
   const progress = new Progress(true);
   const resume = prepareRun(run, SEAL_CONFIG.write(config), false);
-  const session = await openSession(device, config, set, hostOf(progress));
+  const session = await openSession(device, config, set, watched(hostOf(progress)));
   try {
     const store = runStore(run);
     const training = sealTraining(session, [0, 1, 2, 3]);
@@ -114,3 +134,22 @@ Deno.test("kernel paths and micro-batches leave the same losses", async () => {
     same(whole, await metrics({ cache: "off", micro_batch: 5 }, gpu.withCaps({ flat })));
   }
 });
+
+/** A device that augments, with the kernels of the software adapter, so that nothing else differs. */
+const augmenting = gpu.withCaps({ software: false });
+
+for (const cache of [{ cache: "off" }, { cache: "memory", cache_views: 4, cache_colour_views: 2 }] as Overrides[]) {
+  Deno.test(`patches augmented on the device: cache ${cache.cache}: the host's losses, whatever the workers and the split`, async () => {
+    changedByHost = false;
+    const device = await metrics({ ...cache }, augmenting);
+    assert.equal(await metrics({ ...cache, workers: 3 }, augmenting), device);
+    same(device, await metrics({ ...cache, micro_batch: 7 }, augmenting));
+    assert.ok(!changedByHost, "the host gives patches as they are");
+    // A byte in a hundred thousand is one off.
+    same(await metrics({ ...cache }), device);
+    assert.ok(changedByHost, "a software adapter is given what the host made");
+    // Turns keep the bytes.
+    const soft = { ...cache, cache_colour_views: 0, augment: "soft" };
+    assert.deepEqual(losses(await metrics(soft, augmenting)), losses(await metrics(soft)));
+  });
+}
