@@ -97,6 +97,24 @@ const INDEXES: readonly Index[] = [
   { folder: "src/models/gene/", symbol: "entry", names: true, configs: true },
 ];
 
+/** The commands: files of src/cli that say what they do in a \`summary\`. */
+function commandsModule(): string {
+  const names = listFolder("src/cli/", ".ts").filter((name) =>
+    /^export const summary\b/m.test(Deno.readTextFileSync(new URL(`src/cli/${name}.ts`, root)))
+  );
+  return [
+    "// Written by scripts/gen_kernels.ts from the files of this folder that export a summary; do not edit.",
+    "// deno-fmt-ignore-file",
+    'import type { Command } from "./args.ts";',
+    "",
+    "/** Commands by name; each file is loaded when it is asked for. */",
+    "export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {",
+    ...names.map((name) => `  ${name}: () => import("./${name}.ts") as unknown as Promise<Command>,`),
+    "};",
+    "",
+  ].join("\n");
+}
+
 function indexModule({ folder, symbol, type, names, configs }: Index): string {
   const files = listFolder(folder, ".ts");
   const lines = [
@@ -143,6 +161,7 @@ async function main(args: string[]): Promise<number> {
     return 0;
   }
   const wanted: [string, string][] = [["src/gpu/kernels.gen.ts", kernelsModule(args.includes("--check"))]];
+  wanted.push(["src/cli/commands.gen.ts", commandsModule()]);
   for (const index of INDEXES) wanted.push([`${index.folder}index.gen.ts`, indexModule(index)]);
   let stale = 0;
   for (const [path, text] of wanted) {

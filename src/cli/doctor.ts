@@ -184,8 +184,11 @@ function text(report: Report): string {
       ...Object.entries(describeNumerics(numerics)),
     );
   }
-  if (steps) {
-    rows.push(["SEAL's steps", `losses of ${steps.steps} within ${steps.error.toExponential(1)} of PyTorch's`]);
+  if (steps && steps.steps > 0) {
+    rows.push([
+      `${steps.label}'s steps`,
+      `losses of ${steps.steps} within ${steps.error.toExponential(1)} of PyTorch's`,
+    ]);
   }
   rows.push(
     ["free disk", `${gigabytes(report.disk.freeBytes)} in ${report.disk.folder}`],

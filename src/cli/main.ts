@@ -10,24 +10,10 @@ import { nearest } from "../core/nearest.ts";
 import { removeEmptyMade } from "../io/fs.ts";
 import { surfaced } from "../io/system_error.ts";
 import { type Args, type Command, helpText, parseArgs } from "./args.ts";
+import { COMMANDS } from "./commands.gen.ts";
 import { Interrupt, type Job } from "./interrupt.ts";
 import { askedOfLauncher } from "./launched.ts";
 import { print, printJson, say, sayLines } from "./terminal.ts";
-
-/** Commands by name; each file is loaded when it is asked for. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  convert: () => import("./convert.ts"),
-  doctor: () => import("./doctor.ts"),
-  embed: () => import("./embed.ts") as Promise<Command>,
-  evaluate: () => import("./evaluate.ts") as Promise<Command>,
-  inspect: () => import("./inspect.ts") as Promise<Command>,
-  predict: () => import("./predict.ts") as Promise<Command>,
-  report: () => import("./report.ts") as Promise<Command>,
-  retrieve: () => import("./retrieve.ts") as Promise<Command>,
-  synth: () => import("./synth.ts") as Promise<Command>,
-  train: () => import("./train.ts") as Promise<Command>,
-  verify: () => import("./verify.ts") as Promise<Command>,
-};
 
 /** Characters of a message that are shown. */
 const MOST_SHOWN = 4000;

@@ -208,7 +208,7 @@ function withoutComma(path: string): string {
 export async function permissionsOf(argv: readonly string[]): Promise<Permissions> {
   const [name = "", ...rest] = argv;
   const line = new Line(rest);
-  const outputs = Object.hasOwn(OUTPUTS, name) ? await OUTPUTS[name]!(line) : [];
+  const outputs = await (Object.hasOwn(OUTPUTS, name) ? OUTPUTS[name]!(line) : line.values("out"));
   const wanted = line.has("help") || line.has("h") ? [] : outputs;
   const write = [...new Set(wanted.flatMap(writable))];
   return name === "doctor"

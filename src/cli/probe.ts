@@ -31,8 +31,10 @@ export interface DeviceFacts {
   numerics: Numerics;
 }
 
-/** Steps of SEAL beside PyTorch's. */
+/** Steps of the default method beside a reference's; all zero where it brings none. */
 export interface StepFacts {
+  /** What was trained. */
+  label: string;
   steps: number;
   /** Largest relative difference of a loss. */
   error: number;
@@ -136,16 +138,18 @@ function adapterFacts(adapter: GPUAdapter, software: boolean): AdapterFacts {
   };
 }
 
-/** Steps of SEAL that are tried. */
+/** Steps that are tried. */
 const STEPS = 10;
 
 async function stepFacts(gpu: Gpu): Promise<StepFacts> {
   // Only here, since training needs packages that a bare probe has no table of.
   const { DEFAULT_METHOD, loadMethod } = await import("../methods/index.ts");
-  const proof = await (await loadMethod(DEFAULT_METHOD)).proof!();
+  const method = await loadMethod(DEFAULT_METHOD);
+  const proof = await method.proof?.();
+  if (proof === undefined) return { label: method.name, steps: 0, error: 0, worst: "" };
   const { steps, error, worst } = await proof.steps(gpu, STEPS);
   // JSON knows no infinity.
-  return { steps, error: Math.min(error, Number.MAX_VALUE), worst };
+  return { label: proof.label, steps, error: Math.min(error, Number.MAX_VALUE), worst };
 }
 
 /**

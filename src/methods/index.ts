@@ -16,16 +16,16 @@ interface Row {
   load(): Promise<{ readonly method: unknown }>;
 }
 
-/** All methods by name, which is the folder's. */
+/** All methods by name, which is the folder's; the first is meant where none is named. */
 const METHODS: Readonly<Record<string, Row>> = {
   seal: { files: ["omics.safetensors", "heads.safetensors", "genes.json"], load: () => import("./seal/index.ts") },
 };
 
-/** The method that is meant where none is named, as by configurations of SEAL's own. */
-export const DEFAULT_METHOD = "seal";
-
 /** Names of all methods. */
 export const METHOD_NAMES: readonly string[] = Object.keys(METHODS);
+
+/** The method that is meant where none is named: the first. */
+export const DEFAULT_METHOD: string = METHOD_NAMES[0]!;
 
 /** Files that checkpoints of any method may have. */
 export function methodFiles(): string[] {

@@ -1,11 +1,11 @@
 /** What is wrong with a command line is said before a sample is read, and leaves nothing. */
 
 import assert from "node:assert/strict";
-import { filesBelow } from "../../scripts/kill_jobs.ts";
-import { writeCheckpoint } from "../../src/run/checkpoints.ts";
-import { prepareRun } from "./begun_run.ts";
-import { writeSection } from "./st_section.ts";
-import { FIXTURES, inFolder, patchFile, seal } from "./shared.ts";
+import { filesBelow } from "../../../scripts/kill_jobs.ts";
+import { writeCheckpoint } from "../../../src/run/checkpoints.ts";
+import { prepareRun } from "../../cli/begun_run.ts";
+import { writeSection } from "../../cli/st_section.ts";
+import { FIXTURES, inFolder, patchFile, seal } from "../../cli/shared.ts";
 
 Deno.test("embed refuses a place where its output would be its own input, and one that is not named", () =>
   inFolder(async (folder) => {

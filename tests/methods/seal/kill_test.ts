@@ -1,9 +1,9 @@
 /** Commands that are killed at random moments and in the middle of writes; `scripts/kill_resume.ts` kills as often as is asked. */
 
 import assert from "node:assert/strict";
-import { JOBS } from "../../scripts/kill_jobs.ts";
-import { killAndResume, runWhole } from "../../scripts/kill_resume.ts";
-import { inFolder } from "./shared.ts";
+import { JOBS } from "../../../scripts/kill_jobs.ts";
+import { killAndResume, runWhole } from "../../../scripts/kill_resume.ts";
+import { inFolder } from "../../cli/shared.ts";
 
 for (const name of ["embed", "convert-weights"]) {
   Deno.test(`${name} killed at random moments gives the bytes of a run that was not`, () =>

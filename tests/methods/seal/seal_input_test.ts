@@ -1,15 +1,15 @@
 /** A SEAL adapter brings the size of its input with it: CONCH is fed 224 px there, not its own size. */
 
 import assert from "node:assert/strict";
-import { openEncoder } from "../../src/run/encoder.ts";
-import { Rng } from "../../src/core/rng.ts";
-import { Embedder } from "../../src/embed/embedder.ts";
-import { openFeatures } from "../../src/io/features.ts";
-import { disk, openFolder } from "../../src/io/fs.ts";
-import { type AdapterModule, type Matrix, writeAdapter } from "../../src/io/peft.ts";
-import { pthChunks } from "../../src/io/pth_write.ts";
-import { openGpu } from "../gpu/shared.ts";
-import { FIXTURES, inFolder, seal } from "./shared.ts";
+import { openEncoder } from "../../../src/run/encoder.ts";
+import { Rng } from "../../../src/core/rng.ts";
+import { Embedder } from "../../../src/embed/embedder.ts";
+import { openFeatures } from "../../../src/io/features.ts";
+import { disk, openFolder } from "../../../src/io/fs.ts";
+import { type AdapterModule, type Matrix, writeAdapter } from "../../../src/io/peft.ts";
+import { pthChunks } from "../../../src/io/pth_write.ts";
+import { openGpu } from "../../gpu/shared.ts";
+import { FIXTURES, inFolder, seal } from "../../cli/shared.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { planSynth } from "../../src/data/synth/plan.ts";
-import { writeSynth } from "../../src/data/synth/write.ts";
-import { disk } from "../../src/io/fs.ts";
-import { H5ad } from "../../src/io/h5ad.ts";
-import { loadMatrix } from "../../src/data/sample.ts";
-import { decodeImage } from "../../src/io/image.ts";
-import { openPatches } from "../../src/io/patches.ts";
-import { toDense } from "../../src/data/matrix.ts";
-import { readEvidence } from "../../src/report/evidence_read.ts";
-import { inFolder, seal } from "./shared.ts";
+import { planSynth } from "../../../src/data/synth/plan.ts";
+import { writeSynth } from "../../../src/data/synth/write.ts";
+import { disk } from "../../../src/io/fs.ts";
+import { H5ad } from "../../../src/io/h5ad.ts";
+import { loadMatrix } from "../../../src/data/sample.ts";
+import { decodeImage } from "../../../src/io/image.ts";
+import { openPatches } from "../../../src/io/patches.ts";
+import { toDense } from "../../../src/data/matrix.ts";
+import { readEvidence } from "../../../src/report/evidence_read.ts";
+import { inFolder, seal } from "../../cli/shared.ts";
 
 const ENCODER = "random:vit_small_patch16_224?dim=32&depth=2&heads=2&img=224&seed=3";
 const SETTINGS = ["n_train_genes=120", "batch_size=36", "cache_views=1", "log_every=1"];

@@ -1,9 +1,9 @@
 /** Two trainings at once: in one run folder, with the same command or another, and with one cache. */
 
 import assert from "node:assert/strict";
-import { filesBelow, isUnderWay, SMALL, smokeData } from "../../scripts/kill_jobs.ts";
-import { train } from "../../scripts/kill_resume.ts";
-import { seal } from "./shared.ts";
+import { filesBelow, isUnderWay, SMALL, smokeData } from "../../../scripts/kill_jobs.ts";
+import { train } from "../../../scripts/kill_resume.ts";
+import { seal } from "../../cli/shared.ts";
 
 const folder = Deno.makeTempDirSync({ prefix: "two_writers_" });
 Deno.test.afterAll(() => Deno.removeSync(folder, { recursive: true }));

@@ -1,18 +1,18 @@
 /** What `retrieve` says, with a model whose answers are known: against all cosines, both pools, gene-set queries. */
 
 import assert from "node:assert/strict";
-import { type RetrieveOptions, retrieveResult } from "../../src/run/retrieve_result.ts";
-import { geneLines, kindLines, lines } from "../../src/cli/retrieve.ts";
-import { donorKinds } from "../../src/run/retrieve_donors.ts";
-import type { TrainingSet } from "../../src/data/training_set.ts";
-import { openTrainingSet } from "../../src/data/open_training_set.ts";
-import { PatchReader } from "../../src/data/patch_reader.ts";
-import { embedPairs } from "../../src/eval/inference.ts";
-import { disk } from "../../src/io/fs.ts";
-import { patchBytes, writeSmallSample } from "../data/pair_folder.ts";
-import { fakeModel, keyOf, WIDTH } from "../eval/fake_model.ts";
-import { assertFinite } from "../eval/finite.ts";
-import { openGpu } from "../gpu/shared.ts";
+import { type RetrieveOptions, retrieveResult } from "../../../src/run/retrieve_result.ts";
+import { geneLines, kindLines, lines } from "../../../src/cli/retrieve.ts";
+import { donorKinds } from "../../../src/run/retrieve_donors.ts";
+import type { TrainingSet } from "../../../src/data/training_set.ts";
+import { openTrainingSet } from "../../../src/data/open_training_set.ts";
+import { PatchReader } from "../../../src/data/patch_reader.ts";
+import { embedPairs } from "../../../src/eval/inference.ts";
+import { disk } from "../../../src/io/fs.ts";
+import { patchBytes, writeSmallSample } from "../../data/pair_folder.ts";
+import { fakeModel, keyOf, WIDTH } from "../../eval/fake_model.ts";
+import { assertFinite } from "../../eval/finite.ts";
+import { openGpu } from "../../gpu/shared.ts";
 
 const gpu = await openGpu();
 const root = Deno.makeTempDirSync();
