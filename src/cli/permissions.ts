@@ -97,7 +97,7 @@ export class Line {
   }
 }
 
-/** Outputs of each command: folders, or files by their endings. */
+/** Outputs of commands that write not to `--out` alone: folders, or files by their endings. */
 const OUTPUTS: Readonly<Record<string, (line: Line) => string[] | Promise<string[]>>> = {
   convert: (line) => {
     const last = line.words[0] === "features"
@@ -110,9 +110,7 @@ const OUTPUTS: Readonly<Record<string, (line: Line) => string[] | Promise<string
   predict: (line) => [line.value("out") ?? "predictions"],
   report: (line) => [...line.words],
   retrieve: (line) => [line.value("out") ?? "retrieval"],
-  synth: (line) => line.values("out"),
   train: trainOutputs,
-  verify: (line) => line.values("out"),
 };
 
 /** The folder of `convert features IN OUT`: the second word that is no flag's value. */
@@ -208,7 +206,9 @@ function withoutComma(path: string): string {
 export async function permissionsOf(argv: readonly string[]): Promise<Permissions> {
   const [name = "", ...rest] = argv;
   const line = new Line(rest);
-  const outputs = await (Object.hasOwn(OUTPUTS, name) ? OUTPUTS[name]!(line) : line.values("out"));
+  const { COMMANDS } = await import("./commands.gen.ts");
+  const plain = Object.hasOwn(COMMANDS, name) ? line.values("out") : [];
+  const outputs = Object.hasOwn(OUTPUTS, name) ? await OUTPUTS[name]!(line) : plain;
   const wanted = line.has("help") || line.has("h") ? [] : outputs;
   const write = [...new Set(wanted.flatMap(writable))];
   return name === "doctor"

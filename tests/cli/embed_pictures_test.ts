@@ -43,7 +43,10 @@ Deno.test("embed refuses a picture that claims too much by its header, with what
     assert.throws(() => Deno.statSync(out), Deno.errors.NotFound);
     const slide = await seal("embed", `${FIXTURES}tiff/aperio.svs`, "--encoder", ENCODER, "--out", out);
     assert.equal(slide.code, 4);
-    assert.match(slide.err, /aperio\.svs: it is a slide, expected tiles\nhint: Cut it into tiles: vips dzsave/);
+    assert.match(
+      slide.err,
+      /aperio\.svs: it is a slide, expected tiles\nhint: Embed slides into a job.s folder: pass --job DIR/,
+    );
   });
 });
 
