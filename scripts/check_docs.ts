@@ -1,11 +1,15 @@
 /**
- * Fails if anything mod.ts exports lacks documentation: the module itself, every symbol, and (through
+ * Fails if anything the entry points export lacks documentation: the module itself, every symbol, and (through
  * `deno doc --lint`) every member of an exported class or interface and every type that is used but not exported.
  *
  * @module
  */
 
 import { exec } from "./exec.ts";
+import config from "../deno.json" with { type: "json" };
+
+/** Entry points of the package. */
+export const ENTRIES: readonly string[] = Object.values(config.exports).map((path) => path.slice(2));
 
 /** The parts of `deno doc --json` that are read here. */
 interface DocFile {
@@ -48,7 +52,7 @@ export function undocumented(json: string): DocCheck {
 }
 
 if (import.meta.main) {
-  const doc = await exec("deno", ["doc", "--json", "mod.ts"], { quiet: true });
+  const doc = await exec("deno", ["doc", "--json", ...ENTRIES], { quiet: true });
   if (doc.code !== 0) {
     console.error(doc.output);
     Deno.exit(1);
@@ -56,8 +60,8 @@ if (import.meta.main) {
   // Warnings may precede the document.
   const { symbols, missing } = undocumented(doc.output.slice(doc.output.indexOf("{")));
   for (const name of missing) console.error(`Undocumented: ${name}`);
-  const lint = await exec("deno", ["doc", "--lint", "mod.ts"], { quiet: true });
+  const lint = await exec("deno", ["doc", "--lint", ...ENTRIES], { quiet: true });
   if (lint.code !== 0) console.error(lint.output);
-  console.log(`mod.ts: ${symbols - missing.length} of ${symbols} exported symbols documented`);
+  console.log(`${ENTRIES.join(", ")}: ${symbols - missing.length} of ${symbols} exported symbols documented`);
   Deno.exit(missing.length > 0 || lint.code !== 0 ? 1 : 0);
 }

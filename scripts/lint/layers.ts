@@ -98,7 +98,7 @@ export function importComplaint(file: string, specifier: string): string | undef
   }
   const to = target.split("/")[1] ?? "";
   if (layer === undefined) {
-    return (LAYERS[to]?.level ?? 0) < LAYERS["cli"]!.level ? undefined : `Nothing may import src/${to}`;
+    return to !== "cli" && LAYERS[to] !== undefined ? undefined : `Nothing may import src/${to}`;
   }
   if (to === folder) {
     return folder === "ops" && OPS.has(target)

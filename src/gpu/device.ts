@@ -222,10 +222,21 @@ const PROBE = (head: string, body: string): string =>
 /**
  * Opens a device with everything the engine can use of it.
  *
- * @param gpu `navigator.gpu`, or Dawn's.
+ * ```ts
+ * import { requestGpu } from "@seal-webgpu/seal";
+ *
+ * const gpu = await requestGpu();
+ * console.log(gpu.description, gpu.caps.f16);
+ * gpu.destroy();
+ * ```
+ *
+ * @param gpu By default `navigator.gpu`; elsewhere Dawn's, as the npm package `webgpu` gives it.
  * @throws {DeviceError} With code `no-adapter` when there is none.
  */
-export async function requestGpu(gpu: GPU | undefined, options: GpuOptions = {}): Promise<Gpu> {
+export async function requestGpu(
+  gpu: GPU | undefined = globalThis.navigator?.gpu,
+  options: GpuOptions = {},
+): Promise<Gpu> {
   const adapter = await gpu?.requestAdapter({
     powerPreference: "high-performance",
     forceFallbackAdapter: options.software ?? false,

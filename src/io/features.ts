@@ -24,9 +24,13 @@ import { Sha256 } from "./zlib.ts";
 
 /** An open feature file. */
 export interface Features {
+  /** Name of the file. */
   readonly name: string;
+  /** Rows. */
   readonly count: number;
+  /** Features of a row. */
   readonly dim: number;
+  /** Names of the rows, where it has them. */
   readonly barcodes: readonly string[] | undefined;
   /** `[count, 2]`, as the file has them. */
   readonly coords: Float64Array | undefined;
@@ -38,6 +42,7 @@ export interface Features {
   facts(): Readonly<Record<string, unknown>>;
   /** Rows `from` up to `to`, `[to - from, dim]`. */
   read(from?: number, to?: number): Promise<Float32Array>;
+  /** Closes the file. */
   close(): void;
 }
 

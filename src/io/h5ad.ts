@@ -17,13 +17,17 @@ import { type Matrix, toDense } from "./sparse.ts";
 
 /** Numbers for every row, `[rows, columns]`. */
 export interface Points {
+  /** Numbers of a row. */
   readonly columns: number;
+  /** `[rows, columns]`. */
   readonly values: Float64Array<ArrayBuffer>;
 }
 
 /** The part kept from before genes were chosen. */
 export interface Raw {
+  /** Its genes. */
   readonly var: Frame;
+  /** The matrix. */
   readonly x: Matrix;
 }
 
@@ -139,6 +143,7 @@ export class H5ad {
     return { columns, values: this.file.numbers(path) };
   }
 
+  /** Places that a data frame in `obsm` holds. */
   private tablePoints(path: string, rows: number): Points {
     if (encodingOf(this.file, path) !== "dataframe") {
       const { shape } = this.file.attributes(path);
@@ -181,15 +186,18 @@ export class H5ad {
     return readTree(this.file, "/uns");
   }
 
+  /** Whether there is something at a path. */
   private exists(path: string): boolean {
     const kind = this.file.kind(path);
     return kind === "group" || (kind === "dataset" && this.file.info(path).shape !== undefined);
   }
 
+  /** Names in a group; none where it is missing. */
   private names(path: string): string[] {
     return this.file.kind(path) === "group" ? this.file.keys(path) : [];
   }
 
+  /** A matrix of these sizes. */
   private matrix(path: string, rows: number, columns: number): Matrix {
     const encoding = encodingOf(this.file, path);
     if (this.file.kind(path) === "dataset") {
@@ -206,6 +214,7 @@ export class H5ad {
     return compressedMatrix(this.file, { path, rows, columns, layout });
   }
 
+  /** Refuses a matrix of other sizes. */
   private checkShape(path: string, shape: H5Value | undefined, rows: number, columns: number): void {
     const found = Array.isArray(shape) ? shape.map(Number) : [];
     if (found.length !== 2 || found[0] !== rows || found[1] !== columns) {

@@ -9,7 +9,9 @@ import type { H5Array, H5Dtype, H5File } from "./h5.ts";
 
 /** An array that is not read yet. */
 export interface UnsArray {
+  /** Its extents. */
   readonly shape: readonly number[];
+  /** Type of its values. */
   readonly dtype: H5Dtype;
   /** Reads it, row-major. */
   read(): H5Array | string[];
@@ -20,6 +22,7 @@ export type UnsValue = string | number | bigint | boolean | null | UnsArray | Un
 
 /** A group: an object without prototype, so that any key is safe. */
 export interface UnsTree {
+  /** What stands under each name. */
   [key: string]: UnsValue;
 }
 

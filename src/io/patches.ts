@@ -17,18 +17,25 @@ export type CoordsOf = "top-left" | "centre" | "unknown";
 
 /** An open patch file. */
 export interface Patches {
+  /** Name of the file. */
   readonly name: string;
   /** `current`, `v1` (2024 and the benchmark), or `other`. */
   readonly generation: "current" | "v1" | "other";
+  /** Patches. */
   readonly count: number;
+  /** Of a patch, px. */
   readonly width: number;
+  /** Of a patch, px. */
   readonly height: number;
+  /** Names of the spots, in order of the patches; undefined where it has none. */
   readonly barcodes: readonly string[] | undefined;
   /** `[count, 2]`, x then y whatever the file's order, in pixels of the slide's largest level. */
   readonly coords: Int32Array | undefined;
+  /** What the coordinates are of. */
   readonly coordsOf: CoordsOf;
-  /** Micrometres a pixel, of the patches and of the slide. */
+  /** Micrometres a pixel of the patches. */
   readonly pixelSize: number | undefined;
+  /** Micrometres a pixel of the slide. */
   readonly slidePixelSize: number | undefined;
   /** Side of a patch in pixels of the slide's largest level. */
   readonly sizeOnSlide: number | undefined;
@@ -36,6 +43,7 @@ export interface Patches {
   readonly attributes: Readonly<Record<string, H5Value>>;
   /** RGB bytes `[to - from, height, width, 3]` of patches `from` up to `to`. */
   read(from: number, to: number): Uint8Array<ArrayBuffer>;
+  /** Closes the file. */
   close(): void;
 }
 

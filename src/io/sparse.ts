@@ -23,7 +23,9 @@ export interface SparseRows {
 export interface Matrix {
   /** File and place in it, for messages. */
   readonly name: string;
+  /** Spots or cells. */
   readonly rows: number;
+  /** Genes. */
   readonly columns: number;
   /** How it is stored. */
   readonly layout: "dense" | "csr" | "csc";

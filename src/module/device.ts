@@ -17,5 +17,5 @@ export type Device = Gpu | GPU;
  */
 export async function deviceOf(device: Device | undefined): Promise<{ gpu: Gpu; owned: boolean }> {
   if (device instanceof Gpu) return { gpu: device, owned: false };
-  return { gpu: await requestGpu(device ?? globalThis.navigator?.gpu), owned: true };
+  return { gpu: await requestGpu(device), owned: true };
 }

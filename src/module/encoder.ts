@@ -5,7 +5,7 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
-import { Embedder } from "../embed/embedder.ts";
+import type { Embedder } from "../embed/embedder.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { ENCODERS } from "../models/encoder_registry.ts";
 import type { Encoder } from "../models/encoder.ts";
@@ -26,6 +26,7 @@ export interface EncoderInfo {
   readonly licence: string;
   /** Whether access to the weights must be asked for. */
   readonly gated: boolean;
+  /** Where it was published. */
   readonly paper: string;
   /** Features of an embedding. */
   readonly dim: number;
@@ -84,6 +85,7 @@ export interface Features {
   readonly data: Float32Array;
   /** Images. */
   readonly rows: number;
+  /** Features of an image. */
   readonly dim: number;
 }
 
@@ -93,8 +95,9 @@ export interface EncoderPreparation {
   readonly size: number;
   /** Micrometres a pixel the encoder was trained at. */
   readonly mpp: number;
-  /** Channel means and standard deviations, of values in [0, 1]. */
+  /** Channel means of values in [0, 1]. */
   readonly mean: readonly [number, number, number];
+  /** Their standard deviations. */
   readonly std: readonly [number, number, number];
   /** All steps, in words. */
   readonly text: string;
@@ -181,6 +184,7 @@ export class ImageEncoder implements Disposable {
     this.#check();
     const release = await this.#take();
     try {
+      const { Embedder } = await import("../embed/embedder.ts");
       const embedder = this.#embedder ??= new Embedder(this.#gpu, this.#opened.encoder, { batchSize: this.#batch });
       let waiting: RgbImage[] = [];
       const submit = async () => {

@@ -6,13 +6,10 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
-import type { Layer } from "../data/vocabulary.ts";
-import { findSamples, type ReadDisk, type SampleFiles } from "../data/data_folder.ts";
+import type { ReadDisk, SampleFiles } from "../data/data_folder.ts";
 import type { Expression } from "../data/counts.ts";
 import { gatherColumns } from "../data/matrix.ts";
-import { loadSample } from "../data/load_sample.ts";
 import type { Disk } from "../io/disk.ts";
-import { openPatches } from "../io/patches.ts";
 import type { RgbImage } from "./images.ts";
 
 /** Which samples of a data folder. */
@@ -31,6 +28,7 @@ export interface HestOptions {
 
 /** A sample before it is read. */
 export interface HestSampleInfo {
+  /** What {@linkcode Hest.sample} takes. */
   readonly id: string;
   /** The data folder. */
   readonly folder: string;
@@ -42,12 +40,15 @@ export interface HestSampleInfo {
 
 /** Raw counts, compressed by rows. */
 export interface SparseCounts {
+  /** Spots. */
   readonly rows: number;
+  /** Genes. */
   readonly columns: number;
   /** Where each row begins in `indices` and `data`, `[rows + 1]`. */
   readonly indptr: Uint32Array;
   /** Gene of each count, ascending within a row. */
   readonly indices: Uint32Array;
+  /** The counts, in the same order. */
   readonly data: Float32Array;
 }
 
@@ -55,6 +56,7 @@ export interface SparseCounts {
 export interface HestSample extends HestSampleInfo {
   /** Spots that have a patch. */
   readonly count: number;
+  /** Names of the spots. */
   readonly barcodes: readonly string[];
   /** Gene symbols in upper case, the columns of {@linkcode HestSample.counts}. */
   readonly genes: readonly string[];
@@ -76,7 +78,7 @@ export interface HestSample extends HestSampleInfo {
    * @returns `[count, genes]`.
    * @throws {ConfigError} If the sample has no such gene.
    */
-  expression(genes?: readonly string[], layer?: Layer): Float32Array;
+  expression(genes?: readonly string[], layer?: "own" | "context"): Float32Array;
   /** The patch of a spot. @throws {FormatError} If the file is damaged. */
   patch(i: number): Promise<RgbImage>;
   /** All patches in order of the spots, in constant memory. */
@@ -102,7 +104,7 @@ export interface Hest {
  * ```ts
  * import { openHest } from "@seal-webgpu/seal";
  *
- * const hest = await openHest("data/cache/demo");
+ * const hest = await openHest("data/hest");
  * const sample = await hest.sample(hest.samples[0]!.id);
  * const image = await sample.patch(0);
  * const ln = sample.expression(sample.genes.slice(0, 3)); // [spots, 3]
@@ -114,6 +116,7 @@ export interface Hest {
  * @throws {FormatError} If metadata are damaged.
  */
 export async function openHest(folders: string | readonly string[], options: HestOptions = {}): Promise<Hest> {
+  const { findSamples } = await import("../data/data_folder.ts");
   const disk = options.disk ?? (await import("../io/fs.ts")).disk;
   const among = (list: readonly string[] | undefined, text: string | undefined) =>
     list === undefined || (text !== undefined && list.some((name) => name.toLowerCase() === text.toLowerCase()));
@@ -149,6 +152,8 @@ function noSample(id: string, all: readonly SampleFiles[]): ConfigError {
 }
 
 async function readSample(disk: ReadDisk, files: SampleFiles): Promise<HestSample> {
+  const { loadSample } = await import("../data/load_sample.ts");
+  const { openPatches } = await import("../io/patches.ts");
   const sample = await loadSample(disk, files);
   const { patches: { path, rows, size, pixelSize }, count, barcodes, raw, spatial, warnings } = sample;
   const open = () => openPatches(disk.open(path, "read"));

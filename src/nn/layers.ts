@@ -37,15 +37,19 @@ export interface LinearLayer {
   readonly weight: Tensor;
   /** `[out]`. */
   readonly bias: Tensor | undefined;
+  /** Its adapter. */
   readonly lora: LoraLayer | undefined;
 }
 
 /** How {@linkcode linearLayer} makes its parameters. */
 export interface LinearLayerOptions {
+  /** Whether it has a bias; default true. */
   bias?: boolean;
   /** Storage of a frozen weight. */
   dtype?: Dtype;
+  /** Starting values of the weight. */
   weightInit?: Init;
+  /** Starting values of the bias. */
   biasInit?: Init;
   /** Adds a trainable low-rank update. */
   lora?: LoraOptions | undefined;
@@ -163,8 +167,11 @@ export function linearRows(g: Plan, layer: LinearLayer, start: number, count: nu
 
 /** A layer normalisation. */
 export interface NormLayer {
+  /** Factors `[D]`. */
   readonly weight: Tensor;
+  /** Summands `[D]`. */
   readonly bias: Tensor;
+  /** Added to the variance. */
   readonly eps: number;
 }
 

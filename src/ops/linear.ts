@@ -35,6 +35,7 @@ export interface LinearParams {
   readonly weight: Tensor;
   /** `[N]`, f32. */
   readonly bias?: Tensor | undefined;
+  /** Low-rank update. */
   readonly lora?: Lora | undefined;
   /** `gelu` is the exact one, with erf; `swiglu` makes F = N/2. Default `none`. */
   readonly act?: Act | undefined;

@@ -1,25 +1,113 @@
-/** What a script of one's own sees of `mod.ts`: it checks under Deno's default options, without this project's configuration. */
+/**
+ * The package as its users have it: the published files alone, in a folder of their own, imported by the package's name under
+ * Deno's default options. All examples of the documentation are checked and run so.
+ */
 
 import assert from "node:assert/strict";
+import config from "../../deno.json" with { type: "json" };
 import { inFolder } from "../cli/shared.ts";
+import { examples, publishedCopy } from "./published.ts";
 
-const MOD = new URL("../../mod.ts", import.meta.url).href;
+const folder = Deno.makeTempDirSync({ prefix: "published_" });
+Deno.test.afterAll(() => Deno.removeSync(folder, { recursive: true }));
+const home = `${folder}/package`;
+publishedCopy(home);
+const map = `${folder}/import_map.json`;
+const target = (path: string) => `file://${home}/${path.replace(/^\.\//, "")}`;
+Deno.writeTextFileSync(
+  map,
+  JSON.stringify({
+    imports: {
+      ...config.imports,
+      ...Object.fromEntries(
+        Object.entries(config.exports).map(([name, path]) => [config.name + name.slice(1), target(path)]),
+      ),
+    },
+  }),
+);
 
-Deno.test("a script that imports mod.ts type-checks without this project's options and import map", async () => {
-  await inFolder(async (folder) => {
-    const script = [
-      `import { decodeRaster, Embedder, loadEncoder, openWeights, readEncoderConfig, requestGpu } from "${MOD}";`,
-      `import type { ConfigFacts, DecodedImage, Encoder } from "${MOD}";`,
-      "const facts: ConfigFacts[] = [readEncoderConfig({ num_attention_heads: 3 }, { image_mean: [0.5, 0.5, 0.5] })];",
-      "const picture = (bytes: Uint8Array): DecodedImage => decodeRaster(bytes, 'tile.png');",
-      "const load = async (): Promise<Encoder> =>",
-      "  await loadEncoder(await requestGpu(navigator.gpu), await openWeights({ size: 0, name: 'x', read: () => { throw 0; } }), { facts });",
-      "console.log(picture, load, Embedder);",
-    ].join("\n");
-    const path = `${folder}/script.ts`;
-    Deno.writeTextFileSync(path, script);
-    const args = ["check", "--quiet", "--no-config", "--no-remote", "--no-npm", path];
-    const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: folder, stdin: "null" }).output();
-    assert.equal(code, 0, new TextDecoder().decode(stderr));
+/** Runs Deno in `cwd`; what it printed. */
+async function deno(cwd: string, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [args[0]!, "--quiet", "--no-config", "--no-lock", `--import-map=${map}`, ...args.slice(1)],
+    cwd,
+    stdin: "null",
+    env: { NO_COLOR: "1" },
+  }).output();
+  const text = new TextDecoder();
+  assert.equal(code, 0, text.decode(stdout) + text.decode(stderr));
+  return text.decode(stdout);
+}
+
+Deno.test("every example of the documentation checks and runs with the published files, under default options", async () => {
+  const all = examples();
+  assert.ok(all.length >= 8, `${all.length} examples`);
+  assert.ok(all.some(({ from }) => from === "README.md"));
+  await inFolder(async (cwd) => {
+    const names = all.map(({ from, code }, i) => {
+      const name = `${String(i).padStart(2, "0")}_${from.replace(/\W+/g, "_")}.ts`;
+      Deno.writeTextFileSync(`${cwd}/${name}`, code);
+      return name;
+    });
+    await deno(cwd, "check", "--cached-only", ...names);
+    Deno.mkdirSync(`${cwd}/data`);
+    Deno.writeTextFileSync(`${cwd}/make.ts`, MAKE.replaceAll("$HOME", home));
+    await deno(cwd, "run", "-A", "--no-check", "--cached-only", "make.ts");
+    // One process: an adapter opens once.
+    Deno.writeTextFileSync(
+      `${cwd}/all.ts`,
+      names.map((name) => `console.log("${name}");\nawait import("./${name}");`).join("\n"),
+    );
+    const out = await deno(cwd, "run", "-A", "--no-check", "--cached-only", "all.ts");
+    for (const name of names) assert.match(out, new RegExp(name));
   });
+});
+
+/** What examples find in their folder: a picture, and a data folder. */
+const MAKE = `
+import { encodePng, disk } from "@seal-webgpu/seal/io";
+import { planSynth } from "$HOME/src/data/synth/plan.ts";
+import { writeSynth } from "$HOME/src/data/synth/write.ts";
+const data = Uint8Array.from({ length: 256 * 256 * 3 }, (_, i) => (i * 31) & 255);
+Deno.writeFileSync("patch.png", encodePng({ width: 256, height: 256, data }));
+await writeSynth(disk, "data/hest", planSynth({ profile: "smoke" }), { makeFolder: (p) => Deno.mkdirSync(p, { recursive: true }) });
+`;
+
+Deno.test("importing the package asks for no device and loads neither HDF5 nor kernels nor decoders", async () => {
+  await inFolder(async (cwd) => {
+    Deno.writeTextFileSync(
+      `${cwd}/touch.ts`,
+      [
+        "let asked = 0;",
+        `const { gpu } = navigator;`,
+        `Object.defineProperty(navigator, "gpu", { get() { asked++; return gpu; } });`,
+        `const read: string[] = [];`,
+        `for (const name of ["open", "openSync", "readFile", "readFileSync", "readTextFile", "readTextFileSync"] as const) {`,
+        `  const real = Deno[name] as (...args: unknown[]) => unknown;`,
+        `  (Deno as unknown as Record<string, unknown>)[name] = (...args: unknown[]) => (read.push(String(args[0])), real(...args));`,
+        `}`,
+        `const m = await import("${config.name}");`,
+        `console.log(JSON.stringify({ asked, read, names: m.listEncoders().length }));`,
+      ].join("\n"),
+    );
+    const { asked, read, names } = JSON.parse(await deno(cwd, "run", "-A", "--no-check", "--cached-only", "touch.ts"));
+    assert.deepEqual([asked, read], [0, []]);
+    assert.ok(names > 20);
+  });
+  const graph = JSON.parse(await deno(folder, "info", "--json", "--no-remote", "--no-npm", target("mod.ts"))) as {
+    modules: { specifier: string; dependencies?: { code?: { specifier?: string }; isDynamic?: boolean }[] }[];
+  };
+  const byName = new Map(graph.modules.map((module) => [module.specifier, module]));
+  const loaded = new Set<string>();
+  const visit = (specifier: string): void => {
+    if (loaded.has(specifier)) return;
+    loaded.add(specifier);
+    for (const { code, isDynamic } of byName.get(specifier)?.dependencies ?? []) {
+      if (code?.specifier && !isDynamic) visit(code.specifier);
+    }
+  };
+  visit(target("mod.ts"));
+  const heavy = [...loaded].filter((name) => /^npm:|kernels|\/ops\/|\/run\/|\/io\/(h5|jpeg|tiff)/.test(name));
+  assert.deepEqual(heavy, []);
+  assert.ok(loaded.size < 80, `${loaded.size} modules`);
 });
