@@ -54,6 +54,16 @@ export class DataMark {
     return new DataMark(set, patches, others);
   }
 
+  /** Reads files that are data by themselves. */
+  static async ofFiles(paths: readonly string[], progress: Reporter): Promise<DataMark> {
+    const files: InputFile[] = [];
+    for (const path of paths) {
+      files.push(await inputFile(path));
+      progress.update("checksums of the data", files.length, paths.length, "slides");
+    }
+    return new DataMark({ fingerprint: "" }, files, []);
+  }
+
   /** Whether a run of this fingerprint had these data; versions before looked at expression only. */
   agrees(fingerprint: string): boolean {
     return fingerprint === (fingerprint.length === 32 ? this.set.fingerprint : this.fingerprint);

@@ -30,6 +30,7 @@ export function hostOf(progress: Reporter, signal?: AbortSignal): Host {
     openEncoder,
     openPatches: (table, workers) => openPatchPool(table, { workers }),
     markData: (set) => DataMark.of(set, progress),
+    markFiles: (paths) => DataMark.ofFiles(paths, progress),
     checkFile: checkCheckpointFile,
     makeFolder,
     lock: (path) => lockFile(path, "train"),

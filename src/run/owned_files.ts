@@ -29,6 +29,7 @@ const EVIDENCE_FILES = [
   EVIDENCE.maps,
   EVIDENCE.gallery,
   EVIDENCE.embedding,
+  EVIDENCE.cases,
   ...Object.values(PREDICTOR_FILES),
 ] as const;
 

@@ -13,16 +13,20 @@ import type { Disk } from "../io/disk.ts";
 import type { RandomAccess } from "../io/random_access.ts";
 import type { EncoderRequest, OpenedEncoder } from "../models/opened_encoder.ts";
 
-/** The content of a run's data files, noticed when it changes. */
-export interface DataMark {
-  /** Changes when samples, pairs, counts, genes or images do: 64 hexadecimal digits. */
+/** The content of files that a run reads, noticed when it changes. */
+export interface FilesMark {
+  /** Changes when the content does: 64 hexadecimal digits. */
   readonly fingerprint: string;
+  /** Makes sure that the files are what they were. @throws {DataError} If one is not. */
+  check(): Promise<void>;
+}
+
+/** The content of a run's samples; the fingerprint changes when samples, pairs, counts, genes or images do. */
+export interface DataMark extends FilesMark {
   /** SHA-256 of the patch files, sample by sample. */
   readonly patches: readonly string[];
   /** Whether a run of this fingerprint had these data. */
   agrees(fingerprint: string): boolean;
-  /** Makes sure that the files are what they were. @throws {DataError} If one is not. */
-  check(): Promise<void>;
 }
 
 /** The host. */
@@ -43,6 +47,8 @@ export interface Host {
   openPatches(table: PatchTable, workers: number | undefined): PatchSource;
   /** Reads the content of the data's files. */
   markData(set: TrainingSet): Promise<DataMark>;
+  /** Reads the content of other files. */
+  markFiles(paths: readonly string[]): Promise<FilesMark>;
   /** Compares a file that belongs to another run's checkpoint with that run's checksums. */
   checkFile(path: string): void;
   /** Makes a folder and those above it. */

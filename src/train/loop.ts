@@ -191,7 +191,7 @@ class StageRun {
     let stop = false;
     if (due(stage.evaluateEvery)) {
       const values = await parts.evaluate(stage);
-      parts.onRow({ step, epoch: epoch - 1, stage: stage.name, split: "test", values });
+      parts.onRow({ step, epoch: epoch - 1, stage: stage.name, split: stage.split ?? "test", values });
       const verdict = select && this.#early.update(values[select.metric] ?? NaN, step);
       this.state = { ...this.state, early: this.#early.state };
       stop = verdict?.stop ?? false;

@@ -198,5 +198,5 @@ function withCheckpoint(error: NumericsError, store: RunStore): NumericsError {
 function described(epoch: number, values: Readonly<Record<string, number>>, stage: Stage | undefined): string {
   const labels: Readonly<Record<string, string>> = stage && "labels" in stage ? stage.labels ?? {} : {};
   const parts = Object.entries(values).map(([name, value]) => `${labels[name] ?? name} ${fixed(value, 3)}`);
-  return `Epoch ${epoch + 1}, held out: ${parts.join(", ") || "no donors"}`;
+  return `Epoch ${epoch + 1}, held out: ${parts.join(", ") || "nothing"}`;
 }

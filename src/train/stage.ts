@@ -50,6 +50,8 @@ export interface TrainedStage {
   readonly select?: Selection | undefined;
   /** Builds the plans, when the stage begins. */
   compile(): Promise<StageRunner>;
+  /** What is evaluated, as rows of metrics name it; default `test`. */
+  readonly split?: "val" | "test";
   /** Numbers on what is held out, by the names of metrics; none where nothing is. */
   evaluate(): Promise<Record<string, number>>;
 }

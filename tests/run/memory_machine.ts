@@ -91,6 +91,10 @@ export function memoryHost(files: Files, reporter: Reporter, signal?: AbortSigna
     checkFolder() {},
     openEncoder,
     openPatches: (table) => openPatchSource(disk, table),
+    markFiles(paths) {
+      const fingerprint = sha256Of(paths.map((path) => sha256Of(files.get(path)!)).join("\n"));
+      return Promise.resolve({ fingerprint, check: () => Promise.resolve() });
+    },
     markData(set) {
       const patches = set.samples.map(({ patches: { path } }) => sha256Of(files.get(path)!));
       const fingerprint = sha256Of([set.fingerprint, ...patches].join("\n"));

@@ -90,6 +90,25 @@ export function findFeatureFiles(disk: Disk, folder: string): Map<string, string
   throw refuse("it holds no feature file", `files that end in ${ENDINGS.join(", ")}`);
 }
 
+/** Feature files of several folders by slide. */
+function allFeatureFiles(disk: Disk, folders: readonly string[]): Map<string, string> {
+  const files = new Map<string, string>();
+  for (const folder of folders) {
+    for (const [slide, path] of findFeatureFiles(disk, folder)) {
+      const other = files.get(slide);
+      if (other !== undefined && other !== path) {
+        throw new DataError(`Cannot find features of slide ${slide}: ${other} and ${path}, expected one file`, {
+          code: "features",
+          hint: "Give folders that share no slide",
+          context: { slide, files: [other, path] },
+        });
+      }
+      files.set(slide, path);
+    }
+  }
+  return files;
+}
+
 /** A few of many names. */
 function some(names: readonly string[]): string {
   return names.slice(0, 5).join(", ") + (names.length > 5 ? ` and ${names.length - 5} more` : "");
@@ -103,11 +122,13 @@ function some(names: readonly string[]): string {
  */
 export async function openBags(
   disk: Disk,
-  folder: string,
+  folders: string | readonly string[],
   labels: Labels,
   { level = "slide", complete = true }: BagOptions = {},
 ): Promise<BagSet> {
-  const files = findFeatureFiles(disk, folder);
+  const all = [folders].flat();
+  const folder = all.join(", ");
+  const files = allFeatureFiles(disk, all);
   const missing = labels.slides.filter(({ slide }) => !files.has(slide)).map(({ slide }) => slide);
   const labelled = new Set([...labels.slides.map(({ slide }) => slide), ...labels.unlabelled]);
   const unused = [...files.keys()].filter((slide) => !labelled.has(slide));

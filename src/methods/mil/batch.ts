@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { Disk } from "../../io/disk.ts";
-import { type BagSet, readRows } from "./bags.ts";
+import type { Bag, BagSet } from "./bags.ts";
 import { sampleRows, TRAIN_ROWS } from "./sampling.ts";
 
 /** Rows of a batch. */
@@ -15,6 +14,9 @@ export interface BagBatch {
   /** Where bags begin in it, and where the last one ends: `[B + 1]`. */
   readonly bound: Uint32Array<ArrayBuffer>;
 }
+
+/** Reads rows of a bag by their numbers, ascending: `[rows, d]`. */
+export type ReadRows = (bag: Bag, rows: Uint32Array) => Promise<Float32Array>;
 
 /** How rows are drawn. */
 export interface BatchOptions {
@@ -35,10 +37,10 @@ export function mostRows({ bags }: Pick<BagSet, "bags">, size: number, most: num
  *
  * @param picks Numbers of the bags.
  * @param size Bags the plan has room for; those behind the last are empty.
- * @throws {DataError} As {@linkcode readRows}.
+ * @throws {DataError} As `read`.
  */
 export async function readBatch(
-  disk: Disk,
+  read: ReadRows,
   { bags, dim }: BagSet,
   picks: readonly number[],
   { most = TRAIN_ROWS, seed, epoch }: BatchOptions,
@@ -49,7 +51,7 @@ export async function readBatch(
   for (let b = 0; b < size; b++) {
     const bag = bags[picks[b] ?? -1];
     const rows = bag && sampleRows(bag.count, { most, seed, bag: bag.name, epoch });
-    if (bag && rows) parts.push(await readRows(disk, bag, dim, rows));
+    if (bag && rows) parts.push(await read(bag, rows));
     bound[b + 1] = bound[b]! + (rows?.length ?? 0);
   }
   const x = new Float32Array(bound[size]! * dim);

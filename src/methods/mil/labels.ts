@@ -39,8 +39,10 @@ export interface Labels {
   readonly cases: boolean;
 }
 
-/** Names of columns. */
+/** Names of columns, and what has a label. */
 export interface LabelColumns {
+  /** What a label is of; slides of one case may differ in theirs where it is `slide`. Default `case`. */
+  readonly of?: "case" | "slide";
   /** Default `slide_id`. */
   readonly slide?: string;
   /** Default `case_id`. */
@@ -123,7 +125,7 @@ export function readLabels(text: string, file: string, columns: LabelColumns = {
     cases: at.case >= 0,
   };
   checkSlides(labels);
-  checkCases(labels);
+  checkCases(labels, columns.of ?? "case");
   return labels;
 }
 
@@ -150,7 +152,7 @@ function checkSlides({ file, column, slides }: Labels): void {
   }
 }
 
-function checkCases({ file, column, slides, folds }: Labels): void {
+function checkCases({ file, column, slides, folds }: Labels, of: "case" | "slide"): void {
   const first = new Map<string, SlideLabel>();
   for (const row of slides) {
     const other = first.get(row.case);
@@ -160,7 +162,7 @@ function checkCases({ file, column, slides, folds }: Labels): void {
     }
     const lines = `lines ${other.line} and ${row.line}`;
     const context = { file, case: row.case, lines: [other.line, row.line] };
-    if (other.label !== row.label) {
+    if (of === "case" && other.label !== row.label) {
       throw new DataError(
         `Cannot use labels of ${file}: case ${row.case} has ${column} ${other.label} and ${row.label} in ${lines}, expected one`,
         { code: "case-label", context },

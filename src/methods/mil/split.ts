@@ -87,3 +87,57 @@ export function splitBags(
   }
   return { ...split, unseen: regression ? [] : [...labels(split.test)].filter((label) => !trained.has(label)).sort() };
 }
+
+/**
+ * Column of the fold that is asked for.
+ *
+ * @param fold Its number; null is the first.
+ * @returns Undefined where nothing was asked for and the table has none.
+ * @throws {DataError} If the table has no such fold.
+ */
+export function foldName({ file, folds }: Pick<Labels, "file" | "folds">, fold: number | null): string | undefined {
+  if (fold === null) return folds[0];
+  const name = `fold_${fold}`;
+  if (folds.includes(name)) return name;
+  throw new DataError(
+    `Cannot use ${name} of ${file}: its folds are ${folds.join(", ") || "none"}, ${name} is missing`,
+    {
+      code: "folds",
+      hint: folds.length > 0 ? `fold=${folds[0]!.slice(5)}` : "Leave fold out: holdout_fraction holds out cases",
+      context: { file, found: folds, wanted: name },
+    },
+  );
+}
+
+/** Cases by class, that of their first slide, of the slides that `among` accepts. */
+function casesByClass(labels: Labels, among: (at: number) => boolean): string[][] {
+  const label = new Map<string, string>();
+  labels.slides.forEach((row, i) => among(i) && !label.has(row.case) && label.set(row.case, row.label));
+  return classesOf(labels).map((name) => [...label].filter(([, own]) => own === name).map(([id]) => id).sort());
+}
+
+/** Draws a share of each class, at least one case of it and never all. */
+function draw(classes: readonly string[][], share: number, rng: Rng): Set<string> {
+  return new Set(classes.flatMap((cases) => {
+    const count = Math.min(cases.length - 1, Math.max(1, Math.round(share * cases.length)));
+    return [...rng.permutation(cases.length)].slice(0, Math.max(0, count)).map((i) => cases[i]!);
+  }));
+}
+
+/** Holds out a share of the cases of each class: the part of every slide. */
+export function holdOut(labels: Labels, share: number, seed: number): Part[] {
+  const test = draw(casesByClass(labels, () => true), share, new Rng(seed, FOLD_STREAM));
+  return labels.slides.map((row): Part => (test.has(row.case) ? "test" : "train"));
+}
+
+/** Takes a share of the training cases of each class for validation, where there is none. */
+export function withValidation(
+  labels: Labels,
+  parts: readonly (Part | undefined)[],
+  share: number,
+  seed: number,
+): readonly (Part | undefined)[] {
+  if (share === 0 || parts.includes("val")) return parts;
+  const val = draw(casesByClass(labels, (i) => parts[i] === "train"), share, new Rng(seed, FOLD_STREAM + 1));
+  return labels.slides.map((row, i) => (parts[i] === "train" && val.has(row.case) ? "val" : parts[i]));
+}

@@ -53,7 +53,7 @@ function chosenPairs({ set, config }: SealSession): Uint32Array | undefined {
     epochs: 1,
     steps: null,
   });
-  return all.pairs(0, 0).slice(0, Math.max(2, Math.round(share * count))).sort();
+  return all.items(0, 0).slice(0, Math.max(2, Math.round(share * count))).sort();
 }
 
 /** Keeps neighbours apart where the configuration says so. */
@@ -111,7 +111,7 @@ function warmupStage(session: SealSession, panel: readonly number[]): TrainedSta
       return stepRunner(
         step,
         schedule,
-        (stageStep, i) => ({ fields: { x: set.gather(schedule.pairs(stageStep, i)) } }),
+        (stageStep, i) => ({ fields: { x: set.gather(schedule.items(stageStep, i)) } }),
       );
     },
   };
@@ -139,7 +139,7 @@ function alignStage(session: SealSession, panel: readonly number[]): TrainedStag
     async compile() {
       const step = await compileAlign(session, schedule, slides);
       return stepRunner(step, schedule, (stageStep, i) => {
-        const pairs = schedule.pairs(stageStep, i);
+        const pairs = schedule.items(stageStep, i);
         const epoch = schedule.epoch(stageStep);
         return {
           rows: Array.from(pairs, (pair) => rows.view(epoch, pair)),

@@ -273,12 +273,15 @@ Deno.test("readBatch() puts bags one behind another, those of a large bag drawn 
   try {
     const set = await openBags(disk, path, table("a,P,1", "b,Q,0"));
     const options = { most: 4, seed: 1, epoch: 0 };
-    const { x, bound } = await readBatch(disk, set, [0, 1], options, 3);
+    const { x, bound } = await readBatch((bag, rows) => readRows(disk, bag, set.dim, rows), set, [0, 1], options, 3);
     assert.deepEqual([...bound], [0, 3, 7, 7]);
     const drawn = [...sampleRows(40, { ...options, bag: "b" })];
     assert.deepEqual([...x], [0, 1, 2, 3, 4, 5, ...drawn.flatMap((row) => [2 * row, 2 * row + 1])]);
-    assert.deepEqual((await readBatch(disk, set, [0, 1], options)).x, x);
-    assert.notDeepEqual((await readBatch(disk, set, [0, 1], { ...options, epoch: 1 })).x, x);
+    assert.deepEqual((await readBatch((bag, rows) => readRows(disk, bag, set.dim, rows), set, [0, 1], options)).x, x);
+    assert.notDeepEqual(
+      (await readBatch((bag, rows) => readRows(disk, bag, set.dim, rows), set, [0, 1], { ...options, epoch: 1 })).x,
+      x,
+    );
     assert.deepEqual([mostRows(set, 2), mostRows(set, 2, 4)], [80, 8]);
   } finally {
     Deno.removeSync(path, { recursive: true });

@@ -1,0 +1,42 @@
+/**
+ * Slide-level learning: from stored features of tiles to the classes of slides or cases.
+ *
+ * Source: Ilse et al., arXiv 1802.04712; trained as in Patho-Bench.
+ *
+ * @module
+ */
+
+import type { Gpu } from "../../gpu/device.ts";
+import type { Host } from "../../train/host.ts";
+import type { Method, MethodRun } from "../method.ts";
+import { MIL_CONFIG, type MIL_KEYS, type MilConfig } from "./config.ts";
+import { type MilData, openData, openSet } from "./data.ts";
+import { milEvidence, resultJson } from "./evidence.ts";
+import { milTraining, openSession } from "./training.ts";
+
+async function open(gpu: Gpu, config: MilConfig, data: MilData, host: Host): Promise<MethodRun> {
+  const session = await openSession(gpu, config, data);
+  return {
+    training: milTraining(session),
+    describe() {
+      const { all } = session.model.parameters.count();
+      const { train, val, test } = data.split;
+      return `Model: ${config.model.model}, ${all} parameters; ${data.fold}: ${train.length} bags to train on, ` +
+        `${val.length} to choose by, ${test.length} to test on; classes ${data.classes.join(", ")}`;
+    },
+    evidence: (context) => milEvidence(session, context, host.disk),
+    close: () => session.close(),
+  };
+}
+
+/** The method. */
+export const method: Method<typeof MIL_KEYS, MilData> = {
+  name: "mil",
+  summary: "classes of slides or cases from stored features of their tiles (ABMIL, gated, mean)",
+  config: MIL_CONFIG,
+  runName: ({ input, model }) => `${model.model}-${input.target}`,
+  check: async (config, { disk }) => void await openSet(config, disk),
+  openData,
+  open,
+  resultJson,
+};
