@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Reporter } from "../core/reporter.ts";
 import { fixed } from "../core/fixed.ts";
 import { count } from "../core/text_table.ts";
 import { pollSignals, say, sayForNow } from "./terminal.ts";
@@ -56,9 +57,9 @@ export class Progress {
   }
 
   /** Reports a training step. */
-  training(at: { what: string; step: number; total: number; loss: number | undefined; rate: number }): void {
+  training(at: Parameters<Reporter["training"]>[0]): void {
     if (this.#quiet) return;
-    const { what, step, total, loss, rate } = at;
+    const { what, step, total, loss, rate, unit = "pairs" } = at;
     const now = performance.now();
     if (what !== this.#what) {
       this.#what = what;
@@ -72,7 +73,7 @@ export class Progress {
     const left = step < total && speed > 0 ? `, ${time((total - step) / speed)} left` : "";
     const shown = loss === undefined ? "" : `, loss ${fixed(loss, 4)}`;
     sayForNow(
-      `${what}: step ${step} of ${total}${shown}${rate > 0 ? `, ${speedOf(rate, "pairs")}` : ""}${left}`,
+      `${what}: step ${step} of ${total}${shown}${rate > 0 ? `, ${speedOf(rate, unit)}` : ""}${left}`,
       step >= total,
     );
   }
@@ -89,7 +90,7 @@ export class Progress {
 }
 
 /** What is counted, in the singular. */
-const NOUNS = { tiles: "tile", steps: "step", slides: "slide", probes: "probe", pairs: "pair" } as const;
+const NOUNS = { tiles: "tile", steps: "step", slides: "slide", probes: "probe", pairs: "pair", bags: "bag" } as const;
 
 /** A rate as people say it: `1,170 steps/s`, `4.2 slides/s`, and below one in two seconds `3 s a slide`. */
 export function speedOf(rate: number, unit: keyof typeof NOUNS): string {

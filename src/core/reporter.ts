@@ -8,8 +8,17 @@
 export interface Reporter {
   /** `done` of `total` are done. */
   update(what: string, done: number, total: number, unit: "bytes" | "tiles" | "steps" | "slides" | "probes"): void;
-  /** A training step; `rate` is in items a second. */
-  training(at: { what: string; step: number; total: number; loss: number | undefined; rate: number }): void;
+  /** A training step; `rate` is in items a second, `unit` what they are, by default pairs. */
+  training(
+    at: {
+      what: string;
+      step: number;
+      total: number;
+      loss: number | undefined;
+      rate: number;
+      unit?: "pairs" | "bags" | undefined;
+    },
+  ): void;
   /** A line that stays. */
   say(text: string): void;
   /** A warning. */

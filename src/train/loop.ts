@@ -46,7 +46,9 @@ export interface LoopParts {
   onRow(row: MetricRow): void;
   /** Told after each step that was logged: items a second since the last. */
   onTiming(step: number, values: Readonly<Record<string, number>>): void;
-  onProgress?(done: { stage: string; step: number; total: number; loss: number | undefined; rate: number }): void;
+  onProgress?(
+    done: { stage: TrainedStage; step: number; total: number; loss: number | undefined; rate: number },
+  ): void;
   /** Writes a checkpoint; all rows up to `state.step` have been given to `onRow`. */
   save(kind: "last" | "best", state: LoopState): Promise<void>;
   /** Between stages: forgets the optimiser's moments. */
@@ -177,7 +179,7 @@ class StageRun {
     const rate = items / Math.max(1e-3, now - this.#since.time) * 1e3;
     parts.onTiming(step, { samples_per_second: rate });
     this.#since = { time: now, step: stageStep };
-    parts.onProgress?.({ stage: stage.name, step: stageStep, total: schedule.total, loss: this.#loss, rate });
+    parts.onProgress?.({ stage, step: stageStep, total: schedule.total, loss: this.#loss, rate });
   }
 
   /** Evaluates and saves where the epoch says so. @returns Whether to stop early. */

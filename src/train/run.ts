@@ -152,7 +152,7 @@ export async function runTraining(training: Training, options: RunOptions): Prom
         }
       },
       onTiming: (step, values) => metrics.timing(step, values),
-      onProgress: ({ stage, step, total, loss, rate }) => reporter.training({ what: stage, step, total, loss, rate }),
+      onProgress: ({ stage, ...done }) => reporter.training({ what: stage.name, unit: stage.unit, ...done }),
       save: (kind, loop) => time("checkpoints", () => save(training, store, metrics, kind, loop)),
       reset: () => resetOptimizer(training),
       signal,

@@ -38,6 +38,8 @@ export interface Selection {
 export interface TrainedStage {
   readonly name: string;
   readonly schedule: Schedule;
+  /** What its items are; default pairs. */
+  readonly unit?: "pairs" | "bags";
   /** Learning rates of a step of the stage, from 0. */
   rates(step: number): Rates;
   /** Columns of the metrics that hold a learning rate, with its name. */

@@ -7,6 +7,7 @@
 import { ConfigError, DataError } from "../../core/errors.ts";
 import { readBytes } from "../../data/data_folder.ts";
 import type { Disk } from "../../io/disk.ts";
+import { checkContent, openFeatures } from "../../io/features.ts";
 import type { FilesMark, Host } from "../../train/host.ts";
 import { type Bag, type BagSet, openBags, readRows } from "./bags.ts";
 import type { ReadRows } from "./batch.ts";
@@ -115,6 +116,7 @@ export async function openData(config: MilConfig, { disk, reporter, signal, mark
   const means: Float64Array[] = [];
   for (const bag of set.bags) {
     signal?.throwIfAborted();
+    for (const { path } of bag.files) await checkFile(disk, path);
     means.push(await meanOf(disk, bag, set.dim, kept));
     reporter.update("features", means.length, set.bags.length, "slides");
   }
@@ -127,6 +129,16 @@ export async function openData(config: MilConfig, { disk, reporter, signal, mark
   };
   const of = set.bags.map(({ label }) => classes.indexOf(label));
   return { labels, classes, set, of, split, fold: fold.name, means, read, mark, notes };
+}
+
+/** Compares a file with the checksum of its own content, where it has one. */
+async function checkFile(disk: Disk, path: string): Promise<void> {
+  const file = await openFeatures(disk.open(path, "read"));
+  try {
+    await checkContent(file);
+  } finally {
+    file.close();
+  }
 }
 
 /** Reads a bag in blocks, and keeps it where there is room. */

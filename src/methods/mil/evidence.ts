@@ -63,7 +63,7 @@ export async function milEvidence(
     classes,
     ordinal: config.input.ordinal,
     unit: config.input.sample_col === "case_id" ? "case" : "slide",
-    features: `${config.input.features.join(", ")}, ${set.dim} numbers a tile`,
+    features: `${config.input.features.map(lastName).join(", ")}, ${set.dim} numbers a tile`,
     folds: [fold],
     predictors: [
       {
@@ -99,6 +99,11 @@ export async function milEvidence(
 /** The result of a finished run for the command's JSON. */
 export function resultJson({ classification }: Results): Readonly<Record<string, unknown>> {
   return classification ? classificationSummary(classification).json : {};
+}
+
+/** Last name of a path. */
+function lastName(path: string): string {
+  return path.replace(/[/\\]+$/, "").split(/[/\\]/).pop()!;
 }
 
 function judgedCase({ set, of }: MilData, at: number): JudgedCase {

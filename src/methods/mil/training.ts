@@ -159,6 +159,7 @@ function stageOf(session: MilSession): TrainedStage {
   return {
     name: "train",
     schedule,
+    unit: "bags",
     rates: ratesOf(config, Math.max(1, schedule.total)),
     rateColumns: { lr: "lr" },
     labels: { auc: "AUC", balanced_accuracy: "balanced accuracy" },

@@ -1,0 +1,414 @@
+/** `train method=mil` through the command's own parts: PyTorch's losses, the world of attention, stops and kills, refusals. */
+
+import assert from "node:assert/strict";
+import { Progress } from "../../../src/cli/progress.ts";
+import { ConfigError, DataError, FormatError } from "../../../src/core/errors.ts";
+import { writeFeatures } from "../../../src/embed/formats.ts";
+import { disk } from "../../../src/io/fs.ts";
+import { MIL_CONFIG, type MilConfig } from "../../../src/methods/mil/config.ts";
+import { openData } from "../../../src/methods/mil/data.ts";
+import { method } from "../../../src/methods/mil/index.ts";
+import { epochOrder } from "../../../src/methods/mil/sampling.ts";
+import { milTraining, openSession } from "../../../src/methods/mil/training.ts";
+import type { ClassificationResults } from "../../../src/report/classification_evidence.ts";
+import { findCheckpoint } from "../../../src/run/checkpoints.ts";
+import { lookAtRun } from "../../../src/run/open.ts";
+import { hostOf, runStore } from "../../../src/run/host.ts";
+import { runTraining, stateToResume } from "../../../src/train/run.ts";
+import { isUnderWay, timelessOfRun } from "../../../scripts/kill_jobs.ts";
+import { killAndResume, runWhole } from "../../../scripts/kill_resume.ts";
+import fixture from "../../fixtures/mil_train.json" with { type: "json" };
+import { launched } from "../../cli/command.ts";
+import { openGpu } from "../../gpu/shared.ts";
+import { makeWorld } from "./world.ts";
+import { rowAt, writeWorld } from "./world_files.ts";
+
+const gpu = await openGpu();
+const folder = Deno.makeTempDirSync({ prefix: "mil_run_" });
+Deno.test.afterAll(() => {
+  gpu.destroy();
+  Deno.removeSync(folder, { recursive: true });
+});
+
+type Given = Readonly<Record<string, string | number | boolean>>;
+
+function configOf(given: Given): MilConfig {
+  return MIL_CONFIG.read([], Object.entries(given).map(([key, value]): [string, string] => [key, String(value)]))
+    .config;
+}
+
+/** Keeps warnings; stops after some steps that were logged. */
+class Watched extends Progress {
+  readonly stop = new AbortController();
+  readonly warnings: string[] = [];
+  steps = 0;
+
+  constructor(readonly after = Infinity) {
+    super(true);
+  }
+
+  override training(): void {
+    if (++this.steps === this.after) this.stop.abort();
+  }
+
+  override warn(text: string): void {
+    this.warnings.push(text);
+  }
+}
+
+/** Writes feature files and a table. */
+async function writeTask(
+  name: string,
+  bags: Readonly<Record<string, { x: Float32Array; dim: number }>>,
+  rows: readonly string[],
+  head = "slide_id,case_id,label,fold_0",
+): Promise<Given> {
+  // Of a list of folders commas divide them.
+  const place = `${folder}/${name.replaceAll(",", "")}`;
+  const features = `${place}/features`;
+  Deno.mkdirSync(features, { recursive: true });
+  for (const [slide, { x, dim }] of Object.entries(bags)) {
+    const table = { count: x.length / dim, dim, attributes: {} };
+    await writeFeatures(disk, `${features}/${slide}.h5`, "h5", table, (from, to) => x.slice(from * dim, to * dim));
+  }
+  disk.write(`${place}/labels.csv`, [head, ...rows].join("\n") + "\n");
+  return { features, labels: `${place}/labels.csv` };
+}
+
+/** Trains in a folder from what it holds. */
+async function go(config: MilConfig, run: string, after = Infinity) {
+  const progress = new Watched(after);
+  const host = hostOf(progress);
+  Deno.mkdirSync(run, { recursive: true });
+  const opened = await method.open(gpu, config, await openData(config, host), host);
+  try {
+    const store = runStore(run);
+    const end = await runTraining(opened.training, {
+      store,
+      before: stateToResume(opened.training, store, progress),
+      reporter: progress,
+      signal: progress.stop.signal,
+      now: () => 0,
+      time: (_, act) => act(),
+    });
+    const best = findCheckpoint(run, "best");
+    const evidence = end.reason === "interrupted"
+      ? undefined
+      : await opened.evidence({ folder: run, best, end, demo: false });
+    return { end, evidence, warnings: progress.warnings };
+  } finally {
+    opened.close();
+  }
+}
+
+// PyTorch's losses
+
+function wave(n: number, s: number, c: number): Float32Array {
+  return Float32Array.from({ length: n }, (_, k) => c * Math.sin(1.7 * k + s));
+}
+
+const { width, hidden, classes, steps } = fixture;
+
+/** Bag `n` of the fixture's script. */
+function bag(n: number): { x: Float32Array; label: number } {
+  const rows = n % 7 === 3 ? 1 : 1 + (37 * n) % 61;
+  const label = (5 * n + Math.floor(n / 3)) % classes;
+  const x = wave(rows * width, 0.3 + n, 1);
+  for (let i = 0; i < rows; i++) x[i * width]! += 0.5 * label;
+  return { x, label };
+}
+
+for (const [name, run] of Object.entries(fixture.runs)) {
+  // Weights of the fixture are not those that counts give.
+  if (run.weights) continue;
+  Deno.test(`20 steps of the command's training give PyTorch's losses: ${name}`, async () => {
+    const count = steps * run.batch;
+    const seed = 5;
+    const order = epochOrder(new Uint8Array(count), { balance: "none", seed, epoch: 0 });
+    // The slide that is drawn at place t is the fixture's bag t.
+    const place = new Map([...order].map((slide, t) => [slide, t]));
+    const own = Array.from({ length: count }, (_, slide) => bag(place.get(slide)!));
+    const id = (slide: number) => `s${String(slide).padStart(3, "0")}`;
+    const bags = Object.fromEntries([...own, bag(0)].map(({ x }, i) => [id(i), { x, dim: width }]));
+    const rows = own.map(({ label }, i) => `${id(i)},c${i},${label},train`);
+    const task = await writeTask(`torch ${name}`, bags, [...rows, `${id(count)},c${count},${bag(0).label},test`]);
+    const config = configOf({
+      ...task,
+      model: run.model,
+      heads: run.heads,
+      hidden,
+      dropout: 0,
+      attention_dropout: 0,
+      lr: run.lr,
+      balance: "none",
+      epochs: 1,
+      batch_size: run.batch,
+      seed,
+      log_every: 1,
+    });
+    const session = await openSession(gpu, config, await openData(config, hostOf(new Progress(true))));
+    const { parameters } = session.model;
+    parameters.load(
+      new Map(
+        parameters.state().map(([key, { shape, size }], at) => {
+          return [key, { shape, data: wave(size, 1.1 * at, key.endsWith("weight") ? 0.5 : 0.1) }];
+        }),
+      ),
+    );
+    const path = `${folder}/run of ${name}`;
+    Deno.mkdirSync(path);
+    await runTraining(milTraining(session), {
+      store: runStore(path),
+      before: undefined,
+      reporter: new Progress(true),
+      signal: new AbortController().signal,
+      now: () => 0,
+      time: (_, act) => act(),
+    });
+    session.close();
+    const lines = Deno.readTextFileSync(`${path}/metrics.jsonl`).trim().split("\n").map((line) => JSON.parse(line));
+    const losses = lines.filter(({ split }) => split === "train").map(({ loss }) => loss);
+    assert.equal(losses.length, steps);
+    losses.forEach((got, t) => {
+      const wanted = run.losses[t]!;
+      assert.ok(Math.abs(got - wanted) <= 1e-4, `loss of step ${t} is ${got}, PyTorch has ${wanted}`);
+    });
+  });
+}
+
+// The world in which attention must win
+
+function aucOf(found: ClassificationResults, id: string): number {
+  return found.predictors.find((one) => one.id === id)!.scores.auc!.value!;
+}
+
+/** Share of the tiles shown of positive cases that make them so. */
+function plantedShare({ attention }: ClassificationResults, seed: number): number {
+  const { test } = makeWorld(seed);
+  const shown = attention!.tiles.flatMap((tile) => {
+    const { label, planted } = test[Number(tile.slide.slice(-3))]!;
+    return label ? [planted[rowAt(tile)]!] : [];
+  });
+  assert.ok(shown.length >= 4, `${shown.length} tiles of positive cases are shown`);
+  return shown.reduce((a, b) => a + b, 0) / shown.length;
+}
+
+for (const seed of [0, 1, 2]) {
+  Deno.test(`world ${seed}: both attentions find what the mean hides, and nothing where labels are shuffled`, async () => {
+    const where = `${folder}/world${seed}`;
+    const { features, labels } = await writeWorld(where, { seed });
+    const shuffled = `${where}/shuffled.tsv`;
+    await writeWorld(where, { seed, shuffled: true, labels: shuffled, tableOnly: true });
+    // Three epochs at ten times the usual rate end about where twenty at that rate do, in a seventh of the time.
+    const common = { features, labels, hidden: 64, epochs: 3, lr: 3e-3, balance: "none", seed, log_every: 100 };
+    for (const [model, given] of [["abmil", {}], ["gated", {}], ["gated", { labels: shuffled }]] as const) {
+      const random = "labels" in given;
+      const { evidence } = await go(configOf({ ...common, ...given, model }), `${where}/${model}${random}`);
+      const found = evidence!.parts.results!.classification!;
+      const auc = aucOf(found, model);
+      if (random) assert.ok(auc >= 0.35 && auc <= 0.65, `shuffled: AUC is ${auc}`);
+      else {
+        assert.ok(auc >= 0.93, `${model}: AUC is ${auc}`);
+        // Of 200 bags its AUC is known to 0.04; 800 tell it to be below 0.6.
+        assert.ok(aucOf(found, "mean") <= 0.65, `mean: AUC is ${aucOf(found, "mean")}`);
+        assert.ok(aucOf(found, "majority") === 0.5);
+        const planted = plantedShare(found, seed);
+        assert.ok(planted >= 0.9, `${planted} of the tiles that are shown were planted`);
+      }
+    }
+  });
+}
+
+// Stops, kills, and what is refused
+
+/** A small task: two folds, cases of two slides, three classes. */
+async function smallTask(name: string): Promise<Given> {
+  const bags: Record<string, { x: Float32Array; dim: number }> = {};
+  const rows: string[] = [];
+  for (let i = 0; i < 24; i++) {
+    const [id, label] = [`s${String(i).padStart(2, "0")}`, Math.floor(i / 2) % 3];
+    const x = wave((3 + 5 * (i % 4)) * 6, i, 1);
+    for (let k = 0; k < x.length; k += 6) x[k]! += label;
+    bags[id] = { x, dim: 6 };
+    const parts = i < 14 ? "train,train" : i < 18 ? "val,train" : "test,test";
+    rows.push(`${id},c${i >> 1},${label},${parts}`);
+  }
+  return await writeTask(name, bags, rows, "slide_id,case_id,label,fold_0,fold_1");
+}
+
+const SMALL = { hidden: 8, heads: 2, tiles: 9, batch_size: 2, epochs: 4, log_every: 1, save_every: 1 };
+
+/** Files below a folder without what depends on the clock. */
+function filesOf(run: string): Map<string, string> {
+  const found = new Map<string, string>();
+  const visit = (path: string) => {
+    for (const { name, isDirectory } of Deno.readDirSync(`${run}/${path}`)) {
+      const below = path === "" ? name : `${path}/${name}`;
+      if (isDirectory) visit(below);
+      else {
+        const bytes = timelessOfRun(below, Deno.readFileSync(`${run}/${below}`));
+        if (bytes) found.set(below, [...bytes].join());
+      }
+    }
+  };
+  visit("");
+  return found;
+}
+
+for (
+  const [name, given] of [
+    ["cached, chosen by a validation part", { grad_accum: 2 }],
+    ["read from files, the loss weighted, no validation part", {
+      cache_budget: 0,
+      balance: "loss",
+      fold: 1,
+      model: "gated",
+    }],
+  ] as const
+) {
+  Deno.test(`stopped at any step and resumed, the same bytes: ${name}`, async () => {
+    const task = await smallTask(`stop ${name}`);
+    const config = configOf({ ...task, ...SMALL, ...given });
+    const whole = `${folder}/whole ${name}`;
+    const { end } = await go(config, whole);
+    const wanted = filesOf(whole);
+    assert.ok(wanted.size >= 8 && end.state.step >= 4, `${wanted.size} files, ${end.state.step} steps`);
+    for (let after = 1; after < end.state.step; after += 2) {
+      const run = `${folder}/after ${after} ${name}`;
+      const stopped = await go(config, run, after);
+      assert.deepEqual([stopped.end.reason, stopped.end.state.step], ["interrupted", after]);
+      await go(config, run);
+      assert.deepEqual(filesOf(run), wanted, `stopped after step ${after}`);
+    }
+  });
+}
+
+Deno.test("a validation part chooses the checkpoint, and stops early", async () => {
+  const task = await smallTask("early");
+  const run = `${folder}/early run`;
+  const given = { ...task, ...SMALL, epochs: 30, early_stop_patience: 2, best_metric: "loss", lr: 0.05, min_lr: 0.04 };
+  const { end, evidence } = await go(configOf(given), run);
+  const rows = Deno.readTextFileSync(`${run}/metrics.jsonl`).trim().split("\n").map((line) => JSON.parse(line));
+  const judged = rows.filter(({ split }) => split === "val");
+  assert.deepEqual(Object.keys(judged[0]).slice(4), ["loss", "auc", "balanced_accuracy"]);
+  const best = judged.reduce((a, b) => (b.loss < a.loss ? b : a));
+  assert.equal(evidence!.facts.best_step, best.step);
+  assert.equal(end.reason, "early");
+  assert.equal(judged.at(-1).step, end.state.step);
+  assert.equal(judged.length, judged.indexOf(best) + 3);
+});
+
+Deno.test("a run goes on with the same labels and features only", async () => {
+  const task = await smallTask("changed");
+  const config = configOf({ ...task, ...SMALL });
+  const run = `${folder}/changed run`;
+  await go(config, run, 3);
+  const text = Deno.readTextFileSync(String(task.labels));
+  disk.write(String(task.labels), text.replace("s23,c11,2", "s23,c11,1").replace("s22,c11,2", "s22,c11,1"));
+  await assert.rejects(go(config, run), /Cannot go on with .*last: labels or features changed since/);
+});
+
+Deno.test("killed at random moments and resumed, the same bytes; finished, the command has nothing to do", async () => {
+  const task = await smallTask("killed");
+  const words = Object.entries({ ...task, ...SMALL, epochs: 6 }).map(([key, value]) => `${key}=${value}`);
+  const job = {
+    prepare: () => Promise.resolve(),
+    args: (_: string, out: string) => ["train", "--quiet", "method=mil", ...words, "--out", out],
+    isStray: isUnderWay,
+    timeless: timelessOfRun,
+  };
+  const setting = { job, inputs: folder, out: `${folder}/killed run` };
+  const whole = await runWhole(setting);
+  assert.ok(whole.results.size >= 10, `${[...whole.results.keys()]}`);
+  const { kills, wrong } = await killAndResume(setting, whole, { kills: 2, seed: 7, rounds: 2 });
+  assert.deepEqual([kills, wrong], [2, []]);
+  const main = async (...args: string[]) => {
+    const { code, stdout, stderr } = await (await launched(args)).output();
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    return { code, out: text(stdout), err: text(stderr) };
+  };
+  const args = job.args("", setting.out);
+  assert.equal((await main(...args)).code, 0);
+  const again = await main(...args, "--json");
+  assert.equal(again.code, 0, again.err);
+  assert.ok("abmil" in JSON.parse(again.out).classification.predictors, again.out);
+  assert.equal((await main("inspect", setting.out, "--checksums")).code, 0);
+  assert.equal((await main("report", setting.out)).code, 0);
+  await assert.rejects(
+    lookAtRun({ run: setting.out, checkpoint: "best" }),
+    /Cannot predict or retrieve with .*: models of method mil give no expression/,
+  );
+});
+
+Deno.test("what cannot be trained on is refused with its place, and leaves nothing", async () => {
+  const rows = ["a,A,0,train", "b,B,1,train", "c,C,1,test", "d,D,0,test"];
+  const bags = Object.fromEntries(["a", "b", "c", "d"].map((id, i) => [id, { x: wave(12, i, 1), dim: 3 }]));
+  const told = async (task: Given, given: Given, wanted: RegExp) => {
+    const config = configOf({ ...task, ...given });
+    const host = hostOf(new Watched());
+    await assert.rejects(
+      (async () => {
+        await method.check(config, host);
+        await openData(config, host);
+      })(),
+      (error: Error) => {
+        assert.match(error.message, wanted);
+        return [ConfigError, DataError, FormatError].some((kind) => error instanceof kind);
+      },
+    );
+  };
+  const good = await writeTask("good", bags, rows);
+  await told({}, {}, /Cannot train: labels is empty/);
+  await told({ labels: good.labels! }, {}, /Cannot train: features is empty/);
+  await told(good, { target: "grade" }, /labels\.csv: it has the columns .*grade is missing/);
+  await told(good, { fold: 3 }, /Cannot use fold_3 of .*: its folds are fold_0/);
+  await told(good, { early_stop_patience: 2 }, /Cannot stop early: fold_0 of .* has no validation part/);
+  await told(good, { features: `${folder}/nowhere` }, /Cannot find features in .*nowhere: there is no such folder/);
+  const wide = await writeTask("wide", { ...bags, c: { x: wave(8, 1, 1), dim: 4 } }, rows);
+  await told(wide, {}, /c\.h5: rows of 4 numbers, expected 3 as in .*a\.h5/);
+  const nan = wave(12, 1, 1);
+  nan[7] = NaN;
+  await told(await writeTask("nan", { ...bags, d: { x: nan, dim: 3 } }, rows), {}, /d\.h5: row 2, column 1 is NaN/);
+  const empty = await writeTask("empty", { ...bags, b: { x: new Float32Array(0), dim: 3 } }, rows);
+  await told(empty, {}, /b\.h5: it has no rows/);
+  await told(await writeTask("lost", bags, [...rows, "e,E,0,test"]), {}, /1 of 5 slides of .* have no file \(e\)/);
+  const sides = await writeTask("sides", bags, [...rows.slice(0, 3), "d,A,0,test"]);
+  await told(sides, {}, /case A is on both sides of fold_0: train and test in lines 2 and 5/);
+  const two = await writeTask("two", bags, [...rows.slice(0, 3), "d,C,0,test"]);
+  await told(two, {}, /case C has label 1 and 0 in lines 4 and 5/);
+  // A label of slides may differ within a case.
+  await method.check(configOf({ ...two, sample_col: "slide_id" }), hostOf(new Watched()));
+  await told(
+    await writeTask("one", bags, rows.map((row) => row.replace(",0,", ",1,"))),
+    {},
+    /all 4 slides have label 1/,
+  );
+});
+
+Deno.test("what takes no part is told: slides without features that may be left out, and features without labels", async () => {
+  const bags = Object.fromEntries(["a", "b", "c", "x"].map((id, i) => [id, { x: wave(12, i, 1), dim: 3 }]));
+  const rows = ["a,A,0,train", "b,B,1,train", "c,C,1,test", "e,E,0,test", "f,F,,test"];
+  const task = await writeTask("told", bags, rows);
+  const progress = new Watched();
+  await openData(configOf({ ...task, drop_missing: true }), hostOf(progress));
+  const [missing, unused, unlabelled] = progress.warnings;
+  assert.match(missing!, /^1 slides with a label have no features: e$/);
+  assert.match(unused!, /^1 slides with features have no label: x$/);
+  assert.match(unlabelled!, /^1 slides of .* have no label: f$/);
+});
+
+Deno.test("without folds a share of the cases of each class is held out, whole cases and by the seed", async () => {
+  const task = await smallTask("shares");
+  const text = Deno.readTextFileSync(String(task.labels));
+  disk.write(String(task.labels), text.split("\n").map((line) => line.split(",").slice(0, 3).join(",")).join("\n"));
+  const open = async (given: Given) => {
+    const { set, split } = await openData(configOf({ ...task, ...given }), hostOf(new Watched()));
+    const names = (list: readonly number[]) => list.map((at) => set.bags[at]!.name);
+    return { train: names(split.train), val: names(split.val), test: names(split.test) };
+  };
+  const one = await open({ holdout_fraction: 0.25, val_fraction: 0.34 });
+  assert.deepEqual([one.train.length, one.val.length, one.test.length], [6, 3, 3]);
+  assert.equal(new Set([...one.train, ...one.val, ...one.test]).size, 12);
+  assert.deepEqual(await open({ holdout_fraction: 0.25, val_fraction: 0.34 }), one);
+  assert.notDeepEqual((await open({ holdout_fraction: 0.25, seed: 1 })).test, one.test);
+});
