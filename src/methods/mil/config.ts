@@ -95,7 +95,13 @@ const { steps, grad_accum, beta1, beta2, eps, scheduler, lr_warmup_steps, min_lr
 const OPTIM = {
   epochs: { ...OPTIM_KEYS.epochs, default: 20, doc: "Passes over the bags" },
   steps: { ...steps, doc: "Most optimiser steps; null is what the epochs give" },
-  batch_size: { ...OPTIM_KEYS.batch_size, default: 1, min: 1, unit: "bags", doc: "Bags a step" },
+  batch_size: {
+    ...OPTIM_KEYS.batch_size,
+    default: 1,
+    min: 1,
+    unit: "bags",
+    doc: "Bags a step; those left over at the end of an epoch are not trained on in it",
+  },
   grad_accum,
   tiles: {
     kind: "number",
