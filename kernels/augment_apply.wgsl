@@ -60,13 +60,17 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   let end = (p.first + p.count) * p.S * p.S;
   let i = p.first * p.S * p.S + 4u * four;
   if (i >= end) { return; }
-  let a = pixelAt(i, end);
-  let b = pixelAt(i + 1u, end);
-  let c = pixelAt(i + 2u, end);
-  let d = pixelAt(i + 3u, end);
+  // A loop, and not four copies of all that may be done to a pixel.
+  var words = vec3u();
+  for (var q = 0u; q < 4u; q++) {
+    let rgb = pixelAt(i + q, end);
+    // Word k has the bytes of pixel k behind the first k, and the first ones of the next.
+    words |= select(vec3u(), vec3u(rgb) >> vec3u(0u, 8u, 16u), vec3u(q) == vec3u(0u, 1u, 2u));
+    words |= select(vec3u(), vec3u(rgb) << vec3u(24u, 16u, 8u), vec3u(q) == vec3u(1u, 2u, 3u));
+  }
   let word = i / 4u * 3u;
-  y[word] = a | (b << 24u);
+  y[word] = words.x;
   // The last ones may lie behind the end.
-  if (i + 1u < end) { y[word + 1u] = (b >> 8u) | (c << 16u); }
-  if (i + 2u < end) { y[word + 2u] = (c >> 16u) | (d << 8u); }
+  if (i + 1u < end) { y[word + 1u] = words.y; }
+  if (i + 2u < end) { y[word + 2u] = words.z; }
 }

@@ -68,7 +68,7 @@ function places({ cache_views, cache_colour_views }: EncoderConfig["cache"]): nu
 
 /**
  * Whether patches are augmented on the device, which leaves the host to read them. A software adapter is the host itself, and
- * its workers do it in a third of the time that the kernels take there.
+ * its workers do it in less than half of the time that the kernels take there.
  */
 function byDevice({ caps }: Gpu): boolean {
   return !caps.software;
