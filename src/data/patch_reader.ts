@@ -112,8 +112,9 @@ export class PatchReader {
     for (let i = 0; i < pairs.length; i++) {
       const started = performance.now();
       const { rgb, cached } = await this.#patch(pairs[i]!);
+      if (variant === undefined) data.set(rgb, i * each);
       const read = performance.now();
-      data.set(variant === undefined ? rgb : varied(rgb, size, variant, pairs[i]!, i), i * each);
+      if (variant !== undefined) data.set(varied(rgb, size, variant, pairs[i]!, i), i * each);
       times.read += read - started;
       times.augment += performance.now() - read;
       times.cached += Number(cached);
