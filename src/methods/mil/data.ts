@@ -5,6 +5,7 @@
  */
 
 import { ConfigError, DataError } from "../../core/errors.ts";
+import { count } from "../../core/text_table.ts";
 import { readBytes } from "../../data/data_folder.ts";
 import type { Disk } from "../../io/disk.ts";
 import { checkContent, openFeatures } from "../../io/features.ts";
@@ -160,12 +161,16 @@ function notesOf(labels: Labels, { missing, unused, bags }: BagSet, split: BagSp
   const some = (names: readonly string[]) => names.slice(0, 5).join(", ") + (names.length > 5 ? ", ..." : "");
   const out = bags.length - split.train.length - split.val.length - split.test.length;
   return [
-    ...(missing.length ? [`${missing.length} slides with a label have no features: ${some(missing)}`] : []),
-    ...(unused.length ? [`${unused.length} slides with features have no label: ${some(unused)}`] : []),
+    ...(missing.length ? [`${count(missing.length, "slide")} with a label but no features: ${some(missing)}`] : []),
+    ...(unused.length ? [`${count(unused.length, "slide")} with features but no label: ${some(unused)}`] : []),
     ...(labels.unlabelled.length
-      ? [`${labels.unlabelled.length} slides of ${labels.file} have no ${labels.column}: ${some(labels.unlabelled)}`]
+      ? [
+        `${count(labels.unlabelled.length, "slide")} of ${labels.file} without ${labels.column}: ${
+          some(labels.unlabelled)
+        }`,
+      ]
       : []),
-    ...(out > 0 ? [`${out} bags are in no part of the fold`] : []),
+    ...(out > 0 ? [`${count(out, "bag")} in no part of the fold`] : []),
     ...(split.unseen.length ? [`Classes tested on but never trained on: ${some(split.unseen)}`] : []),
     ...(labels.cases ? [] : [`${labels.file} has no case_id: every slide counts as a patient of its own`]),
   ];

@@ -392,9 +392,9 @@ Deno.test("what takes no part is told: slides without features that may be left 
   const progress = new Watched();
   await openData(configOf({ ...task, drop_missing: true }), hostOf(progress));
   const [missing, unused, unlabelled] = progress.warnings;
-  assert.match(missing!, /^1 slides with a label have no features: e$/);
-  assert.match(unused!, /^1 slides with features have no label: x$/);
-  assert.match(unlabelled!, /^1 slides of .* have no label: f$/);
+  assert.match(missing!, /^1 slide with a label but no features: e$/);
+  assert.match(unused!, /^1 slide with features but no label: x$/);
+  assert.match(unlabelled!, /^1 slide of .* without label: f$/);
 });
 
 Deno.test("without folds a share of the cases of each class is held out, whole cases and by the seed", async () => {
