@@ -38,3 +38,16 @@ export {
   openHest,
   type SparseCounts,
 } from "./src/module/hest.ts";
+export { train, type TrainedFolder, type TrainingEvent, type TrainOptions } from "./src/module/train.ts";
+export {
+  type FoundSpot,
+  openRun,
+  type OpenRunOptions,
+  type PredictedExpression,
+  type RetrieveOptions,
+  type RetrieveQuery,
+  Run,
+  type RunScores,
+} from "./src/module/run.ts";
+export type { Listener } from "./src/module/listener.ts";
+export * from "./src/methods/settings.gen.ts";

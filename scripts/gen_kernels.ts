@@ -4,6 +4,8 @@
  * the WGSL of one variant.
  */
 
+import type { Key, KeyTable } from "../src/core/config_key.ts";
+import type { ConfigFormat } from "../src/train/config/format.ts";
 import { expand } from "../src/gpu/expand.ts";
 import type { Kernel } from "../src/gpu/kernel.ts";
 import { type Card, expressionToTs, parseCard } from "./kernel_card.ts";
@@ -97,6 +99,51 @@ const INDEXES: readonly Index[] = [
   { folder: "src/models/gene/", symbol: "entry", names: true, configs: true },
 ];
 
+/** Type of a key's values in TypeScript. */
+function typeOfKey(key: Key): string {
+  const plain = {
+    number: "number",
+    flag: "boolean",
+    text: "string",
+    texts: "readonly string[]",
+    numbers: "readonly number[]",
+    any: "never",
+  };
+  const type = key.kind === "choice" ? key.of.map((name) => JSON.stringify(name)).join(" | ") : plain[key.kind];
+  return "nullable" in key && key.nullable ? `${type} | null` : type;
+}
+
+/** The keys of every method's configuration as types with documentation, from their tables. */
+async function settingsModule(): Promise<string> {
+  const { loadMethod, METHOD_NAMES } = await import("../src/methods/index.ts");
+  const title = (name: string) => `${name[0]!.toUpperCase()}${name.slice(1)}Settings`;
+  const parts = await Promise.all(METHOD_NAMES.map(async (name) => {
+    const config = (await loadMethod(name)).config as unknown as ConfigFormat<KeyTable>;
+    const keys: Record<string, Key> = Object.assign({}, ...Object.values(config.table));
+    const lines = config.describe().filter((row) => row.unused === undefined && row.name !== "method").map((row) =>
+      `  /** ${row.doc}; ${row.unit === undefined ? "" : `${row.unit}; `}${row.accepts}. Default ${
+        row.default || '""'
+      }. */\n` +
+      `  readonly ${row.name}?: ${typeOfKey(keys[row.name]!)} | undefined;\n`
+    );
+    return `/** Configuration of method \`${name}\`: the keys of its YAML files; what is left out has its default. */
+export interface ${title(name)} {
+${lines.join("")}}
+`;
+  }));
+  return `/**
+ * The keys of every method as types. Written by scripts/gen_kernels.ts from their tables; do not edit.
+ *
+ * @module
+ */
+
+${parts.join("\n")}
+/** Configurations by the name of the method. */
+export interface MethodSettings {
+${METHOD_NAMES.map((name) => `  /** Of method \`${name}\`. */\n  readonly ${name}: ${title(name)};\n`).join("")}}
+`;
+}
+
 /** The commands: files of src/cli that say what they do in a \`summary\`. */
 function commandsModule(): string {
   const names = listFolder("src/cli/", ".ts").filter((name) =>
@@ -162,6 +209,7 @@ async function main(args: string[]): Promise<number> {
   }
   const wanted: [string, string][] = [["src/gpu/kernels.gen.ts", kernelsModule(args.includes("--check"))]];
   wanted.push(["src/cli/commands.gen.ts", commandsModule()]);
+  wanted.push(["src/methods/settings.gen.ts", await settingsModule()]);
   for (const index of INDEXES) wanted.push([`${index.folder}index.gen.ts`, indexModule(index)]);
   let stale = 0;
   for (const [path, text] of wanted) {

@@ -18,6 +18,7 @@ import { writeReport } from "../report/report.ts";
 import { EVIDENCE, EVIDENCE_SCHEMA, type RunFacts } from "../report/run_evidence.ts";
 import type { Host } from "../train/host.ts";
 import type { LoopEnd } from "../train/loop.ts";
+import type { MetricRow } from "../train/metrics.ts";
 import { type RunStore, runTraining, stateToResume } from "../train/run.ts";
 import { TIMES } from "../train/times.ts";
 import { describeNumerics, probeNumerics } from "../verify/numerics.ts";
@@ -83,6 +84,10 @@ export interface TrainRequest {
   gracefully<T>(act: () => Promise<T>): Promise<T>;
   /** Opens the device, when all that can be refused without it has been looked at. */
   openGpu(): Promise<Gpu>;
+  /** Whether that device is another's and stays open. */
+  readonly keepGpu?: boolean | undefined;
+  /** Told of each row of metrics. */
+  onRow?: ((row: MetricRow) => void) | undefined;
   readonly started: Date;
   readonly stopwatch: Stopwatch;
   /** Whether it is the bundled demo. */
@@ -162,6 +167,7 @@ async function trainLocked(request: TrainRequest, start: RunStart, held: () => v
           before,
           reporter,
           signal,
+          onRow: request.onRow,
           now: () => clock.ms(),
           time: (part, act) => stopwatch.time(TIMES[part], act),
         })
@@ -171,7 +177,7 @@ async function trainLocked(request: TrainRequest, start: RunStart, held: () => v
     return await writeRunEvidence(run, end, request, store);
   } finally {
     run?.close();
-    gpu.destroy();
+    if (!request.keepGpu) gpu.destroy();
   }
 }
 

@@ -12,7 +12,7 @@ import type { Disk } from "../io/disk.ts";
 import { readSafetensorsF32 } from "../io/safetensors.ts";
 import { OPTIMIZER_FILE, optimizerFile, type ReadFile, STATE_FILE } from "./checkpoint.ts";
 import { initialState, type LoopEnd, type LoopState, runLoop } from "./loop.ts";
-import { type MetricMarks, MetricsWriter } from "./metrics.ts";
+import { type MetricMarks, type MetricRow, MetricsWriter } from "./metrics.ts";
 import { checkSettings, type TrainingSettings } from "./settings.ts";
 import type { Stage } from "./stage.ts";
 import type { Training } from "./training.ts";
@@ -69,6 +69,8 @@ export interface RunOptions {
   readonly signal: AbortSignal;
   /** Milliseconds. */
   now(): number;
+  /** Told of each row of metrics. */
+  onRow?: ((row: MetricRow) => void) | undefined;
   /** Runs a part whose time is told apart. */
   time<T>(part: "evaluation" | "checkpoints", act: () => Promise<T>): Promise<T>;
 }
@@ -125,7 +127,7 @@ async function resetOptimizer({ optimizer }: Training): Promise<void> {
 
 /** Trains to the end, or until the signal; writes metrics and checkpoints. */
 export async function runTraining(training: Training, options: RunOptions): Promise<LoopEnd> {
-  const { store, before, reporter, signal, now, time } = options;
+  const { store, before, reporter, signal, now, time, onRow } = options;
   const { stages, columns, cadence, hints } = training;
   if (before) {
     await restore(training, before);
@@ -147,6 +149,7 @@ export async function runTraining(training: Training, options: RunOptions): Prom
       evaluate: (stage) => time("evaluation", () => stage.evaluate()),
       onRow: ({ values, ...row }) => {
         metrics.write({ ...row, values: listed(values) });
+        onRow?.({ ...row, values });
         if (row.split !== "train") {
           reporter.say(described(row.epoch, values, stages.find(({ name }) => name === row.stage)));
         }

@@ -1,0 +1,265 @@
+/**
+ * The keys of every method as types. Written by scripts/gen_kernels.ts from their tables; do not edit.
+ *
+ * @module
+ */
+
+/** Configuration of method `seal`: the keys of its YAML files; what is left out has its default. */
+export interface SealSettings {
+  /** Folders in HEST's layout; none is the bundled demo; a list of texts. Default []. */
+  readonly data?: readonly string[] | undefined;
+  /** Registry name, folder, or random:ARCH; a text. Default conch. */
+  readonly encoder?: string | undefined;
+  /** LoRA to start from: a PEFT folder, or the vision file of a SEAL checkpoint; a text or null. Default null. */
+  readonly adapter?: string | null | undefined;
+  /** Side of the images the encoder is fed; null is SEAL's, which is 224 for CONCH and else the encoder's own; px; a whole number from 1 to 8192 or null. Default null. */
+  readonly image_size?: number | null | undefined;
+  /** Gene model to start from: omics.safetensors, or the omics file of a SEAL checkpoint; a text or null. Default null. */
+  readonly omics?: string | null | undefined;
+  /** Run folder; a text or null. Default null. */
+  readonly out?: string | null | undefined;
+  /** Ids of the samples to use; null uses all; a list of texts or null. Default null. */
+  readonly samples?: readonly string[] | null | undefined;
+  /** Ids of samples to leave out; a list of texts. Default []. */
+  readonly exclude_samples?: readonly string[] | undefined;
+  /** Use samples of these st_technology values only, such as Visium; null uses all; a list of texts or null. Default null. */
+  readonly technologies?: readonly string[] | null | undefined;
+  /** Use samples of these species only; null uses all; a list of texts or null. Default null. */
+  readonly species?: readonly string[] | null | undefined;
+  /** Use samples of these organs only; null uses all; a list of texts or null. Default null. */
+  readonly organs?: readonly string[] | null | undefined;
+  /** Where the .h5ad files keep raw counts: X, raw, or a layer such as layers/counts; a text. Default X. */
+  readonly counts?: string | undefined;
+  /** Leave out spots with NaN, infinite or negative counts instead of refusing their sample; true or false. Default false. */
+  readonly drop_bad_spots?: boolean | undefined;
+  /** Leave out patches whose barcode the counts lack instead of refusing their sample; true or false. Default false. */
+  readonly drop_unknown_patches?: boolean | undefined;
+  /** What happens where patches and spots of one barcode lie apart on the slide; error | warn | off. Default error. */
+  readonly self_test?: "error" | "warn" | "off" | undefined;
+  /** Use slides coarser than 1.15 µm a pixel, whose patches are blurred; true or false. Default false. */
+  readonly allow_coarse?: boolean | undefined;
+  /** Ids of samples to use although they are known to be faulty; a list of texts. Default []. */
+  readonly allow_denied?: readonly string[] | undefined;
+  /** Share of the genes that every sample must have measured; a number from 0 to 1. Default 0.2. */
+  readonly least_coverage?: number | undefined;
+  /** Share of the training pairs to use, chosen by the seed; null uses all; a number from 0 to 1 or null. Default null. */
+  readonly subsample_frac?: number | null | undefined;
+  /** Workers that read and decode patches; null is one less than the cores. Results do not depend on it; a whole number from 0 to 256 or null. Default null. */
+  readonly workers?: number | null | undefined;
+  /** Keys and groups of other programs that a document may hold besides; they are not used; a list of texts. Default []. */
+  readonly ignore_keys?: readonly string[] | undefined;
+  /** Donors held out for evaluation; a list of texts. Default []. */
+  readonly holdout_donors?: readonly string[] | undefined;
+  /** Samples held out; where their donors' other samples train, the report of leakage says so; a list of texts. Default []. */
+  readonly holdout_samples?: readonly string[] | undefined;
+  /** Share of the samples held out, in whole donors, where neither is named; 0 holds out none; a number from 0 to 0.9. Default 0.2. */
+  readonly holdout_fraction?: number | undefined;
+  /** Genes of the vocabulary: the panel's, those of genes_include, then the best of the training samples; a whole number from 1 to 100000. Default 2000. */
+  readonly n_train_genes?: number | undefined;
+  /** Genes that the vocabulary has whatever their rank, as far as a training sample measured them; a list of texts. Default []. */
+  readonly genes_include?: readonly string[] | undefined;
+  /** File with the genes: one name a line, or genes.json of a run; null chooses them on the training samples; a text or null. Default null. */
+  readonly gene_list?: string | null | undefined;
+  /** File with the genes that evaluation reports on; null takes the most variable of those that every training sample shows in a tenth of its spots. They are in the vocabulary whatever their rank; a text or null. Default null. */
+  readonly panel?: string | null | undefined;
+  /** Genes that evaluation reports on; a whole number of at least 1. Default 50. */
+  readonly panel_genes?: number | undefined;
+  /** Most variable or most expressed genes; hvg | heg. Default hvg. */
+  readonly gene_criterion?: "hvg" | "heg" | undefined;
+  /** One vocabulary for all samples, or the reference's own choice and order in every sample; fixed | per_sample_hvg. Default fixed. */
+  readonly gene_order?: "fixed" | "per_sample_hvg" | undefined;
+  /** ln(1 + counts per ten thousand), or raw counts, which negbin then takes for what they are; log_norm | none. Default log_norm. */
+  readonly gene_norm?: "log_norm" | "none" | undefined;
+  /** Mix half of the neighbourhood's mean into every spot; true or false. Default true. */
+  readonly spot_context?: boolean | undefined;
+  /** Neighbours: array distance up to sqrt 2 as the reference, all six of the hexagon, or no mixing; compat | hex6 | none. Default compat. */
+  readonly smoothing?: "compat" | "hex6" | "none" | undefined;
+  /** Expression whose mean and standard deviation standardise the losses; unsmoothed | smoothed. Default unsmoothed. */
+  readonly gene_stats?: "unsmoothed" | "smoothed" | undefined;
+  /** Least standard deviation of a gene in standardised losses; a number above 0. Default 0.001. */
+  readonly std_floor?: number | undefined;
+  /** SEAL, or a frozen encoder to compare with; panST | linprobe. Default panST. */
+  readonly model?: "panST" | "linprobe" | undefined;
+  /** Last blocks that LoRA adapts or, without LoRA, that train; -1 is all, and 0 is 1 with LoRA; blocks; a whole number of at least -1. Default 1. */
+  readonly partial_blocks?: number | undefined;
+  /** Without LoRA: train the last blocks; false freezes the encoder; true or false. Default true. */
+  readonly partial_tune?: boolean | undefined;
+  /** Heads before the contrastive loss; mlp is the reference's, which is linear, mlp2 has a hidden layer; none | linear | mlp | mlp2. Default none. */
+  readonly projection_head?: "none" | "linear" | "mlp" | "mlp2" | undefined;
+  /** Bottleneck of two linear layers behind the encoder; true or false. Default false. */
+  readonly use_adapter?: boolean | undefined;
+  /** Width of the bottleneck; a whole number of at least 1. Default 256. */
+  readonly adapter_bottleneck?: number | undefined;
+  /** Apply the bottleneck twice, as the reference does; true or false. Default false. */
+  readonly adapter_compat_double?: boolean | undefined;
+  /** Add the bottleneck to its input; true or false. Default false. */
+  readonly adapter_residual?: boolean | undefined;
+  /** Add a learned vector for the organ to the image embedding; true or false. Default false. */
+  readonly organ_token?: boolean | undefined;
+  /** Last activation of the image decoder; softplus with negbin of raw counts, where nothing is said; relu | softplus | none. Default relu. */
+  readonly final_activation?: "relu" | "softplus" | "none" | undefined;
+  /** Train low-rank updates of the last blocks; true or false. Default true. */
+  readonly use_lora?: boolean | undefined;
+  /** Rank; a whole number from 1 to 1024. Default 8. */
+  readonly r?: number | undefined;
+  /** The update is multiplied by lora_alpha / r; a number above 0. Default 8. */
+  readonly lora_alpha?: number | undefined;
+  /** Dropout on the input of the updates; a number from 0 to 0.95. Default 0.15. */
+  readonly lora_dropout?: number | undefined;
+  /** Multiply by lora_alpha / sqrt(r) instead; true or false. Default false. */
+  readonly use_rslora?: boolean | undefined;
+  /** Layers by the reference's rule (in Phikon-v2 the MLP alone), or all four of a block; seal | standard. Default seal. */
+  readonly lora_rule?: "seal" | "standard" | undefined;
+  /** Encoder of expression; identity | mae | mlp | transformer | vae. Default vae. */
+  readonly gene_model?: "identity" | "mae" | "mlp" | "transformer" | "vae" | undefined;
+  /** Widths of its hidden layers; a list of whole numbers of at least 1. Default [1024, 512]. */
+  readonly hidden_dims?: readonly number[] | undefined;
+  /** Latent of the VAE in training: one draw, the mean, or the mean of several draws; evaluation takes the mean; sample | mean | mc. Default sample. */
+  readonly latent?: "sample" | "mean" | "mc" | undefined;
+  /** Draws of latent: mc; a whole number from 1 to 64. Default 8. */
+  readonly latent_samples?: number | undefined;
+  /** Add the divergence from the prior, divided by the latent's width; true or false. Default false. */
+  readonly kl_loss?: boolean | undefined;
+  /** Divergence as the reference computes it, or the flow's own by the drawn sample; reference | exact. Default reference. */
+  readonly kl_form?: "reference" | "exact" | undefined;
+  /** Share of the genes masked in training (vae, mae); a number from 0 to 0.95. Default 0. */
+  readonly mask_ratio?: number | undefined;
+  /** Dropout of the VAE's encoder; a number from 0 to 0.95. Default 0. */
+  readonly vae_dropout?: number | undefined;
+  /** Dropout of the decoders; a number from 0 to 0.95. Default 0. */
+  readonly dec_dropout?: number | undefined;
+  /** Batch normalisation in the decoders; true or false. Default false. */
+  readonly dec_batch_norm?: boolean | undefined;
+  /** Planar flows of the VAE; a whole number from 0 to 16. Default 3. */
+  readonly vae_flows?: number | undefined;
+  /** Keep the flows invertible; true or false. Default false. */
+  readonly flow_constraint?: boolean | undefined;
+  /** Let the transformer know which gene a value belongs to; true or false. Default false. */
+  readonly gene_embeddings?: boolean | undefined;
+  /** Loss of reconstructed expression, each with the reference's own factor; negbin takes log_norm's values back to counts per ten thousand; barlow | barlow_mse | barlow_soft | barlow_std_mse | huber | l1 | mmd | mse | negbin | pcc | pls | standardized_mse. Default barlow_std_mse. */
+  readonly gene_loss?: "barlow" | "barlow_mse" | "barlow_soft" | "barlow_std_mse" | "huber" | "l1" | "mmd" | "mse" | "negbin" | "pcc" | "pls" | "standardized_mse" | undefined;
+  /** Loss between image and gene embeddings; barlow | cca | clip | s2l | soft_clip. Default clip. */
+  readonly contrast_method?: "barlow" | "cca" | "clip" | "s2l" | "soft_clip" | undefined;
+  /** Weight of the loss between the embeddings; a number of at least 0. Default 1. */
+  readonly lambda_contrast?: number | undefined;
+  /** Weight of expression decoded from the gene embedding; a number of at least 0. Default 1. */
+  readonly lambda_recon_gene?: number | undefined;
+  /** Weight of expression decoded from the image; 0: no decoder; a number of at least 0. Default 1. */
+  readonly lambda_recon_img?: number | undefined;
+  /** Weight of an additional CCA loss; a number of at least 0. Default 0. */
+  readonly lambda_cca?: number | undefined;
+  /** Weight of the adversarial loss against telling slides apart; a number of at least 0. Default 0. */
+  readonly lambda_da?: number | undefined;
+  /** Bring embeddings to length one before the loss between them; true or false. Default true. */
+  readonly l2_norm?: boolean | undefined;
+  /** Temperature of clip and soft_clip; a number above 0. Default 0.05. */
+  readonly temperature?: number | undefined;
+  /** Train the temperature of clip (1 / temperature <= 100); true or false. Default false. */
+  readonly trainable_temperature?: boolean | undefined;
+  /** Temperature of soft_clip's targets; null is temperature; a number above 0 or null. Default null. */
+  readonly target_temperature?: number | null | undefined;
+  /** Stop gradients at soft_clip's targets; true or false. Default true. */
+  readonly detach_targets?: boolean | undefined;
+  /** Squared distances in the weights of s2l; true or false. Default true. */
+  readonly s2l_squared?: boolean | undefined;
+  /** Added to the variances in cca; a number above 0. Default 0.001. */
+  readonly cca_reg?: number | undefined;
+  /** Sum of the canonical correlations, or of their squares; nuclear | trace. Default nuclear. */
+  readonly cca_form?: "nuclear" | "trace" | undefined;
+  /** Weight of different columns in contrast_method: barlow; a number of at least 0. Default 0.005. */
+  readonly barlow_lambda?: number | undefined;
+  /** Length of the omics warm-up; epochs; a whole number of at least 0. Default 0. */
+  readonly warmup_epochs?: number | undefined;
+  /** Peak learning rate of the warm-up; a number of at least 0. Default 0.0005. */
+  readonly warmup_lr?: number | undefined;
+  /** Strength of the noise on expression; a number from 0 to 10. Default 0. */
+  readonly warmup_noise?: number | undefined;
+  /** Drop that share of the values, or add that many standard normal deviates and clamp at 0; random | gaussian. Default random. */
+  readonly noise_method?: "random" | "gaussian" | undefined;
+  /** Reconstruct the clean values; the reference reconstructs the noisy ones; true or false. Default false. */
+  readonly denoise?: boolean | undefined;
+  /** Stop after the warm-up; true or false. Default false. */
+  readonly warmup_only?: boolean | undefined;
+  /** Freeze the gene model after the warm-up; true or false. Default false. */
+  readonly two_stage_training?: boolean | undefined;
+  /** Between two evaluations in the warm-up; epochs; a whole number of at least 1. Default 1. */
+  readonly warmup_val_every?: number | undefined;
+  /** Length of the alignment; epochs; a whole number of at least 0. Default 10. */
+  readonly epochs?: number | undefined;
+  /** Most optimiser steps of each stage; null is what the epochs give; steps; a whole number of at least 1 or null. Default null. */
+  readonly steps?: number | null | undefined;
+  /** Pairs a loss sees; pairs; a whole number from 2 to 65536. Default 384. */
+  readonly batch_size?: number | undefined;
+  /** Patches in memory at a time, by gradient caching: the same run up to rounding; null is what fits; pairs; a whole number of at least 1 or null. Default null. */
+  readonly micro_batch?: number | null | undefined;
+  /** Batches an optimiser step sees; batches; a whole number of at least 1. Default 1. */
+  readonly grad_accum?: number | undefined;
+  /** Peak learning rate of the encoder's side; a number of at least 0. Default 0.0001. */
+  readonly img_lr?: number | undefined;
+  /** Peak learning rate of the gene model; a number of at least 0. Default 0.0001. */
+  readonly gene_lr?: number | undefined;
+  /** Peak learning rate of image decoder, heads and temperature; null is img_lr; a number of at least 0 or null. Default null. */
+  readonly head_lr?: number | null | undefined;
+  /** Decoupled weight decay; none on biases and norms; a number of at least 0. Default 0.2. */
+  readonly weight_decay?: number | undefined;
+  /** AdamW's memory of gradients; a number from 0 to 0.9999. Default 0.9. */
+  readonly beta1?: number | undefined;
+  /** AdamW's memory of their squares; a number from 0 to 0.999999. Default 0.999. */
+  readonly beta2?: number | undefined;
+  /** AdamW's epsilon; a number between 0 and 0.01. Default 1e-8. */
+  readonly eps?: number | undefined;
+  /** Learning rate over the steps; cosine | constant. Default cosine. */
+  readonly scheduler?: "cosine" | "constant" | undefined;
+  /** Linear rise of the learning rate at the start of a stage; steps; a whole number of at least 0. Default 0. */
+  readonly lr_warmup_steps?: number | undefined;
+  /** Learning rate that cosine ends with; a number of at least 0. Default 0. */
+  readonly min_lr?: number | undefined;
+  /** Without LoRA: factor on the learning rate a block further from the output; a number from 0.01 to 1. Default 0.7. */
+  readonly layer_decay?: number | undefined;
+  /** Largest norm of all gradients together; 0 does not clip; a number of at least 0. Default 0. */
+  readonly clip_norm?: number | undefined;
+  /** Gradients that algebra makes 0, as of biases before batch normalisation, are 0; false keeps the reference's rounding noise, on which AdamW walks; true or false. Default true. */
+  readonly exact_zeros?: boolean | undefined;
+  /** Storage of frozen weights; activations and what trains are f32; f32 | f16. Default f32. */
+  readonly precision?: "f32" | "f16" | undefined;
+  /** Flips and rotations (soft), and colour, blur and crops with them (hard); none | soft | hard. Default hard. */
+  readonly augment?: "none" | "soft" | "hard" | undefined;
+  /** Near neighbours that a pair may have in its batch; null does not care; pairs; a whole number of at least 0 or null. Default null. */
+  readonly neighbour_cap?: number | null | undefined;
+  /** Within which spots of a sample are near; distances between neighbouring spots; a number above 0. Default 1. */
+  readonly neighbour_distance?: number | undefined;
+  /** Seed of everything random; a whole number from 0 to 4294967295. Default 42. */
+  readonly seed?: number | undefined;
+  /** Where the frozen blocks' results are kept; off computes them every time, with exact augmentation; memory | disk | off. Default memory. */
+  readonly cache?: "memory" | "disk" | "off" | undefined;
+  /** Flips and rotations kept of a patch, of 8; a whole number from 1 to 8. Default 8. */
+  readonly cache_views?: number | undefined;
+  /** Views with other colours kept of a patch besides, with augment: hard; a whole number from 0 to 64. Default 0. */
+  readonly cache_colour_views?: number | undefined;
+  /** Precision of what is kept; f16 | f32. Default f16. */
+  readonly cache_dtype?: "f16" | "f32" | undefined;
+  /** Most the cache may take; GiB; a number above 0. Default 8. */
+  readonly cache_budget?: number | undefined;
+  /** Folder of cache: disk; null is beside the run; a text or null. Default null. */
+  readonly cache_dir?: string | null | undefined;
+  /** Between two evaluations; 0: at the end; epochs; a whole number of at least 0. Default 1. */
+  readonly eval_every?: number | undefined;
+  /** What checkpoints/best and early stopping go by, on what is held out; pearson_mean | recall_at_10_i2g | recall_at_10_g2i. Default pearson_mean. */
+  readonly best_metric?: "pearson_mean" | "recall_at_10_i2g" | "recall_at_10_g2i" | undefined;
+  /** Evaluations without a better one after which training stops; 0 never stops; evaluations; a whole number of at least 0. Default 0. */
+  readonly early_stop_patience?: number | undefined;
+  /** Least difference that counts as better; a number of at least 0. Default 0. */
+  readonly early_stop_min_delta?: number | undefined;
+  /** Between two checkpoints; 0: at the end; epochs; a whole number of at least 0. Default 5. */
+  readonly save_every?: number | undefined;
+  /** The same by steps; 0: not; steps; a whole number of at least 0. Default 0. */
+  readonly save_every_steps?: number | undefined;
+  /** Between two lines of metrics; steps; a whole number of at least 1. Default 10. */
+  readonly log_every?: number | undefined;
+}
+
+/** Configurations by the name of the method. */
+export interface MethodSettings {
+  /** Of method `seal`. */
+  readonly seal: SealSettings;
+}

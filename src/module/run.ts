@@ -1,0 +1,426 @@
+/**
+ * Trained runs for use: expression of images, spots by genes or images, how well it predicts.
+ *
+ * @module
+ */
+
+import { ConfigError, DataError } from "../core/errors.ts";
+import type { TrainingSet } from "../data/training_set.ts";
+import type { Reporter } from "../core/reporter.ts";
+import type { OpenedRun } from "../run/open.ts";
+import { type Device, deviceOf } from "./device.ts";
+import type { Hest } from "./hest.ts";
+import { type ImageInput, type RgbImage, rgbOf } from "./images.ts";
+import { type Listener, listener } from "./listener.ts";
+
+/** How a run is opened. */
+export interface OpenRunOptions extends Listener {
+  /** The device; one is opened by default, and closed with the run. */
+  readonly gpu?: Device | undefined;
+  /** Which checkpoint; default `best`. */
+  readonly checkpoint?: "best" | "last" | undefined;
+  /** Where the encoder's weights are now, if elsewhere than at training. */
+  readonly encoder?: string | undefined;
+  /** Storage of frozen weights; default as trained. */
+  readonly precision?: "f32" | "f16" | undefined;
+  /** Patches a batch; default 64, on software 8. */
+  readonly batchSize?: number | undefined;
+  /** What predicts: `auto` (default) is the better by donors left out of it. */
+  readonly with?: "auto" | "probe" | "decoder" | undefined;
+  /** Where counts are, and what is let pass in data that are read. */
+  readonly expression?: {
+    /** `X` (default), `raw`, or a layer such as `layers/counts`. */
+    readonly counts?: string;
+    /** Leave out spots with NaN, infinite or negative counts instead of refusing their sample. */
+    readonly dropBadSpots?: boolean;
+    /** Leave out patches whose barcode the counts lack instead of refusing their sample. */
+    readonly dropUnknownPatches?: boolean;
+  } | undefined;
+}
+
+/** Predicted expression. */
+export interface PredictedExpression {
+  /** `[rows, genes]`, in the unit the run was trained on: ln(1 + counts per 10,000) unless `gene_norm` was none. */
+  readonly data: Float32Array;
+  /** Images. */
+  readonly rows: number;
+  /** Symbols of the columns, as the data write them. */
+  readonly genes: readonly string[];
+}
+
+/** What is looked for. */
+export type RetrieveQuery =
+  /** Spots whose image fits a profile: training means, with these genes so many standard deviations above. */
+  | { readonly genes: Readonly<Record<string, number>> }
+  /** Spots whose expression fits an image. */
+  | { readonly image: ImageInput };
+
+/** Where, and how many. */
+export interface RetrieveOptions {
+  /** Data folders, or what {@linkcode openHest} opened; by default what the run held out. */
+  readonly among?: string | readonly string[] | Hest | undefined;
+  /** Spots that are found; default 10. */
+  readonly k?: number | undefined;
+  /** Stops between batches. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A spot that was found. */
+export interface FoundSpot {
+  /** Id of its sample. */
+  readonly sample: string;
+  /** Its name. */
+  readonly barcode: string;
+  /** Cosine to the query. */
+  readonly score: number;
+  /** Centre, pixels of the slide's largest level. */
+  readonly x: number;
+  /** Centre, pixels of the slide's largest level. */
+  readonly y: number;
+}
+
+/** How predictions fit measurements. */
+export interface RunScores {
+  /** Spots that were judged. */
+  readonly spots: number;
+  /** Pearson's correlation within samples. */
+  readonly pearson: {
+    /** Mean over samples of the mean over genes; null where none varies. */
+    readonly mean: number | null;
+    /** By gene, the mean over samples; null where it does not vary. */
+    readonly genes: Readonly<Record<string, number | null>>;
+  };
+}
+
+/** A trained run that is open. Close it, or declare it with `await using`. */
+export class Run implements AsyncDisposable {
+  /** Folder. */
+  readonly folder: string;
+  /** Encoder, as outputs name it. */
+  readonly encoder: string;
+  /** Steps that the checkpoint was trained. */
+  readonly step: number;
+  /** Genes in order of the columns of predictions, as the data write them. */
+  readonly genes: readonly string[];
+  /** What predicts. */
+  readonly predictor: "probe" | "decoder";
+  readonly #run: OpenedRun;
+  readonly #release: () => void;
+  readonly #options: OpenRunOptions;
+  readonly #reporter: Reporter;
+  #closed = false;
+
+  /** Made by {@linkcode openRun}. */
+  constructor(
+    run: OpenedRun,
+    options: OpenRunOptions,
+    made: { genes: readonly string[]; predictor: "probe" | "decoder"; release: () => void },
+  ) {
+    this.#run = run;
+    this.#options = options;
+    this.#reporter = listener(options);
+    this.#release = made.release;
+    this.folder = run.origin.run;
+    this.encoder = run.origin.encoder;
+    this.step = run.origin.step;
+    this.genes = made.genes;
+    this.predictor = made.predictor;
+  }
+
+  /**
+   * Expression that images show.
+   *
+   * @param images Squares of tissue as the run was trained on (112 µm): each is resized to what the encoder sees.
+   * @param options `organ` for models with an organ token.
+   * @throws {DataError | FormatError} If an image cannot be read, or is no square.
+   * @throws {ConfigError} If the run is closed, or an organ is missing.
+   */
+  async predict(
+    images: ImageInput | readonly ImageInput[],
+    options: { readonly organ?: string; readonly signal?: AbortSignal } = {},
+  ): Promise<PredictedExpression> {
+    const list = Array.isArray(images) ? images as readonly ImageInput[] : [images as ImageInput];
+    const columns = this.genes.length;
+    const data = new Float32Array(list.length * columns);
+    const { batchSize } = this.#check();
+    for (let from = 0; from < list.length;) {
+      options.signal?.throwIfAborted();
+      const part = await sameSize(list, from, batchSize);
+      const { expression } = await this.#images(part, options.organ);
+      if (expression.length !== part.length * columns) {
+        throw new DataError("Cannot predict expression: the model has no image decoder", {
+          code: "no-decoder",
+          hint: "Train with lambda_recon_img above 0",
+        });
+      }
+      data.set(expression, from * columns);
+      from += part.length;
+    }
+    return { data, rows: list.length, genes: this.genes };
+  }
+
+  /**
+   * Spots that fit genes or an image, best first.
+   *
+   * @throws {ConfigError} If a gene is not among those of the run (the hint names the nearest), or the run is closed.
+   * @throws {DataError | FormatError} If data cannot be read.
+   */
+  async retrieve(query: RetrieveQuery, { among, k = 10, signal }: RetrieveOptions = {}): Promise<FoundSpot[]> {
+    if (!Number.isSafeInteger(k) || k < 1) {
+      throw new ConfigError(`Cannot find ${k} spots: k is a whole number above 0`, { context: { k } });
+    }
+    const { model, batchSize } = this.#check();
+    const { geneProfile, rankRows } = await import("../eval/gene_query.ts");
+    const asked = "genes" in query
+      ? geneProfile(
+        model.vocabulary,
+        Object.entries(query.genes).map(([gene, std]) => ({ gene: gene.toUpperCase(), std: finite(gene, std) })),
+      ).x
+      : undefined;
+    const image = "image" in query ? await rgbOf(query.image) : undefined;
+    const set = await this.#data(among, signal);
+    const [{ PatchReader }, { embedPairs }, { disk }] = await Promise.all([
+      import("../data/patch_reader.ts"),
+      import("../eval/inference.ts"),
+      import("../io/fs.ts"),
+    ]);
+    const reader = new PatchReader(disk, set.patchTable());
+    try {
+      const embedded = await embedPairs(model, set, reader, { batchSize, ...(signal && { signal }) });
+      const ranked = asked
+        ? rankRows(await model.encodeGenes(asked), embedded.image, embedded.width)
+        : rankRows((await this.#images([image!])).projected, embedded.gene, embedded.width);
+      if (ranked.reason !== undefined) throw new DataError(`Cannot retrieve: ${ranked.reason}`);
+      return [...ranked.rows.subarray(0, k)].map((pair, i) => spotOf(set, pair, ranked.scores[i]!));
+    } finally {
+      reader.close();
+    }
+  }
+
+  /**
+   * Compares predictions with what was measured.
+   *
+   * @param data By default what the run held out.
+   * @param options `genes`: of which; by default all of the run's.
+   * @throws {ConfigError} If the run held nothing out and no data are named, a gene is not known, or the run is closed.
+   * @throws {DataError | FormatError} If data cannot be read.
+   */
+  async evaluate(
+    data?: string | readonly string[] | Hest,
+    options: { readonly genes?: readonly string[]; readonly signal?: AbortSignal } = {},
+  ): Promise<RunScores> {
+    const { model, batchSize } = this.#check();
+    const { signal } = options;
+    const known = model.vocabulary.genes;
+    const chosen = (options.genes ?? known).map((name) => {
+      const column = known.indexOf(name.toUpperCase());
+      if (column >= 0) return column;
+      throw new ConfigError(`Cannot evaluate ${name}: the run has no such gene`, {
+        hint: "run.genes lists its genes",
+        context: { gene: name },
+      });
+    });
+    const set = await this.#data(data, signal);
+    const [{ PatchReader }, { pearson }, { disk }] = await Promise.all([
+      import("../data/patch_reader.ts"),
+      import("../eval/correlation.ts"),
+      import("../io/fs.ts"),
+    ]);
+    const predicted = new Float32Array(set.count * known.length);
+    const reader = new PatchReader(disk, set.patchTable());
+    try {
+      for (let first = 0; first < set.count; first += batchSize) {
+        signal?.throwIfAborted();
+        const pairs = Uint32Array.from({ length: Math.min(batchSize, set.count - first) }, (_, i) => first + i);
+        const { data: bytes } = await reader.batch({ pairs });
+        predicted.set((await model.images(bytes, reader.table.size)).expression, first * known.length);
+      }
+    } finally {
+      reader.close();
+    }
+    const mean = (values: readonly (number | null)[]) => {
+      const known = values.filter((value) => value !== null);
+      return known.length ? known.reduce((a, b) => a + b, 0) / known.length : null;
+    };
+    const table = set.samples.map(({ first, count }) =>
+      chosen.map((gene) => {
+        const column = (of: (pair: number) => number) => Float64Array.from({ length: count }, (_, i) => of(first + i));
+        const score = pearson(
+          column((pair) => predicted[pair * known.length + gene]!),
+          column((pair) => set.expression(pair)[gene]!),
+        );
+        // A prediction that does not vary tells nothing.
+        return score.reason === "constant prediction" ? 0 : score.value;
+      })
+    );
+    const genes = chosen.map((gene, i) => [this.genes[gene]!, mean(table.map((row) => row[i]!))] as const);
+    return { spots: set.count, pearson: { mean: mean(table.map(mean)), genes: Object.fromEntries(genes) } };
+  }
+
+  async #images(images: readonly RgbImage[], organ?: string) {
+    const { model, organs } = this.#check();
+    const [{ width, height }] = images as [RgbImage];
+    if (width !== height) {
+      throw new DataError(
+        `Cannot use an image of ${width} x ${height} px: squares are wanted, as the run was trained on`,
+        {
+          hint: "Cut squares of 112 µm, such as 224 px at 0.5 µm a pixel",
+          context: { width, height },
+        },
+      );
+    }
+    const pixels = new Uint8Array(images.length * width * height * 3);
+    images.forEach(({ data }, i) => pixels.set(data, i * width * height * 3));
+    if (!organs) return await model.images(pixels, width);
+    if (organ === undefined) {
+      throw new ConfigError("Cannot predict: the model has an organ token and no organ is named", {
+        hint: 'For example predict(images, { organ: "Breast" })',
+      });
+    }
+    const { organId } = await import("../models/organ_token.ts");
+    return await model.images(pixels, width, Array<number>(images.length).fill(organId(organ)));
+  }
+
+  async #data(given: string | readonly string[] | Hest | undefined, signal?: AbortSignal): Promise<TrainingSet> {
+    const run = this.#check();
+    if (run.organs) {
+      throw new ConfigError("Cannot read data for a model with an organ token here", {
+        hint: `deno task retrieve --run ${this.folder} takes organs from the metadata`,
+      });
+    }
+    const { openRunData } = await import("../run/data.ts");
+    const { expression } = this.#options;
+    const among = given === undefined
+      ? { folders: [] }
+      : typeof given === "string"
+      ? { folders: [given] }
+      : "samples" in given
+      ? { folders: [...new Set(given.samples.map(({ folder }) => folder))], samples: given.samples.map(({ id }) => id) }
+      : { folders: given };
+    return await openRunData(run, { ...among, ...(expression && { expression }) }, this.#reporter, signal);
+  }
+
+  #check(): OpenedRun {
+    if (!this.#closed) return this.#run;
+    throw new ConfigError(`Cannot use ${this.folder}: the run is closed`, { hint: "Open it again with openRun" });
+  }
+
+  /** Frees plans and weights, and the device if it was opened for this run. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#run.close();
+    this.#release();
+  }
+
+  /** Closes it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function finite(gene: string, std: number): number {
+  if (Number.isFinite(std)) return std;
+  throw new ConfigError(`Cannot raise ${gene} by ${std}: a number of standard deviations is wanted`);
+}
+
+function spotOf(set: TrainingSet, pair: number, score: number): FoundSpot {
+  const { sample, row } = set.locate(pair);
+  const { id, barcodes, spatial: { xy } } = set.samples[sample]!;
+  return { sample: id, barcode: barcodes[row]!, score, x: xy[2 * row]!, y: xy[2 * row + 1]! };
+}
+
+/** Images from `from` on that have one size, at most `most`. */
+async function sameSize(list: readonly ImageInput[], from: number, most: number): Promise<RgbImage[]> {
+  const part = [await rgbOf(list[from]!, from)];
+  for (let i = from + 1; i < list.length && part.length < most; i++) {
+    const next = await rgbOf(list[i]!, i);
+    if (next.width !== part[0]!.width || next.height !== part[0]!.height) break;
+    part.push(next);
+  }
+  return part;
+}
+
+/**
+ * Opens a trained run.
+ *
+ * ```ts
+ * import { openHest, openRun, train } from "@seal-webgpu/seal";
+ *
+ * const { folder } = await train("seal", {
+ *   data: "data/hest",
+ *   encoder: "random:vit_small_patch16_224?dim=32&depth=2&heads=2&img=32",
+ *   out: "runs/opened",
+ *   config: { epochs: 1, batch_size: 16, n_train_genes: 64, panel_genes: 8, hidden_dims: [16] },
+ * });
+ * await using run = await openRun(folder);
+ * const { genes, data } = await run.predict("patch.png"); // [1, genes]
+ * const [first] = await run.retrieve({ genes: { [genes[0]!]: 3 } }, { among: await openHest("data/hest"), k: 5 });
+ * const { pearson } = await run.evaluate();
+ * console.log(data.length, first?.sample, first?.barcode, first?.score, pearson.mean);
+ * ```
+ *
+ * @param folder Folder that training wrote.
+ * @throws {ConfigError} If it is no run, lacks the checkpoint, or its method gives no expression.
+ * @throws {WeightsError | DataError} If a file is damaged or of another version, or the encoder's weights are others.
+ * @throws {DeviceError} If there is no adapter.
+ */
+export async function openRun(folder: string, options: OpenRunOptions = {}): Promise<Run> {
+  const { checkpoint = "best", encoder, precision, with: asked = "auto" } = options;
+  const [{ lookAtRun, openRun: open, originOf }, { chooseRunSource, readRunProbe }, { hostOf }, { withProbe }, names] =
+    await Promise.all([
+      import("../run/open.ts"),
+      import("../run/predictors.ts"),
+      import("../run/host.ts"),
+      import("../eval/predictor.ts"),
+      import("../data/vocabulary.ts"),
+    ]);
+  const known = await lookAtRun({ run: folder, checkpoint, encoder });
+  const { source } = chooseRunSource(folder, asked, originOf(folder, checkpoint, known).step);
+  const probe = source === "probe" ? readRunProbe(folder, known.vocabulary.genes.length) : undefined;
+  const { gpu, owned } = await deviceOf(options.gpu);
+  const release = () => owned && gpu.destroy();
+  try {
+    const batchSize = options.batchSize ?? (gpu.caps.software ? 8 : 64);
+    const host = hostOf(listener(options));
+    const run = await open(gpu, { run: folder, checkpoint, encoder, precision, batchSize, host }, known);
+    const model = probe ? withProbe(run.model, probe, `${folder}: probe`) : run.model;
+    return new Run({ ...run, model }, options, {
+      genes: names.writtenGenes(known.vocabulary),
+      predictor: source,
+      release,
+    });
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** Files of an adapter. */
+const ADAPTER = ["adapter_config.json", "adapter_model.safetensors"] as const;
+
+/** Copies the adapter of a run's checkpoint, compared with its checksums, to a folder. */
+export async function saveRunAdapter(run: string, folder: string, checkpoint: "best" | "last"): Promise<void> {
+  const [{ findCheckpoint }, { disk, makeFolder }] = await Promise.all([
+    import("../run/checkpoints.ts"),
+    import("../io/fs.ts"),
+  ]);
+  const found = findCheckpoint(run, checkpoint) ?? findCheckpoint(run, "last");
+  const files = ADAPTER.map((name) => [name, found?.read(name)] as const);
+  if (files.some(([, bytes]) => bytes === undefined)) {
+    throw new ConfigError(`Cannot save the adapter of ${run}: it has none`, {
+      hint: "Train with use_lora: true",
+      context: { run, checkpoint },
+    });
+  }
+  const there = ADAPTER.find((name) => disk.look(`${folder}/${name}`) !== undefined);
+  if (there !== undefined) {
+    throw new ConfigError(`Cannot save the adapter to ${folder}: there is ${there} already`, {
+      hint: "Pass another folder",
+      context: { file: `${folder}/${there}` },
+    });
+  }
+  makeFolder(folder);
+  // The configuration last: without it a folder is no adapter.
+  for (const [name, bytes] of files.reverse()) disk.write(`${folder}/${name}`, bytes!);
+}

@@ -1,0 +1,178 @@
+/**
+ * Training by a method's name: a typed configuration, events, an abort signal, and the run that comes of it.
+ *
+ * @module
+ */
+
+import { ConfigError, InterruptedError } from "../core/errors.ts";
+import type { Value } from "../core/config_key.ts";
+import type { MethodSettings } from "../methods/settings.gen.ts";
+import type { ConfigOverrides } from "../train/config/format.ts";
+import type { MetricRow } from "../train/metrics.ts";
+import { type Device, deviceOf } from "./device.ts";
+import type { Hest } from "./hest.ts";
+import { openRun, type OpenRunOptions, type Run, saveRunAdapter } from "./run.ts";
+import { type Listener, listener } from "./listener.ts";
+
+/** What is told while a run trains: a logged step, or an evaluation of what is held out. */
+export interface TrainingEvent {
+  /** Optimiser steps so far, over all stages. */
+  readonly step: number;
+  /** Epochs so far in the stage. */
+  readonly epoch: number;
+  /** Name of the stage. */
+  readonly stage: string;
+  /** Loss of the step; undefined of evaluations. */
+  readonly loss: number | undefined;
+  /** All numbers by the names of `metrics.csv`. */
+  readonly values: Readonly<Record<string, number>>;
+}
+
+/** How a run trains. */
+export interface TrainOptions<Settings> extends Listener {
+  /** The device; one is opened by default, and closed at the end. */
+  readonly gpu?: Device | undefined;
+  /** Encoder that is fine-tuned, as {@linkcode loadEncoder} takes it; the configuration's by default. */
+  readonly encoder?: string | undefined;
+  /** Data folders in HEST's layout, or what {@linkcode openHest} opened, of which the chosen samples train. */
+  readonly data: string | readonly string[] | Hest;
+  /** Folder of the run. One that was begun with the same configuration is gone on with. */
+  readonly out: string;
+  /** Keys of the method; what is left out has its default. */
+  readonly config?: Settings | undefined;
+  /** Write over a run that is there; default false. */
+  readonly overwrite?: boolean | undefined;
+  /** Stops within a step; what was trained is kept, and the same call goes on with it. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told of each step that is logged, which are every `log_every`. */
+  readonly onStep?: ((event: TrainingEvent) => void) | undefined;
+  /** Told of each evaluation of what is held out. */
+  readonly onEpoch?: ((event: TrainingEvent) => void) | undefined;
+}
+
+/** A finished training run. */
+export interface TrainedFolder {
+  /** Its folder, with checkpoints, metrics, evidence and `report.html`. */
+  readonly folder: string;
+  /** What `train --json` prints: steps, reason of the end, results by name. */
+  readonly result: Readonly<Record<string, unknown>>;
+  /**
+   * Writes the low-rank adapter as PEFT's two files.
+   *
+   * @param folder Made if it is not there.
+   * @throws {ConfigError} If the run trained none, or the folder has another adapter.
+   */
+  saveAdapter(folder: string, checkpoint?: "best" | "last"): Promise<void>;
+  /** Opens it for use, as {@linkcode openRun}. */
+  open(options?: OpenRunOptions): Promise<Run>;
+}
+
+/**
+ * Trains an encoder.
+ *
+ * ```ts
+ * import { train } from "@seal-webgpu/seal";
+ *
+ * const run = await train("seal", {
+ *   data: "data/hest",
+ *   encoder: "random:vit_small_patch16_224?dim=32&depth=2&heads=2&img=32",
+ *   out: "runs/example",
+ *   config: { epochs: 1, batch_size: 16, n_train_genes: 64, panel_genes: 8, hidden_dims: [16], log_every: 1 },
+ *   onStep: ({ step, loss }) => console.log(step, loss),
+ * });
+ * await run.saveAdapter("runs/example-lora");
+ * console.log(run.result);
+ * ```
+ *
+ * @param method Name of the method; `seal` aligns patches with expression (arXiv 2602.14177).
+ * @throws {ConfigError} If there is no such method or key, a value does not fit, or the folder may not be used.
+ * @throws {DataError | FormatError | WeightsError} If data or encoder cannot be used; nothing is left then.
+ * @throws {InterruptedError} If the signal was aborted; the same call goes on.
+ * @throws {DeviceError} If there is no adapter.
+ */
+export async function train<Name extends keyof MethodSettings>(
+  method: Name,
+  options: TrainOptions<MethodSettings[Name]>,
+): Promise<TrainedFolder> {
+  const { signal, out } = options;
+  if (typeof out !== "string" || out === "") {
+    throw new ConfigError("Cannot train: out is missing, a folder is wanted", {
+      hint: 'For example out: "runs/first"',
+    });
+  }
+  try {
+    const result = await trainNow(method, options);
+    return {
+      folder: out,
+      result,
+      saveAdapter: (folder, checkpoint = "best") => saveRunAdapter(out, folder, checkpoint),
+      open: (more) => openRun(out, more),
+    };
+  } catch (cause) {
+    if (!signal?.aborted) throw cause;
+    throw new InterruptedError(`Cannot go on training ${out}: the signal was aborted`, {
+      hint: "What was trained is kept; the same call of train goes on with it",
+      context: { folder: out },
+      cause,
+    });
+  }
+}
+
+async function trainNow(
+  name: keyof MethodSettings,
+  { gpu, encoder, data, out, config, overwrite = false, signal, onStep, onEpoch, ...told }: TrainOptions<object>,
+): Promise<Readonly<Record<string, unknown>>> {
+  signal?.throwIfAborted();
+  const [{ loadMethod }, { hostOf, runHome }, run, { Stopwatch }] = await Promise.all([
+    import("../methods/index.ts"),
+    import("../run/host.ts"),
+    import("../run/train.ts"),
+    import("../core/stopwatch.ts"),
+  ]);
+  const method = await loadMethod(name);
+  const own = { ...config, ...dataOf(data), ...(encoder === undefined ? {} : { encoder }), out, method: name };
+  const { config: resolved } = method.config.read([], await overridesOf(own));
+  const [, program, version] = /^([^/]+)\/(\S+)/.exec(navigator.userAgent) ?? [];
+  return await run.train({
+    method,
+    config: resolved,
+    home: runHome(out),
+    host: hostOf(listener(told), signal),
+    clock: { date: () => new Date(), ms: () => performance.now() },
+    overwrite,
+    gracefully: (act) => act(),
+    openGpu: async () => (await deviceOf(gpu)).gpu,
+    keepGpu: gpu !== undefined && "caps" in gpu,
+    onRow: (row) => (row.split === "train" ? onStep : onEpoch)?.(eventOf(row)),
+    started: new Date(),
+    stopwatch: new Stopwatch(),
+    demo: false,
+    command: `train("${name}", …)`,
+    versions: program === undefined ? {} : { [program]: version! },
+  });
+}
+
+function eventOf({ step, epoch, stage, values }: MetricRow): TrainingEvent {
+  return { step, epoch, stage, loss: values.loss, values };
+}
+
+/** Keys that say which data. */
+function dataOf(data: string | readonly string[] | Hest): Record<string, readonly string[]> {
+  if (typeof data === "string") return { data: [data] };
+  if (!("samples" in data)) return { data };
+  return { data: [...new Set(data.samples.map(({ folder }) => folder))], samples: data.samples.map(({ id }) => id) };
+}
+
+/** Keys and values as a command line has them. */
+async function overridesOf(values: object): Promise<ConfigOverrides> {
+  const { writeValue } = await import("../train/config/value.ts");
+  return Object.entries(values).filter(([, value]) => value !== undefined).map(([key, value]) => {
+    const plain = (one: unknown) => typeof one === "string" || typeof one === "boolean" || Number.isFinite(one);
+    if (value !== null && !plain(value) && !(Array.isArray(value) && value.every(plain))) {
+      throw new ConfigError(`Cannot use ${key}: given ${String(value)}, wanted a number, text, boolean, list or null`, {
+        context: { key },
+      });
+    }
+    return [key, typeof value === "string" ? value : writeValue(value as Value)] as const;
+  });
+}

@@ -1,0 +1,142 @@
+/** Training and trained runs as a program sees them: events, abort, going on, adapters, prediction, retrieval, scores. */
+
+import assert from "node:assert/strict";
+import { planSynth } from "../../src/data/synth/plan.ts";
+import { writeSynth } from "../../src/data/synth/write.ts";
+import { disk } from "../../src/io/fs.ts";
+import { readAdapter } from "../../src/io/peft.ts";
+import { openFolder } from "../../src/io/fs.ts";
+import { openHest, openRun, train, type TrainingEvent } from "../../mod.ts";
+import { openGpu } from "../gpu/shared.ts";
+
+const gpu = await openGpu();
+const folder = Deno.makeTempDirSync({ prefix: "module_run_" });
+Deno.test.afterAll(() => {
+  gpu.destroy();
+  Deno.removeSync(folder, { recursive: true });
+});
+const data = `${folder}/hest`;
+await writeSynth(disk, data, planSynth({ profile: "smoke" }), {
+  makeFolder: (path) => Deno.mkdirSync(path, { recursive: true }),
+});
+const encoder = "random:vit_small_patch16_224?dim=32&depth=2&heads=2&img=32&seed=3";
+const config = {
+  epochs: 1,
+  batch_size: 16,
+  n_train_genes: 64,
+  panel_genes: 8,
+  hidden_dims: [16],
+  log_every: 1,
+  workers: 0,
+  save_every_steps: 1,
+} as const;
+const out = `${folder}/run`;
+
+Deno.test("training stops by a signal, goes on by the same call, and leaves the device that it was handed", async () => {
+  await assert.rejects(
+    train("seal", { gpu, encoder, data, out, config, signal: AbortSignal.abort() }),
+    { name: "InterruptedError", hint: /same call/ },
+  );
+  const stop = new AbortController();
+  const before: TrainingEvent[] = [];
+  await assert.rejects(
+    train("seal", {
+      gpu,
+      encoder,
+      data,
+      out,
+      config,
+      signal: stop.signal,
+      onStep(event) {
+        before.push(event);
+        if (event.step === 2) stop.abort();
+      },
+    }),
+    { name: "InterruptedError" },
+  );
+  assert.ok(before.length >= 2 && before.every(({ loss }) => Number.isFinite(loss)));
+  const [steps, epochs]: [TrainingEvent[], TrainingEvent[]] = [[], []];
+  const run = await train("seal", {
+    gpu,
+    encoder,
+    data: await openHest(data),
+    out,
+    config: { ...config, samples: null },
+    onStep: (event) => steps.push(event),
+    onEpoch: (event) => epochs.push(event),
+  }).catch((error: Error) => error);
+  // The folder is of all samples; named ones are another configuration.
+  assert.match(String(run), /ConfigError/);
+  const done = await train("seal", {
+    gpu,
+    encoder,
+    data,
+    out,
+    config,
+    onStep: (event) => steps.push(event),
+    onEpoch: (event) => epochs.push(event),
+  });
+  assert.equal(steps[0]!.step, before.at(-1)!.step + 1);
+  assert.equal(epochs.at(-1)!.stage, steps.at(-1)!.stage);
+  assert.ok(Number.isFinite(epochs.at(-1)!.values.pearson_mean));
+  assert.equal(done.result.steps, steps.at(-1)!.step);
+  gpu.check();
+  const adapter = `${folder}/lora`;
+  await done.saveAdapter(adapter);
+  assert.ok((await readAdapter(openFolder(adapter))).modules.size > 0);
+  await assert.rejects(done.saveAdapter(adapter), { name: "ConfigError", message: /there is/ });
+});
+
+Deno.test("an open run predicts images as its data's patches, finds spots and is scored on what it held out", async () => {
+  const run = await openRun(out, { gpu, batchSize: 16 });
+  const hest = await openHest(data);
+  const sample = await hest.sample(hest.samples[0]!.id);
+  const images = [await sample.patch(0), await sample.patch(1), await sample.patch(2)];
+  const all = await run.predict(images);
+  assert.deepEqual([all.rows, all.genes.length, all.data.length], [3, 64, 192]);
+  const one = await run.predict(images[1]!);
+  const close = all.data.slice(64, 128).every((value, i) => Math.abs(value - one.data[i]!) < 1e-5);
+  assert.ok(close, "alone as among others");
+  const gene = run.genes[0]!;
+  const among = await openHest(data, { samples: [sample.id] });
+  const found = await run.retrieve({ genes: { [gene]: 3 } }, { among, k: 4 });
+  assert.equal(found.length, 4);
+  assert.ok(found.every((spot, i) => spot.sample === sample.id && (i === 0 || spot.score <= found[i - 1]!.score)));
+  const at = sample.barcodes.indexOf(found[0]!.barcode);
+  assert.deepEqual([...sample.coords.slice(2 * at, 2 * at + 2)], [found[0]!.x, found[0]!.y]);
+  assert.equal((await run.retrieve({ image: images[0]! }, { among, k: 2 })).length, 2);
+  const scores = await run.evaluate();
+  assert.ok(scores.spots > 0 && scores.pearson.mean! >= -1 && scores.pearson.mean! <= 1);
+  assert.deepEqual(Object.keys(scores.pearson.genes), run.genes);
+  await assert.rejects(run.retrieve({ genes: { NOGENE: 1 } }, { among }), { name: "ConfigError" });
+  await assert.rejects(run.evaluate(data, { genes: ["NOGENE"] }), { name: "ConfigError", hint: /run\.genes/ });
+  const wide = { width: 40, height: 32, data: new Uint8Array(40 * 32 * 3) };
+  await assert.rejects(run.predict(wide), { name: "DataError", hint: /squares of 112/ });
+  await run.close();
+  await assert.rejects(run.predict(images), { name: "ConfigError", hint: /openRun/ });
+  gpu.check();
+});
+
+Deno.test("wrong use is told before anything is written", async () => {
+  const none = `${folder}/none`;
+  // deno-lint-ignore no-explicit-any
+  const wrong = train as any;
+  await assert.rejects(wrong("sael", { data, out: none }), { name: "ConfigError", message: /method "sael"/ });
+  await assert.rejects(wrong("seal", { data, out: none, config: { epohcs: 1 } }), /did you mean epochs/);
+  await assert.rejects(wrong("seal", { data, out: none, config: { epochs: "many" } }), /Cannot use epochs/);
+  await assert.rejects(wrong("seal", { data, out: none, config: { epochs: {} } }), /wanted a number/);
+  await assert.rejects(wrong("seal", { data }), /out is missing/);
+  await assert.rejects(train("seal", { gpu, data, out: none, encoder: "conhc" }), { code: "encoder-unknown" });
+  assert.throws(() => Deno.statSync(none), Deno.errors.NotFound);
+  await assert.rejects(openRun(none), { name: "ConfigError", message: /Cannot open the run/ });
+  const old = `${folder}/old`;
+  for (const { name } of Deno.readDirSync(out)) {
+    if (Deno.statSync(`${out}/${name}`).isFile) {
+      Deno.mkdirSync(old, { recursive: true });
+      Deno.copyFileSync(`${out}/${name}`, `${old}/${name}`);
+    }
+  }
+  const yaml = Deno.readTextFileSync(`${old}/config.yaml`);
+  Deno.writeTextFileSync(`${old}/config.yaml`, `${yaml}future:\n  unknown_key: 3\n`);
+  await assert.rejects(openRun(old), (error: Error & { hint?: string }) => /Config|Data/.test(error.name));
+});
