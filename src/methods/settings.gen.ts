@@ -258,8 +258,92 @@ export interface SealSettings {
   readonly log_every?: number | undefined;
 }
 
+/** Configuration of method `mil`: the keys of its YAML files; what is left out has its default. */
+export interface MilSettings {
+  /** Folders with a feature file a slide, as embed, TRIDENT, CLAM and STAMP write them; a list of texts. Default []. */
+  readonly features?: readonly string[] | undefined;
+  /** Table of slides (CSV or TSV): slide_id, case_id, labels, and folds as fold_0, fold_1, ...; a text or null. Default null. */
+  readonly labels?: string | null | undefined;
+  /** Column of the labels that are learnt; a text. Default label. */
+  readonly target?: string | undefined;
+  /** What a bag is: all tiles of a case, or of a slide; case_id | slide_id. Default case_id. */
+  readonly sample_col?: "case_id" | "slide_id" | undefined;
+  /** Whether the order of the classes means something, as of grades; true or false. Default false. */
+  readonly ordinal?: boolean | undefined;
+  /** Leave out slides without features instead of refusing them; true or false. Default false. */
+  readonly drop_missing?: boolean | undefined;
+  /** Run folder; a text or null. Default null. */
+  readonly out?: string | null | undefined;
+  /** Fold of the table: 3 is its column fold_3; null is its first, or holdout_fraction where it has none; a whole number of at least 0 or null. Default null. */
+  readonly fold?: number | null | undefined;
+  /** Share of the cases of each class that is tested on, where the table has no folds; a number between 0 and 0.9. Default 0.2. */
+  readonly holdout_fraction?: number | undefined;
+  /** Share of the training cases of each class that chooses the checkpoint, where the fold has no val part; 0: none; a number from 0 to 0.9. Default 0. */
+  readonly val_fraction?: number | undefined;
+  /** Attention (abmil), gated attention (gated), or the mean of the tiles (meanmil); abmil | gated | meanmil. Default abmil. */
+  readonly model?: "abmil" | "gated" | "meanmil" | undefined;
+  /** Width of the attention's layers; a whole number from 1 to 8192. Default 512. */
+  readonly hidden?: number | undefined;
+  /** Attention heads; a whole number from 1 to 64. Default 1. */
+  readonly heads?: number | undefined;
+  /** Dropout of tiles and of slides behind GELU; a number from 0 to 0.95. Default 0.1. */
+  readonly dropout?: number | undefined;
+  /** Dropout within the attention; a number from 0 to 0.95. Default 0.25. */
+  readonly attention_dropout?: number | undefined;
+  /** Passes over the bags; epochs; a whole number of at least 0. Default 20. */
+  readonly epochs?: number | undefined;
+  /** Most optimiser steps; null is what the epochs give; steps; a whole number of at least 1 or null. Default null. */
+  readonly steps?: number | null | undefined;
+  /** Bags a step; those left over at the end of an epoch are not trained on in it; bags; a whole number from 1 to 65536. Default 1. */
+  readonly batch_size?: number | undefined;
+  /** Batches an optimiser step sees; batches; a whole number of at least 1. Default 1. */
+  readonly grad_accum?: number | undefined;
+  /** Most tiles of a bag in a training step, drawn anew in every epoch; tests see all; tiles; a whole number from 1 to 65536. Default 2048. */
+  readonly tiles?: number | undefined;
+  /** Classes drawn equally often, with replacement (sampler); weighted in the loss (loss); or as they are (none); sampler | loss | none. Default sampler. */
+  readonly balance?: "sampler" | "loss" | "none" | undefined;
+  /** Learning rate; a number above 0. Default 0.0003. */
+  readonly lr?: number | undefined;
+  /** Decoupled weight decay of all parameters; a number of at least 0. Default 0.00001. */
+  readonly weight_decay?: number | undefined;
+  /** AdamW's memory of gradients; a number from 0 to 0.9999. Default 0.9. */
+  readonly beta1?: number | undefined;
+  /** AdamW's memory of their squares; a number from 0 to 0.999999. Default 0.999. */
+  readonly beta2?: number | undefined;
+  /** AdamW's epsilon; a number between 0 and 0.01. Default 1e-8. */
+  readonly eps?: number | undefined;
+  /** Learning rate over the steps; cosine | constant. Default cosine. */
+  readonly scheduler?: "cosine" | "constant" | undefined;
+  /** Linear rise of the learning rate at the start of a stage; steps; a whole number of at least 0. Default 0. */
+  readonly lr_warmup_steps?: number | undefined;
+  /** Learning rate that cosine ends with; a number of at least 0. Default 1e-8. */
+  readonly min_lr?: number | undefined;
+  /** Largest norm of all gradients together; 0 does not clip; a number of at least 0. Default 0. */
+  readonly clip_norm?: number | undefined;
+  /** Seed of everything random; a whole number from 0 to 4294967295. Default 42. */
+  readonly seed?: number | undefined;
+  /** What the best checkpoint is chosen by on the validation part; without one it is the last; auc | balanced_accuracy | loss. Default auc. */
+  readonly best_metric?: "auc" | "balanced_accuracy" | "loss" | undefined;
+  /** Between two evaluations; 0: at the end; epochs; a whole number of at least 0. Default 1. */
+  readonly eval_every?: number | undefined;
+  /** Evaluations without a better one after which training stops; 0 never stops; evaluations; a whole number of at least 0. Default 0. */
+  readonly early_stop_patience?: number | undefined;
+  /** Least difference that counts as better; a number of at least 0. Default 0. */
+  readonly early_stop_min_delta?: number | undefined;
+  /** Between two checkpoints; 0: at the end; epochs; a whole number of at least 0. Default 5. */
+  readonly save_every?: number | undefined;
+  /** The same by steps; 0: not; steps; a whole number of at least 0. Default 0. */
+  readonly save_every_steps?: number | undefined;
+  /** Between two lines of metrics; steps; a whole number of at least 1. Default 10. */
+  readonly log_every?: number | undefined;
+  /** Features are kept in memory where all take no more; 0 reads them from their files at every step; GiB; a number of at least 0. Default 2. */
+  readonly cache_budget?: number | undefined;
+}
+
 /** Configurations by the name of the method. */
 export interface MethodSettings {
   /** Of method `seal`. */
   readonly seal: SealSettings;
+  /** Of method `mil`. */
+  readonly mil: MilSettings;
 }
