@@ -47,7 +47,7 @@ export {
   type RetrieveOptions,
   type RetrieveQuery,
   Run,
-  type RunScores,
 } from "./src/module/run.ts";
 export type { Listener } from "./src/module/listener.ts";
 export * from "./src/methods/settings.gen.ts";
+export type { RunScores } from "./src/module/scores.ts";

@@ -12,6 +12,7 @@ import { type Device, deviceOf } from "./device.ts";
 import type { Hest } from "./hest.ts";
 import { type ImageInput, type RgbImage, rgbOf } from "./images.ts";
 import { type Listener, listener } from "./listener.ts";
+import { type RunScores, scoresOf } from "./scores.ts";
 
 /** How a run is opened. */
 export interface OpenRunOptions extends Listener {
@@ -77,19 +78,6 @@ export interface FoundSpot {
   readonly x: number;
   /** Centre, pixels of the slide's largest level. */
   readonly y: number;
-}
-
-/** How predictions fit measurements. */
-export interface RunScores {
-  /** Spots that were judged. */
-  readonly spots: number;
-  /** Pearson's correlation within samples. */
-  readonly pearson: {
-    /** Mean over samples of the mean over genes; null where none varies. */
-    readonly mean: number | null;
-    /** By gene, the mean over samples; null where it does not vary. */
-    readonly genes: Readonly<Record<string, number | null>>;
-  };
 }
 
 /** A trained run that is open. Close it, or declare it with `await using`. */
@@ -221,40 +209,7 @@ export class Run implements AsyncDisposable {
       });
     });
     const set = await this.#data(data, signal);
-    const [{ PatchReader }, { pearson }, { disk }] = await Promise.all([
-      import("../data/patch_reader.ts"),
-      import("../eval/correlation.ts"),
-      import("../io/fs.ts"),
-    ]);
-    const predicted = new Float32Array(set.count * known.length);
-    const reader = new PatchReader(disk, set.patchTable());
-    try {
-      for (let first = 0; first < set.count; first += batchSize) {
-        signal?.throwIfAborted();
-        const pairs = Uint32Array.from({ length: Math.min(batchSize, set.count - first) }, (_, i) => first + i);
-        const { data: bytes } = await reader.batch({ pairs });
-        predicted.set((await model.images(bytes, reader.table.size)).expression, first * known.length);
-      }
-    } finally {
-      reader.close();
-    }
-    const mean = (values: readonly (number | null)[]) => {
-      const known = values.filter((value) => value !== null);
-      return known.length ? known.reduce((a, b) => a + b, 0) / known.length : null;
-    };
-    const table = set.samples.map(({ first, count }) =>
-      chosen.map((gene) => {
-        const column = (of: (pair: number) => number) => Float64Array.from({ length: count }, (_, i) => of(first + i));
-        const score = pearson(
-          column((pair) => predicted[pair * known.length + gene]!),
-          column((pair) => set.expression(pair)[gene]!),
-        );
-        // A prediction that does not vary tells nothing.
-        return score.reason === "constant prediction" ? 0 : score.value;
-      })
-    );
-    const genes = chosen.map((gene, i) => [this.genes[gene]!, mean(table.map((row) => row[i]!))] as const);
-    return { spots: set.count, pearson: { mean: mean(table.map(mean)), genes: Object.fromEntries(genes) } };
+    return await scoresOf(model, set, { batchSize, chosen, names: this.genes, signal });
   }
 
   async #images(images: readonly RgbImage[], organ?: string) {
@@ -394,33 +349,4 @@ export async function openRun(folder: string, options: OpenRunOptions = {}): Pro
     release();
     throw error;
   }
-}
-
-/** Files of an adapter. */
-const ADAPTER = ["adapter_config.json", "adapter_model.safetensors"] as const;
-
-/** Copies the adapter of a run's checkpoint, compared with its checksums, to a folder. */
-export async function saveRunAdapter(run: string, folder: string, checkpoint: "best" | "last"): Promise<void> {
-  const [{ findCheckpoint }, { disk, makeFolder }] = await Promise.all([
-    import("../run/checkpoints.ts"),
-    import("../io/fs.ts"),
-  ]);
-  const found = findCheckpoint(run, checkpoint) ?? findCheckpoint(run, "last");
-  const files = ADAPTER.map((name) => [name, found?.read(name)] as const);
-  if (files.some(([, bytes]) => bytes === undefined)) {
-    throw new ConfigError(`Cannot save the adapter of ${run}: it has none`, {
-      hint: "Train with use_lora: true",
-      context: { run, checkpoint },
-    });
-  }
-  const there = ADAPTER.find((name) => disk.look(`${folder}/${name}`) !== undefined);
-  if (there !== undefined) {
-    throw new ConfigError(`Cannot save the adapter to ${folder}: there is ${there} already`, {
-      hint: "Pass another folder",
-      context: { file: `${folder}/${there}` },
-    });
-  }
-  makeFolder(folder);
-  // The configuration last: without it a folder is no adapter.
-  for (const [name, bytes] of files.reverse()) disk.write(`${folder}/${name}`, bytes!);
 }

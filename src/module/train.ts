@@ -11,7 +11,8 @@ import type { ConfigOverrides } from "../train/config/format.ts";
 import type { MetricRow } from "../train/metrics.ts";
 import { type Device, deviceOf } from "./device.ts";
 import type { Hest } from "./hest.ts";
-import { openRun, type OpenRunOptions, type Run, saveRunAdapter } from "./run.ts";
+import { saveRunAdapter } from "./adapter.ts";
+import { openRun, type OpenRunOptions, type Run } from "./run.ts";
 import { type Listener, listener } from "./listener.ts";
 
 /** What is told while a run trains: a logged step, or an evaluation of what is held out. */
