@@ -5,6 +5,7 @@
 //! in     x  [n]   T
 //! tune   WG = 256        64 | 256
 //! grid   fold ceil(n/WG)
+//! flops  n
 //! ref    tests/ref/elementwise.ts
 
 @compute @workgroup_size(WG)

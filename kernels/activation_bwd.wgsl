@@ -10,6 +10,7 @@
 //! tune   WG = 64   8 | 64 | 256
 //! lib    activation quotient
 //! grid   fold ceil(n/(WG*4))
+//! flops  20*n
 //! ref    tests/ref/activation.ts
 
 fn gradient4(s: vec4f, d: vec4f) -> vec4f {

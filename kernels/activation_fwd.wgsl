@@ -9,6 +9,7 @@
 //! tune   WG = 64   8 | 64 | 256
 //! lib    activation logarithm root
 //! grid   fold ceil(n/(WG*4))
+//! flops  20*n
 //! ref    tests/ref/activation.ts
 
 fn softplus4(x: vec4f) -> vec4f {

@@ -17,6 +17,7 @@
 //! tune   WG = 64          64 | 256
 //! lib    root
 //! grid   fold ceil(n/WG)
+//! flops  14*n
 //! ref    tests/ref/adamw.ts
 
 @compute @workgroup_size(WG)

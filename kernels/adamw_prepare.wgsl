@@ -13,6 +13,7 @@
 //! param  most       f32
 //! tune   WG = 64            64 | 256
 //! grid   1
+//! flops  S
 //! lib    reduce gradient_range root
 //! ref    tests/ref/adamw.ts
 

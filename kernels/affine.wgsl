@@ -8,6 +8,7 @@
 //! param  b  f32
 //! tune   WG = 64   8 | 64 | 256
 //! grid   fold ceil(n/(WG*4))
+//! flops  2*n
 //! ref    tests/ref/elementwise.ts
 
 @compute @workgroup_size(WG)

@@ -15,6 +15,10 @@
 //! tune   EG = 2    1 | 2 | 3 | 4         ceil(E4/8)
 //! tune   WX = 8    4 | 8                 vectors of weights used at a time, at most 16/EG
 //! grid   ceil(Nk/32), H, B
+//! flops  8*B*Nq*Nk*D
+//! touch  q Bq*Nq*D
+//! touch  kv 2*B*Nk*D
+//! touch  dkv 2*B*Nk*D
 //! lib    attention_products attention_sums
 //! ref    tests/ref/attention.ts
 

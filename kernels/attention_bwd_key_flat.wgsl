@@ -12,6 +12,10 @@
 //! tune   E4 = 16   4 | 5 | 6 | 8 | 10 | 12 | 14 | 16 | 18 | 20 | 24 | 28 | 32   quarter of the head width E
 //! tune   LR = 2    1 | 2 | 3 | 4 | 5
 //! grid   ceil(Nk/(8*LR)), H, B
+//! flops  8*B*Nq*Nk*D
+//! touch  q Bq*Nq*D
+//! touch  kv 2*B*Nk*D
+//! touch  dkv 2*B*Nk*D
 //! ref    tests/ref/attention.ts
 
 @compute @workgroup_size(8)

@@ -16,6 +16,11 @@
 //! tune   EG = 2    1 | 2 | 3 | 4         ceil(E4/8)
 //! tune   WX = 8    4 | 8                 vectors of weights used at a time, at most 16/EG
 //! grid   ceil(Nq/32), H, B
+//! flops  6*B*Nq*Nk*D
+//! touch  q Bq*Nq*D
+//! touch  kv 2*B*Nk*D
+//! touch  dq B*Nq*D
+//! touch  part B*Nq*D
 //! lib    attention_products attention_sums
 //! ref    tests/ref/attention.ts
 

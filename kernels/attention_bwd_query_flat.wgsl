@@ -13,6 +13,11 @@
 //! tune   E4 = 16   4 | 5 | 6 | 8 | 10 | 12 | 14 | 16 | 18 | 20 | 24 | 28 | 32   quarter of the head width E
 //! tune   LR = 3    1 | 2 | 3 | 4 | 5
 //! grid   ceil(Nq/(8*LR)), H, B
+//! flops  6*B*Nq*Nk*D
+//! touch  q Bq*Nq*D
+//! touch  kv 2*B*Nk*D
+//! touch  dq B*Nq*D
+//! touch  part B*Nq*D
 //! ref    tests/ref/attention.ts
 
 @compute @workgroup_size(8)

@@ -7,6 +7,7 @@
 //! limit  D % (4*H) == 0
 //! tune   WG = 64            8 | 64
 //! grid   fold ceil(B*Nq*H/WG)
+//! flops  2*B*Nq*D
 //! ref    tests/ref/attention.ts
 
 @compute @workgroup_size(WG)

@@ -11,6 +11,9 @@
 //! tune   LR = 5    1 | 2 | 3 | 4 | 5                                            spilled registers stay in L1
 //! lib    logarithm
 //! grid   ceil(Nq/(8*LR)), D/(4*E4), B
+//! flops  4*B*Nq*Nk*D
+//! touch  q Bq*Nq*D
+//! touch  kv 2*B*Nk*D
 //! ref    tests/ref/attention.ts
 // A load costs as much as dozens of FMAs on llvmpipe, so each of k and v serves LR rows. No early return: it would make
 // every later instruction conditional.

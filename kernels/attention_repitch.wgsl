@@ -8,6 +8,7 @@
 //! limit  P/a == Q/b
 //! tune   WG = 64           8 | 64
 //! grid   fold ceil(M*Q/WG)
+//! flops  0
 //! ref    tests/ref/attention.ts
 
 @compute @workgroup_size(WG)

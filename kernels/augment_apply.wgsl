@@ -12,6 +12,8 @@
 //! option upto     colour | turn
 //! tune   WG = 64                8 | 64
 //! grid   fold ceil(count*S*S/(4*WG))
+//! flops  60*count*S*S     colour; what blur adds depends on the numbers
+//! touch  y count*S*S*3
 //! limit  S <= 32768
 //! lib    augment_place augment_colour augment_mirror
 //! ref    tests/ref/augment.ts

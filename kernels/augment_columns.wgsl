@@ -8,6 +8,7 @@
 //! param  first    u32                 patch of the first columns
 //! tune   WG = 64                8 | 64
 //! grid   fold ceil(G*S*S/WG)
+//! flops  60*G*S*S
 //! limit  S <= 32768
 //! lib    augment_place augment_colour augment_mirror
 //! ref    tests/ref/augment.ts

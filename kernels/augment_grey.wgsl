@@ -6,6 +6,7 @@
 //! out    sums     [B, S]        f32
 //! tune   WG = 64                8 | 64
 //! grid   fold ceil(B*S/WG)
+//! flops  12*B*S*S
 //! limit  S <= 32768
 //! lib    augment_place augment_colour
 //! ref    tests/ref/augment.ts

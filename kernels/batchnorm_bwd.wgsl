@@ -11,6 +11,7 @@
 //! option  mode    train | eval   train: mean and rstd depend on x
 //! tune    WG = 64                8 | 32 | 64
 //! grid    ceil(D/WG)
+//! flops   9*M*D
 //! ref     tests/ref/batchnorm.ts
 
 fn fourX(i: u32) -> vec4f { return vec4f(f32(x[i]), f32(x[i + p.D]), f32(x[i + 2u * p.D]), f32(x[i + 3u * p.D])); }

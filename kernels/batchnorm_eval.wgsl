@@ -12,6 +12,7 @@
 //! tune   WG = 64                      8 | 32 | 64
 //! lib    root
 //! grid   ceil(D/WG), max(1, ceil(M/16))
+//! flops  4*M*D
 //! ref    tests/ref/batchnorm.ts
 
 @compute @workgroup_size(WG)

@@ -14,6 +14,7 @@
 //! tune    WG = 64                      8 | 32 | 64
 //! lib     root
 //! grid    ceil(D/WG)
+//! flops   7*M*D
 //! limit   M >= 2
 //! ref     tests/ref/batchnorm.ts
 

@@ -28,6 +28,7 @@
 //! tune   WG = 64              8 | 64 | 256
 //! lib    quotient binary strides
 //! grid   fold ceil(n/WG)
+//! flops  2*n
 //! ref    tests/ref/binary.ts
 
 @compute @workgroup_size(WG)

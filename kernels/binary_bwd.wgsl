@@ -10,6 +10,7 @@
 //! tune   WG = 64   8 | 64 | 256
 //! lib    quotient binary
 //! grid   fold ceil(n/(WG*4))
+//! flops  2*n
 //! ref    tests/ref/binary.ts
 
 @compute @workgroup_size(WG)

@@ -8,6 +8,7 @@
 //! tune   WG = 64   8 | 64 | 256
 //! lib    quotient binary
 //! grid   fold ceil(n/(WG*4))
+//! flops  n
 //! ref    tests/ref/binary.ts
 
 @compute @workgroup_size(WG)

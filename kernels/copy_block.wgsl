@@ -11,6 +11,9 @@
 //! param  y_at    u32
 //! tune   WG = 64                64 | 256
 //! grid   fold ceil(R*C/WG)
+//! flops  0
+//! touch  x R*C*U
+//! touch  y R*C*U
 //! ref    tests/ref/slice.ts
 
 @compute @workgroup_size(WG)

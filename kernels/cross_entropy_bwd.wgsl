@@ -11,6 +11,7 @@
 //! param  ignore     u32
 //! tune   WG = 64                   8 | 32 | 64
 //! grid   fold M                    one workgroup a row
+//! flops  4*M*D
 //! lib    rows logits
 //! ref    tests/ref/cross_entropy.ts
 

@@ -6,6 +6,7 @@
 //! out?  share  [1]      f32   kept for cross_entropy_bwd
 //! tune  WG = 64               64 | 256
 //! grid  1
+//! flops 2*M
 //! lib   reduce reduce_pair gradient_range
 //! ref   tests/ref/cross_entropy.ts
 

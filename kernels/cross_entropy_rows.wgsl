@@ -9,6 +9,7 @@
 //! param  ignore     u32
 //! tune   WG = 64                   32 | 64 | 128 | 256
 //! grid   fold M                    one workgroup a row
+//! flops  6*M*D
 //! lib    reduce reduce_pair rows logits logarithm cross_entropy
 //! ref    tests/ref/cross_entropy.ts
 

@@ -9,6 +9,7 @@
 //! param  ignore     u32
 //! tune   WG = 8                    8 | 32
 //! grid   fold ceil(M/WG)
+//! flops  6*M*D
 //! lib    rows logits logarithm cross_entropy
 //! ref    tests/ref/cross_entropy.ts
 

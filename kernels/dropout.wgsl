@@ -11,6 +11,7 @@
 //! tune   WG = 64            64 | 256
 //! lib    threefry
 //! grid   fold ceil(R*ceil(C/4)/WG)
+//! flops  R*C
 //! ref    tests/ref/dropout.ts
 
 @compute @workgroup_size(WG)

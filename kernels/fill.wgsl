@@ -5,6 +5,7 @@
 //! param  value  f32
 //! tune   WG = 256        64 | 256
 //! grid   fold ceil(n/WG)
+//! flops  0
 //! ref    tests/ref/elementwise.ts
 
 @compute @workgroup_size(WG)

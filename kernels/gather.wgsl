@@ -10,6 +10,8 @@
 //! tune   WG = 64           64 | 256
 //! lib    unit
 //! grid   fold ceil(Y/WG)
+//! flops  0
+//! touch  x Y*U
 //! ref    tests/ref/gather.ts
 
 @compute @workgroup_size(WG)

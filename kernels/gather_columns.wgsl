@@ -6,6 +6,8 @@
 //! out    y      [M, K]   T
 //! tune   WG = 64         64 | 256
 //! grid   fold ceil(M*K/WG)
+//! flops  0
+//! touch  x M*K
 //! ref    tests/ref/gather.ts
 
 @compute @workgroup_size(WG)

@@ -7,6 +7,7 @@
 //! param  at     u32            first row of the block
 //! tune   WG = 64               8 | 64
 //! grid   fold ceil(B/WG)
+//! flops  4*R*B
 //! ref    tests/ref/info_nce.ts
 
 @compute @workgroup_size(WG)

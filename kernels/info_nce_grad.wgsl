@@ -11,6 +11,9 @@
 //! param  at      u32            first row of the block
 //! tune   WG = 64                64 | 256
 //! grid   fold R                 one workgroup a row
+//! flops  10*R*B
+//! touch  r R
+//! touch  dscale R
 //! lib    reduce
 //! ref    tests/ref/info_nce.ts
 

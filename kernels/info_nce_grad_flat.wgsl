@@ -11,6 +11,9 @@
 //! param  at      u32            first row of the block
 //! tune   WG = 8                 8 | 32
 //! grid   fold ceil(R/WG)
+//! flops  10*R*B
+//! touch  r R
+//! touch  dscale R
 //! ref    tests/ref/info_nce.ts
 
 @compute @workgroup_size(WG)

@@ -11,6 +11,7 @@
 //! tune   WG = 64               8 | 64
 //! lib    logarithm
 //! grid   fold ceil(B/WG)
+//! flops  2*B*E
 //! ref    tests/ref/info_nce.ts
 
 @compute @workgroup_size(WG)

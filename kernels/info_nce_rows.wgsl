@@ -7,6 +7,8 @@
 //! param  at     u32            first row of the block
 //! tune   WG = 64               64 | 256
 //! grid   fold R                one workgroup a row
+//! flops  4*R*B
+//! touch  lse R
 //! lib    reduce logarithm
 //! ref    tests/ref/info_nce.ts
 

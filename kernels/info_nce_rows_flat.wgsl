@@ -8,6 +8,8 @@
 //! tune   WG = 8                8 | 32
 //! lib    logarithm
 //! grid   fold ceil(R/WG)
+//! flops  4*R*B
+//! touch  lse R
 //! ref    tests/ref/info_nce.ts
 
 @compute @workgroup_size(WG)

@@ -8,6 +8,7 @@
 //! param  eps   f32
 //! tune   WG = 64              32 | 64 | 128 | 256
 //! grid   fold M               one workgroup a row
+//! flops  5*M*D
 //! lib    reduce rows
 //! ref    tests/ref/l2_normalize.ts
 

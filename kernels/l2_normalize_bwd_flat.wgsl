@@ -8,6 +8,7 @@
 //! param  eps   f32
 //! tune   WG = 8               8 | 32
 //! grid   fold ceil(M/WG)
+//! flops  5*M*D
 //! lib    rows
 //! ref    tests/ref/l2_normalize.ts
 

@@ -7,6 +7,7 @@
 //! param  eps   f32
 //! tune   WG = 64              32 | 64 | 128 | 256
 //! grid   fold M               one workgroup a row
+//! flops  3*M*D
 //! lib    reduce_pair rows root l2_norm
 //! ref    tests/ref/l2_normalize.ts
 

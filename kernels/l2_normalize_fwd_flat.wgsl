@@ -7,6 +7,7 @@
 //! param  eps   f32
 //! tune   WG = 8               8 | 32
 //! grid   fold ceil(M/WG)
+//! flops  3*M*D
 //! lib    rows root l2_norm
 //! ref    tests/ref/l2_normalize.ts
 

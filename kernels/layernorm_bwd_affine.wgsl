@@ -8,6 +8,7 @@
 //! out    dbeta   [S, D]   f32
 //! tune   WG = 64          8 | 32 | 64
 //! grid   ceil(D/WG), S
+//! flops  5*M*D
 //! ref    tests/ref/layernorm.ts
 
 @compute @workgroup_size(WG)

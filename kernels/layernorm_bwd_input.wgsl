@@ -9,6 +9,7 @@
 //! tune   WG = 64                32 | 64 | 128 | 256
 //! tune   KEEP = 4               1 | 2 | 3 | 4    groups of four elements an invocation keeps in registers
 //! grid   fold M                 one workgroup a row
+//! flops  10*M*D
 //! limit  D <= 4*WG*KEEP
 //! lib    reduce_pair rows
 //! ref    tests/ref/layernorm.ts

@@ -8,6 +8,7 @@
 //! out    dx      [M, D]   T/4
 //! tune   WG = 8                 8 | 32
 //! grid   fold ceil(M/WG)
+//! flops  10*M*D
 //! lib    rows
 //! ref    tests/ref/layernorm.ts
 

@@ -10,6 +10,7 @@
 //! tune   WG = 64               32 | 64 | 128 | 256
 //! tune   KEEP = 4              1 | 2 | 3 | 4    groups of four elements an invocation keeps in registers
 //! grid   fold M                one workgroup a row
+//! flops  8*M*D
 //! limit  D <= 4*WG*KEEP
 //! lib    reduce reduce_pair rows root
 //! ref    tests/ref/layernorm.ts

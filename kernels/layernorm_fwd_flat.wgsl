@@ -9,6 +9,7 @@
 //! param  eps    f32            added to the variance
 //! tune   WG = 8                8 | 32
 //! grid   fold ceil(M/WG)
+//! flops  8*M*D
 //! lib    rows root
 //! ref    tests/ref/layernorm.ts
 

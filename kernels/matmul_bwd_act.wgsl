@@ -9,6 +9,7 @@
 //! tune   WG = 64   8 | 64
 //! lib    activation
 //! grid   fold ceil(M*ceil(F/4)/WG)
+//! flops  20*M*N
 //! ref    tests/ref/linear.ts
 
 fn storeDz(i: u32, v: vec4f, count: u32) {

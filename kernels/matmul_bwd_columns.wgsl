@@ -10,6 +10,7 @@
 //! tune   WG = 64         8 | 64
 //! lib    activation
 //! grid   ceil(F/(WG*4)), S
+//! flops  2*M*F
 //! ref    tests/ref/linear.ts
 
 @compute @workgroup_size(WG)

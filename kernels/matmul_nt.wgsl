@@ -21,4 +21,5 @@
 //! tune   LOADS = 2  1 | 2              4x4 blocks an invocation fetches: 4 (MG TY + NG GV TX) / (TX TY)
 //! lib    matmul_tiled matmul_a_rows matmul_b_rows matmul_store matmul_epilogue activation
 //! grid   ceil(N/(TX*NG*GV*4)), ceil(M/(TY*MG*4)), Z
+//! flops  2*B*M*N*K + 2*M*N*R
 //! ref    tests/ref/matmul.ts

@@ -20,4 +20,5 @@
 //! tune   LM = 1    1 | 2 | 4 | 8       invocations along M
 //! lib    matmul_flat matmul_a_rows matmul_b_rows matmul_store matmul_epilogue activation
 //! grid   ceil(M/(LM*MG*4)), ceil(N/(LN*NG*GV*4)), Z
+//! flops  2*B*M*N*K + 2*M*N*R
 //! ref    tests/ref/matmul.ts

@@ -11,6 +11,7 @@
 //! tune   WG = 64   8 | 64
 //! lib    matmul_epilogue activation
 //! grid   fold ceil(M*ceil(F/4)/WG)
+//! flops  S*M*N
 //! ref    tests/ref/matmul.ts
 
 fn total(m: u32, n: u32) -> vec4f {

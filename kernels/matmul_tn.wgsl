@@ -14,4 +14,5 @@
 //! tune   LOADS = 2  1 | 2           4x4 blocks an invocation fetches: 4 (MG TY + NG TX) / (TX TY)
 //! lib    matmul_tiled matmul_a_cols matmul_b_cols matmul_store matmul_epilogue activation
 //! grid   ceil(N/(TX*NG*4)), ceil(M/(TY*MG*4)), Z
+//! flops  2*B*M*N*K
 //! ref    tests/ref/matmul.ts

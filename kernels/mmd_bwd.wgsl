@@ -12,6 +12,9 @@
 //! param  factor f32
 //! tune   WG = 64         8 | 64
 //! grid   fold ceil(R*E/WG)
+//! flops  4*R*E
+//! touch  y R*E
+//! touch  dy R*E
 //! ref    tests/ref/mmd.ts
 
 @compute @workgroup_size(WG)

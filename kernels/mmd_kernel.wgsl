@@ -7,6 +7,7 @@
 //! option f            value | slope
 //! tune   WG = 64      8 | 64
 //! grid   fold ceil(R*N/WG)
+//! flops  20*R*N
 //! ref    tests/ref/mmd.ts
 
 //!if f=value

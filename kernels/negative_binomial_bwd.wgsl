@@ -9,6 +9,7 @@
 //! option space  log1p | counts
 //! tune   WG = 256     64 | 256
 //! grid   fold ceil(n/WG)
+//! flops  60*n
 //! lib    logarithm negative_binomial
 //! ref    tests/ref/negative_binomial.ts
 

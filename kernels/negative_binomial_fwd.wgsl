@@ -10,6 +10,7 @@
 //! tune   WG = 64      64 | 256
 //! limit  S == ceil(n / 4096)
 //! grid   fold S
+//! flops  90*n
 //! lib    reduce logarithm negative_binomial
 //! ref    tests/ref/negative_binomial.ts
 

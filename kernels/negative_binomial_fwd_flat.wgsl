@@ -10,6 +10,7 @@
 //! tune   WG = 8       8 | 32
 //! limit  S == ceil(n / 512)
 //! grid   fold ceil(S/WG)
+//! flops  90*n
 //! lib    logarithm negative_binomial
 //! ref    tests/ref/negative_binomial.ts
 

@@ -11,6 +11,7 @@
 //! param  shift2  f32
 //! tune   WG = 64              8 | 64
 //! grid   fold ceil(n/(4*WG))
+//! flops  2*n
 //! ref    tests/ref/normalize_image.ts
 
 @compute @workgroup_size(WG)

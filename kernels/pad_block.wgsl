@@ -13,6 +13,7 @@
 //! tune   WG = 64                64 | 256
 //! lib    unit
 //! grid   fold ceil(Y/WG)
+//! flops  Y*U
 //! ref    tests/ref/slice.ts
 
 @compute @workgroup_size(WG)

@@ -25,4 +25,5 @@
 //! lib    matmul_tiled patch patch_load patch_a_rows matmul_b_rows matmul_store matmul_epilogue
 //! limit  M <= 1048576
 //! grid   ceil(N/(TX*NG*4)), ceil(M/(TY*MG*4)), Z
+//! flops  2*M*N*K
 //! ref    tests/ref/patch_embed.ts

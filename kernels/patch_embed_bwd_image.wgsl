@@ -16,4 +16,5 @@
 //! lib    matmul_tiled matmul_a_rows matmul_b_cols patch patch_put
 //! limit  M <= 1048576
 //! grid   ceil(N/(TX*NG*4)), ceil(M/(TY*MG*4)), B
+//! flops  2*M*N*K
 //! ref    tests/ref/patch_embed.ts

@@ -15,4 +15,5 @@
 //! lib    matmul_flat matmul_a_rows matmul_b_cols patch patch_put
 //! limit  M <= 1048576
 //! grid   ceil(M/(LM*MG*4)), ceil(N/(LN*NG*4)), B
+//! flops  2*M*N*K
 //! ref    tests/ref/patch_embed.ts

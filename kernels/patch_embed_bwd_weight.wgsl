@@ -24,4 +24,5 @@
 //! lib    matmul_tiled matmul_a_cols patch patch_load patch_b_cols matmul_store
 //! limit  K <= 1048576
 //! grid   ceil(N/(TX*NG*4)), ceil(M/(TY*MG*4)), Z
+//! flops  2*M*N*K
 //! ref    tests/ref/patch_embed.ts

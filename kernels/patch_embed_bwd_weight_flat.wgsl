@@ -23,4 +23,5 @@
 //! lib    matmul_flat matmul_a_cols patch patch_load patch_b_cols matmul_store
 //! limit  K <= 1048576
 //! grid   ceil(M/(LM*MG*4)), ceil(N/(LN*NG*4)), Z
+//! flops  2*M*N*K
 //! ref    tests/ref/patch_embed.ts

@@ -24,4 +24,5 @@
 //! lib    matmul_flat patch patch_load patch_a_rows matmul_b_rows matmul_store matmul_epilogue
 //! limit  M <= 1048576
 //! grid   ceil(M/(LM*MG*4)), ceil(N/(LN*NG*4)), Z
+//! flops  2*M*N*K
 //! ref    tests/ref/patch_embed.ts

@@ -17,6 +17,7 @@
 //! tune   INNER = 1   1 | 2 | 3 | 4 | 5   dimensions but the outermost
 //! tune   WG = 64     64 | 256
 //! grid   fold ceil(X/WG)
+//! flops  0
 //! ref    tests/ref/permute.ts
 
 @compute @workgroup_size(WG)

@@ -5,6 +5,7 @@
 //! out    y  [B, C, R]   T
 //! tune   WG = 256               256
 //! grid   fold B*ceil(R/32)*ceil(C/32)
+//! flops  0
 //! ref    tests/ref/permute.ts
 
 // One column more than the tile, so that a column lies in 32 banks.

@@ -11,6 +11,7 @@
 //! out?   db    [S, 1]   f32
 //! tune   WG = 64        8 | 32 | 64
 //! grid   ceil(D/WG), S
+//! flops  8*M*D
 //! ref    tests/ref/planar_flow.ts
 
 @compute @workgroup_size(WG)

@@ -11,6 +11,7 @@
 //! param  eps     f32
 //! tune   WG = 64                  32 | 64 | 128 | 256
 //! grid   fold M                   one workgroup a row
+//! flops  6*M*D
 //! lib    reduce_pair rows activation logarithm planar_flow
 //! ref    tests/ref/planar_flow.ts
 

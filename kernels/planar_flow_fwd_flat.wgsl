@@ -11,6 +11,7 @@
 //! param  eps     f32
 //! tune   WG = 8                   8 | 32
 //! grid   fold ceil(M/WG)
+//! flops  6*M*D
 //! lib    rows activation logarithm planar_flow
 //! ref    tests/ref/planar_flow.ts
 

@@ -9,6 +9,7 @@
 //! tune   WG = 64         8 | 64
 //! lib    root
 //! grid   fold ceil(B*B/WG)
+//! flops  20*B*B
 //! ref    tests/ref/proximity.ts
 
 // Of a positive number, within 2e-7 of itself; the built-in may be 4096 units off. Source: Cephes (`atanf.c`).

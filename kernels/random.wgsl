@@ -10,6 +10,7 @@
 //! tune   WG = 64               64 | 256
 //! lib    threefry logarithm turn
 //! grid   fold ceil(A*R*ceil(C/2)/WG)
+//! flops  8*A*R*C
 //! ref    tests/ref/random.ts
 
 @compute @workgroup_size(WG)

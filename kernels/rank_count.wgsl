@@ -24,6 +24,7 @@
 //! limit  step < 16777216
 //! lib    matmul_a_rows matmul_b_rows rank_rows rank_compare
 //! grid   ceil(M/(TY*MG*4)), max(1, S)
+//! flops  2*M*N*K
 //! ref    tests/ref/rank.ts
 // The loop over the reduction is that of lib/matmul_tiled, once a tile of gallery rows; neighbouring workgroups share the slice.
 

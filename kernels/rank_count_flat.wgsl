@@ -22,6 +22,7 @@
 //! limit  step < 16777216
 //! lib    matmul_a_rows matmul_b_rows rank_rows rank_compare
 //! grid   ceil(M/(MG*4)), ceil(max(1, S)/LN)
+//! flops  2*M*N*K
 //! ref    tests/ref/rank.ts
 // As in lib/matmul_flat; workgroups run along the queries first, so that a slice of the gallery stays in the cache.
 

@@ -5,6 +5,7 @@
 //! out    key  [N, 2]   u32
 //! tune   WG = 64         8 | 64
 //! grid   fold ceil(N/WG)
+//! flops  0
 //! ref    tests/ref/rank.ts
 
 fn bits(row: u32, k: u32) -> vec4u {

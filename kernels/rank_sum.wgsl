@@ -8,6 +8,7 @@
 //! param  at     u32            0 for the first part: what above and equal hold is then not read
 //! tune   WG = 64         8 | 64
 //! grid   fold ceil(M/WG)
+//! flops  0
 //! ref    tests/ref/rank.ts
 
 @compute @workgroup_size(WG)

@@ -15,6 +15,7 @@
 //! tune   WG = 64      8 | 64 | 256
 //! lib    middle
 //! grid   fold ceil(n/(WG*4))
+//! flops  n
 //! ref    tests/ref/reduce.ts
 
 //!if dy

@@ -11,6 +11,7 @@
 //! limit  S*64 >= R
 //! lib    fold
 //! grid   ceil(A*ceil(C/4)/WG), S
+//! flops  A*R*C
 //! ref    tests/ref/reduce.ts
 
 @compute @workgroup_size(WG)

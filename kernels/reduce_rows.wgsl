@@ -11,6 +11,7 @@
 //! limit  S*4096 >= D
 //! lib    reduce fold
 //! grid   fold M*S               one workgroup a block
+//! flops  M*D
 //! ref    tests/ref/reduce.ts
 
 @compute @workgroup_size(WG)

@@ -11,6 +11,7 @@
 //! limit  S*4096 >= D
 //! lib    fold
 //! grid   fold ceil(M*S/WG)
+//! flops  M*D
 //! ref    tests/ref/reduce.ts
 
 @compute @workgroup_size(WG)

@@ -12,6 +12,7 @@
 //! param  across  u32              columns of the grid in x
 //! tune   WG = 64                  8 | 64
 //! grid   ceil(D/(4*WG)), Q
+//! flops  2*V*U*I*J*D
 //! ref    tests/ref/resample_positions.ts
 
 @compute @workgroup_size(WG)

@@ -8,6 +8,7 @@
 //! out    y       [A, O, C]   f32
 //! tune   WG = 64             8 | 64
 //! grid   fold ceil(A*O*C/WG)
+//! flops  2*A*O*C*K
 //! ref    tests/ref/resize.ts
 
 @compute @workgroup_size(WG)

@@ -7,6 +7,7 @@
 //! out    y       [A, O, C]   u8
 //! tune   WG = 64             8 | 64
 //! grid   fold ceil(A*O*C/(4*WG))
+//! flops  2*A*O*C*K
 //! ref    tests/ref/resize.ts
 
 fn byteOf(i: u32) -> u32 {

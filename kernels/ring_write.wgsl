@@ -7,6 +7,8 @@
 //! param  column  u32
 //! tune   WG = 1           1
 //! grid   1
+//! flops  0
+//! touch  ring 1
 //! ref    tests/ref/adamw.ts
 
 @compute @workgroup_size(WG)

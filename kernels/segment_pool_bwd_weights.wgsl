@@ -9,6 +9,7 @@
 //! tune   WG = 64         8 | 64
 //! lib    segment unit
 //! grid   fold ceil(R*H/WG)
+//! flops  2*R*H*D*U
 //! ref    tests/ref/segment_pool.ts
 
 @compute @workgroup_size(WG)

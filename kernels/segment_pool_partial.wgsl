@@ -11,6 +11,7 @@
 //! tune   WG = 64         8 | 64
 //! lib    unit
 //! grid   fold ceil(Z/WG)
+//! flops  2*X*U*H
 //! ref    tests/ref/segment_pool.ts
 
 @compute @workgroup_size(WG)

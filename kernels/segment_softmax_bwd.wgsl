@@ -9,6 +9,7 @@
 //! tune   WG = 64         8 | 64
 //! lib    segment
 //! grid   fold ceil(R*H/WG)
+//! flops  2*R*H
 //! ref    tests/ref/segment_softmax.ts
 
 @compute @workgroup_size(WG)

@@ -8,6 +8,7 @@
 //! out    part   [S, N]   f32
 //! tune   WG = 64         8 | 64
 //! grid   fold ceil(S*N/WG)
+//! flops  2*R*H
 //! ref    tests/ref/segment_softmax.ts
 
 @compute @workgroup_size(WG)

@@ -10,6 +10,7 @@
 //! tune   WG = 64         8 | 64
 //! lib    logits
 //! grid   fold ceil(S*N/WG)
+//! flops  3*R*H
 //! ref    tests/ref/segment_softmax.ts
 
 @compute @workgroup_size(WG)

@@ -7,6 +7,7 @@
 //! tune   WG = 64         8 | 64
 //! lib    logits
 //! grid   fold ceil(N/WG)
+//! flops  3*S*N
 //! ref    tests/ref/segment_softmax.ts
 
 @compute @workgroup_size(WG)

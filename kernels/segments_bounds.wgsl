@@ -5,6 +5,7 @@
 //! out    bound   [E]   u32   E is one more than there are keys
 //! tune   WG = 64       64 | 256
 //! grid   fold ceil(E/WG)
+//! flops  0
 //! ref    tests/ref/gather.ts
 
 @compute @workgroup_size(WG)

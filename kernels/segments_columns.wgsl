@@ -7,6 +7,7 @@
 //! out    y      [M, C]   T
 //! tune   WG = 64         64 | 256
 //! grid   fold ceil(M*C/WG)
+//! flops  M*K
 //! ref    tests/ref/scatter.ts
 
 @compute @workgroup_size(WG)

@@ -7,6 +7,7 @@
 //! param  shift  u32
 //! tune   WG = 8            8 | 32
 //! grid   fold ceil(S/WG)
+//! flops  0
 //! ref    tests/ref/gather.ts
 
 @compute @workgroup_size(WG)

@@ -5,6 +5,7 @@
 //! out    total  [256]      u32
 //! tune   WG = 8            8 | 32 | 64
 //! grid   256/WG
+//! flops  0
 //! ref    tests/ref/gather.ts
 
 @compute @workgroup_size(WG)

@@ -11,6 +11,7 @@
 //! tune   WG = 64         8 | 64
 //! lib    unit
 //! grid   fold ceil(Y/WG)
+//! flops  n*D*U
 //! ref    tests/ref/scatter.ts
 
 @compute @workgroup_size(WG)

@@ -8,6 +8,7 @@
 //! option  form   probs | logs
 //! tune    WG = 64               32 | 64 | 128 | 256
 //! grid    fold M                one workgroup a row
+//! flops   4*M*D
 //! lib     reduce rows logits
 //! ref     tests/ref/softmax.ts
 

@@ -8,6 +8,7 @@
 //! option  form   probs | logs
 //! tune    WG = 8                8 | 32
 //! grid    fold ceil(M/WG)
+//! flops   4*M*D
 //! lib     rows logits
 //! ref     tests/ref/softmax.ts
 

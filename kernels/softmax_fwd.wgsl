@@ -9,6 +9,7 @@
 //! option  form   probs | logs
 //! tune    WG = 64               32 | 64 | 128 | 256
 //! grid    fold M                one workgroup a row
+//! flops   6*M*D
 //! lib     reduce rows logits logarithm softmax
 //! ref     tests/ref/softmax.ts
 

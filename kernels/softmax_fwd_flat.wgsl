@@ -9,6 +9,7 @@
 //! option  form   probs | logs
 //! tune    WG = 8                8 | 32
 //! grid    fold ceil(M/WG)
+//! flops   6*M*D
 //! lib     rows logits logarithm softmax
 //! ref     tests/ref/softmax.ts
 

@@ -13,6 +13,8 @@
 //! tune   WG = 64                64 | 256
 //! lib    unit
 //! grid   fold ceil(Y/WG)
+//! flops  Y*U*count
+//! touch  x Y*U*count
 //! ref    tests/ref/token.ts
 
 @compute @workgroup_size(WG)

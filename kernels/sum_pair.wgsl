@@ -6,6 +6,7 @@
 //! out    y  [n]   T
 //! tune   WG = 256        64 | 256
 //! grid   fold ceil(n/WG)
+//! flops  n
 //! ref    tests/ref/elementwise.ts
 
 @compute @workgroup_size(WG)

@@ -5,6 +5,7 @@
 //! out    y      [n]      f32
 //! tune   WG = 64         8 | 32 | 64 | 256
 //! grid   fold ceil(n/WG)
+//! flops  S*n
 //! ref    tests/ref/elementwise.ts
 
 @compute @workgroup_size(WG)

@@ -6,6 +6,8 @@
 //! param  at    u32
 //! tune   WG = 64     64 | 256
 //! grid   fold ceil(n/4096)
+//! flops  2*n
+//! touch  part ceil(n/4096)
 //! lib    reduce gradient_range
 //! ref    tests/ref/adamw.ts
 

@@ -7,6 +7,8 @@
 //! tune   WG = 8      8 | 32
 //! lib    gradient_range
 //! grid   fold ceil(n/(4096*WG))
+//! flops  2*n
+//! touch  part ceil(n/4096)
 //! ref    tests/ref/adamw.ts
 
 @compute @workgroup_size(WG)

@@ -6,6 +6,7 @@
 //! param  factor  f32
 //! tune   WG = 64       64 | 256
 //! grid   1
+//! flops  n
 //! lib    reduce
 //! ref    tests/ref/elementwise.ts
 

@@ -8,6 +8,7 @@
 //! param  at     u32               0 for the first block: the running list is then not read
 //! tune   WG = 64            8 | 64
 //! grid   fold ceil(Q/WG)
+//! flops  0
 //! ref    tests/ref/topk.ts
 
 // Of an empty place; every score found is above. Finite, as a compiler may assume that nothing else exists.

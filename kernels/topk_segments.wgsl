@@ -8,6 +8,7 @@
 //! tune   WG = 64            8 | 64
 //! limit  G == ceil(C / 512)
 //! grid   fold ceil(Q*G/WG)
+//! flops  0
 //! ref    tests/ref/topk.ts
 
 // Of an empty place; every score found is above. Finite, as a compiler may assume that nothing else exists.

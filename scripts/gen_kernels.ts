@@ -34,6 +34,11 @@ function kernelObject(card: Card): string {
   const type = `Kernel<{ ${tensors} }, ${params ? `{ ${params} }` : empty}, ${options ? `{ ${options} }` : empty}>`;
   const limits = card.limits.map((text) => `{ text: ${quote(text)}, holds: (d) => ${expressionToTs(card, text)} }`);
   const grid = card.grid.map((text) => expressionToTs(card, text));
+  const flops = expressionToTs(card, card.flops);
+  const touch = Object.entries(card.touch).map(([name, text]) => {
+    const elements = expressionToTs(card, text);
+    return `${name}: (${elements.includes("d.") ? "d" : "_d"}) => ${elements}`;
+  });
   const usesDims = (texts: string[]) => (texts.some((t) => t.includes("d.")) ? "d" : "_d");
   return `/** ${card.summary}. */
 export const ${card.name}: ${type} = {
@@ -48,6 +53,8 @@ export const ${card.name}: ${type} = {
   limits: [${limits.join(", ")}],
   fold: ${card.fold},
   grid: (${usesDims(grid)}) => [${grid.join(", ")}],
+  flops: (${usesDims([flops])}) => ${flops},
+  touch: {${touch.length ? ` ${touch.join(", ")} ` : ""}},
 };
 `;
 }

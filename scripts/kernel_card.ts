@@ -15,6 +15,9 @@ export interface Card {
   libs: string[];
   grid: string[];
   fold: boolean;
+  flops: string;
+  /** Elements that cross memory of a tensor that is not read or written whole, by its name. */
+  touch: Record<string, string>;
   ref: string;
 }
 
@@ -47,6 +50,8 @@ export function parseCard(file: string, source: string): Card {
     libs: [],
     grid: [],
     fold: false,
+    flops: "",
+    touch: {},
     ref: "",
   };
   let formula = false;
@@ -125,6 +130,18 @@ export function parseCard(file: string, source: string): Card {
         if (card.grid.length > (card.fold ? 1 : 3)) fail("too many grid expressions");
         break;
       }
+      case "flops":
+        card.flops = value.split(/\s{2,}/)[0] as string;
+        break;
+      case "touch": {
+        const [name = ""] = rest;
+        const expression = value.slice(name.length).trim().split(/\s{2,}/)[0] as string;
+        if (!card.tensors.some((tensor) => tensor.name === name) || !expression) {
+          fail("wanted: touch  tensor  elements  comment, behind the tensors");
+        }
+        card.touch[name] = expression;
+        break;
+      }
       case "ref":
         card.ref = rest[0] ?? "";
         break;
@@ -134,6 +151,9 @@ export function parseCard(file: string, source: string): Card {
   }
   if (!card.grid.length) throw new Error(`kernels/${file}.wgsl: the card has no grid`);
   if (!formula) throw new Error(`kernels/${file}.wgsl: the card states no formula`);
+  if (!card.flops) {
+    throw new Error(`kernels/${file}.wgsl: the card states no flops; a kernel that only moves data has 0`);
+  }
   if (!card.ref) throw new Error(`kernels/${file}.wgsl: the card names no reference`);
   for (const optional of [false, true]) {
     const bound = card.tensors.filter((t) => optional || !t.optional).length;

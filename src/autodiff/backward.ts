@@ -43,8 +43,8 @@ function sum(g: Plan, a: Tensor, b: Tensor): Tensor {
 export function backward(g: Plan, seeds: readonly Seed[], tape?: readonly TapeEntry[]): Gradients {
   const entries = tape ?? g.tape.splice(0);
   const grads = new Map<number, Tensor>();
-  const parameters = new Map<number, Tensor>();
-  const add = (tensor: Tensor, grad: Tensor) => {
+  const parameters = new Map<number, { readonly target: Tensor; readonly module: string }>();
+  const add = (tensor: Tensor, grad: Tensor, module = "") => {
     if (grad.size !== tensor.size) {
       throw new ShapeError(
         `Cannot use a gradient ${formatShape(grad.shape)}: its tensor is ${formatShape(tensor.shape)}`,
@@ -53,23 +53,24 @@ export function backward(g: Plan, seeds: readonly Seed[], tape?: readonly TapeEn
     }
     const shaped = grad.reshape(tensor.shape);
     const known = grads.get(tensor.id);
-    if (tensor.grad) parameters.set(tensor.id, tensor.grad);
+    if (tensor.grad) parameters.set(tensor.id, { target: tensor.grad, module });
     grads.set(tensor.id, known ? sum(g, known, shaped) : shaped);
   };
   g.withoutTape(() => {
     for (const { tensor, grad } of seeds) add(tensor, grad);
     for (let i = entries.length - 1; i >= 0; i--) {
-      const { inputs, outputs, backward } = entries[i]!;
+      const { name, inputs, outputs, backward, module } = entries[i]!;
       const dys = outputs.map((output) => grads.get(output.id)?.reshape(output.shape));
       if (dys.every((dy) => !dy)) continue;
       const needs = inputs.map((input) => input?.requiresGrad ?? false);
-      backward(dys, needs).forEach((grad, j) => {
-        if (grad && needs[j]) add(inputs[j]!, grad);
-      });
+      g.within(module, `${name} backward`, () =>
+        backward(dys, needs).forEach((grad, j) => {
+          if (grad && needs[j]) add(inputs[j]!, grad, module);
+        }));
     }
-    for (const [id, target] of parameters) {
+    for (const [id, { target, module }] of parameters) {
       const grad = grads.get(id)!;
-      g.run(k.accumulate, { y: target, x: grad.reshape(target.shape) });
+      g.within(module, "gradient", () => g.run(k.accumulate, { y: target, x: grad.reshape(target.shape) }));
     }
   });
   return { of: (tensor) => grads.get(tensor.id)?.reshape(tensor.shape) };

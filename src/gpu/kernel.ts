@@ -87,6 +87,10 @@ export interface Kernel<
   readonly fold: boolean;
   /** Workgroups, from dims, params and constants. */
   readonly grid: (dims: Dims) => number[];
+  /** Floating-point operations, a multiply-add two, from dims, params and constants. */
+  readonly flops: (dims: Dims) => number;
+  /** Elements that cross memory of a tensor that is not read or written whole, by its name. */
+  readonly touch: Readonly<Record<string, (dims: Dims) => number>>;
   /** Type information only. */
   readonly types?: { tensors: Tensors; params: Params; options: Options };
 }

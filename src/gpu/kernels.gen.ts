@@ -176,6 +176,8 @@ export const accumulate: Kernel<{ y: "inout"; x: "in" }, Record<never, never>, R
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/d.WG!)],
+  flops: (d) => d.n!,
+  touch: {},
 };
 
 /** gradient of an elementwise function from its input or its output, four elements an invocation. */
@@ -191,6 +193,8 @@ export const activation_bwd: Kernel<{ s: "in"; dy: "in"; dx: "out" }, { a: numbe
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/(d.WG!*4))],
+  flops: (d) => 20*d.n!,
+  touch: {},
 };
 
 /** elementwise function of one tensor, four elements an invocation. */
@@ -206,6 +210,8 @@ export const activation_fwd: Kernel<{ x: "in"; y: "out" }, { a: number; b: numbe
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/(d.WG!*4))],
+  flops: (d) => 20*d.n!,
+  touch: {},
 };
 
 /** one AdamW step over all parameters of a buffer, in place; gradients are cleared for the next step. */
@@ -221,6 +227,8 @@ export const adamw: Kernel<{ w: "inout"; m: "inout"; v: "inout"; grad: "inout"; 
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/d.WG!)],
+  flops: (d) => 14*d.n!,
+  touch: {},
 };
 
 /** gradient norm, clip factor, whether the step counts, and bias corrections, all left on the device. */
@@ -236,6 +244,8 @@ export const adamw_prepare: Kernel<{ part: "in"; state: "inout"; scale?: "inout"
   limits: [],
   fold: false,
   grid: (_d) => [1],
+  flops: (d) => d.S!,
+  touch: {},
 };
 
 /** scale by a number and by a device scalar, then shift; four elements an invocation. */
@@ -251,6 +261,8 @@ export const affine: Kernel<{ x: "in"; s?: "in"; y: "out" }, { a: number; b: num
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/(d.WG!*4))],
+  flops: (d) => 2*d.n!,
+  touch: {},
 };
 
 /** gradients of attention with respect to k and v, a workgroup a tile of 32 keys. */
@@ -266,6 +278,8 @@ export const attention_bwd_key: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in";
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.Nk!/32), d.H!, d.B!],
+  flops: (d) => 8*d.B!*d.Nq!*d.Nk!*d.D!,
+  touch: { q: (d) => d.Bq!*d.Nq!*d.D!, kv: (d) => 2*d.B!*d.Nk!*d.D!, dkv: (d) => 2*d.B!*d.Nk!*d.D! },
 };
 
 /** attention_bwd_key without barriers, LR keys an invocation. */
@@ -281,6 +295,8 @@ export const attention_bwd_key_flat: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: 
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.Nk!/(8*d.LR!)), d.H!, d.B!],
+  flops: (d) => 8*d.B!*d.Nq!*d.Nk!*d.D!,
+  touch: { q: (d) => d.Bq!*d.Nq!*d.D!, kv: (d) => 2*d.B!*d.Nk!*d.D!, dkv: (d) => 2*d.B!*d.Nk!*d.D! },
 };
 
 /** gradient of attention with respect to q, a workgroup a tile of 32 queries. */
@@ -296,6 +312,8 @@ export const attention_bwd_query: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.Nq!/32), d.H!, d.B!],
+  flops: (d) => 6*d.B!*d.Nq!*d.Nk!*d.D!,
+  touch: { q: (d) => d.Bq!*d.Nq!*d.D!, kv: (d) => 2*d.B!*d.Nk!*d.D!, dq: (d) => d.B!*d.Nq!*d.D!, part: (d) => d.B!*d.Nq!*d.D! },
 };
 
 /** attention_bwd_query without barriers, LR queries an invocation. */
@@ -311,6 +329,8 @@ export const attention_bwd_query_flat: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.Nq!/(8*d.LR!)), d.H!, d.B!],
+  flops: (d) => 6*d.B!*d.Nq!*d.Nk!*d.D!,
+  touch: { q: (d) => d.Bq!*d.Nq!*d.D!, kv: (d) => 2*d.B!*d.Nk!*d.D!, dq: (d) => d.B!*d.Nq!*d.D!, part: (d) => d.B!*d.Nq!*d.D! },
 };
 
 /** what the softmax's gradient subtracts from every row, one invocation a row and head. */
@@ -326,6 +346,8 @@ export const attention_delta: Kernel<{ o: "in"; dy: "in"; delta: "out" }, Record
   limits: [{ text: "D % (4*H) == 0", holds: (d) => d.D! % (4*d.H!) == 0 }],
   fold: true,
   grid: (d) => [Math.ceil(d.B!*d.Nq!*d.H!/d.WG!)],
+  flops: (d) => 2*d.B!*d.Nq!*d.D!,
+  touch: {},
 };
 
 /** softmax attention of all heads, online over tiles of 32 keys, a workgroup a tile of 32 queries. */
@@ -341,6 +363,8 @@ export const attention_fwd: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" },
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.Nq!/32), d.D!/(4*d.E4!), d.B!],
+  flops: (d) => 4*d.B!*d.Nq!*d.Nk!*d.D!,
+  touch: { q: (d) => d.Bq!*d.Nq!*d.D!, kv: (d) => 2*d.B!*d.Nk!*d.D! },
 };
 
 /** attention_fwd without barriers, LR queries an invocation, all of them in registers. */
@@ -356,6 +380,8 @@ export const attention_fwd_flat: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "ou
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.Nq!/(8*d.LR!)), d.D!/(4*d.E4!), d.B!],
+  flops: (d) => 4*d.B!*d.Nq!*d.Nk!*d.D!,
+  touch: { q: (d) => d.Bq!*d.Nq!*d.D!, kv: (d) => 2*d.B!*d.Nk!*d.D! },
 };
 
 /** packed heads of width a as heads of width b, zero-filled or cut. */
@@ -371,6 +397,8 @@ export const attention_repitch: Kernel<{ x: "in"; y: "out" }, { a: number; b: nu
   limits: [{ text: "P/a == Q/b", holds: (d) => d.P!/d.a! == d.Q!/d.b! }],
   fold: true,
   grid: (d) => [Math.ceil(d.M!*d.Q!/d.WG!)],
+  flops: (_d) => 0,
+  touch: {},
 };
 
 /** patches turned, enlarged, coloured and blurred, rounded once, four pixels an invocation. */
@@ -386,6 +414,8 @@ export const augment_apply: Kernel<{ bytes: "in"; changes: "in"; grey?: "in"; co
   limits: [{ text: "S <= 32768", holds: (d) => d.S! <= 32768 }],
   fold: true,
   grid: (d) => [Math.ceil(d.count!*d.S!*d.S!/(4*d.WG!))],
+  flops: (d) => 60*d.count!*d.S!*d.S!,
+  touch: { y: (d) => d.count!*d.S!*d.S!*3 },
 };
 
 /** patches that are blurred, turned, enlarged, coloured, and blurred along their columns. */
@@ -401,6 +431,8 @@ export const augment_columns: Kernel<{ bytes: "in"; changes: "in"; grey: "in"; c
   limits: [{ text: "S <= 32768", holds: (d) => d.S! <= 32768 }],
   fold: true,
   grid: (d) => [Math.ceil(d.G!*d.S!*d.S!/d.WG!)],
+  flops: (d) => 60*d.G!*d.S!*d.S!,
+  touch: {},
 };
 
 /** grey of a patch summed by column, as it is where the contrast is changed; 0 where it is not. */
@@ -416,6 +448,8 @@ export const augment_grey: Kernel<{ bytes: "in"; changes: "in"; sums: "out" }, R
   limits: [{ text: "S <= 32768", holds: (d) => d.S! <= 32768 }],
   fold: true,
   grid: (d) => [Math.ceil(d.B!*d.S!/d.WG!)],
+  flops: (d) => 12*d.B!*d.S!*d.S!,
+  touch: {},
 };
 
 /** gradients of batch normalisation, one invocation a column. */
@@ -431,6 +465,8 @@ export const batchnorm_bwd: Kernel<{ x: "in"; gamma?: "in"; stats: "in"; dy: "in
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.D!/d.WG!)],
+  flops: (d) => 9*d.M!*d.D!,
+  touch: {},
 };
 
 /** normalise each column by running statistics, one invocation a column of a block of rows. */
@@ -446,6 +482,8 @@ export const batchnorm_eval: Kernel<{ x: "in"; gamma?: "in"; beta?: "in"; runnin
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.D!/d.WG!), Math.max(1, Math.ceil(d.M!/16))],
+  flops: (d) => 4*d.M!*d.D!,
+  touch: {},
 };
 
 /** normalise each column by its own mean and biased variance, one invocation a column. */
@@ -461,6 +499,8 @@ export const batchnorm_train: Kernel<{ x: "in"; gamma?: "in"; beta?: "in"; y: "o
   limits: [{ text: "M >= 2", holds: (d) => d.M! >= 2 }],
   fold: false,
   grid: (d) => [Math.ceil(d.D!/d.WG!)],
+  flops: (d) => 7*d.M!*d.D!,
+  touch: {},
 };
 
 /** operation on two tensors by NumPy's broadcasting rule, any pattern. */
@@ -476,6 +516,8 @@ export const binary_broadcast: Kernel<{ a: "in"; b: "in"; y: "out" }, { e1: numb
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/d.WG!)],
+  flops: (d) => d.n!,
+  touch: {},
 };
 
 /** gradient of one operand of binary_broadcast before the sum over its broadcast dimensions. */
@@ -491,6 +533,8 @@ export const binary_broadcast_bwd: Kernel<{ a: "in"; b: "in"; dy: "in"; d: "out"
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/d.WG!)],
+  flops: (d) => 2*d.n!,
+  touch: {},
 };
 
 /** gradients of an operation on two tensors of the same shape, four elements an invocation. */
@@ -506,6 +550,8 @@ export const binary_bwd: Kernel<{ a: "in"; b: "in"; dy: "in"; da?: "out"; db?: "
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/(d.WG!*4))],
+  flops: (d) => 2*d.n!,
+  touch: {},
 };
 
 /** operation on two tensors of the same shape, four elements an invocation. */
@@ -521,6 +567,8 @@ export const binary_fwd: Kernel<{ a: "in"; b: "in"; y: "out" }, Record<never, ne
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/(d.WG!*4))],
+  flops: (d) => d.n!,
+  touch: {},
 };
 
 /** operation on a tensor [A, R, C] and one that lacks the middle dimension, four elements an invocation. */
@@ -536,6 +584,8 @@ export const binary_middle: Kernel<{ x: "in"; v?: "in"; v4?: "in"; y: "out" }, {
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/(d.WG!*4))],
+  flops: (d) => d.n!,
+  touch: {},
 };
 
 /** copy a block of each row of one tensor into a block of each row of another. */
@@ -551,6 +601,8 @@ export const copy_block: Kernel<{ x: "in"; y: "out" }, { R: number; C: number; x
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.R!*d.C!/d.WG!)],
+  flops: (_d) => 0,
+  touch: { x: (d) => d.R!*d.C!*d.U!, y: (d) => d.R!*d.C!*d.U! },
 };
 
 /** gradient of the mean cross-entropy with respect to the logits. */
@@ -566,6 +618,8 @@ export const cross_entropy_bwd: Kernel<{ x: "in"; labels: "in"; stats: "in"; sha
   limits: [],
   fold: true,
   grid: (d) => [d.M!],
+  flops: (d) => 4*d.M!*d.D!,
+  touch: {},
 };
 
 /** mean over the rows that count, by one workgroup. */
@@ -581,6 +635,8 @@ export const cross_entropy_mean: Kernel<{ terms: "in"; loss: "out"; share?: "out
   limits: [],
   fold: false,
   grid: (_d) => [1],
+  flops: (d) => 2*d.M!,
+  touch: {},
 };
 
 /** cross-entropy of each row of logits against its label. */
@@ -596,6 +652,8 @@ export const cross_entropy_rows: Kernel<{ x: "in"; labels: "in"; terms: "out"; s
   limits: [],
   fold: true,
   grid: (d) => [d.M!],
+  flops: (d) => 6*d.M!*d.D!,
+  touch: {},
 };
 
 /** cross_entropy_rows without barriers, one invocation a row. */
@@ -611,6 +669,8 @@ export const cross_entropy_rows_flat: Kernel<{ x: "in"; labels: "in"; terms: "ou
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.M!/d.WG!)],
+  flops: (d) => 6*d.M!*d.D!,
+  touch: {},
 };
 
 /** zero random elements and scale the others; the same call is its own backward. */
@@ -626,6 +686,8 @@ export const dropout: Kernel<{ x: "in"; random: "in"; y: "out" }, { stream: numb
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.R!*Math.ceil(d.C!/4)/d.WG!)],
+  flops: (d) => d.R!*d.C!,
+  touch: {},
 };
 
 /** set every element to one value. */
@@ -641,6 +703,8 @@ export const fill: Kernel<{ y: "out" }, { value: number }, Record<never, never>>
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/d.WG!)],
+  flops: (_d) => 0,
+  touch: {},
 };
 
 /** rows of a table by index; a row that does not exist reads as NaN, or as zeros. */
@@ -656,6 +720,8 @@ export const gather: Kernel<{ x: "in"; index: "in"; y: "out" }, { V: number; D: 
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.Y!/d.WG!)],
+  flops: (_d) => 0,
+  touch: { x: (d) => d.Y!*d.U! },
 };
 
 /** columns of a matrix by index; a column that does not exist reads as NaN. */
@@ -671,6 +737,8 @@ export const gather_columns: Kernel<{ x: "in"; index: "in"; y: "out" }, Record<n
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.M!*d.K!/d.WG!)],
+  flops: (_d) => 0,
+  touch: { x: (d) => d.M!*d.K! },
 };
 
 /** carries the running log-sum-exp of each column over one more block of rows, one invocation a column. */
@@ -686,6 +754,8 @@ export const info_nce_columns: Kernel<{ s: "in"; scale: "in"; run: "inout" }, { 
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.B!/d.WG!)],
+  flops: (d) => 4*d.R!*d.B!,
+  touch: {},
 };
 
 /** gradient of a block of similarities, and its products with the similarities by row. */
@@ -701,6 +771,8 @@ export const info_nce_grad: Kernel<{ s: "in"; scale: "in"; r: "in"; c: "in"; dlo
   limits: [],
   fold: true,
   grid: (d) => [d.R!],
+  flops: (d) => 10*d.R!*d.B!,
+  touch: { r: (d) => d.R!, dscale: (d) => d.R! },
 };
 
 /** info_nce_grad without barriers, one invocation a row. */
@@ -716,6 +788,8 @@ export const info_nce_grad_flat: Kernel<{ s: "in"; scale: "in"; r: "in"; c: "in"
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.R!/d.WG!)],
+  flops: (d) => 10*d.R!*d.B!,
+  touch: { r: (d) => d.R!, dscale: (d) => d.R! },
 };
 
 /** loss of each pair from both log-sum-exps; also turns the running column sums into log-sum-exps. */
@@ -731,6 +805,8 @@ export const info_nce_loss: Kernel<{ a: "in"; b: "in"; scale: "in"; r: "in"; run
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.B!/d.WG!)],
+  flops: (d) => 2*d.B!*d.E!,
+  touch: {},
 };
 
 /** log-sum-exp of each row of a block of scaled similarities. */
@@ -746,6 +822,8 @@ export const info_nce_rows: Kernel<{ s: "in"; scale: "in"; lse: "inout" }, { at:
   limits: [],
   fold: true,
   grid: (d) => [d.R!],
+  flops: (d) => 4*d.R!*d.B!,
+  touch: { lse: (d) => d.R! },
 };
 
 /** info_nce_rows without barriers, one invocation a row. */
@@ -761,6 +839,8 @@ export const info_nce_rows_flat: Kernel<{ s: "in"; scale: "in"; lse: "inout" }, 
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.R!/d.WG!)],
+  flops: (d) => 4*d.R!*d.B!,
+  touch: { lse: (d) => d.R! },
 };
 
 /** gradient of l2_normalize. */
@@ -776,6 +856,8 @@ export const l2_normalize_bwd: Kernel<{ x: "in"; norm: "in"; dy: "in"; dx: "out"
   limits: [],
   fold: true,
   grid: (d) => [d.M!],
+  flops: (d) => 5*d.M!*d.D!,
+  touch: {},
 };
 
 /** l2_normalize_bwd without barriers, one invocation a row. */
@@ -791,6 +873,8 @@ export const l2_normalize_bwd_flat: Kernel<{ x: "in"; norm: "in"; dy: "in"; dx: 
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.M!/d.WG!)],
+  flops: (d) => 5*d.M!*d.D!,
+  touch: {},
 };
 
 /** divide each row by its Euclidean norm. */
@@ -806,6 +890,8 @@ export const l2_normalize_fwd: Kernel<{ x: "in"; y: "out"; norm?: "out" }, { eps
   limits: [],
   fold: true,
   grid: (d) => [d.M!],
+  flops: (d) => 3*d.M!*d.D!,
+  touch: {},
 };
 
 /** l2_normalize_fwd without barriers, one invocation a row. */
@@ -821,6 +907,8 @@ export const l2_normalize_fwd_flat: Kernel<{ x: "in"; y: "out"; norm?: "out" }, 
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.M!/d.WG!)],
+  flops: (d) => 3*d.M!*d.D!,
+  touch: {},
 };
 
 /** partial gradients of gamma and beta over blocks of rows, one invocation a column. */
@@ -836,6 +924,8 @@ export const layernorm_bwd_affine: Kernel<{ x: "in"; stats: "in"; dy: "in"; dgam
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.D!/d.WG!), d.S!],
+  flops: (d) => 5*d.M!*d.D!,
+  touch: {},
 };
 
 /** gradient of layernorm with respect to its input. */
@@ -851,6 +941,8 @@ export const layernorm_bwd_input: Kernel<{ x: "in"; gamma?: "in"; stats: "in"; d
   limits: [{ text: "D <= 4*WG*KEEP", holds: (d) => d.D! <= 4*d.WG!*d.KEEP! }],
   fold: true,
   grid: (d) => [d.M!],
+  flops: (d) => 10*d.M!*d.D!,
+  touch: {},
 };
 
 /** layernorm_bwd_input without barriers, one invocation a row. */
@@ -866,6 +958,8 @@ export const layernorm_bwd_input_flat: Kernel<{ x: "in"; gamma?: "in"; stats: "i
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.M!/d.WG!)],
+  flops: (d) => 10*d.M!*d.D!,
+  touch: {},
 };
 
 /** normalise each row of x, then scale and shift. */
@@ -881,6 +975,8 @@ export const layernorm_fwd: Kernel<{ x: "in"; gamma?: "in"; beta?: "in"; y: "out
   limits: [{ text: "D <= 4*WG*KEEP", holds: (d) => d.D! <= 4*d.WG!*d.KEEP! }],
   fold: true,
   grid: (d) => [d.M!],
+  flops: (d) => 8*d.M!*d.D!,
+  touch: {},
 };
 
 /** layernorm_fwd without barriers, one invocation a row. */
@@ -896,6 +992,8 @@ export const layernorm_fwd_flat: Kernel<{ x: "in"; gamma?: "in"; beta?: "in"; y:
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.M!/d.WG!)],
+  flops: (d) => 8*d.M!*d.D!,
+  touch: {},
 };
 
 /** gradient before the activation of a linear layer, four columns an invocation. */
@@ -911,6 +1009,8 @@ export const matmul_bwd_act: Kernel<{ dy: "in"; gamma?: "in"; pre?: "in"; dz: "o
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.M!*Math.ceil(d.F!/4)/d.WG!)],
+  flops: (d) => 20*d.M!*d.N!,
+  touch: {},
 };
 
 /** partial column sums over blocks of rows, four columns an invocation. */
@@ -926,6 +1026,8 @@ export const matmul_bwd_columns: Kernel<{ dy: "in"; pre?: "in"; part: "out" }, {
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.F!/(d.WG!*4)), d.S!],
+  flops: (d) => 2*d.M!*d.F!,
+  touch: {},
 };
 
 /** product of two matrices as they are stored; the input gradient of a linear layer. */
@@ -941,6 +1043,8 @@ export const matmul_nn: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; y?: "out"
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.N!/(d.TX!*d.NG!*4)), Math.ceil(d.M!/(d.TY!*d.MG!*4)), d.Z!],
+  flops: (d) => 2*d.B!*d.M!*d.N!*d.K! + 2*d.M!*d.N!*d.R!,
+  touch: {},
 };
 
 /** matmul_nn without barriers, MG*4 rows by NG*4 columns an invocation. */
@@ -956,6 +1060,8 @@ export const matmul_nn_flat: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; y?: 
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.M!/(d.LM!*d.MG!*4)), Math.ceil(d.N!/(d.LN!*d.NG!*4)), d.Z!],
+  flops: (d) => 2*d.B!*d.M!*d.N!*d.K! + 2*d.M!*d.N!*d.R!,
+  touch: {},
 };
 
 /** product with a stored transposed, as nn.Linear keeps weights, and everything that may follow it. */
@@ -971,6 +1077,8 @@ export const matmul_nt: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; bias?: "i
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.N!/(d.TX!*d.NG!*d.GV!*4)), Math.ceil(d.M!/(d.TY!*d.MG!*4)), d.Z!],
+  flops: (d) => 2*d.B!*d.M!*d.N!*d.K! + 2*d.M!*d.N!*d.R!,
+  touch: {},
 };
 
 /** matmul_nt without barriers, MG*4 rows by NG*GV*4 columns an invocation. */
@@ -986,6 +1094,8 @@ export const matmul_nt_flat: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; bias
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.M!/(d.LM!*d.MG!*4)), Math.ceil(d.N!/(d.LN!*d.NG!*d.GV!*4)), d.Z!],
+  flops: (d) => 2*d.B!*d.M!*d.N!*d.K! + 2*d.M!*d.N!*d.R!,
+  touch: {},
 };
 
 /** adds the slices of a split matmul in order, then what may follow it; four columns an invocation. */
@@ -1001,6 +1111,8 @@ export const matmul_reduce: Kernel<{ part: "in"; bias?: "in"; gamma?: "in"; resi
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.M!*Math.ceil(d.F!/4)/d.WG!)],
+  flops: (d) => d.S!*d.M!*d.N!,
+  touch: {},
 };
 
 /** product with the first matrix stored transposed; the weight gradient of a linear layer. */
@@ -1016,6 +1128,8 @@ export const matmul_tn: Kernel<{ a: "in"; b: "in"; y?: "out"; part?: "out" }, { 
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.N!/(d.TX!*d.NG!*4)), Math.ceil(d.M!/(d.TY!*d.MG!*4)), d.Z!],
+  flops: (d) => 2*d.B!*d.M!*d.N!*d.K!,
+  touch: {},
 };
 
 /** matmul_tn without barriers, MG*4 rows by NG*4 columns an invocation. */
@@ -1031,6 +1145,8 @@ export const matmul_tn_flat: Kernel<{ a: "in"; b: "in"; y?: "out"; part?: "out" 
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.M!/(d.LM!*d.MG!*4)), Math.ceil(d.N!/(d.LN!*d.NG!*4)), d.Z!],
+  flops: (d) => 2*d.B!*d.M!*d.N!*d.K!,
+  touch: {},
 };
 
 /** gradient of the discrepancy with respect to a block of points. */
@@ -1046,6 +1162,8 @@ export const mmd_bwd: Kernel<{ y: "in"; ru: "in"; rv: "in"; uy: "in"; vx: "in"; 
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.R!*d.E!/d.WG!)],
+  flops: (d) => 4*d.R!*d.E!,
+  touch: { y: (d) => d.R!*d.E!, dy: (d) => d.R!*d.E! },
 };
 
 /** Gaussian kernels of a block of points, in place of their dot products. */
@@ -1061,6 +1179,8 @@ export const mmd_kernel: Kernel<{ s: "inout"; na: "in"; nb: "in" }, Record<never
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.R!*d.N!/d.WG!)],
+  flops: (d) => 20*d.R!*d.N!,
+  touch: {},
 };
 
 /** gradient of the mean negative log-likelihood with respect to y. */
@@ -1076,6 +1196,8 @@ export const negative_binomial_bwd: Kernel<{ y: "in"; x: "in"; dloss: "in"; dy: 
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/d.WG!)],
+  flops: (d) => 60*d.n!,
+  touch: {},
 };
 
 /** sums of the negative log-likelihood over blocks of 4096 elements, without ln Gamma(alpha). */
@@ -1091,6 +1213,8 @@ export const negative_binomial_fwd: Kernel<{ y: "in"; x: "in"; part: "out" }, { 
   limits: [{ text: "S == ceil(n / 4096)", holds: (d) => d.S! == Math.ceil(d.n! / 4096) }],
   fold: true,
   grid: (d) => [d.S!],
+  flops: (d) => 90*d.n!,
+  touch: {},
 };
 
 /** negative_binomial_fwd without barriers, one invocation a block of 512. */
@@ -1106,6 +1230,8 @@ export const negative_binomial_fwd_flat: Kernel<{ y: "in"; x: "in"; part: "out" 
   limits: [{ text: "S == ceil(n / 512)", holds: (d) => d.S! == Math.ceil(d.n! / 512) }],
   fold: true,
   grid: (d) => [Math.ceil(d.S!/d.WG!)],
+  flops: (d) => 90*d.n!,
+  touch: {},
 };
 
 /** RGB bytes to normalised numbers, four an invocation. */
@@ -1121,6 +1247,8 @@ export const normalize_image: Kernel<{ bytes: "in"; y: "out" }, { scale0: number
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/(4*d.WG!))],
+  flops: (d) => 2*d.n!,
+  touch: {},
 };
 
 /** zeros everywhere but in one range of the middle dimension, which is filled from another tensor. */
@@ -1136,6 +1264,8 @@ export const pad_block: Kernel<{ x: "in"; y: "out" }, { L: number; C: number; st
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.Y!/d.WG!)],
+  flops: (d) => d.Y!*d.U!,
+  touch: {},
 };
 
 /** each patch of an image times a matrix: a convolution whose stride is its kernel. */
@@ -1151,6 +1281,8 @@ export const patch_embed: Kernel<{ bytes?: "in"; pixels?: "in"; b: "in"; bias?: 
   limits: [{ text: "M <= 1048576", holds: (d) => d.M! <= 1048576 }],
   fold: false,
   grid: (d) => [Math.ceil(d.N!/(d.TX!*d.NG!*4)), Math.ceil(d.M!/(d.TY!*d.MG!*4)), d.Z!],
+  flops: (d) => 2*d.M!*d.N!*d.K!,
+  touch: {},
 };
 
 /** gradient of patch_embed with respect to normalised images. */
@@ -1166,6 +1298,8 @@ export const patch_embed_bwd_image: Kernel<{ a: "in"; b: "in"; dpixels: "out" },
   limits: [{ text: "M <= 1048576", holds: (d) => d.M! <= 1048576 }],
   fold: false,
   grid: (d) => [Math.ceil(d.N!/(d.TX!*d.NG!*4)), Math.ceil(d.M!/(d.TY!*d.MG!*4)), d.B!],
+  flops: (d) => 2*d.M!*d.N!*d.K!,
+  touch: {},
 };
 
 /** patch_embed_bwd_image without barriers, MG*4 rows by NG*4 columns an invocation. */
@@ -1181,6 +1315,8 @@ export const patch_embed_bwd_image_flat: Kernel<{ a: "in"; b: "in"; dpixels: "ou
   limits: [{ text: "M <= 1048576", holds: (d) => d.M! <= 1048576 }],
   fold: false,
   grid: (d) => [Math.ceil(d.M!/(d.LM!*d.MG!*4)), Math.ceil(d.N!/(d.LN!*d.NG!*4)), d.B!],
+  flops: (d) => 2*d.M!*d.N!*d.K!,
+  touch: {},
 };
 
 /** gradient of patch_embed with respect to its matrix, over slices of the patches. */
@@ -1196,6 +1332,8 @@ export const patch_embed_bwd_weight: Kernel<{ bytes?: "in"; pixels?: "in"; a: "i
   limits: [{ text: "K <= 1048576", holds: (d) => d.K! <= 1048576 }],
   fold: false,
   grid: (d) => [Math.ceil(d.N!/(d.TX!*d.NG!*4)), Math.ceil(d.M!/(d.TY!*d.MG!*4)), d.Z!],
+  flops: (d) => 2*d.M!*d.N!*d.K!,
+  touch: {},
 };
 
 /** patch_embed_bwd_weight without barriers, MG*4 rows by NG*4 columns an invocation. */
@@ -1211,6 +1349,8 @@ export const patch_embed_bwd_weight_flat: Kernel<{ bytes?: "in"; pixels?: "in"; 
   limits: [{ text: "K <= 1048576", holds: (d) => d.K! <= 1048576 }],
   fold: false,
   grid: (d) => [Math.ceil(d.M!/(d.LM!*d.MG!*4)), Math.ceil(d.N!/(d.LN!*d.NG!*4)), d.Z!],
+  flops: (d) => 2*d.M!*d.N!*d.K!,
+  touch: {},
 };
 
 /** patch_embed without barriers, MG*4 rows by NG*4 columns an invocation. */
@@ -1226,6 +1366,8 @@ export const patch_embed_flat: Kernel<{ bytes?: "in"; pixels?: "in"; b: "in"; bi
   limits: [{ text: "M <= 1048576", holds: (d) => d.M! <= 1048576 }],
   fold: false,
   grid: (d) => [Math.ceil(d.M!/(d.LM!*d.MG!*4)), Math.ceil(d.N!/(d.LN!*d.NG!*4)), d.Z!],
+  flops: (d) => 2*d.M!*d.N!*d.K!,
+  touch: {},
 };
 
 /** reorder dimensions; one unit of U elements an invocation, written in order, read by strides. */
@@ -1241,6 +1383,8 @@ export const permute: Kernel<{ x: "in"; y: "out" }, { e0: number; e1: number; e2
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.X!/d.WG!)],
+  flops: (_d) => 0,
+  touch: {},
 };
 
 /** transpose of matrices through workgroup memory, so that reads and writes are both contiguous. */
@@ -1256,6 +1400,8 @@ export const permute_tiled: Kernel<{ x: "in"; y: "out" }, Record<never, never>, 
   limits: [],
   fold: true,
   grid: (d) => [d.B!*Math.ceil(d.R!/32)*Math.ceil(d.C!/32)],
+  flops: (_d) => 0,
+  touch: {},
 };
 
 /** gradient of a planar flow in its input, and what planar_flow_columns needs of each row. */
@@ -1271,6 +1417,8 @@ export const planar_flow_bwd: Kernel<{ dy: "in"; dlogdet?: "in"; u: "in"; w: "in
   limits: [],
   fold: true,
   grid: (d) => [d.M!],
+  flops: (d) => 8*d.M!*d.D!,
+  touch: {},
 };
 
 /** planar_flow_bwd without barriers, one invocation a row. */
@@ -1286,6 +1434,8 @@ export const planar_flow_bwd_flat: Kernel<{ dy: "in"; dlogdet?: "in"; u: "in"; w
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.M!/d.WG!)],
+  flops: (d) => 8*d.M!*d.D!,
+  touch: {},
 };
 
 /** partial gradients of u, w and b over blocks of rows, one invocation a column. */
@@ -1301,6 +1451,8 @@ export const planar_flow_columns: Kernel<{ z: "in"; dy: "in"; sums: "in"; u: "in
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.D!/d.WG!), d.S!],
+  flops: (d) => 8*d.M!*d.D!,
+  touch: {},
 };
 
 /** one planar flow on each row. */
@@ -1316,6 +1468,8 @@ export const planar_flow_fwd: Kernel<{ z: "in"; u: "in"; w: "in"; b: "in"; y: "o
   limits: [],
   fold: true,
   grid: (d) => [d.M!],
+  flops: (d) => 6*d.M!*d.D!,
+  touch: {},
 };
 
 /** planar_flow_fwd without barriers, one invocation a row. */
@@ -1331,6 +1485,8 @@ export const planar_flow_fwd_flat: Kernel<{ z: "in"; u: "in"; w: "in"; b: "in"; 
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.M!/d.WG!)],
+  flops: (d) => 6*d.M!*d.D!,
+  touch: {},
 };
 
 /** weights that fall with the distance of points on the unit sphere. */
@@ -1346,6 +1502,8 @@ export const proximity: Kernel<{ s: "in"; w: "out" }, { c: number; least: number
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.B!*d.B!/d.WG!)],
+  flops: (d) => 20*d.B!*d.B!,
+  touch: {},
 };
 
 /** noise by counter; uniform in [0, 1), standard normal by Box-Muller on pairs, or 1 with probability `rate`. */
@@ -1361,6 +1519,8 @@ export const random: Kernel<{ random: "in"; y: "out" }, { stream: number; thresh
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.A!*d.R!*Math.ceil(d.C!/2)/d.WG!)],
+  flops: (d) => 8*d.A!*d.R!*d.C!,
+  touch: {},
 };
 
 /** counts the gallery rows that beat each query's partner, a workgroup a tile of queries and a slice of the gallery. */
@@ -1376,6 +1536,8 @@ export const rank_count: Kernel<{ a: "in"; b: "in"; partner: "in"; own?: "in"; k
   limits: [{ text: "step < 16777216", holds: (d) => d.step! < 16777216 }],
   fold: false,
   grid: (d) => [Math.ceil(d.M!/(d.TY!*d.MG!*4)), Math.max(1, d.S!)],
+  flops: (d) => 2*d.M!*d.N!*d.K!,
+  touch: {},
 };
 
 /** rank_count without barriers, MG*4 queries by NG*4 gallery rows at a time an invocation. */
@@ -1391,6 +1553,8 @@ export const rank_count_flat: Kernel<{ a: "in"; b: "in"; partner: "in"; own?: "i
   limits: [{ text: "step < 16777216", holds: (d) => d.step! < 16777216 }],
   fold: false,
   grid: (d) => [Math.ceil(d.M!/(d.MG!*4)), Math.ceil(Math.max(1, d.S!)/d.LN!)],
+  flops: (d) => 2*d.M!*d.N!*d.K!,
+  touch: {},
 };
 
 /** 64 bits that tell the rows of a matrix apart, from the bits of all its elements, one invocation a row. */
@@ -1406,6 +1570,8 @@ export const rank_keys: Kernel<{ b: "in"; key: "out" }, Record<never, never>, Re
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.N!/d.WG!)],
+  flops: (_d) => 0,
+  touch: {},
 };
 
 /** adds the counts of all slices of a part of the gallery to those of the parts before it, one invocation a query. */
@@ -1421,6 +1587,8 @@ export const rank_sum: Kernel<{ more: "in"; same: "in"; above: "inout"; equal: "
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.M!/d.WG!)],
+  flops: (_d) => 0,
+  touch: {},
 };
 
 /** gradient of a sum or maximum over the middle dimension of [A, R, C], four elements an invocation. */
@@ -1436,6 +1604,8 @@ export const reduce_bwd: Kernel<{ dy?: "in"; dy4?: "in"; x?: "in"; top?: "in"; c
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/(d.WG!*4))],
+  flops: (d) => d.n!,
+  touch: {},
 };
 
 /** sum, maximum or count over blocks of 64 of the middle dimension, four columns an invocation. */
@@ -1451,6 +1621,8 @@ export const reduce_middle: Kernel<{ x: "in"; w?: "in"; top?: "in"; y: "out" }, 
   limits: [{ text: "S*64 >= R", holds: (d) => d.S!*64 >= d.R! }],
   fold: false,
   grid: (d) => [Math.ceil(d.A!*Math.ceil(d.C!/4)/d.WG!), d.S!],
+  flops: (d) => d.A!*d.R!*d.C!,
+  touch: {},
 };
 
 /** sum, maximum or count over blocks of 4096 elements of each row. */
@@ -1466,6 +1638,8 @@ export const reduce_rows: Kernel<{ x: "in"; w?: "in"; top?: "in"; y: "out" }, { 
   limits: [{ text: "S*4096 >= D", holds: (d) => d.S!*4096 >= d.D! }],
   fold: true,
   grid: (d) => [d.M!*d.S!],
+  flops: (d) => d.M!*d.D!,
+  touch: {},
 };
 
 /** reduce_rows without barriers, one invocation a block; also for short rows on any device. */
@@ -1481,6 +1655,8 @@ export const reduce_rows_flat: Kernel<{ x: "in"; w?: "in"; top?: "in"; y: "out" 
   limits: [{ text: "S*4096 >= D", holds: (d) => d.S!*4096 >= d.D! }],
   fold: true,
   grid: (d) => [Math.ceil(d.M!*d.S!/d.WG!)],
+  flops: (d) => d.M!*d.D!,
+  touch: {},
 };
 
 /** a position table interpolated on its grid, rows before the grid copied; four columns an invocation. */
@@ -1496,6 +1672,8 @@ export const resample_positions: Kernel<{ x: "in"; sv: "in"; wv: "in"; su: "in";
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.D!/(4*d.WG!)), d.Q!],
+  flops: (d) => 2*d.V!*d.U!*d.I!*d.J!*d.D!,
+  touch: {},
 };
 
 /** interpolation along one axis, one element an invocation. */
@@ -1511,6 +1689,8 @@ export const resize_axis: Kernel<{ x?: "in"; bytes?: "in"; start: "in"; weight: 
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.A!*d.O!*d.C!/d.WG!)],
+  flops: (d) => 2*d.A!*d.O!*d.C!*d.K!,
+  touch: {},
 };
 
 /** interpolation along one axis in Pillow's integer arithmetic, four bytes an invocation. */
@@ -1526,6 +1706,8 @@ export const resize_axis_bytes: Kernel<{ x: "in"; start: "in"; weight: "in"; y: 
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.A!*d.O!*d.C!/(4*d.WG!))],
+  flops: (d) => 2*d.A!*d.O!*d.C!*d.K!,
+  touch: {},
 };
 
 /** keep a scalar of this step on the device, to be read many steps later. */
@@ -1541,6 +1723,8 @@ export const ring_write: Kernel<{ ring: "inout"; x: "in"; random: "in" }, { colu
   limits: [],
   fold: false,
   grid: (_d) => [1],
+  flops: (_d) => 0,
+  touch: { ring: (_d) => 1 },
 };
 
 /** gradient of the rows of a weighted sum over segments. */
@@ -1556,6 +1740,8 @@ export const segment_pool_bwd_rows: Kernel<{ w: "in"; bound: "in"; dy: "in"; dx:
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.X!/d.WG!)],
+  flops: (d) => 2*d.X!*d.U!*d.H!,
+  touch: {},
 };
 
 /** gradient of the weights of a weighted sum over segments. */
@@ -1571,6 +1757,8 @@ export const segment_pool_bwd_weights: Kernel<{ x: "in"; bound: "in"; dy: "in"; 
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.R!*d.H!/d.WG!)],
+  flops: (d) => 2*d.R!*d.H!*d.D!*d.U!,
+  touch: {},
 };
 
 /** weighted sum of the rows of each segment, a share of them. */
@@ -1586,6 +1774,8 @@ export const segment_pool_partial: Kernel<{ x: "in"; w: "in"; bound: "in"; part:
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.Z!/d.WG!)],
+  flops: (d) => 2*d.X!*d.U!*d.H!,
+  touch: {},
 };
 
 /** softmax over the rows of each segment, from its statistics. */
@@ -1601,6 +1791,8 @@ export const segment_softmax_apply: Kernel<{ x: "in"; bound: "in"; mask?: "in"; 
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.R!*d.H!/d.WG!)],
+  flops: (d) => 2*d.R!*d.H!,
+  touch: {},
 };
 
 /** gradient of the softmax over the rows of each segment, from its result. */
@@ -1616,6 +1808,8 @@ export const segment_softmax_bwd: Kernel<{ y: "in"; dy: "in"; bound: "in"; dot_:
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.R!*d.H!/d.WG!)],
+  flops: (d) => 2*d.R!*d.H!,
+  touch: {},
 };
 
 /** product of weights and their gradients over every S-th row of a segment. */
@@ -1631,6 +1825,8 @@ export const segment_softmax_dot: Kernel<{ y: "in"; dy: "in"; bound: "in"; part:
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.S!*d.N!/d.WG!)],
+  flops: (d) => 2*d.R!*d.H!,
+  touch: {},
 };
 
 /** largest score and sum of exponentials of every S-th row of a segment. */
@@ -1646,6 +1842,8 @@ export const segment_softmax_partial: Kernel<{ x: "in"; bound: "in"; mask?: "in"
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.S!*d.N!/d.WG!)],
+  flops: (d) => 3*d.R!*d.H!,
+  touch: {},
 };
 
 /** largest score of a segment and one over its sum of exponentials, 0 where nothing counts. */
@@ -1661,6 +1859,8 @@ export const segment_softmax_stats: Kernel<{ top: "in"; total: "in"; stats: "out
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.N!/d.WG!)],
+  flops: (d) => 3*d.S!*d.N!,
+  touch: {},
 };
 
 /** where each key begins in the sorted keys, by bisection. */
@@ -1676,6 +1876,8 @@ export const segments_bounds: Kernel<{ sorted: "in"; bound: "out" }, Record<neve
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.E!/d.WG!)],
+  flops: (_d) => 0,
+  touch: {},
 };
 
 /** what a chunk of 256 sorted rows adds to a segment that began before it. */
@@ -1691,6 +1893,8 @@ export const segments_carry: Kernel<{ x: "in"; order: "in"; sorted: "in"; carry:
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.Z!/d.WG!)],
+  flops: (d) => d.n!*d.D!*d.U!,
+  touch: {},
 };
 
 /** sum of the columns that share a key, in their order. */
@@ -1706,6 +1910,8 @@ export const segments_columns: Kernel<{ x: "in"; order: "in"; bound: "in"; y: "o
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.M!*d.C!/d.WG!)],
+  flops: (d) => d.M!*d.K!,
+  touch: {},
 };
 
 /** first step of a stable counting sort by one byte of the keys, one invocation a block of 256 keys. */
@@ -1721,6 +1927,8 @@ export const segments_count: Kernel<{ key: "in"; count: "out" }, { V: number; sh
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.S!/d.WG!)],
+  flops: (_d) => 0,
+  touch: {},
 };
 
 /** third step of a stable counting sort, one invocation a block of 256 keys, which moves in order. */
@@ -1736,6 +1944,8 @@ export const segments_place: Kernel<{ key: "in"; order?: "in"; total: "in"; coun
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.S!/d.WG!)],
+  flops: (_d) => 0,
+  touch: {},
 };
 
 /** second step of a stable counting sort, one invocation a digit. */
@@ -1751,6 +1961,8 @@ export const segments_scan: Kernel<{ count: "inout"; total: "out" }, Record<neve
   limits: [],
   fold: false,
   grid: (d) => [256/d.WG!],
+  flops: (_d) => 0,
+  touch: {},
 };
 
 /** sum of the rows that share a key, in their order; long segments through the sums of segments_carry. */
@@ -1766,6 +1978,8 @@ export const segments_sum: Kernel<{ x: "in"; order: "in"; bound: "in"; carry?: "
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.Y!/d.WG!)],
+  flops: (d) => d.n!*d.D!*d.U!,
+  touch: {},
 };
 
 /** gradient of softmax, or of its logarithm, from its result. */
@@ -1781,6 +1995,8 @@ export const softmax_bwd: Kernel<{ saved: "in"; dy: "in"; dx: "out" }, { scale: 
   limits: [],
   fold: true,
   grid: (d) => [d.M!],
+  flops: (d) => 4*d.M!*d.D!,
+  touch: {},
 };
 
 /** softmax_bwd without barriers, one invocation a row. */
@@ -1796,6 +2012,8 @@ export const softmax_bwd_flat: Kernel<{ saved: "in"; dy: "in"; dx: "out" }, { sc
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.M!/d.WG!)],
+  flops: (d) => 4*d.M!*d.D!,
+  touch: {},
 };
 
 /** softmax of each row, or its logarithm. */
@@ -1811,6 +2029,8 @@ export const softmax_fwd: Kernel<{ x: "in"; y: "out" }, { scale: number; reach: 
   limits: [],
   fold: true,
   grid: (d) => [d.M!],
+  flops: (d) => 6*d.M!*d.D!,
+  touch: {},
 };
 
 /** softmax_fwd without barriers, one invocation a row. */
@@ -1826,6 +2046,8 @@ export const softmax_fwd_flat: Kernel<{ x: "in"; y: "out" }, { scale: number; re
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.M!/d.WG!)],
+  flops: (d) => 6*d.M!*d.D!,
+  touch: {},
 };
 
 /** scaled sum over one dimension of a block, in order. */
@@ -1841,6 +2063,8 @@ export const sum_block: Kernel<{ x: "in"; y?: "out"; total?: "out" }, { C: numbe
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.Y!/d.WG!)],
+  flops: (d) => d.Y!*d.U!*d.count!,
+  touch: { x: (d) => d.Y!*d.U!*d.count! },
 };
 
 /** sum of two gradients of the same tensor. */
@@ -1856,6 +2080,8 @@ export const sum_pair: Kernel<{ a: "in"; b: "in"; y: "out" }, Record<never, neve
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/d.WG!)],
+  flops: (d) => d.n!,
+  touch: {},
 };
 
 /** second stage of a two-stage sum, in fixed order. */
@@ -1871,6 +2097,8 @@ export const sum_partials: Kernel<{ part: "in"; y: "out" }, Record<never, never>
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/d.WG!)],
+  flops: (d) => d.S!*d.n!,
+  touch: {},
 };
 
 /** sums of squares of blocks of 4096 elements, written from place `at` on. */
@@ -1886,6 +2114,8 @@ export const sum_squares: Kernel<{ x: "in"; part: "inout" }, { at: number }, Rec
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/4096)],
+  flops: (d) => 2*d.n!,
+  touch: { part: (d) => Math.ceil(d.n!/4096) },
 };
 
 /** sum_squares without barriers, one invocation a block. */
@@ -1901,6 +2131,8 @@ export const sum_squares_flat: Kernel<{ x: "in"; part: "inout" }, { at: number }
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.n!/(4096*d.WG!))],
+  flops: (d) => 2*d.n!,
+  touch: { part: (d) => Math.ceil(d.n!/4096) },
 };
 
 /** scaled sum of all elements, by one workgroup in fixed order. */
@@ -1916,6 +2148,8 @@ export const sum_vector: Kernel<{ x: "in"; y: "out" }, { factor: number }, Recor
   limits: [],
   fold: false,
   grid: (_d) => [1],
+  flops: (d) => d.n!,
+  touch: {},
 };
 
 /** merges the lists of all segments of a block into the running list of each query, one invocation a query. */
@@ -1931,6 +2165,8 @@ export const topk_merge: Kernel<{ score: "in"; index: "in"; best: "inout"; found
   limits: [],
   fold: true,
   grid: (d) => [Math.ceil(d.Q!/d.WG!)],
+  flops: (_d) => 0,
+  touch: {},
 };
 
 /** the K largest scores of each segment of 512 columns, one invocation a query and segment. */
@@ -1946,4 +2182,6 @@ export const topk_segments: Kernel<{ s: "in"; score: "out"; index: "out" }, { at
   limits: [{ text: "G == ceil(C / 512)", holds: (d) => d.G! == Math.ceil(d.C! / 512) }],
   fold: true,
   grid: (d) => [Math.ceil(d.Q!*d.G!/d.WG!)],
+  flops: (_d) => 0,
+  touch: {},
 };

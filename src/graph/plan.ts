@@ -31,6 +31,10 @@ export interface Dispatch extends Solved {
   readonly kernel: Kernel;
   /** Scalars and options. */
   readonly options: RunOptions;
+  /** Op that appended it, `<op> backward` for gradients, `<op> again` where it is recomputed; else the kernel. */
+  readonly op: string;
+  /** Module it belongs to, such as `encoder/blocks.3`; empty outside of any. */
+  readonly module: string;
 }
 
 /**
@@ -53,6 +57,8 @@ export interface TapeEntry {
   readonly outputs: readonly Tensor[];
   /** Appends its gradients. */
   readonly backward: Backward;
+  /** Module it belongs to. */
+  readonly module: string;
 }
 
 /** A range of the columns of a matrix. */
@@ -80,6 +86,11 @@ export class Plan {
    * divides by the size of a gradient walks.
    */
   exactZeros = true;
+  #module = "";
+  /** What appends dispatches, where that is known before they are. */
+  #op: string | undefined;
+  /** Dispatches before this one have their op. */
+  #claimed = 0;
   #recording = true;
   #replaying = false;
   readonly #streams: Map<number, string> = new Map();
@@ -133,7 +144,41 @@ export class Plan {
       plain,
       this.gpu.caps,
     );
-    this.dispatches.push({ kernel: kernel as unknown as Kernel, options: plain, ...solved });
+    const op = this.#op ?? kernel.name;
+    this.dispatches.push({ kernel: kernel as unknown as Kernel, options: plain, ...solved, op, module: this.#module });
+  }
+
+  /** Runs `body`, whose dispatches belong to a module below the current one. */
+  module<R>(name: string, body: () => R): R {
+    return this.within(this.#module ? `${this.#module}/${name}` : name, this.#op, body);
+  }
+
+  /** Runs `body`, whose dispatches belong to this module and, where it is given, this op. */
+  within<R>(module: string, op: string | undefined, body: () => R): R {
+    const before = [this.#module, this.#op] as const;
+    [this.#module, this.#op] = [module, op];
+    try {
+      return body();
+    } finally {
+      [this.#module, this.#op] = before;
+    }
+  }
+
+  /** Names the op of the dispatches between its inputs and outputs that have none yet. */
+  #claim(name: string, inputs: readonly (Tensor | undefined)[], outputs: readonly Tensor[]): void {
+    if (this.#op !== undefined) return;
+    const op = this.#replaying ? `${name} again` : name;
+    const given = new Set(inputs.map((tensor) => tensor?.storage));
+    const needed = new Set(outputs.map(({ storage }) => storage));
+    for (let i = this.dispatches.length - 1; i >= this.#claimed; i--) {
+      const dispatch = this.dispatches[i]!;
+      if (!dispatch.bound.some(({ slot, tensor }) => slot.access !== "in" && needed.has(tensor.storage))) continue;
+      for (const { slot, tensor } of dispatch.bound) {
+        if (slot.access !== "out" && !given.has(tensor.storage)) needed.add(tensor.storage);
+      }
+      this.dispatches[i] = { ...dispatch, op };
+    }
+    this.#claimed = this.dispatches.length;
   }
 
   /** Whether backward will want a gradient for any of these, so that an op knows what to save. */
@@ -141,11 +186,12 @@ export class Plan {
     return this.#recording && tensors.some((tensor) => tensor?.requiresGrad);
   }
 
-  /** Puts an op on the tape if any input needs a gradient; its outputs then need one too. */
+  /** Names an op, and puts it on the tape if any input needs a gradient; its outputs then need one too. */
   record(name: string, inputs: readonly (Tensor | undefined)[], outputs: readonly Tensor[], backward: Backward): void {
+    this.#claim(name, inputs, outputs);
     if (!this.needsGrad(...inputs)) return;
     for (const output of outputs) output.requiresGrad = true;
-    this.tape.push({ name, inputs, outputs, backward });
+    this.tape.push({ name, inputs, outputs, backward, module: this.#module });
   }
 
   /** Runs `body` without a tape: nothing is saved for backward. */
@@ -162,16 +208,18 @@ export class Plan {
   /** Runs `body`, which ran before without a tape, on a tape of its own and returns that tape. */
   withTape<R>(body: () => R): { result: R; tape: TapeEntry[] } {
     const outer = this.tape;
-    const before = [this.#recording, this.#replaying] as const;
+    const before = [this.#recording, this.#replaying, this.#op, this.#claimed] as const;
     this.tape = [];
     this.#recording = true;
     this.#replaying = true;
+    this.#op = undefined;
+    this.#claimed = this.dispatches.length;
     try {
       const result = body();
       return { result, tape: this.tape };
     } finally {
       this.tape = outer;
-      [this.#recording, this.#replaying] = before;
+      [this.#recording, this.#replaying, this.#op, this.#claimed] = before;
     }
   }
 

@@ -205,16 +205,6 @@ async function prepare(gpu: Gpu, dispatch: Dispatch, params: GPUBuffer, offset: 
   return { name: kernel.name, pipeline: made, group, groups };
 }
 
-/** Time of one kernel in {@linkcode Program.profile}. */
-export interface KernelTime {
-  /** Kernel. */
-  readonly name: string;
-  /** How often a step dispatches it. */
-  readonly dispatches: number;
-  /** Device time of all of them, ms. */
-  readonly timeMs: number;
-}
-
 /** A compiled plan, ready to replay. */
 export class Program {
   readonly #steps: readonly Step[];
@@ -259,51 +249,15 @@ export class Program {
 
   /** Encodes the dispatches of one step. */
   encode(pass: GPUComputePassEncoder): void {
-    for (const { pipeline, group, groups } of this.#steps) {
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(groups[0], groups[1], groups[2]);
-    }
+    for (let i = 0; i < this.#steps.length; i++) this.encodeOne(pass, i);
   }
 
-  /**
-   * Runs one step with a pass per dispatch and returns the device time by kernel, largest first.
-   *
-   * @throws {LimitError} If the device cannot write timestamps.
-   */
-  async profile(): Promise<KernelTime[]> {
-    const { gpu } = this;
-    if (!gpu.caps.timestamps) throw new LimitError("Cannot profile: the device lacks timestamp-query");
-    const count = Math.min(this.#steps.length, 2048);
-    const querySet = gpu.device.createQuerySet({ type: "timestamp", count: count * 2 });
-    const usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
-    const resolved = gpu.buffer("timestamps", count * 16, usage);
-    const encoder = gpu.device.createCommandEncoder();
-    this.#steps.slice(0, count).forEach((step, i) => {
-      const pass = encoder.beginComputePass({
-        timestampWrites: { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 },
-      });
-      pass.setPipeline(step.pipeline);
-      pass.setBindGroup(0, step.group);
-      pass.dispatchWorkgroups(...step.groups);
-      pass.end();
-    });
-    encoder.resolveQuerySet(querySet, 0, count * 2, resolved, 0);
-    gpu.queue.submit([encoder.finish()]);
-    const [bytes] = await readRanges(gpu, [{ buffer: resolved, offset: 0, bytes: count * 16 }]);
-    const ticks = new BigUint64Array(bytes!.buffer as ArrayBuffer, bytes!.byteOffset, count * 2);
-    resolved.destroy();
-    querySet.destroy();
-    const times = new Map<string, { dispatches: number; timeMs: number }>();
-    for (let i = 0; i < count; i++) {
-      const name = this.#steps[i]!.name;
-      const entry = times.get(name) ?? { dispatches: 0, timeMs: 0 };
-      times.set(name, {
-        dispatches: entry.dispatches + 1,
-        timeMs: entry.timeMs + Number(ticks[2 * i + 1]! - ticks[2 * i]!) / 1e6,
-      });
-    }
-    return [...times].map(([name, time]) => ({ name, ...time })).sort((a, b) => b.timeMs - a.timeMs);
+  /** Encodes dispatch `i` of a step. */
+  encodeOne(pass: GPUComputePassEncoder, i: number): void {
+    const { pipeline, group, groups } = this.#steps[i]!;
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, group);
+    pass.dispatchWorkgroups(groups[0], groups[1], groups[2]);
   }
 
   /** Tests: fills all transient memory, guards included, with NaN. */

@@ -112,7 +112,7 @@ export function createEncoder(parameters: Parameters, spec: EncoderSpec, options
   const pool = pooler && createAttentionPool(parameters, { context: arch.width, ...pooler }, { rng, dtype });
   const names = parameters.entries().map(([name]) => name).filter((name) => !before.has(name));
   const firstTokenOnly = pooling === "cls";
-  const pooled = (g: Plan, x: Tensor): Tensor => {
+  const poolTokens = (g: Plan, x: Tensor): Tensor => {
     if (pooling === "attn_pool") return applyAttentionPool(g, pool!, x);
     const norm = (y: Tensor) => (arch.normAfterPool ? vit.normalise(g, y) : y);
     const mean = () => norm(meanTokens(g, x, { start: 1 + arch.registers }));
@@ -120,6 +120,7 @@ export function createEncoder(parameters: Parameters, spec: EncoderSpec, options
     const cls = norm(select(g, x, 1, 0));
     return pooling === "cls" ? cls : concat(g, [cls, mean()], 1);
   };
+  const pooled = (g: Plan, x: Tensor): Tensor => g.module("pool", () => poolTokens(g, x));
   return {
     spec,
     imageSize,
@@ -129,21 +130,25 @@ export function createEncoder(parameters: Parameters, spec: EncoderSpec, options
     parameters,
     names,
     loraScales,
-    forward(g, images, forward = {}) {
-      const { x, taps } = vit.forward(g, images, { ...forward, firstTokenOnly });
-      return { embedding: pooled(g, x), taps };
-    },
+    forward: (g, images, forward = {}) =>
+      g.module("encoder", () => {
+        const { x, taps } = vit.forward(g, images, { ...forward, firstTokenOnly });
+        return { embedding: pooled(g, x), taps };
+      }),
     deepestCut() {
       // Parameters of other models may share the set: only those of this encoder count.
       return names.some((name) => parameters.get(name).grad) ? vit.deepestCut() : "embedding";
     },
     cutShapes: (cut) => (cut === "embedding" ? [[dim]] : vit.cutShapes(cut, firstTokenOnly)),
     trunk(g, images, cut) {
-      if (cut !== "embedding") return vit.trunk(g, images, cut, firstTokenOnly);
-      return g.withoutTape(() => [pooled(g, vit.forward(g, images, { firstTokenOnly }).x)]);
+      return g.module("encoder", () => {
+        if (cut !== "embedding") return vit.trunk(g, images, cut, firstTokenOnly);
+        return g.withoutTape(() => [pooled(g, vit.forward(g, images, { firstTokenOnly }).x)]);
+      });
     },
     finish(g, stem, cut, forward = {}) {
-      return cut === "embedding" ? stem[0]! : pooled(g, vit.finish(g, stem, cut, { ...forward, firstTokenOnly }));
+      if (cut === "embedding") return stem[0]!;
+      return g.module("encoder", () => pooled(g, vit.finish(g, stem, cut, { ...forward, firstTokenOnly })));
     },
   };
 }

@@ -93,5 +93,5 @@ export function preprocess(g: Plan, tiles: Tensor, input: EncoderInput): Tensor 
   const { height, width, crop } = preprocessing(input, H, W);
   if (height === H && width === W && crop.height === H && crop.width === W) return tiles;
   const options: ResizeOptions = { height, width, crop, filter: input.interpolation, rounding: "pil" };
-  return resize(g, tiles, options);
+  return g.module("preprocess", () => resize(g, tiles, options));
 }

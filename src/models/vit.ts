@@ -238,20 +238,22 @@ function assemble(config: VitConfig, embedding: Embedding, blocks: readonly Bloc
   const { depth, width } = config;
   const sides = sidesOf(config.imageSize);
   const tokens = (sides[0] / config.patch) * (sides[1] / config.patch) + 1 + (config.registers ?? 0);
-  const last = (g: Plan, x: Tensor) => (config.normAfterPool ? x : applyNorm(g, norm, x));
+  const last = (g: Plan, x: Tensor) => (config.normAfterPool ? x : g.module("norm", () => applyNorm(g, norm, x)));
   const isFirst = (i: number, firstTokenOnly: boolean) => firstTokenOnly && i === depth - 1;
   const runBlock = (g: Plan, i: number, x: Tensor, { recompute, training, firstTokenOnly = false }: VitForward) => {
     const block = blocks[i]!;
     const apply = isFirst(i, firstTokenOnly) ? applyBlockToFirst : applyBlock;
     const run = (h: Tensor) => apply(g, block, h, { ...config, training: training ?? false });
-    return recompute?.[i] ? checkpoint(g, run, [x], blockTensors(block)) : run(x);
+    return g.module(`blocks.${i}`, () => recompute?.[i] ? checkpoint(g, run, [x], blockTensors(block)) : run(x));
   };
+  const embed = (g: Plan, images: Tensor, training: boolean) =>
+    g.module("patch_embed", () => embedTokens(g, images, embedding, config, training));
   return {
     config,
     tokens,
     forward(g, images, options = {}) {
       const taps: Taps = {};
-      let x = taps.embed = embedTokens(g, images, embedding, config, options.training ?? false);
+      let x = taps.embed = embed(g, images, options.training ?? false);
       for (let i = 0; i < depth; i++) x = taps[`block_${String(i).padStart(2, "0")}`] = runBlock(g, i, x, options);
       x = taps.norm = last(g, x);
       return { x, taps };
@@ -268,11 +270,12 @@ function assemble(config: VitConfig, embedding: Embedding, blocks: readonly Bloc
     },
     trunk(g, images, cut, firstTokenOnly = false) {
       return g.withoutTape(() => {
-        let x = embedTokens(g, images, embedding, config, false);
+        let x = embed(g, images, false);
         for (let i = 0; i < cut.blocks; i++) x = runBlock(g, i, x, { firstTokenOnly });
         const block = blocks[cut.blocks];
         const first = isFirst(cut.blocks, firstTokenOnly);
-        return block ? applyStem(g, block, x, cut.kind, { ...config, first }) : [x];
+        if (!block) return [x];
+        return g.module(`blocks.${cut.blocks}`, () => applyStem(g, block, x, cut.kind, { ...config, first }));
       });
     },
     finish(g, stem, cut, options = {}) {
@@ -282,11 +285,12 @@ function assemble(config: VitConfig, embedding: Embedding, blocks: readonly Bloc
       if (block) {
         const forward = { ...config, training, first: isFirst(cut.blocks, firstTokenOnly) };
         const run = (...tensors: Tensor[]) => finishBlock(g, block, tensors, cut.kind, forward);
-        x = recompute?.[cut.blocks] ? checkpoint(g, run, stem, blockTensors(block)) : run(...stem);
+        const whole = () => (recompute?.[cut.blocks] ? checkpoint(g, run, stem, blockTensors(block)) : run(...stem));
+        x = g.module(`blocks.${cut.blocks}`, whole);
       }
       for (let i = cut.blocks + 1; i < depth; i++) x = runBlock(g, i, x, options);
       return last(g, x);
     },
-    normalise: (g, x) => applyNorm(g, norm, x),
+    normalise: (g, x) => g.module("norm", () => applyNorm(g, norm, x)),
   };
 }

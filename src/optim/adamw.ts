@@ -115,7 +115,7 @@ export class AdamW {
 
   /** Appends one step to a plan: norm, clip, update, clear the gradients. */
   step(g: Plan): void {
-    adamw(g, this.#chunks, this.#hyper, this.state, this.#rate, this.#options);
+    g.module("update", () => adamw(g, this.#chunks, this.#hyper, this.state, this.#rate, this.#options));
   }
 
   /** The loss scale given in the options. */

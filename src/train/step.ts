@@ -122,6 +122,20 @@ export class Step<Row = ViewOf> {
     return Object.fromEntries(all.map(([name, program]) => [name, program.kernels.length]));
   }
 
+  /** What a full batch and the update run, in order, without the copies between micro-batches. */
+  get sequence(): readonly { readonly name: string; readonly program: Program }[] {
+    const { programs } = this.#compiled;
+    const update = { name: "update", program: this.#update };
+    if ("whole" in programs) return [{ name: "whole", program: programs.whole }, update];
+    const parts = Array.from({ length: Math.ceil(this.#rows / this.micro) });
+    return [
+      ...parts.map(() => ({ name: "forward", program: programs.forward })),
+      { name: "objective", program: programs.head },
+      ...parts.map(() => ({ name: "backward", program: programs.again })),
+      update,
+    ];
+  }
+
   /** Batches submitted so far; a resumed run sets it, so that noise and metrics go on where they stopped. */
   get position(): number {
     return this.#batches;

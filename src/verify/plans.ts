@@ -129,7 +129,7 @@ export function fillParameters(parameters: Parameters): void {
  *
  * @param batch Images at a time.
  * @param tile Side of the images, px.
- * @param images What is seen; noise without.
+ * @param options What is seen, noise without; whether all blocks are recorded, or as few as a plan can tell apart.
  * @returns Undefined where the device cannot bind so many.
  */
 export function embedPlan(
@@ -138,9 +138,9 @@ export function embedPlan(
   dtype: Dtype,
   batch: number,
   tile: number,
-  images?: Images,
+  { images, whole = false }: { readonly images?: Images | undefined; readonly whole?: boolean } = {},
 ): RecordedPlan | undefined {
-  const spec = shallow(full);
+  const spec = whole ? full : shallow(full);
   const parameters = new Parameters(gpu, () => false);
   const encoder = createEncoder(parameters, spec, { dtype, seed: 1 });
   const inputs = new Inputs(gpu);

@@ -103,7 +103,7 @@ function plansOf(gpu: Gpu, options: VerifyOptions): (() => RecordedPlan[])[] {
   return [
     ...dtypes.flatMap((dtype) =>
       tiles.map((side) => () =>
-        [embedPlan(gpu, encoder, dtype, batch, side, images)].filter((plan) => plan !== undefined)
+        [embedPlan(gpu, encoder, dtype, batch, side, { images })].filter((plan) => plan !== undefined)
       )
     ),
     ...proof.plans(gpu, encoder, { batch, genes, images, keys }),

@@ -59,6 +59,8 @@ const PROBE: Kernel<{ input: "in"; words: "out" }, Record<never, never>, Record<
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.n! / 64)],
+  flops: () => 0,
+  touch: {},
 };
 
 const gpu = await requestGpu(navigator.gpu);

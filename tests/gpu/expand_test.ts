@@ -35,6 +35,8 @@ none
   limits: [],
   fold: false,
   grid: () => [1],
+  flops: () => 0,
+  touch: {},
 };
 const variant: Variant = {
   T: "f32",

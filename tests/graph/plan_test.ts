@@ -3,6 +3,7 @@ import { ConfigError, DeviceError, DtypeError, LimitError, ShapeError } from "..
 import * as k from "../../src/gpu/kernels.gen.ts";
 import { readback } from "../../src/gpu/readback.ts";
 import { Plan } from "../../src/graph/plan.ts";
+import { profile } from "../../src/graph/profile.ts";
 import { Store } from "../../src/graph/store.ts";
 import { layernorm } from "../../src/ops/layernorm.ts";
 import { openGpu } from "../gpu/shared.ts";
@@ -179,14 +180,21 @@ Deno.test("a kernel the driver refuses throws KernelError naming kernel and line
   );
 });
 
-Deno.test("profile() names each kernel with its device time", async () => {
-  if (!gpu.caps.timestamps) return;
+Deno.test("profile() times each dispatch in order, by timestamps or alone, and every run", async () => {
   const { store, plan, y } = doubling(4096, 3);
   plan.output(y);
   const program = await plan.compile();
-  const times = await program.profile();
-  assert.deepEqual(times.map(({ name, dispatches }) => [name, dispatches]), [["sum_pair", 3]]);
-  assert.ok(times[0]!.timeMs >= 0);
+  for (const alone of gpu.caps.timestamps ? [false, true] : [true]) {
+    const { method, dispatches, runs } = await profile([program, program], { runs: 2, alone });
+    assert.equal(method, alone ? "alone" : "timestamps");
+    assert.deepEqual(dispatches, [...program.dispatches, ...program.dispatches]);
+    assert.deepEqual(runs.map((spans) => spans.length), [6, 6]);
+    for (const spans of runs) {
+      assert.equal(spans[0]!.begin, 0);
+      for (const { begin, end } of spans) assert.ok(end >= begin);
+    }
+  }
+  assert.deepEqual((await profile([])).runs, []);
   program.destroy();
   store.destroy();
 });

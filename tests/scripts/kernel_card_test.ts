@@ -12,6 +12,8 @@ const CARD = `//! demo_fwd: does something
 //! tune   WG = 64        32 | 64
 //! limit  N <= 8192
 //! grid   fold ceil(M/WG)
+//! flops  2*M*N   comment
+//! touch  x M*N   half of each row
 //! lib    reduce
 //! ref    tests/ref/demo.ts
 `;
@@ -29,6 +31,7 @@ Deno.test("parseCard() reads every line of a card", () => {
   assert.deepEqual(card.tune, { WG: [64, 32] });
   assert.ok(card.fold);
   assert.equal(expressionToTs(card, "ceil(M/WG)"), "Math.ceil(d.M!/d.WG!)");
+  assert.deepEqual([card.flops, card.touch], ["2*M*N", { x: "M*N" }]);
 });
 
 Deno.test("parseCard() names file and line of what it cannot read", () => {
@@ -40,6 +43,8 @@ Deno.test("parseCard() names file and line of what it cannot read", () => {
     ["tune   WG = 64", "tune   WG : 64", /:9: wanted: tune/],
     ["//! grid   fold ceil(M/WG)\n", "", /has no grid/],
     ["//! y[m,n] = x[m,n]\n", "", /states no formula/],
+    ["//! flops  2*M*N   comment\n", "", /states no flops; a kernel that only moves data has 0/],
+    ["touch  x M*N", "touch  q M*N", /:12: wanted: touch/],
     ["//! ref    tests/ref/demo.ts\n", "", /names no reference/],
   ];
   for (const [from, to, message] of broken) assert.throws(() => parseCard("demo_fwd", CARD.replace(from, to)), message);

@@ -173,7 +173,7 @@ function reconstruction({ genes, loss: values }: SealConfig, { loss, needsStd }:
   const space = genes.gene_norm === "none" ? "counts" : "log1p";
   // Deviations have their floor already.
   return (g: Plan, y: Tensor, { x, std }: SealBatch): Tensor =>
-    loss(g, y, x, { ...values, space, ...(needsStd && { std, floor: 0 }) });
+    g.module("reconstruction", () => loss(g, y, x, { ...values, space, ...(needsStd && { std, floor: 0 }) }));
 }
 
 /** Terms of the gene model's own that have a weight, each with its name before it. */
@@ -187,9 +187,13 @@ function ownTerms({ auxWeights }: GeneModel, { aux }: GeneOutput): [string, Tens
 function geneRunner({ gene: values, warmup }: SealConfig, gene: GeneModel) {
   const latent = geneModelEntry(values.gene_model).latent?.(values);
   return (g: Plan, x: Tensor, frozen = warmup.two_stage_training): GeneOutput =>
-    frozen
-      ? g.withoutTape(() => gene.forward(g, x, { training: false, latent: "mean" }))
-      : gene.forward(g, x, { training: true, ...(latent !== undefined && { latent }) });
+    g.module(
+      "gene model",
+      () =>
+        frozen
+          ? g.withoutTape(() => gene.forward(g, x, { training: false, latent: "mean" }))
+          : gene.forward(g, x, { training: true, ...(latent !== undefined && { latent }) }),
+    );
 }
 
 function assemble(config: SealConfig, parts: Parts): SealModel {
@@ -199,52 +203,55 @@ function assemble(config: SealConfig, parts: Parts): SealModel {
   const runGene = geneRunner(config, gene);
   const reconstruct = reconstruction(config, geneLoss);
 
+  const objective: SealModel["objective"] = (g, z, batch) => {
+    g.exactZeros = optim.exact_zeros;
+    const out = runGene(g, batch.x);
+    const [image, genes] = [
+      g.module("image head", () => imageHead.forward(g, z, { training: true })),
+      g.module("gene head", () => geneHead.forward(g, out.z, { training: true })),
+    ];
+    const terms: [string, Tensor, number][] = [];
+    if (loss.lambda_contrast > 0) {
+      terms.push(["loss_contrast", g.module("contrast", () => contrast(g, image, genes)), loss.lambda_contrast]);
+    }
+    const geneWeight = frozenGene ? 0 : loss.lambda_recon_gene * geneLoss.scale;
+    terms.push(["loss_recon_gene", reconstruct(g, out.y, batch), geneWeight]);
+    if (decoder) {
+      const y = g.module("image decoder", () => decoder.forward(g, z, { training: true }));
+      terms.push(["loss_recon_img", reconstruct(g, y, batch), loss.lambda_recon_img * geneLoss.scale]);
+    }
+    if (!frozenGene) terms.push(...ownTerms(gene, out));
+    if (loss.lambda_cca > 0) {
+      const options = { regularisation: loss.cca_reg, form: loss.cca_form };
+      terms.push(["loss_cca", g.module("cca", () => cca(g, image, genes, options)), loss.lambda_cca]);
+    }
+    if (discriminator) {
+      const adversary = () => crossEntropy(g, discriminator.forward(g, z), batch.slide!);
+      terms.push(["loss_da", g.module("discriminator", adversary), loss.lambda_da]);
+    }
+    const total = weighted(g, terms.map(([, term, weight]) => [term, weight]));
+    return { loss: total, ...Object.fromEntries(terms.map(([name, term]) => [name, term])) };
+  };
+  const warmUp = (g: Plan, batch: SealBatch, target: Tensor): SealLosses => {
+    g.exactZeros = optim.exact_zeros;
+    const out = runGene(g, batch.x, false);
+    const recon = reconstruct(g, out.y, { ...batch, x: target });
+    const terms = ownTerms(gene, out);
+    // Unscaled, as the reference's loop has it.
+    const total = weighted(g, [[recon, 1], ...terms.map(([, term, weight]) => [term, weight] as const)]);
+    return { loss: total, loss_recon_gene: recon, ...Object.fromEntries(terms.map(([name, term]) => [name, term])) };
+  };
+
   return {
     ...parts,
     dim: encoder.dim,
     organs: organ !== undefined,
     embed(g, embedding, organId) {
       g.exactZeros = optim.exact_zeros;
-      const z = organ ? organ.forward(g, embedding, organId!) : embedding;
-      return adapter ? adapter.forward(g, z) : z;
+      const z = organ ? g.module("organ token", () => organ.forward(g, embedding, organId!)) : embedding;
+      return adapter ? g.module("adapter", () => adapter.forward(g, z)) : z;
     },
-    objective(g, z, batch) {
-      g.exactZeros = optim.exact_zeros;
-      const out = runGene(g, batch.x);
-      const [image, genes] = [
-        imageHead.forward(g, z, { training: true }),
-        geneHead.forward(g, out.z, { training: true }),
-      ];
-      const terms: [string, Tensor, number][] = [];
-      if (loss.lambda_contrast > 0) terms.push(["loss_contrast", contrast(g, image, genes), loss.lambda_contrast]);
-      const geneWeight = frozenGene ? 0 : loss.lambda_recon_gene * geneLoss.scale;
-      terms.push(["loss_recon_gene", reconstruct(g, out.y, batch), geneWeight]);
-      if (decoder) {
-        const y = decoder.forward(g, z, { training: true });
-        terms.push(["loss_recon_img", reconstruct(g, y, batch), loss.lambda_recon_img * geneLoss.scale]);
-      }
-      if (!frozenGene) terms.push(...ownTerms(gene, out));
-      if (loss.lambda_cca > 0) {
-        terms.push([
-          "loss_cca",
-          cca(g, image, genes, { regularisation: loss.cca_reg, form: loss.cca_form }),
-          loss.lambda_cca,
-        ]);
-      }
-      if (discriminator) {
-        terms.push(["loss_da", crossEntropy(g, discriminator.forward(g, z), batch.slide!), loss.lambda_da]);
-      }
-      const total = weighted(g, terms.map(([, term, weight]) => [term, weight]));
-      return { loss: total, ...Object.fromEntries(terms.map(([name, term]) => [name, term])) };
-    },
-    warmup(g, batch, target = batch.x) {
-      g.exactZeros = optim.exact_zeros;
-      const out = runGene(g, batch.x, false);
-      const recon = reconstruct(g, out.y, { ...batch, x: target });
-      const terms = ownTerms(gene, out);
-      // Unscaled, as the reference's loop has it.
-      const total = weighted(g, [[recon, 1], ...terms.map(([, term, weight]) => [term, weight] as const)]);
-      return { loss: total, loss_recon_gene: recon, ...Object.fromEntries(terms.map(([name, term]) => [name, term])) };
-    },
+    objective: (g, z, batch) => g.module("objective", () => objective(g, z, batch)),
+    warmup: (g, batch, target = batch.x) => g.module("warm-up", () => warmUp(g, batch, target)),
   };
 }

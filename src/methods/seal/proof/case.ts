@@ -1,5 +1,6 @@
 /** A small SEAL model on images and expression that a formula makes: what `verify` and the tests of training share. */
 
+import type { Dtype } from "../../../core/dtype.ts";
 import type { Gpu } from "../../../gpu/device.ts";
 import { createEncoder } from "../../../models/encoder.ts";
 import { randomEncoder } from "../../../models/random_encoder.ts";
@@ -75,15 +76,33 @@ export interface SealCase {
   destroy(): void;
 }
 
-/** Builds the model a configuration asks for, as the command does. */
-export function buildCase(gpu: Gpu, overrides: Overrides = {}, { genes = GENES, seed = 1 } = {}): SealCase {
+/** Builds the model of small sizes that a configuration asks for. */
+export function buildCase(gpu: Gpu, overrides: Overrides = {}, sizes: CaseSizes = {}): SealCase {
   const given = Object.entries({ ...PLAIN, ...overrides });
-  const { config } = SEAL_CONFIG.read([], given.map(([key, value]): [string, string] => [key, String(value)]));
+  return openCase(gpu, given.map(([key, value]) => [key, String(value)]), sizes);
+}
+
+/** What a configuration does not say of a model. */
+export interface CaseSizes {
+  readonly genes?: number;
+  /** Of the random start. */
+  readonly seed?: number;
+  /** Storage of frozen weights. */
+  readonly dtype?: Dtype;
+}
+
+/** Builds the model a configuration asks for, as the command does. */
+export function openCase(
+  gpu: Gpu,
+  keys: readonly (readonly [string, string])[],
+  { genes = GENES, seed = 1, dtype = "f32" }: CaseSizes = {},
+): SealCase {
+  const { config } = SEAL_CONFIG.read([], keys.map(([key, value]): [string, string] => [key, value]));
   const { spec } = randomEncoder(config.input.encoder);
   const vision = visionPart(config, spec, (layer) => fanInUniform(moduleRng(config.optim.seed, `${layer}.lora_A`)!));
   let complete = false;
   const parameters = new Parameters(gpu, (name) => complete || vision.trains(name));
-  const encoder = createEncoder(parameters, spec, { seed, lora: vision.lora });
+  const encoder = createEncoder(parameters, spec, { seed, lora: vision.lora, dtype });
   complete = true;
   const model = createSealModel(encoder, config, { genes, slides: 2 });
   parameters.allocate();

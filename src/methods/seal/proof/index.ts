@@ -5,6 +5,7 @@
  */
 
 import type { MethodProof } from "../../../verify/proof.ts";
+import { buildProfiledStep } from "./profiled.ts";
 import { inferencePlan, trainingPlans } from "./plans.ts";
 import { runSealSteps } from "./steps.ts";
 
@@ -12,6 +13,7 @@ import { runSealSteps } from "./steps.ts";
 export const proof: MethodProof = {
   label: "SEAL",
   steps: runSealSteps,
+  step: buildProfiledStep,
   plans(gpu, encoder, { batch, genes, images, keys }) {
     const common = { batch, micro: batch, genes, images, dtype: "f16" } as const;
     // What is configured comes last, so that it wins.
