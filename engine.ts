@@ -43,7 +43,8 @@ export {
   Plan,
   type TapeEntry,
 } from "./src/graph/plan.ts";
-export { type CompileOptions, type KernelTime, type MemoryReport, Program } from "./src/graph/program.ts";
+export { profile, type Profile, type ProfileOptions, type Span } from "./src/graph/profile.ts";
+export { type CompileOptions, type MemoryReport, Program } from "./src/graph/program.ts";
 export {
   abs,
   type Activation,

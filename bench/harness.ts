@@ -1,6 +1,7 @@
 /**
- * The only timer of the benches. A sample encodes a program many times in one pass and waits once; the wait's own constant
- * (about 10 ms on Deno) is measured and subtracted. Each bench reports the median and the interquartile range of at least
+ * The only timer of the benches. A sample encodes a program many times in one pass and waits once. Where the device grants
+ * timestamps they tell the pass's time; elsewhere, and for what encodes no pass of its own, the host's clock does, less the
+ * wait's own constant (about 10 ms on Deno). `clock` of a row says which. Each bench reports the median and the interquartile range of at least
  * twenty samples, with GFLOP/s and GB/s from the op's own cost.
  *
  * Flags after `--`: `--record [FOLDER]` appends one JSON line a case to `<subject>.jsonl` in the folder, `bench/results` by
@@ -10,6 +11,7 @@
  */
 
 import { type Gpu, requestGpu } from "../src/gpu/device.ts";
+import { PassClock } from "../src/graph/profile.ts";
 import type { Program } from "../src/graph/program.ts";
 import type { Cost } from "../src/ops/cost.ts";
 
@@ -21,18 +23,23 @@ export interface BenchRow {
   samples: number;
   /** Replays in a sample. */
   replays: number;
+  /** What told the time. */
+  clock: "timestamps" | "host";
   gflops?: number;
   gbps?: number;
   /** Bytes a second by those of a plain copy in the same run. */
   copyRatio?: number;
 }
 
+/** What a case replays; with `encode` a pass can be timed on the device. */
+export type Benched = Pick<Program, "run" | "destroy"> & Partial<Pick<Program, "encode">>;
+
 /** A case to measure; `open` is called when its turn comes. */
 export interface BenchCase {
   readonly name: string;
   readonly group: string;
   readonly cost?: Cost;
-  readonly open: (gpu: Gpu) => Promise<{ program: Pick<Program, "run" | "destroy">; close: () => void }>;
+  readonly open: (gpu: Gpu) => Promise<{ program: Benched; close: () => void }>;
 }
 
 const SAMPLES = 20;
@@ -64,7 +71,23 @@ async function idleWait(gpu: Gpu): Promise<number> {
   return quantile(times.sort((a, b) => a - b), 0.5);
 }
 
-async function sample(gpu: Gpu, program: Pick<Program, "run">, replays: number, idle: number): Promise<number> {
+/** What tells the time of a sample. */
+interface Timer {
+  /** Where the device grants timestamps. */
+  readonly clock: PassClock | undefined;
+  /** What waiting for an idle queue takes, ms. */
+  readonly idle: number;
+}
+
+async function sample(gpu: Gpu, program: Benched, replays: number, { clock, idle }: Timer): Promise<number> {
+  if (clock && program.encode) {
+    return Math.max(
+      1e-6,
+      await clock.time((pass) => {
+        for (let i = 0; i < replays; i++) program.encode!(pass);
+      }),
+    );
+  }
   const start = performance.now();
   program.run(replays);
   await gpu.queue.onSubmittedWorkDone();
@@ -92,11 +115,29 @@ export async function origin(): Promise<Record<string, unknown>> {
   };
 }
 
+/** The driver and its version, as far as the system tells: NVIDIA's, or Mesa's package for software adapters; else null. */
+async function driver(gpu: Gpu): Promise<string | null> {
+  if (/nvidia/i.test(gpu.description)) {
+    const version = await output("nvidia-smi", ["--query-gpu=driver_version", "--format=csv,noheader"]);
+    return version ? `NVIDIA ${version.split("\n")[0]}` : null;
+  }
+  if (!/llvmpipe/i.test(gpu.description)) return null;
+  try {
+    const [, version] = /^Package: mesa-vulkan-drivers\n(?:\S.*\n| .*\n)*?Version: (.*)$/m.exec(
+      await Deno.readTextFile("/var/lib/dpkg/status"),
+    ) ?? [];
+    return version ? `Mesa ${version}` : null;
+  } catch {
+    return null;
+  }
+}
+
 /** Where a record of a device comes from. */
 export async function provenance(gpu: Gpu): Promise<Record<string, unknown>> {
   return {
     ...await origin(),
     adapter: gpu.description,
+    driver: await driver(gpu),
     software: gpu.caps.software,
     path: gpu.caps.flat ? "flat" : "gpu",
     precision: "f32",
@@ -119,7 +160,7 @@ export async function benchSubject(
   const source = await provenance(gpu);
   const only = flag("--only") ?? "";
   const rows: BenchRow[] = [];
-  let idle: number | undefined;
+  let timer: Timer | undefined;
   for (const { name, group, cost, open } of cases) {
     if (!name.includes(only)) continue;
     const times: number[] = [];
@@ -128,21 +169,22 @@ export async function benchSubject(
     Deno.bench({ name, group, n: SAMPLES, warmup: 0 }, async (b) => {
       if (!opened) {
         opened = await open(gpu);
-        idle ??= await idleWait(gpu);
-        await sample(gpu, opened.program, 1, idle);
-        const once = await sample(gpu, opened.program, 1, idle);
+        timer ??= { clock: gpu.caps.timestamps ? new PassClock(gpu) : undefined, idle: await idleWait(gpu) };
+        await sample(gpu, opened.program, 1, timer);
+        const once = await sample(gpu, opened.program, 1, timer);
         replays = Math.max(1, Math.min(2000, Math.round(SAMPLE_MS / once)));
         if (once * replays * SAMPLES > CASE_MS) replays = Math.max(1, Math.floor(CASE_MS / SAMPLES / once));
       }
       b.start();
-      times.push(await sample(gpu, opened.program, replays, idle!) / replays);
+      times.push(await sample(gpu, opened.program, replays, timer!) / replays);
       b.end();
       if (times.length < SAMPLES) return;
       const sorted = times.slice(-SAMPLES).sort((x, y) => x - y);
       const medianMs = quantile(sorted, 0.5);
       const iqrMs = quantile(sorted, 0.75) - quantile(sorted, 0.25);
       const rates = cost ? { gflops: cost.flops / medianMs / 1e6, gbps: cost.bytes / medianMs / 1e6 } : {};
-      rows.push({ case: name, medianMs, iqrMs, samples: SAMPLES, replays, ...rates });
+      const clock = timer!.clock && opened.program.encode ? "timestamps" : "host";
+      rows.push({ case: name, medianMs, iqrMs, samples: SAMPLES, replays, clock, ...rates });
       opened.program.destroy();
       opened.close();
       opened = undefined;

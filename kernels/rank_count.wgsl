@@ -1,8 +1,7 @@
 //! rank_count: counts the gallery rows that beat each query's partner, a workgroup a tile of queries and a slice of the gallery
 //! above[s,m] = #{n in slice s: a[m,:] b[n,:] > own[m], at + n != partner[m]}; equal[s,m] the same with =
-//! With score instead: score[m] = a[m,:] b[partner[m] - at,:] by the same sums. What it is
-//! worth beside a copy of the partner does not depend on rounding, which two pipelines may do differently: copies, told by
-//! their keys, are equal
+//! With score instead: score[m] = a[m,:] b[partner[m] - at,:] by the same sums. What it is worth beside a copy of the partner
+//! does not depend on rounding, which two pipelines may do differently: copies, told by their keys, are equal
 //!
 //! in     a       [M, K]   f32/4   queries
 //! in     b       [N, K]   W/4     a part of the gallery

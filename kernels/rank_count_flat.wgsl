@@ -1,8 +1,7 @@
 //! rank_count_flat: rank_count without barriers, MG*4 queries by NG*4 gallery rows at a time an invocation
 //! above[s,m] = #{n in slice s / LN, of lane s % LN: a[m,:] b[n,:] > own[m], at + n != partner[m]}; equal[s,m] the same with =
-//! With score instead: score[m] = a[m,:] b[partner[m] - at,:] by the same sums. What it is
-//! worth beside a copy of the partner does not depend on rounding, which two pipelines may do differently: copies, told by
-//! their keys, are equal
+//! With score instead: score[m] = a[m,:] b[partner[m] - at,:] by the same sums. What it is worth beside a copy of the partner
+//! does not depend on rounding, which two pipelines may do differently: copies, told by their keys, are equal
 //!
 //! in     a       [M, K]   f32/4   queries
 //! in     b       [N, K]   W/4     a part of the gallery

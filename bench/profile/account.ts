@@ -59,7 +59,7 @@ export interface Account {
   readonly spanMs: number;
   /** Part of the span in which no dispatch ran; null where each ran alone. */
   readonly idle: number | null;
-  /** Time of all dispatches by that of the replayed step. */
+  /** Time of all dispatches of a run by that of the step replayed beside it: the median. */
   readonly sumByStep: number;
   readonly total: Rated;
   readonly byKernel: readonly SumRow[];
@@ -110,6 +110,7 @@ export function sumBy(rows: readonly DispatchRow[], nameOf: (row: DispatchRow) =
 /** A module without its number, so that all blocks are one. */
 export const moduleKind = (module: string): string => module.replace(/\.\d+(?=\/|$)/g, ".*") || "(none)";
 
+const spanSum = (spans: readonly Span[]) => spans.reduce((sum, { begin, end }) => sum + end - begin, 0);
 const extent = (spans: readonly Span[]) =>
   Math.max(0, ...spans.map(({ end }) => end)) - Math.min(...spans.map(({ begin }) => begin), Infinity);
 
@@ -117,7 +118,7 @@ const extent = (spans: readonly Span[]) =>
  * The account of a step.
  *
  * @param programs Name of the program of each dispatch.
- * @param stepMs Times of the step as it is replayed.
+ * @param stepMs Time of the step as it is replayed, beside each run.
  */
 export function account(
   { method, dispatches, runs }: Profile,
@@ -152,7 +153,7 @@ export function account(
     sumMs: total.ms,
     spanMs: middle,
     idle: method === "timestamps" ? 1 - busyMs(shown) / middle : null,
-    sumByStep: total.ms / step,
+    sumByStep: quantile(sorted(runs.map((spans, i) => spanSum(spans) / stepMs[i]!)), 0.5),
     total,
     byKernel: sumBy(rows, ({ kernel }) => kernel, peaks),
     byOp: sumBy(rows, ({ op }) => op, peaks),

@@ -16,7 +16,7 @@
 
 import { parseArgs } from "node:util";
 import type { Dtype } from "../../src/core/dtype.ts";
-import { ConfigError, SealError } from "../../src/core/errors.ts";
+import { ConfigError, type SealError } from "../../src/core/errors.ts";
 import { type Gpu, requestGpu } from "../../src/gpu/device.ts";
 import { profile } from "../../src/graph/profile.ts";
 import { type Program, submit } from "../../src/graph/program.ts";

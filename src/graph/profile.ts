@@ -100,6 +100,37 @@ async function timeStamped(gpu: Gpu, places: readonly Place[], runs: number): Pr
   }
 }
 
+/** Device time of passes, one at a time: what benches divide work by. */
+export class PassClock {
+  readonly #set: GPUQuerySet;
+  readonly #resolved: GPUBuffer;
+
+  /** @param gpu Must be able to write timestamps. */
+  constructor(readonly gpu: Gpu) {
+    this.#set = gpu.device.createQuerySet({ type: "timestamp", count: 2 });
+    this.#resolved = gpu.buffer("timestamps", 16, GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC);
+  }
+
+  /** Runs one pass and returns its time, ms. Waits for the device. */
+  async time(encode: (pass: GPUComputePassEncoder) => void): Promise<number> {
+    this.gpu.check();
+    const encoder = this.gpu.device.createCommandEncoder();
+    const timestampWrites = { querySet: this.#set, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
+    const pass = encoder.beginComputePass({ timestampWrites });
+    encode(pass);
+    pass.end();
+    encoder.resolveQuerySet(this.#set, 0, 2, this.#resolved, 0);
+    this.gpu.queue.submit([encoder.finish()]);
+    const [read] = await readRanges(this.gpu, [{ buffer: this.#resolved, offset: 0, bytes: 16 }]);
+    return spansOf(new BigUint64Array(read!.buffer as ArrayBuffer, read!.byteOffset, 2))[0]!.end;
+  }
+
+  destroy(): void {
+    this.#resolved.destroy();
+    this.#set.destroy();
+  }
+}
+
 /** Spans from pairs of timestamps, ns. */
 function spansOf(ticks: BigUint64Array): Span[] {
   const first = ticks[0]!;

@@ -44,7 +44,7 @@ Deno.test("parseCard() names file and line of what it cannot read", () => {
     ["//! grid   fold ceil(M/WG)\n", "", /has no grid/],
     ["//! y[m,n] = x[m,n]\n", "", /states no formula/],
     ["//! flops  2*M*N   comment\n", "", /states no flops; a kernel that only moves data has 0/],
-    ["touch  x M*N", "touch  q M*N", /:12: wanted: touch/],
+    ["touch  x M*N", "touch  q M*N", /:13: wanted: touch/],
     ["//! ref    tests/ref/demo.ts\n", "", /names no reference/],
   ];
   for (const [from, to, message] of broken) assert.throws(() => parseCard("demo_fwd", CARD.replace(from, to)), message);
