@@ -43,7 +43,7 @@ export {
   Plan,
   type TapeEntry,
 } from "./src/graph/plan.ts";
-export { profile, type Profile, type ProfileOptions, type Span } from "./src/graph/profile.ts";
+export { type Profile, profile, type ProfileOptions, type Span } from "./src/graph/profile.ts";
 export { type CompileOptions, type MemoryReport, Program } from "./src/graph/program.ts";
 export {
   abs,
