@@ -13,7 +13,9 @@ import type { Program } from "./program.ts";
 
 /** When a dispatch ran, ms from the start of the first one. */
 export interface Span {
+  /** When it began. */
   readonly begin: number;
+  /** When it ended. */
   readonly end: number;
 }
 
