@@ -51,3 +51,4 @@ export {
 export type { Listener } from "./src/module/listener.ts";
 export * from "./src/methods/settings.gen.ts";
 export type { RunScores } from "./src/module/scores.ts";
+export { mergeAdapter, type MergedWeights, type MergeOptions } from "./src/module/adapter.ts";

@@ -17,7 +17,7 @@ import { factsIn, folderOf } from "../run/encoder.ts";
 import { Progress } from "./progress.ts";
 import { printJson } from "./terminal.ts";
 import { count, formatBytes } from "../core/text_table.ts";
-import { checkOutput, FLOATS, weightsFacts, writeWeights, writtenBefore } from "./weights_output.ts";
+import { checkOutput, FLOATS, weightsFacts, writeWeights, writtenBefore } from "../run/weights_output.ts";
 
 /** What follows the name. */
 export const usage = "IN OUT.safetensors";

@@ -35,8 +35,11 @@ export interface TrainOptions<Settings> extends Listener {
   readonly gpu?: Device | undefined;
   /** Encoder that is fine-tuned, as {@linkcode loadEncoder} takes it; the configuration's by default. */
   readonly encoder?: string | undefined;
-  /** Data folders in HEST's layout, or what {@linkcode openHest} opened, of which the chosen samples train. */
-  readonly data: string | readonly string[] | Hest;
+  /**
+   * Data folders in HEST's layout, or what {@linkcode openHest} opened, of which the chosen samples train; methods of other
+   * data have keys of their own.
+   */
+  readonly data?: string | readonly string[] | Hest;
   /** Folder of the run. One that was begun with the same configuration is gone on with. */
   readonly out: string;
   /** Keys of the method; what is left out has its default. */
@@ -131,7 +134,13 @@ async function trainNow(
     import("../core/stopwatch.ts"),
   ]);
   const method = await loadMethod(name);
-  const own = { ...config, ...dataOf(data), ...(encoder === undefined ? {} : { encoder }), out, method: name };
+  const own = {
+    ...config,
+    ...(data === undefined ? {} : dataOf(data)),
+    ...(encoder === undefined ? {} : { encoder }),
+    out,
+    method: name,
+  };
   const { config: resolved } = method.config.read([], await overridesOf(own));
   const [, program, version] = /^([^/]+)\/(\S+)/.exec(navigator.userAgent) ?? [];
   return await run.train({

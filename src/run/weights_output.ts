@@ -1,5 +1,5 @@
 /**
- * Writing a weights file from the command line: streamed, whole or not at all, never over another file unasked.
+ * Writing a weights file: streamed, whole or not at all, never over another file unasked.
  *
  * @module
  */
@@ -14,11 +14,11 @@ import { safetensorsStream } from "../io/safetensors.ts";
 import type { WeightTensor } from "../io/weight_tensor.ts";
 import type { FloatDtype } from "../io/weight_views.ts";
 import { openWeights, type Weights } from "../io/weights.ts";
-import { contentHash } from "../run/content_hash.ts";
-import { folderOf } from "../run/encoder.ts";
-import { flagFacts } from "../run/output_folder.ts";
+import { contentHash } from "./content_hash.ts";
+import { folderOf } from "./encoder.ts";
+import { flagFacts } from "./output_folder.ts";
 import { checkFile, checkSpace } from "../io/output.ts";
-import type { Progress } from "./progress.ts";
+import type { Reporter } from "../core/reporter.ts";
 
 /** Types of `--dtype`. */
 export const FLOATS: Readonly<Record<string, FloatDtype>> = { f32: "F32", f16: "F16", bf16: "BF16" };
@@ -123,7 +123,7 @@ export async function writeWeights(
   tensors: ReadonlyMap<string, WeightTensor>,
   metadata: Readonly<Record<string, string>>,
   facts: Facts,
-  progress: Progress,
+  progress: Reporter,
 ): Promise<Written> {
   const total = [...tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0);
   let bytes = 0;
