@@ -22,6 +22,8 @@ export interface Tolerance {
   readonly nmse?: number;
   /** Largest error in units of the root mean square of the reference. */
   readonly max?: number;
+  /** A 0 passes where a smaller amount than this is wanted: 2^-14 of halves, whose subnormals a device may store as 0. Default 0. */
+  readonly tiny?: number;
 }
 
 /** f64 values by name. */

@@ -9,8 +9,11 @@ export interface Closeness {
   readonly text: string;
 }
 
+/** How close is close enough. */
+type Closest = Tolerance & Required<Pick<Tolerance, "nmse" | "max">>;
+
 /** Compares `got` with `wanted`; NaN never passes. Infinite wanted values must be met exactly. */
-export function compare(got: ArrayLike<number>, wanted: ArrayLike<number>, tol: Required<Tolerance>): Closeness {
+export function compare(got: ArrayLike<number>, wanted: ArrayLike<number>, tol: Closest): Closeness {
   if (got.length !== wanted.length) {
     return { nmse: NaN, max: NaN, text: `length ${got.length}, wanted ${wanted.length}` };
   }
@@ -26,7 +29,7 @@ export function compare(got: ArrayLike<number>, wanted: ArrayLike<number>, tol: 
       if (!Object.is(w, y) && bad < 0) bad = i;
       continue;
     }
-    const d = Math.abs(y - w);
+    const d = y === 0 && Math.abs(w) < (tol.tiny ?? 0) ? 0 : Math.abs(y - w);
     error += d * d;
     power += w * w;
     if (d > worst) {

@@ -37,8 +37,9 @@ interface Variant {
   readonly wrt: readonly string[];
 }
 
-const TOL = { plain: { nmse: 1e-10, max: 1e-4 }, half: { nmse: 1e-6, max: 1e-2 } };
-const GRAD_TOL = { plain: { nmse: 1e-8, max: 1e-3 }, half: { nmse: 1e-5, max: 3e-2 } };
+const TINY = 2 ** -14;
+const TOL = { plain: { nmse: 1e-10, max: 1e-4, tiny: 0 }, half: { nmse: 1e-6, max: 1e-2, tiny: TINY } };
+const GRAD_TOL = { plain: { nmse: 1e-8, max: 1e-3, tiny: 0 }, half: { nmse: 1e-5, max: 3e-2, tiny: TINY } };
 /** Milliseconds of central differences a case may cost, and most elements of one input. */
 const DIFFERENCE_MS = 300;
 const DIFFERENCE_ELEMENTS = 10_000;
@@ -280,7 +281,7 @@ async function runVariant(
         if (text) fail(`output ${i}: ${text}`);
         return;
       }
-      const tol = exact ? { nmse: 0, max: 0 } : merge(test.tol, variant.half, TOL);
+      const tol = exact ? { nmse: 0, max: 0, tiny: 0 } : merge(test.tol, variant.half, TOL);
       const close = compare(results[0]![i]!, reference, tol);
       nmse = Math.max(nmse, close.nmse);
       if (close.text) fail(`output ${i}: ${close.text}`);

@@ -6,7 +6,8 @@
 
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
-import { crc32 as hostCrc32, createGunzip, deflateSync, inflateSync, zstdDecompressSync } from "node:zlib";
+// Zstandard by name: older releases of Node lack it, and must still load this file.
+import zlib, { crc32 as hostCrc32, createGunzip, deflateSync, inflateSync } from "node:zlib";
 
 /** CRC-32 as zlib and PNG compute it; `before` is that of the bytes before. */
 export function crc32(bytes: Uint8Array, before: number = 0): number {
@@ -35,8 +36,11 @@ export function inflate(bytes: Uint8Array, most: number): Uint8Array | undefined
  * @returns The result, cut where the frame ends early, or undefined where it is damaged or gives more than `most` bytes.
  */
 export function expandZstd(bytes: Uint8Array, most: number): Uint8Array | undefined {
+  if (!zlib.zstdDecompressSync) {
+    throw new Error("Cannot unpack Zstandard: it needs Node 22.15, 23.8 or Deno 2.6 or later");
+  }
   try {
-    const { buffer, byteOffset, byteLength } = zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, most) });
+    const { buffer, byteOffset, byteLength } = zlib.zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, most) });
     return new Uint8Array(buffer, byteOffset, byteLength);
   } catch {
     return undefined;

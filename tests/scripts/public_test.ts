@@ -26,6 +26,9 @@ Deno.writeTextFileSync(
   }),
 );
 
+/** What an example needs: files, the device's environment, and nothing else. */
+const RUN = ["--no-prompt", "--allow-read", "--allow-write", "--allow-env", "--no-check", "--cached-only"];
+
 /** Runs Deno in `cwd`; what it printed. */
 async function deno(cwd: string, ...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -52,13 +55,13 @@ Deno.test("every example of the documentation checks and runs with the published
     await deno(cwd, "check", "--cached-only", ...names);
     Deno.mkdirSync(`${cwd}/data`);
     Deno.writeTextFileSync(`${cwd}/make.ts`, MAKE.replaceAll("$HOME", home));
-    await deno(cwd, "run", "-A", "--no-check", "--cached-only", "make.ts");
+    await deno(cwd, "run", ...RUN, "make.ts");
     // One process: an adapter opens once.
     Deno.writeTextFileSync(
       `${cwd}/all.ts`,
       names.map((name) => `console.log("${name}");\nawait import("./${name}");`).join("\n"),
     );
-    const out = await deno(cwd, "run", "-A", "--no-check", "--cached-only", "all.ts");
+    const out = await deno(cwd, "run", ...RUN, "all.ts");
     for (const name of names) assert.match(out, new RegExp(name));
   });
 });
@@ -90,7 +93,7 @@ Deno.test("importing the package asks for no device and loads neither HDF5 nor k
         `console.log(JSON.stringify({ asked, read, names: m.listEncoders().length }));`,
       ].join("\n"),
     );
-    const { asked, read, names } = JSON.parse(await deno(cwd, "run", "-A", "--no-check", "--cached-only", "touch.ts"));
+    const { asked, read, names } = JSON.parse(await deno(cwd, "run", ...RUN, "touch.ts"));
     assert.deepEqual([asked, read], [0, []]);
     assert.ok(names > 20);
   });

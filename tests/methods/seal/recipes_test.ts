@@ -4,7 +4,7 @@ import { RANDOM_PREFIX, randomEncoder } from "../../../src/models/random_encoder
 import { SEAL_CONFIG } from "../../../src/methods/seal/config.ts";
 import { visionPart } from "../../../src/train/trainable.ts";
 
-const FOLDER = new URL("../../data/configs/", import.meta.url);
+const FOLDER = new URL("../../../data/configs/", import.meta.url);
 const names = [...Deno.readDirSync(FOLDER)].map(({ name }) => name).filter((name) => name.endsWith(".yaml")).sort();
 
 Deno.test("the recipes are there", () => {
