@@ -4,15 +4,23 @@
 #   bench/gpu.sh                    kernel tests, engine benches, PyTorch benches, table of ratios
 #   bench/gpu.sh --allow-software   try the script on a machine without a GPU; records go to a temporary file
 #
+# Parts, each at most 8 minutes
+#   a  kernel cases (tests) and `verify` on this adapter
+#   b  products and attention at the shapes of ViT-S, B, L and H, and every op, beside PyTorch
+#   c  whole ViTs: forward and a step with LoRA, images a second, beside PyTorch with timm and peft
+#   d  SEAL end to end: an epoch with the trunk's cache and without; profiles of embedding and of a step
+#   e  memory of a step beside its plans; start of a process with an empty and a filled shader cache
+#
 # Options
-#   --allow-software  accept a software adapter (and PyTorch on the CPU)
+#   --part LETTER     only this part, may be repeated (default all)
+#   --allow-software  accept a software adapter (and PyTorch on the CPU); sizes are then small
 #   --skip-tests      no kernel tests
 #   --skip-bench      no engine benches
 #   --skip-torch      no PyTorch benches
 #   --tests PATH      test file or folder, may be repeated (default tests/ops)
-#   --bench PATH      bench file, may be repeated (default bench/*_bench.ts)
+#   --bench PATH      bench files of part b, may be repeated (default bench/vit_bench.ts, bench/ops_bench.ts)
 #   --out FILE        JSON lines are appended here (default bench/results/gpu.jsonl)
-#   --timeout N       seconds for each test run and bench file (default 600)
+#   --timeout N       seconds for each part (default 480)
 #
 # Offline kit: put what the machine lacks into .deno/ at the root of the checkout
 #   .deno/deno                   the binary; or packed, deno.xz or deno.gz, or deno's release .zip or PyPI .whl
@@ -24,12 +32,17 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-software=0 skip_tests=0 skip_bench=0 skip_torch=0 limit=600 out="" tests=() benches=()
+software=0 skip_tests=0 skip_bench=0 skip_torch=0 limit=480 parts="" out="" tests=() benches=()
 usage() { sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; }
 need() { [ $# -ge 2 ] || { echo "Cannot read options: $1 wants a value" >&2; exit 2; }; }
 while [ $# -gt 0 ]; do
   case "$1" in
     --allow-software) software=1 ;;
+    --part)
+      need "$@"
+      case "$2" in a | b | c | d | e) parts=$parts$2 ;; *) echo "Cannot read options: --part is $2, wanted a, b, c, d or e" >&2; exit 2 ;; esac
+      shift
+      ;;
     --skip-tests) skip_tests=1 ;;
     --skip-bench) skip_bench=1 ;;
     --skip-torch) skip_torch=1 ;;
@@ -47,7 +60,11 @@ tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "$1"; [ -z "${2:-}" ] || say "  $2"; exit 6; }
-bounded() { if command -v timeout >/dev/null; then timeout "$limit" "$@"; else "$@"; fi; }
+begun=$SECONDS
+# What is left of the part's time, one second at least.
+left() { local rest=$((limit - SECONDS + begun)); [ "$rest" -gt 0 ] && echo "$rest" || echo 1; }
+bounded() { if command -v timeout >/dev/null; then timeout "$(left)" "$@"; else "$@"; fi; }
+part() { case "${parts:-abcde}" in *"$1"*) begun=$SECONDS; say "part     $1" ;; *) return 1 ;; esac; }
 
 # ---- deno
 find_deno() {
@@ -126,59 +143,135 @@ case "$probe" in *'"software":true'*) is_software=1 ;; esac
 status=0
 json_string() { printf '"%s"' "$(printf '%s' "${1:-}" | tr -d '\n\r\t' | sed 's/\\/\\\\/g; s/"/\\"/g')"; }
 
-# ---- kernel tests on this adapter
-tests_summary="not run"
-if [ $skip_tests = 0 ]; then
-  [ ${#tests[@]} -gt 0 ] || tests=(tests/ops)
-  found=$(find "${tests[@]}" -name '*_test.ts' 2>/dev/null | head -n 1)
-  if [ -z "$found" ]; then
-    tests_summary="none found"
-    say "tests    none in ${tests[*]}"
+# Where records go: those of a software adapter do not belong among the GPU's.
+if [ -z "$out" ]; then
+  out=bench/results/gpu.jsonl
+  [ $is_software = 0 ] || out=${TMPDIR:-/tmp}/gpu_software.jsonl
+fi
+mkdir -p "$(dirname "$out")"
+: >"$tmp/engine.jsonl"
+: >"$tmp/torch.jsonl"
+run() { bounded "$DENO" run -A --no-check --cached-only "$@"; }
+# Runs what prints a record, and appends it as one line.
+record() {
+  say "record   $*"
+  if run "$@" >"$tmp/record.json" 2>"$tmp/record.err"; then
+    { tr -d '\n' <"$tmp/record.json"; echo; } >>"$out"
   else
-    say "tests    ${tests[*]}"
-    bounded "$DENO" test -A --no-check --cached-only "${tests[@]}" >"$tmp/tests.log" 2>&1
-    code=$?
-    tests_summary=$(grep -E '\| *[0-9]+ passed' "$tmp/tests.log" | tail -n 1)
-    [ $code -ne 124 ] || tests_summary="stopped after $limit s"
-    [ -n "$tests_summary" ] || tests_summary="exit status $code"
-    if [ $code -ne 0 ]; then
-      status=1
-      tail -n 60 "$tmp/tests.log" >&2
+    status=1
+    tail -n 20 "$tmp/record.err" >&2
+  fi
+}
+PYTHON=${PYTHON:-python3}
+torch=$("$PYTHON" -c 'import torch; print(torch.__version__, "cuda" if torch.cuda.is_available() else "cpu")' 2>/dev/null) || torch=""
+# Runs a PyTorch bench where PyTorch and what else it needs are there.
+with_torch() {
+  local script=$1 needs=$2
+  [ $skip_torch = 0 ] || return 0
+  if ! "$PYTHON" -c "import $needs" 2>/dev/null; then
+    say "torch    $script left out: $PYTHON does not import $needs; set PYTHON to add its rows"
+    return 0
+  fi
+  case "$torch" in
+    *cuda) say "torch    $script, $torch"; bounded "$PYTHON" "$script" >>"$tmp/torch.jsonl" || status=1 ;;
+    *) if [ $is_software = 1 ]; then
+        say "torch    $script, $torch"; bounded "$PYTHON" "$script" --cpu >>"$tmp/torch.jsonl" || status=1
+      else
+        say "torch    $script left out: $torch finds no CUDA device"
+      fi ;;
+  esac
+}
+bench() {
+  say "bench    $1"
+  rm -rf "$tmp/bench"
+  mkdir -p "$tmp/bench"
+  if ! bounded "$DENO" bench -A --no-check --cached-only "$1" -- --record "$tmp/bench" >"$tmp/bench.log" 2>&1; then
+    status=1
+    tail -n 30 "$tmp/bench.log" >&2
+  fi
+  cat "$tmp"/bench/*.jsonl >>"$tmp/engine.jsonl" 2>/dev/null || true
+}
+
+# ---- a: kernel cases and verify
+tests_summary="not run"
+if part a; then
+  if [ $skip_tests = 0 ]; then
+    [ ${#tests[@]} -gt 0 ] || tests=(tests/ops)
+    found=$(find "${tests[@]}" -name '*_test.ts' 2>/dev/null | head -n 1)
+    if [ -z "$found" ]; then
+      tests_summary="none found"
+      say "tests    none in ${tests[*]}"
+    else
+      say "tests    ${tests[*]}"
+      bounded "$DENO" test -A --no-check --cached-only "${tests[@]}" >"$tmp/tests.log" 2>&1
+      code=$?
+      tests_summary=$(grep -E '\| *[0-9]+ passed' "$tmp/tests.log" | tail -n 1)
+      [ $code -ne 124 ] || tests_summary="stopped after $limit s"
+      [ -n "$tests_summary" ] || tests_summary="exit status $code"
+      if [ $code -ne 0 ]; then
+        status=1
+        tail -n 60 "$tmp/tests.log" >&2
+      fi
+      say "         $tests_summary"
     fi
-    say "         $tests_summary"
+  fi
+  small=()
+  [ $is_software = 0 ] || small=(--encoder 'random:vit_small_patch16_224?dim=32&depth=1&heads=2&img=32' --batch-size 4 --genes 64)
+  say "verify   ${small[*]-}"
+  if run src/cli/main.ts verify --quiet --out "$tmp/verify.json" ${small[@]+"${small[@]}"} >"$tmp/verify.log" 2>&1; then :; else
+    status=1
+    tail -n 30 "$tmp/verify.log" >&2
+  fi
+  [ ! -s "$tmp/verify.json" ] || { tr -d '\n' <"$tmp/verify.json"; echo; } >>"$out"
+fi
+
+# ---- b: products and attention, and every op
+if part b; then
+  if [ $skip_bench = 0 ]; then
+    [ ${#benches[@]} -gt 0 ] || benches=(bench/vit_bench.ts bench/ops_bench.ts)
+    bench "${benches[0]}"
+  fi
+  with_torch tests/reference/torch_bench.py torch
+  if [ $skip_bench = 0 ]; then for file in "${benches[@]:1}"; do bench "$file"; done; fi
+fi
+
+# ---- c: whole ViTs
+if part c; then
+  [ $skip_bench = 1 ] || bench bench/vit_step_bench.ts
+  with_torch tests/reference/torch_vit.py torch,timm,peft
+fi
+
+# ---- d: SEAL end to end
+if part d && [ $skip_bench = 0 ]; then
+  tiny='random:vit_small_patch16_224?dim=32&depth=2&heads=2&img=32'
+  if [ $is_software = 1 ]; then
+    record bench/methods/seal/trunk_cache.ts --encoder "$tiny" --pairs 8 --batch 4 --epochs 1 --dry
+    sizes=(--encoder "$tiny" --batch 8 --runs 2)
+  else
+    record bench/methods/seal/trunk_cache.ts --encoder random:vit_base_patch16_224 --pairs 2048 --batch 256 --epochs 3 --dry
+    sizes=(--encoder vit_base_patch16_224 --batch 256 --micro 64 --genes 512)
+  fi
+  mkdir -p "$tmp/profile"
+  say "profile  ${sizes[*]}"
+  if run bench/profile/main.ts "${sizes[@]}" --record "$tmp/profile" >"$tmp/profile.txt" 2>&1; then
+    cat "$tmp/profile.txt" >&2
+    cat "$tmp/profile/profile.jsonl" >>"$out"
+  else
+    status=1
+    tail -n 20 "$tmp/profile.txt" >&2
   fi
 fi
 
-# ---- engine benches
-: >"$tmp/engine.jsonl"
-if [ $skip_bench = 0 ]; then
-  [ ${#benches[@]} -gt 0 ] || for file in bench/*_bench.ts; do [ -f "$file" ] && benches+=("$file"); done
-  [ ${#benches[@]} -gt 0 ] || say "benches  none in bench/"
-  mkdir -p "$tmp/bench"
-  for file in ${benches[@]+"${benches[@]}"}; do
-    say "bench    $file"
-    if ! bounded "$DENO" bench -A --no-check --cached-only "$file" -- --record "$tmp/bench" >"$tmp/bench.log" 2>&1; then
-      status=1
-      tail -n 30 "$tmp/bench.log" >&2
-    fi
+# ---- e: memory and start, with an empty shader cache and with that of the run before
+if part e && [ $skip_bench = 0 ]; then
+  sizes=(--encoder random:vit_base_patch16_224 --batch 64)
+  [ $is_software = 0 ] || sizes=(--encoder 'random:vit_small_patch16_224?dim=32&depth=2&heads=2&img=32' --batch 4)
+  for cache in empty filled; do
+    say "shaders  $cache cache"
+    mkdir -p "$tmp/shaders"
+    MESA_SHADER_CACHE_DIR=$tmp/shaders __GL_SHADER_DISK_CACHE_PATH=$tmp/shaders \
+      record bench/memory.ts "${sizes[@]}" --shaders "$cache"
   done
-  cat "$tmp"/bench/*.jsonl >"$tmp/engine.jsonl" 2>/dev/null || true
-fi
-
-# ---- PyTorch
-: >"$tmp/torch.jsonl"
-PYTHON=${PYTHON:-python3} torch=""
-if [ $skip_torch = 0 ]; then
-  torch=$("$PYTHON" -c 'import torch; print(torch.__version__, "cuda" if torch.cuda.is_available() else "cpu")' 2>/dev/null) || torch=""
-  case "$torch" in
-    "") say "torch    not importable by $PYTHON; set PYTHON to add its rows" ;;
-    *cuda) say "torch    $torch"; bounded "$PYTHON" tests/reference/torch_bench.py >"$tmp/torch.jsonl" || status=1 ;;
-    *) if [ $is_software = 1 ]; then
-        say "torch    $torch"; bounded "$PYTHON" tests/reference/torch_bench.py --cpu --samples 20 >"$tmp/torch.jsonl" || status=1
-      else
-        say "torch    $torch finds no CUDA device; left out"
-      fi ;;
-  esac
 fi
 
 # ---- table and records
@@ -186,12 +279,6 @@ commit=${COMMIT:-$(git rev-parse HEAD 2>/dev/null || echo unknown)}
 dirty=false
 [ -z "$(git status --porcelain --untracked-files=no 2>/dev/null)" ] || dirty=true
 gpu=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | head -n 1)
-if [ -z "$out" ]; then
-  out=bench/results/gpu.jsonl
-  # Records of a software adapter do not belong among the GPU's.
-  [ $is_software = 0 ] || out=${TMPDIR:-/tmp}/gpu_software.jsonl
-fi
-mkdir -p "$(dirname "$out")"
 meta="{\"commit\":$(json_string "$commit"),\"dirty\":$dirty,\"gpu\":$(json_string "$gpu"),\"torch\":$(json_string "$torch"),\"tests\":$(json_string "$tests_summary"),\"device\":$probe}"
 "$DENO" run --no-config -A bench/gpu_table.ts --engine "$tmp/engine.jsonl" --torch "$tmp/torch.jsonl" --meta "$meta" --out "$out" || status=1
 [ ! -f "$out" ] || say "records  $out"

@@ -29,6 +29,8 @@ export interface BenchRow {
   gbps?: number;
   /** Bytes a second by those of a plain copy in the same run. */
   copyRatio?: number;
+  /** Of whole encoders. */
+  imagesPerSecond?: number;
 }
 
 /** What a case replays; with `encode` a pass can be timed on the device. */
@@ -39,7 +41,8 @@ export interface BenchCase {
   readonly name: string;
   readonly group: string;
   readonly cost?: Cost;
-  readonly open: (gpu: Gpu) => Promise<{ program: Benched; close: () => void }>;
+  /** With a cost where only the program knows it. */
+  readonly open: (gpu: Gpu) => Promise<{ program: Benched; close: () => void; cost?: Cost }>;
 }
 
 const SAMPLES = 20;
@@ -94,7 +97,8 @@ async function sample(gpu: Gpu, program: Benched, replays: number, { clock, idle
   return Math.max(1e-3, performance.now() - start - idle);
 }
 
-async function output(command: string, args: string[]): Promise<string> {
+/** What a program prints; nothing where it is missing. */
+export async function output(command: string, args: string[]): Promise<string> {
   try {
     const { stdout } = await new Deno.Command(command, { args, stdout: "piped", stderr: "null" }).output();
     return new TextDecoder().decode(stdout).trim();
@@ -182,7 +186,8 @@ export async function benchSubject(
       const sorted = times.slice(-SAMPLES).sort((x, y) => x - y);
       const medianMs = quantile(sorted, 0.5);
       const iqrMs = quantile(sorted, 0.75) - quantile(sorted, 0.25);
-      const rates = cost ? { gflops: cost.flops / medianMs / 1e6, gbps: cost.bytes / medianMs / 1e6 } : {};
+      const work = cost ?? opened.cost;
+      const rates = work ? { gflops: work.flops / medianMs / 1e6, gbps: work.bytes / medianMs / 1e6 } : {};
       const clock = timer!.clock && opened.program.encode ? "timestamps" : "host";
       rows.push({ case: name, medianMs, iqrMs, samples: SAMPLES, replays, clock, ...rates });
       opened.program.destroy();

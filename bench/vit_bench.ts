@@ -96,7 +96,19 @@ const small = [
   norm(1576, 768),
   attention(1, 12, 197, 64, false),
 ];
+/** Products and attention of ViT-S, B, L and H at batch 32: width, tokens, heads, head width. */
+const shapes = ([[384, 197, 6, 64], [768, 197, 12, 64], [1024, 197, 16, 64], [1280, 257, 16, 80]] as const).flatMap(
+  ([D, N, H, E]) => [
+    gemm(32 * N, 3 * D, D),
+    gemm(32 * N, D, D),
+    gemm(32 * N, 4 * D, D),
+    gemm(32 * N, D, 4 * D),
+    attention(32, H, N, E, false),
+    attention(32, H, N, E, true),
+  ],
+);
 const large = [
+  ...shapes,
   gemm(4096, 4096, 4096),
   gemm(12608, 768, 3072),
   norm(12608, 768),

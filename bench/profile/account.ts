@@ -7,7 +7,6 @@
 import type { Dispatch } from "../../src/graph/plan.ts";
 import type { Profile, Span } from "../../src/graph/profile.ts";
 import { dispatchCost } from "../../src/ops/cost.ts";
-import { quantile } from "../harness.ts";
 
 /** Peaks that a dispatch is compared with; see `src/verify/rates.ts`. */
 export interface Peaks {
@@ -27,7 +26,7 @@ export interface Rated {
   readonly ofCopy: number;
 }
 
-/** One dispatch. `ms` is the median over the runs. */
+/** One dispatch, in the quickest run: what disturbs a run only adds to it. */
 export interface DispatchRow extends Rated {
   readonly program: string;
   readonly module: string;
@@ -35,7 +34,7 @@ export interface DispatchRow extends Rated {
   readonly kernel: string;
   /** Extents of its card. */
   readonly dims: Readonly<Record<string, number>>;
-  /** Where it lies in the run whose length is the median, ms. */
+  /** Where it lies in the run, ms. */
   readonly span: Span;
 }
 
@@ -51,7 +50,7 @@ export interface SumRow extends Rated {
 export interface Account {
   readonly method: Profile["method"];
   readonly runs: number;
-  /** One step as it is replayed, without timestamps, by the host's clock: the median. */
+  /** One step as it is replayed, without timestamps, by the host's clock: the quickest. */
   readonly stepMs: number;
   /** Time of all dispatches. */
   readonly sumMs: number;
@@ -59,7 +58,7 @@ export interface Account {
   readonly spanMs: number;
   /** Part of the span in which no dispatch ran; null where each ran alone. */
   readonly idle: number | null;
-  /** Time of all dispatches of a run by that of the step replayed beside it: the median. */
+  /** Time of all dispatches by that of the replayed step. */
   readonly sumByStep: number;
   readonly total: Rated;
   readonly byKernel: readonly SumRow[];
@@ -126,34 +125,32 @@ export function account(
   stepMs: readonly number[],
   peaks: Peaks,
 ): Account {
-  const sorted = (values: readonly number[]) => [...values].sort((a, b) => a - b);
-  const lengths = runs.map(extent);
-  const middle = sorted(lengths)[Math.floor((lengths.length - 1) / 2)]!;
-  const shown = runs[lengths.indexOf(middle)]!;
+  const sums = runs.map(spanSum);
+  const shown = runs[sums.indexOf(Math.min(...sums))]!;
   const rows = dispatches.map((dispatch: Dispatch, i): DispatchRow => {
     const { flops, bytes } = dispatchCost(dispatch);
-    const ms = quantile(sorted(runs.map((spans) => spans[i]!.end - spans[i]!.begin)), 0.5);
+    const span = shown[i]!;
     return {
       program: programs[i]!,
       module: dispatch.module,
       op: dispatch.op,
       kernel: dispatch.kernel.name,
       dims: dispatch.dims,
-      span: shown[i]!,
-      ...rated(ms, flops, bytes, peaks),
+      span,
+      ...rated(span.end - span.begin, flops, bytes, peaks),
     };
   });
   const sum = (what: "ms" | "flops" | "bytes") => rows.reduce((total, row) => total + row[what], 0);
   const total = rated(sum("ms"), sum("flops"), sum("bytes"), peaks);
-  const step = quantile(sorted(stepMs), 0.5);
+  const [step, length] = [Math.min(...stepMs), extent(shown)];
   return {
     method,
     runs: runs.length,
     stepMs: step,
     sumMs: total.ms,
-    spanMs: middle,
-    idle: method === "timestamps" ? 1 - busyMs(shown) / middle : null,
-    sumByStep: quantile(sorted(runs.map((spans, i) => spanSum(spans) / stepMs[i]!)), 0.5),
+    spanMs: length,
+    idle: method === "timestamps" ? 1 - busyMs(shown) / length : null,
+    sumByStep: total.ms / step,
     total,
     byKernel: sumBy(rows, ({ kernel }) => kernel, peaks),
     byOp: sumBy(rows, ({ op }) => op, peaks),

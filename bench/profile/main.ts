@@ -192,7 +192,8 @@ async function main(args: readonly string[]): Promise<void> {
       subject.destroy();
     }
   }
-  const source = { ...await provenance(gpu), command: `bench --profile ${args.join(" ")}`.trim(), rates };
+  const said = args.join(" ").replace(/ ?--(json|trace|record)([ =](?!--)\S*)?/g, "");
+  const source = { ...await provenance(gpu), command: `bench --profile ${said}`.trim(), rates };
   if (options.json !== undefined) {
     const steps = accounts.map(([name, made]) => ({ name, ...made }));
     Deno.writeTextFileSync(options.json, JSON.stringify({ ...source, steps }) + "\n");

@@ -40,7 +40,7 @@ export function formatAccount(name: string, account: Account): string {
     : "no timestamps: each dispatch alone between waits, the wait subtracted; gaps are not seen";
   return [
     name,
-    `${account.dispatches.length} dispatches, median of ${runs} (${how})`,
+    `${account.dispatches.length} dispatches, quickest of ${runs} runs (${how})`,
     `step ${stepMs.toFixed(2)} ms as it is replayed; its dispatches ${sumMs.toFixed(2)} ms, ${
       percent(sumByStep)
     } of it`,

@@ -126,7 +126,11 @@ def cases(cpu: bool) -> list[Case]:
             matmul(512, 512, 512), matmul(1024, 1024, 1024), matmul(197, 768, 3072), layernorm(788, 768),
             attention(1, 12, 197, 64, False), attention(1, 12, 197, 64, True), block(1, 197, 768, 12),
         ]  # fmt: skip
-    return [
+    shapes = []
+    for d, n, h, e in ((384, 197, 6, 64), (768, 197, 12, 64), (1024, 197, 16, 64), (1280, 257, 16, 80)):
+        shapes += [matmul(32 * n, 3 * d, d), matmul(32 * n, d, d), matmul(32 * n, 4 * d, d), matmul(32 * n, d, 4 * d)]
+        shapes += [attention(32, h, n, e, False), attention(32, h, n, e, True)]
+    return shapes + [
         matmul(512, 512, 512), matmul(1024, 1024, 1024), matmul(197, 768, 3072), matmul(4096, 4096, 4096),
         matmul(12608, 768, 3072), layernorm(12608, 768), attention(8, 12, 197, 64, False),
         attention(8, 12, 197, 64, True), block(8, 197, 768, 12), block(32, 197, 768, 12),
