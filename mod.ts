@@ -52,3 +52,4 @@ export type { Listener } from "./src/module/listener.ts";
 export * from "./src/methods/settings.gen.ts";
 export type { RunScores } from "./src/module/scores.ts";
 export { mergeAdapter, type MergedWeights, type MergeOptions } from "./src/module/adapter.ts";
+export type { OwnMethod } from "./src/module/own_method.ts";

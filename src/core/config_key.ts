@@ -8,7 +8,7 @@
 import { ConfigError } from "./errors.ts";
 
 /** What all keys have. */
-interface AnyKey {
+export interface AnyKey {
   /** One line: what it does. */
   readonly doc: string;
   /** What a number counts. */
@@ -56,7 +56,8 @@ export type Keys = Readonly<Record<string, Key>>;
 /** A table of keys by concern. */
 export type KeyTable = Readonly<Record<string, Keys>>;
 
-type Plain<K extends Key> = K extends { kind: "number" } ? number
+/** Type of the value of a key that is not null. */
+export type Plain<K extends Key> = K extends { kind: "number" } ? number
   : K extends { kind: "flag" } ? boolean
   : K extends { kind: "text" } ? string
   : K extends { kind: "choice"; of: readonly (infer V)[] } ? V

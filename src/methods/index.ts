@@ -19,7 +19,7 @@ interface Row {
 /** All methods by name, which is the folder's; the first is meant where none is named. */
 const METHODS: Readonly<Record<string, Row>> = {
   seal: { files: ["omics.safetensors", "heads.safetensors", "genes.json"], load: () => import("./seal/index.ts") },
-  mil: { files: ["model.safetensors", "model.json"], load: () => import("./mil/index.ts") },
+  mil: { files: ["model.json"], load: () => import("./mil/index.ts") },
 };
 
 /** Names of all methods. */

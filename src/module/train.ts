@@ -11,6 +11,7 @@ import type { ConfigOverrides } from "../train/config/format.ts";
 import type { MetricRow } from "../train/metrics.ts";
 import { type Device, deviceOf } from "./device.ts";
 import type { Hest } from "./hest.ts";
+import { methodBehind, type OwnMethod } from "./own_method.ts";
 import { saveRunAdapter } from "./adapter.ts";
 import { openRun, type OpenRunOptions, type Run } from "./run.ts";
 import { type Listener, listener } from "./listener.ts";
@@ -94,9 +95,19 @@ export interface TrainedFolder {
  * @throws {InterruptedError} If the signal was aborted; the same call goes on.
  * @throws {DeviceError} If there is no adapter.
  */
-export async function train<Name extends keyof MethodSettings>(
+export function train<Name extends keyof MethodSettings>(
   method: Name,
   options: TrainOptions<MethodSettings[Name]>,
+): Promise<TrainedFolder>;
+/** Trains by a method of one's own, which `defineMethod` of `@seal-webgpu/seal/train` made. */
+export function train<Settings>(
+  method: OwnMethod<Settings>,
+  options: TrainOptions<Settings>,
+): Promise<TrainedFolder>;
+/** Trains. */
+export async function train(
+  method: keyof MethodSettings | OwnMethod<unknown>,
+  options: TrainOptions<object>,
 ): Promise<TrainedFolder> {
   const { signal, out } = options;
   if (typeof out !== "string" || out === "") {
@@ -123,7 +134,7 @@ export async function train<Name extends keyof MethodSettings>(
 }
 
 async function trainNow(
-  name: keyof MethodSettings,
+  asked: keyof MethodSettings | OwnMethod<unknown>,
   { gpu, encoder, data, out, config, overwrite = false, signal, onStep, onEpoch, ...told }: TrainOptions<object>,
 ): Promise<Readonly<Record<string, unknown>>> {
   signal?.throwIfAborted();
@@ -133,7 +144,13 @@ async function trainNow(
     import("../run/train.ts"),
     import("../core/stopwatch.ts"),
   ]);
-  const method = await loadMethod(name);
+  const method = typeof asked === "string" ? await loadMethod(asked) : methodBehind(asked);
+  if (method === undefined) {
+    throw new ConfigError("Cannot train: the method is neither a name nor made by defineMethod", {
+      hint: 'For example train("seal", …)',
+    });
+  }
+  const { name } = method;
   const own = {
     ...config,
     ...(data === undefined ? {} : dataOf(data)),

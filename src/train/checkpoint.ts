@@ -26,11 +26,15 @@ export const STATE_FILE = "trainer_state.json";
 /** Name of the optimiser's file. */
 export const OPTIMIZER_FILE = "optimizer.safetensors";
 
+/** Name of the file with all parameters of a model that is one part. */
+export const MODEL_FILE = "model.safetensors";
+
 /** Names that a checkpoint's files can have whatever the method. */
 export const SHARED_FILES: readonly string[] = [
   "adapter_config.json",
   "adapter_model.safetensors",
   "vision.safetensors",
+  MODEL_FILE,
   OPTIMIZER_FILE,
   STATE_FILE,
 ];

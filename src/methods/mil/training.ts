@@ -14,7 +14,7 @@ import { balancedAccuracy, confusionMatrix, macroAuc, predictedClasses } from ".
 import type { Gpu } from "../../gpu/device.ts";
 import { AdamW } from "../../optim/adamw.ts";
 import { constantSchedule, cosineSchedule } from "../../optim/schedule.ts";
-import { loadParts, partFiles, type ReadFile } from "../../train/checkpoint.ts";
+import { loadParts, MODEL_FILE, partFiles, type ReadFile } from "../../train/checkpoint.ts";
 import { Schedule } from "../../train/schedule.ts";
 import { trainingSettings } from "../../train/settings.ts";
 import type { Selection, TrainedStage } from "../../train/stage.ts";
@@ -32,7 +32,6 @@ import { classBatch, type FeatureRow, milStep } from "./step.ts";
 /** Columns of the metrics. */
 const METRICS: readonly string[] = ["loss", "lr", "auc", "balanced_accuracy"];
 
-const MODEL_FILE = "model.safetensors";
 const MODEL_FACTS = "model.json";
 
 /** Most bytes of a step's plan; a device does not say how much it has. */
