@@ -109,7 +109,7 @@ async function measureAll(session: SealSession, input: SealEvidenceInput, step: 
   const space = await jointSpace(session, data, images);
   const judged = await judge(session, { data, truth, features, images, space, source: panel.source });
   const { maps, notes } = await mapsOf(data, judged.after.panel, METHOD.label, disk);
-  const gallery = await galleryOf(space, data, { ...session, label: METHOD.label });
+  const gallery = space && await galleryOf(space, data, { ...session, label: METHOD.label });
   const embedding = await embeddingMap(data, { panels, samples, genes: shownGenes(judged.after) });
   const results = {
     ...judged.results,
@@ -131,8 +131,13 @@ function notProbed({ heldPairs, panel, trainPairs }: EvidenceData): Results {
   return { schema: EVIDENCE_SCHEMA, encoders: [], notes: [{ text: "Nothing was measured on held-out spots", reason }] };
 }
 
-async function jointSpace(session: SealSession, data: EvidenceData, images: ImageOutputs): Promise<JointSpace> {
+async function jointSpace(
+  session: SealSession,
+  data: EvidenceData,
+  images: ImageOutputs,
+): Promise<JointSpace | undefined> {
   const { set, plain, model } = session;
+  if (!model.joint) return undefined;
   const gene = await plain.genes(set.gather(data.heldPairs));
   return { image: rowsOf(images.projected, model.dim, data.heldPairs), gene: gene.projected, width: model.dim };
 }
@@ -143,7 +148,8 @@ interface Judged {
   readonly truth: SyntheticTruth | undefined;
   readonly features: { readonly before: Table; readonly after: Table };
   readonly images: ImageOutputs;
-  readonly space: JointSpace;
+  /** None where the sides have different widths. */
+  readonly space: JointSpace | undefined;
   /** Where the panel comes from. */
   readonly source: string;
 }
@@ -159,10 +165,10 @@ async function judge(
     data,
     by,
   );
-  const joint = await jointRetrieval(space, data.heldSlides, gpu);
+  const joint = space && await jointRetrieval(space, data.heldSlides, gpu);
   const after = await measure({ id: METHOD.name, label: METHOD.label, role: "after", features: features.after }, data, {
     ...by,
-    joint,
+    ...(joint && { joint }),
   });
   const decoder = model.decoder &&
     decoderResult(session, data, rowsOf(images.expression, set.genes, data.heldPairs), { ...by, label: METHOD.label });

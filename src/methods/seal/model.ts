@@ -75,6 +75,8 @@ export interface SealModel {
   readonly geneHead: ProjectionHead;
   /** Features of both embeddings, D. */
   readonly dim: number;
+  /** Whether the projections of both sides have the same width, and can be compared. */
+  readonly joint: boolean;
   /** Whether a batch must name organs. */
   readonly organs: boolean;
   /**
@@ -99,6 +101,23 @@ interface Parts extends Pick<SealModel, "parameters" | "encoder" | "gene" | "dec
   readonly geneLoss: GeneLossEntry;
 }
 
+/** Refuses what compares both sides where they have different widths. */
+function checkWidths({ gene, loss, eval: { best_metric } }: SealConfig, given: number, wanted: number): void {
+  const widths = `gene_model ${gene.gene_model} embeds ${given} features, the encoder ${wanted}`;
+  if (loss.lambda_contrast > 0) {
+    throw new ConfigError(`Cannot align: ${widths}`, {
+      hint: `gene_model=vae, lambda_contrast=0, or n_train_genes=${wanted}`,
+      context: { given, wanted },
+    });
+  }
+  if (best_metric.startsWith("recall")) {
+    throw new ConfigError(`Cannot go by ${best_metric}: ${widths}`, {
+      hint: "best_metric=pearson_mean",
+      context: { keys: ["best_metric", "gene_model"] },
+    });
+  }
+}
+
 /**
  * Adds everything beside the encoder to its set of parameters; call `parameters.allocate()` afterwards.
  *
@@ -113,15 +132,7 @@ export function createSealModel(encoder: Encoder, config: SealConfig, sizes: Sea
   const geneOptions = { prefix: GENE_PREFIX, seed };
   const head = model.projection_head;
   const geneModel = createGeneModel(parameters, geneModelConfig(gene, { genes, dim }), geneOptions);
-  if (geneModel.dim !== dim && loss.lambda_contrast > 0) {
-    throw new ConfigError(
-      `Cannot align: gene_model ${gene.gene_model} embeds ${geneModel.dim} features, the encoder ${dim}`,
-      {
-        hint: `gene_model=vae, lambda_contrast=0, or n_train_genes=${dim}`,
-        context: { given: geneModel.dim, wanted: dim },
-      },
-    );
-  }
+  if (geneModel.dim !== dim) checkWidths(config, geneModel.dim, dim);
   const nuclear = loss.cca_form === "nuclear" &&
     (loss.lambda_cca > 0 || (loss.contrast_method === "cca" && loss.lambda_contrast > 0));
   if (nuclear && optim.batch_size <= dim) {
@@ -245,6 +256,7 @@ function assemble(config: SealConfig, parts: Parts): SealModel {
   return {
     ...parts,
     dim: encoder.dim,
+    joint: parts.gene.dim === encoder.dim,
     organs: organ !== undefined,
     embed(g, embedding, organId) {
       g.exactZeros = optim.exact_zeros;

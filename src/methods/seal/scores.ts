@@ -32,6 +32,8 @@ export async function evaluate(
   if (stage === "warmup") return { pearson_mean: meanPearson(gene.expression, x, genes, samples) };
   const organ = organOfPair(session);
   const image = await plain.images(pairs.map((pair) => session.rows.unchanged(pair)), organ && pairs.map(organ));
+  const decoded = model.decoder && { pearson_mean: meanPearson(image.expression, x, genes, samples) };
+  if (!model.joint) return { ...decoded };
   const slides = samples.flatMap(({ id, count }) => new Array<string>(count).fill(id));
   const found = await retrieval({ image: image.projected, gene: gene.projected, width: model.dim, slides }, {
     ks: [1, 5, 10],
@@ -41,7 +43,7 @@ export async function evaluate(
   const recall = (way: string, of: typeof imageToGene) =>
     Object.entries(of.recall).map(([k, value]) => [`recall_at_${k}_${way}`, value ?? NaN]);
   return {
-    ...(model.decoder && { pearson_mean: meanPearson(image.expression, x, genes, samples) }),
+    ...decoded,
     ...Object.fromEntries([...recall("i2g", imageToGene), ...recall("g2i", geneToImage)]),
   };
 }

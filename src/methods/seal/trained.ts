@@ -56,6 +56,11 @@ export class Trained implements TrainedModel {
   }
 
   async encodeGenes(x: Float32Array): Promise<Float32Array> {
+    if (!this.seal.joint) {
+      throw new DataError("Cannot retrieve: the run's genes and patches are embedded with different widths", {
+        hint: "Use a run whose gene model embeds as many features as its encoder",
+      });
+    }
     // Genes do not depend on the size of patches: any plan does.
     const [any] = this.#sides.values();
     const { inference } = await (any ?? this.#side(this.seal.encoder.spec.input.size));

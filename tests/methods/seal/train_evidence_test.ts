@@ -231,3 +231,28 @@ Deno.test("evidence of a run without held-out samples says so and finishes", asy
     assert.deepEqual(embedding!.sample_index.length, 136);
   });
 });
+
+Deno.test("sides of two widths train without an alignment and are judged without a joint space", async () => {
+  await inFolder(async (folder) => {
+    const data = `${folder}/data`;
+    await makeData(data);
+    const widths = ["gene_model=identity", "lambda_contrast=0", "holdout_samples=SYN3"];
+    const run = `${folder}/run`;
+    await train(data, run, ...widths, "steps=2");
+    const { results, gallery } = await readEvidence({ path: run, disk });
+    const tuned = results!.encoders.find(({ role }) => role === "after")!;
+    assert.ok(tuned.probe);
+    assert.deepEqual(tuned.retrieval!.map(({ space }) => space), ["through the probe"]);
+    assert.equal(gallery, undefined);
+
+    const asked = await seal("retrieve", "--run", run, "--out", `${folder}/found`);
+    assert.deepEqual(
+      [asked.code, /genes and patches are embedded with different widths/.test(asked.err)],
+      [4, true],
+      asked.err,
+    );
+    const by = ["--data", data, "--encoder", ENCODER, "--out", `${folder}/by`, ...SETTINGS, ...widths];
+    const refused = await seal("train", ...by, "best_metric=recall_at_10_i2g");
+    assert.deepEqual([refused.code, /Cannot go by recall_at_10_i2g/.test(refused.err)], [2, true], refused.err);
+  });
+});
