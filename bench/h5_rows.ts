@@ -9,8 +9,8 @@
  */
 
 import { disk } from "../src/io/fs.ts";
-import { H5File } from "../src/io/h5.ts";
-import { rowReader } from "../src/io/h5_rows.ts";
+import { H5File } from "../src/io/hdf5/h5.ts";
+import { rowReader } from "../src/io/hdf5/h5_rows.ts";
 import { origin, quantile } from "./harness.ts";
 
 const ROUNDS = 9;

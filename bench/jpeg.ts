@@ -10,7 +10,7 @@
  * @module
  */
 
-import { decodeJpeg } from "../src/io/jpeg.ts";
+import { decodeJpeg } from "../src/io/image/jpeg.ts";
 import { flag, origin, quantile } from "./harness.ts";
 
 const SAMPLES = 31;

@@ -13,9 +13,9 @@
 
 import { readSampleTable } from "../src/data/sample.ts";
 import { disk } from "../src/io/fs.ts";
-import { H5Writer } from "../src/io/h5_write.ts";
-import { H5ad } from "../src/io/h5ad.ts";
-import { writeH5ad } from "../src/io/h5ad_write.ts";
+import { H5Writer } from "../src/io/hdf5/h5_write.ts";
+import { H5ad } from "../src/io/hdf5/h5ad.ts";
+import { writeH5ad } from "../src/io/hdf5/h5ad_write.ts";
 import type { Matrix } from "../src/io/sparse.ts";
 
 /** One in so many entries is not zero. */

@@ -15,7 +15,7 @@
 import { planSynth } from "../src/data/synth/plan.ts";
 import { writeSynth } from "../src/data/synth/write.ts";
 import { openTrainingSet } from "../src/data/open_training_set.ts";
-import { drawChanges, type Recipe } from "../src/data/augment.ts";
+import { drawChanges, type Recipe } from "../src/data/image/augment.ts";
 import { disk } from "../src/io/fs.ts";
 import { AheadImages } from "../src/train/ahead_images.ts";
 import { changesRows } from "../src/train/changes_row.ts";

@@ -8,7 +8,7 @@
 import { denoFlags, permissionsOf } from "../src/cli/permissions.ts";
 import { planSynth } from "../src/data/synth/plan.ts";
 import { writeSynth } from "../src/data/synth/write.ts";
-import { writeTiff } from "../src/io/tiff_write.ts";
+import { writeTiff } from "../src/io/image/tiff_write.ts";
 import { disk } from "../src/io/fs.ts";
 import { make, writeOuts } from "../tests/cli/space_ranger.ts";
 import { writeSection } from "../tests/cli/st_section.ts";

@@ -15,9 +15,15 @@ import { type Gpu, requestGpu } from "../src/gpu/device.ts";
 import { readback } from "../src/gpu/readback.ts";
 import { Plan } from "../src/graph/plan.ts";
 import { openFile, openFolder, writeFileAtomic } from "../src/io/fs.ts";
-import { type AdapterModule, type AdapterWriting, type Matrix, readAdapter, writeAdapter } from "../src/io/peft.ts";
-import { writeSafetensorsF32 } from "../src/io/safetensors.ts";
-import { openWeights } from "../src/io/weights.ts";
+import {
+  type AdapterModule,
+  type AdapterWriting,
+  type Matrix,
+  readAdapter,
+  writeAdapter,
+} from "../src/io/torch/peft.ts";
+import { writeSafetensorsF32 } from "../src/io/torch/safetensors.ts";
+import { openWeights } from "../src/io/torch/weights.ts";
 import { readEncoderConfig } from "../src/models/encoder_config.ts";
 import { loadEncoder, type LoadOptions } from "../src/models/load.ts";
 

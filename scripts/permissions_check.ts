@@ -8,7 +8,7 @@
  */
 
 import { denoFlags, permissionsOf } from "../src/cli/permissions.ts";
-import { encodePng } from "../src/io/png_write.ts";
+import { encodePng } from "../src/io/image/png_write.ts";
 import { writeSection } from "../tests/cli/st_section.ts";
 import { make, writeOuts, writePicture } from "../tests/cli/space_ranger.ts";
 import { exec, type Outcome, ROOT, tallyLine } from "./exec.ts";

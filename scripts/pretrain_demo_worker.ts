@@ -1,6 +1,6 @@
 /** Renders the patches of one synthetic slide, with the fields at their centres: the worker of `pretrain_demo.ts`. */
 
-import { placeWindows } from "../src/data/windows.ts";
+import { placeWindows } from "../src/data/image/windows.ts";
 import { cutPatch } from "../src/data/synth/crop.ts";
 import { Fields, squash } from "../src/data/synth/fields.ts";
 import { Renderer } from "../src/data/synth/render.ts";

@@ -6,12 +6,12 @@
 import { createHash } from "node:crypto";
 import { encode } from "../src/core/dtype.ts";
 import { Rng } from "../src/core/rng.ts";
-import { turn } from "../src/data/dihedral.ts";
+import { turn } from "../src/data/image/dihedral.ts";
 import { requestGpu } from "../src/gpu/device.ts";
 import { readback } from "../src/gpu/readback.ts";
 import { Plan } from "../src/graph/plan.ts";
 import { Store } from "../src/graph/store.ts";
-import { writeSafetensors } from "../src/io/safetensors.ts";
+import { writeSafetensors } from "../src/io/torch/safetensors.ts";
 import { mse } from "../src/losses/gene/mse.ts";
 import { createEncoder } from "../src/models/encoder.ts";
 import { randomEncoder } from "../src/models/random_encoder.ts";

@@ -12,7 +12,7 @@ import type { Program } from "../../src/graph/program.ts";
 import { Store } from "../../src/graph/store.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
 import { openFile } from "../../src/io/fs.ts";
-import { openWeights } from "../../src/io/weights.ts";
+import { openWeights } from "../../src/io/torch/weights.ts";
 import { createEncoder } from "../../src/models/encoder.ts";
 import { findEncoder } from "../../src/models/encoder_registry.ts";
 import { loadEncoder } from "../../src/models/load.ts";

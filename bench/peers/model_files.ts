@@ -4,7 +4,7 @@
  * @module
  */
 
-import { safetensorsChunks, type SafetensorsInput } from "../../src/io/safetensors.ts";
+import { safetensorsChunks, type SafetensorsInput } from "../../src/io/torch/safetensors.ts";
 import { model } from "./onnx.ts";
 import { ONNX_FILE, vitGraph } from "./onnx_vit.ts";
 import type { HostTensor, VitParams, VitSpec } from "./types.ts";

@@ -3,7 +3,7 @@
  * and every place takes the mean of the other section's spots around it, by Gaussian weights.
  */
 
-import type { Table } from "../../src/eval/table.ts";
+import type { Table } from "../../src/eval/linalg/table.ts";
 
 /** A place, µm. */
 export type Place = readonly [x: number, y: number];

@@ -11,15 +11,15 @@
 
 import { parseArgs } from "node:util";
 import { shrink } from "../../src/data/hest_sample.ts";
-import { joinSection, type Section } from "../../src/data/legacy_st.ts";
+import { joinSection, type Section } from "../../src/data/convert/legacy_st.ts";
 import { type Csr, csr, dense as denseMatrix, toCsr } from "../../src/data/matrix.ts";
-import { openSlide } from "../../src/data/slide.ts";
+import { openSlide } from "../../src/data/image/slide.ts";
 import { loadMatrix } from "../../src/data/sample.ts";
 import { disk, openFile } from "../../src/io/fs.ts";
-import { H5Writer } from "../../src/io/h5_write.ts";
-import { writeH5ad } from "../../src/io/h5ad_write.ts";
+import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
+import { writeH5ad } from "../../src/io/hdf5/h5ad_write.ts";
 import { writePatches } from "../../src/io/patches_write.ts";
-import type { Picture } from "../../src/io/picture.ts";
+import type { Picture } from "../../src/io/image/picture.ts";
 import { matrixOf } from "../../src/io/sparse.ts";
 import { readSpotCounts, readSpotSelection } from "../../src/io/spots_tsv.ts";
 

@@ -12,19 +12,19 @@
  */
 
 import { parseArgs } from "node:util";
-import { joinSection } from "../../src/data/legacy_st.ts";
+import { joinSection } from "../../src/data/convert/legacy_st.ts";
 import { visitRow } from "../../src/data/matrix.ts";
-import { logNormalize } from "../../src/data/normalise.ts";
+import { logNormalize } from "../../src/data/genes/normalise.ts";
 import { loadMatrix } from "../../src/data/sample.ts";
-import { openSlide } from "../../src/data/slide.ts";
+import { openSlide } from "../../src/data/image/slide.ts";
 import { pearson } from "../../src/eval/correlation.ts";
 import { probe } from "../../src/eval/probe.ts";
 import { fitRidge, predictLinear } from "../../src/eval/ridge.ts";
-import { applyStandardizer, fitCentring, fitStandardizer } from "../../src/eval/standardize.ts";
-import { type Table, takeRows } from "../../src/eval/table.ts";
+import { applyStandardizer, fitCentring, fitStandardizer } from "../../src/eval/linalg/standardize.ts";
+import { type Table, takeRows } from "../../src/eval/linalg/table.ts";
 import { disk, openFile } from "../../src/io/fs.ts";
 import { openPatches } from "../../src/io/patches.ts";
-import { readSafetensorsF32 } from "../../src/io/safetensors.ts";
+import { readSafetensorsF32 } from "../../src/io/torch/safetensors.ts";
 import { readSpotCounts, readSpotSelection } from "../../src/io/spots_tsv.ts";
 import { copyOver, type Place } from "./copy.ts";
 import { textureStatistics } from "./texture.ts";

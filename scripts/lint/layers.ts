@@ -41,7 +41,7 @@ export const LAYERS: Readonly<Record<string, { level: number; may: readonly stri
 const HOST_FILES: ReadonlySet<string> = new Set([
   "src/io/atomic.ts",
   "src/io/fs.ts",
-  "src/io/hub_deno.ts",
+  "src/io/hub/hub_deno.ts",
   "src/io/lock.ts",
   "src/io/output.ts",
   "src/io/zlib.ts",

@@ -10,7 +10,7 @@
 import { ConfigError, DataError } from "../core/errors.ts";
 import { type Facts, notOwn, sameFacts } from "../core/facts.ts";
 import { VERSION } from "../core/version.ts";
-import { type Converted, samplePaths } from "../data/convert_sample.ts";
+import { type Converted, samplePaths } from "../data/convert/convert_sample.ts";
 import { readBytes } from "../data/data_folder.ts";
 import { disk } from "../io/fs.ts";
 import { type Lock, lockFolder } from "../io/lock.ts";

@@ -5,7 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import { type Converted, type ConvertOptions, samplePaths } from "../data/convert_sample.ts";
+import { type Converted, type ConvertOptions, samplePaths } from "../data/convert/convert_sample.ts";
 import { gatherWarnings } from "../data/sample_checks.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { catalogueCsv, parseCatalogue } from "../io/metadata.ts";

@@ -5,10 +5,10 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
-import type { Converted } from "../data/convert_sample.ts";
-import { convertSection } from "../data/legacy_convert.ts";
+import type { Converted } from "../data/convert/convert_sample.ts";
+import { convertSection } from "../data/convert/legacy_convert.ts";
 import { disk, openFile } from "../io/fs.ts";
-import { IMAGE_ENDINGS } from "../io/image.ts";
+import { IMAGE_ENDINGS } from "../io/image/image.ts";
 import { sampleOf } from "../io/metadata.ts";
 import type { RandomAccess } from "../io/random_access.ts";
 import type { Args, Flags } from "./args.ts";

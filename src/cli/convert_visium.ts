@@ -5,9 +5,9 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import type { Converted } from "../data/convert_sample.ts";
-import { convertVisium } from "../data/visium_convert.ts";
-import { findVisium, SLIDE_ENDINGS, type VisiumFolder } from "../data/visium_folder.ts";
+import type { Converted } from "../data/convert/convert_sample.ts";
+import { convertVisium } from "../data/convert/visium_convert.ts";
+import { findVisium, SLIDE_ENDINGS, type VisiumFolder } from "../data/convert/visium_folder.ts";
 import { disk, openFile, openFolder } from "../io/fs.ts";
 import { readMex } from "../io/mtx.ts";
 import type { RandomAccess } from "../io/random_access.ts";

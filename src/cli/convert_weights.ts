@@ -6,9 +6,9 @@
 
 import { ConfigError, DataError } from "../core/errors.ts";
 import { disk, openFile, openFolder } from "../io/fs.ts";
-import type { WeightTensor } from "../io/weight_tensor.ts";
-import { castTensor } from "../io/weight_views.ts";
-import { openWeights, openWeightsFolder, type Weights } from "../io/weights.ts";
+import type { WeightTensor } from "../io/torch/weight_tensor.ts";
+import { castTensor } from "../io/torch/weight_views.ts";
+import { openWeights, openWeightsFolder, type Weights } from "../io/torch/weights.ts";
 import { encoderMetadata, readEncoderMetadata } from "../models/encoder_config.ts";
 import { identifyWeights } from "../models/identify.ts";
 import { timmTensors } from "../models/merge.ts";

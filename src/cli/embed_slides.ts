@@ -5,7 +5,7 @@
  */
 
 import { ConfigError, type SealError } from "../core/errors.ts";
-import { openSlide, type Slide } from "../data/slide.ts";
+import { openSlide, type Slide } from "../data/image/slide.ts";
 import { Embedder } from "../embed/embedder.ts";
 import {
   embedTiles,

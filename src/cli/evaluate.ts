@@ -6,10 +6,10 @@
 
 import { ConfigError } from "../core/errors.ts";
 import type { Facts } from "../core/facts.ts";
-import { type BenchOutput, safeName, writeSummaries, writeTaskFiles } from "../eval/bench_files.ts";
-import { benchTasks, dataTask, type Task } from "../eval/bench_task.ts";
-import type { LeaveOut } from "../eval/folds.ts";
-import { readTaskCounts, runTask, type TaskCounts, type TaskResult } from "../eval/hest_bench.ts";
+import { type BenchOutput, safeName, writeSummaries, writeTaskFiles } from "../eval/bench/bench_files.ts";
+import { benchTasks, dataTask, type Task } from "../eval/bench/bench_task.ts";
+import type { LeaveOut } from "../eval/bench/folds.ts";
+import { readTaskCounts, runTask, type TaskCounts, type TaskResult } from "../eval/bench/hest_bench.ts";
 import { findProtocol, PROTOCOLS } from "../eval/protocol.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { disk, makeFolder } from "../io/fs.ts";
@@ -26,9 +26,9 @@ import {
   type SourceRequest,
   syntheticSource,
 } from "../run/evaluate_sources.ts";
-import { evaluationJson } from "../eval/bench_json.ts";
-import { degenerate, type Evaluation, type Failure } from "../eval/bench_result.ts";
-import { evaluationText } from "../eval/bench_table.ts";
+import { evaluationJson } from "../eval/bench/bench_json.ts";
+import { degenerate, type Evaluation, type Failure } from "../eval/bench/bench_result.ts";
+import { evaluationText } from "../eval/bench/bench_table.ts";
 import { EXPRESSION_FLAGS, expressionOptions } from "./expression_flags.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";

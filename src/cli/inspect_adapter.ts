@@ -6,7 +6,7 @@
 
 import { sizeOf } from "../core/shape.ts";
 import { openFolder } from "../io/fs.ts";
-import { type Adapter, readAdapter } from "../io/peft.ts";
+import { type Adapter, readAdapter } from "../io/torch/peft.ts";
 import { encodersOfAdapter } from "../models/identify.ts";
 import { first, type Inspection, type InspectOptions, type Listing, type Target } from "./inspection.ts";
 import { count } from "../core/text_table.ts";

@@ -6,7 +6,7 @@
  */
 
 import { openHostFile } from "../io/fs.ts";
-import { H5File, type H5Value } from "../io/h5.ts";
+import { H5File, type H5Value } from "../io/hdf5/h5.ts";
 import { openPatches } from "../io/patches.ts";
 import { first, type Inspection, type InspectOptions, type Target } from "./inspection.ts";
 import { count, formatBytes } from "../core/text_table.ts";

@@ -5,9 +5,9 @@
  */
 
 import { formatShape } from "../core/shape.ts";
-import { normalizeSealNames, SEAL_ALPHA, sealAdapter, splitSeal } from "../io/seal_checkpoint.ts";
-import type { WeightTensor } from "../io/weight_tensor.ts";
-import type { Weights } from "../io/weights.ts";
+import { normalizeSealNames, SEAL_ALPHA, sealAdapter, splitSeal } from "../io/torch/seal_checkpoint.ts";
+import type { WeightTensor } from "../io/torch/weight_tensor.ts";
+import type { Weights } from "../io/torch/weights.ts";
 import type { Inspection, InspectOptions } from "./inspection.ts";
 import { moduleJson, moduleListing } from "./inspect_adapter.ts";
 import { count } from "../core/text_table.ts";

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { openSlide } from "../data/slide.ts";
+import { openSlide } from "../data/image/slide.ts";
 import { openFile } from "../io/fs.ts";
-import { TURNS } from "../io/orientation.ts";
-import { isTiff } from "../io/tiff.ts";
+import { TURNS } from "../io/image/orientation.ts";
+import { isTiff } from "../io/image/tiff.ts";
 import { first, type Inspection, type InspectOptions, type Target } from "./inspection.ts";
 import { count, formatBytes } from "../core/text_table.ts";
 

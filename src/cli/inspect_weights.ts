@@ -7,9 +7,9 @@
 import { WeightsError } from "../core/errors.ts";
 import { formatShape } from "../core/shape.ts";
 import { disk, openFile, openFolder } from "../io/fs.ts";
-import { PickleObject, PickleTuple, type PickleValue } from "../io/pickle_value.ts";
-import { TorchTensor } from "../io/torch_globals.ts";
-import { openWeights, openWeightsFolder, type Weights } from "../io/weights.ts";
+import { PickleObject, PickleTuple, type PickleValue } from "../io/torch/pickle_value.ts";
+import { TorchTensor } from "../io/torch/torch_globals.ts";
+import { openWeights, openWeightsFolder, type Weights } from "../io/torch/weights.ts";
 import { type Identified, identifyWeights } from "../models/identify.ts";
 import { type AdapterTensor, unwrapNames } from "../models/families/unwrap.ts";
 import { type ConfigFacts, readEncoderMetadata } from "../models/encoder_config.ts";

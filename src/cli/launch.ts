@@ -8,7 +8,7 @@
  * @module
  */
 
-import { cacheFolder } from "../io/hub_host.ts";
+import { cacheFolder } from "../io/hub/hub_host.ts";
 import { LACKING, type Lacking, LAUNCHER } from "./launched.ts";
 import { denoFlags, downloadPermissions, isDemo, Line, type Permissions, permissionsOf } from "./permissions.ts";
 import { denoCommand } from "./process.ts";

@@ -7,7 +7,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
-import { writtenGenes } from "../data/vocabulary.ts";
+import { writtenGenes } from "../data/genes/vocabulary.ts";
 import { checkShown, drawPrediction } from "../eval/prediction_maps.ts";
 import { disk } from "../io/fs.ts";
 import { namesOf } from "../run/data.ts";

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { openSlide } from "../data/slide.ts";
+import { openSlide } from "../data/image/slide.ts";
 import type { SlideSettings } from "../embed/slide_job.ts";
 import { disk, openFile } from "../io/fs.ts";
-import { JPEG2000_RATE } from "../io/jpeg2000.ts";
+import { JPEG2000_RATE } from "../io/image/jpeg2000.ts";
 import { outputWith } from "../models/encoder_registry.ts";
 import { planSlide } from "../slides/plan.ts";
 import type { EmbedValues } from "./embed_slides.ts";

@@ -5,7 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import { TISSUE, type TissueOptions } from "../data/tissue.ts";
+import { TISSUE, type TissueOptions } from "../data/image/tissue.ts";
 import type { SlideSettings } from "../embed/slide_job.ts";
 import type { GridKind } from "../slides/grid.ts";
 import type { GeoJsonFlavour } from "../slides/outlines.ts";

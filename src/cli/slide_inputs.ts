@@ -6,7 +6,7 @@
 
 import { ConfigError, DataError } from "../core/errors.ts";
 import type { Disk } from "../io/disk.ts";
-import { REFUSED_ENDINGS } from "../io/slide_formats.ts";
+import { REFUSED_ENDINGS } from "../io/image/slide_formats.ts";
 import { parseManifest } from "../slides/manifest.ts";
 import { compareBytes, type NamedSlide, nameSlides } from "../slides/names.ts";
 import { parseShard, shardSlides } from "../slides/shards.ts";

@@ -8,8 +8,8 @@ import { DataError } from "../core/errors.ts";
 import { findSamples } from "../data/data_folder.ts";
 import { findInputs, openInput } from "../embed/inputs.ts";
 import { disk } from "../io/fs.ts";
-import { H5ad } from "../io/h5ad.ts";
-import type { Picture } from "../io/picture.ts";
+import { H5ad } from "../io/hdf5/h5ad.ts";
+import type { Picture } from "../io/image/picture.ts";
 import type { Images } from "../verify/plans.ts";
 
 /** Images that are read. */

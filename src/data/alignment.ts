@@ -10,7 +10,7 @@
 
 import { fixed } from "../core/fixed.ts";
 import type { Patches } from "../io/patches.ts";
-import { UNMIX } from "./hed_jitter.ts";
+import { UNMIX } from "./image/hed_jitter.ts";
 import type { LoadedSample } from "./load_sample.ts";
 import { rowSums } from "./matrix.ts";
 

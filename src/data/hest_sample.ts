@@ -5,10 +5,10 @@
  * @module
  */
 
-import type { Picture } from "../io/picture.ts";
-import { resizeSquare } from "./resize.ts";
-import { bestLevel, type Slide } from "./slide.ts";
-import { type Generation, PATCH_PIXEL_SIZE, type Window } from "./windows.ts";
+import type { Picture } from "../io/image/picture.ts";
+import { resizeSquare } from "./image/resize.ts";
+import { bestLevel, type Slide } from "./image/slide.ts";
+import { type Generation, PATCH_PIXEL_SIZE, type Window } from "./image/windows.ts";
 
 /** Rows of a slide read at once while it is made small. */
 const STRIP = 256;

@@ -6,16 +6,16 @@
  */
 
 import { DataError } from "../core/errors.ts";
-import { H5ad } from "../io/h5ad.ts";
+import { H5ad } from "../io/hdf5/h5ad.ts";
 import { openPatches, type Patches } from "../io/patches.ts";
 import { alignmentWarning } from "./alignment.ts";
 import { type Centre, centre, places, toCentre } from "./coordinates.ts";
 import { type Expression, selectSpots } from "./counts.ts";
 import type { ReadDisk, SampleFiles } from "./data_folder.ts";
-import { type GeneOptions, prepareGenes } from "./genes.ts";
+import { type GeneOptions, prepareGenes } from "./genes/genes.ts";
 import { join, type JoinOptions, type SelfTest } from "./join.ts";
-import { nearestSpot } from "./pixel_size.ts";
-import { preprocess, type Preprocessed, type PreprocessOptions, selectPreprocessed } from "./preprocess.ts";
+import { nearestSpot } from "./image/pixel_size.ts";
+import { preprocess, type Preprocessed, type PreprocessOptions, selectPreprocessed } from "./genes/preprocess.ts";
 import { readSampleTable, type SampleOptions, type SampleTable } from "./sample.ts";
 import { type CheckOptions, checkSample, geneWarnings, placedNeighbours } from "./sample_checks.ts";
 

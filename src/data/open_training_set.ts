@@ -15,9 +15,9 @@ import type { Roles } from "./holdout.ts";
 import { describeSplits } from "./leakage.ts";
 import { type LoadedSample, type LoadOptions, loadRaw, loadSample } from "./load_sample.ts";
 import { dense, type Matrix, toCsr } from "./matrix.ts";
-import { choosePanel, commonGenes, lackedBy, type LeftOut, leftOutOf } from "./panel.ts";
+import { choosePanel, commonGenes, lackedBy, type LeftOut, leftOutOf } from "./genes/panel.ts";
 import { leakageOf, type PlanOptions, planTrainingSet } from "./plan_training_set.ts";
-import type { GeneCriterion } from "./preprocess.ts";
+import type { GeneCriterion } from "./genes/preprocess.ts";
 import { type Placed, TrainingSet } from "./training_set.ts";
 import {
   applyVocabulary,
@@ -26,7 +26,7 @@ import {
   type Layer,
   type Vocabulary,
   VocabularyBuilder,
-} from "./vocabulary.ts";
+} from "./genes/vocabulary.ts";
 
 /** Share of the genes that a sample must have measured, where nothing else is said. */
 const LEAST_COVERAGE = 0.2;

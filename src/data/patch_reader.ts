@@ -8,7 +8,7 @@
 
 import { ConfigError, DataError } from "../core/errors.ts";
 import { openPatches, type Patches } from "../io/patches.ts";
-import { augment, type Colours, type Recipe, view } from "./augment.ts";
+import { augment, type Colours, type Recipe, view } from "./image/augment.ts";
 import type { ReadDisk } from "./data_folder.ts";
 
 /** Most patch files open at once, by all readers of a pool together: systems allow a process 256 to 1024 files. */

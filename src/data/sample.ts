@@ -6,16 +6,16 @@
  */
 
 import { DataError, FormatError, LimitError } from "../core/errors.ts";
-import type { Expressed, H5ad } from "../io/h5ad.ts";
-import type { Frame } from "../io/h5ad_frame.ts";
+import type { Expressed, H5ad } from "../io/hdf5/h5ad.ts";
+import type { Frame } from "../io/hdf5/h5ad_frame.ts";
 import type { Metadata } from "../io/metadata.ts";
 import { blocks, type Matrix as StoredMatrix } from "../io/sparse.ts";
 import { type Centre, centre } from "./coordinates.ts";
 import { checkCounts, type Expression, expression, holdsCounts, scanCounts } from "./counts.ts";
 import type { SampleInfo } from "./donors.ts";
-import { type GeneColumns, SYMBOL_COLUMNS } from "./genes.ts";
+import { type GeneColumns, SYMBOL_COLUMNS } from "./genes/genes.ts";
 import { type Csr, CsrBuilder } from "./matrix.ts";
-import type { SpotArray } from "./preprocess.ts";
+import type { SpotArray } from "./genes/preprocess.ts";
 
 /** A sample in memory. */
 export interface SampleTable {

@@ -11,10 +11,10 @@ import { DataError } from "../core/errors.ts";
 import type { Metadata } from "../io/metadata.ts";
 import type { Patches } from "../io/patches.ts";
 import { centre } from "./coordinates.ts";
-import type { GeneReport } from "./genes.ts";
-import { checkPixelSizes, nearestSpot } from "./pixel_size.ts";
+import type { GeneReport } from "./genes/genes.ts";
+import { checkPixelSizes, nearestSpot } from "./image/pixel_size.ts";
 import type { SampleTable } from "./sample.ts";
-import { type Neighbours, slideNeighbours } from "./smooth.ts";
+import { type Neighbours, slideNeighbours } from "./genes/smooth.ts";
 
 /** µm a pixel of patches and beyond which HEST releases no sample. */
 const FINE = 0.5;

@@ -11,8 +11,8 @@
 import { ConfigError } from "../core/errors.ts";
 import { Rng, threefry2x32 } from "../core/rng.ts";
 import type { Centre } from "./coordinates.ts";
-import { nearestSpot } from "./pixel_size.ts";
-import { neighboursWithin } from "./smooth.ts";
+import { nearestSpot } from "./image/pixel_size.ts";
+import { neighboursWithin } from "./genes/smooth.ts";
 
 /** Sets the orders of epochs apart from other uses of a seed. */
 const STREAM = 0x6f726465;

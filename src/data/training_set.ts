@@ -14,12 +14,12 @@ import type { Role } from "./holdout.ts";
 import type { LeakageReport } from "./leakage.ts";
 import { type LoadedSample, type LoadOptions, loadRaw, type PairPatches } from "./load_sample.ts";
 import { type Csr, dense, gatherColumns, toDense } from "./matrix.ts";
-import { log1p } from "./normalise.ts";
-import { type LeftOut, panelColumns } from "./panel.ts";
+import { log1p } from "./genes/normalise.ts";
+import { type LeftOut, panelColumns } from "./genes/panel.ts";
 import type { PatchTable } from "./patch_reader.ts";
 import { gatherWarnings } from "./sample_checks.ts";
 import { type NearPairs, nearPairs } from "./sampler.ts";
-import { type Coverage, LEAST_STD, lossStatistics, type Vocabulary, vocabularyHash } from "./vocabulary.ts";
+import { type Coverage, LEAST_STD, lossStatistics, type Vocabulary, vocabularyHash } from "./genes/vocabulary.ts";
 
 /** A sample of the set. */
 export interface TrainingSample {

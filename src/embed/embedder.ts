@@ -12,7 +12,7 @@ import { Plan } from "../graph/plan.ts";
 import type { MemoryReport, Program } from "../graph/program.ts";
 import { Store } from "../graph/store.ts";
 import type { Tensor } from "../graph/tensor.ts";
-import { overLimit, type PictureLimit, tileLimit } from "../io/picture.ts";
+import { overLimit, type PictureLimit, tileLimit } from "../io/image/picture.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { preprocess } from "../models/preprocess.ts";
 

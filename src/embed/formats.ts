@@ -12,8 +12,8 @@ import { sealJson } from "../io/checksum.ts";
 import { csvLine, shortF32 } from "../io/csv.ts";
 import type { Disk } from "../io/disk.ts";
 import { type BesideFeatures, CONTENT_SUM, ContentSum, coordsFacts } from "../io/features.ts";
-import { H5Writer } from "../io/h5_write.ts";
-import { encode, writeH5ad } from "../io/h5ad_write.ts";
+import { H5Writer } from "../io/hdf5/h5_write.ts";
+import { encode, writeH5ad } from "../io/hdf5/h5ad_write.ts";
 import { npyHeader } from "../io/npy.ts";
 import { Sha256 } from "../io/zlib.ts";
 

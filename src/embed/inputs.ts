@@ -7,10 +7,10 @@
 
 import { DataError } from "../core/errors.ts";
 import { type Disk, type HostFile, randomAccess } from "../io/disk.ts";
-import { checkFileSize, decodeImage, IMAGE_ENDINGS } from "../io/image.ts";
+import { checkFileSize, decodeImage, IMAGE_ENDINGS } from "../io/image/image.ts";
 import { readNpy, readNpyHeader } from "../io/npy.ts";
 import { openPatches, type Patches } from "../io/patches.ts";
-import type { Picture } from "../io/picture.ts";
+import type { Picture } from "../io/image/picture.ts";
 import { Sha256 } from "../io/zlib.ts";
 
 /** An input by its files; nothing is opened yet. */

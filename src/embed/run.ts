@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Picture } from "../io/picture.ts";
+import type { Picture } from "../io/image/picture.ts";
 import type { Embedder } from "./embedder.ts";
 import type { EmbedInput } from "./inputs.ts";
 import type { FeatureWriter } from "./writer.ts";

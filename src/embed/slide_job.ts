@@ -12,7 +12,7 @@ import type { PlanSettings, SlidePlan } from "../slides/plan.ts";
 import type { TileQueue } from "../slides/tile_queue.ts";
 import type { CutOptions } from "../slides/tile_reader.ts";
 import { tileAttributes } from "../slides/tree.ts";
-import { TISSUE } from "../data/tissue.ts";
+import { TISSUE } from "../data/image/tissue.ts";
 import type { Embedder } from "./embedder.ts";
 import type { FeatureTable } from "./formats.ts";
 import type { MadeBy } from "./table.ts";

@@ -8,7 +8,7 @@
  */
 
 import { Mt19937 } from "../core/mt19937.ts";
-import { mean, percentile } from "./statistics.ts";
+import { mean, percentile } from "./linalg/statistics.ts";
 
 /** Options of {@linkcode bootstrap}. */
 export interface BootstrapOptions {

@@ -9,7 +9,7 @@
 
 import { ShapeError } from "../core/errors.ts";
 import { ranks } from "./correlation.ts";
-import { mean } from "./statistics.ts";
+import { mean } from "./linalg/statistics.ts";
 
 /** Labels and what was said of the same cases. */
 export interface Classified {

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { ProtocolResult, TaskResult } from "./hest_bench.ts";
+import type { ProtocolResult, TaskResult } from "./bench/hest_bench.ts";
 import { type Paired, paired } from "./paired.ts";
-import { mean } from "./statistics.ts";
+import { mean } from "./linalg/statistics.ts";
 
 /** What is compared, of which protocol. */
 export type ComparedMetric = "pearson" | "pearson_per_slide";

@@ -9,10 +9,10 @@
  */
 
 import { Mt19937 } from "../core/mt19937.ts";
-import { crossProduct } from "./product.ts";
-import { fitCentring, standardize, type Standardizer } from "./standardize.ts";
-import { symmetricEigen } from "./symmetric_eigen.ts";
-import { type Table, takeRows } from "./table.ts";
+import { crossProduct } from "./linalg/product.ts";
+import { fitCentring, standardize, type Standardizer } from "./linalg/standardize.ts";
+import { symmetricEigen } from "./linalg/symmetric_eigen.ts";
+import { type Table, takeRows } from "./linalg/table.ts";
 
 /** Half decades from 1e-2 to 1e7. */
 export const ALPHAS: readonly number[] = Array.from({ length: 19 }, (_, i) => 10 ** (-2 + i / 2));

@@ -10,7 +10,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
-import { type Vocabulary, writtenGenes } from "../data/vocabulary.ts";
+import { type Vocabulary, writtenGenes } from "../data/genes/vocabulary.ts";
 
 /** A gene to be set: by so many training standard deviations above the mean (below when negative), or to a percentile. */
 export type Raise =

@@ -8,7 +8,7 @@
 import { DataError } from "../core/errors.ts";
 import type { PatchReader } from "../data/patch_reader.ts";
 import type { TrainingSet } from "../data/training_set.ts";
-import type { Vocabulary } from "../data/vocabulary.ts";
+import type { Vocabulary } from "../data/genes/vocabulary.ts";
 
 /** A trained model, opened for use. */
 export interface TrainedModel {

@@ -10,9 +10,9 @@
 import { LimitError, ShapeError } from "../core/errors.ts";
 import { Mt19937 } from "../core/mt19937.ts";
 import { balancedAccuracy, fitLogistic, predictLogistic } from "./logistic.ts";
-import { applyStandardizer, fitStandardizer } from "./standardize.ts";
-import { deviation, mean, percentile } from "./statistics.ts";
-import { type Table, takeRows } from "./table.ts";
+import { applyStandardizer, fitStandardizer } from "./linalg/standardize.ts";
+import { deviation, mean, percentile } from "./linalg/statistics.ts";
+import { type Table, takeRows } from "./linalg/table.ts";
 
 /** Rows with a class each. */
 export interface Labelled {

@@ -10,9 +10,9 @@
  */
 
 import { DataError } from "../core/errors.ts";
-import { multiply } from "./product.ts";
+import { multiply } from "./linalg/product.ts";
 import { SoftmaxLoss } from "./softmax_loss.ts";
-import type { Table } from "./table.ts";
+import type { Table } from "./linalg/table.ts";
 
 /** Options of {@linkcode fitLogistic}. */
 export interface LogisticOptions {

@@ -11,7 +11,7 @@
 
 import { ShapeError } from "../core/errors.ts";
 import { Rng } from "../core/rng.ts";
-import { deviation, mean, percentile } from "./statistics.ts";
+import { deviation, mean, percentile } from "./linalg/statistics.ts";
 
 /** Units from which on there is an interval. */
 export const LEAST_UNITS = 5;

@@ -7,9 +7,9 @@
 
 import { ShapeError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
-import { encode, type NewArray, type NewColumn, type NewH5ad, type NewUns } from "../io/h5ad_write.ts";
-import type { H5Writer } from "../io/h5_write.ts";
-import type { Picture } from "../io/picture.ts";
+import { encode, type NewArray, type NewColumn, type NewH5ad, type NewUns } from "../io/hdf5/h5ad_write.ts";
+import type { H5Writer } from "../io/hdf5/h5_write.ts";
+import type { Picture } from "../io/image/picture.ts";
 
 /** Predictions of one sample or slide. */
 export interface Prediction {

@@ -7,8 +7,8 @@
 import { ConfigError, DataError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import type { Disk } from "../io/disk.ts";
-import { H5File } from "../io/h5.ts";
-import { encodePng } from "../io/png_write.ts";
+import { H5File } from "../io/hdf5/h5.ts";
+import { encodePng } from "../io/image/png_write.ts";
 import { tilesGeoJson } from "../slides/outlines.ts";
 import { heatMap, percentiles } from "../slides/pictures.ts";
 

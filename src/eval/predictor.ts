@@ -10,11 +10,11 @@
 
 import { FormatError } from "../core/errors.ts";
 import { fixed } from "../core/fixed.ts";
-import { readSafetensorsF32, writeSafetensorsF32 } from "../io/safetensors.ts";
+import { readSafetensorsF32, writeSafetensorsF32 } from "../io/torch/safetensors.ts";
 import type { TrainedModel } from "./inference.ts";
 import type { ProbeModel } from "./probe.ts";
-import { multiply } from "./product.ts";
-import { mean } from "./statistics.ts";
+import { multiply } from "./linalg/product.ts";
+import { mean } from "./linalg/statistics.ts";
 
 /** What predicts. */
 export type PredictionSource = "decoder" | "probe";

@@ -18,9 +18,9 @@
 
 import { DataError } from "../core/errors.ts";
 import { type AlphaGroups, chooseAlpha, type ChosenAlpha, UNNAMED_DONORS } from "./cross_validate.ts";
-import type { GramOptions } from "./gram.ts";
-import { fitPca, type Pca, pcaScores } from "./pca.ts";
-import { crossProduct, multiply } from "./product.ts";
+import type { GramOptions } from "./linalg/gram.ts";
+import { fitPca, type Pca, pcaScores } from "./linalg/pca.ts";
+import { crossProduct, multiply } from "./linalg/product.ts";
 import { findProtocol, type Protocol } from "./protocol.ts";
 import { predictLinear, ridgeAlpha, solveRidge, transposed } from "./ridge.ts";
 import { type GeneScore, scoreGenes, scoreSlides, type SlideScore } from "./scores.ts";
@@ -32,9 +32,9 @@ import {
   standardize,
   type Standardized,
   type Standardizer,
-} from "./standardize.ts";
-import { mean } from "./statistics.ts";
-import { firstNonFinite, type Table } from "./table.ts";
+} from "./linalg/standardize.ts";
+import { mean } from "./linalg/statistics.ts";
+import { firstNonFinite, type Table } from "./linalg/table.ts";
 
 /** Spots of one side of a fold. */
 export interface ProbeSet {

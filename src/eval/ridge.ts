@@ -7,10 +7,10 @@
  */
 
 import { LimitError } from "../core/errors.ts";
-import { cholesky, choleskySolve } from "./cholesky.ts";
-import { crossProduct, type Factor, multiply } from "./product.ts";
-import { columnMoments, standardize } from "./standardize.ts";
-import type { Table } from "./table.ts";
+import { cholesky, choleskySolve } from "./linalg/cholesky.ts";
+import { crossProduct, type Factor, multiply } from "./linalg/product.ts";
+import { columnMoments, standardize } from "./linalg/standardize.ts";
+import type { Table } from "./linalg/table.ts";
 
 /** A linear map from features to targets. */
 export interface LinearModel {

@@ -5,8 +5,8 @@
  */
 
 import { meanSquaredError, pearson, rSquared, spearman } from "./correlation.ts";
-import { mean } from "./statistics.ts";
-import { column, type Table, takeRows } from "./table.ts";
+import { mean } from "./linalg/statistics.ts";
+import { column, type Table, takeRows } from "./linalg/table.ts";
 
 /** How well one gene is predicted. What is not defined is null, and `reason` says why. */
 export interface GeneScore {

@@ -10,9 +10,9 @@
 
 import { shuffleSplit } from "../data/splits.ts";
 import { fitLogistic, predictLogistic } from "./logistic.ts";
-import { fitPca, pcaScores } from "./pca.ts";
-import { fitStandardizer, standardize } from "./standardize.ts";
-import { type Table, takeRows } from "./table.ts";
+import { fitPca, pcaScores } from "./linalg/pca.ts";
+import { fitStandardizer, standardize } from "./linalg/standardize.ts";
+import { type Table, takeRows } from "./linalg/table.ts";
 
 /** Spots of a slide that are looked at. */
 const SPOTS = 100;

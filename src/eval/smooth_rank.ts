@@ -7,8 +7,8 @@
  * @module
  */
 
-import { crossProduct, type Factor, rowProducts } from "./product.ts";
-import { symmetricEigenvalues } from "./symmetric_eigen.ts";
+import { crossProduct, type Factor, rowProducts } from "./linalg/product.ts";
+import { symmetricEigenvalues } from "./linalg/symmetric_eigen.ts";
 
 /** Smooth rank, at most min(n, D); undefined for embeddings that are all zero, or none. */
 export function smoothRank(x: Factor): number | undefined {

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Table } from "./table.ts";
+import type { Table } from "./linalg/table.ts";
 
 /** What the loss is made of beside the rows. */
 export interface SoftmaxOptions {

@@ -11,12 +11,12 @@
 import { DataError } from "../core/errors.ts";
 import type { ReadDisk, SampleFiles } from "../data/data_folder.ts";
 import { colourStatistics } from "../data/synth/oracle.ts";
-import { H5File } from "../io/h5.ts";
-import { H5ad } from "../io/h5ad.ts";
+import { H5File } from "../io/hdf5/h5.ts";
+import { H5ad } from "../io/hdf5/h5ad.ts";
 import { openPatches } from "../io/patches.ts";
-import type { SampleFeatures } from "./bench_sample.ts";
+import type { SampleFeatures } from "./bench/bench_sample.ts";
 import type { GeneScore } from "./scores.ts";
-import { mean } from "./statistics.ts";
+import { mean } from "./linalg/statistics.ts";
 
 /** Names of such features, as an encoder is named, with what they are. */
 export const SYNTHETIC: Readonly<Record<string, { readonly what: string; readonly fields?: number }>> = {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { mean } from "../eval/statistics.ts";
+import { mean } from "../eval/linalg/statistics.ts";
 import type { Acceptance, EncoderResult, Reference } from "../report/run_evidence.ts";
 import { numbersOf } from "./summary.ts";
 

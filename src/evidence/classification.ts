@@ -25,7 +25,7 @@ import {
   quadraticKappa,
 } from "../eval/classification.ts";
 import { LEAST_UNITS, noInterval } from "../eval/paired.ts";
-import { deviation, mean } from "../eval/statistics.ts";
+import { deviation, mean } from "../eval/linalg/statistics.ts";
 import { csvLine } from "../io/csv.ts";
 import {
   type AttentionTiles,

@@ -7,10 +7,10 @@
 import { known } from "../data/donors.ts";
 import { gatherColumns } from "../data/matrix.ts";
 import type { TrainingSample, TrainingSet } from "../data/training_set.ts";
-import { depths, scaledLog } from "../eval/bench_sample.ts";
+import { depths, scaledLog } from "../eval/bench/bench_sample.ts";
 import type { ProbeSet } from "../eval/probe.ts";
 import type { Truth } from "../eval/protocol.ts";
-import { type Table, takeRows } from "../eval/table.ts";
+import { type Table, takeRows } from "../eval/linalg/table.ts";
 import type { ReportPanel } from "./panel.ts";
 import { heldOutSamples, pairsOf } from "./held_out.ts";
 

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { fitPca, pcaScores } from "../eval/pca.ts";
-import { fitStandardizer, standardize } from "../eval/standardize.ts";
-import { type Table, takeRows } from "../eval/table.ts";
+import { fitPca, pcaScores } from "../eval/linalg/pca.ts";
+import { fitStandardizer, standardize } from "../eval/linalg/standardize.ts";
+import { type Table, takeRows } from "../eval/linalg/table.ts";
 import { type EmbeddingMap, EVIDENCE_SCHEMA } from "../report/run_evidence.ts";
 import { evenly, type EvidenceData } from "./data.ts";
 

@@ -6,7 +6,7 @@
 
 import type { Disk } from "../io/disk.ts";
 import type { ProbeResult } from "../eval/probe.ts";
-import { takeRows } from "../eval/table.ts";
+import { takeRows } from "../eval/linalg/table.ts";
 import type { SampleMap, Warning } from "../report/run_evidence.ts";
 import { type EvidenceData, namedDonor } from "./data.ts";
 import { TRUTHS } from "./probe.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Vocabulary, writtenGenes } from "../data/vocabulary.ts";
+import { type Vocabulary, writtenGenes } from "../data/genes/vocabulary.ts";
 import type { EncoderResult, ProbeScores, RunEvidence } from "../report/run_evidence.ts";
 
 /** Parts of the evidence that name genes. */

@@ -7,7 +7,7 @@
 import { ConfigError, DataError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import { readBytes } from "../data/data_folder.ts";
-import type { LeftOut } from "../data/panel.ts";
+import type { LeftOut } from "../data/genes/panel.ts";
 import type { TrainingSet } from "../data/training_set.ts";
 import type { Disk } from "../io/disk.ts";
 

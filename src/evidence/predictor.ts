@@ -8,7 +8,7 @@
 import type { TrainingSet } from "../data/training_set.ts";
 import { pearson } from "../eval/correlation.ts";
 import { searchText, UNNAMED_DONORS } from "../eval/cross_validate.ts";
-import { pcaScores } from "../eval/pca.ts";
+import { pcaScores } from "../eval/linalg/pca.ts";
 import {
   chooseSource,
   type LinearPredictor,
@@ -20,10 +20,10 @@ import {
 } from "../eval/predictor.ts";
 import { fitProbe, predictProbe, type ProbeBasis, probeBasis, type ProbeModel, type ProbeSet } from "../eval/probe.ts";
 import { findProtocol, HEADLINE_PROTOCOL } from "../eval/protocol.ts";
-import { multiply } from "../eval/product.ts";
+import { multiply } from "../eval/linalg/product.ts";
 import { fitRidge, predictLinear, transposed } from "../eval/ridge.ts";
-import { standardize } from "../eval/standardize.ts";
-import { column, type Table, takeRows } from "../eval/table.ts";
+import { standardize } from "../eval/linalg/standardize.ts";
+import { column, type Table, takeRows } from "../eval/linalg/table.ts";
 import { namedDonor, takeColumns } from "./data.ts";
 import { tableOf } from "./retrieval.ts";
 import type { ReportPanel } from "./panel.ts";

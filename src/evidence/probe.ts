@@ -11,8 +11,8 @@ import { paired } from "../eval/paired.ts";
 import { probe, type ProbeBasis, probeBasis, type ProbeResult } from "../eval/probe.ts";
 import { type BENCHMARK_PROTOCOL, findProtocol, HEADLINE_PROTOCOL, type Truth } from "../eval/protocol.ts";
 import { type GeneScore as Scored, scoreGenes, scoreSlides, type SlideScore as Slide } from "../eval/scores.ts";
-import { mean } from "../eval/statistics.ts";
-import type { Table } from "../eval/table.ts";
+import { mean } from "../eval/linalg/statistics.ts";
+import type { Table } from "../eval/linalg/table.ts";
 import type { Difference, DonorScores, GeneScore, ProbeScores, Spread } from "../report/run_evidence.ts";
 import { type EvidenceData, type GeneTable, type HeldSection, sidesOf } from "./data.ts";
 

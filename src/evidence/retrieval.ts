@@ -11,8 +11,8 @@ import { type ExpressionRetrieval, expressionRetrieval } from "../eval/morpholog
 import type { ProbeResult } from "../eval/probe.ts";
 import { cpuRanks, type RankInput } from "../eval/ranks.ts";
 import { type Direction, type PoolMetrics, RECALL_AT, retrieval, rowsBySlide } from "../eval/retrieval.ts";
-import { columnMoments } from "../eval/standardize.ts";
-import { type Table, takeRows } from "../eval/table.ts";
+import { columnMoments } from "../eval/linalg/standardize.ts";
+import { type Table, takeRows } from "../eval/linalg/table.ts";
 import type { Difference, RetrievalScores } from "../report/run_evidence.ts";
 import { evenly, type EvidenceData } from "./data.ts";
 import { differenceOf } from "./probe.ts";

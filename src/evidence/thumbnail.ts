@@ -7,10 +7,10 @@
 import { readBytes, type SampleFiles } from "../data/data_folder.ts";
 import type { TrainingSample } from "../data/training_set.ts";
 import type { Disk } from "../io/disk.ts";
-import { H5ad } from "../io/h5ad.ts";
-import type { UnsArray, UnsTree, UnsValue } from "../io/h5ad_uns.ts";
-import { decodeImage } from "../io/image.ts";
-import type { Picture } from "../io/picture.ts";
+import { H5ad } from "../io/hdf5/h5ad.ts";
+import type { UnsArray, UnsTree, UnsValue } from "../io/hdf5/h5ad_uns.ts";
+import { decodeImage } from "../io/image/image.ts";
+import type { Picture } from "../io/image/picture.ts";
 import type { Thumbnail } from "../report/run_evidence.ts";
 
 /** Pictures of an `.h5ad`, the best first, with the names of their scales. */

@@ -12,14 +12,14 @@
 import { DataError, FormatError } from "../core/errors.ts";
 import { damaged, isMark, markOfFile, openSealed, sha256Of } from "./checksum.ts";
 import { type Disk, randomAccess } from "./disk.ts";
-import { H5File, type H5Value } from "./h5.ts";
-import { readTree } from "./h5ad_uns.ts";
+import { H5File, type H5Value } from "./hdf5/h5.ts";
+import { readTree } from "./hdf5/h5ad_uns.ts";
 import { readNpy, readNpyHeader } from "./npy.ts";
 import { checkRows, readBarcodes } from "./patches.ts";
 import type { RandomAccess } from "./random_access.ts";
-import { openSafetensors } from "./safetensors.ts";
-import type { H5Storage } from "./h5_library.ts";
-import { openWeights } from "./weights.ts";
+import { openSafetensors } from "./torch/safetensors.ts";
+import type { H5Storage } from "./hdf5/h5_library.ts";
+import { openWeights } from "./torch/weights.ts";
 import { Sha256 } from "./zlib.ts";
 
 /** An open feature file. */

@@ -8,9 +8,9 @@
  */
 
 import { DataError } from "../core/errors.ts";
-import { H5File, type H5Value } from "./h5.ts";
-import type { H5Storage } from "./h5_library.ts";
-import { rowReader } from "./h5_rows.ts";
+import { H5File, type H5Value } from "./hdf5/h5.ts";
+import type { H5Storage } from "./hdf5/h5_library.ts";
+import { rowReader } from "./hdf5/h5_rows.ts";
 
 /** What a coordinate is of its patch. */
 export type CoordsOf = "top-left" | "centre" | "unknown";

@@ -5,7 +5,7 @@
  */
 
 import type { Disk } from "./disk.ts";
-import { H5Writer } from "./h5_write.ts";
+import { H5Writer } from "./hdf5/h5_write.ts";
 
 /** A patch file to write. */
 export interface NewPatches {

@@ -8,9 +8,9 @@
  */
 
 import { DataError } from "../core/errors.ts";
-import { H5File } from "./h5.ts";
-import type { H5Storage } from "./h5_library.ts";
-import { compressedMatrix } from "./h5_matrix.ts";
+import { H5File } from "./hdf5/h5.ts";
+import type { H5Storage } from "./hdf5/h5_library.ts";
+import { compressedMatrix } from "./hdf5/h5_matrix.ts";
 import type { Matrix } from "./sparse.ts";
 
 /** Counts of barcodes and what they are counted of. */

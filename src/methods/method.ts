@@ -8,7 +8,7 @@
 import type { KeyTable } from "../core/config_key.ts";
 import type { LoadOptions } from "../data/load_sample.ts";
 import type { TrainingSetOptions } from "../data/open_training_set.ts";
-import type { Vocabulary } from "../data/vocabulary.ts";
+import type { Vocabulary } from "../data/genes/vocabulary.ts";
 import type { TrainedModel } from "../eval/inference.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Results, RunEvidence, RunFacts } from "../report/run_evidence.ts";

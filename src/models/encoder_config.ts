@@ -6,7 +6,7 @@
  * @module
  */
 
-import { IMAGE_SIZE_KEY } from "../io/peft.ts";
+import { IMAGE_SIZE_KEY } from "../io/torch/peft.ts";
 import { ConfigReader } from "./config_reader.ts";
 import { isTimm, readTimmConfig } from "./config_timm.ts";
 import { readPreprocessor, readTransformersConfig } from "./config_transformers.ts";

@@ -7,8 +7,8 @@
 
 import { WeightsError } from "../core/errors.ts";
 import { formatShape, sameShape, type Shape, sizeOf } from "../core/shape.ts";
-import { type Adapter, type AdapterModule, leaveOut } from "../io/peft.ts";
-import type { WeightTensor } from "../io/weight_tensor.ts";
+import { type Adapter, type AdapterModule, leaveOut } from "../io/torch/peft.ts";
+import type { WeightTensor } from "../io/torch/weight_tensor.ts";
 import type { LoraOptions } from "../nn/layers.ts";
 import type { FamilyName } from "./encoder_spec.ts";
 import type { Keymap } from "./families/keymap.ts";

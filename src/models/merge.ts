@@ -7,10 +7,10 @@
 
 import { WeightsError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
-import type { Adapter } from "../io/peft.ts";
-import type { WeightTensor } from "../io/weight_tensor.ts";
-import { changeTensor, type FloatDtype, isFloat, joinTensors } from "../io/weight_views.ts";
-import type { Weights } from "../io/weights.ts";
+import type { Adapter } from "../io/torch/peft.ts";
+import type { WeightTensor } from "../io/torch/weight_tensor.ts";
+import { changeTensor, type FloatDtype, isFloat, joinTensors } from "../io/torch/weight_views.ts";
+import type { Weights } from "../io/torch/weights.ts";
 import type { Keymap } from "./families/keymap.ts";
 import { adaptedBeside, adaptedLayers, addLora, type LayerAdapter } from "./lora_layers.ts";
 

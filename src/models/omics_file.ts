@@ -9,9 +9,9 @@
  * @module
  */
 
-import type { SafetensorsInput } from "../io/safetensors.ts";
-import { normalizeSealNames, type Shaped } from "../io/seal_checkpoint.ts";
-import type { WeightTensor } from "../io/weight_tensor.ts";
+import type { SafetensorsInput } from "../io/torch/safetensors.ts";
+import { normalizeSealNames, type Shaped } from "../io/torch/seal_checkpoint.ts";
+import type { WeightTensor } from "../io/torch/weight_tensor.ts";
 import type { Parameters } from "../nn/parameters.ts";
 import { GENE_MODELS, type GeneModelConfig } from "./gene_registry.ts";
 import { OmicsShapes } from "./omics_shapes.ts";

@@ -5,7 +5,7 @@
  */
 
 import { FormatError } from "../core/errors.ts";
-import { normalizeSealNames, type Shaped } from "../io/seal_checkpoint.ts";
+import { normalizeSealNames, type Shaped } from "../io/torch/seal_checkpoint.ts";
 
 /** Shapes by normalised name, and how to refuse them. */
 export class OmicsShapes {

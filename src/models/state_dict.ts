@@ -7,8 +7,8 @@
 import { WeightsError } from "../core/errors.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import { readback } from "../gpu/readback.ts";
-import type { SafetensorsInput } from "../io/safetensors.ts";
-import type { WeightTensor } from "../io/weight_tensor.ts";
+import type { SafetensorsInput } from "../io/torch/safetensors.ts";
+import type { WeightTensor } from "../io/torch/weight_tensor.ts";
 import type { Parameters } from "../nn/parameters.ts";
 
 /** What loading a file did, by the names of the file where it has them, else those of the parameters. */

@@ -11,9 +11,9 @@
 
 import { FormatError, WeightsError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
-import type { SafetensorsInput } from "../io/safetensors.ts";
-import { normalizeSealNames, type SealParts, type Shaped, splitSeal } from "../io/seal_checkpoint.ts";
-import type { WeightTensor } from "../io/weight_tensor.ts";
+import type { SafetensorsInput } from "../io/torch/safetensors.ts";
+import { normalizeSealNames, type SealParts, type Shaped, splitSeal } from "../io/torch/seal_checkpoint.ts";
+import type { WeightTensor } from "../io/torch/weight_tensor.ts";
 import type { Parameters } from "../nn/parameters.ts";
 import type { EncoderSpec } from "./encoder_spec.ts";
 import { layerOfModule, modulesOfLayer } from "./families/modules.ts";

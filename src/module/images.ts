@@ -53,7 +53,7 @@ export async function rgbOf(image: ImageInput, i = 0): Promise<RgbImage> {
   if (
     typeof image === "string" || image instanceof Uint8Array || image instanceof ArrayBuffer || image instanceof Blob
   ) {
-    const { decodeImage } = await import("../io/image.ts");
+    const { decodeImage } = await import("../io/image/image.ts");
     const { width, height, data } = decodeImage(await bytesOf(image), name);
     return { width, height, data };
   }

@@ -328,7 +328,7 @@ export async function openRun(folder: string, options: OpenRunOptions = {}): Pro
       import("../run/predictors.ts"),
       import("../run/host.ts"),
       import("../eval/predictor.ts"),
-      import("../data/vocabulary.ts"),
+      import("../data/genes/vocabulary.ts"),
     ]);
   const known = await lookAtRun({ run: folder, checkpoint, encoder });
   const { source } = chooseRunSource(folder, asked, originOf(folder, checkpoint, known).step);

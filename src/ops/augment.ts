@@ -1,6 +1,6 @@
 /**
  * Augmentation of patches on the device: each is turned, its middle enlarged, coloured and blurred as a row of numbers says,
- * and rounded once. What the changes are, and how they are drawn, is in `src/data/augment.ts`, whose code on the host this
+ * and rounded once. What the changes are, and how they are drawn, is in `src/data/image/augment.ts`, whose code on the host this
  * follows to one unit of a byte; patches that are only turned keep their bytes.
  *
  * A row depends on its patch alone, so that bytes depend on nothing but the row and the patch.

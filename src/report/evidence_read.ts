@@ -7,11 +7,11 @@
 
 import { DataError, FormatError } from "../core/errors.ts";
 import type { Disk } from "../io/disk.ts";
-import { H5ad } from "../io/h5ad.ts";
-import { decodePng } from "../io/png.ts";
-import { pngToRgb } from "../io/raster.ts";
+import { H5ad } from "../io/hdf5/h5ad.ts";
+import { decodePng } from "../io/image/png.ts";
+import { pngToRgb } from "../io/image/raster.ts";
 import { parseJson } from "../io/json.ts";
-import type { Picture } from "../io/picture.ts";
+import type { Picture } from "../io/image/picture.ts";
 import { checkBytes, checkFile, MANIFEST, type Manifest, readManifest } from "../io/manifest.ts";
 import { isPlainName, missingFile } from "../io/random_access.ts";
 import { toDense } from "../io/sparse.ts";

@@ -6,9 +6,9 @@
 
 import { ShapeError } from "../core/errors.ts";
 import type { Disk } from "../io/disk.ts";
-import { H5Writer } from "../io/h5_write.ts";
-import { writeH5ad } from "../io/h5ad_write.ts";
-import { encodePng } from "../io/png_write.ts";
+import { H5Writer } from "../io/hdf5/h5_write.ts";
+import { writeH5ad } from "../io/hdf5/h5ad_write.ts";
+import { encodePng } from "../io/image/png_write.ts";
 import { checkRange } from "../io/random_access.ts";
 import type { Matrix } from "../io/sparse.ts";
 import type { GalleryFile, MapsFile } from "./evidence_schema.ts";

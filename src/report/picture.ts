@@ -5,8 +5,8 @@
  */
 
 import { resampleTaps } from "../core/resample.ts";
-import { encodeJpeg } from "../io/jpeg_write.ts";
-import type { Picture } from "../io/picture.ts";
+import { encodeJpeg } from "../io/image/jpeg_write.ts";
+import type { Picture } from "../io/image/picture.ts";
 import { base64 } from "./html.ts";
 
 /** A picture whose longer side is at most `most` pixels, antialiased; itself where it is no larger. */

@@ -6,8 +6,8 @@
  */
 
 import { fixed } from "../core/fixed.ts";
-import type { Picture } from "../io/picture.ts";
-import { encodePng } from "../io/png_write.ts";
+import type { Picture } from "../io/image/picture.ts";
+import { encodePng } from "../io/image/png_write.ts";
 import { base64, Markup, markup } from "./html.ts";
 
 /** A patch. */

@@ -17,7 +17,7 @@
  * @module
  */
 
-import type { Picture } from "../io/picture.ts";
+import type { Picture } from "../io/image/picture.ts";
 import type { ClassificationResults } from "./classification_evidence.ts";
 import type { EVIDENCE_SCHEMA, RunFacts, Warning } from "./run_facts.ts";
 

@@ -6,9 +6,9 @@
 
 import { DataError } from "../core/errors.ts";
 import { disk, openFile, openFolder } from "../io/fs.ts";
-import { type Adapter, readAdapter } from "../io/peft.ts";
-import { sealAdapter, splitSeal } from "../io/seal_checkpoint.ts";
-import { openWeights } from "../io/weights.ts";
+import { type Adapter, readAdapter } from "../io/torch/peft.ts";
+import { sealAdapter, splitSeal } from "../io/torch/seal_checkpoint.ts";
+import { openWeights } from "../io/torch/weights.ts";
 import { checkCheckpointFiles, checkpointPath, runAround } from "./checkpoints.ts";
 
 /** Files of a PEFT folder that hold matrices, best first. */

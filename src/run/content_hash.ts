@@ -5,7 +5,7 @@
  */
 
 import { disk } from "../io/fs.ts";
-import { denoHost } from "../io/hub_deno.ts";
+import { denoHost } from "../io/hub/hub_deno.ts";
 
 /** Files below a path in order of their names; of a folder neither hidden ones nor what is still being written. */
 function* filesAt(path: string, name: string): Generator<{ path: string; name: string; size: number }> {

@@ -7,8 +7,8 @@
 import { ConfigError, DataError, FormatError, WeightsError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { disk, openFile, openFolder } from "../io/fs.ts";
-import { Hub, type HubFile } from "../io/hub.ts";
-import { openWeights, openWeightsFolder, type Weights } from "../io/weights.ts";
+import { Hub, type HubFile } from "../io/hub/hub.ts";
+import { openWeights, openWeightsFolder, type Weights } from "../io/torch/weights.ts";
 import { createEncoder } from "../models/encoder.ts";
 import { type ConfigFacts, readEncoderConfig, readEncoderMetadata } from "../models/encoder_config.ts";
 import { findEncoder, recogniseEncoder } from "../models/encoder_registry.ts";
@@ -19,7 +19,7 @@ import { describeInput } from "../models/preprocess.ts";
 import { RANDOM_PREFIX, randomEncoder } from "../models/random_encoder.ts";
 import { Parameters } from "../nn/parameters.ts";
 import { openAdapter, type OpenedAdapter } from "./adapter.ts";
-import { denoHost } from "../io/hub_deno.ts";
+import { denoHost } from "../io/hub/hub_deno.ts";
 
 /** SHA-256 of a file. */
 export async function hashOf(path: string): Promise<string> {

@@ -7,8 +7,8 @@
 import { ConfigError } from "../core/errors.ts";
 import type { Facts } from "../core/facts.ts";
 import type { Reporter } from "../core/reporter.ts";
-import type { Adapter } from "../io/peft.ts";
-import { castTensor, type FloatDtype } from "../io/weight_views.ts";
+import type { Adapter } from "../io/torch/peft.ts";
+import { castTensor, type FloatDtype } from "../io/torch/weight_views.ts";
 import { encoderMetadata } from "../models/encoder_config.ts";
 import { recogniseEncoder } from "../models/encoder_registry.ts";
 import { mapStateDict } from "../models/families/keymap.ts";

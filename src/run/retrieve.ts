@@ -14,7 +14,7 @@ import type { RetrievalReport } from "../eval/retrieval.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { disk } from "../io/fs.ts";
 import { checkFolder } from "../io/output.ts";
-import { encodePng } from "../io/png_write.ts";
+import { encodePng } from "../io/image/png_write.ts";
 import type { Lenience } from "../methods/method.ts";
 import { galleryPage, galleryPicture, type GallerySection } from "../report/retrieval_gallery.ts";
 import type { Host } from "../train/host.ts";

@@ -6,7 +6,7 @@
 
 import { FormatError } from "../core/errors.ts";
 import type { TrainingSet } from "../data/training_set.ts";
-import type { Vocabulary } from "../data/vocabulary.ts";
+import type { Vocabulary } from "../data/genes/vocabulary.ts";
 import { rowsOf } from "../eval/gallery.ts";
 import type { EmbeddedPairs } from "../eval/inference.ts";
 import { retrieval, type RetrievalOptions, type RetrievalReport } from "../eval/retrieval.ts";

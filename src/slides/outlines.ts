@@ -6,9 +6,9 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
-import { boxOf, type Mask, outlinesOf } from "../data/mask.ts";
+import { boxOf, type Mask, outlinesOf } from "../data/image/mask.ts";
 import { parseGeoJson } from "../io/geojson.ts";
-import { decodeImage } from "../io/image.ts";
+import { decodeImage } from "../io/image/image.ts";
 import { cornerOf, type Grid, tileId } from "./grid.ts";
 import type { Outline } from "./polygons.ts";
 

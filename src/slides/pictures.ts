@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Picture } from "../io/picture.ts";
+import type { Picture } from "../io/image/picture.ts";
 import type { Outline } from "./polygons.ts";
 
 type Colour = readonly [number, number, number];

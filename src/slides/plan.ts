@@ -5,11 +5,11 @@
  */
 
 import { shrink } from "../data/hest_sample.ts";
-import { type Mask, outlinesOf } from "../data/mask.ts";
-import type { Slide } from "../data/slide.ts";
-import { slideTissue, TISSUE, type TissueOptions } from "../data/tissue.ts";
+import { type Mask, outlinesOf } from "../data/image/mask.ts";
+import type { Slide } from "../data/image/slide.ts";
+import { slideTissue, TISSUE, type TissueOptions } from "../data/image/tissue.ts";
 import type { Disk } from "../io/disk.ts";
-import { encodeJpeg } from "../io/jpeg_write.ts";
+import { encodeJpeg } from "../io/image/jpeg_write.ts";
 import { chooseTiles, type Extent, type Grid, type GridKind, layGrid, type TileChoice, type Tiles } from "./grid.ts";
 import {
   contoursGeoJson,

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Box, boxOf, ringArea } from "../data/mask.ts";
+import { type Box, boxOf, ringArea } from "../data/image/mask.ts";
 import { insideRing, type Polygon } from "../io/geojson.ts";
 
 /** Outline and holes, closed, x and y in turn. */

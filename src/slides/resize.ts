@@ -7,7 +7,7 @@
  */
 
 import { fixedTaps, type ResampleFilter, resampleTaps } from "../core/resample.ts";
-import type { Picture } from "../io/picture.ts";
+import type { Picture } from "../io/image/picture.ts";
 
 interface Axis {
   readonly width: number;

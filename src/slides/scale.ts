@@ -6,7 +6,7 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
-import type { Slide, SlideLevel } from "../data/slide.ts";
+import type { Slide, SlideLevel } from "../data/image/slide.ts";
 
 /** Pixel sizes microscopes have, µm: from oil immersion to overviews. */
 export const PIXEL_SIZES: readonly [number, number] = [0.1, 10];

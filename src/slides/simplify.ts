@@ -7,7 +7,7 @@
  * @module
  */
 
-import { type Box, boxOf } from "../data/mask.ts";
+import { type Box, boxOf } from "../data/image/mask.ts";
 import { insideRing } from "../io/geojson.ts";
 import type { Outline } from "./polygons.ts";
 

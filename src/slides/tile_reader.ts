@@ -5,8 +5,8 @@
  */
 
 import { FormatError } from "../core/errors.ts";
-import type { Slide } from "../data/slide.ts";
-import type { Picture } from "../io/picture.ts";
+import type { Slide } from "../data/image/slide.ts";
+import type { Picture } from "../io/image/picture.ts";
 import type { Grid } from "./grid.ts";
 import { resizePicture } from "./resize.ts";
 

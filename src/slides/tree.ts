@@ -5,7 +5,7 @@
  */
 
 import type { Disk } from "../io/disk.ts";
-import { H5Writer } from "../io/h5_write.ts";
+import { H5Writer } from "../io/hdf5/h5_write.ts";
 import type { Extent, Grid, Tiles } from "./grid.ts";
 import { gridFolder } from "./names.ts";
 import type { SlideScale } from "./scale.ts";

@@ -6,11 +6,11 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { CHANGE, CHANGE_WORDS, MOST_RADIUS, type Reach } from "../ops/augment.ts";
-import type { Changes, Recipe } from "../data/augment.ts";
-import { blurWeights } from "../data/blur.ts";
-import { type ColourJitter, JITTERS } from "../data/colour_jitter.ts";
-import { DIHEDRAL, turnedFrom } from "../data/dihedral.ts";
-import { type HedJitter, hedMap } from "../data/hed_jitter.ts";
+import type { Changes, Recipe } from "../data/image/augment.ts";
+import { blurWeights } from "../data/image/blur.ts";
+import { type ColourJitter, JITTERS } from "../data/image/colour_jitter.ts";
+import { DIHEDRAL, turnedFrom } from "../data/image/dihedral.ts";
+import { type HedJitter, hedMap } from "../data/image/hed_jitter.ts";
 
 /** What changes of a recipe may ask for; undefined for none. */
 export function reachOf(recipe: Recipe): Reach | undefined {

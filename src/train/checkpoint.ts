@@ -13,8 +13,8 @@
  */
 
 import { NumericsError, WeightsError } from "../core/errors.ts";
-import { adapterFiles, type AdapterModule, type Matrix } from "../io/peft.ts";
-import { readSafetensorsF32, writeSafetensorsF32 } from "../io/safetensors.ts";
+import { adapterFiles, type AdapterModule, type Matrix } from "../io/torch/peft.ts";
+import { readSafetensorsF32, writeSafetensorsF32 } from "../io/torch/safetensors.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { modulesOfLayer } from "../models/families/modules.ts";
 import type { Parameters } from "../nn/parameters.ts";

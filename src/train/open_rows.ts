@@ -6,13 +6,13 @@
  */
 
 import { threefry2x32 } from "../core/rng.ts";
-import { drawChanges, type Recipe, viewChanges } from "../data/augment.ts";
+import { drawChanges, type Recipe, viewChanges } from "../data/image/augment.ts";
 import { reachOf, reachOfViews } from "./changes_row.ts";
 import type { PatchSource } from "../data/patch_source.ts";
 import type { TrainingSet } from "../data/training_set.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { sha256Of } from "../io/checksum.ts";
-import type { Adapter } from "../io/peft.ts";
+import type { Adapter } from "../io/torch/peft.ts";
 import type { EncoderCut } from "../models/encoder.ts";
 import { updatesOf } from "../models/lora_layers.ts";
 import { type OpenedEncoder, sayEncoder } from "../models/opened_encoder.ts";

@@ -9,7 +9,7 @@ import { fixed } from "../core/fixed.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { FileMark } from "../io/checksum.ts";
 import type { Disk } from "../io/disk.ts";
-import { readSafetensorsF32 } from "../io/safetensors.ts";
+import { readSafetensorsF32 } from "../io/torch/safetensors.ts";
 import { OPTIMIZER_FILE, optimizerFile, type ReadFile, STATE_FILE } from "./checkpoint.ts";
 import { initialState, type LoopEnd, type LoopState, runLoop } from "./loop.ts";
 import { type MetricMarks, type MetricRow, MetricsWriter } from "./metrics.ts";

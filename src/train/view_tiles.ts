@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Changes } from "../data/augment.ts";
+import type { Changes } from "../data/image/augment.ts";
 import { changesRows } from "./changes_row.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { Store } from "../graph/store.ts";

@@ -7,8 +7,8 @@
 import { DataError, FormatError } from "../core/errors.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
 import type { RandomAccess } from "../io/random_access.ts";
-import { openSafetensors } from "../io/safetensors.ts";
-import type { WeightDtype, WeightTensor } from "../io/weight_tensor.ts";
+import { openSafetensors } from "../io/torch/safetensors.ts";
+import type { WeightDtype, WeightTensor } from "../io/torch/weight_tensor.ts";
 
 /** What the metadata call this format. */
 const FORMAT = "seal-webgpu parity 1";

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { checkFileSize, decodeImage } from "../io/image.ts";
-import type { DecodedImage } from "../io/raster.ts";
-import type { PictureLimit } from "../io/picture.ts";
+import { checkFileSize, decodeImage } from "../io/image/image.ts";
+import type { DecodedImage } from "../io/image/raster.ts";
+import type { PictureLimit } from "../io/image/picture.ts";
 
 /** What the worker is asked: a file by path. */
 export interface DecodeRequest {

@@ -5,7 +5,7 @@
  */
 
 import { DataError, FormatError } from "../core/errors.ts";
-import type { PictureLimit } from "../io/picture.ts";
+import type { PictureLimit } from "../io/image/picture.ts";
 import type { DecodeAnswer, DecodedPicture, DecodeRequest } from "./decode.ts";
 
 interface Waiting {

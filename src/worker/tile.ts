@@ -4,7 +4,7 @@
  * @module
  */
 
-import { openSlide, type Slide } from "../data/slide.ts";
+import { openSlide, type Slide } from "../data/image/slide.ts";
 import { openFile } from "../io/fs.ts";
 import { type Failure, failureOf } from "./failure.ts";
 import { type CutGrid, type CutOptions, type CutTiles, cutTiles } from "../slides/tile_reader.ts";

@@ -5,7 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import { openSlide } from "../data/slide.ts";
+import { openSlide } from "../data/image/slide.ts";
 import { openFile } from "../io/fs.ts";
 import { type CutGrid, type CutOptions, type CutTiles, cutTiles } from "../slides/tile_reader.ts";
 import { type QueueOptions, type TileMaker, TileQueue } from "../slides/tile_queue.ts";

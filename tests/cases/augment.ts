@@ -1,8 +1,8 @@
 /** Cases of augment: each change by itself and what recipes draw, sizes that end within a word. Bytes have no gradient. */
 
-import { type Changes, drawChanges, viewChanges } from "../../src/data/augment.ts";
+import { type Changes, drawChanges, viewChanges } from "../../src/data/image/augment.ts";
 import { changesRows } from "../../src/train/changes_row.ts";
-import { JITTERS } from "../../src/data/colour_jitter.ts";
+import { JITTERS } from "../../src/data/image/colour_jitter.ts";
 import { augment, augmentCost, CHANGE_WORDS, type Reach } from "../../src/ops/augment.ts";
 import { given, type Input, type OpCase } from "../case.ts";
 import { type AugmentRef, augmentRef } from "../ref/augment.ts";

@@ -8,8 +8,8 @@ import type { Gpu } from "../../src/gpu/device.ts";
 import { readback } from "../../src/gpu/readback.ts";
 import { Plan } from "../../src/graph/plan.ts";
 import { openFolder } from "../../src/io/fs.ts";
-import { type AdapterModule, type Matrix, readAdapter, writeAdapter } from "../../src/io/peft.ts";
-import { writeSafetensorsF32 } from "../../src/io/safetensors.ts";
+import { type AdapterModule, type Matrix, readAdapter, writeAdapter } from "../../src/io/torch/peft.ts";
+import { writeSafetensorsF32 } from "../../src/io/torch/safetensors.ts";
 import { openGpu } from "../gpu/shared.ts";
 import { FIXTURES, inFolder, readAll, seal } from "./shared.ts";
 

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { disk } from "../../src/io/fs.ts";
-import { type Orientation, turned } from "../../src/io/orientation.ts";
+import { type Orientation, turned } from "../../src/io/image/orientation.ts";
 import { openPatches } from "../../src/io/patches.ts";
-import type { Picture } from "../../src/io/picture.ts";
+import type { Picture } from "../../src/io/image/picture.ts";
 import { Sha256 } from "../../src/io/zlib.ts";
 import { makeTiff } from "../io/tiff_maker.ts";
 import { inFolder, seal } from "./shared.ts";

@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { disk, openFile } from "../../src/io/fs.ts";
-import { H5ad } from "../../src/io/h5ad.ts";
-import { decodeImage } from "../../src/io/image.ts";
+import { H5ad } from "../../src/io/hdf5/h5ad.ts";
+import { decodeImage } from "../../src/io/image/image.ts";
 import { parseCatalogue, parseMetadata } from "../../src/io/metadata.ts";
 import { openPatches } from "../../src/io/patches.ts";
 import { toDense } from "../../src/io/sparse.ts";
-import { openTiff } from "../../src/io/tiff.ts";
+import { openTiff } from "../../src/io/image/tiff.ts";
 import { Sha256 } from "../../src/io/zlib.ts";
 import { FIXTURES, inFolder, seal } from "./shared.ts";
 import {

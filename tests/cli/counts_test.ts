@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { disk } from "../../src/io/fs.ts";
-import { encodePng } from "../../src/io/png_write.ts";
-import { H5ad } from "../../src/io/h5ad.ts";
-import { H5Writer } from "../../src/io/h5_write.ts";
+import { encodePng } from "../../src/io/image/png_write.ts";
+import { H5ad } from "../../src/io/hdf5/h5ad.ts";
+import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
 import { FIXTURES, inFolder, seal } from "./shared.ts";
 import {
   type Counted,

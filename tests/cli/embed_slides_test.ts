@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { openFeatures } from "../../src/io/features.ts";
 import { disk } from "../../src/io/fs.ts";
-import { H5File } from "../../src/io/h5.ts";
-import { writeTiff } from "../../src/io/tiff_write.ts";
+import { H5File } from "../../src/io/hdf5/h5.ts";
+import { writeTiff } from "../../src/io/image/tiff_write.ts";
 import { shardOf } from "../../src/slides/shards.ts";
 import { ended, launched, seal, task } from "./command.ts";
 import { FIXTURES } from "./shared.ts";

@@ -34,9 +34,9 @@ import { chooseSource, predictorFile, readPredictor } from "../../src/eval/predi
 import { fitProbe, type ProbeResult } from "../../src/eval/probe.ts";
 import { HEADLINE_PROTOCOL } from "../../src/eval/protocol.ts";
 import { fitRidge, predictLinear } from "../../src/eval/ridge.ts";
-import { applyStandardizer } from "../../src/eval/standardize.ts";
-import { column, type Table, takeRows } from "../../src/eval/table.ts";
-import { encodePng } from "../../src/io/png_write.ts";
+import { applyStandardizer } from "../../src/eval/linalg/standardize.ts";
+import { column, type Table, takeRows } from "../../src/eval/linalg/table.ts";
+import { encodePng } from "../../src/io/image/png_write.ts";
 import { disk } from "../../src/io/fs.ts";
 import { findEncoder } from "../../src/models/encoder_registry.ts";
 import { randomEncoder } from "../../src/models/random_encoder.ts";

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { Rng } from "../../src/core/rng.ts";
 import type { Shape } from "../../src/core/shape.ts";
 import { openFile, openFolder } from "../../src/io/fs.ts";
-import { writeAdapter } from "../../src/io/peft.ts";
-import { openWeights } from "../../src/io/weights.ts";
+import { writeAdapter } from "../../src/io/torch/peft.ts";
+import { openWeights } from "../../src/io/torch/weights.ts";
 import { findEncoder } from "../../src/models/encoder_registry.ts";
 import { FIXTURES, inFolder, seal, sparseWeights } from "./shared.ts";
 

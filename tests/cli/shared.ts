@@ -2,11 +2,11 @@
 
 import { Rng } from "../../src/core/rng.ts";
 import { disk, openFile } from "../../src/io/fs.ts";
-import { H5Writer } from "../../src/io/h5_write.ts";
-import { safetensorsStream } from "../../src/io/safetensors.ts";
+import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
+import { safetensorsStream } from "../../src/io/torch/safetensors.ts";
 import type { Shape } from "../../src/core/shape.ts";
-import { WeightTensor } from "../../src/io/weight_tensor.ts";
-import { openWeights } from "../../src/io/weights.ts";
+import { WeightTensor } from "../../src/io/torch/weight_tensor.ts";
+import { openWeights } from "../../src/io/torch/weights.ts";
 
 export { seal } from "./command.ts";
 

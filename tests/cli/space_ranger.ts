@@ -1,17 +1,17 @@
 /** Folders as Space Ranger makes them, from slides of the synthetic data set, in the dialects of its versions. */
 
 import { gzipSync } from "node:zlib";
-import { resizeSquare } from "../../src/data/resize.ts";
+import { resizeSquare } from "../../src/data/image/resize.ts";
 import { Fields } from "../../src/data/synth/fields.ts";
 import { drawExpression, geneModel, GENES } from "../../src/data/synth/genes.ts";
 import { Renderer } from "../../src/data/synth/render.ts";
 import { layOut, type Slide, SYNTH_SEED } from "../../src/data/synth/slide.ts";
 import { disk } from "../../src/io/fs.ts";
-import { H5Writer } from "../../src/io/h5_write.ts";
-import { encodeJpeg } from "../../src/io/jpeg_write.ts";
-import type { Picture } from "../../src/io/picture.ts";
-import { encodePng } from "../../src/io/png_write.ts";
-import { writeTiff } from "../../src/io/tiff_write.ts";
+import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
+import { encodeJpeg } from "../../src/io/image/jpeg_write.ts";
+import type { Picture } from "../../src/io/image/picture.ts";
+import { encodePng } from "../../src/io/image/png_write.ts";
+import { writeTiff } from "../../src/io/image/tiff_write.ts";
 
 /** A slide with its counts. */
 export interface Made {

@@ -1,6 +1,6 @@
 /** A small section of Spatial Transcriptomics before Visium. */
 
-import { encodePng } from "../../src/io/png_write.ts";
+import { encodePng } from "../../src/io/image/png_write.ts";
 
 /** Width and height of its picture. */
 export const SIDE = 1200;

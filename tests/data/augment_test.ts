@@ -1,13 +1,21 @@
 /** Augmentation: each change against its original, the group of turns, views, odds, and that it is a pure function. */
 
 import assert from "node:assert/strict";
-import { applyChanges, augment, type Changes, drawChanges, view, viewChanges, viewOf } from "../../src/data/augment.ts";
-import { blur } from "../../src/data/blur.ts";
-import { jitterColour } from "../../src/data/colour_jitter.ts";
-import { compose, inverse, turn } from "../../src/data/dihedral.ts";
-import { jitterHed } from "../../src/data/hed_jitter.ts";
-import { mix } from "../../src/data/stripes.ts";
-import { zoom } from "../../src/data/zoom.ts";
+import {
+  applyChanges,
+  augment,
+  type Changes,
+  drawChanges,
+  view,
+  viewChanges,
+  viewOf,
+} from "../../src/data/image/augment.ts";
+import { blur } from "../../src/data/image/blur.ts";
+import { jitterColour } from "../../src/data/image/colour_jitter.ts";
+import { compose, inverse, turn } from "../../src/data/image/dihedral.ts";
+import { jitterHed } from "../../src/data/image/hed_jitter.ts";
+import { mix } from "../../src/data/image/stripes.ts";
+import { zoom } from "../../src/data/image/zoom.ts";
 import { Sha256 } from "../../src/io/zlib.ts";
 import fixture from "../fixtures/augment.json" with { type: "json" };
 

@@ -9,7 +9,7 @@ import {
   prepareGenes,
   stripVersion,
   toSymbols,
-} from "../../src/data/genes.ts";
+} from "../../src/data/genes/genes.ts";
 import { dense, toCsr, toDense } from "../../src/data/matrix.ts";
 import fixture from "../fixtures/omics/preprocess.json" with { type: "json" };
 

@@ -1,7 +1,7 @@
 /** Grids of windows: places, edges, tissue, refusals. */
 
 import assert from "node:assert/strict";
-import { gridWindows } from "../../src/data/grid.ts";
+import { gridWindows } from "../../src/data/image/grid.ts";
 
 Deno.test("gridWindows() centres a grid of the asked step and keeps what lies on tissue", () => {
   // 0.25 µm a pixel: a patch of 224 pixels of 0.5 µm is 448 wide; 112 µm apart they touch.

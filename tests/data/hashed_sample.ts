@@ -1,6 +1,6 @@
 import { type Expression, expression } from "../../src/data/counts.ts";
 import { dense } from "../../src/data/matrix.ts";
-import { mix } from "../../src/data/stripes.ts";
+import { mix } from "../../src/data/image/stripes.ts";
 
 const GENES = 420;
 

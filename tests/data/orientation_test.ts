@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { Rng } from "../../src/core/rng.ts";
-import { openSlide, turnedSlide } from "../../src/data/slide.ts";
-import { wayUp } from "../../src/data/way_up.ts";
-import { decodeImage } from "../../src/io/image.ts";
-import { exifOrientation, type Orientation, ORIENTATIONS, turned } from "../../src/io/orientation.ts";
-import type { Picture } from "../../src/io/picture.ts";
+import { openSlide, turnedSlide } from "../../src/data/image/slide.ts";
+import { wayUp } from "../../src/data/image/way_up.ts";
+import { decodeImage } from "../../src/io/image/image.ts";
+import { exifOrientation, type Orientation, ORIENTATIONS, turned } from "../../src/io/image/orientation.ts";
+import type { Picture } from "../../src/io/image/picture.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
 import { crc32 } from "../../src/io/zlib.ts";
 import { exif, makeTiff, withSegment } from "../io/tiff_maker.ts";

@@ -1,9 +1,9 @@
-import { H5Writer } from "../../src/io/h5_write.ts";
+import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
 import { disk } from "../../src/io/fs.ts";
-import { writeH5ad } from "../../src/io/h5ad_write.ts";
+import { writeH5ad } from "../../src/io/hdf5/h5ad_write.ts";
 import { writePatches } from "../../src/io/patches_write.ts";
 import { matrixOf } from "../../src/io/sparse.ts";
-import { mix } from "../../src/data/stripes.ts";
+import { mix } from "../../src/data/image/stripes.ts";
 
 /** A sample to be written: spots on a hexagonal array 100 pixels apart, hashed patches and counts. */
 export interface SmallSample {

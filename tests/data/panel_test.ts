@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DataError, ShapeError } from "../../src/core/errors.ts";
 import { expression, selectSpots } from "../../src/data/counts.ts";
 import { dense, stackRows, toCsr, toDense } from "../../src/data/matrix.ts";
-import { choosePanel, commonGenes, panelColumns } from "../../src/data/panel.ts";
+import { choosePanel, commonGenes, panelColumns } from "../../src/data/genes/panel.ts";
 import fixture from "../fixtures/omics/preprocess.json" with { type: "json" };
 import { hashedSample } from "./hashed_sample.ts";
 

@@ -1,7 +1,7 @@
 /** Batches of patches: the bytes of the files, augmented by number of the pair, whoever makes them and in which order. */
 
 import assert from "node:assert/strict";
-import { augment, view, viewOf } from "../../src/data/augment.ts";
+import { augment, view, viewOf } from "../../src/data/image/augment.ts";
 import { openTrainingSet } from "../../src/data/open_training_set.ts";
 import { patchCache, PatchReader, type PatchRequest, type PatchTable } from "../../src/data/patch_reader.ts";
 import { openPatchSource, type PatchBatch, PatchQueue, type PatchSource } from "../../src/data/patch_source.ts";

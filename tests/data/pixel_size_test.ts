@@ -7,7 +7,7 @@ import {
   nearestSpot,
   referencePixelSize,
   type SpotPlaces,
-} from "../../src/data/pixel_size.ts";
+} from "../../src/data/image/pixel_size.ts";
 
 /** A Visium array of 12 rows at 0.3639 µm a pixel, turned by an angle and stretched along x. */
 function visium(angle = 0, stretch = 1, size = 0.3639): SpotPlaces {

@@ -1,8 +1,8 @@
 /** A sample in HEST's layout with whatever is wrong about it. */
 
 import { disk } from "../../src/io/fs.ts";
-import { H5Writer } from "../../src/io/h5_write.ts";
-import { encode, type NewColumn, writeH5ad } from "../../src/io/h5ad_write.ts";
+import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
+import { encode, type NewColumn, writeH5ad } from "../../src/io/hdf5/h5ad_write.ts";
 import { matrixOf } from "../../src/io/sparse.ts";
 import { writePatches } from "../../src/io/patches_write.ts";
 

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { FormatError } from "../../src/core/errors.ts";
-import { openSlide, type Slide } from "../../src/data/slide.ts";
-import { decodeImage } from "../../src/io/image.ts";
-import { decodeJpeg2000, loadJpeg2000 } from "../../src/io/jpeg2000.ts";
-import { decodeWebp, loadWebp } from "../../src/io/webp.ts";
+import { openSlide, type Slide } from "../../src/data/image/slide.ts";
+import { decodeImage } from "../../src/io/image/image.ts";
+import { decodeJpeg2000, loadJpeg2000 } from "../../src/io/image/jpeg2000.ts";
+import { decodeWebp, loadWebp } from "../../src/io/image/webp.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
 import { deflate } from "../../src/io/zlib.ts";
 import { type Entry, makeTiff } from "../io/tiff_maker.ts";

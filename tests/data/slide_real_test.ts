@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { Rng } from "../../src/core/rng.ts";
-import { openSlide } from "../../src/data/slide.ts";
+import { openSlide } from "../../src/data/image/slide.ts";
 import { disk, openFile } from "../../src/io/fs.ts";
 
 const HER2ST = new URL("../../../shared/data/her2st/images/C3.jpg", import.meta.url).pathname;

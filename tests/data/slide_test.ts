@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { FormatError, LimitError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
-import { bestLevel, openSlide, type Slide } from "../../src/data/slide.ts";
-import type { Picture } from "../../src/io/picture.ts";
+import { bestLevel, openSlide, type Slide } from "../../src/data/image/slide.ts";
+import type { Picture } from "../../src/io/image/picture.ts";
 import { fromBytes, type RandomAccess } from "../../src/io/random_access.ts";
 import { mutate } from "../io/mutate.ts";
 import { deflate, Sha256 } from "../../src/io/zlib.ts";

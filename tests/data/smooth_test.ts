@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ShapeError } from "../../src/core/errors.ts";
 import { centre } from "../../src/data/coordinates.ts";
 import { dense, toCsr, toDense } from "../../src/data/matrix.ts";
-import { degrees, gridNeighbours, neighboursWithin, slideNeighbours, smooth } from "../../src/data/smooth.ts";
+import { degrees, gridNeighbours, neighboursWithin, slideNeighbours, smooth } from "../../src/data/genes/smooth.ts";
 import fixture from "../fixtures/omics/preprocess.json" with { type: "json" };
 
 const members = (n: { indptr: Uint32Array; indices: Uint32Array }, i: number) => [

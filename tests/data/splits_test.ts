@@ -7,7 +7,7 @@ import { digestSample, findDuplicates } from "../../src/data/duplicates.ts";
 import { describeLeakage, describeSplits, leakage, refuseLeakage } from "../../src/data/leakage.ts";
 import { dense, toCsr } from "../../src/data/matrix.ts";
 import { holdOut, kFold, leaveOneOut, shuffleSplit } from "../../src/data/splits.ts";
-import { mix } from "../../src/data/stripes.ts";
+import { mix } from "../../src/data/image/stripes.ts";
 
 const range = (n: number) => [...Array(n).keys()];
 

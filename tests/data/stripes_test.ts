@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mix, type StripesBatch, stripesBatch } from "../../src/data/stripes.ts";
+import { mix, type StripesBatch, stripesBatch } from "../../src/data/image/stripes.ts";
 import fixture from "../fixtures/vit_train.json" with { type: "json" };
 
 /** Known answers, taken from the Python side. */

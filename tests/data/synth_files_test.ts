@@ -10,10 +10,10 @@ import { layOut, type Slide, SYNTH_SEED } from "../../src/data/synth/slide.ts";
 import { type SynthRecord, writeSynth } from "../../src/data/synth/write.ts";
 import { parseCsv } from "../../src/io/csv.ts";
 import { disk, openFile } from "../../src/io/fs.ts";
-import { H5ad } from "../../src/io/h5ad.ts";
+import { H5ad } from "../../src/io/hdf5/h5ad.ts";
 import { openPatches } from "../../src/io/patches.ts";
 import { toDense } from "../../src/io/sparse.ts";
-import { decodeTiff, openTiff } from "../../src/io/tiff.ts";
+import { decodeTiff, openTiff } from "../../src/io/image/tiff.ts";
 
 const root = Deno.makeTempDirSync();
 Deno.test.afterAll(() => Deno.removeSync(root, { recursive: true }));

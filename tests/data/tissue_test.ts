@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { ConfigError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
-import { coverage, type Mask, outlinesOf, ringArea } from "../../src/data/mask.ts";
-import { openSlide } from "../../src/data/slide.ts";
-import { findTissue, otsu, slideTissue, type Tissue, type TissueOptions } from "../../src/data/tissue.ts";
+import { coverage, type Mask, outlinesOf, ringArea } from "../../src/data/image/mask.ts";
+import { openSlide } from "../../src/data/image/slide.ts";
+import { findTissue, otsu, slideTissue, type Tissue, type TissueOptions } from "../../src/data/image/tissue.ts";
 import { disk, openFile } from "../../src/io/fs.ts";
-import type { Picture } from "../../src/io/picture.ts";
+import type { Picture } from "../../src/io/image/picture.ts";
 
 type Colour = readonly [number, number, number];
 const SIDE = 400;

@@ -5,7 +5,7 @@ import { openTrainingSet, type TrainingSetOptions } from "../../src/data/open_tr
 import { planSynth, type Trap } from "../../src/data/synth/plan.ts";
 import { writeSynth } from "../../src/data/synth/write.ts";
 import type { TrainingSet } from "../../src/data/training_set.ts";
-import { formatVocabulary, parseVocabulary, writtenGenes } from "../../src/data/vocabulary.ts";
+import { formatVocabulary, parseVocabulary, writtenGenes } from "../../src/data/genes/vocabulary.ts";
 import { disk } from "../../src/io/fs.ts";
 import { type SmallSample, writeSmallSample, type Written } from "./pair_folder.ts";
 

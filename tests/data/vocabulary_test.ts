@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { ConfigError, DataError, FormatError } from "../../src/core/errors.ts";
 import { expression } from "../../src/data/counts.ts";
 import { dense } from "../../src/data/matrix.ts";
-import { preprocess, type Preprocessed } from "../../src/data/preprocess.ts";
-import { mix } from "../../src/data/stripes.ts";
+import { preprocess, type Preprocessed } from "../../src/data/genes/preprocess.ts";
+import { mix } from "../../src/data/image/stripes.ts";
 import {
   applyVocabulary,
   formatVocabulary,
@@ -11,7 +11,7 @@ import {
   parseVocabulary,
   VocabularyBuilder,
   vocabularyHash,
-} from "../../src/data/vocabulary.ts";
+} from "../../src/data/genes/vocabulary.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 

@@ -6,7 +6,7 @@ import { convertFeatures, evaManifest, type FeatureForm } from "../../src/embed/
 import { writeFeatures } from "../../src/embed/formats.ts";
 import { checkContent, openFeatures } from "../../src/io/features.ts";
 import { disk } from "../../src/io/fs.ts";
-import { H5File } from "../../src/io/h5.ts";
+import { H5File } from "../../src/io/hdf5/h5.ts";
 import { chooseTiles, layGrid } from "../../src/slides/grid.ts";
 import { exitStatusOf, parseState, type SlideState, stateJson, summaryMarkdown } from "../../src/slides/states.ts";
 import { slidePaths, tileAttributes, writeTiles } from "../../src/slides/tree.ts";

@@ -1,7 +1,7 @@
 /** Slides to features, with an encoder whose answers are known: resumed, damaged, empty; and what is judged of the outputs. */
 
 import assert from "node:assert/strict";
-import { openSlide } from "../../src/data/slide.ts";
+import { openSlide } from "../../src/data/image/slide.ts";
 import type { MadeBy } from "../../src/embed/table.ts";
 import {
   embedTiles,
@@ -14,10 +14,10 @@ import {
 import { FeatureWriter } from "../../src/embed/writer.ts";
 import { openFeatures } from "../../src/io/features.ts";
 import { disk, openFile } from "../../src/io/fs.ts";
-import { H5File } from "../../src/io/h5.ts";
+import { H5File } from "../../src/io/hdf5/h5.ts";
 import { type PlanGiven, planSlide, writePlan } from "../../src/slides/plan.ts";
 import { slidePaths } from "../../src/slides/tree.ts";
-import { encodePng } from "../../src/io/png_write.ts";
+import { encodePng } from "../../src/io/image/png_write.ts";
 import { openTiles } from "../../src/worker/tile_pool.ts";
 
 const DIM = 3;

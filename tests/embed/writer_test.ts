@@ -6,7 +6,7 @@ import { FeatureWriter } from "../../src/embed/writer.ts";
 import { parseCsv } from "../../src/io/csv.ts";
 import { checkContent, ContentSum, openFeatures, readBeside } from "../../src/io/features.ts";
 import { disk } from "../../src/io/fs.ts";
-import { H5File } from "../../src/io/h5.ts";
+import { H5File } from "../../src/io/hdf5/h5.ts";
 import { exampleRows, exampleTable } from "./example.ts";
 
 const FORMATS = Object.keys(FEATURE_FORMATS) as FeatureFormat[];

@@ -7,8 +7,8 @@
 import { planSynth } from "../../src/data/synth/plan.ts";
 import { writeSynth } from "../../src/data/synth/write.ts";
 import { FEATURE_FORMATS } from "../../src/embed/formats.ts";
-import { H5File } from "../../src/io/h5.ts";
-import { H5ad } from "../../src/io/h5ad.ts";
+import { H5File } from "../../src/io/hdf5/h5.ts";
+import { H5ad } from "../../src/io/hdf5/h5ad.ts";
 import { disk } from "../../src/io/fs.ts";
 import { openPatches } from "../../src/io/patches.ts";
 import { noise } from "./inputs.ts";

@@ -9,7 +9,7 @@ import { selectPanel } from "../../src/data/synth/panel.ts";
 import { planSynth, slidesOf } from "../../src/data/synth/plan.ts";
 import { probe, type ProbeSet } from "../../src/eval/probe.ts";
 import { visiblePearson } from "../../src/eval/synthetic.ts";
-import { table } from "../../src/eval/table.ts";
+import { table } from "../../src/eval/linalg/table.ts";
 
 const model = geneModel(planSynth({ profile: "ci" }).seed);
 const drawn = slidesOf(planSynth({ profile: "ci" })).map((slide) => {

@@ -2,14 +2,14 @@
 
 import assert from "node:assert/strict";
 import { ConfigError, DataError, FormatError, LimitError, ShapeError } from "../../src/core/errors.ts";
-import { benchTasks, dataTask, readPanel } from "../../src/eval/bench_task.ts";
-import { leaveOut, parseBenchSplit } from "../../src/eval/folds.ts";
+import { benchTasks, dataTask, readPanel } from "../../src/eval/bench/bench_task.ts";
+import { leaveOut, parseBenchSplit } from "../../src/eval/bench/folds.ts";
 import { kshot } from "../../src/eval/kshot.ts";
 import { paired } from "../../src/eval/paired.ts";
-import { PUBLISHED, PUBLISHED_FOLDS, PUBLISHED_TASKS } from "../../src/eval/published.ts";
+import { PUBLISHED, PUBLISHED_FOLDS, PUBLISHED_TASKS } from "../../src/eval/bench/published.ts";
 import { slideProbe } from "../../src/eval/slide_probe.ts";
 import { findEncoder } from "../../src/models/encoder_registry.ts";
-import { pythonJson, safeName } from "../../src/eval/bench_files.ts";
+import { pythonJson, safeName } from "../../src/eval/bench/bench_files.ts";
 import type { Disk } from "../../src/io/disk.ts";
 import { noise } from "./inputs.ts";
 

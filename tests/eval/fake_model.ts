@@ -4,7 +4,7 @@
  */
 
 import { Rng } from "../../src/core/rng.ts";
-import type { Vocabulary } from "../../src/data/vocabulary.ts";
+import type { Vocabulary } from "../../src/data/genes/vocabulary.ts";
 import type { TrainedModel } from "../../src/eval/inference.ts";
 
 /** Width of the space. */

@@ -1,9 +1,9 @@
 /** Genes of an evaluation are named as the data write them, whatever the case of a panel or of other samples. */
 
 import assert from "node:assert/strict";
-import { GeneNames } from "../../src/data/genes.ts";
-import { dataTask } from "../../src/eval/bench_task.ts";
-import { readTaskCounts } from "../../src/eval/hest_bench.ts";
+import { GeneNames } from "../../src/data/genes/genes.ts";
+import { dataTask } from "../../src/eval/bench/bench_task.ts";
+import { readTaskCounts } from "../../src/eval/bench/hest_bench.ts";
 import { disk } from "../../src/io/fs.ts";
 import { writeSmallSample } from "../data/pair_folder.ts";
 

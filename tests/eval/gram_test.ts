@@ -1,10 +1,10 @@
 /** Products on the GPU next to those of the host. */
 
 import assert from "node:assert/strict";
-import { gram } from "../../src/eval/gram.ts";
-import { fitPca } from "../../src/eval/pca.ts";
+import { gram } from "../../src/eval/linalg/gram.ts";
+import { fitPca } from "../../src/eval/linalg/pca.ts";
 import { probe } from "../../src/eval/probe.ts";
-import { fitStandardizer, standardize } from "../../src/eval/standardize.ts";
+import { fitStandardizer, standardize } from "../../src/eval/linalg/standardize.ts";
 import { openGpu } from "../gpu/shared.ts";
 import { features, noise, rowsOf, targets } from "./inputs.ts";
 

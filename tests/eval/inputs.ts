@@ -1,7 +1,7 @@
 /** Inputs of the probe's fixture, made as `tests/reference/probe.py` makes them. */
 
-import { mix } from "../../src/data/stripes.ts";
-import type { Table } from "../../src/eval/table.ts";
+import { mix } from "../../src/data/image/stripes.ts";
+import type { Table } from "../../src/eval/linalg/table.ts";
 
 /** Uniform in [-0.5, 0.5). */
 export function noise(seed: number, rows: number, columns: number): Table {

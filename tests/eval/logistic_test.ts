@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { DataError } from "../../src/core/errors.ts";
 import { balancedAccuracy, fitLogistic, predictLogistic } from "../../src/eval/logistic.ts";
-import { fitStandardizer } from "../../src/eval/standardize.ts";
-import type { Table } from "../../src/eval/table.ts";
+import { fitStandardizer } from "../../src/eval/linalg/standardize.ts";
+import type { Table } from "../../src/eval/linalg/table.ts";
 import fixture from "../fixtures/eval/probe.json" with { type: "json" };
 import { features, noise } from "./inputs.ts";
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { openTrainingSet } from "../../src/data/open_training_set.ts";
-import type { Slide } from "../../src/data/slide.ts";
+import type { Slide } from "../../src/data/image/slide.ts";
 import { predictPatches, predictSlide } from "../../src/eval/predict.ts";
 import { disk } from "../../src/io/fs.ts";
 import { patchBytes, writeSmallSample } from "../data/pair_folder.ts";

@@ -5,9 +5,9 @@ import { ConfigError, DataError } from "../../src/core/errors.ts";
 import { type Prediction, predictionH5ad } from "../../src/eval/prediction.ts";
 import { checkShown, drawPrediction } from "../../src/eval/prediction_maps.ts";
 import { disk } from "../../src/io/fs.ts";
-import { H5Writer } from "../../src/io/h5_write.ts";
-import { writeH5ad } from "../../src/io/h5ad_write.ts";
-import { decodeImage } from "../../src/io/image.ts";
+import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
+import { writeH5ad } from "../../src/io/hdf5/h5ad_write.ts";
+import { decodeImage } from "../../src/io/image/image.ts";
 import { rankColour } from "../../src/slides/pictures.ts";
 
 const PREDICTION: Prediction = {

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { type Prediction, predictionH5ad } from "../../src/eval/prediction.ts";
-import { MemoryStorage } from "../../src/io/h5_library.ts";
-import { H5Writer } from "../../src/io/h5_write.ts";
-import { H5ad } from "../../src/io/h5ad.ts";
-import { writeH5ad } from "../../src/io/h5ad_write.ts";
+import { MemoryStorage } from "../../src/io/hdf5/h5_library.ts";
+import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
+import { H5ad } from "../../src/io/hdf5/h5ad.ts";
+import { writeH5ad } from "../../src/io/hdf5/h5ad_write.ts";
 import { toDense } from "../../src/io/sparse.ts";
 
 const prediction: Prediction = {

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { NumericsError, ShapeError } from "../../src/core/errors.ts";
-import { cholesky, choleskySolve } from "../../src/eval/cholesky.ts";
-import { crossProduct, multiply, rowProducts } from "../../src/eval/product.ts";
-import { fitStandardizer, standardize } from "../../src/eval/standardize.ts";
-import { symmetricEigen, symmetricEigenvalues } from "../../src/eval/symmetric_eigen.ts";
-import type { Table } from "../../src/eval/table.ts";
+import { cholesky, choleskySolve } from "../../src/eval/linalg/cholesky.ts";
+import { crossProduct, multiply, rowProducts } from "../../src/eval/linalg/product.ts";
+import { fitStandardizer, standardize } from "../../src/eval/linalg/standardize.ts";
+import { symmetricEigen, symmetricEigenvalues } from "../../src/eval/linalg/symmetric_eigen.ts";
+import type { Table } from "../../src/eval/linalg/table.ts";
 import { features, noise } from "./inputs.ts";
 
 /** aT b by three loops. */

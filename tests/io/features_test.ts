@@ -3,7 +3,7 @@ import { DataError, FormatError, LimitError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
 import { openFeatures } from "../../src/io/features.ts";
 import { disk } from "../../src/io/fs.ts";
-import { MemoryStorage } from "../../src/io/h5_library.ts";
+import { MemoryStorage } from "../../src/io/hdf5/h5_library.ts";
 import { mutate } from "./mutate.ts";
 
 const path = (name: string) => new URL(`../fixtures/h5/${name}`, import.meta.url).pathname;

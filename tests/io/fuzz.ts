@@ -6,10 +6,10 @@
 import assert from "node:assert/strict";
 import { ConfigError, DataError, FormatError, LimitError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
-import { readAdapter } from "../../src/io/peft.ts";
-import { flattenTensors, openTorch, stateDictOf } from "../../src/io/pth.ts";
+import { readAdapter } from "../../src/io/torch/peft.ts";
+import { flattenTensors, openTorch, stateDictOf } from "../../src/io/torch/pth.ts";
 import { fromBytes, fromMap } from "../../src/io/random_access.ts";
-import { openWeights, openWeightsFolder, type Weights } from "../../src/io/weights.ts";
+import { openWeights, openWeightsFolder, type Weights } from "../../src/io/torch/weights.ts";
 import { openZip, readEntry } from "../../src/io/zip.ts";
 import {
   concat,

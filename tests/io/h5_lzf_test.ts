@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { FormatError, LimitError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
 import { disk } from "../../src/io/fs.ts";
-import { H5File } from "../../src/io/h5.ts";
-import { LZF_MODULE, LZF_SOURCE } from "../../src/io/h5_lzf.gen.ts";
-import { MemoryStorage } from "../../src/io/h5_library.ts";
+import { H5File } from "../../src/io/hdf5/h5.ts";
+import { LZF_MODULE, LZF_SOURCE } from "../../src/io/hdf5/h5_lzf.gen.ts";
+import { MemoryStorage } from "../../src/io/hdf5/h5_library.ts";
 import { Sha256 } from "../../src/io/zlib.ts";
 
 const path = new URL("../fixtures/h5/lzf_kinds.h5", import.meta.url).pathname;
@@ -134,7 +134,7 @@ Deno.test("of 3000 streams, those that are LZF read as the format says, and the 
 });
 
 Deno.test("the compiled filter is that of its source, small enough for a browser's page, and asks for memory alone", () => {
-  const source = Deno.readFileSync(new URL("../../src/io/h5_lzf.c", import.meta.url));
+  const source = Deno.readFileSync(new URL("../../src/io/hdf5/h5_lzf.c", import.meta.url));
   assert.equal(new Sha256().update(source).hex(), LZF_SOURCE, "run scripts/build_wasm.ts");
   const bytes = Uint8Array.from(atob(LZF_MODULE), (letter) => letter.charCodeAt(0));
   // Browsers compile more than 4 KiB on their main thread only asynchronously.

@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import { FormatError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
 import { disk } from "../../src/io/fs.ts";
-import { H5File } from "../../src/io/h5.ts";
-import { type H5Storage, MemoryStorage } from "../../src/io/h5_library.ts";
-import { rowPlaces } from "../../src/io/h5_places.ts";
-import { rowReader } from "../../src/io/h5_rows.ts";
-import { lookup3 } from "../../src/io/lookup3.ts";
+import { H5File } from "../../src/io/hdf5/h5.ts";
+import { type H5Storage, MemoryStorage } from "../../src/io/hdf5/h5_library.ts";
+import { rowPlaces } from "../../src/io/hdf5/h5_places.ts";
+import { rowReader } from "../../src/io/hdf5/h5_rows.ts";
+import { lookup3 } from "../../src/io/hdf5/lookup3.ts";
 
 const KINDS = ["old", "new", "mixed", "block"];
 const pathOf = (kind: string) => new URL(`../fixtures/h5/layouts_${kind}.h5`, import.meta.url).pathname;

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { DataError, FormatError, LimitError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
 import { disk } from "../../src/io/fs.ts";
-import { H5File } from "../../src/io/h5.ts";
-import { type H5Storage, MemoryStorage } from "../../src/io/h5_library.ts";
-import { H5Writer } from "../../src/io/h5_write.ts";
+import { H5File } from "../../src/io/hdf5/h5.ts";
+import { type H5Storage, MemoryStorage } from "../../src/io/hdf5/h5_library.ts";
+import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
 import { mutate } from "./mutate.ts";
 
 const path = (name: string) => new URL(`../fixtures/h5/${name}`, import.meta.url).pathname;

@@ -1,7 +1,7 @@
 /** Worker of h5_test.ts: reads the second row of the dataset it is given. */
 
 import { disk } from "../../src/io/fs.ts";
-import { H5File } from "../../src/io/h5.ts";
+import { H5File } from "../../src/io/hdf5/h5.ts";
 
 const scope = self as unknown as {
   onmessage: (event: MessageEvent<[string, string]>) => void;

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { DataError, FormatError, LimitError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
 import { disk } from "../../src/io/fs.ts";
-import { type H5Storage, MemoryStorage } from "../../src/io/h5_library.ts";
-import { H5Writer } from "../../src/io/h5_write.ts";
-import { H5ad } from "../../src/io/h5ad.ts";
-import { writeH5ad } from "../../src/io/h5ad_write.ts";
-import type { UnsArray, UnsTree } from "../../src/io/h5ad_uns.ts";
+import { type H5Storage, MemoryStorage } from "../../src/io/hdf5/h5_library.ts";
+import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
+import { H5ad } from "../../src/io/hdf5/h5ad.ts";
+import { writeH5ad } from "../../src/io/hdf5/h5ad_write.ts";
+import type { UnsArray, UnsTree } from "../../src/io/hdf5/h5ad_uns.ts";
 import { blocks, Entries, type Matrix, mergeNames, toDense } from "../../src/io/sparse.ts";
 import { mutate } from "./mutate.ts";
 

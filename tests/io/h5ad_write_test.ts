@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { ConfigError, ShapeError } from "../../src/core/errors.ts";
 import { disk } from "../../src/io/fs.ts";
-import { MemoryStorage } from "../../src/io/h5_library.ts";
-import { H5Writer } from "../../src/io/h5_write.ts";
-import { H5ad } from "../../src/io/h5ad.ts";
-import type { UnsTree } from "../../src/io/h5ad_uns.ts";
-import { type H5adLayout, hestH5ad, type NewH5ad, writeH5ad } from "../../src/io/h5ad_write.ts";
+import { MemoryStorage } from "../../src/io/hdf5/h5_library.ts";
+import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
+import { H5ad } from "../../src/io/hdf5/h5ad.ts";
+import type { UnsTree } from "../../src/io/hdf5/h5ad_uns.ts";
+import { type H5adLayout, hestH5ad, type NewH5ad, writeH5ad } from "../../src/io/hdf5/h5ad_write.ts";
 import { Entries, toDense } from "../../src/io/sparse.ts";
 
 const fixture = (name: string) => new URL(`../fixtures/spatial/${name}`, import.meta.url).pathname;

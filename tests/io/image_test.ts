@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { FormatError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
-import { decodeImage } from "../../src/io/image.ts";
-import { MAX_PIXELS } from "../../src/io/picture.ts";
+import { decodeImage } from "../../src/io/image/image.ts";
+import { MAX_PIXELS } from "../../src/io/image/picture.ts";
 import { Sha256 } from "../../src/io/zlib.ts";
 import { mutate } from "./mutate.ts";
 import { taken } from "./taken.ts";

@@ -6,8 +6,8 @@
 import assert from "node:assert/strict";
 import { compared } from "../../scripts/jpeg_random.ts";
 import { Rng } from "../../src/core/rng.ts";
-import { decodeJpeg, openJpeg } from "../../src/io/jpeg.ts";
-import { JPEG_MODULE, JPEG_SOURCE } from "../../src/io/jpeg_decode.gen.ts";
+import { decodeJpeg, openJpeg } from "../../src/io/image/jpeg.ts";
+import { JPEG_MODULE, JPEG_SOURCE } from "../../src/io/image/jpeg_decode.gen.ts";
 import { Sha256 } from "../../src/io/zlib.ts";
 
 const folder = new URL("../fixtures/jpeg_random/", import.meta.url);
@@ -79,7 +79,7 @@ Deno.test("what libjpeg refuses in a stream is refused: codes of ones alone, mar
 });
 
 Deno.test("the compiled reader is that of its source, small enough for a browser's page, and asks for nothing", () => {
-  const source = Deno.readFileSync(new URL("../../src/io/jpeg_decode.c", import.meta.url));
+  const source = Deno.readFileSync(new URL("../../src/io/image/jpeg_decode.c", import.meta.url));
   assert.equal(new Sha256().update(source).hex(), JPEG_SOURCE, "run scripts/build_wasm.ts");
   const bytes = Uint8Array.from(atob(JPEG_MODULE), (letter) => letter.charCodeAt(0));
   // Chromium compiles up to 8 MiB at once on a page's main thread since version 115.

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { FormatError } from "../../src/core/errors.ts";
-import { openSlide } from "../../src/data/slide.ts";
-import { decodeImage } from "../../src/io/image.ts";
+import { openSlide } from "../../src/data/image/slide.ts";
+import { decodeImage } from "../../src/io/image/image.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
 import { Sha256 } from "../../src/io/zlib.ts";
 import { type Entry, makeTiff } from "./tiff_maker.ts";

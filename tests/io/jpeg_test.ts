@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FormatError } from "../../src/core/errors.ts";
-import { decodeJpeg } from "../../src/io/jpeg.ts";
+import { decodeJpeg } from "../../src/io/image/jpeg.ts";
 
 const read = (name: string) => Deno.readFileSync(new URL(`../fixtures/images/${name}`, import.meta.url));
 const good = read("jpeg_444.jpg");

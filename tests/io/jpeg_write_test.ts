@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { LimitError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
-import { decodeImage } from "../../src/io/image.ts";
-import { encodeJpeg } from "../../src/io/jpeg_write.ts";
+import { decodeImage } from "../../src/io/image/image.ts";
+import { encodeJpeg } from "../../src/io/image/jpeg_write.ts";
 
 /** Smooth colour with a hard edge and some noise. */
 function scene(width: number, height: number): Uint8Array<ArrayBuffer> {

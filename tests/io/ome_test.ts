@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { omeDirectories, readOme } from "../../src/io/ome.ts";
+import { omeDirectories, readOme } from "../../src/io/image/ome.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
-import { openTiff } from "../../src/io/tiff.ts";
+import { openTiff } from "../../src/io/image/tiff.ts";
 import { makeTiff } from "./tiff_maker.ts";
 
 /** OME-XML of one picture of 0.25 µm, in one of the ways that XML allows. */

@@ -8,10 +8,10 @@ import {
   parseAdapterConfig,
   readAdapter,
   writeAdapter,
-} from "../../src/io/peft.ts";
-import { resolvePattern } from "../../src/io/peft_pattern.ts";
+} from "../../src/io/torch/peft.ts";
+import { resolvePattern } from "../../src/io/torch/peft_pattern.ts";
 import { fromMap } from "../../src/io/random_access.ts";
-import { writeSafetensorsF32 } from "../../src/io/safetensors.ts";
+import { writeSafetensorsF32 } from "../../src/io/torch/safetensors.ts";
 import { EXPECTED, FIXTURES, utf8 } from "./weights_shared.ts";
 
 const folderOf = (name: string) => openFolder(new URL(name, FIXTURES).pathname);

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { FormatError, LimitError } from "../../src/core/errors.ts";
-import { readPickle } from "../../src/io/pickle.ts";
-import { PickleGlobal, PickleTuple, type PickleValue } from "../../src/io/pickle_value.ts";
+import { readPickle } from "../../src/io/torch/pickle.ts";
+import { PickleGlobal, PickleTuple, type PickleValue } from "../../src/io/torch/pickle_value.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
-import { TORCH_GLOBALS } from "../../src/io/torch_globals.ts";
-import { openWeights } from "../../src/io/weights.ts";
+import { TORCH_GLOBALS } from "../../src/io/torch/torch_globals.ts";
+import { openWeights } from "../../src/io/torch/weights.ts";
 import { locateEntry, openZip } from "../../src/io/zip.ts";
 import { concat, le32, pickle, tensorPickle, text, torchFiles, utf8, zipBytes, zipSource } from "./weights_shared.ts";
 

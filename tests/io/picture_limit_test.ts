@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { deflateSync } from "node:zlib";
 import { FormatError } from "../../src/core/errors.ts";
-import { openSlide } from "../../src/data/slide.ts";
-import { checkFileSize, decodeImage } from "../../src/io/image.ts";
-import { FLAT, MAX_DECODED, tileLimit } from "../../src/io/picture.ts";
+import { openSlide } from "../../src/data/image/slide.ts";
+import { checkFileSize, decodeImage } from "../../src/io/image/image.ts";
+import { FLAT, MAX_DECODED, tileLimit } from "../../src/io/image/picture.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
-import { openTiff } from "../../src/io/tiff.ts";
+import { openTiff } from "../../src/io/image/tiff.ts";
 import { crc32 } from "../../src/io/zlib.ts";
 import { taken } from "./taken.ts";
 import { type Entry, makeTiff } from "./tiff_maker.ts";

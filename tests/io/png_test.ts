@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { deflateSync } from "node:zlib";
 import { FormatError } from "../../src/core/errors.ts";
-import { decodePng } from "../../src/io/png.ts";
+import { decodePng } from "../../src/io/image/png.ts";
 import { crc32 } from "../../src/io/zlib.ts";
 
 /** A PNG of these chunks, with good checksums. */

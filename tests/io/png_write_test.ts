@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Rng } from "../../src/core/rng.ts";
-import { decodeImage } from "../../src/io/image.ts";
-import { encodePng } from "../../src/io/png_write.ts";
+import { decodeImage } from "../../src/io/image/image.ts";
+import { encodePng } from "../../src/io/image/png_write.ts";
 
 Deno.test("encodePng() writes what the decoder reads back", () => {
   const rng = new Rng(1);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FormatError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
-import { readSafetensorsF32, writeSafetensorsF32 } from "../../src/io/safetensors.ts";
+import { readSafetensorsF32, writeSafetensorsF32 } from "../../src/io/torch/safetensors.ts";
 
 const fixture = new URL("../fixtures/vit_train.safetensors", import.meta.url);
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FormatError } from "../../src/core/errors.ts";
-import { normalizeSealNames, splitSeal } from "../../src/io/seal_checkpoint.ts";
+import { normalizeSealNames, splitSeal } from "../../src/io/torch/seal_checkpoint.ts";
 
 type Shapes = Map<string, { shape: number[] }>;
 

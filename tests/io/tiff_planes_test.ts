@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DataError, FormatError } from "../../src/core/errors.ts";
-import { openSlide } from "../../src/data/slide.ts";
-import { decodeImage } from "../../src/io/image.ts";
+import { openSlide } from "../../src/data/image/slide.ts";
+import { decodeImage } from "../../src/io/image/image.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
 import { type Directory, makeTiff } from "./tiff_maker.ts";
 

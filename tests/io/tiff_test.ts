@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { FormatError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
-import { decodeImage } from "../../src/io/image.ts";
+import { decodeImage } from "../../src/io/image/image.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
-import { openTiff } from "../../src/io/tiff.ts";
+import { openTiff } from "../../src/io/image/tiff.ts";
 import { Sha256 } from "../../src/io/zlib.ts";
 import { mutate } from "./mutate.ts";
 import { taken } from "./taken.ts";

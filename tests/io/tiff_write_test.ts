@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { Rng } from "../../src/core/rng.ts";
-import { openSlide } from "../../src/data/slide.ts";
+import { openSlide } from "../../src/data/image/slide.ts";
 import { disk, openFile } from "../../src/io/fs.ts";
-import { type TiffOptions, TiffWriter, writeTiff } from "../../src/io/tiff_write.ts";
+import { type TiffOptions, TiffWriter, writeTiff } from "../../src/io/image/tiff_write.ts";
 
 /** Every level of a pyramid as this project's reader has it, and what the file begins with. */
 async function roundTrip(data: Uint8Array, options: TiffOptions): Promise<{ levels: Uint8Array[]; head: Uint8Array }> {

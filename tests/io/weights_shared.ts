@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { fromBytes, type RandomAccess } from "../../src/io/random_access.ts";
-import type { WeightTensor } from "../../src/io/weight_tensor.ts";
+import type { WeightTensor } from "../../src/io/torch/weight_tensor.ts";
 import { crc32 } from "../../src/io/zip.ts";
 
 export const FIXTURES: URL = new URL("../fixtures/weights/", import.meta.url);

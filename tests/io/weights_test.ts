@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { DataError, FormatError, LimitError } from "../../src/core/errors.ts";
 import { openFile, openFolder, writeChunksAtomic } from "../../src/io/fs.ts";
-import type { NumpyArray } from "../../src/io/numpy_pickle.ts";
-import { type PickleRecord, TorchTensor } from "../../src/io/torch_globals.ts";
+import type { NumpyArray } from "../../src/io/torch/numpy_pickle.ts";
+import { type PickleRecord, TorchTensor } from "../../src/io/torch/torch_globals.ts";
 import { fromBlob, fromBytes, fromMap } from "../../src/io/random_access.ts";
-import { PickleTuple } from "../../src/io/pickle_value.ts";
-import { pthChunks } from "../../src/io/pth_write.ts";
-import { openSafetensors, type SafetensorsInput, writeSafetensors } from "../../src/io/safetensors.ts";
-import { toF32, WeightTensor } from "../../src/io/weight_tensor.ts";
-import { openWeights, openWeightsFolder } from "../../src/io/weights.ts";
+import { PickleTuple } from "../../src/io/torch/pickle_value.ts";
+import { pthChunks } from "../../src/io/torch/pth_write.ts";
+import { openSafetensors, type SafetensorsInput, writeSafetensors } from "../../src/io/torch/safetensors.ts";
+import { toF32, WeightTensor } from "../../src/io/torch/weight_tensor.ts";
+import { openWeights, openWeightsFolder } from "../../src/io/torch/weights.ts";
 import { locateEntry, openZip } from "../../src/io/zip.ts";
 import {
   concat,

@@ -5,7 +5,7 @@ import { openEncoder } from "../../src/run/encoder.ts";
 import { DataError, FormatError, WeightsError } from "../../src/core/errors.ts";
 import { Embedder } from "../../src/embed/embedder.ts";
 import { openFile } from "../../src/io/fs.ts";
-import { openWeights } from "../../src/io/weights.ts";
+import { openWeights } from "../../src/io/torch/weights.ts";
 import { archHints, type ConfigFacts, readEncoderConfig, specOfWeights } from "../../src/models/encoder_config.ts";
 import { mapStateDict } from "../../src/models/families/keymap.ts";
 import { loadEncoder } from "../../src/models/load.ts";

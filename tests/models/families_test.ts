@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { WeightsError } from "../../src/core/errors.ts";
 import type { Shape } from "../../src/core/shape.ts";
 import { openFile } from "../../src/io/fs.ts";
-import { openWeights, type Weights } from "../../src/io/weights.ts";
+import { openWeights, type Weights } from "../../src/io/torch/weights.ts";
 import { type ConfigFacts, readEncoderConfig, specOfWeights } from "../../src/models/encoder_config.ts";
 import { index } from "../../src/models/encoders/index.gen.ts";
 import { type Keymap, type KeymapOptions, mapStateDict } from "../../src/models/families/keymap.ts";

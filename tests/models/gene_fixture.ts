@@ -8,7 +8,7 @@ import { readback } from "../../src/gpu/readback.ts";
 import { Plan } from "../../src/graph/plan.ts";
 import { Store } from "../../src/graph/store.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
-import { readSafetensorsF32 } from "../../src/io/safetensors.ts";
+import { readSafetensorsF32 } from "../../src/io/torch/safetensors.ts";
 import { Parameters } from "../../src/nn/parameters.ts";
 import fixture from "../fixtures/gene_models.json" with { type: "json" };
 

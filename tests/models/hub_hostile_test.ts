@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
-import { denoHost } from "../../src/io/hub_deno.ts";
+import { denoHost } from "../../src/io/hub/hub_deno.ts";
 import { ConfigError, WeightsError } from "../../src/core/errors.ts";
-import { Hub, type HubOptions } from "../../src/io/hub.ts";
-import type { HubHost } from "../../src/io/hub_host.ts";
+import { Hub, type HubOptions } from "../../src/io/hub/hub.ts";
+import type { HubHost } from "../../src/io/hub/hub_host.ts";
 import { LOOPBACK, serve } from "./local_server.ts";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { denoHost } from "../../src/io/hub_deno.ts";
+import { denoHost } from "../../src/io/hub/hub_deno.ts";
 import { GatedError, WeightsError } from "../../src/core/errors.ts";
-import { Hub, type HubOptions } from "../../src/io/hub.ts";
-import { cacheFolder, findToken, type HubHost } from "../../src/io/hub_host.ts";
-import { pauseOf } from "../../src/io/hub_http.ts";
+import { Hub, type HubOptions } from "../../src/io/hub/hub.ts";
+import { cacheFolder, findToken, type HubHost } from "../../src/io/hub/hub_host.ts";
+import { pauseOf } from "../../src/io/hub/hub_http.ts";
 import { localFetch, serve } from "./local_server.ts";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";

@@ -9,7 +9,7 @@ import { Store } from "../../src/graph/store.ts";
 import type { EncoderInput } from "../../src/models/encoder_spec.ts";
 import { preprocess, preprocessing } from "../../src/models/preprocess.ts";
 import fixture from "../fixtures/encoders/preprocess.json" with { type: "json" };
-import { mix } from "../../src/data/stripes.ts";
+import { mix } from "../../src/data/image/stripes.ts";
 import { openGpu } from "../gpu/shared.ts";
 
 const gpu = await openGpu();

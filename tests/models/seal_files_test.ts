@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { FormatError, WeightsError } from "../../src/core/errors.ts";
 import { openFile } from "../../src/io/fs.ts";
-import { readSafetensorsF32 } from "../../src/io/safetensors.ts";
-import { openWeights, type Weights } from "../../src/io/weights.ts";
-import { WeightTensor } from "../../src/io/weight_tensor.ts";
+import { readSafetensorsF32 } from "../../src/io/torch/safetensors.ts";
+import { openWeights, type Weights } from "../../src/io/torch/weights.ts";
+import { WeightTensor } from "../../src/io/torch/weight_tensor.ts";
 import { describeOmics, loadOmics } from "../../src/models/omics_file.ts";
 import { createGeneModel } from "../../src/models/gene_registry.ts";
 import { describeVision, loadVision } from "../../src/models/vision_file.ts";

@@ -1,8 +1,8 @@
 /** The modules of tests/reference/seal_files.py in this engine, by the name of their file. */
 
 import type { Gpu } from "../../src/gpu/device.ts";
-import { pthChunks } from "../../src/io/pth_write.ts";
-import type { SafetensorsInput } from "../../src/io/safetensors.ts";
+import { pthChunks } from "../../src/io/torch/pth_write.ts";
+import type { SafetensorsInput } from "../../src/io/torch/safetensors.ts";
 import { createBottleneckAdapter } from "../../src/models/bottleneck_adapter.ts";
 import type { EncoderSpec } from "../../src/models/encoder_spec.ts";
 import { omicsTensors } from "../../src/models/omics_file.ts";

@@ -1,7 +1,7 @@
 /** The module's encoders: what a user of the package sees, on images in every form they come in. */
 
 import assert from "node:assert/strict";
-import { encodePng } from "../../src/io/png_write.ts";
+import { encodePng } from "../../src/io/image/png_write.ts";
 import { listEncoders, loadEncoder } from "../../src/module/encoder.ts";
 import type { RgbImage } from "../../src/module/images.ts";
 import { openGpu } from "../gpu/shared.ts";

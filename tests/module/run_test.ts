@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { planSynth } from "../../src/data/synth/plan.ts";
 import { writeSynth } from "../../src/data/synth/write.ts";
 import { disk } from "../../src/io/fs.ts";
-import { readAdapter } from "../../src/io/peft.ts";
+import { readAdapter } from "../../src/io/torch/peft.ts";
 import { openFolder } from "../../src/io/fs.ts";
 import { openHest, openRun, train, type TrainingEvent } from "../../mod.ts";
 import { openGpu } from "../gpu/shared.ts";

@@ -1,8 +1,8 @@
 /** What the device makes of patches is what the host makes, to a unit of a byte: every recipe, many seeds, odd sizes. */
 
 import assert from "node:assert/strict";
-import { mix } from "../../src/data/stripes.ts";
-import { applyChanges, type Changes, type Colours, drawChanges, viewChanges } from "../../src/data/augment.ts";
+import { mix } from "../../src/data/image/stripes.ts";
+import { applyChanges, type Changes, type Colours, drawChanges, viewChanges } from "../../src/data/image/augment.ts";
 import { changesRow, changesRows, reachOf, reachOfViews } from "../../src/train/changes_row.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import { readback } from "../../src/gpu/readback.ts";

@@ -4,8 +4,8 @@
  *     deno run -A tests/reference/jpeg2000_ours.ts OUT FILE...
  */
 
-import { openSlide } from "../../src/data/slide.ts";
-import { decodeJpeg2000, loadJpeg2000 } from "../../src/io/jpeg2000.ts";
+import { openSlide } from "../../src/data/image/slide.ts";
+import { decodeJpeg2000, loadJpeg2000 } from "../../src/io/image/jpeg2000.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
 
 const [out, ...files] = Deno.args;

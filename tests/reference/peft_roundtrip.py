@@ -3,7 +3,7 @@
     python tests/reference/peft_roundtrip.py             prints the transcript; status 1 if anything is beyond its bound
     python tests/reference/peft_roundtrip.py --write     and stores it as tests/fixtures/peft_roundtrip.txt
 
-- written here: `writeAdapter` of src/io/peft.ts, random weights, on qkv, proj, fc1 and fc2 of the last block. PEFT loads
+- written here: `writeAdapter` of src/io/torch/peft.ts, random weights, on qkv, proj, fc1 and fc2 of the last block. PEFT loads
   the folder onto timm's model; matrices must be equal bit for bit, scales and embeddings to the bounds below.
 - written by PEFT: `save_pretrained` of adapters with targets by suffix, list and regular expression, rank_pattern,
   alpha_pattern and rslora, PEFT's own rewriting of ours, and the fixture's. The engine loads the folder.

@@ -5,7 +5,7 @@
  *     deno run -A tests/reference/slides_ours.ts FILE < regions.json > regions.rgb
  */
 
-import { openSlide } from "../../src/data/slide.ts";
+import { openSlide } from "../../src/data/image/slide.ts";
 import { openFile } from "../../src/io/fs.ts";
 
 const slide = await openSlide(await openFile(Deno.args[0]!));

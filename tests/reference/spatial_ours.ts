@@ -5,8 +5,8 @@
  */
 
 import { disk } from "../../src/io/fs.ts";
-import { H5Writer } from "../../src/io/h5_write.ts";
-import { hestH5ad, writeH5ad } from "../../src/io/h5ad_write.ts";
+import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
+import { hestH5ad, writeH5ad } from "../../src/io/hdf5/h5ad_write.ts";
 import { Entries } from "../../src/io/sparse.ts";
 
 const folder = Deno.args[0] ?? ".";

@@ -5,10 +5,10 @@
  */
 
 import { openFile, openFolder, writeChunksAtomic } from "../../src/io/fs.ts";
-import { type AdapterModule, type Matrix, writeAdapter } from "../../src/io/peft.ts";
-import { pthChunks } from "../../src/io/pth_write.ts";
-import { safetensorsChunks, type SafetensorsInput } from "../../src/io/safetensors.ts";
-import { openWeights } from "../../src/io/weights.ts";
+import { type AdapterModule, type Matrix, writeAdapter } from "../../src/io/torch/peft.ts";
+import { pthChunks } from "../../src/io/torch/pth_write.ts";
+import { safetensorsChunks, type SafetensorsInput } from "../../src/io/torch/safetensors.ts";
+import { openWeights } from "../../src/io/torch/weights.ts";
 import { EXPECTED, FIXTURES } from "../io/weights_shared.ts";
 
 const [folder] = Deno.args;

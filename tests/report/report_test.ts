@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { disk } from "../../src/io/fs.ts";
-import { H5ad } from "../../src/io/h5ad.ts";
-import { decodeJpeg } from "../../src/io/jpeg.ts";
+import { H5ad } from "../../src/io/hdf5/h5ad.ts";
+import { decodeJpeg } from "../../src/io/image/jpeg.ts";
 import { toDense } from "../../src/io/sparse.ts";
 import type { ReadEvidence } from "../../src/report/evidence_read.ts";
 import { type RunFolder, writeEvidence } from "../../src/report/evidence_write.ts";

@@ -1,7 +1,7 @@
 /** The gallery: frames, captions, escaping, nothing from elsewhere. */
 
 import assert from "node:assert/strict";
-import { encodePng } from "../../src/io/png_write.ts";
+import { encodePng } from "../../src/io/image/png_write.ts";
 import { galleryPage, galleryPicture, type GallerySection } from "../../src/report/retrieval_gallery.ts";
 
 function patch(side: number, rgb: readonly [number, number, number]) {

@@ -59,7 +59,7 @@ Deno.test("layers rejects a folder without a row, product code that imports test
   match(importComplaint("src/utils/a.ts", "./b.ts") ?? "", /no row/);
   match(importComplaint("src/core/a.ts", "../../tests/close.ts") ?? "", /not part of the product/);
   match(importComplaint("src/nn/a.ts", "somepackage") ?? "", /wrap it/);
-  equal(importComplaint("src/io/h5.ts", "somepackage"), undefined);
+  equal(importComplaint("src/io/hdf5/h5.ts", "somepackage"), undefined);
 });
 
 Deno.test("layers rejects Deno, node:, process and console outside the places that own the host", () => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { ConfigError, DataError } from "../../src/core/errors.ts";
-import type { SlideLevel } from "../../src/data/slide.ts";
+import type { SlideLevel } from "../../src/data/image/slide.ts";
 import { chooseTiles, type GridKind, layGrid, roundEven, tileId } from "../../src/slides/grid.ts";
 import { Coverage, type Outline } from "../../src/slides/polygons.ts";
 import { resizePicture } from "../../src/slides/resize.ts";

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { type ConfigError, type DataError, FormatError } from "../../src/core/errors.ts";
-import { ringArea } from "../../src/data/mask.ts";
+import { ringArea } from "../../src/data/image/mask.ts";
 import { parseGeoJson } from "../../src/io/geojson.ts";
-import { encodeJpeg } from "../../src/io/jpeg_write.ts";
-import { encodePng } from "../../src/io/png_write.ts";
+import { encodeJpeg } from "../../src/io/image/jpeg_write.ts";
+import { encodePng } from "../../src/io/image/png_write.ts";
 import { chooseTiles, layGrid } from "../../src/slides/grid.ts";
 import { contoursGeoJson, readOutlines, squaresOf, tilesGeoJson, withinRegions } from "../../src/slides/outlines.ts";
 import { Coverage } from "../../src/slides/polygons.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { ConfigError, FormatError } from "../../src/core/errors.ts";
-import { openSlide } from "../../src/data/slide.ts";
+import { openSlide } from "../../src/data/image/slide.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
 import { chooseTiles, type GridKind, layGrid } from "../../src/slides/grid.ts";
 import { resizePicture } from "../../src/slides/resize.ts";

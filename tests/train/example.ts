@@ -5,7 +5,7 @@
  * @module
  */
 
-import { STRIPES_BATCH, STRIPES_CLASSES, STRIPES_SIZE, stripesBatch } from "../../src/data/stripes.ts";
+import { STRIPES_BATCH, STRIPES_CLASSES, STRIPES_SIZE, stripesBatch } from "../../src/data/image/stripes.ts";
 import { Rng } from "../../src/core/rng.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { Store } from "../../src/graph/store.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Gpu } from "../../src/gpu/device.ts";
-import { readSafetensorsF32 } from "../../src/io/safetensors.ts";
+import { readSafetensorsF32 } from "../../src/io/torch/safetensors.ts";
 import { createExample, type ExampleOptions } from "./example.ts";
 import fixture from "../fixtures/vit_train.json" with { type: "json" };
 import { kernelPaths, openGpu } from "../gpu/shared.ts";

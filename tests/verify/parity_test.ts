@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { openFile, openFolder } from "../../src/io/fs.ts";
-import { openSafetensors, safetensorsChunks, type SafetensorsInput } from "../../src/io/safetensors.ts";
-import { openWeightsFolder } from "../../src/io/weights.ts";
+import { openSafetensors, safetensorsChunks, type SafetensorsInput } from "../../src/io/torch/safetensors.ts";
+import { openWeightsFolder } from "../../src/io/torch/weights.ts";
 import { recogniseEncoder } from "../../src/models/encoder_registry.ts";
 import { type ConfigFacts, readEncoderConfig } from "../../src/models/encoder_config.ts";
 import { loadEncoder, type LoadOptions } from "../../src/models/load.ts";

@@ -12,7 +12,7 @@ import { openSession } from "../../../src/methods/seal/session.ts";
 import { hostOf } from "../../../src/run/host.ts";
 import { Progress } from "../../../src/cli/progress.ts";
 import { requestGpu } from "../../../src/gpu/device.ts";
-import { writeSafetensorsF32 } from "../../../src/io/safetensors.ts";
+import { writeSafetensorsF32 } from "../../../src/io/torch/safetensors.ts";
 import { loadModel } from "../../../src/methods/seal/checkpoint.ts";
 import { SEAL_CONFIG } from "../../../src/methods/seal/config.ts";
 import { Inference } from "../../../src/methods/seal/inference.ts";

@@ -6,9 +6,9 @@
  * @module
  */
 
-import { halve } from "../../io/tiff_write.ts";
-import { resizeSquare } from "../resize.ts";
-import { type Generation, PATCH_PIXEL_SIZE, placeWindows, type Window } from "../windows.ts";
+import { halve } from "../../io/image/tiff_write.ts";
+import { resizeSquare } from "../image/resize.ts";
+import { type Generation, PATCH_PIXEL_SIZE, placeWindows, type Window } from "../image/windows.ts";
 import type { Renderer } from "./render.ts";
 import { type Slide, tissueCoverage } from "./slide.ts";
 

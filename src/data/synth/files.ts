@@ -6,10 +6,10 @@
 
 import { csvLine } from "../../io/csv.ts";
 import type { Disk } from "../../io/disk.ts";
-import { H5Writer } from "../../io/h5_write.ts";
-import { encode, type NewH5ad, writeH5ad } from "../../io/h5ad_write.ts";
+import { H5Writer } from "../../io/hdf5/h5_write.ts";
+import { encode, type NewH5ad, writeH5ad } from "../../io/hdf5/h5ad_write.ts";
 import { writePatches } from "../../io/patches_write.ts";
-import { writeTiff } from "../../io/tiff_write.ts";
+import { writeTiff } from "../../io/image/tiff_write.ts";
 import { cutPatch, PATCH_PIXEL_SIZE } from "./crop.ts";
 import { type GeneModel, GENES } from "./genes.ts";
 import { panelOf } from "./panel.ts";

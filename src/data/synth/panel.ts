@@ -5,10 +5,10 @@
  * @module
  */
 
-import { isControl } from "../genes.ts";
-import { seuratGenes } from "../hvg_seurat.ts";
+import { isControl } from "../genes/genes.ts";
+import { seuratGenes } from "../genes/hvg_seurat.ts";
 import { dense, selectColumns } from "../matrix.ts";
-import { log1p } from "../normalise.ts";
+import { log1p } from "../genes/normalise.ts";
 import { Fields } from "./fields.ts";
 import { drawExpression, type GeneModel, GENES } from "./genes.ts";
 import type { Slide } from "./slide.ts";

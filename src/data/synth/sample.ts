@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { NewColumn } from "../../io/h5ad_write.ts";
+import type { NewColumn } from "../../io/hdf5/h5ad_write.ts";
 import { type Matrix, matrixOf } from "../../io/sparse.ts";
 import { type Generation, type Window, windows } from "./crop.ts";
 import { Fields } from "./fields.ts";

@@ -6,7 +6,7 @@
  */
 
 import { fitLogistic } from "../../eval/logistic.ts";
-import type { Table } from "../../eval/table.ts";
+import type { Table } from "../../eval/linalg/table.ts";
 import {
   classificationOf,
   type JudgedCase,

@@ -10,7 +10,7 @@
  * @module
  */
 
-import { formatVocabulary, type Vocabulary } from "../../data/vocabulary.ts";
+import { formatVocabulary, type Vocabulary } from "../../data/genes/vocabulary.ts";
 import {
   type AdapterFacts,
   encoderNames,

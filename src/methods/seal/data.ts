@@ -11,7 +11,7 @@ import type { LoadOptions } from "../../data/load_sample.ts";
 import { type GeneChoice, openTrainingSet, type TrainingSetOptions } from "../../data/open_training_set.ts";
 import { isNote } from "../../data/sample_checks.ts";
 import type { TrainingSet } from "../../data/training_set.ts";
-import { parseVocabulary } from "../../data/vocabulary.ts";
+import { parseVocabulary } from "../../data/genes/vocabulary.ts";
 import type { Lenience, RunDataOptions } from "../method.ts";
 import type { SealConfig } from "./config.ts";
 import type { Host } from "../../train/host.ts";

@@ -7,7 +7,7 @@
 import { fixed } from "../../core/fixed.ts";
 import { rowsOf } from "../../eval/gallery.ts";
 import { LEAST_UNITS } from "../../eval/paired.ts";
-import type { Table } from "../../eval/table.ts";
+import type { Table } from "../../eval/linalg/table.ts";
 import { EVIDENCE_SCHEMA, type Reference, type Results, type Warning } from "../../report/run_evidence.ts";
 import { loadModel } from "./checkpoint.ts";
 import type { LoopEnd, LoopState } from "../../train/loop.ts";

@@ -5,11 +5,11 @@
  */
 
 import { WeightsError } from "../../core/errors.ts";
-import { parseVocabulary } from "../../data/vocabulary.ts";
+import { parseVocabulary } from "../../data/genes/vocabulary.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { type Adapter, readAdapter } from "../../io/peft.ts";
+import { type Adapter, readAdapter } from "../../io/torch/peft.ts";
 import { fromMap } from "../../io/random_access.ts";
-import { readSafetensorsF32 } from "../../io/safetensors.ts";
+import { readSafetensorsF32 } from "../../io/torch/safetensors.ts";
 import { checkFed, type FedAs, type OpenedEncoder } from "../../models/opened_encoder.ts";
 import type { Host } from "../../train/host.ts";
 import { openVision } from "../../train/open_rows.ts";

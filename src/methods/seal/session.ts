@@ -9,7 +9,7 @@ import type { SampleFiles } from "../../data/data_folder.ts";
 import type { PatchSource } from "../../data/patch_source.ts";
 import type { TrainingSet } from "../../data/training_set.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { openWeights } from "../../io/weights.ts";
+import { openWeights } from "../../io/torch/weights.ts";
 import { loadOmics } from "../../models/omics_file.ts";
 import type { OpenedEncoder } from "../../models/opened_encoder.ts";
 import { organId, ORGANS } from "../../models/organ_token.ts";

@@ -5,7 +5,7 @@
  */
 
 import { DataError } from "../../core/errors.ts";
-import type { Vocabulary } from "../../data/vocabulary.ts";
+import type { Vocabulary } from "../../data/genes/vocabulary.ts";
 import type { TrainedModel } from "../../eval/inference.ts";
 import { ORGANS } from "../../models/organ_token.ts";
 import { pixelInput } from "../../train/row_input.ts";

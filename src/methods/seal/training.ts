@@ -5,7 +5,7 @@
  */
 
 import { DataError, WeightsError } from "../../core/errors.ts";
-import { lossStatistics } from "../../data/vocabulary.ts";
+import { lossStatistics } from "../../data/genes/vocabulary.ts";
 import { checkFed } from "../../models/opened_encoder.ts";
 import type { AdapterFacts } from "../../train/checkpoint.ts";
 import { Schedule } from "../../train/schedule.ts";

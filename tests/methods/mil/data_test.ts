@@ -6,7 +6,7 @@ import { Rng } from "../../../src/core/rng.ts";
 import { openFeatures } from "../../../src/io/features.ts";
 import type { Disk } from "../../../src/io/disk.ts";
 import { disk } from "../../../src/io/fs.ts";
-import { MemoryStorage } from "../../../src/io/h5_library.ts";
+import { MemoryStorage } from "../../../src/io/hdf5/h5_library.ts";
 import { npyHeader } from "../../../src/io/npy.ts";
 import { mostRows, readBatch } from "../../../src/methods/mil/batch.ts";
 import { bagRows, findFeatureFiles, openBags, readRows } from "../../../src/methods/mil/bags.ts";

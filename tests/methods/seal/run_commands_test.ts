@@ -6,14 +6,14 @@
 import assert from "node:assert/strict";
 import { openFeatures } from "../../../src/io/features.ts";
 import { disk } from "../../../src/io/fs.ts";
-import { H5File } from "../../../src/io/h5.ts";
-import { H5ad } from "../../../src/io/h5ad.ts";
-import type { UnsArray, UnsTree } from "../../../src/io/h5ad_uns.ts";
+import { H5File } from "../../../src/io/hdf5/h5.ts";
+import { H5ad } from "../../../src/io/hdf5/h5ad.ts";
+import type { UnsArray, UnsTree } from "../../../src/io/hdf5/h5ad_uns.ts";
 import { lockFile, lockFolder } from "../../../src/io/lock.ts";
-import { decodePng } from "../../../src/io/png.ts";
-import { readSafetensorsF32 } from "../../../src/io/safetensors.ts";
+import { decodePng } from "../../../src/io/image/png.ts";
+import { readSafetensorsF32 } from "../../../src/io/torch/safetensors.ts";
 import { toDense } from "../../../src/io/sparse.ts";
-import { readTree } from "../../../src/io/h5ad_uns.ts";
+import { readTree } from "../../../src/io/hdf5/h5ad_uns.ts";
 import { FIXTURES, inFolder, seal } from "../../cli/shared.ts";
 
 const ENCODER = `${FIXTURES}encoders/vit_small`;

@@ -6,8 +6,8 @@ import { Rng } from "../../../src/core/rng.ts";
 import { Embedder } from "../../../src/embed/embedder.ts";
 import { openFeatures } from "../../../src/io/features.ts";
 import { disk, openFolder } from "../../../src/io/fs.ts";
-import { type AdapterModule, type Matrix, writeAdapter } from "../../../src/io/peft.ts";
-import { pthChunks } from "../../../src/io/pth_write.ts";
+import { type AdapterModule, type Matrix, writeAdapter } from "../../../src/io/torch/peft.ts";
+import { pthChunks } from "../../../src/io/torch/pth_write.ts";
 import { openGpu } from "../../gpu/shared.ts";
 import { FIXTURES, inFolder, seal } from "../../cli/shared.ts";
 

@@ -1,7 +1,7 @@
 /** SEAL's alignment next to PyTorch: the same weights, batches, dropout masks and noise, 50 steps. */
 
 import assert from "node:assert/strict";
-import { readSafetensorsF32 } from "../../../src/io/safetensors.ts";
+import { readSafetensorsF32 } from "../../../src/io/torch/safetensors.ts";
 import { stageRates } from "../../../src/methods/seal/rates.ts";
 import { Trunk } from "../../../src/train/trunk.ts";
 import { DeviceTrunk } from "../../../src/train/trunk_store.ts";

@@ -8,8 +8,8 @@
 import { backward, backwardFrom } from "../../../autodiff/backward.ts";
 import { LimitError } from "../../../core/errors.ts";
 import type { Gpu } from "../../../gpu/device.ts";
-import { drawChanges, type Recipe, viewChanges } from "../../../data/augment.ts";
-import { DIHEDRAL } from "../../../data/dihedral.ts";
+import { drawChanges, type Recipe, viewChanges } from "../../../data/image/augment.ts";
+import { DIHEDRAL } from "../../../data/image/dihedral.ts";
 import { Plan } from "../../../graph/plan.ts";
 import type { Tensor } from "../../../graph/tensor.ts";
 import { createEncoder } from "../../../models/encoder.ts";

@@ -1,0 +1,400 @@
+/**
+ * A sample of any technology written as HEST keeps samples: `st/`, `patches/`, `patches_vis/`, `wsis/`, `thumbnails/`,
+ * `tissue_seg/` and, last, `metadata/`.
+ *
+ * @module
+ */
+
+import { DataError } from "../../core/errors.ts";
+import type { Disk } from "../../io/disk.ts";
+import { tissueGeoJson } from "../../io/geojson.ts";
+import { H5Writer } from "../../io/hdf5/h5_write.ts";
+import { hestH5ad, type NewColumn, type NewH5ad, writeH5ad } from "../../io/hdf5/h5ad_write.ts";
+import { encodeJpeg } from "../../io/image/jpeg_write.ts";
+import { metadataJson, type MetadataValue } from "../../io/metadata.ts";
+import { writePatches } from "../../io/patches_write.ts";
+import { encodePng } from "../../io/image/png_write.ts";
+import { type Matrix, mergeNames } from "../../io/sparse.ts";
+import { type TiffPacking, TiffWriter, TILE } from "../../io/image/tiff_write.ts";
+import { checkCounts, scanStored } from "../counts.ts";
+import { coverage, outlinesOf } from "../image/mask.ts";
+import { cutPatches, drawSpots, shrink, type Thumbnail } from "../hest_sample.ts";
+import type { Slide } from "../image/slide.ts";
+import { type SlideTissue, slideTissue } from "../image/tissue.ts";
+import { type Generation, PATCH_PIXEL_SIZE, placeWindows, type Windows } from "../image/windows.ts";
+
+/** Long edge of the small pictures, pixels. */
+const THUMBNAIL = 1000;
+/** Side of a patch, pixels. */
+const PATCH = 224;
+/** µm a pixel beyond which HEST releases no sample. */
+const COARSEST = 1.15;
+
+/** What a conversion takes, whatever the technology. */
+export interface ConvertOptions {
+  /** Identifier of the sample. */
+  readonly id: string;
+  /** Micrometres between neighbouring spots, and across a spot. */
+  readonly pitch: number;
+  readonly spot: number;
+  readonly rule: Generation;
+  /** How the slide's pyramid is packed; `none` writes none. */
+  readonly wsi: TiffPacking | "none";
+  /** Takes pictures coarser than 1.15 µm a pixel. */
+  readonly coarse?: boolean;
+  /** Data set and patient of the metadata, where known. */
+  readonly title?: string | undefined;
+  readonly patient?: string | undefined;
+  onProgress?(what: string, done: number, total: number): void;
+}
+
+/** A sample that was read: spots that have counts and a place, in the order of the counts. */
+export interface ReadSample {
+  /** `st_technology` of the metadata. */
+  readonly technology: string;
+  readonly barcodes: readonly string[];
+  readonly genes: readonly string[];
+  /** Ensembl identifiers of the genes, where the files have them. */
+  readonly geneIds?: readonly string[];
+  readonly counts: Matrix;
+  readonly arrayRow: Int32Array;
+  readonly arrayCol: Int32Array;
+  readonly inTissue?: Int32Array;
+  /** Centres `[spots, 2]`, x then y, pixels of the picture. */
+  readonly spatial: Float64Array;
+  /** Further columns of the spots. */
+  readonly columns?: Readonly<Record<string, NewColumn>>;
+  readonly pixels: ReadPixelSize;
+  /** Spots that were left out, by reason. */
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly warnings: readonly string[];
+}
+
+/** Micrometres a pixel, found in three ways. */
+export interface ReadPixelSize {
+  /** By the fit over all spots, which counts; off their lattice by so much, root mean square, µm. */
+  readonly size: number;
+  readonly residual: number;
+  /** By the median distance of spots beside each other, and by the reference's rule, which sees four spots. */
+  readonly neighbours: number | undefined;
+  readonly reference: number | undefined;
+}
+
+/** What became of a sample. */
+export interface Converted {
+  readonly id: string;
+  /** Spots with counts and a place, and those of them with a patch. */
+  readonly spots: number;
+  readonly pairs: number;
+  readonly genes: number;
+  /** Micrometres a pixel, as {@linkcode ReadPixelSize} has them. */
+  readonly pixelSize: number;
+  readonly pixelSizeNeighbours: number | null;
+  readonly pixelSizeReference: number | null;
+  /** Spots off the lattice, root mean square, µm. */
+  readonly residual: number;
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly warnings: readonly string[];
+  readonly metadata: Readonly<Record<string, MetadataValue>>;
+}
+
+/** Paths of a sample's files below the data set's folder. */
+export function samplePaths(id: string): Readonly<Record<SampleFile, string>> {
+  return {
+    expression: `st/${id}.h5ad`,
+    patches: `patches/${id}.h5`,
+    picture: `patches_vis/${id}_patch_vis.png`,
+    wsi: `wsis/${id}.tif`,
+    thumbnail: `thumbnails/${id}_downscaled_fullres.jpeg`,
+    tissue: `tissue_seg/${id}_contours.geojson`,
+    metadata: `metadata/${id}.json`,
+  };
+}
+
+/** A file of a sample. */
+export type SampleFile = "expression" | "patches" | "picture" | "wsi" | "thumbnail" | "tissue" | "metadata";
+
+/** The slide made small, as a sample has it. */
+export async function thumbnailOf(
+  slide: Slide,
+  { id, onProgress }: Pick<ConvertOptions, "id" | "onProgress">,
+): Promise<Thumbnail> {
+  const { height } = slide.levels[0]!;
+  return await shrink(slide, THUMBNAIL, (share) => {
+    onProgress?.(`${id}: picture`, Math.round(share * height), height);
+  });
+}
+
+/**
+ * Writes a sample. The folders must be there.
+ *
+ * @param small The slide's {@linkcode thumbnailOf}, where it was made already.
+ * @throws {DataError} If the picture is too coarse, or no spot lies on tissue; nothing is written then.
+ */
+export async function writeSample(
+  given: Disk,
+  out: string,
+  slide: Slide,
+  sample: ReadSample,
+  options: ConvertOptions,
+  small?: Thumbnail,
+): Promise<Converted> {
+  const { id, rule, onProgress } = options;
+  const { width, height } = slide.levels[0]!;
+  const pixelSize = sample.pixels.size;
+  checkPixelSize(id, pixelSize, options.coarse === true);
+  const told = checkSampleCounts(id, sample);
+  const rows = (what: string) => (share: number) => onProgress?.(`${id}: ${what}`, Math.round(share * height), height);
+  const thumbnail = small ?? await thumbnailOf(slide, options);
+  const tissue = await slideTissue(slide, pixelSize, {}, rows("tissue"));
+  const windows = placeWindows(
+    { width, height, pixelSize },
+    rule,
+    PATCH,
+    sample.spatial,
+    coverage(tissue, tissue.scale),
+  );
+  if (windows.kept.length === 0) throw noPatches(id, sample, windows);
+  const paths = samplePaths(id);
+  // The metadata, which come last, never stand beside files of another run; nor does its slide.
+  given.remove(`${out}/${paths.metadata}`);
+  given.remove(`${out}/${paths.wsi}`);
+  const written: string[] = [];
+  const disk = recording(given, written);
+  try {
+    await writeSamplePatches(disk, `${out}/${paths.patches}`, slide, sample, windows, options);
+    if (options.wsi !== "none") {
+      await writeSlide(disk, `${out}/${paths.wsi}`, slide, pixelSize, options.wsi, rows("slide"));
+    }
+    await writeExpression(disk, `${out}/${paths.expression}`, sample, thumbnail, options.spot);
+    writePictures(disk, out, id, sample, windows, thumbnail, tissue, options.spot);
+    const metadata = describe(options, sample, slide);
+    disk.write(`${out}/${paths.metadata}`, metadataJson(metadata));
+    const { warnings, ...said } = summary(id, sample, windows, slide);
+    return { id, ...said, warnings: [...told, ...warnings], metadata };
+  } catch (error) {
+    // A picture may turn out damaged half way: nothing of what was made of it stays.
+    for (const path of written) given.remove(path);
+    throw error;
+  }
+}
+
+/** A disk that remembers which files it wrote. */
+function recording(disk: Disk, written: string[]): Disk {
+  // A file that could not be written is as it was.
+  const noted =
+    <T extends unknown[]>(write: (path: string, ...rest: T) => void) => (path: string, ...rest: T): void => {
+      write(path, ...rest);
+      written.push(path);
+    };
+  return {
+    ...disk,
+    write: noted(disk.write),
+    writeChunks: noted(disk.writeChunks),
+    writeAnywhere: noted(disk.writeAnywhere),
+    async writeSlowly(path, fill) {
+      await disk.writeSlowly(path, fill);
+      written.push(path);
+    },
+  };
+}
+
+function checkPixelSize(id: string, size: number, coarse: boolean): void {
+  if (size <= COARSEST || coarse) return;
+  throw new DataError(`Cannot convert ${id}: ${size.toFixed(3)} µm a pixel, at most ${COARSEST} wanted`, {
+    code: "too-coarse",
+    hint: "Give the picture in its full resolution, or pass --coarse: patches are then enlarged and blurred",
+    context: { sample: id, pixelSize: size, most: COARSEST },
+  });
+}
+
+/** Refuses counts that are none before anything is written: where the raw file is no longer at hand nobody could mend them. */
+function checkSampleCounts(id: string, { counts, barcodes, genes }: ReadSample): readonly string[] {
+  const scan = scanStored(counts, { sample: id, spots: barcodes, genes });
+  const mend = () =>
+    `Convert the raw counts of ${id}: corrected ones, as of ambient RNA or spot swapping, are no counts; ` +
+    "round them only if you know what that means";
+  return checkCounts(id, scan, { mend, source: counts.name }).warnings;
+}
+
+function noPatches(id: string, { barcodes }: ReadSample, { offPicture, offTissue }: Windows): DataError {
+  const found = `of ${barcodes.length} spots ${offTissue.length} lie off the tissue and ` +
+    `${offPicture.length} have a window that leaves the picture`;
+  return new DataError(`Cannot convert ${id}: ${found}, one with a patch wanted`, {
+    code: "no-patches",
+    hint: "Check that the picture is the one the spots were placed on",
+    context: { sample: id, spots: barcodes.length, offTissue: offTissue.length, offPicture: offPicture.length },
+  });
+}
+
+function summary(id: string, sample: ReadSample, windows: Windows, slide: Slide) {
+  const { pixels: { size, residual, neighbours, reference }, genes } = sample;
+  const spots = sample.barcodes.length;
+  const pairs = windows.kept.length;
+  const repeated = mergeNames(genes).repeated;
+  const claimed = slide.pixelSize.um;
+  const warn = (when: boolean, text: () => string): string[] => when ? [`${id}: ${text()}`] : [];
+  const um = (value: number) => `${value.toFixed(4)} µm`;
+  return {
+    spots,
+    pairs,
+    genes: genes.length,
+    pixelSize: size,
+    pixelSizeNeighbours: neighbours ?? null,
+    pixelSizeReference: reference ?? null,
+    residual,
+    dropped: {
+      ...sample.dropped,
+      windowOffPicture: windows.offPicture.length,
+      offTissue: windows.offTissue.length,
+    },
+    warnings: [
+      ...sample.warnings,
+      ...warn(repeated.length > 0, () => `${repeated.length} genes have several columns (${repeated[0]})`),
+      ...warn(2 * pairs < spots, () => "less than half of the spots have a patch"),
+      ...warn(
+        size > 1.02 * PATCH_PIXEL_SIZE,
+        () => `patches are enlarged: ${um(size)} a pixel, ${PATCH_PIXEL_SIZE} wanted`,
+      ),
+      ...warn(
+        claimed !== undefined && Math.abs(claimed / size - 1) > 0.05,
+        () => `the picture's file claims ${um(claimed!)} a pixel, the spots say ${um(size)}`,
+      ),
+      ...slide.notes.map((note) => `${id}: of the picture's file: ${note}`),
+      // The spots say how large a pixel is: a file that claims nothing is not to blame.
+      ...warn(
+        slide.pixelSize.problem !== undefined &&
+          (slide.pixelSize.claimed !== undefined || slide.pixelSize.source === "ome"),
+        () => `of the picture's file: ${slide.pixelSize.problem}`,
+      ),
+    ],
+  };
+}
+
+async function writeExpression(
+  disk: Disk,
+  path: string,
+  sample: ReadSample,
+  thumbnail: Thumbnail,
+  spot: number,
+): Promise<void> {
+  const { width, height, data, scale } = thumbnail;
+  const content = hestH5ad({
+    ...sample,
+    spotDiameter: spot / sample.pixels.size,
+    thumbnail: { width, height, rgb: data, scale },
+  });
+  const columns = { ...content.obs.columns, ...sample.columns };
+  const named: NewH5ad = { ...content, obs: { ...content.obs, columns } };
+  const begin = await H5Writer.prepare();
+  disk.writeAnywhere(path, (file) => {
+    const h5 = begin(file);
+    writeH5ad(h5, named);
+    h5.close();
+  });
+}
+
+async function writeSamplePatches(
+  disk: Disk,
+  path: string,
+  slide: Slide,
+  { barcodes, spatial, pixels }: ReadSample,
+  { kept }: Windows,
+  { id, rule, onProgress }: ConvertOptions,
+): Promise<void> {
+  const coords = kept.flatMap(({ spot, x, y }) =>
+    rule === "current" ? [x, y] : [Math.trunc(spatial[2 * spot + 1]!), Math.trunc(spatial[2 * spot]!)]
+  );
+  await writePatches(disk, path, {
+    generation: rule,
+    size: PATCH,
+    barcodes: kept.map(({ spot }) => barcodes[spot]!),
+    coords: BigInt64Array.from(coords, BigInt),
+    sizeOnSlide: Math.round(PATCH * PATCH_PIXEL_SIZE / pixels.size),
+    slidePixelSize: pixels.size,
+    pixelSize: PATCH_PIXEL_SIZE,
+    async pixels(put) {
+      let done = 0;
+      await cutPatches(slide, pixels.size, kept, rule, PATCH, (i, rgb) => {
+        put(i, rgb);
+        onProgress?.(`${id}: patches`, ++done, kept.length);
+      });
+    },
+  });
+}
+
+function writePictures(
+  disk: Disk,
+  out: string,
+  id: string,
+  { spatial, pixels }: ReadSample,
+  { kept }: Windows,
+  thumbnail: Thumbnail,
+  tissue: SlideTissue,
+  spot: number,
+): void {
+  const paths = samplePaths(id);
+  const patched = new Set(kept.map((window) => window.spot));
+  disk.write(`${out}/${paths.picture}`, encodePng(drawSpots(thumbnail, spatial, patched, spot / 2 / pixels.size)));
+  disk.write(`${out}/${paths.thumbnail}`, encodeJpeg(thumbnail, 95));
+  const polygons = outlinesOf(tissue, tissue.scale).map((outline) => ({ ...outline, tissueId: undefined }));
+  disk.write(`${out}/${paths.tissue}`, tissueGeoJson(polygons));
+}
+
+/** Writes the slide as a pyramid, 256 rows at a time. */
+async function writeSlide(
+  disk: Disk,
+  path: string,
+  slide: Slide,
+  pixelSize: number,
+  packing: TiffPacking,
+  onRows: (share: number) => void,
+): Promise<void> {
+  const { width, height } = slide.levels[0]!;
+  await disk.writeSlowly(path, async (file) => {
+    const writer = new TiffWriter(file, { width, height, pixelSize, packing });
+    for (let top = 0; top < height; top += TILE) {
+      const rows = Math.min(TILE, height - top);
+      writer.add((await slide.read(0, 0, top, width, rows)).data);
+      onRows((top + rows) / height);
+    }
+    writer.finish();
+  });
+}
+
+function describe(
+  { id, title, patient, pitch, spot }: ConvertOptions,
+  { technology, barcodes, genes, pixels: { size } }: ReadSample,
+  slide: Slide,
+): Record<string, MetadataValue> {
+  const { width, height } = slide.levels[0]!;
+  return {
+    dataset_title: title ?? null,
+    id,
+    image_filename: slide.name.replace(/^.*[/\\]/, ""),
+    organ: null,
+    disease_state: null,
+    oncotree_code: null,
+    species: null,
+    patient: patient ?? null,
+    st_technology: technology,
+    data_publication_date: null,
+    license: null,
+    study_link: null,
+    download_page_link1: null,
+    inter_spot_dist: pitch,
+    spot_diameter: spot,
+    spots_under_tissue: barcodes.length,
+    preservation_method: null,
+    nb_genes: genes.length,
+    treatment_comment: null,
+    pixel_size_um_embedded: slide.pixelSize.claimed ?? null,
+    pixel_size_um_estimated: size,
+    magnification: size <= 0.1 ? "60x" : size <= 0.5 ? "40x" : size <= 1 ? "20x" : "10x",
+    fullres_px_width: width,
+    fullres_px_height: height,
+    tissue: null,
+    disease_comment: null,
+    subseries: null,
+  };
+}

@@ -1,0 +1,220 @@
+/**
+ * Samples of Visium: counts and places joined by barcode, what was dropped and why, and the pixel size from the lattice beside
+ * what Space Ranger says. Bins of Visium HD are pooled to squares.
+ *
+ * @module
+ */
+
+import { DataError } from "../../core/errors.ts";
+import { type ColumnMap, takeRows } from "../../io/sparse.ts";
+import { type FeatureCounts, GENES } from "../../io/tenx_h5.ts";
+import type { ScaleFactors, TenxSpatial } from "../../io/tenx_spatial.ts";
+import type { ReadPixelSize, ReadSample } from "./convert_sample.ts";
+import { centre } from "../coordinates.ts";
+import { makeUnique } from "../genes/genes.ts";
+import { fitPixelSize, nearestSpot, type PixelFit, referencePixelSize, SCATTER } from "../image/pixel_size.ts";
+import { poolBins } from "./visium_hd.ts";
+
+/** Spots of Visium are 55 µm wide; the scale factors tell the width of one of 65 µm, or of 55 in some versions. */
+const SPOT_WIDTHS = [65, 55];
+
+/** What a sample is read from. */
+export interface VisiumInput {
+  /** Name for messages. */
+  readonly sample: string;
+  readonly counts: FeatureCounts;
+  readonly spatial: TenxSpatial;
+  /** Of the picture, pixels, and pixels of it a pixel of the full-size picture: 1, or less of a small one. */
+  readonly picture: { readonly width: number; readonly height: number; readonly scale: number };
+  /** Micrometres between neighbouring spots; of Visium HD, side of the squares bins are pooled to. */
+  readonly pitch: number;
+  /** Leaves out spots that Space Ranger does not call under tissue. */
+  readonly underTissue: boolean;
+}
+
+/** Spots with counts and a place on the picture, in the order of the counts. */
+interface Joined {
+  readonly rows: number[];
+  readonly barcodes: string[];
+  readonly inTissue: Int32Array;
+  readonly arrayRow: Int32Array;
+  readonly arrayCol: Int32Array;
+  readonly spatial: Float64Array;
+  readonly dropped: Record<string, number>;
+}
+
+/**
+ * Joins a sample.
+ *
+ * @throws {DataError} If no spot or no gene is left, spots lie on one line, or squares are no multiple of the bins.
+ */
+export function joinVisium(input: VisiumInput): ReadSample {
+  const { sample, counts, spatial, picture, pitch } = input;
+  const joined = join(input);
+  const { map, genes, geneIds, left } = genesOf(sample, counts);
+  const bin = spatial.scale?.binSize;
+  const pixels = pixelSizeOf(sample, joined, bin ?? pitch, bin === undefined ? "hex" : "square");
+  const warnings = [...pixels.warnings, ...checkScale(sample, pixels.size, spatial.scale, picture.scale)];
+  if (left > 0) warnings.push(`${sample}: ${left} features that are no genes are left out`);
+  const lost = joined.dropped["countsWithoutPlace"]! + joined.dropped["outsidePicture"]!;
+  if (lost > joined.rows.length) {
+    warnings.push(`${sample}: ${lost} spots have no place on the picture, only ${joined.rows.length} have one`);
+  }
+  const unique = makeUnique(genes);
+  const renamed = unique.filter((name, i) => name !== genes[i]).length;
+  if (renamed > 0) warnings.push(`${sample}: ${renamed} genes of equal names got a number behind them`);
+  const common = { genes: unique, geneIds, pixels, warnings, dropped: joined.dropped };
+  if (bin !== undefined) {
+    const pooled = poolBins(sample, counts.counts, joined, { ...map, genes }, { bin, side: pitch, fit: pixels.fit });
+    return { technology: "Visium HD", ...common, ...pooled };
+  }
+  const { barcodes, inTissue, arrayRow, arrayCol, spatial: places } = joined;
+  const matrix = takeRows(counts.counts, joined.rows, map);
+  return { technology: "Visium", ...common, barcodes, inTissue, arrayRow, arrayCol, spatial: places, counts: matrix };
+}
+
+/** A barcode with the number of its well, which older files leave out. */
+function wellOf(barcode: string): string {
+  return /-\d+$/.test(barcode) ? barcode : `${barcode}-1`;
+}
+
+function join({ sample, counts, spatial: { spots }, picture, underTissue }: VisiumInput): Joined {
+  const places = new Map(spots.barcodes.map((barcode, i) => [wellOf(barcode), i]));
+  const dropped = {
+    countsWithoutPlace: 0,
+    underTissueWithoutCounts: 0,
+    notUnderTissue: 0,
+    outsidePicture: 0,
+  };
+  const rows: number[] = [];
+  const at: number[] = [];
+  const seen = new Set<string>();
+  counts.barcodes.forEach((name, row) => {
+    const barcode = wellOf(name);
+    if (seen.has(barcode)) {
+      throw new DataError(`Cannot convert ${sample}: two rows of counts named ${barcode}, each once wanted`, {
+        code: "barcode-twice",
+        context: { sample, barcode },
+      });
+    }
+    seen.add(barcode);
+    const place = places.get(barcode);
+    if (place === undefined) return dropped.countsWithoutPlace++;
+    if (underTissue && spots.inTissue[place] === 0) return dropped.notUnderTissue++;
+    const [x, y] = [spots.spatial[2 * place]! * picture.scale, spots.spatial[2 * place + 1]! * picture.scale];
+    if (!(x >= 0 && y >= 0 && x < picture.width && y < picture.height)) return dropped.outsidePicture++;
+    rows.push(row);
+    at.push(place);
+  });
+  spots.barcodes.forEach((barcode, i) => {
+    if (spots.inTissue[i] && !seen.has(wellOf(barcode))) dropped.underTissueWithoutCounts++;
+  });
+  if (rows.length === 0) throw nothingLeft(sample, counts.barcodes, spots.barcodes, dropped);
+  return {
+    rows,
+    barcodes: rows.map((row) => wellOf(counts.barcodes[row]!)),
+    inTissue: Int32Array.from(at, (i) => spots.inTissue[i]!),
+    arrayRow: Int32Array.from(at, (i) => spots.arrayRow[i]!),
+    arrayCol: Int32Array.from(at, (i) => spots.arrayCol[i]!),
+    spatial: Float64Array.from(
+      at.flatMap((i) => [spots.spatial[2 * i]! * picture.scale, spots.spatial[2 * i + 1]! * picture.scale]),
+    ),
+    dropped,
+  };
+}
+
+function nothingLeft(
+  sample: string,
+  counted: readonly string[],
+  placed: readonly string[],
+  dropped: Readonly<Record<string, number>>,
+): DataError {
+  const some = (names: readonly string[]) => names.slice(0, 3).join(", ");
+  const outside = dropped["outsidePicture"]! > 0;
+  const found = outside
+    ? `${dropped["outsidePicture"]} spots lie outside the picture, and no other has counts and a place`
+    : `no spot has counts (${some(counted)}) and a place (${some(placed)})`;
+  return new DataError(`Cannot convert ${sample}: ${found}, one wanted`, {
+    hint: outside ? "Check that the picture is the one Space Ranger was given" : "Check that both are of one sample",
+    context: { sample, ...dropped },
+  });
+}
+
+/** The features that are genes, where they go, and how many are none. */
+function genesOf(
+  sample: string,
+  { names, ids, types }: FeatureCounts,
+): { map: ColumnMap; genes: string[]; geneIds: string[]; left: number } {
+  const chosen = names.map((_, j) => j).filter((j) => types[j] === GENES);
+  if (chosen.length === 0) {
+    throw new DataError(`Cannot convert ${sample}: features of ${[...new Set(types)].join(", ")}, ${GENES} wanted`, {
+      context: { sample, found: [...new Set(types)] },
+    });
+  }
+  const map = new Int32Array(names.length).fill(-1);
+  chosen.forEach((j, to) => map[j] = to);
+  return {
+    map: { map, width: chosen.length },
+    genes: chosen.map((j) => names[j]!),
+    geneIds: chosen.map((j) => ids[j]!),
+    left: names.length - chosen.length,
+  };
+}
+
+function pixelSizeOf(
+  sample: string,
+  { arrayRow, arrayCol, spatial }: Joined,
+  pitch: number,
+  lattice: "hex" | "square",
+): ReadPixelSize & { readonly warnings: string[]; readonly fit: PixelFit } {
+  const places = { sample, rows: arrayRow, columns: arrayCol, spatial: centre(spatial), pitch, lattice };
+  const fit = fitPixelSize(places);
+  let reference: number | undefined;
+  try {
+    reference = referencePixelSize(places);
+  } catch (error) {
+    // No row of the array has two spots: the fit alone must do.
+    if (!(error instanceof DataError)) throw error;
+  }
+  const nearest = nearestSpot(places.spatial);
+  const neighbours = Number.isNaN(nearest) ? undefined : pitch / nearest;
+  const warnings: string[] = [];
+  const compare = (what: string, other: number | undefined, most: number) => {
+    const percent = other === undefined ? 0 : 100 * Math.abs(fit.size / other - 1);
+    if (!(percent > most)) return;
+    const [a, b] = [fit.size.toFixed(4), other!.toFixed(4)];
+    warnings.push(
+      `${sample}: pixel size by the lattice, ${a} µm, and ${what}, ${b} µm, differ by ${percent.toFixed(1)} %`,
+    );
+  };
+  compare("by four spots", reference, 1);
+  compare("by neighbours", neighbours, 5);
+  if (fit.residual > SCATTER * pitch) {
+    warnings.push(`${sample}: spots lie ${fit.residual.toFixed(1)} µm off their lattice`);
+  }
+  if (fit.anisotropy > 1.02) {
+    warnings.push(`${sample}: the lattice is stretched by ${(100 * (fit.anisotropy - 1)).toFixed(1)} % along one axis`);
+  }
+  return { size: fit.size, residual: fit.residual, neighbours, reference, warnings, fit };
+}
+
+/** What the scale factors say of the pixel size, where they disagree with the lattice. */
+function checkScale(sample: string, size: number, scale: ScaleFactors | undefined, pictureScale: number): string[] {
+  if (scale === undefined) return [`${sample}: no scalefactors_json.json, so nothing to check the lattice against`];
+  const warnings: string[] = [];
+  const compare = (what: string, others: readonly number[], most: number) => {
+    const apart = others.map((other) => 100 * Math.abs(size / other - 1));
+    const best = Math.min(...apart);
+    if (!(best > most)) return;
+    const other = others[apart.indexOf(best)]!;
+    warnings.push(
+      `${sample}: pixel size by the lattice, ${size.toFixed(4)} µm, and by ${what}, ${other.toFixed(4)} µm, ` +
+        `differ by ${best.toFixed(1)} %`,
+    );
+  };
+  if (scale.pixelSize !== undefined) compare("microns_per_pixel", [scale.pixelSize / pictureScale], 2);
+  else if (scale.spotDiameter !== undefined) {
+    compare("spot_diameter_fullres", SPOT_WIDTHS.map((width) => width / (scale.spotDiameter! * pictureScale)), 5);
+  }
+  return warnings;
+}

@@ -1,0 +1,209 @@
+/**
+ * Micrometres a pixel, from where the spots lie on the array and on the slide; and the checks that find files whose numbers
+ * disagree.
+ *
+ * Source: `find_pixel_size_from_spot_coords` of github.com/mahmoodlab/HEST for the reference's rule, which sees four rows
+ * only; the fit over all spots beside it is ours.
+ *
+ * @module
+ */
+
+import { DataError } from "../../core/errors.ts";
+import type { Centre } from "../coordinates.ts";
+
+/** Where spots lie. */
+export interface SpotPlaces {
+  /** Name of the sample, for messages. */
+  readonly sample?: string;
+  /** Row and column of each spot on the array. */
+  readonly rows: ArrayLike<number>;
+  readonly columns: ArrayLike<number>;
+  /** Centres on the slide, in pixels. */
+  readonly spatial: Centre;
+  /** Micrometres between neighbouring spots (`inter_spot_dist`). */
+  readonly pitch: number;
+  /** `hex`: Visium, rows of every second column. `square`: legacy arrays and bins. */
+  readonly lattice: "hex" | "square";
+}
+
+/**
+ * Micrometres a pixel by the reference's rule: of four spots, in the order of rows, the one farthest from its row's end.
+ *
+ * @throws {DataError} If no row has two spots.
+ */
+export function referencePixelSize({ sample, rows, columns, spatial, pitch, lattice }: SpotPlaces): number {
+  const order = Array.from({ length: rows.length }, (_, i) => i).sort((a, b) => rows[a]! - rows[b]!);
+  const ends = new Map<number, { end: number; count: number }>();
+  for (const i of order) {
+    const row = ends.get(rows[i]!);
+    if (row === undefined) ends.set(rows[i]!, { end: i, count: 1 });
+    else {
+      row.count++;
+      if (columns[i]! > columns[row.end]!) row.end = i;
+    }
+  }
+  let best = { apart: 0, size: NaN };
+  let candidates = 0;
+  for (const i of order) {
+    const { end, count } = ends.get(rows[i]!)!;
+    if (count < 2) continue;
+    const difference = Math.abs(columns[i]! - columns[end]!);
+    const apart = lattice === "hex" ? Math.floor(difference / 2) : difference;
+    const pixels = Math.hypot(
+      spatial.xy[2 * i]! - spatial.xy[2 * end]!,
+      spatial.xy[2 * i + 1]! - spatial.xy[2 * end + 1]!,
+    );
+    if (apart > best.apart) best = { apart, size: pitch / (pixels / apart) };
+    if (++candidates === 4) break;
+  }
+  if (best.apart > 0) return best.size;
+  throw new DataError(
+    `Cannot find the pixel size${
+      sample === undefined ? "" : ` of ${sample}`
+    }: no row of the array among ${rows.length} spots has two, one with two wanted`,
+  );
+}
+
+/** Outcome of the fit. */
+export interface PixelFit {
+  /** Micrometres a pixel. */
+  readonly size: number;
+  /** Root mean square distance of the spots from the fitted lattice, in micrometres. */
+  readonly residual: number;
+  /** Larger over smaller stretch of the lattice; 1 where both axes have one scale. */
+  readonly anisotropy: number;
+  /** Where the fit puts a place of the array, pixels. */
+  at(row: number, column: number): [x: number, y: number];
+}
+
+/**
+ * Micrometres a pixel from all spots: least squares of an affine map from the array to the slide.
+ *
+ * @throws {DataError} If the spots lie on one line, or are fewer than three.
+ */
+export function fitPixelSize({ sample, rows, columns, spatial, pitch, lattice }: SpotPlaces): PixelFit {
+  const n = rows.length;
+  const [across, down] = lattice === "hex" ? [pitch / 2, pitch * Math.sqrt(3) / 2] : [pitch, pitch];
+  const at = (i: number): [number, number, number, number] => [
+    columns[i]! * across,
+    rows[i]! * down,
+    spatial.xy[2 * i]!,
+    spatial.xy[2 * i + 1]!,
+  ];
+  const mean = [0, 0, 0, 0];
+  for (let i = 0; i < n; i++) at(i).forEach((value, k) => mean[k]! += value / n);
+  let [uu, uv, vv, ux, vx, uy, vy, xx] = [0, 0, 0, 0, 0, 0, 0, 0];
+  for (let i = 0; i < n; i++) {
+    const [u, v, x, y] = at(i).map((value, k) => value - mean[k]!) as [number, number, number, number];
+    uu += u * u;
+    uv += u * v;
+    vv += v * v;
+    ux += u * x;
+    vx += v * x;
+    uy += u * y;
+    vy += v * y;
+    xx += x * x + y * y;
+  }
+  const determinant = uu * vv - uv * uv;
+  if (n < 3 || !(determinant > 1e-9 * uu * vv)) {
+    throw new DataError(
+      `Cannot fit a lattice${
+        sample === undefined ? "" : ` to ${sample}`
+      }: ${n} spots on one line or without place, three beside each other wanted`,
+    );
+  }
+  const [a, b] = [(ux * vv - vx * uv) / determinant, (vx * uu - ux * uv) / determinant];
+  const [c, d] = [(uy * vv - vy * uv) / determinant, (vy * uu - uy * uv) / determinant];
+  const area = Math.abs(a * d - b * c);
+  // Rounding errors would make windows of a whole number of pixels fall one short.
+  const size = Number((1 / Math.sqrt(area)).toPrecision(9));
+  const left = Math.max(0, xx - (a * ux + b * vx + c * uy + d * vy));
+  // Singular values p >= q of the map: p q = area, p² + q² = squares.
+  const squares = a * a + b * b + c * c + d * d;
+  const spread = Math.sqrt(Math.max(0, squares * squares - 4 * area * area));
+  return {
+    size,
+    residual: Math.sqrt(left / n) * size,
+    anisotropy: Math.sqrt((squares + spread) / (squares - spread)),
+    at(row, column) {
+      const [u, v] = [column * across - mean[0]!, row * down - mean[1]!];
+      return [mean[2]! + a * u + b * v, mean[3]! + c * u + d * v];
+    },
+  };
+}
+
+/** Median distance of each spot to its nearest one, in pixels; NaN for fewer than two spots in different places. */
+export function nearestSpot({ xy }: Centre): number {
+  const n = xy.length / 2;
+  const order = Uint32Array.from({ length: n }, (_, i) => i).sort((a, b) => xy[2 * a]! - xy[2 * b]!);
+  const nearest = new Float64Array(n).fill(Infinity);
+  for (let i = 0; i < n; i++) {
+    for (const step of [-1, 1]) {
+      for (let j = i + step; j >= 0 && j < n; j += step) {
+        const [p, q] = [order[i]!, order[j]!];
+        const away = xy[2 * q]! - xy[2 * p]!;
+        if (Math.abs(away) >= nearest[i]!) break;
+        const distance = Math.hypot(away, xy[2 * q + 1]! - xy[2 * p + 1]!);
+        if (distance > 0 && distance < nearest[i]!) nearest[i] = distance;
+      }
+    }
+  }
+  const median = nearest.sort()[(n - 1) >> 1] ?? NaN;
+  return Number.isFinite(median) ? median : NaN;
+}
+
+/** Share of the distance between spots that they may lie off their lattice. */
+export const SCATTER = 0.1;
+
+/** What the numbers of a sample say beside each other. */
+export interface PixelSizes {
+  /** By the reference's rule, by the fit, and by the metadata, in micrometres a pixel. */
+  readonly reference: number | undefined;
+  readonly fit: PixelFit | undefined;
+  readonly metadata: number | undefined;
+  /** Micrometres between neighbouring spots, from their places and the metadata's pixel size. */
+  readonly pitch: number | undefined;
+  /** Disagreements, in words. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Compares what spots and metadata say of the pixel size and the distance between spots.
+ *
+ * @param metadata Micrometres a pixel by the metadata (`pixel_size_um_estimated`).
+ */
+export function checkPixelSizes(sample: string, spots: SpotPlaces, metadata?: number): PixelSizes {
+  const attempt = <T>(f: () => T): T | undefined => {
+    try {
+      return f();
+    } catch (error) {
+      if (error instanceof DataError) return undefined;
+      throw error;
+    }
+  };
+  const reference = attempt(() => referencePixelSize(spots));
+  const fit = attempt(() => fitPixelSize(spots));
+  const pixels = nearestSpot(spots.spatial);
+  const pitch = metadata === undefined || Number.isNaN(pixels) ? undefined : pixels * metadata;
+  const warnings: string[] = [];
+  const percent = (a: number, b: number): number => 100 * Math.abs(a / b - 1);
+  const compare = (what: string, a: number | undefined, b: number | undefined, most: number): void => {
+    if (a === undefined || b === undefined || !(percent(a, b) > most)) return;
+    warnings.push(
+      `${sample}: ${what}: ${a.toPrecision(4)} and ${b.toPrecision(4)} differ by ${percent(a, b).toFixed(1)} %`,
+    );
+  };
+  // Printed spots lie off their lattice, and four of them, or the nearest of each, by as much: that is no disagreement.
+  const scatter = fit === undefined ? Infinity : fit.residual / spots.pitch;
+  const slack = scatter <= SCATTER ? 100 * scatter : 0;
+  compare("pixel size by four spots and by all", reference, fit?.size, 1 + slack);
+  compare("pixel size by the metadata and by the spots", metadata, fit?.size, 2);
+  compare("distance of spots by place and by the metadata", pitch, spots.pitch, 5 + slack);
+  if (fit !== undefined && scatter > SCATTER) {
+    warnings.push(`${sample}: spots lie ${fit.residual.toFixed(1)} µm off their lattice`);
+  }
+  if (fit !== undefined && fit.anisotropy > 1.02) {
+    warnings.push(`${sample}: the lattice is stretched by ${(100 * (fit.anisotropy - 1)).toFixed(1)} % along one axis`);
+  }
+  return { reference, fit, metadata, pitch, warnings };
+}
