@@ -38,7 +38,7 @@ export const flags = {
   json: COMMON.json,
 } as const satisfies Flags;
 
-/** Folders below the output that a form has, and the file by which one is told to be there. */
+/** Folders below the output that a form has, and the file that shows one is there. */
 const PLACES: Readonly<Record<FeatureForm, { readonly folders: readonly string[]; file(name: string): string }>> = {
   trident: { folders: [], file: (name) => `${name}.h5` },
   clam: { folders: ["h5_files", "pt_files"], file: (name) => `h5_files/${name}.h5` },

@@ -1,5 +1,5 @@
 /**
- * A data folder that sections are converted into: one writer at a time, gone on with when the same command is given again.
+ * A data folder that sections are converted into: one writer at a time, resumed when the same command is given again.
  *
  * `convert.json` says of each sample what it was made from and how, and whether it is finished; it is written before the first
  * file of a sample and behind the last.

@@ -246,7 +246,7 @@ function tableOf({ opened, values, precision }: Work, files: InputFiles, input: 
   return featureTable(input, hashInput(disk, files), madeBy(opened, { adapter, precision }));
 }
 
-/** Decodes pictures within the limit of a batch; the first that EXIF says is to be turned is told of. */
+/** Decodes pictures within the limit of a batch; the first that EXIF says is to be turned is reported. */
 function decoder({ limit }: Embedder, pool: DecodePool, progress: Progress): (path: string) => Promise<Picture> {
   let told = false;
   return async (path) => {

@@ -34,7 +34,7 @@ export const flags = {
   json: COMMON.json,
 } as const satisfies Flags;
 
-/** A kind of thing, how it is told, and what looks into it. */
+/** A kind of thing, how it is recognised, and what looks into it. */
 interface Format {
   readonly kind: string;
   readonly is: (target: Target) => boolean;

@@ -2,7 +2,7 @@
  * Stopping by SIGINT, SIGTERM or SIGHUP, the same for every command: said at once, over within a step, exit status 75 and the
  * command that goes on.
  *
- * All that is written is whole or not at all and gone on with when the same command is given again, so the process may end
+ * All that is written is whole or not at all and resumed when the same command is given again, so the process may end
  * wherever it stands, and does; a part that would lose more than a step, as training does, asks to end by itself with
  * {@linkcode Job.gracefully}. A second signal ends at once whatever the part.
  *
@@ -60,7 +60,7 @@ export class Interrupt implements Job {
   #ahead = false;
 
   /**
-   * @param argv The command line, by which its work is gone on with.
+   * @param argv The command line, which resumes its work.
    * @param json Whether the end is also told on stdout.
    */
   constructor(readonly argv: readonly string[], readonly json: boolean) {

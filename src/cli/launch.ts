@@ -55,7 +55,7 @@ async function start(args: readonly string[], permissions: Permissions, env: Rec
   state.child = command.spawn();
   const { code, signal } = await state.child.status;
   state.child = undefined;
-  // What it wrote is whole and gone on with, wherever it ended.
+  // What it wrote is whole and is resumed, wherever it ended.
   return signal !== null && state.signals > 0 ? INTERRUPTED : code;
 }
 

@@ -34,7 +34,7 @@ export const flags = {
 /** Exit status when parts of the evidence are damaged. */
 const INCOMPLETE = 3;
 
-/** Writes one report; the manifest of a finished run is told of it. */
+/** Writes one report; the manifest of a finished run lists it. */
 async function reportOn(path: string): Promise<WrittenReport> {
   const run = runFolder(path);
   // A folder that is not there is none to lock.

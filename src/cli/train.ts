@@ -115,7 +115,7 @@ async function configOf(
   return { method, folder, config: { ...config, input: { ...config.input, out: folder } } };
 }
 
-/** Most keys that are told of with their reasons; of more, as a whole file of another program has, the names do. */
+/** At most so many keys are explained; of more, as a whole file of another program has, only the names are printed. */
 const FEW_KEYS = 3;
 
 /** What is said of keys that were given although nothing reads them. */

@@ -168,7 +168,7 @@ async function checkTogether(
       context: { key: "encoder" },
     });
   }
-  // What is wrong with a key is told before a device opens.
+  // A wrong key is reported before a device opens.
   const method = await methodOf([], overrides);
   if (method.proof === undefined) {
     throw new ConfigError(`Cannot verify the method ${method.name}: it brings no steps whose losses are known`, {

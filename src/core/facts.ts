@@ -25,7 +25,7 @@ export function differing(before: Readonly<Record<string, unknown>>, now: Facts)
 }
 
 /**
- * Refuses to go on with, or over, what was made otherwise.
+ * Refuses to resume or overwrite what was made with other inputs.
  *
  * @param elsewhere What else may be given, for the hint.
  * @throws {ConfigError} If a fact differs, naming each.

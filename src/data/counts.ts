@@ -74,7 +74,7 @@ export interface CountScan {
 /** Names of a table's rows and columns, for messages. */
 type Names = Pick<Expression, "sample" | "spots" | "genes">;
 
-/** Whole numbers from here on are not all told apart in f32. */
+/** From here on f32 cannot represent every whole number. */
 export const TOO_LARGE: number = 2 ** 24;
 
 /** Looks at every entry once. */

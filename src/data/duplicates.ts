@@ -55,7 +55,7 @@ export interface Duplicate {
   readonly share: number;
 }
 
-/** Samples of equal content up to which all pairs of them are told; of more each with the first and with the one before it. */
+/** Up to so many samples of equal content all pairs are reported; of more, each with the first and with the one before it. */
 const ALL_PAIRS = 64;
 
 /**

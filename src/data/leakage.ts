@@ -83,7 +83,7 @@ function describeUnverified(ids: readonly string[]): string[] {
 /**
  * One line for each finding of several splits; what is not known of a sample is said once.
  *
- * @param told How a finding of one split is told.
+ * @param told Words for a finding of one split.
  */
 export function describeSplits(
   reports: readonly LeakageReport[],

@@ -1,5 +1,5 @@
 /**
- * Matrices `[rows, columns]` of f32, compressed by row or dense: the numbers of an expression table without its names.
+ * Matrices `[rows, columns]` of f32, compressed by row or dense: the values of an expression table without its names.
  *
  * A slide has some 5,000 spots by 36,000 genes, 720 MB when dense and a tenth of it when compressed, so the functions here
  * keep what they get and make dense only what the caller asks for. No function changes its input.

@@ -1,6 +1,6 @@
 /**
  * What a training set will consist of, by the listing of its folders and the metadata alone: whatever is wrong with names, donors
- * and missing files is told before a sample is read.
+ * and missing files is reported before a sample is read.
  *
  * @module
  */

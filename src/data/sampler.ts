@@ -1,6 +1,6 @@
 /**
  * The order of an epoch: which pairs make up which batch, as a pure function of seed and epoch. A run that is resumed at
- * batch `n` computes the epoch's batches again and goes on with the n-th.
+ * batch `n` computes the epoch's batches again and continues with the n-th.
  *
  * Two spots side by side show nearly the same tissue and, smoothed, nearly the same expression; a contrastive loss calls
  * one of them the negative of the other. So a batch can be told to hold at most a few near neighbours of any pair in it.

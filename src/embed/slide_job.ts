@@ -160,7 +160,7 @@ export type TileEmbedder = Pick<Embedder, "batchSize" | "full" | "waiting" | "su
 /** Rows between two writes: what a crash may cost. */
 const FLUSH = 512;
 
-/** Where the numbers of left-out tiles stand while a slide is being embedded. */
+/** Where the indices of left-out tiles are kept while a slide is being embedded. */
 function skippedPath(path: string): string {
   return `${path}.partial.skipped.json`;
 }

@@ -47,7 +47,7 @@ export class FeatureWriter {
   ) {}
 
   /**
-   * Begins an output, or goes on with one that was begun for the same rows.
+   * Begins an output, or resumes one that was begun for the same rows.
    *
    * @param table All but the features; equal tables continue each other.
    * @param options `overwrite` allows an output that is there to be replaced when this one is finished.

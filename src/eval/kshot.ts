@@ -1,5 +1,5 @@
 /**
- * Few-shot probes: how well a class is told apart after k labelled spots of each, over many draws.
+ * Few-shot probes: how well classes are separated with k labelled spots of each, over many draws.
  *
  * For each k and draw, k training rows a class are taken at random, a logistic regression is fitted to them on features
  * standardised by all training rows (which needs no labels), and balanced accuracy is measured on the same test rows.

@@ -25,7 +25,7 @@ import { meanPearson } from "./held_out.ts";
 
 /** Held-out slides from which on the batch effect is judged on them alone. */
 const ENOUGH_SLIDES = 4;
-/** Slides that are told apart, at most. */
+/** Slides that get colours of their own, at most. */
 const MOST_SLIDES = 20;
 /** Pairs up to which colour statistics are computed, and how many at a time. */
 const COLOUR_PAIRS = 4000;

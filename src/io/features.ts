@@ -60,7 +60,7 @@ export interface BesideFeatures {
 
 /**
  * SHA-256 of features in f32, coordinates in f64, and the JSON of the names, in lower-case hexadecimal; of that and of the facts
- * as text where they are given, which versions before left out.
+ * as text where they are given; earlier versions left it out.
  */
 export class ContentSum {
   readonly #hash = new Sha256();
@@ -170,7 +170,7 @@ export async function openFeatures(source: H5Storage): Promise<Features> {
   const first = source.read(0, head) < 8 ? 0 : new DataView(head.buffer).getUint32(0);
   try {
     if (first === 0x89484446) return h5Features(await H5File.open(source));
-    // A pickle that is not in a zip is PyTorch's old format, which is told how to be mended.
+    // A pickle that is not in a zip is PyTorch's old format, whose error says how to convert it.
     const torch = first === 0x504b0304 || head[0] === 0x80;
     return await (first === 0x934e554d ? npyFeatures : torch ? torchFeatures : safetensorsFeatures)(
       randomAccess(source),

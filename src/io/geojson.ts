@@ -17,7 +17,7 @@ export interface Polygon {
   readonly holes: readonly Float64Array[];
   /** Piece of tissue it belongs to, where the file tells. */
   readonly tissueId: number | undefined;
-  /** Class of the feature. In files of Xenium's cells these are numbers of arbitrary chunks, and left out here. */
+  /** Class of the feature. Xenium's cell files number arbitrary chunks here, so theirs is left out. */
   readonly label: string | undefined;
 }
 

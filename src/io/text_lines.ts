@@ -28,7 +28,7 @@ export function shown(text: string | undefined): string {
 }
 
 /**
- * Lines without their ends, numbered from 1. A byte order mark is left out; packing is told by the content, not the name.
+ * Lines without their ends, numbered from 1. A byte order mark is left out; compression is recognised by content, not by name.
  *
  * @throws {FormatError} If the text is no UTF-8, or the packing is damaged.
  */

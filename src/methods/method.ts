@@ -54,7 +54,7 @@ export interface MethodEvidence {
     RunFacts,
     "schema" | "status" | "command" | "started" | "seconds" | "versions" | "device" | "arithmetic" | "times"
   >;
-  /** Precision that `device` is told with. */
+  /** Precision that is printed beside `device`. */
   readonly precision?: string;
   /** Further files by their paths below the folder; one that names others stands behind them. */
   readonly files?: ReadonlyMap<string, Uint8Array | string>;

@@ -24,7 +24,7 @@ import type { ArchHints } from "./families/arch.ts";
 import type { Keymap } from "./families/keymap.ts";
 import { describeInput } from "./preprocess.ts";
 
-/** What is told of the preparation; `undefined` where it is told that there is no such step. */
+/** What a configuration says of the preparation; `undefined` where it says that there is no such step. */
 export type ToldInput = { readonly [K in keyof EncoderInput]?: EncoderInput[K] | undefined };
 
 /** What a configuration says; absent where it says nothing. */
@@ -110,9 +110,9 @@ export function archHints(facts: readonly ConfigFacts[]): ArchHints {
   };
 }
 
-/** A preparation with what is told of it; steps told to be none are left out. */
+/** A preparation with what the configuration says of it; steps it switches off are left out. */
 function withTold({ cropPct, ...input }: EncoderInput, told: ToldInput): EncoderInput {
-  // A resize that is told is no longer that of the ratio.
+  // A resize that is stated is no longer that of the ratio.
   const own = "resize" in told ? input : { ...input, cropPct };
   const entries = Object.entries({ ...own, ...told }).filter(([, value]) => value !== undefined && value !== false);
   return Object.fromEntries(entries) as unknown as EncoderInput;
@@ -161,7 +161,7 @@ function leftOut(keymap: Keymap): string[] {
  * @param name Name in outputs, such as that of the folder.
  * @param keymap Of the weights.
  * @param facts Of the configurations at hand, later ones winning.
- * @returns Attentional pooling where the weights have it, else what is told, else the class token; `assumed` says what nothing told.
+ * @returns Attentional pooling where the weights have it, else what the configuration says, else the class token; `assumed` lists what nothing states.
  */
 export function specOfWeights(name: string, keymap: Keymap, ...facts: readonly ConfigFacts[]): EncoderSpec {
   const { arch: { grid: _, pooler, ...arch }, family } = keymap;
@@ -192,7 +192,7 @@ export type KnownBy = "name" | "path" | "sizes";
 
 /**
  * A known encoder with what its file's own configuration says. Channel statistics are always those of the configuration. One that
- * was named keeps the rest, and differences are told; one that is only known by its sizes takes all the configuration has.
+ * was named keeps the rest, and differences are reported; one that is only known by its sizes takes all the configuration has.
  */
 export function specWithFacts(
   spec: EncoderSpec,
@@ -261,7 +261,7 @@ export function encoderMetadata(
   };
 }
 
-/** Facts from their JSON: what is null in the preparation is told to be none, elsewhere it is not known. */
+/** Facts from their JSON: null in the preparation means no such step, elsewhere not known. */
 function parseFacts(text: string): ConfigFacts {
   const { input, ...rest } = JSON.parse(text) as Record<string, unknown> & { input?: Record<string, unknown> };
   const facts = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null));

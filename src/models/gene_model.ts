@@ -118,7 +118,7 @@ export interface GeneModelEntry<C extends object, K extends Keys = NoKeys> {
   latent?(values: GeneModelValues<K>): Latent;
   /** Rules on its keys, which hold whatever model is chosen. @param chosen Value of `gene_model`. */
   rules?(values: GeneModelValues<K>, chosen: string): Rule[];
-  /** How its files in SEAL's format are told, for models that have some. */
+  /** How its files in SEAL's format are recognised, for models that have some. */
   readonly file?: GeneFile<C>;
 }
 

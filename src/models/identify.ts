@@ -69,7 +69,7 @@ function extentsOf({ family, arch }: EncoderSpec, layer: string): readonly [numb
 }
 
 /**
- * Encoders that have all the layers an adapter adapts, in these sizes; several of one width and depth cannot be told apart.
+ * Encoders that have all the layers an adapter adapts, in these sizes; several of one width and depth cannot be distinguished.
  *
  * @param modules Adapted modules by their path in the model.
  */

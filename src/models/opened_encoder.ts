@@ -57,7 +57,7 @@ export function sayEncoder({ name, encoder, preparation, assumed }: OpenedEncode
   );
 }
 
-/** What a checkpoint keeps of how its encoder is fed; those of versions before keep nothing. */
+/** What a checkpoint keeps of how its encoder is fed; those of earlier versions keep nothing. */
 export interface FedAs {
   /** Side of the images the encoder was fed, px. */
   readonly image_size?: number;

@@ -51,7 +51,7 @@ export interface OwnData<D> {
   readonly data: D;
   /** Items that train, numbered from 0; at least 2. */
   readonly items: number;
-  /** Text that changes when the data do: a run goes on with the same alone. */
+  /** Text that changes when the data do: a run resumes only with the same text. */
   readonly fingerprint: string;
 }
 

@@ -16,7 +16,7 @@ import { saveRunAdapter } from "./adapter.ts";
 import { openRun, type OpenRunOptions, type Run } from "./run.ts";
 import { type Listener, listener } from "./listener.ts";
 
-/** What is told while a run trains: a logged step, or an evaluation of what is held out. */
+/** What is reported while a run trains: a logged step, or an evaluation of what is held out. */
 export interface TrainingEvent {
   /** Optimiser steps so far, over all stages. */
   readonly step: number;
@@ -41,13 +41,13 @@ export interface TrainOptions<Settings> extends Listener {
    * data have keys of their own.
    */
   readonly data?: string | readonly string[] | Hest;
-  /** Folder of the run. One that was begun with the same configuration is gone on with. */
+  /** Folder of the run. One that was begun with the same configuration is resumed. */
   readonly out: string;
   /** Keys of the method; what is left out has its default. */
   readonly config?: Settings | undefined;
   /** Write over a run that is there; default false. */
   readonly overwrite?: boolean | undefined;
-  /** Stops within a step; what was trained is kept, and the same call goes on with it. */
+  /** Stops within a step; what was trained is kept, and the same call resumes it. */
   readonly signal?: AbortSignal | undefined;
   /** Told of each step that is logged, which are every `log_every`. */
   readonly onStep?: ((event: TrainingEvent) => void) | undefined;

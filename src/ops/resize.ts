@@ -3,7 +3,7 @@
  *
  * With `rounding: "pil"` bytes stay bytes and the result is that of `Image.resize`, bit for bit: integer weights of 22
  * bits, rounded and clipped after either pass. (Pillow 13 swaps the passes where the height shrinks by more than twice
- * as many pixels as the width; this is the order of all versions before, with which the encoders were trained.)
+ * as many pixels as the width; this is the order of all earlier versions, with which the encoders were trained.)
  * Otherwise the result is f32 as `torch.nn.functional.interpolate` gives it (`align_corners=False`, same `antialias`).
  *
  * @module

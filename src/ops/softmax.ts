@@ -4,7 +4,7 @@
  * y = exp(scale * x) / sum(exp(scale * x)), after subtracting the largest element of the row, so that nothing overflows.
  * Same as torch.softmax and torch.log_softmax but for rows of nothing but masked elements (minus infinity, which -1e30 is in
  * f16, and anything from -1.1e38 down): their softmax is 0 and their logarithm minus infinity, not NaN. A row of other equal
- * elements, -1e30 included, is uniform. NaN and plus infinity make their row NaN; all of these are told by bits. Numbers
+ * elements, -1e30 included, is uniform. NaN and plus infinity make their row NaN; all of these are recognised by bits. Numbers
  * above 1.1e38 count as that. Backward needs only the result.
  *
  * @module

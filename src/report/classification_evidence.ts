@@ -1,5 +1,5 @@
 /**
- * The classification of cases, as a part of a run's results: what was told apart on which folds, how well, and beside which
+ * The classification of cases, as a part of a run's results: what was classified on which folds, how well, and beside which
  * baselines. `src/evidence/classification.ts` makes it from labels and probabilities.
  *
  * @module
@@ -122,7 +122,7 @@ export interface AttentionTiles {
 
 /** Cases classified. */
 export interface ClassificationResults {
-  /** What is told: the column of the labels. */
+  /** What is classified: the column of the labels. */
   readonly task: string;
   /** Names of the classes by index. */
   readonly classes: readonly string[];

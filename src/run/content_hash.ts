@@ -1,5 +1,5 @@
 /**
- * What lies at paths as one number, by which inputs of one run and of another are told to be the same.
+ * What lies at paths as one number, by which the inputs of two runs are known to be the same.
  *
  * @module
  */

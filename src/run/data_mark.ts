@@ -64,7 +64,7 @@ export class DataMark {
     return new DataMark({ fingerprint: "" }, files, []);
   }
 
-  /** Whether a run of this fingerprint had these data; versions before looked at expression only. */
+  /** Whether a run of this fingerprint had these data; earlier versions looked at expression only. */
   agrees(fingerprint: string): boolean {
     return fingerprint === (fingerprint.length === 32 ? this.set.fingerprint : this.fingerprint);
   }

@@ -50,7 +50,7 @@ export function runStore(path: string, held: () => void = () => {}): RunStore {
   };
 }
 
-/** A run's folder as training keeps it: one process at a time, whole files with checksums, gone on with after a crash. */
+/** A run's folder as training keeps it: one process at a time, whole files with checksums, resumed after a crash. */
 export function runHome(path: string): RunHome {
   const folder = runFolder(path);
   return {

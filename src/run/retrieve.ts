@@ -86,7 +86,7 @@ export interface Retrieved {
   readonly status: number;
   /** The folder. */
   readonly path: string;
-  /** What is told of it; not there where it was done before. */
+  /** What is printed of it; missing where it was done before. */
   readonly found?: {
     readonly report: RetrievalReport;
     readonly kinds: readonly KindReport[];

@@ -17,7 +17,7 @@ import { EVIDENCE } from "../report/run_evidence.ts";
 import { namedDonor } from "../evidence/data.ts";
 import { readRunFile } from "./predictors.ts";
 
-/** Kinds of donors in the order in which they are told. */
+/** Kinds of donors in the order in which they are printed. */
 export const DONOR_KINDS = ["unseen", "seen", "unknown"] as const;
 /** Whether training saw a donor. */
 export type DonorKind = (typeof DONOR_KINDS)[number];

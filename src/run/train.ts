@@ -1,5 +1,5 @@
 /**
- * A training run from its configuration to its report, in its folder: locked, checked first, gone on with where it stopped.
+ * A training run from its configuration to its report, in its folder: locked, checked first, resumed where it stopped.
  * Machine and folder are handed in.
  *
  * `run.json` is written last, then the page, then the manifest, which marks the run as finished.
@@ -28,7 +28,7 @@ export type Resolve = (text: string) => string;
 
 /** A run folder that may be written to. */
 export interface RunStart {
-  /** Whether an earlier run is to be gone on with. */
+  /** Whether to resume an earlier run. */
   readonly resume: boolean;
   /** Makes the folder, or empties one that is to be written over of what the program wrote. Until then nothing is changed. */
   begin(): void;

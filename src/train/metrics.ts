@@ -51,7 +51,7 @@ export interface MetricsOptions {
   /** Numbers of a row, in the order they are written, behind step, epoch, stage and split. */
   readonly columns: readonly string[];
   /**
-   * What the files of an earlier run are cut back to; without it, files are begun anew. Runs of versions before have lengths
+   * What the files of an earlier run are cut back to; without it, files are begun anew. Runs of earlier versions have lengths
    * only, which leave their content unchecked.
    */
   readonly resumeAt?: { readonly [F in Form]: FileMark | number } | undefined;

@@ -25,7 +25,7 @@ export interface FoundCheckpoint {
   readonly path: string;
   /** What `trainer_state.json` holds. */
   readonly state: unknown;
-  /** Whether it has checksums; those of versions before have none. */
+  /** Whether it has checksums; those of earlier versions have none. */
   readonly checked: boolean;
   /** Reads a file of it; throws {@linkcode DataError} if that is not what was written. */
   readonly read: ReadFile;
@@ -56,14 +56,14 @@ export interface TrainerState {
   readonly format: 1 | 2;
   readonly loop: LoopState;
   readonly metrics: MetricMarks;
-  /** What it was trained with; versions before have none. */
+  /** What it was trained with; earlier versions have none. */
   readonly settings?: TrainingSettings;
 }
 
 /** A run under way. */
 export interface RunOptions {
   readonly store: RunStore;
-  /** What is gone on with, by {@linkcode stateToResume}; undefined where training begins. */
+  /** What is resumed, by {@linkcode stateToResume}; undefined where training begins. */
   readonly before: SavedState | undefined;
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
@@ -71,11 +71,11 @@ export interface RunOptions {
   now(): number;
   /** Told of each row of metrics. */
   onRow?: ((row: MetricRow) => void) | undefined;
-  /** Runs a part whose time is told apart. */
+  /** Runs a part that is timed by itself. */
   time<T>(part: "evaluation" | "checkpoints", act: () => Promise<T>): Promise<T>;
 }
 
-/** A checkpoint that training goes on with. */
+/** A checkpoint that training resumes from. */
 export type SavedState = FoundCheckpoint & { readonly state: TrainerState };
 
 /**

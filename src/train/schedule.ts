@@ -1,5 +1,5 @@
 /**
- * Which items (pairs, bags) a step sees: a pure function of seed and step, so that a resumed run goes on with the next batch.
+ * Which items (pairs, bags) a step sees: a pure function of seed and step, so that a resumed run continues with the next batch.
  *
  * @module
  */

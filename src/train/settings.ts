@@ -1,5 +1,5 @@
 /**
- * What shapes training, as a checkpoint keeps it: a checkpoint of another run is told by it.
+ * What shapes training, as a checkpoint keeps it: a checkpoint of another run is recognised by it.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export function trainingSettings(config: object): TrainingSettings {
 }
 
 /**
- * Compares the settings that a checkpoint was trained with to those of its run; checkpoints of versions before say none, and
+ * Compares the settings that a checkpoint was trained with to those of its run; checkpoints of earlier versions say none, and
  * keys that only one of two versions has are not compared.
  *
  * @throws {DataError} If it is of another run.

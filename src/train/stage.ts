@@ -44,7 +44,7 @@ export interface TrainedStage {
   rates(step: number): Rates;
   /** Columns of the metrics that hold a learning rate, with its name. */
   readonly rateColumns: Readonly<Record<string, string>>;
-  /** What metrics of an evaluation are called where they are told; their names by default. */
+  /** What metrics of an evaluation are called where they are printed; their names by default. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Epochs between two evaluations; 0: at the end. */
   readonly evaluateEvery: number;

@@ -10,7 +10,7 @@ import type { ReadFile } from "./checkpoint.ts";
 import type { TrainingSettings } from "./settings.ts";
 import type { Stage } from "./stage.ts";
 
-/** What a run's checkpoints count on, so that it goes on with the same inputs only. */
+/** What a run's checkpoints count on, so that it resumes with the same inputs only. */
 export interface RunInputs {
   /** What shapes training; a checkpoint with other settings is another run's. */
   readonly settings: TrainingSettings;

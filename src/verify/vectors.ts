@@ -35,7 +35,7 @@ export interface VectorsFinding extends Distance {
   readonly encoder: string;
   /** Storage of weights. */
   readonly dtype: "f32" | "f16";
-  /** Images embedded at once; the farthest of them is told of. */
+  /** Images embedded at once; the farthest of them is reported. */
   readonly images: number;
   /** What is allowed. */
   readonly tolerance: Distance;

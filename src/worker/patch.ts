@@ -14,7 +14,7 @@ import {
 import { disk } from "../io/fs.ts";
 import { type Failure, failureOf } from "./failure.ts";
 
-/** What the worker is told first, and then asked. */
+/** The worker's first message, then its requests. */
 export type PatchQuestion =
   | { readonly table: PatchTable; readonly cache: PatchCache; readonly files: number }
   | { readonly id: number; readonly request: PatchRequest };

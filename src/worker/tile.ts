@@ -9,7 +9,7 @@ import { openFile } from "../io/fs.ts";
 import { type Failure, failureOf } from "./failure.ts";
 import { type CutGrid, type CutOptions, type CutTiles, cutTiles } from "../slides/tile_reader.ts";
 
-/** What the worker is told first, and then asked. */
+/** The worker's first message, then its requests. */
 export type TileQuestion =
   | { readonly path: string; readonly grid: CutGrid; readonly options: CutOptions; readonly cacheBytes: number }
   | { readonly id: number; readonly coords: Int32Array };

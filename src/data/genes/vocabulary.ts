@@ -55,7 +55,7 @@ export interface Vocabulary {
   readonly origin: VocabularyOrigin;
 }
 
-/** What a builder is told. */
+/** Options of a builder. */
 export interface VocabularyOptions {
   readonly criterion?: GeneCriterion;
   readonly layer?: Layer;

@@ -155,7 +155,7 @@ export function nearestSpot({ xy }: Centre): number {
 /** Share of the distance between spots that they may lie off their lattice. */
 export const SCATTER = 0.1;
 
-/** What the numbers of a sample say beside each other. */
+/** What a sample's numbers say when compared. */
 export interface PixelSizes {
   /** By the reference's rule, by the fit, and by the metadata, in micrometres a pixel. */
   readonly reference: number | undefined;

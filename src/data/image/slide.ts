@@ -201,7 +201,7 @@ interface Region {
 interface Chunks {
   readonly levels: readonly TiffLevel[];
   readonly cache: ChunkCache;
-  /** Where damaged tiles are told; an error ends the reading where there is no such list. */
+  /** Where damaged tiles are listed; an error ends the reading where there is no such list. */
   readonly damaged: DamagedTile[] | undefined;
 }
 

@@ -146,7 +146,7 @@ export function depths({ matrix, genes }: Pick<Expression, "matrix" | "genes">):
   return out;
 }
 
-/** Counts a spot is scaled to, as scanpy's `normalize_total` does where it is told 1e4. */
+/** Counts a spot is scaled to, as scanpy's `normalize_total` does with target_sum=1e4. */
 const DEPTH = 1e4;
 
 /**

@@ -31,7 +31,7 @@ export function inverseIteration(t: Tridiagonal, values: Float64Array): Float64A
   let shift = Infinity;
   for (let k = 0; k < values.length; k++) {
     if (k > 0 && values[k - 1]! - values[k]! > 1e-3 * norm) first = k;
-    // Equal eigenvalues are told apart, or every vector would come out the same.
+    // Equal eigenvalues are separated a little, or every vector would come out the same.
     shift = Math.min(values[k]!, shift - 4 * Number.EPSILON * norm);
     const solve = factor(t, shift, Number.EPSILON * norm);
     const x = out.subarray(k * n, (k + 1) * n);

@@ -1,6 +1,6 @@
 /**
  * LZF, which h5py has built in and the HDF5 library has not: a filter of our own (`h5_lzf.c`), loaded by the library as a
- * plugin. What a chunk must unpack to is told before each read, since files say it of themselves: the library believes
+ * plugin. The size a chunk must unpack to is passed before each read, since files say it of themselves: the library believes
  * filters and would read behind a chunk that comes out short.
  *
  * @module

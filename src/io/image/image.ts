@@ -1,7 +1,7 @@
 /**
  * Picture files to RGB bytes, exactly as PIL's `Image.open(...).convert("RGB")` gives them: alpha is dropped and not
  * blended, greys are repeated, palettes looked up. Colour profiles have no effect. TIFF is turned as its orientation tag
- * says; the EXIF of JPEG and PNG is told and not applied, as in every reference pipeline of tiles. Slides, whose pixels have
+ * says; the EXIF orientation of JPEG and PNG is reported and not applied, as in every reference pipeline of tiles. Slides, whose pixels have
  * places, are turned by both (`src/data/image/slide.ts`).
  *
  * @module
@@ -34,7 +34,7 @@ export function checkFileSize(name: string, bytes: number, limit: PictureLimit =
 }
 
 /**
- * Decodes a PNG, JPEG or TIFF, told apart by its first bytes.
+ * Decodes a PNG, JPEG or TIFF, recognised by its first bytes.
  *
  * @param name Name of the file for error messages.
  * @param limit How large it may be; by default {@linkcode WHOLE}.

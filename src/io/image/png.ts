@@ -2,7 +2,7 @@
  * PNG: all colour types and depths, plain and interlaced, to the samples the file stores.
  *
  * Source: W3C PNG (third edition). Checksums are verified and a picture that ends early is refused, as PIL does; Adam7 is
- * read pass by pass. Of ancillary chunks the orientation in EXIF is told; gamma and profiles have no effect.
+ * read pass by pass. Of ancillary chunks the orientation in EXIF is reported; gamma and profiles have no effect.
  *
  * @module
  */
@@ -81,7 +81,7 @@ export function decodePng(bytes: Uint8Array, name: string, limit: PictureLimit =
   });
   const expected = passes.reduce((sum, pass) => sum + pass.bytes, 0);
   checkCompressed(parts, expected, at, fail);
-  // One byte more than wanted is let through, so that a stream that is too long is told from a damaged one.
+  // One byte more than wanted is let through, so that a stream that is too long is distinguished from a damaged one.
   const raw = inflate(joined(parts), expected + 1);
   if (raw === undefined) fail(at, "ends damaged compressed data", "a zlib stream");
   if (raw.length !== expected) fail(at, `ends data of ${raw.length} bytes`, `${expected}`);

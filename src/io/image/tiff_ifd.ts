@@ -143,7 +143,7 @@ export class Ifd {
     return this.#values.get(tag)?.[0];
   }
 
-  /** All numbers of an entry. */
+  /** All values of an entry. */
   list(tag: number): ArrayLike<number> | undefined {
     return this.#values.get(tag);
   }

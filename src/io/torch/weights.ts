@@ -1,6 +1,6 @@
 /**
  * Weights files of every kind behind one door: safetensors, PyTorch's zip format, and either of them in shards. What a file is
- * is told by its content, never by its name; what it looks like instead, such as the page of a refused download, is said.
+ * is recognised by its content, never by its name; what it looks like instead, such as the page of a refused download, is said.
  *
  * @example
  * ```ts ignore

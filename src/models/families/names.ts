@@ -185,7 +185,7 @@ export const FAMILIES: Readonly<Record<FamilyName, Family>> = {
   },
 };
 
-/** Networks that are told apart only to say that they cannot be loaded. */
+/** Networks that are recognised only to say that they cannot be loaded. */
 export const UNSUPPORTED: readonly (readonly [RegExp, string])[] = [
   [/(^|\.)layers\.\d+\.blocks\.\d+\.attn\.relative_position_bias_table$/, "a Swin transformer (CTransPath is one)"],
   [/(^|\.)layer1\.0\.conv1\.weight$/, "a ResNet"],
