@@ -2,6 +2,7 @@
 
 import config from "../../deno.json" with { type: "json" };
 import { ROOT } from "../../scripts/exec.ts";
+import { METHOD_NAMES } from "../../src/methods/index.ts";
 
 /** Copies what is published to a folder. */
 export function publishedCopy(folder: string): void {
@@ -30,7 +31,11 @@ export interface Example {
 export function examples(): Example[] {
   const found: Example[] = [];
   const take = (from: string, text: string) => {
-    for (const [, code] of text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)) found.push({ from, code: code! });
+    for (const [, code] of text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)) {
+      // A method may be taken out: see scripts/without_method.ts.
+      const [, method] = /\btrain\("(\w+)"/.exec(code!) ?? [];
+      if (method === undefined || METHOD_NAMES.includes(method)) found.push({ from, code: code! });
+    }
   };
   take("README.md", Deno.readTextFileSync(`${ROOT}README.md`));
   const visit = (path: string): void => {

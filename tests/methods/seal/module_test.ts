@@ -1,13 +1,13 @@
 /** Training and trained runs as a program sees them: events, abort, going on, adapters, prediction, retrieval, scores. */
 
 import assert from "node:assert/strict";
-import { planSynth } from "../../src/data/synth/plan.ts";
-import { writeSynth } from "../../src/data/synth/write.ts";
-import { disk } from "../../src/io/fs.ts";
-import { readAdapter } from "../../src/io/torch/peft.ts";
-import { openFolder } from "../../src/io/fs.ts";
-import { openHest, openRun, train, type TrainingEvent } from "../../mod.ts";
-import { openGpu } from "../gpu/shared.ts";
+import { planSynth } from "../../../src/data/synth/plan.ts";
+import { writeSynth } from "../../../src/data/synth/write.ts";
+import { disk } from "../../../src/io/fs.ts";
+import { readAdapter } from "../../../src/io/torch/peft.ts";
+import { openFolder } from "../../../src/io/fs.ts";
+import { openHest, openRun, train, type TrainingEvent } from "../../../mod.ts";
+import { openGpu } from "../../gpu/shared.ts";
 
 const gpu = await openGpu();
 const folder = Deno.makeTempDirSync({ prefix: "module_run_" });
