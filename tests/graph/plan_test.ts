@@ -162,12 +162,19 @@ Deno.test("use of a lost device throws DeviceError", async () => {
 Deno.test("requestGpu() without any adapter throws DeviceError with the mend", async () => {
   const { requestGpu } = await import("../../src/gpu/device.ts");
   const none = { requestAdapter: () => Promise.resolve(null) } as unknown as GPU;
-  for (const source of [none, undefined]) {
-    await assert.rejects(
+  const refused = (source?: GPU) =>
+    assert.rejects(
       requestGpu(source),
       (error: unknown) =>
         error instanceof DeviceError && error.code === "no-adapter" && /doctor/.test(error.hint ?? ""),
     );
+  await refused(none);
+  // A host without WebGPU.
+  Object.defineProperty(navigator, "gpu", { value: undefined, configurable: true });
+  try {
+    await refused();
+  } finally {
+    delete (navigator as { gpu?: GPU }).gpu;
   }
 });
 
