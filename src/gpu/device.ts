@@ -153,6 +153,34 @@ export class Gpu {
     }
   }
 
+  /**
+   * Whether that many bytes can be had now, beside what is in use. WebGPU does not say how much memory there is, so they are
+   * taken and given back, an eighth and 256 MiB more for what else a program allocates. No byte of them is written.
+   */
+  async hasMemory(bytes: number): Promise<boolean> {
+    this.check();
+    const { maxBufferSize } = this.caps.limits;
+    const wanted = bytes + bytes / 8 + 2 ** 28;
+    // Metal gives more than there is and swaps; there the largest buffer is a share of the memory, elsewhere 2 to 4 GiB.
+    if (maxBufferSize > 2 ** 32 && wanted > maxBufferSize) return false;
+    const taken: GPUBuffer[] = [];
+    const piece = Math.min(maxBufferSize, 2 ** 30);
+    this.device.pushErrorScope("out-of-memory");
+    let thrown = false;
+    try {
+      for (let left = wanted; left > 0; left -= piece) {
+        const size = Math.ceil(Math.min(left, piece) / 4) * 4;
+        taken.push(this.device.createBuffer({ label: "probe of memory", size, usage: GPUBufferUsage.STORAGE }));
+      }
+    } catch {
+      thrown = true;
+    }
+    const refused = await this.device.popErrorScope();
+    taken.forEach((buffer) => buffer.destroy());
+    await this.queue.onSubmittedWorkDone();
+    return !thrown && !refused;
+  }
+
   /** Gives the device back. Later use of plans on it throws {@linkcode DeviceError}. */
   destroy(): void {
     this.#health.error ??= lostError(this.description, "destroyed");

@@ -17,8 +17,11 @@ import type { Storage } from "./tensor.ts";
 
 /** Options of {@linkcode compile}. */
 export interface CompileOptions {
-  /** Most bytes the plan may take: transient, parameters and the persistent tensors it touches. */
-  budgetBytes?: number;
+  /**
+   * Most bytes the plan may take: transient, parameters and the persistent tensors it touches. `device`: what it needs beside
+   * the persistent ones must be free on the device.
+   */
+  budgetBytes?: number | "device";
   /** Told the memory before anything is allocated. */
   onMemory?: (report: MemoryReport) => void;
   /**
@@ -87,6 +90,18 @@ function memoryReport(
   };
 }
 
+/** @throws {LimitError} If a plan takes more than it may, or than is free. */
+async function keepBudget(gpu: Gpu, report: MemoryReport, budget: number | "device"): Promise<void> {
+  const { total, persistent } = report;
+  if (budget === "device" ? await gpu.hasMemory(total - persistent) : total <= budget) return;
+  const most = budget === "device" ? `${gpu.description} has not that much left` : `the budget is ${budget}`;
+  throw new LimitError(`Cannot run this plan: it takes ${total} bytes, ${most}`, {
+    code: "memory-budget",
+    hint: "Lower the batch size, recompute activations, or raise the budget",
+    context: { ...report, budget },
+  });
+}
+
 /** Bytes of all uniform blocks and the words of each. */
 function packParams(dispatches: readonly Dispatch[], stride: number): ArrayBuffer {
   const bytes = new ArrayBuffer(Math.max(stride, dispatches.length * stride));
@@ -140,13 +155,7 @@ export async function compile(
   const packed = packParams(dispatches, stride);
   const report = memoryReport(layout, dispatches, recorded.length, packed.byteLength);
   options.onMemory?.(report);
-  if (options.budgetBytes !== undefined && report.total > options.budgetBytes) {
-    throw new LimitError(`Cannot run this plan: it takes ${report.total} bytes, the budget is ${options.budgetBytes}`, {
-      code: "memory-budget",
-      hint: "Lower the batch size, recompute activations, or raise the budget",
-      context: { ...report, budget: options.budgetBytes },
-    });
-  }
+  if (options.budgetBytes !== undefined) await keepBudget(gpu, report, options.budgetBytes);
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
   const owned: GPUBuffer[] = [];
   try {

@@ -19,6 +19,8 @@ export interface LoopState {
   readonly stageStep: number;
   /** Optimiser steps of all stages. */
   readonly step: number;
+  /** Rows in memory at a time in the stage, where those of a batch are more; the memory that was free chose them, and sums of other lengths round otherwise. */
+  readonly micro?: number;
   readonly early: EarlyStopState;
 }
 
@@ -80,7 +82,7 @@ export async function runLoop(parts: LoopParts, start: LoopState): Promise<LoopE
       if (parts.signal.aborted) return { state, reason: "interrupted" };
       await stage.work(parts.signal);
     } else {
-      const run = new StageRun(parts, stage, await stage.compile(), state);
+      const run = new StageRun(parts, stage, await stage.compile(state.micro), state);
       try {
         reason = await run.all();
       } finally {
@@ -92,7 +94,8 @@ export async function runLoop(parts: LoopParts, start: LoopState): Promise<LoopE
         return { state, reason };
       }
     }
-    state = { ...state, stage: next?.name ?? "done", stageStep: 0, early: next ? FRESH : state.early };
+    const { micro: _, ...left } = state;
+    state = { ...left, stage: next?.name ?? "done", stageStep: 0, early: next ? FRESH : state.early };
     if (next && !("work" in stage)) await parts.reset();
     await parts.save("last", state);
     if (reason === "early" && !next) return { state, reason };
@@ -115,7 +118,9 @@ class StageRun {
     readonly runner: StageRunner,
     start: LoopState,
   ) {
-    this.state = start;
+    const { micro } = runner;
+    const { early, ...place } = start;
+    this.state = { ...place, ...(micro !== undefined && { micro }), early };
     this.#early = new EarlyStop(stage.select, start.early);
     this.#read = start.stageStep;
     this.#since = { time: parts.now(), step: start.stageStep };

@@ -12,6 +12,8 @@ export type Rates = Readonly<Record<string, number>>;
 
 /** A compiled stage. */
 export interface StageRunner {
+  /** Rows in memory at a time, where those of a batch are more. */
+  readonly micro?: number;
   /** Tells the step how many batches were submitted before. */
   seek(batches: number): void;
   /** Submits a step. */
@@ -50,8 +52,12 @@ export interface TrainedStage {
   readonly evaluateEvery: number;
   /** How the best checkpoint is chosen; without it the stage chooses none. */
   readonly select?: Selection | undefined;
-  /** Builds the plans, when the stage begins. */
-  compile(): Promise<StageRunner>;
+  /**
+   * Builds the plans, when the stage begins.
+   *
+   * @param mostMicro Rows in memory at a time before the run was interrupted: with as many it goes on to the same bytes.
+   */
+  compile(mostMicro?: number): Promise<StageRunner>;
   /** What is evaluated, as rows of metrics name it; default `test`. */
   readonly split?: "val" | "test";
   /** Numbers on what is held out, by the names of metrics; none where nothing is. */

@@ -28,8 +28,8 @@ import type { StageRunner } from "./stage.ts";
 import type { ViewOf } from "./trunk.ts";
 
 function check(options: StepOptions): void {
-  const { batch, rows = batch, micro = rows, accumulate = 1, ring = 1 } = options;
-  const counts = { batch_size: batch, rows, micro_batch: micro, grad_accum: accumulate, ring };
+  const { batch, rows = batch, micro = rows, mostMicro = rows, accumulate = 1, ring = 1 } = options;
+  const counts = { batch_size: batch, rows, micro_batch: micro, mostMicro, grad_accum: accumulate, ring };
   for (const [key, value] of Object.entries(counts)) {
     if (!Number.isInteger(value) || value < 1) {
       throw new ConfigError(`Cannot build a training step: ${key} is ${value}, wanted a whole number above 0`, {
@@ -47,7 +47,7 @@ export class Step<Row = ViewOf> {
   readonly #update: Program;
   readonly #options: StepOptions;
   /** Most rows of a batch. */
-  readonly #rows: number;
+  readonly rows: number;
   readonly #compiled: Compiled;
   #batches = 0;
   #read = 0;
@@ -63,7 +63,7 @@ export class Step<Row = ViewOf> {
     this.#optimizer = parts.optimizer;
     this.#update = parts.update;
     this.#options = options;
-    this.#rows = options.rows ?? options.batch;
+    this.rows = options.rows ?? options.batch;
     this.#compiled = parts.compiled;
   }
 
@@ -84,7 +84,7 @@ export class Step<Row = ViewOf> {
     const apply = new Plan(gpu);
     optimizer.step(apply);
     const update = await apply.compile();
-    for (let micro = Math.min(options.micro ?? rows, rows);; micro = Math.ceil(micro / 2)) {
+    for (let micro = Math.min(options.micro ?? options.mostMicro ?? rows, rows);; micro = Math.ceil(micro / 2)) {
       const store = new Store(gpu);
       try {
         const compiled = micro === rows || !model.rows
@@ -127,7 +127,7 @@ export class Step<Row = ViewOf> {
     const { programs } = this.#compiled;
     const update = { name: "update", program: this.#update };
     if ("whole" in programs) return [{ name: "whole", program: programs.whole }, update];
-    const parts = Array.from({ length: Math.ceil(this.#rows / this.micro) });
+    const parts = Array.from({ length: Math.ceil(this.rows / this.micro) });
     return [
       ...parts.map(() => ({ name: "forward", program: programs.forward })),
       { name: "objective", program: programs.head },
@@ -167,7 +167,7 @@ export class Step<Row = ViewOf> {
     const { input } = this.#model.rows ?? {};
     if (!input?.ahead) return;
     const whole = "whole" in this.#compiled.programs;
-    const [size, parts] = whole ? [this.#rows, 1] : [this.micro, Math.ceil(rows.length / this.micro)];
+    const [size, parts] = whole ? [this.rows, 1] : [this.micro, Math.ceil(rows.length / this.micro)];
     for (let part = 0; part < parts; part++) input.ahead(padded(rows, part * size, size));
   }
 
@@ -177,7 +177,7 @@ export class Step<Row = ViewOf> {
     const step = Math.floor(this.#batches / accumulate);
     // Numbers go by row of the step; the last word is the place in the ring.
     const drawFrom = (row: number) => {
-      const [key0, key1, first] = randomState(seed, step, i * this.#rows + row);
+      const [key0, key1, first] = randomState(seed, step, i * this.rows + row);
       store.write(random, [key0, key1, first, this.#batches]);
     };
     for (const [name, values] of Object.entries(data.fields ?? {})) if (values) store.write(fields[name]!, values);
@@ -185,7 +185,7 @@ export class Step<Row = ViewOf> {
     const after = i + 1 === accumulate ? [this.#update] : [];
     const { rows = [] } = data;
     if ("whole" in programs) {
-      if (this.#model.rows) await this.#model.rows.input.load(store, inputs, padded(rows, 0, this.#rows));
+      if (this.#model.rows) await this.#model.rows.input.load(store, inputs, padded(rows, 0, this.rows));
       submit(this.#gpu, [programs.whole, ...after]);
       return;
     }
@@ -203,7 +203,7 @@ export class Step<Row = ViewOf> {
     drawFrom(0);
     submit(this.#gpu, [head]);
     // Those behind the last row as well: a batch before this one may have had more.
-    this.#copyRows(dz.all, 0, dz.kept, 0, Math.min(this.#rows, parts * micro));
+    this.#copyRows(dz.all, 0, dz.kept, 0, Math.min(this.rows, parts * micro));
     for (let part = 0; part < parts; part++) {
       await input.load(store, inputs, padded(rows, part * micro, micro));
       drawFrom(part * micro);
@@ -285,6 +285,7 @@ export function stepRunner<Row>(
     return made;
   };
   return {
+    ...(step.micro < step.rows && { micro: step.micro }),
     seek: (batches) => step.position = batches,
     submit: (rates, stageStep) =>
       step.submit(rates, async (i) => {

@@ -42,14 +42,16 @@ export interface StepOptions {
   readonly rows?: number;
   /** Rows in memory at a time; the most that fit where it is left out. */
   readonly micro?: number | undefined;
+  /** Most rows in memory at a time where `micro` is left out: a run resumes with as many as it had. */
+  readonly mostMicro?: number | undefined;
   /** Batches a step; gradients are those of their mean loss. */
   readonly accumulate?: number;
   /** Seed of dropout and sampling. */
   readonly seed?: number;
   /** Steps whose metrics are kept; read them at least so often. */
   readonly ring?: number;
-  /** Most bytes a plan may take. */
-  readonly budgetBytes?: number;
+  /** Most bytes a plan may take; by default what is free on a GPU, and 6 GiB of main memory on a software adapter. */
+  readonly budgetBytes?: number | "device";
   /** Keep nothing of these blocks but their input. */
   readonly recompute?: readonly boolean[];
   /** Told the memory of each plan before it is allocated. */

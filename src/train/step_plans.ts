@@ -6,6 +6,7 @@
 
 import { backward, backwardFrom } from "../autodiff/backward.ts";
 import { ConfigError } from "../core/errors.ts";
+import type { Caps } from "../gpu/device.ts";
 import { Plan } from "../graph/plan.ts";
 import type { CompileOptions, Program } from "../graph/program.ts";
 import type { Store } from "../graph/store.ts";
@@ -41,11 +42,15 @@ function measure(g: Plan, store: Store, losses: Losses, { ring = 128, accumulate
   return tensor;
 }
 
-function compileOptions({ budgetBytes, onMemory, accumulate = 1 }: StepOptions, only: boolean): CompileOptions {
+/** Most bytes of a step's plan in main memory, which software adapters give without end. */
+const SOFTWARE_BUDGET = 6 * 2 ** 30;
+
+function compileOptions({ software }: Caps, options: StepOptions, only: boolean): CompileOptions {
+  const { budgetBytes = software ? SOFTWARE_BUDGET : "device", onMemory, accumulate = 1 } = options;
   return {
     // The update clears gradients; where one plan makes them all, the first of each may be written, not added.
     clearGradients: only && accumulate === 1,
-    ...(budgetBytes !== undefined && { budgetBytes }),
+    budgetBytes,
     ...(onMemory && { onMemory }),
   };
 }
@@ -72,7 +77,7 @@ export async function compileWhole<Row>(
   const ring = measure(g, store, losses, options);
   store.allocate();
   backwardFrom(g, losses.loss, 1 / accumulate, lossScale?.state.slice(0, [1]));
-  const whole = await g.compile(compileOptions(options, true));
+  const whole = await g.compile(compileOptions(g.gpu.caps, options, true));
   return { store, inputs, fields, random, ring, metrics: Object.keys(losses), programs: { whole } };
 }
 
@@ -121,7 +126,7 @@ export async function compileCached<Row>(
   store.allocate();
   const z = { micro: zMicro, all };
   // The largest first, so that a budget is exceeded before anything is built.
-  const [again, before, head] = await compileAll([second, first, middle], compileOptions(options, false));
+  const [again, before, head] = await compileAll([second, first, middle], compileOptions(gpu.caps, options, false));
   return {
     store,
     inputs,

@@ -34,9 +34,6 @@ const METRICS: readonly string[] = ["loss", "lr", "auc", "balanced_accuracy"];
 
 const MODEL_FACTS = "model.json";
 
-/** Most bytes of a step's plan; a device does not say how much it has. */
-const BUDGET = { gpu: 12 * 2 ** 30, software: 6 * 2 ** 30 } as const;
-
 /** Most rows of a block of inference. */
 const INFERENCE_ROWS = 4096;
 
@@ -141,7 +138,7 @@ function ratesOf({ optim }: MilConfig, total: number): (step: number) => { lr: n
 }
 
 function stageOf(session: MilSession): TrainedStage {
-  const { config, data, gpu, model, optimizer } = session;
+  const { config, data, model, optimizer } = session;
   const { optim, eval: evaluation } = config;
   const { set, split, of, classes } = data;
   const schedule = scheduleOf(session);
@@ -174,7 +171,6 @@ function stageOf(session: MilSession): TrainedStage {
         accumulate,
         seed: optim.seed,
         ring: Math.max(128, evaluation.log_every),
-        budgetBytes: gpu.caps.software ? BUDGET.software : BUDGET.gpu,
       });
       return stepRunner(step, schedule, async (stageStep, i) => {
         const bags = [...schedule.items(stageStep, i)];

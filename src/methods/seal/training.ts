@@ -37,9 +37,6 @@ export const METRICS: readonly string[] = [
   "loss_da",
 ];
 
-/** Most bytes of a step's plan; a device does not say how much it has. */
-const BUDGET = { gpu: 12 * 2 ** 30, software: 6 * 2 ** 30 } as const;
-
 /** Chooses a share of the training pairs by seed; all by default. */
 function chosenPairs({ set, config }: SealSession): Uint32Array | undefined {
   const share = config.input.subsample_frac;
@@ -136,8 +133,8 @@ function alignStage(session: SealSession, panel: readonly number[]): TrainedStag
       minDelta: evaluation.early_stop_min_delta,
     },
     evaluate: () => evaluate(session, "align", panel),
-    async compile() {
-      const step = await compileAlign(session, schedule, slides);
+    async compile(mostMicro) {
+      const step = await compileAlign(session, schedule, { slides, mostMicro });
       return stepRunner(step, schedule, (stageStep, i) => {
         const pairs = schedule.items(stageStep, i);
         const epoch = schedule.epoch(stageStep);
@@ -150,19 +147,28 @@ function alignStage(session: SealSession, panel: readonly number[]): TrainedStag
   };
 }
 
-async function compileAlign(session: SealSession, schedule: Schedule, slides: boolean): Promise<Step> {
-  const { model, optimizer, config: { optim, eval: { log_every } }, gpu, rows, host } = session;
+async function compileAlign(
+  session: SealSession,
+  schedule: Schedule,
+  { slides, mostMicro }: { slides: boolean; mostMicro: number | undefined },
+): Promise<Step> {
+  const { model, optimizer, config: { optim, eval: { log_every } }, rows, host } = session;
   const { batch, accumulate } = schedule;
   const std = deviations(session);
   const align = alignModel(model, rows.input, { batch, std, slides, organ: organOfPair(session) });
   const step = await Step.compile(align, optimizer, {
     batch,
     micro: optim.micro_batch ?? undefined,
+    mostMicro,
     accumulate,
     seed: optim.seed,
     ring: Math.max(128, log_every),
-    budgetBytes: gpu.caps.software ? BUDGET.software : BUDGET.gpu,
   });
+  if (mostMicro !== undefined && step.micro < mostMicro) {
+    host.reporter.warn(
+      `Less memory is free than when the run began: micro-batches of ${step.micro} instead of ${mostMicro}, equal up to rounding`,
+    );
+  }
   const bytes = Math.max(...Object.values(step.memory).map(({ total }) => total));
   host.reporter.say(
     `Step: batch ${batch}${step.micro < batch ? ` in micro-batches of ${step.micro}` : ""}, ` +
