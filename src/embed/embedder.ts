@@ -26,8 +26,9 @@ export interface EmbedderOptions {
   budgetBytes?: number;
 }
 
-/** A plan for tiles of one size. */
+/** A plan for so many tiles of one size. */
 interface Prepared {
+  readonly batch: number;
   readonly store: Store;
   readonly tiles: Tensor;
   readonly embedding: Tensor;
@@ -37,7 +38,7 @@ interface Prepared {
 /** Batches collected before they are read. */
 const RING_ROWS = 256;
 /** Plans kept. */
-const MAX_PLANS = 4;
+const MAX_PLANS = 6;
 
 /** Embeds tiles with one encoder. */
 export class Embedder {
@@ -84,10 +85,25 @@ export class Embedder {
     return (this.#rows + this.batchSize) * this.#encoder.dim * 4 > this.#ring.size;
   }
 
-  async #prepare(height: number, width: number): Promise<Prepared> {
-    const key = `${height} x ${width}`;
+  /**
+   * Tiles of the plan for a batch of n. On a software adapter, where all of them cost, a short batch takes a plan of a quarter,
+   * a sixteenth … of the tiles; its kernels sum rows of any number alike. A GPU computes a whole one as fast.
+   */
+  #planFor(n: number): number {
+    let batch = this.batchSize;
+    while (this.#gpu.caps.software && batch > 1 && n <= Math.ceil(batch / 4)) batch = Math.ceil(batch / 4);
+    return batch;
+  }
+
+  async #prepare(batch: number, height: number, width: number): Promise<Prepared> {
+    const key = `${batch} x ${height} x ${width}`;
     const known = this.#plans.get(key);
-    if (known) return known;
+    if (known) {
+      // The one that was not used for longest goes first.
+      this.#plans.delete(key);
+      this.#plans.set(key, known);
+      return known;
+    }
     const large = overLimit({ width, height, bytes: width * height * 3 }, this.limit);
     if (large !== undefined) {
       throw new DataError(`Cannot embed a tile: it has ${width}x${height} pixels, expected ${large.expected}`, {
@@ -97,7 +113,7 @@ export class Embedder {
       });
     }
     const store = new Store(this.#gpu);
-    const tiles = store.tensor("tiles", "tiles", [this.batchSize, height, width, 3], "u8");
+    const tiles = store.tensor("tiles", "tiles", [batch, height, width, 3], "u8");
     const g = new Plan(this.#gpu);
     const { embedding } = this.#encoder.forward(g, preprocess(g, tiles, this.#encoder.spec.input));
     g.output(embedding);
@@ -107,7 +123,7 @@ export class Embedder {
       ...(onMemory && { onMemory }),
       ...(budgetBytes !== undefined && { budgetBytes }),
     });
-    const prepared = { store, tiles, embedding, program };
+    const prepared = { batch, store, tiles, embedding, program };
     const [oldest] = this.#plans.keys();
     if (this.#plans.size >= MAX_PLANS) {
       close(this.#plans.get(oldest!)!);
@@ -124,11 +140,11 @@ export class Embedder {
    * @throws {DataError} If the tile does not suit the encoder.
    */
   async submit(pixels: Uint8Array, height: number, width: number): Promise<void> {
-    const { store, tiles, embedding, program } = await this.#prepare(height, width);
     const size = height * width * 3;
     const n = pixels.length / size;
+    const { batch, store, tiles, embedding, program } = await this.#prepare(this.#planFor(n), height, width);
     // The rows behind a short batch hold whatever was there: no row depends on another.
-    const whole = n === this.batchSize ? pixels : new Uint8Array(tiles.size);
+    const whole = n === batch ? pixels : new Uint8Array(tiles.size);
     if (whole !== pixels) whole.set(pixels);
     store.write(tiles, whole);
     program.run();
