@@ -19,7 +19,6 @@ import type { MadeBy } from "../embed/table.ts";
 import { FeatureWriter } from "../embed/writer.ts";
 import { disk, makeFolder, openFile } from "../io/fs.ts";
 import { openFeatures } from "../io/features.ts";
-import { type Lock, lockFile } from "../io/lock.ts";
 import { type OpenedEncoder, sayEncoder } from "../models/opened_encoder.ts";
 import { RANDOM_PREFIX } from "../models/random_encoder.ts";
 import { encoderFolder, gridFolder } from "../slides/names.ts";
@@ -29,6 +28,7 @@ import { slidePaths } from "../slides/tree.ts";
 import { openTiles } from "../worker/tile_pool.ts";
 import { contentHash } from "../run/content_hash.ts";
 import { openEncoder } from "../run/encoder.ts";
+import { lockIfFree, lockInTurn } from "../run/slide_locks.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { madeBy } from "../embed/made_by.ts";
@@ -223,9 +223,9 @@ async function embedOne(work: Work, slide: SlideInput): Promise<SlideState | und
     if (key !== "tilesGeojson" || values.geojson !== "trident") makeFolder(parentOf(`${job}/${path}`));
   }
   const output = `${job}/${paths.features}`;
-  const lock = lockOf(output);
+  const lock = lockIfFree(output);
   if (lock === undefined) {
-    progress.say(`${slide.name}: another process works on it`);
+    progress.say(`${slide.name}: another process works on it, as ${output}.lock says`);
     return { ...none(slide.name), status: "skipped", reason: "another process works on it" };
   }
   using _lock = lock;
@@ -252,7 +252,12 @@ async function embedOne(work: Work, slide: SlideInput): Promise<SlideState | und
       progress.update(`${slide.name}: tissue`, Math.round(1000 * share), 1000, "steps");
     });
     sayPlan(work, slide.name, plan);
-    await writePlan(disk, job, opened, plan, paths, flavourOf(values));
+    {
+      const shared = [`${job}/${paths.contours}`, `${job}/${paths.patches}`];
+      using free = await lockInTurn(shared, work.signal, (path) => progress.say(`Waiting for ${path}.lock`));
+      if (free === undefined) return undefined;
+      await writePlan(disk, job, opened, plan, paths, flavourOf(values));
+    }
     return await embedPlanned(work, slide, opened, plan, output, facts);
   } finally {
     opened.close();
@@ -278,15 +283,6 @@ async function factsOf(work: Work, slide: SlideInput, given: PlanGiven, output: 
 
 function placeOf(coords: ArrayLike<number>, i: number): string {
   return `${coords[2 * i]} ${coords[2 * i + 1]}`;
-}
-
-function lockOf(output: string): Lock | undefined {
-  try {
-    return lockFile(output, "embed");
-  } catch (error) {
-    if ((error as SealError).code === "locked") return undefined;
-    throw error;
-  }
 }
 
 async function embedPlanned(

@@ -10,9 +10,18 @@
 
 import { cacheFolder } from "../io/hub/hub_host.ts";
 import { LACKING, type Lacking, LAUNCHER } from "./launched.ts";
-import { denoFlags, downloadPermissions, isDemo, Line, type Permissions, permissionsOf } from "./permissions.ts";
+import {
+  denoFlags,
+  downloadPermissions,
+  isDemo,
+  Line,
+  type Permissions,
+  permissionsOf,
+  writable,
+} from "./permissions.ts";
 import { denoCommand } from "./process.ts";
 import { BURST, GRACE, STOP_SIGNALS } from "./stop_signals.ts";
+import { lockedByTrident } from "./unlock.ts";
 
 const MAIN = new URL("./main.ts", import.meta.url).href;
 /** Exit status of what was stopped before it began. */
@@ -67,9 +76,19 @@ async function findAdapter([name, ...rest]: readonly string[]): Promise<Record<s
   return (await ensureAdapter({ software: line.has("software"), install })).env;
 }
 
+/** Lets go of what dead processes of TRIDENT left in a job. */
+async function unlockJob(job: string): Promise<void> {
+  // To ask whether a process lives needs the permission to start any; this one starts none.
+  const flags = [...denoFlags({ write: writable(job), env: [], sys: ["hostname"] }), "--allow-run"];
+  await denoCommand(["run", ...flags, MAIN, "unlock", job], { stdin: "null", stdout: "null", stderr: "inherit" })
+    .output();
+}
+
 /** Launches a command line. */
 export async function launch(argv: readonly string[]): Promise<number> {
   const permissions = await permissionsOf(argv);
+  const job = argv[0] === "embed" ? new Line(argv.slice(1)).value("job") : undefined;
+  if (job !== undefined && lockedByTrident(job).length > 0) await unlockJob(job);
   const gets = new Set<Lacking>(["adapter", "weights"]);
   let env: Record<string, string> = {};
   for (;;) {

@@ -2,10 +2,12 @@
  * Locks on what is written for long, such as a run folder: one writer at a time, on one machine or several.
  *
  * The lock of a folder is `.lock` in it, that of a file `NAME.lock` beside it. It names its owner and is touched while that
- * lives. The owner also holds an advisory lock of the system on it, which ends with the process however that ends, so that on
- * one machine neither a dead owner's file nor a number given to another process stands in the way. Where the system has no such
- * locks, the owner's process is looked for; an owner on another machine counts as alive until its lock was not touched for
- * {@linkcode STALE} milliseconds.
+ * lives. The owner also holds an advisory lock of the system on it, which ends with the process however that ends, so that
+ * neither a dead owner's file nor a number given to another process stands in the way. Where the system has no such locks, the
+ * owner's process is looked for; one on another machine is alive until its lock was not touched for {@linkcode STALE} ms.
+ *
+ * TRIDENT reads our locks, by `pid`, `hostname` and `created_at`. Its own have no more than that, no advisory lock and no sign of
+ * life: their owner is alive while its process is there, or, where nobody can tell, for {@linkcode LEFT} ms, as TRIDENT has it.
  *
  * A lock comes to be by a hard link of a file that is complete and held already, and is taken over by a rename of such a file
  * while the dead owner's is held: of processes that try at the same moment exactly one has it.
@@ -22,21 +24,26 @@ import { errnoOf, systemError } from "./system_error.ts";
 export const STALE = 5 * 60 * 1000;
 /** Milliseconds between two signs of life. */
 const BEAT = 15 * 1000;
+/** Most that a date can be, seconds since 1970. */
+const MOST_SECONDS = 8.64e12;
 /** Milliseconds a process has to finish taking over a lock where the system has no advisory locks. */
 const TAKEOVER = 60 * 1000;
 
-/** Who holds a lock. */
+/** Milliseconds after which a lock of TRIDENT counts as left, where its process cannot be looked for. */
+export const LEFT = 24 * 3600 * 1000;
+
+/** Who holds a lock. The first three are TRIDENT's. */
 export interface LockOwner {
   readonly pid: number;
-  readonly host: string;
+  readonly hostname: string;
+  /** When it took the lock, seconds since 1970. */
+  readonly created_at: number;
   /** What it does. */
-  readonly command: string;
-  /** When it took the lock, ISO 8601. */
-  readonly since: string;
+  readonly command?: string;
   /** When its process began, in the clock ticks of Linux; null where that is not told. */
-  readonly started: string | null;
-  /** Of this lock alone. */
-  readonly token: string;
+  readonly started?: string | null;
+  /** Of this lock alone; TRIDENT's have none. */
+  readonly token?: string;
 }
 
 /** A lock that is held. */
@@ -78,8 +85,9 @@ interface Found {
   readonly owner: LockOwner | undefined;
   /** Last sign of life, milliseconds since 1970. */
   readonly beat: number;
-  /** Whether it holds something that is no lock of this program. */
+  /** Whether it holds something that is no lock, or nothing, as TRIDENT's once did. */
   readonly foreign: boolean;
+  readonly empty: boolean;
 }
 
 /** Reads a lock file; undefined where there is none. */
@@ -90,44 +98,57 @@ function ownerAt(path: string): Found | undefined {
     const bytes = new Uint8Array(Math.min(size, 1 << 16));
     const got = file.readSync(bytes) ?? 0;
     const owner = parseOwner(new TextDecoder().decode(bytes.subarray(0, got)));
-    return { owner, beat: mtime?.getTime() ?? 0, foreign: !owner && got > 0 };
+    return { owner, beat: mtime?.getTime() ?? 0, foreign: !owner && got > 0, empty: got === 0 };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     // Windows lets nobody read what another holds.
-    return { owner: undefined, beat: Date.now(), foreign: false };
+    return { owner: undefined, beat: Date.now(), foreign: false, empty: false };
   }
+}
+
+/** Whom a lock file names; undefined where there is none that says. */
+export function ownerOf(path: string): LockOwner | undefined {
+  return ownerAt(path)?.owner;
 }
 
 function parseOwner(text: string): LockOwner | undefined {
   try {
     const owner = JSON.parse(text) as Partial<LockOwner> | null;
-    return Number.isSafeInteger(owner?.pid) && typeof owner?.token === "string" && typeof owner.host === "string"
-      ? owner as LockOwner
-      : undefined;
+    const whole = Number.isSafeInteger(owner?.pid) && typeof owner?.hostname === "string";
+    return whole && Math.abs(owner.created_at!) < MOST_SECONDS ? owner as LockOwner : undefined;
   } catch {
     return undefined;
   }
 }
 
 /** Whether the owner may be alive, as far as its file says. */
-function mayLive({ owner, beat }: Found, systemSaysDead: boolean): boolean {
+function mayLive({ owner, beat, empty }: Found, systemSaysDead: boolean, ofFolder: boolean): boolean {
   const fresh = Date.now() - beat < STALE;
-  if (!owner) return !systemSaysDead && fresh;
-  if (owner.host !== hostName()) return fresh;
+  // Only files have locks of TRIDENT.
+  if (!owner) return empty && !ofFolder ? Date.now() - beat < LEFT : !systemSaysDead && fresh;
+  const here = owner.hostname === hostName();
+  if (owner.token === undefined) {
+    const alive = here ? isAlive(owner.pid) : undefined;
+    return alive ?? Date.now() - Math.max(beat, 1000 * owner.created_at) < LEFT;
+  }
+  if (!here) return fresh;
   if (systemSaysDead || isAlive(owner.pid) === false) return false;
   const started = startOf(owner.pid);
-  return started === null || owner.started === null ? fresh : started === owner.started;
+  return started === null || !owner.started ? fresh : started === owner.started;
 }
 
 function refusal(target: string, path: string, owner: LockOwner | undefined): ConfigError {
   const who = owner
-    ? `process ${owner.pid}${owner.host && owner.host !== hostName() ? ` on ${owner.host}` : ""} (${owner.command})`
+    ? `process ${owner.pid}${owner.hostname && owner.hostname !== hostName() ? ` on ${owner.hostname}` : ""} ` +
+      `(${owner.command ?? "TRIDENT"})`
     : "another process";
-  const since = owner ? ` writes there since ${owner.since.replace(/\.\d+Z$/, "Z")}` : " writes there";
+  const since = owner
+    ? ` writes there since ${new Date(1000 * owner.created_at).toISOString().replace(/\.\d+Z$/, "Z")}`
+    : " writes there";
   return new ConfigError(`Cannot write to ${target}: ${who}${since}`, {
     code: "locked",
     hint: `Wait until it ends or stop it, or pass another --out; the lock is ${path}`,
-    context: { path, ...(owner && { pid: owner.pid, host: owner.host, since: owner.since }) },
+    context: { path, ...(owner && { pid: owner.pid, hostname: owner.hostname, created_at: owner.created_at }) },
   });
 }
 
@@ -182,9 +203,9 @@ function unusable(folder: string, cause: unknown): unknown {
 function candidate(path: string, command: string): { name: string; file: Deno.FsFile; owner: LockOwner } {
   const owner: LockOwner = {
     pid: Deno.pid,
-    host: hostName(),
+    hostname: hostName(),
+    created_at: Date.now() / 1000,
     command,
-    since: new Date().toISOString(),
     started: startOf(Deno.pid),
     token: randomPart() + randomPart(),
   };
@@ -250,7 +271,9 @@ function claim(target: string, path: string, { name, file, owner }: ReturnType<t
     }
     try {
       const free = tryLock(before);
-      if (free === false || mayLive(found, free === true)) throw refusal(target, path, ownerAt(path)?.owner);
+      if (free === false || mayLive(found, free === true, path.endsWith("/.lock"))) {
+        throw refusal(target, path, ownerAt(path)?.owner);
+      }
       if (found.foreign) throw notOurs(target, path);
       if (free === undefined) {
         if (takenOver(path, name, found.owner?.token)) return;

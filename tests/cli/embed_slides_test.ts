@@ -286,6 +286,29 @@ Deno.test("Two processes on one job do no slide twice and leave no lock", async 
   assert.deepEqual(files(`${root}/both_job`).filter((name) => /lock|partial|tmp/.test(name)), []);
 });
 
+Deno.test("A slide that TRIDENT works on is passed over; what its dead processes left does not stand in the way", async () => {
+  const job = `${root}/trident_job`;
+  const words = [`${slides}/small.svs`, "--job", job, ...GRID, "--mpp", "0.5", "--json"];
+  const output =
+    `${job}/20x_40px_0px_overlap/features_random_vit_small_patch16_224_dim=32_depth=1_patch=8_img=32_seed=3`;
+  Deno.mkdirSync(output, { recursive: true });
+  const left = (pid: number) =>
+    Deno.writeTextFileSync(
+      `${output}/small.h5.lock`,
+      JSON.stringify({ pid, hostname: Deno.hostname(), created_at: Date.now() / 1000 }),
+    );
+  left(Deno.pid);
+  const passed = await embed(...words);
+  assert.equal(passed.code, 0, passed.err);
+  const [state] = JSON.parse(passed.out).slides;
+  assert.deepEqual([state.status, state.reason], ["skipped", "another process works on it"]);
+  assert.deepEqual([...Deno.readDirSync(output)].map(({ name }) => name), ["small.h5.lock"]);
+  left(2 ** 22 + 1);
+  const done = await embed(...words);
+  assert.deepEqual([done.code, JSON.parse(done.out).slides[0].status], [0, "done"], done.err);
+  assert.deepEqual([...Deno.readDirSync(output)].map(({ name }) => name), ["small.h5"]);
+});
+
 Deno.test("Tissue of other programs and regions, by the slides' names; wrong usage ends with 2 before anything starts", async () => {
   const masks = `${root}/masks`;
   Deno.mkdirSync(masks);

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { denoFlags, writable } from "../../src/cli/permissions.ts";
-import { type Lock, lockFile, lockFolder, type LockOwner, STALE } from "../../src/io/lock.ts";
+import { unlock } from "../../src/cli/unlock.ts";
+import { LEFT, type Lock, lockFile, lockFolder, type LockOwner, STALE } from "../../src/io/lock.ts";
 
 const WORKER = new URL("./lock_worker.ts", import.meta.url).pathname;
 
@@ -62,9 +63,9 @@ function refused(path: string, pattern: RegExp): void {
 function left(path: string, owner: Partial<LockOwner>, age = 0): void {
   const whole: LockOwner = {
     pid: 2 ** 22 + 1,
-    host: Deno.hostname(),
+    hostname: Deno.hostname(),
+    created_at: Date.UTC(2026, 0, 1) / 1000,
     command: "train",
-    since: "2026-01-01T00:00:00.000Z",
     started: null,
     token: "0123456789abcdef",
     ...owner,
@@ -78,7 +79,7 @@ inFolder("a lock is had, named to who comes second, and let go", (folder) => {
   const run = `${folder}/a/run`;
   const lock = lockFolder(run, "train");
   const owner = JSON.parse(Deno.readTextFileSync(`${run}/.lock`));
-  assert.deepEqual([owner.pid, owner.host, owner.command], [Deno.pid, Deno.hostname(), "train"]);
+  assert.deepEqual([owner.pid, owner.hostname, owner.command], [Deno.pid, Deno.hostname(), "train"]);
   refused(
     run,
     new RegExp(`Cannot write to ${run}: process ${Deno.pid} \\(train\\) writes there since 20..-..-..T..:..:..Z`),
@@ -121,13 +122,59 @@ inFolder("locks that were left: by the dead, by a number given anew, by other ma
   // A living process that is another than the one that locked.
   left(path, { pid: Deno.pid, started: "1" });
   free();
-  left(path, { host: "elsewhere" }, STALE / 2);
+  left(path, { hostname: "elsewhere" }, STALE / 2);
   refused(folder, /process 4194305 on elsewhere \(train\) writes there since 2026-01-01T00:00:00Z/);
-  left(path, { host: "elsewhere" }, STALE * 2);
+  left(path, { hostname: "elsewhere" }, STALE * 2);
   free();
   Deno.writeTextFileSync(path, "");
   free();
 });
+
+inFolder(
+  "locks are those of TRIDENT: what it reads stands in ours, its own are kept while their process is there",
+  async (folder) => {
+    const path = `${folder}/a.h5`;
+    const lock = lockFile(path, "embed");
+    const { pid, hostname, created_at } = JSON.parse(Deno.readTextFileSync(`${path}.lock`));
+    assert.deepEqual([pid, hostname], [Deno.pid, Deno.hostname()]);
+    assert.ok(Math.abs(created_at - Date.now() / 1000) < 60, `${created_at}`);
+    lock.release();
+    /** As TRIDENT writes it: no more than this, and nothing at all in earlier releases. */
+    const trident = (owner: Partial<LockOwner> | undefined, age = 0) => {
+      const created_at = (Date.now() - age) / 1000;
+      const whole = { pid: 2 ** 22 + 1, hostname: Deno.hostname(), created_at, ...owner };
+      Deno.writeTextFileSync(`${path}.lock`, owner === undefined ? "" : JSON.stringify(whole));
+      Deno.utimeSync(`${path}.lock`, created_at, created_at);
+    };
+    const held = (who: RegExp) => assert.throws(() => lockFile(path, "embed"), who);
+    const free = () => lockFile(path, "embed").release();
+    // No sign of life is wanted of it, however old it is.
+    trident({ pid: Deno.pid }, 3 * LEFT);
+    held(new RegExp(`process ${Deno.pid} \\(TRIDENT\\) writes there since 20`));
+    trident({});
+    free();
+    trident({ hostname: "elsewhere" }, LEFT / 2);
+    held(/process 4194305 on elsewhere \(TRIDENT\)/);
+    trident({ hostname: "elsewhere" }, 2 * LEFT);
+    free();
+    trident(undefined, LEFT / 2);
+    held(/another process writes there/);
+    trident(undefined, 2 * LEFT);
+    free();
+    // A command may not look for processes: whoever launched it does that before.
+    trident({}, LEFT / 2);
+    const { said, end } = await answer(worker("file", path));
+    await end();
+    assert.match(said, /TRIDENT/);
+    const living = `${folder}/b.h5.lock`;
+    Deno.writeTextFileSync(living, JSON.stringify({ pid: Deno.pid, hostname, created_at }));
+    Deno.mkdirSync(`${folder}/inner`);
+    Deno.renameSync(`${path}.lock`, `${folder}/inner/a.h5.lock`);
+    unlock(folder);
+    assert.deepEqual([...Deno.readDirSync(`${folder}/inner`)], []);
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["b.h5.lock", "inner"]);
+  },
+);
 
 inFolder("what is no lock of ours stays: a file of that name, a link", (folder) => {
   const path = `${folder}/.lock`;
@@ -185,9 +232,9 @@ inFolder("a file system without advisory locks: the owner's process and its sign
     refused(folder, /writes there since/);
     left(path, { pid: Deno.pid, started: null }, STALE * 2);
     lockFolder(folder, "train").release();
-    left(path, { host: "elsewhere" }, STALE / 2);
+    left(path, { hostname: "elsewhere" }, STALE / 2);
     refused(folder, /on elsewhere/);
-    left(path, { host: "elsewhere" }, STALE * 2);
+    left(path, { hostname: "elsewhere" }, STALE * 2);
     // Another process is taking it over.
     Deno.writeTextFileSync(`${path}.takeover`, "");
     refused(folder, /Cannot write to/);
