@@ -6,6 +6,7 @@
  * @module
  */
 
+import { f16FromF32, f32FromF16 } from "../core/dtype.ts";
 import { DataError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { csvLine } from "../io/csv.ts";
@@ -191,6 +192,28 @@ async function rowsOf({ features }: Source): Promise<Float32Array<ArrayBuffer>> 
   return Float32Array.from(await features.read());
 }
 
+/**
+ * All rows as numbers of 16 bits, which STAMP stores, the nearest ones.
+ *
+ * @throws {DataError} If one is larger than any of these.
+ */
+async function halvesOf(source: Source): Promise<Uint16Array> {
+  const rows = await rowsOf(source);
+  const halves = Uint16Array.from(rows, f16FromF32);
+  const inexact = rows.findIndex((value, i) => Number.isFinite(value) && !Number.isFinite(f32FromF16(halves[i]!)));
+  if (inexact >= 0) {
+    const row = Math.floor(inexact / source.dim);
+    throw new DataError(
+      `Cannot convert features of ${source.name} to STAMP: row ${row} has ${rows[inexact]}, 16 bits hold at most 65504`,
+      { code: "features-range", hint: "Convert to clam, npy or eva, which keep 32 bits", context: { row } },
+    );
+  }
+  if (!rows.every((value, i) => Object.is(value, f32FromF16(halves[i]!)))) {
+    source.notes.push("features are rounded to 16 bits, as STAMP stores them");
+  }
+  return halves;
+}
+
 function bytesOf(data: Float32Array | Int32Array): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 }
@@ -270,12 +293,12 @@ async function writeStamp(disk: Disk, out: string, source: Source): Promise<stri
     throw lacking(name, coords === undefined ? "coordinates" : "the side of a tile");
   }
   if (scale === undefined) throw lacking(name, "the pixel size");
-  const rows = await rowsOf(source);
+  const rows = await halvesOf(source);
   const path = `${out}/${name}.h5`;
   const begin = await H5Writer.prepare();
   disk.writeAnywhere(path, (file) => {
     const h5 = begin(file);
-    h5.dataset("/feats", "f4", [count, dim], rows);
+    h5.dataset("/feats", "f2", [count, dim], rows);
     h5.dataset("/coords", "f4", [count, 2], Float32Array.from(coords, (value) => value * scale));
     h5.attribute("/", "unit", "um");
     h5.attribute("/", "tile_size_um", side * scale, "f8");
@@ -286,7 +309,6 @@ async function writeStamp(disk: Disk, out: string, source: Source): Promise<stri
     h5.attribute("/", "feat_type", "tile");
     h5.close();
   });
-  notes.push("features are 32-bit numbers, STAMP's own 16-bit ones");
   return [path];
 }
 

@@ -228,6 +228,30 @@ Deno.test("H5Writer writes what H5File reads, the same bytes at any time", async
   assert.deepEqual({ ...file.attributes("/") }, { names: ["x", "yy"], none: [] });
 });
 
+Deno.test("H5Writer writes half precision, of even and odd numbers of elements, none, and any rank", async () => {
+  const storage = new MemoryStorage("half.h5");
+  const h5 = await H5Writer.create(storage);
+  const bits = (count: number) => Uint16Array.from({ length: count }, (_, i) => 0x3c00 + 64 * i);
+  const shapes = { "/odd": [3, 5], "/even": [2, 4], "/row": [7], "/none": [0, 5], "/cube": [3, 3, 3] };
+  for (const [path, shape] of Object.entries(shapes)) {
+    h5.dataset(path, "f2", shape, bits(shape.reduce((a, b) => a * b, 1)));
+    h5.attribute(path, "unit", "um");
+  }
+  assert.throws(
+    () => h5.dataset("/grown", "f2", [4, 2], undefined, { chunks: [1, 2] }),
+    /half precision, expected all/,
+  );
+  h5.close();
+  using file = await H5File.open(storage);
+  for (const [path, shape] of Object.entries(shapes)) {
+    const { dtype, shape: found } = file.info(path);
+    assert.deepEqual([dtype, found, file.attributes(path)["unit"]], ["f2", shape, "um"], path);
+    const values = [...file.numbers(path)];
+    assert.deepEqual(values, Array.from(values, (_, i) => i < 16 ? 1 + i / 16 : 2 + (i - 16) / 8), path);
+    assert.equal(values.length, shape.reduce((a, b) => a * b, 1));
+  }
+});
+
 Deno.test("H5Writer says what it cannot write", async () => {
   const h5 = await H5Writer.create(new MemoryStorage("out.h5"));
   assert.throws(

@@ -130,12 +130,6 @@ export class H5File extends H5Session {
     this.checkLayout(path, this.metadata(path));
   }
 
-  /** Where the header of an object lies in the file, by the number that a reference to it is. */
-  address(path: string): number {
-    const bytes = this.run(path, () => this.hdf5.create_object_reference(this.id, path), (ref) => ref.length === 8);
-    return Number(new DataView(Uint8Array.from(bytes).buffer).getBigUint64(0, true));
-  }
-
   /** Attributes of a group or dataset; those of kinds that are not read are left out. */
   attributes(path: string = "/"): Record<string, H5Value> {
     if (this.kind(path) === undefined) throw this.fail(path, "nothing", "a group or dataset");

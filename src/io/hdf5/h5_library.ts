@@ -189,11 +189,7 @@ class Instance {
           if (size !== undefined && size !== storage.size()) storage.truncate?.(size);
         }),
     };
-    const begin = () => {
-      failed = undefined;
-      reads = 0;
-    };
-    return { path, failure: () => failed, begin };
+    return { path, failure: () => failed, begin: () => void ([failed, reads] = [undefined, 0]) };
   }
 }
 
@@ -302,6 +298,12 @@ export class H5Session {
     throw this.fail(path, `HDF5 stops (${reason.split("\n")[0]})`, expected, cause);
   }
 
+  /** Where the header of an object lies in the file, by the number that a reference to it is. */
+  address(path: string): number {
+    const bytes = this.run(path, () => this.hdf5.create_object_reference(this.id, path), (ref) => ref.length === 8);
+    return Number(new DataView(Uint8Array.from(bytes).buffer).getBigUint64(0, true));
+  }
+
   /** Fills `into` with bytes of the file from `at`, past the library. */
   readBytes(path: string, at: number, into: Uint8Array): void {
     const got = this.run(path, () => this.storage.read(at, into), () => true);
@@ -314,12 +316,16 @@ export class H5Session {
     if (this.closed) return;
     try {
       this.run("", () => this.hdf5.close_file(this.id), (status) => status >= 0);
+      this.closing();
     } catch (error) {
       if (this.mode !== 0) throw error;
     } finally {
       this.unmount();
     }
   }
+
+  /** What is left to do when the library is done with the file. */
+  protected closing(): void {}
 
   private unmount(): void {
     this.closed = true;

@@ -1,10 +1,11 @@
 /**
  * Writing HDF5: groups, datasets filled at once or by rows, strings, attributes. The same calls give the same bytes. What the
- * library cannot write (booleans, references, half precision) is not offered.
+ * library cannot write (booleans, references) is not offered.
  *
  * @module
  */
 
+import { makeHalf, singleShape } from "./h5_half.ts";
 import { CLASS, H5Session, type H5Storage, type NewMetadata } from "./h5_library.ts";
 
 /** Element types that are written, with their arrays. */
@@ -13,6 +14,8 @@ export interface H5Writable {
   u2: Uint16Array;
   i4: Int32Array;
   i8: BigInt64Array;
+  /** The numbers' bits; only datasets that are filled at once, without chunks. */
+  f2: Uint16Array;
   f4: Float32Array;
   f8: Float64Array;
 }
@@ -39,6 +42,8 @@ function typeOf(dtype: keyof H5Writable): { type: number; size: number; signed: 
 
 /** A file being written; it is complete when closed. */
 export class H5Writer extends H5Session {
+  readonly #halves: { readonly path: string; readonly header: number; readonly shape: readonly number[] }[] = [];
+
   /** Begins a file in `storage`, whose content is lost. */
   static async create(storage: H5Storage): Promise<H5Writer> {
     return new H5Writer(await H5Session.library(), storage, 2);
@@ -67,6 +72,7 @@ export class H5Writer extends H5Session {
     data?: H5Writable[T],
     layout: H5Layout = {},
   ): void {
+    if (dtype === "f2") return this.#half(path, shape, data as Uint16Array | undefined, layout);
     const metadata = newMetadata(typeOf(dtype), shape, layout);
     if (data !== undefined && data.length !== shape.reduce((a, b) => a * b, 1)) {
       throw this.fail(path, `${data.length} elements`, `shape ${shape.join("x")}`);
@@ -80,6 +86,28 @@ export class H5Writer extends H5Session {
     if (grown) this.run(path, () => this.hdf5.resize_dataset(this.id, path, metadata.shape), good);
     // The library does not say whether making it succeeded.
     this.run(path, () => this.hdf5.get_type(this.id, path), (type) => type === 1);
+  }
+
+  #half(path: string, shape: readonly number[], bits: Uint16Array | undefined, layout: H5Layout): void {
+    if (bits === undefined || layout.chunks !== undefined || bits.length !== shape.reduce((a, b) => a * b, 1)) {
+      throw this.fail(
+        path,
+        `${bits?.length ?? "no"} elements of half precision`,
+        `all of ${shape.join("x")}, no chunks`,
+      );
+    }
+    const room = new Uint16Array(bits.length + bits.length % 2);
+    room.set(bits);
+    this.dataset(path, "f4", singleShape(shape), new Float32Array(room.buffer));
+    this.#halves.push({ path, header: this.address(path), shape });
+  }
+
+  protected override closing(): void {
+    for (const { path, header, shape } of this.#halves) {
+      if (!makeHalf(this.storage, header, shape)) {
+        throw this.fail(path, "another header", "the one that the library writes");
+      }
+    }
   }
 
   /** Writes rows from `from` on into a dataset whose rows have `rowShape`. */
