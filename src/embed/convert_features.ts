@@ -285,7 +285,7 @@ async function writeClam(disk: Disk, out: string, source: Source): Promise<strin
 }
 
 async function writeStamp(disk: Disk, out: string, source: Source): Promise<string[]> {
-  const { name, count, dim, coords, unit, mpp, side, patch, encoder, notes } = source;
+  const { name, count, dim, coords, unit, mpp, side, patch, encoder } = source;
   // STAMP writes no file for a slide without tissue.
   if (count === 0) return [];
   const scale = unit === "um" ? 1 : mpp;
