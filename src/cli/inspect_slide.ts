@@ -28,7 +28,7 @@ export async function inspect({ path, head, bytes }: Target, { limit }: InspectO
     const { width, height } = levels[0]!;
     const { um, claimed, source, problem } = pixelSize;
     const size = um === undefined
-      ? `unknown: ${problem ?? "the file does not say"}; pass --pixel-size where it is needed`
+      ? `unknown: ${problem ?? "the file does not say"}; give --mpp to embed, --pixel-size to predict`
       : `${Number(um.toPrecision(6))} µm, by ${SOURCES[source]}`;
     return {
       json: {

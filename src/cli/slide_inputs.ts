@@ -5,6 +5,7 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
+import { decodeText } from "../io/csv.ts";
 import type { Disk } from "../io/disk.ts";
 import { REFUSED_ENDINGS } from "../io/image/slide_formats.ts";
 import { parseManifest } from "../slides/manifest.ts";
@@ -89,7 +90,7 @@ function readList(disk: Disk, path: string, among: readonly SlideInput[] | undef
   file.close();
   const folder = path.replace(/[^/\\]*$/, "");
   const at = (own: string) => /^(?:[/\\]|[A-Za-z]:)/.test(own) ? own : `${folder}${own}`;
-  return parseManifest(new TextDecoder().decode(bytes), path).map(({ name, path: own, mpp, mask, line }) => {
+  return parseManifest(decodeText(bytes, path), path).map(({ name, path: own, mpp, mask, line }) => {
     // As TRIDENT's list, which has names below the folder of slides.
     const known = among?.find((slide) => slide.path === own || slide.path.endsWith(`/${own}`));
     if (among !== undefined && known === undefined) {

@@ -123,6 +123,7 @@ function scan(
 
 /** Whether a matrix has counts: whole numbers from 0 that f32 tells apart, some above 0. Looks no further than needed. */
 export function holdsCounts(matrix: StoredMatrix): boolean {
+  if (matrix.dtype === "bool") return false;
   let some = false;
   for (const { values } of blocks(matrix)) {
     for (const value of values) {
@@ -141,13 +142,16 @@ export interface CountOptions {
   readonly mend?: (rows: boolean) => string;
   /** File and place in it, for messages. */
   readonly source?: string;
+  /** Type the file keeps them in. */
+  readonly dtype?: string | undefined;
 }
 
 /**
  * Refuses what is no table of raw counts.
  *
  * @returns The rows to leave out, of which there are some only where `dropBadSpots` asks for it, and what the user should know.
- * @throws {DataError} If entries are NaN, infinite, negative, fractions or 2^24 and more, naming spot and gene, or all are 0.
+ * @throws {DataError} If entries are true and false, or NaN, infinite, negative, fractions or 2^24 and more, naming spot and
+ * gene, or all are 0.
  */
 export function checkCounts(
   sample: string,
@@ -171,6 +175,7 @@ export function checkCounts(
         fractions,
       },
     });
+  if (options.dtype === "bool") throw refuse("true and false, which say whether a gene is there", "how often");
   if (bad.size > 0 && options.dropBadSpots !== true) {
     throw refuse(first.bad!, "whole numbers from 0", fractions === 0);
   }
@@ -181,11 +186,23 @@ export function checkCounts(
   }
   if (first.large !== undefined) throw refuse(first.large, `counts below ${TOO_LARGE}`);
   if (nonzero === 0) throw refuse("all are 0", "some above 0");
-  const warnings = scan.max >= 65_000 && scan.max <= 65_535
-    ? [`${sample}: a count of ${scan.max}; 16-bit sums may have wrapped where the file was made`]
-    : [];
+  const warnings = suspicious(sample, scan.max, options.dtype);
   if (bad.size > 0) warnings.push(badSpots(sample, bad.size));
   return { bad, warnings };
+}
+
+/** Largest numbers of small types. */
+const FULL: Readonly<Record<string, number>> = { i1: 127, u1: 255 };
+
+/** What a sample's largest count says of how it was made. */
+function suspicious(sample: string, max: number, dtype = ""): string[] {
+  if (max === 1) return [`${sample}: no count is above 1, as where it was only noted whether a gene is there`];
+  if (max === FULL[dtype]) {
+    return [`${sample}: a count of ${max}, the most its ${dtype} holds; larger ones were cut or have wrapped`];
+  }
+  return max >= 65_000 && max <= 65_535
+    ? [`${sample}: a count of ${max}; 16-bit sums may have wrapped where the file was made`]
+    : [];
 }
 
 /** Says that spots were left out because of their counts. */

@@ -6,6 +6,7 @@
  */
 
 import { DataError } from "../core/errors.ts";
+import { decodeText } from "../io/csv.ts";
 import type { Disk } from "../io/disk.ts";
 import { type Metadata, parseCatalogue, parseMetadata } from "../io/metadata.ts";
 
@@ -47,7 +48,7 @@ function catalogueOf(disk: ReadDisk, folder: string): Map<string, Metadata> {
   const name = namesIn(disk, folder).filter((entry) => /^HEST_v.*\.csv$/i.test(entry)).at(-1);
   if (name === undefined) return new Map();
   const path = `${folder}/${name}`;
-  const records = parseCatalogue(new TextDecoder().decode(readBytes(disk, path)), path);
+  const records = parseCatalogue(decodeText(readBytes(disk, path), path), path);
   return new Map(records.map((record) => [record.id, record]));
 }
 

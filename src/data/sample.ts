@@ -75,6 +75,7 @@ export function readSampleTable(
   const { bad, warnings } = checkCounts(name, scanCounts(counts), {
     dropBadSpots: options.dropBadSpots === true,
     source: x.name,
+    dtype: x.dtype,
     mend: (rows) => mendOf(file, place, rows),
   });
   return {
@@ -99,8 +100,10 @@ export function readSampleTable(
 function countsOf(name: string, file: H5ad, where: string): Expressed {
   const found = file.expressed(where);
   if (found !== undefined) return found;
-  throw new DataError(`Cannot read counts of ${name}: ${file.name} has no ${where}, counts wanted`, {
-    hint: mendOf(file, undefined, false),
+  const nameless = where.startsWith("obsm/") && file.obsm.includes(where.slice(5));
+  const lacks = nameless ? `${where} of ${file.name} does not name its genes` : `${file.name} has no ${where}`;
+  throw new DataError(`Cannot read counts of ${name}: ${lacks}, counts wanted`, {
+    hint: nameless ? layerOf(where.slice(5)) : mendOf(file, undefined, false),
     context: { sample: name, file: file.name, counts: where },
   });
 }
@@ -117,6 +120,7 @@ function mendOf(file: H5ad, but: string | undefined, rows: boolean): string {
     }
   });
   const [best] = whole;
+  const counted = file.obsm.find((key) => /counts?$/i.test(key));
   const drop = rows
     ? "drop_bad_spots=true of train, --drop-bad-spots of other commands, leaves such spots out"
     : undefined;
@@ -124,10 +128,19 @@ function mendOf(file: H5ad, but: string | undefined, rows: boolean): string {
     ? `Whole numbers are in ${
       whole.join(", ")
     }: counts=${best} of train, --counts ${best} of other commands, takes them`
+    : counted !== undefined
+    ? layerOf(counted)
     : others.length > 0
     ? `There are no counts in ${others.join(", ")} either`
     : "The file has no other numbers: give one with raw counts";
   return drop === undefined ? place : best === undefined ? drop : `${place}; ${drop}`;
+}
+
+/** How counts in `obsm`, whose columns have no names, become ones that can be named. */
+function layerOf(key: string): string {
+  const text = JSON.stringify(key);
+  return `obsm/${key} has no names of genes: where they are those of var, adata.layers[${text}] = adata.obsm[${text}] ` +
+    `and counts=layers/${key} of train, --counts layers/${key} of other commands`;
 }
 
 function numbersOr(table: Frame, column: string, count: number): Float64Array {

@@ -9,6 +9,7 @@ import { nearest } from "../core/nearest.ts";
 import { readBytes } from "../data/data_folder.ts";
 import type { LeftOut } from "../data/genes/panel.ts";
 import type { TrainingSet } from "../data/training_set.ts";
+import { decodeText, parseNames } from "../io/csv.ts";
 import type { Disk } from "../io/disk.ts";
 
 /** What a configuration says of the panel. */
@@ -33,12 +34,10 @@ export interface ReportPanel {
 }
 
 function namesIn(path: string, disk: Disk): string[] {
-  const text = new TextDecoder().decode(readBytes(disk, path));
+  const text = decodeText(readBytes(disk, path), path);
   let names: unknown;
   try {
-    names = path.endsWith(".json")
-      ? (JSON.parse(text) as { genes?: unknown }).genes
-      : text.split(/\r?\n/).map((line) => line.trim()).filter(Boolean);
+    names = path.endsWith(".json") ? (JSON.parse(text) as { genes?: unknown }).genes : parseNames(text, path);
   } catch (cause) {
     throw new DataError(`Cannot read panel ${path}: ${(cause as Error).message}`, { context: { file: path }, cause });
   }

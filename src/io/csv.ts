@@ -1,6 +1,6 @@
 /**
- * Comma-separated values as spreadsheets and pandas write them: quoted fields with commas, quotes and line breaks, a byte
- * order mark, either line ending.
+ * Tables of text as spreadsheets and pandas write them: divided by commas, tabs or, where the comma is the decimal point,
+ * semicolons; quoted fields with separators, quotes and line breaks, a byte order mark, any line ending, UTF-8 or UTF-16.
  *
  * Source: RFC 4180.
  *
@@ -26,21 +26,80 @@ export function shortF32(value: number): string {
 }
 
 /**
+ * Text of a file: UTF-8, or the UTF-16 that spreadsheets write as "Unicode text", which its byte order mark tells.
+ *
+ * @param name Name of the file for error messages.
+ * @throws {FormatError} If it is neither.
+ */
+export function decodeText(bytes: Uint8Array, name: string): string {
+  const [a, b] = bytes;
+  const encoding = a === 0xff && b === 0xfe ? "utf-16le" : a === 0xfe && b === 0xff ? "utf-16be" : "utf-8";
+  try {
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
+  } catch (cause) {
+    const found = `bytes that are no ${encoding.slice(0, 6).toUpperCase()}`;
+    const line = encoding === "utf-8" ? brokenLine(bytes) : 1;
+    throw new FormatError(`Cannot read ${name}: line ${line} has ${found}, expected text in UTF-8`, {
+      hint: "Save it again as UTF-8",
+      context: { file: name, line, found, expected: "UTF-8" },
+      cause,
+    });
+  }
+}
+
+/** The first line that is no UTF-8, counted from 1. */
+function brokenLine(bytes: Uint8Array): number {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  for (let line = 1, from = 0; from < bytes.length; line++) {
+    const end = bytes.indexOf(0x0a, from);
+    const to = end < 0 ? bytes.length : end + 1;
+    try {
+      decoder.decode(bytes.subarray(from, to));
+    } catch {
+      return line;
+    }
+    from = to;
+  }
+  return 1;
+}
+
+/** Names a line, as of genes: the first field of each, without quotes or spaces around it. */
+export function parseNames(text: string, name: string): string[] {
+  return parseCsv(text, name).map(({ fields }) => fields[0]!.trim()).filter((field) => field !== "");
+}
+
+/** Fields of one record up to its separator or line end, and which of these ended it. */
+const FIELD = {
+  ",": /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n|\n|\r|$)/y,
+  "\t": /(?:"((?:[^"]|"")*)"|([^"\t\r\n]*))(\t|\r\n|\n|\r|$)/y,
+  ";": /(?:"((?:[^"]|"")*)"|([^";\r\n]*))(;|\r\n|\n|\r|$)/y,
+} as const;
+
+/** What divides the first line that is divided, outside quotes: a comma unless there are more tabs or semicolons. */
+function separatorOf(text: string): keyof typeof FIELD {
+  const counts = { ",": 0, "\t": 0, ";": 0 };
+  let quoted = false;
+  for (const letter of text.slice(0, 1 << 20)) {
+    if (letter === '"') quoted = !quoted;
+    else if (quoted) continue;
+    else if (letter === "\n" || letter === "\r") {
+      if (counts[","] + counts["\t"] + counts[";"] > 0) break;
+    } else if (letter in counts) counts[letter as keyof typeof counts]++;
+  }
+  const most = Math.max(...Object.values(counts));
+  return ([",", "\t", ";"] as const).find((separator) => counts[separator] === most)!;
+}
+
+/**
  * Records of a text, with the line each begins on; empty lines are left out.
  *
  * @param name Name of the file for error messages.
- * @param separator Of fields: a comma, or a tab as pandas and spreadsheets write it.
  * @throws {FormatError} Of a quote that is never closed, or text after a closing quote.
  */
-export function parseCsv(
-  text: string,
-  name: string,
-  separator: "," | "\t" = ",",
-): { line: number; fields: string[] }[] {
+export function parseCsv(text: string, name: string): { line: number; fields: string[] }[] {
   const records: { line: number; fields: string[] }[] = [];
-  const field = separator === ","
-    ? /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n|\n|\r|$)/y
-    : /(?:"((?:[^"]|"")*)"|([^"\t\r\n]*))(\t|\r\n|\n|\r|$)/y;
+  const separator = separatorOf(text);
+  const field = FIELD[separator];
   field.lastIndex = text.startsWith("\uFEFF") ? 1 : 0;
   let line = 1;
   let begun = 1;

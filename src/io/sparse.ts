@@ -31,6 +31,8 @@ export interface Matrix {
   readonly layout: "dense" | "csr" | "csc";
   /** Entries that are stored, zeros and repeats included. */
   readonly stored: number;
+  /** Type the file keeps entries in, as h5py names it (`bool`, `u1`, `f4`); undefined where it has none. */
+  readonly dtype?: string;
   /**
    * Rows `from` up to `to`.
    *
@@ -183,7 +185,8 @@ export function takeRows(matrix: Matrix, rows: readonly number[], columns?: Colu
     all.values.set(values, to);
     to += values.length;
   }
-  return matrixOf(matrix.name, columns?.width ?? matrix.columns, all);
+  const taken = matrixOf(matrix.name, columns?.width ?? matrix.columns, all);
+  return matrix.dtype === undefined ? taken : { ...taken, dtype: matrix.dtype };
 }
 
 /** Entries in any order, collected without knowing how many there are. */

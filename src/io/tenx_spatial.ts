@@ -9,7 +9,7 @@
  */
 
 import { DataError, FormatError } from "../core/errors.ts";
-import { parseCsv } from "./csv.ts";
+import { decodeText, parseCsv } from "./csv.ts";
 import { parseJson } from "./json.ts";
 import { openParquet, parquetError } from "./parquet.ts";
 import type { Folder, RandomAccess } from "./random_access.ts";
@@ -68,7 +68,7 @@ export async function readTenxSpatial(folder: Folder): Promise<TenxSpatial> {
       async (source) =>
         /\.parquet$/.test(positions)
           ? await readParquetPositions(source)
-          : parsePositions(new TextDecoder().decode(await unpacked(source)), source.name),
+          : parsePositions(decodeText(await unpacked(source), source.name), source.name),
     ),
     scale: scale === undefined
       ? undefined

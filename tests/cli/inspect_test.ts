@@ -197,7 +197,10 @@ Deno.test("inspect says of slides how large, how fine and which way up they are,
   const turned = await inspect(`${FIXTURES}images/jpeg_turned.jpg`);
   assert.deepEqual([turned.orientation, turned.width, turned.height], [6, 53, 43]);
   const { out } = await seal("inspect", `${FIXTURES}tiff/vips_off_by_ten.tif`);
-  assert.match(out, /^pixel size +unknown: its pixels are 0\.05 µm wide.*; pass --pixel-size where it is needed$/m);
+  assert.match(
+    out,
+    /^pixel size +unknown: its pixels are 0\.05 µm wide.*; give --mpp to embed, --pixel-size to predict$/m,
+  );
   const refused = await seal("inspect", `${FIXTURES}tiff/refused_lerc.tif`);
   assert.equal(refused.code, 4);
   assert.match(refused.err, /has compression LERC, expected.*\nhint: Convert it .*: vips tiffsave/);

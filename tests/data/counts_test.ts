@@ -86,6 +86,10 @@ Deno.test("checkCounts() names sample, place, spot and gene, and gives bad spots
   assert.deepEqual(check([1, 2 ** 24 - 1]).warnings, []);
   assert.throws(() => check([0, 0, 0, 0]), /all are 0, some above 0 wanted/);
   assert.match(check([0, 65_001]).warnings[0]!, /16-bit/);
+  assert.match(check([0, 127], { dtype: "i1" }).warnings[0]!, /127, the most its i1 holds/);
+  assert.deepEqual(check([0, 127], { dtype: "i2" }).warnings, []);
+  assert.match(check([0, 1]).warnings[0]!, /no count is above 1/);
+  assert.throws(() => check([0, 1], { dtype: "bool", dropBadSpots: true }), /true and false/);
   assert.throws(() => check([-1, 1], { mend: (rows) => `rows ${rows}` }), { hint: "rows true" });
   assert.throws(() => check([-1, 0.5], { mend: (rows) => `rows ${rows}` }), { hint: "rows false" });
 });

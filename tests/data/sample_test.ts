@@ -63,6 +63,28 @@ Deno.test("readSampleTable() refuses what is no count and says where in the file
   assert.throws(() => readSampleTable("S", fractions), { hint: /^The file has no other numbers/ });
 });
 
+Deno.test("readSampleTable() refuses true and false, and counts whose genes have no names, and warns of full bytes", async () => {
+  using file = await open("presence.h5ad");
+  for (const counts of ["X", "layers/dense"]) {
+    assert.throws(() => readSampleTable("S", file, undefined, { counts }), {
+      name: "DataError",
+      code: "counts",
+      message: new RegExp(
+        "^Cannot use the counts of S: true and false, which say whether a gene is there, how often wanted in .*:/" +
+          counts,
+      ),
+      hint: /^Whole numbers are in layers\/bytes: counts=layers\/bytes of train/,
+    });
+  }
+  assert.throws(() => readSampleTable("S", file, undefined, { counts: "obsm/counts" }), {
+    message: /^Cannot read counts of S: obsm\/counts of .*presence\.h5ad does not name its genes, counts wanted/,
+    hint: /adata\.layers\["counts"\] = adata\.obsm\["counts"\] and counts=layers\/counts of train/,
+  });
+  assert.deepEqual(readSampleTable("S", file, undefined, { counts: "bytes" }).warnings, [
+    "S: a count of 255, the most its u1 holds; larger ones were cut or have wrapped",
+  ]);
+});
+
 Deno.test("readSampleTable() gives counts, places and donor, whatever the layout", async () => {
   const text = '{"id": "S1", "st_technology": "Visium", "patient": " P1 ", "dataset_title": "Colon"}';
   const metadata = parseMetadata(new TextEncoder().encode(text), "S1.json");

@@ -187,6 +187,18 @@ Deno.test("readTenxSpatial() reads Visium HD's parquet, packed files, and GEO's 
   );
 });
 
+Deno.test("parsePositions() reads what a spreadsheet saves of it, and refuses a decimal comma by line", () => {
+  const wanted = parsePositions(`${HEADER}${ROWS}`, "p.csv");
+  for (const separator of [";", "\t"]) {
+    const text = `\uFEFF${`${HEADER}${ROWS}`.replaceAll(",", separator).replaceAll("\n", "\r\n")}`;
+    assert.deepEqual(parsePositions(text, "p.csv"), wanted);
+  }
+  assert.throws(
+    () => parsePositions(`${HEADER.replaceAll(",", ";")}A;1;0;2;100,5;1\n`, "p.csv"),
+    /line 2: "100,5" as pxl_row_in_fullres, expected a number/,
+  );
+});
+
 Deno.test("readTenxSpatial() says what it finds instead of positions, and names the line of damage", async () => {
   await assert.rejects(
     readTenxSpatial(folder({ "a.csv": "" })),

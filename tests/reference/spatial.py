@@ -109,12 +109,25 @@ def modern():
     dump(content(x.astype(np.float64)), "dense_gzip.h5ad", compression="gzip")
     dump(content(sparse.csr_matrix(x.astype(np.float32))), "lzf.h5ad", compression="lzf")
     handmade(x)
+    presence()
     return {
         "x": x.tolist(),
         "barcodes": barcodes(),
         "genes": genes(),
         "total": x.sum(1).tolist(),
     }
+
+
+def presence():
+    """What was made of counts, where counts should be: true and false; the counts in obsm, where genes have no names."""
+    import anndata
+
+    x = counts()
+    a = anndata.AnnData(sparse.csr_matrix(x > 0), obs=pd.DataFrame(index=barcodes()), var=pd.DataFrame(index=genes()))
+    a.layers["dense"] = x > 0
+    a.layers["bytes"] = np.minimum(x, 255).astype(np.uint8)
+    a.obsm["counts"] = x.astype(np.float32)
+    dump(a, "presence.h5ad")
 
 
 def handmade(x):

@@ -214,7 +214,7 @@ function checkSampleCounts(id: string, { counts, barcodes, genes }: ReadSample):
   const mend = () =>
     `Convert the raw counts of ${id}: corrected ones, as of ambient RNA or spot swapping, are no counts; ` +
     "round them only if you know what that means";
-  return checkCounts(id, scan, { mend, source: counts.name }).warnings;
+  return checkCounts(id, scan, { mend, source: counts.name, dtype: counts.dtype }).warnings;
 }
 
 function noPatches(id: string, { barcodes }: ReadSample, { offPicture, offTissue }: Windows): DataError {

@@ -10,6 +10,7 @@ import { SAME_SPECIMEN } from "../../data/deny_list.ts";
 import { donorGroups, type SampleInfo } from "../../data/donors.ts";
 import { describeSplits, leakage } from "../../data/leakage.ts";
 import { kFold } from "../../data/splits.ts";
+import { decodeText } from "../../io/csv.ts";
 import { parseJson } from "../../io/json.ts";
 import type { Panel } from "./fold_panel.ts";
 import { type BenchSample, type LeaveOut, leaveOut, parseBenchSplit } from "./folds.ts";
@@ -85,7 +86,7 @@ function readSplits(disk: ReadDisk, folder: string): { name: string; train: Benc
     }
     const side = (part: "train" | "test") => {
       const path = `${folder}/${part}_${i}.csv`;
-      const samples = parseBenchSplit(new TextDecoder().decode(readBytes(disk, path)), path);
+      const samples = parseBenchSplit(decodeText(readBytes(disk, path), path), path);
       if (samples.length === 0) {
         throw new DataError(`Cannot use ${path}: it names no sample`, { context: { file: path } });
       }

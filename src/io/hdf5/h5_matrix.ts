@@ -55,6 +55,7 @@ export function denseMatrix(file: H5File, path: string): Matrix {
     columns,
     layout: "dense",
     stored: rows * columns,
+    dtype,
     read(from, to) {
       checkRows(file, path, from, to, rows);
       checkEntries(file, path, (to - from) * columns);
@@ -120,6 +121,7 @@ export function compressedMatrix(file: H5File, { path, rows, columns, layout }: 
     columns,
     layout,
     stored,
+    dtype: file.info(`${path}/data`).dtype,
     read(from, to) {
       checkRows(file, path, from, to, rows);
       return read(from, to);

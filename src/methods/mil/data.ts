@@ -7,6 +7,7 @@
 import { ConfigError, DataError } from "../../core/errors.ts";
 import { count } from "../../core/text_table.ts";
 import { readBytes } from "../../data/data_folder.ts";
+import { decodeText } from "../../io/csv.ts";
 import type { Disk } from "../../io/disk.ts";
 import { checkContent, openFeatures } from "../../io/features.ts";
 import type { FilesMark, Host } from "../../train/host.ts";
@@ -54,7 +55,7 @@ export function openLabels(config: MilConfig, disk: Disk): { labels: Labels; fol
       : ["features", "features=DIR, a folder with a feature file a slide"];
     throw new ConfigError(`Cannot train: ${key} is empty, wanted where they are`, { hint, context: { key } });
   }
-  const text = new TextDecoder().decode(readBytes(disk, input.labels));
+  const text = decodeText(readBytes(disk, input.labels), input.labels);
   const labels = readLabels(text, input.labels, { label: input.target, of: levelOf(config) });
   if (classesOf(labels).length < 2) {
     throw new DataError(

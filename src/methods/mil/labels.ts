@@ -85,15 +85,14 @@ function places(file: string, header: readonly string[], columns: LabelColumns) 
 }
 
 /**
- * Reads a table; its header says which of tab and comma divides it.
+ * Reads a table; its header says which of comma, tab and semicolon divides it.
  *
  * @param file Name of the file for error messages.
  * @throws {FormatError} If a line is broken, naming it.
  * @throws {DataError} If a column is missing, a slide occurs twice, a case has two labels or is on two sides of a fold.
  */
 export function readLabels(text: string, file: string, columns: LabelColumns = {}): Labels {
-  const tabs = text.split(/[\r\n]/, 1)[0]!.includes("\t");
-  const [head, ...records] = parseCsv(text, file, tabs ? "\t" : ",");
+  const [head, ...records] = parseCsv(text, file);
   const header = head?.fields.map((name) => name.trim()) ?? [];
   const at = places(file, header, columns);
   const slides: SlideLabel[] = [];

@@ -12,6 +12,7 @@ import { type GeneChoice, openTrainingSet, type TrainingSetOptions } from "../..
 import { isNote } from "../../data/sample_checks.ts";
 import type { TrainingSet } from "../../data/training_set.ts";
 import { parseVocabulary } from "../../data/genes/vocabulary.ts";
+import { decodeText, parseNames } from "../../io/csv.ts";
 import type { Lenience, RunDataOptions } from "../method.ts";
 import type { SealConfig } from "./config.ts";
 import type { Host } from "../../train/host.ts";
@@ -44,7 +45,7 @@ function genesOf({ genes }: SealConfig, { disk, checkFile }: Pick<Host, "disk" |
   checkFile(genes.gene_list);
   const bytes = readBytes(disk, genes.gene_list);
   if (genes.gene_list.endsWith(".json")) return { vocabulary: parseVocabulary(bytes, genes.gene_list) };
-  const names = new TextDecoder().decode(bytes).split(/\r?\n/).map((line) => line.trim().toUpperCase()).filter(Boolean);
+  const names = parseNames(decodeText(bytes, genes.gene_list), genes.gene_list).map((name) => name.toUpperCase());
   if (names.length === 0) throw new DataError(`Cannot use ${genes.gene_list}: it names no gene`);
   return { genes: names };
 }

@@ -67,8 +67,15 @@ P4\te\tpos\ttest\ttrain\t40
 P5\tf\tneg\ttrain\ttest\t40
 `;
 
-Deno.test("readLabels() reads the table of Patho-Bench, with tabs or commas", () => {
-  for (const text of [TABLE, TABLE.replaceAll("\t", ","), `\uFEFF${TABLE.replaceAll("\n", "\r\n")}`]) {
+Deno.test("readLabels() reads the table of Patho-Bench, with tabs, commas or semicolons", () => {
+  for (
+    const text of [
+      TABLE,
+      TABLE.replaceAll("\t", ","),
+      TABLE.replaceAll("\t", ";"),
+      `\uFEFF${TABLE.replaceAll("\n", "\r\n")}`,
+    ]
+  ) {
     const labels = readLabels(text, "k=all", { label: "ER" });
     assert.deepEqual(labels.slides.map(({ slide }) => slide), ["a", "b", "c", "e", "f"]);
     assert.deepEqual(labels.folds, ["fold_0", "fold_1"]);
