@@ -4,15 +4,22 @@
  * @module
  */
 
+import { DeviceError } from "../core/errors.ts";
 import { openSlide } from "../data/image/slide.ts";
+import { type EncoderTime, encoderTime } from "../embed/encoder_time.ts";
 import type { SlideSettings } from "../embed/slide_job.ts";
 import { disk, openFile } from "../io/fs.ts";
 import { JPEG2000_RATE } from "../io/image/jpeg2000.ts";
-import { outputWith } from "../models/encoder_registry.ts";
+import { findEncoder, outputWith } from "../models/encoder_registry.ts";
+import type { EncoderSpec } from "../models/encoder_spec.ts";
+import { fedWith } from "../models/load.ts";
 import { planSlide } from "../slides/plan.ts";
 import type { EmbedValues } from "./embed_slides.ts";
 import { checkEncoder } from "../run/encoder.ts";
 import { endsAll } from "../io/output.ts";
+import { gridPatch } from "../slides/grid.ts";
+import { openGpu } from "./gpu.ts";
+import { askedOfLauncher } from "./launched.ts";
 import type { Progress } from "./progress.ts";
 import { fileFor, type SlideInput } from "./slide_inputs.ts";
 import { printJson } from "./terminal.ts";
@@ -34,16 +41,56 @@ interface Estimate {
   readonly error?: string;
 }
 
-/** Plans all slides and says what they would take; the encoder's own time is not known without its device. */
+/** Sizes of the encoder: by its weights, or, where they are still to be downloaded, as published. */
+async function sizesOf({ encoder, adapter }: EmbedValues, progress: Progress): Promise<EncoderSpec> {
+  try {
+    return await checkEncoder(encoder!, adapter);
+  } catch (error) {
+    if ((error as { code?: string }).code !== "weights-missing") throw error;
+    progress.say(`Weights of ${encoder} are not in the cache; they are downloaded when embedding begins`);
+    return findEncoder(encoder!);
+  }
+}
+
+/** What the encoder takes, as far as that could be measured. */
+type Measured =
+  | (EncoderTime & { readonly adapter: string })
+  | { readonly why: string };
+
+/** Times the encoder on the device that would be used. */
+async function measure(values: EmbedValues, spec: EncoderSpec, patch: number): Promise<Measured> {
+  try {
+    const gpu = await openGpu(values.software);
+    try {
+      const time = await encoderTime(gpu, spec, {
+        dtype: values.precision === "f16" ? "f16" : "f32",
+        pooling: values.pooling as "cls" | "mean" | "cls+mean" | undefined,
+        batchSize: values["batch-size"] ?? (gpu.caps.software ? 8 : 32),
+        patch,
+      });
+      return { ...time, adapter: gpu.description };
+    } finally {
+      gpu.destroy();
+    }
+  } catch (error) {
+    // Whoever launched this may find an adapter.
+    if (!(error instanceof DeviceError) || askedOfLauncher(error) !== undefined) throw error;
+    return { why: error.message };
+  }
+}
+
+/** Plans all slides, times the encoder, and says what they would take. */
 export async function dryRun(
   values: EmbedValues,
   settings: SlideSettings,
   slides: readonly SlideInput[],
   progress: Progress,
 ): Promise<number> {
-  const spec = await checkEncoder(values.encoder!, values.adapter);
+  const own = await sizesOf(values, progress);
+  const spec = values["image-size"] === undefined ? own : fedWith(own, values["image-size"]);
   const { dim } = outputWith(spec, values.pooling as "cls" | "mean" | "cls+mean" | undefined);
   const workers = Math.max(1, values.workers ?? navigator.hardwareConcurrency - 1);
+  const measured = await measure(values, spec, gridPatch(settings.kind));
   const found: Estimate[] = [];
   for (const slide of slides) {
     try {
@@ -59,16 +106,41 @@ export async function dryRun(
   const memory = CACHE + 3 * (values["batch-size"] ?? 32) * spec.input.size ** 2 * 3;
   progress.say(line({ name: `${found.length} slides`, ...total }));
   progress.say(`Reading takes at most ${Math.round(memory / 2 ** 20)} MiB of memory with ${workers} workers`);
-  if (values.json) printJson({ dryRun: true, encoder: spec.name, dim, workers, memory, ...total, slides: found });
+  const perTile = "why" in measured ? null : measured.perTile;
+  const encoding = perTile === null ? null : total.tiles * perTile / 1000;
+  progress.say(encodingLine(measured, spec, total.tiles));
+  if (values.json) {
+    const { adapter, deviceBytes, why } = { adapter: null, deviceBytes: null, why: null, ...measured };
+    const device = {
+      encoding_seconds: encoding,
+      ms_a_tile: perTile,
+      adapter,
+      device_bytes: deviceBytes,
+      not_measured: why,
+    };
+    printJson({ dryRun: true, encoder: spec.name, dim, workers, memory, ...device, ...total, slides: found });
+  }
   return found.some(({ error, tiles }) => error !== undefined || tiles === 0) ? 3 : 0;
+}
+
+function encodingLine(measured: Measured, { arch: { depth } }: EncoderSpec, tiles: number): string {
+  if ("why" in measured) return `The encoder's time is not measured: ${measured.why}`;
+  const { perTile, adapter, deviceBytes, blocks } = measured;
+  const by = blocks < depth ? `, measured on ${blocks} of its ${depth} blocks` : "";
+  const mb = Math.round(deviceBytes / 2 ** 20);
+  return `The encoder takes about ${shown(tiles * perTile / 1000)} s and ${mb} MiB of ${adapter}: ` +
+    `${Number(perTile.toPrecision(3))} ms a tile${by}`;
 }
 
 function line({ name, tiles, pixels, seconds, bytes, error }: Estimate): string {
   if (error !== undefined) return `${name}: ${error}`;
   const mb = (bytes / 1e6).toFixed(1);
-  return `${name}: ${tiles} tiles, ${(pixels / 1e6).toFixed(0)} Mpx to read in about ${
-    seconds.toFixed(0)
-  } s, ${mb} MB of features`;
+  return `${name}: ${tiles} tiles, ${(pixels / 1e6).toFixed(0)} Mpx to read in about ${shown(seconds)} s, ` +
+    `${mb} MB of features`;
+}
+
+function shown(seconds: number): string {
+  return seconds.toFixed(seconds < 10 ? 1 : 0);
 }
 
 async function estimate(

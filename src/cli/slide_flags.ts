@@ -65,7 +65,7 @@ export const SLIDE_FLAGS = {
     max: 256,
     help: "that decode; one less than processors",
   },
-  "dry-run": { kind: "switch", help: "says tiles, bytes, memory and time of each slide and writes nothing" },
+  "dry-run": { kind: "switch", help: "says tiles, bytes, memory and time, of the encoder too, and writes nothing" },
   verify: { kind: "switch", help: "judges the features that are there: complete, missing, stale" },
   "name-from": {
     kind: "choice",

@@ -40,6 +40,11 @@ export interface PhysicalGrid {
 /** How a slide is covered. */
 export type GridKind = NominalGrid | PhysicalGrid;
 
+/** Pixels of a tile. */
+export function gridPatch(kind: GridKind): number {
+  return kind.scale === "nominal" ? kind.patch : Math.round(kind.tile / kind.pixelSize);
+}
+
 /** A slide as far as a grid needs it. */
 export interface Extent {
   readonly name: string;
@@ -88,7 +93,7 @@ export function layGrid(slide: Extent, kind: GridKind): Grid {
   const nominal = kind.scale === "nominal";
   const magnification = nominal ? magnificationOf(slide.name, um) : undefined;
   const downsample = nominal ? magnification! / kind.magnification : kind.pixelSize / um;
-  const patch = nominal ? kind.patch : Math.round(kind.tile / kind.pixelSize);
+  const patch = gridPatch(kind);
   const side = nominal ? roundEven(patch * downsample) : kind.tile / um;
   const step = side - (nominal ? roundEven(kind.overlap * downsample) : kind.overlap / um);
   const wanted = Number.isInteger(patch) && patch >= 1 && patch <= MOST_PATCH && side >= 1 && kind.overlap >= 0;

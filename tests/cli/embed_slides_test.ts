@@ -192,9 +192,13 @@ Deno.test("--verify judges what is there, --dry-run writes nothing, another sett
   const words = [path, "--job", job, ...GRID, "--mpp", "0.5"];
   const dry = await embed(...words, "--dry-run", "--json");
   assert.equal(dry.code, 0, dry.err);
-  const { tiles, bytes, memory, pixels } = JSON.parse(dry.out);
+  const { tiles, bytes, memory, pixels, ...measured } = JSON.parse(dry.out);
   assert.deepEqual([tiles, pixels, bytes], [12, 12 * 1600, 12 * (32 * 4 + 16)]);
   assert.ok(memory > 1e8);
+  const { encoding_seconds, ms_a_tile, device_bytes, not_measured } = measured;
+  assert.ok(ms_a_tile > 0 && device_bytes > 1e5 && not_measured === null, dry.out);
+  assert.ok(Math.abs(encoding_seconds - 12 * ms_a_tile / 1000) < 1e-9);
+  assert.match(dry.err, /The encoder takes about [\d.]+ s and \d+ MiB of .+: [\d.e+-]+ ms a tile\n/);
   assert.equal(disk.look(job), undefined);
   const verify = async (...more: string[]) => {
     const { code, err } = await embed(...words, "--verify", ...more);
