@@ -19,8 +19,8 @@ import type { MadeBy } from "../embed/table.ts";
 import { FeatureWriter } from "../embed/writer.ts";
 import { disk, makeFolder, openFile } from "../io/fs.ts";
 import { openFeatures } from "../io/features.ts";
-import { type OpenedEncoder, sayEncoder } from "../models/opened_encoder.ts";
-import { RANDOM_PREFIX } from "../models/random_encoder.ts";
+import { licenceOf, type OpenedEncoder, sayEncoder } from "../models/opened_encoder.ts";
+import { fileFor } from "../slides/given.ts";
 import { encoderFolder, gridFolder } from "../slides/names.ts";
 import { type GivenFile, type PlanGiven, planSlide, type SlidePlan, writePlan } from "../slides/plan.ts";
 import { exitStatusOf, type SlideState } from "../slides/states.ts";
@@ -29,15 +29,16 @@ import { openTiles } from "../worker/tile_pool.ts";
 import { contentHash } from "../run/content_hash.ts";
 import { openEncoder } from "../run/encoder.ts";
 import { lockIfFree, lockInTurn } from "../run/slide_locks.ts";
+import { readState, writeState } from "../run/slide_states.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { madeBy } from "../embed/made_by.ts";
 import { checkFolder, checkSpace, endsAll, parentOf } from "../io/output.ts";
 import { Progress } from "./progress.ts";
 import { flavourOf, slideSettings, type SlideValues } from "./slide_flags.ts";
-import { fileFor, findSlides, shareOf, type SlideInput } from "./slide_inputs.ts";
+import { findSlides, shareOf, type SlideInput } from "./slide_inputs.ts";
 import { dryRun } from "./slide_dry_run.ts";
-import { stateAt, writeConfigs, writeState, writeSummary } from "./slide_files.ts";
+import { writeConfigs, writeSummary } from "./slide_files.ts";
 import { printJson } from "./terminal.ts";
 
 /** Values of the flags that pictures and slides share. */
@@ -139,7 +140,7 @@ function workOf(
     opened.name,
     adapter === undefined || hash === undefined ? undefined : { name: adapter, hash },
   );
-  const licence = opened.name.startsWith(RANDOM_PREFIX) ? "none: random weights" : opened.encoder.spec.source.licence;
+  const licence = licenceOf(opened.name, opened.encoder.spec);
   return { job, values, settings, by, licence, folder, embedder, progress, signal };
 }
 
@@ -171,7 +172,7 @@ async function embedAll(
     } catch (error) {
       const reason = (error as Error).message;
       const state: SlideState = { ...none(slide.name), status: "failed", reason };
-      if (!endsAll(error)) writeState(work, state);
+      if (!endsAll(error)) writeState(work.job, state);
       if (of === 1 || endsAll(error)) throw error;
       progress.warn(`${slide.name}: ${reason}${(error as SealError).hint ? `; ${(error as SealError).hint}` : ""}`);
       states.push(state);
@@ -266,7 +267,7 @@ async function embedOne(work: Work, slide: SlideInput): Promise<SlideState | und
 
 /** Facts of a slide that was finished: as they were written, or, where a run was killed before it could, found again. */
 async function factsOf(work: Work, slide: SlideInput, given: PlanGiven, output: string): Promise<SlideState["facts"]> {
-  const before = stateAt(work, slide.name);
+  const before = readState(work.job, slide.name);
   if (before?.status === "done" || before?.status === "empty") return before.facts;
   const opened = await openWhole(work, slide);
   const features = await openFeatures(disk.open(output, "read"));
@@ -358,7 +359,7 @@ function ended(
     ...{ name: slide.name, status: empty ? "empty" : "done", tiles, damaged, facts },
     ...(empty && { reason: "no tile lies on tissue" }),
   };
-  writeState(work, state);
+  writeState(work.job, state);
   return state;
 }
 

@@ -20,6 +20,7 @@ import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { Progress } from "./progress.ts";
 import { encodersOf, RUN_FLAGS } from "./run_flags.ts";
+import { classesOf, SLIDE_FLAGS } from "./slide_flags.ts";
 import { printJson } from "./terminal.ts";
 
 /** Name of the command. */
@@ -53,6 +54,12 @@ export const flags = {
     help: "linear probe on the run's features or its image decoder; auto: the better by its training donors",
   },
   everywhere: { kind: "switch", help: "with a grid, also where there is no tissue" },
+  "min-tissue": SLIDE_FLAGS["min-tissue"],
+  tissue: SLIDE_FLAGS.tissue,
+  regions: SLIDE_FLAGS.regions,
+  classes: SLIDE_FLAGS.classes,
+  "bad-tiles": SLIDE_FLAGS["bad-tiles"],
+  workers: SLIDE_FLAGS.workers,
   show: {
     kind: "text",
     value: "GENES",
@@ -61,7 +68,7 @@ export const flags = {
   out: { kind: "text", value: "DIR", default: "predictions", help: "folder of NAME.h5ad" },
 } as const satisfies Flags;
 
-/** Exit status when one of several inputs failed. */
+/** Exit status when one of several inputs failed, or a slide has no tissue. */
 const INCOMPLETE = 3;
 
 /** Encoders that are opened. */
@@ -82,8 +89,22 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
     slides,
     samples: namesOf(samples),
     pixelSize,
+    minTissue: values["min-tissue"],
+    classes: classesOf(values.classes),
+    badTiles: values["bad-tiles"] as "skip" | "white" | "fail",
     source: source as "auto" | "probe" | "decoder",
-    settings: flagFacts(values, ["run", "data", "encoder", "slide", "samples", "with", "show"]),
+    settings: flagFacts(values, [
+      "run",
+      "data",
+      "encoder",
+      "slide",
+      "samples",
+      "with",
+      "show",
+      "tissue",
+      "regions",
+      "workers",
+    ]),
   });
   const shown = namesOf(values.show) ?? [];
   checkShown(shown, writtenGenes(request.known.vocabulary));
@@ -94,7 +115,7 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
     const { known, source } = request;
     printJson({ ...originOf(run, values.checkpoint, known), checked: known.checked, ...source.facts, outputs });
   }
-  return drawn && outputs.every(({ status }) => status !== "failed") ? 0 : INCOMPLETE;
+  return drawn && outputs.every(({ status }) => status === "done") ? 0 : INCOMPLETE;
 }
 
 /** Draws genes of all that was predicted. @returns Whether each had a picture to draw them on. */

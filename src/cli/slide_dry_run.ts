@@ -17,11 +17,12 @@ import { planSlide } from "../slides/plan.ts";
 import type { EmbedValues } from "./embed_slides.ts";
 import { checkEncoder } from "../run/encoder.ts";
 import { endsAll } from "../io/output.ts";
+import { fileFor } from "../slides/given.ts";
 import { gridPatch } from "../slides/grid.ts";
 import { openGpu } from "./gpu.ts";
 import { askedOfLauncher } from "./launched.ts";
 import type { Progress } from "./progress.ts";
-import { fileFor, type SlideInput } from "./slide_inputs.ts";
+import type { SlideInput } from "./slide_inputs.ts";
 import { printJson } from "./terminal.ts";
 
 /** Pixels of JPEG that a worker decodes in a second, about. */

@@ -1,5 +1,5 @@
 /**
- * Files of a job of slides beside those of each: settings, states, the summary and TRIDENT's logs.
+ * Files of a job of slides beside those of each: settings, the summary and TRIDENT's logs.
  *
  * @module
  */
@@ -8,9 +8,9 @@ import type { SlideSettings } from "../embed/slide_job.ts";
 import type { MadeBy } from "../embed/table.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { gridFolder } from "../slides/names.ts";
-import { parseState, type SlideState, stateJson, summaryMarkdown } from "../slides/states.ts";
-import { slidePaths } from "../slides/tree.ts";
+import { summaryMarkdown } from "../slides/states.ts";
 import { hashOfText } from "../run/encoder.ts";
+import { readStates } from "../run/slide_states.ts";
 import { parentOf } from "../io/output.ts";
 
 /** The job. */
@@ -20,24 +20,6 @@ interface Of {
   readonly by: MadeBy;
   readonly licence: string;
   readonly folder: string;
-}
-
-/** Writes how a slide ended. */
-export function writeState({ job, settings, folder }: Of, state: SlideState): void {
-  const path = `${job}/${slidePaths(state.name, settings, folder).state}`;
-  makeFolder(parentOf(path));
-  disk.write(path, stateJson(state));
-}
-
-/** How a slide ended before; undefined where nothing tells. */
-export function stateAt({ job, settings, folder }: Of, name: string): SlideState | undefined {
-  const path = `${job}/${slidePaths(name, settings, folder).state}`;
-  if (disk.look(path)?.kind !== "file") return undefined;
-  try {
-    return parseState(Deno.readTextFileSync(path), path);
-  } catch {
-    return undefined; // It is written anew.
-  }
 }
 
 /** Settings of the job, where TRIDENT has its own. */
@@ -61,15 +43,7 @@ export function writeConfigs({ job, settings, by, licence, folder }: Of, tissueG
 
 /** The summary of all slides of the job, those of other runs among them, and TRIDENT's logs. */
 export function writeSummary({ job, settings, by, licence, folder }: Of): void {
-  const entry = disk.look(`${job}/wsi_states`);
-  const names = entry?.kind === "folder" ? entry.names.filter((name) => name.endsWith(".json")) : [];
-  const states = names.flatMap((name) => {
-    try {
-      return [parseState(Deno.readTextFileSync(`${job}/wsi_states/${name}`), name)];
-    } catch {
-      return [];
-    }
-  });
+  const states = readStates(job);
   const about: [string, string][] = [
     ["encoder", by.encoder],
     ["licence of its weights", licence],

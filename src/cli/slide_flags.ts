@@ -111,11 +111,16 @@ export function slideSettings(values: SlideValues): SlideSettings {
     },
     tissue: tissueOptions(values),
     everywhere,
-    ...(classes === undefined ? {} : { classes: classes.split(",").map((name) => name.trim()).filter(Boolean) }),
+    classes: classesOf(classes),
     edge: edge as CutOptions["edge"],
     badTiles: values["bad-tiles"] as BadTiles,
     strict: values["strict-trident"],
   };
+}
+
+/** Classes of polygons by their names. */
+export function classesOf(given: string | undefined): string[] | undefined {
+  return given?.split(",").map((name) => name.trim()).filter(Boolean);
 }
 
 /** Form of the outlines. */

@@ -1,5 +1,5 @@
 /**
- * The slides a command line names: files, folders, a list; their shares, and files of tissue by their names.
+ * The slides a command line names: files, folders, a list; their shares.
  *
  * @module
  */
@@ -107,26 +107,4 @@ function readList(disk: Disk, path: string, among: readonly SlideInput[] | undef
 export function shareOf(slides: readonly SlideInput[], shard: string | undefined): SlideInput[] {
   if (shard === undefined) return [...slides];
   return shardSlides(slides, parseShard(shard, (name) => Deno.env.get(name)));
-}
-
-/** Files of polygons and pictures of masks, by the names they may have. */
-const MASKS = [".geojson", ".json", ".png", ".jpg", ".jpeg", ".tif", ".tiff"];
-
-/**
- * The file for a slide: the one given, or in a folder that of the slide's name.
- *
- * @throws {DataError} If a folder has none for it.
- */
-export function fileFor(disk: Disk, given: string | undefined, name: string, flag: string): string | undefined {
-  if (given === undefined) return undefined;
-  const entry = disk.look(given);
-  if (entry?.kind === "file") return given;
-  const folder = given.replace(/[/\\]+$/, "");
-  const found = entry?.kind === "folder" ? MASKS.find((ending) => entry.names.includes(`${name}${ending}`)) : undefined;
-  if (found !== undefined) return `${folder}/${name}${found}`;
-  const why = entry === undefined ? "there is no such file or folder" : `it has no ${name}.geojson or ${name}.png`;
-  throw new DataError(`Cannot take --${flag} ${given} for ${name}: ${why}`, {
-    code: "input",
-    context: { path: given, slide: name },
-  });
 }

@@ -7,19 +7,18 @@
 import { DataError } from "../core/errors.ts";
 import { places, toCentre } from "../data/coordinates.ts";
 import type { ReadDisk } from "../data/data_folder.ts";
-import { type GridWindow, gridWindows } from "../data/image/grid.ts";
-import { cutPatches, shrink } from "../data/hest_sample.ts";
-import type { Slide } from "../data/image/slide.ts";
-import { coverage } from "../data/image/mask.ts";
-import { slideTissue } from "../data/image/tissue.ts";
 import { writtenGenes } from "../data/genes/vocabulary.ts";
-import { PATCH_PIXEL_SIZE } from "../data/image/windows.ts";
+import { shrink } from "../data/hest_sample.ts";
+import type { Slide } from "../data/image/slide.ts";
 import { H5ad } from "../io/hdf5/h5ad.ts";
 import { openPatches, type Patches } from "../io/patches.ts";
+import { cornerOf, tileId } from "../slides/grid.ts";
+import type { SlidePlan } from "../slides/plan.ts";
+import type { TileQueue } from "../slides/tile_queue.ts";
 import { expectRows, organsOf, type PassOptions, type TrainedModel } from "./inference.ts";
 import type { Prediction } from "./prediction.ts";
 
-/** Long edge of the small picture tissue is found on, and that goes into the file. */
+/** Long edge of the small picture that goes into the file. */
 const THUMBNAIL = 1024;
 
 /** Files of one sample. */
@@ -87,16 +86,21 @@ async function pass(
     signal?.throwIfAborted();
     const to = Math.min(count, from + batchSize);
     const { expression } = await model.images(await read(from, to), side, organsOf(options, from, to - from));
-    if (expression.length === 0) {
-      throw new DataError("Cannot predict expression: the model has no image decoder", {
-        code: "no-decoder",
-        hint: "Train with lambda_recon_img above 0",
-      });
-    }
-    values.set(expectRows(expression, to - from, genes), from * genes);
+    values.set(expressionOf(expression, to - from, genes), from * genes);
     onRows?.(to, count);
   }
   return values;
+}
+
+/** Rows of expression, which a model without an image decoder has not. */
+function expressionOf(expression: Float32Array, rows: number, genes: number): Float32Array {
+  if (rows > 0 && expression.length === 0) {
+    throw new DataError("Cannot predict expression: the model has no image decoder", {
+      code: "no-decoder",
+      hint: "Train with lambda_recon_img above 0",
+    });
+  }
+  return expectRows(expression, rows, genes);
 }
 
 /** Centres by the patch file; undefined where it does not say what its coordinates are. */
@@ -134,69 +138,59 @@ async function placesOf(
   }
 }
 
-/** How a slide is covered. */
-export interface GridOptions {
-  /** µm a pixel of the slide's largest level. */
-  readonly pixelSize: number;
-  /** µm between centres. */
-  readonly step: number;
-  /** Side of a patch in pixels of 0.5 µm; default 224, which are 112 µm. */
-  readonly size?: number;
-  /** Also where there is no tissue. */
-  readonly everywhere?: boolean;
+/** A slide's prediction, and what became of its tiles. */
+export interface SlidePrediction extends Prediction {
+  /** Numbers of the plan's tiles that were left out, as their pixels are damaged. */
+  readonly damaged: readonly number[];
 }
 
 /**
- * Predicts expression in a regular grid over the tissue of a slide. Cells are named by their place, `x12y34`, and
- * `obs/array_row` and `obs/array_col` have it too.
+ * Predicts expression for the tiles of a slide's plan, which are those that `embed` would take. Tiles are named by their place in
+ * the grid, `x12y34`, and `obs/array_row` and `obs/array_col` have it too; `obs/tissue` is the share of tissue.
  *
- * @throws {DataError} If no window lies on tissue.
- * @throws {ConfigError} If the grid is too dense.
+ * @param queue The plan's tiles.
  */
 export async function predictSlide(
   model: TrainedModel,
   slide: Slide,
-  grid: GridOptions,
+  { extent, grid, scale, tiles, facts }: SlidePlan,
+  queue: Pick<TileQueue, "batches" | "tally">,
   options: PassOptions = {},
-): Promise<Prediction> {
-  const { pixelSize, step, size = 224 } = grid;
-  const { width, height } = slide.levels[0]!;
-  const thumbnail = await shrink(slide, THUMBNAIL);
-  const tissue = grid.everywhere ? undefined : await slideTissue(slide, pixelSize);
-  const windows = gridWindows(
-    { width, height, pixelSize },
-    step,
-    size,
-    tissue === undefined ? () => 1 : coverage(tissue, tissue.scale),
-  );
-  if (windows.length === 0) {
-    throw new DataError(
-      `Cannot predict over ${slide.name}: no window of ${size * PATCH_PIXEL_SIZE} µm lies on tissue within ` +
-        `${width} x ${height} pixels of ${pixelSize} µm`,
-      {
-        code: "no-tissue",
-        hint: grid.everywhere ? "Check the pixel size" : "Check the pixel size, or cover the slide with --everywhere",
-        context: { file: slide.name, pixelSize },
-      },
-    );
+): Promise<SlidePrediction> {
+  const { signal, onRows } = options;
+  const genes = model.vocabulary.genes.length;
+  const kept: number[] = [];
+  const all = new Float32Array(tiles.count * genes);
+  for await (const batch of queue.batches(signal)) {
+    const count = batch.tiles.length;
+    const { expression } = await model.images(batch.data, grid.patch, organsOf(options, kept.length, count));
+    all.set(expressionOf(expression, count, genes), kept.length * genes);
+    kept.push(...batch.tiles);
+    onRows?.(batch.tiles.at(-1)! + 1, tiles.count);
   }
-  const values = await pass(model, windows.length, size, async (from, to) => {
-    const each = size * size * 3;
-    const data = new Uint8Array((to - from) * each);
-    await cutPatches(slide, pixelSize, windows.slice(from, to), "current", size, (i, rgb) => data.set(rgb, i * each));
-    return data;
-  }, options);
-  const of = (value: (window: GridWindow) => number) => Int32Array.from(windows, value);
+  const cells = kept.map((tile) => tiles.cells[tile]!);
   return {
-    barcodes: windows.map(({ column, row }) => `x${column}y${row}`),
+    barcodes: cells.map((cell) => tileId(grid, cell)),
     genes: writtenGenes(model.vocabulary),
-    values,
+    values: all.subarray(0, kept.length * genes),
     unit: unitOf(model),
-    spatial: Float64Array.from(windows.flatMap(({ centreX, centreY }) => [centreX, centreY])),
-    obs: { array_row: of(({ row }) => row), array_col: of(({ column }) => column) },
+    spatial: Float64Array.from(cells.flatMap((cell) => cornerOf(grid, cell).map((corner) => corner + grid.side / 2))),
+    obs: {
+      array_row: Int32Array.from(cells, (cell) => Math.floor(cell / grid.columns)),
+      array_col: Int32Array.from(cells, (cell) => cell % grid.columns),
+      tissue: Float32Array.from(kept, (tile) => tiles.tissue[tile]!),
+    },
     statistics: model.vocabulary,
-    thumbnail,
-    spotDiameter: step / pixelSize,
-    origin: { grid_um: step, patch_um: size * PATCH_PIXEL_SIZE, pixel_size_um: pixelSize },
+    thumbnail: await shrink(slide, THUMBNAIL),
+    spotDiameter: grid.step,
+    origin: {
+      grid_um: grid.step * extent.um,
+      patch_um: grid.side * extent.um,
+      pixel_size_um: extent.um,
+      pixel_size_by: scale.source,
+      damaged_tiles: queue.tally.skipped.length,
+      slide: JSON.stringify(facts),
+    },
+    damaged: queue.tally.skipped,
   };
 }

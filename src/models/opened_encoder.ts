@@ -9,8 +9,9 @@ import type { Dtype } from "../core/dtype.ts";
 import { WeightsError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Encoder } from "./encoder.ts";
-import type { Pooling } from "./encoder_spec.ts";
+import type { EncoderSpec, Pooling } from "./encoder_spec.ts";
 import type { LoadOptions } from "./load.ts";
+import { RANDOM_PREFIX } from "./random_encoder.ts";
 
 /** Which encoder, and how. */
 export interface EncoderRequest {
@@ -43,6 +44,11 @@ export interface OpenedEncoder {
   readonly preparation: string;
   /** What nothing told of it, and what was taken for it. */
   readonly assumed: readonly string[];
+}
+
+/** Licence of an encoder's weights, which stands in all that is made with them. */
+export function licenceOf(name: string, spec: Pick<EncoderSpec, "source">): string {
+  return name.startsWith(RANDOM_PREFIX) ? "none: random weights" : spec.source.licence;
 }
 
 /** Configurations beside weights. */

@@ -11,6 +11,7 @@ import { disk, readText } from "../io/fs.ts";
 import { isTyped } from "../io/system_error.ts";
 import { DEFAULT_METHOD, methodOf } from "../methods/index.ts";
 import type { AnyMethod, AnyRunConfig, TrainedRun, UseOptions } from "../methods/method.ts";
+import { licenceOf } from "../models/opened_encoder.ts";
 import { OPTIMIZER_FILE } from "../train/checkpoint.ts";
 import type { Host } from "../train/host.ts";
 import type { CheckpointName, FoundCheckpoint } from "../train/run.ts";
@@ -38,6 +39,7 @@ export interface OpenedRun extends Pick<KnownRun, "organs" | "data"> {
     readonly run: string;
     readonly checkpoint: string;
     readonly encoder: string;
+    readonly licence: string;
     readonly step: number;
   };
   close(): Promise<void>;
@@ -111,6 +113,8 @@ export interface KnownRun extends TrainedRun {
   readonly found: FoundCheckpoint;
   /** Whether all files could be compared with what training wrote. */
   readonly checked: boolean;
+  /** Of the encoder's weights. */
+  readonly licence: string;
 }
 
 /**
@@ -128,9 +132,11 @@ export async function lookAtRun(request: Pick<RunRequest, "run" | "checkpoint" |
   checkSettings(found, trainingSettings(config));
   checkWhole(found, (name) => name !== OPTIMIZER_FILE);
   const trained = able.trained(config, found);
-  if (request.encoder !== undefined) await checkEncoder(request.encoder);
-  else await ofTraining(run, "encoder", [trained.encoder], () => checkEncoder(trained.encoder));
-  return { ...trained, found, checked: isChecked(run, found) };
+  const spec = request.encoder !== undefined
+    ? await checkEncoder(request.encoder)
+    : await ofTraining(run, "encoder", [trained.encoder], () => checkEncoder(trained.encoder));
+  const licence = licenceOf(request.encoder ?? trained.encoder, spec);
+  return { ...trained, found, checked: isChecked(run, found), licence };
 }
 
 /** Codes of what is not where it was when a run was trained. */
@@ -160,9 +166,13 @@ export async function ofTraining<T>(
 }
 
 /** How outputs name a run. */
-export function originOf(run: string, checkpoint: string, { found }: Pick<KnownRun, "found">): OpenedRun["origin"] {
+export function originOf(
+  run: string,
+  checkpoint: string,
+  { found, licence }: Pick<KnownRun, "found" | "licence">,
+): OpenedRun["origin"] {
   const { loop, encoder } = found.state as { loop?: { step?: number }; encoder?: string };
-  return { run, checkpoint, encoder: encoder ?? "unknown", step: loop?.step ?? -1 };
+  return { run, checkpoint, encoder: encoder ?? "unknown", licence, step: loop?.step ?? -1 };
 }
 
 /**

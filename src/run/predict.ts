@@ -10,12 +10,11 @@ import { VERSION } from "../core/version.ts";
 import { centre } from "../data/coordinates.ts";
 import { readBytes } from "../data/data_folder.ts";
 import { unknownName } from "../data/holdout.ts";
-import { openSlide, type Slide } from "../data/image/slide.ts";
 import type { PassOptions } from "../eval/inference.ts";
-import { predictPatches, predictSlide } from "../eval/predict.ts";
+import { predictPatches } from "../eval/predict.ts";
 import { type Prediction, predictionH5ad } from "../eval/prediction.ts";
 import { type PredictionSource, withProbe } from "../eval/predictor.ts";
-import { disk, makeFolder, openFile } from "../io/fs.ts";
+import { disk, makeFolder } from "../io/fs.ts";
 import { H5File } from "../io/hdf5/h5.ts";
 import { H5Writer } from "../io/hdf5/h5_write.ts";
 import { readTree } from "../io/hdf5/h5ad_uns.ts";
@@ -27,7 +26,18 @@ import { contentHash } from "./content_hash.ts";
 import { checkFile, checkFolder, endsAll, isSame } from "../io/output.ts";
 import { findThumbnail } from "../evidence/thumbnail.ts";
 import { runHash } from "./facts.ts";
+import {
+  checkSlide,
+  type CoverOptions,
+  givenFiles,
+  predictOverSlide,
+  recordFailed,
+  recordSlide,
+  type SlideOf,
+  writeSummary,
+} from "./predict_slide.ts";
 import { chooseRunSource, readRunProbe, type Source } from "./predictors.ts";
+import { slideName } from "../slides/names.ts";
 import { PREDICTOR_FILES } from "../evidence/predictor.ts";
 import { type KnownRun, lookAtRun, type OpenedRun, openRun, originOf } from "./open.ts";
 import { organOf } from "./data.ts";
@@ -37,7 +47,7 @@ import type { Host } from "../train/host.ts";
 import type { CheckpointName } from "../train/run.ts";
 
 /** What is to be predicted, with what and how. */
-export interface PredictOptions {
+export interface PredictOptions extends CoverOptions {
   /** Folder of the run. */
   readonly run: string;
   readonly checkpoint: CheckpointName;
@@ -48,16 +58,10 @@ export interface PredictOptions {
   readonly batchSize?: number | undefined;
   /** Data folders in HEST's layout. */
   readonly data: readonly string[];
-  /** Slides that a grid covers. */
+  /** Slides that a grid covers; with {@linkcode CoverOptions.grid} also those of the folders, else these have patch files. */
   readonly slides: readonly string[];
   /** Only these samples of the folders. */
   readonly samples?: readonly string[] | undefined;
-  /** µm between cells of a grid over the slides of the folders; their patch files where not given. */
-  readonly grid?: number | undefined;
-  /** µm a pixel of slides that do not say. */
-  readonly pixelSize?: number | undefined;
-  /** With a grid, also where there is no tissue. */
-  readonly everywhere: boolean;
   /** What predicts. */
   readonly source: "auto" | PredictionSource;
   /** Organ of all samples, for models with an organ token. */
@@ -82,14 +86,11 @@ export interface PredictJob {
 export interface PredictOutcome {
   readonly name: string;
   readonly output: string;
-  readonly status: "done" | "failed";
+  readonly status: "done" | "empty" | "failed";
   readonly rows?: number;
   readonly genes?: number;
   readonly error?: string;
 }
-
-/** µm between the cells of a slide where nothing is said: the side of a patch. */
-const STEP = 112;
 
 function names(path: string, ending: RegExp): string[] {
   const entry = disk.look(path);
@@ -134,7 +135,7 @@ export function jobsOf(values: Pick<PredictOptions, "data" | "slides" | "grid" |
     }
   }
   for (const slide of values.slides) {
-    const id = slide.split(/[/\\]/).at(-1)!.replace(/\.[^.]+$/, "");
+    const id = slideName(slide);
     jobs.push({ id, output: `${values.out}/${id}.grid.h5ad`, metadata: undefined, slide });
   }
   const twice = jobs.find(({ output }, i) => jobs.findIndex((job) => job.output === output) !== i);
@@ -171,7 +172,7 @@ export async function predictRequest(values: PredictOptions): Promise<PredictReq
   const source = chooseRunSource(run, values.source, step);
   if (known.organs) jobs.forEach((job) => organOf(job, organ));
   // Of several, one that is not there is listed as failed.
-  if (jobs.length === 1 && jobs[0]!.slide !== undefined) (await openPlaced(jobs[0]!, values)).slide.close();
+  if (jobs.length === 1 && jobs[0]!.slide !== undefined) await checkSlide(slideOf(jobs[0]!), values);
   const shared = {
     software: `seal-webgpu ${VERSION}`,
     ...values.settings,
@@ -186,29 +187,41 @@ export async function predictRequest(values: PredictOptions): Promise<PredictReq
       throw new ConfigError(`Cannot write ${output}: it is the input`, { hint: "Pass --out with another folder" });
     }
     const metadata = values.data.map((folder) => `${folder}/metadata/${id}.json`);
-    facts.set(output, { ...shared, sample: id, input_sha256: await contentHash([...inputs, ...metadata]) });
+    const given = slide === undefined ? [] : givenFiles(id, values);
+    facts.set(output, { ...shared, sample: id, input_sha256: await contentHash([...inputs, ...metadata, ...given]) });
   }
   return { values, known, source, jobs, facts };
 }
 
+/** What a finished output says of itself. */
+interface Made {
+  readonly rows: number;
+  /** `uns/seal`. */
+  readonly origin: Readonly<Record<string, unknown>>;
+}
+
 /**
- * Whether an output is finished already.
+ * An output that is finished already.
  *
  * @throws {ConfigError} If what is there was made from something else, or otherwise, or by another program.
  */
-async function isMade(output: string, facts: Facts): Promise<boolean> {
-  if (disk.look(output) === undefined) return false;
+async function madeAt(output: string, facts: Facts): Promise<Made | undefined> {
+  if (disk.look(output) === undefined) return undefined;
+  let [origin, rows]: [Record<string, unknown>, number] = [{}, 0];
   let before: Record<string, unknown>;
   try {
     using file = await H5File.open(disk.open(output, "read"));
-    const { made } = file.kind("/uns/seal") === undefined ? {} : readTree(file, "/uns/seal");
-    if (made === undefined) throw notOwn(output, "it is there already and does not say what it was made from");
-    before = JSON.parse(String(made));
+    origin = file.kind("/uns/seal") === undefined ? {} : readTree(file, "/uns/seal");
+    if (origin["made"] === undefined) {
+      throw notOwn(output, "it is there already and does not say what it was made from");
+    }
+    rows = file.info("/X").shape?.[0] ?? 0;
+    before = JSON.parse(String(origin["made"]));
   } catch (error) {
     throw error instanceof ConfigError ? error : unreadable(disk, output, error);
   }
   sameFacts(output, before, facts);
-  return true;
+  return { rows, origin };
 }
 
 /** The machine that predicts. */
@@ -224,23 +237,27 @@ export interface PredictMachine {
  * @throws {ConfigError} If an output was made from something else, or otherwise, or by another program.
  */
 export async function predict(request: PredictRequest, machine: PredictMachine): Promise<PredictOutcome[]> {
-  const { values, jobs, facts } = request;
-  const made = new Set<string>();
-  if (!values.overwrite) {
-    for (const { output } of jobs) if (await isMade(output, facts.get(output)!)) made.add(output);
+  const { values, jobs, facts, known } = request;
+  const made = new Map<string, Made>();
+  for (const { output } of values.overwrite ? [] : jobs) {
+    const there = await madeAt(output, facts.get(output)!);
+    if (there !== undefined) made.set(output, there);
   }
-  for (const output of made) {
-    // What a process that was killed held is let go.
-    lockFile(output, "predict").release();
-    machine.host.reporter.say(`${output}: is there`);
-  }
-  const done = jobs.filter(({ output }) => made.has(output)).map(({ id, output }): PredictOutcome => ({
-    name: id,
-    output,
-    status: "done",
-  }));
+  const done = jobs.filter(({ output }) => made.has(output)).map((job): PredictOutcome => {
+    const { rows, origin } = made.get(job.output)!;
+    // What a process that was killed held is let go, and what it had not recorded yet is.
+    lockFile(job.output, "predict").release();
+    machine.host.reporter.say(`${job.output}: is there`);
+    const status = job.slide === undefined ? "done" : recordSlide(values.out, job.id, rows, origin);
+    return { name: job.id, output: job.output, status };
+  });
   const todo = jobs.filter(({ output }) => !made.has(output));
-  return [...done, ...(todo.length ? await predictAll(request, todo, machine) : [])];
+  const outcomes = [...done, ...(todo.length ? await predictAll(request, todo, machine) : [])];
+  if (jobs.some(({ slide }) => slide !== undefined)) {
+    const { encoder, licence } = originOf(values.run, values.checkpoint, known);
+    writeSummary(values.out, { run: values.run, encoder, "licence of its weights": licence });
+  }
+  return outcomes;
 }
 
 async function predictAll(
@@ -305,9 +322,12 @@ async function predictListed(
     const origin = { ...opened.origin, ...prediction.origin, made: JSON.stringify(facts) };
     await writePrediction(job.output, { ...prediction, origin });
     const [rows, genes] = [prediction.barcodes.length, prediction.genes.length];
+    const status = job.slide === undefined ? "done" : recordSlide(values.out, job.id, rows, origin);
+    if (status === "empty") progress.warn(`${job.id}: no tile lies on tissue`);
     progress.say(`${job.output}: ${rows} x ${genes}`);
-    return { name: job.id, output: job.output, status: "done", rows, genes };
+    return { name: job.id, output: job.output, status, rows, genes };
   } catch (error) {
+    if (job.slide !== undefined && !endsAll(error)) recordFailed(values.out, job.id, (error as Error).message);
     // One input: its own error and exit status. Several: the others go on.
     if (of === 1 || endsAll(error) || (error as { code?: string }).code === "no-decoder") throw error;
     progress.warn(`${job.id}: ${(error as Error).message}`);
@@ -315,17 +335,9 @@ async function predictListed(
   }
 }
 
-/** A slide and its µm a pixel, without which no grid can be laid. */
-async function openPlaced({ slide: path, metadata }: PredictJob, values: PredictOptions) {
-  const slide: Slide = await openSlide(await openFile(path!));
-  const pixelSize = values.pixelSize ?? metadata?.pixelSize ?? slide.pixelSize.um;
-  if (pixelSize !== undefined) return { slide, pixelSize };
-  const { problem, claimed } = slide.pixelSize;
-  slide.close();
-  throw new ConfigError(`Cannot lay a grid over ${path}: ${problem ?? "it names no pixel size"}`, {
-    hint: "Pass --pixel-size, µm a pixel",
-    context: { file: path, claimed },
-  });
+/** A job's slide. */
+function slideOf({ id, slide, metadata }: PredictJob): SlideOf {
+  return { id, slide: slide!, pixelSize: metadata?.pixelSize };
 }
 
 async function predictOne(
@@ -335,7 +347,7 @@ async function predictOne(
   progress: Reporter,
   signal: AbortSignal | undefined,
 ): Promise<Prediction> {
-  const { id, metadata, patches, slide: path } = job;
+  const { id, metadata, patches } = job;
   const organ = organs ? organOf({ id, metadata }, values.organ) : undefined;
   const options: PassOptions = {
     batchSize,
@@ -344,14 +356,8 @@ async function predictOne(
     onRows: (done, total) => progress.update(id, done, total, "tiles"),
   };
   if (patches) return await withPicture(id, metadata, patches, await predictPatches(model, disk, patches, options));
-  const { slide, pixelSize } = await openPlaced(job, values);
-  try {
-    for (const note of slide.notes) progress.warn(`${path}: ${note}`);
-    const { grid: step = STEP, everywhere } = values;
-    return await predictSlide(model, slide, { pixelSize, step, everywhere }, options);
-  } finally {
-    slide.close();
-  }
+  const outlines = job.output.replace(/\.h5ad$/, ".tissue.geojson");
+  return await predictOverSlide(model, slideOf(job), values, options, progress, outlines);
 }
 
 /** Puts the small picture of the sample beside its prediction, where there is one, for plots over it. */

@@ -33,7 +33,7 @@ export interface PhysicalGrid {
   /** Side of a tile, µm, and µm a pixel of it. */
   readonly tile: number;
   readonly pixelSize: number;
-  /** µm that neighbours share. */
+  /** µm that neighbours share; below zero, what lies between them. */
   readonly overlap: number;
 }
 
@@ -96,7 +96,8 @@ export function layGrid(slide: Extent, kind: GridKind): Grid {
   const patch = gridPatch(kind);
   const side = nominal ? roundEven(patch * downsample) : kind.tile / um;
   const step = side - (nominal ? roundEven(kind.overlap * downsample) : kind.overlap / um);
-  const wanted = Number.isInteger(patch) && patch >= 1 && patch <= MOST_PATCH && side >= 1 && kind.overlap >= 0;
+  const wanted = Number.isInteger(patch) && patch >= 1 && patch <= MOST_PATCH && side >= 1 &&
+    (kind.overlap >= 0 || !nominal);
   if (!wanted || !(step >= 1)) {
     const given = nominal
       ? `tiles of ${kind.patch} pixels at ${kind.magnification}x that share ${kind.overlap}`

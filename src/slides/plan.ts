@@ -21,7 +21,7 @@ import {
 } from "./outlines.ts";
 import { drawOutlines, drawTiles } from "./pictures.ts";
 import type { Outline } from "./polygons.ts";
-import { type SlideScale, slideScale } from "./scale.ts";
+import { type GivenScale, type SlideScale, slideScale } from "./scale.ts";
 import { type SlidePaths, tileAttributes, writeTiles } from "./tree.ts";
 
 /** Long side of the small pictures, pixels. */
@@ -45,10 +45,7 @@ export interface PlanSettings {
 }
 
 /** What is given for one slide. */
-export interface PlanGiven {
-  /** µm a pixel of level 0, by flag and by the list of slides. */
-  readonly flag?: number | undefined;
-  readonly manifest?: number | undefined;
+export interface PlanGiven extends GivenScale {
   /** Tissue by another program, and regions outside of which nothing is wanted. */
   readonly tissue?: GivenFile | undefined;
   readonly regions?: GivenFile | undefined;

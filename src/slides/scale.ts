@@ -16,14 +16,23 @@ const AGREE = 0.02;
 /** µm a pixel of level 0. */
 export interface SlideScale {
   readonly um: number;
-  /** Who says so: the user, by flag or in a list of slides, or the file. */
-  readonly source: "flag" | "manifest" | "ome" | "aperio" | "resolution-tag";
+  /** Who says so: the user, by flag or in a list of slides, metadata of the sample, or the file. */
+  readonly source: "flag" | "manifest" | "metadata" | "ome" | "aperio" | "resolution-tag";
   /** Disagreements, in words. */
   readonly notes: readonly string[];
 }
 
+/** What is said of a slide's pixel size beside its file, µm a pixel of level 0. */
+export interface GivenScale {
+  readonly flag?: number | undefined;
+  readonly manifest?: number | undefined;
+  readonly metadata?: number | undefined;
+  /** What the flag is called. Default `--mpp`. */
+  readonly flagName?: string | undefined;
+}
+
 /**
- * Takes the user's word before the file's: the flag, then the list of slides, then OME-XML, Aperio's description and the
+ * Takes the user's word before the file's: the flag, then the list of slides, then metadata, OME-XML, Aperio's description and the
  * resolution tags.
  *
  * @throws {ConfigError} If the user's word is no pixel size of a microscope.
@@ -31,15 +40,20 @@ export interface SlideScale {
  */
 export function slideScale(
   { name, pixelSize }: Pick<Slide, "name" | "pixelSize">,
-  given: { readonly flag?: number | undefined; readonly manifest?: number | undefined } = {},
+  given: GivenScale = {},
 ): SlideScale {
-  const um = given.flag ?? given.manifest;
+  const um = given.flag ?? given.manifest ?? given.metadata;
+  const { flagName = "--mpp" } = given;
   const [least, most] = PIXEL_SIZES;
   if (um !== undefined) {
-    const source = given.flag === undefined ? "manifest" : "flag";
+    const source = given.flag !== undefined ? "flag" : given.manifest !== undefined ? "manifest" : "metadata";
     if (!(um >= least && um <= most)) {
       throw new ConfigError(`Cannot place tiles on ${name}: ${um} µm a pixel, ${least} to ${most} wanted`, {
-        hint: source === "flag" ? "Pass another --mpp" : "Mend the column mpp of the list of slides",
+        hint: {
+          flag: `Pass another ${flagName}`,
+          manifest: "Mend the column mpp of the list of slides",
+          metadata: `Mend the sample's metadata, or pass ${flagName}`,
+        }[source],
         context: { file: name, um, source },
       });
     }
@@ -53,7 +67,8 @@ export function slideScale(
   }
   throw new DataError(`Cannot place tiles on ${name}: ${pixelSize.problem ?? "it names no pixel size"}`, {
     code: "no-pixel-size",
-    hint: "Pass --mpp, µm a pixel of its largest level, or a column mpp in the list of slides",
+    hint: `Pass ${flagName}, µm a pixel of its largest level` +
+      (flagName === "--mpp" ? ", or a column mpp in the list of slides" : ""),
     context: { file: name, claimed: pixelSize.claimed, source: pixelSize.source },
   });
 }

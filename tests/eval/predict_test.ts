@@ -3,9 +3,13 @@
 import assert from "node:assert/strict";
 import { openTrainingSet } from "../../src/data/open_training_set.ts";
 import type { Slide } from "../../src/data/image/slide.ts";
+import { FormatError } from "../../src/core/errors.ts";
 import { predictPatches, predictSlide } from "../../src/eval/predict.ts";
 import { disk } from "../../src/io/fs.ts";
 import { patchBytes, writeSmallSample } from "../data/pair_folder.ts";
+import { planSlide } from "../../src/slides/plan.ts";
+import { TileQueue } from "../../src/slides/tile_queue.ts";
+import { cutTiles } from "../../src/slides/tile_reader.ts";
 import { decoded, fakeModel } from "./fake_model.ts";
 
 const root = Deno.makeTempDirSync();
@@ -78,27 +82,58 @@ function slideOf(width: number, height: number, tissue: readonly [number, number
   };
 }
 
-Deno.test("predictSlide() covers tissue and nothing else, with the pixels of each cell", async () => {
+/** Predicts over a slide as `embed` would cover it. */
+async function overSlide(slide: Slide, step: number, everywhere = false) {
+  const kind = { scale: "physical", tile: 112, pixelSize: 0.5, overlap: 112 - step } as const;
+  const plan = await planSlide(slide, "made", { kind, choice: { minTissue: 0 }, tissue: {}, everywhere }, { flag: 1 });
+  const maker = { cut: (coords: Int32Array) => cutTiles(slide, plan.grid, coords) };
+  const queue = new TileQueue(plan.tiles.coords, [maker], { patch: plan.grid.patch, batch: 3 });
+  return { plan, found: await predictSlide(fakeModel(vocabulary), slide, plan, queue) };
+}
+
+Deno.test("predictSlide() covers the tiles that embed would, with the pixels of each", async () => {
   // 1 µm a pixel: a patch of 112 µm is 112 pixels wide.
   const slide = slideOf(1000, 800, [300, 200, 700, 600]);
-  const found = await predictSlide(fakeModel(vocabulary), slide, { pixelSize: 1, step: 100 }, { batchSize: 3 });
-  assert.ok(found.barcodes.length >= 16 && found.barcodes.length <= 36, `${found.barcodes.length} cells`);
+  const { plan, found } = await overSlide(slide, 100);
+  assert.deepEqual(
+    [...found.spatial!].map((centre) => centre - 56),
+    [...plan.tiles.coords],
+  );
+  assert.ok(found.barcodes.length >= 25 && found.barcodes.length <= 36, `${found.barcodes.length} cells`);
   const pure = decoded(Uint8Array.of(150, 60, 170), G);
   for (const [i] of found.barcodes.entries()) {
     const [x, y] = [found.spatial![2 * i]!, found.spatial![2 * i + 1]!];
     assert.ok(x > 230 && x < 770 && y > 130 && y < 670, `${x}, ${y}`);
-    const inside = x >= 357 && x <= 643 && y >= 257 && y <= 543;
-    if (inside) assert.deepEqual([...found.values.subarray(i * G, (i + 1) * G)], pure);
-    else assert.notDeepEqual([...found.values.subarray(i * G, (i + 1) * G)], pure);
+    const inside = x >= 356 && x <= 644 && y >= 256 && y <= 544;
+    const own = [...found.values.subarray(i * G, (i + 1) * G)];
+    if (inside) own.forEach((value, g) => assert.ok(Math.abs(value - pure[g]!) < 1e-6));
+    else assert.ok(own.some((value, g) => Math.abs(value - pure[g]!) > 1e-6));
+    const { array_row: rows, array_col: columns } = found.obs as Record<string, Int32Array>;
+    assert.equal(found.barcodes[i], `x${columns![i]}y${rows![i]}`);
+    assert.deepEqual([100 * columns![i]! + 56, 100 * rows![i]! + 56], [x, y]);
   }
   assert.equal(found.spotDiameter, 100);
   assert.deepEqual([found.origin?.["grid_um"], found.origin?.["patch_um"]], [100, 112]);
-  assert.match(found.barcodes[0]!, /^x\d+y\d+$/);
-  const all = await predictSlide(fakeModel(vocabulary), slide, { pixelSize: 1, step: 100, everywhere: true });
-  assert.equal(all.barcodes.length, 9 * 7);
+  assert.equal(JSON.parse(String(found.origin?.["slide"])).tissue_by, "chroma");
+  // Tiles at the edge go beyond it.
+  assert.equal((await overSlide(slide, 100, true)).found.barcodes.length, 10 * 8);
+  // Farther apart than they are wide.
+  assert.equal((await overSlide(slide, 200, true)).found.barcodes.length, 5 * 4);
 });
 
-Deno.test("predictSlide() of a slide without tissue says so", async () => {
-  const white = slideOf(1000, 800, [0, 0, 0, 0]);
-  await assert.rejects(predictSlide(fakeModel(vocabulary), white, { pixelSize: 1, step: 100 }), { code: "no-tissue" });
+Deno.test("predictSlide() of a slide without tissue has no rows, and leaves out tiles that are damaged", async () => {
+  const white = await overSlide(slideOf(1000, 800, [0, 0, 0, 0]), 100);
+  assert.deepEqual([white.found.barcodes, white.found.values.length], [[], 0]);
+  const slide = slideOf(300, 300, [0, 0, 300, 300]);
+  const bad: Slide = {
+    ...slide,
+    read: (level, x, y, w, h) =>
+      x >= 100 && x < 200 && y < 100
+        ? Promise.reject(new FormatError("damaged", { context: {} }))
+        : slide.read(level, x, y, w, h),
+  };
+  const { found } = await overSlide(bad, 112, true);
+  assert.deepEqual(found.damaged, [1]);
+  assert.deepEqual(found.barcodes, ["x0y0", "x2y0", "x0y1", "x1y1", "x2y1", "x0y2", "x1y2", "x2y2"]);
+  assert.equal(found.origin?.["damaged_tiles"], 1);
 });

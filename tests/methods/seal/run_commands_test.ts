@@ -11,6 +11,7 @@ import { H5ad } from "../../../src/io/hdf5/h5ad.ts";
 import type { UnsArray, UnsTree } from "../../../src/io/hdf5/h5ad_uns.ts";
 import { lockFile, lockFolder } from "../../../src/io/lock.ts";
 import { decodePng } from "../../../src/io/image/png.ts";
+import { encodePng } from "../../../src/io/image/png_write.ts";
 import { readSafetensorsF32 } from "../../../src/io/torch/safetensors.ts";
 import { toDense } from "../../../src/io/sparse.ts";
 import { readTree } from "../../../src/io/hdf5/h5ad_uns.ts";
@@ -215,6 +216,48 @@ async function predictedByProbe(
   Deno.writeFileSync(manifest, sums);
 }
 
+/** Slides have the grid, the tissue and the states that `embed` gives them. */
+async function predictedLikeEmbedded(
+  folder: string,
+  { run, data, predicted }: { run: string; data: string; predicted: string },
+): Promise<void> {
+  const state = (name: string) => json(`${predicted}/wsi_states/${name}.json`);
+  assert.deepEqual([state("SYN1").status, state("none").status], ["done", "failed"]);
+  assert.match(state("none").reason, /none\.tif/);
+  const summary = Deno.readTextFileSync(`${predicted}/summary.md`);
+  assert.match(summary, /2 slides: 1 done, 1 failed/);
+  assert.match(summary, /licence of its weights/);
+  assert.ok(json(`${predicted}/SYN1.grid.tissue.geojson`).features.length > 0);
+  // 112 µm, where nothing is said, as embed's.
+  const [out, blank] = [`${folder}/like`, `${folder}/blank ü.png`];
+  const white = { width: 400, height: 300, data: new Uint8Array(360_000).fill(243) };
+  Deno.writeFileSync(blank, encodePng(white));
+  const slides = ["--slide", `${data}/wsis/SYN1.tif`, "--slide", blank, "--pixel-size", "0.5"];
+  const args = ["predict", "--run", run, ...slides, "--out", out, "--json", "--quiet"];
+  const first = await seal(...args);
+  assert.equal(first.code, 3, first.err);
+  const statuses = (text: string) => JSON.parse(text).outputs.map(({ status }: { status: string }) => status);
+  assert.deepEqual(statuses(first.out), ["done", "empty"]);
+  assert.match(Deno.readTextFileSync(`${out}/summary.md`), /\| blank ü \| empty \| 0 \| 0 \| no tile lies on tissue/);
+  const job = `${folder}/like_job`;
+  const embed = ["embed", `${data}/wsis/SYN1.tif`, "--job", job, "--encoder", OTHER, "--mpp", "0.5"];
+  await done(...embed, "--quiet");
+  using patches = await H5File.open(
+    disk.open(`${job}/112um_224px_0um_overlap/patches/SYN1_patches.h5`, "read"),
+  );
+  using table = await H5ad.open(disk.open(`${out}/SYN1.grid.h5ad`, "read"));
+  const corners = [...patches.numbers("/coords")];
+  assert.deepEqual([...table.spatial()].map((centre) => centre - 112), corners);
+  const { facts } = json(`${job}/wsi_states/SYN1.json`);
+  const { damaged: _, ...same } = facts;
+  assert.deepEqual(json(`${out}/wsi_states/SYN1.json`).facts, same);
+  // Given again: as before, and a state that a kill kept from being written is.
+  Deno.removeSync(`${out}/wsi_states/blank ü.json`);
+  const again = await seal(...args);
+  assert.deepEqual([again.code, statuses(again.out)], [3, ["done", "empty"]], again.err);
+  assert.equal(json(`${out}/wsi_states/blank ü.json`).status, "empty");
+}
+
 Deno.test("retrieve and predict with a trained run", async () => {
   await inFolder(async (folder) => {
     const [data, run] = [`${folder}/data`, `${folder}/run`];
@@ -264,10 +307,10 @@ Deno.test("retrieve and predict with a trained run", async () => {
       "--out",
       `${folder}/unscaled`,
     );
-    assert.equal(unscaled.code, 2, unscaled.err);
+    assert.equal(unscaled.code, 4, unscaled.err);
     assert.match(
       unscaled.err,
-      /^ConfigError: Cannot lay a grid over .*: it names no pixel size\nhint: Pass --pixel-size/,
+      /^DataError: Cannot place tiles on .*: it names no pixel size\nhint: Pass --pixel-size, µm a pixel/,
     );
     assert.equal(disk.look(`${folder}/unscaled`), undefined);
 
@@ -317,6 +360,8 @@ Deno.test("retrieve and predict with a trained run", async () => {
     assert.equal(half.code, 3, half.err);
     assert.deepEqual(JSON.parse(half.out).outputs.map(({ status }: { status: string }) => status), ["done", "failed"]);
     assert.match((await expression(`${predicted}/SYN1.grid.h5ad`)).names[0]!, /^x\d+y\d+$/);
+
+    await predictedLikeEmbedded(folder, { run, data, predicted });
 
     // Genes of it drawn over the slide, and as squares for QuPath; one that is not predicted is refused.
     const draw = await seal(...grid, "--show", genes[0]!);
