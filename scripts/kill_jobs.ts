@@ -12,8 +12,10 @@ import { writeTiff } from "../src/io/image/tiff_write.ts";
 import { disk } from "../src/io/fs.ts";
 import { make, writeOuts } from "../tests/cli/space_ranger.ts";
 import { writeSection } from "../tests/cli/st_section.ts";
+import { writeWorld } from "../tests/methods/mil/world_files.ts";
 
 const WEIGHTS = new URL("../tests/fixtures/weights/types.pth", import.meta.url).pathname;
+const FEATURES = new URL("../tests/fixtures/slide_features/trident.h5", import.meta.url).pathname;
 const LORA = new URL("../tests/fixtures/encoders/lora_uni", import.meta.url).pathname;
 
 /** Files by their paths below the output, as far as they are to be the same in all runs. */
@@ -106,6 +108,25 @@ async function smokeRun(inputs: string): Promise<void> {
   if (code !== 0) throw new Error(`Cannot train: ${new TextDecoder().decode(stderr)}`);
 }
 
+/** Settings of a training on features of slides that takes a second. */
+export const SMALL_MIL: readonly string[] = [
+  ...["hidden=8", "heads=2", "tiles=20", "batch_size=2", "epochs=4", "log_every=1"],
+  "save_every_steps=3",
+];
+
+/** Writes features of slides and their labels. */
+export async function smallMil(inputs: string): Promise<void> {
+  const folder = `${inputs}/mil`;
+  if (disk.look(`${folder}/labels.tsv`)) return;
+  await writeWorld(folder, { seed: 0, bags: 10 });
+}
+
+/** Command line of a training on them. */
+export function milArgs(inputs: string, out: string): string[] {
+  const task = [`features=${inputs}/mil/features`, `labels=${inputs}/mil/labels.tsv`];
+  return ["train", "--quiet", "method=mil", ...task, ...SMALL_MIL, "--out", out];
+}
+
 /** Copies a folder. */
 function copy(from: string, to: string): void {
   Deno.mkdirSync(to);
@@ -133,6 +154,7 @@ function slides(inputs: string): Promise<void> {
 /** Jobs by name. */
 export const JOBS: Readonly<Record<string, Job>> = {
   ...Object.fromEntries(Object.entries(TRAIN).map(([name, more]) => [name, trainJob(more)])),
+  "train-mil": { prepare: smallMil, args: milArgs, isStray: isUnderWay, timeless: timelessOfRun },
   embed: timelessJob(data, (inputs, out) => {
     const patches = [0, 1, 2].map((i) => `${inputs}/hest/patches/SYN${i}.h5`);
     return ["embed", "--quiet", ...patches, "--encoder", ENCODER, "--batch-size", "4", "--out", out];
@@ -184,6 +206,14 @@ export const JOBS: Readonly<Record<string, Job>> = {
   "convert-weights": timelessJob(
     () => Promise.resolve(),
     (_, out) => ["convert", "weights", "--quiet", WEIGHTS, `${out}/model.safetensors`, "--dtype", "f32"],
+  ),
+  "convert-features": timelessJob(
+    (inputs) => {
+      Deno.mkdirSync(`${inputs}/features`, { recursive: true });
+      for (const name of ["a", "b", "c"]) Deno.copyFileSync(FEATURES, `${inputs}/features/${name}.h5`);
+      return Promise.resolve();
+    },
+    (inputs, out) => ["convert", "features", "--quiet", `${inputs}/features`, out, "--to", "clam"],
   ),
   synth: timelessJob(
     () => Promise.resolve(),

@@ -6,16 +6,20 @@
 
 import { ConfigError, DataError, type SealError } from "../core/errors.ts";
 import {
+  besidePath,
   type ConvertedFeatures,
   convertFeatures,
   evaManifest,
   FEATURE_FORMS,
   type FeatureForm,
+  featurePaths,
+  featuresName,
 } from "../embed/convert_features.ts";
 import { disk, makeFolder } from "../io/fs.ts";
-import { slideName } from "../slides/names.ts";
+import { contentHash } from "../run/content_hash.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { checkFolder, endsAll, isSame } from "../io/output.ts";
+import { checkConvertFolder, ConvertFolder } from "./convert_folder.ts";
 import { Progress } from "./progress.ts";
 import { printJson } from "./terminal.ts";
 
@@ -38,15 +42,6 @@ export const flags = {
   json: COMMON.json,
 } as const satisfies Flags;
 
-/** Folders below the output that a form has, and the file that shows one is there. */
-const PLACES: Readonly<Record<FeatureForm, { readonly folders: readonly string[]; file(name: string): string }>> = {
-  trident: { folders: [], file: (name) => `${name}.h5` },
-  clam: { folders: ["h5_files", "pt_files"], file: (name) => `h5_files/${name}.h5` },
-  stamp: { folders: [], file: (name) => `${name}.h5` },
-  npy: { folders: [], file: (name) => `${name}.npy` },
-  eva: { folders: [], file: (name) => `${name}.pt` },
-};
-
 /** Feature files at a path: itself, or those in it; of CLAM's folder those in HDF5, which have coordinates. */
 function filesAt(path: string): string[] {
   const entry = disk.look(path);
@@ -61,6 +56,29 @@ function filesAt(path: string): string[] {
   throw new DataError(`Cannot convert features of ${path}: it holds no .h5, .pt or .npy`, { context: { path } });
 }
 
+/** Slides by their names, each of one file. */
+function slidesOf(files: readonly string[]): Map<string, string> {
+  const slides = new Map<string, string>();
+  for (const path of files) {
+    const name = featuresName(path);
+    const before = slides.get(name);
+    if (before !== undefined) {
+      throw new ConfigError(`Cannot name two slides ${name}: ${before} and ${path}, every name once wanted`, {
+        hint: "Rename one of them, or give one file at a time",
+        context: { name, paths: [before, path] },
+      });
+    }
+    slides.set(name, path);
+  }
+  return slides;
+}
+
+/** Hash of what features are made from. */
+async function hashOf(path: string): Promise<string> {
+  const beside = besidePath(disk, path);
+  return await contentHash(beside === undefined ? [path] : [path, beside]);
+}
+
 /** Runs the conversion. */
 export async function run({ flags: values, words }: Args<typeof flags>): Promise<number> {
   const [from, out, ...more] = words.map((word) => word.replace(/(?<=.)[/\\]+$/, ""));
@@ -70,40 +88,51 @@ export async function run({ flags: values, words }: Args<typeof flags>): Promise
       hint: `For example: convert features job/20x_256px_0px_overlap/features_uni_v2 clam --to clam`,
     });
   }
-  const files = filesAt(from);
+  const slides = slidesOf(filesAt(from));
   checkFolder(out);
   if (isSame(from, out)) {
     throw new ConfigError(`Cannot write to ${out}: it is the input`, { hint: "Name another folder" });
   }
-  const there = files.map((path) => `${out}/${PLACES[form].file(slideName(path))}`).find((path) => disk.look(path));
-  if (there !== undefined && !values.overwrite) {
-    throw new ConfigError(`Cannot write ${there}: it is there already`, {
-      code: "output-exists",
-      hint: "Pass --overwrite to replace it, or name another folder",
-      context: { path: there },
-    });
-  }
-  for (const folder of ["", ...PLACES[form].folders]) makeFolder(`${out}/${folder}`.replace(/\/$/, ""));
+  const paths = (name: string) => featurePaths(form, name);
+  checkConvertFolder({ out, paths }, [...slides.keys()], values.overwrite);
+  const samples: { id: string; input: string }[] = [];
+  for (const [id, path] of slides) samples.push({ id, input: await hashOf(path) });
   const progress = new Progress(values.quiet);
+  using folder = ConvertFolder.open<ConvertedFeatures>({
+    ...{ out, what: "features", samples, values, paths },
+    needed: (_, { files }) => files,
+  });
+  const places = [...slides.keys()].flatMap(paths).map((path) => `${out}/${path}`.replace(/\/[^/]*$/, ""));
+  for (const place of new Set(places)) makeFolder(place);
+  const options = { mpp: values.mpp, strict: values["strict-trident"] };
   const done: ConvertedFeatures[] = [];
   const failed: { file: string; error: string }[] = [];
-  for (const path of files) {
+  for (const [name, path] of slides) {
     try {
-      const result = await convertFeatures(disk, path, out, form, {
-        mpp: values.mpp,
-        strict: values["strict-trident"],
-      });
+      const convert = async () => below(out, await convertFeatures(disk, path, out, form, options));
+      const result = await folder.convert(name, progress, convert, (converted) => lineOf(out, converted));
       done.push(result);
       for (const note of result.notes) progress.warn(`${result.name}: ${note}`);
-      progress.say(`${result.files[0] ?? `${result.name}: no tiles, no file`}: ${result.rows} x ${result.dim}`);
     } catch (error) {
-      if (files.length === 1 || endsAll(error)) throw error;
+      if (slides.size === 1 || endsAll(error)) throw error;
       const { message, hint } = error as SealError;
       failed.push({ file: path, error: message });
       progress.warn(`${path}: ${message}${hint ? `; ${hint}` : ""}`);
     }
   }
   if (form === "eva") disk.write(`${out}/manifest.csv`, evaManifest(done));
-  if (values.json) printJson({ to: form, out, slides: done, failed });
+  if (values.json) {
+    const slides = done.map(({ files, ...rest }) => ({ ...rest, files: files.map((file) => `${out}/${file}`) }));
+    printJson({ to: form, out, slides, failed });
+  }
   return failed.length > 0 ? 3 : 0;
+}
+
+/** With its files by their paths below the output. */
+function below(out: string, converted: ConvertedFeatures): ConvertedFeatures {
+  return { ...converted, files: converted.files.map((file) => file.slice(out.length + 1)) };
+}
+
+function lineOf(out: string, { name, files, rows, dim }: ConvertedFeatures): string {
+  return `${files[0] === undefined ? `${name}: no tiles, no file` : `${out}/${files[0]}`}: ${rows} x ${dim}`;
 }

@@ -1,5 +1,5 @@
 /**
- * A data folder that sections are converted into: one writer at a time, resumed when the same command is given again.
+ * A folder that samples or slides are converted into: one writer at a time, resumed when the same command is given again.
  *
  * `convert.json` says of each sample what it was made from and how, and whether it is finished; it is written before the first
  * file of a sample and behind the last.
@@ -10,13 +10,13 @@
 import { ConfigError, DataError } from "../core/errors.ts";
 import { type Facts, notOwn, sameFacts } from "../core/facts.ts";
 import { VERSION } from "../core/version.ts";
-import { type Converted, samplePaths } from "../data/convert/convert_sample.ts";
 import { readBytes } from "../data/data_folder.ts";
 import { disk } from "../io/fs.ts";
 import { type Lock, lockFolder } from "../io/lock.ts";
 import { looksOwn } from "../io/made_output.ts";
 import { isTyped } from "../io/system_error.ts";
 import { flagFacts } from "../run/output_folder.ts";
+import type { Progress } from "./progress.ts";
 
 const RECORD = "convert.json";
 
@@ -30,46 +30,57 @@ export interface SampleRequest {
   readonly input: string;
 }
 
+/** What is converted. */
+export interface ConvertRequest<T> {
+  readonly out: string;
+  /** The conversion's name. */
+  readonly what: string;
+  readonly samples: readonly SampleRequest[];
+  /** Its flags. */
+  readonly values: Readonly<Record<string, unknown>> & { readonly overwrite: boolean };
+  /** Paths that files of a sample can have below the folder. The last says whether what was made before is untouched. */
+  paths(id: string): readonly string[];
+  /** Paths without which a sample is not whole. */
+  needed(id: string, converted: T): readonly string[];
+}
+
+/** Where a folder's files are looked for. */
+type Places = Pick<ConvertRequest<unknown>, "out" | "paths">;
+
 interface Entry {
   readonly made: Facts;
   /** What was made; missing while it is not finished. */
-  readonly converted?: Converted;
+  readonly converted?: unknown;
 }
 
-/** The folder while it is written to. */
-export class ConvertFolder {
-  readonly #finished = new Map<string, Converted>();
+/** The folder while it is written to. @typeParam T What is kept of a finished sample. */
+export class ConvertFolder<T> {
+  readonly #finished = new Map<string, T>();
   /** The record as it was. */
-  readonly #before: Readonly<Record<string, Entry>>;
+  readonly #before: ReadonlyMap<string, Entry>;
 
   private constructor(
-    readonly out: string,
-    private readonly samples: Record<string, Entry>,
+    private readonly request: ConvertRequest<T>,
+    private readonly samples: Map<string, Entry>,
     private readonly made: ReadonlyMap<string, Facts>,
     private readonly lock: Lock,
   ) {
-    this.#before = { ...samples };
+    this.#before = new Map(samples);
   }
 
   /**
    * Takes the folder.
    *
-   * @param what The conversion's name.
-   * @param values Its flags.
    * @throws {ConfigError} If another process writes there, or it holds what is not to be replaced.
    */
-  static open(
-    out: string,
-    what: string,
-    requests: readonly SampleRequest[],
-    values: Readonly<Record<string, unknown>> & { readonly overwrite: boolean },
-  ): ConvertFolder {
+  static open<T>(request: ConvertRequest<T>): ConvertFolder<T> {
+    const { out, what, samples, values } = request;
     const settings = { software: `seal-webgpu ${VERSION}`, conversion: what, ...flagFacts(values, BY_CONTENT) };
     const lock = lockFolder(out, `convert ${what}`);
     try {
-      const made = new Map(requests.map(({ id, input }) => [id, { ...settings, input_sha256: input }]));
-      const folder = new ConvertFolder(out, readRecord(out), made, lock);
-      if (!values.overwrite) { for (const { id } of requests) folder.#look(id); }
+      const made = new Map(samples.map(({ id, input }) => [id, { ...settings, input_sha256: input }]));
+      const folder = new ConvertFolder(request, readRecord(out), made, lock);
+      if (!values.overwrite) { for (const { id } of samples) folder.#look(id); }
       return folder;
     } catch (error) {
       lock.release();
@@ -77,54 +88,65 @@ export class ConvertFolder {
     }
   }
 
-  /** A sample that is finished already, of the same inputs and settings. */
-  finished(id: string): Converted | undefined {
-    return this.#finished.get(id);
-  }
-
-  /** Says that a sample is begun; to be called before its first file is written. */
-  begin(id: string): void {
+  /**
+   * Converts a sample unless it is finished; one that fails leaves no trace in the record.
+   *
+   * @param told What is said of it.
+   */
+  async convert(id: string, progress: Progress, convert: () => Promise<T>, told: (converted: T) => string): Promise<T> {
+    const before = this.#finished.get(id);
+    if (before !== undefined) {
+      progress.say(`${id}: is there`);
+      return before;
+    }
     this.lock.check();
-    this.samples[id] = { made: this.made.get(id)! };
+    this.samples.set(id, { made: this.made.get(id)! });
     this.#write();
-  }
-
-  /** Says that a sample is finished. */
-  finish(id: string, converted: Converted): void {
-    this.samples[id] = { made: this.made.get(id)!, converted };
+    let converted: T;
+    try {
+      converted = await convert();
+    } catch (error) {
+      this.#forget(id);
+      throw error;
+    }
+    this.samples.set(id, { made: this.made.get(id)!, converted });
     this.#write();
+    progress.say(told(converted));
+    return converted;
   }
 
   /** Takes a sample back that failed; of one that was made before nothing stays that could be taken for whole. */
-  forget(id: string): void {
-    const before = this.#before[id];
-    const paths = samplePaths(id);
-    // The metadata go first: while they are there, nothing else was touched.
-    const untouched = disk.look(`${this.out}/${paths.metadata}`) !== undefined;
-    if (before !== undefined && untouched) this.samples[id] = before;
-    else delete this.samples[id];
+  #forget(id: string): void {
+    const before = this.#before.get(id);
+    const paths = this.request.paths(id).map((path) => `${this.request.out}/${path}`);
+    // It goes first: while it is there, nothing else was touched.
+    const untouched = disk.look(paths.at(-1)!) !== undefined;
+    if (before !== undefined && untouched) this.samples.set(id, before);
+    else this.samples.delete(id);
     if (before !== undefined && !untouched) {
-      for (const path of Object.values(paths)) disk.remove(`${this.out}/${path}`);
+      for (const path of paths) disk.remove(path);
     }
-    if (Object.keys(this.samples).length > 0) this.#write();
-    else disk.remove(`${this.out}/${RECORD}`);
+    if (this.samples.size > 0) this.#write();
+    else disk.remove(`${this.request.out}/${RECORD}`);
   }
 
   #write(): void {
-    disk.write(`${this.out}/${RECORD}`, `${JSON.stringify({ format: 1, samples: this.samples }, null, 2)}\n`);
+    const record = { format: 1, samples: Object.fromEntries(this.samples) };
+    disk.write(`${this.request.out}/${RECORD}`, `${JSON.stringify(record, null, 2)}\n`);
   }
 
   #look(id: string): void {
-    const entry = this.samples[id];
-    if (entry === undefined) return refuseForeign(this.out, id);
-    const paths = Object.entries(samplePaths(id)).map(([file, path]) => ({ file, path: `${this.out}/${path}` }));
+    const { out, needed } = this.request;
+    const entry = this.samples.get(id);
+    if (entry === undefined) return refuseForeign(this.request, id);
     const now = this.made.get(id)!;
     const dropped = Object.keys(entry.made).filter((key) => !(key in now)).map((key) => [key, "not given"]);
-    sameFacts(`${id} in ${this.out}`, entry.made, { ...Object.fromEntries(dropped), ...now });
-    const whole = paths.every(({ file, path }) =>
-      (file === "wsi" && now["--wsi"] === "none") || disk.look(path) !== undefined
-    );
-    if (entry.converted !== undefined && whole) this.#finished.set(id, entry.converted);
+    sameFacts(`${id} in ${out}`, entry.made, { ...Object.fromEntries(dropped), ...now });
+    if (entry.converted === undefined) return;
+    const converted = entry.converted as T;
+    if (needed(id, converted).every((path) => disk.look(`${out}/${path}`) !== undefined)) {
+      this.#finished.set(id, converted);
+    }
   }
 
   [Symbol.dispose](): void {
@@ -133,9 +155,8 @@ export class ConvertFolder {
 }
 
 /** Refuses files of a sample that are there although the record does not name it. */
-function refuseForeign(out: string, id: string): void {
-  const foreign = Object.values(samplePaths(id)).map((path) => `${out}/${path}`)
-    .find((path) => disk.look(path) !== undefined);
+function refuseForeign({ out, paths }: Places, id: string): void {
+  const foreign = paths(id).map((path) => `${out}/${path}`).find((path) => disk.look(path) !== undefined);
   if (foreign !== undefined) throw notOwn(foreign, "it is there already, and not of this command");
 }
 
@@ -145,17 +166,17 @@ function refuseForeign(out: string, id: string): void {
  * @throws {ConfigError} If it does.
  * @throws {DataError} If its record is damaged.
  */
-export function checkConvertFolder(out: string, ids: readonly string[], overwrite: boolean): void {
-  const known = readRecord(out);
-  if (!overwrite) { for (const id of ids) if (!Object.hasOwn(known, id)) refuseForeign(out, id); }
+export function checkConvertFolder(places: Places, ids: readonly string[], overwrite: boolean): void {
+  const known = readRecord(places.out);
+  if (!overwrite) { for (const id of ids) if (!known.has(id)) refuseForeign(places, id); }
 }
 
-function readRecord(out: string): Record<string, Entry> {
+function readRecord(out: string): Map<string, Entry> {
   const path = `${out}/${RECORD}`;
-  if (disk.look(path) === undefined) return {};
+  if (disk.look(path) === undefined) return new Map();
   try {
     const { format, samples } = JSON.parse(new TextDecoder().decode(readBytes(disk, path)));
-    if (format === 1 && typeof samples === "object" && samples !== null) return samples;
+    if (format === 1 && typeof samples === "object" && samples !== null) return new Map(Object.entries(samples));
   } catch (cause) {
     if (isTyped(cause)) throw cause;
     if (looksOwn(disk, path)) {

@@ -10,8 +10,8 @@ import { gatherWarnings } from "../data/sample_checks.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { catalogueCsv, parseCatalogue } from "../io/metadata.ts";
 import { COMMON, type Flags } from "./args.ts";
-import type { ConvertFolder } from "./convert_folder.ts";
 import { checkFolder } from "../io/output.ts";
+import { ConvertFolder, type SampleRequest } from "./convert_folder.ts";
 import { count } from "../core/text_table.ts";
 import type { Progress } from "./progress.ts";
 
@@ -93,29 +93,21 @@ export function optionsOf(
   };
 }
 
-/** Converts a sample unless it is finished; one that fails leaves no trace in the record. */
-export async function convertInto(
-  folder: ConvertFolder,
-  id: string,
-  progress: Progress,
-  convert: () => Promise<Converted>,
-): Promise<Converted> {
-  const before = folder.finished(id);
-  if (before !== undefined) {
-    progress.say(`${id}: is there`);
-    return before;
-  }
-  folder.begin(id);
-  let converted: Converted;
-  try {
-    converted = await convert();
-  } catch (error) {
-    folder.forget(id);
-    throw error;
-  }
-  folder.finish(id, converted);
-  progress.say(line(converted));
-  return converted;
+/** A folder that sections are converted into. */
+export function sectionFolder(
+  out: string,
+  what: string,
+  samples: readonly SampleRequest[],
+  values: Readonly<Record<string, unknown>> & { readonly overwrite: boolean },
+): ConvertFolder<Converted> {
+  const needed = (id: string) =>
+    Object.entries(samplePaths(id)).flatMap(([file, path]) => file === "wsi" && values.wsi === "none" ? [] : [path]);
+  return ConvertFolder.open({ out, what, samples, values, paths: sectionPaths, needed });
+}
+
+/** Paths of a section's files. */
+export function sectionPaths(id: string): readonly string[] {
+  return Object.values(samplePaths(id));
 }
 
 /** Makes the folders of a sample's files. */
@@ -142,7 +134,8 @@ const REASONS: Readonly<Record<string, string>> = {
   offTissue: "off the tissue",
 };
 
-function line({ id, spots, pairs, pixelSize, dropped }: Converted): string {
+/** What is said of a sample that was converted. */
+export function lineOf({ id, spots, pairs, pixelSize, dropped }: Converted): string {
   const reasons = Object.entries(dropped).flatMap(([key, n]) => n > 0 ? [`${n} ${REASONS[key] ?? key}`] : []);
   const left = reasons.length > 0 ? `; left out: ${reasons.join(", ")}` : "";
   return `${id}: ${count(pairs, "patch", "patches")} of ${count(spots, "spot")}, ${

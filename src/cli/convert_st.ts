@@ -13,15 +13,17 @@ import { sampleOf } from "../io/metadata.ts";
 import type { RandomAccess } from "../io/random_access.ts";
 import type { Args, Flags } from "./args.ts";
 import { contentHash } from "../run/content_hash.ts";
-import { checkConvertFolder, ConvertFolder } from "./convert_folder.ts";
+import { checkConvertFolder } from "./convert_folder.ts";
 import {
   checkId,
   checkOut,
-  convertInto,
   COUNTS_FLAG,
+  lineOf,
   makeFolders,
   optionsOf,
   SECTION_FLAGS,
+  sectionFolder,
+  sectionPaths,
   tellWarnings,
   writeCatalogue,
 } from "./convert_section.ts";
@@ -67,7 +69,7 @@ export async function run(args: Args<typeof flags>): Promise<void> {
   for (const section of sections) checkId(section.id, rename);
   const inputs = sections.flatMap(({ counts, spots, image }) => [counts, spots, image]);
   checkOut(out, inputs, words[0]);
-  checkConvertFolder(out, sections.map(({ id }) => id), given.overwrite);
+  checkConvertFolder({ out, paths: sectionPaths }, sections.map(({ id }) => id), given.overwrite);
   for (const path of inputs) (await openFile(path)).close?.();
   const progress = new Progress(quiet);
   const requests: { id: string; input: string }[] = [];
@@ -75,11 +77,12 @@ export async function run(args: Args<typeof flags>): Promise<void> {
   for (const { id, counts, spots, image } of sections) {
     requests.push({ id, input: await contentHash([counts, spots, image]) });
   }
-  using folder = ConvertFolder.open(out, "st", requests, given);
+  using folder = sectionFolder(out, "st", requests, given);
   const done: Converted[] = [];
   try {
     for (const section of sections) {
-      done.push(await convertInto(folder, section.id, progress, () => convertOne(section, out, given, progress)));
+      const convert = () => convertOne(section, out, given, progress);
+      done.push(await folder.convert(section.id, progress, convert, lineOf));
     }
   } finally {
     tellWarnings(done, progress);

@@ -15,15 +15,17 @@ import { openTenx, type TenxFile } from "../io/tenx_h5.ts";
 import { readTenxSpatial } from "../io/tenx_spatial.ts";
 import type { Args, Flags } from "./args.ts";
 import { contentHash } from "../run/content_hash.ts";
-import { checkConvertFolder, ConvertFolder } from "./convert_folder.ts";
+import { checkConvertFolder } from "./convert_folder.ts";
 import {
   checkId,
   checkOut,
-  convertInto,
   COUNTS_FLAG,
+  lineOf,
   makeFolders,
   optionsOf,
   SECTION_FLAGS,
+  sectionFolder,
+  sectionPaths,
   tellWarnings,
   writeCatalogue,
 } from "./convert_section.ts";
@@ -65,17 +67,17 @@ export async function run({ flags: given, words }: Args<typeof flags>): Promise<
   checkId(id);
   const inputs = [found.counts.path, found.spatial, image];
   checkOut(out, inputs, folder);
-  checkConvertFolder(out, [id], given.overwrite);
+  checkConvertFolder({ out, paths: sectionPaths }, [id], given.overwrite);
   (await openFile(image)).close?.();
   // Small and quickly read, unlike the slide, whose content is looked at next.
   await readTenxSpatial(openFolder(found.spatial));
   const progress = new Progress(quiet);
-  using place = ConvertFolder.open(out, "visium", [{ id, input: await contentHash(inputs) }], given);
-  const converted = await convertInto(
-    place,
+  using place = sectionFolder(out, "visium", [{ id, input: await contentHash(inputs) }], given);
+  const converted = await place.convert(
     id,
     progress,
     () => convert(found, { image, out, id }, given, progress),
+    lineOf,
   );
   tellWarnings([converted], progress);
   writeCatalogue(out, [converted]);

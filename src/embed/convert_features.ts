@@ -10,13 +10,12 @@ import { f16FromF32, f32FromF16 } from "../core/dtype.ts";
 import { DataError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { csvLine } from "../io/csv.ts";
-import type { Disk } from "../io/disk.ts";
+import { type Disk, randomAccess, recording } from "../io/disk.ts";
 import { CONTENT_SUM, type Features, openFeatures } from "../io/features.ts";
 import { H5File } from "../io/hdf5/h5.ts";
 import { H5Writer } from "../io/hdf5/h5_write.ts";
 import { npyHeader, readNpy, readNpyHeader } from "../io/npy.ts";
 import { tensorChunks } from "../io/torch/pth_write.ts";
-import { randomAccess } from "../io/disk.ts";
 import { slideName } from "../slides/names.ts";
 import { writeFeatures } from "./formats.ts";
 
@@ -68,8 +67,37 @@ const LEGACY_STAMP = { um: 256, px: 224 };
 /** The version STAMP compares with its own; files of newer ones are refused. */
 const STAMP_VERSION = "2.0.0";
 
+/** Paths below the output that a slide's files can have. */
+const PATHS: Readonly<Record<FeatureForm, (name: string) => readonly string[]>> = {
+  trident: (name) => [`${name}.h5`],
+  clam: (name) => [`h5_files/${name}.h5`, `pt_files/${name}.pt`],
+  stamp: (name) => [`${name}.h5`],
+  npy: (name) => [`${name}_coords.npy`, `${name}.npy`],
+  eva: (name) => [`${name}.pt`],
+};
+
+/** Name of the slide whose features are in a file. */
+export function featuresName(path: string): string {
+  return slideName(path).replace(/_patches$/, "");
+}
+
+/** Files that {@linkcode convertFeatures} can write of a slide, below the output; the last one is always among them. */
+export function featurePaths(form: FeatureForm, name: string): readonly string[] {
+  return PATHS[form](name);
+}
+
 /**
- * Writes the features of one slide in another form.
+ * Coordinates that belong to a file of features and lie beside it.
+ *
+ * @returns Their path; undefined where there are none.
+ */
+export function besidePath(disk: Disk, path: string): string | undefined {
+  const beside = path.replace(/(\.npy)$/i, "_coords$1");
+  return beside === path || disk.look(beside)?.kind !== "file" ? undefined : beside;
+}
+
+/**
+ * Writes the features of one slide in another form. Of a slide that fails while its files are written none stays.
  *
  * @param out Folder, below which the form has its own.
  * @throws {FormatError} If the file is damaged.
@@ -83,10 +111,15 @@ export async function convertFeatures(
   options: ConvertOptions = {},
 ): Promise<ConvertedFeatures> {
   const source = await openSource(disk, path, options);
+  const { name, count, dim, notes } = source;
+  const written: string[] = [];
   try {
-    const files = await WRITERS[form](disk, out, source, options);
-    const { name, count, dim, notes } = source;
+    const files = await WRITERS[form](recording(disk, written), out, source, options);
     return { name, rows: count, dim, files, notes };
+  } catch (error) {
+    // Nor one of before, beside a new one.
+    if (written.length > 0) { for (const path of featurePaths(form, name)) disk.remove(`${out}/${path}`); }
+    throw error;
   } finally {
     source.features.close();
   }
@@ -94,7 +127,7 @@ export async function convertFeatures(
 
 async function openSource(disk: Disk, path: string, { mpp }: ConvertOptions): Promise<Source> {
   const features = await openFeatures(disk.open(path, "read"));
-  const name = slideName(path).replace(/_patches$/, "");
+  const name = featuresName(path);
   const { count, dim, attributes } = features;
   const plain = { name, count, dim, features, encoder: String(attributes["encoder"] ?? "unknown"), mpp };
   try {
@@ -110,8 +143,8 @@ async function openSource(disk: Disk, path: string, { mpp }: ConvertOptions): Pr
 
 /** Coordinates in a file beside one of npy. */
 async function besideCoords(disk: Disk, path: string, count: number): Promise<Float64Array | undefined> {
-  const beside = path.replace(/(\.npy)$/i, "_coords$1");
-  if (beside === path || disk.look(beside)?.kind !== "file") return undefined;
+  const beside = besidePath(disk, path);
+  if (beside === undefined) return undefined;
   const file = randomAccess(disk.open(beside, "read"));
   try {
     const header = await readNpyHeader(file);
@@ -263,25 +296,25 @@ async function writeClam(disk: Disk, out: string, source: Source): Promise<strin
   const { name, count, dim, said } = source;
   const { coords, side } = inPixels(source);
   const rows = await rowsOf(source);
-  const files = [`${out}/h5_files/${name}.h5`, `${out}/pt_files/${name}.pt`] as const;
+  const [h5, pt] = featurePaths("clam", name).map((path) => `${out}/${path}`) as [string, string];
   const begin = await H5Writer.prepare();
-  disk.writeAnywhere(files[0], (file) => {
-    const h5 = begin(file);
-    h5.dataset("/features", "f4", [count, dim], undefined, { chunks: [1, dim], growing: true });
-    h5.rows("/features", 0, [dim], rows);
-    h5.dataset("/coords", "i4", [count, 2], undefined, { chunks: [1, 2], growing: true });
-    h5.rows("/coords", 0, [2], Int32Array.from(coords));
-    h5.attribute("/coords", "patch_level", 0);
-    h5.attribute("/coords", "patch_size", Math.round(side));
-    h5.attribute("/coords", "downsample", [1, 1], "f8");
+  disk.writeAnywhere(h5, (file) => {
+    const made = begin(file);
+    made.dataset("/features", "f4", [count, dim], undefined, { chunks: [1, dim], growing: true });
+    made.rows("/features", 0, [dim], rows);
+    made.dataset("/coords", "i4", [count, 2], undefined, { chunks: [1, 2], growing: true });
+    made.rows("/coords", 0, [2], Int32Array.from(coords));
+    made.attribute("/coords", "patch_level", 0);
+    made.attribute("/coords", "patch_size", Math.round(side));
+    made.attribute("/coords", "downsample", [1, 1], "f8");
     const sides = [said["level0_width"], said["level0_height"]].map((value) => Number(value ?? 0));
-    h5.attribute("/coords", "level_dim", sides);
-    h5.attribute("/coords", "name", name);
-    h5.attribute("/coords", "save_path", "");
-    h5.close();
+    made.attribute("/coords", "level_dim", sides);
+    made.attribute("/coords", "name", name);
+    made.attribute("/coords", "save_path", "");
+    made.close();
   });
-  disk.writeChunks(files[1], tensorChunks({ dtype: "F32", shape: [count, dim], data: bytesOf(rows) }));
-  return [...files];
+  disk.writeChunks(pt, tensorChunks({ dtype: "F32", shape: [count, dim], data: bytesOf(rows) }));
+  return [h5, pt];
 }
 
 async function writeStamp(disk: Disk, out: string, source: Source): Promise<string[]> {
@@ -315,19 +348,19 @@ async function writeStamp(disk: Disk, out: string, source: Source): Promise<stri
 async function writePlain(disk: Disk, out: string, source: Source): Promise<string[]> {
   const { name, count, dim, coords, unit } = source;
   const rows = await rowsOf(source);
-  const files = [`${out}/${name}.npy`];
-  disk.writeChunks(files[0]!, [npyHeader("f4", [count, dim]), bytesOf(rows)]);
-  if (coords !== undefined) {
-    files.push(`${out}/${name}_coords.npy`);
+  const [beside, path] = featurePaths("npy", name).map((path) => `${out}/${path}`) as [string, string];
+  if (coords === undefined) disk.remove(beside);
+  else {
     const places = unit === "px" || source.mpp !== undefined
       ? inPixels({ ...source, side: source.side ?? 1 }).coords
       : coords;
-    disk.writeChunks(files[1]!, [npyHeader("i4", [count, 2]), bytesOf(Int32Array.from(places))]);
+    disk.writeChunks(beside, [npyHeader("i4", [count, 2]), bytesOf(Int32Array.from(places))]);
     if (places === coords && unit === "um") {
       source.notes.push("coordinates are whole µm, not pixels: no pixel size is known");
     }
   }
-  return files;
+  disk.writeChunks(path, [npyHeader("f4", [count, dim]), bytesOf(rows)]);
+  return coords === undefined ? [path] : [path, beside];
 }
 
 async function writeEva(disk: Disk, out: string, source: Source): Promise<string[]> {

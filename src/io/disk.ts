@@ -70,3 +70,23 @@ export function randomAccess(file: Pick<HostFile, "name" | "size" | "read"> & { 
     close: () => file.close?.(),
   };
 }
+
+/** A disk that remembers which files it wrote. */
+export function recording(disk: Disk, written: string[]): Disk {
+  // A file that could not be written is as it was.
+  const noted =
+    <T extends unknown[]>(write: (path: string, ...rest: T) => void) => (path: string, ...rest: T): void => {
+      write(path, ...rest);
+      written.push(path);
+    };
+  return {
+    ...disk,
+    write: noted(disk.write),
+    writeChunks: noted(disk.writeChunks),
+    writeAnywhere: noted(disk.writeAnywhere),
+    async writeSlowly(path, fill) {
+      await disk.writeSlowly(path, fill);
+      written.push(path);
+    },
+  };
+}

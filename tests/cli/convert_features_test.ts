@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { openFeatures } from "../../src/io/features.ts";
 import { disk } from "../../src/io/fs.ts";
-import { FIXTURES, inFolder, seal } from "./shared.ts";
+import { run } from "../../src/cli/convert_features.ts";
+import { lockFolder } from "../../src/io/lock.ts";
+import { FIXTURES, inFolder, seal, tree } from "./shared.ts";
 
 const convert = (...words: string[]) => seal("convert", "features", ...words);
 
@@ -51,7 +53,10 @@ Deno.test("convert features writes CLAM's, STAMP's, eva's and plain forms, and T
     other.close();
     const again = await convert(`${folder}/clam`, `${folder}/back`, "--to", "trident");
     assert.equal(again.code, 2);
-    assert.match(again.err, /back\/a\.h5: it is there already/);
+    assert.match(
+      again.err,
+      /Cannot write a in .*back: it was made with other inputs or settings \(--mpp 0\.5, now not given/,
+    );
     assert.equal((await convert(`${folder}/clam`, `${folder}/back`, "--to", "trident", "--overwrite")).code, 0);
   });
 });
@@ -84,3 +89,38 @@ Deno.test("convert features says what files lack, lists those that fail, and ref
     assert.equal(disk.look(`${folder}/o`), undefined);
   });
 });
+
+Deno.test("convert features given again goes on after a kill to the same bytes; one writer, and nothing of others", () =>
+  inFolder(async (folder) => {
+    const [from, out] = [`${folder}/in`, `${folder}/out`];
+    Deno.mkdirSync(from);
+    for (const name of ["a", "b"]) Deno.copyFileSync(`${FIXTURES}slide_features/trident.h5`, `${from}/${name}.h5`);
+    const again = (to = "clam", overwrite = false) => {
+      const flags = { to, mpp: undefined, "strict-trident": false, overwrite, quiet: true, json: false } as const;
+      return run({ flags, words: [from, out], overrides: [] });
+    };
+    assert.equal(await again(), 0);
+    const whole = tree(out);
+    // Killed between the two files of the second.
+    const record = JSON.parse(Deno.readTextFileSync(`${out}/convert.json`));
+    delete record.samples.b.converted;
+    Deno.writeTextFileSync(`${out}/convert.json`, JSON.stringify(record));
+    Deno.removeSync(`${out}/pt_files/b.pt`);
+    assert.equal(await again(), 0);
+    assert.deepEqual(tree(out), whole);
+    Deno.removeSync(`${out}/h5_files/a.h5`);
+    assert.equal(await again(), 0);
+    assert.deepEqual(tree(out), whole);
+    {
+      using _held = lockFolder(out, "convert features");
+      await assert.rejects(again(), new RegExp(`process ${Deno.pid} \\(convert features\\) writes there`));
+    }
+    await assert.rejects(again("npy"), /Cannot write a in .*: it was made with .*--to clam, now npy/);
+    Deno.copyFileSync(`${FIXTURES}slide_features/whole_numbers.pt`, `${from}/b.pt`);
+    await assert.rejects(again(), /Cannot name two slides b: .*b\.h5 and .*b\.pt/);
+    Deno.removeSync(`${from}/b.pt`);
+    Deno.removeSync(`${out}/convert.json`);
+    await assert.rejects(again(), /h5_files\/a\.h5: it is there already, and not of this command/);
+    assert.equal(await again("clam", true), 0);
+    assert.deepEqual(tree(out), whole);
+  }));

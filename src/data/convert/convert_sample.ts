@@ -6,7 +6,7 @@
  */
 
 import { DataError } from "../../core/errors.ts";
-import type { Disk } from "../../io/disk.ts";
+import { type Disk, recording } from "../../io/disk.ts";
 import { tissueGeoJson } from "../../io/geojson.ts";
 import { H5Writer } from "../../io/hdf5/h5_write.ts";
 import { hestH5ad, type NewColumn, type NewH5ad, writeH5ad } from "../../io/hdf5/h5ad_write.ts";
@@ -177,26 +177,6 @@ export async function writeSample(
     for (const path of written) given.remove(path);
     throw error;
   }
-}
-
-/** A disk that remembers which files it wrote. */
-function recording(disk: Disk, written: string[]): Disk {
-  // A file that could not be written is as it was.
-  const noted =
-    <T extends unknown[]>(write: (path: string, ...rest: T) => void) => (path: string, ...rest: T): void => {
-      write(path, ...rest);
-      written.push(path);
-    };
-  return {
-    ...disk,
-    write: noted(disk.write),
-    writeChunks: noted(disk.writeChunks),
-    writeAnywhere: noted(disk.writeAnywhere),
-    async writeSlowly(path, fill) {
-      await disk.writeSlowly(path, fill);
-      written.push(path);
-    },
-  };
 }
 
 function checkPixelSize(id: string, size: number, coarse: boolean): void {
