@@ -6,15 +6,14 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import type { Reporter } from "../core/reporter.ts";
 import { writtenGenes } from "../data/genes/vocabulary.ts";
-import { checkShown, drawPrediction } from "../eval/prediction_maps.ts";
-import { disk } from "../io/fs.ts";
+import { checkShown } from "../eval/prediction_maps.ts";
 import { namesOf } from "../run/data.ts";
 import { hostOf } from "../run/host.ts";
 import { originOf } from "../run/open.ts";
 import { flagFacts } from "../run/output_folder.ts";
-import { predict, type PredictOutcome, predictRequest } from "../run/predict.ts";
+import { predict, predictRequest } from "../run/predict.ts";
+import { drawPredictions } from "../run/predict_maps.ts";
 import type { Args, Flags } from "./args.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
@@ -110,30 +109,10 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
   checkShown(shown, writtenGenes(request.known.vocabulary));
   const host = hostOf(new Progress(values.quiet), signal);
   const outputs = await predict(request, { host, openGpu: () => openGpu(values.software) });
-  const drawn = await drawAll(outputs, shown, host.reporter);
+  const drawn = await drawPredictions(request.jobs, outputs, shown, host.reporter);
   if (values.json) {
     const { known, source } = request;
     printJson({ ...originOf(run, values.checkpoint, known), checked: known.checked, ...source.facts, outputs });
   }
   return drawn && outputs.every(({ status }) => status === "done") ? 0 : INCOMPLETE;
-}
-
-/** Draws genes of all that was predicted. @returns Whether each had a picture to draw them on. */
-async function drawAll(
-  outputs: readonly PredictOutcome[],
-  genes: readonly string[],
-  reporter: Reporter,
-): Promise<boolean> {
-  let all = true;
-  for (const { output, status } of genes.length > 0 ? outputs : []) {
-    if (status !== "done") continue;
-    try {
-      for (const path of await drawPrediction(disk, output, genes)) reporter.say(path);
-    } catch (error) {
-      if ((error as { code?: string }).code !== "no-picture") throw error;
-      reporter.warn((error as Error).message);
-      all = false;
-    }
-  }
-  return all;
 }

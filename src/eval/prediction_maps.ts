@@ -8,7 +8,10 @@ import { ConfigError, DataError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import type { Disk } from "../io/disk.ts";
 import { H5File } from "../io/hdf5/h5.ts";
+import { readTree } from "../io/hdf5/h5ad_uns.ts";
+import type { Picture } from "../io/image/picture.ts";
 import { encodePng } from "../io/image/png_write.ts";
+import { type ScoredTile, withLegend } from "../slides/legend.ts";
 import { tilesGeoJson } from "../slides/outlines.ts";
 import { heatMap, percentiles } from "../slides/pictures.ts";
 
@@ -28,11 +31,26 @@ export function checkShown(wanted: readonly string[], genes: readonly string[]):
 }
 
 const SLIDE = "/uns/spatial/slide";
+/** Tiles of the highest and of the lowest values that are shown, at most. */
+const SHOWN = 8;
+
+/** A tile: its row, its centre and its side, pixels of level 0. */
+export interface TilePlace {
+  readonly row: number;
+  readonly x: number;
+  readonly y: number;
+  readonly side: number;
+}
+
+/** The picture of a tile, small. */
+export type TileOf = (place: TilePlace) => Promise<Picture>;
 
 /**
- * Draws genes of a prediction: `NAME.GENE.png` beside it, where the file has a picture of the slide, and `NAME.geojson` with all.
+ * Draws genes of a prediction: `NAME.GENE.png` beside it, where the file has a picture of the slide, with a legend of the values
+ * that colours stand for and the tiles of the highest and lowest of them, and `NAME.geojson` with all.
  *
  * @param path The `.h5ad`.
+ * @param tileOf Pictures of tiles; without it none are shown.
  * @returns Paths that were written.
  * @throws {DataError} If the prediction has no places or no picture.
  */
@@ -40,6 +58,7 @@ export async function drawPrediction(
   disk: Pick<Disk, "open" | "write">,
   path: string,
   genes: readonly string[],
+  tileOf?: TileOf,
 ): Promise<string[]> {
   using file = await H5File.open(disk.open(path, "read"));
   const lacks = file.kind("/obsm/spatial") !== "dataset"
@@ -59,7 +78,14 @@ export async function drawPrediction(
   checkShown(genes, all);
   const factor = (name: string) => Number(file.numbers(`${SLIDE}/scalefactors/${name}`)[0]);
   const [scale, side] = [factor("tissue_hires_scalef"), factor("spot_diameter_fullres")];
-  const coords = file.numbers("/obsm/spatial").map((centre) => centre - side / 2);
+  const centres = file.numbers("/obsm/spatial");
+  const coords = centres.map((centre) => centre - side / 2);
+  const origin = file.kind("/uns/seal") === "group" ? readTree(file, "/uns/seal") : {};
+  const whole = Number(origin["patch_um"]) / Number(origin["pixel_size_um"]);
+  const place = (row: number): TilePlace => ({
+    ...{ row, x: centres[2 * row]!, y: centres[2 * row + 1]! },
+    side: whole > 0 ? whole : side,
+  });
   const [height = 0, width = 0] = file.info(`${SLIDE}/images/hires`).shape ?? [];
   const picture = { width, height, data: Uint8Array.from(file.numbers(`${SLIDE}/images/hires`)) };
   const values = file.numbers("/X");
@@ -74,10 +100,30 @@ export async function drawPrediction(
     measurements[`${gene} percentile`] = ranks;
     // Names of genes may hold anything.
     const out = `${base}.${gene.replaceAll(/[^\w.-]+/g, "_")}.png`;
-    disk.write(out, encodePng(heatMap(picture, coords, side, ranks, [scale, scale])));
+    const map = heatMap(picture, coords, side, ranks, [scale, scale]);
+    const title = `${gene}, ${String(origin["unit"] ?? "unknown unit")}; colours by rank`;
+    disk.write(out, encodePng(withLegend(map, { title, scores, ...await extremes(scores, place, tileOf) })));
     written.push(out);
   }
   const out = `${base}.geojson`;
   disk.write(out, [...tilesGeoJson({ names, coords, side }, measurements)].join(""));
   return [...written, out];
+}
+
+/** The tiles of the highest and the lowest values, each once; equal ones in the order of the file. */
+async function extremes(
+  scores: Float64Array,
+  place: (row: number) => TilePlace,
+  tileOf: TileOf | undefined,
+): Promise<{ highest: ScoredTile[]; lowest: ScoredTile[] }> {
+  if (tileOf === undefined) return { highest: [], lowest: [] };
+  const rows = Array.from(scores.keys()).filter((row) => !Number.isNaN(scores[row]!));
+  rows.sort((a, b) => scores[b]! - scores[a]! || a - b);
+  const count = Math.min(SHOWN, Math.ceil(rows.length / 2));
+  const tiles = (of: readonly number[]) =>
+    Promise.all(of.map(async (row) => ({ picture: await tileOf(place(row)), score: scores[row]! })));
+  return {
+    highest: await tiles(rows.slice(0, count)),
+    lowest: await tiles(rows.slice(Math.max(count, rows.length - count)).reverse()),
+  };
 }

@@ -37,8 +37,8 @@ Deno.test("Genes are drawn where their tiles lie, coloured by rank, and are meas
     assert.deepEqual(written.map((path) => path.slice(folder.length + 1)), ["S.A.png", "S.B_1.png", "S.geojson"]);
     const blended = (rank: number) => rankColour(rank).map((value) => Math.round(0.6 * 200 + 0.4 * value));
     for (const [file, ranks] of [["S.A.png", [1 / 3, 2 / 3, 1]], ["S.B_1.png", [1, 2 / 3, 1 / 3]]] as const) {
-      const { data } = decodeImage(Deno.readFileSync(`${folder}/${file}`), file);
-      const at = (x: number, y: number) => [...data.subarray((y * 20 + x) * 3).slice(0, 3)];
+      const { data, width } = decodeImage(Deno.readFileSync(`${folder}/${file}`), file);
+      const at = (x: number, y: number) => [...data.subarray((y * width + x) * 3).slice(0, 3)];
       assert.deepEqual([at(5, 5), at(15, 5), at(5, 15)], ranks.map(blended));
       assert.deepEqual(at(15, 15), [200, 200, 200]);
     }
@@ -54,6 +54,46 @@ Deno.test("Genes are drawn where their tiles lie, coloured by rank, and are meas
       return error instanceof DataError && /no picture of its slide/.test(error.message);
     });
     await assert.rejects(drawPrediction(disk, `${folder}/S.h5ad`, ["C"]), ConfigError);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("Below the map stand its colours with their values and the tiles of the highest and lowest, each once", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const count = 21;
+    await write(`${folder}/S.h5ad`, {
+      ...PREDICTION,
+      barcodes: Array.from({ length: count }, (_, i) => `x${i}y0`),
+      genes: ["A"],
+      // The last is the highest, the first the lowest, 3 and 4 are equal.
+      values: Float32Array.from({ length: count }, (_, i) => i === 4 ? 3 : i),
+      spatial: Float64Array.from({ length: 2 * count }, (_, k) => k % 2 === 0 ? 100 * (k >> 1) + 50 : 50),
+      origin: { patch_um: 112, pixel_size_um: 0.5 },
+    });
+    const asked: number[] = [];
+    await drawPrediction(disk, `${folder}/S.h5ad`, ["A"], ({ row, x, y, side }) => {
+      assert.deepEqual([x, y, side], [100 * row + 50, 50, 224]);
+      asked.push(row);
+      return Promise.resolve({ width: 96, height: 96, data: new Uint8Array(96 * 96 * 3).fill(10 * row + 3) });
+    });
+    assert.deepEqual(asked, [20, 19, 18, 17, 16, 15, 14, 13, 0, 1, 2, 4, 3, 5, 6, 7]);
+    const { data, width, height } = decodeImage(Deno.readFileSync(`${folder}/S.A.png`), "S.A.png");
+    const grey = (value: number) => {
+      for (let i = 0; i < width * height; i++) {
+        const own = data.subarray(3 * i, 3 * i + 3);
+        if (own.every((channel) => channel === value)) return { x: i % width, y: Math.floor(i / width) };
+      }
+      return undefined;
+    };
+    const [best, second, worst] = [grey(203)!, grey(193)!, grey(3)!];
+    assert.ok(best.y > 20 && second.y === best.y && second.x > best.x + 95 && worst.y > best.y + 95);
+    // The bar goes from the colour of the lowest to that of the highest rank.
+    const bar = Array.from({ length: height }, (_, y) => y).find((y) => {
+      return y > 20 && [...data.subarray(3 * (y * width + 12)).slice(0, 3)].join() === rankColour(0).join();
+    })!;
+    assert.deepEqual([...data.subarray(3 * (bar * width + 411)).slice(0, 3)], rankColour(1));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
