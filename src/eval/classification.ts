@@ -253,22 +253,32 @@ export function f1Scores(confusion: Confusion): { readonly macro: number | null;
   };
 }
 
+/** How far two classes are from each other: all the same, by their places, by their squares. */
+export type KappaWeights = "none" | "linear" | "quadratic";
+
 /**
- * Cohen's kappa with quadratic weights, for classes in an order. Distances are between indices of all classes, so that one without
- * cases keeps its place, where scikit-learn closes the gap. Null where true and predicted are one and the same class throughout.
+ * Cohen's kappa. Distances are between indices of all classes, so that one without cases keeps its place, where scikit-learn
+ * closes the gap. Null where true and predicted are one and the same class throughout.
  */
-export function quadraticKappa(confusion: Confusion): number | null {
+export function cohenKappa(confusion: Confusion, weights: KappaWeights = "none"): number | null {
   const classes = confusion.length;
-  const all = confusion.reduce((sum, _, k) => sum + rowSum(confusion, k), 0);
+  const rows = confusion.map((_, k) => rowSum(confusion, k));
+  const columns = confusion.map((_, k) => columnSum(confusion, k));
+  const all = rows.reduce((sum, count) => sum + count, 0);
   let [observed, expected] = [0, 0];
   for (let j = 0; j < classes; j++) {
     for (let k = 0; k < classes; k++) {
-      const weight = (j - k) ** 2;
+      const weight = weights === "none" ? Number(j !== k) : weights === "linear" ? Math.abs(j - k) : (j - k) ** 2;
       observed += weight * confusion[j]![k]!;
-      expected += weight * rowSum(confusion, j) * columnSum(confusion, k) / all;
+      expected += weight * rows[j]! * columns[k]! / all;
     }
   }
   return expected > 0 ? 1 - observed / expected : null;
+}
+
+/** {@linkcode cohenKappa} with quadratic weights, for classes in an order. */
+export function quadraticKappa(confusion: Confusion): number | null {
+  return cohenKappa(confusion, "quadratic");
 }
 
 /** What neighbours say of their queries, of the k nearest. */

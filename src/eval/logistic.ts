@@ -141,6 +141,26 @@ export function predictLogistic({ classes, weights, intercepts }: LogisticModel,
   });
 }
 
+/**
+ * Probabilities of classes 0 to `classes - 1`, `[rows, classes]`; 0 of those that the model never saw.
+ *
+ * @param classes More than the largest label of the model.
+ */
+export function logisticProbabilities(model: LogisticModel, x: Table, classes: number): Float64Array {
+  const { weights, intercepts } = model;
+  const scores = multiply(x, weights).data;
+  const out = new Float64Array(x.rows * classes);
+  for (let r = 0; r < x.rows; r++) {
+    const own = Array.from(intercepts, (value, k) => value + scores[r * weights.rows + k]!);
+    if (weights.rows === 1) own.unshift(0);
+    const most = Math.max(...own);
+    const powers = own.map((value) => Math.exp(value - most));
+    const sum = powers.reduce((a, b) => a + b, 0);
+    model.classes.forEach((label, k) => out[r * classes + label] = powers[k]! / sum);
+  }
+  return out;
+}
+
 /** Mean over classes of the share of their rows that are predicted right; NaN without rows. */
 export function balancedAccuracy(predicted: ArrayLike<number>, labels: ArrayLike<number>): number {
   const right = new Map<number, [hits: number, count: number]>();

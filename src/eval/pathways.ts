@@ -1,0 +1,72 @@
+/**
+ * Scores of gene sets, as targets of a regression: genes and scores are put on the scale of the training cases, so that nothing of
+ * a test case reaches what is trained on.
+ *
+ * Gene g of case i: z = (x - mean) / deviation over the training cases; score of a set: the mean z of its genes; target: that
+ * score less its mean over the training cases, by its deviation there.
+ *
+ * @module
+ */
+
+import { DataError } from "../core/errors.ts";
+import { fitStandardizer, type Standardizer } from "./linalg/standardize.ts";
+import { type Table, takeRows } from "./linalg/table.ts";
+
+/** A set of genes. */
+export interface GeneSet {
+  readonly name: string;
+  readonly genes: readonly string[];
+}
+
+/** Expression of cases. */
+export interface Expression {
+  /** Names of the columns. */
+  readonly genes: readonly string[];
+  /** `[cases, genes]`, on a log scale. */
+  readonly values: Table;
+}
+
+/** Targets on the scale of the training cases; columns that are constant there are 0 throughout. */
+export function standardizedTargets(raw: Table, train: readonly number[]): { targets: Table; constant: number[] } {
+  const by: Standardizer = fitStandardizer(takeRows(raw, train));
+  const data = Float64Array.from(
+    raw.data,
+    (value, at) => (value - by.mean[at % raw.columns]!) / by.scale[at % raw.columns]!,
+  );
+  const constant = [...by.scale.keys()].filter((j) => by.scale[j] === Infinity);
+  return { targets: { rows: raw.rows, columns: raw.columns, data }, constant };
+}
+
+/** Columns of the genes of each set. @throws {DataError} If none of a set's genes is there. */
+export function placeSets(genes: readonly string[], sets: readonly GeneSet[]): { places: number[][]; absent: number } {
+  const at = new Map(genes.map((gene, j) => [gene, j]));
+  let absent = 0;
+  const places = sets.map(({ name, genes: own }) => {
+    const found = own.flatMap((gene) => at.get(gene) ?? []);
+    absent += own.length - found.length;
+    if (found.length > 0) return found;
+    throw new DataError(`Cannot score gene set ${name}: none of its ${own.length} genes is in the expression table`, {
+      code: "gene-set",
+      hint: "Name genes in both files alike, for example by their symbols",
+      context: { set: name, genes: own.slice(0, 10), found: genes.slice(0, 10) },
+    });
+  });
+  return { places, absent };
+}
+
+/**
+ * Scores of the sets, `[cases, sets]`, not yet standardised.
+ *
+ * @param train Rows of the training cases.
+ */
+export function scoreSets(values: Table, places: readonly (readonly number[])[], train: readonly number[]): Table {
+  const { targets } = standardizedTargets(values, train);
+  const data = new Float64Array(values.rows * places.length);
+  for (let r = 0; r < values.rows; r++) {
+    places.forEach((columns, s) => {
+      const sum = columns.reduce((sum, j) => sum + targets.data[r * values.columns + j]!, 0);
+      data[r * places.length + s] = sum / columns.length;
+    });
+  }
+  return { rows: values.rows, columns: places.length, data };
+}
