@@ -1,12 +1,14 @@
 /**
- * Runs the tests: makes sure of an adapter, shows `deno test` while it runs, then the coverage of the operations, and
- * ends with one line `N passed, N failed`. Arguments go to `deno test` (`--filter gelu`, paths).
+ * Runs the tests: makes sure of an adapter, runs each file in a process of its own, several at a time, shows what it
+ * printed as it ends, then the coverage of the operations, and ends with one line `N passed, N failed`. `--times` lists the
+ * slowest files; other arguments go to `deno test` (`--filter gelu`, paths).
  *
  * @module
  */
 
 import { ensureAdapter, mayInstall } from "../src/cli/setup.ts";
-import { exec, ROOT, type Tally, tallyLine } from "./exec.ts";
+import { ROOT, tallyLine } from "./exec.ts";
+import { type FileResult, runFiles, splitArgs, testFiles, timesTable } from "./test_files.ts";
 
 /** One row of `tests/.coverage.json`, written by the operation tests. */
 interface Coverage {
@@ -29,14 +31,6 @@ const PERMISSIONS: readonly string[] = [
   `--allow-run=${[Deno.execPath(), "env", "sh", "bash", "mount", "umount", "unshare", "vips"].join(",")}`,
 ];
 
-/** Reads the closing line of `deno test`. */
-function readSummary(output: string): Tally | undefined {
-  const found = [...output.matchAll(/^(?:ok|FAILED) \|(.*)$/gm)].pop()?.[1];
-  if (found === undefined) return undefined;
-  const count = (word: string): number => Number(new RegExp(`(\\d+) ${word}`).exec(found)?.[1] ?? 0);
-  return { passed: count("passed"), failed: count("failed"), skipped: count("ignored") };
-}
-
 /** The rows that a run since `started` wrote; none if the operations were not tested. */
 async function readCoverage(started: number): Promise<Coverage[]> {
   const path = `${ROOT}tests/.coverage.json`;
@@ -58,6 +52,12 @@ function table(rows: readonly Coverage[]): string {
   return cells.map((line) => line.map((cell, i) => cell.padEnd(widths[i]!)).join("  ").trimEnd()).join("\n");
 }
 
+/** Prints what a file printed, unless all of its tests are filtered out. */
+function show({ path, tally, output, cpu }: FileResult): void {
+  const took = cpu === undefined ? "" : ` (${cpu.toFixed(1)} s of CPU)`;
+  if (tally.passed + tally.failed + tally.skipped > 0) console.log(`\n${path}${took}\n${output.trim()}`);
+}
+
 if (import.meta.main) {
   const args = Deno.args.filter((word) => word !== "--no-install");
   const { env, probe, mend } = await ensureAdapter({ install: mayInstall(args.length < Deno.args.length) });
@@ -68,16 +68,23 @@ if (import.meta.main) {
   }
   console.log(`adapter: ${probe.adapter.description}${probe.adapter.software ? " (software)" : ""}`);
   const started = Date.now();
+  const { paths, options } = splitArgs(args.filter((word) => word !== "--times"));
   // Types are checked by `deno task check`; here they would only delay the first result.
-  const { code, output } = await exec("deno", ["test", ...PERMISSIONS, "--quiet", "--no-check", ...args], {
-    // Commands name npx in what they say where npx started them, which depends on who runs the tests.
-    env: { ...env, npm_command: "" },
-  });
+  const flags = [...PERMISSIONS, "--quiet", "--no-check", ...options];
+  // Commands name npx in what they say where npx started them, which depends on who runs the tests.
+  const results = await runFiles(testFiles(paths), flags, { ...env, npm_command: "" }, show);
   const rows = await readCoverage(started);
   if (rows.length > 0) console.log(`\n${table(rows)}\n${rows.length} operations`);
-  const tally = readSummary(output) ?? { passed: 0, failed: 0, skipped: 0 };
-  // A module that does not load, or a run that dies, fails no test by itself.
-  if (code !== 0) tally.failed = Math.max(1, tally.failed);
+  if (args.includes("--times")) console.log(`\n${timesTable(results)}`);
+  const cpu = results.reduce((sum, result) => sum + (result.cpu ?? 0), 0);
+  const wall = (Date.now() - started) / 1000;
+  console.log(`\n${results.length} files in ${wall.toFixed(0)} s, ${cpu.toFixed(0)} s of CPU`);
+  const broken = results.filter((result) => result.tally.failed > 0).map(({ path }) => path).sort();
+  if (broken.length > 0) console.log(`failed: ${broken.join(" ")}`);
+  const tally = { passed: 0, failed: 0, skipped: 0 };
+  for (const result of results) {
+    for (const key of ["passed", "failed", "skipped"] as const) tally[key] += result.tally[key];
+  }
   if (tally.passed + tally.failed === 0) console.log("No test matched");
   const failed = tally.failed > 0 || tally.passed === 0;
   console.log(tallyLine(failed && tally.failed === 0 ? { ...tally, failed: 1 } : tally));

@@ -29,6 +29,24 @@ export interface CaseResult {
   readonly gradNmse: number;
 }
 
+/** What the f64 reference says of a case whose inputs have certain types. */
+interface Reference {
+  readonly outputs: readonly Float64Array[];
+  /** Gradients by a formula, of cases that have one. */
+  readonly formula: Values | undefined;
+  /** Slopes of the loss by input, along a direction where that is compared, and at elements. */
+  readonly slopes: Map<
+    string,
+    { along: ReturnType<typeof directional> | undefined; at: ReturnType<typeof differences> }
+  >;
+}
+
+/**
+ * References by case and types: kernels of both paths, and of several devices that share them, are compared with the same
+ * numbers, which take longer than the kernels. Names of cases are unique within an op, whose cases may share one.
+ */
+export type References = Map<string, Reference>;
+
 interface Variant {
   readonly name: string;
   readonly flat: boolean;
@@ -188,15 +206,19 @@ function merge(tol: Tolerance | undefined, half: boolean, defaults: typeof TOL):
   return half ? defaults.half : { ...defaults.plain, ...tol };
 }
 
-function checkGradients(
+/** What the reference says of a case in one variant: outputs, and slopes of their sum weighted with the cotangents. */
+function referenceOf(
   test: OpCase,
   variant: Variant,
   values: Values,
-  cotangents: readonly (Float64Array | undefined)[],
-  got: readonly (ArrayLike<number> | undefined)[],
-  fail: (what: string) => void,
-): number {
-  const tol = merge(test.gradTol, variant.half, GRAD_TOL);
+  { outputs, cotangents }: Pick<Recorded, "outputs" | "cotangents">,
+  references: References,
+): Reference {
+  // Cotangents follow from shapes and types of the outputs that have one.
+  const drawn = outputs.map(({ shape, dtype }, i) => [shape, dtype, cotangents[i] !== undefined]);
+  const key = JSON.stringify([test.name, variant.dtypes, variant.wrt, drawn]);
+  const known = references.get(key);
+  if (known) return known;
   const loss = (a: Values): number => {
     let total = 0;
     list(test.ref(a)).forEach((y, i) => {
@@ -205,7 +227,29 @@ function checkGradients(
     });
     return total;
   };
-  const formula = test.refGrad?.(values, cotangents.filter((c) => c !== undefined));
+  const slopes: Reference["slopes"] = new Map();
+  for (const name of variant.wrt) {
+    // One direction over all elements would drown in the rounding of halves; sampled elements are compared instead.
+    const along = variant.half || test.refGrad ? undefined : directional(loss, values, name);
+    const at = differences(loss, values, name, Date.now() + DIFFERENCE_MS / variant.wrt.length);
+    slopes.set(name, { along, at });
+  }
+  const formula = variant.wrt.length > 0
+    ? test.refGrad?.(values, cotangents.filter((c) => c !== undefined))
+    : undefined;
+  const reference = { outputs: list(test.ref(values)), formula, slopes };
+  references.set(key, reference);
+  return reference;
+}
+
+function checkGradients(
+  test: OpCase,
+  variant: Variant,
+  { formula, slopes }: Reference,
+  got: readonly (ArrayLike<number> | undefined)[],
+  fail: (what: string) => void,
+): number {
+  const tol = merge(test.gradTol, variant.half, GRAD_TOL);
   let worst = 0;
   variant.wrt.forEach((name, n) => {
     const grad = got[n];
@@ -215,10 +259,9 @@ function checkGradients(
       worst = Math.max(worst, full.nmse);
       if (full.text) fail(`gradient of ${name} against its formula: ${full.text}`);
     }
-    if (variant.half) {
-      // One direction over all elements would drown in rounding; sampled elements are compared instead.
-    } else if (!formula) {
-      const { v, slope } = directional(loss, values, name);
+    const { along: direction, at: { index, slope: slopesAt } } = slopes.get(name)!;
+    if (direction) {
+      const { v, slope } = direction;
       let along = 0;
       let norm = 0;
       for (let i = 0; i < v.length; i++) {
@@ -229,8 +272,7 @@ function checkGradients(
       const error = Math.abs(along - slope) / Math.max(Math.sqrt(norm), slope === 0 ? 1e-4 : 1e-6);
       if (!(error <= 10 * tol.max)) fail(`gradient of ${name} along a direction is ${along}, wanted ${slope}`);
     }
-    const { index, slope } = differences(loss, values, name, Date.now() + DIFFERENCE_MS / variant.wrt.length);
-    const sampled = compare(index.map((i) => (formula ? formula[name]![i]! : grad[i]!)), slope, tol);
+    const sampled = compare(index.map((i) => (formula ? formula[name]![i]! : grad[i]!)), slopesAt, tol);
     if (!formula) worst = Math.max(worst, sampled.nmse);
     if (sampled.text) {
       fail(`gradient of ${name}${formula ? " (its formula)" : ""} at elements ${index.slice(0, 3)}…: ${sampled.text}`);
@@ -244,13 +286,15 @@ async function runVariant(
   test: OpCase,
   variant: Variant,
   seen: Set<string>,
+  references: References,
 ): Promise<{ failures: string[]; nmse: number; gradNmse: number } | undefined> {
   const failures: string[] = [];
   const fail = (what: string) => void failures.push(`${variant.name}: ${what}`);
   const device = deviceOf(gpu, test, variant);
   const store = new Store(device);
   const values = valuesOf(test, variant);
-  const { plan, inputs, outputs, grads, cotangents, text } = record(device, store, test, variant, values);
+  const recorded = record(device, store, test, variant, values);
+  const { plan, inputs, outputs, grads, text } = recorded;
   // An op without a path of its own for this capability gives the same text: nothing new to run.
   if (seen.has(text)) {
     store.destroy();
@@ -271,24 +315,25 @@ async function runVariant(
     results[0]!.forEach((first, i) => {
       if (!sameBits(first, results[1]![i]!)) fail(`output ${i} differs between two runs`);
     });
-    const wanted = list(test.ref(values));
+    const reference = referenceOf(test, variant, values, recorded, references);
+    const wanted = reference.outputs;
     if (wanted.length !== outputs.length) fail(`${outputs.length} outputs, the reference has ${wanted.length}`);
     let nmse = 0;
-    wanted.forEach((reference, i) => {
+    wanted.forEach((output, i) => {
       const exact = !isFloat(outputs[i]!.dtype);
       if (exact && test.rounded !== undefined) {
-        const text = compareRounded(results[0]![i]!, reference, test.rounded);
+        const text = compareRounded(results[0]![i]!, output, test.rounded);
         if (text) fail(`output ${i}: ${text}`);
         return;
       }
       const tol = exact ? { nmse: 0, max: 0, tiny: 0 } : merge(test.tol, variant.half, TOL);
-      const close = compare(results[0]![i]!, reference, tol);
+      const close = compare(results[0]![i]!, output, tol);
       nmse = Math.max(nmse, close.nmse);
       if (close.text) fail(`output ${i}: ${close.text}`);
     });
     let next = outputs.length;
     const gotGrads = grads.map((grad) => (grad ? results[0]![next++] : undefined));
-    const gradNmse = variant.wrt.length ? checkGradients(test, variant, values, cotangents, gotGrads, fail) : 0;
+    const gradNmse = variant.wrt.length ? checkGradients(test, variant, reference, gotGrads, fail) : 0;
     return { failures, nmse, gradNmse };
   } finally {
     program.destroy();
@@ -296,12 +341,17 @@ async function runVariant(
   }
 }
 
-/** Runs all variants of a case. Throws only when recording or compiling throws. */
+/**
+ * Runs all variants of a case. Throws only when recording or compiling throws.
+ *
+ * @param options `paths` to run, those of the case by default; `references` shared with other runs of cases of this op.
+ */
 export async function runCase(
   gpu: Gpu,
   test: OpCase,
-  options: { paths?: readonly ("flat" | "gpu")[] } = {},
+  options: { paths?: readonly ("flat" | "gpu")[]; references?: References } = {},
 ): Promise<CaseResult> {
+  const references = options.references ?? new Map();
   const own = test.paths ?? ["flat", "gpu"];
   const paths = (options.paths ?? own).filter((path) => own.includes(path)).map((path) => path === "flat");
   const failures: string[] = [];
@@ -310,7 +360,7 @@ export async function runCase(
   let nmse = 0;
   let gradNmse = 0;
   for (const variant of variantsOf(test, gpu, paths)) {
-    const result = await runVariant(gpu, test, variant, seen);
+    const result = await runVariant(gpu, test, variant, seen, references);
     if (!result) continue;
     variants.push(variant.name);
     failures.push(...result.failures);

@@ -1,4 +1,8 @@
-/** `evaluate` as users run it: HEST-Benchmark end to end next to Python, comparisons, and everything that can be wrong. */
+/**
+ * `evaluate` as users run it: HEST-Benchmark end to end next to Python, comparisons, and everything that can be wrong.
+ *
+ * @seconds 35
+ */
 
 import assert from "node:assert/strict";
 import { task, until } from "./command.ts";

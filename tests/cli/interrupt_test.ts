@@ -1,4 +1,8 @@
-/** Stopping: every signal alike, whatever the command is doing, with the command that goes on; the terminal stays clean. */
+/**
+ * Stopping: every signal alike, whatever the command is doing, with the command that goes on; the terminal stays clean.
+ *
+ * @seconds 16
+ */
 
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { commandLine, quoted } from "../../src/cli/interrupt.ts";

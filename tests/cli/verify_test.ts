@@ -1,4 +1,4 @@
-/** `verify` from the command line: one page, one JSON file, exit statuses. */
+/** `verify` from the command line: one page, one JSON file, exit statuses. @seconds 50 */
 
 import assert from "node:assert/strict";
 import { imagesFrom, readOwnData } from "../../src/cli/verify_data.ts";

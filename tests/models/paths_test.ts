@@ -1,6 +1,8 @@
 /**
  * One block of published encoders at full width, embedded and trained by both kernel paths: tiles, widths of heads and
  * norms are those a GPU runs, and the two paths share no product, attention or norm kernel.
+ *
+ * @seconds 25
  */
 
 import assert from "node:assert/strict";

@@ -1,6 +1,8 @@
 /**
  * The package as its users have it: the published files alone, in a folder of their own, imported by the package's name under
  * Deno's default options. All examples of the documentation are checked and run so.
+ *
+ * @seconds 20
  */
 
 import assert from "node:assert/strict";

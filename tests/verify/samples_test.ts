@@ -1,4 +1,8 @@
-/** Every sampler in f64 is seen to run, on kernels that the op cases prove right, and to name those that are not. */
+/**
+ * Every sampler in f64 is seen to run, on kernels that the op cases prove right, and to name those that are not.
+ *
+ * @seconds 25
+ */
 
 import assert from "node:assert/strict";
 import * as kernels from "../../src/gpu/kernels.gen.ts";

@@ -1,4 +1,8 @@
-/** `train method=mil` through the command's own parts: PyTorch's losses, the world of attention, stops and kills, refusals. */
+/**
+ * `train method=mil` through the command's own parts: PyTorch's losses, the world of attention, stops and kills, refusals.
+ *
+ * @seconds 90
+ */
 
 import assert from "node:assert/strict";
 import { Progress } from "../../../src/cli/progress.ts";

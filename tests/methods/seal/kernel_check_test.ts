@@ -1,4 +1,8 @@
-/** Kernels checked on a device: sound ones pass, and each of a list of seeded faults is named with kernel and shape. */
+/**
+ * Kernels checked on a device: sound ones pass, and each of a list of seeded faults is named with kernel and shape.
+ *
+ * @seconds 80
+ */
 
 import assert from "node:assert/strict";
 import { findEncoder } from "../../../src/models/encoder_registry.ts";

@@ -1,6 +1,8 @@
 /**
  * `retrieve` and `predict` with a run that was really trained: retrieval is what training measured, predictions are what the
  * adapter's features and the decoder's formula give.
+ *
+ * @seconds 30
  */
 
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-/** No split of a batch, kernel path or number of workers changes a run: the same losses up to rounding. */
+/** No split of a batch, kernel path or number of workers changes a run: the same losses up to rounding. @seconds 20 */
 
 import assert from "node:assert/strict";
 import { createExample } from "../../train/example.ts";

@@ -1,4 +1,8 @@
-/** Training that was stopped and resumed leaves the bytes of training that was not, whatever is trained and however. */
+/**
+ * Training that was stopped and resumed leaves the bytes of training that was not, whatever is trained and however.
+ *
+ * @seconds 50
+ */
 
 import assert from "node:assert/strict";
 import { dirname } from "node:path";

@@ -1,4 +1,4 @@
-/** A run from files does not depend on workers, and on kernel path and split only up to rounding. */
+/** A run from files does not depend on workers, and on kernel path and split only up to rounding. @seconds 30 */
 
 import assert from "node:assert/strict";
 import { Progress } from "../../../src/cli/progress.ts";
