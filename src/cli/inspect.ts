@@ -9,6 +9,7 @@ import { disk, openFile } from "../io/fs.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { inspectChecksums } from "./inspect_checksums.ts";
 import { HEAD_BYTES, type Inspection, type Inspector, renderInspection, type Target } from "./inspection.ts";
+import { SLIDE_ENDINGS } from "./slide_inputs.ts";
 import { print, printJson } from "./terminal.ts";
 
 /** Name of the command. */
@@ -63,8 +64,9 @@ function isHdf5({ head }: Target): boolean {
   return [0, 512, 1024, 2048].some((at) => String.fromCharCode(...head.subarray(at, at + 8)) === "\x89HDF\r\n\x1a\n");
 }
 
-/** By the first bytes: TIFF, JPEG, PNG; also DICOM and CZI, which the reader refuses by name. */
-function isPicture({ head }: Target): boolean {
+/** By the first bytes: TIFF, JPEG, PNG; also DICOM and CZI, which the reader refuses by name; and whatever a slide's file may be. */
+function isPicture({ path, head, names }: Target): boolean {
+  if (names === undefined && SLIDE_ENDINGS.has(/\.([^./\\]+)$/.exec(path)?.[1]?.toLowerCase() ?? "")) return true;
   const text = String.fromCharCode(...head.subarray(0, 16));
   const begins = ["II*\0", "II+\0", "MM\0*", "MM\0+", "\xff\xd8\xff", "\x89PNG", "ZISRAWFILE"];
   return begins.some((magic) => text.startsWith(magic)) ||

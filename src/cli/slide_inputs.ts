@@ -19,7 +19,7 @@ export interface SlideInput extends NamedSlide {
 }
 
 /** Endings of slides, those that are refused by name among them. */
-const ENDINGS: ReadonlySet<string> = new Set([
+export const SLIDE_ENDINGS: ReadonlySet<string> = new Set([
   "svs",
   "tif",
   "tiff",
@@ -42,7 +42,7 @@ function* below(disk: Disk, folder: string): Generator<string> {
   for (const name of entry.names) {
     if (name.startsWith(".")) continue;
     const path = `${folder}/${name}`;
-    if (ENDINGS.has(endingOf(name))) yield path;
+    if (SLIDE_ENDINGS.has(endingOf(name))) yield path;
     else if (disk.look(path)?.kind === "folder") yield* below(disk, path);
   }
 }
@@ -68,12 +68,14 @@ export function findSlides(
     const path = given.replace(/(?<=.)[/\\]+$/, "");
     const entry = disk.look(path);
     if (entry === undefined) throw refuse(path, "there is no such file or folder", "Give slides or folders of slides");
-    if (entry.kind === "file" || ENDINGS.has(endingOf(path))) {
+    if (entry.kind === "file" || SLIDE_ENDINGS.has(endingOf(path))) {
       found.push({ path });
       continue;
     }
     const inside = [...below(disk, path)];
-    if (inside.length === 0) throw refuse(path, "it holds no slides", `Slides end with ${[...ENDINGS].join(", ")}`);
+    if (inside.length === 0) {
+      throw refuse(path, "it holds no slides", `Slides end with ${[...SLIDE_ENDINGS].join(", ")}`);
+    }
     found.push(...inside.map((each) => ({ path: each, root: path })));
   }
   const named = nameSlides(found, from).map((slide): SlideInput => ({ ...slide, mpp: undefined, mask: undefined }));

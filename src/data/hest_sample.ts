@@ -20,11 +20,43 @@ export interface Thumbnail extends Picture {
   readonly scale: number;
 }
 
-/** Makes a slide small: means of the pixels of the finest level that is needed. Never larger than the slide. */
-export async function shrink(slide: Slide, longEdge: number, onRows?: (done: number) => void): Promise<Thumbnail> {
+/** A slide made small: the level it is made from, and the share of that which is damaged and white. */
+export interface SmallSlide extends Thumbnail {
+  readonly level: number;
+  readonly lost: number;
+}
+
+/** Share of a level that may be damaged before a finer one is looked at. */
+const MOST_LOST = 0.01;
+
+/**
+ * Makes a slide small: means of the pixels of the coarsest level that is fine enough. Never larger than the slide. Where much of
+ * that level is damaged, and damaged tiles are white, the finer level with the least damage is taken.
+ *
+ * @param onRows Told which share of a level was read.
+ */
+export async function shrink(slide: Slide, longEdge: number, onRows?: (done: number) => void): Promise<SmallSlide> {
   const full = slide.levels[0]!;
   const scale = Math.min(1, longEdge / Math.max(full.width, full.height));
-  const number = bestLevel(slide, 1 / scale);
+  let best: SmallSlide | undefined;
+  for (let number = bestLevel(slide, 1 / scale); number >= 0; number--) {
+    const picture = await shrinkLevel(slide, number, scale, onRows);
+    const { width, height } = slide.levels[number]!;
+    const white = slide.damaged.reduce((sum, { level, pixels }) => sum + (level === number ? pixels : 0), 0);
+    const found = { ...picture, scale, level: number, lost: white / (width * height) };
+    if (best === undefined || found.lost < best.lost) best = found;
+    if (found.lost <= MOST_LOST) break;
+  }
+  return best!;
+}
+
+async function shrinkLevel(
+  slide: Slide,
+  number: number,
+  scale: number,
+  onRows?: (done: number) => void,
+): Promise<Picture> {
+  const full = slide.levels[0]!;
   const level = slide.levels[number]!;
   const [width, height] = [full.width, full.height].map((n) => Math.max(1, Math.round(n * scale))) as [number, number];
   const sums = new Float64Array(width * height * 3);
@@ -46,7 +78,7 @@ export async function shrink(slide: Slide, longEdge: number, onRows?: (done: num
     onRows?.((top + rows) / level.height);
   }
   const data = Uint8Array.from(sums, (sum, i) => Math.round(sum / Math.max(1, counts[Math.floor(i / 3)]!)));
-  return { width, height, data, scale };
+  return { width, height, data };
 }
 
 /**

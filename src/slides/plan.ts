@@ -88,6 +88,10 @@ export async function planSlide(
     notes.push(`its tiles are enlarged: ${shown(scale.um)} µm a pixel, ${shown(scale.um * grid.downsample)} wanted`);
   }
   const found = await tissueOf(slide, scale.um, settings, given, onRows);
+  if (found.facts["tissue_lost"] as number > 0) {
+    const share = shown(100 * Number(found.facts["tissue_lost"]));
+    notes.push(`${share} % of level ${found.facts["tissue_level"]}, on which tissue is looked for, cannot be read`);
+  }
   if (found.facts["tissue"] === "much" || found.facts["tissue"] === "little") {
     notes.push(`tissue covers ${shown(100 * Number(found.facts["tissue_share"]))} % of it: look at its outlines`);
   }
@@ -147,6 +151,8 @@ async function tissueOf(
       tissue_class_distance: tissue.distance,
       tissue_background: tissue.background,
       tissue_spacing: tissue.spacing,
+      tissue_level: tissue.level,
+      tissue_lost: tissue.lost,
       pen_share: tissue.pen,
       frame_share: tissue.frame,
     },

@@ -233,3 +233,21 @@ Deno.test("inspect exits with 4 for what cannot be read and with 2 for wrong usa
     assert.equal(JSON.parse(out).error.code, "file-missing");
   });
 });
+
+Deno.test("inspect takes what is named as a slide for one: empty, cut short, no slide at all, refused formats", async () => {
+  await inFolder(async (folder) => {
+    const whole = Deno.readFileSync(`${FIXTURES}slides/j2k_rgb.svs`);
+    const files: [string, Uint8Array, RegExp][] = [
+      ["zero.svs", new Uint8Array(), /zero\.svs: it begins as an empty file/],
+      ["text é.svs", new TextEncoder().encode("no slide"), /text é\.svs: it begins as bytes 6e 6f/],
+      ["half.svs", whole.subarray(0, whole.length >> 1), /half\.svs as TIFF: .*\nhint: The file seems to be cut short/],
+      ["scan.mrxs", new TextEncoder().encode("index"), /MIRAX/],
+    ];
+    for (const [name, bytes, wanted] of files) {
+      Deno.writeFileSync(`${folder}/${name}`, bytes);
+      const { code, err } = await seal("inspect", `${folder}/${name}`);
+      assert.equal(code, 4, err);
+      assert.match(err, wanted);
+    }
+  });
+});

@@ -1,10 +1,10 @@
 /** Tissue by its colour, on pictures whose truth is known and on real sections; masks, coverage and outlines. */
 
 import assert from "node:assert/strict";
-import { ConfigError } from "../../src/core/errors.ts";
+import { ConfigError, FormatError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
 import { coverage, type Mask, outlinesOf, ringArea } from "../../src/data/image/mask.ts";
-import { openSlide } from "../../src/data/image/slide.ts";
+import { type DamagedTile, openSlide, type Slide } from "../../src/data/image/slide.ts";
 import { findTissue, otsu, slideTissue, type Tissue, type TissueOptions } from "../../src/data/image/tissue.ts";
 import { disk, openFile } from "../../src/io/fs.ts";
 import type { Picture } from "../../src/io/image/picture.ts";
@@ -201,4 +201,53 @@ Deno.test({
       assert.ok(Number(most.toFixed(3)) >= 0.984, `${id}: ${most}`);
     }
   },
+});
+
+Deno.test("Where the level that tissue is looked for on is damaged, a finer one is taken, the least damaged where all are", async () => {
+  const [width, height] = [1600, 1200];
+  const stained = (x: number, y: number) => Math.hypot(x - 800, y - 600) < 500;
+  const slide = (lost: readonly number[]): Slide => {
+    const levels = [1, 4, 16].map((downsample) => ({
+      width: width / downsample,
+      height: height / downsample,
+      downsample,
+    }));
+    const damaged: DamagedTile[] = [];
+    return {
+      ...{ name: "made.tif", levels, damaged, associated: [], orientation: 1, notes: [] },
+      pixelSize: { um: 0.5, claimed: 0.5, source: "aperio", problem: undefined },
+      read(level, x, y, w, h) {
+        const { downsample, width, height } = levels[level]!;
+        const bad = Math.round(lost[level]! * height);
+        if (bad > 0 && !damaged.some((tile) => tile.level === level)) {
+          const error = new FormatError("damaged", { context: {} });
+          damaged.push({ level, tile: 0, pixels: bad * width, error });
+        }
+        const data = new Uint8Array(w * h * 3);
+        for (let i = 0; i < w * h; i++) {
+          const [u, v] = [x + i % w, y + Math.floor(i / w)];
+          const inside = v >= bad && stained((u + 0.5) * downsample, (v + 0.5) * downsample);
+          data.set(inside ? [180, 110, 170] : WHITE, 3 * i);
+        }
+        return Promise.resolve({ width: w, height: h, data });
+      },
+      close() {},
+    };
+  };
+  const share = Math.PI * 500 ** 2 / (width * height);
+  for (
+    const [lost, level] of [
+      [[0, 0, 0], 2],
+      [[0, 0, 1], 1],
+      [[0, 0.5, 1], 0],
+      [[0.05, 0.5, 0.3], 0],
+      [[0.5, 0.4, 0.02], 2],
+      // A few tiles are not worth reading a finer level.
+      [[0, 0, 0.005], 2],
+    ] as const
+  ) {
+    const found = await slideTissue(slide(lost), 0.5);
+    assert.equal(found.level, level, lost.join());
+    assert.ok(Math.abs(found.lost - lost[level]!) < 0.02 && found.share > share - 0.03, `${lost}: ${found.share}`);
+  }
 });

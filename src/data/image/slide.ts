@@ -68,6 +68,8 @@ export interface DamagedTile {
   readonly level: number;
   /** Of the level, counted row by row. */
   readonly tile: number;
+  /** Pixels of the level that it has. */
+  readonly pixels: number;
   readonly error: FormatError;
 }
 
@@ -243,7 +245,7 @@ async function readChunk(
   } catch (error) {
     if (damaged === undefined || !(error instanceof FormatError)) throw error;
     if (!damaged.some((before) => before.level === number && before.tile === index)) {
-      damaged.push({ level: number, tile: index, error });
+      damaged.push({ level: number, tile: index, pixels: Math.min(width, level.width - x) * height, error });
     }
     return new Uint8Array(width * height * 3).fill(255);
   }

@@ -226,6 +226,9 @@ function modeAbove(histogram: Uint32Array, least: number): number {
 /** Tissue of a slide, and pixels of its mask a pixel of level 0, across and down: sides are rounded. */
 export interface SlideTissue extends Tissue {
   readonly scale: readonly [x: number, y: number];
+  /** The level it was looked for on, and the share of that which is damaged. */
+  readonly level: number;
+  readonly lost: number;
 }
 
 /**
@@ -249,5 +252,7 @@ export async function slideTissue(
   return {
     ...findTissue(small, pixelSize / small.scale, options),
     scale: [small.width / width, small.height / height],
+    level: small.level,
+    lost: small.lost,
   };
 }

@@ -209,6 +209,9 @@ export function* readIfds(name: string, size: number, most: number = MAX_IFDS): 
   return ifds;
 }
 
+/** What is to be done with a file that ends too soon. */
+const TRUNCATED = "The file seems to be cut short: fetch or copy it again";
+
 /** Reads the directory at `at`, which was named at `from`. */
 function* readIfd(walk: Walk, at: number, from: number): Reading<{ ifd: Ifd; next: number; nextAt: number }> {
   const { name, size, big, little, seen } = walk;
@@ -216,7 +219,9 @@ function* readIfd(walk: Walk, at: number, from: number): Reading<{ ifd: Ifd; nex
   if (seen.size >= MAX_IFDS) throw tiffError(name, from, "names one directory more", `at most ${MAX_IFDS}`);
   seen.add(at);
   const [countBytes, entryBytes, nextBytes] = big ? [8, 20, 8] : [2, 12, 4];
-  if (at + countBytes > size) throw tiffError(name, from, `names a directory at ${at}`, `an offset below ${size}`);
+  if (at + countBytes > size) {
+    throw tiffError(name, from, `names a directory at ${at}`, `an offset below ${size}`, TRUNCATED);
+  }
   const counted = yield [at, countBytes];
   const count = big ? big64(counted, 0, little) : new DataView(counted.buffer).getUint16(0, little);
   const length = count * entryBytes + nextBytes;
