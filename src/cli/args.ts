@@ -53,6 +53,8 @@ export interface Command {
   details?(argv: readonly string[]): Promise<string>;
   /** Encoders that `run` opens, as they are given; without it that of `--encoder`. */
   encoders?(args: Args): readonly string[] | Promise<readonly string[]>;
+  /** What hints say for `another --out`, where a command line names its output otherwise. */
+  elsewhere?(argv: readonly string[]): string | undefined;
   /** Does the work; the result is the exit status, 0 when nothing is returned. */
   run(args: Args, job: Job): Promise<number | void>;
 }

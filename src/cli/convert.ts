@@ -37,6 +37,11 @@ export const example = "convert weights pytorch_model.bin model.safetensors --dt
 /** Flags of all conversions; each refuses those of the others. */
 export const flags: Flags = Object.assign({}, ...Object.values(CONVERSIONS).map((conversion) => conversion.flags));
 
+/** Some conversions name their output by a word. */
+export function elsewhere(argv: readonly string[]): string | undefined {
+  return argv.includes("--out") || argv.some((word) => word.startsWith("--out=")) ? undefined : "another OUT";
+}
+
 /** Runs the command. */
 export async function run({ flags: given, overrides, words: [what, ...rest] }: Args): Promise<number | void> {
   const names = Object.keys(CONVERSIONS);

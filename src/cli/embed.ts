@@ -89,6 +89,11 @@ function formatOf({ out, format }: Values): FeatureFormat {
   return (ending ?? format) as FeatureFormat;
 }
 
+/** Slides go into the folder of their job. */
+export function elsewhere(argv: readonly string[]): string | undefined {
+  return argv.some((word) => /^--job(=|$)/.test(word)) ? "another --job" : undefined;
+}
+
 /** Runs the command. */
 export async function run(args: Args<typeof flags>, job: Job): Promise<number> {
   const { flags: values, words: paths } = args;

@@ -48,7 +48,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (isStop(error, interrupt.signal)) return interrupt.end(error);
     const asked = askedOfLauncher(error);
     if (asked !== undefined) return asked;
-    report(error, json);
+    report(error, json, await elsewhereOf(name, rest));
     return exitCodeOf(error);
   } finally {
     interrupt.close();
@@ -117,8 +117,18 @@ function unknownCommand(name: string): ConfigError {
   });
 }
 
-function report(error: unknown, json: boolean): void {
-  const { name, message, code, hint, context } = error as Partial<SealError>;
+/** What hints say for `another --out`. */
+async function elsewhereOf(name: string | undefined, argv: readonly string[]): Promise<string> {
+  const command = name !== undefined && Object.hasOwn(COMMANDS, name) ? await COMMANDS[name]!() : undefined;
+  return command?.elsewhere?.(argv) ?? "another --out";
+}
+
+function report(error: unknown, json: boolean, elsewhere: string): void {
+  const { name, message, code, context, hint: said } = error as Partial<SealError>;
+  const hint = said?.replace(
+    /another --out\b|--out with another folder/,
+    (words) => elsewhere === "another --out" ? words : elsewhere,
+  );
   const typed = typeof (error as Partial<SealError>).exitCode === "number";
   // An error of no class of ours is a defect of this program: its trace is what a report needs.
   if (typed) say(`${name}: ${shortened(message!)}`);

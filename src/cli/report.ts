@@ -25,6 +25,9 @@ export const example = "report runs/demo";
 /** How the words are called. */
 export const words = "RUN …";
 
+/** The page goes into the run's own folder. */
+export const elsewhere = (): string => "a copy of the run";
+
 /** Flags of the command. */
 export const flags = {
   quiet: COMMON.quiet,

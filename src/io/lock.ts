@@ -20,8 +20,13 @@ import { entryAt, isAlive, randomPart, removeLeftTemporaries, tryLock, writeAll 
 import { makeMissing } from "./fs.ts";
 import { errnoOf, systemError } from "./system_error.ts";
 
-/** Milliseconds without a sign of life after which an owner on another machine counts as dead. */
+/**
+ * Milliseconds without a sign of life after which an owner on another machine counts as dead. Signs are writes, whose time the
+ * file server sets, and are compared with the time of a file written just now: clocks of machines need not agree.
+ */
 export const STALE = 5 * 60 * 1000;
+/** How a lock begins. */
+const OPENING = new TextEncoder().encode("{");
 /** Milliseconds between two signs of life. */
 const BEAT = 15 * 1000;
 /** Most that a date can be, seconds since 1970. */
@@ -121,15 +126,19 @@ function parseOwner(text: string): LockOwner | undefined {
   }
 }
 
-/** Whether the owner may be alive, as far as its file says. */
-function mayLive({ owner, beat, empty }: Found, systemSaysDead: boolean, ofFolder: boolean): boolean {
-  const fresh = Date.now() - beat < STALE;
+/**
+ * Whether the owner may be alive, as far as its file says.
+ *
+ * @param now Time of a file written just now. What lies long after it was written before the clock was set, and not since.
+ */
+function mayLive({ owner, beat, empty }: Found, now: number, systemSaysDead: boolean, ofFolder: boolean): boolean {
+  const fresh = Math.abs(now - beat) < STALE;
   // Only files have locks of TRIDENT.
-  if (!owner) return empty && !ofFolder ? Date.now() - beat < LEFT : !systemSaysDead && fresh;
+  if (!owner) return empty && !ofFolder ? Math.abs(now - beat) < LEFT : !systemSaysDead && fresh;
   const here = owner.hostname === hostName();
   if (owner.token === undefined) {
     const alive = here ? isAlive(owner.pid) : undefined;
-    return alive ?? Date.now() - Math.max(beat, 1000 * owner.created_at) < LEFT;
+    return alive ?? Math.abs(now - Math.max(beat, 1000 * owner.created_at)) < LEFT;
   }
   if (!here) return fresh;
   if (systemSaysDead || isAlive(owner.pid) === false) return false;
@@ -271,7 +280,8 @@ function claim(target: string, path: string, { name, file, owner }: ReturnType<t
     }
     try {
       const free = tryLock(before);
-      if (free === false || mayLive(found, free === true, path.endsWith("/.lock"))) {
+      const now = file.statSync().mtime?.getTime() ?? Date.now();
+      if (free === false || mayLive(found, now, free === true, path.endsWith("/.lock"))) {
         throw refusal(target, path, ownerAt(path)?.owner);
       }
       if (found.foreign) throw notOurs(target, path);
@@ -355,8 +365,9 @@ function held(path: string, file: Deno.FsFile, { token }: LockOwner, made: strin
   };
   const beat = setInterval(() => {
     try {
-      const now = new Date();
-      file.utimeSync(now, now);
+      // The byte that is there: the time is then the file server's, not this machine's.
+      file.seekSync(0, Deno.SeekMode.Start);
+      writeAll(file, OPENING);
     } catch { /* the next beat may reach the disk again */ }
   }, BEAT);
   Deno.unrefTimer(beat);

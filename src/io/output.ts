@@ -6,8 +6,8 @@
 
 import { statfsSync } from "node:fs";
 import { ConfigError, DataError, type SealError } from "../core/errors.ts";
-import { randomPart } from "./atomic.ts";
-import { systemError } from "./system_error.ts";
+import { entryAt, randomPart } from "./atomic.ts";
+import { systemError, withPath } from "./system_error.ts";
 import { formatBytes } from "../core/text_table.ts";
 
 /** A path without the slashes at its end. */
@@ -32,9 +32,29 @@ function kindAt(path: string): "file" | "folder" | undefined {
   }
 }
 
-/** The nearest folder or file that is there: the path itself, or one above it. */
+/** Whether anything has a name, be it a link that leads nowhere. */
+function isNamed(path: string): boolean {
+  return withPath("write to", path, "write", () => entryAt(path)) !== undefined;
+}
+
+/** The nearest folder, file or link that is there: the path itself, or one above it. */
 function nearestThere(path: string): string {
-  for (let at = trimmed(path);; at = parentOf(at)) if (kindAt(at) !== undefined || at === parentOf(at)) return at;
+  for (let at = trimmed(path);; at = parentOf(at)) if (isNamed(at) || at === parentOf(at)) return at;
+}
+
+/** Refuses a link that leads to nothing: no folder can be made at its name, nor is it this program's to follow or remove. */
+function refuseDangling(path: string, there: string, flag: string): void {
+  if (!entryAt(there)?.isSymlink || kindAt(there) !== undefined) return;
+  const target = Deno.readLinkSync(there);
+  const what = there === trimmed(path) ? "it" : there;
+  throw new ConfigError(
+    `Cannot write to ${path}: ${what} is a symbolic link that leads to ${target}, which is not there`,
+    {
+      code: "output-path",
+      hint: `Make that folder, remove the link, or pass ${flag} with another folder`,
+      context: { given: path, path: there, target },
+    },
+  );
 }
 
 /**
@@ -45,6 +65,7 @@ function nearestThere(path: string): string {
  */
 export function checkFolder(path: string, flag = "--out"): void {
   const there = nearestThere(path);
+  refuseDangling(path, there, flag);
   const context = { given: path, path: there };
   if (kindAt(there) === "file") {
     const what = there === trimmed(path) ? "it is a file, a folder is wanted" : `${there} is a file`;
@@ -71,7 +92,7 @@ export function checkFolder(path: string, flag = "--out"): void {
 /** Folders of a path that are not there, the innermost first. */
 function missing(path: string): string[] {
   const folders: string[] = [];
-  for (let at = trimmed(path); kindAt(at) === undefined && at !== parentOf(at); at = parentOf(at)) folders.push(at);
+  for (let at = trimmed(path); !isNamed(at) && at !== parentOf(at); at = parentOf(at)) folders.push(at);
   return folders;
 }
 

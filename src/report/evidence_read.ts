@@ -83,6 +83,9 @@ export async function readEvidence({ path, disk }: Pick<RunFolder, "path" | "dis
   return { config, metrics, ...parts as OptionalEvidence, missing, errors, unchecked: [...run.unchecked] };
 }
 
+/** What to give instead of what is no run. */
+const GIVE = "Give the folder that deno task train wrote (its --out)";
+
 /** A run's folder with what tells whether its files are as they were written. */
 interface OpenedFolder extends Pick<RunFolder, "path" | "disk"> {
   readonly manifest: Manifest | undefined;
@@ -90,9 +93,12 @@ interface OpenedFolder extends Pick<RunFolder, "path" | "disk"> {
 }
 
 function opened(path: string, disk: Disk): OpenedFolder {
-  if (disk.look(path)?.kind !== "folder") {
-    throw new DataError(`Cannot report on ${path}: there is no such folder, the folder of a run is wanted`, {
+  const entry = disk.look(path);
+  if (entry?.kind !== "folder") {
+    const found = entry === undefined ? "there is no such folder" : "it is a file";
+    throw new DataError(`Cannot report on ${path}: ${found}, the folder of a run is wanted`, {
       code: "file-missing",
+      hint: GIVE,
       context: { file: path },
     });
   }
@@ -107,7 +113,7 @@ function need(run: OpenedFolder, file: string): Uint8Array {
   if (bytes !== undefined) return bytes;
   throw new DataError(`Cannot report on ${path}: it has no ${file}, the folder of a run is wanted`, {
     code: "file-missing",
-    hint: "Give the folder that deno task train wrote (its --out)",
+    hint: GIVE,
     context: { file: `${path}/${file}` },
   });
 }

@@ -57,6 +57,7 @@ Deno.test("convert features writes CLAM's, STAMP's, eva's and plain forms, and T
       again.err,
       /Cannot write a in .*back: it was made with other inputs or settings \(--mpp 0\.5, now not given/,
     );
+    assert.match(again.err, /^hint: .*pass another OUT, or --overwrite/m);
     assert.equal((await convert(`${folder}/clam`, `${folder}/back`, "--to", "trident", "--overwrite")).code, 0);
   });
 });

@@ -22,6 +22,9 @@ Deno.test("folders and files that can be written pass and nothing is left; other
     Deno.writeTextFileSync(`${folder}/file`, "mine");
     Deno.mkdirSync(`${folder}/there`);
     Deno.symlinkSync("loop", `${folder}/loop`);
+    Deno.symlinkSync("nowhere/at all", `${folder}/dangling`);
+    Deno.symlinkSync("there", `${folder}/link`);
+    checkFolder(`${folder}/link/new`);
     checkFolder(`${folder}/there/`);
     checkFolder(`${folder}/new/below/it`);
     checkFile(`${folder}/new/a.h5`);
@@ -33,14 +36,25 @@ Deno.test("folders and files that can be written pass and nothing is left; other
       [() => checkFolder(long), /the name is too long/],
       [() => checkFile(`${long}.h5`), /the name is too long/],
       [() => checkFolder(`${folder}/loop`), /links lead in a circle/],
+      [
+        () => checkFolder(`${folder}/dangling/`),
+        /dangling\/: it is a symbolic link that leads to nowhere\/at all, which is not there$/,
+      ],
+      [() => checkFolder(`${folder}/dangling/new`), /dangling is a symbolic link that leads to nowhere\/at all/],
     ];
     for (const [act, text] of refused) {
       const error = thrown(act);
       assert.ok(error instanceof ConfigError, String(error));
       assert.match(error.message, text);
-      assert.match(error.hint!, /^Pass (another )?--out/);
+      assert.match(error.hint!, /^Pass (another )?--out|^Make that folder, remove the link, or pass --out/);
     }
-    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["file", "loop", "there"]);
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), [
+      "dangling",
+      "file",
+      "link",
+      "loop",
+      "there",
+    ]);
     assert.deepEqual([...Deno.readDirSync(`${folder}/there`)], []);
     return Promise.resolve();
   }));

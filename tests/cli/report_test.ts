@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { runFolder } from "../../src/run/folder.ts";
 import { writeEvidence } from "../../src/report/evidence_write.ts";
+import { lockFolder } from "../../src/io/lock.ts";
 import { inFolder, seal } from "./shared.ts";
 
 Deno.test("report writes a page from a run's folder alone, again over an older one, and as JSON what it lacks", async () => {
@@ -38,5 +39,10 @@ Deno.test("report exits with 3 when a part is damaged, 4 without a run, 2 withou
     assert.equal(damaged.code, 3);
     assert.match(damaged.err, /FormatError: Cannot read .*run\.json:title: 7, expected a text/);
     assert.match(Deno.readTextFileSync(`${path}/report.html`), /run\.json:title: 7, expected a text/);
+    using _held = lockFolder(path, "train");
+    const locked = await seal("report", path);
+    assert.equal(locked.code, 2);
+    assert.match(locked.err, new RegExp(`process ${Deno.pid} \\(train\\) writes there`));
+    assert.match(locked.err, /^hint: Wait until it ends or stop it, or pass a copy of the run; the lock is /m);
   });
 });

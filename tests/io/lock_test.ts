@@ -96,6 +96,24 @@ inFolder("a lock is had, named to who comes second, and let go", (folder) => {
   assert.deepEqual([...Deno.readDirSync(run)], []);
 });
 
+inFolder("a lock that is held is touched: its time is that of a write, its bytes stay", async (folder) => {
+  const beats: (() => void)[] = [];
+  const before = globalThis.setInterval;
+  globalThis.setInterval = ((beat: () => void) => (beats.push(beat), before(() => {}, 1e8))) as typeof setInterval;
+  try {
+    using lock = lockFolder(folder, "train");
+    const text = Deno.readTextFileSync(lock.path);
+    Deno.utimeSync(lock.path, 0, 0);
+    beats.forEach((beat) => beat());
+    assert.ok(Math.abs(Deno.statSync(lock.path).mtime!.getTime() - Date.now()) < STALE);
+    assert.equal(Deno.readTextFileSync(lock.path), text);
+    lock.check();
+  } finally {
+    globalThis.setInterval = before;
+  }
+  await Promise.resolve();
+});
+
 inFolder("files have locks beside them, each its own", (folder) => {
   using _ = lockFile(`${folder}/a.h5`, "embed");
   using __ = lockFile(`${folder}/b.h5`, "embed");
@@ -125,6 +143,11 @@ inFolder("locks that were left: by the dead, by a number given anew, by other ma
   left(path, { hostname: "elsewhere" }, STALE / 2);
   refused(folder, /process 4194305 on elsewhere \(train\) writes there since 2026-01-01T00:00:00Z/);
   left(path, { hostname: "elsewhere" }, STALE * 2);
+  free();
+  // The clock was set back since: who lives would have touched it with the new one.
+  left(path, { hostname: "elsewhere" }, -STALE / 2);
+  refused(folder, /on elsewhere/);
+  left(path, { hostname: "elsewhere" }, -STALE * 2);
   free();
   Deno.writeTextFileSync(path, "");
   free();
