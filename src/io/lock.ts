@@ -25,8 +25,6 @@ import { errnoOf, systemError } from "./system_error.ts";
  * file server sets, and are compared with the time of a file written just now: clocks of machines need not agree.
  */
 export const STALE = 5 * 60 * 1000;
-/** How a lock begins. */
-const OPENING = new TextEncoder().encode("{");
 /** Milliseconds between two signs of life. */
 const BEAT = 15 * 1000;
 /** Most that a date can be, seconds since 1970. */
@@ -367,7 +365,7 @@ function held(path: string, file: Deno.FsFile, { token }: LockOwner, made: strin
     try {
       // The byte that is there: the time is then the file server's, not this machine's.
       file.seekSync(0, Deno.SeekMode.Start);
-      writeAll(file, OPENING);
+      writeAll(file, new TextEncoder().encode("{"));
     } catch { /* the next beat may reach the disk again */ }
   }, BEAT);
   Deno.unrefTimer(beat);
