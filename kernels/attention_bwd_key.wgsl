@@ -19,9 +19,11 @@
 //! touch  q Bq*Nq*D
 //! touch  kv 2*B*Nk*D
 //! touch  dkv 2*B*Nk*D
-//! lib    attention_products attention_sums
+//! lib    attention_products attention_sums attention_scores logits
 //! ref    tests/ref/attention.ts
 
+// Marks of dv and of dk, by the columns of a tile that an invocation looks at.
+var<workgroup> marks: array<vec2u, 8>;
 var<private> head: vec2u;
 
 fn rowLoad(operand: u32, j: u32, c: u32) -> vec4f {
@@ -43,6 +45,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   let tx = lane & 7u;
   var dk = Sums();
   var dv = Sums();
+  var mark = vec2u();
   for (var col0 = 0u; col0 < p.Nq; col0 += 32u) {
     let s = products(0u, row0, col0, lane);
     let e = products(1u, row0, col0, lane);
@@ -51,7 +54,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     let l = vec4f(lse[stat.x], lse[stat.y], lse[stat.z], lse[stat.w]);
     let d = vec4f(delta[stat.x], delta[stat.y], delta[stat.z], delta[stat.w]);
     //!for i in 0..4
-    let p$i = select(vec4f(), exp(s[$i] * p.scale - l), i < vec4u(p.Nq));
+    let p$i = select(vec4f(), likely4(s[$i] * p.scale - l), i < vec4u(p.Nq));
+    mark |= vec2u(markOf(l[$i]), markOf(l[$i]) | markOf(d[$i]));
     weights[ty * 9 + (tx + $i * 72)] = p$i;
     //!end
     dv = addWeighted(dv, 1u, col0, lane);
@@ -61,14 +65,19 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     //!end
     dk = addWeighted(dk, 0u, col0, lane);
   }
+  if (lane < 8u) { marks[lane] = mark; }
+  workgroupBarrier();
+  //!for x in 0..8
+  mark |= marks[$x];
+  //!end
   //!for i in 0..4
   {
     let row = row0 + ty + $i * 8;
     let to = (head.y * p.Nk + row) * p.KC + p.first + head.x * (E4 * 4u);
     //!for g in 0..EG
     if (row < p.Nk && tx + $g * 8 < E4) {
-      dkv_store4(to + (tx + $g * 8) * 4, dk.g$g[$i] * p.scale);
-      dkv_store4(to + p.D + (tx + $g * 8) * 4, dv.g$g[$i]);
+      dkv_store4(to + (tx + $g * 8) * 4, marked4(dk.g$g[$i] * p.scale, mark.y));
+      dkv_store4(to + p.D + (tx + $g * 8) * 4, marked4(dv.g$g[$i], mark.x));
     }
     //!end
   }

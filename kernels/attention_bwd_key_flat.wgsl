@@ -16,6 +16,7 @@
 //! touch  q Bq*Nq*D
 //! touch  kv 2*B*Nk*D
 //! touch  dkv 2*B*Nk*D
+//! lib    attention_scores logits
 //! ref    tests/ref/attention.ts
 
 @compute @workgroup_size(8)
@@ -32,10 +33,13 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   var dv$t_$c = vec4f();
   //!end
   //!end
+  // Marks of dv and of dk.
+  var mark = vec2u();
   for (var i = 0u; i < p.Nq; i++) {
     let stat = (wg.z * p.H + wg.y) * p.Nq + i;
     let negLse = -lse[stat];
     let negDelta = -delta[stat];
+    mark |= vec2u(markOf(negLse), markOf(negLse) | markOf(negDelta));
     //!for t in 0..LR
     var s$t = negLse;
     var e$t = negDelta;
@@ -47,7 +51,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     //!end
     //!end
     //!for t in 0..LR
-    let p$t = exp(s$t);
+    let p$t = likely(s$t);
     //!end
     //!for c in 0..E4
     {
@@ -69,8 +73,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   if (j$t < p.Nk) {
     let to = (wg.z * p.Nk + j$t) * p.KC + p.first + at;
     //!for c in 0..E4
-    dkv_store4(to + $c * 4, dk$t_$c * p.scale);
-    dkv_store4(to + p.D + $c * 4, dv$t_$c);
+    dkv_store4(to + $c * 4, marked4(dk$t_$c * p.scale, mark.y));
+    dkv_store4(to + p.D + $c * 4, marked4(dv$t_$c, mark.x));
     //!end
   }
   //!end

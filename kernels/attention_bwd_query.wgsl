@@ -21,7 +21,7 @@
 //! touch  kv 2*B*Nk*D
 //! touch  dq B*Nq*D
 //! touch  part B*Nq*D
-//! lib    attention_products attention_sums
+//! lib    attention_products attention_sums attention_scores logits
 //! ref    tests/ref/attention.ts
 
 var<private> head: vec2u;
@@ -54,7 +54,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     let e = products(1u, row0, col0, lane);
     let inside = vec4u(col0 + tx) + vec4u(0u, 8u, 16u, 24u) < vec4u(p.Nk);
     //!for i in 0..4
-    let ds$i = exp(s[$i] * p.scale - lse$i) * (e[$i] - delta$i);
+    let ds$i = likely4(s[$i] * p.scale - lse$i) * (e[$i] - delta$i);
     weights[ty * 9 + (tx + $i * 72)] = select(vec4f(), ds$i, inside);
     //!end
     sums = addWeighted(sums, 0u, col0, lane);
@@ -63,12 +63,13 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   {
     let row = row0 + ty + $i * 8;
     let to = (head.y * p.Nq + row) * p.QC + head.x * (E4 * 4u);
+    let mark = markOf(lse$i) | markOf(delta$i);
     //!for g in 0..EG
     if (row < p.Nq && tx + $g * 8 < E4) {
       //!if part
-      part_store4(to + (tx + $g * 8) * 4, sums.g$g[$i] * p.scale);
+      part_store4(to + (tx + $g * 8) * 4, marked4(sums.g$g[$i] * p.scale, mark));
       //!else
-      dq_store4(to + (tx + $g * 8) * 4, sums.g$g[$i] * p.scale);
+      dq_store4(to + (tx + $g * 8) * 4, marked4(sums.g$g[$i] * p.scale, mark));
       //!end
     }
     //!end

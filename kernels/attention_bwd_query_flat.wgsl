@@ -18,6 +18,7 @@
 //! touch  kv 2*B*Nk*D
 //! touch  dq B*Nq*D
 //! touch  part B*Nq*D
+//! lib    attention_scores logits
 //! ref    tests/ref/attention.ts
 
 @compute @workgroup_size(8)
@@ -56,7 +57,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     //!end
     //!end
     //!for t in 0..LR
-    e$t *= exp(s$t);
+    e$t *= likely(s$t);
     //!for c in 0..E4
     dq$t_$c += e$t * k$c;
     //!end
@@ -65,11 +66,12 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   //!for t in 0..LR
   if (i$t < p.Nq) {
     let to = (wg.z * p.Nq + i$t) * p.QC + at;
+    let mark = markOf(lse$t) | markOf(delta$t);
     //!for c in 0..E4
     //!if part
-    part_store4(to + $c * 4, dq$t_$c * p.scale);
+    part_store4(to + $c * 4, marked4(dq$t_$c * p.scale, mark));
     //!else
-    dq_store4(to + $c * 4, dq$t_$c * p.scale);
+    dq_store4(to + $c * 4, marked4(dq$t_$c * p.scale, mark));
     //!end
     //!end
   }

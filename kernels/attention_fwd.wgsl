@@ -16,7 +16,7 @@
 //! flops  4*B*Nq*Nk*D
 //! touch  q Bq*Nq*D
 //! touch  kv 2*B*Nk*D
-//! lib    attention_products attention_sums logarithm
+//! lib    attention_products attention_sums attention_scores logits logarithm
 //! ref    tests/ref/attention.ts
 
 var<workgroup> rowParts: array<f32, 256>;
@@ -36,14 +36,14 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   let row0 = wg.x * 32u;
   let ty = lane >> 3u;
   let tx = lane & 7u;
-  var most = vec4f(-1e30);
+  var most = vec4f(LEAST);
   var total = vec4f();
   var o = Sums();
   for (var col0 = 0u; col0 < p.Nk; col0 += 32u) {
     let s = products(0u, row0, col0, lane);
     let inside = vec4u(col0 + tx) + vec4u(0u, 8u, 16u, 24u) < vec4u(p.Nk);
     //!for i in 0..4
-    let s$i = select(vec4f(-1e30), s[$i] * p.scale, inside);
+    let s$i = select(vec4f(LEAST), score4(s[$i] * p.scale), inside);
     rowParts[ty * 8 + (tx + $i * 64)] = max(max(s$i.x, s$i.y), max(s$i.z, s$i.w));
     //!end
     workgroupBarrier();
@@ -54,9 +54,9 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     //!end
     //!end
     // Exactly 1 where the top stays: exp(0) may be 3 units off at every step.
-    let shrink = select(exp(before - most), vec4f(1.0), before == most);
+    let shrink = select(power4(before - most), vec4f(1.0), before == most);
     //!for i in 0..4
-    let p$i = select(vec4f(), exp(s$i - most[$i]), inside);
+    let p$i = select(vec4f(), power4(s$i - most[$i]), inside);
     weights[ty * 9 + (tx + $i * 72)] = p$i;
     //!end
     total = total * shrink + vec4f(dot(p0, vec4f(1.0)), dot(p1, vec4f(1.0)), dot(p2, vec4f(1.0)), dot(p3, vec4f(1.0)));
@@ -77,12 +77,13 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     //!end
     let row = row0 + ty + $i * 8;
     if (row < p.Nq) {
+      let mark = markOfTop(most[$i]);
       let to = (head.y * p.Nq + row) * p.D + head.x * (E4 * 4u);
       //!for g in 0..EG
-      if (tx + $g * 8 < E4) { o_store4(to + (tx + $g * 8) * 4, o.g$g[$i] / sum); }
+      if (tx + $g * 8 < E4) { o_store4(to + (tx + $g * 8) * 4, marked4(o.g$g[$i] / sum, mark)); }
       //!end
       //!if lse
-      if (tx == 0u) { lse[(head.y * p.H + head.x) * p.Nq + row] = most[$i] + log4(vec4f(sum)).x; }
+      if (tx == 0u) { lse[(head.y * p.H + head.x) * p.Nq + row] = marked(most[$i] + log4(vec4f(sum)).x, mark); }
       //!end
     }
   }

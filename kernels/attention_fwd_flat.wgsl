@@ -9,7 +9,7 @@
 //! param  scale  f32
 //! tune   E4 = 16   4 | 5 | 6 | 8 | 10 | 12 | 14 | 16 | 18 | 20 | 24 | 28 | 32   quarter of the head width E
 //! tune   LR = 5    1 | 2 | 3 | 4 | 5                                            spilled registers stay in L1
-//! lib    logarithm
+//! lib    attention_scores logits logarithm
 //! grid   ceil(Nq/(8*LR)), D/(4*E4), B
 //! flops  4*B*Nq*Nk*D
 //! touch  q Bq*Nq*D
@@ -25,7 +25,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   //!for t in 0..LR
   let i$t = wg.x * (8u * LR) + lane + $t * 8;
   let from$t = (qRow + min(i$t, p.Nq - 1u)) * p.QC + at;
-  var most$t: f32 = -1e30;
+  var most$t: f32 = LEAST;
   var sum$t: f32 = 0.0;
   //!for c in 0..E4
   let q$t_$c = q_load4(from$t + $c * 4) * p.scale;
@@ -46,11 +46,12 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     }
     //!end
     //!for t in 0..LR
+    s$t = score(s$t);
     let before$t = most$t;
     most$t = max(most$t, s$t);
     // Exactly 1 where the top stays: exp(0) may be 3 units off at every step.
-    let shrink$t = select(exp(before$t - most$t), 1.0, before$t == most$t);
-    let e$t = exp(s$t - most$t);
+    let shrink$t = select(power(before$t - most$t), 1.0, before$t == most$t);
+    let e$t = power(s$t - most$t);
     sum$t = sum$t * shrink$t + e$t;
     //!end
     //!for c in 0..E4
@@ -65,12 +66,13 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   //!for t in 0..LR
   if (i$t < p.Nq) {
     let inverse = 1.0 / sum$t;
+    let mark = markOfTop(most$t);
     let to = (wg.z * p.Nq + i$t) * p.D + at;
     //!for c in 0..E4
-    o_store4(to + $c * 4, o$t_$c * inverse);
+    o_store4(to + $c * 4, marked4(o$t_$c * inverse, mark));
     //!end
     //!if lse
-    lse[(wg.z * p.H + wg.y) * p.Nq + i$t] = most$t + log4(vec4f(sum$t)).x;
+    lse[(wg.z * p.H + wg.y) * p.Nq + i$t] = marked(most$t + log4(vec4f(sum$t)).x, mark);
     //!end
   }
   //!end

@@ -122,6 +122,7 @@ import topk_merge_wgsl from "../../kernels/topk_merge.wgsl" with { type: "text" 
 import topk_segments_wgsl from "../../kernels/topk_segments.wgsl" with { type: "text" };
 import lib_activation from "../../kernels/lib/activation.wgsl" with { type: "text" };
 import lib_attention_products from "../../kernels/lib/attention_products.wgsl" with { type: "text" };
+import lib_attention_scores from "../../kernels/lib/attention_scores.wgsl" with { type: "text" };
 import lib_attention_sums from "../../kernels/lib/attention_sums.wgsl" with { type: "text" };
 import lib_augment_colour from "../../kernels/lib/augment_colour.wgsl" with { type: "text" };
 import lib_augment_mirror from "../../kernels/lib/augment_mirror.wgsl" with { type: "text" };
@@ -269,7 +270,7 @@ export const affine: Kernel<{ x: "in"; s?: "in"; y: "out" }, { a: number; b: num
 export const attention_bwd_key: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dkv: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_bwd_key",
   source: attention_bwd_key_wgsl,
-  libs: [lib_attention_products, lib_attention_sums],
+  libs: [lib_attention_products, lib_attention_sums, lib_attention_scores, lib_logits],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"delta","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"dkv","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
@@ -286,7 +287,7 @@ export const attention_bwd_key: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in";
 export const attention_bwd_key_flat: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dkv: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_bwd_key_flat",
   source: attention_bwd_key_flat_wgsl,
-  libs: [],
+  libs: [lib_attention_scores, lib_logits],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"delta","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"dkv","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
@@ -303,7 +304,7 @@ export const attention_bwd_key_flat: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: 
 export const attention_bwd_query: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dq?: "out"; part?: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_bwd_query",
   source: attention_bwd_query_wgsl,
-  libs: [lib_attention_products, lib_attention_sums],
+  libs: [lib_attention_products, lib_attention_sums, lib_attention_scores, lib_logits],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"delta","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"dq","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"f32","pack":4}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
@@ -320,7 +321,7 @@ export const attention_bwd_query: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in
 export const attention_bwd_query_flat: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dq?: "out"; part?: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_bwd_query_flat",
   source: attention_bwd_query_flat_wgsl,
-  libs: [],
+  libs: [lib_attention_scores, lib_logits],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"delta","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"dq","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"f32","pack":4}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
@@ -354,7 +355,7 @@ export const attention_delta: Kernel<{ o: "in"; dy: "in"; delta: "out" }, Record
 export const attention_fwd: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_fwd",
   source: attention_fwd_wgsl,
-  libs: [lib_attention_products, lib_attention_sums, lib_logarithm],
+  libs: [lib_attention_products, lib_attention_sums, lib_attention_scores, lib_logits, lib_logarithm],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"o","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
@@ -371,7 +372,7 @@ export const attention_fwd: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" },
 export const attention_fwd_flat: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_fwd_flat",
   source: attention_fwd_flat_wgsl,
-  libs: [lib_logarithm],
+  libs: [lib_attention_scores, lib_logits, lib_logarithm],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"o","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],

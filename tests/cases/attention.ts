@@ -3,8 +3,10 @@
  * row for a whole batch, a long row.
  */
 
+import { backward } from "../../src/autodiff/backward.ts";
+import { Rng } from "../../src/core/rng.ts";
 import { attentionCost, crossAttention, selfAttention } from "../../src/ops/attention.ts";
-import { normal, type OpCase } from "../case.ts";
+import { given, type Input, normal, type OpCase } from "../case.ts";
 import { attentionGradRef, attentionRef, pack, unpack } from "../ref/attention.ts";
 
 type Extents = readonly [B: number, N: number, H: number, E: number];
@@ -57,8 +59,55 @@ function cross(
   };
 }
 
+/** Gradient of self-attention of two heads of 16 as a result, where the reference has no differences. */
+function gradient(name: string, inputs: { readonly qkv: Input; readonly dy: Input }): OpCase {
+  const N = inputs.qkv.shape[1]!;
+  return {
+    name: `gradient where ${name} 1x${N}x2x16`,
+    inputs,
+    run: (g, t) => {
+      t.qkv!.requiresGrad = true;
+      return backward(g, [{ tensor: selfAttention(g, t.qkv!, { heads: 2 }), grad: t.dy! }]).of(t.qkv!)!;
+    },
+    ref: (a) => {
+      const [q, k, v] = unpack(a.qkv!, 3, 32);
+      return pack(attentionGradRef(q!, k!, v!, a.dy!, { B: 1, Nq: N, Nk: N, H: 2, E: 16, scale: 0.25 }), 32);
+    },
+    wrt: [],
+  };
+}
+
+/** Normal numbers `[1, N, D]`, some of them put in their places. */
+function normalWith(N: number, D: number, places: readonly (readonly [i: number, d: number, value: number])[]): Input {
+  const x = new Rng(5, 0).normals(N * D);
+  for (const [i, d, value] of places) x[i * D + d] = value;
+  return given([1, N, D], x);
+}
+
+/**
+ * Queries that are no numbers, on both sides of a tile's edge, make NaN of their rows alone; an infinite key makes NaN of rows
+ * whose score it makes infinite, and weighs nothing where it makes it minus infinity; a value's NaN stays in its channel.
+ */
+const NO_NUMBERS = normalWith(40, 48, [[3, 2, NaN], [31, 0, Infinity], [32, 5, -Infinity], [35, 16 + 7, Infinity]]);
+const NO_VALUE = normalWith(33, 48, [[32, 32 + 15, NaN]]);
+/** Of two heads, the first one's gradients of keys and values are NaN, and of the one query. */
+const NO_QUERY = normalWith(40, 96, [[33, 4, NaN]]);
+/** Its head's gradients of keys are NaN, those of values infinite in one channel, that of the query is NaN. */
+const NO_GRADIENT = normalWith(40, 32, [[2, 3, Infinity]]);
+/** Scores of about -2e31, the same for every key of a query: weights are equal all the same. */
+const FAR_BELOW = given(
+  [1, 35, 48],
+  Array.from({ length: 35 * 48 }, (_, n) => (n % 48 < 16 ? 1e15 + (n / 48 | 0) * 1e12 : n % 48 < 32 ? -5e15 : n % 7)),
+);
+
 /** Case table. Most widths compile anew, which takes llvmpipe seconds: edges are tested at few of them. */
 export const cases: readonly OpCase[] = [
+  // First, since few rows are run on the worst devices.
+  self([1, 40, 1, 16], { name: "self what is no number 1x40x1x16", inputs: { qkv: NO_NUMBERS }, wrt: [] }),
+  self([1, 33, 1, 16], { name: "self a value is no number 1x33x1x16", inputs: { qkv: NO_VALUE }, wrt: [] }),
+  self([1, 35, 1, 16], { name: "self scores far below 1x35x1x16", inputs: { qkv: FAR_BELOW }, wrt: [] }),
+  gradient("a query is no number", { qkv: NO_QUERY, dy: normal([1, 40, 32]) }),
+  gradient("a gradient is infinite", { qkv: normal([1, 40, 96]), dy: NO_GRADIENT }),
   self([1, 1, 1, 16]),
   self([2, 2, 1, 16], { scale: 0.5 }),
   self([2, 7, 3, 16], { f16: ["qkv"] }),

@@ -1,7 +1,8 @@
 /**
  * The worst device that WGSL allows, made of a text: every built-in function is off by as much as the specification's table
- * of accuracies lets it, roots of 0 are undefined, subnormal halves are stored as 0, and `fma` rounds twice. A case whose tolerance a text so changed does
- * not meet would fail on some conforming device, or relies on what no device promises.
+ * of accuracies lets it, exponentials of infinities and NaN are numbers, roots of 0 are undefined, subnormal halves are
+ * stored as 0, and `fma` rounds twice. A case whose tolerance a text so changed does not meet would fail on some conforming
+ * device, or relies on what no device promises.
  */
 
 /** Which way the errors go: all up, or up and down by the argument; the second also takes `fma` apart. */
@@ -9,8 +10,8 @@ export type Weakness = "up" | "mixed";
 
 /** Promised units in the last place, or the absolute error of the table, of each function of one argument. */
 const PROMISES: Readonly<Record<string, (x: string, sign: string) => string>> = {
-  exp: (x, sign) => `(exp(${x}) * (1.0 + ${sign} * (3.0 + 2.0 * abs(${x})) * 0x1p-23))`,
-  exp2: (x, sign) => `(exp2(${x}) * (1.0 + ${sign} * (3.0 + 2.0 * abs(${x})) * 0x1p-23))`,
+  exp: exponential("exp"),
+  exp2: exponential("exp2"),
   log: logarithm("log", "0.6931471"),
   log2: logarithm("log2", "0.9999999"),
   // 1 / inverseSqrt(x): 2 units of one, 2.5 of the other; x / x is 1, and NaN for 0.
@@ -24,6 +25,19 @@ const PROMISES: Readonly<Record<string, (x: string, sign: string) => string>> = 
   acos: (x, sign) => `(acos(${x}) + ${sign} * 6.77e-5)`,
   asin: (x, sign) => `(asin(${x}) + ${sign} * 6.81e-5)`,
 };
+
+/**
+ * 3 + 2|x| units. Infinities and NaN, which a compiler may take for what never happens, give a number that is wrong:
+ * `saturate` makes numbers of both, here of NaN 0 and of every other argument 1.
+ */
+function exponential(name: string): (x: string, sign: string) => string {
+  return (x, sign) => {
+    const some = `saturate(abs(${x}) + 2.0)`;
+    const number = `clamp(${x}, ${some} * -200.0, ${some} * 200.0)`;
+    const none = `(1.0 - sign(saturate(1.0 - abs(${x}) * 0x1p-127)))`;
+    return `(${name}(${number}) * (1.0 + ${sign} * (3.0 + 2.0 * abs(${number})) * 0x1p-23) + 0.25 * ${none})`;
+  };
+}
 
 /** 2^-21 between 1/2 and 2, where the logarithm is within `edge`, else 3 units. */
 function logarithm(name: string, edge: string): (x: string, sign: string) => string {

@@ -22,7 +22,7 @@ async function deviceThat(change: (text: string) => string): Promise<Gpu> {
 }
 
 /** Ops whose rows differ in tiles, which call the same functions: so many of their rows are enough. */
-const FEW: Readonly<Record<string, number>> = { attention: 5, linear: 6, matmul: 2, patch_embed: 2, layernorm: 8 };
+const FEW: Readonly<Record<string, number>> = { attention: 10, linear: 6, matmul: 2, patch_embed: 2, layernorm: 8 };
 
 function callsInaccurate(gpu: Gpu, test: OpCase): boolean {
   return (["flat", "gpu"] as const).some((path) => [...caseTexts(gpu, test, path).keys()].some(inaccurate));
@@ -52,10 +52,10 @@ for (const kind of ["up", "mixed"] as Weakness[]) {
 
 Deno.test("a text is weakened call by call, inner ones too, and what has no accuracy of its own is left", () => {
   const text = "let a = exp(log(x[1]) + f(y, z)); // exp(1)\nlet b = my_exp(fma(a, vec4f(b), c));";
+  const sum = "((a) * (f(b, c)) + (d))";
   assert.equal(
-    weaken("exp(fma(a, f(b, c), d))", "mixed"),
-    "(exp(((a) * (f(b, c)) + (d))) * (1.0 + sign(fract((((a) * (f(b, c)) + (d))) * 977.0) - 0.5) * " +
-      "(3.0 + 2.0 * abs(((a) * (f(b, c)) + (d)))) * 0x1p-23))",
+    weaken("tanh(fma(a, f(b, c), d))", "mixed"),
+    `(tanh(${sum}) + sign(fract((${sum}) * 977.0) - 0.5) * 1e-5)`,
   );
   assert.equal(weaken("q = my_exp(fma(a, b, c));", "up"), "q = my_exp(fma(a, b, c));");
   assert.ok(inaccurate(text) && !inaccurate("let b = my_exp(a); // exp(1)"));
