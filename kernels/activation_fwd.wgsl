@@ -17,6 +17,12 @@ fn softplus4(x: vec4f) -> vec4f {
   return 0.5 * (x + abs(x)) + logRatio4(e / (2.0 + e));
 }
 
+// By bits: an exponential of NaN may be a number.
+fn keepNaN4(y: vec4f, x: vec4f) -> vec4f {
+  let none = (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+  return bitcast<vec4f>(bitcast<vec4u>(y) | select(vec4u(), vec4u(0x7fc00000u), none));
+}
+
 fn value4(v: vec4f) -> vec4f {
   //!if f=gelu
   return gelu4(v);
@@ -32,10 +38,10 @@ fn value4(v: vec4f) -> vec4f {
   return select(v, p.a * v, v < vec4f(0.0));
   //!end
   //!if f=tanh
-  return tanh4(v);
+  return keepNaN4(tanh4(v), v);
   //!end
   //!if f=sigmoid
-  return sigmoid4(v);
+  return keepNaN4(sigmoid4(v), v);
   //!end
   //!if f=softplus
   return softplus4(v);
@@ -43,7 +49,7 @@ fn value4(v: vec4f) -> vec4f {
   //!if f=exp
   // Beyond f32 by bits.
   let e = bitcast<vec4u>(select(exp(v), vec4f(), v < vec4f(-104.0)));
-  return bitcast<vec4f>(select(e, vec4u(0x7f800000u), v > vec4f(88.72283)));
+  return keepNaN4(bitcast<vec4f>(select(e, vec4u(0x7f800000u), v > vec4f(88.72283))), v);
   //!end
   //!if f=log
   // By bits: minus infinity of 0, NaN of what is negative; infinity and NaN stay.

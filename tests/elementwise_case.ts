@@ -27,13 +27,14 @@ export function row(test: Elementwise, shape: readonly number[], extra: Partial<
   };
 }
 
-/** One element, an odd count, rows of four with f16, the hidden layer of a ViT-S (bench only). */
+/** One element, an odd count, NaN, rows of four with f16, the hidden layer of a ViT-S (bench only). */
 export function rows(test: Elementwise): OpCase[] {
   const hidden = [197, 1536];
   return [
     row(test, [1]),
     row(test, [7, 37]),
     row(test, [5, 2, 52], { f16: ["x"] }),
+    row(test, [5], { name: "NaN stays 5", inputs: { x: given([5], [0.5, NaN, 1, 2, NaN]) }, wrt: [] }),
     row(test, hidden, { perf: activationCost(hidden), benchOnly: true }),
   ];
 }
