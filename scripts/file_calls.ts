@@ -4,19 +4,19 @@
  * @module
  */
 
-type Names = "renameSync" | "rename" | "removeSync" | "remove" | "mkdirSync" | "linkSync" | "symlink" | "symlinkSync";
-const NAMES: readonly Names[] = [
+import fs from "node:fs";
+
+const NAMES = [
   "renameSync",
-  "rename",
-  "removeSync",
-  "remove",
+  "unlinkSync",
+  "rmdirSync",
   "mkdirSync",
   "linkSync",
-  "symlink",
   "symlinkSync",
+  "ftruncateSync",
+  "fsyncSync",
 ];
-type Open = (path: string, options?: Deno.OpenOptions) => unknown;
-type Method = (this: Deno.FsFile, ...given: unknown[]) => unknown;
+type Call = (...given: unknown[]) => unknown;
 
 /**
  * Watches the calls.
@@ -31,30 +31,26 @@ export function watchFileCalls(before: (tear: () => void) => void): () => void {
     undo.push(() => Object.defineProperty(on, name, was));
     Object.defineProperty(on, name, { ...was, value });
   }
+  const calls = fs as unknown as Record<string, Call>;
   for (const name of NAMES) {
-    const call = Deno[name] as (...given: unknown[]) => unknown;
-    replace(Deno, name, (...given: unknown[]) => {
+    const call = calls[name]!;
+    replace(fs, name, (...given: unknown[]) => {
       before(() => {});
       return call(...given);
     });
   }
-  for (const name of ["openSync", "open"] as const) {
-    const call = Deno[name] as Open;
-    replace(Deno, name, (path: string, options: Deno.OpenOptions = { read: true }) => {
-      if (options.create || options.createNew || options.truncate) before(() => {});
-      return call(path, options);
-    });
-  }
-  const proto = Deno.FsFile.prototype as unknown as Record<string, Method>;
-  const writeSync = proto.writeSync!;
-  for (const name of ["writeSync", "write", "truncateSync", "syncSync"]) {
-    const call = proto[name]!;
-    replace(proto, name, function (this: Deno.FsFile, ...given: unknown[]) {
-      const [bytes] = given;
-      before(() => {
-        if (bytes instanceof Uint8Array) writeSync.call(this, bytes.subarray(0, bytes.length >> 1));
-      });
-      return call.apply(this, given);
+  const open = calls.openSync!;
+  replace(fs, "openSync", (path: string, flags: string | number) => {
+    if (flags !== "r" && flags !== "r+") before(() => {});
+    return open(path, flags);
+  });
+  const writeSync = calls.writeSync!;
+  for (const name of ["writeSync", "write"]) {
+    const call = calls[name]!;
+    replace(fs, name, (...given: unknown[]) => {
+      const [fd, bytes, from, length, at] = given as [number, Uint8Array, number, number, number | null];
+      before(() => writeSync(fd, bytes, from, length >> 1, at));
+      return call(...given);
     });
   }
   return () => undo.splice(0).reverse().forEach((put) => put());

@@ -8,7 +8,7 @@
 
 import { FormatError } from "../src/core/errors.ts";
 import { decodeImage } from "../src/io/image/image.ts";
-import { Sha256 } from "../src/io/zlib.ts";
+import { Sha256 } from "../src/host/zlib.ts";
 
 /** Mode and SHA-256 of the pixels of one file, or null where it is refused. */
 export type Read = readonly [mode: string, sha256: string] | null;

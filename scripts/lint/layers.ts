@@ -10,17 +10,18 @@
 /** Folders of src/ and what each may import besides itself. */
 export const LAYERS: Readonly<Record<string, { level: number; may: readonly string[] }>> = {
   core: { level: 0, may: [] },
-  io: { level: 1, may: ["core"] },
+  host: { level: 0, may: [] },
+  io: { level: 1, may: ["core", "host"] },
   gpu: { level: 1, may: ["core"] },
   graph: { level: 2, may: ["core", "gpu"] },
   ops: { level: 3, may: ["core", "gpu", "graph"] },
   autodiff: { level: 4, may: ["core", "gpu", "graph", "ops"] },
   nn: { level: 5, may: ["core", "gpu", "graph", "ops", "autodiff"] },
-  models: { level: 6, may: ["core", "io", "gpu", "graph", "ops", "autodiff", "nn"] },
+  models: { level: 6, may: ["core", "host", "io", "gpu", "graph", "ops", "autodiff", "nn"] },
   losses: { level: 6, may: ["core", "gpu", "graph", "ops", "autodiff", "nn"] },
   optim: { level: 6, may: ["core", "gpu", "graph", "ops", "autodiff", "nn"] },
-  data: { level: 6, may: ["core", "io"] },
-  slides: { level: 7, may: ["core", "io", "data"] },
+  data: { level: 6, may: ["core", "host", "io"] },
+  slides: { level: 7, may: ["core", "host", "io", "data"] },
   train: { level: 8, may: belowTop() },
   embed: { level: 8, may: belowTop() },
   eval: { level: 8, may: belowTop() },
@@ -28,7 +29,7 @@ export const LAYERS: Readonly<Record<string, { level: number; may: readonly stri
   verify: { level: 9, may: [...belowTop(), "train"] },
   evidence: { level: 9, may: [...belowTop(), "eval", "report"] },
   methods: { level: 10, may: [...belowTop(), "train", "eval", "report", "evidence", "verify"] },
-  worker: { level: 11, may: ["core", "io", "data", "slides"] },
+  worker: { level: 11, may: ["core", "host", "io", "data", "slides"] },
   run: {
     level: 12,
     may: [...belowTop(), "train", "embed", "eval", "report", "evidence", "methods", "verify", "worker"],
@@ -37,15 +38,8 @@ export const LAYERS: Readonly<Record<string, { level: number; may: readonly stri
   cli: { level: 13, may: ["*"] },
 };
 
-/** Files below src/ that may talk to the host, besides the folders cli and worker. */
-const HOST_FILES: ReadonlySet<string> = new Set([
-  "src/io/atomic.ts",
-  "src/io/fs.ts",
-  "src/io/hub/hub_deno.ts",
-  "src/io/lock.ts",
-  "src/io/output.ts",
-  "src/io/zlib.ts",
-]);
+/** Folders of src/ that may talk to the host: all others go through src/host, which runs in Deno and in Node. */
+const HOST_FOLDERS = /^src\/(cli|host)\//;
 /** Operations, which are the files of src/ops with a table of cases; the others are shared between operations. */
 const OPS: ReadonlySet<string> = new Set(caseTables());
 /** Top-level folders in which everything is allowed. */
@@ -62,7 +56,7 @@ function caseTables(): string[] {
 }
 
 function belowTop(): readonly string[] {
-  return ["core", "io", "gpu", "graph", "ops", "autodiff", "nn", "models", "losses", "optim", "data", "slides"];
+  return ["core", "host", "io", "gpu", "graph", "ops", "autodiff", "nn", "models", "losses", "optim", "data", "slides"];
 }
 
 /**
@@ -81,9 +75,7 @@ export function importComplaint(file: string, specifier: string): string | undef
     return `src/${folder} has no row in the import table: add one to scripts/lint/layers.ts`;
   }
   if (specifier.startsWith("node:")) {
-    return hostAllowed(file)
-      ? undefined
-      : `${file} may not import ${specifier}: only io/{atomic,fs,hub_deno,lock,output,zlib}, cli and worker may`;
+    return hostAllowed(file) ? undefined : `${file} may not import ${specifier}: only src/host and src/cli may`;
   }
   if (!/^\.{0,2}\//.test(specifier)) {
     if (layer === undefined || folder === "io" || layer.level >= 6) return undefined;
@@ -111,7 +103,7 @@ export function importComplaint(file: string, specifier: string): string | undef
 
 /** Whether `file` may use `Deno`, `node:*`, `process` and `console`. */
 export function hostAllowed(file: string): boolean {
-  return FREE.has(file.split("/")[0] ?? "") || HOST_FILES.has(file) || /^src\/(cli|worker)\//.test(file);
+  return FREE.has(file.split("/")[0] ?? "") || HOST_FOLDERS.test(file);
 }
 
 function resolve(file: string, specifier: string): string {
@@ -157,7 +149,7 @@ const host: Deno.lint.Rule = {
     function report(node: Deno.lint.Node, name: string): void {
       const hint = name === "console"
         ? "Use core/log.ts"
-        : "Take the capability as an argument, or go through src/io/fs.ts";
+        : "Take the capability as an argument, or go through src/io/fs.ts or src/host";
       ctx.report({ node, message: `${file} may not use ${name}`, hint });
     }
     return {

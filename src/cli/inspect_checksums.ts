@@ -5,7 +5,7 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
-import { entryAt } from "../io/atomic.ts";
+import { entryAt } from "../host/files.ts";
 import { disk } from "../io/fs.ts";
 import { checkFile, MANIFEST, readManifest } from "../io/manifest.ts";
 import { EVIDENCE } from "../report/run_evidence.ts";

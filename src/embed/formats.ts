@@ -15,7 +15,7 @@ import { type BesideFeatures, CONTENT_SUM, ContentSum, coordsFacts } from "../io
 import { H5Writer } from "../io/hdf5/h5_write.ts";
 import { encode, writeH5ad } from "../io/hdf5/h5ad_write.ts";
 import { npyHeader } from "../io/npy.ts";
-import { Sha256 } from "../io/zlib.ts";
+import { Sha256 } from "../host/zlib.ts";
 
 /** All of a feature file but the features. */
 export interface FeatureTable {

@@ -11,7 +11,7 @@ import { checkFileSize, decodeImage, IMAGE_ENDINGS } from "../io/image/image.ts"
 import { readNpy, readNpyHeader } from "../io/npy.ts";
 import { openPatches, type Patches } from "../io/patches.ts";
 import type { Picture } from "../io/image/picture.ts";
-import { Sha256 } from "../io/zlib.ts";
+import { Sha256 } from "../host/zlib.ts";
 
 /** An input by its files; nothing is opened yet. */
 export interface InputFiles {

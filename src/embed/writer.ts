@@ -11,7 +11,7 @@
 import { assert, ConfigError, NumericsError } from "../core/errors.ts";
 import type { Facts } from "../core/facts.ts";
 import type { Disk, HostFile } from "../io/disk.ts";
-import { crc32, Sha256 } from "../io/zlib.ts";
+import { crc32, Sha256 } from "../host/zlib.ts";
 import { FEATURE_FORMATS, type FeatureFormat, type FeatureTable } from "./formats.ts";
 
 /** State beside the rows. */

@@ -10,6 +10,9 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { type Advisory, tryAdvisory } from "../host/advisory.ts";
+import { entriesOf, entryAt, OpenFile, removeEntry, renameEntry } from "../host/files.ts";
+import { atEnd, isAlive, PID, WINDOWS } from "../host/process.ts";
 
 /** Temporary names of any process: of this version, and of those before, which had no random part. */
 const TEMPORARY = /^(.+?)\.(\d+)(\.[0-9a-f]{8})?\.tmp$/;
@@ -19,22 +22,12 @@ const ABANDONED = 24 * 3600 * 1000;
 
 /** The folder a path lies in. */
 export function parentOf(path: string): string {
-  const at = Math.max(path.lastIndexOf("/"), Deno.build.os === "windows" ? path.lastIndexOf("\\") : -1);
+  const at = Math.max(path.lastIndexOf("/"), WINDOWS ? path.lastIndexOf("\\") : -1);
   return at < 0 ? "." : path.slice(0, at) || "/";
 }
 
 function baseOf(path: string): string {
-  return path.slice(Math.max(path.lastIndexOf("/"), Deno.build.os === "windows" ? path.lastIndexOf("\\") : -1) + 1);
-}
-
-/** What lies at a path, links not followed; undefined where there is nothing. */
-export function entryAt(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
-    throw error;
-  }
+  return path.slice(Math.max(path.lastIndexOf("/"), WINDOWS ? path.lastIndexOf("\\") : -1) + 1);
 }
 
 /**
@@ -43,20 +36,9 @@ export function entryAt(path: string): Deno.FileInfo | undefined {
  */
 export function syncFolder(path: string): void {
   try {
-    using folder = Deno.openSync(path, { read: true });
-    folder.syncSync();
+    using folder = OpenFile.open(path, "read");
+    folder.sync();
   } catch { /* the files themselves are synchronised; this is the most the system gives */ }
-}
-
-/**
- * Whether the lock of an open file could be had: `false` where another holds it, undefined where the file system knows none.
- */
-export function tryLock(file: Deno.FsFile): boolean | undefined {
-  try {
-    return file.tryLockSync(true);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Eight hexadecimal digits. */
@@ -66,21 +48,58 @@ export function randomPart(): string {
 
 /** Files in the making, which do not outlast a process that ends in the middle of one. */
 const inTheMaking = new Set<Temporary>();
-globalThis.addEventListener?.("unload", () => inTheMaking.forEach((file) => file[Symbol.dispose]()));
+atEnd(() => inTheMaking.forEach((file) => file[Symbol.dispose]()));
+
+/** A file under a temporary name, open for reading and writing, and held. */
+export interface Begun {
+  readonly path: string;
+  readonly file: OpenFile;
+  /** Undefined where the system has no such locks. */
+  readonly lock: Advisory | undefined;
+}
+
+/** Makes a file under a temporary name beside `target` and holds it; what the system refuses is thrown as it is. */
+export function beginTemporary(target: string): Begun {
+  for (;;) {
+    const path = `${target}.${PID}.${randomPart()}.tmp`;
+    const file = OpenFile.open(path, "create");
+    try {
+      const lock = tryAdvisory(path);
+      // Another process may have taken it for one that was left, in the moment before it was held.
+      const lost = lock === "held" || (lock !== undefined && entryAt(path)?.ino !== lock.ino);
+      if (!lost) return { path, file, lock };
+      if (lock !== "held") lock?.release();
+    } catch (error) {
+      if (entryAt(path) !== undefined) {
+        file.close();
+        removeEntry(path);
+        throw error;
+      }
+    }
+    file.close();
+  }
+}
 
 /** A file in the making, under a temporary name beside its own; removed when it is disposed of before {@linkcode commit}. */
 export class Temporary {
   #open = true;
   #there = true;
 
+  readonly #lock: Advisory | undefined;
+  /** Path it has. */
+  readonly path: string;
+  /** For writing and reading. */
+  readonly file: OpenFile;
+
   private constructor(
     /** Path the file will have. */
     readonly target: string,
-    /** Path it has. */
-    readonly path: string,
-    /** For writing and reading. */
-    readonly file: Deno.FsFile,
-  ) {}
+    { path, file, lock }: Begun,
+  ) {
+    this.path = path;
+    this.file = file;
+    this.#lock = lock;
+  }
 
   /**
    * Begins a file.
@@ -100,28 +119,27 @@ export class Temporary {
       );
     }
     sweepOnce(parentOf(target), baseOf(target));
-    const path = `${target}.${Deno.pid}.${randomPart()}.tmp`;
-    const file = Deno.openSync(path, { read: true, write: true, createNew: true });
-    tryLock(file);
-    const made = new Temporary(target, path, file);
+    const made = new Temporary(target, beginTemporary(target));
     inTheMaking.add(made);
     return made;
   }
 
   /** Gives the file its name; afterwards it outlasts a power cut. */
   commit(): void {
-    this.file.syncSync();
+    this.file.sync();
     // Windows renames no open file.
-    if (Deno.build.os === "windows") this.#close();
-    Deno.renameSync(this.path, this.target);
+    if (WINDOWS) this.#close();
+    renameEntry(this.path, this.target);
     this.#there = false;
     this.#close();
     syncFolder(parentOf(this.target));
   }
 
   #close(): void {
-    if (this.#open) this.file.close();
+    if (!this.#open) return;
     this.#open = false;
+    this.file.close();
+    this.#lock?.release();
   }
 
   /** Removes the file unless it has its name. */
@@ -131,57 +149,29 @@ export class Temporary {
     if (!this.#there) return;
     this.#there = false;
     try {
-      Deno.removeSync(this.path);
+      removeEntry(this.path);
     } catch { /* the folder is gone with it */ }
   }
 }
 
-/** Writes all of `bytes` at the file's place. */
-export function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
-}
-
 /** Writes a new file and waits until it outlasts a power cut; what the system refuses is thrown as it is. */
 export function writeThrough(path: string, data: Uint8Array): void {
-  using file = Deno.openSync(path, { write: true, createNew: true });
-  writeAll(file, data);
-  file.syncSync();
-}
-
-/** Renames a file, link or folder; what the system refuses is thrown as it is. */
-export function renameEntry(from: string, to: string): void {
-  Deno.renameSync(from, to);
-}
-
-/** Removes a file, a link itself, or an empty folder; what the system refuses is thrown as it is. */
-export function removeEntry(path: string): void {
-  Deno.removeSync(path);
+  using file = OpenFile.open(path, "create");
+  file.write(data);
+  file.sync();
 }
 
 /** Whether nobody holds a temporary file any more. */
 function isLeft(path: string, pid: number, ofThisVersion: boolean): boolean {
   try {
-    using file = Deno.openSync(path, { read: true, write: true });
-    const free = tryLock(file);
-    if (free === false) return false;
-    if (free === undefined) return Date.now() - (file.statSync().mtime?.getTime() ?? Date.now()) > ABANDONED;
+    const lock = tryAdvisory(path);
+    if (lock === "held") return false;
+    if (lock === undefined) return Date.now() - entryAt(path)!.modified > ABANDONED;
+    lock.release();
     // Versions before held no lock.
     return ofThisVersion || isAlive(pid) !== true;
   } catch {
     return false; // Gone, or not ours to touch.
-  }
-}
-
-/** Whether a process of this machine lives; undefined where it may not be asked. */
-export function isAlive(pid: number): boolean | undefined {
-  if (pid === Deno.pid) return true;
-  try {
-    // Signal 0 asks and does nothing; Deno's types know the names of signals only.
-    Deno.kill(pid, 0 as unknown as Deno.Signal);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.PermissionDenied) return true; // Another user's.
-    return error instanceof Deno.errors.NotFound ? false : undefined;
   }
 }
 
@@ -198,14 +188,14 @@ export function removeLeftTemporaries(folder: string, named: (base: string) => b
     const path = `${folder}/${name}`;
     if (!isLeft(path, Number(pid), random !== undefined)) continue;
     try {
-      Deno.removeSync(path);
+      removeEntry(path);
     } catch { /* another process was faster */ }
   }
 }
 
 function temporariesIn(folder: string): string[] {
   try {
-    return [...Deno.readDirSync(folder)].filter(({ isFile, name }) => isFile && TEMPORARY.test(name))
+    return entriesOf(folder).filter(({ isFile, name }) => isFile && TEMPORARY.test(name))
       .map(({ name }) => name);
   } catch {
     return [];

@@ -6,7 +6,7 @@
 
 import { DataError } from "../core/errors.ts";
 import type { Disk } from "./disk.ts";
-import { Sha256 } from "./zlib.ts";
+import { Sha256 } from "../host/zlib.ts";
 
 /** Length and checksum of a file, or of its beginning. */
 export interface FileMark {

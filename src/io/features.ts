@@ -20,7 +20,7 @@ import type { RandomAccess } from "./random_access.ts";
 import { openSafetensors } from "./torch/safetensors.ts";
 import type { H5Storage } from "./hdf5/h5_library.ts";
 import { openWeights } from "./torch/weights.ts";
-import { Sha256 } from "./zlib.ts";
+import { Sha256 } from "../host/zlib.ts";
 
 /** An open feature file. */
 export interface Features {

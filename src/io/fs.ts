@@ -1,18 +1,15 @@
 /**
- * Files of the host: with `atomic.ts`, `hub_deno.ts`, `lock.ts`, `output.ts` and `zlib.ts`, the only ones below the command line
- * that touch it.
+ * Files of the host, with errors of this project.
  *
  * @module
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
-import { entryAt, parentOf, Temporary, writeAll } from "./atomic.ts";
+import { entriesOf, entryAt, makeFolders, OpenFile, readBytes, removeEntry, statOf } from "../host/files.ts";
+import { parentOf, Temporary } from "./atomic.ts";
 import type { Disk, HostEntry, HostFile } from "./disk.ts";
 import { checkRange, type Folder, isPlainName, missingFile, type RandomAccess } from "./random_access.ts";
 import { isMissing, withPath, withPathAsync } from "./system_error.ts";
-
-/** Bytes one system call reads at most: the kernel cuts larger reads anyway. */
-const READ = 1 << 26;
 
 /** Writes a file so that it is there whole or not at all: under a temporary name first, then renamed. */
 export function writeFileAtomic(path: string, data: Uint8Array | string): void {
@@ -23,7 +20,7 @@ export function writeFileAtomic(path: string, data: Uint8Array | string): void {
 export function writeChunksAtomic(path: string, chunks: Iterable<Uint8Array>): void {
   withPath("write", path, "write", () => {
     using temporary = Temporary.begin(path);
-    for (const chunk of chunks) writeAll(temporary.file, chunk);
+    for (const chunk of chunks) temporary.file.write(chunk);
     temporary.commit();
   });
 }
@@ -32,35 +29,31 @@ export function writeChunksAtomic(path: string, chunks: Iterable<Uint8Array>): v
 export async function writeStreamAtomic(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   await withPathAsync("write", path, "write", async () => {
     using temporary = Temporary.begin(path);
-    for await (const chunk of chunks) {
-      for (let at = 0; at < chunk.byteLength;) at += await temporary.file.write(chunk.subarray(at));
-    }
+    for await (const chunk of chunks) await temporary.file.writeSlowly(chunk);
     temporary.commit();
   });
 }
 
 /**
- * Opens a file for reading by range. Reads are serialised: they share one position.
+ * Opens a file for reading by range.
  *
  * @throws {DataError} If there is no such file.
  */
+// deno-lint-ignore require-await -- what it throws is to reject
 export async function openFile(path: string): Promise<RandomAccess> {
-  const file = await withPathAsync("open", path, "read", () => Deno.open(path));
-  const { size, isFile } = await file.stat();
+  const file = withPath("open", path, "read", () => OpenFile.open(path, "read"));
+  const { size, isFile } = file.entry();
   if (!isFile) {
     file.close();
     throw new DataError(`Cannot open ${path}: it is no file`, { code: "file-missing", context: { file: path } });
   }
+  // Hosts may read by place with a position that is shared.
   let last: Promise<unknown> = Promise.resolve();
   async function readAt(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
     const out = new Uint8Array(length);
-    await file.seek(offset, Deno.SeekMode.Start);
-    for (let at = 0; at < length;) {
-      const got = await file.read(out.subarray(at, Math.min(length, at + READ)));
-      // The file became shorter after it was opened.
-      if (got === null) checkRange(path, offset + at, offset, length);
-      at += got ?? 0;
-    }
+    const got = await file.readSlowly(out, offset);
+    // The file became shorter after it was opened.
+    if (got < length) checkRange(path, offset + got, offset, length);
     return out;
   }
   return {
@@ -84,12 +77,10 @@ export function openFolder(path: string): Folder {
   };
   return {
     name: path,
+    // deno-lint-ignore require-await -- what it throws is to reject
     async list() {
-      return await withPathAsync("list", path, "read", async () => {
-        const names: string[] = [];
-        for await (const entry of Deno.readDir(path)) if (!entry.isDirectory) names.push(entry.name);
-        return names.sort();
-      });
+      const entries = withPath("list", path, "read", () => entriesOf(path));
+      return entries.filter(({ isDirectory }) => !isDirectory).map(({ name }) => name).sort();
     },
     open: async (name) => await openFile(inside(name)),
     // deno-lint-ignore require-await -- what it throws is to reject
@@ -111,8 +102,8 @@ export function openHostFile(path: string, mode: "read" | "create" | "update"): 
   return hostFile(withPath("open", path, access, () => openNamed(path, mode)), path, mode !== "read");
 }
 
-function openNamed(path: string, mode: "read" | "create" | "update"): Deno.FsFile {
-  if (mode === "read") return Deno.openSync(path);
+function openNamed(path: string, mode: "read" | "create" | "update"): OpenFile {
+  if (mode === "read") return OpenFile.open(path, mode);
   const entry = entryAt(path);
   const links = entry?.isSymlink ?? false;
   if (links && mode === "update") {
@@ -123,61 +114,41 @@ function openNamed(path: string, mode: "read" | "create" | "update"): Deno.FsFil
     });
   }
   // Another name of the same file keeps its content.
-  if (entry && (links || entry.isFile) && mode === "create") Deno.removeSync(path);
-  return Deno.openSync(path, {
-    read: true,
-    write: true,
-    ...(mode === "create" ? { createNew: true } : { create: true }),
-  });
+  if (entry && (links || entry.isFile) && mode === "create") removeEntry(path);
+  return OpenFile.open(path, mode);
 }
 
-function hostFile(file: Deno.FsFile, path: string, writable: boolean): HostFile {
-  const at = (offset: number) => file.seekSync(offset, Deno.SeekMode.Start);
-  let size = withPath("open", path, "read", () => file.statSync().size);
-  let open = true;
+function hostFile(file: OpenFile, path: string, writable: boolean): HostFile {
+  let size = withPath("open", path, "read", () => file.entry().size);
   return {
     name: path,
     size: () => size,
-    read: (offset, into) =>
-      withPath("read", path, "read", () => {
-        at(offset);
-        let done = 0;
-        while (done < into.length) {
-          const got = file.readSync(into.subarray(done, done + READ));
-          if (got === null) break;
-          done += got;
-        }
-        return done;
-      }),
+    read: (offset, into) => withPath("read", path, "read", () => file.read(into, offset)),
     write: (offset, bytes) =>
       withPath("write", path, "write", () => {
-        at(offset);
-        writeAll(file, bytes);
+        file.write(bytes, offset);
         size = Math.max(size, offset + bytes.length);
       }),
     truncate: (length) =>
       withPath("write", path, "write", () => {
-        file.truncateSync(length);
+        file.truncate(length);
         size = length;
       }),
     sync() {
-      if (writable) withPath("write", path, "write", () => file.syncSync());
+      if (writable) withPath("write", path, "write", () => file.sync());
     },
-    close() {
-      if (open) file.close();
-      open = false;
-    },
+    close: () => file.close(),
   };
 }
 
 /** All bytes of a file. @throws {DataError} If it is not there, or cannot be read. */
 export function readFile(path: string): Uint8Array<ArrayBuffer> {
-  return withPath("read", path, "read", () => Deno.readFileSync(path));
+  return withPath("read", path, "read", () => readBytes(path));
 }
 
 /** All of a file as UTF-8 text. @throws {DataError} If it is not there, or cannot be read. */
 export function readText(path: string): string {
-  return withPath("read", path, "read", () => Deno.readTextFileSync(path));
+  return new TextDecoder().decode(readFile(path));
 }
 
 /** How a file looks without reading it: length, times of its last changes in milliseconds, number in the file system. */
@@ -185,8 +156,8 @@ export type FileLook = readonly [size: number, mtime: number, ctime: number, ino
 
 /** Looks at a file. @throws {DataError} If it is not there, or cannot be looked at. */
 export function fileLook(path: string): FileLook {
-  const { size, mtime, ctime, ino } = withPath("read", path, "read", () => Deno.statSync(path));
-  return [size, mtime?.getTime() ?? 0, ctime?.getTime() ?? 0, ino ?? 0];
+  const { size, modified, changed, ino } = withPath("read", path, "read", () => statOf(path));
+  return [size, modified, changed, ino];
 }
 
 /** Folders that this process made, those above first. */
@@ -200,7 +171,7 @@ export function makeMissing(path: string): void {
     if (parentOf(at) === at) break;
   }
   made.push(...missing);
-  Deno.mkdirSync(path, { recursive: true });
+  makeFolders(path);
 }
 
 /** As {@linkcode makeMissing}, with errors of this project. */
@@ -216,7 +187,7 @@ export function removeEmptyMade(): void {
   for (const path of made.splice(0).reverse()) {
     try {
       // A folder that is not empty is not removed.
-      if (entryAt(path)?.isDirectory) Deno.removeSync(path);
+      if (entryAt(path)?.isDirectory) removeEntry(path);
     } catch { /* it holds something, or is not this process's to remove */ }
   }
 }
@@ -224,9 +195,9 @@ export function removeEmptyMade(): void {
 function lookAt(path: string): HostEntry | undefined {
   return withPath("look at", path, "read", () => {
     try {
-      const { isDirectory, size } = Deno.statSync(path);
+      const { isDirectory, size } = statOf(path);
       if (!isDirectory) return { kind: "file", size };
-      return { kind: "folder", names: [...Deno.readDirSync(path)].map(({ name }) => name).sort() };
+      return { kind: "folder", names: entriesOf(path).map(({ name }) => name).sort() };
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;
@@ -237,7 +208,7 @@ function lookAt(path: string): HostEntry | undefined {
 function removeFile(path: string): void {
   withPath("remove", path, "write", () => {
     try {
-      Deno.removeSync(path);
+      removeEntry(path);
     } catch (error) {
       if (!isMissing(error)) throw error;
     }

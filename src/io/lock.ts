@@ -16,7 +16,10 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
-import { entryAt, isAlive, randomPart, removeLeftTemporaries, tryLock, writeAll } from "./atomic.ts";
+import { type Advisory, tryAdvisory } from "../host/advisory.ts";
+import { entryAt, linkFile, OpenFile, readBytes, removeEntry, renameEntry } from "../host/files.ts";
+import { atEnd, every, hostName, isAlive, PID, WINDOWS } from "../host/process.ts";
+import { beginTemporary, type Begun, randomPart, removeLeftTemporaries } from "./atomic.ts";
 import { makeMissing } from "./fs.ts";
 import { errnoOf, systemError } from "./system_error.ts";
 
@@ -64,19 +67,11 @@ export interface Lock {
   [Symbol.dispose](): void;
 }
 
-function hostName(): string {
-  try {
-    return Deno.hostname();
-  } catch {
-    return ""; // Not permitted: the system's lock decides.
-  }
-}
-
 /** When a process began; null where the system does not say. */
 function startOf(pid: number): string | null {
   try {
     // The name, in brackets, may hold anything.
-    return Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/^.*\)/s, "").trim().split(" ")[19] ?? null;
+    return new TextDecoder().decode(readBytes(`/proc/${pid}/stat`)).replace(/^.*\)/s, "").trim().split(" ")[19] ?? null;
   } catch {
     return null;
   }
@@ -96,14 +91,14 @@ interface Found {
 /** Reads a lock file; undefined where there is none. */
 function ownerAt(path: string): Found | undefined {
   try {
-    using file = Deno.openSync(path, { read: true });
-    const { size, mtime } = file.statSync();
+    using file = OpenFile.open(path, "read");
+    const { size, modified } = file.entry();
     const bytes = new Uint8Array(Math.min(size, 1 << 16));
-    const got = file.readSync(bytes) ?? 0;
+    const got = file.read(bytes, 0);
     const owner = parseOwner(new TextDecoder().decode(bytes.subarray(0, got)));
-    return { owner, beat: mtime?.getTime() ?? 0, foreign: !owner && got > 0, empty: got === 0 };
+    return { owner, beat: modified, foreign: !owner && got > 0, empty: got === 0 };
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (errnoOf(error) === "ENOENT") return undefined;
     // Windows lets nobody read what another holds.
     return { owner: undefined, beat: Date.now(), foreign: false, empty: false };
   }
@@ -185,7 +180,7 @@ export function lockFolder(folder: string, command: string): Lock {
       return lock(folder, `${folder.replace(/(?<=.)[/\\]+$/, "")}/.lock`, command, isNew ? folder : undefined);
     } catch (error) {
       // Who had the lock before may have taken the folder away with it.
-      if (round > 5 || !((error as Error).cause instanceof Deno.errors.NotFound)) throw error;
+      if (round > 5 || errnoOf((error as Error).cause) !== "ENOENT") throw error;
     }
   }
 }
@@ -206,28 +201,40 @@ function unusable(folder: string, cause: unknown): unknown {
   });
 }
 
+/** A file that is to be a lock. */
+interface Candidate extends Begun {
+  readonly owner: LockOwner;
+}
+
 /** A file with this process as owner, held, under a name of its own. */
-function candidate(path: string, command: string): { name: string; file: Deno.FsFile; owner: LockOwner } {
+function candidate(path: string, command: string): Candidate {
   const owner: LockOwner = {
-    pid: Deno.pid,
+    pid: PID,
     hostname: hostName(),
     created_at: Date.now() / 1000,
     command,
-    started: startOf(Deno.pid),
+    started: startOf(PID),
     token: randomPart() + randomPart(),
   };
-  const name = `${path}.${Deno.pid}.${randomPart()}.tmp`;
-  const file = Deno.openSync(name, { read: true, write: true, createNew: true });
-  tryLock(file);
+  const begun = beginTemporary(path);
   try {
-    writeAll(file, new TextEncoder().encode(`${JSON.stringify(owner)}\n`));
-    file.syncSync();
+    begun.file.write(bytesOf(owner));
+    begun.file.sync();
   } catch (error) {
-    file.close();
-    Deno.removeSync(name);
+    letGo(begun);
+    removeEntry(begun.path);
     throw error;
   }
-  return { name, file, owner };
+  return { ...begun, owner };
+}
+
+function bytesOf(owner: LockOwner): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(owner)}\n`);
+}
+
+function letGo({ file, lock }: Begun): void {
+  file.close();
+  lock?.release();
 }
 
 function lock(target: string, path: string, command: string, made?: string): Lock {
@@ -242,148 +249,136 @@ function lock(target: string, path: string, command: string, made?: string): Loc
   if (there && !there.isFile) throw notOurs(target, path);
   const base = path.replace(/^.*[/\\]/s, "");
   removeLeftTemporaries(path.slice(0, path.length - base.length) || ".", (name) => name === base);
-  let own: ReturnType<typeof candidate>;
+  let own: Candidate;
   try {
     own = candidate(path, command);
   } catch (cause) {
-    if (made !== undefined) Deno.removeSync(made);
+    if (made !== undefined) removeEntry(made);
     throw unusable(target, cause);
   }
   try {
     claim(target, path, own);
   } catch (error) {
-    own.file.close();
+    letGo(own);
     throw error;
   } finally {
     try {
-      Deno.removeSync(own.name);
+      removeEntry(own.path);
     } catch { /* it has the lock's name now */ }
   }
-  return held(path, own.file, own.owner, made);
+  return held(path, own, made);
 }
 
 /** Gives the candidate the lock's name. @throws {ConfigError} If another process has it. */
-function claim(target: string, path: string, { name, file, owner }: ReturnType<typeof candidate>): void {
+function claim(target: string, path: string, own: Candidate): void {
   // Each round ends because another process got ahead; there are only so many.
   for (let round = 0; round < 100; round++) {
-    if (linked(name, path, file, owner)) return;
+    if (linked(own, path)) return;
     const found = ownerAt(path);
     if (!found) continue; // Released since.
-    let before: Deno.FsFile;
+    let before: Advisory | "held" | undefined;
     try {
-      before = openedLock(path);
+      before = tryAdvisory(path);
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) continue;
+      if (errnoOf(error) === "ENOENT") continue;
       throw refusal(target, path, found.owner);
     }
     try {
-      const free = tryLock(before);
-      const now = file.statSync().mtime?.getTime() ?? Date.now();
-      if (free === false || mayLive(found, now, free === true, path.endsWith("/.lock"))) {
+      const now = own.file.entry().modified;
+      if (before === "held" || mayLive(found, now, before !== undefined, path.endsWith("/.lock"))) {
         throw refusal(target, path, ownerAt(path)?.owner);
       }
       if (found.foreign) throw notOurs(target, path);
-      if (free === undefined) {
-        if (takenOver(path, name, found.owner?.token)) return;
+      if (before === undefined) {
+        if (takenOver(path, own.path, found.owner?.token)) return;
         throw refusal(target, path, ownerAt(path)?.owner);
       }
       // What is held now may have been replaced in between; only the file of that name counts.
-      if (sameFile(before, path)) {
-        Deno.renameSync(name, path);
+      if (isAt(path, before)) {
+        renameEntry(own.path, path);
         return;
       }
     } finally {
-      before.close();
+      if (before !== "held") before?.release();
     }
   }
   throw refusal(target, path, ownerAt(path)?.owner);
 }
 
-/** Opens a lock file of whoever; another user's only to be read, which is enough to be held. */
-function openedLock(path: string): Deno.FsFile {
-  try {
-    return Deno.openSync(path, { read: true, write: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-    return Deno.openSync(path, { read: true });
-  }
-}
-
 /** Gives the candidate the lock's name if that is free. */
-function linked(name: string, path: string, file: Deno.FsFile, owner: LockOwner): boolean {
+function linked(own: Candidate, path: string): boolean {
   try {
-    Deno.linkSync(name, path);
+    linkFile(own.path, path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return false;
+    if (errnoOf(error) === "EEXIST") return false;
     if (entryAt(path)) return false;
   }
   // A file system without hard links: the name is claimed first and filled then.
   try {
-    using made = Deno.openSync(path, { write: true, createNew: true });
-    writeAll(made, new TextEncoder().encode(`${JSON.stringify(owner)}\n`));
-    if (Deno.build.os !== "windows") Deno.renameSync(name, path);
-    else tryLock(file);
+    using made = OpenFile.open(path, "create");
+    made.write(bytesOf(own.owner));
+    if (!WINDOWS) renameEntry(own.path, path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return false;
+    if (errnoOf(error) === "EEXIST") return false;
     throw error;
   }
 }
 
-function sameFile(file: Deno.FsFile, path: string): boolean {
-  const [a, b] = [file.statSync(), entryAt(path)];
-  return b !== undefined && a.ino === b.ino && a.dev === b.dev;
+/** Whether the file that is held has this name. */
+function isAt(path: string, { ino, dev }: Advisory): boolean {
+  const there = entryAt(path);
+  return there !== undefined && there.ino === ino && there.dev === dev;
 }
 
 /** Replaces a dead owner's lock where the system has no advisory locks, under a second file that one process makes. */
 function takenOver(path: string, name: string, token: string | undefined): boolean {
   const gate = `${path}.takeover`;
   const there = entryAt(gate);
-  if (there && Date.now() - (there.mtime?.getTime() ?? 0) > TAKEOVER) Deno.removeSync(gate);
+  if (there && Date.now() - there.modified > TAKEOVER) removeEntry(gate);
   try {
-    Deno.openSync(gate, { write: true, createNew: true }).close();
+    OpenFile.open(gate, "create").close();
   } catch {
     return false;
   }
   try {
     if (ownerAt(path)?.owner?.token !== token) return false;
-    Deno.renameSync(name, path);
+    renameEntry(name, path);
     return true;
   } finally {
-    Deno.removeSync(gate);
+    removeEntry(gate);
   }
 }
 
-function held(path: string, file: Deno.FsFile, { token }: LockOwner, made: string | undefined): Lock {
+function held(path: string, own: Candidate, made: string | undefined): Lock {
+  const { token } = own.owner;
   let open = true;
   const mine = () => {
     const found = ownerAt(path);
     return found !== undefined && (found.owner === undefined || found.owner.token === token);
   };
-  const beat = setInterval(() => {
+  const endBeat = every(BEAT, () => {
     try {
       // The byte that is there: the time is then the file server's, not this machine's.
-      file.seekSync(0, Deno.SeekMode.Start);
-      writeAll(file, new TextEncoder().encode("{"));
+      own.file.write(new TextEncoder().encode("{"), 0);
     } catch { /* the next beat may reach the disk again */ }
-  }, BEAT);
-  Deno.unrefTimer(beat);
+  });
   function release(): void {
     if (!open) return;
     open = false;
-    clearInterval(beat);
-    removeEventListener("unload", release);
+    endBeat();
+    stay();
     try {
-      if (mine()) Deno.removeSync(path);
+      if (mine()) removeEntry(path);
     } catch { /* a lock without its owner is taken over */ }
-    file.close();
+    letGo(own);
     try {
-      if (made !== undefined) Deno.removeSync(made);
+      if (made !== undefined) removeEntry(made);
     } catch { /* it holds something */ }
   }
   // Also where the process is ended in the middle of something.
-  addEventListener("unload", release);
+  const stay = atEnd(release);
   return {
     path,
     check() {

@@ -4,10 +4,11 @@
  * @module
  */
 
-import { statfsSync } from "node:fs";
 import { ConfigError, DataError, type SealError } from "../core/errors.ts";
-import { entryAt, randomPart } from "./atomic.ts";
-import { systemError, withPath } from "./system_error.ts";
+import { entryAt, freeBytes, makeFolders, OpenFile, realPath, removeEntry, statOf } from "../host/files.ts";
+import { PID } from "../host/process.ts";
+import { randomPart } from "./atomic.ts";
+import { isMissing, systemError, withPath } from "./system_error.ts";
 import { formatBytes } from "../core/text_table.ts";
 
 /** A path without the slashes at its end. */
@@ -24,10 +25,9 @@ export function parentOf(path: string): string {
 /** What is at a path; undefined if nothing. */
 function kindAt(path: string): "file" | "folder" | undefined {
   try {
-    return Deno.statSync(path).isDirectory ? "folder" : "file";
+    return statOf(path).isDirectory ? "folder" : "file";
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    if (error instanceof Deno.errors.NotADirectory) return undefined;
+    if (isMissing(error)) return undefined;
     throw systemError(error, "write to", path, "write");
   }
 }
@@ -77,11 +77,11 @@ export function checkFolder(path: string, flag = "--out"): void {
   }
   // In the folder itself, made for it and taken away again: what is above need not be this process's to write to.
   const made = missing(path);
-  const probe = `${trimmed(path)}/.seal.${Deno.pid}.${randomPart()}.tmp`;
+  const probe = `${trimmed(path)}/.seal.${PID}.${randomPart()}.tmp`;
   try {
-    Deno.mkdirSync(path, { recursive: true });
-    Deno.openSync(probe, { write: true, createNew: true }).close();
-    Deno.removeSync(probe);
+    makeFolders(path);
+    OpenFile.open(probe, "create").close();
+    removeEntry(probe);
   } catch (error) {
     throw systemError(error, "write to", path, "write");
   } finally {
@@ -98,7 +98,7 @@ function missing(path: string): string[] {
 
 function removeEmpty(folder: string): void {
   try {
-    Deno.removeSync(folder);
+    removeEntry(folder);
   } catch { /* never made, or another process has begun to fill it */ }
 }
 
@@ -127,8 +127,7 @@ export function checkFile(path: string, flag = "--out"): void {
 export function checkSpace(path: string, bytes: number): void {
   let free: number;
   try {
-    const { bavail, bsize } = statfsSync(nearestThere(path));
-    free = Number(bavail) * Number(bsize);
+    free = freeBytes(nearestThere(path));
   } catch {
     return;
   }
@@ -143,7 +142,7 @@ export function checkSpace(path: string, bytes: number): void {
 /** Whether two paths lead to one file that is there. */
 export function isSame(a: string, b: string): boolean {
   try {
-    return Deno.realPathSync(a) === Deno.realPathSync(b);
+    return realPath(a) === realPath(b);
   } catch {
     return false;
   }

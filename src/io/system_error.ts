@@ -182,18 +182,20 @@ export async function withPathAsync<T>(
 }
 
 /** Calls of the system that change what is on the disk, as Deno names them in its messages. */
-const WRITING = /^(?:mkdir|writefile|rename|remove|truncate|symlink|link|copy|chmod|utime|ftruncate|fsync)$/;
+const WRITING =
+  /^(?:mkdir|writefile|rename|remove|unlink|rmdir|truncate|symlink|link|copy|chmod|utime|ftruncate|fsync)$/;
 
 /**
- * As {@linkcode systemError}, of an error that reached the surface without a word of where: path and call come from Deno's
- * own message, `No such file or directory (os error 2): open 'PATH'`.
+ * As {@linkcode systemError}, of an error that reached the surface without a word of where: path and call come from the
+ * message, Deno's `No such file or directory (os error 2): open 'PATH'` or Node's `ENOENT: no such file or directory, open 'PATH'`.
  */
 export function surfaced(error: unknown): unknown {
   if (isTyped(error)) return error;
   if (isUnpermitted(error)) return unpermitted("use", undefined, error);
   const errno = errnoOf(error);
   if (errno === undefined || !(error instanceof Error)) return error;
-  const [, call, path, target] = /\(os error \d+\)[:,] (\w+) '(.*?)'(?: -> '(.*)')?$/s.exec(error.message) ?? [];
+  const [, call, path, target] =
+    /(?:\(os error \d+\)|^E[A-Z]+: [^,]*)[:,] (\w+) '(.*?)'(?: -> '(.*)')?$/s.exec(error.message) ?? [];
   const writing = FAULTS[errno]?.code === "disk-full" || (call !== undefined && WRITING.test(call));
   const verbs: Record<string, string> = { mkdir: "make folder", writefile: "write", readfile: "read" };
   const verb = call === undefined ? (writing ? "write" : "use") : verbs[call] ?? call;

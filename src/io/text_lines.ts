@@ -6,7 +6,7 @@
 
 import { FormatError, type SealError } from "../core/errors.ts";
 import { type RandomAccess, readChunks } from "./random_access.ts";
-import { gunzip } from "./zlib.ts";
+import { gunzip } from "../host/zlib.ts";
 
 /** Most characters of a line. */
 const MOST_LINE = 1 << 24;

@@ -10,7 +10,8 @@
  */
 
 import { DataError } from "../core/errors.ts";
-import { entryAt, renameEntry, syncFolder, writeThrough } from "../io/atomic.ts";
+import { entryAt, renameEntry } from "../host/files.ts";
+import { syncFolder, writeThrough } from "../io/atomic.ts";
 import { damaged, type FileMark, isMark, markOf, markOfFile, openSealed, sealJson } from "../io/checksum.ts";
 import { disk, makeMissing, readFile, readText } from "../io/fs.ts";
 import { isTyped, systemError } from "../io/system_error.ts";

@@ -5,7 +5,7 @@
  */
 
 import { disk } from "../io/fs.ts";
-import { denoHost } from "../io/hub/hub_deno.ts";
+import { machineHub } from "../io/hub/hub_machine.ts";
 
 /** Files below a path in order of their names; of a folder neither hidden ones nor what is still being written. */
 function* filesAt(path: string, name: string): Generator<{ path: string; name: string; size: number }> {
@@ -20,11 +20,11 @@ function* filesAt(path: string, name: string): Generator<{ path: string; name: s
 
 /** SHA-256 over names below the paths, and content, of files and folders in the order given; where they lie is no part of it. */
 export async function contentHash(paths: readonly string[]): Promise<string> {
-  const hash = denoHost.sha256();
+  const hash = machineHub.sha256();
   for (const path of paths) {
     for (const file of filesAt(path.replace(/(?<=.)[/\\]+$/, ""), "")) {
       hash.update(new TextEncoder().encode(`${file.name}\0${file.size}\0`));
-      for await (const piece of denoHost.read(file.path)) hash.update(piece);
+      for await (const piece of machineHub.read(file.path)) hash.update(piece);
     }
   }
   return hash.hex();

@@ -19,18 +19,18 @@ import { describeInput } from "../models/preprocess.ts";
 import { RANDOM_PREFIX, randomEncoder } from "../models/random_encoder.ts";
 import { Parameters } from "../nn/parameters.ts";
 import { openAdapter, type OpenedAdapter } from "./adapter.ts";
-import { denoHost } from "../io/hub/hub_deno.ts";
+import { machineHub } from "../io/hub/hub_machine.ts";
 
 /** SHA-256 of a file. */
 export async function hashOf(path: string): Promise<string> {
-  const hash = denoHost.sha256();
-  for await (const piece of denoHost.read(path)) hash.update(piece);
+  const hash = machineHub.sha256();
+  for await (const piece of machineHub.read(path)) hash.update(piece);
   return hash.hex();
 }
 
 /** SHA-256 of a text. */
 export function hashOfText(text: string): string {
-  const hash = denoHost.sha256();
+  const hash = machineHub.sha256();
   hash.update(new TextEncoder().encode(text));
   return hash.hex();
 }
@@ -45,7 +45,7 @@ function kindOf(path: string): "folder" | "file" | undefined {
 
 /** Parsed JSON of a file; undefined where there is none. */
 async function readJson(path: string): Promise<unknown> {
-  const text = await denoHost.readText(path);
+  const text = await machineHub.readText(path);
   if (text === undefined) return undefined;
   try {
     return JSON.parse(text);
@@ -76,7 +76,7 @@ const NOT_THERE: readonly string[] = ["file-not-found", "offline", "weights-miss
 
 /** The same from the hub, of an encoder that is known without them: what cannot be had or followed is left out, the latter noted. */
 async function factsFromHub(repo: string, licence: string): Promise<ConfigFacts[]> {
-  const hub = new Hub(denoHost);
+  const hub = new Hub(machineHub);
   const find = async (file: string) => {
     try {
       return (await hub.download(repo, file, { licence })).path;
@@ -155,7 +155,7 @@ async function fromDisk(path: string, kind: "folder" | "file"): Promise<EncoderS
 /** The weights of an encoder of the registry, downloaded if the cache has them not. */
 async function download(spec: EncoderSpec, onProgress: EncoderRequest["onProgress"]): Promise<HubFile> {
   const { repo, mirrors = [], files, sha256, licence } = spec.source;
-  return await new Hub(denoHost).downloadFirst([repo, ...mirrors], files, {
+  return await new Hub(machineHub).downloadFirst([repo, ...mirrors], files, {
     licence,
     ...(sha256 && { sha256 }),
     onProgress: ({ received, total }) => onProgress?.(`download ${spec.name}`, received, total ?? received),
@@ -246,7 +246,7 @@ export async function openEncoderAtHand(given: string): Promise<Omit<EncoderSour
 /** Weights of the registry's encoder as the cache has them; undefined where they are to be downloaded. */
 async function cachedSource(spec: EncoderSpec): Promise<Omit<EncoderSource, "hash"> | undefined> {
   const { repo, mirrors = [], files } = spec.source;
-  const cached = await new Hub(denoHost).check([repo, ...mirrors], files);
+  const cached = await new Hub(machineHub).check([repo, ...mirrors], files);
   // A damaged file is downloaded again when its turn comes.
   const weights = cached && await openFile(cached.path).then(openWeights).catch(() => undefined);
   return weights && { weights, name: spec.name, spec, facts: [] };

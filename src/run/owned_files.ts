@@ -5,7 +5,8 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import { entryAt, removeEntry, renameEntry, syncFolder } from "../io/atomic.ts";
+import { entryAt, removeEntry, renameEntry } from "../host/files.ts";
+import { syncFolder } from "../io/atomic.ts";
 import { disk } from "../io/fs.ts";
 import { MANIFEST } from "../io/manifest.ts";
 import { EVIDENCE } from "../report/run_evidence.ts";

@@ -6,7 +6,8 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
-import { entryAt, removeLeftTemporaries } from "../io/atomic.ts";
+import { entryAt } from "../host/files.ts";
+import { removeLeftTemporaries } from "../io/atomic.ts";
 import { damaged, type FileMark, markOf, markOfFile, sha256Of } from "../io/checksum.ts";
 import type { Disk } from "../io/disk.ts";
 import { disk, makeFolder, readText } from "../io/fs.ts";

@@ -6,7 +6,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import { Sha256 } from "../io/zlib.ts";
+import { Sha256 } from "../host/zlib.ts";
 
 /** One share of `of`, counted from 0. */
 export interface Shard {

@@ -14,7 +14,7 @@ import { csvLine, shortF32 } from "../io/csv.ts";
 import { damaged, type FileMark, isMark } from "../io/checksum.ts";
 import type { Disk, HostFile } from "../io/disk.ts";
 import { fileVersionRecord, scalarRecord } from "../io/tfevents.ts";
-import { Sha256 } from "../io/zlib.ts";
+import { Sha256 } from "../host/zlib.ts";
 
 /** Names of the files below the run folder. */
 export const METRIC_FILES = {

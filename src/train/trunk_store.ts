@@ -8,7 +8,7 @@
  * @module
  */
 
-import { crc32 } from "../io/zlib.ts";
+import { crc32 } from "../host/zlib.ts";
 import { type Dtype, dtypeBytes } from "../core/dtype.ts";
 import { ConfigError, LimitError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { answering } from "../host/threads.ts";
+import { fileLook, readFile } from "../io/fs.ts";
 import { checkFileSize, decodeImage } from "../io/image/image.ts";
 import type { DecodedImage } from "../io/image/raster.ts";
 import type { PictureLimit } from "../io/image/picture.ts";
@@ -27,19 +29,14 @@ export type DecodeAnswer =
     readonly error: { name: string; message: string; code?: string; hint?: string | undefined };
   };
 
-const scope = self as unknown as {
-  onmessage: (event: MessageEvent<DecodeRequest>) => void;
-  postMessage: (answer: DecodeAnswer, transfer: Transferable[]) => void;
-};
-
-scope.onmessage = ({ data: { id, path, limit } }) => {
+const scope = answering<DecodeRequest, DecodeAnswer>(({ id, path, limit }) => {
   try {
-    checkFileSize(path, Deno.statSync(path).size, limit);
-    const { width, height, data, orientation } = decodeImage(Deno.readFileSync(path), path, limit);
+    checkFileSize(path, fileLook(path)[0], limit);
+    const { width, height, data, orientation } = decodeImage(readFile(path), path, limit);
     const own = data.byteLength === data.buffer.byteLength ? data : data.slice();
-    scope.postMessage({ id, width, height, orientation, data: own }, [own.buffer]);
+    scope.post({ id, width, height, orientation, data: own }, [own.buffer]);
   } catch (error) {
     const { name, message, code, hint } = error as Error & { code?: string; hint?: string };
-    scope.postMessage({ id, error: { name, message, ...(code !== undefined && { code }), hint } }, []);
+    scope.post({ id, error: { name, message, ...(code !== undefined && { code }), hint } }, []);
   }
-};
+});

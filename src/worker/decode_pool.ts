@@ -5,6 +5,7 @@
  */
 
 import { DataError, FormatError } from "../core/errors.ts";
+import { startThread, type Thread } from "../host/threads.ts";
 import type { PictureLimit } from "../io/image/picture.ts";
 import type { DecodeAnswer, DecodedPicture, DecodeRequest } from "./decode.ts";
 
@@ -15,19 +16,17 @@ interface Waiting {
 
 /** Decodes picture files in workers; answers come in any order. */
 export class DecodePool {
-  readonly #workers: Worker[] = [];
+  readonly #workers: Thread<DecodeRequest>[] = [];
   readonly #waiting: Map<number, Waiting> = new Map();
   #next = 0;
 
   /** @param size Workers; by default one less than the processors, at least one. */
   constructor(size: number = Math.max(1, navigator.hardwareConcurrency - 1)) {
     for (let i = 0; i < size; i++) {
-      const worker = new Worker(new URL("./decode.ts", import.meta.url), { type: "module" });
-      worker.onmessage = ({ data }: MessageEvent<DecodeAnswer>) => this.#answer(data);
-      worker.onerror = (event) => {
-        event.preventDefault();
-        this.#failAll(new Error(`Cannot decode: the worker stopped (${event.message})`));
-      };
+      const worker = startThread<DecodeRequest, DecodeAnswer>(new URL("./decode.ts", import.meta.url), {
+        answer: (answer) => this.#answer(answer),
+        failure: (message) => this.#failAll(new Error(`Cannot decode: the worker stopped (${message})`)),
+      });
       this.#workers.push(worker);
     }
   }
@@ -59,13 +58,13 @@ export class DecodePool {
     const request: DecodeRequest = { id, path, limit };
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#workers[id % this.#workers.length]!.postMessage(request);
+      this.#workers[id % this.#workers.length]!.post(request);
     });
   }
 
   /** Ends the workers. */
   close(): void {
-    for (const worker of this.#workers) worker.terminate();
+    for (const worker of this.#workers) worker.end();
     this.#failAll(new Error("Cannot decode: the pool was closed"));
   }
 }

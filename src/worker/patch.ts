@@ -11,6 +11,7 @@ import {
   type PatchTable,
   type PatchTimes,
 } from "../data/patch_reader.ts";
+import { answering } from "../host/threads.ts";
 import { disk } from "../io/fs.ts";
 import { type Failure, failureOf } from "./failure.ts";
 
@@ -24,25 +25,20 @@ export type PatchAnswer =
   | { readonly id: number; readonly data: Uint8Array<ArrayBuffer>; readonly times: PatchTimes }
   | { readonly id: number; readonly error: Failure };
 
-const scope = self as unknown as {
-  onmessage: (event: MessageEvent<PatchQuestion>) => void;
-  postMessage: (answer: PatchAnswer, transfer: Transferable[]) => void;
-};
-
 let reader: PatchReader | undefined;
 /** Batches are made one after another: they share open files. */
 let last: Promise<void> = Promise.resolve();
 
-scope.onmessage = ({ data: question }) => {
+const scope = answering<PatchQuestion, PatchAnswer>((question) => {
   if ("table" in question) reader = new PatchReader(disk, question.table, question.cache, question.files);
   else last = last.then(() => answer(question.id, question.request));
-};
+});
 
 async function answer(id: number, request: PatchRequest): Promise<void> {
   try {
     const { data, times } = await reader!.batch(request);
-    scope.postMessage({ id, data, times }, [data.buffer]);
+    scope.post({ id, data, times }, [data.buffer]);
   } catch (error) {
-    scope.postMessage({ id, error: failureOf(error) }, []);
+    scope.post({ id, error: failureOf(error) }, []);
   }
 }

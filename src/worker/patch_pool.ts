@@ -14,6 +14,7 @@ import {
   type PatchSource,
   type SourceOptions,
 } from "../data/patch_source.ts";
+import { startThread, type Thread } from "../host/threads.ts";
 import { disk } from "../io/fs.ts";
 import { revived } from "./failure.ts";
 import type { PatchAnswer, PatchQuestion } from "./patch.ts";
@@ -65,7 +66,7 @@ function split({ pairs, variant }: PatchRequest, workers: number): PatchRequest[
 }
 
 class Pool implements PatchMaker {
-  readonly #workers: Worker[] = [];
+  readonly #workers: Thread<PatchQuestion>[] = [];
   readonly #waiting: Map<number, Waiting> = new Map();
   /** Batches each worker has to make. */
   readonly #load: number[];
@@ -77,13 +78,11 @@ class Pool implements PatchMaker {
     const cache = patchCache(table, budget, true);
     const files = Math.max(1, Math.floor(OPEN_FILES / size));
     for (let i = 0; i < size; i++) {
-      const worker = new Worker(new URL("./patch.ts", import.meta.url), { type: "module" });
-      worker.onmessage = ({ data }: MessageEvent<PatchAnswer>) => this.#answer(data);
-      worker.onerror = (event) => {
-        event.preventDefault();
-        this.#end(new Error(`Cannot make patches: a worker stopped (${event.message})`));
-      };
-      worker.postMessage({ table, cache, files } satisfies PatchQuestion);
+      const worker = startThread<PatchQuestion, PatchAnswer>(new URL("./patch.ts", import.meta.url), {
+        answer: (answer) => this.#answer(answer),
+        failure: (message) => this.#end(new Error(`Cannot make patches: a worker stopped (${message})`)),
+      });
+      worker.post({ table, cache, files });
       this.#workers.push(worker);
     }
   }
@@ -110,7 +109,7 @@ class Pool implements PatchMaker {
     this.#load[worker]!++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { worker, resolve, reject });
-      this.#workers[worker]!.postMessage({ id, request } satisfies PatchQuestion);
+      this.#workers[worker]!.post({ id, request });
     });
   }
 
@@ -130,7 +129,7 @@ class Pool implements PatchMaker {
   /** No worker goes on without the others: what is wrong with one is wrong with all. */
   #end(error: Error): void {
     this.#ended ??= error;
-    for (const worker of this.#workers) worker.terminate();
+    for (const worker of this.#workers) worker.end();
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }

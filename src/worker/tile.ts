@@ -5,6 +5,7 @@
  */
 
 import { openSlide, type Slide } from "../data/image/slide.ts";
+import { answering } from "../host/threads.ts";
 import { openFile } from "../io/fs.ts";
 import { type Failure, failureOf } from "./failure.ts";
 import { type CutGrid, type CutOptions, type CutTiles, cutTiles } from "../slides/tile_reader.ts";
@@ -19,19 +20,14 @@ export type TileAnswer =
   | (CutTiles & { readonly id: number })
   | { readonly id: number; readonly error: Failure };
 
-const scope = self as unknown as {
-  onmessage: (event: MessageEvent<TileQuestion>) => void;
-  postMessage: (answer: TileAnswer, transfer: Transferable[]) => void;
-};
-
 let task: { readonly slide: Promise<Slide>; readonly grid: CutGrid; readonly options: CutOptions } | undefined;
 /** Tiles are cut one request after another: they share a cache. */
 let last: Promise<void> = Promise.resolve();
 
-scope.onmessage = ({ data: question }) => {
+const scope = answering<TileQuestion, TileAnswer>((question) => {
   if ("path" in question) task = begin(question);
   else last = last.then(() => answer(question.id, question.coords));
-};
+});
 
 function begin({ path, grid, options, cacheBytes }: Extract<TileQuestion, { path: string }>) {
   const slide = openFile(path).then((file) =>
@@ -46,8 +42,8 @@ async function answer(id: number, coords: Int32Array): Promise<void> {
   try {
     const { slide, grid, options } = task!;
     const cut = await cutTiles(await slide, grid, coords, options);
-    scope.postMessage({ id, ...cut }, [cut.data.buffer]);
+    scope.post({ id, ...cut }, [cut.data.buffer]);
   } catch (error) {
-    scope.postMessage({ id, error: failureOf(error) }, []);
+    scope.post({ id, error: failureOf(error) }, []);
   }
 }

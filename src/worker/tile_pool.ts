@@ -6,6 +6,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { openSlide } from "../data/image/slide.ts";
+import { startThread } from "../host/threads.ts";
 import { openFile } from "../io/fs.ts";
 import { type CutGrid, type CutOptions, type CutTiles, cutTiles } from "../slides/tile_reader.ts";
 import { type QueueOptions, type TileMaker, TileQueue } from "../slides/tile_queue.ts";
@@ -81,31 +82,29 @@ function workerMaker(task: Extract<TileQuestion, { path: string }>): Closing {
   const waiting = new Map<number, { resolve(tiles: CutTiles): void; reject(error: Error): void }>();
   let next = 0;
   let ended: Error | undefined;
-  const worker = new Worker(new URL("./tile.ts", import.meta.url), { type: "module" });
   const end = (error: Error): void => {
     ended ??= error;
-    worker.terminate();
+    worker.end();
     for (const { reject } of waiting.values()) reject(error);
     waiting.clear();
   };
-  worker.onmessage = ({ data }: MessageEvent<TileAnswer>) => {
-    const asked = waiting.get(data.id);
-    waiting.delete(data.id);
-    if ("error" in data) asked?.reject(revived(data.error));
-    else asked?.resolve(data);
-  };
-  worker.onerror = (event) => {
-    event.preventDefault();
-    end(new Error(`Cannot cut tiles: a worker stopped (${event.message})`));
-  };
-  worker.postMessage(task satisfies TileQuestion);
+  const worker = startThread<TileQuestion, TileAnswer>(new URL("./tile.ts", import.meta.url), {
+    answer(answer) {
+      const asked = waiting.get(answer.id);
+      waiting.delete(answer.id);
+      if ("error" in answer) asked?.reject(revived(answer.error));
+      else asked?.resolve(answer);
+    },
+    failure: (message) => end(new Error(`Cannot cut tiles: a worker stopped (${message})`)),
+  });
+  worker.post(task);
   return {
     cut(coords) {
       if (ended !== undefined) return Promise.reject(ended);
       const id = next++;
       return new Promise((resolve, reject) => {
         waiting.set(id, { resolve, reject });
-        worker.postMessage({ id, coords } satisfies TileQuestion);
+        worker.post({ id, coords });
       });
     },
     close: () => end(new Error("Cannot cut tiles: the pool was closed")),

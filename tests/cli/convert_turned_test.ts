@@ -5,7 +5,7 @@ import { disk } from "../../src/io/fs.ts";
 import { type Orientation, turned } from "../../src/io/image/orientation.ts";
 import { openPatches } from "../../src/io/patches.ts";
 import type { Picture } from "../../src/io/image/picture.ts";
-import { Sha256 } from "../../src/io/zlib.ts";
+import { Sha256 } from "../../src/host/zlib.ts";
 import { makeTiff } from "../io/tiff_maker.ts";
 import { inFolder, seal } from "./shared.ts";
 import { HIRES, make, smaller, writeOuts, writePicture } from "./space_ranger.ts";

@@ -9,7 +9,7 @@ import { parseCatalogue, parseMetadata } from "../../src/io/metadata.ts";
 import { openPatches } from "../../src/io/patches.ts";
 import { toDense } from "../../src/io/sparse.ts";
 import { openTiff } from "../../src/io/image/tiff.ts";
-import { Sha256 } from "../../src/io/zlib.ts";
+import { Sha256 } from "../../src/host/zlib.ts";
 import { FIXTURES, inFolder, seal } from "./shared.ts";
 import {
   countsOf,

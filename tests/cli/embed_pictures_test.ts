@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { deflateSync } from "node:zlib";
 import { openFile } from "../../src/io/fs.ts";
 import { readNpy, readNpyHeader } from "../../src/io/npy.ts";
-import { crc32 } from "../../src/io/zlib.ts";
+import { crc32 } from "../../src/host/zlib.ts";
 import { exif, makeTiff, withSegment } from "../io/tiff_maker.ts";
 import { FIXTURES, inFolder, seal } from "./shared.ts";
 

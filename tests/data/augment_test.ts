@@ -16,7 +16,7 @@ import { compose, inverse, turn } from "../../src/data/image/dihedral.ts";
 import { jitterHed } from "../../src/data/image/hed_jitter.ts";
 import { mix } from "../../src/data/image/stripes.ts";
 import { zoom } from "../../src/data/image/zoom.ts";
-import { Sha256 } from "../../src/io/zlib.ts";
+import { Sha256 } from "../../src/host/zlib.ts";
 import fixture from "../fixtures/augment.json" with { type: "json" };
 
 /** First 16 digits of the SHA-256 of 48 pictures each. */

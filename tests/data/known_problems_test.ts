@@ -29,7 +29,7 @@ import { cellName } from "../../src/io/nuclei.ts";
 import { openPatches } from "../../src/io/patches.ts";
 import { matrixOf, toDense as fillRows } from "../../src/io/sparse.ts";
 import { writeTiff } from "../../src/io/image/tiff_write.ts";
-import { Sha256 } from "../../src/io/zlib.ts";
+import { Sha256 } from "../../src/host/zlib.ts";
 import { arrayOf, placeOf, plainCounts, type Problem, writeProblem } from "./problem_sample.ts";
 
 const root = Deno.makeTempDirSync();

@@ -6,7 +6,7 @@ import { decodeImage } from "../../src/io/image/image.ts";
 import { exifOrientation, type Orientation, ORIENTATIONS, turned } from "../../src/io/image/orientation.ts";
 import type { Picture } from "../../src/io/image/picture.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
-import { crc32 } from "../../src/io/zlib.ts";
+import { crc32 } from "../../src/host/zlib.ts";
 import { exif, makeTiff, withSegment } from "../io/tiff_maker.ts";
 
 const fixtures = new URL("../fixtures/", import.meta.url);

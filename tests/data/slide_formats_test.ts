@@ -7,7 +7,7 @@ import { decodeImage } from "../../src/io/image/image.ts";
 import { decodeJpeg2000, loadJpeg2000 } from "../../src/io/image/jpeg2000.ts";
 import { decodeWebp, loadWebp } from "../../src/io/image/webp.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
-import { deflate } from "../../src/io/zlib.ts";
+import { deflate } from "../../src/host/zlib.ts";
 import { type Entry, makeTiff } from "../io/tiff_maker.ts";
 
 const folder = new URL("../fixtures/slides/", import.meta.url);

@@ -5,7 +5,7 @@ import { bestLevel, openSlide, type Slide } from "../../src/data/image/slide.ts"
 import type { Picture } from "../../src/io/image/picture.ts";
 import { fromBytes, type RandomAccess } from "../../src/io/random_access.ts";
 import { mutate } from "../io/mutate.ts";
-import { deflate, Sha256 } from "../../src/io/zlib.ts";
+import { deflate, Sha256 } from "../../src/host/zlib.ts";
 import { makeTiff } from "../io/tiff_maker.ts";
 
 const fixtures = new URL("../fixtures/", import.meta.url);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DataError, FormatError } from "../../src/core/errors.ts";
 import { findInputs, hashInput, openInput } from "../../src/embed/inputs.ts";
 import { disk } from "../../src/io/fs.ts";
-import { Sha256 } from "../../src/io/zlib.ts";
+import { Sha256 } from "../../src/host/zlib.ts";
 
 const fixtures = new URL("../fixtures/", import.meta.url).pathname;
 const h5 = (name: string) => `${fixtures}h5/${name}`;

@@ -5,7 +5,7 @@ import { disk } from "../../src/io/fs.ts";
 import { H5File } from "../../src/io/hdf5/h5.ts";
 import { LZF_MODULE, LZF_SOURCE } from "../../src/io/hdf5/h5_lzf.gen.ts";
 import { MemoryStorage } from "../../src/io/hdf5/h5_library.ts";
-import { Sha256 } from "../../src/io/zlib.ts";
+import { Sha256 } from "../../src/host/zlib.ts";
 
 const path = new URL("../fixtures/h5/lzf_kinds.h5", import.meta.url).pathname;
 const open = () => H5File.open(disk.open(path, "read"));

@@ -3,7 +3,7 @@ import { FormatError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
 import { decodeImage } from "../../src/io/image/image.ts";
 import { MAX_PIXELS } from "../../src/io/image/picture.ts";
-import { Sha256 } from "../../src/io/zlib.ts";
+import { Sha256 } from "../../src/host/zlib.ts";
 import { mutate } from "./mutate.ts";
 import { taken } from "./taken.ts";
 

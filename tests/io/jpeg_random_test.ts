@@ -8,7 +8,7 @@ import { compared } from "../../scripts/jpeg_random.ts";
 import { Rng } from "../../src/core/rng.ts";
 import { decodeJpeg, openJpeg } from "../../src/io/image/jpeg.ts";
 import { JPEG_MODULE, JPEG_SOURCE } from "../../src/io/image/jpeg_decode.gen.ts";
-import { Sha256 } from "../../src/io/zlib.ts";
+import { Sha256 } from "../../src/host/zlib.ts";
 
 const folder = new URL("../fixtures/jpeg_random/", import.meta.url);
 const bytesOf = (name: string) => Deno.readFileSync(new URL(name, folder));

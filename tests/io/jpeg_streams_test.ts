@@ -5,7 +5,7 @@ import { FormatError } from "../../src/core/errors.ts";
 import { openSlide } from "../../src/data/image/slide.ts";
 import { decodeImage } from "../../src/io/image/image.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
-import { Sha256 } from "../../src/io/zlib.ts";
+import { Sha256 } from "../../src/host/zlib.ts";
 import { type Entry, makeTiff } from "./tiff_maker.ts";
 
 type Read = [mode: string, sha256: string] | null;

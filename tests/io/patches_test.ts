@@ -5,7 +5,7 @@ import { disk } from "../../src/io/fs.ts";
 import { MemoryStorage } from "../../src/io/hdf5/h5_library.ts";
 import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
 import { openPatches } from "../../src/io/patches.ts";
-import { Sha256 } from "../../src/io/zlib.ts";
+import { Sha256 } from "../../src/host/zlib.ts";
 import { mutate } from "./mutate.ts";
 
 const path = (name: string) => new URL(`../fixtures/h5/${name}`, import.meta.url).pathname;

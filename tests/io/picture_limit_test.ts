@@ -8,7 +8,7 @@ import { checkFileSize, decodeImage } from "../../src/io/image/image.ts";
 import { FLAT, MAX_DECODED, tileLimit } from "../../src/io/image/picture.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
 import { openTiff } from "../../src/io/image/tiff.ts";
-import { crc32 } from "../../src/io/zlib.ts";
+import { crc32 } from "../../src/host/zlib.ts";
 import { taken } from "./taken.ts";
 import { type Entry, makeTiff } from "./tiff_maker.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { deflateSync } from "node:zlib";
 import { FormatError } from "../../src/core/errors.ts";
 import { decodePng } from "../../src/io/image/png.ts";
-import { crc32 } from "../../src/io/zlib.ts";
+import { crc32 } from "../../src/host/zlib.ts";
 
 /** A PNG of these chunks, with good checksums. */
 function png(...chunks: [type: string, body: Uint8Array][]): Uint8Array {

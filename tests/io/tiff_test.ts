@@ -4,7 +4,7 @@ import { Rng } from "../../src/core/rng.ts";
 import { decodeImage } from "../../src/io/image/image.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
 import { openTiff } from "../../src/io/image/tiff.ts";
-import { Sha256 } from "../../src/io/zlib.ts";
+import { Sha256 } from "../../src/host/zlib.ts";
 import { mutate } from "./mutate.ts";
 import { taken } from "./taken.ts";
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
-import { denoHost } from "../../src/io/hub/hub_deno.ts";
+import { machineHub } from "../../src/io/hub/hub_machine.ts";
 import { ConfigError, WeightsError } from "../../src/core/errors.ts";
 import { Hub, type HubOptions } from "../../src/io/hub/hub.ts";
 import type { HubHost } from "../../src/io/hub/hub_host.ts";
@@ -41,7 +41,7 @@ class Setting implements Disposable {
       this.asked.push({ method, url, token: headers.get("authorization"), range: headers.get("range") });
       return Promise.resolve(this.answer(request));
     };
-    const all = { ...denoHost, mayConnect: () => true, env: (name: string) => env[name], ...host };
+    const all = { ...machineHub, mayConnect: () => true, env: (name: string) => env[name], ...host };
     return new Hub(all, { fetch, sleep: () => Promise.resolve(), timeoutMs: 5000, attempts: 2, ...options });
   }
 

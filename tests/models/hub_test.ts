@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { denoHost } from "../../src/io/hub/hub_deno.ts";
+import { machineHub } from "../../src/io/hub/hub_machine.ts";
 import { GatedError, WeightsError } from "../../src/core/errors.ts";
 import { Hub, type HubOptions } from "../../src/io/hub/hub.ts";
 import { cacheFolder, findToken, type HubHost } from "../../src/io/hub/hub_host.ts";
@@ -14,7 +14,7 @@ const REPO = "org/model";
 
 /** The machine, with an environment of its own. */
 function testHost(environment: Readonly<Record<string, string>>): HubHost {
-  return { ...denoHost, env: (name) => environment[name] };
+  return { ...machineHub, env: (name) => environment[name] };
 }
 
 interface Asked {

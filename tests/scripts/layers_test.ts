@@ -73,7 +73,7 @@ Deno.test("layers rejects Deno, node:, process and console outside the places th
   ];
   for (const source of sources) {
     equal(complaints("src/nn/linear.ts", source).length, 1, source);
-    for (const free of ["src/io/fs.ts", "src/cli/train.ts", "src/worker/engine.ts", "tests/a.ts", "scripts/a.ts"]) {
+    for (const free of ["src/host/files.ts", "src/cli/train.ts", "src/worker/engine.ts", "tests/a.ts", "scripts/a.ts"]) {
       equal(complaints(free, source).length, 0, `${free}: ${source}`);
     }
   }

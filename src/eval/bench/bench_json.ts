@@ -11,7 +11,7 @@ import type { Panel } from "./fold_panel.ts";
 import type { FoldResult, ProtocolResult, Scores, Summary, TaskResult } from "./hest_bench.ts";
 import { findProtocol, HEADLINE_PROTOCOL } from "../protocol.ts";
 import { PUBLISHED, PUBLISHED_SOURCE, PUBLISHED_TASKS } from "./published.ts";
-import { Sha256 } from "../../io/zlib.ts";
+import { Sha256 } from "../../host/zlib.ts";
 import {
   degenerate,
   type Evaluation,

@@ -10,7 +10,7 @@
 import { FormatError } from "../../core/errors.ts";
 import { exifOrientation, type Orientation } from "./orientation.ts";
 import { FLAT, MAX_PIXELS, overLimit, type PictureLimit, WHOLE } from "./picture.ts";
-import { crc32, inflate } from "../zlib.ts";
+import { crc32, inflate } from "../../host/zlib.ts";
 
 /** A decoded PNG. */
 export interface Png {

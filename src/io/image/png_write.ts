@@ -7,7 +7,7 @@
  */
 
 import type { Picture } from "./picture.ts";
-import { crc32, deflate } from "../zlib.ts";
+import { crc32, deflate } from "../../host/zlib.ts";
 
 const UP = 2;
 

@@ -11,7 +11,7 @@ import { MAX_CHUNK } from "./picture.ts";
 import { codedSamples } from "./tiff_coded.ts";
 import { type Reading, TAG, tiffError } from "./tiff_ifd.ts";
 import { type Compression, isCoded, RECOMPRESS, type TiffLayout } from "./tiff_layout.ts";
-import { expandZstd, inflate } from "../zlib.ts";
+import { expandZstd, inflate } from "../../host/zlib.ts";
 
 /** Bytes that one byte of compressed data can become at most: what claims more is damaged, before memory is taken. */
 const EXPANSION: Readonly<Record<Compression, number>> = {

@@ -11,7 +11,7 @@ import type { Disk, HostFile } from "../disk.ts";
 import { encodeJpeg } from "./jpeg_write.ts";
 import type { Picture } from "./picture.ts";
 import { type Field, LONG, LONG8, RATIONAL, SHORT, writeDirectory } from "./tiff_directory.ts";
-import { deflate } from "../zlib.ts";
+import { deflate } from "../../host/zlib.ts";
 
 /** Side of a tile, and rows of a band. */
 export const TILE = 256;

@@ -1,5 +1,5 @@
 /**
- * Deflate, Zstandard, CRC-32 and SHA-256 of the host: with `fs.ts`, the only module below the command line that touches it.
+ * Deflate, Zstandard, CRC-32 and hashes of the host. A page takes `zlib_web.ts` in its place.
  *
  * @module
  */
@@ -88,4 +88,10 @@ export class Sha256 {
   hex(): string {
     return this.#hash.digest("hex");
   }
+}
+
+/** Starts a hash; its digest is in lower-case hexadecimal. */
+export function startHash(algorithm: "sha1" | "sha256"): { update(bytes: Uint8Array): void; hex(): string } {
+  const hash = createHash(algorithm);
+  return { update: (bytes) => void hash.update(bytes), hex: () => hash.digest("hex") };
 }
