@@ -98,6 +98,11 @@ export function linkSymbolically(target: string, path: string): void {
   fs.symlinkSync(target, path);
 }
 
+/** What a symbolic link says. */
+export function linkTarget(path: string): string {
+  return fs.readlinkSync(path);
+}
+
 /** The path without links. */
 export function realPath(path: string): string {
   return fs.realpathSync(path);
@@ -216,12 +221,6 @@ export class OpenFile implements Disposable {
   /** Waits until what was written outlasts a power cut. */
   sync(): void {
     fs.fsyncSync(this.fd);
-  }
-
-  /** Sets its times to now. */
-  touch(): void {
-    const now = new Date();
-    fs.futimesSync(this.fd, now, now);
   }
 
   /** Closes it; once is enough. */

@@ -5,7 +5,7 @@
  */
 
 import { ConfigError, DataError, type SealError } from "../core/errors.ts";
-import { entryAt, freeBytes, makeFolders, OpenFile, realPath, removeEntry, statOf } from "../host/files.ts";
+import { entryAt, freeBytes, linkTarget, makeFolders, OpenFile, realPath, removeEntry, statOf } from "../host/files.ts";
 import { PID } from "../host/process.ts";
 import { randomPart } from "./atomic.ts";
 import { isMissing, systemError, withPath } from "./system_error.ts";
@@ -45,7 +45,7 @@ function nearestThere(path: string): string {
 /** Refuses a link that leads to nothing: no folder can be made at its name, nor is it this program's to follow or remove. */
 function refuseDangling(path: string, there: string, flag: string): void {
   if (!entryAt(there)?.isSymlink || kindAt(there) !== undefined) return;
-  const target = Deno.readLinkSync(there);
+  const target = linkTarget(there);
   const what = there === trimmed(path) ? "it" : there;
   throw new ConfigError(
     `Cannot write to ${path}: ${what} is a symbolic link that leads to ${target}, which is not there`,
