@@ -179,8 +179,20 @@ function rewrite(lines: readonly string[], env: ReadonlyMap<string, string>, nam
   return out;
 }
 
+/** Texts by kernel and variant: a plan dispatches few of them hundreds of times, and each takes about a millisecond. */
+const texts = new WeakMap<Kernel, Map<string, string>>();
+
 /** WGSL text of one variant of a kernel. */
 export function expand(kernel: Kernel, variant: Variant): string {
+  let known = texts.get(kernel);
+  if (known === undefined) texts.set(kernel, known = new Map());
+  const key = JSON.stringify(variant);
+  let text = known.get(key);
+  if (text === undefined) known.set(key, text = expanded(kernel, variant));
+  return text;
+}
+
+function expanded(kernel: Kernel, variant: Variant): string {
   const env = new Map<string, string>([["T", variant.T], ["vec", String(variant.vec)]]);
   for (const name of variant.present) env.set(name, "present");
   for (const [name, dtype] of Object.entries(variant.weights)) env.set(`${name}_dtype`, dtype);

@@ -76,3 +76,12 @@ Deno.test("expand() reads packed weights without any device feature", () => {
 Deno.test("expand() rejects a block that nothing closes", () => {
   assert.throws(() => expand({ ...kernel, source: "//!if bias\nx" }, variant), /line 1 opens a block/);
 });
+
+Deno.test("expand() gives a text per kernel and variant, whichever were expanded before", () => {
+  const changed: Kernel = { ...kernel, source: kernel.source.replace("\ngelu\n", "\nsilu\n") };
+  const gelu = { ...variant, options: { act: "gelu" } };
+  const first = [expand(kernel, variant), expand(kernel, gelu), expand(changed, gelu)];
+  assert.equal(new Set(first).size, 3);
+  assert.match(first[2]!, /silu/);
+  assert.deepEqual([expand(kernel, { ...variant }), expand(kernel, gelu), expand(changed, gelu)], first);
+});

@@ -22,17 +22,11 @@ export type Coverage = (
   on: { readonly specs: readonly EncoderSpec[]; gpuLike(f16: boolean): Gpu },
 ) => void;
 
-/** Texts by kernel and variant, since plans repeat few of them many times. */
-const expanded = new Map<string, string>();
-
 /** Adds the texts of a plan. */
 export function addTexts(texts: Texts, g: Plan, plan: string): void {
   for (const { kernel, variant } of g.dispatches) {
-    const options = JSON.stringify(variant);
-    const key = `${kernel.name} ${options}`;
-    let text = expanded.get(key);
-    if (text === undefined) expanded.set(key, text = expand(kernel, variant));
-    if (!texts.has(text)) texts.set(text, { kernel: kernel.name, options, plan });
+    const text = expand(kernel, variant);
+    if (!texts.has(text)) texts.set(text, { kernel: kernel.name, options: JSON.stringify(variant), plan });
   }
 }
 
