@@ -78,7 +78,14 @@ Deno.test("no script, test or bench starts Deno with all permissions, and nothin
       ok(!/(?:from|import)\s*\(?\s*["'](?:jsr:|https?:)/.test(text), path);
     }
   }
-  ok(!/(?:^|\s)(?:-A|--allow-all)(?:\s|$)/m.test(Deno.readTextFileSync(`${ROOT}.ci/run`)));
+  const shell = [...Deno.readDirSync(`${ROOT}bench`)].map(({ name }) => `bench/${name}`).filter((path) =>
+    path.endsWith(".sh")
+  );
+  const recipes = [...Deno.readDirSync(`${ROOT}data/configs`)].map(({ name }) => `data/configs/${name}`);
+  ok(shell.length > 0 && recipes.length > 0);
+  for (const path of [".ci/run", "README.md", ...shell, ...recipes]) {
+    ok(!/(?:^|\s)(?:-A|--allow-all)(?:\s|$)/m.test(Deno.readTextFileSync(`${ROOT}${path}`)), path);
+  }
 });
 
 function sources(folder: string): string[] {
