@@ -102,13 +102,13 @@ async function embed(patch: number) {
     try {
       const status = Deno.readTextFileSync(`/proc/${child.pid}/status`);
       const rss = 1024 * Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0);
-      const done = Number([...said.matchAll(/pyramid: (\d+) of \d+ tiles/g)].at(-1)?.[1] ?? 0);
+      const done = Number([...said.matchAll(/pyramid: ([\d,]+) of/g)].at(-1)?.[1]!.replaceAll(",", "") ?? 0);
       if (rss > 0) seen.push({ done, rss });
     } catch { /* it has ended */ }
   }
   await reading;
   const { code } = await child.status;
-  const tiles = Number(/pyramid: (\d+) tiles/.exec(said)?.[1] ?? 0);
+  const tiles = Number(/pyramid: (\d+) tiles of/.exec(said)?.[1] ?? 0);
   const peak = (of: typeof seen) => Math.max(...of.map(({ rss }) => rss));
   const first = seen.filter(({ done }) => done > 0 && done <= tiles / 20);
   Deno.removeSync(job, { recursive: true });

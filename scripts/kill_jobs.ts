@@ -176,6 +176,16 @@ export const JOBS: Readonly<Record<string, Job>> = {
   predict: timelessJob(smokeRun, (inputs, out) => {
     return ["predict", ...ofRun(inputs), "--data", `${inputs}/hest`, "--out", out];
   }),
+  "predict-slides": timelessJob(
+    async (inputs) => {
+      await smokeRun(inputs);
+      await slides(inputs);
+    },
+    (inputs, out) => {
+      const both = ["a b", "c"].flatMap((name) => ["--slide", `${inputs}/slides/${name}.tif`]);
+      return ["predict", ...ofRun(inputs), ...both, "--grid", "40", "--everywhere", "--workers", "1", "--out", out];
+    },
+  ),
   report: {
     ...timelessJob(smokeRun, (_, out) => ["report", "--quiet", out]),
     begin(inputs, out) {
