@@ -5,6 +5,7 @@
  */
 
 import { ConfigError, type SealError } from "../core/errors.ts";
+import { readBytes } from "../data/data_folder.ts";
 import { openSlide, type Slide } from "../data/image/slide.ts";
 import { Embedder } from "../embed/embedder.ts";
 import {
@@ -194,7 +195,7 @@ function none(name: string): Omit<SlideState, "status"> {
 /** A file that is given for a slide, with its checksum. */
 async function givenFile(path: string | undefined): Promise<(GivenFile & { readonly hash: string }) | undefined> {
   if (path === undefined) return undefined;
-  return { path, bytes: Deno.readFileSync(path), hash: await contentHash([path]) };
+  return { path, bytes: readBytes(disk, path), hash: await contentHash([path]) };
 }
 
 /** What is given for a slide, and what that decides. */

@@ -5,6 +5,7 @@
  */
 
 import { DeviceError } from "../core/errors.ts";
+import { readBytes } from "../data/data_folder.ts";
 import { openSlide } from "../data/image/slide.ts";
 import { type EncoderTime, encoderTime } from "../embed/encoder_time.ts";
 import type { SlideSettings } from "../embed/slide_job.ts";
@@ -154,8 +155,7 @@ async function estimate(
   const damagedTiles = settings.badTiles === "fail" ? "fail" : "white";
   const opened = await openSlide(await openFile(slide.path), { damagedTiles });
   try {
-    const file = (path: string | undefined) =>
-      path === undefined ? undefined : { path, bytes: Deno.readFileSync(path) };
+    const file = (path: string | undefined) => path === undefined ? undefined : { path, bytes: readBytes(disk, path) };
     const { grid, tiles } = await planSlide(opened, slide.name, settings, {
       ...{ flag: values.mpp, manifest: slide.mpp },
       tissue: file(slide.mask ?? fileFor(disk, values.tissue, slide.name, "tissue")),

@@ -120,6 +120,11 @@ Deno.test("A slide without pixel size is refused by the flag's name, and embeds 
     ["patch_size", "patch_size_level0", "scale", "mpp_level0", "mpp_source", "mpp_target"].map((key) => said[key]),
     [20, 40, "physical", 0.2425, "flag", 0.485],
   );
+  const lacking = `${root}/lacking.csv`;
+  Deno.writeTextFileSync(lacking, "sample_id,image_path,mask_path,spacing_at_level_0\ns 1,none.png,no mask.png,0.5\n");
+  const masked = await embed("--manifest", lacking, "--job", `${root}/lacking`, ...GRID);
+  assert.equal(masked.code, 4, masked.err);
+  assert.match(masked.err, /^DataError: Cannot open .*no mask\.png: no such file/m);
   const list = `${root}/list.csv`;
   Deno.writeTextFileSync(list, "wsi,mpp\nnone.png,0.5\n");
   const listed = await embed("--manifest", list, "--job", `${root}/listed`, ...GRID, "--json");
