@@ -106,6 +106,12 @@ Deno.test("openTiff() says where a file is damaged, what it found and what it ex
   }
 });
 
+Deno.test("Of entries of one tag the first counts", async () => {
+  const twice = grey().flatMap((entry) => entry[0] === 256 ? [entry, [256, 4, 1, 2] as typeof entry] : [entry]);
+  const { levels } = await openTiff(fromBytes(made(twice, data), "a.tif"));
+  assert.deepEqual(levels.map(({ width, height }) => [width, height]), [[4, 4]]);
+});
+
 Deno.test("LZW of the time before TIFF 5 is refused by name", () => {
   const old = made(grey({ 259: 5 }), Uint8Array.from([0, 1, ...new Uint8Array(14)]));
   assert.throws(() => decodeImage(old, "old.tif"), /begins LZW of chunk 0 as before TIFF 5/);

@@ -80,7 +80,9 @@ function placed<T>(layout: TiffLayout, index: number, name: string, decode: () =
     const { offset, found, expected } = cause.context;
     const at = typeof offset === "number" ? offset : 0;
     const place = layout.offsets[index]! + at;
-    throw tiffError(name, place, `of chunk ${index} ${found}`, String(expected), cause.hint ?? undefined);
+    // The end of the stream is not the file's.
+    const what = String(found).replace("is the end of the file", "is the end");
+    throw tiffError(name, place, `of chunk ${index} ${what}`, String(expected), cause.hint ?? undefined);
   }
 }
 

@@ -233,7 +233,8 @@ function* readIfd(walk: Walk, at: number, from: number): Reading<{ ifd: Ifd; nex
   const ifd = new Ifd(at, little);
   for (let i = 0; i < count; i++) {
     const tag = view.getUint16(i * entryBytes, little);
-    if (USED.has(tag)) yield* readEntry(walk, ifd, tag, bytes, i * entryBytes, at + countBytes);
+    // Of entries of one tag the first counts, as libtiff has it: tifffile writes its own description behind the user's.
+    if (USED.has(tag) && !ifd.has(tag)) yield* readEntry(walk, ifd, tag, bytes, i * entryBytes, at + countBytes);
   }
   const last = count * entryBytes;
   const next = big ? big64(bytes, last, little) : view.getUint32(last, little);
