@@ -102,7 +102,7 @@ async function embed(patch: number) {
     try {
       const status = Deno.readTextFileSync(`/proc/${child.pid}/status`);
       const rss = 1024 * Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0);
-      const done = Number([...said.matchAll(/pyramid: ([\d,]+) of/g)].at(-1)?.[1]!.replaceAll(",", "") ?? 0);
+      const done = Number(([...said.matchAll(/pyramid: ([\d,]+) of/g)].at(-1)?.[1] ?? "0").replaceAll(",", ""));
       if (rss > 0) seen.push({ done, rss });
     } catch { /* it has ended */ }
   }
