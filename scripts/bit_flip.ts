@@ -1,37 +1,85 @@
 /**
- * Changes one bit in every file of a training run, one file at a time, and sees what the commands that read the run make of it:
- * each must name the file or give what it gives of the undamaged run. Nothing may be silent.
+ * Changes one bit in every file of a folder that commands read, one file at a time, and sees what these make of it: each must
+ * name the file or give what it gives of the undamaged folder. Nothing may be silent.
  *
- * The run is tried finished and, killed with SIGKILL in the middle, unfinished.
+ * Folders: a run of SEAL, finished and, killed with SIGKILL in the middle, unfinished; one of `method=mil`, both ways; features
+ * that `embed` wrote, of every format.
  *
- * deno run --allow-read --allow-write --allow-env --allow-sys --allow-run scripts/bit_flip.ts [--bits 1] [--seed 1] [--only TEXT]
+ * deno run --allow-read --allow-write --allow-env --allow-sys --allow-run scripts/bit_flip.ts [--bits 1] [--seed 1] [--only TEXT] [--folder NAME,…] [--reader NAME,…]
  *
  * @module
  */
 
 import { Rng } from "../src/core/rng.ts";
-import { filesBelow, SMALL, smokeData, timelessOfRun } from "./kill_jobs.ts";
+import { filesBelow, milArgs, SMALL, smallMil, smokeData, timelessOfRun } from "./kill_jobs.ts";
 import { differences, MAIN, start, startKilledAt } from "./kill_resume.ts";
 
 const option = (name: string) => Deno.args.includes(name) ? Deno.args[Deno.args.indexOf(name) + 1] : undefined;
 const bits = Number(option("--bits") ?? 1);
 const seed = Number(option("--seed") ?? 1);
 const only = option("--only") ?? "";
+const wanted = (flag: string, name: string) => option(flag)?.split(",").includes(name) ?? true;
 
 const folder = Deno.makeTempDirSync({ prefix: "bit_flip_" });
 const [data, run, out] = [`${folder}/hest`, `${folder}/run`, `${folder}/out`] as const;
 
-const TRAIN = ["train", "--quiet", "--data", data, "--out", run, ...SMALL, "cache=disk", "save_every_steps=2"];
+/** A command that reads the folder. */
+interface Reader {
+  readonly args: readonly string[];
+  /** Where its results are. */
+  readonly results: string;
+  /** Files that it may read; all by default. */
+  readonly reads?: RegExp;
+}
 
-/** What reads a run, and where its results are. */
-const READERS: Readonly<Record<string, { args: readonly string[]; results: string }>> = {
+type Readers = Readonly<Record<string, Reader>>;
+
+const TRAIN = ["train", "--quiet", "--data", data, "--out", run, ...SMALL, "cache=disk", "save_every_steps=2"];
+const ENCODER = ["--encoder", SMALL[0]!.replace("encoder=", "")];
+const QUERIES = ["--queries", "2", "--shown", "2"];
+const EVERY: Readers = {
+  report: { args: ["report", run], results: run },
+  inspect: { args: ["inspect", run, "--checksums", "--json"], results: out },
+};
+const SEAL: Readers = {
   train: { args: TRAIN, results: run },
-  retrieve: { args: ["retrieve", "--quiet", "--run", run, "--queries", "2", "--out", out], results: out },
+  retrieve: { args: ["retrieve", "--quiet", "--run", run, ...QUERIES, "--out", out], results: out },
   predict: {
     args: ["predict", "--quiet", "--run", run, "--data", data, "--samples", "SYN3", "--out", out],
     results: out,
   },
-  report: { args: ["report", run], results: run },
+  ...EVERY,
+  // The adapter of a run, as any other.
+  evaluate: {
+    args: [
+      ...["evaluate", "--quiet", "--data", data, "--panel-genes", "5", ...ENCODER],
+      ...["--adapter", `${run}/checkpoints/last`, "--out", out],
+    ],
+    results: out,
+    reads: /^checkpoints\/last\//,
+  },
+};
+const MIL: Readers = { train: { args: milArgs(folder, run), results: run }, ...EVERY };
+
+/** Formats of features and what reads them: the run's folder holds a folder each. */
+const FORMATS = ["h5", "h5ad", "safetensors", "npy", "csv"] as const;
+const embedArgs = (format: string) => {
+  return ["embed", "--quiet", data, ...ENCODER, "--format", format, "--out", `${run}/${format}`];
+};
+const FEATURES: Readers = Object.fromEntries(FORMATS.flatMap((format): [string, Reader][] => [
+  [`evaluate ${format}`, {
+    args: [
+      ...["evaluate", "--quiet", "--data", data, "--panel-genes", "5", "--features", `${run}/${format}`],
+      ...["--out", out],
+    ],
+    results: out,
+    reads: new RegExp(`^${format}/`),
+  }],
+  [`embed ${format}`, { args: embedArgs(format), results: `${run}/${format}`, reads: new RegExp(`^${format}/`) }],
+]));
+const BAGS: Readers = {
+  "train mil": { args: milArgs(folder, out), results: out },
+  convert: { args: ["convert", "features", "--quiet", `${folder}/mil/features`, out, "--to", "clam"], results: out },
 };
 
 function remove(path: string): void {
@@ -69,7 +117,7 @@ function resultsIn(path: string, reader: string): Map<string, Uint8Array> {
   for (const name of names) {
     if (name.startsWith("cache/") || (reader === "report" && name !== "report.html")) continue;
     const bytes = Deno.readFileSync(`${path}/${name}`);
-    const kept = path === run && reader !== "report" ? withoutClock(name, bytes) : bytes;
+    const kept = reader.startsWith("train") ? withoutClock(name, bytes) : bytes;
     if (kept) results.set(name, kept);
   }
   return results;
@@ -84,11 +132,15 @@ function withoutClock(name: string, bytes: Uint8Array): Uint8Array | undefined {
   }
 }
 
-async function read(reader: string): Promise<Outcome> {
-  remove(out);
-  const { args, results } = READERS[reader]!;
-  const { code, stderr } = await start(MAIN, args).output();
-  return { code, err: new TextDecoder().decode(stderr), results: resultsIn(results, reader) };
+async function read(name: string, { args, results }: Reader): Promise<Outcome> {
+  if (results === out) remove(out);
+  const { code, stdout, stderr } = await start(MAIN, args).output();
+  const [err, said] = [stderr, stdout].map((bytes) => new TextDecoder().decode(bytes));
+  // What is found damaged, without the files that are not.
+  const found = name === "inspect" && said!.startsWith("{")
+    ? JSON.parse(said!).files.filter(({ verdict }: { verdict: string }) => /damaged|missing/.test(verdict))
+    : [];
+  return { code, err: err + JSON.stringify(found), results: resultsIn(results, name) };
 }
 
 /** Changes one bit of a file. */
@@ -103,31 +155,37 @@ function flip(path: string, rng: Rng): string {
 
 type Verdict = "named" | "undamaged" | "SILENT" | "UNNAMED";
 
-function judge(found: Outcome, whole: Outcome, path: string): Verdict {
+/** @param own Its path below the results, where it is among them: a file that was not read may still be damaged. */
+function judge(found: Outcome, whole: Outcome, path: string, own: string): Verdict {
   const named = found.err.includes(path);
   if (found.code !== whole.code) return named ? "named" : "UNNAMED";
-  // A file that was not read may still be damaged: it is no result of the command.
-  const other = differences(found.results, whole.results).filter((name) => name !== path);
-  const own = differences(found.results, whole.results).includes(path) && ["report.html"].includes(path);
-  if (other.length === 0 && !own) return "undamaged";
+  const differing = differences(found.results, whole.results);
+  if (differing.every((name) => name === own && name !== "report.html")) return "undamaged";
   return named ? "named" : "SILENT";
 }
 
-async function tryRun(state: string, master: string): Promise<boolean> {
+/** @param place Where the readers look for what is copied from `master`. */
+async function tryFolder(state: string, master: string, readers: Readers, place: string = run): Promise<boolean> {
   const rng = new Rng(seed, 0);
   const totals: Record<string, Record<Verdict, number>> = {};
   const files = filesBelow(master).filter((path) => path.includes(only));
-  for (const reader of Object.keys(READERS)) {
-    copy(master, run);
-    const whole = await read(reader);
+  for (const [reader, how] of Object.entries(readers)) {
+    if (!wanted("--reader", reader)) continue;
+    copy(master, place);
+    const whole = await read(reader, how);
     console.log(`${state}, ${reader}: undamaged it ends with ${whole.code}, ${whole.results.size} results`);
     const total = totals[reader] = { named: 0, undamaged: 0, SILENT: 0, UNNAMED: 0 };
-    for (const path of files) {
+    for (const path of files.filter((path) => how.reads?.test(path) ?? true)) {
       for (let i = 0; i < bits; i++) {
-        copy(master, run);
-        const where = flip(`${run}/${path}`, rng);
-        const found = await read(reader);
-        const verdict = judge(found, whole, path);
+        copy(master, place);
+        const where = flip(`${place}/${path}`, rng);
+        const found = await read(reader, how);
+        const own = how.results === place
+          ? path
+          : how.results.startsWith(`${place}/`)
+          ? path.replace(/^\w+\//, "")
+          : "";
+        const verdict = judge(found, whole, path, own);
         total[verdict]++;
         if (verdict === "SILENT" || verdict === "UNNAMED") {
           console.log(
@@ -141,22 +199,56 @@ async function tryRun(state: string, master: string): Promise<boolean> {
   }
   console.log(`${state}: ${files.length} files, ${bits} bits each`);
   for (const [reader, total] of Object.entries(totals)) {
-    console.log(`  ${reader.padEnd(9)} ${Object.entries(total).map(([name, n]) => `${name} ${n}`).join(", ")}`);
+    console.log(`  ${reader.padEnd(20)} ${Object.entries(total).map(([name, n]) => `${name} ${n}`).join(", ")}`);
   }
   return Object.values(totals).every(({ SILENT, UNNAMED }) => SILENT + UNNAMED === 0);
 }
 
-try {
-  await smokeData(data);
+/** A run, finished and killed in the middle. */
+async function tryRun(name: string, train: readonly string[], readers: Readers): Promise<boolean[]> {
   const counts = `${folder}/calls`;
-  const { code, stderr } = await startKilledAt("never", counts, TRAIN).output();
+  remove(run);
+  const { code, stderr } = await startKilledAt("never", counts, train).output();
   if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
-  copy(run, `${folder}/finished`);
+  copy(run, `${folder}/${name} finished`);
   const calls = Number(Deno.readTextFileSync(counts));
   remove(run);
-  await startKilledAt(String(Math.floor(calls * 0.6)), "-", TRAIN).output();
-  copy(run, `${folder}/unfinished`);
-  const good = [await tryRun("finished", `${folder}/finished`), await tryRun("unfinished", `${folder}/unfinished`)];
+  await startKilledAt(String(Math.floor(calls * 0.6)), "-", train).output();
+  copy(run, `${folder}/${name} unfinished`);
+  const good: boolean[] = [];
+  for (const state of ["finished", "unfinished"]) {
+    if (!wanted("--folder", `${name} ${state}`)) continue;
+    good.push(await tryFolder(`${name} ${state}`, `${folder}/${name} ${state}`, readers));
+  }
+  return good;
+}
+
+async function tryFeatures(): Promise<boolean> {
+  remove(run);
+  for (const format of FORMATS) {
+    const { code, stderr } = await start(MAIN, embedArgs(format)).output();
+    if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
+  }
+  copy(run, `${folder}/features`);
+  return await tryFolder("features", `${folder}/features`, FEATURES);
+}
+
+async function tryBags(): Promise<boolean> {
+  copy(`${folder}/mil/features`, `${folder}/bags`);
+  const good = await tryFolder("bags", `${folder}/bags`, BAGS, `${folder}/mil/features`);
+  copy(`${folder}/bags`, `${folder}/mil/features`);
+  return good;
+}
+
+try {
+  await smokeData(data);
+  await smallMil(folder);
+  const good: boolean[] = [];
+  const any = (name: string) => ["finished", "unfinished"].some((state) => wanted("--folder", `${name} ${state}`));
+  if (any("seal")) good.push(...await tryRun("seal", TRAIN, SEAL));
+  if (any("mil")) good.push(...await tryRun("mil", milArgs(folder, run), MIL));
+  if (wanted("--folder", "features")) good.push(await tryFeatures());
+  if (wanted("--folder", "bags")) good.push(await tryBags());
   Deno.exitCode = good.every(Boolean) ? 0 : 1;
 } finally {
   remove(folder);
