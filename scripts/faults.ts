@@ -65,7 +65,7 @@ const there = (path: string) => {
 
 /** Paths below a folder that are of work under way. */
 function strays(out: string): string[] {
-  return there(out)?.isDirectory ? filesBelow(out).filter((path) => /\.tmp$|(^|\/)\.?[^/]*\.?lock$/.test(path)) : [];
+  return there(out)?.isDirectory ? filesBelow(out).filter((path) => /\.(tmp|new|old)(\/|$)|lock$/.test(path)) : [];
 }
 
 async function whole(trial: Trial, out: string): Promise<{ results: Results; milliseconds: number; bytes: number }> {
@@ -84,7 +84,9 @@ function compared(trial: Trial, out: string, wanted: Results): string[] {
   const found = resultsOf(trial.job, out);
   return [
     ...found.strays.map((path) => `stray ${path}`),
-    ...differences(wanted, found.results).map((path) => `${path} differs`),
+    // Two files of a run name its folder.
+    ...differences(wanted, found.results).filter((path) => !/^(config\.yaml|run\.json)$/.test(path))
+      .map((path) => `${path} differs`),
   ];
 }
 
@@ -179,8 +181,6 @@ async function places(trial: Trial): Promise<void> {
   await links(trial, folder);
 }
 
-/** Files that name the folder. */
-const named = /^(config\.yaml|run\.json) differs$/;
 /** Names of a job's files that are tried as links. */
 const MOST_LINKS = 8;
 
@@ -193,9 +193,7 @@ async function links(trial: Trial, folder: string): Promise<void> {
     Deno.renameSync(`${folder}/begun`, `${folder}/target`);
   }
   const ended = await run(trial.job.args(trial.inputs, `${folder}/link`));
-  const wrong = ended.code === 0
-    ? compared(trial, `${folder}/target`, results).filter((text) => !named.test(text))
-    : [`status ${ended.code}`];
+  const wrong = ended.code === 0 ? compared(trial, `${folder}/target`, results) : [`status ${ended.code}`];
   tell(trial, "a link to a folder", ended, wrong);
   const paths = [...results.keys()].filter((path) => path !== "");
   const step = Math.ceil(paths.length / MOST_LINKS);
@@ -211,7 +209,7 @@ async function links(trial: Trial, folder: string): Promise<void> {
     if (Deno.readTextFileSync(`${folder}/mine/target`) !== "mine") wrong.push("what the link leads to is touched");
     // A report shows what it is given, and says so.
     if (trial.job.begin && (ended.code === 0 || (ended.code === 3 && ended.err.includes(path)))) { /* as it is */ }
-    else if (ended.code === 0) wrong.push(...compared(trial, out, results).filter((text) => !named.test(text)));
+    else if (ended.code === 0) wrong.push(...compared(trial, out, results));
     else if (ended.code !== 2) wrong.push(`status ${ended.code}`);
     else if (!ended.err.includes(path.split("/")[0]!)) wrong.push("not named");
     tell(trial, `link at ${path}`, ended, wrong);

@@ -21,10 +21,11 @@ type Call = (...given: unknown[]) => unknown;
 /**
  * Watches the calls.
  *
- * @param before Told of each before it is made; `tear` writes half of what is to be written, if it is a write.
+ * @param before Told of each before it is made, by its name in node:fs; `tear` writes half of what is to be written, if it is a
+ * write.
  * @returns Ends the watch.
  */
-export function watchFileCalls(before: (tear: () => void) => void): () => void {
+export function watchFileCalls(before: (tear: () => void, name: string) => void): () => void {
   const undo: (() => void)[] = [];
   function replace(on: object, name: string, value: unknown): void {
     const was = Object.getOwnPropertyDescriptor(on, name)!;
@@ -35,13 +36,13 @@ export function watchFileCalls(before: (tear: () => void) => void): () => void {
   for (const name of NAMES) {
     const call = calls[name]!;
     replace(fs, name, (...given: unknown[]) => {
-      before(() => {});
+      before(() => {}, name);
       return call(...given);
     });
   }
   const open = calls.openSync!;
   replace(fs, "openSync", (path: string, flags: string | number) => {
-    if (flags !== "r" && flags !== "r+") before(() => {});
+    if (flags !== "r" && flags !== "r+") before(() => {}, "openSync");
     return open(path, flags);
   });
   const writeSync = calls.writeSync!;
@@ -49,7 +50,7 @@ export function watchFileCalls(before: (tear: () => void) => void): () => void {
     const call = calls[name]!;
     replace(fs, name, (...given: unknown[]) => {
       const [fd, bytes, from, length, at] = given as [number, Uint8Array, number, number, number | null];
-      before(() => writeSync(fd, bytes, from, length >> 1, at));
+      before(() => writeSync(fd, bytes, from, length >> 1, at), name);
       return call(...given);
     });
   }

@@ -254,13 +254,13 @@ function lock(target: string, path: string, command: string, made?: string): Loc
     own = candidate(path, command);
   } catch (cause) {
     if (made !== undefined) removeEntry(made);
-    throw unusable(target, cause);
+    throw systemError(cause, "write to", target, "write");
   }
   try {
     claim(target, path, own);
   } catch (error) {
     letGo(own);
-    throw error;
+    throw systemError(error, "write to", target, "write");
   } finally {
     try {
       removeEntry(own.path);
