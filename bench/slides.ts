@@ -81,7 +81,9 @@ async function read(magnification: number, patch: number, workers: number, most:
 async function embed(patch: number) {
   const job = Deno.makeTempDirSync({ prefix: "slides_job_" });
   const encoder = "random:vit_small_patch16_224?dim=32&depth=1&patch=16&img=32&seed=3";
-  const args = ["run", "-A", "--no-check", new URL("../src/cli/main.ts", import.meta.url).pathname, "embed", path];
+  const allowed = ["--no-prompt", "--allow-read", `--allow-write=${job}`, "--allow-env", "--allow-sys"];
+  const main = new URL("../src/cli/main.ts", import.meta.url).pathname;
+  const args = ["run", ...allowed, "--no-check", main, "embed", path];
   const grid = ["--mag", "20", "--patch-size", String(patch), "--everywhere", "--batch-size", "256"];
   const started = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
