@@ -9,9 +9,11 @@
 import { fixedTaps, type ResampleFilter, resampleTaps } from "../core/resample.ts";
 import type { Picture } from "../io/image/picture.ts";
 
+/** Of each result along an axis: its first source, how many there are, and their weights, `width` apart. */
 interface Axis {
   readonly width: number;
-  readonly start: Uint32Array;
+  readonly first: Int32Array;
+  readonly count: Int32Array;
   readonly weights: Int32Array;
 }
 
@@ -23,8 +25,18 @@ function axisOf(from: number, to: number, filter: ResampleFilter): Axis {
   const key = `${from} ${to} ${filter}`;
   const known = axes.get(key);
   if (known !== undefined) return known;
-  const taps = resampleTaps(from, to, { filter, antialias: true });
-  const axis = { width: taps.width, start: taps.start, weights: fixedTaps(taps) };
+  const { width, start, ...taps } = resampleTaps(from, to, { filter, antialias: true });
+  const all = fixedTaps({ width, start, ...taps });
+  const axis = { width, first: new Int32Array(to), count: new Int32Array(to), weights: new Int32Array(to * width) };
+  for (let o = 0; o < to; o++) {
+    // At the edges weights are zero whose sources do not exist.
+    const own = all.subarray(o * width, (o + 1) * width);
+    const before = Math.max(0, own.findIndex((weight) => weight !== 0));
+    const kept = own.subarray(before, own.findLastIndex((weight) => weight !== 0) + 1);
+    axis.first[o] = start[o]! + before;
+    axis.count[o] = kept.length;
+    axis.weights.set(kept, o * width);
+  }
   if (axes.size >= MOST_AXES) axes.clear();
   axes.set(key, axis);
   return axis;
@@ -37,49 +49,61 @@ export function resizePicture(
   height: number,
   filter: ResampleFilter = "bicubic",
 ): Picture {
-  const across = picture.width === width ? picture.data : pass(
-    picture.data,
-    axisOf(picture.width, width, filter),
-    { lines: picture.height, count: width, step: 3, lineFrom: picture.width * 3, lineTo: width * 3 },
-  );
-  const data = picture.height === height ? across : pass(
-    across,
-    axisOf(picture.height, height, filter),
-    { lines: width, count: height, step: width * 3, lineFrom: 3, lineTo: 3 },
-  );
+  const across = picture.width === width
+    ? picture.data
+    : alongRows(picture.data, axisOf(picture.width, width, filter), picture.height, picture.width);
+  const data = picture.height === height ? across : alongColumns(across, axisOf(picture.height, height, filter), width);
   return { width, height, data };
 }
 
-/** One pass over lines of `count` results; neighbours on a line are `step` bytes apart, lines begin `lineFrom` apart. */
-function pass(
+/** Half of the unit that weights have: sums are rounded. They stay below 2^31. */
+const HALF = 2 ** 21;
+const UNIT_BITS = 22;
+
+function alongRows(
   from: Uint8Array,
-  { width, start, weights }: Axis,
-  { lines, count, step, lineFrom, lineTo }: {
-    readonly lines: number;
-    readonly count: number;
-    readonly step: number;
-    readonly lineFrom: number;
-    readonly lineTo: number;
-  },
+  { width, first, count, weights }: Axis,
+  rows: number,
+  extent: number,
 ): Uint8Array<ArrayBuffer> {
-  const out = new Uint8ClampedArray(lines * count * 3);
-  const half = 2 ** 21;
-  for (let o = 0; o < count; o++) {
-    const [first, row] = [start[o]! * step, o * width];
-    for (let line = 0; line < lines; line++) {
-      const [base, to] = [line * lineFrom + first, line * lineTo + o * step];
-      let [r, g, b] = [half, half, half];
-      for (let t = 0, at = base; t < width; t++, at += step) {
-        const weight = weights[row + t]!;
-        if (weight === 0) continue;
-        r += weight * from[at]!;
-        g += weight * from[at + 1]!;
-        b += weight * from[at + 2]!;
+  const columns = first.length;
+  const out = new Uint8ClampedArray(rows * columns * 3);
+  for (let row = 0, to = 0; row < rows; row++) {
+    const line = row * extent;
+    for (let o = 0; o < columns; o++, to += 3) {
+      let [r, g, b] = [HALF, HALF, HALF];
+      const end = o * width + count[o]!;
+      for (let k = o * width, at = 3 * (line + first[o]!); k < end; k++, at += 3) {
+        const weight = weights[k]!;
+        r = (r + Math.imul(weight, from[at]!)) | 0;
+        g = (g + Math.imul(weight, from[at + 1]!)) | 0;
+        b = (b + Math.imul(weight, from[at + 2]!)) | 0;
       }
-      out[to] = r >> 22;
-      out[to + 1] = g >> 22;
-      out[to + 2] = b >> 22;
+      out[to] = r >> UNIT_BITS;
+      out[to + 1] = g >> UNIT_BITS;
+      out[to + 2] = b >> UNIT_BITS;
     }
+  }
+  return new Uint8Array(out.buffer);
+}
+
+/** A row of results at a time, so that sources are read in the order they lie in. */
+function alongColumns(
+  from: Uint8Array,
+  { width, first, count, weights }: Axis,
+  extent: number,
+): Uint8Array<ArrayBuffer> {
+  const line = 3 * extent;
+  const rows = first.length;
+  const out = new Uint8ClampedArray(rows * line);
+  const sums = new Int32Array(line);
+  for (let o = 0; o < rows; o++) {
+    sums.fill(HALF);
+    for (let t = 0; t < count[o]!; t++) {
+      const [weight, base] = [weights[o * width + t]!, (first[o]! + t) * line];
+      for (let i = 0; i < line; i++) sums[i] = (sums[i]! + Math.imul(weight, from[base + i]!)) | 0;
+    }
+    for (let i = 0; i < line; i++) out[o * line + i] = sums[i]! >> UNIT_BITS;
   }
   return new Uint8Array(out.buffer);
 }

@@ -190,10 +190,27 @@ Deno.test("The pixel size: the flag, the list, the file; what disagrees is told,
     assert.match(error.message, /a\.svs: it names no pixel size/);
     return error.exitCode === 4 && /--mpp/.test(error.hint!);
   });
+  // A sample's metadata come before the file; the hint names the flag that the command has.
+  assert.equal(slideScale(file(0.25, "aperio"), { metadata: 0.5 }).source, "metadata");
+  assert.equal(slideScale(file(0.25, "aperio"), { flag: 0.3, metadata: 0.5 }).um, 0.3);
+  const named = { flagName: "--pixel-size" };
+  assert.throws(() => slideScale(file(undefined, "none"), named), (e: DataError) => /^Pass --pixel-size/.test(e.hint!));
+  assert.throws(() => slideScale(file(0.25, "aperio"), { ...named, metadata: 25 }), (error: ConfigError) => {
+    return error instanceof ConfigError && /metadata, or pass --pixel-size/.test(error.hint!);
+  });
   assert.throws(() => slideScale(file(undefined, "aperio", 25, "its pixels are 25 µm wide")), /25 µm wide/);
   assert.throws(() => slideScale(file(0.25, "aperio"), { flag: 25 }), ConfigError);
   assert.deepEqual([0.12, 0.18, 0.2425, 0.499, 1, 2.3].map((um) => magnificationOf("a", um)), [80, 60, 40, 20, 10, 5]);
   assert.throws(() => magnificationOf("a", 3), DataError);
+});
+
+Deno.test("Tiles in true micrometres may lie apart; what neighbours share is not below zero by magnification", () => {
+  const slide = extent(0.5, [1000, 700]);
+  const grid = layGrid(slide, { scale: "physical", tile: 112, pixelSize: 0.5, overlap: -38 });
+  assert.deepEqual([grid.side, grid.step, grid.columns, grid.rows], [224, 300, 4, 3]);
+  const { coords } = chooseTiles(slide, grid, undefined, { minTissue: 0 });
+  assert.deepEqual([...coords.slice(0, 8)], [0, 0, 300, 0, 600, 0, 900, 0]);
+  assert.throws(() => layGrid(slide, { scale: "nominal", magnification: 20, patch: 224, overlap: -1 }), ConfigError);
 });
 
 Deno.test("Grids that cannot be are refused; a sample of tiles is the same every time; edges may be left out", () => {
