@@ -4,10 +4,11 @@
  * tests run.
  *
  * ```sh
- * deno run -A scripts/without_method.ts NAME [--types] [TEST…]
+ * deno run -A scripts/without_method.ts NAME [--types | --by-folder] [TEST…]
  * ```
  *
- * `--types` runs no tests; named ones are run instead of all.
+ * `--types` runs no tests; named ones are run instead of all. `--by-folder` runs those of each folder of `tests` in a process of
+ * its own, one after another, with a line for each: for small machines, and to see early what fails. `--keep` leaves the copy.
  *
  * @module
  */
@@ -16,22 +17,22 @@ import { ROOT } from "./exec.ts";
 
 const [name, ...rest] = Deno.args;
 if (name === undefined || !/^\w+$/.test(name)) throw new Error("Name a method, for example mil");
-const typesOnly = rest.includes("--types");
+const [typesOnly, byFolder, keep] = ["--types", "--by-folder", "--keep"].map((flag) => rest.includes(flag));
 const tests = rest.filter((arg) => !arg.startsWith("--"));
 
 const copy = Deno.makeTempDirSync({ prefix: `without_${name}_` });
 
 async function run(command: string, args: readonly string[], cwd = copy): Promise<void> {
-  const { code } = await new Deno.Command(command, { args: [...args], cwd }).output().then(
-    ({ code, stdout, stderr }) => {
-      if (code !== 0) {
-        console.log(new TextDecoder().decode(stdout).slice(-8000), new TextDecoder().decode(stderr).slice(-8000));
-      }
-      return { code };
-    },
+  const { code, stdout, stderr } = await new Deno.Command(command, { args: [...args], cwd }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  if (code !== 0) {
+    console.log(text(stdout).slice(-8000), text(stderr).slice(-8000));
+    Deno.exitCode = 1;
+  }
+  const tally = /^\d+ passed, \d+ failed.*$/m.exec(text(stdout).trimEnd().split("\n").at(-1)!)?.[0] ?? "";
+  console.log(
+    `${code === 0 ? "ok    " : "FAIL  "} ${command.split("/").pop()} ${args.slice(0, 3).join(" ")}  ${tally}`,
   );
-  console.log(`${code === 0 ? "ok    " : "FAIL  "} ${command.split("/").pop()} ${args.slice(0, 3).join(" ")}`);
-  if (code !== 0) Deno.exitCode = 1;
 }
 
 /** Files of the working tree as git knows them, new ones too. */
@@ -74,8 +75,23 @@ const typed = sources.flatMap((path) => path.endsWith(".ts") ? [path] : list(pat
   .filter((path) => !path.startsWith("bench/peers/"));
 await run(Deno.execPath(), ["check", "--quiet", ...typed]);
 await run(Deno.execPath(), ["lint", "--quiet"]);
-if (!typesOnly) await run(Deno.execPath(), ["task", "test", ...tests]);
-Deno.removeSync(copy, { recursive: true });
+if (!typesOnly) {
+  for (const part of byFolder ? parts() : [tests]) await run(Deno.execPath(), ["task", "test", ...part]);
+}
+if (!keep) Deno.removeSync(copy, { recursive: true });
+
+/** Folders of tests that hold any, or those named. */
+function parts(): string[][] {
+  if (tests.length > 0) return tests.map((test) => [test]);
+  const folders = new Set(
+    list("tests").filter((path) => path.endsWith("_test.ts")).map((path) => path.replace(/\/[^/]*$/, "")),
+  );
+  return [...folders].sort().map((folder) => list(folder).filter((path) => isTestOf(path, folder)));
+}
+
+function isTestOf(path: string, folder: string): boolean {
+  return path.endsWith("_test.ts") && path.slice(folder.length + 1).split("/").length === 1;
+}
 
 function list(folder: string): string[] {
   return [...Deno.readDirSync(`${copy}/${folder}`)].flatMap((entry) => {

@@ -20,7 +20,7 @@ import { ConfigError, type SealError } from "../../src/core/errors.ts";
 import { type Gpu, requestGpu } from "../../src/gpu/device.ts";
 import { profile } from "../../src/graph/profile.ts";
 import { type Program, submit } from "../../src/graph/program.ts";
-import { loadMethod, METHOD_NAMES } from "../../src/methods/index.ts";
+import { DEFAULT_METHOD, loadMethod, METHOD_NAMES } from "../../src/methods/index.ts";
 import { RANDOM_PREFIX, randomEncoder } from "../../src/models/random_encoder.ts";
 import { embedPlan } from "../../src/verify/plans.ts";
 import { measureRates } from "../../src/verify/rates.ts";
@@ -37,7 +37,7 @@ interface Subject {
 
 const SUBJECTS = ["embed", "step", "cached"] as const;
 const DTYPES: readonly Dtype[] = ["f32", "f16", "bf16"];
-/** The demo's configuration, as `src/run/demo.ts` has it, and its encoder's sizes. */
+/** The configuration of the bundled demo, and the sizes of its encoder. */
 const DEMO = {
   encoder: "random:vit_small_patch16_224?dim=96&depth=4&heads=3",
   keys: [["hidden_dims", "[256, 128]"], ["r", "16"], ["lora_alpha", "32"], ["lora_dropout", "0"]],
@@ -55,7 +55,7 @@ function readOptions(args: readonly string[]) {
       tile: { type: "string" },
       dtype: { type: "string", default: "f32" },
       genes: { type: "string", default: "190" },
-      method: { type: "string", default: "seal" },
+      method: { type: "string", default: DEFAULT_METHOD },
       set: { type: "string", multiple: true, default: [] },
       runs: { type: "string", default: "5" },
       alone: { type: "boolean", default: false },

@@ -1,5 +1,5 @@
 /**
- * `train`: fine-tuning by a method, SEAL unless another is named. Without arguments, the bundled demo.
+ * `train`: training by a method, the first of those there are unless another is named. Without arguments, the bundled demo.
  *
  * @module
  */
@@ -18,14 +18,15 @@ import { Progress } from "./progress.ts";
 import { prepareGpu } from "./setup.ts";
 import { printJson } from "./terminal.ts";
 import { runFolderOf } from "../run/folder.ts";
-import { demoConfig, prepareDemo } from "../run/demo.ts";
+import { demoOf } from "../run/demo.ts";
 import { hostOf, runHome } from "../run/host.ts";
 import { train } from "../run/train.ts";
 
 /** Name of the command. */
 export const name = "train";
 /** What it does. */
-export const summary = "fine-tune an encoder with spatial transcriptomics (SEAL); without arguments the bundled demo";
+export const summary =
+  "fine-tune an encoder with spatial transcriptomics, or train by another method; without arguments the bundled demo";
 /** One example. */
 export const example = "train --config data/configs/conch.yaml --data data/hest --out runs/conch optim.epochs=5";
 /** Keys of the configuration may be given behind the flags. */
@@ -149,13 +150,13 @@ export async function run(args: Args<typeof flags>, job: Job): Promise<number> {
   const { flags: values } = args;
   const started = new Date();
   const progress = new Progress(values.quiet);
-  const demo = isDemo(values, args.overrides);
-  const asked = demo ? await demoConfig(values) : await configOf(args, (unused) => progress.say(unusedText(unused)));
+  const demo = isDemo(values, args.overrides) ? await demoOf(values) : undefined;
+  const asked = demo ?? await configOf(args, (unused) => progress.say(unusedText(unused)));
   checkFolder(asked.folder);
   const stopwatch = new Stopwatch();
   // The demo's data take a while to make, in vain where there is no adapter.
   if (demo) await prepareGpu(values);
-  if (demo && !await stopwatch.time(TIMES.data, () => prepareDemo(progress, job.signal))) {
+  if (demo && !await stopwatch.time(TIMES.data, () => demo.prepare(progress, job.signal))) {
     throw new InterruptedError("Interrupted while the demo's slides were made");
   }
   const { method, config, folder } = asked;
@@ -170,7 +171,7 @@ export async function run(args: Args<typeof flags>, job: Job): Promise<number> {
     gracefully: (act) => job.gracefully(act),
     started,
     stopwatch,
-    demo,
+    demo: demo !== undefined,
     command: ["deno task train", ...Deno.args.slice(1).map(quoted)].join(" "),
     versions: { Deno: Deno.version.deno, V8: Deno.version.v8 },
   });

@@ -8,13 +8,12 @@ import { ConfigError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { disk } from "../io/fs.ts";
 import { findEncoder } from "../models/encoder_registry.ts";
-import { DEFAULT_METHOD, loadMethod, methodOf } from "../methods/index.ts";
-import type { MethodProof } from "../verify/proof.ts";
+import { DEFAULT_METHOD, loadMethod, METHOD_NAMES, methodOf } from "../methods/index.ts";
 import type { EncoderSpec } from "../models/encoder_spec.ts";
 import { RANDOM_PREFIX, randomEncoder } from "../models/random_encoder.ts";
 import type { KernelFinding } from "../verify/kernel_check.ts";
 import { describeNumerics } from "../verify/numerics.ts";
-import { type Verification, verify } from "../verify/verify.ts";
+import { type Verification, verify, type VerifyOptions } from "../verify/verify.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { checkEncoder } from "../run/encoder.ts";
 import { openGpu } from "./gpu.ts";
@@ -30,7 +29,7 @@ import { parityPage, verifyParity } from "./verify_parity.ts";
 export const name = "verify";
 /** What it does. */
 export const summary =
-  "prove the kernels on this machine's adapter: each at its true shapes, SEAL's steps, reruns, rates";
+  "prove the kernels on this machine's adapter: each at its true shapes, steps of training, reruns, rates";
 /** An example. */
 export const example = "verify --encoder uni2-h --out verify.json";
 /** Keys of the configuration choose what the training plans compute. */
@@ -40,7 +39,7 @@ export const keys = async (): Promise<readonly string[]> => (await loadMethod(DE
 /** Which they are. */
 export const details = (): Promise<string> =>
   Promise.resolve(
-    "KEY=VALUE as of train (gene_loss=negbin, use_lora=false …) are proved in place of the defaults; deno task train --help lists them.",
+    "KEY=VALUE as of train are proved in place of the defaults; deno task train --help lists them.",
   );
 /** Its flags. */
 export const flags = {
@@ -95,7 +94,7 @@ const BATCH = { software: 4, gpu: 32 };
 /** Runs the command. Exit status 3 if something is wrong. */
 export async function run({ flags: values, overrides }: Args<typeof flags>, { signal }: Job): Promise<number> {
   const { out } = values;
-  const proof = await checkTogether(values, overrides);
+  const training = await checkTogether(values, overrides);
   if (out !== undefined) checkFolder(parentOf(out));
   if (values.against !== undefined) return await runParity(values, values.against, signal);
   const encoder = await specOf(values.encoder);
@@ -105,7 +104,7 @@ export async function run({ flags: values, overrides }: Args<typeof flags>, { si
   try {
     const { software } = gpu.caps;
     const found = await verify(gpu, {
-      proof,
+      training,
       encoder,
       batch: values["batch-size"] ?? (software ? BATCH.software : BATCH.gpu),
       keys: overrides,
@@ -150,11 +149,11 @@ function tell({ out, json }: Values, found: { readonly ok: boolean }, text: stri
   return found.ok ? 0 : 3;
 }
 
-/** Refuses flags that need another. @returns What of the method is proved. */
+/** Refuses flags that need another. @returns What of training is proved. */
 async function checkTogether(
   { against, adapter, precision, data }: Values,
   overrides: Args["overrides"],
-): Promise<MethodProof> {
+): Promise<VerifyOptions["training"]> {
   const [first] = overrides;
   if (against !== undefined && first) {
     throw new ConfigError(`Cannot verify with --against and ${first[0]}: nothing is trained then`, {
@@ -170,26 +169,35 @@ async function checkTogether(
   }
   // A wrong key is reported before a device opens.
   const method = await methodOf([], overrides);
-  if (method.proof === undefined) {
-    throw new ConfigError(`Cannot verify the method ${method.name}: it brings no steps whose losses are known`, {
-      hint: `method=${DEFAULT_METHOD}, or leave the key out`,
-      context: { key: "method", given: method.name },
-    });
-  }
-  method.config.read([], [["encoder", `${RANDOM_PREFIX}vit-s16`], ...overrides]);
-  const proof = await method.proof();
+  const { encoders } = method;
+  method.config.read([], [
+    ...(encoders === undefined ? [] : [["encoder", `${RANDOM_PREFIX}vit-s16`] as const]),
+    ...overrides,
+  ]);
+  const training = { method: method.name, proof: await method.proof?.() };
+  if (training.proof === undefined && first !== undefined) await refuseKeys(method.name, first[0]);
   if (against !== undefined && data !== undefined) {
     throw new ConfigError("Cannot verify with --against and --data: the file of the former has tiles of its own", {
       hint: "Name pictures for it: python scripts/parity_kit.py FOLDER FILE --image PICTURE",
       context: { key: "data" },
     });
   }
-  if (against !== undefined) return proof;
+  if (against !== undefined) return training;
   const alone = adapter !== undefined ? "--adapter" : precision !== undefined ? "--precision" : undefined;
-  if (alone === undefined) return proof;
+  if (alone === undefined) return training;
   throw new ConfigError(`Cannot verify with ${alone} alone: it is of comparisons with PyTorch`, {
     hint: "Add --against FILE, made by scripts/parity_kit.py",
     context: { key: alone.slice(2) },
+  });
+}
+
+/** Keys choose what training computes: they are in vain where none of it can be proved. */
+async function refuseKeys(name: string, key: string): Promise<never> {
+  const all = await Promise.all(METHOD_NAMES.map(loadMethod));
+  const able = all.filter(({ proof }) => proof !== undefined).map((each) => `method=${each.name}`);
+  throw new ConfigError(`Cannot verify the method ${name}: it brings no steps whose losses are known`, {
+    hint: [...able, "or give no keys"].join(", "),
+    context: { key, given: name },
   });
 }
 
@@ -231,7 +239,9 @@ function kernelRow(kernel: string, findings: readonly KernelFinding[]): string {
   }`;
 }
 
-function page({ adapter, encoder, numerics, rates, steps, vectors, kernels, skipped, ok }: Verification): string {
+function page(
+  { adapter, encoder, training, numerics, rates, steps, vectors, kernels, skipped, ok }: Verification,
+): string {
   const yes = (value: boolean) => (value ? "yes" : "no");
   const by = Map.groupBy(kernels, ({ kernel }) => kernel);
   const faults = kernels.filter(({ fault }) => fault !== undefined);
@@ -248,7 +258,7 @@ function page({ adapter, encoder, numerics, rates, steps, vectors, kernels, skip
       (100 * rates.matmulShare).toFixed(0)
     } % of the multiply-adds)`,
     "",
-    "SEAL beside PyTorch",
+    ...(training === null ? [] : [`${training} beside PyTorch`]),
     ...steps.map((step) =>
       `  ${step.path} kernels: losses of ${step.steps} steps within ${
         step.error.toExponential(1)
@@ -256,7 +266,7 @@ function page({ adapter, encoder, numerics, rates, steps, vectors, kernels, skip
         step.ok ? "" : `; worst is ${step.worst}`
       }`
     ),
-    "",
+    ...(training === null ? [] : [""]),
     "Embeddings beside PyTorch (f64): smallest cosine, largest difference in units of the root mean square",
     ...vectors.map(({ path, encoder, dtype, images, cosine, difference, tolerance, parts, ok }) =>
       `  ${path.padEnd(4)}  ${encoder.padEnd(46)} ${dtype}  ${count(images, "image").padStart(9)}  ${

@@ -9,6 +9,7 @@ import type { KeyTable } from "../core/config_key.ts";
 import type { LoadOptions } from "../data/load_sample.ts";
 import type { TrainingSetOptions } from "../data/open_training_set.ts";
 import type { Vocabulary } from "../data/genes/vocabulary.ts";
+import type { SynthOptions } from "../data/synth/plan.ts";
 import type { TrainedModel } from "../eval/inference.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Results, RunEvidence, RunFacts } from "../report/run_evidence.ts";
@@ -119,6 +120,14 @@ export interface TrainedRun {
   open(gpu: Gpu, host: Host, options: UseOptions): Promise<OpenedModel>;
 }
 
+/** A run that shows a method on synthetic data, from nothing to a report. */
+export interface MethodDemo {
+  /** The data set. */
+  readonly data: SynthOptions;
+  /** The configuration as YAML. @param data Folder of the data set. */
+  config(data: string): string;
+}
+
 /** A training method. */
 export interface Method<T extends KeyTable = KeyTable, D = unknown> {
   /** Of its folder. */
@@ -142,6 +151,8 @@ export interface Method<T extends KeyTable = KeyTable, D = unknown> {
   openData(config: ConfigOf<T>, host: Host): Promise<D>;
   /** Opens everything on the device. */
   open(gpu: Gpu, config: ConfigOf<T>, data: D, host: Host): Promise<MethodRun>;
+  /** What `train` without arguments shows where this is the default method. */
+  readonly demo?: MethodDemo;
   /** What `verify` proves of it on a device. */
   proof?(): Promise<MethodProof>;
   /**
@@ -158,7 +169,7 @@ export interface Method<T extends KeyTable = KeyTable, D = unknown> {
 export type AnyRunConfig = RunConfig & AnyConfig;
 
 /** A method as those see it who know none: its configurations and data are opaque. */
-export interface AnyMethod extends Pick<Method, "name" | "summary" | "proof" | "resultJson"> {
+export interface AnyMethod extends Pick<Method, "name" | "summary" | "demo" | "proof" | "resultJson"> {
   readonly config: {
     read(documents?: readonly ConfigDocument[], overrides?: ConfigOverrides): ConfigReading<AnyRunConfig>;
     write(config: AnyRunConfig): string;

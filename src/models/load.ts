@@ -47,8 +47,8 @@ export interface LoadOptions extends Omit<EncoderOptions, "arch" | "seed" | "ima
   adapter?: Adapter;
   /** Adds the adapter into the base weights, W + s B A, while they are read. */
   merge?: boolean;
-  /** Feeds images of the size SEAL trains the encoder at, where that is another than its own and nothing else is said. */
-  sealInput?: boolean;
+  /** Feeds images of the size the encoder is fine-tuned at, where that is another than its own and nothing else is said. */
+  tuningSize?: boolean;
   /** Told what the encoder is before its parameters are made, so that the options above may depend on it. */
   onSpec?: (spec: EncoderSpec) => void;
   /** Told after each tensor: bytes uploaded and in all. */
@@ -177,7 +177,7 @@ export function specFor(
   keymap: Keymap,
   facts: readonly ConfigFacts[],
   weights: Pick<Weights, "file" | "metadata">,
-  { spec: asked, recognise, name = weights.file, imageSize, adapter, sealInput }: LoadOptions,
+  { spec: asked, recognise, name = weights.file, imageSize, adapter, tuningSize }: LoadOptions,
 ): { spec: EncoderSpec; heads: number } {
   const known = asked ? { spec: asked, by: "name" as const } : recognise?.(keymap.family, keymap.arch);
   const own = known ? specWithFacts(known.spec, keymap, facts, known.by) : specOfWeights(name, keymap, ...facts);
@@ -186,7 +186,7 @@ export function specFor(
   // Height and width are of one who feeds prepared images.
   if (imageSize !== undefined && typeof imageSize !== "number") return { spec: own, heads };
   const size = imageSize ?? adapter?.imageSize ?? imageSizeIn(weights.metadata) ??
-    (sealInput ? own.lora.inputSize : undefined);
+    (tuningSize ? own.lora.inputSize : undefined);
   return { spec: size === undefined ? own : fedWith(own, size, keymap.arch.patch), heads };
 }
 

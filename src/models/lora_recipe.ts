@@ -7,8 +7,17 @@
  * @module
  */
 
+import type { Key } from "../core/config_key.ts";
 import { ConfigError } from "../core/errors.ts";
 import { ALL_LINEARS, type BlockLinear, type EncoderArch, type EncoderSpec } from "./encoder_spec.ts";
+
+/** The key that chooses among rules. */
+export const LORA_RULE_KEY = {
+  kind: "choice",
+  of: ["seal", "standard"],
+  default: "seal",
+  doc: "Layers by the reference's rule (in Phikon-v2 the MLP alone), or all four of a block",
+} as const satisfies Key;
 
 /** Options of {@linkcode loraTargets}. */
 export interface LoraTargetOptions {
@@ -18,7 +27,7 @@ export interface LoraTargetOptions {
    * `seal` (default) follows the published rule to the letter: in Phikon-v2 only the MLP, because its names say `attention`.
    * `standard` adapts the four linear layers of every chosen block.
    */
-  rule?: "seal" | "standard";
+  rule?: (typeof LORA_RULE_KEY.of)[number];
 }
 
 /**
@@ -28,7 +37,7 @@ export interface LoraTargetOptions {
  */
 export function loraTargets(spec: EncoderSpec, options: LoraTargetOptions = {}): string[] {
   const { depth } = spec.arch;
-  const { blocks = spec.lora.blocks, rule = "seal" } = options;
+  const { blocks = spec.lora.blocks, rule = LORA_RULE_KEY.default } = options;
   const count = blocks === "all" ? depth : blocks;
   if (!Number.isInteger(count) || count < 1 || count > depth) {
     throw new ConfigError(`Cannot adapt ${blocks} blocks of ${spec.name}: wanted 1 to ${depth}, or all`, {

@@ -26,7 +26,7 @@ export interface EncoderRequest {
   /** Side of the images it is fed with, px, instead of the adapter's or its own. */
   readonly imageSize?: number | undefined;
   /** How the encoder trains; it does not unless this is given. */
-  readonly build?: Pick<LoadOptions, "parameters" | "lora" | "onSpec" | "sealInput"> | undefined;
+  readonly build?: Pick<LoadOptions, "parameters" | "lora" | "onSpec" | "tuningSize"> | undefined;
   /** Told while weights are downloaded and uploaded. */
   readonly onProgress?: ((what: string, done: number, total: number) => void) | undefined;
 }

@@ -1,22 +1,21 @@
 /**
- * The bundled demo: SEAL on the synthetic data set, from nothing to a report.
+ * The bundled demo: the default method on synthetic data, from nothing to a report.
  *
  * @module
  */
 
+import { ConfigError } from "../core/errors.ts";
+import type { Reporter } from "../core/reporter.ts";
 import { readBytes } from "../data/data_folder.ts";
 import { planSynth, type SynthPlan } from "../data/synth/plan.ts";
 import { writeSynth } from "../data/synth/write.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { lockFolder } from "../io/lock.ts";
-import { DEFAULT_METHOD, loadMethod } from "../methods/index.ts";
-import type { AnyMethod, AnyRunConfig } from "../methods/method.ts";
-import type { Reporter } from "../core/reporter.ts";
+import { DEFAULT_METHOD, loadMethod, METHOD_NAMES } from "../methods/index.ts";
+import type { AnyMethod, AnyRunConfig, MethodDemo } from "../methods/method.ts";
 
 /** Where the demo's data are made. */
 const DATA = "data/cache/demo";
-/** The encoder: a small vision transformer that has seen synthetic slides of another seed. */
-const ENCODER = "data/demo/encoder";
 
 /** What the demo is run with. */
 export interface DemoOptions {
@@ -25,47 +24,40 @@ export interface DemoOptions {
   readonly precision?: string | undefined;
 }
 
-/** The demo's configuration. */
-export async function demoConfig(
-  { out, seed, precision }: DemoOptions,
-): Promise<{ method: AnyMethod; config: AnyRunConfig; folder: string }> {
-  const method = await loadMethod(DEFAULT_METHOD);
-  const folder = out ?? "runs/demo";
-  const keys: Record<string, string | number | undefined> = {
-    data: JSON.stringify([DATA]),
-    encoder: ENCODER,
-    out: folder,
-    seed,
-    precision,
-  };
-  const given = Object.entries(keys).filter(([, value]) => value !== undefined);
-  const { config } = method.config.read(
-    [{ name: "demo", text: DEMO }],
-    given.map(([key, value]) => [key, String(value)]),
-  );
-  return { method, config, folder };
+/** The demo, ready to be trained. */
+export interface DemoRun {
+  readonly method: AnyMethod;
+  readonly config: AnyRunConfig;
+  readonly folder: string;
+  /** Makes its data if they are not there. @returns False when it was stopped. */
+  prepare(progress: Reporter, signal: AbortSignal): Promise<boolean>;
 }
 
-const DEMO = `
-holdout_samples: [SYN10, SYN11]
-n_train_genes: 190
-hidden_dims: [256, 128]
-epochs: 16
-batch_size: 64
-cache_views: 2
-augment: soft
-r: 16
-lora_alpha: 32
-lora_dropout: 0
-img_lr: 3.0e-3
-gene_lr: 1.0e-3
-head_lr: 1.0e-3
-weight_decay: 0.05
-eval_every: 0              # the last checkpoint is the one that is judged: none is chosen on the held-out donors
-`;
-
-/** The demo's slides: ten to learn from, two held out, each of a donor of its own. */
-const SLIDES = 12;
+/**
+ * The demo of a method.
+ *
+ * @throws {ConfigError} If it brings none.
+ */
+export async function demoOf(
+  { out = "runs/demo", seed, precision }: DemoOptions,
+  name: string = DEFAULT_METHOD,
+): Promise<DemoRun> {
+  const method = await loadMethod(name);
+  const { demo } = method;
+  if (demo === undefined) {
+    throw new ConfigError(`Cannot train: nothing is said of what, and method ${name} has no demo`, {
+      code: "no-demo",
+      hint: `Give keys: deno task train method=${METHOD_NAMES.join("|")} --help lists them`,
+      context: { method: name },
+    });
+  }
+  const given = Object.entries({ out, seed, precision }).filter(([, value]) => value !== undefined);
+  const { config } = method.config.read(
+    [{ name: "demo", text: demo.config(DATA) }],
+    given.map(([key, value]) => [key, String(value)]),
+  );
+  return { method, config, folder: out, prepare: (progress, signal) => prepare(demo, progress, signal) };
+}
 
 /** Whether a folder holds the finished data set of a plan. */
 function holds(folder: string, plan: SynthPlan): boolean {
@@ -75,10 +67,9 @@ function holds(folder: string, plan: SynthPlan): boolean {
   return JSON.stringify(made) === JSON.stringify(plan);
 }
 
-/** Makes the demo's data if they are not there. @returns False when it was stopped. */
-export async function prepareDemo(progress: Reporter, signal: AbortSignal): Promise<boolean> {
+async function prepare(demo: MethodDemo, progress: Reporter, signal: AbortSignal): Promise<boolean> {
   const folder = DATA;
-  const plan = planSynth({ profile: "small", slides: SLIDES });
+  const plan = planSynth(demo.data);
   if (holds(folder, plan)) return true;
   using _lock = lockFolder(folder, "synth");
   const record = await writeSynth(disk, folder, plan, {

@@ -182,7 +182,7 @@ export async function openVision(
   gpu: Gpu,
   config: Pick<EncoderConfig, "input" | "model" | "lora" | "optim">,
   host: Pick<Host, "openEncoder" | "reporter">,
-  { sealInput = true, trained }: { sealInput?: boolean; trained?: Adapter | undefined } = {},
+  { tuningSize = true, trained }: { tuningSize?: boolean; trained?: Adapter | undefined } = {},
 ): Promise<{ opened: OpenedEncoder; vision: VisionPart }> {
   const { input, optim } = config;
   let vision: VisionPart | undefined;
@@ -197,7 +197,7 @@ export async function openVision(
     dtype: optim.precision,
     build: {
       parameters,
-      sealInput,
+      tuningSize,
       lora: (layer) => (updates ? updates.get(layer) : vision!.lora(layer)),
       onSpec: (spec) => {
         // A run that started from an adapter has its layers and ranks, which no configuration tells.

@@ -18,8 +18,8 @@ import { compareVectors, VECTOR_ENCODERS, type VectorsFinding } from "./vectors.
 
 /** What is to be proved. */
 export interface VerifyOptions {
-  /** The method whose training is proved. */
-  readonly proof: MethodProof;
+  /** The method whose training is proved: what it brings to prove it by, or that it brings nothing. */
+  readonly training: { readonly method: string; readonly proof?: MethodProof | undefined };
   /** The encoder; full width, few blocks. */
   readonly encoder: EncoderSpec;
   /** Images an embedding plan takes, and pairs of a training step. */
@@ -57,6 +57,8 @@ export interface Verification {
   readonly adapter: string;
   readonly software: boolean;
   readonly encoder: string;
+  /** The method whose steps were trained; null where it brings none. */
+  readonly training: string | null;
   readonly numerics: Numerics;
   readonly rates: Rates;
   readonly steps: readonly StepsFinding[];
@@ -70,7 +72,8 @@ export interface Verification {
 /** Steps trained: as many as show a fault that builds up. */
 const STEPS = 30;
 
-async function verifySteps(gpu: Gpu, proof: MethodProof, path: string): Promise<StepsFinding> {
+/** Trains a method's steps twice on one kernel path. */
+export async function proveSteps(gpu: Gpu, proof: MethodProof, path: string): Promise<StepsFinding> {
   const [first, second] = [await proof.steps(gpu, STEPS), await proof.steps(gpu, STEPS)];
   const repeats = JSON.stringify(first.last) === JSON.stringify(second.last);
   return { ...first, path, tolerance: STEP_TOLERANCE, repeats, ok: repeats && first.error <= STEP_TOLERANCE };
@@ -97,7 +100,7 @@ async function verifyVectors(
 
 /** Plans of an encoder as embedding, training and evaluation choose them on this device, with what is configured. */
 function plansOf(gpu: Gpu, options: VerifyOptions): (() => RecordedPlan[])[] {
-  const { encoder, batch, genes, tile, images, keys = [], proof } = options;
+  const { encoder, batch, genes, tile, images, keys = [], training: { proof } } = options;
   const tiles = [...new Set([encoder.input.size, tile ?? encoder.input.tile])];
   const dtypes = ["f32", "f16"] as const;
   return [
@@ -106,13 +109,14 @@ function plansOf(gpu: Gpu, options: VerifyOptions): (() => RecordedPlan[])[] {
         [embedPlan(gpu, encoder, dtype, batch, side, { images })].filter((plan) => plan !== undefined)
       )
     ),
-    ...proof.plans(gpu, encoder, { batch, genes, images, keys }),
+    ...proof?.plans(gpu, encoder, { batch, genes, images, keys }) ?? [],
   ];
 }
 
 /** Runs everything. @throws {DeviceError} If the device is lost. */
 export async function verify(gpu: Gpu, options: VerifyOptions): Promise<Verification> {
-  const { onProgress = () => {}, onFinding = () => {}, signal, encoder, paths, proof } = options;
+  const { onProgress = () => {}, onFinding = () => {}, signal, encoder, paths, training } = options;
+  const { proof, method } = training;
   onProgress("arithmetic");
   const numerics = await probeNumerics(gpu);
   onProgress("rates");
@@ -120,12 +124,14 @@ export async function verify(gpu: Gpu, options: VerifyOptions): Promise<Verifica
   const steps: StepsFinding[] = [];
   const vectors: VectorsFinding[] = [];
   const kernels: KernelFinding[] = [];
-  const skipped: string[] = [];
+  const skipped = proof === undefined ? [`training: method ${method} brings no steps whose losses are known`] : [];
   for (const path of paths) {
     const on = gpu.withCaps({ flat: path === "flat" });
     signal?.throwIfAborted();
-    onProgress(`${STEPS} steps of ${proof.label}, ${path} kernels`);
-    steps.push(await verifySteps(on, proof, path));
+    if (proof !== undefined) {
+      onProgress(`${STEPS} steps of ${proof.label}, ${path} kernels`);
+      steps.push(await proveSteps(on, proof, path));
+    }
     vectors.push(...await verifyVectors(on, path, options));
     const seen = new Set<string>();
     for (const record of plansOf(on, options)) {
@@ -149,6 +155,7 @@ export async function verify(gpu: Gpu, options: VerifyOptions): Promise<Verifica
     adapter: description,
     software,
     encoder: encoder.name,
+    training: proof?.label ?? null,
     numerics,
     rates,
     steps,

@@ -51,7 +51,7 @@ const all = (run: string) =>
   Object.fromEntries(filesBelow(run).map((path) => [path, Deno.readTextFileSync(`${run}/${path}`)]));
 
 function save(run: string, step: number): void {
-  const files = ["omics", "heads"].map((name) =>
+  const files = ["model", "vision"].map((name) =>
     [`${name}.safetensors`, new TextEncoder().encode(`${name} of ${step}`)] as const
   );
   writeCheckpoint(run, "last", new Map(files), { format: 2, loop: { step }, metrics: {} });

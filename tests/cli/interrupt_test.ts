@@ -7,6 +7,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { commandLine, quoted } from "../../src/cli/interrupt.ts";
 import { denoFlags } from "../../src/cli/permissions.ts";
+import { METHOD_NAMES } from "../../src/methods/index.ts";
 import { BURST, STOP_SIGNALS } from "../../src/cli/stop_signals.ts";
 import { type Ended, ended, launched, taskArgs } from "./command.ts";
 import { inFolder } from "./shared.ts";
@@ -183,7 +184,7 @@ Deno.test("a place that cannot be written is refused before any work, naming wha
     await Deno.writeTextFile(file, "mine");
     const encoder = ["--encoder", "random:vit_small_patch16_224?dim=32&depth=1&heads=2"];
     const commands: string[][] = [
-      ["train", "--data", "none", ...encoder],
+      ...METHOD_NAMES.map((name) => ["train", `method=${name}`]),
       ["synth"],
       ["synth", "--overwrite"],
       ["retrieve", "--run", "none"],

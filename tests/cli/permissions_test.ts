@@ -3,6 +3,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { denoFlags, downloadPermissions, Line, permissionsOf, writable } from "../../src/cli/permissions.ts";
 import config from "../../deno.json" with { type: "json" };
+import { METHOD_NAMES } from "../../src/methods/index.ts";
 import { ended, launched, seal, task, taskArgs } from "./command.ts";
 import { inFolder } from "./shared.ts";
 
@@ -123,15 +124,15 @@ Deno.test("outputs are granted where they go, and nothing above what must be mad
       deepEqual(at("link"), ["/link", "/real"]);
     }
     const written = async (...argv: string[]) => (await permissionsOf(argv)).write;
-    Deno.writeTextFileSync(`${folder}/c.yaml`, `out: ${folder}/run\nencoder: uni\ncache_dir: ${folder}/cache\n`);
-    deepEqual(
-      new Set(await written("train", "--config", `${folder}/c.yaml`)),
-      new Set([`${folder}/run`, `${folder}/cache`]),
-    );
-    deepEqual(await written("train", "--config", `${folder}/c.yaml`, `out=${folder}/b`, "cache_dir=null"), [
-      `${folder}/b`,
-    ]);
-    deepEqual((await written("train", "--data", "d", "--encoder", "a/b")).length > 0, true);
+    for (const name of METHOD_NAMES) {
+      Deno.writeTextFileSync(`${folder}/c.yaml`, `method: ${name}\nout: ${folder}/run\n`);
+      const train = ["train", "--config", `${folder}/c.yaml`];
+      deepEqual(await written(...train), [`${folder}/run`]);
+      deepEqual(await written(...train, `out=${folder}/b`), [`${folder}/b`]);
+      deepEqual(await written("train", `method=${name}`, `input.out=${folder}/d`), [`${folder}/d`]);
+      // Without a place it is one that the method names.
+      deepEqual((await written("train", `method=${name}`, "seed=1")).length > 0, true);
+    }
     deepEqual(await written("train", "--help"), []);
     deepEqual(await written("inspect", `${folder}/real`), []);
     deepEqual(await written("doctor"), []);

@@ -12,6 +12,7 @@ import {
 import { checkState, completeManifest, finishedRun, journalled } from "../../src/run/start.ts";
 import { checkRun } from "../../src/cli/inspect_checksums.ts";
 import { runFolder } from "../../src/run/folder.ts";
+import { methodFiles } from "../../src/methods/index.ts";
 import { readManifest, writeManifest } from "../../src/io/manifest.ts";
 import { disk } from "../../src/io/fs.ts";
 import { filesBelow } from "../../scripts/kill_jobs.ts";
@@ -40,16 +41,17 @@ function put(folder: string, files: Readonly<Record<string, string>>): void {
 const all = (folder: string) =>
   Object.fromEntries(filesBelow(folder).map((path) => [path, Deno.readTextFileSync(`${folder}/${path}`)]));
 
+const bytesOf = (text: string) => new TextEncoder().encode(text);
 const textFiles = (...texts: string[]) =>
-  new Map(texts.map((text, i) => [["omics.safetensors", "heads.safetensors"][i]!, new TextEncoder().encode(text)]));
+  new Map(texts.map((text, i) => [["model.safetensors", "vision.safetensors"][i]!, bytesOf(text)]));
 
 const state = (step: number) => ({ format: 2, loop: { step }, metrics: { jsonl: 1, timing: step * 1000 } });
 
 /** A run with a checkpoint of two steps, the second in place. */
 function begun(run: string): void {
   assert.equal(prepareRun(run, CONFIG, false), false);
-  writeCheckpoint(run, "last", textFiles("old omics", "old heads"), state(1));
-  writeCheckpoint(run, "last", textFiles("omics", "heads"), state(2));
+  writeCheckpoint(run, "last", textFiles("old model", "old vision"), state(1));
+  writeCheckpoint(run, "last", textFiles("model", "vision"), state(2));
 }
 
 const step = (run: string) => (findCheckpoint(run, "last")?.state as { loop: { step: number } } | undefined)?.loop.step;
@@ -80,9 +82,9 @@ inFolder(
     refused(() => prepareRun(run, CONFIG, false), 2, /holds metrics\.csv, which this program did not write there/);
     assert.deepEqual(all(run), FOREIGN);
     assert.equal(prepareRun(run, CONFIG, true), false);
-    writeCheckpoint(run, "last", textFiles("omics", "heads"), state(1));
-    writeCheckpoint(run, "last", textFiles("omics", "heads"), state(2));
-    writeCheckpoint(run, "best", textFiles("omics"), state(2));
+    writeCheckpoint(run, "last", textFiles("model", "vision"), state(1));
+    writeCheckpoint(run, "last", textFiles("model", "vision"), state(2));
+    writeCheckpoint(run, "best", textFiles("model"), state(2));
     const after = all(run);
     for (const [path, text] of Object.entries(FOREIGN)) {
       const ours = ["report.html", "metrics.csv", "checkpoints/last/trainer_state.json"].includes(path);
@@ -99,6 +101,21 @@ inFolder(
     }
   },
 );
+
+for (const name of methodFiles()) {
+  inFolder(`${name} of a method is the program's own in a checkpoint: replaced, and removed by --overwrite`, (run) => {
+    prepareRun(run, CONFIG, false);
+    const save = (text: string) => writeCheckpoint(run, "last", new Map([[name, bytesOf(text)]]), state(1));
+    save("one");
+    put(run, { "checkpoints/last/mine": "mine" });
+    save("another");
+    const { [`checkpoints/last/${name}`]: text, "checkpoints/last/mine": mine } = all(run);
+    assert.deepEqual([text, mine], ["another", "mine"]);
+    assert.deepEqual(filesBelow(run).filter((path) => /\.(new|old)/.test(path)), []);
+    prepareRun(run, CONFIG, true);
+    assert.deepEqual(filesBelow(run).filter((path) => path.startsWith("checkpoints/")), ["checkpoints/last/mine"]);
+  });
+}
 
 inFolder("each of our names in a folder without a manifest is enough to refuse it; other names are not", (folder) => {
   const names = ["manifest.json", "config.yaml", "metrics.jsonl", "timing.jsonl", "run.json", "report.html"];
@@ -180,9 +197,9 @@ for (const [when, [undo, right]] of Object.entries(KILLED)) {
 
 inFolder("one changed bit anywhere in a checkpoint is refused by name, and what is whole is named", (run) => {
   begun(run);
-  writeCheckpoint(run, "best", textFiles("best omics"), state(1));
+  writeCheckpoint(run, "best", textFiles("best model"), state(1));
   const last = `${run}/checkpoints/last`;
-  for (const name of ["omics.safetensors", "heads.safetensors", "trainer_state.json"]) {
+  for (const name of ["model.safetensors", "vision.safetensors", "trainer_state.json"]) {
     const path = `${last}/${name}`;
     const bytes = Deno.readFileSync(path);
     // What depends on the clock protects itself.
@@ -206,24 +223,24 @@ inFolder("one changed bit anywhere in a checkpoint is refused by name, and what 
     Deno.writeFileSync(path, bytes);
   }
   assert.equal(step(run), 2);
-  Deno.removeSync(`${last}/heads.safetensors`);
-  refused(() => checkWhole(findCheckpoint(run, "last")!), 4, /last: heads\.safetensors is missing/);
+  Deno.removeSync(`${last}/vision.safetensors`);
+  refused(() => checkWhole(findCheckpoint(run, "last")!), 4, /last: vision\.safetensors is missing/);
 });
 
 inFolder("a file beside a checkpoint's own is none of it", (run) => {
   begun(run);
-  put(run, { "checkpoints/last/vision.safetensors": "x" });
-  assert.equal(findCheckpoint(run, "last")!.read("vision.safetensors"), undefined);
+  put(run, { "checkpoints/last/adapter_model.safetensors": "x" });
+  assert.equal(findCheckpoint(run, "last")!.read("adapter_model.safetensors"), undefined);
 });
 
 inFolder("the adapter in a checkpoint's folder is compared; in a folder of others it is not", (folder) => {
   begun(`${folder}/run`);
   const last = `${folder}/run/checkpoints/last`;
-  checkCheckpointFiles(last, ["omics.safetensors"]);
-  put(last, { "omics.safetensors": "omicz" });
-  refused(() => checkCheckpointFiles(last, ["omics.safetensors"]), 4, /omics\.safetensors/);
-  refused(() => checkCheckpointFile(`${last}/omics.safetensors`), 4, /omics\.safetensors/);
-  checkCheckpointFile(`${last}/heads.safetensors`);
+  checkCheckpointFiles(last, ["model.safetensors"]);
+  put(last, { "model.safetensors": "modez" });
+  refused(() => checkCheckpointFiles(last, ["model.safetensors"]), 4, /model\.safetensors/);
+  refused(() => checkCheckpointFile(`${last}/model.safetensors`), 4, /model\.safetensors/);
+  checkCheckpointFile(`${last}/vision.safetensors`);
   put(folder, { "other/trainer_state.json": '{"epoch": 1}', "other/adapter_model.safetensors": "x" });
   checkCheckpointFiles(`${folder}/other`, ["adapter_model.safetensors"]);
 });
@@ -233,10 +250,10 @@ inFolder("a run of a version before, without checksums, is known and read", (run
     "config.yaml": CONFIG,
     "metrics.jsonl": "{}\n",
     "checkpoints/last/trainer_state.json": JSON.stringify({ format: 1, loop: { step: 7 }, metrics: { jsonl: 3 } }),
-    "checkpoints/last/heads.safetensors": "heads",
+    "checkpoints/last/vision.safetensors": "vision",
   });
   const found = findCheckpoint(run, "last")!;
-  assert.deepEqual([found.checked, new TextDecoder().decode(found.read("heads.safetensors"))], [false, "heads"]);
+  assert.deepEqual([found.checked, new TextDecoder().decode(found.read("vision.safetensors"))], [false, "vision"]);
   assert.equal(prepareRun(run, CONFIG, false), true);
   assert.equal(step(run), 7);
 });
@@ -244,7 +261,7 @@ inFolder("a run of a version before, without checksums, is known and read", (run
 /** A finished run. */
 function finished(run: string): void {
   begun(run);
-  writeCheckpoint(run, "best", textFiles("best omics"), state(1));
+  writeCheckpoint(run, "best", textFiles("best model"), state(1));
   const noted = journalled({ ...runFolder(run), makeFolder: (path) => Deno.mkdirSync(path, { recursive: true }) });
   noted.makeFolder(`${run}/evaluation`);
   for (const name of ["metrics.jsonl", "metrics.csv"]) Deno.writeTextFileSync(`${run}/${name}`, name);
@@ -262,11 +279,11 @@ inFolder(
     const file = `${run}/checkpoints/best/trainer_state.json`;
     const own = Deno.readTextFileSync(file);
     // Whole in itself, by the checksums it brings along.
-    writeCheckpoint(run, "best", textFiles("another's omics"), { ...state(1), seed: 7 });
+    writeCheckpoint(run, "best", textFiles("another's model"), { ...state(1), seed: 7 });
     refused(() => checkState(run, checkpointPath(run, "best")), 4, /best\/trainer_state\.json/);
     refused(() => finishedRun(run, CONFIG, resolve), 4, /best\/trainer_state\.json/);
     assert.deepEqual(bad(), ["checkpoints/best/trainer_state.json"]);
-    writeCheckpoint(run, "best", textFiles("best omics"), state(1));
+    writeCheckpoint(run, "best", textFiles("best model"), state(1));
     assert.equal(Deno.readTextFileSync(file), own);
     assert.deepEqual(bad(), []);
     put(run, { "checkpoints/best/trainer_state.json": "{}" });

@@ -15,6 +15,7 @@ import type { Host } from "../../train/host.ts";
 import type { Method, MethodRun } from "../method.ts";
 import { SEAL_CONFIG, type SealConfig } from "./config.ts";
 import { dataOptions, openData } from "./data.ts";
+import { demo } from "./demo.ts";
 import { frozenFeatures, sealEvidence } from "./evidence.ts";
 import type { SEAL_KEYS } from "./keys.ts";
 import { trainedRun } from "./open.ts";
@@ -69,6 +70,7 @@ export const method: Method<typeof SEAL_KEYS, TrainingSet> = {
   check,
   openData,
   open,
+  demo,
   proof: async () => (await import("./proof/index.ts")).proof,
   trained: trainedRun,
   resultJson: (results) => summaryOf(results).json,

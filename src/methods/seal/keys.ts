@@ -26,6 +26,14 @@ import {
 const INPUT = {
   method: methodKey("seal"),
   ...INPUT_KEYS,
+  adapter: {
+    ...INPUT_KEYS.adapter,
+    doc: "LoRA to start from: a PEFT folder, or the vision file of a SEAL checkpoint",
+  },
+  image_size: {
+    ...INPUT_KEYS.image_size,
+    doc: "Side of the images the encoder is fed; null is SEAL's, which is 224 for CONCH and else the encoder's own",
+  },
   omics: {
     kind: "text",
     default: null,

@@ -52,7 +52,7 @@ async function openModel(
   const image_size = fed.image_size ?? config.input.image_size;
   const input = { ...config.input, image_size };
   const trained = await adapterOf(found);
-  const { opened } = await openVision(gpu, { ...config, input }, host, { sealInput: false, trained });
+  const { opened } = await openVision(gpu, { ...config, input }, host, { tuningSize: false, trained });
   trained?.close();
   checkWeights(opened, found);
   checkFed(fed, opened, found.path, image_size);

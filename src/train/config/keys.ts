@@ -1,11 +1,12 @@
 /**
  * Configuration keys that methods share: a method's table takes those it has a use for, under the same names and with the same
- * meaning, and adds its own. Names and defaults are those of SEAL's `conf/config.yaml` where it has them.
+ * meaning, and adds its own. Names and defaults are those of `conf/config.yaml` of mahmoodlab's reference where it has them.
  *
  * @module
  */
 
 import type { Keys } from "../../core/config_key.ts";
+import { LORA_RULE_KEY } from "../../models/lora_recipe.ts";
 
 /** The key that chooses the method, in its own table. @param name The method's. */
 export function methodKey<N extends string>(name: N) {
@@ -20,7 +21,7 @@ export const INPUT_KEYS = {
     kind: "text",
     default: null,
     nullable: true,
-    doc: "LoRA to start from: a PEFT folder, or the vision file of a SEAL checkpoint",
+    doc: "LoRA to start from: a PEFT folder",
   },
   image_size: {
     kind: "number",
@@ -30,7 +31,7 @@ export const INPUT_KEYS = {
     max: 8192,
     integer: true,
     unit: "px",
-    doc: "Side of the images the encoder is fed; null is SEAL's, which is 224 for CONCH and else the encoder's own",
+    doc: "Side of the images the encoder is fed; null is 224 for CONCH and else the encoder's own",
   },
   out: { kind: "text", default: null, nullable: true, doc: "Run folder" },
   samples: { kind: "texts", default: null, nullable: true, doc: "Ids of the samples to use; null uses all" },
@@ -142,12 +143,7 @@ export const LORA_KEYS = {
   lora_alpha: { kind: "number", default: 8, min: 0, open: true, doc: "The update is multiplied by lora_alpha / r" },
   lora_dropout: { kind: "number", default: 0.15, min: 0, max: 0.95, doc: "Dropout on the input of the updates" },
   use_rslora: { kind: "flag", default: false, doc: "Multiply by lora_alpha / sqrt(r) instead" },
-  lora_rule: {
-    kind: "choice",
-    of: ["seal", "standard"],
-    default: "seal",
-    doc: "Layers by the reference's rule (in Phikon-v2 the MLP alone), or all four of a block",
-  },
+  lora_rule: LORA_RULE_KEY,
 } as const satisfies Keys;
 
 /** Optimiser, batches and precision. */
