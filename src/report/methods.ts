@@ -117,7 +117,8 @@ function arithmeticText(tried: Readonly<Record<string, string>>): Markup {
 function usePart(facts: RunFacts): Slot {
   const { adapter, method } = facts;
   if (adapter !== undefined) return adapterPart(facts);
-  if (method?.use === undefined) return absent("no adapter is recorded");
+  // Not every method trains an adapter.
+  if (method?.use === undefined) return method === undefined ? absent("no adapter is recorded") : "";
   return markup`<h3>${method.use.title}</h3><div class="code"><button type="button" class="copy">Copy</button><pre tabindex="0"><code>${method.use.code}</code></pre></div>`;
 }
 

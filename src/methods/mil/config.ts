@@ -39,6 +39,12 @@ const INPUT = {
 } as const;
 
 const SPLIT = {
+  split_file: {
+    kind: "text",
+    default: null,
+    nullable: true,
+    doc: "Table (CSV or TSV) that divides them in place of the labels': slide_id or case_id, and fold_0, ... or split",
+  },
   fold: {
     kind: "number",
     default: null,

@@ -15,6 +15,7 @@ import { type Bag, type BagSet, openBags, readRows } from "./bags.ts";
 import type { ReadRows } from "./batch.ts";
 import type { MilConfig } from "./config.ts";
 import { classesOf, type Labels, type Part, readLabels } from "./labels.ts";
+import { withSplit } from "./split_file.ts";
 import { type BagSplit, foldName, holdOut, splitBags, withValidation } from "./split.ts";
 
 /** Numbers of a block of rows that is read at once. */
@@ -55,8 +56,10 @@ export function openLabels(config: MilConfig, disk: Disk): { labels: Labels; fol
       : ["features", "features=DIR, a folder with a feature file a slide"];
     throw new ConfigError(`Cannot train: ${key} is empty, wanted where they are`, { hint, context: { key } });
   }
-  const text = decodeText(readBytes(disk, input.labels), input.labels);
-  const labels = readLabels(text, input.labels, { label: input.target, of: levelOf(config) });
+  const text = (path: string) => decodeText(readBytes(disk, path), path);
+  const own = readLabels(text(input.labels), input.labels, { label: input.target, of: levelOf(config) });
+  const divides = split.split_file ?? input.labels;
+  const labels = split.split_file === null ? own : withSplit(own, text(divides), divides);
   if (classesOf(labels).length < 2) {
     throw new DataError(
       `Cannot use labels of ${input.labels}: all ${labels.slides.length} slides have ${input.target} ${
@@ -65,7 +68,7 @@ export function openLabels(config: MilConfig, disk: Disk): { labels: Labels; fol
       { code: "labels", context: { file: input.labels, column: input.target } },
     );
   }
-  const name = foldName(labels, split.fold);
+  const name = foldName({ file: divides, folds: labels.folds }, split.fold);
   const at = name === undefined ? -1 : labels.folds.indexOf(name);
   const parts = at < 0
     ? holdOut(labels, split.holdout_fraction, optim.seed)
@@ -75,7 +78,7 @@ export function openLabels(config: MilConfig, disk: Disk): { labels: Labels; fol
     parts: withValidation(labels, parts, split.val_fraction, optim.seed),
   };
   if (config.eval.early_stop_patience > 0 && !fold.parts.includes("val")) {
-    throw new ConfigError(`Cannot stop early: ${fold.name} of ${input.labels} has no validation part`, {
+    throw new ConfigError(`Cannot stop early: ${fold.name} of ${divides} has no validation part`, {
       hint: "val_fraction=0.1, or early_stop_patience=0",
       context: { key: "early_stop_patience", fold: fold.name },
     });
@@ -95,7 +98,7 @@ export async function openSet(config: MilConfig, disk: Disk) {
   const set = await openBags(disk, config.input.features, labels, { level, complete: !config.input.drop_missing });
   const partOf = new Map(labels.slides.map((row, i) => [level === "case" ? row.case : row.slide, fold.parts[i]]));
   const split = splitBags(set.bags, {
-    name: `${fold.name} of ${labels.file}`,
+    name: `${fold.name} of ${config.split.split_file ?? labels.file}`,
     parts: set.bags.map(({ name }) => partOf.get(name)),
   });
   return { labels, fold, set, split };
@@ -112,7 +115,7 @@ export async function openData(config: MilConfig, { disk, reporter, signal, mark
   const notes = notesOf(labels, set, split);
   for (const note of notes) reporter.warn(note);
   const paths = set.bags.flatMap(({ files }) => files.map(({ path }) => path));
-  const mark = await markFiles([labels.file, ...paths]);
+  const mark = await markFiles([labels.file, config.split.split_file ?? [], paths].flat());
   const total = set.bags.reduce((sum, { count }) => sum + count, 0) * set.dim * 4;
   const kept = total <= config.eval.cache_budget * 2 ** 30 ? new Map<string, Float32Array>() : undefined;
   const means: Float64Array[] = [];

@@ -84,6 +84,13 @@ function places(file: string, header: readonly string[], columns: LabelColumns) 
   };
 }
 
+/** The part that a field of a table names; undefined where it is empty. @param fail Told of another word. */
+export function partOf(field: string, fail: (found: string) => never): Part | undefined {
+  const part = field.trim();
+  if (part === "") return undefined;
+  return PARTS.has(part) ? part as Part : fail(`has "${part.slice(0, 40)}"`);
+}
+
 /**
  * Reads a table; its header says which of comma, tab and semicolon divides it.
  *
@@ -105,13 +112,9 @@ export function readLabels(text: string, file: string, columns: LabelColumns = {
     const owner = at.case < 0 ? slide : fields[at.case]!.trim();
     if (slide === "" || owner === "") fail(file, line, `has no ${slide === "" ? "slide" : "case"}`, "its name");
     const label = fields[at.label]!.trim();
-    const folds = at.folds.map(({ name, at }): Part | undefined => {
-      const part = fields[at]!.trim();
-      if (part !== "" && !PARTS.has(part)) {
-        fail(file, line, `has "${part.slice(0, 40)}" in ${name}`, "train, val, test or nothing");
-      }
-      return part === "" ? undefined : part as Part;
-    });
+    const folds = at.folds.map(({ name, at }) =>
+      partOf(fields[at]!, (found) => fail(file, line, `${found} in ${name}`, "train, val, test or nothing"))
+    );
     if (label === "") unlabelled.push(slide);
     else slides.push({ slide, case: owner, label, folds, line });
   }
@@ -151,7 +154,16 @@ function checkSlides({ file, column, slides }: Labels): void {
   }
 }
 
-function checkCases({ file, column, slides, folds }: Labels, of: "case" | "slide"): void {
+/**
+ * Refuses cases on two sides of a fold and, where a label is of a case, with two labels.
+ *
+ * @param divides The file whose folds they are.
+ */
+export function checkCases(
+  { file, column, slides, folds }: Labels,
+  of: "case" | "slide",
+  divides: string = file,
+): void {
   const first = new Map<string, SlideLabel>();
   for (const row of slides) {
     const other = first.get(row.case);
@@ -170,10 +182,11 @@ function checkCases({ file, column, slides, folds }: Labels, of: "case" | "slide
     const fold = row.folds.findIndex((part, i) => part !== other.folds[i]);
     if (fold < 0) continue;
     throw new DataError(
-      `Cannot use labels of ${file}: case ${row.case} is on both sides of ${folds[fold]}: ${
-        other.folds[fold] ?? "nothing"
-      } and ` +
-        `${row.folds[fold] ?? "nothing"} in ${lines}, expected one side`,
+      `Cannot use ${
+        divides === file ? `labels of ${file}` : `the split of ${divides}`
+      }: case ${row.case} is on both sides of ${folds[fold]}: ${other.folds[fold] ?? "nothing"} and ${
+        row.folds[fold] ?? "nothing"
+      } in ${lines}${divides === file ? "" : ` of ${file}`}, expected one side`,
       { code: "split-leak", hint: "Put all slides of a case into one part of a fold", context },
     );
   }

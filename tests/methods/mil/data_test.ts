@@ -275,6 +275,38 @@ Deno.test("epochOrder() takes each bag once, or draws classes evenly", () => {
   assert.deepEqual(epochOrder(labels, { ...options, balance: "sampler" }), drawn);
 });
 
+Deno.test("epochOrder()'s sampler draws every bag of a class as often, in any order and apart from epoch to epoch", () => {
+  // 7 of 40 bags are of the rare class: each of them is drawn with 1/14, each other with 1/66.
+  const labels = Uint8Array.from({ length: 40 }, (_, i) => (i % 6 === 0 ? 1 : 0));
+  const counts = new Float64Array(40);
+  const follows = [[0, 0], [0, 0]];
+  const epochs = 2000;
+  let before: Uint32Array | undefined;
+  let same = 0;
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    const order = epochOrder(labels, { balance: "sampler", seed: 3, epoch });
+    order.forEach((bag, i) => {
+      counts[bag]!++;
+      if (i > 0) follows[labels[order[i - 1]!]!]![labels[bag]!]!++;
+      if (before?.[i] === bag) same++;
+    });
+    before = order;
+  }
+  const rare = labels.reduce((a, b) => a + b, 0);
+  const draws = 40 * epochs;
+  const share = (bag: number) => draws / 2 / (labels[bag] ? rare : 40 - rare);
+  // Chi-square of 39 degrees of freedom: above 73 once in a thousand.
+  const chi = counts.reduce((sum, count, bag) => sum + (count - share(bag)) ** 2 / share(bag), 0);
+  assert.ok(chi < 73, `chi-square is ${chi}`);
+  // A class follows the other as often as itself.
+  for (const each of follows.flat()) assert.ok(Math.abs(each / (39 * epochs) - 0.25) < 0.01, `${each}`);
+  const wanted = draws * 0.25 * (1 / rare + 1 / (40 - rare));
+  assert.ok(
+    Math.abs(same - wanted) < 5 * Math.sqrt(wanted),
+    `${same} draws are those of the epoch before, not ${wanted}`,
+  );
+});
+
 Deno.test("readBatch() puts bags one behind another, those of a large bag drawn by seed, name and epoch", async () => {
   const path = folder({ a: [3, 2], b: [40, 2] });
   try {
