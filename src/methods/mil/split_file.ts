@@ -1,6 +1,6 @@
 /**
  * A table that divides slides or cases, apart from their labels: `slide_id` or `case_id`, and `fold_0`, `fold_1`, ... or one
- * column `split`, with `train`, `val` or `test`; commas or tabs.
+ * column `split`, with `train`, `val` or `test`.
  *
  * @module
  */
@@ -22,8 +22,7 @@ interface SplitTable {
 }
 
 function readTable(text: string, file: string): SplitTable {
-  const tabs = text.split(/[\r\n]/, 1)[0]!.includes("\t");
-  const [head, ...records] = parseCsv(text, file, tabs ? "\t" : ",");
+  const [head, ...records] = parseCsv(text, file);
   const header = head?.fields.map((name) => name.trim()) ?? [];
   const id = IDS.find((name) => header.includes(name));
   const number = (name: string) => Number(/^fold_(\d+)$/.exec(name)?.[1] ?? NaN);

@@ -8,6 +8,8 @@ import { makeWorld, WORLD } from "./world.ts";
 /** What is written. */
 export interface WorldFiles {
   readonly seed: number;
+  /** Bags to train on; all by default. */
+  readonly bags?: number;
   /** Bags to test on; as many as are trained on by default. */
   readonly test?: number;
   /** Whether the labels of the training part are shuffled. */
@@ -32,16 +34,17 @@ export interface WorldPaths {
 /** Writes it into a folder that is there. */
 export async function writeWorld(
   folder: string,
-  { seed, test = WORLD.bags, shuffled = false, labels = `${folder}/labels.tsv`, tableOnly = false }: WorldFiles,
+  { seed, bags = WORLD.bags, test = bags, shuffled = false, labels = `${folder}/labels.tsv`, tableOnly = false }:
+    WorldFiles,
 ): Promise<WorldPaths> {
   const world = makeWorld(seed, test);
-  const { bags, dim, rows } = WORLD;
+  const { dim, rows } = WORLD;
   const order = shuffled ? new Rng(seed, 77).permutation(bags) : Uint32Array.from({ length: bags }, (_, i) => i);
   const lines = ["slide_id\tcase_id\tlabel\tfold_0"];
   Deno.mkdirSync(`${folder}/features`, { recursive: true });
   const coords = Int32Array.from({ length: 2 * rows }, (_, k) => 512 * (k % 2 ? Math.floor(k / 40) : (k >> 1) % 20));
-  for (const part of ["train", "test"] as const) {
-    for (let i = 0; i < world[part].length; i++) {
+  for (const [part, count] of [["train", bags], ["test", test]] as const) {
+    for (let i = 0; i < count; i++) {
       const name = `${part}_${String(i).padStart(3, "0")}`;
       const label = world[part][part === "train" ? order[i]! : i]!.label;
       lines.push(`${name}\tcase_${name}\t${label ? "positive" : "negative"}\t${part}`);
