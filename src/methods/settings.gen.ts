@@ -274,6 +274,8 @@ export interface MilSettings {
   readonly drop_missing?: boolean | undefined;
   /** Run folder; a text or null. Default null. */
   readonly out?: string | null | undefined;
+  /** Table (CSV or TSV) that divides them in place of the labels': slide_id or case_id, and fold_0, ... or split; a text or null. Default null. */
+  readonly split_file?: string | null | undefined;
   /** Fold of the table: 3 is its column fold_3; null is its first, or holdout_fraction where it has none; a whole number of at least 0 or null. Default null. */
   readonly fold?: number | null | undefined;
   /** Share of the cases of each class that is tested on, where the table has no folds; a number between 0 and 0.9. Default 0.2. */
