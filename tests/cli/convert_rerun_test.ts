@@ -1,4 +1,8 @@
-/** `convert` given again: finished, killed between its files, with other settings, over files of others, by two at once. */
+/**
+ * `convert` given again: finished, killed between its files, with other settings, over files of others, by two at once.
+ *
+ * @seconds 19
+ */
 
 import assert from "node:assert/strict";
 import { lockFile, lockFolder } from "../../src/io/lock.ts";

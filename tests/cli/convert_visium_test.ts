@@ -1,4 +1,8 @@
-/** `convert visium` on folders of Space Ranger's made from synthetic slides, whose counts, places and pixels are known. */
+/**
+ * `convert visium` on folders of Space Ranger's made from synthetic slides, whose counts, places and pixels are known.
+ *
+ * @seconds 17
+ */
 
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";

@@ -1,4 +1,4 @@
-/** Numbers that are no counts are refused wherever counts enter: nothing of the sample is written. */
+/** Numbers that are no counts are refused wherever counts enter: nothing of the sample is written. @seconds 16 */
 
 import assert from "node:assert/strict";
 import { disk } from "../../src/io/fs.ts";

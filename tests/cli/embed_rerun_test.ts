@@ -1,4 +1,4 @@
-/** `embed` given again after it was killed, by two at once, over files of others, and through links. @seconds 20 */
+/** `embed` given again after it was killed, by two at once, over files of others, and through links. @seconds 35 */
 
 import assert from "node:assert/strict";
 import { openFeatures } from "../../src/io/features.ts";

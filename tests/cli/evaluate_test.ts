@@ -1,7 +1,7 @@
 /**
  * `evaluate` as users run it: HEST-Benchmark end to end next to Python, comparisons, and everything that can be wrong.
  *
- * @seconds 35
+ * @seconds 55
  */
 
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-/** Every case of every op, in all variants; writes the coverage table that `deno task test` prints. @seconds 60 */
+/** Every case of every op, in all variants; writes the coverage table that `deno task test` prints. @seconds 45 */
 
 import assert from "node:assert/strict";
 import { requestGpu } from "../../src/gpu/device.ts";

@@ -1,8 +1,4 @@
-/**
- * Every sampler in f64 is seen to run, on kernels that the op cases prove right, and to name those that are not.
- *
- * @seconds 25
- */
+/** Every sampler in f64 is seen to run, on kernels that the op cases prove right, and to name those that are not. */
 
 import assert from "node:assert/strict";
 import * as kernels from "../../src/gpu/kernels.gen.ts";

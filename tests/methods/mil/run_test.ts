@@ -1,7 +1,7 @@
 /**
  * `train method=mil` through the command's own parts: PyTorch's losses, the world of attention, stops and kills, refusals.
  *
- * @seconds 90
+ * @seconds 50
  */
 
 import assert from "node:assert/strict";

@@ -1,7 +1,7 @@
 /**
  * Kernels checked on a device: sound ones pass, and each of a list of seeded faults is named with kernel and shape.
  *
- * @seconds 80
+ * @seconds 26
  */
 
 import assert from "node:assert/strict";
