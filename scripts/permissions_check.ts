@@ -16,8 +16,8 @@ import { taskArgs } from "./task_args.ts";
 
 /** What stands for weights that are not to be had here, by the README's word. */
 const WORDS: Readonly<Record<string, string>> = { "uni2-h": "./my-weights", uni: "./my-weights" };
-/** Genes that synthetic slides have not; those of the run stand for them. */
-const GENES = "EPCAM+3,KRT8";
+/** Folder of the stored features that the README's training on slides reads. */
+const SLIDE_FEATURES = "job/20x_256px_0px_overlap/features_uni_v2";
 
 /** Makes a training of the stand-ins short. */
 const SHORT = `holdout_samples: [SYN3]
@@ -69,13 +69,13 @@ async function standIns(at: string, trained: boolean): Promise<void> {
     "--out",
     "bench_data",
   );
-  for (const folder of ["tiles", "patches", "V1/outs", "data/configs", "f", "my-weights"]) {
+  for (const folder of ["tiles", "patches", "slides", "V1/outs", "data/configs", "f", "my-weights", SLIDE_FEATURES]) {
     Deno.mkdirSync(`${at}/${folder}`, { recursive: true });
   }
   const tile = { width: 64, height: 64, data: Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => i % 251) };
   Deno.writeFileSync(`${at}/tiles/a.png`, encodePng(tile));
   Deno.copyFileSync(`${at}/data/hest/patches/SYN0.h5`, `${at}/patches/TENX95.h5`);
-  Deno.copyFileSync(`${at}/data/hest/wsis/SYN0.tif`, `${at}/A.svs`);
+  for (const slide of ["A.svs", "slides/A.tif"]) Deno.copyFileSync(`${at}/data/hest/wsis/SYN0.tif`, `${at}/${slide}`);
   Deno.copyFileSync(`${ROOT}tests/fixtures/seal/vision.pth`, `${at}/model.pth`);
   for (const { name } of Deno.readDirSync(`${ROOT}data/demo/encoder`)) {
     Deno.copyFileSync(`${ROOT}data/demo/encoder/${name}`, `${at}/my-weights/${name}`);
@@ -94,6 +94,10 @@ async function standIns(at: string, trained: boolean): Promise<void> {
     const patches = ["SYN0", "SYN1", "SYN2", "SYN3"].map((id) => `data/her2st/patches/${id}.h5`);
     await must(at, "embed", ...patches, "--encoder", "./my-weights", "--quiet", "--out", `f/${name}`);
   }
+  const slides = Array.from({ length: 12 }, (_, i) => `C${i}`);
+  slides.forEach((slide, i) => Deno.copyFileSync(`${at}/f/uni/SYN${i % 4}.h5`, `${at}/${SLIDE_FEATURES}/${slide}.h5`));
+  const rows = slides.map((slide, i) => `${slide}\t${slide}\t${i % 2}\n`);
+  Deno.writeTextFileSync(`${at}/labels.tsv`, `slide_id\tcase_id\tPIK3CA\n${rows.join("")}`);
 }
 
 /** A line of the README on the stand-ins. */
@@ -101,7 +105,9 @@ function onStandIns(at: string, argv: readonly string[]): string[] {
   const { genes } = JSON.parse(Deno.readTextFileSync(`${at}/runs/a/checkpoints/last/genes.json`)) as {
     genes: string[];
   };
-  const words = argv.map((word) => (word === GENES ? `${genes[0]}+3,${genes[1]}` : WORDS[word] ?? word));
+  // Genes that synthetic slides have not; those of the run stand for them.
+  const gene = (word: string) => word.replace("EPCAM", genes[0]!).replace("KRT8", genes[1]!);
+  const words = argv.map((word) => /^(?:EPCAM|KRT8)/.test(word) ? gene(word) : WORDS[word] ?? word);
   const [name] = words;
   if (name === "train" && words.includes("runs/uni2h")) return [...words, "--config", "data/configs/conch.yaml"];
   // The stand-in of legacy sections shares no gene with the data set that is evaluated.

@@ -154,6 +154,18 @@ Deno.test("H5File reads by range: a batch of a large file takes the memory of a 
   assert.ok(read < 400_000, `${read} bytes read`);
 });
 
+Deno.test("H5File refuses a chunk of gzip that is longer than its numbers, before it is unpacked", async () => {
+  using file = await H5File.open(disk.open(path("gzip_bomb.h5"), "read"));
+  assert.deepEqual([...file.read("/good")], Array.from({ length: 64 }, (_, i) => i));
+  assert.deepEqual([...file.read("/noise")], file.attributes("/noise")["values"]);
+  assert.throws(() => file.read("/bomb"), {
+    name: "FormatError",
+    message:
+      /gzip_bomb\.h5:\/bomb: HDF5 stops \(a chunk of gzip has 4\d{3} bytes, at most 1089 for what it holds\), expected/,
+  });
+  assert.equal(file.read("/good").length, 64);
+});
+
 Deno.test("H5File refuses what does not fit in memory before it is allocated", async () => {
   const sink = new MemoryStorage("wide.h5");
   const writer = await H5Writer.create(sink);

@@ -9,7 +9,7 @@
 
 import { f32FromF16 } from "../../core/dtype.ts";
 import { FormatError } from "../../core/errors.ts";
-import { checkDataset, lzfBytes, tooLarge } from "./h5_checks.ts";
+import { checkDataset, deflatedBytes, lzfBytes, tooLarge } from "./h5_checks.ts";
 import { CLASS, H5Session, type H5Storage, type Metadata, OBJECT } from "./h5_library.ts";
 
 /** Element types: h5py's names without the byte order, `bool`, `str` of any kind, or `other`, which cannot be read. */
@@ -277,7 +277,8 @@ export class H5File extends H5Session {
   private checkLayout(path: string, metadata: Metadata): void {
     const filters = this.run(path, () => this.hdf5.get_dataset_filters(this.id, path), Array.isArray);
     checkDataset(this, path, metadata, filters);
-    this.expectLzf(lzfBytes(metadata, filters.map(({ id }) => id)));
+    const ids = filters.map(({ id }) => id);
+    this.expectChunk(lzfBytes(metadata, ids), deflatedBytes(metadata, ids));
   }
 
   /** Runs a read into memory of the library and copies the bytes out. */

@@ -117,6 +117,31 @@ export function lzfBytes(metadata: Metadata, filters: readonly number[]): { leas
   return { least: 1, most: 2 * chunk + 1024 };
 }
 
+/**
+ * Most bytes a chunk of a dataset can be stored in by deflate, which makes hardly more of what it cannot pack; undefined
+ * where it is not what packed last.
+ */
+export function deflatedBytes(metadata: Metadata, filters: readonly number[]): number | undefined {
+  if (filters.findLast((id) => id !== FLETCHER) !== DEFLATE || filters.some((id) => BOUNDLESS.has(id))) {
+    return undefined;
+  }
+  const chunk = (metadata.chunks ?? []).reduce((a, b) => a * b, stored(metadata));
+  return Math.ceil(chunk * 1.01) + 1024;
+}
+
+/**
+ * Refuses a chunk that is longer than its numbers can be, before the library unpacks it to whatever it becomes: 1032 times
+ * its length at worst.
+ *
+ * @param most As {@linkcode deflatedBytes} says.
+ */
+export function checkDeflated(most: number | undefined, bytes: Uint8Array): void {
+  if (most === undefined || bytes.length <= most || (bytes[0]! & 15) !== 8 || (bytes[0]! << 8 | bytes[1]!) % 31 !== 0) {
+    return;
+  }
+  throw new Error(`a chunk of gzip has ${bytes.length} bytes, at most ${most} for what it holds`);
+}
+
 /** Bytes of an element in the file, where strings of variable length are larger than the pointers of memory. */
 function stored({ type, vlen, size, compound_type: compound, array_type: array }: Metadata): number {
   if (vlen || type === VLEN) return VLEN_BYTES;

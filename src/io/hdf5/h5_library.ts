@@ -7,7 +7,7 @@
  */
 
 import { FormatError, type SealError } from "../../core/errors.ts";
-import { checkHeap } from "./h5_checks.ts";
+import { checkDeflated, checkHeap } from "./h5_checks.ts";
 import { LzfFilter } from "./h5_lzf.ts";
 
 /** Bytes that HDF5 reads and writes at any place, synchronously: a file of the host, or memory. */
@@ -121,6 +121,7 @@ class Instance {
   /** Set after a trap: the memory of the library can no longer be trusted. */
   broken = false;
   readonly lzf: LzfFilter;
+  deflated: number | undefined;
   private diagnosis = "";
   private opened = 0;
 
@@ -173,6 +174,7 @@ class Instance {
           const into = at(buffer, offset, length);
           const got = storage.read(position, into);
           checkHeap(storage, position, into);
+          checkDeflated(this.deflated, into);
           return got;
         }),
       write: (_s: unknown, buffer: Uint8Array, offset: number, length: number, position: number): number =>
@@ -224,7 +226,6 @@ async function instantiate(broken: Instance | undefined): Promise<Instance> {
 
 /** A file open in the library; the base of reader and writer. */
 export class H5Session {
-  /** The library. */
   protected readonly hdf5: Hdf5;
   /** The library's handle of the file. */
   protected readonly id: bigint;
@@ -253,9 +254,10 @@ export class H5Session {
     return this.storage.name;
   }
 
-  /** Says what LZF must make of every chunk of the dataset that is read next. */
-  protected expectLzf({ least, most }: { least: number; most: number }): void {
+  /** Says what LZF must make of a chunk of the dataset that is read next, and what gzip may have made of it. */
+  protected expectChunk({ least, most }: { least: number; most: number }, deflated: number | undefined): void {
     this.owner.lzf.expect(least, most);
+    this.owner.deflated = deflated;
   }
 
   /** An error that names the file and the place in it. */
