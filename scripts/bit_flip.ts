@@ -63,23 +63,33 @@ const MIL: Readers = { train: { args: milArgs(folder, run), results: run }, ...E
 
 /** Formats of features and what reads them: the run's folder holds a folder each. */
 const FORMATS = ["h5", "h5ad", "safetensors", "npy", "csv"] as const;
+/** Those that commands read back. */
+const READ = FORMATS.filter((format) => format !== "csv");
 const embedArgs = (format: string) => {
   return ["embed", "--quiet", data, ...ENCODER, "--format", format, "--out", `${run}/${format}`];
 };
-const FEATURES: Readers = Object.fromEntries(FORMATS.flatMap((format): [string, Reader][] => [
-  [`evaluate ${format}`, {
+const FEATURES: Readers = Object.fromEntries([
+  ...FORMATS.map((format): [string, Reader] => [
+    `embed ${format}`,
+    { args: embedArgs(format), results: `${run}/${format}`, reads: new RegExp(`^${format}/`) },
+  ]),
+  ...READ.map((format): [string, Reader] => [`evaluate ${format}`, {
     args: [
       ...["evaluate", "--quiet", "--data", data, "--panel-genes", "5", "--features", `${run}/${format}`],
       ...["--out", out],
     ],
     results: out,
     reads: new RegExp(`^${format}/`),
-  }],
-  [`embed ${format}`, { args: embedArgs(format), results: `${run}/${format}`, reads: new RegExp(`^${format}/`) }],
-]));
+  }]),
+  ...["h5", "npy"].map((format): [string, Reader] => [`convert ${format}`, {
+    args: ["convert", "features", "--quiet", `${run}/${format}`, out, "--to", "eva"],
+    results: out,
+    reads: new RegExp(`^${format}/`),
+  }]),
+]);
 const BAGS: Readers = {
   "train mil": { args: milArgs(folder, out), results: out },
-  convert: { args: ["convert", "features", "--quiet", `${folder}/mil/features`, out, "--to", "clam"], results: out },
+  convert: { args: ["convert", "features", "--quiet", `${folder}/mil/features`, out, "--to", "eva"], results: out },
 };
 
 function remove(path: string): void {
@@ -117,8 +127,8 @@ function resultsIn(path: string, reader: string): Map<string, Uint8Array> {
   for (const name of names) {
     if (name.startsWith("cache/") || (reader === "report" && name !== "report.html")) continue;
     const bytes = Deno.readFileSync(`${path}/${name}`);
-    const kept = reader.startsWith("train") ? withoutClock(name, bytes) : withoutHashes(name, bytes);
-    if (kept) results.set(name, kept);
+    const kept = reader.startsWith("train") ? withoutClock(name, bytes) : bytes;
+    if (kept) results.set(name, withoutHashes(name, kept));
   }
   return results;
 }

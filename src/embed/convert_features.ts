@@ -11,7 +11,7 @@ import { DataError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { csvLine } from "../io/csv.ts";
 import { type Disk, randomAccess, recording } from "../io/disk.ts";
-import { CONTENT_SUM, type Features, openFeatures } from "../io/features.ts";
+import { checkContent, CONTENT_SUM, type Features, openFeatures, readBeside } from "../io/features.ts";
 import { H5File } from "../io/hdf5/h5.ts";
 import { H5Writer } from "../io/hdf5/h5_write.ts";
 import { npyHeader, readNpy, readNpyHeader } from "../io/npy.ts";
@@ -101,7 +101,7 @@ export function besidePath(disk: Disk, path: string): string | undefined {
  *
  * @param out Folder, below which the form has its own.
  * @throws {FormatError} If the file is damaged.
- * @throws {DataError} If it lacks what the form needs.
+ * @throws {DataError} If it is not what its checksum says, or lacks what the form needs.
  */
 export async function convertFeatures(
   disk: Disk,
@@ -125,12 +125,15 @@ export async function convertFeatures(
   }
 }
 
+/** Opens a file; one of this program is compared with its checksum. */
 async function openSource(disk: Disk, path: string, { mpp }: ConvertOptions): Promise<Source> {
+  readBeside(disk, path);
   const features = await openFeatures(disk.open(path, "read"));
   const name = featuresName(path);
   const { count, dim, attributes } = features;
   const plain = { name, count, dim, features, encoder: String(attributes["encoder"] ?? "unknown"), mpp };
   try {
+    await checkContent(features);
     if (/\.h5$|\.hdf5$/i.test(path)) return { ...plain, ...await h5Facts(disk, path, mpp, features) };
     const coords = features.coords ?? await besideCoords(disk, path, count);
     const notes = coords === undefined ? ["it has no coordinates"] : [];

@@ -125,3 +125,25 @@ Deno.test("convert features given again goes on after a kill to the same bytes; 
     assert.equal(await again("clam", true), 0);
     assert.deepEqual(tree(out), whole);
   }));
+
+Deno.test("convert features compares what this program wrote with its checksum", () =>
+  inFolder(async (folder) => {
+    const convert = (from: string, out: string, to: string) => {
+      const flags = { to, mpp: undefined, "strict-trident": false, overwrite: false, quiet: true, json: false };
+      return run({ flags, words: [from, out], overrides: [] });
+    };
+    const own = `${folder}/own`;
+    assert.equal(await convert(`${FIXTURES}slide_features/trident.h5`, own, "trident"), 0);
+    const path = `${own}/trident.h5`;
+    const features = await openFeatures(disk.open(path, "read"));
+    const row = new Uint8Array((await features.read(1, 2)).buffer);
+    features.close();
+    const bytes = Deno.readFileSync(path);
+    const at = bytes.findIndex((_, i) => row.every((byte, k) => bytes[i + k] === byte));
+    assert.ok(at > 0, "the row stands in the file");
+    assert.equal(await convert(path, `${folder}/whole`, "eva"), 0);
+    bytes[at + 2]! ^= 1;
+    Deno.writeFileSync(path, bytes);
+    await assert.rejects(convert(path, `${folder}/damaged`, "eva"), /trident\.h5.*the file was changed or damaged/);
+    assert.equal(disk.look(`${folder}/damaged/trident.pt`), undefined);
+  }));
