@@ -15,7 +15,7 @@
  * @module
  */
 
-import { ConfigError, DataError } from "../core/errors.ts";
+import { assert, ConfigError, DataError } from "../core/errors.ts";
 import { type Advisory, tryAdvisory } from "../host/advisory.ts";
 import { entryAt, linkFile, OpenFile, readBytes, removeEntry, renameEntry } from "../host/files.ts";
 import { atEnd, every, hostName, isAlive, PID, WINDOWS } from "../host/process.ts";
@@ -208,6 +208,7 @@ interface Candidate extends Begun {
 
 /** A file with this process as owner, held, under a name of its own. */
 function candidate(path: string, command: string): Candidate {
+  assert(command !== "", "a lock says what is done");
   const owner: LockOwner = {
     pid: PID,
     hostname: hostName(),

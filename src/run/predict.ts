@@ -317,7 +317,7 @@ async function predictListed(
 ): Promise<PredictOutcome> {
   try {
     makeFolder(values.out);
-    using _lock = lockFile(job.output, name);
+    using _lock = lockFile(job.output, "predict");
     const prediction = await predictOne(opened, job, values, progress, signal);
     const origin = { ...opened.origin, ...prediction.origin, made: JSON.stringify(facts) };
     await writePrediction(job.output, { ...prediction, origin });
