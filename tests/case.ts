@@ -14,6 +14,8 @@ export interface Input {
   readonly make: (rng: Rng) => ArrayLike<number>;
   /** Element type in the plain variant; default f32. */
   readonly dtype?: Dtype;
+  /** Chosen one by one, for what these very values do. */
+  readonly chosen?: boolean;
 }
 
 /** How far the engine may be from the f64 reference. */
@@ -87,7 +89,7 @@ export function integers(shape: Shape, below: number, dtype: Dtype = "u32"): Inp
 
 /** Fixed values. */
 export function given(shape: Shape, values: ArrayLike<number>, dtype: Dtype = "f32"): Input {
-  return { shape, dtype, make: () => values };
+  return { shape, dtype, make: () => values, chosen: true };
 }
 
 function count(shape: Shape): number {

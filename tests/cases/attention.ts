@@ -102,7 +102,6 @@ const FAR_BELOW = given(
 
 /** Case table. Most widths compile anew, which takes llvmpipe seconds: edges are tested at few of them. */
 export const cases: readonly OpCase[] = [
-  // First, since few rows are run on the worst devices.
   self([1, 40, 1, 16], { name: "self what is no number 1x40x1x16", inputs: { qkv: NO_NUMBERS }, wrt: [] }),
   self([1, 33, 1, 16], { name: "self a value is no number 1x33x1x16", inputs: { qkv: NO_VALUE }, wrt: [] }),
   self([1, 35, 1, 16], { name: "self scores far below 1x35x1x16", inputs: { qkv: FAR_BELOW }, wrt: [] }),
@@ -117,7 +116,7 @@ export const cases: readonly OpCase[] = [
   self([2, 31, 1, 64]),
   self([1, 33, 1, 80]),
   self([1, 7, 2, 128]),
-  // Without gradients no logarithms are kept, which is another kernel text: head widths of encoders; that of the gene model is above.
+  // Without gradients no logarithms are kept, which is another kernel text: head widths of encoders.
   ...[64, 80, 96].map((E) => self([1, 33, 1, E], { name: `self forward 1x33x1x${E}`, wrt: [], paths: ["gpu"] })),
   // One query for the whole batch, as in attentional pooling.
   ...[64, 96].map((E) => cross([2, 1, 1, E], 33, { shared: true, paths: ["gpu"] })),
