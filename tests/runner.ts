@@ -137,20 +137,26 @@ function deviceOf(gpu: Gpu, test: OpCase, variant: Variant): Gpu {
   return gpu.withCaps({ flat: variant.flat, limits, invocations: test.invocations ?? gpu.caps.invocations });
 }
 
-/** Every kernel text that a case runs on one path, found by recording it: text and the variant's name. */
-export function caseTexts(gpu: Gpu, test: OpCase, path: "flat" | "gpu" = "gpu"): Map<string, string> {
-  const texts = new Map<string, string>();
+/** Every kernel text that a case runs on one path, by kernel, found by recording it. */
+export function caseKernels(gpu: Gpu, test: OpCase, path: "flat" | "gpu"): Map<string, Set<string>> {
+  const kernels = new Map<string, Set<string>>();
   const paths = test.paths && !test.paths.includes(path) ? [] : [path === "flat"];
   for (const variant of variantsOf(test, gpu, paths)) {
     const device = deviceOf(gpu, test, variant);
     const store = new Store(device);
     const { plan } = record(device, store, test, variant, valuesOf(test, variant));
-    for (const dispatch of plan.dispatches) {
-      texts.set(expand(dispatch.kernel, dispatch.variant), `${test.name}, ${variant.name}`);
+    for (const { kernel, variant } of plan.dispatches) {
+      const texts = kernels.get(kernel.name) ?? new Set();
+      kernels.set(kernel.name, texts.add(expand(kernel, variant)));
     }
     store.destroy();
   }
-  return texts;
+  return kernels;
+}
+
+/** Every kernel text that a case runs on one path. */
+export function caseTexts(gpu: Gpu, test: OpCase, path: "flat" | "gpu" = "gpu"): Set<string> {
+  return new Set([...caseKernels(gpu, test, path).values()].flatMap((texts) => [...texts]));
 }
 
 /** A case recorded on one path with its plain types, as `verify` takes plans. */

@@ -83,7 +83,7 @@ function runTexts(gpu: Gpu): Map<string, Set<OpCase>> {
   for (const test of (Object.values(index) as (readonly OpCase[])[]).flat()) {
     if (test.benchOnly) continue;
     for (const f16 of gpu.caps.f16 ? [true, false] : [false]) {
-      for (const text of caseTexts(gpu.withCaps({ f16 }), test).keys()) {
+      for (const text of caseTexts(gpu.withCaps({ f16 }), test)) {
         ran.set(text, (ran.get(text) ?? new Set()).add(test));
       }
     }
