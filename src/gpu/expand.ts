@@ -28,11 +28,14 @@ export interface Variant {
 /** Workgroup number of a grid that was folded into two dimensions. */
 const FOLD = "fn folded(wg: vec3u, nwg: vec3u) -> u32 { return wg.x + wg.y * nwg.x; }";
 
-/** Two f16 of a word; an implementation may flush subnormals, which LayerScale has, so those go through integers. */
+/**
+ * Two f16 of a word. An implementation may take subnormal halves for 0, and LayerScale has such: they are the bits of their
+ * size times 2^-24, here of the half in the upper half of a word, so that no number on the way is subnormal.
+ */
 const WIDE_HALF = `fn wideHalf(w: u32) -> vec2f {
-  let h = vec2u(w & 0x7fffu, (w >> 16u) & 0x7fffu);
-  let small = bitcast<vec2u>(vec2f(h) * 0x1p-24f) | vec2u((w & 0x8000u) << 16u, w & 0x80000000u);
-  return select(unpack2x16float(w), bitcast<vec2f>(small), h < vec2u(0x400u));
+  let h = bitcast<vec2i>(vec2u(w << 16u, w & 0xffff0000u));
+  let small = vec2f(h & vec2i(0x7fffffff)) * select(vec2f(0x1p-40f), vec2f(-0x1p-40f), h < vec2i());
+  return select(unpack2x16float(w), small, (h & vec2i(0x7c000000)) == vec2i());
 }`;
 
 /**

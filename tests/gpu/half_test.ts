@@ -4,7 +4,9 @@ import { Store } from "../../src/graph/store.ts";
 import { readback } from "../../src/gpu/readback.ts";
 import { clamp } from "../../src/ops/activation.ts";
 import { gather } from "../../src/ops/gather.ts";
+import { f32FromF16 } from "../../src/core/dtype.ts";
 import { kernelPaths, openGpu } from "./shared.ts";
+import { weaken } from "./weak.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());
@@ -38,4 +40,27 @@ for (const { path, on } of kernelPaths(gpu)) {
       },
     });
   }
+}
+
+for (const weak of [false, true]) {
+  Deno.test(`every half that is stored as a weight is read exactly${weak ? " where subnormal ones unpack as 0" : ""}`, async () => {
+    const on = await openGpu();
+    const compile = on.device.createShaderModule.bind(on.device);
+    if (weak) on.device.createShaderModule = (given) => compile({ ...given, code: weaken(given.code, "up") });
+    const all = Float32Array.from({ length: 1 << 16 }, (_, bits) => f32FromF16(bits));
+    const store = new Store(on);
+    for (const D of [256, 1]) {
+      const x = store.from(`halves ${D}`, "x", [all.length / D, D], all, "f16");
+      const g = new Plan(on);
+      const y = gather(g, x, Array.from({ length: all.length / D }, (_, i) => i), { dtype: "f32" });
+      g.output(y);
+      const program = await g.compile();
+      program.run();
+      const [got] = await readback(on, y);
+      assert.deepEqual(got, all, `rows of ${D}`);
+      program.destroy();
+    }
+    store.destroy();
+    on.destroy();
+  });
 }

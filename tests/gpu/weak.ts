@@ -1,8 +1,8 @@
 /**
  * The worst device that WGSL allows, made of a text: every built-in function is off by as much as the specification's table
  * of accuracies lets it, exponentials of infinities and NaN are numbers, roots of 0 are undefined, subnormal halves are
- * stored as 0, and `fma` rounds twice. A case whose tolerance a text so changed does not meet would fail on some conforming
- * device, or relies on what no device promises.
+ * stored and read as 0, and `fma` rounds twice. A case whose tolerance a text so changed does not meet would fail on some
+ * conforming device, or relies on what no device promises.
  */
 
 /** Which way the errors go: all up, or up and down by the argument; the second also takes `fma` apart. */
@@ -23,6 +23,8 @@ const PROMISES: Readonly<Record<string, (x: string, sign: string) => string>> = 
   tanh: (x, sign) => `(tanh(${x}) + ${sign} * 1e-5)`,
   atan: (x, sign) => `(atan(${x}) * (1.0 + ${sign} * 4096.0 * 0x1p-23))`,
   acos: (x, sign) => `(acos(${x}) + ${sign} * 6.77e-5)`,
+  // Subnormal halves are 0.
+  unpack2x16float: (x) => `(unpack2x16float(${x}) * step(vec2f(0x1p-14), abs(unpack2x16float(${x}))))`,
   asin: (x, sign) => `(asin(${x}) + ${sign} * 6.81e-5)`,
 };
 
