@@ -34,6 +34,23 @@ export const cases: readonly OpCase[] = [
   }),
   of(0, 7, { name: "no rows 0x7" }),
   of(4, 33, { name: "large logits 4x33", inputs: { x: normal([4, 33], 5, 500), labels: integers([4], 33) } }),
+  // Far beyond the others, so that another largest one would overflow, and read by an invocation of the second half.
+  of(1, 300, {
+    name: "one large logit 1x300",
+    inputs: {
+      x: given([1, 300], Array.from({ length: 300 }, (_, d) => (d === 212 ? 300 : (d % 7) - 3))),
+      labels: integers([1], 300),
+    },
+  }),
+  // The same of a row's loss.
+  of(70, 4, {
+    name: "an infinite loss 70x4",
+    inputs: {
+      x: given([70, 4], Array.from({ length: 280 }, (_, i) => (i === 4 * 53 + 1 ? -Infinity : (i % 5) - 2))),
+      labels: given([70], new Uint32Array(70).fill(1), "u32"),
+    },
+    wrt: [],
+  }),
   // Differences of the reference are of no use beside a mask.
   of(3, 6, {
     name: "masks 3x6",

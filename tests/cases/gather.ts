@@ -56,6 +56,7 @@ export const cases: readonly OpCase[] = [
   ),
   // 600 rows go to one of three: chunks and carries of the sum, and more than one block of the sort.
   rows(3, 6, 600),
+  rows(3, 37, 600, { name: "more carries than a workgroup has invocations: 600 of 3x37" }),
   rows(300, 4, 700, { name: "two bytes of keys: 700 of 300x4" }),
   rows(65537, 1, 40, { name: "three bytes of keys: 40 of 65537x1" }),
   rows(9, 3, 10, { name: "index 2x5", inputs: { x: normal([9, 3]), index: integers([2, 5], 9) } }),

@@ -36,6 +36,7 @@ const BYTES: Readonly<Record<string, number>> = {
   i32: 4,
   f16: 2,
   vec2f: 8,
+  vec2u: 8,
   vec4f: 16,
   vec4u: 16,
   "vec4<f32>": 16,
