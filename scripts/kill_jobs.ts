@@ -6,13 +6,14 @@
  */
 
 import { denoFlags, permissionsOf } from "../src/cli/permissions.ts";
+import { Rng } from "../src/core/rng.ts";
 import { planSynth } from "../src/data/synth/plan.ts";
 import { writeSynth } from "../src/data/synth/write.ts";
+import { writeFeatures } from "../src/embed/formats.ts";
 import { writeTiff } from "../src/io/image/tiff_write.ts";
 import { disk } from "../src/io/fs.ts";
 import { make, writeOuts } from "../tests/cli/space_ranger.ts";
 import { writeSection } from "../tests/cli/st_section.ts";
-import { writeWorld } from "../tests/methods/mil/world_files.ts";
 
 const WEIGHTS = new URL("../tests/fixtures/weights/types.pth", import.meta.url).pathname;
 const FEATURES = new URL("../tests/fixtures/slide_features/trident.h5", import.meta.url).pathname;
@@ -118,7 +119,19 @@ export const SMALL_MIL: readonly string[] = [
 export async function smallMil(inputs: string): Promise<void> {
   const folder = `${inputs}/mil`;
   if (disk.look(`${folder}/labels.tsv`)) return;
-  await writeWorld(folder, { seed: 0, bags: 10 });
+  Deno.mkdirSync(`${folder}/features`, { recursive: true });
+  const [count, dim] = [200, 32];
+  const lines = ["slide_id\tcase_id\tlabel\tfold_0"];
+  for (let i = 0; i < 20; i++) {
+    const name = `slide_${String(i).padStart(2, "0")}`;
+    const x = new Rng(0, i).normals(count * dim, 1 + i % 2);
+    lines.push(`${name}\tcase_${i}\t${i % 2 ? "wide" : "narrow"}\t${i < 10 ? "train" : "test"}`);
+    const coords = Int32Array.from({ length: 2 * count }, (_, k) => 512 * k);
+    const table = { count, dim, attributes: { encoder: "none" }, coords };
+    const rows = (from: number, to: number) => x.slice(from * dim, to * dim);
+    await writeFeatures(disk, `${folder}/features/${name}.h5`, "h5", table, rows);
+  }
+  disk.write(`${folder}/labels.tsv`, lines.join("\n") + "\n");
 }
 
 /** Command line of a training on them. */

@@ -18,6 +18,7 @@ import type { Args, Flags } from "./args.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { Progress } from "./progress.ts";
+import { predictSlides } from "../run/predict_slides.ts";
 import { encodersOf, RUN_FLAGS } from "./run_flags.ts";
 import { classesOf, SLIDE_FLAGS } from "./slide_flags.ts";
 import { printJson } from "./terminal.ts";
@@ -32,6 +33,12 @@ export const example = "predict --run runs/conch --data data/hest --out predicti
 /** Flags of the command. */
 export const flags = {
   ...RUN_FLAGS,
+  features: {
+    kind: "list",
+    value: "DIR",
+    help:
+      "stored features of slides, for a run that tells classes of them: predictions.csv, and attention of every tile",
+  },
   slide: { kind: "list", value: "FILE", help: "a slide (pyramidal TIFF, SVS, JPEG, PNG) to be covered by a grid" },
   grid: {
     kind: "number",
@@ -73,12 +80,41 @@ const INCOMPLETE = 3;
 /** Encoders that are opened. */
 export const encoders = encodersOf;
 
+/** Classes of slides from stored features. */
+async function runSlides(
+  values: Args<typeof flags>["flags"] & { readonly run: string },
+  signal: AbortSignal,
+): Promise<number> {
+  const { run, checkpoint, features, out, overwrite, software } = values;
+  for (const flag of ["data", "slide"] as const) {
+    if (values[flag].length === 0) continue;
+    throw new ConfigError(`Cannot predict with --features and --${flag}: features are of slides that were embedded`, {
+      hint: "Give one of them",
+      context: { key: flag },
+    });
+  }
+  const { json, status } = await predictSlides(
+    {
+      run,
+      features,
+      out,
+      overwrite,
+      checkpoint: checkpoint as "best" | "last",
+      settings: { "--checkpoint": checkpoint },
+    },
+    { reporter: new Progress(values.quiet), signal, openGpu: () => openGpu(software) },
+  );
+  if (values.json) printJson(json);
+  return status;
+}
+
 /** Runs the command. */
 export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
   const { run, "pixel-size": pixelSize, "batch-size": batchSize, slide: slides, with: source, samples } = values;
   if (run === undefined) {
     throw new ConfigError("Cannot predict: no --run is given", { hint: "Give the folder that train wrote" });
   }
+  if (values.features.length > 0) return await runSlides({ ...values, run }, signal);
   const request = await predictRequest({
     ...values,
     run,

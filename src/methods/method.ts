@@ -120,6 +120,38 @@ export interface TrainedRun {
   open(gpu: Gpu, host: Host, options: UseOptions): Promise<OpenedModel>;
 }
 
+/** Rows of stored features of a slide. */
+export interface SlideRows {
+  /** Names it in errors. */
+  readonly name: string;
+  readonly count: number;
+  /** Rows `from` up to `to`, `[to - from, d]`. */
+  read(from: number, to: number): Promise<Float32Array>;
+}
+
+/** What a model says of a slide. */
+export interface SlideClasses {
+  /** Of each class; they sum to 1. */
+  readonly probabilities: readonly number[];
+  /** Attention of each row, the mean over heads; it sums to 1. Undefined of a model without. */
+  readonly attention: Float64Array | undefined;
+}
+
+/** A model of slides on the device. */
+export interface SlideModel {
+  run(slide: SlideRows): Promise<SlideClasses>;
+  close(): void;
+}
+
+/** A trained run that tells classes of slides from stored features, before a device is open. */
+export interface SlideRun {
+  /** Names of the classes. */
+  readonly classes: readonly string[];
+  /** Width of a row. */
+  readonly dim: number;
+  open(gpu: Gpu): Promise<SlideModel>;
+}
+
 /** A run that shows a method on synthetic data, from nothing to a report. */
 export interface MethodDemo {
   /** The data set. */
@@ -161,6 +193,12 @@ export interface Method<T extends KeyTable = KeyTable, D = unknown> {
    * @throws {WeightsError | DataError} If the checkpoint lacks a file, or one is damaged.
    */
   trained?(config: ConfigOf<T>, checkpoint: FoundCheckpoint): TrainedRun;
+  /**
+   * A trained run for slides with stored features; not there where models of the method take none.
+   *
+   * @throws {WeightsError | DataError} If the checkpoint lacks a file, or one is damaged.
+   */
+  slides?(config: ConfigOf<T>, checkpoint: FoundCheckpoint): SlideRun;
   /** The result of a finished run for the command's JSON, from what its folder holds. */
   resultJson?(results: Results): Readonly<Record<string, unknown>>;
 }
@@ -183,4 +221,5 @@ export interface AnyMethod extends Pick<Method, "name" | "summary" | "demo" | "p
   openData(config: AnyRunConfig, host: Host): Promise<unknown>;
   open(gpu: Gpu, config: AnyRunConfig, data: unknown, host: Host): Promise<MethodRun>;
   trained?(config: AnyRunConfig, checkpoint: FoundCheckpoint): TrainedRun;
+  slides?(config: AnyRunConfig, checkpoint: FoundCheckpoint): SlideRun;
 }

@@ -82,7 +82,7 @@ export async function runSettings(run: string): Promise<RunSettings> {
  *
  * @throws {ConfigError} If they neither predict nor retrieve.
  */
-export function usable<M extends Pick<AnyMethod, "name" | "trained">>(
+export function usable<M extends Pick<AnyMethod, "name" | "trained" | "slides">>(
   method: M,
   run: string,
 ): M & Required<Pick<M, "trained">> {
@@ -90,12 +90,15 @@ export function usable<M extends Pick<AnyMethod, "name" | "trained">>(
   const { name } = method;
   throw new ConfigError(`Cannot predict or retrieve with ${run}: models of method ${name} give no expression`, {
     code: "method-unsupported",
-    hint: `Give a run of a method that does, such as ${DEFAULT_METHOD}`,
+    hint: method.slides === undefined
+      ? `Give a run of a method that does, such as ${DEFAULT_METHOD}`
+      : "It tells classes of slides from stored features: deno task predict --run RUN --features DIR",
     context: { run, method: name },
   });
 }
 
-function checkpointOf(run: string, name: CheckpointName): FoundCheckpoint {
+/** A checkpoint of a run, compared with what the run ended with. @throws {ConfigError} If it has none of that name. */
+export function checkpointOf(run: string, name: CheckpointName): FoundCheckpoint {
   const found = findCheckpoint(run, name);
   if (found) {
     checkState(run, found.path);

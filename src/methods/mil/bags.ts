@@ -9,14 +9,11 @@
 
 import { DataError } from "../../core/errors.ts";
 import type { Disk } from "../../io/disk.ts";
+import { findFeatureFiles } from "../../io/feature_folder.ts";
 import { type Features, openFeatures } from "../../io/features.ts";
 import type { BagRows } from "./inference.ts";
 import type { Labels } from "./labels.ts";
 
-/** Endings of feature files. */
-const ENDINGS: readonly string[] = [".h5", ".hdf5", ".pt", ".npy", ".safetensors", ".h5ad"];
-/** Folders of CLAM within a folder of features, in the order they are taken. */
-const INNER: readonly string[] = ["h5_files", "pt_files"];
 /** Numbers read at once. */
 const BLOCK = 1 << 22;
 
@@ -57,37 +54,6 @@ export interface BagOptions {
   readonly level?: "slide" | "case";
   /** Whether slides without features are refused; default true. */
   readonly complete?: boolean;
-}
-
-/**
- * Feature files of a folder by slide, in the order of their names.
- *
- * @throws {DataError} If it is no folder, holds none, or has two of one slide.
- */
-export function findFeatureFiles(disk: Disk, folder: string): Map<string, string> {
-  const refuse = (found: string, expected: string): DataError =>
-    new DataError(`Cannot find features in ${folder}: ${found}, expected ${expected}`, {
-      code: "features",
-      hint: "Give the folder that holds a feature file a slide, such as features_uni_v2",
-      context: { folder, found, expected },
-    });
-  const entry = disk.look(folder);
-  if (entry?.kind !== "folder") throw refuse(entry ? "it is a file" : "there is no such folder", "a folder");
-  const root = folder.replace(/[/\\]+$/, "");
-  const files = new Map<string, string>();
-  for (const name of entry.names) {
-    const ending = ENDINGS.find((ending) => name.toLowerCase().endsWith(ending));
-    if (ending === undefined || name.startsWith(".") || disk.look(`${root}/${name}`)?.kind !== "file") continue;
-    const slide = name.slice(0, -ending.length);
-    if (files.has(slide)) {
-      throw refuse(`slide ${slide} has ${files.get(slide)!.slice(root.length + 1)} and ${name}`, "one file");
-    }
-    files.set(slide, `${root}/${name}`);
-  }
-  if (files.size > 0) return files;
-  const inner = INNER.find((name) => entry.names.includes(name));
-  if (inner !== undefined) return findFeatureFiles(disk, `${root}/${inner}`);
-  throw refuse("it holds no feature file", `files that end in ${ENDINGS.join(", ")}`);
 }
 
 /** Feature files of several folders by slide. */

@@ -23,7 +23,7 @@ import type { EvidenceContext, MethodEvidence } from "../method.ts";
 import type { Bag } from "./bags.ts";
 import type { MilConfig } from "./config.ts";
 import type { MilData } from "./data.ts";
-import type { BagResult } from "./inference.ts";
+import { type BagResult, meanAttention } from "./inference.ts";
 import { loadModel, type MilSession, softmax } from "./training.ts";
 
 /** Names of the models in sentences. */
@@ -42,7 +42,7 @@ const LOGISTIC_C = 0.5;
 /** Loads the checkpoint that is judged and measures it on the test part. */
 export async function milEvidence(
   session: MilSession,
-  { best, end }: EvidenceContext,
+  { folder, best, end }: EvidenceContext,
   disk: Disk,
 ): Promise<MethodEvidence> {
   const { data, config, model, gpu } = session;
@@ -88,7 +88,7 @@ export async function milEvidence(
   };
   return {
     parts: { results },
-    facts: factsOf(config, { step, steps: end.state.step, notes: data.notes }),
+    facts: factsOf(config, { folder, step, steps: end.state.step, notes: data.notes }),
     precision: "f32",
     files,
     lines,
@@ -146,16 +146,6 @@ function meanLogistic({ means, split, of, classes, set: { dim } }: MilData): Jud
   };
 }
 
-/** Attention of a row, the mean over the heads. */
-function meanAttention({ attention }: BagResult, count: number): Float64Array {
-  const heads = attention.length / count;
-  return Float64Array.from({ length: count }, (_, i) => {
-    let sum = 0;
-    for (let h = 0; h < heads; h++) sum += attention[i * heads + h]!;
-    return sum / heads;
-  });
-}
-
 /** Tiles with the most attention of the surest test cases; none where there is no attention, or no coordinates. */
 async function topTiles(
   { config: { model }, data: { set, split, of } }: MilSession,
@@ -208,12 +198,21 @@ async function placeOf(
 
 function factsOf(
   { model, input, optim }: MilConfig,
-  { step, steps, notes }: { step: number | undefined; steps: number; notes: readonly string[] },
+  { folder, step, steps, notes }: {
+    folder: string;
+    step: number | undefined;
+    steps: number;
+    notes: readonly string[];
+  },
 ): MethodEvidence["facts"] {
   const label = LABELS[model.model];
   const method: MethodFacts = {
     name: "mil",
     label,
+    use: {
+      title: "Use it on new slides",
+      code: `deno task predict --run ${folder} --features FEATURES --out predictions`,
+    },
     ...(model.model !== "meanmil" && { citation: "Attention-based multiple instance learning: arXiv 1802.04712" }),
     columns: {
       loss: "Cross-entropy",

@@ -12,6 +12,7 @@ import type { Method, MethodRun } from "../method.ts";
 import { MIL_CONFIG, type MIL_KEYS, type MilConfig } from "./config.ts";
 import { type MilData, openData, openSet } from "./data.ts";
 import { milEvidence, resultJson } from "./evidence.ts";
+import { slideRun } from "./trained.ts";
 import { milTraining, openSession } from "./training.ts";
 
 async function open(gpu: Gpu, config: MilConfig, data: MilData, host: Host): Promise<MethodRun> {
@@ -38,5 +39,6 @@ export const method: Method<typeof MIL_KEYS, MilData> = {
   check: async (config, { disk }) => void await openSet(config, disk),
   openData,
   open,
+  slides: slideRun,
   resultJson,
 };

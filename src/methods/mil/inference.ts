@@ -11,17 +11,12 @@ import { Plan } from "../../graph/plan.ts";
 import type { Program } from "../../graph/program.ts";
 import { Store } from "../../graph/store.ts";
 import type { Tensor } from "../../graph/tensor.ts";
+import type { SlideRows } from "../method.ts";
 import { attend } from "./attention.ts";
 import type { MilModel } from "./model.ts";
 
 /** Rows of one bag, read when they are needed. */
-export interface BagRows {
-  /** Names it in errors. */
-  readonly name: string;
-  readonly count: number;
-  /** Rows `from` up to `to`, `[to - from, d]`. */
-  read(from: number, to: number): Promise<Float32Array>;
-}
+export type BagRows = SlideRows;
 
 /** What a model says of a bag. */
 export interface BagResult {
@@ -161,6 +156,16 @@ export class MilInference {
     this.#programs.head.destroy();
     this.#store.destroy();
   }
+}
+
+/** Attention of a row, the mean over the heads. */
+export function meanAttention({ attention }: BagResult, count: number): Float64Array {
+  const heads = attention.length / count;
+  return Float64Array.from({ length: count }, (_, i) => {
+    let sum = 0;
+    for (let h = 0; h < heads; h++) sum += attention[i * heads + h]!;
+    return sum / heads;
+  });
 }
 
 /** Adds a block, of which `pooled` is the mean under the softmax of its scores. */

@@ -32,10 +32,11 @@ import { classBatch, type FeatureRow, milStep } from "./step.ts";
 /** Columns of the metrics. */
 const METRICS: readonly string[] = ["loss", "lr", "auc", "balanced_accuracy"];
 
-const MODEL_FACTS = "model.json";
+/** Name of the file that says how the model is built and what it tells. */
+export const MODEL_FACTS = "model.json";
 
 /** Most rows of a block of inference. */
-const INFERENCE_ROWS = 4096;
+export const INFERENCE_ROWS = 4096;
 
 /** A run that is open. */
 export interface MilSession {

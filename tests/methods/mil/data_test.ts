@@ -5,11 +5,12 @@ import { DataError, FormatError, LimitError } from "../../../src/core/errors.ts"
 import { Rng } from "../../../src/core/rng.ts";
 import { openFeatures } from "../../../src/io/features.ts";
 import type { Disk } from "../../../src/io/disk.ts";
+import { findFeatureFiles } from "../../../src/io/feature_folder.ts";
 import { disk } from "../../../src/io/fs.ts";
 import { MemoryStorage } from "../../../src/io/hdf5/h5_library.ts";
 import { npyHeader } from "../../../src/io/npy.ts";
 import { mostRows, readBatch } from "../../../src/methods/mil/batch.ts";
-import { bagRows, findFeatureFiles, openBags, readRows } from "../../../src/methods/mil/bags.ts";
+import { bagRows, openBags, readRows } from "../../../src/methods/mil/bags.ts";
 import { classesOf, numbersOf, readLabels } from "../../../src/methods/mil/labels.ts";
 import { epochOrder, sampleRows } from "../../../src/methods/mil/sampling.ts";
 import { caseFolds, splitBags } from "../../../src/methods/mil/split.ts";

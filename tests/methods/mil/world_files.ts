@@ -8,8 +8,6 @@ import { makeWorld, WORLD } from "./world.ts";
 /** What is written. */
 export interface WorldFiles {
   readonly seed: number;
-  /** Bags to train on; all by default. */
-  readonly bags?: number;
   /** Bags to test on; as many as are trained on by default. */
   readonly test?: number;
   /** Whether the labels of the training part are shuffled. */
@@ -34,11 +32,10 @@ export interface WorldPaths {
 /** Writes it into a folder that is there. */
 export async function writeWorld(
   folder: string,
-  { seed, bags = WORLD.bags, test = bags, shuffled = false, labels = `${folder}/labels.tsv`, tableOnly = false }:
-    WorldFiles,
+  { seed, test = WORLD.bags, shuffled = false, labels = `${folder}/labels.tsv`, tableOnly = false }: WorldFiles,
 ): Promise<WorldPaths> {
   const world = makeWorld(seed, test);
-  const { dim, rows } = WORLD;
+  const { bags, dim, rows } = WORLD;
   const order = shuffled ? new Rng(seed, 77).permutation(bags) : Uint32Array.from({ length: bags }, (_, i) => i);
   const lines = ["slide_id\tcase_id\tlabel\tfold_0"];
   Deno.mkdirSync(`${folder}/features`, { recursive: true });

@@ -1,0 +1,83 @@
+/**
+ * A trained model of bags in use: classes of slides from their stored features.
+ *
+ * @module
+ */
+
+import { WeightsError } from "../../core/errors.ts";
+import { MODEL_FILE } from "../../train/checkpoint.ts";
+import type { FoundCheckpoint } from "../../train/run.ts";
+import type { SlideRun } from "../method.ts";
+import type { MilConfig } from "./config.ts";
+import { meanAttention, MilInference } from "./inference.ts";
+import { createMil } from "./model.ts";
+import { INFERENCE_ROWS, loadModel, MODEL_FACTS, softmax } from "./training.ts";
+
+/** What a checkpoint says of its model. */
+interface ModelFacts {
+  readonly dim: number;
+  readonly classes: readonly string[];
+}
+
+function factsOf({ read, path }: FoundCheckpoint): ModelFacts {
+  const refuse = (found: string): WeightsError =>
+    new WeightsError(
+      `Cannot open ${path}/${MODEL_FACTS}: ${found}, wanted the width of a row and names of the classes`,
+      {
+        hint: "Bring the checkpoint back from a copy, or train again",
+        context: { file: `${path}/${MODEL_FACTS}` },
+      },
+    );
+  const bytes = read(MODEL_FACTS);
+  if (bytes === undefined) throw refuse("it is missing");
+  let facts: Partial<ModelFacts> | null;
+  try {
+    facts = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw refuse((cause as Error).message);
+  }
+  const { dim, classes } = facts ?? {};
+  if (!Number.isInteger(dim) || dim! < 1) throw refuse(`dim is ${JSON.stringify(dim)}`);
+  if (!Array.isArray(classes) || classes.length < 2 || classes.some((name) => typeof name !== "string")) {
+    throw refuse(`classes is ${JSON.stringify(classes)}`);
+  }
+  return { dim: dim!, classes };
+}
+
+/** A run, for slides that it has not seen. @throws {WeightsError} If the checkpoint lacks a file, or one is damaged. */
+export function slideRun({ model: own }: MilConfig, found: FoundCheckpoint): SlideRun {
+  const { dim, classes } = factsOf(found);
+  if (found.read(MODEL_FILE) === undefined) {
+    throw new WeightsError(`Cannot open ${found.path}: ${MODEL_FILE} is missing`, { context: { file: found.path } });
+  }
+  return {
+    dim,
+    classes,
+    async open(gpu) {
+      const { model: kind, hidden, heads } = own;
+      const model = createMil(gpu, { kind, dim, outputs: classes.length, hidden, heads });
+      const { parameters } = model;
+      try {
+        parameters.allocate();
+        loadModel(model, found.read, found.path);
+        const inference = await MilInference.compile(model, INFERENCE_ROWS);
+        return {
+          async run(slide) {
+            const result = await inference.run(slide);
+            return {
+              probabilities: softmax(result.output),
+              attention: kind === "meanmil" ? undefined : meanAttention(result, slide.count),
+            };
+          },
+          close() {
+            inference.destroy();
+            parameters.destroy();
+          },
+        };
+      } catch (error) {
+        parameters.destroy();
+        throw error;
+      }
+    },
+  };
+}

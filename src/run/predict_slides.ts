@@ -1,0 +1,247 @@
+/**
+ * Classes of slides by a trained run, from stored features: a table, and the attention that each tile got.
+ *
+ * | file | content |
+ * |---|---|
+ * | `predictions.csv` | a row a slide: its tiles, the likeliest class, the probability of each |
+ * | `attention/NAME.h5` | `attention` f32 `[n]`, which sums to 1, and `coords` where the features have them |
+ * | `predictions.json` | the same table, and what it was made from; written last |
+ *
+ * @module
+ */
+
+import { ConfigError, DataError } from "../core/errors.ts";
+import type { Facts } from "../core/facts.ts";
+import type { Reporter } from "../core/reporter.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { csvLine } from "../io/csv.ts";
+import { findFeatureFiles } from "../io/feature_folder.ts";
+import { checkContent, openFeatures } from "../io/features.ts";
+import { disk, makeFolder } from "../io/fs.ts";
+import { H5Writer } from "../io/hdf5/h5_write.ts";
+import { endsAll } from "../io/output.ts";
+import { isTyped } from "../io/system_error.ts";
+import type { SlideClasses, SlideModel, SlideRun } from "../methods/method.ts";
+import { OPTIMIZER_FILE } from "../train/checkpoint.ts";
+import type { CheckpointName, FoundCheckpoint } from "../train/run.ts";
+import { checkSettings, trainingSettings } from "../train/settings.ts";
+import { checkWhole } from "./checkpoints.ts";
+import { runWarnings } from "./checks.ts";
+import { contentHash } from "./content_hash.ts";
+import { runHash } from "./facts.ts";
+import { checkpointOf, runSettings } from "./open.ts";
+import { OutputFolder } from "./output_folder.ts";
+
+/** What is asked for. */
+export interface PredictSlidesOptions {
+  readonly run: string;
+  readonly checkpoint: CheckpointName;
+  /** Folders with a feature file a slide. */
+  readonly features: readonly string[];
+  readonly out: string;
+  readonly overwrite: boolean;
+  /** Settings as the output keeps them. */
+  readonly settings: Facts;
+}
+
+/** The machine that predicts. */
+export interface PredictSlidesMachine {
+  readonly reporter: Reporter;
+  readonly signal?: AbortSignal | undefined;
+  openGpu(): Promise<Gpu>;
+}
+
+/** A slide of the result. */
+export interface SlideOutcome {
+  readonly slide: string;
+  readonly tiles?: number;
+  readonly class?: string;
+  /** By class. */
+  readonly probabilities?: Readonly<Record<string, number>>;
+  /** Why there are none. */
+  readonly error?: string;
+}
+
+/** Exit status when some slides failed. */
+const INCOMPLETE = 3;
+const RESULT = "predictions.json";
+const TABLE = "predictions.csv";
+const ATTENTION = "attention";
+
+/** What is known before the device is open. */
+interface Request {
+  readonly trained: SlideRun;
+  readonly found: FoundCheckpoint;
+  /** Files by slide. */
+  readonly files: ReadonlyMap<string, string>;
+  readonly facts: Facts;
+}
+
+async function requestOf({ run, checkpoint, features, settings }: PredictSlidesOptions): Promise<Request> {
+  const { method, config } = await runSettings(run);
+  if (method.slides === undefined) {
+    throw new ConfigError(`Cannot predict from features with ${run}: models of method ${method.name} take patches`, {
+      code: "method-unsupported",
+      hint: "Give --data DIR or --slide FILE",
+      context: { run, method: method.name },
+    });
+  }
+  const found = checkpointOf(run, checkpoint);
+  checkSettings(found, trainingSettings(config));
+  checkWhole(found, (name) => name !== OPTIMIZER_FILE);
+  const files = new Map<string, string>();
+  for (const folder of features) {
+    for (const [slide, path] of findFeatureFiles(disk, folder)) {
+      const other = files.get(slide);
+      if (other !== undefined && other !== path) {
+        throw new DataError(`Cannot predict slide ${slide}: ${other} and ${path}, expected one file`, {
+          code: "features",
+          hint: "Give folders that share no slide",
+          context: { slide, files: [other, path] },
+        });
+      }
+      files.set(slide, path);
+    }
+  }
+  return {
+    trained: method.slides(config, found),
+    found,
+    files,
+    facts: {
+      ...settings,
+      run_sha256: await runHash({ found }, run),
+      features_sha256: await contentHash([...files.values()]),
+    },
+  };
+}
+
+/**
+ * Writes the classes of all slides; slides that cannot be used are listed where there are others.
+ *
+ * @returns The result and the exit status.
+ * @throws {ConfigError} If run and features do not fit, or the output was made from something else.
+ * @throws {DataError | FormatError} If the only slide cannot be used.
+ */
+export async function predictSlides(
+  options: PredictSlidesOptions,
+  { reporter, signal, openGpu }: PredictSlidesMachine,
+): Promise<{ json: Readonly<Record<string, unknown>>; status: number }> {
+  const request = await requestOf(options);
+  using folder = OutputFolder.open({
+    out: options.out,
+    command: "predict",
+    result: RESULT,
+    names: [TABLE, ATTENTION],
+    facts: request.facts,
+    overwrite: options.overwrite,
+  });
+  if (folder.finished) {
+    reporter.say(`${options.out}: is there`);
+    return folder.finished;
+  }
+  for (const warning of runWarnings(options.run, request.found)) reporter.warn(warning);
+  const gpu = await openGpu();
+  try {
+    const model = await request.trained.open(gpu);
+    try {
+      const slides = await predictAll(request, model, folder, { reporter, signal });
+      const failed = slides.filter(({ error }) => error !== undefined).length;
+      const status = failed > 0 ? INCOMPLETE : 0;
+      disk.write(`${folder.path}/${TABLE}`, tableOf(slides, request.trained.classes));
+      const { run, checkpoint } = options;
+      const json = folder.finish({ run, checkpoint, classes: request.trained.classes, slides }, status);
+      reporter.say(`${folder.path}/${TABLE}: ${slides.length - failed} of ${slides.length} slides`);
+      return { json, status };
+    } finally {
+      model.close();
+    }
+  } finally {
+    gpu.destroy();
+  }
+}
+
+async function predictAll(
+  { files, trained }: Request,
+  model: SlideModel,
+  folder: OutputFolder,
+  { reporter, signal }: Pick<PredictSlidesMachine, "reporter" | "signal">,
+): Promise<SlideOutcome[]> {
+  const slides: SlideOutcome[] = [];
+  for (const [slide, path] of files) {
+    signal?.throwIfAborted();
+    try {
+      slides.push({ slide, ...await predictOne(path, slide, trained, model, folder) });
+    } catch (error) {
+      if (files.size === 1 || endsAll(error) || !isTyped(error)) throw error;
+      reporter.warn(error.message);
+      slides.push({ slide, error: error.message });
+    }
+    reporter.update("slides", slides.length, files.size, "slides");
+  }
+  return slides;
+}
+
+async function predictOne(
+  path: string,
+  slide: string,
+  { dim, classes }: SlideRun,
+  model: SlideModel,
+  folder: OutputFolder,
+): Promise<Omit<SlideOutcome, "slide">> {
+  const file = await openFeatures(disk.open(path, "read"));
+  try {
+    const { count, coords } = file;
+    const refuse = (code: string, found: string, expected: string, hint: string): DataError =>
+      new DataError(`Cannot use features of ${path}: ${found}, expected ${expected}`, {
+        code,
+        hint,
+        context: { file: path, found, expected },
+      });
+    if (file.dim !== dim) {
+      const hint = "Embed with the encoder whose features the run was trained on";
+      throw refuse("features-width", `rows of ${file.dim} numbers`, `${dim} as the run was trained on`, hint);
+    }
+    if (count === 0) {
+      throw refuse("features-empty", "it has no rows", "at least one", "No tissue was found on that slide");
+    }
+    await checkContent(file);
+    const read = async (from: number, to: number) => {
+      const rows = await file.read(from, to);
+      const at = rows.findIndex((value) => !Number.isFinite(value));
+      if (at < 0) return rows;
+      const place = `row ${from + Math.floor(at / dim)}, column ${at % dim} is ${rows[at]}`;
+      throw refuse("features-nan", place, "a finite number", "Embed that slide again with --overwrite");
+    };
+    const { probabilities, attention } = await model.run({ name: path, count, read });
+    folder.begin();
+    if (attention) await writeAttention(`${folder.path}/${ATTENTION}`, slide, attention, coords);
+    const best = probabilities.indexOf(Math.max(...probabilities));
+    const named = Object.fromEntries(classes.map((name, k) => [name, probabilities[k]!]));
+    return { tiles: count, class: classes[best]!, probabilities: named };
+  } finally {
+    file.close();
+  }
+}
+
+async function writeAttention(
+  folder: string,
+  slide: string,
+  attention: NonNullable<SlideClasses["attention"]>,
+  coords: Float64Array | undefined,
+): Promise<void> {
+  makeFolder(folder);
+  const begin = await H5Writer.prepare();
+  disk.writeAnywhere(`${folder}/${slide}.h5`, (storage) => {
+    const h5 = begin(storage);
+    h5.dataset("/attention", "f4", [attention.length], Float32Array.from(attention));
+    if (coords) h5.dataset("/coords", "i4", [attention.length, 2], Int32Array.from(coords));
+    h5.close();
+  });
+}
+
+function tableOf(slides: readonly SlideOutcome[], classes: readonly string[]): string {
+  const lines = slides.map(({ slide, tiles = "", class: best = "", probabilities, error = "" }) =>
+    csvLine([slide, tiles, best, ...classes.map((name) => probabilities?.[name] ?? ""), error])
+  );
+  return [csvLine(["slide_id", "tiles", "class", ...classes.map((name) => `p_${name}`), "error"]), ...lines].join("");
+}
