@@ -12,6 +12,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   predict: () => import("./predict.ts") as unknown as Promise<Command>,
   report: () => import("./report.ts") as unknown as Promise<Command>,
   retrieve: () => import("./retrieve.ts") as unknown as Promise<Command>,
+  split: () => import("./split.ts") as unknown as Promise<Command>,
   synth: () => import("./synth.ts") as unknown as Promise<Command>,
   train: () => import("./train.ts") as unknown as Promise<Command>,
   verify: () => import("./verify.ts") as unknown as Promise<Command>,

@@ -30,6 +30,7 @@ import { evaluationJson } from "../eval/bench/bench_json.ts";
 import { degenerate, type Evaluation, type Failure } from "../eval/bench/bench_result.ts";
 import { evaluationText } from "../eval/bench/bench_table.ts";
 import { EXPRESSION_FLAGS, expressionOptions } from "./expression_flags.ts";
+import { COHORT_FLAGS, evaluateCohortCommand } from "./evaluate_cohort.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { hashOfText } from "../run/encoder.ts";
@@ -42,7 +43,8 @@ import { printJson, say } from "./terminal.ts";
 /** Name of the command. */
 export const name = "evaluate";
 /** What it does. */
-export const summary = "linear probe and HEST-Benchmark on encoders, adapters or features, side by side";
+export const summary =
+  "linear probe, HEST-Benchmark and slide-level tasks on encoders, adapters or features, side by side";
 /** An example. */
 export const example = "evaluate --bench bench_data --task IDC --encoder uni2-h --adapter runs/a/checkpoints/best";
 
@@ -58,7 +60,8 @@ export const flags = {
   features: { kind: "list", value: "DIR", help: "folder of features that embed wrote, instead of an encoder" },
   data: { kind: "list", value: "DIR", help: "samples in HEST's layout" },
   bench: { kind: "text", value: "DIR", help: "HEST-Benchmark's bench_data, or one of its tasks" },
-  task: { kind: "list", value: "NAME", help: "only these tasks of --bench" },
+  task: { kind: "list", value: "NAME", help: "only these tasks of --bench; of --split its config.yaml" },
+  ...COHORT_FLAGS,
   protocol: {
     kind: "choice",
     of: Object.keys(PROTOCOLS),
@@ -103,11 +106,14 @@ const SOME_FAILED = 3;
 
 /** Encoders that are opened. */
 export function encoders({ flags: values }: Args<typeof flags>): string[] {
+  if (values.split !== undefined) return [];
   return findSources(values).filter(needsEmbedding).map(({ encoder }) => encoder!);
 }
 
 /** Runs the command. */
-export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
+export async function run({ flags: values }: Args<typeof flags>, job: Job): Promise<number> {
+  const { signal } = job;
+  if (values.split !== undefined) return await evaluateCohortCommand(name, values, job);
   const sources = findSources(values);
   checkFolder(values.out!);
   if (values.cache !== undefined) checkFolder(values.cache, "--cache");

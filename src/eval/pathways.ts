@@ -9,22 +9,9 @@
  */
 
 import { DataError } from "../core/errors.ts";
+import type { GeneSet } from "../data/cohort/gene_sets.ts";
 import { fitStandardizer, type Standardizer } from "./linalg/standardize.ts";
 import { type Table, takeRows } from "./linalg/table.ts";
-
-/** A set of genes. */
-export interface GeneSet {
-  readonly name: string;
-  readonly genes: readonly string[];
-}
-
-/** Expression of cases. */
-export interface Expression {
-  /** Names of the columns. */
-  readonly genes: readonly string[];
-  /** `[cases, genes]`, on a log scale. */
-  readonly values: Table;
-}
 
 /** Targets on the scale of the training cases; columns that are constant there are 0 throughout. */
 export function standardizedTargets(raw: Table, train: readonly number[]): { targets: Table; constant: number[] } {

@@ -130,16 +130,18 @@ const BLOCK = 1 << 22;
 /**
  * Compares what a file holds with its checksum, if it has one: files of other programs and of older versions have none.
  *
- * @param rows All rows, where they were read before.
+ * @param read All rows, or the sum of all that were read, where they were before.
  * @throws {DataError} If it was changed or damaged.
  */
-export async function checkContent(file: Features, rows?: Float32Array): Promise<void> {
+export async function checkContent(file: Features, read?: Float32Array | ContentSum): Promise<void> {
   const wanted = file.attributes[CONTENT_SUM];
   if (wanted === undefined) return;
-  const sum = new ContentSum();
+  const sum = read instanceof ContentSum ? read : new ContentSum();
   const step = Math.max(1, Math.floor(BLOCK / file.dim));
-  if (rows !== undefined) sum.add(rows);
-  else for (let at = 0; at < file.count; at += step) sum.add(await file.read(at, Math.min(file.count, at + step)));
+  if (read instanceof Float32Array) sum.add(read);
+  else if (read === undefined) {
+    for (let at = 0; at < file.count; at += step) sum.add(await file.read(at, Math.min(file.count, at + step)));
+  }
   const before = sum.finish({ coords: file.coords, names: file.barcodes ?? file.files });
   const found = withFacts(before, file.facts());
   if (wanted === found || wanted === before) return;

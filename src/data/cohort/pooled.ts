@@ -1,0 +1,183 @@
+/**
+ * Mean features of slides, read from their files in blocks: a slide of any number of tiles takes the memory of one block.
+ *
+ * @module
+ */
+
+import { DataError, type SealError } from "../../core/errors.ts";
+import type { Disk } from "../../io/disk.ts";
+import { checkContent, CONTENT_SUM, ContentSum, type Features, openFeatures } from "../../io/features.ts";
+import { isTyped } from "../../io/system_error.ts";
+import { shortList } from "./table.ts";
+
+/** Endings of feature files. */
+const ENDINGS: readonly string[] = [".h5", ".hdf5", ".pt", ".npy", ".safetensors", ".h5ad"];
+/** Folders of CLAM within a folder of features, in the order they are taken. */
+const INNER: readonly string[] = ["h5_files", "pt_files"];
+/** Numbers read at once. */
+const BLOCK = 1 << 20;
+/** What files of one encoder say alike, where they say it. */
+const SAME: readonly string[] = ["encoder", "extractor", "weights_sha256", "adapter", "adapter_sha256", "scale"];
+
+/** A slide whose tiles became one vector. */
+export interface PooledSlide {
+  readonly slide: string;
+  /** Tiles. */
+  readonly count: number;
+  /** `[d]`. */
+  readonly mean: Float64Array;
+  /** Side of a tile in pixels of level 0, where the file says it. */
+  readonly tileSize: number | undefined;
+}
+
+/** A slide that takes no part, and why. */
+export interface LeftOut {
+  readonly slide: string;
+  readonly code: "missing" | "empty" | "not-finite" | "damaged";
+  readonly reason: string;
+}
+
+/** Slides of a folder. */
+export interface PooledFolder {
+  readonly dim: number;
+  readonly slides: ReadonlyMap<string, PooledSlide>;
+  readonly leftOut: readonly LeftOut[];
+  /** Slides with features that nobody asked for. */
+  readonly unused: readonly string[];
+}
+
+/**
+ * Feature files of a folder by slide: `NAME.h5`, `.pt`, `.npy`, `.safetensors` or `.h5ad`, as this program, TRIDENT, CLAM
+ * and STAMP write them.
+ *
+ * @throws {DataError} If it is no folder, holds none, or has two of one slide.
+ */
+export function slideFiles(disk: Pick<Disk, "look">, folder: string): Map<string, string> {
+  const refuse = (found: string, expected: string): DataError =>
+    new DataError(`Cannot find features in ${folder}: ${found}, expected ${expected}`, {
+      code: "features",
+      hint: "Give the folder that holds a feature file a slide, such as features_uni_v2",
+      context: { folder, found, expected },
+    });
+  const entry = disk.look(folder);
+  if (entry?.kind !== "folder") throw refuse(entry ? "it is a file" : "there is no such folder", "a folder");
+  const root = folder.replace(/(?<=.)[/\\]+$/, "");
+  const files = new Map<string, string>();
+  for (const name of entry.names) {
+    const ending = ENDINGS.find((one) => name.toLowerCase().endsWith(one));
+    if (ending === undefined || name.startsWith(".") || disk.look(`${root}/${name}`)?.kind !== "file") continue;
+    const slide = name.slice(0, -ending.length);
+    const other = files.get(slide);
+    if (other !== undefined) throw refuse(`slide ${slide} has ${other.slice(root.length + 1)} and ${name}`, "one file");
+    files.set(slide, `${root}/${name}`);
+  }
+  if (files.size > 0) return files;
+  const inner = INNER.find((name) => entry.names.includes(name));
+  if (inner !== undefined) return slideFiles(disk, `${root}/${inner}`);
+  throw refuse("it holds no feature file", `files that end in ${ENDINGS.join(", ")}`);
+}
+
+/** Options of {@linkcode poolFolder}. */
+export interface PoolOptions {
+  readonly signal?: AbortSignal | undefined;
+  onSlide?(done: number, total: number): void;
+}
+
+/**
+ * Pools the slides that are wanted. Slides without a file, without tiles, with a number that is not finite or with a damaged file
+ * are left out by name.
+ *
+ * @throws {DataError} If no slide is left, or files are of more than one encoder.
+ */
+export async function poolFolder(
+  disk: Disk,
+  folder: string,
+  wanted: readonly string[],
+  { signal, onSlide }: PoolOptions = {},
+): Promise<PooledFolder> {
+  const files = slideFiles(disk, folder);
+  const slides = new Map<string, PooledSlide>();
+  const leftOut: LeftOut[] = [];
+  let first: Features | undefined;
+  for (const [i, slide] of wanted.entries()) {
+    signal?.throwIfAborted();
+    const path = files.get(slide);
+    if (path === undefined) {
+      leftOut.push({ slide, code: "missing", reason: `no file in ${folder}` });
+      continue;
+    }
+    try {
+      const file = await openFeatures(disk.open(path, "read"));
+      try {
+        if (first !== undefined) checkSame(first, file);
+        first ??= file;
+        const pooled = await poolFile(file, slide);
+        if ("reason" in pooled) leftOut.push(pooled);
+        else slides.set(slide, pooled);
+      } finally {
+        file.close();
+      }
+    } catch (error) {
+      if (!isTyped(error) || error.exitCode !== 4 || (error as SealError).code === MIXED) throw error;
+      leftOut.push({ slide, code: "damaged", reason: error.message });
+    }
+    onSlide?.(i + 1, wanted.length);
+  }
+  if (slides.size > 0) {
+    const unused = [...files.keys()].filter((slide) => !wanted.includes(slide));
+    return { dim: first!.dim, slides, leftOut, unused };
+  }
+  const [one] = leftOut;
+  throw new DataError(
+    `Cannot use features of ${folder}: none of ${wanted.length} slides can be used (${one?.slide}: ${one?.reason}), expected some; ` +
+      `it has files of ${shortList([...files.keys()], 3)}`,
+    {
+      code: "features-missing",
+      hint: "Names of files are slide_id and an ending",
+      context: { folder, leftOut: leftOut.slice(0, 20) },
+    },
+  );
+}
+
+const MIXED = "features-mixed";
+
+/** Refuses files of two encoders. */
+function checkSame(first: Features, file: Features): void {
+  const mixed = (what: string, found: unknown, expected: unknown): never => {
+    throw new DataError(
+      `Cannot use features of ${file.name}: ${what} is ${found}, expected ${expected} as in ${first.name}`,
+      {
+        code: MIXED,
+        hint: "Features of one folder come from one encoder; give each its own --features",
+        context: { file: file.name, other: first.name, what, found, expected },
+      },
+    );
+  };
+  if (file.dim !== first.dim) mixed("the width of a row", file.dim, first.dim);
+  for (const name of SAME) {
+    const [a, b] = [first.attributes[name], file.attributes[name]];
+    if (a !== undefined && b !== undefined && String(a) !== String(b)) mixed(name, b, a);
+  }
+}
+
+async function poolFile(file: Features, slide: string): Promise<PooledSlide | LeftOut> {
+  const { count, dim } = file;
+  if (count === 0) return { slide, code: "empty", reason: "no tiles" };
+  const mean = new Float64Array(dim);
+  const sum = file.attributes[CONTENT_SUM] === undefined ? undefined : new ContentSum();
+  const step = Math.max(1, Math.floor(BLOCK / dim));
+  for (let from = 0; from < count; from += step) {
+    const rows = await file.read(from, Math.min(count, from + step));
+    sum?.add(rows);
+    for (let at = 0; at < rows.length;) for (let j = 0; j < dim; j++) mean[j]! += rows[at++]!;
+    // A sum stays what no number is, so one look a block finds the row.
+    if (mean.every(Number.isFinite)) continue;
+    const at = rows.findIndex((value) => !Number.isFinite(value));
+    const reason = `row ${from + Math.floor(at / dim)}, column ${at % dim} is ${rows[at]}`;
+    return { slide, code: "not-finite", reason };
+  }
+  await checkContent(file, sum);
+  const size = Number(file.facts()["patch_size_level0"] ?? file.facts()["coords/patch_size_level0"]);
+  const tileSize = Number.isFinite(size) ? size : undefined;
+  return { slide, count, mean: mean.map((value) => value / count), tileSize };
+}

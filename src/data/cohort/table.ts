@@ -1,0 +1,165 @@
+/**
+ * The table of a cohort, `k=all.tsv`: a row a slide with `slide_id`, `case_id`, labels, other columns, and folds as `fold_0`,
+ * `fold_1`, ... with `train`, `val` or `test`. Names and labels are text as they stand.
+ *
+ * Source: the form of Patho-Bench's splits.
+ *
+ * @module
+ */
+
+import { DataError, FormatError } from "../../core/errors.ts";
+import { parseCsv } from "../../io/csv.ts";
+
+/** Where a slide is in a fold. */
+export type FoldPart = "train" | "val" | "test";
+
+/** A slide of the table. */
+export interface CohortRow {
+  readonly slide: string;
+  readonly case: string;
+  /** Fields in the order of the table's columns. */
+  readonly fields: readonly string[];
+  /** Its part in each fold; undefined where the fold leaves it out. */
+  readonly folds: readonly (FoldPart | undefined)[];
+  /** Line of the file. */
+  readonly line: number;
+}
+
+/** A table. */
+export interface CohortTable {
+  readonly file: string;
+  /** Columns but the folds, `case_id` and `slide_id` among them. */
+  readonly columns: readonly string[];
+  /** Names of the folds, in the order of their numbers. */
+  readonly folds: readonly string[];
+  readonly rows: readonly CohortRow[];
+  /** Whether the file names cases; if not, every slide is its own. */
+  readonly cases: boolean;
+}
+
+const PARTS: ReadonlySet<string> = new Set(["train", "val", "test"]);
+
+/**
+ * Reads a table; its header says which of comma, tab and semicolon divides it.
+ *
+ * @param file Name of the file for error messages.
+ * @throws {FormatError} If a line is broken, naming it.
+ * @throws {DataError} If there is no `slide_id`, a slide occurs twice, or a case is on two sides of a fold.
+ */
+export function readCohort(text: string, file: string): CohortTable {
+  const [head, ...records] = parseCsv(text, file);
+  const header = head?.fields.map((name) => name.trim()) ?? [];
+  const fail = (line: number, found: string, expected: string): never => {
+    throw new FormatError(`Cannot read the table ${file}: line ${line} ${found}, expected ${expected}`, {
+      context: { file, line, found, expected },
+    });
+  };
+  if (!header.includes("slide_id")) {
+    throw new DataError(
+      `Cannot read the table ${file}: its columns are ${shortList(header)}, expected slide_id among them`,
+      {
+        code: "columns",
+        hint: "A row a slide, with its name in slide_id",
+        context: { file, found: header.slice(0, 50) },
+      },
+    );
+  }
+  const twice = header.find((name, i) => name !== "" && header.indexOf(name) !== i);
+  if (twice !== undefined) fail(1, `names the column ${twice} twice`, "each once");
+  // What pandas writes for an index without a name.
+  const kept = [...header.keys()].filter((i) => !/^(Unnamed: \d+)?$/.test(header[i]!));
+  const isFold = (i: number) => /^fold_\d+$/.test(header[i]!);
+  const own = kept.filter((i) => !isFold(i));
+  const folds = kept.filter(isFold).sort((a, b) => Number(header[a]!.slice(5)) - Number(header[b]!.slice(5)));
+  const [slideAt, caseAt] = [header.indexOf("slide_id"), header.indexOf("case_id")];
+  const rows = records.map(({ line, fields }): CohortRow => {
+    if (fields.length !== header.length) {
+      fail(line, `has ${fields.length} fields`, `${header.length} as in its header`);
+    }
+    const slide = fields[slideAt]!.trim();
+    const owner = caseAt < 0 ? slide : fields[caseAt]!.trim();
+    if (slide === "" || owner === "") fail(line, `has no ${slide === "" ? "slide_id" : "case_id"}`, "a name");
+    const parts = folds.map((i): FoldPart | undefined => {
+      const part = fields[i]!.trim();
+      if (part !== "" && !PARTS.has(part)) {
+        fail(line, `has "${part.slice(0, 40)}" in ${header[i]}`, "train, val, test or nothing");
+      }
+      return part === "" ? undefined : part as FoldPart;
+    });
+    return { slide, case: owner, fields: own.map((i) => fields[i]!.trim()), folds: parts, line };
+  });
+  const table: CohortTable = {
+    file,
+    columns: own.map((i) => header[i]!),
+    folds: folds.map((i) => header[i]!),
+    rows,
+    cases: caseAt >= 0,
+  };
+  checkRows(table);
+  return table;
+}
+
+/** Some of many names. */
+export function shortList(names: readonly string[], most = 8): string {
+  if (names.length === 0) return "none";
+  return names.slice(0, most).join(", ") + (names.length > most ? ` and ${names.length - most} more` : "");
+}
+
+function checkRows({ file, rows, folds }: CohortTable): void {
+  if (rows.length === 0) {
+    throw new DataError(`Cannot use the table ${file}: it has no slide, expected a row each`, {
+      code: "labels",
+      context: { file },
+    });
+  }
+  const slides = new Map<string, CohortRow>();
+  const cases = new Map<string, CohortRow>();
+  for (const row of rows) {
+    const before = slides.get(row.slide);
+    if (before !== undefined) {
+      throw new DataError(
+        `Cannot use the table ${file}: slide ${row.slide} is in lines ${before.line} and ${row.line}, expected once`,
+        { code: "labels", context: { file, slide: row.slide, lines: [before.line, row.line] } },
+      );
+    }
+    slides.set(row.slide, row);
+    const first = cases.get(row.case) ?? row;
+    cases.set(row.case, first);
+    const fold = row.folds.findIndex((part, i) => part !== first.folds[i]);
+    if (fold < 0) continue;
+    const [a, b] = [first, row].map(({ folds }) => folds[fold] ?? "nothing");
+    throw new DataError(
+      `Cannot use the table ${file}: case ${row.case} is on both sides of ${
+        folds[fold]
+      }: ${a} in line ${first.line}, ` +
+        `${b} in line ${row.line}, expected one side`,
+      {
+        code: "split-leak",
+        hint: "Put all slides of a case into one part of a fold; split --by case makes such folds",
+        context: { file, case: row.case, fold: folds[fold], lines: [first.line, row.line] },
+      },
+    );
+  }
+}
+
+/**
+ * One column, a field a row.
+ *
+ * @throws {DataError} If there is none of that name.
+ */
+export function columnOf({ file, columns, rows }: CohortTable, name: string): string[] {
+  const at = columns.indexOf(name);
+  if (at >= 0) return rows.map(({ fields }) => fields[at]!);
+  throw new DataError(`Cannot use the table ${file}: its columns are ${shortList(columns)}, ${name} is missing`, {
+    code: "columns",
+    context: { file, found: columns.slice(0, 50), wanted: name },
+  });
+}
+
+/** The text of a table, divided by tabs. */
+export function cohortText({ columns, folds, rows }: Pick<CohortTable, "columns" | "folds" | "rows">): string {
+  const line = (fields: readonly string[]) =>
+    `${fields.map((f) => /["\t\r\n]/.test(f) ? `"${f.replaceAll('"', '""')}"` : f).join("\t")}\n`;
+  return line([...columns, ...folds]) +
+    rows.map((row) => line([...row.fields, ...row.folds.map((part) => part ?? "")])).join("");
+}

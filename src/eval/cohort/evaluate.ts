@@ -1,0 +1,157 @@
+/**
+ * Encoders compared on a cohort: models of their mean features in every fold, beside the baseline, with paired differences.
+ *
+ * @module
+ */
+
+import { DataError } from "../../core/errors.ts";
+import type { Cohort, CohortFold, CohortSource } from "./cohort.ts";
+import { fitFold, type ModelName, MODELS, openFold } from "./models.ts";
+import { SCORES, type Scores, targetScores } from "./scores.ts";
+import { CaseDraws, type Difference, type Estimate, type JudgedFold, type JudgedScores } from "./summary.ts";
+import { mean } from "../linalg/statistics.ts";
+
+/** A model of one encoder, or the baseline. */
+export interface CohortRowResult extends ModelName {
+  /** Name of the encoder; undefined of the baseline. */
+  readonly source: string | undefined;
+  readonly scores: Readonly<Record<string, Estimate>>;
+  readonly folds: readonly Scores[];
+  /** Of a regression: the mean over folds, by target. */
+  readonly perTarget?: Readonly<Record<string, Scores>>;
+  /** For the test units of each fold. */
+  readonly outputs: readonly Float64Array[];
+}
+
+/** A paired difference. */
+export interface CohortDifference {
+  readonly a: { readonly source: string; readonly model: string };
+  /** Another encoder's same model, or the baseline. */
+  readonly b: { readonly source: string | undefined; readonly model: string };
+  readonly score: string;
+  readonly difference: Difference;
+}
+
+/** What was found. */
+export interface CohortResult {
+  readonly cohort: Cohort;
+  /** Folds that were judged, and what is to be known of each; those that could not be have no part in the scores. */
+  readonly folds: readonly {
+    readonly fold: CohortFold;
+    readonly judged: boolean;
+    readonly problems: readonly string[];
+  }[];
+  readonly judged: readonly JudgedFold[];
+  readonly cases: number;
+  readonly rows: readonly CohortRowResult[];
+  readonly differences: readonly CohortDifference[];
+}
+
+/** Options of {@linkcode evaluateCohort}. */
+export interface CohortOptions {
+  readonly draws?: number;
+  readonly seed?: number;
+  /** Told after every fold; may wait, or throw to stop. */
+  onFold?(source: string, done: number, total: number): Promise<void> | void;
+}
+
+/**
+ * Evaluates encoders.
+ *
+ * @throws {DataError} If no fold can be judged.
+ */
+export async function evaluateCohort(
+  cohort: Cohort,
+  sources: readonly CohortSource[],
+  { draws = 100, seed = 0, onFold }: CohortOptions = {},
+): Promise<CohortResult> {
+  const { models, baseline } = MODELS[cohort.targets.kind];
+  const opened = cohort.folds.map((fold) => ({ fold, ...openFold(cohort, fold) }));
+  const usable = opened.flatMap(({ fold, truth, baseline }) => truth && baseline ? [{ fold, truth, baseline }] : []);
+  if (usable.length === 0) {
+    const [first] = opened;
+    throw new DataError(
+      `Cannot evaluate: none of ${opened.length} folds can be judged (${first?.fold.name}: ${
+        first?.problems.join(", ")
+      }), expected one or more`,
+      { code: "folds", context: { folds: opened.slice(0, 20).map(({ fold, problems }) => [fold.name, problems]) } },
+    );
+  }
+  const judged = usable.map(({ fold, truth }): JudgedFold => ({ name: fold.name, test: fold.test, truth }));
+  const by = new CaseDraws(cohort, judged, draws, seed);
+  const problems = new Map(opened.map(({ fold, problems }) => [fold.name, [...problems]]));
+  const rows: { row: CohortRowResult; scores: JudgedScores }[] = [];
+  const add = (model: ModelName, source: string | undefined, outputs: readonly Float64Array[]) => {
+    const scores = by.judge({ outputs });
+    rows.push({ row: rowOf(cohort, by, { model, source, scores }), scores });
+  };
+  for (const { name, x } of sources) {
+    const outputs = models.map(() => [] as Float64Array[]);
+    for (const [f, { fold, truth }] of usable.entries()) {
+      const fitted = fitFold(cohort, fold, truth, x);
+      fitted.outputs.forEach((output, m) => outputs[m]!.push(output));
+      problems.get(fold.name)!.push(...fitted.problems.map((text) => `${name}: ${text}`));
+      await onFold?.(name, f + 1, usable.length);
+    }
+    models.forEach((model, m) => add(model, name, outputs[m]!));
+  }
+  add(baseline, undefined, usable.map((one) => one.baseline));
+  return {
+    cohort,
+    folds: opened.map(({ fold, truth }) => ({ fold, judged: truth !== undefined, problems: problems.get(fold.name)! })),
+    judged,
+    cases: by.cases,
+    rows: rows.map(({ row }) => row),
+    differences: differencesOf(by, rows, SCORES[cohort.targets.kind]),
+  };
+}
+
+function rowOf(
+  { targets }: Cohort,
+  by: CaseDraws,
+  { model, source, scores }: { model: ModelName; source: string | undefined; scores: JudgedScores },
+): CohortRowResult {
+  const names = SCORES[targets.kind];
+  return {
+    ...model,
+    source,
+    scores: Object.fromEntries(names.map((name) => [name, by.estimate(name, scores)])),
+    folds: scores.folds,
+    ...(targets.kind === "regression" && { perTarget: perTarget(targets.names, by, scores) }),
+    outputs: scores.outputs,
+  };
+}
+
+function perTarget(names: readonly string[], by: CaseDraws, { outputs }: JudgedScores): Record<string, Scores> {
+  const each = by.folds.flatMap(({ truth, test }, f) =>
+    truth.kind === "regression" ? [targetScores(truth, outputs[f]!, [...test.keys()])] : []
+  );
+  return Object.fromEntries(names.map((target, k) => [
+    target,
+    Object.fromEntries(SCORES.regression.map((name) => {
+      const known = each.flatMap((scores) => scores[k]![name] ?? []);
+      return [name, known.length === 0 ? null : mean(known)];
+    })),
+  ]));
+}
+
+/** Every model against the first encoder's of its kind, and against the baseline. */
+function differencesOf(
+  by: CaseDraws,
+  rows: readonly { row: CohortRowResult; scores: JudgedScores }[],
+  names: readonly string[],
+): CohortDifference[] {
+  const own = rows.filter(({ row }) => row.source !== undefined);
+  const baseline = rows.filter(({ row }) => row.source === undefined);
+  return own.flatMap((a) => {
+    const first = own.find(({ row }) => row.id === a.row.id)!;
+    return [...(first === a ? [] : [first]), ...baseline].flatMap((b) =>
+      names.map((score): CohortDifference => ({
+        a: { source: a.row.source!, model: a.row.id },
+        b: { source: b.row.source, model: b.row.id },
+        score,
+        difference: by.difference(score, a.scores, b.scores),
+      })).filter(({ difference }) => difference.value !== null)
+    );
+  });
+}
