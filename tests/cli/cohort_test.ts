@@ -23,7 +23,7 @@ Deno.test("split makes a table and a task that evaluate takes; both are resumed,
     ];
     const made = await seal(...split, "--site-disjoint", "--folds", "3", "--out", `${folder}/s`, "--json");
     assert.equal(made.code, 0, made.err);
-    assert.deepEqual(JSON.parse(made.out).folds.map(({ test }: { test: number[] }) => test), [[6, 6], [4, 4], [5, 5]]);
+    assert.deepEqual(JSON.parse(made.out).folds.map(({ test }: { test: number[] }) => test), [[6, 6], [5, 5], [4, 4]]);
     const table = Deno.readTextFileSync(`${folder}/s/k=all.tsv`);
     assert.equal(readCohort(table, "k=all.tsv").folds.length, 3);
     assert.match(Deno.readTextFileSync(`${folder}/s/config.yaml`), /^task_col: HER2\nsample_col: case_id\n/);
