@@ -6,7 +6,7 @@
 
 import { ConfigError, DataError } from "../core/errors.ts";
 import { alignRows, count } from "../core/text_table.ts";
-import { makeFolds } from "../data/cohort/folds.ts";
+import { type MadeFolds, makeFolds } from "../data/cohort/folds.ts";
 import { type CohortTable, cohortText, readCohort } from "../data/cohort/table.ts";
 import { type CohortTask, kindOf, targetsOf, TASK_KINDS, type TaskKind, taskText } from "../data/cohort/task.ts";
 import { readBytes } from "../data/data_folder.ts";
@@ -113,21 +113,20 @@ export async function run({ flags: values }: Args<typeof flags>): Promise<number
   disk.write(`${folder.path}/${TABLE}`, cohortText(withCases(made.table)));
   disk.write(`${folder.path}/${TASK}`, taskText(task));
   const written = folder.finish({ classes: made.classes, folds: made.counts, notes: made.notes }, status);
-  if (!values.quiet) {
-    const cases = new Set(table.rows.map((row) => row.case)).size;
-    say(
-      `${folder.path}: ${count(cases, "case")}, ${count(table.rows.length, "slide")}, ${
-        count(made.counts.length, "fold")
-      }`,
-    );
-    const sum = (side: readonly number[]) => side.join(" + ");
-    alignRows(
-      made.counts.slice(0, 10).map(({ fold, train, test }) => [fold, `train ${sum(train)}`, `test ${sum(test)}`]),
-    )
-      .forEach(say);
-  }
+  if (!values.quiet) foldLines(folder.path, made).forEach(say);
   if (values.json) printJson(written);
   return status;
+}
+
+/** Lines for the terminal: what was divided, and the first folds. */
+function foldLines(path: string, { table: { rows }, counts }: MadeFolds): string[] {
+  const cases = new Set(rows.map((row) => row.case)).size;
+  const sum = (side: readonly number[]) => side.join(" + ");
+  const first = counts.slice(0, 10).map(({ fold, train, test }) => [fold, `train ${sum(train)}`, `test ${sum(test)}`]);
+  return [
+    `${path}: ${count(cases, "case")}, ${count(rows.length, "slide")}, ${count(counts.length, "fold")}`,
+    ...alignRows(first),
+  ];
 }
 
 /** A table that names its cases, as readers of the form expect. */
