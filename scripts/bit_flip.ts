@@ -49,15 +49,6 @@ const SEAL: Readers = {
     results: out,
   },
   ...EVERY,
-  // The adapter of a run, as any other.
-  evaluate: {
-    args: [
-      ...["evaluate", "--quiet", "--data", data, "--panel-genes", "5", ...ENCODER],
-      ...["--adapter", `${run}/checkpoints/last`, "--out", out],
-    ],
-    results: out,
-    reads: /^checkpoints\/last\//,
-  },
 };
 const MIL: Readers = { train: { args: milArgs(folder, run), results: run }, ...EVERY };
 

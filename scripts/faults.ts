@@ -255,7 +255,7 @@ function phaseOf(out: string): string {
 async function signals(trial: Trial): Promise<void> {
   const { results, milliseconds } = await whole(trial, `${trial.folder}/whole`);
   const out = `${trial.folder}/stopped`;
-  for (const [i, share] of [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95].entries()) {
+  for (const [i, share] of [0.2, 0.35, 0.5, 0.65, 0.8, 0.95].entries()) {
     const signal = STOP_SIGNALS[i % STOP_SIGNALS.length]!;
     remove(out);
     trial.job.begin?.(trial.inputs, out);
