@@ -47,7 +47,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   ENOTDIR: place("a file stands where a folder is wanted"),
   EISDIR: place("it is a folder, a file is wanted"),
   ENOTEMPTY: place("the folder is not empty", "output-exists"),
-  ELOOP: place("its symbolic links lead in a circle"),
+  ELOOP: place("its symbolic links lead in a circle", "file-access", "Mend the links, or give another path"),
   ENAMETOOLONG: place("the name is too long for the file system"),
   EINVAL: place("the file system does not take such a name or access"),
   EILSEQ: place("the file system does not take such a name"),
