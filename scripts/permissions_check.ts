@@ -158,6 +158,10 @@ if (import.meta.main) {
   const folder = Deno.makeTempDirSync({ prefix: "permissions_" });
   const at = `${folder}/at`;
   Deno.mkdirSync(at);
+  // The whole of a job array of one, for `--shard auto`.
+  for (const [name, value] of [["ID", "0"], ["MIN", "0"], ["MAX", "0"], ["STEP", "1"], ["COUNT", "1"]] as const) {
+    Deno.env.set(`SLURM_ARRAY_TASK_${name}`, value);
+  }
   let status = 1;
   try {
     const named = Deno.args.indexOf("--only");

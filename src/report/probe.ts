@@ -83,9 +83,9 @@ export function probe(evidence: ReadEvidence): Markup {
           title: "Probe correlation of each gene, before and after.",
           caption: markup`${
             paired.length > 0 &&
-            `${
-              amount(better, "gene")
-            } of ${paired.length} lie above the diagonal: ${names.after.text}’s features predict them better. `
+            `${amount(better, "gene")} of ${paired.length} ${
+              better === 1 ? "lies" : "lie"
+            } above the diagonal: ${names.after.text}’s features predict them better. `
           }${correlationMeans(evidence)}. ${groups(rows).length > 1 && "Symbols tell kinds of genes apart. "}${
             protocol !== undefined && `Protocol ${protocol}${truthOf(evidence)}.`
           }`,

@@ -209,20 +209,23 @@ async function judge(
 /** R2 below which predictions are no values to be read. */
 const POOR_R2 = -0.5;
 
-/** Warnings of probes whose predictions miss by far. */
-function poorFits(all: Results["encoders"]): Warning[] {
-  return all.flatMap(({ label, probe, benchmark }) =>
+/** One warning of all probes whose predictions miss by far, the worst first; none where none does. */
+export function poorFits(all: Results["encoders"]): Warning[] {
+  const poor = all.flatMap(({ label, probe, benchmark }) =>
     [probe, benchmark].flatMap((scores) => {
       const r2 = scores?.r2?.mean;
-      if (typeof r2 !== "number" || r2 >= POOR_R2) return [];
-      return [{
-        text: `${label}, ${scores!.protocol}: R2 is ${fixed(r2, 2)}`,
-        reason: `its squared error is ${fixed(1 - r2, 1)} times that of the mean of the held-out spots; penalty ${
-          scores!.penalty ?? "unknown"
-        }`,
-      }];
+      return typeof r2 === "number" && r2 < POOR_R2
+        ? [{ name: `${label}${label.endsWith(scores!.protocol) ? "" : ` by ${scores!.protocol}`} ${fixed(r2, 2)}`, r2 }]
+        : [];
     })
-  );
+  ).sort((a, b) => a.r2 - b.r2);
+  if (poor.length === 0) return [];
+  return [{
+    text: `R2 is far below 0: ${poor.map(({ name }) => name).join(", ")}`,
+    reason:
+      `the squared error is up to ${fixed(1 - poor[0]!.r2, 1)} times that of the mean of the held-out spots; such ` +
+      "predictions may rank spots, their values are not to be read",
+  }];
 }
 
 /** The best, the middle and the worst predicted gene, and those beside them. */

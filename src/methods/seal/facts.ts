@@ -18,6 +18,7 @@ import type {
 import { namedDonor } from "../../evidence/data.ts";
 import { loadingCode } from "../../evidence/loading.ts";
 import { readBytes } from "../../data/data_folder.ts";
+import { isNote } from "../../data/sample_checks.ts";
 import { TIMES } from "../../train/times.ts";
 import type { EvidenceContext, MethodEvidence } from "../method.ts";
 import type { SealSession } from "./session.ts";
@@ -65,7 +66,8 @@ export function factsOf(session: SealSession, options: FactsOptions): MethodEvid
     data: dataFacts(session, options),
     stages: stagesOf(new TextDecoder().decode(readBytes(host.disk, `${folder}/metrics.jsonl`)), options.steps),
     warnings: [
-      ...set.warnings.map((text): Warning => ({ text })),
+      // What sound data have, too, is told by the command and is no warning.
+      ...set.warnings.filter((text) => !isNote(text)).map((text): Warning => ({ text })),
       ...(adapter === undefined ? [noAdapter(session)] : []),
     ],
   };
