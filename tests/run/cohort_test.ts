@@ -240,6 +240,22 @@ Deno.test("features of two encoders in one folder are refused, by width or by wh
       (await rejected(evaluate(folder, { task: "task_col: HER2" }))).message,
       /width of a row is 4, expected 6/,
     );
+    const scaled = async (slide: string, scale: string) => {
+      const table = {
+        count: 1,
+        dim: 6,
+        attributes: { encoder: "made" },
+        coords: new Int32Array(2),
+        coordsAttributes: { scale },
+      };
+      await writeFeatures(disk, `${folder}/strong/${slide}.h5`, "h5", table, () => new Float32Array(6));
+    };
+    await scaled("case000_a", "nominal");
+    await scaled("case005_a", "physical");
+    assert.match(
+      (await rejected(evaluate(folder, { task: "task_col: HER2" }))).message,
+      /case005_a\.h5: scale is physical, expected nominal/,
+    );
     Deno.mkdirSync(`${folder}/none`);
     const none = await rejected(evaluate(folder, { task: "task_col: HER2", features: ["none"] }));
     assert.match(none.message, /it holds no feature file/);

@@ -17,7 +17,15 @@ const INNER: readonly string[] = ["h5_files", "pt_files"];
 /** Numbers read at once. */
 const BLOCK = 1 << 20;
 /** What files of one encoder say alike, where they say it. */
-const SAME: readonly string[] = ["encoder", "extractor", "weights_sha256", "adapter", "adapter_sha256", "scale"];
+const SAME: readonly string[] = [
+  "encoder",
+  "weights_sha256",
+  "adapter",
+  "adapter_sha256",
+  "coords/scale",
+  "coords/target_magnification",
+  "coords/patch_size",
+];
 
 /** A slide whose tiles became one vector. */
 export interface PooledSlide {
@@ -98,7 +106,7 @@ export async function poolFolder(
   const files = slideFiles(disk, folder);
   const slides = new Map<string, PooledSlide>();
   const leftOut: LeftOut[] = [];
-  let first: Features | undefined;
+  let first: Described | undefined;
   for (const [i, slide] of wanted.entries()) {
     signal?.throwIfAborted();
     const path = files.get(slide);
@@ -109,8 +117,9 @@ export async function poolFolder(
     try {
       const file = await openFeatures(disk.open(path, "read"));
       try {
-        if (first !== undefined) checkSame(first, file);
-        first ??= file;
+        const own = { name: file.name, dim: file.dim, facts: file.facts() };
+        if (first !== undefined) checkSame(first, own);
+        first ??= own;
         const pooled = await poolFile(file, slide);
         if ("reason" in pooled) leftOut.push(pooled);
         else slides.set(slide, pooled);
@@ -141,8 +150,11 @@ export async function poolFolder(
 
 const MIXED = "features-mixed";
 
-/** Refuses files of two encoders. */
-function checkSame(first: Features, file: Features): void {
+/** What a file says of itself. */
+type Described = Pick<Features, "name" | "dim"> & { readonly facts: Readonly<Record<string, unknown>> };
+
+/** Refuses files of two encoders, or of tiles made in two ways. */
+function checkSame(first: Described, file: Described): void {
   const mixed = (what: string, found: unknown, expected: unknown): never => {
     throw new DataError(
       `Cannot use features of ${file.name}: ${what} is ${found}, expected ${expected} as in ${first.name}`,
@@ -155,8 +167,8 @@ function checkSame(first: Features, file: Features): void {
   };
   if (file.dim !== first.dim) mixed("the width of a row", file.dim, first.dim);
   for (const name of SAME) {
-    const [a, b] = [first.attributes[name], file.attributes[name]];
-    if (a !== undefined && b !== undefined && String(a) !== String(b)) mixed(name, b, a);
+    const [a, b] = [first.facts[name], file.facts[name]];
+    if (a !== undefined && b !== undefined && String(a) !== String(b)) mixed(name.replace("coords/", ""), b, a);
   }
 }
 
