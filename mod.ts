@@ -27,9 +27,10 @@ export {
   type Features,
   ImageEncoder,
   listEncoders,
-  loadEncoder,
   type LoadEncoderOptions,
-} from "./src/module/encoder.ts";
+} from "./src/module/image_encoder.ts";
+export { loadEncoder } from "./src/module/encoder.ts";
+export type { AdapterFiles, EncoderFiles, FileSource } from "./src/module/encoder_files.ts";
 export {
   type Hest,
   type HestOptions,

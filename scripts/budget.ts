@@ -29,8 +29,8 @@ const BUDGETS: readonly Budget[] = [
 // machines do was answered: atomic files, locks, checksums and owned files, interruption and re-runs of every command,
 // permissions, limits before memory is taken, configurations of published encoders.
 const WHOLE = 100_000;
-/** Two of them are decoders of slides (JPEG 2000, WebP), loaded only when such a slide is met. */
-const NPM_PACKAGES = 7;
+/** Two of them are decoders of slides (JPEG 2000, WebP), loaded only when such a slide is met; two are in the file for pages alone. */
+const NPM_PACKAGES = 9;
 
 async function* walk(folder: string): AsyncGenerator<string> {
   let entries: Deno.DirEntry[];

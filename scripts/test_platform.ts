@@ -43,7 +43,8 @@ async function must(command: string, args: readonly string[], cwd: string = CACH
   return output;
 }
 
-async function installDawn(): Promise<void> {
+/** Installs Dawn for Node into data/cache/platform. */
+export async function installDawn(): Promise<void> {
   const version = DAWN.split("@").pop();
   const installed = await Deno.readTextFile(`${CACHE}/node_modules/webgpu/package.json`).catch(() => "{}");
   if ((JSON.parse(installed) as { version?: string }).version === version) return;
@@ -73,7 +74,7 @@ async function swiftShader(): Promise<Record<string, string>> {
 }
 
 /** Environment in which Dawn has an adapter. */
-async function driver(): Promise<Record<string, string>> {
+export async function driver(): Promise<Record<string, string>> {
   const quiet: Record<string, string> = Deno.env.get("XDG_RUNTIME_DIR") ? {} : { XDG_RUNTIME_DIR: CACHE };
   await Deno.writeTextFile(`${CACHE}/detect.mjs`, DETECT);
   const found = async (env: Record<string, string>): Promise<boolean> =>

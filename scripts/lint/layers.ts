@@ -12,7 +12,7 @@ export const LAYERS: Readonly<Record<string, { level: number; may: readonly stri
   core: { level: 0, may: [] },
   host: { level: 0, may: [] },
   io: { level: 1, may: ["core", "host"] },
-  gpu: { level: 1, may: ["core"] },
+  gpu: { level: 1, may: ["core", "host"] },
   graph: { level: 2, may: ["core", "gpu"] },
   ops: { level: 3, may: ["core", "gpu", "graph"] },
   autodiff: { level: 4, may: ["core", "gpu", "graph", "ops"] },

@@ -33,7 +33,7 @@ import { EXPRESSION_FLAGS, expressionOptions } from "./expression_flags.ts";
 import { COHORT_FLAGS, evaluateCohortCommand } from "./evaluate_cohort.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
-import { hashOfText } from "../run/encoder.ts";
+import { sha256Of } from "../io/checksum.ts";
 import { checkFolder, endsAll } from "../io/output.ts";
 import { flagFacts, OutputFolder } from "../run/output_folder.ts";
 import { samplesHash } from "../run/facts.ts";
@@ -171,7 +171,7 @@ async function evaluationFacts(
     ...flagFacts(values, ["encoder", "adapter", "features", "data", "bench", "panel", "cache"]),
     ...facts,
     data_sha256: await samplesHash(tasks.flatMap(({ samples }) => samples)),
-    folds_sha256: hashOfText(JSON.stringify(folds)),
+    folds_sha256: sha256Of(JSON.stringify(folds)),
   };
 }
 

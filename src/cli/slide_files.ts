@@ -9,7 +9,7 @@ import type { MadeBy } from "../embed/table.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { gridFolder } from "../slides/names.ts";
 import { summaryMarkdown } from "../slides/states.ts";
-import { hashOfText } from "../run/encoder.ts";
+import { sha256Of } from "../io/checksum.ts";
 import { readStates } from "../run/slide_states.ts";
 import { parentOf } from "../io/output.ts";
 
@@ -34,7 +34,7 @@ export function writeConfigs({ job, settings, by, licence, folder }: Of, tissueG
     [`${grid}/_config_coords.json`]: { ...settings.kind, ...settings.choice },
     [`${grid}/_config_feats_${folder}.json`]: { ...by, licence, edge: settings.edge, badTiles: settings.badTiles },
   };
-  const id = hashOfText(JSON.stringify(configs)).slice(0, 12);
+  const id = sha256Of(JSON.stringify(configs)).slice(0, 12);
   for (const [path, config] of [...Object.entries(configs), [`runs/${id}.json`, configs]] as [string, unknown][]) {
     makeFolder(parentOf(`${job}/${path}`));
     disk.write(`${job}/${path}`, `${JSON.stringify(config, undefined, 1)}\n`);

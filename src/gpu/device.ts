@@ -6,6 +6,7 @@
  */
 
 import { DeviceError, KernelError } from "../core/errors.ts";
+import { adapterHint, hostGpu } from "../host/gpu.ts";
 
 /** Limits the engine asks for; each is clamped to what the adapter offers. */
 const WANTED_LIMITS: Readonly<Record<string, number>> = {
@@ -258,21 +259,21 @@ const PROBE = (head: string, body: string): string =>
  * gpu.destroy();
  * ```
  *
- * @param gpu By default `navigator.gpu`; elsewhere Dawn's, as the npm package `webgpu` gives it.
+ * @param gpu By default `navigator.gpu`, in Node what the npm package `webgpu` gives.
  * @throws {DeviceError} With code `no-adapter` when there is none.
  */
 export async function requestGpu(
-  gpu: GPU | undefined = globalThis.navigator?.gpu,
+  gpu?: GPU,
   options: GpuOptions = {},
 ): Promise<Gpu> {
-  const adapter = await gpu?.requestAdapter({
+  const adapter = await (gpu ?? await hostGpu())?.requestAdapter({
     powerPreference: "high-performance",
     forceFallbackAdapter: options.software ?? false,
   });
   if (!adapter) {
     throw new DeviceError("Cannot find a GPU adapter: the system offers none", {
       code: "no-adapter",
-      hint: "deno task doctor --install",
+      hint: adapterHint(),
     });
   }
   const { info } = adapter;

@@ -5,6 +5,7 @@
  */
 
 import { DataError } from "../core/errors.ts";
+import { bytesAt } from "./bytes_at.ts";
 
 /** An RGB image in memory. */
 export interface RgbImage {
@@ -18,7 +19,7 @@ export interface RgbImage {
 
 /**
  * An image: RGB in memory, the bytes of a PNG, JPEG or TIFF file, such a file as a `Blob` or `File`, or its path where there is
- * a file system.
+ * a file system, its address in a page.
  */
 export type ImageInput = RgbImage | Uint8Array | ArrayBuffer | Blob | string;
 
@@ -32,13 +33,7 @@ async function bytesOf(image: Uint8Array | ArrayBuffer | Blob | string): Promise
   if (image instanceof Uint8Array) return image;
   if (image instanceof ArrayBuffer) return new Uint8Array(image);
   if (image instanceof Blob) return new Uint8Array(await image.arrayBuffer());
-  const { openFile } = await import("../io/fs.ts");
-  const file = await openFile(image);
-  try {
-    return await file.read(0, file.size);
-  } finally {
-    file.close?.();
-  }
+  return await bytesAt(image);
 }
 
 /**

@@ -7,31 +7,23 @@
 import { ConfigError, DataError, FormatError, WeightsError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { disk, openFile, openFolder } from "../io/fs.ts";
+import { sha256Of } from "../io/checksum.ts";
 import { Hub, type HubFile } from "../io/hub/hub.ts";
-import { openWeights, openWeightsFolder, type Weights } from "../io/torch/weights.ts";
-import { createEncoder } from "../models/encoder.ts";
-import { type ConfigFacts, readEncoderConfig, readEncoderMetadata } from "../models/encoder_config.ts";
-import { findEncoder, recogniseEncoder } from "../models/encoder_registry.ts";
-import type { EncoderSpec } from "../models/encoder_spec.ts";
-import { fedWith, loadEncoder, type LoadOptions, planEncoder } from "../models/load.ts";
-import { CONFIG, type EncoderRequest, type OpenedEncoder, PREPROCESSOR } from "../models/opened_encoder.ts";
-import { describeInput } from "../models/preprocess.ts";
-import { RANDOM_PREFIX, randomEncoder } from "../models/random_encoder.ts";
-import { Parameters } from "../nn/parameters.ts";
-import { openAdapter, type OpenedAdapter } from "./adapter.ts";
 import { machineHub } from "../io/hub/hub_machine.ts";
+import { openWeights, openWeightsFolder } from "../io/torch/weights.ts";
+import { type ConfigFacts, readEncoderConfig, readEncoderMetadata } from "../models/encoder_config.ts";
+import { findEncoder } from "../models/encoder_registry.ts";
+import type { EncoderSpec } from "../models/encoder_spec.ts";
+import { planEncoder } from "../models/load.ts";
+import { type EncoderSource, loadOptions, noFileFor, openRandom, openSource } from "../models/open_source.ts";
+import { CONFIG, type EncoderRequest, type OpenedEncoder, PREPROCESSOR } from "../models/opened_encoder.ts";
+import { RANDOM_PREFIX, randomEncoder } from "../models/random_encoder.ts";
+import { openAdapter, type OpenedAdapter } from "./adapter.ts";
 
 /** SHA-256 of a file. */
 export async function hashOf(path: string): Promise<string> {
   const hash = machineHub.sha256();
   for await (const piece of machineHub.read(path)) hash.update(piece);
-  return hash.hex();
-}
-
-/** SHA-256 of a text. */
-export function hashOfText(text: string): string {
-  const hash = machineHub.sha256();
-  hash.update(new TextEncoder().encode(text));
   return hash.hex();
 }
 
@@ -96,19 +88,6 @@ async function factsFromHub(repo: string, licence: string): Promise<ConfigFacts[
   }
 }
 
-/** Weights of an encoder and what is known of them. */
-export interface EncoderSource {
-  readonly weights: Weights;
-  /** Name in outputs. */
-  readonly name: string;
-  /** SHA-256 of the file; of the list of them for shards. */
-  readonly hash: string;
-  /** The encoder it is, if that was said. */
-  readonly spec?: EncoderSpec;
-  /** What configurations say. */
-  readonly facts: readonly ConfigFacts[];
-}
-
 /** Folder of a file. */
 export function folderOf(path: string): string {
   return path.replace(/[/\\]?[^/\\]*$/, "") || ".";
@@ -149,7 +128,7 @@ async function openDisk(path: string, kind: "folder" | "file"): Promise<OpenedWe
 async function fromDisk(path: string, kind: "folder" | "file"): Promise<EncoderSource> {
   const { paths, ...source } = await openDisk(path, kind);
   const hashes = await Promise.all(paths.map(hashOf));
-  return { ...source, hash: hashes.length === 1 ? hashes[0]! : hashOfText(hashes.join("\n")) };
+  return { ...source, hash: hashes.length === 1 ? hashes[0]! : sha256Of(hashes.join("\n")) };
 }
 
 /** The weights of an encoder of the registry, downloaded if the cache has them not. */
@@ -177,28 +156,6 @@ async function fromHub(spec: EncoderSpec, onProgress: EncoderRequest["onProgress
   return { weights: await openWeights(await openFile(found.path)), name: spec.name, hash, spec, facts };
 }
 
-async function openRandom(
-  gpu: Gpu,
-  { encoder: name, adapter, dtype, pooling, imageSize, build }: EncoderRequest,
-): Promise<OpenedEncoder> {
-  if (adapter !== undefined) throw noFileFor(name, adapter);
-  const { spec: own, seed } = randomEncoder(name);
-  const spec = imageSize === undefined ? own : fedWith(own, imageSize);
-  build?.onSpec?.(spec);
-  const parameters = build?.parameters ?? new Parameters(gpu, false);
-  const encoder = createEncoder(parameters, spec, { seed, dtype, lora: build?.lora, ...(pooling && { pooling }) });
-  parameters.allocate();
-  const preparation = describeInput(encoder.spec.input);
-  return await Promise.resolve({
-    encoder,
-    name,
-    weightsHash: hashOfText(name),
-    adapterHash: undefined,
-    preparation,
-    assumed: [],
-  });
-}
-
 /**
  * Refuses what can be told of an encoder before a device is opened or anything is downloaded: by its name, by names and shapes of
  * tensors where its weights are at hand, and by the adapter.
@@ -221,7 +178,10 @@ export async function checkEncoder(given: string, adapter?: string): Promise<Enc
     const source = await openEncoderAtHand(given);
     if (source === undefined) return findEncoder(given);
     try {
-      const { spec: found, keymap: { arch } } = await planEncoder(source.weights, loadOptions(source, given, opened));
+      const { spec: found, keymap: { arch } } = await planEncoder(
+        source.weights,
+        loadOptions(source, given, opened?.adapter),
+      );
       return { ...found, arch, output: { ...found.output, ...(arch.pooler && { pooler: arch.pooler }) } };
     } finally {
       source.weights.close();
@@ -252,27 +212,6 @@ async function cachedSource(spec: EncoderSpec): Promise<Omit<EncoderSource, "has
   return weights && { weights, name: spec.name, spec, facts: [] };
 }
 
-/** How weights are loaded as an encoder. */
-function loadOptions(
-  { name, facts, spec }: Omit<EncoderSource, "hash">,
-  given: string,
-  opened: OpenedAdapter | undefined,
-): LoadOptions {
-  return {
-    name,
-    facts,
-    ...(spec ? { spec } : { recognise: (family, arch) => recogniseEncoder(family, arch, given) }),
-    ...(opened && { adapter: opened.adapter }),
-  };
-}
-
-function noFileFor(name: string, adapter: string): ConfigError {
-  return new ConfigError(`Cannot put adapter ${adapter} on ${name}: weights of a file are wanted`, {
-    hint:
-      "Name the encoder the adapter was trained on, or its folder; runs on random weights open with predict --run RUN",
-  });
-}
-
 /**
  * Opens the weights of an encoder.
  *
@@ -295,37 +234,14 @@ export async function openEncoderSource(
  * @throws {GatedError | WeightsError | FormatError | DataError} If the weights cannot be had or read, or do not fit.
  */
 export async function openEncoder(gpu: Gpu, request: EncoderRequest): Promise<OpenedEncoder> {
-  const { encoder: given, adapter: adapterPath, dtype, pooling, imageSize, build, onProgress } = request;
+  const { encoder: given, adapter: adapterPath, onProgress } = request;
   if (given.startsWith(RANDOM_PREFIX)) return await openRandom(gpu, request);
   const source = await openEncoderSource(given, onProgress);
   let opened: OpenedAdapter | undefined;
   try {
     if (adapterPath !== undefined) opened = await openAdapter(adapterPath);
-    const options: LoadOptions = {
-      ...loadOptions(source, given, opened),
-      ...(dtype && { dtype }),
-      ...(pooling && { pooling }),
-      ...(imageSize !== undefined && { imageSize }),
-      ...build,
-      onProgress: (done, total) => onProgress?.(`load ${source.name}`, done, total),
-    };
-    const encoder = await loadEncoder(gpu, source.weights, options);
-    const adapterHash = opened && await hashOf(opened.file);
-    const { spec } = encoder;
-    const trained = opened?.adapter.imageSize;
-    return {
-      encoder,
-      name: source.name,
-      weightsHash: source.hash,
-      adapterHash,
-      preparation: describeInput(spec.input),
-      assumed: [
-        ...(trained !== undefined && trained !== spec.input.size
-          ? [`images of ${spec.input.size} px suit the adapter, which was trained with ${trained} px`]
-          : []),
-        ...spec.assumed ?? [],
-      ],
-    };
+    const { adapter, file } = opened ?? {};
+    return await openSource(gpu, source, request, adapter && { adapter, hash: () => hashOf(file!) });
   } finally {
     source.weights.close();
     opened?.adapter.close();

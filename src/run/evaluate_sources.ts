@@ -24,7 +24,8 @@ import { lockFile } from "../io/lock.ts";
 import { openPatches } from "../io/patches.ts";
 import { RANDOM_PREFIX } from "../models/random_encoder.ts";
 import { contentHash } from "./content_hash.ts";
-import { checkEncoder, hashOfText, openEncoder } from "./encoder.ts";
+import { sha256Of } from "../io/checksum.ts";
+import { checkEncoder, openEncoder } from "./encoder.ts";
 import { madeBy } from "../embed/made_by.ts";
 import { type OpenedEncoder, sayEncoder } from "../models/opened_encoder.ts";
 import type { Reporter } from "../core/reporter.ts";
@@ -157,7 +158,7 @@ export async function checkFolders(
 /** Hash of what a source is: its files where it has some, else its name. */
 export async function sourceHash({ encoder, adapter, features }: SourceRequest): Promise<string> {
   const paths = [encoder, adapter, features].filter((path) => path !== undefined && isThere(path)) as string[];
-  return hashOfText([encoder && !isThere(encoder) ? encoder : "", await contentHash(paths)].join("\n"));
+  return sha256Of([encoder && !isThere(encoder) ? encoder : "", await contentHash(paths)].join("\n"));
 }
 
 /** Endings of feature files, best first. */
@@ -276,7 +277,7 @@ export async function encoderSource(
   sayEncoder(opened, progress);
   const { encoder, weightsHash, adapterHash, preparation, assumed } = opened;
   const embedder = new Embedder(gpu, encoder, { batchSize: batchSize ?? (gpu.caps.software ? 8 : 32) });
-  const how = hashOfText(JSON.stringify([preparation, encoder.pooling, encoder.vit.config])).slice(0, 8);
+  const how = sha256Of(JSON.stringify([preparation, encoder.pooling, encoder.vit.config])).slice(0, 8);
   const key = [weightsHash.slice(0, 12), ...(adapterHash ? [adapterHash.slice(0, 12)] : []), precision, how].join("-");
   const folder = `${settings.cache}/${safeName(encoderName(request.encoder!)).slice(0, 60)}-${key}`;
   return {

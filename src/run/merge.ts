@@ -16,7 +16,8 @@ import { identifyWeights } from "../models/identify.ts";
 import { mergedTensors } from "../models/merge.ts";
 import { RANDOM_PREFIX } from "../models/random_encoder.ts";
 import { openAdapter, type OpenedAdapter } from "./adapter.ts";
-import { type EncoderSource, hashOf, openEncoderAtHand, openEncoderSource } from "./encoder.ts";
+import type { EncoderSource } from "../models/open_source.ts";
+import { hashOf, openEncoderAtHand, openEncoderSource } from "./encoder.ts";
 import { checkOutput, FLOATS, weightsFacts, writeWeights, type Written, writtenBefore } from "./weights_output.ts";
 
 /** What is merged, and how. */

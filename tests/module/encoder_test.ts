@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { encodePng } from "../../src/io/image/png_write.ts";
-import { listEncoders, loadEncoder } from "../../src/module/encoder.ts";
+import { loadEncoder } from "../../src/module/encoder.ts";
+import { listEncoders } from "../../src/module/image_encoder.ts";
 import type { RgbImage } from "../../src/module/images.ts";
 import { openGpu } from "../gpu/shared.ts";
 

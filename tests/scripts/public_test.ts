@@ -83,13 +83,14 @@ Deno.test("importing the package asks for no device and loads neither HDF5 nor k
     Deno.writeTextFileSync(
       `${cwd}/touch.ts`,
       [
+        `import fs from "node:fs";`,
         "let asked = 0;",
         `const { gpu } = navigator;`,
         `Object.defineProperty(navigator, "gpu", { get() { asked++; return gpu; } });`,
         `const read: string[] = [];`,
-        `for (const name of ["open", "openSync", "readFile", "readFileSync", "readTextFile", "readTextFileSync"] as const) {`,
-        `  const real = Deno[name] as (...args: unknown[]) => unknown;`,
-        `  (Deno as unknown as Record<string, unknown>)[name] = (...args: unknown[]) => (read.push(String(args[0])), real(...args));`,
+        `for (const name of ["open", "openSync", "readFile", "readFileSync"] as const) {`,
+        `  const real = fs[name] as (...args: unknown[]) => unknown;`,
+        `  (fs as unknown as Record<string, unknown>)[name] = (...args: unknown[]) => (read.push(String(args[0])), real(...args));`,
         `}`,
         `const m = await import("${config.name}");`,
         `console.log(JSON.stringify({ asked, read, names: m.listEncoders().length }));`,

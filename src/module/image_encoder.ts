@@ -1,0 +1,260 @@
+/**
+ * Encoders that are loaded: which there are, and images to features.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../core/errors.ts";
+import type { Embedder } from "../embed/embedder.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { ENCODERS } from "../models/encoder_registry.ts";
+import type { Encoder } from "../models/encoder.ts";
+import type { Pooling } from "../models/encoder_spec.ts";
+import type { OpenedEncoder } from "../models/opened_encoder.ts";
+import type { Device } from "./device.ts";
+import type { AdapterFiles } from "./encoder_files.ts";
+import { type ImageInput, type RgbImage, rgbOf } from "./images.ts";
+
+/** An encoder of the registry. */
+export interface EncoderInfo {
+  /** What {@linkcode loadEncoder} takes. */
+  readonly name: string;
+  /** Other names that it takes. */
+  readonly aliases: readonly string[];
+  /** Hugging Face repository of the weights. */
+  readonly repository: string;
+  /** Licence of the weights. */
+  readonly licence: string;
+  /** Whether access to the weights must be asked for. */
+  readonly gated: boolean;
+  /** Where it was published. */
+  readonly paper: string;
+  /** Features of an embedding. */
+  readonly dim: number;
+  /** Side of the images the network sees, px. */
+  readonly imageSize: number;
+  /** Micrometres a pixel it was trained at. */
+  readonly mpp: number;
+}
+
+/**
+ * The encoders that can be loaded by name.
+ *
+ * ```ts
+ * import { listEncoders } from "@seal-webgpu/seal";
+ *
+ * const open = listEncoders().filter(({ gated }) => !gated).map(({ name }) => name);
+ * ```
+ */
+export function listEncoders(): EncoderInfo[] {
+  return ENCODERS.filter(({ refused }) => refused === undefined).map(({ name, aliases, source, output, input }) => ({
+    name,
+    aliases,
+    repository: source.repo,
+    licence: source.licence,
+    gated: source.gated,
+    paper: source.paper,
+    dim: output.dim,
+    imageSize: input.size,
+    mpp: input.mpp,
+  }));
+}
+
+/** How an encoder is loaded. */
+export interface LoadEncoderOptions {
+  /** The device; one is opened by default, and closed with the encoder. */
+  readonly gpu?: Device | undefined;
+  /** Storage of the weights: `f32` (default), or `f16` in half the memory. */
+  readonly dtype?: "f32" | "f16" | undefined;
+  /** A low-rank adapter: a folder of PEFT's two files, or the vision file of a SEAL checkpoint; or PEFT's files themselves. */
+  readonly adapter?: string | AdapterFiles | undefined;
+  /** Side of the images the network sees, px, where it is not the encoder's own. */
+  readonly imageSize?: number | undefined;
+  /** Instead of the encoder's own pooling of tokens. */
+  readonly pooling?: Pooling | undefined;
+  /** Images a batch; default 32. */
+  readonly batchSize?: number | undefined;
+  /** Told of what is assumed about the encoder because no file says it. */
+  readonly onWarning?: ((text: string) => void) | undefined;
+  /** Told while weights are read: bytes done, of how many. */
+  readonly onProgress?: ((what: string, done: number, total: number) => void) | undefined;
+}
+
+/** Features of images. */
+export interface Features {
+  /** `[rows, dim]`, row by row, f32. */
+  readonly data: Float32Array;
+  /** Images. */
+  readonly rows: number;
+  /** Features of an image. */
+  readonly dim: number;
+}
+
+/** How images become what the network sees. */
+export interface EncoderPreparation {
+  /** Side of the network's input, px. */
+  readonly size: number;
+  /** Micrometres a pixel the encoder was trained at. */
+  readonly mpp: number;
+  /** Channel means of values in [0, 1]. */
+  readonly mean: readonly [number, number, number];
+  /** Their standard deviations. */
+  readonly std: readonly [number, number, number];
+  /** All steps, in words. */
+  readonly text: string;
+}
+
+/** A loaded encoder. Close it, or declare it with `using`. */
+export class ImageEncoder implements Disposable {
+  readonly #opened: OpenedEncoder;
+  readonly #gpu: Gpu;
+  readonly #owned: boolean;
+  readonly #batch: number;
+  #embedder: Embedder | undefined;
+  #busy: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  /** Made by {@linkcode loadEncoder}. */
+  constructor(opened: OpenedEncoder, gpu: Gpu, options: { owned: boolean; batchSize: number }) {
+    this.#opened = opened;
+    this.#gpu = gpu;
+    this.#owned = options.owned;
+    this.#batch = options.batchSize;
+  }
+
+  /** Name, as outputs carry it. */
+  get name(): string {
+    return this.#opened.name;
+  }
+
+  /** Features of an embedding. */
+  get dim(): number {
+    return this.#opened.encoder.dim;
+  }
+
+  /** SHA-256 of the weights file. */
+  get weightsHash(): string {
+    return this.#opened.weightsHash;
+  }
+
+  /** How images become the network's input. */
+  get input(): EncoderPreparation {
+    const { size, mpp, mean, std } = this.#opened.encoder.spec.input;
+    return { size, mpp, mean, std, text: this.#opened.preparation };
+  }
+
+  /** The encoder of the engine, for plans of one's own. @throws {ConfigError} If it is closed. */
+  get inner(): Encoder {
+    this.#check();
+    return this.#opened.encoder;
+  }
+
+  /** The device it is on. */
+  get gpu(): Gpu {
+    return this.#gpu;
+  }
+
+  /**
+   * Features of images.
+   *
+   * @param images One or many, of any sizes: each is resized, cropped and normalised as the encoder's files say.
+   * @returns One row an image, in order.
+   * @throws {DataError | FormatError} If an image cannot be read, or is too small for the encoder.
+   * @throws {ConfigError} If the encoder is closed.
+   */
+  async embed(images: ImageInput | readonly ImageInput[]): Promise<Features> {
+    const list = Array.isArray(images) ? images as readonly ImageInput[] : [images as ImageInput];
+    const data = new Float32Array(list.length * this.dim);
+    let row = 0;
+    for await (const part of this.embedStream(list)) {
+      data.set(part.data, row * this.dim);
+      row += part.rows;
+    }
+    return { data, rows: list.length, dim: this.dim };
+  }
+
+  /**
+   * Features of images as they come, in constant memory.
+   *
+   * @param images In order; those of one size that follow each other share batches.
+   * @returns Parts of rows, in order, as many as are read back together.
+   * @throws {DataError | FormatError} If an image cannot be read, or is too small for the encoder.
+   * @throws {ConfigError} If the encoder is closed.
+   */
+  async *embedStream(images: Iterable<ImageInput> | AsyncIterable<ImageInput>): AsyncGenerator<Features> {
+    this.#check();
+    const release = await this.#take();
+    try {
+      const { Embedder } = await import("../embed/embedder.ts");
+      const embedder = this.#embedder ??= new Embedder(this.#gpu, this.#opened.encoder, { batchSize: this.#batch });
+      let waiting: RgbImage[] = [];
+      const submit = async () => {
+        const [first] = waiting;
+        if (first === undefined) return;
+        const each = first.data.length;
+        const pixels = new Uint8Array(waiting.length * each);
+        waiting.forEach(({ data }, i) => pixels.set(data, i * each));
+        waiting = [];
+        await embedder.submit(pixels, first.height, first.width);
+      };
+      const read = async (): Promise<Features> => {
+        const data = await embedder.flush();
+        return { data, rows: data.length / this.dim, dim: this.dim };
+      };
+      let i = 0;
+      for await (const image of images) {
+        this.#check();
+        const rgb = await rgbOf(image, i++);
+        const [first] = waiting;
+        if (first && (first.width !== rgb.width || first.height !== rgb.height || waiting.length === this.#batch)) {
+          await submit();
+          if (embedder.full) yield await read();
+        }
+        waiting.push(rgb);
+      }
+      await submit();
+      if (embedder.waiting > 0) yield await read();
+    } catch (error) {
+      // What was submitted of images before belongs to nobody.
+      if (this.#embedder && this.#embedder.waiting > 0 && !this.#closed) await this.#embedder.flush();
+      throw error;
+    } finally {
+      release();
+    }
+  }
+
+  /** One stream at a time: they share plans. */
+  async #take(): Promise<() => void> {
+    const before = this.#busy;
+    let release = () => {};
+    this.#busy = new Promise<void>((resolve) => release = resolve);
+    await before;
+    this.#check();
+    return release;
+  }
+
+  #check(): void {
+    if (!this.#closed) return;
+    throw new ConfigError(`Cannot use ${this.name}: the encoder is closed`, { hint: "Load it again with loadEncoder" });
+  }
+
+  /** Frees plans and weights, and the device if it was opened for this encoder. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#embedder?.destroy();
+    this.#opened.encoder.parameters.destroy();
+    if (this.#owned) this.#gpu.destroy();
+  }
+
+  /** Closes it. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** Images a batch. @throws {ConfigError} If that is no whole number above 0. */
+export function checkedBatch(name: string, { batchSize = 32 }: LoadEncoderOptions): number {
+  if (Number.isSafeInteger(batchSize) && batchSize > 0) return batchSize;
+  throw new ConfigError(`Cannot load ${name}: batchSize is ${batchSize}, wanted a whole number above 0`);
+}
