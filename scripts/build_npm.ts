@@ -162,17 +162,23 @@ async function compile(from: string, to: string, entries: readonly string[], opt
 }
 
 async function bundlePage(from: string): Promise<void> {
-  const target = ["--target=chrome113,firefox141,safari26", "--format=esm", "--platform=browser"];
-  await must("node", [
-    `${TOOLS}/node_modules/esbuild/bin/esbuild`,
-    PAGE,
-    "--bundle",
-    "--minify",
-    "--keep-names",
-    "--legal-comments=none",
-    ...target,
-    `--outfile=${OUT}/browser/seal.js`,
-  ], from);
+  const options = {
+    entryPoints: [PAGE],
+    bundle: true,
+    minify: true,
+    keepNames: true,
+    legalComments: "none",
+    target: ["chrome113", "firefox141", "safari26"],
+    format: "esm",
+    platform: "browser",
+    outfile: `${OUT}/browser/seal.js`,
+  };
+  // By esbuild's own interface: what npm installs as its command is a script on some systems and a program on others.
+  await Deno.writeTextFile(
+    `${from}/bundle.mjs`,
+    `import { build } from "esbuild";\nawait build(${JSON.stringify(options)});\n`,
+  );
+  await must("node", ["bundle.mjs"], from);
   const text = await Deno.readTextFile(`${OUT}/browser/seal.js`);
   const named = HOST_NAMES.filter((name) => name.test(text));
   if (named.length === 0) return;

@@ -8,6 +8,7 @@
  */
 
 import { FormatError } from "../../core/errors.ts";
+import { startOpenjpeg } from "./slide_codecs.ts";
 
 /** What the header of a codestream says. */
 export interface Jpeg2000Header {
@@ -61,11 +62,8 @@ const complaints: string[] = [];
 /** Loads the package, once; again after a codestream broke it. Decoding needs it. */
 export async function loadJpeg2000(): Promise<void> {
   if (codec !== undefined) return;
-  const { default: start } = await import("@cornerstonejs/codec-openjpeg/decodewasmjs") as unknown as {
-    default: (options: Record<string, unknown>) => Promise<Codec>;
-  };
   const hear = (line: string): void => void (/error/i.test(line) && complaints.push(line.trim()));
-  codec = await start({ print: hear, printErr: hear });
+  codec = await startOpenjpeg({ print: hear, printErr: hear }) as Codec;
 }
 
 function problem(name: string, offset: number, found: string, expected: string, hint?: string): FormatError {

@@ -9,6 +9,7 @@
 
 import { FormatError } from "../../core/errors.ts";
 import type { Picture } from "./picture.ts";
+import { startWebp } from "./slide_codecs.ts";
 
 interface Codec {
   decode(
@@ -21,11 +22,8 @@ let codec: Codec | undefined;
 /** Loads the package, once; again after a file broke it. Decoding needs it. */
 export async function loadWebp(): Promise<void> {
   if (codec !== undefined) return;
-  const { default: start } = await import("@jsquash/webp/codec/dec/webp_dec.js") as unknown as {
-    default: (options: Record<string, unknown>) => Promise<Codec>;
-  };
   const quiet = (): void => {};
-  codec = await start({ noInitialRun: true, print: quiet, printErr: quiet });
+  codec = await startWebp({ noInitialRun: true, print: quiet, printErr: quiet }) as Codec;
 }
 
 function problem(name: string, offset: number, found: string, expected: string): FormatError {
