@@ -52,5 +52,13 @@ export {
 export type { Listener } from "./src/module/listener.ts";
 export * from "./src/methods/settings.gen.ts";
 export type { RunScores } from "./src/module/scores.ts";
+export type {
+  FoldScores,
+  JudgedFeatures,
+  ProbeScores,
+  ProtocolOptions,
+  ProtocolScores,
+} from "./src/module/protocol_scores.ts";
+export type { LeaveOut } from "./src/eval/bench/folds.ts";
 export { mergeAdapter, type MergedWeights, type MergeOptions } from "./src/module/adapter.ts";
 export type { OwnMethod } from "./src/module/own_method.ts";

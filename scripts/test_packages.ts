@@ -4,7 +4,7 @@
  * patches of a synthetic sample with the demo's encoder, and their features are compared with those of the command.
  *
  * Needs npm's registry, or what an earlier run left in data/cache/platform; without either the tests are skipped, and so is the
- * page where there is no Chromium (`CHROMIUM` names one).
+ * page where there is no Chromium (`CHROMIUM` names one). `--keep` takes the package that is installed already.
  *
  * @module
  */
@@ -58,7 +58,7 @@ async function must(command: string, args: readonly string[], cwd: string, env =
 async function reference(): Promise<{ pngs: Uint8Array[]; features: Float32Array; dim: number }> {
   const main = ["run", "-A", "--quiet", `${ROOT}src/cli/main.ts`];
   const data = `${CACHE}/data`;
-  await must("deno", [...main, "synth", "--out", data, "--profile", "smoke", "--slides", "1", "--overwrite"], CACHE);
+  await must("deno", [...main, "synth", "--out", data, "--profile", "smoke", "--slides", "2", "--overwrite"], CACHE);
   const [{ name }] = [...Deno.readDirSync(`${data}/patches`)].filter(({ name }) => name.endsWith(".h5")) as [
     Deno.DirEntry,
   ];
@@ -228,7 +228,7 @@ if (import.meta.main) {
     console.log(tallyLine({ ...total, skipped: 1 }));
     Deno.exit(0);
   }
-  await install();
+  if (!Deno.args.includes("--keep")) await install();
   const { pngs, features, dim } = await reference();
   await Deno.mkdir(`${APP}/pngs`, { recursive: true });
   pngs.forEach((png, i) => Deno.writeFileSync(`${APP}/pngs/${String(i).padStart(3, "0")}.png`, png));

@@ -12,6 +12,7 @@ import { type Device, deviceOf } from "./device.ts";
 import type { Hest } from "./hest.ts";
 import { type ImageInput, type RgbImage, rgbOf } from "./images.ts";
 import { type Listener, listener } from "./listener.ts";
+import type { JudgedRun, ProtocolOptions, ProtocolScores } from "./protocol_scores.ts";
 import { type RunScores, scoresOf } from "./scores.ts";
 
 /** How a run is opened. */
@@ -96,18 +97,25 @@ export class Run implements AsyncDisposable {
   readonly #release: () => void;
   readonly #options: OpenRunOptions;
   readonly #reporter: Reporter;
+  readonly #judged: Omit<JudgedRun, "model" | "batchSize">;
   #closed = false;
 
   /** Made by {@linkcode openRun}. */
   constructor(
     run: OpenedRun,
     options: OpenRunOptions,
-    made: { genes: readonly string[]; predictor: "probe" | "decoder"; release: () => void },
+    made: {
+      genes: readonly string[];
+      predictor: "probe" | "decoder";
+      judged: Omit<JudgedRun, "model" | "batchSize">;
+      release: () => void;
+    },
   ) {
     this.#run = run;
     this.#options = options;
     this.#reporter = listener(options);
     this.#release = made.release;
+    this.#judged = made.judged;
     this.folder = run.origin.run;
     this.encoder = run.origin.encoder;
     this.step = run.origin.step;
@@ -186,16 +194,46 @@ export class Run implements AsyncDisposable {
   }
 
   /**
-   * Compares predictions with what was measured.
+   * Compares predictions with what was measured, or, by a protocol, judges the features with a linear probe as the command
+   * `evaluate` does, beside those of the encoder before training.
    *
-   * @param data By default what the run held out.
-   * @param options `genes`: of which; by default all of the run's.
-   * @throws {ConfigError} If the run held nothing out and no data are named, a gene is not known, or the run is closed.
+   * @param data By default what the run held out; with a protocol data folders, whose samples it divides into folds.
+   * @param options `genes`: of which; by default all of the run's. Or {@linkcode ProtocolOptions}.
+   * @throws {ConfigError} If the run held nothing out and no data are named, a gene or protocol is not known, or the run is closed.
    * @throws {DataError | FormatError} If data cannot be read.
    */
+  evaluate(data: string | readonly string[] | Hest, options: ProtocolOptions): Promise<ProtocolScores>;
+  evaluate(
+    data?: string | readonly string[] | Hest,
+    options?: { readonly genes?: readonly string[]; readonly signal?: AbortSignal },
+  ): Promise<RunScores>;
   async evaluate(
     data?: string | readonly string[] | Hest,
-    options: { readonly genes?: readonly string[]; readonly signal?: AbortSignal } = {},
+    options: { readonly genes?: readonly string[]; readonly signal?: AbortSignal } | ProtocolOptions = {},
+  ): Promise<RunScores | ProtocolScores> {
+    if ("protocol" in options) return await this.#judge(data, options);
+    return await this.#score(data, options);
+  }
+
+  async #judge(data: string | readonly string[] | Hest | undefined, options: ProtocolOptions): Promise<ProtocolScores> {
+    const { model, batchSize } = this.#check();
+    if (data === undefined) {
+      throw new ConfigError("Cannot evaluate by a protocol without data: it divides samples into folds", {
+        hint: 'For example evaluate("data/hest", { protocol: "hest-bench/1" })',
+      });
+    }
+    const folders = typeof data === "string"
+      ? [data]
+      : "samples" in data
+      ? [...new Set(data.samples.map(({ folder }) => folder))]
+      : data;
+    const { judgeRun } = await import("./protocol_scores.ts");
+    return await judgeRun({ ...this.#judged, model, batchSize }, folders, options);
+  }
+
+  async #score(
+    data: string | readonly string[] | Hest | undefined,
+    options: { readonly genes?: readonly string[]; readonly signal?: AbortSignal },
   ): Promise<RunScores> {
     const { model, batchSize } = this.#check();
     const { signal } = options;
@@ -343,6 +381,11 @@ export async function openRun(folder: string, options: OpenRunOptions = {}): Pro
     return new Run({ ...run, model }, options, {
       genes: names.writtenGenes(known.vocabulary),
       predictor: source,
+      judged: {
+        gpu,
+        encoder: encoder ?? known.encoder,
+        imageSize: (known.found.state as { readonly image_size?: number } | undefined)?.image_size,
+      },
       release,
     });
   } catch (error) {
