@@ -155,9 +155,14 @@ async function compile(from: string, to: string, entries: readonly string[], opt
     if (!path.endsWith(".d.ts")) continue;
     const text = await Deno.readTextFile(path);
     const renamed = text.replace(/((?:from|import)\s*\(?\s*")(\.[^"]+)\.ts"/g, '$1$2.js"');
-    // The types of a device stand in the library that is named at the top of each.
-    const needs = /\bGPU\w*\b/.test(renamed) && !renamed.startsWith("/// <reference");
-    await Deno.writeTextFile(path, needs ? `/// <reference types="@webgpu/types" />\n${renamed}` : renamed);
+    // What the libraries of a user's compiler may lack is named at the top of each.
+    const heads = [
+      ...(/\bGPU\w*\b/.test(renamed) ? ['<reference types="@webgpu/types" />'] : []),
+      ...(/\b(?:Async)?Disposable\b|Symbol\.(?:asyncD|d)ispose/.test(renamed)
+        ? ['<reference lib="esnext.disposable" />']
+        : []),
+    ].filter((head) => !renamed.includes(head));
+    await Deno.writeTextFile(path, heads.map((head) => `/// ${head}\n`).join("") + renamed);
   }
 }
 
