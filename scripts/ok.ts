@@ -1,6 +1,7 @@
 /**
  * Everything a change must pass, in one command. Each step runs even if an earlier one failed; the last line sums the
- * steps and the tests. `--only a,b` runs some steps, `--platform` adds the op cases under Node and Dawn.
+ * steps and the tests. `--only a,b` runs some steps, `--platform` adds the op cases under Node and Dawn and the
+ * npm package.
  *
  * @module
  */
@@ -78,6 +79,7 @@ const STEPS: readonly Step[] = [
   { name: "publish", args: () => ["task", "publish:check"] },
   { name: "test", args: () => ["task", "test"], counts: true },
   { name: "platform", args: () => ["task", "test:platform"], counts: true },
+  { name: "packages", args: () => ["task", "test:packages"], counts: true },
 ];
 
 /** Steps chosen by the arguments. */
@@ -92,7 +94,7 @@ function chosen(argv: readonly string[]): Step[] {
     }
     return STEPS.filter((step) => names.includes(step.name));
   }
-  return STEPS.filter((step) => step.name !== "platform" || argv.includes("--platform"));
+  return STEPS.filter(({ name }) => !/^(platform|packages)$/.test(name) || argv.includes("--platform"));
 }
 
 if (import.meta.main) {
