@@ -38,8 +38,13 @@ export const LAYERS: Readonly<Record<string, { level: number; may: readonly stri
   cli: { level: 13, may: ["*"] },
 };
 
-/** Folders of src/ that may talk to the host: all others go through src/host, which runs in Deno and in Node. */
-const HOST_FOLDERS = /^src\/(cli|host)\//;
+/**
+ * Files of src/ that may talk to the host: all others go through src/host, which runs in Deno and in Node. What a page has
+ * instead (`NAME_web.ts`) names neither.
+ */
+const HOST_FILES = /^src\/(cli|host)\/(?!.*_web\.ts$)/;
+/** Entry points, of which one may be part of another. */
+const ENTRIES: ReadonlySet<string> = new Set(["browser.ts", "engine.ts", "io.ts", "mod.ts", "train.ts"]);
 /** Operations, which are the files of src/ops with a table of cases; the others are shared between operations. */
 const OPS: ReadonlySet<string> = new Set(caseTables());
 /** Top-level folders in which everything is allowed. */
@@ -78,7 +83,7 @@ export function importComplaint(file: string, specifier: string): string | undef
     return hostAllowed(file) ? undefined : `${file} may not import ${specifier}: only src/host and src/cli may`;
   }
   if (!/^\.{0,2}\//.test(specifier)) {
-    if (layer === undefined || folder === "io" || layer.level >= 6) return undefined;
+    if (layer === undefined || folder === "io" || folder === "host" || layer.level >= 6) return undefined;
     return `src/${folder} may not import the package ${specifier}: wrap it in one file of src/io`;
   }
   const target = resolve(file, specifier);
@@ -86,7 +91,9 @@ export function importComplaint(file: string, specifier: string): string | undef
     return file === "src/gpu/kernels.gen.ts" ? undefined : `${file} may not import ${target}: only kernels.gen.ts may`;
   }
   if (!target.startsWith("src/")) {
-    return target.startsWith("data/") ? undefined : `${file} may not import ${target}: it is not part of the product`;
+    return target.startsWith("data/") || (ENTRIES.has(file) && ENTRIES.has(target))
+      ? undefined
+      : `${file} may not import ${target}: it is not part of the product`;
   }
   const to = target.split("/")[1] ?? "";
   if (layer === undefined) {
@@ -103,7 +110,7 @@ export function importComplaint(file: string, specifier: string): string | undef
 
 /** Whether `file` may use `Deno`, `node:*`, `process` and `console`. */
 export function hostAllowed(file: string): boolean {
-  return FREE.has(file.split("/")[0] ?? "") || HOST_FOLDERS.test(file);
+  return FREE.has(file.split("/")[0] ?? "") || HOST_FILES.test(file);
 }
 
 function resolve(file: string, specifier: string): string {
