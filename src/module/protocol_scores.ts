@@ -33,6 +33,7 @@ export interface ProtocolOptions {
 
 /** A number over folds. */
 export interface FoldScores {
+  /** Over the folds. */
   readonly mean: number;
   /** Population deviation. */
   readonly std: number;
@@ -46,6 +47,7 @@ export interface ProbeScores {
   readonly pearson: FoldScores;
   /** Mean over test sections of that within the section. */
   readonly sectionPearson: FoldScores;
+  /** As `pearson`, of ranks. */
   readonly spearman: FoldScores;
   /** R2 with an intercept. */
   readonly r2: FoldScores;
@@ -61,6 +63,7 @@ export interface JudgedFeatures extends ProbeScores {
 
 /** What {@linkcode Run.evaluate} gives by a protocol: the numbers of the command's `results.json`. */
 export interface ProtocolScores extends JudgedFeatures {
+  /** Its name. */
   readonly protocol: string;
   /** What is predicted. */
   readonly truth: string;

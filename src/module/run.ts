@@ -203,6 +203,7 @@ export class Run implements AsyncDisposable {
    * @throws {DataError | FormatError} If data cannot be read.
    */
   evaluate(data: string | readonly string[] | Hest, options: ProtocolOptions): Promise<ProtocolScores>;
+  /** Compares predictions with what was measured. */
   evaluate(
     data?: string | readonly string[] | Hest,
     options?: { readonly genes?: readonly string[]; readonly signal?: AbortSignal },
