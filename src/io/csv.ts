@@ -33,6 +33,17 @@ export function shortF32(value: number): string {
  */
 export function decodeText(bytes: Uint8Array, name: string): string {
   const [a, b] = bytes;
+  const packed = a === 0x1f && b === 0x8b
+    ? ["a gzip file", "Unpack it first (gunzip)"]
+    : a === 0x50 && b === 0x4b && bytes[2] === 3 && bytes[3] === 4
+    ? ["a zip file or a workbook", "Unpack it, or save the sheet as CSV"]
+    : undefined;
+  if (packed) {
+    throw new FormatError(`Cannot read ${name}: it is ${packed[0]}, expected text in UTF-8`, {
+      hint: packed[1]!,
+      context: { file: name, line: 1, found: packed[0]!, expected: "UTF-8" },
+    });
+  }
   const encoding = a === 0xff && b === 0xfe ? "utf-16le" : a === 0xfe && b === 0xff ? "utf-16be" : "utf-8";
   try {
     return new TextDecoder(encoding, { fatal: true }).decode(bytes);

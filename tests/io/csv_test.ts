@@ -25,6 +25,17 @@ Deno.test("parseCsv() divides by what divides the first line: commas, tabs, semi
   assert.deepEqual(fields("a\nb;c\n"), [["a"], ["b", "c"]]);
 });
 
+Deno.test("decodeText() tells packed files from text, and how to unpack them", () => {
+  assert.deepEqual(parseNames(decodeText(new TextEncoder().encode("PKM\n"), "genes.txt"), "genes.txt"), ["PKM"]);
+  const found = [[[0x1f, 0x8b, 8, 0], "gzip", "gunzip"], [[0x50, 0x4b, 3, 4], "workbook", "CSV"]] as const;
+  for (const [bytes, what, hint] of found) {
+    assert.throws(() => decodeText(Uint8Array.from(bytes), "a.tsv"), (error) => {
+      assert.ok(error instanceof FormatError && error.message.includes(what) && error.hint?.includes(hint));
+      return true;
+    });
+  }
+});
+
 Deno.test("decodeText() reads UTF-8 and UTF-16, and names a file that is neither; parseNames() a name a line", () => {
   const little = Uint8Array.from([0xff, 0xfe, ...[..."é;1\n"].flatMap((c) => [c.charCodeAt(0), 0])]);
   const big = Uint8Array.from([0xfe, 0xff, ...[..."é;1\n"].flatMap((c) => [0, c.charCodeAt(0)])]);
