@@ -39,7 +39,7 @@ const SAME: readonly (readonly [kernel: RegExp, mutant: RegExp, reason: string])
   [/^layernorm_fwd$/, /^array reduceFew halved$/, "what the rough mean leaves out is added by its correction"],
   [/^attention_/, /^(EC4|WX) halved$/, "fewer channels or vectors are staged at a time, in more turns"],
   [
-    /^(adamw_prepare|sum_squares|softmax_(fwd|bwd)|cross_entropy_rows|cross_entropy_bwd|cross_entropy_mean|l2_normalize_(fwd|bwd)|info_nce_rows|info_nce_grad|reduce_rows|planar_flow_(fwd|bwd)|negative_binomial_fwd|layernorm_bwd_input|sum_vector|rank_sum)$/,
+    /^(adamw_prepare|sum_squares|softmax_(fwd|bwd)|cross_entropy_rows|cross_entropy_bwd|cross_entropy_mean|l2_normalize_(fwd|bwd)|info_nce_rows|info_nce_grad|reduce_rows|planar_flow_(fwd|bwd)|negative_binomial_fwd|sum_vector)$/,
     /^WG halved$/,
     "a workgroup of any size strides over its row",
   ],
