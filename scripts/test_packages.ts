@@ -15,6 +15,7 @@ import { encodePng } from "../src/io/image/png_write.ts";
 import { openPatches } from "../src/io/patches.ts";
 import { build, OUT } from "./build_npm.ts";
 import { exec, ROOT, type Tally, tallyLine } from "./exec.ts";
+import { taskArgs } from "./task_args.ts";
 import { driver, installDawn } from "./test_platform.ts";
 
 const CACHE = `${ROOT}data/cache/platform/packages`;
@@ -56,15 +57,14 @@ async function must(command: string, args: readonly string[], cwd: string, env =
 
 /** Patches of a synthetic sample, and their features as the command writes them. */
 async function reference(): Promise<{ pngs: Uint8Array[]; features: Float32Array; dim: number }> {
-  const main = ["run", "-A", "--quiet", `${ROOT}src/cli/main.ts`];
   const data = `${CACHE}/data`;
-  await must("deno", [...main, "synth", "--out", data, "--profile", "smoke", "--slides", "2", "--overwrite"], CACHE);
+  await must("deno", [...taskArgs("synth"), "--out", data, "--profile", "smoke", "--slides", "2", "--overwrite"], ROOT);
   const [{ name }] = [...Deno.readDirSync(`${data}/patches`)].filter(({ name }) => name.endsWith(".h5")) as [
     Deno.DirEntry,
   ];
   const path = `${data}/patches/${name}`;
   const out = `${CACHE}/features.h5`;
-  await must("deno", [...main, "embed", "--encoder", ENCODER, "--out", out, "--overwrite", path], CACHE);
+  await must("deno", [...taskArgs("embed"), "--encoder", ENCODER, "--out", out, "--overwrite", path], ROOT);
   const patches = await openPatches(disk.open(path, "read"));
   const pngs: Uint8Array[] = [];
   const { width, height } = patches;
@@ -237,8 +237,9 @@ if (import.meta.main) {
   await test("a strict TypeScript client of all four entries compiles", () => typeCheck("client", CLIENT, own));
   await test("under Node 22 with Dawn, patches become the features of the command", async () => {
     await installDawn();
-    const node = `${APP}/node_modules/.bin/node`;
-    const output = await must(node, ["--no-warnings", "client.js", ENCODER], APP, await driver());
+    // The folder's own Node.
+    const args = ["--no", "--", "node", "--no-warnings", "client.js", ENCODER];
+    const output = await must("npx", args, APP, await driver());
     const got = JSON.parse(await Deno.readTextFile(`${APP}/features.json`)) as { dim: number; data: number[] };
     if (got.dim !== dim || !/ true\n/.test(output)) throw new Error(output);
     return compare(got.data, features);
