@@ -183,15 +183,19 @@ function rewrite(lines: readonly string[], env: ReadonlyMap<string, string>, nam
 }
 
 /** Texts by kernel and variant: a plan dispatches few of them hundreds of times, and each takes about a millisecond. */
-const texts = new WeakMap<Kernel, Map<string, string>>();
+const texts = new WeakMap<Kernel, { source: string; libs: readonly string[]; byVariant: Map<string, string> }>();
 
 /** WGSL text of one variant of a kernel. */
 export function expand(kernel: Kernel, variant: Variant): string {
+  const { source, libs } = kernel;
   let known = texts.get(kernel);
-  if (known === undefined) texts.set(kernel, known = new Map());
+  // A kernel whose text was changed is another: so faults are planted.
+  if (known?.source !== source || known.libs !== libs) {
+    texts.set(kernel, known = { source, libs, byVariant: new Map() });
+  }
   const key = JSON.stringify(variant);
-  let text = known.get(key);
-  if (text === undefined) known.set(key, text = expanded(kernel, variant));
+  let text = known.byVariant.get(key);
+  if (text === undefined) known.byVariant.set(key, text = expanded(kernel, variant));
   return text;
 }
 

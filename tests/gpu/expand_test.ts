@@ -84,4 +84,9 @@ Deno.test("expand() gives a text per kernel and variant, whichever were expanded
   assert.equal(new Set(first).size, 3);
   assert.match(first[2]!, /silu/);
   assert.deepEqual([expand(kernel, { ...variant }), expand(kernel, gelu), expand(changed, gelu)], first);
+  // Planted faults change a kernel where it stands.
+  const own = { ...kernel };
+  const before = expand(own, gelu);
+  own.source = changed.source;
+  assert.notEqual(expand(own, gelu), before);
 });

@@ -66,9 +66,6 @@ function encoderTexts(texts: Texts, gpu: Gpu, spec: EncoderSpec): void {
   }
 }
 
-/** Cases for GPUs alone are there for these plans. */
-export const hasOwnCases = true;
-
 /** Adds all texts. */
 export const coverage: Coverage = (texts, { specs, gpuLike }) => {
   for (const spec of specs) encoderTexts(texts, gpuLike(true), spec);
