@@ -196,6 +196,22 @@ function indexModule({ folder, symbol, type, names, configs }: Index): string {
   return lines.join("\n") + "\n";
 }
 
+/** Names of all cases, so that one that goes is missed even where others run its kernels. */
+async function caseNamesModule(): Promise<string> {
+  const { index } = await import("../tests/cases/index.gen.ts");
+  const lines = Object.entries(index).flatMap(([op, cases]) =>
+    cases.map(({ name }) => `  ${JSON.stringify(`${op}: ${name}`)},`)
+  );
+  return `// Written by scripts/gen_kernels.ts from the cases of this folder; do not edit.
+// deno-fmt-ignore-file
+
+/** Names of all cases, with their file. */
+export const CASE_NAMES: readonly string[] = [
+${lines.join("\n")}
+];
+`;
+}
+
 async function main(args: string[]): Promise<number> {
   if (args[0] === "--print") {
     const kernels = await import("../src/gpu/kernels.gen.ts") as unknown as Record<string, Kernel>;
@@ -219,13 +235,13 @@ async function main(args: string[]): Promise<number> {
   wanted.push(["src/methods/settings.gen.ts", await settingsModule()]);
   for (const index of INDEXES) wanted.push([`${index.folder}index.gen.ts`, indexModule(index)]);
   let stale = 0;
-  for (const [path, text] of wanted) {
+  const write = ([path, text]: readonly [string, string]): void => {
     const url = new URL(path, root);
     let current = "";
     try {
       current = Deno.readTextFileSync(url);
     } catch { /* a new file */ }
-    if (current === text) continue;
+    if (current === text) return;
     if (args.includes("--check")) {
       console.error(`${path} is stale: run "deno task gen"`);
       stale++;
@@ -233,7 +249,10 @@ async function main(args: string[]): Promise<number> {
       Deno.writeTextFileSync(url, text);
       console.log(`wrote ${path}`);
     }
-  }
+  };
+  wanted.forEach(write);
+  // Cases import the kernels, so they are loaded when those are written.
+  if (stale === 0) write(["tests/cases/names.gen.ts", await caseNamesModule()]);
   return stale ? 1 : 0;
 }
 

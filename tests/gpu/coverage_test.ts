@@ -10,6 +10,7 @@ import { ENCODERS } from "../../src/models/encoder_registry.ts";
 import type { EncoderSpec } from "../../src/models/encoder_spec.ts";
 import type { OpCase } from "../case.ts";
 import { index } from "../cases/index.gen.ts";
+import { CASE_NAMES } from "../cases/names.gen.ts";
 import { caseTexts } from "../runner.ts";
 import { beyondLimits, needsOf } from "./wgsl_limits.ts";
 import { embedPlan, type RecordedPlan } from "../../src/verify/plans.ts";
@@ -114,6 +115,14 @@ Deno.test("every kernel text that a plan picks on a GPU is run by a case, no cas
   } finally {
     gpu.destroy();
   }
+});
+
+Deno.test("no case is gone, and none is new without being listed", () => {
+  const names = Object.entries(index).flatMap(([op, cases]) => cases.map(({ name }) => `${op}: ${name}`));
+  // Most kernels are run by several cases, each for a reason of its own. What is meant is written by `deno task gen`.
+  assert.deepEqual(CASE_NAMES.filter((name) => !names.includes(name)), [], "cases are gone");
+  assert.deepEqual(names.filter((name) => !CASE_NAMES.includes(name)), [], "cases are not listed");
+  assert.deepEqual(names, CASE_NAMES);
 });
 
 Deno.test("needs are read from a text: buffers, workgroup memory, invocations", () => {
