@@ -3,20 +3,25 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { denoFlags, writable } from "../../src/cli/permissions.ts";
-import { unlock } from "../../src/cli/unlock.ts";
 import { LEFT, type Lock, lockFile, lockFolder, type LockOwner, STALE } from "../../src/io/lock.ts";
 
 const WORKER = new URL("./lock_worker.ts", import.meta.url).pathname;
+const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
 
 /** A process that locks, with the permissions of a command that writes below the folder. */
 function worker(kind: string, path: string, ...more: string[]): Deno.ChildProcess {
+  return workerWith([], kind, path, ...more);
+}
+
+/** The same with more permissions. */
+function workerWith(rights: readonly string[], kind: string, path: string, ...more: string[]): Deno.ChildProcess {
   const permissions = {
     write: writable(kind === "file" ? path.replace(/\/[^/]*$/, "") : path),
     env: [],
     sys: ["hostname"],
   };
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-check", ...denoFlags(permissions), WORKER, kind, path, ...more],
+    args: ["run", "--no-check", ...denoFlags(permissions), ...rights, WORKER, kind, path, ...more],
     stdin: "piped",
     stdout: "piped",
     stderr: "inherit",
@@ -176,7 +181,9 @@ inFolder(
     trident({ pid: Deno.pid }, 3 * LEFT);
     held(new RegExp(`process ${Deno.pid} \\(TRIDENT\\) writes there since 20`));
     trident({});
-    free();
+    const asking = await answer(workerWith(["--allow-run"], "file", path));
+    await asking.end();
+    assert.equal(asking.said, "have");
     trident({ hostname: "elsewhere" }, LEFT / 2);
     held(/process 4194305 on elsewhere \(TRIDENT\)/);
     trident({ hostname: "elsewhere" }, 2 * LEFT);
@@ -194,7 +201,9 @@ inFolder(
     Deno.writeTextFileSync(living, JSON.stringify({ pid: Deno.pid, hostname, created_at }));
     Deno.mkdirSync(`${folder}/inner`);
     Deno.renameSync(`${path}.lock`, `${folder}/inner/a.h5.lock`);
-    unlock(folder);
+    const args = ["run", "--no-check", "--allow-read", "--allow-write", "--allow-run", "--allow-sys=hostname", MAIN];
+    const { success } = await new Deno.Command(Deno.execPath(), { args: [...args, "unlock", folder] }).output();
+    assert.ok(success);
     assert.deepEqual([...Deno.readDirSync(`${folder}/inner`)], []);
     assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["b.h5.lock", "inner"]);
   },
