@@ -102,6 +102,8 @@ export function sectionFolder(
 ): ConvertFolder<Converted> {
   const needed = (id: string) =>
     Object.entries(samplePaths(id)).flatMap(([file, path]) => file === "wsi" && values.wsi === "none" ? [] : [path]);
+  // It is added to at the end; one that cannot be read is told before the work.
+  catalogueOf(out);
   return ConvertFolder.open({ out, what, samples, values, paths: sectionPaths, needed });
 }
 
@@ -188,12 +190,17 @@ function real(path: string): string {
   }
 }
 
+/** What the folder's catalogue lists. @throws {FormatError} If it is no such table. */
+function catalogueOf(out: string): ReturnType<typeof parseCatalogue> {
+  const path = `${out}/${CATALOGUE}`;
+  return disk.look(path) === undefined ? [] : parseCatalogue(Deno.readTextFileSync(path), path);
+}
+
 /** Adds the samples to the folder's catalogue, in place of those of the same name. */
 export function writeCatalogue(out: string, done: readonly Converted[]): void {
   const path = `${out}/${CATALOGUE}`;
-  const text = disk.look(path) === undefined ? undefined : Deno.readTextFileSync(path);
   const ids = new Set(done.map(({ id }) => id));
-  const before = text === undefined ? [] : parseCatalogue(text, path).filter(({ id }) => !ids.has(id));
+  const before = catalogueOf(out).filter(({ id }) => !ids.has(id));
   const rows = [
     ...before.map(({ values }) => Object.fromEntries(values)),
     ...done.map(({ metadata }) => ({ ...metadata, hest_version_added: null })),

@@ -56,6 +56,13 @@ Deno.test("convert st writes HEST's layout and says what it left out", async () 
     assert.deepEqual((await slide.read(0, 0, 0, SIDE, SIDE)).data, source.data);
     slide.close();
 
+    // A catalogue that is none is told before anything is made.
+    Deno.mkdirSync(`${folder}/other`);
+    Deno.writeTextFileSync(`${folder}/other/HEST_v1_1_0.csv`, "mine\n");
+    const foreign = await seal("convert", "st", `${folder}/in`, "--out", `${folder}/other`);
+    assert.deepEqual([foreign.code, [...Deno.readDirSync(`${folder}/other`)].length], [4, 1], foreign.err);
+    assert.match(foreign.err, /other\/HEST_v1_1_0\.csv/);
+
     // Not again unasked; one section by its files, cut as the benchmark's, beside the first in the catalogue.
     assert.match((await seal("convert", "st", `${folder}/in`, "--out", out)).err, /--patient P, now not given/);
     const files = ["--counts", "counts/S1.tsv", "--spots", "spots/S1_selection.tsv", "--image", "images/S1.png"];
