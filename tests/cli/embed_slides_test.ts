@@ -1,4 +1,4 @@
-/** `embed --job` as users run it: slides in, TRIDENT's tree out; states, shares, judging, refusals. */
+/** `embed --job` as users run it: slides in, TRIDENT's tree out; states, shares, judging, refusals. @seconds 20 */
 
 import assert from "node:assert/strict";
 import { openFeatures } from "../../src/io/features.ts";

@@ -1,4 +1,4 @@
-/** `Run.evaluate` by a protocol gives the numbers that the command writes, for what was trained and for the encoder before. */
+/** `Run.evaluate` by a protocol gives the numbers that the command writes, for what was trained and for the encoder before. @seconds 25 */
 
 import assert from "node:assert/strict";
 import { openRun, type ProbeScores, train } from "../../../mod.ts";

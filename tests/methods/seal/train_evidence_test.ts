@@ -34,7 +34,10 @@ function near(found: number, wanted: number, within: number, what?: string): voi
   assert(Math.abs(found - wanted) <= within, `${what ?? ""} ${found} is ${wanted} within ${within}`);
 }
 
-/** Correlation in plain loops. */
+/** Correlation in plain loops.
+ *
+ * @seconds 23
+ */
 function correlation(a: readonly number[], b: readonly number[]): number {
   const [ma, mb] = [a, b].map((x) => x.reduce((s, v) => s + v, 0) / x.length) as [number, number];
   const dot = (x: readonly number[], mx: number, y: readonly number[], my: number) =>

@@ -1,4 +1,4 @@
-/** Two trainings at once: in one run folder, with the same command or another, and with one cache. */
+/** Two trainings at once: in one run folder, with the same command or another, and with one cache. @seconds 15 */
 
 import assert from "node:assert/strict";
 import { filesBelow, isUnderWay, SMALL, smokeData } from "../../../scripts/kill_jobs.ts";

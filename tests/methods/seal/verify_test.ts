@@ -1,4 +1,4 @@
-/** `verify` with SEAL's keys: what they choose is in the plans that are proved. */
+/** `verify` with SEAL's keys: what they choose is in the plans that are proved. @seconds 15 */
 
 import assert from "node:assert/strict";
 import { readOwnData } from "../../../src/cli/verify_data.ts";
