@@ -6,7 +6,7 @@
 
 import { statfsSync } from "node:fs";
 import { type Args, COMMON, type Flags } from "./args.ts";
-import type { ProbeAnswer } from "./probe.ts";
+import type { ProbeAnswer } from "./adapter_probe.ts";
 import { commandOf } from "./process.ts";
 import { describeNumerics } from "../verify/numerics.ts";
 import { STEP_TOLERANCE } from "../verify/tolerance.ts";

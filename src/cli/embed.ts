@@ -10,7 +10,7 @@ import { FEATURE_FORMATS, type FeatureFormat, type FeatureTable } from "../embed
 import { type EmbedInput, findInputs, hashInput, type InputFiles, openInput } from "../embed/inputs.ts";
 import { lookForMade, madeFacts } from "../embed/made.ts";
 import { embedInput } from "../embed/run.ts";
-import { featureTable } from "../embed/table.ts";
+import { featureTable } from "../embed/feature_table.ts";
 import { FeatureWriter, removePartial } from "../embed/writer.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { disk, makeFolder } from "../io/fs.ts";

@@ -16,7 +16,7 @@ import {
   type SlideSettings,
   slideTable,
 } from "../embed/slide_job.ts";
-import type { MadeBy } from "../embed/table.ts";
+import type { MadeBy } from "../embed/feature_table.ts";
 import { FeatureWriter } from "../embed/writer.ts";
 import { disk, makeFolder, openFile } from "../io/fs.ts";
 import { openFeatures } from "../io/features.ts";

@@ -7,7 +7,7 @@
 import { ConfigError } from "../core/errors.ts";
 import { count } from "../core/text_table.ts";
 import type { LeftOut } from "../data/cohort/pooled.ts";
-import { shortList } from "../data/cohort/table.ts";
+import { shortList } from "../data/cohort/cohort_table.ts";
 import type { CaseSlides } from "../eval/cohort/cohort.ts";
 import { type CohortResult, evaluateCohort } from "../eval/cohort/evaluate.ts";
 import { cohortJson, cohortText, predictionsCsv, scoresCsv } from "../eval/cohort/output.ts";

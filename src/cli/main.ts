@@ -27,7 +27,7 @@ const MOST_SHOWN = 4000;
 export async function main(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
   // Hidden: the probe runs in a process of its own, which in a compiled binary can only be this one.
-  if (name === "probe") return (await import("./probe.ts")).run(rest);
+  if (name === "probe") return (await import("./adapter_probe.ts")).run(rest);
   // Hidden: what the launcher starts before a command that may not look for other processes.
   if (name === "unlock") {
     (await import("./unlock.ts")).unlock(rest[0]!);

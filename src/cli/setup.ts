@@ -6,7 +6,7 @@
  */
 
 import { DeviceError } from "../core/errors.ts";
-import type { ProbeAnswer } from "./probe.ts";
+import type { ProbeAnswer } from "./adapter_probe.ts";
 import { commandOf } from "./process.ts";
 import { sayLines } from "./terminal.ts";
 

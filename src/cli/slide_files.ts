@@ -5,7 +5,7 @@
  */
 
 import type { SlideSettings } from "../embed/slide_job.ts";
-import type { MadeBy } from "../embed/table.ts";
+import type { MadeBy } from "../embed/feature_table.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { gridFolder } from "../slides/names.ts";
 import { summaryMarkdown } from "../slides/states.ts";

@@ -7,7 +7,7 @@
 import { ConfigError, DataError } from "../core/errors.ts";
 import { alignRows, count } from "../core/text_table.ts";
 import { type MadeFolds, makeFolds } from "../data/cohort/folds.ts";
-import { type CohortTable, cohortText, readCohort } from "../data/cohort/table.ts";
+import { type CohortTable, cohortText, readCohort } from "../data/cohort/cohort_table.ts";
 import { type CohortTask, kindOf, targetsOf, TASK_KINDS, type TaskKind, taskText } from "../data/cohort/task.ts";
 import { readBytes } from "../data/data_folder.ts";
 import { decodeText } from "../io/csv.ts";

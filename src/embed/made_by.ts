@@ -5,7 +5,7 @@
  */
 
 import { VERSION } from "../core/version.ts";
-import type { MadeBy } from "./table.ts";
+import type { MadeBy } from "./feature_table.ts";
 import type { OpenedEncoder } from "../models/opened_encoder.ts";
 
 /** @param adapter Name of the adapter in outputs. */

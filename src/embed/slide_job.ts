@@ -15,7 +15,7 @@ import { tileAttributes } from "../slides/tree.ts";
 import { TISSUE } from "../data/image/tissue.ts";
 import type { Embedder } from "./embedder.ts";
 import type { FeatureTable } from "./formats.ts";
-import type { MadeBy } from "./table.ts";
+import type { MadeBy } from "./feature_table.ts";
 import { type FeatureWriter, removePartial } from "./writer.ts";
 
 /** How slides are embedded. */

@@ -19,7 +19,7 @@ import { column, type Table, takeRows } from "../eval/linalg/table.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { EncoderResult, RetrievalScores, SlideProbe } from "../report/run_evidence.ts";
 import { evenly, type EvidenceData, sidesOf, takeColumns } from "./data.ts";
-import { describeProbe, type GroupOf, prepare, probeOf, probeScores, scoreRows, TRUTHS } from "./probe.ts";
+import { describeProbe, type GroupOf, prepare, probeOf, probeScores, scoreRows, TRUTHS } from "./probe_evidence.ts";
 import { type ProbeRetrieval, probeRetrieval, tableOf } from "./retrieval.ts";
 import { meanPearson } from "./held_out.ts";
 

@@ -9,7 +9,7 @@ import type { ProbeResult } from "../eval/probe.ts";
 import { takeRows } from "../eval/linalg/table.ts";
 import type { SampleMap, Warning } from "../report/run_evidence.ts";
 import { type EvidenceData, namedDonor } from "./data.ts";
-import { TRUTHS } from "./probe.ts";
+import { TRUTHS } from "./probe_evidence.ts";
 import { findThumbnail } from "./thumbnail.ts";
 
 /** Maps of a run, and what is missing in them. */

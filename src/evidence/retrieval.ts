@@ -15,7 +15,7 @@ import { columnMoments } from "../eval/linalg/standardize.ts";
 import { type Table, takeRows } from "../eval/linalg/table.ts";
 import type { Difference, RetrievalScores } from "../report/run_evidence.ts";
 import { evenly, type EvidenceData } from "./data.ts";
-import { differenceOf } from "./probe.ts";
+import { differenceOf } from "./probe_evidence.ts";
 
 /** Pairs from which on a pool is ranked on the device. */
 const LARGE = 1500;

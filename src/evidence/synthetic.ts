@@ -20,7 +20,7 @@ import { H5ad } from "../io/hdf5/h5ad.ts";
 import { H5File } from "../io/hdf5/h5.ts";
 import type { ProbeScores, Reference } from "../report/run_evidence.ts";
 import { type EvidenceData, type GeneTable, takeColumns } from "./data.ts";
-import { describeProbe, type EvidenceProtocol, prepare, probeOf, probeScores } from "./probe.ts";
+import { describeProbe, type EvidenceProtocol, prepare, probeOf, probeScores } from "./probe_evidence.ts";
 import { probeRetrieval } from "./retrieval.ts";
 
 /** Fields that genes follow, and those of them that show in the picture. */

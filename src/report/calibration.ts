@@ -11,7 +11,7 @@ import { type Markup, markup, type Slot } from "./html.ts";
 import type { Acceptance, EncoderResult } from "./run_evidence.ts";
 import { linear } from "./scale.ts";
 import { drawing, stroke, symbol } from "./svg.ts";
-import { section, table } from "./table.ts";
+import { section, table } from "./html_table.ts";
 
 interface Row {
   readonly name: string;

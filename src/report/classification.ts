@@ -18,7 +18,7 @@ import { amount, difference, NONE, percent, score, tickText, whole } from "./for
 import { type Markup, markup, type Slot } from "./html.ts";
 import { extent, linear, type Scale } from "./scale.ts";
 import { drawing, label, stroke, symbol } from "./svg.ts";
-import { figure, identifier, scroller, section, table } from "./table.ts";
+import { figure, identifier, scroller, section, table } from "./html_table.ts";
 
 /** What scores are called. */
 const NAMES: Readonly<Record<ClassificationScore, string>> = {

@@ -13,7 +13,7 @@ import { colourBar } from "./maps.ts";
 import type { EmbeddingMap } from "./run_evidence.ts";
 import { extent, quantile } from "./scale.ts";
 import { at, drawing } from "./svg.ts";
-import { absent, figure, section } from "./table.ts";
+import { absent, figure, section } from "./html_table.ts";
 
 /** Points that are drawn at most. */
 const POINTS = 1600;

@@ -12,7 +12,7 @@ import { type Markup, markup, type Slot } from "./html.ts";
 import type { Difference, EncoderResult, Reference, RetrievalScores, Spread } from "./run_evidence.ts";
 import { extent, linear, type Scale } from "./scale.ts";
 import { drawing, label, stroke, symbol } from "./svg.ts";
-import { absent, section, table } from "./table.ts";
+import { absent, section, table } from "./html_table.ts";
 
 /** One measure of both encoders. */
 export interface Measure {

@@ -11,7 +11,7 @@ import { dataBlock, type Markup, markup } from "./html.ts";
 import type { MetricRow, Stage } from "./run_evidence.ts";
 import { extent, linear, quantile, type Scale } from "./scale.ts";
 import { at, axes, drawing, label, line, type LinePoints, stroke, symbol } from "./svg.ts";
-import { absent, figure, section } from "./table.ts";
+import { absent, figure, section } from "./html_table.ts";
 
 /** A line of a chart. */
 interface Series {

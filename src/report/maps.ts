@@ -11,11 +11,11 @@ import { VIRIDIS, viridis } from "./colour.ts";
 import { plain, score, whole } from "./format.ts";
 import { base64, dataBlock, type Markup, markup } from "./html.ts";
 import { crop, pictureAddress, shrink } from "./picture.ts";
-import { correlationMeans, geneRows } from "./probe.ts";
+import { correlationMeans, geneRows } from "./probe_section.ts";
 import type { SampleMap, Thumbnail } from "./run_evidence.ts";
 import { extent, quantile } from "./scale.ts";
 import { attributes } from "./svg.ts";
-import { absent, figure, section } from "./table.ts";
+import { absent, figure, section } from "./html_table.ts";
 
 /** Bytes of expression that the page holds at most; beyond, fewer genes are offered. */
 const MOST_BYTES = 1_200_000;

@@ -9,7 +9,7 @@ import { donorsOf } from "./evidence_view.ts";
 import { amount, bytes, duration, NONE, percent, whole } from "./format.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
 import type { RunFacts, TimeShare } from "./run_evidence.ts";
-import { absent, definitions, section, table } from "./table.ts";
+import { absent, definitions, section, table } from "./html_table.ts";
 
 /** Where time went. */
 export function cost({ facts, missing, results }: ReadEvidence): Markup {

@@ -6,7 +6,7 @@
 
 import type { ReadEvidence } from "./evidence_read.ts";
 import { donorKinds, sharedDonors } from "./evidence_view.ts";
-import { geneRows } from "./probe.ts";
+import { geneRows } from "./probe_section.ts";
 import { amount } from "./format.ts";
 import { markup, type Slot } from "./html.ts";
 import type { Warning } from "./run_evidence.ts";

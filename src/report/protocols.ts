@@ -8,7 +8,7 @@ import type { ReadEvidence } from "./evidence_read.ts";
 import { type DonorKind, donorKinds, namesOf, pairOf } from "./evidence_view.ts";
 import { amount, NONE, score } from "./format.ts";
 import { markup, type Slot } from "./html.ts";
-import { table } from "./table.ts";
+import { table } from "./html_table.ts";
 
 const KIND_NAMES: Readonly<Record<DonorKind["kind"], string>> = {
   unseen: "Never trained on",

@@ -20,7 +20,7 @@ import { cost, methods } from "./methods.ts";
 import { notes } from "./notes.ts";
 import css from "./page.css" with { type: "text" };
 import js from "./page.js" with { type: "text" };
-import { probe } from "./probe.ts";
+import { probe } from "./probe_section.ts";
 import { retrieval } from "./retrieval.ts";
 import { EVIDENCE } from "./run_evidence.ts";
 

@@ -12,7 +12,7 @@ import { pictureAddress, shrink } from "./picture.ts";
 import type { Gallery, GalleryPatch, GalleryQuery, RetrievalScores } from "./run_evidence.ts";
 import { linear, type Scale } from "./scale.ts";
 import { axes, drawing, label, line, symbol } from "./svg.ts";
-import { absent, figure, section, table } from "./table.ts";
+import { absent, figure, section, table } from "./html_table.ts";
 
 /** Longer side of a patch in the page, pixels. */
 const PATCH = 192;

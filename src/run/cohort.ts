@@ -8,7 +8,7 @@ import { ConfigError, DataError } from "../core/errors.ts";
 import { count } from "../core/text_table.ts";
 import { readCaseExpression, readGeneSets } from "../data/cohort/gene_sets.ts";
 import { type LeftOut, type PooledFolder, poolFolder, slideFiles } from "../data/cohort/pooled.ts";
-import { type CohortTable, readCohort, shortList } from "../data/cohort/table.ts";
+import { type CohortTable, readCohort, shortList } from "../data/cohort/cohort_table.ts";
 import { checkFolds, type CohortTask, type Labelled, readTask, targetsOf } from "../data/cohort/task.ts";
 import { readBytes } from "../data/data_folder.ts";
 import {

@@ -9,7 +9,7 @@ import type { SampleFiles } from "../data/data_folder.ts";
 import { Embedder } from "../embed/embedder.ts";
 import { hashInput, openInput } from "../embed/inputs.ts";
 import { embedInput } from "../embed/run.ts";
-import { featureTable } from "../embed/table.ts";
+import { featureTable } from "../embed/feature_table.ts";
 import { FeatureWriter, removePartial } from "../embed/writer.ts";
 import type { FeatureSource, SampleFeatures } from "../eval/bench/bench_sample.ts";
 import { safeName } from "../eval/bench/bench_files.ts";

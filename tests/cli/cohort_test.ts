@@ -1,7 +1,7 @@
 /** `split` and `evaluate --split` from the command line: files, statuses, and the same command given again. */
 
 import assert from "node:assert/strict";
-import { readCohort } from "../../src/data/cohort/table.ts";
+import { readCohort } from "../../src/data/cohort/cohort_table.ts";
 import { cohortTable, writeSlides } from "./cohort_files.ts";
 import { inFolder, seal } from "./shared.ts";
 

@@ -17,7 +17,7 @@ import {
   probeDifferences,
   probeOf,
   probeScores,
-} from "../../src/evidence/probe.ts";
+} from "../../src/evidence/probe_evidence.ts";
 import { jointRetrieval, probeRetrieval } from "../../src/evidence/retrieval.ts";
 import { summaryOf } from "../../src/evidence/summary.ts";
 import { geneGroup, readTruth } from "../../src/evidence/synthetic.ts";

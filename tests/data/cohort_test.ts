@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { ConfigError, DataError, exitCodeOf, FormatError } from "../../src/core/errors.ts";
 import { makeFolds } from "../../src/data/cohort/folds.ts";
 import { readCaseExpression, readGeneSets } from "../../src/data/cohort/gene_sets.ts";
-import { cohortText, readCohort } from "../../src/data/cohort/table.ts";
+import { cohortText, readCohort } from "../../src/data/cohort/cohort_table.ts";
 import { readTask, targetsOf, taskText } from "../../src/data/cohort/task.ts";
 
 const TABLE = [

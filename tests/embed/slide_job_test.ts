@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { openSlide } from "../../src/data/image/slide.ts";
-import type { MadeBy } from "../../src/embed/table.ts";
+import type { MadeBy } from "../../src/embed/feature_table.ts";
 import {
   embedTiles,
   judgeFeatures,

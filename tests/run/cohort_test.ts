@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { makeFolds } from "../../src/data/cohort/folds.ts";
-import { cohortText, readCohort } from "../../src/data/cohort/table.ts";
+import { cohortText, readCohort } from "../../src/data/cohort/cohort_table.ts";
 import { rocAuc } from "../../src/eval/classification.ts";
 import { pearson } from "../../src/eval/correlation.ts";
 import { deLong } from "../../src/eval/classification.ts";

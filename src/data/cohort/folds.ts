@@ -9,7 +9,7 @@
 import { ConfigError, DataError } from "../../core/errors.ts";
 import { Mt19937 } from "../../core/mt19937.ts";
 import { decimal } from "../../io/text_lines.ts";
-import { type CohortTable, columnOf, type FoldPart, shortList } from "./table.ts";
+import { type CohortTable, columnOf, type FoldPart, shortList } from "./cohort_table.ts";
 
 /** How folds are made. */
 export interface FoldOptions {

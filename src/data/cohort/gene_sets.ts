@@ -7,7 +7,7 @@
 import { DataError, FormatError } from "../../core/errors.ts";
 import { parseCsv } from "../../io/csv.ts";
 import { decimal } from "../../io/text_lines.ts";
-import { shortList } from "./table.ts";
+import { shortList } from "./cohort_table.ts";
 
 /** A set of genes. */
 export interface GeneSet {

@@ -8,7 +8,7 @@ import { DataError, type SealError } from "../../core/errors.ts";
 import type { Disk } from "../../io/disk.ts";
 import { checkContent, CONTENT_SUM, ContentSum, type Features, openFeatures } from "../../io/features.ts";
 import { isTyped } from "../../io/system_error.ts";
-import { shortList } from "./table.ts";
+import { shortList } from "./cohort_table.ts";
 
 /** Endings of feature files. */
 const ENDINGS: readonly string[] = [".h5", ".hdf5", ".pt", ".npy", ".safetensors", ".h5ad"];

@@ -13,7 +13,7 @@
 import { ConfigError, DataError } from "../../core/errors.ts";
 import { decimal } from "../../io/text_lines.ts";
 import { parseYaml, yamlError, type YamlNode, yamlText } from "../../io/yaml.ts";
-import { type CohortRow, type CohortTable, columnOf, shortList } from "./table.ts";
+import { type CohortRow, type CohortTable, columnOf, shortList } from "./cohort_table.ts";
 
 /** Kinds of tasks. */
 export const TASK_KINDS = ["classification", "survival", "regression"] as const;

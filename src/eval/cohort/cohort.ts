@@ -6,7 +6,7 @@
 
 import { DataError } from "../../core/errors.ts";
 import type { PooledFolder } from "../../data/cohort/pooled.ts";
-import type { CohortRow, CohortTable } from "../../data/cohort/table.ts";
+import type { CohortRow, CohortTable } from "../../data/cohort/cohort_table.ts";
 import type { CohortTask, Labelled } from "../../data/cohort/task.ts";
 import type { Table } from "../linalg/table.ts";
 

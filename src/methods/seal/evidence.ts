@@ -30,7 +30,7 @@ import { galleryOf } from "../../evidence/gallery.ts";
 import { mapsOf } from "../../evidence/maps.ts";
 import { asWritten, writtenNames } from "../../evidence/names.ts";
 import { fitPredictors, predictorFiles, predictorInput } from "../../evidence/predictor.ts";
-import { probeDifferences } from "../../evidence/probe.ts";
+import { probeDifferences } from "../../evidence/probe_evidence.ts";
 import { jointRetrieval, type JointSpace, retrievalDifferences, tableOf } from "../../evidence/retrieval.ts";
 import { summaryOf } from "../../evidence/summary.ts";
 import { agreement, geneGroup, readTruth, syntheticReferences, type SyntheticTruth } from "../../evidence/synthetic.ts";

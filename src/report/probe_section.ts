@@ -11,7 +11,7 @@ import { type Markup, markup, type Slot } from "./html.ts";
 import type { GeneScore, SlideScore } from "./run_evidence.ts";
 import { extent, linear, type Scale } from "./scale.ts";
 import { axes, drawing, label, stroke, symbol } from "./svg.ts";
-import { absent, figure, identifier, scroller, section, table } from "./table.ts";
+import { absent, figure, identifier, scroller, section, table } from "./html_table.ts";
 
 /** A gene with the scores of both encoders. */
 export interface GeneRow {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { findInputs, hashInput, openInput } from "../../src/embed/inputs.ts";
-import { featureTable } from "../../src/embed/table.ts";
+import { featureTable } from "../../src/embed/feature_table.ts";
 import { disk } from "../../src/io/fs.ts";
 
 const fixture = (name: string) => new URL(`../fixtures/${name}`, import.meta.url).pathname;
