@@ -236,14 +236,14 @@ if part b; then
     [ ${#benches[@]} -gt 0 ] || benches=(bench/vit_bench.ts bench/ops_bench.ts)
     bench "${benches[0]}"
   fi
-  with_torch tests/reference/torch_bench.py torch
+  with_torch tests/python/torch_bench.py torch
   if [ $skip_bench = 0 ]; then for file in "${benches[@]:1}"; do bench "$file"; done; fi
 fi
 
 # ---- c: whole ViTs
 if part c; then
   [ $skip_bench = 1 ] || bench bench/vit_step_bench.ts
-  with_torch tests/reference/torch_vit.py torch,timm,peft
+  with_torch tests/python/torch_vit.py torch,timm,peft
 fi
 
 # ---- d: SEAL end to end

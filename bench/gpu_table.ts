@@ -1,5 +1,5 @@
 /**
- * Joins the engine's bench records with those of `tests/reference/torch_bench.py` into one table of ratios.
+ * Joins the engine's bench records with those of `tests/python/torch_bench.py` into one table of ratios.
  *
  * ```sh
  * deno run -A bench/gpu_table.ts --engine engine.jsonl --torch torch.jsonl --meta '{"adapter":"..."}' --out gpu.jsonl

@@ -1,5 +1,5 @@
 /**
- * The pieces of a vision transformer at real sizes, under the names that `tests/reference/torch_bench.py` uses, so that
+ * The pieces of a vision transformer at real sizes, under the names that `tests/python/torch_bench.py` uses, so that
  * `bench/gpu.sh` can put both beside each other. Software adapters run the small ones only.
  */
 

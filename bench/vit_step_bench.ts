@@ -1,6 +1,6 @@
 /**
  * Whole vision transformers: the forward pass, and a step with LoRA (forward, gradients, AdamW), under the names that
- * `tests/reference/torch_vit.py` uses. Images are normalised numbers on the device, so that both sides do the same work; a
+ * `tests/python/torch_vit.py` uses. Images are normalised numbers on the device, so that both sides do the same work; a
  * step's objective is the mean of the squared embedding. Software adapters run a small one.
  */
 

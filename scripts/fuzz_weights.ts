@@ -4,7 +4,7 @@
  *
  *     deno run -A scripts/fuzz_weights.ts [--count 10000] [--seed 1] [--only NAME] [--keep DIR]
  *
- * `--keep` writes accepted mutants with what was read, for `python tests/reference/weights.py --mutants DIR` to confirm with the
+ * `--keep` writes accepted mutants with what was read, for `python tests/python/weights.py --mutants DIR` to confirm with the
  * libraries.
  *
  * @module

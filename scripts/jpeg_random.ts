@@ -1,5 +1,5 @@
 /**
- * Reads the files of `tests/reference/jpeg_random.py --out DIR` and compares the pixels with Pillow's, file by file.
+ * Reads the files of `tests/python/jpeg_random.py --out DIR` and compares the pixels with Pillow's, file by file.
  *
  *     deno run -A scripts/jpeg_random.ts DIR
  *

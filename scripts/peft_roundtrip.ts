@@ -1,5 +1,5 @@
 /**
- * This engine's half of `tests/reference/peft_roundtrip.py`.
+ * This engine's half of `tests/python/peft_roundtrip.py`.
  *
  * - `write DIR`: adapters with random weights for the encoder of the fixture `lora_uni`, a folder each; `scales.json` holds the
  *   factors they were made with.

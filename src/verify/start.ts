@@ -1,7 +1,7 @@
 /**
  * Weights by formula: what `verify` and PyTorch both begin from, so that no weights have to be stored.
  *
- * Same as `start` of `tests/reference/seal_train.py`.
+ * Same as `start` of `tests/python/seal_train.py`.
  *
  * @module
  */

@@ -2,7 +2,7 @@
  * Embeddings beside PyTorch's: encoders whose weights and images formulas make, embedded here and compared with the vectors that
  * PyTorch has of them in f64, stage by stage.
  *
- * Source: `tests/reference/encoder_vectors.py`, which wrote `encoder_vectors.json`.
+ * Source: `tests/python/encoder_vectors.py`, which wrote `encoder_vectors.json`.
  *
  * @module
  */

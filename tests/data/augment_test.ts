@@ -33,7 +33,7 @@ const CHECKSUMS = {
 const SIZE = fixture.size;
 const picture = makePicture(SIZE);
 
-/** The picture of `tests/reference/augment.py`; of another size, hashed bytes alone. */
+/** The picture of `tests/python/augment.py`; of another size, hashed bytes alone. */
 function makePicture(size: number): Uint8Array<ArrayBuffer> {
   const rgb = Uint8Array.from({ length: size * size * 3 }, (_, i) => mix(i + 1) & 255);
   if (size !== SIZE) return rgb;

@@ -4,7 +4,7 @@ import { mix } from "../../src/data/image/stripes.ts";
 
 const GENES = 420;
 
-/** The sample of `tests/reference/omics.py`: raw counts with controls and a duplicate, on a hexagonal array. */
+/** The sample of `tests/python/omics.py`: raw counts with controls and a duplicate, on a hexagonal array. */
 export function hashedSample(): { table: Expression; rows: number[]; columns: number[] } {
   const [rows, columns]: [number[], number[]] = [[], []];
   for (let r = 0; r < 12; r++) {

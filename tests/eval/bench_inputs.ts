@@ -1,7 +1,7 @@
 /**
  * A small task in the layout of HEST-Benchmark and two sets of features for it, the same on every machine.
  *
- * `deno run -A tests/eval/bench_inputs.ts DIR` writes them for `tests/reference/hest_bench.py`.
+ * `deno run -A tests/eval/bench_inputs.ts DIR` writes them for `tests/python/hest_bench.py`.
  */
 
 import { planSynth } from "../../src/data/synth/plan.ts";

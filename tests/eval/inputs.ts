@@ -1,4 +1,4 @@
-/** Inputs of the probe's fixture, made as `tests/reference/probe.py` makes them. */
+/** Inputs of the probe's fixture, made as `tests/python/probe.py` makes them. */
 
 import { mix } from "../../src/data/image/stripes.ts";
 import type { Table } from "../../src/eval/linalg/table.ts";

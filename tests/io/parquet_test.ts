@@ -1,4 +1,4 @@
-/** Parquet and GeoParquet written by pyarrow and geopandas (tests/reference/parquet.py), whole and damaged. */
+/** Parquet and GeoParquet written by pyarrow and geopandas (tests/python/parquet.py), whole and damaged. */
 
 import assert from "node:assert/strict";
 import { DataError, FormatError, LimitError } from "../../src/core/errors.ts";

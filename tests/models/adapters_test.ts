@@ -1,4 +1,4 @@
-/** Adapters on more than attention and MLP, next to PEFT: fixtures of `tests/reference/adapters.py`. */
+/** Adapters on more than attention and MLP, next to PEFT: fixtures of `tests/python/adapters.py`. */
 
 import assert from "node:assert/strict";
 import { backward } from "../../src/autodiff/backward.ts";

@@ -1,4 +1,4 @@
-/** Configurations that change numbers, next to transformers' and timm's own pipelines: fixtures of `tests/reference/configs.py`. */
+/** Configurations that change numbers, next to transformers' and timm's own pipelines: fixtures of `tests/python/configs.py`. */
 
 import assert from "node:assert/strict";
 import { openEncoder } from "../../src/run/encoder.ts";

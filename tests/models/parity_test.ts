@@ -1,4 +1,4 @@
-/** Every encoder against the original implementation, tap by tap: fixtures of `tests/reference/encoders.py`. */
+/** Every encoder against the original implementation, tap by tap: fixtures of `tests/python/encoders.py`. */
 
 import assert from "node:assert/strict";
 import type { Dtype } from "../../src/core/dtype.ts";

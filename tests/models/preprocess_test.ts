@@ -15,7 +15,7 @@ import { openGpu } from "../gpu/shared.ts";
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());
 
-/** The picture of `tests/reference/encoders/preprocess.py`. */
+/** The picture of `tests/python/encoders/preprocess.py`. */
 function picture(height: number, width: number): Uint8Array {
   return Uint8Array.from({ length: height * width * 3 }, (_, i) => mix(i + 1) >>> 24);
 }

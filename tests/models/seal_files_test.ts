@@ -63,7 +63,7 @@ for (const [file, hash] of Object.entries(accepted.files)) {
   Deno.test(`${file} written here is the file PyTorch loaded strictly`, async () => {
     const bytes = await oursFile(gpu, file.replace(".pth", ""));
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
-    assert.equal(digest, hash, "run tests/reference/seal_files.py --ours again if the change is meant");
+    assert.equal(digest, hash, "run tests/python/seal_files.py --ours again if the change is meant");
   });
 }
 

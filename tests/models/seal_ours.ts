@@ -1,4 +1,4 @@
-/** The modules of tests/reference/seal_files.py in this engine, by the name of their file. */
+/** The modules of tests/python/seal_files.py in this engine, by the name of their file. */
 
 import type { Gpu } from "../../src/gpu/device.ts";
 import { pthChunks } from "../../src/io/torch/pth_write.ts";

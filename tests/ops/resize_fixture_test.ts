@@ -19,7 +19,7 @@ Deno.test.afterAll(() => gpu.destroy());
 type Pair = [number, number];
 type Filter = "bilinear" | "bicubic";
 
-/** The inputs of tests/reference/resize.py. */
+/** The inputs of tests/python/resize.py. */
 function mixed(count: number): Uint32Array {
   return Uint32Array.from({ length: count }, (_, i) => {
     let h = i + 1;

@@ -2,7 +2,7 @@
  * A small generated classification task: striped 32 x 32 RGB images whose direction is the class, plus hashed noise.
  *
  * Everything is u32 arithmetic and a pure function of the step, so any language reproduces it byte for byte;
- * `tests/reference/vit_train.py` states the formula and trains the same model on it.
+ * `tests/python/vit_train.py` states the formula and trains the same model on it.
  *
  * @module
  */

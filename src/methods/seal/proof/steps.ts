@@ -2,7 +2,7 @@
  * SEAL's alignment from weights and data that formulas make, beside the losses PyTorch has of it in f64: dropout masks, noise,
  * gradients, clipping and the optimiser are all in them.
  *
- * Source: `tests/reference/seal_train.py`, which wrote `losses.json`.
+ * Source: `tests/python/seal_train.py`, which wrote `losses.json`.
  *
  * @module
  */

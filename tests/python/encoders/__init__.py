@@ -1,0 +1,1 @@
+"""Parts of tests/python/encoders.py."""
