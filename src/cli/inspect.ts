@@ -9,7 +9,7 @@ import { disk, openFile } from "../io/fs.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { inspectChecksums } from "./inspect_checksums.ts";
 import { HEAD_BYTES, type Inspection, type Inspector, renderInspection, type Target } from "./inspection.ts";
-import { SLIDE_ENDINGS } from "./slide_inputs.ts";
+import { SLIDE_ENDINGS } from "../slides/slide_inputs.ts";
 import { print, printJson } from "./terminal.ts";
 
 /** Name of the command. */

@@ -10,7 +10,7 @@ import { disk, makeFolder } from "../io/fs.ts";
 import { gridFolder } from "../slides/names.ts";
 import { summaryMarkdown } from "../slides/states.ts";
 import { sha256Of } from "../io/checksum.ts";
-import { readStates } from "../run/slide_states.ts";
+import { readStates } from "./slide_states.ts";
 import { parentOf } from "../io/output.ts";
 
 /** The job. */

@@ -5,26 +5,24 @@
  */
 
 import { DeviceError } from "../core/errors.ts";
+import type { Reporter } from "../core/reporter.ts";
 import { readBytes } from "../data/data_folder.ts";
 import { openSlide } from "../data/image/slide.ts";
 import { type EncoderTime, encoderTime } from "../embed/encoder_time.ts";
-import type { SlideSettings } from "../embed/slide_job.ts";
 import { disk, openFile } from "../io/fs.ts";
 import { JPEG2000_RATE } from "../io/image/jpeg2000.ts";
 import { findEncoder, outputWith } from "../models/encoder_registry.ts";
 import type { EncoderSpec } from "../models/encoder_spec.ts";
 import { fedWith } from "../models/load.ts";
 import { planSlide } from "../slides/plan.ts";
-import type { EmbedValues } from "./embed_slides.ts";
-import { checkEncoder } from "../run/encoder.ts";
 import { endsAll } from "../io/output.ts";
 import { fileFor } from "../slides/given.ts";
 import { gridPatch } from "../slides/grid.ts";
-import { openGpu } from "./gpu.ts";
-import { askedOfLauncher } from "./launched.ts";
-import type { Progress } from "./progress.ts";
-import type { SlideInput } from "./slide_inputs.ts";
-import { printJson } from "./terminal.ts";
+import type { SlideInput } from "../slides/slide_inputs.ts";
+import { batchSizeOf, type EmbedMachine, type EmbedResult } from "./embed.ts";
+import type { EmbedSlidesOptions } from "./embed_slide.ts";
+import { slidesOf } from "./embed_slides.ts";
+import { checkEncoder } from "./encoder.ts";
 
 /** Pixels of JPEG that a worker decodes in a second, about. */
 const RATE = 4e7;
@@ -44,13 +42,13 @@ interface Estimate {
 }
 
 /** Sizes of the encoder: by its weights, or, where they are still to be downloaded, as published. */
-async function sizesOf({ encoder, adapter }: EmbedValues, progress: Progress): Promise<EncoderSpec> {
+async function sizesOf({ encoder, adapter }: EmbedSlidesOptions, reporter: Reporter): Promise<EncoderSpec> {
   try {
-    return await checkEncoder(encoder!, adapter);
+    return await checkEncoder(encoder, adapter);
   } catch (error) {
     if ((error as { code?: string }).code !== "weights-missing") throw error;
-    progress.say(`Weights of ${encoder} are not in the cache; they are downloaded when embedding begins`);
-    return findEncoder(encoder!);
+    reporter.say(`Weights of ${encoder} are not in the cache; they are downloaded when embedding begins`);
+    return findEncoder(encoder);
   }
 }
 
@@ -60,15 +58,20 @@ type Measured =
   | { readonly why: string };
 
 /** Times the encoder on the device that would be used. */
-async function measure(values: EmbedValues, spec: EncoderSpec, patch: number): Promise<Measured> {
+async function measure(
+  options: EmbedSlidesOptions,
+  spec: EncoderSpec,
+  openGpu: EmbedMachine["openGpu"],
+  isAsked: (error: DeviceError) => boolean,
+): Promise<Measured> {
   try {
-    const gpu = await openGpu(values.software);
+    const gpu = await openGpu();
     try {
       const time = await encoderTime(gpu, spec, {
-        dtype: values.precision === "f16" ? "f16" : "f32",
-        pooling: values.pooling as "cls" | "mean" | "cls+mean" | undefined,
-        batchSize: values["batch-size"] ?? (gpu.caps.software ? 8 : 32),
-        patch,
+        dtype: options.precision,
+        pooling: options.pooling,
+        batchSize: batchSizeOf(options, gpu),
+        patch: gridPatch(options.settings.kind),
       });
       return { ...time, adapter: gpu.description };
     } finally {
@@ -76,53 +79,57 @@ async function measure(values: EmbedValues, spec: EncoderSpec, patch: number): P
     }
   } catch (error) {
     // Whoever launched this may find an adapter.
-    if (!(error instanceof DeviceError) || askedOfLauncher(error) !== undefined) throw error;
+    if (!(error instanceof DeviceError) || isAsked(error)) throw error;
     return { why: error.message };
   }
 }
 
-/** Plans all slides, times the encoder, and says what they would take. */
+/**
+ * Plans all slides, times the encoder, and says what they would take.
+ *
+ * @param isAsked Whether whoever started this process may find the adapter that an error lacks.
+ */
 export async function dryRun(
-  values: EmbedValues,
-  settings: SlideSettings,
-  slides: readonly SlideInput[],
-  progress: Progress,
-): Promise<number> {
-  const own = await sizesOf(values, progress);
-  const spec = values["image-size"] === undefined ? own : fedWith(own, values["image-size"]);
-  const { dim } = outputWith(spec, values.pooling as "cls" | "mean" | "cls+mean" | undefined);
-  const workers = Math.max(1, values.workers ?? navigator.hardwareConcurrency - 1);
-  const measured = await measure(values, spec, gridPatch(settings.kind));
+  options: EmbedSlidesOptions,
+  { reporter, openGpu }: EmbedMachine,
+  isAsked: (error: DeviceError) => boolean,
+): Promise<EmbedResult> {
+  const { slides } = slidesOf(options);
+  const own = await sizesOf(options, reporter);
+  const spec = options.imageSize === undefined ? own : fedWith(own, options.imageSize);
+  const { dim } = outputWith(spec, options.pooling);
+  const workers = Math.max(1, options.workers ?? navigator.hardwareConcurrency - 1);
+  const measured = await measure(options, spec, openGpu, isAsked);
   const found: Estimate[] = [];
   for (const slide of slides) {
     try {
-      found.push(await estimate(values, settings, slide, dim, workers));
+      found.push(await estimate(options, slide, dim, workers));
     } catch (error) {
       if (slides.length === 1 || endsAll(error)) throw error;
       found.push({ name: slide.name, tiles: 0, pixels: 0, seconds: 0, bytes: 0, error: (error as Error).message });
     }
-    progress.say(line(found.at(-1)!));
+    reporter.say(line(found.at(-1)!));
   }
   const sum = (key: "tiles" | "pixels" | "seconds" | "bytes") => found.reduce((total, one) => total + one[key], 0);
   const total = { tiles: sum("tiles"), pixels: sum("pixels"), seconds: sum("seconds"), bytes: sum("bytes") };
-  const memory = CACHE + 3 * (values["batch-size"] ?? 32) * spec.input.size ** 2 * 3;
-  progress.say(line({ name: `${found.length} slides`, ...total }));
-  progress.say(`Reading takes at most ${Math.round(memory / 2 ** 20)} MiB of memory with ${workers} workers`);
+  const memory = CACHE + 3 * (options.batchSize ?? 32) * spec.input.size ** 2 * 3;
+  reporter.say(line({ name: `${found.length} slides`, ...total }));
+  reporter.say(`Reading takes at most ${Math.round(memory / 2 ** 20)} MiB of memory with ${workers} workers`);
   const perTile = "why" in measured ? null : measured.perTile;
   const encoding = perTile === null ? null : total.tiles * perTile / 1000;
-  progress.say(encodingLine(measured, spec, total.tiles));
-  if (values.json) {
-    const { adapter, deviceBytes, why } = { adapter: null, deviceBytes: null, why: null, ...measured };
-    const device = {
-      encoding_seconds: encoding,
-      ms_a_tile: perTile,
-      adapter,
-      device_bytes: deviceBytes,
-      not_measured: why,
-    };
-    printJson({ dryRun: true, encoder: spec.name, dim, workers, memory, ...device, ...total, slides: found });
-  }
-  return found.some(({ error, tiles }) => error !== undefined || tiles === 0) ? 3 : 0;
+  reporter.say(encodingLine(measured, spec, total.tiles));
+  const { adapter, deviceBytes, why } = { adapter: null, deviceBytes: null, why: null, ...measured };
+  const device = {
+    encoding_seconds: encoding,
+    ms_a_tile: perTile,
+    adapter,
+    device_bytes: deviceBytes,
+    not_measured: why,
+  };
+  return {
+    json: { dryRun: true, encoder: spec.name, dim, workers, memory, ...device, ...total, slides: found },
+    status: found.some(({ error, tiles }) => error !== undefined || tiles === 0) ? 3 : 0,
+  };
 }
 
 function encodingLine(measured: Measured, { arch: { depth } }: EncoderSpec, tiles: number): string {
@@ -146,8 +153,7 @@ function shown(seconds: number): string {
 }
 
 async function estimate(
-  values: EmbedValues,
-  settings: SlideSettings,
+  { settings, mpp, tissue, regions }: EmbedSlidesOptions,
   slide: SlideInput,
   dim: number,
   workers: number,
@@ -157,9 +163,9 @@ async function estimate(
   try {
     const file = (path: string | undefined) => path === undefined ? undefined : { path, bytes: readBytes(disk, path) };
     const { grid, tiles } = await planSlide(opened, slide.name, settings, {
-      ...{ flag: values.mpp, manifest: slide.mpp },
-      tissue: file(slide.mask ?? fileFor(disk, values.tissue, slide.name, "tissue")),
-      regions: file(fileFor(disk, values.regions, slide.name, "regions")),
+      ...{ flag: mpp, manifest: slide.mpp },
+      tissue: file(slide.mask ?? fileFor(disk, tissue, slide.name, "tissue")),
+      regions: file(fileFor(disk, regions, slide.name, "regions")),
     });
     const pixels = tiles.count * grid.levelSide ** 2;
     const slow = opened.notes.some((note) => /JPEG 2000/.test(note));

@@ -1,5 +1,5 @@
 /**
- * The slides a command line names: files, folders, a list; their shares.
+ * The slides a command line names: files, folders, a list.
  *
  * @module
  */
@@ -8,9 +8,8 @@ import { ConfigError, DataError } from "../core/errors.ts";
 import { decodeText } from "../io/csv.ts";
 import type { Disk } from "../io/disk.ts";
 import { REFUSED_ENDINGS } from "../io/image/slide_formats.ts";
-import { parseManifest } from "../slides/manifest.ts";
-import { compareBytes, type NamedSlide, nameSlides } from "../slides/names.ts";
-import { parseShard, shardSlides } from "../slides/shards.ts";
+import { parseManifest } from "./manifest.ts";
+import { compareBytes, type NamedSlide, nameSlides } from "./names.ts";
 
 /** A slide, with what a list says of it. */
 export interface SlideInput extends NamedSlide {
@@ -103,10 +102,4 @@ function readList(disk: Disk, path: string, among: readonly SlideInput[] | undef
     }
     return { name, path: known?.path ?? at(own), mpp, mask: mask === undefined ? undefined : at(mask) };
   }).sort((a, b) => compareBytes(a.name, b.name));
-}
-
-/** The slides of this run's share. */
-export function shareOf(slides: readonly SlideInput[], shard: string | undefined): SlideInput[] {
-  if (shard === undefined) return [...slides];
-  return shardSlides(slides, parseShard(shard, (name) => Deno.env.get(name)));
 }
