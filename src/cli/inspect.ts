@@ -1,15 +1,15 @@
 /**
- * `inspect`: what is in a file or folder. One row of {@linkcode FORMATS} a kind.
+ * `inspect`: what is in a file or folder.
  *
  * @module
  */
 
-import { ConfigError, DataError } from "../core/errors.ts";
-import { disk, openFile } from "../io/fs.ts";
+import { ConfigError } from "../core/errors.ts";
+import { alignRows } from "../core/text_table.ts";
+import { inspectPath } from "../run/inspect.ts";
+import { inspectChecksums } from "../run/inspect_checksums.ts";
+import type { Inspection } from "../run/inspection.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
-import { inspectChecksums } from "./inspect_checksums.ts";
-import { HEAD_BYTES, type Inspection, type Inspector, renderInspection, type Target } from "./inspection.ts";
-import { SLIDE_ENDINGS } from "../slides/slide_inputs.ts";
 import { print, printJson } from "./terminal.ts";
 
 /** Name of the command. */
@@ -35,55 +35,6 @@ export const flags = {
   json: COMMON.json,
 } as const satisfies Flags;
 
-/** A kind of thing, how it is recognised, and what looks into it. */
-interface Format {
-  readonly kind: string;
-  readonly is: (target: Target) => boolean;
-  readonly load: () => Promise<Inspector>;
-}
-
-/** The first that fits is taken. */
-const FORMATS: readonly Format[] = [
-  { kind: "adapter", is: holds("adapter_config.json"), load: () => import("./inspect_adapter.ts") },
-  { kind: "HDF5", is: isHdf5, load: () => import("./inspect_h5.ts") },
-  { kind: "slide", is: isPicture, load: () => import("./inspect_slide.ts") },
-  // Whatever else a file is, reading it as weights says so.
-  { kind: "weights", is: ({ names }) => !names || holdsWeights(names), load: () => import("./inspect_weights.ts") },
-];
-
-function holds(file: string): Format["is"] {
-  return ({ names }) => names?.includes(file) ?? false;
-}
-
-function holdsWeights(names: readonly string[]): boolean {
-  return names.some((file) => /\.(safetensors|bin|pth|pt|ckpt|torch|index\.json)$/.test(file));
-}
-
-/** The signature stands at byte 0, or behind a user block of 512 bytes or a power of two more. */
-function isHdf5({ head }: Target): boolean {
-  return [0, 512, 1024, 2048].some((at) => String.fromCharCode(...head.subarray(at, at + 8)) === "\x89HDF\r\n\x1a\n");
-}
-
-/** By the first bytes: TIFF, JPEG, PNG; also DICOM and CZI, which the reader refuses by name; and whatever a slide's file may be. */
-function isPicture({ path, head, names }: Target): boolean {
-  if (names === undefined && SLIDE_ENDINGS.has(/\.([^./\\]+)$/.exec(path)?.[1]?.toLowerCase() ?? "")) return true;
-  const text = String.fromCharCode(...head.subarray(0, 16));
-  const begins = ["II*\0", "II+\0", "MM\0*", "MM\0+", "\xff\xd8\xff", "\x89PNG", "ZISRAWFILE"];
-  return begins.some((magic) => text.startsWith(magic)) ||
-    String.fromCharCode(...head.subarray(128, 132)) === "DICM";
-}
-
-async function look(path: string): Promise<Target> {
-  const entry = disk.look(path);
-  if (entry?.kind === "folder") return { path, head: new Uint8Array(0), bytes: 0, names: entry.names };
-  const file = await openFile(path);
-  try {
-    return { path, head: await file.read(0, Math.min(file.size, HEAD_BYTES)), bytes: file.size, names: undefined };
-  } finally {
-    file.close?.();
-  }
-}
-
 /** Runs the command. */
 export async function run(args: Args<typeof flags>): Promise<number> {
   const [path, ...rest] = args.words;
@@ -97,16 +48,7 @@ export async function run(args: Args<typeof flags>): Promise<number> {
     show(path, found, args.flags.json);
     return whole ? 0 : DAMAGED;
   }
-  const target = await look(path);
-  const format = FORMATS.find(({ is }) => is(target));
-  if (format === undefined) {
-    throw new DataError(`Cannot tell what ${path} is: it holds no weights, adapter or anything else that is known`, {
-      code: "format-unknown",
-      context: { folder: path, found: target.names?.slice(0, 10) },
-    });
-  }
-  const found = await (await format.load()).inspect(target, args.flags);
-  show(path, found, args.flags.json);
+  show(path, await inspectPath(path, args.flags), args.flags.json);
   return 0;
 }
 
@@ -116,4 +58,15 @@ const DAMAGED = 4;
 function show(path: string, found: Inspection, json: boolean): void {
   if (json) printJson({ path, ...found.json }, 2);
   else print(renderInspection(found));
+}
+
+/** An inspection as text. */
+function renderInspection({ facts, listings = [] }: Inspection): string {
+  const lines = alignRows(facts.filter(([, value]) => value !== ""));
+  for (const { title, rows, total } of listings) {
+    if (total === 0) continue;
+    lines.push("", ...alignRows([title, ...rows]));
+    if (rows.length < total) lines.push(`… ${total - rows.length} more (--limit 0 lists all)`);
+  }
+  return lines.join("\n");
 }

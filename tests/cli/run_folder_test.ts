@@ -10,7 +10,7 @@ import {
   writeCheckpoint,
 } from "../../src/run/checkpoints.ts";
 import { checkState, completeManifest, finishedRun, journalled } from "../../src/run/start.ts";
-import { checkRun } from "../../src/cli/inspect_checksums.ts";
+import { checkRun } from "../../src/run/inspect_checksums.ts";
 import { runFolder } from "../../src/run/folder.ts";
 import { methodFiles } from "../../src/methods/index.ts";
 import { readManifest, writeManifest } from "../../src/io/manifest.ts";

@@ -1,5 +1,5 @@
 /**
- * `inspect` on weights: a file, shards, or a folder with one of them; SEAL's checkpoints among them.
+ * What is in weights: a file, shards, or a folder with one of them; SEAL's checkpoints among them.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { type ConfigFacts, readEncoderMetadata } from "../models/encoder_config.
 import { recogniseEncoder } from "../models/encoder_registry.ts";
 import { specFor } from "../models/load.ts";
 import { describeInput } from "../models/preprocess.ts";
-import { factsIn, folderOf, specNamed } from "../run/encoder.ts";
+import { factsIn, folderOf, specNamed } from "./encoder.ts";
 import { inspectSeal, isSeal } from "./inspect_seal.ts";
 import { first, type Inspection, type InspectOptions, type Target } from "./inspection.ts";
 import { count, formatBytes } from "../core/text_table.ts";

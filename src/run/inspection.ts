@@ -1,10 +1,8 @@
 /**
- * What the handlers of `inspect` receive and give.
+ * What those who look into files receive and give.
  *
  * @module
  */
-
-import { alignRows } from "../core/text_table.ts";
 
 /** A path to look into. */
 export interface Target {
@@ -20,9 +18,9 @@ export interface Target {
 /** Bytes of a file that say what it is. */
 export const HEAD_BYTES = 4096;
 
-/** What the flags say. */
+/** How it is looked into. */
 export interface InspectOptions {
-  /** Most items of a list. */
+  /** Most items of a list; 0 for all. */
   readonly limit: number;
   /** Lets unknown classes of a PyTorch checkpoint stand as placeholders. */
   readonly tolerant: boolean;
@@ -45,7 +43,7 @@ export interface Inspection {
   readonly listings?: readonly Listing[];
 }
 
-/** One kind of thing that `inspect` knows. */
+/** One kind of thing that can be looked into. */
 export interface Inspector {
   /** Looks into it. */
   inspect(target: Target, options: InspectOptions): Promise<Inspection>;
@@ -55,15 +53,4 @@ export interface Inspector {
 export function first<T>(items: Iterable<T>, limit: number): T[] {
   const all = [...items];
   return limit === 0 ? all : all.slice(0, limit);
-}
-
-/** An inspection as text. */
-export function renderInspection({ facts, listings = [] }: Inspection): string {
-  const lines = alignRows(facts.filter(([, value]) => value !== ""));
-  for (const { title, rows, total } of listings) {
-    if (total === 0) continue;
-    lines.push("", ...alignRows([title, ...rows]));
-    if (rows.length < total) lines.push(`… ${total - rows.length} more (--limit 0 lists all)`);
-  }
-  return lines.join("\n");
 }

@@ -1,5 +1,5 @@
 /**
- * `inspect RUN --checksums`: every file of a run's folder against what the program wrote.
+ * Every file of a run's folder against what the program wrote.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import { disk } from "../io/fs.ts";
 import { checkFile, MANIFEST, readManifest } from "../io/manifest.ts";
 import { EVIDENCE } from "../report/run_evidence.ts";
 import { first, type Inspection } from "./inspection.ts";
-import { CHECKPOINT_FOLDERS, namesIn } from "../run/owned_files.ts";
-import { checkpointFiles } from "../run/checkpoints.ts";
+import { CHECKPOINT_FOLDERS, namesIn } from "./owned_files.ts";
+import { checkpointFiles } from "./checkpoints.ts";
 import { count } from "../core/text_table.ts";
 
 /** What a file is found to be. */

@@ -9,19 +9,15 @@
 
 import { ConfigError, DataError } from "../core/errors.ts";
 import { type Facts, notOwn, sameFacts } from "../core/facts.ts";
+import type { Reporter } from "../core/reporter.ts";
 import { VERSION } from "../core/version.ts";
 import { readBytes } from "../data/data_folder.ts";
 import { disk } from "../io/fs.ts";
 import { type Lock, lockFolder } from "../io/lock.ts";
 import { looksOwn } from "../io/made_output.ts";
 import { isTyped } from "../io/system_error.ts";
-import { flagFacts } from "../run/output_folder.ts";
-import type { Progress } from "./progress.ts";
 
 const RECORD = "convert.json";
-
-/** Flags that name inputs, which count by content, or say where and how loud. */
-const BY_CONTENT = ["counts", "spots", "image", "id"] as const;
 
 /** A sample to be made. */
 export interface SampleRequest {
@@ -36,8 +32,9 @@ export interface ConvertRequest<T> {
   /** The conversion's name. */
   readonly what: string;
   readonly samples: readonly SampleRequest[];
-  /** Its flags. */
-  readonly values: Readonly<Record<string, unknown>> & { readonly overwrite: boolean };
+  /** Settings as the record keeps them. */
+  readonly settings: Facts;
+  readonly overwrite: boolean;
   /** Paths that files of a sample can have below the folder. The last says whether what was made before is untouched. */
   paths(id: string): readonly string[];
   /** Paths without which a sample is not whole. */
@@ -74,13 +71,13 @@ export class ConvertFolder<T> {
    * @throws {ConfigError} If another process writes there, or it holds what is not to be replaced.
    */
   static open<T>(request: ConvertRequest<T>): ConvertFolder<T> {
-    const { out, what, samples, values } = request;
-    const settings = { software: `seal-webgpu ${VERSION}`, conversion: what, ...flagFacts(values, BY_CONTENT) };
+    const { out, what, samples, overwrite } = request;
+    const settings = { software: `seal-webgpu ${VERSION}`, conversion: what, ...request.settings };
     const lock = lockFolder(out, `convert ${what}`);
     try {
       const made = new Map(samples.map(({ id, input }) => [id, { ...settings, input_sha256: input }]));
       const folder = new ConvertFolder(request, readRecord(out), made, lock);
-      if (!values.overwrite) { for (const { id } of samples) folder.#look(id); }
+      if (!overwrite) { for (const { id } of samples) folder.#look(id); }
       return folder;
     } catch (error) {
       lock.release();
@@ -93,10 +90,10 @@ export class ConvertFolder<T> {
    *
    * @param told What is said of it.
    */
-  async convert(id: string, progress: Progress, convert: () => Promise<T>, told: (converted: T) => string): Promise<T> {
+  async convert(id: string, reporter: Reporter, convert: () => Promise<T>, told: (converted: T) => string): Promise<T> {
     const before = this.#finished.get(id);
     if (before !== undefined) {
-      progress.say(`${id}: is there`);
+      reporter.say(`${id}: is there`);
       return before;
     }
     this.lock.check();
@@ -111,7 +108,7 @@ export class ConvertFolder<T> {
     }
     this.samples.set(id, { made: this.made.get(id)!, converted });
     this.#write();
-    progress.say(told(converted));
+    reporter.say(told(converted));
     return converted;
   }
 

@@ -1,5 +1,5 @@
 /**
- * `inspect` on SEAL's own checkpoints, which carry no configuration.
+ * What is in SEAL's own checkpoints, which carry no configuration.
  *
  * @module
  */

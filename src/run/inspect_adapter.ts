@@ -1,5 +1,5 @@
 /**
- * `inspect` on a PEFT folder.
+ * What is in a PEFT folder.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * `inspect` on HDF5: groups and datasets with their attributes; of anndata files spots and genes, of patch files patches, of
+ * What is in an HDF5 file: groups and datasets with their attributes; of anndata files spots and genes, of patch files patches, of
  * feature files rows and columns.
  *
  * @module
