@@ -5,40 +5,19 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import type { Facts } from "../core/facts.ts";
-import { type BenchOutput, safeName, writeSummaries, writeTaskFiles } from "../eval/bench/bench_files.ts";
-import { benchTasks, dataTask, type Task } from "../eval/bench/bench_task.ts";
-import type { LeaveOut } from "../eval/bench/folds.ts";
-import { readTaskCounts, runTask, type TaskCounts, type TaskResult } from "../eval/bench/hest_bench.ts";
-import { findProtocol, PROTOCOLS } from "../eval/protocol.ts";
-import type { Gpu } from "../gpu/device.ts";
-import { disk, makeFolder } from "../io/fs.ts";
-import { type Args, COMMON, type Flags } from "./args.ts";
-import {
-  checkFolders,
-  checkSources,
-  encoderSource,
-  findSources,
-  folderSource,
-  needsEmbedding,
-  type OpenSource,
-  sourceHash,
-  type SourceRequest,
-  syntheticSource,
-} from "../run/evaluate_sources.ts";
-import { evaluationJson } from "../eval/bench/bench_json.ts";
-import { degenerate, type Evaluation, type Failure } from "../eval/bench/bench_result.ts";
 import { evaluationText } from "../eval/bench/bench_table.ts";
-import { EXPRESSION_FLAGS, expressionOptions } from "./expression_flags.ts";
+import type { LeaveOut } from "../eval/bench/folds.ts";
+import { PROTOCOLS } from "../eval/protocol.ts";
+import { evaluate, RESULT, type TaskPlace } from "../run/evaluate.ts";
+import { findSources, needsEmbedding } from "../run/evaluate_sources.ts";
+import { flagFacts } from "../run/output_folder.ts";
+import { type Args, COMMON, type Flags } from "./args.ts";
 import { COHORT_FLAGS, evaluateCohortCommand } from "./evaluate_cohort.ts";
+import { EXPRESSION_FLAGS, expressionOptions } from "./expression_flags.ts";
 import { openGpu } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
-import { sha256Of } from "../io/checksum.ts";
-import { checkFolder, endsAll } from "../io/output.ts";
-import { flagFacts, OutputFolder } from "../run/output_folder.ts";
-import { samplesHash } from "../run/facts.ts";
 import { Progress } from "./progress.ts";
-import { printJson, say } from "./terminal.ts";
+import { printJson } from "./terminal.ts";
 
 /** Name of the command. */
 export const name = "evaluate";
@@ -101,9 +80,6 @@ export const flags = {
 
 type Values = Args<typeof flags>["flags"];
 
-/** Exit status of a run in which something is not defined or failed. */
-const SOME_FAILED = 3;
-
 /** Encoders that are opened. */
 export function encoders({ flags: values }: Args<typeof flags>): string[] {
   if (values.split !== undefined) return [];
@@ -111,71 +87,33 @@ export function encoders({ flags: values }: Args<typeof flags>): string[] {
 }
 
 /** Runs the command. */
-export async function run({ flags: values }: Args<typeof flags>, job: Job): Promise<number> {
-  const { signal } = job;
-  if (values.split !== undefined) return await evaluateCohortCommand(name, values, job);
-  const sources = findSources(values);
-  checkFolder(values.out!);
-  if (values.cache !== undefined) checkFolder(values.cache, "--cache");
-  const tasks = findTasks(values);
-  await checkSources(sources, tasks);
-  const progress = new Progress(values.quiet);
-  using folder = OutputFolder.open({
+export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
+  if (values.split !== undefined) return await evaluateCohortCommand(values, signal);
+  const reporter = new Progress(values.quiet);
+  const { json, status, path, found } = await evaluate({
+    sources: findSources(values),
+    place: placeOf(values),
+    protocol: values.protocol!,
+    panelGenes: values["panel-genes"]!,
+    fewShot: values["few-shot"],
+    expression: expressionOptions(values),
+    perGene: values["per-gene"],
+    cache: values.cache,
+    batchSize: values["batch-size"],
+    imageSize: values["image-size"],
+    precision: values.precision === "f16" ? "f16" : "f32",
     out: values.out!,
-    command: name,
-    result: "results.json",
-    names: ["dataset_results.json", "dataset_results.csv", ...tasks.map((task) => safeName(task.name))],
-    facts: await evaluationFacts(sources, tasks, values),
     overwrite: values.overwrite,
-  });
-  if (folder.finished) {
-    progress.say(`${folder.path}/results.json: is there`);
-    if (values.json) printJson(folder.finished.json);
-    return folder.finished.status;
-  }
-  for (const task of tasks) task.warnings.forEach((text) => progress.warn(`${task.name}: ${text}`));
-  const needsGpu = sources.some(needsEmbedding);
-  const counts: TaskCounts[] = [];
-  for (const task of tasks) {
-    const read = await readTaskCounts(disk, task, values["few-shot"], {
-      ...expressionOptions(values),
-      panelGenes: values["panel-genes"]!,
-    });
-    for (const { warnings } of read.samples.values()) warnings.forEach((text) => progress.warn(text));
-    counts.push(read);
-  }
-  await checkFolders(sources, counts, { dropUnknownPatches: values["drop-unknown-patches"] });
-  const gpu = needsGpu ? await openGpu(values.software) : undefined;
-  try {
-    const out: BenchOutput = { disk, folder: folder.path, makeFolder };
-    const begin = () => folder.begin();
-    const found = await evaluateAll(sources, counts, { values, out, begin, gpu, progress, signal });
-    const judged = counts.map(({ task }) => task);
-    const evaluation = { ...found, protocol: values.protocol!, tasks: judged, perGene: values["per-gene"] };
-    return finish(evaluation, values, out, folder);
-  } finally {
-    gpu?.destroy();
-  }
+    settings: flagFacts(values, ["encoder", "adapter", "features", "data", "bench", "panel", "cache"]),
+  }, { reporter, signal, openGpu: () => openGpu(values.software) });
+  const lines = found === undefined ? [`${path}/${RESULT}: is there`] : evaluationText(found);
+  for (const line of lines) reporter.say(line);
+  if (values.json) printJson(json);
+  return status;
 }
 
-/** What the results are made from and how: content, not places, of all that is read. */
-async function evaluationFacts(
-  sources: readonly SourceRequest[],
-  tasks: readonly Task[],
-  values: Values,
-): Promise<Facts> {
-  const facts: Record<string, string> = {};
-  for (const source of sources) facts[source.name] = await sourceHash(source);
-  const folds = tasks.map(({ name, folds, panel }) => ({ name, folds, panel }));
-  return {
-    ...flagFacts(values, ["encoder", "adapter", "features", "data", "bench", "panel", "cache"]),
-    ...facts,
-    data_sha256: await samplesHash(tasks.flatMap(({ samples }) => samples)),
-    folds_sha256: sha256Of(JSON.stringify(folds)),
-  };
-}
-
-function findTasks(values: Values): Task[] {
+/** Where the flags say that tasks are. */
+function placeOf(values: Values): TaskPlace {
   const { data, bench, task } = values;
   if ((data.length > 0) === (bench !== undefined)) {
     throw new ConfigError(`Cannot evaluate: ${bench === undefined ? "neither" : "both"} --data and --bench given`, {
@@ -184,7 +122,7 @@ function findTasks(values: Values): Task[] {
   }
   if (bench !== undefined) {
     const idle = (["leave-out", "folds", "panel"] as const).find((flag) => values[flag] !== undefined);
-    if (idle === undefined) return benchTasks(disk, bench, task);
+    if (idle === undefined) return { bench, only: task };
     throw new ConfigError(`Cannot use --${idle} with --bench: a task has its own splits and panel`, {
       hint: "Use --data",
     });
@@ -194,97 +132,5 @@ function findTasks(values: Values): Task[] {
     throw new ConfigError("Cannot use --folds and --leave-out together: one of them decides the folds");
   }
   const leaveOut = values["leave-out"] as LeaveOut | undefined;
-  return [dataTask(disk, data, { leaveOut, folds: values.folds, panel: values.panel, seed: values.seed })];
-}
-
-interface Setting {
-  readonly values: Values;
-  readonly out: BenchOutput;
-  /** Says that files are written from here on. */
-  begin(): void;
-  readonly gpu: Gpu | undefined;
-  readonly progress: Progress;
-  readonly signal: AbortSignal;
-}
-
-async function evaluateAll(
-  sources: readonly SourceRequest[],
-  counts: readonly TaskCounts[],
-  setting: Setting,
-): Promise<{ results: TaskResult[]; failures: Failure[] }> {
-  const results: TaskResult[] = [];
-  const failures: Failure[] = [];
-  for (const source of sources) {
-    try {
-      results.push(...await evaluateOne(source, counts, setting));
-    } catch (error) {
-      // One encoder: its own error and exit status. Several: the others go on.
-      if (sources.length === 1 || endsAll(error)) throw error;
-      failures.push({ encoder: source.name, error: (error as Error).message });
-      setting.progress.warn(`${source.name}: ${(error as Error).message}`);
-    }
-  }
-  return { results, failures };
-}
-
-async function evaluateOne(
-  request: SourceRequest,
-  counts: readonly TaskCounts[],
-  setting: Setting,
-): Promise<TaskResult[]> {
-  const { values, out, gpu, progress, signal } = setting;
-  let current = "";
-  const task = () => current;
-  const source = await openSource(request, task, setting);
-  try {
-    const results: TaskResult[] = [];
-    for (const own of counts) {
-      // Lets signals in: probing computes without a pause.
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      signal.throwIfAborted();
-      current = own.task.name;
-      const result = await runTask(own, source, {
-        protocol: findProtocol(values.protocol!),
-        panelGenes: values["panel-genes"]!,
-        dropUnknownPatches: values["drop-unknown-patches"],
-        gpu,
-        onProbe: (done, total) => total > 1 && progress.update(`${request.name}: ${current}`, done, total, "probes"),
-      });
-      setting.begin();
-      writeTaskFiles(out, result);
-      results.push(result);
-    }
-    return results;
-  } finally {
-    source.close();
-  }
-}
-
-async function openSource(request: SourceRequest, task: () => string, setting: Setting): Promise<OpenSource> {
-  const { values, out, gpu, progress, signal } = setting;
-  if (request.encoder === undefined) return folderSource(request, task);
-  if (!needsEmbedding(request)) return syntheticSource(request);
-  return await encoderSource(request, task, {
-    gpu: gpu!,
-    cache: values.cache ?? `${out.folder}/features`,
-    precision: values.precision === "f16" ? "f16" : "f32",
-    batchSize: values["batch-size"],
-    imageSize: values["image-size"],
-    progress,
-    signal,
-  });
-}
-
-function finish(evaluation: Evaluation, values: Values, out: BenchOutput, folder: OutputFolder): number {
-  folder.begin();
-  writeSummaries(out, evaluation.results);
-  const json = evaluationJson(evaluation);
-  const flawed = evaluation.results.some((result) => degenerate(result).length > 0 || result.warnings.length > 0) ||
-    // Genes that were asked for and are not judged; those of a panel that a fold chose are replaced by others.
-    evaluation.tasks.some(({ panel }) => panel !== undefined && panel.leftOut.length > 0);
-  const status = flawed || evaluation.failures.length > 0 ? SOME_FAILED : 0;
-  const written = folder.finish(json, status);
-  if (!values.quiet) evaluationText(evaluation).forEach(say);
-  if (values.json) printJson(written);
-  return status;
+  return { data, leaveOut, folds: values.folds, panel: values.panel, seed: values.seed };
 }

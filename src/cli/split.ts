@@ -4,20 +4,15 @@
  * @module
  */
 
-import { ConfigError, DataError } from "../core/errors.ts";
+import { ConfigError } from "../core/errors.ts";
 import { alignRows, count } from "../core/text_table.ts";
-import { type MadeFolds, makeFolds } from "../data/cohort/folds.ts";
-import { type CohortTable, cohortText, readCohort } from "../data/cohort/cohort_table.ts";
-import { type CohortTask, kindOf, targetsOf, TASK_KINDS, type TaskKind, taskText } from "../data/cohort/task.ts";
-import { readBytes } from "../data/data_folder.ts";
-import { decodeText } from "../io/csv.ts";
-import { disk } from "../io/fs.ts";
-import { checkFolder } from "../io/output.ts";
-import { contentHash } from "../run/content_hash.ts";
-import { flagFacts, OutputFolder } from "../run/output_folder.ts";
+import type { MadeFolds } from "../data/cohort/folds.ts";
+import { TASK_KINDS, type TaskKind } from "../data/cohort/task.ts";
+import { flagFacts } from "../run/output_folder.ts";
+import { RESULT, split } from "../run/split.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { Progress } from "./progress.ts";
-import { printJson, say } from "./terminal.ts";
+import { printJson } from "./terminal.ts";
 
 /** Name of the command. */
 export const name = "split";
@@ -58,63 +53,31 @@ export const flags = {
 
 type Values = Args<typeof flags>["flags"];
 
-const [TABLE, TASK] = ["k=all.tsv", "config.yaml"];
-
-/** Metrics that Patho-Bench computes of a kind of task. */
-const METRICS: Readonly<Record<TaskKind, readonly string[]>> = {
-  classification: ["macro-ovr-auc", "bacc"],
-  survival: ["cindex"],
-  regression: ["pearson"],
-};
-
 /** Runs the command. */
 export async function run({ flags: values }: Args<typeof flags>): Promise<number> {
-  const { labels, out } = values;
-  if (labels === undefined || out === undefined || values["task-col"].length === 0) {
+  const { labels, out, "task-col": columns } = values;
+  if (labels === undefined || out === undefined || columns.length === 0) {
     const missing = labels === undefined ? "--labels" : out === undefined ? "--out" : "--task-col";
     throw new ConfigError(`Cannot split: no ${missing} is given`, { hint: `For example: ${example}` });
   }
-  checkFolder(out);
-  if (disk.look(labels)?.kind !== "file") {
-    throw new DataError(`Cannot read ${labels}: there is no such file`, {
-      code: "file-access",
-      context: { file: labels },
-    });
-  }
-  const table = readCohort(decodeText(readBytes(disk, labels), labels), labels);
-  const task = taskOf(values, table);
-  // Sets of genes are scored when the task is evaluated, and are no columns.
-  const sets = task.kind === "regression" && !task.columns.some((column) => table.columns.includes(column));
-  if (!sets) targetsOf(task, table);
-  const made = makeFolds(table, {
+  const reporter = new Progress(values.quiet);
+  const { json, status, path, made } = await split({
+    labels,
+    columns,
+    kind: values["task-type"] as TaskKind | undefined,
+    of: values["sample-col"] === "slide_id" ? "slide" : "case",
     folds: values.folds,
     testFraction: values["test-fraction"] ?? (values.folds === 1 ? 0.2 : undefined),
     stratify: values.stratify,
-    site: siteOf(values, table),
+    site: siteOf(values),
     seed: values.seed,
-  });
-  const progress = new Progress(values.quiet);
-  using folder = OutputFolder.open({
     out,
-    command: name,
-    result: "split.json",
-    names: [TABLE, TASK],
-    facts: { ...flagFacts(values, ["labels"]), labels_sha256: await contentHash([labels]) },
     overwrite: values.overwrite,
-  });
-  if (folder.finished) {
-    progress.say(`${folder.path}/split.json: is there`);
-    if (values.json) printJson(folder.finished.json);
-    return folder.finished.status;
-  }
-  for (const note of made.notes) progress.warn(note);
-  const status = made.notes.some((note) => /^fold_\d+: no /.test(note)) ? 3 : 0;
-  folder.begin();
-  disk.write(`${folder.path}/${TABLE}`, cohortText(withCases(made.table)));
-  disk.write(`${folder.path}/${TASK}`, taskText(task));
-  const written = folder.finish({ classes: made.classes, folds: made.counts, notes: made.notes }, status);
-  if (!values.quiet) foldLines(folder.path, made).forEach(say);
-  if (values.json) printJson(written);
+    settings: flagFacts(values, ["labels"]),
+  }, reporter);
+  const lines = made === undefined ? [`${path}/${RESULT}: is there`] : foldLines(path, made);
+  for (const line of lines) reporter.say(line);
+  if (values.json) printJson(json);
   return status;
 }
 
@@ -129,38 +92,8 @@ function foldLines(path: string, { table: { rows }, counts }: MadeFolds): string
   ];
 }
 
-/** A table that names its cases, as readers of the form expect. */
-function withCases(table: CohortTable): CohortTable {
-  if (table.cases) return table;
-  const rows = table.rows.map((row) => ({ ...row, fields: [row.case, ...row.fields] }));
-  return { ...table, columns: ["case_id", ...table.columns], rows };
-}
-
-function taskOf(values: Values, table: CohortTable): CohortTask {
-  const given: CohortTask = {
-    file: "the flags",
-    columns: values["task-col"],
-    of: values["sample-col"] === "slide_id" ? "slide" : "case",
-    kind: values["task-type"] as TaskKind | undefined,
-    extra: [],
-    metrics: [],
-    names: new Map(),
-  };
-  const kind = kindOf(given, table);
-  if (given.columns.length > 1 && kind !== "regression") {
-    throw new ConfigError(`Cannot split for ${given.columns.length} columns: one --task-col wanted`, {
-      hint: "--task-type regression takes several",
-    });
-  }
-  const [column] = given.columns;
-  const extra = kind === "survival" ? [`${column}_event`, `${column}_days`] : [];
-  return { ...given, kind, extra, metrics: METRICS[kind] };
-}
-
-function siteOf(values: Values, table: CohortTable): string | true | undefined {
-  if (!values["site-disjoint"]) {
-    if (values.site === undefined) return undefined;
-    throw new ConfigError("Cannot use --site alone: wanted with --site-disjoint", { hint: "Add --site-disjoint" });
-  }
-  return values.site ?? (table.columns.includes("site") ? "site" : true);
+function siteOf(values: Values): string | true | undefined {
+  if (values["site-disjoint"]) return values.site ?? true;
+  if (values.site === undefined) return undefined;
+  throw new ConfigError("Cannot use --site alone: wanted with --site-disjoint", { hint: "Add --site-disjoint" });
 }

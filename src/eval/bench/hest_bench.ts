@@ -109,7 +109,7 @@ export interface TaskOptions extends ProbeOptions {
   /** Number of genes that random folds choose where the task ships no panel; default 50. */
   readonly panelGenes?: number;
   /** Leave out rows of features whose barcode the counts lack, instead of refusing the sample. */
-  readonly dropUnknownPatches?: boolean;
+  readonly dropUnknownPatches?: boolean | undefined;
   /** Called after each probe: of every fold, by every protocol. */
   readonly onProbe?: (done: number, total: number) => void;
 }

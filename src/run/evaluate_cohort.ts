@@ -1,0 +1,126 @@
+/**
+ * Evaluation of mean features of slides on the folds of a cohort, encoders side by side, and the folder of its results.
+ *
+ * @module
+ */
+
+import type { Facts } from "../core/facts.ts";
+import { count } from "../core/text_table.ts";
+import type { LeftOut } from "../data/cohort/pooled.ts";
+import { shortList } from "../data/cohort/cohort_table.ts";
+import type { CaseSlides } from "../eval/cohort/cohort.ts";
+import { type CohortResult, evaluateCohort } from "../eval/cohort/evaluate.ts";
+import { cohortJson, predictionsCsv, scoresCsv } from "../eval/cohort/output.ts";
+import { disk } from "../io/fs.ts";
+import { checkFolder } from "../io/output.ts";
+import { cohortFacts, type CohortFiles, loadCohort, type LoadedCohort, openCohort } from "./cohort.ts";
+import { type Evaluated, type EvaluateMachine, RESULT } from "./evaluate.ts";
+import { OutputFolder } from "./output_folder.ts";
+
+/** Files beside the result. */
+const [SCORES, PREDICTIONS] = ["scores.csv", "predictions.csv"];
+/** Exit status of a run in which something is not defined or was left out. */
+const SOME_FAILED = 3;
+
+/** What is evaluated and how. */
+export interface EvaluateCohortOptions {
+  readonly files: CohortFiles;
+  readonly caseSlides: CaseSlides;
+  /** Draws of the intervals. */
+  readonly draws: number;
+  readonly seed: number;
+  /** Folder of the output. */
+  readonly out: string;
+  readonly overwrite: boolean;
+  /** Settings as the output keeps them. */
+  readonly settings: Facts;
+}
+
+/** What was found. */
+export interface EvaluatedCohort extends Omit<Evaluated, "found"> {
+  /** What is printed of it; missing where it was done before. */
+  readonly found?: CohortResult;
+}
+
+/**
+ * Evaluates a cohort, or finds that it was done.
+ *
+ * @throws {ConfigError | DataError | FormatError} Naming file and line of what cannot be used.
+ */
+export async function evaluateCohortFiles(
+  { files, caseSlides, draws, seed, out, overwrite, settings }: EvaluateCohortOptions,
+  { reporter, signal }: Pick<EvaluateMachine, "reporter" | "signal">,
+): Promise<EvaluatedCohort> {
+  checkFolder(out);
+  const opened = openCohort(files);
+  using folder = OutputFolder.open({
+    out,
+    command: "evaluate",
+    result: RESULT,
+    names: [SCORES, PREDICTIONS],
+    facts: { ...settings, ...await cohortFacts(files, opened) },
+    overwrite,
+  });
+  const { path, finished } = folder;
+  if (finished) return { ...finished, path };
+  const loaded = await loadCohort(opened, files.features, {
+    caseSlides,
+    signal,
+    onSlide: (source, done, total) => reporter.update(source, done, total, "slides"),
+  });
+  const found = await evaluateCohort(loaded.cohort, loaded.sources, {
+    draws,
+    seed,
+    async onFold(source, done, total) {
+      reporter.update(`${source}: folds`, done, total, "probes");
+      // Lets signals in: fitting computes without a pause.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      signal.throwIfAborted();
+    },
+  });
+  const warnings = [...leftOutTexts(loaded), ...problemTexts(found)];
+  for (const text of [...loaded.notes, ...warnings]) reporter.warn(text);
+  const status = warnings.length > 0 ? SOME_FAILED : 0;
+  folder.begin();
+  disk.write(`${path}/${SCORES}`, scoresCsv(found));
+  disk.write(`${path}/${PREDICTIONS}`, predictionsCsv(found));
+  const json = folder.finish(
+    {
+      task: opened.task.columns.join(", "),
+      sample_col: `${opened.task.of}_id`,
+      ...cohortJson(found),
+      sources: loaded.sources.map(({ name, x }) => ({ name, dim: x.columns })),
+      left_out: loaded.leftOut,
+      notes: loaded.notes,
+      warnings,
+    },
+    status,
+  );
+  return { json, status, path, found };
+}
+
+/** Slides that take no part, by encoder and why. */
+function leftOutTexts({ leftOut }: LoadedCohort): string[] {
+  const what: Readonly<Record<LeftOut["code"], string>> = {
+    missing: "without features",
+    empty: "without tiles",
+    "not-finite": "with numbers that are not finite",
+    damaged: "whose file cannot be read",
+  };
+  return [...Map.groupBy(leftOut, ({ source, code }) => `${source}\0${code}`).values()].map((own) => {
+    const { source, code, reason } = own[0]!;
+    const names = shortList(own.map(({ slide }) => slide));
+    const more = code === "missing" || code === "empty" ? "" : ` (${own[0]!.slide}: ${reason})`;
+    return `${source}: ${count(own.length, "slide")} ${what[code]}, left out for all encoders: ${names}${more}`;
+  });
+}
+
+/** Problems by text, with the folds that have them. */
+function problemTexts({ folds }: CohortResult): string[] {
+  const found = folds.flatMap(({ fold, judged, problems }) =>
+    problems.map((text) => ({ name: fold.name, text: judged ? text : `${text}: not judged` }))
+  );
+  return [...Map.groupBy(found, ({ text }) => text)].map(([text, own]) =>
+    `${shortList(own.map(({ name }) => name))}: ${text}`
+  );
+}
