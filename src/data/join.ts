@@ -32,7 +32,7 @@ export interface JoinInput {
 /** How a join behaves. */
 export interface JoinOptions {
   /** Drop patches whose barcode the table lacks, instead of refusing the sample. */
-  readonly dropUnknownPatches?: boolean;
+  readonly dropUnknownPatches?: boolean | undefined;
   /** What the self-test does when it fails; `error` by default. */
   readonly selfTest?: "error" | "warn" | "off";
 }
