@@ -30,7 +30,7 @@ augment: none
 /** The commands of the README, each as the words of its line. */
 function readmeCommands(): string[][] {
   const blocks = Deno.readTextFileSync(`${ROOT}README.md`).matchAll(/^```sh\n([\s\S]*?)^```/gm);
-  return [...blocks].flatMap(([, block]) => block!.split("\n")).flatMap((line) => {
+  return [...blocks].flatMap(([, block]) => block!.replace(/\\\n\s*/g, "").split("\n")).flatMap((line) => {
     const command = /^(?:npx --yes deno@\S+|deno) task (.*?)\s*(?:#.*)?$/.exec(line)?.[1];
     return command === undefined ? [] : [[...command.matchAll(/"([^"]*)"|(\S+)/g)].map(([, a, b]) => a ?? b!)];
   });
@@ -95,8 +95,12 @@ async function standIns(at: string, trained: boolean): Promise<void> {
     await must(at, "embed", ...patches, "--encoder", "./my-weights", "--quiet", "--out", `f/${name}`);
   }
   const slides = Array.from({ length: 12 }, (_, i) => `C${i}`);
-  slides.forEach((slide, i) => Deno.copyFileSync(`${at}/f/uni/SYN${i % 4}.h5`, `${at}/${SLIDE_FEATURES}/${slide}.h5`));
+  for (const folder of [SLIDE_FEATURES, "f/mine"]) {
+    slides.forEach((slide, i) => Deno.copyFileSync(`${at}/f/uni/SYN${i % 4}.h5`, `${at}/${folder}/${slide}.h5`));
+  }
   const rows = slides.map((slide, i) => `${slide}\t${slide}\t${i % 2}\n`);
+  const cases = slides.map((slide, i) => `${slide},TCGA-A${"0123456789AB"[i]}-0001,${i % 2}\n`);
+  Deno.writeTextFileSync(`${at}/labels.csv`, `slide_id,case_id,HER2\n${cases.join("")}`);
   Deno.writeTextFileSync(`${at}/labels.tsv`, `slide_id\tcase_id\tPIK3CA\n${rows.join("")}`);
 }
 
