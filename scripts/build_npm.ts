@@ -14,7 +14,8 @@ import { exec, ROOT } from "./exec.ts";
 const TOOLS = `${ROOT}data/cache/platform/build`;
 /** Where the package is built. */
 export const OUT: string = `${ROOT}dist/npm`;
-const STAGE = `${ROOT}dist/stage`;
+/** Below the compilers, so that packages are found from there. */
+const STAGE = `${TOOLS}/stage`;
 const COMPILERS = { typescript: "5.9.3", esbuild: "0.28.2", "@types/node": "22.19.1" };
 /** Types of WebGPU, which TypeScript's own library lacks. */
 const TYPES = { "@webgpu/types": "0.1.74" };
@@ -119,7 +120,6 @@ async function stage(page: boolean): Promise<string> {
     );
   }
   await Deno.writeTextFile(`${to}/${AMBIENT}`, UNTYPED.map((name) => `declare module "${name}";\n`).join(""));
-  await Deno.symlink(`${TOOLS}/node_modules`, `${to}/node_modules`);
   await Deno.writeTextFile(`${to}/package.json`, '{ "type": "module" }');
   return to;
 }
