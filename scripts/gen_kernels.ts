@@ -230,12 +230,8 @@ async function main(args: string[]): Promise<number> {
     }));
     return 0;
   }
-  const wanted: [string, string][] = [["src/gpu/kernels.gen.ts", kernelsModule(args.includes("--check"))]];
-  wanted.push(["src/cli/commands.gen.ts", commandsModule()]);
-  wanted.push(["src/methods/settings.gen.ts", await settingsModule()]);
-  for (const index of INDEXES) wanted.push([`${index.folder}index.gen.ts`, indexModule(index)]);
   let stale = 0;
-  const write = ([path, text]: readonly [string, string]): void => {
+  const write = (path: string, text: string): void => {
     const url = new URL(path, root);
     let current = "";
     try {
@@ -250,9 +246,12 @@ async function main(args: string[]): Promise<number> {
       console.log(`wrote ${path}`);
     }
   };
-  wanted.forEach(write);
-  // Cases import the kernels, so they are loaded when those are written.
-  if (stale === 0) write(["tests/cases/names.gen.ts", await caseNamesModule()]);
+  write("src/gpu/kernels.gen.ts", kernelsModule(args.includes("--check")));
+  write("src/cli/commands.gen.ts", commandsModule());
+  for (const index of INDEXES) write(`${index.folder}index.gen.ts`, indexModule(index));
+  // Methods and cases import the kernels and the indexes, so they are loaded when those are written.
+  if (stale === 0) write("src/methods/settings.gen.ts", await settingsModule());
+  if (stale === 0) write("tests/cases/names.gen.ts", await caseNamesModule());
   return stale ? 1 : 0;
 }
 
