@@ -8,23 +8,24 @@
 //! tune   WG = 64               8 | 64
 //! grid   fold ceil(B/WG)
 //! flops  4*R*B
+//! lib    scores logits
 //! ref    tests/ref/info_nce.ts
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let j = folded(wg, nwg) * WG + lane;
   if (j >= p.B) { return; }
-  var top: f32 = -1e30;
+  var top: f32 = LEAST;
   var sum: f32 = 0.0;
   if (p.at > 0u) {
     top = run[j];
     sum = run[p.B + j];
   }
   var most: f32 = top;
-  for (var i = 0u; i < p.R; i++) { most = max(most, scale[0] * s[i * p.B + j]); }
+  for (var i = 0u; i < p.R; i++) { most = max(most, score(scale[0] * s[i * p.B + j])); }
   // Exactly 1 where the top stays: exp(0) may be 3 units off at every block.
-  sum = sum * select(exp(top - most), 1.0, top == most);
-  for (var i = 0u; i < p.R; i++) { sum += exp(scale[0] * s[i * p.B + j] - most); }
+  sum = sum * select(power(top - most), 1.0, top == most);
+  for (var i = 0u; i < p.R; i++) { sum += power(score(scale[0] * s[i * p.B + j]) - most); }
   run[j] = most;
   run[p.B + j] = sum;
 }

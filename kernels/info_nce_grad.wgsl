@@ -14,7 +14,7 @@
 //! flops  10*R*B
 //! touch  r R
 //! touch  dscale R
-//! lib    reduce
+//! lib    reduce scores logits
 //! ref    tests/ref/info_nce.ts
 
 @compute @workgroup_size(WG)
@@ -27,7 +27,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   for (var j = lane; j < p.B; j += WG) {
     let raw = s[i * p.B + j];
     let x = scale[0] * raw;
-    let w = factor * (exp(x - r[m]) + exp(x - c[j]) - select(0.0, 2.0, j == m));
+    let likelihoods = likely(x - r[m]) + likely(x - c[j]);
+    let w = marked(factor * (likelihoods - select(0.0, 2.0, j == m)), markOf(r[m]) | markOf(c[j]));
     ds[i * p.B + j] = w * scale[0];
     total += w * raw;
   }

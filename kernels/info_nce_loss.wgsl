@@ -9,7 +9,7 @@
 //! out    c      [B]      f32   column log-sum-exps
 //! out    loss   [B]      f32
 //! tune   WG = 64               8 | 64
-//! lib    logarithm
+//! lib    scores logits logarithm
 //! grid   fold ceil(B/WG)
 //! flops  2*B*E
 //! ref    tests/ref/info_nce.ts
@@ -21,6 +21,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   var dot: f32 = 0.0;
   for (var e = 0u; e < p.E; e++) { dot += a[i * p.E + e] * b[i * p.E + e]; }
   let column = run[i] + log4(vec4f(run[p.B + i])).x;
-  c[i] = column;
-  loss[i] = 0.5 * (r[i] + column) - scale[0] * dot;
+  let mark = markOfTop(run[i]);
+  c[i] = marked(column, mark);
+  loss[i] = marked(0.5 * (r[i] + column) - scale[0] * dot, mark | markOf(r[i]));
 }

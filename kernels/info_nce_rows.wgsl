@@ -9,7 +9,7 @@
 //! grid   fold R                one workgroup a row
 //! flops  4*R*B
 //! touch  lse R
-//! lib    reduce logarithm
+//! lib    reduce scores logits logarithm
 //! ref    tests/ref/info_nce.ts
 
 @compute @workgroup_size(WG)
@@ -17,11 +17,11 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   let i = folded(wg, nwg);
   if (i >= p.R) { return; }
   let row = i * p.B;
-  var most: f32 = -1e30;
-  for (var j = lane; j < p.B; j += WG) { most = max(most, scale[0] * s[row + j]); }
+  var most: f32 = LEAST;
+  for (var j = lane; j < p.B; j += WG) { most = max(most, score(scale[0] * s[row + j])); }
   let top = reduceMax(most, lane);
   var total: f32 = 0.0;
-  for (var j = lane; j < p.B; j += WG) { total += exp(scale[0] * s[row + j] - top); }
+  for (var j = lane; j < p.B; j += WG) { total += power(score(scale[0] * s[row + j]) - top); }
   let sum = reduceSum(total, lane);
-  if (lane == 0u) { lse[p.at + i] = top + log4(vec4f(sum)).x; }
+  if (lane == 0u) { lse[p.at + i] = marked(top + log4(vec4f(sum)).x, markOfTop(top)); }
 }

@@ -6,7 +6,7 @@
 //! inout  lse    [L]      f32
 //! param  at     u32            first row of the block
 //! tune   WG = 8                8 | 32
-//! lib    logarithm
+//! lib    scores logits logarithm
 //! grid   fold ceil(R/WG)
 //! flops  4*R*B
 //! touch  lse R
@@ -17,9 +17,9 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   let i = folded(wg, nwg) * WG + lane;
   if (i >= p.R) { return; }
   let row = i * p.B;
-  var top: f32 = -1e30;
-  for (var j = 0u; j < p.B; j++) { top = max(top, scale[0] * s[row + j]); }
+  var top: f32 = LEAST;
+  for (var j = 0u; j < p.B; j++) { top = max(top, score(scale[0] * s[row + j])); }
   var sum: f32 = 0.0;
-  for (var j = 0u; j < p.B; j++) { sum += exp(scale[0] * s[row + j] - top); }
-  lse[p.at + i] = top + log4(vec4f(sum)).x;
+  for (var j = 0u; j < p.B; j++) { sum += power(score(scale[0] * s[row + j]) - top); }
+  lse[p.at + i] = marked(top + log4(vec4f(sum)).x, markOfTop(top));
 }

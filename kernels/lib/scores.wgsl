@@ -1,4 +1,4 @@
-// Scores of attention and their exponentials in finite numbers; needs logits. WGSL promises nothing of infinities and NaN in
+// Scores of pairs and their exponentials in finite numbers; needs logits. WGSL promises nothing of infinities and NaN in
 // arithmetic, so a score that is none, or has overflowed, is told by bits and makes NaN of what depends on it, by bits.
 
 // 1.1e38 stands for such a score, so that a row's largest tells; scores below -1.1e38 weigh nothing.

@@ -122,7 +122,6 @@ import topk_merge_wgsl from "../../kernels/topk_merge.wgsl" with { type: "text" 
 import topk_segments_wgsl from "../../kernels/topk_segments.wgsl" with { type: "text" };
 import lib_activation from "../../kernels/lib/activation.wgsl" with { type: "text" };
 import lib_attention_products from "../../kernels/lib/attention_products.wgsl" with { type: "text" };
-import lib_attention_scores from "../../kernels/lib/attention_scores.wgsl" with { type: "text" };
 import lib_attention_sums from "../../kernels/lib/attention_sums.wgsl" with { type: "text" };
 import lib_augment_colour from "../../kernels/lib/augment_colour.wgsl" with { type: "text" };
 import lib_augment_mirror from "../../kernels/lib/augment_mirror.wgsl" with { type: "text" };
@@ -157,6 +156,7 @@ import lib_reduce from "../../kernels/lib/reduce.wgsl" with { type: "text" };
 import lib_reduce_pair from "../../kernels/lib/reduce_pair.wgsl" with { type: "text" };
 import lib_root from "../../kernels/lib/root.wgsl" with { type: "text" };
 import lib_rows from "../../kernels/lib/rows.wgsl" with { type: "text" };
+import lib_scores from "../../kernels/lib/scores.wgsl" with { type: "text" };
 import lib_segment from "../../kernels/lib/segment.wgsl" with { type: "text" };
 import lib_softmax from "../../kernels/lib/softmax.wgsl" with { type: "text" };
 import lib_strides from "../../kernels/lib/strides.wgsl" with { type: "text" };
@@ -270,7 +270,7 @@ export const affine: Kernel<{ x: "in"; s?: "in"; y: "out" }, { a: number; b: num
 export const attention_bwd_key: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dkv: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_bwd_key",
   source: attention_bwd_key_wgsl,
-  libs: [lib_attention_products, lib_attention_sums, lib_attention_scores, lib_logits],
+  libs: [lib_attention_products, lib_attention_sums, lib_scores, lib_logits],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"delta","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"dkv","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
@@ -287,7 +287,7 @@ export const attention_bwd_key: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in";
 export const attention_bwd_key_flat: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dkv: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_bwd_key_flat",
   source: attention_bwd_key_flat_wgsl,
-  libs: [lib_attention_scores, lib_logits],
+  libs: [lib_scores, lib_logits],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"delta","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"dkv","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
@@ -304,7 +304,7 @@ export const attention_bwd_key_flat: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: 
 export const attention_bwd_query: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dq?: "out"; part?: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_bwd_query",
   source: attention_bwd_query_wgsl,
-  libs: [lib_attention_products, lib_attention_sums, lib_attention_scores, lib_logits],
+  libs: [lib_attention_products, lib_attention_sums, lib_scores, lib_logits],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"delta","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"dq","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"f32","pack":4}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
@@ -321,7 +321,7 @@ export const attention_bwd_query: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in
 export const attention_bwd_query_flat: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dq?: "out"; part?: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_bwd_query_flat",
   source: attention_bwd_query_flat_wgsl,
-  libs: [lib_attention_scores, lib_logits],
+  libs: [lib_scores, lib_logits],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"delta","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"dq","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"f32","pack":4}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
@@ -355,7 +355,7 @@ export const attention_delta: Kernel<{ o: "in"; dy: "in"; delta: "out" }, Record
 export const attention_fwd: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_fwd",
   source: attention_fwd_wgsl,
-  libs: [lib_attention_products, lib_attention_sums, lib_attention_scores, lib_logits, lib_logarithm],
+  libs: [lib_attention_products, lib_attention_sums, lib_scores, lib_logits, lib_logarithm],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"o","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
@@ -372,7 +372,7 @@ export const attention_fwd: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" },
 export const attention_fwd_flat: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_fwd_flat",
   source: attention_fwd_flat_wgsl,
-  libs: [lib_attention_scores, lib_logits, lib_logarithm],
+  libs: [lib_scores, lib_logits, lib_logarithm],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"o","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
@@ -746,7 +746,7 @@ export const gather_columns: Kernel<{ x: "in"; index: "in"; y: "out" }, Record<n
 export const info_nce_columns: Kernel<{ s: "in"; scale: "in"; run: "inout" }, { at: number }, Record<never, never>> = {
   name: "info_nce_columns",
   source: info_nce_columns_wgsl,
-  libs: [],
+  libs: [lib_scores, lib_logits],
   tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"run","access":"inout","optional":false,"dims":[{"coef":2,"name":""},{"coef":1,"name":"B"}],"elem":"f32","pack":1}],
   dims: ["R","B"],
   params: [{"name":"at","type":"u32"}],
@@ -763,7 +763,7 @@ export const info_nce_columns: Kernel<{ s: "in"; scale: "in"; run: "inout" }, { 
 export const info_nce_grad: Kernel<{ s: "in"; scale: "in"; r: "in"; c: "in"; dloss: "in"; ds: "out"; dscale: "inout" }, { at: number }, Record<never, never>> = {
   name: "info_nce_grad",
   source: info_nce_grad_wgsl,
-  libs: [lib_reduce],
+  libs: [lib_reduce, lib_scores, lib_logits],
   tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"r","access":"in","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"c","access":"in","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"dloss","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"ds","access":"out","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"dscale","access":"inout","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1}],
   dims: ["R","B"],
   params: [{"name":"at","type":"u32"}],
@@ -780,7 +780,7 @@ export const info_nce_grad: Kernel<{ s: "in"; scale: "in"; r: "in"; c: "in"; dlo
 export const info_nce_grad_flat: Kernel<{ s: "in"; scale: "in"; r: "in"; c: "in"; dloss: "in"; ds: "out"; dscale: "inout" }, { at: number }, Record<never, never>> = {
   name: "info_nce_grad_flat",
   source: info_nce_grad_flat_wgsl,
-  libs: [],
+  libs: [lib_scores, lib_logits],
   tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"r","access":"in","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"c","access":"in","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"dloss","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"ds","access":"out","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"dscale","access":"inout","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1}],
   dims: ["R","B"],
   params: [{"name":"at","type":"u32"}],
@@ -797,7 +797,7 @@ export const info_nce_grad_flat: Kernel<{ s: "in"; scale: "in"; r: "in"; c: "in"
 export const info_nce_loss: Kernel<{ a: "in"; b: "in"; scale: "in"; r: "in"; run: "in"; c: "out"; loss: "out" }, Record<never, never>, Record<never, never>> = {
   name: "info_nce_loss",
   source: info_nce_loss_wgsl,
-  libs: [lib_logarithm],
+  libs: [lib_scores, lib_logits, lib_logarithm],
   tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"E"}],"elem":"f32","pack":1},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"E"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"r","access":"in","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"run","access":"in","optional":false,"dims":[{"coef":2,"name":""},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"c","access":"out","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"loss","access":"out","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1}],
   dims: ["B","E"],
   params: [],
@@ -814,7 +814,7 @@ export const info_nce_loss: Kernel<{ a: "in"; b: "in"; scale: "in"; r: "in"; run
 export const info_nce_rows: Kernel<{ s: "in"; scale: "in"; lse: "inout" }, { at: number }, Record<never, never>> = {
   name: "info_nce_rows",
   source: info_nce_rows_wgsl,
-  libs: [lib_reduce, lib_logarithm],
+  libs: [lib_reduce, lib_scores, lib_logits, lib_logarithm],
   tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"lse","access":"inout","optional":false,"dims":[{"coef":1,"name":"L"}],"elem":"f32","pack":1}],
   dims: ["R","B","L"],
   params: [{"name":"at","type":"u32"}],
@@ -831,7 +831,7 @@ export const info_nce_rows: Kernel<{ s: "in"; scale: "in"; lse: "inout" }, { at:
 export const info_nce_rows_flat: Kernel<{ s: "in"; scale: "in"; lse: "inout" }, { at: number }, Record<never, never>> = {
   name: "info_nce_rows_flat",
   source: info_nce_rows_flat_wgsl,
-  libs: [lib_logarithm],
+  libs: [lib_scores, lib_logits, lib_logarithm],
   tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"lse","access":"inout","optional":false,"dims":[{"coef":1,"name":"L"}],"elem":"f32","pack":1}],
   dims: ["R","B","L"],
   params: [{"name":"at","type":"u32"}],

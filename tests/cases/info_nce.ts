@@ -35,6 +35,13 @@ function of(B: number, E: number, scale: number, blockBytes?: number, extra: Par
   };
 }
 
+/** Embeddings of which one of the second block of rows, or the last, has an element that is no number. */
+function broken(B: number, E: number, value: number): Record<string, Input> {
+  const { make, ...rest } = unit(B, E);
+  const a = (...[rng]: Parameters<typeof make>) => Array.from(make(rng)).fill(value, B * E - E - 2, B * E - E - 1);
+  return { a: { ...rest, chosen: true, make: a }, b: unit(B, E), scale: given([1], [20]) };
+}
+
 const normalised = (rows: number[][]) =>
   Float64Array.from(rows.flatMap((row) => row.map((value) => value / Math.hypot(...row))));
 
@@ -58,6 +65,9 @@ export const cases: readonly OpCase[] = [
   of(37, 16, 20),
   of(129, 31, 20, 64 * 129 * 4),
   of(200, 64, 100, 1, { name: "200x64, temperature 0.01, blocks of 64 rows" }),
+  // The gradients too are NaN: each sum over a row or a column holds one that is.
+  of(37, 16, 20, undefined, { name: "an embedding is no number 37x16", inputs: broken(37, 16, NaN) }),
+  of(129, 8, 20, 1, { name: "an embedding is infinite 129x8 in blocks", inputs: broken(129, 8, Infinity) }),
   of(384, 512, 20, undefined, { perf: infoNceCost(384, 512), benchOnly: true }),
   of(4096, 512, 20, undefined, { perf: infoNceCost(4096, 512), benchOnly: true }),
 ];

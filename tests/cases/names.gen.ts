@@ -207,6 +207,8 @@ export const CASE_NAMES: readonly string[] = [
   "info_nce: 37x16",
   "info_nce: 129x31 in blocks",
   "info_nce: 200x64, temperature 0.01, blocks of 64 rows",
+  "info_nce: an embedding is no number 37x16",
+  "info_nce: an embedding is infinite 129x8 in blocks",
   "info_nce: 384x512",
   "info_nce: 4096x512",
   "l2_normalize: 33x512",

@@ -11,7 +11,6 @@ import type { Kernel } from "../../src/gpu/kernel.ts";
 import { bare, callAt } from "./weak.ts";
 
 const SUM = "a sum of exponentials whose largest is 1, or a ratio of positive numbers";
-const BELOW = "at most 0 but for rounding, above -1e31: the largest score, a finite one, is subtracted";
 
 /** Calls by text, with the reason why the promise covers them. */
 const ALLOWED: Readonly<Record<string, string>> = {
@@ -23,11 +22,6 @@ const ALLOWED: Readonly<Record<string, string>> = {
   "exp(d * -0.033333335)": "at most 0: minus a squared distance",
   "exp(d * -0.025)": "at most 0: minus a squared distance",
   "exp(d * -0.01)": "at most 0: minus a squared distance",
-  "exp(scale[0] * s[i * p.B + j] - most)": BELOW,
-  "exp(scale[0] * s[row + j] - top)": BELOW,
-  "exp(top - most)": BELOW,
-  "exp(x - r[m])": `${BELOW}, in the logarithm of the sum`,
-  "exp(x - c[j])": `${BELOW}, in the logarithm of the sum`,
   "exp(clamp(light, vec3f(-80.0), vec3f()))": "between -80 and 0",
   "log(max(v, vec3f(DARKEST)))": "positive, and a unit of 2^-21 of it is far below one of a byte",
   "log(x)": "positive; near 1, where the promise is absolute, logRatio4 is taken",
