@@ -9,7 +9,7 @@
 //! grid   1
 //! flops  0
 //! touch  ring 1
-//! ref    tests/ref/adamw.ts
+//! ref    tests/ref/ring.ts
 
 @compute @workgroup_size(WG)
 fn main() {

@@ -37,6 +37,7 @@ interface Use {
 const SAME: readonly (readonly [kernel: RegExp, mutant: RegExp, reason: string])[] = [
   [/./, /^(REDUCE|PAIR)_FEW halved$/, "fewer invocations fold what all have written"],
   [/^layernorm_fwd$/, /^array reduceFew halved$/, "what the rough mean leaves out is added by its correction"],
+  [/^ring_write$/, /^(WG doubled|workgroup halved)$/, "one invocation is left, or two write the same number"],
   [/^attention_/, /^(EC4|WX) halved$/, "fewer channels or vectors are staged at a time, in more turns"],
   [
     /^(adamw_prepare|sum_squares|softmax_(fwd|bwd)|cross_entropy_rows|cross_entropy_bwd|cross_entropy_mean|l2_normalize_(fwd|bwd)|info_nce_rows|info_nce_grad|reduce_rows|planar_flow_(fwd|bwd)|negative_binomial_fwd|sum_vector)$/,

@@ -36,6 +36,7 @@ import { cases as reduce } from "./reduce.ts";
 import { cases as relu } from "./relu.ts";
 import { cases as resample_positions } from "./resample_positions.ts";
 import { cases as resize } from "./resize.ts";
+import { cases as ring } from "./ring.ts";
 import { cases as scale } from "./scale.ts";
 import { cases as scatter } from "./scatter.ts";
 import { cases as segment_pool } from "./segment_pool.ts";
@@ -52,4 +53,4 @@ import { cases as token } from "./token.ts";
 import { cases as topk } from "./topk.ts";
 
 /** Every file of this folder, by name. */
-export const index = { abs, adamw, attention, augment, batchnorm, binary, clamp, concat, cross_entropy, dropout, exp, gather, gelu, gradient_reversal, info_nce, l2_normalize, layernorm, leaky_relu, linear, log, loss_contrastive, loss_gene, matmul, mmd, negative_binomial, normalize_image, patch_embed, permute, planar_flow, proximity, random, rank, reduce, relu, resample_positions, resize, scale, scatter, segment_pool, segment_softmax, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk } as const;
+export const index = { abs, adamw, attention, augment, batchnorm, binary, clamp, concat, cross_entropy, dropout, exp, gather, gelu, gradient_reversal, info_nce, l2_normalize, layernorm, leaky_relu, linear, log, loss_contrastive, loss_gene, matmul, mmd, negative_binomial, normalize_image, patch_embed, permute, planar_flow, proximity, random, rank, reduce, relu, resample_positions, resize, ring, scale, scatter, segment_pool, segment_softmax, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk } as const;
