@@ -20,16 +20,6 @@ export function crc32(bytes: Uint8Array, before: number = 0): number {
   return ~crc >>> 0;
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
-}
-
 /**
  * Inflates a zlib stream; bytes after its end are ignored.
  *
@@ -37,20 +27,21 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
  * @returns The result, or undefined where the stream is damaged, ends early or gives more than `most` bytes.
  */
 export function inflate(bytes: Uint8Array, most: number): Uint8Array | undefined {
-  const parts: Uint8Array[] = [];
   let length = 0;
-  const stream = new Inflate();
+  // A number of bits, or it would take gzip too.
+  const stream = new Inflate({ windowBits: 15 });
+  const keep = stream.onData.bind(stream);
   stream.onData = (part) => {
     length += part.length;
     if (length > most) throw new RangeError("too long");
-    parts.push(part);
+    keep(part);
   };
   try {
     stream.push(bytes, true);
   } catch {
     return undefined;
   }
-  return stream.ended && stream.err === 0 ? joined(parts) : undefined;
+  return stream.ended && stream.err === 0 ? stream.result : undefined;
 }
 
 /**

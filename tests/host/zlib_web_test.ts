@@ -1,7 +1,7 @@
 /** What a page has instead of the host's deflate, checksums and hashes: the same results, of good bytes and of bad. */
 
 import assert from "node:assert/strict";
-import { deflateSync, inflateSync, zstdCompressSync } from "node:zlib";
+import { deflateSync, gzipSync, inflateSync, zstdCompressSync } from "node:zlib";
 import * as host from "../../src/host/zlib.ts";
 import * as page from "../../src/host/zlib_web.ts";
 
@@ -53,6 +53,8 @@ Deno.test("inflate() gives what the host gives, also of what is damaged, cut, to
       }
     }
     assert.deepEqual(new Uint8Array(inflateSync(page.deflate(bytes))), bytes);
+    const gzip = new Uint8Array(gzipSync(bytes));
+    assert.deepEqual([page.inflate(gzip, length), host.inflate(gzip, length)], [undefined, undefined]);
   }
 });
 
