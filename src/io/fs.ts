@@ -9,7 +9,7 @@ import { entriesOf, entryAt, makeFolders, OpenFile, readBytes, removeEntry, stat
 import { parentOf, Temporary } from "./atomic.ts";
 import type { Disk, HostEntry, HostFile } from "./disk.ts";
 import { checkRange, type Folder, isPlainName, missingFile, type RandomAccess } from "./random_access.ts";
-import { isMissing, withPath, withPathAsync } from "./system_error.ts";
+import { unlessMissing, withPath, withPathAsync } from "./system_error.ts";
 
 /** Writes a file so that it is there whole or not at all: under a temporary name first, then renamed. */
 export function writeFileAtomic(path: string, data: Uint8Array | string): void {
@@ -193,26 +193,16 @@ export function removeEmptyMade(): void {
 }
 
 function lookAt(path: string): HostEntry | undefined {
-  return withPath("look at", path, "read", () => {
-    try {
+  return withPath("look at", path, "read", () =>
+    unlessMissing(() => {
       const { isDirectory, size } = statOf(path);
       if (!isDirectory) return { kind: "file", size };
       return { kind: "folder", names: entriesOf(path).map(({ name }) => name).sort() };
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
-  });
+    }));
 }
 
 function removeFile(path: string): void {
-  withPath("remove", path, "write", () => {
-    try {
-      removeEntry(path);
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-    }
-  });
+  withPath("remove", path, "write", () => unlessMissing(() => removeEntry(path)));
 }
 
 /** The file system as {@linkcode Disk}, for what must not know the host. */

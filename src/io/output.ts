@@ -8,7 +8,7 @@ import { ConfigError, DataError, type SealError } from "../core/errors.ts";
 import { entryAt, freeBytes, linkTarget, makeFolders, OpenFile, realPath, removeEntry, statOf } from "../host/files.ts";
 import { PID } from "../host/process.ts";
 import { randomPart } from "./atomic.ts";
-import { isMissing, systemError, withPath } from "./system_error.ts";
+import { systemError, unlessMissing, withPath } from "./system_error.ts";
 import { formatBytes } from "../core/text_table.ts";
 
 /** A path without the slashes at its end. */
@@ -24,12 +24,7 @@ export function parentOf(path: string): string {
 
 /** What is at a path; undefined if nothing. */
 function kindAt(path: string): "file" | "folder" | undefined {
-  try {
-    return statOf(path).isDirectory ? "folder" : "file";
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw systemError(error, "write to", path, "write");
-  }
+  return withPath("write to", path, "write", () => unlessMissing(() => statOf(path).isDirectory ? "folder" : "file"));
 }
 
 /** Whether anything has a name, be it a link that leads nowhere. */

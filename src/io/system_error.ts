@@ -93,9 +93,19 @@ export function errnoOf(error: unknown): string | undefined {
 }
 
 /** Whether nothing is at a path: neither it nor, where a folder is wanted, one above it. */
-export function isMissing(error: unknown): boolean {
+function isMissing(error: unknown): boolean {
   const errno = errnoOf(error);
   return errno === "ENOENT" || errno === "ENOTDIR";
+}
+
+/** What `act` gives; undefined if nothing is at the path it asks for. */
+export function unlessMissing<T>(act: () => T): T | undefined {
+  try {
+    return act();
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
 }
 
 /** Whether an error is one of this project's. */

@@ -20,20 +20,11 @@ import { startHash } from "../../host/zlib.ts";
 import { parentOf } from "../atomic.ts";
 import { writeFileAtomic, writeStreamAtomic } from "../fs.ts";
 import { lockFile } from "../lock.ts";
-import { isMissing } from "../system_error.ts";
+import { unlessMissing } from "../system_error.ts";
 import type { HubHost } from "./hub_host.ts";
 
 /** Milliseconds between two looks at a lock that another process holds, where the system does not tell when it is free. */
 const LOOK = 200;
-
-function unlessMissing<T>(act: () => T): T | undefined {
-  try {
-    return act();
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-}
 
 async function lock(path: string): Promise<() => void> {
   const release = await waitForAdvisory(path);
