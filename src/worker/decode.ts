@@ -9,6 +9,7 @@ import { fileLook, readFile } from "../io/fs.ts";
 import { checkFileSize, decodeImage } from "../io/image/image.ts";
 import type { DecodedImage } from "../io/image/raster.ts";
 import type { PictureLimit } from "../io/image/picture.ts";
+import { type Failure, failureOf } from "./failure.ts";
 
 /** What the worker is asked: a file by path. */
 export interface DecodeRequest {
@@ -24,10 +25,7 @@ export type DecodedPicture = Omit<DecodedImage, "mode">;
 /** What it answers: the picture, its bytes moved and not copied, or why there is none. */
 export type DecodeAnswer =
   | (DecodedPicture & { readonly id: number })
-  | {
-    readonly id: number;
-    readonly error: { name: string; message: string; code?: string; hint?: string | undefined };
-  };
+  | { readonly id: number; readonly error: Failure };
 
 const scope = answering<DecodeRequest, DecodeAnswer>(({ id, path, limit }) => {
   try {
@@ -36,7 +34,6 @@ const scope = answering<DecodeRequest, DecodeAnswer>(({ id, path, limit }) => {
     const own = data.byteLength === data.buffer.byteLength ? data : data.slice();
     scope.post({ id, width, height, orientation, data: own }, [own.buffer]);
   } catch (error) {
-    const { name, message, code, hint } = error as Error & { code?: string; hint?: string };
-    scope.post({ id, error: { name, message, ...(code !== undefined && { code }), hint } }, []);
+    scope.post({ id, error: failureOf(error) }, []);
   }
 });

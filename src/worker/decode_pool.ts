@@ -4,10 +4,10 @@
  * @module
  */
 
-import { DataError, FormatError } from "../core/errors.ts";
 import { startThread, type Thread } from "../host/threads.ts";
 import type { PictureLimit } from "../io/image/picture.ts";
 import type { DecodeAnswer, DecodedPicture, DecodeRequest } from "./decode.ts";
+import { revived } from "./failure.ts";
 
 interface Waiting {
   readonly resolve: (picture: DecodedPicture) => void;
@@ -36,9 +36,7 @@ export class DecodePool {
     this.#waiting.delete(answer.id);
     if (!waiting) return;
     if (!("error" in answer)) return waiting.resolve(answer);
-    const { name, message, code, hint } = answer.error;
-    const details = { ...(code !== undefined && { code }), ...(hint !== undefined && { hint }) };
-    waiting.reject(name === "FormatError" ? new FormatError(message, details) : new DataError(message, details));
+    waiting.reject(revived(answer.error));
   }
 
   #failAll(error: Error): void {
