@@ -19,3 +19,17 @@ export async function deviceOf(device: Device | undefined): Promise<{ gpu: Gpu; 
   if (device instanceof Gpu) return { gpu: device, owned: false };
   return { gpu: await requestGpu(device), owned: true };
 }
+
+/** Makes something on {@linkcode deviceOf} a call; where that fails, a device that was opened for it is closed. */
+export async function onDevice<T>(
+  device: Device | undefined,
+  make: (gpu: Gpu, owned: boolean) => Promise<T>,
+): Promise<T> {
+  const { gpu, owned } = await deviceOf(device);
+  try {
+    return await make(gpu, owned);
+  } catch (error) {
+    if (owned) gpu.destroy();
+    throw error;
+  }
+}

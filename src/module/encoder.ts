@@ -5,9 +5,8 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import { deviceOf } from "./device.ts";
 import { type EncoderFiles, filesEncoder } from "./encoder_files.ts";
-import { checkedBatch, ImageEncoder, type LoadEncoderOptions } from "./image_encoder.ts";
+import { type ImageEncoder, type LoadEncoderOptions, loadWith } from "./image_encoder.ts";
 
 /**
  * Loads an encoder with everything its files say: architecture, weights, input size, resize, means and standard deviations.
@@ -31,8 +30,7 @@ export async function loadEncoder(
   options: LoadEncoderOptions = {},
 ): Promise<ImageEncoder> {
   if (typeof source !== "string") return await filesEncoder(source, options);
-  const { dtype, adapter, imageSize, pooling, onProgress, onWarning } = options;
-  const batchSize = checkedBatch(source, options);
+  const { dtype, adapter, imageSize, pooling, onProgress } = options;
   if (source === "") {
     throw new ConfigError("Cannot load an encoder without a name", { hint: 'For example loadEncoder("conch")' });
   }
@@ -43,13 +41,6 @@ export async function loadEncoder(
   }
   const { checkEncoder, openEncoder } = await import("../run/encoder.ts");
   await checkEncoder(source, adapter);
-  const { gpu, owned } = await deviceOf(options.gpu);
-  try {
-    const opened = await openEncoder(gpu, { encoder: source, adapter, dtype, imageSize, pooling, onProgress });
-    if (opened.assumed.length > 0) onWarning?.(`${opened.name}: assumed: ${opened.assumed.join("; ")}`);
-    return new ImageEncoder(opened, gpu, { owned, batchSize });
-  } catch (error) {
-    if (owned) gpu.destroy();
-    throw error;
-  }
+  const request = { encoder: source, adapter, dtype, imageSize, pooling, onProgress };
+  return await loadWith(source, options, (gpu) => openEncoder(gpu, request));
 }

@@ -7,8 +7,7 @@
 import { ConfigError, DataError } from "../core/errors.ts";
 import { Sha256 } from "../host/zlib.ts";
 import { fromBlob, fromBytes, fromMap, type RandomAccess, readChunks } from "../io/random_access.ts";
-import { deviceOf } from "./device.ts";
-import { checkedBatch, ImageEncoder, type LoadEncoderOptions } from "./image_encoder.ts";
+import { type ImageEncoder, type LoadEncoderOptions, loadWith } from "./image_encoder.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { OpenedEncoder } from "../models/opened_encoder.ts";
 import type { SourceAdapter } from "../models/open_source.ts";
@@ -39,7 +38,7 @@ export interface AdapterFiles {
 }
 
 /** A file by range. @throws {DataError} If an answer of `fetch` is none of a file. */
-export async function accessOf(source: FileSource, name: string): Promise<RandomAccess> {
+async function accessOf(source: FileSource, name: string): Promise<RandomAccess> {
   if (source instanceof Uint8Array) return fromBytes(source, name);
   if (source instanceof ArrayBuffer) return fromBytes(new Uint8Array(source), name);
   if (source instanceof Blob) return fromBlob(source, "name" in source ? String(source.name) : name);
@@ -134,14 +133,5 @@ async function open(gpu: Gpu, files: EncoderFiles, options: LoadEncoderOptions):
  * @throws {ConfigError | DataError | FormatError | WeightsError | DeviceError} As `loadEncoder`.
  */
 export async function filesEncoder(files: EncoderFiles, options: LoadEncoderOptions): Promise<ImageEncoder> {
-  const batchSize = checkedBatch(files.name ?? "an encoder", options);
-  const { gpu, owned } = await deviceOf(options.gpu);
-  try {
-    const opened = await open(gpu, files, options);
-    if (opened.assumed.length > 0) options.onWarning?.(`${opened.name}: assumed: ${opened.assumed.join("; ")}`);
-    return new ImageEncoder(opened, gpu, { owned, batchSize });
-  } catch (error) {
-    if (owned) gpu.destroy();
-    throw error;
-  }
+  return await loadWith(files.name ?? "an encoder", options, (gpu) => open(gpu, files, options));
 }

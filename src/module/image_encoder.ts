@@ -11,7 +11,7 @@ import { ENCODERS } from "../models/encoder_registry.ts";
 import type { Encoder } from "../models/encoder.ts";
 import type { Pooling } from "../models/encoder_spec.ts";
 import type { OpenedEncoder } from "../models/opened_encoder.ts";
-import type { Device } from "./device.ts";
+import { type Device, onDevice } from "./device.ts";
 import type { AdapterFiles } from "./encoder_files.ts";
 import { type ImageInput, type RgbImage, rgbOf } from "./images.ts";
 
@@ -253,8 +253,22 @@ export class ImageEncoder implements Disposable {
   }
 }
 
-/** Images a batch. @throws {ConfigError} If that is no whole number above 0. */
-export function checkedBatch(name: string, { batchSize = 32 }: LoadEncoderOptions): number {
-  if (Number.isSafeInteger(batchSize) && batchSize > 0) return batchSize;
-  throw new ConfigError(`Cannot load ${name}: batchSize is ${batchSize}, wanted a whole number above 0`);
+/**
+ * Loads an encoder by `open` on the device of the options.
+ *
+ * @throws {ConfigError} If `batchSize` is no whole number above 0; what `open` throws.
+ */
+export async function loadWith(
+  name: string,
+  { batchSize = 32, gpu: device, onWarning }: LoadEncoderOptions,
+  open: (gpu: Gpu) => Promise<OpenedEncoder>,
+): Promise<ImageEncoder> {
+  if (!Number.isSafeInteger(batchSize) || batchSize <= 0) {
+    throw new ConfigError(`Cannot load ${name}: batchSize is ${batchSize}, wanted a whole number above 0`);
+  }
+  return await onDevice(device, async (gpu, owned) => {
+    const opened = await open(gpu);
+    if (opened.assumed.length > 0) onWarning?.(`${opened.name}: assumed: ${opened.assumed.join("; ")}`);
+    return new ImageEncoder(opened, gpu, { owned, batchSize });
+  });
 }

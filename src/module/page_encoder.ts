@@ -4,9 +4,8 @@
  * @module
  */
 
-import { deviceOf } from "./device.ts";
 import { type EncoderFiles, filesEncoder } from "./encoder_files.ts";
-import { checkedBatch, ImageEncoder, type LoadEncoderOptions } from "./image_encoder.ts";
+import { type ImageEncoder, type LoadEncoderOptions, loadWith } from "./image_encoder.ts";
 
 /**
  * Loads an encoder with everything its files say: architecture, weights, input size, resize, means and standard deviations.
@@ -29,17 +28,7 @@ export async function loadEncoder(
   options: LoadEncoderOptions = {},
 ): Promise<ImageEncoder> {
   if (typeof source !== "string") return await filesEncoder(source, options);
-  const batchSize = checkedBatch(source, options);
   const { openRandom } = await import("../models/open_source.ts");
   const { dtype, imageSize, pooling } = options;
-  const { gpu, owned } = await deviceOf(options.gpu);
-  try {
-    return new ImageEncoder(await openRandom(gpu, { encoder: source, dtype, imageSize, pooling }), gpu, {
-      owned,
-      batchSize,
-    });
-  } catch (error) {
-    if (owned) gpu.destroy();
-    throw error;
-  }
+  return await loadWith(source, options, (gpu) => openRandom(gpu, { encoder: source, dtype, imageSize, pooling }));
 }

@@ -8,7 +8,7 @@ import { ConfigError, DataError } from "../core/errors.ts";
 import type { TrainingSet } from "../data/training_set.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { OpenedRun } from "../run/open.ts";
-import { type Device, deviceOf } from "./device.ts";
+import { type Device, onDevice } from "./device.ts";
 import type { Hest } from "./hest.ts";
 import { type ImageInput, type RgbImage, rgbOf } from "./images.ts";
 import { type Listener, listener } from "./listener.ts";
@@ -372,9 +372,7 @@ export async function openRun(folder: string, options: OpenRunOptions = {}): Pro
   const known = await lookAtRun({ run: folder, checkpoint, encoder });
   const { source } = chooseRunSource(folder, asked, originOf(folder, checkpoint, known).step);
   const probe = source === "probe" ? readRunProbe(folder, known.vocabulary.genes.length) : undefined;
-  const { gpu, owned } = await deviceOf(options.gpu);
-  const release = () => owned && gpu.destroy();
-  try {
+  return await onDevice(options.gpu, async (gpu, owned) => {
     const batchSize = options.batchSize ?? (gpu.caps.software ? 8 : 64);
     const host = hostOf(listener(options));
     const run = await open(gpu, { run: folder, checkpoint, encoder, precision, batchSize, host }, known);
@@ -387,10 +385,7 @@ export async function openRun(folder: string, options: OpenRunOptions = {}): Pro
         encoder: encoder ?? known.encoder,
         imageSize: (known.found.state as { readonly image_size?: number } | undefined)?.image_size,
       },
-      release,
+      release: () => owned && gpu.destroy(),
     });
-  } catch (error) {
-    release();
-    throw error;
-  }
+  });
 }
