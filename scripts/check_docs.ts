@@ -8,8 +8,11 @@
 import { exec } from "./exec.ts";
 import config from "../deno.json" with { type: "json" };
 
-/** Entry points of the package. */
-export const ENTRIES: readonly string[] = Object.values(config.exports).map((path) => path.slice(2));
+/** Entry points of the package, and that of the npm package for pages. */
+export const ENTRIES: readonly string[] = [
+  ...Object.values(config.exports).map((path) => path.slice(2)),
+  "browser.ts",
+];
 
 /** The parts of `deno doc --json` that are read here. */
 interface DocFile {
