@@ -48,7 +48,7 @@ export function inflate(bytes: Uint8Array, most: number): Uint8Array | undefined
  * Unpacks a Zstandard frame.
  *
  * @param most Bytes the result may have.
- * @returns The result, cut where the frame ends early, or undefined where it is damaged or gives more than `most` bytes.
+ * @returns The result, or undefined where the frame is damaged, ends early or gives more than `most` bytes.
  */
 export function expandZstd(bytes: Uint8Array, most: number): Uint8Array | undefined {
   try {
