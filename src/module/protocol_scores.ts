@@ -103,6 +103,7 @@ type Embed = (pixels: Uint8Array, side: number) => Promise<Float32Array>;
 
 async function patchSource(
   name: string,
+  dim: number,
   embed: Embed,
   batch: number,
   signal: AbortSignal | undefined,
@@ -115,23 +116,16 @@ async function patchSource(
   return {
     name,
     facts: { encoder: name },
-    async load({ id, folder, patches }: SampleFiles) {
-      if (patches === undefined) throw new DataError(`Cannot embed ${id}: ${folder}/patches has no ${id}.h5`);
-      const file = await openPatches(disk.open(patches, "read"));
+    async load({ patches }: SampleFiles) {
+      const file = await openPatches(disk.open(patches!, "read"));
       try {
         if (file.barcodes === undefined) throw new DataError(`Cannot join ${file.name}: it names no spots`);
-        const parts: Float32Array[] = [];
+        const all = new Float32Array(file.count * dim);
         for (let from = 0; from < file.count; from += batch) {
           signal?.throwIfAborted();
-          parts.push(await embed(file.read(from, Math.min(file.count, from + batch)), file.width));
+          all.set(await embed(file.read(from, Math.min(file.count, from + batch)), file.width), from * dim);
         }
-        const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-        let at = 0;
-        for (const part of parts) {
-          all.set(part, at);
-          at += part.length;
-        }
-        return { barcodes: file.barcodes, features: table(file.count, all.length / file.count, all) };
+        return { barcodes: file.barcodes, features: table(file.count, dim, all) };
       } finally {
         file.close();
       }
@@ -179,10 +173,15 @@ export async function judgeRun(
     ]);
   const protocol = findProtocol(asked);
   const task = tasks.dataTask(disk, folders, { leaveOut, folds, panel, seed });
+  for (const { id, folder, patches } of task.samples) {
+    if (patches !== undefined) continue;
+    throw new DataError(`Cannot embed ${id}: ${folder}/patches has no ${id}.h5`, { hint: "Cut patches with convert" });
+  }
   const counts = await bench.readTaskCounts(disk, task, undefined, { panelGenes });
-  const probe = async (name: string, embed: Embed): Promise<TaskResult> =>
-    await bench.runTask(counts, await patchSource(name, embed, batchSize, signal), { protocol, panelGenes, gpu });
   const opened = await openEncoder(gpu, { encoder, imageSize });
+  const { dim } = opened.encoder;
+  const probe = async (name: string, embed: Embed): Promise<TaskResult> =>
+    await bench.runTask(counts, await patchSource(name, dim, embed, batchSize, signal), { protocol, panelGenes, gpu });
   const embedder = new Embedder(gpu, opened.encoder, { batchSize });
   let frozen: TaskResult;
   try {

@@ -60,6 +60,11 @@ Deno.test("evaluate() by a protocol gives folds, truth, penalty, depth and gain 
     const run = await openRun(out, { gpu, checkpoint: "last", batchSize: 8 });
     const scores = await run.evaluate(data, { protocol: "hest-bench/1", panelGenes: 10 });
     await assert.rejects(run.evaluate(data, { protocol: "hest-bench/9" }), { name: "ConfigError", hint: /hest-bench/ });
+    const [patches] = [...Deno.readDirSync(`${data}/patches`)].map(({ name }) => `${data}/patches/${name}`);
+    Deno.renameSync(patches!, `${folder}/away.h5`);
+    // Told before counts are read and anything is embedded.
+    await assert.rejects(run.evaluate(data, { protocol: "hest-bench/1" }), { name: "DataError", hint: /convert/ });
+    Deno.renameSync(`${folder}/away.h5`, patches!);
     await run.close();
     const results = `${folder}/evaluation`;
     const flags = ["--data", data, "--out", results, "--panel-genes", "10", "--quiet"];
