@@ -22,6 +22,7 @@ const GLYPHS: readonly string[] = COLUMNS.split(" ");
 /** Dots of a character with the gap after it, and of a line with the gap below. */
 const ADVANCE = 6;
 const LINE = 9;
+const INK = [30, 30, 30];
 
 /** Width and height of a line of text, pixels. */
 export function textSize(text: string, scale: number = 2): { readonly width: number; readonly height: number } {
@@ -35,7 +36,6 @@ export function drawText(
   left: number,
   top: number,
   scale: number = 2,
-  colour: readonly [number, number, number] = [30, 30, 30],
 ): void {
   for (const [i, letter] of [...text].entries()) {
     const glyph = GLYPHS[letter.codePointAt(0)! - 32] ?? GLYPHS["?".charCodeAt(0) - 32]!;
@@ -44,7 +44,7 @@ export function drawText(
       for (let dot = 0; dot < 7 * scale * scale; dot++) {
         const [row, u, v] = [Math.floor(dot / (scale * scale)), dot % scale, Math.floor(dot / scale) % scale];
         const [x, y] = [left + (i * ADVANCE + column) * scale + u, top + row * scale + v];
-        if ((bits >> row) & 1 && x >= 0 && y >= 0 && x < width && y < height) data.set(colour, 3 * (y * width + x));
+        if ((bits >> row) & 1 && x >= 0 && y >= 0 && x < width && y < height) data.set(INK, 3 * (y * width + x));
       }
     }
   }
