@@ -10,13 +10,11 @@
 import { Mt19937 } from "../core/mt19937.ts";
 import { mean, percentile } from "./linalg/statistics.ts";
 
-/** Options of {@linkcode bootstrap}. */
-export interface BootstrapOptions {
+/** Options of {@linkcode resamples}. */
+export interface ResampleOptions {
   /** Draws; default 100, as slide-level benchmarks take. */
   readonly draws?: number;
   readonly seed?: number;
-  /** Share of the draws inside the interval; default 0.95. */
-  readonly level?: number;
 }
 
 /** Scores of the draws, summarised. */
@@ -30,30 +28,24 @@ export interface Bootstrapped {
 }
 
 /** Draws of `units` indices each, as numpy's. */
-export function* resamples(units: number, { draws = 100, seed = 0 }: BootstrapOptions = {}): Generator<Uint32Array> {
+export function* resamples(units: number, { draws = 100, seed = 0 }: ResampleOptions = {}): Generator<Uint32Array> {
   const random = new Mt19937(seed);
   for (let draw = 0; draw < draws; draw++) yield Uint32Array.from({ length: units }, () => random.upTo(units - 1));
 }
 
-/** Resamples units. @param score Of the units with these indices; null where they do not define it. */
-export function bootstrap(
-  units: number,
-  score: (indices: Uint32Array) => number | null,
-  options: BootstrapOptions = {},
-): Bootstrapped {
-  const { draws = 100, level = 0.95 } = options;
-  const values: number[] = [];
-  if (units > 0) {
-    for (const indices of resamples(units, options)) {
-      const value = score(indices);
-      if (value !== null) values.push(value);
-    }
-  }
+/**
+ * Summarises the scores of draws.
+ *
+ * @param scores Null where a draw does not define the score.
+ * @param level Share of the draws inside the interval.
+ */
+export function summarizeDraws(scores: readonly (number | null)[], level = 0.95): Bootstrapped {
+  const values = scores.filter((value) => value !== null);
   const tail = 50 * (1 - level);
   return {
     mean: values.length === 0 ? null : mean(values),
     interval: values.length === 0 ? undefined : [percentile(values, tail), percentile(values, 100 - tail)],
-    draws,
-    undefinedDraws: draws - values.length,
+    draws: scores.length,
+    undefinedDraws: scores.length - values.length,
   };
 }

@@ -276,11 +276,6 @@ export function cohenKappa(confusion: Confusion, weights: KappaWeights = "none")
   return expected > 0 ? 1 - observed / expected : null;
 }
 
-/** {@linkcode cohenKappa} with quadratic weights, for classes in an order. */
-export function quadraticKappa(confusion: Confusion): number | null {
-  return cohenKappa(confusion, "quadratic");
-}
-
 /** What neighbours say of their queries, of the k nearest. */
 export interface NeighbourVotes {
   readonly k: number;

@@ -9,21 +9,17 @@
  */
 
 import { ShapeError } from "../core/errors.ts";
-import { bootstrap } from "../eval/bootstrap.ts";
+import { summarizeDraws } from "../eval/bootstrap.ts";
 import {
   aucPerClass,
-  balancedAccuracy,
   checkClassified,
   classColumn,
   type Classified,
   confusionMatrix,
   deLong,
-  f1Scores,
-  macroAuc,
-  macroAveragePrecision,
   predictedClasses,
-  quadraticKappa,
 } from "../eval/classification.ts";
+import { CaseDraws, type JudgedScores } from "../eval/cohort/summary.ts";
 import { LEAST_UNITS, noInterval } from "../eval/paired.ts";
 import { deviation, mean } from "../eval/linalg/statistics.ts";
 import { csvLine } from "../io/csv.ts";
@@ -41,6 +37,8 @@ import {
 import { EVIDENCE } from "../report/run_evidence.ts";
 
 const LEVEL = 0.95;
+/** Draws of the intervals of one fold, as slide-level benchmarks take. */
+const DRAWS = 100;
 
 /** A case of a part of a fold. */
 export interface JudgedCase {
@@ -88,30 +86,33 @@ export interface MadeClassification {
  */
 export function classificationOf(judged: JudgedClassification): MadeClassification {
   const { task, classes, ordinal, unit, features, folds, predictors, attention } = judged;
-  const tables = predictors.map(({ id, probabilities }) => {
+  const by = drawsOf(folds, classes.length);
+  const tables = predictors.map(({ id, probabilities }): Judged => {
     if (probabilities.length !== folds.length) {
       throw new ShapeError(
         `Cannot judge ${id}: probabilities of ${probabilities.length} folds, ${folds.length} wanted`,
       );
     }
-    return folds.map(({ test }, f): Classified => {
-      const of = { labels: test.map(({ label }) => label), probabilities: probabilities[f]!, classes: classes.length };
+    const tables = folds.map(({ test }, f) => {
+      const labels = test.map(({ label }) => label);
+      const of = { labels, probabilities: Float64Array.from(probabilities[f]!), classes: classes.length };
       checkClassified(of);
       return of;
     });
+    return { tables, scores: by.judge({ outputs: tables.map(({ probabilities }) => probabilities) }) };
   });
   const cases = folds.flatMap(({ train, val = [], test }) => [...train, ...val, ...test]);
   const tested = folds.flatMap(({ test }) => [...new Set(test.map(({ id }) => id))]);
   const times = Map.groupBy(tested, (id) => id);
   const scored = predictors.map(({ id, label, role, note }, p): Predictor => {
-    const own = tables[p]!.map((of, f) => foldScores(folds[f]!.name, of, judged));
+    const own = folds.map(({ name }, f) => foldScores(name, tables[p]!, f, judged));
     return {
       id,
       label,
       role,
       ...(note === undefined ? {} : { note }),
       scores: Object.fromEntries(
-        scoresOf(ordinal).map((score) => [score, estimate(score, own, tables[p]!, folds)]),
+        scoresOf(ordinal).map((score) => [score, estimate(score, own, tables[p]!.scores, folds)]),
       ),
       folds: own,
     };
@@ -175,60 +176,68 @@ function scoresOf(ordinal: boolean): ClassificationScore[] {
   return CLASSIFICATION_SCORES.filter((score) => ordinal || score !== "kappa");
 }
 
-/** A score of some cases. */
-function scoreOf(score: ClassificationScore, of: Classified): number | null {
-  if (score === "auc") return macroAuc(of);
-  if (score === "average_precision") return macroAveragePrecision(of);
-  const confusion = confusionMatrix(of.labels, predictedClasses(of), of.classes);
-  if (score === "balanced_accuracy") return balancedAccuracy(confusion);
-  if (score === "kappa") return quadraticKappa(confusion);
-  return f1Scores(confusion)[score === "macro_f1" ? "macro" : "weighted"];
+/** What is said of the test cases of each fold, and its scores. */
+interface Judged {
+  readonly tables: readonly Classified[];
+  readonly scores: JudgedScores;
 }
 
-function foldScores(fold: string, of: Classified, { ordinal, classes }: JudgedClassification): FoldScores {
+/** The draws of one fold's patients, the same for every predictor; none over several folds. */
+function drawsOf(folds: readonly JudgedFold[], classes: number): CaseDraws {
+  const units = folds.flatMap(({ test }) =>
+    test.map((one) => ({ name: one.id, case: patientOf(one), slides: one.slides }))
+  );
+  let at = 0;
+  const judged = folds.map(({ name, test }) => ({
+    name,
+    test: test.map(() => at++),
+    truth: { kind: "classification", labels: test.map(({ label }) => label), classes } as const,
+  }));
+  return new CaseDraws({ units }, judged, folds.length === 1 ? DRAWS : 0);
+}
+
+/** Name of a score among those of slide-level tasks: classes in an order have the kappa of their distances. */
+function nameOf(score: ClassificationScore): string {
+  return score === "kappa" ? "weighted_kappa" : score;
+}
+
+function foldScores(
+  fold: string,
+  { tables, scores }: Judged,
+  f: number,
+  { ordinal, classes }: JudgedClassification,
+): FoldScores {
+  const of = tables[f]!;
   const missing = classes.filter((_, k) => !of.labels.includes(k));
   return {
     fold,
-    scores: Object.fromEntries(scoresOf(ordinal).map((score) => [score, scoreOf(score, of)])),
+    scores: Object.fromEntries(scoresOf(ordinal).map((score) => [score, scores.folds[f]![nameOf(score)]!])),
     auc_per_class: aucPerClass(of),
     confusion: confusionMatrix(of.labels, predictedClasses(of), of.classes),
     ...(missing.length === 0 ? {} : { reason: `no test case of ${missing.join(", ")}` }),
   };
 }
 
-/** Rows of some cases. */
-function take({ labels, probabilities, classes }: Classified, rows: readonly number[]): Classified {
-  return {
-    labels: rows.map((row) => labels[row]!),
-    probabilities: rows.flatMap((row) => Array.from({ length: classes }, (_, k) => probabilities[row * classes + k]!)),
-    classes,
-  };
-}
-
-/** Test cases by patient: what is independent. */
-function unitsOf({ test }: JudgedFold): { readonly rows: readonly number[][]; readonly over: "cases" | "patients" } {
-  const rows = [...Map.groupBy(test.keys(), (row) => patientOf(test[row]!)).values()];
-  return { rows, over: rows.length === test.length ? "cases" : "patients" };
+/** What is independent among the test cases, and how many. */
+function unitsOf({ test }: JudgedFold): { readonly units: number; readonly over: "cases" | "patients" } {
+  const units = new Set(test.map(patientOf)).size;
+  return { units, over: units === test.length ? "cases" : "patients" };
 }
 
 function estimate(
   score: ClassificationScore,
   own: readonly FoldScores[],
-  tables: readonly Classified[],
+  { draws }: JudgedScores,
   folds: readonly JudgedFold[],
 ): ClassificationEstimate {
   const why = own.flatMap(({ reason }) => reason ?? [])[0] ?? "no test case";
   if (folds.length === 1) {
-    const { rows, over } = unitsOf(folds[0]!);
+    const { units, over } = unitsOf(folds[0]!);
     const value = own[0]!.scores[score] ?? null;
-    const head = { value, over, units: rows.length };
+    const head = { value, over, units };
     if (value === null) return { ...head, reason: why };
-    if (rows.length < LEAST_UNITS) return { ...head, reason: noInterval({ count: rows.length, name: over }) };
-    const draw = bootstrap(
-      rows.length,
-      (units) => scoreOf(score, take(tables[0]!, [...units].flatMap((u) => rows[u]!))),
-      { level: LEVEL },
-    );
+    if (units < LEAST_UNITS) return { ...head, reason: noInterval({ count: units, name: over }) };
+    const draw = summarizeDraws(draws[nameOf(score)]!, LEVEL);
     return {
       ...head,
       draws: draw.draws,
@@ -251,11 +260,11 @@ function estimate(
 
 function differencesOf(
   predictors: readonly Predictor[],
-  tables: readonly (readonly Classified[])[],
+  judged: readonly Judged[],
   folds: readonly JudgedFold[],
 ): ClassificationDifference[] {
   const of = (role: Predictor["role"]) =>
-    predictors.flatMap((one, p) => one.role === role ? [{ one, tables: tables[p]! }] : []);
+    predictors.flatMap((one, p) => one.role === role ? [{ one, judged: judged[p]! }] : []);
   return of("trained").flatMap((a) =>
     of("baseline").flatMap((b) =>
       CLASSIFICATION_SCORES.flatMap((score) => {
@@ -268,7 +277,7 @@ function differencesOf(
         const head = { score, predictor: a.one.id, baseline: b.one.id, value: mean(known) };
         return [
           folds.length === 1
-            ? { ...head, ...oneFold(score, [a.tables[0]!, b.tables[0]!], folds[0]!) }
+            ? { ...head, ...oneFold(score, [a.judged, b.judged], folds[0]!) }
             : { ...head, ...overFolds(each, known) },
         ];
       })
@@ -278,18 +287,19 @@ function differencesOf(
 
 function oneFold(
   score: ClassificationScore,
-  [a, b]: readonly [Classified, Classified],
+  [a, b]: readonly [Judged, Judged],
   fold: JudgedFold,
 ): Partial<ClassificationDifference> {
-  const { rows, over } = unitsOf(fold);
-  if (rows.length < LEAST_UNITS) return { reason: noInterval({ count: rows.length, name: over }) };
-  const { interval } = bootstrap(rows.length, (units) => {
-    const drawn = [...units].flatMap((u) => rows[u]!);
-    const [x, y] = [scoreOf(score, take(a, drawn)), scoreOf(score, take(b, drawn))];
-    return x === null || y === null ? null : x - y;
-  }, { level: LEVEL });
-  const test = score === "auc" && a.classes === 2 && over === "cases"
-    ? deLong(a.labels, classColumn(a, 1), classColumn(b, 1))
+  const { units, over } = unitsOf(fold);
+  if (units < LEAST_UNITS) return { reason: noInterval({ count: units, name: over }) };
+  const drawn = [a, b].map(({ scores }) => scores.draws[nameOf(score)]!);
+  const { interval } = summarizeDraws(
+    drawn[0]!.map((x, d) => x === null || drawn[1]![d] === null ? null : x - drawn[1]![d]!),
+    LEVEL,
+  );
+  const [said, other] = [a.tables[0]!, b.tables[0]!];
+  const test = score === "auc" && said.classes === 2 && over === "cases"
+    ? deLong(said.labels, classColumn(said, 1), classColumn(other, 1))
     : undefined;
   return {
     ...(interval && { low: interval[0], high: interval[1], level: LEVEL }),

@@ -2,13 +2,14 @@
 
 import assert from "node:assert/strict";
 import { ShapeError } from "../../src/core/errors.ts";
-import { bootstrap, resamples } from "../../src/eval/bootstrap.ts";
+import { resamples, summarizeDraws } from "../../src/eval/bootstrap.ts";
 import {
   aucPerClass,
   averagePrecision,
   balancedAccuracy,
   checkClassified,
   type Classified,
+  cohenKappa,
   confusionMatrix,
   deLong,
   f1Scores,
@@ -18,7 +19,6 @@ import {
   normalTail,
   ovoAuc,
   predictedClasses,
-  quadraticKappa,
   rocAuc,
 } from "../../src/eval/classification.ts";
 import { ranks } from "../../src/eval/correlation.ts";
@@ -72,20 +72,22 @@ Deno.test("DeLong's covariance, standard error and probability of two classifier
   }
 });
 
-Deno.test("bootstrap() draws as numpy's RandomState(0).choice, leaves undefined draws out and counts them", () => {
+Deno.test("resamples() draws as numpy's RandomState(0).choice, summarizeDraws() leaves undefined draws out and counts them", () => {
   const [first] = resamples(10);
   assert.deepEqual([...first!], [5, 0, 3, 3, 7, 9, 3, 5, 2, 4]);
   const auc = (indices: Uint32Array) => rocAuc([...indices].map((i) => Y[i]!), [...indices].map((i) => A[i]!));
-  const { mean, interval, draws, undefinedDraws } = bootstrap(10, auc);
+  const { mean, interval, draws, undefinedDraws } = summarizeDraws([...resamples(10)].map(auc));
   near(mean, 0.864626);
   near(interval![0], 0.577083);
   near(interval![1], 1);
   assert.equal(draws, 100);
   const rare = [1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-  const found = bootstrap(10, (indices) => rocAuc([...indices].map((i) => rare[i]!), [...indices].map((i) => A[i]!)));
+  const found = summarizeDraws(
+    [...resamples(10)].map((rows) => rocAuc([...rows].map((i) => rare[i]!), [...rows].map((i) => A[i]!))),
+  );
   // (9/10)^10 of all draws lack the one case.
   assert.ok(undefinedDraws < 5 && found.undefinedDraws > 20 && found.undefinedDraws < 50, `${found.undefinedDraws}`);
-  assert.deepEqual(bootstrap(0, () => 1), { mean: null, interval: undefined, draws: 100, undefinedDraws: 100 });
+  assert.deepEqual(summarizeDraws([null, null]), { mean: null, interval: undefined, draws: 2, undefinedDraws: 2 });
 });
 
 Deno.test("three classes: areas, predictions, balanced accuracy, kappa and F1", () => {
@@ -98,7 +100,7 @@ Deno.test("three classes: areas, predictions, balanced accuracy, kappa and F1", 
   const confusion = confusionMatrix(THREE.labels, predicted, 3);
   assert.deepEqual(confusion, [[2, 0, 1], [1, 1, 0], [0, 1, 2]]);
   near(balancedAccuracy(confusion), 0.611111);
-  near(quadraticKappa(confusion), 0.5);
+  near(cohenKappa(confusion, "quadratic"), 0.5);
   near(f1Scores(confusion).macro, 0.611111);
   near(f1Scores(confusion).weighted, 0.625);
 });
@@ -118,8 +120,8 @@ Deno.test("classes without cases are left out of means and keep their place in k
   assert.equal(ovoAuc({ ...THREE, labels: new Array(8).fill(2) }), null);
   near(balancedAccuracy([[2, 0, 1], [0, 0, 0], [0, 1, 2]]), 2 / 3);
   near(f1Scores([[2, 0, 1], [0, 0, 0], [1, 0, 2]]).macro, 2 / 3);
-  near(quadraticKappa([[2, 0, 1], [0, 0, 0], [1, 0, 2]]), 1 / 3);
-  assert.equal(quadraticKappa([[3, 0], [0, 0]]), null);
+  near(cohenKappa([[2, 0, 1], [0, 0, 0], [1, 0, 2]], "quadratic"), 1 / 3);
+  assert.equal(cohenKappa([[3, 0], [0, 0]], "quadratic"), null);
   assert.deepEqual([balancedAccuracy([[0, 0], [0, 0]]), f1Scores([[0, 0], [0, 0]]).macro], [null, null]);
 });
 

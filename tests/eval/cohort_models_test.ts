@@ -1,7 +1,7 @@
 /** Scores and models of cohorts against scikit-learn, scipy and scikit-survival, to 1e-9, and against hostile input. */
 
 import assert from "node:assert/strict";
-import { bootstrap } from "../../src/eval/bootstrap.ts";
+import { resamples, summarizeDraws } from "../../src/eval/bootstrap.ts";
 import {
   balancedAccuracy,
   cohenKappa,
@@ -69,7 +69,9 @@ Deno.test("DeLong, bootstrap and correlations equal numpy's and scipy's", () => 
   const { covariance, se, z, p } = deLong(Y, A, B)!;
   near(covariance.flat(), FIXTURE.delong.covariance.flat());
   near([se, z!, p!], [FIXTURE.delong.se, FIXTURE.delong.z, FIXTURE.delong.p]);
-  const drawn = bootstrap(10, (rows) => rocAuc([...rows].map((i) => Y[i]!), [...rows].map((i) => A[i]!)));
+  const drawn = summarizeDraws(
+    [...resamples(10)].map((rows) => rocAuc([...rows].map((i) => Y[i]!), [...rows].map((i) => A[i]!))),
+  );
   near([drawn.mean!, ...drawn.interval!], [FIXTURE.bootstrap.mean, ...FIXTURE.bootstrap.interval]);
   assert.equal(drawn.draws - drawn.undefinedDraws, FIXTURE.bootstrap.draws);
   const { a, b } = FIXTURE.correlation;

@@ -6,7 +6,7 @@ import { cohortText, readCohort } from "../../src/data/cohort/cohort_table.ts";
 import { rocAuc } from "../../src/eval/classification.ts";
 import { pearson } from "../../src/eval/correlation.ts";
 import { deLong } from "../../src/eval/classification.ts";
-import { bootstrap } from "../../src/eval/bootstrap.ts";
+import { resamples, summarizeDraws } from "../../src/eval/bootstrap.ts";
 import { fitLogistic, logisticProbabilities } from "../../src/eval/logistic.ts";
 import { evaluateCohort } from "../../src/eval/cohort/evaluate.ts";
 import { cohortJson, predictionsCsv, scoresCsv } from "../../src/eval/cohort/output.ts";
@@ -135,10 +135,10 @@ Deno.test("one fold: interval by numpy's draws of cases, and DeLong between enco
     const { truth, test } = result.judged[0]!;
     const labels = (truth as unknown as { labels: number[] }).labels;
     const column = (row: typeof weak) => test.map((_, i) => row!.outputs[0]![2 * i + 1]!);
-    const { interval, mean } = bootstrap(
-      test.length,
-      (rows) => rocAuc([...rows].map((i) => labels[i]!), [...rows].map((i) => column(strong)[i]!)),
-      { draws: 20 },
+    const { interval, mean } = summarizeDraws(
+      [...resamples(test.length, { draws: 20 })].map((rows) =>
+        rocAuc([...rows].map((i) => labels[i]!), [...rows].map((i) => column(strong)[i]!))
+      ),
     );
     const found = strong!.scores["auc"]!;
     assert.deepEqual([found.low, found.high, found.draws_mean], [...interval!, mean]);

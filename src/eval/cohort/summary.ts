@@ -74,7 +74,12 @@ export class CaseDraws {
   readonly cases: number;
   readonly #places: readonly (readonly number[][])[];
 
-  constructor({ units }: Cohort, readonly folds: readonly JudgedFold[], readonly draws = 100, readonly seed = 0) {
+  constructor(
+    { units }: Pick<Cohort, "units">,
+    readonly folds: readonly JudgedFold[],
+    readonly draws = 100,
+    readonly seed = 0,
+  ) {
     const names = [...new Set(folds.flatMap(({ test }) => test.map((u) => units[u]!.case)))];
     this.cases = names.length;
     const at = new Map(names.map((name, i) => [name, i]));
