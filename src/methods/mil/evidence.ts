@@ -5,7 +5,7 @@
  * @module
  */
 
-import { fitLogistic } from "../../eval/logistic.ts";
+import { fitLogistic, logisticProbabilities } from "../../eval/logistic.ts";
 import type { Table } from "../../eval/linalg/table.ts";
 import {
   classificationOf,
@@ -125,24 +125,14 @@ function meanLogistic({ means, split, of, classes, set: { dim } }: MilData): Jud
     bags.forEach((bag, i) => data.set(means[bag]!, i * dim));
     return { rows: bags.length, columns: dim, data };
   };
-  const fitted = fitLogistic(rows(split.train), split.train.map((bag) => of[bag]!), { c: LOGISTIC_C, balanced: true });
-  const { weights, intercepts } = fitted;
-  const probabilities = split.test.flatMap((bag) => {
-    const scores = Float64Array.from(
-      { length: weights.rows },
-      (_, k) => means[bag]!.reduce((sum, value, c) => sum + value * weights.data[k * dim + c]!, intercepts[k]!),
-    );
-    const known = softmax(weights.rows === 1 ? Float64Array.of(0, scores[0]!) : scores);
-    const all = new Array<number>(classes.length).fill(0);
-    fitted.classes.forEach((label, k) => all[label] = known[k]!);
-    return all;
-  });
+  const labels = split.train.map((bag) => of[bag]!);
+  const model = fitLogistic(rows(split.train), labels, { c: LOGISTIC_C, balanced: true });
   return {
     id: "mean",
     label: "Mean + logistic",
     role: "baseline",
     note: `mean of the tiles, L2 logistic regression, C = ${LOGISTIC_C}, classes weigh the same`,
-    probabilities: [probabilities],
+    probabilities: [logisticProbabilities(model, rows(split.test), classes.length)],
   };
 }
 
