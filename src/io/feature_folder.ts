@@ -18,7 +18,7 @@ const INNER: readonly string[] = ["h5_files", "pt_files"];
  *
  * @throws {DataError} If it is no folder, holds none, or has two of one slide.
  */
-export function findFeatureFiles(disk: Disk, folder: string): Map<string, string> {
+export function findFeatureFiles(disk: Pick<Disk, "look">, folder: string): Map<string, string> {
   const refuse = (found: string, expected: string): DataError =>
     new DataError(`Cannot find features in ${folder}: ${found}, expected ${expected}`, {
       code: "features",
@@ -42,4 +42,32 @@ export function findFeatureFiles(disk: Disk, folder: string): Map<string, string
   const inner = INNER.find((name) => entry.names.includes(name));
   if (inner !== undefined) return findFeatureFiles(disk, `${root}/${inner}`);
   throw refuse("it holds no feature file", `files that end in ${ENDINGS.join(", ")}`);
+}
+
+/**
+ * Feature files of several folders by slide.
+ *
+ * @param act What cannot be done with a slide that two of them have, for its error.
+ * @throws {DataError} As {@linkcode findFeatureFiles}, and if two folders have a slide.
+ */
+export function featureFilesOf(
+  disk: Pick<Disk, "look">,
+  folders: readonly string[],
+  act = "find features of",
+): Map<string, string> {
+  const files = new Map<string, string>();
+  for (const folder of folders) {
+    for (const [slide, path] of findFeatureFiles(disk, folder)) {
+      const other = files.get(slide);
+      if (other !== undefined && other !== path) {
+        throw new DataError(`Cannot ${act} slide ${slide}: ${other} and ${path}, expected one file`, {
+          code: "features",
+          hint: "Give folders that share no slide",
+          context: { slide, files: [other, path] },
+        });
+      }
+      files.set(slide, path);
+    }
+  }
+  return files;
 }

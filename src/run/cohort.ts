@@ -7,7 +7,7 @@
 import { ConfigError, DataError } from "../core/errors.ts";
 import { count } from "../core/text_table.ts";
 import { readCaseExpression, readGeneSets } from "../data/cohort/gene_sets.ts";
-import { type LeftOut, type PooledFolder, poolFolder, slideFiles } from "../data/cohort/pooled.ts";
+import { type LeftOut, type PooledFolder, poolFolder } from "../data/cohort/pooled.ts";
 import { type CohortTable, readCohort, shortList } from "../data/cohort/cohort_table.ts";
 import { checkFolds, type CohortTask, type Labelled, readTask, targetsOf } from "../data/cohort/task.ts";
 import { readBytes } from "../data/data_folder.ts";
@@ -25,6 +25,7 @@ import {
 import { placeSets, scoreSets } from "../eval/pathways.ts";
 import { tiedEvents } from "../eval/cohort/output.ts";
 import { decodeText } from "../io/csv.ts";
+import { findFeatureFiles } from "../io/feature_folder.ts";
 import { disk } from "../io/fs.ts";
 import { contentHash } from "./content_hash.ts";
 
@@ -82,7 +83,7 @@ export function openCohort({ split, task: taskFile, features, expression, geneSe
   const table = readCohort(readText(split), split);
   const task = readTask(readText(taskFile), taskFile);
   checkFolds(table);
-  for (const { path } of features) slideFiles(disk, path);
+  for (const { path } of features) findFeatureFiles(disk, path);
   const notes = table.cases ? [] : [`${split} has no case_id: every slide counts as a case`];
   const validation = table.rows.filter(({ folds }) => folds.includes("val")).length;
   if (validation > 0) {
@@ -168,7 +169,7 @@ export async function cohortFacts(
   if (expression !== undefined) facts["expression_sha256"] = await contentHash([expression]);
   if (geneSets !== undefined) facts["gene_sets_sha256"] = await contentHash([geneSets]);
   for (const { name, path } of features) {
-    const files = slideFiles(disk, path);
+    const files = findFeatureFiles(disk, path);
     facts[`features ${name}`] = await contentHash(rows.flatMap(({ slide }) => files.get(slide) ?? []));
   }
   return facts;

@@ -15,7 +15,7 @@ import type { Facts } from "../core/facts.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { csvLine } from "../io/csv.ts";
-import { findFeatureFiles } from "../io/feature_folder.ts";
+import { featureFilesOf } from "../io/feature_folder.ts";
 import { checkContent, openFeatures } from "../io/features.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { H5Writer } from "../io/hdf5/h5_write.ts";
@@ -89,20 +89,7 @@ async function requestOf({ run, checkpoint, features, settings }: PredictSlidesO
   const found = checkpointOf(run, checkpoint);
   checkSettings(found, trainingSettings(config));
   checkWhole(found, (name) => name !== OPTIMIZER_FILE);
-  const files = new Map<string, string>();
-  for (const folder of features) {
-    for (const [slide, path] of findFeatureFiles(disk, folder)) {
-      const other = files.get(slide);
-      if (other !== undefined && other !== path) {
-        throw new DataError(`Cannot predict slide ${slide}: ${other} and ${path}, expected one file`, {
-          code: "features",
-          hint: "Give folders that share no slide",
-          context: { slide, files: [other, path] },
-        });
-      }
-      files.set(slide, path);
-    }
-  }
+  const files = featureFilesOf(disk, features, "predict");
   return {
     trained: method.slides(config, found),
     found,

@@ -6,14 +6,11 @@
 
 import { DataError, type SealError } from "../../core/errors.ts";
 import type { Disk } from "../../io/disk.ts";
+import { findFeatureFiles } from "../../io/feature_folder.ts";
 import { checkContent, CONTENT_SUM, ContentSum, type Features, openFeatures } from "../../io/features.ts";
 import { isTyped } from "../../io/system_error.ts";
 import { shortList } from "./cohort_table.ts";
 
-/** Endings of feature files. */
-const ENDINGS: readonly string[] = [".h5", ".hdf5", ".pt", ".npy", ".safetensors", ".h5ad"];
-/** Folders of CLAM within a folder of features, in the order they are taken. */
-const INNER: readonly string[] = ["h5_files", "pt_files"];
 /** Numbers read at once. */
 const BLOCK = 1 << 20;
 /** What files of one encoder say alike, where they say it. */
@@ -54,37 +51,6 @@ export interface PooledFolder {
   readonly unused: readonly string[];
 }
 
-/**
- * Feature files of a folder by slide: `NAME.h5`, `.pt`, `.npy`, `.safetensors` or `.h5ad`, as this program, TRIDENT, CLAM
- * and STAMP write them.
- *
- * @throws {DataError} If it is no folder, holds none, or has two of one slide.
- */
-export function slideFiles(disk: Pick<Disk, "look">, folder: string): Map<string, string> {
-  const refuse = (found: string, expected: string): DataError =>
-    new DataError(`Cannot find features in ${folder}: ${found}, expected ${expected}`, {
-      code: "features",
-      hint: "Give the folder that holds a feature file a slide, such as features_uni_v2",
-      context: { folder, found, expected },
-    });
-  const entry = disk.look(folder);
-  if (entry?.kind !== "folder") throw refuse(entry ? "it is a file" : "there is no such folder", "a folder");
-  const root = folder.replace(/(?<=.)[/\\]+$/, "");
-  const files = new Map<string, string>();
-  for (const name of entry.names) {
-    const ending = ENDINGS.find((one) => name.toLowerCase().endsWith(one));
-    if (ending === undefined || name.startsWith(".") || disk.look(`${root}/${name}`)?.kind !== "file") continue;
-    const slide = name.slice(0, -ending.length);
-    const other = files.get(slide);
-    if (other !== undefined) throw refuse(`slide ${slide} has ${other.slice(root.length + 1)} and ${name}`, "one file");
-    files.set(slide, `${root}/${name}`);
-  }
-  if (files.size > 0) return files;
-  const inner = INNER.find((name) => entry.names.includes(name));
-  if (inner !== undefined) return slideFiles(disk, `${root}/${inner}`);
-  throw refuse("it holds no feature file", `files that end in ${ENDINGS.join(", ")}`);
-}
-
 /** Options of {@linkcode poolFolder}. */
 export interface PoolOptions {
   readonly signal?: AbortSignal | undefined;
@@ -103,7 +69,7 @@ export async function poolFolder(
   wanted: readonly string[],
   { signal, onSlide }: PoolOptions = {},
 ): Promise<PooledFolder> {
-  const files = slideFiles(disk, folder);
+  const files = findFeatureFiles(disk, folder);
   const slides = new Map<string, PooledSlide>();
   const leftOut: LeftOut[] = [];
   let first: Described | undefined;

@@ -8,8 +8,9 @@
  */
 
 import { DataError } from "../../core/errors.ts";
+import { shortList } from "../../data/cohort/cohort_table.ts";
 import type { Disk } from "../../io/disk.ts";
-import { findFeatureFiles } from "../../io/feature_folder.ts";
+import { featureFilesOf } from "../../io/feature_folder.ts";
 import { type Features, openFeatures } from "../../io/features.ts";
 import type { BagRows } from "./inference.ts";
 import type { Labels } from "./labels.ts";
@@ -56,30 +57,6 @@ export interface BagOptions {
   readonly complete?: boolean;
 }
 
-/** Feature files of several folders by slide. */
-function allFeatureFiles(disk: Disk, folders: readonly string[]): Map<string, string> {
-  const files = new Map<string, string>();
-  for (const folder of folders) {
-    for (const [slide, path] of findFeatureFiles(disk, folder)) {
-      const other = files.get(slide);
-      if (other !== undefined && other !== path) {
-        throw new DataError(`Cannot find features of slide ${slide}: ${other} and ${path}, expected one file`, {
-          code: "features",
-          hint: "Give folders that share no slide",
-          context: { slide, files: [other, path] },
-        });
-      }
-      files.set(slide, path);
-    }
-  }
-  return files;
-}
-
-/** A few of many names. */
-function some(names: readonly string[]): string {
-  return names.slice(0, 5).join(", ") + (names.length > 5 ? ` and ${names.length - 5} more` : "");
-}
-
 /**
  * Opens the bags of a table: every file's header is read, no rows are.
  *
@@ -94,15 +71,15 @@ export async function openBags(
 ): Promise<BagSet> {
   const all = [folders].flat();
   const folder = all.join(", ");
-  const files = allFeatureFiles(disk, all);
+  const files = featureFilesOf(disk, all);
   const missing = labels.slides.filter(({ slide }) => !files.has(slide)).map(({ slide }) => slide);
   const labelled = new Set([...labels.slides.map(({ slide }) => slide), ...labels.unlabelled]);
   const unused = [...files.keys()].filter((slide) => !labelled.has(slide));
   if (missing.length > 0 && (complete || missing.length === labels.slides.length)) {
     throw new DataError(
       `Cannot use features of ${folder}: ${missing.length} of ${labels.slides.length} slides of ${labels.file} have no file ` +
-        `(${some(missing)}), expected one each; ${files.size} files are there` +
-        (unused.length > 0 ? `, of them without a label ${some(unused)}` : ""),
+        `(${shortList(missing, 5)}), expected one each; ${files.size} files are there` +
+        (unused.length > 0 ? `, of them without a label ${shortList(unused, 5)}` : ""),
       { code: "features-missing", context: { folder, labels: labels.file, missing: missing.slice(0, 100) } },
     );
   }
