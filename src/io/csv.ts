@@ -101,14 +101,20 @@ function separatorOf(text: string): keyof typeof FIELD {
   return ([",", "\t", ";"] as const).find((separator) => counts[separator] === most)!;
 }
 
+/** A record, and the line it begins on. */
+export interface CsvRecord {
+  readonly line: number;
+  readonly fields: readonly string[];
+}
+
 /**
- * Records of a text, with the line each begins on; empty lines are left out.
+ * Records of a text; empty lines are left out.
  *
  * @param name Name of the file for error messages.
  * @throws {FormatError} Of a quote that is never closed, or text after a closing quote.
  */
-export function parseCsv(text: string, name: string): { line: number; fields: string[] }[] {
-  const records: { line: number; fields: string[] }[] = [];
+export function parseCsv(text: string, name: string): CsvRecord[] {
+  const records: CsvRecord[] = [];
   const separator = separatorOf(text);
   const field = FIELD[separator];
   field.lastIndex = text.startsWith("\uFEFF") ? 1 : 0;

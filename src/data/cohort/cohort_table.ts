@@ -8,7 +8,7 @@
  */
 
 import { DataError, FormatError } from "../../core/errors.ts";
-import { parseCsv } from "../../io/csv.ts";
+import { type CsvRecord, parseCsv } from "../../io/csv.ts";
 
 /** Where a slide is in a fold. */
 export type FoldPart = "train" | "val" | "test";
@@ -39,21 +39,70 @@ export interface CohortTable {
 
 const PARTS: ReadonlySet<string> = new Set(["train", "val", "test"]);
 
+/** A table with folds before it is known what its lines are of; its header says which of comma, tab and semicolon divides it. */
+export class FoldTable {
+  readonly header: readonly string[];
+  /** Columns `fold_0`, `fold_1`, ..., in the order of their numbers. */
+  readonly folds: readonly string[];
+  readonly #at: ReadonlyMap<string, number>;
+  readonly #records: readonly CsvRecord[];
+
+  /**
+   * @param file Name of the file for error messages.
+   * @param what What it is, there: `the table`.
+   * @throws {FormatError} If it is no table.
+   */
+  constructor(text: string, readonly file: string, readonly what: string) {
+    const [head, ...records] = parseCsv(text, file);
+    this.header = head?.fields.map((name) => name.trim()) ?? [];
+    this.folds = this.header.filter((name) => /^fold_\d+$/.test(name))
+      .sort((a, b) => Number(a.slice(5)) - Number(b.slice(5)));
+    this.#at = new Map(this.header.map((name, i) => [name, i]));
+    this.#records = records;
+  }
+
+  /** Refuses a line. */
+  fail(line: number, found: string, expected: string): never {
+    const { file } = this;
+    throw new FormatError(`Cannot read ${this.what} ${file}: line ${line} ${found}, expected ${expected}`, {
+      context: { file, line, found, expected },
+    });
+  }
+
+  /** Lines, their fields without blanks around. @throws {FormatError} If a column stands twice, or a field is missing. */
+  *records(): Generator<CsvRecord> {
+    const { header } = this;
+    const twice = header.find((name, i) => name !== "" && header.indexOf(name) !== i);
+    if (twice !== undefined) this.fail(1, `names the column ${twice} twice`, "each once");
+    for (const { line, fields } of this.#records) {
+      if (fields.length !== header.length) {
+        this.fail(line, `has ${fields.length} fields`, `${header.length} as in its header`);
+      }
+      yield { line, fields: fields.map((field) => field.trim()) };
+    }
+  }
+
+  /** Parts of a line in folds; undefined where a fold leaves it out. @throws {FormatError} If there is another word. */
+  parts({ line, fields }: CsvRecord, folds: readonly string[] = this.folds): (FoldPart | undefined)[] {
+    return folds.map((fold) => {
+      const part = fields[this.#at.get(fold)!]!;
+      if (part === "") return undefined;
+      if (PARTS.has(part)) return part as FoldPart;
+      return this.fail(line, `has "${part.slice(0, 40)}" in ${fold}`, "train, val, test or nothing");
+    });
+  }
+}
+
 /**
- * Reads a table; its header says which of comma, tab and semicolon divides it.
+ * Reads a table.
  *
  * @param file Name of the file for error messages.
  * @throws {FormatError} If a line is broken, naming it.
  * @throws {DataError} If there is no `slide_id`, a slide occurs twice, or a case is on two sides of a fold.
  */
 export function readCohort(text: string, file: string): CohortTable {
-  const [head, ...records] = parseCsv(text, file);
-  const header = head?.fields.map((name) => name.trim()) ?? [];
-  const fail = (line: number, found: string, expected: string): never => {
-    throw new FormatError(`Cannot read the table ${file}: line ${line} ${found}, expected ${expected}`, {
-      context: { file, line, found, expected },
-    });
-  };
+  const lines = new FoldTable(text, file, "the table");
+  const { header, folds } = lines;
   if (!header.includes("slide_id")) {
     throw new DataError(
       `Cannot read the table ${file}: its columns are ${shortList(header)}, expected slide_id among them`,
@@ -64,34 +113,20 @@ export function readCohort(text: string, file: string): CohortTable {
       },
     );
   }
-  const twice = header.find((name, i) => name !== "" && header.indexOf(name) !== i);
-  if (twice !== undefined) fail(1, `names the column ${twice} twice`, "each once");
   // What pandas writes for an index without a name.
-  const kept = [...header.keys()].filter((i) => !/^(Unnamed: \d+)?$/.test(header[i]!));
-  const isFold = (i: number) => /^fold_\d+$/.test(header[i]!);
-  const own = kept.filter((i) => !isFold(i));
-  const folds = kept.filter(isFold).sort((a, b) => Number(header[a]!.slice(5)) - Number(header[b]!.slice(5)));
+  const own = [...header.keys()].filter((i) => !/^(Unnamed: \d+|fold_\d+)?$/.test(header[i]!));
   const [slideAt, caseAt] = [header.indexOf("slide_id"), header.indexOf("case_id")];
-  const rows = records.map(({ line, fields }): CohortRow => {
-    if (fields.length !== header.length) {
-      fail(line, `has ${fields.length} fields`, `${header.length} as in its header`);
-    }
-    const slide = fields[slideAt]!.trim();
-    const owner = caseAt < 0 ? slide : fields[caseAt]!.trim();
-    if (slide === "" || owner === "") fail(line, `has no ${slide === "" ? "slide_id" : "case_id"}`, "a name");
-    const parts = folds.map((i): FoldPart | undefined => {
-      const part = fields[i]!.trim();
-      if (part !== "" && !PARTS.has(part)) {
-        fail(line, `has "${part.slice(0, 40)}" in ${header[i]}`, "train, val, test or nothing");
-      }
-      return part === "" ? undefined : part as FoldPart;
-    });
-    return { slide, case: owner, fields: own.map((i) => fields[i]!.trim()), folds: parts, line };
+  const rows = Array.from(lines.records(), (record): CohortRow => {
+    const { line, fields } = record;
+    const slide = fields[slideAt]!;
+    const owner = caseAt < 0 ? slide : fields[caseAt]!;
+    if (slide === "" || owner === "") lines.fail(line, `has no ${slide === "" ? "slide_id" : "case_id"}`, "a name");
+    return { slide, case: owner, fields: own.map((i) => fields[i]!), folds: lines.parts(record), line };
   });
   const table: CohortTable = {
     file,
     columns: own.map((i) => header[i]!),
-    folds: folds.map((i) => header[i]!),
+    folds,
     rows,
     cases: caseAt >= 0,
   };

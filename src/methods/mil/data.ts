@@ -6,6 +6,7 @@
 
 import { ConfigError, DataError } from "../../core/errors.ts";
 import { count } from "../../core/text_table.ts";
+import type { FoldPart } from "../../data/cohort/cohort_table.ts";
 import { readBytes } from "../../data/data_folder.ts";
 import { decodeText } from "../../io/csv.ts";
 import type { Disk } from "../../io/disk.ts";
@@ -14,7 +15,7 @@ import type { FilesMark, Host } from "../../train/host.ts";
 import { type Bag, type BagSet, openBags, readRows } from "./bags.ts";
 import type { ReadRows } from "./batch.ts";
 import type { MilConfig } from "./config.ts";
-import { classesOf, type Labels, type Part, readLabels } from "./labels.ts";
+import { classesOf, type Labels, readLabels } from "./labels.ts";
 import { withSplit } from "./split_file.ts";
 import { type BagSplit, foldName, holdOut, splitBags, withValidation } from "./split.ts";
 
@@ -44,7 +45,7 @@ export interface MilData {
 /** The part of each slide of the table in the fold that is asked for. */
 interface Parts {
   readonly name: string;
-  readonly parts: readonly (Part | undefined)[];
+  readonly parts: readonly (FoldPart | undefined)[];
 }
 
 /** Reads the table and divides it; no feature is read. */

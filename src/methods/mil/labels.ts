@@ -7,12 +7,8 @@
  * @module
  */
 
-import { DataError, FormatError } from "../../core/errors.ts";
-import { parseCsv } from "../../io/csv.ts";
-import { decimal } from "../../io/text_lines.ts";
-
-/** Where a slide is in a fold. */
-export type Part = "train" | "val" | "test";
+import { DataError } from "../../core/errors.ts";
+import { type FoldPart, FoldTable } from "../../data/cohort/cohort_table.ts";
 
 /** A slide of the table. */
 export interface SlideLabel {
@@ -20,7 +16,7 @@ export interface SlideLabel {
   readonly case: string;
   readonly label: string;
   /** Its part in each fold; undefined where the fold leaves it out. */
-  readonly folds: readonly (Part | undefined)[];
+  readonly folds: readonly (FoldPart | undefined)[];
   /** Line of the file. */
   readonly line: number;
 }
@@ -39,31 +35,30 @@ export interface Labels {
   readonly cases: boolean;
 }
 
-/** Names of columns, and what has a label. */
-export interface LabelColumns {
+/** What is read of a table. */
+export interface LabelOptions {
   /** What a label is of; slides of one case may differ in theirs where it is `slide`. Default `case`. */
   readonly of?: "case" | "slide";
-  /** Default `slide_id`. */
-  readonly slide?: string;
-  /** Default `case_id`. */
-  readonly case?: string;
-  /** Default `label`. */
+  /** Column of the labels; default `label`. */
   readonly label?: string;
 }
 
-const PARTS: ReadonlySet<string> = new Set(["train", "val", "test"]);
-
-function fail(file: string, line: number, found: string, expected: string, hint?: string): never {
-  throw new FormatError(`Cannot read labels of ${file}: line ${line} ${found}, expected ${expected}`, {
-    context: { file, line, found, expected },
-    ...(hint !== undefined && { hint }),
-  });
-}
-
-function places(file: string, header: readonly string[], columns: LabelColumns) {
-  const find = (name: string) => header.indexOf(name);
-  const wanted = [columns.slide ?? "slide_id", columns.label ?? "label"];
-  const missing = wanted.filter((name) => find(name) < 0);
+/**
+ * Reads a table.
+ *
+ * @param file Name of the file for error messages.
+ * @throws {FormatError} If a line is broken, naming it.
+ * @throws {DataError} If a column is missing, a slide occurs twice, a case has two labels or is on two sides of a fold.
+ */
+export function readLabels(
+  text: string,
+  file: string,
+  { of = "case", label: column = "label" }: LabelOptions = {},
+): Labels {
+  const lines = new FoldTable(text, file, "labels of");
+  const { header, folds } = lines;
+  const wanted = ["slide_id", column];
+  const missing = wanted.filter((name) => !header.includes(name));
   if (missing.length > 0) {
     throw new DataError(
       `Cannot read labels of ${file}: it has the columns ${header.join(", ") || "none"}, ${
@@ -72,62 +67,25 @@ function places(file: string, header: readonly string[], columns: LabelColumns) 
       { code: "columns", context: { file, found: header, wanted } },
     );
   }
-  const twice = header.find((name, i) => name !== "" && header.indexOf(name) !== i);
-  if (twice !== undefined) fail(file, 1, `names the column ${twice} twice`, "each once");
-  const number = (name: string) => Number(/^fold_(\d+)$/.exec(name)?.[1] ?? NaN);
-  const folds = header.filter((name) => !Number.isNaN(number(name))).sort((a, b) => number(a) - number(b));
-  return {
-    slide: find(wanted[0]!),
-    label: find(wanted[1]!),
-    case: find(columns.case ?? "case_id"),
-    folds: folds.map((name) => ({ name, at: find(name) })),
-  };
-}
-
-/** The part that a field of a table names; undefined where it is empty. @param fail Told of another word. */
-export function partOf(field: string, fail: (found: string) => never): Part | undefined {
-  const part = field.trim();
-  if (part === "") return undefined;
-  return PARTS.has(part) ? part as Part : fail(`has "${part.slice(0, 40)}"`);
-}
-
-/**
- * Reads a table; its header says which of comma, tab and semicolon divides it.
- *
- * @param file Name of the file for error messages.
- * @throws {FormatError} If a line is broken, naming it.
- * @throws {DataError} If a column is missing, a slide occurs twice, a case has two labels or is on two sides of a fold.
- */
-export function readLabels(text: string, file: string, columns: LabelColumns = {}): Labels {
-  const [head, ...records] = parseCsv(text, file);
-  const header = head?.fields.map((name) => name.trim()) ?? [];
-  const at = places(file, header, columns);
+  const [slideAt, labelAt, caseAt] = [...wanted, "case_id"].map((name) => header.indexOf(name)) as [
+    number,
+    number,
+    number,
+  ];
   const slides: SlideLabel[] = [];
   const unlabelled: string[] = [];
-  for (const { line, fields } of records) {
-    if (fields.length !== header.length) {
-      fail(file, line, `has ${fields.length} fields`, `${header.length} as in its header`);
-    }
-    const slide = fields[at.slide]!.trim();
-    const owner = at.case < 0 ? slide : fields[at.case]!.trim();
-    if (slide === "" || owner === "") fail(file, line, `has no ${slide === "" ? "slide" : "case"}`, "its name");
-    const label = fields[at.label]!.trim();
-    const folds = at.folds.map(({ name, at }) =>
-      partOf(fields[at]!, (found) => fail(file, line, `${found} in ${name}`, "train, val, test or nothing"))
-    );
-    if (label === "") unlabelled.push(slide);
-    else slides.push({ slide, case: owner, label, folds, line });
+  for (const record of lines.records()) {
+    const { line, fields } = record;
+    const slide = fields[slideAt]!;
+    const owner = caseAt < 0 ? slide : fields[caseAt]!;
+    if (slide === "" || owner === "") lines.fail(line, `has no ${slide === "" ? "slide" : "case"}`, "its name");
+    const row = { slide, case: owner, label: fields[labelAt]!, folds: lines.parts(record), line };
+    if (row.label === "") unlabelled.push(slide);
+    else slides.push(row);
   }
-  const labels: Labels = {
-    file,
-    column: header[at.label]!,
-    slides,
-    folds: at.folds.map(({ name }) => name),
-    unlabelled,
-    cases: at.case >= 0,
-  };
+  const labels: Labels = { file, column, slides, folds, unlabelled, cases: caseAt >= 0 };
   checkSlides(labels);
-  checkCases(labels, columns.of ?? "case");
+  checkCases(labels, of);
   return labels;
 }
 
@@ -197,20 +155,4 @@ export function classesOf(labels: Pick<Labels, "slides">): string[] {
   const names = [...new Set(labels.slides.map(({ label }) => label))];
   const numbers = names.every((name) => /^-?\d+$/.test(name));
   return names.sort((a, b) => (numbers ? Number(a) - Number(b) : a < b ? -1 : 1));
-}
-
-/**
- * Labels as numbers, for a regression.
- *
- * @throws {DataError} If one is no finite number.
- */
-export function numbersOf({ file, column, slides }: Labels): Float64Array {
-  return Float64Array.from(slides, ({ label, line }) => {
-    const value = decimal(label);
-    if (Number.isFinite(value)) return value;
-    throw new DataError(`Cannot use labels of ${file}: line ${line} has ${column} "${label}", expected a number`, {
-      code: "labels",
-      context: { file, line, found: label },
-    });
-  });
 }

@@ -1,43 +1,17 @@
 /**
- * Folds of a task: those of the table of labels, or cases divided evenly, and the bags on each side of one.
+ * The fold of a task, of its table or drawn, and the bags on each side of it.
  *
  * @module
  */
 
 import { DataError } from "../../core/errors.ts";
 import { Rng } from "../../core/rng.ts";
+import type { FoldPart } from "../../data/cohort/cohort_table.ts";
 import type { Bag } from "./bags.ts";
-import { classesOf, type Labels, type Part } from "./labels.ts";
+import { classesOf, type Labels } from "./labels.ts";
 
 /** Sets the numbers that folds draw apart from other uses of a seed. */
 const FOLD_STREAM = 0x666f6c64;
-
-/**
- * Divides cases into folds, each class evenly: the k-th fold tests on its k-th share and trains on the others. For tables
- * without folds of their own.
- *
- * @returns The part of every slide in every fold, `[folds][slides]`.
- * @throws {DataError} If a class has fewer cases than there are folds.
- */
-export function caseFolds(labels: Labels, folds: number, seed: number): Part[][] {
-  const share = new Map<string, number>();
-  let next = 0;
-  for (const name of classesOf(labels)) {
-    const cases = [...new Set(labels.slides.filter(({ label }) => label === name).map((row) => row.case))].sort();
-    if (cases.length < folds) {
-      throw new DataError(
-        `Cannot make ${folds} folds of ${labels.file}: class ${name} has ${cases.length} cases, wanted one a fold`,
-        { code: "folds", context: { file: labels.file, class: name, cases: cases.length, folds } },
-      );
-    }
-    const order = new Rng(seed, FOLD_STREAM).permutation(cases.length);
-    for (const i of order) share.set(cases[i]!, next++ % folds);
-  }
-  return Array.from(
-    { length: folds },
-    (_, k) => labels.slides.map((row): Part => (share.get(row.case) === k ? "test" : "train")),
-  );
-}
 
 /** Numbers of the bags on each side of a fold. */
 export interface BagSplit {
@@ -52,15 +26,14 @@ export interface BagSplit {
  * Sides of a fold.
  *
  * @param name Of the fold, for errors.
- * @param parts Part of each bag; bags without one take no part.
- * @param regression Whether labels are numbers, of which two need not differ.
+ * @param parts FoldPart of each bag; bags without one take no part.
  * @throws {DataError} If there is nothing to train on or to test on, a case is on two sides, or one class only is trained on.
  */
 export function splitBags(
   bags: readonly Bag[],
-  { name, parts, regression = false }: { name: string; parts: readonly (Part | undefined)[]; regression?: boolean },
+  { name, parts }: { name: string; parts: readonly (FoldPart | undefined)[] },
 ): BagSplit {
-  const of = (part: Part) => bags.flatMap((_, i) => (parts[i] === part ? [i] : []));
+  const of = (part: FoldPart) => bags.flatMap((_, i) => (parts[i] === part ? [i] : []));
   const split = { train: of("train"), val: of("val"), test: of("test") };
   const refuse = (found: string, expected: string, context: Record<string, unknown> = {}): DataError =>
     new DataError(`Cannot use ${name}: ${found}, expected ${expected}`, {
@@ -70,7 +43,7 @@ export function splitBags(
   for (const part of ["train", "test"] as const) {
     if (split[part].length === 0) throw refuse(`no bag is in its ${part} part`, "at least one");
   }
-  const side = new Map<string, Part>();
+  const side = new Map<string, FoldPart>();
   bags.forEach((bag, i) => {
     const part = parts[i];
     if (part === undefined) return;
@@ -82,10 +55,10 @@ export function splitBags(
   });
   const labels = (list: readonly number[]) => new Set(list.map((i) => bags[i]!.label));
   const trained = labels(split.train);
-  if (!regression && trained.size < 2) {
+  if (trained.size < 2) {
     throw refuse(`all ${split.train.length} bags to train on are ${[...trained][0]}`, "two classes or more");
   }
-  return { ...split, unseen: regression ? [] : [...labels(split.test)].filter((label) => !trained.has(label)).sort() };
+  return { ...split, unseen: [...labels(split.test)].filter((label) => !trained.has(label)).sort() };
 }
 
 /**
@@ -125,18 +98,18 @@ function draw(classes: readonly string[][], share: number, rng: Rng): Set<string
 }
 
 /** Holds out a share of the cases of each class: the part of every slide. */
-export function holdOut(labels: Labels, share: number, seed: number): Part[] {
+export function holdOut(labels: Labels, share: number, seed: number): FoldPart[] {
   const test = draw(casesByClass(labels, () => true), share, new Rng(seed, FOLD_STREAM));
-  return labels.slides.map((row): Part => (test.has(row.case) ? "test" : "train"));
+  return labels.slides.map((row): FoldPart => (test.has(row.case) ? "test" : "train"));
 }
 
 /** Takes a share of the training cases of each class for validation, where there is none. */
 export function withValidation(
   labels: Labels,
-  parts: readonly (Part | undefined)[],
+  parts: readonly (FoldPart | undefined)[],
   share: number,
   seed: number,
-): readonly (Part | undefined)[] {
+): readonly (FoldPart | undefined)[] {
   if (share === 0 || parts.includes("val")) return parts;
   const val = draw(casesByClass(labels, (i) => parts[i] === "train"), share, new Rng(seed, FOLD_STREAM + 1));
   return labels.slides.map((row, i) => (parts[i] === "train" && val.has(row.case) ? "val" : parts[i]));

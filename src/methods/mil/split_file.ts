@@ -5,9 +5,9 @@
  * @module
  */
 
-import { DataError, FormatError } from "../../core/errors.ts";
-import { parseCsv } from "../../io/csv.ts";
-import { checkCases, type Labels, type Part, partOf } from "./labels.ts";
+import { DataError } from "../../core/errors.ts";
+import { type FoldPart, FoldTable } from "../../data/cohort/cohort_table.ts";
+import { checkCases, type Labels } from "./labels.ts";
 
 /** Ids a row may be of, in the order they are looked for. */
 const IDS = ["slide_id", "case_id"] as const;
@@ -18,16 +18,14 @@ interface SplitTable {
   /** Names of the folds. */
   readonly folds: readonly string[];
   /** Part in each fold, by id. */
-  readonly rows: ReadonlyMap<string, readonly (Part | undefined)[]>;
+  readonly rows: ReadonlyMap<string, readonly (FoldPart | undefined)[]>;
 }
 
 function readTable(text: string, file: string): SplitTable {
-  const [head, ...records] = parseCsv(text, file);
-  const header = head?.fields.map((name) => name.trim()) ?? [];
+  const lines = new FoldTable(text, file, "the split of");
+  const { header } = lines;
   const id = IDS.find((name) => header.includes(name));
-  const number = (name: string) => Number(/^fold_(\d+)$/.exec(name)?.[1] ?? NaN);
-  const numbered = header.filter((name) => !Number.isNaN(number(name))).sort((a, b) => number(a) - number(b));
-  const folds = numbered.length > 0 ? numbered : header.filter((name) => name === "split");
+  const folds = lines.folds.length > 0 ? lines.folds : header.filter((name) => name === "split");
   if (id === undefined || folds.length === 0) {
     throw new DataError(
       `Cannot read the split of ${file}: it has the columns ${header.join(", ") || "none"}, ${
@@ -36,23 +34,12 @@ function readTable(text: string, file: string): SplitTable {
       { code: "columns", context: { file, found: header } },
     );
   }
-  const rows = new Map<string, readonly (Part | undefined)[]>();
-  for (const { line, fields } of records) {
-    const fail = (found: string, expected: string): never => {
-      throw new FormatError(`Cannot read the split of ${file}: line ${line} ${found}, expected ${expected}`, {
-        context: { file, line, found, expected },
-      });
-    };
-    if (fields.length !== header.length) fail(`has ${fields.length} fields`, `${header.length} as in its header`);
-    const name = fields[header.indexOf(id)]!.trim();
-    if (name === "") fail(`has no ${id}`, "its name");
-    if (rows.has(name)) fail(`has ${id} ${name} again`, "each once");
-    rows.set(
-      name,
-      folds.map((fold) =>
-        partOf(fields[header.indexOf(fold)]!, (found) => fail(`${found} in ${fold}`, "train, val, test or nothing"))
-      ),
-    );
+  const rows = new Map<string, readonly (FoldPart | undefined)[]>();
+  for (const record of lines.records()) {
+    const name = record.fields[header.indexOf(id)]!;
+    if (name === "") lines.fail(record.line, `has no ${id}`, "its name");
+    if (rows.has(name)) lines.fail(record.line, `has ${id} ${name} again`, "each once");
+    rows.set(name, lines.parts(record, folds));
   }
   return { id, folds, rows };
 }

@@ -5,15 +5,15 @@ import { DataError, FormatError, LimitError } from "../../../src/core/errors.ts"
 import { Rng } from "../../../src/core/rng.ts";
 import { openFeatures } from "../../../src/io/features.ts";
 import type { Disk } from "../../../src/io/disk.ts";
-import { findFeatureFiles } from "../../../src/io/feature_folder.ts";
+import { featureFilesOf, findFeatureFiles } from "../../../src/io/feature_folder.ts";
 import { disk } from "../../../src/io/fs.ts";
 import { MemoryStorage } from "../../../src/io/hdf5/h5_library.ts";
 import { npyHeader } from "../../../src/io/npy.ts";
 import { mostRows, readBatch } from "../../../src/methods/mil/batch.ts";
 import { bagRows, openBags, readRows } from "../../../src/methods/mil/bags.ts";
-import { classesOf, numbersOf, readLabels } from "../../../src/methods/mil/labels.ts";
+import { classesOf, readLabels } from "../../../src/methods/mil/labels.ts";
 import { epochOrder, sampleRows } from "../../../src/methods/mil/sampling.ts";
-import { caseFolds, splitBags } from "../../../src/methods/mil/split.ts";
+import { splitBags } from "../../../src/methods/mil/split.ts";
 import { mutate } from "../../io/mutate.ts";
 
 const fixture = (name: string) => new URL(`../../fixtures/slide_features/${name}`, import.meta.url).pathname;
@@ -86,7 +86,6 @@ Deno.test("readLabels() reads the table of Patho-Bench, with tabs, commas or sem
   }
   const plain = readLabels("Unnamed: 0,slide_id,label\n0,x,10\n1,y,9\n", "labels.csv");
   assert.deepEqual([plain.cases, plain.slides[0]!.case, classesOf(plain)], [false, "x", ["9", "10"]]);
-  assert.deepEqual([...numbersOf(plain)], [10, 9]);
 });
 
 Deno.test("readLabels() names file, line and what is wrong", () => {
@@ -114,8 +113,6 @@ Deno.test("readLabels() names file, line and what is wrong", () => {
     "slide_id,case_id,ER,fold_0,fold_1\na,P,1,train,test\nb,P,1,train,train\n",
     /case P is on both sides of fold_1: test and train in lines 2 and 3/,
   );
-  const labels = readLabels("slide_id,ER\na,1\nb,high\n", "t.csv", { label: "ER" });
-  assert.throws(() => numbersOf(labels), /t\.csv: line 3 has ER "high", expected a number/);
 });
 
 /** Writes bags as npy files of rows whose elements are their place, and returns the folder. */
@@ -207,6 +204,13 @@ Deno.test("findFeatureFiles() knows CLAM's folders and refuses two files of a sl
     assert.deepEqual(names(path), [["a", "/h5_files/a.h5"]]);
     assert.deepEqual(names(`${path}/own/`), [["TCGA.01", "/own/TCGA.01.h5"]]);
     assert.throws(() => findFeatureFiles(disk, `${path}/own/notes.txt`), /it is a file/);
+    assert.deepEqual([...featureFilesOf(disk, [path, `${path}/own`, path]).keys()], ["a", "TCGA.01"]);
+    Deno.mkdirSync(`${path}/other`);
+    Deno.writeTextFileSync(`${path}/other/a.npy`, "");
+    assert.throws(
+      () => featureFilesOf(disk, [path, `${path}/other`]),
+      /Cannot find features of slide a: .*h5_files\/a\.h5 and .*other\/a\.npy, expected one file/,
+    );
     Deno.writeTextFileSync(`${path}/own/TCGA.01.pt`, "");
     assert.throws(
       () => findFeatureFiles(disk, `${path}/own`),
@@ -228,23 +232,6 @@ Deno.test("splitBags() keeps cases whole and says what a fold lacks", () => {
   refuses(["train", "train", "test", "test"], /all 2 bags to train on are 0, expected two classes/);
   refuses(["train", "train", "train", "val"], /no bag is in its test part/);
   refuses([undefined, undefined, undefined, "test"], /no bag is in its train part/);
-  const numbers = splitBags(bags, { name: "f", parts: ["train", "train", "test", undefined], regression: true });
-  assert.deepEqual(numbers, { train: [0, 1], val: [], test: [2], unseen: [] });
-});
-
-Deno.test("caseFolds() divides every class evenly and never a case", () => {
-  const rows = Array.from({ length: 40 }, (_, i) => `s${i},C${i >> 1},${(i >> 1) % 4 === 0 ? "rare" : "common"}`);
-  const labels = table(...rows);
-  const folds = caseFolds(labels, 5, 1);
-  labels.slides.forEach((_, i) => assert.equal(folds.filter((parts) => parts[i] === "test").length, 1));
-  for (const parts of folds) {
-    const test = labels.slides.filter((_, i) => parts[i] === "test");
-    assert.deepEqual([test.length, test.filter(({ label }) => label === "rare").length], [8, 2]);
-    for (const { case: owner } of test) assert.equal(test.filter((row) => row.case === owner).length, 2);
-  }
-  assert.deepEqual(caseFolds(labels, 5, 1), folds);
-  assert.notDeepEqual(caseFolds(labels, 5, 2), folds);
-  assert.throws(() => caseFolds(labels, 6, 1), /class rare has 5 cases/);
 });
 
 Deno.test("sampleRows() draws rows without replacement, by seed, bag and epoch alone", () => {

@@ -485,6 +485,8 @@ Deno.test("a split file divides in place of the labels' folds, by slide or case,
   await refused(/line 3 has slide_id s00 again, expected each once/);
   write("slide_id,fold_0", "s00");
   await refused(/line 2 has 1 fields, expected 2 as in its header/);
+  write("slide_id,fold_0,fold_0", "s00,train,test");
+  await refused(/line 1 names the column fold_0 twice, expected each once/);
   write("slide,fold_0", "s00,train");
   await refused(/it has the columns slide, fold_0, slide_id or case_id is missing/);
   write("slide_id,label", "s00,1");
