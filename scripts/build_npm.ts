@@ -16,7 +16,8 @@ const TOOLS = `${ROOT}data/cache/platform/build`;
 export const OUT: string = `${ROOT}dist/npm`;
 /** Below the compilers, so that packages are found from there. */
 const STAGE = `${TOOLS}/stage`;
-const COMPILERS = { typescript: "5.9.3", esbuild: "0.28.2", "@types/node": "22.19.1" };
+/** Versions of the compilers. */
+export const COMPILERS = { typescript: "5.9.3", esbuild: "0.28.2", "@types/node": "22.19.1" };
 /** Types of WebGPU, which TypeScript's own library lacks. */
 const TYPES = { "@webgpu/types": "0.1.74" };
 const DAWN = "^0.6.0";

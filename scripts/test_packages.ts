@@ -13,10 +13,10 @@ import { openFeatures } from "../src/io/features.ts";
 import { disk } from "../src/io/fs.ts";
 import { encodePng } from "../src/io/image/png_write.ts";
 import { openPatches } from "../src/io/patches.ts";
-import { build, OUT } from "./build_npm.ts";
+import { build, COMPILERS, OUT } from "./build_npm.ts";
 import { exec, ROOT, type Tally, tallyLine } from "./exec.ts";
 import { taskArgs } from "./task_args.ts";
-import { driver, installDawn } from "./test_platform.ts";
+import { DAWN, driver, installDawn } from "./test_platform.ts";
 
 const CACHE = `${ROOT}data/cache/platform/packages`;
 const APP = `${CACHE}/app`;
@@ -25,7 +25,7 @@ const ENCODER = `${ROOT}data/demo/encoder`;
 const PATCHES = 12;
 /** Most by which a feature may differ. */
 const TOLERANCE = 1e-5;
-const NODE = "22.23.3", TYPESCRIPT = "5.9.3", DAWN = "0.6.2";
+const NODE = "22.23.3";
 /** Milliseconds the page has. */
 const PAGE_MS = 240_000;
 
@@ -129,7 +129,8 @@ async function install(): Promise<void> {
   await Deno.mkdir(APP, { recursive: true });
   const packed = (await must("npm", ["pack", "--silent", "--pack-destination", CACHE], OUT)).trim().split("\n").pop()!;
   await Deno.writeTextFile(`${APP}/package.json`, '{ "private": true, "type": "module" }\n');
-  const wanted = [`webgpu@${DAWN}`, `typescript@${TYPESCRIPT}`, "@types/node@22.19.1", `node@${NODE}`];
+  const compilers = (["typescript", "@types/node"] as const).map((name) => `${name}@${COMPILERS[name]}`);
+  const wanted = [DAWN, ...compilers, `node@${NODE}`];
   const quiet = ["--no-audit", "--no-fund", "--loglevel=error", "--prefer-offline"];
   await must("npm", ["install", ...quiet, `${CACHE}/${packed}`, ...wanted], APP);
 }

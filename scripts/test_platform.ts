@@ -15,7 +15,8 @@ import { brotliDecompressSync } from "node:zlib";
 import { exec, readTally, ROOT, type Tally, tallyLine } from "./exec.ts";
 
 const CACHE = `${ROOT}data/cache/platform`;
-const DAWN = "webgpu@0.6.2";
+/** Dawn for Node. */
+export const DAWN = "webgpu@0.6.2";
 /** A Chromium for servers; of its files only SwiftShader (11 MB) is kept. */
 const SWIFTSHADER = "@sparticuz/chromium@147.0.0";
 const QUIET = ["--no-audit", "--no-fund", "--loglevel=error"];
