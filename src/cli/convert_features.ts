@@ -5,6 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { INCOMPLETE } from "../core/exit_status.ts";
 import { FEATURE_FORMS, type FeatureForm } from "../embed/convert_features.ts";
 import { convertFeatureFiles } from "../run/convert_features.ts";
 import { flagFacts } from "../run/output_folder.ts";
@@ -47,5 +48,5 @@ export async function run({ flags: values, words }: Args<typeof flags>): Promise
     const slides = done.map(({ files, ...rest }) => ({ ...rest, files: files.map((file) => `${out}/${file}`) }));
     printJson({ to: form, out, slides, failed });
   }
-  return failed.length > 0 ? 3 : 0;
+  return failed.length > 0 ? INCOMPLETE : 0;
 }

@@ -6,6 +6,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { INCOMPLETE } from "../core/exit_status.ts";
 import { writtenGenes } from "../data/genes/vocabulary.ts";
 import { checkShown } from "../eval/prediction_maps.ts";
 import { namesOf } from "../run/data.ts";
@@ -73,9 +74,6 @@ export const flags = {
   },
   out: { kind: "text", value: "DIR", default: "predictions", help: "folder of NAME.h5ad" },
 } as const satisfies Flags;
-
-/** Exit status when one of several inputs failed, or a slide has no tissue. */
-const INCOMPLETE = 3;
 
 /** Encoders that are opened. */
 export const encoders = encodersOf;

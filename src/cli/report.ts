@@ -5,6 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { INCOMPLETE } from "../core/exit_status.ts";
 import { disk } from "../io/fs.ts";
 import { lockFolder } from "../io/lock.ts";
 import { readManifest } from "../io/manifest.ts";
@@ -33,9 +34,6 @@ export const flags = {
   quiet: COMMON.quiet,
   json: COMMON.json,
 } as const satisfies Flags;
-
-/** Exit status when parts of the evidence are damaged. */
-const INCOMPLETE = 3;
 
 /** Writes one report; the manifest of a finished run lists it. */
 async function reportOn(path: string): Promise<WrittenReport> {

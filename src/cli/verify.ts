@@ -5,6 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { INCOMPLETE } from "../core/exit_status.ts";
 import { VERSION } from "../core/version.ts";
 import { disk } from "../io/fs.ts";
 import { findEncoder } from "../models/encoder_registry.ts";
@@ -146,7 +147,7 @@ function tell({ out, json }: Values, found: { readonly ok: boolean }, text: stri
   if (out !== undefined) disk.write(out, `${JSON.stringify(record, null, 1)}\n`);
   if (json) printJson(record);
   else print(text);
-  return found.ok ? 0 : 3;
+  return found.ok ? 0 : INCOMPLETE;
 }
 
 /** Refuses flags that need another. @returns What of training is proved. */

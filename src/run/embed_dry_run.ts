@@ -5,6 +5,7 @@
  */
 
 import { DeviceError } from "../core/errors.ts";
+import { INCOMPLETE } from "../core/exit_status.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { readBytes } from "../data/data_folder.ts";
 import { openSlide } from "../data/image/slide.ts";
@@ -128,7 +129,7 @@ export async function dryRun(
   };
   return {
     json: { dryRun: true, encoder: spec.name, dim, workers, memory, ...device, ...total, slides: found },
-    status: found.some(({ error, tiles }) => error !== undefined || tiles === 0) ? 3 : 0,
+    status: found.some(({ error, tiles }) => error !== undefined || tiles === 0) ? INCOMPLETE : 0,
   };
 }
 

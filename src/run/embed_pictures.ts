@@ -5,6 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { INCOMPLETE } from "../core/exit_status.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import { FEATURE_FORMATS, type FeatureFormat, type FeatureTable } from "../embed/formats.ts";
@@ -88,7 +89,7 @@ export async function embedPictures(options: EmbedPicturesOptions, machine: Embe
   gpu.destroy();
   machine.signal.throwIfAborted();
   const { name: encoder, encoder: { dim }, preparation, assumed } = opened;
-  const status = outputs.some(({ status }) => status === "failed") ? 3 : 0;
+  const status = outputs.some(({ status }) => status === "failed") ? INCOMPLETE : 0;
   return { json: { encoder, dim, preparation, assumed, outputs }, status };
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { INCOMPLETE } from "../core/exit_status.ts";
 import type { Facts } from "../core/facts.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { type BenchOutput, safeName, writeSummaries, writeTaskFiles } from "../eval/bench/bench_files.ts";
@@ -33,8 +34,6 @@ import { OutputFolder } from "./output_folder.ts";
 
 /** Name of the result in the output folder. */
 export const RESULT = "results.json";
-/** Exit status of a run in which something is not defined or failed. */
-const SOME_FAILED = 3;
 
 /** Where tasks are: HEST-Benchmark's, of which only some, or one of all samples of data folders. */
 export type TaskPlace =
@@ -233,6 +232,6 @@ function finish(evaluation: Evaluation, folder: OutputFolder): Pick<Evaluated, "
   const flawed = evaluation.results.some((result) => degenerate(result).length > 0 || result.warnings.length > 0) ||
     // Genes that were asked for and are not judged; those of a panel that a fold chose are replaced by others.
     evaluation.tasks.some(({ panel }) => panel !== undefined && panel.leftOut.length > 0);
-  const status = flawed || evaluation.failures.length > 0 ? SOME_FAILED : 0;
+  const status = flawed || evaluation.failures.length > 0 ? INCOMPLETE : 0;
   return { json: folder.finish(json, status), status };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { INCOMPLETE } from "../core/exit_status.ts";
 import type { Facts } from "../core/facts.ts";
 import { count } from "../core/text_table.ts";
 import type { LeftOut } from "../data/cohort/pooled.ts";
@@ -19,8 +20,6 @@ import { OutputFolder } from "./output_folder.ts";
 
 /** Files beside the result. */
 const [SCORES, PREDICTIONS] = ["scores.csv", "predictions.csv"];
-/** Exit status of a run in which something is not defined or was left out. */
-const SOME_FAILED = 3;
 
 /** What is evaluated and how. */
 export interface EvaluateCohortOptions {
@@ -80,7 +79,7 @@ export async function evaluateCohortFiles(
   });
   const warnings = [...leftOutTexts(loaded), ...problemTexts(found)];
   for (const text of [...loaded.notes, ...warnings]) reporter.warn(text);
-  const status = warnings.length > 0 ? SOME_FAILED : 0;
+  const status = warnings.length > 0 ? INCOMPLETE : 0;
   folder.begin();
   disk.write(`${path}/${SCORES}`, scoresCsv(found));
   disk.write(`${path}/${PREDICTIONS}`, predictionsCsv(found));

@@ -11,6 +11,7 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
+import { INCOMPLETE } from "../core/exit_status.ts";
 import type { Facts } from "../core/facts.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -62,8 +63,6 @@ export interface SlideOutcome {
   readonly error?: string;
 }
 
-/** Exit status when some slides failed. */
-const INCOMPLETE = 3;
 const RESULT = "predictions.json";
 const TABLE = "predictions.csv";
 const ATTENTION = "attention";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { INCOMPLETE } from "../core/exit_status.ts";
 import type { Facts } from "../core/facts.ts";
 import { count } from "../core/text_table.ts";
 import { PatchReader } from "../data/patch_reader.ts";
@@ -30,8 +31,6 @@ import { type GeneQuery, retrieveResult } from "./retrieve_result.ts";
 /** Name of the result in the output folder. */
 export const RESULT = "retrieval.json";
 const FILES = ["gallery.png", "gallery.html", "embeddings"] as const;
-/** Status of a result some values of which are undefined. */
-const INCOMPLETE = 3;
 
 /** What is searched, by what and how. */
 export interface RetrieveOptions {

@@ -5,6 +5,7 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
+import { INCOMPLETE } from "../core/exit_status.ts";
 import type { Facts } from "../core/facts.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { type FoldOptions, type MadeFolds, makeFolds } from "../data/cohort/folds.ts";
@@ -90,7 +91,7 @@ export async function split(options: SplitOptions, reporter: Reporter): Promise<
   const { path, finished } = folder;
   if (finished) return { ...finished, path };
   for (const note of made.notes) reporter.warn(note);
-  const status = made.notes.some((note) => /^fold_\d+: no /.test(note)) ? 3 : 0;
+  const status = made.notes.some((note) => /^fold_\d+: no /.test(note)) ? INCOMPLETE : 0;
   folder.begin();
   disk.write(`${path}/${TABLE}`, cohortText(withCases(made.table)));
   disk.write(`${path}/${TASK}`, taskText(task));

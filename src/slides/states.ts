@@ -5,6 +5,7 @@
  */
 
 import { FormatError } from "../core/errors.ts";
+import { INCOMPLETE } from "../core/exit_status.ts";
 import { printable } from "../core/printable.ts";
 
 /** How a slide ended: all tiles have features, it has no tissue, something went wrong, or it was not wanted. */
@@ -52,8 +53,8 @@ export function parseState(text: string, file: string): SlideState {
 }
 
 /** The exit status of a job: 3 where a slide failed or is empty. */
-export function exitStatusOf(states: readonly SlideState[]): 0 | 3 {
-  return states.some(({ status }) => status === "failed" || status === "empty") ? 3 : 0;
+export function exitStatusOf(states: readonly SlideState[]): number {
+  return states.some(({ status }) => status === "failed" || status === "empty") ? INCOMPLETE : 0;
 }
 
 /** Text in a cell of a table. */
