@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { Reporter } from "../core/reporter.ts";
 import { Embedder } from "../embed/embedder.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { variable } from "../host/process.ts";
@@ -12,6 +11,7 @@ import type { Pooling } from "../models/encoder_spec.ts";
 import type { OpenedEncoder } from "../models/opened_encoder.ts";
 import { parseShard, shardSlides } from "../slides/shards.ts";
 import { openEncoder } from "./encoder.ts";
+import type { Machine } from "./machine.ts";
 
 /** Inputs and encoder. */
 export interface EmbedOptions {
@@ -32,11 +32,7 @@ export interface EmbedOptions {
 }
 
 /** The machine that embeds. */
-export interface EmbedMachine {
-  readonly reporter: Reporter;
-  /** Stops after the batch at hand; its reason is the error to end with. */
-  readonly signal: AbortSignal;
-  openGpu(): Promise<Gpu>;
+export interface EmbedMachine extends Machine {
   /** Runs what ends by itself within a batch of the signal. */
   gracefully<T>(act: () => Promise<T>): Promise<T>;
 }

@@ -20,10 +20,11 @@ import { endsAll } from "../io/output.ts";
 import { fileFor } from "../slides/given.ts";
 import { gridPatch } from "../slides/grid.ts";
 import type { SlideInput } from "../slides/slide_inputs.ts";
-import { batchSizeOf, type EmbedMachine, type EmbedResult } from "./embed.ts";
+import { batchSizeOf, type EmbedResult } from "./embed.ts";
 import type { EmbedSlidesOptions } from "./embed_slide.ts";
 import { slidesOf } from "./embed_slides.ts";
 import { checkEncoder } from "./encoder.ts";
+import type { Machine } from "./machine.ts";
 
 /** Pixels of JPEG that a worker decodes in a second, about. */
 const RATE = 4e7;
@@ -62,7 +63,7 @@ type Measured =
 async function measure(
   options: EmbedSlidesOptions,
   spec: EncoderSpec,
-  openGpu: EmbedMachine["openGpu"],
+  openGpu: Machine["openGpu"],
   isAsked: (error: DeviceError) => boolean,
 ): Promise<Measured> {
   try {
@@ -92,7 +93,7 @@ async function measure(
  */
 export async function dryRun(
   options: EmbedSlidesOptions,
-  { reporter, openGpu }: EmbedMachine,
+  { reporter, openGpu }: Pick<Machine, "reporter" | "openGpu">,
   isAsked: (error: DeviceError) => boolean,
 ): Promise<EmbedResult> {
   const { slides } = slidesOf(options);

@@ -6,7 +6,6 @@
 
 import { INCOMPLETE } from "../core/exit_status.ts";
 import type { Facts } from "../core/facts.ts";
-import type { Reporter } from "../core/reporter.ts";
 import { type BenchOutput, safeName, writeSummaries, writeTaskFiles } from "../eval/bench/bench_files.ts";
 import { evaluationJson } from "../eval/bench/bench_json.ts";
 import { degenerate, type Evaluation, type Failure } from "../eval/bench/bench_result.ts";
@@ -30,6 +29,7 @@ import {
   syntheticSource,
 } from "./evaluate_sources.ts";
 import { samplesHash } from "./facts.ts";
+import type { Machine } from "./machine.ts";
 import { OutputFolder } from "./output_folder.ts";
 
 /** Name of the result in the output folder. */
@@ -68,14 +68,6 @@ export interface EvaluateOptions {
   readonly settings: Facts;
 }
 
-/** The machine that evaluates. */
-export interface EvaluateMachine {
-  readonly reporter: Reporter;
-  readonly signal: AbortSignal;
-  /** Opens the device, when all that can be refused without it has been looked at. */
-  openGpu(): Promise<Gpu>;
-}
-
 /** What was found. */
 export interface Evaluated {
   /** What `results.json` holds. */
@@ -94,7 +86,7 @@ export interface Evaluated {
  * @throws {ConfigError | DataError | FormatError | WeightsError | DeviceError} Naming what cannot be used; of several sources, one
  *   that fails later is told of in the result.
  */
-export async function evaluate(options: EvaluateOptions, machine: EvaluateMachine): Promise<Evaluated> {
+export async function evaluate(options: EvaluateOptions, machine: Machine): Promise<Evaluated> {
   const { sources, place, out, overwrite } = options;
   const { reporter } = machine;
   checkFolder(out);
@@ -147,7 +139,7 @@ async function evaluationFacts({ sources, settings }: EvaluateOptions, tasks: re
   };
 }
 
-interface Setting extends Pick<EvaluateMachine, "reporter" | "signal"> {
+interface Setting extends Pick<Machine, "reporter" | "signal"> {
   readonly options: EvaluateOptions;
   readonly folder: OutputFolder;
   readonly gpu: Gpu | undefined;

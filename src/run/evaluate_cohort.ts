@@ -15,7 +15,8 @@ import { cohortJson, predictionsCsv, scoresCsv } from "../eval/cohort/output.ts"
 import { disk } from "../io/fs.ts";
 import { checkFolder } from "../io/output.ts";
 import { cohortFacts, type CohortFiles, loadCohort, type LoadedCohort, openCohort } from "./cohort.ts";
-import { type Evaluated, type EvaluateMachine, RESULT } from "./evaluate.ts";
+import { type Evaluated, RESULT } from "./evaluate.ts";
+import type { Machine } from "./machine.ts";
 import { OutputFolder } from "./output_folder.ts";
 
 /** Files beside the result. */
@@ -48,7 +49,7 @@ export interface EvaluatedCohort extends Omit<Evaluated, "found"> {
  */
 export async function evaluateCohortFiles(
   { files, caseSlides, draws, seed, out, overwrite, settings }: EvaluateCohortOptions,
-  { reporter, signal }: Pick<EvaluateMachine, "reporter" | "signal">,
+  { reporter, signal }: Pick<Machine, "reporter" | "signal">,
 ): Promise<EvaluatedCohort> {
   checkFolder(out);
   const opened = openCohort(files);

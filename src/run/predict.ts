@@ -41,9 +41,8 @@ import { slideName } from "../slides/names.ts";
 import { PREDICTOR_FILES } from "../evidence/predictor.ts";
 import { type KnownRun, lookAtRun, type OpenedRun, openRun, originOf } from "./open.ts";
 import { organOf } from "./data.ts";
+import type { HostMachine } from "./machine.ts";
 import type { Reporter } from "../core/reporter.ts";
-import type { Gpu } from "../gpu/device.ts";
-import type { Host } from "../train/host.ts";
 import type { CheckpointName } from "../train/run.ts";
 
 /** What is to be predicted, with what and how. */
@@ -102,7 +101,7 @@ function isFile(path: string): boolean {
 }
 
 /** What is to be predicted: patch files or, with a grid, slides of the folders, and slides by name. */
-export function jobsOf(values: Pick<PredictOptions, "data" | "slides" | "grid" | "samples" | "out">): PredictJob[] {
+function jobsOf(values: Pick<PredictOptions, "data" | "slides" | "grid" | "samples" | "out">): PredictJob[] {
   const chosen = values.samples;
   const jobs: PredictJob[] = [];
   const known: string[] = [];
@@ -224,19 +223,12 @@ async function madeAt(output: string, facts: Facts): Promise<Made | undefined> {
   return { rows, origin };
 }
 
-/** The machine that predicts. */
-export interface PredictMachine {
-  readonly host: Host;
-  /** Opens the device, when all that can be refused without it has been looked at. */
-  openGpu(): Promise<Gpu>;
-}
-
 /**
  * Writes what is asked for; outputs that are there already are left as they are.
  *
  * @throws {ConfigError} If an output was made from something else, or otherwise, or by another program.
  */
-export async function predict(request: PredictRequest, machine: PredictMachine): Promise<PredictOutcome[]> {
+export async function predict(request: PredictRequest, machine: HostMachine): Promise<PredictOutcome[]> {
   const { values, jobs, facts, known } = request;
   const made = new Map<string, Made>();
   for (const { output } of values.overwrite ? [] : jobs) {
@@ -263,7 +255,7 @@ export async function predict(request: PredictRequest, machine: PredictMachine):
 async function predictAll(
   { values, known, source, facts }: PredictRequest,
   jobs: readonly PredictJob[],
-  { host, openGpu }: PredictMachine,
+  { host, openGpu }: HostMachine,
 ): Promise<PredictOutcome[]> {
   const { reporter: progress, signal } = host;
   for (const line of source.lines) progress.say(line);
@@ -380,7 +372,7 @@ async function withPicture(
 }
 
 /** Writes a prediction, whole or not at all. */
-export async function writePrediction(path: string, prediction: Prediction): Promise<void> {
+async function writePrediction(path: string, prediction: Prediction): Promise<void> {
   const begin = await H5Writer.prepare();
   disk.writeAnywhere(path, (file) => {
     const h5 = begin(file);

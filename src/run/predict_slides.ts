@@ -13,8 +13,6 @@
 import { ConfigError, DataError } from "../core/errors.ts";
 import { INCOMPLETE } from "../core/exit_status.ts";
 import type { Facts } from "../core/facts.ts";
-import type { Reporter } from "../core/reporter.ts";
-import type { Gpu } from "../gpu/device.ts";
 import { csvLine } from "../io/csv.ts";
 import { featureFilesOf } from "../io/feature_folder.ts";
 import { checkContent, openFeatures } from "../io/features.ts";
@@ -30,6 +28,7 @@ import { checkWhole } from "./checkpoints.ts";
 import { runWarnings } from "./checks.ts";
 import { contentHash } from "./content_hash.ts";
 import { runHash } from "./facts.ts";
+import type { Machine } from "./machine.ts";
 import { checkpointOf, runSettings } from "./open.ts";
 import { OutputFolder } from "./output_folder.ts";
 
@@ -43,13 +42,6 @@ export interface PredictSlidesOptions {
   readonly overwrite: boolean;
   /** Settings as the output keeps them. */
   readonly settings: Facts;
-}
-
-/** The machine that predicts. */
-export interface PredictSlidesMachine {
-  readonly reporter: Reporter;
-  readonly signal?: AbortSignal | undefined;
-  openGpu(): Promise<Gpu>;
 }
 
 /** A slide of the result. */
@@ -110,7 +102,7 @@ async function requestOf({ run, checkpoint, features, settings }: PredictSlidesO
  */
 export async function predictSlides(
   options: PredictSlidesOptions,
-  { reporter, signal, openGpu }: PredictSlidesMachine,
+  { reporter, signal, openGpu }: Machine,
 ): Promise<{ json: Readonly<Record<string, unknown>>; status: number }> {
   const request = await requestOf(options);
   using folder = OutputFolder.open({
@@ -150,11 +142,11 @@ async function predictAll(
   { files, trained }: Request,
   model: SlideModel,
   folder: OutputFolder,
-  { reporter, signal }: Pick<PredictSlidesMachine, "reporter" | "signal">,
+  { reporter, signal }: Pick<Machine, "reporter" | "signal">,
 ): Promise<SlideOutcome[]> {
   const slides: SlideOutcome[] = [];
   for (const [slide, path] of files) {
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     try {
       slides.push({ slide, ...await predictOne(path, slide, trained, model, folder) });
     } catch (error) {

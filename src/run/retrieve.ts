@@ -22,6 +22,7 @@ import type { Host } from "../train/host.ts";
 import type { CheckpointName } from "../train/run.ts";
 import { openRunData, organOf, samplesOf } from "./data.ts";
 import { runFacts } from "./facts.ts";
+import type { HostMachine } from "./machine.ts";
 import { type KnownRun, lookAtRun, type OpenedRun, openRun } from "./open.ts";
 import { OutputFolder } from "./output_folder.ts";
 import { type KindReport, type TrainedOn, trainedOn } from "./retrieve_donors.ts";
@@ -70,13 +71,6 @@ export interface RetrieveOptions {
   readonly settings: Facts;
 }
 
-/** The machine that retrieves. */
-export interface RetrieveMachine {
-  readonly host: Host;
-  /** Opens the device, when all that can be refused without it has been looked at. */
-  openGpu(): Promise<Gpu>;
-}
-
 /** What was found. */
 export interface Retrieved {
   /** What `retrieval.json` holds. */
@@ -120,7 +114,7 @@ async function requestOf(values: RetrieveOptions, { reporter }: Host): Promise<R
  *
  * @throws {ConfigError | DataError | WeightsError} If run, data or output cannot be used.
  */
-export async function retrieve(values: RetrieveOptions, machine: RetrieveMachine): Promise<Retrieved> {
+export async function retrieve(values: RetrieveOptions, machine: HostMachine): Promise<Retrieved> {
   const { host } = machine;
   const request = await requestOf(values, host);
   using folder = OutputFolder.open({

@@ -10,18 +10,17 @@
 import { InterruptedError } from "../core/errors.ts";
 import type { Stopwatch } from "../core/stopwatch.ts";
 import { VERSION } from "../core/version.ts";
-import type { Gpu } from "../gpu/device.ts";
 import type { AnyMethod, AnyRunConfig, MethodEvidence, MethodRun } from "../methods/method.ts";
 import { readEvidence } from "../report/evidence_read.ts";
 import { type RunFolder, writeEvidence } from "../report/evidence_write.ts";
 import { writeReport } from "../report/report.ts";
 import { EVIDENCE, EVIDENCE_SCHEMA, type RunFacts } from "../report/run_evidence.ts";
-import type { Host } from "../train/host.ts";
 import type { LoopEnd } from "../train/loop.ts";
 import type { MetricRow } from "../train/metrics.ts";
 import { type RunStore, runTraining, stateToResume } from "../train/run.ts";
 import { TIMES } from "../train/times.ts";
 import { describeNumerics, probeNumerics } from "../verify/numerics.ts";
+import type { HostMachine } from "./machine.ts";
 
 /** Reads a configuration's text and writes it as this version does. */
 export type Resolve = (text: string) => string;
@@ -72,18 +71,14 @@ export interface Clock {
 }
 
 /** A run that is asked for. */
-export interface TrainRequest {
+export interface TrainRequest extends HostMachine {
   readonly method: AnyMethod;
   readonly config: AnyRunConfig;
   readonly home: RunHome;
-  /** The machine. Its signal is aborted when training is to stop, with the error to end with as its reason. */
-  readonly host: Host;
   readonly clock: Clock;
   readonly overwrite: boolean;
   /** Runs what ends by itself within a step of the signal. */
   gracefully<T>(act: () => Promise<T>): Promise<T>;
-  /** Opens the device, when all that can be refused without it has been looked at. */
-  openGpu(): Promise<Gpu>;
   /** Whether that device is another's and stays open. */
   readonly keepGpu?: boolean | undefined;
   /** Told of each row of metrics. */
