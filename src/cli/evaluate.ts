@@ -8,7 +8,7 @@ import { ConfigError } from "../core/errors.ts";
 import { evaluationText } from "../eval/bench/bench_table.ts";
 import type { LeaveOut } from "../eval/bench/folds.ts";
 import { PROTOCOLS } from "../eval/protocol.ts";
-import { evaluate, RESULT, type TaskPlace } from "../run/evaluate.ts";
+import { evaluate, type TaskPlace } from "../run/evaluate.ts";
 import { findSources, needsEmbedding } from "../run/evaluate_sources.ts";
 import { flagFacts } from "../run/output_folder.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
@@ -90,7 +90,7 @@ export function encoders({ flags: values }: Args<typeof flags>): string[] {
 export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
   if (values.split !== undefined) return await evaluateCohortCommand(values, signal);
   const reporter = new Progress(values.quiet);
-  const { json, status, path, found } = await evaluate({
+  const { json, status, found } = await evaluate({
     sources: findSources(values),
     place: placeOf(values),
     protocol: values.protocol!,
@@ -106,8 +106,7 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
     overwrite: values.overwrite,
     settings: flagFacts(values, ["encoder", "adapter", "features", "data", "bench", "panel", "cache"]),
   }, { reporter, signal, openGpu: () => openGpu(values.software) });
-  const lines = found === undefined ? [`${path}/${RESULT}: is there`] : evaluationText(found);
-  for (const line of lines) reporter.say(line);
+  if (found !== undefined) { for (const line of evaluationText(found)) reporter.say(line); }
   if (values.json) printJson(json);
   return status;
 }

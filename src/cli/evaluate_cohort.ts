@@ -10,7 +10,6 @@ import type { CaseSlides } from "../eval/cohort/cohort.ts";
 import { cohortText } from "../eval/cohort/output.ts";
 import type { CohortFiles } from "../run/cohort.ts";
 import { evaluateCohortFiles } from "../run/evaluate_cohort.ts";
-import { RESULT } from "../run/evaluate.ts";
 import { findSources } from "../run/evaluate_sources.ts";
 import { flagFacts } from "../run/output_folder.ts";
 import { Progress } from "./progress.ts";
@@ -98,7 +97,7 @@ function filesOf(values: CohortValues): CohortFiles {
 /** Runs the command. */
 export async function evaluateCohortCommand(values: CohortValues, signal: AbortSignal): Promise<number> {
   const reporter = new Progress(values.quiet);
-  const { json, status, path, found } = await evaluateCohortFiles({
+  const { json, status, found } = await evaluateCohortFiles({
     files: filesOf(values),
     caseSlides: (values["case-slides"] ?? "mean") as CaseSlides,
     draws: values.draws ?? 100,
@@ -107,8 +106,7 @@ export async function evaluateCohortCommand(values: CohortValues, signal: AbortS
     overwrite: values.overwrite,
     settings: flagFacts({ ...values }, ["features", "split", "task", "expression", "gene-sets"]),
   }, { reporter, signal });
-  const lines = found === undefined ? [`${path}/${RESULT}: is there`] : cohortText(found);
-  for (const line of lines) reporter.say(line);
+  if (found !== undefined) { for (const line of cohortText(found)) reporter.say(line); }
   if (values.json) printJson(json);
   return status;
 }

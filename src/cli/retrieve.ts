@@ -11,7 +11,7 @@ import { type ByK, type PoolMetrics, RECALL_AT, type RetrievalReport } from "../
 import { namesOf } from "../run/data.ts";
 import { hostOf } from "../run/host.ts";
 import { flagFacts } from "../run/output_folder.ts";
-import { RESULT, retrieve } from "../run/retrieve.ts";
+import { retrieve } from "../run/retrieve.ts";
 import type { KindReport } from "../run/retrieve_donors.ts";
 import type { GeneQuery } from "../run/retrieve_result.ts";
 import type { Args, Flags } from "./args.ts";
@@ -81,11 +81,10 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
     storage: values.gallery as "f32" | "f16",
     settings: flagFacts(values, ["run", "data", "encoder"]),
   }, { host: hostOf(progress, signal), openGpu: () => openGpu(values.software) });
-  if (found === undefined) progress.say(`${path}/${RESULT}: is there`);
-  else {
+  if (found !== undefined) {
     const { report, kinds, genes } = found;
     for (const line of [...lines(report), ...kindLines(kinds), ...genes.flatMap(geneLines)]) progress.say(line);
-    progress.say(`${path}: ${RESULT}, gallery.png, gallery.html${values.embeddings ? ", embeddings" : ""}`);
+    progress.say(`${path}: retrieval.json, gallery.png, gallery.html${values.embeddings ? ", embeddings" : ""}`);
   }
   if (values.json) printJson(json);
   return status;

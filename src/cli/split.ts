@@ -9,7 +9,7 @@ import { alignRows, count } from "../core/text_table.ts";
 import type { MadeFolds } from "../data/cohort/folds.ts";
 import { TASK_KINDS, type TaskKind } from "../data/cohort/task.ts";
 import { flagFacts } from "../run/output_folder.ts";
-import { RESULT, split } from "../run/split.ts";
+import { split } from "../run/split.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { Progress } from "./progress.ts";
 import { printJson } from "./terminal.ts";
@@ -75,8 +75,7 @@ export async function run({ flags: values }: Args<typeof flags>): Promise<number
     overwrite: values.overwrite,
     settings: flagFacts(values, ["labels"]),
   }, reporter);
-  const lines = made === undefined ? [`${path}/${RESULT}: is there`] : foldLines(path, made);
-  for (const line of lines) reporter.say(line);
+  if (made !== undefined) { for (const line of foldLines(path, made)) reporter.say(line); }
   if (values.json) printJson(json);
   return status;
 }

@@ -74,8 +74,6 @@ export interface Evaluated {
   readonly json: Readonly<Record<string, unknown>>;
   /** Exit status: 3 where something is not defined or failed. */
   readonly status: number;
-  /** The folder. */
-  readonly path: string;
   /** What is printed of it; missing where it was done before. */
   readonly found?: Evaluation;
 }
@@ -101,8 +99,10 @@ export async function evaluate(options: EvaluateOptions, machine: Machine): Prom
     facts: await evaluationFacts(options, tasks),
     overwrite,
   });
-  const { path, finished } = folder;
-  if (finished) return { ...finished, path };
+  if (folder.finished) {
+    reporter.say(`${folder.path}/${RESULT}: is there`);
+    return folder.finished;
+  }
   for (const task of tasks) task.warnings.forEach((text) => reporter.warn(`${task.name}: ${text}`));
   const counts: TaskCounts[] = [];
   for (const task of tasks) {
@@ -120,7 +120,7 @@ export async function evaluate(options: EvaluateOptions, machine: Machine): Prom
       tasks: counts.map(({ task }) => task),
       perGene: options.perGene,
     };
-    return { ...finish(found, folder), path, found };
+    return { ...finish(found, folder), found };
   } finally {
     gpu?.destroy();
   }

@@ -62,7 +62,10 @@ export async function evaluateCohortFiles(
     overwrite,
   });
   const { path, finished } = folder;
-  if (finished) return { ...finished, path };
+  if (finished) {
+    reporter.say(`${path}/${RESULT}: is there`);
+    return finished;
+  }
   const loaded = await loadCohort(opened, files.features, {
     caseSlides,
     signal,
@@ -96,7 +99,7 @@ export async function evaluateCohortFiles(
     },
     status,
   );
-  return { json, status, path, found };
+  return { json, status, found };
 }
 
 /** Slides that take no part, by encoder and why. */

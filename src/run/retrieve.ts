@@ -30,7 +30,7 @@ import { writeEmbeddings } from "./retrieve_embeddings.ts";
 import { type GeneQuery, retrieveResult } from "./retrieve_result.ts";
 
 /** Name of the result in the output folder. */
-export const RESULT = "retrieval.json";
+const RESULT = "retrieval.json";
 const FILES = ["gallery.png", "gallery.html", "embeddings"] as const;
 
 /** What is searched, by what and how. */
@@ -125,7 +125,10 @@ export async function retrieve(values: RetrieveOptions, machine: HostMachine): P
     facts: request.facts,
     overwrite: values.overwrite,
   });
-  if (folder.finished) return { ...folder.finished, path: values.out };
+  if (folder.finished) {
+    host.reporter.say(`${values.out}/${RESULT}: is there`);
+    return { ...folder.finished, path: values.out };
+  }
   const gpu = await machine.openGpu();
   try {
     const { run, checkpoint, encoder, precision, batchSize = gpu.caps.software ? 8 : 64 } = values;

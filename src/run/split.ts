@@ -19,7 +19,7 @@ import { contentHash } from "./content_hash.ts";
 import { OutputFolder } from "./output_folder.ts";
 
 /** Name of the result in the output folder. */
-export const RESULT = "split.json";
+const RESULT = "split.json";
 const [TABLE, TASK] = ["k=all.tsv", "config.yaml"];
 
 /** Metrics that Patho-Bench computes of a kind of task. */
@@ -89,7 +89,10 @@ export async function split(options: SplitOptions, reporter: Reporter): Promise<
     overwrite,
   });
   const { path, finished } = folder;
-  if (finished) return { ...finished, path };
+  if (finished) {
+    reporter.say(`${path}/${RESULT}: is there`);
+    return { ...finished, path };
+  }
   for (const note of made.notes) reporter.warn(note);
   const status = made.notes.some((note) => /^fold_\d+: no /.test(note)) ? INCOMPLETE : 0;
   folder.begin();
