@@ -10,7 +10,7 @@ import { variable } from "../host/process.ts";
 import type { Pooling } from "../models/encoder_spec.ts";
 import type { OpenedEncoder } from "../models/opened_encoder.ts";
 import { parseShard, shardSlides } from "../slides/shards.ts";
-import { openEncoder } from "./encoder.ts";
+import { checkEncoder, openEncoder } from "./encoder.ts";
 import type { Machine } from "./machine.ts";
 
 /** Inputs and encoder. */
@@ -49,7 +49,7 @@ export function shareOf<T extends { readonly name: string }>(inputs: readonly T[
 }
 
 /** Tiles a batch. */
-export function batchSizeOf({ batchSize }: EmbedOptions, gpu: Gpu): number {
+export function batchSizeOf({ batchSize }: Pick<EmbedOptions, "batchSize">, gpu: Gpu): number {
   return batchSize ?? (gpu.caps.software ? 8 : 32);
 }
 
@@ -58,21 +58,28 @@ export function adapterName({ adapter }: EmbedOptions): string | undefined {
   return adapter?.replace(/[/\\]+$/, "").split(/[/\\]/).at(-1);
 }
 
-/** Opens the device and the encoder on it. */
-export async function openOnGpu(
+/** Embeds with the encoder on the device, both of which are open for as long as that takes. */
+export async function withEmbedder<T>(
   options: EmbedOptions,
   { reporter, openGpu }: EmbedMachine,
-): Promise<{ gpu: Gpu; opened: OpenedEncoder }> {
-  const gpu = await openGpu();
+  act: (embedder: Embedder, opened: OpenedEncoder) => Promise<T>,
+): Promise<T> {
   const { encoder, adapter, pooling, imageSize, precision: dtype } = options;
-  const opened = await openEncoder(gpu, {
-    ...{ encoder, adapter, pooling, imageSize, dtype },
-    onProgress: (what, done, total) => reporter.update(what, done, total, "bytes"),
-  });
-  return { gpu, opened };
-}
-
-/** What embeds on the device. */
-export function embedderOf(options: EmbedOptions, gpu: Gpu, { encoder }: OpenedEncoder): Embedder {
-  return new Embedder(gpu, encoder, { batchSize: batchSizeOf(options, gpu) });
+  await checkEncoder(encoder, adapter);
+  const gpu = await openGpu();
+  try {
+    const opened = await openEncoder(gpu, {
+      ...{ encoder, adapter, pooling, imageSize, dtype },
+      onProgress: (what, done, total) => reporter.update(what, done, total, "bytes"),
+    });
+    const embedder = new Embedder(gpu, opened.encoder, { batchSize: batchSizeOf(options, gpu) });
+    try {
+      return await act(embedder, opened);
+    } finally {
+      embedder.destroy();
+      opened.encoder.parameters.destroy();
+    }
+  } finally {
+    gpu.destroy();
+  }
 }

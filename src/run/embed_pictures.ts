@@ -15,7 +15,6 @@ import { madeBy } from "../embed/made_by.ts";
 import { embedInput } from "../embed/run.ts";
 import { featureTable } from "../embed/feature_table.ts";
 import { FeatureWriter, removePartial } from "../embed/writer.ts";
-import type { Gpu } from "../gpu/device.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { TURNS } from "../io/image/orientation.ts";
 import type { Picture } from "../io/image/picture.ts";
@@ -23,16 +22,7 @@ import { lockFile } from "../io/lock.ts";
 import { checkFile, checkSpace, endsAll, isSame, parentOf } from "../io/output.ts";
 import { type OpenedEncoder, sayEncoder } from "../models/opened_encoder.ts";
 import { DecodePool } from "../worker/decode_pool.ts";
-import {
-  adapterName,
-  embedderOf,
-  type EmbedMachine,
-  type EmbedOptions,
-  type EmbedResult,
-  openOnGpu,
-  shareOf,
-} from "./embed.ts";
-import { checkEncoder } from "./encoder.ts";
+import { adapterName, type EmbedMachine, type EmbedOptions, type EmbedResult, shareOf, withEmbedder } from "./embed.ts";
 
 /** What is asked for. */
 export interface EmbedPicturesOptions extends EmbedOptions {
@@ -73,24 +63,22 @@ function formatOf({ out, format }: EmbedPicturesOptions): FeatureFormat {
  * @throws {DataError | FormatError} If the only input cannot be used.
  */
 export async function embedPictures(options: EmbedPicturesOptions, machine: EmbedMachine): Promise<EmbedResult> {
-  const { paths, shard, encoder: given, adapter, overwrite } = options;
+  const { paths, shard, overwrite } = options;
   const all = findInputs(disk, paths);
   const inputs = shareOf(all, shard);
   const folders = paths.filter((path) => disk.look(path)?.kind === "folder");
   for (const input of inputs) checkPlace(outputOf(options, input, all), all, folders);
-  await checkEncoder(given, adapter);
   if (!overwrite) await checkThere(options, inputs, all);
   // Of several, one that cannot be read is listed when its turn comes.
   if (all.length === 1 && inputs.length === 1) (await openInput(disk, inputs[0]!)).close();
-  const { gpu, opened } = await openOnGpu(options, machine);
-  sayEncoder(opened, machine.reporter);
-  const outputs = await embedAll({ gpu, opened, options, machine }, inputs, all);
-  opened.encoder.parameters.destroy();
-  gpu.destroy();
-  machine.signal.throwIfAborted();
-  const { name: encoder, encoder: { dim }, preparation, assumed } = opened;
-  const status = outputs.some(({ status }) => status === "failed") ? INCOMPLETE : 0;
-  return { json: { encoder, dim, preparation, assumed, outputs }, status };
+  return await withEmbedder(options, machine, async (embedder, opened) => {
+    sayEncoder(opened, machine.reporter);
+    const outputs = await embedAll({ embedder, opened, options, machine }, inputs, all);
+    machine.signal.throwIfAborted();
+    const { name: encoder, encoder: { dim }, preparation, assumed } = opened;
+    const status = outputs.some(({ status }) => status === "failed") ? INCOMPLETE : 0;
+    return { json: { encoder, dim, preparation, assumed, outputs }, status };
+  });
 }
 
 /**
@@ -132,7 +120,7 @@ async function checkThere(
 
 /** What all inputs share. */
 interface Work {
-  readonly gpu: Gpu;
+  readonly embedder: Embedder;
   readonly opened: OpenedEncoder;
   readonly options: EmbedPicturesOptions;
   readonly machine: EmbedMachine;
@@ -145,10 +133,9 @@ interface Place {
 }
 
 async function embedAll(work: Work, inputs: readonly InputFiles[], all: readonly InputFiles[]): Promise<Outcome[]> {
-  const { gpu, opened, options, machine } = work;
+  const { options, machine } = work;
   const places = inputs.map((files): Place => ({ files, output: outputOf(options, files, all) }));
   if (!options.overwrite) await checkOutputs(work, places);
-  const embedder = embedderOf(options, gpu, opened);
   const pool = new DecodePool();
   const outcomes: Outcome[] = [];
   try {
@@ -157,7 +144,7 @@ async function embedAll(work: Work, inputs: readonly InputFiles[], all: readonly
       if (machine.signal.aborted) break;
       try {
         // What was read of an input so far outlasts the stop.
-        outcomes.push(await machine.gracefully(() => embedOne(work, place, embedder, pool)));
+        outcomes.push(await machine.gracefully(() => embedOne(work, place, pool)));
       } catch (error) {
         // One input: its own error and exit status. Several: the others go on.
         if (all.length === 1 || endsAll(error)) throw error;
@@ -167,7 +154,6 @@ async function embedAll(work: Work, inputs: readonly InputFiles[], all: readonly
     }
   } finally {
     pool.close();
-    embedder.destroy();
   }
   return outcomes;
 }
@@ -213,8 +199,8 @@ function decoder({ limit }: Embedder, pool: DecodePool, reporter: Reporter): (pa
   };
 }
 
-async function embedOne(work: Work, { files, output }: Place, embedder: Embedder, pool: DecodePool): Promise<Outcome> {
-  const { options, machine: { reporter, signal } } = work;
+async function embedOne(work: Work, { files, output }: Place, pool: DecodePool): Promise<Outcome> {
+  const { embedder, options, machine: { reporter, signal } } = work;
   const input = await openInput(disk, files, decoder(embedder, pool, reporter));
   try {
     const table = tableOf(work, files, input);

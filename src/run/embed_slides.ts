@@ -17,7 +17,7 @@ import { planSlide } from "../slides/plan.ts";
 import { findSlides, type SlideInput } from "../slides/slide_inputs.ts";
 import { exitStatusOf, type SlideState } from "../slides/states.ts";
 import { slidePaths } from "../slides/tree.ts";
-import { adapterName, embedderOf, type EmbedMachine, type EmbedResult, openOnGpu, shareOf } from "./embed.ts";
+import { adapterName, type EmbedMachine, type EmbedResult, shareOf, withEmbedder } from "./embed.ts";
 import { writeConfigs, writeSummary } from "./embed_job_files.ts";
 import { embedOne, type EmbedSlidesOptions, givenOf, none, type SlideWork } from "./embed_slide.ts";
 import { writeState } from "./slide_states.ts";
@@ -50,18 +50,12 @@ export async function embedSlides(options: EmbedSlidesOptions, machine: EmbedMac
   const { slides, of } = slidesOf(options);
   checkFolder(options.job, "--job");
   if (of === 1 && slides.length === 1 && !options.verify) await checkSlide(slides[0]!, options);
-  const { gpu, opened } = await openOnGpu(options, machine);
-  const embedder = embedderOf(options, gpu, opened);
-  const work = workOf(options, opened, embedder, machine);
-  try {
+  return await withEmbedder(options, machine, async (embedder, opened) => {
+    const work = workOf(options, opened, embedder, machine);
     const states = options.verify ? await verifyAll(work, slides) : await embedAll(work, slides, of, opened);
     machine.signal.throwIfAborted();
     return { json: jsonOf(work, states, opened), status: exitStatusOf(states) };
-  } finally {
-    embedder.destroy();
-    opened.encoder.parameters.destroy();
-    gpu.destroy();
-  }
+  });
 }
 
 function workOf(

@@ -25,6 +25,7 @@ import { openPatches } from "../io/patches.ts";
 import { RANDOM_PREFIX } from "../models/random_encoder.ts";
 import { contentHash } from "./content_hash.ts";
 import { sha256Of } from "../io/checksum.ts";
+import { batchSizeOf } from "./embed.ts";
 import { checkEncoder, openEncoder } from "./encoder.ts";
 import { madeBy } from "../embed/made_by.ts";
 import { type OpenedEncoder, sayEncoder } from "../models/opened_encoder.ts";
@@ -266,7 +267,7 @@ export async function encoderSource(
   task: () => string,
   settings: EmbedSettings,
 ): Promise<OpenSource> {
-  const { gpu, precision, batchSize, progress } = settings;
+  const { gpu, precision, progress } = settings;
   const opened = await openEncoder(gpu, {
     encoder: request.encoder!,
     adapter: request.adapter,
@@ -276,7 +277,7 @@ export async function encoderSource(
   });
   sayEncoder(opened, progress);
   const { encoder, weightsHash, adapterHash, preparation, assumed } = opened;
-  const embedder = new Embedder(gpu, encoder, { batchSize: batchSize ?? (gpu.caps.software ? 8 : 32) });
+  const embedder = new Embedder(gpu, encoder, { batchSize: batchSizeOf(settings, gpu) });
   const how = sha256Of(JSON.stringify([preparation, encoder.pooling, encoder.vit.config])).slice(0, 8);
   const key = [weightsHash.slice(0, 12), ...(adapterHash ? [adapterHash.slice(0, 12)] : []), precision, how].join("-");
   const folder = `${settings.cache}/${safeName(encoderName(request.encoder!)).slice(0, 60)}-${key}`;
