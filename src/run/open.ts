@@ -97,11 +97,19 @@ export function usable<M extends Pick<AnyMethod, "name" | "trained" | "slides">>
   });
 }
 
-/** A checkpoint of a run, compared with what the run ended with. @throws {ConfigError} If it has none of that name. */
-export function checkpointOf(run: string, name: CheckpointName): FoundCheckpoint {
+/**
+ * A checkpoint of a run, compared with what the run ended with and with its configuration.
+ *
+ * @throws {ConfigError} If it has none of that name.
+ * @throws {DataError} If it lacks a file, or one is not what was written.
+ */
+export function checkpointOf(run: string, name: CheckpointName, config: AnyRunConfig): FoundCheckpoint {
   const found = findCheckpoint(run, name);
   if (found) {
     checkState(run, found.path);
+    checkSettings(found, trainingSettings(config));
+    // What only training needs may be large.
+    checkWhole(found, (name) => name !== OPTIMIZER_FILE);
     return found;
   }
   const other = name === "best" ? "last" : "best";
@@ -130,10 +138,7 @@ export async function lookAtRun(request: Pick<RunRequest, "run" | "checkpoint" |
   const { run } = request;
   const { method, config } = await runSettings(run);
   const able = usable(method, run);
-  const found = checkpointOf(run, request.checkpoint);
-  // What only training needs may be large.
-  checkSettings(found, trainingSettings(config));
-  checkWhole(found, (name) => name !== OPTIMIZER_FILE);
+  const found = checkpointOf(run, request.checkpoint, config);
   const trained = able.trained(config, found);
   const spec = request.encoder !== undefined
     ? await checkEncoder(request.encoder)

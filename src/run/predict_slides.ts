@@ -21,10 +21,7 @@ import { H5Writer } from "../io/hdf5/h5_write.ts";
 import { endsAll } from "../io/output.ts";
 import { isTyped } from "../io/system_error.ts";
 import type { SlideClasses, SlideModel, SlideRun } from "../methods/method.ts";
-import { OPTIMIZER_FILE } from "../train/checkpoint.ts";
 import type { CheckpointName, FoundCheckpoint } from "../train/run.ts";
-import { checkSettings, trainingSettings } from "../train/settings.ts";
-import { checkWhole } from "./checkpoints.ts";
 import { runWarnings } from "./checks.ts";
 import { contentHash } from "./content_hash.ts";
 import { runHash } from "./facts.ts";
@@ -77,9 +74,7 @@ async function requestOf({ run, checkpoint, features, settings }: PredictSlidesO
       context: { run, method: method.name },
     });
   }
-  const found = checkpointOf(run, checkpoint);
-  checkSettings(found, trainingSettings(config));
-  checkWhole(found, (name) => name !== OPTIMIZER_FILE);
+  const found = checkpointOf(run, checkpoint, config);
   const files = featureFilesOf(disk, features, "predict");
   return {
     trained: method.slides(config, found),
