@@ -6,7 +6,7 @@
 
 import { DataError } from "../core/errors.ts";
 import { disk, openFile } from "../io/fs.ts";
-import { SLIDE_ENDINGS } from "../slides/slide_inputs.ts";
+import { isNamedSlide } from "../slides/slide_inputs.ts";
 import { HEAD_BYTES, type Inspection, type InspectOptions, type Inspector, type Target } from "./inspection.ts";
 
 /** A kind of thing, how it is recognised, and what looks into it. */
@@ -40,7 +40,7 @@ function isHdf5({ head }: Target): boolean {
 
 /** By the first bytes: TIFF, JPEG, PNG; also DICOM and CZI, which the reader refuses by name; and whatever a slide's file may be. */
 function isPicture({ path, head, names }: Target): boolean {
-  if (names === undefined && SLIDE_ENDINGS.has(/\.([^./\\]+)$/.exec(path)?.[1]?.toLowerCase() ?? "")) return true;
+  if (names === undefined && isNamedSlide(path)) return true;
   const text = String.fromCharCode(...head.subarray(0, 16));
   const begins = ["II*\0", "II+\0", "MM\0*", "MM\0+", "\xff\xd8\xff", "\x89PNG", "ZISRAWFILE"];
   return begins.some((magic) => text.startsWith(magic)) ||

@@ -5,6 +5,7 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
+import { readBytes } from "../data/data_folder.ts";
 import { decodeText } from "../io/csv.ts";
 import type { Disk } from "../io/disk.ts";
 import { REFUSED_ENDINGS } from "../io/image/slide_formats.ts";
@@ -18,7 +19,7 @@ export interface SlideInput extends NamedSlide {
 }
 
 /** Endings of slides, those that are refused by name among them. */
-export const SLIDE_ENDINGS: ReadonlySet<string> = new Set([
+const ENDINGS: ReadonlySet<string> = new Set([
   "svs",
   "tif",
   "tiff",
@@ -30,8 +31,9 @@ export const SLIDE_ENDINGS: ReadonlySet<string> = new Set([
   ...REFUSED_ENDINGS,
 ]);
 
-function endingOf(path: string): string {
-  return /\.([^./\\]+)$/.exec(path)?.[1]?.toLowerCase() ?? "";
+/** Whether a path is named as a slide. */
+export function isNamedSlide(path: string): boolean {
+  return ENDINGS.has(/\.([^./\\]+)$/.exec(path)?.[1]?.toLowerCase() ?? "");
 }
 
 /** Slides below a folder; those of OME-Zarr are folders themselves. */
@@ -41,7 +43,7 @@ function* below(disk: Disk, folder: string): Generator<string> {
   for (const name of entry.names) {
     if (name.startsWith(".")) continue;
     const path = `${folder}/${name}`;
-    if (SLIDE_ENDINGS.has(endingOf(name))) yield path;
+    if (isNamedSlide(name)) yield path;
     else if (disk.look(path)?.kind === "folder") yield* below(disk, path);
   }
 }
@@ -67,13 +69,13 @@ export function findSlides(
     const path = given.replace(/(?<=.)[/\\]+$/, "");
     const entry = disk.look(path);
     if (entry === undefined) throw refuse(path, "there is no such file or folder", "Give slides or folders of slides");
-    if (entry.kind === "file" || SLIDE_ENDINGS.has(endingOf(path))) {
+    if (entry.kind === "file" || isNamedSlide(path)) {
       found.push({ path });
       continue;
     }
     const inside = [...below(disk, path)];
     if (inside.length === 0) {
-      throw refuse(path, "it holds no slides", `Slides end with ${[...SLIDE_ENDINGS].join(", ")}`);
+      throw refuse(path, "it holds no slides", `Slides end with ${[...ENDINGS].join(", ")}`);
     }
     found.push(...inside.map((each) => ({ path: each, root: path })));
   }
@@ -85,13 +87,9 @@ export function findSlides(
 
 /** The slides of a list: those among the ones that were found, where some were; paths are relative to the list. */
 function readList(disk: Disk, path: string, among: readonly SlideInput[] | undefined): SlideInput[] {
-  const file = disk.open(path, "read");
-  const bytes = new Uint8Array(file.size());
-  file.read(0, bytes);
-  file.close();
   const folder = path.replace(/[^/\\]*$/, "");
   const at = (own: string) => /^(?:[/\\]|[A-Za-z]:)/.test(own) ? own : `${folder}${own}`;
-  return parseManifest(decodeText(bytes, path), path).map(({ name, path: own, mpp, mask, line }) => {
+  return parseManifest(decodeText(readBytes(disk, path), path), path).map(({ name, path: own, mpp, mask, line }) => {
     // As TRIDENT's list, which has names below the folder of slides.
     const known = among?.find((slide) => slide.path === own || slide.path.endsWith(`/${own}`));
     if (among !== undefined && known === undefined) {
