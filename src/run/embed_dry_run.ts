@@ -7,17 +7,13 @@
 import { DeviceError } from "../core/errors.ts";
 import { INCOMPLETE } from "../core/exit_status.ts";
 import type { Reporter } from "../core/reporter.ts";
-import { readBytes } from "../data/data_folder.ts";
-import { openSlide } from "../data/image/slide.ts";
 import { type EncoderTime, encoderTime } from "../embed/encoder_time.ts";
-import { disk, openFile } from "../io/fs.ts";
 import { JPEG2000_RATE } from "../io/image/jpeg2000.ts";
 import { findEncoder, outputWith } from "../models/encoder_registry.ts";
 import type { EncoderSpec } from "../models/encoder_spec.ts";
 import { fedWith } from "../models/load.ts";
 import { planSlide } from "../slides/plan.ts";
 import { endsAll } from "../io/output.ts";
-import { fileFor } from "../slides/given.ts";
 import { gridPatch } from "../slides/grid.ts";
 import type { SlideInput } from "../slides/slide_inputs.ts";
 import { batchSizeOf, type EmbedResult } from "./embed.ts";
@@ -25,6 +21,7 @@ import type { EmbedSlidesOptions } from "./embed_slide.ts";
 import { slidesOf } from "./embed_slides.ts";
 import { checkEncoder } from "./encoder.ts";
 import type { Machine } from "./machine.ts";
+import { givenFor, openWhole, readGiven } from "./slide_files.ts";
 
 /** Pixels of JPEG that a worker decodes in a second, about. */
 const RATE = 4e7;
@@ -155,19 +152,16 @@ function shown(seconds: number): string {
 }
 
 async function estimate(
-  { settings, mpp, tissue, regions }: EmbedSlidesOptions,
+  { settings, mpp, ...given }: EmbedSlidesOptions,
   slide: SlideInput,
   dim: number,
   workers: number,
 ): Promise<Estimate> {
-  const damagedTiles = settings.badTiles === "fail" ? "fail" : "white";
-  const opened = await openSlide(await openFile(slide.path), { damagedTiles });
+  const opened = await openWhole(slide.path, settings.badTiles);
   try {
-    const file = (path: string | undefined) => path === undefined ? undefined : { path, bytes: readBytes(disk, path) };
     const { grid, tiles } = await planSlide(opened, slide.name, settings, {
       ...{ flag: mpp, manifest: slide.mpp },
-      tissue: file(slide.mask ?? fileFor(disk, tissue, slide.name, "tissue")),
-      regions: file(fileFor(disk, regions, slide.name, "regions")),
+      ...readGiven(givenFor(given, slide.name, slide.mask)),
     });
     const pixels = tiles.count * grid.levelSide ** 2;
     const slow = opened.notes.some((note) => /JPEG 2000/.test(note));

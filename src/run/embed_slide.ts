@@ -5,8 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import { readBytes } from "../data/data_folder.ts";
-import { openSlide, type Slide } from "../data/image/slide.ts";
+import type { Slide } from "../data/image/slide.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import {
   embedTiles,
@@ -19,23 +18,23 @@ import {
 import type { MadeBy } from "../embed/feature_table.ts";
 import { FeatureWriter } from "../embed/writer.ts";
 import { openFeatures } from "../io/features.ts";
-import { disk, makeFolder, openFile } from "../io/fs.ts";
+import { disk, makeFolder } from "../io/fs.ts";
 import { checkSpace, parentOf } from "../io/output.ts";
-import { fileFor } from "../slides/given.ts";
 import { gridFolder } from "../slides/names.ts";
 import type { GeoJsonFlavour } from "../slides/outlines.ts";
-import { type GivenFile, type PlanGiven, planSlide, type SlidePlan, writePlan } from "../slides/plan.ts";
+import { type PlanGiven, planSlide, type SlidePlan, writePlan } from "../slides/plan.ts";
 import type { SlideInput } from "../slides/slide_inputs.ts";
 import type { SlideState } from "../slides/states.ts";
 import { slidePaths } from "../slides/tree.ts";
 import { openTiles } from "../worker/tile_pool.ts";
 import { contentHash } from "./content_hash.ts";
 import type { EmbedMachine, EmbedOptions } from "./embed.ts";
+import { givenFor, type GivenPaths, openWhole, readGiven } from "./slide_files.ts";
 import { lockIfFree, lockInTurn } from "./slide_locks.ts";
 import { readState, writeState } from "./slide_states.ts";
 
 /** What is asked for. */
-export interface EmbedSlidesOptions extends EmbedOptions {
+export interface EmbedSlidesOptions extends EmbedOptions, GivenPaths {
   /** Folder of the job. */
   readonly job: string;
   /** Path of a list of slides. */
@@ -44,9 +43,6 @@ export interface EmbedSlidesOptions extends EmbedOptions {
   readonly nameFrom: "file" | "relative";
   /** µm a pixel of the slides, by the user. */
   readonly mpp?: number | undefined;
-  /** Files or folders of polygons and pictures: tissue, and regions outside of which nothing is wanted. */
-  readonly tissue?: string | undefined;
-  readonly regions?: string | undefined;
   readonly settings: SlideSettings;
   /** Form of the outlines. */
   readonly outlines: GeoJsonFlavour;
@@ -74,29 +70,21 @@ export function none(name: string): Omit<SlideState, "status"> {
   return { name, tiles: 0, damaged: 0, facts: {} };
 }
 
-/** A file that is given for a slide, with its checksum. */
-async function givenFile(path: string | undefined): Promise<(GivenFile & { readonly hash: string }) | undefined> {
-  if (path === undefined) return undefined;
-  return { path, bytes: readBytes(disk, path), hash: await contentHash([path]) };
-}
-
 /** What is given for a slide, and what that decides. */
 export async function givenOf({ options, settings, by, licence }: SlideWork, slide: SlideInput) {
-  const tissue = await givenFile(slide.mask ?? fileFor(disk, options.tissue, slide.name, "tissue"));
-  const regions = await givenFile(fileFor(disk, options.regions, slide.name, "regions"));
+  const paths = givenFor(options, slide.name, slide.mask);
+  const given = readGiven(paths);
+  const hashOf = async (path: string | undefined) => path === undefined ? undefined : await contentHash([path]);
   const hashes = {
-    ...{ input: await contentHash([slide.path]), tissue: tissue?.hash, regions: regions?.hash },
+    input: await contentHash([slide.path]),
+    tissue: await hashOf(paths.tissue),
+    regions: await hashOf(paths.regions),
     mpp: options.mpp ?? slide.mpp,
   };
   return {
-    given: { flag: options.mpp, manifest: slide.mpp, tissue, regions },
+    given: { flag: options.mpp, manifest: slide.mpp, ...given },
     facts: slideFacts(slide.name, by, licence, settings, hashes),
   };
-}
-
-/** Opens a slide to be looked at as a whole, which damaged parts do not hinder unless that was asked for. */
-async function openWhole({ settings }: SlideWork, { path }: SlideInput): Promise<Slide> {
-  return await openSlide(await openFile(path), { damagedTiles: settings.badTiles === "fail" ? "fail" : "white" });
 }
 
 /** Embeds a slide. @returns How it ended; undefined if the signal stopped it. */
@@ -130,7 +118,7 @@ export async function embedOne(work: SlideWork, slide: SlideInput): Promise<Slid
       },
     );
   }
-  const opened = await openWhole(work, slide);
+  const opened = await openWhole(slide.path, work.settings.badTiles);
   try {
     const plan = await planSlide(opened, slide.name, settings, given, (share) => {
       reporter.update(`${slide.name}: tissue`, Math.round(1000 * share), 1000, "steps");
@@ -157,7 +145,7 @@ async function factsOf(
 ): Promise<SlideState["facts"]> {
   const before = readState(work.job, slide.name);
   if (before?.status === "done" || before?.status === "empty") return before.facts;
-  const opened = await openWhole(work, slide);
+  const opened = await openWhole(slide.path, work.settings.badTiles);
   const features = await openFeatures(disk.open(output, "read"));
   try {
     const { facts, tiles } = await planSlide(opened, slide.name, work.settings, given);

@@ -6,18 +6,16 @@
  */
 
 import type { Reporter } from "../core/reporter.ts";
-import { readBytes } from "../data/data_folder.ts";
-import { openSlide, type Slide } from "../data/image/slide.ts";
 import { PATCH_PIXEL_SIZE } from "../data/image/windows.ts";
 import type { PassOptions, TrainedModel } from "../eval/inference.ts";
 import { predictSlide, type SlidePrediction } from "../eval/predict.ts";
-import { disk, openFile } from "../io/fs.ts";
-import { fileFor } from "../slides/given.ts";
+import { disk } from "../io/fs.ts";
 import { contoursGeoJson } from "../slides/outlines.ts";
 import { type PlanGiven, type PlanSettings, planSlide } from "../slides/plan.ts";
 import { type SlideState, stateJson, summaryMarkdown } from "../slides/states.ts";
 import { type BadTiles, CUT } from "../slides/tile_reader.ts";
 import { openTiles } from "../worker/tile_pool.ts";
+import { givenFor, type GivenPaths, openWhole, readGiven } from "./slide_files.ts";
 import { readState, readStates, writeState } from "./slide_states.ts";
 
 /** µm between the tiles of a slide where nothing is said: the side of a patch. */
@@ -26,7 +24,7 @@ const STEP = 112;
 const PATCH = 224;
 
 /** How slides are covered with tiles. */
-export interface CoverOptions {
+export interface CoverOptions extends GivenPaths {
   /** µm between tiles. */
   readonly grid?: number | undefined;
   /** µm a pixel of slides, by the user. */
@@ -35,9 +33,6 @@ export interface CoverOptions {
   readonly everywhere: boolean;
   /** Share of a tile that must be tissue; with 0 touching is enough. */
   readonly minTissue: number;
-  /** Files or folders of polygons and pictures: tissue, and regions outside of which nothing is wanted. */
-  readonly tissue?: string | undefined;
-  readonly regions?: string | undefined;
   readonly classes?: readonly string[] | undefined;
   readonly badTiles: BadTiles;
   readonly workers?: number | undefined;
@@ -52,9 +47,8 @@ export interface SlideOf {
 }
 
 /** Files given for a slide, which its prediction is made from, too. */
-export function givenFiles(id: string, { tissue, regions }: CoverOptions): string[] {
-  const files = [fileFor(disk, tissue, id, "tissue"), fileFor(disk, regions, id, "regions")];
-  return files.filter((path) => path !== undefined);
+export function givenFiles(id: string, options: CoverOptions): string[] {
+  return Object.values(givenFor(options, id)).filter((path) => path !== undefined);
 }
 
 function settingsOf({ grid: step = STEP, minTissue, everywhere, classes }: CoverOptions): PlanSettings {
@@ -69,16 +63,8 @@ function settingsOf({ grid: step = STEP, minTissue, everywhere, classes }: Cover
 }
 
 function givenOf({ id, pixelSize }: SlideOf, options: CoverOptions): PlanGiven {
-  const file = (path: string | undefined) => path === undefined ? undefined : { path, bytes: readBytes(disk, path) };
-  return {
-    ...{ flag: options.pixelSize, metadata: pixelSize, flagName: "--pixel-size" },
-    tissue: file(fileFor(disk, options.tissue, id, "tissue")),
-    regions: file(fileFor(disk, options.regions, id, "regions")),
-  };
-}
-
-async function openWhole(path: string, badTiles: BadTiles): Promise<Slide> {
-  return await openSlide(await openFile(path), { damagedTiles: badTiles === "fail" ? "fail" : "white" });
+  const said = { flag: options.pixelSize, metadata: pixelSize, flagName: "--pixel-size" };
+  return { ...said, ...readGiven(givenFor(options, id)) };
 }
 
 /**
