@@ -21,7 +21,7 @@ import type { Job } from "./interrupt.ts";
 import { Progress } from "./progress.ts";
 import { predictSlides } from "../run/predict_slides.ts";
 import { encodersOf, RUN_FLAGS } from "./run_flags.ts";
-import { classesOf, SLIDE_FLAGS } from "./slide_flags.ts";
+import { SLIDE_FLAGS } from "./slide_flags.ts";
 import { printJson } from "./terminal.ts";
 
 /** Name of the command. */
@@ -123,7 +123,7 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
     samples: namesOf(samples),
     pixelSize,
     minTissue: values["min-tissue"],
-    classes: classesOf(values.classes),
+    classes: namesOf(values.classes),
     badTiles: values["bad-tiles"] as "skip" | "white" | "fail",
     source: source as "auto" | "probe" | "decoder",
     settings: flagFacts(values, [

@@ -10,6 +10,7 @@ import type { SlideSettings } from "../embed/slide_job.ts";
 import type { GridKind } from "../slides/grid.ts";
 import type { GeoJsonFlavour } from "../slides/outlines.ts";
 import type { BadTiles, CutOptions } from "../slides/tile_reader.ts";
+import { namesOf } from "../run/data.ts";
 import type { Args, Flags } from "./args.ts";
 
 /** Flags for slides; `--job` says that inputs are slides. */
@@ -111,16 +112,11 @@ export function slideSettings(values: SlideValues): SlideSettings {
     },
     tissue: tissueOptions(values),
     everywhere,
-    classes: classesOf(classes),
+    classes: namesOf(classes),
     edge: edge as CutOptions["edge"],
     badTiles: values["bad-tiles"] as BadTiles,
     strict: values["strict-trident"],
   };
-}
-
-/** Classes of polygons by their names. */
-export function classesOf(given: string | undefined): string[] | undefined {
-  return given?.split(",").map((name) => name.trim()).filter(Boolean);
 }
 
 /** Form of the outlines. */

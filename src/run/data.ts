@@ -27,7 +27,7 @@ export interface RunData {
   readonly expression?: Lenience;
 }
 
-/** Names of a list as `--samples` takes it. */
+/** Names of a list as `--samples` and `--classes` take it. */
 export function namesOf(text: string | undefined): string[] | undefined {
   return text?.split(",").map((id) => id.trim()).filter(Boolean);
 }
