@@ -32,6 +32,9 @@ export function findFeatureFiles(disk: Pick<Disk, "look">, folder: string): Map<
   for (const name of entry.names) {
     const ending = ENDINGS.find((ending) => name.toLowerCase().endsWith(ending));
     if (ending === undefined || name.startsWith(".") || disk.look(`${root}/${name}`)?.kind !== "file") continue;
+    // Coordinates of plain features lie beside them.
+    const whose = name.replace(/_coords(?=\.npy$)/i, "");
+    if (whose !== name && entry.names.includes(whose)) continue;
     const slide = name.slice(0, -ending.length);
     if (files.has(slide)) {
       throw refuse(`slide ${slide} has ${files.get(slide)!.slice(root.length + 1)} and ${name}`, "one file");

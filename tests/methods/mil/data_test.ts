@@ -211,6 +211,9 @@ Deno.test("findFeatureFiles() knows CLAM's folders and refuses two files of a sl
       () => featureFilesOf(disk, [path, `${path}/other`]),
       /Cannot find features of slide a: .*h5_files\/a\.h5 and .*other\/a\.npy, expected one file/,
     );
+    for (const file of ["x.npy", "x_coords.npy", "y_coords.npy"]) Deno.writeTextFileSync(`${path}/own/${file}`, "");
+    // The coordinates that convert writes beside plain features are those of a slide, not a slide.
+    assert.deepEqual(names(`${path}/own`).map(([slide]) => slide), ["TCGA.01", "x", "y_coords"]);
     Deno.writeTextFileSync(`${path}/own/TCGA.01.pt`, "");
     assert.throws(
       () => findFeatureFiles(disk, `${path}/own`),
