@@ -7,7 +7,7 @@
 //! param  b  f32
 //! option f         gelu | silu | relu | leaky_relu | tanh | sigmoid | softplus | exp | log | sqrt | square | abs | clamp
 //! tune   WG = 64   8 | 64 | 256
-//! lib    activation logarithm root
+//! lib    activation marks logarithm root
 //! grid   fold ceil(n/(WG*4))
 //! flops  20*n
 //! ref    tests/ref/activation.ts
@@ -15,12 +15,6 @@
 fn softplus4(x: vec4f) -> vec4f {
   let e = decay4(-abs(x));
   return 0.5 * (x + abs(x)) + logRatio4(e / (2.0 + e));
-}
-
-// By bits: an exponential of NaN may be a number.
-fn keepNaN4(y: vec4f, x: vec4f) -> vec4f {
-  let none = (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
-  return bitcast<vec4f>(bitcast<vec4u>(y) | select(vec4u(), vec4u(0x7fc00000u), none));
 }
 
 fn value4(v: vec4f) -> vec4f {

@@ -19,7 +19,7 @@
 //! touch  q Bq*Nq*D
 //! touch  kv 2*B*Nk*D
 //! touch  dkv 2*B*Nk*D
-//! lib    attention_products attention_sums scores logits
+//! lib    attention_products attention_sums scores marks logits
 //! ref    tests/ref/attention.ts
 
 // Marks of dv and of dk, by the columns of a tile that an invocation looks at.

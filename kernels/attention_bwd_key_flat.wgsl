@@ -16,7 +16,7 @@
 //! touch  q Bq*Nq*D
 //! touch  kv 2*B*Nk*D
 //! touch  dkv 2*B*Nk*D
-//! lib    scores logits
+//! lib    scores marks logits
 //! ref    tests/ref/attention.ts
 
 @compute @workgroup_size(8)

@@ -21,7 +21,7 @@
 //! touch  kv 2*B*Nk*D
 //! touch  dq B*Nq*D
 //! touch  part B*Nq*D
-//! lib    attention_products attention_sums scores logits
+//! lib    attention_products attention_sums scores marks logits
 //! ref    tests/ref/attention.ts
 
 var<private> head: vec2u;

@@ -18,7 +18,7 @@
 //! touch  kv 2*B*Nk*D
 //! touch  dq B*Nq*D
 //! touch  part B*Nq*D
-//! lib    scores logits
+//! lib    scores marks logits
 //! ref    tests/ref/attention.ts
 
 @compute @workgroup_size(8)

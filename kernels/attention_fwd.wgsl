@@ -16,7 +16,7 @@
 //! flops  4*B*Nq*Nk*D
 //! touch  q Bq*Nq*D
 //! touch  kv 2*B*Nk*D
-//! lib    attention_products attention_sums scores logits logarithm
+//! lib    attention_products attention_sums scores marks logits logarithm
 //! ref    tests/ref/attention.ts
 
 var<workgroup> rowParts: array<f32, 256>;

@@ -9,7 +9,7 @@
 //! param  scale  f32
 //! tune   E4 = 16   4 | 5 | 6 | 8 | 10 | 12 | 14 | 16 | 18 | 20 | 24 | 28 | 32   quarter of the head width E
 //! tune   LR = 5    1 | 2 | 3 | 4 | 5                                            spilled registers stay in L1
-//! lib    scores logits logarithm
+//! lib    scores marks logits logarithm
 //! grid   ceil(Nq/(8*LR)), D/(4*E4), B
 //! flops  4*B*Nq*Nk*D
 //! touch  q Bq*Nq*D

@@ -8,7 +8,7 @@
 //! tune   WG = 64               8 | 64
 //! grid   fold ceil(B/WG)
 //! flops  4*R*B
-//! lib    scores logits
+//! lib    scores marks logits
 //! ref    tests/ref/info_nce.ts
 
 @compute @workgroup_size(WG)

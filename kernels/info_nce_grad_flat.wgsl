@@ -14,7 +14,7 @@
 //! flops  10*R*B
 //! touch  r R
 //! touch  dscale R
-//! lib    scores logits
+//! lib    scores marks logits
 //! ref    tests/ref/info_nce.ts
 
 @compute @workgroup_size(WG)

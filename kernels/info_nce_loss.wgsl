@@ -9,7 +9,7 @@
 //! out    c      [B]      f32   column log-sum-exps
 //! out    loss   [B]      f32
 //! tune   WG = 64               8 | 64
-//! lib    scores logits logarithm
+//! lib    scores marks logits logarithm
 //! grid   fold ceil(B/WG)
 //! flops  2*B*E
 //! ref    tests/ref/info_nce.ts

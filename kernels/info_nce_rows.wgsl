@@ -9,7 +9,7 @@
 //! grid   fold R                one workgroup a row
 //! flops  4*R*B
 //! touch  lse R
-//! lib    reduce scores logits logarithm
+//! lib    reduce scores marks logits logarithm
 //! ref    tests/ref/info_nce.ts
 
 @compute @workgroup_size(WG)

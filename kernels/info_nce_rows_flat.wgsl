@@ -6,7 +6,7 @@
 //! inout  lse    [L]      f32
 //! param  at     u32            first row of the block
 //! tune   WG = 8                8 | 32
-//! lib    scores logits logarithm
+//! lib    scores marks logits logarithm
 //! grid   fold ceil(R/WG)
 //! flops  4*R*B
 //! touch  lse R

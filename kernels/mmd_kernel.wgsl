@@ -8,6 +8,7 @@
 //! tune   WG = 64      8 | 64
 //! grid   fold ceil(R*N/WG)
 //! flops  20*R*N
+//! lib    marks
 //! ref    tests/ref/mmd.ts
 
 //!if f=value
@@ -23,10 +24,12 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   let id = folded(wg, nwg) * WG + lane;
   if (id >= p.R * p.N) { return; }
   let i = id / p.N;
-  let d = max(na[i] + nb[id - i * p.N] - 2.0 * s[id], 0.0);
+  let j = id - i * p.N;
+  let d = max(na[i] + nb[j] - 2.0 * s[id], 0.0);
   //!if f=value
-  s[id] = (term(d * -0.05) + term(d * -0.033333335)) + (term(d * -0.025) + term(d * -0.01));
+  let sum = (term(d * -0.05) + term(d * -0.033333335)) + (term(d * -0.025) + term(d * -0.01));
   //!else
-  s[id] = (exp(d * -0.05) * 0.05 + exp(d * -0.033333335) * 0.033333335) + (exp(d * -0.025) * 0.025 + exp(d * -0.01) * 0.01);
+  let sum = (exp(d * -0.05) * 0.05 + exp(d * -0.033333335) * 0.033333335) + (exp(d * -0.025) * 0.025 + exp(d * -0.01) * 0.01);
   //!end
+  s[id] = marked(sum, markOf(na[i]) | markOf(nb[j]));
 }

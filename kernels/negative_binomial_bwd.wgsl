@@ -10,7 +10,7 @@
 //! tune   WG = 256     64 | 256
 //! grid   fold ceil(n/WG)
 //! flops  60*n
-//! lib    logarithm negative_binomial
+//! lib    logarithm marks negative_binomial
 //! ref    tests/ref/negative_binomial.ts
 
 @compute @workgroup_size(WG)
@@ -24,5 +24,6 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   //!else
   let inner = mu + 1.0;
   //!end
-  dy[i] = narrow(select(0.0, -dloss[0] / f32(p.n) * slope * inner, mu >= 1e-8));
+  let v = select(0.0, -dloss[0] / f32(p.n) * slope * inner, mu >= 1e-8);
+  dy[i] = narrow(keepNaN(keepNaN(v, f32(y[i])), f32(x[i])));
 }

@@ -11,7 +11,7 @@
 //! limit  S == ceil(n / 4096)
 //! grid   fold S
 //! flops  90*n
-//! lib    reduce logarithm negative_binomial
+//! lib    reduce logarithm marks negative_binomial
 //! ref    tests/ref/negative_binomial.ts
 
 @compute @workgroup_size(WG)
@@ -20,7 +20,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   if (s >= p.S) { return; }
   var total: f32 = 0.0;
   for (var i = s * 4096u + lane; i < min((s + 1u) * 4096u, p.n); i += WG) {
-    total -= logLikelihood(max(countOf(f32(y[i])), 1e-8), max(countOf(f32(x[i])), 0.0), p.alpha);
+    let v = logLikelihood(max(countOf(f32(y[i])), 1e-8), max(countOf(f32(x[i])), 0.0), p.alpha);
+    total -= keepNaN(keepNaN(v, f32(y[i])), f32(x[i]));
   }
   let sum = reduceSum(total, lane);
   if (lane == 0u) { part[s] = sum; }

@@ -11,7 +11,7 @@
 //! limit  S == ceil(n / 512)
 //! grid   fold ceil(S/WG)
 //! flops  90*n
-//! lib    logarithm negative_binomial
+//! lib    logarithm marks negative_binomial
 //! ref    tests/ref/negative_binomial.ts
 
 @compute @workgroup_size(WG)
@@ -20,7 +20,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   if (s >= p.S) { return; }
   var total: f32 = 0.0;
   for (var i = s * 512u; i < min((s + 1u) * 512u, p.n); i++) {
-    total -= logLikelihood(max(countOf(f32(y[i])), 1e-8), max(countOf(f32(x[i])), 0.0), p.alpha);
+    let v = logLikelihood(max(countOf(f32(y[i])), 1e-8), max(countOf(f32(x[i])), 0.0), p.alpha);
+    total -= keepNaN(keepNaN(v, f32(y[i])), f32(x[i]));
   }
   part[s] = total;
 }

@@ -7,7 +7,7 @@
 //! param  least  f32
 //! option d               squared | plain
 //! tune   WG = 64         8 | 64
-//! lib    root
+//! lib    root marks
 //! grid   fold ceil(B*B/WG)
 //! flops  20*B*B
 //! ref    tests/ref/proximity.ts
@@ -34,5 +34,5 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) nwg: vec3u, @
   //!end
   let v = 1.0 - 1.2732395 * arctangent(d / p.c);
   let near = select(v, 0.0, v < p.least);
-  w[id] = select(near, 1.0, id == i * p.B + i);
+  w[id] = select(keepNaN(near, s[id]), 1.0, id == i * p.B + i);
 }

@@ -1,4 +1,4 @@
-// Scores of pairs and their exponentials in finite numbers; needs logits. WGSL promises nothing of infinities and NaN in
+// Scores of pairs and their exponentials in finite numbers; needs marks and logits. WGSL promises nothing of infinities and NaN in
 // arithmetic, so a score that is none, or has overflowed, is told by bits and makes NaN of what depends on it, by bits.
 
 // 1.1e38 stands for such a score, so that a row's largest tells; scores below -1.1e38 weigh nothing.
@@ -13,14 +13,5 @@ fn likely4(t: vec4f) -> vec4f { return power4(min(finite4(t), vec4f(1.0))); }
 
 fn likely(t: f32) -> f32 { return likely4(vec4f(t)).x; }
 
-const NAN_BITS: u32 = 0x7fc00000u;
-
 // What makes NaN of a row whose largest score is this; one whose scores have all overflowed has no weights either.
 fn markOfTop(top: f32) -> u32 { return select(NAN_BITS, 0u, top > LEAST && top < MOST); }
-
-// What makes NaN of all that a value takes part in, if it is no number.
-fn markOf(v: f32) -> u32 { return select(0u, NAN_BITS, (bitcast<u32>(v) & 0x7fffffffu) >= 0x7f800000u); }
-
-fn marked4(v: vec4f, mark: u32) -> vec4f { return bitcast<vec4f>(bitcast<vec4u>(v) | vec4u(mark)); }
-
-fn marked(v: f32, mark: u32) -> f32 { return marked4(vec4f(v), mark).x; }

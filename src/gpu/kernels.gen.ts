@@ -133,6 +133,7 @@ import lib_gradient_range from "../../kernels/lib/gradient_range.wgsl" with { ty
 import lib_l2_norm from "../../kernels/lib/l2_norm.wgsl" with { type: "text" };
 import lib_logarithm from "../../kernels/lib/logarithm.wgsl" with { type: "text" };
 import lib_logits from "../../kernels/lib/logits.wgsl" with { type: "text" };
+import lib_marks from "../../kernels/lib/marks.wgsl" with { type: "text" };
 import lib_matmul_a_cols from "../../kernels/lib/matmul_a_cols.wgsl" with { type: "text" };
 import lib_matmul_a_rows from "../../kernels/lib/matmul_a_rows.wgsl" with { type: "text" };
 import lib_matmul_b_cols from "../../kernels/lib/matmul_b_cols.wgsl" with { type: "text" };
@@ -202,7 +203,7 @@ export const activation_bwd: Kernel<{ s: "in"; dy: "in"; dx: "out" }, { a: numbe
 export const activation_fwd: Kernel<{ x: "in"; y: "out" }, { a: number; b: number }, { f: "gelu" | "silu" | "relu" | "leaky_relu" | "tanh" | "sigmoid" | "softplus" | "exp" | "log" | "sqrt" | "square" | "abs" | "clamp" }> = {
   name: "activation_fwd",
   source: activation_fwd_wgsl,
-  libs: [lib_activation, lib_logarithm, lib_root],
+  libs: [lib_activation, lib_marks, lib_logarithm, lib_root],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":4}],
   dims: ["n"],
   params: [{"name":"a","type":"f32"},{"name":"b","type":"f32"}],
@@ -270,7 +271,7 @@ export const affine: Kernel<{ x: "in"; s?: "in"; y: "out" }, { a: number; b: num
 export const attention_bwd_key: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dkv: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_bwd_key",
   source: attention_bwd_key_wgsl,
-  libs: [lib_attention_products, lib_attention_sums, lib_scores, lib_logits],
+  libs: [lib_attention_products, lib_attention_sums, lib_scores, lib_marks, lib_logits],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"delta","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"dkv","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
@@ -287,7 +288,7 @@ export const attention_bwd_key: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in";
 export const attention_bwd_key_flat: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dkv: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_bwd_key_flat",
   source: attention_bwd_key_flat_wgsl,
-  libs: [lib_scores, lib_logits],
+  libs: [lib_scores, lib_marks, lib_logits],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"delta","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"dkv","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
@@ -304,7 +305,7 @@ export const attention_bwd_key_flat: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: 
 export const attention_bwd_query: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dq?: "out"; part?: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_bwd_query",
   source: attention_bwd_query_wgsl,
-  libs: [lib_attention_products, lib_attention_sums, lib_scores, lib_logits],
+  libs: [lib_attention_products, lib_attention_sums, lib_scores, lib_marks, lib_logits],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"delta","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"dq","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"f32","pack":4}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
@@ -321,7 +322,7 @@ export const attention_bwd_query: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in
 export const attention_bwd_query_flat: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dq?: "out"; part?: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_bwd_query_flat",
   source: attention_bwd_query_flat_wgsl,
-  libs: [lib_scores, lib_logits],
+  libs: [lib_scores, lib_marks, lib_logits],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"delta","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"dq","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"f32","pack":4}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
@@ -355,7 +356,7 @@ export const attention_delta: Kernel<{ o: "in"; dy: "in"; delta: "out" }, Record
 export const attention_fwd: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_fwd",
   source: attention_fwd_wgsl,
-  libs: [lib_attention_products, lib_attention_sums, lib_scores, lib_logits, lib_logarithm],
+  libs: [lib_attention_products, lib_attention_sums, lib_scores, lib_marks, lib_logits, lib_logarithm],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"o","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
@@ -372,7 +373,7 @@ export const attention_fwd: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" },
 export const attention_fwd_flat: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_fwd_flat",
   source: attention_fwd_flat_wgsl,
-  libs: [lib_scores, lib_logits, lib_logarithm],
+  libs: [lib_scores, lib_marks, lib_logits, lib_logarithm],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"o","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
@@ -746,7 +747,7 @@ export const gather_columns: Kernel<{ x: "in"; index: "in"; y: "out" }, Record<n
 export const info_nce_columns: Kernel<{ s: "in"; scale: "in"; run: "inout" }, { at: number }, Record<never, never>> = {
   name: "info_nce_columns",
   source: info_nce_columns_wgsl,
-  libs: [lib_scores, lib_logits],
+  libs: [lib_scores, lib_marks, lib_logits],
   tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"run","access":"inout","optional":false,"dims":[{"coef":2,"name":""},{"coef":1,"name":"B"}],"elem":"f32","pack":1}],
   dims: ["R","B"],
   params: [{"name":"at","type":"u32"}],
@@ -763,7 +764,7 @@ export const info_nce_columns: Kernel<{ s: "in"; scale: "in"; run: "inout" }, { 
 export const info_nce_grad: Kernel<{ s: "in"; scale: "in"; r: "in"; c: "in"; dloss: "in"; ds: "out"; dscale: "inout" }, { at: number }, Record<never, never>> = {
   name: "info_nce_grad",
   source: info_nce_grad_wgsl,
-  libs: [lib_reduce, lib_scores, lib_logits],
+  libs: [lib_reduce, lib_scores, lib_marks, lib_logits],
   tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"r","access":"in","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"c","access":"in","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"dloss","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"ds","access":"out","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"dscale","access":"inout","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1}],
   dims: ["R","B"],
   params: [{"name":"at","type":"u32"}],
@@ -780,7 +781,7 @@ export const info_nce_grad: Kernel<{ s: "in"; scale: "in"; r: "in"; c: "in"; dlo
 export const info_nce_grad_flat: Kernel<{ s: "in"; scale: "in"; r: "in"; c: "in"; dloss: "in"; ds: "out"; dscale: "inout" }, { at: number }, Record<never, never>> = {
   name: "info_nce_grad_flat",
   source: info_nce_grad_flat_wgsl,
-  libs: [lib_scores, lib_logits],
+  libs: [lib_scores, lib_marks, lib_logits],
   tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"r","access":"in","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"c","access":"in","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"dloss","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"ds","access":"out","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"dscale","access":"inout","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1}],
   dims: ["R","B"],
   params: [{"name":"at","type":"u32"}],
@@ -797,7 +798,7 @@ export const info_nce_grad_flat: Kernel<{ s: "in"; scale: "in"; r: "in"; c: "in"
 export const info_nce_loss: Kernel<{ a: "in"; b: "in"; scale: "in"; r: "in"; run: "in"; c: "out"; loss: "out" }, Record<never, never>, Record<never, never>> = {
   name: "info_nce_loss",
   source: info_nce_loss_wgsl,
-  libs: [lib_scores, lib_logits, lib_logarithm],
+  libs: [lib_scores, lib_marks, lib_logits, lib_logarithm],
   tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"E"}],"elem":"f32","pack":1},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"E"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"r","access":"in","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"run","access":"in","optional":false,"dims":[{"coef":2,"name":""},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"c","access":"out","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"loss","access":"out","optional":false,"dims":[{"coef":1,"name":"B"}],"elem":"f32","pack":1}],
   dims: ["B","E"],
   params: [],
@@ -814,7 +815,7 @@ export const info_nce_loss: Kernel<{ a: "in"; b: "in"; scale: "in"; r: "in"; run
 export const info_nce_rows: Kernel<{ s: "in"; scale: "in"; lse: "inout" }, { at: number }, Record<never, never>> = {
   name: "info_nce_rows",
   source: info_nce_rows_wgsl,
-  libs: [lib_reduce, lib_scores, lib_logits, lib_logarithm],
+  libs: [lib_reduce, lib_scores, lib_marks, lib_logits, lib_logarithm],
   tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"lse","access":"inout","optional":false,"dims":[{"coef":1,"name":"L"}],"elem":"f32","pack":1}],
   dims: ["R","B","L"],
   params: [{"name":"at","type":"u32"}],
@@ -831,7 +832,7 @@ export const info_nce_rows: Kernel<{ s: "in"; scale: "in"; lse: "inout" }, { at:
 export const info_nce_rows_flat: Kernel<{ s: "in"; scale: "in"; lse: "inout" }, { at: number }, Record<never, never>> = {
   name: "info_nce_rows_flat",
   source: info_nce_rows_flat_wgsl,
-  libs: [lib_scores, lib_logits, lib_logarithm],
+  libs: [lib_scores, lib_marks, lib_logits, lib_logarithm],
   tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"scale","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"lse","access":"inout","optional":false,"dims":[{"coef":1,"name":"L"}],"elem":"f32","pack":1}],
   dims: ["R","B","L"],
   params: [{"name":"at","type":"u32"}],
@@ -1171,7 +1172,7 @@ export const mmd_bwd: Kernel<{ y: "in"; ru: "in"; rv: "in"; uy: "in"; vx: "in"; 
 export const mmd_kernel: Kernel<{ s: "inout"; na: "in"; nb: "in" }, Record<never, never>, { f: "value" | "slope" }> = {
   name: "mmd_kernel",
   source: mmd_kernel_wgsl,
-  libs: [],
+  libs: [lib_marks],
   tensors: [{"name":"s","access":"inout","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"N"}],"elem":"f32","pack":1},{"name":"na","access":"in","optional":false,"dims":[{"coef":1,"name":"R"}],"elem":"f32","pack":1},{"name":"nb","access":"in","optional":false,"dims":[{"coef":1,"name":"N"}],"elem":"f32","pack":1}],
   dims: ["R","N"],
   params: [],
@@ -1188,7 +1189,7 @@ export const mmd_kernel: Kernel<{ s: "inout"; na: "in"; nb: "in" }, Record<never
 export const negative_binomial_bwd: Kernel<{ y: "in"; x: "in"; dloss: "in"; dy: "out" }, { alpha: number }, { space: "log1p" | "counts" }> = {
   name: "negative_binomial_bwd",
   source: negative_binomial_bwd_wgsl,
-  libs: [lib_logarithm, lib_negative_binomial],
+  libs: [lib_logarithm, lib_marks, lib_negative_binomial],
   tensors: [{"name":"y","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"dloss","access":"in","optional":false,"dims":[{"coef":1,"name":""}],"elem":"f32","pack":1},{"name":"dy","access":"out","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1}],
   dims: ["n"],
   params: [{"name":"alpha","type":"f32"}],
@@ -1205,7 +1206,7 @@ export const negative_binomial_bwd: Kernel<{ y: "in"; x: "in"; dloss: "in"; dy: 
 export const negative_binomial_fwd: Kernel<{ y: "in"; x: "in"; part: "out" }, { alpha: number }, { space: "log1p" | "counts" }> = {
   name: "negative_binomial_fwd",
   source: negative_binomial_fwd_wgsl,
-  libs: [lib_reduce, lib_logarithm, lib_negative_binomial],
+  libs: [lib_reduce, lib_logarithm, lib_marks, lib_negative_binomial],
   tensors: [{"name":"y","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"part","access":"out","optional":false,"dims":[{"coef":1,"name":"S"}],"elem":"f32","pack":1}],
   dims: ["n","S"],
   params: [{"name":"alpha","type":"f32"}],
@@ -1222,7 +1223,7 @@ export const negative_binomial_fwd: Kernel<{ y: "in"; x: "in"; part: "out" }, { 
 export const negative_binomial_fwd_flat: Kernel<{ y: "in"; x: "in"; part: "out" }, { alpha: number }, { space: "log1p" | "counts" }> = {
   name: "negative_binomial_fwd_flat",
   source: negative_binomial_fwd_flat_wgsl,
-  libs: [lib_logarithm, lib_negative_binomial],
+  libs: [lib_logarithm, lib_marks, lib_negative_binomial],
   tensors: [{"name":"y","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"T","pack":1},{"name":"part","access":"out","optional":false,"dims":[{"coef":1,"name":"S"}],"elem":"f32","pack":1}],
   dims: ["n","S"],
   params: [{"name":"alpha","type":"f32"}],
@@ -1494,7 +1495,7 @@ export const planar_flow_fwd_flat: Kernel<{ z: "in"; u: "in"; w: "in"; b: "in"; 
 export const proximity: Kernel<{ s: "in"; w: "out" }, { c: number; least: number }, { d: "squared" | "plain" }> = {
   name: "proximity",
   source: proximity_wgsl,
-  libs: [lib_root],
+  libs: [lib_root, lib_marks],
   tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"B"}],"elem":"f32","pack":1},{"name":"w","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"B"}],"elem":"f32","pack":1}],
   dims: ["B"],
   params: [{"name":"c","type":"f32"},{"name":"least","type":"f32"}],

@@ -1,5 +1,6 @@
 /** Cases of the negative binomial: the worked example, both spaces, large counts, primes, block edges, a SEAL batch. */
 
+import { backwardFrom } from "../../src/autodiff/backward.ts";
 import { negativeBinomial, negativeBinomialCost } from "../../src/ops/negative_binomial.ts";
 import { given, type OpCase, uniform } from "../case.ts";
 import { negativeBinomialRef } from "../ref/negative_binomial.ts";
@@ -29,6 +30,27 @@ function counts(B: number, G: number, most: number, extra: Partial<OpCase> = {})
     ref: (a) => negativeBinomialRef(a.y!, a.x!, 0.1, false),
     wrt: ["y"],
     ...extra,
+  };
+}
+
+/** The loss of NaN is NaN, and so is the gradient there and nowhere else. */
+function broken(space: "log1p" | "counts", of: "y" | "x"): OpCase {
+  const log1p = space === "log1p";
+  return {
+    name: `an element of ${of} is NaN, ${space}`,
+    inputs: { y: given([3], [0.5, 1.5, 2]), x: given([3], [1, 0, 3]), [of]: given([3], [1, NaN, 2]) },
+    run: (g, t) => {
+      t.y!.requiresGrad = true;
+      const loss = negativeBinomial(g, t.y!, t.x!, { space });
+      return [loss, backwardFrom(g, loss).of(t.y!)!];
+    },
+    ref: (a) => {
+      const loss = (y: number, i: number) =>
+        negativeBinomialRef(Float64Array.of(y), a.x!.slice(i, i + 1), 0.1, log1p)[0]!;
+      const slopes = a.y!.map((y, i) => (loss(y + 1e-5, i) - loss(y - 1e-5, i)) / 2e-5 / 3);
+      return [negativeBinomialRef(a.y!, a.x!, 0.1, log1p), slopes];
+    },
+    wrt: [],
   };
 }
 
@@ -76,5 +98,6 @@ export const cases: readonly OpCase[] = [
     name: "5x7 counts, predictions below zero",
     inputs: { y: uniform([5, 7], -2, -0.1), x: uniform([5, 7], 0, 6) },
   }),
+  ...(["log1p", "counts"] as const).flatMap((space) => [broken(space, "y"), broken(space, "x")]),
   of(384, 2000, { perf: negativeBinomialCost(384 * 2000), benchOnly: true }),
 ];
