@@ -27,6 +27,8 @@ Deno.test("split makes a table and a task that evaluate takes; both are resumed,
     const table = Deno.readTextFileSync(`${folder}/s/k=all.tsv`);
     assert.equal(readCohort(table, "k=all.tsv").folds.length, 3);
     assert.match(Deno.readTextFileSync(`${folder}/s/config.yaml`), /^task_col: HER2\nsample_col: case_id\n/);
+    const kept = await seal(...split, "--site-disjoint", "--folds", "3", "--out", `${folder}/s`, "--json");
+    assert.deepEqual([kept.code, kept.out, /s\/split\.json: is there/.test(kept.err)], [0, made.out, true], kept.err);
     const other = await seal(...split, "--folds", "4", "--out", `${folder}/s`);
     assert.equal(other.code, 2);
     assert.match(other.err, /--folds 3, now 4/);

@@ -64,7 +64,8 @@ const bytes = (folder: string) =>
 /** Given again: done, gone on with after a kill, refused with other settings, or over what another program made. */
 async function retrievedAgain(out: string, args: readonly string[], genes: string): Promise<void> {
   const whole = bytes(out);
-  await done(...args, "--genes", genes);
+  const kept = await seal(...args, "--genes", genes);
+  assert.deepEqual([kept.code, kept.err.trim().split("\n").at(-1)], [0, `${out}/retrieval.json: is there`]);
   assert.deepEqual(bytes(out), whole);
   const other = await seal(...args, "--genes", genes, "--pool", "slide");
   assert.equal(other.code, 2, other.err);
