@@ -31,6 +31,21 @@ for (const [name, { loss, rows }] of Object.entries(GENE_LOSSES)) {
       }
     }
   });
+  Deno.test(`${name} is NaN, and no number, where a prediction or a target is`, async () => {
+    const [y, x, std] = [[[1, 0, 2, 1], [0, 1, 1, 2], [2, 1, 0, 0]], [[0, 1, 1, 2], [1, 2, 0, 1], [3, 0, 1, 0]], [[
+      1,
+      1,
+      2,
+      1,
+    ]]];
+    const broken = y.with(1, [0, 1, NaN, 2]);
+    for (const pair of [{ y: broken, x }, { y: x, x: broken }]) {
+      for (const { value, grads } of await evaluate({ ...pair, std }, ["y"], (g, t) => loss(g, t.y!, t.x!, t))) {
+        // The slope of |NaN| is 0, as PyTorch's.
+        assert.ok(Number.isNaN(value) && (name === "l1" || grads[0]!.some(Number.isNaN)), `${value}: ${grads[0]}`);
+      }
+    }
+  });
   if (rows === 1) continue;
   Deno.test(`${name} rejects one spot`, () => {
     const g = new Plan(gpu);
@@ -47,14 +62,22 @@ const DEFAULTS = Object.fromEntries(
 );
 
 for (const [name, { create }] of Object.entries(CONTRASTIVE_LOSSES)) {
+  const build: Build = (g, t) => {
+    const parameters = new Parameters(g.gpu);
+    const loss = (create as (values: unknown, of: Parameters) => ContrastiveLoss)(DEFAULTS, parameters);
+    parameters.allocate();
+    return loss(g, t.a!, t.b!);
+  };
+  Deno.test(`${name} is NaN, and no number, where an embedding is`, async () => {
+    const [whole, broken] = [[[1, 2], [0, 1], [2, 3]], [[1, 2], [NaN, 1], [2, -3]]];
+    for (const pair of [{ a: whole, b: broken }, { a: broken, b: whole }]) {
+      for (const { value, grads } of await evaluate(pair, ["a", "b"], build)) {
+        assert.ok(Number.isNaN(value) && grads.every((grad) => grad.some(Number.isNaN)), `${value}: ${grads}`);
+      }
+    }
+  });
   Deno.test(`${name} of equal embeddings is finite, with its gradients`, async () => {
     const equal = [[1, 2], [1, 2], [1, 2]];
-    const build: Build = (g, t) => {
-      const parameters = new Parameters(g.gpu);
-      const loss = (create as (values: unknown, of: Parameters) => ContrastiveLoss)(DEFAULTS, parameters);
-      parameters.allocate();
-      return loss(g, t.a!, t.b!);
-    };
     for (const { value, grads } of await evaluate({ a: equal, b: equal }, ["a", "b"], build)) {
       assert.ok(Number.isFinite(value) && grads.flat().every(Number.isFinite), `${value}: ${grads}`);
     }
