@@ -11,10 +11,10 @@
  */
 
 import { Rng } from "../src/core/rng.ts";
-import { filesBelow, milArgs, SMALL, smallMil, smokeData, timelessOfRun } from "./kill_jobs.ts";
+import { copy, filesBelow, milArgs, optionOf, remove, SMALL, smallMil, smokeData, timelessOfRun } from "./kill_jobs.ts";
 import { differences, MAIN, start, startKilledAt } from "./kill_resume.ts";
 
-const option = (name: string) => Deno.args.includes(name) ? Deno.args[Deno.args.indexOf(name) + 1] : undefined;
+const option = (name: string) => optionOf(Deno.args, name);
 const bits = Number(option("--bits") ?? 1);
 const seed = Number(option("--seed") ?? 1);
 const only = option("--only") ?? "";
@@ -83,20 +83,10 @@ const BAGS: Readers = {
   convert: { args: ["convert", "features", "--quiet", `${folder}/mil/features`, out, "--to", "eva"], results: out },
 };
 
-function remove(path: string): void {
-  try {
-    Deno.removeSync(path, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
-function copy(from: string, to: string): void {
+/** Puts a folder where another may be. */
+function put(from: string, to: string): void {
   remove(to);
-  for (const path of filesBelow(from)) {
-    Deno.mkdirSync(`${to}/${path}`.replace(/\/[^/]*$/, ""), { recursive: true });
-    Deno.copyFileSync(`${from}/${path}`, `${to}/${path}`);
-  }
+  copy(from, to);
 }
 
 interface Outcome {
@@ -178,13 +168,13 @@ async function tryFolder(state: string, master: string, readers: Readers, place:
   const files = filesBelow(master).filter((path) => path.includes(only));
   for (const [reader, how] of Object.entries(readers)) {
     if (!wanted("--reader", reader)) continue;
-    copy(master, place);
+    put(master, place);
     const whole = await read(reader, how);
     console.log(`${state}, ${reader}: undamaged it ends with ${whole.code}, ${whole.results.size} results`);
     const total = totals[reader] = { named: 0, undamaged: 0, SILENT: 0, UNNAMED: 0 };
     for (const path of files.filter((path) => how.reads?.test(path) ?? true)) {
       for (let i = 0; i < bits; i++) {
-        copy(master, place);
+        put(master, place);
         const where = flip(`${place}/${path}`, rng);
         const found = await read(reader, how);
         const own = how.results === place
@@ -217,11 +207,11 @@ async function tryRun(name: string, train: readonly string[], readers: Readers):
   remove(run);
   const { code, stderr } = await startKilledAt("never", counts, train).output();
   if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
-  copy(run, `${folder}/${name} finished`);
+  put(run, `${folder}/${name} finished`);
   const calls = Number(Deno.readTextFileSync(counts));
   remove(run);
   await startKilledAt(String(Math.floor(calls * 0.6)), "-", train).output();
-  copy(run, `${folder}/${name} unfinished`);
+  put(run, `${folder}/${name} unfinished`);
   const good: boolean[] = [];
   for (const state of ["finished", "unfinished"]) {
     if (!wanted("--folder", `${name} ${state}`)) continue;
@@ -236,14 +226,14 @@ async function tryFeatures(): Promise<boolean> {
     const { code, stderr } = await start(MAIN, embedArgs(format)).output();
     if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
   }
-  copy(run, `${folder}/features`);
+  put(run, `${folder}/features`);
   return await tryFolder("features", `${folder}/features`, FEATURES);
 }
 
 async function tryBags(): Promise<boolean> {
-  copy(`${folder}/mil/features`, `${folder}/bags`);
+  put(`${folder}/mil/features`, `${folder}/bags`);
   const good = await tryFolder("bags", `${folder}/bags`, BAGS, `${folder}/mil/features`);
-  copy(`${folder}/bags`, `${folder}/mil/features`);
+  put(`${folder}/bags`, `${folder}/mil/features`);
   return good;
 }
 

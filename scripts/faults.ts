@@ -10,15 +10,12 @@
  */
 
 import { STOP_SIGNALS } from "../src/cli/stop_signals.ts";
-import { launched, task } from "../tests/cli/command.ts";
-import { filesBelow, type Job, JOBS, type Results, resultsOf } from "./kill_jobs.ts";
+import { type Ended as Output, ended, launched, task } from "../tests/cli/command.ts";
+import { filesBelow, type Job, jobsOf, optionOf, remove, type Results, resultsOf } from "./kill_jobs.ts";
 import { differences } from "./kill_resume.ts";
 
-/** How a command ended. */
-interface Ended {
-  readonly code: number;
-  readonly err: string;
-}
+/** How a command ended, and all that it said. */
+type Ended = Omit<Output, "out">;
 
 /** A job with its inputs made. */
 interface Trial {
@@ -42,17 +39,8 @@ function tell({ name }: Pick<Trial, "name">, what: string, { code, err }: Ended,
 }
 
 async function run(args: readonly string[]): Promise<Ended> {
-  const { code, stdout, stderr } = await (await launched(args)).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, err: text(stderr) + text(stdout) };
-}
-
-function remove(path: string): void {
-  try {
-    Deno.removeSync(path, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  const { code, out, err } = await ended((await launched(args)).output());
+  return { code, err: err + out };
 }
 
 const there = (path: string) => {
@@ -298,26 +286,25 @@ async function signals(trial: Trial): Promise<void> {
 const OTHER = 1;
 
 /** Locks as other processes left them, and whether they stand in the way. */
-const LEFT: Readonly<Record<string, { text(now: number): string; free: boolean; age?: number; future?: number }>> =
-  (() => {
-    const owner = (own: object) => (now: number) =>
-      JSON.stringify({
-        ...{ pid: 2 ** 22 + 1, hostname: Deno.hostname(), created_at: now / 1000 - 60, command: "train" },
-        ...{ started: "1", token: "0123456789abcdef", ...own },
-      });
-    return {
-      "dead process": { text: owner({}), free: true },
-      "number given anew": { text: owner({ pid: OTHER }), free: true },
-      "another host, fresh": { text: owner({ hostname: "elsewhere" }), free: false },
-      "another host, 10 minutes old": { text: owner({ hostname: "elsewhere" }), free: true, age: 6e5 },
-      "another host, an hour ahead": { text: owner({ hostname: "elsewhere" }), free: true, age: -36e5 },
-      "another host, years ahead": { text: owner({ hostname: "elsewhere" }), free: true, age: -1e11 },
-      "dead, an hour ahead": { text: owner({}), free: true, age: -36e5 },
-      "garbage": { text: () => "\x00\x01garbage", free: false },
-      "half of one": { text: (now) => owner({})(now).slice(0, 40), free: false },
-      "empty": { text: () => "", free: true },
-    };
-  })();
+const LEFT: Readonly<Record<string, { text(now: number): string; free: boolean; age?: number }>> = (() => {
+  const owner = (own: object) => (now: number) =>
+    JSON.stringify({
+      ...{ pid: 2 ** 22 + 1, hostname: Deno.hostname(), created_at: now / 1000 - 60, command: "train" },
+      ...{ started: "1", token: "0123456789abcdef", ...own },
+    });
+  return {
+    "dead process": { text: owner({}), free: true },
+    "number given anew": { text: owner({ pid: OTHER }), free: true },
+    "another host, fresh": { text: owner({ hostname: "elsewhere" }), free: false },
+    "another host, 10 minutes old": { text: owner({ hostname: "elsewhere" }), free: true, age: 6e5 },
+    "another host, an hour ahead": { text: owner({ hostname: "elsewhere" }), free: true, age: -36e5 },
+    "another host, years ahead": { text: owner({ hostname: "elsewhere" }), free: true, age: -1e11 },
+    "dead, an hour ahead": { text: owner({}), free: true, age: -36e5 },
+    "garbage": { text: () => "\x00\x01garbage", free: false },
+    "half of one": { text: (now) => owner({})(now).slice(0, 40), free: false },
+    "empty": { text: () => "", free: true },
+  };
+})();
 
 /** Locks that were left. */
 async function locks(trial: Trial): Promise<void> {
@@ -342,12 +329,11 @@ async function locks(trial: Trial): Promise<void> {
 const KINDS: Readonly<Record<string, (trial: Trial) => Promise<void>>> = { full, places, writers, signals, locks };
 
 const [kind = "", ...rest] = Deno.args;
-const option = (name: string) => rest.includes(name) ? rest[rest.indexOf(name) + 1] : undefined;
+const option = (name: string) => optionOf(rest, name);
 const act = KINDS[kind];
 if (!act) throw new Error(`Name one of ${Object.keys(KINDS).join(", ")}`);
 const folder = option("--keep") ?? Deno.makeTempDirSync({ prefix: "faults_" });
-for (const name of option("--job")?.split(",") ?? Object.keys(JOBS)) {
-  const job = JOBS[name]!;
+for (const [name, job] of jobsOf(option("--job"))) {
   const inputs = `${folder}/inputs`;
   Deno.mkdirSync(inputs, { recursive: true });
   await job.prepare(inputs);

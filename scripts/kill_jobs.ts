@@ -140,8 +140,22 @@ export function milArgs(inputs: string, out: string): string[] {
   return ["train", "--quiet", "method=mil", ...task, ...SMALL_MIL, "--out", out];
 }
 
+/** Value of a flag. */
+export function optionOf(args: readonly string[], name: string): string | undefined {
+  return args.includes(name) ? args[args.indexOf(name) + 1] : undefined;
+}
+
+/** Removes what is at a path, if anything is. */
+export function remove(path: string): void {
+  try {
+    Deno.removeSync(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
 /** Copies a folder. */
-function copy(from: string, to: string): void {
+export function copy(from: string, to: string): void {
   Deno.mkdirSync(to);
   for (const { name, isDirectory } of Deno.readDirSync(from)) {
     if (isDirectory) copy(`${from}/${name}`, `${to}/${name}`);
@@ -243,6 +257,15 @@ export const JOBS: Readonly<Record<string, Job>> = {
     (_, out) => ["synth", "--quiet", "--profile", "smoke", "--slides", "3", "--wsi", "--out", out],
   ),
 };
+
+/** Jobs of a list of names, all without one. @throws {Error} If there is no job of a name. */
+export function jobsOf(names: string | undefined): [name: string, job: Job][] {
+  return (names?.split(",") ?? Object.keys(JOBS)).map((name) => {
+    const job = JOBS[name];
+    if (!job) throw new Error(`No job ${name}; there are ${Object.keys(JOBS).join(", ")}`);
+    return [name, job];
+  });
+}
 
 /** Paths of all files below a folder, sorted. */
 export function filesBelow(folder: string, path = ""): string[] {

@@ -11,7 +11,7 @@
  */
 
 import { Rng } from "../src/core/rng.ts";
-import { type Job, JOBS, type Results, resultsOf } from "./kill_jobs.ts";
+import { type Job, jobsOf, optionOf, remove, type Results, resultsOf } from "./kill_jobs.ts";
 
 /** The command line. */
 export const MAIN: string = new URL("../src/cli/main.ts", import.meta.url).pathname;
@@ -69,17 +69,9 @@ export interface Setting {
 
 const argsOf = ({ job, inputs, out, more = [] }: Setting) => [...job.args(inputs, out), ...more];
 
-function gone(path: string): void {
-  try {
-    Deno.removeSync(path, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
 /** Removes what is at the output and makes what must be there. */
 function anew({ job, inputs, out }: Setting): void {
-  gone(out);
+  remove(out);
   job.begin?.(inputs, out);
 }
 
@@ -96,7 +88,7 @@ export async function runWhole(setting: Setting): Promise<Whole> {
   if (strays.length) throw new Error(`Not killed, it left ${strays.join(", ")}`);
   const calls = Number(Deno.readTextFileSync(counts));
   Deno.removeSync(counts);
-  gone(out);
+  remove(out);
   return { results, milliseconds, calls };
 }
 
@@ -177,13 +169,10 @@ function compare({ job, out }: Setting, whole: Whole): string[] {
 if (import.meta.main) {
   const split = Deno.args.indexOf("--");
   const [own, more] = split < 0 ? [Deno.args, []] : [Deno.args.slice(0, split), Deno.args.slice(split + 1)];
-  const option = (name: string) => own.includes(name) ? own[own.indexOf(name) + 1] : undefined;
-  const names = option("--job")?.split(",") ?? Object.keys(JOBS);
+  const option = (name: string) => optionOf(own, name);
   const folder = option("--keep") ?? Deno.makeTempDirSync({ prefix: "kill_resume_" });
   let failed = false;
-  for (const name of names) {
-    const job = JOBS[name];
-    if (!job) throw new Error(`No job ${name}; there are ${Object.keys(JOBS).join(", ")}`);
+  for (const [name, job] of jobsOf(option("--job"))) {
     const setting: Setting = { job, inputs: `${folder}/inputs`, out: `${folder}/${name}`, more };
     Deno.mkdirSync(setting.inputs, { recursive: true });
     await job.prepare(setting.inputs);
@@ -202,6 +191,6 @@ if (import.meta.main) {
     );
     failed ||= wrong.length > 0 || same.length > 0;
   }
-  if (!option("--keep")) Deno.removeSync(folder, { recursive: true });
+  if (!option("--keep")) remove(folder);
   Deno.exit(failed ? 1 : 0);
 }
