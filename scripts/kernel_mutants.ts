@@ -11,9 +11,10 @@
  */
 
 import { parseArgs } from "node:util";
-import { type Gpu, requestGpu } from "../src/gpu/device.ts";
+import type { Gpu } from "../src/gpu/device.ts";
 import type { OpCase } from "../tests/case.ts";
 import { index } from "../tests/cases/index.gen.ts";
+import { deviceThat } from "../tests/gpu/shared.ts";
 import { caseKernels, type References, runCase } from "../tests/runner.ts";
 
 type Path = "flat" | "gpu";
@@ -118,16 +119,6 @@ function kernelsOf(gpu: Gpu): Map<string, Kernel> {
 /** What the device changes, if anything. */
 let active: { readonly kernel: string; readonly mutant: Mutant } | undefined;
 
-async function openGpu(): Promise<Gpu> {
-  const gpu = await requestGpu(navigator.gpu);
-  const compile = gpu.device.createShaderModule.bind(gpu.device);
-  gpu.device.createShaderModule = (descriptor) => {
-    const change = active?.kernel === descriptor.label ? active!.mutant : undefined;
-    return compile({ ...descriptor, code: change ? descriptor.code.replace(change.from, change.to) : descriptor.code });
-  };
-  return gpu;
-}
-
 /** The first use in which a mutant is noticed. */
 async function noticed(gpu: Gpu, { texts, uses }: Kernel, references: References): Promise<Use | undefined> {
   const forget = () => texts.forEach((text) => gpu.pipelines.delete(text));
@@ -149,7 +140,9 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: { kernel: { type: "string", multiple: true }, verbose: { type: "boolean", default: false } },
   });
-  const gpu = await openGpu();
+  const gpu = await deviceThat((text, kernel) =>
+    active?.kernel === kernel ? text.replace(active!.mutant.from, active!.mutant.to) : text
+  );
   const references = new Map<string, References>();
   let [total, same] = [0, 0];
   const missed: string[] = [];

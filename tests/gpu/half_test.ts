@@ -5,7 +5,7 @@ import { readback } from "../../src/gpu/readback.ts";
 import { clamp } from "../../src/ops/activation.ts";
 import { gather } from "../../src/ops/gather.ts";
 import { f32FromF16 } from "../../src/core/dtype.ts";
-import { kernelPaths, openGpu } from "./shared.ts";
+import { deviceThat, kernelPaths, openGpu } from "./shared.ts";
 import { weaken } from "./weak.ts";
 
 const gpu = await openGpu();
@@ -44,9 +44,7 @@ for (const { path, on } of kernelPaths(gpu)) {
 
 for (const weak of [false, true]) {
   Deno.test(`every half that is stored as a weight is read exactly${weak ? " where subnormal ones unpack as 0" : ""}`, async () => {
-    const on = await openGpu();
-    const compile = on.device.createShaderModule.bind(on.device);
-    if (weak) on.device.createShaderModule = (given) => compile({ ...given, code: weaken(given.code, "up") });
+    const on = await deviceThat((text) => weak ? weaken(text, "up") : text);
     const all = Float32Array.from({ length: 1 << 16 }, (_, bits) => f32FromF16(bits));
     const store = new Store(on);
     for (const D of [256, 1]) {

@@ -7,6 +7,14 @@ export function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   return requestGpu(navigator.gpu, options);
 }
 
+/** Opens a device that compiles every text as `change` makes it; the caller destroys it. */
+export async function deviceThat(change: (text: string, kernel: string | undefined) => string): Promise<Gpu> {
+  const gpu = await openGpu();
+  const compile = gpu.device.createShaderModule.bind(gpu.device);
+  gpu.device.createShaderModule = (given) => compile({ ...given, code: change(given.code, given.label) });
+  return gpu;
+}
+
 /** Views of a device that take one of the two kernel paths each; on a software adapter only one is taken by itself. */
 export function kernelPaths(gpu: Gpu): { readonly path: string; readonly on: Gpu }[] {
   return [

@@ -10,16 +10,8 @@ import type { Gpu } from "../../src/gpu/device.ts";
 import type { OpCase } from "../case.ts";
 import { index } from "../cases/index.gen.ts";
 import { caseTexts, type References, runCase } from "../runner.ts";
-import { openGpu } from "./shared.ts";
+import { deviceThat } from "./shared.ts";
 import { bare, inaccurate, weaken, type Weakness } from "./weak.ts";
-
-/** A device that compiles every text as `change` makes it. */
-async function deviceThat(change: (text: string) => string): Promise<Gpu> {
-  const gpu = await openGpu();
-  const compile = gpu.device.createShaderModule.bind(gpu.device);
-  gpu.device.createShaderModule = (descriptor) => compile({ ...descriptor, code: change(descriptor.code) });
-  return gpu;
-}
 
 /** Ops with rows that differ in tiles alone, which call the same functions and take long to compile; of others all are run. */
 const TILED: ReadonlySet<string> = new Set(["attention", "layernorm", "linear", "matmul", "patch_embed"]);
