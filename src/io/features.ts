@@ -124,24 +124,42 @@ function wholeFile(disk: Pick<Disk, "open">, path: string): Uint8Array {
 
 const AGAIN = "Make it again with embed --overwrite, or take it out of the folder";
 
-/** Numbers of features compared at once. */
-const BLOCK = 1 << 22;
+/** Numbers of features read at once. */
+const BLOCK = 1 << 20;
 
 /**
  * Compares what a file holds with its checksum, if it has one: files of other programs and of older versions have none.
  *
- * @param read All rows, or the sum of all that were read, where they were before.
+ * @param read All rows, where they were read before.
  * @throws {DataError} If it was changed or damaged.
  */
-export async function checkContent(file: Features, read?: Float32Array | ContentSum): Promise<void> {
-  const wanted = file.attributes[CONTENT_SUM];
-  if (wanted === undefined) return;
-  const sum = read instanceof ContentSum ? read : new ContentSum();
+export async function checkContent(file: Features, read?: Float32Array): Promise<void> {
+  if (file.attributes[CONTENT_SUM] === undefined) return;
+  if (read) compareSum(file, new ContentSum().add(read));
+  else for await (const _ of checkedRows(file));
+}
+
+/**
+ * All rows in blocks, the numbers of a block one behind the other. Behind the last they are compared with the file's checksum, if it
+ * has one; a reader that stops before compares nothing.
+ *
+ * @throws {DataError} If the file was changed or damaged.
+ */
+export async function* checkedRows(
+  file: Features,
+): AsyncGenerator<{ readonly from: number; readonly rows: Float32Array }> {
+  const sum = file.attributes[CONTENT_SUM] === undefined ? undefined : new ContentSum();
   const step = Math.max(1, Math.floor(BLOCK / file.dim));
-  if (read instanceof Float32Array) sum.add(read);
-  else if (read === undefined) {
-    for (let at = 0; at < file.count; at += step) sum.add(await file.read(at, Math.min(file.count, at + step)));
+  for (let from = 0; from < file.count; from += step) {
+    const rows = await file.read(from, Math.min(file.count, from + step));
+    sum?.add(rows);
+    yield { from, rows };
   }
+  if (sum) compareSum(file, sum);
+}
+
+function compareSum(file: Features, sum: ContentSum): void {
+  const wanted = file.attributes[CONTENT_SUM];
   const before = sum.finish({ coords: file.coords, names: file.barcodes ?? file.files });
   const found = withFacts(before, file.facts());
   if (wanted === found || wanted === before) return;

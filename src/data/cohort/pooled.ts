@@ -7,12 +7,10 @@
 import { DataError, type SealError } from "../../core/errors.ts";
 import type { Disk } from "../../io/disk.ts";
 import { findFeatureFiles } from "../../io/feature_folder.ts";
-import { checkContent, CONTENT_SUM, ContentSum, type Features, openFeatures } from "../../io/features.ts";
+import { checkedRows, type Features, openFeatures } from "../../io/features.ts";
 import { isTyped } from "../../io/system_error.ts";
 import { shortList } from "./cohort_table.ts";
 
-/** Numbers read at once. */
-const BLOCK = 1 << 20;
 /** What files of one encoder say alike, where they say it. */
 const SAME: readonly string[] = [
   "encoder",
@@ -142,11 +140,7 @@ async function poolFile(file: Features, slide: string): Promise<PooledSlide | Le
   const { count, dim } = file;
   if (count === 0) return { slide, code: "empty", reason: "no tiles" };
   const mean = new Float64Array(dim);
-  const sum = file.attributes[CONTENT_SUM] === undefined ? undefined : new ContentSum();
-  const step = Math.max(1, Math.floor(BLOCK / dim));
-  for (let from = 0; from < count; from += step) {
-    const rows = await file.read(from, Math.min(count, from + step));
-    sum?.add(rows);
+  for await (const { from, rows } of checkedRows(file)) {
     for (let at = 0; at < rows.length;) for (let j = 0; j < dim; j++) mean[j]! += rows[at++]!;
     // A sum stays what no number is, so one look a block finds the row.
     if (mean.every(Number.isFinite)) continue;
@@ -154,7 +148,6 @@ async function poolFile(file: Features, slide: string): Promise<PooledSlide | Le
     const reason = `row ${from + Math.floor(at / dim)}, column ${at % dim} is ${rows[at]}`;
     return { slide, code: "not-finite", reason };
   }
-  await checkContent(file, sum);
   const size = Number(file.facts()["patch_size_level0"] ?? file.facts()["coords/patch_size_level0"]);
   const tileSize = Number.isFinite(size) ? size : undefined;
   return { slide, count, mean: mean.map((value) => value / count), tileSize };

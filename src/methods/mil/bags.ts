@@ -11,7 +11,7 @@ import { DataError } from "../../core/errors.ts";
 import { shortList } from "../../data/cohort/cohort_table.ts";
 import type { Disk } from "../../io/disk.ts";
 import { featureFilesOf } from "../../io/feature_folder.ts";
-import { type Features, openFeatures } from "../../io/features.ts";
+import { checkedRows, type Features, openFeatures } from "../../io/features.ts";
 import type { BagRows } from "./inference.ts";
 import type { Labels } from "./labels.ts";
 
@@ -164,21 +164,47 @@ export function bagRows(disk: Disk, bag: Bag, dim: number): BagRows {
   };
 }
 
+/**
+ * All rows of a bag in blocks, each read once, and compared with the checksums of their files.
+ *
+ * @throws {DataError} As {@linkcode readRows}, and if a file is not what its checksum says.
+ */
+export async function* allRows(disk: Disk, bag: Bag, dim: number): AsyncGenerator<Float32Array> {
+  for (const one of bag.files) {
+    const file = await openAgain(disk, one, dim);
+    try {
+      // Of a file that is damaged too, that is said.
+      let bad: DataError | undefined;
+      for await (const { from, rows } of checkedRows(file)) {
+        bad ??= notFinite(file, from, rows);
+        yield rows;
+      }
+      if (bad) throw bad;
+    } finally {
+      file.close();
+    }
+  }
+}
+
+async function openAgain(disk: Disk, { path, rows: count }: FeatureFile, dim: number): Promise<Features> {
+  const file = await openFeatures(disk.open(path, "read"));
+  if (file.count === count && file.dim === dim) return file;
+  file.close();
+  throw new DataError(
+    `Cannot read ${path}: it has ${file.count} rows of ${file.dim}, expected ${count} of ${dim} as when it was opened`,
+    { code: "features-changed", context: { file: path, found: [file.count, file.dim], expected: [count, dim] } },
+  );
+}
+
 async function readFileRows(
   disk: Disk,
-  { path, rows: count }: FeatureFile,
+  one: FeatureFile,
   dim: number,
   rows: Uint32Array,
   into: Float32Array,
 ): Promise<void> {
-  const file = await openFeatures(disk.open(path, "read"));
+  const file = await openAgain(disk, one, dim);
   try {
-    if (file.count !== count || file.dim !== dim) {
-      throw new DataError(
-        `Cannot read ${path}: it has ${file.count} rows of ${file.dim}, expected ${count} of ${dim} as when it was opened`,
-        { code: "features-changed", context: { file: path, found: [file.count, file.dim], expected: [count, dim] } },
-      );
-    }
     const step = Math.max(1, Math.floor(BLOCK / dim));
     for (let i = 0; i < rows.length;) {
       const from = rows[i]!;
@@ -187,7 +213,8 @@ async function readFileRows(
       const block = await file.read(from, rows[j - 1]! + 1);
       for (let k = i; k < j; k++) {
         const row = block.subarray((rows[k]! - from) * dim, (rows[k]! - from + 1) * dim);
-        checkRow(file, rows[k]!, row);
+        const bad = notFinite(file, rows[k]!, row);
+        if (bad) throw bad;
         into.set(row, k * dim);
       }
       i = j;
@@ -197,15 +224,17 @@ async function readFileRows(
   }
 }
 
-function checkRow({ name }: Features, at: number, row: Float32Array): void {
-  const column = row.findIndex((value) => !Number.isFinite(value));
-  if (column < 0) return;
-  throw new DataError(
-    `Cannot use features of ${name}: row ${at}, column ${column} is ${row[column]}, expected a finite number`,
+/** What is to be said of rows from `from` on, if a number is not finite. */
+function notFinite({ name, dim }: Features, from: number, rows: Float32Array): DataError | undefined {
+  const at = rows.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return undefined;
+  const [row, column] = [from + Math.floor(at / dim), at % dim];
+  return new DataError(
+    `Cannot use features of ${name}: row ${row}, column ${column} is ${rows[at]}, expected a finite number`,
     {
       code: "features-nan",
       hint: "Embed that slide again with --overwrite",
-      context: { file: name, row: at, column, found: String(row[column]) },
+      context: { file: name, row, column, found: String(rows[at]) },
     },
   );
 }

@@ -10,17 +10,13 @@ import type { FoldPart } from "../../data/cohort/cohort_table.ts";
 import { readBytes } from "../../data/data_folder.ts";
 import { decodeText } from "../../io/csv.ts";
 import type { Disk } from "../../io/disk.ts";
-import { checkContent, openFeatures } from "../../io/features.ts";
 import type { FilesMark, Host } from "../../train/host.ts";
-import { type Bag, type BagSet, openBags, readRows } from "./bags.ts";
+import { allRows, type Bag, type BagSet, openBags, readRows } from "./bags.ts";
 import type { ReadRows } from "./batch.ts";
 import type { MilConfig } from "./config.ts";
 import { classesOf, type Labels, readLabels } from "./labels.ts";
 import { withSplit } from "./split_file.ts";
 import { type BagSplit, foldName, holdOut, splitBags, withValidation } from "./split.ts";
-
-/** Numbers of a block of rows that is read at once. */
-const BLOCK = 1 << 20;
 
 /** Data that are open. */
 export interface MilData {
@@ -122,7 +118,6 @@ export async function openData(config: MilConfig, { disk, reporter, signal, mark
   const means: Float64Array[] = [];
   for (const bag of set.bags) {
     signal?.throwIfAborted();
-    for (const { path } of bag.files) await checkFile(disk, path);
     means.push(await meanOf(disk, bag, set.dim, kept));
     reporter.update("features", means.length, set.bags.length, "slides");
   }
@@ -137,26 +132,15 @@ export async function openData(config: MilConfig, { disk, reporter, signal, mark
   return { labels, classes, set, of, split, fold: fold.name, means, read, mark, notes };
 }
 
-/** Compares a file with the checksum of its own content, where it has one. */
-async function checkFile(disk: Disk, path: string): Promise<void> {
-  const file = await openFeatures(disk.open(path, "read"));
-  try {
-    await checkContent(file);
-  } finally {
-    file.close();
-  }
-}
-
-/** Reads a bag in blocks, and keeps it where there is room. */
+/** Mean of the rows of a bag, which is kept where there is room. */
 async function meanOf(disk: Disk, bag: Bag, dim: number, kept?: Map<string, Float32Array>): Promise<Float64Array> {
   const mean = new Float64Array(dim);
   const all = kept && new Float32Array(bag.count * dim);
-  const step = Math.max(1, Math.floor(BLOCK / dim));
-  for (let from = 0; from < bag.count; from += step) {
-    const count = Math.min(step, bag.count - from);
-    const rows = await readRows(disk, bag, dim, Uint32Array.from({ length: count }, (_, i) => from + i));
+  let at = 0;
+  for await (const rows of allRows(disk, bag, dim)) {
     for (let k = 0; k < rows.length; k++) mean[k % dim]! += rows[k]!;
-    all?.set(rows, from * dim);
+    all?.set(rows, at);
+    at += rows.length;
   }
   if (all) kept.set(bag.name, all);
   return mean.map((sum) => sum / bag.count);

@@ -11,7 +11,7 @@ import { writeFeatures } from "../../../src/embed/formats.ts";
 import { rocAuc } from "../../../src/eval/classification.ts";
 import { disk } from "../../../src/io/fs.ts";
 import { MIL_CONFIG, type MilConfig } from "../../../src/methods/mil/config.ts";
-import { openData } from "../../../src/methods/mil/data.ts";
+import { type MilData, openData } from "../../../src/methods/mil/data.ts";
 import { method } from "../../../src/methods/mil/index.ts";
 import { epochOrder } from "../../../src/methods/mil/sampling.ts";
 import { loadModel, milTraining, openSession } from "../../../src/methods/mil/training.ts";
@@ -85,7 +85,8 @@ async function go(config: MilConfig, run: string, after = Infinity) {
   const progress = new Watched(after);
   const host = hostOf(progress);
   Deno.mkdirSync(run, { recursive: true });
-  const opened = await method.open(gpu, config, await openData(config, host), host);
+  const data = await openData(config, host);
+  const opened = await method.open(gpu, config, data, host);
   try {
     const store = runStore(run);
     const end = await runTraining(opened.training, {
@@ -100,7 +101,7 @@ async function go(config: MilConfig, run: string, after = Infinity) {
     const evidence = end.reason === "interrupted"
       ? undefined
       : await opened.evidence({ folder: run, best, end, demo: false });
-    return { end, evidence, warnings: progress.warnings };
+    return { data, end, evidence };
   } finally {
     opened.close();
   }
@@ -198,8 +199,11 @@ function plantedShare({ attention }: ClassificationResults, { test }: World): nu
 }
 
 /** AUC of the attention a trained run pays to the rows of a positive bag, planted or not: the mean over the bags. */
-async function attentionAuc(config: MilConfig, run: string, { test }: World): Promise<number> {
-  const data = await openData(config, hostOf(new Progress(true)));
+async function attentionAuc(
+  config: MilConfig,
+  { run, data }: { run: string; data: MilData },
+  { test }: World,
+): Promise<number> {
   const session = await openSession(gpu, config, data);
   const { path, read } = findCheckpoint(run, "best")!;
   loadModel(session.model, read, path);
@@ -222,27 +226,27 @@ for (const seed of [0, 1, 2]) {
   Deno.test(`world ${seed}: both attentions find what the mean hides, and nothing where labels are shuffled`, async () => {
     const where = `${folder}/world${seed}`;
     const world = makeWorld(seed, TEST);
-    const { features, labels } = await writeWorld(where, { seed, test: TEST });
+    const { features, labels } = await writeWorld(where, { seed, world, test: TEST });
     // The same features with fewer bags to test on, and with labels that mean nothing.
     const [few, shuffled] = [`${where}/few.tsv`, `${where}/shuffled.tsv`];
-    await writeWorld(where, { seed, labels: few, tableOnly: true });
-    await writeWorld(where, { seed, labels: shuffled, tableOnly: true, shuffled: true });
+    await writeWorld(where, { seed, world, labels: few, tableOnly: true });
+    await writeWorld(where, { seed, world, labels: shuffled, tableOnly: true, shuffled: true });
     // Three epochs at ten times the usual rate end about where twenty at that rate do, in a seventh of the time. Each bag is seen
     // in each of them: of a sampler's draws in three epochs 95 % are, and one start in three is still without a direction then.
     const common = { features, hidden: 64, epochs: 3, lr: 3e-3, balance: "none", seed, log_every: 100 };
     const found = async (model: string, table: string) => {
       const run = `${where}/${model} ${table.split("/").at(-1)}`;
       const config = configOf({ ...common, model, labels: table });
-      const { evidence } = await go(config, run);
-      return { config, run, results: evidence!.parts.results!.classification! };
+      const { data, evidence } = await go(config, run);
+      return { config, run, data, results: evidence!.parts.results!.classification! };
     };
     for (const [model, table] of [["gated", labels], ["abmil", few]] as const) {
-      const { config, run, results } = await found(model, table);
+      const { config, results, ...trained } = await found(model, table);
       const auc = aucOf(results, model);
       assert.ok(auc >= 0.93, `${model}: AUC is ${auc}`);
       assert.ok(aucOf(results, "majority") === 0.5);
       if (table === labels) assert.ok(aucOf(results, "mean") <= 0.6, `mean: AUC is ${aucOf(results, "mean")}`);
-      const attention = await attentionAuc(config, run, world);
+      const attention = await attentionAuc(config, trained, world);
       assert.ok(attention >= 0.93, `${model}: the AUC of its attention on planted tiles is ${attention}`);
       const planted = plantedShare(results, world);
       assert.ok(planted >= 0.9, `${planted} of the tiles that are shown were planted`);
@@ -508,6 +512,24 @@ Deno.test("features that are not those of their checksum are refused by name, be
     assert.match(error.message, /Cannot use features of .*s03\.h5: their SHA-256 is/);
     return error instanceof DataError && error.code === "checksum" && error.exitCode === 4;
   });
+});
+
+Deno.test("rows are read once before training, for means, checksums and whatever is no number", async () => {
+  const task = await smallTask("once");
+  const host = hostOf(new Watched());
+  const opened = new Map<string, number>();
+  const counting = {
+    ...host.disk,
+    open: (path: string, mode: "read") => {
+      const name = path.split("/").at(-1)!;
+      opened.set(name, (opened.get(name) ?? 0) + 1);
+      return host.disk.open(path, mode);
+    },
+  } as typeof disk;
+  const { set } = await openData(configOf(task), { ...host, disk: counting });
+  const files = set.bags.flatMap((bag) => bag.files.map(({ slide }) => opened.get(`${slide}.h5`)));
+  // Once for its header, once for its rows.
+  assert.deepEqual(files, new Array(24).fill(2));
 });
 
 Deno.test("without folds a share of the cases of each class is held out, whole cases and by the seed", async () => {

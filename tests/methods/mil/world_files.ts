@@ -3,11 +3,13 @@
 import { Rng } from "../../../src/core/rng.ts";
 import { writeFeatures } from "../../../src/embed/formats.ts";
 import { disk } from "../../../src/io/fs.ts";
-import { makeWorld, WORLD } from "./world.ts";
+import { makeWorld, WORLD, type World } from "./world.ts";
 
 /** What is written. */
 export interface WorldFiles {
   readonly seed: number;
+  /** The world of the seed, where it was made before, with as many bags to test on or more. */
+  readonly world?: World;
   /** Bags to test on; as many as are trained on by default. */
   readonly test?: number;
   /** Whether the labels of the training part are shuffled. */
@@ -32,9 +34,10 @@ export interface WorldPaths {
 /** Writes it into a folder that is there. */
 export async function writeWorld(
   folder: string,
-  { seed, test = WORLD.bags, shuffled = false, labels = `${folder}/labels.tsv`, tableOnly = false }: WorldFiles,
+  given: WorldFiles,
 ): Promise<WorldPaths> {
-  const world = makeWorld(seed, test);
+  const { seed, test = WORLD.bags, shuffled = false, labels = `${folder}/labels.tsv`, tableOnly = false } = given;
+  const world = given.world ?? makeWorld(seed, test);
   const { bags, dim, rows } = WORLD;
   const order = shuffled ? new Rng(seed, 77).permutation(bags) : Uint32Array.from({ length: bags }, (_, i) => i);
   const lines = ["slide_id\tcase_id\tlabel\tfold_0"];
