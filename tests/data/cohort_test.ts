@@ -42,8 +42,9 @@ Deno.test("readCohort() keeps names and labels as text and orders folds by their
     file: "",
     rows: table.rows.map((r) => ({ ...r, line: 0 })),
   });
-  const csv = readCohort("slide_id,label\r\ns1,a\r\ns2,b\r\n", "x.csv");
-  assert.deepEqual([csv.cases, csv.rows[1]!.case], [false, "s2"]);
+  const csv = readCohort("slide_id , label,fold_0\r\ns1,a,test\r\n s2, b , train\r\n", "x.csv");
+  const { line: _, ...row } = csv.rows[1]!;
+  assert.deepEqual([csv.cases, row], [false, { slide: "s2", case: "s2", fields: ["s2", "b"], folds: ["train"] }]);
 });
 
 Deno.test("readCohort() names file, line and what is wrong", () => {

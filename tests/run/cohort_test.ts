@@ -211,15 +211,20 @@ Deno.test("slides without a file, tiles or finite numbers, or damaged, are left 
     await writeSlide(at("strong", "case002_a"), new Float32Array(0));
     await writeSlide(at("strong", "case004_a"), Float32Array.of(1, 2, 3, 4, 5, 6, 1, 2, NaN, 4, 5, 6));
     Deno.writeFileSync(at("weak", "case003_b"), Deno.readFileSync(at("weak", "case003_b")).subarray(0, 700));
+    const bytes = Deno.readFileSync(at("strong", "case003_b"));
+    bytes[bytes.length - 1]! ^= 1;
+    Deno.writeFileSync(at("strong", "case003_b"), bytes);
     await writeSlide(at("weak", "stranger"), Float32Array.of(1, 2, 3, 4, 5, 6));
     const { result, loaded } = await evaluate(folder, { task: "task_col: HER2", features: ["weak", "strong"] });
     assert.deepEqual(loaded.leftOut.map(({ source, slide, code }) => [source, slide, code]), [
       ["weak", "case001_a", "missing"],
       ["weak", "case003_b", "damaged"],
       ["strong", "case002_a", "empty"],
+      ["strong", "case003_b", "damaged"],
       ["strong", "case004_a", "not-finite"],
     ]);
-    assert.match(loaded.leftOut[3]!.reason, /row 1, column 2 is NaN/);
+    assert.match(loaded.leftOut[3]!.reason, /their SHA-256 is/);
+    assert.match(loaded.leftOut[4]!.reason, /row 1, column 2 is NaN/);
     assert.ok(loaded.notes.some((text) => /weak: 1 slide with features but not in the table: stranger/.test(text)));
     // Case 3 goes on with its other slide, the other three cases are gone, for both encoders.
     assert.equal(loaded.cohort.units.length, 27);
