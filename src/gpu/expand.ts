@@ -182,7 +182,7 @@ function rewrite(lines: readonly string[], env: ReadonlyMap<string, string>, nam
   return out;
 }
 
-/** Texts by kernel and variant: a plan dispatches few of them hundreds of times, and each takes about a millisecond. */
+/** Texts by kernel and variant: a plan dispatches few of them hundreds of times, and repeated lines make some of them long. */
 const texts = new WeakMap<Kernel, { source: string; libs: readonly string[]; byVariant: Map<string, string> }>();
 
 /** WGSL text of one variant of a kernel. */
