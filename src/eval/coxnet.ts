@@ -13,6 +13,7 @@
 
 import { LimitError } from "../core/errors.ts";
 import { CoxLoss } from "./cox_loss.ts";
+import { dot } from "./linalg/product.ts";
 import type { Table } from "./linalg/table.ts";
 import type { FollowUp } from "./survival.ts";
 
@@ -180,9 +181,3 @@ class Net {
 }
 
 type Solving = Readonly<Record<"lasso" | "ridge" | "tolerance", number>>;
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
-}

@@ -10,7 +10,7 @@
  */
 
 import { DataError } from "../core/errors.ts";
-import { multiply } from "./linalg/product.ts";
+import { dot, multiply } from "./linalg/product.ts";
 import { SoftmaxLoss } from "./softmax_loss.ts";
 import type { Table } from "./linalg/table.ts";
 
@@ -118,12 +118,6 @@ function search(
     }
   }
   return false;
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
 }
 
 /** The most probable label of each row. */

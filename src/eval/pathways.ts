@@ -10,18 +10,14 @@
 
 import { DataError } from "../core/errors.ts";
 import type { GeneSet } from "../data/cohort/gene_sets.ts";
-import { fitStandardizer, type Standardizer } from "./linalg/standardize.ts";
+import { applyStandardizer, fitStandardizer } from "./linalg/standardize.ts";
 import { type Table, takeRows } from "./linalg/table.ts";
 
 /** Targets on the scale of the training cases; columns that are constant there are 0 throughout. */
 export function standardizedTargets(raw: Table, train: readonly number[]): { targets: Table; constant: number[] } {
-  const by: Standardizer = fitStandardizer(takeRows(raw, train));
-  const data = Float64Array.from(
-    raw.data,
-    (value, at) => (value - by.mean[at % raw.columns]!) / by.scale[at % raw.columns]!,
-  );
+  const by = fitStandardizer(takeRows(raw, train));
   const constant = [...by.scale.keys()].filter((j) => by.scale[j] === Infinity);
-  return { targets: { rows: raw.rows, columns: raw.columns, data }, constant };
+  return { targets: applyStandardizer(raw, by), constant };
 }
 
 /** Columns of the genes of each set. @throws {DataError} If none of a set's genes is there. */

@@ -59,8 +59,9 @@ export interface LoadedCohort {
   readonly notes: readonly string[];
 }
 
-function readText(path: string): string {
-  if (disk.look(path)?.kind !== "file") {
+/** Text of a file that was named. @throws {DataError} If it is not there, or a folder. */
+export function readGiven(path: string): string {
+  if (disk.look(path) === undefined) {
     throw new DataError(`Cannot read ${path}: there is no such file`, { code: "file-access", context: { file: path } });
   }
   return decodeText(readBytes(disk, path), path);
@@ -80,8 +81,8 @@ export function openCohort({ split, task: taskFile, features, expression, geneSe
       },
     );
   }
-  const table = readCohort(readText(split), split);
-  const task = readTask(readText(taskFile), taskFile);
+  const table = readCohort(readGiven(split), split);
+  const task = readTask(readGiven(taskFile), taskFile);
   checkFolds(table);
   for (const { path } of features) findFeatureFiles(disk, path);
   const notes = table.cases ? [] : [`${split} has no case_id: every slide counts as a case`];
@@ -114,7 +115,7 @@ function pathwayTargets(
       `Cannot score gene sets: task_type of ${task.file} is ${task.kind ?? "not given"}, wanted regression`,
     );
   }
-  const all = readGeneSets(readText(geneSets), geneSets);
+  const all = readGeneSets(readGiven(geneSets), geneSets);
   const sets = task.columns.length === 1 && task.columns[0] === "all" ? all : task.columns.map((name) => {
     const found = all.find((set) => set.name === name);
     if (found !== undefined) return found;
@@ -127,7 +128,7 @@ function pathwayTargets(
       },
     );
   });
-  const read = readCaseExpression(readText(expression), expression);
+  const read = readCaseExpression(readGiven(expression), expression);
   const { places, absent } = placeSets(read.genes, sets);
   if (absent > 0) notes.push(`${count(absent, "gene")} of the sets not in ${expression}`);
   const rows = table.rows.filter((row) => read.cases.has(row.case));

@@ -4,17 +4,16 @@
  * @module
  */
 
-import { ConfigError, DataError } from "../core/errors.ts";
+import { ConfigError } from "../core/errors.ts";
 import { INCOMPLETE } from "../core/exit_status.ts";
 import type { Facts } from "../core/facts.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { type FoldOptions, type MadeFolds, makeFolds } from "../data/cohort/folds.ts";
 import { type CohortTable, cohortText, readCohort } from "../data/cohort/cohort_table.ts";
 import { type CohortTask, kindOf, targetsOf, type TaskKind, taskText } from "../data/cohort/task.ts";
-import { readBytes } from "../data/data_folder.ts";
-import { decodeText } from "../io/csv.ts";
 import { disk } from "../io/fs.ts";
 import { checkFolder } from "../io/output.ts";
+import { readGiven } from "./cohort.ts";
 import { contentHash } from "./content_hash.ts";
 import { OutputFolder } from "./output_folder.ts";
 
@@ -68,13 +67,7 @@ export interface Split {
 export async function split(options: SplitOptions, reporter: Reporter): Promise<Split> {
   const { labels, site, out, overwrite, settings } = options;
   checkFolder(out);
-  if (disk.look(labels)?.kind !== "file") {
-    throw new DataError(`Cannot read ${labels}: there is no such file`, {
-      code: "file-access",
-      context: { file: labels },
-    });
-  }
-  const table = readCohort(decodeText(readBytes(disk, labels), labels), labels);
+  const table = readCohort(readGiven(labels), labels);
   const task = taskOf(options, table);
   // Sets of genes are scored when the task is evaluated, and are no columns.
   const sets = task.kind === "regression" && !task.columns.some((column) => table.columns.includes(column));
@@ -94,7 +87,7 @@ export async function split(options: SplitOptions, reporter: Reporter): Promise<
     return { ...finished, path };
   }
   for (const note of made.notes) reporter.warn(note);
-  const status = made.notes.some((note) => /^fold_\d+: no /.test(note)) ? INCOMPLETE : 0;
+  const status = made.counts.some(({ train, test }) => [...train, ...test].includes(0)) ? INCOMPLETE : 0;
   folder.begin();
   disk.write(`${path}/${TABLE}`, cohortText(withCases(made.table)));
   disk.write(`${path}/${TASK}`, taskText(task));

@@ -232,9 +232,12 @@ Deno.test("slides without a file, tiles or finite numbers, or damaged, are left 
     assert.ok(loaded.sources.every(({ x }) => x.rows === 27) && result.cases === 27);
   }));
 
-Deno.test("features of two encoders in one folder are refused, by width or by what files say; so are folders without slides", () =>
+Deno.test("features of two encoders in one folder are refused, by width or by what files say; so are folders without slides or in place of files", () =>
   inFolder(async (folder) => {
     await writeSlides(`${folder}/strong`);
+    const files = { split: folder, task: `${folder}/config.yaml`, features: [] };
+    assert.throws(() => openCohort(files), { message: `Cannot read ${folder}: it is a folder, a file is wanted` });
+    assert.throws(() => openCohort({ ...files, split: files.task }), /config\.yaml: there is no such file/);
     const path = `${folder}/strong/case005_a.h5`;
     await writeSlide(path, new Float32Array(12), 6, { encoder: "another" });
     const said = await rejected(evaluate(folder, { task: "task_col: HER2" }));

@@ -194,3 +194,10 @@ export function multiply(a: Factor, w: Table): Table {
   }
   return { rows: a.rows, columns: w.rows, data: out };
 }
+
+/** Product of two vectors. */
+export function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
+}

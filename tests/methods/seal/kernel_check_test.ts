@@ -121,8 +121,8 @@ const FAULTS: readonly PlanFault[] = [
   {
     name: "a temperature left out",
     kernel: "info_nce_columns",
-    from: "exp(scale[0] * s[",
-    to: "exp(s[",
+    from: "power(score(scale[0] * s[",
+    to: "power(score(s[",
     plan: OBJECTIVE,
   },
   { name: "a temperature left out", kernel: "info_nce_loss", from: "- scale[0] * dot", to: "- dot", plan: OBJECTIVE },
