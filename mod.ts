@@ -39,6 +39,14 @@ export {
   openHest,
   type SparseCounts,
 } from "./src/module/hest.ts";
+export type {
+  HestPairs,
+  PairBatch,
+  PairBatchOptions,
+  PairsHoldOut,
+  PairsOptions,
+  PairsSample,
+} from "./src/module/pairs.ts";
 export { train, type TrainedFolder, type TrainingEvent, type TrainOptions } from "./src/module/train.ts";
 export {
   type FoundSpot,

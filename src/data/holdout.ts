@@ -8,7 +8,7 @@ import { ConfigError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import { SAME_SPECIMEN } from "./deny_list.ts";
 import { type DonorGroup, donorGroups, type SampleInfo } from "./donors.ts";
-import { holdOut } from "./splits.ts";
+import { drawGroups, holdOut } from "./splits.ts";
 
 /** What a sample is for. */
 export type Role = "train" | "validation" | "test";
@@ -21,6 +21,8 @@ export interface HoldOut {
   readonly donors?: readonly string[] | undefined;
   /** About this share of all samples, in whole groups of donors, drawn from those not named. */
   readonly share?: number | undefined;
+  /** So many whole groups of donors, drawn from those not named. */
+  readonly groups?: number | undefined;
 }
 
 /** Held-out parts of a data set. */
@@ -54,9 +56,13 @@ export function assignRoles(samples: readonly SampleInfo[], holdOuts: HoldOuts):
       roles.set(id, role);
     }
   }
-  for (const { role, part: { share } } of parts) {
-    if (share === undefined) continue;
+  for (const { role, part: { share, groups: some } } of parts) {
     const free = groups.filter((group) => group.samples.every((id) => !roles.has(id)));
+    if (some !== undefined) {
+      for (const id of drawGroups(free, some, holdOuts.seed ?? 0)) roles.set(id, role);
+      continue;
+    }
+    if (share === undefined) continue;
     const left = free.reduce((sum, group) => sum + group.samples.length, 0);
     const { test } = holdOut(free, share * samples.length / Math.max(1, left), holdOuts.seed ?? 0);
     for (const id of test) roles.set(id, role);

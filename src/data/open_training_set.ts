@@ -16,8 +16,9 @@ import { describeSplits } from "./leakage.ts";
 import { type LoadedSample, type LoadOptions, loadRaw, loadSample } from "./load_sample.ts";
 import { dense, type Matrix, toCsr } from "./matrix.ts";
 import { choosePanel, commonGenes, lackedBy, type LeftOut, leftOutOf } from "./genes/panel.ts";
-import { leakageOf, type PlanOptions, planTrainingSet } from "./plan_training_set.ts";
+import { leakageOf, type PlanOptions, planTrainingSet, type TrainingSetPlan } from "./plan_training_set.ts";
 import type { GeneCriterion } from "./genes/preprocess.ts";
+import { gatherWarnings } from "./sample_checks.ts";
 import { type Placed, TrainingSet } from "./training_set.ts";
 import {
   applyVocabulary,
@@ -111,6 +112,29 @@ export async function openTrainingSet(disk: ReadDisk, options: TrainingSetOption
   });
 }
 
+/** Genes that were chosen, and what they are of, before samples are put into their columns. */
+export interface ChosenGenes extends TrainingSetPlan {
+  readonly vocabulary: Vocabulary;
+  readonly panel: readonly string[];
+  /** Pairs of each sample. */
+  readonly counts: ReadonlyMap<string, number>;
+}
+
+/**
+ * Chooses genes as {@linkcode openTrainingSet}, and keeps no sample: each is read, counted and left.
+ *
+ * @throws {DataError | ConfigError | FormatError} As {@linkcode openTrainingSet}.
+ */
+export async function chooseGenes(disk: ReadDisk, options: TrainingSetOptions): Promise<ChosenGenes> {
+  const plan = planTrainingSet(disk, options);
+  const opening = new Opening(disk, { ...options, memory: 0 }, plan.roles);
+  for (const [i, sample] of plan.order.entries()) await opening.read(sample, i, plan.order.length);
+  const reports = leakageOf(plan.roles, plan.infos, opening.digests, options);
+  const { vocabulary, panel, absent } = await opening.choose();
+  const warnings = [...plan.warnings, ...absent, ...describeSplits(reports), ...gatherWarnings(opening.warnings)];
+  return { ...plan, vocabulary, panel, counts: opening.counts, warnings };
+}
+
 /** Name of the group of donors of each sample. */
 function donorNames(infos: readonly SampleInfo[]): Map<string, string> {
   return new Map(donorGroups(infos).flatMap(({ key, samples }) => samples.map((id) => [id, key] as const)));
@@ -119,6 +143,10 @@ function donorNames(infos: readonly SampleInfo[]): Map<string, string> {
 /** What is known while samples are read. */
 class Opening {
   readonly digests: SampleDigest[] = [];
+  /** Pairs of each sample. */
+  readonly counts = new Map<string, number>();
+  /** Of the samples. */
+  readonly warnings: string[] = [];
   readonly #builder: VocabularyBuilder;
   /** Samples that wait for the genes. */
   readonly #held = new Map<string, LoadedSample>();
@@ -146,6 +174,8 @@ class Opening {
     options.signal?.throwIfAborted();
     const sample = await loadSample(this.disk, files, options.load);
     this.#checkSize(sample);
+    this.counts.set(files.id, sample.count);
+    this.warnings.push(...sample.warnings);
     if (options.findDuplicates !== false) this.digests.push(digestSample(sample.raw));
     const choosing = !("vocabulary" in (options.genes ?? {}));
     if (this.roles.get(files.id) === "train") {
@@ -190,7 +220,10 @@ class Opening {
       };
     }
     const { size = 2000, include = [] } = choice;
-    const panel = await this.#panel(size === "all" ? Infinity : size - include.length);
+    // Where the genes named leave no room, the panel is of them.
+    const panel = include.length === size
+      ? await this.#panel(size, include)
+      : await this.#panel(size === "all" ? Infinity : size - include.length);
     const vocabulary = this.#builder.finish(size, [...include, ...panel]);
     const { known } = this.#builder;
     const lost = include.filter((name) => !known.has(name));
@@ -247,7 +280,7 @@ class Opening {
   #placed(files: SampleFiles, loaded: LoadedSample, vocabulary: Vocabulary, donor: string): Placed {
     const { layer = "context", fill = "zero" } = this.options;
     const { data: x, coverage } = applyVocabulary(vocabulary, loaded.expression, { layer, fill });
-    this.#checkCoverage(vocabulary, coverage);
+    checkCoverage(vocabulary, coverage, this.options.leastCoverage);
     const own = applyVocabulary(vocabulary, loaded.expression, { layer: "own", fill }).data;
     const { id, count, barcodes, patches, spatial, pitch, arrayRow, arrayColumn, dropped, selfTest, spots } = loaded;
     const { smoothed } = loaded.expression.report;
@@ -261,21 +294,28 @@ class Opening {
       warnings: coverage.warning === undefined ? loaded.warnings : [...loaded.warnings, coverage.warning],
     };
   }
+}
 
-  #checkCoverage({ genes }: Vocabulary, { sample, coverage, missing }: Coverage): void {
-    const least = this.options.leastCoverage ?? LEAST_COVERAGE;
-    if (coverage >= least) return;
-    throw new DataError(
-      `Cannot train on ${sample}: ${genes.length - missing.length} of ${genes.length} genes were measured, ` +
-        `${Math.ceil(least * genes.length)} wanted`,
-      {
-        code: "coverage",
-        hint:
-          "Leave the sample out (exclude_samples), name genes all samples have (gene_list), or lower least_coverage",
-        context: { sample, coverage, missing: missing.slice(0, 100) },
-      },
-    );
-  }
+/**
+ * Refuses a sample that measured too few of the genes.
+ *
+ * @throws {DataError} With code `coverage`.
+ */
+export function checkCoverage(
+  { genes }: Vocabulary,
+  { sample, coverage, missing }: Coverage,
+  least: number = LEAST_COVERAGE,
+): void {
+  if (coverage >= least) return;
+  throw new DataError(
+    `Cannot train on ${sample}: ${genes.length - missing.length} of ${genes.length} genes were measured, ` +
+      `${Math.ceil(least * genes.length)} wanted`,
+    {
+      code: "coverage",
+      hint: "Leave the sample out (exclude_samples), name genes all samples have (gene_list), or lower least_coverage",
+      context: { sample, coverage, missing: missing.slice(0, 100) },
+    },
+  );
 }
 
 /** A warning that names genes; nothing where there are none. */

@@ -87,6 +87,24 @@ export function holdOut(groups: readonly DonorGroup[], share: number, seed: numb
   return splitOf("hold-out", groups, test);
 }
 
+/**
+ * Samples of so many groups, drawn.
+ *
+ * @throws {ConfigError} If none would be left.
+ */
+export function drawGroups(groups: readonly DonorGroup[], count: number, seed: number = 0): string[] {
+  if (!Number.isSafeInteger(count) || count < 1 || count >= groups.length) {
+    throw new ConfigError(
+      `Cannot hold out ${count} of ${groups.length} donors: wanted 1 to ${Math.max(1, groups.length - 1)}`,
+      {
+        hint: "A donor is never on both sides: hold out fewer, or name samples",
+        context: { groups: groups.map(({ key }) => key) },
+      },
+    );
+  }
+  return [...new Mt19937(seed).permutation(groups.length)].slice(0, count).flatMap((i) => groups[i]!.samples);
+}
+
 /** Both sides in the order of the groups. */
 function splitOf(name: string, groups: readonly DonorGroup[], test: readonly string[]): Split {
   const inTest = new Set(test);

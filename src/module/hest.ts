@@ -6,11 +6,13 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
-import type { ReadDisk, SampleFiles } from "../data/data_folder.ts";
+import type { SampleFiles } from "../data/data_folder.ts";
 import type { Expression } from "../data/counts.ts";
 import { gatherColumns } from "../data/matrix.ts";
 import type { Disk } from "../io/disk.ts";
+import { type HestSource, rememberSource } from "./hest_source.ts";
 import type { RgbImage } from "./images.ts";
+import type { HestPairs, PairsOptions } from "./pairs.ts";
 
 /** Which samples of a data folder. */
 export interface HestOptions {
@@ -22,6 +24,12 @@ export interface HestOptions {
   readonly species?: readonly string[] | undefined;
   /** Values of `st_technology`, whatever the case; all by default. */
   readonly technologies?: readonly string[] | undefined;
+  /** Where the files keep raw counts: `X` (default), `raw`, or a layer such as `layers/counts`. */
+  readonly counts?: string | undefined;
+  /** Leave out spots with NaN, infinite or negative counts instead of refusing their sample. */
+  readonly dropBadSpots?: boolean | undefined;
+  /** Leave out patches whose barcode the counts lack instead of refusing their sample. */
+  readonly dropUnknownPatches?: boolean | undefined;
   /** File access; the host's by default. */
   readonly disk?: Pick<Disk, "look" | "open"> | undefined;
 }
@@ -96,6 +104,14 @@ export interface Hest {
    * @throws {DataError | FormatError} If its files do not fit each other or are damaged.
    */
   sample(id: string): Promise<HestSample>;
+  /**
+   * Pairs of patch and expression of all samples in the columns of common genes, as training reads them: genes chosen on what
+   * trains alone, whole donors held out, joined by barcode. Each sample is read once here, and again when its pairs are.
+   *
+   * @throws {ConfigError} If a name is not known, or so many cannot be held out.
+   * @throws {DataError | FormatError} If a sample has no patches, too few of the genes, or is damaged; if patches differ in size.
+   */
+  pairs(options?: PairsOptions): Promise<HestPairs>;
 }
 
 /**
@@ -128,17 +144,25 @@ export async function openHest(folders: string | readonly string[], options: Hes
     (samples?.includes(id) ?? true) && among(organs, metadata?.text("organ")) &&
     among(species, metadata?.text("species")) && among(technologies, metadata?.text("st_technology"))
   );
-  return {
+  const { counts, dropBadSpots, dropUnknownPatches } = options;
+  const source: HestSource = { disk, files: chosen, lenience: { counts, dropBadSpots, dropUnknownPatches } };
+  const hest: Hest = {
     samples: chosen.map(infoOf),
     async sample(id) {
       const files = chosen.find((each) => each.id === id);
       if (files === undefined) throw noSample(id, chosen);
-      return await readSample(disk, files);
+      const sample = await readSample(source, files);
+      rememberSource(sample, { ...source, files: [files] });
+      return sample;
     },
+    pairs: async (more = {}) => await (await import("./pairs.ts")).openPairs(source, more),
   };
+  rememberSource(hest, source);
+  return hest;
 }
 
-function infoOf({ id, folder, patches, metadata }: SampleFiles): HestSampleInfo {
+/** What is known of a sample before it is read. */
+export function infoOf({ id, folder, patches, metadata }: SampleFiles): HestSampleInfo {
   return { id, folder, hasPatches: patches !== undefined, metadata: Object.fromEntries(metadata?.values ?? []) };
 }
 
@@ -151,10 +175,10 @@ function noSample(id: string, all: readonly SampleFiles[]): ConfigError {
   });
 }
 
-async function readSample(disk: ReadDisk, files: SampleFiles): Promise<HestSample> {
+async function readSample({ disk, lenience }: HestSource, files: SampleFiles): Promise<HestSample> {
   const { loadSample } = await import("../data/load_sample.ts");
   const { openPatches } = await import("../io/patches.ts");
-  const sample = await loadSample(disk, files);
+  const sample = await loadSample(disk, files, lenience);
   const { patches: { path, rows, size, pixelSize }, count, barcodes, raw, spatial, warnings } = sample;
   const open = () => openPatches(disk.open(path, "read"));
   const image = (data: Uint8Array): RgbImage => ({ width: size, height: size, data });

@@ -11,6 +11,8 @@ import type { ConfigOverrides } from "../train/config/format.ts";
 import type { MetricRow } from "../train/metrics.ts";
 import { type Device, deviceOf } from "./device.ts";
 import type { Hest } from "./hest.ts";
+import { sourceOf } from "./hest_source.ts";
+import { configOfPairs, type HestPairs } from "./pairs.ts";
 import { methodBehind, type OwnMethod } from "./own_method.ts";
 import { saveRunAdapter } from "./adapter.ts";
 import { openRun, type OpenRunOptions, type Run } from "./run.ts";
@@ -37,10 +39,10 @@ export interface TrainOptions<Settings> extends Listener {
   /** Encoder that is fine-tuned, as {@linkcode loadEncoder} takes it; the configuration's by default. */
   readonly encoder?: string | undefined;
   /**
-   * Data folders in HEST's layout, or what {@linkcode openHest} opened, of which the chosen samples train; methods of other
-   * data have keys of their own.
+   * Data folders in HEST's layout; what {@linkcode openHest} opened, of which the chosen samples train; or its pairs, whose genes
+   * and held-out samples the run then has. Methods of other data have keys of their own.
    */
-  readonly data?: string | readonly string[] | Hest;
+  readonly data?: string | readonly string[] | Hest | HestPairs | undefined;
   /** Folder of the run. One that was begun with the same configuration is resumed. */
   readonly out: string;
   /** Keys of the method; what is left out has its default. */
@@ -153,7 +155,7 @@ async function trainNow(
   const { name } = method;
   const own = {
     ...config,
-    ...(data === undefined ? {} : dataOf(data)),
+    ...(data === undefined ? {} : await dataOf(data, config ?? {})),
     ...(encoder === undefined ? {} : { encoder }),
     out,
     method: name,
@@ -183,11 +185,32 @@ function eventOf({ step, epoch, stage, values }: MetricRow): TrainingEvent {
   return { step, epoch, stage, loss: values.loss, values };
 }
 
-/** Keys that say which data. */
-function dataOf(data: string | readonly string[] | Hest): Record<string, readonly string[]> {
+/** Keys that say which data, and how pairs of them were chosen. */
+async function dataOf(data: string | readonly string[] | Hest | HestPairs, config: object): Promise<object> {
   if (typeof data === "string") return { data: [data] };
   if (!("samples" in data)) return { data };
-  return { data: [...new Set(data.samples.map(({ folder }) => folder))], samples: data.samples.map(({ id }) => id) };
+  const { disk, files, lenience: { counts, dropBadSpots, dropUnknownPatches } } = sourceOf(data);
+  if (disk !== (await import("../io/fs.ts")).disk) {
+    throw new ConfigError("Cannot train on data of a disk of one's own: training reads folders of the host", {
+      hint: "Open them without disk",
+    });
+  }
+  const keys: Readonly<Record<string, unknown>> = {
+    data: [...new Set(files.map(({ folder }) => folder))],
+    samples: files.map(({ id }) => id),
+    ...(counts !== undefined && { counts }),
+    ...(dropBadSpots && { drop_bad_spots: true }),
+    ...(dropUnknownPatches && { drop_unknown_patches: true }),
+    ...configOfPairs(data),
+  };
+  for (const [key, value] of Object.entries(config)) {
+    if (value === undefined || !(key in keys) || JSON.stringify(value) === JSON.stringify(keys[key])) continue;
+    throw new ConfigError(`Cannot use ${key} of config: the data that were opened decide it`, {
+      hint: "Say it where they are opened, or name the folder as data",
+      context: { key },
+    });
+  }
+  return keys;
 }
 
 /** Keys and values as a command line has them. */
