@@ -1,6 +1,7 @@
 /**
  * Feeds the readers of spatial data damaged files: each must be read or refused with a typed error that names file, place, what
- * was found and what was expected, within five seconds and two gigabytes (HDF5's memory grows and never shrinks); a conversion that is refused leaves nothing behind.
+ * was found and what was expected, within five seconds of a processor and a gigabyte
+ * (HDF5's memory grows and never shrinks); a conversion that is refused leaves nothing behind.
  *
  *     deno run -A scripts/fuzz_spatial.ts [--count 10000] [--seed 1] [--only NAME]
  *
@@ -10,7 +11,7 @@
 import { fuzz } from "../tests/io/fuzz.ts";
 import { spatialTargets } from "../tests/io/fuzz_spatial.ts";
 
-/** Seconds for one mutant, and bytes of the process. */
+/** Seconds of a processor for one mutant, and bytes of the process. */
 const MAX_SECONDS = 5, MAX_BYTES = 2 ** 30;
 
 if (import.meta.main) {

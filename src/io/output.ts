@@ -52,6 +52,9 @@ function refuseDangling(path: string, there: string, flag: string): void {
   );
 }
 
+/** Times that a folder which was just made may be gone. */
+const TRIES = 100;
+
 /**
  * Makes sure that files can be written into a folder, which need not be there yet; nothing is left behind.
  *
@@ -73,10 +76,16 @@ export function checkFolder(path: string, flag = "--out"): void {
   // In the folder itself, made for it and taken away again: what is above need not be this process's to write to.
   const made = missing(path);
   const probe = `${trimmed(path)}/.seal.${PID}.${randomPart()}.tmp`;
-  try {
+  const probed = () => {
     makeFolders(path);
     OpenFile.open(probe, "create").close();
     removeEntry(probe);
+    return true;
+  };
+  try {
+    // Another process may look at the same place at that moment, and take away the folders that it made.
+    for (let tries = 1; tries < TRIES; tries++) if (unlessMissing(probed)) return;
+    probed();
   } catch (error) {
     throw systemError(error, "write to", path, "write");
   } finally {

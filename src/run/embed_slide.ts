@@ -31,7 +31,7 @@ import { contentHash } from "./content_hash.ts";
 import type { EmbedMachine, EmbedOptions } from "./embed.ts";
 import { givenFor, type GivenPaths, openWhole, readGiven } from "./slide_files.ts";
 import { lockIfFree, lockInTurn } from "./slide_locks.ts";
-import { readState, writeState } from "./slide_states.ts";
+import { readState, statePath, writeState } from "./slide_states.ts";
 
 /** What is asked for. */
 export interface EmbedSlidesOptions extends EmbedOptions, GivenPaths {
@@ -65,9 +65,22 @@ export interface SlideWork {
   readonly machine: EmbedMachine;
 }
 
+/** Folder of the features, below the job's. */
+export function featuresFolder({ settings, folder }: Pick<SlideWork, "settings" | "folder">): string {
+  return `${gridFolder(settings.kind)}/features_${folder}`;
+}
+
 /** Of a slide without features. */
-export function none(name: string): Omit<SlideState, "status"> {
-  return { name, tiles: 0, damaged: 0, facts: {} };
+export function none(name: string, work: Pick<SlideWork, "settings" | "folder">): Omit<SlideState, "status"> {
+  return { name, features: featuresFolder(work), tiles: 0, damaged: 0, facts: {} };
+}
+
+/** Writes how a slide ended, unless the signal came while another process, of another encoder, wrote its own. */
+export async function record({ job, machine: { signal } }: SlideWork, state: SlideState): Promise<void> {
+  const path = statePath(job, state.name);
+  makeFolder(parentOf(path));
+  using lock = await lockInTurn([path], signal);
+  if (lock !== undefined) writeState(job, state);
 }
 
 /** What is given for a slide, and what that decides. */
@@ -98,7 +111,7 @@ export async function embedOne(work: SlideWork, slide: SlideInput): Promise<Slid
   const lock = lockIfFree(output);
   if (lock === undefined) {
     reporter.say(`${slide.name}: another process works on it, as ${output}.lock says`);
-    return { ...none(slide.name), status: "skipped", reason: "another process works on it" };
+    return { ...none(slide.name, work), status: "skipped", reason: "another process works on it" };
   }
   using _lock = lock;
   const { given, facts } = await givenOf(work, slide);
@@ -106,7 +119,7 @@ export async function embedOne(work: SlideWork, slide: SlideInput): Promise<Slid
   if (verdict.verdict === "complete" && !options.overwrite) {
     removeSlidePartial(disk, output);
     reporter.say(`${output}: is there`);
-    return ended(work, slide, await factsOf(work, slide, given, output), verdict);
+    return await ended(work, slide, await factsOf(work, slide, given, output), verdict);
   }
   if (verdict.verdict === "stale" && !options.overwrite) {
     throw new ConfigError(
@@ -143,7 +156,7 @@ async function factsOf(
   given: PlanGiven,
   output: string,
 ): Promise<SlideState["facts"]> {
-  const before = readState(work.job, slide.name);
+  const before = readState(work.job, slide.name, featuresFolder(work));
   if (before?.status === "done" || before?.status === "empty") return before.facts;
   const opened = await openWhole(slide.path, work.settings.badTiles);
   const features = await openFeatures(disk.open(output, "read"));
@@ -172,7 +185,7 @@ async function embedPlanned(
 ): Promise<SlideState | undefined> {
   const { by, settings, embedder, options, folder, machine: { reporter, signal } } = work;
   const { tiles, grid } = plan;
-  const table = slideTable(plan, by, facts, `${gridFolder(settings.kind)}/features_${folder}`, settings.strict);
+  const table = slideTable(plan, by, facts, featuresFolder(work), settings.strict);
   checkSpace(output, 8 * table.count * table.dim);
   const writer = FeatureWriter.open(disk, output, "h5", table, { overwrite: options.overwrite });
   if (writer.rows > 0) reporter.say(`${slide.name}: going on after ${writer.rows} of ${tiles.count}`);
@@ -205,7 +218,7 @@ async function embedPlanned(
     reporter.say(
       `${output}: ${count.tiles} x ${by.dim}${skipped.length ? `, ${skipped.length} damaged left out` : ""}`,
     );
-    return ended(work, slide, { ...plan.facts, damaged: skipped.map(String) }, count);
+    return await ended(work, slide, { ...plan.facts, damaged: skipped.map(String) }, count);
   } finally {
     writer.close();
   }
@@ -224,17 +237,17 @@ function sayPlan({ machine: { reporter } }: SlideWork, name: string, { tiles, gr
 }
 
 /** Records that a slide has its features. */
-function ended(
+async function ended(
   work: SlideWork,
   slide: SlideInput,
   facts: SlideState["facts"],
   { tiles, damaged }: { readonly tiles: number; readonly damaged: number },
-): SlideState {
+): Promise<SlideState> {
   const empty = tiles + damaged === 0;
   const state: SlideState = {
-    ...{ name: slide.name, status: empty ? "empty" : "done", tiles, damaged, facts },
+    ...{ name: slide.name, features: featuresFolder(work), status: empty ? "empty" : "done", tiles, damaged, facts },
     ...(empty && { reason: "no tile lies on tissue" }),
   };
-  writeState(work.job, state);
+  await record(work, state);
   return state;
 }

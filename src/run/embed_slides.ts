@@ -19,8 +19,7 @@ import { exitStatusOf, type SlideState } from "../slides/states.ts";
 import { slidePaths } from "../slides/tree.ts";
 import { adapterName, type EmbedMachine, type EmbedResult, shareOf, withEmbedder } from "./embed.ts";
 import { writeConfigs, writeSummary } from "./embed_job_files.ts";
-import { embedOne, type EmbedSlidesOptions, givenOf, none, type SlideWork } from "./embed_slide.ts";
-import { writeState } from "./slide_states.ts";
+import { embedOne, type EmbedSlidesOptions, givenOf, none, record, type SlideWork } from "./embed_slide.ts";
 
 /** The slides of this run's share, and how many there are in all. */
 export function slidesOf(
@@ -99,8 +98,8 @@ async function embedAll(
       if (state !== undefined) states.push(state);
     } catch (error) {
       const reason = (error as Error).message;
-      const state: SlideState = { ...none(slide.name), status: "failed", reason };
-      if (!endsAll(error)) writeState(work.job, state);
+      const state: SlideState = { ...none(slide.name, work), status: "failed", reason };
+      if (!endsAll(error)) await record(work, state);
       if (of === 1 || endsAll(error)) throw error;
       reporter.warn(`${slide.name}: ${reason}${(error as SealError).hint ? `; ${(error as SealError).hint}` : ""}`);
       states.push(state);
@@ -128,7 +127,7 @@ async function verifyAll(work: SlideWork, slides: readonly SlideInput[]): Promis
     const why = found.verdict === "stale" ? `: ${found.why}` : "";
     work.machine.reporter.say(`${slide.name}: ${found.verdict}${why}`);
     states.push({
-      ...none(slide.name),
+      ...none(slide.name, work),
       ...(complete && { tiles: found.tiles, damaged: found.damaged }),
       status: complete ? "done" : "failed",
       ...(!complete && { reason: `${found.verdict}${why}` }),

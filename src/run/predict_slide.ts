@@ -12,7 +12,7 @@ import { predictSlide, type SlidePrediction } from "../eval/predict.ts";
 import { disk } from "../io/fs.ts";
 import { contoursGeoJson } from "../slides/outlines.ts";
 import { type PlanGiven, type PlanSettings, planSlide } from "../slides/plan.ts";
-import { type SlideState, stateJson, summaryMarkdown } from "../slides/states.ts";
+import { type SlideState, statesJson, summaryMarkdown } from "../slides/states.ts";
 import { type BadTiles, CUT } from "../slides/tile_reader.ts";
 import { openTiles } from "../worker/tile_pool.ts";
 import { givenFor, type GivenPaths, openWhole, readGiven } from "./slide_files.ts";
@@ -133,7 +133,7 @@ export function recordSlide(
     facts: JSON.parse(String(origin["slide"] ?? "{}")),
   };
   const before = readState(out, id);
-  if (before === undefined || stateJson(before) !== stateJson(state)) writeState(out, state);
+  if (before === undefined || statesJson([before]) !== statesJson([state])) writeState(out, state);
   return status;
 }
 
@@ -145,5 +145,6 @@ export function recordFailed(out: string, id: string, reason: string): void {
 /** Writes the summary of all slides of a folder of predictions, those of earlier commands among them. */
 export function writeSummary(out: string, about: Readonly<Record<string, string>>): void {
   const states = readStates(out);
-  if (states.length > 0) disk.write(`${out}/summary.md`, summaryMarkdown(states, Object.entries(about)));
+  if (states.length === 0) return;
+  disk.write(`${out}/summary.md`, summaryMarkdown(new Map([["", { states, about: Object.entries(about) }]])));
 }

@@ -16,6 +16,8 @@ const STATUSES: readonly SlideStatus[] = ["done", "empty", "failed", "skipped"];
 /** What became of a slide. */
 export interface SlideState {
   readonly name: string;
+  /** Folder of the features it is a state of, below the job's: a job may have several grids and encoders. */
+  readonly features?: string;
   readonly status: SlideStatus;
   /** Tiles with features, and those left out since their pixels are damaged. */
   readonly tiles: number;
@@ -26,26 +28,36 @@ export interface SlideState {
   readonly facts: Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
 }
 
-/** The state as a file. */
-export function stateJson(state: SlideState): string {
-  return `${JSON.stringify(state, undefined, 1)}\n`;
+/**
+ * States of one slide as a file: what was worked on last, and `others`, of other folders of features.
+ *
+ * @param states That of the last work first.
+ */
+export function statesJson([last, ...others]: readonly SlideState[]): string {
+  return `${JSON.stringify({ ...last, ...(others.length > 0 && { others }) }, undefined, 1)}\n`;
+}
+
+function isState(value: Partial<SlideState> | null): value is SlideState {
+  const whole = (number: unknown) => Number.isSafeInteger(number) && (number as number) >= 0;
+  return typeof value === "object" && value !== null && typeof value.name === "string" &&
+    STATUSES.includes(value.status as SlideStatus) && whole(value.tiles) && whole(value.damaged) &&
+    ["undefined", "string"].includes(typeof value.features) && typeof value.facts === "object" && value.facts !== null;
 }
 
 /**
- * Reads a state.
+ * Reads the states of a slide.
  *
+ * @returns That of the last work first.
  * @throws {FormatError} If it is damaged or of another program.
  */
-export function parseState(text: string, file: string): SlideState {
-  let value: Partial<SlideState> | null = null;
+export function parseStates(text: string, file: string): SlideState[] {
+  let value: Partial<SlideState> & { others?: unknown } | null = null;
   try {
     value = JSON.parse(text);
   } catch { /* said below */ }
-  const whole = (number: unknown) => Number.isSafeInteger(number) && (number as number) >= 0;
-  const good = typeof value === "object" && value !== null && typeof value.name === "string" &&
-    STATUSES.includes(value.status as SlideStatus) && whole(value.tiles) && whole(value.damaged) &&
-    typeof value.facts === "object" && value.facts !== null;
-  if (good) return value as SlideState;
+  const { others = [], ...last } = value ?? {};
+  const states = [last, ...(Array.isArray(others) ? others : [null])];
+  if (states.every(isState)) return states;
   const expected = "name, status, tiles, damaged and facts";
   throw new FormatError(`Cannot read ${file} as the state of a slide: ${text.slice(0, 40)}, expected ${expected}`, {
     context: { file, found: text.slice(0, 40), expected },
@@ -62,12 +74,27 @@ function cell(text: string): string {
   return printable(text.replaceAll(/\s*[\r\n]\s*/g, " ")).replaceAll("|", "\\|");
 }
 
+/** States of slides that were worked on alike. */
+export interface StatePart {
+  readonly states: readonly SlideState[];
+  /** Lines on what was run: encoder, licence of its weights, grid, tissue. */
+  readonly about: readonly (readonly [string, string])[];
+}
+
 /**
  * The summary of a job in Markdown, those that need a look first.
  *
- * @param about Lines on what was run: encoder, licence of its weights, grid, tissue.
+ * @param parts By the folder of their features; one without a name stands alone.
  */
-export function summaryMarkdown(states: readonly SlideState[], about: readonly (readonly [string, string])[]): string {
+export function summaryMarkdown(parts: ReadonlyMap<string, StatePart>): string {
+  const lines = [...parts].flatMap(([name, part]) => [
+    ...(parts.size > 1 ? [`## ${printable(name)}`, ""] : []),
+    ...partLines(part),
+  ]);
+  return ["# Slides", "", ...lines].join("\n");
+}
+
+function partLines({ states, about }: StatePart): string[] {
   const counted = STATUSES.map((status) => {
     const count = states.filter((state) => state.status === status).length;
     return count === 0 ? "" : `${count} ${status}`;
@@ -76,8 +103,6 @@ export function summaryMarkdown(states: readonly SlideState[], about: readonly (
   const rows = order.flatMap((status) => states.filter((state) => state.status === status));
   const tiles = states.reduce((sum, state) => sum + state.tiles, 0);
   return [
-    "# Slides",
-    "",
     `${states.length} slides: ${counted || "none"}; ${tiles} tiles.`,
     "",
     ...about.map(([name, value]) => `- ${cell(name)}: ${cell(value)}`),
@@ -88,5 +113,5 @@ export function summaryMarkdown(states: readonly SlideState[], about: readonly (
       `| ${cell(name)} | ${status} | ${tiles} | ${damaged} | ${cell(reason)} |`
     ),
     "",
-  ].join("\n");
+  ];
 }

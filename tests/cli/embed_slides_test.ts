@@ -221,6 +221,54 @@ Deno.test("--verify judges what is there, --dry-run writes nothing, another sett
   assert.match(preview.err, /A preview: at most 5 tiles/);
 });
 
+Deno.test("A job of two encoders and two grids keeps the state of each: none says what became of another", async () => {
+  const job = `${root}/several`;
+  const path = `${root}/several.tif`;
+  Deno.copyFileSync(`${FIXTURES}slides/zstd_tiles.tif`, path);
+  const run = (encoder: string, ...words: string[]) =>
+    seal(...["embed", path, "--job", job, "--encoder", encoder, "--workers", "0", "--mpp", "0.5", "--json"], ...words);
+  const other = ENCODER.replace("seed=3", "seed=4");
+  const [first, second, coarse] = [
+    await run(ENCODER, ...GRID),
+    await run(other, ...GRID),
+    await run(ENCODER, "--mag", "20", "--patch-size", "80", "--everywhere"),
+  ];
+  const stateOf = ({ code, out, err }: typeof first) => {
+    assert.equal(code, 0, err);
+    return JSON.parse(out).slides[0];
+  };
+  const states = [first, second, coarse].map(stateOf);
+  assert.deepEqual(states.map(({ features }) => features.replace(/random.*(seed=\d)$/, "$1")), [
+    "20x_40px_0px_overlap/features_seed=3",
+    "20x_40px_0px_overlap/features_seed=4",
+    "20x_80px_0px_overlap/features_seed=3",
+  ]);
+  assert.ok(states[2].facts.tiles < states[0].facts.tiles);
+  // The first grid again: its own facts, not those of the grid that came last.
+  const again = stateOf(await run(ENCODER, ...GRID));
+  assert.deepEqual(again, states[0]);
+  // A second encoder that fails takes nothing from the first.
+  const bytes = Deno.readFileSync(path);
+  Deno.writeFileSync(path, bytes.subarray(0, 100));
+  const third = await run(ENCODER.replace("seed=3", "seed=5"), ...GRID);
+  assert.equal(third.code, 4, third.err);
+  Deno.writeFileSync(path, bytes);
+  assert.deepEqual(stateOf(await run(ENCODER, ...GRID)), states[0]);
+  const { others, ...last } = JSON.parse(Deno.readTextFileSync(`${job}/wsi_states/several.json`));
+  assert.deepEqual(last, states[0]);
+  assert.deepEqual(others.map(({ features }: { features: string }) => features).sort(), [
+    states[1].features,
+    states[2].features,
+  ]);
+  const summary = Deno.readTextFileSync(`${job}/summary.md`).split("\n");
+  assert.deepEqual(
+    summary.filter((line) => line.startsWith("## ")),
+    states.map(({ features }) => `## ${features}`),
+  );
+  assert.equal(summary.filter((line) => /^1 slides: 1 done; /.test(line)).length, 3);
+  assert.equal(summary.filter((line) => line === "- licence of its weights: none: random weights").length, 3);
+});
+
 Deno.test("Shares by --shard and by SLURM's variables make the cohort together", async () => {
   const folder = `${root}/cohort`;
   Deno.mkdirSync(folder);

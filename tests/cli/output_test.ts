@@ -59,6 +59,20 @@ Deno.test("folders and files that can be written pass and nothing is left; other
     return Promise.resolve();
   }));
 
+Deno.test("a new place passes although another process takes it away while it is looked at", () =>
+  inFolder(async (folder) => {
+    const worker = new Worker(new URL("./output_worker.ts", import.meta.url), { type: "module" });
+    try {
+      const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+      [worker.onmessage, worker.onerror] = [resolve, reject];
+      worker.postMessage(`${folder}/job`);
+      await promise;
+      for (let i = 0; i < 200; i++) checkFolder(`${folder}/job`);
+    } finally {
+      worker.terminate();
+    }
+  }));
+
 Deno.test("an output larger than the disk is refused before it is made", () =>
   inFolder((folder) => {
     checkSpace(`${folder}/new/a.h5`, 1);

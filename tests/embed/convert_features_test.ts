@@ -8,7 +8,7 @@ import { checkContent, openFeatures } from "../../src/io/features.ts";
 import { disk } from "../../src/io/fs.ts";
 import { H5File } from "../../src/io/hdf5/h5.ts";
 import { chooseTiles, layGrid } from "../../src/slides/grid.ts";
-import { exitStatusOf, parseState, type SlideState, stateJson, summaryMarkdown } from "../../src/slides/states.ts";
+import { exitStatusOf, parseStates, type SlideState, statesJson, summaryMarkdown } from "../../src/slides/states.ts";
 import { slidePaths, tileAttributes, writeTiles } from "../../src/slides/tree.ts";
 
 const COUNT = 11;
@@ -194,15 +194,32 @@ Deno.test("States of slides are written and read; the summary has those that nee
     state("d", "empty"),
     state("e", "skipped", { damaged: 2 }),
   ];
-  for (const one of states) assert.deepEqual(parseState(stateJson(one), "s.json"), one);
-  for (const text of ["", "{}", "[1]", '{"name":"a","status":"gone","tiles":1,"damaged":0,"facts":{}}', "null"]) {
-    assert.throws(() => parseState(text, "s.json"), /s\.json as the state of a slide/);
+  for (const one of states) assert.deepEqual(parseStates(statesJson([one]), "s.json"), [one]);
+  const both = [state("a", "failed", { features: "g/features_y" }), state("a", "done", { features: "g/features_x" })];
+  assert.deepEqual(parseStates(statesJson(both), "s.json"), both);
+  const whole = { name: "a", status: "done", tiles: 1, damaged: 0, facts: {} };
+  for (
+    const text of [
+      ...["", "{}", "[1]", "null", '{"name":"a","status":"gone","tiles":1,"damaged":0,"facts":{}}'],
+      ...[{ others: 3 }, { others: [{}] }, { features: 1 }, { others: [null] }].map((more) =>
+        JSON.stringify({ ...whole, ...more })
+      ),
+    ]
+  ) {
+    assert.throws(() => parseStates(text, "s.json"), /s\.json as the state of a slide/, text);
   }
-  const text = summaryMarkdown(states, [["encoder", "uni_v2, licence CC-BY-NC-ND-4.0"]]);
+  const part = { states, about: [["encoder", "uni_v2, licence CC-BY-NC-ND-4.0"]] as [string, string][] };
+  const text = summaryMarkdown(new Map([["g/features_x", part]]));
   assert.match(text, /4 slides: 1 done, 1 empty, 1 failed, 1 skipped; 10 tiles\./);
   assert.match(text, /- encoder: uni_v2, licence CC-BY-NC-ND-4\.0/);
   const rows = text.split("\n").filter((line) => line.startsWith("| ")).slice(1);
   assert.deepEqual(rows.map((row) => row.split(" | ")[1]), ["failed", "empty", "skipped", "done"]);
   assert.match(rows[0]!, /^\| b\\\|c \| failed \| 0 \| 0 \| it is truncated \|$/);
+  const parts = new Map([["g/features_x", part], ["g/features_y", { ...part, states: states.slice(0, 1) }]]);
+  assert.deepEqual(summaryMarkdown(parts).split("\n").filter((line) => /^#|slides: /.test(line)), [
+    "# Slides",
+    ...["## g/features_x", "4 slides: 1 done, 1 empty, 1 failed, 1 skipped; 10 tiles."],
+    ...["## g/features_y", "1 slides: 1 done; 10 tiles."],
+  ]);
   assert.deepEqual([exitStatusOf(states), exitStatusOf([states[0]!]), exitStatusOf([])], [3, 0, 0]);
 });

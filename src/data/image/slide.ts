@@ -264,13 +264,15 @@ async function fromCoarser(chunks: Chunks, { level, x, y, width, height }: Regio
     const places = Float64Array.from({ length: count }, (_, i) => place(from + i) - first);
     return { first, count: last - first + 1, places };
   };
-  const [h, v] = [axis(x, width, fine.width, coarse.width), axis(y, height, fine.height, coarse.height)];
+  // Of a tile that is larger than its level, what lies within.
+  const [columns, rows] = [Math.min(width, fine.width - x), Math.min(height, fine.height - y)];
+  const [h, v] = [axis(x, columns, fine.width, coarse.width), axis(y, rows, fine.height, coarse.height)];
   const region = { level: level + 1, x: h.first, y: v.first, width: h.count, height: v.count };
   const { data: from } = await readRegion(chunks, region);
-  for (let r = 0, to = 0; r < height; r++) {
+  for (let r = 0; r < rows; r++) {
     const above = Math.floor(v.places[r]!);
     const [down, below] = [v.places[r]! - above, Math.min(above + 1, v.count - 1)];
-    for (let c = 0; c < width; c++) {
+    for (let c = 0, to = 3 * r * width; c < columns; c++) {
       const before = Math.floor(h.places[c]!);
       const [right, after] = [h.places[c]! - before, Math.min(before + 1, h.count - 1)];
       for (let k = 0; k < 3; k++, to++) {

@@ -11,7 +11,7 @@ import type { RandomAccess } from "../random_access.ts";
 import { JPEG2000_RATE } from "./jpeg2000.ts";
 import { checkScanner } from "./slide_formats.ts";
 import { checkFirstChunk, isLoaded, prepareCodec } from "./tiff_coded.ts";
-import { readPictureChunk } from "./tiff_codecs.ts";
+import { checkChunk, readPictureChunk } from "./tiff_codecs.ts";
 import { type Ifd, isTiff, readFrom, readFromBytes, readIfds, TAG, tiffError } from "./tiff_ifd.ts";
 import { RECOMPRESS, type TiffLayout, tiffLayout } from "./tiff_layout.ts";
 import { type PixelSize, tiffPixelSize } from "./tiff_pixel_size.ts";
@@ -108,6 +108,7 @@ function checkSlide({ ifd, width, height, lengths, across, down }: TiffLayout, n
 async function lookInto(layout: TiffLayout, level: number, source: RandomAccess): Promise<string[]> {
   const { offsets, lengths, compression } = layout;
   const { size, name } = source;
+  checkChunk(layout, name);
   await prepareCodec(compression);
   await readFrom(source, checkFirstChunk(layout, name));
   let [beyond, there] = [0, 0];
@@ -215,6 +216,7 @@ export function decodeTiff(file: Uint8Array, name: string, limit: PictureLimit =
   const bytes = width * height * Math.max(3, Math.ceil(samples * layouts.length * bits / 8));
   const large = overLimit({ width, height, bytes }, limit);
   if (large !== undefined) throw tiffError(name, ifd.place(TAG.width), large.found, large.expected, limit.hint);
+  checkChunk(layout, name);
   let data: Uint8Array<ArrayBuffer> | undefined;
   for (let index = 0; index < across * down; index++) {
     const chunk = readFromBytes(file, name, readPictureChunk(layouts, index, name));

@@ -52,14 +52,21 @@ export function* readPictureChunk(
   return rgb!;
 }
 
-function* readChunk(layout: TiffLayout, index: number, name: string): Reading<Uint8Array<ArrayBuffer>> {
-  const { chunkWidth, chunkHeight, across, down, samples, bits, ifd } = layout;
-  const pixels = chunkWidth * rowsOf(layout, index);
+/**
+ * Refuses a directory whose chunks are too large before memory is taken for one, be it a white one in place of a damaged.
+ *
+ * @throws {FormatError} If they are.
+ */
+export function checkChunk({ chunkWidth, chunkHeight, samples, bits, ifd }: TiffLayout, name: string): void {
   const bytes = chunkWidth * chunkHeight * Math.max(3, Math.ceil(samples * bits / 8));
-  if (bytes > MAX_CHUNK) {
-    const found = `has chunks of ${chunkWidth}x${chunkHeight} pixels, ${bytes} bytes`;
-    throw tiffError(name, ifd.place(TAG.rowsPerStrip), found, `at most ${MAX_CHUNK} bytes in one`, RECOMPRESS);
-  }
+  if (bytes <= MAX_CHUNK) return;
+  const found = `has chunks of ${chunkWidth}x${chunkHeight} pixels, ${bytes} bytes`;
+  throw tiffError(name, ifd.place(TAG.rowsPerStrip), found, `at most ${MAX_CHUNK} bytes in one`, RECOMPRESS);
+}
+
+function* readChunk(layout: TiffLayout, index: number, name: string): Reading<Uint8Array<ArrayBuffer>> {
+  const { chunkWidth, across, down, samples } = layout;
+  const pixels = chunkWidth * rowsOf(layout, index);
   if (!layout.planar) return toRgb(layout, yield* readSamples(layout, index, samples, name), pixels);
   let all: Uint8Array | undefined;
   for (let s = 0; s < samples; s++) {
