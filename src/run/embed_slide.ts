@@ -183,7 +183,7 @@ async function embedPlanned(
   output: string,
   facts: Readonly<Record<string, string | number>>,
 ): Promise<SlideState | undefined> {
-  const { by, settings, embedder, options, folder, machine: { reporter, signal } } = work;
+  const { by, settings, embedder, options, machine: { reporter, signal } } = work;
   const { tiles, grid } = plan;
   const table = slideTable(plan, by, facts, featuresFolder(work), settings.strict);
   checkSpace(output, 8 * table.count * table.dim);
