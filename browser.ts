@@ -8,7 +8,8 @@
 export * from "./src/core/errors.ts";
 export { type Caps, type DeviceLimits, type Feature, Gpu, type GpuOptions, requestGpu } from "./src/gpu/device.ts";
 export type { Device } from "./src/module/device.ts";
-export type { ImageInput, RgbImage } from "./src/module/images.ts";
+export type { RgbImage } from "./src/io/image/rgb_image.ts";
+export type { ImageInput, RgbBytes } from "./src/module/images.ts";
 export {
   type EncoderInfo,
   type EncoderPreparation,

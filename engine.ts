@@ -121,7 +121,7 @@ export {
 export type { AdamwLossScale, AdamwOptions } from "./src/ops/adamw.ts";
 export { LossScale, type LossScaleOptions, type LossScaleState } from "./src/optim/loss_scale.ts";
 export { type CosineOptions, cosineSchedule } from "./src/optim/schedule.ts";
-export type { ViewOf } from "./src/train/trunk.ts";
+export type { ViewOf } from "./src/train/stem_cache.ts";
 export { createGeneModel, type GeneModelConfig } from "./src/models/gene_registry.ts";
 export type { GeneForward, GeneModel, GeneOutput, Latent } from "./src/models/gene_model.ts";
 export type { VaeConfig } from "./src/models/gene/vae.ts";

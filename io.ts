@@ -41,7 +41,7 @@ export { decodeImage } from "./src/io/image/image.ts";
 export { encodePng } from "./src/io/image/png_write.ts";
 export { type DecodedImage, decodeRaster } from "./src/io/image/raster.ts";
 export type { Orientation } from "./src/io/image/orientation.ts";
-export type { Picture, PictureLimit } from "./src/io/image/picture.ts";
+export type { ImageLimit, RgbImage } from "./src/io/image/rgb_image.ts";
 export type { ResampleFilter } from "./src/core/resample.ts";
 export { type CoordsOf, openPatches, type Patches } from "./src/io/patches.ts";
 export { type Features, openFeatures } from "./src/io/features.ts";

@@ -17,5 +17,5 @@ export type { OwnMethod } from "./src/module/own_method.ts";
 export { Step } from "./src/train/step.ts";
 export type { Fields, Losses, StepBatch, StepModel, StepOptions } from "./src/train/step_model.ts";
 export type { RowForward, RowInput } from "./src/train/row_input.ts";
-export type { ViewOf } from "./src/train/trunk.ts";
+export type { ViewOf } from "./src/train/stem_cache.ts";
 export type { AnyKey, Key, Keys, Plain, Rule, ValueOf, ValuesOf } from "./src/core/config_key.ts";

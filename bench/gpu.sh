@@ -8,7 +8,7 @@
 #   a  kernel cases (tests) and `verify` on this adapter
 #   b  products and attention at the shapes of ViT-S, B, L and H, and every op, beside PyTorch
 #   c  whole ViTs: forward and a step with LoRA, images a second, beside PyTorch with timm and peft
-#   d  SEAL end to end: an epoch with the trunk's cache and without; profiles of embedding and of a step
+#   d  SEAL end to end: an epoch with the stem's cache and without; profiles of embedding and of a step
 #   e  memory of a step beside its plans; start of a process with an empty and a filled shader cache
 #
 # Options
@@ -250,10 +250,10 @@ fi
 if part d && [ $skip_bench = 0 ]; then
   tiny='random:vit_small_patch16_224?dim=32&depth=2&heads=2&img=32'
   if [ $is_software = 1 ]; then
-    record bench/methods/seal/trunk_cache.ts --encoder "$tiny" --pairs 8 --batch 4 --epochs 1 --dry
+    record bench/methods/seal/stem_cache.ts --encoder "$tiny" --pairs 8 --batch 4 --epochs 1 --dry
     sizes=(--encoder "$tiny" --batch 8 --runs 2)
   else
-    record bench/methods/seal/trunk_cache.ts --encoder random:vit_base_patch16_224 --pairs 2048 --batch 256 --epochs 3 --dry
+    record bench/methods/seal/stem_cache.ts --encoder random:vit_base_patch16_224 --pairs 2048 --batch 256 --epochs 3 --dry
     sizes=(--encoder vit_base_patch16_224 --batch 256 --micro 64 --genes 512)
   fi
   mkdir -p "$tmp/profile"

@@ -1,6 +1,6 @@
 """Pillow's side of bench/jpeg.ts, which starts it.
 
-    python bench/jpeg_peer.py make PICTURE DIR    # cuts patches, tiles and a 4000x3000 picture of a slide or a large picture
+    python bench/jpeg_peer.py make IMAGE DIR    # cuts patches, tiles and a 4000x3000 image of a slide or a large image
     python bench/jpeg_peer.py time                # reads lines of file names, writes the seconds that reading them takes
 
 Needs pillow; `make` of JPEG 2000 and tiled slides also tifffile and imagecodecs.
@@ -49,7 +49,7 @@ def make(path, folder):
             for i in range(2):
                 x, y = 1200 * i + 600, 700 * i + 500
                 save(big.crop((x, y, x + 1024, y + 1024)), f"tile1024_{sampling}_{kind}_{i}", **options)
-            save(big, f"picture4000x3000_{sampling}_{kind}_0", **options)
+            save(big, f"image4000x3000_{sampling}_{kind}_0", **options)
 
 
 def answer():

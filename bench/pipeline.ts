@@ -19,7 +19,7 @@ import { drawChanges, type Recipe } from "../src/data/image/augment.ts";
 import { disk } from "../src/io/fs.ts";
 import { AheadImages } from "../src/train/ahead_images.ts";
 import { changesRows } from "../src/train/changes_row.ts";
-import type { ViewOf } from "../src/train/trunk.ts";
+import type { ViewOf } from "../src/train/stem_cache.ts";
 import { openPatchPool } from "../src/worker/patch_pool.ts";
 import { flag, origin } from "./harness.ts";
 

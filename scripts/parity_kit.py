@@ -11,7 +11,7 @@ library's own. Weights may be in shards. CONCH, whose package is in no registry,
 MultiheadAttention with the file's weights, loaded strictly, and torchvision's preparation; its folder needs no config.json.
 One safetensors file is written; for each set of tiles of one size NAME:
 
-    tiles/NAME       u8  [n, H, W, 3]   what is embedded: integers of a formula, and the pictures that were named
+    tiles/NAME       u8  [n, H, W, 3]   what is embedded: integers of a formula, and the images that were named
     pixels/NAME      u8  [n, S, S, 3]   what the model saw, before normalisation
     embedding/NAME   f32 [n, D]
     tap/NAME/TAP     f32 [n, 2, width]  first and last token after `embed`, each `block_NN` and `norm`
@@ -267,7 +267,7 @@ def embed(kit, model, x: torch.Tensor, pooling: str) -> tuple[torch.Tensor, dict
 
 
 def tile_sets(kit, images: list[str]) -> dict[str, np.ndarray]:
-    """Tiles by the name of their set: the size the model sees, larger, smaller, not square; then pictures."""
+    """Tiles by the name of their set: the size the model sees, larger, smaller, not square; then images."""
     try:
         side = kit.prepare(Image.fromarray(formula(0, 512, 512))).shape[-1]
     except Exception as error:  # the library's own, of whatever kind
@@ -308,7 +308,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--adapter", type=Path, help="PEFT folder on top of the weights")
-    parser.add_argument("--image", action="append", default=[], help="a picture besides; may be given again")
+    parser.add_argument("--image", action="append", default=[], help="an image besides; may be given again")
     parser.add_argument("--pooling", choices=["own", "cls", "mean", "cls+mean"], default="own")
     parser.add_argument("--arg", action="append", default=[], metavar="KEY=VALUE", help="argument for timm.create_model")
     parser.add_argument("--image-size", type=int, metavar="N", help="side of what the model sees, px; its own unless given")

@@ -10,7 +10,7 @@
 import { denoFlags, permissionsOf } from "../src/cli/permissions.ts";
 import { encodePng } from "../src/io/image/png_write.ts";
 import { writeSection } from "../tests/cli/st_section.ts";
-import { make, writeOuts, writePicture } from "../tests/cli/space_ranger.ts";
+import { make, writeImage, writeOuts } from "../tests/cli/space_ranger.ts";
 import { exec, type Outcome, ROOT, tallyLine } from "./exec.ts";
 import { taskArgs } from "./task_args.ts";
 
@@ -85,7 +85,7 @@ async function standIns(at: string, trained: boolean): Promise<void> {
   writeSection(`${at}/her2st`, "S1");
   const made = make(0);
   await writeOuts(made, `${at}/V1/outs`);
-  writePicture(`${at}/V1.tif`, made.picture, 0.5);
+  writeImage(`${at}/V1.tif`, made.image, 0.5);
   await must(at, "train", "--config", "data/configs/conch.yaml", "--quiet", "--out", "runs/a");
   await exec("cp", ["-r", "runs/a", "runs/demo"], { cwd: at });
   if (!trained) await exec("cp", ["-r", "runs/a", "runs/conch"], { cwd: at });

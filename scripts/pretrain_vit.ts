@@ -1,5 +1,5 @@
 /**
- * Pre-training of a small vision transformer by regression: pictures to numbers that are known of them. Used for the demo's
+ * Pre-training of a small vision transformer by regression: images to numbers that are known of them. Used for the demo's
  * encoder and for that of the serial-section table; the product never trains one from nothing.
  */
 
@@ -22,7 +22,7 @@ import { AdamW, decayMatrices } from "../src/optim/adamw.ts";
 import { cosineSchedule } from "../src/optim/schedule.ts";
 import { Step } from "../src/train/step.ts";
 
-/** A picture and the numbers to be regressed. */
+/** An image and the numbers to be regressed. */
 export interface Example {
   /** `[size, size, 3]`. */
   readonly rgb: Uint8Array;

@@ -8,7 +8,7 @@ import * as ref from "./reference.ts";
 import type { Reference } from "./reference.ts";
 import { tensor } from "./seeded.ts";
 import type { AttentionSpec, BlockSpec, GemmSpec, HostTensors, LayerNormSpec, Peer, VitParams, Work } from "./types.ts";
-import { picture, PICTURES, pictures, seededBlock, vitFlops, vitParams, VITS } from "./vit.ts";
+import { IMAGES, seededBlock, seededImage, seededImages, vitFlops, vitParams, VITS } from "./vit.ts";
 
 /** Operand sets that the timed iterations rotate through, so that neither a cache nor memoisation can help. */
 export const SETS = 3;
@@ -112,8 +112,8 @@ export async function vitReference(name: string, batch: number, stored: Stored):
   const spec = { ...VITS[name]!, batch };
   const y = new Float64Array(batch * spec.width);
   for (let i = 0; i < batch; i++) {
-    const at = i % PICTURES;
-    const one = await stored(`${name} picture ${at}`, () => ref.vit(spec, picture(spec, 0, at).data, paramsOf(name)));
+    const at = i % IMAGES;
+    const one = await stored(`${name} image ${at}`, () => ref.vit(spec, seededImage(spec, 0, at).data, paramsOf(name)));
     y.set(one.y!, i * spec.width);
   }
   return { y };
@@ -126,7 +126,8 @@ function vit(name: string, batch: number): Case {
     flops: vitFlops(spec),
     tolerance: 1e-3,
     slow: true,
-    prepare: (peer) => peer.vit?.(spec, Array.from({ length: SETS }, (_, set) => pictures(spec, set)), paramsOf(name)),
+    prepare: (peer) =>
+      peer.vit?.(spec, Array.from({ length: SETS }, (_, set) => seededImages(spec, set)), paramsOf(name)),
     reference: (stored) => vitReference(name, batch, stored),
   };
 }

@@ -38,7 +38,7 @@ function layernorm(x: A, g: A, b: A, eps: number): A {
   return nn.standardize(x, -1, { epsilon: eps }).mul(g).add(b);
 }
 
-/** A block on rows of `batch` pictures. */
+/** A block on rows of `batch` images. */
 function blockForward(spec: BlockSpec, args: A[], batch = 1): A {
   const { tokens, width, heads, eps } = spec;
   const [x, g1, b1, wqkv, bqkv, wproj, bproj, g2, b2, wfc1, bfc1, wfc2, bfc2] = args as [

@@ -2,7 +2,7 @@
  * A whole vision transformer as one ONNX graph, with the runtime's own fused operators.
  *
  * SkipLayerNormalization adds the residual and normalises the sum; MultiHeadAttention needs no transposes; Gelu is the
- * one with erf (FastGelu, with tanh, is another function). Tokens of all pictures are rows of one matrix, so that every
+ * one with erf (FastGelu, with tanh, is another function). Tokens of all images are rows of one matrix, so that every
  * linear layer is one Gemm. Of the variants tried (matrix product and BiasGelu, Attention with packed weights, separate
  * q, k and v) none was faster. As in an exported model, the last block computes all tokens.
  *

@@ -12,7 +12,7 @@ import { spawn } from "./spawn.ts";
 import type { StartOrder, StartReport } from "./start_child.ts";
 import { storedIn } from "./stored.ts";
 import type { Row } from "./types.ts";
-import { picture, VITS } from "./vit.ts";
+import { seededImage, VITS } from "./vit.ts";
 
 /** Largest error admitted, as in the cases of whole models. */
 const TOLERANCE = 1e-3;
@@ -36,14 +36,14 @@ async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
-/** Model and picture on disk. */
+/** Model and image on disk. */
 async function prepare(folder: string, name: string): Promise<Omit<StartOrder, "peer" | "stages">> {
   const spec = { ...VITS[name]!, batch: 1 };
-  const order = { spec, folder: `${folder}/${name}`, pictures: `${folder}/${name}/pictures.f32` };
-  if (await exists(order.pictures)) return order;
+  const order = { spec, folder: `${folder}/${name}`, images: `${folder}/${name}/images.f32` };
+  if (await exists(order.images)) return order;
   await writeOnnx(order.folder, spec, paramsOf(name));
   await writeWeights(order.folder, paramsOf(name));
-  await Deno.writeFile(order.pictures, new Uint8Array(picture(spec, 0, 0).data.buffer));
+  await Deno.writeFile(order.images, new Uint8Array(seededImage(spec, 0, 0).data.buffer));
   return order;
 }
 

@@ -15,8 +15,8 @@ export interface StartOrder {
   readonly spec: VitSpec;
   /** Holds the model. */
   readonly folder: string;
-  /** File of the pictures, f32 `[batch, image, image, 3]`. */
-  readonly pictures: string;
+  /** File of the images, f32 `[batch, image, image, 3]`. */
+  readonly images: string;
   /** Tell memory by stage; costs time. */
   readonly stages: boolean;
 }
@@ -42,7 +42,7 @@ if (import.meta.main) {
   let report: StartReport = { version: peer.version };
   if (peer.first === undefined) report = { ...report, unsupported: true };
   else {
-    const { buffer } = await Deno.readFile(order.pictures);
+    const { buffer } = await Deno.readFile(order.images);
     const x = { shape: [spec.batch, spec.image, spec.image, 3], data: new Float32Array(buffer) };
     let base = 0, loading = 0, loaded = 0;
     const stage = (name: "open" | "loaded"): void => {

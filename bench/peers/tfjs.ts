@@ -53,7 +53,7 @@ function attention(qkv: readonly T[], tokens: number, heads: number, headDim: nu
   return tf.reshape(tf.transpose(tf.matMul(p, v), [0, 2, 1, 3]), [batch * tokens, heads * headDim]);
 }
 
-/** A block on rows of `batch` pictures. */
+/** A block on rows of `batch` images. */
 function blockForward(spec: BlockSpec, args: T[], batch = 1): T {
   const { tokens, width, heads, eps } = spec;
   const [x, g1, b1, wqkv, bqkv, wproj, bproj, g2, b2, wfc1, bfc1, wfc2, bfc2] = args as [

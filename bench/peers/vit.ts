@@ -1,5 +1,5 @@
 /**
- * The whole models of the comparison: sizes, seeded weights, pictures.
+ * The whole models of the comparison: sizes, seeded weights, images.
  *
  * @module
  */
@@ -66,19 +66,19 @@ export function vitParams({ image, patch, depth, width, mlp }: Omit<VitSpec, "ba
   return params;
 }
 
-/** Different pictures in a batch; they take turns, so that few references are enough. */
-export const PICTURES = 2;
+/** Different images in a batch; they take turns, so that few references are enough. */
+export const IMAGES = 2;
 
-/** Picture `index` of set `set`, `[1, image, image, 3]`: about zero mean and unit variance. */
-export function picture({ image }: Omit<VitSpec, "batch">, set: number, index: number): HostTensor {
-  return tensor([1, image, image, 3], 500 + PICTURES * set + index, 1.7);
+/** Image `index` of set `set`, `[1, image, image, 3]`: about zero mean and unit variance. */
+export function seededImage({ image }: Omit<VitSpec, "batch">, set: number, index: number): HostTensor {
+  return tensor([1, image, image, 3], 500 + IMAGES * set + index, 1.7);
 }
 
 /** Operand set `set`: input `x`. */
-export function pictures(spec: VitSpec, set: number): HostTensors {
+export function seededImages(spec: VitSpec, set: number): HostTensors {
   const { batch, image } = spec, size = image * image * 3;
   const data = new Float32Array(batch * size);
-  for (let i = 0; i < batch; i++) data.set(picture(spec, set, i % PICTURES).data, i * size);
+  for (let i = 0; i < batch; i++) data.set(seededImage(spec, set, i % IMAGES).data, i * size);
   return { x: { shape: [batch, image, image, 3], data } };
 }
 

@@ -19,7 +19,7 @@ import { disk, openFile } from "../../src/io/fs.ts";
 import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
 import { writeH5ad } from "../../src/io/hdf5/h5ad_write.ts";
 import { writePatches } from "../../src/io/patches_write.ts";
-import type { Picture } from "../../src/io/image/picture.ts";
+import type { RgbImage } from "../../src/io/image/rgb_image.ts";
 import { matrixOf } from "../../src/io/sparse.ts";
 import { readSpotCounts, readSpotSelection } from "../../src/io/spots_tsv.ts";
 
@@ -51,7 +51,7 @@ interface Places {
 }
 
 /** Bright windows are no tissue. */
-function onTissue({ data, width, height }: Picture, x: number, y: number): boolean {
+function onTissue({ data, width, height }: RgbImage, x: number, y: number): boolean {
   const [cx, cy, r] = [Math.round(x / PIXEL), Math.round(y / PIXEL), 14];
   let [dark, all] = [0, 0];
   for (let v = Math.max(0, cy - r); v < Math.min(height, cy + r); v += 2) {
@@ -72,7 +72,7 @@ function centres({ spatial, pixels }: Section): [number, number][] {
   );
 }
 
-function dense(section: Section, genes: number, counts: Float32Array, picture: Picture, grid: number): Places {
+function dense(section: Section, genes: number, counts: Float32Array, image: RgbImage, grid: number): Places {
   const spots = section.barcodes.length;
   const um = centres(section);
   const scaled = Float32Array.from(counts);
@@ -89,7 +89,7 @@ function dense(section: Section, genes: number, counts: Float32Array, picture: P
     for (let c = 0; x0 + c * grid < Math.max(...xs) + REACH; c++) {
       const [x, y] = [x0 + c * grid, y0 + r * grid];
       const squared = um.map(([u, v]) => (u - x) ** 2 + (v - y) ** 2);
-      if (Math.min(...squared) > REACH ** 2 || !onTissue(picture, x, y)) continue;
+      if (Math.min(...squared) > REACH ** 2 || !onTissue(image, x, y)) continue;
       const weights = squared.map((d) => Math.exp(-d / 2 / SIGMA ** 2));
       const total = weights.reduce((a, b) => a + b, 0);
       const mean = new Float64Array(genes);
@@ -119,7 +119,7 @@ function dense(section: Section, genes: number, counts: Float32Array, picture: P
   };
 }
 
-function cut({ data, width, height }: Picture, [x, y]: [number, number]): Uint8Array {
+function cut({ data, width, height }: RgbImage, [x, y]: [number, number]): Uint8Array {
   const out = new Uint8Array(SIDE * SIDE * 3);
   const [left, top] = [Math.round(x / PIXEL) - SIDE / 2, Math.round(y / PIXEL) - SIDE / 2];
   for (let v = 0; v < SIDE; v++) {
@@ -132,8 +132,8 @@ function cut({ data, width, height }: Picture, [x, y]: [number, number]): Uint8A
   return out;
 }
 
-/** The picture at exactly {@linkcode PIXEL} µm, from the one made small, by the nearest pixel. */
-function resampled({ data, width, height }: Picture, scale: number): Picture {
+/** The image at exactly {@linkcode PIXEL} µm, from the one made small, by the nearest pixel. */
+function resampled({ data, width, height }: RgbImage, scale: number): RgbImage {
   const [w, h] = [Math.round(width * scale), Math.round(height * scale)];
   const out = new Uint8Array(w * h * 3);
   for (let v = 0; v < h; v++) {
@@ -150,7 +150,7 @@ async function write(
   id: string,
   places: Places,
   genes: readonly string[],
-  picture: Picture,
+  image: RgbImage,
   slidePixel: number,
 ): Promise<void> {
   const spatial = Float64Array.from(places.xy.flatMap(([x, y]) => [x / slidePixel, y / slidePixel]));
@@ -175,7 +175,7 @@ async function write(
     sizeOnSlide: side,
     slidePixelSize: slidePixel,
     pixelSize: PIXEL,
-    pixels: (put) => places.xy.forEach((xy, i) => put(i, cut(picture, xy))),
+    pixels: (put) => places.xy.forEach((xy, i) => put(i, cut(image, xy))),
   });
   disk.write(
     `${values.out}/metadata/${id}.json`,
@@ -192,7 +192,7 @@ async function write(
   );
 }
 
-/** Everything of a section but its pictures. */
+/** Everything of a section but its images. */
 async function readSection(id: string) {
   const counted = await readSpotCounts(await openFile(`${values.in}/counts/${id}.tsv.gz`));
   const selection = await readSpotSelection(await openFile(`${values.in}/spots/${id}_selection.tsv`));
@@ -234,7 +234,7 @@ const kept = variable(sections.filter(({ id }) => !tested.includes(id)), Number(
 for (const { id, slide, section, genes, counts } of sections) {
   const { width, height } = slide.levels[0]!;
   const small = await shrink(slide, Math.round(Math.max(width, height) * section.pixels.size / PIXEL));
-  const picture = resampled(small, section.pixels.size / PIXEL / small.scale);
+  const image = resampled(small, section.pixels.size / PIXEL / small.scale);
   const place = new Map(kept.map((gene, i) => [gene, i]));
   const columns = genes.map((gene) => place.get(gene) ?? -1);
   const full = new Float32Array(counts.rows * kept.length);
@@ -251,10 +251,10 @@ for (const { id, slide, section, genes, counts } of sections) {
     cols: section.arrayCol,
     counts: toCsr(denseMatrix(counts.rows, kept.length, full)),
   };
-  await write(id, spots, kept, picture, section.pixels.size);
+  await write(id, spots, kept, image, section.pixels.size);
   if (tested.includes(id)) continue;
-  const between = dense(section, kept.length, full, picture, Number(values.grid));
-  await write(`${id}_dense`, between, kept, picture, section.pixels.size);
+  const between = dense(section, kept.length, full, image, Number(values.grid));
+  await write(`${id}_dense`, between, kept, image, section.pixels.size);
   console.error(
     `${id}: ${spots.barcodes.length} spots, ${between.barcodes.length} places between, ${kept.length} genes`,
   );

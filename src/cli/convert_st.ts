@@ -18,7 +18,7 @@ export const usage = "FOLDER --out DIR";
 /** Its flags. */
 export const flags = {
   counts: COUNTS_FLAG,
-  spots: { kind: "text", value: "FILE", help: "selected spots of a section with their places on the picture (.tsv)" },
+  spots: { kind: "text", value: "FILE", help: "selected spots of a section with their places on the image (.tsv)" },
   ...SECTION_FLAGS,
 } as const satisfies Flags;
 

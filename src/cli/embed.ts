@@ -1,5 +1,5 @@
 /**
- * `embed`: patches, picture folders and slides to features.
+ * `embed`: patches, image folders and slides to features.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { FEATURE_FORMATS, type FeatureFormat } from "../embed/formats.ts";
 import type { Pooling } from "../models/encoder_spec.ts";
 import type { EmbedMachine, EmbedOptions, EmbedResult } from "../run/embed.ts";
 import { dryRun } from "../run/embed_dry_run.ts";
-import { embedPictures } from "../run/embed_pictures.ts";
+import { embedImages } from "../run/embed_images.ts";
 import { embedSlides } from "../run/embed_slides.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { openGpu } from "./gpu.ts";
@@ -22,7 +22,7 @@ import { printJson } from "./terminal.ts";
 /** Name of the command. */
 export const name = "embed";
 /** What it does. */
-export const summary = "turn patches, pictures and slides into features with an encoder";
+export const summary = "turn patches, images and slides into features with an encoder";
 /** An example. */
 export const example = "embed patches/TENX95.h5 --encoder uni2-h --out features";
 /** How the words are called. */
@@ -53,17 +53,17 @@ export function elsewhere(argv: readonly string[]): string | undefined {
   return argv.some((word) => /^--job(=|$)/.test(word)) ? "another --job" : undefined;
 }
 
-async function runPictures(values: Values, shared: EmbedOptions, machine: EmbedMachine): Promise<EmbedResult> {
+async function runImages(values: Values, shared: EmbedOptions, machine: EmbedMachine): Promise<EmbedResult> {
   const stray = strayFlag(values);
   if (stray !== undefined) {
-    throw new ConfigError(`Cannot embed pictures with --${stray}, which is of slides`, {
+    throw new ConfigError(`Cannot embed images with --${stray}, which is of slides`, {
       hint: "Pass --job DIR to embed slides",
     });
   }
   if (!shared.paths.length) {
     throw new ConfigError("Cannot embed: no input is given", { hint: "Name patch files or folders" });
   }
-  return await embedPictures({ ...shared, out: values.out, format: values.format as FeatureFormat }, machine);
+  return await embedImages({ ...shared, out: values.out, format: values.format as FeatureFormat }, machine);
 }
 
 async function runSlides(values: Values, shared: EmbedOptions, machine: EmbedMachine): Promise<EmbedResult> {
@@ -104,7 +104,7 @@ export async function run({ flags: values, words: paths }: Args<typeof flags>, j
     openGpu: () => openGpu(values.software),
     gracefully: (act) => job.gracefully(act),
   };
-  const { json, status } = await (values.job === undefined ? runPictures : runSlides)(values, shared, machine);
+  const { json, status } = await (values.job === undefined ? runImages : runSlides)(values, shared, machine);
   if (values.json) printJson(json);
   return status;
 }

@@ -25,7 +25,7 @@ import { printJson } from "./terminal.ts";
 /** Name of the command. */
 export const name = "retrieve";
 /** What it does. */
-export const summary = "gene to image, image to gene, gene-set query: ranks, recall@k, gallery picture";
+export const summary = "gene to image, image to gene, gene-set query: ranks, recall@k, gallery image";
 /** An example. */
 export const example = "retrieve --run runs/conch --data data/hest --genes EPCAM+3,KRT8 --out retrieval";
 

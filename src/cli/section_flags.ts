@@ -20,9 +20,9 @@ export const COUNTS_FLAG = {
 
 /** Flags of all these conversions. */
 export const SECTION_FLAGS = {
-  image: { kind: "text", value: "FILE", help: "its picture, or of Visium the slide in full resolution" },
+  image: { kind: "text", value: "FILE", help: "its image, or of Visium the slide in full resolution" },
   out: COMMON.out,
-  id: { kind: "text", value: "NAME", help: "its identifier; after the picture or the folder if not given" },
+  id: { kind: "text", value: "NAME", help: "its identifier; after the image or the folder if not given" },
   "pitch-um": {
     kind: "number",
     value: "UM",
@@ -47,7 +47,7 @@ export const SECTION_FLAGS = {
     of: ["deflate", "jpeg", "none"],
     help: "the slide as a pyramid in wsis/: without loss (if not given), as JPEG, or left out",
   },
-  coarse: { kind: "switch", help: "take pictures coarser than 1.15 µm a pixel" },
+  coarse: { kind: "switch", help: "take images coarser than 1.15 µm a pixel" },
   title: { kind: "text", value: "TEXT", help: "name of the data set in the metadata" },
   patient: { kind: "text", value: "NAME", help: "patient of all sections in the metadata, by whom splits keep apart" },
   overwrite: COMMON.overwrite,

@@ -41,9 +41,9 @@ export const SLIDE_FLAGS = {
   tissue: {
     kind: "text",
     value: "DIR|FILE",
-    help: "tissue by NAME.geojson or a picture NAME.png instead of by colour",
+    help: "tissue by NAME.geojson or an image NAME.png instead of by colour",
   },
-  regions: { kind: "text", value: "DIR|FILE", help: "only within these polygons or pictures, by the slides' names" },
+  regions: { kind: "text", value: "DIR|FILE", help: "only within these polygons or images, by the slides' names" },
   classes: { kind: "text", value: "A,B", help: "classes of polygons that are taken, by default all" },
   everywhere: { kind: "switch", help: "also where there is no tissue" },
   holes: { kind: "choice", of: ["fill", "keep"], default: "fill", help: "small holes in tissue" },

@@ -42,7 +42,7 @@ export const flags = {
   rows: number("rows of the spots' array, instead of the profile's", 1, 500),
   cols: number("columns of the array, of which a row uses every other", 2, 1000),
   "slides-per-donor": number("slides that share stain and batch effect; 1 unless given", 1, 10000),
-  wsi: { kind: "switch", help: "also the slides' pictures as pyramidal TIFF" },
+  wsi: { kind: "switch", help: "also the slides' images as pyramidal TIFF" },
   misalign: {
     kind: "number",
     value: "UM",

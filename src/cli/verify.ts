@@ -73,7 +73,7 @@ export const flags = {
   data: {
     kind: "text",
     value: "PATH",
-    help: "patch file, HEST folder or pictures: its images instead of noise, and its number of genes",
+    help: "patch file, HEST folder or images: its images instead of noise, and its number of genes",
   },
   kernels: {
     kind: "choice",
@@ -179,7 +179,7 @@ async function checkTogether(
   if (training.proof === undefined && first !== undefined) await refuseKeys(method.name, first[0]);
   if (against !== undefined && data !== undefined) {
     throw new ConfigError("Cannot verify with --against and --data: the file of the former has tiles of its own", {
-      hint: "Name pictures for it: python scripts/parity_kit.py FOLDER FILE --image PICTURE",
+      hint: "Name images for it: python scripts/parity_kit.py FOLDER FILE --image IMAGE",
       context: { key: "data" },
     });
   }

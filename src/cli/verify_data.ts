@@ -9,7 +9,7 @@ import { findSamples } from "../data/data_folder.ts";
 import { findInputs, openInput } from "../embed/inputs.ts";
 import { disk } from "../io/fs.ts";
 import { H5ad } from "../io/hdf5/h5ad.ts";
-import type { Picture } from "../io/image/picture.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
 import type { Images } from "../verify/plans.ts";
 
 /** Images that are read. */
@@ -24,8 +24,8 @@ export interface OwnData {
   readonly genes: number | undefined;
 }
 
-/** Pixels of a picture, the nearest ones where another size is wanted. */
-function nearest({ width, height, data }: Picture, side: number, to: Uint8Array): void {
+/** Pixels of an image, the nearest ones where another size is wanted. */
+function nearest({ width, height, data }: RgbImage, side: number, to: Uint8Array): void {
   for (let y = 0; y < side; y++) {
     const row = Math.floor((y + 0.5) * height / side) * width;
     for (let x = 0; x < side; x++) {
@@ -35,33 +35,33 @@ function nearest({ width, height, data }: Picture, side: number, to: Uint8Array)
   }
 }
 
-/** Images from pictures, over and over where more are wanted. */
-export function imagesFrom(pictures: readonly Picture[]): Images {
+/** Images from images, over and over where more are wanted. */
+export function imagesFrom(images: readonly RgbImage[]): Images {
   return (count, side) => {
     const size = side * side * 3;
     const bytes = new Uint8Array(count * size);
     for (let i = 0; i < count; i++) {
-      nearest(pictures[i % pictures.length]!, side, bytes.subarray(i * size, (i + 1) * size));
+      nearest(images[i % images.length]!, side, bytes.subarray(i * size, (i + 1) * size));
     }
     return bytes;
   };
 }
 
 /**
- * Reads the first images of a patch file, a HEST folder or pictures, and how many genes the folder's first sample has.
+ * Reads the first images of a patch file, a HEST folder or images, and how many genes the folder's first sample has.
  *
  * @throws {DataError | FormatError} If there are none, or a file is damaged.
  */
 export async function readOwnData(path: string): Promise<OwnData> {
   const [first] = findInputs(disk, [path]);
   const input = await openInput(disk, first!);
-  let pictures: Picture[];
+  let images: RgbImage[];
   try {
-    pictures = await input.read(0, Math.min(MOST, input.count));
+    images = await input.read(0, Math.min(MOST, input.count));
   } finally {
     input.close();
   }
-  if (pictures.length === 0) {
+  if (images.length === 0) {
     throw new DataError(`Cannot verify with ${path}: it has no images, wanted one at least`, { context: { path } });
   }
   const [width, height] = input.size ?? [0, 1];
@@ -71,5 +71,5 @@ export async function readOwnData(path: string): Promise<OwnData> {
     using table = await H5ad.open(disk.open(findSamples(disk, [path])[0]!.expression, "read"));
     genes = table.var.index.length;
   }
-  return { images: imagesFrom(pictures), side: width === height ? width : undefined, genes };
+  return { images: imagesFrom(images), side: width === height ? width : undefined, genes };
 }

@@ -1,6 +1,6 @@
 /**
- * Whether picture and counts of a sample are of the same places: where there are more nuclei there is more RNA, so that
- * haematoxylin and total counts rise together. Of a sample whose picture is shifted or turned they do not.
+ * Whether image and counts of a sample are of the same places: where there are more nuclei there is more RNA, so that
+ * haematoxylin and total counts rise together. Of a sample whose image is shifted or turned they do not.
  *
  * Sources: github.com/mahmoodlab/HEST, issue 59 (a released sample that is misaligned); Ruifrok and Johnston, 2001, for the
  * stains.
@@ -82,5 +82,5 @@ export function alignmentWarning(
   return `${id}: more nuclei do not go with more counts (rank correlation ${
     fixed(together, 2)
   } over ${chosen.length} ` +
-    "pairs): the picture may be shifted or turned against the spots";
+    "pairs): the image may be shifted or turned against the spots";
 }

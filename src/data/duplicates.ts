@@ -18,14 +18,14 @@ export interface SampleDigest {
   readonly counts: string;
   /** Of each spot that shows at least ten genes. */
   readonly spots: ReadonlySet<string>;
-  /** Of the picture, where one was given. */
+  /** Of the image, where one was given. */
   readonly image: string | undefined;
 }
 
 /**
  * Digests a table of raw counts. Genes of no count do not matter, so that dropping them changes nothing.
  *
- * @param image Digest of a picture of the sample, such as its thumbnail's SHA-256.
+ * @param image Digest of an image of the sample, such as its thumbnail's SHA-256.
  */
 export function digestSample(table: Expression, image?: string): SampleDigest {
   const genes: Digest[] = table.genes.map((name) => digestText(name.toUpperCase()));
@@ -49,7 +49,7 @@ export function digestSample(table: Expression, image?: string): SampleDigest {
 export interface Duplicate {
   readonly a: string;
   readonly b: string;
-  /** Equal tables, equal pictures, or tables that share spots. */
+  /** Equal tables, equal images, or tables that share spots. */
   readonly kind: "counts" | "image" | "spots";
   /** Share of the smaller sample's spots that the other has. */
   readonly share: number;
@@ -75,11 +75,11 @@ export function findDuplicates(digests: readonly SampleDigest[], least = 0.05): 
   };
   const equal = Map.groupBy(digests.keys(), (i) => digests[i]!.counts);
   for (const group of equal.values()) tell(group, "counts");
-  const pictures = Map.groupBy(
+  const images = Map.groupBy(
     [...digests.keys()].filter((i) => digests[i]!.image !== undefined),
     (i) => digests[i]!.image,
   );
-  for (const group of pictures.values()) tell(group, "image");
+  for (const group of images.values()) tell(group, "image");
   // Of many equal samples the first ones stand for all: they share all spots anyway.
   const shared = sharedSpots(
     digests,

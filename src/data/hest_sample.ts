@@ -1,11 +1,11 @@
 /**
- * Pictures of a sample in HEST's layout: the slide made small, patches cut around spots, and a picture that shows where
+ * Images of a sample in HEST's layout: the slide made small, patches cut around spots, and an image that shows where
  * they lie.
  *
  * @module
  */
 
-import type { Picture } from "../io/image/picture.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
 import { resizeSquare } from "./image/resize.ts";
 import { bestLevel, type Slide } from "./image/slide.ts";
 import { type Generation, PATCH_PIXEL_SIZE, type Window } from "./image/windows.ts";
@@ -15,8 +15,8 @@ const STRIP = 256;
 const GREEN = [0, 160, 0] as const;
 const RED = [220, 0, 0] as const;
 
-/** A picture made small, and its share of the full size. */
-export interface Thumbnail extends Picture {
+/** An image made small, and its share of the full size. */
+export interface Thumbnail extends RgbImage {
   readonly scale: number;
 }
 
@@ -40,10 +40,10 @@ export async function shrink(slide: Slide, longEdge: number, onRows?: (done: num
   const scale = Math.min(1, longEdge / Math.max(full.width, full.height));
   let best: SmallSlide | undefined;
   for (let number = bestLevel(slide, 1 / scale); number >= 0; number--) {
-    const picture = await shrinkLevel(slide, number, scale, onRows);
+    const image = await shrinkLevel(slide, number, scale, onRows);
     const { width, height } = slide.levels[number]!;
     const white = slide.damaged.reduce((sum, { level, pixels }) => sum + (level === number ? pixels : 0), 0);
-    const found = { ...picture, scale, level: number, lost: white / (width * height) };
+    const found = { ...image, scale, level: number, lost: white / (width * height) };
     if (best === undefined || found.lost < best.lost) best = found;
     if (found.lost <= MOST_LOST) break;
   }
@@ -55,7 +55,7 @@ async function shrinkLevel(
   number: number,
   scale: number,
   onRows?: (done: number) => void,
-): Promise<Picture> {
+): Promise<RgbImage> {
   const full = slide.levels[0]!;
   const level = slide.levels[number]!;
   const [width, height] = [full.width, full.height].map((n) => Math.max(1, Math.round(n * scale))) as [number, number];
@@ -106,7 +106,7 @@ export async function cutPatches(
 }
 
 /**
- * The small picture with a ring around every spot, green where it has a patch and red where not.
+ * The small image with a ring around every spot, green where it has a patch and red where not.
  *
  * @param radius Of a spot, level-0 pixels.
  */
@@ -115,7 +115,7 @@ export function drawSpots(
   spatial: Float64Array,
   patched: ReadonlySet<number>,
   radius: number,
-): Picture {
+): RgbImage {
   const out = data.slice();
   const steps = Math.max(16, Math.ceil(radius * scale * 8));
   for (let spot = 0; 2 * spot < spatial.length; spot++) {

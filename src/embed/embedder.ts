@@ -12,7 +12,7 @@ import { Plan } from "../graph/plan.ts";
 import type { MemoryReport, Program } from "../graph/program.ts";
 import { Store } from "../graph/store.ts";
 import type { Tensor } from "../graph/tensor.ts";
-import { overLimit, type PictureLimit, tileLimit } from "../io/image/picture.ts";
+import { type ImageLimit, overLimit, tileLimit } from "../io/image/rgb_image.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { preprocess } from "../models/preprocess.ts";
 
@@ -51,7 +51,7 @@ export class Embedder {
   /** Tiles a batch. */
   readonly batchSize: number;
   /** How large a tile may be, so that a batch of them fits into one piece of the device's memory. */
-  readonly limit: PictureLimit;
+  readonly limit: ImageLimit;
 
   /**
    * Prepares; plans are made when tiles of their size come.

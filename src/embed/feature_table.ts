@@ -7,7 +7,7 @@
 import type { FeatureTable } from "./formats.ts";
 import type { EmbedInput } from "./inputs.ts";
 
-/** What makes features of pictures. Names are no paths: outputs do not depend on where things lie. */
+/** What makes features of images. Names are no paths: outputs do not depend on where things lie. */
 export interface MadeBy {
   /** Name of the encoder. */
   readonly encoder: string;

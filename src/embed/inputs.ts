@@ -1,5 +1,5 @@
 /**
- * What is embedded: HEST patch files, folders or lists of pictures, npy arrays. An input is a row of RGB pictures in a fixed
+ * What is embedded: HEST patch files, folders or lists of images, npy arrays. An input is a row of RGB images in a fixed
  * order with what is known of each; slides are embedded by `slide_job.ts`.
  *
  * @module
@@ -10,37 +10,37 @@ import { type Disk, type HostFile, randomAccess } from "../io/disk.ts";
 import { checkFileSize, decodeImage, IMAGE_ENDINGS } from "../io/image/image.ts";
 import { readNpy, readNpyHeader } from "../io/npy.ts";
 import { openPatches, type Patches } from "../io/patches.ts";
-import type { Picture } from "../io/image/picture.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
 import { Sha256 } from "../host/zlib.ts";
 
 /** An input by its files; nothing is opened yet. */
 export interface InputFiles {
   /** Name of the output, without ending. */
   readonly name: string;
-  readonly kind: "patches" | "pictures" | "npy";
-  /** One file, or the pictures in order. */
+  readonly kind: "patches" | "images" | "npy";
+  /** One file, or the images in order. */
   readonly paths: readonly string[];
 }
 
 /** An open input. */
 export interface EmbedInput extends InputFiles {
-  /** Number of pictures. */
+  /** Number of images. */
   readonly count: number;
   /** What names the rows: spots or files. */
   readonly rowNames: { readonly kind: "barcode" | "file"; readonly values: readonly string[] } | undefined;
   /** `[count, 2]`, x then y, in pixels of the slide's largest level: top-left corners, unless `coordsOf` says otherwise. */
   readonly coords: Int32Array | undefined;
   readonly coordsOf: "top-left" | "centre" | "unknown" | undefined;
-  /** Width and height in pixels where all pictures have the same. */
+  /** Width and height in pixels where all images have the same. */
   readonly size: readonly [width: number, height: number] | undefined;
-  /** Micrometres a pixel of the pictures, where the input tells. */
+  /** Micrometres a pixel of the images, where the input tells. */
   readonly pixelSize: number | undefined;
   /** Side of a patch in pixels of the slide's largest level, where the input tells. */
   readonly sizeOnSlide: number | undefined;
   /** Generation of a HEST patch file. */
   readonly generation: Patches["generation"] | undefined;
-  /** Pictures `from` up to `to`. Those of a patch file or npy are views of one array. */
-  read(from: number, to: number): Promise<Picture[]>;
+  /** Images `from` up to `to`. Those of a patch file or npy are views of one array. */
+  read(from: number, to: number): Promise<RgbImage[]>;
   close(): void;
 }
 
@@ -63,23 +63,23 @@ function stem(path: string): string {
 function kindOf(path: string): InputFiles["kind"] | undefined {
   if (endsAs(path, [".h5", ".hdf5"])) return "patches";
   if (endsAs(path, [".npy"])) return "npy";
-  return endsAs(path, IMAGE_ENDINGS) ? "pictures" : undefined;
+  return endsAs(path, IMAGE_ENDINGS) ? "images" : undefined;
 }
 
 /**
- * Finds the inputs behind paths: a HEST layout (its `patches/*.h5`), a folder of patch files or of pictures, files. Pictures
+ * Finds the inputs behind paths: a HEST layout (its `patches/*.h5`), a folder of patch files or of images, files. Images
  * given one by one make one input, in the order given; those of a folder come in order of their names.
  *
  * @throws {DataError} If a path does not exist, holds nothing to embed, or two inputs would have the same name.
  */
 export function findInputs(disk: Disk, paths: readonly string[]): InputFiles[] {
   const found: InputFiles[] = [];
-  const single = paths.filter((path) => disk.look(path)?.kind === "file" && kindOf(path) === "pictures");
+  const single = paths.filter((path) => disk.look(path)?.kind === "file" && kindOf(path) === "images");
   if (single.length > 0) {
     const folder = lastOf(single[0]!.slice(0, -lastOf(single[0]!).length));
     found.push({
-      name: single.length === 1 ? stem(single[0]!) : folder || "pictures",
-      kind: "pictures",
+      name: single.length === 1 ? stem(single[0]!) : folder || "images",
+      kind: "images",
       paths: single,
     });
   }
@@ -120,28 +120,28 @@ function inputsAt(disk: Disk, path: string): InputFiles[] {
   const named = (...kinds: InputFiles["kind"][]) =>
     entry.names.filter((name) => !name.startsWith(".") && kinds.some((kind) => kindOf(name) === kind));
   const files = inside(named("patches", "npy"), path).flatMap((file) => inputsAt(disk, file));
-  // Pictures beside patch files are previews of them; beside arrays they are to be embedded as well.
-  const pictures = named("patches").length > 0 ? [] : inside(named("pictures"), path);
-  if (pictures.length > 0) files.unshift({ name: lastOf(path) || "pictures", kind: "pictures", paths: pictures });
-  if (files.length === 0) throw refuse("the folder holds no patch files, pictures or arrays", wanted);
+  // Images beside patch files are previews of them; beside arrays they are to be embedded as well.
+  const images = named("patches").length > 0 ? [] : inside(named("images"), path);
+  if (images.length > 0) files.unshift({ name: lastOf(path) || "images", kind: "images", paths: images });
+  if (files.length === 0) throw refuse("the folder holds no patch files, images or arrays", wanted);
   return files;
 }
 
 /**
  * Opens an input.
  *
- * @param decode Decodes one picture file; by default on this thread.
+ * @param decode Decodes one image file; by default on this thread.
  * @throws {FormatError} If a file is damaged, naming it and the place.
  * @throws {DataError} If a file is missing or holds nothing to embed.
  */
 export async function openInput(
   disk: Disk,
   input: InputFiles,
-  decode: (path: string) => Promise<Picture> = (path) => decodeHere(disk, path),
+  decode: (path: string) => Promise<RgbImage> = (path) => decodeHere(disk, path),
 ): Promise<EmbedInput> {
   const [path] = input.paths;
   if (path === undefined) throw new DataError(`Cannot embed ${input.name}: no files, expected one`, { code: "input" });
-  if (input.kind === "pictures") return picturesInput(input, decode);
+  if (input.kind === "images") return imagesInput(input, decode);
   const file = disk.open(path, "read");
   try {
     return input.kind === "patches" ? patchesInput(input, await openPatches(file)) : await npyInput(input, file);
@@ -152,7 +152,7 @@ export async function openInput(
 }
 
 // deno-lint-ignore require-await
-async function decodeHere(disk: Disk, path: string): Promise<Picture> {
+async function decodeHere(disk: Disk, path: string): Promise<RgbImage> {
   const file = disk.open(path, "read");
   try {
     checkFileSize(path, file.size());
@@ -173,7 +173,7 @@ const UNKNOWN = {
   generation: undefined,
 } as const;
 
-function picturesInput(input: InputFiles, decode: (path: string) => Promise<Picture>): EmbedInput {
+function imagesInput(input: InputFiles, decode: (path: string) => Promise<RgbImage>): EmbedInput {
   return {
     ...input,
     ...UNKNOWN,
@@ -187,13 +187,13 @@ function picturesInput(input: InputFiles, decode: (path: string) => Promise<Pict
 async function npyInput(input: InputFiles, file: HostFile): Promise<EmbedInput> {
   const source = randomAccess(file);
   const header = await readNpyHeader(source);
-  // One picture, or a row of them.
+  // One image, or a row of them.
   const [count = 0, height = 0, width = 0, channels] = header.shape.length === 3 ? [1, ...header.shape] : header.shape;
   if (header.dtype !== "u1" || ![3, 4].includes(header.shape.length) || channels !== 3 || height < 1 || width < 1) {
     throw new DataError(
       `Cannot embed ${file.name}: it is ${header.dtype} (${
         header.shape.join(", ")
-      }), expected u1 (n, height, width, 3), or (height, width, 3) of one picture`,
+      }), expected u1 (n, height, width, 3), or (height, width, 3) of one image`,
       { code: "input", context: { path: file.name, dtype: header.dtype, shape: header.shape } },
     );
   }
@@ -235,21 +235,21 @@ function patchesInput(input: InputFiles, patches: Patches): EmbedInput {
   };
 }
 
-function views(data: Uint8Array<ArrayBuffer>, width: number, height: number): Picture[] {
+function views(data: Uint8Array<ArrayBuffer>, width: number, height: number): RgbImage[] {
   const bytes = width * height * 3;
   return Array.from({ length: data.length / bytes }, (_, i) => {
     return { width, height, data: data.subarray(i * bytes, (i + 1) * bytes) };
   });
 }
 
-/** SHA-256 over the content of an input's files, in order; of pictures also their names. */
+/** SHA-256 over the content of an input's files, in order; of images also their names. */
 export function hashInput(disk: Disk, { kind, paths }: InputFiles): string {
   const hash = new Sha256();
   const buffer = new Uint8Array(1 << 20);
   for (const path of paths) {
     const file = disk.open(path, "read");
     try {
-      if (kind === "pictures") hash.update(new TextEncoder().encode(`${lastOf(path)}\0${file.size()}\0`));
+      if (kind === "images") hash.update(new TextEncoder().encode(`${lastOf(path)}\0${file.size()}\0`));
       for (let at = 0; at < file.size();) {
         const got = file.read(at, buffer);
         if (got === 0) break;

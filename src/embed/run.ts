@@ -1,10 +1,10 @@
 /**
- * One input through an encoder into a feature file: pictures are read and decoded ahead while the device works.
+ * One input through an encoder into a feature file: images are read and decoded ahead while the device works.
  *
  * @module
  */
 
-import type { Picture } from "../io/image/picture.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
 import type { Embedder } from "./embedder.ts";
 import type { EmbedInput } from "./inputs.ts";
 import type { FeatureWriter } from "./writer.ts";
@@ -20,22 +20,22 @@ export interface EmbedRunOptions {
 /** Longest time between two writes, ms: what a crash may cost. */
 const WRITE_MS = 15_000;
 
-/** Lengths of runs of pictures of one size. */
-function* runsOf(pictures: readonly Picture[]): Generator<readonly Picture[]> {
-  for (let from = 0; from < pictures.length;) {
-    const { width, height } = pictures[from]!;
+/** Lengths of runs of images of one size. */
+function* runsOf(images: readonly RgbImage[]): Generator<readonly RgbImage[]> {
+  for (let from = 0; from < images.length;) {
+    const { width, height } = images[from]!;
     let to = from + 1;
-    while (to < pictures.length && pictures[to]!.width === width && pictures[to]!.height === height) to++;
-    yield pictures.slice(from, to);
+    while (to < images.length && images[to]!.width === width && images[to]!.height === height) to++;
+    yield images.slice(from, to);
     from = to;
   }
 }
 
-/** Pixels of pictures of one size, one behind the other. */
-function joined(pictures: readonly Picture[]): Uint8Array {
-  const size = pictures[0]!.data.length;
-  const out = new Uint8Array(size * pictures.length);
-  pictures.forEach(({ data }, i) => out.set(data, i * size));
+/** Pixels of images of one size, one behind the other. */
+function joined(images: readonly RgbImage[]): Uint8Array {
+  const size = images[0]!.data.length;
+  const out = new Uint8Array(size * images.length);
+  images.forEach(({ data }, i) => out.set(data, i * size));
   return out;
 }
 
@@ -43,7 +43,7 @@ function joined(pictures: readonly Picture[]): Uint8Array {
  * Embeds what the writer does not have yet.
  *
  * @returns Whether the output is finished; false if the signal stopped it.
- * @throws {FormatError | DataError} If a picture cannot be read or used.
+ * @throws {FormatError | DataError} If an image cannot be read or used.
  * @throws {NumericsError} If an embedding is not finite.
  */
 export async function embedInput(
@@ -55,19 +55,19 @@ export async function embedInput(
   const { onProgress, signal } = options;
   const { batchSize } = embedder;
   const read = (from: number) => {
-    const pictures = input.read(from, Math.min(input.count, from + batchSize));
+    const images = input.read(from, Math.min(input.count, from + batchSize));
     // It is awaited a batch later; an error until then is not lost.
-    pictures.catch(() => {});
-    return pictures;
+    images.catch(() => {});
+    return images;
   };
   let row = writer.rows;
   let written = performance.now();
   let next = row < input.count ? read(row) : undefined;
   while (next && !signal?.aborted) {
-    const pictures = await next;
-    row += pictures.length;
+    const images = await next;
+    row += images.length;
     next = row < input.count ? read(row) : undefined;
-    for (const run of runsOf(pictures)) {
+    for (const run of runsOf(images)) {
       if (embedder.full) writer.append(await embedder.flush());
       await embedder.submit(joined(run), run[0]!.height, run[0]!.width);
     }
@@ -77,7 +77,7 @@ export async function embedInput(
     }
     onProgress?.(row, input.count);
   }
-  // A picture of the last read that is not used any more.
+  // An image of the last read that is not used any more.
   await next?.catch(() => {});
   if (embedder.waiting) writer.append(await embedder.flush());
   if (writer.rows < input.count) return false;

@@ -18,7 +18,7 @@ import type { TileQueue } from "../slides/tile_queue.ts";
 import { expectRows, organsOf, type PassOptions, type TrainedModel } from "./inference.ts";
 import type { Prediction } from "./prediction.ts";
 
-/** Long edge of the small picture that goes into the file. */
+/** Long edge of the small image that goes into the file. */
 const THUMBNAIL = 1024;
 
 /** Files of one sample. */

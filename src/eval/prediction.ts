@@ -9,7 +9,7 @@ import { ShapeError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { encode, type NewArray, type NewColumn, type NewH5ad, type NewUns } from "../io/hdf5/h5ad_write.ts";
 import type { H5Writer } from "../io/hdf5/h5_write.ts";
-import type { Picture } from "../io/image/picture.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
 
 /** Predictions of one sample or slide. */
 export interface Prediction {
@@ -26,7 +26,7 @@ export interface Prediction {
   /** Training mean and deviation of the genes, for columns of var. */
   readonly statistics?: { readonly mean: Float64Array; readonly std: Float64Array };
   /** The slide made small, for plots over it. */
-  readonly thumbnail?: Picture & { readonly scale: number };
+  readonly thumbnail?: RgbImage & { readonly scale: number };
   /** Diameter of a spot, or side of a cell of the grid, in level-0 pixels. */
   readonly spotDiameter?: number;
   /** Texts and numbers on where it comes from, to `uns/seal`. */
@@ -73,7 +73,7 @@ function writeX(h5: H5Writer, path: string, values: Float32Array, [rows, columns
   encode(h5, path, "array", "0.2.0");
 }
 
-/** Where scanpy's and squidpy's plots look for the picture. */
+/** Where scanpy's and squidpy's plots look for the image. */
 function spatialUns({ thumbnail, spotDiameter = 1 }: Prediction): { readonly [key: string]: NewUns } {
   const { width, height, data, scale } = thumbnail!;
   const real = (value: number): NewArray => ({ shape: [], values: Float64Array.of(value) });

@@ -1,5 +1,5 @@
 /**
- * Predicted genes laid over the small picture of their slide, and as squares with measurements for QuPath.
+ * Predicted genes laid over the small image of their slide, and as squares with measurements for QuPath.
  *
  * @module
  */
@@ -9,11 +9,11 @@ import { nearest } from "../core/nearest.ts";
 import type { Disk } from "../io/disk.ts";
 import { H5File } from "../io/hdf5/h5.ts";
 import { readTree } from "../io/hdf5/h5ad_uns.ts";
-import type { Picture } from "../io/image/picture.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
 import { encodePng } from "../io/image/png_write.ts";
 import { type ScoredTile, withLegend } from "../slides/legend.ts";
 import { tilesGeoJson } from "../slides/outlines.ts";
-import { heatMap, percentiles } from "../slides/pictures.ts";
+import { heatMap, percentiles } from "../slides/drawing.ts";
 
 /**
  * Refuses names that no gene has.
@@ -42,17 +42,17 @@ export interface TilePlace {
   readonly side: number;
 }
 
-/** The picture of a tile, small. */
-export type TileOf = (place: TilePlace) => Promise<Picture>;
+/** The image of a tile, small. */
+export type TileOf = (place: TilePlace) => Promise<RgbImage>;
 
 /**
- * Draws genes of a prediction: `NAME.GENE.png` beside it, where the file has a picture of the slide, with a legend of the values
+ * Draws genes of a prediction: `NAME.GENE.png` beside it, where the file has an image of the slide, with a legend of the values
  * that colours stand for and the tiles of the highest and lowest of them, and `NAME.geojson` with all.
  *
  * @param path The `.h5ad`.
- * @param tileOf Pictures of tiles; without it none are shown.
+ * @param tileOf Images of tiles; without it none are shown.
  * @returns Paths that were written.
- * @throws {DataError} If the prediction has no places or no picture.
+ * @throws {DataError} If the prediction has no places or no image.
  */
 export async function drawPrediction(
   disk: Pick<Disk, "open" | "write">,
@@ -64,12 +64,12 @@ export async function drawPrediction(
   const lacks = file.kind("/obsm/spatial") !== "dataset"
     ? "places"
     : file.kind(`${SLIDE}/images/hires`) !== "dataset"
-    ? "picture of its slide"
+    ? "image of its slide"
     : undefined;
   if (lacks !== undefined) {
     throw new DataError(`Cannot draw ${path}: it has no ${lacks}`, {
-      code: "no-picture",
-      hint: "Predict over a slide with --slide, or for data with st/ and its picture",
+      code: "no-image",
+      hint: "Predict over a slide with --slide, or for data with st/ and its image",
       context: { file: path },
     });
   }
@@ -87,7 +87,7 @@ export async function drawPrediction(
     side: whole > 0 ? whole : side,
   });
   const [height = 0, width = 0] = file.info(`${SLIDE}/images/hires`).shape ?? [];
-  const picture = { width, height, data: Uint8Array.from(file.numbers(`${SLIDE}/images/hires`)) };
+  const image = { width, height, data: Uint8Array.from(file.numbers(`${SLIDE}/images/hires`)) };
   const values = file.numbers("/X");
   const measurements: Record<string, ArrayLike<number>> = {};
   const base = path.replace(/\.h5ad$/, "");
@@ -100,7 +100,7 @@ export async function drawPrediction(
     measurements[`${gene} percentile`] = ranks;
     // Names of genes may hold anything.
     const out = `${base}.${gene.replaceAll(/[^\w.-]+/g, "_")}.png`;
-    const map = heatMap(picture, coords, side, ranks, [scale, scale]);
+    const map = heatMap(image, coords, side, ranks, [scale, scale]);
     const title = `${gene}, ${String(origin["unit"] ?? "unknown unit")}; colours by rank`;
     disk.write(out, encodePng(withLegend(map, { title, scores, ...await extremes(scores, place, tileOf) })));
     written.push(out);
@@ -121,7 +121,7 @@ async function extremes(
   rows.sort((a, b) => scores[b]! - scores[a]! || a - b);
   const count = Math.min(SHOWN, Math.ceil(rows.length / 2));
   const tiles = (of: readonly number[]) =>
-    Promise.all(of.map(async (row) => ({ picture: await tileOf(place(row)), score: scores[row]! })));
+    Promise.all(of.map(async (row) => ({ image: await tileOf(place(row)), score: scores[row]! })));
   return {
     highest: await tiles(rows.slice(0, count)),
     lowest: await tiles(rows.slice(Math.max(count, rows.length - count)).reverse()),

@@ -58,8 +58,8 @@ export async function galleryOf(
     const { sample, row: spot } = set.locate(data.heldPairs[row]!);
     const { id, barcodes } = set.samples[sample]!;
     const at = rows.indexOf(row) * bytes;
-    const picture = { width: patches.size, height: patches.size, data: batch.data.subarray(at, at + bytes) };
-    return { sample: id, barcode: barcodes[spot]!, picture };
+    const image = { width: patches.size, height: patches.size, data: batch.data.subarray(at, at + bytes) };
+    return { sample: id, barcode: barcodes[spot]!, image };
   };
   return {
     ranked_by: `${label}, joint space, patches of the same section`,

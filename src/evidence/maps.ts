@@ -41,7 +41,7 @@ export async function mapsOf(
     const { id, barcodes, spatial, files, count } = sample;
     const pairs = data.heldPairs.slice(row, row + count);
     const { thumbnail, reason, spotDiameter } = await findThumbnail(sample, disk);
-    if (reason !== undefined) notes.push({ text: `The map of ${id} has no picture`, reason });
+    if (reason !== undefined) notes.push({ text: `The map of ${id} has no image`, reason });
     const pixel = files.metadata?.number("pixel_size_um_estimated");
     maps.push({
       sample: id,

@@ -23,7 +23,7 @@ import { type EvidenceData, type GeneTable, takeColumns } from "./data.ts";
 import { describeProbe, type EvidenceProtocol, prepare, probeOf, probeScores } from "./probe_evidence.ts";
 import { probeRetrieval } from "./retrieval.ts";
 
-/** Fields that genes follow, and those of them that show in the picture. */
+/** Fields that genes follow, and those of them that show in the image. */
 const FIELDS = 8;
 const VISIBLE = 6;
 

@@ -1,5 +1,5 @@
 /**
- * The small picture of a slide that HEST keeps beside a sample, in `thumbnails/` or in the sample's `.h5ad`, with its scale.
+ * The small image of a slide that HEST keeps beside a sample, in `thumbnails/` or in the sample's `.h5ad`, with its scale.
  *
  * @module
  */
@@ -10,64 +10,64 @@ import type { Disk } from "../io/disk.ts";
 import { H5ad } from "../io/hdf5/h5ad.ts";
 import type { UnsArray, UnsTree, UnsValue } from "../io/hdf5/h5ad_uns.ts";
 import { decodeImage } from "../io/image/image.ts";
-import type { Picture } from "../io/image/picture.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
 import type { Thumbnail } from "../report/run_evidence.ts";
 
-/** Pictures of an `.h5ad`, the best first, with the names of their scales. */
-const PICTURES = ["downscaled_fullres", "hires", "lowres"] as const;
-/** Longest side, pixels: what is larger is no small picture. */
+/** Images of an `.h5ad`, the best first, with the names of their scales. */
+const IMAGES = ["downscaled_fullres", "hires", "lowres"] as const;
+/** Longest side, pixels: what is larger is no small image. */
 const MOST = 8000;
-/** Share of the spots that must lie on the picture. */
-const ON_PICTURE = 0.95;
+/** Share of the spots that must lie on the image. */
+const ON_IMAGE = 0.95;
 
 type ReadDisk = Pick<Disk, "look" | "open">;
 
-/** A picture, or why there is none; and the diameter of a spot in level-0 pixels, where it is known. */
+/** An image, or why there is none; and the diameter of a spot in level-0 pixels, where it is known. */
 export interface FoundThumbnail {
   readonly thumbnail?: Thumbnail;
   readonly reason?: string;
   readonly spotDiameter?: number;
 }
 
-/** What is known of a sample whose picture is looked for. */
-export interface PicturedSample extends Pick<TrainingSample, "id" | "count" | "spatial"> {
+/** What is known of a sample whose image is looked for. */
+export interface ThumbnailSample extends Pick<TrainingSample, "id" | "count" | "spatial"> {
   readonly files: Pick<SampleFiles, "folder" | "expression" | "metadata">;
 }
 
-/** Looks for the picture of a sample. */
-export async function findThumbnail(sample: PicturedSample, disk: ReadDisk): Promise<FoundThumbnail> {
+/** Looks for the image of a sample. */
+export async function findThumbnail(sample: ThumbnailSample, disk: ReadDisk): Promise<FoundThumbnail> {
   const inside = await fromExpression(sample, disk);
   const diameter = inside.spotDiameter ?? diameterOf(sample);
   const rest = diameter === undefined ? {} : { spotDiameter: diameter };
-  const beside = pictureBeside(sample, disk);
+  const beside = imageBeside(sample, disk);
   const width = sample.files.metadata?.number("fullres_px_width");
   const scale = beside && width ? beside.width / width : inside.thumbnail?.scale;
-  const found = beside && scale !== undefined ? { picture: beside, scale } : inside.thumbnail;
+  const found = beside && scale !== undefined ? { image: beside, scale } : inside.thumbnail;
   if (found === undefined) {
-    const why = beside ? "the scale of its thumbnail is not known" : "there is no picture of the slide";
+    const why = beside ? "the scale of its thumbnail is not known" : "there is no image of the slide";
     return { ...rest, reason: inside.reason ?? why };
   }
   const on = shareOn(sample, found);
-  if (on >= ON_PICTURE) return { ...rest, thumbnail: found };
-  return { ...rest, reason: `only ${Math.round(100 * on)} % of the spots lie on its picture` };
+  if (on >= ON_IMAGE) return { ...rest, thumbnail: found };
+  return { ...rest, reason: `only ${Math.round(100 * on)} % of the spots lie on its image` };
 }
 
-function diameterOf({ files: { metadata } }: PicturedSample): number | undefined {
+function diameterOf({ files: { metadata } }: ThumbnailSample): number | undefined {
   const [spot, pixel] = [metadata?.number("spot_diameter"), metadata?.number("pixel_size_um_estimated")];
   return spot !== undefined && pixel !== undefined && spot > 0 && pixel > 0 ? spot / pixel : undefined;
 }
 
-function shareOn({ spatial, count }: PicturedSample, { picture, scale }: Thumbnail): number {
+function shareOn({ spatial, count }: ThumbnailSample, { image, scale }: Thumbnail): number {
   let on = 0;
   for (let i = 0; i < count; i++) {
     const [x, y] = [spatial.xy[2 * i]! * scale, spatial.xy[2 * i + 1]! * scale];
-    if (x >= 0 && y >= 0 && x <= picture.width && y <= picture.height) on++;
+    if (x >= 0 && y >= 0 && x <= image.width && y <= image.height) on++;
   }
   return count > 0 ? on / count : 0;
 }
 
-/** A picture in `thumbnails/`: HEST's name, else any that begins with the sample's. */
-function pictureBeside({ id, files: { folder } }: PicturedSample, disk: ReadDisk): Picture | undefined {
+/** An image in `thumbnails/`: HEST's name, else any that begins with the sample's. */
+function imageBeside({ id, files: { folder } }: ThumbnailSample, disk: ReadDisk): RgbImage | undefined {
   const entry = disk.look(`${folder}/thumbnails`);
   if (entry?.kind !== "folder") return undefined;
   const fits = (name: string) =>
@@ -79,7 +79,7 @@ function pictureBeside({ id, files: { folder } }: PicturedSample, disk: ReadDisk
   return Math.max(width, height) <= MOST ? { width, height, data } : undefined;
 }
 
-async function fromExpression({ files }: PicturedSample, disk: ReadDisk): Promise<FoundThumbnail> {
+async function fromExpression({ files }: ThumbnailSample, disk: ReadDisk): Promise<FoundThumbnail> {
   const file = await H5ad.open(disk.open(files.expression, "read"));
   try {
     for (const slide of Object.values(treeOf(file.uns().spatial) ?? {})) {
@@ -87,10 +87,10 @@ async function fromExpression({ files }: PicturedSample, disk: ReadDisk): Promis
       if (scales === undefined) continue;
       const diameter = scales.spot_diameter_fullres;
       const rest = typeof diameter === "number" && diameter > 0 ? { spotDiameter: diameter } : {};
-      for (const name of PICTURES) {
+      for (const name of IMAGES) {
         const scale = scales[`tissue_${name}_scalef`];
-        const picture = pictureOf(images?.[name]);
-        if (picture && typeof scale === "number" && scale > 0) return { ...rest, thumbnail: { picture, scale } };
+        const image = imageOf(images?.[name]);
+        if (image && typeof scale === "number" && scale > 0) return { ...rest, thumbnail: { image, scale } };
       }
       return rest;
     }
@@ -107,7 +107,7 @@ function treeOf(value: UnsValue | undefined): UnsTree | undefined {
 }
 
 /** An array `[height, width, 3 or 4]` of bytes, or of shares of 1 as Space Ranger's readers keep them. */
-function pictureOf(value: UnsValue | undefined): Picture | undefined {
+function imageOf(value: UnsValue | undefined): RgbImage | undefined {
   if (typeof value !== "object" || value === null || treeOf(value)) return undefined;
   const array = value as UnsArray;
   const { shape, dtype } = array;

@@ -46,7 +46,7 @@ export class Metadata {
   }
 
   /**
-   * Micrometres a pixel of the slide's largest level: what HEST estimated from the spots. What the picture file claims
+   * Micrometres a pixel of the slide's largest level: what HEST estimated from the spots. What the image file claims
    * (`pixel_size_um_embedded`) is wrong by ten in many files and is not used.
    *
    * @throws {DataError} If it is missing or not positive.

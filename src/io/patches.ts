@@ -1,5 +1,5 @@
 /**
- * Patch files of HEST-1k and its benchmark, of all generations: pictures around spots with barcodes and coordinates.
+ * Patch files of HEST-1k and its benchmark, of all generations: images around spots with barcodes and coordinates.
  *
  * The generations differ in names and in what a coordinate is; attributes decide, nothing is guessed. Current files
  * (`patch_size_src`) hold [x, y] of the top-left corner, those of 2024 and the benchmark (`factor`) [y, x] of the centre.
@@ -76,7 +76,7 @@ function describe(file: H5File): Patches {
         places ? "coordinates" : file.keys().join(", ") || "nothing"
       }, no img`,
       {
-        hint: places ? "Give the slide together with these coordinates" : "Give a HEST patch file, pictures or an npy",
+        hint: places ? "Give the slide together with these coordinates" : "Give a HEST patch file, images or an npy",
         context: { file: file.name, keys: file.keys() },
       },
     );

@@ -1,6 +1,6 @@
 /**
  * Files of Spatial Transcriptomics before Visium: counts as a table of spots by genes, and the selection of spots that lie
- * under tissue with their places on the picture.
+ * under tissue with their places on the image.
  *
  * Spots are named `XxY` after their place in the array.
  *
@@ -100,7 +100,7 @@ export interface SelectedSpot {
   /** Place in the array with the error of printing, where the file has it. */
   readonly newX: number | undefined;
   readonly newY: number | undefined;
-  /** Centre in pixels of the picture. */
+  /** Centre in pixels of the image. */
   readonly pixelX: number;
   readonly pixelY: number;
   /** Whether it lies under tissue; files with selected spots only do not say so. */

@@ -21,16 +21,16 @@ export interface SpotPlaces {
   readonly inTissue: Uint8Array;
   readonly arrayRow: Int32Array;
   readonly arrayCol: Int32Array;
-  /** Centres `[spots, 2]`, x then y, pixels of the full-size picture. */
+  /** Centres `[spots, 2]`, x then y, pixels of the full-size image. */
   readonly spatial: Float64Array;
 }
 
-/** Scale of the pictures. */
+/** Scale of the images. */
 export interface ScaleFactors {
-  /** Diameter of a spot in pixels of the full-size picture. */
+  /** Diameter of a spot in pixels of the full-size image. */
   readonly spotDiameter: number | undefined;
   readonly fiducialDiameter: number | undefined;
-  /** Share of the full size the two small pictures have. */
+  /** Share of the full size the two small images have. */
   readonly hires: number | undefined;
   readonly lowres: number | undefined;
   /** Visium HD: micrometres a pixel, and of a bin. */

@@ -59,10 +59,10 @@ export interface Encoder {
    * all, undefined where its first layer does.
    */
   deepestCut(): EncoderCut | undefined;
-  /** Shapes of what {@linkcode Encoder.trunk} gives for one image. */
+  /** Shapes of what {@linkcode Encoder.stem} gives for one image. */
   cutShapes(cut: EncoderCut): readonly (readonly number[])[];
   /** Appends what comes before a cut, without gradients: tensors `[B, ...shape]`. */
-  trunk(g: Plan, images: Tensor, cut: EncoderCut): Tensor[];
+  stem(g: Plan, images: Tensor, cut: EncoderCut): Tensor[];
   /** Appends what follows a cut: the embedding `[B, dim]`. */
   finish(g: Plan, stem: readonly Tensor[], cut: EncoderCut, options?: Omit<VitForward, "firstTokenOnly">): Tensor;
 }
@@ -140,9 +140,9 @@ export function createEncoder(parameters: Parameters, spec: EncoderSpec, options
       return names.some((name) => parameters.get(name).grad) ? vit.deepestCut() : "embedding";
     },
     cutShapes: (cut) => (cut === "embedding" ? [[dim]] : vit.cutShapes(cut, firstTokenOnly)),
-    trunk(g, images, cut) {
+    stem(g, images, cut) {
       return g.module("encoder", () => {
-        if (cut !== "embedding") return vit.trunk(g, images, cut, firstTokenOnly);
+        if (cut !== "embedding") return vit.stem(g, images, cut, firstTokenOnly);
         return g.withoutTape(() => [pooled(g, vit.forward(g, images, { firstTokenOnly }).x)]);
       });
     },

@@ -1,5 +1,5 @@
 /**
- * What one published encoder is, as data: where its weights lie, its architecture, how pictures are prepared, what comes
+ * What one published encoder is, as data: where its weights lie, its architecture, how images are prepared, what comes
  * out, which layers the SEAL recipe adapts. One file of `src/models/encoders/` holds one {@linkcode EncoderSpec}.
  *
  * @module

@@ -102,18 +102,18 @@ export interface Vit {
   normalise(g: Plan, x: Tensor): Tensor;
   /** The deepest cut; undefined if the patch embedding, the first tokens or the positions train. */
   deepestCut(): Cut | undefined;
-  /** Shapes of what {@linkcode Vit.trunk} gives for one image. */
+  /** Shapes of what {@linkcode Vit.stem} gives for one image. */
   cutShapes(cut: Cut, firstTokenOnly?: boolean): readonly [number, number][];
   /**
    * Appends what comes before a cut, without gradients.
    *
    * @param images As of {@linkcode Vit.forward}.
    */
-  trunk(g: Plan, images: Tensor, cut: Cut, firstTokenOnly?: boolean): Tensor[];
+  stem(g: Plan, images: Tensor, cut: Cut, firstTokenOnly?: boolean): Tensor[];
   /**
    * Appends what follows a cut.
    *
-   * @param stem What {@linkcode Vit.trunk} gave, with the same cut and `firstTokenOnly`.
+   * @param stem What {@linkcode Vit.stem} gave, with the same cut and `firstTokenOnly`.
    * @returns As {@linkcode Vit.forward}.
    */
   finish(g: Plan, stem: readonly Tensor[], cut: Cut, options?: VitForward): Tensor;
@@ -268,7 +268,7 @@ function assemble(config: VitConfig, embedding: Embedding, blocks: readonly Bloc
       const kept = cut.blocks === depth && firstTokenOnly ? 1 : tokens;
       return stemShapes(cut.kind, kept, width, isFirst(cut.blocks, firstTokenOnly));
     },
-    trunk(g, images, cut, firstTokenOnly = false) {
+    stem(g, images, cut, firstTokenOnly = false) {
       return g.withoutTape(() => {
         let x = embed(g, images, false);
         for (let i = 0; i < cut.blocks; i++) x = runBlock(g, i, x, { firstTokenOnly });

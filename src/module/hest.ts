@@ -10,8 +10,8 @@ import type { SampleFiles } from "../data/data_folder.ts";
 import type { Expression } from "../data/counts.ts";
 import { gatherColumns } from "../data/matrix.ts";
 import type { Disk } from "../io/disk.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
 import { type HestSource, rememberSource } from "./hest_source.ts";
-import type { RgbImage } from "./images.ts";
 import type { HestPairs, PairsOptions } from "./pairs.ts";
 
 /** Which samples of a data folder. */
@@ -181,7 +181,7 @@ async function readSample({ disk, lenience }: HestSource, files: SampleFiles): P
   const sample = await loadSample(disk, files, lenience);
   const { patches: { path, rows, size, pixelSize }, count, barcodes, raw, spatial, warnings } = sample;
   const open = () => openPatches(disk.open(path, "read"));
-  const image = (data: Uint8Array): RgbImage => ({ width: size, height: size, data });
+  const image = (data: Uint8Array<ArrayBuffer>): RgbImage => ({ width: size, height: size, data });
   const { matrix } = raw;
   return {
     ...infoOf(files),

@@ -13,7 +13,8 @@ import type { Pooling } from "../models/encoder_spec.ts";
 import type { OpenedEncoder } from "../models/opened_encoder.ts";
 import { type Device, onDevice } from "./device.ts";
 import type { AdapterFiles } from "./encoder_files.ts";
-import { type ImageInput, type RgbImage, rgbOf } from "./images.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
+import { type ImageInput, rgbOf } from "./images.ts";
 
 /** An encoder of the registry. */
 export interface EncoderInfo {

@@ -5,23 +5,17 @@
  */
 
 import { DataError } from "../core/errors.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
 import { bytesAt } from "./bytes_at.ts";
 
-/** An RGB image in memory. */
-export interface RgbImage {
-  /** Pixels. */
-  readonly width: number;
-  /** Pixels. */
-  readonly height: number;
-  /** RGB bytes `[height, width, 3]`, row by row, no alpha. */
-  readonly data: Uint8Array;
-}
+/** RGB bytes `[height, width, 3]` in any memory, a `Buffer` of Node too. */
+export type RgbBytes = Omit<RgbImage, "data"> & { readonly data: Uint8Array };
 
 /**
  * An image: RGB in memory, the bytes of a PNG, JPEG or TIFF file, such a file as a `Blob` or `File`, or its path where there is
  * a file system, its address in a page.
  */
-export type ImageInput = RgbImage | Uint8Array | ArrayBuffer | Blob | string;
+export type ImageInput = RgbBytes | Uint8Array | ArrayBuffer | Blob | string;
 
 /** How errors call image `i`. */
 function nameOf(image: ImageInput, i: number): string {
@@ -63,7 +57,13 @@ export async function rgbOf(image: ImageInput, i = 0): Promise<RgbImage> {
     });
   }
   if (data.length === width * height * 3) {
-    return { width, height, data: new Uint8Array(data.buffer, data.byteOffset, data.length) };
+    const { buffer, byteOffset, length } = data;
+    // Memory that is shared between threads is copied: others may write to it.
+    return {
+      width,
+      height,
+      data: buffer instanceof ArrayBuffer ? new Uint8Array(buffer, byteOffset, length) : new Uint8Array(data),
+    };
   }
   const pixel = data.length / (width * height);
   throw new DataError(

@@ -11,7 +11,7 @@ import { H5ad } from "../io/hdf5/h5ad.ts";
 import { decodePng } from "../io/image/png.ts";
 import { pngToRgb } from "../io/image/raster.ts";
 import { parseJson } from "../io/json.ts";
-import type { Picture } from "../io/image/picture.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
 import { checkBytes, checkFile, MANIFEST, type Manifest, readManifest } from "../io/manifest.ts";
 import { isPlainName, missingFile } from "../io/random_access.ts";
 import { toDense } from "../io/sparse.ts";
@@ -245,11 +245,11 @@ async function readMaps(run: OpenedFolder, bytes: Uint8Array, name: string): Pro
   const maps: SampleMap[] = [];
   for (const { predictions, thumbnail, ...entry } of readChecked(bytes, name, mapsFile).samples) {
     if (!isPlainName(predictions)) throw missingFile(`${run.path}/${EVIDENCE.predictions}`, predictions);
-    const picture = thumbnail && readPicture(run, EVIDENCE.thumbnails, thumbnail.file);
+    const image = thumbnail && readImage(run, EVIDENCE.thumbnails, thumbnail.file);
     maps.push({
       ...entry,
       ...await readPredictions(run, `${EVIDENCE.predictions}/${predictions}`),
-      ...(picture === undefined ? {} : { thumbnail: { picture, scale: thumbnail!.scale } }),
+      ...(image === undefined ? {} : { thumbnail: { image, scale: thumbnail!.scale } }),
     });
   }
   return maps;
@@ -288,7 +288,7 @@ async function readPredictions(
   };
 }
 
-function readPicture(run: OpenedFolder, folder: string, file: string): Picture {
+function readImage(run: OpenedFolder, folder: string, file: string): RgbImage {
   const bytes = isPlainName(file) ? readBytes(run, `${folder}/${file}`) : undefined;
   if (bytes === undefined) throw missingFile(`${run.path}/${folder}`, file);
   const name = `${run.path}/${folder}/${file}`;
@@ -298,11 +298,11 @@ function readPicture(run: OpenedFolder, folder: string, file: string): Picture {
 
 function readGallery(run: OpenedFolder, bytes: Uint8Array, name: string): Gallery {
   const { schema: _, ...content } = readChecked(bytes, name, galleryFile);
-  const pictures = new Map<string, Picture>();
-  const patch = <T extends { file: string }>({ file, ...rest }: T): Omit<T, "file"> & Pick<GalleryPatch, "picture"> => {
-    const picture = pictures.get(file) ?? readPicture(run, EVIDENCE.patches, file);
-    pictures.set(file, picture);
-    return { ...rest, picture };
+  const images = new Map<string, RgbImage>();
+  const patch = <T extends { file: string }>({ file, ...rest }: T): Omit<T, "file"> & Pick<GalleryPatch, "image"> => {
+    const image = images.get(file) ?? readImage(run, EVIDENCE.patches, file);
+    images.set(file, image);
+    return { ...rest, image };
   };
   return {
     ...content,

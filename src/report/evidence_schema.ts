@@ -1,5 +1,5 @@
 /**
- * Checks of the JSON files of a run's evidence. Pictures and matrices lie in files of their own, which the JSON names.
+ * Checks of the JSON files of a run's evidence. Images and matrices lie in files of their own, which the JSON names.
  *
  * @module
  */
@@ -286,7 +286,7 @@ export const mapsFile: Check<MapsFile> = object<MapsFile>({
   })),
 });
 
-/** A patch of the gallery, its picture by the name of its file. */
+/** A patch of the gallery, its image by the name of its file. */
 interface PatchEntry {
   readonly sample: string;
   readonly barcode: string;

@@ -107,7 +107,7 @@ async function writeMaps(folder: RunFolder, maps: readonly SampleMap[], write: W
       h5.close();
     });
     files.push(path);
-    if (thumbnail !== undefined) write(`${EVIDENCE.thumbnails}/${name}.png`, encodePng(thumbnail.picture));
+    if (thumbnail !== undefined) write(`${EVIDENCE.thumbnails}/${name}.png`, encodePng(thumbnail.image));
     samples.push({
       sample,
       predicted_by,
@@ -183,7 +183,7 @@ function writeGallery({ ranked_by, chosen, queries }: Gallery, write: Write): vo
     if (file === undefined) {
       file = `${names.name(`${sample}_${barcode}`)}.png`;
       known.set(key, file);
-      write(`${EVIDENCE.patches}/${file}`, encodePng(patch.picture));
+      write(`${EVIDENCE.patches}/${file}`, encodePng(patch.image));
     }
     return { sample, barcode, file };
   };

@@ -1,5 +1,5 @@
 /**
- * Measured against predicted expression over the picture of the section, for genes to choose from. The page holds the very
+ * Measured against predicted expression over the image of the section, for genes to choose from. The page holds the very
  * numbers of the prediction files, as f32.
  *
  * @module
@@ -10,7 +10,7 @@ import { pearson } from "./evidence_view.ts";
 import { VIRIDIS, viridis } from "./colour.ts";
 import { plain, score, whole } from "./format.ts";
 import { base64, dataBlock, type Markup, markup } from "./html.ts";
-import { crop, pictureAddress, shrink } from "./picture.ts";
+import { crop, imageAddress, shrink } from "./thumbnail.ts";
 import { correlationMeans, geneRows } from "./probe_section.ts";
 import type { SampleMap, Thumbnail } from "./run_evidence.ts";
 import { extent, quantile } from "./scale.ts";
@@ -21,15 +21,15 @@ import { absent, figure, section } from "./html_table.ts";
 const MOST_BYTES = 1_200_000;
 /** Spots of a section that are drawn at most; beyond, every second, third … is. */
 const MOST_SPOTS = 4000;
-/** Longer side of the picture, pixels. */
-const PICTURE = 900;
+/** Longer side of the image, pixels. */
+const IMAGE = 900;
 /** Width of the drawing, units. */
 const WIDTH = 360;
 /** Height of the drawing by its width, at most. */
 const HIGHEST = 1.25;
 
-/** A picture on the drawing, as the attributes of its element. */
-interface MapPicture {
+/** An image on the drawing, as the attributes of its element. */
+interface MapImage {
   readonly href: string;
   readonly x: number;
   readonly y: number;
@@ -44,7 +44,7 @@ interface MapData {
   readonly width: number;
   readonly height: number;
   readonly radius: number;
-  readonly picture?: MapPicture;
+  readonly image?: MapImage;
   readonly x: readonly number[];
   readonly y: readonly number[];
   readonly barcodes: readonly string[];
@@ -110,7 +110,7 @@ function mapData(map: SampleMap, genes: readonly string[]): MapData {
   const stride = strideOf(barcodes.length);
   const shown = Array.from({ length: Math.ceil(barcodes.length / stride) }, (_, i) => i * stride);
   const { box, scale, radius } = frameOf(map);
-  const picture = thumbnail && pictureIn(box, scale, thumbnail);
+  const image = thumbnail && imageIn(box, scale, thumbnail);
   const values = new Float32Array(genes.length * 2 * shown.length);
   const r = genes.map((gene, j) => {
     const g = map.genes.indexOf(gene);
@@ -127,7 +127,7 @@ function mapData(map: SampleMap, genes: readonly string[]): MapData {
     width: WIDTH,
     height: Math.max(40, Math.round(box.height * scale)),
     radius,
-    ...(picture === undefined ? {} : { picture }),
+    ...(image === undefined ? {} : { image }),
     x: shown.map((i) => short((spatial[2 * i]! - box.left) * scale)),
     y: shown.map((i) => short((spatial[2 * i + 1]! - box.top) * scale)),
     barcodes: shown.map((i) => barcodes[i]!),
@@ -166,15 +166,15 @@ function frameOf({ spatial, spot_diameter }: SampleMap): { box: Box; scale: numb
 }
 
 /** The part of the thumbnail that lies in the frame, and its place on the drawing. */
-function pictureIn(box: Box, scale: number, { picture, scale: shrunk }: Thumbnail): MapPicture | undefined {
+function imageIn(box: Box, scale: number, { image, scale: shrunk }: Thumbnail): MapImage | undefined {
   const from = (start: number, most: number) => Math.min(Math.max(0, Math.floor(start * shrunk)), most);
   const to = (end: number, most: number) => Math.min(Math.max(0, Math.ceil(end * shrunk)), most);
-  const [x, y] = [from(box.left, picture.width), from(box.top, picture.height)];
-  const width = to(box.left + box.width, picture.width) - x;
-  const height = to(box.top + box.height, picture.height) - y;
+  const [x, y] = [from(box.left, image.width), from(box.top, image.height)];
+  const width = to(box.left + box.width, image.width) - x;
+  const height = to(box.top + box.height, image.height) - y;
   if (width <= 0 || height <= 0) return undefined;
   return {
-    href: pictureAddress(shrink(crop(picture, { x, y, width, height }), PICTURE), 80),
+    href: imageAddress(shrink(crop(image, { x, y, width, height }), IMAGE), 80),
     x: short((x / shrunk - box.left) * scale),
     y: short((y / shrunk - box.top) * scale),
     width: short(width / shrunk * scale),
@@ -241,7 +241,7 @@ function panels(data: MapsData): Markup {
   const [first, range] = [data.samples[0]!, data.range[0]!];
   const values = new Float32Array(Uint8Array.from(atob(first.values), (sign) => sign.charCodeAt(0)).buffer);
   const n = first.x.length;
-  const pictured = data.samples.some(({ picture }) => picture !== undefined);
+  const hasImage = data.samples.some(({ image }) => image !== undefined);
   const panel = (kind: "image" | "measured" | "predicted", name: string) => {
     const offset = kind === "predicted" ? n : 0;
     const spots = kind === "image" ? "" : first.x.map((cx, i) => {
@@ -250,13 +250,13 @@ function panels(data: MapsData): Markup {
         attributes({ cx, cy: first.y[i]!, r: first.radius, fill: colourOf(value, range), "data-i": String(i) })
       }/>`;
     });
-    // Always there when any section has a picture: the script fills it in.
-    const image = pictured && markup`<image${attributes({ ...first.picture, preserveAspectRatio: "none" })}/>`;
+    // Always there when any section has an image: the script fills it in.
+    const image = hasImage && markup`<image${attributes({ ...first.image, preserveAspectRatio: "none" })}/>`;
     return markup`<div class="map ${kind}"><h3>${name}</h3><svg viewBox="0 0 ${first.width} ${first.height}" role="img" aria-label="${
-      kind === "image" ? `Picture of ${first.sample}` : `${name} ${data.genes[0]!} on ${first.sample}`
+      kind === "image" ? `Image of ${first.sample}` : `${name} ${data.genes[0]!} on ${first.sample}`
     }" data-map="${kind}">${image}<g>${spots}</g></svg></div>`;
   };
-  return markup`<div class="map-panels">${pictured && panel("image", "H&E")}${panel("measured", "Measured")}${
+  return markup`<div class="map-panels">${hasImage && panel("image", "H&E")}${panel("measured", "Measured")}${
     panel("predicted", "Predicted")
   }</div>${colourBar("map", range, data.unit)}`;
 }

@@ -161,15 +161,15 @@ if (maps !== null) {
   let shown = 0;
   const draw = () => {
     const [g, s] = [Number(gene.value), Number(sample.value)];
-    const { x, y, radius, width, height, picture, r, spots, sample: name, donor } = maps.samples[s];
+    const { x, y, radius, width, height, image: thumbnail, r, spots, sample: name, donor } = maps.samples[s];
     for (const svg of svgs) {
       const kind = svg.dataset.map;
       if (s !== shown) {
         svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
         const image = svg.querySelector("image");
         for (const key of ["href", "x", "y", "width", "height"]) {
-          if (picture === undefined) image?.removeAttribute(key);
-          else image?.setAttribute(key, picture[key]);
+          if (thumbnail === undefined) image?.removeAttribute(key);
+          else image?.setAttribute(key, thumbnail[key]);
         }
         if (kind !== "image") {
           svg.querySelector("g").replaceChildren(...x.map((cx, i) => {
@@ -180,7 +180,7 @@ if (maps !== null) {
           }));
         }
       }
-      if (kind === "image") svg.setAttribute("aria-label", `Picture of ${name}`);
+      if (kind === "image") svg.setAttribute("aria-label", `Image of ${name}`);
       else {
         const from = (2 * g + (kind === "predicted" ? 1 : 0)) * x.length;
         for (const circle of svg.querySelectorAll("circle")) {

@@ -8,7 +8,7 @@ import type { ReadEvidence } from "./evidence_read.ts";
 import { directionName, pairOf } from "./evidence_view.ts";
 import { difference, NONE, rank, score, whole } from "./format.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
-import { pictureAddress, shrink } from "./picture.ts";
+import { imageAddress, shrink } from "./thumbnail.ts";
 import type { Gallery, GalleryPatch, GalleryQuery, RetrievalScores } from "./run_evidence.ts";
 import { linear, type Scale } from "./scale.ts";
 import { axes, drawing, label, line, symbol } from "./svg.ts";
@@ -175,8 +175,8 @@ function queryItem(query: GalleryQuery): Markup {
 }
 
 function patch(item: GalleryPatch, kind: string, text: Slot): Markup {
-  const small = shrink(item.picture, PATCH);
+  const small = shrink(item.image, PATCH);
   return markup`<figure class="patch ${kind}"><img src="${
-    pictureAddress(small)
+    imageAddress(small)
   }" width="${small.width}" height="${small.height}" alt="Patch ${item.barcode} of ${item.sample}"><figcaption>${text}</figcaption></figure>`;
 }

@@ -1,19 +1,19 @@
 /**
- * What queries found, as one picture and as one page: the query's patch, then the patches it found, best first, framed by
+ * What queries found, as one image and as one page: the query's patch, then the patches it found, best first, framed by
  * whether it is the right one. Frames differ in colour and in width, so that no colour vision is needed.
  *
  * @module
  */
 
 import { fixed } from "../core/fixed.ts";
-import type { Picture } from "../io/image/picture.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
 import { encodePng } from "../io/image/png_write.ts";
 import { base64, Markup, markup } from "./html.ts";
 
 /** A patch. */
 export interface GalleryTile {
   /** Square. */
-  readonly picture: Picture;
+  readonly image: RgbImage;
   /** Sample and barcode. */
   readonly label: string;
 }
@@ -85,10 +85,10 @@ class Canvas {
     }
   }
   /** A patch in a frame of so many pixels, drawn inwards from the largest frame's place. */
-  tile(x: number, y: number, picture: Picture, colour: Colour, frame: number): void {
+  tile(x: number, y: number, image: RgbImage, colour: Colour, frame: number): void {
     const inset = FRAME - frame;
     this.fill(x + inset, y + inset, TILE + 2 * frame, TILE + 2 * frame, colour);
-    const rgb = scaled(picture);
+    const rgb = scaled(image);
     for (let v = 0; v < TILE; v++) {
       this.data.set(rgb.subarray(v * TILE * 3, (v + 1) * TILE * 3), ((y + FRAME + v) * this.width + x + FRAME) * 3);
     }
@@ -102,8 +102,8 @@ class Canvas {
   }
 }
 
-/** A square picture at the size of a tile: means of the pixels each covers, or the nearest where it is small. */
-function scaled({ width, data }: Picture): Uint8Array<ArrayBuffer> {
+/** A square image at the size of a tile: means of the pixels each covers, or the nearest where it is small. */
+function scaled({ width, data }: RgbImage): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(TILE * TILE * 3);
   const range = (i: number): [number, number] => {
     const from = Math.floor(i * width / TILE);
@@ -131,7 +131,7 @@ function frameOf({ correct }: GalleryFound): [Colour, number] {
 }
 
 /** All rows, one below the other: the query (its rank below), then what it found (scores below). */
-export function galleryPicture(sections: readonly GallerySection[]): Picture {
+export function galleryImage(sections: readonly GallerySection[]): RgbImage {
   const rows = sections.flatMap((section) => section.rows);
   const most = Math.max(0, ...rows.map(({ found }) => found.length));
   // Sections are apart by a rule.
@@ -142,11 +142,11 @@ export function galleryPicture(sections: readonly GallerySection[]): Picture {
     if (s > 0) canvas.fill(GAP, y, canvas.width - 2 * GAP, 1, NEUTRAL);
     y += 2 * GAP;
     for (const { query, rank, found } of section.rows) {
-      if (query) canvas.tile(GAP, y, query.picture, INK, 2);
+      if (query) canvas.tile(GAP, y, query.image, INK, 2);
       if (rank !== undefined) canvas.text(GAP + FRAME, y + CELL - GAP + 3, `#${rank}`);
       found.forEach((hit, n) => {
         const x = 2 * GAP + (n + 1) * CELL;
-        canvas.tile(x, y, hit.picture, ...frameOf(hit));
+        canvas.tile(x, y, hit.image, ...frameOf(hit));
         canvas.text(x + FRAME, y + CELL - GAP + 3, fixed(hit.score, 3));
       });
       y += CELL + LINE;
@@ -193,7 +193,7 @@ function rowOf({ query, title, rank, found }: GalleryRow): Markup {
   }</div>`;
 }
 
-function figure({ picture }: GalleryTile, kind: string, caption: string, alt: string): Markup {
-  const png = base64(encodePng({ width: TILE, height: TILE, data: scaled(picture) }));
+function figure({ image }: GalleryTile, kind: string, caption: string, alt: string): Markup {
+  const png = base64(encodePng({ width: TILE, height: TILE, data: scaled(image) }));
   return markup`<figure class="${kind}"><img src="data:image/png;base64,${png}" alt="${alt}"><figcaption>${caption}</figcaption></figure>`;
 }

@@ -17,7 +17,7 @@
  * @module
  */
 
-import type { Picture } from "../io/image/picture.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
 import type { ClassificationResults } from "./classification_evidence.ts";
 import type { EVIDENCE_SCHEMA, RunFacts, Warning } from "./run_facts.ts";
 
@@ -186,7 +186,7 @@ export interface Reference {
   readonly pearson: number | null;
   /** By the protocol of the headline, within sections. */
   readonly pearson_per_slide?: number | null;
-  /** Over the genes whose programs show in the picture. */
+  /** Over the genes whose programs show in the image. */
   readonly pearson_visible?: number | null;
   readonly recall_at_10?: number | null;
   readonly note?: string;
@@ -216,9 +216,9 @@ export interface Results {
   readonly seconds?: number;
 }
 
-/** A picture of a slide with its scale: thumbnail pixels a level-0 pixel. */
+/** An image of a slide with its scale: thumbnail pixels a level-0 pixel. */
 export interface Thumbnail {
-  readonly picture: Picture;
+  readonly image: RgbImage;
   readonly scale: number;
 }
 
@@ -248,7 +248,7 @@ export interface SampleMap {
 export interface GalleryPatch {
   readonly sample: string;
   readonly barcode: string;
-  readonly picture: Picture;
+  readonly image: RgbImage;
 }
 
 /** A patch that a query found; `correct` when it is the query's own. */

@@ -131,9 +131,9 @@ const REASONS: Readonly<Record<string, string>> = {
   notSelected: "not selected",
   underTissueWithoutCounts: "under tissue without counts",
   notUnderTissue: "not under tissue",
-  outsidePicture: "outside the picture",
+  outsideImage: "outside the image",
   countsWithoutPlace: "counted without a place",
-  windowOffPicture: "window leaves the picture",
+  windowOffImage: "window leaves the image",
   offTissue: "off the tissue",
 };
 

@@ -95,7 +95,7 @@ function findSections(folder: string): StFiles[] {
   if (ids.length === 0 || lacking.length > 0) {
     throw new DataError(
       `Cannot convert ${folder}: ${ids.length === 0 ? "no sections" : `missing ${lacking.join(", ")}`}, ` +
-        "wanted counts, spots and a picture of each section",
+        "wanted counts, spots and an image of each section",
       {
         code: "file-missing",
         hint: "Files of a section share the name up to the first _ or .",

@@ -28,7 +28,7 @@ export interface VisiumRequest {
   readonly counts?: string | undefined;
   /** Whose genes, of counts of two genomes. */
   readonly genome?: string | undefined;
-  /** The slide; the folder's only picture if not given. */
+  /** The slide; the folder's only image if not given. */
   readonly image?: string | undefined;
   /** Identifier; after the folder if not given. */
   readonly id?: string | undefined;
@@ -58,7 +58,7 @@ export async function convertVisiumFolder(
       },
     );
   }
-  const image = request.image ?? pictureOf(folder, found);
+  const image = request.image ?? imageOf(folder, found);
   const id = request.id ?? nameOf(folder);
   const sections = [{ id, inputs: [found.counts.path, found.spatial, image] }];
   checkSections(sections, options, folder);
@@ -107,22 +107,22 @@ async function convert(
   }
 }
 
-/** The slide where none was named: the only picture of the folder, else Space Ranger's small one. */
-function pictureOf(folder: string, { pictures, small, spatial }: VisiumFolder): string {
-  if (pictures.length === 1) return pictures[0]!;
-  if (pictures.length === 0 && small.hires !== undefined) return small.hires;
-  const context = { folder, found: pictures };
-  if (pictures.length > 0) {
-    throw new ConfigError(`Cannot convert ${folder}: it has the pictures ${pictures.join(", ")}, one slide wanted`, {
-      hint: `Pass --image with the slide in full resolution, such as --image ${pictures[0]}`,
+/** The slide where none was named: the only image of the folder, else Space Ranger's small one. */
+function imageOf(folder: string, { images, small, spatial }: VisiumFolder): string {
+  if (images.length === 1) return images[0]!;
+  if (images.length === 0 && small.hires !== undefined) return small.hires;
+  const context = { folder, found: images };
+  if (images.length > 0) {
+    throw new ConfigError(`Cannot convert ${folder}: it has the images ${images.join(", ")}, one slide wanted`, {
+      hint: `Pass --image with the slide in full resolution, such as --image ${images[0]}`,
       context,
     });
   }
   throw new ConfigError(
-    `Cannot convert ${folder}: no picture in it (*${SLIDE_ENDINGS.join(", *")}), nor ${spatial}/tissue_hires_image.png`,
+    `Cannot convert ${folder}: no image in it (*${SLIDE_ENDINGS.join(", *")}), nor ${spatial}/tissue_hires_image.png`,
     {
       hint: "Pass --image FILE, the slide that Space Ranger was given: TIFF, SVS, JPEG or PNG in full resolution; " +
-        "patches of a small picture are blurred, and taken with --coarse",
+        "patches of a small image are blurred, and taken with --coarse",
       context,
     },
   );

@@ -27,7 +27,7 @@ async function inputFile(path: string): Promise<InputFile> {
 
 /** The data of a run. */
 export class DataMark {
-  /** Changes when samples, pairs, counts, genes or pictures do: 64 hexadecimal digits. */
+  /** Changes when samples, pairs, counts, genes or images do: 64 hexadecimal digits. */
   readonly fingerprint: string;
   /** SHA-256 of the patch files, sample by sample. */
   readonly patches: readonly string[];

@@ -1,5 +1,5 @@
 /**
- * What embedding of pictures and of slides share: what is asked for, the machine, the encoder that is opened.
+ * What embedding of images and of slides share: what is asked for, the machine, the encoder that is opened.
  *
  * @module
  */

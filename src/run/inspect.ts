@@ -20,7 +20,7 @@ interface Format {
 const FORMATS: readonly Format[] = [
   { kind: "adapter", is: holds("adapter_config.json"), load: () => import("./inspect_adapter.ts") },
   { kind: "HDF5", is: isHdf5, load: () => import("./inspect_h5.ts") },
-  { kind: "slide", is: isPicture, load: () => import("./inspect_slide.ts") },
+  { kind: "slide", is: isImageFile, load: () => import("./inspect_slide.ts") },
   // Whatever else a file is, reading it as weights says so.
   { kind: "weights", is: ({ names }) => !names || holdsWeights(names), load: () => import("./inspect_weights.ts") },
 ];
@@ -39,7 +39,7 @@ function isHdf5({ head }: Target): boolean {
 }
 
 /** By the first bytes: TIFF, JPEG, PNG; also DICOM and CZI, which the reader refuses by name; and whatever a slide's file may be. */
-function isPicture({ path, head, names }: Target): boolean {
+function isImageFile({ path, head, names }: Target): boolean {
   if (names === undefined && isNamedSlide(path)) return true;
   const text = String.fromCharCode(...head.subarray(0, 16));
   const begins = ["II*\0", "II+\0", "MM\0*", "MM\0+", "\xff\xd8\xff", "\x89PNG", "ZISRAWFILE"];

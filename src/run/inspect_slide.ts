@@ -1,5 +1,5 @@
 /**
- * What is in slides and pictures: levels, pixel size and who says so, how they are turned, what lies beside the pyramid.
+ * What is in slides and images: levels, pixel size and who says so, how they are turned, what lies beside the pyramid.
  *
  * @module
  */

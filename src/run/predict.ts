@@ -347,13 +347,13 @@ async function predictOne(
     ...(organ === undefined ? {} : { organ: () => organ }),
     onRows: (done, total) => progress.update(id, done, total, "tiles"),
   };
-  if (patches) return await withPicture(id, metadata, patches, await predictPatches(model, disk, patches, options));
+  if (patches) return await withImage(id, metadata, patches, await predictPatches(model, disk, patches, options));
   const outlines = job.output.replace(/\.h5ad$/, ".tissue.geojson");
   return await predictOverSlide(model, slideOf(job), values, options, progress, outlines);
 }
 
-/** Puts the small picture of the sample beside its prediction, where there is one, for plots over it. */
-async function withPicture(
+/** Puts the small image of the sample beside its prediction, where there is one, for plots over it. */
+async function withImage(
   id: string,
   metadata: Metadata | undefined,
   { expression, patches }: NonNullable<PredictJob["patches"]>,
@@ -366,7 +366,7 @@ async function withPicture(
   const { thumbnail, spotDiameter } = await findThumbnail(sample, disk);
   return {
     ...prediction,
-    ...(thumbnail && { thumbnail: { ...thumbnail.picture, scale: thumbnail.scale } }),
+    ...(thumbnail && { thumbnail: { ...thumbnail.image, scale: thumbnail.scale } }),
     ...(spotDiameter !== undefined && { spotDiameter }),
   };
 }

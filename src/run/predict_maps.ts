@@ -10,12 +10,12 @@ import { drawPrediction, type TileOf } from "../eval/prediction_maps.ts";
 import { disk, openFile } from "../io/fs.ts";
 import { openPatches } from "../io/patches.ts";
 import { TILE_SIDE } from "../slides/legend.ts";
-import { resizePicture } from "../slides/resize.ts";
+import { resizeImage } from "../slides/resize.ts";
 import { levelFor } from "../slides/scale.ts";
 import { cutTiles } from "../slides/tile_reader.ts";
 import type { PredictJob, PredictOutcome } from "./predict.ts";
 
-/** Draws genes of all that was predicted. @returns Whether each had a picture to draw them on. */
+/** Draws genes of all that was predicted. @returns Whether each had an image to draw them on. */
 export async function drawPredictions(
   jobs: readonly PredictJob[],
   outcomes: readonly PredictOutcome[],
@@ -29,7 +29,7 @@ export async function drawPredictions(
     try {
       for (const path of await drawPrediction(disk, output, genes, tiles.of)) reporter.say(path);
     } catch (error) {
-      if ((error as { code?: string }).code !== "no-picture") throw error;
+      if ((error as { code?: string }).code !== "no-image") throw error;
       reporter.warn((error as Error).message);
       all = false;
     } finally {
@@ -45,7 +45,7 @@ async function openTilesOf({ slide: path, patches }: PredictJob): Promise<{ of: 
     const file = await openPatches(disk.open(patches!.patches, "read"));
     const { width, height } = file;
     const of: TileOf = ({ row }) =>
-      Promise.resolve(resizePicture({ width, height, data: file.read(row, row + 1) }, TILE_SIDE, TILE_SIDE));
+      Promise.resolve(resizeImage({ width, height, data: file.read(row, row + 1) }, TILE_SIDE, TILE_SIDE));
     return { of, close: () => file.close() };
   }
   const slide = await openSlide(await openFile(path), { damagedTiles: "white" });

@@ -17,7 +17,7 @@ import { disk } from "../io/fs.ts";
 import { checkFolder } from "../io/output.ts";
 import { encodePng } from "../io/image/png_write.ts";
 import type { Lenience } from "../methods/method.ts";
-import { galleryPage, galleryPicture, type GallerySection } from "../report/retrieval_gallery.ts";
+import { galleryImage, galleryPage, type GallerySection } from "../report/retrieval_gallery.ts";
 import type { Host } from "../train/host.ts";
 import type { CheckpointName } from "../train/run.ts";
 import { openRunData, organOf, samplesOf } from "./data.ts";
@@ -186,7 +186,7 @@ function pick({ run_sha256, data_sha256 }: Facts): Record<string, string> {
 }
 
 function writeGallery(out: string, sections: readonly GallerySection[], title: string): void {
-  disk.write(`${out}/gallery.png`, encodePng(galleryPicture(sections)));
+  disk.write(`${out}/gallery.png`, encodePng(galleryImage(sections)));
   disk.write(
     `${out}/gallery.html`,
     galleryPage(title, [

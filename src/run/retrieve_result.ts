@@ -263,7 +263,7 @@ async function sectionsOf(
   const tile = async (pair: number) => {
     const { sample, barcode } = nameOf(set, pair);
     const { data } = await reader.batch({ pairs: Uint32Array.of(pair) });
-    return { picture: { width: side, height: side, data }, label: `${sample} ${barcode}, ${kindOf.get(sample)} donor` };
+    return { image: { width: side, height: side, data }, label: `${sample} ${barcode}, ${kindOf.get(sample)} donor` };
   };
   const found = (hits: readonly Hit[], own?: number) =>
     Promise.all(hits.map(async ({ pair, score }) => ({

@@ -11,7 +11,7 @@ import { fileFor } from "../slides/given.ts";
 import type { PlanGiven } from "../slides/plan.ts";
 import type { BadTiles } from "../slides/tile_reader.ts";
 
-/** Files or folders of polygons and pictures: tissue, and regions outside of which nothing is wanted. */
+/** Files or folders of polygons and images: tissue, and regions outside of which nothing is wanted. */
 export interface GivenPaths {
   readonly tissue?: string | undefined;
   readonly regions?: string | undefined;

@@ -7,7 +7,7 @@
 import { DataError } from "../core/errors.ts";
 import type { Disk } from "../io/disk.ts";
 
-/** Files of polygons and pictures of masks, by the names they may have. */
+/** Files of polygons and images of masks, by the names they may have. */
 const MASKS = [".geojson", ".json", ".png", ".jpg", ".jpeg", ".tif", ".tiff"];
 
 /**

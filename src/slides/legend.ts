@@ -5,13 +5,13 @@
  * @module
  */
 
-import type { Picture } from "../io/image/picture.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
 import { drawText, textSize } from "../io/image/text.ts";
-import { rankColour } from "./pictures.ts";
+import { rankColour } from "./drawing.ts";
 
 /** A tile with its score. */
 export interface ScoredTile {
-  readonly picture: Picture;
+  readonly image: RgbImage;
   readonly score: number;
 }
 
@@ -51,7 +51,7 @@ function shown(score: number): string {
 }
 
 /** The map with its legend below; the map stays where it is, in the left upper corner. */
-export function withLegend(map: Picture, { title, scores, highest, lowest }: Legend): Picture {
+export function withLegend(map: RgbImage, { title, scores, highest, lowest }: Legend): RgbImage {
   const line = textSize("", 2).height;
   const strips = [["Highest", highest], ["Lowest", lowest]].filter(([, tiles]) => tiles!.length > 0) as [
     string,
@@ -79,9 +79,9 @@ export function withLegend(map: Picture, { title, scores, highest, lowest }: Leg
   top += line + MARGIN;
   for (const [name, tiles] of strips) {
     drawText(out, name, MARGIN, top);
-    for (const [i, { picture, score }] of tiles.entries()) {
+    for (const [i, { image, score }] of tiles.entries()) {
       const left = MARGIN + i * (TILE_SIDE + 6);
-      paste(out, picture, left, top + line);
+      paste(out, image, left, top + line);
       drawText(out, shown(score), left, top + line + TILE_SIDE + 4, 1);
     }
     top += strip + MARGIN;
@@ -89,8 +89,8 @@ export function withLegend(map: Picture, { title, scores, highest, lowest }: Leg
   return out;
 }
 
-/** Puts a picture into another, cut at its edge. */
-function paste(out: Picture, { width, height, data }: Picture, left: number, top: number): void {
+/** Puts an image into another, cut at its edge. */
+function paste(out: RgbImage, { width, height, data }: RgbImage, left: number, top: number): void {
   const columns = Math.min(width, out.width - left);
   for (let y = 0; y < Math.min(height, out.height - top); y++) {
     out.data.set(data.subarray(3 * y * width, 3 * (y * width + columns)), 3 * ((top + y) * out.width + left));

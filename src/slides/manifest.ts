@@ -15,7 +15,7 @@ export interface ManifestEntry {
   readonly path: string;
   /** µm a pixel of level 0, where the list says so. */
   readonly mpp: number | undefined;
-  /** A picture or polygons of its tissue. */
+  /** An image or polygons of its tissue. */
   readonly mask: string | undefined;
   /** Of the list, counted from 1. */
   readonly line: number;

@@ -1,6 +1,6 @@
 /**
  * Tissue and regions from files of other programs, and tissue and tiles to files for them: GeoJSON as TRIDENT and QuPath have
- * it, and pictures of masks.
+ * it, and images of masks.
  *
  * @module
  */
@@ -19,11 +19,11 @@ interface Size {
   readonly height: number;
 }
 
-/** Most that the sides of a picture of a mask may disagree with the slide's, as a share. */
+/** Most that the sides of an image of a mask may disagree with the slide's, as a share. */
 const ASPECT = 0.02;
 
 /**
- * Tissue by a file of another program: polygons in pixels of level 0, or a picture that is not black where there is tissue.
+ * Tissue by a file of another program: polygons in pixels of level 0, or an image that is not black where there is tissue.
  *
  * @param classes Names of classes whose polygons are taken; by default all.
  * @returns Outlines in pixels of level 0.
@@ -65,26 +65,26 @@ function readPolygons(bytes: Uint8Array, file: string, slide: Size, classes: rea
 }
 
 function readMask(bytes: Uint8Array, file: string, { name, width, height }: Size): Outline[] {
-  const picture = decodeImage(bytes, file);
-  const scale = [picture.width / width, picture.height / height] as const;
-  // Sides are whole numbers, so that small pictures may be off by a pixel.
-  const off = Math.abs(picture.width * height / width - picture.height);
-  if (off > 1.5 && off > ASPECT * picture.height) {
-    const found = `it has ${picture.width}x${picture.height} pixels`;
+  const image = decodeImage(bytes, file);
+  const scale = [image.width / width, image.height / height] as const;
+  // Sides are whole numbers, so that small images may be off by a pixel.
+  const off = Math.abs(image.width * height / width - image.height);
+  if (off > 1.5 && off > ASPECT * image.height) {
+    const found = `it has ${image.width}x${image.height} pixels`;
     throw new DataError(`Cannot use ${file} for ${name}: ${found}, the shape of ${width}x${height} wanted`, {
       code: "mask-shape",
       hint: "Check that the mask belongs to this slide, and that it covers all of it",
-      context: { file, slide: name, mask: [picture.width, picture.height], width, height },
+      context: { file, slide: name, mask: [image.width, image.height], width, height },
     });
   }
   // JPEG has no sharp edges: what is nearly black is.
   const least = bytes[0] === 0xff ? 128 : 1;
-  const { data } = picture;
+  const { data } = image;
   const mask = Uint8Array.from(
-    { length: picture.width * picture.height },
+    { length: image.width * image.height },
     (_, i) => Math.max(data[3 * i]!, data[3 * i + 1]!, data[3 * i + 2]!) >= least ? 1 : 0,
   );
-  return outlinesOf({ width: picture.width, height: picture.height, mask }, scale);
+  return outlinesOf({ width: image.width, height: image.height, mask }, scale);
 }
 
 /** Takes out of a mask what lies in none of the regions, by the centres of its pixels. */

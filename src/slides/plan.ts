@@ -19,12 +19,12 @@ import {
   tilesGeoJson,
   withinRegions,
 } from "./outlines.ts";
-import { drawOutlines, drawTiles } from "./pictures.ts";
+import { drawOutlines, drawTiles } from "./drawing.ts";
 import type { Outline } from "./polygons.ts";
 import { type GivenScale, type SlideScale, slideScale } from "./scale.ts";
 import { type SlidePaths, tileAttributes, writeTiles } from "./tree.ts";
 
-/** Long side of the small pictures, pixels. */
+/** Long side of the small images, pixels. */
 const THUMBNAIL = 1000;
 
 /** A file that was read. */
@@ -176,7 +176,7 @@ function wholeMask(
 }
 
 /**
- * Writes what shows the plan: the small picture, outlines upon it and as GeoJSON, tiles upon it and as a file. Folders must be
+ * Writes what shows the plan: the small image, outlines upon it and as GeoJSON, tiles upon it and as a file. Folders must be
  * there.
  *
  * @param job Folder of the job.

@@ -1,5 +1,5 @@
 /**
- * Pictures made larger or smaller as Pillow's `resize` does: antialiased, integer weights, each pass rounded to 8 bits.
+ * Images made larger or smaller as Pillow's `resize` does: antialiased, integer weights, each pass rounded to 8 bits.
  *
  * Source: Pillow `Resample.c` (`ImagingResampleHorizontal_8bpc` and the vertical one).
  *
@@ -7,7 +7,7 @@
  */
 
 import { fixedTaps, type ResampleFilter, resampleTaps } from "../core/resample.ts";
-import type { Picture } from "../io/image/picture.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
 
 /** Of each result along an axis: its first source, how many there are, and their weights, `width` apart. */
 interface Axis {
@@ -42,17 +42,17 @@ function axisOf(from: number, to: number, filter: ResampleFilter): Axis {
   return axis;
 }
 
-/** Resizes RGB; bicubic is Pillow's default. The picture itself where nothing changes. */
-export function resizePicture(
-  picture: Picture,
+/** Resizes RGB; bicubic is Pillow's default. The image itself where nothing changes. */
+export function resizeImage(
+  image: RgbImage,
   width: number,
   height: number,
   filter: ResampleFilter = "bicubic",
-): Picture {
-  const across = picture.width === width
-    ? picture.data
-    : alongRows(picture.data, axisOf(picture.width, width, filter), picture.height, picture.width);
-  const data = picture.height === height ? across : alongColumns(across, axisOf(picture.height, height, filter), width);
+): RgbImage {
+  const across = image.width === width
+    ? image.data
+    : alongRows(image.data, axisOf(image.width, width, filter), image.height, image.width);
+  const data = image.height === height ? across : alongColumns(across, axisOf(image.height, height, filter), width);
   return { width, height, data };
 }
 

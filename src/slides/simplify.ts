@@ -70,7 +70,7 @@ class Segments {
   }
 }
 
-/** Twice the area of a triangle, above 0 where it turns right as the picture is seen. */
+/** Twice the area of a triangle, above 0 where it turns right as the image is seen. */
 function turn(a: Point, b: Point, c: Point): number {
   return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);
 }

@@ -6,9 +6,9 @@
 
 import { FormatError } from "../core/errors.ts";
 import type { Slide } from "../data/image/slide.ts";
-import type { Picture } from "../io/image/picture.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
 import type { Grid } from "./grid.ts";
-import { resizePicture } from "./resize.ts";
+import { resizeImage } from "./resize.ts";
 
 /** What is done with a tile whose pixels are damaged: it is left out, damaged parts are white, or reading ends. */
 export type BadTiles = "skip" | "white" | "fail";
@@ -60,8 +60,8 @@ export async function cutTiles(
   const before = slide.damaged.length;
   for (let i = 0; i < count; i++) {
     try {
-      const { picture, share } = await cutTile(slide, grid, coords[2 * i]!, coords[2 * i + 1]!, options.edge);
-      data.set(picture.data, i * bytes);
+      const { image, share } = await cutTile(slide, grid, coords[2 * i]!, coords[2 * i + 1]!, options.edge);
+      data.set(image.data, i * bytes);
       padding[i] = share;
     } catch (error) {
       if (options.badTiles !== "skip" || !(error instanceof FormatError)) throw error;
@@ -82,10 +82,10 @@ async function cutTile(
   x: number,
   y: number,
   edge: CutOptions["edge"],
-): Promise<{ picture: Picture; share: number }> {
+): Promise<{ image: RgbImage; share: number }> {
   const { width, height, downsample } = slide.levels[level]!;
   const [left, top] = [Math.round(x / downsample), Math.round(y / downsample)];
-  const picture = await slide.read(level, left, top, side, side);
+  const image = await slide.read(level, left, top, side, side);
   const inside = (from: number, extent: number) =>
     [
       Math.min(side, Math.max(0, -from)),
@@ -96,9 +96,9 @@ async function cutTile(
   if (share > 0 && edge === "white") {
     for (let row = 0; row < side; row++) {
       const [from, to] = [row * side * 3, (row + 1) * side * 3];
-      if (row < y0 || row >= y1) picture.data.fill(255, from, to);
-      else picture.data.fill(255, from, from + 3 * x0).fill(255, from + 3 * x1, to);
+      if (row < y0 || row >= y1) image.data.fill(255, from, to);
+      else image.data.fill(255, from, from + 3 * x0).fill(255, from + 3 * x1, to);
     }
   }
-  return { picture: side === patch ? picture : resizePicture(picture, patch, patch), share };
+  return { image: side === patch ? image : resizeImage(image, patch, patch), share };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ViewImages, ViewOf } from "./trunk.ts";
+import type { ViewImages, ViewOf } from "./stem_cache.ts";
 
 /** Most images that are kept: those of a batch and the one behind it, unless they are uncommonly large. */
 const MOST = 4096;

@@ -50,7 +50,7 @@ function putStains(words: Uint32Array, numbers: Float32Array, jitter: HedJitter)
 
 function putSide(words: Uint32Array, size: number, side: number): void {
   words[CHANGE.side] = Math.min(ONE - 1, Math.round(side * ONE));
-  // Pixel 0 is at size / 2 + (0.5 - size / 2) side - 0.5 of the picture before.
+  // Pixel 0 is at size / 2 + (0.5 - size / 2) side - 0.5 of the image before.
   const start = (size - 1) / 2 * (1 - side);
   const whole = Math.floor(start);
   words[CHANGE.start] = whole;

@@ -23,9 +23,9 @@ import type { EncoderConfig } from "./config/encoder_config.ts";
 import type { DataMark, Host } from "./host.ts";
 import { cachedInput, pixelInput, type RowInput } from "./row_input.ts";
 import { type VisionPart, visionPart } from "./trainable.ts";
-import { Trunk, type ViewImages, type ViewOf } from "./trunk.ts";
+import { StemCache, type ViewImages, type ViewOf } from "./stem_cache.ts";
 import type { ViewChanges } from "./view_tiles.ts";
-import { checkTrunkBudget, DeviceTrunk, DiskTrunk, type TrunkRows, type TrunkStore } from "./trunk_store.ts";
+import { checkStemBudget, DeviceStemStore, DiskStemStore, type StemRows, type StemStore } from "./stem_store.ts";
 
 /** Images computed at a time by the frozen part and in evaluation. */
 const BATCH = { gpu: 64, software: 16 } as const;
@@ -49,8 +49,8 @@ export interface RowSource {
 export interface OpenedRows {
   readonly input: RowInput;
   /** The cache, if there is one. */
-  readonly trunk: Trunk | undefined;
-  readonly store: TrunkStore | undefined;
+  readonly stemCache: StemCache | undefined;
+  readonly store: StemStore | undefined;
   /** The view of a pair in an epoch. */
   view(epoch: number, pair: number): ViewOf;
   /** The patch as it is. */
@@ -123,19 +123,19 @@ function cacheKey({ set, data, opened }: RowSource, parts: unknown): string {
   return sha256Of(JSON.stringify([opened.weightsHash, input, set.fingerprint, data.patches, parts]));
 }
 
-async function openTrunk(
+async function openStemCache(
   source: RowSource,
   cut: EncoderCut,
   host: Host,
-): Promise<{ trunk: Trunk; store: TrunkStore; views: number; dtype: "f32" | "f16" }> {
+): Promise<{ stemCache: StemCache; store: StemStore; views: number; dtype: "f32" | "f16" }> {
   const { config, gpu, set, patches, opened } = source;
   const { cache, optim } = config;
   const views = cache.cache_views + cache.cache_colour_views;
   const shapes = opened.encoder.cutShapes(cut);
   const dtype = cache.cache_dtype;
-  const rows: TrunkRows = { rows: set.count * views, shapes, dtype };
-  checkTrunkBudget(rows, cache.cache_budget * 2 ** 30);
-  let store: TrunkStore;
+  const rows: StemRows = { rows: set.count * views, shapes, dtype };
+  checkStemBudget(rows, cache.cache_budget * 2 ** 30);
+  let store: StemStore;
   if (cache.cache === "disk") {
     const folder = cache.cache_dir ?? `${config.input.out ?? "runs"}/cache`;
     host.makeFolder(folder);
@@ -146,18 +146,18 @@ async function openTrunk(
       seed: optim.seed,
       weights: optim.precision,
     });
-    const path = `${folder}/trunk`;
+    const path = `${folder}/stem`;
     // Other runs may be given the same folder.
     const lock = host.lock(path);
     try {
-      const file = new DiskTrunk(gpu, rows, { disk: host.disk, path, key, onClose: () => lock.release() });
+      const file = new DiskStemStore(gpu, rows, { disk: host.disk, path, key, onClose: () => lock.release() });
       if (file.reused) host.reporter.say(`Cache: ${path} is reused`);
       store = file;
     } catch (error) {
       lock.release();
       throw error;
     }
-  } else store = new DeviceTrunk(gpu, rows);
+  } else store = new DeviceStemStore(gpu, rows);
   const bytes = rows.rows * store.rowBytes;
   host.reporter.say(
     `Cache: ${set.count} patches x ${views} views, ${
@@ -165,7 +165,7 @@ async function openTrunk(
     } MiB at most in ${cache.cache}, ${dtype}` +
       (cut === "embedding" ? "" : `, cut at block ${cut.blocks} (${cut.kind})`),
   );
-  const trunk = await Trunk.create(gpu, opened.encoder, {
+  const stemCache = await StemCache.create(gpu, opened.encoder, {
     cut,
     store,
     dtype,
@@ -174,7 +174,7 @@ async function openTrunk(
     ...cachedViews(source),
     batch: imagesAtATime(gpu),
   });
-  return { trunk, store, views, dtype };
+  return { stemCache, store, views, dtype };
 }
 
 /** Opens the encoder with its trainable side. */
@@ -219,13 +219,13 @@ export async function openRows(source: RowSource, host: Host): Promise<OpenedRow
   if (!cut && cache.cache !== "off") {
     host.reporter.warn("the encoder trains from its first layer on: nothing can be cached");
   }
-  const cached = cut && await openTrunk(source, cut, host);
+  const cached = cut && await openStemCache(source, cut, host);
   const { images, changes } = augmentedViews(source);
   return {
     input: cached
-      ? cachedInput(encoder, cut, cached.trunk, cached.dtype)
+      ? cachedInput(encoder, cut, cached.stemCache, cached.dtype)
       : pixelInput(encoder, images, patches.size, changes),
-    trunk: cached?.trunk,
+    stemCache: cached?.stemCache,
     store: cached?.store,
     view(epoch, pair) {
       if (!cached) return { pair, view: epoch + 1 };
@@ -233,7 +233,7 @@ export async function openRows(source: RowSource, host: Host): Promise<OpenedRow
     },
     unchanged: (pair) => ({ pair, view: 0 }),
     close() {
-      cached?.trunk.destroy();
+      cached?.stemCache.destroy();
       cached?.store.close();
     },
   };

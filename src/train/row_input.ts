@@ -10,7 +10,7 @@ import type { Store } from "../graph/store.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Encoder, EncoderCut } from "../models/encoder.ts";
 import { preprocess } from "../models/preprocess.ts";
-import { stemInputs, stemTensors, type Trunk, type ViewImages, type ViewOf } from "./trunk.ts";
+import { type StemCache, stemInputs, stemTensors, type ViewImages, type ViewOf } from "./stem_cache.ts";
 import { type ViewChanges, ViewTiles } from "./view_tiles.ts";
 
 /** How rows are embedded. */
@@ -40,13 +40,13 @@ export interface RowInput<Row = ViewOf> {
 }
 
 /** The rest of the encoder behind its cached part. */
-export function cachedInput(encoder: Encoder, cut: EncoderCut, trunk: Trunk, dtype: "f32" | "f16"): RowInput {
+export function cachedInput(encoder: Encoder, cut: EncoderCut, stemCache: StemCache, dtype: "f32" | "f16"): RowInput {
   return {
     tensors: (store, count) => stemInputs(store, encoder, { cut, dtype }, count),
     record: (g, tensors, options) => encoder.finish(g, stemTensors(g, tensors), cut, options),
-    ahead: (views) => trunk.ahead(views),
-    prepare: (views) => trunk.ensure(views),
-    load: (_, tensors, views) => trunk.load(views, tensors),
+    ahead: (views) => stemCache.ahead(views),
+    prepare: (views) => stemCache.ensure(views),
+    load: (_, tensors, views) => stemCache.load(views, tensors),
   };
 }
 

@@ -25,7 +25,7 @@ import type { AdamW, LearningRates } from "../optim/adamw.ts";
 import type { StepBatch, StepModel, StepOptions } from "./step_model.ts";
 import { compileCached, type Compiled, compileWhole } from "./step_plans.ts";
 import type { StageRunner } from "./stage.ts";
-import type { ViewOf } from "./trunk.ts";
+import type { ViewOf } from "./stem_cache.ts";
 
 function check(options: StepOptions): void {
   const { batch, rows = batch, micro = rows, mostMicro = rows, accumulate = 1, ring = 1 } = options;

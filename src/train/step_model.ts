@@ -10,7 +10,7 @@ import type { Store } from "../graph/store.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Parameters } from "../nn/parameters.ts";
 import type { RowInput } from "./row_input.ts";
-import type { ViewOf } from "./trunk.ts";
+import type { ViewOf } from "./stem_cache.ts";
 
 /** Scalars of a step, `[1]` each; `loss` is what is minimised, all are measured. */
 export type Losses = { loss: Tensor } & Record<string, Tensor>;

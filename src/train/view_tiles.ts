@@ -11,7 +11,7 @@ import type { Store } from "../graph/store.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { augment, CHANGE_WORDS, type Reach } from "../ops/augment.ts";
 import { AheadImages } from "./ahead_images.ts";
-import type { ViewImages, ViewOf } from "./trunk.ts";
+import type { ViewImages, ViewOf } from "./stem_cache.ts";
 
 /** What the device does to patches, which the host then only reads. */
 export interface ViewChanges {

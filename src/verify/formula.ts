@@ -1,6 +1,6 @@
 /** Images that a formula makes, the same in TypeScript and Python: what proofs are run on. */
 
-import type { ViewImages } from "../train/trunk.ts";
+import type { ViewImages } from "../train/stem_cache.ts";
 
 /** Hashes u32 to u32 (the `lowbias32` constants). */
 export function mix(value: number): number {

@@ -1,5 +1,5 @@
 /**
- * Worker: reads and decodes picture files, so that the thread of the GPU never does.
+ * Worker: reads and decodes image files, so that the thread of the GPU never does.
  *
  * @module
  */
@@ -8,23 +8,23 @@ import { answering } from "../host/threads.ts";
 import { fileLook, readFile } from "../io/fs.ts";
 import { checkFileSize, decodeImage } from "../io/image/image.ts";
 import type { DecodedImage } from "../io/image/raster.ts";
-import type { PictureLimit } from "../io/image/picture.ts";
+import type { ImageLimit } from "../io/image/rgb_image.ts";
 import { type Failure, failureOf } from "./failure.ts";
 
 /** What the worker is asked: a file by path. */
 export interface DecodeRequest {
   readonly id: number;
   readonly path: string;
-  /** How large the picture may be. */
-  readonly limit: PictureLimit | undefined;
+  /** How large the image may be. */
+  readonly limit: ImageLimit | undefined;
 }
 
-/** A picture, and how EXIF says that it is still to be turned. */
-export type DecodedPicture = Omit<DecodedImage, "mode">;
+/** An image, and how EXIF says that it is still to be turned. */
+export type DecodedRgb = Omit<DecodedImage, "mode">;
 
-/** What it answers: the picture, its bytes moved and not copied, or why there is none. */
+/** What it answers: the image, its bytes moved and not copied, or why there is none. */
 export type DecodeAnswer =
-  | (DecodedPicture & { readonly id: number })
+  | (DecodedRgb & { readonly id: number })
   | { readonly id: number; readonly error: Failure };
 
 const scope = answering<DecodeRequest, DecodeAnswer>(({ id, path, limit }) => {

@@ -5,16 +5,16 @@
  */
 
 import { startThread, type Thread } from "../host/threads.ts";
-import type { PictureLimit } from "../io/image/picture.ts";
-import type { DecodeAnswer, DecodedPicture, DecodeRequest } from "./decode.ts";
+import type { ImageLimit } from "../io/image/rgb_image.ts";
+import type { DecodeAnswer, DecodedRgb, DecodeRequest } from "./decode.ts";
 import { revived } from "./failure.ts";
 
 interface Waiting {
-  readonly resolve: (picture: DecodedPicture) => void;
+  readonly resolve: (image: DecodedRgb) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** Decodes picture files in workers; answers come in any order. */
+/** Decodes image files in workers; answers come in any order. */
 export class DecodePool {
   readonly #workers: Thread<DecodeRequest>[] = [];
   readonly #waiting: Map<number, Waiting> = new Map();
@@ -47,11 +47,11 @@ export class DecodePool {
   /**
    * Reads and decodes a file.
    *
-   * @param limit How large the picture may be; by default as large as any that is decoded whole.
+   * @param limit How large the image may be; by default as large as any that is decoded whole.
    * @throws {FormatError} If it is damaged or of another format.
    * @throws {DataError} If it cannot be read.
    */
-  decode(path: string, limit?: PictureLimit): Promise<DecodedPicture> {
+  decode(path: string, limit?: ImageLimit): Promise<DecodedRgb> {
     const id = this.#next++;
     const request: DecodeRequest = { id, path, limit };
     return new Promise((resolve, reject) => {

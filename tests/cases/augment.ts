@@ -17,7 +17,7 @@ function plain({ side, turn, colour, sigma }: Changes): AugmentRef {
 }
 
 /** Tissue with specks of every kind: black, white, grey, pure colours. */
-function pictures(count: number, size: number): Input {
+function images(count: number, size: number): Input {
   const odd = [[0, 0, 0], [255, 255, 255], [128, 128, 128], [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [
     1,
     2,
@@ -49,7 +49,7 @@ function of(
   return {
     name,
     inputs: {
-      patches: pictures(changes.length, size),
+      patches: images(changes.length, size),
       changes: given([changes.length, CHANGE_WORDS], changesRows(size, changes), "u32"),
     },
     run: (g, t) => augment(g, t.patches!, t.changes!, reach),

@@ -212,14 +212,14 @@ Deno.test("a refused conversion leaves no folder, however deep its output lies",
     assert.deepEqual(tree(folder), there);
   }));
 
-Deno.test("convert visium without a picture names what it looked for and what to give", () =>
+Deno.test("convert visium without an image names what it looked for and what to give", () =>
   inFolder(async (folder) => {
     await writeOuts(make(0), `${folder}/V1`);
     const spatial = `${folder}/V1/outs/spatial`;
     for (const path of [`${spatial}/tissue_hires_image.png`, `${folder}/V1/slide.png`]) Deno.removeSync(path);
     const none = await seal("convert", "visium", `${folder}/V1`, "--out", `${folder}/out`);
     assert.equal(none.code, 2, none.err);
-    assert.match(none.err, /no picture in it \(.*\*\.tif.*\*\.svs.*\), nor .*spatial\/tissue_hires_image\.png/);
+    assert.match(none.err, /no image in it \(.*\*\.tif.*\*\.svs.*\), nor .*spatial\/tissue_hires_image\.png/);
     assert.match(none.err, /hint: Pass --image FILE, the slide that Space Ranger was given: TIFF, SVS, JPEG or PNG/);
     for (const name of ["a.tif", "b.tif"]) Deno.writeTextFileSync(`${folder}/V1/${name}`, "");
     const two = await seal("convert", "visium", `${folder}/V1`, "--out", `${folder}/out`);

@@ -30,9 +30,9 @@ Deno.test("convert st writes HEST's layout and says what it left out", async () 
     assert.deepEqual(dropped, {
       selectedWithoutCounts: 1,
       notSelected: 1,
-      outsidePicture: 1,
+      outsideImage: 1,
       countsWithoutPlace: 1,
-      windowOffPicture: 0,
+      windowOffImage: 0,
       offTissue: 4,
     });
     assert.deepEqual([section.spots, section.pairs], [13, 9]);
@@ -95,7 +95,7 @@ Deno.test("convert st refuses what does not belong together, and to write among 
   });
 });
 
-Deno.test("convert st refuses pictures too coarse unless told, and pictures without tissue under the spots", async () => {
+Deno.test("convert st refuses images too coarse unless told, and images without tissue under the spots", async () => {
   await inFolder(async (folder) => {
     writeSection(`${folder}/in`, "S1");
     const words = (...more: string[]) => ["convert", "st", `${folder}/in`, "--out", `${folder}/out`, ...more];
@@ -105,8 +105,8 @@ Deno.test("convert st refuses pictures too coarse unless told, and pictures with
     assert.equal(disk.look(`${folder}/out/st`), undefined);
     assert.equal((await seal(...words("--pitch-um", "300", "--coarse"))).code, 0);
     const grey = new Uint8Array(SIDE * SIDE * 3).fill(225);
-    const picture = encodePng({ width: SIDE, height: SIDE, data: grey });
-    Deno.writeFileSync(`${folder}/in/images/S1.png`, picture);
+    const image = encodePng({ width: SIDE, height: SIDE, data: grey });
+    Deno.writeFileSync(`${folder}/in/images/S1.png`, image);
     const before = Deno.readFileSync(`${folder}/out/metadata/S1.json`);
     assert.match((await seal(...words("--overwrite"))).err, /of 13 spots 13 lie off the tissue/);
     assert.deepEqual(Deno.readFileSync(`${folder}/out/metadata/S1.json`), before);
@@ -120,7 +120,7 @@ Deno.test("convert st leaves nothing of a sample whose slide turns out damaged h
     Deno.removeSync(`${folder}/in/images/S1.png`);
     const path = `${folder}/in/images/S1.tif`;
     const stride = 2 * width * 3;
-    // Twice as large, so that the small picture is made of the second level, which is whole.
+    // Twice as large, so that the small image is made of the second level, which is whole.
     const rows = (top: number, count: number) =>
       Uint8Array.from({ length: count * stride }, (_, i) => {
         const [x, y] = [Math.floor(i % stride / 6), Math.floor((top + Math.floor(i / stride)) / 2)];
@@ -158,12 +158,12 @@ Deno.test({
       assert.equal(code, 0, err);
       const [{ spots, pairs, dropped, pixelSize, pixelSizeNeighbours }] = JSON.parse(out).sections;
       assert.equal(spots, 184);
-      assert.equal(pairs + dropped.offTissue + dropped.windowOffPicture, 184);
+      assert.equal(pairs + dropped.offTissue + dropped.windowOffImage, 184);
       assert.ok(pairs >= 180);
       assert.ok(Math.abs(pixelSize / pixelSizeNeighbours - 1) < 0.01);
-      const picture = await openFile(`${folder}/out/patches_vis/C4_patch_vis.png`);
-      assert.ok(picture.size > 1e5);
-      picture.close?.();
+      const image = await openFile(`${folder}/out/patches_vis/C4_patch_vis.png`);
+      assert.ok(image.size > 1e5);
+      image.close?.();
       // Where tissue is dense there are more counts, and not where the patches are those of other spots.
       const sample = await loadSample(disk, findSamples(disk, [`${folder}/out`])[0]!);
       assert.ok(!sample.warnings.some((text) => /more nuclei/.test(text)), String(sample.warnings));

@@ -1,21 +1,21 @@
-/** `convert visium` of slides that lie another way up than Space Ranger's small picture, with and without a tag that says so. */
+/** `convert visium` of slides that lie another way up than Space Ranger's small image, with and without a tag that says so. */
 
 import assert from "node:assert/strict";
 import { disk } from "../../src/io/fs.ts";
 import { type Orientation, turned } from "../../src/io/image/orientation.ts";
 import { openPatches } from "../../src/io/patches.ts";
-import type { Picture } from "../../src/io/image/picture.ts";
+import type { RgbImage } from "../../src/io/image/rgb_image.ts";
 import { Sha256 } from "../../src/host/zlib.ts";
 import { makeTiff } from "../io/tiff_maker.ts";
 import { inFolder, seal } from "./shared.ts";
-import { HIRES, make, smaller, writeOuts, writePicture } from "./space_ranger.ts";
+import { HIRES, make, smaller, writeImage, writeOuts } from "./space_ranger.ts";
 
 const made = make(0);
 
 /** Writes the slide as it has to be stored to be shown right after `turn`, with a tag that says `tag`. */
 function writeSlide(path: string, turn: Orientation, tag: number | undefined): void {
   const undo = turn === 6 ? 8 : turn === 8 ? 6 : turn;
-  const { width, height, data }: Picture = turned(made.picture, undo);
+  const { width, height, data }: RgbImage = turned(made.image, undo);
   const more = tag === undefined ? [] : [[274, 3, [tag]]] as const;
   Deno.writeFileSync(path, makeTiff([{ width, height, samples: 3, data, more }]));
 }
@@ -47,22 +47,22 @@ Deno.test("convert visium cuts the same patches whichever way up the slide is st
       assert.equal(patches, right.patches, name);
       return warnings.join("\n");
     };
-    // The tag says it, and the small picture agrees.
+    // The tag says it, and the small image agrees.
     assert.match(await of(6, 6, "tagged"), /274.* = 6 says/);
-    // No tag says it; the small picture tells.
+    // No tag says it; the small image tells.
     const wanted = /another way up than tissue_hires_image\.png .*: it was mirrored left to right$/m;
     assert.match(await of(2, undefined, "plain"), wanted);
-    // The tag is wrong: the picture that the spots were placed on is the small one's.
+    // The tag is wrong: the image that the spots were placed on is the small one's.
     assert.match(await of(1, 3, "wrong"), /it was turned by 180 degrees, against its own orientation 3/);
-    // Of another section's picture nothing is claimed but that.
+    // Of another section's image nothing is claimed but that.
     const small = Deno.readFileSync(hires);
-    writePicture(hires, smaller(make(1), HIRES), 0);
+    writeImage(hires, smaller(make(1), HIRES), 0);
     assert.match(
       await of(1, undefined, "other"),
       /does not show what tissue_hires_image\.png shows .*the spots were placed on\?$/m,
     );
     Deno.writeFileSync(hires, small);
-    // Without the small picture the smaller one tells, and without both the tag alone.
+    // Without the small image the smaller one tells, and without both the tag alone.
     Deno.removeSync(hires);
     assert.match(await of(4, undefined, "lowres"), /than tissue_lowres_image\.png .*: it was mirrored top to bottom/);
     Deno.removeSync(`${folder}/V/outs/spatial/tissue_lowres_image.png`);
@@ -74,12 +74,12 @@ Deno.test("convert visium refuses a stack by name, and writes nothing", async ()
   await inFolder(async (folder) => {
     await writeOuts(made, `${folder}/V`);
     Deno.removeSync(`${folder}/V/slide.png`);
-    const { width, height, data } = made.picture;
+    const { width, height, data } = made.image;
     const planes = [0, 1, 2].map((c) => ({ width, height, data: data.filter((_, i) => i % 3 === c) }));
     Deno.writeFileSync(`${folder}/V/slide.tif`, makeTiff(planes));
     const { code, err } = await seal("convert", "visium", `${folder}/V`, "--out", `${folder}/out`, "--id", "S");
     assert.equal(code, 4);
-    assert.match(err, /slide\.tif as one picture: it has 3 directories of \d+x\d+ pixels, a stack or channels/);
+    assert.match(err, /slide\.tif as one image: it has 3 directories of \d+x\d+ pixels, a stack or channels/);
     assert.equal(disk.look(`${folder}/out/st/S.h5ad`), undefined);
   });
 });

@@ -23,9 +23,9 @@ import {
   positionLines,
   scaleFactors,
   smaller,
+  writeImage,
   writeMex,
   writeOuts,
-  writePicture,
   writeTenx,
 } from "./space_ranger.ts";
 
@@ -116,8 +116,8 @@ Deno.test("convert visium reads an outs folder of version 2: all files, everythi
       countsWithoutPlace: 1,
       underTissueWithoutCounts: 1,
       notUnderTissue: 0,
-      outsidePicture: 0,
-      windowOffPicture: 0,
+      outsideImage: 0,
+      windowOffImage: 0,
       offTissue: 0,
     });
     assert.deepEqual([result.spots, result.pairs], [36, 36]);
@@ -134,7 +134,7 @@ Deno.test("convert visium reads an outs folder of version 2: all files, everythi
     assert.deepEqual([row!.id, row!.pixelSize], ["V1", 0.5]);
     assert.equal((await openTiff(await openFile(`${out}/wsis/V1.tif`))).levels[0]!.width, made.slide.width);
     assert.ok(disk.look(`${out}/thumbnails/V1_downscaled_fullres.jpeg`));
-    // Every spot of the picture that shows where they lie has a green ring.
+    // Every spot of the image that shows where they lie has a green ring.
     const { width, data } = decodeImage(Deno.readFileSync(`${out}/patches_vis/V1_patch_vis.png`), "vis");
     const { x, y } = made.slide.spots[7]!;
     const scale = 1000 / Math.max(made.slide.width, made.slide.height);
@@ -151,7 +151,7 @@ Deno.test("convert visium reads version 1: positions without a header, text coun
     writeMex(`${folder}/S2/filtered_feature_bc_matrix`, { ...counted, barcodes });
     Deno.writeTextFileSync(`${folder}/S2/spatial/tissue_positions_list.csv`, positionLines(made));
     Deno.writeTextFileSync(`${folder}/S2/spatial/scalefactors_json.json`, scaleFactors(made, HIRES));
-    writePicture(`${folder}/slide.tif`, made.picture, 0.5);
+    writeImage(`${folder}/slide.tif`, made.image, 0.5);
     const words = [`${folder}/S2`, "--image", `${folder}/slide.tif`, "--out", `${folder}/hest`];
     const result = await convert(...words, "--under-tissue", "--wsi", "none");
     assert.deepEqual([result.spots, result.dropped["notUnderTissue"]], [35, 1]);
@@ -177,7 +177,7 @@ Deno.test("convert visium reads files as GEO has them: prefixed, packed, side by
       Deno.writeFileSync(`${folder}/GEO3/GSM3_${name}.gz`, gzipSync(utf8(text)));
     packed("tissue_positions_list.csv", positionLines(made));
     packed("scalefactors_json.json", scaleFactors(made, HIRES));
-    writePicture(`${folder}/GEO3/GSM3_image.jpg`, made.picture, 0.5);
+    writeImage(`${folder}/GEO3/GSM3_image.jpg`, made.image, 0.5);
     const { pairs } = await convert(`${folder}/GEO3`, "--out", `${folder}/hest`);
     assert.equal(pairs, 36);
     await checkTable(`${folder}/hest/st/GEO3.h5ad`);
@@ -209,7 +209,7 @@ Deno.test("convert visium pools Visium HD's bins and loses no count", async () =
       { length: width * height * 3 },
       (_, i) => Math.floor(i / 3) % width < 840 ? [150, 80, 160][i % 3]! : 235,
     );
-    writePicture(`${folder}/HD/slide.png`, { width, height, data }, 0.5);
+    writeImage(`${folder}/HD/slide.png`, { width, height, data }, 0.5);
     const result = await convert(`${folder}/HD`, "--out", `${folder}/hest`);
     assert.deepEqual([result.spots, result.pixelSize.toFixed(9)], [9, "0.500000000"]);
     assert.ok(result.warnings.some((text) => /1 genes of equal names got a number/.test(text)));
@@ -233,7 +233,7 @@ Deno.test("convert visium pools Visium HD's bins and loses no count", async () =
   });
 });
 
-Deno.test("convert visium takes the small picture where there is no other, if told that it is coarse", async () => {
+Deno.test("convert visium takes the small image where there is no other, if told that it is coarse", async () => {
   await inFolder(async (folder) => {
     await writeOuts(made, `${folder}/V4`);
     Deno.removeSync(`${folder}/V4/slide.png`);
@@ -246,24 +246,24 @@ Deno.test("convert visium takes the small picture where there is no other, if to
   });
 });
 
-Deno.test("convert visium warns of numbers and pictures that do not belong together", async () => {
+Deno.test("convert visium warns of numbers and images that do not belong together", async () => {
   await inFolder(async (folder) => {
     await writeOuts(made, `${folder}/V5`);
     const wrong = { spot_diameter_fullres: 100 };
     Deno.writeTextFileSync(`${folder}/V5/outs/spatial/scalefactors_json.json`, scaleFactors(made, HIRES, wrong));
     // A tenth of the slide is cut off, and its file claims another pixel size.
-    const { width, height, data } = made.picture;
+    const { width, height, data } = made.image;
     const cut = { width, height: Math.floor(0.9 * height), data: data.slice(0, width * Math.floor(0.9 * height) * 3) };
     Deno.removeSync(`${folder}/V5/slide.png`);
-    writePicture(`${folder}/V5/slide.tiff`, cut, 0.25);
+    writeImage(`${folder}/V5/slide.tiff`, cut, 0.25);
     const { warnings, dropped } = await convert(`${folder}/V5`, "--out", `${folder}/hest`, "--pitch-um", "100");
     const patterns = [
-      /picture has 1700x\d+ pixels, the one Space Ranger was given about 1700x146\d/,
+      /image has 1700x\d+ pixels, the one Space Ranger was given about 1700x146\d/,
       /by the lattice, 0\.5000 µm, and by spot_diameter_fullres, 0\.5500 µm, differ by 9\.1 %/,
-      /the picture's file claims 0\.2500 µm a pixel, the spots say 0\.5000/,
+      /the image's file claims 0\.2500 µm a pixel, the spots say 0\.5000/,
     ];
     for (const pattern of patterns) assert.ok(warnings.some((text) => pattern.test(text)), `${pattern}: ${warnings}`);
-    assert.equal(dropped["outsidePicture"], 0);
+    assert.equal(dropped["outsideImage"], 0);
     // Spots and counts of two samples.
     const text = HEADER + positionLines(made).replaceAll("AAAAAAAAAAAAA-1", "CCCCCCCCCCCCC-1");
     Deno.writeTextFileSync(`${folder}/V5/outs/spatial/tissue_positions.csv`, text);
@@ -281,8 +281,8 @@ Deno.test("convert visium names what is missing, several slides, and refuses to 
     const v6 = [`${folder}/V6`, "--out"];
     assert.match(await run(...v6, `${folder}/V6/hest`), /it lies in .*V6, which is the input/);
     assert.match(await run(...v6, `${folder}/out`, "--id", "a_b"), /letters and digits are wanted/);
-    writePicture(`${folder}/V6/other.png`, smaller(made, 0.2), 0.5);
-    assert.match(await run(...v6, `${folder}/out`), /pictures .*other\.png, .*slide\.png, one slide/);
+    writeImage(`${folder}/V6/other.png`, smaller(made, 0.2), 0.5);
+    assert.match(await run(...v6, `${folder}/out`), /images .*other\.png, .*slide\.png, one slide/);
     Deno.removeSync(`${folder}/V6/other.png`);
     Deno.removeSync(`${folder}/V6/outs/filtered_feature_bc_matrix.h5`);
     assert.match(await run(...v6, `${folder}/out`), /no filtered_feature_bc_matrix\.h5 or folder/);

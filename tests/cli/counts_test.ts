@@ -11,9 +11,9 @@ import {
   countsOf,
   make,
   scaleFactors,
+  writeImage,
   writeMex,
   writeOuts,
-  writePicture,
   writeTenx,
 } from "./space_ranger.ts";
 
@@ -74,7 +74,7 @@ Deno.test("convert visium refuses them in bins of Visium HD, before bins are add
     const five = (n: number) => String(n).padStart(5, "0");
     const barcodes = Array.from({ length: 576 }, (_, i) => `s_016um_${five(Math.floor(i / 24))}_${five(i % 24)}-1`);
     const data = new Uint8Array(900 * 920 * 3).fill(150);
-    writePicture(`${folder}/HD/slide.png`, { width: 900, height: 920, data }, 0.5);
+    writeImage(`${folder}/HD/slide.png`, { width: 900, height: 920, data }, 0.5);
     const counted = { barcodes, names: ["A", "B", "C"], types: new Array<string>(3).fill("Gene Expression") };
     for (const [value, pattern] of BAD) {
       // A negative number beside a larger one: their sum would be a count.

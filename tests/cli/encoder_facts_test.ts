@@ -24,11 +24,11 @@ Deno.test("embed prints and stores how tiles were prepared and what was assumed"
     for (const name of ["model.safetensors", "config.json"]) {
       Deno.copyFileSync(`${CONFIGS}vit_squash/${name}`, `${bare}/${name}`);
     }
-    const picture = `${FIXTURES}h5/v1.h5`;
+    const image = `${FIXTURES}h5/v1.h5`;
     const embed = async (encoder: string, ...rest: string[]) => {
       const answer = await seal(
         "embed",
-        picture,
+        image,
         "--encoder",
         encoder,
         "--out",

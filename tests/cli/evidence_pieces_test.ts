@@ -470,25 +470,24 @@ Deno.test("truth and thumbnails of a data set: by barcode, with their scale, ref
     const sample = set.samples[1]!;
     const inside = await findThumbnail(sample, disk);
     const width = sample.files.metadata!.number("fullres_px_width")!;
-    assert(Math.abs(inside.thumbnail!.picture.width / width - inside.thumbnail!.scale) < 0.01);
+    assert(Math.abs(inside.thumbnail!.image.width / width - inside.thumbnail!.scale) < 0.01);
     assert.equal(inside.spotDiameter, 110);
-    // HEST's own folder wins, with the scale of its own width; another sample's picture is none of this one's.
+    // HEST's own folder wins, with the scale of its own width; another sample's image is none of this one's.
     Deno.mkdirSync(`${folder}/thumbnails`);
-    const picture = (w: number, h: number) =>
-      encodePng({ width: w, height: h, data: new Uint8Array(w * h * 3).fill(9) });
-    Deno.writeFileSync(`${folder}/thumbnails/SYN10_downscaled_fullres.png`, picture(8, 8));
-    assert((await findThumbnail(sample, disk)).thumbnail!.picture.width > 8);
+    const image = (w: number, h: number) => encodePng({ width: w, height: h, data: new Uint8Array(w * h * 3).fill(9) });
+    Deno.writeFileSync(`${folder}/thumbnails/SYN10_downscaled_fullres.png`, image(8, 8));
+    assert((await findThumbnail(sample, disk)).thumbnail!.image.width > 8);
     const height = sample.files.metadata!.number("fullres_px_height")!;
     Deno.writeFileSync(
       `${folder}/thumbnails/SYN1_downscaled_fullres.png`,
-      picture(100, Math.round(100 * height / width)),
+      image(100, Math.round(100 * height / width)),
     );
     const beside = await findThumbnail(sample, disk);
-    assert.deepEqual([beside.thumbnail!.picture.width, beside.thumbnail!.scale], [100, 100 / width]);
-    // A picture of another slide: half of the spots lie below it.
+    assert.deepEqual([beside.thumbnail!.image.width, beside.thumbnail!.scale], [100, 100 / width]);
+    // An image of another slide: half of the spots lie below it.
     Deno.writeFileSync(
       `${folder}/thumbnails/SYN1_downscaled_fullres.png`,
-      picture(100, Math.round(50 * height / width)),
+      image(100, Math.round(50 * height / width)),
     );
     const wrong = await findThumbnail(sample, disk);
     assert(wrong.thumbnail === undefined && /only \d+ % of the spots/.test(wrong.reason!));

@@ -9,7 +9,7 @@ import { layOut, type Slide, SYNTH_SEED } from "../../src/data/synth/slide.ts";
 import { disk } from "../../src/io/fs.ts";
 import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
 import { encodeJpeg } from "../../src/io/image/jpeg_write.ts";
-import type { Picture } from "../../src/io/image/picture.ts";
+import type { RgbImage } from "../../src/io/image/rgb_image.ts";
 import { encodePng } from "../../src/io/image/png_write.ts";
 import { writeTiff } from "../../src/io/image/tiff_write.ts";
 
@@ -17,7 +17,7 @@ import { writeTiff } from "../../src/io/image/tiff_write.ts";
 export interface Made {
   readonly slide: Slide;
   readonly renderer: Renderer;
-  readonly picture: Picture;
+  readonly image: RgbImage;
   readonly barcodes: readonly string[];
   readonly genes: readonly string[];
   /** `[spots, genes]`. */
@@ -36,7 +36,7 @@ export function make(number: number): Made {
   const barcodes = slide.spots.map((_, i) =>
     `${"ACGT"[i & 3]}${"ACGT"[(i >> 2) & 3]}${"ACGT"[(i >> 4) & 3]}AAAAAAAAAAAAA-1`
   );
-  return { slide, renderer, picture: { width, height, data }, barcodes, genes: [...model.names], counts };
+  return { slide, renderer, image: { width, height, data }, barcodes, genes: [...model.names], counts };
 }
 
 /** A feature-barcode matrix to write: rows are barcodes. */
@@ -112,8 +112,8 @@ export function positionLines({ slide, barcodes }: Made): string {
 /** Header of positions from version 2.0 on. */
 export const HEADER = "barcode,in_tissue,array_row,array_col,pxl_row_in_fullres,pxl_col_in_fullres\n";
 
-/** The small picture, `share` of the slide's size. */
-export function smaller({ picture: { width, height, data } }: Made, share: number): Picture {
+/** The small image, `share` of the slide's size. */
+export function smaller({ image: { width, height, data } }: Made, share: number): RgbImage {
   const side = Math.max(width, height);
   const square = new Uint8Array(side * side * 3);
   for (let y = 0; y < height; y++) square.set(data.subarray(y * width * 3, (y + 1) * width * 3), y * side * 3);
@@ -135,18 +135,18 @@ export function scaleFactors({ slide }: Made, hires: number, more: Record<string
   });
 }
 
-/** Writes a picture in the format of its name; TIFF as a pyramid. */
-export function writePicture(path: string, picture: Picture, pixelSize: number): void {
-  const { width, height, data } = picture;
-  if (/\.jpe?g$/.test(path)) Deno.writeFileSync(path, encodeJpeg(picture, 98));
-  else if (path.endsWith(".png")) Deno.writeFileSync(path, encodePng(picture));
+/** Writes an image in the format of its name; TIFF as a pyramid. */
+export function writeImage(path: string, image: RgbImage, pixelSize: number): void {
+  const { width, height, data } = image;
+  if (/\.jpe?g$/.test(path)) Deno.writeFileSync(path, encodeJpeg(image, 98));
+  else if (path.endsWith(".png")) Deno.writeFileSync(path, encodePng(image));
   else {
     const rows = (top: number, count: number) => data.subarray(top * width * 3, (top + count) * width * 3);
     writeTiff(disk, path, { width, height, pixelSize, rows });
   }
 }
 
-/** Share of the slide's size that the small picture has. */
+/** Share of the slide's size that the small image has. */
 export const HIRES = 0.4;
 
 /** Writes the folder of version 2.0 and later: `outs` with HDF5 and positions with a header, the slide beside it as PNG. */
@@ -155,7 +155,7 @@ export async function writeOuts(made: Made, folder: string): Promise<void> {
   await writeTenx(`${folder}/outs/filtered_feature_bc_matrix.h5`, countsOf(made));
   Deno.writeTextFileSync(`${folder}/outs/spatial/tissue_positions.csv`, HEADER + positionLines(made));
   Deno.writeTextFileSync(`${folder}/outs/spatial/scalefactors_json.json`, scaleFactors(made, HIRES));
-  writePicture(`${folder}/outs/spatial/tissue_hires_image.png`, smaller(made, HIRES), 0);
-  writePicture(`${folder}/outs/spatial/tissue_lowres_image.png`, smaller(made, HIRES / 3), 0);
-  writePicture(`${folder}/slide.png`, made.picture, made.slide.pixelSize);
+  writeImage(`${folder}/outs/spatial/tissue_hires_image.png`, smaller(made, HIRES), 0);
+  writeImage(`${folder}/outs/spatial/tissue_lowres_image.png`, smaller(made, HIRES / 3), 0);
+  writeImage(`${folder}/slide.png`, made.image, made.slide.pixelSize);
 }

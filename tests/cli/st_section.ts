@@ -2,7 +2,7 @@
 
 import { encodePng } from "../../src/io/image/png_write.ts";
 
-/** Width and height of its picture. */
+/** Width and height of its image. */
 export const SIDE = 1200;
 const PITCH = 250;
 

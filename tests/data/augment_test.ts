@@ -19,7 +19,7 @@ import { zoom } from "../../src/data/image/zoom.ts";
 import { Sha256 } from "../../src/host/zlib.ts";
 import fixture from "../fixtures/augment.json" with { type: "json" };
 
-/** First 16 digits of the SHA-256 of 48 pictures each. */
+/** First 16 digits of the SHA-256 of 48 images each. */
 const CHECKSUMS = {
   soft: "0c372e624c887666",
   hard: "443fa5c4d1429789",
@@ -31,10 +31,10 @@ const CHECKSUMS = {
 };
 
 const SIZE = fixture.size;
-const picture = makePicture(SIZE);
+const image = makeImage(SIZE);
 
-/** The picture of `tests/python/augment.py`; of another size, hashed bytes alone. */
-function makePicture(size: number): Uint8Array<ArrayBuffer> {
+/** The image of `tests/python/augment.py`; of another size, hashed bytes alone. */
+function makeImage(size: number): Uint8Array<ArrayBuffer> {
   const rgb = Uint8Array.from({ length: size * size * 3 }, (_, i) => mix(i + 1) & 255);
   if (size !== SIZE) return rgb;
   const first = [[0, 0, 0], [255, 255, 255], [128, 128, 128], [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0]];
@@ -57,7 +57,7 @@ function sha256(bytes: Uint8Array): string {
   return hash.hex();
 }
 
-/** Largest difference of two pictures. */
+/** Largest difference of two images. */
 function apart(a: ArrayLike<number>, b: ArrayLike<number>): number {
   assert.equal(a.length, b.length);
   let most = 0;
@@ -77,7 +77,7 @@ interface Case {
 }
 
 function ours(given: Case): Float32Array {
-  const rgb = unit(picture);
+  const rgb = unit(image);
   if (given.name === "jitter") {
     const [brightness, contrast, saturation, hue] = given.factors as [number, number, number, number];
     jitterColour(rgb, { brightness, contrast, saturation, hue, order: given.order! });
@@ -95,18 +95,18 @@ for (const given of fixture.cases as Case[]) {
     const wanted = expected(values);
     // Pillow works on bytes: it rounds after each axis.
     assert.ok(apart(ours(given), wanted) < (name === "pillow" ? 1.05 / 255 : 3e-6));
-    const still = apart(unit(picture), wanted) < 1e-3;
+    const still = apart(unit(image), wanted) < 1e-3;
     const nothing = options.side === 1 || options.sigma === 0.1 || options.shift?.every((v) => v === 0) === true;
-    assert.equal(still, nothing, "the case changes the picture");
+    assert.equal(still, nothing, "the case changes the image");
   });
 }
 
 Deno.test("the eight turns are a group", () => {
-  const all = Array.from({ length: 8 }, (_, k) => turn(picture, SIZE, k));
-  assert.deepEqual(all[0], picture);
+  const all = Array.from({ length: 8 }, (_, k) => turn(image, SIZE, k));
+  assert.deepEqual(all[0], image);
   assert.equal(new Set(all.map((rgb) => sha256(rgb))).size, 8);
   for (let a = 0; a < 8; a++) {
-    assert.deepEqual(turn(all[a]!, SIZE, inverse(a)), picture);
+    assert.deepEqual(turn(all[a]!, SIZE, inverse(a)), image);
     for (let b = 0; b < 8; b++) assert.deepEqual(turn(all[a]!, SIZE, b), all[compose(a, b)], `${b} after ${a}`);
   }
 });
@@ -131,25 +131,25 @@ Deno.test("turns, enlargement and blur keep the centre and what is even", () => 
   }
 });
 
-Deno.test("none gives the picture, and no input is written to", () => {
-  const before = picture.slice();
-  assert.deepEqual(augment(picture, SIZE, "none", { seed: 1, epoch: 2, index: 3 }), picture);
-  for (let index = 0; index < 40; index++) augment(picture, SIZE, "hard", { seed: 1, epoch: 2, index });
-  assert.deepEqual(view(picture, SIZE, 0), picture);
-  assert.notEqual(view(picture, SIZE, 0), picture);
-  assert.deepEqual(picture, before);
+Deno.test("none gives the image, and no input is written to", () => {
+  const before = image.slice();
+  assert.deepEqual(augment(image, SIZE, "none", { seed: 1, epoch: 2, index: 3 }), image);
+  for (let index = 0; index < 40; index++) augment(image, SIZE, "hard", { seed: 1, epoch: 2, index });
+  assert.deepEqual(view(image, SIZE, 0), image);
+  assert.notEqual(view(image, SIZE, 0), image);
+  assert.deepEqual(image, before);
 });
 
 Deno.test("colours that change nothing change nothing", () => {
   const jitter = { brightness: 1, contrast: 1, saturation: 1, hue: 0, order: [2, 0, 3, 1] };
   const hed = { scale: [1, 1, 1] as const, shift: [0, 0, 0] as const };
   for (const colour of [jitter, hed]) {
-    assert.deepEqual(applyChanges(picture, SIZE, { side: 1, turn: 0, colour, sigma: 0 }), picture);
+    assert.deepEqual(applyChanges(image, SIZE, { side: 1, turn: 0, colour, sigma: 0 }), image);
   }
 });
 
 Deno.test("a seed gives the same bytes for ever", () => {
-  const large = makePicture(64);
+  const large = makeImage(64);
   const sums = (make: (index: number) => Uint8Array) => {
     const bytes = Array.from({ length: 48 }, (_, index) => [...make(index)]).flat();
     return sha256(Uint8Array.from(bytes)).slice(0, 16);
@@ -219,16 +219,16 @@ Deno.test("odds and ranges of hard are the recipe's", () => {
 });
 
 Deno.test("views: the eight turns, then colours of the pair's own", () => {
-  const all = Array.from({ length: 24 }, (_, k) => view(picture, SIZE, k, { seed: 1, index: 2 }));
+  const all = Array.from({ length: 24 }, (_, k) => view(image, SIZE, k, { seed: 1, index: 2 }));
   assert.equal(new Set(all.map((rgb) => sha256(rgb))).size, 24);
-  for (let k = 0; k < 8; k++) assert.deepEqual(all[k], turn(picture, SIZE, k));
+  for (let k = 0; k < 8; k++) assert.deepEqual(all[k], turn(image, SIZE, k));
   assert.deepEqual(viewChanges(13, { seed: 1, index: 2 }).turn, 5);
-  assert.notDeepEqual(view(picture, SIZE, 9, { seed: 1, index: 3 }), all[9]);
-  assert.notDeepEqual(view(picture, SIZE, 9, { seed: 2, index: 2 }), all[9]);
-  assert.deepEqual(view(picture, SIZE, 9, { seed: 1, index: 2 }), all[9]);
-  assert.throws(() => view(picture, SIZE, 8), { name: "ConfigError" });
-  assert.throws(() => view(picture, SIZE, -1), { name: "ConfigError" });
-  assert.throws(() => view(picture, SIZE, 1.5), { name: "ConfigError" });
+  assert.notDeepEqual(view(image, SIZE, 9, { seed: 1, index: 3 }), all[9]);
+  assert.notDeepEqual(view(image, SIZE, 9, { seed: 2, index: 2 }), all[9]);
+  assert.deepEqual(view(image, SIZE, 9, { seed: 1, index: 2 }), all[9]);
+  assert.throws(() => view(image, SIZE, 8), { name: "ConfigError" });
+  assert.throws(() => view(image, SIZE, -1), { name: "ConfigError" });
+  assert.throws(() => view(image, SIZE, 1.5), { name: "ConfigError" });
 });
 
 Deno.test("the view of an epoch is any of them, as often as another", () => {
@@ -242,9 +242,9 @@ Deno.test("the view of an epoch is any of them, as often as another", () => {
 
 Deno.test("what is no square, and what is no recipe, is refused", () => {
   const key = { seed: 0, epoch: 0, index: 0 };
-  assert.throws(() => augment(picture.subarray(3), SIZE, "soft", key), { name: "ShapeError" });
-  assert.throws(() => augment(picture, SIZE + 1, "none", key), { name: "ShapeError" });
-  assert.throws(() => augment(picture, SIZE, "harder" as "hard", key), {
+  assert.throws(() => augment(image.subarray(3), SIZE, "soft", key), { name: "ShapeError" });
+  assert.throws(() => augment(image, SIZE + 1, "none", key), { name: "ShapeError" });
+  assert.throws(() => augment(image, SIZE, "harder" as "hard", key), {
     name: "ConfigError",
     message: /none, soft, hard/,
   });

@@ -4,7 +4,7 @@ import { openSlide, turnedSlide } from "../../src/data/image/slide.ts";
 import { wayUp } from "../../src/data/image/way_up.ts";
 import { decodeImage } from "../../src/io/image/image.ts";
 import { exifOrientation, type Orientation, ORIENTATIONS, turned } from "../../src/io/image/orientation.ts";
-import type { Picture } from "../../src/io/image/picture.ts";
+import type { RgbImage } from "../../src/io/image/rgb_image.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
 import { crc32 } from "../../src/host/zlib.ts";
 import { exif, makeTiff, withSegment } from "../io/tiff_maker.ts";
@@ -12,8 +12,8 @@ import { exif, makeTiff, withSegment } from "../io/tiff_maker.ts";
 const fixtures = new URL("../fixtures/", import.meta.url);
 const read = (path: string): Uint8Array => Deno.readFileSync(new URL(path, fixtures));
 
-/** A picture without any symmetry. */
-function made(width: number, height: number): Picture {
+/** An image without any symmetry. */
+function made(width: number, height: number): RgbImage {
   const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => {
     const [x, y, c] = [Math.floor(i / 3) % width, Math.floor(i / 3 / width), i % 3];
     return (x * (5 + c) + y * (11 - 3 * c) + (x * y >> 2)) & 255;
@@ -21,14 +21,14 @@ function made(width: number, height: number): Picture {
   return { width, height, data };
 }
 
-/** What has to be stored for the picture to be shown after it was turned. */
-function stored(picture: Picture, orientation: Orientation): Picture {
+/** What has to be stored for the image to be shown after it was turned. */
+function stored(image: RgbImage, orientation: Orientation): RgbImage {
   // Quarter turns undo each other; all others undo themselves.
-  return turned(picture, orientation === 6 ? 8 : orientation === 8 ? 6 : orientation);
+  return turned(image, orientation === 6 ? 8 : orientation === 8 ? 6 : orientation);
 }
 
-/** A region of a picture, black outside. */
-function cut({ width, height, data }: Picture, x: number, y: number, w: number, h: number): Uint8Array {
+/** A region of an image, black outside. */
+function cut({ width, height, data }: RgbImage, x: number, y: number, w: number, h: number): Uint8Array {
   const out = new Uint8Array(w * h * 3);
   for (let r = 0; r < h; r++) {
     for (let c = 0; c < w; c++) {
@@ -52,16 +52,16 @@ function withChunk(png: Uint8Array, type: string, body: Uint8Array): Uint8Array<
 }
 
 /** Files of every format whose pixels are `shown` once turned. */
-function* turnedFiles(): Generator<{ file: Uint8Array; name: string; orientation: Orientation; shown: Picture }> {
-  const picture = made(23, 14);
+function* turnedFiles(): Generator<{ file: Uint8Array; name: string; orientation: Orientation; shown: RgbImage }> {
+  const image = made(23, 14);
   const jpeg = read("images/jpeg_444.jpg");
   const png = read("images/png_type2_depth8.png");
   for (const orientation of ORIENTATIONS) {
-    const { width, height, data } = stored(picture, orientation);
+    const { width, height, data } = stored(image, orientation);
     const more = [[274, 3, [orientation]]] as const;
     for (const tiled of [false, true]) {
       const file = makeTiff([{ width, height, samples: 3, data, tiled, more }]);
-      yield { file, name: `${tiled ? "tiles" : "strips"}.tif`, orientation, shown: picture };
+      yield { file, name: `${tiled ? "tiles" : "strips"}.tif`, orientation, shown: image };
     }
     for (const little of [true, false]) {
       const block = exif(orientation, little);
@@ -95,11 +95,11 @@ Deno.test("A slide is shown as tag 274 or EXIF says, pixel by pixel, in regions 
 
 Deno.test("Tiles are as PIL opens them: TIFF turned, JPEG and PNG as stored, with their orientation told", () => {
   for (const { file, name, orientation, shown } of turnedFiles()) {
-    const picture = decodeImage(file, name);
-    if (name.endsWith(".tif")) assert.deepEqual([...picture.data], [...shown.data], name);
+    const image = decodeImage(file, name);
+    if (name.endsWith(".tif")) assert.deepEqual([...image.data], [...shown.data], name);
     else {
-      assert.deepEqual([...picture.data], [...stored(shown, orientation).data], name);
-      assert.equal(picture.orientation, orientation);
+      assert.deepEqual([...image.data], [...stored(shown, orientation).data], name);
+      assert.equal(image.orientation, orientation);
     }
   }
 });
@@ -151,7 +151,7 @@ Deno.test("Turning twice is turning once, for every pair", async () => {
 });
 
 /** Tissue-like: a few discs of different size and colour on a light ground. */
-function tissue(width: number, height: number, noise = 0): Picture {
+function tissue(width: number, height: number, noise = 0): RgbImage {
   const rng = new Rng(5);
   const discs = Array.from(
     { length: 7 },
@@ -167,7 +167,7 @@ function tissue(width: number, height: number, noise = 0): Picture {
   return { width, height, data };
 }
 
-Deno.test("wayUp() finds each of the eight ways, between pictures of other sizes and with noise", () => {
+Deno.test("wayUp() finds each of the eight ways, between images of other sizes and with noise", () => {
   for (
     const [slide, small] of [[tissue(300, 220), tissue(150, 110)], [tissue(220, 220, 60), tissue(97, 95)]] as const
   ) {
@@ -180,9 +180,9 @@ Deno.test("wayUp() finds each of the eight ways, between pictures of other sizes
   }
 });
 
-Deno.test("wayUp() claims nothing of symmetric, empty and other pictures", () => {
+Deno.test("wayUp() claims nothing of symmetric, empty and other images", () => {
   const [width, height] = [90, 70];
-  const of = (value: (x: number, y: number) => number): Picture => ({
+  const of = (value: (x: number, y: number) => number): RgbImage => ({
     width,
     height,
     data: Uint8Array.from(
@@ -193,9 +193,9 @@ Deno.test("wayUp() claims nothing of symmetric, empty and other pictures", () =>
   const centred = of((x, y) => 240 - 150 * Number(Math.hypot((x - 44.5) / 45, (y - 34.5) / 35) < 0.6));
   const empty = of(() => 230);
   const stripes = of((x) => 100 + 2 * Math.abs(x - 44.5));
-  for (const picture of [centred, empty, stripes]) assert.equal(wayUp(picture, picture), undefined);
+  for (const image of [centred, empty, stripes]) assert.equal(wayUp(image, image), undefined);
   assert.equal(wayUp(tissue(90, 70), empty), undefined);
-  // Of another picture it says that it is another.
+  // Of another image it says that it is another.
   const other = wayUp(tissue(90, 70), of((x, y) => (x * x + 3 * y) % 251));
   assert.deepEqual([other?.same, other?.orientation], [false, undefined]);
   // Mirrored along one axis, and symmetric along the other: it lies wrong, and two ways mend it.

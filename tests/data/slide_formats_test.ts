@@ -29,7 +29,7 @@ async function apart(slide: Slide, level: number, name: string): Promise<{ worst
   return { worst, mean: sum / data.length };
 }
 
-Deno.test("Slides give what OpenSlide and tifffile see: JPEG 2000 of both kinds, ZSTD, WebP, the largest picture of OME", async () => {
+Deno.test("Slides give what OpenSlide and tifffile see: JPEG 2000 of both kinds, ZSTD, WebP, the largest image of OME", async () => {
   const most: Record<string, number> = {
     "j2k_rgb.svs": 0,
     "j2k_rgb_lossy.svs": 2,
@@ -52,15 +52,15 @@ Deno.test("Slides give what OpenSlide and tifffile see: JPEG 2000 of both kinds,
     }
     assert.equal(slide.notes.some((note) => /JPEG 2000.*3 million pixels a second/.test(note)), /j2k/.test(name), name);
   }
-  const picture = decodeImage(bytesOf("zstd_tiles.tif"), "zstd_tiles.tif");
-  assert.deepEqual(picture.data, decodeImage(bytesOf("zstd_tiles.tif.0.png"), "a.png").data);
+  const image = decodeImage(bytesOf("zstd_tiles.tif"), "zstd_tiles.tif");
+  assert.deepEqual(image.data, decodeImage(bytesOf("zstd_tiles.tif.0.png"), "a.png").data);
   const ome = await open("two_series.ome.tif");
   assert.equal(ome.pixelSize.um, 0.25);
   assert.match(ome.notes.join(), /150x100 pixels, which is not its first/);
   assert.deepEqual(ome.associated, [{ width: 60, height: 40 }]);
 });
 
-Deno.test("OME-TIFF of 16 bits is refused: it is no brightfield picture", async () => {
+Deno.test("OME-TIFF of 16 bits is refused: it is no brightfield image", async () => {
   const description = '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image>' +
     '<Pixels SizeX="4" SizeY="4" SizeC="3" SizeZ="1" SizeT="1" DimensionOrder="XYCZT"/></Image></OME>';
   const directory = {
@@ -72,14 +72,14 @@ Deno.test("OME-TIFF of 16 bits is refused: it is no brightfield picture", async 
   };
   const open = (more: { description?: string }) =>
     openSlide(fromBytes(makeTiff([{ ...directory, ...more }]), "deep.tif"));
-  await assert.rejects(open({ description }), /deep\.tif as TIFF: byte \d+ begins a picture of OME-TIFF of 16 bits/);
+  await assert.rejects(open({ description }), /deep\.tif as TIFF: byte \d+ begins an image of OME-TIFF of 16 bits/);
   assert.equal((await open({})).levels[0]!.width, 4);
 });
 
 Deno.test("A tile that is left out comes from the next coarser level, and is white where there is none", async () => {
   const [missing, whole] = [await open("j2k_missing.svs"), await open("j2k_rgb.svs")];
   const [found, wanted] = [await missing.read(0, 0, 0, 150, 100), await whole.read(0, 0, 0, 150, 100)];
-  const at = (picture: typeof found, x: number, y: number) => [...picture.data.subarray((y * 150 + x) * 3).slice(0, 3)];
+  const at = (image: typeof found, x: number, y: number) => [...image.data.subarray((y * 150 + x) * 3).slice(0, 3)];
   for (const [x, y] of [[0, 0], [63, 63], [128, 0], [149, 99], [64, 64]] as const) {
     assert.deepEqual(at(found, x, y), at(wanted, x, y));
   }

@@ -1,6 +1,6 @@
 /**
- * Slides from a real picture, against libvips itself: runs where `vips` is installed (`apt-get install libvips-tools`) and
- * there is a large JPEG, that of SEAL_TEST_PICTURE or a section of her2st. SEAL_TEST_WHOLE=1 makes pyramids of all of it
+ * Slides from a real image, against libvips itself: runs where `vips` is installed (`apt-get install libvips-tools`) and
+ * there is a large JPEG, that of SEAL_TEST_IMAGE or a section of her2st. SEAL_TEST_WHOLE=1 makes pyramids of all of it
  * instead of a part.
  */
 
@@ -10,11 +10,11 @@ import { openSlide } from "../../src/data/image/slide.ts";
 import { disk, openFile } from "../../src/io/fs.ts";
 
 const HER2ST = new URL("../../../shared/data/her2st/images/C3.jpg", import.meta.url).pathname;
-const picture = Deno.env.get("SEAL_TEST_PICTURE") ?? (disk.look(HER2ST) === undefined ? undefined : HER2ST);
+const image = Deno.env.get("SEAL_TEST_IMAGE") ?? (disk.look(HER2ST) === undefined ? undefined : HER2ST);
 const whole = Deno.env.get("SEAL_TEST_WHOLE") === "1";
 /** Regions compared at each level. */
 const REGIONS = whole ? 4 : 2;
-const ignore = picture === undefined || !(await succeeds("vips", "--version"));
+const ignore = image === undefined || !(await succeeds("vips", "--version"));
 
 async function succeeds(command: string, ...args: string[]): Promise<boolean> {
   try {
@@ -40,13 +40,13 @@ const KINDS: Record<string, string[]> = {
 };
 
 Deno.test({
-  name: "Regions of a real picture at every level are libvips' own, for every compression",
+  name: "Regions of a real image at every level are libvips' own, for every compression",
   ignore,
   async fn() {
     const folder = await Deno.makeTempDir();
     try {
-      const part = whole ? picture! : `${folder}/part.v`;
-      if (!whole) await vips("crop", picture!, part, 4200, 4300, 1500, 1300);
+      const part = whole ? image! : `${folder}/part.v`;
+      if (!whole) await vips("crop", image!, part, 4200, 4300, 1500, 1300);
       for (const [kind, options] of Object.entries(KINDS)) {
         const path = `${folder}/${kind.replaceAll(" ", "_")}.tif`;
         const tiles = ["--tile", "--pyramid", "--tile-width", 256, "--tile-height", 256];
@@ -85,14 +85,14 @@ Deno.test({
   ignore,
   async fn() {
     const started = performance.now();
-    const slide = await openSlide(await openFile(picture!));
+    const slide = await openSlide(await openFile(image!));
     const opened = performance.now();
     const { width, height } = slide.levels[0]!;
     for (let y = 0; y < height; y += 256) await slide.read(0, 0, y, width, 256);
     const read = performance.now();
     const folder = await Deno.makeTempDir();
     try {
-      await vips("crop", picture!, `${folder}/region.raw`, width - 777, height - 555, 777, 555);
+      await vips("crop", image!, `${folder}/region.raw`, width - 777, height - 555, 777, 555);
       const { data } = await slide.read(0, width - 777, height - 555, 777, 555);
       assert.ok((await Deno.readFile(`${folder}/region.raw`)).every((v, i) => v === data[i]));
     } finally {

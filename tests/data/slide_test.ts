@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { FormatError, LimitError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
 import { bestLevel, openSlide, type Slide } from "../../src/data/image/slide.ts";
-import type { Picture } from "../../src/io/image/picture.ts";
+import type { RgbImage } from "../../src/io/image/rgb_image.ts";
 import { fromBytes, type RandomAccess } from "../../src/io/random_access.ts";
 import { mutate } from "../io/mutate.ts";
 import { deflate, Sha256 } from "../../src/host/zlib.ts";
@@ -13,10 +13,10 @@ const expected = JSON.parse(Deno.readTextFileSync(new URL("tiff/expected.json", 
   slides: Record<string, { width: number; height: number; sha256: string }[]>;
 };
 const source = (path: string): RandomAccess => fromBytes(Deno.readFileSync(new URL(path, fixtures)), path);
-const sha = ({ data }: Picture): string => new Sha256().update(data).hex();
+const sha = ({ data }: RgbImage): string => new Sha256().update(data).hex();
 
 /** A region cut from a whole level, black outside. */
-function cut(whole: Picture, x: number, y: number, width: number, height: number): Uint8Array {
+function cut(whole: RgbImage, x: number, y: number, width: number, height: number): Uint8Array {
   const out = new Uint8Array(width * height * 3);
   for (let r = 0; r < height; r++) {
     for (let c = 0; c < width; c++) {
@@ -29,7 +29,7 @@ function cut(whole: Picture, x: number, y: number, width: number, height: number
   return out;
 }
 
-async function readWhole(slide: Slide, level: number): Promise<Picture> {
+async function readWhole(slide: Slide, level: number): Promise<RgbImage> {
   const { width, height } = slide.levels[level]!;
   return await slide.read(level, 0, 0, width, height);
 }
@@ -117,7 +117,7 @@ function counting(file: Uint8Array): RandomAccess & { bytes: number } {
   return counted;
 }
 
-Deno.test("A picture in one strip is read in pieces where it can be, and once where it cannot", async () => {
+Deno.test("An image in one strip is read in pieces where it can be, and once where it cannot", async () => {
   const [width, height] = [1500, 3000];
   const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * 31 >> 3) & 255);
   const plain = counting(makeTiff([{ width, height, samples: 3, data }]));
@@ -153,12 +153,12 @@ Deno.test("Regions and files that cannot be are refused", async () => {
   await assert.rejects(openSlide(fromBytes(jpeg, "wide.jpg")), FormatError);
 });
 
-Deno.test("Flat pictures give PIL's bytes, turned as their EXIF says, and say what is wrong with them", async () => {
-  const pictures = JSON.parse(Deno.readTextFileSync(new URL("images/expected.json", fixtures))) as Record<
+Deno.test("Flat images give PIL's bytes, turned as their EXIF says, and say what is wrong with them", async () => {
+  const images = JSON.parse(Deno.readTextFileSync(new URL("images/expected.json", fixtures))) as Record<
     string,
     { sha256: string; shown?: string }
   >;
-  for (const [name, { sha256, shown = sha256 }] of Object.entries(pictures)) {
+  for (const [name, { sha256, shown = sha256 }] of Object.entries(images)) {
     const bytes = Deno.readFileSync(new URL(`images/${name}`, fixtures));
     if (name.startsWith("png_type0_depth16")) {
       await assert.rejects(openSlide(fromBytes(bytes, name)), /16-bit grey/);

@@ -122,7 +122,7 @@ Deno.test("the same options give the same bytes", async () => {
   }
 });
 
-Deno.test("the pyramid written is the picture rendered", async () => {
+Deno.test("the pyramid written is the image rendered", async () => {
   const out = await dataset({ profile: "geom", slides: 3, rows: 2, cols: 4 });
   const third = layOut({ seed: SYNTH_SEED, slide: 2, rows: 2, cols: 4, mixedPixelSize: true, slidesPerDonor: 1 });
   const tiff = await openTiff(await openFile(`${out}/wsis/SYN2.tif`));

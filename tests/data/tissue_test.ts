@@ -1,4 +1,4 @@
-/** Tissue by its colour, on pictures whose truth is known and on real sections; masks, coverage and outlines. */
+/** Tissue by its colour, on images whose truth is known and on real sections; masks, coverage and outlines. */
 
 import assert from "node:assert/strict";
 import { ConfigError, FormatError } from "../../src/core/errors.ts";
@@ -7,7 +7,7 @@ import { coverage, type Mask, outlinesOf, ringArea } from "../../src/data/image/
 import { type DamagedTile, openSlide, type Slide } from "../../src/data/image/slide.ts";
 import { findTissue, otsu, slideTissue, type Tissue, type TissueOptions } from "../../src/data/image/tissue.ts";
 import { disk, openFile } from "../../src/io/fs.ts";
-import type { Picture } from "../../src/io/image/picture.ts";
+import type { RgbImage } from "../../src/io/image/rgb_image.ts";
 
 type Colour = readonly [number, number, number];
 const SIDE = 400;
@@ -18,7 +18,7 @@ function slideOf(ground: Colour = WHITE, noise = 0, seed = 1) {
   const data = new Uint8Array(SIDE * SIDE * 3);
   const rng = new Rng(seed);
   for (let i = 0; i < data.length; i++) data[i] = ground[i % 3]!;
-  const picture: Picture = { width: SIDE, height: SIDE, data };
+  const image: RgbImage = { width: SIDE, height: SIDE, data };
   const truth = new Uint8Array(SIDE * SIDE);
   const paint = (colour: Colour, where: (x: number, y: number) => boolean, tissue = false) => {
     for (let i = 0; i < SIDE * SIDE; i++) {
@@ -30,7 +30,7 @@ function slideOf(ground: Colour = WHITE, noise = 0, seed = 1) {
   const disc = (x: number, y: number, r: number) => (u: number, v: number) => Math.hypot(u - x, v - y) < r;
   const find = (options: Partial<TissueOptions> = {}): Tissue => {
     const noisy = data.map((value) => Math.min(255, Math.max(0, Math.round(value + noise * rng.normal()))));
-    return findTissue({ ...picture, data: noisy }, 8, options);
+    return findTissue({ ...image, data: noisy }, 8, options);
   };
   return { paint, disc, find, truth };
 }

@@ -48,7 +48,7 @@ Deno.test("featureTable() says what made the features, and of what", async () =>
 });
 
 Deno.test("featureTable() says what is not known", async () => {
-  const pictures = await tableOf("images/jpeg_420.jpg", "images/jpeg_grey.jpg");
-  assert.deepEqual([pictures.attributes["patch_size"], pictures.attributes["pixel_size"]], ["mixed", "unknown"]);
-  assert.deepEqual((await tableOf("h5/pictures.npy")).attributes["patch_size"], "5x4");
+  const images = await tableOf("images/jpeg_420.jpg", "images/jpeg_grey.jpg");
+  assert.deepEqual([images.attributes["patch_size"], images.attributes["pixel_size"]], ["mixed", "unknown"]);
+  assert.deepEqual((await tableOf("h5/images.npy")).attributes["patch_size"], "5x4");
 });

@@ -6,9 +6,9 @@ import { Sha256 } from "../../src/host/zlib.ts";
 
 const fixtures = new URL("../fixtures/", import.meta.url).pathname;
 const h5 = (name: string) => `${fixtures}h5/${name}`;
-const picture = (name: string) => `${fixtures}images/${name}`;
+const imagePath = (name: string) => `${fixtures}images/${name}`;
 const expected = JSON.parse(Deno.readTextFileSync(h5("expected.json")));
-const images = JSON.parse(Deno.readTextFileSync(picture("expected.json")));
+const expectedImages = JSON.parse(Deno.readTextFileSync(imagePath("expected.json")));
 
 async function inFolder(act: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -25,7 +25,7 @@ async function one(...paths: string[]) {
   return await openInput(disk, found!);
 }
 
-Deno.test("findInputs() finds patch files of a layout, folders of pictures, files", () =>
+Deno.test("findInputs() finds patch files of a layout, folders of images, files", () =>
   inFolder(async (folder) => {
     await Deno.mkdir(`${folder}/hest/patches`, { recursive: true });
     await Deno.mkdir(`${folder}/tiles`);
@@ -37,7 +37,7 @@ Deno.test("findInputs() finds patch files of a layout, folders of pictures, file
       findInputs(disk, paths).map(({ name, kind, paths }) => [name, kind, paths.length]);
     assert.deepEqual(names(`${folder}/hest`), [["NCBI642", "patches", 1], ["TENX95", "patches", 1]]);
     assert.deepEqual(names(`${folder}/hest/patches/`), names(`${folder}/hest`));
-    assert.deepEqual(names(`${folder}/tiles/`, h5("pictures.npy")), [["tiles", "pictures", 2], ["pictures", "npy", 1]]);
+    assert.deepEqual(names(`${folder}/tiles/`, h5("images.npy")), [["tiles", "images", 2], ["images", "npy", 1]]);
     assert.deepEqual(findInputs(disk, [`${folder}/tiles`])[0]!.paths, [
       `${folder}/tiles/a.JPG`,
       `${folder}/tiles/b.png`,
@@ -45,10 +45,10 @@ Deno.test("findInputs() finds patch files of a layout, folders of pictures, file
     const listed = findInputs(disk, [`${folder}/tiles/b.png`, `${folder}/tiles/a.JPG`]);
     assert.deepEqual(listed, [{
       name: "tiles",
-      kind: "pictures",
+      kind: "images",
       paths: [`${folder}/tiles/b.png`, `${folder}/tiles/a.JPG`],
     }]);
-    assert.deepEqual(names(`${folder}/tiles/b.png`), [["b", "pictures", 1]]);
+    assert.deepEqual(names(`${folder}/tiles/b.png`), [["b", "images", 1]]);
   }));
 
 Deno.test("findInputs() says what it cannot embed", () =>
@@ -60,7 +60,7 @@ Deno.test("findInputs() says what it cannot embed", () =>
     for (const name of ["x.h5", "b/x.h5"]) await Deno.writeTextFile(`${folder}/${name}`, "");
     const cases: [string[], RegExp][] = [
       [[`${folder}/none`], /none: there is no such file or folder/],
-      [[`${folder}/empty`], /empty: the folder holds no patch files, pictures or arrays/],
+      [[`${folder}/empty`], /empty: the folder holds no patch files, images or arrays/],
       [[`${folder}/slide.svs`], /slide\.svs: it is a slide, expected tiles/],
       [[`${folder}/a.txt`], /a\.txt: its ending is of no kind of input/],
       [[`${folder}/x.h5`, `${folder}/b`], /two inputs called x: the second is .*b\/x\.h5/],
@@ -79,9 +79,9 @@ Deno.test("openInput() gives the patches of a file with names, corners and pixel
     assert.deepEqual(input.rowNames, { kind: "barcode", values: expected[name].barcodes });
     // Corners, whichever generation: those of 2024 are turned and moved by half a window.
     assert.deepEqual([input.coordsOf, ...input.coords!.slice(0, 4)], ["top-left", 100, 2000, 107, 1997]);
-    const pictures = await input.read(0, 5);
+    const images = await input.read(0, 5);
     const hash = new Sha256();
-    for (const { width, height, data } of pictures) {
+    for (const { width, height, data } of images) {
       assert.deepEqual([width, height, data.length], [12, 12, 432]);
       hash.update(data);
     }
@@ -90,15 +90,15 @@ Deno.test("openInput() gives the patches of a file with names, corners and pixel
   }
 });
 
-Deno.test("openInput() gives pictures of any size in order, here or by a decoder of the caller", async () => {
+Deno.test("openInput() gives images of any size in order, here or by a decoder of the caller", async () => {
   const names = ["png_type2_depth8.png", "jpeg_420.jpg", "jpeg_cmyk.jpg"];
-  const input = await one(...names.map(picture));
+  const input = await one(...names.map(imagePath));
   assert.deepEqual([input.name, input.count, input.size, input.coords], ["images", 3, undefined, undefined]);
   assert.deepEqual(input.rowNames, { kind: "file", values: names });
-  const pictures = await input.read(0, 3);
+  const images = await input.read(0, 3);
   assert.deepEqual(
-    pictures.map(({ data }) => new Sha256().update(data).hex()),
-    names.map((name) => images[name].sha256),
+    images.map(({ data }) => new Sha256().update(data).hex()),
+    names.map((name) => expectedImages[name].sha256),
   );
   const asked: string[] = [];
   const other = await openInput(disk, input, (path) => {
@@ -106,22 +106,22 @@ Deno.test("openInput() gives pictures of any size in order, here or by a decoder
     return Promise.resolve({ width: 1, height: 1, data: new Uint8Array(3) });
   });
   assert.equal((await other.read(1, 3)).length, 2);
-  assert.deepEqual(asked, names.slice(1).map(picture));
+  assert.deepEqual(asked, names.slice(1).map(imagePath));
 });
 
-Deno.test("openInput() gives the pictures of an array", async () => {
-  const input = await one(h5("pictures.npy"));
+Deno.test("openInput() gives the images of an array", async () => {
+  const input = await one(h5("images.npy"));
   assert.deepEqual([input.count, input.size, input.rowNames], [3, [5, 4], undefined]);
   const hash = new Sha256();
   for (const [from, to] of [[0, 1], [1, 3]] as const) {
     for (const { data } of await input.read(from, to)) hash.update(data);
   }
-  assert.equal(hash.hex(), expected.pictures.sha256);
+  assert.equal(hash.hex(), expected.images.sha256);
   input.close();
   await assert.rejects(one(h5("features.npy")), /it is f4 \(6, 5\), expected u1 \(n, height, width, 3\), or/);
 });
 
-Deno.test("openInput() gives the one picture of an array without a row", () =>
+Deno.test("openInput() gives the one image of an array without a row", () =>
   inFolder(async (folder) => {
     const header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3, 3), }".padEnd(117) + "\n";
     const pixels = Uint8Array.from({ length: 18 }, (_, i) => i);
@@ -135,11 +135,11 @@ Deno.test("openInput() gives the one picture of an array without a row", () =>
     input.close();
   }));
 
-Deno.test("findInputs() passes over no picture that lies beside arrays", () =>
+Deno.test("findInputs() passes over no image that lies beside arrays", () =>
   inFolder(async (folder) => {
     const names = () => findInputs(disk, [folder]).map(({ kind, paths }) => [kind, paths.length]);
     for (const name of ["a.png", "b.tif", "c.npy"]) await Deno.writeTextFile(`${folder}/${name}`, "");
-    assert.deepEqual(names(), [["pictures", 2], ["npy", 1]]);
+    assert.deepEqual(names(), [["images", 2], ["npy", 1]]);
     // Beside patch files they are previews.
     await Deno.writeTextFile(`${folder}/d.h5`, "");
     assert.deepEqual(names(), [["npy", 1], ["patches", 1]]);
@@ -147,8 +147,8 @@ Deno.test("findInputs() passes over no picture that lies beside arrays", () =>
 
 Deno.test("openInput() names the file that is damaged or missing", () =>
   inFolder(async (folder) => {
-    await Deno.copyFile(picture("jpeg_420.jpg"), `${folder}/a.jpg`);
-    await Deno.writeFile(`${folder}/b.jpg`, Deno.readFileSync(picture("jpeg_420.jpg")).subarray(0, 500));
+    await Deno.copyFile(imagePath("jpeg_420.jpg"), `${folder}/a.jpg`);
+    await Deno.writeFile(`${folder}/b.jpg`, Deno.readFileSync(imagePath("jpeg_420.jpg")).subarray(0, 500));
     const input = await one(folder);
     await assert.rejects(input.read(0, 2), (error: FormatError) =>
       error instanceof FormatError && error.message.includes("b.jpg"));
@@ -160,10 +160,10 @@ Deno.test("openInput() names the file that is damaged or missing", () =>
     await assert.rejects(one(`${folder}/c.h5`), FormatError);
   }));
 
-Deno.test("hashInput() tells contents and names of pictures apart", () =>
+Deno.test("hashInput() tells contents and names of images apart", () =>
   inFolder(async (folder) => {
     const write = (name: string, text: string) => Deno.writeTextFile(`${folder}/${name}`, text);
-    const hash = () => hashInput(disk, { name: "", kind: "pictures", paths: findInputs(disk, [folder])[0]!.paths });
+    const hash = () => hashInput(disk, { name: "", kind: "images", paths: findInputs(disk, [folder])[0]!.paths });
     await write("a.png", "12");
     await write("b.png", "3");
     const first = hash();

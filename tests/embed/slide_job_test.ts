@@ -165,7 +165,7 @@ Deno.test("Outputs are judged by themselves: complete, missing, stale and why", 
   });
 });
 
-Deno.test("A plan takes tissue by colour, by polygons, by pictures, within regions, or everywhere; and is shown in TRIDENT's tree", async () => {
+Deno.test("A plan takes tissue by colour, by polygons, by images, within regions, or everywhere; and is shown in TRIDENT's tree", async () => {
   await inFolder(async (folder) => {
     const slide = await openSlide(await openFile(GOOD));
     const polygon = (x0: number, y0: number, x1: number, y1: number) =>
@@ -200,9 +200,9 @@ Deno.test("A plan takes tissue by colour, by polygons, by pictures, within regio
     }
     await writePlan(disk, folder, slide, plan, paths);
     for (const key of ["thumbnail", "contours", "visualization"] as const) {
-      const picture = await openSlide(await openFile(`${folder}/${paths[key]}`));
-      assert.deepEqual([picture.levels[0]!.width, picture.levels[0]!.height], [150, 100]);
-      picture.close();
+      const image = await openSlide(await openFile(`${folder}/${paths[key]}`));
+      assert.deepEqual([image.levels[0]!.width, image.levels[0]!.height], [150, 100]);
+      image.close();
     }
     assert.equal(JSON.parse(Deno.readTextFileSync(`${folder}/${paths.geojson}`)).type, "FeatureCollection");
     using file = await H5File.open(disk.open(`${folder}/${paths.patches}`, "read"));

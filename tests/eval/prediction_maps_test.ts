@@ -8,7 +8,7 @@ import { disk } from "../../src/io/fs.ts";
 import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
 import { writeH5ad } from "../../src/io/hdf5/h5ad_write.ts";
 import { decodeImage } from "../../src/io/image/image.ts";
-import { rankColour } from "../../src/slides/pictures.ts";
+import { rankColour } from "../../src/slides/drawing.ts";
 
 const PREDICTION: Prediction = {
   barcodes: ["x0y0", "x1y0", "x0y1"],
@@ -51,7 +51,7 @@ Deno.test("Genes are drawn where their tiles lie, coloured by rank, and are meas
     const { thumbnail: _, ...bare } = PREDICTION;
     await write(`${folder}/T.h5ad`, bare);
     await assert.rejects(drawPrediction(disk, `${folder}/T.h5ad`, ["A"]), (error: DataError) => {
-      return error instanceof DataError && /no picture of its slide/.test(error.message);
+      return error instanceof DataError && /no image of its slide/.test(error.message);
     });
     await assert.rejects(drawPrediction(disk, `${folder}/S.h5ad`, ["C"]), ConfigError);
   } finally {

@@ -5,7 +5,7 @@ import { deflateSync, gzipSync, inflateSync, zstdCompressSync } from "node:zlib"
 import * as host from "../../src/host/zlib.ts";
 import * as page from "../../src/host/zlib_web.ts";
 
-/** Bytes with repeats, as pictures have. */
+/** Bytes with repeats, as images have. */
 function bytesOf(length: number, seed: number): Uint8Array {
   let state = seed >>> 0;
   return Uint8Array.from({ length }, (_, i) => {

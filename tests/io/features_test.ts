@@ -36,7 +36,7 @@ Deno.test("openFeatures() says why a file holds no features", async () => {
   await assert.rejects(open("current.h5"), (error: DataError) => {
     return error instanceof DataError && /it has barcode, coords, img, none of \/features/.test(error.message);
   });
-  await assert.rejects(open("pictures.npy"), /u1 \[3,4,5,3\], expected numbers \[n, d\]/);
+  await assert.rejects(open("images.npy"), /u1 \[3,4,5,3\], expected numbers \[n, d\]/);
   await assert.rejects(open("expected.json"), FormatError);
 });
 

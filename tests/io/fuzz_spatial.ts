@@ -120,7 +120,7 @@ function patchesTarget(): Target {
   });
 }
 
-/** Pictures of several directories with OME-XML, turned, and streams that tags contradict. */
+/** Images of several directories with OME-XML, turned, and streams that tags contradict. */
 function madeTiffs(): Uint8Array[] {
   const pixels =
     '<Pixels SizeX="16" SizeY="12" SizeC="3" PhysicalSizeX="0.25" PhysicalSizeXUnit="&#181;m"><TiffData IFD="0" PlaneCount="3"/></Pixels>';
@@ -182,7 +182,7 @@ function slideTarget(): Target {
   });
 }
 
-/** Lists of slides, and outlines of tissue as polygons and as pictures. */
+/** Lists of slides, and outlines of tissue as polygons and as images. */
 function listTarget(): Target {
   const lists = [
     "wsi,mpp\na b.svs,0.25\nc.ome.tif,\n",
@@ -307,9 +307,9 @@ function convertTarget(): Target {
     { length: width * height * 3 },
     (_, i) => Math.floor(i / 3) % width < 430 ? [150, 80, 160][i % 3]! : 225,
   );
-  const picture = encodePng({ width, height, data });
+  const image = encodePng({ width, height, data });
   return target("convert st", async (rng) => {
-    const files = [utf8(counts), utf8(spots), picture];
+    const files = [utf8(counts), utf8(spots), image];
     const chosen = rng.below(4) % 3;
     files[chosen] = mutate(files[chosen]!, rng);
     const [first, second, third] = files.map((bytes) => fromBytes(bytes, "mutant"));
@@ -405,7 +405,7 @@ function textTarget(): Target {
   return target("texts", async (rng) => void await readers[rng.below(readers.length)]!(rng));
 }
 
-function pictureTarget(): Target {
+function imageTarget(): Target {
   const photo = bytesOf("images/jpeg_420.jpg");
   const turnedPhoto = withSegment(photo, 0xe1, Uint8Array.from([...utf8("Exif\0\0"), ...exif(6)]));
   const seeds = [...filesIn("images", ".png", ".jpg"), ...filesIn("jpeg_streams", ".jpg"), turnedPhoto];
@@ -430,6 +430,6 @@ export function spatialTargets(): Target[] {
     parquetTarget(),
     tenxTarget(),
     textTarget(),
-    pictureTarget(),
+    imageTarget(),
   ];
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { FormatError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
 import { decodeImage } from "../../src/io/image/image.ts";
-import { MAX_PIXELS } from "../../src/io/image/picture.ts";
+import { MAX_PIXELS } from "../../src/io/image/rgb_image.ts";
 import { Sha256 } from "../../src/host/zlib.ts";
 import { mutate } from "./mutate.ts";
 import { taken } from "./taken.ts";
@@ -47,7 +47,7 @@ Deno.test("decodeImage() names the format it does not read", () => {
   }
 });
 
-Deno.test("decodeImage() reads no picture that is cut short", () => {
+Deno.test("decodeImage() reads no image that is cut short", () => {
   for (const name of Object.keys(expected)) {
     const bytes = read(name);
     const rng = new Rng(5);
@@ -59,7 +59,7 @@ Deno.test("decodeImage() reads no picture that is cut short", () => {
   }
 });
 
-Deno.test("decodeImage() refuses a picture larger than PIL reads before it takes memory", () => {
+Deno.test("decodeImage() refuses an image larger than PIL reads before it takes memory", () => {
   const jpeg = read("jpeg_444.jpg");
   const frame = jpeg.findIndex((byte, i) => byte === 0xff && jpeg[i + 1] === 0xc0);
   jpeg.set([0xff, 0xff, 0xff, 0xff], frame + 5);
@@ -67,7 +67,7 @@ Deno.test("decodeImage() refuses a picture larger than PIL reads before it takes
 });
 
 for (const kind of ["png", "jpeg"]) {
-  Deno.test(`decodeImage() answers 300 mutations of ${kind} with FormatError or a picture, in little memory`, async () => {
+  Deno.test(`decodeImage() answers 300 mutations of ${kind} with FormatError or an image, in little memory`, async () => {
     const seeds = Object.keys(expected).filter((name) => name.startsWith(kind) && !name.includes("1x1")).map(read);
     let refused = 0;
     for (let i = 0; i < 300; i++) {

@@ -24,7 +24,7 @@ Deno.test("random JPEG files give Pillow's bytes, whatever was read before", () 
   assert.equal(names.length, 72);
 });
 
-Deno.test("rows read in any order, while other pictures are decoded, are those of the whole", () => {
+Deno.test("rows read in any order, while other images are decoded, are those of the whole", () => {
   const rng = new Rng(5);
   const files = Array.from({ length: 12 }, (_, i) => bytesOf(`${String(i).padStart(4, "0")}.jpg`));
   const open = files.map((bytes) => openJpeg(bytes, "a"));
@@ -42,7 +42,7 @@ Deno.test("rows read in any order, while other pictures are decoded, are those o
   }
 });
 
-Deno.test("a picture of more bytes than are kept has memory of its own, and the next ones are right", () => {
+Deno.test("an image of more bytes than are kept has memory of its own, and the next ones are right", () => {
   // Grey, each block of which differs by nothing from the one before and has no more coefficients: two bits of zero.
   const [across, down] = [1024, 1152];
   const small = bytesOf("0000.jpg");
@@ -87,7 +87,7 @@ Deno.test("the compiled reader is that of its source, small enough for a browser
   assert.deepEqual(WebAssembly.Module.imports(new WebAssembly.Module(bytes)), []);
 });
 
-Deno.test("a progressive picture without all of its scans is refused: libjpeg would smooth over what is missing", () => {
+Deno.test("a progressive image without all of its scans is refused: libjpeg would smooth over what is missing", () => {
   const whole = Deno.readFileSync(new URL("../fixtures/images/jpeg_progressive_444.jpg", import.meta.url));
   const scans = [...whole.keys()].filter((at) => whole[at] === 0xff && whole[at + 1] === 0xda);
   assert.ok(scans.length > 5);

@@ -24,7 +24,7 @@ const PHOTOMETRICS: Record<string, [code: number, samples: number]> = {
 };
 const SIDE = 32;
 
-/** Mode and digest, or nothing where the file is refused by name; as a picture and as a slide it is the same. */
+/** Mode and digest, or nothing where the file is refused by name; as an image and as a slide it is the same. */
 async function read(bytes: Uint8Array): Promise<Read> {
   const whole = async (): Promise<Uint8Array> => {
     const slide = await openSlide(fromBytes(bytes, "a"));

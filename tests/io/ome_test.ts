@@ -4,7 +4,7 @@ import { fromBytes } from "../../src/io/random_access.ts";
 import { openTiff } from "../../src/io/image/tiff.ts";
 import { makeTiff } from "./tiff_maker.ts";
 
-/** OME-XML of one picture of 0.25 µm, in one of the ways that XML allows. */
+/** OME-XML of one image of 0.25 µm, in one of the ways that XML allows. */
 function xml(
   { unit = "µm", prefix = "", quote = '"', head = '<?xml version="1.0" encoding="UTF-8"?>', x = "0.25" } = {},
 ) {
@@ -61,7 +61,7 @@ Deno.test("OME-XML is read in every way that XML allows to write it", async () =
     "exponent": xml({ x: "2.5E-1" }),
     "no unit": xml().replace(/PhysicalSize.Unit="[^"]*"/g, ""),
     "only one axis": xml().replace(/PhysicalSizeX\w*="[^"]*"/g, ""),
-    "a picture of another namespace before it": xml().replace(
+    "an image of another namespace before it": xml().replace(
       "<Image",
       '<x:Image xmlns:x="urn:x"><x:Pixels PhysicalSizeX="9"/></x:Image><Image',
     ),

@@ -56,7 +56,7 @@ Deno.test("decodePng() says what is wrong, and where", () => {
     ["no header", png(data(0, 7, 9), end), /begins chunk IDAT, expected IHDR first/],
     ["depth", png(header(2, 1, 3, 0), data(0, 7, 9), end), /depth 3, colour type 0/],
     ["method", png(header(2, 1, 8, 0, 0, 0, 2), data(0, 7, 9), end), /methods 0, 0, 2/],
-    ["no palette", png(header(2, 1, 8, 3), data(0, 0, 0), end), /palette picture without palette/],
+    ["no palette", png(header(2, 1, 8, 3), data(0, 0, 0), end), /palette image without palette/],
     ["short data", png(header(2, 1, 8, 0), data(0, 7), end), /data of 2 bytes, expected 3/],
     ["long data", png(header(2, 1, 8, 0), data(0, 7, 9, 9), end), /data of 4 bytes, expected 3/],
     ["filter", png(header(2, 1, 8, 0), data(5, 7, 9), end), /row 0 has filter 5/],

@@ -7,8 +7,8 @@ Deno.test("encodePng() writes what the decoder reads back", () => {
   const rng = new Rng(1);
   for (const [width, height] of [[1, 1], [1, 7], [13, 1], [67, 41]] as const) {
     const data = Uint8Array.from({ length: width * height * 3 }, () => rng.below(256));
-    const { mode, ...picture } = decodeImage(encodePng({ width, height, data }), "a.png");
+    const { mode, ...image } = decodeImage(encodePng({ width, height, data }), "a.png");
     assert.equal(mode, "RGB");
-    assert.deepEqual({ ...picture, data: [...picture.data] }, { width, height, orientation: 1, data: [...data] });
+    assert.deepEqual({ ...image, data: [...image.data] }, { width, height, orientation: 1, data: [...data] });
   }
 });

@@ -11,7 +11,7 @@ export interface Directory {
   /** 1 black is zero, 2 RGB, 5 CMYK, 6 YCbCr; by the samples where it is not given. */
   readonly photometric?: number;
   readonly data: Uint8Array;
-  /** Stored as one tile of the picture's size. */
+  /** Stored as one tile of the image's size. */
   readonly tiled?: boolean;
   readonly compression?: number;
   readonly description?: string | Uint8Array;

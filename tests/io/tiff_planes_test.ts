@@ -7,7 +7,7 @@ import { type Directory, makeTiff } from "./tiff_maker.ts";
 
 const [width, height] = [12, 9];
 const together = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * 7 + (i % 3) * 90 + (i >> 4)) & 255);
-/** One colour of the picture. */
+/** One colour of the image. */
 const plane = (c: number): Uint8Array => together.filter((_, i) => i % 3 === c);
 const grey = (c: number, more: Partial<Directory> = {}): Directory => ({ width, height, data: plane(c), ...more });
 
@@ -17,13 +17,13 @@ function ome(pixels: string, inside: string = "<TiffData/>", root: string = ""):
     `SizeY="${height}" ${pixels}>${inside}</Pixels></Image></OME>`;
 }
 
-/** The picture as it is embedded, and as it is a slide: the two must be the same. */
+/** The image as it is embedded, and as it is a slide: the two must be the same. */
 async function read(file: Uint8Array): Promise<Uint8Array> {
-  const picture = decodeImage(file, "a.tif");
+  const image = decodeImage(file, "a.tif");
   const slide = await openSlide(fromBytes(file, "a.tif"));
   const { width, height } = slide.levels[0]!;
-  assert.deepEqual((await slide.read(0, 0, 0, width, height)).data, picture.data);
-  return picture.data;
+  assert.deepEqual((await slide.read(0, 0, 0, width, height)).data, image.data);
+  return image.data;
 }
 
 async function refused(file: Uint8Array, why: RegExp): Promise<void> {
@@ -38,7 +38,7 @@ async function refused(file: Uint8Array, why: RegExp): Promise<void> {
 
 const channel = (attributes: string): string => `<Channel ${attributes}/>`;
 
-Deno.test("Three directories of one colour each are the picture that is stored together", async () => {
+Deno.test("Three directories of one colour each are the image that is stored together", async () => {
   const whole = await read(makeTiff([{ width, height, samples: 3, data: together }]));
   assert.deepEqual([...whole], [...together]);
   const separate = new Uint8Array(together.length);
@@ -81,7 +81,7 @@ Deno.test("Three directories of one colour each are the picture that is stored t
   for (const [kind, file] of Object.entries(files)) assert.deepEqual([kind, ...await read(file)], [kind, ...together]);
 });
 
-Deno.test("Channels in directories of their own are one picture at every level, and turned as the first says", async () => {
+Deno.test("Channels in directories of their own are one image at every level, and turned as the first says", async () => {
   const small = (c: number): Directory => ({ width: 6, height: 4, data: new Uint8Array(24).fill(10 * c + 7) });
   const more = [[274, 3, [3]]] as const;
   const file = makeTiff([0, 1, 2].map((c) =>
@@ -149,7 +149,7 @@ Deno.test("A stack is refused, and so are channels that are no colours, each wit
   for (const [file, why] of cases) await refused(file, why);
 });
 
-Deno.test("What only looks like a stack is read: pyramids, descriptions of what a picture was made from", async () => {
+Deno.test("What only looks like a stack is read: pyramids, descriptions of what an image was made from", async () => {
   const colour: Directory = { width, height, samples: 3, data: together };
   const reduced = [[254, 4, [1]]] as const;
   const files = [
@@ -162,7 +162,7 @@ Deno.test("What only looks like a stack is read: pyramids, descriptions of what 
   for (const file of files) assert.deepEqual([...await read(file)], [...together]);
 });
 
-Deno.test("The largest picture of a file is the slide, wherever it stands, and its levels are in order", async () => {
+Deno.test("The largest image of a file is the slide, wherever it stands, and its levels are in order", async () => {
   const colour: Directory = { width, height, samples: 3, data: together };
   const label: Directory = { width: 7, height: 3, samples: 3, data: new Uint8Array(63).fill(9) };
   const reduced = [[254, 4, [1]]] as const;
@@ -178,8 +178,8 @@ Deno.test("The largest picture of a file is the slide, wherever it stands, and i
   const slide = await openSlide(fromBytes(file, "a.tif"));
   assert.deepEqual(slide.levels.map(({ width, height }) => [width, height]), [[12, 9], [6, 4], [3, 2]]);
   assert.deepEqual(slide.associated, [{ width: 7, height: 3 }]);
-  assert.match(slide.notes.join(), /its largest picture is taken, 12x9 pixels, which is not its first/);
-  // OME-XML stands in the first directory; the size of pixels is that of the picture that is read.
+  assert.match(slide.notes.join(), /its largest image is taken, 12x9 pixels, which is not its first/);
+  // OME-XML stands in the first directory; the size of pixels is that of the image that is read.
   const image = (inside: string, size: string) =>
     `<Image><Pixels SizeC="3" PhysicalSizeX="${size}">${inside}</Pixels></Image>`;
   const description = `<OME>${image("<TiffData/>", "8")}${image('<TiffData IFD="1"/>', "0.5")}</OME>`;
@@ -187,14 +187,14 @@ Deno.test("The largest picture of a file is the slide, wherever it stands, and i
   assert.deepEqual([series.levels[0]!.width, series.pixelSize.um], [12, 0.5]);
 });
 
-Deno.test("What no scanner makes, and pictures whose tiles overlap, are no slides", async () => {
+Deno.test("What no scanner makes, and images whose tiles overlap, are no slides", async () => {
   const colour: Directory = { width, height, samples: 3, data: together };
   const xmp = new TextEncoder().encode('<?xml version="1.0"?><x><iScan/><EncodeInfo Ver="2"/></x>');
   const sparse = [[322, 4, [256]], [323, 4, [256]], [324, 4, [0, 0, 0, 0]], [325, 4, [0, 0, 0, 0]]] as const;
   for (
     const [file, why] of [
       [makeTiff([{ ...colour, more: [[700, 1, xmp]] }]), /Ventana BIF, whose tiles overlap/],
-      [makeTiff([{ ...colour, width: 500, height: 400, more: sparse }]), /a picture without any tile or strip/],
+      [makeTiff([{ ...colour, width: 500, height: 400, more: sparse }]), /an image without any tile or strip/],
       [makeTiff([{ ...colour, width: 600_000, height: 1 }]), /claims 600000x1 pixels, expected at most 524288 a side/],
     ] as const
   ) {

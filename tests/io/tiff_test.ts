@@ -15,13 +15,13 @@ interface Expected {
   sha256: string;
 }
 const expected = JSON.parse(Deno.readTextFileSync(new URL("expected.json", folder))) as {
-  pictures: Record<string, Expected & { mode: string }>;
+  images: Record<string, Expected & { mode: string }>;
 };
 const read = (name: string): Uint8Array => Deno.readFileSync(new URL(name, folder));
 const sha = (data: Uint8Array): string => new Sha256().update(data).hex();
 
 Deno.test("decodeImage() gives PIL's bytes for every kind of TIFF", () => {
-  for (const [name, { mode, width, height, sha256 }] of Object.entries(expected.pictures)) {
+  for (const [name, { mode, width, height, sha256 }] of Object.entries(expected.images)) {
     const image = decodeImage(read(name), name);
     assert.deepEqual(
       [name, image.width, image.height, image.mode, sha(image.data)],
@@ -152,7 +152,7 @@ Deno.test("pixel sizes are taken where they can be true, and doubted where they 
   }
 });
 
-Deno.test("openTiff() and decodeImage() answer 500 mutations with FormatError or a picture, in little memory", async () => {
+Deno.test("openTiff() and decodeImage() answer 500 mutations with FormatError or an image, in little memory", async () => {
   const names = [
     "rgb_lzw_predictor.tif",
     "rgb_deflate.tif",

@@ -121,11 +121,11 @@ for (const { path, on } of kernelPaths(gpu)) {
       const store = new Store(on);
       const bytes = Uint8Array.from(new Rng(2, 2).uniforms(BATCH * side * side * 3, 0, 256));
       const images = store.from("input", "images", [BATCH, side, side, 3], bytes, "u8");
-      const trunk = new Plan(on);
-      const stem = encoder.trunk(trunk, images, cut);
+      const before = new Plan(on);
+      const stem = encoder.stem(before, images, cut);
       assert.deepEqual(stem.map(({ shape }) => shape.slice(1)), encoder.cutShapes(cut));
-      trunk.output(...stem);
-      const program = await trunk.compile();
+      before.output(...stem);
+      const program = await before.compile();
       program.run();
       const values = await readback(on, ...stem);
       const kept = stem.map((tensor, i) => store.from("stem", `stem ${i}`, tensor.shape, values[i]!));

@@ -15,8 +15,8 @@ import { openGpu } from "../gpu/shared.ts";
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());
 
-/** The picture of `tests/python/encoders/preprocess.py`. */
-function picture(height: number, width: number): Uint8Array {
+/** The image of `tests/python/encoders/preprocess.py`. */
+function image(height: number, width: number): Uint8Array {
   return Uint8Array.from({ length: height * width * 3 }, (_, i) => mix(i + 1) >>> 24);
 }
 
@@ -25,7 +25,7 @@ for (const { encoder, from, resize, crop, interpolation, sha256 } of fixture.pip
     const [H, W] = from as [number, number];
     const input = { size: crop, resize, interpolation } as EncoderInput;
     const store = new Store(gpu);
-    const tiles = store.from("input", "tiles", [1, H, W, 3], picture(H, W), "u8");
+    const tiles = store.from("input", "tiles", [1, H, W, 3], image(H, W), "u8");
     const g = new Plan(gpu);
     const y = preprocess(g, tiles, input);
     assert.deepEqual(y.shape, [1, crop, crop, 3]);

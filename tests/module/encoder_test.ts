@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { encodePng } from "../../src/io/image/png_write.ts";
 import { loadEncoder } from "../../src/module/encoder.ts";
 import { listEncoders } from "../../src/module/image_encoder.ts";
-import type { RgbImage } from "../../src/module/images.ts";
+import type { RgbImage } from "../../src/io/image/rgb_image.ts";
 import { openGpu } from "../gpu/shared.ts";
 
 const gpu = await openGpu();

@@ -1,6 +1,6 @@
-"""Fixture of augmentation: colours, stains, blur and enlargement of a small picture.
+"""Fixture of augmentation: colours, stains, blur and enlargement of a small image.
 
-Makes tests/fixtures/augment.json with torchvision (float tensors), scikit-image, SciPy and Pillow. The picture is not
+Makes tests/fixtures/augment.json with torchvision (float tensors), scikit-image, SciPy and Pillow. The image is not
 stored: bytes of a hash that the tests compute too.
 
     pip install torch torchvision scikit-image scipy "pillow<13" numpy
@@ -32,7 +32,7 @@ def mix(h):
     return h ^ h >> 16
 
 
-def picture():
+def make_image():
     """Hashed bytes; the first row black, white, grey and pure colours, then stained tissue in the lower half."""
     rgb = np.array([mix(i + 1) & 255 for i in range(SIZE * SIZE * 3)], np.uint8).reshape(SIZE, SIZE, 3)
     rgb[0, :8] = [[0] * 3, [255] * 3, [128] * 3, [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [1, 2, 3]]
@@ -56,7 +56,7 @@ def enlarge(x, side):
 
 
 def main():
-    rgb = picture()
+    rgb = make_image()
     x = rgb / 255.0
     tensor = torch.from_numpy(x).permute(2, 0, 1).float()
     back = lambda t: t.permute(1, 2, 0).numpy()

@@ -58,7 +58,7 @@ def check_tables(root, tables, sample):
     assert list(data.obs["spot"]) == both
     assert (data.X.toarray() == counts.loc[both].to_numpy()).all() and list(data.var_names) == list(counts.columns)
     assert np.abs(data.obsm["spatial"] - spots.loc[both, ["pixel_x", "pixel_y"]].to_numpy()).max() == 0
-    # The pitch on the picture: median distance of neighbours on the array.
+    # The pitch on the image: median distance of neighbours on the array.
     place = {(x, y): (px, py) for x, y, px, py in spots[["x", "y", "pixel_x", "pixel_y"]].itertuples(index=False)}
     steps = [np.hypot(px - place[n][0], py - place[n][1]) for (x, y), (px, py) in place.items()
              for n in ((x + 1, y), (x, y + 1)) if n in place]

@@ -132,9 +132,9 @@ def hdf5():
     np.save(os.path.join(H5, "features.npy"), x)
     np.save(os.path.join(H5, "half.npy"), x.astype(np.float16))
     np.save(os.path.join(H5, "fortran.npy"), np.asfortranarray(x))
-    np.save(os.path.join(H5, "pictures.npy"), rng.integers(0, 256, (3, 4, 5, 3), dtype=np.uint8))
+    np.save(os.path.join(H5, "images.npy"), rng.integers(0, 256, (3, 4, 5, 3), dtype=np.uint8))
     expected["features"] = {"values": [float(v) for v in x.ravel()], "half": [float(v) for v in x.astype(np.float16).ravel()]}
-    expected["pictures"] = {"sha256": sha(np.load(os.path.join(H5, "pictures.npy")))}
+    expected["images"] = {"sha256": sha(np.load(os.path.join(H5, "images.npy")))}
     with open(os.path.join(H5, "expected.json"), "w") as f:
         json.dump(expected, f, indent=1, ensure_ascii=False)
         f.write("\n")
@@ -194,7 +194,7 @@ def png(w, h, depth, kind, interlaced, rng, palette=None, transparency=None, par
             + b"".join(chunk(b"IDAT", z[i : i + step]) for i in range(0, len(z), step)) + chunk(b"IEND", b""))
 
 
-def picture(h, w, seed=0):
+def make_image(h, w, seed=0):
     """Waves, noise and a box of saturated colour, whose edges show how chroma is upsampled."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:h, 0:w]
@@ -224,7 +224,7 @@ def images():
         Image.fromarray(array).convert(mode).save(out, "JPEG", **kw)
         files[name] = out.getvalue()
 
-    a = picture(53, 43)
+    a = make_image(53, 43)
     save("jpeg_444.jpg", a, subsampling=0, quality=90)
     save("jpeg_422.jpg", a, subsampling=1)
     save("jpeg_420.jpg", a, subsampling=2, optimize=True)
@@ -237,7 +237,7 @@ def images():
     save("jpeg_cmyk.jpg", a, "CMYK")
     save("jpeg_cmyk_progressive_420.jpg", a, "CMYK", subsampling=2, progressive=True)
     for w, h in [(1, 1), (2, 2), (3, 5), (17, 1), (1, 17)]:
-        save(f"jpeg_420_{w}x{h}.jpg", picture(max(h, 4), max(w, 4), w)[:h, :w], subsampling=2)
+        save(f"jpeg_420_{w}x{h}.jpg", make_image(max(h, 4), max(w, 4), w)[:h, :w], subsampling=2)
     for sub in ("440", "411"):
         files[f"jpeg_{sub}.jpg"] = imagecodecs.jpeg8_encode(a, level=85, subsampling=sub)
     files["jpeg_rgb.jpg"] = imagecodecs.jpeg8_encode(a, level=85, colorspace="RGB", outcolorspace="RGB")

@@ -22,7 +22,7 @@ FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fixture
 ZIGZAG = sorted(range(64), key=lambda i: (i // 8 + i % 8, i // 8 if (i // 8 + i % 8) % 2 else i % 8))
 
 
-def picture(rng, width, height, channels):
+def make_image(rng, width, height, channels):
     """Something like stained tissue: soft shapes and noise."""
     y, x = np.mgrid[:height, :width]
     waves = [np.sin(x / rng.uniform(2, 30) + rng.uniform(0, 6)) * np.cos(y / rng.uniform(2, 30)) for _ in range(channels)]
@@ -32,7 +32,7 @@ def picture(rng, width, height, channels):
 
 def by_pillow(rng, width, height):
     mode = rng.choice(["RGB"] * 6 + ["L", "CMYK"])
-    a = picture(rng, width, height, {"RGB": 3, "L": 1, "CMYK": 4}[mode])
+    a = make_image(rng, width, height, {"RGB": 3, "L": 1, "CMYK": 4}[mode])
     options = dict(quality=int(rng.integers(1, 101)), progressive=bool(rng.integers(2)), optimize=bool(rng.integers(2)))
     if mode != "L":
         options["subsampling"] = int(rng.integers(3))
@@ -48,9 +48,9 @@ def by_turbo(rng, width, height):
     """Samplings that Pillow does not write."""
     kw = dict(subsampling=str(rng.choice(["440", "411", "422", "420", "444"])), optimize=bool(rng.integers(2)))
     if rng.integers(5) == 0:
-        a = picture(rng, width, height, 4)
+        a = make_image(rng, width, height, 4)
         return imagecodecs.jpeg8_encode(a, level=int(rng.integers(20, 100)), colorspace="cmyk", outcolorspace="ycck", **kw)
-    a = picture(rng, width, height, 3)
+    a = make_image(rng, width, height, 3)
     return imagecodecs.jpeg8_encode(a, level=int(rng.integers(20, 100)), colorspace="rgb", outcolorspace="ycbcr", **kw)
 
 

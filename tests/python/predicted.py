@@ -40,7 +40,7 @@ def check(path, data):
         assert np.allclose(x - found.obs.array_col * step, x[0] - found.obs.array_col.iloc[0] * step)
         assert np.allclose(y - found.obs.array_row * step, y[0] - found.obs.array_row.iloc[0] * step)
         sc.pl.spatial(found, color=found.var_names[0], show=False)
-        print(f"  sc.pl.spatial over the slide's picture {found.uns['spatial']['slide']['images']['hires'].shape}: drawn; "
+        print(f"  sc.pl.spatial over the slide's image {found.uns['spatial']['slide']['images']['hires'].shape}: drawn; "
               f"cells {step:.1f} pixels apart")
     else:
         with h5py.File(data / "patches" / f"{path.stem}.h5") as file:

@@ -23,7 +23,7 @@ def path(name):
     return os.path.join(FOLDER, name)
 
 
-def picture(height, width):
+def make_image(height, width):
     """Discs of stain on a pale ground, with some noise."""
     y, x = np.mgrid[:height, :width]
     rng = np.random.default_rng(height * width)
@@ -34,7 +34,7 @@ def picture(height, width):
 
 
 def tiles(rgb, side=64):
-    """The tiles of a picture, row by row, those at the edges filled up with their last pixels."""
+    """The tiles of an image, row by row, those at the edges filled up with their last pixels."""
     height, width = rgb.shape[:2]
     full = np.pad(rgb, ((0, -height % side), (0, -width % side), (0, 0)), mode="edge")
     return [full[r : r + side, c : c + side] for r in range(0, height, side) for c in range(0, width, side)]
@@ -92,7 +92,7 @@ def main():
     os.makedirs(FOLDER, exist_ok=True)
     for old in os.listdir(FOLDER):
         os.remove(path(old))
-    full = picture(100, 150)
+    full = make_image(100, 150)
     levels = [full, full[::2, ::2].copy()]
     lossy = lambda rgb: imagecodecs.jpeg2k_encode(rgb, level=40, codecformat="j2k", mct=True)
     exact = lambda rgb: imagecodecs.jpeg2k_encode(rgb, level=0, reversible=True, codecformat="j2k", mct=True)
@@ -115,7 +115,7 @@ def main():
     with tifffile.TiffWriter(path("two_series.ome.tif"), ome=True) as out:
         size = dict(PhysicalSizeX=0.25, PhysicalSizeXUnit="µm", PhysicalSizeY=0.25, PhysicalSizeYUnit="µm")
         deflate = dict(photometric="rgb", tile=(64, 64), compression="zlib")
-        out.write(picture(40, 60), metadata=dict(axes="YXS", Name="macro"), **deflate)
+        out.write(make_image(40, 60), metadata=dict(axes="YXS", Name="macro"), **deflate)
         out.write(full, subifds=1, metadata=dict(axes="YXS", Name="scan", **size), **deflate)
         out.write(levels[1], subfiletype=1, **deflate)
     seen_by_tifffile("two_series.ome.tif", series=1)
@@ -124,7 +124,7 @@ def main():
 
 
 def refused():
-    small = picture(64, 64)
+    small = make_image(64, 64)
     for name, data in (
         ("refused.jls", imagecodecs.jpegls_encode(small)),
         ("refused.jxl", imagecodecs.jpegxl_encode(small)),

@@ -23,21 +23,21 @@ GRID = ["--encoder", ENCODER, "--mag", "20", "--patch-size", "224", "--workers",
 
 
 def stained(width, height):
-    picture = np.full((height, width, 3), 243, np.uint8)
+    image = np.full((height, width, 3), 243, np.uint8)
     y, x = np.mgrid[:height, :width]
     disc = (x - width / 2) ** 2 + (y - height / 2) ** 2 < (0.4 * min(width, height)) ** 2
-    picture[disc] = [180, 110, 170]
-    picture[disc] += np.random.default_rng(0).integers(0, 8, (disc.sum(), 3)).astype(np.uint8)
-    return picture
+    image[disc] = [180, 110, 170]
+    image[disc] += np.random.default_rng(0).integers(0, 8, (disc.sum(), 3)).astype(np.uint8)
+    return image
 
 
-def pyramid(path, picture, levels=3, mpp="0.5"):
+def pyramid(path, image, levels=3, mpp="0.5"):
     with tifffile.TiffWriter(path) as writer:
         options = dict(tile=(256, 256), compression="jpeg", photometric="rgb")
         first = dict(description=f"Aperio Image Library v12\n256x256 JPEG/RGB Q=70|AppMag = 20|MPP = {mpp}") if mpp else {}
-        writer.write(picture, **options, **first)
+        writer.write(image, **options, **first)
         for level in range(1, levels):
-            writer.write(np.ascontiguousarray(picture[:: 4**level, :: 4**level]), subfiletype=1, **options)
+            writer.write(np.ascontiguousarray(image[:: 4**level, :: 4**level]), subfiletype=1, **options)
 
 
 def make(folder):

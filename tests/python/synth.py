@@ -37,8 +37,8 @@ def check_sample(root, sample):
     scale = facts["pixel_size_um_estimated"]
     assert data.X.dtype == np.float32 and (data.X.data == np.floor(data.X.data)).all()
     assert data.shape == (len(data.obs), facts["nb_genes"]) and data.obs_names.is_unique and data.var_names.is_unique
-    picture = data.uns["spatial"]["ST"]["images"]["downscaled_fullres"]
-    assert picture.dtype == np.uint8 and max(picture.shape) == 1000
+    image = data.uns["spatial"]["ST"]["images"]["downscaled_fullres"]
+    assert image.dtype == np.uint8 and max(image.shape) == 1000
     with h5py.File(root / "patches" / f"{sample}.h5") as file:
         names = [b.decode() for b in file["barcode"][:, 0]]
         coords, images, marks = file["coords"][:], file["img"][:], dict(file["img"].attrs)

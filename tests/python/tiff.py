@@ -20,7 +20,7 @@ def sha(array):
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
-def picture(height, width, channels=3, bits=8):
+def make_image(height, width, channels=3, bits=8):
     """Slopes, circles and a little noise: something to compress, and different everywhere."""
     y, x = np.mgrid[:height, :width]
     rng = np.random.default_rng(height * width)
@@ -33,11 +33,11 @@ def picture(height, width, channels=3, bits=8):
 
 
 def small():
-    """Pictures as patches come: every kind that decodeImage() reads."""
-    rgb = picture(45, 70)
+    """Images as patches come: every kind that decodeImage() reads."""
+    rgb = make_image(45, 70)
     tile = dict(tile=(32, 48))
     write = lambda name, data, **kw: tifffile.imwrite(os.path.join(FOLDER, name), data, metadata=None, **kw)
-    grey = picture(45, 70, 1)[..., 0]
+    grey = make_image(45, 70, 1)[..., 0]
     write("rgb_strips.tif", rgb, photometric="rgb", rowsperstrip=7)
     write("rgb_big_endian.tif", rgb, photometric="rgb", byteorder=">", rowsperstrip=20)
     write("rgb_bigtiff_tiles.tif", rgb, photometric="rgb", bigtiff=True, **tile)
@@ -49,24 +49,24 @@ def small():
     write("rgb_packbits.tif", rgb, photometric="rgb", compression="packbits", rowsperstrip=11)
     write("rgb_planar.tif", rgb.transpose(2, 0, 1), photometric="rgb", planarconfig="separate", compression="lzw")
     write("rgb_planar_tiles.tif", rgb.transpose(2, 0, 1), photometric="rgb", planarconfig="separate", **tile)
-    write("rgb16_lzw.tif", picture(45, 70, 3, 16), photometric="rgb", compression="lzw", predictor=2)
-    write("rgb16_big_endian.tif", picture(45, 70, 3, 16), photometric="rgb", compression="zlib", predictor=2, byteorder=">")
+    write("rgb16_lzw.tif", make_image(45, 70, 3, 16), photometric="rgb", compression="lzw", predictor=2)
+    write("rgb16_big_endian.tif", make_image(45, 70, 3, 16), photometric="rgb", compression="zlib", predictor=2, byteorder=">")
     for name, kind in (("unspecified", "unspecified"), ("multiplied", "assocalpha"), ("alpha", "unassalpha")):
-        write(f"rgba_{name}.tif", picture(45, 70, 4), photometric="rgb", extrasamples=[kind], compression="zlib")
-    write("rgba16_multiplied.tif", picture(45, 70, 4, 16), photometric="rgb", extrasamples=["assocalpha"])
+        write(f"rgba_{name}.tif", make_image(45, 70, 4), photometric="rgb", extrasamples=[kind], compression="zlib")
+    write("rgba16_multiplied.tif", make_image(45, 70, 4, 16), photometric="rgb", extrasamples=["assocalpha"])
     write("grey.tif", grey, photometric="minisblack", compression="lzw", predictor=2)
     write("grey_white.tif", grey, photometric="miniswhite", **tile)
-    write("grey_alpha.tif", picture(45, 70, 2), photometric="minisblack", extrasamples=["unassalpha"])
+    write("grey_alpha.tif", make_image(45, 70, 2), photometric="minisblack", extrasamples=["unassalpha"])
     write("grey1.tif", grey > 99, photometric="minisblack")
     write("grey1_white.tif", grey > 99, photometric="miniswhite", compression="packbits")
-    write("grey16.tif", picture(45, 70, 1, 16)[..., 0], photometric="minisblack")
+    write("grey16.tif", make_image(45, 70, 1, 16)[..., 0], photometric="minisblack")
     for bits in (2, 4):
         write(f"grey{bits}.tif", grey >> (8 - bits), photometric="minisblack", bitspersample=bits)
     colours = np.random.default_rng(1).integers(0, 65536, (3, 256), dtype=np.uint16)
     write("palette.tif", grey, photometric="palette", colormap=colours, compression="lzw")
-    write("cmyk.tif", picture(45, 70, 4), photometric="separated", compression="lzw")
+    write("cmyk.tif", make_image(45, 70, 4), photometric="separated", compression="lzw")
     for n in range(2, 9):
-        write(f"turned_{n}.tif", picture(5, 7), photometric="rgb", extratags=[(274, "H", 1, n, True)])
+        write(f"turned_{n}.tif", make_image(5, 7), photometric="rgb", extratags=[(274, "H", 1, n, True)])
     jpeg = dict(compression="jpeg", compressionargs=dict(level=80))
     write("jpeg_grey.tif", grey, photometric="minisblack", **jpeg, **tile)
     write("jpeg_rgb.tif", rgb, photometric="rgb", compression="jpeg", compressionargs=dict(level=90, outcolorspace="rgb"), **tile)
@@ -77,8 +77,8 @@ def small():
     Image.fromarray(rgb).save(os.path.join(FOLDER, "pil_lzw.tif"), compression="tiff_lzw", dpi=(72, 72))
     for name, compression in (("webp", "webp"), ("jpeg2000", "jpeg2000"), ("lerc", "lerc"), ("lzma", "lzma")):
         write(f"refused_{name}.tif", rgb[:8, :8].copy(), photometric="rgb", compression=compression)
-    write("refused_predictor3.tif", picture(8, 8).astype(np.float32), photometric="rgb", compression="zlib", predictor=3)
-    write("refused_float.tif", picture(8, 8).astype(np.float32), photometric="rgb")
+    write("refused_predictor3.tif", make_image(8, 8).astype(np.float32), photometric="rgb", compression="zlib", predictor=3)
+    write("refused_float.tif", make_image(8, 8).astype(np.float32), photometric="rgb")
     result = {}
     for name in sorted(os.listdir(FOLDER)):
         if name.startswith("refused") or name == "grey16.tif" or not name.endswith(".tif"):
@@ -94,7 +94,7 @@ def small():
 
 def pyramids():
     """Slides: libvips' own pyramids, and SVS and OME-TIFF as their scanners' programs lay them out."""
-    rgb = picture(100, 150)
+    rgb = make_image(100, 150)
     image = pyvips.Image.new_from_array(rgb).copy(interpretation="srgb", xres=2000, yres=2000)
     common = dict(tile=True, tile_width=64, tile_height=64, pyramid=True)
     path = lambda name: os.path.join(FOLDER, name)
@@ -112,8 +112,8 @@ def pyramids():
         out.write(rgb[::3, ::3].copy(), rowsperstrip=77, subsampling=(2, 2), description="Aperio thumbnail", **options)
         out.write(quarter, tile=(64, 64), subsampling=(2, 2), description="Aperio level", **options)
         strips = dict(photometric="rgb", compression="lzw", metadata=None)
-        out.write(picture(40, 35), subfiletype=1, description="Aperio\r\nlabel 35x40", **strips)
-        out.write(picture(40, 120), subfiletype=9, description="Aperio\r\nmacro 120x40", **strips)
+        out.write(make_image(40, 35), subfiletype=1, description="Aperio\r\nlabel 35x40", **strips)
+        out.write(make_image(40, 120), subfiletype=9, description="Aperio\r\nmacro 120x40", **strips)
     with tifffile.TiffWriter(path("ome.tif"), ome=True) as out:
         meta = dict(axes="YXS", PhysicalSizeX=0.25, PhysicalSizeXUnit="µm", PhysicalSizeY=0.25, PhysicalSizeYUnit="µm")
         deflate = dict(photometric="rgb", tile=(64, 64), compression="zlib", predictor=2)
@@ -144,7 +144,7 @@ if __name__ == "__main__":
     os.makedirs(FOLDER, exist_ok=True)
     for old in os.listdir(FOLDER):
         os.remove(os.path.join(FOLDER, old))
-    expected = {"pictures": small(), "slides": pyramids()}
+    expected = {"images": small(), "slides": pyramids()}
     with open(os.path.join(FOLDER, "expected.json"), "w") as f:
         f.write(json.dumps(expected, indent=1) + "\n")
     print(sum(os.path.getsize(os.path.join(FOLDER, n)) for n in os.listdir(FOLDER)), "bytes")

@@ -375,7 +375,7 @@ function exampleMap(
     spatial,
     spot_diameter: 55 / slide.pixelSize,
     pixel_size_um: slide.pixelSize,
-    thumbnail: { picture: { width, height, data }, scale },
+    thumbnail: { image: { width, height, data }, scale },
   };
 }
 
@@ -395,7 +395,7 @@ function exampleGallery(
     const patch = (i: number): GalleryPatch => ({
       sample: sample.id,
       barcode: sample.barcodes[i]!,
-      picture: {
+      image: {
         width: options.patch,
         height: options.patch,
         data: cutPatch(
@@ -573,7 +573,7 @@ function exampleFacts(samples: readonly SynthSample[], { steps, test }: ExampleO
     stages: [{ name: "omics warm-up", from: 0, to: warm }, { name: "alignment", from: warm, to: steps }],
     times: [
       { name: "Decode and augment", seconds: 14.2 },
-      { name: "Trunk cache", seconds: 31.5, note: "frozen blocks, once a patch and view" },
+      { name: "Stem cache", seconds: 31.5, note: "frozen blocks, once a patch and view" },
       { name: "GPU: training steps", seconds: 83.1 },
       { name: "Evaluation", seconds: 18.4 },
       { name: "Waiting for data", seconds: 2.9 },

@@ -3,7 +3,7 @@ import { VIRIDIS, viridis } from "../../src/report/colour.ts";
 import { pearson } from "../../src/report/evidence_view.ts";
 import * as format from "../../src/report/format.ts";
 import { Markup, markup } from "../../src/report/html.ts";
-import { shrink } from "../../src/report/picture.ts";
+import { shrink } from "../../src/report/thumbnail.ts";
 import { linear, quantile } from "../../src/report/scale.ts";
 import { line } from "../../src/report/svg.ts";
 
@@ -94,13 +94,13 @@ Deno.test("line() breaks where a value is missing", () => {
   assert.equal(line([[0, 0], [1, 3], [2, null], [3, 1.5]], x, x, "l").text, '<path class="l" d="M0 0L10 30M30 15"/>');
 });
 
-Deno.test("shrink() keeps a picture's proportions and mean colour, and leaves a small one", () => {
+Deno.test("shrink() keeps an image's proportions and mean colour, and leaves a small one", () => {
   const [width, height] = [90, 60];
   const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * 7919) % 256);
   const small = shrink({ width, height, data }, 30);
   assert.deepEqual([small.width, small.height, small.data.length], [30, 20, 1800]);
   const mean = (d: Uint8Array) => d.reduce((a, b) => a + b, 0) / d.length;
   assert.ok(Math.abs(mean(small.data) - mean(data)) < 1.5);
-  const picture = { width, height, data };
-  assert.equal(shrink(picture, 90), picture);
+  const image = { width, height, data };
+  assert.equal(shrink(image, 90), image);
 });

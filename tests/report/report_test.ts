@@ -28,7 +28,7 @@ function dataOf<T>(page: string, id: string): T {
   return JSON.parse(new RegExp(`<script type="application/json" id="data-${id}">(.*?)</script>`, "s").exec(page)![1]!);
 }
 
-/** The page without its style, script, data and pictures: what is read. */
+/** The page without its style, script, data and images: what is read. */
 function textOf(page: string): string {
   return page
     .replace(/<style>.*?<\/style>|<script.*?<\/script>/gs, "")
@@ -124,7 +124,7 @@ Deno.test("a gene map of a report holds the very numbers of the h5ad, and its r 
   });
 });
 
-Deno.test("spots of a gene map lie on their own place of the picture, which is cut to the tissue", () => {
+Deno.test("spots of a gene map lie on their own place of the image, which is cut to the tissue", () => {
   // Red tells the column of the thumbnail, green twice the row.
   const [width, height, scale] = [240, 110, 0.05];
   const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => {
@@ -142,11 +142,11 @@ Deno.test("spots of a gene map lie on their own place of the picture, which is c
     predicted: Float32Array.of(1, 2, 3, 5, 4),
     spatial: Float64Array.from(places.flat()),
     spot_diameter: 60,
-    thumbnail: { picture: { width, height, data }, scale },
+    thumbnail: { image: { width, height, data }, scale },
   };
   const drawn = mapsData({ maps: [map] }).samples[0]!;
-  const { href, ...box } = drawn.picture!;
-  const jpeg = decodeJpeg(Uint8Array.fromBase64(href.split(",")[1]!), "picture");
+  const { href, ...box } = drawn.image!;
+  const jpeg = decodeJpeg(Uint8Array.fromBase64(href.split(",")[1]!), "image");
   assert.ok(jpeg.width < width, "cut");
   for (const [i, [x, y]] of places.entries()) {
     const u = Math.floor((drawn.x[i]! - box.x) / box.width * jpeg.width);

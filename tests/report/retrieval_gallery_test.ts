@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { encodePng } from "../../src/io/image/png_write.ts";
-import { galleryPage, galleryPicture, type GallerySection } from "../../src/report/retrieval_gallery.ts";
+import { galleryImage, galleryPage, type GallerySection } from "../../src/report/retrieval_gallery.ts";
 
 function patch(side: number, rgb: readonly [number, number, number]) {
   const data = new Uint8Array(side * side * 3);
@@ -14,22 +14,22 @@ const sections: GallerySection[] = [{
   title: "Gene to image <b>",
   about: "every spot",
   rows: [{
-    query: { picture: patch(224, [200, 10, 10]), label: "S1 AAA-1" },
+    query: { image: patch(224, [200, 10, 10]), label: "S1 AAA-1" },
     title: "S1 AAA-1",
     rank: 2,
     found: [
-      { picture: patch(224, [10, 200, 10]), label: 'S2 "x"', score: 0.91, correct: false },
-      { picture: patch(24, [10, 10, 200]), label: "S1 AAA-1", score: 0.9, correct: true },
+      { image: patch(224, [10, 200, 10]), label: 'S2 "x"', score: 0.91, correct: false },
+      { image: patch(24, [10, 10, 200]), label: "S1 AAA-1", score: 0.9, correct: true },
     ],
   }],
 }, {
   title: "Genes",
   about: "raised",
-  rows: [{ title: "EPCAM", found: [{ picture: patch(96, [9, 9, 9]), label: "S1", score: -0.25 }] }],
+  rows: [{ title: "EPCAM", found: [{ image: patch(96, [9, 9, 9]), label: "S1", score: -0.25 }] }],
 }];
 
-Deno.test("the picture shows query, hits and frames of right and wrong", () => {
-  const { width, height, data } = galleryPicture(sections);
+Deno.test("the image shows query, hits and frames of right and wrong", () => {
+  const { width, height, data } = galleryImage(sections);
   assert.equal(data.length, width * height * 3);
   const at = (x: number, y: number) => [...data.subarray((y * width + x) * 3, (y * width + x) * 3 + 3)];
   const [top, step, left] = [18, 112, 12];
@@ -42,7 +42,7 @@ Deno.test("the picture shows query, hits and frames of right and wrong", () => {
   assert.deepEqual(at(left + step + 1, middle), [255, 255, 255]);
   assert.deepEqual(at(left + 2 * step + 4, middle), [0, 158, 115]);
   assert.deepEqual(at(left + 2 * step + 1, middle), [0, 158, 115]);
-  assert.ok(encodePng(galleryPicture([])).length > 50);
+  assert.ok(encodePng(galleryImage([])).length > 50);
 });
 
 Deno.test("the page escapes what it shows, says right and wrong in words, and needs nothing else", () => {

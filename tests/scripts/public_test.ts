@@ -68,7 +68,7 @@ Deno.test("every example of the documentation checks and runs with the published
   });
 });
 
-/** What examples find in their folder: a picture, and a data folder. */
+/** What examples find in their folder: an image, and a data folder. */
 const MAKE = `
 import { encodePng, disk } from "@seal-webgpu/seal/io";
 import { planSynth } from "$HOME/src/data/synth/plan.ts";

@@ -5,7 +5,7 @@ import { ConfigError, DataError } from "../../src/core/errors.ts";
 import type { SlideLevel } from "../../src/data/image/slide.ts";
 import { chooseTiles, type GridKind, layGrid, roundEven, tileId } from "../../src/slides/grid.ts";
 import { Coverage, type Outline } from "../../src/slides/polygons.ts";
-import { resizePicture } from "../../src/slides/resize.ts";
+import { resizeImage } from "../../src/slides/resize.ts";
 import { levelFor, magnificationOf, slideScale } from "../../src/slides/scale.ts";
 import { simplify } from "../../src/slides/simplify.ts";
 
@@ -161,13 +161,13 @@ Deno.test("A level within 0.1 is read as it is, else the next finer one; the fie
 Deno.test("Pillow's resize, rounded in each pass", () => {
   const row = Uint8Array.from([0, 3, 12, 27, 48, 75, 108, 147].flatMap((v) => [v, v, v]));
   const shrunk = (filter: "bicubic" | "bilinear") =>
-    [...resizePicture({ width: 8, height: 1, data: row }, 4, 1, filter).data].filter((_, i) => i % 3 === 0);
+    [...resizeImage({ width: 8, height: 1, data: row }, 4, 1, filter).data].filter((_, i) => i % 3 === 0);
   assert.deepEqual(shrunk("bicubic"), [1, 19, 62, 125]);
   assert.deepEqual(shrunk("bilinear"), [3, 21, 63, 120]);
-  const column = resizePicture({ width: 1, height: 8, data: row }, 1, 4);
+  const column = resizeImage({ width: 1, height: 8, data: row }, 1, 4);
   assert.deepEqual([...column.data].filter((_, i) => i % 3 === 0), [1, 19, 62, 125]);
-  const picture = { width: 2, height: 2, data: new Uint8Array(12).fill(7) };
-  assert.equal(resizePicture(picture, 2, 2).data, picture.data);
+  const image = { width: 2, height: 2, data: new Uint8Array(12).fill(7) };
+  assert.equal(resizeImage(image, 2, 2).data, image.data);
 });
 
 Deno.test("The pixel size: the flag, the list, the file; what disagrees is told, what nobody says is refused by the flag's name", () => {

@@ -1,4 +1,4 @@
-/** Text in pictures, and what stands below a map. */
+/** Text in images, and what stands below a map. */
 
 import assert from "node:assert/strict";
 import { drawText, textSize } from "../../src/io/image/text.ts";
@@ -10,7 +10,7 @@ const white = (width: number, height: number) => ({
   data: new Uint8Array(width * height * 3).fill(255),
 });
 
-/** The dots of a picture, one a character. */
+/** The dots of an image, one a character. */
 function dots({ width, height, data }: ReturnType<typeof white>): string[] {
   return Array.from(
     { length: height },
@@ -19,9 +19,9 @@ function dots({ width, height, data }: ReturnType<typeof white>): string[] {
 }
 
 Deno.test("Text is drawn in dots, larger by its scale, cut at the edge; what is no ASCII is a question mark", () => {
-  const picture = white(12, 7);
-  drawText(picture, "A1", 0, 0, 1);
-  assert.deepEqual(dots(picture), [
+  const image = white(12, 7);
+  drawText(image, "A1", 0, 0, 1);
+  assert.deepEqual(dots(image), [
     ".###....#...",
     "#...#..##...",
     "#...#...#...",
@@ -34,7 +34,7 @@ Deno.test("Text is drawn in dots, larger by its scale, cut at the edge; what is 
   drawText(large, "A1", 0, 0);
   assert.deepEqual(
     dots(large),
-    dots(picture).flatMap((row) => {
+    dots(image).flatMap((row) => {
       const wide = row.replaceAll(/./g, "$&$&");
       return [wide, wide];
     }),

@@ -53,7 +53,7 @@ Deno.test("Polygons of QuPath and any GeoJSON are tissue: collections, features,
   }
 });
 
-Deno.test("Pictures of masks are tissue where they are not black, scaled to the slide, if they have its shape", () => {
+Deno.test("Images of masks are tissue where they are not black, scaled to the slide, if they have its shape", () => {
   const data = new Uint8Array(100 * 50 * 3);
   for (let y = 10; y < 30; y++) for (let x = 20; x < 60; x++) data[(y * 100 + x) * 3 + 1] = 1;
   const png = encodePng({ width: 100, height: 50, data });

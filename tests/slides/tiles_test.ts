@@ -5,7 +5,7 @@ import { ConfigError, FormatError } from "../../src/core/errors.ts";
 import { openSlide } from "../../src/data/image/slide.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
 import { chooseTiles, type GridKind, layGrid } from "../../src/slides/grid.ts";
-import { resizePicture } from "../../src/slides/resize.ts";
+import { resizeImage } from "../../src/slides/resize.ts";
 import { type TileBatch, type TileMaker, TileQueue } from "../../src/slides/tile_queue.ts";
 import { cutTiles } from "../../src/slides/tile_reader.ts";
 import { openTiles, type TilesOptions } from "../../src/worker/tile_pool.ts";
@@ -58,7 +58,7 @@ Deno.test("Tiles of another size than their level's are resized as Pillow does",
   } as Partial<GridKind>);
   assert.deepEqual([grid.patch, grid.levelSide, grid.level], [20, 60, 0]);
   const { data } = await cutTiles(slide, grid, coords.subarray(0, 4));
-  const second = resizePicture(await slide.read(0, 60, 0, 60, 60), 20, 20);
+  const second = resizeImage(await slide.read(0, 60, 0, 60, 60), 20, 20);
   assert.deepEqual(data.subarray(1200), second.data);
 });
 

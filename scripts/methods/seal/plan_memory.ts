@@ -1,6 +1,6 @@
 /**
  * Prints the memory that training plans would take, without allocating it: shapes of an encoder with SEAL's gene model, image
- * decoder and losses, LoRA on its last blocks, behind the cached trunk and from pixels.
+ * decoder and losses, LoRA on its last blocks, behind the cached stem and from pixels.
  *
  * deno run -A scripts/methods/seal/plan_memory.ts [ENCODER BLOCKS BATCH [MICRO]] (without arguments: ViT-L at batch 384, UNI2-h at 64)
  *
@@ -18,7 +18,7 @@ import { randomEncoder } from "../../../src/models/random_encoder.ts";
 import { Parameters } from "../../../src/nn/parameters.ts";
 import { SEAL_CONFIG } from "../../../src/methods/seal/config.ts";
 import { createSealModel } from "../../../src/methods/seal/model.ts";
-import { stemInputs, stemTensors } from "../../../src/train/trunk.ts";
+import { stemInputs, stemTensors } from "../../../src/train/stem_cache.ts";
 import { visionPart } from "../../../src/train/trainable.ts";
 import { preprocess } from "../../../src/models/preprocess.ts";
 
@@ -92,7 +92,7 @@ async function plans(name: string, blocks: number, batch: number, micro: number,
   const data = Object.values(inputs.bytes()).reduce((a, b) => a + b, 0);
   console.log(
     `${name}, LoRA on ${blocks}, batch ${batch}${micro < batch ? ` in micro-batches of ${micro}` : ""}, ${
-      cached ? `cached trunk (${JSON.stringify(cut)})` : "from pixels"
+      cached ? `cached stem (${JSON.stringify(cut)})` : "from pixels"
     }: ${mib(weights + optimizer + transient + data)} in all`,
   );
   for (const [what, { slabs, live, unshared, dispatches }] of reports) {

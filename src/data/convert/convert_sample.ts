@@ -23,7 +23,7 @@ import type { Slide } from "../image/slide.ts";
 import { type SlideTissue, slideTissue } from "../image/tissue.ts";
 import { type Generation, PATCH_PIXEL_SIZE, placeWindows, type Windows } from "../image/windows.ts";
 
-/** Long edge of the small pictures, pixels. */
+/** Long edge of the small images, pixels. */
 const THUMBNAIL = 1000;
 /** Side of a patch, pixels. */
 const PATCH = 224;
@@ -40,7 +40,7 @@ export interface ConvertOptions {
   readonly rule: Generation;
   /** How the slide's pyramid is packed; `none` writes none. */
   readonly wsi: TiffPacking | "none";
-  /** Takes pictures coarser than 1.15 µm a pixel. */
+  /** Takes images coarser than 1.15 µm a pixel. */
   readonly coarse?: boolean;
   /** Data set and patient of the metadata, where known. */
   readonly title?: string | undefined;
@@ -60,7 +60,7 @@ export interface ReadSample {
   readonly arrayRow: Int32Array;
   readonly arrayCol: Int32Array;
   readonly inTissue?: Int32Array;
-  /** Centres `[spots, 2]`, x then y, pixels of the picture. */
+  /** Centres `[spots, 2]`, x then y, pixels of the image. */
   readonly spatial: Float64Array;
   /** Further columns of the spots. */
   readonly columns?: Readonly<Record<string, NewColumn>>;
@@ -103,7 +103,7 @@ export function samplePaths(id: string): Readonly<Record<SampleFile, string>> {
   return {
     expression: `st/${id}.h5ad`,
     patches: `patches/${id}.h5`,
-    picture: `patches_vis/${id}_patch_vis.png`,
+    image: `patches_vis/${id}_patch_vis.png`,
     wsi: `wsis/${id}.tif`,
     thumbnail: `thumbnails/${id}_downscaled_fullres.jpeg`,
     tissue: `tissue_seg/${id}_contours.geojson`,
@@ -112,7 +112,7 @@ export function samplePaths(id: string): Readonly<Record<SampleFile, string>> {
 }
 
 /** A file of a sample. */
-export type SampleFile = "expression" | "patches" | "picture" | "wsi" | "thumbnail" | "tissue" | "metadata";
+export type SampleFile = "expression" | "patches" | "image" | "wsi" | "thumbnail" | "tissue" | "metadata";
 
 /** The slide made small, as a sample has it. */
 export async function thumbnailOf(
@@ -121,7 +121,7 @@ export async function thumbnailOf(
 ): Promise<Thumbnail> {
   const { height } = slide.levels[0]!;
   return await shrink(slide, THUMBNAIL, (share) => {
-    onProgress?.(`${id}: picture`, Math.round(share * height), height);
+    onProgress?.(`${id}: image`, Math.round(share * height), height);
   });
 }
 
@@ -129,7 +129,7 @@ export async function thumbnailOf(
  * Writes a sample. The folders must be there.
  *
  * @param small The slide's {@linkcode thumbnailOf}, where it was made already.
- * @throws {DataError} If the picture is too coarse, or no spot lies on tissue; nothing is written then.
+ * @throws {DataError} If the image is too coarse, or no spot lies on tissue; nothing is written then.
  */
 export async function writeSample(
   given: Disk,
@@ -167,13 +167,13 @@ export async function writeSample(
       await writeSlide(disk, `${out}/${paths.wsi}`, slide, pixelSize, options.wsi, rows("slide"));
     }
     await writeExpression(disk, `${out}/${paths.expression}`, sample, thumbnail, options.spot);
-    writePictures(disk, out, id, sample, windows, thumbnail, tissue, options.spot);
+    writeImages(disk, out, id, sample, windows, thumbnail, tissue, options.spot);
     const metadata = describe(options, sample, slide);
     disk.write(`${out}/${paths.metadata}`, metadataJson(metadata));
     const { warnings, ...said } = summary(id, sample, windows, slide);
     return { id, ...said, warnings: [...told, ...warnings], metadata };
   } catch (error) {
-    // A picture may turn out damaged half way: nothing of what was made of it stays.
+    // An image may turn out damaged half way: nothing of what was made of it stays.
     for (const path of written) given.remove(path);
     throw error;
   }
@@ -183,7 +183,7 @@ function checkPixelSize(id: string, size: number, coarse: boolean): void {
   if (size <= COARSEST || coarse) return;
   throw new DataError(`Cannot convert ${id}: ${size.toFixed(3)} µm a pixel, at most ${COARSEST} wanted`, {
     code: "too-coarse",
-    hint: "Give the picture in its full resolution, or pass --coarse: patches are then enlarged and blurred",
+    hint: "Give the image in its full resolution, or pass --coarse: patches are then enlarged and blurred",
     context: { sample: id, pixelSize: size, most: COARSEST },
   });
 }
@@ -197,13 +197,13 @@ function checkSampleCounts(id: string, { counts, barcodes, genes }: ReadSample):
   return checkCounts(id, scan, { mend, source: counts.name, dtype: counts.dtype }).warnings;
 }
 
-function noPatches(id: string, { barcodes }: ReadSample, { offPicture, offTissue }: Windows): DataError {
+function noPatches(id: string, { barcodes }: ReadSample, { offImage, offTissue }: Windows): DataError {
   const found = `of ${barcodes.length} spots ${offTissue.length} lie off the tissue and ` +
-    `${offPicture.length} have a window that leaves the picture`;
+    `${offImage.length} have a window that leaves the image`;
   return new DataError(`Cannot convert ${id}: ${found}, one with a patch wanted`, {
     code: "no-patches",
-    hint: "Check that the picture is the one the spots were placed on",
-    context: { sample: id, spots: barcodes.length, offTissue: offTissue.length, offPicture: offPicture.length },
+    hint: "Check that the image is the one the spots were placed on",
+    context: { sample: id, spots: barcodes.length, offTissue: offTissue.length, offImage: offImage.length },
   });
 }
 
@@ -225,7 +225,7 @@ function summary(id: string, sample: ReadSample, windows: Windows, slide: Slide)
     residual,
     dropped: {
       ...sample.dropped,
-      windowOffPicture: windows.offPicture.length,
+      windowOffImage: windows.offImage.length,
       offTissue: windows.offTissue.length,
     },
     warnings: [
@@ -238,14 +238,14 @@ function summary(id: string, sample: ReadSample, windows: Windows, slide: Slide)
       ),
       ...warn(
         claimed !== undefined && Math.abs(claimed / size - 1) > 0.05,
-        () => `the picture's file claims ${um(claimed!)} a pixel, the spots say ${um(size)}`,
+        () => `the image's file claims ${um(claimed!)} a pixel, the spots say ${um(size)}`,
       ),
-      ...slide.notes.map((note) => `${id}: of the picture's file: ${note}`),
+      ...slide.notes.map((note) => `${id}: of the image's file: ${note}`),
       // The spots say how large a pixel is: a file that claims nothing is not to blame.
       ...warn(
         slide.pixelSize.problem !== undefined &&
           (slide.pixelSize.claimed !== undefined || slide.pixelSize.source === "ome"),
-        () => `of the picture's file: ${slide.pixelSize.problem}`,
+        () => `of the image's file: ${slide.pixelSize.problem}`,
       ),
     ],
   };
@@ -303,7 +303,7 @@ async function writeSamplePatches(
   });
 }
 
-function writePictures(
+function writeImages(
   disk: Disk,
   out: string,
   id: string,
@@ -315,7 +315,7 @@ function writePictures(
 ): void {
   const paths = samplePaths(id);
   const patched = new Set(kept.map((window) => window.spot));
-  disk.write(`${out}/${paths.picture}`, encodePng(drawSpots(thumbnail, spatial, patched, spot / 2 / pixels.size)));
+  disk.write(`${out}/${paths.image}`, encodePng(drawSpots(thumbnail, spatial, patched, spot / 2 / pixels.size)));
   disk.write(`${out}/${paths.thumbnail}`, encodeJpeg(thumbnail, 95));
   const polygons = outlinesOf(tissue, tissue.scale).map((outline) => ({ ...outline, tissueId: undefined }));
   disk.write(`${out}/${paths.tissue}`, tissueGeoJson(polygons));

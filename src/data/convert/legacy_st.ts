@@ -14,11 +14,11 @@ import { fitPixelSize, referencePixelSize, SCATTER } from "../image/pixel_size.t
 
 /** Spots that were left out, by reason. */
 export interface DroppedSpots {
-  /** Of the selection: without counts, marked as not selected, with its centre outside the picture. */
+  /** Of the selection: without counts, marked as not selected, with its centre outside the image. */
   readonly selectedWithoutCounts: number;
   readonly notSelected: number;
-  readonly outsidePicture: number;
-  /** Of the counts: without a place on the picture. */
+  readonly outsideImage: number;
+  /** Of the counts: without a place on the image. */
   readonly countsWithoutPlace: number;
 }
 
@@ -30,7 +30,7 @@ export interface Section {
   readonly counts: Matrix;
   readonly arrayRow: Int32Array;
   readonly arrayCol: Int32Array;
-  /** Centres `[spots, 2]`, x then y, pixels of the picture. */
+  /** Centres `[spots, 2]`, x then y, pixels of the image. */
   readonly spatial: Float64Array;
   readonly pixels: SectionPixelSize;
   readonly dropped: DroppedSpots;
@@ -42,7 +42,7 @@ export interface Section {
  *
  * @param sample Name for messages.
  * @param pitch Micrometres between neighbouring spots.
- * @param extent Of the picture, pixels.
+ * @param extent Of the image, pixels.
  * @throws {DataError} If no spot is left, spots lie on one line, or two have one place in the array.
  */
 export function joinSection(
@@ -55,13 +55,13 @@ export function joinSection(
   const places = new Map(selection.map((spot) => [spot.name, spot]));
   const rows: number[] = [];
   const kept: SelectedSpot[] = [];
-  const dropped = { selectedWithoutCounts: 0, notSelected: 0, outsidePicture: 0, countsWithoutPlace: 0 };
+  const dropped = { selectedWithoutCounts: 0, notSelected: 0, outsideImage: 0, countsWithoutPlace: 0 };
   counted.spots.forEach((name, row) => {
     const spot = places.get(spotName(name));
     if (spot === undefined) dropped.countsWithoutPlace++;
     else if (!spot.selected) dropped.notSelected++;
     else if (!(spot.pixelX >= 0 && spot.pixelY >= 0 && spot.pixelX < extent.width && spot.pixelY < extent.height)) {
-      dropped.outsidePicture++;
+      dropped.outsideImage++;
     } else {
       rows.push(row);
       kept.push(spot);
@@ -74,7 +74,7 @@ export function joinSection(
   const arrayCol = Int32Array.from(kept, ({ x }) => Math.round(x));
   const spatial = Float64Array.from(kept.flatMap(({ pixelX, pixelY }) => [pixelX, pixelY]));
   const pixels = sectionPixelSize(sample, kept, spatial, pitch);
-  const lost = dropped.countsWithoutPlace + dropped.selectedWithoutCounts + dropped.outsidePicture;
+  const lost = dropped.countsWithoutPlace + dropped.selectedWithoutCounts + dropped.outsideImage;
   const warnings = [...pixels.warnings];
   if (lost > kept.length) warnings.push(`${sample}: ${lost} spots have no partner, only ${kept.length} have one`);
   return {
@@ -169,7 +169,7 @@ function nothingLeft(
 ): DataError {
   const some = (names: readonly string[]) => names.slice(0, 3).join(", ");
   return new DataError(
-    `Cannot convert ${sample}: no spot has counts (${some(counted)}) and a place on the picture ` +
+    `Cannot convert ${sample}: no spot has counts (${some(counted)}) and a place on the image ` +
       `(${some(selection.map(({ name }) => name))}), one wanted`,
     { hint: "Check that the files are of one section", context: { sample, ...dropped } },
   );

@@ -24,15 +24,15 @@ export interface VisiumInput {
   readonly sample: string;
   readonly counts: FeatureCounts;
   readonly spatial: TenxSpatial;
-  /** Of the picture, pixels, and pixels of it a pixel of the full-size picture: 1, or less of a small one. */
-  readonly picture: { readonly width: number; readonly height: number; readonly scale: number };
+  /** Of the image, pixels, and pixels of it a pixel of the full-size image: 1, or less of a small one. */
+  readonly image: { readonly width: number; readonly height: number; readonly scale: number };
   /** Micrometres between neighbouring spots; of Visium HD, side of the squares bins are pooled to. */
   readonly pitch: number;
   /** Leaves out spots that Space Ranger does not call under tissue. */
   readonly underTissue: boolean;
 }
 
-/** Spots with counts and a place on the picture, in the order of the counts. */
+/** Spots with counts and a place on the image, in the order of the counts. */
 interface Joined {
   readonly rows: number[];
   readonly barcodes: string[];
@@ -49,16 +49,16 @@ interface Joined {
  * @throws {DataError} If no spot or no gene is left, spots lie on one line, or squares are no multiple of the bins.
  */
 export function joinVisium(input: VisiumInput): ReadSample {
-  const { sample, counts, spatial, picture, pitch } = input;
+  const { sample, counts, spatial, image, pitch } = input;
   const joined = join(input);
   const { map, genes, geneIds, left } = genesOf(sample, counts);
   const bin = spatial.scale?.binSize;
   const pixels = pixelSizeOf(sample, joined, bin ?? pitch, bin === undefined ? "hex" : "square");
-  const warnings = [...pixels.warnings, ...checkScale(sample, pixels.size, spatial.scale, picture.scale)];
+  const warnings = [...pixels.warnings, ...checkScale(sample, pixels.size, spatial.scale, image.scale)];
   if (left > 0) warnings.push(`${sample}: ${left} features that are no genes are left out`);
-  const lost = joined.dropped["countsWithoutPlace"]! + joined.dropped["outsidePicture"]!;
+  const lost = joined.dropped["countsWithoutPlace"]! + joined.dropped["outsideImage"]!;
   if (lost > joined.rows.length) {
-    warnings.push(`${sample}: ${lost} spots have no place on the picture, only ${joined.rows.length} have one`);
+    warnings.push(`${sample}: ${lost} spots have no place on the image, only ${joined.rows.length} have one`);
   }
   const unique = makeUnique(genes);
   const renamed = unique.filter((name, i) => name !== genes[i]).length;
@@ -78,13 +78,13 @@ function wellOf(barcode: string): string {
   return /-\d+$/.test(barcode) ? barcode : `${barcode}-1`;
 }
 
-function join({ sample, counts, spatial: { spots }, picture, underTissue }: VisiumInput): Joined {
+function join({ sample, counts, spatial: { spots }, image, underTissue }: VisiumInput): Joined {
   const places = new Map(spots.barcodes.map((barcode, i) => [wellOf(barcode), i]));
   const dropped = {
     countsWithoutPlace: 0,
     underTissueWithoutCounts: 0,
     notUnderTissue: 0,
-    outsidePicture: 0,
+    outsideImage: 0,
   };
   const rows: number[] = [];
   const at: number[] = [];
@@ -101,8 +101,8 @@ function join({ sample, counts, spatial: { spots }, picture, underTissue }: Visi
     const place = places.get(barcode);
     if (place === undefined) return dropped.countsWithoutPlace++;
     if (underTissue && spots.inTissue[place] === 0) return dropped.notUnderTissue++;
-    const [x, y] = [spots.spatial[2 * place]! * picture.scale, spots.spatial[2 * place + 1]! * picture.scale];
-    if (!(x >= 0 && y >= 0 && x < picture.width && y < picture.height)) return dropped.outsidePicture++;
+    const [x, y] = [spots.spatial[2 * place]! * image.scale, spots.spatial[2 * place + 1]! * image.scale];
+    if (!(x >= 0 && y >= 0 && x < image.width && y < image.height)) return dropped.outsideImage++;
     rows.push(row);
     at.push(place);
   });
@@ -117,7 +117,7 @@ function join({ sample, counts, spatial: { spots }, picture, underTissue }: Visi
     arrayRow: Int32Array.from(at, (i) => spots.arrayRow[i]!),
     arrayCol: Int32Array.from(at, (i) => spots.arrayCol[i]!),
     spatial: Float64Array.from(
-      at.flatMap((i) => [spots.spatial[2 * i]! * picture.scale, spots.spatial[2 * i + 1]! * picture.scale]),
+      at.flatMap((i) => [spots.spatial[2 * i]! * image.scale, spots.spatial[2 * i + 1]! * image.scale]),
     ),
     dropped,
   };
@@ -130,12 +130,12 @@ function nothingLeft(
   dropped: Readonly<Record<string, number>>,
 ): DataError {
   const some = (names: readonly string[]) => names.slice(0, 3).join(", ");
-  const outside = dropped["outsidePicture"]! > 0;
+  const outside = dropped["outsideImage"]! > 0;
   const found = outside
-    ? `${dropped["outsidePicture"]} spots lie outside the picture, and no other has counts and a place`
+    ? `${dropped["outsideImage"]} spots lie outside the image, and no other has counts and a place`
     : `no spot has counts (${some(counted)}) and a place (${some(placed)})`;
   return new DataError(`Cannot convert ${sample}: ${found}, one wanted`, {
-    hint: outside ? "Check that the picture is the one Space Ranger was given" : "Check that both are of one sample",
+    hint: outside ? "Check that the image is the one Space Ranger was given" : "Check that both are of one sample",
     context: { sample, ...dropped },
   });
 }
@@ -199,7 +199,7 @@ function pixelSizeOf(
 }
 
 /** What the scale factors say of the pixel size, where they disagree with the lattice. */
-function checkScale(sample: string, size: number, scale: ScaleFactors | undefined, pictureScale: number): string[] {
+function checkScale(sample: string, size: number, scale: ScaleFactors | undefined, imageScale: number): string[] {
   if (scale === undefined) return [`${sample}: no scalefactors_json.json, so nothing to check the lattice against`];
   const warnings: string[] = [];
   const compare = (what: string, others: readonly number[], most: number) => {
@@ -212,9 +212,9 @@ function checkScale(sample: string, size: number, scale: ScaleFactors | undefine
         `differ by ${best.toFixed(1)} %`,
     );
   };
-  if (scale.pixelSize !== undefined) compare("microns_per_pixel", [scale.pixelSize / pictureScale], 2);
+  if (scale.pixelSize !== undefined) compare("microns_per_pixel", [scale.pixelSize / imageScale], 2);
   else if (scale.spotDiameter !== undefined) {
-    compare("spot_diameter_fullres", SPOT_WIDTHS.map((width) => width / (scale.spotDiameter! * pictureScale)), 5);
+    compare("spot_diameter_fullres", SPOT_WIDTHS.map((width) => width / (scale.spotDiameter! * imageScale)), 5);
   }
   return warnings;
 }

@@ -21,9 +21,9 @@ import { wayUp } from "../image/way_up.ts";
 export interface VisiumSources {
   readonly counts: FeatureCounts;
   readonly spatial: TenxSpatial;
-  /** The slide, or a small picture of it. */
+  /** The slide, or a small image of it. */
   readonly image: RandomAccess;
-  /** Space Ranger's small picture, which tells how large the slide was that it was given. */
+  /** Space Ranger's small image, which tells how large the slide was that it was given. */
   readonly hires?: RandomAccess | undefined;
   /** Its smaller one, which stands in where that one is missing, to tell which way up the slide lies. */
   readonly lowres?: RandomAccess | undefined;
@@ -49,14 +49,14 @@ export async function convertVisium(
   const laid = await layRight(given, image.name === like?.name ? undefined : like, options);
   const { slide } = laid;
   const { scale, warnings } = scaleOf(sample, slide, spatial, small?.levels[0]);
-  const picture = { ...slide.levels[0]!, scale };
-  const read = joinVisium({ sample, counts, spatial, picture, pitch, underTissue });
+  const { width, height } = slide.levels[0]!;
+  const read = joinVisium({ sample, counts, spatial, image: { width, height, scale }, pitch, underTissue });
   const told = { ...read, warnings: [...laid.warnings, ...warnings, ...read.warnings] };
   return await writeSample(disk, out, slide, told, options, laid.thumbnail);
 }
 
 /**
- * Turns the slide as Space Ranger's small picture lies, which it made of the picture that the spots were placed on: that one
+ * Turns the slide as Space Ranger's small image lies, which it made of the image that the spots were placed on: that one
  * tells which way up is meant, whatever the slide's own tag says or does not say.
  *
  * @throws {DataError} If the slide lies another way up and several ways of turning it fit.
@@ -75,7 +75,7 @@ async function layRight(
   const name = like.name.replace(/^.*[/\\]/, "");
   const { orientation, same } = found;
   if (!same) {
-    const text = `${id}: the picture does not show what ${name} shows (correlation ${best} at best)`;
+    const text = `${id}: the image does not show what ${name} shows (correlation ${best} at best)`;
     return { slide: given, thumbnail, warnings: [`${text}: is it the one the spots were placed on?`] };
   }
   if (orientation === undefined) {
@@ -83,20 +83,18 @@ async function layRight(
       `${given.name} lies another way up than ${name} (correlation ${asIs}, turned or mirrored up to ${best})`;
     throw new DataError(`Cannot convert ${id}: ${text}, and several ways fit, the same way up wanted`, {
       code: "way-up",
-      hint: "Turn the picture first: vips rot IN OUT d180, or vips flip IN OUT horizontal",
+      hint: "Turn the image first: vips rot IN OUT d180, or vips flip IN OUT horizontal",
       context: { sample: id, file: given.name, like: like.name, asIs: found.asIs, best: found.best },
     });
   }
   const tag = given.orientation === 1 ? "" : `, against its own orientation ${given.orientation}`;
-  const text = `${id}: the picture lies another way up than ${name} (correlation ${asIs}; ${
-    TURNS[orientation]
-  } ${best})`;
+  const text = `${id}: the image lies another way up than ${name} (correlation ${asIs}; ${TURNS[orientation]} ${best})`;
   return { slide: turnedSlide(given, orientation), warnings: [`${text}: it was ${TURNS[orientation]}${tag}`] };
 }
 
 /**
- * Pixels of the picture a pixel of the slide that Space Ranger was given: by their extents where the small picture tells,
- * else by the picture's name.
+ * Pixels of the image a pixel of the slide that Space Ranger was given: by their extents where the small image tells,
+ * else by the image's name.
  */
 function scaleOf(
   sample: string,
@@ -111,10 +109,10 @@ function scaleOf(
   const full = { width: small.width / scale.hires, height: small.height / scale.hires };
   const off = (by: number) =>
     Math.max(Math.abs(width / (full.width * by) - 1), Math.abs(height / (full.height * by) - 1));
-  // The small picture's sides are rounded to pixels.
+  // The small image's sides are rounded to pixels.
   const best = [byName, 1, scale.hires, scale.lowres].find((by) => by !== undefined && off(by) < 0.01);
   if (best !== undefined) return { scale: best, warnings: [] };
   const [w, h] = [Math.round(full.width), Math.round(full.height)];
-  const text = `the picture has ${width}x${height} pixels, the one Space Ranger was given about ${w}x${h}`;
+  const text = `the image has ${width}x${height} pixels, the one Space Ranger was given about ${w}x${h}`;
   return { scale: byName, warnings: [`${sample}: ${text}`] };
 }

@@ -15,9 +15,9 @@ export interface VisiumFolder {
   readonly spatial: string;
   /** Counts: an HDF5 file, or a folder of `matrix.mtx`. */
   readonly counts: { readonly kind: "h5" | "mex"; readonly path: string; readonly raw: boolean };
-  /** Pictures that may be the slide in full resolution. */
-  readonly pictures: readonly string[];
-  /** The small pictures beside the positions, and what share of the full size they have by the scale factors. */
+  /** Images that may be the slide in full resolution. */
+  readonly images: readonly string[];
+  /** The small images beside the positions, and what share of the full size they have by the scale factors. */
   readonly small: { readonly hires?: string; readonly lowres?: string };
 }
 
@@ -62,7 +62,7 @@ export function findVisium(disk: Look, folder: string, counts?: string): VisiumF
   return {
     spatial,
     counts: counts === undefined ? findCounts(disk, folder, root) : namedCounts(disk, counts),
-    pictures: picturesOf(disk, folder, root, spatial),
+    images: imagesOf(disk, folder, root, spatial),
     small: {
       ...(hires === undefined ? {} : { hires: at(hires) }),
       ...(lowres === undefined ? {} : { lowres: at(lowres) }),
@@ -112,7 +112,7 @@ function findCounts(disk: Look, folder: string, root: string): VisiumFolder["cou
   });
 }
 
-function picturesOf(disk: Look, folder: string, root: string, spatial: string): string[] {
+function imagesOf(disk: Look, folder: string, root: string, spatial: string): string[] {
   const places = [...new Set([folder, root])].filter((place) => place !== spatial || spatial === root);
   return places.flatMap((place) =>
     namesIn(disk, place)

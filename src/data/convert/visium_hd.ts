@@ -27,7 +27,7 @@ export interface Bins {
  * Pools bins.
  *
  * @param columns Where the matrix's columns go, and the names of the genes they go to.
- * @param scale Side of a bin and of a square, µm, and where the lattice of the bins lies on the picture.
+ * @param scale Side of a bin and of a square, µm, and where the lattice of the bins lies on the image.
  * @throws {DataError} If squares are not made of whole bins, or a number is no count, naming bin and gene.
  * @throws {LimitError} If squares times genes do not fit in memory.
  */

@@ -1,5 +1,5 @@
 /**
- * Augmentation of patches, before normalisation, on RGB in [0, 1]: a pure function of the picture and of (seed, epoch,
+ * Augmentation of patches, before normalisation, on RGB in [0, 1]: a pure function of the image and of (seed, epoch,
  * index), whoever computes it and in which order.
  *
  * The reference names `soft` and `hard` and does not say what they are. Here
@@ -35,7 +35,7 @@ export type Recipe = (typeof RECIPES)[number];
 /** How colours change: by `jitter`, by `hed`, or by one or the other with equal odds. */
 export type Colours = "jitter" | "hed" | "either";
 
-/** What the changes of one picture depend on; 32 bits of each count. */
+/** What the changes of one image depend on; 32 bits of each count. */
 export interface AugmentKey {
   readonly seed: number;
   readonly epoch: number;
@@ -59,7 +59,7 @@ export interface ViewOptions {
   readonly colours?: Colours | undefined;
 }
 
-/** What is done to a picture, in this order: enlarged, turned, coloured, blurred. */
+/** What is done to an image, in this order: enlarged, turned, coloured, blurred. */
 export interface Changes {
   /** Side of the part enlarged, as a share; 1 for none. */
   readonly side: number;
@@ -104,7 +104,7 @@ function drawColour(rng: Rng, colours: Colours): ColourJitter | HedJitter {
   return colours === "jitter" || (colours === "either" && coin) ? jitter : hed;
 }
 
-/** What {@linkcode augment} does to a picture. */
+/** What {@linkcode augment} does to an image. */
 export function drawChanges(recipe: Recipe, options: AugmentOptions): Changes {
   if (!RECIPES.includes(recipe)) {
     throw new ConfigError(`Cannot augment by ${recipe}: ${RECIPES.join(", ")} wanted`, { context: { given: recipe } });
@@ -130,7 +130,7 @@ export function drawChanges(recipe: Recipe, options: AugmentOptions): Changes {
   };
 }
 
-/** What {@linkcode view} does to a picture. */
+/** What {@linkcode view} does to an image. */
 export function viewChanges(k: number, options: ViewOptions = {}): Changes {
   if (!Number.isSafeInteger(k) || k < 0) throw new ConfigError(`Cannot make view ${k}: a whole number from 0 wanted`);
   const plain: Changes = { side: 1, turn: k % DIHEDRAL, colour: undefined, sigma: 0 };
@@ -143,15 +143,15 @@ export function viewChanges(k: number, options: ViewOptions = {}): Changes {
 }
 
 /**
- * Changes a picture.
+ * Changes an image.
  *
  * @param rgb `[size, size, 3]`, not written to.
  * @returns A new array; exact where nothing but turns is asked for, else rounded once at the end.
- * @throws {ShapeError} If the picture is no square of that size.
+ * @throws {ShapeError} If the image is no square of that size.
  */
 export function applyChanges(rgb: Uint8Array, size: number, changes: Changes): Uint8Array<ArrayBuffer> {
   if (rgb.length !== size * size * 3) {
-    throw new ShapeError(`Cannot augment a picture: ${rgb.length} bytes, ${size} x ${size} x 3 wanted`);
+    throw new ShapeError(`Cannot augment an image: ${rgb.length} bytes, ${size} x ${size} x 3 wanted`);
   }
   const { side, colour, sigma } = changes;
   const turned = turn(rgb, size, changes.turn) as Uint8Array<ArrayBuffer>;
@@ -167,13 +167,13 @@ export function applyChanges(rgb: Uint8Array, size: number, changes: Changes): U
 }
 
 /**
- * Augments a picture.
+ * Augments an image.
  *
  * @param rgb `[size, size, 3]`, not written to.
  * @param size Pixels.
  * @returns A new array.
  * @throws {ConfigError} If there is no such recipe.
- * @throws {ShapeError} If the picture is no square of that size.
+ * @throws {ShapeError} If the image is no square of that size.
  */
 export function augment(
   rgb: Uint8Array,
@@ -185,9 +185,9 @@ export function augment(
 }
 
 /**
- * One of a picture's fixed variants.
+ * One of an image's fixed variants.
  *
- * @param k From 0: below 8 an element of `dihedral.ts` (0 the picture itself), from 8 on element `k % 8` in colours drawn by
+ * @param k From 0: below 8 an element of `dihedral.ts` (0 the image itself), from 8 on element `k % 8` in colours drawn by
  * (seed, index, k).
  * @returns A new array.
  * @throws {ConfigError} If `k` is no natural number, or needs a seed and an index.

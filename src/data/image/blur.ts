@@ -1,5 +1,5 @@
 /**
- * Gaussian blur: both axes by weights `exp(-d² / (2 sigma²))` to a distance of four sigma, divided by their sum, the picture
+ * Gaussian blur: both axes by weights `exp(-d² / (2 sigma²))` to a distance of four sigma, divided by their sum, the image
  * mirrored at its border without repeating the last pixel.
  *
  * The same as `scipy.ndimage.gaussian_filter(mode="mirror")`.
@@ -31,7 +31,7 @@ export function blurWeights(sigma: number): Float64Array {
 }
 
 /**
- * Blurs a square picture.
+ * Blurs a square image.
  *
  * @param rgb `[size, size, 3]`.
  * @param sigma Pixels, not negative.

@@ -2,7 +2,7 @@
  * Brightness, contrast, saturation and hue changed by factors, on RGB in [0, 1].
  *
  * Source: `adjust_{brightness,contrast,saturation,hue}` of torchvision 0.29 on float tensors, whose order of the four the
- * caller draws, as `ColorJitter` does: each but hue mixes the picture with black, its mean grey or its own grey and clamps.
+ * caller draws, as `ColorJitter` does: each but hue mixes the image with black, its mean grey or its own grey and clamps.
  *
  * @module
  */
@@ -26,7 +26,7 @@ function clamp(value: number): number {
   return value < 0 ? 0 : value > 1 ? 1 : value;
 }
 
-/** Changes a picture in place. @param rgb `[pixels, 3]` in [0, 1]. */
+/** Changes an image in place. @param rgb `[pixels, 3]` in [0, 1]. */
 export function jitterColour(rgb: Float32Array, jitter: ColourJitter): void {
   for (const place of jitter.order) {
     const what = JITTERS[place as 0];

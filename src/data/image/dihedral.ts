@@ -22,14 +22,14 @@ export function inverse(k: number): number {
   return k < 4 ? (4 - k) & 3 : k;
 }
 
-/** Where the pixels of a turned picture were: pixel `[y, x]` was number `first + y * down + x * right`, counted by rows. */
+/** Where the pixels of a turned image were: pixel `[y, x]` was number `first + y * down + x * right`, counted by rows. */
 export interface Turned {
   readonly first: number;
   readonly down: number;
   readonly right: number;
 }
 
-/** Where the pixels of a square picture were before element `k`, 0 to 7. */
+/** Where the pixels of a square image were before element `k`, 0 to 7. */
 export function turnedFrom(size: number, k: number): Turned {
   // The pixel at row y, column x comes from a place that is linear in both: turned back, then mirrored.
   const last = size - 1;
@@ -40,7 +40,7 @@ export function turnedFrom(size: number, k: number): Turned {
 }
 
 /**
- * Applies an element to a square picture.
+ * Applies an element to a square image.
  *
  * @param rgb `[size, size, 3]`.
  * @param k 0 to 7.

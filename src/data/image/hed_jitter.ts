@@ -53,7 +53,7 @@ export function hedMap({ scale, shift }: HedJitter): { matrix: Float64Array; off
   return { matrix, offset };
 }
 
-/** Changes a picture in place. @param rgb `[pixels, 3]` in [0, 1]. */
+/** Changes an image in place. @param rgb `[pixels, 3]` in [0, 1]. */
 export function jitterHed(rgb: Float32Array, jitter: HedJitter): void {
   const { matrix, offset } = hedMap(jitter);
   const log = [0, 0, 0];

@@ -1,5 +1,5 @@
 /**
- * Masks: which pixels of a small picture belong to something. Pieces and holes by size, closing by a disc, the exact share of
+ * Masks: which pixels of a small image belong to something. Pieces and holes by size, closing by a disc, the exact share of
  * a square that is covered, and outlines along the edges of pixels.
  *
  * @module
@@ -48,7 +48,7 @@ export function dilated(mask: Mask, radius: number): Uint8Array {
   return grow(mask, 1, radius);
 }
 
-/** Closes gaps that a disc of this radius, in pixels, does not fit into; what lies outside of the picture is no gap. */
+/** Closes gaps that a disc of this radius, in pixels, does not fit into; what lies outside of the image is no gap. */
 export function closed(mask: Mask, radius: number): Uint8Array {
   return grow({ ...mask, mask: grow(mask, 1, radius) }, 0, radius);
 }
@@ -57,7 +57,7 @@ export function closed(mask: Mask, radius: number): Uint8Array {
 export interface Piece {
   /** Numbers of its pixels; the same memory serves for the next piece. */
   readonly pixels: Uint32Array;
-  /** Whether it reaches the edge of the picture. */
+  /** Whether it reaches the edge of the image. */
   readonly atEdge: boolean;
 }
 
@@ -215,7 +215,7 @@ function followEdges(edges: Uint8Array, stride: number, start: number): { ring: 
   return { ring, area: ringArea(ring) };
 }
 
-/** Twice-signed area halved: above 0 for rings that run clockwise as the picture is seen. */
+/** Twice-signed area halved: above 0 for rings that run clockwise as the image is seen. */
 export function ringArea(ring: ArrayLike<number>): number {
   let twice = 0;
   for (let i = 0; i + 3 < ring.length; i += 2) twice += ring[i]! * ring[i + 3]! - ring[i + 2]! * ring[i + 1]!;

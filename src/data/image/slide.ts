@@ -1,5 +1,5 @@
 /**
- * A slide: a pyramid of pictures of which regions are read, from TIFF files or from one flat picture.
+ * A slide: a pyramid of images of which regions are read, from TIFF files or from one flat image.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { decodeImage } from "../../io/image/image.ts";
 import { HEAD, refusal, refusedByEnding, refusedByHead } from "../../io/image/slide_formats.ts";
 import { openJpegRgb, pngToRgb } from "../../io/image/raster.ts";
 import { isSideways, type Orientation, storedRegion, turned, TURNS } from "../../io/image/orientation.ts";
-import { MAX_PIXELS, type Picture } from "../../io/image/picture.ts";
+import { MAX_PIXELS, type RgbImage } from "../../io/image/rgb_image.ts";
 import { streamPng } from "../../io/image/png.ts";
 import type { RandomAccess } from "../../io/random_access.ts";
 import { isTiff, openTiff, type TiffLevel } from "../../io/image/tiff.ts";
@@ -17,11 +17,11 @@ import { NO_PIXEL_SIZE, type PixelSize } from "../../io/image/tiff_pixel_size.ts
 
 export type { PixelSize };
 
-/** Most pixels a side of a flat picture may have: beyond that it belongs into a pyramid. */
+/** Most pixels a side of a flat image may have: beyond that it belongs into a pyramid. */
 export const MAX_FLAT_SIDE = 20_000;
-/** Largest file of a flat picture that is read, bytes. */
+/** Largest file of a flat image that is read, bytes. */
 const MAX_FLAT_BYTES = 2 ** 30;
-/** Rows of a flat picture that are put together at once. */
+/** Rows of a flat image that are put together at once. */
 const BAND = 256;
 
 /** One level of a slide. */
@@ -41,7 +41,7 @@ export interface Slide {
   readonly levels: readonly SlideLevel[];
   /** Side of a pixel of level 0, as far as the file can be believed. */
   readonly pixelSize: PixelSize;
-  /** Sizes of pictures beside the pyramid, which are not read: label, macro, thumbnail. */
+  /** Sizes of images beside the pyramid, which are not read: label, macro, thumbnail. */
   readonly associated: readonly { readonly width: number; readonly height: number }[];
   /** How the file says its stored pixels are to be turned. All else here is of the slide as it is shown. */
   readonly orientation: Orientation;
@@ -58,7 +58,7 @@ export interface Slide {
    * @throws {LimitError} If there is no such level, or the region is no rectangle of at most 178,956,970 pixels.
    * @throws {FormatError} If what is read is damaged.
    */
-  read(level: number, x: number, y: number, width: number, height: number): Promise<Picture>;
+  read(level: number, x: number, y: number, width: number, height: number): Promise<RgbImage>;
   /** Closes the file. */
   close(): void;
 }
@@ -207,7 +207,7 @@ interface Chunks {
   readonly damaged: DamagedTile[] | undefined;
 }
 
-async function readRegion(chunks: Chunks, { level: number, x, y, width, height }: Region): Promise<Picture> {
+async function readRegion(chunks: Chunks, { level: number, x, y, width, height }: Region): Promise<RgbImage> {
   const level = chunks.levels[number]!;
   const { chunkWidth, chunkHeight } = level;
   const data = new Uint8Array(width * height * 3);
@@ -294,11 +294,11 @@ interface Opened {
   notes: [];
 }
 
-/** A picture without levels: samples stay as JPEG has them, and bands of rows become RGB when they are asked for. */
+/** An image without levels: samples stay as JPEG has them, and bands of rows become RGB when they are asked for. */
 async function openFlat(source: RandomAccess, head: Uint8Array): Promise<Opened> {
   const { name, size } = source;
   if (size > MAX_FLAT_BYTES) {
-    throw new DataError(`Cannot open ${name} as a flat picture: ${size} bytes, at most ${MAX_FLAT_BYTES}`, {
+    throw new DataError(`Cannot open ${name} as a flat image: ${size} bytes, at most ${MAX_FLAT_BYTES}`, {
       hint: `Convert it: vips tiffsave ${name} OUT.tif --tile --pyramid --compression deflate --bigtiff`,
       context: { file: name, bytes: size, most: MAX_FLAT_BYTES },
     });
@@ -332,7 +332,7 @@ function flatLevel(
   if (Math.max(width, height) > MAX_FLAT_SIDE) {
     const found = `${width}x${height} pixels`;
     const expected = `at most ${MAX_FLAT_SIDE} a side`;
-    throw new FormatError(`Cannot open ${name} as a flat picture: ${found}, expected ${expected}`, {
+    throw new FormatError(`Cannot open ${name} as a flat image: ${found}, expected ${expected}`, {
       hint: `Convert it: vips tiffsave ${name} OUT.tif --tile --pyramid --compression deflate --bigtiff`,
       context: { file: name, offset: 0, found, expected },
     });

@@ -8,7 +8,7 @@
  */
 
 import { ConfigError } from "../../core/errors.ts";
-import type { Picture } from "../../io/image/picture.ts";
+import type { RgbImage } from "../../io/image/rgb_image.ts";
 import { shrink } from "../hest_sample.ts";
 import { closed, dilated, fillHoles, type Mask, removeSmall } from "./mask.ts";
 import type { Slide } from "./slide.ts";
@@ -64,12 +64,12 @@ export const TISSUE: TissueOptions = {
   keepHoles: false,
 };
 
-/** Longest side of the small picture, pixels. */
+/** Longest side of the small image, pixels. */
 export const MOST_SIDE = 4000;
 /** Shares of tissue outside of which a slide is worth a look. */
 const USUAL: readonly [number, number] = [0.001, 0.9];
 
-/** Tissue of a picture, and what is to be said of how it was found. */
+/** Tissue of an image, and what is to be said of how it was found. */
 export interface Tissue extends Mask {
   /** µm a pixel of the mask. */
   readonly spacing: number;
@@ -79,10 +79,10 @@ export interface Tissue extends Mask {
   readonly distance: number;
   /** Luma of the background. */
   readonly background: number;
-  /** Share of the picture that is tissue. */
+  /** Share of the image that is tissue. */
   readonly share: number;
   readonly pieces: number;
-  /** Shares of the picture that are ink and black frame. */
+  /** Shares of the image that are ink and black frame. */
   readonly pen: number;
   readonly frame: number;
   /** Why somebody should look at it: less than 0.1 % tissue, or more than 90 %. */
@@ -111,16 +111,16 @@ function otsuClasses(histogram: ArrayLike<number>): { threshold: number; distanc
 }
 
 /**
- * Finds tissue in a picture.
+ * Finds tissue in an image.
  *
- * @param spacing µm a pixel of the picture.
+ * @param spacing µm a pixel of the image.
  */
-export function findTissue(picture: Picture, spacing: number, options: Partial<TissueOptions> = {}): Tissue {
+export function findTissue(image: RgbImage, spacing: number, options: Partial<TissueOptions> = {}): Tissue {
   const by = { ...TISSUE, ...options };
   checkOptions(by);
-  const { width, height } = picture;
+  const { width, height } = image;
   const pixels = width * height;
-  const { chroma, luma, pen, frame } = colours(picture, by);
+  const { chroma, luma, pen, frame } = colours(image, by);
   const smooth = smoothed(chroma, width, height);
   const histogram = new Uint32Array(256);
   const lumas = new Uint32Array(256);
@@ -170,7 +170,7 @@ function checkOptions(by: TissueOptions): void {
 }
 
 /** Chroma and luma of each pixel, and which are ink and black frame. */
-function colours({ width, height, data }: Picture, by: TissueOptions) {
+function colours({ width, height, data }: RgbImage, by: TissueOptions) {
   const pixels = width * height;
   const [chroma, luma, ink, frame] = [0, 1, 2, 3].map(() => new Uint8Array(pixels)) as [
     ...[Uint8Array, Uint8Array],
@@ -232,7 +232,7 @@ export interface SlideTissue extends Tissue {
 }
 
 /**
- * Finds tissue on a slide, of which it makes a small picture.
+ * Finds tissue on a slide, of which it makes a small image.
  *
  * @param pixelSize µm a pixel of level 0.
  * @param onRows Told which share of the slide was read.

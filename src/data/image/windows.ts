@@ -30,8 +30,8 @@ export interface Window {
 export interface Windows {
   /** Those the rule keeps, in the order of the spots. */
   readonly kept: readonly Window[];
-  /** Spots whose window leaves the picture: entirely by today's rule, at all by that of 2024. */
-  readonly offPicture: readonly number[];
+  /** Spots whose window leaves the image: entirely by today's rule, at all by that of 2024. */
+  readonly offImage: readonly number[];
   /** Spots with too little tissue in their window. */
   readonly offTissue: readonly number[];
 }
@@ -55,7 +55,7 @@ export function placeWindows(
   const length = size * PATCH_PIXEL_SIZE / pixelSize;
   const side = Math.round(length);
   const kept: Window[] = [];
-  const [offPicture, offTissue]: [number[], number[]] = [[], []];
+  const [offImage, offTissue]: [number[], number[]] = [[], []];
   for (let spot = 0; 2 * spot < spatial.length; spot++) {
     const [cx, cy] = [spatial[2 * spot]!, spatial[2 * spot + 1]!];
     const left = (centre: number) =>
@@ -65,9 +65,9 @@ export function placeWindows(
       ? x + length >= 0 && y + length >= 0 && x < width && y < height
       : x >= 0 && y >= 0 && x + side <= width && y + side <= height;
     const window = { spot, x: Math.trunc(x), y: Math.trunc(y), side };
-    if (!inside) offPicture.push(spot);
+    if (!inside) offImage.push(spot);
     else if (coverage(window.x, window.y, side) >= TISSUE[generation]) kept.push(window);
     else offTissue.push(spot);
   }
-  return { kept, offPicture, offTissue };
+  return { kept, offImage, offTissue };
 }

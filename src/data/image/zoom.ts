@@ -1,7 +1,7 @@
 /**
- * The middle of a square picture made as large as the whole: a resized crop whose centre is the picture's.
+ * The middle of a square image made as large as the whole: a resized crop whose centre is the image's.
  *
- * Pixel `o` of the result is the picture at `size / 2 + (o + 0.5 - size / 2) * side`, interpolated linearly: for sides up to
+ * Pixel `o` of the result is the image at `size / 2 + (o + 0.5 - size / 2) * side`, interpolated linearly: for sides up to
  * 1 no average over several pixels is needed. The same as Pillow's `resize(..., BILINEAR, box)` before its rounding.
  *
  * @module

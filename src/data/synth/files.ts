@@ -17,7 +17,7 @@ import { sampleId, type SynthPlan } from "./plan.ts";
 import { compressed, geneTable, metadataOf, type SynthSample, tissueGeoJson } from "./sample.ts";
 import type { Slide } from "./slide.ts";
 
-/** Long edge of the small picture in an expression file, pixels. */
+/** Long edge of the small image in an expression file, pixels. */
 const THUMBNAIL = 1000;
 
 /** Paths of the files of a sample, below the data set's folder. */

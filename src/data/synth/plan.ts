@@ -50,7 +50,7 @@ export const PROFILES = {
   ci: { ...common, what: "20 slides of 200 spots, on which learning is measured; 600 MB", slides: 20, test: 0.2 },
   geom: {
     ...common,
-    what: "8 slides of four pixel sizes with their pictures, for cropping",
+    what: "8 slides of four pixel sizes with their images, for cropping",
     slides: 8,
     test: 0,
     folds: 0,
@@ -71,7 +71,7 @@ export interface SynthOptions {
   readonly rows?: number | undefined;
   readonly cols?: number | undefined;
   readonly slidesPerDonor?: number | undefined;
-  /** Write the slides' pictures whatever the profile. */
+  /** Write the slides' images whatever the profile. */
   readonly wsi?: boolean;
   /** µm by which the recorded places of spots are off to the right; accuracy must fall. */
   readonly misalign?: number | undefined;

@@ -1,5 +1,5 @@
 /**
- * The picture of a synthetic slide: fibres, nuclei and lumens where the fields put them, in the slide's stain.
+ * The image of a synthetic slide: fibres, nuclei and lumens where the fields put them, in the slide's stain.
  *
  * Every pixel is a function of its place only: a window cut from the slide equals the window rendered alone. All in f64.
  *

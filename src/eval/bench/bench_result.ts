@@ -65,7 +65,7 @@ export function degenerate({ folds }: TaskResult): { fold: string; gene: string;
   return folds.flatMap(({ name, result }) => result.degenerate.map((entry) => ({ fold: name, ...entry })));
 }
 
-/** Of synthetic data, the mean over genes that a picture can show. */
+/** Of synthetic data, the mean over genes that an image can show. */
 export function visible({ folds }: TaskResult): { pearson_visible?: { mean: number; per_fold: number[] } } {
   const values = folds.flatMap(({ result }) => visiblePearson(result.perGene) ?? []);
   return values.length < folds.length ? {} : { pearson_visible: { mean: mean(values), per_fold: values } };

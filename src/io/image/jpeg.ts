@@ -1,5 +1,5 @@
 /**
- * JPEG: baseline, extended and progressive Huffman pictures of 8 bits with one, three or four components, decoded to the
+ * JPEG: baseline, extended and progressive Huffman images of 8 bits with one, three or four components, decoded to the
  * same bytes as libjpeg-turbo with its defaults, which is what PIL gives. Tiles of TIFF files decode with shared tables.
  *
  * Source: ITU-T T.81; component meaning as libjpeg guesses it (JFIF and Adobe markers, else component names).
@@ -13,7 +13,7 @@ import { rowReader } from "./jpeg_samples.ts";
 import { COMPONENT_BYTES, decodeScan, markerAfter, ScanError } from "./jpeg_scan.ts";
 import { HUFFMAN_COUNTS, readHuffman, readQuantisation, STANDARD_AC, STANDARD_DC } from "./jpeg_tables.ts";
 import { exifOrientation, type Orientation } from "./orientation.ts";
-import { MAX_PIXELS, type PictureLimit, WHOLE } from "./picture.ts";
+import { type ImageLimit, MAX_PIXELS, WHOLE } from "./rgb_image.ts";
 
 /** A decoded JPEG. */
 export interface Jpeg {
@@ -21,9 +21,9 @@ export interface Jpeg {
   readonly height: number;
   /** 1 grey, 3 RGB, 4 CMYK as stored: Adobe's programs store it inverted. */
   readonly channels: 1 | 3 | 4;
-  /** How the picture is to be turned, by its EXIF; samples are as stored. */
+  /** How the image is to be turned, by its EXIF; samples are as stored. */
   readonly orientation: Orientation;
-  /** Whether some component was stored with fewer samples than the picture has pixels. */
+  /** Whether some component was stored with fewer samples than the image has pixels. */
   readonly subsampled: boolean;
   /** Interleaved samples. */
   readonly data: Uint8Array<ArrayBuffer>;
@@ -35,10 +35,10 @@ export interface JpegOptions {
   readonly tables?: Uint8Array;
   /** Whether three components are YCbCr; by default the markers tell. */
   readonly ycc?: boolean;
-  /** Pixels the picture may have; by default as many as PIL reads. */
+  /** Pixels the image may have; by default as many as PIL reads. */
   readonly most?: number;
   /** Bytes it may take as RGB or, where rows are put together on demand, as kept for that. */
-  readonly limit?: PictureLimit;
+  readonly limit?: ImageLimit;
   readonly byRows?: boolean;
 }
 
@@ -56,7 +56,7 @@ interface State extends FrameContext {
   scans: number;
 }
 
-/** Scans a picture may have: each goes over all of it, however few bytes it has. */
+/** Scans an image may have: each goes over all of it, however few bytes it has. */
 const MAX_SCANS = 100;
 
 /** Kinds of frame that are refused, by marker. */
@@ -100,7 +100,7 @@ export function openJpeg(bytes: Uint8Array, name: string, options: JpegOptions =
   return readJpeg(bytes, name, options, true);
 }
 
-/** @param keep Whether rows are read after another picture may have been. */
+/** @param keep Whether rows are read after another image may have been. */
 function readJpeg(bytes: Uint8Array, name: string, options: JpegOptions, keep: boolean): JpegRows {
   const state: State = {
     data: bytes,
@@ -136,7 +136,7 @@ function readJpeg(bytes: Uint8Array, name: string, options: JpegOptions, keep: b
   }
 }
 
-/** Refuses a picture of which libjpeg would make up what is missing, as it smooths over blocks. */
+/** Refuses an image of which libjpeg would make up what is missing, as it smooths over blocks. */
 function checkScanned({ data, scanned }: State, { progressive, components }: Frame): void {
   for (const { id, lacks } of components) {
     if (!scanned.has(id)) throw new ScanError(data.length, `comes before component ${id}`, "a scan of it");
@@ -147,7 +147,7 @@ function checkScanned({ data, scanned }: State, { progressive, components }: Fra
   }
 }
 
-/** Walks the markers up to the end of the picture. Tables are shared through the arrays of `state`. */
+/** Walks the markers up to the end of the image. Tables are shared through the arrays of `state`. */
 function readSegments(state: State): void {
   const { data } = state;
   if (data[0] !== 0xff || data[1] !== 0xd8) throw new ScanError(0, "begins no JPEG", "FFd8");

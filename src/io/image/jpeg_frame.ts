@@ -9,7 +9,7 @@
 import { JpegModule } from "./jpeg_module.ts";
 import type { Plane } from "./jpeg_samples.ts";
 import { codedRoom, SCAN_BYTES, ScanError, type ScanMemory } from "./jpeg_scan.ts";
-import { overLimit, type PictureLimit } from "./picture.ts";
+import { type ImageLimit, overLimit } from "./rgb_image.ts";
 
 /** One component of a frame. */
 export interface Component {
@@ -21,15 +21,15 @@ export interface Component {
   readonly blockLines: number;
   /** Samples, filled by a sequential scan or at the end. */
   readonly plane: Plane;
-  /** Address of the coefficients of all scans so far, in progressive pictures. */
+  /** Address of the coefficients of all scans so far, in progressive images. */
   readonly coefficients: number;
   /** Address of the steps of quantisation. */
   readonly steps: number;
-  /** Bits that each coefficient lacks, in zigzag order, in progressive pictures. */
+  /** Bits that each coefficient lacks, in zigzag order, in progressive images. */
   readonly lacks: Uint8Array;
 }
 
-/** A picture as its frame header says it is, with room for its samples. */
+/** An image as its frame header says it is, with room for its samples. */
 export interface Frame {
   readonly width: number;
   readonly height: number;
@@ -50,7 +50,7 @@ export interface FrameContext {
   /** Pixels it may have. */
   readonly most: number;
   /** Bytes it may take as RGB or, where rows are put together on demand, as kept for that. */
-  readonly limit: PictureLimit;
+  readonly limit: ImageLimit;
   readonly byRows: boolean;
   /** Whether rows are read after this. */
   readonly keep: boolean;
@@ -60,7 +60,7 @@ export interface FrameContext {
  * Reads a frame header and makes room.
  *
  * @param at Where the segment's content begins; it goes to `end`.
- * @throws {ScanError} If the picture is none that is read here, or too large.
+ * @throws {ScanError} If the image is none that is read here, or too large.
  */
 export function readFrame(state: FrameContext, progressive: boolean, at: number, end: number): Frame {
   const { data } = state;
@@ -93,7 +93,7 @@ export function readFrame(state: FrameContext, progressive: boolean, at: number,
   const blocks = heads.reduce((sum, { h, v }) => sum + mcusPerLine * h * mcuLines * v, 0);
   checkSize(state, { width, height, blocks, progressive }, at, end);
   const samples = 64 * blocks;
-  const module = JpegModule.forPicture(samples * (progressive ? 3 : 1) + 2 * data.length, state.keep);
+  const module = JpegModule.forImage(samples * (progressive ? 3 : 1) + 2 * data.length, state.keep);
   const components = heads.map(({ id, h, v, quantisation }): Component => {
     const [blocksPerLine, blockLines] = [mcusPerLine * h, mcuLines * v];
     const size = 64 * blocksPerLine * blockLines;
@@ -132,7 +132,7 @@ function checkSize(
   at: number,
   end: number,
 ): void {
-  // Progressive pictures keep their coefficients too, two bytes each, until the end.
+  // Progressive images keep their coefficients too, two bytes each, until the end.
   const bytes = byRows ? blocks * 64 * (progressive ? 3 : 1) : width * height * 3;
   const large = overLimit({ width, height, bytes }, limit);
   if (large !== undefined) throw new ScanError(at + 1, large.found, large.expected, limit.hint);

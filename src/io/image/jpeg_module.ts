@@ -1,6 +1,6 @@
 /**
- * The part of the JPEG reader that is WebAssembly (`jpeg_decode.c`) and its memory. Small pictures take turns in one
- * instance; large ones, and those whose rows are read later, have their own, whose memory goes when the picture does.
+ * The part of the JPEG reader that is WebAssembly (`jpeg_decode.c`) and its memory. Small images take turns in one
+ * instance; large ones, and those whose rows are read later, have their own, whose memory goes when the image does.
  *
  * Own code, and not a package: libjpeg-turbo compiled for npm (1.2.8 of Cornerstone's, 299 kB) is half as fast, since its
  * vectors are not compiled; loads asynchronously; reads no CMYK; and of a damaged file says neither what nor where. Vectors
@@ -11,7 +11,7 @@
 
 import { JPEG_MODULE } from "./jpeg_decode.gen.ts";
 
-/** Most bytes of memory that is kept between pictures. */
+/** Most bytes of memory that is kept between images. */
 const SHARED = 2 ** 26;
 const PAGE = 2 ** 16;
 /** Tables of DC and AC coefficients, four of each. */
@@ -32,7 +32,7 @@ interface Exports {
   table(codes: number, dc: number, table: number): void;
   scan(scan: number): number;
   samples(component: number, lines: number): void;
-  rows(picture: number, y: number, count: number, out: number): void;
+  rows(image: number, y: number, count: number, out: number): void;
 }
 
 /** The functions of the module over one memory, of which {@linkcode place} gives room. */
@@ -57,12 +57,12 @@ export class JpegModule {
   private static shared: JpegModule | undefined;
 
   /**
-   * An instance for one picture.
+   * An instance for one image.
    *
    * @param bytes How much memory it takes, about.
-   * @param keep Whether it is used after another picture may have been begun.
+   * @param keep Whether it is used after another image may have been begun.
    */
-  static forPicture(bytes: number, keep: boolean): JpegModule {
+  static forImage(bytes: number, keep: boolean): JpegModule {
     const module = JpegModule.module ??= new WebAssembly.Module(
       Uint8Array.from(atob(JPEG_MODULE), (letter) => letter.charCodeAt(0)),
     );
@@ -72,7 +72,7 @@ export class JpegModule {
     return instance;
   }
 
-  /** Address of room for `bytes`, which hold what the picture before left there, and for a few more behind them. */
+  /** Address of room for `bytes`, which hold what the image before left there, and for a few more behind them. */
   place(bytes: number): number {
     const { memory } = this.call;
     const at = this.top;
@@ -85,7 +85,7 @@ export class JpegModule {
   /** As {@linkcode place}, zeros. */
   zeros(bytes: number): number {
     const at = this.place(bytes);
-    // An instance of one picture has never held another, and its memory is zero without being touched.
+    // An instance of one image has never held another, and its memory is zero without being touched.
     if (this === JpegModule.shared) this.bytes(at, bytes).fill(0);
     return at;
   }
@@ -108,7 +108,7 @@ export class JpegModule {
    */
   table(codes: Uint8Array, slot: number): number {
     const at = this.tables + slot * TABLE;
-    // Most pictures of a kind have the same tables.
+    // Most images of a kind have the same tables.
     const known = this.codes[slot];
     if (known === undefined || known.length !== codes.length || known.some((value, i) => value !== codes[i])) {
       const from = at + TABLE - MOST_CODES;

@@ -7,20 +7,20 @@
 
 import type { JpegModule } from "./jpeg_module.ts";
 
-/** Samples of one component in the module's memory; only `width` by `height` of them belong to the picture. */
+/** Samples of one component in the module's memory; only `width` by `height` of them belong to the image. */
 export interface Plane {
   readonly at: number;
   /** Bytes a row. */
   readonly stride: number;
   readonly width: number;
   readonly height: number;
-  /** How many times wider and higher the picture is. */
+  /** How many times wider and higher the image is. */
   readonly h: number;
   readonly v: number;
 }
 
-/** A picture whose samples are decoded. */
-export interface SampledPicture {
+/** An image whose samples are decoded. */
+export interface SampledImage {
   readonly width: number;
   readonly height: number;
   readonly planes: readonly Plane[];
@@ -28,29 +28,29 @@ export interface SampledPicture {
   readonly ycc: boolean;
 }
 
-/** Words of `struct source`, those before them in `struct picture`, and all of it. */
+/** Words of `struct source`, those before them in `struct image`, and all of it. */
 const SOURCE = 8;
-const PICTURE = 3;
-const WORDS = PICTURE + 4 * SOURCE;
+const IMAGE = 3;
+const WORDS = IMAGE + 4 * SOURCE;
 /** Bytes of rows that are put together at once. */
 const BAND = 2 ** 16;
 
 /**
- * How to read rows of a picture.
+ * How to read rows of an image.
  *
  * @returns Writes `count` rows from `y` on, interleaved, to `out` at `at`.
  */
 export function rowReader(
   module: JpegModule,
-  { width, planes, ycc }: SampledPicture,
+  { width, planes, ycc }: SampledImage,
 ): (y: number, count: number, out: Uint8Array | Uint8ClampedArray, at: number) => void {
   const channels = planes.length;
-  const picture = module.place(4 * WORDS);
-  module.words(picture, WORDS).set([width, channels, Number(ycc)]);
+  const image = module.place(4 * WORDS);
+  module.words(image, WORDS).set([width, channels, Number(ycc)]);
   planes.forEach(({ at, stride, width, height, h, v }, i) => {
     const sums = module.place(16 + 2 * width) + 16;
     const line = module.place(width * h);
-    module.words(picture, WORDS).set([at, stride, width, height, h, v, sums, line], PICTURE + i * SOURCE);
+    module.words(image, WORDS).set([at, stride, width, height, h, v, sums, line], IMAGE + i * SOURCE);
   });
   const row = width * channels;
   const rows = Math.max(1, Math.floor(BAND / row));
@@ -58,7 +58,7 @@ export function rowReader(
   return (y, count, out, at) => {
     for (const end = y + count; y < end; y += rows, at += rows * row) {
       const some = Math.min(rows, end - y);
-      module.call.rows(picture, y, some, band);
+      module.call.rows(image, y, some, band);
       out.set(module.bytes(band, some * row), at);
     }
   };

@@ -33,7 +33,7 @@ export interface ScanComponent {
   readonly v: number;
   /** Blocks in a line of it. */
   readonly blocksPerLine: number;
-  /** Addresses of samples, of the coefficients of all blocks in progressive pictures, of the steps of quantisation. */
+  /** Addresses of samples, of the coefficients of all blocks in progressive images, of the steps of quantisation. */
   readonly plane: number;
   readonly coefficients: number;
   readonly steps: number;
@@ -109,7 +109,7 @@ export function markerAfter(data: Uint8Array, at: number): number {
 }
 
 /**
- * Decodes one scan: into samples, or into coefficients where the picture is progressive.
+ * Decodes one scan: into samples, or into coefficients where the image is progressive.
  *
  * @param start First byte of coded data, from the file's first.
  * @returns Offset of what ends the scan.

@@ -10,7 +10,7 @@
 import { LimitError } from "../../core/errors.ts";
 import { ZIGZAG } from "./jpeg_scan.ts";
 import { HUFFMAN_COUNTS, STANDARD_AC, STANDARD_DC } from "./jpeg_tables.ts";
-import type { Picture } from "./picture.ts";
+import type { RgbImage } from "./rgb_image.ts";
 
 /** Steps of the coefficients at quality 50, in zigzag order: tables K.1 and K.2. */
 const STEPS = {
@@ -107,13 +107,13 @@ function factorsOf(steps: readonly number[]): Float64Array {
 }
 
 /**
- * A picture as JPEG.
+ * An image as JPEG.
  *
  * @param quality 1 to 100, as libjpeg counts.
  * @throws {LimitError} If a side has more than 65,535 pixels.
  */
-export function encodeJpeg(picture: Picture, quality: number = 90): Uint8Array<ArrayBuffer> {
-  const { width, height } = picture;
+export function encodeJpeg(image: RgbImage, quality: number = 90): Uint8Array<ArrayBuffer> {
+  const { width, height } = image;
   if (Math.min(width, height) < 1 || Math.max(width, height) > 65_535) {
     throw new LimitError(`Cannot write a JPEG: ${width}x${height} pixels, 1 to 65535 a side`);
   }
@@ -125,7 +125,7 @@ export function encodeJpeg(picture: Picture, quality: number = 90): Uint8Array<A
   const before = [0, 0, 0];
   for (let y = 0; y < height; y += 8) {
     for (let x = 0; x < width; x += 8) {
-      takeBlock(picture, x, y, planes);
+      takeBlock(image, x, y, planes);
       for (let c = 0; c < 3; c++) before[c] = writeBlock(sink, planes[c]!, factors[c === 0 ? 0 : 1]!, before[c]!);
     }
   }
@@ -146,8 +146,8 @@ function writeHead(sink: Sink, width: number, height: number, steps: readonly nu
   segment(0xda, [3, 1, 0, 2, 0, 3, 0, 0, 63, 0]);
 }
 
-/** Eight by eight pixels as Y, Cb and Cr about zero; edges go on beyond the picture. */
-function takeBlock({ width, height, data }: Picture, x: number, y: number, planes: readonly Float64Array[]): void {
+/** Eight by eight pixels as Y, Cb and Cr about zero; edges go on beyond the image. */
+function takeBlock({ width, height, data }: RgbImage, x: number, y: number, planes: readonly Float64Array[]): void {
   const [luma, blue, red] = planes as [Float64Array, Float64Array, Float64Array];
   for (let v = 0, at = 0; v < 8; v++) {
     const line = Math.min(y + v, height - 1) * width;

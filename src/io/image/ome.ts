@@ -1,5 +1,5 @@
 /**
- * OME-XML in the description of a TIFF: sizes of pixels, and which directory holds which plane of a picture.
+ * OME-XML in the description of a TIFF: sizes of pixels, and which directory holds which plane of an image.
  *
  * Source: OME schema 2016-06 and before (Image, Pixels, Channel, TiffData); units of `UnitsLength`.
  *
@@ -17,7 +17,7 @@ export interface Ome {
   readonly problem: string | undefined;
 }
 
-/** A picture: planes of channels, focal planes and times. */
+/** An image: planes of channels, focal planes and times. */
 export interface OmeImage {
   readonly channels: number;
   readonly focalPlanes: number;
@@ -183,7 +183,7 @@ function pixelOf(attributes: XmlElement["attributes"]): OmeImage["pixel"] {
 }
 
 /**
- * Directories of the planes of a picture, by channel, focal plane and time, in that nesting: `[c][z][t]` flat. Undefined for
+ * Directories of the planes of an image, by channel, focal plane and time, in that nesting: `[c][z][t]` flat. Undefined for
  * planes that no directory of this file holds.
  */
 export function omeDirectories(image: OmeImage): (number | undefined)[] {

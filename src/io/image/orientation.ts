@@ -1,12 +1,12 @@
 /**
- * Which way up a stored picture is meant: the eight orientations of TIFF's tag 274, which EXIF shares.
+ * Which way up a stored image is meant: the eight orientations of TIFF's tag 274, which EXIF shares.
  *
  * Source: TIFF 6.0, Orientation; CIPA DC-008 (EXIF 2.32), 4.6.4.
  *
  * @module
  */
 
-import type { Picture } from "./picture.ts";
+import type { RgbImage } from "./rgb_image.ts";
 
 /** 1 is as stored; 2 to 4 mirror or turn by 180 degrees; 5 to 8 exchange width and height. */
 export type Orientation = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
@@ -14,7 +14,7 @@ export type Orientation = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 /** All of them. */
 export const ORIENTATIONS: readonly Orientation[] = [1, 2, 3, 4, 5, 6, 7, 8];
 
-/** What is done to the stored picture to show it, in words. */
+/** What is done to the stored image to show it, in words. */
 export const TURNS: Readonly<Record<Orientation, string>> = {
   1: "as stored",
   2: "mirrored left to right",
@@ -36,15 +36,15 @@ export function isSideways(orientation: Orientation): boolean {
   return orientation >= 5;
 }
 
-/** Whether the stored picture runs from right to left, and from the bottom up. */
+/** Whether the stored image runs from right to left, and from the bottom up. */
 function reversed(orientation: Orientation): { left: boolean; up: boolean } {
   return { left: [2, 3, 7, 8].includes(orientation), up: [3, 4, 6, 7].includes(orientation) };
 }
 
-/** A picture as it is shown. The same object for orientation 1. */
-export function turned(picture: Picture, orientation: Orientation): Picture {
-  if (orientation === 1) return picture;
-  const { width, height, data } = picture;
+/** An image as it is shown. The same object for orientation 1. */
+export function turned(image: RgbImage, orientation: Orientation): RgbImage {
+  if (orientation === 1) return image;
+  const { width, height, data } = image;
   const sideways = isSideways(orientation);
   const { left, up } = reversed(orientation);
   const [wide, high] = sideways ? [height, width] : [width, height];
@@ -72,7 +72,7 @@ export interface Region {
 /**
  * Where the stored pixels of a region lie. `turned(read(storedRegion(...)), orientation)` is the region as shown.
  *
- * @param stored Extent of the whole picture as stored.
+ * @param stored Extent of the whole image as stored.
  */
 export function storedRegion(
   region: Region,

@@ -1,7 +1,7 @@
 /**
  * PNG: all colour types and depths, plain and interlaced, to the samples the file stores.
  *
- * Source: W3C PNG (third edition). Checksums are verified and a picture that ends early is refused, as PIL does; Adam7 is
+ * Source: W3C PNG (third edition). Checksums are verified and an image that ends early is refused, as PIL does; Adam7 is
  * read pass by pass. Of ancillary chunks the orientation in EXIF is reported; gamma and profiles have no effect.
  *
  * @module
@@ -9,7 +9,7 @@
 
 import { FormatError } from "../../core/errors.ts";
 import { exifOrientation, type Orientation } from "./orientation.ts";
-import { FLAT, MAX_PIXELS, overLimit, type PictureLimit, WHOLE } from "./picture.ts";
+import { FLAT, type ImageLimit, MAX_PIXELS, overLimit, WHOLE } from "./rgb_image.ts";
 import { crc32, inflate } from "../../host/zlib.ts";
 
 /** A decoded PNG. */
@@ -20,9 +20,9 @@ export interface Png {
   readonly depth: number;
   /** 1 grey or palette, 2 grey and alpha, 3 RGB, 4 RGB and alpha. */
   readonly channels: 1 | 2 | 3 | 4;
-  /** RGB of the palette's entries, for pictures of that kind. */
+  /** RGB of the palette's entries, for images of that kind. */
   readonly palette: Uint8Array | undefined;
-  /** How the picture is to be turned, by its EXIF; samples are as stored. */
+  /** How the image is to be turned, by its EXIF; samples are as stored. */
   readonly orientation: Orientation;
   /** One byte a sample, unscaled: 0 or 1 for depth 1; of 16 bits the upper eight. */
   readonly data: Uint8Array<ArrayBuffer>;
@@ -68,7 +68,7 @@ const EXPANSION = 1032;
  * @param name Name of the file for error messages.
  * @throws {FormatError} Naming the byte, what was found and what was expected.
  */
-export function decodePng(bytes: Uint8Array, name: string, limit: PictureLimit = WHOLE): Png {
+export function decodePng(bytes: Uint8Array, name: string, limit: ImageLimit = WHOLE): Png {
   const fail: Fail = failing(name);
   const { header, palette, parts, at, orientation } = readChunks(bytes, fail, MAX_PIXELS);
   const { width, height, depth, channels } = header;
@@ -101,7 +101,7 @@ export function decodePng(bytes: Uint8Array, name: string, limit: PictureLimit =
 /** Place of width and height in the file: behind the magic and the head of IHDR. */
 const SIZE_AT = 16;
 
-function checkSize({ width, height }: Header, bytes: number, limit: PictureLimit, fail: Fail): void {
+function checkSize({ width, height }: Header, bytes: number, limit: ImageLimit, fail: Fail): void {
   const large = overLimit({ width, height, bytes }, limit);
   if (large !== undefined) fail(SIZE_AT, large.found, large.expected, limit.hint);
 }
@@ -125,7 +125,7 @@ const STREAM_ROWS = 64;
 const STREAM_BYTES = 1 << 16;
 
 /**
- * As {@linkcode decodePng}, with no more memory than the result takes, for pictures of up to `most` pixels. Interlaced
+ * As {@linkcode decodePng}, with no more memory than the result takes, for images of up to `most` pixels. Interlaced
  * ones must be small enough for `decodePng`.
  *
  * @throws {FormatError} Naming the byte, what was found and what was expected.
@@ -244,7 +244,7 @@ function readChunks(bytes: Uint8Array, fail: Fail, most: number): Chunks {
     }
     at = end + 4;
     if (type !== "IEND") continue;
-    if (header!.indexed && palette === undefined) fail(at, "ends a palette picture without palette", "a PLTE chunk");
+    if (header!.indexed && palette === undefined) fail(at, "ends a palette image without palette", "a PLTE chunk");
     return { header: header!, palette, parts, orientation, at };
   }
 }

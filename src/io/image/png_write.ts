@@ -6,13 +6,13 @@
  * @module
  */
 
-import type { Picture } from "./picture.ts";
+import type { RgbImage } from "./rgb_image.ts";
 import { crc32, deflate } from "../../host/zlib.ts";
 
 const UP = 2;
 
-/** A picture as PNG. */
-export function encodePng({ width, height, data }: Picture): Uint8Array<ArrayBuffer> {
+/** An image as PNG. */
+export function encodePng({ width, height, data }: RgbImage): Uint8Array<ArrayBuffer> {
   const stride = width * 3;
   const rows = new Uint8Array(height * (stride + 1));
   for (let y = 0; y < height; y++) {

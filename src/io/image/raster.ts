@@ -1,5 +1,5 @@
 /**
- * PNG and JPEG to RGB bytes: the pictures that tiles are, without what the metadata of slides needs.
+ * PNG and JPEG to RGB bytes: the images that tiles are, without what the metadata of slides needs.
  *
  * @module
  */
@@ -7,15 +7,15 @@
 import { FormatError } from "../../core/errors.ts";
 import { decodeJpeg, type Jpeg, openJpeg } from "./jpeg.ts";
 import type { Orientation } from "./orientation.ts";
-import { FLAT, type Picture, type PictureLimit, WHOLE } from "./picture.ts";
+import { FLAT, type ImageLimit, type RgbImage, WHOLE } from "./rgb_image.ts";
 import { decodePng, type Png } from "./png.ts";
 import { withoutInk } from "./tiff_codecs.ts";
 
-/** A picture and what its file held. */
-export interface DecodedImage extends Picture {
+/** An image and what its file held. */
+export interface DecodedImage extends RgbImage {
   /** PIL's name of the mode before conversion: `1`, `L`, `LA`, `P`, `RGB`, `RGBA` or `CMYK`. */
   readonly mode: string;
-  /** How EXIF says that the picture is still to be turned. */
+  /** How EXIF says that the image is still to be turned. */
   readonly orientation: Orientation;
 }
 
@@ -35,7 +35,7 @@ function isPng(bytes: Uint8Array): boolean {
  * @param limit How large it may be; by default as large as PIL reads.
  * @throws {FormatError} Of what is damaged or neither, naming the file.
  */
-export function decodeRaster(bytes: Uint8Array, name: string, limit: PictureLimit = WHOLE): DecodedImage {
+export function decodeRaster(bytes: Uint8Array, name: string, limit: ImageLimit = WHOLE): DecodedImage {
   if (isPng(bytes)) return pngToRgb(decodePng(bytes, name, limit), name);
   if (isRaster(bytes)) return jpegToRgb(bytes, name, limit);
   throw new FormatError(`Cannot decode ${name}: byte 0 begins something else, expected PNG or JPEG`, {
@@ -44,7 +44,7 @@ export function decodeRaster(bytes: Uint8Array, name: string, limit: PictureLimi
   });
 }
 
-function jpegToRgb(bytes: Uint8Array, name: string, limit: PictureLimit): DecodedImage {
+function jpegToRgb(bytes: Uint8Array, name: string, limit: ImageLimit): DecodedImage {
   const jpeg = decodeJpeg(bytes, name, { limit });
   const { width, height, channels, orientation, data } = jpeg;
   const rgb = channels === 3 ? data : new Uint8Array(width * height * 3);
@@ -56,7 +56,7 @@ function modeOf({ channels }: Pick<Jpeg, "channels">): string {
   return channels === 1 ? "L" : channels === 3 ? "RGB" : "CMYK";
 }
 
-/** A picture whose rows are put together on demand. */
+/** An image whose rows are put together on demand. */
 export interface ImageRows extends Omit<DecodedImage, "data"> {
   /** Writes `count` rows from `y` on as RGB to `out` at `at`. */
   readonly readRows: (y: number, count: number, out: Uint8Array, at: number) => void;
@@ -104,7 +104,7 @@ export function pngToRgb(png: Png, name: string): DecodedImage {
   const { width, height, depth, channels, palette, orientation, data } = png;
   if (depth === 16 && channels === 1) {
     throw new FormatError(`Cannot decode ${name}: it is 16-bit grey, expected 8 bits a sample`, {
-      hint: "Scale it to 8 bits first: PIL would cut it at 255 and lose the picture",
+      hint: "Scale it to 8 bits first: PIL would cut it at 255 and lose the image",
       context: { file: name, found: "16-bit grey", expected: "8 bits a sample" },
     });
   }

@@ -1,5 +1,5 @@
 /**
- * Formats of slides and pictures that are recognised and not read: each is refused by its name, with the command that mends it.
+ * Formats of slides and images that are recognised and not read: each is refused by its name, with the command that mends it.
  *
  * @module
  */
@@ -38,7 +38,7 @@ const MAGIC: readonly (Format & { readonly at?: number; readonly magic: string }
   { magic: "\xff\x4f\xff\x51", name: "JPEG 2000", hint: `${PNG}: opj_decompress -i IN -o OUT.png` },
 ];
 
-/** Ends of names whose files begin with anything, or hold the picture elsewhere. */
+/** Ends of names whose files begin with anything, or hold the image elsewhere. */
 const ENDINGS: readonly (Format & { readonly ending: string })[] = [
   { ending: "mrxs", name: "MIRAX", hint: OPENSLIDE },
   { ending: "ndpi", name: "Hamamatsu NDPI", hint: OPENSLIDE },

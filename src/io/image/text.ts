@@ -1,10 +1,10 @@
 /**
- * Text in pictures: printable ASCII in the dots of a character display, five columns of seven. What is beyond it is drawn as `?`.
+ * Text in images: printable ASCII in the dots of a character display, five columns of seven. What is beyond it is drawn as `?`.
  *
  * @module
  */
 
-import type { Picture } from "./picture.ts";
+import type { RgbImage } from "./rgb_image.ts";
 
 /** Columns of the characters from space to `~`, the lowest bit at the top. */
 const COLUMNS = "0000000000 00005f0000 0007000700 147f147f14 242a7f2a12 2313086462 3649552250 0005030000 001c224100 " +
@@ -29,9 +29,9 @@ export function textSize(text: string, scale: number = 2): { readonly width: num
   return { width: [...text].length * ADVANCE * scale, height: LINE * scale };
 }
 
-/** Draws a line of text into a picture, which cuts it at its edge. @param scale Pixels of a dot. */
+/** Draws a line of text into an image, which cuts it at its edge. @param scale Pixels of a dot. */
 export function drawText(
-  { width, height, data }: Picture,
+  { width, height, data }: RgbImage,
   text: string,
   left: number,
   top: number,

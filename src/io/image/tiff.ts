@@ -1,21 +1,21 @@
 /**
- * TIFF pictures and pyramids: generic ones as libvips writes them, Aperio's SVS, and OME-TIFF.
+ * TIFF images and pyramids: generic ones as libvips writes them, Aperio's SVS, and OME-TIFF.
  *
  * @module
  */
 
 import { FormatError } from "../../core/errors.ts";
 import { type Orientation, orientationOf, turned, TURNS } from "./orientation.ts";
-import { MAX_SIDE, overLimit, type Picture, type PictureLimit, WHOLE } from "./picture.ts";
+import { type ImageLimit, MAX_SIDE, overLimit, type RgbImage, WHOLE } from "./rgb_image.ts";
 import type { RandomAccess } from "../random_access.ts";
 import { JPEG2000_RATE } from "./jpeg2000.ts";
 import { checkScanner } from "./slide_formats.ts";
 import { checkFirstChunk, isLoaded, prepareCodec } from "./tiff_coded.ts";
-import { checkChunk, readPictureChunk } from "./tiff_codecs.ts";
+import { checkChunk, readImageChunk } from "./tiff_codecs.ts";
 import { type Ifd, isTiff, readFrom, readFromBytes, readIfds, TAG, tiffError } from "./tiff_ifd.ts";
 import { RECOMPRESS, type TiffLayout, tiffLayout } from "./tiff_layout.ts";
 import { type PixelSize, tiffPixelSize } from "./tiff_pixel_size.ts";
-import { type TiffPicture, tiffPicture } from "./tiff_planes.ts";
+import { type TiffImage, tiffImage } from "./tiff_planes.ts";
 
 export { isTiff };
 
@@ -41,7 +41,7 @@ export interface TiffPyramid {
   /** From large to small. */
   readonly levels: readonly TiffLevel[];
   readonly pixelSize: PixelSize;
-  /** Pictures that are no level: label, macro, thumbnail. */
+  /** Images that are no level: label, macro, thumbnail. */
   readonly associated: readonly { width: number; height: number }[];
   /** How the levels are to be turned, which are given as stored: tag 274. */
   readonly orientation: Orientation;
@@ -59,19 +59,19 @@ export async function openTiff(source: RandomAccess): Promise<TiffPyramid> {
   const { name } = source;
   const ifds = await readFrom(source, readIfds(name, source.size));
   checkScanner(ifds, name);
-  const picture = tiffPicture(ifds, name);
-  const full = layoutsOf(picture.planes, name);
-  const [first] = picture.planes;
+  const image = tiffImage(ifds, name);
+  const full = layoutsOf(image.planes, name);
+  const [first] = image.planes;
   checkSlide(full[0]!, name);
-  if (picture.ome !== undefined && full[0]!.bits === 16) {
-    const found = "begins a picture of OME-TIFF of 16 bits a sample, which is no brightfield picture of a scanner";
+  if (image.ome !== undefined && full[0]!.bits === 16) {
+    const found = "begins an image of OME-TIFF of 16 bits a sample, which is no brightfield image of a scanner";
     throw tiffError(name, full[0]!.ifd.place(TAG.bits), found, "8 bits a sample", "Scale it to 8 bits first");
   }
   const stored = orientationTag(first!);
   const levels = [full];
   const associated: { width: number; height: number }[] = [];
-  const notes = [...picture.notes];
-  for (const { planes, beside } of lowerDirectories(ifds, picture)) {
+  const notes = [...image.notes];
+  for (const { planes, beside } of lowerDirectories(ifds, image)) {
     const [ifd] = planes;
     const below = !beside && planes.every((plane) => isBelow(plane, full[0]!, levels.at(-1)![0]!));
     if (below && orientationTag(ifd!) === stored) levels.push(layoutsOf(planes, name));
@@ -87,7 +87,7 @@ export async function openTiff(source: RandomAccess): Promise<TiffPyramid> {
   }
   return {
     levels: levels.map((layouts) => levelOf(layouts, full[0]!, source)),
-    pixelSize: tiffPixelSize(first!, picture),
+    pixelSize: tiffPixelSize(first!, image),
     associated,
     orientation: stored,
     notes,
@@ -100,7 +100,7 @@ function checkSlide({ ifd, width, height, lengths, across, down }: TiffLayout, n
     throw tiffError(name, ifd.place(TAG.width), `claims ${width}x${height} pixels`, `at most ${MAX_SIDE} a side`);
   }
   if (Array.from(lengths).slice(0, across * down).every((length) => length === 0)) {
-    throw tiffError(name, ifd.at, "begins a picture without any tile or strip", "one at least");
+    throw tiffError(name, ifd.at, "begins an image without any tile or strip", "one at least");
   }
 }
 
@@ -124,10 +124,10 @@ function orientationTag(ifd: Ifd): Orientation {
   return orientationOf(ifd.number(TAG.orientation));
 }
 
-/** Directories that may be levels: OME-TIFF has them below those of the picture, all others one after the other. */
+/** Directories that may be levels: OME-TIFF has them below those of the image, all others one after the other. */
 function* lowerDirectories(
   ifds: readonly Ifd[],
-  { planes, ome }: TiffPicture,
+  { planes, ome }: TiffImage,
 ): Generator<{ readonly planes: readonly Ifd[]; readonly beside: boolean }> {
   const [first] = planes;
   for (const [i, child] of first!.children.entries()) {
@@ -135,7 +135,7 @@ function* lowerDirectories(
     yield { planes: below.every((ifd) => ifd !== undefined) ? below : [child], beside: false };
   }
   if (planes.length > 1) return;
-  // Beside a picture with levels below it, further ones of OME-TIFF are labels and overviews, whatever their shape.
+  // Beside an image with levels below it, further ones of OME-TIFF are labels and overviews, whatever their shape.
   const beside = ome !== undefined && first!.children.length > 0;
   const others = ifds.filter((ifd) => ifd !== first);
   // From large to small, wherever in the file they stand.
@@ -143,7 +143,7 @@ function* lowerDirectories(
   for (const ifd of others.toSorted((a, b) => width(b) - width(a))) yield { planes: [ifd], beside };
 }
 
-/** Layouts of one picture's directories, which must be stored alike. */
+/** Layouts of one image's directories, which must be stored alike. */
 function layoutsOf(planes: readonly Ifd[], name: string): TiffLayout[] {
   const layouts = planes.map((ifd) => tiffLayout(ifd, name));
   const [first, ...others] = layouts;
@@ -161,7 +161,7 @@ function layoutsOf(planes: readonly Ifd[], name: string): TiffLayout[] {
 function refuseDeepGrey({ bits, photometric, ifd }: TiffLayout, name: string): void {
   if (bits !== 16 || (photometric !== "black is zero" && photometric !== "white is zero")) return;
   throw new FormatError(`Cannot decode ${name}: it is 16-bit grey, expected 8 bits a sample`, {
-    hint: "Scale it to 8 bits first: PIL would cut it at 255 and lose the picture",
+    hint: "Scale it to 8 bits first: PIL would cut it at 255 and lose the image",
     context: { file: name, offset: ifd.place(TAG.bits), found: "16-bit grey", expected: "8 bits a sample" },
   });
 }
@@ -177,7 +177,7 @@ function levelOf(layouts: readonly TiffLayout[], full: TiffLayout, source: Rando
     read: async (index) => {
       if (layouts.some(({ lengths }) => lengths[index] === 0)) return undefined;
       await prepareCodec(layouts[0]!.compression);
-      return await readFrom(source, readPictureChunk(layouts, index, source.name));
+      return await readFrom(source, readImageChunk(layouts, index, source.name));
     },
   };
 }
@@ -195,20 +195,20 @@ function isBelow(ifd: Ifd, full: TiffLayout, before: TiffLayout): boolean {
 }
 
 /**
- * Decodes the picture of a TIFF held in memory, turned as its orientation tag says, as PIL does.
+ * Decodes the image of a TIFF held in memory, turned as its orientation tag says, as PIL does.
  *
  * @param name Name of the file for error messages.
- * @returns The picture, and PIL's name of its mode before conversion to RGB.
+ * @returns The image, and PIL's name of its mode before conversion to RGB.
  * @throws {FormatError} Of what is damaged or cannot be read.
  * @throws {DataError} If its first directory is one of a stack.
  */
-export function decodeTiff(file: Uint8Array, name: string, limit: PictureLimit = WHOLE): Picture & { mode: string } {
+export function decodeTiff(file: Uint8Array, name: string, limit: ImageLimit = WHOLE): RgbImage & { mode: string } {
   const ifds = readFromBytes(file, name, readIfds(name, file.length));
   checkScanner(ifds, name);
-  const layouts = layoutsOf(tiffPicture(ifds, name).planes, name);
+  const layouts = layoutsOf(tiffImage(ifds, name).planes, name);
   const [layout] = layouts as [TiffLayout];
   if (isLoaded(layout.compression)) {
-    const expected = "none, LZW, Deflate, ZSTD, JPEG or PackBits in a picture that is no slide";
+    const expected = "none, LZW, Deflate, ZSTD, JPEG or PackBits in an image that is no slide";
     const found = `has compression ${layout.compression}`;
     throw tiffError(name, layout.ifd.place(TAG.compression), found, expected, RECOMPRESS);
   }
@@ -219,7 +219,7 @@ export function decodeTiff(file: Uint8Array, name: string, limit: PictureLimit =
   checkChunk(layout, name);
   let data: Uint8Array<ArrayBuffer> | undefined;
   for (let index = 0; index < across * down; index++) {
-    const chunk = readFromBytes(file, name, readPictureChunk(layouts, index, name));
+    const chunk = readFromBytes(file, name, readImageChunk(layouts, index, name));
     // Memory is taken once a chunk proved to hold what it claims.
     data ??= new Uint8Array(width * height * 3);
     const [x, y] = [index % across * chunkWidth, Math.floor(index / across) * chunkHeight];

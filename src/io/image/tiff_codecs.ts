@@ -7,7 +7,7 @@
  */
 
 import { expandLzw } from "./lzw.ts";
-import { MAX_CHUNK } from "./picture.ts";
+import { MAX_CHUNK } from "./rgb_image.ts";
 import { codedSamples } from "./tiff_coded.ts";
 import { type Reading, TAG, tiffError } from "./tiff_ifd.ts";
 import { type Compression, isCoded, RECOMPRESS, type TiffLayout } from "./tiff_layout.ts";
@@ -37,7 +37,7 @@ function rowsOf({ tiled, chunkHeight, height, across, down }: TiffLayout, index:
  * @param layouts Of one directory, or of three that hold red, green and blue.
  * @throws {FormatError} If its data is damaged, ends early or lies outside of the file.
  */
-export function* readPictureChunk(
+export function* readImageChunk(
   layouts: readonly TiffLayout[],
   index: number,
   name: string,

@@ -1,5 +1,5 @@
 /**
- * Chunks of a TIFF that are pictures in a format of their own (JPEG, JPEG 2000, WebP) to samples of a byte.
+ * Chunks of a TIFF that are images in a format of their own (JPEG, JPEG 2000, WebP) to samples of a byte.
  *
  * Source: Adobe's technical note 2 for JPEG; OpenSlide and libtiff for what Aperio's JPEG 2000 and WebP hold.
  *
@@ -9,7 +9,7 @@
 import { FormatError } from "../../core/errors.ts";
 import { decodeJpeg } from "./jpeg.ts";
 import { decodeJpeg2000, loadJpeg2000, readJpeg2000Header } from "./jpeg2000.ts";
-import { MAX_CHUNK } from "./picture.ts";
+import { MAX_CHUNK } from "./rgb_image.ts";
 import { type Reading, TAG, tiffError } from "./tiff_ifd.ts";
 import { type Compression, RECOMPRESS, type TiffLayout } from "./tiff_layout.ts";
 import { decodeWebp, loadWebp } from "./webp.ts";
@@ -42,7 +42,7 @@ export function* checkFirstChunk(layout: TiffLayout, name: string): Reading<void
 }
 
 /**
- * Decodes chunk `index`, of which `rows` rows lie in the picture.
+ * Decodes chunk `index`, of which `rows` rows lie in the image.
  *
  * @throws {FormatError} If it is damaged, or of another size or kind than the directory says.
  */
@@ -104,7 +104,7 @@ function jpegSamples(layout: TiffLayout, data: Uint8Array, index: number, rows: 
   const { chunkWidth, chunkHeight, samples, photometric, tiled, ifd } = layout;
   const offset = layout.offsets[index]!;
   const tables = ifd.bytes(TAG.jpegTables);
-  // The last strip may be as high as the others, although the picture ends.
+  // The last strip may be as high as the others, although the image ends.
   const highest = tiled ? chunkHeight : Math.max(chunkHeight, ifd.number(TAG.rowsPerStrip) ?? 0, 16);
   const most = Math.min(MAX_CHUNK / 3, chunkWidth * highest);
   // What samples mean is said by the tag alone, as in libtiff and OpenSlide: markers inside of the stream are passed over.

@@ -111,7 +111,7 @@ export function tiffError(name: string, offset: number, found: string, expected:
   });
 }
 
-/** One directory: a picture and what is said about it. */
+/** One directory: an image and what is said about it. */
 export class Ifd {
   /** Directories below this one, in the order they are named. */
   readonly children: Ifd[] = [];

@@ -12,7 +12,7 @@ export interface TiffLayout {
   readonly ifd: Ifd;
   readonly width: number;
   readonly height: number;
-  /** Chunk size; strips are as wide as the picture. */
+  /** Chunk size; strips are as wide as the image. */
   readonly chunkWidth: number;
   readonly chunkHeight: number;
   readonly tiled: boolean;
@@ -91,7 +91,7 @@ const REFUSED: Readonly<Record<number, string>> = {
   52546: "JPEG XL of DNG",
 };
 
-/** Whether chunks are pictures in a format of their own, and not samples one after the other. */
+/** Whether chunks are images in a format of their own, and not samples one after the other. */
 export function isCoded(compression: Compression): boolean {
   return compression === "JPEG" || compression === "JPEG 2000" || compression === "WebP";
 }
@@ -163,7 +163,7 @@ export function tiffLayout(ifd: Ifd, name: string): TiffLayout {
   });
 }
 
-/** A picture in one strip without compression, as many programs write it, is read in pieces like one of several strips. */
+/** An image in one strip without compression, as many programs write it, is read in pieces like one of several strips. */
 function divided(layout: TiffLayout): TiffLayout {
   const { width, height, samples, bits, tiled, planar, compression, down, offsets, lengths } = layout;
   const row = Math.ceil(width * samples * bits / 8);

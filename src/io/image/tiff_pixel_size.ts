@@ -8,7 +8,7 @@
  */
 
 import { type Ifd, TAG } from "./tiff_ifd.ts";
-import type { TiffPicture } from "./tiff_planes.ts";
+import type { TiffImage } from "./tiff_planes.ts";
 
 /** Side of a pixel of the largest level, and who says so. */
 export interface PixelSize {
@@ -31,7 +31,7 @@ const BELIEVABLE: readonly [number, number] = [0.1, 10];
  * Reads the pixel size of the first directory: OME-XML before Aperio's MPP before the resolution tags. OME-XML that is there
  * and cannot be understood is not replaced by the tags, which programs beside it fill with anything.
  */
-export function tiffPixelSize(ifd: Ifd, { ome, image }: Pick<TiffPicture, "ome" | "image">): PixelSize {
+export function tiffPixelSize(ifd: Ifd, { ome, image }: Pick<TiffImage, "ome" | "image">): PixelSize {
   if (ome?.problem !== undefined) return { ...NO_PIXEL_SIZE, source: "ome", problem: ome.problem };
   const pixel = image?.pixel;
   if (pixel !== undefined) {

@@ -1,6 +1,6 @@
 /**
- * Which directories of a TIFF make its picture: one, or three of one colour each. Stacks are refused: what is a channel, a
- * focal plane or a time cannot be seen, and the first of them is not the picture.
+ * Which directories of a TIFF make its image: one, or three of one colour each. Stacks are refused: what is a channel, a
+ * focal plane or a time cannot be seen, and the first of them is not the image.
  *
  * @module
  */
@@ -9,45 +9,45 @@ import { DataError } from "../../core/errors.ts";
 import { type Ome, type OmeChannel, omeDirectories, type OmeImage, readOme } from "./ome.ts";
 import { type Ifd, TAG } from "./tiff_ifd.ts";
 
-/** The picture of a file. */
-export interface TiffPicture {
+/** The image of a file. */
+export interface TiffImage {
   /** One directory, or those of red, green and blue. */
   readonly planes: readonly Ifd[];
   /** What the description says, where it is OME-XML. */
   readonly ome: Ome | undefined;
-  /** The picture of it that is read. */
+  /** The image of it that is read. */
   readonly image: OmeImage | undefined;
   /** What a reader ought to know, in words. */
   readonly notes: readonly string[];
 }
 
 const SPLIT =
-  'Write one colour picture. Channels: vips bandjoin "IN.tif[page=0] IN.tif[page=1] IN.tif[page=2]" OUT.tif; ' +
+  'Write one colour image. Channels: vips bandjoin "IN.tif[page=0] IN.tif[page=1] IN.tif[page=2]" OUT.tif; ' +
   'one page of a stack: vips copy "IN.tif[page=0]" OUT.tif';
 
 /**
- * Finds the picture.
+ * Finds the image.
  *
  * @throws {DataError} If the largest directory is one of several that belong together and cannot be put together.
  */
-export function tiffPicture(ifds: readonly Ifd[], name: string): TiffPicture {
+export function tiffImage(ifds: readonly Ifd[], name: string): TiffImage {
   const first = largest(ifds);
   const samples = first.number(TAG.samples) ?? 1;
   const ome = readOme(ifds[0]!.bytes(TAG.description));
   const image = ome?.images.find((image) => holds(image, ifds.indexOf(first), samples)) ?? ome?.images[0];
   const pages = ifds.filter((ifd) => ifd === first || isPageLike(ifd, first));
   const refuse = (found: string): DataError =>
-    new DataError(`Cannot read ${name} as one picture: ${found}, expected one directory with all colours`, {
-      code: "picture-stack",
+    new DataError(`Cannot read ${name} as one image: ${found}, expected one directory with all colours`, {
+      code: "image-stack",
       hint: SPLIT,
       context: { file: name, directories: ifds.length, found },
     });
-  const before = first === ifds[0] ? [] : [`its largest picture is taken, ${sizeOf(first)}, which is not its first`];
-  const one = (): TiffPicture => ({ planes: [first], ome, image, notes: before });
+  const before = first === ifds[0] ? [] : [`its largest image is taken, ${sizeOf(first)}, which is not its first`];
+  const one = (): TiffImage => ({ planes: [first], ome, image, notes: before });
   const hidden = pages.length === 1 ? hiddenPlanes(first, samples) : undefined;
   if (hidden !== undefined) throw refuse(hidden);
   const channels = image === undefined ? 1 : Math.ceil(image.channels / samples);
-  // A file of one colour picture may still carry the description of what it was made from.
+  // A file of one colour image may still carry the description of what it was made from.
   if (pages.length === 1 && (channels === 1 || samples >= 3)) return one();
   if (image === undefined) throw refuse(`it has ${pages.length} directories of ${sizeOf(first)}, a stack or channels`);
   const { focalPlanes, times } = image;
@@ -73,7 +73,7 @@ function largest(ifds: readonly Ifd[]): Ifd {
   return ifds.reduce((best, ifd) => pixels(ifd) > pixels(best) ? ifd : best);
 }
 
-/** Whether a directory holds planes of a picture of OME-XML. */
+/** Whether a directory holds planes of an image of OME-XML. */
 function holds(image: OmeImage, directory: number, samples: number): boolean {
   return omeDirectories({ ...image, channels: Math.ceil(image.channels / samples) }).includes(directory);
 }

@@ -9,7 +9,7 @@
 
 import type { Disk, HostFile } from "../disk.ts";
 import { encodeJpeg } from "./jpeg_write.ts";
-import type { Picture } from "./picture.ts";
+import type { RgbImage } from "./rgb_image.ts";
 import { type Field, LONG, LONG8, RATIONAL, SHORT, writeDirectory } from "./tiff_directory.ts";
 import { deflate } from "../../host/zlib.ts";
 
@@ -34,7 +34,7 @@ export interface TiffOptions {
   readonly big?: boolean;
 }
 
-/** A picture to write. */
+/** An image to write. */
 export interface NewTiff extends TiffOptions {
   /** RGB bytes `[count, width, 3]` of rows from `top` on; asked from the top down. */
   rows(top: number, count: number): Uint8Array;
@@ -156,7 +156,7 @@ export class TiffWriter {
     }
   }
 
-  #tile(level: Level, tile: Picture): void {
+  #tile(level: Level, tile: RgbImage): void {
     const bytes = this.#options.packing === "jpeg" ? encodeJpeg(tile, QUALITY) : deflate(differences(tile));
     this.#file.write(this.#at, bytes);
     level.offsets.push(this.#at);
@@ -166,7 +166,7 @@ export class TiffWriter {
 }
 
 /** A tile of a band of rows, padded with black. */
-function tileOf(rows: Uint8Array, width: number, x: number): Picture {
+function tileOf(rows: Uint8Array, width: number, x: number): RgbImage {
   const data = new Uint8Array(TILE * TILE * 3);
   const count = rows.length / (width * 3);
   const across = Math.min(TILE, width - x) * 3;
@@ -178,7 +178,7 @@ function tileOf(rows: Uint8Array, width: number, x: number): Picture {
 }
 
 /** Pixels as differences to those on their left, in place. */
-function differences({ data }: Picture): Uint8Array {
+function differences({ data }: RgbImage): Uint8Array {
   const stride = TILE * 3;
   for (let row = 0; row < data.length; row += stride) {
     for (let i = row + stride - 1; i >= row + 3; i--) data[i]! -= data[i - 3]!;

@@ -1,5 +1,5 @@
 /**
- * WebP pictures, lossy and lossless: the only module that knows the package which decodes them (libwebp in WebAssembly). What
+ * WebP images, lossy and lossless: the only module that knows the package which decodes them (libwebp in WebAssembly). What
  * a file claims is checked before the package takes memory for it.
  *
  * Source: developers.google.com/speed/webp/docs/riff_container; RFC 6386 section 9.1 and RFC 9649 for sizes.
@@ -8,7 +8,7 @@
  */
 
 import { FormatError } from "../../core/errors.ts";
-import type { Picture } from "./picture.ts";
+import type { RgbImage } from "./rgb_image.ts";
 import { startWebp } from "./slide_codecs.ts";
 
 interface Codec {
@@ -49,16 +49,16 @@ function sizeOf(bytes: Uint8Array, name: string): { width: number; height: numbe
   if (kind === "VP8 " && u24(23) === 0x2a019d) {
     return { width: view.getUint16(26, true) & 0x3fff, height: view.getUint16(28, true) & 0x3fff };
   }
-  throw problem(name, 12, `begins ${JSON.stringify(kind)}`, "a picture in VP8 or VP8L that does not move");
+  throw problem(name, 12, `begins ${JSON.stringify(kind)}`, "an image in VP8 or VP8L that does not move");
 }
 
 /**
- * Decodes a picture; alpha is dropped. {@linkcode loadWebp} must have been awaited before.
+ * Decodes an image; alpha is dropped. {@linkcode loadWebp} must have been awaited before.
  *
  * @param most Pixels it may claim.
  * @throws {FormatError} If it is damaged, ends early or is larger.
  */
-export function decodeWebp(bytes: Uint8Array, name: string, most: number): Picture {
+export function decodeWebp(bytes: Uint8Array, name: string, most: number): RgbImage {
   const { width, height } = sizeOf(bytes, name);
   if (!(width >= 1 && height >= 1 && width * height <= most)) {
     throw problem(name, 20, `claims ${width}x${height} pixels`, `at most ${most}`);
@@ -73,7 +73,7 @@ export function decodeWebp(bytes: Uint8Array, name: string, most: number): Pictu
     codec = undefined;
   }
   if (!rgba || rgba.width !== width || rgba.height !== height) {
-    throw problem(name, 12, "begins damaged data", "a whole picture");
+    throw problem(name, 12, "begins damaged data", "a whole image");
   }
   const data = new Uint8Array(width * height * 3);
   for (let from = 0, to = 0; to < data.length; from += 4, to += 3) {

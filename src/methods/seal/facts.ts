@@ -152,15 +152,15 @@ export function stagesOf(metrics: string, steps: number): Stage[] {
 }
 
 /** Notes on where time went. */
-export function timeNotes({ patches, rows: { trunk } }: SealSession): Record<string, string> {
+export function timeNotes({ patches, rows: { stemCache } }: SealSession): Record<string, string> {
   const { read, augment, wait, patches: count } = patches.times;
   const seconds = (ms: number) => (ms / 1000).toFixed(1);
   return {
     [TIMES.training]: `${count.toLocaleString("en-US")} patches in the whole run: ${seconds(read)} s of reading and ${
       seconds(augment)
     } s of augmenting in workers, ${seconds(wait)} s of waiting for them`,
-    ...(trunk === undefined
+    ...(stemCache === undefined
       ? {}
-      : { [TIMES.before]: `${trunk.computed.toLocaleString("en-US")} views went through the frozen blocks` }),
+      : { [TIMES.before]: `${stemCache.computed.toLocaleString("en-US")} views went through the frozen blocks` }),
   };
 }

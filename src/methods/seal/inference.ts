@@ -11,7 +11,7 @@ import type { Program } from "../../graph/program.ts";
 import { Store } from "../../graph/store.ts";
 import type { Tensor } from "../../graph/tensor.ts";
 import type { SealModel } from "./model.ts";
-import type { ViewOf } from "../../train/trunk.ts";
+import type { ViewOf } from "../../train/stem_cache.ts";
 import type { RowInput } from "../../train/row_input.ts";
 
 /** What the image side says, one row an image. */

@@ -9,7 +9,7 @@ import type { Vocabulary } from "../../data/genes/vocabulary.ts";
 import type { TrainedModel } from "../../eval/inference.ts";
 import { ORGANS } from "../../models/organ_token.ts";
 import { pixelInput } from "../../train/row_input.ts";
-import type { ViewOf } from "../../train/trunk.ts";
+import type { ViewOf } from "../../train/stem_cache.ts";
 import { Inference } from "./inference.ts";
 import type { SealModel } from "./model.ts";
 

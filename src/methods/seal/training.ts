@@ -212,7 +212,7 @@ function inputsOf({ opened, data, config }: SealSession): RunInputs {
       }
       checkFed(state, opened, path, config.input.image_size);
       if (!data.agrees(String(state.data))) {
-        const what = checked ? "expression or pictures" : "or this version reads them otherwise than the one before";
+        const what = checked ? "expression or images" : "or this version reads them otherwise than the one before";
         throw new DataError(`Cannot go on with ${path}: the data changed since, ${what}`, {
           hint,
           context: { given: data.fingerprint, wanted: state.data },

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { AheadImages } from "../../../src/train/ahead_images.ts";
 import { stepRunner } from "../../../src/train/step.ts";
 import { pixelInput } from "../../../src/train/row_input.ts";
-import { Trunk, type ViewOf } from "../../../src/train/trunk.ts";
-import { DeviceTrunk } from "../../../src/train/trunk_store.ts";
+import { StemCache, type ViewOf } from "../../../src/train/stem_cache.ts";
+import { DeviceStemStore } from "../../../src/train/stem_store.ts";
 import { batchOf, buildCase, compileAlign, deviations } from "../../../src/methods/seal/proof/case.ts";
 import { formulaImages, range } from "../../../src/verify/formula.ts";
 import { openGpu } from "../../gpu/shared.ts";
@@ -70,14 +70,14 @@ for (const micro of [6, 2]) {
   });
 }
 
-Deno.test("a trunk reads the images of the next piece while it computes one, each once", async () => {
+Deno.test("a stem cache reads the images of the next piece while it computes one, each once", async () => {
   const { model: { encoder }, side, destroy } = buildCase(gpu, { cache: "memory" });
   const cut = encoder.deepestCut()!;
-  const store = new DeviceTrunk(gpu, { rows: 8, shapes: encoder.cutShapes(cut), dtype: "f32" });
+  const store = new DeviceStemStore(gpu, { rows: 8, shapes: encoder.cutShapes(cut), dtype: "f32" });
   const asked: string[] = [];
   const formula = formulaImages(side);
   let done = 0;
-  const trunk = await Trunk.create(gpu, encoder, {
+  const stemCache = await StemCache.create(gpu, encoder, {
     cut,
     store,
     dtype: "f32",
@@ -89,13 +89,13 @@ Deno.test("a trunk reads the images of the next piece while it computes one, eac
       return formula(of);
     },
   });
-  trunk.ahead(views(0, 1));
-  await trunk.ensure(views(0, 1, 2, 3, 4, 4, 0), (n) => done = n);
+  stemCache.ahead(views(0, 1));
+  await stemCache.ensure(views(0, 1, 2, 3, 4, 4, 0), (n) => done = n);
   assert.deepEqual(asked, ["0,1 at 0", "2,3 at 0", "4 at 2"]);
-  assert.equal(trunk.computed, 5);
-  trunk.ahead(views(0, 4));
+  assert.equal(stemCache.computed, 5);
+  stemCache.ahead(views(0, 4));
   assert.equal(asked.length, 3, "nothing is missing");
-  trunk.destroy();
+  stemCache.destroy();
   store.close();
   destroy();
 });

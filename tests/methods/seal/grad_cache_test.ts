@@ -1,12 +1,12 @@
-/** Gradient caching and the trunk's cache change how a step is computed, not what it computes. */
+/** Gradient caching and the stem's cache change how a step is computed, not what it computes. */
 
 import assert from "node:assert/strict";
 import type { Gpu } from "../../../src/gpu/device.ts";
 import { readback } from "../../../src/gpu/readback.ts";
 import { Store } from "../../../src/graph/store.ts";
 import { disk } from "../../../src/io/fs.ts";
-import { stemInputs, Trunk } from "../../../src/train/trunk.ts";
-import { checkTrunkBudget, DeviceTrunk, DiskTrunk, type TrunkStore } from "../../../src/train/trunk_store.ts";
+import { StemCache, stemInputs } from "../../../src/train/stem_cache.ts";
+import { checkStemBudget, DeviceStemStore, DiskStemStore, type StemStore } from "../../../src/train/stem_store.ts";
 import { cachedInput, pixelInput, type RowInput } from "../../../src/train/row_input.ts";
 import { kernelPaths, openGpu } from "../../gpu/shared.ts";
 import {
@@ -139,10 +139,10 @@ Deno.test("both passes over a micro-batch draw the same dropout: the gradient is
   assert.ok(Math.abs(measured / slope - 1) < 0.02, `slope ${measured} measured, ${slope} computed`);
 });
 
-async function trunkOf({ model, side }: SealCase, store: TrunkStore, dtype: "f32" | "f16"): Promise<Trunk> {
+async function stemCacheOf({ model, side }: SealCase, store: StemStore, dtype: "f32" | "f16"): Promise<StemCache> {
   const cut = model.encoder.deepestCut()!;
   const images = formulaImages(side);
-  return await Trunk.create(gpu, model.encoder, { cut, store, dtype, views: 1, tile: side, images, batch: 4 });
+  return await StemCache.create(gpu, model.encoder, { cut, store, dtype, views: 1, tile: side, images, batch: 4 });
 }
 
 // A relu that half precision turns over takes its part of a gradient with it.
@@ -151,10 +151,10 @@ for (const [dtype, tolerance, slack] of [["f32", 1e-5, 1e-5], ["f16", 2e-3, 0.1]
     const opened: { close(): void }[] = [];
     const cached = await run({}, {}, async (seal) => {
       const cut = seal.model.encoder.deepestCut()!;
-      const store = new DeviceTrunk(gpu, { rows: 2 * BATCH, shapes: seal.model.encoder.cutShapes(cut), dtype });
-      const trunk = await trunkOf(seal, store, dtype);
-      opened.push({ close: () => (trunk.destroy(), store.close()) });
-      return cachedInput(seal.model.encoder, cut, trunk, dtype);
+      const store = new DeviceStemStore(gpu, { rows: 2 * BATCH, shapes: seal.model.encoder.cutShapes(cut), dtype });
+      const stemCache = await stemCacheOf(seal, store, dtype);
+      opened.push({ close: () => (stemCache.destroy(), store.close()) });
+      return cachedInput(seal.model.encoder, cut, stemCache, dtype);
     });
     same(await run({}, {}), cached, tolerance, slack);
     for (const one of opened) one.close();
@@ -168,18 +168,18 @@ Deno.test("a cache on disk heals what is damaged and forgets what has another ke
   const cut = encoder.deepestCut()!;
   const rows = { rows: 6, shapes: encoder.cutShapes(cut), dtype: "f32" as const };
   const views = range(6).map((pair) => ({ pair, view: 0 }));
-  const path = `${folder}/trunk`;
+  const path = `${folder}/stem`;
   /** All rows, and how many were computed for them. */
   const load = async (key: string) => {
-    const store = new DiskTrunk(gpu, rows, { disk, path, key });
-    const trunk = await trunkOf(seal, store, "f32");
+    const store = new DiskStemStore(gpu, rows, { disk, path, key });
+    const stemCache = await stemCacheOf(seal, store, "f32");
     const inputs = new Store(gpu);
     const pieces = stemInputs(inputs, encoder, { cut, dtype: "f32" }, views.length);
     inputs.allocate();
-    await trunk.load(views, pieces);
+    await stemCache.load(views, pieces);
     const values = (await readback(gpu, ...pieces)).map((value) => Float32Array.from(value as Float32Array));
-    const found = { values, computed: trunk.computed, reused: store.reused, rowBytes: store.rowBytes };
-    trunk.destroy();
+    const found = { values, computed: stemCache.computed, reused: store.reused, rowBytes: store.rowBytes };
+    stemCache.destroy();
     store.close();
     inputs.destroy();
     return found;
@@ -210,6 +210,6 @@ Deno.test("a cache on disk heals what is damaged and forgets what has another ke
 
 Deno.test("a cache larger than allowed is refused with its size and the mend", () => {
   const rows = { rows: 1000, shapes: [[1024, 1024]], dtype: "f16" as const };
-  checkTrunkBudget(rows, 2 ** 31);
-  assert.throws(() => checkTrunkBudget(rows, 2 ** 30), /1000 rows take 1.95 GiB, cache_budget is 1.00/);
+  checkStemBudget(rows, 2 ** 31);
+  assert.throws(() => checkStemBudget(rows, 2 ** 30), /1000 rows take 1.95 GiB, cache_budget is 1.00/);
 });

@@ -100,10 +100,10 @@ for (const pool of ["all", "slide"] as const) {
     const shown = json["across_slides"] as { gene_to_image: { recall: Record<string, number> } };
     assert.equal(shown.gene_to_image.recall[5], report.across.geneToImage.recall[5]);
     assert.deepEqual(Object.keys((json["within_slides"] as { by_slide: object }).by_slide), ["A", "B"]);
-    // The gallery's pictures are the patches of what the numbers name.
+    // The gallery's images are the patches of what the numbers name.
     const first = sections[0]!.rows[0]!;
     assert.deepEqual(
-      [...first.found[1]!.picture.data],
+      [...first.found[1]!.image.data],
       [...patchBytes(
         gene_to_image![0]!.found[1]!.sample,
         Number(gene_to_image![0]!.found[1]!.barcode.split("AC")[1]),

@@ -289,8 +289,8 @@ Deno.test("retrieve and predict with a trained run", async () => {
     }
     assert.equal(result.gene_queries[0].raised[0].gene, genes[3]);
     assert.equal(result.gene_queries[0].found.length, 4);
-    const picture = decodePng(Deno.readFileSync(`${out}/gallery.png`), "gallery.png");
-    assert.ok((await picture).width > 400);
+    const image = decodePng(Deno.readFileSync(`${out}/gallery.png`), "gallery.png");
+    assert.ok((await image).width > 400);
     assert.match(Deno.readTextFileSync(`${out}/gallery.html`), /Gene-set queries/);
     // The run held out sections of a donor that it was not trained on.
     const kinds = json(`${out}/retrieval.json`).donors;
@@ -337,7 +337,7 @@ Deno.test("retrieve and predict with a trained run", async () => {
     const z = features.numbers("/features");
     features.close();
     const found = await expression(`${predicted}/SYN0.h5ad`);
-    // Where scanpy's plots look for the picture: pixels of the spots times the scale lie on it.
+    // Where scanpy's plots look for the image: pixels of the spots times the scale lie on it.
     {
       using file = await H5ad.open(disk.open(`${predicted}/SYN0.h5ad`, "read"));
       const slide = (file.uns()["spatial"] as UnsTree)["slide"] as UnsTree;

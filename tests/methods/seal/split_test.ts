@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { createExample } from "../../train/example.ts";
 import { stageRates } from "../../../src/methods/seal/rates.ts";
-import { Trunk } from "../../../src/train/trunk.ts";
-import { DeviceTrunk } from "../../../src/train/trunk_store.ts";
+import { StemCache } from "../../../src/train/stem_cache.ts";
+import { DeviceStemStore } from "../../../src/train/stem_store.ts";
 import { cachedInput, pixelInput, type RowInput } from "../../../src/train/row_input.ts";
 import { openGpu } from "../../gpu/shared.ts";
 import {
@@ -126,11 +126,11 @@ Deno.test("blocks that are run again, and the cache of the frozen ones, draw the
       micro: 7,
       async visionOf({ model: { encoder }, side }) {
         const cut = encoder.deepestCut()!;
-        const store = new DeviceTrunk(gpu, { rows: PAIRS, shapes: encoder.cutShapes(cut), dtype: "f32" });
+        const store = new DeviceStemStore(gpu, { rows: PAIRS, shapes: encoder.cutShapes(cut), dtype: "f32" });
         const common = { cut, store, dtype: "f32", views: 1, tile: side, images: formulaImages(side) } as const;
-        const trunk = await Trunk.create(gpu, encoder, { ...common, batch: 11 });
-        opened.push({ close: () => (trunk.destroy(), store.close()) });
-        return cachedInput(encoder, cut, trunk, "f32");
+        const stemCache = await StemCache.create(gpu, encoder, { ...common, batch: 11 });
+        opened.push({ close: () => (stemCache.destroy(), store.close()) });
+        return cachedInput(encoder, cut, stemCache, "f32");
       },
     }),
   );

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { readSafetensorsF32 } from "../../../src/io/torch/safetensors.ts";
 import { stageRates } from "../../../src/methods/seal/rates.ts";
-import { Trunk } from "../../../src/train/trunk.ts";
-import { DeviceTrunk } from "../../../src/train/trunk_store.ts";
+import { StemCache } from "../../../src/train/stem_cache.ts";
+import { DeviceStemStore } from "../../../src/train/stem_store.ts";
 import { cachedInput, pixelInput } from "../../../src/train/row_input.ts";
 import { kernelPaths, openGpu } from "../../gpu/shared.ts";
 import { batchOf, compileAlign, deviations, type SealCase } from "../../../src/methods/seal/proof/case.ts";
@@ -36,11 +36,11 @@ async function follow(seal: SealCase, cached: boolean): Promise<void> {
   const images = formulaImages(side);
   const cut = encoder.deepestCut()!;
   const store = cached
-    ? new DeviceTrunk(gpu, { rows: pairs, shapes: encoder.cutShapes(cut), dtype: "f32" })
+    ? new DeviceStemStore(gpu, { rows: pairs, shapes: encoder.cutShapes(cut), dtype: "f32" })
     : undefined;
-  const trunk = store &&
-    await Trunk.create(gpu, encoder, { cut, store, dtype: "f32", views: 1, tile: side, images, batch: 16 });
-  const vision = trunk ? cachedInput(encoder, cut, trunk, "f32") : pixelInput(encoder, images, side);
+  const stemCache = store &&
+    await StemCache.create(gpu, encoder, { cut, store, dtype: "f32", views: 1, tile: side, images, batch: 16 });
+  const vision = stemCache ? cachedInput(encoder, cut, stemCache, "f32") : pixelInput(encoder, images, side);
   const step = await compileAlign(model, vision, optimizer, { batch, seed: 7, std: deviations(genes) });
   const rates = stageRates(config, "align", steps);
   let norm = 0;
@@ -68,10 +68,10 @@ async function follow(seal: SealCase, cached: boolean): Promise<void> {
     assert.ok(similarity >= 0.999, `${name} has cosine ${similarity} with PyTorch's`);
     if (name.includes("lora_")) least = Math.min(least, similarity);
   }
-  const how = cached ? "cached trunk" : "whole encoder";
+  const how = cached ? "cached stem" : "whole encoder";
   console.log(`${how}: losses within ${worst.toExponential(1)}, norms ${norm.toExponential(1)}, LoRA cosine ${least}`);
   step.destroy();
-  trunk?.destroy();
+  stemCache?.destroy();
   store?.close();
   seal.destroy();
 }
@@ -90,5 +90,5 @@ for (const { path, on } of kernelPaths(gpu)) {
   Deno.test(`50 steps of SEAL follow PyTorch, the whole encoder each time, ${path}`, () =>
     follow(buildSealSteps(on), false));
 
-  Deno.test(`50 steps of SEAL follow PyTorch, from the cached trunk, ${path}`, () => follow(buildSealSteps(on), true));
+  Deno.test(`50 steps of SEAL follow PyTorch, from the cached stem, ${path}`, () => follow(buildSealSteps(on), true));
 }

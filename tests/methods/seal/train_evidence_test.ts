@@ -161,7 +161,7 @@ Deno.test("evidence of a run: the best checkpoint, real numbers, the same bytes 
       for (const query of gallery!.queries) {
         for (const shown of [query, ...query.hits]) {
           const row = patches.barcodes!.indexOf(shown.barcode);
-          assert.deepEqual(Uint8Array.from(shown.picture.data), Uint8Array.from(patches.read(row, row + 1)));
+          assert.deepEqual(Uint8Array.from(shown.image.data), Uint8Array.from(patches.read(row, row + 1)));
         }
         const at = query.hits.findIndex(({ correct }) => correct);
         assert.deepEqual(at < 0 ? query.rank > query.hits.length : at + 1 === query.rank, true);

@@ -319,7 +319,7 @@ Deno.test("patches changed between stop and resumption, or while training runs, 
   });
   const config = configFor("changed");
   const own = await openData(config, hostOf(new Progress(true)));
-  /** Changes a bit of a picture in place. */
+  /** Changes a bit of an image in place. */
   const change = () => {
     using file = Deno.openSync(path, { read: true, write: true });
     const [at, byte] = [file.statSync().size >> 1, new Uint8Array(1)];
@@ -336,7 +336,7 @@ Deno.test("patches changed between stop and resumption, or while training runs, 
   };
   assert.equal(await go(config, 1, own), "interrupted");
   change();
-  await refused(() => go(config, Infinity, own), /last: the data changed since, expression or pictures/);
+  await refused(() => go(config, Infinity, own), /last: the data changed since, expression or images/);
   change();
   // Another time of the same content is no change.
   Deno.utimeSync(path, new Date(), new Date());
@@ -347,7 +347,7 @@ Deno.test("patches changed between stop and resumption, or while training runs, 
     /other\/patches\/SYN0\.h5 changed while it was in use/,
   );
   const { loop } = findCheckpoint(running.input.out!, "last")!.state as { loop: { step: number } };
-  assert.equal(loop.step, 1, "no checkpoint counts on changed pictures");
+  assert.equal(loop.step, 1, "no checkpoint counts on changed images");
   change();
   assert.equal(await go(running, Infinity, own), "finished");
   assert.deepEqual(differences(filesOf("changed"), filesOf("running")), []);

@@ -67,7 +67,7 @@ Deno.test("one cache for two runs: the second is refused while the first has it"
   await until(`${folder}/one/metrics.jsonl`);
   const second = await ended(begin("two", "epochs=1", ...cache));
   assert.equal(second.code, 2, second.err);
-  assert.match(second.err, new RegExp(`Cannot write to ${folder}/cache/trunk: process ${first.pid} \\(train\\)`));
+  assert.match(second.err, new RegExp(`Cannot write to ${folder}/cache/stem: process ${first.pid} \\(train\\)`));
   first.kill("SIGTERM");
   assert.equal((await ended(first)).code, 75);
   const again = await ended(begin("two", "epochs=1", ...cache));

@@ -40,7 +40,7 @@ def sha(array: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
-def picture(height: int, width: int) -> np.ndarray:
+def make_image(height: int, width: int) -> np.ndarray:
     x = c.mix(np.arange(1, height * width * 3 + 1, dtype=np.uint32)) >> 24
     return x.astype(np.uint8).reshape(height, width, 3)
 
@@ -174,7 +174,7 @@ def pipelines() -> list[dict]:
     for encoder, source, build, resize, crop, interpolation, mean_std in rows:
         steps = build()
         for height, width in ((224, 224), (256, 256), (300, 451), (231, 225)):
-            image = Image.fromarray(picture(height, width))
+            image = Image.fromarray(make_image(height, width))
             cropped = steps.transforms[1](steps.transforms[0](image))
             x = steps(image).numpy()
             assert cropped.size == (crop, crop) and x.shape == (3, crop, crop) and x.dtype == np.float32
@@ -191,7 +191,7 @@ def pipelines() -> list[dict]:
 def crops() -> list[dict]:
     records = []
     for height, width, crop in ((9, 11, 8), (13, 15, 8), (8, 9, 8), (5, 8, 8), (6, 13, 8), (3, 4, 9)):
-        out = np.asarray(center_crop(Image.fromarray(picture(height, width)), [crop, crop]))
+        out = np.asarray(center_crop(Image.fromarray(make_image(height, width)), [crop, crop]))
         records.append({"from": [height, width], "crop": crop, "sha256": sha(out), "sum": int(out.astype(int).sum())})
     return records
 

@@ -1,9 +1,9 @@
 /**
- * Seconds of a training epoch with the trunk's cache and without it, of one encoder with LoRA on its last block: the same
- * model, data and step in one process, the filling of the cache timed apart. Appends a record to `bench/results/trunk.jsonl`.
+ * Seconds of a training epoch with the stem's cache and without it, of one encoder with LoRA on its last block: the same
+ * model, data and step in one process, the filling of the cache timed apart. Appends a record to `bench/results/stem_cache.jsonl`.
  *
  * ```sh
- * deno run -A bench/methods/seal/trunk_cache.ts [--encoder random:vit_base_patch16_224] [--pairs 32] [--batch 16] [--epochs 3] [--dry]
+ * deno run -A bench/methods/seal/stem_cache.ts [--encoder random:vit_base_patch16_224] [--pairs 32] [--batch 16] [--epochs 3] [--dry]
  * ```
  *
  * @module
@@ -20,8 +20,8 @@ import { parameterGroups } from "../../../src/optim/param_groups.ts";
 import { SEAL_CONFIG } from "../../../src/methods/seal/config.ts";
 import { stageRates } from "../../../src/methods/seal/rates.ts";
 import { createSealModel } from "../../../src/methods/seal/model.ts";
-import { Trunk, type ViewImages } from "../../../src/train/trunk.ts";
-import { DeviceTrunk } from "../../../src/train/trunk_store.ts";
+import { StemCache, type ViewImages } from "../../../src/train/stem_cache.ts";
+import { DeviceStemStore } from "../../../src/train/stem_store.ts";
 import { visionPart } from "../../../src/train/trainable.ts";
 import { alignModel } from "../../../src/methods/seal/align.ts";
 import { Step } from "../../../src/train/step.ts";
@@ -86,13 +86,21 @@ async function epoch(vision: RowInput, runs: number): Promise<number> {
 
 const cut = encoder.deepestCut()!;
 const shapes = encoder.cutShapes(cut);
-const store = new DeviceTrunk(gpu, { rows: pairs, shapes, dtype: "f16" });
-const trunk = await Trunk.create(gpu, encoder, { cut, store, dtype: "f16", views: 1, tile: side, images, batch });
+const store = new DeviceStemStore(gpu, { rows: pairs, shapes, dtype: "f16" });
+const stemCache = await StemCache.create(gpu, encoder, {
+  cut,
+  store,
+  dtype: "f16",
+  views: 1,
+  tile: side,
+  images,
+  batch,
+});
 const before = performance.now();
-await trunk.ensure(Array.from({ length: pairs }, (_, pair) => ({ pair, view: 0 })));
+await stemCache.ensure(Array.from({ length: pairs }, (_, pair) => ({ pair, view: 0 })));
 await gpu.queue.onSubmittedWorkDone();
 const fill = (performance.now() - before) / 1e3;
-const cached = await epoch(cachedInput(encoder, cut, trunk, "f16"), Math.max(3, epochs));
+const cached = await epoch(cachedInput(encoder, cut, stemCache, "f16"), Math.max(3, epochs));
 const whole = await epoch(pixelInput(encoder, images, side), epochs);
 const record = {
   ...await provenance(gpu),
@@ -107,7 +115,7 @@ const record = {
 };
 console.log(JSON.stringify(record, null, 2));
 if (flag("--dry") === undefined) {
-  const file = new URL("results/trunk.jsonl", import.meta.url);
+  const file = new URL("results/stem_cache.jsonl", import.meta.url);
   Deno.writeTextFileSync(file, `${JSON.stringify(record)}\n`, { append: true });
 }
 gpu.destroy();

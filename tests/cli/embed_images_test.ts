@@ -1,4 +1,4 @@
-/** `embed` of pictures: what claims too much, slides, channels in directories of their own, orientations in EXIF. */
+/** `embed` of images: what claims too much, slides, channels in directories of their own, orientations in EXIF. */
 
 import assert from "node:assert/strict";
 import { deflateSync } from "node:zlib";
@@ -28,7 +28,7 @@ function flatPng(side: number): Uint8Array {
   return Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, ...parts]);
 }
 
-Deno.test("embed refuses a picture that claims too much by its header, with what can be done, and leaves nothing", async () => {
+Deno.test("embed refuses an image that claims too much by its header, with what can be done, and leaves nothing", async () => {
   await inFolder(async (folder) => {
     Deno.mkdirSync(`${folder}/tiles`);
     Deno.writeFileSync(`${folder}/tiles/a.png`, flatPng(6000));
@@ -50,7 +50,7 @@ Deno.test("embed refuses a picture that claims too much by its header, with what
   });
 });
 
-Deno.test("embed gives channels in directories of their own the features of the picture, and tiles as PIL opens them", async () => {
+Deno.test("embed gives channels in directories of their own the features of the image, and tiles as PIL opens them", async () => {
   await inFolder(async (folder) => {
     const [width, height] = [40, 40];
     const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * 13 >> 2) & 255);

@@ -1,5 +1,5 @@
 /**
- * Small pictures of slides: outlines of tissue, places of tiles, and scores of tiles laid over them.
+ * Small images of slides: outlines of tissue, places of tiles, and scores of tiles laid over them.
  *
  * Source: TRIDENT for how scores become ranks, cover pixels and are blended; K. Moreland, "Diverging color maps for scientific
  * visualization" (2009) for the colours.
@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Picture } from "../io/image/picture.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
 import type { Outline } from "./polygons.ts";
 
 type Colour = readonly [number, number, number];
@@ -20,25 +20,25 @@ const TILE: Colour = [20, 20, 20];
 /** From the lowest rank over the middle to the highest. */
 const DIVERGING: readonly Colour[] = [[59, 76, 192], [124, 159, 249], [221, 221, 221], [245, 152, 122], [180, 4, 38]];
 
-/** Pixels of the small picture a pixel of level 0, across and down. */
-export type PictureScale = readonly [x: number, y: number];
+/** Pixels of the small image a pixel of level 0, across and down. */
+export type DrawingScale = readonly [x: number, y: number];
 
-function put({ width, height, data }: Picture, x: number, y: number, colour: Colour): void {
+function put({ width, height, data }: RgbImage, x: number, y: number, colour: Colour): void {
   if (x >= 0 && y >= 0 && x < width && y < height) data.set(colour, (y * width + x) * 3);
 }
 
 /** A line two pixels wide. */
-function line(picture: Picture, x0: number, y0: number, x1: number, y1: number, colour: Colour): void {
+function line(image: RgbImage, x0: number, y0: number, x1: number, y1: number, colour: Colour): void {
   const steps = Math.max(1, Math.ceil(Math.max(Math.abs(x1 - x0), Math.abs(y1 - y0))));
   for (let i = 0; i <= steps; i++) {
     const [x, y] = [Math.floor(x0 + (x1 - x0) * i / steps), Math.floor(y0 + (y1 - y0) * i / steps)];
-    for (const [dx, dy] of [[0, 0], [-1, 0], [0, -1], [-1, -1]] as const) put(picture, x + dx, y + dy, colour);
+    for (const [dx, dy] of [[0, 0], [-1, 0], [0, -1], [-1, -1]] as const) put(image, x + dx, y + dy, colour);
   }
 }
 
-/** The picture with outlines of tissue, holes in another colour. */
-export function drawOutlines(picture: Picture, outlines: readonly Outline[], [sx, sy]: PictureScale): Picture {
-  const out = { ...picture, data: picture.data.slice() };
+/** The image with outlines of tissue, holes in another colour. */
+export function drawOutlines(image: RgbImage, outlines: readonly Outline[], [sx, sy]: DrawingScale): RgbImage {
+  const out = { ...image, data: image.data.slice() };
   const ring = (points: Float64Array, colour: Colour) => {
     for (let i = 0; i + 3 < points.length; i += 2) {
       line(out, points[i]! * sx, points[i + 1]! * sy, points[i + 2]! * sx, points[i + 3]! * sy, colour);
@@ -51,9 +51,9 @@ export function drawOutlines(picture: Picture, outlines: readonly Outline[], [sx
   return out;
 }
 
-/** The picture with the edges of tiles. @param side Of a tile, pixels of level 0. */
-export function drawTiles(picture: Picture, coords: ArrayLike<number>, side: number, [sx, sy]: PictureScale): Picture {
-  const out = { ...picture, data: picture.data.slice() };
+/** The image with the edges of tiles. @param side Of a tile, pixels of level 0. */
+export function drawTiles(image: RgbImage, coords: ArrayLike<number>, side: number, [sx, sy]: DrawingScale): RgbImage {
+  const out = { ...image, data: image.data.slice() };
   for (let i = 0; i + 1 < coords.length; i += 2) {
     const [left, top] = [Math.floor(coords[i]! * sx), Math.floor(coords[i + 1]! * sy)];
     const [right, bottom] = [Math.floor((coords[i]! + side) * sx), Math.floor((coords[i + 1]! + side) * sy)];
@@ -87,20 +87,20 @@ export function rankColour(rank: number): [number, number, number] {
 }
 
 /**
- * The picture under a map of its tiles' ranks, where there are tiles: of tiles that overlap the mean.
+ * The image under a map of its tiles' ranks, where there are tiles: of tiles that overlap the mean.
  *
  * @param coords Left upper corners, `[tiles, 2]`, pixels of level 0.
  * @param side Of a tile, pixels of level 0.
  * @param ranks Between 0 and 1, from {@linkcode percentiles}.
  */
 export function heatMap(
-  picture: Picture,
+  image: RgbImage,
   coords: ArrayLike<number>,
   side: number,
   ranks: ArrayLike<number>,
-  [sx, sy]: PictureScale,
-): Picture {
-  const { width, height } = picture;
+  [sx, sy]: DrawingScale,
+): RgbImage {
+  const { width, height } = image;
   const [sums, counts] = [new Float64Array(width * height), new Uint16Array(width * height)];
   const [across, down] = [Math.ceil(side * sx), Math.ceil(side * sy)];
   for (let i = 0; i < ranks.length; i++) {
@@ -113,7 +113,7 @@ export function heatMap(
       }
     }
   }
-  const data = picture.data.slice();
+  const data = image.data.slice();
   for (let i = 0; i < counts.length; i++) {
     if (counts[i] === 0) continue;
     const colour = rankColour(sums[i]! / counts[i]!);

@@ -5,7 +5,7 @@ import { deflateSync } from "node:zlib";
 import { FormatError } from "../../src/core/errors.ts";
 import { openSlide } from "../../src/data/image/slide.ts";
 import { checkFileSize, decodeImage } from "../../src/io/image/image.ts";
-import { FLAT, MAX_DECODED, tileLimit } from "../../src/io/image/picture.ts";
+import { FLAT, MAX_DECODED, tileLimit } from "../../src/io/image/rgb_image.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
 import { openTiff } from "../../src/io/image/tiff.ts";
 import { crc32 } from "../../src/host/zlib.ts";
@@ -71,7 +71,7 @@ async function refused(use: () => unknown, file: Uint8Array, why: RegExp): Promi
 Deno.test("A PNG is refused by its header, with the size it declares and the limit", async () => {
   const side = 12_000;
   const claim =
-    /claims 12000x12000 pixels, 432000000 bytes, expected at most 268435456 bytes for a picture that is decoded/;
+    /claims 12000x12000 pixels, 432000000 bytes, expected at most 268435456 bytes for an image that is decoded/;
   // The data is there: nothing but the header tells.
   const whole = png(side, side, (3 * side + 1) * 400);
   await refused(() => decodeImage(whole, "a"), whole, claim);

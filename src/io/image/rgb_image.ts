@@ -1,5 +1,5 @@
 /**
- * A decoded picture, as encoders take it, and how large one may be.
+ * A decoded image, as encoders take it, and how large one may be.
  *
  * Limits are for a small machine of 4 GB, on which other things run too, and are compared with what a file's header says
  * before memory is taken: a few kilobytes can claim gigabytes.
@@ -7,10 +7,10 @@
  * @module
  */
 
-/** Most pixels a picture may claim: the limit at which PIL refuses it as a decompression bomb. */
+/** Most pixels an image may claim: the limit at which PIL refuses it as a decompression bomb. */
 export const MAX_PIXELS = 178_956_970;
 /**
- * Most bytes of a picture that is decoded whole, 256 MiB: 9,459 pixels square of RGB. With all that is needed on the way
+ * Most bytes of an image that is decoded whole, 256 MiB: 9,459 pixels square of RGB. With all that is needed on the way
  * (samples of 16 bits, coefficients, alpha) about four times that.
  */
 export const MAX_DECODED = 2 ** 28;
@@ -18,11 +18,11 @@ export const MAX_DECODED = 2 ** 28;
 export const MAX_SIDE = 2 ** 19;
 /** Most bytes of one tile or strip of a slide, as stored and decoded. */
 export const MAX_CHUNK = 2 ** 28;
-/** Most bytes of the samples of a flat picture used as a slide, of which bands are shown: 20,000 pixels square of RGB. */
+/** Most bytes of the samples of a flat image used as a slide, of which bands are shown: 20,000 pixels square of RGB. */
 export const MAX_FLAT = 1_200_000_000;
 
 /** RGB bytes, row by row. */
-export interface Picture {
+export interface RgbImage {
   /** Pixels across. */
   readonly width: number;
   /** Pixels down. */
@@ -31,8 +31,8 @@ export interface Picture {
   readonly data: Uint8Array<ArrayBuffer>;
 }
 
-/** How large a picture may be, and what helps where one is larger. */
-export interface PictureLimit {
+/** How large an image may be, and what helps where one is larger. */
+export interface ImageLimit {
   /** Most bytes of its pixels. */
   readonly bytes: number;
   /** What the limit is for. */
@@ -41,14 +41,14 @@ export interface PictureLimit {
   readonly hint: string;
 }
 
-/** Of pictures decoded whole. */
-export const WHOLE: PictureLimit = {
+/** Of images decoded whole. */
+export const WHOLE: ImageLimit = {
   bytes: MAX_DECODED,
-  of: "a picture that is decoded whole",
+  of: "an image that is decoded whole",
   hint: "Cut it into tiles: vips dzsave IN TILES --depth one --tile-size 224 --overlap 0 --suffix .png",
 };
 /** Of tiles that are embedded so many at a time, on a device that takes `deviceBytes` in one piece. */
-export function tileLimit(deviceBytes: number, batchSize: number): PictureLimit {
+export function tileLimit(deviceBytes: number, batchSize: number): ImageLimit {
   return {
     bytes: Math.floor(Math.min(deviceBytes, 2 * MAX_DECODED) / batchSize),
     of: `a tile of ${batchSize} at a time`,
@@ -57,17 +57,17 @@ export function tileLimit(deviceBytes: number, batchSize: number): PictureLimit 
     }; expression over a whole slide: deno task predict --run RUN --slide FILE`,
   };
 }
-/** Of flat pictures that are read as slides. */
-export const FLAT: PictureLimit = {
+/** Of flat images that are read as slides. */
+export const FLAT: ImageLimit = {
   bytes: MAX_FLAT,
-  of: "the samples of a flat picture",
+  of: "the samples of a flat image",
   hint: "Convert it: vips tiffsave IN OUT.tif --tile --pyramid --compression deflate --bigtiff",
 };
 
 /** What is wrong with a size a header claims; undefined where nothing is. */
 export function overLimit(
   { width, height, bytes }: { readonly width: number; readonly height: number; readonly bytes: number },
-  limit: PictureLimit,
+  limit: ImageLimit,
 ): { readonly found: string; readonly expected: string } | undefined {
   if (bytes <= limit.bytes) return undefined;
   return {

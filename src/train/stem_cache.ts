@@ -18,7 +18,7 @@ import type { Encoder, EncoderCut } from "../models/encoder.ts";
 import { preprocess } from "../models/preprocess.ts";
 import { clamp } from "../ops/activation.ts";
 import { gather } from "../ops/gather.ts";
-import type { TrunkStore } from "./trunk_store.ts";
+import type { StemStore } from "./stem_store.ts";
 import { type ViewChanges, ViewTiles } from "./view_tiles.ts";
 
 /** A patch and the view of it, by number. */
@@ -32,10 +32,10 @@ export interface ViewOf {
 /** RGB bytes `[n, S, S, 3]` of views of patches, or of the patches, where the device makes the views of them. */
 export type ViewImages = (views: readonly ViewOf[]) => Promise<Uint8Array>;
 
-/** How a trunk runs. */
-export interface TrunkOptions {
+/** How a stem cache runs. */
+export interface StemCacheOptions {
   readonly cut: EncoderCut;
-  readonly store: TrunkStore;
+  readonly store: StemStore;
   /** Type of the store's elements. */
   readonly dtype: "f32" | "f16";
   /** Views a patch. */
@@ -65,9 +65,9 @@ function kept(g: Plan, x: Tensor, dtype: "f32" | "f16"): Tensor {
 }
 
 /** Computes and serves rows. */
-export class Trunk {
+export class StemCache {
   readonly #gpu: Gpu;
-  readonly #options: TrunkOptions;
+  readonly #options: StemCacheOptions;
   readonly #inputs: Store;
   readonly #tiles: readonly Tensor[];
   readonly #pieces: readonly Tensor[];
@@ -80,7 +80,7 @@ export class Trunk {
 
   private constructor(
     gpu: Gpu,
-    options: TrunkOptions,
+    options: StemCacheOptions,
     parts: {
       images: ViewTiles;
       inputs: Store;
@@ -101,7 +101,7 @@ export class Trunk {
   }
 
   /** Compiles the frozen part. @throws {LimitError} If its plan does not fit the device. */
-  static async create(gpu: Gpu, encoder: Encoder, options: TrunkOptions): Promise<Trunk> {
+  static async create(gpu: Gpu, encoder: Encoder, options: StemCacheOptions): Promise<StemCache> {
     const { cut, batch, tile, dtype } = options;
     const inputs = new Store(gpu);
     const images = new ViewTiles(options.images, tile, options.changes);
@@ -109,11 +109,11 @@ export class Trunk {
     const byHost = dtype === "f16" && !gpu.caps.f16;
     const g = new Plan(gpu);
     const seen = preprocess(g, images.record(g, tiles), encoder.spec.input);
-    const pieces = encoder.trunk(g, seen, cut).map((x) => g.withoutTape(() => kept(g, x, dtype)));
+    const pieces = encoder.stem(g, seen, cut).map((x) => g.withoutTape(() => kept(g, x, dtype)));
     g.output(...pieces);
     const rounded = byHost ? pieces.map((x, i) => inputs.tensor("rounded", `rounded ${i}`, x.shape, "f16")) : undefined;
     inputs.allocate();
-    return new Trunk(gpu, options, { images, inputs, tiles, pieces, rounded }, await g.compile());
+    return new StemCache(gpu, options, { images, inputs, tiles, pieces, rounded }, await g.compile());
   }
 
   /** Row of a view. */
@@ -185,7 +185,7 @@ export class Trunk {
 export function stemInputs(
   store: Store,
   encoder: Encoder,
-  { cut, dtype }: Pick<TrunkOptions, "cut" | "dtype">,
+  { cut, dtype }: Pick<StemCacheOptions, "cut" | "dtype">,
   batch: number,
 ): Tensor[] {
   return encoder.cutShapes(cut).map((shape, i) => store.tensor("stem", `stem ${i}`, [batch, ...shape], dtype));

@@ -1,24 +1,27 @@
 /**
- * Pictures for the page: made smaller, as JPEG in the text of the page.
+ * Images for the page: made smaller, as JPEG in the text of the page.
  *
  * @module
  */
 
 import { resampleTaps } from "../core/resample.ts";
 import { encodeJpeg } from "../io/image/jpeg_write.ts";
-import type { Picture } from "../io/image/picture.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
 import { base64 } from "./html.ts";
 
-/** A picture whose longer side is at most `most` pixels, antialiased; itself where it is no larger. */
-export function shrink(picture: Picture, most: number): Picture {
-  const factor = most / Math.max(picture.width, picture.height);
-  if (!(factor < 1)) return picture;
-  const [width, height] = [picture.width, picture.height].map((side) => Math.max(1, Math.round(side * factor)));
-  return resize(picture, width!, height!);
+/** An image whose longer side is at most `most` pixels, antialiased; itself where it is no larger. */
+export function shrink(image: RgbImage, most: number): RgbImage {
+  const factor = most / Math.max(image.width, image.height);
+  if (!(factor < 1)) return image;
+  const [width, height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * factor)));
+  return resize(image, width!, height!);
 }
 
-/** A part of a picture, which must lie within it. */
-export function crop({ width, data }: Picture, part: { x: number; y: number; width: number; height: number }): Picture {
+/** A part of an image, which must lie within it. */
+export function crop(
+  { width, data }: RgbImage,
+  part: { x: number; y: number; width: number; height: number },
+): RgbImage {
   const out = new Uint8Array(part.width * part.height * 3);
   for (let row = 0; row < part.height; row++) {
     const from = 3 * ((part.y + row) * width + part.x);
@@ -27,7 +30,7 @@ export function crop({ width, data }: Picture, part: { x: number; y: number; wid
   return { width: part.width, height: part.height, data: out };
 }
 
-function resize({ width, height, data }: Picture, toWidth: number, toHeight: number): Picture {
+function resize({ width, height, data }: RgbImage, toWidth: number, toHeight: number): RgbImage {
   const across = resampleTaps(width, toWidth, { filter: "bilinear", antialias: true });
   const down = resampleTaps(height, toHeight, { filter: "bilinear", antialias: true });
   const wide = new Float64Array(toWidth * height * 3);
@@ -54,7 +57,7 @@ function resize({ width, height, data }: Picture, toWidth: number, toHeight: num
   return { width: toWidth, height: toHeight, data: out };
 }
 
-/** A picture as the address of itself. */
-export function pictureAddress(picture: Picture, quality = 84): string {
-  return `data:image/jpeg;base64,${base64(encodeJpeg(picture, quality))}`;
+/** An image as the address of itself. */
+export function imageAddress(image: RgbImage, quality = 84): string {
+  return `data:image/jpeg;base64,${base64(encodeJpeg(image, quality))}`;
 }

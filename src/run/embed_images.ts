@@ -1,5 +1,5 @@
 /**
- * Patch files and folders of pictures to features: a file an input, made whole or resumed after its last batch.
+ * Patch files and folders of images to features: a file an input, made whole or resumed after its last batch.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { featureTable } from "../embed/feature_table.ts";
 import { FeatureWriter, removePartial } from "../embed/writer.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { TURNS } from "../io/image/orientation.ts";
-import type { Picture } from "../io/image/picture.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
 import { lockFile } from "../io/lock.ts";
 import { checkFile, checkSpace, endsAll, isSame, parentOf } from "../io/output.ts";
 import { type OpenedEncoder, sayEncoder } from "../models/opened_encoder.ts";
@@ -25,7 +25,7 @@ import { DecodePool } from "../worker/decode_pool.ts";
 import { adapterName, type EmbedMachine, type EmbedOptions, type EmbedResult, shareOf, withEmbedder } from "./embed.ts";
 
 /** What is asked for. */
-export interface EmbedPicturesOptions extends EmbedOptions {
+export interface EmbedImagesOptions extends EmbedOptions {
   /** Folder, or a file for a single input. */
   readonly out: string;
   /** Of outputs in a folder; a file's own ending decides. */
@@ -41,7 +41,7 @@ interface Outcome {
   readonly error?: string;
 }
 
-function outputOf({ out, format }: EmbedPicturesOptions, input: InputFiles, inputs: readonly InputFiles[]): string {
+function outputOf({ out, format }: EmbedImagesOptions, input: InputFiles, inputs: readonly InputFiles[]): string {
   const asFile = Object.keys(FEATURE_FORMATS).some((ending) => out.endsWith(`.${ending}`));
   if (asFile && inputs.length > 1) {
     throw new ConfigError(`Cannot write ${inputs.length} inputs to the file ${out}`, {
@@ -51,7 +51,7 @@ function outputOf({ out, format }: EmbedPicturesOptions, input: InputFiles, inpu
   return asFile ? out : `${out.replace(/[/\\]+$/, "")}/${input.name}.${format}`;
 }
 
-function formatOf({ out, format }: EmbedPicturesOptions): FeatureFormat {
+function formatOf({ out, format }: EmbedImagesOptions): FeatureFormat {
   const ending = Object.keys(FEATURE_FORMATS).find((ending) => out.endsWith(`.${ending}`));
   return (ending ?? format) as FeatureFormat;
 }
@@ -62,7 +62,7 @@ function formatOf({ out, format }: EmbedPicturesOptions): FeatureFormat {
  * @throws {ConfigError} If an output cannot be written, or is of another input, encoder or setting.
  * @throws {DataError | FormatError} If the only input cannot be used.
  */
-export async function embedPictures(options: EmbedPicturesOptions, machine: EmbedMachine): Promise<EmbedResult> {
+export async function embedImages(options: EmbedImagesOptions, machine: EmbedMachine): Promise<EmbedResult> {
   const { paths, shard, overwrite } = options;
   const all = findInputs(disk, paths);
   const inputs = shareOf(all, shard);
@@ -108,7 +108,7 @@ function checkPlace(output: string, inputs: readonly InputFiles[], folders: read
 
 /** Refuses outputs that are damaged or of another program, before the encoder is opened. */
 async function checkThere(
-  options: EmbedPicturesOptions,
+  options: EmbedImagesOptions,
   inputs: readonly InputFiles[],
   all: readonly InputFiles[],
 ): Promise<void> {
@@ -122,7 +122,7 @@ async function checkThere(
 interface Work {
   readonly embedder: Embedder;
   readonly opened: OpenedEncoder;
-  readonly options: EmbedPicturesOptions;
+  readonly options: EmbedImagesOptions;
   readonly machine: EmbedMachine;
 }
 
@@ -186,16 +186,16 @@ function tableOf({ opened, options }: Work, files: InputFiles, input: EmbedInput
   return featureTable(input, hashInput(disk, files), by);
 }
 
-/** Decodes pictures within the limit of a batch; the first that EXIF says is to be turned is reported. */
-function decoder({ limit }: Embedder, pool: DecodePool, reporter: Reporter): (path: string) => Promise<Picture> {
+/** Decodes images within the limit of a batch; the first that EXIF says is to be turned is reported. */
+function decoder({ limit }: Embedder, pool: DecodePool, reporter: Reporter): (path: string) => Promise<RgbImage> {
   let told = false;
   return async (path) => {
-    const picture = await pool.decode(path, limit);
-    if (picture.orientation !== 1 && !told) {
+    const image = await pool.decode(path, limit);
+    if (image.orientation !== 1 && !told) {
       told = true;
-      reporter.say(`${path}: EXIF says ${TURNS[picture.orientation]}; tiles are embedded as stored, as PIL opens them`);
+      reporter.say(`${path}: EXIF says ${TURNS[image.orientation]}; tiles are embedded as stored, as PIL opens them`);
     }
-    return picture;
+    return image;
   };
 }
 

@@ -18,7 +18,7 @@ import type { Tensor } from "../graph/tensor.ts";
 import type { Disk, HostFile } from "../io/disk.ts";
 
 /** Sizes of a store. */
-export interface TrunkRows {
+export interface StemRows {
   /** Rows. */
   readonly rows: number;
   /** Shapes of the pieces of a row. */
@@ -28,7 +28,7 @@ export interface TrunkRows {
 }
 
 /** Rows that may be there. */
-export interface TrunkStore {
+export interface StemStore {
   /** Bytes of a row. */
   readonly rowBytes: number;
   /** Whether a row is there. */
@@ -42,12 +42,12 @@ export interface TrunkStore {
 }
 
 /** Bytes of each piece of a row. */
-export function pieceBytes({ shapes, dtype }: TrunkRows): number[] {
+export function pieceBytes({ shapes, dtype }: StemRows): number[] {
   return shapes.map((shape) => sizeOf(shape) * dtypeBytes(dtype));
 }
 
 /** Bytes of a whole store. */
-export function trunkBytes(rows: TrunkRows): number {
+export function stemBytes(rows: StemRows): number {
   return rows.rows * pieceBytes(rows).reduce((a, b) => a + b, 0);
 }
 
@@ -55,7 +55,7 @@ export function trunkBytes(rows: TrunkRows): number {
 const SHARD = 1 << 30;
 
 /** Rows in buffers of the device, made when the first row of one comes. */
-export class DeviceTrunk implements TrunkStore {
+export class DeviceStemStore implements StemStore {
   readonly rowBytes: number;
   readonly #gpu: Gpu;
   readonly #pieces: number[];
@@ -65,7 +65,7 @@ export class DeviceTrunk implements TrunkStore {
   readonly #there: Uint8Array;
 
   /** @throws {LimitError} If pieces are no whole words, or a row is larger than a buffer may be. */
-  constructor(gpu: Gpu, rows: TrunkRows) {
+  constructor(gpu: Gpu, rows: StemRows) {
     this.#gpu = gpu;
     this.#pieces = pieceBytes(rows);
     this.rowBytes = this.#pieces.reduce((a, b) => a + b, 0);
@@ -112,7 +112,7 @@ export class DeviceTrunk implements TrunkStore {
 
   #allocate(shard: number): GPUBuffer {
     const rows = Math.min(this.#perShard, this.#rows - shard * this.#perShard);
-    return this.#gpu.buffer(`trunk.${shard}`, rows * this.rowBytes, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST);
+    return this.#gpu.buffer(`stem.${shard}`, rows * this.rowBytes, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST);
   }
 
   close(): void {
@@ -123,7 +123,7 @@ export class DeviceTrunk implements TrunkStore {
 }
 
 /** What a file of rows was computed from: encoder weights, preparation, patches, cut. */
-export interface TrunkFile {
+export interface StemFile {
   readonly disk: Disk;
   /** Without ending; `.rows`, `.sums` and `.json` are added. */
   readonly path: string;
@@ -134,7 +134,7 @@ export interface TrunkFile {
 }
 
 /** Rows in a file, with a checksum each in a second one. */
-export class DiskTrunk implements TrunkStore {
+export class DiskStemStore implements StemStore {
   readonly rowBytes: number;
   /** Whether rows of an earlier run were found. */
   readonly reused: boolean;
@@ -151,7 +151,7 @@ export class DiskTrunk implements TrunkStore {
    * @throws {ConfigError} If there are files of these names that are no cache.
    * @throws {DataError} If the files cannot be made.
    */
-  constructor(gpu: Gpu, rows: TrunkRows, { disk, path, key, onClose }: TrunkFile) {
+  constructor(gpu: Gpu, rows: StemRows, { disk, path, key, onClose }: StemFile) {
     this.#gpu = gpu;
     this.#onClose = onClose;
     this.#pieces = pieceBytes(rows);
@@ -275,8 +275,8 @@ function headOf(disk: Disk, path: string): string | undefined {
  *
  * @throws {LimitError}
  */
-export function checkTrunkBudget(rows: TrunkRows, budgetBytes: number): void {
-  const bytes = trunkBytes(rows);
+export function checkStemBudget(rows: StemRows, budgetBytes: number): void {
+  const bytes = stemBytes(rows);
   if (bytes <= budgetBytes) return;
   const gib = (n: number) => (n / 2 ** 30).toFixed(2);
   throw new LimitError(

@@ -1,7 +1,7 @@
-/** Small pictures of slides: outlines, tiles, maps of scores. */
+/** Small images of slides: outlines, tiles, maps of scores. */
 
 import assert from "node:assert/strict";
-import { drawOutlines, drawTiles, heatMap, percentiles, rankColour } from "../../src/slides/pictures.ts";
+import { drawOutlines, drawTiles, heatMap, percentiles, rankColour } from "../../src/slides/drawing.ts";
 
 const blank = { width: 40, height: 20, data: new Uint8Array(2400).fill(200) };
 const at = ({ width, data }: typeof blank, x: number, y: number) => [...data.subarray((y * width + x) * 3).slice(0, 3)];
@@ -29,7 +29,7 @@ Deno.test("A map covers the tiles' pixels to one, means where they overlap, noth
   assert.deepEqual(blank.data, new Uint8Array(2400).fill(200));
 });
 
-Deno.test("Outlines and edges of tiles are drawn where they lie, and nothing beyond the picture", () => {
+Deno.test("Outlines and edges of tiles are drawn where they lie, and nothing beyond the image", () => {
   const square = Float64Array.of(100, 50, 300, 50, 300, 150, 100, 150, 100, 50);
   const hole = Float64Array.of(150, 80, 200, 80, 200, 100, 150, 100, 150, 80);
   const drawn = drawOutlines(blank, [{ exterior: square, holes: [hole] }], [0.1, 0.1]);
