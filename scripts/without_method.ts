@@ -61,6 +61,6 @@ if (kept.length !== lines.length - 1) throw new Error(`Cannot find the one line 
 Deno.writeTextFileSync(index, kept.join("\n"));
 console.log(`Without ${name}: ${dropped} files and one line deleted, in ${copy}`);
 
-await run("run", "-A", "scripts/ok.ts", "--only", "check,lint");
+await run("task", "ok", "--only", "check,lint");
 if (!typesOnly) await run("task", "test", ...tests);
 if (!keep) Deno.removeSync(copy, { recursive: true });

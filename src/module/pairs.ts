@@ -9,7 +9,7 @@ import type { PairStream, StreamPair } from "../data/pair_stream.ts";
 import type { HoldOut } from "../data/holdout.ts";
 import { type HestSampleInfo, infoOf } from "./hest.ts";
 import { type HestSource, rememberSource } from "./hest_source.ts";
-import type { RgbImage } from "./images.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
 import { type Listener, listener } from "./listener.ts";
 
 /** What is held out; what is named and what is drawn add up. */
