@@ -37,7 +37,7 @@ export interface StreamPair {
   /** Side of the patch, px. */
   readonly side: number;
   /** RGB bytes `[side, side, 3]`. */
-  readonly rgb: Uint8Array;
+  readonly rgb: Uint8Array<ArrayBuffer>;
   /** In the columns of the vocabulary, `[genes]`: a view. */
   readonly x: Float32Array;
   /** Centre, pixels of the slide's largest level. */
