@@ -14,6 +14,7 @@ import { type Disk, randomAccess, recording } from "../io/disk.ts";
 import { checkContent, CONTENT_SUM, type Features, openFeatures, readBeside } from "../io/features.ts";
 import { H5File } from "../io/hdf5/h5.ts";
 import { H5Writer } from "../io/hdf5/h5_write.ts";
+import { h5Places, LEGACY_STAMP } from "../io/tile_places.ts";
 import { npyHeader, readNpy, readNpyHeader } from "../io/npy.ts";
 import { tensorChunks } from "../io/torch/pth_write.ts";
 import { slideName } from "../slides/names.ts";
@@ -62,8 +63,6 @@ interface Source {
   readonly notes: string[];
 }
 
-/** STAMP's files from before it named a unit: tiles of 256 µm are 224 long. */
-const LEGACY_STAMP = { um: 256, px: 224 };
 /** The version STAMP compares with its own; files of newer ones are refused. */
 const STAMP_VERSION = "2.0.0";
 
@@ -134,7 +133,11 @@ async function openSource(disk: Disk, path: string, { mpp }: ConvertOptions): Pr
   const plain = { name, count, dim, features, encoder: String(attributes["encoder"] ?? "unknown"), mpp };
   try {
     await checkContent(features);
-    if (/\.h5$|\.hdf5$/i.test(path)) return { ...plain, ...await h5Facts(disk, path, mpp, features) };
+    if (/\.h5$|\.hdf5$/i.test(path)) {
+      using file = await H5File.open(disk.open(path, "read"));
+      const places = h5Places(file, features.coords);
+      return { ...plain, ...places, notes: [...places.notes], mpp: mpp ?? places.mpp };
+    }
     const coords = features.coords ?? await besideCoords(disk, path, count);
     const notes = coords === undefined ? ["it has no coordinates"] : [];
     return { ...plain, coords, unit: "px", patch: undefined, side: undefined, said: {}, notes };
@@ -160,45 +163,6 @@ async function besideCoords(disk: Disk, path: string, count: number): Promise<Fl
   } finally {
     file.close?.();
   }
-}
-
-type Facts = Pick<Source, "coords" | "unit" | "patch" | "side" | "mpp" | "said" | "notes"> & Partial<Source>;
-
-async function h5Facts(disk: Disk, path: string, given: number | undefined, { coords }: Features): Promise<Facts> {
-  using file = await H5File.open(disk.open(path, "read"));
-  const said = file.kind("/coords") === "dataset" ? file.attributes("/coords") : {};
-  const root = file.attributes("/");
-  const number = (value: unknown): number | undefined => {
-    const found = typeof value === "bigint" ? Number(value) : value;
-    return typeof found === "number" && Number.isFinite(found) && found > 0 ? found : undefined;
-  };
-  const none = { said: {}, notes: coords === undefined ? ["it has no coordinates"] : [] as string[] };
-  if (file.kind("/feats") === "dataset") {
-    const um = root["unit"] === "um";
-    const scale = um ? 1 : LEGACY_STAMP.um / LEGACY_STAMP.px;
-    const notes = um || coords === undefined ? none.notes : ["STAMP's old coordinates: 224 are taken as 256 µm"];
-    return {
-      ...{ ...none, notes, unit: "um", mpp: given, coords: coords?.map((value) => value * scale) },
-      patch: number(root["tile_size_px"]) ?? LEGACY_STAMP.px,
-      side: number(root["tile_size_um"]) ?? LEGACY_STAMP.um,
-      encoder: String(root["extractor"] ?? "unknown"),
-    };
-  }
-  const side = number(said["patch_size_level0_exact"]) ?? number(said["patch_size_level0"]) ?? clamSide(said, number);
-  return {
-    ...{ ...none, said, coords, unit: "px", side, patch: number(said["patch_size"]) },
-    mpp: given ?? number(said["mpp_level0"]),
-  };
-}
-
-/** CLAM has the side at a level, and how much smaller that is. */
-function clamSide(said: Readonly<Record<string, unknown>>, number: (value: unknown) => number | undefined) {
-  const { downsample, patch_size: size } = said;
-  const first = ArrayBuffer.isView(downsample) || Array.isArray(downsample)
-    ? (downsample as ArrayLike<unknown>)[0]
-    : downsample;
-  const [times, side] = [number(first), number(size)];
-  return times === undefined || side === undefined ? undefined : times * side;
 }
 
 /** Coordinates in pixels of level 0, and the side of a tile there. */
