@@ -5,7 +5,7 @@
  * @module
  */
 
-import { H5File } from "./hdf5/h5.ts";
+import type { H5File } from "./hdf5/h5.ts";
 
 /** Where tiles lie. */
 export interface TilePlaces {
