@@ -58,6 +58,7 @@ export {
   type RetrieveQuery,
   Run,
 } from "./src/module/run.ts";
+export type { SpotArrays, SpotData, SpotSamples } from "./src/module/spots.ts";
 export type { Listener } from "./src/module/listener.ts";
 export * from "./src/methods/settings.gen.ts";
 export type { RunScores } from "./src/module/scores.ts";

@@ -6,18 +6,19 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
-import type { SampleFiles } from "../data/data_folder.ts";
+import type { ReadDisk, SampleFiles } from "../data/data_folder.ts";
 import type { FeatureSource } from "../eval/bench/bench_sample.ts";
 import type { LeaveOut } from "../eval/bench/folds.ts";
 import type { ProtocolResult, Summary, TaskResult } from "../eval/bench/hest_bench.ts";
 import type { TrainedModel } from "../eval/inference.ts";
 import type { Gpu } from "../gpu/device.ts";
+import type { SpotFiles } from "./spots.ts";
 
 /** How features are judged. */
 export interface ProtocolOptions {
   /** Name of the protocol, such as `hest-bench/1` or `depth-cv/1`, as the command takes it. */
   readonly protocol: string;
-  /** A fold for each of these; by default the folder's `splits`, else `donor`. */
+  /** A fold for each of these; by default the folder's `splits`, if all their samples are chosen, else `donor`. */
   readonly leaveOut?: LeaveOut | undefined;
   /** So many folds of whole donors instead. */
   readonly folds?: number | undefined;
@@ -102,15 +103,13 @@ export interface JudgedRun {
 type Embed = (pixels: Uint8Array, side: number) => Promise<Float32Array>;
 
 async function patchSource(
-  name: string,
-  dim: number,
-  embed: Embed,
+  disk: ReadDisk,
+  { name, dim, embed }: { name: string; dim: number; embed: Embed },
   batch: number,
   signal: AbortSignal | undefined,
 ): Promise<FeatureSource> {
-  const [{ openPatches }, { disk }, { table }] = await Promise.all([
+  const [{ openPatches }, { table }] = await Promise.all([
     import("../io/patches.ts"),
-    import("../io/fs.ts"),
     import("../eval/linalg/table.ts"),
   ]);
   return {
@@ -153,14 +152,14 @@ function judged(result: ProtocolResult, penaltyText: (folds: ProtocolResult["fol
  */
 export async function judgeRun(
   { gpu, model, encoder, imageSize, batchSize }: JudgedRun,
-  folders: readonly string[],
+  { folders, samples, lenience, disk: given }: SpotFiles,
   options: ProtocolOptions,
 ): Promise<ProtocolScores> {
   const { protocol: asked, leaveOut, folds, panel, panelGenes = 50, seed, signal } = options;
   if (leaveOut !== undefined && folds !== undefined) {
     throw new ConfigError("Cannot use folds and leaveOut together: one of them decides the folds");
   }
-  const [bench, tasks, { findProtocol }, { compare }, { penaltyText }, { disk }, { openEncoder }, { Embedder }] =
+  const [bench, tasks, { findProtocol }, { compare }, { penaltyText }, host, { openEncoder }, { Embedder }] =
     await Promise.all([
       import("../eval/bench/hest_bench.ts"),
       import("../eval/bench/bench_task.ts"),
@@ -171,17 +170,24 @@ export async function judgeRun(
       import("../run/encoder.ts"),
       import("../embed/embedder.ts"),
     ]);
+  const disk = given ?? host.disk;
   const protocol = findProtocol(asked);
-  const task = tasks.dataTask(disk, folders, { leaveOut, folds, panel, seed });
+  const task = tasks.dataTask(disk, folders, { leaveOut, folds, panel, seed, samples });
   for (const { id, folder, patches } of task.samples) {
     if (patches !== undefined) continue;
     throw new DataError(`Cannot embed ${id}: ${folder}/patches has no ${id}.h5`, { hint: "Cut patches with convert" });
   }
-  const counts = await bench.readTaskCounts(disk, task, undefined, { panelGenes });
+  const { dropUnknownPatches, ...counted } = lenience;
+  const counts = await bench.readTaskCounts(disk, task, undefined, { ...counted, panelGenes });
   const opened = await openEncoder(gpu, { encoder, imageSize });
   const { dim } = opened.encoder;
   const probe = async (name: string, embed: Embed): Promise<TaskResult> =>
-    await bench.runTask(counts, await patchSource(name, dim, embed, batchSize, signal), { protocol, panelGenes, gpu });
+    await bench.runTask(counts, await patchSource(disk, { name, dim, embed }, batchSize, signal), {
+      protocol,
+      panelGenes,
+      dropUnknownPatches,
+      gpu,
+    });
   const embedder = new Embedder(gpu, opened.encoder, { batchSize });
   let frozen: TaskResult;
   try {

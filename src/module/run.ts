@@ -5,16 +5,15 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
-import type { TrainingSet } from "../data/training_set.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { OpenedRun } from "../run/open.ts";
 import { type Device, onDevice } from "./device.ts";
-import type { Hest } from "./hest.ts";
 import type { RgbImage } from "../io/image/rgb_image.ts";
 import { type ImageInput, rgbOf } from "./images.ts";
 import { type Listener, listener } from "./listener.ts";
 import type { JudgedRun, ProtocolOptions, ProtocolScores } from "./protocol_scores.ts";
-import { type RunScores, scoresOf } from "./scores.ts";
+import { noDecoder, type RunScores, scoresOf } from "./scores.ts";
+import { filesOf, joined, openSpots, pixelsOf, sameSize, type SpotData, type Spots } from "./spots.ts";
 
 /** How a run is opened. */
 export interface OpenRunOptions extends Listener {
@@ -55,13 +54,13 @@ export interface PredictedExpression {
 export type RetrieveQuery =
   /** Spots whose image fits a profile: training means, with these genes so many standard deviations above. */
   | { readonly genes: Readonly<Record<string, number>> }
-  /** Spots whose expression fits an image. */
-  | { readonly image: ImageInput };
+  /** Spots whose expression fits an image; `organ` for models with an organ token. */
+  | { readonly image: ImageInput; readonly organ?: string | undefined };
 
 /** Where, and how many. */
 export interface RetrieveOptions {
-  /** Data folders, or what {@linkcode openHest} opened; by default what the run held out. */
-  readonly among?: string | readonly string[] | Hest | undefined;
+  /** Data folders, what {@linkcode openHest} opened, samples of it or in hand; by default what the run held out. */
+  readonly among?: SpotData | undefined;
   /** Spots that are found; default 10. */
   readonly k?: number | undefined;
   /** Stops between batches. */
@@ -145,10 +144,7 @@ export class Run implements AsyncDisposable {
       const part = await sameSize(list, from, batchSize);
       const { expression } = await this.#images(part, options.organ);
       if (expression.length !== part.length * columns) {
-        throw new DataError("Cannot predict expression: the model has no image decoder", {
-          code: "no-decoder",
-          hint: "Train with lambda_recon_img above 0",
-        });
+        throw noDecoder("predict");
       }
       data.set(expression, from * columns);
       from += part.length;
@@ -167,7 +163,10 @@ export class Run implements AsyncDisposable {
       throw new ConfigError(`Cannot find ${k} spots: k is a whole number above 0`, { context: { k } });
     }
     const { model, batchSize } = this.#check();
-    const { geneProfile, rankRows } = await import("../eval/gene_query.ts");
+    const [{ geneProfile, rankRows }, { expectRows }] = await Promise.all([
+      import("../eval/gene_query.ts"),
+      import("../eval/inference.ts"),
+    ]);
     const asked = "genes" in query
       ? geneProfile(
         model.vocabulary,
@@ -175,66 +174,76 @@ export class Run implements AsyncDisposable {
       ).x
       : undefined;
     const image = "image" in query ? await rgbOf(query.image) : undefined;
-    const set = await this.#data(among, signal);
-    const [{ PatchReader }, { embedPairs }, { disk }] = await Promise.all([
-      import("../data/patch_reader.ts"),
-      import("../eval/inference.ts"),
-      import("../io/fs.ts"),
-    ]);
-    const reader = new PatchReader(disk, set.patchTable());
-    try {
-      const embedded = await embedPairs(model, set, reader, { batchSize, ...(signal && { signal }) });
-      const ranked = asked
-        ? rankRows(await model.encodeGenes(asked), embedded.image, embedded.width)
-        : rankRows((await this.#images([image!])).projected, embedded.gene, embedded.width);
-      if (ranked.reason !== undefined) throw new DataError(`Cannot retrieve: ${ranked.reason}`);
-      return [...ranked.rows.subarray(0, k)].map((pair, i) => spotOf(set, pair, ranked.scores[i]!));
-    } finally {
-      reader.close();
+    const spots = await this.#spots(among, "all", signal);
+    const { projected } = image
+      ? await this.#images([image], "image" in query ? query.organ : undefined)
+      : { projected: await model.encodeGenes(asked!) };
+    const rows = new Float32Array(spots.count * model.width);
+    const put = (values: Float32Array, first: number, count: number) =>
+      rows.set(expectRows(values, count, model.width), first * model.width);
+    if (image === undefined) {
+      for await (const { first, count, side, pixels, organs } of spots.images(batchSize, signal)) {
+        put((await model.images(pixels, side, organs)).projected, first, count);
+      }
+    } else {
+      for (let first = 0; first < spots.count; first += batchSize) {
+        signal?.throwIfAborted();
+        const count = Math.min(batchSize, spots.count - first);
+        put(await model.encodeGenes(spots.gather(first, count)), first, count);
+      }
     }
+    const ranked = rankRows(projected, rows, model.width);
+    if (ranked.reason !== undefined) throw new DataError(`Cannot retrieve: ${ranked.reason}`);
+    return [...ranked.rows.subarray(0, k)].map((spot, i) => spotOf(spots, spot, ranked.scores[i]!));
   }
 
   /**
    * Compares predictions with what was measured, or, by a protocol, judges the features with a linear probe as the command
    * `evaluate` does, beside those of the encoder before training.
    *
-   * @param data By default what the run held out; with a protocol data folders, whose samples it divides into folds.
+   * @param data By default what the run held out; of pairs what they hold out; with a protocol all samples, which it divides
+   * into folds: data folders, or what {@linkcode openHest} opened.
    * @param options `genes`: of which; by default all of the run's. Or {@linkcode ProtocolOptions}.
    * @throws {ConfigError} If the run held nothing out and no data are named, a gene or protocol is not known, or the run is closed.
    * @throws {DataError | FormatError} If data cannot be read.
    */
-  evaluate(data: string | readonly string[] | Hest, options: ProtocolOptions): Promise<ProtocolScores>;
+  evaluate(data: SpotData, options: ProtocolOptions): Promise<ProtocolScores>;
   /** Compares predictions with what was measured. */
   evaluate(
-    data?: string | readonly string[] | Hest,
+    data?: SpotData,
     options?: { readonly genes?: readonly string[]; readonly signal?: AbortSignal },
   ): Promise<RunScores>;
   async evaluate(
-    data?: string | readonly string[] | Hest,
+    data?: SpotData,
     options: { readonly genes?: readonly string[]; readonly signal?: AbortSignal } | ProtocolOptions = {},
   ): Promise<RunScores | ProtocolScores> {
     if ("protocol" in options) return await this.#judge(data, options);
     return await this.#score(data, options);
   }
 
-  async #judge(data: string | readonly string[] | Hest | undefined, options: ProtocolOptions): Promise<ProtocolScores> {
+  async #judge(data: SpotData | undefined, options: ProtocolOptions): Promise<ProtocolScores> {
     const { model, batchSize } = this.#check();
     if (data === undefined) {
       throw new ConfigError("Cannot evaluate by a protocol without data: it divides samples into folds", {
         hint: 'For example evaluate("data/hest", { protocol: "hest-bench/1" })',
       });
     }
-    const folders = typeof data === "string"
-      ? [data]
-      : "samples" in data
-      ? [...new Set(data.samples.map(({ folder }) => folder))]
-      : data;
+    const files = filesOf(data, "all");
+    if (files === undefined) {
+      throw new ConfigError("Cannot evaluate arrays by a protocol: it reads raw counts and donors of samples", {
+        hint: "Pass folders or samples of openHest; without a protocol arrays are compared as they are",
+      });
+    }
     const { judgeRun } = await import("./protocol_scores.ts");
-    return await judgeRun({ ...this.#judged, model, batchSize }, folders, options);
+    // What training said of its own data holds where nothing else is said.
+    const { counts, dropBadSpots, dropUnknownPatches } =
+      this.#run.data(joined(this.#options.expression, files.lenience)).load ?? {};
+    const lenience = { counts, dropBadSpots, dropUnknownPatches };
+    return await judgeRun({ ...this.#judged, model, batchSize }, { ...files, lenience }, options);
   }
 
   async #score(
-    data: string | readonly string[] | Hest | undefined,
+    data: SpotData | undefined,
     options: { readonly genes?: readonly string[]; readonly signal?: AbortSignal },
   ): Promise<RunScores> {
     const { model, batchSize } = this.#check();
@@ -248,51 +257,30 @@ export class Run implements AsyncDisposable {
         context: { gene: name },
       });
     });
-    const set = await this.#data(data, signal);
-    return await scoresOf(model, set, { batchSize, chosen, names: this.genes, signal });
+    return await scoresOf(model, await this.#spots(data, "test", signal), {
+      batchSize,
+      chosen,
+      names: this.genes,
+      signal,
+    });
   }
 
   async #images(images: readonly RgbImage[], organ?: string) {
     const { model, organs } = this.#check();
-    const [{ width, height }] = images as [RgbImage];
-    if (width !== height) {
-      throw new DataError(
-        `Cannot use an image of ${width} x ${height} px: squares are wanted, as the run was trained on`,
-        {
-          hint: "Cut squares of 112 µm, such as 224 px at 0.5 µm a pixel",
-          context: { width, height },
-        },
-      );
-    }
-    const pixels = new Uint8Array(images.length * width * height * 3);
-    images.forEach(({ data }, i) => pixels.set(data, i * width * height * 3));
-    if (!organs) return await model.images(pixels, width);
+    const { pixels, side } = pixelsOf(images);
+    if (!organs) return await model.images(pixels, side);
     if (organ === undefined) {
       throw new ConfigError("Cannot predict: the model has an organ token and no organ is named", {
         hint: 'For example predict(images, { organ: "Breast" })',
       });
     }
     const { organId } = await import("../models/organ_token.ts");
-    return await model.images(pixels, width, Array<number>(images.length).fill(organId(organ)));
+    return await model.images(pixels, side, Array<number>(images.length).fill(organId(organ)));
   }
 
-  async #data(given: string | readonly string[] | Hest | undefined, signal?: AbortSignal): Promise<TrainingSet> {
-    const run = this.#check();
-    if (run.organs) {
-      throw new ConfigError("Cannot read data for a model with an organ token here", {
-        hint: `deno task retrieve --run ${this.folder} takes organs from the metadata`,
-      });
-    }
-    const { openRunData } = await import("../run/data.ts");
-    const { expression } = this.#options;
-    const among = given === undefined
-      ? { folders: [] }
-      : typeof given === "string"
-      ? { folders: [given] }
-      : "samples" in given
-      ? { folders: [...new Set(given.samples.map(({ folder }) => folder))], samples: given.samples.map(({ id }) => id) }
-      : { folders: given };
-    return await openRunData(run, { ...among, ...(expression && { expression }) }, this.#reporter, signal);
+  async #spots(data: SpotData | undefined, part: "all" | "test", signal: AbortSignal | undefined): Promise<Spots> {
+    const options = { part, reporter: this.#reporter, lenience: this.#options.expression, signal };
+    return await openSpots(this.#check(), data, options);
   }
 
   #check(): OpenedRun {
@@ -319,21 +307,10 @@ function finite(gene: string, std: number): number {
   throw new ConfigError(`Cannot raise ${gene} by ${std}: a number of standard deviations is wanted`);
 }
 
-function spotOf(set: TrainingSet, pair: number, score: number): FoundSpot {
-  const { sample, row } = set.locate(pair);
-  const { id, barcodes, spatial: { xy } } = set.samples[sample]!;
+function spotOf({ samples }: Spots, spot: number, score: number): FoundSpot {
+  const { id, first, barcodes, xy } = samples.find(({ first, count }) => spot < first + count)!;
+  const row = spot - first;
   return { sample: id, barcode: barcodes[row]!, score, x: xy[2 * row]!, y: xy[2 * row + 1]! };
-}
-
-/** Images from `from` on that have one size, at most `most`. */
-async function sameSize(list: readonly ImageInput[], from: number, most: number): Promise<RgbImage[]> {
-  const part = [await rgbOf(list[from]!, from)];
-  for (let i = from + 1; i < list.length && part.length < most; i++) {
-    const next = await rgbOf(list[i]!, i);
-    if (next.width !== part[0]!.width || next.height !== part[0]!.height) break;
-    part.push(next);
-  }
-  return part;
 }
 
 /**

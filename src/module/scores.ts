@@ -4,8 +4,9 @@
  * @module
  */
 
-import type { TrainingSet } from "../data/training_set.ts";
+import { DataError } from "../core/errors.ts";
 import type { TrainedModel } from "../eval/inference.ts";
+import type { Spots } from "./spots.ts";
 
 /** How predictions fit measurements. */
 export interface RunScores {
@@ -35,42 +36,45 @@ export interface ScoreOptions {
 /** Pearson's correlation within samples; a prediction that does not vary counts as 0, a gene that does not vary not at all. */
 export async function scoresOf(
   model: TrainedModel,
-  set: TrainingSet,
+  spots: Spots,
   { batchSize, chosen, names, signal }: ScoreOptions,
 ): Promise<RunScores> {
   const known = model.vocabulary.genes;
-  const [{ PatchReader }, { pearson }, { disk }] = await Promise.all([
-    import("../data/patch_reader.ts"),
-    import("../eval/correlation.ts"),
-    import("../io/fs.ts"),
-  ]);
-  const predicted = new Float32Array(set.count * known.length);
-  const reader = new PatchReader(disk, set.patchTable());
-  try {
-    for (let first = 0; first < set.count; first += batchSize) {
-      signal?.throwIfAborted();
-      const pairs = Uint32Array.from({ length: Math.min(batchSize, set.count - first) }, (_, i) => first + i);
-      const { data: bytes } = await reader.batch({ pairs });
-      predicted.set((await model.images(bytes, reader.table.size)).expression, first * known.length);
+  const { pearson } = await import("../eval/correlation.ts");
+  const n = spots.count;
+  // By gene, so that a column is one piece.
+  const [predicted, measured] = [chosen, chosen].map((list) => list.map(() => new Float64Array(n)));
+  for await (const { first, count, side, pixels, organs } of spots.images(batchSize, signal)) {
+    const { expression } = await model.images(pixels, side, organs);
+    if (expression.length !== count * known.length) throw noDecoder("evaluate");
+    const truth = spots.gather(first, count);
+    for (let i = 0; i < count; i++) {
+      chosen.forEach((gene, k) => {
+        predicted![k]![first + i] = expression[i * known.length + gene]!;
+        measured![k]![first + i] = truth[i * known.length + gene]!;
+      });
     }
-  } finally {
-    reader.close();
   }
   const mean = (values: readonly (number | null)[]) => {
     const known = values.filter((value) => value !== null);
     return known.length ? known.reduce((a, b) => a + b, 0) / known.length : null;
   };
-  const table = set.samples.map(({ first, count }) =>
-    chosen.map((gene) => {
-      const column = (of: (pair: number) => number) => Float64Array.from({ length: count }, (_, i) => of(first + i));
-      const score = pearson(
-        column((pair) => predicted[pair * known.length + gene]!),
-        column((pair) => set.expression(pair)[gene]!),
-      );
+  const table = spots.samples.map(({ first, count }) =>
+    chosen.map((_, k) => {
+      const part = (of: readonly Float64Array[] | undefined) => of![k]!.subarray(first, first + count);
+      const score = pearson(part(predicted), part(measured));
       // A prediction that does not vary tells nothing.
       return score.reason === "constant prediction" ? 0 : score.value;
     })
   );
   const genes = chosen.map((gene, i) => [names[gene]!, mean(table.map((row) => row[i]!))] as const);
-  return { spots: set.count, pearson: { mean: mean(table.map(mean)), genes: Object.fromEntries(genes) } };
+  return { spots: n, pearson: { mean: mean(table.map(mean)), genes: Object.fromEntries(genes) } };
+}
+
+/** The error for a model that predicts no expression. */
+export function noDecoder(verb: string): DataError {
+  return new DataError(`Cannot ${verb} expression: the model has no image decoder`, {
+    code: "no-decoder",
+    hint: "Train with lambda_recon_img above 0",
+  });
 }

@@ -5,7 +5,7 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
-import { findSamples, type SampleFiles } from "../data/data_folder.ts";
+import { findSamples, type ReadDisk, type SampleFiles } from "../data/data_folder.ts";
 import { assignRoles } from "../data/holdout.ts";
 import { openTrainingSet } from "../data/open_training_set.ts";
 import { type PlanOptions, planTrainingSet } from "../data/plan_training_set.ts";
@@ -25,6 +25,8 @@ export interface RunData {
   readonly samples?: readonly string[] | undefined;
   /** Where counts are and what is let pass, beside what the run's configuration says. */
   readonly expression?: Lenience;
+  /** Where the folders are; the host's disk by default. */
+  readonly disk?: ReadDisk | undefined;
 }
 
 /** Names of a list as `--samples` and `--classes` take it. */
@@ -88,12 +90,12 @@ function runDataOptions(own: RunDataOptions, data: RunData): PlanOptions {
  */
 export async function openRunData(
   { data, model }: Pick<OpenedRun, "data" | "model">,
-  { folders, samples, expression }: RunData,
+  { folders, samples, expression, disk: place = disk }: RunData,
   progress: Reporter,
   signal?: AbortSignal,
 ): Promise<TrainingSet> {
   const own = data(expression);
-  const set = await openTrainingSet(disk, {
+  const set = await openTrainingSet(place, {
     ...runDataOptions(own, { folders, samples }),
     genes: { vocabulary: model.vocabulary },
     layer: own.layer,

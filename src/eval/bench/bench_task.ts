@@ -174,6 +174,8 @@ function benchTask(disk: ReadDisk, name: string, folder: string): Task {
 
 /** How a data folder is cut. */
 export interface DataTaskOptions {
+  /** Ids of the samples; all by default. */
+  readonly samples?: readonly string[] | undefined;
   /** What each fold leaves out; donors by default, unless the folder has `splits/`. */
   readonly leaveOut?: LeaveOut | undefined;
   /** Folds of donors instead of one for each. */
@@ -189,7 +191,8 @@ export interface DataTaskOptions {
  * @throws {ConfigError | DataError} If samples cannot be grouped or found.
  */
 export function dataTask(disk: ReadDisk, folders: readonly string[], options: DataTaskOptions = {}): Task {
-  const samples = findSamples(disk, folders);
+  const { samples: chosen } = options;
+  const samples = findSamples(disk, folders).filter(({ id }) => chosen?.includes(id) ?? true);
   const infos: (SampleInfo & { organ?: string | undefined; technology?: string | undefined })[] = samples.map(
     ({ id, metadata }) => ({
       id,
@@ -207,16 +210,17 @@ export function dataTask(disk: ReadDisk, folders: readonly string[], options: Da
       test: test.map(({ id }) => id),
     }))
     : [];
-  const folds = written.length > 0
+  const known = new Set(samples.map(({ id }) => id));
+  const lost = written.flatMap(({ train, test }) => [...train, ...test]).find((id) => !known.has(id));
+  if (lost !== undefined && chosen === undefined) {
+    throw new DataError(`Cannot use the splits of ${first}: sample ${lost} has no st/${lost}.h5ad`);
+  }
+  // Splits that name samples which are not chosen are of another task.
+  const folds = written.length > 0 && lost === undefined
     ? written
     : options.folds === undefined
     ? leaveOut(infos, options.leaveOut ?? "donor")
     : kFold(donorGroups(infos, SAME_SPECIMEN), options.folds, options.seed);
-  const known = new Set(samples.map(({ id }) => id));
-  const lost = folds.flatMap(({ train, test }) => [...train, ...test]).find((id) => !known.has(id));
-  if (lost !== undefined) {
-    throw new DataError(`Cannot use the splits of ${first}: sample ${lost} has no st/${lost}.h5ad`);
-  }
   const shipped = `${first}/var_50genes.json`;
   const panel = options.panel ?? (folders.length === 1 && disk.look(shipped)?.kind === "file" ? shipped : undefined);
   const reports = folds.map((fold) => leakage(fold, infos));

@@ -1,7 +1,7 @@
 /** `Run.evaluate` by a protocol gives the numbers that the command writes, for what was trained and for the encoder before. @seconds 25 */
 
 import assert from "node:assert/strict";
-import { openRun, type ProbeScores, train } from "../../../mod.ts";
+import { openHest, openRun, type ProbeScores, train } from "../../../mod.ts";
 import { planSynth } from "../../../src/data/synth/plan.ts";
 import { writeSynth } from "../../../src/data/synth/write.ts";
 import { disk } from "../../../src/io/fs.ts";
@@ -60,6 +60,15 @@ Deno.test("evaluate() by a protocol gives folds, truth, penalty, depth and gain 
     const run = await openRun(out, { gpu, checkpoint: "last", batchSize: 8 });
     const scores = await run.evaluate(data, { protocol: "hest-bench/1", panelGenes: 10 });
     await assert.rejects(run.evaluate(data, { protocol: "hest-bench/9" }), { name: "ConfigError", hint: /hest-bench/ });
+    // Of what was opened only the chosen samples, and where it says that counts are.
+    const two = await openHest(data, { samples: (await openHest(data)).samples.slice(0, 2).map(({ id }) => id) });
+    const few = await run.evaluate(two, { protocol: "hest-bench/1", panelGenes: 10, leaveOut: "sample" });
+    let spots = 0;
+    for (const { id } of two.samples) spots += (await two.sample(id)).count;
+    assert.deepEqual([few.folds.length, few.spots], [2, spots]);
+    const elsewhere = await openHest(data, { counts: "layers/none" });
+    await assert.rejects(run.evaluate(elsewhere, { protocol: "hest-bench/1" }), { message: /no layers\/none/ });
+    await assert.rejects(run.evaluate(elsewhere), { message: /no layers\/none/ });
     const [patches] = [...Deno.readDirSync(`${data}/patches`)].map(({ name }) => `${data}/patches/${name}`);
     Deno.renameSync(patches!, `${folder}/away.h5`);
     // Told before counts are read and anything is embedded.

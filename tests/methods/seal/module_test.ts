@@ -117,6 +117,75 @@ Deno.test("an open run predicts images as its data's patches, finds spots and is
   gpu.check();
 });
 
+Deno.test("samples and arrays in hand are found and scored as their folder is", async () => {
+  await using run = await openRun(out, { gpu, batchSize: 16 });
+  const hest = await openHest(data);
+  const sample = await hest.sample(hest.samples[0]!.id);
+  const other = await hest.sample(hest.samples[1]!.id);
+  const layer = "context";
+  const arrays = async (of: typeof sample) => ({
+    id: of.id,
+    images: await Array.fromAsync(of.images()),
+    genes: of.genes,
+    expression: of.expression(of.genes, layer),
+    barcodes: of.barcodes,
+    coords: of.coords,
+  });
+  const folder = await openHest(data, { samples: [sample.id, other.id] });
+  const hand = [await arrays(sample), await arrays(other)];
+  const image = hand[1]!.images[3]!;
+  for (const query of [{ genes: { [run.genes[1]!]: 2 } }, { image }]) {
+    const wanted = await run.retrieve(query, { among: folder, k: 5 });
+    assert.deepEqual(await run.retrieve(query, { among: [sample, other], k: 5 }), wanted);
+    const found = await run.retrieve(query, { among: hand, k: 5 });
+    assert.deepEqual(
+      found.map(({ sample, barcode, x }) => [sample, barcode, x]),
+      wanted.map(({ sample, barcode, x }) => [sample, barcode, x]),
+    );
+    found.forEach(({ score }, i) => assert.ok(Math.abs(score - wanted[i]!.score) < 1e-5));
+  }
+  const genes = run.genes.slice(0, 5);
+  const wanted = await run.evaluate(folder, { genes });
+  assert.equal(wanted.spots, sample.count + other.count);
+  assert.deepEqual(await run.evaluate([sample, other], { genes }), wanted);
+  const scored = await run.evaluate(hand, { genes });
+  assert.ok(Math.abs(scored.pearson.mean! - wanted.pearson.mean!) < 1e-4);
+  // Pairs are scored on what they hold out, and searched as a whole.
+  const pairs = await hest.pairs({ genes: 16, panelGenes: 4, holdOut: { samples: [other.id] } });
+  assert.equal((await run.evaluate(pairs, { genes })).spots, other.count);
+  assert.equal((await run.retrieve({ image }, { among: pairs, k: 10_000 })).length, pairs.count);
+  const one = { id: "mine", images: [image, image] };
+  assert.deepEqual(
+    (await run.retrieve({ genes: { [run.genes[1]!]: 2 } }, { among: one })).map(({ barcode }) => barcode).sort(),
+    ["0", "1"],
+  );
+  const refused: [object, RegExp][] = [
+    [one, /nothing was measured/],
+    [{ ...one, genes: ["A"], expression: new Float32Array(2) }, /none of the run's 64 genes/],
+    [{ ...one, genes, expression: new Float32Array(3) }, /3 numbers, 10 for 2 images and 5 genes/],
+    [{ ...one, genes, expression: new Float32Array(10).fill(NaN) }, /NaN of .* at spot 0/],
+    [{ ...one, genes, expression: new Float64Array(10) }, /no Float32Array/],
+    [{ ...one, genes: [genes[0], genes[0]], expression: new Float32Array(4) }, /stands twice/],
+    [{ ...one, genes }, /genes or expression/],
+    [{ ...one, barcodes: ["a"] }, /1 barcodes/],
+    [{ ...one, coords: [1] }, /1 coords/],
+    [{ id: "none", images: [] }, /have no images/],
+    [{ images: [image] }, /id is missing/],
+    [{ ...one, images: [new Uint8Array(9)], genes, expression: new Float32Array(5) }, /image 0/],
+  ];
+  for (const [given, message] of refused) {
+    await assert.rejects(run.evaluate(given as typeof one, { genes }), (error: Error) => {
+      assert.match(error.message, message);
+      return ["DataError", "FormatError"].includes(error.name);
+    });
+  }
+  for (const wrong of [[], {}, 7, null, [{}], ["", 3], { samples: [] }, [sample, one]]) {
+    await assert.rejects(run.evaluate(wrong as never), (error: Error) => /Config|Data/.test(error.name));
+  }
+  await assert.rejects(run.evaluate(one, { protocol: "hest-bench/1" }), { name: "ConfigError", hint: /openHest/ });
+  gpu.check();
+});
+
 Deno.test("wrong use is told before anything is written", async () => {
   const none = `${folder}/none`;
   // deno-lint-ignore no-explicit-any
