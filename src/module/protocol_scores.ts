@@ -11,6 +11,7 @@ import type { FeatureSource } from "../eval/bench/bench_sample.ts";
 import type { LeaveOut } from "../eval/bench/folds.ts";
 import type { ProtocolResult, Summary, TaskResult } from "../eval/bench/hest_bench.ts";
 import type { TrainedModel } from "../eval/inference.ts";
+import type { Protocol } from "../eval/protocol.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { SpotFiles } from "./spots.ts";
 
@@ -159,17 +160,14 @@ export async function judgeRun(
   if (leaveOut !== undefined && folds !== undefined) {
     throw new ConfigError("Cannot use folds and leaveOut together: one of them decides the folds");
   }
-  const [bench, tasks, { findProtocol }, { compare }, { penaltyText }, host, { openEncoder }, { Embedder }] =
-    await Promise.all([
-      import("../eval/bench/hest_bench.ts"),
-      import("../eval/bench/bench_task.ts"),
-      import("../eval/protocol.ts"),
-      import("../eval/comparison.ts"),
-      import("../eval/bench/bench_result.ts"),
-      import("../io/fs.ts"),
-      import("../run/encoder.ts"),
-      import("../embed/embedder.ts"),
-    ]);
+  const [bench, tasks, { findProtocol }, host, { openEncoder }, { Embedder }] = await Promise.all([
+    import("../eval/bench/hest_bench.ts"),
+    import("../eval/bench/bench_task.ts"),
+    import("../eval/protocol.ts"),
+    import("../io/fs.ts"),
+    import("../run/encoder.ts"),
+    import("../embed/embedder.ts"),
+  ]);
   const disk = given ?? host.disk;
   const protocol = findProtocol(asked);
   const task = tasks.dataTask(disk, folders, { leaveOut, folds, panel, seed, samples });
@@ -200,6 +198,18 @@ export async function judgeRun(
     opened.encoder.parameters.destroy();
   }
   const trained = await probe("trained", async (pixels, side) => (await model.images(pixels, side)).embedding);
+  return await scoresBy(protocol, { trained, frozen, task: counts.task.name });
+}
+
+/** Scores of what was trained, beside the encoder before. */
+async function scoresBy(
+  protocol: Protocol,
+  { trained, frozen, task: name }: { trained: TaskResult; frozen: TaskResult; task: string },
+): Promise<ProtocolScores> {
+  const [{ compare }, { penaltyText }] = await Promise.all([
+    import("../eval/comparison.ts"),
+    import("../eval/bench/bench_result.ts"),
+  ]);
   return {
     protocol: protocol.name,
     truth: protocol.truth,
@@ -207,7 +217,7 @@ export async function judgeRun(
     spots: trained.spots,
     ...judged(trained, penaltyText),
     frozen: judged(frozen, penaltyText),
-    gain: compare([frozen, trained]).filter(({ task }) => task === counts.task.name).map((found) => ({
+    gain: compare([frozen, trained]).filter(({ task }) => task === name).map((found) => ({
       protocol: found.protocol,
       metric: found.metric,
       over: found.over,

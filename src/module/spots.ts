@@ -182,11 +182,21 @@ function ofSet(set: TrainingSet, disk: NonNullable<RunData["disk"]>, organs: rea
   };
 }
 
+/** A sample in hand, in its place. */
+interface HandPart {
+  readonly arrays: SpotArrays;
+  readonly organ: number | undefined;
+  readonly sample: SpotSample;
+  /** Column of each gene of the run; -1 where it was not measured. */
+  readonly columns: Int32Array;
+}
+
 async function inHand(list: readonly SpotArrays[], run: OpenedRun): Promise<Spots> {
   const { organId } = await import("../models/organ_token.ts");
   const { vocabulary } = run.model;
-  let first = 0;
-  const parts = list.map((arrays) => {
+  const parts: HandPart[] = [];
+  let count = 0;
+  for (const arrays of list) {
     checkArrays(arrays);
     const { id, images, barcodes, coords, organ } = arrays;
     if (run.organs && organ === undefined) {
@@ -194,60 +204,60 @@ async function inHand(list: readonly SpotArrays[], run: OpenedRun): Promise<Spot
         hint: 'For example { id, images, organ: "Breast" }',
       });
     }
-    first += images.length;
-    return {
-      arrays,
-      organ: run.organs ? organId(organ!) : undefined,
-      sample: {
-        id,
-        first: first - images.length,
-        count: images.length,
-        barcodes: barcodes ?? images.map((_, i) => String(i)),
-        xy: coords ?? new Float64Array(2 * images.length).fill(NaN),
-      },
+    const sample = {
+      id,
+      first: count,
+      count: images.length,
+      barcodes: barcodes ?? images.map((_, i) => String(i)),
+      xy: coords ?? new Float64Array(2 * images.length).fill(NaN),
     };
-  });
-  if (first === 0) {
+    const columns = columnsOf(arrays, vocabulary);
+    parts.push({ arrays, organ: run.organs ? organId(organ!) : undefined, sample, columns });
+    count += images.length;
+  }
+  if (count === 0) {
     throw new DataError("Cannot use the samples: they have no images, one a spot wanted", { code: "no-samples" });
   }
-  const G = vocabulary.genes.length;
-  const columns = parts.map(({ arrays }) => columnsOf(arrays, vocabulary));
-  const placeOf = (spot: number) => parts.findIndex(({ sample }) => spot < sample.first + sample.count);
   return {
-    count: first,
+    count,
     samples: parts.map(({ sample }) => sample),
-    gather(from, count) {
-      const out = new Float32Array(count * G);
-      for (let i = 0; i < count; i++) {
-        const at = placeOf(from + i);
-        const { arrays: { id, expression, genes }, sample } = parts[at]!;
-        if (expression === undefined) {
-          throw new DataError(`Cannot use ${id}: nothing was measured there, expression wanted`, {
-            hint: "Pass genes and expression beside the images",
-            context: { sample: id },
-          });
-        }
-        const row = expression.subarray((from + i - sample.first) * genes!.length);
-        columns[at]!.forEach((column, g) => column >= 0 && (out[i * G + g] = row[column]!));
-      }
-      return out;
-    },
-    async *images(batch, signal) {
-      for (const { arrays: { images }, sample, organ } of parts) {
-        for (let from = 0; from < images.length;) {
-          signal?.throwIfAborted();
-          const { count, ...some } = pixelsOf(await sameSize(images, from, batch));
-          yield {
-            first: sample.first + from,
-            count,
-            ...some,
-            organs: organ === undefined ? undefined : Array<number>(count).fill(organ),
-          };
-          from += count;
-        }
-      }
-    },
+    gather: (first, rows) => gatherHand(parts, first, rows, vocabulary.genes.length),
+    images: (batch, signal) => handImages(parts, batch, signal),
   };
+}
+
+function gatherHand(parts: readonly HandPart[], first: number, count: number, genes: number): Float32Array {
+  const out = new Float32Array(count * genes);
+  for (let i = 0; i < count; i++) {
+    const spot = first + i;
+    const { arrays, sample, columns } = parts.find(({ sample }) => spot < sample.first + sample.count)!;
+    const { id, expression, genes: own } = arrays;
+    if (expression === undefined) {
+      throw new DataError(`Cannot use ${id}: nothing was measured there, expression wanted`, {
+        hint: "Pass genes and expression beside the images",
+        context: { sample: id },
+      });
+    }
+    const row = (spot - sample.first) * own!.length;
+    columns.forEach((column, g) => column >= 0 && (out[i * genes + g] = expression[row + column]!));
+  }
+  return out;
+}
+
+async function* handImages(
+  parts: readonly HandPart[],
+  batch: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<SpotImages> {
+  for (const { arrays: { images }, sample, organ } of parts) {
+    for (let from = 0; from < images.length;) {
+      signal?.throwIfAborted();
+      const { count, ...some } = pixelsOf(await sameSize(images, from, batch));
+      const organs = organ === undefined ? undefined : Array<number>(count).fill(organ);
+      yield { first: sample.first + from, count, ...some, organs };
+      from += count;
+    }
+  }
 }
 
 function checkArrays({ id, images, genes, expression, barcodes, coords }: SpotArrays): void {
