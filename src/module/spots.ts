@@ -13,7 +13,8 @@ import type { OpenedRun } from "../run/open.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Hest, HestSample } from "./hest.ts";
 import { isOpened, sourceOf } from "./hest_source.ts";
-import { type ImageInput, type RgbImage, rgbOf } from "./images.ts";
+import type { RgbImage } from "../io/image/rgb_image.ts";
+import { type ImageInput, rgbOf } from "./images.ts";
 import type { HestPairs } from "./pairs.ts";
 
 /** Spots in hand: images, and what was measured there where it is asked for. Row `i` of everything is spot `i`. */
