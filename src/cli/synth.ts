@@ -30,7 +30,7 @@ const number = (help: string, min: number, max: number) =>
 
 /** Flags of the command. */
 export const flags = {
-  out: { kind: "text", value: "DIR", help: "folder of the data set; one that was begun is gone on with" },
+  out: { kind: "text", value: "DIR", help: "folder of the data set; an interrupted one is continued" },
   profile: {
     kind: "choice",
     of: Object.keys(PROFILES),

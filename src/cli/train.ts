@@ -70,7 +70,7 @@ export const flags = {
     value: "GENE,…",
     help: "genes the vocabulary has whatever their rank, beside the panel's; the rest are the most variable",
   },
-  out: { kind: "text", value: "DIR", help: "run folder; one that was begun is gone on with (default runs/ENCODER)" },
+  out: { kind: "text", value: "DIR", help: "run folder; an interrupted run is continued (default runs/ENCODER)" },
   seed: COMMON.seed,
   precision: COMMON.precision,
   overwrite: COMMON.overwrite,

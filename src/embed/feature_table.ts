@@ -26,7 +26,7 @@ export interface MadeBy {
   readonly inputSize: number;
   /** How tiles become that, in words. */
   readonly preparation: string;
-  /** What nothing told of the encoder, and what was taken for it. */
+  /** What no file says of the encoder, and the value assumed for it. */
   readonly assumed: readonly string[];
   /** Program and version. */
   readonly software: string;

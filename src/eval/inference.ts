@@ -1,5 +1,5 @@
 /**
- * What retrieval and prediction need of a trained model, whatever it consists of, and the passes over many patches and spots
+ * What retrieval and prediction need of a trained model of any method, and the passes over many patches and spots
  * that use it.
  *
  * @module

@@ -30,7 +30,7 @@ function nodeThreads(): NodeThreads {
  * Starts a thread.
  *
  * @param module Its module, which calls {@linkcode answering}.
- * @param on `answer` is told of each message, `failure` once, of what ended it.
+ * @param on `answer` is called with each message, `failure` once, with what ended the thread.
  */
 export function startThread<Q, A>(
   module: URL,
@@ -52,7 +52,7 @@ export function startThread<Q, A>(
   return { post: (message) => worker.postMessage(message), end: () => worker.terminate() };
 }
 
-/** Called by a thread's module: `ask` is told of each message. */
+/** Called by a thread's module: `ask` is called with each message. */
 export function answering<Q, A>(ask: (message: Q) => void): ThreadScope<A> {
   if (typeof Worker === "undefined") {
     const port = nodeThreads().parentPort!;

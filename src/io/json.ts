@@ -1,5 +1,5 @@
 /**
- * JSON of files nobody vouches for: `JSON.parse` keeps the last of two equal keys and says nothing, and gives a hostile file
+ * JSON of untrusted files: `JSON.parse` keeps the last of two equal keys and says nothing, and gives a hostile file
  * as much memory as it asks for. This one refuses both.
  *
  * @module

@@ -2,7 +2,7 @@
  * YAML of configurations: mappings, lists and scalars, each with its line. Scalars stay the text they are, since only the
  * reader of a key knows whether `1e-4`, `False`, `NO` or `007` is a number, a truth value or a name.
  *
- * Files nobody vouches for are bounded: aliases, tags, several documents and deep nesting are refused, as is a text of more
+ * Untrusted files are bounded: aliases, tags, several documents and deep nesting are refused, as is a text of more
  * than 256 KiB. Wraps the package `yaml`.
  *
  * @module

@@ -174,7 +174,7 @@ export interface Method<T extends KeyTable = KeyTable, D = unknown> {
   /** Encoders it opens by name, which may have to be downloaded. */
   encoders?(config: ConfigOf<T>): readonly string[];
   /**
-   * Refuses what can be told of the inputs before they are read: names, places, paths.
+   * Refuses what can be checked of the inputs before they are read: names, places, paths.
    *
    * @throws {ConfigError | DataError | WeightsError} Naming what is wrong.
    */

@@ -176,7 +176,7 @@ export interface EncoderSpec {
   readonly parity: string;
   /** What is uncertain, or differs between the published pipelines. */
   readonly notes?: readonly string[];
-  /** What nothing told of these weights, and what was taken for it. */
+  /** What no file says of these weights, and the value assumed for it. */
   readonly assumed?: readonly string[];
 }
 

@@ -42,7 +42,7 @@ export interface OpenedEncoder {
   readonly adapterHash: string | undefined;
   /** How tiles become its input, in words. */
   readonly preparation: string;
-  /** What nothing told of it, and what was taken for it. */
+  /** What no file says of it, and the value assumed for it. */
   readonly assumed: readonly string[];
 }
 

@@ -149,9 +149,9 @@ function batch(evidence: ReadEvidence): Slot {
   const verdict = typeof before?.accuracy !== "number" || typeof after?.accuracy !== "number"
     ? ""
     : after.accuracy < before.accuracy
-    ? " Sections are told apart less often after training."
+    ? " The embedding separates sections less well after training."
     : after.accuracy > before.accuracy
-    ? " Sections are told apart more often after training: part of what was learnt may be of the section, not of the tissue."
+    ? " The embedding separates sections better after training: part of what was learnt may be of the section, not of the tissue."
     : "";
   return markup`<p class="remark"><b>Section-identity probe.</b> A linear classifier names the section of a patch, of ${known.slides}, with accuracy ${
     value(before)

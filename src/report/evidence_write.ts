@@ -73,7 +73,7 @@ function finite(_: string, value: unknown): unknown {
   return typeof value === "number" && !Number.isFinite(value) ? null : value;
 }
 
-/** File names of identifiers nobody vouches for: plain on every system, and each of its own. */
+/** File names of untrusted identifiers: plain on every system, no two alike. */
 export class FileNames {
   readonly #taken = new Set<string>();
 

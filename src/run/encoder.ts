@@ -157,7 +157,7 @@ async function fromHub(spec: EncoderSpec, onProgress: EncoderRequest["onProgress
 }
 
 /**
- * Refuses what can be told of an encoder before a device is opened or anything is downloaded: by its name, by names and shapes of
+ * Refuses what can be checked of an encoder before a device is opened or anything is downloaded: by its name, by names and shapes of
  * tensors where its weights are at hand, and by the adapter.
  *
  * @param given Registry name, folder, weights file or `random:…`.

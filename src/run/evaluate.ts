@@ -52,7 +52,7 @@ export interface EvaluateOptions {
   readonly fewShot?: string | undefined;
   /** Where counts are, and what is let pass. */
   readonly expression: Lenience;
-  /** Whether each gene is told of. */
+  /** Whether the result has a row for each gene. */
   readonly perGene: boolean;
   /** Where features are kept; below `out` unless given. */
   readonly cache?: string | undefined;
@@ -82,7 +82,7 @@ export interface Evaluated {
  * Evaluates, or finds that it was done.
  *
  * @throws {ConfigError | DataError | FormatError | WeightsError | DeviceError} Naming what cannot be used; of several sources, one
- *   that fails later is told of in the result.
+ *   that fails later is reported in the result.
  */
 export async function evaluate(options: EvaluateOptions, machine: Machine): Promise<Evaluated> {
   const { sources, place, out, overwrite } = options;

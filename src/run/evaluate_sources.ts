@@ -114,7 +114,7 @@ export function findSources({ encoder, adapter, features }: SourceFlags): Source
 const isThere = (path: string) => disk.look(path) !== undefined;
 
 /**
- * Refuses what can be told of all sources before any is evaluated: unknown encoders, weights, adapters, patches and features that
+ * Refuses what can be checked of all sources before any is evaluated: unknown encoders, weights, adapters, patches and features that
  * are not there.
  *
  * @throws {ConfigError | DataError | WeightsError} If a source cannot be used.

@@ -1,5 +1,5 @@
 /**
- * The folder of a command that writes several files and last the one that says all is there: one writer at a time, gone on with
+ * The folder of a command that writes several files and last the one that says all is there: one writer at a time, continued
  * when the same command is given again, never over what other inputs, other settings or other programs made.
  *
  * The last file, the result, holds under `made` what it was made from and how, and the command's status. From the first file

@@ -271,7 +271,7 @@ function notesOf(
       }]
       : []),
     ...(judged.held ? [] : [{
-      text: "How well sections are told apart is judged on all of them",
+      text: "How well the embedding separates sections is measured on all of them",
       reason: `with ${count(data.held.length, "section")} held out, those trained on are among them`,
     }]),
   ];

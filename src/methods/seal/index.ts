@@ -22,7 +22,7 @@ import { trainedRun } from "./open.ts";
 import { openSession, organsOf } from "./session.ts";
 import { sealTraining } from "./training.ts";
 
-/** Refuses what can be told of the inputs before samples are read: names, places, paths, donors. */
+/** Refuses what can be checked of the inputs before samples are read: names, places, paths, donors. */
 async function check(config: SealConfig, host: Host): Promise<void> {
   const { input: { encoder, adapter, omics, data, exclude_samples }, genes, cache } = config;
   if (!data.length) {
