@@ -24,15 +24,32 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   let at = wg.y * (E4 * 4u);
   let qRow = min(wg.z, p.Bq - 1u) * p.Nq;
   //!for t in 0..LR
-  let j$t = wg.x * (8u * LR) + lane + $t * 8;
-  let key$t = (wg.z * p.Nk + min(j$t, p.Nk - 1u)) * p.KC + p.first + at;
   //!for c in 0..E4
-  let k$t_$c = kv_load4(key$t + $c * 4) * p.scale;
-  let v$t_$c = kv_load4(key$t + p.D + $c * 4);
-  var dk$t_$c = vec4f();
-  var dv$t_$c = vec4f();
+  var k$t_$c: vec4f = vec4f();
+  var v$t_$c: vec4f = vec4f();
+  var dk$t_$c: vec4f = vec4f();
+  var dv$t_$c: vec4f = vec4f();
   //!end
   //!end
+  // Text for one key reads all, and below writes them, the last one first, and they move on: see attention_fwd_flat.
+  for (var t = LR; t > 0u; t--) {
+    let j = wg.x * (8u * LR) + lane + (t - 1u) * 8u;
+    let key = (wg.z * p.Nk + min(j, p.Nk - 1u)) * p.KC + p.first + at;
+    //!for c in 0..E4
+    {
+      var k = kv_load4(key + $c * 4) * p.scale;
+      var v = kv_load4(key + p.D + $c * 4);
+      //!for t in 0..LR
+      let k$t = k$t_$c;
+      let v$t = v$t_$c;
+      k$t_$c = k;
+      v$t_$c = v;
+      k = k$t;
+      v = v$t;
+      //!end
+    }
+    //!end
+  }
   // Marks of dv and of dk.
   var mark = vec2u();
   for (var i = 0u; i < p.Nq; i++) {
@@ -69,13 +86,26 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     //!end
     //!end
   }
-  //!for t in 0..LR
-  if (j$t < p.Nk) {
-    let to = (wg.z * p.Nk + j$t) * p.KC + p.first + at;
+  for (var t = LR; t > 0u; t--) {
+    let j = wg.x * (8u * LR) + lane + (t - 1u) * 8u;
+    let to = (wg.z * p.Nk + j) * p.KC + p.first + at;
     //!for c in 0..E4
-    dkv_store4(to + $c * 4, marked4(dk$t_$c * p.scale, mark.y));
-    dkv_store4(to + p.D + $c * 4, marked4(dv$t_$c, mark.x));
+    {
+      var dk: vec4f = vec4f();
+      var dv: vec4f = vec4f();
+      //!for t in 0..LR
+      let dk$t = dk$t_$c;
+      let dv$t = dv$t_$c;
+      dk$t_$c = dk;
+      dv$t_$c = dv;
+      dk = dk$t;
+      dv = dv$t;
+      //!end
+      if (j < p.Nk) {
+        dkv_store4(to + $c * 4, marked4(dk * p.scale, mark.y));
+        dkv_store4(to + p.D + $c * 4, marked4(dv, mark.x));
+      }
+    }
     //!end
   }
-  //!end
 }

@@ -26,16 +26,33 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   let at = wg.y * (E4 * 4u);
   let qRow = min(wg.z, p.Bq - 1u) * p.Nq;
   //!for t in 0..LR
-  let i$t = wg.x * (8u * LR) + lane + $t * 8;
-  let row$t = min(i$t, p.Nq - 1u);
+  let row$t = min(wg.x * (8u * LR) + lane + $t * 8, p.Nq - 1u);
   let lse$t = lse[(wg.z * p.H + wg.y) * p.Nq + row$t];
   let delta$t = delta[(wg.z * p.H + wg.y) * p.Nq + row$t];
   //!for c in 0..E4
-  let q$t_$c = q_load4((qRow + row$t) * p.QC + at + $c * 4) * p.scale;
-  let g$t_$c = dy_load4((wg.z * p.Nq + row$t) * p.D + at + $c * 4);
-  var dq$t_$c = vec4f();
+  var q$t_$c: vec4f = vec4f();
+  var g$t_$c: vec4f = vec4f();
+  var dq$t_$c: vec4f = vec4f();
   //!end
   //!end
+  // Text for one query reads all, and below writes them, the last one first, and they move on: see attention_fwd_flat.
+  for (var t = LR; t > 0u; t--) {
+    let row = min(wg.x * (8u * LR) + lane + (t - 1u) * 8u, p.Nq - 1u);
+    //!for c in 0..E4
+    {
+      var q = q_load4((qRow + row) * p.QC + at + $c * 4) * p.scale;
+      var g = dy_load4((wg.z * p.Nq + row) * p.D + at + $c * 4);
+      //!for t in 0..LR
+      let q$t = q$t_$c;
+      let g$t = g$t_$c;
+      q$t_$c = q;
+      g$t_$c = g;
+      q = q$t;
+      g = g$t;
+      //!end
+    }
+    //!end
+  }
   for (var j = 0u; j < p.Nk; j++) {
     let key = (wg.z * p.Nk + j) * p.KC + p.first + at;
     //!for t in 0..LR
@@ -63,17 +80,27 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     //!end
     //!end
   }
-  //!for t in 0..LR
-  if (i$t < p.Nq) {
-    let to = (wg.z * p.Nq + i$t) * p.QC + at;
-    let mark = markOf(lse$t) | markOf(delta$t);
+  for (var t = LR; t > 0u; t--) {
+    let i = wg.x * (8u * LR) + lane + (t - 1u) * 8u;
+    let stat = (wg.z * p.H + wg.y) * p.Nq + min(i, p.Nq - 1u);
+    let mark = markOf(lse[stat]) | markOf(delta[stat]);
+    let to = (wg.z * p.Nq + i) * p.QC + at;
     //!for c in 0..E4
-    //!if part
-    part_store4(to + $c * 4, marked4(dq$t_$c * p.scale, mark));
-    //!else
-    dq_store4(to + $c * 4, marked4(dq$t_$c * p.scale, mark));
-    //!end
+    {
+      var dq: vec4f = vec4f();
+      //!for t in 0..LR
+      let dq$t = dq$t_$c;
+      dq$t_$c = dq;
+      dq = dq$t;
+      //!end
+      if (i < p.Nq) {
+        //!if part
+        part_store4(to + $c * 4, marked4(dq * p.scale, mark));
+        //!else
+        dq_store4(to + $c * 4, marked4(dq * p.scale, mark));
+        //!end
+      }
+    }
     //!end
   }
-  //!end
 }

@@ -23,15 +23,28 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   let at = wg.y * (E4 * 4u);
   let qRow = min(wg.z, p.Bq - 1u) * p.Nq;
   //!for t in 0..LR
-  let i$t = wg.x * (8u * LR) + lane + $t * 8;
-  let from$t = (qRow + min(i$t, p.Nq - 1u)) * p.QC + at;
   var most$t: f32 = LEAST;
   var sum$t: f32 = 0.0;
   //!for c in 0..E4
-  let q$t_$c = q_load4(from$t + $c * 4) * p.scale;
-  var o$t_$c = vec4f();
+  var q$t_$c: vec4f = vec4f();
+  var o$t_$c: vec4f = vec4f();
   //!end
   //!end
+  // Text for one query reads all, and below writes them, the last one first, and they move on: loads and stores written for each
+  // of them take longer to compile than what lies between.
+  for (var t = LR; t > 0u; t--) {
+    let start = (qRow + min(wg.x * (8u * LR) + lane + (t - 1u) * 8u, p.Nq - 1u)) * p.QC + at;
+    //!for c in 0..E4
+    {
+      var moved = q_load4(start + $c * 4) * p.scale;
+      //!for t in 0..LR
+      let old$t = q$t_$c;
+      q$t_$c = moved;
+      moved = old$t;
+      //!end
+    }
+    //!end
+  }
   for (var j = 0u; j < p.Nk; j++) {
     let key = (wg.z * p.Nk + j) * p.KC + p.first + at;
     //!for t in 0..LR
@@ -63,17 +76,34 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     }
     //!end
   }
-  //!for t in 0..LR
-  if (i$t < p.Nq) {
-    let inverse = 1.0 / sum$t;
-    let mark = markOfTop(most$t);
-    let to = (wg.z * p.Nq + i$t) * p.D + at;
+  for (var t = LR; t > 0u; t--) {
+    var most: f32 = 0.0;
+    var sum: f32 = 0.0;
+    //!for t in 0..LR
+    let oldMost$t = most$t;
+    let oldSum$t = sum$t;
+    most$t = most;
+    sum$t = sum;
+    most = oldMost$t;
+    sum = oldSum$t;
+    //!end
+    let i = wg.x * (8u * LR) + lane + (t - 1u) * 8u;
+    let inverse = 1.0 / sum;
+    let mark = markOfTop(most);
+    let to = (wg.z * p.Nq + i) * p.D + at;
     //!for c in 0..E4
-    o_store4(to + $c * 4, marked4(o$t_$c * inverse, mark));
+    {
+      var moved: vec4f = vec4f();
+      //!for t in 0..LR
+      let old$t = o$t_$c;
+      o$t_$c = moved;
+      moved = old$t;
+      //!end
+      if (i < p.Nq) { o_store4(to + $c * 4, marked4(moved * inverse, mark)); }
+    }
     //!end
     //!if lse
-    lse[(wg.z * p.H + wg.y) * p.Nq + i$t] = marked(most$t + log4(vec4f(sum$t)).x, mark);
+    if (i < p.Nq) { lse[(wg.z * p.H + wg.y) * p.Nq + i] = marked(most + log4(vec4f(sum)).x, mark); }
     //!end
   }
-  //!end
 }
