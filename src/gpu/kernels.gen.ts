@@ -41,6 +41,7 @@ import info_nce_grad_flat_wgsl from "../../kernels/info_nce_grad_flat.wgsl" with
 import info_nce_loss_wgsl from "../../kernels/info_nce_loss.wgsl" with { type: "text" };
 import info_nce_rows_wgsl from "../../kernels/info_nce_rows.wgsl" with { type: "text" };
 import info_nce_rows_flat_wgsl from "../../kernels/info_nce_rows_flat.wgsl" with { type: "text" };
+import instance_targets_wgsl from "../../kernels/instance_targets.wgsl" with { type: "text" };
 import l2_normalize_bwd_wgsl from "../../kernels/l2_normalize_bwd.wgsl" with { type: "text" };
 import l2_normalize_bwd_flat_wgsl from "../../kernels/l2_normalize_bwd_flat.wgsl" with { type: "text" };
 import l2_normalize_fwd_wgsl from "../../kernels/l2_normalize_fwd.wgsl" with { type: "text" };
@@ -843,6 +844,23 @@ export const info_nce_rows_flat: Kernel<{ s: "in"; scale: "in"; lse: "inout" }, 
   grid: (d) => [Math.ceil(d.R!/d.WG!)],
   flops: (d) => 4*d.R!*d.B!,
   touch: { lse: (d) => d.R! },
+};
+
+/** targets of the highest and lowest rows of each segment. */
+export const instance_targets: Kernel<{ s: "in"; bound: "in"; w: "in"; t: "out" }, { k: number }, Record<never, never>> = {
+  name: "instance_targets",
+  source: instance_targets_wgsl,
+  libs: [lib_segment],
+  tensors: [{"name":"s","access":"in","optional":false,"dims":[{"coef":1,"name":"R"}],"elem":"f32","pack":1},{"name":"bound","access":"in","optional":false,"dims":[{"coef":1,"name":"E"}],"elem":"u32","pack":1},{"name":"w","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"C"},{"coef":2,"name":""}],"elem":"f32","pack":1},{"name":"t","access":"out","optional":false,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"C"},{"coef":2,"name":""}],"elem":"f32","pack":1}],
+  dims: ["R","E","B","C"],
+  params: [{"name":"k","type":"u32"}],
+  options: {},
+  tune: {"WG":[64,8]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.R!/d.WG!)],
+  flops: (d) => d.R!,
+  touch: {},
 };
 
 /** gradient of l2_normalize. */

@@ -15,6 +15,7 @@ import { cases as gather } from "./gather.ts";
 import { cases as gelu } from "./gelu.ts";
 import { cases as gradient_reversal } from "./gradient_reversal.ts";
 import { cases as info_nce } from "./info_nce.ts";
+import { cases as instance_targets } from "./instance_targets.ts";
 import { cases as l2_normalize } from "./l2_normalize.ts";
 import { cases as layernorm } from "./layernorm.ts";
 import { cases as leaky_relu } from "./leaky_relu.ts";
@@ -22,6 +23,7 @@ import { cases as linear } from "./linear.ts";
 import { cases as log } from "./log.ts";
 import { cases as loss_contrastive } from "./loss_contrastive.ts";
 import { cases as loss_gene } from "./loss_gene.ts";
+import { cases as loss_survival } from "./loss_survival.ts";
 import { cases as matmul } from "./matmul.ts";
 import { cases as mmd } from "./mmd.ts";
 import { cases as negative_binomial } from "./negative_binomial.ts";
@@ -53,4 +55,4 @@ import { cases as token } from "./token.ts";
 import { cases as topk } from "./topk.ts";
 
 /** Every file of this folder, by name. */
-export const index = { abs, adamw, attention, augment, batchnorm, binary, clamp, concat, cross_entropy, dropout, exp, gather, gelu, gradient_reversal, info_nce, l2_normalize, layernorm, leaky_relu, linear, log, loss_contrastive, loss_gene, matmul, mmd, negative_binomial, normalize_image, patch_embed, permute, planar_flow, proximity, random, rank, reduce, relu, resample_positions, resize, ring, scale, scatter, segment_pool, segment_softmax, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk } as const;
+export const index = { abs, adamw, attention, augment, batchnorm, binary, clamp, concat, cross_entropy, dropout, exp, gather, gelu, gradient_reversal, info_nce, instance_targets, l2_normalize, layernorm, leaky_relu, linear, log, loss_contrastive, loss_gene, loss_survival, matmul, mmd, negative_binomial, normalize_image, patch_embed, permute, planar_flow, proximity, random, rank, reduce, relu, resample_positions, resize, ring, scale, scatter, segment_pool, segment_softmax, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk } as const;
