@@ -6,48 +6,32 @@
 
 import { ConfigError, DataError } from "../core/errors.ts";
 import { count } from "../core/text_table.ts";
-import { readCaseExpression, readGeneSets } from "../data/cohort/gene_sets.ts";
 import { type LeftOut, type PooledFolder, poolFolder } from "../data/cohort/pooled.ts";
-import { type CohortTable, readCohort, shortList } from "../data/cohort/cohort_table.ts";
-import { checkFolds, type CohortTask, type Labelled, readTask, targetsOf } from "../data/cohort/task.ts";
-import { readBytes } from "../data/data_folder.ts";
+import { readCohort, shortList } from "../data/cohort/cohort_table.ts";
+import { checkFolds, readTask } from "../data/cohort/task.ts";
 import {
   type CaseSlides,
   type Cohort,
   type CohortSource,
   foldsOf,
-  type Unit,
   unitFeatures,
   unitsOf,
-  type UnitTargets,
-  unitTargets,
 } from "../eval/cohort/cohort.ts";
-import { placeSets, scoreSets } from "../eval/pathways.ts";
+import { type LabelledTable, labelTable, type PathwayFiles, readText } from "../eval/cohort/targets.ts";
 import { tiedEvents } from "../eval/cohort/output.ts";
-import { decodeText } from "../io/csv.ts";
 import { findFeatureFiles } from "../io/feature_folder.ts";
 import { disk } from "../io/fs.ts";
 import { contentHash } from "./content_hash.ts";
 
 /** Files of a cohort. */
-export interface CohortFiles {
+export interface CohortFiles extends PathwayFiles {
   readonly split: string;
   readonly task: string;
   readonly features: readonly { readonly name: string; readonly path: string }[];
-  /** Bulk expression by case and gene sets, given together. */
-  readonly expression?: string | undefined;
-  readonly geneSets?: string | undefined;
 }
 
 /** What the files say before any feature is read. */
-export interface OpenedCohort {
-  readonly table: CohortTable;
-  readonly task: CohortTask;
-  readonly labelled: Labelled;
-  /** Targets of units where they are not in the table. */
-  readonly targets?: ((units: readonly Unit[]) => UnitTargets) | undefined;
-  readonly notes: readonly string[];
-}
+export type OpenedCohort = LabelledTable;
 
 /** A cohort with its features. */
 export interface LoadedCohort {
@@ -61,10 +45,7 @@ export interface LoadedCohort {
 
 /** Text of a file that was named. @throws {DataError} If it is not there, or a folder. */
 export function readGiven(path: string): string {
-  if (disk.look(path) === undefined) {
-    throw new DataError(`Cannot read ${path}: there is no such file`, { code: "file-access", context: { file: path } });
-  }
-  return decodeText(readBytes(disk, path), path);
+  return readText(disk, path);
 }
 
 /**
@@ -85,77 +66,11 @@ export function openCohort({ split, task: taskFile, features, expression, geneSe
   const task = readTask(readGiven(taskFile), taskFile);
   checkFolds(table);
   for (const { path } of features) findFeatureFiles(disk, path);
-  const notes = table.cases ? [] : [`${split} has no case_id: every slide counts as a case`];
+  const opened = labelTable(disk, { table, task }, { expression, geneSets });
   const validation = table.rows.filter(({ folds }) => folds.includes("val")).length;
-  if (validation > 0) {
-    notes.push(`${count(validation, "slide")} of validation parts: neither trained nor tested on there`);
-  }
-  if (expression === undefined || geneSets === undefined) {
-    const labelled = targetsOf(task, table);
-    const { unlabelled } = labelled;
-    if (unlabelled.length > 0) {
-      notes.push(
-        `${count(unlabelled.length, "slide")} without ${task.columns.join(", ")} of the table: ${
-          shortList(unlabelled)
-        }`,
-      );
-    }
-    return { table, task, labelled, notes };
-  }
-  return { table, task, ...pathwayTargets({ table, task, expression, geneSets }, notes) };
-}
-
-/** Targets of gene sets; slides of cases without expression are left out. */
-function pathwayTargets(
-  { table, task, expression, geneSets }: { table: CohortTable; task: CohortTask; expression: string; geneSets: string },
-  notes: string[],
-): Pick<OpenedCohort, "labelled" | "targets" | "notes"> {
-  if (task.kind !== "regression") {
-    throw new ConfigError(
-      `Cannot score gene sets: task_type of ${task.file} is ${task.kind ?? "not given"}, wanted regression`,
-    );
-  }
-  const all = readGeneSets(readGiven(geneSets), geneSets);
-  const sets = task.columns.length === 1 && task.columns[0] === "all" ? all : task.columns.map((name) => {
-    const found = all.find((set) => set.name === name);
-    if (found !== undefined) return found;
-    throw new DataError(
-      `Cannot find gene set ${name} of ${task.file} in ${geneSets}: it has ${shortList(all.map(({ name }) => name))}`,
-      {
-        code: "gene-set",
-        hint: "task_col: all takes every set",
-        context: { file: geneSets, set: name },
-      },
-    );
-  });
-  const read = readCaseExpression(readGiven(expression), expression);
-  const { places, absent } = placeSets(read.genes, sets);
-  if (absent > 0) notes.push(`${count(absent, "gene")} of the sets not in ${expression}`);
-  const rows = table.rows.filter((row) => read.cases.has(row.case));
-  const unlabelled = table.rows.filter((row) => !read.cases.has(row.case)).map(({ slide }) => slide);
-  if (rows.length === 0) {
-    throw new DataError(
-      `Cannot use expression of ${expression}: it has cases ${
-        shortList([...read.cases.keys()], 3)
-      }, none of ${table.file}`,
-      { code: "labels", context: { file: expression } },
-    );
-  }
-  if (unlabelled.length > 0) {
-    notes.push(`${count(unlabelled.length, "slide")} of cases without expression: ${shortList(unlabelled)}`);
-  }
-  const targets = (units: readonly Unit[]): UnitTargets => {
-    const columns = read.genes.length;
-    const data = new Float64Array(units.length * columns);
-    units.forEach((unit, u) => data.set(read.cases.get(unit.case)!, u * columns));
-    return {
-      kind: "regression",
-      names: sets.map(({ name }) => name),
-      raw: (train) => scoreSets({ rows: units.length, columns, data }, places, train),
-    };
-  };
-  const values = rows.map(() => [] as number[]);
-  return { labelled: { rows, unlabelled, targets: { kind: "regression", names: [], values } }, targets, notes };
+  if (validation === 0) return opened;
+  const note = `${count(validation, "slide")} of validation parts: neither trained nor tested on there`;
+  return { ...opened, notes: [...opened.notes, note] };
 }
 
 /** Content of everything that is read, not where it lies, by name. */
@@ -217,7 +132,7 @@ export async function loadCohort(
       },
     );
   }
-  const own = targets?.(units) ?? unitTargets(labelled, at);
+  const own = targets(units, at);
   const tied = own.kind === "survival" ? tiedEvents(own) : 0;
   if (tied > 0) said.push(`${count(tied, "event")} at the time of another: Breslow's likelihood`);
   return {

@@ -91,3 +91,16 @@ export function attend(g: Plan, h: Tensor, scores: Tensor, { bound, mask }: Bags
   const weights = segmentSoftmax(g, scores, bound, { mask });
   return { weights, pooled: segmentPool(g, h, weights, bound) };
 }
+
+/**
+ * Appends the means of slides: a bag of which each slide was pooled by itself.
+ *
+ * @param pooled Sums of slides `[S, H, d]`.
+ * @param weight Share of each slide in its bag, `[S, 1]`.
+ * @param first Where bags begin among the slides, u32 `[B + 1]`.
+ * @returns `[B, H, d]`.
+ */
+export function overSlides(g: Plan, pooled: Tensor, weight: Tensor, first: Tensor): Tensor {
+  const [S, H, d] = [pooled.dim(0), pooled.dim(1), pooled.dim(2)];
+  return segmentPool(g, pooled.reshape([S, H * d]), weight, first).reshape([-1, H, d]);
+}

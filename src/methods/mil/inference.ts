@@ -16,13 +16,16 @@ import { attend } from "./attention.ts";
 import type { MilModel } from "./model.ts";
 
 /** Rows of one bag, read when they are needed. */
-export type BagRows = SlideRows;
+export interface BagRows extends SlideRows {
+  /** Where its slides end among the rows, where it is the mean of its slides; without it all rows are one. */
+  readonly ends?: readonly number[] | undefined;
+}
 
 /** What a model says of a bag. */
 export interface BagResult {
   /** Logits or targets, `[K]`. */
   readonly output: Float64Array;
-  /** Vector of the bag, `[d]`. */
+  /** Vector of the bag, `[m]`. */
   readonly slide: Float64Array;
   /** Attention weights `[n, H]`; those of a head sum to 1. */
   readonly attention: Float64Array;
@@ -76,7 +79,7 @@ export class MilInference {
     const x = store.tensor("x", "x", [block, model.dim]);
     const bound = store.tensor("bound", "bound", [2], "u32");
     const mask = store.tensor("mask", "mask", [block], "u32");
-    const all = store.tensor("pooled", "pooled", [1, model.heads, model.dim]);
+    const all = store.tensor("pooled", "pooled", [1, model.heads, model.width]);
     store.allocate();
     const rows = new Plan(gpu);
     const { scores, pooled } = rows.withoutTape(() => {
@@ -100,27 +103,54 @@ export class MilInference {
    * @throws {DataError} If no row counts.
    */
   async run(bag: BagRows, mask?: ArrayLike<number>): Promise<BagResult> {
-    const { dim, heads: H } = this.#model;
-    const scores = new Float32Array(bag.count * H);
-    const heads = Array.from({ length: H }, (): Head => ({ top: -Infinity, total: 0, sum: new Float64Array(dim) }));
-    for (let from = 0; from < bag.count; from += this.block) {
-      const to = Math.min(bag.count, from + this.block);
-      const counts = Uint32Array.from({ length: to - from }, (_, i) => (mask === undefined || mask[from + i] ? 1 : 0));
-      const { part, pooled } = await this.#rows(await bag.read(from, to), counts);
-      part.forEach((score, i) => scores[from * H + i] = counts[Math.floor(i / H)] ? score : -Infinity);
-      heads.forEach((head, h) => add(head, scores, { from, to, h, H }, pooled.subarray(h * dim, (h + 1) * dim)));
+    const { width, heads: H } = this.#model;
+    const attention = new Float64Array(bag.count * H);
+    const pooled = new Float64Array(H * width);
+    const slides: { from: number; to: number; heads: readonly Head[] }[] = [];
+    for (const [i, to] of (bag.ends ?? [bag.count]).entries()) {
+      const from = bag.ends?.[i - 1] ?? 0;
+      const heads = await this.#pool(bag, { from, to }, attention, mask);
+      if (heads.every(({ total }) => total > 0)) slides.push({ from, to, heads });
     }
-    if (heads.some(({ total }) => total === 0)) {
+    if (slides.length === 0) {
       throw new DataError(`Cannot score ${bag.name}: none of its ${bag.count} rows counts, wanted at least one`, {
         context: { bag: bag.name, rows: bag.count },
       });
     }
-    const { slide, output } = await this.#head(heads);
-    const attention = Float64Array.from(scores, (score, i) => {
-      const { top, total } = heads[i % H]!;
-      return Math.exp(score - top) / total;
+    for (const { from, to, heads } of slides) {
+      heads.forEach(({ sum, total, top }, h) => {
+        for (let c = 0; c < width; c++) pooled[h * width + c]! += sum[c]! / total / slides.length;
+        for (let j = from * H + h; j < to * H; j += H) {
+          attention[j] = Math.exp(attention[j]! - top) / total / slides.length;
+        }
+      });
+    }
+    // Of a slide that does not count nothing is left.
+    const counted = new Set(slides.map(({ from }) => from));
+    (bag.ends ?? []).forEach((to, i) => {
+      const from = bag.ends![i - 1] ?? 0;
+      if (!counted.has(from)) attention.fill(0, from * H, to * H);
     });
-    return { output, slide, attention };
+    return { ...await this.#head(pooled), attention };
+  }
+
+  /** Pools a range of rows and keeps their scores. */
+  async #pool(
+    bag: BagRows,
+    range: { from: number; to: number },
+    scores: Float64Array,
+    mask?: ArrayLike<number>,
+  ): Promise<Head[]> {
+    const { width, heads: H } = this.#model;
+    const heads = Array.from({ length: H }, (): Head => ({ top: -Infinity, total: 0, sum: new Float64Array(width) }));
+    for (let from = range.from; from < range.to; from += this.block) {
+      const to = Math.min(range.to, from + this.block);
+      const counts = Uint32Array.from({ length: to - from }, (_, i) => (mask === undefined || mask[from + i] ? 1 : 0));
+      const { part, pooled } = await this.#rows(await bag.read(from, to), counts);
+      part.forEach((score, i) => scores[from * H + i] = counts[Math.floor(i / H)] ? score : -Infinity);
+      heads.forEach((head, h) => add(head, scores, { from, to, h, H }, pooled.subarray(h * width, (h + 1) * width)));
+    }
+    return heads;
   }
 
   async #rows(rows: Float32Array, counts: Uint32Array): Promise<{ part: Float32Array; pooled: Float32Array }> {
@@ -142,9 +172,10 @@ export class MilInference {
     return { part: (s as Float32Array).subarray(0, n * this.#model.heads), pooled: p as Float32Array };
   }
 
-  async #head(heads: readonly Head[]): Promise<{ slide: Float64Array; output: Float64Array }> {
+  /** @param pooled `[H, m]`. */
+  async #head(pooled: Float64Array): Promise<{ slide: Float64Array; output: Float64Array }> {
     const { all, slide, output } = this.#t;
-    this.#store.write(all, Float32Array.from(heads.flatMap(({ sum, total }) => [...sum].map((v) => v / total))));
+    this.#store.write(all, Float32Array.from(pooled));
     this.#programs.head.run();
     const [z, y] = await readback(this.#model.parameters.gpu, slide, output);
     return { slide: Float64Array.from(z!), output: Float64Array.from(y!) };
@@ -171,7 +202,7 @@ export function meanAttention({ attention }: BagResult, count: number): Float64A
 /** Adds a block, of which `pooled` is the mean under the softmax of its scores. */
 function add(
   head: Head,
-  scores: Float32Array,
+  scores: Float64Array,
   { from, to, h, H }: { from: number; to: number; h: number; H: number },
   pooled: Float32Array,
 ): void {

@@ -9,10 +9,10 @@
 import type { Store } from "../../graph/store.ts";
 import type { RowInput } from "../../train/row_input.ts";
 import type { StepBatch, StepModel } from "../../train/step_model.ts";
-import { attend } from "./attention.ts";
+import { attend, overSlides } from "./attention.ts";
 import type { BagBatch } from "./batch.ts";
+import type { Goal } from "./goal.ts";
 import type { MilModel } from "./model.ts";
-import { classTargets, squaredError, targetCrossEntropy } from "./objective.ts";
 
 /** A feature vector, `[d]`. */
 export type FeatureRow = Float32Array;
@@ -31,73 +31,55 @@ export function featureInput(model: MilModel): RowInput<FeatureRow> {
   };
 }
 
-/**
- * What a step trains.
- *
- * @param bags Bags of a batch.
- * @param task `classes` by cross-entropy, `numbers` by squared error.
- */
-export function milStep(
-  model: MilModel,
-  { bags, task }: { bags: number; task: "classes" | "numbers" },
-): StepModel<FeatureRow> {
+/** Room of a batch. */
+export interface BatchRoom {
+  /** Bags. */
+  readonly bags: number;
+  /** Slides, where a bag is the mean of its slides; undefined where it is all their rows. */
+  readonly slides?: number | undefined;
+}
+
+/** What a step trains. */
+export function milStep(model: MilModel, goal: Goal, { bags, slides }: BatchRoom): StepModel<FeatureRow> {
   return {
     parameters: model.parameters,
-    rows: { input: featureInput(model), dim: model.dim },
+    rows: { input: featureInput(model), dim: model.width },
     fields: (store: Store) => ({
       bound: store.tensor("bound", "bound", [bags + 1], "u32"),
-      target: store.tensor("target", "target", [bags, model.outputs]),
-      ...(task === "numbers" && { weight: store.tensor("weight", "weight", [bags, 1]) }),
+      ...(slides !== undefined && {
+        slide_bound: store.tensor("slide_bound", "slide_bound", [slides + 1], "u32"),
+        first_slide: store.tensor("first_slide", "first_slide", [bags + 1], "u32"),
+        slide_weight: store.tensor("slide_weight", "slide_weight", [slides, 1]),
+      }),
+      ...goal.fields(store, bags),
     }),
-    objective(g, z, { bound, target, weight }) {
+    objective(g, z, fields) {
+      const { bound, slide_bound, first_slide, slide_weight } = fields;
       const h = z!;
-      const { pooled } = attend(g, h, model.scores(g, h, true), { bound: bound! });
+      const scores = model.scores(g, h, true);
+      let { pooled } = attend(g, h, scores, { bound: slide_bound ?? bound! });
+      if (slide_bound) pooled = overSlides(g, pooled, slide_weight!, first_slide!);
       const { output } = model.head(g, pooled, true);
-      const loss = weight ? squaredError(g, output, target!, weight) : targetCrossEntropy(g, output, target!);
-      return { loss };
+      const said = { output, scores, bound: bound!, instances: model.instances?.(g, h) };
+      return { loss: goal.loss(g, said, fields) };
     },
   };
 }
 
-/** The rows of a batch, and where bags begin. */
-function rowsOf({ x, bound }: BagBatch, dim: number) {
+/**
+ * A batch as a step takes it.
+ *
+ * @param batch Bags, of which those behind the last pick are empty.
+ * @param picks Their numbers.
+ */
+export function stepBatch(
+  model: Pick<MilModel, "dim">,
+  goal: Goal,
+  { x, bound, slides }: BagBatch,
+  picks: readonly number[],
+): StepBatch<FeatureRow> {
+  const { dim } = model;
   const rows = Array.from({ length: x.length / dim }, (_, i) => x.subarray(i * dim, (i + 1) * dim));
-  return { rows, bound };
-}
-
-/**
- * A batch of bags with classes.
- *
- * @param batch Bags, of which those behind the last label are empty.
- * @param weights Of classes; all 1 by default.
- */
-export function classBatch(
-  model: MilModel,
-  batch: BagBatch,
-  labels: readonly number[],
-  weights?: ArrayLike<number>,
-): StepBatch<FeatureRow> {
-  const { rows, bound } = rowsOf(batch, model.dim);
-  const size = bound.length - 1;
-  const target = classTargets(labels, { classes: model.outputs, size, ...(weights && { weights }) });
-  return { rows, fields: { bound, target } };
-}
-
-/**
- * A batch of bags with numbers.
- *
- * @param batch Bags, of which those behind the last target are empty.
- * @param targets K numbers a bag.
- */
-export function numberBatch(
-  model: MilModel,
-  batch: BagBatch,
-  targets: readonly ArrayLike<number>[],
-): StepBatch<FeatureRow> {
-  const { rows, bound } = rowsOf(batch, model.dim);
-  const size = bound.length - 1;
-  const target = new Float32Array(size * model.outputs);
-  targets.forEach((values, b) => target.set(values, b * model.outputs));
-  const weight = new Float32Array(size).fill(1 / (targets.length * model.outputs), 0, targets.length);
-  return { rows, fields: { bound, target, weight } };
+  const parts = slides && { slide_bound: slides.bound, first_slide: slides.first, slide_weight: slides.weight };
+  return { rows, fields: { bound, ...parts, ...goal.values(picks, bound.length - 1) } };
 }
