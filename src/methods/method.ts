@@ -152,6 +152,18 @@ export interface SlideRun {
   open(gpu: Gpu): Promise<SlideModel>;
 }
 
+/** What a model of slides says of the test bags of a fold. */
+export interface FoldOutputs {
+  readonly fold: string;
+  readonly bags: readonly {
+    /** Slide or case. */
+    readonly name: string;
+    readonly tiles: number;
+    /** Probabilities of classes, a risk, or targets on the scale of the training bags. */
+    readonly output: readonly number[];
+  }[];
+}
+
 /** A run that shows a method on synthetic data, from nothing to a report. */
 export interface MethodDemo {
   /** The data set. */

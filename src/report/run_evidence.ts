@@ -11,6 +11,9 @@
  * | `evaluation/gallery/gallery.json`, `*.png` | {@linkcode Gallery} |
  * | `evaluation/embedding_map.json` | {@linkcode EmbeddingMap} |
  * | `evaluation/cases.csv` | what each predictor says of each test case, where cases are classified |
+ * | `evaluation/outputs.json` | what a model of slides says of each test case |
+ * | `evaluation/cohort.json` | scores of a survival or regression beside models of the mean |
+ * | `evaluation/attention/*.h5` | attention of each tile of the test cases, with its place |
  *
  * `config.yaml` and `metrics.jsonl` must be there. JSON has no NaN: a number that is not defined is null and has a `reason` beside it.
  *
@@ -37,6 +40,9 @@ export const EVIDENCE = {
   patches: "evaluation/gallery",
   embedding: "evaluation/embedding_map.json",
   cases: "evaluation/cases.csv",
+  outputs: "evaluation/outputs.json",
+  cohort: "evaluation/cohort.json",
+  attention: "evaluation/attention",
   report: "report.html",
 } as const;
 

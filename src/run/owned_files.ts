@@ -31,6 +31,8 @@ const EVIDENCE_FILES = [
   EVIDENCE.gallery,
   EVIDENCE.embedding,
   EVIDENCE.cases,
+  EVIDENCE.outputs,
+  EVIDENCE.cohort,
   ...Object.values(PREDICTOR_FILES),
 ] as const;
 
@@ -50,6 +52,7 @@ export const RUN_FOLDERS: readonly string[] = [
   EVIDENCE.predictions,
   EVIDENCE.thumbnails,
   EVIDENCE.patches,
+  EVIDENCE.attention,
 ];
 
 /** Paths of the contract below a run's folder. */

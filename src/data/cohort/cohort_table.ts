@@ -140,7 +140,8 @@ export function shortList(names: readonly string[], most = 8): string {
   return names.slice(0, most).join(", ") + (names.length > most ? ` and ${names.length - most} more` : "");
 }
 
-function checkRows({ file, rows, folds }: CohortTable): void {
+function checkRows(table: CohortTable): void {
+  const { file, rows } = table;
   if (rows.length === 0) {
     throw new DataError(`Cannot use the table ${file}: it has no slide, expected a row each`, {
       code: "labels",
@@ -148,7 +149,6 @@ function checkRows({ file, rows, folds }: CohortTable): void {
     });
   }
   const slides = new Map<string, CohortRow>();
-  const cases = new Map<string, CohortRow>();
   for (const row of rows) {
     const before = slides.get(row.slide);
     if (before !== undefined) {
@@ -158,16 +158,27 @@ function checkRows({ file, rows, folds }: CohortTable): void {
       );
     }
     slides.set(row.slide, row);
+  }
+  checkSides(table);
+}
+
+/**
+ * Refuses cases on two sides of a fold.
+ *
+ * @param divides The file whose folds they are, if it is another.
+ */
+export function checkSides({ file, rows, folds }: CohortTable, divides?: string): void {
+  const cases = new Map<string, CohortRow>();
+  for (const row of rows) {
     const first = cases.get(row.case) ?? row;
     cases.set(row.case, first);
     const fold = row.folds.findIndex((part, i) => part !== first.folds[i]);
     if (fold < 0) continue;
     const [a, b] = [first, row].map(({ folds }) => folds[fold] ?? "nothing");
+    const whose = divides === undefined ? "" : ` of ${file}`;
     throw new DataError(
-      `Cannot use the table ${file}: case ${row.case} is on both sides of ${
-        folds[fold]
-      }: ${a} in line ${first.line}, ` +
-        `${b} in line ${row.line}, expected one side`,
+      `Cannot use ${divides === undefined ? `the table ${file}` : `the split of ${divides}`}: case ${row.case} is on ` +
+        `both sides of ${folds[fold]}: ${a} in line ${first.line}, ${b} in line ${row.line}${whose}, expected one side`,
       {
         code: "split-leak",
         hint: "Put all slides of a case into one part of a fold; split --by case makes such folds",

@@ -55,8 +55,19 @@ export interface PoolOptions {
   /** Refuse what would be left out. */
   readonly strict?: boolean | undefined;
   onSlide?(done: number, total: number): void;
-  /** Told of the rows of a slide in blocks `[rows, d]`, in their order; of one that is then left out as well. */
-  onRows?(slide: string, rows: Float32Array, count: number): void;
+  /** Told of the rows of a slide in blocks, in their order; of one that is then left out as well. */
+  onRows?(slide: string, block: RowBlock): void;
+}
+
+/** Some rows of a slide. */
+export interface RowBlock {
+  /** `[rows, dim]`. */
+  readonly rows: Float32Array;
+  /** Number of the first. */
+  readonly from: number;
+  /** Rows of the slide. */
+  readonly count: number;
+  readonly dim: number;
 }
 
 /** Feature files by slide, and what they are called together. */
@@ -198,7 +209,7 @@ async function poolFile(
   for await (const { from, rows } of checkedRows(file)) {
     if (bad) continue;
     for (let at = 0; at < rows.length;) for (let j = 0; j < dim; j++) mean[j]! += rows[at++]!;
-    onRows?.(slide, rows, count);
+    onRows?.(slide, { rows, from, count, dim });
     // A sum stays what no number is, so one look a block finds the row.
     if (mean.every(Number.isFinite)) continue;
     const at = rows.findIndex((value) => !Number.isFinite(value));

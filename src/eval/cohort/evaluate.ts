@@ -23,10 +23,18 @@ export interface CohortRowResult extends ModelName {
   readonly outputs: readonly Float64Array[];
 }
 
+/** A model that was trained elsewhere, with what it says of the test units of every fold that can be judged. */
+export interface TrainedModel extends ModelName {
+  /** Name of the encoder. */
+  readonly source: string;
+  /** By name of the fold, `[test, classes | 1 | targets]`. */
+  readonly outputs: ReadonlyMap<string, Float64Array>;
+}
+
 /** A paired difference. */
 export interface CohortDifference {
   readonly a: { readonly source: string; readonly model: string };
-  /** Another encoder's same model, or the baseline. */
+  /** Another encoder's same model, another model of this encoder, or the baseline. */
   readonly b: { readonly source: string | undefined; readonly model: string };
   readonly score: string;
   readonly difference: Difference;
@@ -51,6 +59,8 @@ export interface CohortResult {
 export interface CohortOptions {
   readonly draws?: number;
   readonly seed?: number;
+  /** Judged beside the others, on the same folds. */
+  readonly trained?: readonly TrainedModel[];
   /** Told after every fold; may wait, or throw to stop. */
   onFold?(source: string, done: number, total: number): Promise<void> | void;
 }
@@ -63,7 +73,7 @@ export interface CohortOptions {
 export async function evaluateCohort(
   cohort: Cohort,
   sources: readonly CohortSource[],
-  { draws = 100, seed = 0, onFold }: CohortOptions = {},
+  { draws = 100, seed = 0, trained = [], onFold }: CohortOptions = {},
 ): Promise<CohortResult> {
   const { models, baseline } = MODELS[cohort.targets.kind];
   const opened = cohort.folds.map((fold) => ({ fold, ...openFold(cohort, fold) }));
@@ -80,10 +90,10 @@ export async function evaluateCohort(
   const judged = usable.map(({ fold, truth }): JudgedFold => ({ name: fold.name, test: fold.test, truth }));
   const by = new CaseDraws(cohort, judged, draws, seed);
   const problems = new Map(opened.map(({ fold, problems }) => [fold.name, [...problems]]));
-  const rows: { row: CohortRowResult; scores: JudgedScores }[] = [];
-  const add = (model: ModelName, source: string | undefined, outputs: readonly Float64Array[]) => {
+  const rows: JudgedRow[] = [];
+  const add = (model: ModelName, source: string | undefined, outputs: readonly Float64Array[], trained = false) => {
     const scores = by.judge({ outputs });
-    rows.push({ row: rowOf(cohort, by, { model, source, scores }), scores });
+    rows.push({ row: rowOf(cohort, by, { model, source, scores }), scores, trained });
   };
   for (const { name, x } of sources) {
     const outputs = models.map(() => [] as Float64Array[]);
@@ -94,6 +104,9 @@ export async function evaluateCohort(
       await onFold?.(name, f + 1, usable.length);
     }
     models.forEach((model, m) => add(model, name, outputs[m]!));
+    for (const own of trained.filter(({ source }) => source === name)) {
+      add(own, name, usable.map(({ fold }) => outputOf(own, fold)), true);
+    }
   }
   add(baseline, undefined, usable.map((one) => one.baseline));
   return {
@@ -106,14 +119,33 @@ export async function evaluateCohort(
   };
 }
 
+/** A row, and whether its model was trained on bags. */
+interface JudgedRow {
+  readonly row: CohortRowResult;
+  readonly scores: JudgedScores;
+  readonly trained: boolean;
+}
+
+function outputOf({ id, outputs }: TrainedModel, { name }: CohortFold): Float64Array {
+  const own = outputs.get(name);
+  if (own !== undefined) return own;
+  throw new DataError(`Cannot judge ${id}: it says nothing of ${name}, expected outputs of every fold`, {
+    code: "folds",
+    context: { model: id, fold: name },
+  });
+}
+
 function rowOf(
   { targets }: Cohort,
   by: CaseDraws,
   { model, source, scores }: { model: ModelName; source: string | undefined; scores: JudgedScores },
 ): CohortRowResult {
   const names = SCORES[targets.kind];
+  const { id, label, note } = model;
   return {
-    ...model,
+    id,
+    label,
+    note,
     source,
     scores: Object.fromEntries(names.map((name) => [name, by.estimate(name, scores)])),
     folds: scores.folds,
@@ -135,17 +167,19 @@ function perTarget(names: readonly string[], by: CaseDraws, { outputs }: JudgedS
   ]));
 }
 
-/** Every model against the first encoder's of its kind, and against the baseline. */
+/** Every model against the first encoder's of its kind, the first model of its encoder, and the baseline. */
 function differencesOf(
   by: CaseDraws,
-  rows: readonly { row: CohortRowResult; scores: JudgedScores }[],
+  rows: readonly JudgedRow[],
   names: readonly string[],
 ): CohortDifference[] {
   const own = rows.filter(({ row }) => row.source !== undefined);
   const baseline = rows.filter(({ row }) => row.source === undefined);
   return own.flatMap((a) => {
     const first = own.find(({ row }) => row.id === a.row.id)!;
-    return [...(first === a ? [] : [first]), ...baseline].flatMap((b) =>
+    // Of an encoder's rows the first is the mean's, without training of bags.
+    const plain = a.trained ? own.find(({ row }) => row.source === a.row.source)! : a;
+    return [...new Set([first, plain, ...baseline])].filter((b) => b !== a).flatMap((b) =>
       names.map((score): CohortDifference => ({
         a: { source: a.row.source!, model: a.row.id },
         b: { source: b.row.source, model: b.row.id },

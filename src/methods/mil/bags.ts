@@ -8,17 +8,16 @@
  */
 
 import { DataError } from "../../core/errors.ts";
-import { shortList } from "../../data/cohort/cohort_table.ts";
+import type { PooledFolder, PooledSlide } from "../../data/cohort/pooled.ts";
+import type { Unit } from "../../eval/cohort/cohort.ts";
 import type { Disk } from "../../io/disk.ts";
-import { featureFilesOf } from "../../io/feature_folder.ts";
-import { checkedRows, type Features, openFeatures } from "../../io/features.ts";
+import { type Features, openFeatures } from "../../io/features.ts";
 import type { BagRows } from "./inference.ts";
-import type { Labels } from "./labels.ts";
 
 /** Numbers read at once. */
 const BLOCK = 1 << 22;
 
-/** What is known of a feature file without reading its rows. */
+/** A feature file whose rows were read once. */
 export interface FeatureFile {
   readonly path: string;
   readonly slide: string;
@@ -30,9 +29,6 @@ export interface Bag {
   /** Name of the slide or case. */
   readonly name: string;
   readonly case: string;
-  readonly label: string;
-  /** Its part in each fold of the table. */
-  readonly folds: Labels["slides"][number]["folds"];
   /** Rows in all. */
   readonly count: number;
   readonly files: readonly FeatureFile[];
@@ -43,88 +39,23 @@ export interface BagSet {
   readonly bags: readonly Bag[];
   /** Width of a row. */
   readonly dim: number;
-  /** Slides with a label but no features; refused unless they may be left out. */
-  readonly missing: readonly string[];
-  /** Slides with features but no label: they take no part. */
-  readonly unused: readonly string[];
-}
-
-/** Options of {@linkcode openBags}. */
-export interface BagOptions {
-  /** What a bag is; default a slide. */
-  readonly level?: "slide" | "case";
-  /** Whether slides without features are refused; default true. */
-  readonly complete?: boolean;
 }
 
 /**
- * Opens the bags of a table: every file's header is read, no rows are.
+ * Bags of units whose slides were pooled.
  *
- * @throws {DataError} If a slide has no features, a file has no rows, or rows of another width than the first.
- * @throws {FormatError} If a file is damaged.
+ * @param files Paths by slide.
  */
-export async function openBags(
-  disk: Disk,
-  folders: string | readonly string[],
-  labels: Labels,
-  { level = "slide", complete = true }: BagOptions = {},
-): Promise<BagSet> {
-  const all = [folders].flat();
-  const folder = all.join(", ");
-  const files = featureFilesOf(disk, all);
-  const missing = labels.slides.filter(({ slide }) => !files.has(slide)).map(({ slide }) => slide);
-  const labelled = new Set([...labels.slides.map(({ slide }) => slide), ...labels.unlabelled]);
-  const unused = [...files.keys()].filter((slide) => !labelled.has(slide));
-  if (missing.length > 0 && (complete || missing.length === labels.slides.length)) {
-    throw new DataError(
-      `Cannot use features of ${folder}: ${missing.length} of ${labels.slides.length} slides of ${labels.file} have no file ` +
-        `(${shortList(missing, 5)}), expected one each; ${files.size} files are there` +
-        (unused.length > 0 ? `, of them without a label ${shortList(unused, 5)}` : ""),
-      { code: "features-missing", context: { folder, labels: labels.file, missing: missing.slice(0, 100) } },
-    );
-  }
-  const bags = new Map<string, Bag>();
-  let first: { path: string; dim: number } | undefined;
-  for (const row of labels.slides) {
-    const path = files.get(row.slide);
-    if (path === undefined) continue;
-    const { count, dim } = await headOf(disk, path);
-    first ??= { path, dim };
-    if (dim !== first.dim) {
-      throw new DataError(
-        `Cannot use features of ${path}: rows of ${dim} numbers, expected ${first.dim} as in ${first.path}`,
-        {
-          code: "features-width",
-          hint: "Features of one task come from one encoder",
-          context: { file: path, found: dim, expected: first.dim, other: first.path },
-        },
-      );
-    }
-    const name = level === "case" ? row.case : row.slide;
-    const file = { path, slide: row.slide, rows: count };
-    const bag = bags.get(name);
-    bags.set(name, {
-      name,
-      case: row.case,
-      label: row.label,
-      folds: row.folds,
-      count: (bag?.count ?? 0) + count,
-      files: [...bag?.files ?? [], file],
-    });
-  }
-  return { bags: [...bags.values()], dim: first!.dim, missing, unused };
-}
-
-async function headOf(disk: Disk, path: string): Promise<{ count: number; dim: number }> {
-  const file = await openFeatures(disk.open(path, "read"));
-  const { count, dim } = file;
-  file.close();
-  if (count > 0) return { count, dim };
-  throw new DataError(`Cannot use features of ${path}: it has no rows, expected at least one`, {
-    code: "features-empty",
-    hint: "No tissue was found on that slide: take it out of the table of labels",
-    context: { file: path },
+export function bagsOf(
+  units: readonly Unit[],
+  { dim, slides }: Pick<PooledFolder, "dim"> & { readonly slides: ReadonlyMap<string, Pick<PooledSlide, "count">> },
+  files: ReadonlyMap<string, string>,
+): BagSet {
+  const bags = units.map((unit): Bag => {
+    const own = unit.slides.map((slide) => ({ path: files.get(slide)!, slide, rows: slides.get(slide)!.count }));
+    return { name: unit.name, case: unit.case, count: own.reduce((sum, { rows }) => sum + rows, 0), files: own };
   });
+  return { bags, dim };
 }
 
 /**
@@ -155,35 +86,19 @@ export async function readRows(
   return out;
 }
 
-/** A bag as inference reads it. */
-export function bagRows(disk: Disk, bag: Bag, dim: number): BagRows {
+/**
+ * A bag as inference reads it.
+ *
+ * @param bySlide Whether it is the mean of its slides.
+ */
+export function bagRows(bag: Bag, read: (rows: Uint32Array) => Promise<Float32Array>, bySlide = false): BagRows {
+  let end = 0;
   return {
     name: bag.name,
     count: bag.count,
-    read: (from, to) => readRows(disk, bag, dim, Uint32Array.from({ length: to - from }, (_, i) => from + i)),
+    read: (from, to) => read(Uint32Array.from({ length: to - from }, (_, i) => from + i)),
+    ...(bySlide && { ends: bag.files.map(({ rows }) => end += rows) }),
   };
-}
-
-/**
- * All rows of a bag in blocks, each read once, and compared with the checksums of their files.
- *
- * @throws {DataError} As {@linkcode readRows}, and if a file is not what its checksum says.
- */
-export async function* allRows(disk: Disk, bag: Bag, dim: number): AsyncGenerator<Float32Array> {
-  for (const one of bag.files) {
-    const file = await openAgain(disk, one, dim);
-    try {
-      // Of a file that is damaged too, that is said.
-      let bad: DataError | undefined;
-      for await (const { from, rows } of checkedRows(file)) {
-        bad ??= notFinite(file, from, rows);
-        yield rows;
-      }
-      if (bad) throw bad;
-    } finally {
-      file.close();
-    }
-  }
 }
 
 async function openAgain(disk: Disk, { path, rows: count }: FeatureFile, dim: number): Promise<Features> {

@@ -7,9 +7,12 @@
  */
 
 import type { Rule } from "../../core/config_key.ts";
+import { ConfigError } from "../../core/errors.ts";
+import type { TaskKind } from "../../data/cohort/task.ts";
 import { ConfigFormat, type ConfigOf, type ConfigRules } from "../../train/config/format.ts";
 import { EVAL_KEYS, INPUT_KEYS, methodKey, OPTIM_KEYS } from "../../train/config/keys.ts";
-import { MIL_DROPOUT, MIL_MODELS } from "./model.ts";
+import { CLAM_INSTANCES } from "./goal.ts";
+import { CLAM_WIDTH, MIL_MODELS } from "./model.ts";
 import { BALANCES } from "./objective.ts";
 import { TRAIN_ROWS } from "./sampling.ts";
 
@@ -26,15 +29,42 @@ const INPUT = {
     nullable: true,
     doc: "Table of slides (CSV or TSV): slide_id, case_id, labels, and folds as fold_0, fold_1, ...",
   },
-  target: { kind: "text", default: "label", doc: "Column of the labels that are learnt" },
+  task: {
+    kind: "text",
+    default: null,
+    nullable: true,
+    doc: "Patho-Bench's config.yaml in place of target and sample_col: task_col, sample_col, label_dict, task_type",
+  },
+  target: {
+    kind: "text",
+    default: "label",
+    doc: "Column of the labels that are learnt; survival where TARGET_event and TARGET_days are columns",
+  },
   sample_col: {
     kind: "choice",
     of: ["case_id", "slide_id"],
     default: "case_id",
-    doc: "What a bag is: all tiles of a case, or of a slide",
+    doc: "What a bag is: all slides of a case, or a slide",
   },
+  case_slides: {
+    kind: "choice",
+    of: ["combine", "mean"],
+    default: "combine",
+    doc: "Slides of a case as one bag of tiles, or the mean of their pooled vectors",
+  },
+  expression: {
+    kind: "text",
+    default: null,
+    nullable: true,
+    doc: "Bulk expression, case_id and a column a gene, log scale: gene_sets scored on it are the targets",
+  },
+  gene_sets: { kind: "text", default: null, nullable: true, doc: "GMT of the sets that are scored on expression" },
   ordinal: { kind: "flag", default: false, doc: "Whether the order of the classes means something, as of grades" },
-  drop_missing: { kind: "flag", default: false, doc: "Leave out slides without features instead of refusing them" },
+  drop_missing: {
+    kind: "flag",
+    default: false,
+    doc: "Leave out slides without features or tiles, with NaN, or damaged, instead of refusing them",
+  },
   out: INPUT_KEYS.out,
 } as const;
 
@@ -76,23 +106,79 @@ const MODEL = {
     kind: "choice",
     of: MIL_MODELS,
     default: "abmil",
-    doc: "Attention (abmil), gated attention (gated), or the mean of the tiles (meanmil)",
+    doc: "Attention (abmil), gated attention (gated), the mean of the tiles (meanmil), or CLAM-SB (clam)",
   },
-  hidden: { kind: "number", default: 512, min: 1, max: 8192, integer: true, doc: "Width of the attention's layers" },
+  hidden: {
+    kind: "number",
+    default: null,
+    nullable: true,
+    min: 1,
+    max: 8192,
+    integer: true,
+    doc: "Width of the attention's layers; null is 512, of clam 256",
+  },
+  width: {
+    kind: "number",
+    default: CLAM_WIDTH,
+    min: 1,
+    max: 8192,
+    integer: true,
+    doc: "Width of an embedded tile of clam; other models keep that of the features",
+  },
   heads: { kind: "number", default: 1, min: 1, max: 64, integer: true, doc: "Attention heads" },
   dropout: {
     kind: "number",
-    default: MIL_DROPOUT.features,
+    default: null,
+    nullable: true,
     min: 0,
     max: 0.95,
-    doc: "Dropout of tiles and of slides behind GELU",
+    doc: "Dropout of tiles and of slides behind GELU or ReLU; null is 0.1, of clam 0.25",
   },
   attention_dropout: {
     kind: "number",
-    default: MIL_DROPOUT.attention,
+    default: null,
+    nullable: true,
     min: 0,
     max: 0.95,
-    doc: "Dropout within the attention",
+    doc: "Dropout within the attention; null is 0.25",
+  },
+  instance_share: {
+    kind: "number",
+    default: CLAM_INSTANCES.share,
+    min: 0,
+    max: 0.99,
+    doc: "Share of the loss of instances in that of clam",
+  },
+  instance_tiles: {
+    kind: "number",
+    default: CLAM_INSTANCES.count,
+    min: 1,
+    max: 4096,
+    integer: true,
+    doc: "Tiles of most attention and of least that are instances of clam",
+  },
+} as const;
+
+const SURVIVAL = {
+  survival: {
+    kind: "choice",
+    of: ["discrete", "cox"],
+    default: "discrete",
+    doc: "Hazards of intervals of time, or Cox's partial likelihood of each batch",
+  },
+  intervals: {
+    kind: "number",
+    default: 4,
+    min: 1,
+    max: 64,
+    integer: true,
+    doc: "Intervals of discrete: quantiles of the training events",
+  },
+  ties: {
+    kind: "choice",
+    of: ["breslow", "efron"],
+    default: "breslow",
+    doc: "Events at the same time, of cox",
   },
 } as const;
 
@@ -139,9 +225,10 @@ const OPTIM = {
 const EVAL = {
   best_metric: {
     kind: "choice",
-    of: ["auc", "balanced_accuracy", "loss"],
-    default: "auc",
-    doc: "What the best checkpoint is chosen by on the validation part; without one it is the last",
+    of: ["score", "auc", "balanced_accuracy", "cindex", "pearson", "loss"],
+    default: "score",
+    doc:
+      "What the validation part chooses the checkpoint by; score: AUC, C-index or Pearson. Without one it is the last",
   },
   ...EVAL_KEYS,
   cache_budget: {
@@ -154,18 +241,33 @@ const EVAL = {
 } as const;
 
 /** All keys by concern. */
-export const MIL_KEYS = { input: INPUT, split: SPLIT, model: MODEL, optim: OPTIM, eval: EVAL } as const;
+export const MIL_KEYS = {
+  input: INPUT,
+  split: SPLIT,
+  model: MODEL,
+  survival: SURVIVAL,
+  optim: OPTIM,
+  eval: EVAL,
+} as const;
 
 /** A configuration. */
 export type MilConfig = ConfigOf<typeof MIL_KEYS>;
 
 const MIL_RULES: ConfigRules<MilConfig> = {
-  rules: ({ model, optim }): Rule[] => [
+  rules: ({ input, model, optim }): Rule[] => [
     [
       ["heads", "model"],
-      model.model !== "meanmil" || model.heads === 1,
-      `Cannot build meanmil with ${model.heads} heads: it has no attention`,
+      model.heads === 1 || (model.model !== "meanmil" && model.model !== "clam"),
+      `Cannot build ${model.model} with ${model.heads} heads: it has ${
+        model.model === "clam" ? "one attention" : "no attention"
+      }`,
       "heads=1, or model=abmil",
+    ],
+    [
+      ["expression", "gene_sets"],
+      (input.expression === null) === (input.gene_sets === null),
+      "Cannot score gene sets: one of expression and gene_sets is missing, wanted both",
+      "expression=FILE.csv gene_sets=FILE.gmt",
     ],
     [
       ["min_lr", "lr"],
@@ -184,3 +286,27 @@ const MIL_RULES: ConfigRules<MilConfig> = {
 
 /** Reads and writes it. */
 export const MIL_CONFIG: ConfigFormat<typeof MIL_KEYS> = new ConfigFormat(MIL_KEYS, MIL_RULES);
+
+/** Scores of a validation part by kind of task, the headline first. */
+export const VALIDATION_SCORES: Readonly<Record<TaskKind, readonly string[]>> = {
+  classification: ["auc", "balanced_accuracy"],
+  survival: ["cindex"],
+  regression: ["pearson"],
+};
+
+/** Refuses what a kind of task cannot be trained or chosen by. @throws {ConfigError} Naming the key. */
+export function checkKind({ model, survival, optim, eval: { best_metric } }: MilConfig, kind: TaskKind): void {
+  const refuse = (key: string, found: string, hint: string) => {
+    throw new ConfigError(`Cannot train a ${kind}: ${found}`, { hint, context: { key, kind } });
+  };
+  if (model.model === "clam" && kind !== "classification") {
+    refuse("model", "model is clam, whose instances take classes", "model=gated");
+  }
+  if (kind === "survival" && survival.survival === "cox" && optim.batch_size < 2) {
+    refuse("batch_size", `batch_size is ${optim.batch_size}, and cox compares the cases of a batch`, "batch_size=16");
+  }
+  const scores = ["score", "loss", ...VALIDATION_SCORES[kind]];
+  if (!scores.includes(best_metric)) {
+    refuse("best_metric", `best_metric is ${best_metric}, wanted one of ${scores.join(", ")}`, "best_metric=score");
+  }
+}

@@ -6,7 +6,10 @@
  */
 
 import { fitLogistic, logisticProbabilities } from "../../eval/logistic.ts";
-import type { Table } from "../../eval/linalg/table.ts";
+import { evaluateCohort, type TrainedModel } from "../../eval/cohort/evaluate.ts";
+import { cohortJson, cohortText } from "../../eval/cohort/output.ts";
+import type { UnitTargets } from "../../eval/cohort/cohort.ts";
+import { takeRows } from "../../eval/linalg/table.ts";
 import {
   classificationOf,
   type JudgedCase,
@@ -15,22 +18,23 @@ import {
 } from "../../evidence/classification.ts";
 import { classificationSummary } from "../../evidence/classification_summary.ts";
 import type { Disk } from "../../io/disk.ts";
-import { openFeatures } from "../../io/features.ts";
 import type { AttentionTile, AttentionTiles } from "../../report/classification_evidence.ts";
-import { EVIDENCE_SCHEMA, type MethodFacts, type Results } from "../../report/run_evidence.ts";
+import { EVIDENCE, EVIDENCE_SCHEMA, type MethodFacts, type Results } from "../../report/run_evidence.ts";
 import type { LoopState } from "../../train/loop.ts";
 import type { EvidenceContext, MethodEvidence } from "../method.ts";
-import type { Bag } from "./bags.ts";
+import { attentionFile, type SlideAttention, slideAttention } from "./attention_files.ts";
 import type { MilConfig } from "./config.ts";
 import type { MilData } from "./data.ts";
-import { type BagResult, meanAttention } from "./inference.ts";
-import { loadModel, type MilSession, softmax } from "./training.ts";
+import { milDefaults } from "./model.ts";
+import { outputsText } from "./outputs.ts";
+import { loadModel, type MilSession } from "./training.ts";
 
 /** Names of the models in sentences. */
-const LABELS: Readonly<Record<MilConfig["model"]["model"], string>> = {
+export const MODEL_LABELS: Readonly<Record<MilConfig["model"]["model"], string>> = {
   abmil: "ABMIL",
   gated: "Gated ABMIL",
   meanmil: "MeanMIL",
+  clam: "CLAM-SB",
 };
 
 /** Cases whose tiles are shown, and tiles of each. */
@@ -39,60 +43,135 @@ const SHOWN = { cases: 6, tiles: 4 } as const;
 /** Patho-Bench's weight of the loss against the penalty. */
 const LOGISTIC_C = 0.5;
 
+/** What is said of a test bag. */
+interface Judged {
+  readonly bag: number;
+  readonly said: readonly number[];
+  readonly slides: readonly SlideAttention[];
+}
+
+/** The judged part of the evidence. */
+interface Part {
+  readonly results: Partial<Results>;
+  readonly files: ReadonlyMap<string, string>;
+  readonly lines: readonly string[];
+  readonly json: Readonly<Record<string, unknown>>;
+}
+
 /** Loads the checkpoint that is judged and measures it on the test part. */
 export async function milEvidence(
   session: MilSession,
   { folder, best, end }: EvidenceContext,
   disk: Disk,
 ): Promise<MethodEvidence> {
-  const { data, config, model, gpu } = session;
+  const { data, config, model, gpu, task } = session;
   if (best) loadModel(model, best.read, best.path);
   const step = best && (best.state as { loop: LoopState }).loop.step;
-  const { split, set, classes } = data;
-  const said: BagResult[] = [];
-  for (const bag of split.test) said.push(await session.run(bag));
-  const fold = {
-    name: data.fold,
-    train: split.train.map((bag) => judgedCase(data, bag)),
-    val: split.val.map((bag) => judgedCase(data, bag)),
-    test: split.test.map((bag) => judgedCase(data, bag)),
+  const files = new Map<string, Uint8Array | string>();
+  const judged: Judged[] = [];
+  for (const bag of data.split.test) {
+    const result = await session.run(bag);
+    const slides = config.model.model === "meanmil" ? [] : await slideAttention(disk, data.set.bags[bag]!, result);
+    for (const one of slides) files.set(`${EVIDENCE.attention}/${one.slide}.h5`, await attentionFile(one));
+    judged.push({ bag, said: task.said(result.output), slides });
+  }
+  files.set(
+    EVIDENCE.outputs,
+    outputsText({
+      fold: data.fold,
+      bags: judged.map(({ bag, said }) => {
+        const { name, count } = data.set.bags[bag]!;
+        return { name, tiles: count, output: said };
+      }),
+    }),
+  );
+  const part = data.targets.kind === "classification"
+    ? classified(session, data.targets, judged, end.state.step)
+    : await scored(session, judged, end.state.step);
+  for (const [path, text] of part.files) files.set(path, text);
+  const notes = [...data.notes, ...task.notes].map((text) => ({ text }));
+  const results: Results = {
+    schema: EVIDENCE_SCHEMA,
+    encoders: [],
+    ...part.results,
+    device: gpu.description,
+    ...(notes.length > 0 && { notes }),
   };
-  const attention = await topTiles(session, said, disk);
+  return {
+    parts: { results },
+    facts: factsOf(session, { folder, step, steps: end.state.step, notes }),
+    precision: "f32",
+    files,
+    lines: part.lines,
+    json: part.json,
+  };
+}
+
+/** Which features, in words. */
+function featuresText({ config, data: { set } }: MilSession): string {
+  return `${config.input.features.map(lastName).join(", ")}, ${set.dim} numbers a tile`;
+}
+
+function classified(
+  session: MilSession,
+  { classes, labels }: Extract<UnitTargets, { kind: "classification" }>,
+  judged: readonly Judged[],
+  steps: number,
+): Part {
+  const { config, data } = session;
+  const { split } = data;
+  const cases = (bags: readonly number[]) => bags.map((bag) => judgedCase(data, bag, labels));
+  const fold = { name: data.fold, train: cases(split.train), val: cases(split.val), test: cases(split.test) };
+  const attention = topTiles(session, judged, labels);
   const { classification, files } = classificationOf({
-    task: data.labels.column,
+    task: data.labels.task.columns[0]!,
     classes,
     ordinal: config.input.ordinal,
-    unit: config.input.sample_col === "case_id" ? "case" : "slide",
-    features: `${config.input.features.map(lastName).join(", ")}, ${set.dim} numbers a tile`,
+    unit: data.labels.task.of,
+    features: featuresText(session),
     folds: [fold],
     predictors: [
       {
         id: config.model.model,
-        label: LABELS[config.model.model],
+        label: MODEL_LABELS[config.model.model],
         role: "trained",
-        note: noteOf(config, end.state.step),
-        probabilities: [said.flatMap(({ output }) => softmax(output))],
+        note: noteOf(config, steps),
+        probabilities: [judged.flatMap(({ said }) => said)],
       },
-      meanLogistic(data),
+      meanLogistic(data, labels, classes.length),
       majorityClass([fold], classes.length),
     ],
     ...(attention && { attention }),
   });
   const { lines, json } = classificationSummary(classification);
-  const results: Results = {
-    schema: EVIDENCE_SCHEMA,
-    encoders: [],
-    classification,
-    device: gpu.description,
-    ...(data.notes.length > 0 && { notes: data.notes.map((text) => ({ text })) }),
+  return { results: { classification }, files, lines, json };
+}
+
+/** Survival and regression: the same judgement that cohorts have, on one fold. */
+async function scored({ config, data }: MilSession, judged: readonly Judged[], steps: number): Promise<Part> {
+  const { set, split, targets, means, fold } = data;
+  const source = config.input.features.map(lastName).join(", ");
+  const trained: TrainedModel = {
+    id: config.model.model,
+    label: MODEL_LABELS[config.model.model],
+    note: noteOf(config, steps),
+    source,
+    outputs: new Map([[fold, Float64Array.from(judged.flatMap(({ said }) => said))]]),
   };
+  const units = set.bags.map((bag) => ({
+    name: bag.name,
+    case: bag.case,
+    slides: bag.files.map(({ slide }) => slide),
+  }));
+  const cohort = { units, targets, folds: [{ name: fold, train: split.train, test: split.test }] };
+  const found = await evaluateCohort(cohort, [{ name: source, x: means }], { trained: [trained] });
+  const json = cohortJson(found);
+  const text = `${JSON.stringify(json, undefined, 2)}\n`;
   return {
-    parts: { results },
-    facts: factsOf(config, { folder, step, steps: end.state.step, notes: data.notes }),
-    precision: "f32",
-    files,
-    lines,
-    json,
+    results: {},
+    files: new Map([[EVIDENCE.cohort, text]]),
+    lines: cohortText(found),
+    json: { cohort: json },
   };
 }
 
@@ -106,56 +185,56 @@ function lastName(path: string): string {
   return path.replace(/[/\\]+$/, "").split(/[/\\]/).pop()!;
 }
 
-function judgedCase({ set, of }: MilData, at: number): JudgedCase {
+function judgedCase({ set }: MilData, at: number, labels: readonly number[]): JudgedCase {
   const bag = set.bags[at]!;
-  return { id: bag.name, patient: bag.case, slides: bag.files.map(({ slide }) => slide), label: of[at]! };
+  return { id: bag.name, patient: bag.case, slides: bag.files.map(({ slide }) => slide), label: labels[at]! };
 }
 
-function noteOf({ model, optim }: MilConfig, steps: number): string {
+/** How a model was trained, in words. */
+export function noteOf({ model, optim }: MilConfig, steps: number): string {
+  const hidden = model.hidden ?? milDefaults(model.model).hidden;
   const attention = model.model === "meanmil"
     ? ""
-    : `${model.heads} heads of ${model.hidden}, `.replace(/^1 heads/, "1 head");
+    : `${model.heads} heads of ${hidden}, `.replace(/^1 heads/, "1 head");
   return `${attention}${steps} steps of ${optim.batch_size} bags, all tiles in the test`.replace(" 1 bags", " 1 bag");
 }
 
 /** Logistic regression on the mean of the tiles, as Patho-Bench fits it. */
-function meanLogistic({ means, split, of, classes, set: { dim } }: MilData): JudgedPredictor {
-  const rows = (bags: readonly number[]): Table => {
-    const data = new Float64Array(bags.length * dim);
-    bags.forEach((bag, i) => data.set(means[bag]!, i * dim));
-    return { rows: bags.length, columns: dim, data };
-  };
-  const labels = split.train.map((bag) => of[bag]!);
-  const model = fitLogistic(rows(split.train), labels, { c: LOGISTIC_C, balanced: true });
+function meanLogistic({ means, split }: MilData, labels: readonly number[], classes: number): JudgedPredictor {
+  const trained = split.train.map((bag) => labels[bag]!);
+  const model = fitLogistic(takeRows(means, split.train), trained, { c: LOGISTIC_C, balanced: true });
   return {
     id: "mean",
     label: "Mean + logistic",
     role: "baseline",
     note: `mean of the tiles, L2 logistic regression, C = ${LOGISTIC_C}, classes weigh the same`,
-    probabilities: [logisticProbabilities(model, rows(split.test), classes.length)],
+    probabilities: [logisticProbabilities(model, takeRows(means, split.test), classes)],
   };
 }
 
 /** Tiles with the most attention of the surest test cases; none where there is no attention, or no coordinates. */
-async function topTiles(
-  { config: { model }, data: { set, split, of } }: MilSession,
-  said: readonly BagResult[],
-  disk: Disk,
-): Promise<AttentionTiles | undefined> {
-  if (model.model === "meanmil") return undefined;
-  const sure = said.map(({ output }, i) => softmax(output)[of[split.test[i]!]!]!);
-  const order = [...sure.keys()].sort((a, b) => sure[b]! - sure[a]! || a - b).slice(0, SHOWN.cases);
-  const tiles: AttentionTile[] = [];
-  for (const i of order) {
-    const bag = set.bags[split.test[i]!]!;
-    const weights = meanAttention(said[i]!, bag.count);
-    const top = [...weights.keys()].sort((a, b) => weights[b]! - weights[a]! || a - b).slice(0, SHOWN.tiles);
-    for (const row of top) {
-      const place = await placeOf(disk, bag, row);
-      if (!place) return undefined;
-      tiles.push({ case: bag.name, ...place, attention: weights[row]!, tiles: bag.count });
-    }
+function topTiles(
+  { config: { model }, data: { set } }: MilSession,
+  judged: readonly Judged[],
+  labels: readonly number[],
+): AttentionTiles | undefined {
+  if (judged.some(({ slides }) => slides.length === 0 || slides.some(({ coords }) => coords === undefined))) {
+    return undefined;
   }
+  const sure = judged.map(({ bag, said }) => said[labels[bag]!]!);
+  const order = [...sure.keys()].sort((a, b) => sure[b]! - sure[a]! || a - b).slice(0, SHOWN.cases);
+  const tiles = order.flatMap((i): AttentionTile[] => {
+    const { bag, slides } = judged[i]!;
+    const { name, count } = set.bags[bag]!;
+    const all = slides.flatMap(({ slide, attention, coords }) =>
+      Array.from(
+        attention,
+        (weight, row) => ({ slide, x: coords![2 * row]!, y: coords![2 * row + 1]!, attention: weight }),
+      )
+    );
+    const top = [...all.keys()].sort((a, b) => all[b]!.attention - all[a]!.attention || a - b).slice(0, SHOWN.tiles);
+    return top.map((row) => ({ case: name, ...all[row]!, tiles: count }));
+  });
   return {
     predictor: model.model,
     chosen: `The ${SHOWN.tiles} tiles with the most attention of the ${order.length} test cases whose class is surest` +
@@ -164,59 +243,49 @@ async function topTiles(
   };
 }
 
-/** Slide and top left of a row of a bag; undefined where its file has no coordinates. */
-async function placeOf(
-  disk: Disk,
-  bag: Bag,
-  row: number,
-): Promise<Pick<AttentionTile, "slide" | "x" | "y"> | undefined> {
-  let at = row;
-  for (const { path, slide, rows } of bag.files) {
-    if (at >= rows) {
-      at -= rows;
-      continue;
-    }
-    const file = await openFeatures(disk.open(path, "read"));
-    try {
-      return file.coords && { slide, x: file.coords[2 * at]!, y: file.coords[2 * at + 1]! };
-    } finally {
-      file.close();
-    }
-  }
-  return undefined;
-}
+/** Titles of the metrics. */
+const COLUMNS: Readonly<Record<UnitTargets["kind"], Readonly<Record<string, string>>>> = {
+  classification: {
+    loss: "Cross-entropy",
+    auc: "AUC of the validation part",
+    balanced_accuracy: "Balanced accuracy of the validation part",
+  },
+  survival: { loss: "Negative log-likelihood", cindex: "C-index of the validation part" },
+  regression: { loss: "Mean squared error", pearson: "Pearson of the validation part" },
+};
 
 function factsOf(
-  { model, input, optim }: MilConfig,
+  { config: { model, optim }, data: { targets, labels: { task } } }: MilSession,
   { folder, step, steps, notes }: {
     folder: string;
     step: number | undefined;
     steps: number;
-    notes: readonly string[];
+    notes: readonly { readonly text: string }[];
   },
 ): MethodEvidence["facts"] {
-  const label = LABELS[model.model];
+  const label = MODEL_LABELS[model.model];
   const method: MethodFacts = {
     name: "mil",
     label,
-    use: {
-      title: "Use it on new slides",
-      code: `deno task predict --run ${folder} --features FEATURES --out predictions`,
-    },
-    ...(model.model !== "meanmil" && { citation: "Attention-based multiple instance learning: arXiv 1802.04712" }),
-    columns: {
-      loss: "Cross-entropy",
-      auc: "AUC of the validation part",
-      balanced_accuracy: "Balanced accuracy of the validation part",
-      samples_per_second: "Bags a second",
-    },
+    ...(targets.kind === "classification" && {
+      use: {
+        title: "Use it on new slides",
+        code: `deno task predict --run ${folder} --features FEATURES --out predictions`,
+      },
+    }),
+    ...(model.model !== "meanmil" && {
+      citation: model.model === "clam"
+        ? "Clustering-constrained attention multiple instance learning: Nature Biomedical Engineering 5 (2021)"
+        : "Attention-based multiple instance learning: arXiv 1802.04712",
+    }),
+    columns: { ...COLUMNS[targets.kind], samples_per_second: "Bags a second" },
   };
   return {
-    title: `${label} on ${input.target}`,
+    title: `${label} on ${task.columns.length > 3 ? `${task.columns.length} targets` : task.columns.join(", ")}`,
     method,
     seed: optim.seed,
     ...(step === undefined ? {} : { best_step: step }),
     stages: [{ name: "training", from: 0, to: steps }],
-    warnings: notes.map((text) => ({ text })),
+    warnings: notes,
   };
 }

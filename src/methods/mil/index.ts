@@ -6,11 +6,12 @@
  * @module
  */
 
+import { count } from "../../core/text_table.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { Host } from "../../train/host.ts";
 import type { Method, MethodRun } from "../method.ts";
 import { MIL_CONFIG, type MIL_KEYS, type MilConfig } from "./config.ts";
-import { type MilData, openData, openSet } from "./data.ts";
+import { checkData, type MilData, openData } from "./data.ts";
 import { milEvidence, resultJson } from "./evidence.ts";
 import { slideRun } from "./trained.ts";
 import { milTraining, openSession } from "./training.ts";
@@ -23,20 +24,27 @@ async function open(gpu: Gpu, config: MilConfig, data: MilData, host: Host): Pro
       const { all } = session.model.parameters.count();
       const { train, val, test } = data.split;
       return `Model: ${config.model.model}, ${all} parameters; ${data.fold}: ${train.length} bags to train on, ` +
-        `${val.length} to choose by, ${test.length} to test on; classes ${data.classes.join(", ")}`;
+        `${val.length} to choose by, ${test.length} to test on; ${taskText(data)}`;
     },
     evidence: (context) => milEvidence(session, context, host.disk),
     close: () => session.close(),
   };
 }
 
+/** What is learnt, in a few words. */
+function taskText({ targets, labels: { task } }: MilData): string {
+  if (targets.kind === "classification") return `classes ${targets.classes.join(", ")}`;
+  return targets.kind === "survival" ? `survival, ${task.columns[0]}` : count(targets.names.length, "target");
+}
+
 /** The method. */
 export const method: Method<typeof MIL_KEYS, MilData> = {
   name: "mil",
-  summary: "classes of slides or cases from stored features of their tiles (ABMIL, gated, mean)",
+  summary: "classes, survival or numbers of slides or cases from stored features of their tiles (ABMIL, CLAM, mean)",
   config: MIL_CONFIG,
-  runName: ({ input, model }) => `${model.model}-${input.target}`,
-  check: async (config, { disk }) => void await openSet(config, disk),
+  runName: ({ input, model }) => `${model.model}-${input.task?.split(/[/\\]/).at(-2) ?? input.target}`,
+  // deno-lint-ignore require-await
+  check: async (config, { disk }) => checkData(config, disk),
   openData,
   open,
   slides: slideRun,

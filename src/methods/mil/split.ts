@@ -6,9 +6,10 @@
 
 import { DataError } from "../../core/errors.ts";
 import { Rng } from "../../core/rng.ts";
-import type { FoldPart } from "../../data/cohort/cohort_table.ts";
+import type { CohortRow, CohortTable, FoldPart } from "../../data/cohort/cohort_table.ts";
+import type { UnitTargets } from "../../eval/cohort/cohort.ts";
+import { countEvents } from "../../eval/survival.ts";
 import type { Bag } from "./bags.ts";
-import { classesOf, type Labels } from "./labels.ts";
 
 /** Sets the numbers that folds draw apart from other uses of a seed. */
 const FOLD_STREAM = 0x666f6c64;
@@ -22,16 +23,24 @@ export interface BagSplit {
   readonly unseen: readonly string[];
 }
 
+/** A fold of bags. */
+export interface PartsOfBags {
+  /** Of the fold, for errors. */
+  readonly name: string;
+  /** Part of each bag; bags without one take no part. */
+  readonly parts: readonly (FoldPart | undefined)[];
+}
+
 /**
  * Sides of a fold.
  *
- * @param name Of the fold, for errors.
- * @param parts FoldPart of each bag; bags without one take no part.
- * @throws {DataError} If there is nothing to train on or to test on, a case is on two sides, or one class only is trained on.
+ * @throws {DataError} If there is nothing to train on or to test on, a case is on two sides, or what is trained on does not define
+ * the task: one class, no event.
  */
 export function splitBags(
-  bags: readonly Bag[],
-  { name, parts }: { name: string; parts: readonly (FoldPart | undefined)[] },
+  bags: readonly Pick<Bag, "name" | "case">[],
+  targets: UnitTargets,
+  { name, parts }: PartsOfBags,
 ): BagSplit {
   const of = (part: FoldPart) => bags.flatMap((_, i) => (parts[i] === part ? [i] : []));
   const split = { train: of("train"), val: of("val"), test: of("test") };
@@ -53,12 +62,20 @@ export function splitBags(
     }
     side.set(bag.case, part);
   });
-  const labels = (list: readonly number[]) => new Set(list.map((i) => bags[i]!.label));
-  const trained = labels(split.train);
-  if (trained.size < 2) {
-    throw refuse(`all ${split.train.length} bags to train on are ${[...trained][0]}`, "two classes or more");
+  const bagsToTrain = `${split.train.length} bags to train on`;
+  if (targets.kind === "regression") {
+    if (split.train.length < 2) throw refuse(`${split.train.length} bag to train on`, "two or more");
+    return { ...split, unseen: [] };
   }
-  return { ...split, unseen: [...labels(split.test)].filter((label) => !trained.has(label)).sort() };
+  if (targets.kind === "survival") {
+    const events = split.train.map((bag) => targets.events[bag]!);
+    if (countEvents({ events }) === 0) throw refuse(`no event among ${bagsToTrain}`, "one or more");
+    return { ...split, unseen: [] };
+  }
+  const classes = (list: readonly number[]) => new Set(list.map((i) => targets.classes[targets.labels[i]!]!));
+  const trained = classes(split.train);
+  if (trained.size < 2) throw refuse(`all ${bagsToTrain} are ${[...trained][0]}`, "two classes or more");
+  return { ...split, unseen: [...classes(split.test)].filter((label) => !trained.has(label)).sort() };
 }
 
 /**
@@ -68,7 +85,10 @@ export function splitBags(
  * @returns Undefined where nothing was asked for and the table has none.
  * @throws {DataError} If the table has no such fold.
  */
-export function foldName({ file, folds }: Pick<Labels, "file" | "folds">, fold: number | null): string | undefined {
+export function foldName(
+  { file, folds }: Pick<CohortTable, "file" | "folds">,
+  fold: number | null,
+): string | undefined {
   if (fold === null) return folds[0];
   const name = `fold_${fold}`;
   if (folds.includes(name)) return name;
@@ -82,35 +102,42 @@ export function foldName({ file, folds }: Pick<Labels, "file" | "folds">, fold: 
   );
 }
 
-/** Cases by class, that of their first slide, of the slides that `among` accepts. */
-function casesByClass(labels: Labels, among: (at: number) => boolean): string[][] {
-  const label = new Map<string, string>();
-  labels.slides.forEach((row, i) => among(i) && !label.has(row.case) && label.set(row.case, row.label));
-  return classesOf(labels).map((name) => [...label].filter(([, own]) => own === name).map(([id]) => id).sort());
+/** Slides, and what is spread evenly over the parts: a whole number each. */
+export interface Strata {
+  readonly rows: readonly Pick<CohortRow, "case">[];
+  readonly of: readonly number[];
 }
 
-/** Draws a share of each class, at least one case of it and never all. */
-function draw(classes: readonly string[][], share: number, rng: Rng): Set<string> {
-  return new Set(classes.flatMap((cases) => {
+/** Cases by stratum, that of their first slide, of the slides that `among` accepts. */
+function casesByStratum({ rows, of }: Strata, among: (at: number) => boolean): string[][] {
+  const stratum = new Map<string, number>();
+  rows.forEach((row, i) => among(i) && !stratum.has(row.case) && stratum.set(row.case, of[i]!));
+  const all = [...new Set(of)].sort((a, b) => a - b);
+  return all.map((k) => [...stratum].filter(([, own]) => own === k).map(([id]) => id).sort());
+}
+
+/** Draws a share of each stratum, at least one case of it and never all. */
+function draw(strata: readonly string[][], share: number, rng: Rng): Set<string> {
+  return new Set(strata.flatMap((cases) => {
     const count = Math.min(cases.length - 1, Math.max(1, Math.round(share * cases.length)));
     return [...rng.permutation(cases.length)].slice(0, Math.max(0, count)).map((i) => cases[i]!);
   }));
 }
 
-/** Holds out a share of the cases of each class: the part of every slide. */
-export function holdOut(labels: Labels, share: number, seed: number): FoldPart[] {
-  const test = draw(casesByClass(labels, () => true), share, new Rng(seed, FOLD_STREAM));
-  return labels.slides.map((row): FoldPart => (test.has(row.case) ? "test" : "train"));
+/** Holds out a share of the cases of each stratum: the part of every slide. */
+export function holdOut(strata: Strata, share: number, seed: number): FoldPart[] {
+  const test = draw(casesByStratum(strata, () => true), share, new Rng(seed, FOLD_STREAM));
+  return strata.rows.map((row): FoldPart => (test.has(row.case) ? "test" : "train"));
 }
 
-/** Takes a share of the training cases of each class for validation, where there is none. */
+/** Takes a share of the training cases of each stratum for validation, where there is none. */
 export function withValidation(
-  labels: Labels,
+  strata: Strata,
   parts: readonly (FoldPart | undefined)[],
   share: number,
   seed: number,
 ): readonly (FoldPart | undefined)[] {
   if (share === 0 || parts.includes("val")) return parts;
-  const val = draw(casesByClass(labels, (i) => parts[i] === "train"), share, new Rng(seed, FOLD_STREAM + 1));
-  return labels.slides.map((row, i) => (parts[i] === "train" && val.has(row.case) ? "val" : parts[i]));
+  const val = draw(casesByStratum(strata, (i) => parts[i] === "train"), share, new Rng(seed, FOLD_STREAM + 1));
+  return strata.rows.map((row, i) => (parts[i] === "train" && val.has(row.case) ? "val" : parts[i]));
 }

@@ -6,8 +6,7 @@
  */
 
 import { DataError } from "../../core/errors.ts";
-import { type FoldPart, FoldTable } from "../../data/cohort/cohort_table.ts";
-import { checkCases, type Labels } from "./labels.ts";
+import { checkSides, type CohortTable, type FoldPart, FoldTable } from "../../data/cohort/cohort_table.ts";
 
 /** Ids a row may be of, in the order they are looked for. */
 const IDS = ["slide_id", "case_id"] as const;
@@ -45,33 +44,33 @@ function readTable(text: string, file: string): SplitTable {
 }
 
 /**
- * Labels with the folds of a table of their own in place of theirs. Slides that it does not name take no part.
+ * A table with the folds of one of their own in place of its own. Slides that it does not name take no part.
  *
- * @param file Name of the table for error messages.
+ * @param file Name of the table of folds for error messages.
  * @throws {FormatError} If a line is broken, naming it.
  * @throws {DataError} If a column is missing, it names none of the slides, or a case is on two sides.
  */
-export function withSplit(labels: Labels, text: string, file: string): Labels {
-  const { id, folds, rows } = readTable(text, file);
-  if (id === "case_id" && !labels.cases) {
-    throw new DataError(`Cannot use the split of ${file}: it divides cases, and ${labels.file} has no case_id`, {
+export function withSplit(table: CohortTable, text: string, file: string): CohortTable {
+  const { id, folds, rows: parts } = readTable(text, file);
+  if (id === "case_id" && !table.cases) {
+    throw new DataError(`Cannot use the split of ${file}: it divides cases, and ${table.file} has no case_id`, {
       code: "columns",
-      hint: `Give ${labels.file} a column case_id, or divide by slide_id`,
-      context: { file, labels: labels.file },
+      hint: `Give ${table.file} a column case_id, or divide by slide_id`,
+      context: { file, labels: table.file },
     });
   }
-  const slides = labels.slides.map((row) => ({
+  const rows = table.rows.map((row) => ({
     ...row,
-    folds: rows.get(id === "case_id" ? row.case : row.slide) ?? folds.map(() => undefined),
+    folds: parts.get(id === "case_id" ? row.case : row.slide) ?? folds.map(() => undefined),
   }));
-  if (slides.every((row) => row.folds.every((part) => part === undefined))) {
-    const [known, named] = [labels.slides[0]![id === "case_id" ? "case" : "slide"], [...rows.keys()][0] ?? "none"];
+  if (rows.every((row) => row.folds.every((part) => part === undefined))) {
+    const [known, named] = [table.rows[0]![id === "case_id" ? "case" : "slide"], [...parts.keys()][0] ?? "none"];
     throw new DataError(
-      `Cannot use the split of ${file}: it names none of the slides of ${labels.file} (${id} ${named}; there ${known})`,
-      { code: "split", hint: `Ids are compared as they are written`, context: { file, labels: labels.file } },
+      `Cannot use the split of ${file}: it names none of the slides of ${table.file} (${id} ${named}; there ${known})`,
+      { code: "split", hint: `Ids are compared as they are written`, context: { file, labels: table.file } },
     );
   }
-  const divided = { ...labels, folds, slides };
-  checkCases(divided, "slide", file);
+  const divided = { ...table, folds, rows };
+  checkSides(divided, file);
   return divided;
 }

@@ -11,7 +11,8 @@ import type { SlideRun } from "../method.ts";
 import type { MilConfig } from "./config.ts";
 import { meanAttention, MilInference } from "./inference.ts";
 import { createMil } from "./model.ts";
-import { INFERENCE_ROWS, loadModel, MODEL_FACTS, softmax } from "./training.ts";
+import { softmax } from "./task.ts";
+import { INFERENCE_ROWS, loadModel, MODEL_FACTS, modelSizes } from "./training.ts";
 
 /** What a checkpoint says of its model. */
 interface ModelFacts {
@@ -45,7 +46,7 @@ function factsOf({ read, path }: FoundCheckpoint): ModelFacts {
 }
 
 /** A run, for slides that it has not seen. @throws {WeightsError} If the checkpoint lacks a file, or one is damaged. */
-export function slideRun({ model: own }: MilConfig, found: FoundCheckpoint): SlideRun {
+export function slideRun(config: MilConfig, found: FoundCheckpoint): SlideRun {
   const { dim, classes } = factsOf(found);
   if (found.read(MODEL_FILE) === undefined) {
     throw new WeightsError(`Cannot open ${found.path}: ${MODEL_FILE} is missing`, { context: { file: found.path } });
@@ -54,8 +55,7 @@ export function slideRun({ model: own }: MilConfig, found: FoundCheckpoint): Sli
     dim,
     classes,
     async open(gpu) {
-      const { model: kind, hidden, heads } = own;
-      const model = createMil(gpu, { kind, dim, outputs: classes.length, hidden, heads });
+      const model = createMil(gpu, { ...modelSizes(config), dim, outputs: classes.length });
       const { parameters } = model;
       try {
         parameters.allocate();
@@ -66,7 +66,7 @@ export function slideRun({ model: own }: MilConfig, found: FoundCheckpoint): Sli
             const result = await inference.run(slide);
             return {
               probabilities: softmax(result.output),
-              attention: kind === "meanmil" ? undefined : meanAttention(result, slide.count),
+              attention: config.model.model === "meanmil" ? undefined : meanAttention(result, slide.count),
             };
           },
           close() {

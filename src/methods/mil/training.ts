@@ -10,7 +10,6 @@
  */
 
 import { DataError } from "../../core/errors.ts";
-import { balancedAccuracy, confusionMatrix, macroAuc, predictedClasses } from "../../eval/classification.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { AdamW } from "../../optim/adamw.ts";
 import { constantSchedule, cosineSchedule } from "../../optim/schedule.ts";
@@ -20,17 +19,15 @@ import { trainingSettings } from "../../train/settings.ts";
 import type { Selection, TrainedStage } from "../../train/stage.ts";
 import { Step, stepRunner } from "../../train/step.ts";
 import type { RunInputs, Training } from "../../train/training.ts";
-import { type BagBatch, mostRows, readBatch } from "./batch.ts";
-import type { MilConfig } from "./config.ts";
+import { bagRows } from "./bags.ts";
+import { mostRows, mostSlides, readBatch } from "./batch.ts";
+import { type MilConfig, VALIDATION_SCORES } from "./config.ts";
 import type { MilData } from "./data.ts";
 import { type BagResult, MilInference } from "./inference.ts";
-import { createMil, type MilModel } from "./model.ts";
-import { classWeights } from "./objective.ts";
+import { createMil, milDefaults, type MilModel, type MilOptions } from "./model.ts";
 import { epochOrder } from "./sampling.ts";
-import { classBatch, type FeatureRow, milStep } from "./step.ts";
-
-/** Columns of the metrics. */
-const METRICS: readonly string[] = ["loss", "lr", "auc", "balanced_accuracy"];
+import { type FeatureRow, milStep, stepBatch } from "./step.ts";
+import { type MilTask, taskOf, validationScores } from "./task.ts";
 
 /** Name of the file that says how the model is built and what it tells. */
 export const MODEL_FACTS = "model.json";
@@ -42,6 +39,7 @@ export const INFERENCE_ROWS = 4096;
 export interface MilSession {
   readonly config: MilConfig;
   readonly data: MilData;
+  readonly task: MilTask;
   readonly gpu: Gpu;
   readonly model: MilModel;
   readonly optimizer: AdamW;
@@ -50,16 +48,29 @@ export interface MilSession {
   close(): void;
 }
 
+/** Sizes of a configuration's model, but for what data and task say. */
+export function modelSizes({ model: own }: Pick<MilConfig, "model">): Omit<MilOptions, "dim" | "outputs" | "seed"> {
+  const { hidden, dropout } = milDefaults(own.model);
+  return {
+    kind: own.model,
+    hidden: own.hidden ?? hidden,
+    width: own.width,
+    heads: own.heads,
+    dropout: {
+      features: own.dropout ?? dropout.features,
+      attention: own.attention_dropout ?? dropout.attention,
+    },
+  };
+}
+
 /** Builds the model on the device. */
 export async function openSession(gpu: Gpu, config: MilConfig, data: MilData): Promise<MilSession> {
-  const { model: own, optim } = config;
+  const { optim } = config;
+  const task = taskOf(config, data);
   const model = createMil(gpu, {
-    kind: own.model,
+    ...modelSizes(config),
     dim: data.set.dim,
-    outputs: data.classes.length,
-    hidden: own.hidden,
-    heads: own.heads,
-    dropout: { features: own.dropout, attention: own.attention_dropout },
+    outputs: task.goal.outputs,
     seed: optim.seed,
   });
   model.parameters.allocate();
@@ -74,13 +85,13 @@ export async function openSession(gpu: Gpu, config: MilConfig, data: MilData): P
   return {
     config,
     data,
+    task,
     gpu,
     model,
     optimizer,
     run(at) {
       const bag = data.set.bags[at]!;
-      const range = (from: number, to: number) => Uint32Array.from({ length: to - from }, (_, i) => from + i);
-      return inference.run({ ...bag, read: (from, to) => data.read(bag, range(from, to)) });
+      return inference.run(bagRows(bag, (rows) => data.read(bag, rows), bySlide(config)));
     },
     close() {
       inference.destroy();
@@ -90,33 +101,27 @@ export async function openSession(gpu: Gpu, config: MilConfig, data: MilData): P
   };
 }
 
-/** Probabilities of logits. */
-export function softmax(logits: Float64Array): number[] {
-  const top = Math.max(...logits);
-  const all = Array.from(logits, (value) => Math.exp(value - top));
-  const sum = all.reduce((a, b) => a + b, 0);
-  return all.map((value) => value / sum);
+/** Whether a bag is the mean of its slides. */
+function bySlide({ input }: MilConfig): boolean {
+  return input.case_slides === "mean" && input.sample_col === "case_id";
 }
 
 /** What the model says of the validation part; nothing where there is none. */
 async function validate(session: MilSession): Promise<Record<string, number>> {
-  const { data: { split: { val }, of, classes } } = session;
+  const { data: { split: { val } }, task } = session;
   if (val.length === 0) return {};
-  const probabilities: number[] = [];
-  for (const bag of val) probabilities.push(...softmax((await session.run(bag)).output));
-  const labels = val.map((bag) => of[bag]!);
-  const table = { labels, probabilities, classes: classes.length };
-  const confusion = confusionMatrix(labels, predictedClasses(table), classes.length);
-  const loss = labels.reduce((sum, label, i) => sum - Math.log(probabilities[i * classes.length + label]!), 0);
-  return {
-    loss: loss / val.length,
-    auc: macroAuc(table) ?? NaN,
-    balanced_accuracy: balancedAccuracy(confusion) ?? NaN,
-  };
+  const outputs: Float64Array[] = [];
+  for (const bag of val) outputs.push((await session.run(bag)).output);
+  return validationScores(task, val, outputs);
 }
 
-function scheduleOf({ config: { optim }, data: { split: { train }, of } }: MilSession): Schedule {
-  const labels = train.map((bag) => of[bag]!);
+/** Batches of a run. */
+export function scheduleOf(
+  { optim }: MilConfig,
+  { split: { train } }: Pick<MilData, "split">,
+  { strata }: Pick<MilTask, "strata">,
+): Schedule {
+  const labels = train.map((bag) => strata[bag]!);
   const { seed, balance } = optim;
   return new Schedule({
     seed,
@@ -138,55 +143,82 @@ function ratesOf({ optim }: MilConfig, total: number): (step: number) => { lr: n
   return (step) => ({ lr: rate(step) });
 }
 
-function stageOf(session: MilSession): TrainedStage {
-  const { config, data, model, optimizer } = session;
-  const { optim, eval: evaluation } = config;
-  const { set, split, of, classes } = data;
-  const schedule = scheduleOf(session);
-  const { batch, accumulate } = schedule;
-  const weights = optim.balance === "loss"
-    ? classWeights(split.train.map((bag) => of[bag]!), classes.length)
-    : undefined;
-  const select: Selection = {
-    metric: evaluation.best_metric,
-    mode: evaluation.best_metric === "loss" ? "min" : "max",
+/** Names of metrics where they are printed. */
+const LABELS: Readonly<Record<string, string>> = {
+  auc: "AUC",
+  balanced_accuracy: "balanced accuracy",
+  cindex: "C-index",
+  pearson: "Pearson",
+};
+
+/** What the checkpoint is chosen by. */
+function selectionOf({ config: { eval: evaluation }, data: { targets } }: MilSession): Selection {
+  const { best_metric } = evaluation;
+  const metric = best_metric === "score" ? VALIDATION_SCORES[targets.kind][0]! : best_metric;
+  return {
+    metric,
+    mode: metric === "loss" ? "min" : "max",
     patience: evaluation.early_stop_patience,
     minDelta: evaluation.early_stop_min_delta,
   };
+}
+
+/** A compiled step of a session, and what fills it. */
+export async function compileStep(session: MilSession, schedule: Schedule) {
+  const { config, data: { set, split, read }, model, optimizer, task: { goal } } = session;
+  const { optim, eval: evaluation } = config;
+  const { batch, accumulate } = schedule;
+  const trained = { bags: split.train.map((bag) => set.bags[bag]!) };
+  const slides = bySlide(config) ? mostSlides(trained, batch) : undefined;
+  const step = await Step.compile<FeatureRow>(milStep(model, goal, { bags: batch, slides }), optimizer, {
+    batch,
+    rows: mostRows(trained, batch, optim.tiles),
+    accumulate,
+    seed: optim.seed,
+    ring: Math.max(128, evaluation.log_every),
+  });
+  const fill = async (stageStep: number, i: number) => {
+    const bags = [...schedule.items(stageStep, i)];
+    const draw = { most: optim.tiles, seed: optim.seed, epoch: schedule.epoch(stageStep), size: batch, slides };
+    return stepBatch(model, goal, await readBatch(read, set, bags, draw), bags);
+  };
+  return { step, fill };
+}
+
+function stageOf(session: MilSession): TrainedStage {
+  const { config, data, task } = session;
+  const { eval: evaluation } = config;
+  const schedule = scheduleOf(config, data, task);
   return {
     name: "train",
     schedule,
     unit: "bags",
     rates: ratesOf(config, Math.max(1, schedule.total)),
     rateColumns: { lr: "lr" },
-    labels: { auc: "AUC", balanced_accuracy: "balanced accuracy" },
+    labels: LABELS,
     // Without a validation part there is nothing to evaluate, and the last checkpoint is the best.
-    evaluateEvery: split.val.length > 0 ? evaluation.eval_every : 0,
+    evaluateEvery: data.split.val.length > 0 ? evaluation.eval_every : 0,
     split: "val",
-    select,
+    select: selectionOf(session),
     evaluate: () => validate(session),
     async compile() {
-      const step = await Step.compile<FeatureRow>(milStep(model, { bags: batch, task: "classes" }), optimizer, {
-        batch,
-        rows: mostRows({ bags: split.train.map((bag) => set.bags[bag]!) }, batch, optim.tiles),
-        accumulate,
-        seed: optim.seed,
-        ring: Math.max(128, evaluation.log_every),
-      });
-      return stepRunner(step, schedule, async (stageStep, i) => {
-        const bags = [...schedule.items(stageStep, i)];
-        const draw = { most: optim.tiles, seed: optim.seed, epoch: schedule.epoch(stageStep) };
-        const rows: BagBatch = await readBatch(data.read, set, bags, draw, batch);
-        return classBatch(model, rows, bags.map((bag) => of[bag]!), weights);
-      });
+      const { step, fill } = await compileStep(session, schedule);
+      return stepRunner(step, schedule, fill);
     },
   };
 }
 
-function inputsOf({ config, data: { mark, set, classes } }: MilSession): RunInputs {
+/** Names of what the model says. */
+export function outputNames({ targets }: Pick<MilData, "targets">): Readonly<Record<string, readonly string[]>> {
+  if (targets.kind === "classification") return { classes: targets.classes };
+  return targets.kind === "regression" ? { targets: targets.names } : {};
+}
+
+function inputsOf({ config, data }: MilSession): RunInputs {
+  const { mark, set } = data;
   return {
     settings: trainingSettings(config),
-    facts: { data: mark.fingerprint, dim: set.dim, classes },
+    facts: { data: mark.fingerprint, dim: set.dim, ...outputNames(data) },
     agree(state, path) {
       if (state.data === mark.fingerprint) return;
       throw new DataError(`Cannot go on with ${path}: labels or features changed since`, {
@@ -208,10 +240,11 @@ async function modelFiles({ model, config, data }: MilSession): Promise<Map<stri
   const facts = {
     model: config.model.model,
     dim: model.dim,
-    hidden: config.model.hidden,
+    hidden: modelSizes(config).hidden,
     heads: model.heads,
-    target: config.input.target,
-    classes: data.classes,
+    target: data.labels.task.columns.join(", "),
+    task: data.targets.kind,
+    ...outputNames(data),
   };
   return new Map([
     ...await partFiles(model.parameters, partsOf(model)),
@@ -226,12 +259,12 @@ export function loadModel(model: MilModel, read: ReadFile, where: string): void 
 
 /** The run, for the engine. */
 export function milTraining(session: MilSession): Training {
-  const { gpu, optimizer, config: { eval: evaluation }, model } = session;
+  const { gpu, optimizer, config: { eval: evaluation }, data, model } = session;
   return {
     gpu,
     optimizer,
     stages: [stageOf(session)],
-    columns: METRICS,
+    columns: ["loss", "lr", ...VALIDATION_SCORES[data.targets.kind]],
     cadence: {
       logEvery: evaluation.log_every,
       saveEvery: evaluation.save_every,
