@@ -9,9 +9,10 @@ import { featureFilesOf, findFeatureFiles } from "../../../src/io/feature_folder
 import { disk } from "../../../src/io/fs.ts";
 import { MemoryStorage } from "../../../src/io/hdf5/h5_library.ts";
 import { npyHeader } from "../../../src/io/npy.ts";
-import { mostRows, readBatch } from "../../../src/methods/mil/batch.ts";
-import { bagRows, openBags, readRows } from "../../../src/methods/mil/bags.ts";
-import { classesOf, readLabels } from "../../../src/methods/mil/labels.ts";
+import { mostRows, mostSlides, readBatch } from "../../../src/methods/mil/batch.ts";
+import { bagRows, bagsOf, readRows } from "../../../src/methods/mil/bags.ts";
+import { poolFiles } from "../../../src/data/cohort/pooled.ts";
+import { RowCache } from "../../../src/methods/mil/row_cache.ts";
 import { epochOrder, sampleRows } from "../../../src/methods/mil/sampling.ts";
 import { splitBags } from "../../../src/methods/mil/split.ts";
 import { mutate } from "../../io/mutate.ts";
@@ -59,62 +60,6 @@ Deno.test("openFeatures() answers 200 mutations of PyTorch's files with a typed 
   assert.ok(refused > 20 && refused < 200, `${refused} were refused`);
 });
 
-const TABLE = `case_id\tslide_id\tER\tfold_1\tfold_0\tage
-P1\ta\tpos\ttrain\ttest\t50
-P1\tb\tpos\ttrain\ttest\t50
-P2\t"c"\tneg\ttest\ttrain\t61
-P3\td\t\ttest\ttrain\t61
-P4\te\tpos\ttest\ttrain\t40
-P5\tf\tneg\ttrain\ttest\t40
-`;
-
-Deno.test("readLabels() reads the table of Patho-Bench, with tabs, commas or semicolons", () => {
-  for (
-    const text of [
-      TABLE,
-      TABLE.replaceAll("\t", ","),
-      TABLE.replaceAll("\t", ";"),
-      `\uFEFF${TABLE.replaceAll("\n", "\r\n")}`,
-    ]
-  ) {
-    const labels = readLabels(text, "k=all", { label: "ER" });
-    assert.deepEqual(labels.slides.map(({ slide }) => slide), ["a", "b", "c", "e", "f"]);
-    assert.deepEqual(labels.folds, ["fold_0", "fold_1"]);
-    assert.deepEqual(labels.slides[2], { slide: "c", case: "P2", label: "neg", folds: ["train", "test"], line: 4 });
-    assert.deepEqual([labels.unlabelled, labels.cases, labels.column], [["d"], true, "ER"]);
-    assert.deepEqual(classesOf(labels), ["neg", "pos"]);
-  }
-  const plain = readLabels("Unnamed: 0,slide_id,label\n0,x,10\n1,y,9\n", "labels.csv");
-  assert.deepEqual([plain.cases, plain.slides[0]!.case, classesOf(plain)], [false, "x", ["9", "10"]]);
-});
-
-Deno.test("readLabels() names file, line and what is wrong", () => {
-  const refuses = (text: string, wanted: RegExp, kind: typeof DataError | typeof FormatError = DataError) =>
-    assert.throws(() => readLabels(text, "t.csv", { label: "ER" }), (error: Error) => {
-      assert.match(error.message, wanted);
-      return error instanceof kind;
-    });
-  refuses("slide_id,label\na,1\n", /t\.csv: it has the columns slide_id, label, ER is missing/);
-  refuses("", /columns none, slide_id and ER is missing/);
-  refuses("slide_id,ER,ER\na,1,2\n", /line 1 names the column ER twice/, FormatError);
-  refuses("slide_id,ER\na,1\nb\n", /line 3 has 1 fields, expected 2/, FormatError);
-  refuses("slide_id,ER\n,1\n", /line 2 has no slide/, FormatError);
-  refuses("slide_id,case_id,ER\na,,1\n", /line 2 has no case/, FormatError);
-  refuses("slide_id,ER\na,1\nb,2\na,1\n", /slide a is in lines 2 and 4, expected once/);
-  refuses("slide_id,ER\na,\n", /no slide has a ER/);
-  refuses('slide_id,ER\n"a,1\n', /t\.csv as CSV: line 2/, FormatError);
-  refuses(
-    "slide_id,ER,fold_0\na,1,train\nb,2,Test\n",
-    /line 3 has "Test" in fold_0, expected train, val, test/,
-    FormatError,
-  );
-  refuses("slide_id,case_id,ER\na,P,1\nb,Q,1\nc,P,2\n", /case P has ER 1 and 2 in lines 2 and 4, expected one/);
-  refuses(
-    "slide_id,case_id,ER,fold_0,fold_1\na,P,1,train,test\nb,P,1,train,train\n",
-    /case P is on both sides of fold_1: test and train in lines 2 and 3/,
-  );
-});
-
 /** Writes bags as npy files of rows whose elements are their place, and returns the folder. */
 function folder(bags: Record<string, [rows: number, dim: number, spoil?: (x: Float32Array) => void]>): string {
   const path = Deno.makeTempDirSync();
@@ -130,27 +75,57 @@ function folder(bags: Record<string, [rows: number, dim: number, spoil?: (x: Flo
   return path;
 }
 
-const table = (...rows: string[]) => readLabels(`slide_id,case_id,label\n${rows.join("\n")}\n`, "labels.csv");
+/** Bags of slides `CASE/SLIDE`, a slide or a case each. */
+async function open(path: string, wanted: readonly string[], level: "slide" | "case" = "slide", strict = true) {
+  const slides = wanted.map((one) => one.split("/") as [string, string]);
+  const files = findFeatureFiles(disk, path);
+  const pooled = await poolFiles(disk, { where: path, files }, slides.map(([, slide]) => slide), { strict });
+  const there = slides.filter(([, slide]) => pooled.slides.has(slide));
+  const named = Map.groupBy(there, ([owner, slide]) => level === "case" ? owner : slide);
+  const units = [...named].map(([name, own]) => ({ name, case: own[0]![0], slides: own.map(([, slide]) => slide) }));
+  return { ...bagsOf(units, pooled, files), pooled };
+}
 
-Deno.test("openBags() makes a bag of each slide, or of all slides of a case, and tells what has no label", async () => {
+Deno.test("a bag is a slide, or all slides of a case; its rows are read over its files", async () => {
   const path = folder({ a: [3, 2], b: [4, 2], c: [1, 2], z: [5, 2] });
   try {
-    const labels = table("a,P,1", "b,P,1", "c,Q,0");
-    const slides = await openBags(disk, path, labels);
+    const wanted = ["P/a", "P/b", "Q/c"];
+    const slides = await open(path, wanted);
     assert.deepEqual(slides.bags.map(({ name, count }) => [name, count]), [["a", 3], ["b", 4], ["c", 1]]);
-    assert.deepEqual([slides.dim, slides.unused, slides.missing], [2, ["z"], []]);
-    const cases = await openBags(disk, path, labels, { level: "case" });
+    assert.deepEqual([slides.dim, slides.pooled.unused, slides.pooled.leftOut], [2, ["z"], []]);
+    const cases = await open(path, wanted, "case");
+    const [bag] = cases.bags;
     assert.deepEqual(cases.bags.map(({ name, count }) => [name, count]), [["P", 7], ["Q", 1]]);
     // Rows 1 and 2 of a, then 0 and 3 of b.
-    const rows = await readRows(disk, cases.bags[0]!, 2, Uint32Array.of(1, 2, 3, 6));
-    assert.deepEqual([...rows], [2, 3, 4, 5, 0, 1, 6, 7]);
-    assert.deepEqual([...await bagRows(disk, cases.bags[0]!, 2).read(2, 4)], [4, 5, 0, 1]);
+    const rows = Uint32Array.of(1, 2, 3, 6);
+    assert.deepEqual([...await readRows(disk, bag!, 2, rows)], [2, 3, 4, 5, 0, 1, 6, 7]);
+    const read = (rows: Uint32Array) => readRows(disk, bag!, 2, rows);
+    assert.deepEqual([...await bagRows(bag!, read).read(2, 4)], [4, 5, 0, 1]);
+    assert.deepEqual([bagRows(bag!, read).ends, bagRows(bag!, read, true).ends], [undefined, [3, 7]]);
   } finally {
     Deno.removeSync(path, { recursive: true });
   }
 });
 
-Deno.test("openBags() and readRows() name the file and the place of what cannot be used", async () => {
+Deno.test("RowCache keeps all rows or none, and gives what files give", async () => {
+  const path = folder({ a: [3, 2], b: [4, 2] });
+  try {
+    const set = await open(path, ["P/a", "P/b"], "case");
+    const cached = async (bytes: number) => {
+      const cache = new RowCache(bytes);
+      const files = findFeatureFiles(disk, path);
+      await poolFiles(disk, { where: path, files }, ["a", "b"], { onRows: (slide, block) => cache.add(slide, block) });
+      return cache.rows(set.bags[0]!, Uint32Array.of(0, 2, 3, 6), 2);
+    };
+    const wanted = await readRows(disk, set.bags[0]!, 2, Uint32Array.of(0, 2, 3, 6));
+    assert.deepEqual(await cached(56), wanted);
+    assert.equal(await cached(55), undefined);
+  } finally {
+    Deno.removeSync(path, { recursive: true });
+  }
+});
+
+Deno.test("file and place of features that cannot be used are named, or their slides left out", async () => {
   const path = folder({
     a: [3, 2],
     wide: [3, 4],
@@ -159,32 +134,30 @@ Deno.test("openBags() and readRows() name the file and the place of what cannot 
     far: [9, 2, (x) => x[16] = -Infinity],
   });
   try {
-    const refuses = (rows: string[], text: RegExp) =>
-      assert.rejects(openBags(disk, path, table(...rows)), (error: DataError) => {
+    const refuses = (slides: string[], text: RegExp) =>
+      assert.rejects(open(path, slides), (error: DataError) => {
         assert.match(error.message, text);
-        return error instanceof DataError;
+        return error instanceof DataError && error.exitCode === 4;
       });
-    await refuses(["a,P,1", "wide,Q,0"], /wide\.npy: rows of 4 numbers, expected 2 as in .*a\.npy/);
-    await refuses(["a,P,1", "empty,Q,0"], /empty\.npy: it has no rows/);
-    await refuses(
-      ["a,P,1", "gone,Q,0", "lost,R,0"],
-      /2 of 3 slides of labels\.csv have no file \(gone, lost\).*without a label/,
+    await refuses(["P/a", "Q/wide"], /wide\.npy: the width of a row is 4, expected 2 as in .*a\.npy/);
+    await refuses(["P/a", "Q/empty"], /empty\.npy: it has no rows/);
+    await refuses(["P/a", "Q/nan"], /nan\.npy: row 5, column 1 is NaN, expected a finite number/);
+    await refuses(["P/a", "Q/far"], /far\.npy: row 8, column 0 is -Infinity/);
+    await refuses(["P/a", "Q/gone", "R/lost"], /2 of 3 slides have no file \(gone, lost\).*files of/);
+    await assert.rejects(open(path, ["P/gone"], "slide", false), /none of 1 slides can be used \(gone: no file/);
+    const { bags, pooled } = await open(path, ["P/a", "Q/empty", "R/nan", "S/gone", "T/far"], "slide", false);
+    assert.deepEqual(bags.map(({ name }) => name), ["a"]);
+    assert.deepEqual(
+      pooled.leftOut.map(({ slide, code }) => [slide, code]),
+      [["empty", "empty"], ["nan", "not-finite"], ["gone", "missing"], ["far", "not-finite"]],
     );
-    const partial = await openBags(disk, path, table("a,P,1", "gone,Q,0"), { complete: false });
-    assert.deepEqual([partial.bags.length, partial.missing], [1, ["gone"]]);
-    await assert.rejects(openBags(disk, path, table("gone,Q,0"), { complete: false }), /1 of 1 slides/);
-    const { bags } = await openBags(disk, path, table("nan,P,1", "far,Q,0"));
+    // What changed after it was read once.
+    const nan = { name: "nan", case: "P", count: 9, files: [{ path: `${path}/nan.npy`, slide: "nan", rows: 9 }] };
     const rows = Uint32Array.of(0, 5, 8);
-    await assert.rejects(
-      readRows(disk, bags[0]!, 2, rows),
-      /nan\.npy: row 5, column 1 is NaN, expected a finite number/,
-    );
-    await assert.rejects(readRows(disk, bags[1]!, 2, rows), /far\.npy: row 8, column 0 is -Infinity/);
-    await readRows(disk, bags[0]!, 2, Uint32Array.of(0, 8));
+    await assert.rejects(readRows(disk, nan, 2, rows), /nan\.npy: row 5, column 1 is NaN, expected a finite number/);
+    await readRows(disk, nan, 2, Uint32Array.of(0, 8));
     Deno.copyFileSync(`${path}/a.npy`, `${path}/nan.npy`);
-    await assert.rejects(readRows(disk, bags[0]!, 2, rows), /nan\.npy: it has 3 rows of 2, expected 9 of 2/);
-    Deno.truncateSync(`${path}/far.npy`, 140);
-    await assert.rejects(readRows(disk, bags[1]!, 2, rows), /far\.npy/);
+    await assert.rejects(readRows(disk, nan, 2, rows), /nan\.npy: it has 3 rows of 2, expected 9 of 2/);
   } finally {
     Deno.removeSync(path, { recursive: true });
   }
@@ -225,16 +198,20 @@ Deno.test("findFeatureFiles() knows CLAM's folders and refuses two files of a sl
 });
 
 Deno.test("splitBags() keeps cases whole and says what a fold lacks", () => {
-  const bag = (name: string, label: string) => ({ name, case: name[0]!, label, folds: [], count: 1, files: [] });
-  const bags = [bag("P1", "0"), bag("P2", "0"), bag("Q", "1"), bag("R", "2")];
-  const split = splitBags(bags, { name: "fold_0", parts: ["train", "train", "train", "test"] });
+  const bags = ["P1", "P2", "Q", "R"].map((name) => ({ name, case: name[0]! }));
+  type Parts = ("train" | "val" | "test" | undefined)[];
+  const classes = { kind: "classification", classes: ["0", "1", "2"], labels: [0, 0, 1, 2] } as const;
+  const survival = { kind: "survival", times: [1, 2, 3, 4], events: [0, 0, 1, 1] } as const;
+  const split = splitBags(bags, classes, { name: "fold_0", parts: ["train", "train", "train", "test"] });
   assert.deepEqual(split, { train: [0, 1, 2], val: [], test: [3], unseen: ["2"] });
-  const refuses = (parts: ("train" | "val" | "test" | undefined)[], text: RegExp) =>
-    assert.throws(() => splitBags(bags, { name: "fold_0", parts }), text);
+  const refuses = (parts: Parts, text: RegExp, targets: Parameters<typeof splitBags>[1] = classes) =>
+    assert.throws(() => splitBags(bags, targets, { name: "fold_0", parts }), text);
   refuses(["train", "test", "train", "train"], /fold_0: case P is in train and test, expected every case on one side/);
   refuses(["train", "train", "test", "test"], /all 2 bags to train on are 0, expected two classes/);
   refuses(["train", "train", "train", "val"], /no bag is in its test part/);
   refuses([undefined, undefined, undefined, "test"], /no bag is in its train part/);
+  refuses(["train", "train", "test", "test"], /no event among 2 bags to train on, expected one or more/, survival);
+  assert.equal(splitBags(bags, survival, { name: "f", parts: ["test", "test", "train", "train"] }).train.length, 2);
 });
 
 Deno.test("sampleRows() draws rows without replacement, by seed, bag and epoch alone", () => {
@@ -301,9 +278,9 @@ Deno.test("epochOrder()'s sampler draws every bag of a class as often, in any or
 Deno.test("readBatch() puts bags one behind another, those of a large bag drawn by seed, name and epoch", async () => {
   const path = folder({ a: [3, 2], b: [40, 2] });
   try {
-    const set = await openBags(disk, path, table("a,P,1", "b,Q,0"));
-    const options = { most: 4, seed: 1, epoch: 0 };
-    const { x, bound } = await readBatch((bag, rows) => readRows(disk, bag, set.dim, rows), set, [0, 1], options, 3);
+    const set = await open(path, ["P/a", "Q/b"]);
+    const options = { most: 4, seed: 1, epoch: 0, size: 3 };
+    const { x, bound } = await readBatch((bag, rows) => readRows(disk, bag, set.dim, rows), set, [0, 1], options);
     assert.deepEqual([...bound], [0, 3, 7, 7]);
     const drawn = [...sampleRows(40, { ...options, bag: "b" })];
     assert.deepEqual([...x], [0, 1, 2, 3, 4, 5, ...drawn.flatMap((row) => [2 * row, 2 * row + 1])]);
@@ -313,6 +290,16 @@ Deno.test("readBatch() puts bags one behind another, those of a large bag drawn 
       x,
     );
     assert.deepEqual([mostRows(set, 2), mostRows(set, 2, 4)], [80, 8]);
+    // A case that is the mean of its slides: where each begins, and what it weighs.
+    const cases = await open(path, ["P/a", "P/b", "Q/a"], "case");
+    const { slides } = await readBatch((bag, rows) => readRows(disk, bag, set.dim, rows), cases, [1, 0], {
+      ...options,
+      most: 100,
+      slides: mostSlides(cases, 3),
+    });
+    assert.deepEqual([...slides!.bound], [0, 3, 6, 46, 46, 46, 46]);
+    assert.deepEqual([...slides!.first], [0, 1, 3, 3]);
+    assert.deepEqual([...slides!.weight], [1, 0.5, 0.5, 0, 0, 0]);
   } finally {
     Deno.removeSync(path, { recursive: true });
   }
@@ -335,7 +322,7 @@ Deno.test("readRows() reads a bag of 300,000 rows in blocks of 16 MiB", async ()
     },
   };
   try {
-    const { bags: [bag] } = await openBags(watched, path, table("a,P,1"));
+    const bag = { name: "a", case: "P", count: 300_000, files: [{ path: `${path}/a.npy`, slide: "a", rows: 300_000 }] };
     const rows = sampleRows(bag!.count, { seed: 0, bag: "a", epoch: 0 });
     const x = await readRows(watched, bag!, 64, rows);
     rows.forEach((row, i) => assert.equal(x[64 * i + 63], Math.fround(64 * row + 63)));

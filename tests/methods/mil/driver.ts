@@ -1,7 +1,8 @@
 /** Training of models of bags as Patho-Bench trains them, by the engine's step. */
 
 import type { MilModel } from "../../../src/methods/mil/model.ts";
-import { classBatch, type FeatureRow, milStep } from "../../../src/methods/mil/step.ts";
+import { classGoal, type Goal, type InstanceOptions } from "../../../src/methods/mil/goal.ts";
+import { type FeatureRow, milStep, stepBatch } from "../../../src/methods/mil/step.ts";
 import { AdamW } from "../../../src/optim/adamw.ts";
 import { cosineSchedule } from "../../../src/optim/schedule.ts";
 import { Step } from "../../../src/train/step.ts";
@@ -23,6 +24,9 @@ export interface TrainerOptions {
   readonly seed?: number;
   /** Of classes. */
   readonly weights?: ArrayLike<number> | undefined;
+  readonly instances?: InstanceOptions;
+  /** What is learnt; by default the labels of the bags. @param labels Of the bags of a batch. */
+  readonly goal?: (labels: readonly number[]) => Goal;
   /** Rows in memory at a time; all by default. */
   readonly micro?: number;
 }
@@ -40,11 +44,13 @@ export function joined(bags: readonly TrainBag[], dim: number, size = bags.lengt
 
 /** Compiles a step; bags of a batch are given each time. */
 export async function createTrainer(model: MilModel, options: TrainerOptions) {
-  const { rows, batch, lr, steps, seed = 0, weights, micro = rows } = options;
+  const { rows, batch, lr, steps, seed = 0, weights, instances, micro = rows } = options;
+  const goalOf = options.goal ??
+    ((labels) => classGoal({ labels, classes: model.outputs, weights, instances }));
   const optimizer = new AdamW(model.parameters, [{ match: () => true, weightDecay: 1e-5 }]);
   const rate = cosineSchedule({ base: lr, total: steps, min: 1e-8 });
   const ring = 128;
-  const step = await Step.compile<FeatureRow>(milStep(model, { bags: batch, task: "classes" }), optimizer, {
+  const step = await Step.compile<FeatureRow>(milStep(model, goalOf([]), { bags: batch }), optimizer, {
     batch,
     rows,
     micro,
@@ -55,7 +61,8 @@ export async function createTrainer(model: MilModel, options: TrainerOptions) {
   return {
     async submit(bags: readonly TrainBag[]): Promise<void> {
       const labels = bags.map(({ label }) => label);
-      await step.submit(rate(t++), () => classBatch(model, joined(bags, model.dim, batch), labels, weights));
+      const picks = labels.map((_, i) => i);
+      await step.submit(rate(t++), () => stepBatch(model, goalOf(labels), joined(bags, model.dim, batch), picks));
     },
     /** Losses of the steps since the last call, the last 128 of them. */
     async losses(): Promise<number[]> {

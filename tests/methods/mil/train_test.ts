@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { readback } from "../../../src/gpu/readback.ts";
 import { MilInference } from "../../../src/methods/mil/inference.ts";
 import { createMil, type MilKind } from "../../../src/methods/mil/model.ts";
-import { type FeatureRow, milStep, numberBatch } from "../../../src/methods/mil/step.ts";
+import { numberGoal } from "../../../src/methods/mil/goal.ts";
+import { type FeatureRow, milStep, stepBatch } from "../../../src/methods/mil/step.ts";
 import { AdamW } from "../../../src/optim/adamw.ts";
 import { Step } from "../../../src/train/step.ts";
 import fixture from "../../fixtures/mil_train.json" with { type: "json" };
@@ -123,12 +124,13 @@ Deno.test("a regression starts at the mean squared error of what the model says,
   }
   inference.destroy();
   const optimizer = new AdamW(model.parameters, [{ match: () => true }]);
-  const step = await Step.compile<FeatureRow>(milStep(model, { bags: 4, task: "numbers" }), optimizer, {
+  const goal = numberGoal({ rows: 3, columns: 2, data: Float64Array.from(targets.flat()) });
+  const step = await Step.compile<FeatureRow>(milStep(model, goal, { bags: 4 }), optimizer, {
     batch: 4,
     rows: 4 * 61,
   });
   // One bag fewer than the step has room for.
-  for (let t = 0; t < 40; t++) await step.submit(1e-2, () => numberBatch(model, joined(bags, width, 4), targets));
+  for (let t = 0; t < 40; t++) await step.submit(1e-2, () => stepBatch(model, goal, joined(bags, width, 4), [0, 1, 2]));
   const losses = (await step.readMetrics()).map(({ loss }) => loss!);
   assert.ok(Math.abs(losses[0]! - wanted) < 1e-5 * wanted, `first loss is ${losses[0]}, wanted ${wanted}`);
   assert.ok(losses[39]! < 0.2 * wanted, `the loss went from ${wanted} to ${losses[39]}`);
