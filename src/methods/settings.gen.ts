@@ -264,13 +264,21 @@ export interface MilSettings {
   readonly features?: readonly string[] | undefined;
   /** Table of slides (CSV or TSV): slide_id, case_id, labels, and folds as fold_0, fold_1, ...; a text or null. Default null. */
   readonly labels?: string | null | undefined;
-  /** Column of the labels that are learnt; a text. Default label. */
+  /** Patho-Bench's config.yaml in place of target and sample_col: task_col, sample_col, label_dict, task_type; a text or null. Default null. */
+  readonly task?: string | null | undefined;
+  /** Column of the labels that are learnt; survival where TARGET_event and TARGET_days are columns; a text. Default label. */
   readonly target?: string | undefined;
-  /** What a bag is: all tiles of a case, or of a slide; case_id | slide_id. Default case_id. */
+  /** What a bag is: all slides of a case, or a slide; case_id | slide_id. Default case_id. */
   readonly sample_col?: "case_id" | "slide_id" | undefined;
+  /** Slides of a case as one bag of tiles, or the mean of their pooled vectors; combine | mean. Default combine. */
+  readonly case_slides?: "combine" | "mean" | undefined;
+  /** Bulk expression, case_id and a column a gene, log scale: gene_sets scored on it are the targets; a text or null. Default null. */
+  readonly expression?: string | null | undefined;
+  /** GMT of the sets that are scored on expression; a text or null. Default null. */
+  readonly gene_sets?: string | null | undefined;
   /** Whether the order of the classes means something, as of grades; true or false. Default false. */
   readonly ordinal?: boolean | undefined;
-  /** Leave out slides without features instead of refusing them; true or false. Default false. */
+  /** Leave out slides without features or tiles, with NaN, or damaged, instead of refusing them; true or false. Default false. */
   readonly drop_missing?: boolean | undefined;
   /** Run folder; a text or null. Default null. */
   readonly out?: string | null | undefined;
@@ -282,16 +290,28 @@ export interface MilSettings {
   readonly holdout_fraction?: number | undefined;
   /** Share of the training cases of each class that chooses the checkpoint, where the fold has no val part; 0: none; a number from 0 to 0.9. Default 0. */
   readonly val_fraction?: number | undefined;
-  /** Attention (abmil), gated attention (gated), or the mean of the tiles (meanmil); abmil | gated | meanmil. Default abmil. */
-  readonly model?: "abmil" | "gated" | "meanmil" | undefined;
-  /** Width of the attention's layers; a whole number from 1 to 8192. Default 512. */
-  readonly hidden?: number | undefined;
+  /** Attention (abmil), gated attention (gated), the mean of the tiles (meanmil), or CLAM-SB (clam); abmil | gated | meanmil | clam. Default abmil. */
+  readonly model?: "abmil" | "gated" | "meanmil" | "clam" | undefined;
+  /** Width of the attention's layers; null is 512, of clam 256; a whole number from 1 to 8192 or null. Default null. */
+  readonly hidden?: number | null | undefined;
+  /** Width of an embedded tile of clam; other models keep that of the features; a whole number from 1 to 8192. Default 512. */
+  readonly width?: number | undefined;
   /** Attention heads; a whole number from 1 to 64. Default 1. */
   readonly heads?: number | undefined;
-  /** Dropout of tiles and of slides behind GELU; a number from 0 to 0.95. Default 0.1. */
-  readonly dropout?: number | undefined;
-  /** Dropout within the attention; a number from 0 to 0.95. Default 0.25. */
-  readonly attention_dropout?: number | undefined;
+  /** Dropout of tiles and of slides behind GELU or ReLU; null is 0.1, of clam 0.25; a number from 0 to 0.95 or null. Default null. */
+  readonly dropout?: number | null | undefined;
+  /** Dropout within the attention; null is 0.25; a number from 0 to 0.95 or null. Default null. */
+  readonly attention_dropout?: number | null | undefined;
+  /** Share of the loss of instances in that of clam; a number from 0 to 0.99. Default 0.3. */
+  readonly instance_share?: number | undefined;
+  /** Tiles of most attention and of least that are instances of clam; a whole number from 1 to 4096. Default 8. */
+  readonly instance_tiles?: number | undefined;
+  /** Hazards of intervals of time, or Cox's partial likelihood of each batch; discrete | cox. Default discrete. */
+  readonly survival?: "discrete" | "cox" | undefined;
+  /** Intervals of discrete: quantiles of the training events; a whole number from 1 to 64. Default 4. */
+  readonly intervals?: number | undefined;
+  /** Events at the same time, of cox; breslow | efron. Default breslow. */
+  readonly ties?: "breslow" | "efron" | undefined;
   /** Passes over the bags; epochs; a whole number of at least 0. Default 20. */
   readonly epochs?: number | undefined;
   /** Most optimiser steps; null is what the epochs give; steps; a whole number of at least 1 or null. Default null. */
@@ -324,8 +344,8 @@ export interface MilSettings {
   readonly clip_norm?: number | undefined;
   /** Seed of everything random; a whole number from 0 to 4294967295. Default 42. */
   readonly seed?: number | undefined;
-  /** What the best checkpoint is chosen by on the validation part; without one it is the last; auc | balanced_accuracy | loss. Default auc. */
-  readonly best_metric?: "auc" | "balanced_accuracy" | "loss" | undefined;
+  /** What the validation part chooses the checkpoint by; score: AUC, C-index or Pearson. Without one it is the last; score | auc | balanced_accuracy | cindex | pearson | loss. Default score. */
+  readonly best_metric?: "score" | "auc" | "balanced_accuracy" | "cindex" | "pearson" | "loss" | undefined;
   /** Between two evaluations; 0: at the end; epochs; a whole number of at least 0. Default 1. */
   readonly eval_every?: number | undefined;
   /** Evaluations without a better one after which training stops; 0 never stops; evaluations; a whole number of at least 0. Default 0. */

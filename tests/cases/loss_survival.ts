@@ -57,6 +57,8 @@ export const cases: readonly OpCase[] = [
   cox(TIMES, EVENTS, "efron"),
   cox(TIMES, EVENTS, "efron", { name: "cox efron 11 in room for 16", size: 16 }),
   cox([4], [1], "breslow", { name: "cox one case" }),
+  cox([4, 2], [1, 1], "efron"),
+  cox(TIMES.slice(3), EVENTS.slice(3), "breslow"),
   cox([4, 2, 2], [0, 0, 0], "breslow", { name: "cox no event" }),
   cox([2, 2, 2, 2], [1, 1, 1, 1], "efron", { name: "cox efron all at once" }),
   cox(TIMES, EVENTS, "efron", {

@@ -397,6 +397,8 @@ export const CASE_NAMES: readonly string[] = [
   "loss_survival: cox efron 11",
   "loss_survival: cox efron 11 in room for 16",
   "loss_survival: cox one case",
+  "loss_survival: cox efron 2",
+  "loss_survival: cox breslow 8",
   "loss_survival: cox no event",
   "loss_survival: cox efron all at once",
   "loss_survival: cox efron, far predictors",

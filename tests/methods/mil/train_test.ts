@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import { readback } from "../../../src/gpu/readback.ts";
 import { MilInference } from "../../../src/methods/mil/inference.ts";
 import { createMil, type MilKind } from "../../../src/methods/mil/model.ts";
-import { numberGoal } from "../../../src/methods/mil/goal.ts";
+import { classGoal, type Goal, hazardGoal, numberGoal, riskGoal } from "../../../src/methods/mil/goal.ts";
 import { type FeatureRow, milStep, stepBatch } from "../../../src/methods/mil/step.ts";
 import { AdamW } from "../../../src/optim/adamw.ts";
+import { cosineSchedule } from "../../../src/optim/schedule.ts";
 import { Step } from "../../../src/train/step.ts";
 import fixture from "../../fixtures/mil_train.json" with { type: "json" };
 import { kernelPaths, openGpu } from "../../gpu/shared.ts";
@@ -15,7 +16,7 @@ import { createTrainer, joined, type TrainBag } from "./driver.ts";
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());
 
-const { width, hidden, classes, steps, runs } = fixture;
+const { width, hidden, classes, steps, runs, goals, intervals, clam_width } = fixture;
 
 function wave(n: number, s: number, c: number): Float32Array {
   return Float32Array.from({ length: n }, (_, k) => c * Math.sin(1.7 * k + s));
@@ -75,6 +76,67 @@ for (const { path, on } of kernelPaths(gpu)) {
         });
       }
       trainer.destroy();
+    });
+  }
+}
+
+/** What bag `n` of the fixture's script is observed to do. */
+const followUp = (n: number) => ({
+  time: 1 + (13 * n) % 17,
+  event: n % 3 === 1 ? 0 : 1,
+  interval: (3 * n) % intervals,
+});
+
+/** What a run of the fixture is trained for, over all bags it takes. */
+function goalOf(goal: string, count: number): Goal {
+  const all = Array.from({ length: count }, (_, n) => n);
+  const follow = all.map(followUp);
+  const events = follow.map(({ event }) => event);
+  if (goal === "classes") return classGoal({ labels: all.map((n) => bag(n).label), classes });
+  if (goal === "cox") return riskGoal({ times: follow.map(({ time }) => time), events }, "efron");
+  if (goal === "hazards") return hazardGoal(follow.map(({ interval }) => interval), events, intervals);
+  const data = Float64Array.from(all.flatMap((n) => [Math.sin(n), Math.cos(2 * n)]));
+  return numberGoal({ rows: count, columns: 2, data });
+}
+
+for (const { path, on } of kernelPaths(gpu)) {
+  for (const [name, run] of Object.entries(goals)) {
+    Deno.test(`20 steps give PyTorch's losses: ${name}, ${path}`, async () => {
+      const { batch, lr } = run;
+      const goal = goalOf(run.goal, steps * batch);
+      const model = createMil(on, {
+        kind: run.model as MilKind,
+        dim: width,
+        outputs: goal.outputs,
+        hidden,
+        width: clam_width,
+        dropout: { features: 0, attention: 0 },
+      });
+      const { parameters } = model;
+      parameters.allocate();
+      const start = parameters.state().map(([key, { shape, size }], place) =>
+        [key, { shape, data: wave(size, 1.1 * place, key.endsWith("weight") ? 0.5 : 0.1) }] as const
+      );
+      parameters.load(new Map(start));
+      const optimizer = new AdamW(parameters, [{ match: () => true, weightDecay: 1e-5 }]);
+      const rate = cosineSchedule({ base: lr, total: steps, min: 1e-8 });
+      const step = await Step.compile<FeatureRow>(milStep(model, goal, { bags: batch }), optimizer, {
+        batch,
+        rows: 61 * batch,
+        ring: steps,
+      });
+      for (let t = 0; t < steps; t++) {
+        const picks = Array.from({ length: batch }, (_, i) => t * batch + i);
+        await step.submit(rate(t), () => stepBatch(model, goal, joined(picks.map(bag), width, batch), picks));
+      }
+      const losses = (await step.readMetrics()).map(({ loss }) => loss!);
+      assert.equal(losses.length, steps);
+      losses.forEach((got, t) => {
+        const wanted = run.losses[t]!;
+        assert.ok(Math.abs(got - wanted) <= 1e-4, `loss of step ${t} is ${got}, PyTorch has ${wanted}`);
+      });
+      step.destroy();
+      optimizer.destroy();
     });
   }
 }
