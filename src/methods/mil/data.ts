@@ -7,7 +7,7 @@
 
 import { ConfigError, DataError } from "../../core/errors.ts";
 import { count } from "../../core/text_table.ts";
-import { type FoldPart, readCohort, shortList } from "../../data/cohort/cohort_table.ts";
+import { readCohort, shortList } from "../../data/cohort/cohort_table.ts";
 import { type LeftOut, poolFiles } from "../../data/cohort/pooled.ts";
 import { type CohortTask, readTask, type Targets } from "../../data/cohort/task.ts";
 import { type CaseSlides, unitFeatures, unitsOf, type UnitTargets } from "../../eval/cohort/cohort.ts";
