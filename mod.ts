@@ -48,16 +48,26 @@ export type {
   PairsOptions,
   PairsSample,
 } from "./src/module/pairs.ts";
-export { train, type TrainedFolder, type TrainingEvent, type TrainOptions } from "./src/module/train.ts";
+export { type OpenedAs, train, type TrainedFolder, type TrainingEvent, type TrainOptions } from "./src/module/train.ts";
 export {
   type FoundSpot,
-  openRun,
+  type OpenOptions,
   type OpenRunOptions,
   type PredictedExpression,
   type RetrieveOptions,
   type RetrieveQuery,
   Run,
 } from "./src/module/run.ts";
+export { type ClassifierMethod, type ExpressionMethod, openRun } from "./src/module/open_run.ts";
+export {
+  type ClassifiedSlide,
+  ClassifierRun,
+  type ClassifierScores,
+  type LabelledSlide,
+  type SlideFeatures,
+} from "./src/module/classifier_run.ts";
+export { type OwnInput, type OwnOutput, OwnRun } from "./src/module/own_run.ts";
+export type { OwnModel } from "./src/module/own_model.ts";
 export type { SpotArrays, SpotData, SpotSamples } from "./src/module/spots.ts";
 export type { Listener } from "./src/module/listener.ts";
 export * from "./src/methods/settings.gen.ts";

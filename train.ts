@@ -9,10 +9,10 @@ export {
   type MethodDefinition,
   type OwnConfig,
   type OwnData,
-  type OwnModel,
   type OwnSettings,
   type OwnTraining,
 } from "./src/module/define_method.ts";
+export type { OwnModel } from "./src/module/own_model.ts";
 export type { OwnMethod } from "./src/module/own_method.ts";
 export { Step } from "./src/train/step.ts";
 export type { Fields, Losses, StepBatch, StepModel, StepOptions } from "./src/train/step_model.ts";

@@ -150,6 +150,12 @@ export interface SlideRun {
   /** Width of a row. */
   readonly dim: number;
   open(gpu: Gpu): Promise<SlideModel>;
+  /**
+   * Slides or cases that the run was tested on, with the place of their class.
+   *
+   * @throws {DataError | FormatError} If labels or features are no longer there, or are damaged.
+   */
+  heldOut(host: Host): Promise<readonly { readonly rows: SlideRows; readonly label: number }[]>;
 }
 
 /** What a model of slides says of the test bags of a fold. */

@@ -13,15 +13,16 @@ import { AdamW, decayMatrices } from "../optim/adamw.ts";
 import { constantSchedule, cosineSchedule } from "../optim/schedule.ts";
 import { ConfigFormat } from "../train/config/format.ts";
 import { EVAL_KEYS, methodKey, OPTIM_KEYS } from "../train/config/keys.ts";
-import { loadParts, MODEL_FILE, partFiles } from "../train/checkpoint.ts";
+import { loadParts, MODEL_FILE, type Part, partFiles } from "../train/checkpoint.ts";
 import type { LoopState } from "../train/loop.ts";
 import { Schedule } from "../train/schedule.ts";
 import { trainingSettings } from "../train/settings.ts";
+import type { FoundCheckpoint } from "../train/run.ts";
 import type { RunInputs } from "../train/training.ts";
 import type { Parameters } from "../nn/parameters.ts";
 import { Step, stepRunner } from "../train/step.ts";
-import type { StepBatch, StepModel } from "../train/step_model.ts";
 import type { OwnMethod } from "./own_method.ts";
+import type { OwnModel } from "./own_model.ts";
 import { registerMethod } from "./own_method.ts";
 
 const { steps, batch_size, grad_accum, beta1, beta2, eps, scheduler, lr_warmup_steps, min_lr, clip_norm, seed } =
@@ -53,18 +54,6 @@ export interface OwnData<D> {
   readonly items: number;
   /** Text that changes when the data do: a run resumes only with the same text. */
   readonly fingerprint: string;
-}
-
-/** What is trained, on the device. */
-export interface OwnModel {
-  /** Parameters, allocated, and the objective of a batch. */
-  readonly step: StepModel<never>;
-  /** The batch of some items: values of the step's fields. */
-  batch(items: Uint32Array): StepBatch<never>;
-  /** Numbers on what is held out, at the end of an epoch. */
-  evaluate?(): Promise<Record<string, number>>;
-  /** Frees what it made beside the parameters. */
-  close?(): void;
 }
 
 /** Values that a definition sees: its own keys, and `batch_size` and `seed`. */
@@ -104,12 +93,12 @@ export interface OwnTraining {
 }
 
 /** A method of one's own. */
-export interface MethodDefinition<K extends Keys, D> {
+export interface MethodDefinition<K extends Keys, D, M extends OwnModel = OwnModel> {
   /** Lower-case letters, digits and `_`. */
   readonly name: string;
   /** Its keys: kind, default, limits and one line each. */
   readonly keys: K;
-  /** Names of the numbers beside `loss` that the objective and {@linkcode OwnModel.evaluate} give. */
+  /** Names of the numbers beside `loss` that the objective and `evaluate` of the model give. */
   readonly metrics?: readonly string[];
   /** What the best checkpoint is chosen by, and which way; without it the last is. */
   readonly best?: { readonly metric: string; readonly mode: "min" | "max" };
@@ -118,7 +107,7 @@ export interface MethodDefinition<K extends Keys, D> {
   /** Reads the data. */
   data(config: OwnConfig<K>): Promise<OwnData<D>> | OwnData<D>;
   /** Builds the model. */
-  model(gpu: Gpu, config: OwnConfig<K>, data: D): Promise<OwnModel> | OwnModel;
+  model(gpu: Gpu, config: OwnConfig<K>, data: D): Promise<M> | M;
 }
 
 /**
@@ -158,7 +147,9 @@ export interface MethodDefinition<K extends Keys, D> {
  *
  * @throws {ConfigError} If the name is no name, or a key has the name of one of the engine's.
  */
-export function defineMethod<const K extends Keys, D>(definition: MethodDefinition<K, D>): OwnMethod<OwnSettings<K>> {
+export function defineMethod<const K extends Keys, D, M extends OwnModel>(
+  definition: MethodDefinition<K, D, M>,
+): OwnMethod<OwnSettings<K>, M> {
   const { name, keys } = definition;
   if (!/^[a-z][a-z0-9_]*$/.test(name)) {
     throw new ConfigError(`Cannot define method ${JSON.stringify(name)}: wanted lower-case letters, digits and _`);
@@ -182,7 +173,41 @@ export function defineMethod<const K extends Keys, D>(definition: MethodDefiniti
     openData: (values: unknown) => Promise.resolve(definition.data(own(values))),
     open: (gpu: Gpu, values: unknown, data: unknown) => openOwn(gpu, definition, values as Values, data as OwnData<D>),
   };
-  return registerMethod(name, method as unknown as AnyMethod);
+  return registerMethod(name, {
+    method: method as unknown as AnyMethod,
+    use: (gpu, config, found) => useOwn(gpu, definition, config as unknown as Values, found),
+  });
+}
+
+/** The model of a run, with the weights of a checkpoint. */
+async function useOwn<K extends Keys, D>(
+  gpu: Gpu,
+  definition: MethodDefinition<K, D>,
+  values: Values,
+  { state, path, read }: FoundCheckpoint,
+): Promise<OwnModel> {
+  const { data, fingerprint } = await definition.data(ownConfig<K>(values));
+  if ((state as { data?: unknown }).data !== fingerprint) {
+    throw new DataError(`Cannot open ${path}: the data changed since it was trained`, {
+      code: "data-changed",
+      hint: "Bring them back, or train again",
+    });
+  }
+  const model = await definition.model(gpu, ownConfig<K>(values), data);
+  const { parameters } = model.step;
+  try {
+    loadParts(parameters, partsOf(parameters), read, path);
+  } catch (error) {
+    parameters.destroy();
+    model.close?.();
+    throw error;
+  }
+  return model;
+}
+
+/** How a checkpoint is divided. */
+function partsOf(parameters: Parameters): Part[] {
+  return [{ file: MODEL_FILE, names: parameters.state().map(([name]) => name) }];
 }
 
 /** Values as the engine has them. */
@@ -209,7 +234,7 @@ async function openOwn<K extends Keys, D>(
   const model = await definition.model(gpu, ownConfig<K>(values), data);
   const { parameters } = model.step;
   const optimizer = optimizerOf(parameters, optim);
-  const parts = [{ file: MODEL_FILE, names: parameters.state().map(([name]) => name) }];
+  const parts = partsOf(parameters);
   const rate = rateOf(optim, Math.max(1, schedule.total));
   const { early_stop_patience: patience, early_stop_min_delta: minDelta } = evaluation;
   return {

@@ -7,7 +7,7 @@
 import { ConfigError, DataError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { OpenedRun } from "../run/open.ts";
-import { type Device, onDevice } from "./device.ts";
+import type { Device } from "./device.ts";
 import type { RgbImage } from "../io/image/rgb_image.ts";
 import { type ImageInput, rgbOf } from "./images.ts";
 import { type Listener, listener } from "./listener.ts";
@@ -15,12 +15,16 @@ import type { JudgedRun, ProtocolOptions, ProtocolScores } from "./protocol_scor
 import { noDecoder, type RunScores, scoresOf } from "./scores.ts";
 import { filesOf, joined, openSpots, pixelsOf, sameSize, type SpotData, type Spots } from "./spots.ts";
 
-/** How a run is opened. */
-export interface OpenRunOptions extends Listener {
+/** How a run of any method is opened. */
+export interface OpenOptions extends Listener {
   /** The device; one is opened by default, and closed with the run. */
   readonly gpu?: Device | undefined;
   /** Which checkpoint; default `best`. */
   readonly checkpoint?: "best" | "last" | undefined;
+}
+
+/** How a run that predicts expression is opened. */
+export interface OpenRunOptions extends OpenOptions {
   /** Where the encoder's weights are now, if elsewhere than at training. */
   readonly encoder?: string | undefined;
   /** Storage of frozen weights; default as trained. */
@@ -100,7 +104,7 @@ export class Run implements AsyncDisposable {
   readonly #judged: Omit<JudgedRun, "model" | "batchSize">;
   #closed = false;
 
-  /** Made by {@linkcode openRun}. */
+  /** Made by `openRun`. */
   constructor(
     run: OpenedRun,
     options: OpenRunOptions,
@@ -311,59 +315,4 @@ function spotOf({ samples }: Spots, spot: number, score: number): FoundSpot {
   const { id, first, barcodes, xy } = samples.find(({ first, count }) => spot < first + count)!;
   const row = spot - first;
   return { sample: id, barcode: barcodes[row]!, score, x: xy[2 * row]!, y: xy[2 * row + 1]! };
-}
-
-/**
- * Opens a trained run.
- *
- * ```ts
- * import { openHest, openRun, train } from "@seal-webgpu/seal";
- *
- * const { folder } = await train("seal", {
- *   data: "data/hest",
- *   encoder: "random:vit_small_patch16_224?dim=32&depth=2&heads=2&img=32",
- *   out: "runs/opened",
- *   config: { epochs: 1, batch_size: 16, n_train_genes: 64, panel_genes: 8, hidden_dims: [16] },
- * });
- * await using run = await openRun(folder);
- * const { genes, data } = await run.predict("patch.png"); // [1, genes]
- * const [first] = await run.retrieve({ genes: { [genes[0]!]: 3 } }, { among: await openHest("data/hest"), k: 5 });
- * const { pearson } = await run.evaluate();
- * console.log(data.length, first?.sample, first?.barcode, first?.score, pearson.mean);
- * ```
- *
- * @param folder Folder that training wrote.
- * @throws {ConfigError} If it is no run, lacks the checkpoint, or its method gives no expression.
- * @throws {WeightsError | DataError} If a file is damaged or of another version, or the encoder's weights are others.
- * @throws {DeviceError} If there is no adapter.
- */
-export async function openRun(folder: string, options: OpenRunOptions = {}): Promise<Run> {
-  const { checkpoint = "best", encoder, precision, with: asked = "auto" } = options;
-  const [{ lookAtRun, openRun: open, originOf }, { chooseRunSource, readRunProbe }, { hostOf }, { withProbe }, names] =
-    await Promise.all([
-      import("../run/open.ts"),
-      import("../run/predictors.ts"),
-      import("../run/host.ts"),
-      import("../eval/predictor.ts"),
-      import("../data/genes/vocabulary.ts"),
-    ]);
-  const known = await lookAtRun({ run: folder, checkpoint, encoder });
-  const { source } = chooseRunSource(folder, asked, originOf(folder, checkpoint, known).step);
-  const probe = source === "probe" ? readRunProbe(folder, known.vocabulary.genes.length) : undefined;
-  return await onDevice(options.gpu, async (gpu, owned) => {
-    const batchSize = options.batchSize ?? (gpu.caps.software ? 8 : 64);
-    const host = hostOf(listener(options));
-    const run = await open(gpu, { run: folder, checkpoint, encoder, precision, batchSize, host }, known);
-    const model = probe ? withProbe(run.model, probe, `${folder}: probe`) : run.model;
-    return new Run({ ...run, model }, options, {
-      genes: names.writtenGenes(known.vocabulary),
-      predictor: source,
-      judged: {
-        gpu,
-        encoder: encoder ?? known.encoder,
-        imageSize: (known.found.state as { readonly image_size?: number } | undefined)?.image_size,
-      },
-      release: () => owned && gpu.destroy(),
-    });
-  });
 }

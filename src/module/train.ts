@@ -13,9 +13,13 @@ import { type Device, deviceOf } from "./device.ts";
 import type { Hest } from "./hest.ts";
 import { sourceOf } from "./hest_source.ts";
 import { configOfPairs, type HestPairs } from "./pairs.ts";
-import { methodBehind, type OwnMethod } from "./own_method.ts";
+import { type OwnMethod, partsBehind } from "./own_method.ts";
 import { saveRunAdapter } from "./adapter.ts";
-import { openRun, type OpenRunOptions, type Run } from "./run.ts";
+import type { ClassifierRun } from "./classifier_run.ts";
+import { type ClassifierMethod, openRun } from "./open_run.ts";
+import type { OwnModel } from "./own_model.ts";
+import type { OwnRun } from "./own_run.ts";
+import type { OpenOptions, OpenRunOptions, Run } from "./run.ts";
 import { type Listener, listener } from "./listener.ts";
 
 /** What is reported while a run trains: a logged step, or an evaluation of what is held out. */
@@ -57,8 +61,11 @@ export interface TrainOptions<Settings> extends Listener {
   readonly onEpoch?: ((event: TrainingEvent) => void) | undefined;
 }
 
+/** What a run opens as. */
+export type OpenedAs = Run | ClassifierRun | OwnRun<OwnModel>;
+
 /** A finished training run. */
-export interface TrainedFolder {
+export interface TrainedFolder<R extends OpenedAs = Run> {
   /** Its folder, with checkpoints, metrics, evidence and `report.html`. */
   readonly folder: string;
   /** What `train --json` prints: steps, reason of the end, results by name. */
@@ -71,7 +78,7 @@ export interface TrainedFolder {
    */
   saveAdapter(folder: string, checkpoint?: "best" | "last"): Promise<void>;
   /** Opens it for use, as {@linkcode openRun}. */
-  open(options?: OpenRunOptions): Promise<Run>;
+  open(options?: R extends Run ? OpenRunOptions : OpenOptions): Promise<R>;
 }
 
 /**
@@ -100,17 +107,17 @@ export interface TrainedFolder {
 export function train<Name extends keyof MethodSettings>(
   method: Name,
   options: TrainOptions<MethodSettings[Name]>,
-): Promise<TrainedFolder>;
+): Promise<TrainedFolder<Name extends ClassifierMethod ? ClassifierRun : Run>>;
 /** Trains by a method of one's own, which `defineMethod` of `@seal-webgpu/seal/train` made. */
-export function train<Settings>(
-  method: OwnMethod<Settings>,
+export function train<Settings, M extends OwnModel>(
+  method: OwnMethod<Settings, M>,
   options: TrainOptions<Settings>,
-): Promise<TrainedFolder>;
+): Promise<TrainedFolder<OwnRun<M>>>;
 /** Trains. */
 export async function train(
   method: keyof MethodSettings | OwnMethod<unknown>,
   options: TrainOptions<object>,
-): Promise<TrainedFolder> {
+): Promise<TrainedFolder<OpenedAs>> {
   const { signal, out } = options;
   if (typeof out !== "string" || out === "") {
     throw new ConfigError("Cannot train: out is missing, a folder is wanted", {
@@ -123,7 +130,7 @@ export async function train(
       folder: out,
       result,
       saveAdapter: (folder, checkpoint = "best") => saveRunAdapter(out, folder, checkpoint),
-      open: (more) => openRun(out, more),
+      open: (more) => openRun(out, { ...more, method: method as "seal" }),
     };
   } catch (cause) {
     if (!signal?.aborted) throw cause;
@@ -146,7 +153,7 @@ async function trainNow(
     import("../run/train.ts"),
     import("../core/stopwatch.ts"),
   ]);
-  const method = typeof asked === "string" ? await loadMethod(asked) : methodBehind(asked);
+  const method = typeof asked === "string" ? await loadMethod(asked) : partsBehind(asked)?.method;
   if (method === undefined) {
     throw new ConfigError("Cannot train: the method is neither a name nor made by defineMethod", {
       hint: 'For example train("seal", …)',

@@ -9,12 +9,13 @@ import type { TrainedModel } from "../eval/inference.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { disk, readText } from "../io/fs.ts";
 import { isTyped } from "../io/system_error.ts";
-import { DEFAULT_METHOD, methodOf } from "../methods/index.ts";
+import { DEFAULT_METHOD, METHOD_NAMES, methodOf } from "../methods/index.ts";
 import type { AnyMethod, AnyRunConfig, TrainedRun, UseOptions } from "../methods/method.ts";
 import { licenceOf } from "../models/opened_encoder.ts";
 import { OPTIMIZER_FILE } from "../train/checkpoint.ts";
 import type { Host } from "../train/host.ts";
 import type { CheckpointName, FoundCheckpoint } from "../train/run.ts";
+import { givenText } from "../train/config/format.ts";
 import { checkSettings, trainingSettings } from "../train/settings.ts";
 import { checkWhole, findCheckpoint, runAround } from "./checkpoints.ts";
 import { isChecked, runWarnings } from "./checks.ts";
@@ -54,9 +55,11 @@ export interface RunSettings {
 /**
  * Method and configuration of a run.
  *
+ * @param own A method that is none of the registry's, where the run was trained by one.
  * @throws {DataError} If the configuration is not what training wrote.
+ * @throws {ConfigError} If it was trained by another method than `own`, or by one that is not known.
  */
-export async function runSettings(run: string): Promise<RunSettings> {
+export async function runSettings(run: string, own?: AnyMethod): Promise<RunSettings> {
   const path = `${run}/config.yaml`;
   let text: string;
   try {
@@ -73,7 +76,24 @@ export async function runSettings(run: string): Promise<RunSettings> {
   }
   checkConfigText(run, text);
   const documents = [{ name: path, text }];
-  const method = await methodOf(documents);
+  const name = givenText("method", documents, []) ?? DEFAULT_METHOD;
+  if (own !== undefined && own.name !== name) {
+    throw new ConfigError(`Cannot open the run ${run} as one of ${own.name}: it was trained by ${name}`, {
+      code: "method-unsupported",
+      hint: METHOD_NAMES.includes(name)
+        ? `openRun(folder, { method: "${name}" })`
+        : `Pass the method ${name} that defineMethod made`,
+      context: { run, method: name },
+    });
+  }
+  if (own === undefined && !METHOD_NAMES.includes(name)) {
+    throw new ConfigError(`Cannot open the run ${run}: it was trained by ${name}, which is none of the methods here`, {
+      code: "method-unsupported",
+      hint: "Open it in a program: openRun(folder, { method }) with what defineMethod made",
+      context: { run, method: name },
+    });
+  }
+  const method = own ?? await methodOf(documents);
   return { method, config: method.config.read(documents).config };
 }
 

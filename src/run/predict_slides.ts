@@ -10,12 +10,11 @@
  * @module
  */
 
-import { ConfigError, DataError } from "../core/errors.ts";
+import { ConfigError } from "../core/errors.ts";
 import { INCOMPLETE } from "../core/exit_status.ts";
 import type { Facts } from "../core/facts.ts";
 import { csvLine } from "../io/csv.ts";
 import { featureFilesOf } from "../io/feature_folder.ts";
-import { checkContent, openFeatures } from "../io/features.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { H5Writer } from "../io/hdf5/h5_write.ts";
 import { endsAll } from "../io/output.ts";
@@ -28,6 +27,7 @@ import { runHash } from "./facts.ts";
 import type { Machine } from "./machine.ts";
 import { checkpointOf, runSettings } from "./open.ts";
 import { OutputFolder } from "./output_folder.ts";
+import { openSlideRows } from "./slide_rows.ts";
 
 /** What is asked for. */
 export interface PredictSlidesOptions {
@@ -161,38 +161,16 @@ async function predictOne(
   model: SlideModel,
   folder: OutputFolder,
 ): Promise<Omit<SlideOutcome, "slide">> {
-  const file = await openFeatures(disk.open(path, "read"));
+  const { rows, coords, close } = await openSlideRows(disk, path, dim);
   try {
-    const { count, coords } = file;
-    const refuse = (code: string, found: string, expected: string, hint: string): DataError =>
-      new DataError(`Cannot use features of ${path}: ${found}, expected ${expected}`, {
-        code,
-        hint,
-        context: { file: path, found, expected },
-      });
-    if (file.dim !== dim) {
-      const hint = "Embed with the encoder whose features the run was trained on";
-      throw refuse("features-width", `rows of ${file.dim} numbers`, `${dim} as the run was trained on`, hint);
-    }
-    if (count === 0) {
-      throw refuse("features-empty", "it has no rows", "at least one", "No tissue was found on that slide");
-    }
-    await checkContent(file);
-    const read = async (from: number, to: number) => {
-      const rows = await file.read(from, to);
-      const at = rows.findIndex((value) => !Number.isFinite(value));
-      if (at < 0) return rows;
-      const place = `row ${from + Math.floor(at / dim)}, column ${at % dim} is ${rows[at]}`;
-      throw refuse("features-nan", place, "a finite number", "Embed that slide again with --overwrite");
-    };
-    const { probabilities, attention } = await model.run({ name: path, count, read });
+    const { probabilities, attention } = await model.run(rows);
     folder.begin();
     if (attention) await writeAttention(`${folder.path}/${ATTENTION}`, slide, attention, coords);
     const best = probabilities.indexOf(Math.max(...probabilities));
     const named = Object.fromEntries(classes.map((name, k) => [name, probabilities[k]!]));
-    return { tiles: count, class: classes[best]!, probabilities: named };
+    return { tiles: rows.count, class: classes[best]!, probabilities: named };
   } finally {
-    file.close();
+    close();
   }
 }
 

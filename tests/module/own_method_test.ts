@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { linear, meanAll, Parameters, Rng, square, sub, torchLinear } from "../../engine.ts";
-import { train, type TrainingEvent } from "../../mod.ts";
-import { defineMethod } from "../../train.ts";
+import { openRun, train, type TrainingEvent } from "../../mod.ts";
+import { defineMethod, type StepModel } from "../../train.ts";
 import { openGpu } from "../gpu/shared.ts";
 
 const gpu = await openGpu();
@@ -36,6 +36,10 @@ const line = defineMethod({
         objective: (g, _, { x, y }) => ({ loss: meanAll(g, square(g, sub(g, linear(g, x!, layer), y!))) }),
       },
       batch: (items) => ({ fields: { x: column(items, 0), y: column(items, 1) } }),
+      async predict(x: number) {
+        const [w, b] = [...(await parameters.read()).values()].map((values) => values[0]!);
+        return w! * x + b!;
+      },
       async evaluate() {
         const [w, b] = [...(await parameters.read()).values()].map((values) => values[0]!);
         return { held_out: Math.abs(w! + b! - at(N)[1]!) };
@@ -63,6 +67,59 @@ Deno.test("a method of one's own learns, and one that was stopped ends with the 
   }
   assert.ok(Deno.readTextFileSync(`${folder}/whole/report.html`).includes("line"));
   await assert.rejects(whole.saveAdapter(`${folder}/lora`), { name: "ConfigError", message: /it has none/ });
+});
+
+Deno.test("a run of a method of one's own predicts and evaluates with the weights of its checkpoint", async () => {
+  const out = `${folder}/used`;
+  const trained = await train(line, { gpu, out, config });
+  const near = async (checkpoint: "best" | "last") => {
+    await using run = await openRun(out, { gpu, method: line, checkpoint });
+    const { held_out } = await run.evaluate();
+    const y: number = await run.predict(1);
+    assert.ok(Math.abs(Math.abs(y - 3) - held_out!) < 1e-6 && held_out! < 0.5, `${y}, ${held_out}`);
+    assert.equal(run.model.step.parameters.count().all, 2);
+    return held_out!;
+  };
+  assert.ok(await near("best") <= await near("last"));
+  const run = await trained.open({ gpu });
+  assert.equal(run.method, "line");
+  await assert.rejects(run.retrieve({}), { name: "ConfigError", code: "method-unsupported" });
+  await run.close();
+  await run.close();
+  await assert.rejects(run.predict(1), { name: "ConfigError", hint: /openRun/ });
+  const bare = defineMethod({
+    name: "line",
+    keys: { slope: { kind: "number", default: 2, doc: "Slope of the data" } },
+    data: ({ slope }) => ({ data: 0, items: N, fingerprint: `line ${slope}` }),
+    model(gpu) {
+      const parameters = new Parameters(gpu);
+      const layer = torchLinear(parameters, "layer", [1, 1], new Rng(0));
+      parameters.allocate();
+      const fields = () => ({});
+      const objective: StepModel<never>["objective"] = (g, z) => ({ loss: meanAll(g, linear(g, z!, layer)) });
+      return { step: { parameters, fields, objective }, batch: () => ({ fields: {} }) };
+    },
+  });
+  await using without = await openRun(out, { gpu, method: bare });
+  await assert.rejects(without.predict(), { code: "method-unsupported", hint: /function predict/ });
+  await assert.rejects(without.evaluate(), { code: "method-unsupported", hint: /function evaluate/ });
+  await assert.rejects(openRun(out, { gpu }), { name: "ConfigError", hint: /openRun\(folder, \{ method \}\)/ });
+  await assert.rejects(openRun(out, { gpu, method: { name: "line" } }), /defineMethod/);
+  const other = defineMethod({
+    name: "curve",
+    keys: {},
+    data: () => ({ data: 0, items: 2, fingerprint: "" }),
+    model: () => assert.fail(),
+  });
+  await assert.rejects(openRun(out, { gpu, method: other }), { name: "ConfigError", message: /trained by line/ });
+  const changed = defineMethod({
+    name: "line",
+    keys: { slope: { kind: "number", default: 2, doc: "" } },
+    data: () => ({ data: 0, items: N, fingerprint: "another" }),
+    model: () => assert.fail(),
+  });
+  await assert.rejects(openRun(out, { gpu, method: changed }), { name: "DataError", code: "data-changed" });
+  gpu.check();
 });
 
 Deno.test("what does not fit is told: keys of the engine's names, values, rules, names, methods of nobody", async () => {

@@ -102,7 +102,7 @@ export async function openSession(gpu: Gpu, config: MilConfig, data: MilData): P
 }
 
 /** Whether a bag is the mean of its slides. */
-function bySlide({ input }: MilConfig): boolean {
+export function bySlide({ input }: MilConfig): boolean {
   return input.case_slides === "mean" && input.sample_col === "case_id";
 }
 
