@@ -49,7 +49,10 @@ export interface OpCase {
   readonly refGrad?: (a: Values, cotangents: readonly Float64Array[]) => Values;
   /** Inputs stored as f16 in the f16 variant (all `T` tensors of the kernels); leave out to skip the variant. */
   readonly f16?: readonly string[];
-  /** Inputs stored as f16 and as bf16 in the frozen-weight variants (all `W` tensors); they get no gradient there. */
+  /**
+   * Inputs stored as f16 and as bf16 in the frozen-weight variants (all `W` tensors); they get no gradient there. With `f16`
+   * there is a variant of both.
+   */
   readonly weights?: readonly string[];
   /** A wider tolerance needs a comment that derives it. Defaults: nmse 1e-10, max 1e-4; f16: 1e-6, 1e-2. */
   readonly tol?: Tolerance;

@@ -72,6 +72,13 @@ function variantsOf(test: OpCase, gpu: Gpu, paths: readonly boolean[]): Variant[
       const dtypes = { ...plain, ...Object.fromEntries(test.f16.map((name) => [name, "f16" as Dtype])) };
       out.push({ name: `${path} f16`, flat, dtypes, half: true, wrt: test.wrt });
     }
+    // What precision f16 is: both at once.
+    if (test.f16 && test.weights?.some((name) => !test.f16!.includes(name)) && gpu.caps.f16) {
+      const halves = [...test.f16, ...test.weights];
+      const dtypes = { ...plain, ...Object.fromEntries(halves.map((name) => [name, "f16" as Dtype])) };
+      const wrt = test.wrt.filter((name) => !test.weights!.includes(name) || test.f16!.includes(name));
+      out.push({ name: `${path} f16 weights f16`, flat, dtypes, half: true, wrt });
+    }
     for (const dtype of test.weights ? ["f16", "bf16"] as const : []) {
       const dtypes = { ...plain, ...Object.fromEntries(test.weights!.map((name) => [name, dtype])) };
       const wrt = test.wrt.filter((name) => !test.weights!.includes(name));

@@ -68,7 +68,11 @@ export const COMMON = {
   },
   out: { kind: "text", value: "PATH", help: "where the result goes" },
   seed: { kind: "number", value: "N", integer: true, min: 0, help: "seed of everything random" },
-  precision: { kind: "choice", of: ["f32", "f16"], help: "storage of weights and activations" },
+  precision: {
+    kind: "choice",
+    of: ["f32", "f16"],
+    help: "storage of frozen weights and of the encoder's activations; sums are f32",
+  },
   "batch-size": {
     kind: "number",
     value: "N",

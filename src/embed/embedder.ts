@@ -15,6 +15,7 @@ import type { Tensor } from "../graph/tensor.ts";
 import { type ImageLimit, overLimit, tileLimit } from "../io/image/rgb_image.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { preprocess } from "../models/preprocess.ts";
+import { OverflowWatch } from "../nn/overflow.ts";
 
 /** Options of {@linkcode Embedder}. */
 export interface EmbedderOptions {
@@ -47,6 +48,7 @@ export class Embedder {
   readonly #options: EmbedderOptions;
   readonly #plans: Map<string, Prepared> = new Map();
   readonly #ring: GPUBuffer;
+  readonly #overflow: OverflowWatch;
   #rows = 0;
   /** Tiles a batch. */
   readonly batchSize: number;
@@ -68,6 +70,7 @@ export class Embedder {
     this.#gpu = gpu;
     this.#encoder = encoder;
     this.#options = options;
+    this.#overflow = new OverflowWatch(gpu);
     this.batchSize = batchSize;
     const { maxStorageBufferBindingSize, maxBufferSize } = gpu.caps.limits;
     this.limit = tileLimit(Math.min(maxStorageBufferBindingSize, maxBufferSize), batchSize);
@@ -115,6 +118,7 @@ export class Embedder {
     const store = new Store(this.#gpu);
     const tiles = store.tensor("tiles", "tiles", [batch, height, width, 3], "u8");
     const g = new Plan(this.#gpu);
+    g.overflow = this.#overflow;
     const { embedding } = this.#encoder.forward(g, preprocess(g, tiles, this.#encoder.spec.input));
     g.output(embedding);
     store.allocate();
@@ -143,9 +147,11 @@ export class Embedder {
     const size = height * width * 3;
     const n = pixels.length / size;
     const { batch, store, tiles, embedding, program } = await this.#prepare(this.#planFor(n), height, width);
-    // The rows behind a short batch hold whatever was there: no row depends on another.
+    // A short batch is filled with tiles of its own: no row depends on another, and what f16 cannot hold is counted of all.
     const whole = n === batch ? pixels : new Uint8Array(tiles.size);
-    if (whole !== pixels) whole.set(pixels);
+    for (let at = 0; whole !== pixels && at < whole.length; at += pixels.length) {
+      whole.set(pixels.subarray(0, whole.length - at), at);
+    }
     store.write(tiles, whole);
     program.run();
     const encoder = this.#gpu.device.createCommandEncoder();
@@ -162,11 +168,16 @@ export class Embedder {
     this.#rows += n;
   }
 
-  /** Embeddings of all batches since the last call, `[n, dim]`, in order. */
+  /**
+   * Embeddings of all batches since the last call, `[n, dim]`, in order.
+   *
+   * @throws {NumericsError} If activations in f16 went beyond its range, naming the layer.
+   */
   async flush(): Promise<Float32Array> {
     const bytes = this.#rows * this.#encoder.dim * 4;
     const [values] = await readRanges(this.#gpu, [{ buffer: this.#ring, offset: 0, bytes }]);
     this.#rows = 0;
+    await this.#overflow.check("embed");
     return new Float32Array(values!.buffer as ArrayBuffer, values!.byteOffset, bytes / 4);
   }
 
@@ -174,6 +185,7 @@ export class Embedder {
   destroy(): void {
     for (const prepared of this.#plans.values()) close(prepared);
     this.#plans.clear();
+    this.#overflow.destroy();
     this.#ring.destroy();
   }
 }

@@ -66,6 +66,7 @@ import negative_binomial_bwd_wgsl from "../../kernels/negative_binomial_bwd.wgsl
 import negative_binomial_fwd_wgsl from "../../kernels/negative_binomial_fwd.wgsl" with { type: "text" };
 import negative_binomial_fwd_flat_wgsl from "../../kernels/negative_binomial_fwd_flat.wgsl" with { type: "text" };
 import normalize_image_wgsl from "../../kernels/normalize_image.wgsl" with { type: "text" };
+import overflow_wgsl from "../../kernels/overflow.wgsl" with { type: "text" };
 import pad_block_wgsl from "../../kernels/pad_block.wgsl" with { type: "text" };
 import patch_embed_wgsl from "../../kernels/patch_embed.wgsl" with { type: "text" };
 import patch_embed_bwd_image_wgsl from "../../kernels/patch_embed_bwd_image.wgsl" with { type: "text" };
@@ -1269,6 +1270,23 @@ export const normalize_image: Kernel<{ bytes: "in"; y: "out" }, { scale0: number
   grid: (d) => [Math.ceil(d.n!/(4*d.WG!))],
   flops: (d) => 2*d.n!,
   touch: {},
+};
+
+/** how many elements of a tensor are not finite, added to what was found before. */
+export const overflow: Kernel<{ x: "in"; found: "inout" }, { slot: number }, Record<never, never>> = {
+  name: "overflow",
+  source: overflow_wgsl,
+  libs: [lib_reduce],
+  tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"N"}],"elem":"T","pack":4},{"name":"found","access":"inout","optional":false,"dims":[{"coef":1,"name":"S"},{"coef":1,"name":"G"}],"elem":"u32","pack":1}],
+  dims: ["N","S","G"],
+  params: [{"name":"slot","type":"u32"}],
+  options: {},
+  tune: {"WG":[256,8]},
+  limits: [{ text: "N <= 4294967295", holds: (d) => d.N! <= 4294967295 }],
+  fold: false,
+  grid: (d) => [d.G!],
+  flops: (_d) => 0,
+  touch: { found: (d) => d.G! },
 };
 
 /** zeros everywhere but in one range of the middle dimension, which is filled from another tensor. */

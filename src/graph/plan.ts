@@ -61,6 +61,14 @@ export interface TapeEntry {
   readonly module: string;
 }
 
+/** Where stores beyond the range of f16 are counted. */
+export interface OverflowCounts {
+  /** A row for each place, u32. Persistent. */
+  readonly found: Tensor;
+  /** Row of a place; equal names have one row. */
+  row(name: string): number;
+}
+
 /** A range of the columns of a matrix. */
 interface Columns {
   readonly from: number;
@@ -81,6 +89,8 @@ export class Plan {
    * What random numbers are drawn from, u32 `[4]`: see `randomState` in `src/core/rng.ts`. Persistent; the host writes it.
    */
   random: Tensor | undefined;
+  /** Layers count here what f16 cannot hold of their outputs; they do not where it is left out. */
+  overflow: OverflowCounts | undefined;
   /**
    * Gradients that algebra makes 0 are 0. Off, they are computed all the same: rounding noise, on which an optimiser that
    * divides by the size of a gradient walks.

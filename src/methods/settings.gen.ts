@@ -220,8 +220,12 @@ export interface SealSettings {
   readonly clip_norm?: number | undefined;
   /** Gradients that algebra makes 0, as of biases before batch normalisation, are 0; false keeps the reference's rounding noise, on which AdamW walks; true or false. Default true. */
   readonly exact_zeros?: boolean | undefined;
-  /** Storage of frozen weights; activations and what trains are f32; f32 | f16. Default f32. */
+  /** f16 stores the encoder's frozen weights and activations in half; sums, losses and what trains are f32, and the loss is scaled; f32 | f16. Default f32. */
   readonly precision?: "f32" | "f16" | undefined;
+  /** First factor on the loss where activations are f16, a power of two; it halves when a gradient is beyond f16; a number. Default 65536. */
+  readonly loss_scale?: number | undefined;
+  /** Steps without overflow after which the factor doubles; a whole number of at least 1. Default 2000. */
+  readonly loss_scale_interval?: number | undefined;
   /** Flips and rotations (soft), and colour, blur and crops with them (hard); none | soft | hard. Default hard. */
   readonly augment?: "none" | "soft" | "hard" | undefined;
   /** Near neighbours that a pair may have in its batch; null does not care; pairs; a whole number of at least 0 or null. Default null. */

@@ -5,12 +5,14 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import type { Dtype } from "../core/dtype.ts";
 import { Rng } from "../core/rng.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { applyAttentionPool, createAttentionPool } from "../nn/attention_pool.ts";
 import type { BlockOptions } from "../nn/block.ts";
 import type { Parameters } from "../nn/parameters.ts";
+import { type Activations, cast } from "../ops/cast.ts";
 import { concat } from "../ops/concat.ts";
 import { select } from "../ops/slice.ts";
 import { meanTokens } from "../ops/token.ts";
@@ -27,6 +29,8 @@ export interface EncoderOptions extends Omit<BlockOptions, "rng"> {
   pooling?: Pooling;
   /** Seed of a random start; without it all parameters must be loaded. */
   seed?: number;
+  /** Type of activations; that of f16 weights where the device computes with it, else f32. */
+  activations?: Activations;
 }
 
 /** An encoder whose parameters exist. */
@@ -39,6 +43,8 @@ export interface Encoder {
   readonly pooling: Pooling;
   /** Features of the embedding. */
   readonly dim: number;
+  /** Storage of frozen weights. */
+  readonly weights: Dtype;
   /** The transformer. */
   readonly vit: Vit;
   /** The set its parameters are in; others may be in it too. */
@@ -51,7 +57,7 @@ export interface Encoder {
    * Appends the encoder.
    *
    * @param images RGB bytes `[B, H, W, 3]`, or f32 of the same shape, already normalised.
-   * @returns Embedding `[B, dim]`, not normalised, and the tokens after each stage.
+   * @returns Embedding `[B, dim]`, f32, not normalised, and the tokens after each stage.
    */
   forward(g: Plan, images: Tensor, options?: Omit<VitForward, "firstTokenOnly">): { embedding: Tensor; taps: Taps };
   /**
@@ -85,6 +91,15 @@ function dimOf(pooling: Pooling, width: number, { pooler }: EncoderOutput): numb
   return pooledDim(pooling, width);
 }
 
+/** Tokens as one vector an image, by a pooling without parameters of its own. */
+function poolTokens(g: Plan, x: Tensor, pooling: Pooling, vit: Vit, arch: EncoderArch): Tensor {
+  const norm = (y: Tensor) => (arch.normAfterPool ? vit.normalise(g, y) : y);
+  const mean = () => norm(meanTokens(g, x, { start: 1 + arch.registers }));
+  if (pooling === "mean") return mean();
+  const cls = norm(select(g, x, 1, 0));
+  return pooling === "cls" ? cls : concat(g, [cls, mean()], 1);
+}
+
 /**
  * Adds the parameters of an encoder.
  *
@@ -106,26 +121,25 @@ export function createEncoder(parameters: Parameters, spec: EncoderSpec, options
     if (update) loraScales.set(layer, update.alpha / update.rank);
     return update;
   });
-  const vit = createVit(parameters, config, { prefix, lora: updates, dtype, ...(seed !== undefined && { seed }) });
+  const { activations = dtype === "f16" && parameters.gpu.caps.f16 ? "f16" : "f32" } = options;
+  const how = { prefix, lora: updates, dtype, activations, ...(seed !== undefined && { seed }) };
+  const vit = createVit(parameters, config, how);
   const { pooler } = spec.output;
   const rng = seed === undefined ? undefined : new Rng(seed, 1);
   const pool = pooler && createAttentionPool(parameters, { context: arch.width, ...pooler }, { rng, dtype });
   const names = parameters.entries().map(([name]) => name).filter((name) => !before.has(name));
   const firstTokenOnly = pooling === "cls";
-  const poolTokens = (g: Plan, x: Tensor): Tensor => {
-    if (pooling === "attn_pool") return applyAttentionPool(g, pool!, x);
-    const norm = (y: Tensor) => (arch.normAfterPool ? vit.normalise(g, y) : y);
-    const mean = () => norm(meanTokens(g, x, { start: 1 + arch.registers }));
-    if (pooling === "mean") return mean();
-    const cls = norm(select(g, x, 1, 0));
-    return pooling === "cls" ? cls : concat(g, [cls, mean()], 1);
-  };
-  const pooled = (g: Plan, x: Tensor): Tensor => g.module("pool", () => poolTokens(g, x));
+  const pooled = (g: Plan, x: Tensor): Tensor =>
+    g.module("pool", () => {
+      const y = pooling === "attn_pool" ? applyAttentionPool(g, pool!, x) : poolTokens(g, x, pooling, vit, arch);
+      return cast(g, y, "f32");
+    });
   return {
     spec,
     imageSize,
     pooling,
     dim,
+    weights: dtype ?? "f32",
     vit,
     parameters,
     names,
@@ -147,7 +161,7 @@ export function createEncoder(parameters: Parameters, spec: EncoderSpec, options
       });
     },
     finish(g, stem, cut, forward = {}) {
-      if (cut === "embedding") return stem[0]!;
+      if (cut === "embedding") return cast(g, stem[0]!, "f32");
       return g.module("encoder", () => pooled(g, vit.finish(g, stem, cut, { ...forward, firstTokenOnly })));
     },
   };

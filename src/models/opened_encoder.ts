@@ -54,9 +54,14 @@ export function licenceOf(name: string, spec: Pick<EncoderSpec, "source">): stri
 /** Configurations beside weights. */
 export const CONFIG = "config.json", PREPROCESSOR = "preprocessor_config.json";
 
-/** What is said of an encoder once it is open: how tiles are prepared, and a warning of what was assumed. */
+/** What is said of an encoder once it is open: how tiles are prepared, its precision, and a warning of what was assumed. */
 export function sayEncoder({ name, encoder, preparation, assumed }: OpenedEncoder, reporter: Reporter): void {
-  reporter.say(`${name}: ${encoder.pooling}, ${encoder.dim} features; ${preparation}`);
+  const { activations } = encoder.vit;
+  const half = encoder.weights === "f16" ? `; weights in f16, activations in ${activations}` : "";
+  reporter.say(`${name}: ${encoder.pooling}, ${encoder.dim} features; ${preparation}${half}`);
+  if (encoder.weights === "f16" && activations === "f32" && !encoder.parameters.gpu.caps.f16) {
+    reporter.warn(`${name}: this device does not compute with f16 (shader-f16): activations stay f32`);
+  }
   if (assumed.length === 0) return;
   reporter.warn(
     `${name}: assumed: ${assumed.join("; ")}. ${CONFIG} and ${PREPROCESSOR} beside the weights say otherwise`,

@@ -25,6 +25,7 @@ import { applyNorm, dropLora, type LoraLayer, loraLayer, type NormLayer, normLay
 import type { Parameters } from "../nn/parameters.ts";
 import { applyStem, deepestStem, finishBlock, type StemKind, stemShapes } from "../nn/stem.ts";
 import { add } from "../ops/binary.ts";
+import { type Activations, cast } from "../ops/cast.ts";
 import { concat } from "../ops/concat.ts";
 import { linear } from "../ops/linear.ts";
 import { normalizeImage } from "../ops/normalize_image.ts";
@@ -62,6 +63,8 @@ export interface VitOptions extends Omit<BlockOptions, "rng"> {
   prefix?: string;
   /** Seed of a random start; without it all parameters must be loaded. */
   seed?: number;
+  /** Type of tokens and of what blocks make of them: f32 (default) or f16. */
+  activations?: Activations | undefined;
 }
 
 /** Tokens after each stage, by name: `embed`, `block_00` …, `norm`. */
@@ -91,6 +94,8 @@ export interface Vit {
   readonly config: VitConfig;
   /** Tokens of one image: class token, registers, patches. */
   readonly tokens: number;
+  /** Type of the tokens. */
+  readonly activations: Activations;
   /**
    * Appends the encoder.
    *
@@ -113,7 +118,7 @@ export interface Vit {
   /**
    * Appends what follows a cut.
    *
-   * @param stem What {@linkcode Vit.stem} gave, with the same cut and `firstTokenOnly`.
+   * @param stem What {@linkcode Vit.stem} gave, with the same cut and `firstTokenOnly`; f16 where it was kept so.
    * @returns As {@linkcode Vit.forward}.
    */
   finish(g: Plan, stem: readonly Tensor[], cut: Cut, options?: VitForward): Tensor;
@@ -152,7 +157,7 @@ function check(config: VitConfig): void {
   }
 }
 
-/** Parameters before the blocks. */
+/** Parameters before the blocks, and the type of the tokens that enter them. */
 interface Embedding {
   readonly cls: Tensor;
   readonly reg: Tensor | undefined;
@@ -161,6 +166,7 @@ interface Embedding {
   readonly bias: Tensor;
   /** A is `[R, 3, P, P]`, B `[D, R]`. */
   readonly lora: LoraLayer | undefined;
+  readonly activations: Activations;
 }
 
 /** Appends the patch embedding with its low-rank update, if it has one: A is a convolution of the same kernel, B follows it. */
@@ -188,11 +194,13 @@ function embedTokens(g: Plan, images: Tensor, embedding: Embedding, config: VitC
   const { cls, reg, pos } = embedding;
   const patches = embedPatches(g, images, embedding, config, training);
   const rows = (start: number, count: number) => slice(g, pos.reshape([-1, width]), 0, start, count);
-  const tokens = [cls.reshape([1, width]), ...(reg ? [reg.reshape([registers, width])] : [])];
-  let prefix = concat(g, tokens, 0);
+  const first = [cls.reshape([1, width]), ...(reg ? [reg.reshape([registers, width])] : [])];
+  let prefix = concat(g, first, 0);
   if (prefixPositions === 1 + registers) prefix = add(g, prefix, rows(0, prefixPositions));
-  else if (prefixPositions === 1) prefix = concat(g, [add(g, tokens[0]!, rows(0, 1)), ...tokens.slice(1)], 0);
-  return prependTokens(g, prefix, add(g, patches, rows(prefixPositions, patches.dim(1))));
+  else if (prefixPositions === 1) prefix = concat(g, [add(g, first[0]!, rows(0, 1)), ...first.slice(1)], 0);
+  // Sums of pixels and positions are f32: only what enters the blocks is rounded.
+  const tokens = prependTokens(g, prefix, add(g, patches, rows(prefixPositions, patches.dim(1))));
+  return cast(g, tokens, embedding.activations);
 }
 
 /**
@@ -203,7 +211,7 @@ function embedTokens(g: Plan, images: Tensor, embedding: Embedding, config: VitC
 export function createVit(parameters: Parameters, config: VitConfig, options: VitOptions = {}): Vit {
   check(config);
   const { patch, width, depth, registers = 0, prefixPositions = 1, eps = 1e-6 } = config;
-  const { prefix = "", seed, lora, dtype } = options;
+  const { prefix = "", seed, lora, dtype, activations = "f32" } = options;
   const rng = seed === undefined ? undefined : new Rng(seed, 0);
   const start = (std: number) => (rng ? { init: std ? truncatedNormal(rng, std) : constant(0) } : {});
   const [imageHeight, imageWidth] = sidesOf(config.imageSize);
@@ -230,12 +238,18 @@ export function createVit(parameters: Parameters, config: VitConfig, options: Vi
     (_, i) => createBlock(parameters, `${prefix}blocks.${i}`, config, { rng, lora, dtype }),
   );
   const norm = normLayer(parameters, `${prefix}norm`, width, eps);
-  return assemble(config, { cls, reg, pos, weight, bias, lora: embedLora }, blocks, norm);
+  return assemble(config, { cls, reg, pos, weight, bias, lora: embedLora, activations }, blocks, norm);
+}
+
+/** Whether something before the blocks trains. */
+function embedsWithGradient({ cls, reg, pos, weight, bias, lora }: Embedding): boolean {
+  return [cls, reg, pos, weight, bias, lora?.a, lora?.b].some((tensor) => tensor?.grad);
 }
 
 /** The passes over parameters that exist. */
 function assemble(config: VitConfig, embedding: Embedding, blocks: readonly Block[], norm: NormLayer): Vit {
   const { depth, width } = config;
+  const { activations } = embedding;
   const sides = sidesOf(config.imageSize);
   const tokens = (sides[0] / config.patch) * (sides[1] / config.patch) + 1 + (config.registers ?? 0);
   const last = (g: Plan, x: Tensor) => (config.normAfterPool ? x : g.module("norm", () => applyNorm(g, norm, x)));
@@ -251,6 +265,7 @@ function assemble(config: VitConfig, embedding: Embedding, blocks: readonly Bloc
   return {
     config,
     tokens,
+    activations,
     forward(g, images, options = {}) {
       const taps: Taps = {};
       let x = taps.embed = embed(g, images, options.training ?? false);
@@ -259,8 +274,7 @@ function assemble(config: VitConfig, embedding: Embedding, blocks: readonly Bloc
       return { x, taps };
     },
     deepestCut() {
-      const { lora, ...own } = embedding;
-      if ([...Object.values(own), lora?.a, lora?.b].some((tensor) => tensor?.grad)) return undefined;
+      if (embedsWithGradient(embedding)) return undefined;
       const first = blocks.findIndex((block) => blockTensors(block).length > 0);
       return first < 0 ? { blocks: depth, kind: "input" } : { blocks: first, kind: deepestStem(blocks[first]!) };
     },
@@ -281,11 +295,13 @@ function assemble(config: VitConfig, embedding: Embedding, blocks: readonly Bloc
     finish(g, stem, cut, options = {}) {
       const { training = false, firstTokenOnly = false, recompute } = options;
       const block = blocks[cut.blocks];
-      let x = stem[0]!;
+      const pieces = stem.map((piece) => cast(g, piece, activations));
+      let x = pieces[0]!;
       if (block) {
         const forward = { ...config, training, first: isFirst(cut.blocks, firstTokenOnly) };
         const run = (...tensors: Tensor[]) => finishBlock(g, block, tensors, cut.kind, forward);
-        const whole = () => (recompute?.[cut.blocks] ? checkpoint(g, run, stem, blockTensors(block)) : run(...stem));
+        const whole =
+          () => (recompute?.[cut.blocks] ? checkpoint(g, run, pieces, blockTensors(block)) : run(...pieces));
         x = g.module(`blocks.${cut.blocks}`, whole);
       }
       for (let i = cut.blocks + 1; i < depth; i++) x = runBlock(g, i, x, options);

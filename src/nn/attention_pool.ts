@@ -10,6 +10,7 @@ import type { Dtype } from "../core/dtype.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { crossAttention } from "../ops/attention.ts";
+import { type Activations, cast } from "../ops/cast.ts";
 import type { Rng } from "../core/rng.ts";
 import { constant, truncatedNormal } from "./init.ts";
 import { applyLinear, applyNorm, type LinearLayer, linearLayer, type NormLayer, normLayer } from "./layers.ts";
@@ -80,7 +81,8 @@ export function createAttentionPool(
  */
 export function applyAttentionPool(g: Plan, pool: AttentionPool, tokens: Tensor): Tensor {
   const { width, heads } = pool.config;
-  const query = applyLinear(g, pool.toQuery, applyNorm(g, pool.normQuery, pool.query)).reshape([1, 1, width]);
+  const projected = applyLinear(g, pool.toQuery, applyNorm(g, pool.normQuery, pool.query)).reshape([1, 1, width]);
+  const query = cast(g, projected, tokens.dtype as Activations);
   const packed = applyLinear(g, pool.toKeyValue, applyNorm(g, pool.normTokens, tokens));
   const attended = crossAttention(g, query, packed, { heads });
   return applyNorm(g, pool.norm, applyLinear(g, pool.toOutput, attended)).reshape([-1, width]);

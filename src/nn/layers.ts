@@ -12,6 +12,7 @@ import type { Tensor } from "../graph/tensor.ts";
 import { layernorm } from "../ops/layernorm.ts";
 import { dropout } from "../ops/dropout.ts";
 import { linear, type LinearParams } from "../ops/linear.ts";
+import { countOverflow } from "../ops/overflow.ts";
 import { affine } from "../ops/scale.ts";
 import { slice } from "../ops/slice.ts";
 import { constant, type Init } from "./init.ts";
@@ -33,6 +34,8 @@ export interface LoraLayer {
 
 /** A linear layer. */
 export interface LinearLayer {
+  /** Name of its parameters without `.weight`. */
+  readonly name: string;
   /** `[out, in]`. */
   readonly weight: Tensor;
   /** `[out]`. */
@@ -83,6 +86,7 @@ export function linearLayer(
     ...(weightInit && { init: weightInit }),
   });
   return {
+    name,
     weight,
     bias: bias ? parameters.add(`${name}.bias`, [output], { ...(biasInit && { init: biasInit }) }) : undefined,
     lora: lora && loraLayer(parameters, name, [input], output, lora),
@@ -121,14 +125,20 @@ export function dropLora(g: Plan, { name, dropout: p }: LoraLayer, x: Tensor): T
   return dropout(g, x, p, `${name}.lora_dropout`);
 }
 
+/** Counts what f16 cannot hold of a layer's outputs, where the plan has a place for that. */
+function watched(g: Plan, { name }: LinearLayer, y: Tensor): Tensor {
+  if (g.overflow && y.dtype === "f16" && !g.replaying) countOverflow(g, y, g.overflow.found, g.overflow.row(name));
+  return y;
+}
+
 /** Appends a linear layer with whatever is fused into it. */
 export function applyLinear(g: Plan, layer: LinearLayer, x: Tensor, options: ApplyLinear = {}): Tensor {
   const { training = false, ...fused } = options;
   const { weight, bias, lora } = layer;
-  if (!lora) return linear(g, x, { weight, bias, ...fused });
+  if (!lora) return watched(g, layer, linear(g, x, { weight, bias, ...fused }));
   const { a, b, scale } = lora;
   const branch = training && lora.dropout > 0 ? dropLora(g, lora, x) : undefined;
-  return linear(g, x, { weight, bias, lora: { a, b, scale, x: branch }, ...fused });
+  return watched(g, layer, linear(g, x, { weight, bias, lora: { a, b, scale, x: branch }, ...fused }));
 }
 
 /**
@@ -138,15 +148,16 @@ export function applyLinear(g: Plan, layer: LinearLayer, x: Tensor, options: App
  */
 export function applyLora(
   g: Plan,
-  { lora }: LinearLayer,
+  layer: LinearLayer,
   x: Tensor,
   base: Tensor,
   { training = false }: Pick<ApplyLinear, "training"> = {},
 ): Tensor {
+  const { lora } = layer;
   if (!lora) return base;
   const branch = training && lora.dropout > 0 ? dropLora(g, lora, x) : x;
   const inner = affine(g, linear(g, branch, { weight: lora.a }), lora.scale);
-  return linear(g, inner, { weight: lora.b, residual: base });
+  return watched(g, layer, linear(g, inner, { weight: lora.b, residual: base }));
 }
 
 /** Rows of a matrix or vector: a view where the device can bind one, else a copy with its gradient. */
@@ -161,8 +172,8 @@ function rowsOf(g: Plan, x: Tensor, start: number, count: number): Tensor {
 /** The outputs `start .. start + count` of a linear layer as a layer of their own. */
 export function linearRows(g: Plan, layer: LinearLayer, start: number, count: number): LinearLayer {
   const rows = (x: Tensor) => rowsOf(g, x, start, count);
-  const { weight, bias, lora } = layer;
-  return { weight: rows(weight), bias: bias && rows(bias), lora: lora && { ...lora, b: rows(lora.b) } };
+  const { name, weight, bias, lora } = layer;
+  return { name, weight: rows(weight), bias: bias && rows(bias), lora: lora && { ...lora, b: rows(lora.b) } };
 }
 
 /** A layer normalisation. */

@@ -48,6 +48,7 @@ export function multihead(
   const zero = rng && { init: constant(0) };
   return {
     input: {
+      name: `${name}.in_proj`,
       weight: parameters.add(`${name}.in_proj_weight`, [3 * width, width], rng && { init: xavierUniform(rng) }),
       bias: parameters.add(`${name}.in_proj_bias`, [3 * width], zero),
       lora: undefined,

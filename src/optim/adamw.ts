@@ -159,9 +159,23 @@ export class AdamW {
     });
   }
 
-  /** Reads everything a resumed run needs back, in one wait: both moments of every parameter, and the counters. */
+  /** What a resumed run needs: moments, counters and, in half precision, the loss scale. */
+  #kept(): [name: string, tensor: Tensor][] {
+    const { lossScale } = this.#options;
+    const kept: [string, Tensor][] = [...this.#moments(), ["state", this.state]];
+    return lossScale ? [...kept, ["loss_scale", lossScale.state]] : kept;
+  }
+
+  /** Begins anew, as between stages: moments and counters are 0; the loss scale stays what it has come to. */
+  reset(): void {
+    for (const [name, tensor] of this.#kept()) {
+      if (name !== "loss_scale") upload(this.#parameters.gpu, tensor, new Float32Array(tensor.size));
+    }
+  }
+
+  /** Reads everything a resumed run needs back, in one wait: both moments of every parameter, counters, the loss scale. */
   async read(): Promise<Map<string, HostTensor>> {
-    const entries = [...this.#moments(), ["state", this.state] as const];
+    const entries = this.#kept();
     const values = await readback(this.#parameters.gpu, ...entries.map(([, tensor]) => tensor));
     return new Map(entries.map(([name, { shape }], i) => [name, { shape, data: values[i] as Float32Array }]));
   }
@@ -172,7 +186,7 @@ export class AdamW {
    * @throws {WeightsError} If a tensor is missing, unexpected or of another shape; nothing is written then.
    */
   load(values: ReadonlyMap<string, { readonly shape: Shape; readonly data: ArrayLike<number> }>): void {
-    const entries = [...this.#moments(), ["state", this.state] as const];
+    const entries = this.#kept();
     const names = new Set(entries.map(([name]) => name));
     const wrong = entries.map(([name]) => name).find((name) => !values.has(name)) ??
       [...values.keys()].find((name) => !names.has(name));

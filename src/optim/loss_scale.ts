@@ -35,6 +35,11 @@ export interface LossScaleState {
 const LEAST = 2 ** -16;
 const MOST = 2 ** 24;
 
+/** Whether a number can be a loss scale: a power of two within the limits. */
+export function isLossScale(scale: number): boolean {
+  return scale >= LEAST && scale <= MOST && Number.isInteger(Math.log2(scale));
+}
+
 /** A loss scale on the device. Pass it to `AdamW`, and its `factor` to `backwardFrom`. */
 export class LossScale implements AdamwLossScale {
   readonly #store: Store;
@@ -74,7 +79,7 @@ export class LossScale implements AdamwLossScale {
    * @throws {ConfigError} If `scale` is no power of two within the limits, or `clean` no whole number below the interval.
    */
   write({ scale, clean }: LossScaleState): void {
-    if (!(scale >= LEAST && scale <= MOST) || !Number.isInteger(Math.log2(scale))) {
+    if (!isLossScale(scale)) {
       throw new ConfigError(`Cannot scale losses by ${scale}: wanted a power of two from ${LEAST} to ${MOST}`, {
         context: { key: "loss_scale", given: String(scale) },
       });

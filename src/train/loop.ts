@@ -54,7 +54,7 @@ export interface LoopParts {
   /** Writes a checkpoint; all rows up to `state.step` have been given to `onRow`. */
   save(kind: "last" | "best", state: LoopState): Promise<void>;
   /** Between stages: forgets the optimiser's moments. */
-  reset(): Promise<void>;
+  reset(): void;
   /** Stops the run at the next step. */
   readonly signal: AbortSignal;
   /** Milliseconds. */
@@ -96,7 +96,7 @@ export async function runLoop(parts: LoopParts, start: LoopState): Promise<LoopE
     }
     const { micro: _, ...left } = state;
     state = { ...left, stage: next?.name ?? "done", stageStep: 0, early: next ? FRESH : state.early };
-    if (next && !("work" in stage)) await parts.reset();
+    if (next && !("work" in stage)) parts.reset();
     await parts.save("last", state);
     if (reason === "early" && !next) return { state, reason };
   }

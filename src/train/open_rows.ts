@@ -145,6 +145,7 @@ async function openStemCache(
       dtype,
       seed: optim.seed,
       weights: optim.precision,
+      ...(opened.encoder.vit.activations === "f16" && { activations: "f16" }),
     });
     const path = `${folder}/stem`;
     // Other runs may be given the same folder.

@@ -10,7 +10,7 @@ import type { Store } from "../graph/store.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Encoder, EncoderCut } from "../models/encoder.ts";
 import { preprocess } from "../models/preprocess.ts";
-import { type StemCache, stemInputs, stemTensors, type ViewImages, type ViewOf } from "./stem_cache.ts";
+import { type StemCache, stemInputs, type ViewImages, type ViewOf } from "./stem_cache.ts";
 import { type ViewChanges, ViewTiles } from "./view_tiles.ts";
 
 /** How rows are embedded. */
@@ -43,7 +43,7 @@ export interface RowInput<Row = ViewOf> {
 export function cachedInput(encoder: Encoder, cut: EncoderCut, stemCache: StemCache, dtype: "f32" | "f16"): RowInput {
   return {
     tensors: (store, count) => stemInputs(store, encoder, { cut, dtype }, count),
-    record: (g, tensors, options) => encoder.finish(g, stemTensors(g, tensors), cut, options),
+    record: (g, tensors, options) => encoder.finish(g, tensors, cut, options),
     ahead: (views) => stemCache.ahead(views),
     prepare: (views) => stemCache.ensure(views),
     load: (_, tensors, views) => stemCache.load(views, tensors),

@@ -117,14 +117,6 @@ async function restore({ optimizer, gpu, load }: Training, { read, path }: Found
   await gpu.queue.onSubmittedWorkDone();
 }
 
-/** Sets all moments and counters of the optimiser to 0. */
-async function resetOptimizer({ optimizer }: Training): Promise<void> {
-  const values = await optimizer.read();
-  optimizer.load(
-    new Map([...values].map(([name, { shape, data }]) => [name, { shape, data: new Float32Array(data.length) }])),
-  );
-}
-
 /** Trains to the end, or until the signal; writes metrics and checkpoints. */
 export async function runTraining(training: Training, options: RunOptions): Promise<LoopEnd> {
   const { store, before, reporter, signal, now, time, onRow } = options;
@@ -157,7 +149,7 @@ export async function runTraining(training: Training, options: RunOptions): Prom
       onTiming: (step, values) => metrics.timing(step, values),
       onProgress: ({ stage, ...done }) => reporter.training({ what: stage.name, unit: stage.unit, ...done }),
       save: (kind, loop) => time("checkpoints", () => save(training, store, metrics, kind, loop)),
-      reset: () => resetOptimizer(training),
+      reset: () => training.optimizer.reset(),
       signal,
       now,
     }, before?.state.loop ?? initialState(stages));

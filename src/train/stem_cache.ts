@@ -17,7 +17,8 @@ import type { Tensor } from "../graph/tensor.ts";
 import type { Encoder, EncoderCut } from "../models/encoder.ts";
 import { preprocess } from "../models/preprocess.ts";
 import { clamp } from "../ops/activation.ts";
-import { gather } from "../ops/gather.ts";
+import { OverflowWatch } from "../nn/overflow.ts";
+import { cast } from "../ops/cast.ts";
 import type { StemStore } from "./stem_store.ts";
 import { type ViewChanges, ViewTiles } from "./view_tiles.ts";
 
@@ -53,15 +54,17 @@ export interface StemCacheOptions {
 const HALF_MAX = 65504;
 
 /**
- * What the store keeps. Features beyond the range of f16 are kept as its ends, NaN as NaN; a device without f16 arithmetic
+ * Appends what the store keeps. Features beyond the range of f16 are kept as its ends, NaN as NaN; a device without f16 arithmetic
  * leaves f32 for the host to round.
  */
-function kept(g: Plan, x: Tensor, dtype: "f32" | "f16"): Tensor {
-  if (x.dtype === dtype) return x;
-  const within = dtype === "f16" ? clamp(g, x, -HALF_MAX, HALF_MAX) : x;
-  if (dtype === "f16" && !g.gpu.caps.f16) return within;
-  const rows = x.dim(0);
-  return gather(g, within, Array.from({ length: rows }, (_, i) => i), { dtype });
+export function keptPieces(g: Plan, pieces: readonly Tensor[], dtype: "f32" | "f16"): Tensor[] {
+  return g.withoutTape(() =>
+    pieces.map((x) => {
+      if (x.dtype === dtype) return x;
+      const within = dtype === "f16" ? clamp(g, x, -HALF_MAX, HALF_MAX) : x;
+      return dtype === "f16" && !g.gpu.caps.f16 ? within : cast(g, within, dtype);
+    })
+  );
 }
 
 /** Computes and serves rows. */
@@ -75,6 +78,7 @@ export class StemCache {
   readonly #rounded: readonly Tensor[] | undefined;
   readonly #program: Program;
   readonly #images: ViewTiles;
+  readonly #overflow: OverflowWatch;
   /** Rows computed by this object. */
   computed = 0;
 
@@ -87,6 +91,7 @@ export class StemCache {
       tiles: readonly Tensor[];
       pieces: readonly Tensor[];
       rounded: readonly Tensor[] | undefined;
+      overflow: OverflowWatch;
     },
     program: Program,
   ) {
@@ -97,6 +102,7 @@ export class StemCache {
     this.#tiles = parts.tiles;
     this.#pieces = parts.pieces;
     this.#rounded = parts.rounded;
+    this.#overflow = parts.overflow;
     this.#program = program;
   }
 
@@ -108,12 +114,13 @@ export class StemCache {
     const tiles = images.tensors(inputs, batch);
     const byHost = dtype === "f16" && !gpu.caps.f16;
     const g = new Plan(gpu);
+    const overflow = g.overflow = new OverflowWatch(gpu);
     const seen = preprocess(g, images.record(g, tiles), encoder.spec.input);
-    const pieces = encoder.stem(g, seen, cut).map((x) => g.withoutTape(() => kept(g, x, dtype)));
+    const pieces = keptPieces(g, encoder.stem(g, seen, cut), dtype);
     g.output(...pieces);
     const rounded = byHost ? pieces.map((x, i) => inputs.tensor("rounded", `rounded ${i}`, x.shape, "f16")) : undefined;
     inputs.allocate();
-    return new StemCache(gpu, options, { images, inputs, tiles, pieces, rounded }, await g.compile());
+    return new StemCache(gpu, options, { images, inputs, tiles, pieces, rounded, overflow }, await g.compile());
   }
 
   /** Row of a view. */
@@ -153,6 +160,7 @@ export class StemCache {
       if (i + 1 < pieces.length) this.#images.begin(pieces[i + 1]!);
       await this.#images.load(this.#inputs, this.#tiles, some);
       this.#program.run();
+      await this.#overflow.check("compute the frozen blocks");
       await store.put(some.map((view) => this.row(view)), await this.#stored());
       this.computed += some.length;
       onProgress?.(done += some.length, total);
@@ -178,6 +186,7 @@ export class StemCache {
   destroy(): void {
     this.#program.destroy();
     this.#inputs.destroy();
+    this.#overflow.destroy();
   }
 }
 
@@ -189,9 +198,4 @@ export function stemInputs(
   batch: number,
 ): Tensor[] {
   return encoder.cutShapes(cut).map((shape, i) => store.tensor("stem", `stem ${i}`, [batch, ...shape], dtype));
-}
-
-/** Appends the widening of loaded rows to f32. */
-export function stemTensors(g: Plan, pieces: readonly Tensor[]): Tensor[] {
-  return g.withoutTape(() => pieces.map((x) => kept(g, x, "f32")));
 }

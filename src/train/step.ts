@@ -51,6 +51,7 @@ export class Step<Row = ViewOf> {
   readonly #compiled: Compiled;
   #batches = 0;
   #read = 0;
+  #skipped = 0;
 
   private constructor(
     parts: { model: StepModel<Row>; optimizer: AdamW; update: Program; compiled: Compiled },
@@ -226,11 +227,20 @@ export class Step<Row = ViewOf> {
     this.#gpu.queue.submit([encoder.finish()]);
   }
 
-  /** Metrics of the steps since the last call, as many as the ring holds: means over the batches of a step. One wait. */
+  /**
+   * Metrics of the steps since the last call, as many as the ring holds: means over the batches of a step.
+   *
+   * @throws {NumericsError} If activations in f16 went beyond its range, naming the layer.
+   */
   async readMetrics(): Promise<Record<string, number>[]> {
-    const { accumulate = 1 } = this.#options;
-    const { ring, metrics } = this.#compiled;
-    const [values] = await readback(this.#gpu, ring);
+    const { accumulate = 1, onSkipped } = this.#options;
+    const { ring, metrics, overflow } = this.#compiled;
+    const { state, lossScale } = this.#optimizer;
+    const [values, counters, scale] = await readback(this.#gpu, ring, state, ...(lossScale ? [lossScale.state] : []));
+    const skipped = counters![4]!;
+    if (skipped !== this.#skipped) onSkipped?.(skipped, scale?.[0]);
+    this.#skipped = skipped;
+    await overflow.check("go on training");
     const [rows, columns] = [ring.dim(0), ring.dim(1)];
     const from = Math.max(this.#read, this.#batches - rows);
     this.#read = this.#batches;
@@ -250,6 +260,7 @@ export class Step<Row = ViewOf> {
   destroy(): void {
     for (const [, program] of this.#programs) program.destroy();
     this.#update.destroy();
+    this.#compiled.overflow.destroy();
     this.#compiled.store.destroy();
   }
 }

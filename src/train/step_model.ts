@@ -54,6 +54,12 @@ export interface StepOptions {
   readonly budgetBytes?: number | "device";
   /** Keep nothing of these blocks but their input. */
   readonly recompute?: readonly boolean[];
+  /**
+   * Told, when metrics are read, that more steps were left out because a gradient was not finite.
+   *
+   * @param skipped Of the whole run. @param scale The loss scale now; undefined where there is none.
+   */
+  readonly onSkipped?: (skipped: number, scale: number | undefined) => void;
   /** Told the memory of each plan before it is allocated. */
   readonly onMemory?: (report: MemoryReport) => void;
 }

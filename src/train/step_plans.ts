@@ -14,6 +14,7 @@ import type { Tensor } from "../graph/tensor.ts";
 import { affine } from "../ops/scale.ts";
 import { ringWrite } from "../ops/ring.ts";
 import type { AdamW } from "../optim/adamw.ts";
+import { OverflowWatch } from "../nn/overflow.ts";
 import type { Fields, Losses, StepModel, StepOptions } from "./step_model.ts";
 
 /** Everything a compiled step holds. */
@@ -24,6 +25,8 @@ export interface Compiled {
   readonly random: Tensor;
   readonly ring: Tensor;
   readonly metrics: readonly string[];
+  /** What f16 could not hold in the forward pass. */
+  readonly overflow: OverflowWatch;
   /** One plan for all, or the three of gradient caching. */
   readonly programs: { readonly whole: Program } | {
     readonly forward: Program;
@@ -73,12 +76,13 @@ export async function compileWhole<Row>(
   const fields = model.fields?.(store) ?? {};
   const g = new Plan(model.parameters.gpu);
   g.random = random;
+  const overflow = g.overflow = new OverflowWatch(g.gpu);
   const losses = model.objective(g, model.rows?.input.record(g, inputs, forward(options)), fields);
   const ring = measure(g, store, losses, options);
   store.allocate();
   backwardFrom(g, losses.loss, 1 / accumulate, lossScale?.state.slice(0, [1]));
   const whole = await g.compile(compileOptions(g.gpu.caps, options, true));
-  return { store, inputs, fields, random, ring, metrics: Object.keys(losses), programs: { whole } };
+  return { store, inputs, fields, random, ring, overflow, metrics: Object.keys(losses), programs: { whole } };
 }
 
 /** Records and compiles the plans of gradient caching. @param micro Rows in memory at a time. */
@@ -104,6 +108,7 @@ export async function compileCached<Row>(
     return input.record(g, inputs, forward(options));
   };
   const first = new Plan(gpu);
+  const overflow = first.overflow = new OverflowWatch(gpu);
   // A copy, so that the embedding lies in memory of its own whatever the last layer is.
   const zMicro = first.withoutTape(() => affine(first, embed(first), 1));
   first.output(zMicro);
@@ -133,6 +138,7 @@ export async function compileCached<Row>(
     fields,
     random,
     ring,
+    overflow,
     metrics: Object.keys(losses),
     programs: { forward: before!, head: head!, again: again!, z, dz: { all: given, kept, micro: dMicro } },
   };

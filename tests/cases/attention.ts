@@ -113,13 +113,15 @@ export const cases: readonly OpCase[] = [
   self([2, 7, 3, 5]),
   self([2, 33, 1, 32]),
   self([1, 65, 2, 32]),
-  self([2, 31, 1, 64]),
-  self([1, 33, 1, 80]),
+  self([2, 31, 1, 64], { f16: ["qkv"] }),
+  self([1, 33, 1, 80], { f16: ["qkv"] }),
   self([1, 7, 2, 128]),
   // Without gradients no logarithms are kept, which is another kernel text: head widths of encoders.
-  ...[64, 80, 96].map((E) => self([1, 33, 1, E], { name: `self forward 1x33x1x${E}`, wrt: [], paths: ["gpu"] })),
+  ...[64, 80, 96].map((E) =>
+    self([1, 33, 1, E], { name: `self forward 1x33x1x${E}`, wrt: [], paths: ["gpu"], f16: ["qkv"] })
+  ),
   // One query for the whole batch, as in attentional pooling.
-  ...[64, 96].map((E) => cross([2, 1, 1, E], 33, { shared: true, paths: ["gpu"] })),
+  ...[64, 96].map((E) => cross([2, 1, 1, E], 33, { shared: true, paths: ["gpu"], f16: ["q", "kv"] })),
   // Scores near 100: one key takes all, and exponentials overflow unless the largest score is subtracted.
   self([1, 8, 1, 16], { name: "self large scores 1x8x1x16", inputs: { qkv: normal([1, 8, 48], 6) } }),
   self([1, 197, 3, 64]),

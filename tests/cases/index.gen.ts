@@ -6,6 +6,7 @@ import { cases as attention } from "./attention.ts";
 import { cases as augment } from "./augment.ts";
 import { cases as batchnorm } from "./batchnorm.ts";
 import { cases as binary } from "./binary.ts";
+import { cases as cast } from "./cast.ts";
 import { cases as clamp } from "./clamp.ts";
 import { cases as concat } from "./concat.ts";
 import { cases as cross_entropy } from "./cross_entropy.ts";
@@ -28,6 +29,7 @@ import { cases as matmul } from "./matmul.ts";
 import { cases as mmd } from "./mmd.ts";
 import { cases as negative_binomial } from "./negative_binomial.ts";
 import { cases as normalize_image } from "./normalize_image.ts";
+import { cases as overflow } from "./overflow.ts";
 import { cases as patch_embed } from "./patch_embed.ts";
 import { cases as permute } from "./permute.ts";
 import { cases as planar_flow } from "./planar_flow.ts";
@@ -55,4 +57,4 @@ import { cases as token } from "./token.ts";
 import { cases as topk } from "./topk.ts";
 
 /** Every file of this folder, by name. */
-export const index = { abs, adamw, attention, augment, batchnorm, binary, clamp, concat, cross_entropy, dropout, exp, gather, gelu, gradient_reversal, info_nce, instance_targets, l2_normalize, layernorm, leaky_relu, linear, log, loss_contrastive, loss_gene, loss_survival, matmul, mmd, negative_binomial, normalize_image, patch_embed, permute, planar_flow, proximity, random, rank, reduce, relu, resample_positions, resize, ring, scale, scatter, segment_pool, segment_softmax, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk } as const;
+export const index = { abs, adamw, attention, augment, batchnorm, binary, cast, clamp, concat, cross_entropy, dropout, exp, gather, gelu, gradient_reversal, info_nce, instance_targets, l2_normalize, layernorm, leaky_relu, linear, log, loss_contrastive, loss_gene, loss_survival, matmul, mmd, negative_binomial, normalize_image, overflow, patch_embed, permute, planar_flow, proximity, random, rank, reduce, relu, resample_positions, resize, ring, scale, scatter, segment_pool, segment_softmax, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk } as const;

@@ -31,7 +31,7 @@ export const cases: readonly OpCase[] = [
   of(1, 768, { f16: ["x"] }),
   of(131, 7),
   of(65, 129),
-  of(3, 1536),
+  of(3, 1536, { f16: ["x"] }),
   of(2, 1, { name: "one column 2x1" }),
   of(1, 31),
   of(0, 5, { name: "no rows 0x5" }),
@@ -74,8 +74,8 @@ export const cases: readonly OpCase[] = [
   plain(2, 2052, { name: "long rows 2x2052" }),
   plain(1, 4100, { name: "longer than the registers 1x4100" }),
   // Rows held in registers, by width; without gradients no statistics are kept, which is another kernel text.
-  ...[64, 512, 768, 1024, 1536].map((D) => of(3, D, { name: `forward 3x${D}`, wrt: [], paths: ["gpu"] })),
-  of(3, 1024, { paths: ["gpu"] }),
+  ...[64, 512, 768, 1024, 1536].map((D) => of(3, D, { name: `forward 3x${D}`, wrt: [], paths: ["gpu"], f16: ["x"] })),
+  of(3, 1024, { paths: ["gpu"], f16: ["x"] }),
   of(197, 768, { perf: layernormCost([197, 768]) }),
   of(1576, 768, { perf: layernormCost([1576, 768]), benchOnly: true }),
 ];

@@ -86,6 +86,7 @@ function tiled(
     name: `tile ${tile}${train ? "" : " forward"} ${test.name}`,
     wrt: train ? test.wrt : [],
     paths: ["gpu"],
+    f16: parts.residual ? ["x", "residual"] : ["x"],
     ...(invocations && { invocations }),
     ...extra,
   };
@@ -96,7 +97,8 @@ const stored = { weights: ["weight"] } as const;
 
 /** The reduction of the gradient in x is over the outputs, so it has tiles and slices of its own. */
 function inputGradient(M: number, N: number, K: number, invocations?: number): OpCase {
-  const test = of(M, N, K, { bias: true, R: 8 }, { ...stored, paths: ["gpu"], ...(invocations && { invocations }) });
+  const how = { ...stored, f16: ["x"], paths: ["gpu"], ...(invocations && { invocations }) } as const;
+  const test = of(M, N, K, { bias: true, R: 8 }, how);
   return { ...test, name: `gradient in x ${test.name}` };
 }
 
@@ -132,10 +134,13 @@ const gpuTiles: readonly OpCase[] = [
     tiled(tile, "swiglu", { R: 8, train: true, ...stored }),
   ]),
   tiled(128, "swiglu", { train: true }),
+  tiled(32, "gelu", { R: 8, train: true, ...stored }),
   // Split reductions: partial sums, then the epilogue.
   tiled(64, "none", { K: 528, ...stored }),
   ...(["gelu", "swiglu", "scaled"] as const).map((epilogue) => tiled(32, epilogue, { K: 528, ...stored })),
-  ...(["gelu", "residual", "scaled"] as const).map((epilogue) => tiled(32, epilogue, { K: 528, train: true })),
+  ...(["gelu", "swiglu", "residual", "scaled"] as const).map((epilogue) =>
+    tiled(32, epilogue, { K: 528, train: true })
+  ),
   ...([32, 64] as const).map((tile) => tiled(tile, "none", { K: 528, R: 8, train: true, ...stored })),
 ];
 
@@ -154,7 +159,7 @@ export const cases: readonly OpCase[] = [
   of(17, 24, 16, { R: 4, act: "swiglu", bias: true, residual: true }),
   of(12, 20, 16, { R: 4, xl: true, bias: true, residual: true }),
   // Nine tensors with those the product itself takes: the residual goes apart.
-  of(6, 8, 12, { R: 4, bias: true, act: "gelu", gamma: true, residual: true }),
+  of(6, 8, 12, { R: 4, bias: true, act: "gelu", gamma: true, residual: true }, { f16: ["x", "residual"] }),
   of(4, 16, 8, { bias: true }, {
     name: "4x16x8 frozen weight, gradient of x and LoRA only",
     wrt: ["x"],

@@ -72,6 +72,7 @@ export const cases: readonly OpCase[] = [
     ["nn", [1, 68, 68, 20], 64, 1],
     ["nn", [1, 68, 68, 528], 64, 2],
     ["nn", [1, 36, 36, 528], 32, 2],
+    ["nn", [1, 35, 35, 529], 32, 2],
     ["nn", [1, 67, 67, 21], 64, 1],
     ["nn", [1, 67, 67, 529], 64, 2],
     ["nt", [1, 131, 131, 21], 128, 1],
@@ -86,7 +87,7 @@ export const cases: readonly OpCase[] = [
       slices,
       wrt: [],
       paths: ["gpu"],
-      ...(layout === "tn" ? {} : { weights: ["b"] }),
+      ...(layout === "tn" ? { f16: ["a", "b"] } : { f16: ["a"], weights: ["b"] }),
     })
   ),
   of("nt", [1, 1, 257, 512], { name: "one row" }),

@@ -38,8 +38,10 @@ function embedTexts(texts: Texts, gpu: Gpu, spec: EncoderSpec, dtype: Dtype, bat
 }
 
 function encoderTexts(texts: Texts, gpu: Gpu, spec: EncoderSpec): void {
-  for (const dtype of ["f32", "f16", "bf16"] as const) {
-    for (const batch of [1, 8, 64, 256]) embedTexts(texts, gpu, spec, dtype, batch);
+  // f16 means activations too where the device computes with it.
+  const kinds = [["f32", true], ["f16", true], ["f16", false], ["bf16", true]] as const;
+  for (const [dtype, f16] of kinds) {
+    for (const batch of [1, 8, 64, 256]) embedTexts(texts, gpuLike(gpu, f16), spec, dtype, batch);
   }
 }
 
@@ -62,7 +64,7 @@ const METHODS: readonly (MethodCoverage & { readonly name: string })[] = await P
 function wantedTexts(gpu: Gpu): Texts {
   const texts: Texts = new Map();
   const specs = ENCODERS.filter(({ refused }) => refused === undefined);
-  for (const spec of specs) encoderTexts(texts, gpuLike(gpu, true), spec);
+  for (const spec of specs) encoderTexts(texts, gpu, spec);
   const small = specs.find(({ name }) => name === "vit-s16")!;
   for (const f16 of [true, false]) {
     const device = gpuLike(gpu, f16);

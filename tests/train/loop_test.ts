@@ -51,7 +51,7 @@ Deno.test("a stage resumes with as many rows in memory as it had, and the next o
     },
     onTiming() {},
     save: (_: string, state: LoopState) => Promise.resolve(void saved.push(JSON.parse(JSON.stringify(state)))),
-    reset: () => Promise.resolve(),
+    reset: () => {},
     signal: stop.signal,
     now: () => 0,
   });

@@ -2,7 +2,9 @@
  * Prints the memory that training plans would take, without allocating it: shapes of an encoder with SEAL's gene model, image
  * decoder and losses, LoRA on its last blocks, behind the cached stem and from pixels.
  *
- * deno run -A scripts/methods/seal/plan_memory.ts [ENCODER BLOCKS BATCH [MICRO]] (without arguments: ViT-L at batch 384, UNI2-h at 64)
+ * deno run -A scripts/methods/seal/plan_memory.ts [--f16] [ENCODER BLOCKS BATCH [MICRO]]
+ *
+ * Without an encoder: ViT-L at batch 384, UNI2-h at 64. `--f16` is `precision=f16`: frozen weights and activations.
  *
  * @module
  */
@@ -18,11 +20,13 @@ import { randomEncoder } from "../../../src/models/random_encoder.ts";
 import { Parameters } from "../../../src/nn/parameters.ts";
 import { SEAL_CONFIG } from "../../../src/methods/seal/config.ts";
 import { createSealModel } from "../../../src/methods/seal/model.ts";
-import { stemInputs, stemTensors } from "../../../src/train/stem_cache.ts";
+import { stemInputs } from "../../../src/train/stem_cache.ts";
 import { visionPart } from "../../../src/train/trainable.ts";
 import { preprocess } from "../../../src/models/preprocess.ts";
 
 const GENES = 2000;
+const dtype = Deno.args.includes("--f16") ? "f16" : "f32";
+const named = Deno.args.filter((arg) => arg !== "--f16");
 const gpu = await requestGpu(navigator.gpu);
 
 /** Memory of a plan; nothing of it is made. */
@@ -46,7 +50,7 @@ async function plans(name: string, blocks: number, batch: number, micro: number,
   const part = visionPart(config, spec);
   let complete = false;
   const parameters = new Parameters(gpu, (parameter) => complete || part.trains(parameter));
-  const encoder = createEncoder(parameters, spec, { lora: part.lora });
+  const encoder = createEncoder(parameters, spec, { lora: part.lora, dtype });
   complete = true;
   const model = createSealModel(encoder, config, { genes: GENES, slides: 2 });
   const inputs = new Store(gpu);
@@ -57,7 +61,7 @@ async function plans(name: string, blocks: number, batch: number, micro: number,
   const random = inputs.tensor("random", "random", [4], "u32");
   const embed = (g: Plan) => {
     g.random = random;
-    if (cached) return encoder.finish(g, stemTensors(g, pieces), cut, { training: true });
+    if (cached) return encoder.finish(g, pieces, cut, { training: true });
     return encoder.forward(g, preprocess(g, pieces[0]!, spec.input), { training: true }).embedding;
   };
   const numbers = {
@@ -91,7 +95,7 @@ async function plans(name: string, blocks: number, batch: number, micro: number,
   const transient = reports.reduce((sum, [, { slabs, params }]) => sum + slabs.reduce((a, b) => a + b, 0) + params, 0);
   const data = Object.values(inputs.bytes()).reduce((a, b) => a + b, 0);
   console.log(
-    `${name}, LoRA on ${blocks}, batch ${batch}${micro < batch ? ` in micro-batches of ${micro}` : ""}, ${
+    `${name} in ${dtype}, LoRA on ${blocks}, batch ${batch}${micro < batch ? ` in micro-batches of ${micro}` : ""}, ${
       cached ? `cached stem (${JSON.stringify(cut)})` : "from pixels"
     }: ${mib(weights + optimizer + transient + data)} in all`,
   );
@@ -117,8 +121,8 @@ async function fitting(name: string, blocks: number, batch: number, micro: numbe
   }
 }
 
-if (Deno.args.length) {
-  const [name, blocks, batch, micro] = Deno.args as [string, string, string, string?];
+if (named.length) {
+  const [name, blocks, batch, micro] = named as [string, string, string, string?];
   for (const cached of [true, false]) {
     await fitting(name, Number(blocks), Number(batch), Number(micro ?? batch), cached);
   }

@@ -10,6 +10,7 @@ import { Plan } from "../../graph/plan.ts";
 import type { Program } from "../../graph/program.ts";
 import { Store } from "../../graph/store.ts";
 import type { Tensor } from "../../graph/tensor.ts";
+import { OverflowWatch } from "../../nn/overflow.ts";
 import type { SealModel } from "./model.ts";
 import type { ViewOf } from "../../train/stem_cache.ts";
 import type { RowInput } from "../../train/row_input.ts";
@@ -51,13 +52,16 @@ export class Inference {
   readonly #vision: RowInput;
   readonly #image: Side;
   readonly #gene: Side;
+  readonly #overflow: OverflowWatch;
 
   private constructor(
     model: SealModel,
     vision: RowInput,
     sides: { image: Side; gene: Side },
     readonly batch: number,
+    overflow: OverflowWatch,
   ) {
+    this.#overflow = overflow;
     this.#model = model;
     this.#vision = vision;
     this.#image = sides.image;
@@ -66,8 +70,9 @@ export class Inference {
 
   /** Compiles both plans. @param batch Rows at a time. */
   static async create(model: SealModel, vision: RowInput, batch: number): Promise<Inference> {
-    const image = await imageSide(model, vision, batch);
-    return new Inference(model, vision, { image, gene: await geneSide(model, batch) }, batch);
+    const overflow = new OverflowWatch(model.parameters.gpu);
+    const image = await imageSide(model, vision, batch, overflow);
+    return new Inference(model, vision, { image, gene: await geneSide(model, batch) }, batch, overflow);
   }
 
   /** Runs the image side. @param organs Numbers of organs, one an image, where the model has an organ token. */
@@ -92,6 +97,7 @@ export class Inference {
       await collect(this.#model, outputs, all, from, some.length);
       onProgress?.(from + some.length, views.length);
     }
+    await this.#overflow.check("embed");
     const [embedding, z, projected, expression] = all;
     return { embedding: embedding!, z: z!, projected: projected!, expression: expression! };
   }
@@ -120,6 +126,7 @@ export class Inference {
       program.destroy();
       store.destroy();
     }
+    this.#overflow.destroy();
   }
 }
 
@@ -141,12 +148,18 @@ async function collect(
   });
 }
 
-async function imageSide(model: SealModel, vision: RowInput, batch: number): Promise<Side> {
+async function imageSide(
+  model: SealModel,
+  vision: RowInput,
+  batch: number,
+  overflow: OverflowWatch,
+): Promise<Side> {
   const store = new Store(model.parameters.gpu);
   const inputs = vision.tensors(store, batch);
   const organ = model.organs ? store.tensor("organ", "organ", [batch], "u32") : undefined;
   store.allocate();
   const g = new Plan(model.parameters.gpu);
+  g.overflow = overflow;
   const outputs = g.withoutTape(() => {
     const embedding = vision.record(g, inputs, { training: false });
     const z = model.embed(g, embedding, organ);

@@ -258,13 +258,13 @@ const OPTIM = {
   loss_scale: {
     kind: "number",
     default: 65536,
-    unused: "activations are f32, in which no gradient is too small",
-    doc: "First factor on the loss where activations are f16",
+    doc: "First factor on the loss where activations are f16, a power of two; it halves when a gradient is beyond f16",
   },
   loss_scale_interval: {
     kind: "number",
     default: 2000,
-    unused: "activations are f32, in which no gradient is too small",
+    min: 1,
+    integer: true,
     doc: "Steps without overflow after which the factor doubles",
   },
   opt: { kind: "choice", of: ["adamw"], default: "adamw", unused: "AdamW is the only one", doc: "Optimiser" },

@@ -9,6 +9,7 @@ import type { ContrastiveEntry } from "../../losses/contrastive_loss.ts";
 import { CONTRASTIVE_LOSSES, GENE_LOSSES } from "../../losses/registry.ts";
 import { GENE_MODEL_NAMES, geneModelEntry } from "../../models/gene_registry.ts";
 import type { ConfigRules } from "../../train/config/format.ts";
+import { isLossScale } from "../../optim/loss_scale.ts";
 import { visionTraining } from "../../train/trainable.ts";
 import type { SealConfig } from "./config.ts";
 
@@ -220,6 +221,12 @@ function batchRules({ optim, input }: SealConfig): Rule[] {
       optim.neighbour_cap === null || (input.subsample_frac ?? 1) >= 1,
       "Cannot keep neighbours apart in a share of the pairs: neighbour_cap goes with subsample_frac=null",
       "subsample_frac=null, or neighbour_cap=null",
+    ],
+    [
+      ["loss_scale", "precision"],
+      optim.precision !== "f16" || isLossScale(optim.loss_scale),
+      `Cannot scale losses by ${optim.loss_scale}: wanted a power of two from 2^-16 to 2^24`,
+      "loss_scale=65536",
     ],
     [
       ["lr_warmup_steps", "steps"],

@@ -13,14 +13,14 @@ import { openWeights } from "../../io/torch/weights.ts";
 import { loadOmics } from "../../models/omics_file.ts";
 import type { OpenedEncoder } from "../../models/opened_encoder.ts";
 import { organId, ORGANS } from "../../models/organ_token.ts";
-import { AdamW } from "../../optim/adamw.ts";
-import { parameterGroups } from "../../optim/param_groups.ts";
+import type { AdamW } from "../../optim/adamw.ts";
 import type { SealConfig } from "./config.ts";
 import type { DataMark, Host } from "../../train/host.ts";
 import { imagesAtATime, type OpenedRows, openRows, openVision } from "../../train/open_rows.ts";
 import type { VisionPart } from "../../train/trainable.ts";
 import { Inference } from "./inference.ts";
 import { createSealModel, GENE_PREFIX, type SealModel } from "./model.ts";
+import { openOptimizer } from "./optimizer.ts";
 
 /** Everything of a run. */
 export interface SealSession {
@@ -72,19 +72,6 @@ export function organsOf(samples: readonly SampleFiles[], { model }: SealConfig)
   });
 }
 
-function optimizerOf({ parameters }: SealModel, { layers }: VisionPart, { optim }: SealConfig): AdamW {
-  return new AdamW(
-    parameters,
-    parameterGroups({ weightDecay: optim.weight_decay, ...(layers && { layers }) }),
-    {
-      beta1: optim.beta1,
-      beta2: optim.beta2,
-      eps: optim.eps,
-      ...(optim.clip_norm > 0 && { clipNorm: optim.clip_norm }),
-    },
-  );
-}
-
 /** Opens everything. */
 export async function openSession(gpu: Gpu, config: SealConfig, set: TrainingSet, host: Host): Promise<SealSession> {
   const data = await host.markData(set);
@@ -94,7 +81,7 @@ export async function openSession(gpu: Gpu, config: SealConfig, set: TrainingSet
   const model = createSealModel(opened.encoder, config, { genes: set.genes, slides });
   model.parameters.allocate();
   if (config.input.omics !== null) await startGenes(model, config.input.omics, host);
-  const optimizer = optimizerOf(model, vision, config);
+  const { optimizer, destroy: closeOptimizer } = openOptimizer(model, vision, config);
   const rows = await openRows({ config, gpu, set, data, patches, opened }, host);
   const plain = await Inference.create(model, rows.input, imagesAtATime(gpu));
   return {
@@ -115,7 +102,7 @@ export async function openSession(gpu: Gpu, config: SealConfig, set: TrainingSet
       plain.destroy();
       rows.close();
       patches.close();
-      optimizer.destroy();
+      closeOptimizer();
       model.parameters.destroy();
     },
   };

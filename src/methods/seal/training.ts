@@ -5,6 +5,7 @@
  */
 
 import { DataError, WeightsError } from "../../core/errors.ts";
+import type { Reporter } from "../../core/reporter.ts";
 import { lossStatistics } from "../../data/genes/vocabulary.ts";
 import { checkFed } from "../../models/opened_encoder.ts";
 import type { AdapterFacts } from "../../train/checkpoint.ts";
@@ -147,6 +148,14 @@ function alignStage(session: SealSession, panel: readonly number[]): TrainedStag
   };
 }
 
+/** A step whose gradient is not finite changes nothing; half precision goes on with a smaller factor. */
+function saySkipped(reporter: Reporter, skipped: number, scale: number | undefined): void {
+  const then = scale === undefined ? "" : `; the loss scale is ${scale} now`;
+  reporter.warn(
+    `${skipped} ${skipped === 1 ? "step was" : "steps were"} left out so far: a gradient was not finite${then}`,
+  );
+}
+
 async function compileAlign(
   session: SealSession,
   schedule: Schedule,
@@ -163,6 +172,7 @@ async function compileAlign(
     accumulate,
     seed: optim.seed,
     ring: Math.max(128, log_every),
+    onSkipped: (skipped, scale) => saySkipped(host.reporter, skipped, scale),
   });
   if (mostMicro !== undefined && step.micro < mostMicro) {
     host.reporter.warn(

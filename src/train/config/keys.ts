@@ -217,7 +217,8 @@ export const OPTIM_KEYS = {
     kind: "choice",
     of: ["f32", "f16"],
     default: "f32",
-    doc: "Storage of frozen weights; activations and what trains are f32",
+    doc:
+      "f16 stores the encoder's frozen weights and activations in half; sums, losses and what trains are f32, and the loss is scaled",
   },
   augment: {
     kind: "choice",

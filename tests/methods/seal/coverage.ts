@@ -1,6 +1,5 @@
 /** What SEAL's plans pick on a GPU: training of every registered encoder, and every choice of the objective on a small one. */
 
-import type { Dtype } from "../../../src/core/dtype.ts";
 import type { Gpu } from "../../../src/gpu/device.ts";
 import { CONTRASTIVE_NAMES, GENE_LOSS_NAMES } from "../../../src/losses/registry.ts";
 import { inferencePlan, trainingPlans } from "../../../src/methods/seal/proof/plans.ts";
@@ -47,28 +46,31 @@ function trainTexts(texts: Texts, gpu: Gpu, spec: EncoderSpec, training: Trainin
   for (const recorded of trainingPlans(gpu, spec, training)) addTexts(texts, recorded.plan, recorded.name);
 }
 
-function encoderTexts(texts: Texts, gpu: Gpu, spec: EncoderSpec): void {
-  const train = (keys: Keys, dtype: Dtype, extra: Partial<Training>): void =>
-    trainTexts(texts, gpu, spec, { keys, dtype, batch: 64, micro: 64, genes: 2000, ...extra });
-  for (const dtype of ["f32", "f16"] as const) {
+/** Training in f32; with f16 activations and weights; with f16 weights alone, on devices that do not compute with f16. */
+function encoderTexts(texts: Texts, gpuOf: (f16: boolean) => Gpu, spec: EncoderSpec): void {
+  for (const [dtype, f16] of [["f32", true], ["f16", true], ["f16", false]] as const) {
+    const gpu = gpuOf(f16);
+    const train = (keys: Keys, extra: Partial<Training>): void =>
+      trainTexts(texts, gpu, spec, { keys, dtype, batch: 64, micro: 64, genes: 2000, ...extra });
     for (const keys of LORA) {
-      train(keys, dtype, {});
-      train(keys, dtype, { batch: 384, micro: 48 });
-      train(keys, dtype, { batch: 384, micro: 384, cached: "f16" });
-      train(keys, dtype, { cached: "f32", recompute: true });
-      train(keys, dtype, { batch: 6, micro: 6, cached: "f16" });
+      train(keys, {});
+      train(keys, { batch: 384, micro: 48 });
+      train(keys, { batch: 384, micro: 384, cached: "f16" });
+      train(keys, { cached: "f32", recompute: true });
+      train(keys, { batch: 6, micro: 6, cached: "f16" });
     }
-  }
-  for (const keys of WEIGHTS) {
-    train(keys, "f32", { batch: 384, micro: 48 });
-    train(keys, "f32", { micro: 16, cached: "f16", recompute: true });
-    train(keys, "f32", { batch: 6, micro: 6 });
+    // Trained weights are f32 whatever the frozen ones are.
+    for (const keys of dtype === "f16" && !f16 ? [] : WEIGHTS) {
+      train(keys, { batch: 384, micro: 48 });
+      train(keys, { micro: 16, cached: "f16", recompute: true });
+      train(keys, { batch: 6, micro: 6 });
+    }
   }
 }
 
 /** Adds all texts. */
 export const coverage: Coverage = (texts, { specs, gpuLike }) => {
-  for (const spec of specs) encoderTexts(texts, gpuLike(true), spec);
+  for (const spec of specs) encoderTexts(texts, gpuLike, spec);
   const small = specs.find(({ name }) => name === "vit-s16")!;
   for (const f16 of [true, false]) {
     const device = gpuLike(f16);

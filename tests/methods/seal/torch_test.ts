@@ -6,8 +6,15 @@ import { stageRates } from "../../../src/methods/seal/rates.ts";
 import { StemCache } from "../../../src/train/stem_cache.ts";
 import { DeviceStemStore } from "../../../src/train/stem_store.ts";
 import { cachedInput, pixelInput } from "../../../src/train/row_input.ts";
+import type { Gpu } from "../../../src/gpu/device.ts";
 import { kernelPaths, openGpu } from "../../gpu/shared.ts";
-import { batchOf, compileAlign, deviations, type SealCase } from "../../../src/methods/seal/proof/case.ts";
+import {
+  batchOf,
+  compileAlign,
+  deviations,
+  type Overrides,
+  type SealCase,
+} from "../../../src/methods/seal/proof/case.ts";
 import { formulaImages } from "../../../src/verify/formula.ts";
 import { buildSealSteps, pairsOf, SEAL_RECORD as fixture } from "../../../src/methods/seal/proof/steps.ts";
 
@@ -92,3 +99,74 @@ for (const { path, on } of kernelPaths(gpu)) {
 
   Deno.test(`50 steps of SEAL follow PyTorch, from the cached stem, ${path}`, () => follow(buildSealSteps(on), true));
 }
+
+/** Losses of a step by name. */
+type Row = Record<string, number>;
+
+/** Skipped steps and scales as they were said. */
+type Said = [skipped: number, scale: number | undefined][];
+
+/** The same steps with activations and frozen weights in f16: losses by step, and what was said of steps left out. */
+async function inHalf(on: Gpu, cached: boolean, overrides: Overrides = {}): Promise<{ rows: Row[]; said: Said }> {
+  const seal = buildSealSteps(on, overrides, "f16");
+  const { config, model, optimizer, side } = seal;
+  const { encoder } = model;
+  const images = formulaImages(side);
+  const cut = encoder.deepestCut()!;
+  const store = cached
+    ? new DeviceStemStore(on, { rows: pairs, shapes: encoder.cutShapes(cut), dtype: "f16" })
+    : undefined;
+  const stemCache = store &&
+    await StemCache.create(on, encoder, { cut, store, dtype: "f16", views: 1, tile: side, images, batch: 16 });
+  const vision = stemCache ? cachedInput(encoder, cut, stemCache, "f16") : pixelInput(encoder, images, side);
+  const said: Said = [];
+  const onSkipped = (skipped: number, scale: number | undefined) => void said.push([skipped, scale]);
+  const step = await compileAlign(model, vision, optimizer, { batch, seed: 7, std: deviations(genes), onSkipped });
+  const rates = stageRates(config, "align", steps);
+  for (let t = 0; t < steps; t++) await step.submit(rates(t), () => batchOf(pairsOf(t), genes));
+  const rows = await step.readMetrics();
+  step.destroy();
+  stemCache?.destroy();
+  store?.close();
+  seal.destroy();
+  return { rows, said };
+}
+
+for (const { path, on } of kernelPaths(gpu)) {
+  for (const cached of [false, true]) {
+    Deno.test({
+      name: `50 steps of SEAL in f16 stay within 1e-2 of f32, ${cached ? "from the cached stem" : "whole"}, ${path}`,
+      ignore: !gpu.caps.f16,
+      fn: async () => {
+        const { rows, said } = await inHalf(on, cached);
+        assert.deepEqual(said, []);
+        // PyTorch's are those of f32 within 1e-4.
+        const off = (name: string) =>
+          rows.map((row, t) => Math.abs(row[name]! / (fixture.losses as Record<string, number[]>)[name]![t]! - 1));
+        const worst = Math.max(...off("loss"));
+        console.log(
+          `f16, ${cached ? "cached stem" : "whole encoder"}, ${path}: losses within ${worst.toExponential(1)}`,
+        );
+        assert.ok(worst < 1e-2, String(worst));
+        assert.ok(worst > 1e-6, "activations were not f16");
+        // A unit of the image decoder that begins or ends to be above 0 a step earlier moves one term for a step.
+        for (const name of Object.keys(fixture.losses)) {
+          const mean = off(name).reduce((a, b) => a + b) / steps;
+          assert.ok(mean < 2e-3, `${name} is ${mean} off on average`);
+        }
+      },
+    });
+  }
+}
+
+Deno.test({
+  name: "steps whose gradients are beyond f16 are left out and said, and the loss scale comes down until they count",
+  ignore: !gpu.caps.f16,
+  fn: async () => {
+    const { rows, said } = await inHalf(gpu, false, { loss_scale: 2 ** 24 });
+    const [[skipped, scale]] = said as [[number, number]];
+    assert.ok(skipped > 0 && skipped < 25, String(skipped));
+    assert.equal(scale, 2 ** (24 - skipped));
+    assert.ok(rows.at(-1)!.loss! < rows[0]!.loss!);
+  },
+});

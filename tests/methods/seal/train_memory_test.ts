@@ -107,6 +107,26 @@ Deno.test("train() needs no file system: a run in memory ends as a folder does, 
   }
 });
 
+Deno.test("a run in f16 that overflows says so, keeps its loss scale when it stops, and goes on to the same bytes", async () => {
+  const gpu = await openGpu();
+  if (!gpu.caps.f16) return gpu.destroy();
+  const device = lent(gpu);
+  try {
+    const data = await dataFiles();
+    const keys = { precision: "f16", loss_scale: String(2 ** 24), epochs: "4", steps: "10" };
+    const whole: Files = new Map(data);
+    const { said } = await go(whole, device, { keys });
+    assert.match(said.join("\n"), /weights in f16, activations in f16/);
+    assert.match(said.join("\n"), /\d+ steps? (was|were) left out so far: .*; the loss scale is \d+ now/);
+    const parts: Files = new Map(data);
+    await assert.rejects(go(parts, device, { keys, stopAt: 4 }), /Interrupted at step 4/);
+    await go(parts, device, { keys });
+    for (const path of lasting(whole)) assert.deepEqual(parts.get(path), whole.get(path), path);
+  } finally {
+    gpu.destroy();
+  }
+});
+
 Deno.test("a run goes on with the rows in memory that it began with, whatever is free then", async () => {
   const gpu = await openGpu();
   try {

@@ -6,10 +6,10 @@ import { createEncoder } from "../../../models/encoder.ts";
 import { randomEncoder } from "../../../models/random_encoder.ts";
 import { fanInUniform, moduleRng } from "../../../nn/init.ts";
 import { Parameters } from "../../../nn/parameters.ts";
-import { AdamW } from "../../../optim/adamw.ts";
-import { parameterGroups } from "../../../optim/param_groups.ts";
+import type { AdamW } from "../../../optim/adamw.ts";
 import { SEAL_CONFIG, type SealConfig } from "../config.ts";
 import { createSealModel, type SealModel } from "../model.ts";
+import { openOptimizer } from "../optimizer.ts";
 import { alignModel, type AlignOptions } from "../align.ts";
 import type { RowInput } from "../../../train/row_input.ts";
 import { Step } from "../../../train/step.ts";
@@ -87,7 +87,7 @@ export interface CaseSizes {
   readonly genes?: number;
   /** Of the random start. */
   readonly seed?: number;
-  /** Storage of frozen weights. */
+  /** Storage of frozen weights; with f16 that of activations too, where the device computes with it. */
   readonly dtype?: Dtype;
 }
 
@@ -106,19 +106,14 @@ export function openCase(
   complete = true;
   const model = createSealModel(encoder, config, { genes, slides: 2 });
   parameters.allocate();
-  const { weight_decay: weightDecay, clip_norm: clipNorm, beta1, beta2, eps } = config.optim;
-  const optimizer = new AdamW(
-    parameters,
-    parameterGroups({ weightDecay, ...(vision.layers && { layers: vision.layers }) }),
-    { beta1, beta2, eps, ...(clipNorm > 0 && { clipNorm }) },
-  );
+  const { optimizer, destroy } = openOptimizer(model, vision, config);
   return {
     config,
     model,
     optimizer,
     side: spec.input.size,
     destroy() {
-      optimizer.destroy();
+      destroy();
       parameters.destroy();
     },
   };

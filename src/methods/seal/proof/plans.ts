@@ -22,7 +22,7 @@ import { AdamW } from "../../../optim/adamw.ts";
 import { parameterGroups } from "../../../optim/param_groups.ts";
 import { changesRows, reachOf, reachOfViews } from "../../../train/changes_row.ts";
 import { visionPart } from "../../../train/trainable.ts";
-import { stemInputs, stemTensors } from "../../../train/stem_cache.ts";
+import { keptPieces, stemInputs } from "../../../train/stem_cache.ts";
 import { fillParameters, Inputs, type RecordedPlan, shallow, type Training } from "../../../verify/plans.ts";
 import { SEAL_CONFIG } from "../config.ts";
 import { createSealModel, type SealModel } from "../model.ts";
@@ -121,11 +121,11 @@ function imageSide(gpu: Gpu, full: EncoderSpec, training: Training): Side | unde
     random: inputs.random(),
     embed(g) {
       const embedding = cached
-        ? encoder.finish(g, stemTensors(g, pieces), cut!, options)
+        ? encoder.finish(g, pieces, cut!, options)
         : encoder.forward(g, preprocess(g, seen(g), spec.input), options).embedding;
       return seal.embed(g, embedding, organ);
     },
-    frozen: cached && ((g) => stemTensors(g, encoder.stem(g, preprocess(g, seen(g), spec.input), cut!))),
+    frozen: cached && ((g) => keptPieces(g, encoder.stem(g, preprocess(g, seen(g), spec.input), cut!), cached)),
   };
 }
 

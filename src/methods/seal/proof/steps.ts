@@ -7,10 +7,11 @@
  * @module
  */
 
+import type { Dtype } from "../../../core/dtype.ts";
 import type { Gpu } from "../../../gpu/device.ts";
 import { stageRates } from "../rates.ts";
 import { pixelInput } from "../../../train/row_input.ts";
-import { batchOf, buildCase, compileAlign, deviations, type SealCase } from "./case.ts";
+import { batchOf, buildCase, compileAlign, deviations, type Overrides, type SealCase } from "./case.ts";
 import { formulaImages, range } from "../../../verify/formula.ts";
 import { startOf } from "../../../verify/start.ts";
 import type { KnownSteps } from "../../../verify/proof.ts";
@@ -23,8 +24,8 @@ export const SEAL_RECORD: {
   readonly losses: Readonly<Record<string, readonly number[]>>;
 } = record;
 
-/** The model at its start. */
-export function buildSealSteps(gpu: Gpu): SealCase {
+/** The model at its start. @param overrides Keys that differ. @param dtype Storage of frozen weights. */
+export function buildSealSteps(gpu: Gpu, overrides: Overrides = {}, dtype: Dtype = "f32"): SealCase {
   const seal = buildCase(gpu, {
     encoder: "random:vit_small_patch16_224?dim=48&depth=2&heads=3&img=64",
     hidden_dims: "[32, 16]",
@@ -42,7 +43,8 @@ export function buildSealSteps(gpu: Gpu): SealCase {
     lr_warmup_steps: 5,
     clip_norm: 5,
     seed: 7,
-  }, { genes: record.sizes.genes });
+    ...overrides,
+  }, { genes: record.sizes.genes, dtype });
   const { parameters } = seal.model;
   const names = new Set(parameters.entries().map(([name]) => name));
   parameters.load(
