@@ -241,6 +241,12 @@ export function createVit(parameters: Parameters, config: VitConfig, options: Vi
   return assemble(config, { cls, reg, pos, weight, bias, lora: embedLora, activations }, blocks, norm);
 }
 
+/** Tokens of one image. */
+function tokensOf({ imageSize, patch, registers = 0 }: VitConfig): number {
+  const [height, width] = sidesOf(imageSize);
+  return (height / patch) * (width / patch) + 1 + registers;
+}
+
 /** Whether something before the blocks trains. */
 function embedsWithGradient({ cls, reg, pos, weight, bias, lora }: Embedding): boolean {
   return [cls, reg, pos, weight, bias, lora?.a, lora?.b].some((tensor) => tensor?.grad);
@@ -249,9 +255,7 @@ function embedsWithGradient({ cls, reg, pos, weight, bias, lora }: Embedding): b
 /** The passes over parameters that exist. */
 function assemble(config: VitConfig, embedding: Embedding, blocks: readonly Block[], norm: NormLayer): Vit {
   const { depth, width } = config;
-  const { activations } = embedding;
-  const sides = sidesOf(config.imageSize);
-  const tokens = (sides[0] / config.patch) * (sides[1] / config.patch) + 1 + (config.registers ?? 0);
+  const tokens = tokensOf(config);
   const last = (g: Plan, x: Tensor) => (config.normAfterPool ? x : g.module("norm", () => applyNorm(g, norm, x)));
   const isFirst = (i: number, firstTokenOnly: boolean) => firstTokenOnly && i === depth - 1;
   const runBlock = (g: Plan, i: number, x: Tensor, { recompute, training, firstTokenOnly = false }: VitForward) => {
@@ -265,13 +269,12 @@ function assemble(config: VitConfig, embedding: Embedding, blocks: readonly Bloc
   return {
     config,
     tokens,
-    activations,
+    activations: embedding.activations,
     forward(g, images, options = {}) {
       const taps: Taps = {};
       let x = taps.embed = embed(g, images, options.training ?? false);
       for (let i = 0; i < depth; i++) x = taps[`block_${String(i).padStart(2, "0")}`] = runBlock(g, i, x, options);
-      x = taps.norm = last(g, x);
-      return { x, taps };
+      return { x: taps.norm = last(g, x), taps };
     },
     deepestCut() {
       if (embedsWithGradient(embedding)) return undefined;
@@ -295,7 +298,7 @@ function assemble(config: VitConfig, embedding: Embedding, blocks: readonly Bloc
     finish(g, stem, cut, options = {}) {
       const { training = false, firstTokenOnly = false, recompute } = options;
       const block = blocks[cut.blocks];
-      const pieces = stem.map((piece) => cast(g, piece, activations));
+      const pieces = stem.map((piece) => cast(g, piece, embedding.activations));
       let x = pieces[0]!;
       if (block) {
         const forward = { ...config, training, first: isFirst(cut.blocks, firstTokenOnly) };
