@@ -40,6 +40,7 @@ export {
   type KernelOptions,
   type KernelTensors,
   type OptionsArgument,
+  type OverflowCounts,
   Plan,
   type TapeEntry,
 } from "./src/graph/plan.ts";
@@ -64,6 +65,7 @@ export {
 } from "./src/ops/activation.ts";
 export { type AttentionOptions, crossAttention, selfAttention } from "./src/ops/attention.ts";
 export { add, type Binary, binary, div, mul, sub } from "./src/ops/binary.ts";
+export { type Activations, cast } from "./src/ops/cast.ts";
 export { concat } from "./src/ops/concat.ts";
 export { crossEntropy, type CrossEntropyOptions } from "./src/ops/cross_entropy.ts";
 export { dropout } from "./src/ops/dropout.ts";
@@ -75,6 +77,7 @@ export { l2Normalize, type L2NormalizeOptions } from "./src/ops/l2_normalize.ts"
 export { layernorm, type LayernormOptions } from "./src/ops/layernorm.ts";
 export { linear, type LinearParams, type Lora } from "./src/ops/linear.ts";
 export { matmul, type MatmulOptions } from "./src/ops/matmul.ts";
+export { countOverflow } from "./src/ops/overflow.ts";
 export { permute, transpose } from "./src/ops/permute.ts";
 export { max, mean, meanAll, type ReductionOptions, sum, sumAll } from "./src/ops/reduce.ts";
 export { affine, scale } from "./src/ops/scale.ts";

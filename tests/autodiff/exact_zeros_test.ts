@@ -155,7 +155,7 @@ const NETS: Readonly<Record<string, Net>> = {
   "query and key of a single token": {
     shapes: { x: [3, 1, 8], w: [24, 8], b: [24], wo: [8, 8], bo: [8] },
     run(g, t) {
-      const layerOf = (i: string) => ({ weight: t[`w${i}`]!, bias: t[`b${i}`]!, lora: undefined });
+      const layerOf = (i: string) => ({ name: `w${i}`, weight: t[`w${i}`]!, bias: t[`b${i}`]!, lora: undefined });
       return end(g, applyMultihead(g, { input: layerOf(""), output: layerOf("o"), heads: 2 }, t.x!));
     },
     ref(a) {
