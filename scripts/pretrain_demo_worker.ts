@@ -1,6 +1,6 @@
 /** Renders the patches of one synthetic slide, with the fields at their centres: the worker of `pretrain_demo.ts`. */
 
-import { placeWindows } from "../src/data/image/windows.ts";
+import { PATCH_PIXEL_SIZE, placeWindows } from "../src/data/image/windows.ts";
 import { cutPatch } from "../src/data/synth/crop.ts";
 import { Fields, squash } from "../src/data/synth/fields.ts";
 import { Renderer } from "../src/data/synth/render.ts";
@@ -32,7 +32,7 @@ function render({ seed, slide: number, rows, cols, size, programs }: SlideReques
   const renderer = new Renderer(slide, fields);
   const spatial = Float64Array.from(slide.spots.flatMap(({ x, y }) => [x / slide.pixelSize, y / slide.pixelSize]));
   const coverage = (x: number, y: number, side: number) => tissueCoverage(slide, x, y, side);
-  const { kept } = placeWindows(slide, "current", size, spatial, coverage);
+  const { kept } = placeWindows(slide, "current", { size, pixelSize: PATCH_PIXEL_SIZE }, spatial, coverage);
   const patches = new Uint8Array(kept.length * size * size * 3);
   const targets = new Float32Array(kept.length * programs);
   kept.forEach((window, i) => {

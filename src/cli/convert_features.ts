@@ -11,6 +11,7 @@ import { convertFeatureFiles } from "../run/convert_features.ts";
 import { flagFacts } from "../run/output_folder.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { Progress } from "./progress.ts";
+import { MPP_FLAG } from "./section_flags.ts";
 import { printJson } from "./terminal.ts";
 
 /** What follows the name of the conversion. */
@@ -19,13 +20,7 @@ export const usage = "IN OUT --to FORM";
 /** Flags of the conversion. */
 export const flags = {
   to: { kind: "choice", of: FEATURE_FORMS, help: "features: whose form" },
-  mpp: {
-    kind: "number",
-    value: "UM",
-    min: 0.01,
-    max: 100,
-    help: "features: µm a pixel of level 0, where files lack it",
-  },
+  mpp: MPP_FLAG,
   "strict-trident": { kind: "switch", help: "features: a row a chunk, as TRIDENT stores them" },
   overwrite: COMMON.overwrite,
   quiet: COMMON.quiet,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { HEST_PATCH, type PatchScale } from "../data/image/windows.ts";
 import type { SectionOptions } from "../run/convert_section.ts";
 import { flagFacts } from "../run/output_folder.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
@@ -17,6 +18,27 @@ export const COUNTS_FLAG = {
   value: "PATH",
   help: "counts: a table of spots by genes (.tsv, .tsv.gz); of Visium an .h5 file or a folder of matrix.mtx",
 } as const;
+
+/** Flag of µm a pixel, which several conversions have. */
+export const MPP_FLAG = {
+  kind: "number",
+  value: "UM",
+  min: 0.01,
+  max: 100,
+  help: "µm a pixel: of patches, 0.5 if not given; of features, that of level 0, where files lack it",
+} as const;
+
+/** Flags of patches. */
+export const PATCH_FLAGS = {
+  mpp: MPP_FLAG,
+  px: { kind: "number", value: "N", integer: true, min: 16, max: 4096, help: "side of a patch, 224 if not given" },
+  coarse: { kind: "switch", help: "take images coarser than 1.15 µm a pixel" },
+} as const satisfies Flags;
+
+/** What the flags say of patches. */
+export function patchScale({ mpp, px }: Pick<Args<typeof PATCH_FLAGS>["flags"], "mpp" | "px">): PatchScale {
+  return { size: px ?? HEST_PATCH.size, pixelSize: mpp ?? HEST_PATCH.pixelSize };
+}
 
 /** Flags of all these conversions. */
 export const SECTION_FLAGS = {
@@ -42,12 +64,13 @@ export const SECTION_FLAGS = {
     of: ["current", "v1"],
     help: "where patches are cut: as in HEST-1k today (if not given), or as in HEST-Benchmark",
   },
+  ...PATCH_FLAGS,
   wsi: {
     kind: "choice",
     of: ["deflate", "jpeg", "none"],
-    help: "the slide as a pyramid in wsis/: without loss (if not given), as JPEG, or left out",
+    help:
+      "the slide as a pyramid in wsis/, from which patches are cut: without loss (if not given), as JPEG, or left out",
   },
-  coarse: { kind: "switch", help: "take images coarser than 1.15 µm a pixel" },
   title: { kind: "text", value: "TEXT", help: "name of the data set in the metadata" },
   patient: { kind: "text", value: "NAME", help: "patient of all sections in the metadata, by whom splits keep apart" },
   overwrite: COMMON.overwrite,
@@ -62,6 +85,7 @@ export function sectionOptions(out: string, given: Args<typeof SECTION_FLAGS>["f
     pitch: given["pitch-um"],
     spot: given["spot-um"],
     rule: (given.rule ?? "current") as SectionOptions["rule"],
+    patch: patchScale(given),
     wsi: (given.wsi ?? "deflate") as SectionOptions["wsi"],
     coarse: given.coarse,
     title: given.title,

@@ -8,7 +8,7 @@
 import type { RgbImage } from "../io/image/rgb_image.ts";
 import { resizeSquare } from "./image/resize.ts";
 import { bestLevel, type Slide } from "./image/slide.ts";
-import { type Generation, PATCH_PIXEL_SIZE, type Window } from "./image/windows.ts";
+import type { Generation, PatchScale, Window } from "./image/windows.ts";
 
 /** Rows of a slide read at once while it is made small. */
 const STRIP = 256;
@@ -91,17 +91,17 @@ export async function cutPatches(
   pixelSize: number,
   windows: readonly Window[],
   generation: Generation,
-  size: number,
+  patch: PatchScale,
   take: (window: number, rgb: Uint8Array) => void,
 ): Promise<void> {
-  const number = generation === "current" ? bestLevel(slide, PATCH_PIXEL_SIZE / pixelSize) : 0;
+  const number = generation === "current" ? bestLevel(slide, patch.pixelSize / pixelSize) : 0;
   const { downsample } = slide.levels[number]!;
   const order = windows.map((_, i) => i).sort((a, b) => windows[a]!.y - windows[b]!.y);
   for (const i of order) {
     const { x, y, side } = windows[i]!;
     const n = Math.max(1, Math.round(side / downsample));
     const { data } = await slide.read(number, Math.floor(x / downsample), Math.floor(y / downsample), n, n);
-    take(i, resizeSquare(data, n, size, generation === "current" ? "linear" : "cubic"));
+    take(i, resizeSquare(data, n, patch.size, generation === "current" ? "linear" : "cubic"));
   }
 }
 

@@ -122,7 +122,8 @@ export function join(input: JoinInput, options: JoinOptions = {}): Joined {
   };
 }
 
-function uniqueIndex(sample: string, what: string, names: readonly string[]): Map<string, number> {
+/** Rows by name. @throws {DataError} If a name comes twice. */
+export function uniqueIndex(sample: string, what: string, names: readonly string[]): Map<string, number> {
   const index = new Map<string, number>();
   names.forEach((name, i) => {
     if (index.has(name)) {

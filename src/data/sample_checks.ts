@@ -88,11 +88,15 @@ function checkSizes({ id, table, metadata, patches }: CheckedSample, options: Ch
     const text = `${own.toPrecision(4)} and ${size.toPrecision(4)} µm differ by ${percent} %`;
     warnings.push(`${id}: pixel size by the patches and by the metadata: ${text}`);
   }
-  return [...warnings, ...checkLattice({ id, table, metadata, patches })];
+  return [...warnings, ...checkLattice({ id, table, metadata })];
 }
 
 /** Pixel size and pitch by the spots beside what the metadata say. */
-function checkLattice({ id, table, metadata }: CheckedSample): string[] {
+export function checkLattice(
+  { id, table, metadata }: Pick<CheckedSample, "id" | "metadata"> & {
+    readonly table: Pick<SampleTable, "spatial" | "array">;
+  },
+): string[] {
   const { spatial, array } = table;
   const pitch = metadata?.number("inter_spot_dist");
   if (spatial === undefined || pitch === undefined) return [];

@@ -47,8 +47,8 @@ export interface Patches {
   close(): void;
 }
 
-/** µm a pixel of the patches of 2024, whatever the slide. */
-const V1_PIXEL_SIZE = 0.5;
+/** µm a pixel of the patches of 2024, whatever the slide, unless the file says more. */
+export const V1_PIXEL_SIZE = 0.5;
 
 /**
  * Opens a patch file.
@@ -126,8 +126,10 @@ function pixelSizes(
     throw file.fail(`${path}@${name}`, String(value), "a positive number");
   };
   if (generation === "v1") {
-    const slidePixelSize = V1_PIXEL_SIZE / positive("factor")!;
-    return { pixelSize: V1_PIXEL_SIZE, slidePixelSize, sizeOnSlide: positive("patch_size") };
+    const own = positive("pixel_size");
+    const pixelSize = own === undefined ? V1_PIXEL_SIZE : own * positive("factor")!;
+    const slidePixelSize = own ?? V1_PIXEL_SIZE / positive("factor")!;
+    return { pixelSize, slidePixelSize, sizeOnSlide: positive("patch_size") };
   }
   const slidePixelSize = positive("pixel_size");
   const downsample = positive("downsample");

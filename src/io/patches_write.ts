@@ -5,6 +5,7 @@
  */
 
 import type { Disk } from "./disk.ts";
+import { V1_PIXEL_SIZE } from "./patches.ts";
 import { H5Writer } from "./hdf5/h5_write.ts";
 
 /** A patch file to write. */
@@ -47,6 +48,8 @@ export async function writePatches(
     } else {
       h5.attribute("/img", "patch_size", sizeOnSlide);
       h5.attribute("/img", "factor", pixelSize / slidePixelSize, "f8");
+      // Readers take 0.5 µm a pixel for granted; other patches say what the slide's pixels are.
+      if (pixelSize !== V1_PIXEL_SIZE) h5.attribute("/img", "pixel_size", slidePixelSize, "f8");
     }
     h5.close();
   });

@@ -13,7 +13,7 @@ import { type Converted, type ConvertOptions, samplePaths } from "../data/conver
 import { gatherWarnings } from "../data/sample_checks.ts";
 import { realPath } from "../host/files.ts";
 import { disk, makeFolder, readText } from "../io/fs.ts";
-import { catalogueCsv, parseCatalogue } from "../io/metadata.ts";
+import { catalogueCsv, type MetadataValue, parseCatalogue } from "../io/metadata.ts";
 import { checkFolder } from "../io/output.ts";
 import { contentHash } from "./content_hash.ts";
 import { checkConvertFolder, ConvertFolder, type SampleRequest } from "./convert_folder.ts";
@@ -22,7 +22,8 @@ import { checkConvertFolder, ConvertFolder, type SampleRequest } from "./convert
 const CATALOGUE = "HEST_v1_1_0.csv";
 
 /** Where sections go, and how; `pitch` and `spot` are those of the technique where they are not given. */
-export interface SectionOptions extends Pick<ConvertOptions, "rule" | "wsi" | "coarse" | "title" | "patient"> {
+export interface SectionOptions
+  extends Pick<ConvertOptions, "rule" | "patch" | "wsi" | "coarse" | "title" | "patient"> {
   /** The folder. */
   readonly out: string;
   /** Micrometres between neighbouring spots, and across a spot. */
@@ -42,7 +43,7 @@ export interface Section {
 /** Options of one section's conversion. */
 export function optionsOf(
   id: string,
-  { pitch, spot, rule, wsi, coarse = false, title, patient }: SectionOptions,
+  { pitch, spot, rule, patch, wsi, coarse = false, title, patient }: SectionOptions,
   lattice: { readonly pitch: number; readonly spot: number },
   reporter: Reporter,
 ): ConvertOptions {
@@ -50,7 +51,7 @@ export function optionsOf(
     id,
     pitch: pitch ?? lattice.pitch,
     spot: spot ?? lattice.spot,
-    ...{ rule, wsi, coarse, title, patient },
+    ...{ rule, patch, wsi, coarse, title, patient },
     onProgress: (what, at, total) => reporter.update(what, at, total, what.endsWith("patches") ? "tiles" : "steps"),
   };
 }
@@ -97,7 +98,7 @@ export async function convertSections(
   } finally {
     for (const warning of gatherWarnings(done.flatMap(({ warnings }) => warnings))) reporter.warn(warning);
   }
-  writeCatalogue(options.out, done);
+  addToCatalogue(options.out, done.map(({ metadata }) => ({ ...metadata, hest_version_added: null })));
   return done;
 }
 
@@ -139,11 +140,15 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** What is said of a sample that was converted. */
 function lineOf({ id, spots, pairs, pixelSize, dropped }: Converted): string {
+  return `${id}: ${count(pairs, "patch", "patches")} of ${count(spots, "spot")}, ${pixelSize.toFixed(4)} µm a pixel${
+    leftOut(dropped)
+  }`;
+}
+
+/** What is said of spots that were left out, by reason. */
+export function leftOut(dropped: Readonly<Record<string, number>>): string {
   const reasons = Object.entries(dropped).flatMap(([key, n]) => n > 0 ? [`${n} ${REASONS[key] ?? key}`] : []);
-  const left = reasons.length > 0 ? `; left out: ${reasons.join(", ")}` : "";
-  return `${id}: ${count(pairs, "patch", "patches")} of ${count(spots, "spot")}, ${
-    pixelSize.toFixed(4)
-  } µm a pixel${left}`;
+  return reasons.length > 0 ? `; left out: ${reasons.join(", ")}` : "";
 }
 
 /** Refuses names that HEST's file names could not hold. @param hint What mends it. */
@@ -161,7 +166,7 @@ function checkId(id: string, hint = "Pass --id"): void {
  * @param inputs Files that are read.
  * @param folder The folder they are in, if it was named.
  */
-function checkOut(out: string, inputs: readonly string[], folder: string | undefined): void {
+export function checkOut(out: string, inputs: readonly string[], folder: string | undefined): void {
   const target = real(out);
   // A new folder beside single files is fine; in a folder of sections it is not.
   const inside = folder !== undefined && `${target}/`.startsWith(`${real(folder)}/`)
@@ -188,19 +193,15 @@ function real(path: string): string {
 }
 
 /** What the folder's catalogue lists. @throws {FormatError} If it is no such table. */
-function catalogueOf(out: string): ReturnType<typeof parseCatalogue> {
+export function catalogueOf(out: string): ReturnType<typeof parseCatalogue> {
   const path = `${out}/${CATALOGUE}`;
   return disk.look(path) === undefined ? [] : parseCatalogue(readText(path), path);
 }
 
-/** Adds the samples to the folder's catalogue, in place of those of the same name. */
-function writeCatalogue(out: string, done: readonly Converted[]): void {
+/** Adds samples to the folder's catalogue, in place of those of the same name. */
+export function addToCatalogue(out: string, added: readonly Readonly<Record<string, MetadataValue>>[]): void {
   const path = `${out}/${CATALOGUE}`;
-  const ids = new Set(done.map(({ id }) => id));
+  const ids = new Set(added.map(({ id }) => id));
   const before = catalogueOf(out).filter(({ id }) => !ids.has(id));
-  const rows = [
-    ...before.map(({ values }) => Object.fromEntries(values)),
-    ...done.map(({ metadata }) => ({ ...metadata, hest_version_added: null })),
-  ];
-  disk.write(path, catalogueCsv(rows));
+  disk.write(path, catalogueCsv([...before.map(({ values }) => Object.fromEntries(values)), ...added]));
 }

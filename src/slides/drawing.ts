@@ -8,7 +8,7 @@
  */
 
 import type { RgbImage } from "../io/image/rgb_image.ts";
-import type { Outline } from "./polygons.ts";
+import type { Outline } from "../data/image/polygons.ts";
 
 type Colour = readonly [number, number, number];
 

@@ -8,7 +8,7 @@
 import { ConfigError } from "../core/errors.ts";
 import { Rng } from "../core/rng.ts";
 import type { SlideLevel } from "../data/image/slide.ts";
-import { Coverage, type Outline } from "./polygons.ts";
+import { Coverage, type Outline } from "../data/image/polygons.ts";
 import { levelFor, magnificationOf } from "./scale.ts";
 import { simplify } from "./simplify.ts";
 

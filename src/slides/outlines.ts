@@ -10,7 +10,7 @@ import { boxOf, type Mask, outlinesOf } from "../data/image/mask.ts";
 import { parseGeoJson } from "../io/geojson.ts";
 import { decodeImage } from "../io/image/image.ts";
 import { cornerOf, type Grid, tileId } from "./grid.ts";
-import type { Outline } from "./polygons.ts";
+import type { Outline } from "../data/image/polygons.ts";
 
 /** Pixels of level 0. */
 interface Size {

@@ -20,7 +20,7 @@ import {
   withinRegions,
 } from "./outlines.ts";
 import { drawOutlines, drawTiles } from "./drawing.ts";
-import type { Outline } from "./polygons.ts";
+import type { Outline } from "../data/image/polygons.ts";
 import { type GivenScale, type SlideScale, slideScale } from "./scale.ts";
 import { type SlidePaths, tileAttributes, writeTiles } from "./tree.ts";
 

@@ -9,7 +9,7 @@
 
 import { type Box, boxOf } from "../data/image/mask.ts";
 import { insideRing } from "../io/geojson.ts";
-import type { Outline } from "./polygons.ts";
+import type { Outline } from "../data/image/polygons.ts";
 
 /** Points a ring keeps at least, its first counted twice. */
 const LEAST = 4;

@@ -30,7 +30,7 @@ import { openTenx } from "../../src/io/tenx_h5.ts";
 import { readTenxSpatial } from "../../src/io/tenx_spatial.ts";
 import { parseManifest } from "../../src/slides/manifest.ts";
 import { readOutlines } from "../../src/slides/outlines.ts";
-import { Coverage } from "../../src/slides/polygons.ts";
+import { Coverage } from "../../src/data/image/polygons.ts";
 import { simplify } from "../../src/slides/simplify.ts";
 import type { Target } from "./fuzz.ts";
 import { mutate } from "./mutate.ts";

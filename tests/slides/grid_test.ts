@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { ConfigError, DataError } from "../../src/core/errors.ts";
 import type { SlideLevel } from "../../src/data/image/slide.ts";
 import { chooseTiles, type GridKind, layGrid, roundEven, tileId } from "../../src/slides/grid.ts";
-import { Coverage, type Outline } from "../../src/slides/polygons.ts";
+import { Coverage, type Outline } from "../../src/data/image/polygons.ts";
 import { resizeImage } from "../../src/slides/resize.ts";
 import { levelFor, magnificationOf, slideScale } from "../../src/slides/scale.ts";
 import { simplify } from "../../src/slides/simplify.ts";

@@ -8,7 +8,7 @@ import { encodeJpeg } from "../../src/io/image/jpeg_write.ts";
 import { encodePng } from "../../src/io/image/png_write.ts";
 import { chooseTiles, layGrid } from "../../src/slides/grid.ts";
 import { contoursGeoJson, readOutlines, squaresOf, tilesGeoJson, withinRegions } from "../../src/slides/outlines.ts";
-import { Coverage } from "../../src/slides/polygons.ts";
+import { Coverage } from "../../src/data/image/polygons.ts";
 
 const utf8 = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 const SLIDE = { name: "s.svs", width: 1000, height: 500 };

@@ -5,47 +5,37 @@
  * @module
  */
 
-import { DataError } from "../../core/errors.ts";
-import { type Disk, recording } from "../../io/disk.ts";
+import { type Disk, randomAccess, recording } from "../../io/disk.ts";
 import { tissueGeoJson } from "../../io/geojson.ts";
 import { H5Writer } from "../../io/hdf5/h5_write.ts";
 import { hestH5ad, type NewColumn, type NewH5ad, writeH5ad } from "../../io/hdf5/h5ad_write.ts";
 import { encodeJpeg } from "../../io/image/jpeg_write.ts";
 import { metadataJson, type MetadataValue } from "../../io/metadata.ts";
-import { writePatches } from "../../io/patches_write.ts";
 import { encodePng } from "../../io/image/png_write.ts";
 import { type Matrix, mergeNames } from "../../io/sparse.ts";
 import { type TiffPacking, TiffWriter, TILE } from "../../io/image/tiff_write.ts";
 import { checkCounts, scanStored } from "../counts.ts";
-import { coverage, outlinesOf } from "../image/mask.ts";
-import { cutPatches, drawSpots, shrink, type Thumbnail } from "../hest_sample.ts";
-import type { Slide } from "../image/slide.ts";
-import { type SlideTissue, slideTissue } from "../image/tissue.ts";
-import { type Generation, PATCH_PIXEL_SIZE, placeWindows, type Windows } from "../image/windows.ts";
+import { outlinesOf } from "../image/mask.ts";
+import { drawSpots, shrink, type Thumbnail } from "../hest_sample.ts";
+import type { Outline } from "../image/polygons.ts";
+import { openSlide, type Slide } from "../image/slide.ts";
+import { slideTissue } from "../image/tissue.ts";
+import type { Windows } from "../image/windows.ts";
+import { checkPixelSize, type CutOptions, patchWarnings, windowsOf, writeSamplePatches } from "./cut_sample.ts";
 
 /** Long edge of the small images, pixels. */
-const THUMBNAIL = 1000;
-/** Side of a patch, pixels. */
-const PATCH = 224;
-/** µm a pixel beyond which HEST releases no sample. */
-const COARSEST = 1.15;
+export const THUMBNAIL = 1000;
 
 /** What a conversion takes, whatever the technology. */
-export interface ConvertOptions {
-  /** Identifier of the sample. */
-  readonly id: string;
+export interface ConvertOptions extends CutOptions {
   /** Micrometres between neighbouring spots, and across a spot. */
   readonly pitch: number;
   readonly spot: number;
-  readonly rule: Generation;
   /** How the slide's pyramid is packed; `none` writes none. */
   readonly wsi: TiffPacking | "none";
-  /** Takes images coarser than 1.15 µm a pixel. */
-  readonly coarse?: boolean;
   /** Data set and patient of the metadata, where known. */
   readonly title?: string | undefined;
   readonly patient?: string | undefined;
-  onProgress?(what: string, done: number, total: number): void;
 }
 
 /** A sample that was read: spots that have counts and a place, in the order of the counts. */
@@ -126,7 +116,8 @@ export async function thumbnailOf(
 }
 
 /**
- * Writes a sample. The folders must be there.
+ * Writes a sample. The folders must be there. Patches are cut from the pyramid where one is written, so that who cuts them again
+ * from it gets the same.
  *
  * @param small The slide's {@linkcode thumbnailOf}, where it was made already.
  * @throws {DataError} If the image is too coarse, or no spot lies on tissue; nothing is written then.
@@ -139,22 +130,17 @@ export async function writeSample(
   options: ConvertOptions,
   small?: Thumbnail,
 ): Promise<Converted> {
-  const { id, rule, onProgress } = options;
-  const { width, height } = slide.levels[0]!;
+  const { id, onProgress } = options;
+  const { height } = slide.levels[0]!;
   const pixelSize = sample.pixels.size;
-  checkPixelSize(id, pixelSize, options.coarse === true);
+  checkPixelSize(options, pixelSize);
   const told = checkSampleCounts(id, sample);
   const rows = (what: string) => (share: number) => onProgress?.(`${id}: ${what}`, Math.round(share * height), height);
   const thumbnail = small ?? await thumbnailOf(slide, options);
-  const tissue = await slideTissue(slide, pixelSize, {}, rows("tissue"));
-  const windows = placeWindows(
-    { width, height, pixelSize },
-    rule,
-    PATCH,
-    sample.spatial,
-    coverage(tissue, tissue.scale),
-  );
-  if (windows.kept.length === 0) throw noPatches(id, sample, windows);
+  const mask = await slideTissue(slide, pixelSize, {}, rows("tissue"));
+  const tissue = outlinesOf(mask, mask.scale);
+  const spots = { ...sample, pixelSize };
+  const windows = windowsOf(slide, spots, tissue, options);
   const paths = samplePaths(id);
   // The metadata, which come last, never stand beside files of another run; nor does its slide.
   given.remove(`${out}/${paths.metadata}`);
@@ -162,30 +148,23 @@ export async function writeSample(
   const written: string[] = [];
   const disk = recording(given, written);
   try {
-    await writeSamplePatches(disk, `${out}/${paths.patches}`, slide, sample, windows, options);
-    if (options.wsi !== "none") {
-      await writeSlide(disk, `${out}/${paths.wsi}`, slide, pixelSize, options.wsi, rows("slide"));
+    const kept = await keepSlide(disk, `${out}/${paths.wsi}`, slide, pixelSize, options.wsi, rows("slide"));
+    try {
+      await writeSamplePatches(disk, `${out}/${paths.patches}`, kept ?? slide, spots, windows, options);
+    } finally {
+      kept?.close();
     }
     await writeExpression(disk, `${out}/${paths.expression}`, sample, thumbnail, options.spot);
     writeImages(disk, out, id, sample, windows, thumbnail, tissue, options.spot);
     const metadata = describe(options, sample, slide);
     disk.write(`${out}/${paths.metadata}`, metadataJson(metadata));
-    const { warnings, ...said } = summary(id, sample, windows, slide);
+    const { warnings, ...said } = summary(options, sample, windows, slide);
     return { id, ...said, warnings: [...told, ...warnings], metadata };
   } catch (error) {
     // An image may turn out damaged half way: nothing of what was made of it stays.
     for (const path of written) given.remove(path);
     throw error;
   }
-}
-
-function checkPixelSize(id: string, size: number, coarse: boolean): void {
-  if (size <= COARSEST || coarse) return;
-  throw new DataError(`Cannot convert ${id}: ${size.toFixed(3)} µm a pixel, at most ${COARSEST} wanted`, {
-    code: "too-coarse",
-    hint: "Give the image in its full resolution, or pass --coarse: patches are then enlarged and blurred",
-    context: { sample: id, pixelSize: size, most: COARSEST },
-  });
 }
 
 /** Refuses counts that are none before anything is written: where the raw file is no longer at hand nobody could mend them. */
@@ -197,17 +176,8 @@ function checkSampleCounts(id: string, { counts, barcodes, genes }: ReadSample):
   return checkCounts(id, scan, { mend, source: counts.name, dtype: counts.dtype }).warnings;
 }
 
-function noPatches(id: string, { barcodes }: ReadSample, { offImage, offTissue }: Windows): DataError {
-  const found = `of ${barcodes.length} spots ${offTissue.length} lie off the tissue and ` +
-    `${offImage.length} have a window that leaves the image`;
-  return new DataError(`Cannot convert ${id}: ${found}, one with a patch wanted`, {
-    code: "no-patches",
-    hint: "Check that the image is the one the spots were placed on",
-    context: { sample: id, spots: barcodes.length, offTissue: offTissue.length, offImage: offImage.length },
-  });
-}
-
-function summary(id: string, sample: ReadSample, windows: Windows, slide: Slide) {
+function summary(options: ConvertOptions, sample: ReadSample, windows: Windows, slide: Slide) {
+  const { id } = options;
   const { pixels: { size, residual, neighbours, reference }, genes } = sample;
   const spots = sample.barcodes.length;
   const pairs = windows.kept.length;
@@ -231,11 +201,7 @@ function summary(id: string, sample: ReadSample, windows: Windows, slide: Slide)
     warnings: [
       ...sample.warnings,
       ...warn(repeated.length > 0, () => `${repeated.length} genes have several columns (${repeated[0]})`),
-      ...warn(2 * pairs < spots, () => "less than half of the spots have a patch"),
-      ...warn(
-        size > 1.02 * PATCH_PIXEL_SIZE,
-        () => `patches are enlarged: ${um(size)} a pixel, ${PATCH_PIXEL_SIZE} wanted`,
-      ),
+      ...patchWarnings(options, spots, windows, size),
       ...warn(
         claimed !== undefined && Math.abs(claimed / size - 1) > 0.05,
         () => `the image's file claims ${um(claimed!)} a pixel, the spots say ${um(size)}`,
@@ -274,35 +240,6 @@ async function writeExpression(
   });
 }
 
-async function writeSamplePatches(
-  disk: Disk,
-  path: string,
-  slide: Slide,
-  { barcodes, spatial, pixels }: ReadSample,
-  { kept }: Windows,
-  { id, rule, onProgress }: ConvertOptions,
-): Promise<void> {
-  const coords = kept.flatMap(({ spot, x, y }) =>
-    rule === "current" ? [x, y] : [Math.trunc(spatial[2 * spot + 1]!), Math.trunc(spatial[2 * spot]!)]
-  );
-  await writePatches(disk, path, {
-    generation: rule,
-    size: PATCH,
-    barcodes: kept.map(({ spot }) => barcodes[spot]!),
-    coords: BigInt64Array.from(coords, BigInt),
-    sizeOnSlide: Math.round(PATCH * PATCH_PIXEL_SIZE / pixels.size),
-    slidePixelSize: pixels.size,
-    pixelSize: PATCH_PIXEL_SIZE,
-    async pixels(put) {
-      let done = 0;
-      await cutPatches(slide, pixels.size, kept, rule, PATCH, (i, rgb) => {
-        put(i, rgb);
-        onProgress?.(`${id}: patches`, ++done, kept.length);
-      });
-    },
-  });
-}
-
 function writeImages(
   disk: Disk,
   out: string,
@@ -310,26 +247,27 @@ function writeImages(
   { spatial, pixels }: ReadSample,
   { kept }: Windows,
   thumbnail: Thumbnail,
-  tissue: SlideTissue,
+  tissue: readonly Outline[],
   spot: number,
 ): void {
   const paths = samplePaths(id);
   const patched = new Set(kept.map((window) => window.spot));
   disk.write(`${out}/${paths.image}`, encodePng(drawSpots(thumbnail, spatial, patched, spot / 2 / pixels.size)));
   disk.write(`${out}/${paths.thumbnail}`, encodeJpeg(thumbnail, 95));
-  const polygons = outlinesOf(tissue, tissue.scale).map((outline) => ({ ...outline, tissueId: undefined }));
+  const polygons = tissue.map((outline) => ({ ...outline, tissueId: undefined }));
   disk.write(`${out}/${paths.tissue}`, tissueGeoJson(polygons));
 }
 
-/** Writes the slide as a pyramid, 256 rows at a time. */
-async function writeSlide(
+/** Writes the slide as a pyramid, 256 rows at a time, and opens it; undefined where none is to be kept. */
+async function keepSlide(
   disk: Disk,
   path: string,
   slide: Slide,
   pixelSize: number,
-  packing: TiffPacking,
+  packing: ConvertOptions["wsi"],
   onRows: (share: number) => void,
-): Promise<void> {
+): Promise<Slide | undefined> {
+  if (packing === "none") return undefined;
   const { width, height } = slide.levels[0]!;
   await disk.writeSlowly(path, async (file) => {
     const writer = new TiffWriter(file, { width, height, pixelSize, packing });
@@ -340,6 +278,7 @@ async function writeSlide(
     }
     writer.finish();
   });
+  return await openSlide(randomAccess(disk.open(path, "read")));
 }
 
 function describe(

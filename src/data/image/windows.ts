@@ -7,10 +7,24 @@
  * @module
  */
 
-/** µm a pixel of patches. */
+/** µm a pixel of patches, where nothing else is asked for. */
 export const PATCH_PIXEL_SIZE = 0.5;
 /** Tissue that a window must hold. */
 const TISSUE = { current: 0.15, v1: 0.7 } as const;
+
+/** Patches: their side in pixels, and µm a pixel of them. */
+export interface PatchScale {
+  readonly size: number;
+  readonly pixelSize: number;
+}
+
+/** Patches as HEST releases them. */
+export const HEST_PATCH: PatchScale = { size: 224, pixelSize: PATCH_PIXEL_SIZE };
+
+/** Side of a patch on a slide of `pixelSize` µm a pixel, in its pixels, as files name it. */
+export function sideOnSlide(patch: PatchScale, pixelSize: number): number {
+  return Math.round(patch.size * patch.pixelSize / pixelSize);
+}
 
 /** Which of the two rules. */
 export type Generation = "current" | "v1";
@@ -40,20 +54,19 @@ export interface Windows {
  * Places windows around spots.
  *
  * @param slide Extent in level-0 pixels, and µm of such a pixel.
- * @param size Side of a patch in pixels of 0.5 µm.
  * @param spatial Centres of the spots, `[n, 2]`, x then y in level-0 pixels.
  * @param coverage Share of tissue in a window.
  */
 export function placeWindows(
   slide: { readonly width: number; readonly height: number; readonly pixelSize: number },
   generation: Generation,
-  size: number,
+  patch: PatchScale,
   spatial: Float64Array,
   coverage: (x: number, y: number, side: number) => number,
 ): Windows {
   const { width, height, pixelSize } = slide;
-  const length = size * PATCH_PIXEL_SIZE / pixelSize;
-  const side = Math.round(length);
+  const length = patch.size * patch.pixelSize / pixelSize;
+  const side = sideOnSlide(patch, pixelSize);
   const kept: Window[] = [];
   const [offImage, offTissue]: [number[], number[]] = [[], []];
   for (let spot = 0; 2 * spot < spatial.length; spot++) {

@@ -21,7 +21,8 @@ export function windows(
   size: number,
   spatial: Float64Array,
 ): readonly Window[] {
-  return placeWindows(slide, generation, size, spatial, (x, y, side) => tissueCoverage(slide, x, y, side)).kept;
+  const patch = { size, pixelSize: PATCH_PIXEL_SIZE };
+  return placeWindows(slide, generation, patch, spatial, (x, y, side) => tissueCoverage(slide, x, y, side)).kept;
 }
 
 /** RGB bytes `[size, size, 3]` of a window's patch. */

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { type Box, boxOf, ringArea } from "../data/image/mask.ts";
-import { insideRing, type Polygon } from "../io/geojson.ts";
+import { type Box, boxOf, ringArea } from "./mask.ts";
+import { insideRing, type Polygon } from "../../io/geojson.ts";
 
 /** Outline and holes, closed, x and y in turn. */
 export type Outline = Pick<Polygon, "exterior" | "holes">;

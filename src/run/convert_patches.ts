@@ -1,0 +1,100 @@
+/**
+ * Patches of a folder in HEST's layout cut again into another folder, sample by sample.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../core/errors.ts";
+import type { Facts } from "../core/facts.ts";
+import { nearest } from "../core/nearest.ts";
+import type { Reporter } from "../core/reporter.ts";
+import { count } from "../core/text_table.ts";
+import { type Recut, recutPaths, recutSample, type RecutSources, recutSources } from "../data/convert/recut_sample.ts";
+import { findSamples } from "../data/data_folder.ts";
+import type { Generation, PatchScale } from "../data/image/windows.ts";
+import { gatherWarnings } from "../data/sample_checks.ts";
+import { Sha256 } from "../host/zlib.ts";
+import { disk, makeFolder } from "../io/fs.ts";
+import { contentHash } from "./content_hash.ts";
+import { checkConvertFolder, ConvertFolder } from "./convert_folder.ts";
+import { addToCatalogue, catalogueOf, checkOut, leftOut } from "./convert_section.ts";
+
+/** What is cut. */
+export interface PatchesRequest {
+  /** A folder in HEST's layout. */
+  readonly data: string;
+  /** Samples by name; all if there are none. */
+  readonly samples: readonly string[];
+  readonly out: string;
+  readonly rule: Generation;
+  readonly patch: PatchScale;
+  readonly coarse: boolean;
+  readonly overwrite: boolean;
+  /** Settings as the folder's record keeps them. */
+  readonly settings: Facts;
+}
+
+/**
+ * Cuts the patches of samples, those that are not finished.
+ *
+ * @throws {ConfigError} If a sample is not there, or the folder of the output holds what is not to be replaced.
+ * @throws {DataError | FormatError} If a sample lacks its slide, or a file cannot be read.
+ */
+export async function convertPatches(request: PatchesRequest, reporter: Reporter): Promise<Recut[]> {
+  const { data, out, rule, patch, coarse, overwrite, settings } = request;
+  const sources = chosen(request);
+  checkOut(out, [], data);
+  const places = { out, paths: recutPaths };
+  const ids = sources.map(({ files }) => files.id);
+  checkConvertFolder(places, ids, overwrite);
+  // It is added to at the end; one that cannot be read is told before the work.
+  catalogueOf(out);
+  const samples: { id: string; input: string }[] = [];
+  for (const { files, slide, tissue, metadata } of sources) {
+    const told = JSON.stringify([...metadata.values]);
+    const content = await contentHash([files.expression, slide, ...(tissue === undefined ? [] : [tissue])]);
+    const hash = new Sha256().update(new TextEncoder().encode(content + told));
+    samples.push({ id: files.id, input: hash.hex() });
+  }
+  const needed = (id: string) => recutPaths(id).filter((path) => !path.startsWith("tissue_seg/"));
+  using folder = ConvertFolder.open<Recut>({ ...places, what: "patches", samples, settings, overwrite, needed });
+  const done: Recut[] = [];
+  const onProgress = (what: string, at: number, total: number) =>
+    reporter.update(what, at, total, what.endsWith("patches") ? "tiles" : "steps");
+  try {
+    for (const source of sources) {
+      const { id } = source.files;
+      const cut = async () => {
+        for (const path of recutPaths(id)) makeFolder(`${out}/${path.replace(/[^/]*$/, "")}`);
+        return await recutSample(disk, out, source, { id, rule, patch, coarse, onProgress });
+      };
+      done.push(await folder.convert(id, reporter, cut, lineOf));
+    }
+  } finally {
+    for (const warning of gatherWarnings(done.flatMap(({ warnings }) => warnings))) reporter.warn(warning);
+  }
+  addToCatalogue(out, sources.map(({ metadata }) => Object.fromEntries(metadata.values)));
+  return done;
+}
+
+/** The samples that were asked for. */
+function chosen({ data, samples }: PatchesRequest): RecutSources[] {
+  const all = findSamples(disk, [data]);
+  const byId = new Map(all.map((files) => [files.id, files]));
+  for (const id of samples) {
+    if (byId.has(id)) continue;
+    const near = nearest(id, [...byId.keys()]);
+    throw new ConfigError(`Cannot cut patches of ${id}: ${data} has ${count(all.length, "sample")}, not this one`, {
+      hint: near === undefined ? `It has ${[...byId.keys()].slice(0, 5).join(", ")}` : `Did you mean ${near}?`,
+      context: { given: id, folder: data },
+    });
+  }
+  const wanted = samples.length > 0 ? [...new Set(samples)].map((id) => byId.get(id)!) : all;
+  return wanted.map((files) => recutSources(disk, files));
+}
+
+function lineOf({ id, spots, pairs, pixelSize, dropped }: Recut): string {
+  return `${id}: ${count(pairs, "patch", "patches")} of ${count(spots, "spot")}, ${pixelSize.toFixed(4)} µm a pixel${
+    leftOut(dropped)
+  }`;
+}
