@@ -31,6 +31,7 @@ import { readTenxSpatial } from "../../src/io/tenx_spatial.ts";
 import { parseManifest } from "../../src/slides/manifest.ts";
 import { readOutlines } from "../../src/slides/outlines.ts";
 import { Coverage } from "../../src/data/image/polygons.ts";
+import { HEST_PATCH } from "../../src/data/image/windows.ts";
 import { simplify } from "../../src/slides/simplify.ts";
 import type { Target } from "./fuzz.ts";
 import { mutate } from "./mutate.ts";
@@ -272,12 +273,12 @@ function memoryDisk(): { disk: Disk; files: Map<string, MemoryStorage> } {
     sync: () => {},
     close: () => {},
   });
-  const none = () => {
+  const none = (): never => {
     throw new Error("not asked for");
   };
   const disk: Disk = {
     look: (path) => files.has(path) ? { kind: "file", size: files.get(path)!.size() } : undefined,
-    open: none,
+    open: (path, mode) => mode === "read" && files.has(path) ? hostFile(files.get(path)!) : none(),
     remove: (path) => void files.delete(path),
     write(path, data) {
       const file = new MemoryStorage(path);
@@ -315,7 +316,7 @@ function convertTarget(): Target {
     const [first, second, third] = files.map((bytes) => fromBytes(bytes, "mutant"));
     const { disk, files: written } = memoryDisk();
     const sources = { counts: first!, spots: second!, image: third! };
-    const options = { id: "mutant", pitch: 100, spot: 50, rule: "current", wsi: "jpeg" } as const;
+    const options = { id: "mutant", pitch: 100, spot: 50, rule: "current", patch: HEST_PATCH, wsi: "jpeg" } as const;
     try {
       const { pairs } = await convertSection(disk, "out", sources, options);
       assert.ok(pairs > 0 && written.size === 7 && [...written.keys()].at(-1) === "out/metadata/mutant.json");
