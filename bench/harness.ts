@@ -120,12 +120,12 @@ export async function origin(): Promise<Record<string, unknown>> {
 }
 
 /** The driver and its version, as far as the system tells: NVIDIA's, or Mesa's package for software adapters; else null. */
-async function driver(gpu: Gpu): Promise<string | null> {
-  if (/nvidia/i.test(gpu.description)) {
+export async function driverOf(adapter: string): Promise<string | null> {
+  if (/nvidia/i.test(adapter)) {
     const version = await output("nvidia-smi", ["--query-gpu=driver_version", "--format=csv,noheader"]);
     return version ? `NVIDIA ${version.split("\n")[0]}` : null;
   }
-  if (!/llvmpipe/i.test(gpu.description)) return null;
+  if (!/llvmpipe/i.test(adapter)) return null;
   try {
     const [, version] = /^Package: mesa-vulkan-drivers\n(?:\S.*\n| .*\n)*?Version: (.*)$/m.exec(
       await Deno.readTextFile("/var/lib/dpkg/status"),
@@ -141,7 +141,7 @@ export async function provenance(gpu: Gpu): Promise<Record<string, unknown>> {
   return {
     ...await origin(),
     adapter: gpu.description,
-    driver: await driver(gpu),
+    driver: await driverOf(gpu.description),
     software: gpu.caps.software,
     path: gpu.caps.flat ? "flat" : "gpu",
     precision: "f32",

@@ -7,7 +7,18 @@
 import * as ref from "./reference.ts";
 import type { Reference } from "./reference.ts";
 import { tensor } from "./seeded.ts";
-import type { AttentionSpec, BlockSpec, GemmSpec, HostTensors, LayerNormSpec, Peer, VitParams, Work } from "./types.ts";
+import { jpegFiles, jpegPixels } from "./jpegs.ts";
+import type {
+  AttentionSpec,
+  BlockSpec,
+  GemmSpec,
+  HostTensors,
+  LayerNormSpec,
+  LoraSpec,
+  Peer,
+  VitParams,
+  Work,
+} from "./types.ts";
 import { IMAGES, seededBlock, seededImage, seededImages, vitFlops, vitParams, VITS } from "./vit.ts";
 
 /** Operand sets that the timed iterations rotate through, so that neither a cache nor memoisation can help. */
@@ -38,7 +49,7 @@ function sets(make: (seed: number) => HostTensors): HostTensors[] {
 function gemm(spec: GemmSpec): Case {
   const { m, n, k } = spec;
   const operands = sets((seed) => ({ x: tensor([m, k], seed, 1), w: tensor([n, k], seed + 1, 1) }));
-  const name = `gemm_nt ${m}x${k}x${n} f32`;
+  const name = `gemm ${m}x${k}x${n} f32`;
   return {
     name,
     flops: 2 * m * n * k,
@@ -97,6 +108,27 @@ function block(spec: BlockSpec, backward: boolean): Case {
   };
 }
 
+function lora(spec: LoraSpec): Case {
+  const { tokens: n, width: w, heads, mlp, rank: r } = spec;
+  const params = seededBlock(spec, 77);
+  const operands = sets((seed) => ({
+    x: tensor([n, w], seed, 1.7),
+    dy: tensor([n, w], seed + 1, 1),
+    a: tensor([r, w], seed + 2, 0.1),
+    b: tensor([3 * w, r], seed + 3, 0.1),
+  }));
+  // Frozen weights have no gradient: two products a layer instead of three, and those of the factors.
+  const layers = 2 * n * w * (4 * w + 2 * mlp), attention = 4 * n * n * w, factors = 2 * n * r * 4 * w;
+  const name = `vit_block_lora_step ${n}x${w} h${heads} mlp${mlp} r${r} f32`;
+  return {
+    name,
+    flops: 2 * layers + 3 * attention + 3 * factors,
+    tolerance: 5e-4,
+    prepare: (peer) => peer.lora?.(spec, operands, params),
+    reference: (stored) => stored(name, () => ref.lora(spec, operands[0]!, params)),
+  };
+}
+
 const VIT_B: BlockSpec = { tokens: 197, width: 768, heads: 12, mlp: 3072, eps: 1e-6 };
 
 let latest: { name: string; params: VitParams } | undefined;
@@ -132,6 +164,28 @@ function vit(name: string, batch: number): Case {
   };
 }
 
+/** From JPEG files to embeddings. */
+function jpegs(name: string, batch: number): Case {
+  const spec = { ...VITS[name]!, batch };
+  return {
+    name: `${name}_b${batch} from JPEG f32`,
+    flops: vitFlops(spec),
+    tolerance: 1e-3,
+    slow: true,
+    prepare: (peer) =>
+      peer.jpegs?.(spec, Array.from({ length: SETS }, (_, set) => jpegFiles(spec, set)), paramsOf(name)),
+    reference: async (stored) => {
+      const y = new Float64Array(batch * spec.width);
+      for (let i = 0; i < batch; i++) {
+        const at = i % IMAGES;
+        const one = () => ref.vit(spec, jpegPixels(spec, at).data, paramsOf(name));
+        y.set((await stored(`${name} JPEG ${at}`, one)).y!, i * spec.width);
+      }
+      return { y };
+    },
+  };
+}
+
 /** Makers of all cases, in the order of the table; a maker is called only where its case is wanted. */
 export const CASES: Readonly<Record<string, () => Case>> = {
   gemm512: () => gemm({ m: 512, n: 512, k: 512 }),
@@ -141,8 +195,14 @@ export const CASES: Readonly<Record<string, () => Case>> = {
   attention: () => attention({ tokens: 197, heads: 12, headDim: 64 }),
   block: () => block(VIT_B, false),
   block_grad: () => block(VIT_B, true),
+  lora_step: () => lora({ ...VIT_B, rank: 16, scale: 2 }),
   vit_s16_b1: () => vit("vit_s16", 1),
   vit_s16_b8: () => vit("vit_s16", 8),
   vit_b16_b1: () => vit("vit_b16", 1),
   vit_b16_b8: () => vit("vit_b16", 8),
+  vit_s16_b32: () => vit("vit_s16", 32),
+  vit_b16_b32: () => vit("vit_b16", 32),
+  jpeg_s16_b1: () => jpegs("vit_s16", 1),
+  jpeg_s16_b8: () => jpegs("vit_s16", 8),
+  jpeg_b16_b8: () => jpegs("vit_b16", 8),
 };

@@ -64,6 +64,7 @@ if (import.meta.main) {
       ...result,
       peer: peer.name,
       version: peer.version,
+      weights: peer.weights ?? "[out, in]",
       ...(adapter === undefined ? {} : { adapter: adapter.description, software: adapter.software }),
     };
     console.log(MARK + JSON.stringify(row));

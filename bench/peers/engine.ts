@@ -12,6 +12,7 @@ import type { Program } from "../../src/graph/program.ts";
 import { Store } from "../../src/graph/store.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
 import { openFile } from "../../src/io/fs.ts";
+import { decodeJpeg } from "../../src/io/image/jpeg.ts";
 import { openWeights } from "../../src/io/torch/weights.ts";
 import { createEncoder } from "../../src/models/encoder.ts";
 import { findEncoder } from "../../src/models/encoder_registry.ts";
@@ -22,6 +23,8 @@ import { selfAttention } from "../../src/ops/attention.ts";
 import { concat } from "../../src/ops/concat.ts";
 import { layernorm } from "../../src/ops/layernorm.ts";
 import { linear } from "../../src/ops/linear.ts";
+import { affine } from "../../src/ops/scale.ts";
+import { sub } from "../../src/ops/binary.ts";
 import { idle } from "./device.ts";
 import { WEIGHTS_FILE } from "./model_files.ts";
 import {
@@ -31,12 +34,15 @@ import {
   type BlockSpec,
   type HostTensor,
   type HostTensors,
+  type LoraSpec,
   type Peer,
   type VitParams,
   type VitSpec,
   type Work,
 } from "./types.ts";
+import { LORA_RATE } from "./vit.ts";
 
+/** Set by `init`, or by `first`; one peer runs in a process. */
 let gpu: Gpu;
 
 type Tensors<K extends string = string> = Record<K, Tensor>;
@@ -147,12 +153,56 @@ const first: NonNullable<Peer["first"]> = async (spec, folder, x, stage) => {
   return { y: y as Float32Array, planBytes: program.memory.total };
 };
 
-/** This project's engine as a peer. */
-export const peer: Peer = {
-  name: "engine",
+async function lora(spec: LoraSpec, sets: readonly HostTensors[], params: BlockParams): Promise<Work> {
+  const store = new Store(gpu);
+  const layers = blockOf(put(store, "weights", params), spec.eps);
+  return await work(sets, (g, { x, dy, a, b }) => {
+    for (const tensor of [x!, a!, b!]) tensor.requiresGrad = true;
+    const qkv = { ...layers.qkv, lora: { name: "qkv", dropout: 0, a: a!, b: b!, scale: spec.scale } };
+    const rows = x!.reshape([1, spec.tokens, spec.width]);
+    const y = applyBlock(g, { ...layers, qkv }, rows, { heads: spec.heads, mlp: "gelu" });
+    const grads = backward(g, [{ tensor: y, grad: dy! }]);
+    const next = (factor: Tensor): Tensor => sub(g, factor, affine(g, grads.of(factor)!, LORA_RATE));
+    return { dx: grads.of(x!)!, a: next(a!), b: next(b!) };
+  }, store);
+}
+
+const jpegs: NonNullable<Peer["jpegs"]> = async (spec, sets, params) => {
+  const parameters = new Parameters(gpu, false);
+  const encoder = createEncoder(parameters, findEncoder(spec.model));
+  parameters.allocate();
+  parameters.load(new Map(Object.entries(params)));
+  const store = new Store(gpu), g = new Plan(gpu);
+  const size = 3 * spec.image ** 2, bytes = new Uint8Array(spec.batch * size);
+  const tiles = store.tensor("input", "tiles", [spec.batch, spec.image, spec.image, 3], "u8");
+  store.allocate();
+  const { embedding } = encoder.forward(g, tiles);
+  g.output(embedding);
+  const program = await g.compile();
+  return {
+    run(set) {
+      for (const [i, file] of sets[set]!.entries()) bytes.set(decodeJpeg(file, "seeded image").data, i * size);
+      store.write(tiles, bytes);
+      program.run();
+    },
+    wait: () => idle(gpu.device),
+    async read() {
+      return { y: (await readback(gpu, embedding))[0] as Float32Array };
+    },
+    dispose() {
+      program.destroy();
+      store.destroy();
+      parameters.destroy();
+    },
+  };
+};
+
+/** This project's engine as a peer, with the kernels that the device asks for, or those of `flat`. */
+export const enginePeer = (name: string, flat?: boolean): Peer => ({
+  name,
   version: "this tree",
   async init() {
-    gpu = await requestGpu(navigator.gpu);
+    gpu = await requestGpu(navigator.gpu, flat === undefined ? {} : { flat });
   },
   gemm: (_, sets) => work(sets, (g, { x, w }) => ({ y: linear(g, x!, { weight: w! }) })),
   layernorm: ({ eps }, sets) => work(sets, (g, { x, g: gamma, b }) => ({ y: layernorm(g, x!, gamma!, b!, { eps }) })),
@@ -163,6 +213,11 @@ export const peer: Peer = {
     }),
   block: (spec, sets, params) => block(spec, sets, params, false),
   blockGrad: (spec, sets, params) => block(spec, sets, params, true),
+  lora,
   vit,
-  first,
-};
+  jpegs,
+  ...(flat === undefined && { first }),
+});
+
+/** With the kernels that the device asks for. */
+export const peer: Peer = enginePeer("engine");

@@ -19,7 +19,7 @@ import {
   type VitSpec,
   type Work,
 } from "./types.ts";
-import { blockParams } from "./vit.ts";
+import { blockParams, LORA_RATE } from "./vit.ts";
 
 const { jit, nn, numpy: np, vjp } = jax;
 type A = jax.Array;
@@ -39,7 +39,7 @@ function layernorm(x: A, g: A, b: A, eps: number): A {
 }
 
 /** A block on rows of `batch` images. */
-function blockForward(spec: BlockSpec, args: A[], batch = 1): A {
+function blockForward(spec: BlockSpec, args: A[], batch = 1, lora?: { a: A; b: A; scale: number }): A {
   const { tokens, width, heads, eps } = spec;
   const [x, g1, b1, wqkv, bqkv, wproj, bproj, g2, b2, wfc1, bfc1, wfc2, bfc2] = args as [
     A,
@@ -56,7 +56,10 @@ function blockForward(spec: BlockSpec, args: A[], batch = 1): A {
     A,
     A,
   ];
-  const qkv = linear(layernorm(x.ref, g1, b1, eps), wqkv, bqkv).reshape([batch, tokens, 3, heads, width / heads]);
+  const h = layernorm(x.ref, g1, b1, eps);
+  const added = lora && np.matmul(np.matmul(h.ref, lora.a.transpose()), lora.b.transpose()).mul(lora.scale);
+  const frozen = linear(h, wqkv, bqkv);
+  const qkv = (added ? frozen.add(added) : frozen).reshape([batch, tokens, 3, heads, width / heads]);
   const [q, k, v] = [qkv.ref.slice([], [], 0), qkv.ref.slice([], [], 1), qkv.slice([], [], 2)] as [A, A, A];
   const o = nn.dotProductAttention(q, k, v).reshape([batch * tokens, width]);
   const r = x.add(linear(o, wproj, bproj));
@@ -155,6 +158,19 @@ export const peer: Peer = {
     return Promise.resolve(
       work((...args) => blockForward(spec, args), ["y"], sets.map((s) => [s.x!]), ordered(params)),
     );
+  },
+  lora(spec, sets, params) {
+    const fn: Fn = (x, dy, a, b, ...rest) => {
+      const forward = (x: A, a: A, b: A): A =>
+        blockForward(spec, [x, ...rest.map((p) => p.ref)], 1, { a, b, scale: spec.scale });
+      const [y, back] = vjp(forward as (...args: A[]) => A, [x!, a!.ref, b!.ref]);
+      y.dispose();
+      const [dx, da, db] = back(dy!) as [A, A, A];
+      back.dispose();
+      return [dx, a!.sub(da.mul(LORA_RATE)), b!.sub(db.mul(LORA_RATE))];
+    };
+    const operands = sets.map((s) => [s.x!, s.dy!, s.a!, s.b!]);
+    return Promise.resolve(work(fn, ["dx", "a", "b"], operands, ordered(params)));
   },
   vit(spec, sets, params) {
     const outer = OUTER.map((name) => params[name]!);

@@ -5,8 +5,9 @@
  * deno run -A bench/peers/main.ts --allow-software
  * ```
  *
- * `--peers a,b`      modules of this folder; default: engine, jax, ort, tfjs; for models and starts engine, ort, transformers
- * `--cases a,b`      keys of CASES in cases.ts and of STARTS in start.ts, or a group: pieces (default), models, starts
+ * `--peers a,b`      modules of this folder; default: engine, engine_gpu, jax, ort, tfjs; for models and starts engine, ort,
+ *                    transformers
+ * `--cases a,b`      keys of CASES in cases.ts and of STARTS in start.ts, or a group: pieces (default), models, batch32, starts
  * `--seconds 1`      least duration of one repeat
  * `--repeats 5`      repeats; the median and the interquartile range are of these
  * `--budget 300`     seconds for everything; each peer gets an equal share of what is left, and skips what does not fit
@@ -19,6 +20,7 @@
 
 import { CASES } from "./cases.ts";
 import type { Order } from "./child.ts";
+import { driverOf } from "../harness.ts";
 import { circumstances, record } from "./record.ts";
 import { spawn } from "./spawn.ts";
 import { measureStarts, STARTS } from "./start.ts";
@@ -27,10 +29,12 @@ import type { Row } from "./types.ts";
 
 const HERE = new URL("./", import.meta.url);
 
+const isModel = (key: string): boolean => /^(vit|jpeg)_/.test(key);
 /** Words for several cases. */
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
-  pieces: Object.keys(CASES).filter((key) => !key.startsWith("vit_")),
-  models: Object.keys(CASES).filter((key) => key.startsWith("vit_")),
+  pieces: Object.keys(CASES).filter((key) => !isModel(key)),
+  models: Object.keys(CASES).filter((key) => isModel(key) && !key.endsWith("_b32")),
+  batch32: Object.keys(CASES).filter((key) => key.endsWith("_b32")),
   starts: STARTS,
 };
 const KEYS = [...Object.keys(CASES), ...STARTS];
@@ -80,7 +84,7 @@ async function parse(args: readonly string[]): Promise<Options> {
   }
   if (options.peers.length === 0) {
     const pieces = options.cases.every((key) => GROUPS.pieces!.includes(key));
-    options.peers = pieces ? ["engine", "jax", "ort", "tfjs"] : ["engine", "ort", "transformers"];
+    options.peers = pieces ? ["engine", "engine_gpu", "jax", "ort", "tfjs"] : ["engine", "ort", "transformers"];
   }
   for (const peer of options.peers) {
     if (!await exists(new URL(`${peer}.ts`, HERE))) {
@@ -114,7 +118,7 @@ async function main(args: readonly string[]): Promise<number> {
   const options = await parse(args);
   const meta = await circumstances(args);
   const references = await Deno.makeTempDir({ prefix: "peers-" });
-  const rows: Row[] = [];
+  const measured: Row[] = [];
   const start = Date.now();
   const load = Deno.loadavg()[0]!;
   if (load > navigator.hardwareConcurrency / 2) {
@@ -127,11 +131,11 @@ async function main(args: readonly string[]): Promise<number> {
       const shareMs = (options.budget * 1000 - (Date.now() - start)) / (options.peers.length - i);
       const deadline = Date.now() + shareMs;
       const onRow = (row: Row): void => {
-        rows.push(row);
+        measured.push(row);
         const result = row.medianMs === undefined
           ? `${row.status} ${row.reason ?? ""}`
           : `${row.medianMs.toPrecision(4)} ms`;
-        console.error(`${row.peer.padEnd(6)} ${row.case}: ${result}`);
+        console.error(`${row.peer.padEnd(10)} ${row.case}: ${result}`);
       };
       const { seconds, repeats, allowSoftware } = options;
       const cases = options.cases.filter((key) => key in CASES);
@@ -145,7 +149,13 @@ async function main(args: readonly string[]): Promise<number> {
   } finally {
     await Deno.remove(references, { recursive: true });
   }
-  const adapters = [...new Set(rows.flatMap((row) => row.adapter ?? []))];
+  const adapters = [...new Set(measured.flatMap((row) => row.adapter ?? []))];
+  const drivers = new Map<string, string | null>();
+  for (const adapter of adapters) drivers.set(adapter, await driverOf(adapter));
+  const rows = measured.map((row): Row => ({
+    ...row,
+    ...(row.adapter && { driver: drivers.get(row.adapter) ?? null }),
+  }));
   if (options.json) {
     for (const row of rows) {
       const base = baseMs(rows, row.case);
@@ -154,7 +164,9 @@ async function main(args: readonly string[]): Promise<number> {
     }
   } else {
     console.log(
-      `\nadapter ${adapters.join(" / ")}, Deno ${Deno.version.deno}, ${Math.round((Date.now() - start) / 1000)} s`,
+      `\nadapter ${
+        adapters.map((adapter) => `${adapter}, ${drivers.get(adapter) ?? "driver unknown"}`).join(" / ")
+      }, Deno ${Deno.version.deno}, ${Math.round((Date.now() - start) / 1000)} s`,
     );
     console.log([...new Set(rows.map((row) => row.version))].filter((version) => version !== "").join(", "));
     console.log("ratio: time by that of our engine, of the fastest peer where the engine has none; above 1 is slower");

@@ -8,8 +8,10 @@
  */
 
 import * as ort from "onnxruntime-web/webgpu";
+import sharp from "sharp";
 import config from "./deno.json" with { type: "json" };
 import { download, idle, storage, upload } from "./device.ts";
+import { normalised } from "./jpegs.ts";
 import { type Graph, model, type Node, op } from "./onnx.ts";
 import { ONNX_FILE, PIXELS, vitGraph } from "./onnx_vit.ts";
 import type { BlockParams, BlockSpec, HostTensor, HostTensors, Peer, Work } from "./types.ts";
@@ -101,6 +103,19 @@ async function work(graph: Graph, sets: readonly HostTensors[]): Promise<Work> {
   };
 }
 
+/** Decodes files as Transformers.js does in Deno, with libvips, and normalises them, channels first. */
+async function pixels(files: readonly Uint8Array<ArrayBuffer>[], side: number): Promise<Float32Array<ArrayBuffer>> {
+  const plane = side * side, x = new Float32Array(files.length * 3 * plane);
+  await Promise.all(files.map(async (file, image) => {
+    const bytes = await sharp(file).raw().toBuffer();
+    for (let c = 0; c < 3; c++) {
+      const at = (image * 3 + c) * plane;
+      for (let i = 0; i < plane; i++) x[at + i] = normalised(bytes[3 * i + c]!);
+    }
+  }));
+  return x;
+}
+
 ort.env.wasm.numThreads = 1;
 ort.env.logLevel = "error";
 
@@ -127,6 +142,30 @@ export const peer: Peer = {
   },
   vit(spec, sets, params) {
     return work(vitGraph(spec, params), sets.map(({ x }) => ({ [PIXELS]: channelsFirst(x!) })));
+  },
+  async jpegs(spec, sets, params) {
+    const session = await ort.InferenceSession.create(model(vitGraph(spec, params)), {
+      ...OPTIONS,
+      preferredOutputLocation: "gpu-buffer",
+    });
+    const device = await ort.env.webgpu.device as unknown as GPUDevice;
+    const { batch, image, width } = spec;
+    let y: ort.Tensor | undefined;
+    return {
+      async run(set) {
+        const x = new ort.Tensor("float32", await pixels(sets[set]!, image), [batch, 3, image, image]);
+        y?.dispose();
+        y = (await session.run({ [PIXELS]: x })).y!;
+      },
+      wait: () => idle(device),
+      async read() {
+        return { y: await download(device, y!.gpuBuffer as unknown as GPUBuffer, batch * width) };
+      },
+      async dispose() {
+        y?.dispose();
+        await session.release();
+      },
+    };
   },
   async first(_spec, folder, x) {
     const session = await ort.InferenceSession.create(await Deno.readFile(`${folder}/${ONNX_FILE}`), OPTIONS);

@@ -12,10 +12,11 @@ import type {
   GemmSpec,
   HostTensors,
   LayerNormSpec,
+  LoraSpec,
   VitParams,
   VitSpec,
 } from "./types.ts";
-import { blockParams } from "./vit.ts";
+import { blockParams, LORA_RATE } from "./vit.ts";
 
 type Arr = ArrayLike<number>;
 
@@ -229,6 +230,20 @@ export function block(spec: BlockSpec, set: HostTensors, params: BlockParams, ba
     ...{ dg1: n1.dg, db1: n1.db, dwqkv: lin.dw, dbqkv: lin.db, dwproj: proj.dw, dbproj: proj.db },
     ...{ dg2: n2.dg, db2: n2.db, dwfc1: fc1.dw, dbfc1: fc1.db, dwfc2: fc2.dw, dbfc2: fc2.db },
   };
+}
+
+/** Reference of {@link LoraSpec}: the block with the factors' product added to its weight. */
+export function lora(spec: LoraSpec, set: HostTensors, params: BlockParams): Reference {
+  const { width: w, rank: r, scale } = spec, [a, b] = [set.a!.data, set.b!.data], n = 3 * w;
+  const added = nt(b, transpose(a, r, w), n, w, r);
+  const data = add(params.wqkv.data, added.map((v) => scale * v));
+  const whole = { ...params, wqkv: { shape: [n, w], data } } as unknown as BlockParams;
+  const { dx, dwqkv } = block(spec, set, whole, true);
+  const da = nt(transpose(b, n, r), transpose(dwqkv!, n, w), r, w, n);
+  const db = nt(dwqkv!, a, n, r, w);
+  const step = (factor: Arr, gradient: Arr) =>
+    Float64Array.from(factor, (v, i) => v - LORA_RATE * scale * gradient[i]!);
+  return { dx: dx!, a: step(a, da), b: step(b, db) };
 }
 
 /** Pixels of the patches of an image `[side, side, 3]`, one row each, channels first as in the weight. */

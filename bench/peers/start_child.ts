@@ -46,7 +46,7 @@ if (import.meta.main) {
     const x = { shape: [spec.batch, spec.image, spec.image, 3], data: new Float32Array(buffer) };
     let base = 0, loading = 0, loaded = 0;
     const stage = (name: "open" | "loaded"): void => {
-      const { now = 0, peak = 0 } = resident() ?? {};
+      const { now, peak } = resident();
       if (name === "open") base = now;
       else [loading, loaded] = [peak - base, now - base];
       forgetPeak();
@@ -54,7 +54,7 @@ if (import.meta.main) {
     const { y, planBytes: plan } = await peer.first(spec, folder, x, stages ? stage : undefined);
     console.log(MARK); // the clock stops here
     const cpu = cpuMs();
-    const { now, peak } = resident() ?? { now: 0, peak: 0 };
+    const { now, peak } = resident();
     const memory = { loading, loaded, running: peak - base, kept: now - base };
     report = {
       ...report,

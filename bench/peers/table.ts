@@ -9,7 +9,20 @@
 import type { Memory, Row } from "./types.ts";
 
 const COLUMNS = [
-  ...["case", "peer", "ms", "IQR", "ratio", "CPU ms", "GFLOP/s", "max rel err", "dispatches", "waits", "peak MiB"],
+  ...[
+    "case",
+    "peer",
+    "ms",
+    "IQR",
+    "ratio",
+    "CPU ms",
+    "CPU ratio",
+    "GFLOP/s",
+    "max rel err",
+    "dispatches",
+    "waits",
+    "peak MiB",
+  ],
 ] as const;
 
 /**
@@ -17,15 +30,19 @@ const COLUMNS = [
  *
  * @returns Milliseconds, or undefined where nothing was timed.
  */
-export function baseMs(rows: readonly Row[], name: string): number | undefined {
-  const timed = rows.filter((row) => row.case === name && row.medianMs !== undefined);
-  const engine = timed.find((row) => row.peer === "engine")?.medianMs;
-  return engine ?? (timed.length > 0 ? Math.min(...timed.map((row) => row.medianMs!)) : undefined);
+export function baseMs(
+  rows: readonly Row[],
+  name: string,
+  of: "medianMs" | "cpuMs" = "medianMs",
+): number | undefined {
+  const timed = rows.filter((row) => row.case === name && row[of] !== undefined);
+  const engine = timed.find((row) => row.peer === "engine")?.[of];
+  return engine ?? (timed.length > 0 ? Math.min(...timed.map((row) => row[of]!)) : undefined);
 }
 
 const MIB = 2 ** 20;
 
-function cells(row: Row, base: number | undefined): string[] {
+function cells(row: Row, base: number | undefined, baseCpu: number | undefined): string[] {
   const { medianMs, cpuMs, gflops, peakBytes } = row;
   if (medianMs === undefined) return [row.case, row.peer, row.status, row.reason ?? ""];
   return [
@@ -35,6 +52,7 @@ function cells(row: Row, base: number | undefined): string[] {
     row.iqrMs!.toPrecision(2),
     base === undefined ? "" : (medianMs / base).toFixed(2),
     cpuMs?.toPrecision(4) ?? "",
+    cpuMs === undefined || baseCpu === undefined ? "" : (cpuMs / baseCpu).toFixed(2),
     gflops?.toPrecision(3) ?? "",
     row.maxRelErr!.toExponential(1),
     String(row.dispatches ?? ""),
@@ -58,7 +76,7 @@ export function memoryText(row: Row, { loading, loaded, running, kept, plan }: M
 export function table(rows: readonly Row[]): string {
   const names = [...new Set(rows.map((row) => row.case))];
   const body = names.flatMap((name) =>
-    rows.filter((row) => row.case === name).map((row) => cells(row, baseMs(rows, name)))
+    rows.filter((row) => row.case === name).map((row) => cells(row, baseMs(rows, name), baseMs(rows, name, "cpuMs")))
   );
   const lines = [[...COLUMNS], ...body];
   // The reason of a row without a time may overhang.

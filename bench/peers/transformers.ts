@@ -14,6 +14,7 @@
 import * as ort from "onnxruntime-web/webgpu";
 import config from "./deno.json" with { type: "json" };
 import { download, idle, upload } from "./device.ts";
+import { MEAN, STD } from "./jpegs.ts";
 import { writeOnnx } from "./model_files.ts";
 import { PIXELS } from "./onnx_vit.ts";
 import type { HostTensor, Peer } from "./types.ts";
@@ -84,6 +85,34 @@ export const peer: Peer = {
         y?.dispose();
         await model.dispose();
         for (const { buffer } of inputs) buffer.destroy();
+      },
+    };
+  },
+  async jpegs(spec, sets, params) {
+    const folder = await Deno.makeTempDir({ prefix: "peers-vit-" });
+    await writeOnnx(folder, spec, params);
+    const model = await open(folder, "gpu-buffer");
+    await Deno.remove(folder, { recursive: true });
+    const device = await ort.env.webgpu.device as unknown as GPUDevice;
+    const [image_mean, image_std] = [[MEAN, MEAN, MEAN], [STD, STD, STD]];
+    const prepare = new hub.ViTImageProcessor({
+      ...{ do_resize: false, do_rescale: true, rescale_factor: 1 / 255, do_normalize: true, image_mean, image_std },
+    });
+    let y: ort.Tensor | undefined;
+    return {
+      async run(set) {
+        const images = await Promise.all(sets[set]!.map((file) => hub.RawImage.fromBlob(new Blob([file]))));
+        const { pixel_values } = await prepare(images);
+        y?.dispose();
+        y = (await model({ [PIXELS]: pixel_values })).y.ort_tensor as ort.Tensor;
+      },
+      wait: () => idle(device),
+      async read() {
+        return { y: await download(device, y!.gpuBuffer as unknown as GPUBuffer, spec.batch * spec.width) };
+      },
+      async dispose() {
+        y?.dispose();
+        await model.dispose();
       },
     };
   },

@@ -97,6 +97,18 @@ export interface VitSpec {
   readonly eps: number;
 }
 
+/**
+ * One training step of a block whose own weights are frozen, with LoRA on its qkv layer, that adds
+ * `scale * (h aᵀ) bᵀ`: forward, backward to the input and both factors, and the factors less {@link LORA_RATE} times their
+ * gradients of `sum(y * dy)`.
+ *
+ * Inputs `x`, `dy [tokens, width]`, `a [rank, width]`, `b [3 width, rank]`; outputs `dx`, and the new `a` and `b`.
+ */
+export interface LoraSpec extends BlockSpec {
+  readonly rank: number;
+  readonly scale: number;
+}
+
 /** Parameters of the transformer by timm's names. */
 export type VitParams = Readonly<Record<string, HostTensor>>;
 
@@ -121,6 +133,8 @@ export interface Peer {
   readonly name: string;
   /** Library and version. */
   readonly version: string;
+  /** How matrices of weights lie where `[out, in]` is not what is fastest. */
+  readonly weights?: "[in, out]";
   /** Creates the device. Called once, before everything else. */
   init(): Promise<void>;
   gemm?(spec: GemmSpec, sets: readonly HostTensors[]): Promise<Work>;
@@ -130,6 +144,13 @@ export interface Peer {
   block?(spec: BlockSpec, sets: readonly HostTensors[], params: BlockParams): Promise<Work>;
   /** Forward and backward: outputs `dx` and `d<parameter>`. The sets hold `x` and `dy`. */
   blockGrad?(spec: BlockSpec, sets: readonly HostTensors[], params: BlockParams): Promise<Work>;
+  /** See {@link LoraSpec}: outputs `dx`, `a` and `b`. */
+  lora?(spec: LoraSpec, sets: readonly HostTensors[], params: BlockParams): Promise<Work>;
+  /**
+   * From JPEG files in memory, each of `image` by `image` pixels, to output `y` of the model: decoding and normalising by
+   * `jpegs.ts` are part of `run`.
+   */
+  jpegs?(spec: VitSpec, sets: readonly (readonly Uint8Array<ArrayBuffer>[])[], params: VitParams): Promise<Work>;
   /** Forward only: output `y`. */
   vit?(spec: VitSpec, sets: readonly HostTensors[], params: VitParams): Promise<Work>;
   /**
@@ -167,11 +188,15 @@ export interface Row {
   readonly case: string;
   readonly peer: string;
   readonly version: string;
+  /** How matrices of weights lay. */
+  readonly weights?: string;
   /** `ok`: timed. `mismatch`: numerics gate failed. `elided`: work was skipped. Others: see `reason`. */
   readonly status: "ok" | "mismatch" | "elided" | "unsupported" | "error" | "skipped";
   readonly reason?: string;
   readonly adapter?: string;
   readonly software?: boolean;
+  /** Driver and its version; null where the system does not tell. */
+  readonly driver?: string | null;
   /** Largest error of any output by the root mean square of its reference; the gate's measure. */
   readonly maxRelErr?: number;
   /** Median and interquartile range over the repeats, milliseconds per iteration. */

@@ -99,3 +99,13 @@ export function vitFlops({ batch, image, patch, depth, width: w, mlp }: VitSpec)
   const patches = (image / patch) ** 2, n = 1 + patches;
   return batch * (2 * patches * 3 * patch * patch * w + depth * (2 * n * w * (4 * w + 2 * mlp) + 4 * n * n * w));
 }
+
+/** The transpose of a matrix. */
+export function transposed({ shape, data }: HostTensor): HostTensor {
+  const [rows, columns] = shape as [number, number], out = new Float32Array(data.length);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = data[i * columns + j]!;
+  return { shape: [columns, rows], data: out };
+}
+
+/** Step of a LoRA update: large, so that the new factors are mostly gradient and the gate sees it. */
+export const LORA_RATE = 1;
