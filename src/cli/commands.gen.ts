@@ -9,6 +9,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   embed: () => import("./embed.ts") as unknown as Promise<Command>,
   evaluate: () => import("./evaluate.ts") as unknown as Promise<Command>,
   inspect: () => import("./inspect.ts") as unknown as Promise<Command>,
+  mil: () => import("./mil.ts") as unknown as Promise<Command>,
   predict: () => import("./predict.ts") as unknown as Promise<Command>,
   report: () => import("./report.ts") as unknown as Promise<Command>,
   retrieve: () => import("./retrieve.ts") as unknown as Promise<Command>,

@@ -170,6 +170,55 @@ export interface FoldOutputs {
   }[];
 }
 
+/** A run on one fold of a cohort that is asked for. */
+export interface FoldRequest {
+  /** Value of the key that chooses the model. */
+  readonly model: string;
+  /** Name of the fold: `fold_3`. */
+  readonly fold: string;
+  /** Folders of features, table with folds, file of the task. */
+  readonly features: string;
+  readonly split: string;
+  readonly task: string;
+  readonly caseSlides: "combine" | "mean";
+  readonly expression?: string | undefined;
+  readonly geneSets?: string | undefined;
+  readonly seed: number;
+}
+
+/** What a run takes, measured on the device. */
+export interface FoldCost {
+  readonly parameters: number;
+  readonly steps: number;
+  /** To open a run, of a step, and of the test part. */
+  readonly openSeconds: number;
+  readonly stepSeconds: number;
+  readonly testSeconds: number;
+  /** On disk. */
+  readonly bytes: number;
+}
+
+/** Models of slides on the folds of a cohort. */
+export interface FoldTraining<Config, D> {
+  /** What they are called in sentences, by the values of the key that chooses them. */
+  readonly models: Readonly<Record<string, string>>;
+  /** Keys of a run; what the user says wins over them, but for where inputs lie. */
+  settings(asked: FoldRequest): { readonly defaults: ConfigOverrides; readonly fixed: ConfigOverrides };
+  /**
+   * Reads once what folds share.
+   *
+   * @param slides Those that take part.
+   * @returns Data of one fold.
+   */
+  open(config: Config, host: Host, slides: ReadonlySet<string>): Promise<(config: Config) => D>;
+  /** How a model is trained, in words. */
+  note(config: Config): string;
+  /** Measures a few steps of a model that is then thrown away. @param now Milliseconds. */
+  cost(gpu: Gpu, config: Config, data: D, now: () => number): Promise<FoldCost>;
+  /** Reads what a finished run says of its test bags. @throws {DataError} If the file is none. */
+  outputs(text: string, file: string): FoldOutputs;
+}
+
 /** A run that shows a method on synthetic data, from nothing to a report. */
 export interface MethodDemo {
   /** The data set. */
@@ -217,6 +266,8 @@ export interface Method<T extends KeyTable = KeyTable, D = unknown> {
    * @throws {WeightsError | DataError} If the checkpoint lacks a file, or one is damaged.
    */
   slides?(config: ConfigOf<T>, checkpoint: FoundCheckpoint): SlideRun;
+  /** Models of slides that are trained on the folds of a cohort; not there where models of the method take none. */
+  readonly folds?: FoldTraining<ConfigOf<T>, D>;
   /** The result of a finished run for the command's JSON, from what its folder holds. */
   resultJson?(results: Results): Readonly<Record<string, unknown>>;
 }
@@ -240,4 +291,5 @@ export interface AnyMethod extends Pick<Method, "name" | "summary" | "demo" | "p
   open(gpu: Gpu, config: AnyRunConfig, data: unknown, host: Host): Promise<MethodRun>;
   trained?(config: AnyRunConfig, checkpoint: FoundCheckpoint): TrainedRun;
   slides?(config: AnyRunConfig, checkpoint: FoundCheckpoint): SlideRun;
+  readonly folds?: FoldTraining<AnyRunConfig, unknown>;
 }

@@ -103,7 +103,7 @@ export async function evaluateCohortFiles(
 }
 
 /** Slides that take no part, by encoder and why. */
-function leftOutTexts({ leftOut }: LoadedCohort): string[] {
+export function leftOutTexts({ leftOut }: LoadedCohort): string[] {
   const what: Readonly<Record<LeftOut["code"], string>> = {
     missing: "without features",
     empty: "without tiles",
@@ -119,7 +119,7 @@ function leftOutTexts({ leftOut }: LoadedCohort): string[] {
 }
 
 /** Problems by text, with the folds that have them. */
-function problemTexts({ folds }: CohortResult): string[] {
+export function problemTexts({ folds }: CohortResult): string[] {
   const found = folds.flatMap(({ fold, judged, problems }) =>
     problems.map((text) => ({ name: fold.name, text: judged ? text : `${text}: not judged` }))
   );

@@ -157,9 +157,14 @@ export function checkData(config: MilConfig, disk: Disk): void {
 /**
  * Reads what all folds share: every row is read once, for the means of the bags and so that no step meets a number that is none.
  *
+ * @param takesPart Whether a slide does; all by default.
  * @throws {DataError} Naming file, row and column of what cannot be used, unless it is left out.
  */
-export async function openShared(config: MilConfig, host: Host): Promise<SharedData> {
+export async function openShared(
+  config: MilConfig,
+  host: Host,
+  takesPart: (slide: string) => boolean = () => true,
+): Promise<SharedData> {
   const { disk, reporter, signal } = host;
   const labels = openLabels(config, disk);
   const { input, split, eval: { cache_budget } } = config;
@@ -167,7 +172,8 @@ export async function openShared(config: MilConfig, host: Host): Promise<SharedD
   const files = featureFilesOf(disk, input.features);
   const kept = new RowCache(cache_budget * 2 ** 30);
   const where = input.features.join(", ");
-  const pooled = await poolFiles(disk, { where, files }, rows.map(({ slide }) => slide), {
+  const wanted = rows.map(({ slide }) => slide).filter(takesPart);
+  const pooled = await poolFiles(disk, { where, files }, wanted, {
     signal,
     strict: !input.drop_missing,
     onSlide: (done, total) => reporter.update("features", done, total, "slides"),
@@ -177,7 +183,7 @@ export async function openShared(config: MilConfig, host: Host): Promise<SharedD
   const set = bagsOf(units, pooled, files);
   const paths = set.bags.flatMap(({ files }) => files.map(({ path }) => path));
   const others = [input.task, split.split_file, input.expression, input.gene_sets].flatMap((path) => path ?? []);
-  const unknown = pooled.unused.filter((slide) => !unlabelled.includes(slide));
+  const unknown = pooled.unused.filter((slide) => !unlabelled.includes(slide) && takesPart(slide));
   const { leftOut } = pooled;
   const notes = [
     ...labels.notes,

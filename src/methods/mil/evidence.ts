@@ -135,7 +135,7 @@ function classified(
         id: config.model.model,
         label: MODEL_LABELS[config.model.model],
         role: "trained",
-        note: noteOf(config, steps),
+        note: noteOf(config, `${steps} steps`),
         probabilities: [judged.flatMap(({ said }) => said)],
       },
       meanLogistic(data, labels, classes.length),
@@ -154,7 +154,7 @@ async function scored({ config, data }: MilSession, judged: readonly Judged[], s
   const trained: TrainedModel = {
     id: config.model.model,
     label: MODEL_LABELS[config.model.model],
-    note: noteOf(config, steps),
+    note: noteOf(config, `${steps} steps`),
     source,
     outputs: new Map([[fold, Float64Array.from(judged.flatMap(({ said }) => said))]]),
   };
@@ -191,12 +191,12 @@ function judgedCase({ set }: MilData, at: number, labels: readonly number[]): Ju
 }
 
 /** How a model was trained, in words. */
-export function noteOf({ model, optim }: MilConfig, steps: number): string {
+export function noteOf({ model, optim }: MilConfig, length: string): string {
   const hidden = model.hidden ?? milDefaults(model.model).hidden;
   const attention = model.model === "meanmil"
     ? ""
     : `${model.heads} heads of ${hidden}, `.replace(/^1 heads/, "1 head");
-  return `${attention}${steps} steps of ${optim.batch_size} bags, all tiles in the test`.replace(" 1 bags", " 1 bag");
+  return `${attention}${length} of ${optim.batch_size} bags a step, all tiles in the test`.replace(" 1 bags", " 1 bag");
 }
 
 /** Logistic regression on the mean of the tiles, as Patho-Bench fits it. */

@@ -13,6 +13,7 @@ import type { Method, MethodRun } from "../method.ts";
 import { MIL_CONFIG, type MIL_KEYS, type MilConfig } from "./config.ts";
 import { checkData, type MilData, openData } from "./data.ts";
 import { milEvidence, resultJson } from "./evidence.ts";
+import { folds } from "./folds.ts";
 import { slideRun } from "./trained.ts";
 import { milTraining, openSession } from "./training.ts";
 
@@ -48,5 +49,6 @@ export const method: Method<typeof MIL_KEYS, MilData> = {
   openData,
   open,
   slides: slideRun,
+  folds,
   resultJson,
 };

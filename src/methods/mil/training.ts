@@ -43,6 +43,8 @@ export interface MilSession {
   readonly gpu: Gpu;
   readonly model: MilModel;
   readonly optimizer: AdamW;
+  /** Rows of a block of inference. */
+  readonly block: number;
   /** Runs the model as it is on bags, by their numbers. */
   run(bag: number): Promise<BagResult>;
   close(): void;
@@ -89,6 +91,7 @@ export async function openSession(gpu: Gpu, config: MilConfig, data: MilData): P
     gpu,
     model,
     optimizer,
+    block: inference.block,
     run(at) {
       const bag = data.set.bags[at]!;
       return inference.run(bagRows(bag, (rows) => data.read(bag, rows), bySlide(config)));

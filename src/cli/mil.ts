@@ -1,0 +1,170 @@
+/**
+ * `mil`: slide-level models on all folds of a cohort, beside models of the mean.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../core/errors.ts";
+import { count } from "../core/text_table.ts";
+import type { CaseSlides } from "../eval/cohort/cohort.ts";
+import { cohortText } from "../eval/cohort/output.ts";
+import { neighbourText } from "../eval/cohort/neighbours.ts";
+import { loadMethod } from "../methods/index.ts";
+import { findSources } from "../run/evaluate_sources.ts";
+import { HOST_MODELS, mil } from "../run/mil.ts";
+import type { FoldMethod } from "../run/mil_runs.ts";
+import { flagFacts } from "../run/output_folder.ts";
+import { type Args, COMMON, type Flags } from "./args.ts";
+import { openGpu } from "./gpu.ts";
+import { type Job, quoted } from "./interrupt.ts";
+import { Progress } from "./progress.ts";
+import { printJson } from "./terminal.ts";
+
+/** Name of the command. */
+export const name = "mil";
+/** What it does. */
+export const summary =
+  "slide-level models (ABMIL, CLAM, mean, retrieval) on all folds of a cohort, with paired differences";
+/** An example. */
+export const example =
+  "mil --features features_uni_v2 --split k=all.tsv --task config.yaml --model abmil,mean,meanmil,retrieval --out runs/her2";
+/** Keys of the method may be given behind the flags. */
+export const overrides = true;
+
+/** The method whose folds are trained. */
+async function foldMethod(): Promise<FoldMethod> {
+  const method = await loadMethod("mil");
+  if (method.folds !== undefined) return method as FoldMethod;
+  throw new ConfigError("Cannot train on folds: method mil has no models of slides");
+}
+
+/** Keys that a run of one fold takes. */
+export async function keys(): Promise<readonly string[]> {
+  return (await foldMethod()).config.names;
+}
+
+/** Keys of the configuration, for the help. */
+export async function details(): Promise<string> {
+  return ["Keys of every run (KEY=VALUE):", (await foldMethod()).config.help()].join("\n");
+}
+
+/** Flags of the command. */
+export const flags = {
+  features: { kind: "list", value: "DIR", help: "folder with a feature file a slide; several are compared" },
+  split: {
+    kind: "text",
+    value: "FILE",
+    help: "table of slides with labels and folds: Patho-Bench's k=all.tsv, or split's",
+  },
+  task: { kind: "text", value: "FILE", help: "what is predicted: config.yaml beside it" },
+  model: {
+    kind: "list",
+    value: "NAME,…",
+    help: "abmil, gated, clam, meanmil, mean (always there) and retrieval; default abmil,meanmil,retrieval",
+  },
+  "case-slides": {
+    kind: "choice",
+    of: ["combine", "mean"],
+    default: "combine",
+    help: "slides of a case as one bag of tiles, or as the mean of their vectors",
+  },
+  expression: { kind: "text", value: "FILE", help: "bulk expression, case_id and a column a gene, log scale" },
+  "gene-sets": { kind: "text", value: "FILE", help: "GMT whose sets, scored on --expression, are the targets" },
+  draws: {
+    kind: "number",
+    value: "N",
+    integer: true,
+    min: 1,
+    max: 100_000,
+    default: 100,
+    help: "draws of the intervals",
+  },
+  "dry-run": { kind: "switch", help: "tells what the folds would cost, and writes nothing" },
+  out: { kind: "text", value: "DIR", help: "folder of the runs and results.json; the same command goes on there" },
+  seed: { ...COMMON.seed, default: 0 },
+  overwrite: COMMON.overwrite,
+  software: COMMON.software,
+  quiet: COMMON.quiet,
+  json: COMMON.json,
+} as const satisfies Flags;
+
+type Values = Args<typeof flags>["flags"];
+
+/** Refuses a command line that lacks what is needed. */
+function required(values: Values): { split: string; task: string; out: string } {
+  const { split, task, out, features } = values;
+  const missing = features.length === 0
+    ? "--features"
+    : split === undefined
+    ? "--split"
+    : task === undefined
+    ? "--task"
+    : out === undefined
+    ? "--out"
+    : undefined;
+  if (missing === undefined) return { split: split!, task: task!, out: out! };
+  throw new ConfigError(`Cannot train on folds: no ${missing} is given`, { hint: `For example: ${example}` });
+}
+
+/** Keys that say what flags say. */
+const FLAGGED: readonly string[] = [
+  "method",
+  "features",
+  "labels",
+  "task",
+  "target",
+  "fold",
+  "split_file",
+  "model",
+  "out",
+];
+
+/** Runs the command. */
+export async function run({ flags: values, overrides: given }: Args<typeof flags>, job: Job): Promise<number> {
+  const { split, task, out } = required(values);
+  const flagged = given.find(([key]) => FLAGGED.includes(key.split(".").at(-1)!));
+  if (flagged !== undefined) {
+    throw new ConfigError(`Cannot use ${flagged[0]}=${flagged[1]}: flags say which folds, features and models`, {
+      hint: "--features, --split, --task, --model, --out",
+    });
+  }
+  const reporter = new Progress(values.quiet);
+  const models = values.model.flatMap((list) => list.split(",")).map((one) => one.trim()).filter(Boolean);
+  const sources = findSources({ encoder: [], adapter: [], features: values.features });
+  const { json, status, found } = await mil({
+    method: await foldMethod(),
+    files: {
+      split,
+      task,
+      features: sources.map(({ name, features }) => ({ name, path: features! })),
+      expression: values.expression,
+      geneSets: values["gene-sets"],
+    },
+    models: models.length > 0 ? [...new Set(models)] : ["abmil", "meanmil", ...HOST_MODELS],
+    caseSlides: values["case-slides"] as CaseSlides,
+    draws: values.draws,
+    seed: values.seed,
+    keys: given,
+    dryRun: values["dry-run"],
+    out,
+    overwrite: values.overwrite,
+    settings: {
+      ...flagFacts(values, ["features", "split", "task", "expression", "gene-sets", "software", "dry-run"]),
+      ...Object.fromEntries(given),
+    },
+  }, {
+    reporter,
+    signal: job.signal,
+    clock: { date: () => new Date(), ms: () => performance.now() },
+    openGpu: () => openGpu(values.software),
+    gracefully: (act) => job.gracefully(act),
+    command: ["deno task mil", ...Deno.args.slice(1).map(quoted)].join(" "),
+    versions: { Deno: Deno.version.deno, V8: Deno.version.v8 },
+  });
+  if (found !== undefined) {
+    for (const line of [...cohortText(found), ...neighbourText(found.retrieval)]) reporter.say(line);
+    reporter.say(`${out}/results.json, with the runs of ${count(found.judged.length, "fold")} beside it`);
+  }
+  if (values.json) printJson(json);
+  return status;
+}
