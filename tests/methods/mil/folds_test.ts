@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { makeFolds } from "../../../src/data/cohort/folds.ts";
 import { cohortText, readCohort } from "../../../src/data/cohort/cohort_table.ts";
-import { DataError } from "../../../src/core/errors.ts";
+import type { DataError } from "../../../src/core/errors.ts";
 import { SILENT } from "../../../src/core/reporter.ts";
 import { Rng } from "../../../src/core/rng.ts";
 import { writeFeatures } from "../../../src/embed/formats.ts";
