@@ -11,9 +11,8 @@ import { H5File } from "../io/hdf5/h5.ts";
 import { readTree } from "../io/hdf5/h5ad_uns.ts";
 import type { RgbImage } from "../io/image/rgb_image.ts";
 import { encodePng } from "../io/image/png_write.ts";
-import { type ScoredTile, withLegend } from "../slides/legend.ts";
 import { tilesGeoJson } from "../slides/outlines.ts";
-import { heatMap, percentiles } from "../slides/drawing.ts";
+import { measurementsOf, SCORE_STYLE, scoreMap } from "../slides/score_map.ts";
 
 /**
  * Refuses names that no gene has.
@@ -89,41 +88,22 @@ export async function drawPrediction(
   const [height = 0, width = 0] = file.info(`${SLIDE}/images/hires`).shape ?? [];
   const image = { width, height, data: Uint8Array.from(file.numbers(`${SLIDE}/images/hires`)) };
   const values = file.numbers("/X");
-  const measurements: Record<string, ArrayLike<number>> = {};
+  const drawn = new Map<string, Float64Array>();
   const base = path.replace(/\.h5ad$/, "");
   const written: string[] = [];
   for (const gene of genes) {
     const column = all.indexOf(gene);
     const scores = Float64Array.from(names, (_, row) => values[row * all.length + column]!);
-    const ranks = percentiles(scores);
-    measurements[gene] = scores;
-    measurements[`${gene} percentile`] = ranks;
+    drawn.set(gene, scores);
     // Names of genes may hold anything.
     const out = `${base}.${gene.replaceAll(/[^\w.-]+/g, "_")}.png`;
-    const map = heatMap(image, coords, side, ranks, [scale, scale]);
-    const title = `${gene}, ${String(origin["unit"] ?? "unknown unit")}; colours by rank`;
-    disk.write(out, encodePng(withLegend(map, { title, scores, ...await extremes(scores, place, tileOf) })));
+    const tiles = { coords, side, scale: [scale, scale] } as const;
+    const title = `${gene}, ${String(origin["unit"] ?? "unknown unit")}`;
+    const strip = tileOf && { most: SHOWN, of: (row: number) => tileOf(place(row)) };
+    disk.write(out, encodePng(await scoreMap(image, tiles, { title, scores }, SCORE_STYLE, strip)));
     written.push(out);
   }
   const out = `${base}.geojson`;
-  disk.write(out, [...tilesGeoJson({ names, coords, side }, measurements)].join(""));
+  disk.write(out, [...tilesGeoJson({ names, coords, side }, measurementsOf(drawn))].join(""));
   return [...written, out];
-}
-
-/** The tiles of the highest and the lowest values, each once; equal ones in the order of the file. */
-async function extremes(
-  scores: Float64Array,
-  place: (row: number) => TilePlace,
-  tileOf: TileOf | undefined,
-): Promise<{ highest: ScoredTile[]; lowest: ScoredTile[] }> {
-  if (tileOf === undefined) return { highest: [], lowest: [] };
-  const rows = Array.from(scores.keys()).filter((row) => !Number.isNaN(scores[row]!));
-  rows.sort((a, b) => scores[b]! - scores[a]! || a - b);
-  const count = Math.min(SHOWN, Math.ceil(rows.length / 2));
-  const tiles = (of: readonly number[]) =>
-    Promise.all(of.map(async (row) => ({ image: await tileOf(place(row)), score: scores[row]! })));
-  return {
-    highest: await tiles(rows.slice(0, count)),
-    lowest: await tiles(rows.slice(Math.max(count, rows.length - count)).reverse()),
-  };
 }

@@ -11,8 +11,7 @@ import { disk, openFile } from "../io/fs.ts";
 import { openPatches } from "../io/patches.ts";
 import { TILE_SIDE } from "../slides/legend.ts";
 import { resizeImage } from "../slides/resize.ts";
-import { levelFor } from "../slides/scale.ts";
-import { cutTiles } from "../slides/tile_reader.ts";
+import { cutSmall } from "../slides/tile_reader.ts";
 import type { PredictJob, PredictOutcome } from "./predict.ts";
 
 /** Draws genes of all that was predicted. @returns Whether each had an image to draw them on. */
@@ -49,12 +48,6 @@ async function openTilesOf({ slide: path, patches }: PredictJob): Promise<{ of: 
     return { of, close: () => file.close() };
   }
   const slide = await openSlide(await openFile(path), { damagedTiles: "white" });
-  const of: TileOf = async ({ x, y, side }) => {
-    const level = levelFor(slide.levels, side / TILE_SIDE);
-    const levelSide = Math.max(1, Math.round(side / slide.levels[level]!.downsample));
-    const corner = [Math.round(x - side / 2), Math.round(y - side / 2)];
-    const { data } = await cutTiles(slide, { patch: TILE_SIDE, level, levelSide }, corner);
-    return { width: TILE_SIDE, height: TILE_SIDE, data };
-  };
+  const of: TileOf = ({ x, y, side }) => cutSmall(slide, [x - side / 2, y - side / 2], side, TILE_SIDE);
   return { of, close: () => slide.close() };
 }

@@ -9,6 +9,7 @@ import type { Slide } from "../data/image/slide.ts";
 import type { RgbImage } from "../io/image/rgb_image.ts";
 import type { Grid } from "./grid.ts";
 import { resizeImage } from "./resize.ts";
+import { levelFor } from "./scale.ts";
 
 /** What is done with a tile whose pixels are damaged: it is left out, damaged parts are white, or reading ends. */
 export type BadTiles = "skip" | "white" | "fail";
@@ -73,6 +74,25 @@ export async function cutTiles(
     damage.push({ key: `${level} ${tile}`, message: error.message });
   }
   return { data, padding, skipped, damage };
+}
+
+/**
+ * A square of a slide, small.
+ *
+ * @param corner Its left upper one, pixels of level 0.
+ * @param side Of the square, pixels of level 0.
+ * @param size Of the result, pixels.
+ */
+export async function cutSmall(
+  slide: Slide,
+  [x, y]: readonly [number, number],
+  side: number,
+  size: number,
+): Promise<RgbImage> {
+  const level = levelFor(slide.levels, side / size);
+  const levelSide = Math.max(1, Math.round(side / slide.levels[level]!.downsample));
+  const { data } = await cutTiles(slide, { patch: size, level, levelSide }, [Math.round(x), Math.round(y)]);
+  return { width: size, height: size, data };
 }
 
 /** Cuts one tile, and says which share of it lies beyond the edge. */

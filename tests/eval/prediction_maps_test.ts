@@ -8,7 +8,7 @@ import { disk } from "../../src/io/fs.ts";
 import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
 import { writeH5ad } from "../../src/io/hdf5/h5ad_write.ts";
 import { decodeImage } from "../../src/io/image/image.ts";
-import { rankColour } from "../../src/slides/drawing.ts";
+import { colourOf } from "../../src/slides/colour_maps.ts";
 
 const PREDICTION: Prediction = {
   barcodes: ["x0y0", "x1y0", "x0y1"],
@@ -35,7 +35,7 @@ Deno.test("Genes are drawn where their tiles lie, coloured by rank, and are meas
     await write(`${folder}/S.h5ad`, PREDICTION);
     const written = await drawPrediction(disk, `${folder}/S.h5ad`, ["A", "B/1"]);
     assert.deepEqual(written.map((path) => path.slice(folder.length + 1)), ["S.A.png", "S.B_1.png", "S.geojson"]);
-    const blended = (rank: number) => rankColour(rank).map((value) => Math.round(0.6 * 200 + 0.4 * value));
+    const blended = (rank: number) => colourOf(rank).map((value) => Math.round(0.6 * 200 + 0.4 * value));
     for (const [file, ranks] of [["S.A.png", [1 / 3, 2 / 3, 1]], ["S.B_1.png", [1, 2 / 3, 1 / 3]]] as const) {
       const { data, width } = decodeImage(Deno.readFileSync(`${folder}/${file}`), file);
       const at = (x: number, y: number) => [...data.subarray((y * width + x) * 3).slice(0, 3)];
@@ -46,7 +46,7 @@ Deno.test("Genes are drawn where their tiles lie, coloured by rank, and are meas
     assert.deepEqual(features[1].geometry.coordinates[0][0], [100, 0]);
     assert.deepEqual(features[1].properties, {
       ...{ objectType: "tile", name: "x1y0" },
-      measurements: { "A": 2, "A percentile": 2 / 3, "B/1": 8, "B/1 percentile": 2 / 3 },
+      measurements: { "A": 2, "A_percentile": 2 / 3, "B/1": 8, "B/1_percentile": 2 / 3 },
     });
     const { thumbnail: _, ...bare } = PREDICTION;
     await write(`${folder}/T.h5ad`, bare);
@@ -91,9 +91,9 @@ Deno.test("Below the map stand its colours with their values and the tiles of th
     assert.ok(best.y > 20 && second.y === best.y && second.x > best.x + 95 && worst.y > best.y + 95);
     // The bar goes from the colour of the lowest to that of the highest rank.
     const bar = Array.from({ length: height }, (_, y) => y).find((y) => {
-      return y > 20 && [...data.subarray(3 * (y * width + 12)).slice(0, 3)].join() === rankColour(0).join();
+      return y > 20 && [...data.subarray(3 * (y * width + 12)).slice(0, 3)].join() === colourOf(0).join();
     })!;
-    assert.deepEqual([...data.subarray(3 * (bar * width + 411)).slice(0, 3)], rankColour(1));
+    assert.deepEqual([...data.subarray(3 * (bar * width + 411)).slice(0, 3)], colourOf(1));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

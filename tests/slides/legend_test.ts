@@ -54,8 +54,9 @@ Deno.test("The bar's scores are those at quarters of the ranks; a map without sc
   assert.deepEqual(tickScores([1, 2]), [1, 1.25, 1.5, 1.75, 2]);
   assert.deepEqual(tickScores([7]), [7, 7, 7, 7, 7]);
   assert.deepEqual(tickScores([NaN]), []);
+  assert.deepEqual(tickScores([5, 1], [0, 2]), [0, 0.5, 1, 1.5, 2]);
   const map = { width: 10, height: 10, data: new Uint8Array(300).fill(9) };
-  const out = withLegend(map, { title: "A", scores: [], highest: [], lowest: [] });
+  const out = withLegend(map, { title: "A", scores: [], colours: "coolwarm", highest: [], lowest: [] });
   assert.ok(out.width > 400 && out.height > 40);
   assert.deepEqual([...out.data.subarray(0, 30)], Array(30).fill(9));
   assert.deepEqual([...out.data.subarray(30, 33)], [255, 255, 255]);
