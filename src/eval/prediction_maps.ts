@@ -41,8 +41,8 @@ export interface TilePlace {
   readonly side: number;
 }
 
-/** The image of a tile, small. */
-export type TileOf = (place: TilePlace) => Promise<RgbImage>;
+/** The image of a tile, small: `size` pixels a side. */
+export type TileOf = (place: TilePlace, size: number) => Promise<RgbImage>;
 
 /**
  * Draws genes of a prediction: `NAME.GENE.png` beside it, where the file has an image of the slide, with a legend of the values
@@ -99,7 +99,7 @@ export async function drawPrediction(
     const out = `${base}.${gene.replaceAll(/[^\w.-]+/g, "_")}.png`;
     const tiles = { coords, side, scale: [scale, scale] } as const;
     const title = `${gene}, ${String(origin["unit"] ?? "unknown unit")}`;
-    const strip = tileOf && { most: SHOWN, of: (row: number) => tileOf(place(row)) };
+    const strip = tileOf && { most: SHOWN, of: (row: number, size: number) => tileOf(place(row), size) };
     disk.write(out, encodePng(await scoreMap(image, tiles, { title, scores }, SCORE_STYLE, strip)));
     written.push(out);
   }

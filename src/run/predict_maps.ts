@@ -9,7 +9,6 @@ import { openSlide } from "../data/image/slide.ts";
 import { drawPrediction, type TileOf } from "../eval/prediction_maps.ts";
 import { disk, openFile } from "../io/fs.ts";
 import { openPatches } from "../io/patches.ts";
-import { TILE_SIDE } from "../slides/legend.ts";
 import { resizeImage } from "../slides/resize.ts";
 import { cutSmall } from "../slides/tile_reader.ts";
 import type { PredictJob, PredictOutcome } from "./predict.ts";
@@ -43,11 +42,11 @@ async function openTilesOf({ slide: path, patches }: PredictJob): Promise<{ of: 
   if (path === undefined) {
     const file = await openPatches(disk.open(patches!.patches, "read"));
     const { width, height } = file;
-    const of: TileOf = ({ row }) =>
-      Promise.resolve(resizeImage({ width, height, data: file.read(row, row + 1) }, TILE_SIDE, TILE_SIDE));
+    const of: TileOf = ({ row }, size) =>
+      Promise.resolve(resizeImage({ width, height, data: file.read(row, row + 1) }, size, size));
     return { of, close: () => file.close() };
   }
   const slide = await openSlide(await openFile(path), { damagedTiles: "white" });
-  const of: TileOf = ({ x, y, side }) => cutSmall(slide, [x - side / 2, y - side / 2], side, TILE_SIDE);
+  const of: TileOf = ({ x, y, side }, size) => cutSmall(slide, [x - side / 2, y - side / 2], side, size);
   return { of, close: () => slide.close() };
 }

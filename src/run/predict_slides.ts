@@ -4,7 +4,7 @@
  * | file | content |
  * |---|---|
  * | `predictions.csv` | a row a slide: its tiles, the likeliest class, the probability of each |
- * | `attention/NAME.h5` | `attention` f32 `[n]`, which sums to 1, and `coords` where the features have them |
+ * | `attention/NAME.h5` | `attention` f32 `[n]`, which sums to 1, and `coords` where the features have them, with what these say |
  * | `predictions.json` | the same table, and what it was made from; written last |
  *
  * @module
@@ -15,6 +15,7 @@ import { INCOMPLETE } from "../core/exit_status.ts";
 import type { Facts } from "../core/facts.ts";
 import { csvLine } from "../io/csv.ts";
 import { featureFilesOf } from "../io/feature_folder.ts";
+import { writeAttention } from "../io/attention.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { H5Writer } from "../io/hdf5/h5_write.ts";
 import { endsAll } from "../io/output.ts";
@@ -27,7 +28,7 @@ import { runHash } from "./facts.ts";
 import type { Machine } from "./machine.ts";
 import { checkpointOf, runSettings } from "./open.ts";
 import { OutputFolder } from "./output_folder.ts";
-import { openSlideRows } from "./slide_rows.ts";
+import { type OpenedSlide, openSlideRows } from "./slide_rows.ts";
 
 /** What is asked for. */
 export interface PredictSlidesOptions {
@@ -161,11 +162,11 @@ async function predictOne(
   model: SlideModel,
   folder: OutputFolder,
 ): Promise<Omit<SlideOutcome, "slide">> {
-  const { rows, coords, close } = await openSlideRows(disk, path, dim);
+  const { rows, places, close } = await openSlideRows(disk, path, dim);
   try {
     const { probabilities, attention } = await model.run(rows);
     folder.begin();
-    if (attention) await writeAttention(`${folder.path}/${ATTENTION}`, slide, attention, coords);
+    if (attention) await attentionFile(`${folder.path}/${ATTENTION}`, slide, attention, places);
     const best = probabilities.indexOf(Math.max(...probabilities));
     const named = Object.fromEntries(classes.map((name, k) => [name, probabilities[k]!]));
     return { tiles: rows.count, class: classes[best]!, probabilities: named };
@@ -174,18 +175,17 @@ async function predictOne(
   }
 }
 
-async function writeAttention(
+async function attentionFile(
   folder: string,
   slide: string,
   attention: NonNullable<SlideClasses["attention"]>,
-  coords: Float64Array | undefined,
+  places: OpenedSlide["places"],
 ): Promise<void> {
   makeFolder(folder);
   const begin = await H5Writer.prepare();
   disk.writeAnywhere(`${folder}/${slide}.h5`, (storage) => {
     const h5 = begin(storage);
-    h5.dataset("/attention", "f4", [attention.length], Float32Array.from(attention));
-    if (coords) h5.dataset("/coords", "i4", [attention.length, 2], Int32Array.from(coords));
+    writeAttention(h5, attention, places);
     h5.close();
   });
 }

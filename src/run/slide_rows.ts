@@ -5,14 +5,15 @@
  */
 
 import { DataError } from "../core/errors.ts";
+import { type AttentionPlaces, placesOf } from "../io/attention.ts";
 import type { Disk } from "../io/disk.ts";
-import { checkContent, type Features, openFeatures } from "../io/features.ts";
+import { checkContent, openFeatures } from "../io/features.ts";
 import type { SlideRows } from "../methods/method.ts";
 
 /** Rows of a slide, and where its tiles lie. */
 export interface OpenedSlide {
   readonly rows: SlideRows;
-  readonly coords: Features["coords"];
+  readonly places: AttentionPlaces | undefined;
   /** Closes the file. */
   close(): void;
 }
@@ -63,10 +64,10 @@ export function slideRows(features: Pick<SlideRows, "name" | "count" | "read">, 
 export async function openSlideRows(disk: Pick<Disk, "open">, path: string, dim: number): Promise<OpenedSlide> {
   const file = await openFeatures(disk.open(path, "read"));
   try {
-    const { count, coords } = file;
+    const { count } = file;
     const rows = slideRows({ name: path, count, read: (from, to) => file.read(from, to) }, file.dim, dim);
     await checkContent(file);
-    return { rows, coords, close: () => file.close() };
+    return { rows, places: placesOf(file), close: () => file.close() };
   } catch (error) {
     file.close();
     throw error;

@@ -28,10 +28,23 @@ export interface Legend {
   readonly lowest: readonly ScoredTile[];
 }
 
+/** Pixels of a legend below a small map. */
 const MARGIN = 12;
-const BAR = { width: 400, height: 18 };
-/** Side of a tile in the strip, pixels. */
-export const TILE_SIDE = 96;
+const BAR = { width: 480, height: 18 };
+const GAP = 4;
+const TILE = 96;
+/** Width of a map at which its legend begins to be drawn twice as large. */
+const LARGE = 1650;
+
+/** How many times as large a legend is below a map of that many pixels across. */
+function timesOf(width: number): number {
+  return Math.max(1, Math.round(width / (LARGE / 1.5)));
+}
+
+/** Side of a tile below a map, pixels. @param width Of the map. */
+export function tileSide(width: number): number {
+  return TILE * timesOf(width);
+}
 
 /** Places of the bar below which scores are written; ranks where colours go by rank. */
 const TICKS = [0, 0.25, 0.5, 0.75, 1] as const;
@@ -56,44 +69,48 @@ function shown(score: number): string {
 
 /** The map with its legend below; the map stays where it is, in the left upper corner. */
 export function withLegend(map: RgbImage, { title, scores, colours, range, highest, lowest }: Legend): RgbImage {
-  const line = textSize("", 2).height;
+  const times = timesOf(map.width);
+  const [margin, gap, side] = [MARGIN * times, GAP * times, TILE * times];
+  const bar = { width: BAR.width * times, height: BAR.height * times };
+  const [large, small] = [2 * times, Math.floor(1.5 * times)];
+  const line = textSize("", large).height;
   const strips = [["Highest", highest], ["Lowest", lowest]].filter(([, tiles]) => tiles!.length > 0) as [
     string,
     readonly ScoredTile[],
   ][];
-  const strip = line + TILE_SIDE + 4 + line;
+  const strip = line + side + gap + line;
   const most = Math.max(0, ...strips.map(([, tiles]) => tiles.length));
   const width = Math.max(
     map.width,
-    BAR.width + 2 * MARGIN + 60,
-    textSize(title).width + 2 * MARGIN,
-    most * (TILE_SIDE + 6) + 2 * MARGIN,
+    bar.width + 2 * margin + 60 * times,
+    textSize(title, large).width + 2 * margin,
+    most * (side + gap + 2) + 2 * margin,
   );
-  const height = map.height + MARGIN + 2 * line + BAR.height + 4 + MARGIN + strips.length * (strip + MARGIN);
+  const height = map.height + margin + 2 * line + bar.height + 2 * gap + margin + strips.length * (strip + margin);
   const out = { width, height, data: new Uint8Array(width * height * 3).fill(255) };
   paste(out, map, 0, 0);
-  let top = map.height + MARGIN;
-  drawText(out, title, MARGIN, top);
-  top += line + 4;
-  for (let x = 0; x < BAR.width; x++) {
-    const colour = colourOf(x / (BAR.width - 1), colours);
-    for (let y = 0; y < BAR.height; y++) out.data.set(colour, 3 * ((top + y) * width + MARGIN + x));
+  let top = map.height + margin;
+  drawText(out, title, margin, top, large);
+  top += line + gap;
+  for (let x = 0; x < bar.width; x++) {
+    const colour = colourOf(x / (bar.width - 1), colours);
+    for (let y = 0; y < bar.height; y++) out.data.set(colour, 3 * ((top + y) * width + margin + x));
   }
-  top += BAR.height + 4;
+  top += bar.height + gap;
   for (const [i, score] of tickScores(scores, range).entries()) {
     const text = shown(score);
-    const middle = MARGIN + TICKS[i]! * (BAR.width - 1);
-    drawText(out, text, Math.max(MARGIN, Math.round(middle - textSize(text, 1).width / 2)), top, 1);
+    const middle = margin + TICKS[i]! * (bar.width - 1);
+    drawText(out, text, Math.max(margin, Math.round(middle - textSize(text, small).width / 2)), top, small);
   }
-  top += line + MARGIN;
+  top += line + margin;
   for (const [name, tiles] of strips) {
-    drawText(out, name, MARGIN, top);
+    drawText(out, name, margin, top, large);
     for (const [i, { image, score }] of tiles.entries()) {
-      const left = MARGIN + i * (TILE_SIDE + 6);
+      const left = margin + i * (side + gap + 2);
       paste(out, image, left, top + line);
-      drawText(out, shown(score), left, top + line + TILE_SIDE + 4, 1);
+      drawText(out, shown(score), left, top + line + side + gap, small);
     }
-    top += strip + MARGIN;
+    top += strip + margin;
   }
   return out;
 }

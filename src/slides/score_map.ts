@@ -9,7 +9,7 @@
 import type { RgbImage } from "../io/image/rgb_image.ts";
 import { type ColourMap, colourOf } from "./colour_maps.ts";
 import type { DrawingScale } from "./drawing.ts";
-import { type Legend, type ScoredTile, withLegend } from "./legend.ts";
+import { type Legend, type ScoredTile, tileSide, withLegend } from "./legend.ts";
 
 /** How scores become colours. */
 export interface ScoreStyle {
@@ -143,8 +143,8 @@ function runningMean(plane: Float64Array, from: number, step: number, count: num
 export interface TileStrip {
   /** Most of the highest, and of the lowest scores. */
   readonly most: number;
-  /** The small image of a tile. */
-  of(row: number): Promise<RgbImage>;
+  /** The small image of a tile. @param size Of its sides, pixels. */
+  of(row: number, size: number): Promise<RgbImage>;
 }
 
 /**
@@ -167,13 +167,14 @@ export async function scoreMap(
     scores,
     colours: style.colours,
     range,
-    ...await extremes(scores, strip),
+    ...await extremes(scores, tileSide(image.width), strip),
   });
 }
 
 /** The tiles of the highest and the lowest scores, each once; equal ones in the order of the rows. */
 async function extremes(
   scores: ArrayLike<number>,
+  size: number,
   strip: TileStrip | undefined,
 ): Promise<{ highest: ScoredTile[]; lowest: ScoredTile[] }> {
   const rows = Array.from({ length: scores.length }, (_, row) => row).filter((row) => !Number.isNaN(scores[row]!));
@@ -181,7 +182,7 @@ async function extremes(
   if (strip === undefined || count === 0) return { highest: [], lowest: [] };
   rows.sort((a, b) => scores[b]! - scores[a]! || a - b);
   const tiles = (of: readonly number[]) =>
-    Promise.all(of.map(async (row) => ({ image: await strip.of(row), score: scores[row]! })));
+    Promise.all(of.map(async (row) => ({ image: await strip.of(row, size), score: scores[row]! })));
   return {
     highest: await tiles(rows.slice(0, count)),
     lowest: await tiles(rows.slice(Math.max(count, rows.length - count)).reverse()),

@@ -53,6 +53,7 @@ function* below(disk: Disk, folder: string): Generator<string> {
  *
  * @param paths Files, and folders, which are searched with those in them.
  * @param manifest Path of a list of slides.
+ * @param act What cannot be done with those that are not there, for errors.
  * @throws {DataError} If a path does not exist or a folder has no slides.
  * @throws {ConfigError} If two slides have one name.
  */
@@ -61,9 +62,10 @@ export function findSlides(
   paths: readonly string[],
   manifest: string | undefined,
   from: "file" | "relative",
+  act = "embed",
 ): SlideInput[] {
   const refuse = (path: string, why: string, hint: string) =>
-    new DataError(`Cannot embed ${path}: ${why}`, { code: "input", hint, context: { path } });
+    new DataError(`Cannot ${act} ${path}: ${why}`, { code: "input", hint, context: { path } });
   const found: { path: string; root?: string }[] = [];
   for (const given of paths) {
     const path = given.replace(/(?<=.)[/\\]+$/, "");

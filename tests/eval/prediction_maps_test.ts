@@ -93,7 +93,7 @@ Deno.test("Below the map stand its colours with their values and the tiles of th
     const bar = Array.from({ length: height }, (_, y) => y).find((y) => {
       return y > 20 && [...data.subarray(3 * (y * width + 12)).slice(0, 3)].join() === colourOf(0).join();
     })!;
-    assert.deepEqual([...data.subarray(3 * (bar * width + 411)).slice(0, 3)], colourOf(1));
+    assert.deepEqual([...data.subarray(3 * (bar * width + 491)).slice(0, 3)], colourOf(1));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -10,15 +10,17 @@ import { DataError, FormatError, LimitError } from "../../src/core/errors.ts";
 import type { Rng } from "../../src/core/rng.ts";
 import { convertSection } from "../../src/data/convert/legacy_convert.ts";
 import { readSampleTable } from "../../src/data/sample.ts";
-import { openSlide } from "../../src/data/image/slide.ts";
+import { openSlide, type Slide } from "../../src/data/image/slide.ts";
 import type { Disk } from "../../src/io/disk.ts";
 import { parseGeoJson } from "../../src/io/geojson.ts";
 import { MemoryStorage } from "../../src/io/hdf5/h5_library.ts";
+import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
 import { H5ad } from "../../src/io/hdf5/h5ad.ts";
 import { decodeImage } from "../../src/io/image/image.ts";
 import { decodeJpeg2000, loadJpeg2000 } from "../../src/io/image/jpeg2000.ts";
 import { parseCatalogue, parseMetadata } from "../../src/io/metadata.ts";
 import { readMex } from "../../src/io/mtx.ts";
+import { npyHeader } from "../../src/io/npy.ts";
 import { readNuclei } from "../../src/io/nuclei.ts";
 import { omeDirectories, readOme } from "../../src/io/image/ome.ts";
 import { openPatches } from "../../src/io/patches.ts";
@@ -28,11 +30,13 @@ import { blocks, type Matrix } from "../../src/io/sparse.ts";
 import { readSpotCounts, readSpotSelection } from "../../src/io/spots_tsv.ts";
 import { openTenx } from "../../src/io/tenx_h5.ts";
 import { readTenxSpatial } from "../../src/io/tenx_spatial.ts";
+import { fitScores } from "../../src/slides/fit_scores.ts";
 import { parseManifest } from "../../src/slides/manifest.ts";
 import { readOutlines } from "../../src/slides/outlines.ts";
 import { Coverage } from "../../src/data/image/polygons.ts";
 import { HEST_PATCH } from "../../src/data/image/windows.ts";
 import { simplify } from "../../src/slides/simplify.ts";
+import { readTileScores } from "../../src/slides/tile_scores.ts";
 import type { Target } from "./fuzz.ts";
 import { mutate } from "./mutate.ts";
 import { type Directory, exif, makeTiff, withSegment } from "./tiff_maker.ts";
@@ -209,6 +213,48 @@ function listTarget(): Target {
     const area = new Coverage(outlines).area(0, 0, 100);
     assert.ok(area >= 0 && area <= 10_000 + 1e-6, `${area}`);
     simplify(outlines, 5);
+  });
+}
+
+/** Scores beside coordinates, as CLAM has them. */
+async function scoresFile(): Promise<Uint8Array> {
+  const file = new MemoryStorage("seed");
+  const h5 = (await H5Writer.prepare())(file as never);
+  h5.dataset("/attention", "f4", [3, 1], Float32Array.of(1, 2, 3));
+  h5.dataset("/coords", "i4", [3, 2], Int32Array.of(0, 0, 8, 0, 0, 8));
+  for (const [name, value] of Object.entries({ patch_size_level0: 8, name: "mutant", level0_width: 100_000 })) {
+    h5.attribute("/coords", name, value);
+  }
+  h5.close();
+  const bytes = new Uint8Array(file.size());
+  file.read(0, bytes);
+  return bytes;
+}
+
+/** Scores of tiles: tables, NumPy's arrays, HDF5. */
+function scoresTarget(): Target {
+  const seeds: [name: string, bytes: Uint8Array][] = [
+    ["mutant.csv", utf8("slide_id,x,y,attention\nS,0,0,.5\nS,8,0,.25\nS,0,8,1e-3\n")],
+    ["mutant.npy", new Uint8Array([...npyHeader("f4", [1, 3]), ...new Uint8Array(Float32Array.of(1, 2, 3).buffer)])],
+  ];
+  const slide = {
+    name: "mutant",
+    levels: [{ width: 100_000, height: 100_000, downsample: 1 }],
+    pixelSize: { um: 0.5 },
+  };
+  const made = scoresFile();
+  return target("tile scores", async (rng) => {
+    if (seeds.length < 3) seeds.push(["mutant.h5", await made], ["mutant.h5", await made]);
+    const [name, seed] = seeds[rng.below(seeds.length)]!;
+    const file = new MemoryStorage(name, mutate(seed, rng, 4096));
+    const disk = { open: () => Object.assign(file, { close() {} }) } as unknown as Pick<Disk, "open">;
+    const coords = Float64Array.of(0, 0, 8, 0, 0, 8);
+    const given = { coords, unit: "px", patch: 8, side: 8, mpp: 0.5, said: {}, notes: [] } as const;
+    const places = rng.below(2) ? { file: "mutant", places: given } : undefined;
+    const wanted = rng.below(2) ? [] : [name === "mutant.npy" ? "score" : "attention"];
+    const scores = await readTileScores(disk, name, { slide: "S", wanted, places });
+    const fitted = fitScores(scores, slide as unknown as Slide, "mutant", { missing: "skip", side: 8 });
+    for (const column of fitted.columns.values()) assert.equal(2 * column.length, fitted.coords.length);
   });
 }
 
@@ -425,6 +471,7 @@ export function spatialTargets(): Target[] {
     tiffTarget(),
     slideTarget(),
     listTarget(),
+    scoresTarget(),
     omeTarget(),
     tsvTarget(),
     convertTarget(),

@@ -1,10 +1,10 @@
 /**
- * Attention of tiles as files, a slide each: `attention` f32 `[n]`, which sums to 1 over a bag, and `coords` `[n, 2]`, i32, where
- * the features have them; the form that prediction writes.
+ * Attention of tiles as files, a slide each, in the form that prediction writes.
  *
  * @module
  */
 
+import { type AttentionPlaces, placesOf, writeAttention } from "../../io/attention.ts";
 import type { Disk } from "../../io/disk.ts";
 import { openFeatures } from "../../io/features.ts";
 import { MemoryStorage } from "../../io/hdf5/h5_library.ts";
@@ -12,11 +12,11 @@ import { H5Writer } from "../../io/hdf5/h5_write.ts";
 import type { Bag } from "./bags.ts";
 import { type BagResult, meanAttention } from "./inference.ts";
 
-/** Attention of a slide and where its tiles are: top left, level-0 pixels. */
+/** Attention of a slide and where its tiles are. */
 export interface SlideAttention {
   readonly slide: string;
   readonly attention: Float64Array;
-  readonly coords: Float64Array | undefined;
+  readonly places: AttentionPlaces | undefined;
 }
 
 /** Attention of the slides of a bag, the mean over heads. */
@@ -26,7 +26,7 @@ export async function slideAttention(disk: Disk, bag: Bag, result: BagResult): P
   let at = 0;
   for (const { path, slide, rows } of bag.files) {
     const file = await openFeatures(disk.open(path, "read"));
-    slides.push({ slide, attention: all.subarray(at, at + rows), coords: file.coords });
+    slides.push({ slide, attention: all.subarray(at, at + rows), places: placesOf(file) });
     file.close();
     at += rows;
   }
@@ -34,11 +34,10 @@ export async function slideAttention(disk: Disk, bag: Bag, result: BagResult): P
 }
 
 /** The file of a slide. */
-export async function attentionFile({ slide, attention, coords }: SlideAttention): Promise<Uint8Array> {
+export async function attentionFile({ slide, attention, places }: SlideAttention): Promise<Uint8Array> {
   const storage = new MemoryStorage(slide);
   const h5 = (await H5Writer.prepare())(storage);
-  h5.dataset("/attention", "f4", [attention.length], Float32Array.from(attention));
-  if (coords) h5.dataset("/coords", "i4", [attention.length, 2], Int32Array.from(coords));
+  writeAttention(h5, attention, places);
   h5.close();
   const bytes = new Uint8Array(storage.size());
   storage.read(0, bytes);

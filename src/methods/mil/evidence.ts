@@ -218,7 +218,7 @@ function topTiles(
   judged: readonly Judged[],
   labels: readonly number[],
 ): AttentionTiles | undefined {
-  if (judged.some(({ slides }) => slides.length === 0 || slides.some(({ coords }) => coords === undefined))) {
+  if (judged.some(({ slides }) => slides.length === 0 || slides.some(({ places }) => places === undefined))) {
     return undefined;
   }
   const sure = judged.map(({ bag, said }) => said[labels[bag]!]!);
@@ -226,10 +226,10 @@ function topTiles(
   const tiles = order.flatMap((i): AttentionTile[] => {
     const { bag, slides } = judged[i]!;
     const { name, count } = set.bags[bag]!;
-    const all = slides.flatMap(({ slide, attention, coords }) =>
+    const all = slides.flatMap(({ slide, attention, places }) =>
       Array.from(
         attention,
-        (weight, row) => ({ slide, x: coords![2 * row]!, y: coords![2 * row + 1]!, attention: weight }),
+        (weight, row) => ({ slide, x: places!.coords[2 * row]!, y: places!.coords[2 * row + 1]!, attention: weight }),
       )
     );
     const top = [...all.keys()].sort((a, b) => all[b]!.attention - all[a]!.attention || a - b).slice(0, SHOWN.tiles);
