@@ -99,7 +99,7 @@ Deno.test("convert overlay takes a table and an array with another program's coo
       [[...table, "--tile-side", "20", "--score", "q"], 4, /Cannot draw q of .*: it has p\/1/],
       [[`${folder}/s.txt`, "--slide", slide, "--out", `${folder}/c`], 4, /has no coordinates.*--coords/s],
       [
-        [`${folder}/s.txt`, "--coords", `${coords}/b ü.h5`, "--slide", slide, "--out", `${folder}/c`],
+        [`${folder}/s.txt`, "--coords", `${coords}/b ü.h5`, "--slide", slide, "--out", `${folder}/e`],
         0,
         /a slide called b ü/,
       ],
