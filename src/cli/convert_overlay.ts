@@ -12,8 +12,8 @@ import { COLOUR_MAPS, type ColourMap } from "../slides/colour_maps.ts";
 import { parseRange } from "../slides/fit_scores.ts";
 import { SCORE_STYLE, type ScoreStyle } from "../slides/score_map.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
-import { flags as features } from "./convert_features.ts";
 import { Progress } from "./progress.ts";
+import { MPP_FLAG } from "./section_flags.ts";
 import { SLIDE_FLAGS } from "./slide_flags.ts";
 import { printJson } from "./terminal.ts";
 
@@ -81,7 +81,7 @@ export const flags = {
     of: SLIDE_FLAGS["name-from"].of,
     help: "overlay: slides are named by their files (file, the default), or with their folders",
   },
-  mpp: features.mpp,
+  mpp: MPP_FLAG,
   out: COMMON.out,
   overwrite: COMMON.overwrite,
   quiet: COMMON.quiet,
