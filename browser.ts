@@ -16,6 +16,7 @@ export {
   type Features,
   ImageEncoder,
   listEncoders,
+  type ListEncodersOptions,
   type LoadEncoderOptions,
 } from "./src/module/image_encoder.ts";
 export { loadEncoder } from "./src/module/page_encoder.ts";

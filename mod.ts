@@ -28,6 +28,7 @@ export {
   type Features,
   ImageEncoder,
   listEncoders,
+  type ListEncodersOptions,
   type LoadEncoderOptions,
 } from "./src/module/image_encoder.ts";
 export { loadEncoder } from "./src/module/encoder.ts";

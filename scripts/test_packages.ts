@@ -1,6 +1,6 @@
 /**
  * The npm package as its users have it: packed, installed into an empty folder, type-checked by TypeScript's own rules, run under
- * Node 22 with Dawn; its file for pages type-checked with the browser's library alone and run in headless Chromium. Both embed
+ * Node 22 with Dawn, training included; its file for pages type-checked with the browser's library alone and run in headless Chromium. Both embed
  * patches of a synthetic sample with the demo's encoder, and their features are compared with those of the command.
  *
  * Needs npm's registry, or what an earlier run left in data/cache/platform; without either the tests are skipped, and so is the
@@ -53,6 +53,54 @@ async function must(command: string, args: readonly string[], cwd: string, env =
   const { code, output } = await exec(command, args, { cwd, quiet: true, env });
   if (code !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${code}:\n${output}`);
   return output;
+}
+
+/** What `packages/trainer.ts` prints. */
+interface Trained {
+  /** SHA-256 of pairs as they were read. */
+  readonly data: string;
+  readonly pairs: number;
+  readonly losses: readonly number[];
+  readonly stopped: string;
+  /** What a process was told that tried to train in the same folder. */
+  readonly tried?: string;
+  /** How a process ended that killed itself. */
+  readonly died?: string;
+  /** Whether its run ended with the bytes of one that was not killed. */
+  readonly resumed: boolean;
+  readonly steps: number;
+  readonly genes: readonly string[];
+  readonly predicted: readonly number[];
+  readonly found: readonly string[];
+  readonly spots: number;
+  readonly pearson: number;
+}
+
+/** Program of the package that trains. */
+const TRAINER = `${ROOT}scripts/packages/trainer.ts`;
+
+/** Trains under Deno and under Node; what differs is an error. */
+async function trainBoth(env: Record<string, string>): Promise<string> {
+  const runs = `${CACHE}/runs`;
+  await Deno.remove(runs, { recursive: true }).catch(() => {});
+  await Deno.mkdir(runs);
+  const parse = (output: string) => JSON.parse(output.split("\n").find((line) => line.startsWith("{"))!) as Trained;
+  const flags = ["--quiet", "--no-prompt", "--no-check", "--allow-read", "--allow-write", "--allow-env", "--allow-sys"];
+  const deno = parse(await must("deno", ["run", ...flags, TRAINER, `${CACHE}/data`, `${runs}/deno`], ROOT));
+  const args = ["--no", "--", "node", "--no-warnings", "trainer.js", `${CACHE}/data`, `${runs}/node`, "others"];
+  const node = parse(await must("npx", args, APP, env));
+  const exact = ({ data, pairs, genes, steps, spots }: Trained) => JSON.stringify({ data, pairs, genes, steps, spots });
+  if (exact(node) !== exact(deno)) throw new Error(`${exact(node)}, Deno has ${exact(deno)}`);
+  for (const { stopped } of [node, deno]) if (!/^InterruptedError/.test(stopped)) throw new Error(stopped);
+  if (!/^ConfigError: Cannot write to .*process \d+/.test(node.tried ?? "")) throw new Error(`locked: ${node.tried}`);
+  if (node.died !== "SIGKILL" || !node.resumed) throw new Error(`killed: ${node.died}, resumed ${node.resumed}`);
+  const relative = (a: readonly number[], b: readonly number[]) =>
+    a.length === b.length ? Math.max(...a.map((value, i) => Math.abs(value - b[i]!) / Math.abs(b[i]!))) : NaN;
+  const [losses, predicted] = [relative(node.losses, deno.losses), relative(node.predicted, deno.predicted)];
+  const said = `${deno.losses.length} losses at most ${losses.toExponential(1)} off, predictions ` +
+    `${predicted.toExponential(1)}, r ${Math.abs(node.pearson - deno.pearson).toExponential(1)}`;
+  if (!(losses <= 1e-5 && predicted <= 1e-3 && Math.abs(node.pearson - deno.pearson) <= 1e-3)) throw new Error(said);
+  return said;
 }
 
 /** Patches of a synthetic sample, and their features as the command writes them. */
@@ -244,6 +292,11 @@ if (import.meta.main) {
     const got = JSON.parse(await Deno.readTextFile(`${APP}/features.json`)) as { dim: number; data: number[] };
     if (got.dim !== dim || !/ true\n/.test(output)) throw new Error(output);
     return compare(got.data, features);
+  });
+  await test("under Node 22 data are read and runs are trained, stopped, locked, killed and resumed as under Deno", async () => {
+    const source = (await Deno.readTextFile(TRAINER)).replace('"../../mod.ts"', '"seal-webgpu"');
+    await typeCheck("trainer", source, own);
+    return await trainBoth(await driver());
   });
   const page = {
     module: "esnext",

@@ -154,6 +154,8 @@ export interface EncoderSpec {
   readonly name: string;
   /** Other spellings, TRIDENT's and SEAL's among them; case, `-`, `_`, `.` and `/` are not looked at. */
   readonly aliases: readonly string[];
+  /** Trained on photographs: a baseline that has seen no tissue. */
+  readonly natural?: boolean;
   /** Why it cannot be loaded, if it cannot. */
   readonly refused?: string;
   /** Where the weights lie. */

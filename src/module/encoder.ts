@@ -42,5 +42,5 @@ export async function loadEncoder(
   const { checkEncoder, openEncoder } = await import("../run/encoder.ts");
   await checkEncoder(source, adapter);
   const request = { encoder: source, adapter, dtype, imageSize, pooling, onProgress };
-  return await loadWith(source, options, (gpu) => openEncoder(gpu, request));
+  return await loadWith(source, { ...options, source }, (gpu) => openEncoder(gpu, request));
 }

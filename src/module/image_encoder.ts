@@ -36,6 +36,16 @@ export interface EncoderInfo {
   readonly imageSize: number;
   /** Micrometres a pixel it was trained at. */
   readonly mpp: number;
+  /** Whether it was trained on tissue; the others are baselines of photographs. */
+  readonly pathology: boolean;
+}
+
+/** Which encoders are listed. */
+export interface ListEncodersOptions {
+  /** Those trained on tissue, or the others; both by default. */
+  readonly pathology?: boolean | undefined;
+  /** Those whose weights must be asked for, or the others; both by default. */
+  readonly gated?: boolean | undefined;
 }
 
 /**
@@ -44,11 +54,13 @@ export interface EncoderInfo {
  * ```ts
  * import { listEncoders } from "@seal-webgpu/seal";
  *
- * const open = listEncoders().filter(({ gated }) => !gated).map(({ name }) => name);
+ * const open = listEncoders({ pathology: true, gated: false }).map(({ name }) => name);
  * ```
  */
-export function listEncoders(): EncoderInfo[] {
-  return ENCODERS.filter(({ refused }) => refused === undefined).map(({ name, aliases, source, output, input }) => ({
+export function listEncoders({ pathology, gated }: ListEncodersOptions = {}): EncoderInfo[] {
+  return ENCODERS.filter(({ refused }) => refused === undefined).map((
+    { name, aliases, natural = false, source, output, input },
+  ) => ({
     name,
     aliases,
     repository: source.repo,
@@ -58,7 +70,8 @@ export function listEncoders(): EncoderInfo[] {
     dim: output.dim,
     imageSize: input.size,
     mpp: input.mpp,
-  }));
+    pathology: !natural,
+  })).filter((one) => one.pathology === (pathology ?? one.pathology) && one.gated === (gated ?? one.gated));
 }
 
 /** How an encoder is loaded. */
@@ -105,6 +118,19 @@ export interface EncoderPreparation {
   readonly text: string;
 }
 
+/** What an encoder was loaded from. */
+export interface LoadedFrom extends Pick<LoadEncoderOptions, "adapter" | "imageSize" | "pooling" | "dtype"> {
+  /** Its name or path; undefined of files in hand. */
+  readonly source: string | undefined;
+}
+
+const LOADED: WeakMap<ImageEncoder, LoadedFrom> = new WeakMap();
+
+/** What an encoder was loaded from. */
+export function loadedFrom(encoder: ImageEncoder): LoadedFrom {
+  return LOADED.get(encoder)!;
+}
+
 /** A loaded encoder. Close it, or declare it with `using`. */
 export class ImageEncoder implements Disposable {
   readonly #opened: OpenedEncoder;
@@ -116,7 +142,12 @@ export class ImageEncoder implements Disposable {
   #closed = false;
 
   /** Made by {@linkcode loadEncoder}. */
-  constructor(opened: OpenedEncoder, gpu: Gpu, options: { owned: boolean; batchSize: number }) {
+  constructor(
+    opened: OpenedEncoder,
+    gpu: Gpu,
+    options: { owned: boolean; batchSize: number; loaded: LoadedFrom },
+  ) {
+    LOADED.set(this, options.loaded);
     this.#opened = opened;
     this.#gpu = gpu;
     this.#owned = options.owned;
@@ -261,15 +292,20 @@ export class ImageEncoder implements Disposable {
  */
 export async function loadWith(
   name: string,
-  { batchSize = 32, gpu: device, onWarning }: LoadEncoderOptions,
+  options: LoadEncoderOptions & { readonly source?: string | undefined },
   open: (gpu: Gpu) => Promise<OpenedEncoder>,
 ): Promise<ImageEncoder> {
+  const { batchSize = 32, gpu: device, onWarning, source, adapter, imageSize, pooling, dtype } = options;
   if (!Number.isSafeInteger(batchSize) || batchSize <= 0) {
     throw new ConfigError(`Cannot load ${name}: batchSize is ${batchSize}, wanted a whole number above 0`);
   }
   return await onDevice(device, async (gpu, owned) => {
     const opened = await open(gpu);
     if (opened.assumed.length > 0) onWarning?.(`${opened.name}: assumed: ${opened.assumed.join("; ")}`);
-    return new ImageEncoder(opened, gpu, { owned, batchSize });
+    return new ImageEncoder(opened, gpu, {
+      owned,
+      batchSize,
+      loaded: { source, adapter, imageSize, pooling, dtype },
+    });
   });
 }

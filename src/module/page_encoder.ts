@@ -30,5 +30,9 @@ export async function loadEncoder(
   if (typeof source !== "string") return await filesEncoder(source, options);
   const { openRandom } = await import("../models/open_source.ts");
   const { dtype, imageSize, pooling } = options;
-  return await loadWith(source, options, (gpu) => openRandom(gpu, { encoder: source, dtype, imageSize, pooling }));
+  return await loadWith(
+    source,
+    { ...options, source },
+    (gpu) => openRandom(gpu, { encoder: source, dtype, imageSize, pooling }),
+  );
 }

@@ -20,6 +20,7 @@ import { type ClassifierMethod, openRun } from "./open_run.ts";
 import type { OwnModel } from "./own_model.ts";
 import type { OwnRun } from "./own_run.ts";
 import type { OpenOptions, OpenRunOptions, Run } from "./run.ts";
+import type { ImageEncoder } from "./image_encoder.ts";
 import { type Listener, listener } from "./listener.ts";
 
 /** What is reported while a run trains: a logged step, or an evaluation of what is held out. */
@@ -40,8 +41,11 @@ export interface TrainingEvent {
 export interface TrainOptions<Settings> extends Listener {
   /** The device; one is opened by default, and closed at the end. */
   readonly gpu?: Device | undefined;
-  /** Encoder that is fine-tuned, as {@linkcode loadEncoder} takes it; the configuration's by default. */
-  readonly encoder?: string | undefined;
+  /**
+   * Encoder that is fine-tuned: its name or path, or one that {@linkcode loadEncoder} opened, which stays as it is; training
+   * reads its weights again. The configuration's by default.
+   */
+  readonly encoder?: string | ImageEncoder | undefined;
   /**
    * Data folders in HEST's layout; what {@linkcode openHest} opened, of which the chosen samples train; or its pairs, whose genes
    * and held-out samples the run then has. Methods of other data have keys of their own.
@@ -160,10 +164,11 @@ async function trainNow(
     });
   }
   const { name } = method;
+  const device = gpu ?? (typeof encoder === "object" ? encoder.gpu : undefined);
   const own = {
     ...config,
     ...(data === undefined ? {} : await dataOf(data, config ?? {})),
-    ...(encoder === undefined ? {} : { encoder }),
+    ...(encoder === undefined ? {} : await encoderOf(encoder)),
     out,
     method: name,
   };
@@ -177,8 +182,8 @@ async function trainNow(
     clock: { date: () => new Date(), ms: () => performance.now() },
     overwrite,
     gracefully: (act) => act(),
-    openGpu: async () => (await deviceOf(gpu)).gpu,
-    keepGpu: gpu !== undefined && "caps" in gpu,
+    openGpu: async () => (await deviceOf(device)).gpu,
+    keepGpu: device !== undefined && "caps" in device,
     onRow: (row) => (row.split === "train" ? onStep : onEpoch)?.(eventOf(row)),
     started: new Date(),
     stopwatch: new Stopwatch(),
@@ -190,6 +195,26 @@ async function trainNow(
 
 function eventOf({ step, epoch, stage, values }: MetricRow): TrainingEvent {
   return { step, epoch, stage, loss: values.loss, values };
+}
+
+/** Keys that say which encoder. */
+async function encoderOf(encoder: string | ImageEncoder): Promise<object> {
+  if (typeof encoder === "string") return { encoder };
+  const { ImageEncoder, loadedFrom } = await import("./image_encoder.ts");
+  if (!(encoder instanceof ImageEncoder)) {
+    throw new ConfigError("Cannot train: encoder is neither a name nor opened by loadEncoder", {
+      hint: 'For example encoder: "conch"',
+    });
+  }
+  const { source, adapter, imageSize, pooling, dtype } = loadedFrom(encoder);
+  const found = source === undefined ? "files in hand" : pooling === undefined ? undefined : `pooling ${pooling}`;
+  if (found !== undefined || typeof adapter === "object") {
+    throw new ConfigError(
+      `Cannot train ${encoder.name}: it was loaded with ${found ?? "an adapter in hand"}, a name or path is wanted`,
+      { hint: "Pass the folder of its weights" },
+    );
+  }
+  return { encoder: source, adapter, image_size: imageSize, ...(dtype === "f16" && { precision: "f16" }) };
 }
 
 /** Keys that say which data, and how pairs of them were chosen. */

@@ -5,6 +5,7 @@ import { encodePng } from "../../src/io/image/png_write.ts";
 import { loadEncoder } from "../../src/module/encoder.ts";
 import { listEncoders } from "../../src/module/image_encoder.ts";
 import type { RgbImage } from "../../src/io/image/rgb_image.ts";
+import { train } from "../../src/module/train.ts";
 import { openGpu } from "../gpu/shared.ts";
 
 const gpu = await openGpu();
@@ -27,6 +28,11 @@ Deno.test("encoders are listed with what a user decides by", () => {
   const uni = all.find(({ name }) => name === "uni")!;
   assert.deepEqual([uni.dim, uni.imageSize, uni.gated], [1024, 224, true]);
   assert.ok(all.every(({ licence, repository, mpp }) => licence && repository && mpp > 0));
+  const tissue = listEncoders({ pathology: true }).map(({ name }) => name);
+  assert.ok(["uni", "uni2-h", "conch_v1"].every((name) => tissue.includes(name)));
+  const others = listEncoders({ pathology: false }).map(({ name }) => name);
+  assert.ok(others.every((name) => /^(dinov2|vit)-/.test(name)) && others.length + tissue.length === all.length);
+  assert.ok(listEncoders({ gated: true }).every(({ gated }) => gated));
 });
 
 Deno.test("an image has one embedding, in whatever form, batch and company it comes", async () => {
@@ -88,6 +94,20 @@ Deno.test("an encoder is prepared as the files beside its weights say", async ()
   assert.deepEqual([changed.input.mean, changed.input.std], [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]);
   const [a, b] = [await encoder.embed(image(64, 1)), await changed.embed(image(64, 1))];
   assert.notDeepEqual(a.data, b.data);
+});
+
+Deno.test("training takes an encoder that is loaded by a name, and refuses what it cannot read again", async () => {
+  const bytes = (name: string) => Deno.readFileSync(`data/demo/encoder/${name}`);
+  const config = JSON.parse(new TextDecoder().decode(bytes("config.json")));
+  using inHand = await loadEncoder({ weights: bytes("model.safetensors"), config }, { gpu });
+  using pooled = await loadEncoder(NAME, { gpu, pooling: "mean" });
+  const out = `${folder}/none`;
+  for (const encoder of [inHand, pooled]) {
+    await assert.rejects(train("seal", { gpu, encoder, out }), { name: "ConfigError", hint: /folder of its weights/ });
+  }
+  // deno-lint-ignore no-explicit-any
+  await assert.rejects(train("seal", { gpu, encoder: {} as any, out }), { name: "ConfigError", hint: /"conch"/ });
+  assert.throws(() => Deno.statSync(out), Deno.errors.NotFound);
 });
 
 Deno.test("wrong use is told with its mend, and leaves the encoder in use", async () => {

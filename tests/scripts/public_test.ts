@@ -1,8 +1,8 @@
 /**
  * The package as its users have it: the published files alone, in a folder of their own, imported by the package's name under
- * Deno's default options. All examples of the documentation are checked and run so.
+ * Deno's default options. All examples of the documentation and the programs of `clients/` are checked and run so.
  *
- * @seconds 20
+ * @seconds 40
  */
 
 import assert from "node:assert/strict";
@@ -65,6 +65,37 @@ Deno.test("every example of the documentation checks and runs with the published
     );
     const out = await deno(cwd, "run", ...RUN, "all.ts");
     for (const name of names) assert.match(out, new RegExp(name));
+  });
+});
+
+/** Programs of a user, by name; what they import of the project is the package's. */
+function clients(): Map<string, string> {
+  const folder = new URL("clients/", import.meta.url);
+  const entry = new Map(
+    Object.entries(config.exports).map(([name, path]) => [`../../../${path.slice(2)}`, name.slice(1)]),
+  );
+  return new Map(
+    [...Deno.readDirSync(folder)].map(({ name }) => {
+      const text = Deno.readTextFileSync(new URL(name, folder));
+      return [name, text.replace(/"(\.\.\/\.\.\/\.\.\/\w+\.ts)"/g, (_, path) => `"${config.name}${entry.get(path)!}"`)];
+    }),
+  );
+}
+
+Deno.test("a walk through the module, and a method of one's own in 60 lines, are programs of the published files", async () => {
+  const programs = clients();
+  const own = programs.get("own_method.ts")!;
+  assert.ok(own.trimEnd().split("\n").length <= 60);
+  assert.doesNotMatch([...programs.values()].join("\n"), /from "\./);
+  await inFolder(async (cwd) => {
+    for (const [name, code] of programs) Deno.writeTextFileSync(`${cwd}/${name}`, code);
+    await deno(cwd, "check", "--cached-only", ...programs.keys());
+    Deno.mkdirSync(`${cwd}/data`);
+    Deno.writeTextFileSync(`${cwd}/make.ts`, MAKE.replaceAll("$HOME", home));
+    await deno(cwd, "run", ...RUN, "make.ts");
+    assert.match(await deno(cwd, "run", ...RUN, "use.ts"), /\nused\n$/);
+    const [, mse, predicted] = /^mse (\S+) (\d+)$/m.exec(await deno(cwd, "run", ...RUN, "own_method.ts")) ?? [];
+    assert.ok(Number(mse) > 0 && Number(predicted) === 16, `${mse}, ${predicted}`);
   });
 });
 

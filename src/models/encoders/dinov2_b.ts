@@ -10,6 +10,7 @@ import { type EncoderSpec, IMAGENET, PLAIN_VIT, SEAL_RULE } from "../encoder_spe
 export const spec: EncoderSpec = {
   name: "dinov2-b",
   aliases: ["dinov2_vitb14", "dinov2-base"],
+  natural: true,
   source: {
     repo: "timm/vit_base_patch14_dinov2.lvd142m",
     mirrors: ["facebook/dinov2-base"],

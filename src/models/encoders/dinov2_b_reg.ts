@@ -10,6 +10,7 @@ import { type EncoderSpec, IMAGENET, PLAIN_VIT, SEAL_RULE } from "../encoder_spe
 export const spec: EncoderSpec = {
   name: "dinov2-b-reg",
   aliases: ["dinov2_vitb14_reg", "dinov2-with-registers-base"],
+  natural: true,
   source: {
     repo: "timm/vit_base_patch14_reg4_dinov2.lvd142m",
     mirrors: ["facebook/dinov2-with-registers-base"],

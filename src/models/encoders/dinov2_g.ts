@@ -10,6 +10,7 @@ import { type EncoderSpec, IMAGENET, PLAIN_VIT, SEAL_RULE } from "../encoder_spe
 export const spec: EncoderSpec = {
   name: "dinov2-g",
   aliases: ["dinov2_vitg14", "dinov2-giant"],
+  natural: true,
   source: {
     repo: "timm/vit_giant_patch14_dinov2.lvd142m",
     mirrors: ["facebook/dinov2-giant"],

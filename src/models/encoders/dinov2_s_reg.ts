@@ -10,6 +10,7 @@ import { type EncoderSpec, IMAGENET, PLAIN_VIT, SEAL_RULE } from "../encoder_spe
 export const spec: EncoderSpec = {
   name: "dinov2-s-reg",
   aliases: ["dinov2_vits14_reg", "dinov2-with-registers-small"],
+  natural: true,
   source: {
     repo: "timm/vit_small_patch14_reg4_dinov2.lvd142m",
     mirrors: ["facebook/dinov2-with-registers-small"],

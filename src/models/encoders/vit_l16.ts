@@ -10,6 +10,7 @@ import { type EncoderSpec, HALF, PLAIN_VIT, SEAL_RULE } from "../encoder_spec.ts
 export const spec: EncoderSpec = {
   name: "vit-l16",
   aliases: ["vit_large_patch16_224"],
+  natural: true,
   source: {
     repo: "timm/vit_large_patch16_224.augreg_in21k",
     files: ["model.safetensors", "pytorch_model.bin"],
