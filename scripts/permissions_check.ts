@@ -74,6 +74,7 @@ async function standIns(at: string, trained: boolean): Promise<void> {
   }
   const tile = { width: 64, height: 64, data: Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => i % 251) };
   Deno.writeFileSync(`${at}/tiles/a.png`, encodePng(tile));
+  Deno.writeTextFileSync(`${at}/sets.gmt`, "SET\tgenes of synthetic slides\tSYNV0G000\tSYNV1G001\n");
   Deno.copyFileSync(`${at}/data/hest/patches/SYN0.h5`, `${at}/patches/TENX95.h5`);
   for (const slide of ["A.svs", "slides/A.tif"]) Deno.copyFileSync(`${at}/data/hest/wsis/SYN0.tif`, `${at}/${slide}`);
   Deno.copyFileSync(`${ROOT}tests/fixtures/seal/vision.pth`, `${at}/model.pth`);

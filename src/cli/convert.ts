@@ -11,6 +11,7 @@ import * as features from "./convert_features.ts";
 import * as patches from "./convert_patches.ts";
 import * as merge from "./convert_merge.ts";
 import * as overlay from "./convert_overlay.ts";
+import * as scores from "./convert_scores.ts";
 import * as st from "./convert_st.ts";
 import * as visium from "./convert_visium.ts";
 import * as weights from "./convert_weights.ts";
@@ -25,13 +26,22 @@ interface Conversion {
 }
 
 /** Conversions by the first word. */
-const CONVERSIONS: Readonly<Record<string, Conversion>> = { weights, merge, st, visium, patches, features, overlay };
+const CONVERSIONS: Readonly<Record<string, Conversion>> = {
+  weights,
+  merge,
+  st,
+  visium,
+  patches,
+  scores,
+  features,
+  overlay,
+};
 
 /** Name of the command. */
 export const name = "convert";
 /** What it does. */
 export const summary =
-  "write weights as safetensors, add an adapter to its base, bring sections into HEST's layout, cut patches again, features into others, draw scores";
+  "write weights as safetensors, add an adapter to its base, bring sections into HEST's layout, cut patches again, score gene sets, features into others, draw scores";
 /** Its words. */
 export const words: string = Object.entries(CONVERSIONS).map(([what, { usage }]) => `${what} ${usage}`).join(" | ");
 /** One example. */

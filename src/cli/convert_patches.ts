@@ -11,7 +11,7 @@ import { convertPatches } from "../run/convert_patches.ts";
 import { flagFacts } from "../run/output_folder.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { Progress } from "./progress.ts";
-import { PATCH_FLAGS, patchScale } from "./section_flags.ts";
+import { PATCH_FLAGS, patchScale, SAMPLE_FLAG } from "./section_flags.ts";
 import { printJson } from "./terminal.ts";
 
 /** What follows the name. */
@@ -24,7 +24,7 @@ export const flags = {
     of: ["current", "v1"],
     help: "patches: cut as in HEST-1k today (if not given), or as in HEST-Benchmark",
   },
-  sample: { kind: "list", value: "ID", help: "patches: of this sample; of all if not given" },
+  sample: SAMPLE_FLAG,
   out: COMMON.out,
   overwrite: COMMON.overwrite,
   quiet: COMMON.quiet,

@@ -34,6 +34,7 @@ export const flags = {
   ...RUN_FLAGS,
   ...EXPRESSION_FLAGS,
   genes: { kind: "list", value: "NAMES", help: "gene-set query: EPCAM,KRT8+3,CD3E-1,ESR1@p95 raises by deviations" },
+  "gene-sets": { kind: "text", value: "FILE", help: "sets in GMT, each a query: all its genes raised by 2 deviations" },
   at: { kind: "text", value: "K,K,…", default: RECALL_AT.join(","), help: "recall at these" },
   shown: { kind: "number", value: "K", default: 8, min: 1, max: 50, integer: true, help: "patches shown a query" },
   queries: { kind: "number", value: "N", default: 8, min: 0, max: 100, integer: true, help: "queries shown each way" },
@@ -50,6 +51,9 @@ export const flags = {
     help: "folder of retrieval.json, gallery.png, gallery.html",
   },
 } as const satisfies Flags;
+
+/** Genes of a query that are shown. */
+const MOST_GENES = 12;
 
 function valuesOfK(text: string): number[] {
   const ks = text.split(",").map((part) => Number(part.trim()));
@@ -75,11 +79,12 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
     precision: values.precision as "f32" | "f16" | undefined,
     batchSize,
     samples: namesOf(values.samples),
+    geneSets: values["gene-sets"],
     expression: expressionOptions(values),
     ks,
     pool: values.pool as "all" | "slide",
     storage: values.gallery as "f32" | "f16",
-    settings: flagFacts(values, ["run", "data", "encoder"]),
+    settings: flagFacts(values, ["run", "data", "encoder", "gene-sets"]),
   }, { host: hostOf(progress, signal), openGpu: () => openGpu(values.software) });
   if (found !== undefined) {
     const { report, kinds, genes } = found;
@@ -112,7 +117,7 @@ export function geneLines({ query, raised, found, reason }: GeneQuery): string[]
     }`,
     ...alignRows([
       ["  gene", "training mean", "asked for", "in the first", `mean of ${found.length} found`, "mean of all"],
-      ...raised.map((one) => [
+      ...raised.slice(0, MOST_GENES).map((one) => [
         `  ${one.gene}`,
         cell(one.training_mean),
         cell(one.asked),
@@ -120,6 +125,7 @@ export function geneLines({ query, raised, found, reason }: GeneQuery): string[]
         cell(one.measured_in_found),
         `${cell(one.measured_in_all)}${one.reason === undefined ? "" : ` (${one.reason})`}`,
       ]),
+      ...(raised.length > MOST_GENES ? [[`  ${raised.length - MOST_GENES} more in retrieval.json`]] : []),
     ]),
   ];
 }

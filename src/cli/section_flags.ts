@@ -16,7 +16,9 @@ const BY_CONTENT = ["counts", "spots", "image", "id"] as const;
 export const COUNTS_FLAG = {
   kind: "text",
   value: "PATH",
-  help: "counts: a table of spots by genes (.tsv, .tsv.gz); of Visium an .h5 file or a folder of matrix.mtx",
+  help:
+    "counts: a table of spots by genes (.tsv, .tsv.gz); of Visium an .h5 file or a folder of matrix.mtx; of scores " +
+    "the place in .h5ad files, X if not given",
 } as const;
 
 /** Flag of µm a pixel, which several conversions have. */
@@ -39,6 +41,13 @@ export const PATCH_FLAGS = {
 export function patchScale({ mpp, px }: Pick<Args<typeof PATCH_FLAGS>["flags"], "mpp" | "px">): PatchScale {
   return { size: px ?? HEST_PATCH.size, pixelSize: mpp ?? HEST_PATCH.pixelSize };
 }
+
+/** Flag of samples of a folder in HEST's layout. */
+export const SAMPLE_FLAG = {
+  kind: "list",
+  value: "ID",
+  help: "patches, scores: of this sample; of all if not given",
+} as const;
 
 /** Flags of all these conversions. */
 export const SECTION_FLAGS = {

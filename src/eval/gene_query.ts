@@ -10,6 +10,8 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
+import type { GeneSet } from "../data/cohort/gene_sets.ts";
+import { GeneResolver } from "../data/genes/resolve.ts";
 import { type Vocabulary, writtenGenes } from "../data/genes/vocabulary.ts";
 
 /** A gene to be set: by so many training standard deviations above the mean (below when negative), or to a percentile. */
@@ -64,6 +66,40 @@ export function parseRaises(text: string, genes: readonly string[]): Raise[] {
     const by = /^(.+?)([+-]\d+(?:\.\d+)?)$/.exec(part);
     return by ? { gene: by[1]!, std: Number(by[2]) } : { gene: part, std: DEFAULT_RAISE };
   });
+}
+
+/** A gene set as a query: all its genes that the model knows are raised alike. */
+export interface SetQuery {
+  readonly text: string;
+  readonly raises: readonly Raise[];
+  /** Genes of the set that the model does not know. */
+  readonly missing: readonly string[];
+}
+
+/**
+ * Queries of gene sets; names that differ from the model's by their case alone are its genes.
+ *
+ * @returns `without`: sets of which the model knows no gene.
+ * @throws {ConfigError} If it knows none of any.
+ */
+export function setQueries(
+  sets: readonly GeneSet[],
+  genes: readonly string[],
+  file: string,
+): { queries: SetQuery[]; without: string[] } {
+  const resolver = new GeneResolver(genes);
+  const queries = sets.map(({ name, genes: asked }): SetQuery => {
+    const { columns, missing } = resolver.find(asked, true);
+    return { text: name, raises: columns.map((j) => ({ gene: genes[j]!, std: DEFAULT_RAISE })), missing };
+  });
+  const known = queries.filter(({ raises }) => raises.length > 0);
+  if (known.length === 0) {
+    throw new ConfigError(`Cannot query the gene sets of ${file}: the model knows none of their genes`, {
+      hint: `It knows ${genes.slice(0, 5).join(", ")}, …: name sets of symbols like these`,
+      context: { file, sets: sets.length },
+    });
+  }
+  return { queries: known, without: queries.filter((query) => !known.includes(query)).map(({ text }) => text) };
 }
 
 /**

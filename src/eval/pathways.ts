@@ -10,6 +10,7 @@
 
 import { DataError } from "../core/errors.ts";
 import type { GeneSet } from "../data/cohort/gene_sets.ts";
+import { describeOthers, GeneResolver, type OtherName } from "../data/genes/resolve.ts";
 import { applyStandardizer, fitStandardizer } from "./linalg/standardize.ts";
 import { type Table, takeRows } from "./linalg/table.ts";
 
@@ -20,21 +21,36 @@ export function standardizedTargets(raw: Table, train: readonly number[]): { tar
   return { targets: applyStandardizer(raw, by), constant };
 }
 
-/** Columns of the genes of each set. @throws {DataError} If none of a set's genes is there. */
-export function placeSets(genes: readonly string[], sets: readonly GeneSet[]): { places: number[][]; absent: number } {
-  const at = new Map(genes.map((gene, j) => [gene, j]));
-  let absent = 0;
-  const places = sets.map(({ name, genes: own }) => {
-    const found = own.flatMap((gene) => at.get(gene) ?? []);
-    absent += own.length - found.length;
-    if (found.length > 0) return found;
-    throw new DataError(`Cannot score gene set ${name}: none of its ${own.length} genes is in the expression table`, {
-      code: "gene-set",
-      hint: "Name genes in both files alike, for example by their symbols",
-      context: { set: name, genes: own.slice(0, 10), found: genes.slice(0, 10) },
-    });
-  });
-  return { places, absent };
+/** Columns of the genes of each set. */
+export interface PlacedSets {
+  readonly places: readonly (readonly number[])[];
+  /** Genes of sets that are not there, those under another name among them. */
+  readonly absent: number;
+  /** Genes that are there under another name, which count as absent. */
+  readonly others: readonly OtherName[];
+}
+
+/** Finds the genes of sets by their names. @throws {DataError} If none of a set's genes is there. */
+export function placeSets(genes: readonly string[], sets: readonly GeneSet[]): PlacedSets {
+  const resolver = new GeneResolver(genes);
+  const found = sets.map((set) => ({ set, ...resolver.find(set.genes, false) }));
+  for (const { set: { name, genes: own }, columns, others } of found) {
+    if (columns.length > 0) continue;
+    const near = others.length > 0 ? `: ${describeOthers(others)}` : "";
+    throw new DataError(
+      `Cannot score gene set ${name}: none of its ${own.length} genes is in the expression table${near}`,
+      {
+        code: "gene-set",
+        hint: "Name genes in both files alike, for example by their symbols",
+        context: { set: name, genes: own.slice(0, 10), found: genes.slice(0, 10) },
+      },
+    );
+  }
+  return {
+    places: found.map(({ columns }) => columns),
+    absent: found.reduce((sum, { others, missing }) => sum + others.length + missing.length, 0),
+    others: found.flatMap(({ others }) => others),
+  };
 }
 
 /**

@@ -4,13 +4,10 @@
  * @module
  */
 
-import { ConfigError } from "../core/errors.ts";
 import type { Facts } from "../core/facts.ts";
-import { nearest } from "../core/nearest.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { count } from "../core/text_table.ts";
-import { type Recut, recutPaths, recutSample, type RecutSources, recutSources } from "../data/convert/recut_sample.ts";
-import { findSamples } from "../data/data_folder.ts";
+import { type Recut, recutPaths, recutSample, recutSources } from "../data/convert/recut_sample.ts";
 import type { Generation, PatchScale } from "../data/image/windows.ts";
 import { gatherWarnings } from "../data/sample_checks.ts";
 import { Sha256 } from "../host/zlib.ts";
@@ -18,6 +15,7 @@ import { disk, makeFolder } from "../io/fs.ts";
 import { contentHash } from "./content_hash.ts";
 import { checkConvertFolder, ConvertFolder } from "./convert_folder.ts";
 import { addToCatalogue, catalogueOf, checkOut, leftOut } from "./convert_section.ts";
+import { namedSamples } from "./named_samples.ts";
 
 /** What is cut. */
 export interface PatchesRequest {
@@ -42,7 +40,7 @@ export interface PatchesRequest {
  */
 export async function convertPatches(request: PatchesRequest, reporter: Reporter): Promise<Recut[]> {
   const { data, out, rule, patch, coarse, overwrite, settings } = request;
-  const sources = chosen(request);
+  const sources = namedSamples(data, request.samples).map((files) => recutSources(disk, files));
   checkOut(out, [], data);
   const places = { out, paths: recutPaths };
   const ids = sources.map(({ files }) => files.id);
@@ -75,22 +73,6 @@ export async function convertPatches(request: PatchesRequest, reporter: Reporter
   }
   addToCatalogue(out, sources.map(({ metadata }) => Object.fromEntries(metadata.values)));
   return done;
-}
-
-/** The samples that were asked for. */
-function chosen({ data, samples }: PatchesRequest): RecutSources[] {
-  const all = findSamples(disk, [data]);
-  const byId = new Map(all.map((files) => [files.id, files]));
-  for (const id of samples) {
-    if (byId.has(id)) continue;
-    const near = nearest(id, [...byId.keys()]);
-    throw new ConfigError(`Cannot cut patches of ${id}: ${data} has ${count(all.length, "sample")}, not this one`, {
-      hint: near === undefined ? `It has ${[...byId.keys()].slice(0, 5).join(", ")}` : `Did you mean ${near}?`,
-      context: { given: id, folder: data },
-    });
-  }
-  const wanted = samples.length > 0 ? [...new Set(samples)].map((id) => byId.get(id)!) : all;
-  return wanted.map((files) => recutSources(disk, files));
 }
 
 function lineOf({ id, spots, pairs, pixelSize, dropped }: Recut): string {

@@ -6,20 +6,23 @@
 
 import { INCOMPLETE } from "../core/exit_status.ts";
 import type { Facts } from "../core/facts.ts";
+import type { Reporter } from "../core/reporter.ts";
 import { count } from "../core/text_table.ts";
+import { readGeneSets } from "../data/cohort/gene_sets.ts";
 import { PatchReader } from "../data/patch_reader.ts";
 import type { TrainingSet } from "../data/training_set.ts";
-import { geneProfile, parseRaises } from "../eval/gene_query.ts";
+import { geneProfile, parseRaises, setQueries, type SetQuery } from "../eval/gene_query.ts";
 import { embedPairs } from "../eval/inference.ts";
 import type { RetrievalReport } from "../eval/retrieval.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { disk } from "../io/fs.ts";
+import { disk, readText } from "../io/fs.ts";
 import { checkFolder } from "../io/output.ts";
 import { encodePng } from "../io/image/png_write.ts";
 import type { Lenience } from "../methods/method.ts";
 import { galleryImage, galleryPage, type GallerySection } from "../report/retrieval_gallery.ts";
 import type { Host } from "../train/host.ts";
 import type { CheckpointName } from "../train/run.ts";
+import { contentHash } from "./content_hash.ts";
 import { openRunData, organOf, samplesOf } from "./data.ts";
 import { runFacts } from "./facts.ts";
 import type { HostMachine } from "./machine.ts";
@@ -53,6 +56,8 @@ export interface RetrieveOptions {
   readonly organ?: string | undefined;
   /** Gene-set queries, as `EPCAM,KRT8+3`. */
   readonly genes: readonly string[];
+  /** File of gene sets in GMT, each a query. */
+  readonly geneSets?: string | undefined;
   /** Recall at these, rising. */
   readonly ks: readonly number[];
   /** Patches shown a query, and queries shown each way. */
@@ -93,6 +98,7 @@ interface Request {
   readonly known: KnownRun;
   readonly trained: TrainedOn;
   readonly facts: Facts;
+  readonly sets: readonly SetQuery[];
 }
 
 /** Refuses whatever can be refused before the device is opened and anything is embedded. */
@@ -102,11 +108,27 @@ async function requestOf(values: RetrieveOptions, { reporter }: Host): Promise<R
   const known = await lookAtRun({ run, checkpoint, encoder });
   // Percentiles are of the spots, which are not read yet.
   for (const text of values.genes) geneProfile(known.vocabulary, parseRaises(text, known.vocabulary.genes), () => [0]);
+  const sets = setsOf(values.geneSets, known.vocabulary.genes, reporter);
   const files = await samplesOf(run, known.data(), { folders, samples });
   if (known.organs) files.forEach((file) => organOf(file, values.organ));
   reporter.say(`${count(files.length, "sample")}: ${files.map(({ id }) => id).join(", ")}`);
   const trained = trainedOn(run, known.vocabulary);
-  return { values, known, trained, facts: await runFacts(known, files, { run, settings }) };
+  const facts = await runFacts(known, files, { run, settings });
+  if (values.geneSets === undefined) return { values, known, trained, sets, facts };
+  return { values, known, trained, sets, facts: { ...facts, gene_sets_sha256: await contentHash([values.geneSets]) } };
+}
+
+/** Queries of the file's gene sets; those of which the model knows no gene are told. */
+function setsOf(file: string | undefined, genes: readonly string[], reporter: Reporter): readonly SetQuery[] {
+  if (file === undefined) return [];
+  const { queries, without } = setQueries(readGeneSets(readText(file), file), genes, file);
+  if (without.length > 0) {
+    const more = without.length > 3 ? ", …" : "";
+    reporter.warn(
+      `${count(without.length, "gene set")} of no gene the model knows: ${without.slice(0, 3).join(", ")}${more}`,
+    );
+  }
+  return queries;
 }
 
 /**
@@ -146,7 +168,7 @@ export async function retrieve(values: RetrieveOptions, machine: HostMachine): P
 async function answer(
   gpu: Gpu,
   opened: OpenedRun,
-  { values, known, trained, facts }: Request,
+  { values, known, trained, sets, facts }: Request,
   folder: OutputFolder,
   { reporter, signal }: Host,
 ): Promise<Retrieved> {
@@ -160,7 +182,7 @@ async function answer(
       ...(opened.organs && { organ: organsOf(set, values.organ) }),
       onRows: (done, total) => reporter.update("embed", done, total, "tiles"),
     });
-    const asked = { gpu, ks, shown, queries, pool, genes: values.genes, trained, storage };
+    const asked = { gpu, ks, shown, queries, pool, genes: values.genes, sets, trained, storage };
     const { report, kinds, json, sections, genes } = await retrieveResult(opened.model, set, reader, embedded, asked);
     const result = { ...opened.origin, checked: known.checked, ...json, warnings: set.warnings };
     const { imageToGene, geneToImage } = report.across;

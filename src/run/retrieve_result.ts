@@ -9,7 +9,7 @@ import { fixed } from "../core/fixed.ts";
 import type { PatchReader } from "../data/patch_reader.ts";
 import type { TrainingSet } from "../data/training_set.ts";
 import { badRows, Gallery, ranker, rowsOf } from "../eval/gallery.ts";
-import { geneProfile, parseRaises, type Raised, rankRows } from "../eval/gene_query.ts";
+import { geneProfile, parseRaises, type Raised, rankRows, type SetQuery } from "../eval/gene_query.ts";
 import type { EmbeddedPairs, TrainedModel } from "../eval/inference.ts";
 import { type ByK, type Direction, type PoolMetrics, retrieval, type RetrievalReport } from "../eval/retrieval.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -29,6 +29,8 @@ export interface RetrieveOptions {
   readonly pool: "all" | "slide";
   /** Gene-set queries, as `parseRaises` reads them. */
   readonly genes: readonly string[];
+  /** Gene sets, each a query. */
+  readonly sets?: readonly SetQuery[];
   /** What the model was trained on. */
   readonly trained: TrainedOn;
   /** Storage of galleries on the device. */
@@ -68,6 +70,7 @@ interface Shown {
 interface GeneAnswer {
   readonly text: string;
   readonly raised: readonly Raised[];
+  readonly missing: readonly string[];
   readonly hits: readonly Hit[];
   readonly reason?: string;
 }
@@ -82,7 +85,8 @@ export async function retrieveResult(
 ): Promise<RetrieveResult> {
   const { gpu, storage, ks } = options;
   // Read before anything long begins, so that a mistake in a query costs nothing.
-  const raises = options.genes.map((text) => ({ text, raises: parseRaises(text, model.vocabulary.genes) }));
+  const named = options.genes.map((text) => ({ text, raises: parseRaises(text, model.vocabulary.genes), missing: [] }));
+  const raises: readonly SetQuery[] = [...named, ...options.sets ?? []];
   const how = { ks, rank: ranker(gpu, { storage }) };
   const report = await retrieval(embedded, how);
   const kindOf = donorKinds(set, options.trained);
@@ -91,11 +95,11 @@ export async function retrieveResult(
   const toImage = await search(embedded.gene, embedded.image, embedded, chosen, options);
   const toGene = await search(embedded.image, embedded.gene, embedded, chosen, options);
   const answers: GeneAnswer[] = [];
-  for (const { text, raises: asked } of raises) {
+  for (const { text, raises: asked, missing } of raises) {
     const { x, raised } = geneProfile(model.vocabulary, asked, (g) => column(set, g));
     const { rows, scores, reason } = rankRows(await model.encodeGenes(x), embedded.image, embedded.width);
     const hits = [...rows.subarray(0, options.shown)].map((pair, i) => ({ pair, score: scores[i]! }));
-    answers.push({ text, raised, hits, ...(reason ? { reason } : {}) });
+    answers.push({ text, raised, missing, hits, ...(reason ? { reason } : {}) });
   }
   const genes = answers.map((answer) => answerJson(set, answer));
   return {
@@ -227,10 +231,11 @@ function shownJson(set: TrainingSet, queries: readonly Shown[]) {
 }
 
 /** With the measured expression of the raised genes in what was found and everywhere, by which a query can be judged. */
-function answerJson(set: TrainingSet, { text, raised, hits, reason }: GeneAnswer) {
+function answerJson(set: TrainingSet, { text, raised, missing, hits, reason }: GeneAnswer) {
   const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
   return {
     query: text,
+    ...(missing.length > 0 ? { missing } : {}),
     raised: raised.map(({ gene, place, from, to, reason }) => {
       const values = column(set, place);
       return {

@@ -1,7 +1,7 @@
 /** Gene-set queries: reading, building of the profile, ranking. */
 
 import assert from "node:assert/strict";
-import { geneProfile, parseRaises, rankRows } from "../../src/eval/gene_query.ts";
+import { DEFAULT_RAISE, geneProfile, parseRaises, rankRows, setQueries } from "../../src/eval/gene_query.ts";
 
 const vocabulary = {
   genes: ["EPCAM", "KRT8", "HLA-A", "CD3E", "FLAT", "MIR-1"],
@@ -85,4 +85,20 @@ Deno.test("rankRows() orders by cosine; equal ones by row; rows without a direct
   assert.equal(reason, undefined);
   const none = rankRows(new Float32Array(2), rows);
   assert.deepEqual([none.rows.length, none.reason], [0, "the query's embedding has length zero or is not finite"]);
+});
+
+Deno.test("setQueries() raises all genes of a set that the model knows, and tells what it knows nothing of", () => {
+  const sets = [
+    { name: "EPITHELIUM", genes: ["Epcam", "KRT8", "KRT18"] },
+    { name: "NONE", genes: ["KRT18"] },
+  ];
+  assert.deepEqual(setQueries(sets, vocabulary.genes, "sets.gmt"), {
+    queries: [{
+      text: "EPITHELIUM",
+      raises: [{ gene: "EPCAM", std: DEFAULT_RAISE }, { gene: "KRT8", std: DEFAULT_RAISE }],
+      missing: ["KRT18"],
+    }],
+    without: ["NONE"],
+  });
+  assert.throws(() => setQueries(sets.slice(1), vocabulary.genes, "sets.gmt"), { name: "ConfigError" });
 });

@@ -11,6 +11,7 @@ import { type CohortTable, shortList } from "../../data/cohort/cohort_table.ts";
 import { type CohortTask, type Labelled, targetsOf } from "../../data/cohort/task.ts";
 import { readBytes, type ReadDisk } from "../../data/data_folder.ts";
 import { decodeText } from "../../io/csv.ts";
+import { describeOthers } from "../../data/genes/resolve.ts";
 import { placeSets, scoreSets } from "../pathways.ts";
 import { type Unit, type UnitTargets, unitTargets } from "./cohort.ts";
 
@@ -89,8 +90,9 @@ function pathwayTargets(
     );
   });
   const read = readCaseExpression(readText(disk, expression), expression);
-  const { places, absent } = placeSets(read.genes, sets);
-  if (absent > 0) notes.push(`${count(absent, "gene")} of the sets not in ${expression}`);
+  const { places, absent, others } = placeSets(read.genes, sets);
+  const named = others.length > 0 ? `; under other names: ${describeOthers(others)}` : "";
+  if (absent > 0) notes.push(`${count(absent, "gene")} of the sets not in ${expression}${named}`);
   const rows = table.rows.filter((row) => read.cases.has(row.case));
   const unlabelled = table.rows.filter((row) => !read.cases.has(row.case)).map(({ slide }) => slide);
   if (rows.length === 0) {
