@@ -16,6 +16,7 @@ import { type ImageLimit, overLimit, tileLimit } from "../io/image/rgb_image.ts"
 import type { Encoder } from "../models/encoder.ts";
 import { preprocess } from "../models/preprocess.ts";
 import { OverflowWatch } from "../nn/overflow.ts";
+import { ringRows } from "./ring.ts";
 
 /** Options of {@linkcode Embedder}. */
 export interface EmbedderOptions {
@@ -36,8 +37,6 @@ interface Prepared {
   readonly program: Program;
 }
 
-/** Batches collected before they are read. */
-const RING_ROWS = 256;
 /** Plans kept. */
 const MAX_PLANS = 6;
 
@@ -74,8 +73,11 @@ export class Embedder {
     this.batchSize = batchSize;
     const { maxStorageBufferBindingSize, maxBufferSize } = gpu.caps.limits;
     this.limit = tileLimit(Math.min(maxStorageBufferBindingSize, maxBufferSize), batchSize);
-    const rows = Math.max(batchSize, Math.floor(RING_ROWS / batchSize) * batchSize);
-    this.#ring = gpu.buffer("embeddings", rows * encoder.dim * 4, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST);
+    this.#ring = gpu.buffer(
+      "embeddings",
+      ringRows(batchSize) * encoder.dim * 4,
+      GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    );
   }
 
   /** Rows that wait on the device; {@linkcode Embedder.flush} returns them. */

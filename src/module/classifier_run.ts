@@ -9,6 +9,7 @@ import type { Reporter } from "../core/reporter.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { SlideModel, SlideRows, SlideRun } from "../methods/method.ts";
 import type { Features } from "./image_encoder.ts";
+import { Turns } from "./turns.ts";
 
 /** Features of the tiles of one slide: a feature file (`.h5`, `.pt`, `.npy`, …), or what `embed` of an encoder gave. */
 export type SlideFeatures = string | Features;
@@ -65,7 +66,7 @@ export class ClassifierRun implements AsyncDisposable {
   readonly #model: SlideModel;
   readonly #release: () => void;
   readonly #reporter: Reporter;
-  #busy: Promise<unknown> = Promise.resolve();
+  readonly #turns: Turns = new Turns();
   #closed = false;
 
   /** Made by `openRun`. */
@@ -183,14 +184,11 @@ export class ClassifierRun implements AsyncDisposable {
     }
   }
 
-  /** One slide at a time: they share plans. */
   async #classify(rows: SlideRows): Promise<ClassifiedSlide> {
-    const mine = this.#busy.then(() => {
+    const { probabilities, attention } = await this.#turns.take(() => {
       this.#check();
       return this.#model.run(rows);
     });
-    this.#busy = mine.catch(() => {});
-    const { probabilities, attention } = await mine;
     const best = probabilities.indexOf(Math.max(...probabilities));
     return {
       class: this.classes[best]!,
@@ -208,7 +206,7 @@ export class ClassifierRun implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#busy;
+    await this.#turns.end();
     this.#model.close();
     this.#release();
   }

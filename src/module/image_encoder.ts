@@ -6,6 +6,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import type { Embedder } from "../embed/embedder.ts";
+import { ringRows } from "../embed/ring.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { ENCODERS } from "../models/encoder_registry.ts";
 import type { Encoder } from "../models/encoder.ts";
@@ -14,6 +15,7 @@ import type { OpenedEncoder } from "../models/opened_encoder.ts";
 import { type Device, onDevice } from "./device.ts";
 import type { AdapterFiles } from "./encoder_files.ts";
 import type { RgbImage } from "../io/image/rgb_image.ts";
+import { Turns } from "./turns.ts";
 import { type ImageInput, rgbOf } from "./images.ts";
 
 /** An encoder of the registry. */
@@ -138,7 +140,7 @@ export class ImageEncoder implements Disposable {
   readonly #owned: boolean;
   readonly #batch: number;
   #embedder: Embedder | undefined;
-  #busy: Promise<unknown> = Promise.resolve();
+  readonly #turns: Turns = new Turns();
   #closed = false;
 
   /** Made by {@linkcode loadEncoder}. */
@@ -215,54 +217,54 @@ export class ImageEncoder implements Disposable {
    */
   async *embedStream(images: Iterable<ImageInput> | AsyncIterable<ImageInput>): AsyncGenerator<Features> {
     this.#check();
-    const release = await this.#take();
+    const chunk = new Chunk(this.#batch);
+    // While one chunk is on the device the next is decoded.
+    let running: Promise<Features> | undefined;
+    let i = 0;
     try {
-      const { Embedder } = await import("../embed/embedder.ts");
-      const embedder = this.#embedder ??= new Embedder(this.#gpu, this.#opened.encoder, { batchSize: this.#batch });
-      let waiting: RgbImage[] = [];
-      const submit = async () => {
-        const [first] = waiting;
-        if (first === undefined) return;
-        const each = first.data.length;
-        const pixels = new Uint8Array(waiting.length * each);
-        waiting.forEach(({ data }, i) => pixels.set(data, i * each));
-        waiting = [];
-        await embedder.submit(pixels, first.height, first.width);
-      };
-      const read = async (): Promise<Features> => {
-        const data = await embedder.flush();
-        return { data, rows: data.length / this.dim, dim: this.dim };
-      };
-      let i = 0;
       for await (const image of images) {
         this.#check();
         const rgb = await rgbOf(image, i++);
-        const [first] = waiting;
-        if (first && (first.width !== rgb.width || first.height !== rgb.height || waiting.length === this.#batch)) {
-          await submit();
-          if (embedder.full) yield await read();
+        if (chunk.isFullFor(rgb)) {
+          const before = running;
+          const batches = chunk.take();
+          if (before !== undefined) yield await before;
+          running = this.#run(batches);
+          // Whoever awaits it is told; until then nobody is to be.
+          running.catch(() => {});
         }
-        waiting.push(rgb);
+        chunk.add(rgb);
       }
-      await submit();
-      if (embedder.waiting > 0) yield await read();
-    } catch (error) {
-      // What was submitted of images before belongs to nobody.
-      if (this.#embedder && this.#embedder.waiting > 0 && !this.#closed) await this.#embedder.flush();
-      throw error;
+      const rest = chunk.take();
+      if (running !== undefined) yield await running;
+      running = undefined;
+      if (rest.length > 0) yield await this.#run(rest);
     } finally {
-      release();
+      await running?.catch(() => {});
     }
   }
 
-  /** One stream at a time: they share plans. */
-  async #take(): Promise<() => void> {
-    const before = this.#busy;
-    let release = () => {};
-    this.#busy = new Promise<void>((resolve) => release = resolve);
-    await before;
-    this.#check();
-    return release;
+  /** Embeds batches, after those of other calls: they share plans. Nobody's code runs meanwhile. */
+  async #run(batches: readonly (readonly RgbImage[])[]): Promise<Features> {
+    return await this.#turns.take(async () => {
+      this.#check();
+      const { Embedder } = await import("../embed/embedder.ts");
+      const embedder = this.#embedder ??= new Embedder(this.#gpu, this.#opened.encoder, { batchSize: this.#batch });
+      try {
+        for (const batch of batches) {
+          const [{ width, height, data: { length } }] = batch as [RgbImage];
+          const pixels = new Uint8Array(batch.length * length);
+          batch.forEach(({ data }, i) => pixels.set(data, i * length));
+          await embedder.submit(pixels, height, width);
+        }
+      } catch (error) {
+        // What was submitted before belongs to nobody.
+        if (embedder.waiting > 0) await embedder.flush();
+        throw error;
+      }
+      const data = await embedder.flush();
+      return { data, rows: data.length / this.dim, dim: this.dim };
+    });
   }
 
   #check(): void {
@@ -270,10 +272,15 @@ export class ImageEncoder implements Disposable {
     throw new ConfigError(`Cannot use ${this.name}: the encoder is closed`, { hint: "Load it again with loadEncoder" });
   }
 
-  /** Frees plans and weights, and the device if it was opened for this encoder. */
+  /** Frees plans and weights, and the device if it was opened for this encoder; what is on the device is waited for. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    if (this.#turns.waiting === 0) this.#free();
+    else void this.#turns.end().then(() => this.#free());
+  }
+
+  #free(): void {
     this.#embedder?.destroy();
     this.#opened.encoder.parameters.destroy();
     if (this.#owned) this.#gpu.destroy();
@@ -282,6 +289,46 @@ export class ImageEncoder implements Disposable {
   /** Closes it. */
   [Symbol.dispose](): void {
     this.close();
+  }
+}
+
+/** Bytes of images after which no further batch of them is decoded before the device has had them. */
+const CHUNK_BYTES = 2 ** 27;
+
+/** Images that were decoded and wait for the device, in batches of one size: as many as are read back together. */
+class Chunk {
+  #batches: RgbImage[][] = [];
+  #images = 0;
+  #bytes = 0;
+
+  constructor(readonly batchSize: number) {}
+
+  /** Whether a chunk ends before an image. */
+  isFullFor({ width, height }: RgbImage): boolean {
+    const last = this.#batches.at(-1);
+    if (last === undefined) return false;
+    const [first] = last;
+    if (last.length < this.batchSize && first!.width === width && first!.height === height) return false;
+    return this.#images + this.batchSize > ringRows(this.batchSize) || this.#bytes >= CHUNK_BYTES;
+  }
+
+  add(image: RgbImage): void {
+    const last = this.#batches.at(-1);
+    const [first] = last ?? [];
+    const fits = first?.width === image.width && first.height === image.height && last!.length < this.batchSize;
+    if (fits) last!.push(image);
+    else this.#batches.push([image]);
+    this.#images++;
+    this.#bytes += image.data.length;
+  }
+
+  /** What waits; afterwards nothing does. */
+  take(): RgbImage[][] {
+    const batches = this.#batches;
+    this.#batches = [];
+    this.#images = 0;
+    this.#bytes = 0;
+    return batches;
   }
 }
 

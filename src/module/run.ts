@@ -6,6 +6,7 @@
 
 import { ConfigError, DataError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
+import type { TrainedModel } from "../eval/inference.ts";
 import type { OpenedRun } from "../run/open.ts";
 import type { Device } from "./device.ts";
 import type { RgbImage } from "../io/image/rgb_image.ts";
@@ -13,6 +14,7 @@ import { type ImageInput, rgbOf } from "./images.ts";
 import { type Listener, listener } from "./listener.ts";
 import type { JudgedRun, ProtocolOptions, ProtocolScores } from "./protocol_scores.ts";
 import { noDecoder, type RunScores, scoresOf } from "./scores.ts";
+import { Turns } from "./turns.ts";
 import { filesOf, joined, openSpots, pixelsOf, sameSize, type SpotData, type Spots } from "./spots.ts";
 
 /** How a run of any method is opened. */
@@ -102,6 +104,7 @@ export class Run implements AsyncDisposable {
   readonly #options: OpenRunOptions;
   readonly #reporter: Reporter;
   readonly #judged: Omit<JudgedRun, "model" | "batchSize">;
+  readonly #turns: Turns = new Turns();
   #closed = false;
 
   /** Made by `openRun`. */
@@ -115,7 +118,7 @@ export class Run implements AsyncDisposable {
       release: () => void;
     },
   ) {
-    this.#run = run;
+    this.#run = { ...run, model: this.#byTurns(run.model) };
     this.#options = options;
     this.#reporter = listener(options);
     this.#release = made.release;
@@ -287,15 +290,32 @@ export class Run implements AsyncDisposable {
     return await openSpots(this.#check(), data, options);
   }
 
+  /** The model, for callers that do not wait for each other. */
+  #byTurns(model: TrainedModel): TrainedModel {
+    const { vocabulary, width } = model;
+    const take = <T>(act: () => Promise<T>) =>
+      this.#turns.take(() => {
+        this.#check();
+        return act();
+      });
+    return {
+      vocabulary,
+      width,
+      images: (...given) => take(() => model.images(...given)),
+      encodeGenes: (x) => take(() => model.encodeGenes(x)),
+    };
+  }
+
   #check(): OpenedRun {
     if (!this.#closed) return this.#run;
     throw new ConfigError(`Cannot use ${this.folder}: the run is closed`, { hint: "Open it again with openRun" });
   }
 
-  /** Frees plans and weights, and the device if it was opened for this run. */
+  /** Frees plans and weights, and the device if it was opened for this run; what is on the device is waited for. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    await this.#turns.end();
     await this.#run.close();
     this.#release();
   }

@@ -78,6 +78,67 @@ Deno.test("a stream gives rows in order as they are read back, two at once do no
   assert.deepEqual((await encoder.embed(image(32, 0))).data, a[0]);
 });
 
+Deno.test("an encoder may be used while one of its streams is read, by its source and by its reader", async () => {
+  using encoder = await loadEncoder(NAME, { gpu, batchSize: 3 });
+  const alone = (await encoder.embed([image(32, 1), image(32, 2)])).data;
+  async function* source(): AsyncGenerator<RgbImage> {
+    for (let i = 0; i < 600; i++) {
+      if (i % 200 === 7) assert.deepEqual((await encoder.embed([image(32, 1), image(32, 2)])).data, alone);
+      yield image(i % 50 === 3 ? 48 : 32, 1);
+    }
+  }
+  const first = alone.slice(0, 32);
+  let rows = 0;
+  for await (const part of encoder.embedStream(source())) {
+    assert.deepEqual((await encoder.embed(image(32, 2))).data, alone.slice(32));
+    for (let i = 0; i < part.rows; i++) {
+      const row = part.data.slice(i * 32, (i + 1) * 32);
+      if ((rows + i) % 50 === 3) assert.notDeepEqual(row, first);
+      else assert.deepEqual(row, first);
+    }
+    rows += part.rows;
+  }
+  assert.equal(rows, 600);
+});
+
+Deno.test("closed while it embeds, an encoder ends what is on the device, refuses the rest, and frees everything once", async () => {
+  for (const wait of [0, 1, 3]) {
+    const encoder = await loadEncoder(NAME, { gpu, batchSize: 4 });
+    const told = (error: Error) => `${error.name}: ${error.message}`;
+    const rows = ({ rows }: { rows: number }) => rows;
+    const all = [1, 2, 3].map((seed) =>
+      encoder.embed(Array.from({ length: 300 }, () => image(32, seed))).then(rows, told)
+    );
+    for (let i = 0; i < wait; i++) await new Promise((resolve) => setTimeout(resolve, 1));
+    encoder.close();
+    for (const said of await Promise.all(all)) {
+      assert.ok(said === 300 || /^ConfigError: Cannot use .*closed/.test(String(said)), String(said));
+    }
+  }
+  const encoder = await loadEncoder(NAME, { gpu, batchSize: 4 });
+  const broken = [image(32, 1), new Uint8Array(9), image(32, 1)] as (RgbImage | Uint8Array)[];
+  const [bad, good] = await Promise.allSettled([encoder.embed(broken as RgbImage[]), encoder.embed(image(32, 1))]);
+  assert.deepEqual([bad!.status, good!.status], ["rejected", "fulfilled"]);
+  async function* failing(): AsyncGenerator<RgbImage> {
+    for (let i = 0; i < 300; i++) yield image(32, i % 7);
+    throw new RangeError("the source failed");
+  }
+  await assert.rejects(Array.fromAsync(encoder.embedStream(failing())), { name: "RangeError" });
+  assert.equal((await encoder.embed(image(32, 1))).rows, 1);
+  encoder.close();
+  gpu.check();
+});
+
+Deno.test("an encoder prepared on a device that is gone says so", async () => {
+  const own = await openGpu();
+  const encoder = await loadEncoder(NAME, { gpu: own });
+  assert.equal((await encoder.embed(image(32, 1))).rows, 1);
+  own.destroy();
+  await assert.rejects(encoder.embed(image(32, 1)), { name: "DeviceError" });
+  await assert.rejects(loadEncoder(NAME, { gpu: own }), { name: "DeviceError" });
+  encoder.close();
+});
+
 Deno.test("an encoder is prepared as the files beside its weights say", async () => {
   using encoder = await loadEncoder("data/demo/encoder", { gpu });
   const own = `${folder}/own`;

@@ -117,6 +117,31 @@ Deno.test("an open run predicts images as its data's patches, finds spots and is
   gpu.check();
 });
 
+Deno.test("calls at once give what they give one after another, and a run that is closed meanwhile ends them typed", async () => {
+  const run = await openRun(out, { gpu, batchSize: 4 });
+  const sample = await (await openHest(data)).sample((await openHest(data)).samples[0]!.id);
+  const images = await Array.fromAsync(sample.images());
+  const sets = [images.slice(0, 9), images.slice(9, 20), images.slice(20, 23)];
+  const wanted = [];
+  for (const set of sets) wanted.push((await run.predict(set)).data);
+  const ask = { genes: { [run.genes[1]!]: 2 } };
+  const found = await run.retrieve(ask, { among: sample, k: 3 });
+  const together = await Promise.all([
+    ...sets.map((set) => run.predict(set)),
+    run.retrieve(ask, { among: sample, k: 3 }),
+  ]);
+  assert.deepEqual(together.pop(), found);
+  assert.deepEqual((together as { data: Float32Array }[]).map(({ data }) => data), wanted);
+  const late = [run.predict(images), run.evaluate(sample), run.retrieve(ask, { among: sample })];
+  const told = Promise.allSettled(late);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  await run.close();
+  for (const one of await told) {
+    if (one.status === "rejected") assert.match(`${one.reason.name}: ${one.reason.message}`, /^ConfigError: .*closed/);
+  }
+  gpu.check();
+});
+
 Deno.test("samples and arrays in hand are found and scored as their folder is", async () => {
   await using run = await openRun(out, { gpu, batchSize: 16 });
   const hest = await openHest(data);
