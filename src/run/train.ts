@@ -10,6 +10,7 @@
 import { InterruptedError } from "../core/errors.ts";
 import type { Stopwatch } from "../core/stopwatch.ts";
 import { VERSION } from "../core/version.ts";
+import type { Gpu } from "../gpu/device.ts";
 import type { AnyMethod, AnyRunConfig, MethodEvidence, MethodRun } from "../methods/method.ts";
 import { readEvidence } from "../report/evidence_read.ts";
 import { type RunFolder, writeEvidence } from "../report/evidence_write.ts";
@@ -211,6 +212,15 @@ async function writeRunEvidence(
   };
 }
 
+/** What the arithmetic of devices is: runs on one device probe it once. */
+const ARITHMETIC = new WeakMap<Gpu, Promise<Record<string, string>>>();
+
+function arithmeticOf(gpu: Gpu): Promise<Record<string, string>> {
+  const known = ARITHMETIC.get(gpu) ?? probeNumerics(gpu).then(describeNumerics);
+  ARITHMETIC.set(gpu, known);
+  return known;
+}
+
 /** `run.json`. */
 async function factsOf(
   { training: { gpu } }: MethodRun,
@@ -229,7 +239,7 @@ async function factsOf(
     ...(best_step === undefined ? {} : { best_step }),
     versions: { "seal-webgpu": VERSION, ...versions },
     device: { name: gpu.description, software: gpu.caps.software, ...(precision === undefined ? {} : { precision }) },
-    arithmetic: describeNumerics(await probeNumerics(gpu)),
+    arithmetic: await arithmeticOf(gpu),
     ...rest,
     times: [...stopwatch.spent].map(([name, ms]) => ({
       name,

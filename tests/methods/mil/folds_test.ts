@@ -10,12 +10,13 @@ import { cohortText, readCohort } from "../../../src/data/cohort/cohort_table.ts
 import type { DataError } from "../../../src/core/errors.ts";
 import { SILENT } from "../../../src/core/reporter.ts";
 import { Rng } from "../../../src/core/rng.ts";
+import { convertFeatures } from "../../../src/embed/convert_features.ts";
 import { writeFeatures } from "../../../src/embed/formats.ts";
 import { rocAuc } from "../../../src/eval/classification.ts";
 import { parseCsv } from "../../../src/io/csv.ts";
 import { openFeatures } from "../../../src/io/features.ts";
 import { H5File } from "../../../src/io/hdf5/h5.ts";
-import { disk } from "../../../src/io/fs.ts";
+import { disk, makeFolder } from "../../../src/io/fs.ts";
 import { loadMethod } from "../../../src/methods/index.ts";
 import { mil, type MilRequest } from "../../../src/run/mil.ts";
 import type { FoldMethod } from "../../../src/run/mil_runs.ts";
@@ -155,7 +156,10 @@ Deno.test("classes: each fold is trained and tested on all tiles, and judged bes
       for (const [name, sum] of sums) assert.ok(Math.abs(sum - 1) < 1e-5, `${name}: ${sum}`);
     }
     // Neighbours of the mean.
-    assert.deepEqual(found!.retrieval.map(({ k }) => k), [1, 3, 5, 10]);
+    assert.deepEqual(
+      found!.retrieval.map(({ measure, k }) => `${measure} ${k}`),
+      ["l2", "cosine", "centred"].flatMap((measure) => [1, 3, 5, 10].map((k) => `${measure} ${k}`)),
+    );
     const [nearest] = found!.retrieval;
     assert.ok(nearest!.vote.value > 0.6 && nearest!.vote.value === nearest!.any.value);
     assert.equal((json.runs as unknown[]).length, 8);
@@ -272,6 +276,64 @@ Deno.test("encoders are compared on the slides that both have; slides of a case 
     };
     assert.ok(await said0("combine") < 0.4);
     assert.ok(Math.abs(await said0("mean") - 0.5) < 1e-6);
+  }));
+
+Deno.test("features of CLAM, STAMP, TRIDENT and plain arrays train the same models; a bag of 100,000 tiles is tested whole", () =>
+  inFolder(async (folder) => {
+    await writeSlides(`${folder}/strong`, { cases: 12, tiles: 6 });
+    const forms = ["clam", "stamp", "trident", "npy"] as const;
+    for (const form of forms) makeFolder(`${folder}/${form}`);
+    for (const inner of ["h5_files", "pt_files"]) makeFolder(`${folder}/clam/${inner}`);
+    for (const { name } of [...Deno.readDirSync(`${folder}/strong`)]) {
+      const path = `${folder}/strong/${name}`;
+      const file = await openFeatures(disk.open(path, "read"));
+      const rows = await file.read();
+      file.close();
+      await writeFeatures(disk, path, "h5", {
+        count: 6,
+        dim: 6,
+        attributes: { encoder: "made" },
+        coords: Int32Array.from({ length: 12 }, (_, i) => 512 * i),
+        coordsAttributes: {
+          patch_size: 256,
+          patch_size_level0: 512,
+          level0_magnification: 40,
+          target_magnification: 20,
+        },
+      }, (from, to) => rows.slice(6 * from, 6 * to));
+      for (const form of forms) await convertFeatures(disk, path, `${folder}/${form}`, form, { mpp: 0.25 });
+    }
+    // CLAM's tensors alone.
+    Deno.renameSync(`${folder}/clam/pt_files`, `${folder}/pt`);
+    const features = ["strong", "clam", "pt", "stamp", "trident", "npy"];
+    const { status, found } = await run(folder, { table: split(2, 12), features, models: ["gated"] });
+    assert.equal(status, 0);
+    const said = (source: string) => found!.rows.find((row) => row.source === source && row.id === "gated")!.outputs;
+    for (const source of features) {
+      said(source).forEach((output, f) => {
+        output.forEach((value, i) => {
+          // STAMP keeps halves.
+          const apart = Math.abs(value - said("strong")[f]![i]!);
+          assert.ok(source === "stamp" ? apart < 0.02 : apart === 0, `${source}: ${value}`);
+        });
+      });
+    }
+    const [rows, dim] = [100_000, 6];
+    await writeFeatures(disk, `${folder}/strong/case001_a.h5`, "h5", {
+      count: rows,
+      dim,
+      attributes: { encoder: "made" },
+      coords: new Int32Array(2 * rows),
+    }, (from, to) => Float32Array.from({ length: (to - from) * dim }, (_, i) => ((from * dim + i) % 17) / 17));
+    const keys = [...KEYS, ["cache_budget", "0"], ["epochs", "2"]] as const;
+    const { json } = await run(folder, { table: split(2, 12), models: ["abmil"], out: `${folder}/huge`, keys });
+    const sizes = (json.runs as { folder: string }[]).flatMap(({ folder: at }) => {
+      const { bags } = JSON.parse(Deno.readTextFileSync(`${folder}/huge/${at}/evaluation/outputs.json`));
+      return bags.filter(({ name }: { name: string }) => name === "case001").map(({ tiles }: { tiles: number }) =>
+        tiles
+      );
+    });
+    assert.deepEqual(sizes, [rows]);
   }));
 
 Deno.test("slides that cannot be used, folds that lack a class or event and tied times are named and counted", () =>
