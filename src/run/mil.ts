@@ -4,7 +4,7 @@
  *
  * | file | content |
  * |---|---|
- * | `runs/FEATURES/MODEL/fold_N` | a run of training each: metrics, checkpoint, attention and outputs of the test cases |
+ * | `runs/FEATURES/MODEL/fold_N` (of several seeds `fold_N_seed_S`) | a run of training each: metrics, checkpoint, attention and outputs of the test cases |
  * | `scores.csv`, `predictions.csv` | scores by fold, and what each model says of each test case |
  * | `results.json` | scores over folds with intervals, paired differences, folds, what was left out; written last |
  *
@@ -55,7 +55,10 @@ export interface MilRequest {
   readonly caseSlides: CaseSlides;
   /** Draws of the intervals. */
   readonly draws: number;
+  /** Of the intervals, and the first that models are trained from. */
   readonly seed: number;
+  /** Seeds that every model is trained from on every fold. */
+  readonly seeds: number;
   /** Keys of the method. */
   readonly keys: ConfigOverrides;
   /** Whether only the cost is told. */
@@ -130,14 +133,14 @@ export async function mil(request: MilRequest, machine: RunMachine): Promise<Mil
 }
 
 function planOf(
-  { method, files, models, caseSlides, seed, keys, out, overwrite }: MilRequest,
+  { method, files, models, caseSlides, seed, seeds, keys, out, overwrite }: MilRequest,
 ): Omit<RunPlan, "folds" | "slides"> {
   return {
     method,
     files,
     models: models.filter((name) => !HOST_MODELS.includes(name)),
     caseSlides,
-    seed,
+    seeds: Array.from({ length: seeds }, (_, s) => seed + s),
     keys,
     out,
     overwrite,
@@ -208,11 +211,12 @@ function write(
     ...cohortJson(found),
     ...(retrieval.length > 0 && { retrieval }),
     sources: loaded.sources.map(({ name, x }) => ({ name, dim: x.columns })),
-    runs: runs.map(({ source, model, fold, folder: at }) => ({
+    runs: runs.map(({ source, model, fold, seed, folder: at }) => ({
       source,
       model,
       label: models[model],
       fold,
+      seed,
       folder: at.slice(path.length + 1),
     })),
     left_out: loaded.leftOut,

@@ -37,7 +37,8 @@ export interface RunPlan {
   /** Slides that take part. */
   readonly slides: ReadonlySet<string>;
   readonly caseSlides: "combine" | "mean";
-  readonly seed: number;
+  /** What every model is trained from on every fold. */
+  readonly seeds: readonly number[];
   /** Keys of the method, which win over its defaults. */
   readonly keys: ConfigOverrides;
   /** Folder of the output. */
@@ -50,6 +51,7 @@ export interface FoldRun {
   readonly source: string;
   readonly model: string;
   readonly fold: string;
+  readonly seed: number;
   readonly folder: string;
   readonly config: AnyRunConfig;
 }
@@ -57,27 +59,38 @@ export interface FoldRun {
 const plain = (name: string): string => name.replace(/[^\w.+-]+/g, "_");
 
 /** All runs, encoders and models apart, in the order they are trained. @throws {ConfigError} If a key does not fit. */
-export function runsOf({ method, files, models, folds, caseSlides, seed, keys, out }: RunPlan): FoldRun[] {
-  return files.features.flatMap(({ name: source, path }) =>
+export function runsOf(plan: RunPlan): FoldRun[] {
+  const { files, models, folds, seeds } = plan;
+  return files.features.flatMap((features) =>
     models.flatMap((model) =>
-      folds.map((fold): FoldRun => {
-        const folder = `${out}/${RUNS}/${plain(source)}/${model}/${fold}`;
-        const { defaults, fixed } = method.folds.settings({
-          model,
-          fold,
-          features: path,
-          split: files.split,
-          task: files.task,
-          caseSlides,
-          expression: files.expression,
-          geneSets: files.geneSets,
-          seed,
-        });
-        const { config } = method.config.read([], [...defaults, ...keys, ...fixed, ["out", folder]]);
-        return { source, model, fold, folder, config };
-      })
+      folds.flatMap((fold) => seeds.map((seed) => runOf(plan, { features, model, fold, seed })))
     )
   );
+}
+
+function runOf(
+  { method, files, seeds, caseSlides, keys, out }: RunPlan,
+  { features: { name: source, path }, model, fold, seed }: {
+    readonly features: CohortFiles["features"][number];
+    readonly model: string;
+    readonly fold: string;
+    readonly seed: number;
+  },
+): FoldRun {
+  const folder = `${out}/${RUNS}/${plain(source)}/${model}/${fold}${seeds.length > 1 ? `_seed_${seed}` : ""}`;
+  const { defaults, fixed } = method.folds.settings({
+    model,
+    fold,
+    features: path,
+    split: files.split,
+    task: files.task,
+    caseSlides,
+    expression: files.expression,
+    geneSets: files.geneSets,
+    seed,
+  });
+  const { config } = method.config.read([], [...defaults, ...keys, ...fixed, ["out", folder]]);
+  return { source, model, fold, seed, folder, config };
 }
 
 /** What the machine gives to runs. */
@@ -113,8 +126,8 @@ export class FoldData {
 }
 
 /** Told of a run among many: only where it stands. */
-function quietly(reporter: Reporter, { model, fold }: FoldRun): Reporter {
-  const name = `${model}, ${fold}`;
+function quietly(reporter: Reporter, { model, folder }: FoldRun): Reporter {
+  const name = `${model}, ${folder.slice(folder.lastIndexOf("/") + 1)}`;
   return {
     update: (what, done, total, unit) => reporter.update(`${name}: ${what}`, done, total, unit),
     training: (at) => reporter.training({ ...at, what: name }),
@@ -157,7 +170,7 @@ export async function costOf(
       first.source,
       method.folds.models[first.model]!,
       `${cost.parameters} parameters`,
-      `${count(own.length, "fold")} of ${cost.steps} steps, ${short(cost.stepSeconds)} each, and tests of ${
+      `${count(own.length, "run")} of ${cost.steps} steps, ${short(cost.stepSeconds)} each, and tests of ${
         short(cost.testSeconds)
       }`,
       short(seconds),
@@ -229,13 +242,14 @@ export function trainedModels({ method }: RunPlan, runs: readonly FoldRun[], coh
   const groups = [...Map.groupBy(runs, ({ source, model }) => `${source}\0${model}`).values()];
   return groups.map((own): TrainedModel => {
     const [{ source, model, config }] = own as [FoldRun];
-    const outputs = own.map(({ fold, folder }): [string, Float64Array] => {
+    const said = ({ fold, folder }: FoldRun): Float64Array => {
       const path = `${folder}/${EVIDENCE.outputs}`;
       const { bags } = method.folds.outputs(readGiven(path), path);
       const by = new Map(bags.map(({ name, output }) => [name, output]));
       const { test } = cohort.folds.find(({ name }) => name === fold)!;
-      return [fold, Float64Array.from(test.flatMap((u) => [...by.get(cohort.units[u]!.name) ?? []]))];
-    });
+      return Float64Array.from(test.flatMap((u) => [...by.get(cohort.units[u]!.name) ?? []]));
+    };
+    const outputs = [...Map.groupBy(own, ({ fold }) => fold)].map(([fold, runs]) => [fold, runs.map(said)] as const);
     return {
       id: model,
       label: method.folds.models[model]!,

@@ -174,6 +174,7 @@ Deno.test("every flag that names a place is known to be read or written", async 
     "slides",
     "split",
     "spots",
+    "task",
     "tissue",
   ]);
   for (const name of COMMANDS) {

@@ -8,7 +8,7 @@ import { DataError } from "../../core/errors.ts";
 import type { Cohort, CohortFold, CohortSource } from "./cohort.ts";
 import { fitFold, type ModelName, MODELS, openFold } from "./models.ts";
 import { SCORES, type Scores, targetScores } from "./scores.ts";
-import { CaseDraws, type Difference, type Estimate, type JudgedFold, type JudgedScores } from "./summary.ts";
+import { CaseDraws, type Difference, type Estimate, type JudgedFold, type JudgedScores, overSeeds } from "./summary.ts";
 import { mean } from "../linalg/statistics.ts";
 
 /** A model of one encoder, or the baseline. */
@@ -17,6 +17,8 @@ export interface CohortRowResult extends ModelName {
   readonly source: string | undefined;
   readonly scores: Readonly<Record<string, Estimate>>;
   readonly folds: readonly Scores[];
+  /** Scores of each fold by seed, of a model that was trained from several; what it says is then the mean. */
+  readonly seeds?: readonly (readonly Scores[])[] | undefined;
   /** Of a regression: the mean over folds, by target. */
   readonly perTarget?: Readonly<Record<string, Scores>>;
   /** For the test units of each fold. */
@@ -27,8 +29,8 @@ export interface CohortRowResult extends ModelName {
 export interface TrainedModel extends ModelName {
   /** Name of the encoder. */
   readonly source: string;
-  /** By name of the fold, `[test, classes | 1 | targets]`. */
-  readonly outputs: ReadonlyMap<string, Float64Array>;
+  /** By name of the fold, `[test, classes | 1 | targets]` of each seed it was trained from. */
+  readonly outputs: ReadonlyMap<string, readonly Float64Array[]>;
 }
 
 /** A paired difference. */
@@ -91,8 +93,7 @@ export async function evaluateCohort(
   const by = new CaseDraws(cohort, judged, draws, seed);
   const problems = new Map(opened.map(({ fold, problems }) => [fold.name, [...problems]]));
   const rows: JudgedRow[] = [];
-  const add = (model: ModelName, source: string | undefined, outputs: readonly Float64Array[], trained = false) => {
-    const scores = by.judge({ outputs });
+  const add = (model: ModelName, source: string | undefined, scores: JudgedScores, trained = false) => {
     rows.push({ row: rowOf(cohort, by, { model, source, scores }), scores, trained });
   };
   for (const { name, x } of sources) {
@@ -103,12 +104,14 @@ export async function evaluateCohort(
       problems.get(fold.name)!.push(...fitted.problems.map((text) => `${name}: ${text}`));
       await onFold?.(name, f + 1, usable.length);
     }
-    models.forEach((model, m) => add(model, name, outputs[m]!));
+    models.forEach((model, m) => add(model, name, by.judge({ outputs: outputs[m]! })));
     for (const own of trained.filter(({ source }) => source === name)) {
-      add(own, name, usable.map(({ fold }) => outputOf(own, fold)), true);
+      const said = usable.map(({ fold }) => outputsOf(own, fold));
+      const seeds = said[0]!.map((_, s) => by.judge({ outputs: said.map((outputs) => outputs[s]!) }));
+      add(own, name, overSeeds(seeds), true);
     }
   }
-  add(baseline, undefined, usable.map((one) => one.baseline));
+  add(baseline, undefined, by.judge({ outputs: usable.map((one) => one.baseline) }));
   return {
     cohort,
     folds: opened.map(({ fold, truth }) => ({ fold, judged: truth !== undefined, problems: problems.get(fold.name)! })),
@@ -126,7 +129,7 @@ interface JudgedRow {
   readonly trained: boolean;
 }
 
-function outputOf({ id, outputs }: TrainedModel, { name }: CohortFold): Float64Array {
+function outputsOf({ id, outputs }: TrainedModel, { name }: CohortFold): readonly Float64Array[] {
   const own = outputs.get(name);
   if (own !== undefined) return own;
   throw new DataError(`Cannot judge ${id}: it says nothing of ${name}, expected outputs of every fold`, {
@@ -149,6 +152,7 @@ function rowOf(
     source,
     scores: Object.fromEntries(names.map((name) => [name, by.estimate(name, scores)])),
     folds: scores.folds,
+    ...(scores.seeds && { seeds: scores.seeds }),
     ...(targets.kind === "regression" && { perTarget: perTarget(targets.names, by, scores) }),
     outputs: scores.outputs,
   };

@@ -7,7 +7,7 @@
 import { alignRows, count } from "../../core/text_table.ts";
 import { csvLine } from "../../io/csv.ts";
 import type { CohortResult, CohortRowResult } from "./evaluate.ts";
-import { SCORES } from "./scores.ts";
+import { SCORES, type Scores } from "./scores.ts";
 import type { Estimate } from "./summary.ts";
 
 /** Names of scores in sentences. */
@@ -63,14 +63,15 @@ export function cohortJson(result: CohortResult): Record<string, unknown> {
       judged,
       ...(problems.length > 0 && { problems }),
     })),
-    rows: rows.map(({ source, id, label, note, scores, folds: own, perTarget }) => ({
+    rows: rows.map(({ source, id, label, note, scores, folds: own, seeds, perTarget }) => ({
       source: source ?? null,
       model: id,
       label,
       note,
       role: source === undefined ? "baseline" : "model",
       scores,
-      folds: own.map((scores, f) => ({ fold: result.judged[f]!.name, ...scores })),
+      folds: byFold(result, own),
+      ...(seeds && { seeds: seeds.map((own) => byFold(result, own)) }),
       ...(perTarget && { per_target: perTarget }),
     })),
     differences: differences.map(({ a, b, score, difference }) => ({
@@ -80,6 +81,10 @@ export function cohortJson(result: CohortResult): Record<string, unknown> {
       ...difference,
     })),
   };
+}
+
+function byFold({ judged }: CohortResult, scores: readonly Scores[]) {
+  return scores.map((own, f) => ({ fold: judged[f]!.name, ...own }));
 }
 
 /** Events that share their time with another. */

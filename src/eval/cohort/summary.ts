@@ -62,11 +62,38 @@ export interface Difference extends Omit<Estimate, "draws_mean" | "std"> {
 
 /** What was computed of one model. */
 export interface JudgedScores {
-  /** Scores of each fold. */
+  /** Scores of each fold; of several seeds their mean. */
   readonly folds: readonly Scores[];
+  /** Scores of each fold by seed, of a model that was trained from several. */
+  readonly seeds?: readonly (readonly Scores[])[] | undefined;
   /** By score: its value in every draw; null where a draw does not define it. */
   readonly draws: Readonly<Record<string, readonly (number | null)[]>>;
   readonly outputs: readonly Float64Array[];
+}
+
+/** Mean of values; null where one is. */
+function meanOrNull(values: readonly (number | null | undefined)[]): number | null {
+  const known = values.flatMap((value) => value ?? []);
+  return known.length < values.length ? null : mean(known);
+}
+
+/** One model from several seeds: the mean of its scores, fold by fold and draw by draw, and of what it says. */
+export function overSeeds(judged: readonly JudgedScores[]): JudgedScores {
+  const [first] = judged as [JudgedScores];
+  if (judged.length === 1) return first;
+  const names = Object.keys(first.draws);
+  return {
+    folds: first.folds.map((_, f) =>
+      Object.fromEntries(names.map((name) => [name, meanOrNull(judged.map(({ folds }) => folds[f]![name]))]))
+    ),
+    seeds: judged.map(({ folds }) => folds),
+    draws: Object.fromEntries(
+      names.map((
+        name,
+      ) => [name, first.draws[name]!.map((_, d) => meanOrNull(judged.map(({ draws }) => draws[name]![d])))]),
+    ),
+    outputs: first.outputs.map((output, f) => output.map((_, i) => mean(judged.map(({ outputs }) => outputs[f]![i]!)))),
+  };
 }
 
 /** Draws of test cases, and the positions that each takes of every fold. */

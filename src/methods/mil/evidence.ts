@@ -156,7 +156,7 @@ async function scored({ config, data }: MilSession, judged: readonly Judged[], s
     label: MODEL_LABELS[config.model.model],
     note: noteOf(config, `${steps} steps`),
     source,
-    outputs: new Map([[fold, Float64Array.from(judged.flatMap(({ said }) => said))]]),
+    outputs: new Map([[fold, [Float64Array.from(judged.flatMap(({ said }) => said))]]]),
   };
   const units = set.bags.map((bag) => ({
     name: bag.name,

@@ -70,6 +70,7 @@ async function run(
     caseSlides: "combine",
     draws: 20,
     seed: 0,
+    seeds: 1,
     keys: KEYS,
     dryRun: false,
     out: `${folder}/out`,
@@ -113,7 +114,7 @@ Deno.test("classes: each fold is trained and tested on all tiles, and judged bes
     // The cost is said before the first step.
     const cost = said.findIndex((line) => /^To train: 8 of 8 runs, about .* of disk on /.test(line));
     assert.ok(
-      cost >= 0 && said.filter((line) => /2 folds of \d+ steps, .* each, and tests of/.test(line)).length === 4,
+      cost >= 0 && said.filter((line) => /2 runs of \d+ steps, .* each, and tests of/.test(line)).length === 4,
     );
     assert.ok(steps.length > 8 && steps.every((line) => Number(line.split(" ").at(-1)) > cost + 4), steps[0]);
     assert.deepEqual([...new Set(steps.map((line) => line.split(":")[0]))].slice(0, 2), [
@@ -167,6 +168,29 @@ Deno.test("classes: each fold is trained and tested on all tiles, and judged bes
     const again = await run(folder, { models: ["abmil", "gated", "clam", "meanmil", "mean", "retrieval"] });
     assert.deepEqual([again.found, again.steps], [undefined, []]);
     assert.deepEqual(again.json, json);
+  }));
+
+Deno.test("several seeds a fold: scores and differences are means over them, paired", () =>
+  inFolder(async (folder) => {
+    await writeSlides(`${folder}/strong`, { signal: 1 });
+    const { found, json } = await run(folder, { seeds: 3, seed: 4, models: ["meanmil"] });
+    const row = found!.rows.find(({ id }) => id === "meanmil")!;
+    assert.deepEqual((json.runs as { seed: number }[]).map(({ seed }) => seed), [4, 5, 6, 4, 5, 6]);
+    assert.equal(row.seeds!.length, 3);
+    row.folds.forEach((scores, f) => {
+      const each = row.seeds!.map((folds) => folds[f]!.auc!);
+      assert.ok(Math.abs(scores.auc! - (each[0]! + each[1]! + each[2]!) / 3) < 1e-12);
+    });
+    assert.ok(new Set(row.seeds!.map((folds) => folds[0]!.average_precision)).size > 1, "seeds differ");
+    const alone = await run(folder, { seed: 5, models: ["meanmil"], out: `${folder}/one` });
+    assert.deepEqual(alone.found!.rows.find(({ id }) => id === "meanmil")!.folds, row.seeds![1]);
+    const { difference } = found!.differences.find(({ a, b, score }) =>
+      a.model === "meanmil" && b.model === "mean_logistic" && score === "auc"
+    )!;
+    const mean = found!.rows.find(({ id }) => id === "mean_logistic")!;
+    difference.by_fold.forEach((value, f) => {
+      assert.ok(Math.abs(value! - (row.folds[f]!.auc! - mean.folds[f]!.auc!)) < 1e-12);
+    });
   }));
 
 Deno.test("survival and regression find what the features hold, by each loss", () =>
