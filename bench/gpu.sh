@@ -2,18 +2,20 @@
 # Checks and times the engine on a machine with an NVIDIA GPU, beside PyTorch where torch is installed. Needs no network.
 #
 #   bench/gpu.sh                    kernel tests, engine benches, PyTorch benches, table of ratios
-#   bench/gpu.sh --allow-software   try the script on a machine without a GPU; records go to a temporary file
+#   bench/gpu.sh --try              the same with tiny shapes, on any adapter, to see that all of it runs here; records go
+#                                   to a temporary file
 #
 # Parts, each at most 8 minutes
 #   a  kernel cases (tests) and `verify` on this adapter
 #   b  products and attention at the shapes of ViT-S, B, L and H, and every op, beside PyTorch
 #   c  whole ViTs: forward and a step with LoRA, images a second, beside PyTorch with timm and peft
-#   d  SEAL end to end: an epoch with the stem's cache and without; profiles of embedding and of a step
+#   d  SEAL end to end as `train` runs it, the frozen part computed or kept; the same without the host's part; profiles of
+#      embedding and of a step
 #   e  memory of a step beside its plans; start of a process with an empty and a filled shader cache
 #
 # Options
 #   --part LETTER     only this part, may be repeated (default all)
-#   --allow-software  accept a software adapter (and PyTorch on the CPU); sizes are then small
+#   --try             accept a software adapter, and PyTorch on the CPU there; few tests and tiny sizes on any
 #   --skip-tests      no kernel tests
 #   --skip-bench      no engine benches
 #   --skip-torch      no PyTorch benches
@@ -32,12 +34,12 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-software=0 skip_tests=0 skip_bench=0 skip_torch=0 limit=480 parts="" out="" tests=() benches=()
+try=0 skip_tests=0 skip_bench=0 skip_torch=0 limit=480 parts="" out="" tests=() benches=()
 usage() { sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; }
 need() { [ $# -ge 2 ] || { echo "Cannot read options: $1 wants a value" >&2; exit 2; }; }
 while [ $# -gt 0 ]; do
   case "$1" in
-    --allow-software) software=1 ;;
+    --try) try=1 ;;
     --part)
       need "$@"
       case "$2" in a | b | c | d | e) parts=$parts$2 ;; *) echo "Cannot read options: --part is $2, wanted a, b, c, d or e" >&2; exit 2 ;; esac
@@ -61,9 +63,10 @@ trap 'rm -rf "$tmp"' EXIT
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "$1"; [ -z "${2:-}" ] || say "  $2"; exit 6; }
 begun=$SECONDS
-# What is left of the part's time, one second at least.
-left() { local rest=$((limit - SECONDS + begun)); [ "$rest" -gt 0 ] && echo "$rest" || echo 1; }
-bounded() { if command -v timeout >/dev/null; then timeout "$(left)" "$@"; else "$@"; fi; }
+# What is left of the part's time, or of a share of it in hundredths; one second at least.
+left() { local rest=$((limit * ${1:-100} / 100 - SECONDS + begun)); [ "$rest" -gt 0 ] && echo "$rest" || echo 1; }
+share=100
+bounded() { if command -v timeout >/dev/null; then timeout "$(left $share)" "$@"; else "$@"; fi; }
 part() { case "${parts:-abcde}" in *"$1"*) begun=$SECONDS; say "part     $1" ;; *) return 1 ;; esac; }
 
 # ---- deno
@@ -134,24 +137,28 @@ allow=(--no-prompt --allow-read --allow-env --allow-sys --allow-write="$tmp" --a
 probe=$("$DENO" run --no-config "${allow[@]}" bench/gpu_probe.ts 2>"$tmp/probe.err")
 case $? in
   0) ;;
-  3) [ $software = 1 ] || fail "Cannot bench on a software adapter: $probe" \
-    "Install NVIDIA's Vulkan driver; in containers set NVIDIA_DRIVER_CAPABILITIES=all; or pass --allow-software to try the script" ;;
+  3) [ $try = 1 ] || fail "Cannot bench on a software adapter: $probe" \
+    "Install NVIDIA's Vulkan driver; in containers set NVIDIA_DRIVER_CAPABILITIES=all; or pass --try to try the script" ;;
   *) cat "$tmp/probe.err" >&2
     fail "Cannot find a GPU adapter: the driver offers none" "Check nvidia-smi; in containers set NVIDIA_DRIVER_CAPABILITIES=all (graphics is needed, compute is not enough), or name the driver: VK_DRIVER_FILES=/path/nvidia_icd.json" ;;
 esac
 say "adapter  $probe"
-is_software=0
-case "$probe" in *'"software":true'*) is_software=1 ;; esac
 
 status=0
 json_string() { printf '"%s"' "$(printf '%s' "${1:-}" | tr -d '\n\r\t' | sed 's/\\/\\\\/g; s/"/\\"/g')"; }
 
-# Where records go: those of a software adapter do not belong among the GPU's.
+# Where records go: those of a trial do not belong among the GPU's.
 if [ -z "$out" ]; then
   out=bench/results/gpu.jsonl
-  [ $is_software = 0 ] || out=${TMPDIR:-/tmp}/gpu_software.jsonl
+  [ $try = 0 ] || out=${TMPDIR:-/tmp}/gpu_try.jsonl
 fi
 mkdir -p "$(dirname "$out")"
+commit=${COMMIT:-$(git rev-parse HEAD 2>/dev/null || echo unknown)}
+dirty=false
+[ -z "$(git status --porcelain --untracked-files=no 2>/dev/null)" ] || dirty=true
+gpu=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | head -n 1)
+# Where a record comes from.
+source="\"commit\":$(json_string "$commit"),\"dirty\":$dirty,\"gpu\":$(json_string "$gpu"),\"device\":$probe"
 : >"$tmp/engine.jsonl"
 : >"$tmp/torch.jsonl"
 run() { TMPDIR=$tmp bounded "$DENO" run "${allow[@]}" --no-check --cached-only "$@"; }
@@ -177,18 +184,20 @@ with_torch() {
   fi
   case "$torch" in
     *cuda) say "torch    $script, $torch"; bounded "$PYTHON" "$script" >>"$tmp/torch.jsonl" || status=1 ;;
-    *) if [ $is_software = 1 ]; then
+    *) if [ $try = 1 ]; then
         say "torch    $script, $torch"; bounded "$PYTHON" "$script" --cpu >>"$tmp/torch.jsonl" || status=1
       else
         say "torch    $script left out: $torch finds no CUDA device"
       fi ;;
   esac
 }
+# Cases of the next bench, as its --only takes them.
+only=()
 bench() {
-  say "bench    $1"
+  say "bench    $* ${only[*]-}"
   rm -rf "$tmp/bench"
   mkdir -p "$tmp/bench"
-  if ! bounded "$DENO" bench "${allow[@]}" --no-check --cached-only "$1" -- --record "$tmp/bench" >"$tmp/bench.log" 2>&1; then
+  if ! bounded "$DENO" bench "${allow[@]}" --no-check --cached-only "$@" -- --record "$tmp/bench" ${only[@]+"${only[@]}"} >"$tmp/bench.log" 2>&1; then
     status=1
     tail -n 30 "$tmp/bench.log" >&2
   fi
@@ -206,22 +215,28 @@ if part a; then
       say "tests    none in ${tests[*]}"
     else
       say "tests    ${tests[*]}"
+      # verify follows in the same part.
+      share=65
+      few=()
+      [ $try = 0 ] || few=(--filter layernorm)
       # Tests write folders of their own and start this program, as `deno task test` permits.
-      TMPDIR=$tmp bounded "$DENO" test --no-prompt --allow-read --allow-env --allow-sys --allow-write="$tmp" \
-        --allow-net=127.0.0.1,localhost --allow-run="$DENO",env,sh --no-check --cached-only "${tests[@]}" >"$tmp/tests.log" 2>&1
+      TMPDIR=$tmp bounded "$DENO" test --no-prompt --allow-read --allow-env --allow-sys --allow-write="$tmp",tests/.coverage.json \
+        --allow-net=127.0.0.1,localhost --allow-run="$DENO",env,sh --no-check --cached-only ${few[@]+"${few[@]}"} "${tests[@]}" >"$tmp/tests.log" 2>&1
       code=$?
+      share=100
       tests_summary=$(grep -E '\| *[0-9]+ passed' "$tmp/tests.log" | tail -n 1)
-      [ $code -ne 124 ] || tests_summary="stopped after $limit s"
+      [ $code -ne 124 ] || tests_summary="stopped after $((limit * 65 / 100)) s"
       [ -n "$tests_summary" ] || tests_summary="exit status $code"
       if [ $code -ne 0 ]; then
         status=1
         tail -n 60 "$tmp/tests.log" >&2
       fi
       say "         $tests_summary"
+      echo "{\"case\":\"kernel cases, ${tests[*]}${few[*]+ ${few[*]}}\",\"result\":$(json_string "$tests_summary"),$source}" >>"$out"
     fi
   fi
   small=()
-  [ $is_software = 0 ] || small=(--encoder 'random:vit_small_patch16_224?dim=32&depth=1&heads=2&img=32' --batch-size 4 --genes 64)
+  [ $try = 0 ] || small=(--encoder 'random:vit_small_patch16_224?dim=32&depth=1&heads=2&img=32' --batch-size 4 --genes 64)
   say "verify   ${small[*]-}"
   if run src/cli/main.ts verify --quiet --out "$tmp/verify.json" ${small[@]+"${small[@]}"} >"$tmp/verify.log" 2>&1; then :; else
     status=1
@@ -237,7 +252,9 @@ if part b; then
     bench "${benches[0]}"
   fi
   with_torch tests/python/torch_bench.py torch
+  [ $try = 0 ] || only=(--only layernorm)
   if [ $skip_bench = 0 ]; then for file in "${benches[@]:1}"; do bench "$file"; done; fi
+  only=()
 fi
 
 # ---- c: whole ViTs
@@ -249,10 +266,12 @@ fi
 # ---- d: SEAL end to end
 if part d && [ $skip_bench = 0 ]; then
   tiny='random:vit_small_patch16_224?dim=32&depth=2&heads=2&img=32'
-  if [ $is_software = 1 ]; then
+  if [ $try = 1 ]; then
+    record bench/methods/seal/epoch.ts --encoder "$tiny" --profile smoke --batch 16 --epochs 3 --set n_train_genes=64 --set panel_genes=8
     record bench/methods/seal/stem_cache.ts --encoder "$tiny" --pairs 8 --batch 4 --epochs 1 --dry
     sizes=(--encoder "$tiny" --batch 8 --runs 2)
   else
+    record bench/methods/seal/epoch.ts --encoder random:vit_base_patch16_224 --batch 256 --epochs 4
     record bench/methods/seal/stem_cache.ts --encoder random:vit_base_patch16_224 --pairs 2048 --batch 256 --epochs 3 --dry
     sizes=(--encoder vit_base_patch16_224 --batch 256 --micro 64 --genes 512)
   fi
@@ -270,7 +289,7 @@ fi
 # ---- e: memory and start, with an empty shader cache and with that of the run before
 if part e && [ $skip_bench = 0 ]; then
   sizes=(--encoder random:vit_base_patch16_224 --batch 64)
-  [ $is_software = 0 ] || sizes=(--encoder 'random:vit_small_patch16_224?dim=32&depth=2&heads=2&img=32' --batch 4)
+  [ $try = 0 ] || sizes=(--encoder 'random:vit_small_patch16_224?dim=32&depth=2&heads=2&img=32' --batch 4)
   for cache in empty filled; do
     say "shaders  $cache cache"
     mkdir -p "$tmp/shaders"
@@ -280,11 +299,7 @@ if part e && [ $skip_bench = 0 ]; then
 fi
 
 # ---- table and records
-commit=${COMMIT:-$(git rev-parse HEAD 2>/dev/null || echo unknown)}
-dirty=false
-[ -z "$(git status --porcelain --untracked-files=no 2>/dev/null)" ] || dirty=true
-gpu=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | head -n 1)
-meta="{\"commit\":$(json_string "$commit"),\"dirty\":$dirty,\"gpu\":$(json_string "$gpu"),\"torch\":$(json_string "$torch"),\"tests\":$(json_string "$tests_summary"),\"device\":$probe}"
+meta="{$source,\"torch\":$(json_string "$torch"),\"tests\":$(json_string "$tests_summary")}"
 "$DENO" run --no-config --no-prompt --allow-read --allow-write="$(dirname "$out")" bench/gpu_table.ts --engine "$tmp/engine.jsonl" --torch "$tmp/torch.jsonl" --meta "$meta" --out "$out" || status=1
 [ ! -f "$out" ] || say "records  $out"
 exit $status

@@ -9,6 +9,7 @@
  * @module
  */
 
+import process from "node:process";
 import { requestGpu } from "../src/gpu/device.ts";
 import { submit } from "../src/graph/program.ts";
 import { loadMethod } from "../src/methods/index.ts";
@@ -26,28 +27,45 @@ async function usedBytes(): Promise<number | null> {
   return Number.isNaN(used) ? null : used * 2 ** 20;
 }
 
+/** Time of the clock and of all threads so far, ms. */
+function now(): { ms: number; cpuMs: number } {
+  const { user, system } = process.cpuUsage();
+  return { ms: performance.now(), cpuMs: (user + system) / 1000 };
+}
+
 const before = await usedBytes();
-const started = performance.now();
+const resident = process.memoryUsage().rss;
+const started = now();
 const gpu = await requestGpu(navigator.gpu);
-const opened = performance.now();
+const opened = now();
 const { proof } = await loadMethod(method);
 const { step } = await proof!();
 const built = await step(gpu, { encoder, batch, micro: batch, genes: 512, dtype: "f32", keys: [] });
 await gpu.queue.onSubmittedWorkDone();
-const first = performance.now();
+const first = now();
 submit(gpu, built.sequence.map(({ program }) => program));
 await gpu.queue.onSubmittedWorkDone();
-const second = performance.now();
+const second = now();
 const after = await usedBytes();
 const { slabs, params, persistent } = built.sequence[0]!.program.memory;
+const phases = (of: "ms" | "cpuMs") => ({
+  device: opened[of] - started[of],
+  first: first[of] - opened[of],
+  second: second[of] - first[of],
+});
 const record = {
   case: `memory and start of a step of ${method}, ${encoder}, batch ${batch}`,
   shaderCache: flag("--shaders") ?? null,
   planBytes: { transient: slabs.reduce((a, b) => a + b, 0), params, persistent },
   // What the process added to the device's memory, the driver's own share included.
   deviceBytes: after === null || before === null ? null : after - before,
+  // Most memory of the process beyond what it held at its start; on a software adapter the device's is part of it.
+  hostBytes: 1024 * process.resourceUsage().maxRSS - resident,
   // From the start of the program; `first` compiles, draws weights, uploads and runs.
-  ms: { device: opened - started, first: first - opened, second: second - first },
+  ms: phases("ms"),
+  // Of all threads: on a software adapter it hardly depends on what else runs.
+  cpuMs: phases("cpuMs"),
+  load: Deno.loadavg()[0],
   ...await provenance(gpu),
 };
 console.log(JSON.stringify(record));
