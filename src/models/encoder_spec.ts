@@ -116,6 +116,9 @@ export interface PoolerArch {
 /** How tokens become one embedding. */
 export type Pooling = "cls" | "mean" | "cls+mean" | "attn_pool";
 
+/** All of them. */
+export const POOLINGS: readonly Pooling[] = ["cls", "mean", "cls+mean", "attn_pool"];
+
 /** What an encoder returns. */
 export interface EncoderOutput {
   /** `cls`: normalised class token; `mean`: that of the patch tokens, registers left out; `cls+mean`: one behind the other. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ConfigError } from "../core/errors.ts";
 import { Gpu, requestGpu } from "../gpu/device.ts";
 
 /** A device: an open {@linkcode Gpu}, or what `navigator.gpu` is, such as that of the npm package `webgpu`. */
@@ -17,6 +18,11 @@ export type Device = Gpu | GPU;
  */
 export async function deviceOf(device: Device | undefined): Promise<{ gpu: Gpu; owned: boolean }> {
   if (device instanceof Gpu) return { gpu: device, owned: false };
+  if (device !== undefined && device !== null && typeof (device as GPU).requestAdapter !== "function") {
+    throw new ConfigError("Cannot open a device: gpu is neither open nor a WebGPU entry, such as navigator.gpu", {
+      hint: "Pass what requestGpu() gave, or leave gpu out",
+    });
+  }
   return { gpu: await requestGpu(device), owned: true };
 }
 

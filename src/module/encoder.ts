@@ -5,6 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions } from "./check.ts";
 import { type EncoderFiles, filesEncoder } from "./encoder_files.ts";
 import { type ImageEncoder, type LoadEncoderOptions, loadWith } from "./image_encoder.ts";
 
@@ -29,6 +30,7 @@ export async function loadEncoder(
   source: string | EncoderFiles,
   options: LoadEncoderOptions = {},
 ): Promise<ImageEncoder> {
+  checkOptions("load an encoder", options);
   if (typeof source !== "string") return await filesEncoder(source, options);
   const { dtype, adapter, imageSize, pooling, onProgress } = options;
   if (source === "") {

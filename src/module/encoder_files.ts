@@ -51,7 +51,7 @@ async function accessOf(source: FileSource, name: string): Promise<RandomAccess>
   return fromBlob(await source.blob(), source.url || name);
 }
 
-function isFile(given: FileSource | object): given is FileSource {
+function isFile(given: FileSource | object | undefined): given is FileSource {
   return given instanceof Uint8Array || given instanceof ArrayBuffer || given instanceof Blob ||
     given instanceof Response;
 }
@@ -133,5 +133,10 @@ async function open(gpu: Gpu, files: EncoderFiles, options: LoadEncoderOptions):
  * @throws {ConfigError | DataError | FormatError | WeightsError | DeviceError} As `loadEncoder`.
  */
 export async function filesEncoder(files: EncoderFiles, options: LoadEncoderOptions): Promise<ImageEncoder> {
+  if (!isFile(files?.weights)) {
+    throw new ConfigError("Cannot load an encoder: it is neither a name or path nor files with weights", {
+      hint: 'For example loadEncoder("conch"), or loadEncoder({ weights, config })',
+    });
+  }
   return await loadWith(files.name ?? "an encoder", options, (gpu) => open(gpu, files, options));
 }

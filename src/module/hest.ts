@@ -5,6 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions, checkText, checkTexts } from "./check.ts";
 import { nearest } from "../core/nearest.ts";
 import type { SampleFiles } from "../data/data_folder.ts";
 import type { Expression } from "../data/counts.ts";
@@ -132,6 +133,7 @@ export interface Hest {
  * @throws {FormatError} If metadata are damaged.
  */
 export async function openHest(folders: string | readonly string[], options: HestOptions = {}): Promise<Hest> {
+  checkHest(folders, options);
   const { findSamples } = await import("../data/data_folder.ts");
   const disk = options.disk ?? (await import("../io/fs.ts")).disk;
   const among = (list: readonly string[] | undefined, text: string | undefined) =>
@@ -149,6 +151,7 @@ export async function openHest(folders: string | readonly string[], options: Hes
   const hest: Hest = {
     samples: chosen.map(infoOf),
     async sample(id) {
+      checkText("read a sample", "id", id);
       const files = chosen.find((each) => each.id === id);
       if (files === undefined) throw noSample(id, chosen);
       const sample = await readSample(source, files);
@@ -159,6 +162,18 @@ export async function openHest(folders: string | readonly string[], options: Hes
   };
   rememberSource(hest, source);
   return hest;
+}
+
+function checkHest(folders: unknown, options: HestOptions): void {
+  const what = "open data";
+  checkOptions(what, options);
+  if (typeof folders !== "string") checkTexts(what, "folders", folders ?? null);
+  if (folders === "" || (Array.isArray(folders) && folders.length === 0)) {
+    throw new ConfigError("Cannot open data: no folder is named", { hint: 'For example openHest("data/hest")' });
+  }
+  const { samples, organs, species, technologies, counts } = options;
+  for (const [key, value] of Object.entries({ samples, organs, species, technologies })) checkTexts(what, key, value);
+  if (counts !== undefined) checkText(what, "counts", counts);
 }
 
 /** What is known of a sample before it is read. */

@@ -10,8 +10,9 @@ import { ringRows } from "../embed/ring.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { ENCODERS } from "../models/encoder_registry.ts";
 import type { Encoder } from "../models/encoder.ts";
-import type { Pooling } from "../models/encoder_spec.ts";
+import { type Pooling, POOLINGS } from "../models/encoder_spec.ts";
 import type { OpenedEncoder } from "../models/opened_encoder.ts";
+import { checkChoice, checkCount } from "./check.ts";
 import { type Device, onDevice } from "./device.ts";
 import type { AdapterFiles } from "./encoder_files.ts";
 import type { RgbImage } from "../io/image/rgb_image.ts";
@@ -198,6 +199,7 @@ export class ImageEncoder implements Disposable {
    */
   async embed(images: ImageInput | readonly ImageInput[]): Promise<Features> {
     const list = Array.isArray(images) ? images as readonly ImageInput[] : [images as ImageInput];
+    this.#check();
     const data = new Float32Array(list.length * this.dim);
     let row = 0;
     for await (const part of this.embedStream(list)) {
@@ -217,6 +219,7 @@ export class ImageEncoder implements Disposable {
    */
   async *embedStream(images: Iterable<ImageInput> | AsyncIterable<ImageInput>): AsyncGenerator<Features> {
     this.#check();
+    checkStream(images);
     const chunk = new Chunk(this.#batch);
     // While one chunk is on the device the next is decoded.
     let running: Promise<Features> | undefined;
@@ -292,6 +295,15 @@ export class ImageEncoder implements Disposable {
   }
 }
 
+function checkStream(images: unknown): void {
+  const many = typeof images === "object" && images !== null &&
+    (Symbol.iterator in images || Symbol.asyncIterator in images);
+  if (many && !(images instanceof Uint8Array)) return;
+  throw new ConfigError("Cannot embed a stream: images is one image or none, a list or generator of images is wanted", {
+    hint: "embed(image) takes one",
+  });
+}
+
 /** Bytes of images after which no further batch of them is decoded before the device has had them. */
 const CHUNK_BYTES = 2 ** 27;
 
@@ -343,9 +355,11 @@ export async function loadWith(
   open: (gpu: Gpu) => Promise<OpenedEncoder>,
 ): Promise<ImageEncoder> {
   const { batchSize = 32, gpu: device, onWarning, source, adapter, imageSize, pooling, dtype } = options;
-  if (!Number.isSafeInteger(batchSize) || batchSize <= 0) {
-    throw new ConfigError(`Cannot load ${name}: batchSize is ${batchSize}, wanted a whole number above 0`);
-  }
+  const what = `load ${name}`;
+  checkCount(what, "batchSize", batchSize);
+  checkCount(what, "imageSize", imageSize);
+  checkChoice(what, "dtype", dtype, ["f32", "f16"]);
+  checkChoice(what, "pooling", pooling, POOLINGS);
   return await onDevice(device, async (gpu, owned) => {
     const opened = await open(gpu);
     if (opened.assumed.length > 0) onWarning?.(`${opened.name}: assumed: ${opened.assumed.join("; ")}`);

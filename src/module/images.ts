@@ -46,7 +46,7 @@ export async function rgbOf(image: ImageInput, i = 0): Promise<RgbImage> {
     const { width, height, data } = decodeImage(await bytesOf(image), name);
     return { width, height, data };
   }
-  const { width, height, data } = image;
+  const { width, height, data } = image ?? {};
   const side = (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0;
   if (
     !side(width) || !side(height) || !(data instanceof Uint8Array || (data as unknown) instanceof Uint8ClampedArray)

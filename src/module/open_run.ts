@@ -7,6 +7,7 @@
 import { ConfigError } from "../core/errors.ts";
 import type { MethodSettings } from "../methods/settings.gen.ts";
 import type { RunSettings } from "../run/open.ts";
+import { checkChoice, checkCount, checkOptions, checkText } from "./check.ts";
 import type { ClassifierRun } from "./classifier_run.ts";
 import { onDevice } from "./device.ts";
 import { listener } from "./listener.ts";
@@ -65,8 +66,9 @@ export async function openRun(
   folder: string,
   options: OpenRunOptions & { readonly method?: string | OwnMethod<unknown> | undefined } = {},
 ): Promise<Run | ClassifierRun | OwnRun<OwnModel>> {
+  checkOpen(folder, options);
   const { method } = options;
-  if (typeof method === "object") return await openOwn(folder, method, options);
+  if (typeof method === "object" && method !== null) return await openOwn(folder, method, options);
   const settings = await (await import("../run/open.ts")).runSettings(folder);
   const { name, slides } = settings.method;
   if (method === undefined ? slides !== undefined : method !== name) {
@@ -82,6 +84,17 @@ export async function openRun(
     );
   }
   return slides === undefined ? await openExpression(folder, options) : await openClasses(folder, settings, options);
+}
+
+function checkOpen(folder: unknown, options: OpenRunOptions): void {
+  const what = "open a run";
+  checkText(what, "folder", folder);
+  checkOptions(what, options);
+  const { checkpoint, precision, batchSize, with: source } = options;
+  checkChoice(what, "checkpoint", checkpoint, ["best", "last"]);
+  checkChoice(what, "precision", precision, ["f32", "f16"]);
+  checkChoice(what, "with", source, ["auto", "probe", "decoder"]);
+  checkCount(what, "batchSize", batchSize);
 }
 
 /** Steps that a checkpoint was trained. */

@@ -7,6 +7,7 @@
 import { ConfigError } from "../core/errors.ts";
 import type { PairStream, StreamPair } from "../data/pair_stream.ts";
 import type { HoldOut } from "../data/holdout.ts";
+import { checkChoice, checkCount, checkOptions, checkSignal, checkTexts } from "./check.ts";
 import { type HestSampleInfo, infoOf } from "./hest.ts";
 import { type HestSource, rememberSource } from "./hest_source.ts";
 import type { RgbImage } from "../io/image/rgb_image.ts";
@@ -128,11 +129,17 @@ function heldOut({ donors, samples, share }: PairsHoldOut): HoldOut {
 
 function checked(options: PairsOptions): { readonly size: number; readonly panelGenes: number } {
   const { genes = 2000, panelGenes = 50, include, holdOut } = options;
+  const what = "pair patches";
+  if (typeof genes !== "number") checkTexts(what, "genes", genes);
   const size = typeof genes === "number" ? genes : genes.length;
-  for (const [what, value] of [["genes", size], ["panelGenes", panelGenes]] as const) {
-    if (Number.isSafeInteger(value) && value > 0) continue;
-    throw new ConfigError(`Cannot pair patches: ${what} is ${value}, wanted a whole number above 0`);
-  }
+  checkCount(what, "genes", size);
+  checkCount(what, "panelGenes", panelGenes);
+  checkTexts(what, "include", include);
+  checkChoice(what, "criterion", options.criterion, ["hvg", "heg"]);
+  checkChoice(what, "layer", options.layer, ["context", "own"]);
+  checkSignal(what, options.signal);
+  if (typeof holdOut?.donors !== "number") checkTexts(what, "holdOut.donors", holdOut?.donors);
+  checkTexts(what, "holdOut.samples", holdOut?.samples);
   if (typeof genes === "object" && include !== undefined && include.length > 0) {
     throw new ConfigError("Cannot include genes: genes names all of them, wanted one of genes and include");
   }
@@ -144,6 +151,7 @@ function checked(options: PairsOptions): { readonly size: number; readonly panel
 
 /** Opens pairs of data. */
 export async function openPairs({ disk, files, lenience }: HestSource, options: PairsOptions): Promise<HestPairs> {
+  checkOptions("pair patches", options);
   const { size, panelGenes } = checked(options);
   const { criterion = "hvg", layer = "context", include = [], holdOut = {}, seed = 42, leastCoverage, signal } =
     options;
@@ -205,12 +213,9 @@ async function* batchesOf(
   stream: PairStream,
   { part, batchSize = 64, signal }: PairBatchOptions = {},
 ): AsyncGenerator<PairBatch> {
-  if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
-    throw new ConfigError(`Cannot read pairs: batchSize is ${batchSize}, wanted a whole number above 0`);
-  }
-  if (part !== undefined && part !== "train" && part !== "test") {
-    throw new ConfigError(`Cannot read pairs of part ${String(part)}: wanted train or test`);
-  }
+  checkCount("read pairs", "batchSize", batchSize);
+  checkChoice("read pairs", "part", part, ["train", "test"]);
+  checkSignal("read pairs", signal);
   const chosen = stream.samples.filter(({ role }) => part === undefined || (role === "train") === (part === "train"));
   let waiting: StreamPair[] = [];
   for await (const pair of stream.pairs(chosen, signal)) {

@@ -13,6 +13,7 @@ import type { ProtocolResult, Summary, TaskResult } from "../eval/bench/hest_ben
 import type { TrainedModel } from "../eval/inference.ts";
 import type { Protocol } from "../eval/protocol.ts";
 import type { Gpu } from "../gpu/device.ts";
+import { checkChoice, checkCount, checkSignal, checkText } from "./check.ts";
 import type { SpotFiles } from "./spots.ts";
 
 /** How features are judged. */
@@ -157,6 +158,10 @@ export async function judgeRun(
   options: ProtocolOptions,
 ): Promise<ProtocolScores> {
   const { protocol: asked, leaveOut, folds, panel, panelGenes = 50, seed, signal } = options;
+  checkText("evaluate", "protocol", asked);
+  checkChoice("evaluate", "leaveOut", leaveOut, ["donor", "organ", "technology", "sample"]);
+  checkCount("evaluate", "panelGenes", panelGenes);
+  checkSignal("evaluate", signal);
   if (leaveOut !== undefined && folds !== undefined) {
     throw new ConfigError("Cannot use folds and leaveOut together: one of them decides the folds");
   }

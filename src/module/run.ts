@@ -8,6 +8,7 @@ import { ConfigError, DataError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { TrainedModel } from "../eval/inference.ts";
 import type { OpenedRun } from "../run/open.ts";
+import { checkSignal, checkTexts } from "./check.ts";
 import type { Device } from "./device.ts";
 import type { RgbImage } from "../io/image/rgb_image.ts";
 import { type ImageInput, rgbOf } from "./images.ts";
@@ -170,6 +171,8 @@ export class Run implements AsyncDisposable {
       throw new ConfigError(`Cannot find ${k} spots: k is a whole number above 0`, { context: { k } });
     }
     const { model, batchSize } = this.#check();
+    checkQuery(query);
+    checkSignal("retrieve", signal);
     const [{ geneProfile, rankRows }, { expectRows }] = await Promise.all([
       import("../eval/gene_query.ts"),
       import("../eval/inference.ts"),
@@ -255,6 +258,9 @@ export class Run implements AsyncDisposable {
   ): Promise<RunScores> {
     const { model, batchSize } = this.#check();
     const { signal } = options;
+    checkTexts("evaluate", "genes", options.genes);
+    checkSignal("evaluate", signal);
+    if (options.genes?.length === 0) throw new ConfigError("Cannot evaluate no genes: at least one is wanted");
     const known = model.vocabulary.genes;
     const chosen = (options.genes ?? known).map((name) => {
       const column = known.indexOf(name.toUpperCase());
@@ -324,6 +330,18 @@ export class Run implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+function checkQuery(query: RetrieveQuery): void {
+  const { genes, image } = (query ?? {}) as { genes?: unknown; image?: unknown };
+  const named = typeof genes === "object" && genes !== null && !Array.isArray(genes) && Object.keys(genes).length > 0;
+  if (named !== (image !== undefined)) return;
+  throw new ConfigError(
+    "Cannot retrieve: the query names neither a gene nor an image, or both, one of them is wanted",
+    {
+      hint: "For example { genes: { EPCAM: 3 } }, or { image }",
+    },
+  );
 }
 
 function finite(gene: string, std: number): number {

@@ -9,6 +9,7 @@ import type { Value } from "../core/config_key.ts";
 import type { MethodSettings } from "../methods/settings.gen.ts";
 import type { ConfigOverrides } from "../train/config/format.ts";
 import type { MetricRow } from "../train/metrics.ts";
+import { checkOptions, checkSignal, checkTexts } from "./check.ts";
 import { type Device, deviceOf } from "./device.ts";
 import type { Hest } from "./hest.ts";
 import { sourceOf } from "./hest_source.ts";
@@ -122,7 +123,9 @@ export async function train(
   method: keyof MethodSettings | OwnMethod<unknown>,
   options: TrainOptions<object>,
 ): Promise<TrainedFolder<OpenedAs>> {
+  checkOptions("train", options);
   const { signal, out } = options;
+  checkSignal("train", signal);
   if (typeof out !== "string" || out === "") {
     throw new ConfigError("Cannot train: out is missing, a folder is wanted", {
       hint: 'For example out: "runs/first"',
@@ -220,8 +223,11 @@ async function encoderOf(encoder: string | ImageEncoder): Promise<object> {
 /** Keys that say which data, and how pairs of them were chosen. */
 async function dataOf(data: string | readonly string[] | Hest | HestPairs, config: object): Promise<object> {
   if (typeof data === "string") return { data: [data] };
-  if (!("samples" in data)) return { data };
-  const { disk, files, lenience: { counts, dropBadSpots, dropUnknownPatches } } = sourceOf(data);
+  if (typeof data !== "object" || data === null || Array.isArray(data)) {
+    checkTexts("train", "data", data);
+    return { data };
+  }
+  const { disk, files, lenience: { counts, dropBadSpots, dropUnknownPatches } } = sourceOf(data as Hest);
   if (disk !== (await import("../io/fs.ts")).disk) {
     throw new ConfigError("Cannot train on data of a disk of one's own: training reads folders of the host", {
       hint: "Open them without disk",
@@ -233,7 +239,7 @@ async function dataOf(data: string | readonly string[] | Hest | HestPairs, confi
     ...(counts !== undefined && { counts }),
     ...(dropBadSpots && { drop_bad_spots: true }),
     ...(dropUnknownPatches && { drop_unknown_patches: true }),
-    ...configOfPairs(data),
+    ...configOfPairs(data as Hest),
   };
   for (const [key, value] of Object.entries(config)) {
     if (value === undefined || !(key in keys) || JSON.stringify(value) === JSON.stringify(keys[key])) continue;
