@@ -6,6 +6,7 @@ import type { Command } from "./args.ts";
 export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   convert: () => import("./convert.ts") as unknown as Promise<Command>,
   doctor: () => import("./doctor.ts") as unknown as Promise<Command>,
+  download: () => import("./download.ts") as unknown as Promise<Command>,
   embed: () => import("./embed.ts") as unknown as Promise<Command>,
   evaluate: () => import("./evaluate.ts") as unknown as Promise<Command>,
   inspect: () => import("./inspect.ts") as unknown as Promise<Command>,

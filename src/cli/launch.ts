@@ -101,7 +101,7 @@ export async function launch(argv: readonly string[]): Promise<number> {
     if (lacking === "adapter") env = await findAdapter(argv);
     else {
       const host = { env: (name: string) => Deno.env.get(name) };
-      const network = downloadPermissions(cacheFolder(host), host.env("HF_ENDPOINT"));
+      const network = downloadPermissions(writable(cacheFolder(host)), host.env("HF_ENDPOINT"));
       const failed = await start(["fetch", ...argv], network, { [LAUNCHER]: String(Deno.pid) });
       if (failed !== 0) return failed;
     }

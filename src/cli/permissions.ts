@@ -211,6 +211,7 @@ export async function permissionsOf(argv: readonly string[]): Promise<Permission
   const outputs = Object.hasOwn(OUTPUTS, name) ? await OUTPUTS[name]!(line) : plain;
   const wanted = line.has("help") || line.has("h") ? [] : outputs;
   const write = [...new Set(wanted.flatMap(writable))];
+  if (name === "download") return downloadPermissions(write, Deno.env.get("HF_ENDPOINT"));
   return name === "doctor"
     ? { write, env: [...ENV, ...TOKENS, "LD_*", "DYLD_*"], sys: SYS, run: doctorPrograms(line) }
     : { write, env: ENV, sys: SYS };
@@ -220,11 +221,11 @@ function doctorPrograms(line: Line): string[] {
   return [Deno.execPath(), "env", "dpkg-query", ...(line.has("install") ? ["apt-get", "sudo"] : [])];
 }
 
-/** Permissions of the process that downloads weights: the hub, its cache and the token. */
-export function downloadPermissions(cache: string, endpoint: string | undefined): Permissions {
+/** Permissions of a process that downloads: the hub, what it writes to and the token. */
+export function downloadPermissions(write: readonly string[], endpoint: string | undefined): Permissions {
   const own = endpoint === undefined ? undefined : URL.parse(endpoint)?.host;
   return {
-    write: writable(cache),
+    write,
     env: [...ENV, ...TOKENS, "SEAL_DOWNLOAD_HOSTS"],
     sys: SYS,
     net: [

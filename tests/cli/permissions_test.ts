@@ -155,6 +155,7 @@ Deno.test("every flag that names a place is known to be read or written", async 
   const read = new Set([
     "adapter",
     "against",
+    "aliases",
     "bench",
     "checkpoint",
     "config",
@@ -191,13 +192,17 @@ Deno.test("every flag that names a place is known to be read or written", async 
 
 Deno.test("only the process that downloads has the network, of the hub alone, and the token", async () => {
   for (const name of [...COMMANDS, "doctor"]) {
-    const { net, run, env } = await permissionsOf([name, "--encoder", "uni", "--out", "x", "--data", "y"]);
+    const { net, run, env, write } = await permissionsOf([name, "--encoder", "uni", "--out", "x", "--data", "y"]);
+    if (name === "download") {
+      deepEqual([net, run, write], [["huggingface.co", "*.huggingface.co", "*.hf.co"], undefined, ["x"]]);
+      continue;
+    }
     equal(net, undefined);
     if (name === "doctor") continue;
     equal(run, undefined);
     ok(!env.includes("HF_TOKEN"), name);
   }
-  const flags = denoFlags(downloadPermissions("cache", "http://127.0.0.1:8080/"));
+  const flags = denoFlags(downloadPermissions(writable("cache"), "http://127.0.0.1:8080/"));
   ok(flags.includes("--allow-net=127.0.0.1:8080,huggingface.co,*.huggingface.co,*.hf.co"), flags.join(" "));
   ok(flags.includes("--allow-write=cache"));
   ok(!flags.some((flag) => flag.startsWith("--allow-run")));
@@ -224,7 +229,7 @@ Deno.test("planted code can neither write elsewhere, nor reach anything, nor sta
     }
     // The launcher starts Deno, which the rest of its work is.
     deepEqual(await attempt(taskArgs("embed").filter((word) => word.startsWith("--"))), ["deno"]);
-    deepEqual(await attempt(denoFlags(downloadPermissions(`${folder}/cache`, undefined))), []);
+    deepEqual(await attempt(denoFlags(downloadPermissions(writable(`${folder}/cache`), undefined))), []);
     deepEqual([...Deno.readDirSync(folder)], []);
     // The attempts are real ones: with permission each is made.
     const all = await attempt(["--allow-all"]);

@@ -7,30 +7,17 @@
  * @module
  */
 
-import { ConfigError, WeightsError } from "../../core/errors.ts";
+import { WeightsError } from "../../core/errors.ts";
 import { log } from "../../core/log.ts";
 import { type BlobHash, checksum, downloadBlob, type DownloadOptions } from "./hub_blob.ts";
-import { cacheFolder, checkNames, findToken, type HubHost, isTrue } from "./hub_host.ts";
-import { askHub, type HubNetwork, type HubRequest, isPrivate, sleep } from "./hub_http.ts";
+import { HubConnection, type HubConnectionOptions } from "./hub_connection.ts";
+import { cacheFolder, checkNames, type HubHost } from "./hub_host.ts";
+import { askHub, type HubNetwork, type HubRequest } from "./hub_http.ts";
 
 /** Where and how to download; the environment decides what is left out. */
-export interface HubOptions {
-  /** Server; default `HF_ENDPOINT`, else huggingface.co. */
-  endpoint?: string;
-  /** Access token; default {@linkcode findToken}. */
-  token?: string;
+export interface HubOptions extends HubConnectionOptions {
   /** Folder of the cache; default {@linkcode cacheFolder}. */
   cache?: string;
-  /** Uses the cache only; default `HF_HUB_OFFLINE`. */
-  offline?: boolean;
-  /** Default the platform's. */
-  fetch?: typeof fetch;
-  /** Default a timer. */
-  sleep?: HubNetwork["sleep"];
-  /** Attempts of every request and of every stretch of a download that brings nothing; default 5. */
-  attempts?: number;
-  /** Longest silence of a server, ms; default 60 000. */
-  timeoutMs?: number;
 }
 
 /** A file in the cache. */
@@ -57,16 +44,6 @@ interface Metadata {
   readonly bytes: number | undefined;
 }
 
-/** An address of a server, without a slash at its end. */
-function checkedEndpoint(given: string): string {
-  const url = URL.parse(given.trim());
-  if (url !== null && /^https?:$/.test(url.protocol) && !url.search && !url.hash) return url.href.replace(/\/+$/, "");
-  throw new ConfigError("Cannot use HF_ENDPOINT: it is no address of a server, wanted https://HOST", {
-    hint: "Unset HF_ENDPOINT for huggingface.co, or set it to a mirror's address",
-    context: { key: "HF_ENDPOINT" },
-  });
-}
-
 /** The hash that an etag of the hub is: SHA-256 of large files, git's SHA-1 of small ones. Nothing else names a content. */
 function hashOf(etag: string): BlobHash | undefined {
   const [, hex] = /^(?:W\/)?"?([0-9a-f]+)(?:-gzip)?"?$/.exec(etag) ?? [];
@@ -76,25 +53,14 @@ function hashOf(etag: string): BlobHash | undefined {
 /** Downloads into the cache and finds what is there. */
 export class Hub {
   readonly #host: HubHost;
-  readonly #network: HubNetwork;
-  readonly #endpoint: string;
+  readonly #to: HubConnection;
   readonly #cache: string;
-  readonly #offline: boolean;
-  #token: Promise<string | undefined> | undefined;
 
   /** Prepares; nothing is asked yet. */
   constructor(host: HubHost, options: HubOptions = {}) {
     this.#host = host;
-    this.#endpoint = checkedEndpoint(options.endpoint ?? (host.env("HF_ENDPOINT") || "https://huggingface.co"));
+    this.#to = new HubConnection(host, options);
     this.#cache = options.cache ?? cacheFolder(host);
-    this.#offline = options.offline ?? (isTrue(host.env("HF_HUB_OFFLINE")) || isTrue(host.env("TRANSFORMERS_OFFLINE")));
-    if (options.token !== undefined) this.#token = Promise.resolve(options.token);
-    this.#network = {
-      fetch: options.fetch ?? ((input, init) => fetch(input, init)),
-      sleep: options.sleep ?? sleep,
-      attempts: options.attempts ?? 5,
-      timeoutMs: options.timeoutMs ?? 60_000,
-    };
   }
 
   /** The file in the cache, without asking anyone; undefined if it is not there. */
@@ -119,17 +85,17 @@ export class Hub {
   async download(repo: string, file: string, options: DownloadOptions = {}): Promise<HubFile> {
     const { revision = "main", sha256 } = options;
     const here = await this.cached(repo, file, revision);
-    if (here !== undefined && (this.#offline || COMMIT.test(revision) || !this.#mayConnect)) return here;
+    if (here !== undefined && (this.#to.offline || COMMIT.test(revision) || !this.#to.mayConnect)) return here;
     this.#checkConnection(repo, file);
     const request = await this.#request(repo, file, options);
     let metadata: Metadata;
     try {
-      const { attempts, timeoutMs } = this.#network;
+      const { attempts, timeoutMs } = this.#to.network;
       // With a file at hand nobody is waited for.
       const patience = here === undefined
         ? {}
         : { attempts: Math.min(1, attempts), timeoutMs: Math.min(ETAG_MS, timeoutMs) };
-      metadata = await this.#metadata(request, revision, { ...this.#network, ...patience });
+      metadata = await this.#metadata(request, revision, { ...this.#to.network, ...patience });
     } catch (error) {
       const final = !(error instanceof WeightsError) || ["file-not-found", "revision-not-found"].includes(error.code);
       if (here === undefined || final) throw error;
@@ -168,25 +134,21 @@ export class Hub {
     return cached;
   }
 
-  get #mayConnect(): boolean {
-    return this.#host.mayConnect?.(this.#endpoint) !== false;
-  }
-
   #checkConnection(repo: string, file: string): void {
     const context = { repo, file, cache: this.#cache };
     const missing = `Cannot find ${file} of ${repo} in ${this.#cache}: it is not there, and`;
-    if (this.#offline) {
+    if (this.#to.offline) {
       throw new WeightsError(`${missing} downloads are off`, {
         code: "offline",
         hint: "Unset HF_HUB_OFFLINE, or fetch it once with a connection",
         context,
       });
     }
-    if (!this.#mayConnect) {
+    if (!this.#to.mayConnect) {
       throw new WeightsError(`${missing} this process may not use the network`, {
         code: "weights-missing",
         hint: `Start the command with deno task, which downloads it, or with --allow-net=${
-          URL.parse(this.#endpoint)?.host
+          URL.parse(this.#to.endpoint)?.host
         }`,
         context,
       });
@@ -238,13 +200,12 @@ export class Hub {
   }
 
   async #request(repo: string, file: string, { licence, signal }: DownloadOptions): Promise<HubRequest> {
-    if (isPrivate(this.#endpoint)) this.#token ??= findToken(this.#host);
-    return { method: "HEAD", url: this.#endpoint, repo, file, token: await this.#token, licence, signal };
+    return { method: "HEAD", url: this.#to.endpoint, repo, file, token: await this.#to.token(), licence, signal };
   }
 
   #url({ repo, file }: HubRequest, revision: string): string {
     const path = file.split("/").map(encodeURIComponent).join("/");
-    return `${this.#endpoint}/${repo}/resolve/${encodeURIComponent(revision)}/${path}`;
+    return `${this.#to.endpoint}/${repo}/resolve/${encodeURIComponent(revision)}/${path}`;
   }
 
   async #metadata(request: HubRequest, revision: string, network: HubNetwork): Promise<Metadata> {
@@ -258,7 +219,7 @@ export class Hub {
     if (commit === undefined || !COMMIT.test(commit) || hash === undefined || !(bytes === undefined || bytes <= MOST)) {
       throw new WeightsError(
         `Cannot download ${request.file} of ${request.repo}: ${
-          new URL(this.#endpoint).host
+          new URL(this.#to.endpoint).host
         } does not answer like the hub`,
         {
           code: "hub-status",
@@ -290,7 +251,7 @@ export class Hub {
             ? { kind: "sha256", hex: sha256 }
             : metadata.hash;
           const source = { request: { ...request, url: this.#url(request, commit) }, bytes: metadata.bytes, hash };
-          await downloadBlob(host, this.#network, source, blob, options);
+          await downloadBlob(host, this.#to.network, source, blob, options);
         }
         await this.#name(path, blob, file, isNew);
       } finally {

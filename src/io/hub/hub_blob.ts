@@ -7,7 +7,7 @@
 import { WeightsError } from "../../core/errors.ts";
 import { log } from "../../core/log.ts";
 import type { HubHash, HubHost } from "./hub_host.ts";
-import { askHub, type HubNetwork, type HubRequest, inTime } from "./hub_http.ts";
+import { askHub, type HubNetwork, type HubRequest, inTime, otherwise } from "./hub_http.ts";
 
 /** How far a download is. */
 export interface HubProgress {
@@ -117,10 +117,12 @@ async function resume(host: HubHost, partial: string, { request, bytes }: BlobSo
   const free = await host.freeBytes?.(folder);
   const needed = (bytes ?? 0) - state.received;
   if (free === undefined || needed <= free) return state;
-  const { repo, file } = request;
+  const { repo, file, kind } = request;
   throw new WeightsError(`Cannot download ${file} of ${repo}: ${free} bytes are free in ${folder}, wanted ${needed}`, {
     code: "disk",
-    hint: "Make room, or set HF_HOME to a folder of a larger disk",
+    hint: kind === "dataset"
+      ? "Make room, or pass another --out"
+      : "Make room, or set HF_HOME to a folder of a larger disk",
     context: { repo, file, free, wanted: needed },
   });
 }
@@ -260,13 +262,14 @@ export function checksum(repo: string, file: string, found: string, { kind, hex 
   });
 }
 
-function shortened({ repo, file }: HubRequest, { received, trouble }: State, bytes: number | undefined): WeightsError {
+function shortened(request: HubRequest, { received, trouble }: State, bytes: number | undefined): WeightsError {
+  const { repo, file } = request;
   const why = trouble ?? `it ends at byte ${received}, wanted ${bytes ?? "more"}`;
   return new WeightsError(`Cannot download ${file} of ${repo}: ${why}`, {
     code: "network",
     hint: trouble === undefined || received > 0
       ? "Run the same command again: the download goes on where it stopped"
-      : "Look for a proxy or a login page on the way, and at HF_ENDPOINT; or copy the files to a folder and give that as --encoder",
+      : `Look for a proxy or a login page on the way, and at HF_ENDPOINT; or ${otherwise(request)}`,
     context: { repo, file, received, bytes },
   });
 }

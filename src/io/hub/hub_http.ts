@@ -22,6 +22,10 @@ export interface HubRequest {
   readonly signal?: AbortSignal | undefined;
   /** Licence of the weights, for error messages. */
   readonly licence?: string | undefined;
+  /** What else gets the files, for hints; weights are copied to a folder for `--encoder` if not given. */
+  readonly otherwise?: string | undefined;
+  /** What the repository holds. */
+  readonly kind?: "model" | "dataset" | undefined;
 }
 
 /** How requests are made; tests replace all of it. */
@@ -101,14 +105,25 @@ export function isPrivate(address: string): boolean {
   return url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url));
 }
 
+/** Page of a repository. */
+function pageOf({ repo, kind }: HubRequest): string {
+  return `${PAGE}/${kind === "dataset" ? "datasets/" : ""}${repo}`;
+}
+
+/** What else gets the files. */
+export function otherwise({ otherwise }: HubRequest): string {
+  return otherwise ?? "copy the files to a folder and give that as --encoder";
+}
+
 /** Hint of every error that a token or an accepted licence mends. */
-function access({ repo, licence, token, url }: HubRequest): string {
+function access(request: HubRequest): string {
+  const { licence, token, url } = request;
   if (!isPrivate(url)) return "Set HF_ENDPOINT to an https:// address: a token is not sent over http";
   const terms = licence === undefined ? "the terms" : `the terms (${licence})`;
   const make = token === undefined
     ? "make a token at https://huggingface.co/settings/tokens, then "
     : "then use a token of that account: ";
-  return `Accept ${terms} at ${PAGE}/${repo}, ${make}export HF_TOKEN=hf_…`;
+  return `Accept ${terms} at ${pageOf(request)}, ${make}export HF_TOKEN=hf_…`;
 }
 
 /** The error a refusal stands for. The body is not looked at: HEAD has none. */
@@ -116,7 +131,7 @@ export function refusal(request: HubRequest, response: Response): WeightsError {
   const { repo, file, token } = request;
   const { status } = response;
   const code = response.headers.get("x-error-code");
-  const context = { repo, file, status, page: `${PAGE}/${repo}` };
+  const context = { repo, file, status, page: pageOf(request) };
   const held = token === undefined ? "no token was given" : "the token's account has no access";
   if (code === "EntryNotFound" || (code === null && status === 404)) {
     return new WeightsError(`Cannot download ${file} of ${repo}: the repository has no such file`, {
@@ -158,10 +173,11 @@ export function refusal(request: HubRequest, response: Response): WeightsError {
   });
 }
 
-function misled({ repo, file }: HubRequest, why: string): WeightsError {
+function misled(request: HubRequest, why: string): WeightsError {
+  const { repo, file } = request;
   return new WeightsError(`Cannot download ${file} of ${repo}: ${why}`, {
     code: "hub-status",
-    hint: "Look for a proxy on the way, and at HF_ENDPOINT; or copy the files to a folder and give that as --encoder",
+    hint: `Look for a proxy on the way, and at HF_ENDPOINT; or ${otherwise(request)}`,
     context: { repo, file },
   });
 }
@@ -250,8 +266,7 @@ export async function askHub(network: HubNetwork, request: HubRequest): Promise<
     if (tried + 1 >= network.attempts || pause === undefined) {
       throw new WeightsError(`Cannot reach ${new URL(request.url).host} for ${file} of ${repo}: ${failure.text}`, {
         code: "network",
-        hint:
-          "Check the connection, set HF_ENDPOINT to a mirror, or copy the files to a folder and give that as --encoder",
+        hint: `Check the connection, set HF_ENDPOINT to a mirror, or ${otherwise(request)}`,
         context: { repo, file, attempts: tried + 1 },
         cause: failure.cause,
       });
