@@ -101,6 +101,35 @@ export function epochBatches(options: EpochOptions): readonly Uint32Array[] {
   return planEpoch(options).batches;
 }
 
+/**
+ * Orders of epochs whose batches, cut off one after another, hold pairs of one sample each. Of each sample as many whole batches
+ * as it has, of pairs shuffled anew in every epoch; what is left of it waits for the next. The batches come in a shuffled order.
+ *
+ * @param samples Where the pairs of each begin, and how many there are; at least `batch`.
+ * @returns Pairs of an epoch, and their order by epoch.
+ */
+export function sampleBatches(
+  samples: readonly { readonly first: number; readonly count: number }[],
+  { batch, seed }: { readonly batch: number; readonly seed: number },
+): { readonly count: number; readonly order: (epoch: number) => Uint32Array } {
+  const whole = samples.map(({ count }) => Math.floor(count / batch));
+  const batches = whole.reduce((sum, n) => sum + n, 0);
+  const order = (epoch: number): Uint32Array => {
+    const all = samples.flatMap(({ first, count }, i) => {
+      // Samples shuffle differently.
+      const pairs = epochOrder({ seed: (seed ^ Math.imul(i + 1, 0x9e3779b1)) >>> 0, epoch, count });
+      return Array.from(
+        { length: whole[i]! },
+        (_, b) => pairs.slice(b * batch, (b + 1) * batch).map((pair) => first + pair),
+      );
+    });
+    const out = new Uint32Array(batches * batch);
+    epochOrder({ seed, epoch, count: batches }).forEach((from, to) => out.set(all[from]!, to * batch));
+    return out;
+  };
+  return { count: batches * batch, order };
+}
+
 /** Pairs put into batches one after another. */
 class Placement {
   readonly #members: number[][];

@@ -124,12 +124,15 @@ export function withProbe(model: TrainedModel, { weight, bias }: LinearPredictor
  * Which source is better by the training donors. The decoder was trained on all of them, so what it scores there is no measure of
  * new donors; what the probe loses from donors it was fitted on to donors it was not is taken off, which is the least that it can
  * lose. Of equals, and where nothing is known, the probe.
+ *
+ * @param without Why no decoder is asked, where that is so.
  */
 export function chooseSource(
   probe: Pick<SourceScore, "held_back" | "fitted">,
   decoderFitted: number | null | undefined,
+  without = "the model has no image decoder",
 ): { chosen: PredictionSource; decoder: number | null; why: string } {
-  if (decoderFitted === undefined) return { chosen: "probe", decoder: null, why: "the model has no image decoder" };
+  if (decoderFitted === undefined) return { chosen: "probe", decoder: null, why: without };
   if (decoderFitted === null) {
     return { chosen: "probe", decoder: null, why: "the decoder's correlation is not defined" };
   }

@@ -39,6 +39,8 @@ export interface PredictorInput {
   readonly judged: readonly number[];
   /** What the decoder says of the same spots, `[spots, vocabulary]`; undefined without one. */
   readonly decoded: Table | undefined;
+  /** Why that is not asked. */
+  readonly without?: string | undefined;
   readonly step: number;
 }
 
@@ -61,7 +63,12 @@ export function predictorFiles({ predictors, probe }: FittedPredictors): Map<str
 
 /** Training spots of a run, with its features and what its decoder says. */
 export function predictorInput(
-  { set, dim, decoder }: { readonly set: TrainingSet; readonly dim: number; readonly decoder: boolean },
+  { set, dim, decoder, without }: {
+    readonly set: TrainingSet;
+    readonly dim: number;
+    readonly decoder: boolean;
+    readonly without?: string | undefined;
+  },
   images: { readonly embedding: Float32Array; readonly expression: Float32Array },
   { panel, step }: { readonly panel: ReportPanel; readonly step: number },
 ): PredictorInput {
@@ -86,12 +93,15 @@ export function predictorInput(
     },
     judged: panel.columns.length > 0 ? panel.columns : Array.from({ length: Math.min(JUDGED, set.genes) }, (_, g) => g),
     decoded: decoder ? takeRows(tableOf(images.expression, set.genes), rows) : undefined,
+    without,
     step,
   };
 }
 
 /** Fits the probe and judges both sources. */
-export async function fitPredictors({ train, judged, decoded, step }: PredictorInput): Promise<FittedPredictors> {
+export async function fitPredictors(
+  { train, judged, decoded, without, step }: PredictorInput,
+): Promise<FittedPredictors> {
   const protocol = findProtocol(HEADLINE_PROTOCOL);
   const basis = await probeBasis(train.features, protocol);
   const some = { ...train, targets: takeColumns(train.targets, judged) };
@@ -101,7 +111,7 @@ export async function fitPredictors({ train, judged, decoded, step }: PredictorI
   const fitted = withinSections(predictProbe(chosen, train.features), some);
   const { heldBack, note } = leftOut(some, basis, chosen.alpha);
   const seen = decoded && withinSections(takeColumns(decoded, judged), some);
-  const { chosen: source, decoder, why } = chooseSource({ held_back: heldBack, fitted }, seen);
+  const { chosen: source, decoder, why } = chooseSource({ held_back: heldBack, fitted }, seen, without);
   const probe = {
     held_back: heldBack,
     fitted,

@@ -32,6 +32,7 @@ import cross_entropy_mean_wgsl from "../../kernels/cross_entropy_mean.wgsl" with
 import cross_entropy_rows_wgsl from "../../kernels/cross_entropy_rows.wgsl" with { type: "text" };
 import cross_entropy_rows_flat_wgsl from "../../kernels/cross_entropy_rows_flat.wgsl" with { type: "text" };
 import dropout_wgsl from "../../kernels/dropout.wgsl" with { type: "text" };
+import ema_wgsl from "../../kernels/ema.wgsl" with { type: "text" };
 import fill_wgsl from "../../kernels/fill.wgsl" with { type: "text" };
 import gather_wgsl from "../../kernels/gather.wgsl" with { type: "text" };
 import gather_columns_wgsl from "../../kernels/gather_columns.wgsl" with { type: "text" };
@@ -691,6 +692,23 @@ export const dropout: Kernel<{ x: "in"; random: "in"; y: "out" }, { stream: numb
   fold: true,
   grid: (d) => [Math.ceil(d.R!*Math.ceil(d.C!/4)/d.WG!)],
   flops: (d) => d.R!*d.C!,
+  touch: {},
+};
+
+/** running mean of the weights of a buffer, in place. */
+export const ema: Kernel<{ w: "in"; mean: "inout" }, { keep: number; rest: number }, Record<never, never>> = {
+  name: "ema",
+  source: ema_wgsl,
+  libs: [],
+  tensors: [{"name":"w","access":"in","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"f32","pack":1},{"name":"mean","access":"inout","optional":false,"dims":[{"coef":1,"name":"n"}],"elem":"f32","pack":1}],
+  dims: ["n"],
+  params: [{"name":"keep","type":"f32"},{"name":"rest","type":"f32"}],
+  options: {},
+  tune: {"WG":[64,256]},
+  limits: [],
+  fold: true,
+  grid: (d) => [Math.ceil(d.n!/d.WG!)],
+  flops: (d) => 3*d.n!,
   touch: {},
 };
 

@@ -39,6 +39,8 @@ export interface GeneLossEntry<K extends Keys = NoKeys> {
   readonly rows: number;
   /** Whether it is a likelihood, which of raw counts (`gene_norm: none`) gives a mean of 0 no chance. */
   readonly likelihood?: true;
+  /** False where it fixes neither level nor scale of what is predicted. */
+  readonly levels?: false;
   /** Configuration keys of its own. */
   readonly keys: K;
 }

@@ -74,6 +74,8 @@ export interface SealSettings {
   readonly spot_context?: boolean | undefined;
   /** Neighbours: array distance up to sqrt 2 as the reference, all six of the hexagon, or no mixing; compat | hex6 | none. Default compat. */
   readonly smoothing?: "compat" | "hex6" | "none" | undefined;
+  /** Subtract the mean of its sample from each gene: gene model and losses see how spots differ within a sample; true or false. Default false. */
+  readonly gene_centre?: boolean | undefined;
   /** Expression whose mean and standard deviation standardise the losses; unsmoothed | smoothed. Default unsmoothed. */
   readonly gene_stats?: "unsmoothed" | "smoothed" | undefined;
   /** Least standard deviation of a gene in standardised losses; a number above 0. Default 0.001. */
@@ -136,8 +138,8 @@ export interface SealSettings {
   readonly flow_constraint?: boolean | undefined;
   /** Let the transformer know which gene a value belongs to; true or false. Default false. */
   readonly gene_embeddings?: boolean | undefined;
-  /** Loss of reconstructed expression, each with the reference's own factor; negbin takes log_norm's values back to counts per ten thousand; barlow | barlow_mse | barlow_soft | barlow_std_mse | huber | l1 | mmd | mse | negbin | pcc | pls | standardized_mse. Default barlow_std_mse. */
-  readonly gene_loss?: "barlow" | "barlow_mse" | "barlow_soft" | "barlow_std_mse" | "huber" | "l1" | "mmd" | "mse" | "negbin" | "pcc" | "pls" | "standardized_mse" | undefined;
+  /** Loss of reconstructed expression, each with the reference's own factor; negbin takes log_norm's values back to counts per ten thousand; barlow | barlow_mse | barlow_soft | barlow_std_mse | huber | l1 | mmd | mse | negbin | pcc | pcc_genes | pls | standardized_mse. Default barlow_std_mse. */
+  readonly gene_loss?: "barlow" | "barlow_mse" | "barlow_soft" | "barlow_std_mse" | "huber" | "l1" | "mmd" | "mse" | "negbin" | "pcc" | "pcc_genes" | "pls" | "standardized_mse" | undefined;
   /** Loss between image and gene embeddings; barlow | cca | clip | s2l | soft_clip. Default clip. */
   readonly contrast_method?: "barlow" | "cca" | "clip" | "s2l" | "soft_clip" | undefined;
   /** Weight of the loss between the embeddings; a number of at least 0. Default 1. */
@@ -232,6 +234,10 @@ export interface SealSettings {
   readonly neighbour_cap?: number | null | undefined;
   /** Within which spots of a sample are near; distances between neighbouring spots; a number above 0. Default 1. */
   readonly neighbour_distance?: number | undefined;
+  /** Share of itself that a running mean of the trained weights keeps in each step; the mean is what is evaluated and saved. 0: the weights themselves; a number from 0 to 0.9999. Default 0. */
+  readonly ema?: number | undefined;
+  /** Whose pairs make up a batch: those of all samples, or of one sample at a time; mixed | one. Default mixed. */
+  readonly batch_samples?: "mixed" | "one" | undefined;
   /** Seed of everything random; a whole number from 0 to 4294967295. Default 42. */
   readonly seed?: number | undefined;
   /** Where the frozen blocks' results are kept; off computes them every time, with exact augmentation; memory | disk | off. Default memory. */

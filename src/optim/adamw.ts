@@ -12,6 +12,7 @@ import { Store, STORE_ALIGN, upload } from "../graph/store.ts";
 import { Tensor } from "../graph/tensor.ts";
 import { GROUPS, type Parameters } from "../nn/parameters.ts";
 import { adamw, type AdamwChunk, type AdamwOptions } from "../ops/adamw.ts";
+import { ema } from "../ops/ema.ts";
 
 /** A parameter group: parameters whose names `match` accepts, with what is special about them. */
 export interface ParameterGroup {
@@ -27,6 +28,12 @@ export interface ParameterGroup {
 
 /** One learning rate for all groups, or one for each name that groups have in `rate`. */
 export type LearningRates = number | Readonly<Record<string, number>>;
+
+/** Options of the optimiser. */
+export interface AdamwSettings extends AdamwOptions {
+  /** Share of itself that a running mean of the weights keeps in each step; 0 (default) has none. */
+  readonly ema?: number;
+}
 
 /** A tensor on the host. */
 export interface HostTensor {
@@ -62,9 +69,11 @@ export function decayMatrices(weightDecay: number): ParameterGroup[] {
 export class AdamW {
   readonly #parameters: Parameters;
   readonly #store: Store;
-  readonly #options: AdamwOptions;
+  readonly #options: AdamwSettings;
   readonly #groups: readonly ParameterGroup[];
   readonly #chunks: AdamwChunk[];
+  /** Running means of the weights, chunk by chunk; none without. */
+  readonly #means: readonly Tensor[];
   readonly #hyper: Tensor;
   readonly #rate: Tensor;
   /** `[8]`: norm, factor, ok, steps, skipped, bias corrections. */
@@ -75,7 +84,7 @@ export class AdamW {
    *
    * @throws {ConfigError} If a parameter belongs to no group or a hyper-parameter is not a finite number.
    */
-  constructor(parameters: Parameters, groups: readonly ParameterGroup[], options: AdamwOptions = {}) {
+  constructor(parameters: Parameters, groups: readonly ParameterGroup[], options: AdamwSettings = {}) {
     this.#parameters = parameters;
     this.#options = options;
     this.#groups = groups;
@@ -106,16 +115,56 @@ export class AdamW {
       v: store.tensor(`adamw.v${i}`, `adamw.v${i}`, w.shape),
       group: store.from("adamw.group", `adamw.group${i}`, [w.size / 64], ids.get(w.storage)!, "u32"),
     }));
+    this.#means = (options.ema ?? 0) > 0
+      ? weights.map((w, i) => store.tensor(`adamw.ema${i}`, `adamw.ema${i}`, w.shape))
+      : [];
     const rows = groups.flatMap(({ lrScale = 1, weightDecay = 0 }) => [lrScale, weightDecay]);
     this.#hyper = store.from("adamw.hyper", "adamw.hyper", [groups.length, 2], rows);
     this.#rate = store.tensor("adamw.rate", "adamw.rate", [groups.length]);
     this.state = store.tensor("adamw.state", "adamw.state", [8]);
     store.allocate();
+    this.#copyMeans((encoder, w, mean, bytes) => encoder.copyBufferToBuffer(...w, ...mean, bytes));
   }
 
-  /** Appends one step to a plan: norm, clip, update, clear the gradients. */
+  /** Appends one step to a plan: norm, clip, update, clear the gradients, and the running mean where there is one. */
   step(g: Plan): void {
-    g.module("update", () => adamw(g, this.#chunks, this.#hyper, this.state, this.#rate, this.#options));
+    g.module("update", () => {
+      adamw(g, this.#chunks, this.#hyper, this.state, this.#rate, this.#options);
+      this.#means.forEach((mean, i) => ema(g, mean, this.#chunks[i]!.w, this.#options.ema!));
+    });
+  }
+
+  /** Whether there is a running mean of the weights. */
+  get averages(): boolean {
+    return this.#means.length > 0;
+  }
+
+  /** Lets the weights and their running mean change places: what reads the weights then reads the mean. */
+  swapMean(): void {
+    const { gpu } = this.#parameters;
+    const most = Math.max(0, ...this.#means.map(({ bytes }) => bytes));
+    if (most === 0) return;
+    const between = gpu.buffer("adamw.swap", most, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST);
+    this.#copyMeans((encoder, w, mean, bytes) => {
+      encoder.copyBufferToBuffer(...w, between, 0, bytes);
+      encoder.copyBufferToBuffer(...mean, ...w, bytes);
+      encoder.copyBufferToBuffer(between, 0, ...mean, bytes);
+    });
+    between.destroy();
+  }
+
+  #copyMeans(
+    copy: (encoder: GPUCommandEncoder, w: [GPUBuffer, number], mean: [GPUBuffer, number], bytes: number) => void,
+  ): void {
+    if (this.#means.length === 0) return;
+    const { gpu } = this.#parameters;
+    const encoder = gpu.device.createCommandEncoder();
+    const place = ({ storage, byteOffset }: Tensor): [GPUBuffer, number] => [
+      storage.buffer!,
+      storage.offset + byteOffset,
+    ];
+    this.#means.forEach((mean, i) => copy(encoder, place(this.#chunks[i]!.w), place(mean), mean.bytes));
+    gpu.queue.submit([encoder.finish()]);
   }
 
   /** The loss scale given in the options. */
@@ -149,16 +198,23 @@ export class AdamW {
   /** Where each trainable parameter keeps its moments: names as torch's, with the parameter's behind. */
   #moments(): [name: string, tensor: Tensor][] {
     return this.#parameters.trainableEntries().flatMap(([name, { shape, storage, byteOffset }]) => {
-      const chunk = this.#chunks.find(({ w }) => w.storage === storage);
+      const at = this.#chunks.findIndex(({ w }) => w.storage === storage);
+      const chunk = this.#chunks[at];
       assert(chunk, `${name} lies in a buffer of the optimiser`);
-      return ([["exp_avg", chunk.m], ["exp_avg_sq", chunk.v]] as const).map(
-        (
-          [moment, { storage }],
-        ): [string, Tensor] => [`${moment}.${name}`, new Tensor(shape, "f32", storage, byteOffset)],
-      );
+      const mean = this.#means[at];
+      return [
+        ["exp_avg", chunk.m] as const,
+        ["exp_avg_sq", chunk.v] as const,
+        ...(mean ? [["ema", mean] as const] : []),
+      ]
+        .map(([moment, { storage }]): [string, Tensor] => [
+          `${moment}.${name}`,
+          new Tensor(shape, "f32", storage, byteOffset),
+        ]);
     });
   }
 
+<<<<<<< HEAD
   /** What a resumed run needs: moments, counters and, in half precision, the loss scale. */
   #kept(): [name: string, tensor: Tensor][] {
     const { lossScale } = this.#options;
@@ -174,6 +230,22 @@ export class AdamW {
   }
 
   /** Reads everything a resumed run needs back, in one wait: both moments of every parameter, counters, the loss scale. */
+=======
+  /** Sets moments and counters to 0; a running mean stays. */
+  async reset(): Promise<void> {
+    const values = await this.read();
+    const cleared = [...values].map(([name, { shape, data }]): [string, HostTensor] => [
+      name,
+      { shape, data: name.startsWith("ema.") ? data : new Float32Array(data.length) },
+    ]);
+    this.load(new Map(cleared));
+  }
+
+  /**
+   * Reads everything a resumed run needs back, in one wait: both moments of every parameter, its running mean where there is
+   * one, and the counters.
+   */
+>>>>>>> 1e63b0e (Loss pcc_genes, running mean of weights, batches of one sample, expression centred in its sample; the cache of frozen blocks is shared by runs of other genes, splits and seeds)
   async read(): Promise<Map<string, HostTensor>> {
     const entries = this.#kept();
     const values = await readback(this.#parameters.gpu, ...entries.map(([, tensor]) => tensor));

@@ -25,7 +25,14 @@ import { cachedInput, pixelInput, type RowInput } from "./row_input.ts";
 import { type VisionPart, visionPart } from "./trainable.ts";
 import { StemCache, type ViewImages, type ViewOf } from "./stem_cache.ts";
 import type { ViewChanges } from "./view_tiles.ts";
-import { checkStemBudget, DeviceStemStore, DiskStemStore, type StemRows, type StemStore } from "./stem_store.ts";
+import {
+  checkStemBudget,
+  DeviceStemStore,
+  DiskStemStore,
+  type StemRows,
+  type StemSegment,
+  type StemStore,
+} from "./stem_store.ts";
 
 /** Images computed at a time by the frozen part and in evaluation. */
 const BATCH = { gpu: 64, software: 16 } as const;
@@ -118,9 +125,24 @@ function augmentedViews({ gpu, patches, config: { optim: { augment, seed } } }: 
 
 const VIEW_STREAM = 0x76696577;
 
-function cacheKey({ set, data, opened }: RowSource, parts: unknown): string {
+/** What all rows of the cache depend on. */
+function cacheKey({ config: { cache, optim }, opened }: RowSource, cut: EncoderCut): string {
   const { input } = opened.encoder.spec;
-  return sha256Of(JSON.stringify([opened.weightsHash, input, set.fingerprint, data.patches, parts]));
+  const parts = { cut, dtype: cache.cache_dtype, weights: optim.precision };
+  return sha256Of(JSON.stringify([opened.weightsHash, opened.adapterHash ?? null, input, parts]));
+}
+
+/** What the rows of a view of a sample depend on: its patches, and where colours are drawn by pair, its numbers and the seed. */
+function cacheSegments({ config: { cache, optim }, set, data }: RowSource): StemSegment[] {
+  const samples = set.samples.map(({ patches, first, count }, i) => {
+    return { key: sha256Of(JSON.stringify([data.patches[i], [...patches.rows]])).slice(0, 32), first, count };
+  });
+  return places(cache).flatMap((place) =>
+    samples.map(({ key, first, count }) => ({
+      key: `${key}:${place}${place < 8 ? "" : `:${optim.seed}:${first}`}`,
+      rows: count,
+    }))
+  );
 }
 
 async function openStemCache(
@@ -129,7 +151,7 @@ async function openStemCache(
   host: Host,
 ): Promise<{ stemCache: StemCache; store: StemStore; views: number; dtype: "f32" | "f16" }> {
   const { config, gpu, set, patches, opened } = source;
-  const { cache, optim } = config;
+  const { cache } = config;
   const views = cache.cache_views + cache.cache_colour_views;
   const shapes = opened.encoder.cutShapes(cut);
   const dtype = cache.cache_dtype;
@@ -139,6 +161,7 @@ async function openStemCache(
   if (cache.cache === "disk") {
     const folder = cache.cache_dir ?? `${config.input.out ?? "runs"}/cache`;
     host.makeFolder(folder);
+<<<<<<< HEAD
     const key = cacheKey(source, {
       cut,
       views: places(cache),
@@ -148,10 +171,20 @@ async function openStemCache(
       ...(opened.encoder.vit.activations === "f16" && { activations: "f16" }),
     });
     const path = `${folder}/stem`;
+=======
+    const key = cacheKey(source, cut);
+    const path = `${folder}/stem-${key.slice(0, 12)}`;
+>>>>>>> 1e63b0e (Loss pcc_genes, running mean of weights, batches of one sample, expression centred in its sample; the cache of frozen blocks is shared by runs of other genes, splits and seeds)
     // Other runs may be given the same folder.
-    const lock = host.lock(path);
+    const lock = host.lock(`${folder}/stem`);
     try {
-      const file = new DiskStemStore(gpu, rows, { disk: host.disk, path, key, onClose: () => lock.release() });
+      const file = new DiskStemStore(gpu, rows, {
+        disk: host.disk,
+        path,
+        key,
+        segments: cacheSegments(source),
+        onClose: () => lock.release(),
+      });
       if (file.reused) host.reporter.say(`Cache: ${path} is reused`);
       store = file;
     } catch (error) {
@@ -170,7 +203,7 @@ async function openStemCache(
     cut,
     store,
     dtype,
-    views,
+    pairs: set.count,
     tile: patches.size,
     ...cachedViews(source),
     batch: imagesAtATime(gpu),

@@ -114,10 +114,26 @@ async function restore({ optimizer, gpu, load }: Training, { read, path }: Found
   const bytes = read(OPTIMIZER_FILE);
   if (!bytes) throw new DataError(`Cannot go on with ${path}: ${OPTIMIZER_FILE} is missing`);
   optimizer.load(readSafetensorsF32(bytes, `${path}/${OPTIMIZER_FILE}`).tensors);
+  // A checkpoint's weights are the running mean, where there is one, and those that train lie in the optimiser's file.
+  optimizer.swapMean();
   await gpu.queue.onSubmittedWorkDone();
 }
 
+<<<<<<< HEAD
 /** Trains to the end, or until the signal; writes metrics and checkpoints. */
+=======
+/** Runs a part with the running mean of the weights in their place, where there is one. */
+async function averaged<T>({ optimizer }: Training, act: () => Promise<T>): Promise<T> {
+  optimizer.swapMean();
+  try {
+    return await act();
+  } finally {
+    optimizer.swapMean();
+  }
+}
+
+/** Trains to the end, or until the signal; writes metrics and checkpoints. The weights are then those that are saved. */
+>>>>>>> 1e63b0e (Loss pcc_genes, running mean of weights, batches of one sample, expression centred in its sample; the cache of frozen blocks is shared by runs of other genes, splits and seeds)
 export async function runTraining(training: Training, options: RunOptions): Promise<LoopEnd> {
   const { store, before, reporter, signal, now, time, onRow } = options;
   const { stages, columns, cadence, hints } = training;
@@ -134,11 +150,11 @@ export async function runTraining(training: Training, options: RunOptions): Prom
   const listed = (values: Readonly<Record<string, number>>) =>
     Object.fromEntries(Object.entries(values).filter(([name]) => known.has(name)));
   try {
-    return await runLoop({
+    const end = await runLoop({
       stages,
       ...cadence,
       hints,
-      evaluate: (stage) => time("evaluation", () => stage.evaluate()),
+      evaluate: (stage) => time("evaluation", () => averaged(training, () => stage.evaluate())),
       onRow: ({ values, ...row }) => {
         metrics.write({ ...row, values: listed(values) });
         onRow?.({ ...row, values });
@@ -148,11 +164,18 @@ export async function runTraining(training: Training, options: RunOptions): Prom
       },
       onTiming: (step, values) => metrics.timing(step, values),
       onProgress: ({ stage, ...done }) => reporter.training({ what: stage.name, unit: stage.unit, ...done }),
+<<<<<<< HEAD
       save: (kind, loop) => time("checkpoints", () => save(training, store, metrics, kind, loop)),
+=======
+      save: (kind, loop) =>
+        time("checkpoints", () => averaged(training, () => save(training, store, metrics, kind, loop))),
+>>>>>>> 1e63b0e (Loss pcc_genes, running mean of weights, batches of one sample, expression centred in its sample; the cache of frozen blocks is shared by runs of other genes, splits and seeds)
       reset: () => training.optimizer.reset(),
       signal,
       now,
     }, before?.state.loop ?? initialState(stages));
+    training.optimizer.swapMean();
+    return end;
   } catch (error) {
     throw error instanceof NumericsError ? withCheckpoint(error, store) : error;
   } finally {

@@ -16,10 +16,13 @@ const CIRCUMSTANCES: ReadonlySet<string> = new Set(
   ["method", "data", "encoder", "adapter", "omics", "out", "cache_dir", "cache_budget", "workers", "ignore_keys"],
 );
 
+/** Keys that came after version 0.1, with the value that changes nothing: checkpoints name them only where it is another. */
+const LATER: TrainingSettings = { gene_centre: false, ema: 0, batch_samples: "mixed" };
+
 /** What shapes training: all that is to be the same when a run goes on. */
 export function trainingSettings(config: object): TrainingSettings {
   const all = Object.values(config).flatMap((group) => Object.entries(group as Record<string, Value>));
-  return Object.fromEntries(all.filter(([name]) => !CIRCUMSTANCES.has(name)));
+  return Object.fromEntries(all.filter(([name, value]) => !CIRCUMSTANCES.has(name) && LATER[name] !== value));
 }
 
 /**
@@ -30,10 +33,11 @@ export function trainingSettings(config: object): TrainingSettings {
  */
 export function checkSettings(
   { path, state }: { readonly path: string; readonly state: unknown },
-  own: TrainingSettings,
+  given: TrainingSettings,
 ): void {
-  const { settings } = (state ?? {}) as { settings?: TrainingSettings };
-  if (settings === undefined) return;
+  const { settings: found } = (state ?? {}) as { settings?: TrainingSettings };
+  if (found === undefined) return;
+  const [settings, own] = [{ ...LATER, ...found }, { ...LATER, ...given }];
   const text = (of: TrainingSettings, key: string) => JSON.stringify(of[key]);
   const key = Object.keys(own).find((name) =>
     Object.hasOwn(settings, name) && text(settings, name) !== text(own, name)

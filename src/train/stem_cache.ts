@@ -1,7 +1,7 @@
 /**
  * The frozen part of an encoder, computed once for each (patch, view) and kept: training then runs what follows the cut.
  *
- * Row `pair * views + view` of the store belongs to view `view` of pair `pair`. What is missing is computed when it is first
+ * Row `view * pairs + pair` of the store belongs to view `view` of pair `pair`. What is missing is computed when it is first
  * asked for, in batches of one size, so that a row does not depend on what was computed with it.
  *
  * @module
@@ -39,8 +39,8 @@ export interface StemCacheOptions {
   readonly store: StemStore;
   /** Type of the store's elements. */
   readonly dtype: "f32" | "f16";
-  /** Views a patch. */
-  readonly views: number;
+  /** Pairs. */
+  readonly pairs: number;
   /** Side of a patch as the images have it, px. */
   readonly tile: number;
   readonly images: ViewImages;
@@ -125,7 +125,7 @@ export class StemCache {
 
   /** Row of a view. */
   row({ pair, view }: ViewOf): number {
-    return pair * this.#options.views + view;
+    return view * this.#options.pairs + pair;
   }
 
   /** Views that are not in the store, each once, in pieces that are computed together. */

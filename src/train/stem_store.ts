@@ -122,22 +122,49 @@ export class DeviceStemStore implements StemStore {
   }
 }
 
-/** What a file of rows was computed from: encoder weights, preparation, patches, cut. */
+/** Rows that belong together, such as those of one view of a sample. */
+export interface StemSegment {
+  /** Hash of what its rows were computed from: the patches. */
+  readonly key: string;
+  readonly rows: number;
+}
+
+/** What a file of rows was computed from: encoder weights, preparation, cut, and the patches of each segment. */
 export interface StemFile {
   readonly disk: Disk;
   /** Without ending; `.rows`, `.sums` and `.json` are added. */
   readonly path: string;
-  /** Hash of everything rows depend on. */
+  /** Hash of everything all rows depend on. */
   readonly key: string;
+  /** What the rows of the store are made up of, in their order: together as many. The file may have others besides. */
+  readonly segments: readonly StemSegment[];
   /** Told when the files are let go. */
   readonly onClose?: () => void;
 }
 
-/** Rows in a file, with a checksum each in a second one. */
+/** A segment and the first of its rows in the file. */
+interface Placed extends StemSegment {
+  readonly first: number;
+}
+
+/** What a file of rows is, beside them. */
+interface StemHead {
+  readonly format: 2;
+  readonly key: string;
+  readonly rowBytes: number;
+  readonly segments: readonly Placed[];
+}
+
+/**
+ * Rows in a file, with a checksum each in a second one. The file keeps the segments of all runs that were given it: which of
+ * them a run has, in which order and for what, does not matter to those that it shares with others.
+ */
 export class DiskStemStore implements StemStore {
   readonly rowBytes: number;
   /** Whether rows of an earlier run were found. */
   readonly reused: boolean;
+  /** Row in the file of each row of the store. */
+  readonly #place: Uint32Array;
   readonly #gpu: Gpu;
   readonly #pieces: number[];
   readonly #data: HostFile;
@@ -151,7 +178,7 @@ export class DiskStemStore implements StemStore {
    * @throws {ConfigError} If there are files of these names that are no cache.
    * @throws {DataError} If the files cannot be made.
    */
-  constructor(gpu: Gpu, rows: StemRows, { disk, path, key, onClose }: StemFile) {
+  constructor(gpu: Gpu, rows: StemRows, { disk, path, key, segments, onClose }: StemFile) {
     this.#gpu = gpu;
     this.#onClose = onClose;
     this.#pieces = pieceBytes(rows);
@@ -159,25 +186,32 @@ export class DiskStemStore implements StemStore {
     if (this.#pieces.some((bytes) => bytes % 4)) {
       throw new LimitError(`Cannot keep rows of ${this.#pieces.join(" + ")} bytes: wanted whole words`);
     }
-    const head = JSON.stringify({ format: 1, key, rows: rows.rows, rowBytes: this.rowBytes });
     checkOwned(disk, path);
-    this.reused = headOf(disk, `${path}.json`) === head;
-    if (!this.reused) {
+    const found = headOf(disk, `${path}.json`);
+    const kept = found?.key === key && found.rowBytes === this.rowBytes ? found.segments : [];
+    const { all, chosen } = placeSegments(kept, segments);
+    this.reused = chosen.some((segment) => kept.includes(segment));
+    if (kept.length === 0) {
       // Rows count by their sums only: without them the head is one of an empty cache, whenever this is cut short.
       disk.remove(`${path}.sums`);
-      disk.write(`${path}.json`, head);
       disk.remove(`${path}.rows`);
     }
+    if (all.length > kept.length || found === undefined) {
+      const head: StemHead = { format: 2, key, rowBytes: this.rowBytes, segments: all };
+      disk.write(`${path}.json`, JSON.stringify(head));
+    }
+    this.#place = placesOf(chosen, rows.rows);
+    const fileRows = all.reduce((sum, segment) => sum + segment.rows, 0);
     this.#data = disk.open(`${path}.rows`, "update");
     this.#sumsFile = disk.open(`${path}.sums`, "update");
-    const stored = new Uint8Array(rows.rows * 8);
+    const stored = new Uint8Array(fileRows * 8);
     this.#sumsFile.read(0, stored);
     this.#sums = new Float64Array(stored.buffer);
-    this.#checked = new Uint8Array(rows.rows);
+    this.#checked = new Uint8Array(fileRows);
   }
 
   has(row: number): boolean {
-    return this.#sums[row]! > 0;
+    return this.#sums[this.#place[row]!]! > 0;
   }
 
   async put(rows: readonly number[], pieces: readonly Tensor[]): Promise<void> {
@@ -188,7 +222,8 @@ export class DiskStemStore implements StemStore {
     }));
     const all = await readRanges(this.#gpu, ranges);
     const bytes = new Uint8Array(this.rowBytes);
-    rows.forEach((row, i) => {
+    rows.forEach((given, i) => {
+      const row = this.#place[given]!;
       let at = 0;
       all.forEach((piece, k) => {
         bytes.set(piece.subarray(i * this.#pieces[k]!, (i + 1) * this.#pieces[k]!), at);
@@ -204,11 +239,12 @@ export class DiskStemStore implements StemStore {
     const damaged: number[] = [];
     const batches = this.#pieces.map((bytes) => new Uint8Array(bytes * rows.length));
     const bytes = new Uint8Array(this.rowBytes);
-    rows.forEach((row, i) => {
+    rows.forEach((given, i) => {
+      const row = this.#place[given]!;
       const got = this.#data.read(row * this.rowBytes, bytes);
       if (got < this.rowBytes || (!this.#checked[row] && crc32(bytes) + 1 !== this.#sums[row])) {
         this.#sum(row, 0);
-        damaged.push(row);
+        damaged.push(given);
         return;
       }
       this.#checked[row] = 1;
@@ -235,31 +271,72 @@ export class DiskStemStore implements StemStore {
   }
 }
 
+/** Places of the wanted segments among those that are kept; new ones come behind. */
+function placeSegments(
+  kept: readonly Placed[],
+  wanted: readonly StemSegment[],
+): { all: readonly Placed[]; chosen: readonly Placed[] } {
+  const all = [...kept];
+  let next = kept.reduce((sum, { rows }) => sum + rows, 0);
+  const chosen = wanted.map(({ key, rows }) => {
+    const known = all.find((segment) => segment.key === key && segment.rows === rows);
+    if (known) return known;
+    const placed = { key, rows, first: next };
+    next += rows;
+    all.push(placed);
+    return placed;
+  });
+  return { all, chosen };
+}
+
+function placesOf(chosen: readonly Placed[], count: number): Uint32Array {
+  const places = new Uint32Array(count);
+  let at = 0;
+  for (const { first, rows } of chosen) for (let i = 0; i < rows; i++) places[at++] = first + i;
+  if (at !== count) throw new LimitError(`Cannot keep ${count} rows in segments of ${at}: wanted as many`);
+  return places;
+}
+
 /** Refuses files that carry the names of a cache and are none. Where all three are there, a damaged head is forgotten. */
 function checkOwned(disk: Disk, path: string): void {
-  const head = headOf(disk, `${path}.json`);
   const there = ["json", "sums", "rows"].filter((ending) => disk.look(`${path}.${ending}`) !== undefined);
   const [found] = there;
-  if (found === undefined || there.length === 3 || (head !== undefined && isHead(head))) return;
+  if (found === undefined || there.length === 3 || headOf(disk, `${path}.json`) !== undefined) return;
+  const missing = disk.look(`${path}.json`) === undefined;
   throw new ConfigError(
-    `Cannot cache in ${path}.${found}: ${path}.json ${head === undefined ? "is missing" : "is none of a cache"}, ` +
+    `Cannot cache in ${path}.${found}: ${path}.json ${missing ? "is missing" : "is none of a cache"}, ` +
       "wanted a cache of this program or nothing",
     { hint: "Set cache_dir to another folder, or remove the file", context: { file: `${path}.${found}` } },
   );
 }
 
-function isHead(text: string): boolean {
+/** The head of a cache, if the file is one: segments follow one another without a gap. */
+function headOf(disk: Disk, path: string): StemHead | undefined {
+  const text = textOf(disk, path);
+  if (text === undefined) return undefined;
   try {
-    const { format, key, rows, rowBytes } = JSON.parse(text) as Record<string, unknown>;
-    return format === 1 && typeof key === "string" && typeof rows === "number" && typeof rowBytes === "number";
+    const head = JSON.parse(text) as StemHead;
+    const { format, key, rowBytes, segments } = head;
+    if (format !== 2 || typeof key !== "string" || typeof rowBytes !== "number" || !Array.isArray(segments)) return;
+    let next = 0;
+    for (const segment of segments as readonly Placed[]) {
+      const sound = typeof segment?.key === "string" && Number.isSafeInteger(segment.rows) && segment.rows >= 0;
+      if (!sound || segment.first !== next) return undefined;
+      next += segment.rows;
+    }
+    if (next > MOST_ROWS) return undefined;
+    return head;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
-function headOf(disk: Disk, path: string): string | undefined {
+/** Most bytes of a head: some ten thousand samples; most rows that one may name. */
+const [MOST_HEAD, MOST_ROWS] = [1 << 21, 2 ** 28];
+
+function textOf(disk: Disk, path: string): string | undefined {
   const found = disk.look(path);
-  if (found?.kind !== "file" || found.size > 1 << 16) return undefined;
+  if (found?.kind !== "file" || found.size > MOST_HEAD) return undefined;
   const file = disk.open(path, "read");
   try {
     const bytes = new Uint8Array(found.size);

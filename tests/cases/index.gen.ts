@@ -11,6 +11,7 @@ import { cases as clamp } from "./clamp.ts";
 import { cases as concat } from "./concat.ts";
 import { cases as cross_entropy } from "./cross_entropy.ts";
 import { cases as dropout } from "./dropout.ts";
+import { cases as ema } from "./ema.ts";
 import { cases as exp } from "./exp.ts";
 import { cases as gather } from "./gather.ts";
 import { cases as gelu } from "./gelu.ts";
@@ -57,4 +58,4 @@ import { cases as token } from "./token.ts";
 import { cases as topk } from "./topk.ts";
 
 /** Every file of this folder, by name. */
-export const index = { abs, adamw, attention, augment, batchnorm, binary, cast, clamp, concat, cross_entropy, dropout, exp, gather, gelu, gradient_reversal, info_nce, instance_targets, l2_normalize, layernorm, leaky_relu, linear, log, loss_contrastive, loss_gene, loss_survival, matmul, mmd, negative_binomial, normalize_image, overflow, patch_embed, permute, planar_flow, proximity, random, rank, reduce, relu, resample_positions, resize, ring, scale, scatter, segment_pool, segment_softmax, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk } as const;
+export const index = { abs, adamw, attention, augment, batchnorm, binary, cast, clamp, concat, cross_entropy, dropout, ema, exp, gather, gelu, gradient_reversal, info_nce, instance_targets, l2_normalize, layernorm, leaky_relu, linear, log, loss_contrastive, loss_gene, loss_survival, matmul, mmd, negative_binomial, normalize_image, overflow, patch_embed, permute, planar_flow, proximity, random, rank, reduce, relu, resample_positions, resize, ring, scale, scatter, segment_pool, segment_softmax, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk } as const;

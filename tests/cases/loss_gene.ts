@@ -7,7 +7,7 @@ import { GENE_LOSSES } from "../../src/losses/registry.ts";
 import { matmulCost } from "../../src/ops/matmul.ts";
 import { type Input, normal, type OpCase } from "../case.ts";
 import { geneLossCase, type GeneLossRef } from "../gene_loss_case.ts";
-import { barlowRef, pccRef, plsRef, pointwiseRef } from "../ref/losses.ts";
+import { barlowRef, pccGenesRef, pccRef, plsRef, pointwiseRef } from "../ref/losses.ts";
 import { mmdRef } from "../ref/mmd.ts";
 import { negativeBinomialRef } from "../ref/negative_binomial.ts";
 
@@ -25,6 +25,7 @@ const references = {
   l1: (y, x) => pointwiseRef(Math.abs, y, x),
   huber: (y, x) => pointwiseRef((d) => (Math.abs(d) < 1 ? d * d / 2 : Math.abs(d) - 0.5), y, x),
   pcc: pccRef,
+  pcc_genes: pccGenesRef,
   pls: plsRef,
   barlow: (y, x) => barlowRef(y, x, 0.05, 5e-3, 1e-9),
   barlow_soft: (y, x) => barlowRef(y, x, 0.05, 0, 1e-9),
@@ -58,6 +59,10 @@ export const cases: readonly OpCase[] = [
   of("huber", 3, 4, { name: "huber 3x4, large values", y: normal([3, 4], 100) }),
   of("barlow_std_mse", 3, 4, { name: "barlow_std_mse 3x4, large values", y: normal([3, 4], 100) }),
   of("pcc", 3, 41, { name: "pcc 3x41, large values", y: normal([3, 41], 100) }),
+  of("pcc_genes", 3, 3),
+  of("pcc_genes", 32, 50),
+  of("pcc_genes", 3, 4, { name: "pcc_genes 3x4, large values", y: normal([3, 4], 100) }),
+  of("pcc_genes", 4, 3, { name: "pcc_genes 4x3, a constant gene", y: constant, wrt: [] }),
   // The slope there is some 3e4 and changes within the step of a difference: the value and finiteness are checked.
   of("barlow_soft", 4, 3, { name: "barlow_soft 4x3, a constant gene", y: constant, wrt: [] }),
   of("barlow_std_mse", 67, 130),

@@ -10,6 +10,7 @@ import { entry as mmd } from "./mmd.ts";
 import { entry as mse } from "./mse.ts";
 import { entry as negbin } from "./negbin.ts";
 import { entry as pcc } from "./pcc.ts";
+import { entry as pcc_genes } from "./pcc_genes.ts";
 import { entry as pls } from "./pls.ts";
 import { entry as standardized_mse } from "./standardized_mse.ts";
 
@@ -25,9 +26,10 @@ export const index: {
   readonly mse: typeof mse;
   readonly negbin: typeof negbin;
   readonly pcc: typeof pcc;
+  readonly pcc_genes: typeof pcc_genes;
   readonly pls: typeof pls;
   readonly standardized_mse: typeof standardized_mse;
-} = { barlow, barlow_mse, barlow_soft, barlow_std_mse, huber, l1, mmd, mse, negbin, pcc, pls, standardized_mse };
+} = { barlow, barlow_mse, barlow_soft, barlow_std_mse, huber, l1, mmd, mse, negbin, pcc, pcc_genes, pls, standardized_mse };
 
 /** Their names. */
-export const names = ["barlow", "barlow_mse", "barlow_soft", "barlow_std_mse", "huber", "l1", "mmd", "mse", "negbin", "pcc", "pls", "standardized_mse"] as const;
+export const names = ["barlow", "barlow_mse", "barlow_soft", "barlow_std_mse", "huber", "l1", "mmd", "mse", "negbin", "pcc", "pcc_genes", "pls", "standardized_mse"] as const;

@@ -11,7 +11,7 @@ import type { Table } from "../../eval/linalg/table.ts";
 import { EVIDENCE_SCHEMA, type Reference, type Results, type Warning } from "../../report/run_evidence.ts";
 import { loadModel } from "./checkpoint.ts";
 import type { LoopEnd, LoopState } from "../../train/loop.ts";
-import type { ImageOutputs } from "./inference.ts";
+import { type ImageOutputs, shiftRows } from "./inference.ts";
 import { checksOf } from "../../evidence/checks.ts";
 import { type EvidenceData, namedDonor, readEvidenceData } from "../../evidence/data.ts";
 import { embeddingMap } from "../../evidence/embedding.ts";
@@ -40,16 +40,20 @@ import { pairsOf } from "../../evidence/held_out.ts";
 import { organOfPair } from "./scores.ts";
 import type { EvidenceContext, MethodEvidence } from "../method.ts";
 import type { SealSession } from "./session.ts";
+import { GENE_LOSSES } from "../../losses/registry.ts";
 
 /** What the encoder and what follows it say of all patches as they are. */
 async function imagesOf(session: SealSession, what: string): Promise<ImageOutputs> {
   const pairs = pairsOf(session.set.samples);
   const organ = organOfPair(session);
-  return await session.plain.images(
+  const said = await session.plain.images(
     pairs.map((pair) => session.rows.unchanged(pair)),
     organ && pairs.map(organ),
     (done, total) => session.host.reporter.update(what, done, total, "tiles"),
   );
+  // What is predicted of a sample's deviations stands on the training mean.
+  if (session.config.genes.gene_centre) shiftRows(said.expression, session.set.vocabulary.mean);
+  return said;
 }
 
 /** Features of all patches before training, `[count, dim]`. */
@@ -93,7 +97,14 @@ async function measureAll(session: SealSession, input: SealEvidenceInput, step: 
   const features = { before: tableOf(input.frozen, dim), after: tableOf(images.embedding, dim) };
   const trained = data.trainPairs.length > 1;
   const at = { panel, step: step ?? end.state.step };
-  const source = { set: session.set, dim, decoder: session.model.decoder !== undefined };
+  const { gene_loss } = session.config.loss;
+  const levels = GENE_LOSSES[gene_loss].levels !== false;
+  const source = {
+    set: session.set,
+    dim,
+    decoder: session.model.decoder !== undefined && levels,
+    ...(!levels && { without: `${gene_loss} fixes no levels of what the image decoder says` }),
+  };
   const predictors = trained ? await fitPredictors(predictorInput(source, images, at)) : undefined;
   const panels = [
     { label: "Frozen encoder", features: features.before },
@@ -136,9 +147,9 @@ async function jointSpace(
   data: EvidenceData,
   images: ImageOutputs,
 ): Promise<JointSpace | undefined> {
-  const { set, plain, model } = session;
+  const { plain, model } = session;
   if (!model.joint) return undefined;
-  const gene = await plain.genes(set.gather(data.heldPairs));
+  const gene = await plain.genes(session.expression(data.heldPairs));
   return { image: rowsOf(images.projected, model.dim, data.heldPairs), gene: gene.projected, width: model.dim };
 }
 

@@ -37,6 +37,11 @@ export interface GeneOutputs {
   readonly expression: Float32Array;
 }
 
+/** Adds a row to each of the rows, in place. */
+export function shiftRows(rows: Float32Array, by: ArrayLike<number>, sign: 1 | -1 = 1): void {
+  for (let at = 0; at < rows.length; at++) rows[at]! += sign * by[at % by.length]!;
+}
+
 /** One side's plan. */
 interface Side {
   readonly store: Store;

@@ -60,7 +60,7 @@ async function openModel(
   const seal = createSealModel(opened.encoder, config, { genes: vocabulary.genes.length, slides });
   seal.parameters.allocate();
   loadModel(seal, found.read, found.path);
-  const model = new Trained(seal, vocabulary, options.batchSize);
+  const model = new Trained(seal, vocabulary, options.batchSize, config.genes.gene_centre);
   return {
     model,
     async close() {

@@ -33,6 +33,8 @@ function adaptDefaults(config: SealConfig, given: ReadonlySet<string>): SealConf
   if (config.optim.augment === "none") cache.cache_views = 1;
   if (config.optim.augment !== "hard") cache.cache_colour_views = 0;
   const model: Mutable<SealConfig["model"]> = { ...config.model };
+  // What is centred is below 0 for half of the spots.
+  if (config.genes.gene_centre && !given.has("final_activation")) model.final_activation = "none";
   // Of counts a mean of 0 is infinitely unlikely where anything was counted, and teaches relu nothing.
   if (countsLikelihood(config) && !given.has("final_activation")) model.final_activation = "softplus";
   return { ...config, genes, cache, model };
@@ -80,8 +82,20 @@ function encoderRules(config: SealConfig): Rule[] {
   ];
 }
 
-function geneRules({ genes }: SealConfig): Rule[] {
+function geneRules({ genes, model, loss }: SealConfig): Rule[] {
   return [
+    [
+      ["gene_centre", "final_activation"],
+      !genes.gene_centre || model.final_activation === "none",
+      `Cannot predict centred expression with final_activation ${model.final_activation}: it is below 0 too, wanted none`,
+      "final_activation=none",
+    ],
+    [
+      ["gene_centre", "gene_loss", "gene_norm"],
+      !genes.gene_centre || (genes.gene_norm === "log_norm" && GENE_LOSSES[loss.gene_loss].likelihood !== true),
+      `Cannot centre expression for gene_loss ${loss.gene_loss} with gene_norm ${genes.gene_norm}: counts are not below 0`,
+      "gene_centre=false, or gene_norm=log_norm and a loss that is no likelihood of counts",
+    ],
     [
       ["smoothing", "spot_context"],
       genes.spot_context || genes.smoothing === "none",
@@ -216,6 +230,12 @@ function batchRules({ optim, input }: SealConfig): Rule[] {
   const { steps, lr_warmup_steps, min_lr, img_lr, gene_lr } = optim;
   const rates = [img_lr, gene_lr, optim.head_lr ?? img_lr].filter((rate) => rate > 0);
   return [
+    [
+      ["batch_samples", "neighbour_cap", "subsample_frac"],
+      optim.batch_samples === "mixed" || (optim.neighbour_cap === null && (input.subsample_frac ?? 1) >= 1),
+      "Cannot make batches of one sample from a share of the pairs or with a cap on neighbours: wanted neither",
+      "batch_samples=mixed, or neighbour_cap=null and subsample_frac=null",
+    ],
     [
       ["neighbour_cap", "subsample_frac"],
       optim.neighbour_cap === null || (input.subsample_frac ?? 1) >= 1,

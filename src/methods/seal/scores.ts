@@ -26,7 +26,7 @@ export async function evaluate(
   const samples = heldOutSamples(session);
   if (!samples.length) return {};
   const pairs = pairsOf(samples);
-  const x = set.gather(pairs);
+  const x = session.expression(pairs);
   const genes = { count: set.genes, chosen };
   const gene = await plain.genes(x);
   if (stage === "warmup") return { pearson_mean: meanPearson(gene.expression, x, genes, samples) };

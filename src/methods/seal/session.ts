@@ -39,6 +39,8 @@ export interface SealSession {
   readonly rows: OpenedRows;
   /** Patches as they are. */
   readonly plain: Inference;
+  /** What the gene model and the losses see of pairs, `[pairs, genes]`; centred in their samples where that is asked for. */
+  expression(pairs: ArrayLike<number>): Float32Array<ArrayBuffer>;
   /** Organ of each sample; empty without an organ token. */
   readonly organs: readonly number[];
   close(): void;
@@ -72,6 +74,45 @@ export function organsOf(samples: readonly SampleFiles[], { model }: SealConfig)
   });
 }
 
+<<<<<<< HEAD
+=======
+function optimizerOf({ parameters }: SealModel, { layers }: VisionPart, { optim }: SealConfig): AdamW {
+  return new AdamW(
+    parameters,
+    parameterGroups({ weightDecay: optim.weight_decay, ...(layers && { layers }) }),
+    {
+      beta1: optim.beta1,
+      beta2: optim.beta2,
+      eps: optim.eps,
+      ...(optim.clip_norm > 0 && { clipNorm: optim.clip_norm }),
+      ema: optim.ema,
+    },
+  );
+}
+
+/** Reads expression of pairs, less the mean of each gene over the sample's pairs with `centre`. */
+export function expressionOf(
+  set: Pick<TrainingSet, "samples" | "genes" | "matrix" | "gather" | "locate">,
+  centre: boolean,
+): SealSession["expression"] {
+  if (!centre) return (pairs) => set.gather(pairs);
+  const { genes } = set;
+  const means = set.samples.map(({ count }, sample) => {
+    const [x, sums] = [set.matrix(sample), new Float64Array(genes)];
+    for (let at = 0; at < x.length; at++) sums[at % genes]! += x[at]!;
+    return sums.map((sum) => sum / count);
+  });
+  return (pairs) => {
+    const x = set.gather(pairs);
+    for (let i = 0; i < pairs.length; i++) {
+      const mean = means[set.locate(pairs[i]!).sample]!;
+      for (let gene = 0; gene < genes; gene++) x[i * genes + gene]! -= mean[gene]!;
+    }
+    return x;
+  };
+}
+
+>>>>>>> 1e63b0e (Loss pcc_genes, running mean of weights, batches of one sample, expression centred in its sample; the cache of frozen blocks is shared by runs of other genes, splits and seeds)
 /** Opens everything. */
 export async function openSession(gpu: Gpu, config: SealConfig, set: TrainingSet, host: Host): Promise<SealSession> {
   const data = await host.markData(set);
@@ -97,6 +138,7 @@ export async function openSession(gpu: Gpu, config: SealConfig, set: TrainingSet
     optimizer,
     rows,
     plain,
+    expression: expressionOf(set, config.genes.gene_centre),
     organs: organsOf(set.samples.map(({ files }) => files), config),
     close() {
       plain.destroy();

@@ -10,7 +10,7 @@ import type { TrainedModel } from "../../eval/inference.ts";
 import { ORGANS } from "../../models/organ_token.ts";
 import { pixelInput } from "../../train/row_input.ts";
 import type { ViewOf } from "../../train/stem_cache.ts";
-import { Inference } from "./inference.ts";
+import { Inference, shiftRows } from "./inference.ts";
 import type { SealModel } from "./model.ts";
 
 /** Runs patches of any size and expression through the model. */
@@ -18,7 +18,13 @@ export class Trained implements TrainedModel {
   readonly width: number;
   readonly #sides: Map<number, Promise<{ inference: Inference; give(patches: Uint8Array): void }>> = new Map();
 
-  constructor(readonly seal: SealModel, readonly vocabulary: Vocabulary, readonly batch: number) {
+  /** @param centred Whether it was trained on deviations from the mean; the training mean then stands for that of new samples. */
+  constructor(
+    readonly seal: SealModel,
+    readonly vocabulary: Vocabulary,
+    readonly batch: number,
+    readonly centred: boolean = false,
+  ) {
     this.width = seal.dim;
   }
 
@@ -52,7 +58,9 @@ export class Trained implements TrainedModel {
     const { inference, give } = await this.#side(side);
     give(patches);
     const views = Array.from({ length: patches.length / (side * side * 3) }, (_, pair) => ({ pair, view: 0 }));
-    return await inference.images(views, organs);
+    const said = await inference.images(views, organs);
+    if (this.centred) shiftRows(said.expression, this.vocabulary.mean);
+    return said;
   }
 
   async encodeGenes(x: Float32Array): Promise<Float32Array> {
@@ -64,7 +72,9 @@ export class Trained implements TrainedModel {
     // Genes do not depend on the size of patches: any plan does.
     const [any] = this.#sides.values();
     const { inference } = await (any ?? this.#side(this.seal.encoder.spec.input.size));
-    return (await inference.genes(x)).projected;
+    const read = this.centred ? x.slice() : x;
+    if (this.centred) shiftRows(read, this.vocabulary.mean, -1);
+    return (await inference.genes(read)).projected;
   }
 
   async destroy(): Promise<void> {

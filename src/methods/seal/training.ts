@@ -4,12 +4,17 @@
  * @module
  */
 
+<<<<<<< HEAD
 import { DataError, WeightsError } from "../../core/errors.ts";
 import type { Reporter } from "../../core/reporter.ts";
+=======
+import { ConfigError, DataError, WeightsError } from "../../core/errors.ts";
+>>>>>>> 1e63b0e (Loss pcc_genes, running mean of weights, batches of one sample, expression centred in its sample; the cache of frozen blocks is shared by runs of other genes, splits and seeds)
 import { lossStatistics } from "../../data/genes/vocabulary.ts";
 import { checkFed } from "../../models/opened_encoder.ts";
 import type { AdapterFacts } from "../../train/checkpoint.ts";
-import { Schedule } from "../../train/schedule.ts";
+import { sampleBatches } from "../../data/sampler.ts";
+import { Schedule, type ScheduleOptions } from "../../train/schedule.ts";
 import { trainingSettings } from "../../train/settings.ts";
 import type { Stage, TrainedStage } from "../../train/stage.ts";
 import { Step, stepRunner } from "../../train/step.ts";
@@ -54,6 +59,22 @@ function chosenPairs({ set, config }: SealSession): Uint32Array | undefined {
   return all.items(0, 0).slice(0, Math.max(2, Math.round(share * count))).sort();
 }
 
+/** Batches that hold pairs of one sample each. */
+function bySample({ set, config: { optim } }: SealSession, seed: number): Pick<ScheduleOptions, "count" | "order"> {
+  const samples = set.samples.filter(({ role }) => role === "train");
+  const small = samples.find(({ count }) => count < optim.batch_size);
+  if (small) {
+    throw new ConfigError(
+      `Cannot make batches of one sample: ${small.id} has ${small.count} pairs, batch_size is ${optim.batch_size}`,
+      {
+        hint: `batch_size=${small.count} or less, exclude_samples, or batch_samples=mixed`,
+        context: { keys: ["batch_samples", "batch_size"], sample: small.id },
+      },
+    );
+  }
+  return sampleBatches(samples, { batch: optim.batch_size, seed });
+}
+
 /** Keeps neighbours apart where the configuration says so. */
 function scheduleOf(session: SealSession, { seed, epochs }: { seed: number; epochs: number }): Schedule {
   const { optim } = session.config;
@@ -61,9 +82,11 @@ function scheduleOf(session: SealSession, { seed, epochs }: { seed: number; epoc
   const near = optim.neighbour_cap !== null && !chosen
     ? { pairs: session.set.near(optim.neighbour_distance), most: optim.neighbour_cap - 1 }
     : undefined;
+  const samples = optim.batch_samples === "one" ? bySample(session, seed) : undefined;
   return new Schedule({
     seed,
-    count: chosen?.length ?? session.set.pairs("train").length,
+    count: samples?.count ?? chosen?.length ?? session.set.pairs("train").length,
+    order: samples?.order,
     batch: optim.batch_size,
     accumulate: optim.grad_accum,
     epochs,
@@ -86,7 +109,7 @@ const labels = (predictor: string) => ({ pearson_mean: `r within sections of the
 
 /** The gene model alone. */
 function warmupStage(session: SealSession, panel: readonly number[]): TrainedStage {
-  const { model, optimizer, config, set } = session;
+  const { model, optimizer, config } = session;
   const { optim, warmup } = config;
   // Stages shuffle differently.
   const schedule = scheduleOf(session, { seed: (optim.seed ^ 0x7761726d) >>> 0, epochs: warmup.warmup_epochs });
@@ -109,7 +132,7 @@ function warmupStage(session: SealSession, panel: readonly number[]): TrainedSta
       return stepRunner(
         step,
         schedule,
-        (stageStep, i) => ({ fields: { x: set.gather(schedule.items(stageStep, i)) } }),
+        (stageStep, i) => ({ fields: { x: session.expression(schedule.items(stageStep, i)) } }),
       );
     },
   };
@@ -141,7 +164,10 @@ function alignStage(session: SealSession, panel: readonly number[]): TrainedStag
         const epoch = schedule.epoch(stageStep);
         return {
           rows: Array.from(pairs, (pair) => rows.view(epoch, pair)),
-          fields: { x: set.gather(pairs), ...(slides && { slide: pairs.map((pair) => set.locate(pair).sample) }) },
+          fields: {
+            x: session.expression(pairs),
+            ...(slides && { slide: pairs.map((pair) => set.locate(pair).sample) }),
+          },
         };
       });
     },

@@ -57,6 +57,11 @@ export const GENES_KEYS = {
     default: "compat",
     doc: "Neighbours: array distance up to sqrt 2 as the reference, all six of the hexagon, or no mixing",
   },
+  gene_centre: {
+    kind: "flag",
+    default: false,
+    doc: "Subtract the mean of its sample from each gene: gene model and losses see how spots differ within a sample",
+  },
   gene_stats: {
     kind: "choice",
     of: ["unsmoothed", "smoothed"],

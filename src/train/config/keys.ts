@@ -244,6 +244,21 @@ export const OPTIM_KEYS = {
     unit: "distances between neighbouring spots",
     doc: "Within which spots of a sample are near",
   },
+  ema: {
+    kind: "number",
+    default: 0,
+    min: 0,
+    max: 0.9999,
+    doc:
+      "Share of itself that a running mean of the trained weights keeps in each step; the mean is what is evaluated " +
+      "and saved. 0: the weights themselves",
+  },
+  batch_samples: {
+    kind: "choice",
+    of: ["mixed", "one"],
+    default: "mixed",
+    doc: "Whose pairs make up a batch: those of all samples, or of one sample at a time",
+  },
   seed: { kind: "number", default: 42, min: 0, max: 2 ** 32 - 1, integer: true, doc: "Seed of everything random" },
 } as const satisfies Keys;
 

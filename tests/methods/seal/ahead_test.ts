@@ -81,7 +81,7 @@ Deno.test("a stem cache reads the images of the next piece while it computes one
     cut,
     store,
     dtype: "f32",
-    views: 1,
+    pairs: 64,
     tile: side,
     batch: 2,
     images: (of) => {

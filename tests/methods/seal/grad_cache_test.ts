@@ -142,7 +142,7 @@ Deno.test("both passes over a micro-batch draw the same dropout: the gradient is
 async function stemCacheOf({ model, side }: SealCase, store: StemStore, dtype: "f32" | "f16"): Promise<StemCache> {
   const cut = model.encoder.deepestCut()!;
   const images = formulaImages(side);
-  return await StemCache.create(gpu, model.encoder, { cut, store, dtype, views: 1, tile: side, images, batch: 4 });
+  return await StemCache.create(gpu, model.encoder, { cut, store, dtype, pairs: 64, tile: side, images, batch: 4 });
 }
 
 // A relu that half precision turns over takes its part of a gradient with it.
@@ -170,8 +170,9 @@ Deno.test("a cache on disk heals what is damaged and forgets what has another ke
   const views = range(6).map((pair) => ({ pair, view: 0 }));
   const path = `${folder}/stem`;
   /** All rows, and how many were computed for them. */
+  const segments = [{ key: "a", rows: 2 }, { key: "b", rows: 4 }];
   const load = async (key: string) => {
-    const store = new DiskStemStore(gpu, rows, { disk, path, key });
+    const store = new DiskStemStore(gpu, rows, { disk, path, key, segments });
     const stemCache = await stemCacheOf(seal, store, "f32");
     const inputs = new Store(gpu);
     const pieces = stemInputs(inputs, encoder, { cut, dtype: "f32" }, views.length);
@@ -205,6 +206,61 @@ Deno.test("a cache on disk heals what is damaged and forgets what has another ke
   expectSame(await load("two"), 6, false);
   expectSame(await load("two"), 0, true);
   seal.destroy();
+  Deno.removeSync(folder, { recursive: true });
+});
+
+Deno.test("a cache on disk keeps what other runs computed of the same samples, in whatever order they have them", async () => {
+  const folder = Deno.makeTempDirSync();
+  const path = `${folder}/stem`;
+  const open = (...segments: [string, number][]) => {
+    const rows = { rows: segments.reduce((sum, [, count]) => sum + count, 0), shapes: [[3]], dtype: "f32" as const };
+    const store = new DiskStemStore(gpu, rows, {
+      disk,
+      path,
+      key: "encoder",
+      segments: segments.map(([key, count]) => ({ key, rows: count })),
+    });
+    return { store, count: rows.rows };
+  };
+  const holder = new Store(gpu);
+  const piece = holder.tensor("piece", "piece", [1, 3]);
+  holder.allocate();
+  const put = async (store: DiskStemStore, row: number, value: number) => {
+    holder.write(piece, Float32Array.of(value, value + 1, value + 2));
+    await store.put([row], [piece]);
+  };
+  const got = async (store: DiskStemStore, row: number) => {
+    assert.deepEqual(store.load([row], [piece]), []);
+    return ((await readback(gpu, piece))[0] as Float32Array)[0];
+  };
+  const there = ({ store, count }: ReturnType<typeof open>) => range(count).map((row) => store.has(row));
+  const one = open(["a", 2], ["b", 1]);
+  assert.equal(one.store.reused, false);
+  for (const row of [0, 1, 2]) await put(one.store, row, 10 * row);
+  one.store.close();
+  // The other way round, and with a sample that is new.
+  const two = open(["b", 1], ["c", 2], ["a", 2]);
+  assert.equal(two.store.reused, true);
+  assert.deepEqual(there(two), [true, false, false, true, true]);
+  assert.deepEqual([await got(two.store, 0), await got(two.store, 3), await got(two.store, 4)], [20, 0, 10]);
+  await put(two.store, 2, 70);
+  two.store.close();
+  // A sample whose patches are others is another one; those of before are still there.
+  const three = open(["A", 2], ["c", 2], ["b", 1]);
+  assert.deepEqual(there(three), [false, false, false, true, true]);
+  assert.deepEqual([await got(three.store, 3), await got(three.store, 4)], [70, 20]);
+  three.store.close();
+  // A head that lies about its segments is no head: the rows are computed again.
+  const head = JSON.parse(Deno.readTextFileSync(`${path}.json`));
+  for (const [i, first] of [[1, 7], [0, 2 ** 40]] as const) {
+    const segments = head.segments.map((one: object, k: number) => k === i ? { ...one, first } : one);
+    Deno.writeTextFileSync(`${path}.json`, JSON.stringify({ ...head, segments }));
+    const four = open(["a", 2]);
+    assert.deepEqual([four.store.reused, ...there(four)], [false, false, false]);
+    four.store.close();
+    Deno.writeTextFileSync(`${path}.json`, JSON.stringify(head));
+  }
+  holder.destroy();
   Deno.removeSync(folder, { recursive: true });
 });
 

@@ -127,7 +127,7 @@ Deno.test("blocks that are run again, and the cache of the frozen ones, draw the
       async visionOf({ model: { encoder }, side }) {
         const cut = encoder.deepestCut()!;
         const store = new DeviceStemStore(gpu, { rows: PAIRS, shapes: encoder.cutShapes(cut), dtype: "f32" });
-        const common = { cut, store, dtype: "f32", views: 1, tile: side, images: formulaImages(side) } as const;
+        const common = { cut, store, dtype: "f32", pairs: 64, tile: side, images: formulaImages(side) } as const;
         const stemCache = await StemCache.create(gpu, encoder, { ...common, batch: 11 });
         opened.push({ close: () => (stemCache.destroy(), store.close()) });
         return cachedInput(encoder, cut, stemCache, "f32");

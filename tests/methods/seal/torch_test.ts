@@ -46,7 +46,7 @@ async function follow(seal: SealCase, cached: boolean): Promise<void> {
     ? new DeviceStemStore(gpu, { rows: pairs, shapes: encoder.cutShapes(cut), dtype: "f32" })
     : undefined;
   const stemCache = store &&
-    await StemCache.create(gpu, encoder, { cut, store, dtype: "f32", views: 1, tile: side, images, batch: 16 });
+    await StemCache.create(gpu, encoder, { cut, store, dtype: "f32", pairs, tile: side, images, batch: 16 });
   const vision = stemCache ? cachedInput(encoder, cut, stemCache, "f32") : pixelInput(encoder, images, side);
   const step = await compileAlign(model, vision, optimizer, { batch, seed: 7, std: deviations(genes) });
   const rates = stageRates(config, "align", steps);
