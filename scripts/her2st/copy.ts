@@ -1,6 +1,6 @@
 /**
  * Expression of one section carried over to the next: the spots' footprints are laid on each other by a rotation and a shift,
- * and every place takes the mean of the other section's spots around it, by Gaussian weights.
+ * and every place takes the mean of the other section's spots nearest to it.
  */
 
 import type { Table } from "../../src/eval/linalg/table.ts";
@@ -84,19 +84,19 @@ export function fitRigid(from: readonly Place[], to: readonly Place[]): Rigid {
  * The copy.
  *
  * @param values Of the spots at `from`, `[spots, genes]`.
- * @param sigma Deviation of the weights, µm.
+ * @param nearest Spots whose plain mean a place gets.
  */
-export function copyOver(values: Table, from: readonly Place[], to: readonly Place[], sigma: number): Table {
+export function copyNearest(values: Table, from: readonly Place[], to: readonly Place[], nearest: number): Table {
   const fit = fitRigid(from, to);
   const moved = from.map((place) => move(fit, place));
   const { columns } = values;
   const data = new Float64Array(to.length * columns);
   to.forEach(([x, y], i) => {
-    const weights = moved.map(([u, v]) => Math.exp(-((u - x) ** 2 + (v - y) ** 2) / 2 / sigma ** 2));
-    const total = weights.reduce((a, b) => a + b, 0);
-    weights.forEach((weight, j) => {
-      for (let g = 0; g < columns; g++) data[i * columns + g]! += weight / total * values.data[j * columns + g]!;
-    });
+    const chosen = moved.map(([u, v], j) => ({ j, squared: (u - x) ** 2 + (v - y) ** 2 }))
+      .sort((a, b) => a.squared - b.squared).slice(0, nearest);
+    for (const { j } of chosen) {
+      for (let g = 0; g < columns; g++) data[i * columns + g]! += values.data[j * columns + g]! / chosen.length;
+    }
   });
   return { rows: to.length, columns, data };
 }

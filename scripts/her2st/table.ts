@@ -1,39 +1,42 @@
 /**
  * The serial-section table: what of a section's expression can be said from the section beside it, from colour and texture,
- * from the encoder before SEAL, and from SEAL. Correlations per gene over the spots of the section tested, mean over 50 genes.
+ * from the frozen encoder, and from runs of SEAL. Correlations per gene over the spots of the section tested, mean over 50 genes.
  *
- *   deno run -A scripts/her2st/table.ts --in her2st --data data/cache/her2st_dense \
- *     --features runs/her2st_1/features.safetensors,runs/her2st_2/features.safetensors,runs/her2st_3/features.safetensors
+ *   deno run -A scripts/her2st/table.ts --in her2st --data data/cache/her2st_public \
+ *     --runs "SEAL, best=runs/best_1/features.safetensors,runs/best_2/features.safetensors" [--test C5 --train C2,C3,C4]
  *
  * Protocol: ln(1 + counts per ten thousand) over all genes of a section; the 50 genes of highest variance among those that more
- * than a tenth of the spots of C2 and C3 show. Every feature is z-scored in its section, ridge with penalty 100. `context`
- * adds the mean of the features of the eight spots around. `together` adds the copy to the prediction. The probe with the
- * names of `evaluate` follows: hest-bench/1, and hest-bench-cv/1 with a cross-validated penalty.
+ * than a tenth of the spots of the sections trained on show. Every feature is z-scored in its section, targets are centred in
+ * theirs; ridge with intercept, its penalty from 10 to 30,000 by least squared error on each training section left out, the same
+ * rule for all rows. `neighbours` adds the mean of the features of the eight spots around. `copy` adds what the nine nearest
+ * spots of the training section beside it have, with weight .3 (copy.ts). Intervals: of the mean over runs less the
+ * frozen row of the same kind, 2,000 bootstrap draws of genes, paired, 95 %.
  */
 
 import { parseArgs } from "node:util";
+import { Rng } from "../../src/core/rng.ts";
 import { joinSection } from "../../src/data/convert/legacy_st.ts";
 import { visitRow } from "../../src/data/matrix.ts";
 import { logNormalize } from "../../src/data/genes/normalise.ts";
 import { loadMatrix } from "../../src/data/sample.ts";
 import { openSlide } from "../../src/data/image/slide.ts";
 import { pearson } from "../../src/eval/correlation.ts";
-import { probe } from "../../src/eval/probe.ts";
 import { fitRidge, predictLinear } from "../../src/eval/ridge.ts";
 import { applyStandardizer, fitCentring, fitStandardizer } from "../../src/eval/linalg/standardize.ts";
-import { type Table, takeRows } from "../../src/eval/linalg/table.ts";
+import { column, type Table } from "../../src/eval/linalg/table.ts";
 import { disk, openFile } from "../../src/io/fs.ts";
 import { openPatches } from "../../src/io/patches.ts";
 import { readSafetensorsF32 } from "../../src/io/torch/safetensors.ts";
 import { readSpotCounts, readSpotSelection } from "../../src/io/spots_tsv.ts";
-import { copyOver, type Place } from "./copy.ts";
+import { copyNearest, type Place } from "./copy.ts";
 import { textureStatistics } from "./texture.ts";
 
 const { values } = parseArgs({
   options: {
     in: { type: "string", default: "her2st" },
-    data: { type: "string", default: "data/cache/her2st_dense" },
-    features: { type: "string" },
+    data: { type: "string", default: "data/cache/her2st_public" },
+    frozen: { type: "string" },
+    runs: { type: "string", multiple: true, default: [] },
     train: { type: "string", default: "C2,C3,C4" },
     test: { type: "string", default: "C5" },
     beside: { type: "string", default: "C4" },
@@ -41,9 +44,9 @@ const { values } = parseArgs({
   },
 });
 
-/** Penalty of the ridge, deviation of the copy's weights, widest distance of the spots around, µm. */
-const [PENALTY, SIGMA, AROUND] = [100, 140, 375];
-const PITCH = 200;
+/** Penalties, weight of the copy and its spots, widest distance of the spots around, µm, draws of a bootstrap, side of a patch. */
+const PENALTIES = [10, 30, 100, 300, 1000, 3000, 10_000, 30_000];
+const [COPY, NEAREST, AROUND, DRAWS, PITCH, SIDE] = [0.3, 9, 375, 2000, 200, 224];
 
 interface Section {
   readonly id: string;
@@ -54,18 +57,6 @@ interface Section {
   readonly expression: Table;
 }
 
-/** What a row of the table says of one seed. */
-interface Row {
-  readonly pcc: number;
-  readonly recall?: Recall | undefined;
-}
-
-interface Recall {
-  /** Image to gene and gene to image, at 5 and 10. */
-  readonly i2g: readonly [number, number];
-  readonly g2i: readonly [number, number];
-}
-
 async function readSection(id: string): Promise<Section> {
   const counted = await readSpotCounts(await openFile(`${values.in}/counts/${id}.tsv.gz`));
   const selection = await readSpotSelection(await openFile(`${values.in}/spots/${id}_selection.tsv`));
@@ -73,31 +64,34 @@ async function readSection(id: string): Promise<Section> {
   const { barcodes, spatial, pixels, counts } = joinSection(id, counted, selection, PITCH, { width, height });
   const matrix = logNormalize(loadMatrix(counts));
   const data = new Float64Array(matrix.rows * matrix.columns);
-  for (let i = 0; i < matrix.rows; i++) visitRow(matrix, i, (g, value) => data[i * matrix.columns + g] = value);
+  for (let i = 0; i < matrix.rows; i++) {
+    visitRow(matrix, i, (g, value) => {
+      data[i * matrix.columns + g] = value;
+    });
+  }
+  const places = barcodes.map((_, i): Place => [spatial[2 * i]! * pixels.size, spatial[2 * i + 1]! * pixels.size]);
   return {
     id,
     barcodes,
+    places,
     genes: counted.genes,
-    places: barcodes.map((_, i) => [spatial[2 * i]! * pixels.size, spatial[2 * i + 1]! * pixels.size] as const),
     expression: { rows: matrix.rows, columns: matrix.columns, data },
   };
 }
 
 function columnsOf({ rows, columns, data }: Table, chosen: readonly number[]): Table {
   const out = new Float64Array(rows * chosen.length);
-  for (let i = 0; i < rows; i++) chosen.forEach((g, k) => out[i * chosen.length + k] = data[i * columns + g]!);
+  for (let i = 0; i < rows; i++) chosen.forEach((g, j) => out[i * chosen.length + j] = data[i * columns + g]!);
   return { rows, columns: chosen.length, data: out };
 }
 
 function stack(tables: readonly Table[]): Table {
   const { columns } = tables[0]!;
-  const data = new Float64Array(tables.reduce((sum, { rows }) => sum + rows * columns, 0));
-  let at = 0;
-  for (const table of tables) {
-    data.set(table.data, at);
-    at += table.data.length;
-  }
-  return { rows: data.length / columns, columns, data };
+  return {
+    rows: tables.reduce((sum, { rows }) => sum + rows, 0),
+    columns,
+    data: Float64Array.from(tables.flatMap(({ data }) => [...data])),
+  };
 }
 
 function beside(a: Table, b: Table): Table {
@@ -110,25 +104,22 @@ function beside(a: Table, b: Table): Table {
   return { rows: a.rows, columns, data };
 }
 
-/** The 50 genes, of C2 and C3 whatever is tested, restricted to genes that all sections have. */
-function panelOf(sections: readonly Section[]): string[] {
-  const chosen = sections.filter(({ id }) => id === "C2" || id === "C3");
+/** The 50 genes, of the sections trained on, restricted to genes that all sections have. */
+function panelOf(sections: readonly Section[], chosen: readonly Section[]): string[] {
   const all = sections.map(({ genes }) => new Set(genes));
   const spots = chosen.reduce((sum, { expression }) => sum + expression.rows, 0);
+  const places = chosen.map(({ genes }) => new Map(genes.map((gene, g) => [gene, g])));
   const scored = chosen[0]!.genes.filter((gene) => all.every((genes) => genes.has(gene))).flatMap((gene) => {
-    const column = chosen.flatMap(({ genes, expression: { rows, columns, data } }) => {
-      const g = genes.indexOf(gene);
-      return Array.from({ length: rows }, (_, i) => data[i * columns + g]!);
-    });
-    if (column.filter((value) => value > 0).length <= spots / 10) return [];
-    const mean = column.reduce((a, b) => a + b, 0) / spots;
-    return [{ gene, variance: column.reduce((sum, value) => sum + (value - mean) ** 2, 0) }];
+    const all = chosen.flatMap(({ expression }, i) => [...column(expression, places[i]!.get(gene)!)]);
+    if (all.filter((value) => value > 0).length <= spots / 10) return [];
+    const mean = all.reduce((a, b) => a + b, 0) / spots;
+    return [{ gene, variance: all.reduce((sum, value) => sum + (value - mean) ** 2, 0) }];
   });
   return scored.sort((a, b) => b.variance - a.variance).slice(0, 50).map(({ gene }) => gene);
 }
 
 /** Means of the features of the spots around. */
-function context(places: readonly Place[], x: Table): Table {
+function neighbours(places: readonly Place[], x: Table): Table {
   const data = new Float64Array(x.data.length);
   places.forEach(([px, py], i) => {
     const around = places.flatMap(([u, v], j) => j !== i && Math.hypot(u - px, v - py) <= AROUND ? [j] : []);
@@ -141,25 +132,41 @@ function context(places: readonly Place[], x: Table): Table {
   return { ...x, data };
 }
 
-function zScored(x: Table): Table {
-  return applyStandardizer(x, fitStandardizer(x));
+const zScored = (x: Table): Table => applyStandardizer(x, fitStandardizer(x));
+const centred = (x: Table): Table => applyStandardizer(x, fitCentring(x));
+
+/** Features of sections by name. */
+type Features = ReadonlyMap<string, Table>;
+
+/** The penalty that predicts training sections left out best, and what it says of the section tested. */
+function ridge(features: Features, around = false): { prediction: Table; alpha: number } {
+  const x = new Map([...features].map(([id, table]) => {
+    const z = zScored(table);
+    return [id, around ? beside(z, neighbours(sections.get(id)!.places, z)) : z];
+  }));
+  const y = new Map(trained.map((id) => [id, centred(target.get(id)!)]));
+  const of = (ids: readonly string[], from: Features) => stack(ids.map((id) => from.get(id)!));
+  const fit = (ids: readonly string[], alpha: number) => fitRidge(of(ids, x), of(ids, y), { alpha, intercept: true });
+  const errors = PENALTIES.map((alpha) =>
+    trained.reduce((sum, held) => {
+      const said = predictLinear(fit(trained.filter((id) => id !== held), alpha), x.get(held)!);
+      const wanted = y.get(held)!.data;
+      let error = 0;
+      for (let i = 0; i < wanted.length; i++) error += (said.data[i]! - wanted[i]!) ** 2;
+      return sum + error;
+    }, 0)
+  );
+  const alpha = PENALTIES[errors.indexOf(Math.min(...errors))]!;
+  return { prediction: predictLinear(fit(trained, alpha), x.get(test.id)!), alpha };
 }
 
-function correlation(prediction: Table, truth: Table): number {
-  const column = ({ rows, columns, data }: Table, g: number) =>
-    Float64Array.from({ length: rows }, (_, i) => data[i * columns + g]!);
-  let sum = 0;
-  for (let g = 0; g < truth.columns; g++) sum += pearson(column(prediction, g), column(truth, g)).value ?? 0;
-  return sum / truth.columns;
-}
-
-/** Share of rows whose own partner is among the k nearest by cosine, both ways. */
-function recallOf(a: Table, b: Table): Recall {
+/** Share of rows whose own partner is among the 10 nearest by cosine, both ways. */
+function recallOf(a: Table, b: Table): readonly [i2g: number, g2i: number] {
   const unit = ({ rows, columns, data }: Table) => {
     const out = Float64Array.from(data);
     for (let i = 0; i < rows; i++) {
       const row = out.subarray(i * columns, (i + 1) * columns);
-      const length = Math.sqrt(row.reduce((sum, value) => sum + value * value, 0)) || 1;
+      const length = Math.hypot(...row) || 1;
       row.forEach((value, j) => row[j] = value / length);
     }
     return out;
@@ -170,184 +177,155 @@ function recallOf(a: Table, b: Table): Recall {
     for (let f = 0; f < d; f++) sum += u[i * d + f]! * v[j * d + f]!;
     return sum;
   };
-  const hits = (score: (i: number, j: number) => number) =>
-    [5, 10].map((k) => {
-      let found = 0;
-      for (let i = 0; i < n; i++) {
-        const own = score(i, i);
-        let above = 0;
-        for (let j = 0; j < n; j++) if (j !== i && score(i, j) > own) above++;
-        found += Number(above < k);
-      }
-      return found / n;
-    }) as [number, number];
-  return { i2g: hits(cosine), g2i: hits((i, j) => cosine(j, i)) };
+  const hits = (score: (i: number, j: number) => number) => {
+    let found = 0;
+    for (let i = 0; i < n; i++) {
+      const own = score(i, i);
+      let above = 0;
+      for (let j = 0; j < n; j++) if (j !== i && score(i, j) > own) above++;
+      found += Number(above < 10);
+    }
+    return found / n;
+  };
+  return [hits(cosine), hits((i, j) => cosine(j, i))];
+}
+
+/** What a row says of one run. */
+interface Scored {
+  /** By gene. */
+  readonly genes: readonly number[];
+  readonly recall: readonly [number, number];
+  readonly alpha?: number | undefined;
+}
+
+/** Correlation of each gene; recall of measured by predicted expression unless there is a joint space. */
+function scored(prediction: Table, alpha?: number, joint?: readonly [number, number]): Scored {
+  return {
+    genes: Array.from({ length: truth.columns }, (_, g) => pearson(column(prediction, g), column(truth, g)).value ?? 0),
+    recall: joint ?? recallOf(zScored(prediction), zScored(truth)),
+    alpha,
+  };
+}
+
+/** A prediction in its own units, and the copy's part. */
+function withCopy(prediction: Table): Table {
+  const [a, b] = [centred(prediction), centred(copied)];
+  return { ...a, data: a.data.map((value, i) => value * (1 - COPY) + b.data[i]! * COPY) as Float64Array };
+}
+
+const rows = new Map<string, Scored[]>();
+const add = (name: string, one: Scored) => rows.set(name, [...(rows.get(name) ?? []), one]);
+
+function addFeatures(name: string, one: Features, mean: Features, joint?: readonly [number, number]): void {
+  const [single, all, around] = [ridge(one), ridge(mean), ridge(mean, true)];
+  add(`${name}: one view`, scored(single.prediction, single.alpha, joint));
+  add(`${name}: 8 views`, scored(all.prediction, all.alpha, joint));
+  add(`${name}: 8 views, neighbours`, scored(around.prediction, around.alpha, joint));
+  add(`${name}: 8 views, copy`, scored(withCopy(all.prediction), all.alpha));
+  add(`${name}: 8 views, neighbours, copy`, scored(withCopy(around.prediction), around.alpha));
 }
 
 const trained = values.train.split(",");
-const ids = [...new Set([...trained, values.test, values.beside, "C2", "C3"])];
 const sections = new Map<string, Section>();
-for (const id of ids) sections.set(id, await readSection(id));
-const panel = panelOf([...sections.values()]);
+for (const id of new Set([...trained, values.test, values.beside])) sections.set(id, await readSection(id));
+const panel = panelOf([...sections.values()], trained.map((id) => sections.get(id)!));
 const target = new Map([...sections.values()].map((section) => {
   const place = new Map(section.genes.map((gene, g) => [gene, g]));
   return [section.id, columnsOf(section.expression, panel.map((gene) => place.get(gene)!))];
 }));
 const test = sections.get(values.test)!;
 const truth = target.get(test.id)!;
-const copied = copyOver(target.get(values.beside)!, sections.get(values.beside)!.places, test.places, SIGMA);
-
-/** Recall of the measured expression by a predicted one: both centred, genes in units of their deviation. */
-function scored(prediction: Table): Row {
-  return { pcc: correlation(prediction, truth), recall: recallOf(zScored(prediction), zScored(truth)) };
-}
-
-function together(prediction: Table): Row {
-  return scored({ ...prediction, data: prediction.data.map((value, i) => value + copied.data[i]!) as Float64Array });
-}
-
-/** Features of a section's spots; some may have no patch. */
-interface Spots {
-  readonly features: Table;
-  /** Their numbers among the section's. */
-  readonly spots: readonly number[];
-}
-
-type Features = ReadonlyMap<string, Spots>;
-
-function ridge(features: Features, around = false): Table {
-  const of = (id: string) => {
-    const { features: x, spots } = features.get(id)!;
-    const z = zScored(x);
-    return around ? beside(z, context(spots.map((i) => sections.get(id)!.places[i]!), z)) : z;
-  };
-  // A section's own level says nothing of its spots.
-  const y = stack(trained.map((id) => {
-    const chosen = takeRows(target.get(id)!, features.get(id)!.spots);
-    return applyStandardizer(chosen, fitCentring(chosen));
-  }));
-  return predictLinear(fitRidge(stack(trained.map(of)), y, { alpha: PENALTY, intercept: true }), of(test.id));
-}
-
-async function named(features: Features, protocol: string): Promise<Row> {
-  const { predictions } = await probe({
-    train: {
-      features: stack(trained.map((id) => features.get(id)!.features)),
-      targets: stack(trained.map((id) => takeRows(target.get(id)!, features.get(id)!.spots))),
-      slides: trained.flatMap((id) => features.get(id)!.spots.map(() => id)),
-    },
-    test: { features: features.get(test.id)!.features, targets: truth },
-    genes: panel,
-  }, protocol);
-  return scored(predictions);
-}
-
-/** Numbers of a section's spots by their names. */
-function spotsOf(id: string, barcodes: readonly string[]): number[] {
-  const place = new Map(sections.get(id)!.barcodes.map((barcode, i) => [barcode, i]));
-  const found = barcodes.map((barcode) => place.get(barcode) ?? -1);
-  const whole = id !== test.id || found.every((spot, i) => spot === i) && found.length === truth.rows;
-  if (found.includes(-1) || !whole) throw new Error(`${id}: features are not of its spots, in their order`);
-  return found;
-}
-
-async function texture(): Promise<Features> {
-  const found = new Map<string, Spots>();
-  for (const id of [...trained, test.id]) {
-    const file = await openPatches(disk.open(`${values.data}/patches/${id}.h5`, "read"));
-    const each = Array.from({ length: file.count }, (_, i) => textureStatistics(file.read(i, i + 1), 112));
-    const spots = spotsOf(id, file.barcodes!);
-    file.close();
-    found.set(id, { features: stack(each.map((data) => ({ rows: 1, columns: data.length, data }))), spots });
-  }
-  return found;
-}
-
-const rows = new Map<string, Row[]>();
-const add = (name: string, row: Row) => rows.set(name, [...(rows.get(name) ?? []), row]);
-
-add(`copy of ${values.beside}`, scored(copied));
-const colours = await texture();
-add("colour and texture, ridge", scored(ridge(colours)));
-add("colour and texture, ridge, context", scored(ridge(colours, true)));
-add("colour and texture, ridge, together with copy", together(ridge(colours)));
-add("colour and texture, ridge, context, together with copy", together(ridge(colours, true)));
-
-for (const path of values.features?.split(",") ?? []) {
-  const { tensors, metadata } = readFeatures(path);
-  const of = (what: string): Features =>
-    new Map([...trained, test.id].map((id) => [id, {
-      features: tensors(`${what}.${id}`),
-      spots: spotsOf(id, metadata[`barcodes.${id}`]!.split(" ")),
-    }]));
-  for (const what of ["frozen", "seal"]) {
-    const features = of(`${what}.embedding`);
-    const name = what === "frozen" ? "frozen encoder" : "SEAL";
-    add(`${name}, ridge`, scored(ridge(features)));
-    add(`${name}, ridge, context`, scored(ridge(features, true)));
-    add(`${name}, ridge, together with copy`, together(ridge(features)));
-    add(`${name}, hest-bench/1`, await named(features, "hest-bench/1"));
-    add(`${name}, hest-bench-cv/1`, await named(features, "hest-bench-cv/1"));
-  }
-  const place = new Map(metadata["genes"]!.split(" ").map((gene, g) => [gene, g]));
-  const absent = panel.filter((gene) => !place.has(gene));
-  if (absent.length > 0) console.error(`${path}: the decoder lacks ${absent.join(", ")}: counted as 0`);
-  const decoded = tensors(`seal.expression.${test.id}`);
-  const genes: Table = {
-    ...decoded,
-    columns: decoded.columns + 1,
-    data: beside(decoded, constantColumn(decoded.rows)).data,
-  };
-  const said = columnsOf(genes, panel.map((gene) => place.get(gene) ?? decoded.columns));
-  const joint = recallOf(tensors(`seal.projected.${test.id}`), tensors(`gene.projected.${test.id}`));
-  add("SEAL, image decoder", { ...scored(said), recall: joint });
-  if (absent.length > 0) {
-    add(`SEAL, image decoder, the ${panel.length - absent.length} genes it has`, {
-      pcc: correlation(said, truth) * panel.length / (panel.length - absent.length),
-    });
-  }
-  add("SEAL, image decoder, together with copy", together(said));
-  const probed = ridge(of("seal.embedding"));
-  const both = { ...said, data: said.data.map((value, i) => value + probed.data[i]!) as Float64Array };
-  add("SEAL, ridge and image decoder", scored(both));
-  add("SEAL, ridge and image decoder, together with copy", together(both));
-}
-
-function constantColumn(rows: number): Table {
-  return { rows, columns: 1, data: new Float64Array(rows) };
-}
+const copied = copyNearest(target.get(values.beside)!, sections.get(values.beside)!.places, test.places, NEAREST);
+const used = [...trained, test.id];
 
 function readFeatures(path: string) {
   const { tensors, metadata } = readSafetensorsF32(Deno.readFileSync(path), path);
-  return {
-    metadata,
-    tensors(name: string): Table {
-      const found = tensors.get(name);
-      if (!found) throw new Error(`${path}: no ${name}; it has ${[...tensors.keys()].join(", ")}`);
-      return { rows: found.shape[0]!, columns: found.shape[1]!, data: Float64Array.from(found.data) };
-    },
+  for (const id of used) {
+    if (metadata[`barcodes.${id}`] === sections.get(id)!.barcodes.join(" ")) continue;
+    throw new Error(`${path}: features of ${id} are not of its spots, in their order`);
+  }
+  const table = (name: string): Table | undefined => {
+    const found = tensors.get(name);
+    return found && { rows: found.shape[0]!, columns: found.shape[1]!, data: Float64Array.from(found.data) };
   };
+  const of = (what: string): Features => new Map(used.map((id) => [id, table(`${what}.${id}`)!]));
+  return { genes: metadata["genes"]!.split(" "), table, of };
 }
 
-const mean = (all: number[]) => all.reduce((a, b) => a + b, 0) / all.length;
-const spread = (all: number[]) =>
-  all.length < 2 ? 0 : Math.sqrt(all.reduce((s, v) => s + (v - mean(all)) ** 2, 0) / (all.length - 1));
-function shown(all: number[]): string {
-  if (all.length === 0) return "";
-  return all.length < 2 ? mean(all).toFixed(3) : `${mean(all).toFixed(3)} ± ${spread(all).toFixed(3)}`;
+async function texture(): Promise<Features> {
+  const found = new Map<string, Table>();
+  for (const id of used) {
+    const file = await openPatches(disk.open(`${values.data}/patches/${id}.h5`, "read"));
+    const each = Array.from({ length: file.count }, (_, i) => textureStatistics(file.read(i, i + 1), SIDE));
+    file.close();
+    found.set(id, stack(each.map((data) => ({ rows: 1, columns: data.length, data }))));
+  }
+  return found;
 }
-const n = truth.rows;
+
+add(`copy of ${values.beside}`, scored(copied));
+const colours = ridge(await texture());
+add("colour and texture", scored(colours.prediction, colours.alpha));
+const groups = values.runs.map((text) => {
+  const [name, paths] = [text.slice(0, text.indexOf("=")), text.slice(text.indexOf("=") + 1).split(",")];
+  return { name, paths };
+});
+const frozen = readFeatures(values.frozen ?? groups[0]!.paths[0]!);
+addFeatures("frozen", frozen.of("frozen.view0.embedding"), frozen.of("frozen.embedding"));
+for (const { name, paths } of groups) {
+  for (const path of paths) {
+    const { genes, table, of } = readFeatures(path);
+    const place = new Map(genes.map((gene, g) => [gene, g]));
+    const said = table(`seal.expression.${test.id}`);
+    const known = said && panel.every((gene) => place.has(gene));
+    if (/head/i.test(name)) {
+      if (!known) throw new Error(`${path}: its decoder lacks genes of the panel`);
+      const own = columnsOf(said, panel.map((gene) => place.get(gene)!));
+      add(`${name}: 8 views`, scored(own));
+      add(`${name}: 8 views, copy`, scored(withCopy(own)));
+      continue;
+    }
+    const joint = recallOf(table(`seal.projected.${test.id}`)!, table(`gene.projected.${test.id}`)!);
+    addFeatures(name, of("seal.view0.embedding"), of("seal.embedding"), joint);
+    if (known) add(`${name}: image decoder`, scored(columnsOf(said, panel.map((gene) => place.get(gene)!))));
+  }
+}
+
+const mean = (all: readonly number[]) => all.reduce((a, b) => a + b, 0) / all.length;
+const deviation = (all: readonly number[]) =>
+  Math.sqrt(all.reduce((sum, v) => sum + (v - mean(all)) ** 2, 0) / (all.length - 1));
+const shown = (all: readonly number[]) =>
+  `${mean(all).toFixed(3)}${all.length > 1 ? ` ± ${deviation(all).toFixed(3)}` : ""}`;
+/** By gene, the mean over runs. */
+const genesOf = (all: readonly Scored[]) => panel.map((_, g) => mean(all.map(({ genes }) => genes[g]!)));
+
+function gain(name: string, all: readonly Scored[]): string {
+  const kind = name.slice(name.indexOf(":") + 1).trim();
+  const base = rows.get(`frozen: ${kind === "image decoder" ? "8 views" : kind}`);
+  if (!name.includes(":") || name.startsWith("frozen") || !base) return "";
+  const [a, b] = [genesOf(base), genesOf(all)];
+  const differences = a.map((value, g) => b[g]! - value);
+  const rng = new Rng(1, 0);
+  const draws = Array.from(
+    { length: DRAWS },
+    () => mean(differences.map(() => differences[Math.floor(rng.u32() * 2 ** -32 * differences.length)]!)),
+  ).sort((p, q) => p - q);
+  const sign = (value: number) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
+  return `${sign(mean(differences))} [${sign(draws[Math.round(0.025 * DRAWS)]!)}, ${
+    sign(draws[Math.round(0.975 * DRAWS) - 1]!)
+  }]`;
+}
+
 const lines = [
-  `| trained on ${
-    trained.join(", ")
-  }; tested on ${test.id} (${n} spots) | PCC, 50 genes | recall@5 / @10 image to gene | recall@5 / @10 gene to image | seeds |`,
-  "| --- | --- | --- | --- | --- |",
-  ...[...rows].map(([name, all]) => {
-    const recall = (way: "i2g" | "g2i") =>
-      [0, 1].map((k) => shown(all.flatMap((row) => row.recall ? [row.recall[way][k]!] : []))).join(" / ");
-    return `| ${name} | ${shown(all.map(({ pcc }) => pcc))} | ${recall("i2g")} | ${recall("g2i")} | ${all.length} |`;
-  }),
-  `| chance | 0 | ${(5 / n).toFixed(3)} / ${(10 / n).toFixed(3)} | ${(5 / n).toFixed(3)} / ${(10 / n).toFixed(3)} | |`,
+  `| trained on ${trained.join(", ")}; tested on ${test.id} (${truth.rows} spots) | r, 50 genes | over frozen | ` +
+  "recall@10 image to gene / gene to image | penalty | runs |",
+  "| --- | --- | --- | --- | --- | --- |",
+  ...[...rows].map(([name, all]) =>
+    `| ${name} | ${shown(all.map(({ genes }) => mean(genes)))} | ${gain(name, all)} | ` +
+    `${[0, 1].map((way) => shown(all.map(({ recall }) => recall[way as 0]))).join(" / ")} | ` +
+    `${[...new Set(all.flatMap(({ alpha }) => alpha ?? []))].join(", ")} | ${all.length} |`
+  ),
+  `| chance | 0 | | ${(10 / truth.rows).toFixed(3)} / ${(10 / truth.rows).toFixed(3)} | | |`,
 ];
 console.log(lines.join("\n"));
 if (values.out !== undefined) {

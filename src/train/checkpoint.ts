@@ -170,7 +170,18 @@ export function loadLora(encoder: Encoder, read: ReadFile, where: string): void 
         context: { file, keys: [key] },
       });
     };
-    values.set(`${layer}.lora_A.weight`, piece(names[0]!, "A"));
+    const [a, ...others] = names.map((module) => piece(module, "A"));
+    const apart = others.findIndex(({ data }) => data.some((value, i) => value !== a!.data[i]));
+    if (apart >= 0) {
+      throw new WeightsError(
+        `Cannot load ${where}/${file}: lora_A of ${names[apart + 1]} is another than that of ${names[0]}, wanted one for both`,
+        {
+          hint: "Start from it with adapter=FOLDER, which keeps the parts of a layer apart",
+          context: { file, keys: [names[apart + 1]] },
+        },
+      );
+    }
+    values.set(`${layer}.lora_A.weight`, a!);
     const bs = names.map((module) => piece(module, "B"));
     const data = new Float32Array(bs.reduce((n, b) => n + b.data.length, 0));
     bs.reduce((at, b) => (data.set(b.data, at), at + b.data.length), 0);

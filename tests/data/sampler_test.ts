@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { centre } from "../../src/data/coordinates.ts";
-import { epochBatches, epochOrder, type NearPairs, nearPairs, planEpoch } from "../../src/data/sampler.ts";
+import { epochBatches, epochOrder, type NearPairs, nearPairs, planEpoch, sampleBatches } from "../../src/data/sampler.ts";
 
 /** Spots of a hexagonal array, `pitch` pixels apart. */
 function hexagonal(rows: number, columns: number, pitch: number) {
@@ -180,4 +180,25 @@ Deno.test("what is no epoch is refused", () => {
   }
   const near = { pairs: { indptr: new Uint32Array(4), indices: new Uint32Array(0) } };
   assert.throws(() => epochBatches({ ...options, near }), { name: "ConfigError", message: /3 pairs, 10/ });
+});
+
+Deno.test("batches of one sample each: whole batches of every sample, others in every epoch, the same again", () => {
+  const samples = [{ first: 0, count: 11 }, { first: 11, count: 4 }, { first: 15, count: 8 }];
+  const { count, order } = sampleBatches(samples, { batch: 4, seed: 3 });
+  assert.equal(count, 20);
+  const batchesOf = (epoch: number) => Array.from({ length: 5 }, (_, b) => [...order(epoch).slice(4 * b, 4 * b + 4)]);
+  const sampleOf = (pair: number) => samples.findIndex(({ first, count }) => pair >= first && pair < first + count);
+  const seen = new Set<number>();
+  const firsts = new Set<number>();
+  for (let epoch = 0; epoch < 20; epoch++) {
+    const batches = batchesOf(epoch);
+    assert.ok(batches.every((batch) => new Set(batch.map(sampleOf)).size === 1), "one sample a batch");
+    assert.equal(new Set(batches.flat()).size, 20, "no pair twice in an epoch");
+    assert.deepEqual(batches.map(([pair]) => sampleOf(pair!)).sort(), [0, 0, 1, 2, 2]);
+    assert.deepEqual(batchesOf(epoch), batches);
+    batches.flat().forEach((pair) => seen.add(pair));
+    firsts.add(sampleOf(batches[0]![0]!));
+  }
+  assert.equal(seen.size, 23, "what an epoch leaves out comes in another");
+  assert.equal(firsts.size, 3, "samples take turns");
 });

@@ -16,6 +16,7 @@ import { openData } from "../../../src/methods/seal/data.ts";
 import { openSession } from "../../../src/methods/seal/session.ts";
 import { sealTraining } from "../../../src/methods/seal/training.ts";
 import { runTraining, stateToResume } from "../../../src/train/run.ts";
+import { checkSettings, trainingSettings } from "../../../src/train/settings.ts";
 import { planSynth } from "../../../src/data/synth/plan.ts";
 import { writeSynth } from "../../../src/data/synth/write.ts";
 import { sealJson } from "../../../src/io/checksum.ts";
@@ -143,6 +144,16 @@ const VARIANTS: readonly (readonly [name: string, set: Overrides, ending: string
     clip_norm: 0.5,
     augment: "hard",
     cache_colour_views: 1,
+  }, "finished"],
+  ["a running mean of the weights, batches of one sample, expression centred, correlation of genes, a warm-up", {
+    ema: 0.8,
+    batch_samples: "one",
+    gene_centre: true,
+    gene_loss: "pcc_genes",
+    lambda_contrast: 0.2,
+    lambda_recon_img: 2,
+    warmup_epochs: 1,
+    save_every_steps: 1,
   }, "finished"],
 ];
 
@@ -295,6 +306,15 @@ Deno.test("a whole checkpoint of another run is refused, naming what it was trai
   await assert.rejects(lookAtRun({ run: own.input.out!, checkpoint: "last" }), { message: says });
   Deno.removeSync(path, { recursive: true });
   Deno.renameSync(`${folder}/kept`, path);
+  // Keys that came later stand there only where they are used; without them is as before.
+  const averaged = configOf({ epochs: 1, ema: 0.5 }, "own");
+  for (const key of ["ema", "batch_samples", "gene_centre"]) {
+    assert.ok(!(key in (findCheckpoint(own.input.out!, "last")!.state as { settings: object }).settings), key);
+  }
+  assert.throws(
+    () => checkSettings(findCheckpoint(own.input.out!, "last")!, trainingSettings(averaged)),
+    { message: /it was trained with ema=0, the run has 0\.5/ },
+  );
   // A version before wrote no settings, and one may have had other keys.
   const { checksum: _, ...state } = JSON.parse(Deno.readTextFileSync(`${path}/trainer_state.json`));
   assert.equal(state.settings.img_lr, own.optim.img_lr);
