@@ -8,7 +8,9 @@ const FOLDER = new URL("../../../data/configs/", import.meta.url);
 const names = [...Deno.readDirSync(FOLDER)].map(({ name }) => name).filter((name) => name.endsWith(".yaml")).sort();
 
 Deno.test("the recipes are there", () => {
-  for (const name of ["conch.yaml", "her2st.yaml", "uni2-h.yaml"]) assert.ok(names.includes(name), name);
+  for (const name of ["conch.yaml", "her2st.yaml", "her2st-published.yaml", "uni2-h.yaml"]) {
+    assert.ok(names.includes(name), name);
+  }
 });
 
 for (const name of names) {
@@ -20,11 +22,11 @@ for (const name of names) {
     assert.match(head, new RegExp(`deno task train --config data/configs/${name.replaceAll(".", "\\.")}`));
     assert.ok(head.length > 200);
     const { encoder } = config.input;
-    // A folder that a command of the head makes: what its script builds.
+    // A folder that a command of the head makes: what its script writes.
     const made = encoder.includes("/") && !encoder.startsWith(RANDOM_PREFIX);
-    if (made) assert.match(head, new RegExp(`scripts/her2st/pretrain\\.ts .*--out ${encoder}\n`));
+    if (made) assert.match(head, new RegExp(`scripts/her2st/public_weights\\.py ${encoder}\n`));
     const spec = made
-      ? randomEncoder("random:vit_small_patch16_224?dim=192&depth=4&img=112").spec
+      ? findEncoder("dinov2-s")
       : encoder.startsWith(RANDOM_PREFIX)
       ? randomEncoder(encoder).spec
       : findEncoder(encoder);
