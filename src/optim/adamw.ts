@@ -214,7 +214,6 @@ export class AdamW {
     });
   }
 
-<<<<<<< HEAD
   /** What a resumed run needs: moments, counters and, in half precision, the loss scale. */
   #kept(): [name: string, tensor: Tensor][] {
     const { lossScale } = this.#options;
@@ -222,30 +221,16 @@ export class AdamW {
     return lossScale ? [...kept, ["loss_scale", lossScale.state]] : kept;
   }
 
-  /** Begins anew, as between stages: moments and counters are 0; the loss scale stays what it has come to. */
+  /** Begins anew, as between stages: moments and counters are 0; the loss scale and running means stay what they have come to. */
   reset(): void {
     for (const [name, tensor] of this.#kept()) {
-      if (name !== "loss_scale") upload(this.#parameters.gpu, tensor, new Float32Array(tensor.size));
+      if (name !== "loss_scale" && !name.startsWith("ema.")) {
+        upload(this.#parameters.gpu, tensor, new Float32Array(tensor.size));
+      }
     }
   }
 
-  /** Reads everything a resumed run needs back, in one wait: both moments of every parameter, counters, the loss scale. */
-=======
-  /** Sets moments and counters to 0; a running mean stays. */
-  async reset(): Promise<void> {
-    const values = await this.read();
-    const cleared = [...values].map(([name, { shape, data }]): [string, HostTensor] => [
-      name,
-      { shape, data: name.startsWith("ema.") ? data : new Float32Array(data.length) },
-    ]);
-    this.load(new Map(cleared));
-  }
-
-  /**
-   * Reads everything a resumed run needs back, in one wait: both moments of every parameter, its running mean where there is
-   * one, and the counters.
-   */
->>>>>>> 1e63b0e (Loss pcc_genes, running mean of weights, batches of one sample, expression centred in its sample; the cache of frozen blocks is shared by runs of other genes, splits and seeds)
+  /** Reads everything a resumed run needs back, in one wait: moments and running means of parameters, counters, the loss scale. */
   async read(): Promise<Map<string, HostTensor>> {
     const entries = this.#kept();
     const values = await readback(this.#parameters.gpu, ...entries.map(([, tensor]) => tensor));

@@ -174,7 +174,9 @@ export function loadLora(encoder: Encoder, read: ReadFile, where: string): void 
     const apart = others.findIndex(({ data }) => data.some((value, i) => value !== a!.data[i]));
     if (apart >= 0) {
       throw new WeightsError(
-        `Cannot load ${where}/${file}: lora_A of ${names[apart + 1]} is another than that of ${names[0]}, wanted one for both`,
+        `Cannot load ${where}/${file}: lora_A of ${names[apart + 1]} is another than that of ${
+          names[0]
+        }, wanted one for both`,
         {
           hint: "Start from it with adapter=FOLDER, which keeps the parts of a layer apart",
           context: { file, keys: [names[apart + 1]] },

@@ -128,7 +128,8 @@ const VIEW_STREAM = 0x76696577;
 /** What all rows of the cache depend on. */
 function cacheKey({ config: { cache, optim }, opened }: RowSource, cut: EncoderCut): string {
   const { input } = opened.encoder.spec;
-  const parts = { cut, dtype: cache.cache_dtype, weights: optim.precision };
+  const halves = opened.encoder.vit.activations === "f16" && { activations: "f16" };
+  const parts = { cut, dtype: cache.cache_dtype, weights: optim.precision, ...halves };
   return sha256Of(JSON.stringify([opened.weightsHash, opened.adapterHash ?? null, input, parts]));
 }
 
@@ -161,20 +162,8 @@ async function openStemCache(
   if (cache.cache === "disk") {
     const folder = cache.cache_dir ?? `${config.input.out ?? "runs"}/cache`;
     host.makeFolder(folder);
-<<<<<<< HEAD
-    const key = cacheKey(source, {
-      cut,
-      views: places(cache),
-      dtype,
-      seed: optim.seed,
-      weights: optim.precision,
-      ...(opened.encoder.vit.activations === "f16" && { activations: "f16" }),
-    });
-    const path = `${folder}/stem`;
-=======
     const key = cacheKey(source, cut);
     const path = `${folder}/stem-${key.slice(0, 12)}`;
->>>>>>> 1e63b0e (Loss pcc_genes, running mean of weights, batches of one sample, expression centred in its sample; the cache of frozen blocks is shared by runs of other genes, splits and seeds)
     // Other runs may be given the same folder.
     const lock = host.lock(`${folder}/stem`);
     try {

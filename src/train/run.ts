@@ -119,9 +119,6 @@ async function restore({ optimizer, gpu, load }: Training, { read, path }: Found
   await gpu.queue.onSubmittedWorkDone();
 }
 
-<<<<<<< HEAD
-/** Trains to the end, or until the signal; writes metrics and checkpoints. */
-=======
 /** Runs a part with the running mean of the weights in their place, where there is one. */
 async function averaged<T>({ optimizer }: Training, act: () => Promise<T>): Promise<T> {
   optimizer.swapMean();
@@ -133,7 +130,6 @@ async function averaged<T>({ optimizer }: Training, act: () => Promise<T>): Prom
 }
 
 /** Trains to the end, or until the signal; writes metrics and checkpoints. The weights are then those that are saved. */
->>>>>>> 1e63b0e (Loss pcc_genes, running mean of weights, batches of one sample, expression centred in its sample; the cache of frozen blocks is shared by runs of other genes, splits and seeds)
 export async function runTraining(training: Training, options: RunOptions): Promise<LoopEnd> {
   const { store, before, reporter, signal, now, time, onRow } = options;
   const { stages, columns, cadence, hints } = training;
@@ -164,12 +160,8 @@ export async function runTraining(training: Training, options: RunOptions): Prom
       },
       onTiming: (step, values) => metrics.timing(step, values),
       onProgress: ({ stage, ...done }) => reporter.training({ what: stage.name, unit: stage.unit, ...done }),
-<<<<<<< HEAD
-      save: (kind, loop) => time("checkpoints", () => save(training, store, metrics, kind, loop)),
-=======
       save: (kind, loop) =>
         time("checkpoints", () => averaged(training, () => save(training, store, metrics, kind, loop))),
->>>>>>> 1e63b0e (Loss pcc_genes, running mean of weights, batches of one sample, expression centred in its sample; the cache of frozen blocks is shared by runs of other genes, splits and seeds)
       reset: () => training.optimizer.reset(),
       signal,
       now,

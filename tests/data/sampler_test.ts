@@ -2,7 +2,14 @@
 
 import assert from "node:assert/strict";
 import { centre } from "../../src/data/coordinates.ts";
-import { epochBatches, epochOrder, type NearPairs, nearPairs, planEpoch, sampleBatches } from "../../src/data/sampler.ts";
+import {
+  epochBatches,
+  epochOrder,
+  type NearPairs,
+  nearPairs,
+  planEpoch,
+  sampleBatches,
+} from "../../src/data/sampler.ts";
 
 /** Spots of a hexagonal array, `pitch` pixels apart. */
 function hexagonal(rows: number, columns: number, pitch: number) {

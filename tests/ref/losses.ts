@@ -57,11 +57,13 @@ export function pccRef(y: M, x: M): number {
 /** One minus mean column correlation. */
 export function pccGenesRef(y: M, x: M): number {
   const columns = turn(x).map(centred);
-  return 1 - mean(turn(y).map(centred).map((a, j) => {
-    const b = columns[j]!;
-    const deviation = (v: number[]) => Math.sqrt(dot(v, v) / v.length + 1e-9);
-    return dot(a, b) / a.length / (deviation(a) * deviation(b));
-  }));
+  return 1 - mean(
+    turn(y).map(centred).map((a, j) => {
+      const b = columns[j]!;
+      const deviation = (v: number[]) => Math.sqrt(dot(v, v) / v.length + 1e-9);
+      return dot(a, b) / a.length / (deviation(a) * deviation(b));
+    }),
+  );
 }
 
 /** Covariance norm. */

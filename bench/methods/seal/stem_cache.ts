@@ -87,7 +87,15 @@ async function epoch(vision: RowInput, runs: number): Promise<number> {
 const cut = encoder.deepestCut()!;
 const shapes = encoder.cutShapes(cut);
 const store = new DeviceStemStore(gpu, { rows: pairs, shapes, dtype: "f16" });
-const stemCache = await StemCache.create(gpu, encoder, { cut, store, dtype: "f16", pairs: 4096, tile: side, images, batch });
+const stemCache = await StemCache.create(gpu, encoder, {
+  cut,
+  store,
+  dtype: "f16",
+  pairs: 4096,
+  tile: side,
+  images,
+  batch,
+});
 const before = performance.now();
 await stemCache.ensure(Array.from({ length: pairs }, (_, pair) => ({ pair, view: 0 })));
 await gpu.queue.onSubmittedWorkDone();

@@ -37,6 +37,7 @@ export function openOptimizer(
       eps: optim.eps,
       ...(optim.clip_norm > 0 && { clipNorm: optim.clip_norm }),
       lossScale,
+      ema: optim.ema,
     },
   );
   return {

@@ -74,22 +74,6 @@ export function organsOf(samples: readonly SampleFiles[], { model }: SealConfig)
   });
 }
 
-<<<<<<< HEAD
-=======
-function optimizerOf({ parameters }: SealModel, { layers }: VisionPart, { optim }: SealConfig): AdamW {
-  return new AdamW(
-    parameters,
-    parameterGroups({ weightDecay: optim.weight_decay, ...(layers && { layers }) }),
-    {
-      beta1: optim.beta1,
-      beta2: optim.beta2,
-      eps: optim.eps,
-      ...(optim.clip_norm > 0 && { clipNorm: optim.clip_norm }),
-      ema: optim.ema,
-    },
-  );
-}
-
 /** Reads expression of pairs, less the mean of each gene over the sample's pairs with `centre`. */
 export function expressionOf(
   set: Pick<TrainingSet, "samples" | "genes" | "matrix" | "gather" | "locate">,
@@ -112,7 +96,6 @@ export function expressionOf(
   };
 }
 
->>>>>>> 1e63b0e (Loss pcc_genes, running mean of weights, batches of one sample, expression centred in its sample; the cache of frozen blocks is shared by runs of other genes, splits and seeds)
 /** Opens everything. */
 export async function openSession(gpu: Gpu, config: SealConfig, set: TrainingSet, host: Host): Promise<SealSession> {
   const data = await host.markData(set);

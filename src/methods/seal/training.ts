@@ -4,12 +4,8 @@
  * @module
  */
 
-<<<<<<< HEAD
-import { DataError, WeightsError } from "../../core/errors.ts";
-import type { Reporter } from "../../core/reporter.ts";
-=======
 import { ConfigError, DataError, WeightsError } from "../../core/errors.ts";
->>>>>>> 1e63b0e (Loss pcc_genes, running mean of weights, batches of one sample, expression centred in its sample; the cache of frozen blocks is shared by runs of other genes, splits and seeds)
+import type { Reporter } from "../../core/reporter.ts";
 import { lossStatistics } from "../../data/genes/vocabulary.ts";
 import { checkFed } from "../../models/opened_encoder.ts";
 import type { AdapterFacts } from "../../train/checkpoint.ts";

@@ -117,7 +117,7 @@ async function inHalf(on: Gpu, cached: boolean, overrides: Overrides = {}): Prom
     ? new DeviceStemStore(on, { rows: pairs, shapes: encoder.cutShapes(cut), dtype: "f16" })
     : undefined;
   const stemCache = store &&
-    await StemCache.create(on, encoder, { cut, store, dtype: "f16", views: 1, tile: side, images, batch: 16 });
+    await StemCache.create(on, encoder, { cut, store, dtype: "f16", pairs, tile: side, images, batch: 16 });
   const vision = stemCache ? cachedInput(encoder, cut, stemCache, "f16") : pixelInput(encoder, images, side);
   const said: Said = [];
   const onSkipped = (skipped: number, scale: number | undefined) => void said.push([skipped, scale]);
