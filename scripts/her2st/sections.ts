@@ -4,14 +4,17 @@
  *
  *   deno run -A scripts/her2st/sections.ts --in her2st --out data/cache/her2st_public [--sections C2,C3] [--field 224] [--side 224]
  *
- * All genes of all sections that are named; a section that lacks one has no counts of it.
+ * All genes of all sections that are named; a section that lacks one has no counts of it. `panel.txt` beside them holds the 50
+ * genes that the table is of: those of most variance of ln(1 + counts per ten thousand) over the spots of `--panel`, of those that
+ * more than a tenth of these spots show and all sections have.
  */
 
 import { parseArgs } from "node:util";
 import { joinSection } from "../../src/data/convert/legacy_st.ts";
 import { resizeSquare } from "../../src/data/image/resize.ts";
 import { openSlide, type Slide } from "../../src/data/image/slide.ts";
-import { dense, toCsr } from "../../src/data/matrix.ts";
+import { logNormalize } from "../../src/data/genes/normalise.ts";
+import { dense, toCsr, visitRow } from "../../src/data/matrix.ts";
 import { loadMatrix } from "../../src/data/sample.ts";
 import { disk, openFile } from "../../src/io/fs.ts";
 import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
@@ -27,6 +30,7 @@ const { values } = parseArgs({
     sections: { type: "string", default: "C2,C3,C4,C5" },
     field: { type: "string", default: "224" },
     side: { type: "string", default: "224" },
+    panel: { type: "string", default: "C2,C3,C4" },
   },
 });
 
@@ -110,9 +114,33 @@ async function write(read: Read, all: ReadonlyMap<string, number>): Promise<void
   console.error(`${id}: ${barcodes.length} spots, ${all.size} genes, ${pixels.size.toFixed(3)} µm a pixel`);
 }
 
+/** The genes that vary most over the spots of some sections. */
+function panelOf(chosen: readonly Read[], most: number): string[] {
+  const figures = new Map<string, { times: number; sum: number; squares: number }>();
+  let spots = 0;
+  for (const { genes, section } of chosen) {
+    const matrix = logNormalize(loadMatrix(section.counts));
+    for (let i = 0; i < matrix.rows; i++) {
+      visitRow(matrix, i, (g, value) => {
+        if (value === 0) return;
+        const { times, sum, squares } = figures.get(genes[g]!) ?? { times: 0, sum: 0, squares: 0 };
+        figures.set(genes[g]!, { times: times + 1, sum: sum + value, squares: squares + value * value });
+      });
+    }
+    spots += matrix.rows;
+  }
+  const measured = sections.map(({ genes }) => new Set(genes));
+  return [...figures]
+    .filter(([gene, { times }]) => times > spots / 10 && measured.every((genes) => genes.has(gene)))
+    .map(([gene, { sum, squares }]) => [gene, squares / spots - (sum / spots) ** 2] as const)
+    .sort((a, b) => b[1] - a[1]).slice(0, most).map(([gene]) => gene);
+}
+
 for (const folder of ["st", "patches", "metadata"]) Deno.mkdirSync(`${values.out}/${folder}`, { recursive: true });
 const sections: Read[] = [];
 for (const id of values.sections.split(",")) sections.push(await read(id));
+const panel = panelOf(sections.filter(({ id }) => values.panel.split(",").includes(id)), 50);
+disk.write(`${values.out}/panel.txt`, `${panel.join("\n")}\n`);
 const names = [...new Set(sections.flatMap(({ genes }) => genes))].sort();
 const all = new Map(names.map((name, i) => [name, i]));
 for (const section of sections) await write(section, all);

@@ -5,8 +5,8 @@
  *   deno run -A scripts/her2st/table.ts --in her2st --data data/cache/her2st_public \
  *     --runs "SEAL, best=runs/best_1/features.safetensors,runs/best_2/features.safetensors" [--test C5 --train C2,C3,C4]
  *
- * Protocol: ln(1 + counts per ten thousand) over all genes of a section; the 50 genes of highest variance among those that more
- * than a tenth of the spots of the sections trained on show. Every feature is z-scored in its section, targets are centred in
+ * Protocol: ln(1 + counts per ten thousand) over all genes of a section; the 50 genes of `panel.txt`, which
+ * sections.ts chose. Every feature is z-scored in its section, targets are centred in
  * theirs; ridge with intercept, its penalty from 10 to 30,000 by least squared error on each training section left out, the same
  * rule for all rows. `neighbours` adds the mean of the features of the eight spots around. `copy` adds what the nine nearest
  * spots of the training section beside it have, with weight .3 (copy.ts). Intervals: of the mean over runs less the
@@ -102,20 +102,6 @@ function beside(a: Table, b: Table): Table {
     data.set(b.data.subarray(i * b.columns, (i + 1) * b.columns), i * columns + a.columns);
   }
   return { rows: a.rows, columns, data };
-}
-
-/** The 50 genes, of the sections trained on, restricted to genes that all sections have. */
-function panelOf(sections: readonly Section[], chosen: readonly Section[]): string[] {
-  const all = sections.map(({ genes }) => new Set(genes));
-  const spots = chosen.reduce((sum, { expression }) => sum + expression.rows, 0);
-  const places = chosen.map(({ genes }) => new Map(genes.map((gene, g) => [gene, g])));
-  const scored = chosen[0]!.genes.filter((gene) => all.every((genes) => genes.has(gene))).flatMap((gene) => {
-    const all = chosen.flatMap(({ expression }, i) => [...column(expression, places[i]!.get(gene)!)]);
-    if (all.filter((value) => value > 0).length <= spots / 10) return [];
-    const mean = all.reduce((a, b) => a + b, 0) / spots;
-    return [{ gene, variance: all.reduce((sum, value) => sum + (value - mean) ** 2, 0) }];
-  });
-  return scored.sort((a, b) => b.variance - a.variance).slice(0, 50).map(({ gene }) => gene);
 }
 
 /** Means of the features of the spots around. */
@@ -228,7 +214,7 @@ function addFeatures(name: string, one: Features, mean: Features, joint?: readon
 const trained = values.train.split(",");
 const sections = new Map<string, Section>();
 for (const id of new Set([...trained, values.test, values.beside])) sections.set(id, await readSection(id));
-const panel = panelOf([...sections.values()], trained.map((id) => sections.get(id)!));
+const panel = Deno.readTextFileSync(`${values.data}/panel.txt`).trim().split("\n");
 const target = new Map([...sections.values()].map((section) => {
   const place = new Map(section.genes.map((gene, g) => [gene, g]));
   return [section.id, columnsOf(section.expression, panel.map((gene) => place.get(gene)!))];

@@ -1,6 +1,6 @@
 /**
  * What a run's encoder says of the spots of all sections, before and after training, for `scripts/her2st/table.ts`: the patch as
- * it is, and the mean over its eight flips and rotations, which come from the run's cache. Taken from the last checkpoint.
+ * it is, and the mean over the flips and rotations that the run keeps in its cache, all eight with cache_views: 8. Taken from the last checkpoint.
  *
  *   deno run -A scripts/methods/seal/her2st_features.ts --run runs/her2st_1 --out runs/her2st_1/features.safetensors
  *
@@ -32,13 +32,13 @@ const set = await openData(config, host);
 const gpu = await requestGpu(navigator.gpu);
 const session = await openSession(gpu, config, set, host);
 const { model, plain } = session;
-if (config.cache.cache_views !== 8) throw new Error("cache_views is not 8: the cache lacks flips and rotations");
+const views = config.cache.cache_views;
 const tensors = new Map<string, { shape: readonly number[]; data: Float32Array }>();
 
 /** Of each section the patches as they are (`view0.`), and sums over views, divided. */
 async function say(what: "frozen" | "seal"): Promise<void> {
   const all = new Map(set.samples.map(({ id }) => [id, new Map<string, Float32Array>()]));
-  for (let view = 0; view < 8; view++) {
+  for (let view = 0; view < views; view++) {
     for (const { id, first, count } of set.samples) {
       const sums = all.get(id)!;
       const out = await plain.images(Array.from({ length: count }, (_, i) => ({ pair: first + i, view })));
@@ -49,7 +49,7 @@ async function say(what: "frozen" | "seal"): Promise<void> {
           data.forEach((value: number, i: number) => sum[i]! += value * share);
           sums.set(key, sum);
         };
-        add(name, 1 / 8);
+        add(name, 1 / views);
         if (view === 0) add(`view0.${name}`, 1);
       }
       console.error(`${what} ${id} view ${view}: ${new Date().toISOString()}`);
