@@ -123,6 +123,11 @@ export class AdamW {
     this.#rate = store.tensor("adamw.rate", "adamw.rate", [groups.length]);
     this.state = store.tensor("adamw.state", "adamw.state", [8]);
     store.allocate();
+    this.startMean();
+  }
+
+  /** Begins the running mean anew with the weights as they are: for weights that were loaded later. */
+  startMean(): void {
     this.#copyMeans((encoder, w, mean, bytes) => encoder.copyBufferToBuffer(...w, ...mean, bytes));
   }
 

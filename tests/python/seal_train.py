@@ -10,6 +10,10 @@ Loss    clip(z_img, z_gene; 0.05) + 0.1 barlow_std_mse(y_gene, x) + 0.1 barlow_s
 Step    gradients clipped to norm 5, AdamW, weight decay 0.2 on matrices and on the flows' u and w; linear rise over 5 steps,
         then half a cosine to 0; peaks 3e-3 (LoRA), 1e-3 (gene model), 2e-3 (decoder)
 
+Recipe  pearson (`losses_pearson.json`, `seal_train_pearson.safetensors`, 30 steps): batches of one of three samples, expression less
+        its sample's mean, decoder without activation, 0.2 clip + pcc_genes(y_gene, x) + 2 pcc_genes(y_img, x) + kl_flow / 48,
+        and a running mean of what trains that keeps 0.8 of itself a step, by torch.optim.swa_utils
+
 As only the class token leaves the last block, the engine's query branch sees that token alone; its dropout mask is the first
 token's part of the one mask the layer has, since random numbers go by name and by row of the batch.
 
@@ -32,6 +36,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
+from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn
 
 import seal_modules
 from seal_modules import Dropout, GeneVAE, ImgEmbDecoder, fnv1a, name_draws, row_words, threefry
@@ -44,7 +49,7 @@ GENES, HIDDEN, LATENT = 24, [32, 16], 48
 RANK, ALPHA, LORA_DROPOUT, DROPOUT, TEMPERATURE = 4, 8, 0.15, 0.1, 0.05
 BATCH, PAIRS, STEPS, RISE, CLIP, DECAY = 24, 72, 50, 5, 5.0, 0.2
 PEAK = {"img": 3e-3, "gene": 1e-3, "head": 2e-3}
-SEED, WEIGHT_SEED = 7, 11
+SEED, WEIGHT_SEED, KEEP = 7, 11, 0.8
 
 
 # ---------------------------------------------------------------- data, as src/verify/formula.ts
@@ -186,7 +191,7 @@ class PatchEmbed(nn.Module):
 class Seal(nn.Module):
     """Names are the engine's: timm's for the encoder, `gene.` before the gene model's."""
 
-    def __init__(self) -> None:
+    def __init__(self, activation: str = "relu") -> None:
         super().__init__()
         self.cls_token = nn.Parameter(torch.zeros(1, 1, WIDTH))
         self.pos_embed = nn.Parameter(torch.zeros(1, (IMAGE // PATCH) ** 2 + 1, WIDTH))
@@ -199,7 +204,7 @@ class Seal(nn.Module):
         for linear in (last.attn.qkv, last.attn.proj, last.mlp.fc1, last.mlp.fc2):
             linear.adapt()
         self.gene = GeneVAE(GENES, LATENT, HIDDEN, dropout=DROPOUT, decoderDropout=DROPOUT)
-        self.decoder = ImgEmbDecoder(WIDTH, GENES, dropout=DROPOUT)
+        self.decoder = ImgEmbDecoder(WIDTH, GENES, dropout=DROPOUT, finalActivation=activation)
         name_draws(self, "")
 
     def encode(self, images: np.ndarray) -> torch.Tensor:
@@ -220,10 +225,19 @@ def barlow_std_mse(y: torch.Tensor, x: torch.Tensor, std: torch.Tensor) -> torch
     return 0.05 * ((c - 1) ** 2).sum() + 5 * (((y - x) / (std.clamp_min(1e-3) + 1e-8)) ** 2).mean()
 
 
-def losses(model: Seal, step: int) -> dict[str, torch.Tensor]:
+def pcc_genes(y: torch.Tensor, x: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
+    scaled = lambda t: (t - t.mean(0)) / torch.sqrt(t.var(0, unbiased=False) + 1e-9)  # noqa: E731
+    return 1 - (scaled(y) * scaled(x)).mean()
+
+
+def losses(model: Seal, step: int, pearson: bool = False) -> dict[str, torch.Tensor]:
+    # Three samples of as many pairs as a batch: a batch is one of them.
     pairs = (np.arange(BATCH) + step * BATCH) % PAIRS
     seal_modules.SEED, seal_modules.STEP = SEED, step
     x, std = torch.from_numpy(expression(pairs)), torch.from_numpy(deviations())
+    if pearson:
+        x = (x - x.mean(0)).float().double()
+    recon = pcc_genes if pearson else barlow_std_mse
     z = model.encode(patches(pairs))
     gene = model.gene(x, "sample", latent_noise())
     y = model.decoder(z)
@@ -231,26 +245,29 @@ def losses(model: Seal, step: int) -> dict[str, torch.Tensor]:
     target = torch.arange(BATCH)
     out = {
         "loss_contrast": (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2,
-        "loss_recon_gene": barlow_std_mse(gene["y"], x, std),
-        "loss_recon_img": barlow_std_mse(y, x, std),
+        "loss_recon_gene": recon(gene["y"], x, std),
+        "loss_recon_img": recon(y, x, std),
         "loss_kl_flow": gene["kl_flow"],
     }
-    total = out["loss_contrast"] + 0.1 * (out["loss_recon_gene"] + out["loss_recon_img"]) + out["loss_kl_flow"] / LATENT
+    contrast, genes, image = (0.2, 1.0, 2.0) if pearson else (1.0, 0.1, 0.1)
+    total = (contrast * out["loss_contrast"] + genes * out["loss_recon_gene"] + image * out["loss_recon_img"] +
+             out["loss_kl_flow"] / LATENT)
     return {"loss": total} | out
 
 
-def rate(role: str, t: int) -> float:
+def rate(role: str, t: int, steps: int) -> float:
     if t < RISE:
         return PEAK[role] * (t + 1) / RISE
-    return PEAK[role] * 0.5 * (1 + math.cos(math.pi * (t - RISE) / (STEPS - RISE)))
+    return PEAK[role] * 0.5 * (1 + math.cos(math.pi * (t - RISE) / (steps - RISE)))
 
 
 def role_of(name: str) -> str:
     return "gene" if name.startswith("gene.") else "head" if name.startswith("decoder.") else "img"
 
 
-def make() -> tuple[dict, dict[str, torch.Tensor]]:
-    model = Seal().double().train()
+def make(pearson: bool = False) -> tuple[dict, dict[str, torch.Tensor]]:
+    model = Seal("none" if pearson else "relu").double().train()
+    steps = 30 if pearson else STEPS
     with torch.no_grad():
         for name, p in model.named_parameters():
             p.copy_(start(name, p.shape))
@@ -264,22 +281,32 @@ def make() -> tuple[dict, dict[str, torch.Tensor]]:
         } for role in PEAK for decayed in (True, False)
     ]
     optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=0.0)
+    mean = AveragedModel(model, avg_fn=get_ema_avg_fn(KEEP)) if pearson else None
+    if mean is not None:
+        # The first update copies: the running mean starts with the weights before the first step.
+        mean.update_parameters(model)
     rows, norms = [], []
-    for t in range(STEPS):
-        found = losses(model, t)
+    for t in range(steps):
+        found = losses(model, t, pearson)
         optimizer.zero_grad(set_to_none=True)
         found["loss"].backward()
         norms.append(nn.utils.clip_grad_norm_(trained.values(), CLIP).item())
         for group in optimizer.param_groups:
-            group["lr"] = rate(group["role"], t)
+            group["lr"] = rate(group["role"], t, steps)
         optimizer.step()
+        if mean is not None:
+            mean.update_parameters(model)
         rows.append({name: value.item() for name, value in found.items()})
     kept = [n for n in trained if "lora_" in n or n.startswith("gene.flows.")] + ["gene.fc_mu.weight"]
     state = model.state_dict()
     kept += [n for n in state if n.startswith("gene.encoder.") and n.split(".")[-1].startswith("running")]
+    if mean is not None:
+        averages = mean.module.state_dict()
+        state |= {f"ema.{n}": averages[n] for n in trained}
+        kept = [n for n in trained if "lora_" in n] + [f"ema.{n}" for n in trained if "lora_" in n]
     record = {
         "made": f"tests/python/seal_train.py, torch {torch.__version__}",
-        "sizes": {"genes": GENES, "batch": BATCH, "pairs": PAIRS, "steps": STEPS},
+        "sizes": {"genes": GENES, "batch": BATCH, "pairs": PAIRS, "steps": steps},
         "weightSeed": WEIGHT_SEED,
         "gradNorms": norms,
         "losses": {name: [row[name] for row in rows] for name in rows[0]},
@@ -288,15 +315,22 @@ def make() -> tuple[dict, dict[str, torch.Tensor]]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Makes src/methods/seal/proof/losses.json and tests/fixtures/seal_train.safetensors")
+    parser = argparse.ArgumentParser(description="Makes src/methods/seal/proof/losses.json and tests/fixtures/seal_train*")
     parser.add_argument("--check", action="store_true", help="compare with the committed files, write nothing")
-    check = parser.parse_args().check
+    parser.add_argument("--pearson", action="store_true", help="that recipe alone")
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    record, tensors = make()
+    proof = SOURCES / "methods" / "seal" / "proof" / "losses.json"
+    files = {False: (proof, FIXTURES / "seal_train.safetensors"),
+             True: (FIXTURES / "losses_pearson.json", FIXTURES / "seal_train_pearson.safetensors")}
+    return max(write(pearson, *files[pearson], options.check) for pearson in ([True] if options.pearson else [False, True]))
+
+
+def write(pearson: bool, json_path: Path, tensor_path: Path, check: bool) -> int:
+    record, tensors = make(pearson)
     for name, values in record["losses"].items():
         print(f"{name}: {values[0]:.4f} -> {values[-1]:.4f}")
     print(f"gradient norm {min(record['gradNorms']):.2f} .. {max(record['gradNorms']):.2f}")
-    json_path, tensor_path = SOURCES / "methods" / "seal" / "proof" / "losses.json", FIXTURES / "seal_train.safetensors"
     if not check:
         json_path.write_text(json.dumps(record, indent=1) + "\n")
         save_file(tensors, tensor_path, metadata={"made": record["made"]})
