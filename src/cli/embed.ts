@@ -9,6 +9,7 @@ import { FEATURE_FORMATS, type FeatureFormat } from "../embed/formats.ts";
 import type { Pooling } from "../models/encoder_spec.ts";
 import type { EmbedMachine, EmbedOptions, EmbedResult } from "../run/embed.ts";
 import { dryRun } from "../run/embed_dry_run.ts";
+import { embedFeatures } from "../run/embed_features.ts";
 import { embedImages } from "../run/embed_images.ts";
 import { embedSlides } from "../run/embed_slides.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
@@ -32,6 +33,12 @@ export const words = "INPUT…";
 export const flags = {
   encoder: { kind: "text", value: "NAME|PATH", help: "registry name, folder, weights file, or random:ARCH" },
   adapter: { kind: "text", value: "PATH", help: "PEFT LoRA folder or SEAL .pth" },
+  run: {
+    kind: "text",
+    value: "DIR",
+    help: "instead of an encoder: a run that makes features of others (method spade); inputs are folders of features",
+  },
+  form: { kind: "text", value: "FORM", help: "what --run makes: routed (default), or concat with the input" },
   out: { kind: "text", value: "DIR|FILE", default: "features", help: "folder, or a file for a single input" },
   format: { kind: "choice", of: Object.keys(FEATURE_FORMATS), default: "h5", help: "form of the output" },
   pooling: { kind: "choice", of: ["cls", "mean", "cls+mean"], help: "instead of the encoder's own" },
@@ -85,11 +92,54 @@ async function runSlides(values: Values, shared: EmbedOptions, machine: EmbedMac
   return await dryRun(options, machine, (error) => askedOfLauncher(error) !== undefined);
 }
 
+/** Flags that say something of features that a run makes. */
+const OF_RUN: ReadonlySet<string> = new Set(
+  ["run", "form", "out", "format", "overwrite", "software", "quiet", "json", "precision", "name-from"],
+);
+
+/** Stored features through a run. */
+async function runFeatures(values: Values, paths: readonly string[], machine: EmbedMachine): Promise<EmbedResult> {
+  const { run, form, out, format, overwrite } = values;
+  const defaults = Object.fromEntries(
+    Object.entries(flags).map(([name, flag]) => [name, "default" in flag ? flag.default : undefined]),
+  );
+  const stray = Object.entries(values).find(([name, value]) =>
+    !OF_RUN.has(name) && value !== undefined && value !== false && value !== defaults[name] &&
+    !(Array.isArray(value) && value.length === 0)
+  );
+  if (stray) {
+    throw new ConfigError(`Cannot embed with --run and --${stray[0]}, which is of images`, {
+      hint: `Leave --${stray[0]} out: a run makes features of those that are there`,
+    });
+  }
+  const settings = { format };
+  return await embedFeatures(
+    { run: run!, features: paths, form, format: format as FeatureFormat, out, overwrite, settings },
+    machine,
+  );
+}
+
 /** Runs the command. */
 export async function run({ flags: values, words: paths }: Args<typeof flags>, job: Job): Promise<number> {
   const { encoder, adapter, shard, overwrite } = values;
+  const machine: EmbedMachine = {
+    reporter: new Progress(values.quiet),
+    signal: job.signal,
+    openGpu: () => openGpu(values.software),
+    gracefully: (act) => job.gracefully(act),
+  };
+  if (values.run !== undefined) {
+    const { json, status } = await runFeatures(values, paths, machine);
+    if (values.json) printJson(json);
+    return status;
+  }
+  if (values.form !== undefined) {
+    throw new ConfigError("Cannot embed images with --form, which is of --run", { hint: "Leave --form out" });
+  }
   if (encoder === undefined) {
-    throw new ConfigError("Cannot embed: no --encoder is given", { hint: "For example --encoder uni2-h" });
+    throw new ConfigError("Cannot embed: no --encoder is given", {
+      hint: "For example --encoder uni2-h; --run for features of features",
+    });
   }
   const shared: EmbedOptions = {
     ...{ paths, encoder, adapter, shard, overwrite },
@@ -97,12 +147,6 @@ export async function run({ flags: values, words: paths }: Args<typeof flags>, j
     imageSize: values["image-size"],
     batchSize: values["batch-size"],
     precision: values.precision === "f16" ? "f16" : "f32",
-  };
-  const machine: EmbedMachine = {
-    reporter: new Progress(values.quiet),
-    signal: job.signal,
-    openGpu: () => openGpu(values.software),
-    gracefully: (act) => job.gracefully(act),
   };
   const { json, status } = await (values.job === undefined ? runImages : runSlides)(values, shared, machine);
   if (values.json) printJson(json);

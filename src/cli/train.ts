@@ -63,6 +63,7 @@ export async function details(argv: readonly string[]): Promise<string> {
 export const flags = {
   config: COMMON.config,
   data: { kind: "list", value: "DIR", help: "folder in HEST's layout: st, patches, metadata" },
+  features: { kind: "list", value: "DIR", help: "folder with a feature file a slide, of methods that train on those" },
   encoder: { kind: "text", value: "NAME|PATH", help: "registry name, folder, weights file, or random:ARCH" },
   adapter: { kind: "text", value: "PATH", help: "PEFT LoRA folder or SEAL .pth to start from" },
   "genes-include": {
@@ -99,6 +100,7 @@ async function configOf(
     : [{ name: values.config, text: readText(values.config) }];
   const fromFlags = Object.entries({
     data: values.data.length ? JSON.stringify(values.data) : undefined,
+    features: values.features.length ? JSON.stringify(values.features) : undefined,
     encoder: values.encoder,
     adapter: values.adapter,
     genes_include: values["genes-include"].length ? values["genes-include"].join(",") : undefined,
@@ -142,7 +144,8 @@ function readText(path: string): string {
 
 /** Whether nothing but a place, a seed or how to run was said. */
 function isDemo(values: Values, given: readonly unknown[]): boolean {
-  return values.config === undefined && !values.data.length && values.encoder === undefined && given.length === 0;
+  return values.config === undefined && !values.data.length && !values.features.length &&
+    values.encoder === undefined && given.length === 0;
 }
 
 /** Runs the command. */

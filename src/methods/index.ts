@@ -20,6 +20,10 @@ interface Row {
 const METHODS: Readonly<Record<string, Row>> = {
   seal: { files: ["omics.safetensors", "heads.safetensors", "genes.json"], load: () => import("./seal/index.ts") },
   mil: { files: ["model.json"], load: () => import("./mil/index.ts") },
+  spade: {
+    files: ["spade.safetensors", "spade.json", "best.safetensors", "genes.json"],
+    load: () => import("./spade/index.ts"),
+  },
 };
 
 /** Names of all methods. */

@@ -6,12 +6,11 @@
  */
 
 import type { KeyTable } from "../core/config_key.ts";
-import type { LoadOptions } from "../data/load_sample.ts";
-import type { TrainingSetOptions } from "../data/open_training_set.ts";
 import type { Vocabulary } from "../data/genes/vocabulary.ts";
 import type { SynthOptions } from "../data/synth/plan.ts";
 import type { TrainedModel } from "../eval/inference.ts";
 import type { Gpu } from "../gpu/device.ts";
+import type { Features } from "../io/features.ts";
 import type { Results, RunEvidence, RunFacts } from "../report/run_evidence.ts";
 import type {
   AnyConfig,
@@ -23,6 +22,7 @@ import type {
 } from "../train/config/format.ts";
 import type { Host } from "../train/host.ts";
 import type { LoopEnd } from "../train/loop.ts";
+import type { Lenience, RunDataOptions } from "../train/pair_data.ts";
 import type { FoundCheckpoint } from "../train/run.ts";
 import type { Training } from "../train/training.ts";
 import type { MethodProof } from "../verify/proof.ts";
@@ -77,15 +77,6 @@ export interface MethodRun {
   evidence(context: EvidenceContext): Promise<MethodEvidence>;
   close(): void;
 }
-
-/** Where counts are, and what lets samples through that are refused otherwise, beside what a configuration says. */
-export type Lenience = Pick<LoadOptions, "counts" | "dropBadSpots" | "dropUnknownPatches">;
-
-/** How the data of a run are chosen and read. */
-export type RunDataOptions = Pick<
-  TrainingSetOptions,
-  "folders" | "samples" | "select" | "holdOut" | "layer" | "load" | "allowDenied" | "leastCoverage"
->;
 
 /** How a trained model is opened. */
 export interface UseOptions {
@@ -219,6 +210,36 @@ export interface FoldTraining<Config, D> {
   outputs(text: string, file: string): FoldOutputs;
 }
 
+/** Rows of features that a model made. */
+export interface MadeFeatures {
+  /** `[R, dim]`. */
+  readonly features: Float32Array;
+  /** What is said of each row beside, by {@linkcode FeatureRun.columns}. */
+  readonly table: readonly (readonly (string | number)[])[];
+}
+
+/** A model of features on the device. */
+export interface FeatureModel {
+  /** Width of what it makes. */
+  readonly dim: number;
+  /** @param rows `[R, d]`, finite. */
+  run(rows: Float32Array): Promise<MadeFeatures>;
+  close(): void;
+}
+
+/** A trained run that makes other features of stored ones, before a device is open. */
+export interface FeatureRun {
+  /** Width of a row. */
+  readonly dim: number;
+  /** What it can make, the default first. */
+  readonly forms: readonly string[];
+  /** What it says of each row. */
+  readonly columns: readonly string[];
+  /** Refuses features that are not like those it was trained on. @throws {WeightsError} Naming what differs. */
+  check(file: Pick<Features, "name" | "attributes">): void;
+  open(gpu: Gpu, form: string): Promise<FeatureModel>;
+}
+
 /** A run that shows a method on synthetic data, from nothing to a report. */
 export interface MethodDemo {
   /** The data set. */
@@ -268,6 +289,12 @@ export interface Method<T extends KeyTable = KeyTable, D = unknown> {
   slides?(config: ConfigOf<T>, checkpoint: FoundCheckpoint): SlideRun;
   /** Models of slides that are trained on the folds of a cohort; not there where models of the method take none. */
   readonly folds?: FoldTraining<ConfigOf<T>, D>;
+  /**
+   * A trained run for stored features of patches; not there where models of the method make none of them.
+   *
+   * @throws {WeightsError | DataError} If the checkpoint lacks a file, or one is damaged.
+   */
+  features?(config: ConfigOf<T>, checkpoint: FoundCheckpoint): FeatureRun;
   /** The result of a finished run for the command's JSON, from what its folder holds. */
   resultJson?(results: Results): Readonly<Record<string, unknown>>;
 }
@@ -292,4 +319,5 @@ export interface AnyMethod extends Pick<Method, "name" | "summary" | "demo" | "p
   trained?(config: AnyRunConfig, checkpoint: FoundCheckpoint): TrainedRun;
   slides?(config: AnyRunConfig, checkpoint: FoundCheckpoint): SlideRun;
   readonly folds?: FoldTraining<AnyRunConfig, unknown>;
+  features?(config: AnyRunConfig, checkpoint: FoundCheckpoint): FeatureRun;
 }

@@ -372,10 +372,134 @@ export interface MilSettings {
   readonly cache_budget?: number | undefined;
 }
 
+/** Configuration of method `spade`: the keys of its YAML files; what is left out has its default. */
+export interface SpadeSettings {
+  /** Folders with a feature file a sample, its rows named by barcodes, as embed writes them; a list of texts. Default []. */
+  readonly features?: readonly string[] | undefined;
+  /** Folders in HEST's layout; none is the bundled demo; a list of texts. Default []. */
+  readonly data?: readonly string[] | undefined;
+  /** Run folder; a text or null. Default null. */
+  readonly out?: string | null | undefined;
+  /** Ids of the samples to use; null uses all; a list of texts or null. Default null. */
+  readonly samples?: readonly string[] | null | undefined;
+  /** Ids of samples to leave out; a list of texts. Default []. */
+  readonly exclude_samples?: readonly string[] | undefined;
+  /** Use samples of these st_technology values only, such as Visium; null uses all; a list of texts or null. Default null. */
+  readonly technologies?: readonly string[] | null | undefined;
+  /** Use samples of these species only; null uses all; a list of texts or null. Default null. */
+  readonly species?: readonly string[] | null | undefined;
+  /** Use samples of these organs only; null uses all; a list of texts or null. Default null. */
+  readonly organs?: readonly string[] | null | undefined;
+  /** Where the .h5ad files keep raw counts: X, raw, or a layer such as layers/counts; a text. Default X. */
+  readonly counts?: string | undefined;
+  /** Leave out spots with NaN, infinite or negative counts instead of refusing their sample; true or false. Default false. */
+  readonly drop_bad_spots?: boolean | undefined;
+  /** Leave out patches whose barcode the counts lack instead of refusing their sample; true or false. Default false. */
+  readonly drop_unknown_patches?: boolean | undefined;
+  /** What happens where patches and spots of one barcode lie apart on the slide; error | warn | off. Default error. */
+  readonly self_test?: "error" | "warn" | "off" | undefined;
+  /** Use slides coarser than 1.15 µm a pixel, whose patches are blurred; true or false. Default false. */
+  readonly allow_coarse?: boolean | undefined;
+  /** Ids of samples to use although they are known to be faulty; a list of texts. Default []. */
+  readonly allow_denied?: readonly string[] | undefined;
+  /** Share of the genes that every sample must have measured; a number from 0 to 1. Default 0.2. */
+  readonly least_coverage?: number | undefined;
+  /** Keys and groups of other programs that a document may hold besides; they are not used; a list of texts. Default []. */
+  readonly ignore_keys?: readonly string[] | undefined;
+  /** Donors held out for evaluation; a list of texts. Default []. */
+  readonly holdout_donors?: readonly string[] | undefined;
+  /** Samples held out; where their donors' other samples train, the report of leakage says so; a list of texts. Default []. */
+  readonly holdout_samples?: readonly string[] | undefined;
+  /** Share of the samples held out, in whole donors, where neither is named; 0 holds out none; a number from 0 to 0.9. Default 0.2. */
+  readonly holdout_fraction?: number | undefined;
+  /** Genes of the vocabulary: the panel's, those of genes_include, then the best of the training samples; a whole number from 1 to 100000. Default 2000. */
+  readonly n_train_genes?: number | undefined;
+  /** Genes that the vocabulary has whatever their rank, as far as a training sample measured them; a list of texts. Default []. */
+  readonly genes_include?: readonly string[] | undefined;
+  /** File with the genes: one name a line, or genes.json of a run; null chooses them on the training samples; a text or null. Default null. */
+  readonly gene_list?: string | null | undefined;
+  /** File with the genes that evaluation reports on; null takes the most variable of those that every training sample shows in a tenth of its spots. They are in the vocabulary whatever their rank; a text or null. Default null. */
+  readonly panel?: string | null | undefined;
+  /** Genes that evaluation reports on; a whole number of at least 1. Default 50. */
+  readonly panel_genes?: number | undefined;
+  /** Most variable or most expressed genes; hvg | heg. Default hvg. */
+  readonly gene_criterion?: "hvg" | "heg" | undefined;
+  /** ln(1 + counts per ten thousand), or raw counts, which negbin then takes for what they are; log_norm | none. Default log_norm. */
+  readonly gene_norm?: "log_norm" | "none" | undefined;
+  /** Expression as it is, or by mean and deviation of the training spots (z); none | z. Default none. */
+  readonly gene_scale?: "none" | "z" | undefined;
+  /** Clusters of features within each organ; clusters; a whole number from 1 to 256. Default 16. */
+  readonly fine?: number | undefined;
+  /** Clusters of the fine clusters' centroids over all organs: one expert each; clusters; a whole number from 1 to 64. Default 16. */
+  readonly coarse?: number | undefined;
+  /** Most iterations of a clustering; a whole number of at least 1. Default 50. */
+  readonly cluster_iterations?: number | undefined;
+  /** Starts, the best of them kept; a whole number from 1 to 100. Default 5. */
+  readonly cluster_restarts?: number | undefined;
+  /** Most rows for each cluster that clustering looks at, drawn by the seed; all are assigned; rows; a whole number of at least 1. Default 50000. */
+  readonly points_per_cluster?: number | undefined;
+  /** Of the router: weights are the softmax of the negative distances to the centroids over it; a number above 0. Default 0.1. */
+  readonly temperature?: number | undefined;
+  /** Numbers of clusters whose inertia the report shows for each organ; empty: none; a list of whole numbers of at least 1. Default [2, 4, 8, 16, 32]. */
+  readonly curve?: readonly number[] | undefined;
+  /** Width of the heads, which is that of the embedding; a whole number from 1 to 8192. Default 256. */
+  readonly width?: number | undefined;
+  /** Dropout of the heads' second layer; a number from 0 to 0.95. Default 0.1. */
+  readonly dropout?: number | undefined;
+  /** T of the soft-target loss; a number above 0. Default 1. */
+  readonly loss_temperature?: number | undefined;
+  /** Stop gradients at the soft targets; true or false. Default false. */
+  readonly detach_targets?: boolean | undefined;
+  /** Bring embeddings to length one before the loss; true or false. Default false. */
+  readonly l2_norm?: boolean | undefined;
+  /** Share of the training samples that choose each expert's checkpoint (of its rows below 5 samples); 0: the last; a number from 0 to 0.5. Default 0.1. */
+  readonly val_fraction?: number | undefined;
+  /** Trained beside it on the same pairs: one expert for all (single), one as large as all experts together (wide), experts on a random partition (random); a list of texts. Default [single, random]. */
+  readonly controls?: readonly string[] | undefined;
+  /** Passes over the pairs of each expert; epochs; a whole number of at least 0. Default 100. */
+  readonly epochs?: number | undefined;
+  /** Most optimiser steps of each expert; null is what the epochs give; steps; a whole number of at least 1 or null. Default null. */
+  readonly steps?: number | null | undefined;
+  /** Pairs of one expert a step; experts with fewer than two batches are merged into the nearest; pairs; a whole number from 2 to 65536. Default 128. */
+  readonly batch_size?: number | undefined;
+  /** Batches an optimiser step sees; batches; a whole number of at least 1. Default 1. */
+  readonly grad_accum?: number | undefined;
+  /** Learning rate; a number above 0. Default 0.0001. */
+  readonly lr?: number | undefined;
+  /** Decoupled weight decay of all parameters; a number of at least 0. Default 0.01. */
+  readonly weight_decay?: number | undefined;
+  /** AdamW's memory of gradients; a number from 0 to 0.9999. Default 0.9. */
+  readonly beta1?: number | undefined;
+  /** AdamW's memory of their squares; a number from 0 to 0.999999. Default 0.999. */
+  readonly beta2?: number | undefined;
+  /** AdamW's epsilon; a number between 0 and 0.01. Default 1e-8. */
+  readonly eps?: number | undefined;
+  /** Learning rate over the steps; cosine | constant. Default cosine. */
+  readonly scheduler?: "cosine" | "constant" | undefined;
+  /** Linear rise of the learning rate at the start of a stage; steps; a whole number of at least 0. Default 0. */
+  readonly lr_warmup_steps?: number | undefined;
+  /** Learning rate that cosine ends with; a number of at least 0. Default 0. */
+  readonly min_lr?: number | undefined;
+  /** Largest norm of all gradients together; 0 does not clip; a number of at least 0. Default 0. */
+  readonly clip_norm?: number | undefined;
+  /** Seed of everything random; a whole number from 0 to 4294967295. Default 42. */
+  readonly seed?: number | undefined;
+  /** Between two evaluations; 0: at the end; epochs; a whole number of at least 0. Default 1. */
+  readonly eval_every?: number | undefined;
+  /** Between two checkpoints; 0: at the end; epochs; a whole number of at least 0. Default 0. */
+  readonly save_every?: number | undefined;
+  /** The same by steps; 0: not; steps; a whole number of at least 0. Default 0. */
+  readonly save_every_steps?: number | undefined;
+  /** Between two lines of metrics; steps; a whole number of at least 1. Default 10. */
+  readonly log_every?: number | undefined;
+}
+
 /** Configurations by the name of the method. */
 export interface MethodSettings {
   /** Of method `seal`. */
   readonly seal: SealSettings;
   /** Of method `mil`. */
   readonly mil: MilSettings;
+  /** Of method `spade`. */
+  readonly spade: SpadeSettings;
 }

@@ -6,7 +6,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import type { ReadDisk, SampleFiles } from "../data/data_folder.ts";
-import type { Lenience } from "../methods/method.ts";
+import type { Lenience } from "../train/pair_data.ts";
 
 /** Samples as files. */
 export interface HestSource {

@@ -7,7 +7,7 @@
 import { ConfigError, DataError } from "../core/errors.ts";
 import type { TrainingSet } from "../data/training_set.ts";
 import type { Vocabulary } from "../data/genes/vocabulary.ts";
-import type { Lenience } from "../methods/method.ts";
+import type { Lenience } from "../train/pair_data.ts";
 import type { RunData } from "../run/data.ts";
 import type { OpenedRun } from "../run/open.ts";
 import type { Reporter } from "../core/reporter.ts";

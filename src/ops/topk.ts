@@ -49,16 +49,11 @@ export function cosineTopk(g: Plan, queries: Tensor, gallery: Tensor | readonly 
   const [Q, E] = [queries.dim(0), queries.dim(1)];
   parts.forEach((part, i) => expectShape("cosineTopk", `gallery ${i}`, part.shape, [null, E]));
   const N = parts.reduce((sum, part) => sum + part.dim(0), 0);
-  if (!Number.isInteger(options.k) || options.k < 1 || options.k > Math.min(MAX_K, N)) {
-    throw new LimitError(`Cannot find the best ${options.k} of ${N} rows: wanted 1 to ${Math.min(MAX_K, N)}`, {
-      context: { op: "cosineTopk", limit: "k", given: String(options.k), max: Math.min(MAX_K, N) },
-    });
-  }
+  expectCount(options.k, N);
   const scores = g.tensor([Q, options.k], "f32", "topk.scores");
   const indices = g.tensor([Q, options.k], "u32", "topk.indices");
   const bytes = Math.min(options.blockBytes ?? 32 << 20, g.gpu.caps.limits.maxStorageBufferBindingSize);
   const most = Math.max(SEGMENT, Math.floor(bytes / (4 * Math.max(1, Q) * SEGMENT)) * SEGMENT);
-  const tune = { WG: g.gpu.caps.flat ? 8 : 64 };
   let at = 0;
   for (const part of parts) {
     for (let first = 0; first < part.dim(0); first += most) {
@@ -68,15 +63,44 @@ export function cosineTopk(g: Plan, queries: Tensor, gallery: Tensor | readonly 
       const factors = { a: queries.reshape([1, Q, E]), b: block.reshape([1, rows, E]), y: s.reshape([1, Q, rows]) };
       // Never in slices, which a small last block would be: copies of a row score the same in every block.
       runMatmul(g, "nt", factors, { slices: 1 });
-      const shape = [Q, Math.ceil(rows / SEGMENT), options.k];
-      const score = g.tensor(shape, "f32", "topk.segment_scores");
-      const index = g.tensor(shape, "u32", "topk.segment_indices");
-      g.run(k.topk_segments, { s, score, index }, { at, tune });
-      g.run(k.topk_merge, { score, index, best: scores, found: indices }, { at, tune });
+      addBest(g, s, { scores, indices }, at);
       at += rows;
     }
   }
   return { scores, indices };
+}
+
+/**
+ * Appends the search among scores that are there.
+ *
+ * @param s `[Q, N]`, f32; NaN is never found.
+ * @param count Results a row, as {@linkcode TopkOptions.k}.
+ * @throws {LimitError} As {@linkcode cosineTopk}.
+ */
+export function rowTopk(g: Plan, s: Tensor, count: number): Topk {
+  const [Q, N] = [s.dim(0), s.dim(1)];
+  expectCount(count, N);
+  const scores = g.tensor([Q, count], "f32", "topk.scores");
+  const indices = g.tensor([Q, count], "u32", "topk.indices");
+  addBest(g, s, { scores, indices }, 0);
+  return { scores, indices };
+}
+
+/** Merges the best of a block, whose first column is row `at` of the gallery, into those found before. */
+function addBest(g: Plan, s: Tensor, { scores, indices }: Topk, at: number): void {
+  const shape = [s.dim(0), Math.ceil(s.dim(1) / SEGMENT), scores.dim(1)];
+  const score = g.tensor(shape, "f32", "topk.segment_scores");
+  const index = g.tensor(shape, "u32", "topk.segment_indices");
+  const tune = { WG: g.gpu.caps.flat ? 8 : 64 };
+  g.run(k.topk_segments, { s, score, index }, { at, tune });
+  g.run(k.topk_merge, { score, index, best: scores, found: indices }, { at, tune });
+}
+
+function expectCount(count: number, N: number): void {
+  if (Number.isInteger(count) && count >= 1 && count <= Math.min(MAX_K, N)) return;
+  throw new LimitError(`Cannot find the best ${count} of ${N} rows: wanted 1 to ${Math.min(MAX_K, N)}`, {
+    context: { op: "cosineTopk", limit: "k", given: String(count), max: Math.min(MAX_K, N) },
+  });
 }
 
 /** Cost of a search. */

@@ -15,6 +15,7 @@ import type { RgbImage } from "../io/image/rgb_image.ts";
 import { checkBytes, checkFile, MANIFEST, type Manifest, readManifest } from "../io/manifest.ts";
 import { isPlainName, missingFile } from "../io/random_access.ts";
 import { toDense } from "../io/sparse.ts";
+import { expertsEvidence, unevenExperts } from "./experts_schema.ts";
 import { embeddingMap, galleryFile, mapsFile, results, runFacts } from "./evidence_schema.ts";
 import {
   type EmbeddingMap,
@@ -80,6 +81,15 @@ export async function readEvidence({ path, disk }: Pick<RunFolder, "path" | "dis
   await part("maps", EVIDENCE.maps, (bytes, name) => readMaps(run, bytes, name));
   await part("gallery", EVIDENCE.gallery, (bytes, name) => readGallery(run, bytes, name));
   await part("embedding", EVIDENCE.embedding, readEmbedding);
+  // Few methods have any: a run without lacks nothing.
+  if (disk.look(`${run.path}/${EVIDENCE.experts}`) !== undefined) {
+    await part("experts", EVIDENCE.experts, (bytes, name) => {
+      const found = readChecked(bytes, name, expertsEvidence);
+      const [path, given, expected] = unevenExperts(found) ?? [];
+      if (path !== undefined) throw wrong(name, path, given!, expected!);
+      return found;
+    });
+  }
   return { config, metrics, ...parts as OptionalEvidence, missing, errors, unchecked: [...run.unchecked] };
 }
 

@@ -116,7 +116,19 @@ export const runFacts: Check<RunFacts> = object<RunFacts>({
   warnings: optional(list(warning)),
 });
 
-const spread: Check<Spread> = object<Spread>({
+/** A paired difference. */
+export const differenceCheck: Check<Difference> = object<Difference>({
+  metric: text,
+  mean: real,
+  low: optional(real),
+  high: optional(real),
+  level: optional(real),
+  over: optional(text),
+  reason: optional(text),
+});
+
+/** A mean with its spread. */
+export const spread: Check<Spread> = object<Spread>({
   mean: number,
   std: optional(real),
   over: optional(text),
@@ -210,15 +222,7 @@ const encoder: Check<EncoderResult> = object<EncoderResult>({
 export const results: Check<Results> = object<Results>({
   schema: exactly(EVIDENCE_SCHEMA),
   encoders: list(encoder),
-  differences: optional(list(object<Difference>({
-    metric: text,
-    mean: real,
-    low: optional(real),
-    high: optional(real),
-    level: optional(real),
-    over: optional(text),
-    reason: optional(text),
-  }))),
+  differences: optional(list(differenceCheck)),
   references: optional(list(object<Reference>({
     name: text,
     kind: oneOf("oracle", "calibration"),

@@ -12,6 +12,7 @@ import { embedding } from "./embedding.ts";
 import { type ReadEvidence, readEvidence } from "./evidence_read.ts";
 import type { RunFolder } from "./evidence_write.ts";
 import { duration } from "./format.ts";
+import { experts } from "./experts.ts";
 import { headline } from "./headline.ts";
 import { base64, Markup, markup, type Slot } from "./html.ts";
 import { losses } from "./losses.ts";
@@ -62,6 +63,7 @@ export async function renderReport(evidence: ReadEvidence): Promise<string> {
   const title = evidence.facts?.title ?? "Training run";
   const sections: (readonly [id: string, name: string, content: Slot])[] = [
     ...classified(evidence) === undefined || evidence.results!.encoders.length > 0 ? encoderSections(evidence) : [],
+    ["experts", "Experts", experts(evidence)],
     ["classes", "Classification", classification(evidence)],
     ["training", "Training", losses(evidence)],
     ["time", "Time", cost(evidence)],

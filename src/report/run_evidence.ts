@@ -10,6 +10,7 @@
  * | `evaluation/maps.json`, `predictions/*.h5ad`, `thumbnails/*.png` | {@linkcode SampleMap} |
  * | `evaluation/gallery/gallery.json`, `*.png` | {@linkcode Gallery} |
  * | `evaluation/embedding_map.json` | {@linkcode EmbeddingMap} |
+ * | `evaluation/experts.json` | {@linkcode ExpertsEvidence} |
  * | `evaluation/cases.csv` | what each predictor says of each test case, where cases are classified |
  * | `evaluation/outputs.json` | what a model of slides says of each test case |
  * | `evaluation/cohort.json` | scores of a survival or regression beside models of the mean |
@@ -22,6 +23,7 @@
 
 import type { RgbImage } from "../io/image/rgb_image.ts";
 import type { ClassificationResults } from "./classification_evidence.ts";
+import type { ExpertsEvidence } from "./experts_evidence.ts";
 import type { EVIDENCE_SCHEMA, RunFacts, Warning } from "./run_facts.ts";
 
 export * from "./run_facts.ts";
@@ -39,6 +41,7 @@ export const EVIDENCE = {
   gallery: "evaluation/gallery/gallery.json",
   patches: "evaluation/gallery",
   embedding: "evaluation/embedding_map.json",
+  experts: "evaluation/experts.json",
   cases: "evaluation/cases.csv",
   outputs: "evaluation/outputs.json",
   cohort: "evaluation/cohort.json",
@@ -308,6 +311,8 @@ export interface OptionalEvidence {
   readonly maps?: readonly SampleMap[];
   readonly gallery?: Gallery;
   readonly embedding?: EmbeddingMap;
+  /** Experts, of a method that has some. */
+  readonly experts?: ExpertsEvidence;
 }
 
 /** All evidence of a run. */

@@ -13,7 +13,7 @@ import { isNote } from "../data/sample_checks.ts";
 import type { TrainingSet } from "../data/training_set.ts";
 import { disk } from "../io/fs.ts";
 import { organId, ORGANS } from "../models/organ_token.ts";
-import type { Lenience, RunDataOptions } from "../methods/method.ts";
+import type { Lenience, RunDataOptions } from "../train/pair_data.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { ofTraining, type OpenedRun } from "./open.ts";
 

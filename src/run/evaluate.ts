@@ -16,7 +16,7 @@ import type { Gpu } from "../gpu/device.ts";
 import { sha256Of } from "../io/checksum.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { checkFolder, endsAll } from "../io/output.ts";
-import type { Lenience } from "../methods/method.ts";
+import type { Lenience } from "../train/pair_data.ts";
 import {
   checkFolders,
   checkSources,

@@ -18,7 +18,7 @@ import type { Gpu } from "../gpu/device.ts";
 import { disk, readText } from "../io/fs.ts";
 import { checkFolder } from "../io/output.ts";
 import { encodePng } from "../io/image/png_write.ts";
-import type { Lenience } from "../methods/method.ts";
+import type { Lenience } from "../train/pair_data.ts";
 import { galleryImage, galleryPage, type GallerySection } from "../report/retrieval_gallery.ts";
 import type { Host } from "../train/host.ts";
 import type { CheckpointName } from "../train/run.ts";

@@ -76,6 +76,7 @@ export const cases: readonly OpCase[] = [
   // Rows held in registers, by width; without gradients no statistics are kept, which is another kernel text.
   ...[64, 512, 768, 1024, 1536].map((D) => of(3, D, { name: `forward 3x${D}`, wrt: [], paths: ["gpu"], f16: ["x"] })),
   of(3, 1024, { paths: ["gpu"], f16: ["x"] }),
+  ...[50, 256].map((D) => of(3, D, { name: `forward 3x${D}`, wrt: [] })),
   of(197, 768, { perf: layernormCost([197, 768]) }),
   of(1576, 768, { perf: layernormCost([1576, 768]), benchOnly: true }),
 ];

@@ -1,6 +1,6 @@
 /** Cases of the cosine search: one of one, primes, segment edges, blocks, several galleries, ties, f16 and bf16 galleries. */
 
-import { cosineTopk, topkCost } from "../../src/ops/topk.ts";
+import { cosineTopk, rowTopk, topkCost } from "../../src/ops/topk.ts";
 import { given, type Input, type OpCase } from "../case.ts";
 import { topkRef } from "../ref/topk.ts";
 
@@ -83,5 +83,19 @@ export const cases: readonly OpCase[] = [
     name: "a zero query",
     inputs: { q: given([2, 4], [0, 0, 0, 0, 1, 2, 3, 4]), gallery: normal(3, 4) },
   }),
+  {
+    ...of(37, 16, 16, 1),
+    name: "the first largest of each row of scores",
+    inputs: { s: whole(37, 16, 4) },
+    run: (g, t) => {
+      const { scores, indices } = rowTopk(g, t.s!, 1);
+      return [scores, indices];
+    },
+    ref: ({ s }) => {
+      const rows = Array.from({ length: 37 }, (_, r) => s!.subarray(16 * r, 16 * r + 16));
+      const best = rows.map((row) => Math.max(...row));
+      return [Float64Array.from(best), Float64Array.from(rows, (row, r) => row.indexOf(best[r]!))];
+    },
+  },
   of(64, 65536, 128, 10, undefined, { perf: topkCost(64, 65536, 128), benchOnly: true }),
 ];

@@ -17,7 +17,7 @@ import type { FoundCheckpoint } from "../../train/run.ts";
 import type { OpenedModel, TrainedRun, UseOptions } from "../method.ts";
 import { loadModel, SEAL_FILES } from "./checkpoint.ts";
 import type { SealConfig } from "./config.ts";
-import { readOptions } from "./data.ts";
+import { readOptions } from "../../train/pair_data.ts";
 import { createSealModel } from "./model.ts";
 import { Trained } from "./trained.ts";
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { SEAL_CONFIG } from "../../../src/methods/seal/config.ts";
-import { readOptions } from "../../../src/methods/seal/data.ts";
+import { readOptions } from "../../../src/train/pair_data.ts";
 import { stagesOf } from "../../../src/methods/seal/facts.ts";
 
 Deno.test("stages end where logs say", () => {

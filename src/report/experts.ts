@@ -1,0 +1,161 @@
+/**
+ * Experts: the table of controls, who is an expert of what, the clusters on the held-out sections, and how inertia falls with
+ * the number of clusters.
+ *
+ * @module
+ */
+
+import { KINDS, SYMBOLS } from "./colour.ts";
+import type { ReadEvidence } from "./evidence_read.ts";
+import type { ComparedFeatures, ExpertCurve, ExpertSection, ExpertsEvidence } from "./experts_evidence.ts";
+import { amount, difference, NONE, score, tickText, whole } from "./format.ts";
+import { type Markup, markup, type Slot } from "./html.ts";
+import { figure, identifier, section, table } from "./html_table.ts";
+import { extent, linear } from "./scale.ts";
+import { at, axes, drawing, line } from "./svg.ts";
+
+/** Spots of a section that are drawn at most, and sections. */
+const MOST = { spots: 3000, sections: 8 } as const;
+const MAP = { width: 300, highest: 375 } as const;
+const CURVE = { left: 46, right: 350, top: 8, bottom: 190 } as const;
+
+/** The section; nothing where a run has no experts. */
+export function experts({ experts: found }: Pick<ReadEvidence, "experts">): Slot {
+  if (found === undefined) return "";
+  return section(
+    { id: "experts", title: "Experts" },
+    controls(found),
+    shares(found),
+    found.sections.length > 0 && maps(found),
+    found.curves.some(({ clusters }) => clusters.length > 1) && curves(found.curves),
+    found.notes.length > 0 && markup`<ul class="remark">${found.notes.map((text) => markup`<li>${text}.</li>`)}</ul>`,
+  );
+}
+
+function value({ pearson: { mean, low, high, reason } }: ComparedFeatures): Slot {
+  if (mean === null) return markup`${NONE}<small>${reason ?? "not defined"}</small>`;
+  return markup`${score(mean)}${
+    low !== undefined && high !== undefined && markup`<small>${score(low)} to ${score(high)}</small>`
+  }`;
+}
+
+function change({ difference: delta }: ComparedFeatures): Slot {
+  if (delta === undefined) return NONE;
+  const { mean, low, high, reason } = delta;
+  return markup`${difference(mean)}<small>${
+    low !== undefined && high !== undefined
+      ? `${difference(low)} to ${difference(high)}`
+      : `no interval: ${reason ?? "not known"}`
+  }</small>`;
+}
+
+/** What the experts are compared with. */
+function controls({ compared }: ExpertsEvidence): Slot {
+  if (compared.length === 0) return "";
+  return table(compared, [
+    {
+      head: "Features",
+      cell: ({ label, note }) => markup`<span>${label}</span>${note && markup`<small>${note}</small>`}`,
+    },
+    { head: "Width", className: "number", label: "width", cell: ({ features }) => whole(features) },
+    { head: "r within sections", className: "number", label: "r", cell: value },
+    { head: "Difference", className: "number delta", label: "difference", cell: change },
+  ], {
+    caption:
+      markup`<b>What the experts add.</b> A linear probe on each kind of features, on the same held-out spots; the difference is from the features that were given, paired by section. One expert for all and experts on a random partition were trained on the same pairs: without a lead over these the clusters add nothing.`,
+  });
+}
+
+/** Who is an expert of what. */
+function shares({ experts: all, temperature }: ExpertsEvidence): Markup {
+  return table(all.map((one, e) => ({ ...one, e })), [
+    { head: "Expert", cell: ({ name, e }) => markup`<span class="entry">${swatch(e)}${name}</span>` },
+    { head: "Organs", cell: ({ organs }) => organs.map((organ, i) => markup`${i > 0 && ", "}${identifier(organ)}`) },
+    { head: "Fine clusters", className: "number", label: "clusters", cell: ({ clusters }) => whole(clusters) },
+    { head: "Training pairs", className: "number", label: "pairs", cell: ({ pairs }) => whole(pairs) },
+    { head: "Held-out spots", className: "number", label: "held out", cell: ({ held }) => whole(held) },
+  ], {
+    caption:
+      markup`<b>Experts.</b> Training pairs are of the expert of their cluster; held-out spots are routed by their distances to the centroids, at a temperature of ${
+        String(temperature)
+      }. Outputs of two experts have unrelated axes: only spots of one expert are to be compared.`,
+  });
+}
+
+function swatch(e: number): Markup {
+  return markup`<svg viewBox="-5 -5 10 10" width="10" height="10" aria-hidden="true">${mark(e, 0, 0)}</svg>`;
+}
+
+function mark(e: number, x: number, y: number): Markup {
+  const d = SYMBOLS[Math.floor(e / KINDS.length) % SYMBOLS.length]!;
+  return markup`<path d="${d}" transform="translate(${at(x)} ${at(y)})" fill="${KINDS[e % KINDS.length]!}"/>`;
+}
+
+/** The expert of each spot. */
+function maps({ sections, experts: all }: ExpertsEvidence): Markup {
+  const shown = sections.slice(0, MOST.sections);
+  const thinned = sections.some(({ x }) => x.length > MOST.spots);
+  return figure(
+    {
+      title: "Experts on held-out sections.",
+      caption: markup`The expert with the greatest weight of each spot, in the colours${
+        all.length > KINDS.length && " and shapes"
+      } of the table. ${
+        shown.length < sections.length && `${shown.length} of ${sections.length} sections are drawn. `
+      }${thinned && "Not every spot is drawn."}`,
+      className: "maps",
+    },
+    markup`<div class="map-panels">${shown.map((one) => sectionMap(one))}</div>`,
+  );
+}
+
+function sectionMap({ sample, donor, x, y, expert, outside }: ExpertSection): Markup {
+  const [x0, x1] = extent(x) ?? [0, 1];
+  const [y0, y1] = extent(y) ?? [0, 1];
+  const scale = Math.min((MAP.width - 12) / Math.max(1, x1 - x0), (MAP.highest - 12) / Math.max(1, y1 - y0));
+  const height = Math.max(40, (y1 - y0) * scale + 12);
+  const stride = Math.max(1, Math.ceil(x.length / MOST.spots));
+  const spots = Array.from({ length: Math.ceil(x.length / stride) }, (_, i) => i * stride);
+  return markup`<div class="map"><h3>${identifier(sample)}${donor && ` (${donor})`}</h3>${
+    drawing(
+      { width: MAP.width, height, label: `Experts on ${sample}` },
+      spots.map((i) => mark(expert[i]!, 6 + (x[i]! - x0) * scale, 6 + (y[i]! - y0) * scale)),
+    )
+  }<p class="axis-names">${amount(outside, "spot")} of ${whole(x.length)} out of distribution</p></div>`;
+}
+
+/** Inertia by the number of clusters, each organ's by its own largest. */
+function curves(all: readonly ExpertCurve[]): Markup {
+  const drawn = all.filter(({ clusters }) => clusters.length > 1);
+  const most = Math.max(...drawn.flatMap(({ clusters }) => clusters));
+  const x = linear([0, Math.log2(most)], [CURVE.left, CURVE.right], { ticks: 6 });
+  const y = linear([0, 1], [CURVE.bottom, CURVE.top], { ticks: 5 });
+  return figure(
+    {
+      title: "Inertia by the number of clusters.",
+      caption: markup`Sum of squared distances to the nearest centroid as a share of that with ${
+        whole(drawn[0]!.clusters[0]!)
+      } clusters; where the curve bends, more clusters divide what belongs together. ${
+        drawn.map(({ organ, rows }, i) =>
+          markup`${i > 0 && ", "}<span class="entry">${swatch(i)}${identifier(organ)} (${whole(rows)} rows)</span>`
+        )
+      }.`,
+    },
+    drawing(
+      { width: 360, height: 226, label: "Inertia by the number of clusters" },
+      axes(CURVE, {
+        x,
+        y,
+        xLabel: "clusters",
+        yLabel: "share",
+        formatX: (power) => tickText(Math.round(2 ** power)),
+      }),
+      drawn.map(({ clusters, inertia }, i) => {
+        const points = clusters.map((k, j) => [Math.log2(k), inertia[j]! / inertia[0]!] as const);
+        return markup`<g stroke="${KINDS[i % KINDS.length]!}" fill="none">${line(points, x, y, "curve")}</g>${
+          points.map(([px, py]) => mark(i, x(px), y(py)))
+        }`;
+      }),
+    ),
+  );
+}
