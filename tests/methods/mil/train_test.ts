@@ -1,11 +1,13 @@
 /** Training of models of bags next to PyTorch: the same start, bags and order, no dropout, 20 steps. */
 
 import assert from "node:assert/strict";
+import { macroAuc } from "../../../src/eval/classification.ts";
 import { readback } from "../../../src/gpu/readback.ts";
 import { MilInference } from "../../../src/methods/mil/inference.ts";
 import { createMil, type MilKind } from "../../../src/methods/mil/model.ts";
 import { classGoal, type Goal, hazardGoal, numberGoal, riskGoal } from "../../../src/methods/mil/goal.ts";
 import { type FeatureRow, milStep, stepBatch } from "../../../src/methods/mil/step.ts";
+import { softmax } from "../../../src/methods/mil/task.ts";
 import { AdamW } from "../../../src/optim/adamw.ts";
 import { cosineSchedule } from "../../../src/optim/schedule.ts";
 import { Step } from "../../../src/train/step.ts";
@@ -139,6 +141,44 @@ for (const { path, on } of kernelPaths(gpu)) {
       optimizer.destroy();
     });
   }
+}
+
+for (const [kind, wanted] of Object.entries(fixture.trained.probabilities) as [MilKind, number[]][]) {
+  Deno.test(`trained to the end, ${kind} says of new bags what PyTorch's says, and has its AUC`, async () => {
+    const { steps: total, lr, bags, test: [first, end] } = fixture.trained;
+    const model = createMil(gpu, {
+      kind,
+      dim: width,
+      outputs: classes,
+      hidden,
+      dropout: { features: 0, attention: 0 },
+    });
+    const { parameters } = model;
+    parameters.allocate();
+    const start = parameters.state().map(([key, { shape, size }], place) =>
+      [key, { shape, data: wave(size, 1.1 * place, key.endsWith("weight") ? 0.5 : 0.1) }] as const
+    );
+    parameters.load(new Map(start));
+    const trainer = await createTrainer(model, { rows: 61, batch: 1, lr, steps: total });
+    for (let t = 0; t < total; t++) await trainer.submit([bag(t % bags)]);
+    const inference = await MilInference.compile(model, 32);
+    const said: number[] = [];
+    const labels: number[] = [];
+    for (let n = first!; n < end!; n++) {
+      const { x, label } = bag(n);
+      const read = (from: number, to: number) => Promise.resolve(x.slice(from * width, to * width));
+      said.push(...softmax((await inference.run({ name: `bag ${n}`, count: x.length / width, read })).output));
+      labels.push(label);
+    }
+    inference.destroy();
+    trainer.destroy();
+    const auc = (probabilities: readonly number[]) => macroAuc({ labels, probabilities, classes })!;
+    assert.ok(auc(wanted) > 0.7, `PyTorch's AUC is ${auc(wanted)}`);
+    assert.ok(Math.abs(auc(said) - auc(wanted)) <= 0.01, `AUC is ${auc(said)}, PyTorch has ${auc(wanted)}`);
+    said.forEach((value, i) =>
+      assert.ok(Math.abs(value - wanted[i]!) < 1e-3, `${i} is ${value}, PyTorch has ${wanted[i]}`)
+    );
+  });
 }
 
 Deno.test("a batch of bags trained in parts is the whole batch, whatever sizes bags have", async () => {
