@@ -140,6 +140,28 @@ export function milArgs(inputs: string, out: string): string[] {
   return ["train", "--quiet", "method=mil", ...task, ...SMALL_MIL, "--out", out];
 }
 
+/** Files of runs on folds without the clock. */
+export function timelessOfFolds(path: string, bytes: Uint8Array): Uint8Array | undefined {
+  return timelessOfRun(path.replace(/^runs\/[^/]+\/[^/]+\/[^/]+\//, ""), bytes);
+}
+
+/** Command line of all folds of them. */
+function foldArgs(inputs: string, out: string): string[] {
+  const files = ["--features", `${inputs}/mil/features`, "--split", `${inputs}/mil/folds.tsv`];
+  const task = ["--task", `${inputs}/mil/task.yaml`, "--model", "abmil,meanmil"];
+  return ["mil", "--quiet", ...files, ...task, ...SMALL_MIL.filter((key) => !key.startsWith("heads")), "--out", out];
+}
+
+/** Writes folds that test either half. */
+async function smallFolds(inputs: string): Promise<void> {
+  await smallMil(inputs);
+  const lines = Deno.readTextFileSync(`${inputs}/mil/labels.tsv`).trim().split("\n");
+  const sides: Readonly<Record<string, string>> = { fold_0: "fold_1", train: "test", test: "train" };
+  const both = lines.map((line) => `${line}\t${sides[line.split("\t").at(-1)!]}`);
+  disk.write(`${inputs}/mil/folds.tsv`, `${both.join("\n")}\n`);
+  disk.write(`${inputs}/mil/task.yaml`, "task_col: label\nsample_col: case_id\n");
+}
+
 /** Value of a flag. */
 export function optionOf(args: readonly string[], name: string): string | undefined {
   return args.includes(name) ? args[args.indexOf(name) + 1] : undefined;
@@ -182,6 +204,7 @@ function slides(inputs: string): Promise<void> {
 export const JOBS: Readonly<Record<string, Job>> = {
   ...Object.fromEntries(Object.entries(TRAIN).map(([name, more]) => [name, trainJob(more)])),
   "train-mil": { prepare: smallMil, args: milArgs, isStray: isUnderWay, timeless: timelessOfRun },
+  mil: { prepare: smallFolds, args: foldArgs, isStray: isUnderWay, timeless: timelessOfFolds },
   embed: timelessJob(data, (inputs, out) => {
     const patches = [0, 1, 2].map((i) => `${inputs}/hest/patches/SYN${i}.h5`);
     return ["embed", "--quiet", ...patches, "--encoder", ENCODER, "--batch-size", "4", "--out", out];

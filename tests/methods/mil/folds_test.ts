@@ -20,7 +20,7 @@ import { disk, makeFolder } from "../../../src/io/fs.ts";
 import { loadMethod } from "../../../src/methods/index.ts";
 import { mil, type MilRequest } from "../../../src/run/mil.ts";
 import type { FoldMethod } from "../../../src/run/mil_runs.ts";
-import { isUnderWay, timelessOfRun } from "../../../scripts/kill_jobs.ts";
+import { isUnderWay, timelessOfFolds } from "../../../scripts/kill_jobs.ts";
 import { killAndResume, runWhole } from "../../../scripts/kill_resume.ts";
 import { cohortTable, slidesOf, writeSlides } from "../../cli/cohort_files.ts";
 import { inFolder } from "../../cli/shared.ts";
@@ -465,8 +465,7 @@ Deno.test("ABMIL on two folds of 60 bags of 256 tiles, killed at random moments 
       prepare: () => Promise.resolve(),
       args: (_: string, out: string) => ["mil", "--quiet", ...inputs, "--model", "abmil", "--out", out, ...keys],
       isStray: isUnderWay,
-      timeless: (path: string, bytes: Uint8Array) =>
-        timelessOfRun(path.replace(/^runs\/strong\/abmil\/fold_\d\//, ""), bytes),
+      timeless: timelessOfFolds,
     };
     const setting = { job, inputs: folder, out: `${folder}/out` };
     const whole = await runWhole(setting);
