@@ -112,6 +112,13 @@ export async function openTrainingSet(disk: ReadDisk, options: TrainingSetOption
   });
 }
 
+/** Lets timers and signals in, which reading without a pause would not; ends where the signal says so. */
+export async function letIn(signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return;
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  signal.throwIfAborted();
+}
+
 /** Genes that were chosen, and what they are of, before samples are put into their columns. */
 export interface ChosenGenes extends TrainingSetPlan {
   readonly vocabulary: Vocabulary;
@@ -171,7 +178,7 @@ class Opening {
   /** Reads a sample for the first time. */
   async read(files: SampleFiles, done: number, total: number): Promise<void> {
     const { options } = this;
-    options.signal?.throwIfAborted();
+    await letIn(options.signal);
     const sample = await loadSample(this.disk, files, options.load);
     this.#checkSize(sample);
     this.counts.set(files.id, sample.count);

@@ -13,7 +13,7 @@ import { selectPreprocessed } from "./genes/preprocess.ts";
 import { applyVocabulary, type Vocabulary } from "./genes/vocabulary.ts";
 import type { Role } from "./holdout.ts";
 import { loadSample } from "./load_sample.ts";
-import { checkCoverage, chooseGenes, type ChosenGenes, type TrainingSetOptions } from "./open_training_set.ts";
+import { checkCoverage, chooseGenes, type ChosenGenes, letIn, type TrainingSetOptions } from "./open_training_set.ts";
 
 /** Pairs that are made dense together. */
 const BLOCK = 256;
@@ -99,7 +99,7 @@ export class PairStream {
    */
   async *pairs(samples: readonly StreamSample[] = this.samples, signal?: AbortSignal): AsyncGenerator<StreamPair> {
     for (const sample of samples) {
-      signal?.throwIfAborted();
+      await letIn(signal);
       yield* this.#of(sample, signal);
     }
   }
@@ -120,7 +120,7 @@ export class PairStream {
     const patches = await openPatches(this.#disk.open(path, "read"));
     try {
       for (let from = 0; from < count; from += BLOCK) {
-        signal?.throwIfAborted();
+        await letIn(signal);
         const block = Uint32Array.from({ length: Math.min(BLOCK, count - from) }, (_, i) => from + i);
         const part = selectPreprocessed(loaded.expression, block);
         const { data, coverage } = applyVocabulary(this.vocabulary, part, { layer, fill });
