@@ -67,6 +67,8 @@ export interface OpCase {
   readonly limits?: Partial<Record<"maxStorageBufferBindingSize", number>>;
   /** Invocations that keep the pretended device busy; few make products of small matrices take the tiles of large ones. */
   readonly invocations?: number;
+  /** Variant of kernels that the tuner may pick on a GPU, by its name, for all that have it. */
+  readonly tuned?: string;
   /** Kernel paths to run; default both. Tiles that only a GPU takes need no barrier-free run. */
   readonly paths?: readonly ("flat" | "gpu")[];
   /** Include in benches, with the work of one call. */

@@ -7,7 +7,7 @@ import { backward } from "../src/autodiff/backward.ts";
 import { type Dtype, roundTo } from "../src/core/dtype.ts";
 import { Rng } from "../src/core/rng.ts";
 import type { Gpu } from "../src/gpu/device.ts";
-import { expand } from "../src/gpu/expand.ts";
+import { expand, type Variant as Expansion } from "../src/gpu/expand.ts";
 import { readback } from "../src/gpu/readback.ts";
 import { Plan } from "../src/graph/plan.ts";
 import { Store, upload } from "../src/graph/store.ts";
@@ -141,7 +141,10 @@ function valuesOf(test: OpCase, variant: Variant): Values {
 /** A device as a case and its variant want it. */
 function deviceOf(gpu: Gpu, test: OpCase, variant: Variant): Gpu {
   const limits = { ...gpu.caps.limits, ...test.limits };
-  return gpu.withCaps({ flat: variant.flat, limits, invocations: test.invocations ?? gpu.caps.invocations });
+  const device = gpu.withCaps({ flat: variant.flat, limits, invocations: test.invocations ?? gpu.caps.invocations });
+  const { tuned } = test;
+  if (tuned === undefined) return device;
+  return device.withCaps({ software: false }).withTuning({ file: "", picks: { get: () => tuned } });
 }
 
 /** Every kernel text that a case runs on one path, by kernel, found by recording it. */
@@ -159,6 +162,18 @@ export function caseKernels(gpu: Gpu, test: OpCase, path: "flat" | "gpu"): Map<s
     store.destroy();
   }
   return kernels;
+}
+
+/** Every kernel that a case runs on one path, with its variant. */
+export function caseVariants(gpu: Gpu, test: OpCase, path: "flat" | "gpu"): { name: string; variant: Expansion }[] {
+  const paths = test.paths && !test.paths.includes(path) ? [] : [path === "flat"];
+  return variantsOf(test, gpu, paths).flatMap((variant) => {
+    const device = deviceOf(gpu, test, variant);
+    const store = new Store(device);
+    const { plan } = record(device, store, test, variant, valuesOf(test, variant));
+    store.destroy();
+    return plan.dispatches.map(({ kernel: { name }, variant }) => ({ name, variant }));
+  });
 }
 
 /** Every kernel text that a case runs on one path. */

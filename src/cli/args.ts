@@ -90,6 +90,7 @@ export const COMMON = {
     help: "side of the images an encoder is fed, px; by default that of the adapter's training, else its own",
   },
   software: { kind: "switch", help: "force the software adapter" },
+  tuning: { kind: "text", value: "FILE", help: "kernels as deno task tune measured them on this machine" },
   noInstall: { kind: "switch", help: "install no graphics driver where there is none, as with SEAL_NO_INSTALL=1" },
   quiet: { kind: "switch", help: "no progress, only warnings and errors" },
   json: { kind: "switch", help: "the result as one JSON object on stdout, everything else on stderr" },

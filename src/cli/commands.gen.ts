@@ -17,5 +17,6 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   split: () => import("./split.ts") as unknown as Promise<Command>,
   synth: () => import("./synth.ts") as unknown as Promise<Command>,
   train: () => import("./train.ts") as unknown as Promise<Command>,
+  tune: () => import("./tune.ts") as unknown as Promise<Command>,
   verify: () => import("./verify.ts") as unknown as Promise<Command>,
 };

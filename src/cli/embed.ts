@@ -48,6 +48,7 @@ export const flags = {
   precision: COMMON.precision,
   overwrite: COMMON.overwrite,
   software: COMMON.software,
+  tuning: COMMON.tuning,
   quiet: COMMON.quiet,
   json: COMMON.json,
   ...SLIDE_FLAGS,
@@ -122,10 +123,11 @@ async function runFeatures(values: Values, paths: readonly string[], machine: Em
 /** Runs the command. */
 export async function run({ flags: values, words: paths }: Args<typeof flags>, job: Job): Promise<number> {
   const { encoder, adapter, shard, overwrite } = values;
+  const reporter = new Progress(values.quiet);
   const machine: EmbedMachine = {
-    reporter: new Progress(values.quiet),
+    reporter,
     signal: job.signal,
-    openGpu: () => openGpu(values.software),
+    openGpu: () => openGpu(values, (text) => reporter.say(text)),
     gracefully: (act) => job.gracefully(act),
   };
   if (values.run !== undefined) {

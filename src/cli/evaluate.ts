@@ -74,6 +74,7 @@ export const flags = {
   precision: COMMON.precision,
   overwrite: COMMON.overwrite,
   software: COMMON.software,
+  tuning: COMMON.tuning,
   quiet: COMMON.quiet,
   json: COMMON.json,
 } as const satisfies Flags;
@@ -105,7 +106,7 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
     out: values.out!,
     overwrite: values.overwrite,
     settings: flagFacts(values, ["encoder", "adapter", "features", "data", "bench", "panel", "cache"]),
-  }, { reporter, signal, openGpu: () => openGpu(values.software) });
+  }, { reporter, signal, openGpu: () => openGpu(values, (text) => reporter.say(text)) });
   if (found !== undefined) { for (const line of evaluationText(found)) reporter.say(line); }
   if (values.json) printJson(json);
   return status;

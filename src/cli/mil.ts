@@ -93,6 +93,7 @@ export const flags = {
   seed: { ...COMMON.seed, default: 0 },
   overwrite: COMMON.overwrite,
   software: COMMON.software,
+  tuning: COMMON.tuning,
   quiet: COMMON.quiet,
   json: COMMON.json,
 } as const satisfies Flags;
@@ -166,7 +167,7 @@ export async function run({ flags: values, overrides: given }: Args<typeof flags
     reporter,
     signal: job.signal,
     clock: { date: () => new Date(), ms: () => performance.now() },
-    openGpu: () => openGpu(values.software),
+    openGpu: () => openGpu(values, (text) => reporter.say(text)),
     gracefully: (act) => job.gracefully(act),
     command: ["deno task mil", ...Deno.args.slice(1).map(quoted)].join(" "),
     versions: { Deno: Deno.version.deno, V8: Deno.version.v8 },

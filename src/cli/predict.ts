@@ -83,7 +83,7 @@ async function runSlides(
   values: Args<typeof flags>["flags"] & { readonly run: string },
   signal: AbortSignal,
 ): Promise<number> {
-  const { run, checkpoint, features, out, overwrite, software } = values;
+  const { run, checkpoint, features, out, overwrite } = values;
   for (const flag of ["data", "slide"] as const) {
     if (values[flag].length === 0) continue;
     throw new ConfigError(`Cannot predict with --features and --${flag}: features are of slides that were embedded`, {
@@ -100,7 +100,7 @@ async function runSlides(
       checkpoint: checkpoint as "best" | "last",
       settings: { "--checkpoint": checkpoint },
     },
-    { reporter: new Progress(values.quiet), signal, openGpu: () => openGpu(software) },
+    { reporter: new Progress(values.quiet), signal, openGpu: () => openGpu(values) },
   );
   if (values.json) printJson(json);
   return status;
@@ -142,7 +142,7 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
   const shown = namesOf(values.show) ?? [];
   checkShown(shown, writtenGenes(request.known.vocabulary));
   const host = hostOf(new Progress(values.quiet), signal);
-  const outputs = await predict(request, { host, openGpu: () => openGpu(values.software) });
+  const outputs = await predict(request, { host, openGpu: () => openGpu(values, (text) => host.reporter.say(text)) });
   const drawn = await drawPredictions(request.jobs, outputs, shown, host.reporter);
   if (values.json) {
     const { known, source } = request;

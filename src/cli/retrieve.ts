@@ -85,7 +85,7 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
     pool: values.pool as "all" | "slide",
     storage: values.gallery as "f32" | "f16",
     settings: flagFacts(values, ["run", "data", "encoder", "gene-sets"]),
-  }, { host: hostOf(progress, signal), openGpu: () => openGpu(values.software) });
+  }, { host: hostOf(progress, signal), openGpu: () => openGpu(values, (text) => progress.say(text)) });
   if (found !== undefined) {
     const { report, kinds, genes } = found;
     for (const line of [...lines(report), ...kindLines(kinds), ...genes.flatMap(geneLines)]) progress.say(line);

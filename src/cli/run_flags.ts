@@ -22,6 +22,7 @@ export const RUN_FLAGS = {
   precision: COMMON.precision,
   overwrite: COMMON.overwrite,
   software: COMMON.software,
+  tuning: COMMON.tuning,
   quiet: COMMON.quiet,
   json: COMMON.json,
 } as const satisfies Flags;

@@ -100,7 +100,7 @@ export async function run({ flags: values, overrides }: Args<typeof flags>, { si
   if (values.against !== undefined) return await runParity(values, values.against, signal);
   const encoder = await specOf(values.encoder);
   const own = values.data === undefined ? undefined : await readOwnData(values.data);
-  const gpu = await openGpu(values.software);
+  const gpu = await openGpu({ software: values.software });
   const progress = new Progress(values.quiet || values.json);
   try {
     const { software } = gpu.caps;

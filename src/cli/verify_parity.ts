@@ -78,7 +78,7 @@ export async function verifyParity(
   await checkEncoder(given, adapter);
   const file = await readAgainst(against);
   const { imageSize } = file;
-  const gpu = await openGpu(request.software);
+  const gpu = await openGpu({ software: request.software });
   try {
     const pooling = ["cls", "mean", "cls+mean"].find((name) => name === file.facts["pooling"]) as Pooling | undefined;
     const opened = await openEncoder(gpu, {

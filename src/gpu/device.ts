@@ -7,6 +7,7 @@
 
 import { DeviceError, KernelError } from "../core/errors.ts";
 import { adapterHint, hostGpu } from "../host/gpu.ts";
+import { tunedKernels, type Tuning, type TuningOf } from "./tuning.ts";
 
 /** Limits the engine asks for; each is clamped to what the adapter offers. */
 const WANTED_LIMITS: Readonly<Record<string, number>> = {
@@ -28,6 +29,9 @@ export type Feature = "shader-f16" | "subgroups" | "timestamp-query";
 /** 128 cores with 8 warps each; every invocation of a product has 16 or 64 independent sums. */
 const INVOCATIONS = 2 ** 15;
 
+/** GPUs that share the memory of the host or have few registers an invocation; what is measured of them takes tiles of 64. */
+const SMALL_TILES = /apple|intel|iris|arc\(tm\)|adreno|qualcomm|mali|arm\b|powervr|radeon(\(tm\))? graphics|videocore/i;
+
 const FEATURES: readonly Feature[] = ["shader-f16", "subgroups", "timestamp-query"];
 
 /** Limits that plans and kernels depend on. */
@@ -46,7 +50,7 @@ export type DeviceLimits = Readonly<
   >
 >;
 
-/** What this device can do, found out by asking and by compiling, never by its name. */
+/** What this device can do, found out by asking and by compiling; by its name only what nothing else tells. */
 export interface Caps {
   /** `shader-f16` was granted and a kernel using it compiles. */
   readonly f16: boolean;
@@ -62,6 +66,11 @@ export interface Caps {
   readonly flat: boolean;
   /** Invocations that keep a large GPU busy, by which products choose their tiles. */
   readonly invocations: number;
+  /**
+   * Largest edge of a product's tile: 128 is 64 sums an invocation and 16 KiB of workgroup memory, which pays on large GPUs.
+   * Told by the adapter's name, since nothing else tells it; a measurement (`tuning`) goes before.
+   */
+  readonly largestTile: 64 | 128;
   /** What was granted. */
   readonly limits: DeviceLimits;
 }
@@ -86,6 +95,8 @@ interface Health {
 /** An open device with everything that depends on it. */
 export class Gpu {
   readonly #health: Health;
+  /** What the runtime tells of vendor, architecture and device, and the runtime itself. */
+  driver = "unknown";
   /** Pipelines by WGSL text; filled by `pipelines.ts`. */
   readonly pipelines: Map<string, Promise<GPUComputePipeline>> = new Map();
   /** Bind-group layouts by access pattern; filled by `pipelines.ts`. */
@@ -97,8 +108,16 @@ export class Gpu {
    * @param description Adapter name as the driver gives it.
    * @param shared Another view of the same device.
    */
-  constructor(readonly device: GPUDevice, readonly caps: Caps, readonly description: string, shared?: Gpu) {
+  constructor(
+    readonly device: GPUDevice,
+    readonly caps: Caps,
+    readonly description: string,
+    shared?: Gpu,
+    /** Variants of kernels that were measured; without it a rule chooses. */
+    readonly tuning?: Tuning,
+  ) {
     if (shared) {
+      this.driver = shared.driver;
       this.#health = shared.#health;
       this.pipelines = shared.pipelines;
       this.layouts = shared.layouts;
@@ -133,7 +152,17 @@ export class Gpu {
 
   /** Same device with other capabilities, for tests of both kernel paths. */
   withCaps(caps: Partial<Caps>): Gpu {
-    return new Gpu(this.device, { ...this.caps, ...caps }, this.description, this);
+    return new Gpu(this.device, { ...this.caps, ...caps }, this.description, this, this.tuning);
+  }
+
+  /** Same device with variants of kernels that were measured on it, or without any. */
+  withTuning(tuning: Tuning | undefined): Gpu {
+    return new Gpu(this.device, this.caps, this.description, this, tuning);
+  }
+
+  /** What a measurement made here is of. */
+  get tuningOf(): TuningOf {
+    return { adapter: this.description, driver: this.driver, kernels: tunedKernels() };
   }
 
   /**
@@ -299,9 +328,13 @@ export async function requestGpu(
     software,
     flat: options.flat ?? software,
     invocations: INVOCATIONS,
+    largestTile: SMALL_TILES.test(`${info.vendor} ${info.description}`) ? 64 : 128,
     limits,
   };
-  return new Gpu(device, caps, info.description || `${info.vendor} ${info.architecture}`.trim());
+  const opened = new Gpu(device, caps, info.description || `${info.vendor} ${info.architecture}`.trim());
+  const runtime = globalThis.navigator?.userAgent ?? "unknown runtime";
+  opened.driver = [info.vendor, info.architecture, info.device, runtime].filter(Boolean).join(" ");
+  return opened;
 }
 
 /** A {@linkcode KernelError} that names the kernel and the first line of the compiler's message. */

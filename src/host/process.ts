@@ -75,3 +75,9 @@ export function every(ms: number, act: () => void): () => void {
   else (globalThis as unknown as { Deno: { unrefTimer(id: number): void } }).Deno.unrefTimer(timer);
   return () => clearInterval(timer as number);
 }
+
+/** Milliseconds of the processor that this process has used, all its threads together: other programs hardly change it. */
+export function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}

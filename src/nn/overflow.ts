@@ -14,7 +14,7 @@ import type { Tensor } from "../graph/tensor.ts";
 import { OVERFLOW_GROUPS } from "../ops/overflow.ts";
 
 /** Layers that can be told apart; ViT-g has 40 blocks of 5 products where only the first token is needed. */
-const ROWS = 512;
+export const OVERFLOW_ROWS = 512;
 
 /** Counts of one or more plans; give it to each as `plan.overflow` before it is recorded. */
 export class OverflowWatch implements OverflowCounts {
@@ -30,7 +30,7 @@ export class OverflowWatch implements OverflowCounts {
   get found(): Tensor {
     if (!this.#counts) {
       const store = new Store(this.#gpu);
-      const found = store.tensor("overflow", "overflow", [ROWS, OVERFLOW_GROUPS], "u32");
+      const found = store.tensor("overflow", "overflow", [OVERFLOW_ROWS, OVERFLOW_GROUPS], "u32");
       store.allocate();
       this.#counts = { store, found };
     }

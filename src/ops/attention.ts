@@ -14,6 +14,7 @@ import { expectShape, formatShape } from "../core/shape.ts";
 import * as k from "../gpu/kernels.gen.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { Tensor } from "../graph/tensor.ts";
+import { attentionOn } from "./attention_choice.ts";
 import type { Cost } from "./cost.ts";
 import { reduceMiddle } from "./partials.ts";
 
@@ -28,9 +29,6 @@ export interface AttentionOptions {
 /** Head widths with kernels of their own; others are copied to the next. */
 const WIDTHS = [16, 20, 24, 32, 40, 48, 56, 64, 72, 80, 96, 112, 128];
 
-/** Rows an invocation of a barrier-free kernel keeps, times E/4: more spill beyond L1 and take seconds to compile. */
-const FLAT_ROWS = { forward: 80, query: 48, key: 32 };
-
 /** What all kernels of one call need. */
 interface Call {
   readonly name: string;
@@ -44,19 +42,10 @@ interface Call {
   readonly D: number;
 }
 
-/** Constants of the kernels: `rows` are kept, `flatRows` is one of {@linkcode FLAT_ROWS}. */
-function tune({ heads, D }: Call, rows: number, flatRows: number): Record<string, number> {
-  const E4 = D / heads / 4;
-  const EC4 = [8, 7, 6, 5, 4].find((width) => E4 % width === 0)!;
-  const LR = rows <= 8 ? 1 : Math.min(5, Math.max(1, Math.round(flatRows / E4)));
-  return { E4, EC4, CU: EC4 % 2 === 0 ? 2 : 1, EG: Math.ceil(E4 / 8), WX: E4 > 16 ? 4 : 8, LR };
-}
-
 /** Gradients of one call; `dq` and `dkv` may be the same tensor. */
 function gradients(g: Plan, call: Call, o: Tensor, lse: Tensor, dy: Tensor, needs: { q: boolean; kv: boolean }) {
   const { name, q, kv, heads, first, scale, D } = call;
-  const { flat } = g.gpu.caps;
-  const [B, Nq, Nk] = [kv.dim(0), q.dim(1), kv.dim(1)];
+  const [B, Nq] = [kv.dim(0), q.dim(1)];
   const delta = g.tensor([B, heads, Nq], "f32", `${name}.delta`);
   g.run(k.attention_delta, { o, dy, delta });
   const tensors = { q, kv, dy, lse, delta };
@@ -64,8 +53,9 @@ function gradients(g: Plan, call: Call, o: Tensor, lse: Tensor, dy: Tensor, need
   if (needs.q) {
     const shared = q.dim(0) !== B;
     const out = g.tensor([B, Nq, q.dim(2)], shared ? "f32" : q.dtype, `${name}.dq`);
+    const { flat, tune } = attentionOn(g.gpu, call, "query");
     const kernel = flat ? k.attention_bwd_query_flat : k.attention_bwd_query;
-    const options = { first, scale, tune: tune(call, Nq, FLAT_ROWS.query) };
+    const options = { first, scale, tune };
     g.run(kernel, { ...tensors, ...(shared ? { part: out } : { dq: out }) }, options);
     dq = shared ? reduceMiddle(g, "sum", out, [1, B, Nq * D], { dtype: q.dtype as "f32" | "f16" }) : out;
   }
@@ -73,8 +63,9 @@ function gradients(g: Plan, call: Call, o: Tensor, lse: Tensor, dy: Tensor, need
   if (needs.kv) {
     // Self-attention has one gradient: its columns of q were written above.
     dkv = q === kv ? dq! : g.tensor(kv.shape, kv.dtype, `${name}.dkv`);
+    const { flat, tune } = attentionOn(g.gpu, call, "key");
     const kernel = flat ? k.attention_bwd_key_flat : k.attention_bwd_key;
-    g.run(kernel, { ...tensors, dkv }, { first, scale, tune: tune(call, Nk, FLAT_ROWS.key) });
+    g.run(kernel, { ...tensors, dkv }, { first, scale, tune });
     // What all keys have in common a softmax does not see.
     g.noteCentred(dkv, first, first + D);
   }
@@ -87,8 +78,8 @@ function attend(g: Plan, call: Call): Tensor {
   const [B, Nq] = [kv.dim(0), q.dim(1)];
   const o = g.tensor([B, Nq, D], kv.dtype, `${name}.o`);
   const lse = g.needsGrad(q, kv) ? g.tensor([B, heads, Nq], "f32", `${name}.lse`) : undefined;
-  const kernel = g.gpu.caps.flat ? k.attention_fwd_flat : k.attention_fwd;
-  g.run(kernel, { q, kv, o, lse }, { first, scale, tune: tune(call, Nq, FLAT_ROWS.forward) });
+  const { flat, tune } = attentionOn(g.gpu, call, "forward");
+  g.run(flat ? k.attention_fwd_flat : k.attention_fwd, { q, kv, o, lse }, { first, scale, tune });
   if (q === kv) {
     g.record(name, [q], [o], ([dy]) => [gradients(g, call, o, lse!, dy!, { q: true, kv: true }).dkv]);
   } else {

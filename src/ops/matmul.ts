@@ -11,7 +11,8 @@ import { formatShape, sizeOf } from "../core/shape.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Cost } from "./cost.ts";
-import { type Layout, type MatmulExtents, type MatmulOverride, runMatmul } from "./matmul_run.ts";
+import type { Layout, MatmulExtents, MatmulOverride } from "./matmul_choice.ts";
+import { runMatmul } from "./matmul_run.ts";
 
 /** Options of {@linkcode matmul}. */
 export interface MatmulOptions extends MatmulOverride {

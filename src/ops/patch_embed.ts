@@ -14,7 +14,7 @@ import * as k from "../gpu/kernels.gen.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Cost } from "./cost.ts";
-import { chooseMatmul } from "./matmul_run.ts";
+import { chooseMatmul } from "./matmul_choice.ts";
 import { sumPartials } from "./partials.ts";
 
 /** Options of {@linkcode patchEmbed}. */
@@ -104,7 +104,7 @@ export function patchEmbed(
 ): Tensor {
   check(images, weight, bias, options);
   const { patch, dtype = "f32" } = options;
-  const { flat, invocations } = g.gpu.caps;
+  const { flat, invocations, largestTile } = g.gpu.caps;
   const [B = 0, H = 0, W = 0] = images.shape;
   const D = weight.dim(0);
   const K = weight.size / D;
@@ -113,7 +113,13 @@ export function patchEmbed(
   const { tensors, params } = operand(images, options);
   const out = g.tensor([1, M, D], images.dtype === "u8" ? dtype : images.dtype, "patch_embed.y");
   const b = weight.reshape([1, D, K]);
-  const { tune } = chooseMatmul({ B: 1, M, N: D, K }, { flat, invocations, wide: wide(weight), pair: false });
+  const { tune } = chooseMatmul({ B: 1, M, N: D, K }, {
+    flat,
+    invocations,
+    largestTile,
+    wide: wide(weight),
+    pair: false,
+  });
   g.run(flat ? k.patch_embed_flat : k.patch_embed, { ...tensors, b, bias, y: out }, { ...params, alpha: 1, tune });
   const y = out.reshape([B, tokens, D]);
   g.record("patchEmbed", [images, weight, bias], [y], ([dy], [needImages, needWeight, needBias]) => {
@@ -134,11 +140,17 @@ function imageGradient(
   a: Tensor,
   { side, columns, stride }: { side: number; columns: number; stride: number },
 ): Tensor {
-  const { flat, invocations } = g.gpu.caps;
+  const { flat, invocations, largestTile } = g.gpu.caps;
   const D = weight.dim(0);
   const N = weight.size / D;
   const dpixels = g.tensor(images.shape, images.dtype, "patch_embed.dimages");
-  const { tune } = chooseMatmul({ B: 1, M: a.dim(1), N, K: D }, { flat, invocations, wide: wide(weight), pair: false });
+  const { tune } = chooseMatmul({ B: 1, M: a.dim(1), N, K: D }, {
+    flat,
+    invocations,
+    largestTile,
+    wide: wide(weight),
+    pair: false,
+  });
   const kernel = flat ? k.patch_embed_bwd_image_flat : k.patch_embed_bwd_image;
   const tensors = { a, b: weight.reshape([1, D, N]), dpixels: dpixels.reshape([dpixels.size]) };
   g.run(kernel, tensors, { side, columns, stride, tune });
@@ -146,13 +158,14 @@ function imageGradient(
 }
 
 function weightGradient(g: Plan, images: Tensor, weight: Tensor, a: Tensor, options: PatchEmbedOptions): Tensor {
-  const { flat, invocations } = g.gpu.caps;
+  const { flat, invocations, largestTile } = g.gpu.caps;
   const { tensors, params } = operand(images, options);
   const [, rows = 0, D = 0] = a.shape;
   const N = weight.size / D;
   const { tune, slices } = chooseMatmul({ B: 1, M: D, N, K: rows }, {
     flat,
     invocations,
+    largestTile,
     wide: wide(weight),
     pair: false,
   });

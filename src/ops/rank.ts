@@ -15,7 +15,7 @@ import * as k from "../gpu/kernels.gen.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Cost } from "./cost.ts";
-import { TILES } from "./matmul_run.ts";
+import { TILES } from "./matmul_choice.ts";
 
 /** Result of {@linkcode cosineRank}. */
 export interface Rank {

@@ -9,13 +9,15 @@ import type { Dtype } from "../core/dtype.ts";
 import { LimitError } from "../core/errors.ts";
 import { randomState, Rng, streamOf } from "../core/rng.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { Plan } from "../graph/plan.ts";
+import { type OverflowCounts, Plan } from "../graph/plan.ts";
 import { Store } from "../graph/store.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { createEncoder } from "../models/encoder.ts";
 import type { EncoderSpec } from "../models/encoder_spec.ts";
 import { preprocess } from "../models/preprocess.ts";
+import { OVERFLOW_ROWS } from "../nn/overflow.ts";
 import { Parameters } from "../nn/parameters.ts";
+import { OVERFLOW_GROUPS } from "../ops/overflow.ts";
 
 /** Blocks recorded: a first, a middle and a last one are all a plan can tell apart. */
 const DEPTH = 3;
@@ -93,6 +95,15 @@ export class Inputs {
     return tensor;
   }
 
+  /** Counts of what f16 cannot hold. */
+  overflow(): OverflowCounts {
+    const names: string[] = [];
+    return {
+      found: this.store.tensor("overflow", "overflow", [OVERFLOW_ROWS, OVERFLOW_GROUPS], "u32"),
+      row: (name) => (names.includes(name) ? names.indexOf(name) : names.push(name) - 1),
+    };
+  }
+
   /** The state that dropout draws from. */
   random(): Tensor {
     return this.store.tensor("random", "random", [4], "u32");
@@ -145,6 +156,7 @@ export function embedPlan(
   const encoder = createEncoder(parameters, spec, { dtype, seed: 1 });
   const inputs = new Inputs(gpu);
   const plan = new Plan(gpu);
+  plan.overflow = inputs.overflow();
   try {
     const tiles = inputs.tiles(batch, tile, images);
     plan.output(encoder.forward(plan, preprocess(plan, tiles, spec.input)).embedding);

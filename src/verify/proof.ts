@@ -27,6 +27,8 @@ export interface PlanRequest {
   readonly batch: number;
   /** Genes of the vocabulary. */
   readonly genes: number;
+  /** Storage of frozen weights; default f16, with which activations are f16 too where the device computes with it. */
+  readonly dtype?: Dtype;
   /** What is seen; noise without. */
   readonly images?: Images | undefined;
   /** `key=value` of the configuration. */

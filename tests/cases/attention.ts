@@ -120,6 +120,12 @@ export const cases: readonly OpCase[] = [
   ...[64, 80, 96].map((E) =>
     self([1, 33, 1, E], { name: `self forward 1x33x1x${E}`, wrt: [], paths: ["gpu"], f16: ["qkv"] })
   ),
+  // What the tuner may pick on a GPU beside the tiles.
+  ...(["registers", "registers 1", "registers 2"] as const).flatMap((tuned) => [
+    self([1, 33, 1, 32], { name: `${tuned} self 1x33x1x32`, paths: ["gpu"], f16: ["qkv"], tuned }),
+    self([1, 33, 1, 32], { name: `${tuned} self forward 1x33x1x32`, wrt: [], paths: ["gpu"], f16: ["qkv"], tuned }),
+    cross([2, 1, 1, 32], 33, { name: `${tuned} shared`, shared: true, paths: ["gpu"], tuned }),
+  ]),
   // One query for the whole batch, as in attentional pooling.
   ...[64, 96].map((E) => cross([2, 1, 1, E], 33, { shared: true, paths: ["gpu"], f16: ["q", "kv"] })),
   // Scores near 100: one key takes all, and exponentials overflow unless the largest score is subtracted.

@@ -92,6 +92,26 @@ function tiled(
   };
 }
 
+/** One variant that keeps its sums in registers alone, as the tuner may pick it on a GPU; `tiled` with a name of a variant. */
+function picked(
+  tuned: "registers 4" | "registers 8",
+  epilogue: keyof typeof EPILOGUE,
+  { train = false, K = 20, R = 8 }: { train?: boolean; K?: number; R?: number } = {},
+): OpCase {
+  // Rows and columns enough for 64 invocations, with a rest.
+  const [M, N] = tuned === "registers 4" ? [36, 40] : [68, epilogue === "swiglu" ? 136 : 72];
+  const test = of(M, N, K, { ...EPILOGUE[epilogue], ...(R && { R }) });
+  return {
+    ...test,
+    name: `${tuned}${train ? "" : " forward"} ${test.name}`,
+    wrt: train ? test.wrt : [],
+    paths: ["gpu"],
+    f16: "residual" in EPILOGUE[epilogue] ? ["x", "residual"] : ["x"],
+    tuned,
+    ...stored,
+  };
+}
+
 /** Frozen weights of every storage type, as embedding reads them. */
 const stored = { weights: ["weight"] } as const;
 
@@ -144,6 +164,15 @@ const gpuTiles: readonly OpCase[] = [
   ...([32, 64] as const).map((tile) => tiled(tile, "none", { K: 528, R: 8, train: true, ...stored })),
 ];
 
+/** What the tuner may pick beside the tiles: each with everything its text can hold, though not all together. */
+const tunedRows: readonly OpCase[] = (["registers 4", "registers 8"] as const).flatMap((tuned) => [
+  picked(tuned, "scaled"),
+  picked(tuned, "gelu", { train: true }),
+  picked(tuned, "swiglu", { train: true }),
+  picked(tuned, "scaled", { train: true, R: 0 }),
+  picked(tuned, "none", { K: 1056, train: true, R: 0 }),
+]);
+
 /** Case table. */
 export const cases: readonly OpCase[] = [
   of(1, 1, 1),
@@ -168,6 +197,7 @@ export const cases: readonly OpCase[] = [
   of(2, 8, 1056, { R: 4, bias: true, act: "swiglu" }),
   of(3, 5, 1031, { bias: true, act: "gelu", residual: true }),
   ...gpuTiles,
+  ...tunedRows,
   of(197, 768, 768, { bias: true, residual: true }, { benchOnly: true, perf: linearCost(197, 768, 768) }),
   of(197, 768, 768, { R: 8, bias: true }, { benchOnly: true, perf: linearCost(197, 768, 768, 8) }),
   of(197, 3072, 768, { bias: true, act: "gelu" }, { benchOnly: true, perf: linearCost(197, 3072, 768) }),

@@ -90,6 +90,14 @@ export const cases: readonly OpCase[] = [
       ...(layout === "tn" ? { f16: ["a", "b"] } : { f16: ["a"], weights: ["b"] }),
     })
   ),
+  // Partial sums of what the tuner may pick on a GPU.
+  ...([
+    ["nt", [1, 132, 132, 40], "workgroup 128"],
+    ["nn", [1, 132, 132, 40], "workgroup 128"],
+    ["nn", [1, 68, 72, 40], "registers 8"],
+  ] as const).map(([layout, extents, tuned]) =>
+    of(layout, extents, { name: `${tuned} split`, slices: 2, wrt: [], paths: ["gpu"], tuned })
+  ),
   of("nt", [1, 1, 257, 512], { name: "one row" }),
   of("nt", [1, 197, 8, 96], { name: "rank 8" }),
   ...([

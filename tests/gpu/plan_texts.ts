@@ -19,7 +19,7 @@ export type Texts = Map<string, { kernel: string; options: string; plan: string 
 /** Adds what a training method's plans pick, for the registered encoders and on devices as GPUs describe them. */
 export type Coverage = (
   texts: Texts,
-  on: { readonly specs: readonly EncoderSpec[]; gpuLike(f16: boolean): Gpu },
+  on: { readonly specs: readonly EncoderSpec[]; gpuLike(f16: boolean, largestTile?: 64 | 128): Gpu },
 ) => void;
 
 /** Adds the texts of a plan. */

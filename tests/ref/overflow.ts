@@ -1,14 +1,8 @@
-/** Counts of elements that are no finite numbers, by the workgroup that reads them. */
+/** Counts of elements that are no finite numbers. */
 
-/** `found` is `[S, groups]`; elements are read in blocks of 4 WG, block b by group b mod groups. */
-export function overflowRef(
-  x: Float64Array,
-  found: Float64Array,
-  { slot, groups, WG }: { slot: number; groups: number; WG: number },
-): Float64Array {
+/** `found` is `[S, groups]`; what is no number lies among the first elements, which the first group reads. */
+export function overflowRef(x: Float64Array, found: Float64Array, groups: number, slot: number): Float64Array {
   const out = found.slice();
-  x.forEach((v, i) => {
-    if (!Number.isFinite(v)) out[slot * groups + Math.floor(i / (4 * WG)) % groups]! += 1;
-  });
+  out[slot * groups]! += x.reduce((n, v) => n + (Number.isFinite(v) ? 0 : 1), 0);
   return out;
 }

@@ -47,8 +47,14 @@ function trainTexts(texts: Texts, gpu: Gpu, spec: EncoderSpec, training: Trainin
 }
 
 /** Training in f32; with f16 activations and weights; with f16 weights alone, on devices that do not compute with f16. */
-function encoderTexts(texts: Texts, gpuOf: (f16: boolean) => Gpu, spec: EncoderSpec): void {
-  for (const [dtype, f16] of [["f32", true], ["f16", true], ["f16", false]] as const) {
+function encoderTexts(texts: Texts, gpuOf: (f16: boolean, largestTile?: 64 | 128) => Gpu, spec: EncoderSpec): void {
+  const kinds = [["f32", true], ["f16", true], ["f16", false]] as const;
+  for (const [dtype, f16] of kinds) {
+    // Devices of smaller tiles take them where others take the largest.
+    const small = gpuOf(f16, 64);
+    for (const keys of [...LORA, ...WEIGHTS]) {
+      trainTexts(texts, small, spec, { keys, dtype, batch: 64, micro: 64, genes: 2000 });
+    }
     const gpu = gpuOf(f16);
     const train = (keys: Keys, extra: Partial<Training>): void =>
       trainTexts(texts, gpu, spec, { keys, dtype, batch: 64, micro: 64, genes: 2000, ...extra });

@@ -14,8 +14,8 @@ export const proof: MethodProof = {
   label: "SEAL",
   steps: runSealSteps,
   step: buildProfiledStep,
-  plans(gpu, encoder, { batch, genes, images, keys }) {
-    const common = { batch, micro: batch, genes, images, dtype: "f16" } as const;
+  plans(gpu, encoder, { batch, genes, images, keys, dtype = "f16" }) {
+    const common = { batch, micro: batch, genes, images, dtype } as const;
     // What is configured comes last, so that it wins.
     const of = (...own: [string, string][]): [string, string][] => [
       ...own,

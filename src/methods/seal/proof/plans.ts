@@ -137,9 +137,11 @@ function stepPlans({ seal, inputs, random, embed, frozen }: Side, { batch, micro
     slide: inputs.add("slide", [batch], "u32", 0, 3),
   };
   const plans: [string, Plan][] = [];
+  const overflow = inputs.overflow();
   const add = (what: string, body: (g: Plan) => void): void => {
     const g = new Plan(seal.parameters.gpu);
     g.random = random;
+    g.overflow = overflow;
     body(g);
     plans.push([what, g]);
   };
