@@ -43,20 +43,20 @@ export function pipeline(gpu: Gpu, name: string, wgsl: string, accesses: string)
 
 async function compile(gpu: Gpu, name: string, code: string, accesses: string): Promise<GPUComputePipeline> {
   const { device } = gpu;
+  // All of a plan are asked for before the first is waited for: browsers and Dawn compile them side by side.
   device.pushErrorScope("validation");
+  const module = device.createShaderModule({ label: name, code });
+  const layout = device.createPipelineLayout({ bindGroupLayouts: [bindGroupLayout(gpu, accesses)] });
   let made: GPUComputePipeline | undefined;
   let thrown: unknown;
-  const module = device.createShaderModule({ label: name, code });
-  try {
-    made = device.createComputePipeline({
-      label: name,
-      layout: device.createPipelineLayout({ bindGroupLayouts: [bindGroupLayout(gpu, accesses)] }),
-      compute: { module, entryPoint: "main" },
-    });
-  } catch (error) {
-    thrown = error;
-  }
-  const error = await device.popErrorScope();
+  const compute = { module, entryPoint: "main" };
+  const pending = device.createComputePipelineAsync({ label: name, layout, compute }).then(
+    (pipeline) => void (made = pipeline),
+    (error) => void (thrown = error),
+  );
+  const scope = device.popErrorScope();
+  await pending;
+  const error = await scope;
   if (!error && made && !thrown) return made;
   const messages = (await module.getCompilationInfo()).messages.filter((m) => m.type === "error");
   const first = messages[0];
