@@ -123,9 +123,15 @@ const FLAGGED: readonly string[] = [
   "labels",
   "task",
   "target",
+  "sample_col",
+  "case_slides",
+  "expression",
+  "gene_sets",
+  "drop_missing",
   "fold",
   "split_file",
   "model",
+  "seed",
   "out",
 ];
 
@@ -134,8 +140,8 @@ export async function run({ flags: values, overrides: given }: Args<typeof flags
   const { split, task, out } = required(values);
   const flagged = given.find(([key]) => FLAGGED.includes(key.split(".").at(-1)!));
   if (flagged !== undefined) {
-    throw new ConfigError(`Cannot use ${flagged[0]}=${flagged[1]}: flags say which folds, features and models`, {
-      hint: "--features, --split, --task, --model, --out",
+    throw new ConfigError(`Cannot use ${flagged[0]}=${flagged[1]}: flags say which inputs, folds and models`, {
+      hint: "--features, --split, --task, --model, --case-slides, --expression, --gene-sets, --seed, --out",
     });
   }
   const reporter = new Progress(values.quiet);

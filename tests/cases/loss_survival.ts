@@ -66,6 +66,14 @@ export const cases: readonly OpCase[] = [
     inputs: (({ inputs }) => ({ ...inputs, eta: normal([11, 1], 30) }))(cox(TIMES, EVENTS, "efron")),
   }),
   cox(many(67, (i) => (7 * i) % 31), many(67, (i) => (i % 3 ? 1 : 0)), "breslow"),
+  cox(many(512, (i) => (7 * i) % 331), many(512, (i) => (i % 3 ? 1 : 0)), "breslow", {
+    benchOnly: true,
+    perf: { flops: 5 * 512 * 512, bytes: 16 * 512 * 512 },
+  }),
+  discrete(4, many(4096, (i) => i % 4), many(4096, (i) => i % 2), {
+    benchOnly: true,
+    perf: { flops: 10 * 4096 * 4, bytes: 24 * 4096 * 4 },
+  }),
   discrete(4, [1, 3, 0], [1, 0, 1]),
   discrete(4, [1, 3, 0, 2, 2], [1, 0, 1, 1, 0], { name: "discrete 5x4 in room for 8", size: 8 }),
   discrete(1, [0, 0], [1, 0]),

@@ -443,6 +443,8 @@ export const CASE_NAMES: readonly string[] = [
   "loss_survival: cox efron all at once",
   "loss_survival: cox efron, far predictors",
   "loss_survival: cox breslow 67",
+  "loss_survival: cox breslow 512",
+  "loss_survival: discrete 4096x4",
   "loss_survival: discrete 3x4",
   "loss_survival: discrete 5x4 in room for 8",
   "loss_survival: discrete 2x1",

@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { backwardFrom, type Gradients } from "../../../src/autodiff/backward.ts";
+import { ShapeError } from "../../../src/core/errors.ts";
 import { CoxLoss } from "../../../src/eval/cox_loss.ts";
 import { discreteLikelihood, discreteRisk, intervalsOf, intervalStarts } from "../../../src/eval/discrete_survival.ts";
 import type { Gpu } from "../../../src/gpu/device.ts";
@@ -17,6 +18,7 @@ import { discreteSurvivalLoss, intervalTables } from "../../../src/losses/discre
 import { attend } from "../../../src/methods/mil/attention.ts";
 import { classGoal, instanceWeights } from "../../../src/methods/mil/goal.ts";
 import { createMil, type MilKind } from "../../../src/methods/mil/model.ts";
+import { instanceTargets } from "../../../src/ops/instance_targets.ts";
 import type { Parameters } from "../../../src/nn/parameters.ts";
 import fixture from "../../fixtures/mil_vectors.json" with { type: "json" };
 import { kernelPaths, openGpu } from "../../gpu/shared.ts";
@@ -246,4 +248,25 @@ Deno.test("of two classes instances are of the bag's; of more the highest are no
   const third = Math.fround(1 / 3);
   assert.deepEqual([...instanceWeights([1], { classes: 3, size: 1 })], [0, third, third, 0, 0, third]);
   assert.deepEqual([...instanceWeights([0, 1], { classes: 2, size: 2, weights: [4, 1] })], [2, 0, 0, 0, 0, 0, 0.5, 0]);
+});
+
+Deno.test("tables and targets refuse what does not fit, before any dispatch", () => {
+  assert.throws(() => coxTables({ times: [1, 2], events: [1] }), /2 times and 1 events/);
+  assert.throws(() => coxTables({ times: [1, 2], events: [1, 0] }, { size: 1 }), /wanted up to 1/);
+  assert.throws(() => intervalTables([4], [1], { count: 4 }), /case 0 is in 4, wanted 0 to 3/);
+  assert.throws(() => intervalTables([0.5], [1], { count: 4 }), /case 0 is in 0.5/);
+  const g = new Plan(gpu);
+  const tensor = (shape: number[], dtype: "f32" | "u32" = "f32") => g.tensor(shape, dtype, "t");
+  const targets = (scores: number[], weights: number[], k: number) =>
+    instanceTargets(g, tensor(scores), tensor([3], "u32"), tensor(weights), k);
+  assert.throws(() => targets([9], [2, 2, 2], 0), /k is 0, wanted a whole number above 0/);
+  assert.throws(() => targets([9, 1], [2, 2, 2], 8), ShapeError);
+  assert.throws(() => targets([9], [1, 2, 2], 8), ShapeError);
+  const [risk, offset] = [tensor([3, 3]), tensor([1])];
+  assert.throws(() => coxLoss(g, tensor([2, 1]), { risk, target: risk, offset }), ShapeError);
+  assert.throws(() => coxLoss(g, tensor([3]), { risk, target: risk, offset }), ShapeError);
+  assert.throws(
+    () => discreteSurvivalLoss(g, tensor([3, 4]), { entered: tensor([3, 4]), failed: tensor([3, 3]) }),
+    ShapeError,
+  );
 });
