@@ -40,11 +40,36 @@ const median = (values: number[]) => values.sort((a, b) => a - b)[values.length 
 const views = (t: number): ViewOf[] =>
   Array.from({ length: batch }, (_, i) => ({ pair: (t * batch + i) % set.count, view: 1 + t }));
 
-/** Milliseconds of each batch and share of the time that the device stood idle. */
-async function run(
-  count: number,
-  device: (i: number) => Promise<void>,
-): Promise<{ ms: number; idle: number; cpu: number; read: number }> {
+/** Processor time of each thread so far, ms; empty where the system does not tell. */
+function threads(): Map<string, number> {
+  const times = new Map<string, number>();
+  try {
+    for (const { name } of Deno.readDirSync("/proc/self/task")) {
+      const text = Deno.readTextFileSync(`/proc/self/task/${name}/stat`);
+      // What follows the name in brackets; user and system time are the 14th and 15th value, in hundredths of a second.
+      const values = text.slice(text.lastIndexOf(")") + 2).split(" ");
+      times.set(name, 10 * (Number(values[11]) + Number(values[12])));
+    }
+  } catch {
+    // Another system, or not allowed to look.
+  }
+  return times;
+}
+
+/** What a run took. */
+interface Run {
+  /** Of a batch. */
+  readonly ms: number;
+  /** Share of the time that the device stood idle. */
+  readonly idle: number;
+  /** Processor time of a patch, and that of reading it, ms. */
+  readonly cpu: number;
+  readonly read: number;
+  /** Processor time of the busiest thread, ms: what the run takes where there is a core for each. */
+  readonly longest: number;
+}
+
+async function run(count: number, device: (i: number) => Promise<void>): Promise<Run> {
   const pool = openPatchPool(table, { workers: count, cache: 0 });
   const drawn = { ms: 0, patches: 0 };
   const images = new AheadImages(async (of) => {
@@ -64,6 +89,7 @@ async function run(
   await images.take(views(0)); // starts the workers
   const each: number[] = [];
   let busy = 0;
+  const threadsBefore = threads();
   const { times: before } = pool;
   const start = performance.now();
   images.begin(views(1));
@@ -81,18 +107,22 @@ async function run(
   await working;
   const whole = performance.now() - start;
   const { times: after } = pool;
+  const longest = Math.max(0, ...[...threads()].map(([name, time]) => time - (threadsBefore.get(name) ?? 0)));
   const patches = after.patches - before.patches;
   const read = (after.read - before.read) / patches;
   const augment = (after.augment - before.augment) / patches + drawn.ms / Math.max(1, drawn.patches);
   pool.close();
-  return { ms: median(each), idle: 1 - busy / whole, cpu: read + augment, read };
+  return { ms: median(each), idle: 1 - busy / whole, cpu: read + augment, read, longest };
 }
 
 const instant = () => Promise.resolve();
 const one = await run(1, instant);
 const many = await run(workers, instant);
 const stub = 1.2 * many.ms;
-const fed = await run(workers, () => new Promise((resolve) => setTimeout(resolve, stub)));
+const fed: number[] = [];
+for (let i = 0; i < 3; i++) {
+  fed.push((await run(workers, () => new Promise((resolve) => setTimeout(resolve, stub)))).idle);
+}
 const record = {
   ...await origin(),
   recipe,
@@ -103,7 +133,11 @@ const record = {
   one_worker: { patches_per_second: batch / one.ms * 1e3, cpu_ms_per_patch: one.cpu, reading: one.read },
   workers_all: { patches_per_second: batch / many.ms * 1e3, cpu_ms_per_patch: many.cpu, reading: many.read },
   speedup: one.ms / many.ms,
-  stub_device: { ms_per_batch: stub, idle_share: fed.idle },
+  // The same by the busiest thread's processor time, which other work on the machine does not change.
+  speedup_by_cpu: many.longest > 0 ? one.longest / many.longest : null,
+  load: Deno.loadavg()[0],
+  // The least: what else runs on the machine only adds.
+  stub_device: { ms_per_batch: stub, idle_share: Math.min(...fed), idle_shares: fed },
 };
 console.log(JSON.stringify(record, null, 2));
 if (!Deno.args.includes("--dry")) {
