@@ -138,8 +138,7 @@ const record = {
   // The same by the busiest thread's processor time, which other work on the machine does not change.
   speedup_by_cpu: many.longest > 0 ? one.longest / many.longest : null,
   load: Deno.loadavg()[0],
-  // The least: what else runs on the machine only adds.
-  stub_device: { ms_per_batch: stub, idle_share: Math.min(...fed), idle_shares: fed },
+  stub_device: { ms_per_batch: stub, idle_share: median([...fed]), idle_shares: fed },
 };
 console.log(JSON.stringify(record, null, 2));
 if (!Deno.args.includes("--dry")) {
