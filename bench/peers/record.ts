@@ -19,7 +19,8 @@ export async function circumstances(args: readonly string[]): Promise<Record<str
   return {
     date: new Date().toISOString(),
     git: await git("rev-parse", "HEAD"),
-    dirty: await git("status", "--porcelain") !== "",
+    // Records of the run before are no change of what is measured.
+    dirty: await git("status", "--porcelain", "--", ":/", ":(exclude,top)bench/results") !== "",
     deno: Deno.version.deno,
     os: `${Deno.build.os} ${Deno.build.arch} ${Deno.osRelease()}`,
     cpus: navigator.hardwareConcurrency,
