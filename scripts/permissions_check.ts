@@ -74,6 +74,12 @@ async function standIns(at: string, trained: boolean): Promise<void> {
   }
   const tile = { width: 64, height: 64, data: Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => i % 251) };
   Deno.writeFileSync(`${at}/tiles/a.png`, encodePng(tile));
+  Deno.mkdirSync(`${at}/bundle`);
+  for (const { name } of Deno.readDirSync(`${ROOT}tests/fixtures/xenium/3.0`)) {
+    if (name !== "points.csv") Deno.copyFileSync(`${ROOT}tests/fixtures/xenium/3.0/${name}`, `${at}/bundle/${name}`);
+  }
+  const purple = Uint8Array.from({ length: 1200 * 1000 * 3 }, (_, i) => i % 3600 < 3300 ? [150, 80, 160][i % 3]! : 225);
+  Deno.writeFileSync(`${at}/bundle/he_image.png`, encodePng({ width: 1200, height: 1000, data: purple }));
   Deno.writeTextFileSync(`${at}/sets.gmt`, "SET\tgenes of synthetic slides\tSYNV0G000\tSYNV1G001\n");
   Deno.copyFileSync(`${at}/data/hest/patches/SYN0.h5`, `${at}/patches/TENX95.h5`);
   for (const slide of ["A.svs", "slides/A.tif"]) Deno.copyFileSync(`${at}/data/hest/wsis/SYN0.tif`, `${at}/${slide}`);

@@ -14,6 +14,7 @@ import * as overlay from "./convert_overlay.ts";
 import * as scores from "./convert_scores.ts";
 import * as st from "./convert_st.ts";
 import * as visium from "./convert_visium.ts";
+import * as xenium from "./convert_xenium.ts";
 import * as weights from "./convert_weights.ts";
 
 /** One thing that can be converted. */
@@ -31,6 +32,7 @@ const CONVERSIONS: Readonly<Record<string, Conversion>> = {
   merge,
   st,
   visium,
+  xenium,
   patches,
   scores,
   features,

@@ -10,7 +10,7 @@ import { flagFacts } from "../run/output_folder.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 
 /** Flags that name inputs, which count by content, or say what the section is called. */
-const BY_CONTENT = ["counts", "spots", "image", "id"] as const;
+const BY_CONTENT = ["counts", "spots", "image", "alignment", "id"] as const;
 
 /** Flag of the counts. */
 export const COUNTS_FLAG = {
@@ -59,14 +59,15 @@ export const SECTION_FLAGS = {
     value: "UM",
     min: 1,
     max: 10000,
-    help: "between neighbouring spots; 200 if not given, of Visium 100, of Visium HD 128 (squares of bins)",
+    help:
+      "between neighbouring spots; 200 if not given, of Visium 100, of Visium HD 128 (squares of bins), of Xenium 100 (squares)",
   },
   "spot-um": {
     kind: "number",
     value: "UM",
     min: 1,
     max: 10000,
-    help: "across a spot; 100 if not given, of Visium 55, of HD 128",
+    help: "across a spot; 100 if not given, of Visium 55, of HD 128, of Xenium 100",
   },
   rule: {
     kind: "choice",

@@ -10,6 +10,7 @@ import type { Facts } from "../core/facts.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { count } from "../core/text_table.ts";
 import { type Converted, type ConvertOptions, samplePaths } from "../data/convert/convert_sample.ts";
+import { xeniumPaths } from "../data/convert/xenium_convert.ts";
 import { gatherWarnings } from "../data/sample_checks.ts";
 import { realPath } from "../host/files.ts";
 import { disk, makeFolder, readText } from "../io/fs.ts";
@@ -114,9 +115,9 @@ function sectionFolder(
   return ConvertFolder.open({ out, what, samples, settings, overwrite, paths: sectionPaths, needed });
 }
 
-/** Paths of a section's files. */
+/** Paths that a section's files can have, whatever the technology; the metadata last. */
 function sectionPaths(id: string): readonly string[] {
-  return Object.values(samplePaths(id));
+  return [...Object.values(xeniumPaths(id)), ...Object.values(samplePaths(id))];
 }
 
 /** Makes the folders of a section's files. */
@@ -136,6 +137,8 @@ const REASONS: Readonly<Record<string, string>> = {
   countsWithoutPlace: "counted without a place",
   windowOffImage: "window leaves the image",
   offTissue: "off the tissue",
+  lowQuality: "transcripts of low quality",
+  controls: "transcripts of controls",
 };
 
 /** What is said of a sample that was converted. */

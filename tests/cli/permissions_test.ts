@@ -156,6 +156,7 @@ Deno.test("every flag that names a place is known to be read or written", async 
     "adapter",
     "against",
     "aliases",
+    "alignment",
     "bench",
     "checkpoint",
     "config",

@@ -1,4 +1,4 @@
-/** Scores of gene sets are scanpy's: the fixture is made by `tests/python/make_gene_scores.py`. */
+/** Scores of gene sets are scanpy's: the fixture is made by `tests/python/gene_scores.py`. */
 
 import assert from "node:assert/strict";
 import { logNormalize } from "../../src/data/genes/normalise.ts";

@@ -38,6 +38,7 @@ import { HEST_PATCH } from "../../src/data/image/windows.ts";
 import { simplify } from "../../src/slides/simplify.ts";
 import { readTileScores } from "../../src/slides/tile_scores.ts";
 import type { Target } from "./fuzz.ts";
+import { xeniumTarget, xeniumTextTarget } from "./fuzz_xenium.ts";
 import { mutate } from "./mutate.ts";
 import { type Directory, exif, makeTiff, withSegment } from "./tiff_maker.ts";
 
@@ -479,5 +480,7 @@ export function spatialTargets(): Target[] {
     tenxTarget(),
     textTarget(),
     imageTarget(),
+    xeniumTarget(target),
+    xeniumTextTarget(target),
   ];
 }

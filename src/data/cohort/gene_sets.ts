@@ -28,19 +28,17 @@ export function readGeneSets(text: string, file: string): GeneSet[] {
     const own = [...new Set(genes.filter((gene) => gene !== ""))];
     if (name === "" || own.length === 0 || sets.has(name)) {
       const found = sets.has(name) ? `the set ${name.slice(0, 40)} again` : `${own.length} genes`;
-      throw new FormatError(
-        `Cannot read gene sets of ${file}: line ${
-          i + 1
-        } has ${found}, expected a name, a description and genes between tabs`,
-        {
-          context: { file, line: i + 1, found },
-        },
-      );
+      const expected = "a name, a description and genes between tabs";
+      throw new FormatError(`Cannot read gene sets of ${file}: line ${i + 1} has ${found}, expected ${expected}`, {
+        context: { file, line: i + 1, found, expected },
+      });
     }
     sets.set(name, { name, genes: own });
   });
   if (sets.size > 0) return [...sets.values()];
-  throw new FormatError(`Cannot read gene sets of ${file}: it has none, expected one a line`, { context: { file } });
+  throw new FormatError(`Cannot read gene sets of ${file}: it has none, expected one a line`, {
+    context: { file, line: 1, found: "none", expected: "one a line" },
+  });
 }
 
 /** Expression of cases, on a log scale. */

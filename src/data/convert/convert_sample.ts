@@ -36,6 +36,8 @@ export interface ConvertOptions extends CutOptions {
   /** Data set and patient of the metadata, where known. */
   readonly title?: string | undefined;
   readonly patient?: string | undefined;
+  /** Writes what the sample has beside HEST's own files; before the metadata, which say that all is there. */
+  beside?(disk: Disk): Promise<void>;
 }
 
 /** A sample that was read: spots that have counts and a place, in the order of the counts. */
@@ -156,6 +158,7 @@ export async function writeSample(
     }
     await writeExpression(disk, `${out}/${paths.expression}`, sample, thumbnail, options.spot);
     writeImages(disk, out, id, sample, windows, thumbnail, tissue, options.spot);
+    await options.beside?.(disk);
     const metadata = describe(options, sample, slide);
     disk.write(`${out}/${paths.metadata}`, metadataJson(metadata));
     const { warnings, ...said } = summary(options, sample, windows, slide);

@@ -7,9 +7,10 @@
 
 import { assert, DataError, LimitError } from "../../core/errors.ts";
 import { shortF32 } from "../../io/csv.ts";
-import { blocks, type ColumnMap, type Matrix, matrixOf, MOST_ENTRIES } from "../../io/sparse.ts";
+import { blocks, type ColumnMap, type Matrix, MOST_ENTRIES } from "../../io/sparse.ts";
 import type { ReadSample } from "./convert_sample.ts";
 import { TOO_LARGE } from "../counts.ts";
+import { countsOf } from "./pooled_counts.ts";
 import type { PixelFit } from "../image/pixel_size.ts";
 
 /** Bins with counts and places. */
@@ -127,20 +128,7 @@ function addUp(
       }
     }
   }
-  const indptr = new Uint32Array(squares + 1);
-  for (let square = 0, at = 0; square < squares; square++) {
-    for (let j = 0; j < width; j++) if (sums[square * width + j]! > 0) at++;
-    indptr[square + 1] = at;
-  }
-  const indices = new Uint32Array(indptr[squares]!);
-  const values = new Float32Array(indptr[squares]!);
-  let after = 0;
-  for (let k = 0, to = 0; k < sums.length; k++) {
-    if (sums[k] === 0) continue;
-    indices[to] = k % width;
-    values[to] = sums[k]!;
-    after += values[to++]!;
-  }
+  const after = sums.reduce((sum, value) => sum + value, 0);
   assert(before === after, `counts of ${sample} are ${before} before and ${after} after pooling`);
-  return matrixOf(counts.name, width, { indptr, indices, values });
+  return countsOf(counts.name, width, [...Array(squares).keys()], sums);
 }

@@ -38,7 +38,7 @@ export function readAliases(text: string, file: string): AliasTable {
       {
         code: "columns",
         hint: "HGNC's hgnc_complete_set.txt has them; or write two columns, alias and symbol",
-        context: { file, found: header.slice(0, 20) },
+        context: { file, found: header.slice(0, 20), expected: ["symbol", ...OTHERS] },
       },
     );
   }

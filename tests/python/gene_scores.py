@@ -1,6 +1,6 @@
 """Writes tests/fixtures/gene_scores: scores of gene sets by scanpy, on small tables of counts.
 
-    python tests/python/make_gene_scores.py
+    python tests/python/gene_scores.py
 
 Needs scanpy (made with 1.11.5).
 """
