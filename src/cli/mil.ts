@@ -9,7 +9,7 @@ import { count } from "../core/text_table.ts";
 import type { CaseSlides } from "../eval/cohort/cohort.ts";
 import { cohortText } from "../eval/cohort/output.ts";
 import { neighbourText } from "../eval/cohort/neighbours.ts";
-import { loadMethod } from "../methods/index.ts";
+import { loadMethod, METHOD_NAMES } from "../methods/index.ts";
 import { findSources } from "../run/evaluate_sources.ts";
 import { HOST_MODELS, mil } from "../run/mil.ts";
 import type { FoldMethod } from "../run/mil_runs.ts";
@@ -31,20 +31,24 @@ export const example =
 /** Keys of the method may be given behind the flags. */
 export const overrides = true;
 
-/** The method whose folds are trained. */
+/** Name of the method whose folds are trained. */
+const METHOD = "mil";
+
+/** The method. @throws {ConfigError} If there is none of that name, or it trains on no folds. */
 async function foldMethod(): Promise<FoldMethod> {
-  const method = await loadMethod("mil");
+  const method = await loadMethod(METHOD);
   if (method.folds !== undefined) return method as FoldMethod;
-  throw new ConfigError("Cannot train on folds: method mil has no models of slides");
+  throw new ConfigError(`Cannot train on folds: method ${METHOD} has no models of slides`);
 }
 
 /** Keys that a run of one fold takes. */
 export async function keys(): Promise<readonly string[]> {
-  return (await foldMethod()).config.names;
+  return METHOD_NAMES.includes(METHOD) ? (await foldMethod()).config.names : [];
 }
 
 /** Keys of the configuration, for the help. */
 export async function details(): Promise<string> {
+  if (!METHOD_NAMES.includes(METHOD)) return `Method ${METHOD} is not there`;
   return ["Keys of every run (KEY=VALUE):", (await foldMethod()).config.help()].join("\n");
 }
 
