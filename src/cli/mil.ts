@@ -93,7 +93,12 @@ export const flags = {
     help: "seeds that every model is trained from on every fold; scores are their means. Few cases take 3 or more",
   },
   "dry-run": { kind: "switch", help: "tells what the folds would cost, and writes nothing" },
-  out: { kind: "text", value: "DIR", help: "folder of the runs and results.json; the same command goes on there" },
+  out: {
+    kind: "text",
+    value: "DIR",
+    default: "runs/mil",
+    help: "folder of the runs and results.json; the same command goes on there",
+  },
   seed: { ...COMMON.seed, default: 0 },
   overwrite: COMMON.overwrite,
   software: COMMON.software,
@@ -105,18 +110,16 @@ export const flags = {
 type Values = Args<typeof flags>["flags"];
 
 /** Refuses a command line that lacks what is needed. */
-function required(values: Values): { split: string; task: string; out: string } {
-  const { split, task, out, features } = values;
+function required(values: Values): { split: string; task: string } {
+  const { split, task, features } = values;
   const missing = features.length === 0
     ? "--features"
     : split === undefined
     ? "--split"
     : task === undefined
     ? "--task"
-    : out === undefined
-    ? "--out"
     : undefined;
-  if (missing === undefined) return { split: split!, task: task!, out: out! };
+  if (missing === undefined) return { split: split!, task: task! };
   throw new ConfigError(`Cannot train on folds: no ${missing} is given`, { hint: `For example: ${example}` });
 }
 
@@ -141,7 +144,8 @@ const FLAGGED: readonly string[] = [
 
 /** Runs the command. */
 export async function run({ flags: values, overrides: given }: Args<typeof flags>, job: Job): Promise<number> {
-  const { split, task, out } = required(values);
+  const { split, task } = required(values);
+  const { out } = values;
   const flagged = given.find(([key]) => FLAGGED.includes(key.split(".").at(-1)!));
   if (flagged !== undefined) {
     throw new ConfigError(`Cannot use ${flagged[0]}=${flagged[1]}: flags say which inputs, folds and models`, {

@@ -107,6 +107,7 @@ const OUTPUTS: Readonly<Record<string, (line: Line) => string[] | Promise<string
   },
   embed: (line) => [line.value("job") ?? line.value("out") ?? "features"],
   evaluate: (line) => [line.value("out") ?? "evaluation", ...line.values("cache")],
+  mil: (line) => [line.value("out") ?? "runs/mil"],
   predict: (line) => [line.value("out") ?? "predictions"],
   report: (line) => [...line.words],
   retrieve: (line) => [line.value("out") ?? "retrieval"],

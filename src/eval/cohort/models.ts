@@ -91,6 +91,7 @@ export function openFold({ targets, units }: Cohort, { train, test }: CohortFold
       events: own.map((u) => targets.events[u]!),
     });
     if (countEvents(side(train)) === 0) return { problems: ["no event among the training units"] };
+    if (train.length < 2) return { problems: ["fewer than two units to train on"] };
     if (countEvents(side(test)) === 0) problems.push("no event among the test units");
     return { problems, truth: { kind: "survival", ...side(test) }, baseline: new Float64Array(test.length) };
   }
