@@ -8,7 +8,7 @@ import { ConfigError } from "../core/errors.ts";
 import { INCOMPLETE } from "../core/exit_status.ts";
 import { drawOverlays, type OverlayRequest } from "../run/convert_overlay.ts";
 import { flagFacts } from "../run/output_folder.ts";
-import { COLOUR_MAPS, type ColourMap } from "../slides/colour_maps.ts";
+import { COLOUR_MAPS, type ColourMap } from "../core/colour_maps.ts";
 import { parseRange } from "../slides/fit_scores.ts";
 import { SCORE_STYLE, type ScoreStyle } from "../slides/score_map.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";

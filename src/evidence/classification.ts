@@ -24,7 +24,6 @@ import { LEAST_UNITS, noInterval } from "../eval/paired.ts";
 import { deviation, mean } from "../eval/linalg/statistics.ts";
 import { csvLine } from "../io/csv.ts";
 import {
-  type AttentionTiles,
   CLASSIFICATION_SCORES,
   type ClassificationDifference,
   type ClassificationEstimate,
@@ -70,7 +69,6 @@ export interface JudgedClassification
   readonly folds: readonly JudgedFold[];
   /** Those trained and their baselines, at least {@linkcode majorityClass}. */
   readonly predictors: readonly JudgedPredictor[];
-  readonly attention?: AttentionTiles;
 }
 
 /** The part of the results, and the content of `evaluation/cases.csv`. */
@@ -85,7 +83,7 @@ export interface MadeClassification {
  * @throws {ShapeError} If probabilities do not fit the cases.
  */
 export function classificationOf(judged: JudgedClassification): MadeClassification {
-  const { task, classes, ordinal, unit, features, folds, predictors, attention } = judged;
+  const { task, classes, ordinal, unit, features, folds, predictors } = judged;
   const by = drawsOf(folds, classes.length);
   const tables = predictors.map(({ id, probabilities }): Judged => {
     if (probabilities.length !== folds.length) {
@@ -131,7 +129,6 @@ export function classificationOf(judged: JudgedClassification): MadeClassificati
       overlap: [...times.values()].filter((one) => one.length > 1).length,
       predictors: scored,
       differences: differencesOf(scored, tables, folds),
-      ...(attention === undefined ? {} : { attention }),
       predictions: EVIDENCE.cases,
     },
     files: new Map([[EVIDENCE.cases, caseTable(judged)]]),

@@ -5,6 +5,7 @@
  */
 
 import { classificationAbstract, classified } from "./classification.ts";
+import { cohortAbstract } from "./cohort.ts";
 import type { ReadEvidence } from "./evidence_read.ts";
 import { type DonorKind, donorKinds, namesOf, samplesOf } from "./evidence_view.ts";
 import { amount, difference, percent, score } from "./format.ts";
@@ -16,6 +17,7 @@ import type { Difference } from "./run_evidence.ts";
 export function abstract(evidence: ReadEvidence): Markup {
   const classes = classified(evidence);
   if (classes !== undefined && evidence.results!.encoders.length === 0) return classificationAbstract(classes);
+  if (evidence.cohort !== undefined && !evidence.results?.encoders.length) return cohortAbstract(evidence.cohort);
   const all = measures(evidence);
   const names = namesOf(evidence);
   const find = (key: string) => all.find((measure) => measure.key === key);

@@ -6,7 +6,6 @@
  */
 
 import type {
-  AttentionTile,
   ClassificationDifference,
   ClassificationEstimate,
   ClassificationResults,
@@ -18,7 +17,7 @@ import { amount, difference, NONE, percent, score, tickText, whole } from "./for
 import { type Markup, markup, type Slot } from "./html.ts";
 import { extent, linear, type Scale } from "./scale.ts";
 import { drawing, label, stroke, symbol } from "./svg.ts";
-import { figure, identifier, scroller, section, table } from "./html_table.ts";
+import { identifier, scroller, section, table } from "./html_table.ts";
 
 /** What scores are called. */
 const NAMES: Readonly<Record<ClassificationScore, string>> = {
@@ -97,7 +96,6 @@ export function classification(evidence: ReadEvidence): Slot {
     markup`<div class="split even">${
       found.predictors.filter(({ role }) => role === "trained").map((one) => confusion(found, one))
     }${foldTable(found)}</div>`,
-    attentionTable(found),
   );
 }
 
@@ -308,46 +306,5 @@ function foldTable(found: ClassificationResults): Markup {
       caption: markup`<b>Folds.</b> Under those judged stand their classes: ${classes.join(" / ")}.`,
     }),
     rows.length > 8 ? "tall" : "",
-  );
-}
-
-function attentionTable(found: ClassificationResults): Slot {
-  const { attention, predictors } = found;
-  if (attention === undefined || attention.tiles.length === 0) return "";
-  const name = predictors.find(({ id }) => id === attention.predictor)?.label ?? attention.predictor;
-  const several = attention.tiles.some(({ fold }) => fold !== undefined);
-  return figure(
-    {
-      title: `Tiles with the most attention of ${name}.`,
-      caption:
-        markup`${attention.chosen}. Even attention would be one over the tiles of the bag. Attention shows what the model weighed, not why a class holds: it finds outliers even where labels are random.`,
-    },
-    scroller(
-      "Tiles by attention",
-      table(attention.tiles, [
-        { head: "Case", key: (tile) => tile.case, cell: (tile: AttentionTile) => identifier(tile.case) },
-        ...(several ? [{ head: "Fold", className: "wide", cell: ({ fold }: AttentionTile) => fold ?? NONE }] : []),
-        { head: "Slide", className: "wide", key: ({ slide }) => slide, cell: ({ slide }) => identifier(slide) },
-        { head: "x", className: "number", key: ({ x }) => x, cell: ({ x }) => whole(x) },
-        { head: "y", className: "number", key: ({ y }) => y, cell: ({ y }) => whole(y) },
-        {
-          head: "Attention",
-          className: "number strong",
-          key: ({ attention }) => attention,
-          cell: ({ attention }) => percent(attention),
-        },
-        {
-          head: "× even",
-          className: "number",
-          key: ({ attention, tiles }) => attention * tiles,
-          cell: ({ attention, tiles }) => markup`${(attention * tiles).toFixed(1)}<small>${whole(tiles)} tiles</small>`,
-        },
-      ], {
-        className: "plain",
-        sortable: true,
-        caption: markup`<b>Places are top left corners,</b> pixels of level 0.`,
-      }),
-      "tall",
-    ),
   );
 }

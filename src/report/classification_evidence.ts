@@ -97,29 +97,6 @@ export interface ClassificationDifference {
   readonly reason?: string;
 }
 
-/** A tile with its attention. */
-export interface AttentionTile {
-  readonly fold?: string;
-  readonly case: string;
-  readonly slide: string;
-  /** Top left, level-0 pixels. */
-  readonly x: number;
-  readonly y: number;
-  /** Weight in its bag, 0 to 1. */
-  readonly attention: number;
-  /** Tiles of the bag: even attention is one over it. */
-  readonly tiles: number;
-}
-
-/** Tiles with the most attention of some test cases. */
-export interface AttentionTiles {
-  /** Which predictor's. */
-  readonly predictor: string;
-  /** How cases and tiles were chosen. */
-  readonly chosen: string;
-  readonly tiles: readonly AttentionTile[];
-}
-
 /** Cases classified. */
 export interface ClassificationResults {
   /** What is classified: the column of the labels. */
@@ -141,7 +118,6 @@ export interface ClassificationResults {
   readonly overlap: number;
   readonly predictors: readonly Predictor[];
   readonly differences: readonly ClassificationDifference[];
-  readonly attention?: AttentionTiles;
   /** File of what is said of each case, below the run's folder. */
   readonly predictions?: string;
 }

@@ -5,8 +5,6 @@
  */
 
 import {
-  type AttentionTile,
-  type AttentionTiles,
   CLASSIFICATION_SCORES,
   type ClassificationDifference,
   type ClassificationEstimate,
@@ -15,7 +13,7 @@ import {
   type FoldScores,
   type Predictor,
 } from "./classification_evidence.ts";
-import { type Check, count, flag, list, nullable, object, oneOf, optional, positive, real, text } from "./schema.ts";
+import { type Check, count, flag, list, nullable, object, oneOf, optional, real, text } from "./schema.ts";
 
 const number = nullable(real);
 
@@ -85,16 +83,6 @@ const difference: Check<ClassificationDifference> = object<ClassificationDiffere
   reason: optional(text),
 });
 
-const tile: Check<AttentionTile> = object<AttentionTile>({
-  fold: optional(text),
-  case: text,
-  slide: text,
-  x: real,
-  y: real,
-  attention: real,
-  tiles: positive,
-});
-
 const fields: Check<ClassificationResults> = object<ClassificationResults>({
   task: text,
   classes: list(text),
@@ -108,7 +96,6 @@ const fields: Check<ClassificationResults> = object<ClassificationResults>({
   overlap: count,
   predictors: list(predictor),
   differences: list(difference),
-  attention: optional(object<AttentionTiles>({ predictor: text, chosen: text, tiles: list(tile) })),
   predictions: optional(text),
 });
 

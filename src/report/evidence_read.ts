@@ -16,6 +16,8 @@ import { checkBytes, checkFile, MANIFEST, type Manifest, readManifest } from "..
 import { isPlainName, missingFile } from "../io/random_access.ts";
 import { toDense } from "../io/sparse.ts";
 import { expertsEvidence, unevenExperts } from "./experts_schema.ts";
+import { type AttentionEvidence, attentionFile, attentionImages } from "./attention_evidence.ts";
+import { cohortEvidence } from "./cohort_evidence.ts";
 import { embeddingMap, galleryFile, mapsFile, results, runFacts } from "./evidence_schema.ts";
 import {
   type EmbeddingMap,
@@ -76,19 +78,26 @@ export async function readEvidence({ path, disk }: Pick<RunFolder, "path" | "dis
       errors.push(error);
     }
   };
-  await part("facts", EVIDENCE.facts, (bytes, name) => readChecked(bytes, name, runFacts));
-  await part("results", EVIDENCE.results, (bytes, name) => checkResults(readChecked(bytes, name, results), name));
+  await part("facts", EVIDENCE.facts, (bytes, name) => parseChecked(bytes, name, runFacts));
+  await part("results", EVIDENCE.results, (bytes, name) => checkResults(parseChecked(bytes, name, results), name));
   await part("maps", EVIDENCE.maps, (bytes, name) => readMaps(run, bytes, name));
   await part("gallery", EVIDENCE.gallery, (bytes, name) => readGallery(run, bytes, name));
   await part("embedding", EVIDENCE.embedding, readEmbedding);
   // Few methods have any: a run without lacks nothing.
-  if (disk.look(`${run.path}/${EVIDENCE.experts}`) !== undefined) {
+  const there = (file: string) => disk.look(`${run.path}/${file}`) !== undefined;
+  if (there(EVIDENCE.experts)) {
     await part("experts", EVIDENCE.experts, (bytes, name) => {
-      const found = readChecked(bytes, name, expertsEvidence);
+      const found = parseChecked(bytes, name, expertsEvidence);
       const [path, given, expected] = unevenExperts(found) ?? [];
       if (path !== undefined) throw wrong(name, path, given!, expected!);
       return found;
     });
+  }
+  if (there(EVIDENCE.attentionCases)) {
+    await part("attention", EVIDENCE.attentionCases, (bytes, name) => readAttention(run, bytes, name));
+  }
+  if (there(EVIDENCE.cohort)) {
+    await part("cohort", EVIDENCE.cohort, (bytes, name) => parseChecked(bytes, name, cohortEvidence));
   }
   return { config, metrics, ...parts as OptionalEvidence, missing, errors, unchecked: [...run.unchecked] };
 }
@@ -178,7 +187,8 @@ function parse(bytes: Uint8Array, name: string): unknown {
   return parseJson(bytes, (offset, found, expected) => wrong(name, "", `byte ${offset} ${found}`, expected));
 }
 
-function readChecked<T>(bytes: Uint8Array, name: string, check: Check<T>): T {
+/** JSON that is as its check wants it. @throws {FormatError} Naming the place, where it is not. */
+export function parseChecked<T>(bytes: Uint8Array, name: string, check: Check<T>): T {
   return check(parse(bytes, name), {
     path: "",
     fail: (path, found, expected) => {
@@ -208,7 +218,7 @@ export function readMetrics(bytes: Uint8Array, name: string, errors: Error[]): M
 
 function metricRow(bytes: Uint8Array, name: string): MetricRow {
   const row = parse(bytes, name);
-  readChecked(bytes, name, knownMetrics);
+  parseChecked(bytes, name, knownMetrics);
   for (const [key, value] of Object.entries(row as MetricRow)) {
     if (value !== null && typeof value === "object") throw wrong(name, key, "a list or object", "a number or text");
   }
@@ -235,7 +245,7 @@ function checkResults(found: Results, name: string): Results {
 }
 
 function readEmbedding(bytes: Uint8Array, name: string): EmbeddingMap {
-  const map = readChecked(bytes, name, embeddingMap);
+  const map = parseChecked(bytes, name, embeddingMap);
   const points = map.sample_index.length;
   const bad = map.sample_index.findIndex((index) => index >= map.samples.length);
   if (bad >= 0) {
@@ -253,7 +263,7 @@ function readEmbedding(bytes: Uint8Array, name: string): EmbeddingMap {
 
 async function readMaps(run: OpenedFolder, bytes: Uint8Array, name: string): Promise<SampleMap[]> {
   const maps: SampleMap[] = [];
-  for (const { predictions, thumbnail, ...entry } of readChecked(bytes, name, mapsFile).samples) {
+  for (const { predictions, thumbnail, ...entry } of parseChecked(bytes, name, mapsFile).samples) {
     if (!isPlainName(predictions)) throw missingFile(`${run.path}/${EVIDENCE.predictions}`, predictions);
     const image = thumbnail && readImage(run, EVIDENCE.thumbnails, thumbnail.file);
     maps.push({
@@ -307,7 +317,7 @@ function readImage(run: OpenedFolder, folder: string, file: string): RgbImage {
 }
 
 function readGallery(run: OpenedFolder, bytes: Uint8Array, name: string): Gallery {
-  const { schema: _, ...content } = readChecked(bytes, name, galleryFile);
+  const { schema: _, ...content } = parseChecked(bytes, name, galleryFile);
   const images = new Map<string, RgbImage>();
   const patch = <T extends { file: string }>({ file, ...rest }: T): Omit<T, "file"> & Pick<GalleryPatch, "image"> => {
     const image = images.get(file) ?? readImage(run, EVIDENCE.patches, file);
@@ -318,4 +328,12 @@ function readGallery(run: OpenedFolder, bytes: Uint8Array, name: string): Galler
     ...content,
     queries: content.queries.map((query) => ({ ...patch(query), hits: query.hits.map((hit) => patch(hit)) })),
   };
+}
+
+function readAttention(run: OpenedFolder, bytes: Uint8Array, name: string): AttentionEvidence {
+  const content = parseChecked(bytes, name, attentionFile);
+  const images = attentionImages(content).map((file) =>
+    [file, readImage(run, EVIDENCE.attentionImages, file)] as const
+  );
+  return { ...content, images: new Map(images) };
 }

@@ -6,37 +6,27 @@
 
 import { VERSION } from "../core/version.ts";
 import { abstract } from "./abstract.ts";
+import { attention } from "./attention.ts";
 import { calibration } from "./calibration.ts";
+import { cohort } from "./cohort.ts";
 import { classification, classified } from "./classification.ts";
 import { embedding } from "./embedding.ts";
 import { type ReadEvidence, readEvidence } from "./evidence_read.ts";
 import type { RunFolder } from "./evidence_write.ts";
 import { duration } from "./format.ts";
 import { experts } from "./experts.ts";
+import { isFolds, writeFolds } from "./folds.ts";
 import { headline } from "./headline.ts";
-import { base64, Markup, markup, type Slot } from "./html.ts";
+import { markup, type Slot } from "./html.ts";
 import { losses } from "./losses.ts";
 import { maps } from "./maps.ts";
 import { cost, methods } from "./methods.ts";
 import { notes } from "./notes.ts";
-import css from "./page.css" with { type: "text" };
-import js from "./page.js" with { type: "text" };
+import { pageOf } from "./page.ts";
 import { probe } from "./probe_section.ts";
+import type { WrittenReport } from "./written.ts";
 import { retrieval } from "./retrieval.ts";
 import { EVIDENCE } from "./run_evidence.ts";
-
-/** What was written. */
-export interface WrittenReport {
-  /** Path of the page. */
-  readonly path: string;
-  readonly bytes: number;
-  /** Parts of the evidence that are missing, with the reason. */
-  readonly missing: ReadEvidence["missing"];
-  /** Parts that are there but damaged. */
-  readonly errors: readonly Error[];
-  /** What was read without a checksum to compare it with. */
-  readonly unchecked: readonly string[];
-}
 
 /**
  * Reads a run's evidence and writes `report.html` beside it.
@@ -45,6 +35,7 @@ export interface WrittenReport {
  * @throws {FormatError} If the configuration or the metrics are damaged.
  */
 export async function writeReport(run: Pick<RunFolder, "path" | "disk">): Promise<WrittenReport> {
+  if (isFolds(run)) return await writeFolds(run);
   const evidence = await readEvidence(run);
   const page = new TextEncoder().encode(await renderReport(evidence));
   const path = `${run.path}/${EVIDENCE.report}`;
@@ -62,42 +53,30 @@ export async function writeReport(run: Pick<RunFolder, "path" | "disk">): Promis
 export async function renderReport(evidence: ReadEvidence): Promise<string> {
   const title = evidence.facts?.title ?? "Training run";
   const sections: (readonly [id: string, name: string, content: Slot])[] = [
-    ...classified(evidence) === undefined || evidence.results!.encoders.length > 0 ? encoderSections(evidence) : [],
+    ...isJudged(evidence) && evidence.results!.encoders.length === 0 ? [] : encoderSections(evidence),
     ["experts", "Experts", experts(evidence)],
     ["classes", "Classification", classification(evidence)],
+    ["scores", "Scores", evidence.cohort === undefined ? "" : cohort(evidence.cohort)],
+    ["attention", "Attention", attention(evidence)],
     ["training", "Training", losses(evidence)],
     ["time", "Time", cost(evidence)],
     ["methods", "Methods", methods(evidence)],
   ];
-  const shown = sections.filter(([, , content]) => content !== "");
-  const links = shown.map(([id, name]) => markup`<li><a href="#${id}">${name}</a></li>`);
-  const policy = `default-src 'none'; img-src data:; style-src '${await hash(css)}'; script-src '${await hash(
-    js,
-  )}'; base-uri 'none'; form-action 'none'`;
-  return markup`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="seal-webgpu ${VERSION}">
-<meta name="color-scheme" content="light dark">
-<title>${title}</title>
-<style>${new Markup(css)}</style>
-</head>
-<body>
-<a class="skip" href="#main">Skip to the result</a>
-<header class="masthead"><h1>${title}</h1>${abstract(evidence)}${factsLine(evidence)}</header>
-<nav aria-label="Sections"><div><ul>${links}</ul><button type="button" id="theme" aria-label="Switch between light and dark" hidden>Dark</button></div></nav>
-<main id="main">${shown[0]![2]}${notes(evidence)}${shown.slice(1).map(([, , content]) => content)}</main>
-<footer><p>Made from the files of the run by seal-webgpu ${VERSION}; <code>deno task report RUN</code> makes it again. ${
-    citation(evidence)
-  }This page loads nothing from the network.</p></footer>
-<div id="tip" role="status" hidden></div>
-<script>${new Markup(js)}</script>
-</body>
-</html>
-`.text;
+  return await pageOf({
+    title,
+    head: markup`${abstract(evidence)}${factsLine(evidence)}`,
+    sections,
+    behindFirst: notes(evidence),
+    foot:
+      markup`Made from the files of the run by seal-webgpu ${VERSION}; <code>deno task report RUN</code> makes it again. ${
+        citation(evidence)
+      }`,
+  });
+}
+
+/** Whether cases were judged, in place of encoders. */
+function isJudged(evidence: ReadEvidence): boolean {
+  return evidence.results !== undefined && (classified(evidence) !== undefined || evidence.cohort !== undefined);
 }
 
 /** Sections on encoders before and after. */
@@ -131,10 +110,4 @@ function factsLine({ facts }: ReadEvidence): Slot {
   return markup`<p class="facts">${
     items.map((item) => item !== undefined && markup`<span>${item[0]} <b>${item[1]}</b></span>`)
   }</p>`;
-}
-
-/** Hash of a text as a content security policy names it. */
-async function hash(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return `sha256-${base64(new Uint8Array(digest))}`;
 }

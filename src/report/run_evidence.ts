@@ -15,6 +15,8 @@
  * | `evaluation/outputs.json` | what a model of slides says of each test case |
  * | `evaluation/cohort.json` | scores of a survival or regression beside models of the mean |
  * | `evaluation/attention/*.h5` | attention of each tile of the test cases, with its place |
+ * | `evaluation/attention_maps/*.png`, `*.geojson` | of the cases that are shown: maps with their legend, squares for QuPath |
+ * | `evaluation/attention.json`, `attention_images/*.png` | {@linkcode AttentionEvidence} |
  *
  * `config.yaml` and `metrics.jsonl` must be there. JSON has no NaN: a number that is not defined is null and has a `reason` beside it.
  *
@@ -22,6 +24,8 @@
  */
 
 import type { RgbImage } from "../io/image/rgb_image.ts";
+import type { AttentionEvidence } from "./attention_evidence.ts";
+import type { CohortEvidence } from "./cohort_evidence.ts";
 import type { ClassificationResults } from "./classification_evidence.ts";
 import type { ExpertsEvidence } from "./experts_evidence.ts";
 import type { EVIDENCE_SCHEMA, RunFacts, Warning } from "./run_facts.ts";
@@ -46,6 +50,9 @@ export const EVIDENCE = {
   outputs: "evaluation/outputs.json",
   cohort: "evaluation/cohort.json",
   attention: "evaluation/attention",
+  attentionCases: "evaluation/attention.json",
+  attentionImages: "evaluation/attention_images",
+  attentionMaps: "evaluation/attention_maps",
   report: "report.html",
 } as const;
 
@@ -313,6 +320,8 @@ export interface OptionalEvidence {
   readonly embedding?: EmbeddingMap;
   /** Experts, of a method that has some. */
   readonly experts?: ExpertsEvidence;
+  readonly attention?: AttentionEvidence;
+  readonly cohort?: CohortEvidence;
 }
 
 /** All evidence of a run. */

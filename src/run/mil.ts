@@ -6,6 +6,7 @@
  * |---|---|
  * | `runs/FEATURES/MODEL/fold_N` (of several seeds `fold_N_seed_S`) | a run of training each: metrics, checkpoint, attention and outputs of the test cases |
  * | `scores.csv`, `predictions.csv` | scores by fold, and what each model says of each test case |
+ * | `report.html` | a page of all, with each fold's scores and curves |
  * | `results.json` | scores over folds with intervals, paired differences, folds, what was left out; written last |
  *
  * @module
@@ -21,6 +22,8 @@ import { type NeighbourScores, neighbourScores } from "../eval/cohort/neighbours
 import { cohortJson, predictionsCsv, scoresCsv } from "../eval/cohort/output.ts";
 import { disk } from "../io/fs.ts";
 import { checkFolder } from "../io/output.ts";
+import { writeFolds } from "../report/folds.ts";
+import { EVIDENCE } from "../report/run_evidence.ts";
 import type { ConfigOverrides } from "../train/config/format.ts";
 import { cohortFacts, type CohortFiles, loadCohort, type LoadedCohort, openCohort } from "./cohort.ts";
 import { type Evaluated, RESULT } from "./evaluate.ts";
@@ -93,7 +96,7 @@ export async function mil(request: MilRequest, machine: RunMachine): Promise<Mil
     out,
     command: "mil",
     result: RESULT,
-    names: [SCORES, PREDICTIONS, RUNS],
+    names: [SCORES, PREDICTIONS, RUNS, EVIDENCE.report],
     facts: { ...settings, ...await cohortFacts(files, opened) },
     overwrite,
   });
@@ -127,7 +130,7 @@ export async function mil(request: MilRequest, machine: RunMachine): Promise<Mil
     ? neighbourScores(loaded.cohort, loaded.sources, found.judged)
     : [];
   return {
-    ...write(folder, { loaded, found, retrieval, runs, models: method.folds.models }, machine),
+    ...await write(folder, { loaded, found, retrieval, runs, models: method.folds.models }, machine),
     found: { ...found, retrieval },
   };
 }
@@ -187,8 +190,8 @@ async function runAll(
   }
 }
 
-/** Writes tables and result. */
-function write(
+/** Writes tables, page and result. */
+async function write(
   folder: OutputFolder,
   { loaded, found, retrieval, runs, models }: {
     readonly loaded: LoadedCohort;
@@ -198,7 +201,7 @@ function write(
     readonly models: Readonly<Record<string, string>>;
   },
   { reporter }: Pick<RunMachine, "reporter">,
-): Pick<MilResult, "json" | "status"> {
+): Promise<Pick<MilResult, "json" | "status">> {
   const problems = problemTexts(found);
   for (const text of problems) reporter.warn(text);
   const warnings = [...leftOutTexts(loaded), ...problems];
@@ -207,7 +210,7 @@ function write(
   folder.begin();
   disk.write(`${path}/${SCORES}`, scoresCsv(found));
   disk.write(`${path}/${PREDICTIONS}`, predictionsCsv(found));
-  const json = folder.finish({
+  const content = {
     ...cohortJson(found),
     ...(retrieval.length > 0 && { retrieval }),
     sources: loaded.sources.map(({ name, x }) => ({ name, dim: x.columns })),
@@ -222,6 +225,7 @@ function write(
     left_out: loaded.leftOut,
     notes: loaded.notes,
     warnings,
-  }, status);
-  return { json, status };
+  };
+  await writeFolds({ path, disk }, content);
+  return { json: folder.finish(content, status), status };
 }

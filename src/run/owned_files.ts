@@ -33,6 +33,7 @@ const EVIDENCE_FILES = [
   EVIDENCE.cases,
   EVIDENCE.outputs,
   EVIDENCE.cohort,
+  EVIDENCE.attentionCases,
   ...Object.values(PREDICTOR_FILES),
 ] as const;
 
@@ -53,6 +54,8 @@ export const RUN_FOLDERS: readonly string[] = [
   EVIDENCE.thumbnails,
   EVIDENCE.patches,
   EVIDENCE.attention,
+  EVIDENCE.attentionImages,
+  EVIDENCE.attentionMaps,
 ];
 
 /** Paths of the contract below a run's folder. */

@@ -6,7 +6,7 @@
 
 import type { RgbImage } from "../io/image/rgb_image.ts";
 import type { Outline } from "../data/image/polygons.ts";
-import type { Colour } from "./colour_maps.ts";
+import type { Colour } from "../core/colour_maps.ts";
 
 /** Colours of tissue's outlines, of its holes, and of tiles. */
 const TISSUE: Colour = [0, 160, 60];

@@ -144,7 +144,7 @@ function keptRows(
 }
 
 /** The smallest distance between neighbouring corners along an axis; undefined where there are none. */
-function smallestStep(corners: Float64Array): number | undefined {
+export function smallestStep(corners: Float64Array): number | undefined {
   let step = Infinity;
   for (const axis of [0, 1]) {
     const places = [...new Set(corners.filter((_, i) => i % 2 === axis))].sort((a, b) => a - b);

@@ -7,7 +7,7 @@
 
 import type { RgbImage } from "../io/image/rgb_image.ts";
 import { drawText, textSize } from "../io/image/text.ts";
-import { type ColourMap, colourOf } from "./colour_maps.ts";
+import { type ColourMap, colourOf } from "../core/colour_maps.ts";
 
 /** A tile with its score. */
 export interface ScoredTile {

@@ -7,7 +7,7 @@
  */
 
 import type { RgbImage } from "../io/image/rgb_image.ts";
-import { type ColourMap, colourOf } from "./colour_maps.ts";
+import { type ColourMap, colourOf } from "../core/colour_maps.ts";
 import type { DrawingScale } from "./drawing.ts";
 import { type Legend, type ScoredTile, tileSide, withLegend } from "./legend.ts";
 
@@ -100,9 +100,12 @@ export function heatMap(
   for (let i = 0; i < sums.length; i++) if (covered[i]) [sums[i], counts[i]] = [sums[i]! / counts[i]!, 1];
   if (smooth > 0) { for (const plane of [sums, counts]) blur(plane, { width, height }, [across, down], smooth); }
   const data = image.data.slice();
+  // Pixels of a tile follow each other.
+  let [share, colour] = [NaN, colourOf(0, colours)];
   for (let i = 0; i < covered.length; i++) {
     if (!covered[i]) continue;
-    const colour = colourOf(sums[i]! / counts[i]!, colours);
+    const own = sums[i]! / counts[i]!;
+    if (own !== share) [share, colour] = [own, colourOf(own, colours)];
     for (let c = 0; c < 3; c++) data[3 * i + c] = Math.round((1 - opacity) * data[3 * i + c]! + opacity * colour[c]!);
   }
   return { width, height, data };

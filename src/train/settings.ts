@@ -13,7 +13,19 @@ export type TrainingSettings = Readonly<Record<string, Value>>;
 
 /** Keys that say where things lie, which are known by their content, and how work is spread, which changes no number. */
 const CIRCUMSTANCES: ReadonlySet<string> = new Set(
-  ["method", "data", "encoder", "adapter", "omics", "out", "cache_dir", "cache_budget", "workers", "ignore_keys"],
+  [
+    "method",
+    "data",
+    "slides",
+    "encoder",
+    "adapter",
+    "omics",
+    "out",
+    "cache_dir",
+    "cache_budget",
+    "workers",
+    "ignore_keys",
+  ],
 );
 
 /** Keys that came after version 0.1, with the value that changes nothing: checkpoints name them only where it is another. */

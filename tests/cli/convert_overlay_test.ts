@@ -5,7 +5,7 @@ import { disk } from "../../src/io/fs.ts";
 import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
 import { decodeImage } from "../../src/io/image/image.ts";
 import { encodePng } from "../../src/io/image/png_write.ts";
-import { colourOf } from "../../src/slides/colour_maps.ts";
+import { colourOf } from "../../src/core/colour_maps.ts";
 import { inFolder, seal, tree } from "./shared.ts";
 
 const overlay = (...words: string[]) => seal("convert", "overlay", ...words);

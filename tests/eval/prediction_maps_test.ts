@@ -8,7 +8,7 @@ import { disk } from "../../src/io/fs.ts";
 import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
 import { writeH5ad } from "../../src/io/hdf5/h5ad_write.ts";
 import { decodeImage } from "../../src/io/image/image.ts";
-import { colourOf } from "../../src/slides/colour_maps.ts";
+import { colourOf } from "../../src/core/colour_maps.ts";
 
 const PREDICTION: Prediction = {
   barcodes: ["x0y0", "x1y0", "x0y1"],

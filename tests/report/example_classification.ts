@@ -7,6 +7,7 @@ import {
   type JudgedPredictor,
   majorityClass,
 } from "../../src/evidence/classification.ts";
+import type { AttentionEvidence } from "../../src/report/attention_evidence.ts";
 import type { RunEvidence } from "../../src/report/run_evidence.ts";
 
 /** How large the run is. */
@@ -57,20 +58,6 @@ export function exampleClassification({ folds, test, classes, ordinal = false }:
       predictor("mean", "Mean + logistic", "baseline", 0.9),
       majorityClass(parts, classes.length),
     ],
-    attention: {
-      predictor: "abmil",
-      chosen: "The three tiles with the most attention of four test cases",
-      tiles: parts[0]!.test.slice(0, 4).flatMap((one, i) =>
-        [0, 1, 2].map((t) => ({
-          case: one.id,
-          slide: one.slides[0]!,
-          x: 1024 * (7 * i + t),
-          y: 512 * (11 + 3 * t),
-          attention: 0.12 / (t + 1),
-          tiles: 1840,
-        }))
-      ),
-    },
   });
   const steps = 200;
   return {
@@ -101,5 +88,48 @@ export function exampleClassification({ folds, test, classes, ordinal = false }:
       seed: 1,
     },
     results: { schema: 1, encoders: [], classification },
+    attention: exampleAttention(parts[0]!.test.slice(0, 4).map(({ id }) => id)),
+  };
+}
+
+/** Attention of cases, the first two with images, the last without places. */
+function exampleAttention(ids: readonly string[]): AttentionEvidence {
+  const rng = new Rng(5);
+  const image = (width: number, height: number) => ({
+    width,
+    height,
+    data: Uint8Array.from({ length: 3 * width * height }, () => rng.below(256)),
+  });
+  const tile = (i: number, t: number, weight: number, more: object) => ({
+    ...{ slide: `${ids[i]}-A`, attention: weight, ...(i < 3 && { x: 1024 * (7 * i + t), y: 512 * (11 + 3 * t) }) },
+    ...more,
+  });
+  const images = new Map<string, ReturnType<typeof image>>([["map.png", image(320, 200)], ["tile.png", image(96, 96)]]);
+  return {
+    schema: 1,
+    model: "ABMIL",
+    chosen: "the 3 surest test cases whose class is right",
+    cases: ids.map((id, i) => ({
+      ...{ case: id, fold: "fold_0", truth: "mutated", said: "mutated with probability 0.93", right: i % 2 === 0 },
+      tiles: 1840,
+      slides: [{
+        ...{ slide: `${id}-A`, tiles: 1840, over: i === 0, quarters: [1e-9, 1e-6, 2e-5, 4e-4, 0.12] },
+        ...(i < 2 && { map: "map.png" }),
+      }],
+      highest: [0, 1, 2].map((t) => tile(i, t, 0.12 / (t + 1), i === 0 ? { image: "tile.png" } : {})),
+      lowest: [0, 1, 2].map((t) => tile(i, t, 1e-9 * (t + 1), i === 0 ? { image: "tile.png" } : {})),
+    })),
+    leave_out: {
+      what: "probability of the class that the whole case is given",
+      shares: [0, 0.01, 0.05, 0.1, 0.2],
+      draws: 5,
+      cases: ids.map((id, i) => ({
+        case: id,
+        highest: [0.9, 0.7, 0.5, i === 1 ? null : 0.4, 0.3],
+        lowest: [0.9, 0.9, 0.9, 0.91, 0.92],
+        random: [0.9, 0.9, 0.89, 0.88, 0.85],
+      })),
+    },
+    images,
   };
 }

@@ -414,6 +414,13 @@ Deno.test("a classification is shown beside its baselines, with intervals of one
   assert.match(one.text, /Majority class: 0\.500/);
   assert.match(one.text, /percentile bootstrap over patients/);
   assert.match(one.text, /Attention shows what the model weighed, not why/);
+  assert.match(one.text, /Tiles left out: probability of the class that the whole case is given/);
+  assert.match(one.text, /most attention 0\.900 0\.700 0\.500 0\.400 0\.300 at random 0\.900/);
+  assert.match(one.text, /truly mutated ; said mutated with probability 0\.93 , right/);
+  assert.match(one.text, /12\.0.% ?× 221/);
+  assert.match(one.text, /Maps without tissue show places alone/);
+  assert.equal(one.page.match(/alt="attention over /g)?.length, 2);
+  assert.equal(one.page.match(/alt="tile of /g)?.length, 6);
   assert.match(one.text, /Cross-entropy/);
   assert.match(one.text, /Area under the ROC curve/);
   assert.match(one.text, /arXiv 1802\.04712/);

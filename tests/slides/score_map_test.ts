@@ -1,7 +1,7 @@
 /** Scores of tiles as colours over a slide, and as measurements. */
 
 import assert from "node:assert/strict";
-import { COLOUR_MAPS, colourOf } from "../../src/slides/colour_maps.ts";
+import { COLOUR_MAPS, colourOf } from "../../src/core/colour_maps.ts";
 import { heatMap, measurementsOf, percentiles, SCORE_STYLE, scoreMap, sharesOf } from "../../src/slides/score_map.ts";
 
 const blank = { width: 40, height: 20, data: new Uint8Array(2400).fill(200) };

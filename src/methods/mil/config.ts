@@ -59,6 +59,11 @@ const INPUT = {
     doc: "Bulk expression, case_id and a column a gene, log scale: gene_sets scored on it are the targets",
   },
   gene_sets: { kind: "text", default: null, nullable: true, doc: "GMT of the sets that are scored on expression" },
+  slides: {
+    kind: "texts",
+    default: [],
+    doc: "Slides, or folders of them, over which the report draws the attention of test cases",
+  },
   ordinal: { kind: "flag", default: false, doc: "Whether the order of the classes means something, as of grades" },
   drop_missing: {
     kind: "flag",

@@ -18,15 +18,16 @@ import {
 } from "../../evidence/classification.ts";
 import { classificationSummary } from "../../evidence/classification_summary.ts";
 import type { Disk } from "../../io/disk.ts";
-import type { AttentionTile, AttentionTiles } from "../../report/classification_evidence.ts";
 import { EVIDENCE, EVIDENCE_SCHEMA, type MethodFacts, type Results } from "../../report/run_evidence.ts";
 import type { LoopState } from "../../train/loop.ts";
 import type { EvidenceContext, MethodEvidence } from "../method.ts";
 import { attentionFile, type SlideAttention, slideAttention } from "./attention_files.ts";
 import type { MilConfig } from "./config.ts";
 import type { MilData } from "./data.ts";
+import type { BagResult } from "./inference.ts";
 import { milDefaults } from "./model.ts";
 import { outputsText } from "./outputs.ts";
+import { shownAttention, type ShownRequest } from "./shown_attention.ts";
 import { loadModel, type MilSession } from "./training.ts";
 
 /** Names of the models in sentences. */
@@ -37,8 +38,8 @@ export const MODEL_LABELS: Readonly<Record<MilConfig["model"]["model"], string>>
   clam: "CLAM-SB",
 };
 
-/** Cases whose tiles are shown, and tiles of each. */
-const SHOWN = { cases: 6, tiles: 4 } as const;
+/** Cases that are shown on each side. */
+const SHOWN = 3;
 
 /** Patho-Bench's weight of the loss against the penalty. */
 const LOGISTIC_C = 0.5;
@@ -46,6 +47,7 @@ const LOGISTIC_C = 0.5;
 /** What is said of a test bag. */
 interface Judged {
   readonly bag: number;
+  readonly result: BagResult;
   readonly said: readonly number[];
   readonly slides: readonly SlideAttention[];
 }
@@ -73,7 +75,7 @@ export async function milEvidence(
     const result = await session.run(bag);
     const slides = config.model.model === "meanmil" ? [] : await slideAttention(disk, data.set.bags[bag]!, result);
     for (const one of slides) files.set(`${EVIDENCE.attention}/${one.slide}.h5`, await attentionFile(one));
-    judged.push({ bag, said: task.said(result.output), slides });
+    judged.push({ bag, result, said: task.said(result.output), slides });
   }
   files.set(
     EVIDENCE.outputs,
@@ -89,7 +91,12 @@ export async function milEvidence(
     ? classified(session, data.targets, judged, end.state.step)
     : await scored(session, judged, end.state.step);
   for (const [path, text] of part.files) files.set(path, text);
-  const notes = [...data.notes, ...task.notes].map((text) => ({ text }));
+  const label = MODEL_LABELS[config.model.model];
+  const seen = config.model.model === "meanmil"
+    ? undefined
+    : await shownAttention(session, { ...shownOf(session, judged), model: label }, disk);
+  for (const [path, content] of seen?.files ?? []) files.set(path, content);
+  const notes = [...data.notes, ...task.notes, ...seen?.notes ?? []].map((text) => ({ text }));
   const results: Results = {
     schema: EVIDENCE_SCHEMA,
     encoders: [],
@@ -122,7 +129,6 @@ function classified(
   const { split } = data;
   const cases = (bags: readonly number[]) => bags.map((bag) => judgedCase(data, bag, labels));
   const fold = { name: data.fold, train: cases(split.train), val: cases(split.val), test: cases(split.test) };
-  const attention = topTiles(session, judged, labels);
   const { classification, files } = classificationOf({
     task: data.labels.task.columns[0]!,
     classes,
@@ -141,7 +147,6 @@ function classified(
       meanLogistic(data, labels, classes.length),
       majorityClass([fold], classes.length),
     ],
-    ...(attention && { attention }),
   });
   const { lines, json } = classificationSummary(classification);
   return { results: { classification }, files, lines, json };
@@ -212,35 +217,55 @@ function meanLogistic({ means, split }: MilData, labels: readonly number[], clas
   };
 }
 
-/** Tiles with the most attention of the surest test cases; none where there is no attention, or no coordinates. */
-function topTiles(
-  { config: { model }, data: { set } }: MilSession,
-  judged: readonly Judged[],
-  labels: readonly number[],
-): AttentionTiles | undefined {
-  if (judged.some(({ slides }) => slides.length === 0 || slides.some(({ places }) => places === undefined))) {
-    return undefined;
-  }
-  const sure = judged.map(({ bag, said }) => said[labels[bag]!]!);
-  const order = [...sure.keys()].sort((a, b) => sure[b]! - sure[a]! || a - b).slice(0, SHOWN.cases);
-  const tiles = order.flatMap((i): AttentionTile[] => {
-    const { bag, slides } = judged[i]!;
-    const { name, count } = set.bags[bag]!;
-    const all = slides.flatMap(({ slide, attention, places }) =>
-      Array.from(
-        attention,
-        (weight, row) => ({ slide, x: places!.coords[2 * row]!, y: places!.coords[2 * row + 1]!, attention: weight }),
-      )
-    );
-    const top = [...all.keys()].sort((a, b) => all[b]!.attention - all[a]!.attention || a - b).slice(0, SHOWN.tiles);
-    return top.map((row) => ({ case: name, ...all[row]!, tiles: count }));
-  });
-  return {
-    predictor: model.model,
-    chosen: `The ${SHOWN.tiles} tiles with the most attention of the ${order.length} test cases whose class is surest` +
-      (model.heads > 1 ? "; the mean of the heads" : ""),
-    tiles,
+/** Cases that are shown, and what of them is followed where tiles are left out. */
+function shownOf({ data: { targets }, task }: MilSession, judged: readonly Judged[]): Omit<ShownRequest, "model"> {
+  const first = ({ said }: Judged) => said[0]!;
+  const ends = (list: readonly Judged[]) => [...new Set([...list.slice(0, SHOWN), ...list.slice(-SHOWN).reverse()])];
+  const change = (whole: Float64Array, output: Float64Array) => {
+    const [a, b] = [task.said(whole), task.said(output)];
+    return a.reduce((sum, value, k) => sum + Math.abs(value - b[k]!), 0) / a.length;
   };
+  if (targets.kind === "classification") {
+    const { classes, labels } = targets;
+    const best = (said: readonly number[]) => said.indexOf(Math.max(...said));
+    const order = judged.toSorted((a, b) => Math.max(...b.said) - Math.max(...a.said) || a.bag - b.bag);
+    const right = ({ bag, said }: Judged) => best(said) === labels[bag];
+    const shown = [...order.filter(right).slice(0, SHOWN), ...order.filter((one) => !right(one)).slice(0, SHOWN)];
+    return {
+      chosen:
+        `the ${SHOWN} surest test cases whose class is right, and the ${SHOWN} surest of those whose class is wrong`,
+      shown: shown.map((one) => ({
+        ...one,
+        truth: classes[labels[one.bag]!]!,
+        said: `${classes[best(one.said)]!} with probability ${one.said[best(one.said)]!.toFixed(2)}`,
+        right: right(one),
+      })),
+      all: judged,
+      what: "probability of the class that the whole case is given",
+      value: (whole, output) => task.said(output)[best(task.said(whole))]!,
+    };
+  }
+  const order = judged.toSorted((a, b) => first(b) - first(a) || a.bag - b.bag);
+  const name = targets.kind === "survival" ? "risk" : targets.names[0]!;
+  return {
+    chosen: `the ${SHOWN} test cases of highest and the ${SHOWN} of lowest predicted ${name}`,
+    shown: ends(order).map((one) => ({
+      ...one,
+      truth: targets.kind === "survival"
+        ? `${targets.events[one.bag] ? "event after" : "no event within"} ${targets.times[one.bag]} days`
+        : truthText(task, one.bag, name),
+      said: `${name} ${first(one).toPrecision(3)}`,
+    })),
+    all: judged,
+    what: targets.kind === "survival" ? "change of the risk" : "change of the prediction, mean over targets",
+    value: change,
+  };
+}
+
+/** The first target of a bag as training scales it. */
+function truthText(task: MilSession["task"], bag: number, name: string): string {
+  const truth = task.truth([bag]);
+  return truth.kind === "regression" ? `${name} ${truth.values.data[0]!.toPrecision(3)}` : "";
 }
 
 /** Titles of the metrics. */

@@ -14,6 +14,7 @@ import { MIL_CONFIG, type MIL_KEYS, type MilConfig } from "./config.ts";
 import { checkData, type MilData, openData } from "./data.ts";
 import { milEvidence, resultJson } from "./evidence.ts";
 import { folds } from "./folds.ts";
+import { findGiven } from "./shown_attention.ts";
 import { slideRun } from "./trained.ts";
 import { milTraining, openSession } from "./training.ts";
 
@@ -45,7 +46,10 @@ export const method: Method<typeof MIL_KEYS, MilData> = {
   config: MIL_CONFIG,
   runName: ({ input, model }) => `${model.model}-${input.task?.split(/[/\\]/).at(-2) ?? input.target}`,
   // deno-lint-ignore require-await
-  check: async (config, { disk }) => checkData(config, disk),
+  async check(config, { disk }) {
+    findGiven(config, disk);
+    return checkData(config, disk);
+  },
   openData,
   open,
   slides: slideRun,

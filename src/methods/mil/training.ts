@@ -23,7 +23,7 @@ import { bagRows } from "./bags.ts";
 import { mostRows, mostSlides, readBatch } from "./batch.ts";
 import { type MilConfig, VALIDATION_SCORES } from "./config.ts";
 import type { MilData } from "./data.ts";
-import { type BagResult, MilInference } from "./inference.ts";
+import { type BagResult, type BagRows, MilInference } from "./inference.ts";
 import { createMil, milDefaults, type MilModel, type MilOptions } from "./model.ts";
 import { epochOrder } from "./sampling.ts";
 import { type FeatureRow, milStep, stepBatch } from "./step.ts";
@@ -45,6 +45,8 @@ export interface MilSession {
   readonly optimizer: AdamW;
   /** Rows of a block of inference. */
   readonly block: number;
+  /** Rows of a bag, by its number. */
+  rowsOf(bag: number): BagRows;
   /** Runs the model as it is on bags, by their numbers. */
   run(bag: number): Promise<BagResult>;
   close(): void;
@@ -84,6 +86,10 @@ export async function openSession(gpu: Gpu, config: MilConfig, data: MilData): P
   });
   const largest = data.set.bags.reduce((most, { count }) => Math.max(most, count), 1);
   const inference = await MilInference.compile(model, Math.min(INFERENCE_ROWS, largest));
+  const rowsOf = (at: number) => {
+    const bag = data.set.bags[at]!;
+    return bagRows(bag, (rows) => data.read(bag, rows), bySlide(config));
+  };
   return {
     config,
     data,
@@ -92,10 +98,8 @@ export async function openSession(gpu: Gpu, config: MilConfig, data: MilData): P
     model,
     optimizer,
     block: inference.block,
-    run(at) {
-      const bag = data.set.bags[at]!;
-      return inference.run(bagRows(bag, (rows) => data.read(bag, rows), bySlide(config)));
-    },
+    rowsOf,
+    run: (at) => inference.run(rowsOf(at)),
     close() {
       inference.destroy();
       optimizer.destroy();

@@ -15,7 +15,9 @@ import { type MilData, openData } from "../../../src/methods/mil/data.ts";
 import { method } from "../../../src/methods/mil/index.ts";
 import { epochOrder } from "../../../src/methods/mil/sampling.ts";
 import { loadModel, milTraining, openSession } from "../../../src/methods/mil/training.ts";
+import type { AttentionFile } from "../../../src/report/attention_evidence.ts";
 import type { ClassificationResults } from "../../../src/report/classification_evidence.ts";
+import { EVIDENCE } from "../../../src/report/run_evidence.ts";
 import { findCheckpoint } from "../../../src/run/checkpoints.ts";
 import { lookAtRun } from "../../../src/run/open.ts";
 import { hostOf, runStore } from "../../../src/run/host.ts";
@@ -188,14 +190,26 @@ function aucOf(found: ClassificationResults, id: string): number {
   return found.predictors.find((one) => one.id === id)!.scores.auc!.value!;
 }
 
-/** Share of the tiles shown of positive cases that make them so. */
-function plantedShare({ attention }: ClassificationResults, { test }: World): number {
-  const shown = attention!.tiles.flatMap((tile) => {
+/** Share of the tiles shown of positive cases that are told right that make them so. */
+function plantedShare({ cases }: AttentionFile, { test }: World): number {
+  const shown = cases.filter(({ right }) => right).flatMap(({ highest }) => highest).flatMap((tile) => {
     const { label, planted } = test[Number(tile.slide.slice(-3))]!;
-    return label ? [planted[rowAt(tile)]!] : [];
+    return label ? [planted[rowAt({ x: tile.x!, y: tile.y! })]!] : [];
   });
   assert.ok(shown.length >= 4, `${shown.length} tiles of positive cases are shown`);
   return shown.reduce((a, b) => a + b, 0) / shown.length;
+}
+
+/**
+ * What is said of positive cases that are told as such without their tiles of most attention, and without as many at random: means
+ * at the largest share.
+ */
+function leftOut({ leave_out: found }: AttentionFile, { test }: World): { most: number; random: number } {
+  const last = found!.shares.length - 1;
+  const cases = found!.cases.filter((one) => test[Number(one.case.slice(-3))]!.label && one.highest[0]! > 0.8);
+  assert.ok(cases.length >= 4, `${cases.length} cases`);
+  const mean = (key: "highest" | "random") => cases.reduce((sum, one) => sum + one[key][last]!, 0) / cases.length;
+  return { most: mean("highest"), random: mean("random") };
 }
 
 /** AUC of the attention a trained run pays to the rows of a positive bag, planted or not: the mean over the bags. */
@@ -238,17 +252,20 @@ for (const seed of [0, 1, 2]) {
       const run = `${where}/${model} ${table.split("/").at(-1)}`;
       const config = configOf({ ...common, model, labels: table });
       const { data, evidence } = await go(config, run);
-      return { config, run, data, results: evidence!.parts.results!.classification! };
+      const seen = JSON.parse(evidence!.files!.get(EVIDENCE.attentionCases) as string) as AttentionFile;
+      return { config, run, data, seen, results: evidence!.parts.results!.classification! };
     };
     for (const [model, table] of [["gated", labels], ["abmil", few]] as const) {
-      const { config, results, ...trained } = await found(model, table);
+      const { config, results, seen, ...trained } = await found(model, table);
       const auc = aucOf(results, model);
       assert.ok(auc >= 0.93, `${model}: AUC is ${auc}`);
       assert.ok(aucOf(results, "majority") === 0.5);
       if (table === labels) assert.ok(aucOf(results, "mean") <= 0.6, `mean: AUC is ${aucOf(results, "mean")}`);
       const attention = await attentionAuc(config, trained, world);
       assert.ok(attention >= 0.93, `${model}: the AUC of its attention on planted tiles is ${attention}`);
-      const planted = plantedShare(results, world);
+      const without = leftOut(seen, world);
+      assert.ok(without.most < without.random - 0.05, `without tiles: ${without.most}, at random ${without.random}`);
+      const planted = plantedShare(seen, world);
       assert.ok(planted >= 0.9, `${planted} of the tiles that are shown were planted`);
     }
     const { results } = await found("gated", shuffled);

@@ -32,13 +32,27 @@ export const COLOUR_MAPS: readonly ColourMap[] = Object.keys(TABLES) as ColourMa
 /** Places of a map, evenly from 0 to 1. */
 const PLACES = 33;
 
+/** Bytes of the tables that were used. */
+const decoded = new Map<ColourMap, Uint8Array>();
+
+function tableOf(map: ColourMap): Uint8Array {
+  const known = decoded.get(map);
+  if (known !== undefined) return known;
+  const text = TABLES[map];
+  const table = Uint8Array.from({ length: 3 * PLACES }, (_, i) => Number.parseInt(text.slice(2 * i, 2 * i + 2), 16));
+  decoded.set(map, table);
+  return table;
+}
+
 /** The colour of a number, linearly between the map's places; those beyond 0 and 1 have the colours of the ends. */
 export function colourOf(share: number, map: ColourMap = "coolwarm"): [number, number, number] {
+  const table = tableOf(map);
   const place = Math.min(1, Math.max(0, share)) * (PLACES - 1);
   const below = Math.min(PLACES - 2, Math.floor(place));
-  const byte = (at: number) => Number.parseInt(TABLES[map].slice(2 * at, 2 * at + 2), 16);
-  return [0, 1, 2].map((c) => {
-    const [a, b] = [byte(3 * below + c), byte(3 * below + 3 + c)];
-    return Math.round(a + (b - a) * (place - below));
-  }) as [number, number, number];
+  const part = place - below;
+  const channel = (c: number) => {
+    const [a, b] = [table[3 * below + c]!, table[3 * below + 3 + c]!];
+    return Math.round(a + (b - a) * part);
+  };
+  return [channel(0), channel(1), channel(2)];
 }

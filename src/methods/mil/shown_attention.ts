@@ -1,0 +1,285 @@
+/**
+ * What a report shows of attention: maps and tiles of some test cases, over their slides where these are there, and what the model
+ * says of cases without some of their tiles.
+ *
+ * @module
+ */
+
+import { Rng } from "../../core/rng.ts";
+import { openSlide, type Slide } from "../../data/image/slide.ts";
+import { shrink } from "../../data/hest_sample.ts";
+import { type Disk, randomAccess } from "../../io/disk.ts";
+import type { RgbImage } from "../../io/image/rgb_image.ts";
+import { encodePng } from "../../io/image/png_write.ts";
+import { positive } from "../../io/tile_places.ts";
+import {
+  ATTENTION_SCHEMA,
+  type AttentionCase,
+  type AttentionFile,
+  type AttentionSlide,
+  type AttentionTile,
+  type LeaveOut as LeaveOutFacts,
+} from "../../report/attention_evidence.ts";
+import { EVIDENCE } from "../../report/run_evidence.ts";
+import { smallestStep } from "../../slides/fit_scores.ts";
+import { tickScores } from "../../slides/legend.ts";
+import { tilesGeoJson } from "../../slides/outlines.ts";
+import { heatMap, measurementsOf, SCORE_STYLE, scoreMap, sharesOf } from "../../slides/score_map.ts";
+import { findSlides, type SlideInput } from "../../slides/slide_inputs.ts";
+import { cutSmall } from "../../slides/tile_reader.ts";
+import type { SlideAttention } from "./attention_files.ts";
+import type { MilConfig } from "./config.ts";
+import type { BagResult } from "./inference.ts";
+import { DRAWS, LeaveOut, leftOutRows, SHARES } from "./leave_out.ts";
+import type { MilSession } from "./training.ts";
+
+/** A test case with what is said of it. */
+export interface ShownCase {
+  readonly bag: number;
+  readonly result: BagResult;
+  readonly slides: readonly SlideAttention[];
+  /** What is true, and what the model says, in words. */
+  readonly truth: string;
+  readonly said: string;
+  readonly right?: boolean;
+}
+
+/** What is made: `evaluation/attention.json` and the files beside it, by their paths below the folder of the run. */
+export interface ShownAttention {
+  readonly files: ReadonlyMap<string, Uint8Array | string>;
+  /** What a user ought to know, in words. */
+  readonly notes: readonly string[];
+}
+
+/** Tiles of a case that are shown on each side, and pixels of their sides. */
+const TILES = { most: 4, side: 96 } as const;
+/** Long sides of the maps, pixels: on the page, and with their legend as a file of their own. */
+const LONG = { page: 640, file: 1600 } as const;
+/** Cases and rows in all whose tiles are left out. */
+const LEFT_OUT = { cases: 24, rows: 1 << 18, least: 20 } as const;
+
+/** What is to be shown. */
+export interface ShownRequest {
+  /** Name of the model in sentences. */
+  readonly model: string;
+  /** How the shown cases were chosen, in words. */
+  readonly chosen: string;
+  readonly shown: readonly ShownCase[];
+  /** All test cases, of which tiles are left out. */
+  readonly all: readonly Pick<ShownCase, "bag" | "result">[];
+  /** What a case is judged by where tiles are left out, as a title, and its number by the outputs of the whole and of what is left. */
+  readonly what: string;
+  readonly value: (whole: Float64Array, output: Float64Array) => number;
+}
+
+/** Slides of a configuration by their names. @throws {DataError} If a path is not there, or holds none. */
+export function findGiven({ input: { slides } }: MilConfig, disk: Disk): Map<string, SlideInput> {
+  const found = slides.length > 0 ? findSlides(disk, slides, undefined, "file", "draw attention over") : [];
+  return new Map(found.map((slide) => [slide.name, slide]));
+}
+
+/** Makes it. */
+export async function shownAttention(
+  session: MilSession,
+  { model, chosen, shown, all, what, value }: ShownRequest,
+  disk: Disk,
+): Promise<ShownAttention> {
+  const files = new Map<string, Uint8Array | string>();
+  const notes: string[] = [];
+  const slides = findGiven(session.config, disk);
+  const cases: AttentionCase[] = [];
+  const fold = session.data.fold;
+  for (const one of shown) {
+    const { name, count } = session.data.set.bags[one.bag]!;
+    const drawn = await drawCase(one, slides, disk, files, notes);
+    const { truth, said, right } = one;
+    cases.push({ case: name, fold, truth, said, ...(right !== undefined && { right }), tiles: count, ...drawn });
+  }
+  const leave_out = await leaveOut(session, all, what, value);
+  const file: AttentionFile = {
+    ...{ schema: ATTENTION_SCHEMA, model, chosen, cases },
+    ...(leave_out.cases.length > 0 && { leave_out }),
+  };
+  files.set(EVIDENCE.attentionCases, `${JSON.stringify(file, undefined, 1)}\n`);
+  return { files, notes };
+}
+
+/** Slides of a case, drawn. */
+async function drawCase(
+  { slides }: ShownCase,
+  known: ReadonlyMap<string, SlideInput>,
+  disk: Disk,
+  files: Map<string, Uint8Array | string>,
+  notes: string[],
+): Promise<Pick<AttentionCase, "slides" | "highest" | "lowest">> {
+  const own: AttentionSlide[] = [];
+  const opened = new Map<string, Slide>();
+  try {
+    for (const one of slides) {
+      const input = known.get(one.slide);
+      const slide = input && await openFitting(input, one, disk, notes);
+      if (slide) opened.set(one.slide, slide);
+      own.push(await drawSlide(one, slide, files));
+    }
+    const all = slides.flatMap((one) => Array.from(one.attention, (attention, row) => ({ one, row, attention })));
+    all.sort((a, b) => b.attention - a.attention);
+    const count = Math.min(TILES.most, all.length >> 1 || 1);
+    const tiles = async (list: typeof all): Promise<AttentionTile[]> => {
+      const made: AttentionTile[] = [];
+      for (const { one, row } of list) made.push(await tileOf(one, row, opened.get(one.slide), files));
+      return made;
+    };
+    return {
+      slides: own,
+      highest: await tiles(all.slice(0, count)),
+      lowest: all.length > 1 ? await tiles(all.slice(-count).reverse()) : [],
+    };
+  } finally {
+    for (const slide of opened.values()) slide.close();
+  }
+}
+
+/** Opens the slide of tiles; undefined, with a note, where it cannot be read or is of another size. */
+async function openFitting(
+  { path }: SlideInput,
+  { slide: name, places }: SlideAttention,
+  disk: Disk,
+  notes: string[],
+): Promise<Slide | undefined> {
+  let slide: Slide;
+  try {
+    slide = await openSlide(randomAccess(disk.open(path, "read")), { damagedTiles: "white" });
+  } catch (error) {
+    notes.push(`No map of ${name} over its slide: ${(error as Error).message}`);
+    return undefined;
+  }
+  const { width, height } = slide.levels[0]!;
+  const [w, h] = [positive(places?.said["level0_width"]), positive(places?.said["level0_height"])];
+  if ((w === undefined || w === width) && (h === undefined || h === height)) return slide;
+  notes.push(`No map of ${name} over ${path}: it has ${width}x${height} pixels, its tiles are of ${w}x${h}`);
+  slide.close();
+  return undefined;
+}
+
+/** File names of slides, which may hold anything. */
+function plain(name: string): string {
+  return name.replaceAll(/[^\w.-]+/g, "_");
+}
+
+/** Side of a tile in pixels of level 0, and size of the slide as far as it is known. */
+function extentOf({ places }: SlideAttention): { side: number; width: number; height: number } | undefined {
+  if (places === undefined || places.coords.length === 0) return undefined;
+  const { coords, said } = places;
+  const side = positive(said["patch_size_level0_exact"]) ?? positive(said["patch_size_level0"]) ?? smallestStep(coords);
+  if (side === undefined) return undefined;
+  const most = (axis: number) =>
+    coords.reduce((top, value, i) => i % 2 === axis ? Math.max(top, value) : top, 0) + side;
+  const [width, height] = [most(0), most(1)];
+  return {
+    side,
+    width: Math.max(width, positive(said["level0_width"]) ?? 0),
+    height: Math.max(height, positive(said["level0_height"]) ?? 0),
+  };
+}
+
+/** The map of a slide for the page; with a slide also with its legend, and squares for QuPath. */
+async function drawSlide(
+  one: SlideAttention,
+  slide: Slide | undefined,
+  files: Map<string, Uint8Array | string>,
+): Promise<AttentionSlide> {
+  const { slide: name, attention, places } = one;
+  const base = { slide: name, tiles: attention.length, over: slide !== undefined, quarters: tickScores(attention) };
+  const extent = extentOf(one);
+  if (extent === undefined) return base;
+  const { side } = extent;
+  const { width, height } = slide?.levels[0] ?? extent;
+  const { coords } = places!;
+  const ground = (most: number) => slide ? shrink(slide, most) : blank(width, height, most);
+  const tilesOn = (image: RgbImage) => ({ coords, side, scale: [image.width / width, image.height / height] as const });
+  const page = await ground(LONG.page);
+  const map = `${plain(name)}.png`;
+  const style = slide ? SCORE_STYLE : { ...SCORE_STYLE, opacity: 1 };
+  files.set(
+    `${EVIDENCE.attentionImages}/${map}`,
+    encodePng(heatMap(page, tilesOn(page), sharesOf(attention, style), style)),
+  );
+  if (slide) {
+    const large = await ground(LONG.file);
+    const strip = {
+      most: 8,
+      of: (row: number, size: number) => cutSmall(slide, [coords[2 * row]!, coords[2 * row + 1]!], side, size),
+    };
+    const drawn = await scoreMap(large, tilesOn(large), { title: "attention", scores: attention }, style, strip);
+    files.set(`${EVIDENCE.attentionMaps}/${name}.png`, encodePng(drawn));
+  }
+  const names = Array.from(attention, (_, i) => `x${coords[2 * i]}y${coords[2 * i + 1]}`);
+  const squares = tilesGeoJson({ names, coords, side }, measurementsOf(new Map([["attention", attention]])));
+  files.set(`${EVIDENCE.attentionMaps}/${name}.geojson`, [...squares].join(""));
+  return { ...base, map };
+}
+
+/** White, in the shape of a slide. */
+function blank(width: number, height: number, most: number): RgbImage {
+  const scale = Math.min(1, most / Math.max(width, height));
+  const [w, h] = [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
+  return { width: w, height: h, data: new Uint8Array(w * h * 3).fill(255) };
+}
+
+async function tileOf(
+  one: SlideAttention,
+  row: number,
+  slide: Slide | undefined,
+  files: Map<string, Uint8Array | string>,
+): Promise<AttentionTile> {
+  const { slide: name, attention, places } = one;
+  const [x, y] = [places?.coords[2 * row], places?.coords[2 * row + 1]];
+  const base = { slide: name, ...(x !== undefined && { x, y: y! }), attention: attention[row]! };
+  const extent = extentOf(one);
+  if (slide === undefined || extent === undefined) return base;
+  const image = `${plain(name)}_${row}.png`;
+  files.set(
+    `${EVIDENCE.attentionImages}/${image}`,
+    encodePng(await cutSmall(slide, [x!, y!], extent.side, TILES.side)),
+  );
+  return { ...base, image };
+}
+
+/** What is said of some test cases without tiles. */
+async function leaveOut(
+  { model, block, data, config, rowsOf }: MilSession,
+  all: readonly Pick<ShownCase, "bag" | "result">[],
+  what: string,
+  value: (whole: Float64Array, output: Float64Array) => number,
+): Promise<LeaveOutFacts> {
+  const able = all.filter(({ bag }) => data.set.bags[bag]!.count >= LEFT_OUT.least);
+  const cases: LeaveOutFacts["cases"][number][] = [];
+  // At random: tables are often in an order that tells classes.
+  const drawn = new Rng(config.optim.seed, 9001).permutation(able.length).slice(0, LEFT_OUT.cases).sort();
+  const S = SHARES.length;
+  let rows = 0;
+  const inference = await LeaveOut.compile(model, block);
+  try {
+    for (const i of drawn) {
+      const { bag, result } = able[i]!;
+      const { name, count } = data.set.bags[bag]!;
+      rows += count;
+      if (cases.length > 0 && rows > LEFT_OUT.rows) break;
+      const { highest, lowest, random } = leftOutRows(result, count, config.optim.seed);
+      const outputs = await inference.run(rowsOf(bag), result, [...highest, ...lowest, ...random.flat()]);
+      const numbers = outputs.map((output) => output === undefined ? null : value(result.output, output));
+      cases.push({
+        case: name,
+        highest: numbers.slice(0, S),
+        lowest: numbers.slice(S, 2 * S),
+        random: SHARES.map((_, s) => {
+          const own = numbers.slice(2 * S + s * DRAWS, 2 * S + (s + 1) * DRAWS).filter((number) => number !== null);
+          return own.length === 0 ? null : own.reduce((a, b) => a + b, 0) / own.length;
+        }),
+      });
+    }
+  } finally {
+    inference.destroy();
+  }
+  return { what, shares: SHARES, draws: DRAWS, cases };
+}
