@@ -69,6 +69,8 @@ interface Job {
   readonly slide: SlideInput;
   readonly scores: string;
   readonly coords: string | undefined;
+  /** Whether other slides have the same file. */
+  readonly shared: boolean;
 }
 
 /** Endings of scores and coordinates after the slide's name, TRIDENT's and CLAM's among them. */
@@ -102,7 +104,12 @@ function jobsOf({ scores, slides, nameFrom, coords }: OverlayRequest): { jobs: J
   for (const slide of all) {
     const own = fileOf(scores, slide.name, ENDINGS);
     if (own === undefined) without.push(slide.name);
-    else jobs.push({ slide, scores: own, coords: placesFile(coords, own, slide.name) });
+    else {jobs.push({
+        slide,
+        scores: own,
+        coords: placesFile(coords, own, slide.name),
+        shared: own === scores && all.length > 1,
+      });}
   }
   if (jobs.length > 0) return { jobs, without };
   throw new DataError(`Cannot draw scores of ${scores}: it has no file of ${without.slice(0, 5).join(", ")}`, {
@@ -127,9 +134,18 @@ function placesFile(coords: string | undefined, scores: string, name: string): s
   });
 }
 
-async function readScores({ slide: { name }, scores, coords }: Job, { wanted }: OverlayRequest): Promise<TileScores> {
+async function readScores(
+  { slide: { name }, scores, coords, shared }: Job,
+  { wanted }: OverlayRequest,
+): Promise<TileScores> {
   const places = coords === undefined ? undefined : { file: coords, places: await readPlaces(disk, coords, name) };
-  return await readTileScores(disk, scores, { slide: name, wanted, places });
+  const found = await readTileScores(disk, scores, { slide: name, wanted, places });
+  if (!shared || found.named) return found;
+  throw new DataError(`Cannot draw scores of ${scores} over several slides: nothing says of which they are`, {
+    code: "other-slide",
+    hint: "Give one slide, a folder with a file a slide, or a table with a column slide_id",
+    context: { file: scores, slide: name },
+  });
 }
 
 /** Files of a slide below the output, in the order they are written; scores' names may hold anything. */

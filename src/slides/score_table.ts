@@ -36,6 +36,8 @@ function numberIn(field: string): number | undefined {
 export class ScoreTable {
   readonly header: readonly string[];
   readonly rows: readonly CsvRecord[];
+  /** Whether it names slides. */
+  readonly named: boolean;
   constructor(readonly path: string, text: string, slide: string) {
     const [head, ...rows] = parseCsv(text, path);
     const bare = head !== undefined && head.fields.every((field) => numberIn(field) !== undefined);
@@ -50,6 +52,7 @@ export class ScoreTable {
       this.fail(line, `has ${fields.length} fields`, `${this.header.length} as in its header`);
     }
     this.rows = this.#ofSlide(all, slide);
+    this.named = this.at(SLIDE_COLUMNS) !== undefined;
   }
 
   fail(line: number, found: string, expected: string): never {

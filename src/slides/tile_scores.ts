@@ -25,6 +25,8 @@ export interface TileScores {
   readonly places: TilePlaces & { readonly coords: Float64Array };
   /** Names of the tiles, where the file has them. */
   readonly tiles: readonly string[] | undefined;
+  /** Whether the file names slides, and has rows of this one. */
+  readonly named: boolean;
 }
 
 /** What is taken of a file. */
@@ -52,6 +54,7 @@ interface Column {
 }
 
 interface OpenScores extends Pick<TileScores, "tiles" | "places"> {
+  readonly named?: boolean;
   /** All that could be scores. */
   readonly columns: readonly Column[];
   /** What was found, where none of it has a number a tile. */
@@ -84,11 +87,11 @@ export async function readTileScores(
       ? tensorScores
       : tableScores;
     opened = await kind(storage, path, request);
-    const { columns, places, tiles, others } = opened;
+    const { columns, places, tiles, others, named = false } = opened;
     const taken = choose(columns, request.wanted, path, others);
     const read = new Map<string, Float64Array>();
     for (const column of taken) read.set(column.name, await column.read());
-    return { file: path, columns: read, places, tiles };
+    return { file: path, columns: read, places, tiles, named };
   } finally {
     if (opened?.close) opened.close();
     else storage.close();
@@ -301,5 +304,6 @@ function tableScores(storage: Storage, path: string, request: ScoreRequest): Ope
     places,
     others: fits ? header.filter(Boolean) : [`${rows.length} rows for ${tiles} tiles`],
     tiles: names,
+    named: table.named,
   };
 }

@@ -116,6 +116,14 @@ Deno.test("convert overlay takes a table and an array with another program's coo
       assert.match(found.err, why);
       for (const out of ["c", "d"]) assert.equal(disk.look(`${folder}/${out}`), undefined);
     }
+    // One file for two slides says of which its rows are, or is refused.
+    Deno.writeTextFileSync(`${folder}/all.csv`, "slide_id,x,y,p\na,0,0,1\nb ü,20,0,2\n");
+    const all = ["--slide", `${folder}/slides`, "--tile-side", "20", "--json", "--out"];
+    const both = await overlay(`${folder}/all.csv`, ...all, `${folder}/both`);
+    assert.deepEqual([both.code, JSON.parse(both.out).slides.length], [0, 2], both.err);
+    const unnamed = await overlay(`${folder}/s.csv`, "--missing", "skip", ...all, `${folder}/unnamed`);
+    assert.equal(unnamed.code, 3, unnamed.err);
+    assert.match(unnamed.err, /over several slides: nothing says of which they are.*column slide_id/);
     const skipped = await overlay(...table.slice(0, -1), `${folder}/k`, "--tile-side", "20", "--missing", "skip");
     assert.deepEqual([skipped.code, Deno.statSync(`${folder}/k/a.p_1.png`).isFile], [0, true], skipped.err);
     // Of two slides one has scores of another size, and a third none.
