@@ -286,6 +286,8 @@ export interface MilSettings {
   readonly expression?: string | null | undefined;
   /** GMT of the sets that are scored on expression; a text or null. Default null. */
   readonly gene_sets?: string | null | undefined;
+  /** Slides, or folders of them, over which the report draws the attention of test cases; a list of texts. Default []. */
+  readonly slides?: readonly string[] | undefined;
   /** Whether the order of the classes means something, as of grades; true or false. Default false. */
   readonly ordinal?: boolean | undefined;
   /** Leave out slides without features or tiles, with NaN, or damaged, instead of refusing them; true or false. Default false. */
