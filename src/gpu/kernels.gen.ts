@@ -14,6 +14,7 @@ import attention_bwd_query_flat_wgsl from "../../kernels/attention_bwd_query_fla
 import attention_delta_wgsl from "../../kernels/attention_delta.wgsl" with { type: "text" };
 import attention_fwd_wgsl from "../../kernels/attention_fwd.wgsl" with { type: "text" };
 import attention_fwd_flat_wgsl from "../../kernels/attention_fwd_flat.wgsl" with { type: "text" };
+import attention_fwd_tall_wgsl from "../../kernels/attention_fwd_tall.wgsl" with { type: "text" };
 import attention_repitch_wgsl from "../../kernels/attention_repitch.wgsl" with { type: "text" };
 import augment_apply_wgsl from "../../kernels/augment_apply.wgsl" with { type: "text" };
 import augment_columns_wgsl from "../../kernels/augment_columns.wgsl" with { type: "text" };
@@ -385,6 +386,23 @@ export const attention_fwd_flat: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "ou
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.Nq!/(8*d.LR!)), d.D!/(4*d.E4!), d.B!],
+  flops: (d) => 4*d.B!*d.Nq!*d.Nk!*d.D!,
+  touch: { q: (d) => d.Bq!*d.Nq!*d.D!, kv: (d) => 2*d.B!*d.Nk!*d.D! },
+};
+
+/** attention_fwd with 64 queries a workgroup, for which keys and values are read half as often. */
+export const attention_fwd_tall: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" }, { first: number; scale: number }, Record<never, never>> = {
+  name: "attention_fwd_tall",
+  source: attention_fwd_tall_wgsl,
+  libs: [lib_scores, lib_marks, lib_logits, lib_logarithm],
+  tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"o","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1}],
+  dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
+  params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
+  options: {},
+  tune: {"E4":[16,4,5,6,8,10,12,14,18,20,24,28,32],"EC4":[4,1,2,3],"EG":[2,1,3,4],"WX":[4,2]},
+  limits: [],
+  fold: false,
+  grid: (d) => [Math.ceil(d.Nq!/64), d.D!/(4*d.E4!), d.B!],
   flops: (d) => 4*d.B!*d.Nq!*d.Nk!*d.D!,
   touch: { q: (d) => d.Bq!*d.Nq!*d.D!, kv: (d) => 2*d.B!*d.Nk!*d.D! },
 };

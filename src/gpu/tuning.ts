@@ -48,7 +48,7 @@ export interface Tuning {
 }
 
 /** Families of kernels that have variants. */
-const FAMILIES = /^(matmul_(nt|nn|tn|reduce)|attention_(fwd|bwd_query|bwd_key))(_flat)?$/;
+const FAMILIES = /^(matmul_(nt|nn|tn|reduce)|attention_(fwd|bwd_query|bwd_key))(_flat|_tall)?$/;
 
 /** Tells these kernels from those of other versions. */
 export function tunedKernels(): string {

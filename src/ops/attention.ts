@@ -78,8 +78,9 @@ function attend(g: Plan, call: Call): Tensor {
   const [B, Nq] = [kv.dim(0), q.dim(1)];
   const o = g.tensor([B, Nq, D], kv.dtype, `${name}.o`);
   const lse = g.needsGrad(q, kv) ? g.tensor([B, heads, Nq], "f32", `${name}.lse`) : undefined;
-  const { flat, tune } = attentionOn(g.gpu, call, "forward");
-  g.run(flat ? k.attention_fwd_flat : k.attention_fwd, { q, kv, o, lse }, { first, scale, tune });
+  const { flat, tall, tune } = attentionOn(g.gpu, call, "forward");
+  const kernel = flat ? k.attention_fwd_flat : tall ? k.attention_fwd_tall : k.attention_fwd;
+  g.run(kernel, { q, kv, o, lse }, { first, scale, tune });
   if (q === kv) {
     g.record(name, [q], [o], ([dy]) => [gradients(g, call, o, lse!, dy!, { q: true, kv: true }).dkv]);
   } else {

@@ -25,20 +25,35 @@ export interface AttentionCall {
 export interface AttentionChoice {
   /** By the barrier-free kernel. */
   readonly flat: boolean;
+  /** By tiles of 64 queries; forward alone. */
+  readonly tall: boolean;
   /** Tune constants. */
   readonly tune: Readonly<Record<string, number>>;
 }
 
+/** A way to compute attention. */
+interface AttentionVariant {
+  readonly flat: boolean;
+  readonly tall?: true;
+  readonly rows?: number;
+}
+
 /**
- * Ways that are measured, by name: tiles of 32 rows in workgroup memory, or rows in registers: so many an invocation, or as
- * many as stay in the cache of a core.
+ * Ways that are measured, by name: tiles of 32 rows in workgroup memory, or 64 queries; or rows in registers: so many an
+ * invocation, or as many as stay in the cache of a core.
  */
-export const ATTENTION_VARIANTS: Readonly<Record<string, { readonly flat: boolean; readonly rows?: number }>> = {
+export const ATTENTION_VARIANTS: Readonly<Record<string, AttentionVariant>> = {
   workgroup: { flat: false },
+  "workgroup 64": { flat: false, tall: true },
   registers: { flat: true },
   "registers 1": { flat: true, rows: 1 },
   "registers 2": { flat: true, rows: 2 },
 };
+
+/** Names of the ways of a part. */
+export function attentionVariants(part: AttentionPart): string[] {
+  return Object.keys(ATTENTION_VARIANTS).filter((name) => part === "forward" || !ATTENTION_VARIANTS[name]!.tall);
+}
 
 /** Rows an invocation of a barrier-free kernel keeps, times E/4: more spill beyond L1 and take seconds to compile. */
 const FLAT_ROWS: Readonly<Record<AttentionPart, number>> = { forward: 80, query: 48, key: 32 };
@@ -76,7 +91,12 @@ export function attentionOn(gpu: Gpu, { q, kv, heads: H, D }: AttentionCall, par
   const picked = name !== undefined && Object.hasOwn(ATTENTION_VARIANTS, name) ? ATTENTION_VARIANTS[name] : undefined;
   const kept = part === "key" ? Nk : Nq;
   const byRule = kept <= 8 ? 1 : Math.min(5, Math.max(1, Math.round(FLAT_ROWS[part] / E4)));
+  const EG = Math.ceil(E4 / 8);
+  if (picked?.tall && part === "forward") {
+    const EC4 = [4, 3, 2, 1].find((width) => E4 % width === 0)!;
+    return { flat: false, tall: true, tune: { E4, EC4, EG, WX: EG > 3 ? 2 : 4 } };
+  }
   const EC4 = [8, 7, 6, 5, 4].find((width) => E4 % width === 0)!;
-  const tune = { E4, EC4, CU: EC4 % 2 === 0 ? 2 : 1, EG: Math.ceil(E4 / 8), WX: E4 > 16 ? 4 : 8 };
-  return { flat: picked?.flat ?? gpu.caps.flat, tune: { ...tune, LR: picked?.rows ?? byRule } };
+  const tune = { E4, EC4, CU: EC4 % 2 === 0 ? 2 : 1, EG, WX: E4 > 16 ? 4 : 8 };
+  return { flat: picked?.flat ?? gpu.caps.flat, tall: false, tune: { ...tune, LR: picked?.rows ?? byRule } };
 }

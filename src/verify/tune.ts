@@ -16,7 +16,7 @@ import type { Program } from "../graph/program.ts";
 import { Store } from "../graph/store.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { crossAttention, selfAttention } from "../ops/attention.ts";
-import { ATTENTION_VARIANTS, parseAttentionClass } from "../ops/attention_choice.ts";
+import { ATTENTION_VARIANTS, attentionVariants, parseAttentionClass } from "../ops/attention_choice.ts";
 import { MATMUL_VARIANTS, matmulVariants, parseMatmulClass } from "../ops/matmul_choice.ts";
 import { runMatmul } from "../ops/matmul_run.ts";
 import type { RecordedPlan } from "./plans.ts";
@@ -73,7 +73,7 @@ function attentionLoad(name: string): Workload | undefined {
   if (!found) return undefined;
   const { part, dtype, extents: { B, H, E, Nq, Nk } } = found;
   return {
-    variants: Object.keys(ATTENTION_VARIANTS),
+    variants: attentionVariants(part),
     flops: { forward: 4, query: 6, key: 8 }[part] * B * H * E * Nq * Nk,
     dtype,
     timed: (kernel) => kernel.startsWith(ATTENTION_KERNELS[part]),

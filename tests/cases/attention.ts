@@ -126,6 +126,32 @@ export const cases: readonly OpCase[] = [
     self([1, 33, 1, 32], { name: `${tuned} self forward 1x33x1x32`, wrt: [], paths: ["gpu"], f16: ["qkv"], tuned }),
     cross([2, 1, 1, 32], 33, { name: `${tuned} shared`, shared: true, paths: ["gpu"], tuned }),
   ]),
+  // 64 queries a group: one below and above it, every count of channels staged at a time, scores that are no numbers.
+  ...([[63, 24], [64, 40], [65, 64], [129, 20], [33, 128]] as const).map(([N, E]) =>
+    self([1, N, 1, E], {
+      name: `64 a group 1x${N}x1x${E}`,
+      wrt: E === 64 ? ["qkv"] : [],
+      f16: ["qkv"],
+      paths: ["gpu"],
+      tuned: "workgroup 64",
+    })
+  ),
+  self([2, 66, 2, 96], { name: "64 a group forward 2x66x2x96", wrt: [], paths: ["gpu"], tuned: "workgroup 64" }),
+  cross([2, 1, 1, 32], 33, { name: "64 a group, shared", shared: true, paths: ["gpu"], tuned: "workgroup 64" }),
+  self([1, 40, 1, 16], {
+    name: "64 a group, what is no number 1x40x1x16",
+    inputs: { qkv: NO_NUMBERS },
+    wrt: [],
+    paths: ["gpu"],
+    tuned: "workgroup 64",
+  }),
+  self([1, 35, 1, 16], {
+    name: "64 a group, scores far below 1x35x1x16",
+    inputs: { qkv: FAR_BELOW },
+    wrt: [],
+    paths: ["gpu"],
+    tuned: "workgroup 64",
+  }),
   // One query for the whole batch, as in attentional pooling.
   ...[64, 96].map((E) => cross([2, 1, 1, E], 33, { shared: true, paths: ["gpu"], f16: ["q", "kv"] })),
   // Scores near 100: one key takes all, and exponentials overflow unless the largest score is subtracted.

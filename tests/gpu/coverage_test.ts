@@ -9,7 +9,7 @@ import { type Gpu, requestGpu } from "../../src/gpu/device.ts";
 import type { Variant } from "../../src/gpu/expand.ts";
 import { ENCODERS } from "../../src/models/encoder_registry.ts";
 import type { EncoderSpec } from "../../src/models/encoder_spec.ts";
-import { ATTENTION_VARIANTS } from "../../src/ops/attention_choice.ts";
+import { attentionVariants } from "../../src/ops/attention_choice.ts";
 import { matmulVariants } from "../../src/ops/matmul_choice.ts";
 import type { OpCase } from "../case.ts";
 import { index } from "../cases/index.gen.ts";
@@ -108,10 +108,12 @@ function featuresOf({ T, weights, present, options }: Variant): string[] {
 
 /** A family of kernels and one way to compute it that the tuner may pick on a GPU, as a dispatch shows them. */
 function pickOf(name: string, { tune }: Variant): { family: string; way: string } | undefined {
-  const [, family, flat] = /^(matmul_(?:nt|nn|tn)|attention_(?:fwd|bwd_query|bwd_key))(_flat)?$/.exec(name) ?? [];
+  const [, family, kind] = /^(matmul_(?:nt|nn|tn)|attention_(?:fwd|bwd_query|bwd_key))(_flat|_tall)?$/.exec(name) ?? [];
   if (family === undefined) return undefined;
-  if (family.startsWith("attention")) return { family, way: flat ? `registers ${tune.LR}` : "workgroup" };
-  return { family, way: flat ? `registers ${tune.MG! * 4}` : `workgroup ${tune.TY! * tune.MG! * 4}` };
+  if (family.startsWith("attention")) {
+    return { family, way: kind === "_flat" ? `registers ${tune.LR}` : kind ? "workgroup 64" : "workgroup" };
+  }
+  return { family, way: kind ? `registers ${tune.MG! * 4}` : `workgroup ${tune.TY! * tune.MG! * 4}` };
 }
 
 /**
@@ -129,16 +131,16 @@ function untriedPicks(gpu: Gpu, wanted: Texts): string[] {
       }
     }
   }
-  const ways = {
-    matmul: matmulVariants(gpuLike(gpu, true)),
-    attention: Object.keys(ATTENTION_VARIANTS).filter((name) => name !== "registers"),
+  const waysOf = (family: string) => {
+    if (family.startsWith("matmul")) return matmulVariants(gpuLike(gpu, true));
+    return attentionVariants(family === "attention_fwd" ? "forward" : "key").filter((name) => name !== "registers");
   };
   const missing = new Set<string>();
   for (const { kernel, options } of wanted.values()) {
     const variant = JSON.parse(options) as Variant;
     const pick = pickOf(kernel, variant);
     if (!pick || (pick.family.startsWith("matmul") && variant.vec !== 4)) continue;
-    for (const way of pick.family.startsWith("matmul") ? ways.matmul : ways.attention) {
+    for (const way of waysOf(pick.family)) {
       // Pairs of columns take tiles of 64 at least.
       if (variant.options.act === "swiglu" && way === "workgroup 32") continue;
       const lanes = way.startsWith("registers") && pick.family.startsWith("matmul") ? ["64 invocations"] : [];
