@@ -228,7 +228,11 @@ async function stressed(gpu: Gpu, dispatch: Dispatch, owned: GPUBuffer[]): Promi
   upload(gpu, input, values);
   const written = copiesOf(gpu, dispatch, owned);
   await runAlone(gpu, kernel, dispatch, new Map([...written, [stress.input, input]]), variant.tune);
-  return sample({ ...now, ...await numbersOf(gpu, written), [stress.input]: values }, dispatch);
+  const before = bound.filter(({ slot }) => slot.access === "inout").map(({ slot: { name } }) =>
+    [beforeName(name), now[name]!] as const
+  );
+  const after = await numbersOf(gpu, written);
+  return sample({ ...now, ...Object.fromEntries(before), ...after, [stress.input]: values }, dispatch);
 }
 
 /** What identifies a text at a shape. */
@@ -284,7 +288,9 @@ async function checkDispatch(
       }
       for (const { name, got, right } of await stressed(gpu, dispatch, owned)) {
         const off = difference(got, right);
-        if (!(off <= STRESS_TOLERANCE)) look(off, `${name} is wrong where exponentials of its inputs overflow`);
+        if (!(off <= STRESS_TOLERANCE)) {
+          look(off, `${name} is wrong where its inputs, or exponentials of them, overflow`);
+        }
       }
     }
   } finally {

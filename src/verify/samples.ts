@@ -162,10 +162,10 @@ const SAMPLERS: Readonly<Record<string, Sampler>> = {
   layernorm_fwd: layernorm,
 };
 
-/** Kernels whose elements are sampled, without those of the same interface that have no barriers. */
+/** Kernels whose elements are sampled, without those of the same interface. */
 export const SAMPLED: readonly string[] = Object.keys(SAMPLERS);
 
-/** Samples of a kernel, or of the barrier-free one of the same interface; undefined where there are none. */
+/** Samples of a kernel, or of one of the same interface; undefined where there are none. */
 export function samplerOf(kernel: string): Sampler | undefined {
-  return SAMPLERS[kernel.replace(/_flat$/, "")];
+  return SAMPLERS[kernel.replace(/_(flat|tall)$/, "")];
 }

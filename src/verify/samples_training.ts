@@ -308,6 +308,16 @@ const adamw: Sampler = (values, { options }) => {
   return samples.list;
 };
 
+/** Counts of what is not finite: blocks of four elements an invocation, in turn by the groups. */
+const overflow: Sampler = (values, { dims: { G = 1 }, variant, options }) => {
+  const [slot, block] = [options["slot"] as number, 4 * variant.tune["WG"]!];
+  const right = Array.from({ length: G }, (_, g) => values["found, before"]![slot * G + g]!);
+  Array.prototype.forEach.call(values["x"], (v: number, i: number) => {
+    if (!Number.isFinite(v)) right[Math.floor(i / block) % G]! += 1;
+  });
+  return [{ name: "found", got: right.map((_, g) => values["found"]![slot * G + g]!), right }];
+};
+
 /** Samplers by kernel. */
 export const TRAINING: Readonly<Record<string, Sampler>> = {
   layernorm_bwd_input: layernormInput,
@@ -316,6 +326,7 @@ export const TRAINING: Readonly<Record<string, Sampler>> = {
   attention_delta: attentionDelta,
   batchnorm_train: batchnorm,
   batchnorm_bwd: batchnormGradient,
+  overflow,
   info_nce_rows: nceRows,
   info_nce_columns: nceColumns,
   info_nce_loss: nceLoss,
