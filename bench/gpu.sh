@@ -249,7 +249,9 @@ fi
 if part b; then
   if [ $skip_bench = 0 ]; then
     [ ${#benches[@]} -gt 0 ] || benches=(bench/vit_bench.ts bench/ops_bench.ts)
+    [ $try = 0 ] || only=(--only attention)
     bench "${benches[0]}"
+    only=()
   fi
   with_torch tests/python/torch_bench.py torch
   [ $try = 0 ] || only=(--only layernorm)
