@@ -169,7 +169,10 @@ function foldFigure(found: CohortEvidence): Markup {
     const value = row.folds[f]?.[headline];
     return typeof value === "number" ? value : null;
   };
-  const all = found.rows.flatMap((row) => folds.map((_, f) => valueOf(row, f)));
+  const all = found.rows.flatMap((row) => [
+    ...folds.map((_, f) => valueOf(row, f)),
+    ...seedPoints(row, headline).map(([, value]) => value),
+  ]);
   const [low, high] = extent([...all, CHANCE[found.kind]]) ?? [0, 1];
   const y = linear([low, Math.max(high, low + 0.05)], [FRAME.bottom, FRAME.top], { ticks: 4, nice: true });
   const places = linear([0, folds.length - 1], [FRAME.left + 8, FRAME.right - 8]);
@@ -186,7 +189,7 @@ function foldFigure(found: CohortEvidence): Markup {
       const points = folds.map((_, f) => [f, valueOf(row, f)] as const);
       return markup`<g class="series s${String(i % 3)}">${line(points, x, y, i < 3 ? "line" : "line dashed")}${
         points.map(([f, value]) => value !== null && symbol([x(f), y(value)], POINT, { className: "point" }))
-      }</g>`;
+      }${seedPoints(row, headline).map(([f, value]) => symbol([x(f), y(value)], DOT, { className: "point" }))}</g>`;
     }),
   );
   return figure(
@@ -194,6 +197,9 @@ function foldFigure(found: CohortEvidence): Markup {
       title: `${NAMES[headline]} of each fold.`,
       caption:
         markup`Lines join what one model scores on the folds; they share test cases only where folds do. The line without points is guessing.${
+          found.rows.some(({ seeds }) => seeds !== undefined) &&
+          " Small points: single seeds, of which lines are the means."
+        }${
           found.rows.filter(({ source }) => source !== undefined).length > SERIES &&
           ` The first ${SERIES} models are drawn.`
         }`,
@@ -208,6 +214,17 @@ function foldFigure(found: CohortEvidence): Markup {
   );
 }
 
+/** Scores of single seeds: fold and value. */
+function seedPoints({ seeds = [] }: CohortRow, headline: string): (readonly [fold: number, value: number])[] {
+  return seeds.flatMap((own) =>
+    own.flatMap((scores, f) => {
+      const value = scores[headline];
+      return typeof value === "number" ? [[f, value] as const] : [];
+    })
+  );
+}
+
+const DOT = "M-1.2 0a1.2 1.2 0 1 0 2.4 0a1.2 1.2 0 1 0 -2.4 0z";
 const POINT = "M-2.6 0a2.6 2.6 0 1 0 5.2 0a2.6 2.6 0 1 0 -5.2 0z";
 
 function foldTable({ folds, rows }: CohortEvidence, headline: string): Markup {

@@ -26,6 +26,8 @@ export interface CohortRow {
   readonly scores: Readonly<Record<string, CohortEstimate>>;
   /** Of each judged fold: its name, and scores by theirs. */
   readonly folds: readonly Readonly<Record<string, number | string | null>>[];
+  /** The same of each seed, of which those are the means. */
+  readonly seeds?: readonly CohortRow["folds"][];
 }
 
 /** A fold. */
@@ -60,6 +62,7 @@ export interface CohortRun {
   readonly model: string;
   readonly label: string;
   readonly fold: string;
+  readonly seed?: number;
   /** Below the folder of the result. */
   readonly folder: string;
 }
@@ -105,6 +108,7 @@ const row: Check<CohortRow> = object<CohortRow>({
   note: optional(text),
   scores: record(object<CohortEstimate>(estimate)),
   folds: list(record(scoreOrName)),
+  seeds: optional(list(list(record(scoreOrName)))),
 });
 
 const fold: Check<CohortFold> = object<CohortFold>({
@@ -126,7 +130,14 @@ const difference: Check<CohortDifference> = object<CohortDifference>({
   delong_p: optional(real),
 });
 
-const run: Check<CohortRun> = object<CohortRun>({ source: text, model: text, label: text, fold: text, folder: text });
+const run: Check<CohortRun> = object<CohortRun>({
+  source: text,
+  model: text,
+  label: text,
+  fold: text,
+  seed: optional(count),
+  folder: text,
+});
 
 const fields: Check<CohortEvidence> = object<CohortEvidence>({
   kind: oneOf("classification", "survival", "regression"),

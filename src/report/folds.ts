@@ -120,7 +120,8 @@ function curves(metrics: ReadonlyMap<CohortRun, readonly MetricRow[]>): Slot {
     figure(
       {
         title: "Curves over folds.",
-        caption: "A thin line a fold, thick their median by step; a fold that parts from the others is seen here.",
+        caption:
+          "A thin line a run, of a fold and seed each, thick their median by step; a fold that parts from the others is seen here.",
       },
       markup`<div class="panels">${panels.map(chart)}</div>`,
     ),
@@ -158,7 +159,7 @@ function chart({ title, lines }: Panel): Markup {
     return own.length * 2 > lines.length ? [[step, quantile(own, 0.5) ?? null] as const] : [];
   });
   return drawing(
-    { width: 360, height: 200, label: `${title} of ${amount(lines.length, "fold")}` },
+    { width: 360, height: 200, label: `${title} of ${amount(lines.length, "run")}` },
     label("title", [2, 12], title.length > 52 ? `${title.slice(0, 51)}…` : title),
     axes(FRAME, { x, y, formatX: (value) => whole(value) }),
     markup`<g class="series s0">${lines.map((points) => line(clip(points), x, y, "line thin"))}${
@@ -169,6 +170,7 @@ function chart({ title, lines }: Panel): Markup {
 
 function runTable({ runs = [] }: CohortEvidence): Slot {
   if (runs.length === 0) return "";
+  const several = new Set(runs.map(({ seed }) => seed)).size > 1;
   return section(
     {
       id: "runs",
@@ -183,7 +185,12 @@ function runTable({ runs = [] }: CohortEvidence): Slot {
           key: ({ label }) => label,
           cell: ({ label, source }) => markup`${label}<small>${source}</small>`,
         },
-        { head: "Fold", key: ({ fold }) => fold, cell: ({ fold }) => identifier(fold) },
+        {
+          head: "Fold",
+          key: ({ fold }) => fold,
+          cell: ({ fold, seed }) =>
+            markup`${identifier(fold)}${several && seed !== undefined && markup`<small>seed ${whole(seed)}</small>`}`,
+        },
         {
           head: "Page",
           cell: ({ folder }) => markup`<a href="${encodeURI(folder)}/report.html">${folder}/report.html</a>`,

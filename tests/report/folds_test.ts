@@ -27,7 +27,10 @@ function example(kind: CohortEvidence["kind"] = "classification"): CohortEvidenc
     ],
     rows: [
       row("uni_v2", "mean", "Mean + logistic", [0.7, 0.8]),
-      row("uni_v2", "abmil", "ABMIL <b>", [0.9, 0.7]),
+      {
+        ...row("uni_v2", "abmil", "ABMIL <b>", [0.9, 0.7]),
+        seeds: [[0.95, 0.6], [0.85, 0.8]].map((own) => own.map((value, f) => ({ fold: `fold_${f}`, [score]: value }))),
+      },
       row(undefined, "none", "Class frequencies", [0.5, null]),
     ],
     differences: [{
@@ -35,7 +38,14 @@ function example(kind: CohortEvidence["kind"] = "classification"): CohortEvidenc
       ...{ value: 0.05, low: -0.02, high: 0.12, better: 1, worse: 1, delong_p: 0.21 },
     }],
     runs: [0, 1].map((f) => ({
-      ...{ source: "uni_v2", model: "abmil", label: "ABMIL", fold: `fold_${f}`, folder: `runs/uni_v2/abmil/fold_${f}` },
+      ...{
+        source: "uni_v2",
+        model: "abmil",
+        label: "ABMIL",
+        fold: `fold_${f}`,
+        seed: f,
+        folder: `runs/uni_v2/abmil/fold_${f}`,
+      },
     })),
     warnings: ["fold_2 has one class in its test part"],
   };
@@ -92,6 +102,9 @@ Deno.test("the page of folds has each model's scores, every fold's, differences,
       /ABMIL <b>, uni_v2 less Mean \+ logistic, uni_v2 \+0\.050 −0\.020 to \+0\.120 1 of 2 worse in 1 0\.210/,
     );
     assert.match(text, /ABMIL, uni_v2: loss.*ABMIL, uni_v2: validation auc/);
+    assert.match(text, /fold_1 seed 1 runs\/uni_v2/);
+    assert.match(text, /Small points: single seeds/);
+    assert.equal(page.match(/d="M-1\.2 0a1\.2/g)?.length, 4);
     assert.match(page, /href="runs\/uni_v2\/abmil\/fold_1\/report\.html"/);
     assert.ok(!page.includes("ABMIL <b>") && !/NaN|undefined|Infinity/.test(text));
     // The same folder gives the same bytes.

@@ -131,7 +131,9 @@ Deno.test("classes: each fold is trained and tested on all tiles, and judged bes
     });
     // What was said of each test case, by the runs' own files.
     const predictions = table(folder, "predictions.csv");
+    const page = Deno.readTextFileSync(`${folder}/out/report.html`);
     for (const fold of ["fold_0", "fold_1"]) {
+      assert.ok(page.includes(`href="runs/strong/abmil/${fold}/report.html"`));
       const runFolder = `${folder}/out/runs/strong/abmil/${fold}`;
       const { bags } = JSON.parse(Deno.readTextFileSync(`${runFolder}/evaluation/outputs.json`));
       const lines = predictions.filter((line) => line.model === "abmil" && line.fold === fold);
