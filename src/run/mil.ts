@@ -186,7 +186,7 @@ async function runAll(
     folder.begin();
     await trainRuns(plan, runs, data, machine, gpu);
   } finally {
-    gpu.destroy();
+    if (!machine.keepGpu) gpu.destroy();
   }
 }
 

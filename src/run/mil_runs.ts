@@ -100,6 +100,8 @@ export interface RunMachine {
   readonly clock: Clock;
   /** Opens the device, which all runs share. */
   openGpu(): Promise<Gpu>;
+  /** Whether that device is another's and stays open. */
+  readonly keepGpu?: boolean | undefined;
   /** Runs what ends by itself within a step of the signal. */
   gracefully<T>(act: () => Promise<T>): Promise<T>;
   /** The command, for `run.json`. */

@@ -27,6 +27,8 @@ import { inFolder } from "../../cli/shared.ts";
 import { openGpu } from "../../gpu/shared.ts";
 
 const method = await loadMethod("mil") as FoldMethod;
+const gpu = await openGpu();
+Deno.test.afterAll(() => gpu.destroy());
 
 const TASKS = {
   HER2: "task_col: HER2\nsample_col: case_id\nlabel_dict:\n  0: negative\n  1: positive\n",
@@ -86,7 +88,8 @@ async function run(
     },
     signal: new AbortController().signal,
     clock: { date: () => new Date(0), ms: () => performance.now() },
-    openGpu: () => openGpu(),
+    openGpu: () => Promise.resolve(gpu),
+    keepGpu: true,
     gracefully: (act) => act(),
     command: "deno task mil",
     versions: {},
