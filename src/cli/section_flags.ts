@@ -60,7 +60,7 @@ export const SECTION_FLAGS = {
     min: 1,
     max: 10000,
     help:
-      "between neighbouring spots; 200 if not given, of Visium 100, of Visium HD 128 (squares of bins), of Xenium 100 (squares)",
+      "between neighbouring spots; 200 if not given, of Visium 100, of Visium HD 128 (squares that bins are pooled to: 8, 16, 55, 112 …), of Xenium 100 (squares)",
   },
   "spot-um": {
     kind: "number",

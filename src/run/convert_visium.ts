@@ -48,7 +48,7 @@ export async function convertVisiumFolder(
   reporter: Reporter,
 ): Promise<Converted> {
   const { folder, genome } = request;
-  const found = findVisium(disk, folder, request.counts);
+  const found = findVisium(disk, folder, options.pitch ?? HD_SIDE, request.counts);
   if (genome !== undefined && found.counts.kind !== "h5") {
     throw new ConfigError(
       `Cannot choose genome ${genome}: ${found.counts.path} holds text, which names no genomes`,
@@ -128,8 +128,9 @@ function imageOf(folder: string, { images, small, spatial }: VisiumFolder): stri
   );
 }
 
-/** The sample's name: of the folder, or of the one Space Ranger's own names lie in. */
+/** The sample's name: of the folder, or of the one Space Ranger's own names lie in, with hyphens for what no name may have. */
 function nameOf(folder: string): string {
   const parts = realPath(folder).split(/[/\\]/);
-  return parts.findLast((part) => !/^(?:outs|spatial|binned_outputs|square_\d+um)$/.test(part)) ?? "";
+  const name = parts.findLast((part) => !/^(?:outs|spatial|binned_outputs|square_\d+um)$/.test(part)) ?? "";
+  return name.normalize("NFKD").replace(/\p{M}/gu, "").replace(/[^A-Za-z0-9]+/g, "-").replace(/^-|-$/g, "");
 }

@@ -229,7 +229,30 @@ Deno.test("convert visium pools Visium HD's bins and loses no count", async () =
     const metadata = parseMetadata(Deno.readFileSync(`${folder}/hest/metadata/HD.json`), "HD.json");
     assert.deepEqual([metadata.text("st_technology"), metadata.number("inter_spot_dist")], ["Visium HD", 128]);
     const odd = await seal("convert", "visium", `${folder}/HD`, "--out", `${folder}/odd`, "--pitch-um", "100");
-    assert.match(odd.err, /squares of 100 µm, a multiple of its bins' 16 µm wanted[\s\S]*--pitch-um 96/);
+    assert.match(odd.err, /has square_016um, bins that squares of 100 µm are made of wanted[\s\S]*--pitch-um/);
+    const named = await seal(
+      "convert",
+      "visium",
+      root,
+      "--out",
+      `${folder}/odd`,
+      "--id",
+      "HD",
+      "--pitch-um",
+      "100",
+      "--image",
+      `${folder}/HD/slide.png`,
+    );
+    assert.match(named.err, /squares of 100 µm, a multiple of its bins' 16 µm wanted[\s\S]*--pitch-um 96/);
+    // Squares of one bin are the bins themselves.
+    Deno.renameSync(`${folder}/HD`, `${folder}/HD (first) größe`);
+    await convert(`${folder}/HD (first) größe`, "--out", `${folder}/fine`, "--pitch-um", "16");
+    const fine = await table(`${folder}/fine/st/HD-first-gro-e.h5ad`);
+    assert.equal(fine.rows.size, kept.length);
+    for (const bin of kept.slice(0, 40)) {
+      const key = bin.map((n) => String(n).padStart(4, "0")).join("x");
+      assert.deepEqual(fine.rows.get(key)!.counts, [0, 1, 2].map((gene) => value(bin, gene)));
+    }
   });
 });
 
@@ -288,8 +311,11 @@ Deno.test("convert visium names what is missing, several slides, and refuses to 
     assert.match(await run(...v6, `${folder}/out`), /no filtered_feature_bc_matrix\.h5 or folder/);
     Deno.removeSync(`${folder}/V6/outs/spatial/tissue_positions.csv`);
     assert.match(await run(...v6, `${folder}/out`), /no tissue_positions\.parquet, .* in it or in its folder spatial/);
-    Deno.mkdirSync(`${folder}/V7/binned_outputs/square_002um`, { recursive: true });
-    assert.match(await run(`${folder}/V7`, "--out", `${folder}/out`), /binned_outputs has square_002um, square_016um/);
+    Deno.mkdirSync(`${folder}/V7/binned_outputs/square_024um`, { recursive: true });
+    assert.match(
+      await run(`${folder}/V7`, "--out", `${folder}/out`),
+      /binned_outputs has square_024um, bins that squares of 128 µm/,
+    );
     assert.equal(disk.look(`${folder}/out`), undefined);
   });
 });

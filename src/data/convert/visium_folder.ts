@@ -7,6 +7,7 @@
 import { DataError } from "../../core/errors.ts";
 import type { Disk } from "../../io/disk.ts";
 import { IMAGE_ENDINGS } from "../../io/image/image.ts";
+import { poolsTo } from "./visium_hd.ts";
 import { findFile } from "../../io/tenx_spatial.ts";
 
 /** Parts of a sample. */
@@ -21,8 +22,6 @@ export interface VisiumFolder {
   readonly small: { readonly hires?: string; readonly lowres?: string };
 }
 
-/** Size of the bins that are pooled, as HEST does. */
-const BINS = "square_016um";
 const POSITIONS = ["tissue_positions.parquet", "tissue_positions.csv", "tissue_positions_list.csv"];
 /** Endings of files that may be the slide. */
 export const SLIDE_ENDINGS: readonly string[] = [...IMAGE_ENDINGS, ".svs", ".btf", ".ome.tif"];
@@ -37,17 +36,18 @@ function namesIn(disk: Look, folder: string): string[] {
 /**
  * Finds the parts of a sample.
  *
+ * @param side Side of the squares that bins of Visium HD are to be pooled to, µm.
  * @param counts Counts that were named, in place of those of the folder.
  * @throws {DataError} If there is no folder, or positions or counts are missing.
  */
-export function findVisium(disk: Look, folder: string, counts?: string): VisiumFolder {
+export function findVisium(disk: Look, folder: string, side: number, counts?: string): VisiumFolder {
   if (disk.look(folder)?.kind !== "folder") {
     throw new DataError(`Cannot convert ${folder}: no folder, Space Ranger's output wanted`, {
       code: "file-missing",
       context: { folder },
     });
   }
-  const root = rootOf(disk, folder);
+  const root = rootOf(disk, folder, side);
   const spatial = [`${root}/spatial`, root].find((place) => findFile(namesIn(disk, place), POSITIONS) !== undefined);
   if (spatial === undefined) {
     throw new DataError(`Cannot convert ${folder}: no ${POSITIONS.join(", ")} in it or in its folder spatial`, {
@@ -71,16 +71,27 @@ export function findVisium(disk: Look, folder: string, counts?: string): VisiumF
 }
 
 /** The folder with `spatial`: the one given, its `outs`, or the bins of Visium HD in either. */
-function rootOf(disk: Look, folder: string): string {
+function rootOf(disk: Look, folder: string, side: number): string {
   const roots = namesIn(disk, folder).includes("outs") ? [`${folder}/outs`, folder] : [folder];
   for (const root of roots) {
     if (!namesIn(disk, root).includes("binned_outputs")) continue;
     const bins = namesIn(disk, `${root}/binned_outputs`);
-    if (bins.includes(BINS)) return `${root}/binned_outputs/${BINS}`;
-    throw new DataError(`Cannot convert ${folder}: binned_outputs has ${bins.join(", ")}, ${BINS} wanted`, {
-      hint: `Name one: ${root}/binned_outputs/${bins.at(-1) ?? "square_008um"}`,
-      context: { folder, found: bins },
+    const sizes = bins.flatMap((name) => {
+      const um = Number(/^square_(\d+)um$/.exec(name)?.[1]);
+      return um > 0 && poolsTo(um, side) ? [{ name, um, whole: side % um === 0 }] : [];
     });
+    // The largest of which squares are made of whole ones; half a bin is less of a square the smaller bins are.
+    const [best] = sizes.sort((a, b) => Number(b.whole) - Number(a.whole) || (a.whole ? b.um - a.um : a.um - b.um));
+    if (best !== undefined) return `${root}/binned_outputs/${best.name}`;
+    throw new DataError(
+      `Cannot convert ${folder}: binned_outputs has ${bins.join(", ") || "nothing"}, bins that squares of ${side} µm ` +
+        "are made of wanted",
+      {
+        code: "file-missing",
+        hint: "Pass another --pitch-um, a multiple of one of them",
+        context: { folder, found: bins, side },
+      },
+    );
   }
   return roots[0]!;
 }

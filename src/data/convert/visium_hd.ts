@@ -1,13 +1,14 @@
 /**
- * Bins of Visium HD pooled to squares, each of whole bins. Counts are added as whole numbers, and none is lost: the sum before
- * must be the sum after.
+ * Bins of Visium HD pooled to squares. A bin belongs to the square in which its centre lies. Counts are added as whole numbers,
+ * and none is lost: the sum before must be the sum after. Bins come in the order of their rows, so that only a row of squares is
+ * in memory at once, and what is too large to be kept is added up again when it is read.
  *
  * @module
  */
 
 import { assert, DataError, LimitError } from "../../core/errors.ts";
 import { shortF32 } from "../../io/csv.ts";
-import { blocks, type ColumnMap, type Matrix, MOST_ENTRIES } from "../../io/sparse.ts";
+import { type ColumnMap, type Matrix, matrixOf, MOST_ENTRIES, type SparseRows } from "../../io/sparse.ts";
 import type { ReadSample } from "./convert_sample.ts";
 import { TOO_LARGE } from "../counts.ts";
 import { countsOf } from "./pooled_counts.ts";
@@ -24,11 +25,25 @@ export interface Bins {
   readonly inTissue: Int32Array;
 }
 
+/** Bins across a square from which on it need not be made of whole ones. */
+const FINE = 20;
+/** Entries of sums that are kept in memory, unless said otherwise. */
+const KEPT = 1 << 25;
+/** Entries that are read at once. */
+const BLOCK = 1 << 22;
+
+/** Whether squares can be made of bins: of whole ones, or of so many across that half a bin is no matter. */
+export function poolsTo(bin: number, side: number): boolean {
+  const across = Math.round(side / bin);
+  return (across >= 1 && Math.abs(across * bin - side) <= 1e-6 * side) || side >= FINE * bin;
+}
+
 /**
  * Pools bins.
  *
  * @param columns Where the matrix's columns go, and the names of the genes they go to.
- * @param scale Side of a bin and of a square, µm, and where the lattice of the bins lies on the image.
+ * @param scale Side of a bin and of a square, µm, and where the lattice of the bins lies on the image; `most`: entries of sums
+ * that are kept in memory, beyond which they are added up again when they are read.
  * @throws {DataError} If squares are not made of whole bins, or a number is no count, naming bin and gene.
  * @throws {LimitError} If squares times genes do not fit in memory.
  */
@@ -37,98 +52,210 @@ export function poolBins(
   counts: Matrix,
   bins: Bins,
   columns: ColumnMap & { readonly genes: readonly string[] },
-  { bin, side, fit }: { readonly bin: number; readonly side: number; readonly fit: PixelFit },
+  { bin, side, fit, most = KEPT }: {
+    readonly bin: number;
+    readonly side: number;
+    readonly fit: PixelFit;
+    readonly most?: number;
+  },
 ): Pick<ReadSample, "barcodes" | "counts" | "arrayRow" | "arrayCol" | "inTissue" | "spatial"> {
-  const across = Math.round(side / bin);
-  if (across < 1 || Math.abs(across * bin - side) > 1e-6 * side) {
+  if (!poolsTo(bin, side)) {
     throw new DataError(`Cannot pool ${sample}: squares of ${side} µm, a multiple of its bins' ${bin} µm wanted`, {
-      hint: `Pass --pitch-um ${Math.max(1, across) * bin}`,
+      hint: `Pass --pitch-um ${Math.max(1, Math.round(side / bin)) * bin}`,
       context: { sample, side, bin },
     });
   }
-  const { squares, squareOf } = squaresOf(bins, across);
-  const matrix = addUp(sample, counts, bins, squareOf, squares.length, columns);
+  // A multiple is never a hair less than itself.
+  const squareAt = (index: number) => Math.floor((index + 0.5) * bin / side + 1e-9);
+  const squares = squaresOf(bins, squareAt);
   const four = (n: number) => String(n).padStart(4, "0");
-  const middle = (n: number) => n * across + (across - 1) / 2;
+  const middle = (n: number) => (n + 0.5) * side / bin - 0.5;
+  const { row, column, tissue } = squares;
   return {
-    barcodes: squares.map(({ row, column }) => `${four(row)}x${four(column)}`),
-    counts: matrix,
-    arrayRow: Int32Array.from(squares, ({ row }) => row),
-    arrayCol: Int32Array.from(squares, ({ column }) => column),
-    inTissue: Int32Array.from(squares, ({ tissue }) => tissue),
-    spatial: Float64Array.from(squares.flatMap(({ row, column }) => fit.at(middle(row), middle(column)))),
+    barcodes: Array.from(row, (r, i) => `${four(r)}x${four(column[i]!)}`),
+    counts: new Pooling(sample, counts, bins, squares, columns).matrix(most),
+    arrayRow: row,
+    arrayCol: column,
+    inTissue: tissue,
+    spatial: Float64Array.from([...row.keys()].flatMap((i) => fit.at(middle(row[i]!), middle(column[i]!)))),
   };
 }
 
-interface Square {
-  readonly row: number;
-  readonly column: number;
+/** The squares that have bins, row by row. */
+interface Squares {
+  readonly row: Int32Array;
+  readonly column: Int32Array;
   /** 1 where a bin is under tissue. */
-  tissue: number;
+  readonly tissue: Int32Array;
+  /** The square of each bin. */
+  readonly of: Uint32Array;
 }
 
-/** The squares that have bins, row by row, and the square of each bin. */
-function squaresOf(
-  { arrayRow, arrayCol, inTissue }: Bins,
-  across: number,
-): { squares: Square[]; squareOf: Uint32Array } {
-  const byPlace = new Map<string, Square>();
-  const own = Array.from(arrayRow, (r, i) => {
-    const [row, column] = [Math.floor(r / across), Math.floor(arrayCol[i]! / across)];
-    const key = `${row} ${column}`;
-    const square = byPlace.get(key) ?? { row, column, tissue: 0 };
-    byPlace.set(key, square);
-    square.tissue |= inTissue[i]!;
-    return square;
-  });
-  const squares = [...byPlace.values()].sort((a, b) => a.row - b.row || a.column - b.column);
-  const number = new Map(squares.map((square, i) => [square, i]));
-  return { squares, squareOf: Uint32Array.from(own, (square) => number.get(square)!) };
+function squaresOf({ arrayRow, arrayCol, inTissue }: Bins, squareAt: (index: number) => number): Squares {
+  const width = 1 + squareAt(arrayCol.reduce((most, value) => Math.max(most, value), 0));
+  const keys = Float64Array.from(arrayRow, (row, i) => squareAt(row) * width + squareAt(arrayCol[i]!));
+  const distinct = Float64Array.from(new Set(keys)).sort();
+  const place = new Map(Array.from(distinct, (key, i) => [key, i]));
+  const of = Uint32Array.from(keys, (key) => place.get(key)!);
+  const tissue = new Int32Array(distinct.length);
+  of.forEach((square, i) => tissue[square]! |= inTissue[i]!);
+  return {
+    row: Int32Array.from(distinct, (key) => Math.floor(key / width)),
+    column: Int32Array.from(distinct, (key) => key % width),
+    tissue,
+    of,
+  };
 }
 
-function addUp(
-  sample: string,
-  counts: Matrix,
-  { rows, barcodes }: Bins,
-  squareOf: Uint32Array,
-  squares: number,
-  { map, width, genes }: ColumnMap & { readonly genes: readonly string[] },
-): Matrix {
-  if (squares * width > MOST_ENTRIES) {
-    throw new LimitError(
-      `Cannot pool ${sample}: ${squares} squares of ${width} genes, at most ${MOST_ENTRIES} numbers`,
-      {
-        hint: "Pass a larger --pitch-um",
-        context: { sample, squares, genes: width },
-      },
-    );
+/** Squares that are added up together, and the bins that they are made of. */
+interface Band {
+  readonly from: number;
+  readonly to: number;
+  readonly firstBin: number;
+  readonly lastBin: number;
+}
+
+/** Rows of squares, if bins come in their order; else all squares at once. */
+function bandsOf({ row, of }: Squares): Band[] {
+  const bins = of.length;
+  const all = [{ from: 0, to: row.length, firstBin: 0, lastBin: bins }];
+  for (let i = 1; i < bins; i++) if (row[of[i]!]! < row[of[i - 1]!]!) return all;
+  const bands: Band[] = [];
+  for (let firstBin = 0; firstBin < bins;) {
+    const of0 = row[of[firstBin]!]!;
+    let lastBin = firstBin;
+    while (lastBin < bins && row[of[lastBin]!] === of0) lastBin++;
+    const from = bands.at(-1)?.to ?? 0;
+    let to = from;
+    while (to < row.length && row[to] === of0) to++;
+    bands.push({ from, to, firstBin, lastBin });
+    firstBin = lastBin;
   }
-  const sums = new Uint32Array(squares * width);
-  let before = 0;
-  let next = 0;
-  for (const { from, indptr, indices, values } of blocks(counts)) {
-    for (; next < rows.length && rows[next]! < from + indptr.length - 1; next++) {
-      const row = rows[next]! - from;
-      for (let i = indptr[row]!; i < indptr[row + 1]!; i++) {
-        const column = map[indices[i]!]!;
-        if (column < 0) continue;
-        const value = values[i]!;
-        const sum = sums[squareOf[next]! * width + column]! + value;
-        if (!Number.isInteger(value) || value < 0 || sum >= TOO_LARGE) {
-          const found = `${shortF32(value)} in bin ${barcodes[next]}, gene ${genes[column]}`;
-          const wanted = `whole numbers from 0 that add up to less than ${TOO_LARGE}`;
-          throw new DataError(`Cannot use the counts of ${sample}: ${found}, ${wanted} wanted in ${counts.name}`, {
-            code: "counts",
-            hint: "Convert the raw counts: corrected or normalised ones are none",
-            context: { sample, file: counts.name, found, expected: wanted },
-          });
+  return bands;
+}
+
+/** Counts of squares, added up band by band. */
+class Pooling {
+  readonly #bands: Band[];
+  readonly #sums: Uint32Array;
+  #last: { readonly band: Band; readonly rows: SparseRows } | undefined;
+
+  constructor(
+    private readonly sample: string,
+    private readonly counts: Matrix,
+    private readonly bins: Bins,
+    private readonly squares: Squares,
+    private readonly columns: ColumnMap & { readonly genes: readonly string[] },
+  ) {
+    this.#bands = bandsOf(squares);
+    const most = Math.max(0, ...this.#bands.map(({ from, to }) => to - from));
+    const { width } = columns;
+    if (most * width > MOST_ENTRIES) {
+      throw new LimitError(
+        `Cannot pool ${sample}: ${most} squares of ${width} genes, at most ${MOST_ENTRIES} numbers`,
+        {
+          hint: "Pass a larger --pitch-um",
+          context: { sample, squares: most, genes: width },
+        },
+      );
+    }
+    this.#sums = new Uint32Array(most * width);
+  }
+
+  /** All squares: in memory, or added up again when they are read. */
+  matrix(most: number): Matrix {
+    const rows = this.squares.row.length;
+    const { width } = this.columns;
+    let kept: SparseRows[] | undefined = [];
+    let stored = 0;
+    for (const band of this.#bands) {
+      const added = this.#add(band);
+      stored += added.values.length;
+      if (stored > most) kept = undefined;
+      kept?.push(added);
+    }
+    const { name } = this.counts;
+    if (kept !== undefined) return matrixOf(name, width, joined(kept, rows, stored));
+    return { name, rows, columns: width, layout: "csr", stored, read: (from, to) => this.#read(from, to) };
+  }
+
+  #read(from: number, to: number): SparseRows {
+    const parts: SparseRows[] = [];
+    let stored = 0;
+    for (const band of this.#bands) {
+      if (band.to <= from || band.from >= to) continue;
+      if (this.#last?.band !== band) this.#last = { band, rows: this.#add(band) };
+      const { indptr, indices, values } = this.#last.rows;
+      const [first, last] = [Math.max(from, band.from) - band.from, Math.min(to, band.to) - band.from];
+      const [begin, end] = [indptr[first]!, indptr[last]!];
+      stored += end - begin;
+      parts.push({
+        from: 0,
+        indptr: indptr.slice(first, last + 1).map((at) => at - begin),
+        indices: indices.subarray(begin, end),
+        values: values.subarray(begin, end),
+      });
+    }
+    return { from, ...joined(parts, to - from, stored) };
+  }
+
+  /** Adds up the bins of a band. */
+  #add({ from, to, firstBin, lastBin }: Band): SparseRows {
+    const { rows } = this.bins;
+    const { map, width } = this.columns;
+    const sums = this.#sums.fill(0, 0, (to - from) * width);
+    let before = 0;
+    let next = firstBin;
+    const perRow = this.counts.stored / Math.max(1, this.counts.rows);
+    const step = Math.max(1, Math.floor(BLOCK / Math.max(1, perRow)));
+    const end = rows[lastBin - 1]! + 1;
+    for (let at = rows[firstBin]!; at < end; at += step) {
+      const { indptr, indices, values } = this.counts.read(at, Math.min(end, at + step));
+      for (; next < lastBin && rows[next]! < at + indptr.length - 1; next++) {
+        const row = rows[next]! - at;
+        const place = (this.squares.of[next]! - from) * width;
+        for (let i = indptr[row]!; i < indptr[row + 1]!; i++) {
+          const column = map[indices[i]!]!;
+          if (column < 0) continue;
+          const value = values[i]!;
+          const sum = sums[place + column]! + value;
+          if (!Number.isInteger(value) || value < 0 || sum >= TOO_LARGE) throw this.#noCount(value, next, column);
+          sums[place + column] = sum;
+          before += value;
         }
-        sums[squareOf[next]! * width + column] = sum;
-        before += value;
       }
     }
+    const added = countsOf(this.counts.name, width, [...Array(to - from).keys()], sums).read(0, to - from);
+    const after = added.values.reduce((sum, value) => sum + value, 0);
+    assert(before === after, `counts of ${this.sample} are ${before} before and ${after} after pooling`);
+    return added;
   }
-  const after = sums.reduce((sum, value) => sum + value, 0);
-  assert(before === after, `counts of ${sample} are ${before} before and ${after} after pooling`);
-  return countsOf(counts.name, width, [...Array(squares).keys()], sums);
+
+  #noCount(value: number, bin: number, column: number): DataError {
+    const { sample, counts: { name } } = this;
+    const found = `${shortF32(value)} in bin ${this.bins.barcodes[bin]}, gene ${this.columns.genes[column]}`;
+    const wanted = `whole numbers from 0 that add up to less than ${TOO_LARGE}`;
+    return new DataError(`Cannot use the counts of ${sample}: ${found}, ${wanted} wanted in ${name}`, {
+      code: "counts",
+      hint: "Convert the raw counts: corrected or normalised ones are none",
+      context: { sample, file: name, found, expected: wanted },
+    });
+  }
+}
+
+/** Rows of several parts behind each other. */
+function joined(parts: readonly SparseRows[], rows: number, stored: number): Omit<SparseRows, "from"> {
+  const out = {
+    indptr: new Uint32Array(rows + 1),
+    indices: new Uint32Array(stored),
+    values: new Float32Array(stored),
+  };
+  let [row, at] = [0, 0];
+  for (const { indptr, indices, values } of parts) {
+    out.indices.set(indices, at);
+    out.values.set(values, at);
+    for (let i = 1; i < indptr.length; i++) out.indptr[++row] = at + indptr[i]!;
+    at += indices.length;
+  }
+  return out;
 }
