@@ -11,7 +11,9 @@ import { PROBE_SPACE } from "./retrieval.ts";
 import { alignRows, count } from "../core/text_table.ts";
 
 /** Numbers of an encoder by name; null where they are not defined. */
-export function numbersOf({ probe, benchmark, retrieval, slide_probe }: EncoderResult): Record<string, number | null> {
+export function numbersOf(
+  { probe, benchmark, retrieval, slide_probe, space }: EncoderResult,
+): Record<string, number | null> {
   const recall = (way: "i2g" | "g2i", joint: boolean) =>
     retrieval?.find(({ direction, scope, space }: RetrievalScores) =>
       direction === way && scope === "within slides" && (space !== PROBE_SPACE) === joint
@@ -28,6 +30,11 @@ export function numbersOf({ probe, benchmark, retrieval, slide_probe }: EncoderR
     recall_at_10_i2g: recall("i2g", true),
     recall_at_10_g2i: recall("g2i", true),
     slide_accuracy: slide_probe?.accuracy,
+    mean_cosine: space?.mean_cosine,
+    smooth_rank: space?.smooth_rank,
+    same_slide: space?.same_slide,
+    robustness: space?.robustness,
+    morphology: space?.morphology?.accuracy,
   };
   return Object.fromEntries(
     Object.entries(all).filter((entry): entry is [string, number | null] => entry[1] !== undefined),
@@ -46,6 +53,11 @@ const NAMES: Readonly<Record<string, string>> = {
   recall_at_10_i2g: "recall@10 image to gene",
   recall_at_10_g2i: "recall@10 gene to image",
   slide_accuracy: "slide told from features",
+  mean_cosine: "mean cosine of two patches",
+  smooth_rank: "smooth rank",
+  same_slide: "neighbours of the same section",
+  robustness: "robustness index",
+  morphology: "kind of tissue told from features",
 };
 
 /** Columns of what sees no network, by identifier. */

@@ -266,6 +266,8 @@ export interface SealSettings {
   readonly save_every_steps?: number | undefined;
   /** Between two lines of metrics; steps; a whole number of at least 1. Default 10. */
   readonly log_every?: number | undefined;
+  /** Column of obs with the kind of tissue of each spot, which is told from features before and after training; a text or null. Default null. */
+  readonly label_column?: string | null | undefined;
 }
 
 /** Configuration of method `mil`: the keys of its YAML files; what is left out has its default. */

@@ -24,6 +24,7 @@ import {
   type SampleFacts,
   type SlideProbe,
   type SlideScore,
+  SpaceScores,
   type Spread,
   type Stage,
   type TimeShare,
@@ -199,6 +200,25 @@ const slideProbe: Check<SlideProbe> = object<SlideProbe>({
   reason: optional(text),
 });
 
+const space: Check<SpaceScores> = object<SpaceScores>({
+  patches: count,
+  mean_cosine: number,
+  smooth_rank: number,
+  same_slide: number,
+  same_slide_chance: real,
+  robustness: number,
+  kinds: text,
+  morphology: optional(object<NonNullable<SpaceScores["morphology"]>>({
+    accuracy: real,
+    chance: real,
+    kinds: list(object<NonNullable<SpaceScores["morphology"]>["kinds"][number]>({
+      kind: text,
+      recall: real,
+      patches: count,
+    })),
+  })),
+});
+
 /** Roles; runs before 0.2 call them by what they were then. */
 const role: Check<EncoderResult["role"]> = (value, place) => {
   const earlier: Readonly<Record<string, EncoderResult["role"]>> = { frozen: "before", seal: "after" };
@@ -215,6 +235,7 @@ const encoder: Check<EncoderResult> = object<EncoderResult>({
   benchmark: optional(probe),
   retrieval: optional(list(retrieval)),
   slide_probe: optional(slideProbe),
+  space: optional(space),
   note: optional(text),
 });
 

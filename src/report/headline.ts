@@ -9,7 +9,7 @@ import { directionName, heldOut, type Names, namesOf, type Pair, pairOf } from "
 import { amount, capital, difference, NONE, percent, score, tickText, whole } from "./format.ts";
 import { donorTable, protocols } from "./protocols.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
-import type { Difference, EncoderResult, Reference, RetrievalScores, Spread } from "./run_evidence.ts";
+import type { Difference, EncoderResult, Reference, RetrievalScores, SpaceScores, Spread } from "./run_evidence.ts";
 import { extent, linear, type Scale } from "./scale.ts";
 import { drawing, label, stroke, symbol } from "./svg.ts";
 import { absent, section, table } from "./html_table.ts";
@@ -37,6 +37,7 @@ export function measures(evidence: Pick<ReadEvidence, "results">): Measure[] {
     ...probeMeasures(pair, evidence),
     ...retrievalMeasures(pair, evidence),
     ...slideMeasures(pair),
+    ...spaceMeasures(pair),
   ];
   const differences = evidence.results?.differences ?? [];
   return all.filter(({ before, after }) => before ?? after).map((measure) => {
@@ -176,6 +177,51 @@ function slideMeasures(pair: Pair): Measure[] {
         ...(found.reason === undefined ? {} : { reason: found.reason }),
       }),
   }];
+}
+
+/** What fine-tuning may cost. */
+function spaceMeasures(pair: Pair): Measure[] {
+  const known = pair.after?.space ?? pair.before?.space;
+  if (known === undefined) return [];
+  const measure = (
+    of: (space: SpaceScores) => number | null | undefined,
+    rest: Omit<Measure, "before" | "after">,
+  ): Measure => ({
+    ...rest,
+    ...both(pair, ({ space }) => {
+      const mean = space && of(space);
+      return mean === undefined ? undefined : { mean };
+    }),
+  });
+  const ranks = [pair.before, pair.after].map((one) => one?.space?.smooth_rank)
+    .map((rank) => typeof rank === "number" ? rank.toFixed(1) : NONE).join(" before, ");
+  const kinds = known.kinds;
+  return [
+    measure(({ mean_cosine }) => mean_cosine, {
+      key: "mean_cosine",
+      name: "Cosine of two patches",
+      detail: `mean over pairs of all patches; near 1 they all look alike; smooth rank ${ranks} after`,
+      lower: true,
+    }),
+    measure(({ same_slide }) => same_slide, {
+      key: "same_slide",
+      name: "Neighbours of the same section",
+      detail: "share of the ten nearest patches; lower is better",
+      chance: known.same_slide_chance,
+      lower: true,
+    }),
+    measure(({ robustness }) => robustness, {
+      key: "robustness",
+      name: "Robustness index",
+      detail: `neighbours of one kind elsewhere against another kind in the section; kinds: ${kinds}`,
+    }),
+    measure(({ morphology }) => morphology?.accuracy, {
+      key: "morphology",
+      name: "Kind of tissue told from features",
+      detail: `balanced accuracy on held-out patches; kinds: ${kinds}`,
+      ...(known.morphology && { chance: known.morphology.chance }),
+    }),
+  ];
 }
 
 /** The section. */

@@ -164,6 +164,29 @@ export interface SlideProbe {
   readonly reason?: string;
 }
 
+/** How features of all patches lie, whatever they predict. */
+export interface SpaceScores {
+  /** Patches that were looked at. */
+  readonly patches: number;
+  /** Mean cosine of two patches. */
+  readonly mean_cosine: number | null;
+  /** How many directions features use. */
+  readonly smooth_rank: number | null;
+  /** Mean share of the ten nearest patches that are of the same section, and what it would be at random. */
+  readonly same_slide: number | null;
+  readonly same_slide_chance: number;
+  /** Of neighbours of one kind elsewhere and of another kind in the same section, the share of the first. */
+  readonly robustness: number | null;
+  /** Where kinds of tissue come from. */
+  readonly kinds: string;
+  /** How well kinds are told on held-out patches: the mean over kinds, what guessing has, and each kind. */
+  readonly morphology?: {
+    readonly accuracy: number;
+    readonly chance: number;
+    readonly kinds: readonly { readonly kind: string; readonly recall: number; readonly patches: number }[];
+  };
+}
+
 /** One encoder's numbers. */
 export interface EncoderResult {
   readonly id: string;
@@ -176,6 +199,8 @@ export interface EncoderResult {
   readonly benchmark?: ProbeScores;
   readonly retrieval?: readonly RetrievalScores[];
   readonly slide_probe?: SlideProbe;
+  /** Of the encoder before and after training. */
+  readonly space?: SpaceScores;
   readonly note?: string;
 }
 

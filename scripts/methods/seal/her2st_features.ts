@@ -61,7 +61,7 @@ async function say(what: "frozen" | "seal"): Promise<void> {
     }
     if (what === "frozen") continue;
     const own = Array.from({ length: count }, (_, i) => first + i);
-    const { projected } = await plain.genes(set.gather(own));
+    const { projected } = await plain.genes(session.expression(own));
     tensors.set(`gene.projected.${id}`, { shape: [count, projected.length / count], data: projected });
   }
 }

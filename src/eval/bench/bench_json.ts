@@ -22,6 +22,7 @@ import {
   publishedTasks,
   visible,
 } from "./bench_result.ts";
+import { spaceProblems } from "./space_problems.ts";
 
 const summaryJson = ({ mean, std, values }: Summary) => ({ mean, std, per_fold: values });
 
@@ -111,6 +112,12 @@ function taskJson(result: TaskResult, perGene: boolean) {
     ...visible(result),
     slide_probe: result.slideProbe,
     smooth_rank: result.smoothRank ?? null,
+    space: {
+      patches: result.space.patches,
+      mean_cosine: result.space.meanCosine,
+      same_slide: result.space.sameSlide,
+      same_slide_chance: result.space.sameSlideChance,
+    },
     few_shot: fewShot(result.folds),
     degenerate: degenerate(result),
     warnings: [...result.warnings, ...poorFits(result)],
@@ -178,6 +185,7 @@ export function evaluationJson(evaluation: Evaluation): Record<string, unknown> 
       tasks: own.map((result) => taskJson(result, perGene)),
     })),
     comparisons: compare(results).map(comparisonJson),
+    space_warnings: spaceProblems(results),
     ...(published && {
       published: {
         source: PUBLISHED_SOURCE,

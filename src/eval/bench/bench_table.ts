@@ -22,6 +22,7 @@ import {
   visible,
 } from "./bench_result.ts";
 import { alignRows } from "../../core/text_table.ts";
+import { spaceProblems } from "./space_problems.ts";
 
 const number = (value: number | null | undefined, digits = 4): string =>
   value === undefined || value === null ? "-" : fixed(value, digits);
@@ -289,7 +290,7 @@ function problemLines({ results }: Evaluation): string[] {
     ...(result.slideProbe.reason === undefined ? [] : [`${result.task}: no slide probe (${result.slideProbe.reason})`]),
   ]);
   const warnings = new Set(results.flatMap(({ task, warnings }) => warnings.map((text) => `${task}: ${text}`)));
-  const all = [...results.flatMap(poorFits), ...lines, ...warnings];
+  const all = [...spaceProblems(results), ...results.flatMap(poorFits), ...lines, ...warnings];
   return all.length === 0
     ? []
     : ["", ...all.slice(0, 30), ...(all.length > 30 ? [`… and ${all.length - 30} more, in results.json`] : [])];

@@ -27,6 +27,7 @@ import type { ProbeOptions } from "../probe.ts";
 import { findProtocol, HEADLINE_PROTOCOL, type Protocol } from "../protocol.ts";
 import { slideProbe, type SlideProbeResult } from "../slide_probe.ts";
 import { smoothRank } from "../smooth_rank.ts";
+import { describeSpace, type Space } from "../space.ts";
 import { deviation, mean } from "../linalg/statistics.ts";
 import { stackTables, takeRows } from "../linalg/table.ts";
 
@@ -92,6 +93,8 @@ export interface TaskResult extends ProtocolResult {
   readonly slideProbe: SlideProbeResult;
   /** Of at most 10,000 rows. */
   readonly smoothRank: number | undefined;
+  /** How all features lie. */
+  readonly space: Space;
   /** Spots that were left out. */
   readonly warnings: readonly string[];
 }
@@ -184,6 +187,7 @@ export async function runTask(
     done.push(protocolResult(protocol, results));
   }
   const features = stackTables(all.map((sample) => sample.features));
+  const slides = all.flatMap(({ id, features }) => Array<string>(features.rows).fill(id));
   return {
     ...done[0]!,
     task: task.name,
@@ -192,7 +196,8 @@ export async function runTask(
     dim: features.columns,
     spots: features.rows,
     headline: done.at(-1)!,
-    slideProbe: await slideProbe(features, all.flatMap(({ id, features }) => Array<string>(features.rows).fill(id))),
+    slideProbe: await slideProbe(features, slides),
+    space: describeSpace(features, slides),
     smoothRank: smoothRank(takeRows(features, spread(features.rows, RANK_ROWS))),
     warnings: all.flatMap((sample) => sample.warnings),
   };

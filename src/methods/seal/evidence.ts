@@ -32,6 +32,7 @@ import { asWritten, writtenNames } from "../../evidence/names.ts";
 import { fitPredictors, predictorFiles, predictorInput } from "../../evidence/predictor.ts";
 import { probeDifferences } from "../../evidence/probe_evidence.ts";
 import { jointRetrieval, type JointSpace, retrievalDifferences, tableOf } from "../../evidence/retrieval.ts";
+import { judgeSpace, kindsOf, spaceNotes } from "../../evidence/space.ts";
 import { summaryOf } from "../../evidence/summary.ts";
 import { agreement, geneGroup, readTruth, syntheticReferences, type SyntheticTruth } from "../../evidence/synthetic.ts";
 import { count } from "../../core/text_table.ts";
@@ -124,7 +125,12 @@ async function measureAll(session: SealSession, input: SealEvidenceInput, step: 
   const embedding = await embeddingMap(data, { panels, samples, genes: shownGenes(judged.after) });
   const results = {
     ...judged.results,
-    notes: [...notesOf(session, data, panel, { step, end }), ...poorFits(judged.results.encoders), ...notes],
+    notes: [
+      ...judged.cost,
+      ...notesOf(session, data, panel, { step, end }),
+      ...poorFits(judged.results.encoders),
+      ...notes,
+    ],
   };
   const parts = asWritten(
     { results, maps, embedding, ...(gallery === undefined ? {} : { gallery }) },
@@ -168,7 +174,7 @@ interface Judged {
 async function judge(
   session: SealSession,
   { data, truth, features, images, space, source }: Judged,
-): Promise<{ results: Results; before: Measured; after: Measured }> {
+): Promise<{ results: Results; before: Measured; after: Measured; cost: Warning[] }> {
   const { gpu, patches, set, model } = session;
   const by = { gpu, groupOf: truth ? geneGroup : () => undefined, source };
   const before = await measure(
@@ -187,6 +193,15 @@ async function judge(
   const colours = colour && await measure(colourCandidate(colour), data, by);
   const depth = await measure(depthCandidate(data), data, by);
   const references: Reference[] = truth ? await syntheticReferences(data, truth, gpu) : [];
+  const kinds = await kindsOf(set, data, {
+    column: session.config.eval.label_column,
+    truth,
+    disk: session.host.disk,
+  });
+  const [spaceBefore, spaceAfter] = [
+    await judgeSpace(features.before, data, kinds),
+    await judgeSpace(features.after, data, kinds),
+  ];
   const agree = truth && {
     before: agreement(data, truth, features.before),
     after: agreement(data, truth, features.after),
@@ -198,8 +213,8 @@ async function judge(
   const results: Results = {
     schema: EVIDENCE_SCHEMA,
     encoders: [
-      before.encoder,
-      after.encoder,
+      { ...before.encoder, space: spaceBefore.scores },
+      { ...after.encoder, space: spaceAfter.scores },
       ...(decoder ? [decoder] : []),
       ...(colours ? [colours.encoder] : []),
       depth.encoder,
@@ -214,7 +229,9 @@ async function judge(
     ...(checks.length ? { checks } : {}),
     device: gpu.description,
   };
-  return { results, before, after };
+  const cost = spaceNotes(spaceBefore, spaceAfter);
+  for (const { text, reason } of cost) session.host.reporter.warn(`${text}: ${reason}`);
+  return { results, before, after, cost };
 }
 
 /** R2 below which predictions are no values to be read. */

@@ -284,6 +284,12 @@ const EVAL = {
     default: "pearson_mean",
     doc: "What checkpoints/best and early stopping go by, on what is held out",
   },
+  label_column: {
+    kind: "text",
+    default: null,
+    nullable: true,
+    doc: "Column of obs with the kind of tissue of each spot, which is told from features before and after training",
+  },
   hest_every: {
     kind: "number",
     default: 10,
