@@ -24,7 +24,10 @@ import {
   meanResult,
   measure,
   type Measured,
+  type Measuring,
 } from "../../evidence/encoders.ts";
+import { headControl } from "./control.ts";
+import { alignSchedule, deviations } from "./training.ts";
 import { factsOf, METHOD, timeNotes } from "./facts.ts";
 import { galleryOf } from "../../evidence/gallery.ts";
 import { mapsOf } from "../../evidence/maps.ts";
@@ -189,6 +192,7 @@ async function judge(
   });
   const decoder = model.decoder &&
     decoderResult(session, data, rowsOf(images.expression, set.genes, data.heldPairs), { ...by, label: METHOD.label });
+  const head = await headResult(session, data, features.before, by);
   const colour = await colourFeatures(patches, set.count);
   const colours = colour && await measure(colourCandidate(colour), data, by);
   const depth = await measure(depthCandidate(data), data, by);
@@ -216,6 +220,7 @@ async function judge(
       { ...before.encoder, space: spaceBefore.scores },
       { ...after.encoder, space: spaceAfter.scores },
       ...(decoder ? [decoder] : []),
+      ...(head ? [head] : []),
       ...(colours ? [colours.encoder] : []),
       depth.encoder,
       meanResult(data),
@@ -232,6 +237,32 @@ async function judge(
   const cost = spaceNotes(spaceBefore, spaceAfter);
   for (const { text, reason } of cost) session.host.reporter.warn(`${text}: ${reason}`);
   return { results, before, after, cost };
+}
+
+/** The control: what the decoder alone reaches on the frozen encoder; undefined unless it is asked for. */
+async function headResult(
+  session: SealSession,
+  data: EvidenceData,
+  frozen: Table,
+  by: Pick<Measuring, "groupOf" | "source">,
+) {
+  const { config, set, model } = session;
+  if (!config.eval.control_head || !model.decoder || config.optim.epochs === 0) return undefined;
+  session.host.reporter.say("Control: the image decoder alone, on the frozen encoder's features");
+  const said = await headControl(session, {
+    frozen: frozen.data as Float32Array,
+    schedule: alignSchedule(session),
+    std: deviations(session),
+  }, data.heldPairs);
+  if (config.genes.gene_centre) shiftRows(said, set.vocabulary.mean);
+  const result = decoderResult(session, data, said, { ...by, label: "Head" });
+  return result && {
+    ...result,
+    id: "head",
+    label: "Head on the frozen encoder",
+    note:
+      "no adaptation: the image decoder trained alone on the frozen features, with the run's loss, batches and steps",
+  };
 }
 
 /** R2 below which predictions are no values to be read. */

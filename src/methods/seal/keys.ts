@@ -284,6 +284,12 @@ const EVAL = {
     default: "pearson_mean",
     doc: "What checkpoints/best and early stopping go by, on what is held out",
   },
+  control_head: {
+    kind: "flag",
+    default: false,
+    doc:
+      "After training also train the image decoder alone on the frozen encoder's features, in as many steps, to compare with",
+  },
   label_column: {
     kind: "text",
     default: null,

@@ -180,7 +180,10 @@ function weighted(g: Plan, terms: readonly (readonly [Tensor, number])[]): Tenso
 }
 
 /** The loss of decoded expression, told what expression is. */
-function reconstruction({ genes, loss: values }: SealConfig, { loss, needsStd }: GeneLossEntry) {
+export function reconstruction(
+  { genes, loss: values }: Pick<SealConfig, "genes" | "loss">,
+  { loss, needsStd }: GeneLossEntry,
+) {
   const space = genes.gene_norm === "none" ? "counts" : "log1p";
   // Deviations have their floor already.
   return (g: Plan, y: Tensor, { x, std }: SealBatch): Tensor =>

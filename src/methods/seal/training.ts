@@ -92,8 +92,14 @@ function scheduleOf(session: SealSession, { seed, epochs }: { seed: number; epoc
   });
 }
 
+/** The batches of the alignment. */
+export function alignSchedule(session: SealSession): Schedule {
+  const { seed, epochs } = session.config.optim;
+  return scheduleOf(session, { seed, epochs });
+}
+
 /** Deviations that standardise losses, `[genes]`. */
-function deviations({ set, config }: SealSession): Float32Array {
+export function deviations({ set, config }: SealSession): Float32Array {
   return lossStatistics(set.vocabulary, config.genes.std_floor).std;
 }
 
@@ -138,7 +144,7 @@ function warmupStage(session: SealSession, panel: readonly number[]): TrainedSta
 function alignStage(session: SealSession, panel: readonly number[]): TrainedStage {
   const { config, set, rows } = session;
   const { optim, loss, eval: evaluation } = config;
-  const schedule = scheduleOf(session, { seed: optim.seed, epochs: optim.epochs });
+  const schedule = alignSchedule(session);
   const slides = loss.lambda_da > 0;
   return {
     name: "align",

@@ -1,0 +1,140 @@
+/**
+ * What SEAL's gain is to be compared with: its image decoder trained alone on the features of the frozen encoder, with the
+ * expression, batches, steps, rate and loss of the run. What this head reaches, no adaptation of the encoder is needed for.
+ *
+ * @module
+ */
+
+import { readback } from "../../gpu/readback.ts";
+import { Plan } from "../../graph/plan.ts";
+import { Store } from "../../graph/store.ts";
+import { GENE_LOSSES } from "../../losses/registry.ts";
+import { createImageDecoder, type ImageDecoder } from "../../models/image_decoder.ts";
+import { Parameters } from "../../nn/parameters.ts";
+import { AdamW } from "../../optim/adamw.ts";
+import { parameterGroups } from "../../optim/param_groups.ts";
+import { affine } from "../../ops/scale.ts";
+import { Step, stepRunner } from "../../train/step.ts";
+import type { StepModel } from "../../train/step_model.ts";
+import type { Schedule } from "../../train/schedule.ts";
+import { reconstruction } from "./model.ts";
+import { stageRates } from "./rates.ts";
+import type { SealSession } from "./session.ts";
+
+/** Rows that are predicted at a time. */
+const ROWS = 256;
+
+/** What the control is trained on. */
+export interface ControlInput {
+  /** Features of all patches before training, `[pairs, D]`. */
+  readonly frozen: Float32Array;
+  /** Of the alignment. */
+  readonly schedule: Schedule;
+  /** Deviation of each gene, `[G]`. */
+  readonly std: ArrayLike<number>;
+}
+
+/**
+ * Trains the head and says what it predicts of pairs.
+ *
+ * @returns `[pairs.length, G]`.
+ */
+export async function headControl(
+  session: SealSession,
+  { frozen, schedule, std }: ControlInput,
+  pairs: readonly number[],
+): Promise<Float32Array> {
+  const { gpu, config, model: { dim }, set: { genes } } = session;
+  const { optim, gene, model: { final_activation: finalActivation } } = config;
+  const parameters = new Parameters(gpu, () => true);
+  const head = createImageDecoder(parameters, {
+    dim,
+    genes,
+    dropout: gene.dec_dropout,
+    batchNorm: gene.dec_batch_norm,
+    finalActivation,
+  }, { seed: optim.seed });
+  parameters.allocate();
+  const optimizer = new AdamW(parameters, parameterGroups({ weightDecay: optim.weight_decay }), {
+    beta1: optim.beta1,
+    beta2: optim.beta2,
+    eps: optim.eps,
+    ...(optim.clip_norm > 0 && { clipNorm: optim.clip_norm }),
+    ema: optim.ema,
+  });
+  const rowsOf = (chosen: ArrayLike<number>) => {
+    const z = new Float32Array(chosen.length * dim);
+    Array.from(chosen).forEach((pair, i) => z.set(frozen.subarray(pair * dim, (pair + 1) * dim), i * dim));
+    return z;
+  };
+  try {
+    const step = await Step.compile(headModel(session, parameters, head, { batch: schedule.batch, std }), optimizer, {
+      batch: schedule.batch,
+      accumulate: schedule.accumulate,
+      seed: optim.seed,
+      ring: 128,
+    });
+    const rates = stageRates(config, "align", Math.max(1, schedule.total));
+    const runner = stepRunner(step, schedule, (stageStep, i) => {
+      const chosen = schedule.items(stageStep, i);
+      return { fields: { z: rowsOf(chosen), x: session.expression(chosen) } };
+    });
+    for (let t = 0; t < schedule.total; t++) {
+      await runner.submit({ ...rates(t) }, t);
+      if (t % 64 === 63) await runner.read();
+    }
+    await runner.read();
+    runner.destroy();
+    optimizer.swapMean();
+    return await predicted(session, head, rowsOf(pairs));
+  } finally {
+    optimizer.destroy();
+    parameters.destroy();
+  }
+}
+
+function headModel(
+  { config, set: { genes }, model: { dim } }: SealSession,
+  parameters: Parameters,
+  head: ImageDecoder,
+  { batch, std }: { readonly batch: number; readonly std: ArrayLike<number> },
+): StepModel<never> {
+  const loss = GENE_LOSSES[config.loss.gene_loss];
+  const reconstruct = reconstruction(config, loss);
+  return {
+    parameters,
+    fields: (store) => ({
+      z: store.tensor("batch", "z", [batch, dim]),
+      x: store.tensor("batch", "x", [batch, genes]),
+      std: store.from("std", "std", [genes], std),
+    }),
+    objective(g, _, { z, x, std }) {
+      g.exactZeros = config.optim.exact_zeros;
+      const y = head.forward(g, z!, { training: true });
+      return { loss: affine(g, reconstruct(g, y, { x: x!, std: std! }), loss.scale * config.loss.lambda_recon_img) };
+    },
+  };
+}
+
+async function predicted({ gpu, model: { dim }, set: { genes } }: SealSession, head: ImageDecoder, z: Float32Array) {
+  const count = z.length / dim;
+  const out = new Float32Array(count * genes);
+  const store = new Store(gpu);
+  const rows = store.tensor("z", "z", [ROWS, dim]);
+  store.allocate();
+  const g = new Plan(gpu);
+  const y = g.withoutTape(() => head.forward(g, rows));
+  g.output(y);
+  const program = await g.compile();
+  for (let from = 0; from < count; from += ROWS) {
+    const some = new Float32Array(ROWS * dim);
+    some.set(z.subarray(from * dim, (from + ROWS) * dim));
+    store.write(rows, some);
+    program.run();
+    const [values] = await readback(gpu, y);
+    out.set((values as Float32Array).subarray(0, Math.min(ROWS, count - from) * genes), from * genes);
+  }
+  program.destroy();
+  store.destroy();
+  return out;
+}

@@ -1,0 +1,90 @@
+/**
+ * What stands beside SEAL's gain: the head on the frozen encoder, and what training does to the space of features.
+ *
+ * @seconds 30
+ */
+
+import assert from "node:assert/strict";
+import { planSynth } from "../../../src/data/synth/plan.ts";
+import { writeSynth } from "../../../src/data/synth/write.ts";
+import { disk } from "../../../src/io/fs.ts";
+import { readEvidence } from "../../../src/report/evidence_read.ts";
+import { inFolder, seal } from "../../cli/shared.ts";
+
+const SETTINGS = [
+  "n_train_genes=120",
+  "holdout_samples=SYN3",
+  "cache_views=1",
+  "epochs=2",
+  "batch_size=18",
+  "batch_samples=one",
+  "gene_loss=pcc_genes",
+  "gene_centre=true",
+  "ema=0.5",
+  "control_head=true",
+  "eval_every=0",
+];
+
+Deno.test("a run with the control has its row and the space before and after, in results and report, twice the same", async () => {
+  await inFolder(async (folder) => {
+    const data = `${folder}/data`;
+    await writeSynth(disk, data, planSynth({ profile: "smoke" }), {
+      makeFolder: (path) => Deno.mkdirSync(path, { recursive: true }),
+    });
+    const train = async (name: string) => {
+      const encoder = "random:vit_small_patch16_224?dim=32&depth=2&heads=2&img=224&seed=3";
+      const out = `${folder}/${name}`;
+      const given = ["--data", data, "--encoder", encoder, "--out", out, "--json", ...SETTINGS];
+      const result = await seal("train", ...given);
+      assert.equal(result.code, 0, result.err);
+      const evidence = await readEvidence({ path: out, disk });
+      assert.deepEqual([evidence.errors, evidence.missing], [[], {}]);
+      return { ...result, out, json: JSON.parse(result.out), results: evidence.results! };
+    };
+    const one = await train("one");
+    const byId = new Map(one.results.encoders.map((encoder) => [encoder.id, encoder]));
+    const head = byId.get("head")!;
+    assert.equal(head.label, "Head on the frozen encoder");
+    assert.ok(head.probe!.genes.some(({ pearson }) => pearson !== null));
+    assert.notDeepEqual(head.probe!.pearson, byId.get("decoder")!.probe!.pearson);
+    for (const id of ["frozen", "seal"]) {
+      const { space } = byId.get(id)!;
+      assert.ok(Math.abs(space!.mean_cosine!) <= 1 && space!.smooth_rank! >= 1 && space!.patches > 100, id);
+      assert.match(space!.kinds, /true field/);
+      assert.ok(space!.morphology!.kinds.length >= 2);
+      assert.equal(one.json.encoders[id].smooth_rank, space!.smooth_rank);
+    }
+    assert.ok(
+      [...byId.values()].every(({ id, space }) => (space !== undefined) === (id === "frozen" || id === "seal")),
+    );
+    const page = Deno.readTextFileSync(`${one.out}/report.html`);
+    for (const text of ["Head on the frozen encoder", "Cosine of two patches", "Robustness index", "Kind of tissue"]) {
+      assert.ok(page.includes(text), text);
+    }
+    // A loss that fixes no levels leaves prediction to the probe, and says why.
+    const facts = JSON.parse(Deno.readTextFileSync(`${one.out}/evaluation/predictors.json`));
+    assert.deepEqual([facts.chosen, facts.decoder], ["probe", undefined]);
+    assert.match(facts.why, /pcc_genes fixes no levels/);
+    const two = await train("two");
+    assert.deepEqual(two.results.encoders, one.results.encoders);
+    const predicted = await seal(
+      "predict",
+      "--run",
+      one.out,
+      "--data",
+      data,
+      "--out",
+      `${folder}/p`,
+      "--samples",
+      "SYN3",
+    );
+    assert.equal(predicted.code, 0, predicted.err);
+    const wrong = await seal(
+      "train",
+      ...["--data", data, "--encoder", "random:vit_small_patch16_224?dim=32&depth=2&heads=2&img=224&seed=3"],
+      ...["--out", `${folder}/wrong`, ...SETTINGS, "batch_size=40"],
+    );
+    assert.equal(wrong.code, 2, wrong.err);
+    assert.match(wrong.err, /Cannot make batches of one sample: SYN\d has 36 pairs, batch_size is 40/);
+  });
+});
