@@ -120,6 +120,9 @@ export function withProbe(model: TrainedModel, { weight, bias }: LinearPredictor
   };
 }
 
+/** Why no decoder is asked where there is none. */
+export const NO_DECODER = "the model has no image decoder";
+
 /**
  * Which source is better by the training donors. The decoder was trained on all of them, so what it scores there is no measure of
  * new donors; what the probe loses from donors it was fitted on to donors it was not is taken off, which is the least that it can
@@ -130,7 +133,7 @@ export function withProbe(model: TrainedModel, { weight, bias }: LinearPredictor
 export function chooseSource(
   probe: Pick<SourceScore, "held_back" | "fitted">,
   decoderFitted: number | null | undefined,
-  without = "the model has no image decoder",
+  without: string = NO_DECODER,
 ): { chosen: PredictionSource; decoder: number | null; why: string } {
   if (decoderFitted === undefined) return { chosen: "probe", decoder: null, why: without };
   if (decoderFitted === null) {

@@ -7,7 +7,13 @@
 import { ConfigError, DataError, FormatError } from "../core/errors.ts";
 import { fixed } from "../core/fixed.ts";
 import { readBytes } from "../data/data_folder.ts";
-import { type LinearPredictor, type PredictionSource, type Predictors, readPredictor } from "../eval/predictor.ts";
+import {
+  type LinearPredictor,
+  NO_DECODER,
+  type PredictionSource,
+  type Predictors,
+  readPredictor,
+} from "../eval/predictor.ts";
 import { disk } from "../io/fs.ts";
 import { parseJson } from "../io/json.ts";
 import { checkBytes, readManifest } from "../io/manifest.ts";
@@ -83,6 +89,16 @@ export function chooseRunSource(run: string, asked: "auto" | PredictionSource, s
   if (asked === "probe" && !fits) {
     throw new ConfigError(`Cannot predict with the probe: ${none}`, {
       hint: known === undefined ? "Train again, or use --with decoder" : "Use --checkpoint best, or --with decoder",
+      context: { run },
+    });
+  }
+  // Of a run whose loss fixes no levels the decoder is no source; one without a decoder is refused where it is opened.
+  const without = known !== undefined && known.decoder === undefined && known.why !== NO_DECODER
+    ? known.why
+    : undefined;
+  if (without !== undefined && (asked === "decoder" || !fits)) {
+    throw new ConfigError(`Cannot predict with the image decoder: ${without}${fits ? "" : `; ${none}`}`, {
+      hint: fits ? "Use --with probe" : "Use --checkpoint best, or train again",
       context: { run },
     });
   }

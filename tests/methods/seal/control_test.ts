@@ -79,6 +79,12 @@ Deno.test("a run with the control has its row and the space before and after, in
       "SYN3",
     );
     assert.equal(predicted.code, 0, predicted.err);
+    const forced = await seal(
+      "predict",
+      ...["--run", one.out, "--data", data, "--out", `${folder}/q`, "--samples", "SYN3", "--with", "decoder"],
+    );
+    assert.equal(forced.code, 2, forced.err);
+    assert.match(forced.err, /Cannot predict with the image decoder: pcc_genes fixes no levels/);
     const wrong = await seal(
       "train",
       ...["--data", data, "--encoder", "random:vit_small_patch16_224?dim=32&depth=2&heads=2&img=224&seed=3"],
