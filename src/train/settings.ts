@@ -29,7 +29,13 @@ const CIRCUMSTANCES: ReadonlySet<string> = new Set(
 );
 
 /** Keys that came after version 0.1, with the value that changes nothing: checkpoints name them only where it is another. */
-const LATER: TrainingSettings = { gene_centre: false, ema: 0, batch_samples: "mixed", control_head: false, label_column: null };
+const LATER: TrainingSettings = {
+  gene_centre: false,
+  ema: 0,
+  batch_samples: "mixed",
+  control_head: false,
+  label_column: null,
+};
 
 /** What shapes training: all that is to be the same when a run goes on. */
 export function trainingSettings(config: object): TrainingSettings {
