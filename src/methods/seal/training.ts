@@ -143,7 +143,7 @@ function warmupStage(session: SealSession, panel: readonly number[]): TrainedSta
 /** Both sides. */
 function alignStage(session: SealSession, panel: readonly number[]): TrainedStage {
   const { config, set, rows } = session;
-  const { optim, loss, eval: evaluation } = config;
+  const { loss, eval: evaluation } = config;
   const schedule = alignSchedule(session);
   const slides = loss.lambda_da > 0;
   return {
