@@ -24,7 +24,7 @@ import {
   type SampleFacts,
   type SlideProbe,
   type SlideScore,
-  SpaceScores,
+  type SpaceScores,
   type Spread,
   type Stage,
   type TimeShare,

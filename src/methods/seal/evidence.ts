@@ -197,15 +197,7 @@ async function judge(
   const colours = colour && await measure(colourCandidate(colour), data, by);
   const depth = await measure(depthCandidate(data), data, by);
   const references: Reference[] = truth ? await syntheticReferences(data, truth, gpu) : [];
-  const kinds = await kindsOf(set, data, {
-    column: session.config.eval.label_column,
-    truth,
-    disk: session.host.disk,
-  });
-  const [spaceBefore, spaceAfter] = [
-    await judgeSpace(features.before, data, kinds),
-    await judgeSpace(features.after, data, kinds),
-  ];
+  const spaces = await spacesOf(session, data, { truth, features });
   const agree = truth && {
     before: agreement(data, truth, features.before),
     after: agreement(data, truth, features.after),
@@ -217,8 +209,8 @@ async function judge(
   const results: Results = {
     schema: EVIDENCE_SCHEMA,
     encoders: [
-      { ...before.encoder, space: spaceBefore.scores },
-      { ...after.encoder, space: spaceAfter.scores },
+      { ...before.encoder, space: spaces.before.scores },
+      { ...after.encoder, space: spaces.after.scores },
       ...(decoder ? [decoder] : []),
       ...(head ? [head] : []),
       ...(colours ? [colours.encoder] : []),
@@ -234,9 +226,23 @@ async function judge(
     ...(checks.length ? { checks } : {}),
     device: gpu.description,
   };
-  const cost = spaceNotes(spaceBefore, spaceAfter);
-  for (const { text, reason } of cost) session.host.reporter.warn(`${text}: ${reason}`);
-  return { results, before, after, cost };
+  return { results, before, after, cost: spaces.cost };
+}
+
+/** How features lie before and after, and a warning of what became worse. */
+async function spacesOf(
+  { config, set, host }: SealSession,
+  data: EvidenceData,
+  { truth, features }: Pick<Judged, "truth" | "features">,
+) {
+  const kinds = await kindsOf(set, data, { column: config.eval.label_column, truth, disk: host.disk });
+  const [before, after] = [
+    await judgeSpace(features.before, data, kinds),
+    await judgeSpace(features.after, data, kinds),
+  ];
+  const cost = spaceNotes(before, after);
+  for (const { text, reason } of cost) host.reporter.warn(`${text}: ${reason}`);
+  return { before, after, cost };
 }
 
 /** The control: what the decoder alone reaches on the frozen encoder; undefined unless it is asked for. */
