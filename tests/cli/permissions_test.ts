@@ -172,12 +172,14 @@ Deno.test("every flag that names a place is known to be read or written", async 
     "panel",
     "regions",
     "run",
+    "show",
     "slide",
     "slides",
     "split",
     "spots",
     "task",
     "tissue",
+    "tuning",
   ]);
   for (const name of COMMANDS) {
     const { flags } = await import(`../../src/cli/${name}.ts`) as {
