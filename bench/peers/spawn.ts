@@ -31,17 +31,10 @@ export async function spawn(
   module: string,
   order: unknown,
   onLine: (text: string) => void,
-  { killAfterMs, env = {}, everything = false }: {
-    killAfterMs: number;
-    env?: Record<string, string>;
-    /** Let it do everything, as is needed to look into /proc. */
-    everything?: boolean;
-  },
+  { killAfterMs, env = {} }: { killAfterMs: number; env?: Record<string, string> },
 ): Promise<Ended> {
-  const may = everything
-    ? ["--allow-all"]
-    // Decoding by libvips is a native library.
-    : ["--no-prompt", "--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-ffi"];
+  // Decoding by libvips is a native library.
+  const may = ["--no-prompt", "--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-ffi"];
   const args = ["run", ...may, "--quiet", "--config", `${import.meta.dirname}/deno.json`];
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args, `${import.meta.dirname}/${module}`, JSON.stringify(order)],

@@ -54,7 +54,7 @@ async function once(order: StartOrder, shaders: string, killAfterMs: number): Pr
   const { failure } = await spawn("start_child.ts", order, (text) => {
     if (text === "") ms = performance.now() - start;
     else report = JSON.parse(text) as StartReport;
-  }, { killAfterMs, env: { MESA_SHADER_CACHE_DIR: shaders }, everything: order.stages });
+  }, { killAfterMs, env: { MESA_SHADER_CACHE_DIR: shaders } });
   return failure !== undefined || !report ? new Error(failure ?? "no result") : { ...report, ms };
 }
 

@@ -15,7 +15,7 @@ export function cpuMs(): number {
 /** Resident memory now and at its highest, bytes. */
 export function resident(): { now: number; peak: number } {
   try {
-    // What forgetPeak() resets; Deno lets a process look there that may do everything.
+    // What forgetPeak() resets. Deno lets only a process look there that may do everything, which peers may not.
     const text = Deno.readTextFileSync("/proc/self/status");
     const read = (key: string): number => 1024 * Number(new RegExp(`^${key}:\\s*(\\d+) kB`, "m").exec(text)![1]);
     return { now: read("VmRSS"), peak: read("VmHWM") };

@@ -160,6 +160,7 @@ Deno.test("every flag that names a place is known to be read or written", async 
     "bench",
     "checkpoint",
     "config",
+    "coords",
     "counts",
     "data",
     "encoder",

@@ -18,7 +18,7 @@ Deno.test("a run of a method that predicts nothing is refused by its name; of on
   assert.equal(usable(able, "runs/a"), able);
 });
 
-Deno.test("a run is of the method that its configuration names; an unknown one is refused with those there are", async () => {
+Deno.test("a run is of the method that its configuration names; one of another program is refused", async () => {
   const folder = Deno.makeTempDirSync();
   try {
     const write = (text: string) => Deno.writeTextFileSync(`${folder}/config.yaml`, text);
@@ -28,8 +28,8 @@ Deno.test("a run is of the method that its configuration names; an unknown one i
     }
     write("method: sael\n");
     await assert.rejects(lookAtRun({ run: folder, checkpoint: "best" }), (error: ConfigError) => {
-      assert.match(error.message, /method "sael"/);
-      return /^method=/.test(error.hint ?? "");
+      assert.match(error.message, /trained by sael/);
+      return /defineMethod/.test(error.hint ?? "");
     });
     Deno.removeSync(`${folder}/config.yaml`);
     await assert.rejects(lookAtRun({ run: folder, checkpoint: "best" }), /config\.yaml cannot be read/);

@@ -70,7 +70,13 @@ const FAULTS: readonly (Fault & {
   /** Part of the name of the case; the largest one without. */
   readonly case?: string;
 })[] = [
-  { name: "an offset left out", kernel: "copy_block", from: "p.x_step + p.x_at", to: "p.x_step" },
+  {
+    name: "an offset left out",
+    kernel: "copy_block",
+    case: "6 from 1 of dimension 1",
+    from: "p.x_step + p.x_at",
+    to: "p.x_step",
+  },
   { name: "the last of a range left out", kernel: "pad_block", from: "l < p.count", to: "l + 1u < p.count" },
   { name: "strides swapped", kernel: "permute", from: "rest * p.s_outer", to: "rest * p.s0" },
   { name: "a row and a column swapped", kernel: "binary_middle", ...MIDDLE },
