@@ -36,9 +36,9 @@ export const flags = {
   run: {
     kind: "text",
     value: "DIR",
-    help: "instead of an encoder: a run that makes features of others (method spade); inputs are folders of features",
+    help: "instead of an encoder: a run that makes features of others (spade, bulk); inputs are folders of features",
   },
-  form: { kind: "text", value: "FORM", help: "what --run makes: routed (default), or concat with the input" },
+  form: { kind: "text", value: "FORM", help: "what --run makes: routed (default) or concat of spade, an arm of bulk" },
   out: { kind: "text", value: "DIR|FILE", default: "features", help: "folder, or a file for a single input" },
   format: { kind: "choice", of: Object.keys(FEATURE_FORMATS), default: "h5", help: "form of the output" },
   pooling: { kind: "choice", of: ["cls", "mean", "cls+mean"], help: "instead of the encoder's own" },

@@ -2,7 +2,7 @@
  * Euclidean k-means over rows that need not fit on the device: k-means++ starts, Lloyd's iterations, restarts.
  *
  * A block of rows is on the device at a time: score = 2 x·c - |c|², the largest is the nearest centroid, and the lowest of
- * equals; sums of the rows of each cluster are f32 within a block, in the order of the rows, and f64 over blocks. Squared
+ * equals; sums of the rows of each cluster are f32 over 4,096 rows, in their order, and f64 over these, whatever the block is. Squared
  * distances are |x|² less the score, never below 0. Draws are the host's, so that a seed draws the same on every device.
  *
  * A cluster that loses all rows takes the row farthest from its centroid of the largest cluster.
@@ -47,7 +47,7 @@ export interface KmeansOptions {
   readonly tolerance?: number;
   /** Centroids to start from, `[K, dim]`, instead of those that k-means++ draws; there is one start then. */
   readonly start?: Float32Array | undefined;
-  /** Rows on the device at a time; by default what 16 MiB hold. */
+  /** Rows on the device at a time; by default 4,096, or what 64 MiB hold. */
   readonly block?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -67,8 +67,10 @@ export interface Clusters {
   readonly refilled: readonly { readonly cluster: number; readonly from: number }[];
 }
 
-/** Bytes of a block of rows. */
-const BLOCK_BYTES = 16 << 20;
+/** Rows whose sums are f32. */
+const SUM_ROWS = 4096;
+/** Most bytes of a block of rows. */
+const BLOCK_BYTES = 64 << 20;
 
 /** What one pass over all rows gives. */
 interface Pass {
@@ -80,7 +82,9 @@ interface Pass {
 }
 
 /** What the plan reads and writes. */
-type NearestTensors = Readonly<Record<"x" | "weight" | "bias" | "index" | "score" | "sums", Tensor>>;
+type NearestTensors = Readonly<Record<"x" | "weight" | "bias" | "index" | "score", Tensor>> & {
+  readonly sums: readonly Tensor[];
+};
 
 /**
  * Appends the search of the nearest centroid of each row, and the sums of the rows of each.
@@ -92,11 +96,16 @@ export function nearestRows(
   g: Plan,
   x: Tensor,
   { weight, bias }: { weight: Tensor; bias: Tensor },
-): { index: Tensor; score: Tensor; sums: Tensor } {
+): { index: Tensor; score: Tensor; sums: readonly Tensor[] } {
   return g.withoutTape(() => {
+    const [R, dim] = [x.dim(0), x.dim(1)];
     const { indices, scores } = rowTopk(g, linear(g, x, { weight, bias }), 1);
-    const [index, score] = [indices, scores].map((found) => found.reshape([x.dim(0)])) as [Tensor, Tensor];
-    return { index, score, sums: scatterAdd(g, x, index, weight.dim(0)) };
+    const [index, score] = [indices, scores].map((found) => found.reshape([R])) as [Tensor, Tensor];
+    const sums = Array.from({ length: Math.ceil(R / SUM_ROWS) }, (_, i) => {
+      const [from, rows] = [i * SUM_ROWS, Math.min(SUM_ROWS, R - i * SUM_ROWS)];
+      return scatterAdd(g, x.slice(from * dim, [rows, dim]), index.slice(from, [rows]), weight.dim(0));
+    });
+    return { index, score, sums };
   });
 }
 
@@ -136,7 +145,7 @@ export class NearestCentroid {
       const bias = store.tensor("bias", "bias", [clusters]);
       const g = new Plan(gpu);
       const { index, score, sums } = nearestRows(g, x, { weight, bias });
-      g.output(index, score, sums);
+      g.output(index, score, ...sums);
       store.allocate();
       const tensors = { x, weight, bias, index, score, sums };
       return new NearestCentroid(gpu, { store, program: await g.compile(), tensors }, block);
@@ -175,8 +184,8 @@ export class NearestCentroid {
       const whole = to - from === this.block ? read : (padded.fill(0), padded.set(read), padded);
       this.#store.write(x, whole);
       this.#program.run();
-      const [i, s, part] = await readback(this.#gpu, index, score, sums);
-      for (let k = 0; k < total.length; k++) total[k]! += part![k]!;
+      const [i, s, ...parts] = await readback(this.#gpu, index, score, ...sums);
+      for (const part of parts) for (let k = 0; k < total.length; k++) total[k]! += part[k]!;
       for (let r = from; r < to; r++) {
         const label = i![r - from]!;
         labels[r] = label;
@@ -205,12 +214,12 @@ export function squares(data: Float32Array, dim: number): Float64Array {
   return out;
 }
 
-/** Rows of a block: what {@linkcode BLOCK_BYTES} hold, no more than there are, rounded up so that few sizes occur. */
+/** Rows of a block: as many as are summed in f32, or fewer where they are so wide; no more than there are. */
 export function blockRows({ count, dim }: Pick<ClusterRows, "count" | "dim">, clusters: number, gpu: Gpu): number {
   const { maxStorageBufferBindingSize } = gpu.caps.limits;
   const bytes = Math.min(BLOCK_BYTES, maxStorageBufferBindingSize);
   const most = Math.max(64, Math.floor(bytes / (4 * Math.max(dim, clusters)) / 64) * 64);
-  return Math.min(most, Math.ceil(count / 64) * 64);
+  return Math.min(SUM_ROWS, most, Math.ceil(count / 64) * 64);
 }
 
 /** Squared lengths of all rows. */
@@ -237,7 +246,9 @@ export async function kmeans(gpu: Gpu, rows: ClusterRows, options: KmeansOptions
     });
   }
   if (rows.count < clusters) throw tooFew(rows, rows.count, clusters);
-  const block = options.block ?? blockRows(rows, clusters, gpu);
+  const asked = options.block ?? blockRows(rows, clusters, gpu);
+  // Whole sums, so that they are the same in blocks of any size.
+  const block = asked > SUM_ROWS ? Math.ceil(asked / SUM_ROWS) * SUM_ROWS : asked;
   const norms = await rowSquares(rows, block);
   const nearest = await NearestCentroid.compile(gpu, { clusters, dim: rows.dim, block });
   const one = start ? undefined : await NearestCentroid.compile(gpu, { clusters: 1, dim: rows.dim, block });

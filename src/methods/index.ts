@@ -24,6 +24,7 @@ const METHODS: Readonly<Record<string, Row>> = {
     files: ["spade.safetensors", "spade.json", "best.safetensors", "genes.json"],
     load: () => import("./spade/index.ts"),
   },
+  bulk: { files: ["bulk.json", "genes.tsv"], load: () => import("./bulk/index.ts") },
 };
 
 /** Names of all methods. */

@@ -500,6 +500,86 @@ export interface SpadeSettings {
   readonly log_every?: number | undefined;
 }
 
+/** Configuration of method `bulk`: the keys of its YAML files; what is left out has its default. */
+export interface BulkSettings {
+  /** Folders with a feature file a slide, as embed, TRIDENT, CLAM and STAMP write them; a list of texts. Default []. */
+  readonly features?: readonly string[] | undefined;
+  /** Bulk expression: a folder of STAR's or HTSeq's files, a matrix of genes by samples (TSV), or an h5ad; a text or null. Default null. */
+  readonly expression?: string | null | undefined;
+  /** What values of a matrix or h5ad are: logarithms (log2, which auto takes them for), TPM or counts; auto | log2 | tpm | counts. Default auto. */
+  readonly bulk_unit?: "auto" | "log2" | "tpm" | "counts" | undefined;
+  /** Table (CSV or TSV) of slides: slide_id, case_id, fold_0, labels; without it names of TCGA are cut to patients; a text or null. Default null. */
+  readonly slides?: string | null | undefined;
+  /** Columns of the table whose classes the report probes, before and after; a list of texts. Default []. */
+  readonly labels?: readonly string[] | undefined;
+  /** Run folder; a text or null. Default null. */
+  readonly out?: string | null | undefined;
+  /** Genes, by variance over the training patients; all where there are fewer; a whole number from 1 to 100000. Default 5000. */
+  readonly n_genes?: number | undefined;
+  /** File with genes, one a line, in place of those; the expression must have all of them; a text or null. Default null. */
+  readonly gene_list?: string | null | undefined;
+  /** Share of the patients that is tested on, where the table has no fold_0; a number between 0 and 0.8. Default 0.2. */
+  readonly holdout_fraction?: number | undefined;
+  /** Share of the training patients that watches the loss and the rank of the features; a number from 0 to 0.5. Default 0.1. */
+  readonly val_fraction?: number | undefined;
+  /** What is trained, one after another from the same start on the same tiles: contrastive, direct (regression), shuffled (contrastive on exchanged patients, a control); a list of texts. Default [contrastive, direct]. */
+  readonly arms?: readonly string[] | undefined;
+  /** Width of the layer that changes tile features: h = x + W2 GELU(W1 LN(x)), W2 zero at the start; a whole number from 1 to 8192. Default 256. */
+  readonly hidden?: number | undefined;
+  /** How tiles become a bag; mean | gated. Default mean. */
+  readonly aggregate?: "mean" | "gated" | undefined;
+  /** Width of gated attention; a whole number from 1 to 4096. Default 128. */
+  readonly attention_hidden?: number | undefined;
+  /** Width of the RNA encoder; a whole number from 1 to 8192. Default 1024. */
+  readonly rna_hidden?: number | undefined;
+  /** Width of the joint space; a whole number from 1 to 4096. Default 256. */
+  readonly width?: number | undefined;
+  /** Dropout of the RNA encoder; a number from 0 to 0.9. Default 0.2. */
+  readonly rna_dropout?: number | undefined;
+  /** Of the contrastive loss at the start; it is trained, and 0.01 at least; a number from 0.01 to 10. Default 0.07. */
+  readonly temperature?: number | undefined;
+  /** Share of the smooth rank of the given features below which training stops as collapsed; 0 never; a number from 0 to 1. Default 0.3. */
+  readonly collapse?: number | undefined;
+  /** Optimiser steps of each arm; steps; a whole number of at least 1. Default 2000. */
+  readonly steps?: number | undefined;
+  /** Slides a loss sees; bags; a whole number from 2 to 65536. Default 64. */
+  readonly batch_size?: number | undefined;
+  /** Tiles of a slide in a step, drawn with replacement; tiles; a whole number from 1 to 65536. Default 16. */
+  readonly tiles?: number | undefined;
+  /** Tiles in memory at a time, by gradient caching: the same run up to rounding; null is what fits; tiles; a whole number of at least 1 or null. Default null. */
+  readonly micro_batch?: number | null | undefined;
+  /** Batches an optimiser step sees; batches; a whole number of at least 1. Default 1. */
+  readonly grad_accum?: number | undefined;
+  /** Learning rate; a number above 0. Default 0.0001. */
+  readonly lr?: number | undefined;
+  /** Decoupled weight decay of matrices; a number of at least 0. Default 0.01. */
+  readonly weight_decay?: number | undefined;
+  /** AdamW's memory of gradients; a number from 0 to 0.9999. Default 0.9. */
+  readonly beta1?: number | undefined;
+  /** AdamW's memory of their squares; a number from 0 to 0.999999. Default 0.999. */
+  readonly beta2?: number | undefined;
+  /** AdamW's epsilon; a number between 0 and 0.01. Default 1e-8. */
+  readonly eps?: number | undefined;
+  /** Learning rate over the steps; cosine | constant. Default cosine. */
+  readonly scheduler?: "cosine" | "constant" | undefined;
+  /** Linear rise of the learning rate at the start of a stage; steps; a whole number of at least 0. Default 0. */
+  readonly lr_warmup_steps?: number | undefined;
+  /** Learning rate that cosine ends with; a number of at least 0. Default 0. */
+  readonly min_lr?: number | undefined;
+  /** Largest norm of all gradients together; 0 does not clip; a number of at least 0. Default 0. */
+  readonly clip_norm?: number | undefined;
+  /** Seed of everything random; a whole number from 0 to 4294967295. Default 42. */
+  readonly seed?: number | undefined;
+  /** Between two evaluations; 0: at the end; epochs; a whole number of at least 0. Default 20. */
+  readonly eval_every?: number | undefined;
+  /** Between two checkpoints; 0: at the end; epochs; a whole number of at least 0. Default 0. */
+  readonly save_every?: number | undefined;
+  /** The same by steps; 0: not; steps; a whole number of at least 0. Default 0. */
+  readonly save_every_steps?: number | undefined;
+  /** Between two lines of metrics; steps; a whole number of at least 1. Default 10. */
+  readonly log_every?: number | undefined;
+}
+
 /** Configurations by the name of the method. */
 export interface MethodSettings {
   /** Of method `seal`. */
@@ -508,4 +588,6 @@ export interface MethodSettings {
   readonly mil: MilSettings;
   /** Of method `spade`. */
   readonly spade: SpadeSettings;
+  /** Of method `bulk`. */
+  readonly bulk: BulkSettings;
 }

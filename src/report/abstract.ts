@@ -11,6 +11,7 @@ import { type DonorKind, donorKinds, namesOf, samplesOf } from "./evidence_view.
 import { amount, difference, percent, score } from "./format.ts";
 import { besideText, type Measure, measures } from "./headline.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
+import { probeSentences } from "./probes.ts";
 import type { Difference } from "./run_evidence.ts";
 
 /** What the run shows, in sentences. */
@@ -45,6 +46,7 @@ export function abstract(evidence: ReadEvidence): Markup {
     const chance = recall.chance === undefined ? "" : markup`; guessing gives ${score(recall.chance)}`;
     sentences.push(markup` ${compare(recall, `${recall.name} is`, `with the ${names.before.text}`, chance)}`);
   }
+  if (sentences.length === 0 && evidence.probes !== undefined) sentences.push(...probeSentences(evidence.probes));
   if (sentences.length === 0) sentences.push("This run has losses but no evaluation on held-out sections yet.");
   return markup`<p class="abstract">${sentences}</p>`;
 }

@@ -18,6 +18,7 @@ import { toDense } from "../io/sparse.ts";
 import { expertsEvidence, unevenExperts } from "./experts_schema.ts";
 import { type AttentionEvidence, attentionFile, attentionImages } from "./attention_evidence.ts";
 import { cohortEvidence } from "./cohort_evidence.ts";
+import { probesEvidence, unevenProbes } from "./probes_schema.ts";
 import { embeddingMap, galleryFile, mapsFile, results, runFacts } from "./evidence_schema.ts";
 import {
   type EmbeddingMap,
@@ -98,6 +99,14 @@ export async function readEvidence({ path, disk }: Pick<RunFolder, "path" | "dis
   }
   if (there(EVIDENCE.cohort)) {
     await part("cohort", EVIDENCE.cohort, (bytes, name) => parseChecked(bytes, name, cohortEvidence));
+  }
+  if (there(EVIDENCE.probes)) {
+    await part("probes", EVIDENCE.probes, (bytes, name) => {
+      const found = parseChecked(bytes, name, probesEvidence);
+      const [path, given, expected] = unevenProbes(found) ?? [];
+      if (path !== undefined) throw wrong(name, path, given!, expected!);
+      return found;
+    });
   }
   return { config, metrics, ...parts as OptionalEvidence, missing, errors, unchecked: [...run.unchecked] };
 }

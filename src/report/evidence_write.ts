@@ -43,13 +43,14 @@ export async function writeEvidence(folder: RunFolder, evidence: Partial<RunEvid
     folder.disk.write(`${folder.path}/${path}`, content);
     files.push(path);
   };
-  const { config, metrics, facts, results, embedding, experts } = evidence;
+  const { config, metrics, facts, results, embedding, experts, probes } = evidence;
   if (config !== undefined) write(EVIDENCE.config, config);
   if (metrics !== undefined) write(EVIDENCE.metrics, metricLines(metrics));
   if (facts !== undefined) write(EVIDENCE.facts, json(facts));
   if (results !== undefined) write(EVIDENCE.results, json(results));
   if (embedding !== undefined) write(EVIDENCE.embedding, json(embedding, false));
   if (experts !== undefined) write(EVIDENCE.experts, json(experts, false));
+  if (probes !== undefined) write(EVIDENCE.probes, json(probes, false));
   if (evidence.maps !== undefined) {
     files.push(...await writeMaps(folder, evidence.maps, write));
   }

@@ -25,6 +25,7 @@ import { notes } from "./notes.ts";
 import { pageOf } from "./page.ts";
 import { probe } from "./probe_section.ts";
 import type { WrittenReport } from "./written.ts";
+import { probes } from "./probes.ts";
 import { retrieval } from "./retrieval.ts";
 import { EVIDENCE } from "./run_evidence.ts";
 
@@ -55,6 +56,7 @@ export async function renderReport(evidence: ReadEvidence): Promise<string> {
   const sections: (readonly [id: string, name: string, content: Slot])[] = [
     ...isJudged(evidence) && evidence.results!.encoders.length === 0 ? [] : encoderSections(evidence),
     ["experts", "Experts", experts(evidence)],
+    ["probes", "Probes", probes(evidence)],
     ["classes", "Classification", classification(evidence)],
     ["scores", "Scores", evidence.cohort === undefined ? "" : cohort(evidence.cohort)],
     ["attention", "Attention", attention(evidence)],
@@ -74,9 +76,10 @@ export async function renderReport(evidence: ReadEvidence): Promise<string> {
   });
 }
 
-/** Whether cases were judged, in place of encoders. */
+/** Whether cases or patients were judged, in place of encoders. */
 function isJudged(evidence: ReadEvidence): boolean {
-  return evidence.results !== undefined && (classified(evidence) !== undefined || evidence.cohort !== undefined);
+  const { results, cohort, probes } = evidence;
+  return results !== undefined && (classified(evidence) !== undefined || cohort !== undefined || probes !== undefined);
 }
 
 /** Sections on encoders before and after. */

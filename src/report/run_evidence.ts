@@ -11,6 +11,7 @@
  * | `evaluation/gallery/gallery.json`, `*.png` | {@linkcode Gallery} |
  * | `evaluation/embedding_map.json` | {@linkcode EmbeddingMap} |
  * | `evaluation/experts.json` | {@linkcode ExpertsEvidence} |
+ * | `evaluation/probes.json` | {@linkcode ProbesEvidence} |
  * | `evaluation/cases.csv` | what each predictor says of each test case, where cases are classified |
  * | `evaluation/outputs.json` | what a model of slides says of each test case |
  * | `evaluation/cohort.json` | scores of a survival or regression beside models of the mean |
@@ -28,6 +29,7 @@ import type { AttentionEvidence } from "./attention_evidence.ts";
 import type { CohortEvidence } from "./cohort_evidence.ts";
 import type { ClassificationResults } from "./classification_evidence.ts";
 import type { ExpertsEvidence } from "./experts_evidence.ts";
+import type { ProbesEvidence } from "./probes_evidence.ts";
 import type { EVIDENCE_SCHEMA, RunFacts, Warning } from "./run_facts.ts";
 
 export * from "./run_facts.ts";
@@ -46,6 +48,7 @@ export const EVIDENCE = {
   patches: "evaluation/gallery",
   embedding: "evaluation/embedding_map.json",
   experts: "evaluation/experts.json",
+  probes: "evaluation/probes.json",
   cases: "evaluation/cases.csv",
   outputs: "evaluation/outputs.json",
   cohort: "evaluation/cohort.json",
@@ -347,6 +350,8 @@ export interface OptionalEvidence {
   readonly experts?: ExpertsEvidence;
   readonly attention?: AttentionEvidence;
   readonly cohort?: CohortEvidence;
+  /** Probes by task, of a method that is judged by several. */
+  readonly probes?: ProbesEvidence;
 }
 
 /** All evidence of a run. */

@@ -4,7 +4,7 @@
  * | file | content |
  * |---|---|
  * | `NAME.h5` (or another form) | features, with the names and places of the input's rows |
- * | `rows/NAME.csv` | a line a row: its name, and the run's columns, such as the expert |
+ * | `rows/NAME.csv` | a line a row: its name, and the run's columns, such as the expert, of runs that have some |
  * | `embedding.json` | the list of files, and what they were made from; written last |
  *
  * @module
@@ -74,7 +74,7 @@ async function requestOf(options: EmbedFeaturesOptions): Promise<Request> {
     throw new ConfigError(`Cannot embed features with ${run}: models of method ${method.name} make none of others`, {
       code: "method-unsupported",
       hint: method.trained === undefined
-        ? "Give a run of method spade"
+        ? "Give a run of method spade or bulk"
         : `Embed patches with its encoder: --adapter ${run}/checkpoints/best`,
       context: { run, method: method.name },
     });
@@ -190,8 +190,10 @@ async function embedOne(
       table.forEach((row, i) => lines.push(csvLine([rowNames?.[from + i] ?? from + i, ...row])));
     }
     folder.begin();
-    makeFolder(`${folder.path}/${ROWS}`);
-    disk.write(`${folder.path}/${ROWS}/${name}.csv`, lines.join(""));
+    if (trained.columns.length > 0) {
+      makeFolder(`${folder.path}/${ROWS}`);
+      disk.write(`${folder.path}/${ROWS}/${name}.csv`, lines.join(""));
+    }
     const out = `${name}.${options.format}`;
     const { coords, barcodes, files } = file;
     await writeFeatures(disk, `${folder.path}/${out}`, options.format, {

@@ -57,6 +57,12 @@ for (const { path, on } of kernelPaths(gpu)) {
   });
 }
 
+Deno.test("blocks of 4,096 rows and one of all give the same bits", async () => {
+  const rows = rowsInMemory("cloud", cloud(9000, 8, 5, 2), 8);
+  const options = { clusters: 5, seed: 4, restarts: 1, iterations: 4 };
+  assert.deepEqual(await kmeans(gpu, rows, { ...options, block: 9000 }), await kmeans(gpu, rows, options));
+});
+
 Deno.test("the same seed gives the same bits", async () => {
   const rows = rowsInMemory("cloud", cloud(500, 12, 6, 1), 12);
   const once = await kmeans(gpu, rows, { clusters: 6, seed: 9, restarts: 2 });

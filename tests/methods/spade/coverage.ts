@@ -24,7 +24,7 @@ function spadeTexts(texts: Texts, gpu: Gpu): void {
       weight: tensor("weight", 16, dim),
       bias: tensor("bias", 16),
     });
-    clusters.output(...Object.values(sums));
+    clusters.output(sums.index, sums.score, ...sums.sums);
     addTexts(texts, clusters, `clusters of ${name}`);
     const shape = { inputs: { img: dim, gene: genes }, width, dropout: 0.1 };
     for (const training of [true, false]) {

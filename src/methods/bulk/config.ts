@@ -1,0 +1,209 @@
+/**
+ * Configuration of training on bulk RNA: keys, and what must hold between them.
+ *
+ * @module
+ */
+
+import type { Keys, Rule } from "../../core/config_key.ts";
+import { BULK_UNITS } from "../../data/cohort/bulk.ts";
+import { ConfigFormat, type ConfigOf, type ConfigRules } from "../../train/config/format.ts";
+import { EVAL_KEYS, INPUT_KEYS, methodKey, OPTIM_KEYS } from "../../train/config/keys.ts";
+
+const INPUT = {
+  method: methodKey("bulk"),
+  features: {
+    kind: "texts",
+    default: [],
+    doc: "Folders with a feature file a slide, as embed, TRIDENT, CLAM and STAMP write them",
+  },
+  expression: {
+    kind: "text",
+    default: null,
+    nullable: true,
+    doc: "Bulk expression: a folder of STAR's or HTSeq's files, a matrix of genes by samples (TSV), or an h5ad",
+  },
+  bulk_unit: {
+    kind: "choice",
+    of: BULK_UNITS,
+    default: "auto",
+    doc: "What values of a matrix or h5ad are: logarithms (log2, which auto takes them for), TPM or counts",
+  },
+  slides: {
+    kind: "text",
+    default: null,
+    nullable: true,
+    doc:
+      "Table (CSV or TSV) of slides: slide_id, case_id, fold_0, labels; without it names of TCGA are cut to patients",
+  },
+  labels: { kind: "texts", default: [], doc: "Columns of the table whose classes the report probes, before and after" },
+  out: INPUT_KEYS.out,
+} as const satisfies Keys;
+
+const GENES = {
+  n_genes: {
+    kind: "number",
+    default: 5000,
+    min: 1,
+    max: 100_000,
+    integer: true,
+    doc: "Genes, by variance over the training patients; all where there are fewer",
+  },
+  gene_list: {
+    kind: "text",
+    default: null,
+    nullable: true,
+    doc: "File with genes, one a line, in place of those; the expression must have all of them",
+  },
+} as const satisfies Keys;
+
+const SPLIT = {
+  holdout_fraction: {
+    kind: "number",
+    default: 0.2,
+    min: 0,
+    max: 0.8,
+    open: true,
+    doc: "Share of the patients that is tested on, where the table has no fold_0",
+  },
+  val_fraction: {
+    kind: "number",
+    default: 0.1,
+    min: 0,
+    max: 0.5,
+    doc: "Share of the training patients that watches the loss and the rank of the features",
+  },
+} as const satisfies Keys;
+
+/** Ways of training. */
+export const ARMS = ["contrastive", "direct", "shuffled"] as const;
+
+const MODEL = {
+  arms: {
+    kind: "texts",
+    default: ["contrastive", "direct"],
+    doc:
+      "What is trained, one after another from the same start on the same tiles: contrastive, direct (regression), " +
+      "shuffled (contrastive on exchanged patients, a control)",
+  },
+  hidden: {
+    kind: "number",
+    default: 256,
+    min: 1,
+    max: 8192,
+    integer: true,
+    doc: "Width of the layer that changes tile features: h = x + W2 GELU(W1 LN(x)), W2 zero at the start",
+  },
+  aggregate: { kind: "choice", of: ["mean", "gated"], default: "mean", doc: "How tiles become a bag" },
+  attention_hidden: { kind: "number", default: 128, min: 1, max: 4096, integer: true, doc: "Width of gated attention" },
+  rna_hidden: { kind: "number", default: 1024, min: 1, max: 8192, integer: true, doc: "Width of the RNA encoder" },
+  width: { kind: "number", default: 256, min: 1, max: 4096, integer: true, doc: "Width of the joint space" },
+  rna_dropout: { kind: "number", default: 0.2, min: 0, max: 0.9, doc: "Dropout of the RNA encoder" },
+  temperature: {
+    kind: "number",
+    default: 0.07,
+    min: 0.01,
+    max: 10,
+    doc: "Of the contrastive loss at the start; it is trained, and 0.01 at least",
+  },
+  collapse: {
+    kind: "number",
+    default: 0.3,
+    min: 0,
+    max: 1,
+    doc: "Share of the smooth rank of the given features below which training stops as collapsed; 0 never",
+  },
+} as const satisfies Keys;
+
+const { grad_accum, beta1, beta2, eps, scheduler, lr_warmup_steps, min_lr, clip_norm, seed } = OPTIM_KEYS;
+
+const OPTIM = {
+  steps: {
+    kind: "number",
+    default: 2000,
+    min: 1,
+    integer: true,
+    unit: "steps",
+    doc: "Optimiser steps of each arm",
+  },
+  batch_size: { ...OPTIM_KEYS.batch_size, default: 64, unit: "bags", doc: "Slides a loss sees" },
+  tiles: {
+    kind: "number",
+    default: 16,
+    min: 1,
+    max: 65536,
+    integer: true,
+    unit: "tiles",
+    doc: "Tiles of a slide in a step, drawn with replacement",
+  },
+  micro_batch: {
+    ...OPTIM_KEYS.micro_batch,
+    unit: "tiles",
+    doc: "Tiles in memory at a time, by gradient caching: the same run up to rounding; null is what fits",
+  },
+  grad_accum,
+  lr: { kind: "number", default: 1e-4, min: 0, open: true, doc: "Learning rate" },
+  weight_decay: { ...OPTIM_KEYS.weight_decay, default: 1e-2, doc: "Decoupled weight decay of matrices" },
+  beta1,
+  beta2,
+  eps,
+  scheduler,
+  lr_warmup_steps,
+  min_lr,
+  clip_norm,
+  seed,
+} as const satisfies Keys;
+
+const { eval_every, log_every, save_every, save_every_steps } = EVAL_KEYS;
+
+/** All keys by concern. */
+export const BULK_KEYS = {
+  input: INPUT,
+  genes: GENES,
+  split: SPLIT,
+  model: MODEL,
+  optim: OPTIM,
+  eval: {
+    eval_every: { ...eval_every, default: 20 },
+    save_every: { ...save_every, default: 0 },
+    save_every_steps,
+    log_every,
+  },
+} as const;
+
+/** A configuration. */
+export type BulkConfig = ConfigOf<typeof BULK_KEYS>;
+
+const BULK_RULES: ConfigRules<BulkConfig> = {
+  rules: ({ model, optim, input }): Rule[] => {
+    const strange = model.arms.find((arm) => !(ARMS as readonly string[]).includes(arm));
+    return [
+      [
+        ["arms"],
+        strange === undefined && model.arms.length > 0 && new Set(model.arms).size === model.arms.length,
+        `Cannot train: arms are ${model.arms.join(", ") || "none"}, wanted each of ${ARMS.join(", ")} at most once`,
+        "arms=contrastive,direct",
+      ],
+      [
+        ["labels", "slides"],
+        input.labels.length === 0 || input.slides !== null,
+        `Cannot probe ${input.labels.join(", ")}: there is no table of slides, wanted one with these columns`,
+        "slides=TABLE",
+      ],
+      [
+        ["min_lr", "lr"],
+        optim.min_lr <= optim.lr,
+        `Cannot train: min_lr is ${optim.min_lr}, wanted at most lr, ${optim.lr}`,
+        "Lower min_lr",
+      ],
+      [
+        ["batch_size", "tiles"],
+        optim.batch_size * optim.tiles <= 1 << 20,
+        `Cannot train: ${optim.batch_size} bags of ${optim.tiles} tiles a step, wanted at most ${1 << 20} tiles`,
+        "Lower batch_size or tiles",
+      ],
+    ];
+  },
+};
+
+/** Reads and writes it. */
+export const BULK_CONFIG: ConfigFormat<typeof BULK_KEYS> = new ConfigFormat(BULK_KEYS, BULK_RULES);

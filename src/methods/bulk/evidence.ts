@@ -1,0 +1,255 @@
+/**
+ * What a finished run leaves for its report: linear probes on the mean of each patient's tiles, before and after, on patients that
+ * took no part.
+ *
+ * @module
+ */
+
+import { fixed, signed } from "../../core/fixed.ts";
+import { Rng, streamOf } from "../../core/rng.ts";
+import { alignRows } from "../../core/text_table.ts";
+import { balancedAccuracy, confusionMatrix } from "../../eval/classification.ts";
+import { pearson } from "../../eval/correlation.ts";
+import { applyStandardizer, fitStandardizer } from "../../eval/linalg/standardize.ts";
+import { percentile } from "../../eval/linalg/statistics.ts";
+import { type Table, takeRows } from "../../eval/linalg/table.ts";
+import { fitLogistic, predictLogistic } from "../../eval/logistic.ts";
+import { LEAST_UNITS, noInterval } from "../../eval/paired.ts";
+import { predictLinear } from "../../eval/ridge.ts";
+import { fitChosenRidge } from "../../eval/ridge_choice.ts";
+import type { ProbeDelta, ProbeRow, ProbesEvidence, ProbeTask } from "../../report/probes_evidence.ts";
+import { EVIDENCE_SCHEMA, type MethodFacts } from "../../report/run_evidence.ts";
+import type { EvidenceContext, MethodEvidence } from "../method.ts";
+import type { Arm } from "./model.ts";
+import type { BulkSession } from "./training.ts";
+
+/** What arms are called. */
+const LABELS: Readonly<Record<Arm, string>> = {
+  contrastive: "Contrastive",
+  direct: "Direct",
+  shuffled: "Contrastive, patients exchanged",
+};
+
+/** Draws of a bootstrap; fewer where each is over many genes. */
+const DRAWS = { most: 1000, many: 200, genes: 200 } as const;
+
+/** Mean of the tiles of each patient's slides, `[patients, dim]`. */
+export async function patientMeans(
+  { data: { slides, patients, dim } }: Pick<BulkSession, "data">,
+  change?: (rows: Float32Array) => Promise<Float32Array>,
+): Promise<Table> {
+  const data = new Float64Array(patients.length * dim);
+  const counts = new Float64Array(patients.length);
+  for (const { patient, rows, count } of slides) {
+    const made = change ? await change(rows) : rows;
+    counts[patient]!++;
+    for (let i = 0; i < made.length; i++) data[patient * dim + i % dim]! += made[i]! / count;
+  }
+  return { rows: patients.length, columns: dim, data: data.map((sum, i) => sum / counts[Math.floor(i / dim)]!) };
+}
+
+/** What a probe says of test patients, and how good that is on some of them. */
+interface Judged {
+  readonly task: ProbeTask;
+  /** Places among the test patients that are judged. */
+  readonly patients: readonly number[];
+  /** The score on these of them, with repeats; null where it is not defined. */
+  score(of: readonly number[]): number | null;
+}
+
+interface Sides {
+  readonly train: readonly number[];
+  readonly test: readonly number[];
+}
+
+function sidesOf({ data: { slides, patients } }: BulkSession): Sides {
+  const part = new Map(slides.map(({ patient, part }) => [patient, part]));
+  const of = (test: boolean) => patients.flatMap((_, p) => ((part.get(p) === "test") === test ? [p] : []));
+  return { train: of(false), test: of(true) };
+}
+
+/** Classes of a column by logistic regression. */
+function classes(column: string, labels: readonly string[], features: Table, { train, test }: Sides): Judged {
+  const known = (all: readonly number[]) => all.filter((p) => labels[p] !== "");
+  const [own, asked] = [known(train), known(test)];
+  const names = [...new Set(own.map((p) => labels[p]!))].sort();
+  const judged = asked.filter((p) => names.includes(labels[p]!));
+  const task = { name: column, measure: "balanced accuracy" };
+  if (names.length < 2 || judged.length === 0) {
+    const note = names.length < 2 ? "training patients have one class" : "no test patient has a class of it";
+    return { task: { ...task, note }, patients: [], score: () => null };
+  }
+  const standard = fitStandardizer(takeRows(features, own));
+  const x = (rows: readonly number[]) => applyStandardizer(takeRows(features, rows), standard);
+  const model = fitLogistic(x(own), own.map((p) => names.indexOf(labels[p]!)), {
+    c: 1,
+    tolerance: 1e-6,
+    balanced: true,
+  });
+  const said = predictLogistic(model, x(judged));
+  const truth = judged.map((p) => names.indexOf(labels[p]!));
+  return {
+    task,
+    patients: judged.map((p) => test.indexOf(p)),
+    score(of) {
+      const places = of.map((t) => judged.indexOf(test[t]!)).filter((i) => i >= 0);
+      const table = confusionMatrix(places.map((i) => truth[i]!), places.map((i) => said[i]!), names.length);
+      return balancedAccuracy(table) ?? null;
+    },
+  };
+}
+
+/** Expression by ridge regression, its penalty chosen on the training patients. */
+function expression({ data: { rna, genes } }: BulkSession, features: Table, { train, test }: Sides): Judged {
+  const G = genes.length;
+  const all: Table = { rows: rna.length / G, columns: G, data: Float64Array.from(rna) };
+  const standard = fitStandardizer(takeRows(features, train));
+  const x = (rows: readonly number[]) => applyStandardizer(takeRows(features, rows), standard);
+  const model = fitChosenRidge(x(train), takeRows(all, train));
+  const predicted = predictLinear(model, x(test));
+  const truth = takeRows(all, test);
+  const column = (of: Table, rows: readonly number[], g: number) => Float64Array.from(rows, (r) => of.data[r * G + g]!);
+  const scored = (rows: readonly number[]) =>
+    genes.flatMap((_, g) => {
+      const { value, reason } = pearson(column(predicted, rows, g), column(truth, rows, g));
+      return reason === "constant target" ? [] : [value ?? 0];
+    });
+  const places = test.map((_, i) => i);
+  const left = G - scored(places).length;
+  const note = left > 0 ? `${left} of ${G} genes are constant over them and count nothing` : undefined;
+  return {
+    task: { name: "Expression", measure: "mean Pearson over genes", ...(note !== undefined && { note }) },
+    patients: places,
+    score(of) {
+      const values = scored(of);
+      return values.length === 0 ? null : values.reduce((a, b) => a + b, 0) / values.length;
+    },
+  };
+}
+
+/** All tasks on features. */
+function judge(session: BulkSession, features: Table, sides: Sides): Judged[] {
+  return [
+    ...[...session.data.labels].map(([column, labels]) => classes(column, labels, features, sides)),
+    expression(session, features, sides),
+  ];
+}
+
+/** Differences with intervals, of each task and of their mean. */
+function deltasOf(
+  id: string,
+  base: readonly Judged[],
+  own: readonly Judged[],
+  { seed, count }: { seed: number; count: number },
+): ProbeDelta[] {
+  const patients = Math.max(...base.map((one) => one.patients.length));
+  const tests = Math.max(...base.flatMap((one) => [...one.patients]), -1) + 1;
+  const gains = (of: readonly number[]) =>
+    own.map((one, t) => {
+      const [a, b] = [base[t]!.score(of), one.score(of)];
+      return a === null || b === null ? null : b - a;
+    });
+  const mean = (values: readonly (number | null)[]) => {
+    const known = values.filter((value) => value !== null);
+    return known.length === 0 ? null : known.reduce((a, b) => a + b, 0) / known.length;
+  };
+  const all = gains(Array.from({ length: tests }, (_, i) => i));
+  const rng = new Rng(seed, streamOf("probes drawn"));
+  const draws = patients < LEAST_UNITS ? [] : Array.from(
+    { length: count },
+    () => gains(Array.from({ length: tests }, () => rng.below(tests))),
+  );
+  return [...all, mean(all)].flatMap((value, task): ProbeDelta[] => {
+    if (value === null) return [];
+    const drawn = draws.map((one) => task === all.length ? mean(one) : one[task]!).filter((one) => one !== null);
+    if (drawn.length < count / 2) {
+      return [{ id, task, value, reason: noInterval({ count: patients, name: "test patients" }) }];
+    }
+    const values = Float64Array.from(drawn);
+    return [{ id, task, value, low: percentile(values, 2.5), high: percentile(values, 97.5) }];
+  });
+}
+
+/** Probes of the given features and of each arm. */
+export async function probesOf(session: BulkSession): Promise<ProbesEvidence> {
+  const { data: { notes }, arms, config } = session;
+  const sides = sidesOf(session);
+  const base = judge(session, await patientMeans(session), sides);
+  const everyone = sides.test.map((_, i) => i);
+  const row = (id: string, label: string, judged: readonly Judged[]): ProbeRow => ({
+    id,
+    label,
+    values: judged.map((one) => one.score(everyone)),
+  });
+  const rows = [row("base", "Features as given", base)];
+  const deltas: ProbeDelta[] = [];
+  const count = session.data.genes.length > DRAWS.genes ? DRAWS.many : DRAWS.most;
+  for (const { arm } of arms) {
+    const own = judge(session, await patientMeans(session, (tiles) => session.embed(arm, tiles)), sides);
+    rows.push(row(arm, LABELS[arm], own));
+    deltas.push(...deltasOf(arm, base, own, { seed: config.optim.seed, count }));
+  }
+  return {
+    schema: EVIDENCE_SCHEMA,
+    ...{ train: sides.train.length, test: sides.test.length },
+    ...{ tasks: base.map(({ task }) => task), rows, deltas, notes },
+  };
+}
+
+/** The table for people. */
+function linesOf({ tasks, rows, deltas }: ProbesEvidence): string[] {
+  const head = ["features", ...tasks.map(({ name }) => name), "mean difference"];
+  const body = rows.map(({ id, label, values }) => {
+    const all = deltas.find((one) => one.id === id && one.task === tasks.length);
+    const cells = values.map((value, t) => {
+      const delta = deltas.find((one) => one.id === id && one.task === t);
+      return `${value === null ? "-" : fixed(value, 3)}${delta ? ` (${signed(delta.value, 3)})` : ""}`;
+    });
+    const range = all &&
+      (all.low === undefined || all.high === undefined
+        ? `${signed(all.value, 3)}; no interval: ${all.reason}`
+        : `${signed(all.value, 3)} (${signed(all.low, 3)} to ${signed(all.high, 3)} over test patients)`);
+    return [label, ...cells, range ?? ""];
+  });
+  return ["", ...alignRows([head, ...body]), ""];
+}
+
+/** Measures what was learnt on patients that are held out. */
+export async function bulkEvidence(session: BulkSession, { folder, end }: EvidenceContext): Promise<MethodEvidence> {
+  const { config, data, gpu } = session;
+  const probes = await probesOf(session);
+  const method: MethodFacts = {
+    name: "bulk",
+    label: "Bulk RNA",
+    use: {
+      title: "Change other features as an arm does",
+      code: `deno task embed FEATURES --run ${folder} --form ${config.model.arms[0]} --out features_bulk`,
+    },
+    columns: { loss: "Loss of the arm", smooth_rank: "Smooth rank of features", samples_per_second: "Bags a second" },
+    columns_note: "Arms are stages one after another; their losses are of different kinds and are not to be compared.",
+  };
+  return {
+    parts: {
+      probes,
+      results: {
+        schema: EVIDENCE_SCHEMA,
+        encoders: [],
+        device: gpu.description,
+        notes: data.notes.map((text) => ({ text })),
+      },
+    },
+    facts: {
+      title: `Bulk RNA of ${data.patients.length} patients: ${config.model.arms.join(", ")}`,
+      method,
+      seed: config.optim.seed,
+      stages: config.model.arms.map((name, i, all) => {
+        const each = Math.round(end.state.step / all.length);
+        return { name, from: i * each, to: (i + 1) * each };
+      }),
+      warnings: data.notes.map((text) => ({ text })),
+    },
+    precision: "f32",
+    lines: linesOf(probes),
+    json: { probes: { tasks: probes.tasks, rows: probes.rows, deltas: probes.deltas } },
+  };
+}

@@ -1,0 +1,141 @@
+/**
+ * What an arm trains: a change of tile features, their aggregate over a bag, and a head that is thrown away.
+ *
+ * h = x + W2 GELU(W1 LN(x) + b1) + b2, W2 and b2 zero at the start, so that h = x. u = mean of h, or gated attention. Direct:
+ * mean squared difference of W u + b and the z-scored expression. Contrastive: a = P u and c = RNA encoder of the expression,
+ * both of length one, cross-entropy of a c^T / temperature over rows and columns; other bags of the same patient are no
+ * negatives.
+ *
+ * Source: the design of "Enhancing pathology foundation models with transcriptomics" (poster, kaiko.ai), which publishes no
+ * sizes; RNA encoder and gated attention as in TANGLE.
+ *
+ * @module
+ */
+
+import type { Plan } from "../../graph/plan.ts";
+import type { Tensor } from "../../graph/tensor.ts";
+import { constant, moduleRng } from "../../nn/init.ts";
+import { applyLinear, applyNorm, type LinearLayer, linearLayer, normLayer } from "../../nn/layers.ts";
+import type { Parameters } from "../../nn/parameters.ts";
+import { createSequential, torchLinear } from "../../nn/sequential.ts";
+import { clamp, exp, sigmoid, square, tanh } from "../../ops/activation.ts";
+import { add, mul, sub } from "../../ops/binary.ts";
+import { l2Normalize } from "../../ops/l2_normalize.ts";
+import { matmul } from "../../ops/matmul.ts";
+import { permute } from "../../ops/permute.ts";
+import { meanAll, sumAll } from "../../ops/reduce.ts";
+import { affine, scale } from "../../ops/scale.ts";
+import { segmentPool } from "../../ops/segment_pool.ts";
+import { segmentSoftmax } from "../../ops/segment_softmax.ts";
+import { logSoftmax } from "../../ops/softmax.ts";
+import type { Losses } from "../../train/step_model.ts";
+import type { ARMS, BulkConfig } from "./config.ts";
+
+/** A way of training. */
+export type Arm = (typeof ARMS)[number];
+
+/** Bags of a batch on the device. */
+export interface BulkFields {
+  /** Where bags begin among the rows, u32 `[B + 1]`. */
+  readonly bound: Tensor;
+  /** Expression of the bags' patients `[B, G]`. */
+  readonly rna: Tensor;
+  /** Added to the similarities `[B, B]`: 0, or -1e9 where two bags are of one patient. */
+  readonly mask: Tensor;
+}
+
+/** An arm with its parameters. */
+export interface BulkArm {
+  readonly arm: Arm;
+  /** Appends the change of tile features. @param x `[R, d]`. @returns `[R, d]`. */
+  tiles(g: Plan, x: Tensor): Tensor;
+  /** Appends the aggregate of bags. @param h `[R, d]`. @returns `[B, d]`. */
+  bags(g: Plan, h: Tensor, bound: Tensor): Tensor;
+  /** Appends the objective. @param h Changed tiles `[R, d]`. */
+  losses(g: Plan, h: Tensor, fields: BulkFields, training: boolean): Losses;
+}
+
+/** What stands in the mask for pairs that are no negatives. */
+export const NO_NEGATIVE = -1e9;
+
+/**
+ * Appends the contrastive loss of pairs with a mask.
+ *
+ * @param a `[B, p]`, of length one. @param c `[B, p]`, of length one.
+ * @param inverse 1 / temperature, `[1]`.
+ * @param mask `[B, B]`.
+ * @returns `[1]`.
+ */
+export function maskedClip(g: Plan, a: Tensor, c: Tensor, inverse: Tensor, mask: Tensor): Tensor {
+  const B = a.dim(0);
+  const eye = g.constant(`eye ${B}`, [B, B], "f32", () => {
+    return Float32Array.from({ length: B * B }, (_, i) => (i % (B + 1) === 0 ? 1 : 0));
+  });
+  const s = add(g, scale(g, matmul(g, a, c, { transB: true }), inverse), mask);
+  const own = (of: Tensor) => sumAll(g, mul(g, logSoftmax(g, of), eye));
+  return affine(g, add(g, own(s), own(permute(g, s, [1, 0]))), -0.5 / B);
+}
+
+/** Adds an arm; arms of one seed start alike where they are alike. */
+export function createArm(
+  parameters: Parameters,
+  arm: Arm,
+  { dim, genes }: { dim: number; genes: number },
+  { model, optim: { seed } }: Pick<BulkConfig, "model" | "optim">,
+): BulkArm {
+  const rng = (name: string) => moduleRng(seed, name);
+  const norm = normLayer(parameters, `${arm}.tiles.norm`, dim, 1e-5);
+  const first = torchLinear(parameters, `${arm}.tiles.1`, [dim, model.hidden], rng("tiles.1"));
+  const second = linearLayer(parameters, `${arm}.tiles.2`, model.hidden, dim, {
+    weightInit: constant(0),
+    biasInit: constant(0),
+  });
+  const linear = (name: string, from: number, to: number): LinearLayer =>
+    torchLinear(parameters, `${arm}.${name}`, [from, to], rng(name));
+  const attention = model.aggregate === "mean" ? undefined : {
+    v: linear("attention.V", dim, model.attention_hidden),
+    u: linear("attention.U", dim, model.attention_hidden),
+    w: linear("attention.w", model.attention_hidden, 1),
+  };
+  const base = {
+    arm,
+    tiles: (g: Plan, x: Tensor) =>
+      applyLinear(g, second, applyLinear(g, first, applyNorm(g, norm, x), { act: "gelu" }), { residual: x }),
+    bags(g: Plan, h: Tensor, bound: Tensor): Tensor {
+      const R = h.dim(0);
+      const scores = attention
+        ? applyLinear(
+          g,
+          attention.w,
+          mul(g, tanh(g, applyLinear(g, attention.v, h)), sigmoid(g, applyLinear(g, attention.u, h))),
+        )
+        : g.constant(`scores ${R}`, [R, 1], "f32", () => new Float32Array(R));
+      return segmentPool(g, h, segmentSoftmax(g, scores, bound), bound).reshape([-1, dim]);
+    },
+  };
+  if (arm === "direct") {
+    const head = linear("head", dim, genes);
+    return {
+      ...base,
+      losses(g, h, { bound, rna }) {
+        return { loss: meanAll(g, square(g, sub(g, applyLinear(g, head, base.bags(g, h, bound)), rna))) };
+      },
+    };
+  }
+  const image = linear("image", dim, model.width);
+  const { rna_hidden: d, rna_dropout: p } = model;
+  const layer = (from: number) => [["linear", from, d], ["layernorm", d], ["relu"], ["dropout", p]] as const;
+  const parts = [...layer(genes), ...layer(d), ["linear", d, model.width] as const];
+  const rnaEncoder = createSequential(parameters, `${arm}.rna`, parts, rng("rna"));
+  const logScale = parameters.add(`${arm}.logit_scale`, [1], { init: constant(Math.log(1 / model.temperature)) });
+  return {
+    ...base,
+    losses(g, h, { bound, rna, mask }, training) {
+      const a = l2Normalize(g, applyLinear(g, image, base.bags(g, h, bound)));
+      const c = l2Normalize(g, rnaEncoder.forward(g, rna, training));
+      // The temperature is 0.01 at least; its gradient passes the bound, so that it can come back.
+      const excess = g.withoutTape(() => sub(g, clamp(g, logScale, -100, Math.log(100)), logScale));
+      return { loss: maskedClip(g, a, c, exp(g, add(g, logScale, excess)), mask) };
+    },
+  };
+}

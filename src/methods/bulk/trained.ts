@@ -1,0 +1,70 @@
+/**
+ * Trained arms in use: tile features are changed as an arm changes them; heads are thrown away.
+ *
+ * @module
+ */
+
+import { WeightsError } from "../../core/errors.ts";
+import { Parameters } from "../../nn/parameters.ts";
+import type { FoundCheckpoint } from "../../train/run.ts";
+import type { FeatureRun } from "../method.ts";
+import type { BulkConfig } from "./config.ts";
+import { type Arm, createArm } from "./model.ts";
+import { BULK_FILES, loadArms, TileModel } from "./training.ts";
+
+interface Facts {
+  readonly dim: number;
+  readonly genes: number;
+}
+
+function factsOf({ read, path }: FoundCheckpoint): Facts {
+  const file = `${path}/${BULK_FILES.facts}`;
+  const refuse = (found: string): WeightsError =>
+    new WeightsError(`Cannot open ${file}: ${found}, expected the sizes of the arms`, {
+      hint: "Bring the checkpoint back from a copy, or train again",
+      context: { file },
+    });
+  const bytes = read(BULK_FILES.facts);
+  if (bytes === undefined) throw refuse("it is missing");
+  let facts: Partial<Facts> | null;
+  try {
+    facts = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw refuse((cause as Error).message);
+  }
+  for (const key of ["dim", "genes"] as const) {
+    if (!Number.isInteger(facts?.[key]) || facts![key]! < 1) throw refuse(`${key} is ${JSON.stringify(facts?.[key])}`);
+  }
+  return facts as Facts;
+}
+
+/** A run, for features that it has not seen. @throws {WeightsError} If the checkpoint lacks a file, or one is damaged. */
+export function featureRun(config: BulkConfig, found: FoundCheckpoint): FeatureRun {
+  const sizes = factsOf(found);
+  return {
+    dim: sizes.dim,
+    forms: config.model.arms,
+    columns: [],
+    check() {},
+    async open(gpu, form) {
+      const parameters = new Parameters(gpu, false);
+      try {
+        const arms = config.model.arms.map((arm) => createArm(parameters, arm as Arm, sizes, config));
+        parameters.allocate();
+        loadArms({ parameters }, found.read, found.path);
+        const model = await TileModel.compile(gpu, arms.find(({ arm }) => arm === form)!, sizes.dim);
+        return {
+          dim: sizes.dim,
+          run: async (rows) => ({ features: await model.run(rows), table: [] }),
+          close() {
+            model.destroy();
+            parameters.destroy();
+          },
+        };
+      } catch (error) {
+        parameters.destroy();
+        throw error;
+      }
+    },
+  };
+}

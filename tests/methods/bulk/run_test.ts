@@ -1,0 +1,153 @@
+/**
+ * `train method=bulk` and `embed --run` through the command line: kills, what a run leaves, refusals that leave nothing.
+ *
+ * @seconds 40
+ */
+
+import assert from "node:assert/strict";
+import { writeFeatures } from "../../../src/embed/formats.ts";
+import { disk } from "../../../src/io/fs.ts";
+import { openFeatures } from "../../../src/io/features.ts";
+import { readEvidence } from "../../../src/report/evidence_read.ts";
+import { isUnderWay, timelessOfRun } from "../../../scripts/kill_jobs.ts";
+import { killAndResume, runWhole } from "../../../scripts/kill_resume.ts";
+import { ended, launched } from "../../cli/command.ts";
+import { KW1, makeWorld } from "./world.ts";
+
+const folder = Deno.makeTempDirSync({ prefix: "bulk_run_" });
+Deno.test.afterAll(() => Deno.removeSync(folder, { recursive: true }));
+
+const main = async (...words: string[]) => await ended((await launched(words)).output());
+
+const patients = 24;
+const world = makeWorld(5, patients, 5);
+const barcode = (p: number) => `TCGA-A${p % 3}-${String(p).padStart(4, "0")}`;
+
+/** Writes features of slides; some patients have two. */
+async function writeSlides(to: string, change: (name: string, rows: Float32Array) => Float32Array = (_, rows) => rows) {
+  Deno.mkdirSync(to, { recursive: true });
+  for (const { patient, rows } of world.slides) {
+    for (const suffix of patient % 5 === 0 ? ["01Z-00-DX1", "01Z-00-DX2"] : ["01Z-00-DX1"]) {
+      const name = `${barcode(patient)}-${suffix}`;
+      const own = change(name, rows);
+      const table = { count: own.length / KW1.dim, dim: KW1.dim, attributes: { encoder: "world" } };
+      await writeFeatures(disk, `${to}/${name}.h5`, "h5", table, (a, b) => own.slice(a * KW1.dim, b * KW1.dim));
+    }
+  }
+}
+
+/** A matrix of genes by samples. */
+function matrix(samples: readonly number[], extra: readonly string[] = []): string {
+  const names = [...samples.map((p) => `${barcode(p)}-01`), ...extra];
+  const head = ["sample", ...names].join("\t");
+  const lines = world.genes.map((gene, g) =>
+    [gene, ...samples.map((p) => world.rna[p * 100 + g]!), ...extra.map(() => 1)].join("\t")
+  );
+  return [head, ...lines].join("\n") + "\n";
+}
+
+const features = `${folder}/features`;
+const expression = `${folder}/rna.tsv`;
+const slides = `${folder}/slides.tsv`;
+await writeSlides(features);
+const everyone = Array.from({ length: patients }, (_, p) => p);
+// Two patients lack RNA, one lacks a slide, one has normal tissue besides.
+disk.write(expression, matrix(everyone.slice(2), ["TCGA-ZZ-9999-01", `${barcode(7)}-11`]));
+const rows = [...Deno.readDirSync(features)].map(({ name }) => name.replace(/\.h5$/, "")).sort().map((name) => {
+  const p = Number(name.slice(8, 12));
+  return [name, barcode(p), p >= 18 ? "test" : "train", world.labels.get("sign of z0")![p]].join("\t");
+});
+disk.write(slides, ["slide_id\tcase_id\tfold_0\tz0", ...rows].join("\n") + "\n");
+
+const KEYS: readonly string[] = [
+  ...["steps=6", "batch_size=5", "tiles=3", "micro_batch=4", "hidden=6", "rna_hidden=7", "width=4", "n_genes=40"],
+  ...["log_every=1", "save_every_steps=2", "arms=contrastive,direct,shuffled", "lr=1e-3", "eval_every=1"],
+];
+const args = (out: string, more: readonly string[] = [], from = features) => [
+  ...["train", "--quiet", "method=bulk", "--features", from, "--out", out, `expression=${expression}`],
+  ...KEYS,
+  ...more,
+];
+const labelled = [`slides=${slides}`, "labels=z0"];
+
+Deno.test("killed at random moments and resumed, the same bytes; then reported, checked and used", async () => {
+  const job = {
+    prepare: () => Promise.resolve(),
+    args: (_: string, out: string) => args(out, labelled),
+    isStray: isUnderWay,
+    timeless: timelessOfRun,
+  };
+  const setting = { job, inputs: folder, out: `${folder}/run` };
+  const whole = await runWhole(setting);
+  const { kills, wrong } = await killAndResume(setting, whole, { kills: 2, seed: 3, rounds: 2 });
+  assert.deepEqual([kills, wrong], [2, []]);
+  assert.equal((await main(...args(setting.out, labelled))).code, 0);
+  assert.equal((await main("inspect", setting.out, "--checksums")).code, 0);
+  const { probes, errors, facts } = await readEvidence({ path: setting.out, disk });
+  assert.deepEqual(errors, []);
+  assert.deepEqual(probes!.tasks.map(({ name }) => name), ["z0", "Expression"]);
+  assert.deepEqual([probes!.train, probes!.test], [16, 6]);
+  const told = facts!.warnings!.map(({ text }) => text);
+  assert.equal(told.length, 3);
+  assert.match(told[0]!, /^1 samples of normal tissue left out: TCGA-A1-0007-11/);
+  assert.match(told[1]!, /^3 slides without RNA/);
+  assert.match(told[2]!, /^1 patients with RNA but without slide: TCGA-ZZ-9999/);
+  const page = Deno.readTextFileSync(`${setting.out}/report.html`);
+  for (const text of ["Probes before and after.", "What was published of this design."]) {
+    assert.ok(page.includes(text), text);
+  }
+  const made = await main("embed", "--quiet", "--run", setting.out, "--out", `${folder}/made`, "--form", "direct");
+  assert.equal(made.code, 0, made.err);
+  const name = `${barcode(3)}-01Z-00-DX1.h5`;
+  const [given, changed] = await Promise.all(["features", "made"].map(async (from) => {
+    const file = await openFeatures(disk.open(`${folder}/${from}/${name}`, "read"));
+    try {
+      return { dim: file.dim, rows: await file.read() };
+    } finally {
+      file.close();
+    }
+  }));
+  assert.equal(changed!.dim, given!.dim);
+  assert.notDeepEqual(changed!.rows, given!.rows);
+  assert.equal((await main("report", setting.out)).code, 0);
+});
+
+Deno.test("what cannot be trained on is refused with its place, and leaves nothing", async () => {
+  const refused = async (name: string, code: number, wanted: RegExp, words: readonly string[]) => {
+    const { code: found, err } = await main(...words);
+    assert.match(err, wanted);
+    assert.equal(found, code, err);
+    assert.equal(disk.look(`${folder}/${name}/config.yaml`), undefined, `${name} left a run`);
+  };
+  const out = (name: string, ...more: string[]) => args(`${folder}/${name}`, more);
+  disk.write(`${folder}/genes.txt`, "G1\nG2\nNOGENE\n");
+  await refused(
+    "genes",
+    4,
+    /the expression lacks 1 of its 3 genes \(NOGENE\)/,
+    out("genes", `gene_list=${folder}/genes.txt`),
+  );
+  disk.write(`${folder}/one.tsv`, matrix([3]));
+  await refused("one", 4, /1 of 24 patients with slides and 1 with RNA have both, expected two or more/, [
+    ...out("one"),
+    `expression=${folder}/one.tsv`,
+  ]);
+  await refused("labels", 2, /Cannot probe z0: there is no table of slides/, out("labels", "labels=z0"));
+  await refused("column", 4, /nothere is missing/, out("column", `slides=${slides}`, "labels=nothere"));
+  await refused(
+    "arm",
+    2,
+    /arms are twice, wanted each of contrastive, direct, shuffled at most once/,
+    out("arm", "arms=twice"),
+  );
+  await writeSlides(
+    `${folder}/nan`,
+    (name, rows) => name.includes("-0004-") ? rows.map((v, i) => (i === 70 ? NaN : v)) : rows,
+  );
+  await refused(
+    "nan",
+    4,
+    /row 1, column 6 is NaN, expected a finite number/,
+    args(`${folder}/nan run`, [], `${folder}/nan`),
+  );
+});
