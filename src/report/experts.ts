@@ -141,21 +141,22 @@ function curves(all: readonly ExpertCurve[]): Markup {
         )
       }.`,
     },
-    drawing(
-      { width: 360, height: 226, label: "Inertia by the number of clusters" },
-      axes(CURVE, {
-        x,
-        y,
-        xLabel: "clusters",
-        yLabel: "share",
-        formatX: (power) => tickText(Math.round(2 ** power)),
-      }),
-      drawn.map(({ clusters, inertia }, i) => {
-        const points = clusters.map((k, j) => [Math.log2(k), inertia[j]! / inertia[0]!] as const);
-        return markup`<g stroke="${KINDS[i % KINDS.length]!}" fill="none">${line(points, x, y, "curve")}</g>${
-          points.map(([px, py]) => mark(i, x(px), y(py)))
-        }`;
-      }),
-    ),
+    markup`<div class="pair"><div>${
+      drawing(
+        { width: 360, height: 226, label: "Inertia by the number of clusters" },
+        axes(CURVE, {
+          x,
+          y,
+          xLabel: "clusters",
+          formatX: (power) => tickText(Math.round(2 ** power)),
+        }),
+        drawn.map(({ clusters, inertia }, i) => {
+          const points = clusters.map((k, j) => [Math.log2(k), inertia[j]! / inertia[0]!] as const);
+          return markup`<g stroke="${KINDS[i % KINDS.length]!}" fill="none">${line(points, x, y, "curve")}</g>${
+            points.map(([px, py]) => mark(i, x(px), y(py)))
+          }`;
+        }),
+      )
+    }</div></div>`,
   );
 }

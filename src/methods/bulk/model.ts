@@ -76,6 +76,30 @@ export function maskedClip(g: Plan, a: Tensor, c: Tensor, inverse: Tensor, mask:
   return affine(g, add(g, own(s), own(permute(g, s, [1, 0]))), -0.5 / B);
 }
 
+/** Adds the aggregate of bags. @param linear Adds a layer of the arm. */
+function aggregate(
+  dim: number,
+  model: BulkConfig["model"],
+  linear: (name: string, from: number, to: number) => LinearLayer,
+): BulkArm["bags"] {
+  const attention = model.aggregate === "mean" ? undefined : {
+    v: linear("attention.V", dim, model.attention_hidden),
+    u: linear("attention.U", dim, model.attention_hidden),
+    w: linear("attention.w", model.attention_hidden, 1),
+  };
+  return (g, h, bound) => {
+    const R = h.dim(0);
+    const scores = attention
+      ? applyLinear(
+        g,
+        attention.w,
+        mul(g, tanh(g, applyLinear(g, attention.v, h)), sigmoid(g, applyLinear(g, attention.u, h))),
+      )
+      : g.constant(`scores ${R}`, [R, 1], "f32", () => new Float32Array(R));
+    return segmentPool(g, h, segmentSoftmax(g, scores, bound), bound).reshape([-1, dim]);
+  };
+}
+
 /** Adds an arm; arms of one seed start alike where they are alike. */
 export function createArm(
   parameters: Parameters,
@@ -92,26 +116,11 @@ export function createArm(
   });
   const linear = (name: string, from: number, to: number): LinearLayer =>
     torchLinear(parameters, `${arm}.${name}`, [from, to], rng(name));
-  const attention = model.aggregate === "mean" ? undefined : {
-    v: linear("attention.V", dim, model.attention_hidden),
-    u: linear("attention.U", dim, model.attention_hidden),
-    w: linear("attention.w", model.attention_hidden, 1),
-  };
   const base = {
     arm,
     tiles: (g: Plan, x: Tensor) =>
       applyLinear(g, second, applyLinear(g, first, applyNorm(g, norm, x), { act: "gelu" }), { residual: x }),
-    bags(g: Plan, h: Tensor, bound: Tensor): Tensor {
-      const R = h.dim(0);
-      const scores = attention
-        ? applyLinear(
-          g,
-          attention.w,
-          mul(g, tanh(g, applyLinear(g, attention.v, h)), sigmoid(g, applyLinear(g, attention.u, h))),
-        )
-        : g.constant(`scores ${R}`, [R, 1], "f32", () => new Float32Array(R));
-      return segmentPool(g, h, segmentSoftmax(g, scores, bound), bound).reshape([-1, dim]);
-    },
+    bags: aggregate(dim, model, linear),
   };
   if (arm === "direct") {
     const head = linear("head", dim, genes);

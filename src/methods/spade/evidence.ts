@@ -240,7 +240,7 @@ function factsOf({ config, data: { set, facts } }: SpadeSession, { folder }: Evi
     code: `deno task embed FEATURES --run ${folder} --out features_spade`,
   };
   return {
-    title: `SPADE on ${facts["encoder"] ?? "stored features"}`,
+    title: `SPADE on ${facts["encoder"]?.replace(/\?.*$/, "") ?? "stored features"}`,
     method: { ...METHOD, use },
     seed: config.optim.seed,
     data: {
