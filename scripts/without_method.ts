@@ -1,6 +1,6 @@
 /**
- * Shows that a training method is a folder and one line: in a copy of the project, `src/methods/NAME`, its tests, benches and
- * scripts (`tests/methods/NAME` and so on) and its line in `src/methods/index.ts` are deleted; types and the layers are
+ * Shows that a training method is a folder and one row: in a copy of the project, `src/methods/NAME`, its tests, benches and
+ * scripts (`tests/methods/NAME` and so on) and its row of `src/methods/index.ts` are deleted; types and the layers are
  * checked, and all other tests run.
  *
  * ```sh
@@ -55,11 +55,12 @@ for (const path of files()) {
   Deno.copyFileSync(ROOT + path, to);
 }
 const index = `${copy}/src/methods/index.ts`;
-const lines = Deno.readTextFileSync(index).split("\n");
-const kept = lines.filter((line) => !line.trimStart().startsWith(`${name}: {`));
-if (kept.length !== lines.length - 1) throw new Error(`Cannot find the one line of ${name} in src/methods/index.ts`);
-Deno.writeTextFileSync(index, kept.join("\n"));
-console.log(`Without ${name}: ${dropped} files and one line deleted, in ${copy}`);
+const text = Deno.readTextFileSync(index);
+// The row of the method, which the formatter may have broken into lines.
+const kept = text.replace(new RegExp(`^  ${name}: \\{(.*\\},|\\n(    .*\\n)*  \\},)\\n`, "m"), "");
+if (kept === text) throw new Error(`Cannot find the row of ${name} in src/methods/index.ts`);
+Deno.writeTextFileSync(index, kept);
+console.log(`Without ${name}: ${dropped} files and one row deleted, in ${copy}`);
 
 await run("task", "ok", "--only", "check,lint");
 if (!typesOnly) await run("task", "test", ...tests);
