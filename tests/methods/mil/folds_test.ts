@@ -216,9 +216,9 @@ Deno.test("survival and regression find what the features hold, by each loss", (
       "epochs",
       "60",
     ]]);
-    for (const  of of[discrete, cox]) {
+    for (const score of [discrete, cox]) {
       for (const id of ["coxnet_0.07", "abmil", "meanmil"]) {
-        assert.ok(of(id, "cindex") > 0.62, `${id}: ${of(id, "cindex")}`);
+        assert.ok(score(id, "cindex") > 0.62, `${id}: ${score(id, "cindex")}`);
       }
     }
     const numbers = await scores(TASKS.score, "numbers");
