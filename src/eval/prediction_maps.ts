@@ -11,6 +11,7 @@ import { H5File } from "../io/hdf5/h5.ts";
 import { readTree } from "../io/hdf5/h5ad_uns.ts";
 import type { RgbImage } from "../io/image/rgb_image.ts";
 import { encodePng } from "../io/image/png_write.ts";
+import { textChunks } from "../io/text_chunks.ts";
 import { tilesGeoJson } from "../slides/outlines.ts";
 import { measurementsOf, SCORE_STYLE, scoreMap } from "../slides/score_map.ts";
 
@@ -54,7 +55,7 @@ export type TileOf = (place: TilePlace, size: number) => Promise<RgbImage>;
  * @throws {DataError} If the prediction has no places or no image.
  */
 export async function drawPrediction(
-  disk: Pick<Disk, "open" | "write">,
+  disk: Pick<Disk, "open" | "write" | "writeChunks">,
   path: string,
   genes: readonly string[],
   tileOf?: TileOf,
@@ -104,6 +105,6 @@ export async function drawPrediction(
     written.push(out);
   }
   const out = `${base}.geojson`;
-  disk.write(out, [...tilesGeoJson({ names, coords, side }, measurementsOf(drawn))].join(""));
+  disk.writeChunks(out, textChunks(tilesGeoJson({ names, coords, side }, measurementsOf(drawn))));
   return [...written, out];
 }

@@ -46,6 +46,9 @@ export interface EvidenceContext {
   readonly demo: boolean;
 }
 
+/** What a file is to hold: all of it, or text that is made in pieces while it is written. */
+export type FileContent = Uint8Array | string | (() => Iterable<string>);
+
 /** What a finished run leaves for its report. */
 export interface MethodEvidence {
   /** Results, maps and what else the report shows. */
@@ -58,7 +61,7 @@ export interface MethodEvidence {
   /** Precision that is printed beside `device`. */
   readonly precision?: string;
   /** Further files by their paths below the folder; one that names others stands behind them. */
-  readonly files?: ReadonlyMap<string, Uint8Array | string>;
+  readonly files?: ReadonlyMap<string, FileContent>;
   /** Notes on where time went, by the names of the parts. */
   readonly timeNotes?: Readonly<Record<string, string>>;
   /** The result in a few lines, and for the command's JSON. */

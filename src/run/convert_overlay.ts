@@ -13,6 +13,7 @@ import { shrink } from "../data/hest_sample.ts";
 import { disk, makeFolder, openFile } from "../io/fs.ts";
 import { encodePng } from "../io/image/png_write.ts";
 import { checkFolder, endsAll } from "../io/output.ts";
+import { textChunks } from "../io/text_chunks.ts";
 import { type FitOptions, fitScores, type FittedScores } from "../slides/fit_scores.ts";
 import { type GeoJsonFlavour, tilesGeoJson } from "../slides/outlines.ts";
 import { measurementsOf, rangeOf, scoreMap, type ScoreStyle } from "../slides/score_map.ts";
@@ -248,7 +249,7 @@ async function drawOne(job: Job, request: OverlayRequest): Promise<DrawnSlide> {
     if (geojson === "none") return { name, tiles: names.length, scores: drawn, notes };
     const squares = paths.at(-1)!;
     const text = tilesGeoJson({ names, coords, side }, measurementsOf(columns), geojson);
-    disk.write(`${out}/${squares}`, [...text].join(""));
+    disk.writeChunks(`${out}/${squares}`, textChunks(text));
     return { name, tiles: names.length, scores: drawn, geojson: squares, notes };
   } finally {
     slide.close();

@@ -8,6 +8,7 @@
  */
 
 import { InterruptedError } from "../core/errors.ts";
+import { textChunks } from "../io/text_chunks.ts";
 import type { Stopwatch } from "../core/stopwatch.ts";
 import { VERSION } from "../core/version.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -192,7 +193,8 @@ async function writeRunEvidence(
   await writeEvidence(folder, made.parts);
   for (const [file, content] of made.files ?? []) {
     folder.makeFolder(`${path}/${file}`.replace(/\/[^/]*$/, ""));
-    folder.disk.write(`${path}/${file}`, content);
+    if (typeof content === "function") folder.disk.writeChunks(`${path}/${file}`, textChunks(content()));
+    else folder.disk.write(`${path}/${file}`, content);
   }
   const facts = await factsOf(run, made, request);
   await writeEvidence(folder, { facts });

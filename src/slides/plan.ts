@@ -10,6 +10,7 @@ import type { Slide } from "../data/image/slide.ts";
 import { slideTissue, TISSUE, type TissueOptions } from "../data/image/tissue.ts";
 import type { Disk } from "../io/disk.ts";
 import { encodeJpeg } from "../io/image/jpeg_write.ts";
+import { textChunks } from "../io/text_chunks.ts";
 import { chooseTiles, type Extent, type Grid, type GridKind, layGrid, type TileChoice, type Tiles } from "./grid.ts";
 import {
   contoursGeoJson,
@@ -182,7 +183,7 @@ function wholeMask(
  * @param job Folder of the job.
  */
 export async function writePlan(
-  disk: Pick<Disk, "write" | "writeAnywhere">,
+  disk: Pick<Disk, "write" | "writeChunks" | "writeAnywhere">,
   job: string,
   slide: Slide,
   { extent, scale, grid, tiles, outlines }: SlidePlan,
@@ -199,7 +200,8 @@ export async function writePlan(
   const folder = paths.patches.replace(/\/[^/]*$/, "");
   if (flavour !== "trident") {
     const path = `${job}/${paths.tilesGeojson}`;
-    disk.write(path, [...tilesGeoJson(squaresOf(grid, tiles.cells), { tissue: tiles.tissue }, flavour)].join(""));
+    const squares = tilesGeoJson(squaresOf(grid, tiles.cells), { tissue: tiles.tissue }, flavour);
+    disk.writeChunks(path, textChunks(squares));
   }
   await writeTiles(disk, `${job}/${paths.patches}`, tiles, tileAttributes(extent, grid, scale, folder));
 }

@@ -101,6 +101,24 @@ Deno.test("readTask() and targetsOf(): classes in the order of their labels, sur
   });
 });
 
+Deno.test("what pandas and R write where there is no value is none, unless it is a label by name", () => {
+  const words = ["NaN", "nan", "NA", "N/A", "n/a", "<NA>", "#N/A", "NULL", "null", "None", "-nan", ""];
+  const rows = [...words, "Nan1", "NAD", "a"].map((label, i) => `s${i},${label},${label === "a" ? 1 : label}`);
+  const table = readCohort(`slide_id,y,z\n${rows.join("\n")}\n`, "t");
+  const of = (task: string) => targetsOf(readTask(task, "c"), table);
+  const found = of("task_col: y\n");
+  assert.deepEqual(found.rows.map(({ slide }) => slide), ["s12", "s13", "s14"]);
+  assert.deepEqual(found.unlabelled, words.map((_, i) => `s${i}`));
+  const named = of("task_col: y\nlabel_dict: {NA: none, Nan1: x, NAD: y, a: z}\n");
+  assert.deepEqual(named.rows.map(({ slide }) => slide), ["s2", "s12", "s13", "s14"]);
+  const folds = makeFolds(readCohort("slide_id,y\na,1\nb,NaN\nc,2\nd,1\ne,2\n", "t"), {
+    folds: 2,
+    stratify: "y",
+    seed: 0,
+  });
+  assert.deepEqual([folds.classes, folds.table.rows[1]!.folds], [["1", "2"], [undefined, undefined]]);
+});
+
 Deno.test("tasks and targets that cannot be used are refused by line, column and case", () => {
   const tasks: [string, RegExp][] = [
     ["- a", /config\.yaml:1: Cannot read a task: a list or text/],

@@ -202,6 +202,23 @@ export function columnOf({ file, columns, rows }: CohortTable, name: string): st
   });
 }
 
+/** What pandas and R write, and pandas reads, where there is no value. */
+const MISSING = /^(<NA>|#?N\/?A|n\/a|-?(NaN|nan)|NULL|null|None)?$/;
+
+/**
+ * One column of classes, a field a row; empty where it says that there is no value.
+ *
+ * @param known Classes that are meant as they stand.
+ * @throws {DataError} If there is none of that name.
+ */
+export function classColumn(
+  table: CohortTable,
+  name: string,
+  known: { has(value: string): boolean } = new Set(),
+): string[] {
+  return columnOf(table, name).map((field) => MISSING.test(field) && !known.has(field) ? "" : field);
+}
+
 /** The text of a table, divided by tabs. */
 export function cohortText({ columns, folds, rows }: Pick<CohortTable, "columns" | "folds" | "rows">): string {
   const line = (fields: readonly string[]) =>

@@ -9,7 +9,7 @@
 import { ConfigError, DataError } from "../../core/errors.ts";
 import { Mt19937 } from "../../core/mt19937.ts";
 import { decimal } from "../../io/text_lines.ts";
-import { type CohortTable, columnOf, type FoldPart, shortList } from "./cohort_table.ts";
+import { classColumn, type CohortTable, columnOf, type FoldPart, shortList } from "./cohort_table.ts";
 
 /** How folds are made. */
 export interface FoldOptions {
@@ -110,7 +110,7 @@ export function makeFolds(table: CohortTable, options: FoldOptions): MadeFolds {
 
 /** Class of each case; cases without one are left out of the folds. */
 function classByCase(table: CohortTable, column: string, left: Set<string>, notes: string[]): Map<string, string> {
-  const label = oneByCase(table, column, columnOf(table, column));
+  const label = oneByCase(table, column, classColumn(table, column));
   const known = [...label.values()].filter((value) => value !== "");
   const numbers = known.map(decimal);
   const cut = new Set(known).size > MOST_CLASSES && numbers.every(Number.isFinite);

@@ -13,7 +13,7 @@
 import { ConfigError, DataError } from "../../core/errors.ts";
 import { decimal } from "../../io/text_lines.ts";
 import { parseYaml, yamlError, type YamlNode, yamlText } from "../../io/yaml.ts";
-import { type CohortRow, type CohortTable, columnOf, shortList } from "./cohort_table.ts";
+import { classColumn, type CohortRow, type CohortTable, columnOf, shortList } from "./cohort_table.ts";
 
 /** Kinds of tasks. */
 export const TASK_KINDS = ["classification", "survival", "regression"] as const;
@@ -156,7 +156,9 @@ export function kindOf(task: CohortTask, table: CohortTable): TaskKind {
 export function targetsOf(task: CohortTask, table: CohortTable): Labelled {
   const kind = kindOf(task, table);
   const names = kind === "survival" ? [`${task.columns[0]}_days`, `${task.columns[0]}_event`] : task.columns;
-  const columns = names.map((name) => columnOf(table, name));
+  const columns = names.map((name) =>
+    kind === "classification" ? classColumn(table, name, task.names) : columnOf(table, name)
+  );
   const has = table.rows.map((_, r) => columns.every((column) => column[r] !== ""));
   const kept = [...table.rows.keys()].filter((r) => has[r]);
   const rows = kept.map((r) => table.rows[r]!);

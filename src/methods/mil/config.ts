@@ -266,7 +266,7 @@ const MIL_RULES: ConfigRules<MilConfig> = {
       `Cannot build ${model.model} with ${model.heads} heads: it has ${
         model.model === "clam" ? "one attention" : "no attention"
       }`,
-      "heads=1, or model=abmil",
+      "heads=1, or a model of several heads alone: abmil or gated",
     ],
     [
       ["expression", "gene_sets"],
@@ -305,7 +305,7 @@ export function checkKind({ model, survival, optim, eval: { best_metric } }: Mil
     throw new ConfigError(`Cannot train a ${kind}: ${found}`, { hint, context: { key, kind } });
   };
   if (model.model === "clam" && kind !== "classification") {
-    refuse("model", "model is clam, whose instances take classes", "model=gated");
+    refuse("model", "model is clam, whose instances take classes", "Take gated in place of clam");
   }
   if (kind === "survival" && survival.survival === "cox" && optim.batch_size < 2) {
     refuse("batch_size", `batch_size is ${optim.batch_size}, and cox compares the cases of a batch`, "batch_size=16");

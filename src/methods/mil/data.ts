@@ -205,9 +205,11 @@ export async function openShared(
   };
 }
 
-/** Data of the fold that is asked for. */
+/** Data of the fold that is asked for. @throws {ConfigError} If it is no task of the model. */
 export function foldData(config: MilConfig, shared: SharedData): MilData {
   const { labels, set, targets } = shared;
+  // Runs that share data differ in their models.
+  checkKind(config, targets.kind);
   const { at } = unitsOf(labels.task, labels.labelled.rows, isIn(set));
   const { fold, split } = divide(config, labels, { bags: set.bags, targets, at });
   const out = set.bags.length - split.train.length - split.val.length - split.test.length;

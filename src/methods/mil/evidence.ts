@@ -20,7 +20,7 @@ import { classificationSummary } from "../../evidence/classification_summary.ts"
 import type { Disk } from "../../io/disk.ts";
 import { EVIDENCE, EVIDENCE_SCHEMA, type MethodFacts, type Results } from "../../report/run_evidence.ts";
 import type { LoopState } from "../../train/loop.ts";
-import type { EvidenceContext, MethodEvidence } from "../method.ts";
+import type { EvidenceContext, FileContent, MethodEvidence } from "../method.ts";
 import { attentionFile, type SlideAttention, slideAttention } from "./attention_files.ts";
 import type { MilConfig } from "./config.ts";
 import type { MilData } from "./data.ts";
@@ -69,7 +69,7 @@ export async function milEvidence(
   const { data, config, model, gpu, task } = session;
   if (best) loadModel(model, best.read, best.path);
   const step = best && (best.state as { loop: LoopState }).loop.step;
-  const files = new Map<string, Uint8Array | string>();
+  const files = new Map<string, FileContent>();
   const judged: Judged[] = [];
   for (const bag of data.split.test) {
     const result = await session.run(bag);

@@ -27,6 +27,7 @@ import { tilesGeoJson } from "../../slides/outlines.ts";
 import { heatMap, measurementsOf, SCORE_STYLE, scoreMap, sharesOf } from "../../slides/score_map.ts";
 import { findSlides, type SlideInput } from "../../slides/slide_inputs.ts";
 import { cutSmall } from "../../slides/tile_reader.ts";
+import type { FileContent } from "../method.ts";
 import type { SlideAttention } from "./attention_files.ts";
 import type { MilConfig } from "./config.ts";
 import type { BagResult } from "./inference.ts";
@@ -46,7 +47,7 @@ export interface ShownCase {
 
 /** What is made: `evaluation/attention.json` and the files beside it, by their paths below the folder of the run. */
 export interface ShownAttention {
-  readonly files: ReadonlyMap<string, Uint8Array | string>;
+  readonly files: ReadonlyMap<string, FileContent>;
   /** What a user ought to know, in words. */
   readonly notes: readonly string[];
 }
@@ -84,7 +85,7 @@ export async function shownAttention(
   { model, chosen, shown, all, what, value }: ShownRequest,
   disk: Disk,
 ): Promise<ShownAttention> {
-  const files = new Map<string, Uint8Array | string>();
+  const files = new Map<string, FileContent>();
   const notes: string[] = [];
   const slides = findGiven(session.config, disk);
   const cases: AttentionCase[] = [];
@@ -109,7 +110,7 @@ async function drawCase(
   { slides }: ShownCase,
   known: ReadonlyMap<string, SlideInput>,
   disk: Disk,
-  files: Map<string, Uint8Array | string>,
+  files: Map<string, FileContent>,
   notes: string[],
 ): Promise<Pick<AttentionCase, "slides" | "highest" | "lowest">> {
   const own: AttentionSlide[] = [];
@@ -186,7 +187,7 @@ function extentOf({ places }: SlideAttention): { side: number; width: number; he
 async function drawSlide(
   one: SlideAttention,
   slide: Slide | undefined,
-  files: Map<string, Uint8Array | string>,
+  files: Map<string, FileContent>,
 ): Promise<AttentionSlide> {
   const { slide: name, attention, places } = one;
   const base = { slide: name, tiles: attention.length, over: slide !== undefined, quarters: tickScores(attention) };
@@ -213,9 +214,10 @@ async function drawSlide(
     const drawn = await scoreMap(large, tilesOn(large), { title: "attention", scores: attention }, style, strip);
     files.set(`${EVIDENCE.attentionMaps}/${name}.png`, encodePng(drawn));
   }
-  const names = Array.from(attention, (_, i) => `x${coords[2 * i]}y${coords[2 * i + 1]}`);
-  const squares = tilesGeoJson({ names, coords, side }, measurementsOf(new Map([["attention", attention]])));
-  files.set(`${EVIDENCE.attentionMaps}/${name}.geojson`, [...squares].join(""));
+  files.set(`${EVIDENCE.attentionMaps}/${name}.geojson`, () => {
+    const names = Array.from(attention, (_, i) => `x${coords[2 * i]}y${coords[2 * i + 1]}`);
+    return tilesGeoJson({ names, coords, side }, measurementsOf(new Map([["attention", attention]])));
+  });
   return { ...base, map };
 }
 
@@ -230,7 +232,7 @@ async function tileOf(
   one: SlideAttention,
   row: number,
   slide: Slide | undefined,
-  files: Map<string, Uint8Array | string>,
+  files: Map<string, FileContent>,
 ): Promise<AttentionTile> {
   const { slide: name, attention, places } = one;
   const [x, y] = [places?.coords[2 * row], places?.coords[2 * row + 1]];

@@ -227,10 +227,12 @@ Deno.test("survival and regression find what the features hold, by each loss", (
     }
     // A cox of single cases, and CLAM of numbers, cannot be.
     await assert.rejects(scores(TASKS.OS, "no", [["survival", "cox"]]), /batch_size is 1, and cox compares the cases/);
-    await assert.rejects(
-      run(folder, { table: split(2, 60), task: TASKS.OS, models: ["clam"], out: `${folder}/no` }),
-      /Cannot train a survival: model is clam, whose instances take classes/,
-    );
+    for (const models of [["clam"], ["abmil", "clam"]]) {
+      await assert.rejects(
+        run(folder, { table: split(2, 60), task: TASKS.OS, models, out: `${folder}/no` }),
+        /Cannot train a survival: model is clam, whose instances take classes/,
+      );
+    }
     assert.equal(disk.look(`${folder}/no`), undefined);
   }));
 

@@ -103,6 +103,11 @@ async function writeTask(): Promise<void> {
   disk.write(`${folder}/labels.csv`, lines.join("\n") + "\n");
 }
 
+/** Squares that are made when they are written. */
+function squaresOf(content: unknown): { features: { properties: { measurements: { attention: number } } }[] } {
+  return JSON.parse([...(content as () => Iterable<string>)()].join(""));
+}
+
 Deno.test("the report's attention: maps over slides that are there, places alone elsewhere, tiles, squares, and why", async () => {
   await writeTask();
   const config = MIL_CONFIG.read([], [
@@ -130,10 +135,10 @@ Deno.test("the report's attention: maps over slides that are there, places alone
       assert.ok(one.highest[0]!.attention >= one.highest[1]!.attention && one.highest.length === 4);
       assert.ok(one.lowest[0]!.attention <= one.lowest[1]!.attention);
       assert.equal(typeof one.right, "boolean");
-      const squares = JSON.parse(files!.get(`${EVIDENCE.attentionMaps}/${one.case}.geojson`) as string).features;
+      const squares = squaresOf(files!.get(`${EVIDENCE.attentionMaps}/${one.case}.geojson`)).features;
       assert.equal(squares.length, 12);
       const sum = squares.reduce(
-        (all: number, { properties }: never) =>
+        (all: number, { properties }) =>
           all + (properties as { measurements: { attention: number } }).measurements.attention,
         0,
       );
