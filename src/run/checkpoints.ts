@@ -20,6 +20,8 @@ import type { CheckpointName, FoundCheckpoint } from "../train/run.ts";
 import { carryForeign, CHECKPOINT_FILES, namesIn, removeEmpty, removeFiles } from "./owned_files.ts";
 
 const KINDS: readonly CheckpointName[] = ["last", "best"];
+/** Formats of a state that are read. */
+const FORMATS = [1, 2] as const;
 
 /** Names a checkpoint can have, the one to be preferred first. */
 const candidates = (path: string) => [path, `${path}.new`, `${path}.old`] as const;
@@ -114,11 +116,23 @@ export function writeCheckpoint(
   takeName(path);
 }
 
-/** State and checksums of a checkpoint's folder; undefined if it has no state. @throws {DataError} If that is damaged. */
+/**
+ * State and checksums of a checkpoint's folder; undefined if it has no state.
+ *
+ * @throws {DataError} If that is damaged, or of another version.
+ */
 function stateIn(path: string): { state: Record<string, unknown>; marks?: Record<string, FileMark> } | undefined {
   const file = `${path}/${STATE_FILE}`;
   if (!entryAt(file)?.isFile) return undefined;
   const { value: { files, ...state }, sealed } = openSealed(readFile(file), file);
+  const { format } = state;
+  if (format !== undefined && !(FORMATS as readonly unknown[]).includes(format)) {
+    throw new DataError(`Cannot read ${file}: format ${JSON.stringify(format)}, wanted ${FORMATS.join(" or ")}`, {
+      code: "format-version",
+      hint: "Another version of this program wrote it: use the run with that one, or train it again",
+      context: { file, format },
+    });
+  }
   if (!sealed && files === undefined && state.loop && !(Number(state.format) >= 2)) return { state };
   const marks = Object.values((files ?? {}) as Record<string, unknown>);
   if (sealed && typeof files === "object" && marks.every(isMark)) {

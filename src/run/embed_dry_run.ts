@@ -4,7 +4,7 @@
  * @module
  */
 
-import { DeviceError } from "../core/errors.ts";
+import { DeviceError, type SealError } from "../core/errors.ts";
 import { INCOMPLETE } from "../core/exit_status.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { type EncoderTime, encoderTime } from "../embed/encoder_time.ts";
@@ -105,7 +105,9 @@ export async function dryRun(
       found.push(await estimate(options, slide, dim, workers));
     } catch (error) {
       if (slides.length === 1 || endsAll(error)) throw error;
-      found.push({ name: slide.name, tiles: 0, pixels: 0, seconds: 0, bytes: 0, error: (error as Error).message });
+      const { message, hint } = error as SealError;
+      const why = hint === undefined ? message : `${message}; ${hint}`;
+      found.push({ name: slide.name, tiles: 0, pixels: 0, seconds: 0, bytes: 0, error: why });
     }
     reporter.say(line(found.at(-1)!));
   }

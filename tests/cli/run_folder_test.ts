@@ -286,6 +286,8 @@ inFolder(
     writeCheckpoint(run, "best", textFiles("best model"), state(1));
     assert.equal(Deno.readTextFileSync(file), own);
     assert.deepEqual(bad(), []);
+    writeCheckpoint(run, "best", textFiles("best model"), { ...state(1), format: 3 });
+    refused(() => findCheckpoint(run, "best"), 4, /best\/trainer_state\.json: format 3, wanted 1 or 2/);
     put(run, { "checkpoints/best/trainer_state.json": "{}" });
     refused(() => findCheckpoint(run, "best"), 4, /no checksum/);
     put(run, { "checkpoints/best/trainer_state.json": own });

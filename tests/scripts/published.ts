@@ -4,9 +4,22 @@ import config from "../../deno.json" with { type: "json" };
 import { ROOT } from "../../scripts/exec.ts";
 import { METHOD_NAMES } from "../../src/methods/index.ts";
 
+/** What is left out of what is published. */
+const EXCLUDED = config.publish.exclude.map((pattern) => globToRegExp(pattern));
+
+/** A pattern of `publish.exclude`: names with `*`, folders with `**`. */
+function globToRegExp(pattern: string): RegExp {
+  const source = pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replace(
+    /\*\*\/|\*/g,
+    (one) => one === "*" ? "[^/]*" : "(?:.*/)?",
+  );
+  return new RegExp(`^${source}$`);
+}
+
 /** Copies what is published to a folder. */
 export function publishedCopy(folder: string): void {
   const copy = (path: string) => {
+    if (EXCLUDED.some((excluded) => excluded.test(path))) return;
     const from = `${ROOT}${path}`;
     const to = `${folder}/${path}`;
     if (Deno.statSync(from).isDirectory) {
