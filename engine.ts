@@ -30,7 +30,7 @@ export { type Shape } from "./src/core/shape.ts";
 export { Rng } from "./src/core/rng.ts";
 export { type Caps, type DeviceLimits, type Feature, Gpu, type GpuOptions, requestGpu } from "./src/gpu/device.ts";
 export type { Access, CardLimit, Dims, DimTerm, Elem, Kernel, ParamSlot, TensorSlot } from "./src/gpu/kernel.ts";
-export type { Tuning, TuningOf } from "./src/gpu/tuning.ts";
+export type { Tuning } from "./src/gpu/tuning.ts";
 export type { Variant } from "./src/gpu/expand.ts";
 export { type Readable, readback } from "./src/gpu/readback.ts";
 export { Storage, Tensor } from "./src/graph/tensor.ts";

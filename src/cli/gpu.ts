@@ -7,6 +7,7 @@
 import { DataError } from "../core/errors.ts";
 import { type Gpu, requestGpu } from "../gpu/device.ts";
 import { parseTuning, type TuningFile, tuningFor } from "../gpu/tuning.ts";
+import { tuningOf } from "../gpu/tuning_of.ts";
 import { disk, readText } from "../io/fs.ts";
 import { checkPicks } from "../verify/tune.ts";
 import { prepareGpu } from "./setup.ts";
@@ -31,7 +32,7 @@ export async function openGpu({ software, tuning }: DeviceFlags, say?: (text: st
   const gpu = await requestGpu(navigator.gpu, { software });
   if (!made) return gpu;
   try {
-    const measured = tuningFor(made, tuning!, gpu.tuningOf);
+    const measured = tuningFor(made, tuning!, tuningOf(gpu));
     say?.(`Kernels as measured: ${tuning}, ${made.classes.length} classes of shapes on ${made.adapter}`);
     return gpu.withTuning(measured);
   } catch (error) {

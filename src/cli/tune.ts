@@ -7,6 +7,7 @@
 import { ConfigError } from "../core/errors.ts";
 import { alignRows, count } from "../core/text_table.ts";
 import { type TunedClass, type TuningFile, tuningFor } from "../gpu/tuning.ts";
+import { tuningOf } from "../gpu/tuning_of.ts";
 import { disk } from "../io/fs.ts";
 import { checkFile } from "../io/output.ts";
 import { DEFAULT_METHOD, loadMethod } from "../methods/index.ts";
@@ -106,9 +107,9 @@ async function showFile(values: Values, path: string): Promise<number> {
   const made = readTuning(path);
   const gpu = await openGpu({ software: values.software });
   try {
-    if (values.json) printJson({ ...made, of: gpu.tuningOf });
+    if (values.json) printJson({ ...made, of: tuningOf(gpu) });
     else print(page(made, path));
-    tuningFor(made, path, gpu.tuningOf);
+    tuningFor(made, path, tuningOf(gpu));
     return 0;
   } finally {
     gpu.destroy();

@@ -7,7 +7,7 @@
 
 import { DeviceError, KernelError } from "../core/errors.ts";
 import { adapterHint, hostGpu } from "../host/gpu.ts";
-import { tunedKernels, type Tuning, type TuningOf } from "./tuning.ts";
+import type { Tuning } from "./tuning.ts";
 
 /** Limits the engine asks for; each is clamped to what the adapter offers. */
 const WANTED_LIMITS: Readonly<Record<string, number>> = {
@@ -158,11 +158,6 @@ export class Gpu {
   /** Same device with variants of kernels that were measured on it, or without any. */
   withTuning(tuning: Tuning | undefined): Gpu {
     return new Gpu(this.device, this.caps, this.description, this, tuning);
-  }
-
-  /** What a measurement made here is of. */
-  get tuningOf(): TuningOf {
-    return { adapter: this.description, driver: this.driver, kernels: tunedKernels() };
   }
 
   /**

@@ -7,9 +7,6 @@
  */
 
 import { ConfigError, FormatError } from "../core/errors.ts";
-import { streamOf } from "../core/rng.ts";
-import * as kernels from "./kernels.gen.ts";
-import type { Kernel } from "./kernel.ts";
 
 /** Whose measurements they are. */
 export interface TuningOf {
@@ -45,17 +42,6 @@ export interface Tuning {
   readonly file: string;
   /** Variant by class. */
   readonly picks: Pick<ReadonlyMap<string, string>, "get">;
-}
-
-/** Families of kernels that have variants. */
-const FAMILIES = /^(matmul_(nt|nn|tn|reduce)|attention_(fwd|bwd_query|bwd_key))(_flat|_tall)?$/;
-
-/** Tells these kernels from those of other versions. */
-export function tunedKernels(): string {
-  const all = Object.values(kernels as unknown as Record<string, Kernel>)
-    .filter((kernel) => typeof kernel === "object" && FAMILIES.test(kernel.name))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
-  return streamOf(all.flatMap(({ source, libs }) => [source, ...libs]).join("\n")).toString(16).padStart(8, "0");
 }
 
 /** The extent that stands for all up to it: a power of two. */

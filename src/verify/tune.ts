@@ -11,6 +11,7 @@ import { backward } from "../autodiff/backward.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readback } from "../gpu/readback.ts";
 import type { TunedClass, TuningFile } from "../gpu/tuning.ts";
+import { tuningOf } from "../gpu/tuning_of.ts";
 import { Plan } from "../graph/plan.ts";
 import type { Program } from "../graph/program.ts";
 import { Store } from "../graph/store.ts";
@@ -257,5 +258,5 @@ export async function tune(
     found.push(one);
     onClass?.(one, i + 1, classes.length);
   }
-  return { format: 1, ...gpu.tuningOf, classes: found };
+  return { format: 1, ...tuningOf(gpu), classes: found };
 }

@@ -6,6 +6,7 @@ import { Rng } from "../../src/core/rng.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { readback } from "../../src/gpu/readback.ts";
 import { parseTuning, type Tuning, type TuningFile, tuningFor } from "../../src/gpu/tuning.ts";
+import { tuningOf } from "../../src/gpu/tuning_of.ts";
 import { Plan } from "../../src/graph/plan.ts";
 import { Store } from "../../src/graph/store.ts";
 import { findEncoder } from "../../src/models/encoder_registry.ts";
@@ -110,7 +111,7 @@ Deno.test("a file decides the kernels, its results are the same bits each time, 
   const device = gpu.withCaps({ flat: false });
   const classes = ["matmul nt f32 by f32 1x64x192x64", "attention forward f32 of 16 channels 4x33x33"];
   const made = await tune(device, classes, fakeClock((kernel) => (kernel.endsWith("_flat") ? 0.1 : 1)));
-  const tuning = tuningFor(parseTuning(JSON.stringify(made), "t.json"), "t.json", device.tuningOf);
+  const tuning = tuningFor(parseTuning(JSON.stringify(made), "t.json"), "t.json", tuningOf(device));
   const tuned = device.withTuning(tuning);
   const first = await result(tuned);
   assert.deepEqual(first, await result(tuned));
@@ -170,7 +171,7 @@ Deno.test("files that are damaged or of another device are refused by name", asy
   }
   for (const key of ["adapter", "driver", "kernels"] as const) {
     assert.throws(
-      () => tuningFor({ ...made, [key]: "another" }, "t.json", gpu.tuningOf),
+      () => tuningFor({ ...made, [key]: "another" }, "t.json", tuningOf(gpu)),
       (error) => error instanceof ConfigError && error.message.includes("another") && error.hint!.includes("tune"),
     );
   }

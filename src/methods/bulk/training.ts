@@ -280,7 +280,7 @@ function stageOf(session: BulkSession, arm: BulkArm): TrainedStage {
     labels: { smooth_rank: "smooth rank" },
     evaluateEvery: evaluation.eval_every,
     split: "val",
-    async evaluate() {
+    async evaluate(): Promise<Record<string, number>> {
       const rank = await watch.rank();
       return rank === undefined ? {} : { smooth_rank: rank };
     },
