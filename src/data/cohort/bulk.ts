@@ -175,10 +175,9 @@ async function readSampleFile(disk: ReadDisk, path: string, name: string): Promi
   return { name, file: path, genes, values: Float64Array.from(values), unit: star ? "tpm" : "counts" };
 }
 
-/** A matrix or an h5ad. */
-async function readOne(disk: ReadDisk, path: string, unit: (typeof BULK_UNITS)[number]): Promise<BulkExpression> {
-  if (/\.h5ad$/i.test(path)) {
-    using file = await H5ad.open(disk.open(path, "read"));
+async function readH5ad(disk: ReadDisk, path: string, unit: (typeof BULK_UNITS)[number]): Promise<BulkExpression> {
+  const file = await H5ad.open(disk.open(path, "read"));
+  try {
     const { index: genes } = file.var;
     const { index: names } = file.obs;
     const data = toDense(await file.x.read(0, names.length), genes.length);
@@ -187,6 +186,15 @@ async function readOne(disk: ReadDisk, path: string, unit: (typeof BULK_UNITS)[n
       return { name, file: path, genes, values, unit: undefined };
     });
     return assembled(columns, [path], unit);
+  } finally {
+    file.close();
+  }
+}
+
+/** A matrix or an h5ad. */
+async function readOne(disk: ReadDisk, path: string, unit: (typeof BULK_UNITS)[number]): Promise<BulkExpression> {
+  if (/\.h5ad$/i.test(path)) {
+    return await readH5ad(disk, path, unit);
   }
   let header: string[] | undefined;
   const genes: string[] = [];
