@@ -11,7 +11,7 @@ import { convertFeatureFiles } from "../run/convert_features.ts";
 import { flagFacts } from "../run/output_folder.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { Progress } from "./progress.ts";
-import { MPP_FLAG } from "./section_flags.ts";
+import { MPP_FLAG, TILE_SIDE_FLAG } from "./section_flags.ts";
 import { printJson } from "./terminal.ts";
 
 /** What follows the name of the conversion. */
@@ -21,6 +21,7 @@ export const usage = "IN OUT --to FORM";
 export const flags = {
   to: { kind: "choice", of: FEATURE_FORMS, help: "features: whose form" },
   mpp: MPP_FLAG,
+  "tile-side": TILE_SIDE_FLAG,
   "strict-trident": { kind: "switch", help: "features: a row a chunk, as TRIDENT stores them" },
   overwrite: COMMON.overwrite,
   quiet: COMMON.quiet,
@@ -36,8 +37,8 @@ export async function run({ flags: values, words }: Args<typeof flags>): Promise
       hint: `For example: convert features job/20x_256px_0px_overlap/features_uni_v2 clam --to clam`,
     });
   }
-  const { mpp, "strict-trident": strict, overwrite } = values;
-  const request = { from, out, form, mpp, strict, overwrite, settings: flagFacts(values) };
+  const { mpp, "tile-side": tileSide, "strict-trident": strict, overwrite } = values;
+  const request = { from, out, form, mpp, tileSide, strict, overwrite, settings: flagFacts(values) };
   const { slides: done, failed } = await convertFeatureFiles(request, new Progress(values.quiet));
   if (values.json) {
     const slides = done.map(({ files, ...rest }) => ({ ...rest, files: files.map((file) => `${out}/${file}`) }));

@@ -13,7 +13,7 @@ import { parseRange } from "../slides/fit_scores.ts";
 import { SCORE_STYLE, type ScoreStyle } from "../slides/score_map.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { Progress } from "./progress.ts";
-import { MPP_FLAG } from "./section_flags.ts";
+import { MPP_FLAG, TILE_SIDE_FLAG } from "./section_flags.ts";
 import { SLIDE_FLAGS } from "./slide_flags.ts";
 import { printJson } from "./terminal.ts";
 
@@ -60,12 +60,7 @@ export const flags = {
     integer: true,
     help: "overlay: of the map, at most; 4000",
   },
-  "tile-side": {
-    kind: "number",
-    value: "PX",
-    min: 1,
-    help: "overlay: of a tile, pixels of level 0, where no file says",
-  },
+  "tile-side": TILE_SIDE_FLAG,
   missing: {
     kind: "choice",
     of: ["fail", "skip"],

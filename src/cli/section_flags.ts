@@ -21,6 +21,14 @@ export const COUNTS_FLAG = {
     "the place in .h5ad files, X if not given",
 } as const;
 
+/** Side of a tile, of `overlay` and `features`. */
+export const TILE_SIDE_FLAG = {
+  kind: "number",
+  value: "PX",
+  min: 1,
+  help: "overlay, features: of a tile, pixels of level 0, where no file says",
+} as const;
+
 /** Flag of µm a pixel, which several conversions have. */
 export const MPP_FLAG = {
   kind: "number",

@@ -20,3 +20,8 @@ export function signed(value: number, digits: number): string {
 export function rankText(rank: number): string {
   return fixed(rank, Number.isInteger(rank) ? 0 : 1);
 }
+
+/** A probability of a test: `0.031`, `< 0.001`. */
+export function probabilityText(p: number): string {
+  return p < 0.001 ? "< 0.001" : fixed(p, 3);
+}

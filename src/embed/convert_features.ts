@@ -29,6 +29,8 @@ export const FEATURE_FORMS: readonly FeatureForm[] = ["trident", "clam", "stamp"
 export interface ConvertOptions {
   /** µm a pixel of level 0, where the file does not say. */
   readonly mpp?: number | undefined;
+  /** Side of a tile, pixels of level 0, where the file does not say. */
+  readonly tileSide?: number | undefined;
   /** With `trident`: a row a chunk, as TRIDENT stores them. */
   readonly strict?: boolean;
 }
@@ -125,7 +127,7 @@ export async function convertFeatures(
 }
 
 /** Opens a file; one of this program is compared with its checksum. */
-async function openSource(disk: Disk, path: string, { mpp }: ConvertOptions): Promise<Source> {
+async function openSource(disk: Disk, path: string, { mpp, tileSide }: ConvertOptions): Promise<Source> {
   readBeside(disk, path);
   const features = await openFeatures(disk.open(path, "read"));
   const name = featuresName(path);
@@ -136,11 +138,13 @@ async function openSource(disk: Disk, path: string, { mpp }: ConvertOptions): Pr
     if (/\.h5$|\.hdf5$/i.test(path)) {
       using file = await H5File.open(disk.open(path, "read"));
       const places = h5Places(file, features.coords);
-      return { ...plain, ...places, notes: [...places.notes], mpp: mpp ?? places.mpp };
+      const scale = mpp ?? places.mpp;
+      const given = places.unit === "px" ? tileSide : scale && tileSide && scale * tileSide;
+      return { ...plain, ...places, side: places.side ?? given, notes: [...places.notes], mpp: scale };
     }
     const coords = features.coords ?? await besideCoords(disk, path, count);
     const notes = coords === undefined ? ["it has no coordinates"] : [];
-    return { ...plain, coords, unit: "px", patch: undefined, side: undefined, said: {}, notes };
+    return { ...plain, coords, unit: "px", patch: undefined, side: tileSide, said: {}, notes };
   } catch (error) {
     features.close();
     throw error;
@@ -182,6 +186,8 @@ function lacking(name: string, lacks: string): DataError {
     code: "features-lack",
     hint: lacks === "the pixel size"
       ? "Pass --mpp, µm a pixel of the slide's largest level"
+      : lacks === "the side of a tile"
+      ? "Pass --tile-side, pixels of the slide's largest level"
       : "Convert from a form that has it",
     context: { slide: name, lacks },
   });

@@ -13,6 +13,7 @@ import type {
   Predictor,
 } from "./classification_evidence.ts";
 import type { ReadEvidence } from "./evidence_read.ts";
+import { probabilityText } from "../core/fixed.ts";
 import { amount, difference, NONE, percent, score, tickText, whole } from "./format.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
 import { extent, linear, type Scale } from "./scale.ts";
@@ -244,7 +245,7 @@ function differenceTable(found: ClassificationResults): Slot {
       ? [{
         head: "DeLong p",
         className: "number wide",
-        cell: ({ delong_p }: ClassificationDifference) => delong_p === undefined ? NONE : score(delong_p),
+        cell: ({ delong_p }: ClassificationDifference) => delong_p === undefined ? NONE : probabilityText(delong_p),
       }]
       : []),
   ], {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { probabilityText } from "../core/fixed.ts";
 import type { CohortDifference, CohortEstimate, CohortEvidence, CohortModel, CohortRow } from "./cohort_evidence.ts";
 import { amount, difference, NONE, score, tickText, whole } from "./format.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
@@ -287,7 +288,7 @@ function differenceTable(found: CohortEvidence): Slot {
         ? [{
           head: "DeLong p",
           className: "number",
-          cell: ({ delong_p }: CohortDifference) => delong_p === undefined ? NONE : score(delong_p),
+          cell: ({ delong_p }: CohortDifference) => delong_p === undefined ? NONE : probabilityText(delong_p),
         }]
         : []),
     ], {

@@ -85,7 +85,7 @@ async function hashOf(path: string): Promise<string> {
  * @throws {DataError | FormatError} If there are none, or the only one cannot be converted.
  */
 export async function convertFeatureFiles(request: FeaturesRequest, reporter: Reporter): Promise<FeaturesResult> {
-  const { from, out, form, mpp, strict = false, overwrite, settings } = request;
+  const { from, out, form, mpp, tileSide, strict = false, overwrite, settings } = request;
   const slides = slidesOf(filesAt(from));
   checkFolder(out);
   if (isSame(from, out)) {
@@ -105,7 +105,7 @@ export async function convertFeatureFiles(request: FeaturesRequest, reporter: Re
   const failed: { file: string; error: string }[] = [];
   for (const [name, path] of slides) {
     try {
-      const convert = async () => below(out, await convertFeatures(disk, path, out, form, { mpp, strict }));
+      const convert = async () => below(out, await convertFeatures(disk, path, out, form, { mpp, tileSide, strict }));
       const result = await folder.convert(name, reporter, convert, (converted) => lineOf(out, converted));
       done.push(result);
       for (const note of result.notes) reporter.warn(`${result.name}: ${note}`);

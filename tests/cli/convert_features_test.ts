@@ -51,6 +51,17 @@ Deno.test("convert features writes CLAM's, STAMP's, eva's and plain forms, and T
     assert.deepEqual([await one.read(), one.coords], [await other.read(), other.coords]);
     one.close();
     other.close();
+    const plain = await convert(`${folder}/npy`, `${folder}/plain`, "--to", "trident");
+    assert.equal(plain.code, 3);
+    assert.match(plain.err, /the side of a tile is wanted.*--tile-side/s);
+    const sided = await convert(`${folder}/npy`, `${folder}/plain`, "--to=trident", "--mpp=0.5", "--tile-side=512");
+    assert.equal(sided.code, 0, sided.err);
+    const third = await openFeatures(disk.open(`${folder}/plain/a.h5`, "read"));
+    assert.deepEqual(third.coords, one.coords);
+    third.close();
+    // The side is kept: STAMP's form asks for it.
+    const round = await convert(`${folder}/plain`, `${folder}/round`, "--to=stamp", "--mpp=0.5");
+    assert.equal(round.code, 0, round.err);
     const again = await convert(`${folder}/clam`, `${folder}/back`, "--to", "trident");
     assert.equal(again.code, 2);
     assert.match(
@@ -97,7 +108,15 @@ Deno.test("convert features given again goes on after a kill to the same bytes; 
     Deno.mkdirSync(from);
     for (const name of ["a", "b"]) Deno.copyFileSync(`${FIXTURES}slide_features/trident.h5`, `${from}/${name}.h5`);
     const again = (to = "clam", overwrite = false) => {
-      const flags = { to, mpp: undefined, "strict-trident": false, overwrite, quiet: true, json: false } as const;
+      const flags = {
+        to,
+        mpp: undefined,
+        "tile-side": undefined,
+        "strict-trident": false,
+        overwrite,
+        quiet: true,
+        json: false,
+      } as const;
       return run({ flags, words: [from, out], overrides: [] });
     };
     assert.equal(await again(), 0);
@@ -129,7 +148,15 @@ Deno.test("convert features given again goes on after a kill to the same bytes; 
 Deno.test("convert features compares what this program wrote with its checksum", () =>
   inFolder(async (folder) => {
     const convert = (from: string, out: string, to: string) => {
-      const flags = { to, mpp: undefined, "strict-trident": false, overwrite: false, quiet: true, json: false };
+      const flags = {
+        to,
+        mpp: undefined,
+        "tile-side": undefined,
+        "strict-trident": false,
+        overwrite: false,
+        quiet: true,
+        json: false,
+      };
       return run({ flags, words: [from, out], overrides: [] });
     };
     const own = `${folder}/own`;

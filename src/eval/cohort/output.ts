@@ -4,6 +4,7 @@
  * @module
  */
 
+import { probabilityText } from "../../core/fixed.ts";
 import { alignRows, count } from "../../core/text_table.ts";
 import { csvLine } from "../../io/csv.ts";
 import type { CohortResult, CohortRowResult } from "./evaluate.ts";
@@ -156,7 +157,7 @@ export function cohortText(result: CohortResult): string[] {
     `${label(a)} less ${label(b)}`,
     `${signed(difference.value!)}${interval(difference, signed)}`,
     `better in ${difference.better}, worse in ${difference.worse} of ${count(difference.folds, "fold")}`,
-    difference.delong_p === undefined ? "" : `DeLong p ${difference.delong_p.toPrecision(2)}`,
+    difference.delong_p === undefined ? "" : `DeLong p ${probabilityText(difference.delong_p)}`,
   ]);
   return [
     "",
