@@ -93,7 +93,15 @@ function slides(): void {
 }
 
 async function features(out: string): Promise<void> {
-  const flags = { to: "clam", mpp: undefined, "strict-trident": false, overwrite: false, quiet: true, json: false };
+  const flags = {
+    to: "clam",
+    mpp: undefined,
+    "tile-side": undefined,
+    "strict-trident": false,
+    overwrite: false,
+    quiet: true,
+    json: false,
+  };
   assert.equal(await convertFeatures({ flags, words: [SLIDES, out], overrides: [] }), 0);
 }
 
