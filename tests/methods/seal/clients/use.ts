@@ -1,6 +1,6 @@
 /** The module from end to end: an encoder, features, HEST, pairs, training, an adapter, a run in use. */
 
-import { listEncoders, loadEncoder, openHest, openRun, requestGpu, train } from "../../../mod.ts";
+import { listEncoders, loadEncoder, openHest, openRun, requestGpu, train } from "../../../../mod.ts";
 
 const gpu = await requestGpu();
 console.log(listEncoders({ pathology: true }).map(({ name }) => name).join(" "));
