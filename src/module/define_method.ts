@@ -10,9 +10,9 @@ import { ConfigError, DataError } from "../core/errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { AnyMethod, MethodEvidence, MethodRun } from "../methods/method.ts";
 import { AdamW, decayMatrices } from "../optim/adamw.ts";
-import { constantSchedule, cosineSchedule } from "../optim/schedule.ts";
 import { ConfigFormat } from "../train/config/format.ts";
-import { EVAL_KEYS, methodKey, OPTIM_KEYS } from "../train/config/keys.ts";
+import { ADAMW_KEYS, EVAL_KEYS, methodKey, OPTIM_KEYS } from "../train/config/keys.ts";
+import { adamwOptions, learningRate, rateRule } from "../train/config/optim.ts";
 import { loadParts, MODEL_FILE, type Part, partFiles } from "../train/checkpoint.ts";
 import type { LoopState } from "../train/loop.ts";
 import { Schedule } from "../train/schedule.ts";
@@ -25,25 +25,15 @@ import type { OwnMethod } from "./own_method.ts";
 import type { OwnModel } from "./own_model.ts";
 import { registerMethod } from "./own_method.ts";
 
-const { steps, batch_size, grad_accum, beta1, beta2, eps, scheduler, lr_warmup_steps, min_lr, clip_norm, seed } =
-  OPTIM_KEYS;
-
 /** Keys that every method of one's own has: how it is optimised. */
 const OPTIM = {
   epochs: OPTIM_KEYS.epochs,
-  steps,
-  batch_size: { ...batch_size, min: 1, default: 32, unit: "items" },
-  grad_accum,
-  lr: { kind: "number", default: 1e-3, min: 0, open: true, doc: "Peak learning rate" },
+  steps: OPTIM_KEYS.steps,
+  batch_size: { ...OPTIM_KEYS.batch_size, min: 1, default: 32, unit: "items" },
+  grad_accum: OPTIM_KEYS.grad_accum,
+  ...ADAMW_KEYS,
+  lr: { ...ADAMW_KEYS.lr, default: 1e-3, doc: "Peak learning rate" },
   weight_decay: { ...OPTIM_KEYS.weight_decay, default: 0 },
-  beta1,
-  beta2,
-  eps,
-  scheduler,
-  lr_warmup_steps,
-  min_lr,
-  clip_norm,
-  seed,
 } as const satisfies Keys;
 
 /** What is trained on. */
@@ -163,7 +153,9 @@ export function defineMethod<const K extends Keys, D, M extends OwnModel>(
     });
   }
   const own = (config: unknown) => ownConfig<K>(config);
-  const config = new ConfigFormat(table, { rules: (values) => definition.rules?.(own(values)) ?? [] });
+  const config = new ConfigFormat(table, {
+    rules: (values) => [rateRule((values as unknown as Values).optim), ...definition.rules?.(own(values)) ?? []],
+  });
   const method = {
     name,
     summary: name,
@@ -235,7 +227,7 @@ async function openOwn<K extends Keys, D>(
   const { parameters } = model.step;
   const optimizer = optimizerOf(parameters, optim);
   const parts = partsOf(parameters);
-  const rate = rateOf(optim, Math.max(1, schedule.total));
+  const rate = learningRate(optim, schedule.total);
   const { early_stop_patience: patience, early_stop_min_delta: minDelta } = evaluation;
   return {
     training: {
@@ -300,20 +292,7 @@ function scheduleOf(name: string, optim: Values["optim"], items: number): Schedu
 
 function optimizerOf(parameters: Parameters, optim: Values["optim"]): AdamW {
   const groups = decayMatrices(optim.weight_decay).map((group) => ({ ...group, rate: "lr" }));
-  return new AdamW(parameters, groups, {
-    beta1: optim.beta1,
-    beta2: optim.beta2,
-    eps: optim.eps,
-    ...(optim.clip_norm > 0 && { clipNorm: optim.clip_norm }),
-  });
-}
-
-/** Learning rate of a step. */
-function rateOf(optim: Values["optim"], total: number): (step: number) => number {
-  const warmup = Math.min(optim.lr_warmup_steps, total);
-  return optim.scheduler === "constant"
-    ? constantSchedule({ base: optim.lr, warmup })
-    : cosineSchedule({ base: optim.lr, warmup, total, min: optim.min_lr });
+  return new AdamW(parameters, groups, adamwOptions(optim));
 }
 
 function inputsOf(values: Values, fingerprint: string): RunInputs {

@@ -129,6 +129,7 @@ Deno.test("what does not fit is told: keys of the engine's names, values, rules,
   const out = `${folder}/none`;
   await assert.rejects(train(line, { gpu, out, config: { slope: 0 } }), { name: "ConfigError", hint: "slope: 1" });
   await assert.rejects(train(line, { gpu, out, config: { batch_size: 100 } }), { name: "ConfigError", hint: /: 64/ });
+  await assert.rejects(train(line, { gpu, out, config: { lr: 1e-3, min_lr: 1 } as never }), /min_lr is 1/);
   await assert.rejects(train({ name: "line" }, { gpu, out }), /defineMethod/);
   // @ts-expect-error No such key.
   await assert.rejects(train(line, { gpu, out, config: { slpoe: 1 } }), /did you mean slope/);

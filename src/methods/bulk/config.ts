@@ -7,7 +7,8 @@
 import type { Keys, Rule } from "../../core/config_key.ts";
 import { BULK_UNITS } from "../../data/cohort/bulk.ts";
 import { ConfigFormat, type ConfigOf, type ConfigRules } from "../../train/config/format.ts";
-import { EVAL_KEYS, INPUT_KEYS, methodKey, OPTIM_KEYS } from "../../train/config/keys.ts";
+import { ADAMW_KEYS, EVAL_KEYS, INPUT_KEYS, methodKey, OPTIM_KEYS } from "../../train/config/keys.ts";
+import { rateRule, tilesRule } from "../../train/config/optim.ts";
 
 const INPUT = {
   method: methodKey("bulk"),
@@ -114,8 +115,6 @@ const MODEL = {
   },
 } as const satisfies Keys;
 
-const { grad_accum, beta1, beta2, eps, scheduler, lr_warmup_steps, min_lr, clip_norm, seed } = OPTIM_KEYS;
-
 const OPTIM = {
   steps: {
     kind: "number",
@@ -140,17 +139,9 @@ const OPTIM = {
     unit: "tiles",
     doc: "Tiles in memory at a time, by gradient caching: the same run up to rounding; null is what fits",
   },
-  grad_accum,
-  lr: { kind: "number", default: 1e-4, min: 0, open: true, doc: "Learning rate" },
-  weight_decay: { ...OPTIM_KEYS.weight_decay, default: 1e-2, doc: "Decoupled weight decay of matrices" },
-  beta1,
-  beta2,
-  eps,
-  scheduler,
-  lr_warmup_steps,
-  min_lr,
-  clip_norm,
-  seed,
+  grad_accum: OPTIM_KEYS.grad_accum,
+  ...ADAMW_KEYS,
+  weight_decay: { ...ADAMW_KEYS.weight_decay, doc: "Decoupled weight decay of matrices" },
 } as const satisfies Keys;
 
 const { eval_every, log_every, save_every, save_every_steps } = EVAL_KEYS;
@@ -189,18 +180,8 @@ const BULK_RULES: ConfigRules<BulkConfig> = {
         `Cannot probe ${input.labels.join(", ")}: there is no table of slides, wanted one with these columns`,
         "slides=TABLE",
       ],
-      [
-        ["min_lr", "lr"],
-        optim.min_lr <= optim.lr,
-        `Cannot train: min_lr is ${optim.min_lr}, wanted at most lr, ${optim.lr}`,
-        "Lower min_lr",
-      ],
-      [
-        ["batch_size", "tiles"],
-        optim.batch_size * optim.tiles <= 1 << 20,
-        `Cannot train: ${optim.batch_size} bags of ${optim.tiles} tiles a step, wanted at most ${1 << 20} tiles`,
-        "Lower batch_size or tiles",
-      ],
+      rateRule(optim),
+      tilesRule(optim, "Lower batch_size or tiles"),
     ];
   },
 };

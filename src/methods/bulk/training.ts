@@ -21,8 +21,8 @@ import { Store } from "../../graph/store.ts";
 import type { Tensor } from "../../graph/tensor.ts";
 import { Parameters } from "../../nn/parameters.ts";
 import { AdamW } from "../../optim/adamw.ts";
-import { constantSchedule, cosineSchedule } from "../../optim/schedule.ts";
 import { loadParts, MODEL_FILE, partFiles, type ReadFile } from "../../train/checkpoint.ts";
+import { adamwOptions, learningRate } from "../../train/config/optim.ts";
 import { Schedule } from "../../train/schedule.ts";
 import { trainingSettings } from "../../train/settings.ts";
 import type { TrainedStage } from "../../train/stage.ts";
@@ -115,12 +115,7 @@ export async function openSession(gpu: Gpu, config: BulkConfig, data: BulkData):
     },
     { match: (name: string) => name.startsWith(`${arm}.`), rate: arm },
   ]);
-  const optimizer = new AdamW(parameters, groups, {
-    beta1: optim.beta1,
-    beta2: optim.beta2,
-    eps: optim.eps,
-    ...(optim.clip_norm > 0 && { clipNorm: optim.clip_norm }),
-  });
+  const optimizer = new AdamW(parameters, groups, adamwOptions(optim));
   const tiles = new Map<Arm, TileModel>();
   for (const arm of arms) tiles.set(arm.arm, await TileModel.compile(gpu, arm, data.dim));
   return {
@@ -265,10 +260,7 @@ function stageOf(session: BulkSession, arm: BulkArm): TrainedStage {
   });
   const of = expressionOf(data, arm.arm, optim.seed);
   const watch = new Watch(session, arm, data.slides.filter(({ part }) => part === "val"));
-  const warmup = Math.min(optim.lr_warmup_steps, schedule.total);
-  const rate = optim.scheduler === "constant"
-    ? constantSchedule({ base: optim.lr, warmup })
-    : cosineSchedule({ base: optim.lr, warmup, total: Math.max(1, schedule.total), min: optim.min_lr });
+  const rate = learningRate(optim, schedule.total);
   const none = Object.fromEntries(session.arms.map(({ arm }) => [arm, 0]));
   const draw = { tiles: optim.tiles, seed: optim.seed };
   return {

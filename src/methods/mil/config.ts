@@ -10,7 +10,8 @@ import type { Rule } from "../../core/config_key.ts";
 import { ConfigError } from "../../core/errors.ts";
 import type { TaskKind } from "../../data/cohort/task.ts";
 import { ConfigFormat, type ConfigOf, type ConfigRules } from "../../train/config/format.ts";
-import { EVAL_KEYS, INPUT_KEYS, methodKey, OPTIM_KEYS } from "../../train/config/keys.ts";
+import { ADAMW_KEYS, EVAL_KEYS, INPUT_KEYS, methodKey, OPTIM_KEYS } from "../../train/config/keys.ts";
+import { rateRule, tilesRule } from "../../train/config/optim.ts";
 import { CLAM_INSTANCES } from "./goal.ts";
 import { CLAM_WIDTH, MIL_MODELS } from "./model.ts";
 import { BALANCES } from "./objective.ts";
@@ -187,11 +188,9 @@ const SURVIVAL = {
   },
 } as const;
 
-const { steps, grad_accum, beta1, beta2, eps, scheduler, lr_warmup_steps, min_lr, clip_norm, seed } = OPTIM_KEYS;
-
 const OPTIM = {
   epochs: { ...OPTIM_KEYS.epochs, default: 20, doc: "Passes over the bags" },
-  steps: { ...steps, doc: "Most optimiser steps; null is what the epochs give" },
+  steps: { ...OPTIM_KEYS.steps, doc: "Most optimiser steps; null is what the epochs give" },
   batch_size: {
     ...OPTIM_KEYS.batch_size,
     default: 1,
@@ -199,7 +198,7 @@ const OPTIM = {
     unit: "bags",
     doc: "Bags a step; those left over at the end of an epoch are not trained on in it",
   },
-  grad_accum,
+  grad_accum: OPTIM_KEYS.grad_accum,
   tiles: {
     kind: "number",
     default: TRAIN_ROWS,
@@ -215,16 +214,10 @@ const OPTIM = {
     default: "sampler",
     doc: "Classes drawn equally often, with replacement (sampler); weighted in the loss (loss); or as they are (none)",
   },
-  lr: { kind: "number", default: 3e-4, min: 0, open: true, doc: "Learning rate" },
-  weight_decay: { ...OPTIM_KEYS.weight_decay, default: 1e-5, doc: "Decoupled weight decay of all parameters" },
-  beta1,
-  beta2,
-  eps,
-  scheduler,
-  lr_warmup_steps,
-  min_lr: { ...min_lr, default: 1e-8 },
-  clip_norm,
-  seed,
+  ...ADAMW_KEYS,
+  lr: { ...ADAMW_KEYS.lr, default: 3e-4 },
+  weight_decay: { ...ADAMW_KEYS.weight_decay, default: 1e-5 },
+  min_lr: { ...ADAMW_KEYS.min_lr, default: 1e-8 },
 } as const;
 
 const EVAL = {
@@ -274,18 +267,8 @@ const MIL_RULES: ConfigRules<MilConfig> = {
       "Cannot score gene sets: one of expression and gene_sets is missing, wanted both",
       "expression=FILE.csv gene_sets=FILE.gmt",
     ],
-    [
-      ["min_lr", "lr"],
-      optim.min_lr <= optim.lr,
-      `Cannot train: min_lr is ${optim.min_lr}, wanted at most lr, ${optim.lr}`,
-      "Lower min_lr",
-    ],
-    [
-      ["batch_size", "tiles"],
-      optim.batch_size * optim.tiles <= 1 << 20,
-      `Cannot train: ${optim.batch_size} bags of ${optim.tiles} tiles a step, wanted at most ${1 << 20} tiles`,
-      "Lower batch_size and raise grad_accum, or lower tiles",
-    ],
+    rateRule(optim),
+    tilesRule(optim, "Lower batch_size and raise grad_accum, or lower tiles"),
   ],
 };
 

@@ -12,8 +12,8 @@
 import { DataError } from "../../core/errors.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { AdamW } from "../../optim/adamw.ts";
-import { constantSchedule, cosineSchedule } from "../../optim/schedule.ts";
 import { loadParts, MODEL_FILE, partFiles, type ReadFile } from "../../train/checkpoint.ts";
+import { adamwOptions, learningRate } from "../../train/config/optim.ts";
 import { Schedule } from "../../train/schedule.ts";
 import { trainingSettings } from "../../train/settings.ts";
 import type { Selection, TrainedStage } from "../../train/stage.ts";
@@ -78,12 +78,11 @@ export async function openSession(gpu: Gpu, config: MilConfig, data: MilData): P
     seed: optim.seed,
   });
   model.parameters.allocate();
-  const optimizer = new AdamW(model.parameters, [{ match: () => true, rate: "lr", weightDecay: optim.weight_decay }], {
-    beta1: optim.beta1,
-    beta2: optim.beta2,
-    eps: optim.eps,
-    ...(optim.clip_norm > 0 && { clipNorm: optim.clip_norm }),
-  });
+  const optimizer = new AdamW(
+    model.parameters,
+    [{ match: () => true, rate: "lr", weightDecay: optim.weight_decay }],
+    adamwOptions(optim),
+  );
   const largest = data.set.bags.reduce((most, { count }) => Math.max(most, count), 1);
   const inference = await MilInference.compile(model, Math.min(INFERENCE_ROWS, largest));
   const rowsOf = (at: number) => {
@@ -142,14 +141,6 @@ export function scheduleOf(
   });
 }
 
-function ratesOf({ optim }: MilConfig, total: number): (step: number) => { lr: number } {
-  const warmup = Math.min(optim.lr_warmup_steps, total);
-  const rate = optim.scheduler === "constant"
-    ? constantSchedule({ base: optim.lr, warmup })
-    : cosineSchedule({ base: optim.lr, warmup, total, min: optim.min_lr });
-  return (step) => ({ lr: rate(step) });
-}
-
 /** Names of metrics where they are printed. */
 const LABELS: Readonly<Record<string, string>> = {
   auc: "AUC",
@@ -196,11 +187,12 @@ function stageOf(session: MilSession): TrainedStage {
   const { config, data, task } = session;
   const { eval: evaluation } = config;
   const schedule = scheduleOf(config, data, task);
+  const rate = learningRate(config.optim, schedule.total);
   return {
     name: "train",
     schedule,
     unit: "bags",
-    rates: ratesOf(config, Math.max(1, schedule.total)),
+    rates: (step) => ({ lr: rate(step) }),
     rateColumns: { lr: "lr" },
     labels: LABELS,
     // Without a validation part there is nothing to evaluate, and the last checkpoint is the best.

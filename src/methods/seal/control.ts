@@ -14,6 +14,7 @@ import { Parameters } from "../../nn/parameters.ts";
 import { AdamW } from "../../optim/adamw.ts";
 import { parameterGroups } from "../../optim/param_groups.ts";
 import { affine } from "../../ops/scale.ts";
+import { adamwOptions } from "../../train/config/optim.ts";
 import { Step, stepRunner } from "../../train/step.ts";
 import type { StepModel } from "../../train/step_model.ts";
 import type { Schedule } from "../../train/schedule.ts";
@@ -56,10 +57,7 @@ export async function headControl(
   }, { seed: optim.seed });
   parameters.allocate();
   const optimizer = new AdamW(parameters, parameterGroups({ weightDecay: optim.weight_decay }), {
-    beta1: optim.beta1,
-    beta2: optim.beta2,
-    eps: optim.eps,
-    ...(optim.clip_norm > 0 && { clipNorm: optim.clip_norm }),
+    ...adamwOptions(optim),
     ema: optim.ema,
   });
   const rowsOf = (chosen: ArrayLike<number>) => {

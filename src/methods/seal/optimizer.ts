@@ -7,6 +7,7 @@
 import { AdamW } from "../../optim/adamw.ts";
 import { LossScale } from "../../optim/loss_scale.ts";
 import { parameterGroups } from "../../optim/param_groups.ts";
+import { adamwOptions } from "../../train/config/optim.ts";
 import type { VisionPart } from "../../train/trainable.ts";
 import type { SealConfig } from "./config.ts";
 import type { SealModel } from "./model.ts";
@@ -32,10 +33,7 @@ export function openOptimizer(
     parameters,
     parameterGroups({ weightDecay: optim.weight_decay, ...(layers && { layers }) }),
     {
-      beta1: optim.beta1,
-      beta2: optim.beta2,
-      eps: optim.eps,
-      ...(optim.clip_norm > 0 && { clipNorm: optim.clip_norm }),
+      ...adamwOptions(optim),
       lossScale,
       ema: optim.ema,
     },

@@ -5,7 +5,7 @@
  */
 
 import type { RoleRates } from "../../optim/param_groups.ts";
-import { constantSchedule, cosineSchedule } from "../../optim/schedule.ts";
+import { learningRate } from "../../train/config/optim.ts";
 import type { SealConfig } from "./config.ts";
 
 /** Stages of a run: the gene model alone, then both sides. */
@@ -22,12 +22,9 @@ export function stageRates(
   stage: Stage,
   total: number,
 ): (step: number) => RoleRates {
-  const { img_lr, gene_lr, head_lr, scheduler, min_lr } = optim;
-  const rise = Math.min(optim.lr_warmup_steps, total);
-  function schedule(base: number): (step: number) => number {
-    if (base === 0) return () => 0;
-    if (scheduler === "constant") return constantSchedule({ base, warmup: rise });
-    return cosineSchedule({ base, warmup: rise, total, min: Math.min(base, min_lr) });
+  const { img_lr, gene_lr, head_lr } = optim;
+  function schedule(lr: number): (step: number) => number {
+    return lr === 0 ? () => 0 : learningRate({ ...optim, lr, min_lr: Math.min(lr, optim.min_lr) }, total);
   }
   if (stage === "warmup") {
     const gene = schedule(warmup.warmup_lr);

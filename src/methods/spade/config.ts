@@ -8,7 +8,8 @@
 import type { Keys, Rule } from "../../core/config_key.ts";
 import { ConfigFormat, type ConfigOf, type ConfigRules } from "../../train/config/format.ts";
 import { GENES_KEYS } from "../../train/config/genes_keys.ts";
-import { EVAL_KEYS, INPUT_KEYS, methodKey, OPTIM_KEYS, SPLIT_KEYS } from "../../train/config/keys.ts";
+import { ADAMW_KEYS, EVAL_KEYS, INPUT_KEYS, methodKey, OPTIM_KEYS, SPLIT_KEYS } from "../../train/config/keys.ts";
+import { rateRule } from "../../train/config/optim.ts";
 
 const { encoder: _, adapter: _a, image_size: _i, subsample_frac: _f, workers: _w, ...PAIRS } = INPUT_KEYS;
 
@@ -122,27 +123,16 @@ const EXPERTS = {
   },
 } as const satisfies Keys;
 
-const { steps, grad_accum, beta1, beta2, eps, scheduler, lr_warmup_steps, min_lr, clip_norm, seed } = OPTIM_KEYS;
-
 const OPTIM = {
   epochs: { ...OPTIM_KEYS.epochs, default: 100, doc: "Passes over the pairs of each expert" },
-  steps: { ...steps, doc: "Most optimiser steps of each expert; null is what the epochs give" },
+  steps: { ...OPTIM_KEYS.steps, doc: "Most optimiser steps of each expert; null is what the epochs give" },
   batch_size: {
     ...OPTIM_KEYS.batch_size,
     default: 128,
     doc: "Pairs of one expert a step; experts with fewer than two batches are merged into the nearest",
   },
-  grad_accum,
-  lr: { kind: "number", default: 1e-4, min: 0, open: true, doc: "Learning rate" },
-  weight_decay: { ...OPTIM_KEYS.weight_decay, default: 1e-2, doc: "Decoupled weight decay of all parameters" },
-  beta1,
-  beta2,
-  eps,
-  scheduler,
-  lr_warmup_steps,
-  min_lr,
-  clip_norm,
-  seed,
+  grad_accum: OPTIM_KEYS.grad_accum,
+  ...ADAMW_KEYS,
 } as const satisfies Keys;
 
 const { eval_every, log_every, save_every, save_every_steps } = EVAL_KEYS;
@@ -181,12 +171,7 @@ const SPADE_RULES: ConfigRules<SpadeConfig> = {
         `Cannot train: control ${strange} is unknown, wanted ${CONTROLS.join(", ")}`,
         "controls=single,random",
       ],
-      [
-        ["min_lr", "lr"],
-        optim.min_lr <= optim.lr,
-        `Cannot train: min_lr is ${optim.min_lr}, wanted at most lr, ${optim.lr}`,
-        "Lower min_lr",
-      ],
+      rateRule(optim),
     ];
   },
 };

@@ -8,6 +8,7 @@ import { Rng, streamOf } from "../../core/rng.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { Parameters } from "../../nn/parameters.ts";
 import { AdamW } from "../../optim/adamw.ts";
+import { adamwOptions } from "../../train/config/optim.ts";
 import type { Host } from "../../train/host.ts";
 import type { SpadeClusters } from "./clusters.ts";
 import type { SpadeConfig } from "./config.ts";
@@ -96,12 +97,7 @@ export function openSession(gpu: Gpu, config: SpadeConfig, data: SpadeData, host
   const optimizer = new AdamW(parameters, [
     { match: (name) => name.startsWith("expert."), rate: RATES.expert, weightDecay },
     { match: () => true, rate: RATES.wide, weightDecay },
-  ], {
-    beta1: optim.beta1,
-    beta2: optim.beta2,
-    eps: optim.eps,
-    ...(optim.clip_norm > 0 && { clipNorm: optim.clip_norm }),
-  });
+  ], adamwOptions(optim));
   // Those that no stage has begun yet are numbers, too.
   for (const [expert, name] of [[narrow, "spade"], [wide, "wide"]] as const) {
     if (expert) loadExpert(parameters, expert, startValues(expert.shape, optim.seed, `${name}.0`));

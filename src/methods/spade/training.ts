@@ -10,7 +10,7 @@ import { Plan } from "../../graph/plan.ts";
 import type { Program } from "../../graph/program.ts";
 import { Store } from "../../graph/store.ts";
 import type { Tensor } from "../../graph/tensor.ts";
-import { constantSchedule, cosineSchedule } from "../../optim/schedule.ts";
+import { learningRate } from "../../train/config/optim.ts";
 import { Schedule } from "../../train/schedule.ts";
 import type { Stage, StageRunner, TrainedStage } from "../../train/stage.ts";
 import { Step, stepRunner } from "../../train/step.ts";
@@ -202,12 +202,7 @@ class ExpertStage implements TrainedStage {
   }
 
   rates(step: number): Readonly<Record<string, number>> {
-    const { optim } = this.#session.config;
-    const total = Math.max(1, this.schedule.total);
-    const warmup = Math.min(optim.lr_warmup_steps, total);
-    const rate = optim.scheduler === "constant"
-      ? constantSchedule({ base: optim.lr, warmup })
-      : cosineSchedule({ base: optim.lr, warmup, total, min: optim.min_lr });
+    const rate = learningRate(this.#session.config.optim, this.schedule.total);
     return { [RATES.expert]: 0, [RATES.wide]: 0, [this.#rate]: rate(step) };
   }
 

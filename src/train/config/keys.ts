@@ -262,6 +262,22 @@ export const OPTIM_KEYS = {
   seed: { kind: "number", default: 42, min: 0, max: 2 ** 32 - 1, integer: true, doc: "Seed of everything random" },
 } as const satisfies Keys;
 
+const { beta1, beta2, eps, scheduler, lr_warmup_steps, min_lr, clip_norm, seed } = OPTIM_KEYS;
+
+/** AdamW with one learning rate; methods have these behind their lengths and batches. */
+export const ADAMW_KEYS = {
+  lr: { kind: "number", default: 1e-4, min: 0, open: true, doc: "Learning rate" },
+  weight_decay: { ...OPTIM_KEYS.weight_decay, default: 1e-2, doc: "Decoupled weight decay of all parameters" },
+  beta1,
+  beta2,
+  eps,
+  scheduler,
+  lr_warmup_steps,
+  min_lr,
+  clip_norm,
+  seed,
+} as const satisfies Keys;
+
 /** Cache of what the frozen blocks compute. */
 export const CACHE_KEYS = {
   cache: {
