@@ -2,11 +2,11 @@
  * The serial-section table: what of a section's expression can be said from the section beside it, from colour and texture,
  * from the frozen encoder, and from runs of SEAL. Correlations per gene over the spots of the section tested, mean over 50 genes.
  *
- *   deno run -A scripts/her2st/table.ts --in her2st --data data/cache/her2st_public \
+ *   deno run -A scripts/her2st/table.ts --data data/cache/her2st_public \
  *     --runs "SEAL, best=runs/best_1/features.safetensors,runs/best_2/features.safetensors" [--test C5 --train C2,C3,C4]
  *
  * Protocol: ln(1 + counts per ten thousand) over all genes of a section; the 50 genes of `panel.txt`, which
- * sections.ts chose. Every feature is z-scored in its section, targets are centred in
+ * panel.ts chose. Every feature is z-scored in its section, targets are centred in
  * theirs; ridge with intercept, its penalty from 10 to 30,000 by least squared error on each training section left out, the same
  * rule for all rows. `neighbours` adds the mean of the features of the eight spots around. `copy` adds what the nine nearest
  * spots of the training section beside it have, with weight .3 (copy.ts). Intervals: of the mean over runs less the
@@ -15,25 +15,20 @@
 
 import { parseArgs } from "node:util";
 import { Rng } from "../../src/core/rng.ts";
-import { joinSection } from "../../src/data/convert/legacy_st.ts";
 import { visitRow } from "../../src/data/matrix.ts";
-import { logNormalize } from "../../src/data/genes/normalise.ts";
-import { loadMatrix } from "../../src/data/sample.ts";
-import { openSlide } from "../../src/data/image/slide.ts";
 import { pearson } from "../../src/eval/correlation.ts";
 import { fitRidge, predictLinear } from "../../src/eval/ridge.ts";
 import { applyStandardizer, fitCentring, fitStandardizer } from "../../src/eval/linalg/standardize.ts";
 import { column, type Table } from "../../src/eval/linalg/table.ts";
-import { disk, openFile } from "../../src/io/fs.ts";
+import { disk } from "../../src/io/fs.ts";
 import { openPatches } from "../../src/io/patches.ts";
 import { readSafetensorsF32 } from "../../src/io/torch/safetensors.ts";
-import { readSpotCounts, readSpotSelection } from "../../src/io/spots_tsv.ts";
 import { copyNearest, type Place } from "./copy.ts";
+import { readSection } from "./section.ts";
 import { textureStatistics } from "./texture.ts";
 
 const { values } = parseArgs({
   options: {
-    in: { type: "string", default: "her2st" },
     data: { type: "string", default: "data/cache/her2st_public" },
     frozen: { type: "string" },
     runs: { type: "string", multiple: true, default: [] },
@@ -46,7 +41,7 @@ const { values } = parseArgs({
 
 /** Penalties, weight of the copy and its spots, widest distance of the spots around, µm, draws of a bootstrap, side of a patch. */
 const PENALTIES = [10, 30, 100, 300, 1000, 3000, 10_000, 30_000];
-const [COPY, NEAREST, AROUND, DRAWS, PITCH, SIDE] = [0.3, 9, 375, 2000, 200, 224];
+const [COPY, NEAREST, AROUND, DRAWS, SIDE] = [0.3, 9, 375, 2000, 224];
 
 interface Section {
   readonly id: string;
@@ -57,25 +52,15 @@ interface Section {
   readonly expression: Table;
 }
 
-async function readSection(id: string): Promise<Section> {
-  const counted = await readSpotCounts(await openFile(`${values.in}/counts/${id}.tsv.gz`));
-  const selection = await readSpotSelection(await openFile(`${values.in}/spots/${id}_selection.tsv`));
-  const { width, height } = (await openSlide(await openFile(`${values.in}/images/${id}.jpg`))).levels[0]!;
-  const { barcodes, spatial, pixels, counts } = joinSection(id, counted, selection, PITCH, { width, height });
-  const matrix = logNormalize(loadMatrix(counts));
-  const data = new Float64Array(matrix.rows * matrix.columns);
-  for (let i = 0; i < matrix.rows; i++) {
-    visitRow(matrix, i, (g, value) => {
-      data[i * matrix.columns + g] = value;
-    });
-  }
-  const places = barcodes.map((_, i): Place => [spatial[2 * i]! * pixels.size, spatial[2 * i + 1]! * pixels.size]);
+async function sectionOf(id: string): Promise<Section> {
+  const { matrix, places, ...names } = await readSection(values.data, id);
+  const { rows, columns } = matrix;
+  const data = new Float64Array(rows * columns);
+  for (let i = 0; i < rows; i++) visitRow(matrix, i, (g, value) => void (data[i * columns + g] = value));
   return {
-    id,
-    barcodes,
-    places,
-    genes: counted.genes,
-    expression: { rows: matrix.rows, columns: matrix.columns, data },
+    ...names,
+    places: Array.from({ length: rows }, (_, i): Place => [places[2 * i]!, places[2 * i + 1]!]),
+    expression: { rows, columns, data },
   };
 }
 
@@ -213,7 +198,7 @@ function addFeatures(name: string, one: Features, mean: Features, joint?: readon
 
 const trained = values.train.split(",");
 const sections = new Map<string, Section>();
-for (const id of new Set([...trained, values.test, values.beside])) sections.set(id, await readSection(id));
+for (const id of new Set([...trained, values.test, values.beside])) sections.set(id, await sectionOf(id));
 const panel = Deno.readTextFileSync(`${values.data}/panel.txt`).trim().split("\n");
 const target = new Map([...sections.values()].map((section) => {
   const place = new Map(section.genes.map((gene, g) => [gene, g]));
