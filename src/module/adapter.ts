@@ -5,7 +5,8 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import { type Listener, listener } from "./listener.ts";
+import { checkOptions } from "./check.ts";
+import { LISTENER, type Listener, listener } from "./listener.ts";
 
 /** Files of an adapter. */
 const ADAPTER = ["adapter_config.json", "adapter_model.safetensors"] as const;
@@ -80,6 +81,7 @@ export async function mergeAdapter(
   out: string,
   options: MergeOptions = {},
 ): Promise<MergedWeights> {
+  checkOptions("merge", options, { ...LISTENER, dtype: true, alpha: true, timm: true, overwrite: true });
   const { mergeAdapter: merge } = await import("../run/merge.ts");
   const { dtype, alpha, timm, overwrite } = options;
   const reporter = listener(options);

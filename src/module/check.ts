@@ -5,6 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { nearest } from "../core/nearest.ts";
 
 function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 64));
@@ -16,9 +17,25 @@ function refuse(what: string, key: string, value: unknown, wanted: string): neve
   throw new ConfigError(`Cannot ${what}: ${key} is ${shown(value)}, wanted ${wanted}`, { context: { key } });
 }
 
-/** Refuses options that are none, as null. @param what What cannot be done, such as `open data`. */
-export function checkOptions(what: string, options: unknown): void {
-  if (typeof options !== "object" || options === null) refuse(what, "options", options, "an object");
+/** All options of a type, which the compiler holds to be complete. */
+export type Known<T> = Readonly<Record<keyof T, true>>;
+
+/**
+ * Refuses options that are none, as null, and names that are not known, which would be ignored; what is undefined passes.
+ *
+ * @param what What cannot be done, such as `open data`.
+ * @param key Name of the options, where they are some of others.
+ */
+export function checkOptions<T extends object>(what: string, options: T, known: Known<NoInfer<T>>, key?: string): void {
+  if (typeof options !== "object" || options === null) refuse(what, key ?? "options", options, "an object");
+  const unknown = Object.entries(options).find(([name, value]) => value !== undefined && !Object.hasOwn(known, name));
+  if (unknown === undefined) return;
+  const [[given], names] = [unknown, Object.keys(known)];
+  const near = nearest(given, names);
+  throw new ConfigError(
+    `Cannot ${what}: ${key === undefined ? given : `${key}.${given}`} is not known, wanted some of ${names.join(", ")}`,
+    { ...(near !== undefined && { hint: `Did you mean ${near}?` }), context: { key: given, known: names } },
+  );
 }
 
 /** Refuses a value that is none of a choice; what is undefined passes. */

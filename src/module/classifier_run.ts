@@ -8,6 +8,7 @@ import { ConfigError, DataError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { SlideModel, SlideRows, SlideRun } from "../methods/method.ts";
+import { checkOptions } from "./check.ts";
 import type { Features } from "./image_encoder.ts";
 import { Turns } from "./turns.ts";
 
@@ -99,8 +100,10 @@ export class ClassifierRun implements AsyncDisposable {
   ): Promise<ClassifiedSlide[]>;
   async predict(
     slides: SlideFeatures | readonly SlideFeatures[],
-    { signal }: { readonly signal?: AbortSignal } = {},
+    options: { readonly signal?: AbortSignal } = {},
   ): Promise<ClassifiedSlide | ClassifiedSlide[]> {
+    checkOptions("predict", options, { signal: true });
+    const { signal } = options;
     if (!Array.isArray(slides)) return await this.#one(slides as SlideFeatures, 0);
     const said: ClassifiedSlide[] = [];
     for (const [i, slide] of (slides as readonly SlideFeatures[]).entries()) {
@@ -119,8 +122,10 @@ export class ClassifierRun implements AsyncDisposable {
    */
   async evaluate(
     slides?: readonly LabelledSlide[],
-    { signal }: { readonly signal?: AbortSignal } = {},
+    options: { readonly signal?: AbortSignal } = {},
   ): Promise<ClassifierScores> {
+    checkOptions("evaluate", options, { signal: true });
+    const { signal } = options;
     const labels: number[] = [];
     const said: ClassifiedSlide[] = [];
     if (slides === undefined) {

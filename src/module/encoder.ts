@@ -5,9 +5,8 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import { checkOptions } from "./check.ts";
 import { type EncoderFiles, filesEncoder } from "./encoder_files.ts";
-import { type ImageEncoder, type LoadEncoderOptions, loadWith } from "./image_encoder.ts";
+import { checkLoad, type ImageEncoder, type LoadEncoderOptions, loadWith } from "./image_encoder.ts";
 
 /**
  * Loads an encoder with everything its files say: architecture, weights, input size, resize, means and standard deviations.
@@ -30,7 +29,7 @@ export async function loadEncoder(
   source: string | EncoderFiles,
   options: LoadEncoderOptions = {},
 ): Promise<ImageEncoder> {
-  checkOptions("load an encoder", options);
+  checkLoad(options);
   if (typeof source !== "string") return await filesEncoder(source, options);
   const { dtype, adapter, imageSize, pooling, onProgress } = options;
   if (source === "") {

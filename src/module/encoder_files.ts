@@ -6,6 +6,7 @@
 
 import { ConfigError, DataError } from "../core/errors.ts";
 import { Sha256 } from "../host/zlib.ts";
+import { checkOptions, type Known } from "./check.ts";
 import { fromBlob, fromBytes, fromMap, type RandomAccess, readChunks } from "../io/random_access.ts";
 import { type ImageEncoder, type LoadEncoderOptions, loadWith } from "./image_encoder.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -28,6 +29,8 @@ export interface EncoderFiles {
   /** Name in errors; default that of the weights. */
   readonly name?: string | undefined;
 }
+
+const FILES: Known<EncoderFiles> = { weights: true, config: true, preprocessor: true, encoder: true, name: true };
 
 /** PEFT's two files. */
 export interface AdapterFiles {
@@ -138,5 +141,6 @@ export async function filesEncoder(files: EncoderFiles, options: LoadEncoderOpti
       hint: 'For example loadEncoder("conch"), or loadEncoder({ weights, config })',
     });
   }
+  checkOptions("load an encoder", files, FILES, "files");
   return await loadWith(files.name ?? "an encoder", options, (gpu) => open(gpu, files, options));
 }

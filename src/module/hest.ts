@@ -5,7 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import { checkOptions, checkText, checkTexts } from "./check.ts";
+import { checkOptions, checkText, checkTexts, type Known } from "./check.ts";
 import { nearest } from "../core/nearest.ts";
 import type { SampleFiles } from "../data/data_folder.ts";
 import type { Expression } from "../data/counts.ts";
@@ -34,6 +34,17 @@ export interface HestOptions {
   /** File access; the host's by default. */
   readonly disk?: Pick<Disk, "look" | "open"> | undefined;
 }
+
+const HEST_OPTIONS: Known<HestOptions> = {
+  samples: true,
+  organs: true,
+  species: true,
+  technologies: true,
+  counts: true,
+  dropBadSpots: true,
+  dropUnknownPatches: true,
+  disk: true,
+};
 
 /** A sample before it is read. */
 export interface HestSampleInfo {
@@ -166,7 +177,7 @@ export async function openHest(folders: string | readonly string[], options: Hes
 
 function checkHest(folders: unknown, options: HestOptions): void {
   const what = "open data";
-  checkOptions(what, options);
+  checkOptions(what, options, HEST_OPTIONS);
   if (typeof folders !== "string") checkTexts(what, "folders", folders ?? null);
   if (folders === "" || (Array.isArray(folders) && folders.length === 0)) {
     throw new ConfigError("Cannot open data: no folder is named", { hint: 'For example openHest("data/hest")' });

@@ -12,7 +12,7 @@ import { ENCODERS } from "../models/encoder_registry.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { type Pooling, POOLINGS } from "../models/encoder_spec.ts";
 import type { OpenedEncoder } from "../models/opened_encoder.ts";
-import { checkChoice, checkCount } from "./check.ts";
+import { checkChoice, checkCount, checkOptions, type Known } from "./check.ts";
 import { type Device, onDevice } from "./device.ts";
 import type { AdapterFiles } from "./encoder_files.ts";
 import type { RgbImage } from "../io/image/rgb_image.ts";
@@ -60,7 +60,9 @@ export interface ListEncodersOptions {
  * const open = listEncoders({ pathology: true, gated: false }).map(({ name }) => name);
  * ```
  */
-export function listEncoders({ pathology, gated }: ListEncodersOptions = {}): EncoderInfo[] {
+export function listEncoders(options: ListEncodersOptions = {}): EncoderInfo[] {
+  checkOptions("list encoders", options, { pathology: true, gated: true });
+  const { pathology, gated } = options;
   return ENCODERS.filter(({ refused }) => refused === undefined).map((
     { name, aliases, natural = false, source, output, input },
   ) => ({
@@ -95,6 +97,22 @@ export interface LoadEncoderOptions {
   readonly onWarning?: ((text: string) => void) | undefined;
   /** Told while weights are read: bytes done, of how many. */
   readonly onProgress?: ((what: string, done: number, total: number) => void) | undefined;
+}
+
+const LOAD_OPTIONS: Known<LoadEncoderOptions> = {
+  gpu: true,
+  dtype: true,
+  adapter: true,
+  imageSize: true,
+  pooling: true,
+  batchSize: true,
+  onWarning: true,
+  onProgress: true,
+};
+
+/** Refuses what are no options of an encoder. */
+export function checkLoad(options: LoadEncoderOptions): void {
+  checkOptions("load an encoder", options, LOAD_OPTIONS);
 }
 
 /** Features of images. */

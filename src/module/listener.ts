@@ -5,6 +5,7 @@
  */
 
 import type { Reporter } from "../core/reporter.ts";
+import type { Known } from "./check.ts";
 
 /** Callbacks; each may be left out. */
 export interface Listener {
@@ -15,6 +16,9 @@ export interface Listener {
   /** Told of progress: of what, done, of how many. */
   readonly onProgress?: ((what: string, done: number, total: number) => void) | undefined;
 }
+
+/** Their names. */
+export const LISTENER: Known<Listener> = { onMessage: true, onWarning: true, onProgress: true };
 
 /** A reporter that calls them. */
 export function listener({ onMessage, onWarning, onProgress }: Listener): Reporter {

@@ -7,10 +7,10 @@
 import { ConfigError } from "../core/errors.ts";
 import type { MethodSettings } from "../methods/settings.gen.ts";
 import type { RunSettings } from "../run/open.ts";
-import { checkChoice, checkCount, checkOptions, checkText } from "./check.ts";
+import { checkChoice, checkCount, checkOptions, checkText, type Known } from "./check.ts";
 import type { ClassifierRun } from "./classifier_run.ts";
 import { onDevice } from "./device.ts";
-import { listener } from "./listener.ts";
+import { LISTENER, listener } from "./listener.ts";
 import type { OwnModel } from "./own_model.ts";
 import { type OwnMethod, partsBehind } from "./own_method.ts";
 import { OwnRun } from "./own_run.ts";
@@ -64,7 +64,7 @@ export function openRun<Settings, M extends OwnModel>(
 /** Opens a run. */
 export async function openRun(
   folder: string,
-  options: OpenRunOptions & { readonly method?: string | OwnMethod<unknown> | undefined } = {},
+  options: OpenRunOptions & Method = {},
 ): Promise<Run | ClassifierRun | OwnRun<OwnModel>> {
   checkOpen(folder, options);
   const { method } = options;
@@ -86,11 +86,26 @@ export async function openRun(
   return slides === undefined ? await openExpression(folder, options) : await openClasses(folder, settings, options);
 }
 
-function checkOpen(folder: unknown, options: OpenRunOptions): void {
+type Method = { readonly method?: string | OwnMethod<unknown> | undefined };
+
+const OPTIONS: Known<OpenRunOptions & Method> = {
+  ...LISTENER,
+  gpu: true,
+  checkpoint: true,
+  method: true,
+  encoder: true,
+  precision: true,
+  batchSize: true,
+  with: true,
+  expression: true,
+};
+
+function checkOpen(folder: unknown, options: OpenRunOptions & Method): void {
   const what = "open a run";
   checkText(what, "folder", folder);
-  checkOptions(what, options);
-  const { checkpoint, precision, batchSize, with: source } = options;
+  checkOptions(what, options, OPTIONS);
+  const { checkpoint, precision, batchSize, with: source, expression = {} } = options;
+  checkOptions(what, expression, { counts: true, dropBadSpots: true, dropUnknownPatches: true }, "expression");
   checkChoice(what, "checkpoint", checkpoint, ["best", "last"]);
   checkChoice(what, "precision", precision, ["f32", "f16"]);
   checkChoice(what, "with", source, ["auto", "probe", "decoder"]);

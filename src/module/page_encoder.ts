@@ -5,7 +5,7 @@
  */
 
 import { type EncoderFiles, filesEncoder } from "./encoder_files.ts";
-import { type ImageEncoder, type LoadEncoderOptions, loadWith } from "./image_encoder.ts";
+import { checkLoad, type ImageEncoder, type LoadEncoderOptions, loadWith } from "./image_encoder.ts";
 
 /**
  * Loads an encoder with everything its files say: architecture, weights, input size, resize, means and standard deviations.
@@ -27,6 +27,7 @@ export async function loadEncoder(
   source: EncoderFiles | `random:${string}`,
   options: LoadEncoderOptions = {},
 ): Promise<ImageEncoder> {
+  checkLoad(options);
   if (typeof source !== "string") return await filesEncoder(source, options);
   const { openRandom } = await import("../models/open_source.ts");
   const { dtype, imageSize, pooling } = options;

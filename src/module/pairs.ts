@@ -7,11 +7,11 @@
 import { ConfigError } from "../core/errors.ts";
 import type { PairStream, StreamPair } from "../data/pair_stream.ts";
 import type { HoldOut } from "../data/holdout.ts";
-import { checkChoice, checkCount, checkOptions, checkSignal, checkTexts } from "./check.ts";
+import { checkChoice, checkCount, checkOptions, checkSignal, checkTexts, type Known } from "./check.ts";
 import { type HestSampleInfo, infoOf } from "./hest.ts";
 import { type HestSource, rememberSource } from "./hest_source.ts";
 import type { RgbImage } from "../io/image/rgb_image.ts";
-import { type Listener, listener } from "./listener.ts";
+import { LISTENER, type Listener, listener } from "./listener.ts";
 
 /** What is held out; what is named and what is drawn add up. */
 export interface PairsHoldOut {
@@ -44,6 +44,19 @@ export interface PairsOptions extends Listener {
   /** Stops between samples. */
   readonly signal?: AbortSignal | undefined;
 }
+
+const PAIRS_OPTIONS: Known<PairsOptions> = {
+  ...LISTENER,
+  genes: true,
+  include: true,
+  criterion: true,
+  panelGenes: true,
+  layer: true,
+  holdOut: true,
+  seed: true,
+  leastCoverage: true,
+  signal: true,
+};
 
 /** A sample of {@linkcode HestPairs}. */
 export interface PairsSample extends HestSampleInfo {
@@ -128,8 +141,10 @@ function heldOut({ donors, samples, share }: PairsHoldOut): HoldOut {
 }
 
 function checked(options: PairsOptions): { readonly size: number; readonly panelGenes: number } {
-  const { genes = 2000, panelGenes = 50, include, holdOut } = options;
   const what = "pair patches";
+  checkOptions(what, options, PAIRS_OPTIONS);
+  const { genes = 2000, panelGenes = 50, include, holdOut = {} } = options;
+  checkOptions(what, holdOut, { donors: true, samples: true, share: true }, "holdOut");
   if (typeof genes !== "number") checkTexts(what, "genes", genes);
   const size = typeof genes === "number" ? genes : genes.length;
   checkCount(what, "genes", size);
@@ -138,12 +153,12 @@ function checked(options: PairsOptions): { readonly size: number; readonly panel
   checkChoice(what, "criterion", options.criterion, ["hvg", "heg"]);
   checkChoice(what, "layer", options.layer, ["context", "own"]);
   checkSignal(what, options.signal);
-  if (typeof holdOut?.donors !== "number") checkTexts(what, "holdOut.donors", holdOut?.donors);
-  checkTexts(what, "holdOut.samples", holdOut?.samples);
+  if (typeof holdOut.donors !== "number") checkTexts(what, "holdOut.donors", holdOut.donors);
+  checkTexts(what, "holdOut.samples", holdOut.samples);
   if (typeof genes === "object" && include !== undefined && include.length > 0) {
     throw new ConfigError("Cannot include genes: genes names all of them, wanted one of genes and include");
   }
-  if (holdOut?.share !== undefined && typeof holdOut.donors === "number") {
+  if (holdOut.share !== undefined && typeof holdOut.donors === "number") {
     throw new ConfigError("Cannot hold out a share and a number of donors: wanted one of them");
   }
   return { size, panelGenes };
@@ -151,7 +166,6 @@ function checked(options: PairsOptions): { readonly size: number; readonly panel
 
 /** Opens pairs of data. */
 export async function openPairs({ disk, files, lenience }: HestSource, options: PairsOptions): Promise<HestPairs> {
-  checkOptions("pair patches", options);
   const { size, panelGenes } = checked(options);
   const { criterion = "hvg", layer = "context", include = [], holdOut = {}, seed = 42, leastCoverage, signal } =
     options;
@@ -211,8 +225,10 @@ export async function openPairs({ disk, files, lenience }: HestSource, options: 
 
 async function* batchesOf(
   stream: PairStream,
-  { part, batchSize = 64, signal }: PairBatchOptions = {},
+  options: PairBatchOptions = {},
 ): AsyncGenerator<PairBatch> {
+  checkOptions("read pairs", options, { part: true, batchSize: true, signal: true });
+  const { part, batchSize = 64, signal } = options;
   checkCount("read pairs", "batchSize", batchSize);
   checkChoice("read pairs", "part", part, ["train", "test"]);
   checkSignal("read pairs", signal);

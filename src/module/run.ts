@@ -8,7 +8,7 @@ import { ConfigError, DataError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { TrainedModel } from "../eval/inference.ts";
 import type { OpenedRun } from "../run/open.ts";
-import { checkSignal, checkTexts } from "./check.ts";
+import { checkOptions, checkSignal, checkTexts, type Known } from "./check.ts";
 import type { Device } from "./device.ts";
 import type { RgbImage } from "../io/image/rgb_image.ts";
 import { type ImageInput, rgbOf } from "./images.ts";
@@ -73,6 +73,23 @@ export interface RetrieveOptions {
   /** Stops between batches. */
   readonly signal?: AbortSignal | undefined;
 }
+
+type ScoreOptions = { readonly genes?: readonly string[]; readonly signal?: AbortSignal };
+
+const SCORE_OPTIONS: Known<ScoreOptions & Pick<ProtocolOptions, "protocol">> = {
+  genes: true,
+  signal: true,
+  protocol: true,
+};
+const PROTOCOL_OPTIONS: Known<ProtocolOptions> = {
+  protocol: true,
+  leaveOut: true,
+  folds: true,
+  panel: true,
+  panelGenes: true,
+  seed: true,
+  signal: true,
+};
 
 /** A spot that was found. */
 export interface FoundSpot {
@@ -143,6 +160,7 @@ export class Run implements AsyncDisposable {
     images: ImageInput | readonly ImageInput[],
     options: { readonly organ?: string; readonly signal?: AbortSignal } = {},
   ): Promise<PredictedExpression> {
+    checkOptions("predict", options, { organ: true, signal: true });
     const list = Array.isArray(images) ? images as readonly ImageInput[] : [images as ImageInput];
     const columns = this.genes.length;
     const data = new Float32Array(list.length * columns);
@@ -166,7 +184,9 @@ export class Run implements AsyncDisposable {
    * @throws {ConfigError} If a gene is not among those of the run (the hint names the nearest), or the run is closed.
    * @throws {DataError | FormatError} If data cannot be read.
    */
-  async retrieve(query: RetrieveQuery, { among, k = 10, signal }: RetrieveOptions = {}): Promise<FoundSpot[]> {
+  async retrieve(query: RetrieveQuery, options: RetrieveOptions = {}): Promise<FoundSpot[]> {
+    checkOptions("retrieve", options, { among: true, k: true, signal: true });
+    const { among, k = 10, signal } = options;
     if (!Number.isSafeInteger(k) || k < 1) {
       throw new ConfigError(`Cannot find ${k} spots: k is a whole number above 0`, { context: { k } });
     }
@@ -225,8 +245,10 @@ export class Run implements AsyncDisposable {
   ): Promise<RunScores>;
   async evaluate(
     data?: SpotData,
-    options: { readonly genes?: readonly string[]; readonly signal?: AbortSignal } | ProtocolOptions = {},
+    options: ScoreOptions | ProtocolOptions = {},
   ): Promise<RunScores | ProtocolScores> {
+    const byProtocol = "protocol" in (options ?? {});
+    checkOptions<object>("evaluate", options, byProtocol ? PROTOCOL_OPTIONS : SCORE_OPTIONS);
     if ("protocol" in options) return await this.#judge(data, options);
     return await this.#score(data, options);
   }
@@ -254,7 +276,7 @@ export class Run implements AsyncDisposable {
 
   async #score(
     data: SpotData | undefined,
-    options: { readonly genes?: readonly string[]; readonly signal?: AbortSignal },
+    options: ScoreOptions,
   ): Promise<RunScores> {
     const { model, batchSize } = this.#check();
     const { signal } = options;

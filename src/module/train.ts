@@ -9,7 +9,7 @@ import type { Value } from "../core/config_key.ts";
 import type { MethodSettings } from "../methods/settings.gen.ts";
 import type { ConfigOverrides } from "../train/config/format.ts";
 import type { MetricRow } from "../train/metrics.ts";
-import { checkOptions, checkSignal, checkTexts } from "./check.ts";
+import { checkOptions, checkSignal, checkTexts, type Known } from "./check.ts";
 import { type Device, deviceOf } from "./device.ts";
 import type { Hest } from "./hest.ts";
 import { sourceOf } from "./hest_source.ts";
@@ -22,7 +22,7 @@ import type { OwnModel } from "./own_model.ts";
 import type { OwnRun } from "./own_run.ts";
 import type { OpenOptions, OpenRunOptions, Run } from "./run.ts";
 import type { ImageEncoder } from "./image_encoder.ts";
-import { type Listener, listener } from "./listener.ts";
+import { LISTENER, type Listener, listener } from "./listener.ts";
 
 /** What is reported while a run trains: a logged step, or an evaluation of what is held out. */
 export interface TrainingEvent {
@@ -65,6 +65,19 @@ export interface TrainOptions<Settings> extends Listener {
   /** Told of each evaluation of what is held out. */
   readonly onEpoch?: ((event: TrainingEvent) => void) | undefined;
 }
+
+const TRAIN_OPTIONS: Known<TrainOptions<object>> = {
+  ...LISTENER,
+  gpu: true,
+  encoder: true,
+  data: true,
+  out: true,
+  config: true,
+  overwrite: true,
+  signal: true,
+  onStep: true,
+  onEpoch: true,
+};
 
 /** What a run opens as. */
 export type OpenedAs = Run | ClassifierRun | OwnRun<OwnModel>;
@@ -123,7 +136,7 @@ export async function train(
   method: keyof MethodSettings | OwnMethod<unknown>,
   options: TrainOptions<object>,
 ): Promise<TrainedFolder<OpenedAs>> {
-  checkOptions("train", options);
+  checkOptions("train", options, TRAIN_OPTIONS);
   const { signal, out } = options;
   checkSignal("train", signal);
   if (typeof out !== "string" || out === "") {

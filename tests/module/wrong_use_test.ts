@@ -7,6 +7,7 @@ import { writeSynth } from "../../src/data/synth/write.ts";
 import { disk } from "../../src/io/fs.ts";
 import { isTyped } from "../../src/io/system_error.ts";
 import * as entry from "../../mod.ts";
+import * as page from "../../src/module/page_encoder.ts";
 import { openGpu } from "../gpu/shared.ts";
 
 const gpu = await openGpu();
@@ -20,7 +21,9 @@ await writeSynth(disk, data, planSynth({ profile: "smoke" }), {
   makeFolder: (path) => Deno.mkdirSync(path, { recursive: true }),
 });
 // deno-lint-ignore no-explicit-any
-const { loadEncoder, openHest, openRun, train } = entry as any;
+const { listEncoders, loadEncoder, mergeAdapter, openHest, openRun, train } = entry as any;
+// deno-lint-ignore no-explicit-any
+const { loadEncoder: loadInPage } = page as any;
 const NAME = "random:vit_small_patch16_224?dim=32&depth=2&heads=2&img=32&seed=3";
 
 /** What is done, and what the message says. */
@@ -71,6 +74,16 @@ Deno.test("encoders, devices and options that are none", async () => {
     [load({ adapter: `${folder}/none` }), /Cannot put adapter/],
     [load({ gpu: {} }), /gpu is neither/],
     [() => loadEncoder(NAME, null), /options is null/],
+    [load({ dtyp: "f16" }), /dtyp is not known, wanted some of gpu, dtype, adapter, .*onProgress$/],
+    [load({ adaptor: "x" }), /adaptor is not known/],
+    [from({ weights: new Uint8Array(4), preprocesor: {} }), /files.preprocesor is not known/],
+    [() => loadInPage(NAME, null), /options is null/],
+    [() => loadInPage(NAME, { gpu, dtyp: "f16" }), /dtyp is not known/],
+    [
+      () => Promise.try(() => listEncoders({ patology: true })),
+      /patology is not known, wanted some of pathology, gated$/,
+    ],
+    [() => mergeAdapter(NAME, "x", "y.safetensors", { overwite: true }), /Cannot merge: overwite is not known/],
     ...[5, null, undefined, {}, { weights: "x" }].map((source): Row => [from(source), /neither a name or path/]),
     [from({ weights: new Uint8Array(4) }), /expected safetensors/],
     [from({ weights: new Blob([]) }), /begins nothing/],
@@ -90,7 +103,12 @@ Deno.test("folders, samples and pairs that are none", async () => {
     [() => openHest(data, { counts: 3 }), /counts is 3/],
     [() => openHest(data, null), /options is null/],
     [() => hest.sample(), /id is undefined/],
+    [() => openHest(data, { sample: ["SYN0"] }), /sample is not known, wanted some of samples/],
     [pairs(null), /options is null/],
+    [pairs({ ...small, holdout: { donors: 1 } }), /holdout is not known/],
+    [pairs({ ...small, holdOut: { donor: 1 } }), /holdOut.donor is not known, wanted some of donors, samples, share$/],
+    [pairs({ ...small, holdOut: null }), /holdOut is null/],
+    [async () => await Array.fromAsync((await pairs(small)()).batches({ batch: 2 })), /batch is not known/],
     [pairs({ genes: "EPCAM" }), /genes is "EPCAM"/],
     [pairs({ genes: NaN }), /genes is NaN/],
     [pairs({ genes: 1e9 }), /1000000000 genes/],
@@ -114,11 +132,14 @@ Deno.test("runs and training that are none; nothing is written", async () => {
     [open({ with: "x" }), /with is "x"/],
     [open({ checkpoint: "first" }), /checkpoint is "first"/],
     [open({ precision: "f64" }), /precision is "f64"/],
+    [open({ batchsize: 8 }), /batchsize is not known/],
+    [open({ expression: { count: "raw" } }), /expression.count is not known/],
     [open({}), /config.yaml cannot be read/],
     [() => train("seal"), /options is undefined/],
     [() => train(null, { gpu, data, out }), /neither a name nor made/],
     [learn({ out: "" }), /out is missing/],
     [learn({ signal: 5 }), /signal is 5/],
+    [learn({ onstep: () => {} }), /onstep is not known/],
     [learn({ data: 5 }), /data is 5/],
     [learn({ data: {} }), /neither a folder nor opened/],
     [learn({ data: [] }), /no data folder/],

@@ -100,6 +100,9 @@ Deno.test("what a run of slides does not offer, and features that do not fit, ar
   }
   await assert.rejects(run.predict(`${folder}/none.h5`), bad);
   assert.deepEqual(await run.predict([]), []);
+  const misspelt = { sgnal: undefined, signl: new AbortController().signal } as object;
+  await assert.rejects(run.predict([], misspelt), { name: "ConfigError", message: /signl is not known/ });
+  await assert.rejects(run.evaluate([], misspelt), { name: "ConfigError", message: /signl is not known/ });
   await assert.rejects(run.evaluate([]), { name: "ConfigError", hint: /label/ });
   await assert.rejects(run.evaluate([{ features: `${folder}/features/s00.h5`, label: "none" }]), { hint: /low/ });
   await assert.rejects(run.retrieve({ genes: {} }), { code: "method-unsupported", hint: /seal/ });

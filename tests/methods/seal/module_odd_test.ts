@@ -110,7 +110,7 @@ Deno.test("two runs and two encoders share a device, two runs no folder", async 
   gpu.check();
 });
 
-Deno.test("signals end reading, scoring and judging", async () => {
+Deno.test("signals end reading, scoring and judging; options that are not known are refused", async () => {
   await using run = await openRun(`${folder}/whole`, { gpu, checkpoint: "last" });
   const soon = () => {
     const stop = new AbortController();
@@ -121,6 +121,14 @@ Deno.test("signals end reading, scoring and judging", async () => {
   await assert.rejects(run.evaluate(data, { signal: soon() }), aborted);
   await assert.rejects(run.evaluate(data, { signal: soon(), protocol: "hest-bench/1" }), aborted);
   await assert.rejects(run.retrieve({ genes: { [run.genes[0]!]: 1 } }, { among: data, signal: soon() }), aborted);
+  // deno-lint-ignore no-explicit-any
+  const any = run as any;
+  const unknown = (message: RegExp) => ({ name: "ConfigError", message });
+  await assert.rejects(any.evaluate(data, { protcol: "hest-bench/1" }), unknown(/protcol is not .*protocol$/));
+  await assert.rejects(any.evaluate(data, { protocol: "hest-bench/1", genes: [] }), unknown(/genes is not/));
+  await assert.rejects(any.evaluate(data, null), unknown(/options is null/));
+  await assert.rejects(any.retrieve({ genes: {} }, { amongst: data }), unknown(/amongst is not .*among, k, signal$/));
+  await assert.rejects(any.predict([], { organs: "Breast" }), unknown(/organs is not .*organ, signal$/));
   const hest = await openHest(data);
   await assert.rejects(hest.pairs({ genes: 16, panelGenes: 2, signal: soon() }), aborted);
   const pairs = await hest.pairs({ genes: 16, panelGenes: 2 });
