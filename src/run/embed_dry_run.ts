@@ -21,12 +21,11 @@ import type { EmbedSlidesOptions } from "./embed_slide.ts";
 import { slidesOf } from "./embed_slides.ts";
 import { checkEncoder } from "./encoder.ts";
 import type { Machine } from "./machine.ts";
+import { readingBytes } from "../worker/tile_pool.ts";
 import { givenFor, openWhole, readGiven } from "./slide_files.ts";
 
 /** Pixels of JPEG that a worker decodes in a second, about. */
 const RATE = 4e7;
-/** Bytes of the tiles of the source and of those that wait, and of three batches. */
-const CACHE = (96 + 64) * 2 ** 20;
 
 /** What a slide would take. */
 interface Estimate {
@@ -37,6 +36,8 @@ interface Estimate {
   readonly seconds: number;
   /** Bytes of the features. */
   readonly bytes: number;
+  /** Most bytes of memory that reading takes. */
+  readonly memory: number;
   readonly error?: string;
 }
 
@@ -93,7 +94,7 @@ export async function dryRun(
   { reporter, openGpu }: Pick<Machine, "reporter" | "openGpu">,
   isAsked: (error: DeviceError) => boolean,
 ): Promise<EmbedResult> {
-  const { slides } = slidesOf(options);
+  const { slides, of } = slidesOf(options);
   const own = await sizesOf(options, reporter);
   const spec = options.imageSize === undefined ? own : fedWith(own, options.imageSize);
   const { dim } = outputWith(spec, options.pooling);
@@ -104,17 +105,17 @@ export async function dryRun(
     try {
       found.push(await estimate(options, slide, dim, workers));
     } catch (error) {
-      if (slides.length === 1 || endsAll(error)) throw error;
+      if (of === 1 || endsAll(error)) throw error;
       const { message, hint } = error as SealError;
       const why = hint === undefined ? message : `${message}; ${hint}`;
-      found.push({ name: slide.name, tiles: 0, pixels: 0, seconds: 0, bytes: 0, error: why });
+      found.push({ name: slide.name, tiles: 0, pixels: 0, seconds: 0, bytes: 0, memory: 0, error: why });
     }
     reporter.say(line(found.at(-1)!));
   }
   const sum = (key: "tiles" | "pixels" | "seconds" | "bytes") => found.reduce((total, one) => total + one[key], 0);
   const total = { tiles: sum("tiles"), pixels: sum("pixels"), seconds: sum("seconds"), bytes: sum("bytes") };
-  const memory = CACHE + 3 * (options.batchSize ?? 32) * spec.input.size ** 2 * 3;
-  reporter.say(line({ name: `${found.length} slides`, ...total }));
+  const memory = Math.max(0, ...found.map(({ memory }) => memory));
+  reporter.say(line({ name: `${found.length} slides`, ...total, memory }));
   reporter.say(`Reading takes at most ${Math.round(memory / 2 ** 20)} MiB of memory with ${workers} workers`);
   const perTile = "why" in measured ? null : measured.perTile;
   const encoding = perTile === null ? null : total.tiles * perTile / 1000;
@@ -154,7 +155,7 @@ function shown(seconds: number): string {
 }
 
 async function estimate(
-  { settings, mpp, ...given }: EmbedSlidesOptions,
+  { settings, mpp, batchSize = 32, ...given }: EmbedSlidesOptions,
   slide: SlideInput,
   dim: number,
   workers: number,
@@ -168,7 +169,8 @@ async function estimate(
     const pixels = tiles.count * grid.levelSide ** 2;
     const slow = opened.notes.some((note) => /JPEG 2000/.test(note));
     const seconds = pixels / (slow ? JPEG2000_RATE : RATE) / workers;
-    return { name: slide.name, tiles: tiles.count, pixels, seconds, bytes: tiles.count * (dim * 4 + 16) };
+    const memory = readingBytes(tiles.count, { batch: batchSize, patch: grid.patch });
+    return { name: slide.name, tiles: tiles.count, pixels, seconds, bytes: tiles.count * (dim * 4 + 16), memory };
   } finally {
     opened.close();
   }

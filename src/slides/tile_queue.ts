@@ -45,6 +45,16 @@ export interface QueueOptions {
 const CHUNK = 16;
 const AHEAD = 1 << 26;
 
+/** Tiles ahead of the first that was not taken that may be cut. */
+function windowOf({ patch, batch, ahead = AHEAD }: QueueOptions): number {
+  return Math.max(batch, 2 * CHUNK, Math.floor(ahead / (patch * patch * 3)));
+}
+
+/** Most bytes of tiles of a slide that wait. @param tiles How many it has. */
+export function waitingBytes(tiles: number, options: QueueOptions): number {
+  return Math.min(windowOf(options), tiles) * options.patch ** 2 * 3;
+}
+
 interface Ready {
   readonly from: CutTiles;
   readonly at: number;
@@ -64,19 +74,14 @@ export class TileQueue {
 
   /** @param coords Left upper corners, `[tiles, 2]`, pixels of level 0, row by row. */
   constructor(readonly coords: Int32Array, makers: readonly TileMaker[], readonly options: QueueOptions) {
-    const { patch, batch, ahead = AHEAD } = options;
+    const { batch } = options;
     if (!(makers.length >= 1 && Number.isInteger(batch) && batch >= 1)) {
       throw new ConfigError(
         `Cannot read tiles: ${makers.length} makers, batches of ${batch}; one of each at least wanted`,
       );
     }
-    this.#window = Math.max(batch, 2 * CHUNK, Math.floor(ahead / (patch * patch * 3)));
+    this.#window = windowOf(options);
     this.#stripes = stripes(coords, makers.length).map((tiles, i) => ({ maker: makers[i]!, tiles, next: 0, busy: 0 }));
-  }
-
-  /** Most bytes of tiles that wait. */
-  get bytes(): number {
-    return Math.min(this.#window, this.coords.length >> 1) * this.options.patch ** 2 * 3;
   }
 
   /** The batches; ends with the error of the first maker that fails. */

@@ -9,7 +9,7 @@ import { openSlide } from "../data/image/slide.ts";
 import { startThread } from "../host/threads.ts";
 import { openFile } from "../io/fs.ts";
 import { type CutGrid, type CutOptions, type CutTiles, cutTiles } from "../slides/tile_reader.ts";
-import { type QueueOptions, type TileMaker, TileQueue } from "../slides/tile_queue.ts";
+import { type QueueOptions, type TileMaker, TileQueue, waitingBytes } from "../slides/tile_queue.ts";
 import { revived } from "./failure.ts";
 import type { TileAnswer, TileQuestion } from "./tile.ts";
 
@@ -17,8 +17,14 @@ import type { TileAnswer, TileQuestion } from "./tile.ts";
 export interface TilesOptions extends Omit<QueueOptions, "patch">, CutOptions {
   /** By default one less than the processors, at least one; 0 for this thread. */
   readonly workers?: number | undefined;
-  /** Bytes of decoded tiles of the source that all of them keep. Default 96 MiB. */
-  readonly cacheBytes?: number;
+}
+
+/** Bytes of decoded tiles of the source that all workers keep. */
+const CACHE_BYTES = 96 << 20;
+
+/** Most bytes that reading a slide takes: the source's tiles and those that wait. @param tiles How many it has. */
+export function readingBytes(tiles: number, options: QueueOptions): number {
+  return CACHE_BYTES + waitingBytes(tiles, options);
 }
 
 /** A slide whose tiles are being cut. */
@@ -43,13 +49,13 @@ export async function openTiles(
   coords: Int32Array,
   options: TilesOptions,
 ): Promise<OpenTiles> {
-  const { workers = Math.max(1, navigator.hardwareConcurrency - 1), cacheBytes = 96 << 20, edge, badTiles } = options;
+  const { workers = Math.max(1, navigator.hardwareConcurrency - 1), edge, badTiles } = options;
   if (!Number.isSafeInteger(workers) || workers < 0) {
     throw new ConfigError(`Cannot start ${workers} workers: a whole number from 0 wanted`);
   }
   const cut = { edge, badTiles };
   const many = Math.max(1, workers);
-  const each = Math.floor(cacheBytes / many);
+  const each = Math.floor(CACHE_BYTES / many);
   const makers = workers === 0
     ? [await hereMaker(path, grid, cut, each)]
     : Array.from({ length: many }, () => workerMaker({ path, grid, options: cut, cacheBytes: each }));
@@ -57,7 +63,7 @@ export async function openTiles(
   return {
     queue,
     workers,
-    bytes: cacheBytes + queue.bytes,
+    bytes: readingBytes(coords.length >> 1, { ...options, patch: grid.patch }),
     close: () => makers.forEach((maker) => maker.close()),
   };
 }
