@@ -1,4 +1,4 @@
-/** The tuner: picks follow from the times alone, a file is taken for its device only, and what it says decides the bits. */
+/** The tuner: picks follow from the times alone, a file is taken for its device only, and what it says decides the bits. @seconds 20 */
 
 import assert from "node:assert/strict";
 import { ConfigError, FormatError } from "../../src/core/errors.ts";
