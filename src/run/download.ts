@@ -11,8 +11,10 @@ import { ConfigError, DataError, WeightsError } from "../core/errors.ts";
 import { notOwn } from "../core/facts.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { count, formatBytes } from "../core/text_table.ts";
+import { VERSION } from "../core/version.ts";
 import { readBytes } from "../data/data_folder.ts";
 import { disk, makeFolder } from "../io/fs.ts";
+import { blobHashOf } from "../io/hub/hub_blob.ts";
 import type { HubConnectionOptions } from "../io/hub/hub_connection.ts";
 import { HubDataset, type RemoteFile } from "../io/hub/hub_dataset.ts";
 import type { HubHost } from "../io/hub/hub_host.ts";
@@ -22,6 +24,8 @@ import { looksOwn } from "../io/made_output.ts";
 import { type Plan, planBench, planHest } from "./download_plan.ts";
 
 const RECORD = "download.json";
+/** By this a record that is cut short is told from another program's. */
+const SOFTWARE = `seal-webgpu ${VERSION}`;
 /** Milliseconds between two notes of what is there. */
 const NOTE_MS = 2000;
 
@@ -162,19 +166,14 @@ async function judge(
     else if (entry.size === file.bytes && known?.hash === file.hash.hex) continue;
     else {
       reporter.update("compare", i, files.length, "steps");
-      if (entry.size === file.bytes && await hashOf(host, `${out}/${file.path}`, file) === file.hash.hex) continue;
+      const same = async () =>
+        await blobHashOf(host, `${out}/${file.path}`, file.hash.kind, file.bytes) === file.hash.hex;
+      if (entry.size === file.bytes && await same()) continue;
       todo.push(file);
       if (known === undefined) foreign.push(file);
     }
   }
   return { todo, foreign };
-}
-
-async function hashOf(host: HubHost, path: string, { hash: { kind }, bytes }: RemoteFile): Promise<string> {
-  const hash = kind === "sha256" ? host.sha256() : host.sha1();
-  if (kind === "git") hash.update(new TextEncoder().encode(`blob ${bytes}\0`));
-  for await (const piece of host.read(path)) hash.update(piece);
-  return hash.hex();
 }
 
 interface Fetching {
@@ -227,7 +226,7 @@ async function fetchAll(
 
 function writeRecord(out: string, repo: string, record: Record_): void {
   const files = Object.fromEntries([...record].sort(([a], [b]) => a < b ? -1 : 1));
-  disk.write(`${out}/${RECORD}`, `${JSON.stringify({ format: 1, repo, files }, null, 1)}\n`);
+  disk.write(`${out}/${RECORD}`, `${JSON.stringify({ format: 1, software: SOFTWARE, repo, files }, null, 1)}\n`);
 }
 
 function readRecord(out: string): Record_ {

@@ -191,6 +191,11 @@ Deno.test("files of others are not replaced unasked, those of an older commit ar
     hub.files.set("st/TENX9.h5ad", new TextEncoder().encode("a newer table"));
     await run(hub, out, { names: ["TENX9"] });
     assert.equal(Deno.readTextFileSync(`${out}/st/TENX9.h5ad`), "a newer table");
+    // One of its own that was cut short: what is there is compared, and kept.
+    const record = Deno.readTextFileSync(`${out}/download.json`);
+    Deno.writeTextFileSync(`${out}/download.json`, record.slice(0, 100));
+    const again = (await run(hub, out, { names: ["TENX9"] })).done;
+    assert.deepEqual([again.there, again.wanted], [again.files, 0]);
     // A record of another program is not written over; a link is not written through.
     Deno.writeTextFileSync(`${out}/download.json`, '{"theirs": 1}');
     await assert.rejects(run(hub, out, { names: ["TENX9"] }), { code: "output-exists" });

@@ -84,7 +84,7 @@ export async function downloadBlob(
     const state = await resume(host, partial, source);
     fresh ||= state.received === 0;
     await fill(host, network, source, partial, state, options);
-    const found = hash.kind === "sha256" ? state.hash.hex() : await gitHash(host, partial, state.received);
+    const found = hash.kind === "sha256" ? state.hash.hex() : await blobHashOf(host, partial, "git", state.received);
     if (found === hash.hex) break;
     await host.remove(partial);
     // What an earlier run left may be damaged: once more, from the beginning.
@@ -94,10 +94,22 @@ export async function downloadBlob(
   await host.rename(partial, path);
 }
 
-/** SHA-1 of a file as a blob of git. */
-async function gitHash(host: HubHost, path: string, bytes: number): Promise<string> {
+/** Starts the hash of a content of so many bytes. */
+export function startBlobHash(host: HubHost, kind: BlobHash["kind"], bytes: number): HubHash {
+  if (kind === "sha256") return host.sha256();
   const hash = host.sha1();
   hash.update(new TextEncoder().encode(`blob ${bytes}\0`));
+  return hash;
+}
+
+/** The hash of a file of so many bytes. */
+export async function blobHashOf(
+  host: HubHost,
+  path: string,
+  kind: BlobHash["kind"],
+  bytes: number,
+): Promise<string> {
+  const hash = startBlobHash(host, kind, bytes);
   for await (const chunk of host.read(path)) hash.update(chunk);
   return hash.hex();
 }

@@ -8,7 +8,7 @@
  */
 
 import { WeightsError } from "../../core/errors.ts";
-import { type BlobHash, checksum, downloadBlob, type DownloadOptions } from "./hub_blob.ts";
+import { type BlobHash, checksum, downloadBlob, type DownloadOptions, startBlobHash } from "./hub_blob.ts";
 import { HubConnection, type HubConnectionOptions } from "./hub_connection.ts";
 import { checkNames, type HubHost } from "./hub_host.ts";
 import { askHub, type HubRequest, inTime } from "./hub_http.ts";
@@ -115,8 +115,7 @@ export class HubDataset {
     const url = this.#address(commit, path);
     const { response } = await askHub(this.#to.network, await this.#request(url, path, signal));
     const content = await this.#bytes(response, path);
-    const found = hash.kind === "sha256" ? this.host.sha256() : this.host.sha1();
-    if (hash.kind === "git") found.update(new TextEncoder().encode(`blob ${content.length}\0`));
+    const found = startBlobHash(this.host, hash.kind, content.length);
     found.update(content);
     const hex = found.hex();
     if (hex !== hash.hex) throw checksum(this.repo, path, hex, hash);
