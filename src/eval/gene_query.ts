@@ -13,6 +13,7 @@ import { nearest } from "../core/nearest.ts";
 import type { GeneSet } from "../data/cohort/gene_sets.ts";
 import { GeneResolver } from "../data/genes/resolve.ts";
 import { type Vocabulary, writtenGenes } from "../data/genes/vocabulary.ts";
+import { percentile } from "./linalg/statistics.ts";
 
 /** A gene to be set: by so many training standard deviations above the mean (below when negative), or to a percentile. */
 export type Raise =
@@ -58,8 +59,8 @@ export function parseRaises(text: string, genes: readonly string[]): Raise[] {
   }
   return parts.map((part) => {
     if (known.has(part)) return { gene: part, std: DEFAULT_RAISE };
-    const percentile = /^(.+)@P(\d+(?:\.\d+)?)$/.exec(part);
-    if (percentile && Number(percentile[2]) <= 100) return { gene: percentile[1]!, percentile: Number(percentile[2]) };
+    const ranked = /^(.+)@P(\d+(?:\.\d+)?)$/.exec(part);
+    if (ranked && Number(ranked[2]) <= 100) return { gene: ranked[1]!, percentile: Number(ranked[2]) };
     if (part.includes("@")) {
       throw new ConfigError(`Cannot read ${part} of the gene query: wanted NAME@p with a number from 0 to 100`);
     }
@@ -149,13 +150,9 @@ function unknownGene(gene: string, vocabulary: Pick<Vocabulary, "genes" | "writt
   });
 }
 
-/** Percentile with linear interpolation, as numpy's default. */
-function percentileOf(values: ArrayLike<number>, percentile: number, gene: string): number {
-  const sorted = Float64Array.from(values).sort();
-  if (!sorted.length) throw new ConfigError(`Cannot set ${gene} to a percentile: there are no spots`);
-  const at = (sorted.length - 1) * percentile / 100;
-  const low = Math.floor(at);
-  return sorted[low]! + (sorted[Math.min(low + 1, sorted.length - 1)]! - sorted[low]!) * (at - low);
+function percentileOf(values: ArrayLike<number>, percent: number, gene: string): number {
+  if (!values.length) throw new ConfigError(`Cannot set ${gene} to a percentile: there are no spots`);
+  return percentile(values, percent);
 }
 
 /** Rows by cosine to a query. */

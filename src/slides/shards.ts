@@ -6,7 +6,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import { Sha256 } from "../host/zlib.ts";
+import { sha256Of } from "../io/checksum.ts";
 
 /** One share of `of`, counted from 0. */
 export interface Shard {
@@ -16,9 +16,8 @@ export interface Shard {
 
 /** Number of the share a slide belongs to, from 0. */
 export function shardOf(name: string, of: number): number {
-  const hex = new Sha256().update(new TextEncoder().encode(name)).hex();
   // 48 bits are exact in a number, and far more than any cohort needs.
-  return Number.parseInt(hex.slice(0, 12), 16) % of;
+  return Number.parseInt(sha256Of(name).slice(0, 12), 16) % of;
 }
 
 /** The slides of a share, in the order they are given in. */

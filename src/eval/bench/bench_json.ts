@@ -11,7 +11,7 @@ import type { Panel } from "./fold_panel.ts";
 import type { FoldResult, ProtocolResult, Scores, Summary, TaskResult } from "./hest_bench.ts";
 import { findProtocol, HEADLINE_PROTOCOL } from "../protocol.ts";
 import { PUBLISHED, PUBLISHED_SOURCE, PUBLISHED_TASKS } from "./published.ts";
-import { Sha256 } from "../../host/zlib.ts";
+import { sha256Of } from "../../io/checksum.ts";
 import {
   degenerate,
   type Evaluation,
@@ -142,7 +142,7 @@ const comparisonJson = ({ paired, donors, ...rest }: Comparison) => ({
 const panelJson = ({ source, genes, leftOut }: Panel) => ({
   source,
   genes,
-  sha256: panelHash(genes),
+  sha256: sha256Of(genes.join("\n")),
   left_out: leftOut,
 });
 
@@ -198,8 +198,4 @@ export function evaluationJson(evaluation: Evaluation): Record<string, unknown> 
     }),
     failures,
   };
-}
-
-function panelHash(genes: readonly string[]): string {
-  return new Sha256().update(new TextEncoder().encode(genes.join("\n"))).hex();
 }
