@@ -7,6 +7,7 @@
 import { ConfigError } from "../core/errors.ts";
 import { INCOMPLETE } from "../core/exit_status.ts";
 import { FEATURE_FORMS, type FeatureForm } from "../embed/convert_features.ts";
+import { trimmed } from "../io/output.ts";
 import { convertFeatureFiles } from "../run/convert_features.ts";
 import { flagFacts } from "../run/output_folder.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
@@ -30,7 +31,7 @@ export const flags = {
 
 /** Runs the conversion. */
 export async function run({ flags: values, words }: Args<typeof flags>): Promise<number> {
-  const [from, out, ...more] = words.map((word) => word.replace(/(?<=.)[/\\]+$/, ""));
+  const [from, out, ...more] = words.map(trimmed);
   const form = values.to as FeatureForm | undefined;
   if (from === undefined || out === undefined || more.length > 0 || form === undefined) {
     throw new ConfigError(`Cannot convert features: IN OUT --to FORM wanted`, {

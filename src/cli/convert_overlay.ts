@@ -9,6 +9,7 @@ import { INCOMPLETE } from "../core/exit_status.ts";
 import { drawOverlays, type OverlayRequest } from "../run/convert_overlay.ts";
 import { flagFacts } from "../run/output_folder.ts";
 import { COLOUR_MAPS, type ColourMap } from "../core/colour_maps.ts";
+import { trimmed } from "../io/output.ts";
 import { parseRange } from "../slides/fit_scores.ts";
 import { SCORE_STYLE, type ScoreStyle } from "../slides/score_map.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
@@ -85,7 +86,7 @@ export const flags = {
 
 /** Runs the conversion. */
 export async function run({ flags: values, words }: Args<typeof flags>): Promise<number> {
-  const [scores, ...more] = words.map((word) => word.replace(/(?<=.)[/\\]+$/, ""));
+  const [scores, ...more] = words.map(trimmed);
   const { slide: slides, out, range } = values;
   if (scores === undefined || more.length > 0 || slides.length === 0 || out === undefined) {
     throw new ConfigError(`Cannot draw scores: wanted ${usage}`, {

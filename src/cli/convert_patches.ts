@@ -7,6 +7,7 @@
 import { ConfigError } from "../core/errors.ts";
 import { count } from "../core/text_table.ts";
 import type { Generation } from "../data/image/windows.ts";
+import { trimmed } from "../io/output.ts";
 import { convertPatches } from "../run/convert_patches.ts";
 import { flagFacts } from "../run/output_folder.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
@@ -34,8 +35,8 @@ export const flags = {
 /** Runs the conversion. */
 export async function run({ flags: given, words }: Args<typeof flags>): Promise<void> {
   const { out, quiet, json, coarse, overwrite, sample } = given;
-  const data = words[0]?.replace(/(?<=.)[/\\]+$/, "");
-  if (data === undefined || words.length > 1 || out === undefined) {
+  const [data, ...more] = words.map(trimmed);
+  if (data === undefined || more.length > 0 || out === undefined) {
     throw new ConfigError(`Cannot cut patches: wanted ${usage}`, { context: { words } });
   }
   const rule = (given.generation ?? "current") as Generation;

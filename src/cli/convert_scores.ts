@@ -6,6 +6,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { INCOMPLETE } from "../core/exit_status.ts";
+import { trimmed } from "../io/output.ts";
 import { convertScores } from "../run/convert_scores.ts";
 import { flagFacts } from "../run/output_folder.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
@@ -38,8 +39,8 @@ export const flags = {
 /** Runs the conversion. */
 export async function run({ flags: given, words }: Args<typeof flags>): Promise<number> {
   const { out, quiet, json, sample, aliases, counts, overwrite, "gene-sets": geneSets } = given;
-  const data = words[0]?.replace(/(?<=.)[/\\]+$/, "");
-  if (data === undefined || words.length > 1 || out === undefined || geneSets === undefined) {
+  const [data, ...more] = words.map(trimmed);
+  if (data === undefined || more.length > 0 || out === undefined || geneSets === undefined) {
     throw new ConfigError(`Cannot score gene sets: wanted ${usage}`, { context: { words } });
   }
   const settings = flagFacts(given, ["sample", "gene-sets", "aliases"]);

@@ -5,6 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { trimmed } from "../io/output.ts";
 import { convertVisiumFolder } from "../run/convert_visium.ts";
 import type { Args, Flags } from "./args.ts";
 import { Progress } from "./progress.ts";
@@ -24,8 +25,8 @@ export const flags = {
 /** Runs the conversion. */
 export async function run({ flags: given, words }: Args<typeof flags>): Promise<void> {
   const { out, quiet, json } = given;
-  const folder = words[0]?.replace(/(?<=.)[/\\]+$/, "");
-  if (folder === undefined || words.length > 1 || out === undefined) {
+  const [folder, ...more] = words.map(trimmed);
+  if (folder === undefined || more.length > 0 || out === undefined) {
     throw new ConfigError(`Cannot convert Visium: wanted ${usage}`, { context: { words } });
   }
   const request = { ...given, folder, underTissue: given["under-tissue"] };

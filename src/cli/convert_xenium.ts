@@ -5,6 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { trimmed } from "../io/output.ts";
 import { convertXeniumBundle, QUALITY } from "../run/convert_xenium.ts";
 import type { Args, Flags } from "./args.ts";
 import { Progress } from "./progress.ts";
@@ -34,8 +35,8 @@ export const flags = {
 /** Runs the conversion. */
 export async function run({ flags: given, words }: Args<typeof flags>): Promise<void> {
   const { out, quiet, json, alignment } = given;
-  const folder = words[0]?.replace(/(?<=.)[/\\]+$/, "");
-  if (folder === undefined || words.length > 1 || out === undefined) {
+  const [folder, ...more] = words.map(trimmed);
+  if (folder === undefined || more.length > 0 || out === undefined) {
     throw new ConfigError(`Cannot convert Xenium: wanted ${usage}`, { context: { words } });
   }
   const quality = given["min-qv"] ?? QUALITY;

@@ -6,6 +6,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { FEATURE_FORMATS, type FeatureFormat } from "../embed/formats.ts";
+import { trimmed } from "../io/output.ts";
 import type { Pooling } from "../models/encoder_spec.ts";
 import type { EmbedMachine, EmbedOptions, EmbedResult } from "../run/embed.ts";
 import { dryRun } from "../run/embed_dry_run.ts";
@@ -84,7 +85,7 @@ async function runSlides(values: Values, shared: EmbedOptions, machine: EmbedMac
   const options = {
     ...shared,
     ...{ manifest, mpp, tissue, regions, workers, verify },
-    job: values.job!.replace(/(?<=.)[/\\]+$/, ""),
+    job: trimmed(values.job!),
     nameFrom: values["name-from"] as "file" | "relative",
     settings: slideSettings(values),
     outlines: flavourOf(values),

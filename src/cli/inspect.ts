@@ -6,6 +6,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { alignRows } from "../core/text_table.ts";
+import { trimmed } from "../io/output.ts";
 import { inspectPath } from "../run/inspect.ts";
 import { inspectChecksums } from "../run/inspect_checksums.ts";
 import type { Inspection } from "../run/inspection.ts";
@@ -44,7 +45,7 @@ export async function run(args: Args<typeof flags>): Promise<number> {
     });
   }
   if (args.flags.checksums) {
-    const { found, whole } = inspectChecksums(path.replace(/(?<=.)[/\\]+$/, ""), args.flags.limit);
+    const { found, whole } = inspectChecksums(trimmed(path), args.flags.limit);
     show(path, found, args.flags.json);
     return whole ? 0 : DAMAGED;
   }

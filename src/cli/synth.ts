@@ -12,7 +12,7 @@ import { disk, makeFolder } from "../io/fs.ts";
 import { lockFolder } from "../io/lock.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import type { Job } from "./interrupt.ts";
-import { checkFolder } from "../io/output.ts";
+import { checkFolder, trimmed } from "../io/output.ts";
 import { Progress } from "./progress.ts";
 import { count } from "../core/text_table.ts";
 import { printJson } from "./terminal.ts";
@@ -81,7 +81,7 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
     slidesPerDonor: values["slides-per-donor"],
     traps: (Object.keys(TRAPS) as Trap[]).filter((key) => values[key]),
   });
-  const out = values.out.replace(/(?<=.)[/\\]+$/, "");
+  const out = trimmed(values.out);
   checkFolder(out);
   const progress = new Progress(values.quiet);
   using _lock = lockFolder(out, name);

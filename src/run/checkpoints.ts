@@ -14,6 +14,7 @@ import { entryAt, renameEntry } from "../host/files.ts";
 import { syncFolder, writeThrough } from "../io/atomic.ts";
 import { damaged, type FileMark, isMark, markOf, markOfFile, openSealed, sealJson } from "../io/checksum.ts";
 import { disk, makeMissing, readFile, readText } from "../io/fs.ts";
+import { trimmed } from "../io/output.ts";
 import { isTyped, systemError } from "../io/system_error.ts";
 import { type ReadFile, STATE_FILE } from "../train/checkpoint.ts";
 import type { CheckpointName, FoundCheckpoint } from "../train/run.ts";
@@ -33,7 +34,7 @@ export function checkpointPath(run: string, name: CheckpointName): string {
 
 /** The run that a path is, or lies in as one of its checkpoints does; undefined where there is none around it. */
 export function runAround(path: string): string | undefined {
-  const own = path.replace(/(?<=.)[/\\]+$/, "");
+  const own = trimmed(path);
   const above = own.replace(/[/\\]checkpoints(?:[/\\](?:last|best))?$/, "");
   return [own, above].find((run) => exists(`${run}/config.yaml`) && exists(`${run}/checkpoints`));
 }

@@ -6,6 +6,7 @@
 
 import { disk } from "../io/fs.ts";
 import { machineHub } from "../io/hub/hub_machine.ts";
+import { trimmed } from "../io/output.ts";
 
 /** Files below a path in order of their names; of a folder neither hidden ones nor what is still being written. */
 function* filesAt(path: string, name: string): Generator<{ path: string; name: string; size: number }> {
@@ -22,7 +23,7 @@ function* filesAt(path: string, name: string): Generator<{ path: string; name: s
 export async function contentHash(paths: readonly string[]): Promise<string> {
   const hash = machineHub.sha256();
   for (const path of paths) {
-    for (const file of filesAt(path.replace(/(?<=.)[/\\]+$/, ""), "")) {
+    for (const file of filesAt(trimmed(path), "")) {
       hash.update(new TextEncoder().encode(`${file.name}\0${file.size}\0`));
       for await (const piece of machineHub.read(file.path)) hash.update(piece);
     }

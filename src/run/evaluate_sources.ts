@@ -30,6 +30,7 @@ import { checkEncoder, openEncoder } from "./encoder.ts";
 import { madeBy } from "../embed/made_by.ts";
 import { type OpenedEncoder, sayEncoder } from "../models/opened_encoder.ts";
 import type { Reporter } from "../core/reporter.ts";
+import { trimmed } from "../io/output.ts";
 
 /** One row of the comparison, not yet opened. */
 export interface SourceRequest {
@@ -192,7 +193,7 @@ export function folderSource(request: SourceRequest, task: () => string): OpenSo
 
 /** @throws {DataError} If a folder has no features of a sample. */
 function featuresPath({ name, features }: SourceRequest, task: string, id: string): string {
-  const root = features!.replace(/(?<=.)[/\\]+$/, "");
+  const root = trimmed(features!);
   const places = [`${root}/${task}/${id}`, `${root}/${id}`];
   const paths = places.flatMap((place) => ENDINGS.map((ending) => `${place}.${ending}`));
   const path = paths.find((candidate) => disk.look(candidate)?.kind === "file");

@@ -5,6 +5,7 @@
  */
 
 import { disk, makeFolder } from "../io/fs.ts";
+import { trimmed } from "../io/output.ts";
 import type { AnyMethod, AnyRunConfig } from "../methods/method.ts";
 import type { RunFolder } from "../report/evidence_write.ts";
 
@@ -15,5 +16,5 @@ export function runFolderOf(method: Pick<AnyMethod, "runName">, config: AnyRunCo
 
 /** A run's folder on this machine's file system. */
 export function runFolder(path: string): RunFolder {
-  return { path: path.replace(/(?<=.)[/\\]+$/, ""), disk, makeFolder };
+  return { path: trimmed(path), disk, makeFolder };
 }
