@@ -18,27 +18,20 @@ decay 1e-2 on matrices, rate of step t of 30: lr (1 + cos(pi t / 30)) / 2.
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import sys
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
-FIXTURE = Path(__file__).resolve().parent.parent / "fixtures" / "bulk_train.json"
+from waves import finish, relative, wave
+
 DIM, GENES, HIDDEN, ATTENTION, RNA, WIDTH, BATCH, TILES, BAGS, STEPS, DECAY, LR, TEMPERATURE = 10, 14, 6, 5, 9, 7, 8, 3, 24, 30, 1e-2, 3e-3, 0.07
 RUNS = {
     "direct, mean": ("direct", "mean"),
     "contrastive, mean": ("contrastive", "mean"),
     "contrastive, gated": ("contrastive", "gated"),
 }
-
-
-def wave(shape: tuple[int, ...], s: float, c: float) -> torch.Tensor:
-    k = torch.arange(math.prod(shape), dtype=torch.float64)
-    return (c * torch.sin(1.7 * k + s)).to(torch.float32).reshape(shape)
 
 
 def shapes(arm: str, aggregate: str) -> dict[str, tuple[int, ...]]:
@@ -119,8 +112,6 @@ def run(arm: str, aggregate: str, dtype: torch.dtype) -> list[float]:
 
 
 def make() -> dict:
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
     runs = {}
     for name, (arm, aggregate) in RUNS.items():
         exact, single = run(arm, aggregate, torch.float64), run(arm, aggregate, torch.float32)
@@ -134,19 +125,5 @@ def make() -> dict:
     return {**sizes, "runs": runs, "worked": worked}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--check", action="store_true")
-    made = make()
-    if not parser.parse_args().check:
-        FIXTURE.write_text(json.dumps(made, indent=1) + "\n")
-        return
-    known = json.loads(FIXTURE.read_text())
-    worst = max(abs(a - b) / b for name, r in made["runs"].items() for a, b in zip(r["losses"], known["runs"][name]["losses"], strict=True))
-    print(f"largest relative distance of losses {worst:.2e}")
-    if worst > 1e-10:
-        sys.exit(1)
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(finish("bulk_train.json", make, relative, 1e-10))

@@ -31,17 +31,15 @@ decay 1e-5, rate of step t of 20: 1e-8 + (lr - 1e-8) (1 + cos(pi t / 20)) / 2.
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import sys
-from pathlib import Path
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-FIXTURE = Path(__file__).resolve().parent.parent / "fixtures" / "mil_train.json"
+from waves import finish, wave
+
 WIDTH, HIDDEN, CLASSES, STEPS, DECAY, LOWEST = 16, 8, 3, 20, 1e-5, 1e-8
 RUNS = {
     "abmil": {"model": "abmil", "heads": 1, "batch": 1, "lr": 3e-4, "weights": None},
@@ -61,11 +59,6 @@ GOALS = {
     "meanmil, numbers, two bags a step": {"model": "meanmil", "goal": "numbers", "batch": 2, "lr": 3e-3},
 }
 INTERVALS, CLAM_WIDTH, SIDES, WHOLE = 4, 12, 8, 200
-
-
-def wave(shape: tuple[int, ...], s: float, c: float) -> torch.Tensor:
-    k = torch.arange(math.prod(shape), dtype=torch.float64)
-    return (c * torch.sin(1.7 * k + s)).to(torch.float32).reshape(shape)
 
 
 def bag(n: int) -> tuple[torch.Tensor, int]:
@@ -256,8 +249,6 @@ def train(run: dict, dtype: torch.dtype) -> tuple[list[float], dict[str, list[fl
 
 
 def make() -> dict:
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
     out = {"torch": torch.__version__, "width": WIDTH, "hidden": HIDDEN, "classes": CLASSES, "steps": STEPS, "runs": {}}
     for name, run in RUNS.items():
         (losses, final), (exact, _) = train(run, torch.float32), train(run, torch.float64)
@@ -276,21 +267,11 @@ def make() -> dict:
     return out
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--check", action="store_true")
-    made = make()
-    if not parser.parse_args().check:
-        FIXTURE.write_text(json.dumps(made, indent=1) + "\n")
-        return
-    committed = json.loads(FIXTURE.read_text())
-    kept = committed["runs"] | committed["goals"]
-    for name, run in (made["runs"] | made["goals"]).items():
-        apart = max(abs(a - b) for a, b in zip(run["losses"], kept[name]["losses"]))
-        print(f"{name}: {apart:.1e} from the committed losses, {run['rounding']:.1e} between float32 and float64")
-        if apart > 1e-6:
-            sys.exit(1)
+def distances(made: dict, known: dict) -> dict[str, float]:
+    kept = known["runs"] | known["goals"]
+    return {name: max(abs(a - b) for a, b in zip(run["losses"], kept[name]["losses"], strict=True))
+            for name, run in (made["runs"] | made["goals"]).items()}
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(finish("mil_train.json", make, distances, 1e-6))

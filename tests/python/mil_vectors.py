@@ -11,21 +11,18 @@ highest rows are also instances of "not" of the other classes, and all that is d
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
-FIXTURE = Path(__file__).resolve().parent.parent / "fixtures" / "mil_vectors.json"
+import waves
+
 torch.set_default_dtype(torch.float64)
 
 
 def wave(shape, s, c=1.0):
-    k = torch.arange(int(torch.tensor(shape).prod()))
-    return (c * torch.sin(1.7 * k + s)).reshape(shape)
+    return waves.wave(shape, s, c, torch.float64)
 
 
 def flat(t):
@@ -142,17 +139,5 @@ def apart(a, b):
     return abs(a - b)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--check", action="store_true")
-    made = make()
-    if not parser.parse_args().check:
-        FIXTURE.write_text(json.dumps(made, indent=1) + "\n")
-        return
-    far = apart(made, json.loads(FIXTURE.read_text()))
-    print(f"{far:.1e} from the committed numbers")
-    sys.exit(far > 1e-12)
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(waves.finish("mil_vectors.json", make, lambda made, known: {"all": apart(made, known)}, 1e-12))

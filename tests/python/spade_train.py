@@ -17,24 +17,17 @@ one. AdamW on all parameters, betas .9 and .999, eps 1e-8, weight decay 1e-2, ra
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import sys
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
-FIXTURE = Path(__file__).resolve().parent.parent / "fixtures" / "spade_train.json"
+from waves import finish, relative, wave
+
 IMAGE, GENES, WIDTH, BATCH, PAIRS, STEPS, DECAY = 12, 20, 8, 16, 64, 30, 1e-2
 RUNS = {"T 1": {"lr": 1e-3, "T": 1.0}, "T 0.5, large steps": {"lr": 1e-2, "T": 0.5}}
 NAMES = ["w1", "b1", "w2", "b2", "ln_g", "ln_b"]
-
-
-def wave(shape: tuple[int, ...], s: float, c: float) -> torch.Tensor:
-    k = torch.arange(math.prod(shape), dtype=torch.float64)
-    return (c * torch.sin(1.7 * k + s)).to(torch.float32).reshape(shape)
 
 
 def start(dtype: torch.dtype) -> dict[str, torch.Tensor]:
@@ -100,7 +93,7 @@ def worked() -> dict:
         loss = loss_of(a, b, T, detach)
         loss.backward()
         out.append({"T": T, "detach": detach, "loss": loss.item(), "image": a.grad.flatten().tolist(), "gene": b.grad.flatten().tolist()})
-    wave64 = lambda shape, sh, c: (c * torch.sin(1.7 * torch.arange(math.prod(shape), dtype=torch.float64) + sh)).reshape(shape)
+    wave64 = lambda shape, sh, c: wave(shape, sh, c, torch.float64)
     p = {
         "img.w1": wave64((3, 3), 0.1, 0.6), "img.b1": wave64((3,), 2.1, 0.1), "img.w2": wave64((3, 3), 0.7, 0.6),
         "img.b2": wave64((3,), 2.9, 0.1), "img.ln_g": torch.ones(3, dtype=torch.float64), "img.ln_b": torch.zeros(3, dtype=torch.float64),
@@ -110,8 +103,6 @@ def worked() -> dict:
 
 
 def make() -> dict:
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
     runs = {}
     for name, given in RUNS.items():
         exact, final = run(given["lr"], given["T"], torch.float64)
@@ -121,22 +112,5 @@ def make() -> dict:
     return {**sizes, "runs": runs, "worked": worked()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--check", action="store_true")
-    made = make()
-    if not parser.parse_args().check:
-        FIXTURE.write_text(json.dumps(made, indent=1) + "\n")
-        return
-    known = json.loads(FIXTURE.read_text())
-    worst = 0.0
-    for name, run_ in made["runs"].items():
-        for a, b in zip(run_["losses"], known["runs"][name]["losses"], strict=True):
-            worst = max(worst, abs(a - b) / b)
-    print(f"largest relative distance of losses {worst:.2e}")
-    if worst > 1e-10:
-        sys.exit(1)
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(finish("spade_train.json", make, relative, 1e-10))
