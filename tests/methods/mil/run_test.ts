@@ -5,7 +5,6 @@
  */
 
 import assert from "node:assert/strict";
-import { Progress } from "../../../src/cli/progress.ts";
 import { ConfigError, DataError, FormatError } from "../../../src/core/errors.ts";
 import { writeFeatures } from "../../../src/embed/formats.ts";
 import { rocAuc } from "../../../src/eval/classification.ts";
@@ -20,13 +19,13 @@ import type { ClassificationResults } from "../../../src/report/classification_e
 import { EVIDENCE } from "../../../src/report/run_evidence.ts";
 import { findCheckpoint } from "../../../src/run/checkpoints.ts";
 import { lookAtRun } from "../../../src/run/open.ts";
-import { hostOf, runStore } from "../../../src/run/host.ts";
-import { runTraining, stateToResume } from "../../../src/train/run.ts";
+import { hostOf } from "../../../src/run/host.ts";
 import { isUnderWay, timelessOfRun } from "../../../scripts/kill_jobs.ts";
 import { killAndResume, runWhole } from "../../../scripts/kill_resume.ts";
 import fixture from "../../fixtures/mil_train.json" with { type: "json" };
 import { launched } from "../../cli/command.ts";
 import { openGpu } from "../../gpu/shared.ts";
+import { trainIn, Watched } from "../../train/driver.ts";
 import { makeWorld, type World } from "./world.ts";
 import { rowAt, writeWorld } from "./world_files.ts";
 
@@ -42,25 +41,6 @@ type Given = Readonly<Record<string, string | number | boolean>>;
 function configOf(given: Given): MilConfig {
   return MIL_CONFIG.read([], Object.entries(given).map(([key, value]): [string, string] => [key, String(value)]))
     .config;
-}
-
-/** Keeps warnings; stops after some steps that were logged. */
-class Watched extends Progress {
-  readonly stop = new AbortController();
-  readonly warnings: string[] = [];
-  steps = 0;
-
-  constructor(readonly after = Infinity) {
-    super(true);
-  }
-
-  override training(): void {
-    if (++this.steps === this.after) this.stop.abort();
-  }
-
-  override warn(text: string): void {
-    this.warnings.push(text);
-  }
 }
 
 /** Writes feature files and a table. */
@@ -90,15 +70,7 @@ async function go(config: MilConfig, run: string, after = Infinity) {
   const data = await openData(config, host);
   const opened = await method.open(gpu, config, data, host);
   try {
-    const store = runStore(run);
-    const end = await runTraining(opened.training, {
-      store,
-      before: stateToResume(opened.training, store, progress),
-      reporter: progress,
-      signal: progress.stop.signal,
-      now: () => 0,
-      time: (_, act) => act(),
-    });
+    const end = await trainIn(run, opened.training, progress);
     const best = findCheckpoint(run, "best");
     const evidence = end.reason === "interrupted"
       ? undefined
@@ -154,7 +126,7 @@ for (const [name, run] of Object.entries(fixture.runs)) {
       seed,
       log_every: 1,
     });
-    const session = await openSession(gpu, config, await openData(config, hostOf(new Progress(true))));
+    const session = await openSession(gpu, config, await openData(config, hostOf(new Watched())));
     const { parameters } = session.model;
     parameters.load(
       new Map(
@@ -165,14 +137,7 @@ for (const [name, run] of Object.entries(fixture.runs)) {
     );
     const path = `${folder}/run of ${name}`;
     Deno.mkdirSync(path);
-    await runTraining(milTraining(session), {
-      store: runStore(path),
-      before: undefined,
-      reporter: new Progress(true),
-      signal: new AbortController().signal,
-      now: () => 0,
-      time: (_, act) => act(),
-    });
+    await trainIn(path, milTraining(session));
     session.close();
     const lines = Deno.readTextFileSync(`${path}/metrics.jsonl`).trim().split("\n").map((line) => JSON.parse(line));
     const losses = lines.filter(({ split }) => split === "train").map(({ loss }) => loss);

@@ -2,19 +2,21 @@
 
 import assert from "node:assert/strict";
 import { readSafetensorsF32 } from "../../../src/io/torch/safetensors.ts";
-import { batchOf, buildCase, compileAlign, deviations } from "../../../src/methods/seal/proof/case.ts";
+import { batchOf, compileAlign, deviations } from "../../../src/methods/seal/proof/case.ts";
+import { buildSealSteps, pairsOf, SEAL_RECORD } from "../../../src/methods/seal/proof/steps.ts";
 import { stageRates } from "../../../src/methods/seal/rates.ts";
 import { expressionOf } from "../../../src/methods/seal/session.ts";
 import { pixelInput } from "../../../src/train/row_input.ts";
 import { formulaImages, range } from "../../../src/verify/formula.ts";
-import { startOf } from "../../../src/verify/start.ts";
 import record from "../../fixtures/losses_pearson.json" with { type: "json" };
 import { kernelPaths, openGpu } from "../../gpu/shared.ts";
 import { distance } from "../../models/distance.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu.destroy());
-const { genes, batch, pairs, steps } = record.sizes;
+const { steps } = record.sizes;
+// Weights, batches and sizes are those of the other record.
+const { genes, batch, pairs } = SEAL_RECORD.sizes;
 const file = "seal_train_pearson.safetensors";
 const torch = readSafetensorsF32(Deno.readFileSync(new URL(`../../fixtures/${file}`, import.meta.url)), file).tensors;
 
@@ -35,46 +37,22 @@ function centred() {
 
 for (const { path, on } of kernelPaths(gpu)) {
   Deno.test(`30 steps of pcc_genes beside contrast, centred, with a running mean, follow PyTorch, ${path}`, async () => {
-    const seal = buildCase(on, {
-      encoder: "random:vit_small_patch16_224?dim=48&depth=2&heads=3&img=64",
-      hidden_dims: "[32, 16]",
-      latent: "sample",
-      kl_loss: true,
-      kl_form: "exact",
-      r: 4,
-      lora_alpha: 8,
-      lora_dropout: 0.15,
-      vae_dropout: 0.1,
-      dec_dropout: 0.1,
-      img_lr: 3e-3,
-      gene_lr: 1e-3,
-      head_lr: 2e-3,
-      lr_warmup_steps: 5,
-      clip_norm: 5,
+    const seal = buildSealSteps(on, {
       gene_centre: true,
       gene_loss: "pcc_genes",
       lambda_contrast: 0.2,
       lambda_recon_img: 2,
       ema: 0.8,
-      seed: 7,
-    }, { genes });
+    });
     const { config, model, optimizer, side } = seal;
     const { parameters } = model;
-    const start = parameters.entries().map((
-      [name, { shape }],
-    ): [string, { shape: typeof shape; data: Float32Array }] => [
-      name,
-      { shape, data: startOf(record.weightSeed, name, shape) },
-    ]);
-    const named = new Set(start.map(([name]) => name));
-    parameters.load(new Map(start), (name) => named.has(name));
     optimizer.startMean();
     const vision = pixelInput(model.encoder, formulaImages(side), side);
     const step = await compileAlign(model, vision, optimizer, { batch, seed: 7, std: deviations(genes) });
     const rates = stageRates(config, "align", steps);
     const expression = centred();
     for (let t = 0; t < steps; t++) {
-      const chosen = range(batch).map((i) => (i + t * batch) % pairs);
+      const chosen = pairsOf(t);
       const { rows, fields } = batchOf(chosen, genes);
       await step.submit(rates(t), () => ({ rows: rows!, fields: { ...fields, x: expression(chosen) } }));
     }

@@ -7,15 +7,14 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { openAdapter } from "../../../src/run/adapter.ts";
-import { Progress } from "../../../src/cli/progress.ts";
+import { SILENT } from "../../../src/core/reporter.ts";
 import { findCheckpoint, writeCheckpoint } from "../../../src/run/checkpoints.ts";
 import { completeManifest } from "../../../src/run/start.ts";
 import { lookAtRun } from "../../../src/run/open.ts";
-import { hostOf, runStore } from "../../../src/run/host.ts";
+import { hostOf } from "../../../src/run/host.ts";
 import { openData } from "../../../src/methods/seal/data.ts";
 import { openSession } from "../../../src/methods/seal/session.ts";
 import { sealTraining } from "../../../src/methods/seal/training.ts";
-import { runTraining, stateToResume } from "../../../src/train/run.ts";
 import { checkSettings, trainingSettings } from "../../../src/train/settings.ts";
 import { planSynth } from "../../../src/data/synth/plan.ts";
 import { writeSynth } from "../../../src/data/synth/write.ts";
@@ -27,6 +26,7 @@ import { differences, killAndResume, runWhole, train } from "../../../scripts/ki
 import { until } from "../../cli/command.ts";
 import { openGpu } from "../../gpu/shared.ts";
 import { prepareRun } from "../../cli/begun_run.ts";
+import { trainIn, Watched } from "../../train/driver.ts";
 
 const gpu = await openGpu();
 const folder = Deno.makeTempDirSync({ prefix: "train_resume_" });
@@ -60,22 +60,7 @@ function configOf(overrides: Overrides, run: string): SealConfig {
 }
 
 /** Every variant has the same data. */
-const set = await openData(configOf({}, "data"), hostOf(new Progress(true)));
-
-/** Counts logged steps and stops after one of them. */
-class StoppingProgress extends Progress {
-  readonly stop = new AbortController();
-  steps = 0;
-
-  constructor(readonly after: number, readonly onStep: ((step: number) => void) | undefined) {
-    super(true);
-  }
-
-  override training(): void {
-    if (++this.steps === this.after) this.stop.abort();
-    this.onStep?.(this.steps);
-  }
-}
+const set = await openData(configOf({}, "data"), hostOf(SILENT));
 
 /** Trains from what the folder holds, for `steps` logged steps. @param onStep Called after each. */
 async function go(
@@ -86,20 +71,11 @@ async function go(
   on = gpu,
 ): Promise<string> {
   const run = config.input.out!;
-  const progress = new StoppingProgress(steps, onStep);
-  const resume = prepareRun(run, SEAL_CONFIG.write(config), false);
+  const progress = new Watched(steps, onStep);
+  prepareRun(run, SEAL_CONFIG.write(config), false);
   const session = await openSession(on, config, of, hostOf(progress));
   try {
-    const store = runStore(run);
-    const training = sealTraining(session, [0, 1, 2, 3]);
-    const { reason } = await runTraining(training, {
-      store,
-      before: resume ? stateToResume(training, store, progress) : undefined,
-      reporter: progress,
-      signal: progress.stop.signal,
-      now: () => performance.now(),
-      time: (_, act) => act(),
-    });
+    const { reason } = await trainIn(run, sealTraining(session, [0, 1, 2, 3]), progress);
     return reason;
   } finally {
     session.close();
@@ -338,7 +314,7 @@ Deno.test("patches changed between stop and resumption, or while training runs, 
     input: { ...configOf({}, run).input, data: [other] },
   });
   const config = configFor("changed");
-  const own = await openData(config, hostOf(new Progress(true)));
+  const own = await openData(config, hostOf(SILENT));
   /** Changes a bit of an image in place. */
   const change = () => {
     using file = Deno.openSync(path, { read: true, write: true });

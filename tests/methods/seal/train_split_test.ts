@@ -1,14 +1,12 @@
 /** A run from files does not depend on workers, and on kernel path and split only up to rounding. @seconds 30 */
 
 import assert from "node:assert/strict";
-import { Progress } from "../../../src/cli/progress.ts";
-
-import { hostOf, runStore } from "../../../src/run/host.ts";
+import { SILENT } from "../../../src/core/reporter.ts";
+import { hostOf } from "../../../src/run/host.ts";
 import { openData } from "../../../src/methods/seal/data.ts";
 import { openSession } from "../../../src/methods/seal/session.ts";
 import { sealTraining } from "../../../src/methods/seal/training.ts";
 import type { Host } from "../../../src/train/host.ts";
-import { runTraining, stateToResume } from "../../../src/train/run.ts";
 import { planSynth } from "../../../src/data/synth/plan.ts";
 import { writeSynth } from "../../../src/data/synth/write.ts";
 import type { Gpu } from "../../../src/gpu/device.ts";
@@ -16,6 +14,7 @@ import { disk } from "../../../src/io/fs.ts";
 import { SEAL_CONFIG, type SealConfig } from "../../../src/methods/seal/config.ts";
 import { openGpu } from "../../gpu/shared.ts";
 import { prepareRun } from "../../cli/begun_run.ts";
+import { trainIn } from "../../train/driver.ts";
 
 const gpu = await openGpu();
 const folder = Deno.makeTempDirSync({ prefix: "train_split_" });
@@ -53,7 +52,7 @@ function configOf(overrides: Overrides): SealConfig {
   return SEAL_CONFIG.read([], Object.entries(all).map(([key, value]): [string, string] => [key, String(value)])).config;
 }
 
-const set = await openData(configOf({}), hostOf(new Progress(true)));
+const set = await openData(configOf({}), hostOf(SILENT));
 let runs = 0;
 
 /** Whether the host was asked for patches other than they are, since it was last forgotten. */
@@ -79,20 +78,10 @@ function watched(host: Host): Host {
 async function metrics(overrides: Overrides, device: Gpu = gpu): Promise<string> {
   const run = `${folder}/run${runs++}`;
   const config = configOf({ ...overrides, out: run });
-  const progress = new Progress(true);
-  const resume = prepareRun(run, SEAL_CONFIG.write(config), false);
-  const session = await openSession(device, config, set, watched(hostOf(progress)));
+  prepareRun(run, SEAL_CONFIG.write(config), false);
+  const session = await openSession(device, config, set, watched(hostOf(SILENT)));
   try {
-    const store = runStore(run);
-    const training = sealTraining(session, [0, 1, 2, 3]);
-    const { reason } = await runTraining(training, {
-      store,
-      before: resume ? stateToResume(training, store, progress) : undefined,
-      reporter: progress,
-      signal: new AbortController().signal,
-      now: () => performance.now(),
-      time: (_, act) => act(),
-    });
+    const { reason } = await trainIn(run, sealTraining(session, [0, 1, 2, 3]));
     assert.equal(reason, "finished");
   } finally {
     session.close();

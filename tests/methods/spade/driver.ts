@@ -17,8 +17,7 @@ import {
 } from "../../../src/methods/spade/session.ts";
 import { spadeTraining } from "../../../src/methods/spade/training.ts";
 import type { Host } from "../../../src/train/host.ts";
-import { runStore } from "../../../src/run/host.ts";
-import { runTraining, stateToResume } from "../../../src/train/run.ts";
+import { trainIn, Watched } from "../../train/driver.ts";
 import { WORLD, type World } from "./world.ts";
 
 /** A configuration by its keys. */
@@ -85,20 +84,8 @@ export async function trainWorld(
   { folder = Deno.makeTempDirSync({ prefix: "spade_" }), after = Infinity }: { folder?: string; after?: number } = {},
 ): Promise<{ session: SpadeSession; folder: string; reason: string }> {
   const session = openSession(gpu, config, data, { disk, reporter: SILENT } as unknown as Host);
-  const training = spadeTraining(session);
-  const store = runStore(folder);
-  const stop = new AbortController();
-  let steps = 0;
-  const reporter = { ...SILENT, training: () => void (++steps === after && stop.abort()) };
-  const end = await runTraining(training, {
-    store,
-    before: stateToResume(training, store, reporter),
-    reporter,
-    signal: stop.signal,
-    now: () => 0,
-    time: (_, act) => act(),
-  });
-  return { session, folder, reason: end.reason };
+  const { reason } = await trainIn(folder, spadeTraining(session), new Watched(after));
+  return { session, folder, reason };
 }
 
 /** Both sides of rows by the experts of a bank. @param change Another order of the experts' values. */
