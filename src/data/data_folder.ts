@@ -7,7 +7,7 @@
 
 import { DataError } from "../core/errors.ts";
 import { decodeText } from "../io/csv.ts";
-import type { Disk } from "../io/disk.ts";
+import { type Disk, readBytes } from "../io/disk.ts";
 import { type Metadata, parseCatalogue, parseMetadata } from "../io/metadata.ts";
 
 /** One sample's files. */
@@ -25,17 +25,6 @@ export interface SampleFiles {
 
 /** Access to files, for reading. */
 export type ReadDisk = Pick<Disk, "look" | "open">;
-
-/** Bytes of a whole file. */
-export function readBytes(disk: ReadDisk, path: string): Uint8Array {
-  const file = disk.open(path, "read");
-  try {
-    const bytes = new Uint8Array(file.size());
-    return bytes.subarray(0, file.read(0, bytes));
-  } finally {
-    file.close();
-  }
-}
 
 /** Names in a folder without the hidden ones; none where there is no folder. */
 function namesIn(disk: ReadDisk, path: string): readonly string[] {

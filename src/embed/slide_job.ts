@@ -6,7 +6,7 @@
  */
 
 import { differing, type Facts } from "../core/facts.ts";
-import type { Disk } from "../io/disk.ts";
+import { type Disk, readBytes } from "../io/disk.ts";
 import { checkContent, type Features, openFeatures } from "../io/features.ts";
 import type { PlanSettings, SlidePlan } from "../slides/plan.ts";
 import type { TileQueue } from "../slides/tile_queue.ts";
@@ -174,14 +174,8 @@ export function removeSlidePartial(disk: Disk, path: string): void {
 /** Tiles that a run before this one left out, among its rows. */
 function skippedBefore(disk: Disk, { path, rows }: FeatureWriter): number[] {
   if (disk.look(skippedPath(path))?.kind !== "file") return [];
-  const file = disk.open(skippedPath(path), "read");
-  try {
-    const bytes = new Uint8Array(file.size());
-    file.read(0, bytes);
-    return (JSON.parse(new TextDecoder().decode(bytes)) as number[]).filter((tile) => tile < rows);
-  } finally {
-    file.close();
-  }
+  const tiles = JSON.parse(new TextDecoder().decode(readBytes(disk, skippedPath(path)))) as number[];
+  return tiles.filter((tile) => tile < rows);
 }
 
 /**

@@ -6,11 +6,10 @@
 
 import { ConfigError, DataError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
-import { readBytes } from "../data/data_folder.ts";
 import type { LeftOut } from "../data/genes/panel.ts";
 import type { TrainingSet } from "../data/training_set.ts";
 import { decodeText, parseNames } from "../io/csv.ts";
-import type { Disk } from "../io/disk.ts";
+import { type Disk, readBytes } from "../io/disk.ts";
 
 /** What a configuration says of the panel. */
 export interface PanelConfig {

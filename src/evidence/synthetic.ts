@@ -5,7 +5,6 @@
  * @module
  */
 
-import { readBytes } from "../data/data_folder.ts";
 import { VISIBLE_GENES } from "../data/synth/genes.ts";
 import { CALIBRATION } from "../data/synth/oracle.ts";
 import type { TrainingSample, TrainingSet } from "../data/training_set.ts";
@@ -15,7 +14,7 @@ import { BENCHMARK_PROTOCOL, HEADLINE_PROTOCOL } from "../eval/protocol.ts";
 import { mean } from "../eval/linalg/statistics.ts";
 import { type Table, takeRows } from "../eval/linalg/table.ts";
 import type { Gpu } from "../gpu/device.ts";
-import type { Disk } from "../io/disk.ts";
+import { type Disk, readBytes } from "../io/disk.ts";
 import { H5ad } from "../io/hdf5/h5ad.ts";
 import { H5File } from "../io/hdf5/h5.ts";
 import type { ProbeScores, Reference } from "../report/run_evidence.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { readBytes, type SampleFiles } from "../data/data_folder.ts";
+import type { SampleFiles } from "../data/data_folder.ts";
 import type { TrainingSample } from "../data/training_set.ts";
-import type { Disk } from "../io/disk.ts";
+import { type Disk, readBytes } from "../io/disk.ts";
 import { H5ad } from "../io/hdf5/h5ad.ts";
 import type { UnsArray, UnsTree, UnsValue } from "../io/hdf5/h5ad_uns.ts";
 import { decodeImage } from "../io/image/image.ts";

@@ -52,6 +52,17 @@ export interface Disk {
   writeSlowly(path: string, fill: (file: HostFile) => Promise<void>): Promise<void>;
 }
 
+/** Bytes of a whole file. */
+export function readBytes(disk: Pick<Disk, "open">, path: string): Uint8Array {
+  const file = disk.open(path, "read");
+  try {
+    const bytes = new Uint8Array(file.size());
+    return bytes.subarray(0, file.read(0, bytes));
+  } finally {
+    file.close();
+  }
+}
+
 /** A file as bytes by range. */
 export function randomAccess(file: Pick<HostFile, "name" | "size" | "read"> & { close?(): void }): RandomAccess {
   const { name } = file;

@@ -11,7 +11,7 @@
 
 import { DataError, FormatError } from "../core/errors.ts";
 import { damaged, isMark, markOfFile, openSealed, sha256Of } from "./checksum.ts";
-import { type Disk, randomAccess } from "./disk.ts";
+import { type Disk, randomAccess, readBytes } from "./disk.ts";
 import { H5File, type H5Value } from "./hdf5/h5.ts";
 import { readTree } from "./hdf5/h5ad_uns.ts";
 import { readNpy, readNpyHeader } from "./npy.ts";
@@ -95,7 +95,7 @@ function withFacts(sum: string, facts: Readonly<Record<string, unknown>>): strin
 export function readBeside(disk: Pick<Disk, "look" | "open">, path: string): Record<string, unknown> | undefined {
   const beside = `${path}.json`;
   if (disk.look(beside)?.kind !== "file") return undefined;
-  const bytes = wholeFile(disk, beside);
+  const bytes = readBytes(disk, beside);
   if (!/"(checksum|attributes)"/.test(new TextDecoder().decode(bytes))) return undefined;
   const { value, sealed } = openSealed(bytes, beside);
   const wanted = value["file"];
@@ -110,16 +110,6 @@ export function readBeside(disk: Pick<Disk, "look" | "open">, path: string): Rec
   const found = markOfFile(disk, path);
   if (found.bytes !== wanted.bytes || found.sha256 !== wanted.sha256) throw damaged(path, beside, found, wanted, AGAIN);
   return value;
-}
-
-function wholeFile(disk: Pick<Disk, "open">, path: string): Uint8Array {
-  const file = disk.open(path, "read");
-  try {
-    const bytes = new Uint8Array(file.size());
-    return bytes.subarray(0, file.read(0, bytes));
-  } finally {
-    file.close();
-  }
 }
 
 const AGAIN = "Make it again with embed --overwrite, or take it out of the folder";

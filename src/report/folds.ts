@@ -11,6 +11,7 @@ import { cohort, cohortAbstract } from "./cohort.ts";
 import { type CohortEvidence, cohortEvidence, type CohortRun } from "./cohort_evidence.ts";
 import { parseChecked, readMetrics } from "./evidence_read.ts";
 import type { RunFolder } from "./evidence_write.ts";
+import { readBytes } from "../io/disk.ts";
 import { amount, capital, whole } from "./format.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
 import { figure, identifier, scroller, section, table } from "./html_table.ts";
@@ -39,7 +40,7 @@ export async function writeFolds(
   { path, disk }: Pick<RunFolder, "path" | "disk">,
   content?: Readonly<Record<string, unknown>>,
 ): Promise<WrittenReport> {
-  const bytes = content ? new TextEncoder().encode(JSON.stringify(content)) : read(disk, `${path}/${RESULT}`);
+  const bytes = content ? new TextEncoder().encode(JSON.stringify(content)) : readBytes(disk, `${path}/${RESULT}`);
   const found = parseChecked(bytes, `${path}/${RESULT}`, cohortEvidence);
   const errors: Error[] = [];
   const metrics = new Map<CohortRun, readonly MetricRow[]>();
@@ -47,22 +48,12 @@ export async function writeFolds(
     const file = `${path}/${run.folder}/${EVIDENCE.metrics}`;
     if (disk.look(file)?.kind !== "file") {
       errors.push(new DataError(`Cannot show ${run.folder}: it has no ${EVIDENCE.metrics}`, { context: { file } }));
-    } else metrics.set(run, readMetrics(read(disk, file), file, errors));
+    } else metrics.set(run, readMetrics(readBytes(disk, file), file, errors));
   }
   const page = new TextEncoder().encode(await renderFolds(found, metrics));
   const out = `${path}/${EVIDENCE.report}`;
   disk.write(out, page);
   return { path: out, bytes: page.length, missing: {}, errors, unchecked: [] };
-}
-
-function read(disk: RunFolder["disk"], path: string): Uint8Array {
-  const file = disk.open(path, "read");
-  try {
-    const bytes = new Uint8Array(file.size());
-    return bytes.subarray(0, file.read(0, bytes));
-  } finally {
-    file.close();
-  }
 }
 
 /** The page. @param metrics Of the runs that have them. */

@@ -11,7 +11,7 @@ import { ConfigError, DataError } from "../core/errors.ts";
 import { type Facts, notOwn, sameFacts } from "../core/facts.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { VERSION } from "../core/version.ts";
-import { readBytes } from "../data/data_folder.ts";
+import { readBytes } from "../io/disk.ts";
 import { disk } from "../io/fs.ts";
 import { type Lock, lockFolder } from "../io/lock.ts";
 import { looksOwn } from "../io/made_output.ts";

@@ -7,7 +7,7 @@
 import { ConfigError, DataError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { type ConvertedXenium, convertXenium, xeniumPaths } from "../data/convert/xenium_convert.ts";
-import { readBytes } from "../data/data_folder.ts";
+import { readBytes } from "../io/disk.ts";
 import { realPath } from "../host/files.ts";
 import { decodeText } from "../io/csv.ts";
 import { disk, makeFolder, openFile } from "../io/fs.ts";

@@ -6,7 +6,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
-import { readBytes } from "../data/data_folder.ts";
+import { readBytes } from "../io/disk.ts";
 import { planSynth, type SynthPlan } from "../data/synth/plan.ts";
 import { writeSynth } from "../data/synth/write.ts";
 import { disk, makeFolder } from "../io/fs.ts";

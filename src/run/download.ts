@@ -12,7 +12,7 @@ import { notOwn } from "../core/facts.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { count, formatBytes } from "../core/text_table.ts";
 import { VERSION } from "../core/version.ts";
-import { readBytes } from "../data/data_folder.ts";
+import { readBytes } from "../io/disk.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { blobHashOf } from "../io/hub/hub_blob.ts";
 import type { HubConnectionOptions } from "../io/hub/hub_connection.ts";

@@ -11,7 +11,7 @@
 import { ConfigError } from "../core/errors.ts";
 import { type Facts, notOwn, sameFacts } from "../core/facts.ts";
 import { VERSION } from "../core/version.ts";
-import { readBytes } from "../data/data_folder.ts";
+import { readBytes } from "../io/disk.ts";
 import { entryAt } from "../host/files.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { type Lock, lockFolder } from "../io/lock.ts";

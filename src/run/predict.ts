@@ -8,7 +8,7 @@ import { ConfigError, DataError } from "../core/errors.ts";
 import { type Facts, notOwn, sameFacts } from "../core/facts.ts";
 import { VERSION } from "../core/version.ts";
 import { centre } from "../data/coordinates.ts";
-import { readBytes } from "../data/data_folder.ts";
+import { readBytes } from "../io/disk.ts";
 import { unknownName } from "../data/holdout.ts";
 import type { PassOptions } from "../eval/inference.ts";
 import { predictPatches } from "../eval/predict.ts";

@@ -6,7 +6,7 @@
 
 import { ConfigError, DataError, FormatError } from "../core/errors.ts";
 import { fixed } from "../core/fixed.ts";
-import { readBytes } from "../data/data_folder.ts";
+import { readBytes } from "../io/disk.ts";
 import {
   type LinearPredictor,
   NO_DECODER,

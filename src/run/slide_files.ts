@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readBytes } from "../data/data_folder.ts";
+import { readBytes } from "../io/disk.ts";
 import { openSlide, type Slide } from "../data/image/slide.ts";
 import { disk, openFile } from "../io/fs.ts";
 import { fileFor } from "../slides/given.ts";

@@ -5,9 +5,8 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
-import { readBytes } from "../data/data_folder.ts";
 import { decodeText } from "../io/csv.ts";
-import type { Disk } from "../io/disk.ts";
+import { type Disk, readBytes } from "../io/disk.ts";
 import { REFUSED_ENDINGS } from "../io/image/slide_formats.ts";
 import { parseManifest } from "./manifest.ts";
 import { compareBytes, type NamedSlide, nameSlides } from "./names.ts";

@@ -6,7 +6,8 @@
 
 import type { ValuesOf } from "../core/config_key.ts";
 import { DataError } from "../core/errors.ts";
-import { readBytes, type SampleFiles } from "../data/data_folder.ts";
+import type { SampleFiles } from "../data/data_folder.ts";
+import { readBytes } from "../io/disk.ts";
 import { parseVocabulary } from "../data/genes/vocabulary.ts";
 import type { HoldOuts } from "../data/holdout.ts";
 import type { LoadOptions } from "../data/load_sample.ts";

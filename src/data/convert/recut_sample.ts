@@ -6,13 +6,13 @@
  */
 
 import { DataError } from "../../core/errors.ts";
-import { copyFile, type Disk, randomAccess, recording } from "../../io/disk.ts";
+import { copyFile, type Disk, randomAccess, readBytes, recording } from "../../io/disk.ts";
 import { parseGeoJson } from "../../io/geojson.ts";
 import { H5ad } from "../../io/hdf5/h5ad.ts";
 import { encodePng } from "../../io/image/png_write.ts";
 import { type Metadata, metadataJson } from "../../io/metadata.ts";
 import { centre } from "../coordinates.ts";
-import { readBytes, type SampleFiles } from "../data_folder.ts";
+import type { SampleFiles } from "../data_folder.ts";
 import { drawSpots, shrink } from "../hest_sample.ts";
 import { outlinesOf } from "../image/mask.ts";
 import type { Outline } from "../image/polygons.ts";

@@ -9,8 +9,7 @@
 
 import { ConfigError } from "../../core/errors.ts";
 import { differing, type Facts, sameFacts } from "../../core/facts.ts";
-import type { Disk } from "../../io/disk.ts";
-import { readBytes } from "../data_folder.ts";
+import { type Disk, readBytes } from "../../io/disk.ts";
 import { samplePaths, sharedFiles, writeSample } from "./files.ts";
 import { geneModel, GENES } from "./genes.ts";
 import { sampleId, slidesOf, type SynthPlan } from "./plan.ts";

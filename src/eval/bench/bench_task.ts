@@ -5,7 +5,8 @@
  */
 
 import { ConfigError, DataError, FormatError } from "../../core/errors.ts";
-import { findSamples, readBytes, type ReadDisk, type SampleFiles } from "../../data/data_folder.ts";
+import { findSamples, type ReadDisk, type SampleFiles } from "../../data/data_folder.ts";
+import { readBytes } from "../../io/disk.ts";
 import { SAME_SPECIMEN } from "../../data/deny_list.ts";
 import { donorGroups, type SampleInfo } from "../../data/donors.ts";
 import { describeSplits, leakage } from "../../data/leakage.ts";

@@ -17,7 +17,7 @@ import type {
 } from "../../report/run_evidence.ts";
 import { namedDonor } from "../../evidence/data.ts";
 import { loadingCode } from "../../evidence/loading.ts";
-import { readBytes } from "../../data/data_folder.ts";
+import { readBytes } from "../../io/disk.ts";
 import { isNote } from "../../data/sample_checks.ts";
 import { TIMES } from "../../train/times.ts";
 import type { EvidenceContext, MethodEvidence } from "../method.ts";
