@@ -193,8 +193,6 @@ export function removeEmptyMade(): void {
 }
 
 function lookAt(path: string): HostEntry | undefined {
-  // Names nothing; a host that asks for permission would call it an error.
-  if (path === "") return undefined;
   return withPath("look at", path, "read", () =>
     unlessMissing(() => {
       const { isDirectory, size } = statOf(path);

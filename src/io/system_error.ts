@@ -88,6 +88,8 @@ export function errnoOf(error: unknown): string | undefined {
   const { code, name } = error as Error & { code?: unknown };
   if (typeof code === "string" && /^E[A-Z0-9]+$/.test(code)) return code;
   if (name in NAMES) return NAMES[name];
+  // What Deno says of it where it asks for permission, and the system nowhere.
+  if (error.message === "Empty path is not allowed") return "ENOENT";
   const number = /\(os error (\d+)\)/.exec(error.message)?.[1];
   return number === undefined ? undefined : NUMBERS[number] ?? "EUNKNOWN";
 }

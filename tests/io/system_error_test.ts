@@ -136,6 +136,20 @@ Deno.test("system errors: errors of this project and defects stay as they are", 
   equal((surfaced(path) as SealError).message, "Cannot read /none/\n.txt: no such file or folder");
 });
 
+for (const read of [["/none"], true]) {
+  Deno.test({
+    name: `system errors: an empty path names nothing, permitted ${read === true ? "all" : "some"}`,
+    permissions: { read },
+    async fn() {
+      equal(disk.look(""), undefined);
+      for (const error of [await rejected(() => openFile("")), thrown(() => disk.open("", "read"))]) {
+        ok(error instanceof DataError);
+        equal(error.code, "file-missing");
+      }
+    },
+  });
+}
+
 Deno.test({
   name: "system errors: what Deno itself does not permit names the permission",
   permissions: { read: [] },
