@@ -6,7 +6,6 @@
 
 import type { Facts } from "../core/facts.ts";
 import type { Reporter } from "../core/reporter.ts";
-import { count } from "../core/text_table.ts";
 import { type Recut, recutPaths, recutSample, recutSources } from "../data/convert/recut_sample.ts";
 import type { Generation, PatchScale } from "../data/image/windows.ts";
 import { gatherWarnings } from "../data/sample_checks.ts";
@@ -14,7 +13,7 @@ import { Sha256 } from "../host/zlib.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { contentHash } from "./content_hash.ts";
 import { checkConvertFolder, ConvertFolder } from "./convert_folder.ts";
-import { addToCatalogue, catalogueOf, checkOut, leftOut } from "./convert_section.ts";
+import { addToCatalogue, catalogueOf, checkOut, lineOf, progressOf } from "./convert_section.ts";
 import { namedSamples } from "./named_samples.ts";
 
 /** What is cut. */
@@ -57,8 +56,7 @@ export async function convertPatches(request: PatchesRequest, reporter: Reporter
   const needed = (id: string) => recutPaths(id).filter((path) => !path.startsWith("tissue_seg/"));
   using folder = ConvertFolder.open<Recut>({ ...places, what: "patches", samples, settings, overwrite, needed });
   const done: Recut[] = [];
-  const onProgress = (what: string, at: number, total: number) =>
-    reporter.update(what, at, total, what.endsWith("patches") ? "tiles" : "steps");
+  const onProgress = progressOf(reporter);
   try {
     for (const source of sources) {
       const { id } = source.files;
@@ -73,10 +71,4 @@ export async function convertPatches(request: PatchesRequest, reporter: Reporter
   }
   addToCatalogue(out, sources.map(({ metadata }) => Object.fromEntries(metadata.values)));
   return done;
-}
-
-function lineOf({ id, spots, pairs, pixelSize, dropped }: Recut): string {
-  return `${id}: ${count(pairs, "patch", "patches")} of ${count(spots, "spot")}, ${pixelSize.toFixed(4)} µm a pixel${
-    leftOut(dropped)
-  }`;
 }

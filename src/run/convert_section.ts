@@ -10,6 +10,7 @@ import type { Facts } from "../core/facts.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { count } from "../core/text_table.ts";
 import { type Converted, type ConvertOptions, samplePaths } from "../data/convert/convert_sample.ts";
+import type { Recut } from "../data/convert/recut_sample.ts";
 import { xeniumPaths } from "../data/convert/xenium_convert.ts";
 import { gatherWarnings } from "../data/sample_checks.ts";
 import { realPath } from "../host/files.ts";
@@ -41,6 +42,11 @@ export interface Section {
   readonly inputs: readonly string[];
 }
 
+/** Tells how far a sample is. */
+export function progressOf(reporter: Reporter): NonNullable<ConvertOptions["onProgress"]> {
+  return (what, at, total) => reporter.update(what, at, total, what.endsWith("patches") ? "tiles" : "steps");
+}
+
 /** Options of one section's conversion. */
 export function optionsOf(
   id: string,
@@ -53,7 +59,7 @@ export function optionsOf(
     pitch: pitch ?? lattice.pitch,
     spot: spot ?? lattice.spot,
     ...{ rule, patch, wsi, coarse, title, patient },
-    onProgress: (what, at, total) => reporter.update(what, at, total, what.endsWith("patches") ? "tiles" : "steps"),
+    onProgress: progressOf(reporter),
   };
 }
 
@@ -142,14 +148,14 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** What is said of a sample that was converted. */
-function lineOf({ id, spots, pairs, pixelSize, dropped }: Converted): string {
+export function lineOf({ id, spots, pairs, pixelSize, dropped }: Recut): string {
   return `${id}: ${count(pairs, "patch", "patches")} of ${count(spots, "spot")}, ${pixelSize.toFixed(4)} µm a pixel${
     leftOut(dropped)
   }`;
 }
 
 /** What is said of spots that were left out, by reason. */
-export function leftOut(dropped: Readonly<Record<string, number>>): string {
+function leftOut(dropped: Readonly<Record<string, number>>): string {
   const reasons = Object.entries(dropped).flatMap(([key, n]) => n > 0 ? [`${n} ${REASONS[key] ?? key}`] : []);
   return reasons.length > 0 ? `; left out: ${reasons.join(", ")}` : "";
 }

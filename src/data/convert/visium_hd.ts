@@ -1,7 +1,8 @@
 /**
  * Bins of Visium HD pooled to squares. A bin belongs to the square in which its centre lies. Counts are added as whole numbers,
- * and none is lost: the sum before must be the sum after. Bins come in the order of their rows, so that only a row of squares is
- * in memory at once, and what is too large to be kept is added up again when it is read.
+ * and none is lost: the sum before must be the sum after. Bins come in the order of their rows, so that counts of only a row of
+ * squares are in memory at once, beside names and places of all bins, and what is too large to be kept is added up again when it
+ * is read.
  *
  * @module
  */
