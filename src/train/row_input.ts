@@ -39,6 +39,23 @@ export interface RowInput<Row = ViewOf> {
   load(store: Store, tensors: readonly Tensor[], rows: readonly Row[], again?: boolean): Promise<void>;
 }
 
+/** Vectors, `[dim]` each, zeros behind the last. @param embed Appends what embeds them. */
+export function vectorInput(
+  dim: number,
+  embed: (g: Plan, x: Tensor, options: RowForward) => Tensor,
+): RowInput<Float32Array> {
+  return {
+    tensors: (store, count) => [store.tensor("vectors", "vectors", [count, dim])],
+    record: (g, [x], options) => embed(g, x!, options),
+    load(store, [x], rows) {
+      const all = new Float32Array(x!.size);
+      rows.forEach((row, i) => all.set(row, i * dim));
+      store.write(x!, all);
+      return Promise.resolve();
+    },
+  };
+}
+
 /** The rest of the encoder behind its cached part. */
 export function cachedInput(encoder: Encoder, cut: EncoderCut, stemCache: StemCache, dtype: "f32" | "f16"): RowInput {
   return {

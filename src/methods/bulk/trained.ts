@@ -10,7 +10,7 @@ import type { FoundCheckpoint } from "../../train/run.ts";
 import type { FeatureRun } from "../method.ts";
 import type { BulkConfig } from "./config.ts";
 import { type Arm, createArm } from "./model.ts";
-import { BULK_FILES, loadArms, TileModel } from "./training.ts";
+import { BULK_FILES, loadArms, tileModel } from "./training.ts";
 
 interface Facts {
   readonly dim: number;
@@ -52,7 +52,7 @@ export function featureRun(config: BulkConfig, found: FoundCheckpoint): FeatureR
         const arms = config.model.arms.map((arm) => createArm(parameters, arm as Arm, sizes, config));
         parameters.allocate();
         loadArms({ parameters }, found.read, found.path);
-        const model = await TileModel.compile(gpu, arms.find(({ arm }) => arm === form)!, sizes.dim);
+        const model = await tileModel(gpu, arms.find(({ arm }) => arm === form)!, sizes.dim);
         return {
           dim: sizes.dim,
           run: async (rows) => ({ features: await model.run(rows), table: [] }),

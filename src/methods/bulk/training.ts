@@ -14,15 +14,13 @@ import { DataError, NumericsError } from "../../core/errors.ts";
 import { Rng, streamOf } from "../../core/rng.ts";
 import { smoothRank } from "../../eval/smooth_rank.ts";
 import type { Gpu } from "../../gpu/device.ts";
-import { readback } from "../../gpu/readback.ts";
-import { Plan } from "../../graph/plan.ts";
-import type { Program } from "../../graph/program.ts";
-import { Store } from "../../graph/store.ts";
 import type { Tensor } from "../../graph/tensor.ts";
 import { Parameters } from "../../nn/parameters.ts";
 import { AdamW } from "../../optim/adamw.ts";
 import { loadParts, MODEL_FILE, partFiles, type ReadFile } from "../../train/checkpoint.ts";
 import { adamwOptions, learningRate } from "../../train/config/optim.ts";
+import { vectorInput } from "../../train/row_input.ts";
+import { RowModel } from "../../train/row_model.ts";
 import { Schedule } from "../../train/schedule.ts";
 import { trainingSettings } from "../../train/settings.ts";
 import type { TrainedStage } from "../../train/stage.ts";
@@ -58,46 +56,9 @@ export interface BulkSession {
 /** Rows of a block of inference. */
 const BLOCK = 1024;
 
-/** Tile features through the change of an arm, in blocks. */
-export class TileModel {
-  private constructor(
-    private readonly gpu: Gpu,
-    private readonly parts: { store: Store; program: Program; x: Tensor; h: Tensor },
-  ) {}
-
-  /** Compiles it. */
-  static async compile(gpu: Gpu, arm: Pick<BulkArm, "tiles">, dim: number): Promise<TileModel> {
-    const store = new Store(gpu);
-    const x = store.tensor("x", "x", [BLOCK, dim]);
-    store.allocate();
-    const g = new Plan(gpu);
-    const h = g.withoutTape(() => arm.tiles(g, x));
-    g.output(h);
-    return new TileModel(gpu, { store, program: await g.compile(), x, h });
-  }
-
-  /** @param rows `[R, d]`. @returns `[R, d]`. */
-  async run(rows: Float32Array): Promise<Float32Array> {
-    const { store, program, x, h } = this.parts;
-    const dim = x.dim(1);
-    const out = new Float32Array(rows.length);
-    const padded = new Float32Array(BLOCK * dim);
-    for (let from = 0; from < rows.length; from += padded.length) {
-      const part = rows.subarray(from, from + padded.length);
-      padded.set(part);
-      store.write(x, padded);
-      program.run();
-      const [made] = await readback(this.gpu, h);
-      out.set((made as Float32Array).subarray(0, part.length), from);
-    }
-    return out;
-  }
-
-  /** Frees the plan. */
-  destroy(): void {
-    this.parts.program.destroy();
-    this.parts.store.destroy();
-  }
+/** Tile features through the change of an arm. */
+export function tileModel(gpu: Gpu, arm: Pick<BulkArm, "tiles">, dim: number): Promise<RowModel> {
+  return RowModel.compile(gpu, { dim, block: BLOCK }, arm.tiles);
 }
 
 /** Opens a run on the device. */
@@ -116,8 +77,8 @@ export async function openSession(gpu: Gpu, config: BulkConfig, data: BulkData):
     { match: (name: string) => name.startsWith(`${arm}.`), rate: arm },
   ]);
   const optimizer = new AdamW(parameters, groups, adamwOptions(optim));
-  const tiles = new Map<Arm, TileModel>();
-  for (const arm of arms) tiles.set(arm.arm, await TileModel.compile(gpu, arm, data.dim));
+  const tiles = new Map<Arm, RowModel>();
+  for (const arm of arms) tiles.set(arm.arm, await tileModel(gpu, arm, data.dim));
   return {
     ...{ config, data, gpu, parameters, optimizer, arms },
     embed: (arm, rows) => tiles.get(arm)!.run(rows),
@@ -139,16 +100,7 @@ export function bulkStep(
     parameters,
     rows: {
       dim,
-      input: {
-        tensors: (store, count) => [store.tensor("tiles", "tiles", [count, dim])],
-        record: (g, [x]) => arm.tiles(g, x!),
-        load(store, [x], rows) {
-          const all = new Float32Array(x!.size);
-          rows.forEach((row, i) => all.set(row, i * dim));
-          store.write(x!, all);
-          return Promise.resolve();
-        },
-      },
+      input: vectorInput(dim, arm.tiles),
     },
     fields: (store) => ({
       bound: store.tensor("bound", "bound", [bags + 1], "u32"),

@@ -7,7 +7,7 @@
  */
 
 import type { Store } from "../../graph/store.ts";
-import type { RowInput } from "../../train/row_input.ts";
+import { vectorInput } from "../../train/row_input.ts";
 import type { StepBatch, StepModel } from "../../train/step_model.ts";
 import { attend, overSlides } from "./attention.ts";
 import type { BagBatch } from "./batch.ts";
@@ -16,20 +16,6 @@ import type { MilModel } from "./model.ts";
 
 /** A feature vector, `[d]`. */
 export type FeatureRow = Float32Array;
-
-/** Rows of stored features, and the layer of the model that embeds them. */
-export function featureInput(model: MilModel): RowInput<FeatureRow> {
-  return {
-    tensors: (store, count) => [store.tensor("features", "features", [count, model.dim])],
-    record: (g, [x], { training }) => model.embed(g, x!, training),
-    // deno-lint-ignore require-await
-    async load(store, [x], rows) {
-      const all = new Float32Array(x!.size);
-      rows.forEach((row, i) => all.set(row, i * model.dim));
-      store.write(x!, all);
-    },
-  };
-}
 
 /** Room of a batch. */
 export interface BatchRoom {
@@ -43,7 +29,7 @@ export interface BatchRoom {
 export function milStep(model: MilModel, goal: Goal, { bags, slides }: BatchRoom): StepModel<FeatureRow> {
   return {
     parameters: model.parameters,
-    rows: { input: featureInput(model), dim: model.width },
+    rows: { input: vectorInput(model.dim, (g, x, { training }) => model.embed(g, x, training)), dim: model.width },
     fields: (store: Store) => ({
       bound: store.tensor("bound", "bound", [bags + 1], "u32"),
       ...(slides !== undefined && {

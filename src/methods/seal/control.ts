@@ -5,9 +5,6 @@
  * @module
  */
 
-import { readback } from "../../gpu/readback.ts";
-import { Plan } from "../../graph/plan.ts";
-import { Store } from "../../graph/store.ts";
 import { GENE_LOSSES } from "../../losses/registry.ts";
 import { createImageDecoder, type ImageDecoder } from "../../models/image_decoder.ts";
 import { Parameters } from "../../nn/parameters.ts";
@@ -15,6 +12,7 @@ import { AdamW } from "../../optim/adamw.ts";
 import { parameterGroups } from "../../optim/param_groups.ts";
 import { affine } from "../../ops/scale.ts";
 import { adamwOptions } from "../../train/config/optim.ts";
+import { RowModel } from "../../train/row_model.ts";
 import { Step, stepRunner } from "../../train/step.ts";
 import type { StepModel } from "../../train/step_model.ts";
 import type { Schedule } from "../../train/schedule.ts";
@@ -84,7 +82,10 @@ export async function headControl(
     await runner.read();
     runner.destroy();
     optimizer.swapMean();
-    return await predicted(session, head, rowsOf(pairs));
+    const model = await RowModel.compile(gpu, { dim, block: ROWS }, (g, z) => head.forward(g, z));
+    const made = await model.run(rowsOf(pairs));
+    model.destroy();
+    return made;
   } finally {
     optimizer.destroy();
     parameters.destroy();
@@ -112,27 +113,4 @@ function headModel(
       return { loss: affine(g, reconstruct(g, y, { x: x!, std: std! }), loss.scale * config.loss.lambda_recon_img) };
     },
   };
-}
-
-async function predicted({ gpu, model: { dim }, set: { genes } }: SealSession, head: ImageDecoder, z: Float32Array) {
-  const count = z.length / dim;
-  const out = new Float32Array(count * genes);
-  const store = new Store(gpu);
-  const rows = store.tensor("z", "z", [ROWS, dim]);
-  store.allocate();
-  const g = new Plan(gpu);
-  const y = g.withoutTape(() => head.forward(g, rows));
-  g.output(y);
-  const program = await g.compile();
-  for (let from = 0; from < count; from += ROWS) {
-    const some = new Float32Array(ROWS * dim);
-    some.set(z.subarray(from * dim, (from + ROWS) * dim));
-    store.write(rows, some);
-    program.run();
-    const [values] = await readback(gpu, y);
-    out.set((values as Float32Array).subarray(0, Math.min(ROWS, count - from) * genes), from * genes);
-  }
-  program.destroy();
-  store.destroy();
-  return out;
 }
