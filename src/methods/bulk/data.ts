@@ -6,9 +6,10 @@
 
 import { ConfigError, DataError } from "../../core/errors.ts";
 import { Rng, streamOf } from "../../core/rng.ts";
+import { count } from "../../core/text_table.ts";
 import { readBulk } from "../../data/cohort/bulk.ts";
 import { pairBulk, pairNotes } from "../../data/cohort/bulk_pairs.ts";
-import { type CohortTable, columnOf, type FoldPart, readCohort, shortList } from "../../data/cohort/cohort_table.ts";
+import { classColumn, type CohortTable, type FoldPart, readCohort, shortList } from "../../data/cohort/cohort_table.ts";
 import { decodeText, parseNames } from "../../io/csv.ts";
 import { type Disk, readBytes } from "../../io/disk.ts";
 import { featureFilesOf } from "../../io/feature_folder.ts";
@@ -59,14 +60,24 @@ async function pairsOf({ input }: BulkConfig, disk: Disk) {
     : readCohort(decodeText(readBytes(disk, input.slides), input.slides), input.slides);
   const owner = table && new Map(table.rows.map((row) => [row.slide, row.case]));
   const bulk = await readBulk(disk, input.expression!, input.bulk_unit);
-  const pairs = pairBulk([...files.keys()], bulk, owner);
-  return { files, table, bulk, pairs };
+  const outside = new Set(table?.rows.filter(({ folds }) => folds.length > 0 && !folds[0]).map(({ slide }) => slide));
+  const names = [...files.keys()];
+  const left = names.filter((slide) => outside.has(slide));
+  const pairs = pairBulk(names.filter((slide) => !outside.has(slide)), bulk, owner);
+  const notes = [
+    ...left.length > 0
+      ? [`${count(left.length, "slide")} in no part of ${table!.folds[0]}: ${shortList(left, 5)}`]
+      : [],
+    ...pairNotes(pairs),
+    ...bulk.twice.length > 0 ? [`${bulk.twice.length} genes stand twice: ${shortList(bulk.twice, 5)}`] : [],
+  ];
+  return { files, table, bulk, pairs, notes };
 }
 
 /** Refuses what can be told before features are read. */
 export async function check(config: BulkConfig, { disk }: Pick<Host, "disk">): Promise<void> {
   const { table, pairs, bulk } = await pairsOf(config, disk);
-  for (const column of config.input.labels) columnOf(table!, column);
+  for (const column of config.input.labels) classColumn(table!, column);
   partsOf(config, pairs.patients.map(({ patient }) => patient), table);
   listedGenes(config, bulk.genes, disk);
 }
@@ -105,7 +116,7 @@ function partsOf(
   let parts: FoldPart[];
   if (table && table.folds.length > 0) {
     const of = new Map(table.rows.map((row) => [row.case, row.folds[0]]));
-    parts = patients.map((patient) => of.get(patient) ?? "test");
+    parts = patients.map((patient) => of.get(patient)!);
   } else {
     const test = draw(all, split.holdout_fraction);
     parts = all.map((p) => (test.has(p) ? "test" : "train"));
@@ -147,7 +158,7 @@ function variableGenes(genes: readonly string[], samples: readonly Float32Array[
  */
 export async function openData(config: BulkConfig, host: Host): Promise<BulkData> {
   const { disk, reporter, signal } = host;
-  const { files, table, bulk, pairs } = await pairsOf(config, disk);
+  const { files, table, bulk, pairs, notes } = await pairsOf(config, disk);
   const patients = pairs.patients.map(({ patient }) => patient);
   const parts = partsOf(config, patients, table);
   const training = pairs.patients.filter((_, p) => parts[p] === "train").map(({ sample }) => sample.values);
@@ -164,10 +175,6 @@ export async function openData(config: BulkConfig, host: Host): Promise<BulkData
   pairs.patients.forEach(({ sample }, p) =>
     columns.forEach((g, j) => rna[p * genes.length + j] = std[j]! > 0 ? (sample.values[g]! - mean[j]!) / std[j]! : 0)
   );
-  const notes = [
-    ...pairNotes(pairs),
-    ...bulk.twice.length > 0 ? [`${bulk.twice.length} genes stand twice: ${shortList(bulk.twice, 5)}`] : [],
-  ];
   for (const note of notes) reporter.warn(note);
   const paths = pairs.patients.flatMap(({ slides }) => slides.map((slide) => files.get(slide)!));
   const mark = await host.markFiles([
@@ -191,7 +198,7 @@ export async function openData(config: BulkConfig, host: Host): Promise<BulkData
     }
   }
   const labels = new Map(config.input.labels.map((column) => {
-    const fields = columnOf(table!, column);
+    const fields = classColumn(table!, column);
     const of = new Map(table!.rows.map((row, i) => [row.case, fields[i]!]));
     return [column, patients.map((patient) => of.get(patient) ?? "")];
   }));

@@ -5,9 +5,13 @@
  */
 
 import assert from "node:assert/strict";
+import { SILENT } from "../../../src/core/reporter.ts";
 import { writeFeatures } from "../../../src/embed/formats.ts";
 import { disk } from "../../../src/io/fs.ts";
 import { openFeatures } from "../../../src/io/features.ts";
+import { BULK_CONFIG } from "../../../src/methods/bulk/config.ts";
+import { openData } from "../../../src/methods/bulk/data.ts";
+import { hostOf } from "../../../src/run/host.ts";
 import { readEvidence } from "../../../src/report/evidence_read.ts";
 import { isUnderWay, timelessOfRun } from "../../../scripts/kill_jobs.ts";
 import { killAndResume, runWhole } from "../../../scripts/kill_resume.ts";
@@ -110,6 +114,29 @@ Deno.test("killed at random moments and resumed, the same bytes; then reported, 
   assert.equal(changed!.dim, given!.dim);
   assert.notDeepEqual(changed!.rows, given!.rows);
   assert.equal((await main("report", setting.out)).code, 0);
+});
+
+Deno.test("patients in no part of the fold take no part, and NaN among classes is no class", async () => {
+  const table = `${folder}/parts.tsv`;
+  const lines = rows.map((row) => {
+    const [slide, id, part, label] = row.split("\t");
+    const p = Number(id!.slice(8));
+    return [slide, id, p === 4 ? "" : part, p === 6 ? "NaN" : label].join("\t");
+  });
+  disk.write(table, ["slide_id\tcase_id\tfold_0\tz0", ...lines].join("\n") + "\n");
+  const keys = { features, expression, slides: table, labels: "z0" };
+  const { patients, slides, labels, notes } = await openData(
+    BULK_CONFIG.read([], Object.entries(keys)).config,
+    hostOf(SILENT),
+  );
+  assert.ok(!patients.includes(barcode(4)) && patients.includes(barcode(6)));
+  assert.deepEqual(
+    [...new Set(slides.filter(({ part }) => part === "test").map(({ patient }) => patients[patient]!))].sort(),
+    [18, 19, 20, 21, 22, 23].map(barcode).sort(),
+  );
+  assert.match(notes[0]!, /^1 slide in no part of fold_0: TCGA-A1-0004-01Z-00-DX1$/);
+  assert.equal(labels.get("z0")![patients.indexOf(barcode(6))], "");
+  assert.deepEqual([...new Set(labels.get("z0"))].sort(), ["", "down", "up"]);
 });
 
 Deno.test("what cannot be trained on is refused with its place, and leaves nothing", async () => {
