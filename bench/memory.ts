@@ -12,6 +12,7 @@
 import process from "node:process";
 import { requestGpu } from "../src/gpu/device.ts";
 import { submit } from "../src/graph/program.ts";
+import { cpuMs } from "../src/host/process.ts";
 import { loadMethod } from "../src/methods/index.ts";
 import { flag, output, provenance } from "./harness.ts";
 
@@ -29,8 +30,7 @@ async function usedBytes(): Promise<number | null> {
 
 /** Time of the clock and of all threads so far, ms. */
 function now(): { ms: number; cpuMs: number } {
-  const { user, system } = process.cpuUsage();
-  return { ms: performance.now(), cpuMs: (user + system) / 1000 };
+  return { ms: performance.now(), cpuMs: cpuMs() };
 }
 
 const before = await usedBytes();

@@ -12,6 +12,7 @@ import config from "./deno.json" with { type: "json" };
 import { download, idle } from "./device.ts";
 import {
   BLOCK_PARAMS,
+  type BlockArgs,
   type BlockParams,
   type BlockSpec,
   type HostTensor,
@@ -19,7 +20,7 @@ import {
   type VitSpec,
   type Work,
 } from "./types.ts";
-import { blockParams, LORA_RATE } from "./vit.ts";
+import { blockParams, LORA_RATE, OUTER } from "./vit.ts";
 
 const { jit, nn, numpy: np, vjp } = jax;
 type A = jax.Array;
@@ -41,21 +42,7 @@ function layernorm(x: A, g: A, b: A, eps: number): A {
 /** A block on rows of `batch` images. */
 function blockForward(spec: BlockSpec, args: A[], batch = 1, lora?: { a: A; b: A; scale: number }): A {
   const { tokens, width, heads, eps } = spec;
-  const [x, g1, b1, wqkv, bqkv, wproj, bproj, g2, b2, wfc1, bfc1, wfc2, bfc2] = args as [
-    A,
-    A,
-    A,
-    A,
-    A,
-    A,
-    A,
-    A,
-    A,
-    A,
-    A,
-    A,
-    A,
-  ];
+  const [x, g1, b1, wqkv, bqkv, wproj, bproj, g2, b2, wfc1, bfc1, wfc2, bfc2] = args as unknown as BlockArgs<A>;
   const h = layernorm(x.ref, g1, b1, eps);
   const added = lora && np.matmul(np.matmul(h.ref, lora.a.transpose()), lora.b.transpose()).mul(lora.scale);
   const frozen = linear(h, wqkv, bqkv);
@@ -66,16 +53,6 @@ function blockForward(spec: BlockSpec, args: A[], batch = 1, lora?: { a: A; b: A
   const u = linear(layernorm(r.ref, g2, b2, eps), wfc1, bfc1);
   return r.add(linear(nn.gelu(u, { approximate: false }), wfc2, bfc2));
 }
-
-/** Parameters of a model besides those of the blocks, which follow. */
-const OUTER = [
-  "cls_token",
-  "pos_embed",
-  "patch_embed.proj.weight",
-  "patch_embed.proj.bias",
-  "norm.weight",
-  "norm.bias",
-];
 
 function vitForward(spec: VitSpec, args: A[]): A {
   const { batch, image, patch, depth, width, heads, mlp, eps } = spec;

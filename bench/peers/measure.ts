@@ -4,11 +4,11 @@
  * @module
  */
 
+import { cpuMs } from "../../src/host/process.ts";
 import { type Case, SETS } from "./cases.ts";
 import type { Reference } from "./reference.ts";
 import { seen } from "./spy.ts";
 import type { Row, Work } from "./types.ts";
-import { cpuMs } from "./usage.ts";
 
 /** How long to measure. */
 export interface Effort {

@@ -4,10 +4,11 @@
  * @module
  */
 
+import { cpuMs } from "../../src/host/process.ts";
 import { MARK } from "./spawn.ts";
 import { install, seen } from "./spy.ts";
 import type { Memory, Peer, VitSpec } from "./types.ts";
-import { cpuMs, forgetPeak, resident } from "./usage.ts";
+import { forgetPeak, resident } from "./usage.ts";
 
 /** What the parent asks for. */
 export interface StartOrder {

@@ -13,6 +13,7 @@ import config from "./deno.json" with { type: "json" };
 import { idle } from "./device.ts";
 import {
   BLOCK_PARAMS,
+  type BlockArgs,
   type BlockParams,
   type BlockSpec,
   type HostTensor,
@@ -20,7 +21,7 @@ import {
   type VitSpec,
   type Work,
 } from "./types.ts";
-import { blockParams, LORA_RATE, transposed } from "./vit.ts";
+import { blockParams, LORA_RATE, OUTER, transposed } from "./vit.ts";
 
 type T = tf.Tensor;
 type Fn = (...args: T[]) => T | T[];
@@ -74,21 +75,7 @@ function attention(qkv: readonly T[], tokens: number, heads: number, headDim: nu
 /** A block on rows of `batch` images. */
 function blockForward(spec: BlockSpec, args: T[], batch = 1, lora?: { a: T; b: T; scale: number }): T {
   const { tokens, width, heads, eps } = spec;
-  const [x, g1, b1, wqkv, bqkv, wproj, bproj, g2, b2, wfc1, bfc1, wfc2, bfc2] = args as [
-    T,
-    T,
-    T,
-    T,
-    T,
-    T,
-    T,
-    T,
-    T,
-    T,
-    T,
-    T,
-    T,
-  ];
+  const [x, g1, b1, wqkv, bqkv, wproj, bproj, g2, b2, wfc1, bfc1, wfc2, bfc2] = args as unknown as BlockArgs<T>;
   const h = layernorm(x, g1, b1, eps);
   const frozen = linear(h, wqkv, bqkv);
   const all = lora ? tf.add(frozen, tf.mul(tf.matMul(tf.matMul(h, lora.a), lora.b, false, true), lora.scale)) : frozen;
@@ -97,16 +84,6 @@ function blockForward(spec: BlockSpec, args: T[], batch = 1, lora?: { a: T; b: T
   const u = linear(layernorm(r, g2, b2, eps), wfc1, bfc1);
   return tf.add(r, linear(gelu(u), wfc2, bfc2));
 }
-
-/** Parameters of a model besides those of the blocks, which follow. */
-const OUTER = [
-  "cls_token",
-  "pos_embed",
-  "patch_embed.proj.weight",
-  "patch_embed.proj.bias",
-  "norm.weight",
-  "norm.bias",
-];
 
 function vitForward(spec: VitSpec, args: T[]): T {
   const { batch, image, patch, depth, width, heads, mlp, eps } = spec;

@@ -17,7 +17,7 @@ import { download, idle, upload } from "./device.ts";
 import { MEAN, STD } from "./jpegs.ts";
 import { writeOnnx } from "./model_files.ts";
 import { PIXELS } from "./onnx_vit.ts";
-import type { HostTensor, Peer } from "./types.ts";
+import type { HostTensor, Peer, VitParams, VitSpec } from "./types.ts";
 import { channelsFirst } from "./vit.ts";
 
 type Hub = typeof import("@huggingface/transformers");
@@ -51,6 +51,15 @@ async function open(folder: string, preferredOutputLocation: Location): Promise<
   });
 }
 
+/** A model whose outputs stay on the device. */
+async function opened(spec: VitSpec, params: VitParams): Promise<{ model: Model; device: GPUDevice }> {
+  const folder = await Deno.makeTempDir({ prefix: "peers-vit-" });
+  await writeOnnx(folder, spec, params);
+  const model = await open(folder, "gpu-buffer");
+  await Deno.remove(folder, { recursive: true });
+  return { model, device: await ort.env.webgpu.device as unknown as GPUDevice };
+}
+
 /** Tensor of Transformers.js in a GPU buffer. */
 function resident(device: GPUDevice, { shape, data }: HostTensor) {
   const buffer = upload(device, data);
@@ -65,11 +74,7 @@ export const peer: Peer = {
   version: config.imports["@huggingface/transformers"].replace("npm:", ""),
   init: start,
   async vit(spec, sets, params) {
-    const folder = await Deno.makeTempDir({ prefix: "peers-vit-" });
-    await writeOnnx(folder, spec, params);
-    const model = await open(folder, "gpu-buffer");
-    await Deno.remove(folder, { recursive: true });
-    const device = await ort.env.webgpu.device as unknown as GPUDevice;
+    const { model, device } = await opened(spec, params);
     const inputs = sets.map(({ x }) => resident(device, channelsFirst(x!)));
     let y: ort.Tensor | undefined;
     return {
@@ -89,11 +94,7 @@ export const peer: Peer = {
     };
   },
   async jpegs(spec, sets, params) {
-    const folder = await Deno.makeTempDir({ prefix: "peers-vit-" });
-    await writeOnnx(folder, spec, params);
-    const model = await open(folder, "gpu-buffer");
-    await Deno.remove(folder, { recursive: true });
-    const device = await ort.env.webgpu.device as unknown as GPUDevice;
+    const { model, device } = await opened(spec, params);
     const [image_mean, image_std] = [[MEAN, MEAN, MEAN], [STD, STD, STD]];
     const prepare = new hub.ViTImageProcessor({
       ...{ do_resize: false, do_rescale: true, rescale_factor: 1 / 255, do_normalize: true, image_mean, image_std },

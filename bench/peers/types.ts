@@ -74,6 +74,10 @@ export const BLOCK_PARAMS = [
 /** Name of one parameter of the block. */
 export type BlockParam = typeof BLOCK_PARAMS[number];
 
+/** Arguments of a block as a peer of arrays takes them: its rows, then its parameters in their order. */
+export type BlockArgs<T> = readonly [rows: T, ...Each<typeof BLOCK_PARAMS, T>];
+type Each<Names extends readonly string[], T> = { readonly [I in keyof Names]: T };
+
 /** All parameters of the block. */
 export type BlockParams = Readonly<Record<BlockParam, HostTensor>>;
 

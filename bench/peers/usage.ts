@@ -1,16 +1,10 @@
 /**
- * What this process uses of the machine. On a software adapter that is the device's work and memory too.
+ * Memory of this process. On a software adapter that is the device's too.
  *
  * @module
  */
 
 import process from "node:process";
-
-/** Processor time of all threads so far, ms. */
-export function cpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
 
 /** Resident memory now and at its highest, bytes. */
 export function resident(): { now: number; peak: number } {

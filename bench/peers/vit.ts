@@ -27,6 +27,16 @@ const BLOCK_NAMES: Readonly<Record<BlockParam, string>> = {
   ...{ wfc1: "mlp.fc1.weight", bfc1: "mlp.fc1.bias", wfc2: "mlp.fc2.weight", bfc2: "mlp.fc2.bias" },
 };
 
+/** Parameters of a model besides those of the blocks, in the order in which peers of arrays take them; the blocks follow. */
+export const OUTER: readonly string[] = [
+  "cls_token",
+  "pos_embed",
+  "patch_embed.proj.weight",
+  "patch_embed.proj.bias",
+  "norm.weight",
+  "norm.bias",
+];
+
 /** Parameters of block `index`. */
 export function blockParams(params: VitParams, index: number): BlockParams {
   const entries = BLOCK_PARAMS.map((name) => [name, params[`blocks.${index}.${BLOCK_NAMES[name]}`]!]);
