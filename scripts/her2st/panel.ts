@@ -3,7 +3,7 @@
  * `--from`, of those that more than a tenth of these spots show and all sections have. Writes `panel.txt` into the folder.
  *
  *   deno task convert st her2st --out data/cache/her2st_public --mpp 1 --wsi none --title HER2ST --patient C
- *   deno run -A scripts/her2st/panel.ts [--data data/cache/her2st_public] [--sections C2,C3,C4,C5] [--from C2,C3,C4]
+ *   deno run --allow-read --allow-write=data/cache scripts/her2st/panel.ts [--data data/cache/her2st_public] [--sections C2,C3,C4,C5] [--from C2,C3,C4]
  */
 
 import { parseArgs } from "node:util";
