@@ -22,6 +22,7 @@ export const LAYERS: Readonly<Record<string, { level: number; may: readonly stri
   optim: { level: 6, may: ["core", "gpu", "graph", "ops", "autodiff", "nn"] },
   data: { level: 6, may: ["core", "host", "io"] },
   slides: { level: 7, may: ["core", "host", "io", "data"] },
+  volumes: { level: 7, may: ["core", "host", "io", "data"] },
   train: { level: 8, may: belowTop() },
   embed: { level: 8, may: belowTop() },
   eval: { level: 8, may: belowTop() },
@@ -61,7 +62,22 @@ function caseTables(): string[] {
 }
 
 function belowTop(): readonly string[] {
-  return ["core", "host", "io", "gpu", "graph", "ops", "autodiff", "nn", "models", "losses", "optim", "data", "slides"];
+  return [
+    "core",
+    "host",
+    "io",
+    "gpu",
+    "graph",
+    "ops",
+    "autodiff",
+    "nn",
+    "models",
+    "losses",
+    "optim",
+    "data",
+    "slides",
+    "volumes",
+  ];
 }
 
 /**
