@@ -14,6 +14,7 @@ import { type Activations, cast } from "../ops/cast.ts";
 import type { Rng } from "../core/rng.ts";
 import { constant, truncatedNormal } from "./init.ts";
 import { applyLinear, applyNorm, type LinearLayer, linearLayer, type NormLayer, normLayer } from "./layers.ts";
+import { maskedAttention } from "./masked_attention.ts";
 import type { Parameters } from "./parameters.ts";
 
 /** Sizes of a pooler. */
@@ -50,14 +51,25 @@ export interface AttentionPool {
   readonly norm: NormLayer;
 }
 
-/** Adds `attn_pool_contrast.*` and `ln_contrast.*`. */
+/** How the parameters of a pooler are made. */
+export interface AttentionPoolOptions {
+  /** Seeded start; without it all parameters must be loaded. */
+  readonly rng?: Rng | undefined;
+  /** Storage of frozen linear weights. */
+  readonly dtype?: Dtype | undefined;
+  /** What its parameters begin with; CONCH's by default. */
+  readonly name?: string;
+  /** The same of the result's normalisation. */
+  readonly normName?: string;
+}
+
+/** Adds `attn_pool_contrast.*` and `ln_contrast.*`, or other names. */
 export function createAttentionPool(
   parameters: Parameters,
   config: AttentionPoolConfig,
-  { rng, dtype = "f32" }: { rng?: Rng | undefined; dtype?: Dtype | undefined } = {},
+  { rng, dtype = "f32", name = "attn_pool_contrast", normName = "ln_contrast" }: AttentionPoolOptions = {},
 ): AttentionPool {
   const { context, width, bias, eps } = config;
-  const name = "attn_pool_contrast";
   const start = rng && { weightInit: truncatedNormal(rng), biasInit: constant(0) };
   const linear = (part: string, input: number, output: number) =>
     linearLayer(parameters, `${name}.${part}`, input, output, { bias, dtype, ...start });
@@ -69,7 +81,7 @@ export function createAttentionPool(
     toQuery: linear("to_q", width, width),
     toKeyValue: linear("to_kv", context, 2 * width),
     toOutput: linear("to_out", width, width),
-    norm: normLayer(parameters, "ln_contrast", width, eps),
+    norm: normLayer(parameters, normName, width, eps),
   };
 }
 
@@ -77,13 +89,16 @@ export function createAttentionPool(
  * Appends the pooler: LN(out(attention(q(LN(query)), kv(LN(tokens))))).
  *
  * @param tokens `[B, N, C]`.
+ * @param mask Of a few tokens those that do not count, as `maskedAttention` takes it.
  * @returns `[B, W]`.
  */
-export function applyAttentionPool(g: Plan, pool: AttentionPool, tokens: Tensor): Tensor {
+export function applyAttentionPool(g: Plan, pool: AttentionPool, tokens: Tensor, mask?: Tensor): Tensor {
   const { width, heads } = pool.config;
   const projected = applyLinear(g, pool.toQuery, applyNorm(g, pool.normQuery, pool.query)).reshape([1, 1, width]);
   const query = cast(g, projected, tokens.dtype as Activations);
   const packed = applyLinear(g, pool.toKeyValue, applyNorm(g, pool.normTokens, tokens));
-  const attended = crossAttention(g, query, packed, { heads });
+  const attended = mask
+    ? maskedAttention(g, query, packed, mask, { heads })
+    : crossAttention(g, query, packed, { heads });
   return applyNorm(g, pool.norm, applyLinear(g, pool.toOutput, attended)).reshape([-1, width]);
 }

@@ -19,7 +19,7 @@ import { type OpenedEncoder, sayEncoder } from "../models/opened_encoder.ts";
 import { fanInUniform, moduleRng } from "../nn/init.ts";
 import type { LoraOptions } from "../nn/layers.ts";
 import { Parameters } from "../nn/parameters.ts";
-import type { EncoderConfig } from "./config/encoder_config.ts";
+import type { EncoderConfig, VisionConfig } from "./config/encoder_config.ts";
 import type { DataMark, Host } from "./host.ts";
 import { cachedInput, pixelInput, type RowInput } from "./row_input.ts";
 import { type VisionPart, visionPart } from "./trainable.ts";
@@ -203,7 +203,7 @@ async function openStemCache(
 /** Opens the encoder with its trainable side. */
 export async function openVision(
   gpu: Gpu,
-  config: Pick<EncoderConfig, "input" | "model" | "lora" | "optim">,
+  config: VisionConfig,
   host: Pick<Host, "openEncoder" | "reporter">,
   { tuningSize = true, trained }: { tuningSize?: boolean; trained?: Adapter | undefined } = {},
 ): Promise<{ opened: OpenedEncoder; vision: VisionPart }> {

@@ -11,7 +11,7 @@ import { partialParameters } from "../models/trainable.ts";
 import type { Init } from "../nn/init.ts";
 import type { LoraOptions } from "../nn/layers.ts";
 import type { LayerDecay } from "../optim/param_groups.ts";
-import type { EncoderConfig } from "./config/encoder_config.ts";
+import type { EncoderConfig, VisionConfig } from "./config/encoder_config.ts";
 
 /**
  * How the encoder takes part: low-rank updates, its last blocks, all of it, or not at all.
@@ -48,7 +48,7 @@ export interface VisionPart {
  * @throws {ConfigError} If the encoder has fewer blocks than are to train.
  */
 export function visionPart(
-  config: Pick<EncoderConfig, "model" | "lora" | "optim">,
+  config: Pick<VisionConfig, "model" | "lora" | "optim">,
   spec: EncoderSpec,
   init?: (layer: string) => Init,
 ): VisionPart {

@@ -56,6 +56,7 @@ import { cases as square } from "./square.ts";
 import { cases as tanh } from "./tanh.ts";
 import { cases as token } from "./token.ts";
 import { cases as topk } from "./topk.ts";
+import { cases as volumes } from "./volumes.ts";
 
 /** Every file of this folder, by name. */
-export const index = { abs, adamw, attention, augment, batchnorm, binary, cast, clamp, concat, cross_entropy, dropout, ema, exp, gather, gelu, gradient_reversal, info_nce, instance_targets, l2_normalize, layernorm, leaky_relu, linear, log, loss_contrastive, loss_gene, loss_survival, matmul, mmd, negative_binomial, normalize_image, overflow, patch_embed, permute, planar_flow, proximity, random, rank, reduce, relu, resample_positions, resize, ring, scale, scatter, segment_pool, segment_softmax, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk } as const;
+export const index = { abs, adamw, attention, augment, batchnorm, binary, cast, clamp, concat, cross_entropy, dropout, ema, exp, gather, gelu, gradient_reversal, info_nce, instance_targets, l2_normalize, layernorm, leaky_relu, linear, log, loss_contrastive, loss_gene, loss_survival, matmul, mmd, negative_binomial, normalize_image, overflow, patch_embed, permute, planar_flow, proximity, random, rank, reduce, relu, resample_positions, resize, ring, scale, scatter, segment_pool, segment_softmax, sigmoid, silu, slice, softmax, softplus, sqrt, square, tanh, token, topk, volumes } as const;

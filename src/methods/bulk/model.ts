@@ -14,20 +14,17 @@
 
 import type { Plan } from "../../graph/plan.ts";
 import type { Tensor } from "../../graph/tensor.ts";
+import { boundedInverse, maskedClip } from "../../losses/masked_clip.ts";
 import { constant, moduleRng } from "../../nn/init.ts";
 import { applyLinear, applyNorm, type LinearLayer, linearLayer, normLayer } from "../../nn/layers.ts";
 import type { Parameters } from "../../nn/parameters.ts";
 import { createSequential, torchLinear } from "../../nn/sequential.ts";
-import { clamp, exp, sigmoid, square, tanh } from "../../ops/activation.ts";
-import { add, mul, sub } from "../../ops/binary.ts";
+import { sigmoid, square, tanh } from "../../ops/activation.ts";
+import { mul, sub } from "../../ops/binary.ts";
 import { l2Normalize } from "../../ops/l2_normalize.ts";
-import { matmul } from "../../ops/matmul.ts";
-import { permute } from "../../ops/permute.ts";
-import { meanAll, sumAll } from "../../ops/reduce.ts";
-import { affine, scale } from "../../ops/scale.ts";
+import { meanAll } from "../../ops/reduce.ts";
 import { segmentPool } from "../../ops/segment_pool.ts";
 import { segmentSoftmax } from "../../ops/segment_softmax.ts";
-import { logSoftmax } from "../../ops/softmax.ts";
 import type { Losses } from "../../train/step_model.ts";
 import type { ARMS, BulkConfig } from "./config.ts";
 
@@ -53,27 +50,6 @@ export interface BulkArm {
   bags(g: Plan, h: Tensor, bound: Tensor): Tensor;
   /** Appends the objective. @param h Changed tiles `[R, d]`. */
   losses(g: Plan, h: Tensor, fields: BulkFields, training: boolean): Losses;
-}
-
-/** What stands in the mask for pairs that are no negatives. */
-export const NO_NEGATIVE = -1e9;
-
-/**
- * Appends the contrastive loss of pairs with a mask.
- *
- * @param a `[B, p]`, of length one. @param c `[B, p]`, of length one.
- * @param inverse 1 / temperature, `[1]`.
- * @param mask `[B, B]`.
- * @returns `[1]`.
- */
-export function maskedClip(g: Plan, a: Tensor, c: Tensor, inverse: Tensor, mask: Tensor): Tensor {
-  const B = a.dim(0);
-  const eye = g.constant(`eye ${B}`, [B, B], "f32", () => {
-    return Float32Array.from({ length: B * B }, (_, i) => (i % (B + 1) === 0 ? 1 : 0));
-  });
-  const s = add(g, scale(g, matmul(g, a, c, { transB: true }), inverse), mask);
-  const own = (of: Tensor) => sumAll(g, mul(g, logSoftmax(g, of), eye));
-  return affine(g, add(g, own(s), own(permute(g, s, [1, 0]))), -0.5 / B);
 }
 
 /** Adds the aggregate of bags. @param linear Adds a layer of the arm. */
@@ -142,9 +118,7 @@ export function createArm(
     losses(g, h, { bound, rna, mask }, training) {
       const a = l2Normalize(g, applyLinear(g, image, base.bags(g, h, bound)));
       const c = l2Normalize(g, rnaEncoder.forward(g, rna, training));
-      // The temperature is 0.01 at least; its gradient passes the bound, so that it can come back.
-      const excess = g.withoutTape(() => sub(g, clamp(g, logScale, -100, Math.log(100)), logScale));
-      return { loss: maskedClip(g, a, c, exp(g, add(g, logScale, excess)), mask) };
+      return { loss: maskedClip(g, a, c, boundedInverse(g, logScale, { least: 0.01 }), mask) };
     },
   };
 }

@@ -15,6 +15,7 @@ import { Rng, streamOf } from "../../core/rng.ts";
 import { smoothRank } from "../../eval/smooth_rank.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { Tensor } from "../../graph/tensor.ts";
+import { NO_NEGATIVE } from "../../losses/masked_clip.ts";
 import { Parameters } from "../../nn/parameters.ts";
 import { AdamW } from "../../optim/adamw.ts";
 import { loadParts, MODEL_FILE, partFiles, type ReadFile } from "../../train/checkpoint.ts";
@@ -29,7 +30,7 @@ import type { StepModel } from "../../train/step_model.ts";
 import type { Training } from "../../train/training.ts";
 import type { BulkConfig } from "./config.ts";
 import { type BulkData, type BulkSlide, drawTiles } from "./data.ts";
-import { type Arm, type BulkArm, createArm, NO_NEGATIVE } from "./model.ts";
+import { type Arm, type BulkArm, createArm } from "./model.ts";
 
 /** Names of the files. */
 export const BULK_FILES = { facts: "bulk.json", genes: "genes.tsv" } as const;

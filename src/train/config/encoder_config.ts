@@ -16,3 +16,9 @@ export interface EncoderConfig {
   readonly optim: ValuesOf<typeof OPTIM_KEYS>;
   readonly cache: ValuesOf<typeof CACHE_KEYS>;
 }
+
+/** What opening an encoder with its trainable side reads of it. */
+export interface VisionConfig extends Pick<EncoderConfig, "model" | "lora"> {
+  readonly input: Pick<EncoderConfig["input"], "encoder" | "adapter" | "image_size">;
+  readonly optim: Pick<EncoderConfig["optim"], "precision" | "layer_decay" | "seed">;
+}
