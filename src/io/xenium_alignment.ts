@@ -7,12 +7,18 @@
  * @module
  */
 
+import {
+  type Affine,
+  anisotropyOf,
+  fitAffine,
+  inverseOf,
+  mapPoint,
+  type PointPair,
+  stretchOf,
+} from "../core/affine.ts";
 import { DataError, FormatError } from "../core/errors.ts";
 import { parseCsv } from "./csv.ts";
 import { decimal } from "./text_lines.ts";
-
-/** An affine map: x' = a x + b y + c, y' = d x + e y + f. */
-export type Affine = readonly [a: number, b: number, c: number, d: number, e: number, f: number];
 
 /** How an H&E image lies. */
 export interface HeAlignment {
@@ -26,16 +32,6 @@ export interface HeAlignment {
 
 /** Larger over smaller stretch beyond which a map is none of two images of one section. */
 const MOST_STRETCH = 1.5;
-
-/** Where a map puts a point. */
-export function mapPoint([a, b, c, d, e, f]: Affine, x: number, y: number): [x: number, y: number] {
-  return [a * x + b * y + c, d * x + e * y + f];
-}
-
-/** Side of a pixel as the map stretches it: the root of the area of its image. */
-export function stretchOf([a, b, , d, e]: Affine): number {
-  return Math.sqrt(Math.abs(a * e - b * d));
-}
 
 /**
  * Reads a file: three rows of three numbers, or landmarks.
@@ -60,7 +56,7 @@ export function readHeAlignment(text: string, file: string): HeAlignment {
     });
   });
   if (!places) return checked(file, matrixOf(file, rows), undefined);
-  const map = fitAffine(file, rows);
+  const map = fitLandmarks(file, rows);
   return checked(
     file,
     map,
@@ -86,40 +82,19 @@ function matrixOf(file: string, rows: readonly number[][]): Affine {
 }
 
 /** Least squares over landmarks: x and y of the H&E, then of the morphology image. */
-function fitAffine(file: string, rows: readonly number[][]): Affine {
-  const n = rows.length;
-  const mean = [0, 1, 2, 3].map((k) => rows.reduce((sum, row) => sum + row[k]!, 0) / n);
-  let [xx, xy, yy, xu, yu, xv, yv] = [0, 0, 0, 0, 0, 0, 0];
-  for (const row of rows) {
-    const [x, y, u, v] = row.map((value, k) => value - mean[k]!) as [number, number, number, number];
-    xx += x * x;
-    xy += x * y;
-    yy += y * y;
-    xu += x * u;
-    yu += y * u;
-    xv += x * v;
-    yv += y * v;
-  }
-  const determinant = xx * yy - xy * xy;
-  if (n < 3 || !(determinant > 1e-9 * xx * yy)) {
-    throw new DataError(`Cannot align by ${file}: ${n} landmarks, or all on one line; three apart wanted`, {
-      code: "alignment",
-      hint: "Set more landmarks in Xenium Explorer, far apart, and export them again",
-      context: { file, found: `${n} landmarks`, expected: "three apart" },
-    });
-  }
-  const [a, b] = [(xu * yy - yu * xy) / determinant, (yu * xx - xu * xy) / determinant];
-  const [d, e] = [(xv * yy - yv * xy) / determinant, (yv * xx - xv * xy) / determinant];
-  return [a, b, mean[2]! - a * mean[0]! - b * mean[1]!, d, e, mean[3]! - d * mean[0]! - e * mean[1]!];
+function fitLandmarks(file: string, rows: readonly number[][]): Affine {
+  const fit = fitAffine(rows.length, (i) => rows[i] as unknown as PointPair);
+  if (fit !== undefined) return fit.map;
+  throw new DataError(`Cannot align by ${file}: ${rows.length} landmarks, or all on one line; three apart wanted`, {
+    code: "alignment",
+    hint: "Set more landmarks in Xenium Explorer, far apart, and export them again",
+    context: { file, found: `${rows.length} landmarks`, expected: "three apart" },
+  });
 }
 
 function checked(file: string, map: Affine, landmarks: readonly number[] | undefined): HeAlignment {
-  const [a, b, c, d, e, f] = map;
-  const determinant = a * e - b * d;
-  const squares = a * a + b * b + d * d + e * e;
-  const spread = Math.sqrt(Math.max(0, squares * squares - 4 * determinant * determinant));
-  const stretch = Math.sqrt((squares + spread) / (squares - spread));
-  if (!(Math.abs(determinant) > 1e-9) || !(stretch <= MOST_STRETCH)) {
+  const stretch = anisotropyOf(map);
+  if (!(stretchOf(map) ** 2 > 1e-9) || !(stretch <= MOST_STRETCH)) {
     throw new DataError(
       `Cannot align by ${file}: it folds the image to a line or stretches one axis by ${stretch.toFixed(2)}, ` +
         `at most ${MOST_STRETCH} wanted`,
@@ -130,6 +105,5 @@ function checked(file: string, map: Affine, landmarks: readonly number[] | undef
       },
     );
   }
-  const [p, q, r, s] = [e / determinant, -b / determinant, -d / determinant, a / determinant];
-  return { file, toMorphology: map, toHe: [p, q, -(p * c + q * f), r, s, -(r * c + s * f)], landmarks };
+  return { file, toMorphology: map, toHe: inverseOf(map), landmarks };
 }

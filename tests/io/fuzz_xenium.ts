@@ -1,5 +1,6 @@
 /** Damaged and hostile files of Xenium bundles, of alignments, aliases and gene sets; as `fuzz_spatial.ts`. */
 
+import { mapPoint } from "../../src/core/affine.ts";
 import assert from "node:assert/strict";
 import type { Rng } from "../../src/core/rng.ts";
 import { readGeneSets } from "../../src/data/cohort/gene_sets.ts";
@@ -7,7 +8,7 @@ import { readAliases } from "../../src/data/genes/aliases.ts";
 import { decodeText } from "../../src/io/csv.ts";
 import { fromBytes } from "../../src/io/random_access.ts";
 import { openTranscripts, readCells, readExperiment, readOutlines } from "../../src/io/xenium.ts";
-import { mapPoint, readHeAlignment } from "../../src/io/xenium_alignment.ts";
+import { readHeAlignment } from "../../src/io/xenium_alignment.ts";
 import { poolTranscripts } from "../../src/data/convert/xenium.ts";
 import type { Target } from "./fuzz.ts";
 import { mutate } from "./mutate.ts";

@@ -8,11 +8,12 @@
  * @module
  */
 
+import { mapPoint, stretchOf } from "../../core/affine.ts";
 import { assert, DataError, LimitError } from "../../core/errors.ts";
 import { MOST_ENTRIES } from "../../io/sparse.ts";
 import { type FeatureCounts, GENES } from "../../io/tenx_h5.ts";
 import type { TranscriptFile } from "../../io/xenium.ts";
-import { type HeAlignment, mapPoint, stretchOf } from "../../io/xenium_alignment.ts";
+import type { HeAlignment } from "../../io/xenium_alignment.ts";
 import { isControl, makeUnique } from "../genes/genes.ts";
 import { TOO_LARGE } from "../counts.ts";
 import { countsOf } from "./pooled_counts.ts";

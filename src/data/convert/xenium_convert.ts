@@ -5,6 +5,7 @@
  * @module
  */
 
+import { mapPoint } from "../../core/affine.ts";
 import type { Disk } from "../../io/disk.ts";
 import { H5Writer } from "../../io/hdf5/h5_write.ts";
 import { writeH5ad } from "../../io/hdf5/h5ad_write.ts";
@@ -12,7 +13,7 @@ import type { RandomAccess } from "../../io/random_access.ts";
 import { takeRows } from "../../io/sparse.ts";
 import { type FeatureCounts, GENES } from "../../io/tenx_h5.ts";
 import { openTranscripts, readCells, readOutlines, type XeniumExperiment } from "../../io/xenium.ts";
-import { type HeAlignment, mapPoint } from "../../io/xenium_alignment.ts";
+import type { HeAlignment } from "../../io/xenium_alignment.ts";
 import { DataError } from "../../core/errors.ts";
 import { makeUnique } from "../genes/genes.ts";
 import { openSlide } from "../image/slide.ts";

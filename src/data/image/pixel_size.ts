@@ -8,6 +8,7 @@
  * @module
  */
 
+import { anisotropyOf, fitAffine, mapPoint, stretchOf } from "../../core/affine.ts";
 import { DataError } from "../../core/errors.ts";
 import type { Centre } from "../coordinates.ts";
 
@@ -84,51 +85,22 @@ export interface PixelFit {
 export function fitPixelSize({ sample, rows, columns, spatial, pitch, lattice }: SpotPlaces): PixelFit {
   const n = rows.length;
   const [across, down] = lattice === "hex" ? [pitch / 2, pitch * Math.sqrt(3) / 2] : [pitch, pitch];
-  const at = (i: number): [number, number, number, number] => [
-    columns[i]! * across,
-    rows[i]! * down,
-    spatial.xy[2 * i]!,
-    spatial.xy[2 * i + 1]!,
-  ];
-  const mean = [0, 0, 0, 0];
-  for (let i = 0; i < n; i++) at(i).forEach((value, k) => mean[k]! += value / n);
-  let [uu, uv, vv, ux, vx, uy, vy, xx] = [0, 0, 0, 0, 0, 0, 0, 0];
-  for (let i = 0; i < n; i++) {
-    const [u, v, x, y] = at(i).map((value, k) => value - mean[k]!) as [number, number, number, number];
-    uu += u * u;
-    uv += u * v;
-    vv += v * v;
-    ux += u * x;
-    vx += v * x;
-    uy += u * y;
-    vy += v * y;
-    xx += x * x + y * y;
-  }
-  const determinant = uu * vv - uv * uv;
-  if (n < 3 || !(determinant > 1e-9 * uu * vv)) {
+  const { xy } = spatial;
+  const fit = fitAffine(n, (i) => [columns[i]! * across, rows[i]! * down, xy[2 * i]!, xy[2 * i + 1]!]);
+  if (fit === undefined) {
     throw new DataError(
       `Cannot fit a lattice${
         sample === undefined ? "" : ` to ${sample}`
       }: ${n} spots on one line or without place, three beside each other wanted`,
     );
   }
-  const [a, b] = [(ux * vv - vx * uv) / determinant, (vx * uu - ux * uv) / determinant];
-  const [c, d] = [(uy * vv - vy * uv) / determinant, (vy * uu - uy * uv) / determinant];
-  const area = Math.abs(a * d - b * c);
   // Rounding errors would make windows of a whole number of pixels fall one short.
-  const size = Number((1 / Math.sqrt(area)).toPrecision(9));
-  const left = Math.max(0, xx - (a * ux + b * vx + c * uy + d * vy));
-  // Singular values p >= q of the map: p q = area, p² + q² = squares.
-  const squares = a * a + b * b + c * c + d * d;
-  const spread = Math.sqrt(Math.max(0, squares * squares - 4 * area * area));
+  const size = Number((1 / stretchOf(fit.map)).toPrecision(9));
   return {
     size,
-    residual: Math.sqrt(left / n) * size,
-    anisotropy: Math.sqrt((squares + spread) / (squares - spread)),
-    at(row, column) {
-      const [u, v] = [column * across - mean[0]!, row * down - mean[1]!];
-      return [mean[2]! + a * u + b * v, mean[3]! + c * u + d * v];
-    },
+    residual: fit.residual * size,
+    anisotropy: anisotropyOf(fit.map),
+    at: (row, column) => mapPoint(fit.map, column * across, row * down),
   };
 }
 
