@@ -16,7 +16,8 @@ import { openPatches } from "../src/io/patches.ts";
 import { build, COMPILERS, OUT } from "./build_npm.ts";
 import { exec, ROOT, type Tally, tallyLine } from "./exec.ts";
 import { taskArgs } from "./task_args.ts";
-import { DAWN, driver, installDawn } from "./test_platform.ts";
+import { DAWN } from "../src/cli/backend.ts";
+import { driver, installDawn } from "./test_platform.ts";
 
 const CACHE = `${ROOT}data/cache/platform/packages`;
 const APP = `${CACHE}/app`;

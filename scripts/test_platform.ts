@@ -12,11 +12,10 @@
 
 import { Buffer } from "node:buffer";
 import { brotliDecompressSync } from "node:zlib";
+import { DAWN } from "../src/cli/backend.ts";
 import { exec, readTally, ROOT, type Tally, tallyLine } from "./exec.ts";
 
 const CACHE = `${ROOT}data/cache/platform`;
-/** Dawn for Node. */
-export const DAWN = "webgpu@0.6.2";
 /** A Chromium for servers; of its files only SwiftShader (11 MB) is kept. */
 const SWIFTSHADER = "@sparticuz/chromium@147.0.0";
 const QUIET = ["--no-audit", "--no-fund", "--loglevel=error"];

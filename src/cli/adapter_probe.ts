@@ -5,7 +5,10 @@
  * @module
  */
 
+import { pathToFileURL } from "node:url";
 import { type Caps, type Gpu, requestGpu } from "../gpu/device.ts";
+import { type MatrixConfig, matrixConfigs } from "../gpu/matrix_units.ts";
+import { openDawn } from "../host/gpu.ts";
 import { type Numerics, probeNumerics } from "../verify/numerics.ts";
 
 /** The adapter as the browser interface names it. */
@@ -17,6 +20,8 @@ export interface AdapterFacts {
   software: boolean;
   features: string[];
   limits: Record<string, number>;
+  /** Shapes of its matrix units, where its WebGPU offers them. */
+  matrix: readonly MatrixConfig[];
 }
 
 /** Facts that need an open device. */
@@ -27,6 +32,8 @@ export interface DeviceFacts {
   /** Largest error of the self-test kernel, which must be 0; a text if it did not run. */
   selfTest: number | string;
   selfTestMs: number;
+  /** Milliseconds that reading 4 bytes takes while nothing runs; the median of some. */
+  readbackMs: number;
   /** What its arithmetic is like. */
   numerics: Numerics;
 }
@@ -100,6 +107,20 @@ async function selfTest(device: GPUDevice): Promise<number> {
   return y.reduce((worst, value, i) => Math.max(worst, Math.abs(value - (a[i]! + b[i]!))), 0);
 }
 
+/** Times readings of an idle device. */
+async function readback(device: GPUDevice): Promise<number> {
+  const buffer = device.createBuffer({ size: 4, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  const times: number[] = [];
+  for (let i = 0; i < 9; i++) {
+    const started = performance.now();
+    await buffer.mapAsync(GPUMapMode.READ);
+    buffer.unmap();
+    times.push(performance.now() - started);
+  }
+  buffer.destroy();
+  return times.sort((a, b) => a - b)[4]!;
+}
+
 async function compiles(device: GPUDevice, code: string): Promise<boolean> {
   device.pushErrorScope("validation");
   try {
@@ -118,7 +139,8 @@ async function deviceFacts(gpu: Gpu): Promise<DeviceFacts> {
   const started = performance.now();
   const result = await selfTest(gpu.device).catch(String);
   const selfTestMs = performance.now() - started;
-  return { caps: gpu.caps, probes, selfTest: result, selfTestMs, numerics: await probeNumerics(gpu) };
+  const readbackMs = await readback(gpu.device);
+  return { caps: gpu.caps, probes, selfTest: result, selfTestMs, readbackMs, numerics: await probeNumerics(gpu) };
 }
 
 function adapterFacts(adapter: GPUAdapter, software: boolean): AdapterFacts {
@@ -135,6 +157,7 @@ function adapterFacts(adapter: GPUAdapter, software: boolean): AdapterFacts {
     software: software || isFallbackAdapter || /llvmpipe|lavapipe|swiftshader/i.test(description),
     features: [...adapter.features].sort(),
     limits,
+    matrix: matrixConfigs(adapter),
   };
 }
 
@@ -154,20 +177,20 @@ async function stepFacts(gpu: Gpu): Promise<StepFacts> {
 
 /**
  * Prints a {@linkcode ProbeAnswer}. `--software` asks for the fallback adapter, `--device` opens it and tests it, `--steps`
- * trains a little on it.
+ * trains a little on it, `--dawn FOLDER` takes Dawn of that folder in place of Deno's WebGPU.
  */
 export async function run(argv: readonly string[]): Promise<number> {
-  const software = argv.includes("--software");
+  const dawn = argv.includes("--dawn") ? argv[argv.indexOf("--dawn") + 1] : undefined;
+  // Dawn knows no fallback adapter but its own.
+  const software = argv.includes("--software") && dawn === undefined;
   const answer: ProbeAnswer = {};
-  const adapter = await navigator.gpu?.requestAdapter({
-    powerPreference: "high-performance",
-    forceFallbackAdapter: software,
-  });
+  const entry = dawn === undefined ? navigator.gpu : await openDawn(pathToFileURL(`${dawn}/index.js`).href);
+  const adapter = await entry?.requestAdapter({ powerPreference: "high-performance", forceFallbackAdapter: software });
   if (adapter) answer.adapter = adapterFacts(adapter, software);
   const [device, steps] = [argv.includes("--device"), argv.includes("--steps")];
   if (adapter && (device || steps)) {
     try {
-      const gpu = await requestGpu(navigator.gpu, { software });
+      const gpu = await requestGpu(entry, { software });
       if (device) answer.device = await deviceFacts(gpu);
       if (steps) answer.steps = await stepFacts(gpu);
       gpu.destroy();

@@ -90,6 +90,12 @@ export const COMMON = {
     help: "side of the images an encoder is fed, px; by default that of the adapter's training, else its own",
   },
   software: { kind: "switch", help: "force the software adapter" },
+  backend: {
+    kind: "choice",
+    of: ["deno", "dawn"],
+    default: "deno",
+    help: "whose WebGPU: Deno's own, or Dawn's, an optional package (deno task doctor --backend dawn)",
+  },
   tuning: { kind: "text", value: "FILE", help: "kernels as deno task tune measured them on this machine" },
   noInstall: { kind: "switch", help: "install no graphics driver where there is none, as with SEAL_NO_INSTALL=1" },
   quiet: { kind: "switch", help: "no progress, only warnings and errors" },

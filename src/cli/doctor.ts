@@ -7,11 +7,13 @@
 import { statfsSync } from "node:fs";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import type { ProbeAnswer } from "./adapter_probe.ts";
+import { DAWN, findDawn, INSTALL_DAWN } from "./backend.ts";
+import { describeMatrix, type MatrixConfig } from "../gpu/matrix_units.ts";
 import { commandOf } from "./process.ts";
 import { describeNumerics } from "../verify/numerics.ts";
 import { STEP_TOLERANCE } from "../verify/tolerance.ts";
-import { ensureAdapter, mayInstall, probe as ask } from "./setup.ts";
-import { print, printJson } from "./terminal.ts";
+import { type Backend, ensureAdapter, mayInstall, probe as ask } from "./setup.ts";
+import { print, printJson, say } from "./terminal.ts";
 
 /** Name of the command. */
 export const name = "doctor";
@@ -24,6 +26,7 @@ export const flags = {
   install: { kind: "switch", help: "install Mesa's software Vulkan driver if there is no adapter (Debian, Ubuntu)" },
   "no-install": COMMON.noInstall,
   software: COMMON.software,
+  backend: COMMON.backend,
   json: COMMON.json,
 } as const satisfies Flags;
 
@@ -40,10 +43,27 @@ export interface Finding {
   fatal: boolean;
 }
 
+/** What Dawn, the optional WebGPU of `--backend dawn`, offers on this machine. */
+export interface DawnFacts {
+  /** Where the package is; null where it is not installed. */
+  folder: string | null;
+  /** The adapter that it finds; null where there is none. */
+  adapter: string | null;
+  /** Shapes of that adapter's matrix units. */
+  matrix: readonly MatrixConfig[];
+  /** Milliseconds of an idle reading. */
+  readbackMs: number | null;
+  /** Why it cannot be used. */
+  error: string | null;
+}
+
 /** All that doctor says, as `--json` prints it. */
 export interface Report extends ProbeAnswer {
   runtime: { deno: string; v8: string; typescript: string; os: string; arch: string; cores: number };
   environment: Record<string, string>;
+  /** Whose WebGPU the adapter, device and steps are of. */
+  backend: Backend;
+  dawn: DawnFacts;
   drivers: string[];
   installed: string[];
   disk: { folder: string; freeBytes: number };
@@ -53,15 +73,41 @@ export interface Report extends ProbeAnswer {
 
 /** Runs the command. Exit status 6 without a working adapter, else 0. */
 export async function run(args: Args<typeof flags>): Promise<number> {
-  const report = await examine(args.flags.install && mayInstall(args.flags["no-install"]), args.flags.software);
+  const { software, backend, install } = args.flags;
+  const report = await examine(install && mayInstall(args.flags["no-install"]), software, backend as Backend);
   if (args.flags.json) printJson(report, 2);
   else print(text(report));
   return report.findings.some((finding) => finding.fatal) ? 6 : 0;
 }
 
-async function examine(install: boolean, software: boolean): Promise<Report> {
-  const { env, probe, installed, mend } = await ensureAdapter({ install, software }, ["--device"]);
-  const trained = probe.device && await ask(env, ["--steps", ...(software ? ["--software"] : [])]);
+/** Asks a process of its own what Dawn finds, if it is installed. */
+async function dawnFacts(env: Record<string, string>): Promise<DawnFacts> {
+  const folder = await findDawn() ?? null;
+  const none: DawnFacts = { folder, adapter: null, matrix: [], readbackMs: null, error: null };
+  if (folder === null) return none;
+  const { adapter, device, error } = await ask(env, ["--dawn", folder, "--device"]);
+  if (!adapter) return { ...none, error: error ?? "it finds no adapter, or its driver is too old for it" };
+  const { description, matrix } = adapter;
+  return { ...none, adapter: description, matrix, readbackMs: device?.readbackMs ?? null, error: error ?? null };
+}
+
+/** Flags that make a probe look where the command is to compute; says why that is not Dawn. */
+function backendFlags(asked: Backend, { folder, adapter, error }: DawnFacts): string[] {
+  if (asked === "deno") return [];
+  if (folder !== null && adapter !== null && error === null) return ["--dawn", folder];
+  say(
+    `Dawn is not used: ${error ?? `the npm package ${DAWN} is not installed`}. Deno's own WebGPU is looked at instead`,
+  );
+  return [];
+}
+
+async function examine(install: boolean, software: boolean, backend: Backend): Promise<Report> {
+  const own = await ensureAdapter({ install, software }, ["--device"]);
+  const { env, installed, mend } = own;
+  const dawn = await dawnFacts(env);
+  const on = backendFlags(backend, dawn);
+  const probe = on.length > 0 ? await ask(env, [...on, "--device"]) : own.probe;
+  const trained = probe.device && await ask(env, ["--steps", ...on, ...(software ? ["--software"] : [])]);
   const folder = Deno.cwd();
   const { bavail, bsize } = statfsSync(folder);
   const report: Report = {
@@ -72,6 +118,8 @@ async function examine(install: boolean, software: boolean): Promise<Report> {
       cores: navigator.hardwareConcurrency,
     },
     environment: env,
+    backend: on.length > 0 ? "dawn" : "deno",
+    dawn,
     ...probe,
     ...(trained?.steps && { steps: trained.steps }),
     ...(trained?.error !== undefined && { error: trained.error }),
@@ -143,6 +191,8 @@ export function findings(report: Report, mend: string): Finding[] {
     const what = "The adapter is a software one: everything works, slowly";
     list.push({ what, mend: "Install the driver of the graphics card, if there is one", fatal: false });
   }
+  const gain = dawnFinding(report);
+  if (gain !== undefined) list.push(gain);
   if (disk.freeBytes < WANTED_DISK) {
     const what = `Only ${gigabytes(disk.freeBytes)} free in ${disk.folder}`;
     list.push({ what, mend: `Free ${gigabytes(WANTED_DISK)}, or pass --out on another disk`, fatal: false });
@@ -154,6 +204,28 @@ export function findings(report: Report, mend: string): Finding[] {
   return list;
 }
 
+/** What `--backend dawn` would bring, where something is known or can be found out. */
+function dawnFinding({ dawn, adapter, backend }: Report): Finding | undefined {
+  if (backend === "dawn" || adapter === undefined) return undefined;
+  if (dawn.folder === null) {
+    // What no graphics card computes, it does not compute sooner.
+    if (adapter.software) return undefined;
+    const what = "Whether this graphics card's matrix units can be used is unknown: only Dawn offers them";
+    return { what, mend: `${INSTALL_DAWN}, then deno task doctor again`, fatal: false };
+  }
+  if (dawn.matrix.length === 0 || dawn.error !== null) return undefined;
+  const what = `Dawn offers matrix units of ${dawn.adapter}, which Deno's WebGPU does not`;
+  return { what, mend: "Add --backend dawn --precision f16 to a command", fatal: false };
+}
+
+/** What is known of Dawn, in a line. */
+export function dawnText({ folder, adapter, matrix, readbackMs, error }: DawnFacts): string {
+  if (folder === null) return `not installed (${INSTALL_DAWN})`;
+  if (error !== null || adapter === null) return `${DAWN} cannot be used: ${error}`;
+  const units = matrix.length === 0 ? "no matrix units" : `matrix units of ${matrix.map(describeMatrix).join(", ")}`;
+  return `${DAWN} on ${adapter}: ${units}${readbackMs === null ? "" : `; idle readback ${readbackMs.toFixed(1)} ms`}`;
+}
+
 function gigabytes(bytes: number): string {
   return `${(bytes / 1e9).toFixed(1)} GB`;
 }
@@ -163,6 +235,7 @@ function text(report: Report): string {
   const rows: [string, string][] = [
     ["runtime", `Deno ${runtime.deno}, V8 ${runtime.v8}, TypeScript ${runtime.typescript}`],
     ["system", `${runtime.os}, ${runtime.arch}, ${runtime.cores} cores`],
+    ["WebGPU", report.backend === "dawn" ? `Dawn of ${DAWN}` : "Deno's own"],
     ["adapter", adapter ? `${adapter.description}${adapter.software ? " (software)" : ""}` : "none"],
     ["drivers", report.drivers.join(", ") || "none found"],
     ["environment", Object.entries(environment).map(([k, v]) => `${k}=${v}`).join(" ") || "as it was"],
@@ -170,7 +243,7 @@ function text(report: Report): string {
   if (report.installed.length > 0) rows.push(["installed now", report.installed.join(", ")]);
   if (adapter) rows.push(["features", adapter.features.join(", ")]);
   if (device) {
-    const { caps, probes, selfTest, selfTestMs, numerics } = device;
+    const { caps, probes, selfTest, selfTestMs, readbackMs, numerics } = device;
     const yes = (value: boolean): string => value ? "yes" : "no";
     const limits = Object.entries(caps.limits).map(([key, value]) => `${key} ${value}`);
     rows.push(
@@ -179,6 +252,7 @@ function text(report: Report): string {
       ["subgroups", yes(caps.subgroups) + (caps.subgroupsEnable ? ", with enable" : "")],
       ["timestamps", yes(caps.timestamps)],
       ["kernel paths", caps.flat ? "flat (no barriers)" : "workgroup memory"],
+      ["idle readback", `${readbackMs.toFixed(1)} ms`],
       ...Object.entries(probes).map(([key, value]): [string, string] => [key, yes(value)]),
       ["self-test", selfTest === 0 ? `a + b is exact (${selfTestMs.toFixed(0)} ms)` : `failed: ${selfTest}`],
       ...Object.entries(describeNumerics(numerics)),
@@ -191,6 +265,7 @@ function text(report: Report): string {
     ]);
   }
   rows.push(
+    ["Dawn", dawnText(report.dawn)],
     ["free disk", `${gigabytes(report.disk.freeBytes)} in ${report.disk.folder}`],
     ["Hugging Face", report.token === null ? "no token" : `token in ${report.token}`],
   );

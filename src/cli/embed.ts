@@ -49,6 +49,7 @@ export const flags = {
   precision: COMMON.precision,
   overwrite: COMMON.overwrite,
   software: COMMON.software,
+  backend: COMMON.backend,
   tuning: COMMON.tuning,
   quiet: COMMON.quiet,
   json: COMMON.json,

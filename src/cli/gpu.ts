@@ -10,11 +10,14 @@ import { parseTuning, type TuningFile, tuningFor } from "../gpu/tuning.ts";
 import { tuningOf } from "../gpu/tuning_of.ts";
 import { disk, readText } from "../io/fs.ts";
 import { checkPicks } from "../verify/tune.ts";
-import { prepareGpu } from "./setup.ts";
+import { DAWN } from "./backend.ts";
+import { type Backend, prepareGpu } from "./setup.ts";
 
 /** How a device is opened. */
 export interface DeviceFlags {
   readonly software: boolean;
+  /** `--backend`: Deno's WebGPU, or Dawn's. */
+  readonly backend: string;
   /** File of `tune`. */
   readonly tuning?: string | undefined;
 }
@@ -26,10 +29,14 @@ export interface DeviceFlags {
  * @throws {DeviceError} If there is none.
  * @throws {FormatError | ConfigError} If a file of `tune` is damaged, or was made for another device.
  */
-export async function openGpu({ software, tuning }: DeviceFlags, say?: (text: string) => void): Promise<Gpu> {
+export async function openGpu({ software, backend, tuning }: DeviceFlags, say?: (text: string) => void): Promise<Gpu> {
   const made = tuning === undefined ? undefined : readTuning(tuning);
-  await prepareGpu({ software });
-  const gpu = await requestGpu(navigator.gpu, { software });
+  const prepared = await prepareGpu({ software, backend: backend as Backend });
+  // Dawn was asked for a software adapter in its own way.
+  const gpu = await requestGpu(
+    prepared.entry,
+    prepared.backend === "dawn" ? { runtime: `Dawn of ${DAWN}` } : { software },
+  );
   if (!made) return gpu;
   try {
     const measured = tuningFor(made, tuning!, tuningOf(gpu));

@@ -84,15 +84,26 @@ async function unlockJob(job: string): Promise<void> {
     .output();
 }
 
+/** What a command is permitted, and told of, to load Dawn: nothing unless it asks for it. `doctor` looks for it itself. */
+async function findBackend(
+  [name, ...rest]: readonly string[],
+): Promise<[Partial<Permissions>, Record<string, string>]> {
+  if (name === "doctor" || new Line(rest).value("backend") !== "dawn") return [{}, {}];
+  const { DAWN_FOLDER, findDawn } = await import("./backend.ts");
+  const folder = await findDawn();
+  return folder === undefined ? [{}, {}] : [{ ffi: [folder] }, { [DAWN_FOLDER]: folder }];
+}
+
 /** Launches a command line. */
 export async function launch(argv: readonly string[]): Promise<number> {
-  const permissions = await permissionsOf(argv);
+  const [loads, told] = await findBackend(argv);
+  const permissions = { ...await permissionsOf(argv), ...loads };
   const job = argv[0] === "embed" ? new Line(argv.slice(1)).value("job") : undefined;
   if (job !== undefined && lockedByTrident(job).length > 0) await unlockJob(job);
   const gets = new Set<Lacking>(["adapter", "weights"]);
   let env: Record<string, string> = {};
   for (;;) {
-    const code = await start(argv, permissions, { ...env, [LAUNCHER]: [Deno.pid, ...gets].join(" ") });
+    const code = await start(argv, permissions, { ...env, ...told, [LAUNCHER]: [Deno.pid, ...gets].join(" ") });
     const lacking = [...gets].find((what) => LACKING[what] === code);
     if (lacking === undefined) return code;
     if (state.signals > 0) return INTERRUPTED;

@@ -102,6 +102,7 @@ export const flags = {
   seed: { ...COMMON.seed, default: 0 },
   overwrite: COMMON.overwrite,
   software: COMMON.software,
+  backend: COMMON.backend,
   tuning: COMMON.tuning,
   quiet: COMMON.quiet,
   json: COMMON.json,

@@ -12,6 +12,8 @@ export interface Permissions {
   readonly sys: readonly string[];
   readonly net?: readonly string[];
   readonly run?: readonly string[];
+  /** Folders of native libraries. */
+  readonly ffi?: readonly string[];
 }
 
 /**
@@ -34,6 +36,7 @@ const ENV: readonly string[] = [
   "VK_DRIVER_FILES",
   "VK_ICD_FILENAMES",
   "SEAL_LAUNCHER",
+  "SEAL_DAWN",
   "SEAL_NO_INSTALL",
   "npm_command",
   "SLURM_ARRAY_TASK_ID",
@@ -238,7 +241,7 @@ export function downloadPermissions(write: readonly string[], endpoint: string |
 }
 
 /** Flags of `deno run`. Whatever is not named is refused without a question. */
-export function denoFlags({ write, env, sys, net = [], run = [] }: Permissions): string[] {
+export function denoFlags({ write, env, sys, net = [], run = [], ffi = [] }: Permissions): string[] {
   const list = (flag: string, values: readonly string[]) =>
     values.length ? [`--allow-${flag}=${values.join(",")}`] : [];
   return [
@@ -249,5 +252,6 @@ export function denoFlags({ write, env, sys, net = [], run = [] }: Permissions):
     ...list("sys", sys),
     ...list("net", net),
     ...list("run", run),
+    ...list("ffi", ffi),
   ];
 }

@@ -22,6 +22,7 @@ export const RUN_FLAGS = {
   precision: COMMON.precision,
   overwrite: COMMON.overwrite,
   software: COMMON.software,
+  backend: COMMON.backend,
   tuning: COMMON.tuning,
   quiet: COMMON.quiet,
   json: COMMON.json,

@@ -7,6 +7,7 @@
 
 import { DeviceError } from "../core/errors.ts";
 import type { ProbeAnswer } from "./adapter_probe.ts";
+import { dawnEntry } from "./backend.ts";
 import { commandOf } from "./process.ts";
 import { sayLines } from "./terminal.ts";
 
@@ -85,13 +86,15 @@ function backendChoices(): Record<string, string>[] {
 /**
  * Asks a fresh process what the GPU is.
  *
- * @param flags `--software`, `--device`, `--steps`.
+ * @param flags `--software`, `--device`, `--steps`, `--dawn FOLDER`.
  */
 export async function probe(env: Record<string, string>, flags: readonly string[] = []): Promise<ProbeAnswer> {
   const main = new URL("./main.ts", import.meta.url).href;
   // A device needs no permission; without it a driver and nothing else can go wrong there.
   // Training needs the packages of the configuration, one of which reads two variables.
   const how = flags.includes("--steps") ? ["--allow-env=LOG_STREAM,LOG_TOKENS"] : ["--no-config"];
+  const dawn = flags.includes("--dawn") ? flags[flags.indexOf("--dawn") + 1] : undefined;
+  if (dawn !== undefined) how.push("--allow-read", `--allow-ffi=${dawn}`);
   const own = Deno.build.standalone ? [] : ["run", "--no-prompt", ...how, "--quiet", main];
   const { code, stdout, stderr } = await execute(Deno.execPath(), [...own, "probe", ...flags], env);
   try {
@@ -135,18 +138,32 @@ export async function ensureAdapter(options: SetupOptions = {}, flags: readonly 
   return { ...(rest.probe.adapter ? rest : again), installed, mend };
 }
 
+/** Whose WebGPU a command computes with. */
+export type Backend = "deno" | "dawn";
+
+/** A GPU entry that has an adapter. */
+export interface PreparedGpu {
+  readonly entry: GPU;
+  /** Whose it is: the one asked for, if that could be had. */
+  readonly backend: Backend;
+}
+
 /**
  * Makes sure that this process has an adapter. Must run before the first use of `navigator.gpu`.
  *
  * @throws {DeviceError} If there is none (code `no-adapter`); the hint is the line to type.
  */
-export async function prepareGpu({ software = false }: Pick<SetupOptions, "software"> = {}): Promise<void> {
+export async function prepareGpu(
+  { software = false, backend = "deno" }: Pick<SetupOptions, "software"> & { backend?: Backend } = {},
+): Promise<PreparedGpu> {
   for (const [name, value] of Object.entries({ ...quietEnv(), ...backendChoices()[0] })) Deno.env.set(name, value);
+  const dawn = backend === "dawn" ? await dawnEntry(software) : undefined;
+  if (dawn !== undefined) return { entry: dawn, backend };
   const adapter = await navigator.gpu?.requestAdapter({
     powerPreference: "high-performance",
     forceFallbackAdapter: software,
   });
-  if (adapter) return;
+  if (adapter) return { entry: navigator.gpu, backend: "deno" };
   throw new DeviceError("Cannot find a WebGPU adapter: the system offers none", {
     code: "no-adapter",
     hint: await installCommand(),

@@ -76,6 +76,7 @@ export const flags = {
   precision: COMMON.precision,
   overwrite: COMMON.overwrite,
   software: COMMON.software,
+  backend: COMMON.backend,
   tuning: COMMON.tuning,
   "no-install": COMMON.noInstall,
   quiet: COMMON.quiet,
@@ -159,7 +160,7 @@ export async function run(args: Args<typeof flags>, job: Job): Promise<number> {
   checkFolder(asked.folder);
   const stopwatch = new Stopwatch();
   // The demo's data take a while to make, in vain where there is no adapter.
-  if (demo) await prepareGpu(values);
+  if (demo && values.backend === "deno") await prepareGpu({ software: values.software });
   if (demo && !await stopwatch.time(TIMES.data, () => demo.prepare(progress, job.signal))) {
     throw new InterruptedError("Interrupted while the demo's slides were made");
   }

@@ -45,6 +45,7 @@ export const flags = {
   out: { kind: "text", value: "FILE", help: "where the file goes; embed, train and others take it with --tuning" },
   show: { kind: "text", value: "FILE", help: "show a file and whether it is of this machine; measures nothing" },
   software: COMMON.software,
+  backend: COMMON.backend,
   overwrite: COMMON.overwrite,
   quiet: COMMON.quiet,
   json: COMMON.json,
@@ -72,7 +73,7 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
   }
   const spec = specOf(values.encoder);
   const progress = new Progress(values.quiet || values.json);
-  const gpu = await openGpu({ software: values.software });
+  const gpu = await openGpu({ software: values.software, backend: values.backend });
   const clock = deviceClock(gpu);
   try {
     const batch = values["batch-size"] ?? (gpu.caps.software ? BATCH.software : BATCH.gpu);
@@ -105,7 +106,7 @@ function specOf(name: string): EncoderSpec {
 
 async function showFile(values: Values, path: string): Promise<number> {
   const made = readTuning(path);
-  const gpu = await openGpu({ software: values.software });
+  const gpu = await openGpu({ software: values.software, backend: values.backend });
   try {
     if (values.json) printJson({ ...made, of: tuningOf(gpu) });
     else print(page(made, path));

@@ -83,6 +83,7 @@ export const flags = {
   },
   out: { kind: "text", value: "FILE", help: "where the JSON goes; nowhere unless given" },
   software: COMMON.software,
+  backend: COMMON.backend,
   quiet: COMMON.quiet,
   json: COMMON.json,
 } as const satisfies Flags;
@@ -100,7 +101,7 @@ export async function run({ flags: values, overrides }: Args<typeof flags>, { si
   if (values.against !== undefined) return await runParity(values, values.against, signal);
   const encoder = await specOf(values.encoder);
   const own = values.data === undefined ? undefined : await readOwnData(values.data);
-  const gpu = await openGpu({ software: values.software });
+  const gpu = await openGpu({ software: values.software, backend: values.backend });
   const progress = new Progress(values.quiet || values.json);
   try {
     const { software } = gpu.caps;
@@ -203,10 +204,10 @@ async function refuseKeys(name: string, key: string): Promise<never> {
 }
 
 async function runParity(values: Values, against: string, signal: AbortSignal): Promise<number> {
-  const { encoder, adapter, kernels, software, precision } = values;
+  const { encoder, adapter, kernels, software, backend, precision } = values;
   const dtype = precision === "f16" ? "f16" : "f32";
   const progress = new Progress(values.quiet || values.json);
-  const found = await verifyParity({ encoder, adapter, against, dtype, kernels, software }, progress, signal);
+  const found = await verifyParity({ encoder, adapter, against, dtype, kernels, software, backend }, progress, signal);
   return tell(values, found, parityPage(found));
 }
 

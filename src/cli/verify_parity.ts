@@ -24,6 +24,7 @@ export interface ParityRequest {
   readonly dtype: "f32" | "f16";
   readonly kernels: string;
   readonly software: boolean;
+  readonly backend: string;
 }
 
 /** What was found, with what it was made of. */
@@ -78,7 +79,7 @@ export async function verifyParity(
   await checkEncoder(given, adapter);
   const file = await readAgainst(against);
   const { imageSize } = file;
-  const gpu = await openGpu({ software: request.software });
+  const gpu = await openGpu({ software: request.software, backend: request.backend });
   try {
     const pooling = ["cls", "mean", "cls+mean"].find((name) => name === file.facts["pooling"]) as Pooling | undefined;
     const opened = await openEncoder(gpu, {

@@ -85,6 +85,8 @@ export interface GpuOptions {
   without?: readonly Feature[];
   /** Lower limits than the adapter's, for tests. */
   limits?: Partial<DeviceLimits>;
+  /** Whose WebGPU it is, where it is not the host's own; measurements of `tune` hold for it alone. */
+  runtime?: string;
 }
 
 /** First failure of a device, shared by all views of it. */
@@ -327,7 +329,7 @@ export async function requestGpu(
     limits,
   };
   const opened = new Gpu(device, caps, info.description || `${info.vendor} ${info.architecture}`.trim());
-  const runtime = globalThis.navigator?.userAgent ?? "unknown runtime";
+  const runtime = options.runtime ?? globalThis.navigator?.userAgent ?? "unknown runtime";
   opened.driver = [info.vendor, info.architecture, info.device, runtime].filter(Boolean).join(" ");
   return opened;
 }

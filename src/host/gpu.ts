@@ -1,37 +1,47 @@
 /**
- * The host's WebGPU: `navigator.gpu`, or Dawn's, which the npm package `webgpu` gives to Node. A page takes `gpu_web.ts` in its
- * place.
+ * The host's WebGPU: `navigator.gpu`, or Dawn's, which the npm package `webgpu` gives to Node and, where it is asked for, to
+ * Deno. A page takes `gpu_web.ts` in its place.
  *
  * @module
  */
 
-interface Dawn {
+interface DawnModule {
   create(options: string[]): GPU;
   readonly globals: object;
 }
 
-/** Kept: what Dawn made lives no longer than it. */
-let dawn: Promise<GPU | undefined> | undefined;
+/** Matrix units are an experiment of the standard: Dawn offers them only so. */
+const TOGGLES: readonly string[] = ["enable-dawn-features=allow_unsafe_apis"];
 
-async function openDawn(): Promise<GPU | undefined> {
+/** Kept, by module: what Dawn made lives no longer than it. */
+const opened = new Map<string, Promise<GPU>>();
+
+async function load(module: string): Promise<GPU> {
   // By a name that no bundler follows: the package is optional.
-  const name = "webgpu";
-  try {
-    const { create, globals } = await import(name) as Dawn;
-    for (const [key, value] of Object.entries(globals)) {
-      if (!(key in globalThis)) Object.assign(globalThis, { [key]: value });
-    }
-    return create([]);
-  } catch {
-    return undefined;
+  const { create, globals } = await import(module) as DawnModule;
+  for (const [key, value] of Object.entries(globals)) {
+    if (!(key in globalThis)) Object.assign(globalThis, { [key]: value });
   }
+  return create([...TOGGLES]);
+}
+
+/**
+ * Dawn's WebGPU.
+ *
+ * @param module What is imported: the package's name, or the URL of its module.
+ * @throws What the import throws where the package is missing or has nothing for this system.
+ */
+export function openDawn(module = "webgpu"): Promise<GPU> {
+  const known = opened.get(module) ?? load(module);
+  opened.set(module, known);
+  return known;
 }
 
 /** WebGPU of the host; undefined where there is none. */
 export async function hostGpu(): Promise<GPU | undefined> {
   const own = globalThis.navigator?.gpu;
   if (own !== undefined || "Deno" in globalThis) return own;
-  return await (dawn ??= openDawn());
+  return await openDawn().catch(() => undefined);
 }
 
 /** What gives the host an adapter. */
