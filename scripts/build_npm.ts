@@ -23,7 +23,7 @@ const TYPES = { "@webgpu/types": "0.1.74" };
 const DAWN = "^0.6.0";
 const ENTRIES = ["mod.ts", "engine.ts", "io.ts", "train.ts"];
 /** Modules that are started and not imported. */
-const THREADS = ["src/worker/decode.ts", "src/worker/patch.ts", "src/worker/tile.ts"];
+const THREADS = ["src/worker/decode.ts", "src/worker/digest.ts", "src/worker/patch.ts", "src/worker/tile.ts"];
 const PAGE = "browser.ts";
 /** Modules that come without types. */
 const UNTYPED = ["@cornerstonejs/codec-openjpeg/decodewasmjs"];

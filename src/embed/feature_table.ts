@@ -35,7 +35,7 @@ export interface MadeBy {
 /**
  * The table of an input's features.
  *
- * @param inputHash From `hashInput`.
+ * @param inputHash Digest of `inputParts`.
  */
 export function featureTable(input: EmbedInput, inputHash: string, by: MadeBy): FeatureTable {
   const { count, size, coords, coordsOf, sizeOnSlide, rowNames } = input;

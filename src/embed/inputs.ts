@@ -11,7 +11,7 @@ import { checkFileSize, decodeImage, IMAGE_ENDINGS } from "../io/image/image.ts"
 import { readNpy, readNpyHeader } from "../io/npy.ts";
 import { openPatches, type Patches } from "../io/patches.ts";
 import type { RgbImage } from "../io/image/rgb_image.ts";
-import { Sha256 } from "../host/zlib.ts";
+import type { DigestPart } from "../io/checksum.ts";
 
 /** An input by its files; nothing is opened yet. */
 export interface InputFiles {
@@ -242,23 +242,11 @@ function views(data: Uint8Array<ArrayBuffer>, width: number, height: number): Rg
   });
 }
 
-/** SHA-256 over the content of an input's files, in order; of images also their names. */
-export function hashInput(disk: Disk, { kind, paths }: InputFiles): string {
-  const hash = new Sha256();
-  const buffer = new Uint8Array(1 << 20);
-  for (const path of paths) {
-    const file = disk.open(path, "read");
-    try {
-      if (kind === "images") hash.update(new TextEncoder().encode(`${lastOf(path)}\0${file.size()}\0`));
-      for (let at = 0; at < file.size();) {
-        const got = file.read(at, buffer);
-        if (got === 0) break;
-        hash.update(buffer.subarray(0, got));
-        at += got;
-      }
-    } finally {
-      file.close();
-    }
-  }
-  return hash.hex();
+/** What an input's checksum is of: the content of its files, in order; of images also their names and sizes. */
+export function inputParts(disk: Disk, { kind, paths }: InputFiles): DigestPart[] {
+  if (kind !== "images") return paths.map((path) => ({ path }));
+  return paths.flatMap((path) => {
+    const entry = disk.look(path);
+    return [`${lastOf(path)}\0${entry?.kind === "file" ? entry.size : 0}\0`, { path }];
+  });
 }

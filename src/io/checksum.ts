@@ -28,16 +28,11 @@ export function markOf(data: Uint8Array): FileMark {
 /** Bytes looked at once. */
 const BLOCK = 1 << 22;
 
-/**
- * The mark of a file.
- *
- * @param most Bytes that count; the rest of the file is left out.
- */
-export function markOfFile(disk: Pick<Disk, "open">, path: string, most: number = Infinity): FileMark {
+/** Adds a file, or its first `most` bytes, to a hash. @returns Bytes that it has of them. */
+function addFile(hash: Sha256, disk: Pick<Disk, "open">, path: string, most = Infinity): number {
   const file = disk.open(path, "read");
   try {
     const bytes = Math.min(file.size(), most);
-    const hash = new Sha256();
     const block = new Uint8Array(Math.min(BLOCK, bytes));
     for (let at = 0; at < bytes;) {
       const got = file.read(at, block.subarray(0, Math.min(block.length, bytes - at)));
@@ -45,10 +40,34 @@ export function markOfFile(disk: Pick<Disk, "open">, path: string, most: number 
       hash.update(block.subarray(0, got));
       at += got;
     }
-    return { bytes, sha256: hash.hex() };
+    return bytes;
   } finally {
     file.close();
   }
+}
+
+/**
+ * The mark of a file.
+ *
+ * @param most Bytes that count; the rest of the file is left out.
+ */
+export function markOfFile(disk: Pick<Disk, "open">, path: string, most: number = Infinity): FileMark {
+  const hash = new Sha256();
+  const bytes = addFile(hash, disk, path, most);
+  return { bytes, sha256: hash.hex() };
+}
+
+/** What a digest is of: texts, and the content of files. */
+export type DigestPart = string | { readonly path: string };
+
+/** SHA-256 of parts one behind the other, in lower-case hexadecimal. */
+export function sha256OfParts(disk: Pick<Disk, "open">, parts: readonly DigestPart[]): string {
+  const hash = new Sha256();
+  for (const part of parts) {
+    if (typeof part === "string") hash.update(new TextEncoder().encode(part));
+    else addFile(hash, disk, part.path);
+  }
+  return hash.hex();
 }
 
 /** Whether a value is a mark. */

@@ -24,8 +24,8 @@ export interface EncoderSource {
   readonly weights: Weights;
   /** Name in outputs. */
   readonly name: string;
-  /** SHA-256 of the file; of the list of them for shards. */
-  readonly hash: string;
+  /** SHA-256 of the file, of the list of them for shards; it may still be computed while the weights are loaded. */
+  readonly hash: Promise<string>;
   /** The encoder it is, if that was said. */
   readonly spec?: EncoderSpec;
   /** What configurations say. */
@@ -105,13 +105,13 @@ export async function openSource(
     onProgress: (done, total) => onProgress?.(`load ${source.name}`, done, total),
   };
   const encoder = await loadEncoder(gpu, source.weights, options);
-  const adapterHash = await opened?.hash();
+  const [weightsHash, adapterHash] = [await source.hash, await opened?.hash()];
   const { spec } = encoder;
   const trained = opened?.adapter.imageSize;
   return {
     encoder,
     name: source.name,
-    weightsHash: source.hash,
+    weightsHash,
     adapterHash,
     preparation: describeInput(spec.input),
     assumed: [

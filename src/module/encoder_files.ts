@@ -108,6 +108,8 @@ async function open(gpu: Gpu, files: EncoderFiles, options: LoadEncoderOptions):
     ]);
   const file = await accessOf(files.weights, files.name ?? "weights");
   const weights = await openWeights(file);
+  const hash = hashOf(file);
+  hash.catch(() => {}); // Waited for when the weights are loaded; where that fails, nobody asks.
   try {
     const name = files.name ?? files.encoder ?? weights.file;
     const [config, preprocessor] = await Promise.all([
@@ -121,7 +123,7 @@ async function open(gpu: Gpu, files: EncoderFiles, options: LoadEncoderOptions):
       name,
       ...(files.encoder !== undefined && { spec: findEncoder(files.encoder) }),
       facts: [...(told ? [readEncoderConfig(config, preprocessor, {})] : []), ...stored.facts],
-      hash: await hashOf(file),
+      hash,
     };
     const request = { encoder: name, dtype, imageSize, pooling, onProgress };
     return await openSource(gpu, source, request, adapter && await openAdapter(adapter));

@@ -4,9 +4,10 @@
  * @module
  */
 
+import type { DigestPart } from "../io/checksum.ts";
 import { disk } from "../io/fs.ts";
-import { machineHub } from "../io/hub/hub_machine.ts";
 import { trimmed } from "../io/output.ts";
+import { digestAhead, digestOf } from "../worker/digest_pool.ts";
 
 /** Files below a path in order of their names; of a folder neither hidden ones nor what is still being written. */
 function* filesAt(path: string, name: string): Generator<{ path: string; name: string; size: number }> {
@@ -19,14 +20,18 @@ function* filesAt(path: string, name: string): Generator<{ path: string; name: s
   }
 }
 
+function partsOf(paths: readonly string[]): DigestPart[] {
+  return paths.flatMap((path) =>
+    [...filesAt(trimmed(path), "")].flatMap((file) => [`${file.name}\0${file.size}\0`, { path: file.path }])
+  );
+}
+
 /** SHA-256 over names below the paths, and content, of files and folders in the order given; where they lie is no part of it. */
 export async function contentHash(paths: readonly string[]): Promise<string> {
-  const hash = machineHub.sha256();
-  for (const path of paths) {
-    for (const file of filesAt(trimmed(path), "")) {
-      hash.update(new TextEncoder().encode(`${file.name}\0${file.size}\0`));
-      for await (const piece of machineHub.read(file.path)) hash.update(piece);
-    }
-  }
-  return hash.hex();
+  return await digestOf(partsOf(paths));
+}
+
+/** Begins what {@linkcode contentHash} will be asked for. */
+export function contentHashAhead(paths: readonly string[]): void {
+  digestAhead(partsOf(paths));
 }

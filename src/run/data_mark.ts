@@ -25,6 +25,16 @@ async function inputFile(path: string): Promise<InputFile> {
   return { path, look, sha256: await hashOf(path) };
 }
 
+/** Files in the order given, read side by side where there are processors for it. */
+async function inputFiles(paths: readonly string[], progress?: Reporter): Promise<InputFile[]> {
+  let done = 0;
+  return await Promise.all(paths.map(async (path) => {
+    const file = await inputFile(path);
+    progress?.update("checksums of the data", ++done, paths.length, "slides");
+    return file;
+  }));
+}
+
 /** The data of a run. */
 export class DataMark {
   /** Changes when samples, pairs, counts, genes or images do: 64 hexadecimal digits. */
@@ -45,23 +55,16 @@ export class DataMark {
 
   /** Reads all patch files, and those of expression, of which the evidence reads counts again. */
   static async of(set: Pick<TrainingSet, "fingerprint" | "samples">, progress: Reporter): Promise<DataMark> {
-    const [patches, others]: [InputFile[], InputFile[]] = [[], []];
-    for (const { patches: { path }, files: { expression } } of set.samples) {
-      patches.push(await inputFile(path));
-      others.push(await inputFile(expression));
-      progress.update("checksums of the data", patches.length, set.samples.length, "slides");
-    }
+    const [patches, others] = await Promise.all([
+      inputFiles(set.samples.map(({ patches }) => patches.path), progress),
+      inputFiles(set.samples.map(({ files }) => files.expression)),
+    ]);
     return new DataMark(set, patches, others);
   }
 
   /** Reads files that are data by themselves. */
   static async ofFiles(paths: readonly string[], progress: Reporter): Promise<DataMark> {
-    const files: InputFile[] = [];
-    for (const path of paths) {
-      files.push(await inputFile(path));
-      progress.update("checksums of the data", files.length, paths.length, "slides");
-    }
-    return new DataMark({ fingerprint: "" }, files, []);
+    return new DataMark({ fingerprint: "" }, await inputFiles(paths, progress), []);
   }
 
   /** Whether a run of this fingerprint had these data; earlier versions looked at expression only. */

@@ -9,7 +9,8 @@ import { INCOMPLETE } from "../core/exit_status.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import { FEATURE_FORMATS, type FeatureFormat, type FeatureTable } from "../embed/formats.ts";
-import { type EmbedInput, findInputs, hashInput, type InputFiles, openInput } from "../embed/inputs.ts";
+import { digestAhead, digestOf } from "../worker/digest_pool.ts";
+import { type EmbedInput, findInputs, type InputFiles, inputParts, openInput } from "../embed/inputs.ts";
 import { lookForMade, madeFacts } from "../embed/made.ts";
 import { madeBy } from "../embed/made_by.ts";
 import { embedInput } from "../embed/run.ts";
@@ -139,9 +140,10 @@ async function embedAll(work: Work, inputs: readonly InputFiles[], all: readonly
   const pool = new DecodePool();
   const outcomes: Outcome[] = [];
   try {
-    for (const place of places) {
+    for (const [i, place] of places.entries()) {
       const { files, output } = place;
       if (machine.signal.aborted) break;
+      if (i + 1 < places.length) digestAhead(inputParts(disk, places[i + 1]!.files));
       try {
         // What was read of an input so far outlasts the stop.
         outcomes.push(await machine.gracefully(() => embedOne(work, place, pool)));
@@ -174,16 +176,16 @@ async function checkOutputs(work: Work, places: readonly Place[]): Promise<void>
       continue; // It fails when its turn comes, and is listed.
     }
     try {
-      await lookForMade(disk, output, formatOf(work.options), tableOf(work, files, input));
+      await lookForMade(disk, output, formatOf(work.options), await tableOf(work, files, input));
     } finally {
       input.close();
     }
   }
 }
 
-function tableOf({ opened, options }: Work, files: InputFiles, input: EmbedInput): FeatureTable {
+async function tableOf({ opened, options }: Work, files: InputFiles, input: EmbedInput): Promise<FeatureTable> {
   const by = madeBy(opened, { adapter: adapterName(options), precision: options.precision });
-  return featureTable(input, hashInput(disk, files), by);
+  return featureTable(input, await digestOf(inputParts(disk, files)), by);
 }
 
 /** Decodes images within the limit of a batch; the first that EXIF says is to be turned is reported. */
@@ -203,7 +205,7 @@ async function embedOne(work: Work, { files, output }: Place, pool: DecodePool):
   const { embedder, options, machine: { reporter, signal } } = work;
   const input = await openInput(disk, files, decoder(embedder, pool, reporter));
   try {
-    const table = tableOf(work, files, input);
+    const table = await tableOf(work, files, input);
     makeFolder(parentOf(output));
     using _lock = lockFile(output, "embed");
     const done = (rows: number): Outcome => ({ input: files.name, output, status: "done", rows });

@@ -16,6 +16,7 @@ import { encoderFolder } from "../slides/names.ts";
 import { planSlide } from "../slides/plan.ts";
 import { findSlides, type SlideInput } from "../slides/slide_inputs.ts";
 import { exitStatusOf, type SlideState } from "../slides/states.ts";
+import { contentHashAhead } from "./content_hash.ts";
 import { slidePaths } from "../slides/tree.ts";
 import { adapterName, type EmbedMachine, type EmbedResult, shareOf, withEmbedder } from "./embed.ts";
 import { writeConfigs, writeSummary } from "./embed_job_files.ts";
@@ -91,8 +92,9 @@ async function embedAll(
   sayEncoder(opened, reporter);
   writeConfigs(work, options.tissue !== undefined);
   const states: SlideState[] = [];
-  for (const slide of slides) {
+  for (const [i, slide] of slides.entries()) {
     if (signal.aborted) break;
+    if (i + 1 < slides.length) contentHashAhead([slides[i + 1]!.path]);
     try {
       const state = await machine.gracefully(() => embedOne(work, slide));
       if (state !== undefined) states.push(state);

@@ -18,13 +18,19 @@ import { planEncoder } from "../models/load.ts";
 import { type EncoderSource, loadOptions, noFileFor, openRandom, openSource } from "../models/open_source.ts";
 import { CONFIG, type EncoderRequest, type OpenedEncoder, PREPROCESSOR } from "../models/opened_encoder.ts";
 import { RANDOM_PREFIX, randomEncoder } from "../models/random_encoder.ts";
+import { digestOf } from "../worker/digest_pool.ts";
 import { openAdapter, type OpenedAdapter } from "./adapter.ts";
 
 /** SHA-256 of a file. */
 export async function hashOf(path: string): Promise<string> {
-  const hash = machineHub.sha256();
-  for await (const piece of machineHub.read(path)) hash.update(piece);
-  return hash.hex();
+  return await digestOf([{ path }]);
+}
+
+/** The hash of weights, which is waited for when they are loaded; where that fails, nobody asks. */
+function weightsHash(paths: readonly string[]): Promise<string> {
+  const hash = Promise.all(paths.map(hashOf)).then((all) => all.length === 1 ? all[0]! : sha256Of(all.join("\n")));
+  hash.catch(() => {});
+  return hash;
 }
 
 function kindOf(path: string): "folder" | "file" | undefined {
@@ -127,8 +133,7 @@ async function openDisk(path: string, kind: "folder" | "file"): Promise<OpenedWe
 
 async function fromDisk(path: string, kind: "folder" | "file"): Promise<EncoderSource> {
   const { paths, ...source } = await openDisk(path, kind);
-  const hashes = await Promise.all(paths.map(hashOf));
-  return { ...source, hash: hashes.length === 1 ? hashes[0]! : sha256Of(hashes.join("\n")) };
+  return { ...source, hash: weightsHash(paths) };
 }
 
 /** The weights of an encoder of the registry, downloaded if the cache has them not. */
@@ -152,8 +157,8 @@ export async function fetchEncoder(given: string, onProgress: EncoderRequest["on
 async function fromHub(spec: EncoderSpec, onProgress: EncoderRequest["onProgress"]): Promise<EncoderSource> {
   const found = await download(spec, onProgress);
   const facts = await factsFromHub(found.repo, spec.source.licence);
-  const hash = await hashOf(found.path);
-  return { weights: await openWeights(await openFile(found.path)), name: spec.name, hash, spec, facts };
+  const weights = await openWeights(await openFile(found.path));
+  return { weights, name: spec.name, hash: weightsHash([found.path]), spec, facts };
 }
 
 /**

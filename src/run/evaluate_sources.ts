@@ -7,7 +7,7 @@
 import { ConfigError, DataError, FormatError } from "../core/errors.ts";
 import type { SampleFiles } from "../data/data_folder.ts";
 import { Embedder } from "../embed/embedder.ts";
-import { hashInput, openInput } from "../embed/inputs.ts";
+import { inputParts, openInput } from "../embed/inputs.ts";
 import { embedInput } from "../embed/run.ts";
 import { featureTable } from "../embed/feature_table.ts";
 import { FeatureWriter, removePartial } from "../embed/writer.ts";
@@ -23,6 +23,7 @@ import { disk, makeFolder } from "../io/fs.ts";
 import { lockFile } from "../io/lock.ts";
 import { openPatches } from "../io/patches.ts";
 import { RANDOM_PREFIX } from "../models/random_encoder.ts";
+import { digestOf } from "../worker/digest_pool.ts";
 import { contentHash } from "./content_hash.ts";
 import { sha256Of } from "../io/checksum.ts";
 import { batchSizeOf } from "./embed.ts";
@@ -317,7 +318,7 @@ async function embedSample(
 ): Promise<SampleFeatures> {
   const path = `${folder}/${sample.id}.h5`;
   const files = { name: sample.id, kind: "patches", paths: [patchesOf(sample)] } as const;
-  const inputHash = hashInput(disk, files);
+  const inputHash = await digestOf(inputParts(disk, files));
   const before = await keptFeatures(path, sample, inputHash, () => {});
   const begun = [`${path}.lock`, `${path}.partial`].some(isThere);
   if (before !== undefined && !begun) return before;

@@ -134,7 +134,7 @@ async function merge(
     ...weights.metadata,
     format: "pt",
     ...encoderMetadata({ ...keymap.arch, heads }, facts, named?.name, adapter.imageSize),
-    seal_base: `${source.name} sha256:${source.hash}`,
+    seal_base: `${source.name} sha256:${await source.hash}`,
     seal_adapter: `sha256:${await hashOf(file)}`,
   };
   const written = await writeWeights(out, all, metadata, made, reporter);

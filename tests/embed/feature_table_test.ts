@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { findInputs, hashInput, openInput } from "../../src/embed/inputs.ts";
+import { findInputs, inputParts, openInput } from "../../src/embed/inputs.ts";
 import { featureTable } from "../../src/embed/feature_table.ts";
+import { sha256OfParts } from "../../src/io/checksum.ts";
 import { disk } from "../../src/io/fs.ts";
 
 const fixture = (name: string) => new URL(`../fixtures/${name}`, import.meta.url).pathname;
@@ -20,7 +21,7 @@ async function tableOf(...names: string[]) {
   const [found] = findInputs(disk, names.map(fixture));
   const input = await openInput(disk, found!);
   input.close();
-  return featureTable(input, hashInput(disk, input), by);
+  return featureTable(input, sha256OfParts(disk, inputParts(disk, input)), by);
 }
 
 Deno.test("featureTable() says what made the features, and of what", async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DataError, FormatError } from "../../src/core/errors.ts";
-import { findInputs, hashInput, openInput } from "../../src/embed/inputs.ts";
+import { findInputs, type InputFiles, inputParts, openInput } from "../../src/embed/inputs.ts";
+import { sha256OfParts } from "../../src/io/checksum.ts";
 import { disk } from "../../src/io/fs.ts";
 import { Sha256 } from "../../src/host/zlib.ts";
 
@@ -160,10 +161,11 @@ Deno.test("openInput() names the file that is damaged or missing", () =>
     await assert.rejects(one(`${folder}/c.h5`), FormatError);
   }));
 
-Deno.test("hashInput() tells contents and names of images apart", () =>
+Deno.test("inputParts() tell contents and names of images apart", () =>
   inFolder(async (folder) => {
     const write = (name: string, text: string) => Deno.writeTextFile(`${folder}/${name}`, text);
-    const hash = () => hashInput(disk, { name: "", kind: "images", paths: findInputs(disk, [folder])[0]!.paths });
+    const of = (files: InputFiles) => sha256OfParts(disk, inputParts(disk, files));
+    const hash = () => of({ name: "", kind: "images", paths: findInputs(disk, [folder])[0]!.paths });
     await write("a.png", "12");
     await write("b.png", "3");
     const first = hash();
@@ -173,5 +175,5 @@ Deno.test("hashInput() tells contents and names of images apart", () =>
     await write("b.png", "23");
     assert.notEqual(hash(), first);
     const file = { name: "", kind: "npy", paths: [`${folder}/b.png`] } as const;
-    assert.equal(hashInput(disk, file), new Sha256().update(new TextEncoder().encode("23")).hex());
+    assert.equal(of(file), new Sha256().update(new TextEncoder().encode("23")).hex());
   }));
