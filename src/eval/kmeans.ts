@@ -235,7 +235,7 @@ export async function rowSquares(rows: ClusterRows, block: number): Promise<Floa
  * Clusters rows.
  *
  * @throws {LimitError} If a number is not a whole one above 0.
- * @throws {DataError} If there are fewer rows, or fewer that differ, than clusters.
+ * @throws {DataError} If there are fewer rows, or fewer that differ, than clusters, or a cluster stays empty.
  */
 export async function kmeans(gpu: Gpu, rows: ClusterRows, options: KmeansOptions): Promise<Clusters> {
   const { clusters, seed, restarts = 5, iterations = 50, start, signal } = options;
@@ -345,11 +345,23 @@ async function lloyd(
       const { labels, distances } = pass;
       return { centroids, labels, distances, inertia, iterations: iteration - 1, refilled };
     }
+    if (!full && iteration > 2 * iterations) {
+      // It loses each row that it is given: as f32 tells it that one is as near to another.
+      throw isEmpty(rows, pass.counts.indexOf(0), clusters, `after ${iteration} iterations`);
+    }
     for (let k = 0; k < clusters; k++) if (pass.counts[k] === 0) refilled.push(await refill(k, pass, rows));
     // Where a cluster was refilled the rows have to be looked at again.
     before = full ? inertia : Infinity;
     centroids = Float32Array.from(pass.sums, (sum, i) => sum / pass.counts[Math.floor(i / dim)]!);
   }
+}
+
+function isEmpty({ name }: ClusterRows, cluster: number, clusters: number, why: string): DataError {
+  return new DataError(`Cannot cluster ${name}: cluster ${cluster} is empty ${why}`, {
+    code: "empty-cluster",
+    hint: `Ask for fewer than ${clusters} clusters, or centre rows whose lengths are far above their differences`,
+    context: { name, cluster },
+  });
 }
 
 /** Gives an empty cluster the row farthest from its centroid of the largest cluster. */
@@ -364,14 +376,7 @@ async function refill(
     if (label === from && distances[r]! > (row < 0 ? 0 : distances[row]!)) row = r;
   });
   if (row < 0) {
-    throw new DataError(
-      `Cannot cluster ${rows.name}: cluster ${cluster} is empty and all ${counts[from]} rows of the largest are alike`,
-      {
-        code: "empty-cluster",
-        hint: `Ask for fewer than ${counts.length} clusters`,
-        context: { name: rows.name, cluster },
-      },
-    );
+    throw isEmpty(rows, cluster, counts.length, `and all ${counts[from]} rows of the largest are alike`);
   }
   const values = await rows.read(row, row + 1);
   values.forEach((value, j) => {

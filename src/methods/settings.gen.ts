@@ -502,14 +502,28 @@ export interface SpadeSettings {
 
 /** Configuration of method `bulk`: the keys of its YAML files; what is left out has its default. */
 export interface BulkSettings {
+  /** What is trained: a change of stored features, or the encoder itself by gradients through its tiles; features | encoder. Default features. */
+  readonly train?: "features" | "encoder" | undefined;
   /** Folders with a feature file a slide, as embed, TRIDENT, CLAM and STAMP write them; a list of texts. Default []. */
   readonly features?: readonly string[] | undefined;
+  /** Of train=encoder: folders with a patch file a slide (HEST's patches/NAME.h5); a list of texts. Default []. */
+  readonly patches?: readonly string[] | undefined;
+  /** Of train=encoder: registry name, folder, or random:ARCH; a text. Default conch. */
+  readonly encoder?: string | undefined;
+  /** LoRA to start from: a PEFT folder; a text or null. Default null. */
+  readonly adapter?: string | null | undefined;
+  /** Side of the images the encoder is fed; null is 224 for CONCH and else the encoder's own; px; a whole number from 1 to 8192 or null. Default null. */
+  readonly image_size?: number | null | undefined;
+  /** Workers that read and decode patches; null is one less than the cores. Results do not depend on it; a whole number from 0 to 256 or null. Default null. */
+  readonly workers?: number | null | undefined;
   /** Bulk expression: a folder of STAR's or HTSeq's files, a matrix of genes by samples (TSV), or an h5ad; a text or null. Default null. */
   readonly expression?: string | null | undefined;
   /** What values of a matrix or h5ad are: logarithms (log2, which auto takes them for), TPM or counts; auto | log2 | tpm | counts. Default auto. */
   readonly bulk_unit?: "auto" | "log2" | "tpm" | "counts" | undefined;
   /** Table (CSV or TSV) of slides: slide_id, case_id, fold_0, labels; without it names of TCGA are cut to patients; a text or null. Default null. */
   readonly slides?: string | null | undefined;
+  /** Table (CSV or TSV) with a further vector of each patient (case_id, numbers), aligned too by contrastive arms; a text or null. Default null. */
+  readonly modality?: string | null | undefined;
   /** Columns of the table whose classes the report probes, before and after; a list of texts. Default []. */
   readonly labels?: readonly string[] | undefined;
   /** Run folder; a text or null. Default null. */
@@ -522,10 +536,16 @@ export interface BulkSettings {
   readonly holdout_fraction?: number | undefined;
   /** Share of the training patients that watches the loss and the rank of the features; a number from 0 to 0.5. Default 0.1. */
   readonly val_fraction?: number | undefined;
-  /** What is trained, one after another from the same start on the same tiles: contrastive, direct (regression), shuffled (contrastive on exchanged patients, a control); a list of texts. Default [contrastive, direct]. */
+  /** What is trained, one after another from the same start on the same tiles: contrastive, direct (regression), shuffled and shuffled_direct (the same on exchanged patients: controls); a list of texts. Default [contrastive, direct]. */
   readonly arms?: readonly string[] | undefined;
   /** Width of the layer that changes tile features: h = x + W2 GELU(W1 LN(x)), W2 zero at the start; a whole number from 1 to 8192. Default 256. */
   readonly hidden?: number | undefined;
+  /** Last blocks that LoRA adapts or, without LoRA, that train; -1 is all, and 0 is 1 with LoRA; blocks; a whole number of at least -1. Default 1. */
+  readonly partial_blocks?: number | undefined;
+  /** Without LoRA: train the last blocks; false freezes the encoder; true or false. Default true. */
+  readonly partial_tune?: boolean | undefined;
+  /** What expression belongs to: the bag of a slide's tiles, or each tile by itself; bag | tile. Default bag. */
+  readonly pairing?: "bag" | "tile" | undefined;
   /** How tiles become a bag; mean | gated. Default mean. */
   readonly aggregate?: "mean" | "gated" | undefined;
   /** Width of gated attention; a whole number from 1 to 4096. Default 128. */
@@ -538,8 +558,22 @@ export interface BulkSettings {
   readonly rna_dropout?: number | undefined;
   /** Of the contrastive loss at the start; it is trained, and 0.01 at least; a number from 0.01 to 10. Default 0.07. */
   readonly temperature?: number | undefined;
+  /** Weight of the squared distance, by dimension, of tile features to those before training; 0 keeps none; a number of at least 0. Default 0. */
+  readonly lambda_kd?: number | undefined;
   /** Share of the smooth rank of the given features below which training stops as collapsed; 0 never; a number from 0 to 1. Default 0.3. */
   readonly collapse?: number | undefined;
+  /** Train low-rank updates of the last blocks; true or false. Default true. */
+  readonly use_lora?: boolean | undefined;
+  /** Rank; a whole number from 1 to 1024. Default 8. */
+  readonly r?: number | undefined;
+  /** The update is multiplied by lora_alpha / r; a number above 0. Default 8. */
+  readonly lora_alpha?: number | undefined;
+  /** Dropout on the input of the updates; a number from 0 to 0.95. Default 0.15. */
+  readonly lora_dropout?: number | undefined;
+  /** Multiply by lora_alpha / sqrt(r) instead; true or false. Default false. */
+  readonly use_rslora?: boolean | undefined;
+  /** Layers by the reference's rule (in Phikon-v2 the MLP alone), or all four of a block; seal | standard. Default seal. */
+  readonly lora_rule?: "seal" | "standard" | undefined;
   /** Optimiser steps of each arm; steps; a whole number of at least 1. Default 2000. */
   readonly steps?: number | undefined;
   /** Slides a loss sees; bags; a whole number from 2 to 65536. Default 64. */
@@ -570,6 +604,24 @@ export interface BulkSettings {
   readonly clip_norm?: number | undefined;
   /** Seed of everything random; a whole number from 0 to 4294967295. Default 42. */
   readonly seed?: number | undefined;
+  /** Of train=encoder: learning rate of the encoder; lr is that of heads; a number above 0. Default 0.00002. */
+  readonly encoder_lr?: number | undefined;
+  /** f16 stores the encoder's frozen weights and activations in half; sums, losses and what trains are f32, and the loss is scaled; f32 | f16. Default f32. */
+  readonly precision?: "f32" | "f16" | undefined;
+  /** Flips and rotations (soft), and colour, blur and crops with them (hard); none | soft | hard. Default none. */
+  readonly augment?: "none" | "soft" | "hard" | undefined;
+  /** Where the frozen blocks' results are kept; off computes them every time, with exact augmentation; memory | disk | off. Default memory. */
+  readonly cache?: "memory" | "disk" | "off" | undefined;
+  /** Flips and rotations kept of a patch, of 8; a whole number from 1 to 8. Default 1. */
+  readonly cache_views?: number | undefined;
+  /** Views with other colours kept of a patch besides, with augment: hard; a whole number from 0 to 64. Default 0. */
+  readonly cache_colour_views?: number | undefined;
+  /** Precision of what is kept; f16 | f32. Default f16. */
+  readonly cache_dtype?: "f16" | "f32" | undefined;
+  /** Most the cache may take; GiB; a number above 0. Default 8. */
+  readonly cache_budget?: number | undefined;
+  /** Folder of cache: disk; null is beside the run; a text or null. Default null. */
+  readonly cache_dir?: string | null | undefined;
   /** Between two evaluations; 0: at the end; epochs; a whole number of at least 0. Default 20. */
   readonly eval_every?: number | undefined;
   /** Between two checkpoints; 0: at the end; epochs; a whole number of at least 0. Default 0. */

@@ -9,7 +9,6 @@ import { threefry2x32 } from "../core/rng.ts";
 import { drawChanges, type Recipe, viewChanges } from "../data/image/augment.ts";
 import { reachOf, reachOfViews } from "./changes_row.ts";
 import type { PatchSource } from "../data/patch_source.ts";
-import type { TrainingSet } from "../data/training_set.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { sha256Of } from "../io/checksum.ts";
 import type { Adapter } from "../io/torch/peft.ts";
@@ -46,8 +45,16 @@ export function imagesAtATime({ caps }: Gpu): number {
 export interface RowSource {
   readonly config: EncoderConfig;
   readonly gpu: Gpu;
-  readonly set: TrainingSet;
-  readonly data: DataMark;
+  /** Patches numbered through, sample by sample. */
+  readonly set: {
+    readonly count: number;
+    readonly samples: readonly {
+      readonly first: number;
+      readonly count: number;
+      readonly patches: { readonly rows: Iterable<number> };
+    }[];
+  };
+  readonly data: Pick<DataMark, "patches">;
   readonly patches: PatchSource;
   readonly opened: OpenedEncoder;
 }

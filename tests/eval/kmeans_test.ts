@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { Rng } from "../../src/core/rng.ts";
 import { DataError, LimitError } from "../../src/core/errors.ts";
 import { kmeans, rowsInMemory } from "../../src/eval/kmeans.ts";
-import { adjustedRand } from "../../src/eval/rand_index.ts";
+import { adjustedRand } from "./rand_index.ts";
 import { kernelPaths, openGpu } from "../gpu/shared.ts";
 import { kmeansRef, lloydRef } from "../ref/kmeans.ts";
 
@@ -96,6 +96,18 @@ Deno.test("too few rows, too few that differ, and no number of clusters are refu
   const alike = { clusters: 2, seed: 0, start: Float32Array.from([0, 0, 5, 5]) };
   await assert.rejects(kmeans(gpu, few, alike), /cluster 1 is empty and all 3 rows of the largest are alike/);
   await assert.rejects(kmeans(gpu, few, { clusters: 0, seed: 0 }), LimitError);
+});
+
+Deno.test("a cluster that stays empty ends in an error", async () => {
+  // Rows that differ by less than the squares of their lengths are told in f32.
+  const rows = rowsInMemory("far", Float32Array.from([1e6, 0, 1e6, 0, 1e6 + 1 / 16, 0]), 2);
+  const start = Float32Array.from([1e6, 0, 1e6 + 1 / 16, 0]);
+  await assert.rejects(kmeans(gpu, rows, { clusters: 2, seed: 0, iterations: 3, start }), (error: DataError) => {
+    assert.ok(error instanceof DataError);
+    assert.match(error.message, /^Cannot cluster far: cluster 1 is empty after 7 iterations$/);
+    assert.equal(error.code, "empty-cluster");
+    return true;
+  });
 });
 
 Deno.test("the adjusted Rand index", () => {

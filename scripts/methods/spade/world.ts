@@ -8,7 +8,7 @@
  */
 
 import { alignRows } from "../../../src/core/text_table.ts";
-import { adjustedRand } from "../../../src/eval/rand_index.ts";
+import { adjustedRand } from "../../../tests/eval/rand_index.ts";
 import { openGpu } from "../../../tests/gpu/shared.ts";
 import {
   configOf,

@@ -7,16 +7,43 @@
 import type { Keys, Rule } from "../../core/config_key.ts";
 import { BULK_UNITS } from "../../data/cohort/bulk.ts";
 import { ConfigFormat, type ConfigOf, type ConfigRules } from "../../train/config/format.ts";
-import { ADAMW_KEYS, EVAL_KEYS, INPUT_KEYS, methodKey, OPTIM_KEYS } from "../../train/config/keys.ts";
+import type { EncoderConfig } from "../../train/config/encoder_config.ts";
+import {
+  ADAMW_KEYS,
+  BLOCK_KEYS,
+  CACHE_KEYS,
+  EVAL_KEYS,
+  INPUT_KEYS,
+  LORA_KEYS,
+  methodKey,
+  OPTIM_KEYS,
+} from "../../train/config/keys.ts";
 import { rateRule, tilesRule } from "../../train/config/optim.ts";
+
+const { encoder, adapter, image_size, workers } = INPUT_KEYS;
 
 const INPUT = {
   method: methodKey("bulk"),
+  train: {
+    kind: "choice",
+    of: ["features", "encoder"],
+    default: "features",
+    doc: "What is trained: a change of stored features, or the encoder itself by gradients through its tiles",
+  },
   features: {
     kind: "texts",
     default: [],
     doc: "Folders with a feature file a slide, as embed, TRIDENT, CLAM and STAMP write them",
   },
+  patches: {
+    kind: "texts",
+    default: [],
+    doc: "Of train=encoder: folders with a patch file a slide (HEST's patches/NAME.h5)",
+  },
+  encoder: { ...encoder, doc: `Of train=encoder: ${encoder.doc[0]!.toLowerCase()}${encoder.doc.slice(1)}` },
+  adapter,
+  image_size,
+  workers,
   expression: {
     kind: "text",
     default: null,
@@ -35,6 +62,12 @@ const INPUT = {
     nullable: true,
     doc:
       "Table (CSV or TSV) of slides: slide_id, case_id, fold_0, labels; without it names of TCGA are cut to patients",
+  },
+  modality: {
+    kind: "text",
+    default: null,
+    nullable: true,
+    doc: "Table (CSV or TSV) with a further vector of each patient (case_id, numbers), aligned too by contrastive arms",
   },
   labels: { kind: "texts", default: [], doc: "Columns of the table whose classes the report probes, before and after" },
   out: INPUT_KEYS.out,
@@ -76,7 +109,7 @@ const SPLIT = {
 } as const satisfies Keys;
 
 /** Ways of training. */
-export const ARMS = ["contrastive", "direct", "shuffled"] as const;
+export const ARMS = ["contrastive", "direct", "shuffled", "shuffled_direct"] as const;
 
 const MODEL = {
   arms: {
@@ -84,7 +117,7 @@ const MODEL = {
     default: ["contrastive", "direct"],
     doc:
       "What is trained, one after another from the same start on the same tiles: contrastive, direct (regression), " +
-      "shuffled (contrastive on exchanged patients, a control)",
+      "shuffled and shuffled_direct (the same on exchanged patients: controls)",
   },
   hidden: {
     kind: "number",
@@ -93,6 +126,13 @@ const MODEL = {
     max: 8192,
     integer: true,
     doc: "Width of the layer that changes tile features: h = x + W2 GELU(W1 LN(x)), W2 zero at the start",
+  },
+  ...BLOCK_KEYS,
+  pairing: {
+    kind: "choice",
+    of: ["bag", "tile"],
+    default: "bag",
+    doc: "What expression belongs to: the bag of a slide's tiles, or each tile by itself",
   },
   aggregate: { kind: "choice", of: ["mean", "gated"], default: "mean", doc: "How tiles become a bag" },
   attention_hidden: { kind: "number", default: 128, min: 1, max: 4096, integer: true, doc: "Width of gated attention" },
@@ -105,6 +145,12 @@ const MODEL = {
     min: 0.01,
     max: 10,
     doc: "Of the contrastive loss at the start; it is trained, and 0.01 at least",
+  },
+  lambda_kd: {
+    kind: "number",
+    default: 0,
+    min: 0,
+    doc: "Weight of the squared distance, by dimension, of tile features to those before training; 0 keeps none",
   },
   collapse: {
     kind: "number",
@@ -141,6 +187,13 @@ const OPTIM = {
   },
   grad_accum: OPTIM_KEYS.grad_accum,
   ...ADAMW_KEYS,
+  encoder_lr: {
+    ...ADAMW_KEYS.lr,
+    default: 2e-5,
+    doc: "Of train=encoder: learning rate of the encoder; lr is that of heads",
+  },
+  precision: OPTIM_KEYS.precision,
+  augment: { ...OPTIM_KEYS.augment, default: "none" },
   weight_decay: { ...ADAMW_KEYS.weight_decay, doc: "Decoupled weight decay of matrices" },
 } as const satisfies Keys;
 
@@ -152,7 +205,9 @@ export const BULK_KEYS = {
   genes: GENES,
   split: SPLIT,
   model: MODEL,
+  lora: LORA_KEYS,
   optim: OPTIM,
+  cache: { ...CACHE_KEYS, cache_views: { ...CACHE_KEYS.cache_views, default: 1 } },
   eval: {
     eval_every: { ...eval_every, default: 20 },
     save_every: { ...save_every, default: 0 },
@@ -164,7 +219,17 @@ export const BULK_KEYS = {
 /** A configuration. */
 export type BulkConfig = ConfigOf<typeof BULK_KEYS>;
 
+/** What the shared parts of training read of the encoder's side. */
+export function encoderConfig({ input, model, lora, optim, cache }: BulkConfig): EncoderConfig {
+  // Rates of the encoder's own blocks do not fall towards its input.
+  return { input, model, lora, optim: { ...optim, layer_decay: 1 }, cache };
+}
+
 const BULK_RULES: ConfigRules<BulkConfig> = {
+  adapt: (config, given) =>
+    config.input.train === "encoder" && !given.has("arms")
+      ? { ...config, model: { ...config.model, arms: ["contrastive"] } }
+      : config,
   rules: ({ model, optim, input }): Rule[] => {
     const strange = model.arms.find((arm) => !(ARMS as readonly string[]).includes(arm));
     return [
@@ -173,6 +238,24 @@ const BULK_RULES: ConfigRules<BulkConfig> = {
         strange === undefined && model.arms.length > 0 && new Set(model.arms).size === model.arms.length,
         `Cannot train: arms are ${model.arms.join(", ") || "none"}, wanted each of ${ARMS.join(", ")} at most once`,
         "arms=contrastive,direct",
+      ],
+      [
+        ["arms", "train"],
+        input.train !== "encoder" || model.arms.length === 1,
+        `Cannot train an encoder: arms are ${model.arms.join(", ")}, wanted one, for a run has one encoder`,
+        "arms=contrastive, and another run with arms=direct",
+      ],
+      [
+        ["train", "features"],
+        input.train !== "encoder" || input.features.length === 0,
+        "Cannot train an encoder on stored features: it is fed patches",
+        "patches=DIR in place of features, or train=features",
+      ],
+      [
+        ["patches", "train"],
+        input.train === "encoder" || input.patches.length === 0,
+        "Cannot change features of patches: train=features takes stored ones",
+        "train=encoder",
       ],
       [
         ["labels", "slides"],

@@ -13,10 +13,12 @@ import { classColumn, type CohortTable, type FoldPart, readCohort, shortList } f
 import { decodeText, parseNames } from "../../io/csv.ts";
 import { type Disk, readBytes } from "../../io/disk.ts";
 import { featureFilesOf } from "../../io/feature_folder.ts";
-import { checkContent, openFeatures } from "../../io/features.ts";
 import { sha256Of } from "../../io/checksum.ts";
 import type { FilesMark, Host } from "../../train/host.ts";
+import type { PatchTable } from "../../data/patch_reader.ts";
 import type { BulkConfig } from "./config.ts";
+import { type PatientVectors, readVectors, standardVectors } from "./modality.ts";
+import { featuresError, patchFilesOf, patchTableOf, readFeatures, readPatchFile } from "./slides.ts";
 
 /** A slide with its patient. */
 export interface BulkSlide {
@@ -26,13 +28,20 @@ export interface BulkSlide {
   readonly part: FoldPart;
   /** Tiles. */
   readonly count: number;
-  /** `[count, dim]`. */
-  readonly rows: Float32Array<ArrayBuffer>;
+  /** Number of its first tile among those of all slides. */
+  readonly first: number;
+  /** Stored features `[count, dim]`; none where patches are given. */
+  readonly rows?: Float32Array<ArrayBuffer> | undefined;
 }
 
 /** Data that are open. */
 export interface BulkData {
+  /** Width of stored features; 0 where patches are given. */
   readonly dim: number;
+  /** Patches of all slides, in their order, and the SHA-256 of each file. */
+  readonly patches?: { readonly table: PatchTable; readonly sha256: readonly string[] } | undefined;
+  /** Further vectors of patients. */
+  readonly modality?: PatientVectors | undefined;
   readonly slides: readonly BulkSlide[];
   readonly patients: readonly string[];
   readonly genes: readonly string[];
@@ -50,11 +59,14 @@ export interface BulkData {
 
 /** Slides, expression and pairs, before features are read. */
 async function pairsOf({ input }: BulkConfig, disk: Disk) {
-  for (const [key, hint] of [["features", "--features DIR"], ["expression", "expression=PATH"]] as const) {
+  const tiles = input.train === "encoder"
+    ? ["patches", "patches=DIR"] as const
+    : ["features", "--features DIR"] as const;
+  for (const [key, hint] of [tiles, ["expression", "expression=PATH"]] as const) {
     if (input[key]?.length) continue;
     throw new ConfigError(`Cannot train: ${key} is empty, wanted where it is`, { hint, context: { key } });
   }
-  const files = featureFilesOf(disk, input.features);
+  const files = input.train === "encoder" ? patchFilesOf(disk, input.patches) : featureFilesOf(disk, input.features);
   const table = input.slides === null
     ? undefined
     : readCohort(decodeText(readBytes(disk, input.slides), input.slides), input.slides);
@@ -75,11 +87,23 @@ async function pairsOf({ input }: BulkConfig, disk: Disk) {
 }
 
 /** Refuses what can be told before features are read. */
-export async function check(config: BulkConfig, { disk }: Pick<Host, "disk">): Promise<void> {
+export async function check(config: BulkConfig, host: Host): Promise<void> {
+  const { disk } = host;
+  const { input, cache } = config;
+  if (input.train === "encoder") {
+    await host.checkEncoder(input.encoder, input.adapter ?? undefined);
+    if (cache.cache === "disk" && cache.cache_dir !== null) host.checkFolder(cache.cache_dir, "cache_dir");
+  }
   const { table, pairs, bulk } = await pairsOf(config, disk);
   for (const column of config.input.labels) classColumn(table!, column);
   partsOf(config, pairs.patients.map(({ patient }) => patient), table);
   listedGenes(config, bulk.genes, disk);
+  vectorsOf(config, pairs.patients.map(({ patient }) => patient), disk);
+}
+
+/** Further vectors of patients, where a table of them is named. */
+function vectorsOf({ input }: BulkConfig, patients: readonly string[], disk: Disk): PatientVectors | undefined {
+  return input.modality === null ? undefined : readVectors(disk, input.modality, patients);
 }
 
 /** Genes of a list, as far as one was given. @throws {DataError} If the expression lacks one. */
@@ -177,26 +201,15 @@ export async function openData(config: BulkConfig, host: Host): Promise<BulkData
   );
   for (const note of notes) reporter.warn(note);
   const paths = pairs.patients.flatMap(({ slides }) => slides.map((slide) => files.get(slide)!));
-  const mark = await host.markFiles([
-    ...bulk.files,
-    ...config.input.slides === null ? [] : [config.input.slides],
-    ...paths,
-  ]);
-  const slides: BulkSlide[] = [];
-  let first: { readonly dim: number; readonly path: string } | undefined;
-  for (const [patient, { slides: own }] of pairs.patients.entries()) {
-    for (const slide of own) {
-      signal?.throwIfAborted();
-      const path = files.get(slide)!;
-      const read = await readSlide(disk, path);
-      first ??= { dim: read.dim, path };
-      if (read.dim !== first.dim) {
-        throw featuresError(path, `rows of ${read.dim} numbers`, `${first.dim} as in ${first.path}`);
-      }
-      slides.push({ slide, patient, part: parts[patient]!, count: read.count, rows: read.rows });
-      reporter.update("features", slides.length, paths.length, "slides");
-    }
-  }
+  const more = [config.input.slides, config.input.modality].filter((path) => path !== null);
+  const mark = await host.markFiles([...bulk.files, ...more, ...paths]);
+  const owners = pairs.patients.flatMap(({ slides }, patient) =>
+    slides.map((slide) => ({ slide, patient, part: parts[patient]!, path: files.get(slide)! }))
+  );
+  const opened = config.input.train === "encoder"
+    ? await openPatchSlides(owners, host)
+    : await openStored(owners, { disk, reporter, signal });
+  const modality = vectorsOf(config, patients, disk);
   const labels = new Map(config.input.labels.map((column) => {
     const fields = classColumn(table!, column);
     const of = new Map(table!.rows.map((row, i) => [row.case, fields[i]!]));
@@ -204,32 +217,57 @@ export async function openData(config: BulkConfig, host: Host): Promise<BulkData
   }));
   const manifest = sha256Of(genes.join("\n"));
   return {
-    ...{ dim: first!.dim, slides, patients, genes, rna, statistics: { mean, std }, unit: bulk.unit, manifest },
+    ...opened,
+    ...{ patients, genes, rna, statistics: { mean, std }, unit: bulk.unit, manifest },
     ...{ labels, notes, mark },
+    ...(modality && { modality: standardVectors(modality, parts) }),
   };
 }
 
-function featuresError(path: string, found: string, expected: string): DataError {
-  return new DataError(`Cannot use features of ${path}: ${found}, expected ${expected}`, {
-    code: "features",
-    hint: "Embed that slide again with the encoder of the others",
-    context: { file: path, found, expected },
-  });
+/** A slide before it is read. */
+type OwnedSlide = Omit<BulkSlide, "count" | "first" | "rows"> & { readonly path: string };
+
+type OpenedSlides = Pick<BulkData, "slides" | "dim" | "patches">;
+
+/** Reads the stored features of all slides. */
+async function openStored(
+  owners: readonly OwnedSlide[],
+  { disk, reporter, signal }: Pick<Host, "disk" | "reporter" | "signal">,
+): Promise<OpenedSlides> {
+  const slides: BulkSlide[] = [];
+  let first: { readonly dim: number; readonly path: string } | undefined;
+  let tiles = 0;
+  for (const { path, ...owner } of owners) {
+    signal?.throwIfAborted();
+    const read = await readFeatures(disk, path);
+    first ??= { dim: read.dim, path };
+    if (read.dim !== first.dim) {
+      throw featuresError(path, `rows of ${read.dim} numbers`, `${first.dim} as in ${first.path}`);
+    }
+    slides.push({ ...owner, count: read.count, first: tiles, rows: read.rows });
+    tiles += read.count;
+    reporter.update("features", slides.length, owners.length, "slides");
+  }
+  return { slides, dim: first!.dim };
 }
 
-async function readSlide(disk: Disk, path: string) {
-  const file = await openFeatures(disk.open(path, "read"));
-  try {
-    const { count, dim } = file;
-    if (count === 0) throw featuresError(path, "it has no rows", "at least one");
-    const rows = Float32Array.from(await file.read());
-    await checkContent(file, rows);
-    const bad = rows.findIndex((value) => !Number.isFinite(value));
-    if (bad < 0) return { count, dim, rows };
-    throw featuresError(path, `row ${Math.floor(bad / dim)}, column ${bad % dim} is ${rows[bad]}`, "a finite number");
-  } finally {
-    file.close();
+/** Looks at the patch files of all slides. */
+async function openPatchSlides(owners: readonly OwnedSlide[], host: Host): Promise<OpenedSlides> {
+  const { disk, reporter, signal } = host;
+  const slides: BulkSlide[] = [];
+  const files: { path: string; count: number; size: number }[] = [];
+  const sha256: string[] = [];
+  let tiles = 0;
+  for (const { path, ...owner } of owners) {
+    signal?.throwIfAborted();
+    const file = await readPatchFile(disk, path);
+    files.push({ path, ...file });
+    sha256.push((await host.markFiles([path])).fingerprint);
+    slides.push({ ...owner, count: file.count, first: tiles });
+    tiles += file.count;
+    reporter.update("patches", slides.length, owners.length, "slides");
   }
+  return { slides, dim: 0, patches: { table: patchTableOf(files), sha256 } };
 }
 
 /** Tiles of a slide in an epoch, drawn with replacement: the same whatever is trained. */
@@ -239,4 +277,10 @@ export function drawTiles(
 ): Uint32Array {
   const rng = new Rng(seed, streamOf(`tiles of ${slide} in epoch ${epoch}`));
   return Uint32Array.from({ length: tiles }, () => rng.below(count));
+}
+
+/** Tiles of a slide that are looked at beside training: all, or as many at random, the same in every run. */
+export function probeTiles({ slide, count }: Pick<BulkSlide, "slide" | "count">, most: number): Uint32Array {
+  if (count <= most) return Uint32Array.from({ length: count }, (_, t) => t);
+  return new Rng(0, streamOf(`tiles of ${slide} to look at`)).permutation(count).slice(0, most).sort();
 }

@@ -20,32 +20,71 @@ import { fitChosenRidge } from "../../eval/ridge_choice.ts";
 import type { ProbeDelta, ProbeRow, ProbesEvidence, ProbeTask } from "../../report/probes_evidence.ts";
 import { EVIDENCE_SCHEMA, type MethodFacts } from "../../report/run_evidence.ts";
 import type { EvidenceContext, MethodEvidence } from "../method.ts";
-import type { Arm } from "./model.ts";
-import type { BulkSession } from "./training.ts";
+import { probeTiles } from "./data.ts";
+import type { Arm, BulkArm } from "./model.ts";
+import type { BulkSession } from "./session.ts";
+import type { SlideTiles } from "./tiles.ts";
 
 /** What arms are called. */
 const LABELS: Readonly<Record<Arm, string>> = {
   contrastive: "Contrastive",
   direct: "Direct",
   shuffled: "Contrastive, patients exchanged",
+  shuffled_direct: "Direct, patients exchanged",
 };
 
 /** Draws of a bootstrap; fewer where each is over many genes. */
 const DRAWS = { most: 1000, many: 200, genes: 200 } as const;
 
-/** Mean of the tiles of each patient's slides, `[patients, dim]`. */
-export async function patientMeans(
-  { data: { slides, patients, dim } }: Pick<BulkSession, "data">,
-  change?: (rows: Float32Array) => Promise<Float32Array>,
-): Promise<Table> {
-  const data = new Float64Array(patients.length * dim);
-  const counts = new Float64Array(patients.length);
-  for (const { patient, rows, count } of slides) {
-    const made = change ? await change(rows) : rows;
-    counts[patient]!++;
-    for (let i = 0; i < made.length; i++) data[patient * dim + i % dim]! += made[i]! / count;
+/** Tiles that are embedded at a time. */
+const TILES = 8192;
+
+/** Slides with the tiles that are looked at, some at a time. */
+function* portions({ data: { slides }, tiles }: Pick<BulkSession, "data" | "tiles">): Generator<SlideTiles[]> {
+  let [some, held]: [SlideTiles[], number] = [[], 0];
+  for (const slide of slides) {
+    const of = { slide, tiles: probeTiles(slide, tiles.most) };
+    some.push(of);
+    held += of.tiles.length;
+    if (held < TILES) continue;
+    yield some;
+    [some, held] = [[], 0];
   }
-  return { rows: patients.length, columns: dim, data: data.map((sum, i) => sum / counts[Math.floor(i / dim)]!) };
+  if (some.length > 0) yield some;
+}
+
+/** Features of patients. */
+export interface PatientMeans {
+  /** Mean of the tiles of each patient's slides, `[patients, dim]`. */
+  readonly means: Table;
+  /** How far tiles have moved: root of the squared differences over that of the squares before. */
+  readonly moved: number;
+}
+
+/** Mean of the tiles of each patient's slides; before training unless an arm is given. */
+export async function patientMeans(
+  session: Pick<BulkSession, "data" | "tiles">,
+  arm?: BulkArm,
+): Promise<PatientMeans> {
+  const { data: { patients, slides }, tiles: { dim } } = session;
+  const data = new Float64Array(patients.length * dim);
+  let [moved, square] = [0, 0];
+  for (const of of portions(session)) {
+    const given = await session.tiles.given(of);
+    const made = arm ? await session.tiles.now(arm, of) : given;
+    for (let i = 0; i < made.length; i++) {
+      moved += (made[i]! - given[i]!) ** 2;
+      square += given[i]! ** 2;
+    }
+    let at = 0;
+    for (const { slide: { patient }, tiles } of of) {
+      const own = slides.reduce((n, slide) => n + Number(slide.patient === patient), 0);
+      for (let t = 0; t < tiles.length; t++) {
+        for (let j = 0; j < dim; j++) data[patient * dim + j]! += made[at++]! / (tiles.length * own);
+      }
+    }
+  }
+  return { means: { rows: patients.length, columns: dim, data }, moved: square > 0 ? Math.sqrt(moved / square) : 0 };
 }
 
 /** What a probe says of test patients, and how good that is on some of them. */
@@ -174,19 +213,22 @@ function deltasOf(
 export async function probesOf(session: BulkSession): Promise<ProbesEvidence> {
   const { data: { notes }, arms, config } = session;
   const sides = sidesOf(session);
-  const base = judge(session, await patientMeans(session), sides);
+  const base = judge(session, (await patientMeans(session)).means, sides);
   const everyone = sides.test.map((_, i) => i);
-  const row = (id: string, label: string, judged: readonly Judged[]): ProbeRow => ({
+  const row = (id: string, label: string, judged: readonly Judged[], note?: string): ProbeRow => ({
     id,
     label,
+    ...(note !== undefined && { note }),
     values: judged.map((one) => one.score(everyone)),
   });
-  const rows = [row("base", "Features as given", base)];
+  const rows = [row("base", session.encoder ? "Encoder before training" : "Features as given", base)];
   const deltas: ProbeDelta[] = [];
   const count = session.data.genes.length > DRAWS.genes ? DRAWS.many : DRAWS.most;
-  for (const { arm } of arms) {
-    const own = judge(session, await patientMeans(session, (tiles) => session.embed(arm, tiles)), sides);
-    rows.push(row(arm, LABELS[arm], own));
+  for (const trained of arms) {
+    const { arm } = trained;
+    const { means, moved } = await patientMeans(session, trained);
+    const own = judge(session, means, sides);
+    rows.push(row(arm, LABELS[arm], own, `tiles moved by ${fixed(moved, 2)} of their length`));
     deltas.push(...deltasOf(arm, base, own, { seed: config.optim.seed, count }));
   }
   return {
@@ -199,7 +241,7 @@ export async function probesOf(session: BulkSession): Promise<ProbesEvidence> {
 /** The table for people. */
 function linesOf({ tasks, rows, deltas }: ProbesEvidence): string[] {
   const head = ["features", ...tasks.map(({ name }) => name), "mean difference"];
-  const body = rows.map(({ id, label, values }) => {
+  const body = rows.map(({ id, label, note, values }) => {
     const all = deltas.find((one) => one.id === id && one.task === tasks.length);
     const cells = values.map((value, t) => {
       const delta = deltas.find((one) => one.id === id && one.task === t);
@@ -209,22 +251,28 @@ function linesOf({ tasks, rows, deltas }: ProbesEvidence): string[] {
       (all.low === undefined || all.high === undefined
         ? `${signed(all.value, 3)}; no interval: ${all.reason}`
         : `${signed(all.value, 3)} (${signed(all.low, 3)} to ${signed(all.high, 3)} over test patients)`);
-    return [label, ...cells, range ?? ""];
+    return [label, ...cells, range ?? "", note ?? ""];
   });
-  return ["", ...alignRows([head, ...body]), ""];
+  return ["", ...alignRows([[...head, ""], ...body]), ""];
 }
 
 /** Measures what was learnt on patients that are held out. */
 export async function bulkEvidence(session: BulkSession, { folder, end }: EvidenceContext): Promise<MethodEvidence> {
-  const { config, data, gpu } = session;
+  const { config, data, gpu, encoder } = session;
   const probes = await probesOf(session);
   const method: MethodFacts = {
     name: "bulk",
     label: "Bulk RNA",
-    use: {
-      title: "Change other features as an arm does",
-      code: `deno task embed FEATURES --run ${folder} --form ${config.model.arms[0]} --out features_bulk`,
-    },
+    use: encoder
+      ? {
+        title: "Embed patches with the encoder",
+        code:
+          `deno task embed PATCHES --encoder ${config.input.encoder} --adapter ${folder}/checkpoints/last --out features`,
+      }
+      : {
+        title: "Change other features as an arm does",
+        code: `deno task embed FEATURES --run ${folder} --form ${config.model.arms[0]} --out features_bulk`,
+      },
     columns: { loss: "Loss of the arm", smooth_rank: "Smooth rank of features", samples_per_second: "Bags a second" },
     columns_note: "Arms are stages one after another; their losses are of different kinds and are not to be compared.",
   };
@@ -242,13 +290,20 @@ export async function bulkEvidence(session: BulkSession, { folder, end }: Eviden
       title: `Bulk RNA of ${data.patients.length} patients: ${config.model.arms.join(", ")}`,
       method,
       seed: config.optim.seed,
+      data: {
+        name: [...config.input.features, ...config.input.patches].join(", "),
+        genes: data.genes.length,
+        samples: data.slides.map(({ slide, patient, part, count }) => ({
+          ...{ sample: slide, donor: data.patients[patient]!, split: part, spots: count },
+        })),
+      },
       stages: config.model.arms.map((name, i, all) => {
         const each = Math.round(end.state.step / all.length);
         return { name, from: i * each, to: (i + 1) * each };
       }),
       warnings: data.notes.map((text) => ({ text })),
     },
-    precision: "f32",
+    precision: encoder ? config.optim.precision : "f32",
     lines: linesOf(probes),
     json: { probes: { tasks: probes.tasks, rows: probes.rows, deltas: probes.deltas } },
   };

@@ -20,9 +20,10 @@ import { applyLinear, applyNorm, type LinearLayer, linearLayer, normLayer } from
 import type { Parameters } from "../../nn/parameters.ts";
 import { createSequential, torchLinear } from "../../nn/sequential.ts";
 import { sigmoid, square, tanh } from "../../ops/activation.ts";
-import { mul, sub } from "../../ops/binary.ts";
+import { add, mul, sub } from "../../ops/binary.ts";
 import { l2Normalize } from "../../ops/l2_normalize.ts";
 import { meanAll } from "../../ops/reduce.ts";
+import { affine } from "../../ops/scale.ts";
 import { segmentPool } from "../../ops/segment_pool.ts";
 import { segmentSoftmax } from "../../ops/segment_softmax.ts";
 import type { Losses } from "../../train/step_model.ts";
@@ -39,12 +40,14 @@ export interface BulkFields {
   readonly rna: Tensor;
   /** Added to the similarities `[B, B]`: 0, or -1e9 where two bags are of one patient. */
   readonly mask: Tensor;
+  /** A further vector of the patients `[B, M]`, such as of reports. */
+  readonly modality?: Tensor | undefined;
 }
 
 /** An arm with its parameters. */
 export interface BulkArm {
   readonly arm: Arm;
-  /** Appends the change of tile features. @param x `[R, d]`. @returns `[R, d]`. */
+  /** Appends the change of tile features; none where the encoder trains. @param x `[R, d]`. @returns `[R, d]`. */
   tiles(g: Plan, x: Tensor): Tensor;
   /** Appends the aggregate of bags. @param h `[R, d]`. @returns `[B, d]`. */
   bags(g: Plan, h: Tensor, bound: Tensor): Tensor;
@@ -76,29 +79,51 @@ function aggregate(
   };
 }
 
-/** Adds an arm; arms of one seed start alike where they are alike. */
-export function createArm(
+/** Adds the change of tile features. */
+function change(
   parameters: Parameters,
   arm: Arm,
-  { dim, genes }: { dim: number; genes: number },
-  { model, optim: { seed } }: Pick<BulkConfig, "model" | "optim">,
-): BulkArm {
-  const rng = (name: string) => moduleRng(seed, name);
+  dim: number,
+  { model, optim: { seed } }: ArmConfig,
+): BulkArm["tiles"] {
   const norm = normLayer(parameters, `${arm}.tiles.norm`, dim, 1e-5);
-  const first = torchLinear(parameters, `${arm}.tiles.1`, [dim, model.hidden], rng("tiles.1"));
+  const first = torchLinear(parameters, `${arm}.tiles.1`, [dim, model.hidden], moduleRng(seed, "tiles.1"));
   const second = linearLayer(parameters, `${arm}.tiles.2`, model.hidden, dim, {
     weightInit: constant(0),
     biasInit: constant(0),
   });
+  return (g, x) =>
+    applyLinear(g, second, applyLinear(g, first, applyNorm(g, norm, x), { act: "gelu" }), { residual: x });
+}
+
+/** The losses of all pairs of modalities, with one temperature. */
+function pairwise(g: Plan, sides: readonly Tensor[], inverse: Tensor, mask: Tensor): Tensor {
+  const pairs = sides.flatMap((a, i) => sides.slice(i + 1).map((c) => maskedClip(g, a, c, inverse, mask)));
+  const sum = pairs.reduce((a, b) => add(g, a, b));
+  return pairs.length === 1 ? sum : affine(g, sum, 1 / pairs.length);
+}
+
+type ArmConfig = Pick<BulkConfig, "input" | "model" | "optim">;
+
+/** Widths of what an arm sees. */
+export interface ArmSizes {
+  /** Of a tile's features. */
+  readonly dim: number;
+  readonly genes: number;
+  /** Of the further vector of patients; without it there is none. */
+  readonly modality?: number | undefined;
+}
+
+/** Adds an arm; arms of one seed start alike where they are alike. */
+export function createArm(parameters: Parameters, arm: Arm, sizes: ArmSizes, config: ArmConfig): BulkArm {
+  const { dim, genes } = sizes;
+  const { input, model, optim: { seed } } = config;
+  const rng = (name: string) => moduleRng(seed, name);
   const linear = (name: string, from: number, to: number): LinearLayer =>
     torchLinear(parameters, `${arm}.${name}`, [from, to], rng(name));
-  const base = {
-    arm,
-    tiles: (g: Plan, x: Tensor) =>
-      applyLinear(g, second, applyLinear(g, first, applyNorm(g, norm, x), { act: "gelu" }), { residual: x }),
-    bags: aggregate(dim, model, linear),
-  };
-  if (arm === "direct") {
+  const tiles = input.train === "encoder" ? (_: Plan, x: Tensor) => x : change(parameters, arm, dim, config);
+  const base = { arm, tiles, bags: aggregate(dim, model, linear) };
+  if (arm.endsWith("direct")) {
     const head = linear("head", dim, genes);
     return {
       ...base,
@@ -108,17 +133,24 @@ export function createArm(
     };
   }
   const image = linear("image", dim, model.width);
-  const { rna_hidden: d, rna_dropout: p } = model;
-  const layer = (from: number) => [["linear", from, d], ["layernorm", d], ["relu"], ["dropout", p]] as const;
-  const parts = [...layer(genes), ...layer(d), ["linear", d, model.width] as const];
-  const rnaEncoder = createSequential(parameters, `${arm}.rna`, parts, rng("rna"));
+  const encoder = (name: string, width: number) => {
+    const { rna_hidden: d, rna_dropout: p } = model;
+    const layer = (from: number) => [["linear", from, d], ["layernorm", d], ["relu"], ["dropout", p]] as const;
+    const parts = [...layer(width), ...layer(d), ["linear", d, model.width] as const];
+    return createSequential(parameters, `${arm}.${name}`, parts, rng(name));
+  };
+  const rnaEncoder = encoder("rna", genes);
+  const further = sizes.modality === undefined ? undefined : encoder("modality", sizes.modality);
   const logScale = parameters.add(`${arm}.logit_scale`, [1], { init: constant(Math.log(1 / model.temperature)) });
   return {
     ...base,
-    losses(g, h, { bound, rna, mask }, training) {
-      const a = l2Normalize(g, applyLinear(g, image, base.bags(g, h, bound)));
-      const c = l2Normalize(g, rnaEncoder.forward(g, rna, training));
-      return { loss: maskedClip(g, a, c, boundedInverse(g, logScale, { least: 0.01 }), mask) };
+    losses(g, h, { bound, rna, mask, modality }, training) {
+      const sides = [
+        applyLinear(g, image, base.bags(g, h, bound)),
+        rnaEncoder.forward(g, rna, training),
+        ...further ? [further.forward(g, modality!, training)] : [],
+      ].map((side) => l2Normalize(g, side));
+      return { loss: pairwise(g, sides, boundedInverse(g, logScale, { least: 0.01 }), mask) };
     },
   };
 }

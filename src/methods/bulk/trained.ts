@@ -4,17 +4,19 @@
  * @module
  */
 
-import { WeightsError } from "../../core/errors.ts";
+import { ConfigError, WeightsError } from "../../core/errors.ts";
 import { Parameters } from "../../nn/parameters.ts";
 import type { FoundCheckpoint } from "../../train/run.ts";
 import type { FeatureRun } from "../method.ts";
 import type { BulkConfig } from "./config.ts";
 import { type Arm, createArm } from "./model.ts";
-import { BULK_FILES, loadArms, tileModel } from "./training.ts";
+import { tileModel } from "./tiles.ts";
+import { BULK_FILES, loadArms } from "./training.ts";
 
 interface Facts {
   readonly dim: number;
   readonly genes: number;
+  readonly modality?: number;
 }
 
 function factsOf({ read, path }: FoundCheckpoint): Facts {
@@ -40,6 +42,13 @@ function factsOf({ read, path }: FoundCheckpoint): Facts {
 
 /** A run, for features that it has not seen. @throws {WeightsError} If the checkpoint lacks a file, or one is damaged. */
 export function featureRun(config: BulkConfig, found: FoundCheckpoint): FeatureRun {
+  if (config.input.train === "encoder") {
+    throw new ConfigError(`Cannot embed features with ${found.path}: its encoder takes patches`, {
+      code: "method-unsupported",
+      hint: `Embed patches with --encoder ${config.input.encoder} --adapter ${found.path}`,
+      context: { checkpoint: found.path },
+    });
+  }
   const sizes = factsOf(found);
   return {
     dim: sizes.dim,

@@ -4,11 +4,10 @@
  * @module
  */
 
-import { ConfigError, DataError, WeightsError } from "../../core/errors.ts";
+import { ConfigError, DataError } from "../../core/errors.ts";
 import type { Reporter } from "../../core/reporter.ts";
 import { lossStatistics } from "../../data/genes/vocabulary.ts";
-import { checkFed } from "../../models/opened_encoder.ts";
-import type { AdapterFacts } from "../../train/checkpoint.ts";
+import { adapterFacts, agreeEncoder, encoderFacts, fedFacts } from "../../train/encoder_state.ts";
 import { sampleBatches } from "../../data/sampler.ts";
 import { Schedule, type ScheduleOptions } from "../../train/schedule.ts";
 import { trainingSettings } from "../../train/settings.ts";
@@ -224,48 +223,25 @@ function stagesOf(session: SealSession, panel: readonly number[]): Stage[] {
 }
 
 function inputsOf({ opened, data, config }: SealSession): RunInputs {
-  const hint = "Bring them back, or begin anew with --overwrite";
   return {
     settings: trainingSettings(config),
     facts: {
-      encoder: opened.name,
-      weights: opened.weightsHash,
-      adapter: opened.adapterHash ?? null,
+      ...encoderFacts(opened),
       data: data.fingerprint,
-      image_size: opened.encoder.spec.input.size,
-      preparation: opened.preparation,
+      ...fedFacts(opened),
     },
     agree(state, path, checked) {
-      if (state.weights !== opened.weightsHash) {
-        throw new WeightsError(`Cannot go on with ${path}: the weights of ${opened.name} changed since`, {
-          hint,
-          context: { given: opened.weightsHash, wanted: state.weights },
-        });
-      }
-      if (state.adapter !== undefined && state.adapter !== (opened.adapterHash ?? null)) {
-        throw new WeightsError(`Cannot go on with ${path}: the adapter it started from changed since`, {
-          hint,
-          context: { given: opened.adapterHash, wanted: state.adapter },
-        });
-      }
-      checkFed(state, opened, path, config.input.image_size);
+      agreeEncoder(state, path, opened, config.input.image_size);
       if (!data.agrees(String(state.data))) {
         const what = checked ? "expression or images" : "or this version reads them otherwise than the one before";
         throw new DataError(`Cannot go on with ${path}: the data changed since, ${what}`, {
-          hint,
+          hint: "Bring them back, or begin anew with --overwrite",
           context: { given: data.fingerprint, wanted: state.data },
         });
       }
     },
     verify: () => data.check(),
   };
-}
-
-/** How the encoder is named to PEFT. */
-function adapterFacts({ opened, config }: SealSession): AdapterFacts {
-  const { lora_dropout: dropout, use_rslora: rsLora } = config.lora;
-  const { source, input } = opened.encoder.spec;
-  return { dropout, rsLora, baseModel: source.repo ?? opened.name, imageSize: input.size };
 }
 
 /**
@@ -290,7 +266,7 @@ export function sealTraining(session: SealSession, panel: readonly number[]): Tr
       later: "Lower the learning rates, or set clip_norm",
     },
     inputs: inputsOf(session),
-    files: () => modelFiles(model, set.vocabulary, adapterFacts(session)),
+    files: () => modelFiles(model, set.vocabulary, adapterFacts(session.opened, session.config.lora)),
     load: (read, where) => loadModel(model, read, where),
   };
 }

@@ -9,11 +9,11 @@ import type { BLOCK_KEYS, CACHE_KEYS, INPUT_KEYS, LORA_KEYS, OPTIM_KEYS } from "
 
 /** Values of the shared keys. */
 export interface EncoderConfig {
-  readonly input: ValuesOf<typeof INPUT_KEYS>;
+  readonly input: Pick<ValuesOf<typeof INPUT_KEYS>, "encoder" | "adapter" | "image_size" | "out">;
   /** `model: linprobe` freezes the encoder. */
   readonly model: ValuesOf<typeof BLOCK_KEYS> & { readonly model?: string };
   readonly lora: ValuesOf<typeof LORA_KEYS>;
-  readonly optim: ValuesOf<typeof OPTIM_KEYS>;
+  readonly optim: Pick<ValuesOf<typeof OPTIM_KEYS>, "precision" | "augment" | "layer_decay" | "seed">;
   readonly cache: ValuesOf<typeof CACHE_KEYS>;
 }
 

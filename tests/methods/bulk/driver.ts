@@ -3,7 +3,10 @@
 import type { Gpu } from "../../../src/gpu/device.ts";
 import type { BulkConfig } from "../../../src/methods/bulk/config.ts";
 import type { BulkData } from "../../../src/methods/bulk/data.ts";
-import { type BulkSession, bulkTraining, openSession } from "../../../src/methods/bulk/training.ts";
+import { type BulkSession, openSession } from "../../../src/methods/bulk/session.ts";
+import { bulkTraining } from "../../../src/methods/bulk/training.ts";
+import { hostOf } from "../../../src/run/host.ts";
+import { SILENT } from "../../../src/core/reporter.ts";
 import { trainIn, Watched } from "../../train/driver.ts";
 
 /** Trains; `after` that many logged steps the run is stopped. */
@@ -18,7 +21,7 @@ export async function trainWorld(
     begin?: (session: BulkSession) => void;
   } = {},
 ): Promise<{ session: BulkSession; folder: string; reason: string }> {
-  const session = await openSession(gpu, config, data);
+  const session = await openSession(gpu, config, data, hostOf(SILENT));
   begin(session);
   const { reason } = await trainIn(folder, bulkTraining(session), new Watched(after));
   return { session, folder, reason };

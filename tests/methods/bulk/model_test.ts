@@ -13,8 +13,15 @@ import { maskedClip, NO_NEGATIVE } from "../../../src/losses/masked_clip.ts";
 import { drawTiles } from "../../../src/methods/bulk/data.ts";
 import { probesOf } from "../../../src/methods/bulk/evidence.ts";
 import { type Arm, createArm } from "../../../src/methods/bulk/model.ts";
-import { bulkBatch, type BulkSession, bulkStep, expressionOf } from "../../../src/methods/bulk/training.ts";
+import { bulkBatch, bulkStep, expressionOf } from "../../../src/methods/bulk/batch.ts";
+import type { BulkSession } from "../../../src/methods/bulk/session.ts";
+import { storedTiles } from "../../../src/methods/bulk/tiles.ts";
 import { Parameters } from "../../../src/nn/parameters.ts";
+import { square, tanh } from "../../../src/ops/activation.ts";
+import { sub } from "../../../src/ops/binary.ts";
+import { matmul } from "../../../src/ops/matmul.ts";
+import { meanAll } from "../../../src/ops/reduce.ts";
+import { vectorInput } from "../../../src/train/row_input.ts";
 import { AdamW } from "../../../src/optim/adamw.ts";
 import { cosineSchedule } from "../../../src/optim/schedule.ts";
 import { Step } from "../../../src/train/step.ts";
@@ -69,7 +76,9 @@ async function losses(on: typeof gpu, arm: Arm, aggregate: string, micro?: numbe
       }),
     ),
   );
-  const step = await Step.compile<Float32Array>(bulkStep(parameters, model, { dim, genes, bags: batch }), optimizer, {
+  const source = await storedTiles(on, { arms: [], dim, features: () => new Float32Array() });
+  const sizes = { genes, bags: batch, tiles, pairing: "bag", lambdaKd: 0 } as const;
+  const step = await Step.compile(bulkStep(parameters, model, source, sizes), optimizer, {
     batch,
     rows: batch * tiles,
     ...(micro !== undefined && { micro }),
@@ -127,12 +136,53 @@ for (const { path, on } of kernelPaths(gpu)) {
   });
 }
 
+Deno.test("the published gradient of a bag, whole and a tile at a time", async () => {
+  for (const micro of [undefined, 3, 1]) {
+    const parameters = new Parameters(gpu);
+    const w = parameters.add("w", [2, 2], { init: () => Float32Array.of(0.5, -0.2, 0.1, 0.4) });
+    const { bags } = createArm(
+      parameters,
+      "direct",
+      { dim: 2, genes: 1 },
+      configOf({ train: "encoder", features: "[]" }),
+    );
+    parameters.allocate();
+    const optimizer = new AdamW(parameters, [{ match: () => true }]);
+    const step = await Step.compile<Float32Array>(
+      {
+        parameters,
+        rows: { dim: 2, input: vectorInput(2, (g, x) => tanh(g, matmul(g, x, w, { transB: true }))) },
+        fields: (store) => ({ bound: store.tensor("bound", "bound", [2], "u32") }),
+        objective(g, z, { bound }) {
+          const target = g.constant("target", [1, 2], "f32", () => Float32Array.of(1, 0));
+          return { loss: meanAll(g, square(g, sub(g, bags(g, z!, bound!), target))) };
+        },
+      },
+      optimizer,
+      { batch: 1, rows: 4, ...(micro !== undefined && { micro }) },
+    );
+    const rows = [[1, 2], [0, 1], [-1, 1], [2, 0]].map((row) => Float32Array.from(row));
+    await step.submit(0, () => ({ rows, fields: { bound: Uint32Array.of(0, 4) } }));
+    const [{ loss }] = await step.readMetrics() as [{ loss: number }];
+    const { data } = (await optimizer.read()).get("exp_avg.w")!;
+    const wanted = [-0.294372, -0.880677, 0.14798, 0.271877];
+    assert.ok(Math.abs(loss - 0.563732) < 1e-6, `${loss}`);
+    // The first moment is a tenth of the gradient.
+    wanted.forEach((value, i) =>
+      assert.ok(Math.abs(10 * data[i]! - value) < 2e-6, `${10 * data[i]!}, wanted ${value}`)
+    );
+    step.destroy();
+    optimizer.destroy();
+    parameters.destroy();
+  }
+});
+
 const SMALL = {
   ...{ steps: 12, batch_size: 6, tiles: 4, lr: 1e-3, hidden: 8, rna_hidden: 8, width: 4, log_every: 1, eval_every: 1 },
   arms: "contrastive,direct,shuffled",
 };
 
-Deno.test("all arms draw the same tiles; the control exchanges every patient within its part; bags of one patient are masked", () => {
+Deno.test("all arms draw the same tiles; the control exchanges every patient within its part; bags of one patient are masked", async () => {
   const data = makeWorld(0, 40, 6);
   const [a] = data.slides;
   const draw = { tiles: 4, seed: 1, epoch: 3 };
@@ -146,11 +196,13 @@ Deno.test("all arms draw the same tiles; the control exchanges every patient wit
     assert.equal(data.slides[of]!.part, data.slides[p]!.part);
   });
   const twins = [data.slides[0]!, { ...data.slides[1]!, patient: 0 }, data.slides[2]!];
-  const { fields, rows } = bulkBatch(data, twins, expressionOf(data, "direct", 1), draw);
-  assert.deepEqual([...fields.mask], [0, NO_NEGATIVE, 0, NO_NEGATIVE, 0, 0, 0, 0, 0].map(Math.fround));
-  assert.deepEqual([...fields.bound], [0, 4, 8, 12]);
-  assert.equal(rows.length, 12);
-  assert.deepEqual([...fields.rna.subarray(0, 100)], [...fields.rna.subarray(100, 200)]);
+  const source = await storedTiles(gpu, { arms: [], dim: data.dim, features: ({ rows }) => rows! });
+  const own = expressionOf(data, "direct", 1);
+  const { fields, rows } = await bulkBatch(data, source, twins, own, { ...draw, pairing: "bag", lambdaKd: 0 });
+  assert.deepEqual([...fields!.mask!], [0, NO_NEGATIVE, 0, NO_NEGATIVE, 0, 0, 0, 0, 0].map(Math.fround));
+  assert.deepEqual([...fields!.bound!], [0, 4, 8, 12]);
+  assert.equal(rows!.length, 12);
+  assert.deepEqual([...fields!.rna!.subarray(0, 100)], [...fields!.rna!.subarray(100, 200)]);
 });
 
 Deno.test("stopped in any arm, a run goes on to the same bytes; unchanged features have equal probes", async () => {

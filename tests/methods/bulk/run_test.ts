@@ -33,7 +33,7 @@ async function writeSlides(to: string, change: (name: string, rows: Float32Array
   for (const { patient, rows } of world.slides) {
     for (const suffix of patient % 5 === 0 ? ["01Z-00-DX1", "01Z-00-DX2"] : ["01Z-00-DX1"]) {
       const name = `${barcode(patient)}-${suffix}`;
-      const own = change(name, rows);
+      const own = change(name, rows!);
       const table = { count: own.length / KW1.dim, dim: KW1.dim, attributes: { encoder: "world" } };
       await writeFeatures(disk, `${to}/${name}.h5`, "h5", table, (a, b) => own.slice(a * KW1.dim, b * KW1.dim));
     }

@@ -18,7 +18,7 @@ export function configOf(given: Readonly<Record<string, string | number | boolea
 }
 
 /** Product of a row with a matrix `[from, to]`. */
-function times(row: ArrayLike<number>, matrix: Float32Array, to: number): Float64Array {
+export function times(row: ArrayLike<number>, matrix: Float32Array, to: number): Float64Array {
   const out = new Float64Array(to);
   for (let i = 0; i < row.length; i++) for (let j = 0; j < to; j++) out[j]! += row[i]! * matrix[i * to + j]!;
   return out;
@@ -64,7 +64,7 @@ export function makeWorld(seed: number, patients: number, tiles: number): BulkDa
     ];
     times(cause, r, genes).forEach((value, g) => raw[p * genes + g] = value + 0.5 * rng.normal());
     const part: FoldPart = p >= 0.75 * patients ? "test" : p % 10 === 0 ? "val" : "train";
-    return { slide: `slide ${p}`, patient: p, part, count: tiles, rows };
+    return { slide: `slide ${p}`, patient: p, part, count: tiles, first: p * tiles, rows };
   });
   const train = slides.filter(({ part }) => part === "train").map(({ patient }) => patient);
   const [mean, std] = [new Float64Array(genes), new Float64Array(genes)];

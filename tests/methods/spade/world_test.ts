@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { WeightsError } from "../../../src/core/errors.ts";
 import { kmeans } from "../../../src/eval/kmeans.ts";
-import { adjustedRand } from "../../../src/eval/rand_index.ts";
+import { adjustedRand } from "../../eval/rand_index.ts";
 import { ExpertBank } from "../../../src/methods/spade/bank.ts";
 import { routerOf } from "../../../src/methods/spade/evidence.ts";
 import { shapeOf, valuesOf } from "../../../src/methods/spade/session.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { ShapeError } from "../core/errors.ts";
+import { ShapeError } from "../../src/core/errors.ts";
 
 /**
  * The adjusted Rand index: 1 where the groups are the same, about 0 where they are independent.
