@@ -7,40 +7,12 @@
  * @module
  */
 
-import { f32FromF16 } from "../../core/dtype.ts";
 import { FormatError } from "../../core/errors.ts";
-import { checkDataset, deflatedBytes, lzfBytes, tooLarge } from "./h5_checks.ts";
-import { CLASS, H5Session, type H5Storage, type Metadata, OBJECT } from "./h5_library.ts";
+import { checkDataset, deflatedBytes, lzfBytes, mendOf, tooLarge } from "./h5_checks.ts";
+import { H5Session, type H5Storage, type Metadata, OBJECT } from "./h5_library.ts";
+import { dtypeOf, type H5Array, type H5Dtype, typed } from "./h5_types.ts";
 
-/** Element types: h5py's names without the byte order, `bool`, `str` of any kind, or `other`, which cannot be read. */
-export type H5Dtype =
-  | "i1"
-  | "i2"
-  | "i4"
-  | "i8"
-  | "u1"
-  | "u2"
-  | "u4"
-  | "u8"
-  | "f2"
-  | "f4"
-  | "f8"
-  | "bool"
-  | "str"
-  | "other";
-
-/** Numbers of a dataset. */
-export type H5Array =
-  | Int8Array
-  | Int16Array
-  | Int32Array
-  | BigInt64Array
-  | Uint8Array
-  | Uint16Array
-  | Uint32Array
-  | BigUint64Array
-  | Float32Array
-  | Float64Array;
+export type { H5Array, H5Dtype };
 
 /** Value of an attribute; integers beyond 2^53 are bigint. */
 export type H5Value = string | number | bigint | boolean | string[] | (number | bigint)[];
@@ -168,7 +140,20 @@ export class H5File extends H5Session {
    * @throws {LimitError} If the rows do not fit in memory.
    */
   read(path: string, from?: number, to?: number, axis = 0): H5Array {
-    const { metadata, count, offset, size } = this.select(path, from, to, axis);
+    return this.selected(path, this.select(path, from, to, axis));
+  }
+
+  /**
+   * The box of a numeric dataset from `from` up to but without `to`, an index of each dimension; row-major.
+   *
+   * @throws {FormatError} Of a filter that is not there, another type, or damage.
+   * @throws {LimitError} If it does not fit in memory.
+   */
+  box(path: string, from: readonly number[], to: readonly number[]): H5Array {
+    return this.selected(path, this.selectBox(path, (shape) => shape.map((_, i) => [from[i] ?? -1, to[i] ?? -1])));
+  }
+
+  private selected(path: string, { metadata, count, offset, size }: ReturnType<H5File["selectBox"]>): H5Array {
     const dtype = dtypeOf(metadata);
     if (dtype === "str" || dtype === "other") throw this.fail(path, `elements of type ${dtype}`, "numbers");
     const read = this.reader(path, count, offset);
@@ -255,23 +240,32 @@ export class H5File extends H5Session {
     return metadata;
   }
 
-  /** Checks all that must hold before rows are read. */
+  /** Rows along one dimension, all of the others. */
   private select(path: string, from?: number, to?: number, axis = 0) {
+    return this.selectBox(
+      path,
+      (shape) => shape.map((extent, i) => i === axis ? [from ?? 0, to ?? extent] : [0, extent]),
+    );
+  }
+
+  /** Checks all that must hold before a box is read. */
+  private selectBox(path: string, boundsOf: (shape: readonly number[]) => [from: number, to: number][]) {
     const metadata = this.metadata(path);
     const { shape } = metadata;
     if (shape === null) throw this.fail(path, "no elements at all", "a dataset with extents");
     this.checkLayout(path, metadata);
-    const rows = shape[axis] ?? 1;
-    const [first, end] = [from ?? 0, to ?? rows];
-    if (!(first >= 0 && first <= end && end <= rows)) throw this.fail(path, `${rows} rows`, `rows ${first} to ${end}`);
-    const counts = shape.map((extent, i) => (i === axis ? end - first : extent));
+    const bounds = boundsOf(shape);
+    for (const [i, [first, end]] of bounds.entries()) {
+      if (first >= 0 && first <= end && end <= shape[i]!) continue;
+      throw this.fail(path, `${shape[i]} rows`, `rows ${first} to ${end}`);
+    }
+    const counts = bounds.map(([first, end]) => end - first);
     const size = counts.reduce((a, b) => a * b, 1);
     if (size * metadata.size > MOST_BYTES) {
       const hint = "The file is not damaged: split it into several";
       throw tooLarge(this, path, `${size * metadata.size} bytes at once`, MOST_BYTES, hint);
     }
-    const offset = counts.map((_, i) => (i === axis ? BigInt(first) : 0n));
-    return { metadata, size, count: counts.map(BigInt), offset };
+    return { metadata, size, count: counts.map(BigInt), offset: bounds.map(([first]) => BigInt(first)) };
   }
 
   private checkLayout(path: string, metadata: Metadata): void {
@@ -337,58 +331,6 @@ export class H5File extends H5Session {
   }
 }
 
-/** What to do about a file that is no HDF5: what stands in its place tells. */
-function mendOf(head: Uint8Array): string | undefined {
-  const text = new TextDecoder().decode(head).trimStart();
-  if (text.startsWith("version https://git-lfs")) return "This is a pointer of Git LFS: run git lfs pull";
-  if (/^<(!doctype|html|\?xml)/i.test(text)) {
-    return "This is a web page: fetch the file again, signed in where it is gated";
-  }
-  return text.startsWith("\x89HDF") || head[0] === 0x89 ? undefined : "This is no HDF5 file: fetch it again";
-}
-
 function isMetadata(value: Metadata | null): boolean {
   return value !== null;
-}
-
-function dtypeOf({ type, size, signed, enum_type: members }: Metadata): H5Dtype {
-  if (type === CLASS.string) return "str";
-  if (type === CLASS.enum && size === 1 && members !== undefined) {
-    const names = Object.keys(members.members).sort().join();
-    return names === "FALSE,TRUE" ? "bool" : "other";
-  }
-  if (type === CLASS.integer && [1, 2, 4, 8].includes(size)) return `${signed ? "i" : "u"}${size}` as H5Dtype;
-  if (type === CLASS.float && [2, 4, 8].includes(size)) return `f${size}` as H5Dtype;
-  return "other";
-}
-
-function typed(bytes: Uint8Array<ArrayBuffer>, dtype: Exclude<H5Dtype, "str" | "other">): H5Array {
-  const { buffer } = bytes;
-  switch (dtype) {
-    case "i1":
-      return new Int8Array(buffer);
-    case "i2":
-      return new Int16Array(buffer);
-    case "i4":
-      return new Int32Array(buffer);
-    case "i8":
-      return new BigInt64Array(buffer);
-    case "u1":
-    case "bool":
-      return bytes;
-    case "u2":
-      return new Uint16Array(buffer);
-    case "u4":
-      return new Uint32Array(buffer);
-    case "u8":
-      return new BigUint64Array(buffer);
-    case "f2":
-      return Float32Array.from(new Uint16Array(buffer), f32FromF16);
-    case "f4":
-      return new Float32Array(buffer);
-    case "f8":
-      return new Float64Array(buffer);
-    default:
-      throw new TypeError(String(dtype satisfies never));
-  }
 }

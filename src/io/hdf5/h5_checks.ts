@@ -177,3 +177,13 @@ export function checkHeap(storage: H5Storage, at: number, head: Uint8Array): voi
     place += step;
   }
 }
+
+/** What to do about a file that is no HDF5: what stands in its place tells. */
+export function mendOf(head: Uint8Array): string | undefined {
+  const text = new TextDecoder().decode(head).trimStart();
+  if (text.startsWith("version https://git-lfs")) return "This is a pointer of Git LFS: run git lfs pull";
+  if (/^<(!doctype|html|\?xml)/i.test(text)) {
+    return "This is a web page: fetch the file again, signed in where it is gated";
+  }
+  return text.startsWith("\x89HDF") || head[0] === 0x89 ? undefined : "This is no HDF5 file: fetch it again";
+}

@@ -26,6 +26,8 @@ export interface OmeImage {
   readonly order: string;
   /** Side of a pixel, µm: undefined where nothing is said. */
   readonly pixel: { readonly x: number; readonly y: number } | { readonly problem: string } | undefined;
+  /** Distance of focal planes, µm, or why it is not known: undefined where nothing is said. */
+  readonly step: number | string | undefined;
   readonly named: readonly OmeChannel[];
   readonly tiffData: readonly TiffData[];
 }
@@ -132,6 +134,7 @@ function readPixels(pixels: XmlElement, belongs: (namespace: string) => boolean)
     times,
     order: attributes.DimensionOrder ?? "XYCZT",
     pixel: pixelOf(attributes),
+    step: sizeAlong("Z", attributes),
     named: childrenOf(pixels, "Channel", belongs).map(({ attributes: { Name, Color, ...more } }) => ({
       name: Name,
       colour: /^-?\d+$/.test(Color ?? "") ? Number(Color) >>> 8 & 0xffffff : undefined,
@@ -158,24 +161,29 @@ function wholeOf(text: string | undefined): number | undefined {
   return /^\d{1,9}$/.test(trimmed) ? Number(trimmed) : undefined;
 }
 
+/** A physical size in µm, or why it is none; undefined where nothing is said. */
+function sizeAlong(axis: "X" | "Y" | "Z", attributes: XmlElement["attributes"]): number | string | undefined {
+  const value = attributes[`PhysicalSize${axis}`]?.trim();
+  if (value === undefined) return undefined;
+  const unit = attributes[`PhysicalSize${axis}Unit`]?.trim() ?? "µm";
+  const scale = micrometresOf(unit);
+  if (scale === undefined) {
+    return /^(?:pixel|reference frame)$/.test(unit)
+      ? `its PhysicalSize${axis} is in units of "${unit}", which is no length`
+      : `unit "${unit}" of its PhysicalSize${axis} is not known`;
+  }
+  const number = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(value) ? Number(value) : NaN;
+  return number > 0 && number < Infinity ? number * scale : `its PhysicalSize${axis} "${value}" is no positive number`;
+}
+
+/** Micrometres of a unit of length by its sign; undefined for what is none. */
+export function micrometresOf(unit: string): number | undefined {
+  const known = unit.normalize("NFKC");
+  return Object.hasOwn(UNITS, known) ? UNITS[known] : undefined;
+}
+
 function pixelOf(attributes: XmlElement["attributes"]): OmeImage["pixel"] {
-  const read = (axis: "X" | "Y"): number | string | undefined => {
-    const value = attributes[`PhysicalSize${axis}`]?.trim();
-    if (value === undefined) return undefined;
-    const unit = attributes[`PhysicalSize${axis}Unit`]?.trim() ?? "µm";
-    const known = unit.normalize("NFKC");
-    const scale = Object.hasOwn(UNITS, known) ? UNITS[known] : undefined;
-    if (scale === undefined) {
-      return /^(?:pixel|reference frame)$/.test(unit)
-        ? `its PhysicalSize${axis} is in units of "${unit}", which is no length`
-        : `unit "${unit}" of its PhysicalSize${axis} is not known`;
-    }
-    const number = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(value) ? Number(value) : NaN;
-    return number > 0 && number < Infinity
-      ? number * scale
-      : `its PhysicalSize${axis} "${value}" is no positive number`;
-  };
-  const [x, y] = [read("X"), read("Y")];
+  const [x, y] = [sizeAlong("X", attributes), sizeAlong("Y", attributes)];
   const problem = [x, y].find((value) => typeof value === "string");
   if (typeof problem === "string") return { problem };
   const [width, height] = [x ?? y, y ?? x] as (number | undefined)[];

@@ -69,6 +69,19 @@ const EXPANSION = 1032;
  * @throws {FormatError} Naming the byte, what was found and what was expected.
  */
 export function decodePng(bytes: Uint8Array, name: string, limit: ImageLimit = WHOLE): Png {
+  return decodeSamples(bytes, name, limit, false);
+}
+
+/**
+ * As {@linkcode decodePng}, but of 16 bits a sample `data` has both bytes of each, the upper one first.
+ *
+ * @throws {FormatError} Naming the byte, what was found and what was expected.
+ */
+export function decodePngWhole(bytes: Uint8Array, name: string, limit: ImageLimit = WHOLE): Png {
+  return decodeSamples(bytes, name, limit, true);
+}
+
+function decodeSamples(bytes: Uint8Array, name: string, limit: ImageLimit, whole: boolean): Png {
   const fail: Fail = failing(name);
   const { header, palette, parts, at, orientation } = readChunks(bytes, fail, MAX_PIXELS);
   const { width, height, depth, channels } = header;
@@ -85,14 +98,16 @@ export function decodePng(bytes: Uint8Array, name: string, limit: ImageLimit = W
   const raw = inflate(joined(parts), expected + 1);
   if (raw === undefined) fail(at, "ends damaged compressed data", "a zlib stream");
   if (raw.length !== expected) fail(at, `ends data of ${raw.length} bytes`, `${expected}`);
-  const data = new Uint8Array(width * height * channels);
+  // Samples of two bytes are spread as two of one.
+  const spreadAs = whole && depth === 16 ? { ...header, depth: 8, channels: 2 * channels } : header;
+  const data = new Uint8Array(width * height * spreadAs.channels);
   let from = 0;
   for (const pass of passes) {
     if (pass.bytes === 0) continue;
     const rows = raw.subarray(from, from + pass.bytes);
     const bad = unfilter(rows, pass.stride, pass.down, Math.max(1, channels * depth >> 3));
     if (bad !== undefined) fail(at, `ends data whose row ${bad} has filter ${rows[bad * (pass.stride + 1)]}`, "0 to 4");
-    spread(rows, pass, header, data);
+    spread(rows, pass, spreadAs, data);
     from += pass.bytes;
   }
   return { width, height, depth, channels, palette: header.indexed ? palette : undefined, orientation, data };
@@ -312,7 +327,7 @@ function paeth(left: number, up: number, corner: number): number {
 function spread(
   rows: Uint8Array,
   pass: { x: number; y: number; dx: number; dy: number; across: number; down: number; stride: number },
-  { width, depth, channels }: Header,
+  { width, depth, channels }: { width: number; depth: number; channels: number },
   out: Uint8Array,
 ): void {
   const bytes = depth === 16 ? 2 : 1;

@@ -26,7 +26,7 @@ const EXPANSION: Readonly<Record<Compression, number>> = {
 };
 
 /** Rows of chunk `index` that lie in the file: tiles are stored whole, the last strip is cut. */
-function rowsOf({ tiled, chunkHeight, height, across, down }: TiffLayout, index: number): number {
+export function rowsOf({ tiled, chunkHeight, height, across, down }: TiffLayout, index: number): number {
   const row = Math.floor(index / across) % down;
   return tiled ? chunkHeight : Math.min(chunkHeight, height - row * chunkHeight);
 }
@@ -77,9 +77,14 @@ function* readChunk(layout: TiffLayout, index: number, name: string): Reading<Ui
   return toRgb(layout, all!, pixels);
 }
 
-/** Samples of a chunk, one byte each: of 16 bits the upper eight, narrower ones unscaled. */
-function* readSamples(layout: TiffLayout, index: number, samples: number, name: string): Reading<Uint8Array> {
-  const { chunkWidth, chunkHeight, compression, bits, ifd } = layout;
+/**
+ * Samples of a chunk as they are stored, decompressed: differences to the pixel before and the byte order are the file's.
+ *
+ * @param samples Of a pixel: one where each has chunks of its own.
+ * @throws {FormatError} If the data is damaged, ends early or lies outside of the file.
+ */
+export function* readStored(layout: TiffLayout, index: number, samples: number, name: string): Reading<Uint8Array> {
+  const { chunkWidth, chunkHeight, compression, bits } = layout;
   const rows = rowsOf(layout, index);
   const [offset, length] = [layout.offsets[index]!, layout.lengths[index]!];
   const stride = Math.ceil(chunkWidth * samples * bits / 8);
@@ -105,6 +110,16 @@ function* readSamples(layout: TiffLayout, index: number, samples: number, name: 
   if (raw.length < expected) {
     throw tiffError(name, offset, `begins chunk ${index}, which gives ${raw.length} bytes`, `${expected}`);
   }
+  return raw;
+}
+
+/** Samples of a chunk, one byte each: of 16 bits the upper eight, narrower ones unscaled. */
+function* readSamples(layout: TiffLayout, index: number, samples: number, name: string): Reading<Uint8Array> {
+  const raw = yield* readStored(layout, index, samples, name);
+  const { chunkWidth, compression, bits, ifd } = layout;
+  if (isCoded(compression)) return raw;
+  const rows = rowsOf(layout, index);
+  const stride = Math.ceil(chunkWidth * samples * bits / 8);
   if (bits === 8) {
     if (layout.differences) { for (let y = 0; y < rows; y++) sumBytes(raw, y * stride, stride, samples); }
     return raw;

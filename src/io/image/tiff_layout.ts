@@ -19,7 +19,7 @@ export interface TiffLayout {
   /** Chunks in a row and in a column. */
   readonly across: number;
   readonly down: number;
-  /** Bits of a sample: 1, 2, 4, 8 or 16. */
+  /** Bits of a sample: 1, 2, 4, 8 or 16; of voxels also 32 and 64. */
   readonly bits: number;
   readonly samples: number;
   /** Whether each sample has chunks of its own. */
@@ -106,9 +106,10 @@ export const RECOMPRESS =
 /**
  * Reads and checks the layout of a directory.
  *
+ * @param formatOf What samples may be: by default those of images that are shown.
  * @throws {FormatError} Of what is damaged, contradictory or not read, by its name.
  */
-export function tiffLayout(ifd: Ifd, name: string): TiffLayout {
+export function tiffLayout(ifd: Ifd, name: string, formatOf: FormatOf = sampleFormat): TiffLayout {
   const fail = (tag: number, found: string, expected: string, hint?: string): FormatError =>
     tiffError(name, ifd.place(tag), found, expected, hint);
   const whole = (tag: number, what: string, fallback?: number): number => {
@@ -137,7 +138,7 @@ export function tiffLayout(ifd: Ifd, name: string): TiffLayout {
       RECOMPRESS,
     );
   }
-  const format = sampleFormat(ifd, samples, compression, SAID_BY_COMPRESSION[code], fail);
+  const format = formatOf(ifd, samples, compression, SAID_BY_COMPRESSION[code], fail);
   const planes = format.planar ? samples : 1;
   const [offsetTag, lengthTag] = tiled ? [TAG.tileOffsets, TAG.tileBytes] : [TAG.stripOffsets, TAG.stripBytes];
   const [offsets, lengths] = [ifd.list(offsetTag) ?? [], ifd.list(lengthTag) ?? []];
@@ -183,6 +184,14 @@ function divided(layout: TiffLayout): TiffLayout {
 
 type Fail = (tag: number, found: string, expected: string, hint?: string) => FormatError;
 type Format = Pick<TiffLayout, "bits" | "photometric" | "planar" | "differences" | "extra">;
+/** Reads what a sample is, or refuses it. */
+export type FormatOf = (
+  ifd: Ifd,
+  samples: number,
+  compression: Compression,
+  said: Photometric | undefined,
+  fail: Fail,
+) => Format;
 
 /** What a sample is, and whether this reader takes it. */
 function sampleFormat(
