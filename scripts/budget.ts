@@ -30,8 +30,11 @@ const BUDGETS: readonly Budget[] = [
 // permissions, limits before memory is taken, configurations of published encoders. From 100,000 for methods beside SEAL: each is
 // a folder of its own, and slides, slide-level tasks and their readers came with the first.
 const WHOLE = 140_000;
-/** Two of them are decoders of slides (JPEG 2000, WebP), loaded only when such a slide is met; two are in the file for pages alone. */
-const NPM_PACKAGES = 9;
+/**
+ * Two of them are decoders of slides (JPEG 2000, WebP), loaded only when such a slide is met; two are in the file for pages alone;
+ * one unpacks Zarr, whose codecs (Blosc, shards) no host has.
+ */
+const NPM_PACKAGES = 10;
 
 async function* walk(folder: string): AsyncGenerator<string> {
   let entries: Deno.DirEntry[];

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ByteCache } from "../../core/byte_cache.ts";
 import { DataError, FormatError, LimitError } from "../../core/errors.ts";
 import { decodeImage } from "../../io/image/image.ts";
 import { HEAD, refusal, refusedByEnding, refusedByHead } from "../../io/image/slide_formats.ts";
@@ -97,7 +98,7 @@ export async function openSlide(source: RandomAccess, options: SlideOptions = {}
   // What is read row by row and stored in columns needs more rows at hand.
   const across = isSideways(orientation) && levels[0]!.chunkWidth >= levels[0]!.width;
   const damaged: DamagedTile[] = [];
-  const cache = new ChunkCache(options.cacheBytes ?? (across ? 1 << 29 : 1 << 27));
+  const cache = new ByteCache<Uint8Array<ArrayBuffer>>(options.cacheBytes ?? (across ? 1 << 29 : 1 << 27));
   const from = isTiff(head) ? "tag 274 (Orientation)" : "the orientation in EXIF";
   const slide: Slide = {
     name: source.name,
@@ -154,44 +155,6 @@ function checkRegion(name: string, levels: number, ...region: [number, number, n
   );
 }
 
-/** Decoded chunks, those used last. Each is decoded once even if asked for twice at the same time. */
-class ChunkCache {
-  readonly #chunks = new Map<string, Uint8Array<ArrayBuffer>>();
-  readonly #pending = new Map<string, Promise<Uint8Array<ArrayBuffer>>>();
-  #bytes = 0;
-  constructor(readonly most: number) {}
-
-  /** The chunk of that key, read if it is not there. */
-  get(key: string, read: () => Promise<Uint8Array<ArrayBuffer>>): Promise<Uint8Array> {
-    const chunk = this.#chunks.get(key);
-    if (chunk !== undefined) {
-      this.#chunks.delete(key);
-      this.#chunks.set(key, chunk);
-      return Promise.resolve(chunk);
-    }
-    const pending = this.#pending.get(key) ?? this.#load(key, read);
-    this.#pending.set(key, pending);
-    return pending;
-  }
-
-  async #load(key: string, read: () => Promise<Uint8Array<ArrayBuffer>>): Promise<Uint8Array<ArrayBuffer>> {
-    try {
-      const chunk = await read();
-      this.#chunks.set(key, chunk);
-      this.#bytes += chunk.length;
-      for (const [oldest, old] of this.#chunks) {
-        // The one just read stays, however large: it is asked for again by the next region.
-        if (this.#bytes <= this.most || oldest === key) break;
-        this.#chunks.delete(oldest);
-        this.#bytes -= old.length;
-      }
-      return chunk;
-    } finally {
-      this.#pending.delete(key);
-    }
-  }
-}
-
 interface Region {
   readonly level: number;
   readonly x: number;
@@ -202,7 +165,7 @@ interface Region {
 
 interface Chunks {
   readonly levels: readonly TiffLevel[];
-  readonly cache: ChunkCache;
+  readonly cache: ByteCache<Uint8Array<ArrayBuffer>>;
   /** Where damaged tiles are listed; an error ends the reading where there is no such list. */
   readonly damaged: DamagedTile[] | undefined;
 }

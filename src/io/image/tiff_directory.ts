@@ -7,7 +7,7 @@
 import type { HostFile } from "../disk.ts";
 
 /** Field types. */
-export const [SHORT, LONG, RATIONAL, LONG8] = [3, 4, 5, 16] as const;
+export const [ASCII, SHORT, LONG, RATIONAL, LONG8] = [2, 3, 4, 5, 16] as const;
 
 /** Tag, type and values of a field; rationals are two values each. */
 export type Field = readonly [tag: number, type: number, values: readonly number[]];
@@ -38,7 +38,8 @@ export function writeDirectory(
   const extra = fields.map(([, type, values]) => size(type, values)).map((n) => n > pointer ? n + (n & 1) : 0);
   const view = new DataView(new ArrayBuffer(head + extra.reduce((a, b) => a + b, 0)));
   const put = (to: number, value: number, width: number) => {
-    if (width === 2) view.setUint16(to, value, true);
+    if (width === 1) view.setUint8(to, value);
+    else if (width === 2) view.setUint16(to, value, true);
     else if (width === 4) view.setUint32(to, value, true);
     else view.setBigUint64(to, BigInt(value), true);
   };
@@ -69,6 +70,6 @@ export function writeDirectory(
 }
 
 /** Bytes of a value; a rational is two. */
-function widthOf(type: number): 2 | 4 | 8 {
-  return type === SHORT ? 2 : type === LONG8 ? 8 : 4;
+function widthOf(type: number): 1 | 2 | 4 | 8 {
+  return type === ASCII ? 1 : type === SHORT ? 2 : type === LONG8 ? 8 : 4;
 }

@@ -133,6 +133,14 @@ export class Ifd {
     return this.#values.has(tag);
   }
 
+  /** A copy in which some entries have other values. */
+  with(values: Readonly<Record<number, Float64Array>>): Ifd {
+    const copy = new Ifd(this.at, this.little);
+    for (const [tag, value] of this.#values) copy.set(tag, values[tag] ?? value, this.place(tag));
+    for (const [tag, value] of Object.entries(values)) copy.set(Number(tag), value, this.place(Number(tag)));
+    return copy;
+  }
+
   /** Where the entry lies, or the directory where there is none. */
   place(tag: number): number {
     return this.#places.get(tag) ?? this.at;

@@ -83,14 +83,14 @@ function sizeOf(ifd: Ifd): string {
 }
 
 /** Whether a directory is a further page like the first: no smaller level, no mask, and stored in the same way. */
-function isPageLike(ifd: Ifd, first: Ifd): boolean {
+export function isPageLike(ifd: Ifd, first: Ifd): boolean {
   const same = (tag: number, other: number) => (ifd.number(tag) ?? other) === (first.number(tag) ?? other);
   return ((ifd.number(TAG.subfileType) ?? 0) & 5) === 0 && ifd.has(TAG.tileWidth) === first.has(TAG.tileWidth) &&
     same(TAG.width, 0) && same(TAG.height, 0) && same(TAG.samples, 1) && same(TAG.bits, 1);
 }
 
 /** Planes without directories of their own, which ImageJ and tifffile write behind the first and tell in its description. */
-function hiddenPlanes(ifd: Ifd, samples: number): string | undefined {
+export function hiddenPlanes(ifd: Ifd, samples: number): string | undefined {
   const text = ifd.text(TAG.description);
   if (/^ImageJ=/.test(text)) {
     const images = Number(/^images=(\d+)/m.exec(text)?.[1] ?? 1);
@@ -103,7 +103,8 @@ function hiddenPlanes(ifd: Ifd, samples: number): string | undefined {
   return planes > 1 && Number.isInteger(planes) ? `its description says that it has ${planes} planes` : undefined;
 }
 
-function isElsewhere({ file, uuid }: OmeImage["tiffData"][number], ome: Ome, name: string): boolean {
+/** Whether a plane lies in another file. */
+export function isElsewhere({ file, uuid }: OmeImage["tiffData"][number], ome: Ome, name: string): boolean {
   if (ome.uuid !== undefined && uuid) return uuid !== ome.uuid;
   return file !== undefined && file !== name.replace(/^.*[/\\]/, "");
 }
