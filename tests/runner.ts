@@ -144,7 +144,7 @@ function deviceOf(gpu: Gpu, test: OpCase, variant: Variant): Gpu {
   const device = gpu.withCaps({ flat: variant.flat, limits, invocations: test.invocations ?? gpu.caps.invocations });
   const { tuned } = test;
   if (tuned === undefined) return device;
-  return device.withCaps({ software: false }).withTuning({ file: "", picks: { get: () => tuned } });
+  return device.withCaps({ software: false }).withTuning({ file: "", mark: "", picks: { get: () => tuned } });
 }
 
 /** Every kernel text that a case runs on one path, by kernel, found by recording it. */

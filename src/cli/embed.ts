@@ -14,7 +14,7 @@ import { embedFeatures } from "../run/embed_features.ts";
 import { embedImages } from "../run/embed_images.ts";
 import { embedSlides } from "../run/embed_slides.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
-import { openGpu } from "./gpu.ts";
+import { gpuOpener } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { askedOfLauncher } from "./launched.ts";
 import { Progress } from "./progress.ts";
@@ -129,7 +129,7 @@ export async function run({ flags: values, words: paths }: Args<typeof flags>, j
   const machine: EmbedMachine = {
     reporter,
     signal: job.signal,
-    openGpu: () => openGpu(values, (text) => reporter.say(text)),
+    openGpu: gpuOpener(values, (text) => reporter.say(text)),
     gracefully: (act) => job.gracefully(act),
   };
   if (values.run !== undefined) {

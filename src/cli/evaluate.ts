@@ -14,7 +14,7 @@ import { flagFacts } from "../run/output_folder.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { COHORT_FLAGS, evaluateCohortCommand } from "./evaluate_cohort.ts";
 import { EXPRESSION_FLAGS, expressionOptions } from "./expression_flags.ts";
-import { openGpu } from "./gpu.ts";
+import { gpuOpener, tuningFacts } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { Progress } from "./progress.ts";
 import { printJson } from "./terminal.ts";
@@ -106,8 +106,11 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
     precision: values.precision === "f16" ? "f16" : "f32",
     out: values.out!,
     overwrite: values.overwrite,
-    settings: flagFacts(values, ["encoder", "adapter", "features", "data", "bench", "panel", "cache"]),
-  }, { reporter, signal, openGpu: () => openGpu(values, (text) => reporter.say(text)) });
+    settings: {
+      ...flagFacts(values, ["encoder", "adapter", "features", "data", "bench", "panel", "cache"]),
+      ...tuningFacts(values),
+    },
+  }, { reporter, signal, openGpu: gpuOpener(values, (text) => reporter.say(text)) });
   if (found !== undefined) { for (const line of evaluationText(found)) reporter.say(line); }
   if (values.json) printJson(json);
   return status;

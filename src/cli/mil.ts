@@ -15,7 +15,7 @@ import { HOST_MODELS, mil } from "../run/mil.ts";
 import type { FoldMethod } from "../run/mil_runs.ts";
 import { flagFacts } from "../run/output_folder.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
-import { openGpu } from "./gpu.ts";
+import { gpuOpener, tuningFacts } from "./gpu.ts";
 import { type Job, quoted } from "./interrupt.ts";
 import { Progress } from "./progress.ts";
 import { printJson } from "./terminal.ts";
@@ -176,13 +176,14 @@ export async function run({ flags: values, overrides: given }: Args<typeof flags
     overwrite: values.overwrite,
     settings: {
       ...flagFacts(values, ["features", "split", "task", "expression", "gene-sets", "software", "dry-run"]),
+      ...tuningFacts(values),
       ...Object.fromEntries(given),
     },
   }, {
     reporter,
     signal: job.signal,
     clock: { date: () => new Date(), ms: () => performance.now() },
-    openGpu: () => openGpu(values, (text) => reporter.say(text)),
+    openGpu: gpuOpener(values, (text) => reporter.say(text)),
     gracefully: (act) => job.gracefully(act),
     command: ["deno task mil", ...Deno.args.slice(1).map(quoted)].join(" "),
     versions: { Deno: Deno.version.deno, V8: Deno.version.v8 },

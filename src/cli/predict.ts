@@ -16,7 +16,7 @@ import { flagFacts } from "../run/output_folder.ts";
 import { predict, predictRequest } from "../run/predict.ts";
 import { drawPredictions } from "../run/predict_maps.ts";
 import type { Args, Flags } from "./args.ts";
-import { openGpu } from "./gpu.ts";
+import { gpuOpener, tuningFacts } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { Progress } from "./progress.ts";
 import { predictSlides } from "../run/predict_slides.ts";
@@ -75,6 +75,9 @@ export const flags = {
   out: { kind: "text", value: "DIR", default: "predictions", help: "folder of NAME.h5ad" },
 } as const satisfies Flags;
 
+/** Flags that the output says by content, or not at all. */
+const OTHERWISE_SAID = ["run", "data", "encoder", "slide", "samples", "with", "show", "tissue", "regions", "workers"];
+
 /** Encoders that are opened. */
 export const encoders = encodersOf;
 
@@ -100,7 +103,7 @@ async function runSlides(
       checkpoint: checkpoint as "best" | "last",
       settings: { "--checkpoint": checkpoint },
     },
-    { reporter: new Progress(values.quiet), signal, openGpu: () => openGpu(values) },
+    { reporter: new Progress(values.quiet), signal, openGpu: gpuOpener(values) },
   );
   if (values.json) printJson(json);
   return status;
@@ -126,23 +129,12 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
     classes: namesOf(values.classes),
     badTiles: values["bad-tiles"] as "skip" | "white" | "fail",
     source: source as "auto" | "probe" | "decoder",
-    settings: flagFacts(values, [
-      "run",
-      "data",
-      "encoder",
-      "slide",
-      "samples",
-      "with",
-      "show",
-      "tissue",
-      "regions",
-      "workers",
-    ]),
+    settings: { ...flagFacts(values, OTHERWISE_SAID), ...tuningFacts(values) },
   });
   const shown = namesOf(values.show) ?? [];
   checkShown(shown, writtenGenes(request.known.vocabulary));
   const host = hostOf(new Progress(values.quiet), signal);
-  const outputs = await predict(request, { host, openGpu: () => openGpu(values, (text) => host.reporter.say(text)) });
+  const outputs = await predict(request, { host, openGpu: gpuOpener(values, (text) => host.reporter.say(text)) });
   const drawn = await drawPredictions(request.jobs, outputs, shown, host.reporter);
   if (values.json) {
     const { known, source } = request;

@@ -16,7 +16,7 @@ import type { KindReport } from "../run/retrieve_donors.ts";
 import type { GeneQuery } from "../run/retrieve_result.ts";
 import type { Args, Flags } from "./args.ts";
 import { EXPRESSION_FLAGS, expressionOptions } from "./expression_flags.ts";
-import { openGpu } from "./gpu.ts";
+import { gpuOpener, tuningFacts } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { Progress } from "./progress.ts";
 import { encodersOf, RUN_FLAGS } from "./run_flags.ts";
@@ -84,8 +84,8 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
     ks,
     pool: values.pool as "all" | "slide",
     storage: values.gallery as "f32" | "f16",
-    settings: flagFacts(values, ["run", "data", "encoder", "gene-sets"]),
-  }, { host: hostOf(progress, signal), openGpu: () => openGpu(values, (text) => progress.say(text)) });
+    settings: { ...flagFacts(values, ["run", "data", "encoder", "gene-sets"]), ...tuningFacts(values) },
+  }, { host: hostOf(progress, signal), openGpu: gpuOpener(values, (text) => progress.say(text)) });
   if (found !== undefined) {
     const { report, kinds, genes } = found;
     for (const line of [...lines(report), ...kindLines(kinds), ...genes.flatMap(geneLines)]) progress.say(line);

@@ -11,7 +11,7 @@ import type { AnyMethod, AnyRunConfig } from "../methods/method.ts";
 import type { ConfigDocument, UnusedKey } from "../train/config/format.ts";
 import { TIMES } from "../train/times.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
-import { openGpu } from "./gpu.ts";
+import { gpuOpener } from "./gpu.ts";
 import { type Job, quoted } from "./interrupt.ts";
 import { checkFolder } from "../io/output.ts";
 import { Progress } from "./progress.ts";
@@ -172,7 +172,7 @@ export async function run(args: Args<typeof flags>, job: Job): Promise<number> {
     host: hostOf(progress, job.signal),
     clock: { date: () => new Date(), ms: () => performance.now() },
     overwrite: values.overwrite,
-    openGpu: () => openGpu(values, (text) => progress.say(text)),
+    openGpu: gpuOpener(values, (text) => progress.say(text)),
     gracefully: (act) => job.gracefully(act),
     started,
     stopwatch,

@@ -6,7 +6,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { alignRows, count } from "../core/text_table.ts";
-import { type TunedClass, type TuningFile, tuningFor } from "../gpu/tuning.ts";
+import { markOfPicks, type TunedClass, type TuningFile, tuningFor } from "../gpu/tuning.ts";
 import { tuningOf } from "../gpu/tuning_of.ts";
 import { disk } from "../io/fs.ts";
 import { checkFile } from "../io/output.ts";
@@ -108,7 +108,7 @@ async function showFile(values: Values, path: string): Promise<number> {
   const made = readTuning(path);
   const gpu = await openGpu({ software: values.software, backend: values.backend });
   try {
-    if (values.json) printJson({ ...made, of: tuningOf(gpu) });
+    if (values.json) printJson({ ...made, mark: markOfPicks(made), of: tuningOf(gpu) });
     else print(page(made, path));
     tuningFor(made, path, tuningOf(gpu));
     return 0;
@@ -123,6 +123,8 @@ function line({ class: of, pick, rule, ms }: TunedClass): string[] {
   return [of, pick, `${ms[pick]} ms`, pick === rule ? "as by the rule" : `${gain.toFixed(2)} times as fast as ${rule}`];
 }
 
-function page({ adapter, driver, kernels, classes }: TuningFile, path: string): string {
-  return [`${path}: ${adapter}, driver ${driver}, kernels ${kernels}`, ...alignRows(classes.map(line))].join("\n");
+function page(made: TuningFile, path: string): string {
+  const { adapter, driver, kernels, classes } = made;
+  const of = `${path}: ${adapter}, driver ${driver}, kernels ${kernels}, mark ${markOfPicks(made)}`;
+  return [of, ...alignRows(classes.map(line))].join("\n");
 }

@@ -7,6 +7,7 @@
  */
 
 import { ConfigError, FormatError } from "../core/errors.ts";
+import { streamOf } from "../core/rng.ts";
 
 /** Whose measurements they are. */
 export interface TuningOf {
@@ -40,6 +41,8 @@ export interface TuningFile extends TuningOf {
 export interface Tuning {
   /** Name of the file, for messages; empty where it is not kept. */
   readonly file: string;
+  /** What its picks are known by: two files with the same one give the same bits. */
+  readonly mark: string;
   /** Variant by class. */
   readonly picks: Pick<ReadonlyMap<string, string>, "get">;
 }
@@ -49,6 +52,12 @@ export function bucketOf(extent: number): number {
   let bucket = 1;
   while (bucket < extent) bucket *= 2;
   return bucket;
+}
+
+/** What the picks of a file are known by, whatever was measured of the others. */
+export function markOfPicks({ classes, adapter, driver, kernels }: TuningFile): string {
+  const picks = classes.map((each) => `${each.class}: ${each.pick}`).sort();
+  return streamOf([adapter, driver, kernels, ...picks].join("\n")).toString(16).padStart(8, "0");
 }
 
 const isText = (value: unknown): value is string => typeof value === "string" && value.length > 0;
@@ -108,5 +117,5 @@ export function tuningFor(made: TuningFile, file: string, own: TuningOf): Tuning
       context: { path: file, key, given: made[key], wanted: own[key] },
     });
   }
-  return { file, picks: new Map(made.classes.map((each) => [each.class, each.pick])) };
+  return { file, mark: markOfPicks(made), picks: new Map(made.classes.map((each) => [each.class, each.pick])) };
 }

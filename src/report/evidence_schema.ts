@@ -107,6 +107,7 @@ export const runFacts: Check<RunFacts> = object<RunFacts>({
     name: text,
     software: optional(flag),
     precision: optional(text),
+    tuning: optional(text),
   })),
   arithmetic: optional(record(text)),
   encoder: optional(encoderFacts),

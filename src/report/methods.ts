@@ -85,6 +85,7 @@ function softwareRows(
       }`,
     ]);
   }
+  if (device?.tuning !== undefined) rows.push(["Kernels", `as measured: ${device.tuning}`]);
   if (arithmetic !== undefined) rows.push(["Arithmetic", arithmeticText(arithmetic)]);
   for (const [name, version] of Object.entries(versions)) rows.push([name, version]);
   if (started !== undefined) {

@@ -108,7 +108,13 @@ export interface RunFacts {
   /** Names and versions of the software; what the device's arithmetic is like, the same on the same adapter. */
   readonly versions?: Readonly<Record<string, string>>;
   readonly arithmetic?: Readonly<Record<string, string>>;
-  readonly device?: { readonly name: string; readonly software?: boolean; readonly precision?: string };
+  readonly device?: {
+    readonly name: string;
+    readonly software?: boolean;
+    readonly precision?: string;
+    /** File of measured kernels, with its mark. */
+    readonly tuning?: string;
+  };
   readonly encoder?: EncoderFacts;
   readonly adapter?: AdapterFacts;
   readonly data?: DataFacts;

@@ -240,7 +240,10 @@ async function factsOf(
     ...(seed === undefined ? {} : { seed }),
     ...(best_step === undefined ? {} : { best_step }),
     versions: { "seal-webgpu": VERSION, ...versions },
-    device: { name: gpu.description, software: gpu.caps.software, ...(precision === undefined ? {} : { precision }) },
+    device: {
+      ...{ name: gpu.description, software: gpu.caps.software, ...(precision === undefined ? {} : { precision }) },
+      ...(gpu.tuning && { tuning: `${gpu.tuning.file} (mark ${gpu.tuning.mark})` }),
+    },
     arithmetic: await arithmeticOf(gpu),
     ...rest,
     times: [...stopwatch.spent].map(([name, ms]) => ({

@@ -4,9 +4,10 @@
  * @module
  */
 
-import { DataError, NumericsError } from "../core/errors.ts";
+import { ConfigError, DataError, NumericsError } from "../core/errors.ts";
 import { fixed } from "../core/fixed.ts";
 import type { Reporter } from "../core/reporter.ts";
+import type { Gpu } from "../gpu/device.ts";
 import type { FileMark } from "../io/checksum.ts";
 import type { Disk } from "../io/disk.ts";
 import { readSafetensorsF32 } from "../io/torch/safetensors.ts";
@@ -58,6 +59,8 @@ export interface TrainerState {
   readonly metrics: MetricMarks;
   /** What it was trained with; earlier versions have none. */
   readonly settings?: TrainingSettings;
+  /** Mark of the measured kernels it was trained with; none where the rule chose. */
+  readonly tuning?: string;
 }
 
 /** A run under way. */
@@ -82,9 +85,10 @@ export type SavedState = FoundCheckpoint & { readonly state: TrainerState };
  * Where a run that was begun before stands; undefined if it left no checkpoint.
  *
  * @throws {DataError | WeightsError} If it is damaged, or of other inputs than the training has.
+ * @throws {ConfigError} If its kernels were chosen by another measurement, so that it would round otherwise from here on.
  */
 export function stateToResume(
-  { inputs }: Pick<Training, "inputs">,
+  { inputs, gpu }: Pick<Training, "inputs" | "gpu">,
   store: Pick<RunStore, "find" | "checkWhole">,
   reporter: Reporter,
 ): SavedState | undefined {
@@ -105,8 +109,23 @@ export function stateToResume(
   if (!checked) {
     reporter.warn(`${path} is of a version before and has no checksums: its files are read unchecked`);
   }
+  checkTuning(path, state.tuning, gpu);
   inputs.agree(state, path, checked);
   return { ...found, state };
+}
+
+/** Compares the kernels that a checkpoint was trained with to those of the device. */
+function checkTuning(path: string, before: string | undefined, { tuning }: Gpu): void {
+  if (before === tuning?.mark) return;
+  const was = before === undefined ? "without --tuning" : `with kernels as measured (mark ${before})`;
+  const now = tuning === undefined ? "without --tuning" : `with ${tuning.file} (mark ${tuning.mark})`;
+  throw new ConfigError(`Cannot go on with ${path}: it was trained ${was}, the command is ${now}`, {
+    code: "tuning",
+    hint: before === undefined
+      ? "Leave --tuning out, or train anew with --overwrite"
+      : "Give --tuning the file it was begun with, whose mark deno task tune --show FILE says, or train anew with --overwrite",
+    context: { path, given: tuning?.mark ?? null, wanted: before ?? null },
+  });
 }
 
 async function restore({ optimizer, gpu, load }: Training, { read, path }: FoundCheckpoint): Promise<void> {
@@ -177,7 +196,7 @@ export async function runTraining(training: Training, options: RunOptions): Prom
 
 /** Writes a checkpoint: first what it counts on outlasts a power cut, then the checkpoint, then the marks for readers. */
 async function save(
-  { inputs, optimizer, files: filesOf }: Training,
+  { inputs, optimizer, gpu, files: filesOf }: Training,
   store: RunStore,
   metrics: MetricsWriter,
   kind: CheckpointName,
@@ -187,7 +206,10 @@ async function save(
   const files = await filesOf();
   if (kind === "last") files.set(OPTIMIZER_FILE, await optimizerFile(optimizer));
   const marks = metrics.marks();
-  const state: TrainerState = { format: 2, loop, metrics: marks, ...inputs.facts, settings: inputs.settings };
+  const state: TrainerState = {
+    ...{ format: 2, loop, metrics: marks, ...inputs.facts, settings: inputs.settings },
+    ...(gpu.tuning && { tuning: gpu.tuning.mark }),
+  };
   store.held();
   // The clock's file is another in every run; the best checkpoint is to be the same in all.
   const { timing: _, ...timeless } = marks;

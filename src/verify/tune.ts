@@ -120,7 +120,7 @@ export function classesOf(gpu: Gpu, plansOn: (gpu: Gpu) => readonly RecordedPlan
   const calls = new Map<string, number>();
   const note = (name: string) => void calls.set(name, (calls.get(name) ?? 0) + 1);
   const picks = { get: (name: string) => (note(name), undefined) };
-  for (const plan of plansOn(gpu.withTuning({ file: "", picks }))) plan.destroy();
+  for (const plan of plansOn(gpu.withTuning({ file: "", mark: "", picks }))) plan.destroy();
   const work = [...calls].flatMap(([name, count]) => {
     const load = matmulLoad(name) ?? attentionLoad(name);
     // A product asks twice.
@@ -207,7 +207,7 @@ async function tuneClass(gpu: Gpu, name: string, clock: TuneClock, signal?: Abor
     candidates.push(first.made);
     for (const variant of load.variants) {
       signal?.throwIfAborted();
-      const recorded = record(gpu.withTuning({ file: "", picks: new Map([[name, variant]]) }));
+      const recorded = record(gpu.withTuning({ file: "", mark: "", picks: new Map([[name, variant]]) }));
       const way = waysOf(recorded.g);
       // Two names of one way are one: its first, which the rule's own takes too.
       if (way === rule && candidates[0]!.name === BY_RULE) candidates[0] = { ...candidates[0]!, name: variant };

@@ -1,11 +1,11 @@
 /** The tuner: picks follow from the times alone, a file is taken for its device only, and what it says decides the bits. @seconds 20 */
 
 import assert from "node:assert/strict";
-import { ConfigError, FormatError } from "../../src/core/errors.ts";
+import { ConfigError, DataError, FormatError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { readback } from "../../src/gpu/readback.ts";
-import { parseTuning, type Tuning, type TuningFile, tuningFor } from "../../src/gpu/tuning.ts";
+import { parseTuning, type TunedClass, type Tuning, type TuningFile, tuningFor } from "../../src/gpu/tuning.ts";
 import { tuningOf } from "../../src/gpu/tuning_of.ts";
 import { Plan } from "../../src/graph/plan.ts";
 import { Store } from "../../src/graph/store.ts";
@@ -17,6 +17,7 @@ import { matmulClass } from "../../src/ops/matmul_choice.ts";
 import { embedPlan } from "../../src/verify/plans.ts";
 import { checkPicks, classesOf, tune } from "../../src/verify/tune.ts";
 import { deviceClock, type TuneClock } from "../../src/verify/tune_clock.ts";
+import { gpuOpener, tuningFacts } from "../../src/cli/gpu.ts";
 import { openGpu } from "../gpu/shared.ts";
 
 const gpu = await openGpu();
@@ -75,7 +76,7 @@ Deno.test("the classes of a plan are those that hold its work, most first, and a
   assert.equal(classes[0], "matmul nt f32 by f32 1x2048x1536x384");
   assert.ok(classes.includes("attention forward f32 of 64 channels 64x197x197"), classes.join("\n"));
   const picks = { get: (name: string) => (asked.add(name), undefined) };
-  for (const plan of record(gpu.withTuning({ file: "", picks }))) plan.destroy();
+  for (const plan of record(gpu.withTuning({ file: "", mark: "", picks }))) plan.destroy();
   assert.ok(classes.every((name) => asked.has(name)));
   const [kind, extents] = [{ layout: "tn", a: "f16", b: "f16", pair: false, wide: true }, {
     B: 1,
@@ -183,8 +184,41 @@ Deno.test("files that are damaged or of another device are refused by name", asy
   }
   checkPicks({ ...made, classes: [one!, { ...one!, class: ATTENTION, pick: "registers 2" }] }, "t.json");
   // What operations do not know is the rule's.
-  const unknown: Tuning = { file: "", picks: new Map([["matmul nt f32 by f32 1x64x192x64", "toString"]]) };
+  const unknown: Tuning = { file: "", mark: "", picks: new Map([["matmul nt f32 by f32 1x64x192x64", "toString"]]) };
   assert.deepEqual(await result(gpu.withTuning(unknown)), await result(gpu));
+});
+
+Deno.test("a file is known by what it picks: not by its place, nor by times; it is read before a device is opened", async () => {
+  const made = await tune(gpu, [NT, ATTENTION], fakeClock(() => 1));
+  const folder = Deno.makeTempDirSync({ prefix: "tune_test_" });
+  const write = (name: string, given: TuningFile) => {
+    Deno.writeTextFileSync(`${folder}/${name}`, JSON.stringify(given));
+    return `${folder}/${name}`;
+  };
+  try {
+    const tuning = write("a.json", made);
+    const [one, two] = made.classes as [TunedClass, TunedClass];
+    assert.match(tuningFacts({ tuning })["--tuning"] as string, /^[0-9a-f]{8}$/);
+    const same = write("b.json", { ...made, classes: [two, { ...one, ms: { [one.pick]: 7 } }] });
+    assert.deepEqual(tuningFacts({ tuning: same }), tuningFacts({ tuning }));
+    const pick = one.pick === "registers 4" ? "registers 8" : "registers 4";
+    assert.notDeepEqual(
+      tuningFacts({ tuning: write("c.json", { ...made, classes: [{ ...one, pick }, two] }) }),
+      tuningFacts({ tuning }),
+    );
+    assert.deepEqual(tuningFacts({}), {});
+    assert.throws(() => gpuOpener({ software: true, backend: "deno", tuning: `${folder}/none.json` }), DataError);
+    const said: string[] = [];
+    const opened = await gpuOpener(
+      { software: gpu.caps.software, backend: "deno", tuning },
+      (text) => said.push(text),
+    )();
+    assert.equal(opened.tuning?.mark, tuningFacts({ tuning })["--tuning"]);
+    assert.match(said.join(), /a\.json \(mark [0-9a-f]{8}\), 2 classes of shapes$/);
+    opened.destroy();
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
 });
 
 Deno.test("all variants compile and agree, and the rule follows the kind of adapter, which software adapters are told", async () => {

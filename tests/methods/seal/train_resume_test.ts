@@ -6,7 +6,9 @@
 
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
+import type { Gpu } from "../../../src/gpu/device.ts";
 import { openAdapter } from "../../../src/run/adapter.ts";
+import { ConfigError } from "../../../src/core/errors.ts";
 import { SILENT } from "../../../src/core/reporter.ts";
 import { findCheckpoint, writeCheckpoint } from "../../../src/run/checkpoints.ts";
 import { completeManifest } from "../../../src/run/start.ts";
@@ -178,6 +180,32 @@ for (const [i, [name, overrides]] of Object.entries(ON_GPUS).entries()) {
     assert.deepEqual(differences(whole, filesOf(`gpu_again${i}`)), []);
   });
 }
+
+Deno.test("a run goes on with the measured kernels it was begun with, and with no others", async () => {
+  const own: Overrides = { epochs: 1, save_every_steps: 1 };
+  const measured = (file: string, mark: string) => gpu.withTuning({ file, mark, picks: new Map() });
+  const goOn = (run: string, on: Gpu, steps?: number) => go(configOf(own, run), steps, set, undefined, on);
+  assert.equal(await goOn("tuned_whole", measured("a.json", "0a")), "finished");
+  assert.equal(await goOn("tuned", measured("a.json", "0a"), 2), "interrupted");
+  const before = filesOf("tuned");
+  for (const [on, now] of [[gpu, "without --tuning"], [measured("b.json", "0b"), "with b.json (mark 0b)"]] as const) {
+    await assert.rejects(goOn("tuned", on), (error: ConfigError) => {
+      assert.ok(error instanceof ConfigError && error.exitCode === 2);
+      assert.ok(error.message.endsWith(`with kernels as measured (mark 0a), the command is ${now}`), error.message);
+      assert.match(error.hint!, /--tuning the file it was begun with.*--show.*--overwrite/);
+      return true;
+    });
+  }
+  assert.deepEqual(differences(before, filesOf("tuned")), []);
+  // The same picks in a file of another name.
+  assert.equal(await goOn("tuned", measured("moved/a.json", "0a")), "finished");
+  assert.deepEqual(differences(filesOf("tuned_whole"), filesOf("tuned")), []);
+  assert.equal(await goOn("untuned", gpu, 2), "interrupted");
+  await assert.rejects(goOn("untuned", measured("b.json", "0b")), (error: ConfigError) => {
+    assert.match(error.message, /it was trained without --tuning, the command is with b\.json/);
+    return error.hint!.startsWith("Leave --tuning out");
+  });
+});
 
 const COMMAND = ["--data", data, "--quiet", ...Object.entries(COMMON).map(([key, value]) => `${key}=${value}`)];
 
