@@ -8,6 +8,7 @@
  */
 
 import { DataError } from "../core/errors.ts";
+import { Names } from "./names.ts";
 import type { Folder, RandomAccess } from "./random_access.ts";
 import { Entries, type Matrix } from "./sparse.ts";
 import { type FeatureCounts, GENES } from "./tenx_h5.ts";
@@ -90,7 +91,7 @@ export async function readMex(folder: Folder): Promise<FeatureCounts> {
       }
     }));
   return {
-    barcodes: barcodes.lines.map(([barcode]) => barcode!),
+    barcodes: Names.of(barcodes.lines.map(([barcode]) => barcode!)),
     ids: features.lines.map(([id]) => id!),
     names: features.lines.map(([id, name]) => name ?? id!),
     types: features.lines.map(([, , type]) => type ?? GENES),

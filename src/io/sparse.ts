@@ -156,7 +156,7 @@ export function matrixOf(name: string, columns: number, all: Omit<SparseRows, "f
  * @param rows Their numbers, ascending.
  * @param columns What becomes of the columns; as they are if not given.
  */
-export function takeRows(matrix: Matrix, rows: readonly number[], columns?: ColumnMap): Matrix {
+export function takeRows(matrix: Matrix, rows: ArrayLike<number>, columns?: ColumnMap): Matrix {
   const parts: { indices: Uint32Array; values: Float32Array }[] = [];
   const indptr = new Uint32Array(rows.length + 1);
   let next = 0;

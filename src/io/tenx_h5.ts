@@ -11,11 +11,12 @@ import { DataError } from "../core/errors.ts";
 import { H5File } from "./hdf5/h5.ts";
 import type { H5Storage } from "./hdf5/h5_library.ts";
 import { compressedMatrix } from "./hdf5/h5_matrix.ts";
+import { Names } from "./names.ts";
 import type { Matrix } from "./sparse.ts";
 
 /** Counts of barcodes and what they are counted of. */
 export interface FeatureCounts {
-  readonly barcodes: readonly string[];
+  readonly barcodes: Names;
   /** Names of the features, which need not be unique. */
   readonly names: readonly string[];
   /** Identifiers of the features: Ensembl's for genes. */
@@ -101,7 +102,7 @@ function withMatrix(
   path: string,
   features: Pick<FeatureCounts, "names" | "ids" | "types">,
 ): FeatureCounts {
-  const barcodes = file.strings(`${path}/barcodes`);
+  const barcodes = namesOf(file, `${path}/barcodes`);
   const shape = [...file.numbers(`${path}/shape`)];
   const columns = features.names.length;
   for (const [label, list] of [["id", features.ids], ["feature_type", features.types]] as const) {
@@ -113,4 +114,16 @@ function withMatrix(
   }
   const counts = compressedMatrix(file, { path, rows: barcodes.length, columns, layout: "csr" });
   return { barcodes, ...features, counts };
+}
+
+/** Texts that are read at once. */
+const TEXTS = 1 << 16;
+
+function namesOf(file: H5File, path: string): Names {
+  const names = new Names();
+  const count = file.info(path).shape?.[0] ?? 0;
+  for (let from = 0; from < count; from += TEXTS) {
+    for (const name of file.strings(path, from, Math.min(count, from + TEXTS))) names.add(name);
+  }
+  return names;
 }

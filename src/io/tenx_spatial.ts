@@ -11,13 +11,14 @@
 import { DataError, FormatError } from "../core/errors.ts";
 import { decodeText, parseCsv } from "./csv.ts";
 import { parseJson } from "./json.ts";
+import { Names } from "./names.ts";
 import { openParquet, parquetError } from "./parquet.ts";
 import type { Folder, RandomAccess } from "./random_access.ts";
 import { lineError, numberField, readLines } from "./text_lines.ts";
 
 /** Spots of a slide, under tissue or not. */
 export interface SpotPlaces {
-  readonly barcodes: readonly string[];
+  readonly barcodes: Names;
   readonly inTissue: Uint8Array;
   readonly arrayRow: Int32Array;
   readonly arrayCol: Int32Array;
@@ -127,7 +128,6 @@ function noPositions(folder: Folder, names: readonly string[]): DataError {
 async function readParquetPositions(source: RandomAccess): Promise<SpotPlaces> {
   const file = await openParquet(source);
   const spots = emptyPlaces(file.rows);
-  const seen = new Set<string>();
   for await (const { from, count, values } of file.read(COLUMNS)) {
     for (let i = 0; i < count; i++) {
       const row = from + i;
@@ -135,14 +135,12 @@ async function readParquetPositions(source: RandomAccess): Promise<SpotPlaces> {
         parquetError(file.name, `${column}, row ${row}`, found, expected);
       const barcode = values["barcode"]![i];
       if (typeof barcode !== "string") throw fail("barcode", String(barcode), "a text");
-      if (seen.has(barcode)) throw fail("barcode", `${barcode} again`, "every barcode once");
-      seen.add(barcode);
-      const [tissue, arrayRow, arrayCol, y, x] = COLUMNS.slice(1).map((column) => {
+      const [, tissue, arrayRow, arrayCol, y, x] = COLUMNS.map((column, k) => {
         const value = values[column]![i];
         const number = typeof value === "number" || typeof value === "bigint" ? Number(value) : NaN;
-        if (!Number.isFinite(number)) throw fail(column, String(value), "a number");
+        if (k > 0 && !Number.isFinite(number)) throw fail(column, String(value), "a number");
         return number;
-      }) as [number, number, number, number, number];
+      }) as [number, number, number, number, number, number];
       if (arrayRow !== (arrayRow | 0) || arrayCol !== (arrayCol | 0)) {
         throw fail("array_row", `place ${arrayRow}, ${arrayCol}`, "whole numbers");
       }
@@ -150,16 +148,21 @@ async function readParquetPositions(source: RandomAccess): Promise<SpotPlaces> {
     }
   }
   if (file.rows === 0) throw parquetError(file.name, "", "no spots", "one a row");
+  const again = spots.barcodes.repeated;
+  if (again >= 0) {
+    throw parquetError(
+      file.name,
+      `barcode, row ${again}`,
+      `${spots.barcodes.at(again)} again`,
+      "every barcode once",
+    );
+  }
   return spots;
 }
 
-interface FilledPlaces extends SpotPlaces {
-  readonly barcodes: string[];
-}
-
-function emptyPlaces(count: number): FilledPlaces {
+function emptyPlaces(count: number): SpotPlaces {
   return {
-    barcodes: [],
+    barcodes: new Names(),
     inTissue: new Uint8Array(count),
     arrayRow: new Int32Array(count),
     arrayCol: new Int32Array(count),
@@ -168,16 +171,17 @@ function emptyPlaces(count: number): FilledPlaces {
 }
 
 function putPlace(
-  spots: FilledPlaces,
+  spots: SpotPlaces,
   i: number,
   barcode: string,
   place: { tissue: number; arrayRow: number; arrayCol: number; x: number; y: number },
 ): void {
-  spots.barcodes.push(barcode);
+  spots.barcodes.add(barcode);
   spots.inTissue[i] = place.tissue === 0 ? 0 : 1;
   spots.arrayRow[i] = place.arrayRow;
   spots.arrayCol[i] = place.arrayCol;
-  spots.spatial.set([place.x, place.y], 2 * i);
+  spots.spatial[2 * i] = place.x;
+  spots.spatial[2 * i + 1] = place.y;
 }
 
 /**

@@ -14,7 +14,7 @@ import { disk, openFile, openFolder } from "../io/fs.ts";
 import { readMex } from "../io/mtx.ts";
 import type { RandomAccess } from "../io/random_access.ts";
 import { openTenx, type TenxFile } from "../io/tenx_h5.ts";
-import { readTenxSpatial } from "../io/tenx_spatial.ts";
+import { readTenxSpatial, type TenxSpatial } from "../io/tenx_spatial.ts";
 import { checkSections, convertSections, makeFolders, optionsOf, type SectionOptions } from "./convert_section.ts";
 
 /** Side of the squares that bins of Visium HD are pooled to, as HEST does, µm. */
@@ -63,15 +63,16 @@ export async function convertVisiumFolder(
   const sections = [{ id, inputs: [found.counts.path, found.spatial, image] }];
   checkSections(sections, options, folder);
   (await openFile(image)).close?.();
-  // Small and quickly read, unlike the slide, whose content is looked at next.
-  await readTenxSpatial(openFolder(found.spatial));
-  const convertOne = () => convert(found, image, id, request, options, reporter);
+  // Quickly read, unlike the slide, whose content is looked at next.
+  const spatial = await readTenxSpatial(openFolder(found.spatial));
+  const convertOne = () => convert(found, spatial, image, id, request, options, reporter);
   const [converted] = await convertSections("visium", sections, options, convertOne, reporter);
   return converted!;
 }
 
 async function convert(
   found: VisiumFolder,
+  spatial: TenxSpatial,
   image: string,
   id: string,
   { genome, underTissue }: VisiumRequest,
@@ -84,7 +85,6 @@ async function convert(
     return await what;
   };
   try {
-    const spatial = await readTenxSpatial(openFolder(found.spatial));
     const { kind, path, raw } = found.counts;
     const counts = kind === "h5"
       ? await open(openTenx(disk.open(path, "read"), genome))

@@ -342,8 +342,8 @@ Deno.test("15: pooling bins keeps the sum when many go to one square, and publis
     values,
   });
   const one = {
-    barcodes: Array.from({ length: bins }, (_, i) => `bin${i}`),
-    rows: Array.from({ length: bins }, (_, i) => i),
+    nameAt: (i: number) => `bin${i}`,
+    rows: Uint32Array.from({ length: bins }, (_, i) => i),
     arrayRow: Int32Array.from({ length: bins }, (_, i) => i >> 6),
     arrayCol: Int32Array.from({ length: bins }, (_, i) => i & 63),
     inTissue: new Int32Array(bins).fill(1),

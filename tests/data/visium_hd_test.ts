@@ -24,8 +24,8 @@ function bins(ordered: boolean) {
     indptr.push(values.length);
   }
   const own = {
-    barcodes: places.map(([row, column]) => `s_002um_${row}_${column}-1`),
-    rows: places.map((_, i) => i),
+    nameAt: (i: number) => `s_002um_${places[i]![0]}_${places[i]![1]}-1`,
+    rows: Uint32Array.from(places.keys()),
     arrayRow: Int32Array.from(places, ([row]) => row),
     arrayCol: Int32Array.from(places, ([, column]) => column),
     inTissue: Int32Array.from(places, (_, i) => Number(i % 7 > 0)),

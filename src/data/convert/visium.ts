@@ -6,6 +6,7 @@
  */
 
 import { DataError } from "../../core/errors.ts";
+import type { Names } from "../../io/names.ts";
 import { type ColumnMap, takeRows } from "../../io/sparse.ts";
 import { type FeatureCounts, GENES } from "../../io/tenx_h5.ts";
 import type { ScaleFactors, TenxSpatial } from "../../io/tenx_spatial.ts";
@@ -13,7 +14,7 @@ import type { ReadPixelSize, ReadSample } from "./convert_sample.ts";
 import { centre } from "../coordinates.ts";
 import { makeUnique } from "../genes/genes.ts";
 import { fitPixelSize, nearestSpot, type PixelFit, referencePixelSize, SCATTER } from "../image/pixel_size.ts";
-import { poolBins } from "./visium_hd.ts";
+import { type Bins, poolBins } from "./visium_hd.ts";
 
 /** Spots of Visium are 55 µm wide; the scale factors tell the width of one of 65 µm, or of 55 in some versions. */
 const SPOT_WIDTHS = [65, 55];
@@ -33,12 +34,7 @@ export interface VisiumInput {
 }
 
 /** Spots with counts and a place on the image, in the order of the counts. */
-interface Joined {
-  readonly rows: number[];
-  readonly barcodes: string[];
-  readonly inTissue: Int32Array;
-  readonly arrayRow: Int32Array;
-  readonly arrayCol: Int32Array;
+interface Joined extends Bins {
   readonly spatial: Float64Array;
   readonly dropped: Record<string, number>;
 }
@@ -68,7 +64,8 @@ export function joinVisium(input: VisiumInput): ReadSample {
     const pooled = poolBins(sample, counts.counts, joined, { ...map, genes }, { bin, side: pitch, fit: pixels.fit });
     return { technology: "Visium HD", ...common, ...pooled };
   }
-  const { barcodes, inTissue, arrayRow, arrayCol, spatial: places } = joined;
+  const { inTissue, arrayRow, arrayCol, spatial: places } = joined;
+  const barcodes = Array.from(joined.rows, (_, i) => joined.nameAt(i));
   const matrix = takeRows(counts.counts, joined.rows, map);
   return { technology: "Visium", ...common, barcodes, inTissue, arrayRow, arrayCol, spatial: places, counts: matrix };
 }
@@ -78,58 +75,73 @@ function wellOf(barcode: string): string {
   return /-\d+$/.test(barcode) ? barcode : `${barcode}-1`;
 }
 
+/** Where a barcode has its place, with the number of its well or without; -1 where it has none. */
+function placeOf(spots: Names, name: string): number {
+  const found = spots.find(name);
+  if (found >= 0) return found;
+  const well = wellOf(name);
+  return spots.find(well === name ? name.replace(/-1$/, "") : well);
+}
+
 function join({ sample, counts, spatial: { spots }, image, underTissue }: VisiumInput): Joined {
-  const places = new Map(spots.barcodes.map((barcode, i) => [wellOf(barcode), i]));
   const dropped = {
     countsWithoutPlace: 0,
     underTissueWithoutCounts: 0,
     notUnderTissue: 0,
     outsideImage: 0,
   };
-  const rows: number[] = [];
-  const at: number[] = [];
-  const seen = new Set<string>();
-  counts.barcodes.forEach((name, row) => {
-    const barcode = wellOf(name);
-    if (seen.has(barcode)) {
-      throw new DataError(`Cannot convert ${sample}: two rows of counts named ${barcode}, each once wanted`, {
-        code: "barcode-twice",
-        context: { sample, barcode },
-      });
+  const counted = counts.barcodes.length;
+  const [rows, at] = [new Uint32Array(counted), new Uint32Array(counted)];
+  let kept = 0;
+  const seen = new Uint8Array(spots.barcodes.length);
+  for (let row = 0; row < counted; row++) {
+    const name = counts.barcodes.at(row);
+    const place = placeOf(spots.barcodes, name);
+    if (place < 0) {
+      dropped.countsWithoutPlace++;
+      continue;
     }
-    seen.add(barcode);
-    const place = places.get(barcode);
-    if (place === undefined) return dropped.countsWithoutPlace++;
-    if (underTissue && spots.inTissue[place] === 0) return dropped.notUnderTissue++;
+    if (seen[place] === 1) throw twice(sample, wellOf(name));
+    seen[place] = 1;
     const [x, y] = [spots.spatial[2 * place]! * image.scale, spots.spatial[2 * place + 1]! * image.scale];
-    if (!(x >= 0 && y >= 0 && x < image.width && y < image.height)) return dropped.outsideImage++;
-    rows.push(row);
-    at.push(place);
-  });
-  spots.barcodes.forEach((barcode, i) => {
-    if (spots.inTissue[i] && !seen.has(wellOf(barcode))) dropped.underTissueWithoutCounts++;
-  });
-  if (rows.length === 0) throw nothingLeft(sample, counts.barcodes, spots.barcodes, dropped);
+    if (underTissue && spots.inTissue[place] === 0) dropped.notUnderTissue++;
+    else if (!(x >= 0 && y >= 0 && x < image.width && y < image.height)) dropped.outsideImage++;
+    else {
+      rows[kept] = row;
+      at[kept++] = place;
+    }
+  }
+  for (let i = 0; i < seen.length; i++) if (spots.inTissue[i] && seen[i] === 0) dropped.underTissueWithoutCounts++;
+  if (kept === 0) throw nothingLeft(sample, counts.barcodes, spots.barcodes, dropped);
+  const places = at.subarray(0, kept);
+  const take = (list: ArrayLike<number>) => Int32Array.from(places, (i) => list[i]!);
+  const xy = new Float64Array(2 * kept);
+  for (let i = 0; i < xy.length; i++) xy[i] = spots.spatial[2 * places[i >> 1]! + (i & 1)]! * image.scale;
   return {
-    rows,
-    barcodes: rows.map((row) => wellOf(counts.barcodes[row]!)),
-    inTissue: Int32Array.from(at, (i) => spots.inTissue[i]!),
-    arrayRow: Int32Array.from(at, (i) => spots.arrayRow[i]!),
-    arrayCol: Int32Array.from(at, (i) => spots.arrayCol[i]!),
-    spatial: Float64Array.from(
-      at.flatMap((i) => [spots.spatial[2 * i]! * image.scale, spots.spatial[2 * i + 1]! * image.scale]),
-    ),
+    rows: rows.subarray(0, kept),
+    nameAt: (i) => wellOf(counts.barcodes.at(rows[i]!)),
+    inTissue: take(spots.inTissue),
+    arrayRow: take(spots.arrayRow),
+    arrayCol: take(spots.arrayCol),
+    spatial: xy,
     dropped,
   };
 }
 
+function twice(sample: string, barcode: string): DataError {
+  return new DataError(`Cannot convert ${sample}: two rows of counts named ${barcode}, each once wanted`, {
+    code: "barcode-twice",
+    context: { sample, barcode },
+  });
+}
+
 function nothingLeft(
   sample: string,
-  counted: readonly string[],
-  placed: readonly string[],
+  counted: Names,
+  placed: Names,
   dropped: Readonly<Record<string, number>>,
 ): DataError {
-  const some = (names: readonly string[]) => names.slice(0, 3).join(", ");
+  const some = (names: Names) => Array.from({ length: Math.min(3, names.length) }, (_, i) => names.at(i)).join(", ");
   const outside = dropped["outsideImage"]! > 0;
   const found = outside
     ? `${dropped["outsideImage"]} spots lie outside the image, and no other has counts and a place`

@@ -1,7 +1,7 @@
 /**
  * Bins of Visium HD pooled to squares. A bin belongs to the square in which its centre lies. Counts are added as whole numbers,
  * and none is lost: the sum before must be the sum after. Bins come in the order of their rows, so that counts of only a row of
- * squares are in memory at once, beside names and places of all bins, and what is too large to be kept is added up again when it
+ * squares are in memory at once, beside names and places of all bins, as numbers and bytes, and what is too large to be kept is added up again when it
  * is read.
  *
  * @module
@@ -17,10 +17,10 @@ import type { PixelFit } from "../image/pixel_size.ts";
 
 /** Bins with counts and places. */
 export interface Bins {
-  /** Their names. */
-  readonly barcodes: readonly string[];
+  /** Name of one. */
+  nameAt(i: number): string;
   /** Their rows of the counts, ascending. */
-  readonly rows: readonly number[];
+  readonly rows: Uint32Array;
   readonly arrayRow: Int32Array;
   readonly arrayCol: Int32Array;
   readonly inTissue: Int32Array;
@@ -234,7 +234,7 @@ class Pooling {
 
   #noCount(value: number, bin: number, column: number): DataError {
     const { sample, counts: { name } } = this;
-    const found = `${shortF32(value)} in bin ${this.bins.barcodes[bin]}, gene ${this.columns.genes[column]}`;
+    const found = `${shortF32(value)} in bin ${this.bins.nameAt(bin)}, gene ${this.columns.genes[column]}`;
     const wanted = `whole numbers from 0 that add up to less than ${TOO_LARGE}`;
     return new DataError(`Cannot use the counts of ${sample}: ${found}, ${wanted} wanted in ${name}`, {
       code: "counts",

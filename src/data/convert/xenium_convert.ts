@@ -109,19 +109,20 @@ async function writeCells(
   if (counts === undefined || source === undefined) return 0;
   const cells = await readCells(source);
   const place = new Map(cells.ids.map((cell, i) => [cell, i]));
-  const rows = [...counts.barcodes.keys()].filter((row) => place.has(counts.barcodes[row]!));
-  if (rows.length === 0 && counts.barcodes.length > 0) {
-    const [a, b] = [counts.barcodes[0], cells.ids[0] ?? "none"];
+  const barcodes = [...counts.barcodes];
+  const rows = [...barcodes.keys()].filter((row) => place.has(barcodes[row]!));
+  if (rows.length === 0 && barcodes.length > 0) {
+    const [a, b] = [barcodes[0], cells.ids[0] ?? "none"];
     throw new DataError(`Cannot convert ${id}: no cell has counts (${a}, …) and a place (${b}, …), one wanted`, {
       code: "cells",
       hint: "Check that both files are of one bundle",
-      context: { sample: id, counted: counts.barcodes.length, placed: cells.ids.length },
+      context: { sample: id, counted: barcodes.length, placed: cells.ids.length },
     });
   }
   const genes = [...counts.names.keys()].filter((j) => counts.types[j] === GENES);
   const map = new Int32Array(counts.names.length).fill(-1);
   genes.forEach((j, to) => map[j] = to);
-  const at = rows.map((row) => place.get(counts.barcodes[row]!)!);
+  const at = rows.map((row) => place.get(barcodes[row]!)!);
   const column = (values: Float64Array) => Float64Array.from(at, (i) => values[i]!);
   const centre = (k: number) => Float64Array.from(at, (i) => cells.places[2 * i + k]!);
   const begin = await H5Writer.prepare();
@@ -130,7 +131,7 @@ async function writeCells(
     const spatial = Float64Array.from(at.flatMap((i) => toHe(cells.places[2 * i]!, cells.places[2 * i + 1]!)));
     writeH5ad(h5, {
       obs: {
-        index: rows.map((row) => counts.barcodes[row]!),
+        index: rows.map((row) => barcodes[row]!),
         columns: {
           x_centroid: centre(0),
           y_centroid: centre(1),

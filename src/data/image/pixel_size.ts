@@ -33,7 +33,7 @@ export interface SpotPlaces {
  * @throws {DataError} If no row has two spots.
  */
 export function referencePixelSize({ sample, rows, columns, spatial, pitch, lattice }: SpotPlaces): number {
-  const order = Array.from({ length: rows.length }, (_, i) => i).sort((a, b) => rows[a]! - rows[b]!);
+  const order = new Uint32Array(rows.length).map((_, i) => i).sort((a, b) => rows[a]! - rows[b]!);
   const ends = new Map<number, { end: number; count: number }>();
   for (const i of order) {
     const row = ends.get(rows[i]!);
@@ -104,23 +104,31 @@ export function fitPixelSize({ sample, rows, columns, spatial, pitch, lattice }:
   };
 }
 
-/** Median distance of each spot to its nearest one, in pixels; NaN for fewer than two spots in different places. */
+/** Spots whose nearest ones are looked for, of more than there are of any array but that of bins. */
+const MOST_NEAREST = 1 << 16;
+
+/**
+ * Median distance of each spot to its nearest one, in pixels, of millions by every so many; NaN for fewer than two spots in
+ * different places.
+ */
 export function nearestSpot({ xy }: Centre): number {
   const n = xy.length / 2;
-  const order = Uint32Array.from({ length: n }, (_, i) => i).sort((a, b) => xy[2 * a]! - xy[2 * b]!);
-  const nearest = new Float64Array(n).fill(Infinity);
-  for (let i = 0; i < n; i++) {
+  const order = new Uint32Array(n).map((_, i) => i).sort((a, b) => xy[2 * a]! - xy[2 * b]!);
+  const every = Math.ceil(n / MOST_NEAREST);
+  const nearest = new Float64Array(Math.ceil(n / every) || 0).fill(Infinity);
+  for (let k = 0; k < nearest.length; k++) {
+    const i = k * every;
     for (const step of [-1, 1]) {
       for (let j = i + step; j >= 0 && j < n; j += step) {
         const [p, q] = [order[i]!, order[j]!];
         const away = xy[2 * q]! - xy[2 * p]!;
-        if (Math.abs(away) >= nearest[i]!) break;
+        if (Math.abs(away) >= nearest[k]!) break;
         const distance = Math.hypot(away, xy[2 * q + 1]! - xy[2 * p + 1]!);
-        if (distance > 0 && distance < nearest[i]!) nearest[i] = distance;
+        if (distance > 0 && distance < nearest[k]!) nearest[k] = distance;
       }
     }
   }
-  const median = nearest.sort()[(n - 1) >> 1] ?? NaN;
+  const median = nearest.sort()[(nearest.length - 1) >> 1] ?? NaN;
   return Number.isFinite(median) ? median : NaN;
 }
 
