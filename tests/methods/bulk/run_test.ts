@@ -164,7 +164,7 @@ Deno.test("what cannot be trained on is refused with its place, and leaves nothi
   await refused(
     "arm",
     2,
-    /arms are twice, wanted each of contrastive, direct, shuffled at most once/,
+    /arms are twice, wanted each of contrastive, direct, shuffled, shuffled_direct at most once/,
     out("arm", "arms=twice"),
   );
   await writeSlides(
