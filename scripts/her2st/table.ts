@@ -9,28 +9,30 @@
  * panel.ts chose. Every feature is z-scored in its section, targets are centred in
  * theirs; ridge with intercept, its penalty from 10 to 30,000 by least squared error on each training section left out, the same
  * rule for all rows. `neighbours` adds the mean of the features of the eight spots around. `copy` adds what the nine nearest
- * spots of the training section beside it have, with weight .3 (copy.ts). Intervals: of the mean over runs less the
+ * spots of the training section beside it have, with weight .3 (src/eval/section_copy.ts). Intervals: of the mean over runs less the
  * frozen row of the same kind, 2,000 bootstrap draws of genes, paired, 95 %.
  */
 
 import { parseArgs } from "node:util";
 import { Rng } from "../../src/core/rng.ts";
+import type { NearPairs } from "../../src/data/sampler.ts";
 import { visitRow } from "../../src/data/matrix.ts";
+import { withAround } from "../../src/eval/around.ts";
 import { pearson } from "../../src/eval/correlation.ts";
 import { fitRidge, predictLinear } from "../../src/eval/ridge.ts";
+import { copyNearest, mixCopy, type Place } from "../../src/eval/section_copy.ts";
 import { applyStandardizer, fitCentring, fitStandardizer } from "../../src/eval/linalg/standardize.ts";
 import { column, type Table } from "../../src/eval/linalg/table.ts";
 import { disk } from "../../src/io/fs.ts";
 import { openPatches } from "../../src/io/patches.ts";
 import { readSafetensorsF32 } from "../../src/io/torch/safetensors.ts";
-import { copyNearest, type Place } from "./copy.ts";
 import { readSection } from "./section.ts";
 import { textureStatistics } from "./texture.ts";
 
 const { values } = parseArgs({
   options: {
     data: { type: "string", default: "data/cache/her2st_public" },
-    frozen: { type: "string" },
+    frozen: { type: "string", default: "data/cache/her2st_public/frozen.safetensors" },
     runs: { type: "string", multiple: true, default: [] },
     train: { type: "string", default: "C2,C3,C4" },
     test: { type: "string", default: "C5" },
@@ -79,28 +81,13 @@ function stack(tables: readonly Table[]): Table {
   };
 }
 
-function beside(a: Table, b: Table): Table {
-  const columns = a.columns + b.columns;
-  const data = new Float64Array(a.rows * columns);
-  for (let i = 0; i < a.rows; i++) {
-    data.set(a.data.subarray(i * a.columns, (i + 1) * a.columns), i * columns);
-    data.set(b.data.subarray(i * b.columns, (i + 1) * b.columns), i * columns + a.columns);
-  }
-  return { rows: a.rows, columns, data };
-}
-
-/** Means of the features of the spots around. */
-function neighbours(places: readonly Place[], x: Table): Table {
-  const data = new Float64Array(x.data.length);
-  places.forEach(([px, py], i) => {
-    const around = places.flatMap(([u, v], j) => j !== i && Math.hypot(u - px, v - py) <= AROUND ? [j] : []);
-    for (const j of around.length ? around : [i]) {
-      for (let f = 0; f < x.columns; f++) {
-        data[i * x.columns + f]! += x.data[j * x.columns + f]! / (around.length || 1);
-      }
-    }
-  });
-  return { ...x, data };
+/** Spots around each. */
+function around(places: readonly Place[]): NearPairs {
+  const near = places.map(([px, py], i) =>
+    places.flatMap(([u, v], j) => j !== i && Math.hypot(u - px, v - py) <= AROUND ? [j] : [])
+  );
+  const ends = near.reduce((all, { length }) => [...all, all.at(-1)! + length], [0]);
+  return { indptr: Uint32Array.from(ends), indices: Uint32Array.from(near.flat()) };
 }
 
 const zScored = (x: Table): Table => applyStandardizer(x, fitStandardizer(x));
@@ -110,10 +97,10 @@ const centred = (x: Table): Table => applyStandardizer(x, fitCentring(x));
 type Features = ReadonlyMap<string, Table>;
 
 /** The penalty that predicts training sections left out best, and what it says of the section tested. */
-function ridge(features: Features, around = false): { prediction: Table; alpha: number } {
+function ridge(features: Features, neighbours = false): { prediction: Table; alpha: number } {
   const x = new Map([...features].map(([id, table]) => {
     const z = zScored(table);
-    return [id, around ? beside(z, neighbours(sections.get(id)!.places, z)) : z];
+    return [id, neighbours ? withAround(z, around(sections.get(id)!.places)) : z];
   }));
   const y = new Map(trained.map((id) => [id, centred(target.get(id)!)]));
   const of = (ids: readonly string[], from: Features) => stack(ids.map((id) => from.get(id)!));
@@ -178,11 +165,8 @@ function scored(prediction: Table, alpha?: number, joint?: readonly [number, num
   };
 }
 
-/** A prediction in its own units, and the copy's part. */
-function withCopy(prediction: Table): Table {
-  const [a, b] = [centred(prediction), centred(copied)];
-  return { ...a, data: a.data.map((value, i) => value * (1 - COPY) + b.data[i]! * COPY) as Float64Array };
-}
+/** A prediction with the copy's part. */
+const withCopy = (prediction: Table): Table => mixCopy(prediction, copied, COPY);
 
 const rows = new Map<string, Scored[]>();
 const add = (name: string, one: Scored) => rows.set(name, [...(rows.get(name) ?? []), one]);
@@ -190,10 +174,10 @@ const add = (name: string, one: Scored) => rows.set(name, [...(rows.get(name) ??
 function addFeatures(name: string, one: Features, mean: Features, joint?: readonly [number, number]): void {
   const [single, all, around] = [ridge(one), ridge(mean), ridge(mean, true)];
   add(`${name}: one view`, scored(single.prediction, single.alpha, joint));
-  add(`${name}: 8 views`, scored(all.prediction, all.alpha, joint));
-  add(`${name}: 8 views, neighbours`, scored(around.prediction, around.alpha, joint));
-  add(`${name}: 8 views, copy`, scored(withCopy(all.prediction), all.alpha));
-  add(`${name}: 8 views, neighbours, copy`, scored(withCopy(around.prediction), around.alpha));
+  add(`${name}: ${MEAN}`, scored(all.prediction, all.alpha, joint));
+  add(`${name}: ${MEAN}, neighbours`, scored(around.prediction, around.alpha, joint));
+  add(`${name}: ${MEAN}, copy`, scored(withCopy(all.prediction), all.alpha));
+  add(`${name}: ${MEAN}, neighbours, copy`, scored(withCopy(around.prediction), around.alpha));
 }
 
 const trained = values.train.split(",");
@@ -209,11 +193,19 @@ const truth = target.get(test.id)!;
 const copied = copyNearest(target.get(values.beside)!, sections.get(values.beside)!.places, test.places, NEAREST);
 const used = [...trained, test.id];
 
+const readFile = (path: string) => readSafetensorsF32(Deno.readFileSync(path), path);
+/** How many flips and rotations means are of, and what a row of means is called. */
+const views = readFile(values.frozen).metadata["views"]!;
+const MEAN = `${views} views`;
+
 function readFeatures(path: string) {
-  const { tensors, metadata } = readSafetensorsF32(Deno.readFileSync(path), path);
+  const { tensors, metadata } = readFile(path);
   for (const id of used) {
     if (metadata[`barcodes.${id}`] === sections.get(id)!.barcodes.join(" ")) continue;
     throw new Error(`${path}: features of ${id} are not of its spots, in their order`);
+  }
+  if (metadata["views"] !== views) {
+    throw new Error(`${path}: means of ${metadata["views"]} views, those of the frozen encoder are of ${views}`);
   }
   const table = (name: string): Table | undefined => {
     const found = tensors.get(name);
@@ -241,7 +233,7 @@ const groups = values.runs.map((text) => {
   const [name, paths] = [text.slice(0, text.indexOf("=")), text.slice(text.indexOf("=") + 1).split(",")];
   return { name, paths };
 });
-const frozen = readFeatures(values.frozen ?? groups[0]!.paths[0]!);
+const frozen = readFeatures(values.frozen);
 addFeatures("frozen", frozen.of("frozen.view0.embedding"), frozen.of("frozen.embedding"));
 for (const { name, paths } of groups) {
   for (const path of paths) {
@@ -252,8 +244,8 @@ for (const { name, paths } of groups) {
     if (/head/i.test(name)) {
       if (!known) throw new Error(`${path}: its decoder lacks genes of the panel`);
       const own = columnsOf(said, panel.map((gene) => place.get(gene)!));
-      add(`${name}: 8 views`, scored(own));
-      add(`${name}: 8 views, copy`, scored(withCopy(own)));
+      add(`${name}: ${MEAN}`, scored(own));
+      add(`${name}: ${MEAN}, copy`, scored(withCopy(own)));
       continue;
     }
     const joint = recallOf(table(`seal.projected.${test.id}`)!, table(`gene.projected.${test.id}`)!);
@@ -272,7 +264,7 @@ const genesOf = (all: readonly Scored[]) => panel.map((_, g) => mean(all.map(({ 
 
 function gain(name: string, all: readonly Scored[]): string {
   const kind = name.slice(name.indexOf(":") + 1).trim();
-  const base = rows.get(`frozen: ${kind === "image decoder" ? "8 views" : kind}`);
+  const base = rows.get(`frozen: ${kind === "image decoder" ? MEAN : kind}`);
   if (!name.includes(":") || name.startsWith("frozen") || !base) return "";
   const [a, b] = [genesOf(base), genesOf(all)];
   const differences = a.map((value, g) => b[g]! - value);

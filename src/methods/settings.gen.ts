@@ -270,6 +270,14 @@ export interface SealSettings {
   readonly control_head?: boolean | undefined;
   /** Column of obs with the kind of tissue of each spot, which is told from features before and after training; a text or null. Default null. */
   readonly label_column?: string | null | undefined;
+  /** Also judge features beside the mean of those of the spots within so far; distances between neighbouring spots; a number above 0 or null. Default null. */
+  readonly probe_neighbours?: number | null | undefined;
+  /** Training section beside the held-out ones (serial sections) whose expression is mixed into predictions, judged beside them; a text or null. Default null. */
+  readonly copy_sample?: string | null | undefined;
+  /** Weight of that copy; the prediction has the rest; a number from 0 to 1. Default 0.3. */
+  readonly copy_weight?: number | undefined;
+  /** Nearest spots it is the mean of; spots; a whole number of at least 1. Default 9. */
+  readonly copy_spots?: number | undefined;
 }
 
 /** Configuration of method `mil`: the keys of its YAML files; what is left out has its default. */

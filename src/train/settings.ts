@@ -35,6 +35,10 @@ const LATER: TrainingSettings = {
   batch_samples: "mixed",
   control_head: false,
   label_column: null,
+  probe_neighbours: null,
+  copy_sample: null,
+  copy_weight: 0.3,
+  copy_spots: 9,
 };
 
 /** What shapes training: all that is to be the same when a run goes on. */

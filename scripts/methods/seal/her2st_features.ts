@@ -1,10 +1,12 @@
 /**
- * What a run's encoder says of the spots of all sections, before and after training, for `scripts/her2st/table.ts`: the patch as
- * it is, and the mean over the flips and rotations that the run keeps in its cache, all eight with cache_views: 8. Taken from the last checkpoint.
+ * What a run's encoder says of the spots of all sections, for `scripts/her2st/table.ts`: the patch as it is, and the mean over the
+ * flips and rotations that the run keeps in its cache, all eight with cache_views: 8. Taken from the last checkpoint.
  *
- *   deno run -A scripts/methods/seal/her2st_features.ts --run runs/her2st_1 --out runs/her2st_1/features.safetensors
+ *   deno run -A scripts/methods/seal/her2st_features.ts --run runs/her2st_1 --out runs/her2st_1/features.safetensors [KEY=VALUE …]
  *
- * With `--config FILE KEY=VALUE …` instead of a run it writes the frozen encoder's alone.
+ * With `--config FILE` instead of a run it is the frozen encoder's, which all runs share:
+ *
+ *   deno run -A scripts/methods/seal/her2st_features.ts --config data/configs/her2st.yaml --out data/cache/her2st_public/frozen.safetensors
  */
 
 import { parseArgs } from "node:util";
@@ -66,8 +68,8 @@ async function say(what: "frozen" | "seal"): Promise<void> {
   }
 }
 
-await say("frozen");
-if (run !== undefined) {
+if (run === undefined) await say("frozen");
+else {
   const found = findCheckpoint(run, "last")!;
   loadModel(model, found.read, found.path);
   await say("seal");
@@ -75,7 +77,7 @@ if (run !== undefined) {
 const names = Object.fromEntries(set.samples.map(({ id, barcodes }) => [`barcodes.${id}`, barcodes.join(" ")]));
 Deno.writeFileSync(
   values.out!,
-  writeSafetensorsF32(tensors, { genes: set.vocabulary.genes.join(" "), seed: String(config.optim.seed), ...names }),
+  writeSafetensorsF32(tensors, { genes: set.vocabulary.genes.join(" "), seed: String(config.optim.seed), views: String(views), ...names }),
 );
 session.close();
 gpu.destroy();

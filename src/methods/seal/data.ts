@@ -11,6 +11,7 @@ import type { Host } from "../../train/host.ts";
 import { genesOf, readOptions } from "../../train/pair_data.ts";
 import type { SealConfig } from "./config.ts";
 import { wantedPanel } from "../../evidence/panel.ts";
+import { checkSurroundings } from "../../evidence/surroundings.ts";
 
 /** How the data of a configuration are opened for training. */
 export function dataOptions(config: SealConfig, host: Pick<Host, "disk" | "checkFile">): TrainingSetOptions {
@@ -31,6 +32,7 @@ export async function openData(config: SealConfig, host: Host): Promise<Training
     signal,
     onSample: (done, total, id) => reporter.update(`read ${id}`, done, total, "slides"),
   });
+  checkSurroundings(set, config.eval);
   for (const line of set.warnings) isNote(line) ? reporter.say(line) : reporter.warn(line);
   return set;
 }

@@ -16,6 +16,7 @@ import { checksOf } from "../../evidence/checks.ts";
 import { type EvidenceData, namedDonor, readEvidenceData } from "../../evidence/data.ts";
 import { embeddingMap } from "../../evidence/embedding.ts";
 import {
+  type Candidate,
   colourCandidate,
   colourFeatures,
   decoderResult,
@@ -37,6 +38,7 @@ import { probeDifferences } from "../../evidence/probe_evidence.ts";
 import { jointRetrieval, type JointSpace, retrievalDifferences, tableOf } from "../../evidence/retrieval.ts";
 import { judgeSpace, kindsOf, spaceNotes } from "../../evidence/space.ts";
 import { summaryOf } from "../../evidence/summary.ts";
+import { surroundingResults } from "../../evidence/surroundings.ts";
 import { agreement, geneGroup, readTruth, syntheticReferences, type SyntheticTruth } from "../../evidence/synthetic.ts";
 import { count } from "../../core/text_table.ts";
 import type { ReportPanel } from "../../evidence/panel.ts";
@@ -180,22 +182,19 @@ async function judge(
 ): Promise<{ results: Results; before: Measured; after: Measured; cost: Warning[] }> {
   const { gpu, patches, set, model } = session;
   const by = { gpu, groupOf: truth ? geneGroup : () => undefined, source };
-  const before = await measure(
-    { id: "frozen", label: "Frozen encoder", role: "before", features: features.before },
-    data,
-    by,
-  );
+  const frozen: Candidate = { id: "frozen", label: "Frozen encoder", role: "before", features: features.before };
+  const trained: Candidate = { id: METHOD.name, label: METHOD.label, role: "after", features: features.after };
+  const before = await measure(frozen, data, by);
   const joint = space && await jointRetrieval(space, data.heldSlides, gpu);
-  const after = await measure({ id: METHOD.name, label: METHOD.label, role: "after", features: features.after }, data, {
-    ...by,
-    ...(joint && { joint }),
-  });
+  const after = await measure(trained, data, { ...by, ...(joint && { joint }) });
   const decoder = model.decoder &&
     decoderResult(session, data, rowsOf(images.expression, set.genes, data.heldPairs), { ...by, label: METHOD.label });
   const head = await headResult(session, data, features.before, by);
   const colour = await colourFeatures(patches, set.count);
   const colours = colour && await measure(colourCandidate(colour), data, by);
   const depth = await measure(depthCandidate(data), data, by);
+  const measured = [{ candidate: frozen, measured: before }, { candidate: trained, measured: after }];
+  const around = await surroundingResults(set, data, measured, session.config.eval, by);
   const references: Reference[] = truth ? await syntheticReferences(data, truth, gpu) : [];
   const spaces = await spacesOf(session, data, { truth, features });
   const agree = truth && {
@@ -213,6 +212,7 @@ async function judge(
       { ...after.encoder, space: spaces.after.scores },
       ...(decoder ? [decoder] : []),
       ...(head ? [head] : []),
+      ...around,
       ...(colours ? [colours.encoder] : []),
       depth.encoder,
       meanResult(data),

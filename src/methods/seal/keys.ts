@@ -296,6 +296,24 @@ const EVAL = {
     nullable: true,
     doc: "Column of obs with the kind of tissue of each spot, which is told from features before and after training",
   },
+  probe_neighbours: {
+    kind: "number",
+    default: null,
+    nullable: true,
+    min: 0,
+    open: true,
+    unit: "distances between neighbouring spots",
+    doc: "Also judge features beside the mean of those of the spots within so far",
+  },
+  copy_sample: {
+    kind: "text",
+    default: null,
+    nullable: true,
+    doc:
+      "Training section beside the held-out ones (serial sections) whose expression is mixed into predictions, judged beside them",
+  },
+  copy_weight: { kind: "number", default: 0.3, min: 0, max: 1, doc: "Weight of that copy; the prediction has the rest" },
+  copy_spots: { kind: "number", default: 9, min: 1, integer: true, unit: "spots", doc: "Nearest spots it is the mean of" },
   hest_every: {
     kind: "number",
     default: 10,

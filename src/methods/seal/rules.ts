@@ -263,7 +263,7 @@ function batchRules({ optim, input }: SealConfig): Rule[] {
   ];
 }
 
-function dataRules({ input, split }: SealConfig): Rule[] {
+function dataRules({ input, split, eval: { copy_sample } }: SealConfig): Rule[] {
   const out = split.holdout_samples.find((id) => input.exclude_samples.includes(id));
   const missing = split.holdout_samples.find((id) => input.samples !== null && !input.samples.includes(id));
   const both = input.samples?.find((id) => input.exclude_samples.includes(id));
@@ -273,6 +273,12 @@ function dataRules({ input, split }: SealConfig): Rule[] {
       out === undefined,
       `Cannot hold out ${out}: exclude_samples leaves it out`,
       `Take ${out} out of one of them`,
+    ],
+    [
+      ["copy_sample", "holdout_samples"],
+      copy_sample === null || !split.holdout_samples.includes(copy_sample),
+      `Cannot copy from ${copy_sample}: it is held out, wanted a training section`,
+      "copy_sample=null, or a section that trains",
     ],
     [
       ["holdout_samples", "samples"],

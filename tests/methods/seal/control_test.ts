@@ -22,6 +22,9 @@ const SETTINGS = [
   "gene_centre=true",
   "ema=0.5",
   "control_head=true",
+  "probe_neighbours=1.5",
+  "copy_sample=SYN1",
+  "copy_weight=0.25",
   "eval_every=0",
 ];
 
@@ -47,6 +50,21 @@ Deno.test("a run with the control has its row and the space before and after, in
     assert.equal(head.label, "Head on the frozen encoder");
     assert.ok(head.probe!.genes.some(({ pearson }) => pearson !== null));
     assert.notDeepEqual(head.probe!.pearson, byId.get("decoder")!.probe!.pearson);
+    const around = [...byId.keys()].filter((id) => /copy|neighbours/.test(id));
+    assert.deepEqual(
+      around,
+      ["copy", ...["frozen", "seal"].flatMap((id) => [`${id}-copy`, `${id}-neighbours`, `${id}-neighbours-copy`])],
+    );
+    for (const id of around) {
+      const { role, probe, note, features } = byId.get(id)!;
+      assert.equal(role, "other");
+      assert.ok(probe!.pearson_per_slide!.mean !== null && probe!.genes.length > 0, id);
+      assert.match(note!, /SYN1|within 1.5 distances between spots/);
+      assert.equal(features, /neighbours$/.test(id) ? 2 * byId.get("frozen")!.features! : undefined);
+    }
+    // Each has something of its own: neither the copy nor the neighbours leave the prediction as it was.
+    const scores = ["frozen", ...around].map((id) => byId.get(id)!.probe!.pearson_per_slide!.mean);
+    assert.equal(new Set(scores).size, around.length + 1);
     for (const id of ["frozen", "seal"]) {
       const { space } = byId.get(id)!;
       assert.ok(Math.abs(space!.mean_cosine!) <= 1 && space!.smooth_rank! >= 1 && space!.patches > 100, id);
@@ -58,7 +76,7 @@ Deno.test("a run with the control has its row and the space before and after, in
       [...byId.values()].every(({ id, space }) => (space !== undefined) === (id === "frozen" || id === "seal")),
     );
     const page = Deno.readTextFileSync(`${one.out}/report.html`);
-    for (const text of ["Head on the frozen encoder", "Cosine of two patches", "Robustness index", "Kind of tissue"]) {
+    for (const text of ["Head on the frozen encoder", "Frozen encoder, neighbours, copy of SYN1", "Cosine of two patches", "Robustness index", "Kind of tissue"]) {
       assert.ok(page.includes(text), text);
     }
     // A loss that fixes no levels leaves prediction to the probe, and says why.
@@ -92,5 +110,19 @@ Deno.test("a run with the control has its row and the space before and after, in
     );
     assert.equal(wrong.code, 2, wrong.err);
     assert.match(wrong.err, /Cannot make batches of one sample: SYN\d has 36 pairs, batch_size is 40/);
+    for (
+      const [from, why] of [
+        ["SYN3", /Cannot copy from SYN3: it is held out, wanted a training section/],
+        ["SYN9", /Cannot copy from training section SYN9/],
+      ] as const
+    ) {
+      const refused = await seal(
+        "train",
+        ...["--data", data, "--encoder", "random:vit_small_patch16_224?dim=32&depth=2&heads=2&img=224&seed=3"],
+        ...["--out", `${folder}/refused`, ...SETTINGS, `copy_sample=${from}`],
+      );
+      assert.equal(refused.code, 2, refused.err);
+      assert.match(refused.err, why);
+    }
   });
 });

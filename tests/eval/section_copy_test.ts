@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Rng } from "../../src/core/rng.ts";
-import { copyNearest, fitRigid, move, type Place } from "../../scripts/her2st/copy.ts";
+import { copyNearest, fitRigid, mixCopy, move, type Place } from "../../src/eval/section_copy.ts";
 
 /** An L of spots on a lattice, a little off it: no turn but one lays it on itself. */
 function footprint(): Place[] {
@@ -44,4 +44,20 @@ Deno.test("the copy on the same places is the mean of the nine nearest spots", (
       assert(Math.abs(said.data[2 * i + g]! - mean) < 1e-9);
     }
   });
+});
+
+Deno.test("a mixed prediction keeps its means and has each part by its weight", () => {
+  const predicted = { rows: 3, columns: 2, data: Float64Array.of(1, 10, 2, 10, 6, 10) };
+  const copied = { rows: 3, columns: 2, data: Float64Array.of(100, 4, 101, 5, 102, 6) };
+  const { data } = mixCopy(predicted, copied, 0.25);
+  // Means are 3 and 10 of the prediction, 101 and 5 of the copy.
+  assert.deepEqual([...data], [1.25, 9.75, 2.25, 10, 5.5, 10.25]);
+  assert.deepEqual([...mixCopy(predicted, copied, 0).data], [...predicted.data]);
+});
+
+Deno.test("of more spots than are compared a part finds the same movement, near enough", () => {
+  const from = Array.from({ length: 900 }, (_, i): Place => [i % 30 + (i < 300 ? 8 : 0), Math.floor(i / 30)]);
+  const known = { angle: 0.2, shift: [5, -3] as Place };
+  const { angle } = fitRigid(from, from.map((place) => move(known, place)));
+  assert.ok(Math.abs(angle - 0.2) < 0.01, `${angle}`);
 });

@@ -1,11 +1,14 @@
 /**
  * Expression of one section carried over to the next: the spots' footprints are laid on each other by a rotation and a shift,
  * and every place takes the mean of the other section's spots nearest to it.
+ *
+ * @module
  */
 
-import type { Table } from "../../src/eval/linalg/table.ts";
+import { columnMoments } from "./linalg/standardize.ts";
+import type { Table } from "./linalg/table.ts";
 
-/** A place, µm. */
+/** A place, in any unit that both sections share. */
 export type Place = readonly [x: number, y: number];
 
 /** x -> R x + t with R by the angle. */
@@ -13,7 +16,7 @@ export interface Rigid {
   /** Radians. */
   readonly angle: number;
   readonly shift: Place;
-  /** Mean squared distance to the nearest spot, both ways added, µm². */
+  /** Mean squared distance to the nearest spot, both ways added, in the unit of places, squared. */
   readonly cost: number;
 }
 
@@ -50,11 +53,21 @@ function solve(pairs: readonly (readonly [Place, Place])[]): Pick<Rigid, "angle"
   return { angle, shift: [bx - mx, by - my] };
 }
 
+/** Spots that footprints are laid on each other by, at most: every one is compared with every other, many times. */
+const FITTED = 400;
+
+/** At most so many places, evenly in their order. */
+function some(places: readonly Place[]): readonly Place[] {
+  const count = Math.min(places.length, FITTED);
+  return Array.from({ length: count }, (_, i) => places[Math.floor(i * places.length / count)]!);
+}
+
 /**
  * Lays one footprint on another: iterated closest points, each spot of either paired with the nearest of the other, from
  * rotations of -30 to 30 degrees; the best end wins.
  */
-export function fitRigid(from: readonly Place[], to: readonly Place[]): Rigid {
+export function fitRigid(allFrom: readonly Place[], allTo: readonly Place[]): Rigid {
+  const [from, to] = [some(allFrom), some(allTo)];
   let best: Rigid | undefined;
   for (let degrees = -30; degrees <= 30; degrees += 5) {
     const angle = degrees * Math.PI / 180;
@@ -99,4 +112,20 @@ export function copyNearest(values: Table, from: readonly Place[], to: readonly 
     }
   });
   return { rows: to.length, columns, data };
+}
+
+/**
+ * A prediction with a copy mixed in: both less their mean over the section, weighted, and the prediction's mean again.
+ *
+ * @param predicted `[spots, genes]`, the spots of one section.
+ * @param weight Of the copy; the prediction has the rest.
+ */
+export function mixCopy(predicted: Table, copied: Table, weight: number): Table {
+  const [p, c] = [predicted, copied].map((of) => columnMoments(of).mean) as [Float64Array, Float64Array];
+  const { columns } = predicted;
+  const data = Float64Array.from(predicted.data, (value, at) => {
+    const g = at % columns;
+    return p[g]! + (1 - weight) * (value - p[g]!) + weight * (copied.data[at]! - c[g]!);
+  });
+  return { ...predicted, data };
 }
