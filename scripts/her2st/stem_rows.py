@@ -23,26 +23,20 @@ for name in ("weights", "data", "cache"):
     parser.add_argument(f"--{name}", required=True, type=pathlib.Path)
 parser.add_argument("--batch", type=int, default=8)
 parser.add_argument("--threads", type=int, default=2)
-parser.add_argument("--bf16", action="store_true", help="blocks multiply in bfloat16, which some CPUs do several times faster")
 options = parser.parse_args()
 torch.set_num_threads(options.threads)
 torch.set_grad_enabled(False)
 
 config = json.loads((options.weights / "config.json").read_text())
 state = load_file(options.weights / "model.safetensors")
-# The residual stream, norms and the last block's products stay f32.
-blocks = {name: t.bfloat16() for name, t in state.items() if t.dim() == 2} if options.bf16 else {}
 width, heads, depth = (config[key] for key in ("hidden_size", "num_attention_heads", "num_hidden_layers"))
 patch, eps = config["patch_size"], config["layer_norm_eps"]
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
 
 
-def linear(name, x, exact=False):
-    weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
-    if exact or not options.bf16:
-        return F.linear(x, weight, bias)
-    return F.linear(x.bfloat16(), blocks[f"{name}.weight"], bias.bfloat16())
+def linear(name, x):
+    return F.linear(x, state[f"{name}.weight"], state[f"{name}.bias"])
 
 
 def norm(name, x):
@@ -57,9 +51,9 @@ def positions(grid):
     return torch.cat([table[:, :1], rest.permute(0, 2, 3, 1).reshape(1, -1, width)], 1)
 
 
-def qkv(i, h, exact=False):
+def qkv(i, h):
     at = f"encoder.layer.{i}.attention.attention"
-    return [linear(f"{at}.{part}", h, exact) for part in ("query", "key", "value")]
+    return [linear(f"{at}.{part}", h) for part in ("query", "key", "value")]
 
 
 def block(i, x):
@@ -87,7 +81,7 @@ def rows(images):
     x = torch.cat([state["embeddings.cls_token"].expand(len(x), -1, -1), x], 1) + TABLE[grid]
     for i in range(depth - 1):
         x = block(i, x)
-    q, k, v = qkv(depth - 1, norm(f"encoder.layer.{depth - 1}.norm1", x), exact=True)
+    q, k, v = qkv(depth - 1, norm(f"encoder.layer.{depth - 1}.norm1", x))
     pieces = [x, q[:, :1], torch.cat([k, v], -1)]
     flat = torch.cat([piece.flatten(1) for piece in pieces], 1)
     return flat.clamp(-65504, 65504).half().numpy()

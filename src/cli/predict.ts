@@ -1,5 +1,5 @@
 /**
- * `predict`: gene expression by a trained run, its linear probe or its image decoder, for the patches of data folders or over
+ * `predict`: gene expression by a trained run, its linear probe, decoder or head, for the patches of data folders or over
  * slides in a grid.
  *
  * @module
@@ -13,7 +13,7 @@ import { namesOf } from "../run/data.ts";
 import { hostOf } from "../run/host.ts";
 import { originOf } from "../run/open.ts";
 import { flagFacts } from "../run/output_folder.ts";
-import { predict, predictRequest } from "../run/predict.ts";
+import { predict, type PredictOptions, predictRequest } from "../run/predict.ts";
 import { drawPredictions } from "../run/predict_maps.ts";
 import type { Args, Flags } from "./args.ts";
 import { gpuOpener, tuningFacts } from "./gpu.ts";
@@ -56,9 +56,10 @@ export const flags = {
   },
   with: {
     kind: "choice",
-    of: ["auto", "probe", "decoder"],
+    of: ["auto", "probe", "decoder", "head"],
     default: "auto",
-    help: "linear probe on the run's features or its image decoder; auto: the better by its training donors",
+    help:
+      "linear probe on the run's features, its image decoder, or the head on the frozen encoder (control_head); auto: the best by its training donors",
   },
   everywhere: { kind: "switch", help: "with a grid, also where there is no tissue" },
   "min-tissue": SLIDE_FLAGS["min-tissue"],
@@ -128,7 +129,7 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
     minTissue: values["min-tissue"],
     classes: namesOf(values.classes),
     badTiles: values["bad-tiles"] as "skip" | "white" | "fail",
-    source: source as "auto" | "probe" | "decoder",
+    source: source as PredictOptions["source"],
     settings: { ...flagFacts(values, OTHERWISE_SAID), ...tuningFacts(values) },
   });
   const shown = namesOf(values.show) ?? [];

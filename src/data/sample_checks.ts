@@ -29,7 +29,7 @@ export interface CheckedSample {
   readonly id: string;
   readonly table: SampleTable;
   readonly metadata: Metadata | undefined;
-  readonly patches: Pick<Patches, "name" | "generation" | "count" | "width" | "slidePixelSize">;
+  readonly patches: Pick<Patches, "name" | "generation" | "count" | "width" | "pixelSize" | "slidePixelSize">;
 }
 
 /** What is let pass. */
@@ -79,8 +79,10 @@ function checkSizes({ id, table, metadata, patches }: CheckedSample, options: Ch
       },
     );
   }
-  if (size !== undefined && size > 1.02 * FINE) {
-    warnings.push(`${id}: patches are enlarged: the slide has ${size.toPrecision(4)} µm a pixel, patches ${FINE}`);
+  const fine = patches.pixelSize ?? FINE;
+  if (size !== undefined && size > 1.02 * fine) {
+    const given = Number(fine.toPrecision(4));
+    warnings.push(`${id}: patches are enlarged: the slide has ${size.toPrecision(4)} µm a pixel, patches ${given}`);
   }
   const own = patches.slidePixelSize;
   if (size !== undefined && own !== undefined && Math.abs(own / size - 1) > 0.02) {

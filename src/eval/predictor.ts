@@ -1,9 +1,10 @@
 /**
- * Two ways from an image to expression, and which of them a run trusts: its image decoder, and a linear probe on its features
- * whose penalty was chosen on training donors left out. Neither test spots nor their donors play a part in the choice.
+ * Ways from an image to expression, and which of them a run trusts: its image decoder, a linear probe on its features whose
+ * penalty was chosen on training donors left out, and, where the run trained one, the head on the frozen encoder, which needs no
+ * adaptation at all. Neither test spots nor their donors play a part in the choice.
  *
  * The probe is a matrix and a vector in `probe.safetensors` (`weight [genes, D]`, `bias [genes]`, f32, for features as they are);
- * what is known of both stands beside it as JSON.
+ * what is known of all stands beside it as JSON.
  *
  * @module
  */
@@ -17,7 +18,14 @@ import { multiply } from "./linalg/product.ts";
 import { mean } from "./linalg/statistics.ts";
 
 /** What predicts. */
-export type PredictionSource = "decoder" | "probe";
+export type PredictionSource = "decoder" | "probe" | "head";
+
+/** What they are called. */
+export const SOURCE_NAMES: Readonly<Record<PredictionSource, string>> = {
+  decoder: "image decoder",
+  probe: "linear probe",
+  head: "head on the frozen encoder",
+};
 
 /** How well a source did on training donors: means over genes and sections of the correlation within the section. */
 export interface SourceScore {
@@ -40,6 +48,7 @@ export interface Predictors {
   readonly judged_on: number;
   readonly probe: SourceScore & { readonly protocol: string; readonly alpha: number; readonly penalty: string };
   readonly decoder?: SourceScore;
+  readonly head?: SourceScore;
 }
 
 /** A linear map from features to expression. */
@@ -123,10 +132,26 @@ export function withProbe(model: TrainedModel, { weight, bias }: LinearPredictor
 /** Why no decoder is asked where there is none. */
 export const NO_DECODER = "the model has no image decoder";
 
+/** What is known of the head. */
+export interface HeadScore {
+  /** On the donors it was fitted on. */
+  readonly fitted: number | null;
+  /** What a probe of the frozen features loses from donors it was fitted on to others; null where that is not known. */
+  readonly lost: number | null;
+}
+
+/** What is chosen, what the others have on donors held back by estimate, and why. */
+export interface SourceChoice {
+  readonly chosen: PredictionSource;
+  readonly decoder: number | null;
+  readonly head: number | null;
+  readonly why: string;
+}
+
 /**
  * Which source is better by the training donors. The decoder was trained on all of them, so what it scores there is no measure of
  * new donors; what the probe loses from donors it was fitted on to donors it was not is taken off, which is the least that it can
- * lose. Of equals, and where nothing is known, the probe.
+ * lose. So it is with the head, by a probe on the frozen features. Of equals, and where nothing is known, the probe.
  *
  * @param without Why no decoder is asked, where that is so.
  */
@@ -134,7 +159,24 @@ export function chooseSource(
   probe: Pick<SourceScore, "held_back" | "fitted">,
   decoderFitted: number | null | undefined,
   without: string = NO_DECODER,
-): { chosen: PredictionSource; decoder: number | null; why: string } {
+  head?: HeadScore,
+): SourceChoice {
+  const found = chooseAdapted(probe, decoderFitted, without);
+  if (head === undefined || head.fitted === null || head.lost === null || probe.held_back === null) {
+    return { ...found, head: null };
+  }
+  const held = head.fitted - Math.max(0, head.lost);
+  const best = found.chosen === "decoder" ? found.decoder! : probe.held_back;
+  const chosen = held > best ? "head" : found.chosen;
+  return { ...found, chosen, head: held, why: `${found.why}, the ${SOURCE_NAMES.head} about ${fixed(held, 3)}` };
+}
+
+/** Which of those that stand on the trained encoder. */
+function chooseAdapted(
+  probe: Pick<SourceScore, "held_back" | "fitted">,
+  decoderFitted: number | null | undefined,
+  without: string,
+): Omit<SourceChoice, "head"> {
   if (decoderFitted === undefined) return { chosen: "probe", decoder: null, why: without };
   if (decoderFitted === null) {
     return { chosen: "probe", decoder: null, why: "the decoder's correlation is not defined" };

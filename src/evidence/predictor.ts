@@ -1,6 +1,7 @@
 /**
- * What a finished run leaves for `predict`: the probe on its features for all genes of the vocabulary, how well it and the image
- * decoder do on training donors, and which of them is chosen by that. Held-out spots are not looked at.
+ * What a finished run leaves for `predict`: the probe on its features for all genes of the vocabulary, the head on the frozen
+ * encoder where one was trained, how well they and the image decoder do on training donors, and which of them is chosen by that.
+ * Held-out spots are not looked at.
  *
  * @module
  */
@@ -11,6 +12,7 @@ import { searchText, UNNAMED_DONORS } from "../eval/cross_validate.ts";
 import { pcaScores } from "../eval/linalg/pca.ts";
 import {
   chooseSource,
+  type HeadScore,
   type LinearPredictor,
   linearPredictor,
   meanScore,
@@ -41,22 +43,40 @@ export interface PredictorInput {
   readonly decoded: Table | undefined;
   /** Why that is not asked. */
   readonly without?: string | undefined;
+  /** The head on the frozen encoder, where one was trained that could predict. */
+  readonly head?: HeadInput | undefined;
   readonly step: number;
 }
 
-/** Places of the files below the folder of a run. */
-export const PREDICTOR_FILES = { facts: "evaluation/predictors.json", probe: "evaluation/probe.safetensors" } as const;
+/** The head and what it stands on. */
+export interface HeadInput {
+  /** What it says of the training spots, `[spots, vocabulary]`. */
+  readonly said: Table;
+  /** Features of the frozen encoder of the same spots. */
+  readonly features: Table;
+  /** Its weights. */
+  readonly file: Uint8Array;
+}
 
-/** Both files' content. */
+/** Places of the files below the folder of a run. */
+export const PREDICTOR_FILES = {
+  facts: "evaluation/predictors.json",
+  probe: "evaluation/probe.safetensors",
+  head: "evaluation/head.safetensors",
+} as const;
+
+/** The files' content. */
 export interface FittedPredictors {
   readonly predictors: Predictors;
   readonly probe: LinearPredictor;
+  readonly head?: Uint8Array | undefined;
 }
 
-/** Both files, the one that names the other last. */
-export function predictorFiles({ predictors, probe }: FittedPredictors): Map<string, Uint8Array | string> {
+/** The files, the one that names the others last. */
+export function predictorFiles({ predictors, probe, head }: FittedPredictors): Map<string, Uint8Array | string> {
   return new Map<string, Uint8Array | string>([
     [PREDICTOR_FILES.probe, predictorFile(probe)],
+    ...(head === undefined ? [] : [[PREDICTOR_FILES.head, head] as const]),
     [PREDICTOR_FILES.facts, `${JSON.stringify(predictors, null, 2)}\n`],
   ]);
 }
@@ -70,7 +90,12 @@ export function predictorInput(
     readonly without?: string | undefined;
   },
   images: { readonly embedding: Float32Array; readonly expression: Float32Array },
-  { panel, step }: { readonly panel: ReportPanel; readonly step: number },
+  { panel, step, head }: {
+    readonly panel: ReportPanel;
+    readonly step: number;
+    /** Of all pairs. */
+    readonly head?: HeadInput | undefined;
+  },
 ): PredictorInput {
   const training = set.samples.flatMap((sample, i) => sample.role === "train" ? [{ sample, i }] : []);
   const rows = [...set.pairs("train")];
@@ -94,13 +119,26 @@ export function predictorInput(
     judged: panel.columns.length > 0 ? panel.columns : Array.from({ length: Math.min(JUDGED, set.genes) }, (_, g) => g),
     decoded: decoder ? takeRows(tableOf(images.expression, set.genes), rows) : undefined,
     without,
+    head: head && { ...head, said: takeRows(head.said, rows), features: takeRows(head.features, rows) },
     step,
   };
 }
 
-/** Fits the probe and judges both sources. */
+/** What the head has on the training spots, and what a probe on what it stands on loses from them to others. */
+async function headScore({ said, features }: HeadInput, some: ProbeSet, judged: readonly number[]): Promise<HeadScore> {
+  const protocol = findProtocol(HEADLINE_PROTOCOL);
+  const frozen = { ...some, features };
+  const basis = await probeBasis(features, protocol);
+  const probe = await fitProbe(frozen, protocol, { basis });
+  const fitted = withinSections(predictProbe(probe, features), some);
+  const { heldBack } = leftOut(frozen, basis, probe.alpha);
+  const lost = fitted === null || heldBack === null ? null : fitted - heldBack;
+  return { fitted: withinSections(takeColumns(said, judged), some), lost };
+}
+
+/** Fits the probe and judges the sources. */
 export async function fitPredictors(
-  { train, judged, decoded, without, step }: PredictorInput,
+  { train, judged, decoded, without, head, step }: PredictorInput,
 ): Promise<FittedPredictors> {
   const protocol = findProtocol(HEADLINE_PROTOCOL);
   const basis = await probeBasis(train.features, protocol);
@@ -111,7 +149,9 @@ export async function fitPredictors(
   const fitted = withinSections(predictProbe(chosen, train.features), some);
   const { heldBack, note } = leftOut(some, basis, chosen.alpha);
   const seen = decoded && withinSections(takeColumns(decoded, judged), some);
-  const { chosen: source, decoder, why } = chooseSource({ held_back: heldBack, fitted }, seen, without);
+  const known = head && await headScore(head, some, judged);
+  const choice = chooseSource({ held_back: heldBack, fitted }, seen, without, known);
+  const { chosen: source, decoder, why } = choice;
   const probe = {
     held_back: heldBack,
     fitted,
@@ -136,10 +176,15 @@ export async function fitPredictors(
       judged_on: judged.length,
       probe,
       ...(own === undefined ? {} : { decoder: own }),
+      ...(known === undefined ? {} : { head: { held_back: choice.head, fitted: known.fitted, note: HEAD_NOTE } }),
     },
     probe: linearPredictor(all),
+    head: head?.file,
   };
 }
+
+const HEAD_NOTE =
+  "estimated: it was trained on all training sections; what a probe on the frozen features loses on sections held back is taken off";
 
 /** The probe of all genes with the penalty that was chosen on some. */
 function allGenes({ features, targets }: ProbeSet, { standardizer, pca }: ProbeBasis, chosen: ProbeModel): ProbeModel {

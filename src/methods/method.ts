@@ -88,6 +88,8 @@ export interface UseOptions {
   readonly precision?: "f32" | "f16" | undefined;
   /** Patches a batch. */
   readonly batchSize: number;
+  /** Weights of a head that then stands on the encoder as it was before training. */
+  readonly head?: Uint8Array | undefined;
 }
 
 /** A trained model on the device. */

@@ -108,7 +108,7 @@ function checkOpen(folder: unknown, options: OpenRunOptions & Method): void {
   checkOptions(what, expression, { counts: true, dropBadSpots: true, dropUnknownPatches: true }, "expression");
   checkChoice(what, "checkpoint", checkpoint, ["best", "last"]);
   checkChoice(what, "precision", precision, ["f32", "f16"]);
-  checkChoice(what, "with", source, ["auto", "probe", "decoder"]);
+  checkChoice(what, "with", source, ["auto", "probe", "decoder", "head"]);
   checkCount(what, "batchSize", batchSize);
 }
 
@@ -163,21 +163,27 @@ async function openOwn(
 
 async function openExpression(folder: string, options: OpenRunOptions): Promise<Run> {
   const { checkpoint = "best", encoder, precision, with: asked = "auto" } = options;
-  const [{ lookAtRun, openRun: open, originOf }, { chooseRunSource, readRunProbe }, { hostOf }, { withProbe }, names] =
-    await Promise.all([
-      import("../run/open.ts"),
-      import("../run/predictors.ts"),
-      import("../run/host.ts"),
-      import("../eval/predictor.ts"),
-      import("../data/genes/vocabulary.ts"),
-    ]);
+  const [
+    { lookAtRun, openRun: open, originOf },
+    { chooseRunSource, readRunHead, readRunProbe },
+    { hostOf },
+    { withProbe },
+    names,
+  ] = await Promise.all([
+    import("../run/open.ts"),
+    import("../run/predictors.ts"),
+    import("../run/host.ts"),
+    import("../eval/predictor.ts"),
+    import("../data/genes/vocabulary.ts"),
+  ]);
   const known = await lookAtRun({ run: folder, checkpoint, encoder });
   const { source } = chooseRunSource(folder, asked, originOf(folder, checkpoint, known).step);
   const probe = source === "probe" ? readRunProbe(folder, known.vocabulary.genes.length) : undefined;
+  const head = source === "head" ? readRunHead(folder) : undefined;
   return await onDevice(options.gpu, async (gpu, owned) => {
     const batchSize = options.batchSize ?? (gpu.caps.software ? 8 : 64);
     const host = hostOf(listener(options));
-    const run = await open(gpu, { run: folder, checkpoint, encoder, precision, batchSize, host }, known);
+    const run = await open(gpu, { run: folder, checkpoint, encoder, precision, batchSize, host, head }, known);
     const model = probe ? withProbe(run.model, probe, `${folder}: probe`) : run.model;
     return new Run({ ...run, model }, options, {
       genes: names.writtenGenes(known.vocabulary),

@@ -34,8 +34,8 @@ export interface OpenRunOptions extends OpenOptions {
   readonly precision?: "f32" | "f16" | undefined;
   /** Patches a batch; default 64, on software 8. */
   readonly batchSize?: number | undefined;
-  /** What predicts: `auto` (default) is the better by donors left out of it. */
-  readonly with?: "auto" | "probe" | "decoder" | undefined;
+  /** What predicts: `auto` (default) is the best by donors left out of it. */
+  readonly with?: "auto" | "probe" | "decoder" | "head" | undefined;
   /** Where counts are, and what is let pass in data that are read. */
   readonly expression?: {
     /** `X` (default), `raw`, or a layer such as `layers/counts`. */
@@ -116,7 +116,7 @@ export class Run implements AsyncDisposable {
   /** Genes in order of the columns of predictions, as the data write them. */
   readonly genes: readonly string[];
   /** What predicts. */
-  readonly predictor: "probe" | "decoder";
+  readonly predictor: "probe" | "decoder" | "head";
   readonly #run: OpenedRun;
   readonly #release: () => void;
   readonly #options: OpenRunOptions;
@@ -131,7 +131,7 @@ export class Run implements AsyncDisposable {
     options: OpenRunOptions,
     made: {
       genes: readonly string[];
-      predictor: "probe" | "decoder";
+      predictor: "probe" | "decoder" | "head";
       judged: Omit<JudgedRun, "model" | "batchSize">;
       release: () => void;
     },

@@ -1,5 +1,5 @@
 /**
- * Gene expression by a trained run, its linear probe or its image decoder, for the patches of data folders or over slides in a grid.
+ * Gene expression by a trained run, its linear probe, its image decoder or its head on the frozen encoder, for the patches of data folders or over slides in a grid.
  *
  * @module
  */
@@ -36,7 +36,7 @@ import {
   type SlideOf,
   writeSummary,
 } from "./predict_slide.ts";
-import { chooseRunSource, readRunProbe, type Source } from "./predictors.ts";
+import { chooseRunSource, readRunHead, readRunProbe, type Source } from "./predictors.ts";
 import { slideName } from "../slides/names.ts";
 import { PREDICTOR_FILES } from "../evidence/predictor.ts";
 import { type KnownRun, lookAtRun, type OpenedRun, openRun, originOf } from "./open.ts";
@@ -261,10 +261,12 @@ async function predictAll(
   for (const line of source.lines) progress.say(line);
   // Read before the device opens: a damaged file costs nothing then.
   const probe = source.source === "probe" ? readRunProbe(values.run, known.vocabulary.genes.length) : undefined;
+  const head = source.source === "head" ? readRunHead(values.run) : undefined;
   const gpu = await openGpu();
   try {
     const run = await openRun(gpu, {
       run: values.run,
+      head,
       checkpoint: values.checkpoint,
       encoder: values.encoder,
       precision: values.precision,

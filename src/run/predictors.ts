@@ -13,6 +13,7 @@ import {
   type PredictionSource,
   type Predictors,
   readPredictor,
+  SOURCE_NAMES,
 } from "../eval/predictor.ts";
 import { disk } from "../io/fs.ts";
 import { parseJson } from "../io/json.ts";
@@ -25,11 +26,12 @@ const score = { held_back: nullable(real), fitted: nullable(real), note: text };
 const predictors: Check<Predictors> = object<Predictors>({
   schema: exactly(1),
   step: count,
-  chosen: oneOf("decoder", "probe"),
+  chosen: oneOf("decoder", "probe", "head"),
   why: text,
   judged_on: count,
   probe: object<Predictors["probe"]>({ ...score, protocol: text, alpha: real, penalty: text }),
   decoder: optional(object<NonNullable<Predictors["decoder"]>>(score)),
+  head: optional(object<NonNullable<Predictors["head"]>>(score)),
 });
 
 /**
@@ -92,6 +94,7 @@ export function chooseRunSource(run: string, asked: "auto" | PredictionSource, s
       context: { run },
     });
   }
+  if (asked === "head" && (!fits || known.head === undefined)) throw noHead(run, fits ? undefined : none);
   // Of a run whose loss fixes no levels the decoder is no source; one without a decoder is refused where it is opened.
   const without = known !== undefined && known.decoder === undefined && known.why !== NO_DECODER
     ? known.why
@@ -106,36 +109,48 @@ export function chooseRunSource(run: string, asked: "auto" | PredictionSource, s
     return {
       source: "decoder",
       lines: [`Predicting with the image decoder: ${none}; how well it does on donors held back is not known`],
-      facts: { predicted_by: "image decoder", predicted_why: none },
+      facts: { predicted_by: SOURCE_NAMES.decoder, predicted_why: none },
     };
   }
   const source = asked === "auto" ? known.chosen : asked;
   return {
     source,
     lines: [
-      `Predicting with the ${source === "probe" ? "linear probe" : "image decoder"}: ${
-        asked === "auto" ? known.why : "asked for by --with"
-      }`,
+      `Predicting with the ${SOURCE_NAMES[source]}: ${asked === "auto" ? known.why : "asked for by --with"}`,
       ...scoreLines(known),
     ],
     facts: sourceFacts(known, source, asked === "auto" ? known.why : "asked for"),
   };
 }
 
+/** The error for a run without a head that could predict. */
+function noHead(run: string, why: string | undefined): ConfigError {
+  return new ConfigError(
+    `Cannot predict with the head on the frozen encoder: ${why ?? `${run} has none that fixes levels of expression`}`,
+    {
+      hint: "Train with control_head=true and a gene_loss that fixes levels, or use --with probe",
+      context: { run },
+    },
+  );
+}
+
 const value = (r: number | null): string => r === null ? "not defined" : fixed(r, 3);
 
-function scoreLines({ probe, decoder, judged_on }: Predictors): string[] {
+function scoreLines({ probe, decoder, head, judged_on }: Predictors): string[] {
   return [
     `  r within sections of ${judged_on} genes, training sections:`,
     `  probe: held back ${value(probe.held_back)}, fitted ${value(probe.fitted)} (${probe.note})`,
     decoder === undefined
       ? "  decoder: the model has none"
       : `  decoder: held back ${value(decoder.held_back)}, fitted ${value(decoder.fitted)} (${decoder.note})`,
+    ...(head === undefined
+      ? []
+      : [`  head: held back ${value(head.held_back)}, fitted ${value(head.fitted)} (${head.note})`]),
   ];
 }
 
 function sourceFacts(
-  { probe, decoder, judged_on }: Predictors,
+  { probe, decoder, head, judged_on }: Predictors,
   source: PredictionSource,
   why: string,
 ): Record<string, string | number> {
@@ -146,11 +161,12 @@ function sourceFacts(
       [`${name}_r_is`]: score.note,
     };
   return {
-    predicted_by: source === "probe" ? "linear probe" : "image decoder",
+    predicted_by: SOURCE_NAMES[source],
     predicted_why: why,
     r_judged_on_genes: judged_on,
     ...own("probe", probe),
     ...own("decoder", decoder),
+    ...own("head", head),
     ...(source === "probe" ? { probe_alpha: probe.alpha, probe_penalty: probe.penalty } : {}),
   };
 }
@@ -164,4 +180,15 @@ export function readRunProbe(run: string, genes: number): LinearPredictor {
   const path = `${run}/${PREDICTOR_FILES.probe}`;
   if (disk.look(path)?.kind !== "file") throw new DataError(`Cannot predict: ${path} is missing`);
   return readPredictor(readRunFile(run, PREDICTOR_FILES.probe), path, genes);
+}
+
+/**
+ * Weights of the head on the frozen encoder.
+ *
+ * @throws {DataError} If they are missing or damaged.
+ */
+export function readRunHead(run: string): Uint8Array {
+  const path = `${run}/${PREDICTOR_FILES.head}`;
+  if (disk.look(path)?.kind !== "file") throw new DataError(`Cannot predict: ${path} is missing`);
+  return readRunFile(run, PREDICTOR_FILES.head);
 }

@@ -217,6 +217,7 @@ export async function openVision(
   const { input, optim } = config;
   let vision: VisionPart | undefined;
   let updates: ReadonlyMap<string, LoraOptions> | undefined;
+  const start = (layer: string) => fanInUniform(moduleRng(optim.seed, `${layer}.lora_A`)!);
   // Parameters are the encoder's until it is complete.
   let complete = false;
   const parameters = new Parameters(gpu, (name) => complete || vision!.trains(name));
@@ -228,11 +229,16 @@ export async function openVision(
     build: {
       parameters,
       tuningSize,
-      lora: (layer) => (updates ? updates.get(layer) : vision!.lora(layer)),
+      lora(layer) {
+        if (!updates) return vision!.lora(layer);
+        // With a start of its own: else it would draw from the numbers that a seeded encoder makes its weights of.
+        const update = updates.get(layer);
+        return update && { ...update, init: start(layer) };
+      },
       onSpec: (spec) => {
         // A run that started from an adapter has its layers and ranks, which no configuration tells.
         if (trained) updates = updatesOf(trained, spec.family);
-        vision = visionPart(config, spec, (layer) => fanInUniform(moduleRng(optim.seed, `${layer}.lora_A`)!));
+        vision = visionPart(config, spec, start);
       },
     },
     onProgress: (what, done, total) => host.reporter.update(what, done, total, "bytes"),

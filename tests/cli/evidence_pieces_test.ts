@@ -200,6 +200,13 @@ Deno.test("the probe that predict uses is that of the report, and sources are ch
   const none = await fitPredictors({ train, judged, decoded: undefined, step: 3 });
   assert.deepEqual([good, bad, none].map(({ predictors }) => predictors.chosen), ["decoder", "probe", "probe"]);
   assert.equal(none.predictors.decoder, undefined);
+  const onFrozen = { said: noisy(0.01), features: train.features, file: Uint8Array.of(7) };
+  const headed = await fitPredictors({ train, judged, decoded: noisy(50), head: onFrozen, step: 3 });
+  assert.deepEqual([headed.predictors.chosen, headed.head], ["head", onFrozen.file]);
+  // On the same features the head loses what the probe does.
+  const { fitted, held_back: held } = headed.predictors.head!;
+  const { probe: same } = headed.predictors;
+  assert(Math.abs(fitted! - held! - (same.fitted! - same.held_back!)) < 1e-12);
   const { probe, decoder } = good.predictors;
   assert.match(probe.penalty, /over 3 training donors$/);
   assert.match(probe.note, /^3 training donors left out/);
@@ -258,6 +265,20 @@ Deno.test("chooseSource() takes off from the decoder what the probe loses, and p
   assert.equal(of(0.4, 0.5, null).chosen, "probe");
   assert.match(of(0.4, 0.5, undefined).why, /no image decoder/);
   assert.deepEqual([of(null, 0.5, 0.6).chosen, of(null, 0.5, 0.4).chosen], ["decoder", "probe"]);
+  // The decoder has 0.45 by estimate.
+  const head = (fitted: number | null, lost: number | null) =>
+    chooseSource({ held_back: 0.4, fitted: 0.5 }, 0.55, undefined, { fitted, lost });
+  assert.deepEqual([head(0.6, 0.1), head(0.54, 0.1), head(0.6, null)].map(({ chosen }) => chosen), [
+    "head",
+    "decoder",
+    "decoder",
+  ]);
+  assert.deepEqual([head(0.6, null).head, head(null, 0.1).head], [null, null]);
+  assert.equal(head(0.6, -0.2).head, 0.6, "a probe that gains takes nothing off");
+  assert.match(
+    head(0.6, 0.1).why,
+    /decoder has about 0.450, the probe 0.400, the head on the frozen encoder about 0.500/,
+  );
 });
 
 Deno.test("probe scores of one held-out spot are null with a reason, never 0 or NaN", async () => {

@@ -530,15 +530,17 @@ Deno.test("27: tissue outlines of both generations are read", () => {
 });
 
 Deno.test("28: slides coarser than patches are told of, and beyond 1.15 µm a pixel refused unless allowed", async () => {
-  const at = (size: number): Problem => ({
+  const at = (size: number, pixelSize = 0.5): Problem => ({
     id: "A",
     slidePixelSize: size,
+    pixelSize,
     metadata: { pixel_size_um_estimated: size, inter_spot_dist: 200 * size },
   });
   assert.deepEqual((await load(at(0.5))).warnings, []);
   assert.deepEqual((await load(at(0.688))).warnings, [
     "A: patches are enlarged: the slide has 0.6880 µm a pixel, patches 0.5",
   ]);
+  assert.deepEqual((await load(at(0.688, 1))).warnings, [], "patches that were cut coarser than the slide");
   await assert.rejects(
     load(at(1.3)),
     refused("too-coarse", /A: its slide has 1\.300 µm a pixel, at most 1\.15 wanted/),

@@ -28,6 +28,8 @@ export interface Problem {
   readonly generation?: "current" | "v1";
   readonly swapped?: boolean;
   readonly slidePixelSize?: number;
+  /** µm a pixel of the patches; by default what their place on the slide says. */
+  readonly pixelSize?: number;
 }
 
 const COLUMNS = 4;
@@ -93,7 +95,7 @@ export async function writeProblem(folder: string, problem: Problem): Promise<vo
     coords: BigInt64Array.from(patched.flatMap(corner), BigInt),
     sizeOnSlide: 224,
     slidePixelSize,
-    pixelSize: slidePixelSize * 224 / size,
+    pixelSize: problem.pixelSize ?? slidePixelSize * 224 / size,
     pixels: (put) => patched.forEach((spot, i) => put(i, new Uint8Array(size * size * 3).fill(spot))),
   });
   const facts = {

@@ -77,7 +77,12 @@ else {
 const names = Object.fromEntries(set.samples.map(({ id, barcodes }) => [`barcodes.${id}`, barcodes.join(" ")]));
 Deno.writeFileSync(
   values.out!,
-  writeSafetensorsF32(tensors, { genes: set.vocabulary.genes.join(" "), seed: String(config.optim.seed), views: String(views), ...names }),
+  writeSafetensorsF32(tensors, {
+    genes: set.vocabulary.genes.join(" "),
+    seed: String(config.optim.seed),
+    views: String(views),
+    ...names,
+  }),
 );
 session.close();
 gpu.destroy();

@@ -26,6 +26,9 @@ import { GENE_PREFIX, type SealModel } from "./model.ts";
 /** Names of the files. */
 export const SEAL_FILES = { omics: "omics.safetensors", heads: "heads.safetensors", genes: "genes.json" } as const;
 
+/** What trains of the encoder beside low-rank updates. */
+const VISION_FILE = "vision.safetensors";
+
 /** Parameters and buffers of a model by the file they belong in. */
 function partsOf({ encoder, parameters }: SealModel): Part[] {
   const own = new Set(encoder.names);
@@ -33,7 +36,7 @@ function partsOf({ encoder, parameters }: SealModel): Part[] {
   const omics = names.filter((name) => name.startsWith(GENE_PREFIX));
   const heads = names.filter((name) => !name.startsWith(GENE_PREFIX) && !own.has(name));
   return [
-    { file: "vision.safetensors", names: encoderNames(encoder).own },
+    { file: VISION_FILE, names: encoderNames(encoder).own },
     { file: SEAL_FILES.omics, names: omics, prefix: GENE_PREFIX },
     { file: SEAL_FILES.heads, names: heads },
   ];
@@ -50,6 +53,20 @@ export async function modelFiles(
     ...await partFiles(model.parameters, partsOf(model)),
     [SEAL_FILES.genes, new TextEncoder().encode(formatVocabulary(vocabulary))],
   ]);
+}
+
+/**
+ * Puts a head into a model in place of its decoder; its encoder stays as it was before training.
+ *
+ * @param head Its weights.
+ * @throws {WeightsError} If the head belongs to a model of other sizes, or a file is missing.
+ */
+export function loadHead(model: SealModel, head: Uint8Array, { read, path }: { read: ReadFile; path: string }): void {
+  const parts = partsOf(model);
+  loadParts(model.parameters, parts.filter(({ file }) => file !== VISION_FILE), read, path);
+  const names = parts.flatMap(({ file, names }) => file === SEAL_FILES.heads ? names : [])
+    .filter((name) => name.startsWith("decoder."));
+  loadParts(model.parameters, [{ file: "head", names }], () => head, "the head");
 }
 
 /**

@@ -11,6 +11,7 @@ import { Parameters } from "../../nn/parameters.ts";
 import { AdamW } from "../../optim/adamw.ts";
 import { parameterGroups } from "../../optim/param_groups.ts";
 import { affine } from "../../ops/scale.ts";
+import { partFiles } from "../../train/checkpoint.ts";
 import { adamwOptions } from "../../train/config/optim.ts";
 import { RowModel } from "../../train/row_model.ts";
 import { Step, stepRunner } from "../../train/step.ts";
@@ -33,16 +34,16 @@ export interface ControlInput {
   readonly std: ArrayLike<number>;
 }
 
-/**
- * Trains the head and says what it predicts of pairs.
- *
- * @returns `[pairs.length, G]`.
- */
-export async function headControl(
-  session: SealSession,
-  { frozen, schedule, std }: ControlInput,
-  pairs: readonly number[],
-): Promise<Float32Array> {
+/** The trained head. */
+export interface Control {
+  /** What it predicts of all pairs, `[pairs, G]`. */
+  readonly said: Float32Array;
+  /** Its weights, as `predict` takes them. */
+  readonly file: Uint8Array;
+}
+
+/** Trains the head and says what it predicts. */
+export async function headControl(session: SealSession, { frozen, schedule, std }: ControlInput): Promise<Control> {
   const { gpu, config, model: { dim }, set: { genes } } = session;
   const { optim, gene, model: { final_activation: finalActivation } } = config;
   const parameters = new Parameters(gpu, () => true);
@@ -83,9 +84,11 @@ export async function headControl(
     runner.destroy();
     optimizer.swapMean();
     const model = await RowModel.compile(gpu, { dim, block: ROWS }, (g, z) => head.forward(g, z));
-    const made = await model.run(rowsOf(pairs));
+    const said = await model.run(frozen);
     model.destroy();
-    return made;
+    const names = parameters.state().map(([name]) => name);
+    const files = await partFiles(parameters, [{ file: "head", names }]);
+    return { said, file: files.get("head")! };
   } finally {
     optimizer.destroy();
     parameters.destroy();

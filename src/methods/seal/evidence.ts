@@ -27,7 +27,7 @@ import {
   type Measured,
   type Measuring,
 } from "../../evidence/encoders.ts";
-import { headControl } from "./control.ts";
+import { type Control, headControl } from "./control.ts";
 import { alignSchedule, deviations } from "./training.ts";
 import { factsOf, METHOD, timeNotes } from "./facts.ts";
 import { galleryOf } from "../../evidence/gallery.ts";
@@ -111,7 +111,11 @@ async function measureAll(session: SealSession, input: SealEvidenceInput, step: 
     decoder: session.model.decoder !== undefined && levels,
     ...(!levels && { without: `${gene_loss} fixes no levels of what the image decoder says` }),
   };
-  const predictors = trained ? await fitPredictors(predictorInput(source, images, at)) : undefined;
+  const head = trained ? await headOf(session, features.before) : undefined;
+  const own = head && levels && standsAlone(session)
+    ? { said: tableOf(head.said, session.set.genes), features: features.before, file: head.file }
+    : undefined;
+  const predictors = trained ? await fitPredictors(predictorInput(source, images, { ...at, head: own })) : undefined;
   const panels = [
     { label: "Frozen encoder", features: features.before },
     { label: METHOD.label, features: features.after },
@@ -124,7 +128,7 @@ async function measureAll(session: SealSession, input: SealEvidenceInput, step: 
     return { parts: asWritten({ results, embedding }, session.set.vocabulary), predictors, synthetic };
   }
   const space = await jointSpace(session, data, images);
-  const judged = await judge(session, { data, truth, features, images, space, source: panel.source });
+  const judged = await judge(session, { data, truth, features, images, space, head, source: panel.source });
   const { maps, notes } = await mapsOf(data, judged.after.panel, METHOD.label, disk);
   const gallery = space && await galleryOf(space, data, { ...session, label: METHOD.label });
   const embedding = await embeddingMap(data, { panels, samples, genes: shownGenes(judged.after) });
@@ -172,13 +176,15 @@ interface Judged {
   readonly images: ImageOutputs;
   /** None where the sides have different widths. */
   readonly space: JointSpace | undefined;
+  /** The control, where one was trained. */
+  readonly head: Control | undefined;
   /** Where the panel comes from. */
   readonly source: string;
 }
 
 async function judge(
   session: SealSession,
-  { data, truth, features, images, space, source }: Judged,
+  { data, truth, features, images, space, head: control, source }: Judged,
 ): Promise<{ results: Results; before: Measured; after: Measured; cost: Warning[] }> {
   const { gpu, patches, set, model } = session;
   const by = { gpu, groupOf: truth ? geneGroup : () => undefined, source };
@@ -189,7 +195,7 @@ async function judge(
   const after = await measure(trained, data, { ...by, ...(joint && { joint }) });
   const decoder = model.decoder &&
     decoderResult(session, data, rowsOf(images.expression, set.genes, data.heldPairs), { ...by, label: METHOD.label });
-  const head = await headResult(session, data, features.before, by);
+  const head = control && headResult(session, data, control, by);
   const colour = await colourFeatures(patches, set.count);
   const colours = colour && await measure(colourCandidate(colour), data, by);
   const depth = await measure(depthCandidate(data), data, by);
@@ -246,22 +252,32 @@ async function spacesOf(
 }
 
 /** The control: what the decoder alone reaches on the frozen encoder; undefined unless it is asked for. */
-async function headResult(
-  session: SealSession,
-  data: EvidenceData,
-  frozen: Table,
-  by: Pick<Measuring, "groupOf" | "source">,
-) {
+async function headOf(session: SealSession, frozen: Table): Promise<Control | undefined> {
   const { config, set, model } = session;
   if (!config.eval.control_head || !model.decoder || config.optim.epochs === 0) return undefined;
   session.host.reporter.say("Control: the image decoder alone, on the frozen encoder's features");
-  const said = await headControl(session, {
+  const control = await headControl(session, {
     frozen: frozen.data as Float32Array,
     schedule: alignSchedule(session),
     std: deviations(session),
-  }, data.heldPairs);
-  if (config.genes.gene_centre) shiftRows(said, set.vocabulary.mean);
-  const result = decoderResult(session, data, said, { ...by, label: "Head" });
+  });
+  if (config.genes.gene_centre) shiftRows(control.said, set.vocabulary.mean);
+  return control;
+}
+
+/** Whether the frozen encoder is all that the head stands on, so that it can be opened without what was trained. */
+function standsAlone({ config: { model, input } }: SealSession): boolean {
+  return !model.organ_token && !model.use_adapter && input.adapter === null;
+}
+
+function headResult(
+  session: SealSession,
+  data: EvidenceData,
+  { said }: Control,
+  by: Pick<Measuring, "groupOf" | "source">,
+) {
+  const held = rowsOf(said, session.set.genes, data.heldPairs);
+  const result = decoderResult(session, data, held, { ...by, label: "Head" });
   return result && {
     ...result,
     id: "head",

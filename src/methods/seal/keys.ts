@@ -312,8 +312,21 @@ const EVAL = {
     doc:
       "Training section beside the held-out ones (serial sections) whose expression is mixed into predictions, judged beside them",
   },
-  copy_weight: { kind: "number", default: 0.3, min: 0, max: 1, doc: "Weight of that copy; the prediction has the rest" },
-  copy_spots: { kind: "number", default: 9, min: 1, integer: true, unit: "spots", doc: "Nearest spots it is the mean of" },
+  copy_weight: {
+    kind: "number",
+    default: 0.3,
+    min: 0,
+    max: 1,
+    doc: "Weight of that copy; the prediction has the rest",
+  },
+  copy_spots: {
+    kind: "number",
+    default: 9,
+    min: 1,
+    integer: true,
+    unit: "spots",
+    doc: "Nearest spots it is the mean of",
+  },
   hest_every: {
     kind: "number",
     default: 10,

@@ -15,7 +15,7 @@ import type { Host } from "../../train/host.ts";
 import { openVision } from "../../train/open_rows.ts";
 import type { FoundCheckpoint } from "../../train/run.ts";
 import type { OpenedModel, TrainedRun, UseOptions } from "../method.ts";
-import { loadModel, SEAL_FILES } from "./checkpoint.ts";
+import { loadHead, loadModel, SEAL_FILES } from "./checkpoint.ts";
 import type { SealConfig } from "./config.ts";
 import { readOptions } from "../../train/pair_data.ts";
 import { createSealModel } from "./model.ts";
@@ -59,7 +59,8 @@ async function openModel(
   const slides = slidesOf(found, config);
   const seal = createSealModel(opened.encoder, config, { genes: vocabulary.genes.length, slides });
   seal.parameters.allocate();
-  loadModel(seal, found.read, found.path);
+  if (options.head === undefined) loadModel(seal, found.read, found.path);
+  else loadHead(seal, options.head, found);
   const model = new Trained(seal, vocabulary, options.batchSize, config.genes.gene_centre);
   return {
     model,

@@ -76,7 +76,15 @@ Deno.test("a run with the control has its row and the space before and after, in
       [...byId.values()].every(({ id, space }) => (space !== undefined) === (id === "frozen" || id === "seal")),
     );
     const page = Deno.readTextFileSync(`${one.out}/report.html`);
-    for (const text of ["Head on the frozen encoder", "Frozen encoder, neighbours, copy of SYN1", "Cosine of two patches", "Robustness index", "Kind of tissue"]) {
+    for (
+      const text of [
+        "Head on the frozen encoder",
+        "Frozen encoder, neighbours, copy of SYN1",
+        "Cosine of two patches",
+        "Robustness index",
+        "Kind of tissue",
+      ]
+    ) {
       assert.ok(page.includes(text), text);
     }
     // A loss that fixes no levels leaves prediction to the probe, and says why.
