@@ -49,7 +49,14 @@ export type {
   PairsOptions,
   PairsSample,
 } from "./src/module/pairs.ts";
-export { type OpenedAs, train, type TrainedFolder, type TrainingEvent, type TrainOptions } from "./src/module/train.ts";
+export {
+  type OpenedAs,
+  train,
+  type TrainedFolder,
+  type TrainedSlides,
+  type TrainingEvent,
+  type TrainOptions,
+} from "./src/module/train.ts";
 export {
   type FoundSpot,
   type OpenOptions,
@@ -59,14 +66,28 @@ export {
   type RetrieveQuery,
   Run,
 } from "./src/module/run.ts";
-export { type ClassifierMethod, type ExpressionMethod, openRun } from "./src/module/open_run.ts";
+export {
+  type ClassifierMethod,
+  type ExpressionMethod,
+  openRun,
+  type OpenSlidesOptions,
+  type SlideRuns,
+} from "./src/module/open_run.ts";
 export {
   type ClassifiedSlide,
   ClassifierRun,
   type ClassifierScores,
   type LabelledSlide,
-  type SlideFeatures,
 } from "./src/module/classifier_run.ts";
+export { type FollowedSlide, type RiskOfSlide, SurvivalRun, type SurvivalScores } from "./src/module/survival_run.ts";
+export {
+  type MeasuredSlide,
+  type NumbersOfSlide,
+  RegressionRun,
+  type RegressionScores,
+  type TargetScores,
+} from "./src/module/regression_run.ts";
+export { type SlideFeatures, SlidesRun } from "./src/module/slides_run.ts";
 export { type OwnInput, type OwnOutput, OwnRun } from "./src/module/own_run.ts";
 export type { OwnModel } from "./src/module/own_model.ts";
 export type { SpotArrays, SpotData, SpotSamples } from "./src/module/spots.ts";

@@ -10,8 +10,8 @@ import type { CaseSlides } from "../eval/cohort/cohort.ts";
 import { cohortText } from "../eval/cohort/output.ts";
 import type { CohortFiles } from "../run/cohort.ts";
 import { evaluateCohortFiles } from "../run/evaluate_cohort.ts";
-import { findSources } from "../run/evaluate_sources.ts";
 import { flagFacts } from "../run/output_folder.ts";
+import { COHORT_PATHS, cohortFiles } from "./cohort_flags.ts";
 import { Progress } from "./progress.ts";
 import { printJson } from "./terminal.ts";
 
@@ -84,14 +84,7 @@ function filesOf(values: CohortValues): CohortFiles {
       { hint: "--split k=all.tsv --task config.yaml --features features_uni_v2" },
     );
   }
-  const features = findSources({ encoder: [], adapter: [], features: values.features });
-  return {
-    split: values.split!,
-    task,
-    features: features.map(({ name, features }) => ({ name, path: features! })),
-    expression: values.expression,
-    geneSets: values["gene-sets"],
-  };
+  return cohortFiles({ ...values, split: values.split!, task });
 }
 
 /** Runs the command. */
@@ -104,7 +97,7 @@ export async function evaluateCohortCommand(values: CohortValues, signal: AbortS
     seed: values.seed ?? 0,
     out: values.out!,
     overwrite: values.overwrite,
-    settings: flagFacts({ ...values }, ["features", "split", "task", "expression", "gene-sets"]),
+    settings: flagFacts({ ...values }, COHORT_PATHS),
   }, { reporter, signal });
   if (found !== undefined) { for (const line of cohortText(found)) reporter.say(line); }
   if (values.json) printJson(json);

@@ -10,11 +10,11 @@ import type { CaseSlides } from "../eval/cohort/cohort.ts";
 import { cohortText } from "../eval/cohort/output.ts";
 import { neighbourText } from "../eval/cohort/neighbours.ts";
 import { loadMethod, METHOD_NAMES } from "../methods/index.ts";
-import { findSources } from "../run/evaluate_sources.ts";
 import { HOST_MODELS, mil } from "../run/mil.ts";
 import type { FoldMethod } from "../run/mil_runs.ts";
 import { flagFacts } from "../run/output_folder.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
+import { COHORT_PATHS, cohortFiles } from "./cohort_flags.ts";
 import { gpuOpener, tuningFacts } from "./gpu.ts";
 import { type Job, quoted } from "./interrupt.ts";
 import { Progress } from "./progress.ts";
@@ -155,16 +155,9 @@ export async function run({ flags: values, overrides: given }: Args<typeof flags
   }
   const reporter = new Progress(values.quiet);
   const models = values.model.flatMap((list) => list.split(",")).map((one) => one.trim()).filter(Boolean);
-  const sources = findSources({ encoder: [], adapter: [], features: values.features });
   const { json, status, found } = await mil({
     method: await foldMethod(),
-    files: {
-      split,
-      task,
-      features: sources.map(({ name, features }) => ({ name, path: features! })),
-      expression: values.expression,
-      geneSets: values["gene-sets"],
-    },
+    files: cohortFiles({ ...values, split, task }),
     models: models.length > 0 ? [...new Set(models)] : ["abmil", "meanmil", ...HOST_MODELS],
     caseSlides: values["case-slides"] as CaseSlides,
     draws: values.draws,
@@ -175,7 +168,7 @@ export async function run({ flags: values, overrides: given }: Args<typeof flags
     out,
     overwrite: values.overwrite,
     settings: {
-      ...flagFacts(values, ["features", "split", "task", "expression", "gene-sets", "software", "dry-run"]),
+      ...flagFacts(values, [...COHORT_PATHS, "software", "dry-run"]),
       ...tuningFacts(values),
       ...Object.fromEntries(given),
     },

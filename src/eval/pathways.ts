@@ -11,14 +11,23 @@
 import { DataError } from "../core/errors.ts";
 import type { GeneSet } from "../data/cohort/gene_sets.ts";
 import { describeOthers, GeneResolver, type OtherName } from "../data/genes/resolve.ts";
-import { applyStandardizer, fitStandardizer } from "./linalg/standardize.ts";
+import { applyStandardizer, fitStandardizer, type Standardizer } from "./linalg/standardize.ts";
 import { type Table, takeRows } from "./linalg/table.ts";
 
+/** Targets on a scale of their own. */
+export interface ScaledTargets {
+  readonly targets: Table;
+  /** Columns that are constant among the training cases. */
+  readonly constant: readonly number[];
+  /** Mean and divisor of each column. */
+  readonly by: Standardizer;
+}
+
 /** Targets on the scale of the training cases; columns that are constant there are 0 throughout. */
-export function standardizedTargets(raw: Table, train: readonly number[]): { targets: Table; constant: number[] } {
+export function standardizedTargets(raw: Table, train: readonly number[]): ScaledTargets {
   const by = fitStandardizer(takeRows(raw, train));
   const constant = [...by.scale.keys()].filter((j) => by.scale[j] === Infinity);
-  return { targets: applyStandardizer(raw, by), constant };
+  return { targets: applyStandardizer(raw, by), constant, by };
 }
 
 /** Columns of the genes of each set. */

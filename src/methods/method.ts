@@ -8,6 +8,7 @@
 import type { KeyTable } from "../core/config_key.ts";
 import type { Vocabulary } from "../data/genes/vocabulary.ts";
 import type { SynthOptions } from "../data/synth/plan.ts";
+import type { FoldTruth } from "../eval/cohort/scores.ts";
 import type { TrainedModel } from "../eval/inference.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Features } from "../io/features.ts";
@@ -46,8 +47,8 @@ export interface EvidenceContext {
   readonly demo: boolean;
 }
 
-/** What a file is to hold: all of it, or text that is made in pieces while it is written. */
-export type FileContent = Uint8Array | string | (() => Iterable<string>);
+/** What a file is to hold: all of it, or what is made when it is written, text in pieces. */
+export type FileContent = Uint8Array | string | (() => Iterable<string> | Promise<Uint8Array>);
 
 /** What a finished run leaves for its report. */
 export interface MethodEvidence {
@@ -125,33 +126,38 @@ export interface SlideRows {
   read(from: number, to: number): Promise<Float32Array>;
 }
 
+/** What a model of slides tells: a class, a risk, or numbers. */
+export type SlideTask =
+  | { readonly kind: "classification"; readonly classes: readonly string[] }
+  | { readonly kind: "survival" }
+  | { readonly kind: "regression"; readonly targets: readonly string[] };
+
 /** What a model says of a slide. */
-export interface SlideClasses {
-  /** Of each class; they sum to 1. */
-  readonly probabilities: readonly number[];
+export interface SaidOfSlide {
+  /** Probabilities of the classes, which sum to 1; one risk, higher where the event is earlier; or a number a target. */
+  readonly said: readonly number[];
   /** Attention of each row, the mean over heads; it sums to 1. Undefined of a model without. */
   readonly attention: Float64Array | undefined;
 }
 
 /** A model of slides on the device. */
 export interface SlideModel {
-  run(slide: SlideRows): Promise<SlideClasses>;
+  run(slide: SlideRows): Promise<SaidOfSlide>;
   close(): void;
 }
 
-/** A trained run that tells classes of slides from stored features, before a device is open. */
+/** A trained run that tells something of slides from stored features, before a device is open. */
 export interface SlideRun {
-  /** Names of the classes. */
-  readonly classes: readonly string[];
+  readonly task: SlideTask;
   /** Width of a row. */
   readonly dim: number;
   open(gpu: Gpu): Promise<SlideModel>;
   /**
-   * Slides or cases that the run was tested on, with the place of their class.
+   * Slides or cases that the run was tested on, and what is true of them; numbers as the table has them.
    *
    * @throws {DataError | FormatError} If labels or features are no longer there, or are damaged.
    */
-  heldOut(host: Host): Promise<readonly { readonly rows: SlideRows; readonly label: number }[]>;
+  heldOut(host: Host): Promise<{ readonly slides: readonly SlideRows[]; readonly truth: FoldTruth }>;
 }
 
 /** What a model of slides says of the test bags of a fold. */
@@ -190,6 +196,8 @@ export interface FoldCost {
   readonly openSeconds: number;
   readonly stepSeconds: number;
   readonly testSeconds: number;
+  /** Of what is shown of the test part: maps, attention in files, what is said without tiles. */
+  readonly shownSeconds: number;
   /** On disk. */
   readonly bytes: number;
 }
@@ -210,7 +218,7 @@ export interface FoldTraining<Config, D> {
   /** How a model is trained, in words. */
   note(config: Config): string;
   /** Measures a few steps of a model that is then thrown away. @param now Milliseconds. */
-  cost(gpu: Gpu, config: Config, data: D, now: () => number): Promise<FoldCost>;
+  cost(gpu: Gpu, config: Config, data: D, host: Host, now: () => number): Promise<FoldCost>;
   /** Reads what a finished run says of its test bags. @throws {DataError} If the file is none. */
   outputs(text: string, file: string): FoldOutputs;
 }

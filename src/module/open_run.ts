@@ -8,16 +8,36 @@ import { ConfigError } from "../core/errors.ts";
 import type { MethodSettings } from "../methods/settings.gen.ts";
 import type { RunSettings } from "../run/open.ts";
 import { checkChoice, checkCount, checkOptions, checkText, type Known } from "./check.ts";
+import type { SlideTask } from "../methods/method.ts";
 import type { ClassifierRun } from "./classifier_run.ts";
 import { onDevice } from "./device.ts";
 import { LISTENER, listener } from "./listener.ts";
 import type { OwnModel } from "./own_model.ts";
 import { type OwnMethod, partsBehind } from "./own_method.ts";
 import { OwnRun } from "./own_run.ts";
+import type { RegressionRun } from "./regression_run.ts";
 import { type OpenOptions, type OpenRunOptions, Run } from "./run.ts";
+import type { SlidesParts } from "./slides_run.ts";
+import type { SurvivalRun } from "./survival_run.ts";
 
-/** Methods whose runs tell classes of slides. */
+/** Methods whose runs tell something of slides: classes, unless their task is another. */
 export type ClassifierMethod = "mil";
+
+/** Runs of slides by their tasks. */
+export interface SlideRuns {
+  /** Classes. */
+  readonly classification: ClassifierRun;
+  /** Risks. */
+  readonly survival: SurvivalRun;
+  /** Numbers. */
+  readonly regression: RegressionRun;
+}
+
+/** How a run of slides is opened. */
+export interface OpenSlidesOptions<Task extends keyof SlideRuns = keyof SlideRuns> extends OpenOptions {
+  /** What the run was trained on. */
+  readonly task: Task;
+}
 
 /** Methods whose runs predict expression. */
 export type ExpressionMethod = Exclude<keyof MethodSettings, ClassifierMethod>;
@@ -56,6 +76,11 @@ export function openRun(
   folder: string,
   options: OpenOptions & { readonly method: ClassifierMethod },
 ): Promise<ClassifierRun>;
+/** Opens a run that tells risks or numbers of slides from stored features. */
+export function openRun<Task extends keyof SlideRuns>(
+  folder: string,
+  options: OpenSlidesOptions<Task> & { readonly method: ClassifierMethod },
+): Promise<SlideRuns[Task]>;
 /** Opens a run of a method of one's own; its definition reads the data and builds the model. */
 export function openRun<Settings, M extends OwnModel>(
   folder: string,
@@ -65,7 +90,7 @@ export function openRun<Settings, M extends OwnModel>(
 export async function openRun(
   folder: string,
   options: OpenRunOptions & Method = {},
-): Promise<Run | ClassifierRun | OwnRun<OwnModel>> {
+): Promise<Run | SlideRuns[keyof SlideRuns] | OwnRun<OwnModel>> {
   checkOpen(folder, options);
   const { method } = options;
   if (typeof method === "object" && method !== null) return await openOwn(folder, method, options);
@@ -83,16 +108,23 @@ export async function openRun(
       },
     );
   }
-  return slides === undefined ? await openExpression(folder, options) : await openClasses(folder, settings, options);
+  return slides === undefined ? await openExpression(folder, options) : await openSlides(folder, settings, options);
 }
 
-type Method = { readonly method?: string | OwnMethod<unknown> | undefined };
+type Method = {
+  readonly method?: string | OwnMethod<unknown> | undefined;
+  readonly task?: string | undefined;
+};
+
+/** Tasks of runs of slides. */
+const TASKS: readonly (keyof SlideRuns)[] = ["classification", "survival", "regression"];
 
 const OPTIONS: Known<OpenRunOptions & Method> = {
   ...LISTENER,
   gpu: true,
   checkpoint: true,
   method: true,
+  task: true,
   encoder: true,
   precision: true,
   batchSize: true,
@@ -104,9 +136,10 @@ function checkOpen(folder: unknown, options: OpenRunOptions & Method): void {
   const what = "open a run";
   checkText(what, "folder", folder);
   checkOptions(what, options, OPTIONS);
-  const { checkpoint, precision, batchSize, with: source, expression = {} } = options;
+  const { checkpoint, precision, batchSize, with: source, expression = {}, task } = options;
   checkOptions(what, expression, { counts: true, dropBadSpots: true, dropUnknownPatches: true }, "expression");
   checkChoice(what, "checkpoint", checkpoint, ["best", "last"]);
+  checkChoice(what, "task", task, TASKS);
   checkChoice(what, "precision", precision, ["f32", "f16"]);
   checkChoice(what, "with", source, ["auto", "probe", "decoder", "head"]);
   checkCount(what, "batchSize", batchSize);
@@ -117,27 +150,34 @@ function stepOf({ state }: { readonly state: unknown }): number {
   return (state as { loop?: { step?: number } }).loop?.step ?? -1;
 }
 
-async function openClasses(
+async function openSlides(
   folder: string,
   { method, config }: RunSettings,
-  { gpu: device, checkpoint = "best", ...told }: OpenOptions,
-): Promise<ClassifierRun> {
-  const [{ checkpointOf }, { openClassifier }] = await Promise.all([
-    import("../run/open.ts"),
-    import("./classifier_run.ts"),
-  ]);
+  { gpu: device, checkpoint = "best", task = "classification", ...told }: OpenOptions & Method,
+): Promise<SlideRuns[keyof SlideRuns]> {
+  const { checkpointOf } = await import("../run/open.ts");
   const found = checkpointOf(folder, checkpoint, config);
   const run = method.slides!(config, found);
-  return await onDevice(
-    device,
-    async (gpu, owned) =>
-      await openClassifier(gpu, run, {
-        folder,
-        step: stepOf(found),
-        reporter: listener(told),
-        release: () => owned && gpu.destroy(),
-      }),
-  );
+  const { kind } = run.task;
+  if (kind !== task) {
+    throw new ConfigError(`Cannot open the run ${folder} for ${task}: it was trained on a ${kind}`, {
+      code: "method-unsupported",
+      hint: `openRun(${JSON.stringify(folder)}, { method: "${method.name}", task: "${kind}" })`,
+      context: { run: folder, task: kind },
+    });
+  }
+  return await onDevice(device, async (gpu, owned) => {
+    const release = () => owned && gpu.destroy();
+    const parts = { folder, step: stepOf(found), run, reporter: listener(told), release };
+    return await slidesRun(kind, { ...parts, model: await run.open(gpu) });
+  });
+}
+
+/** A run of slides of its kind. */
+async function slidesRun(kind: SlideTask["kind"], parts: SlidesParts): Promise<SlideRuns[keyof SlideRuns]> {
+  if (kind === "survival") return new (await import("./survival_run.ts")).SurvivalRun(parts);
+  if (kind === "regression") return new (await import("./regression_run.ts")).RegressionRun(parts);
+  return new (await import("./classifier_run.ts")).ClassifierRun(parts);
 }
 
 async function openOwn(

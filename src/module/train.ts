@@ -16,8 +16,7 @@ import { sourceOf } from "./hest_source.ts";
 import { configOfPairs, type HestPairs } from "./pairs.ts";
 import { type OwnMethod, partsBehind } from "./own_method.ts";
 import { saveRunAdapter } from "./adapter.ts";
-import type { ClassifierRun } from "./classifier_run.ts";
-import { type ClassifierMethod, openRun } from "./open_run.ts";
+import { type ClassifierMethod, openRun, type OpenSlidesOptions, type SlideRuns } from "./open_run.ts";
 import type { OwnModel } from "./own_model.ts";
 import type { OwnRun } from "./own_run.ts";
 import type { OpenOptions, OpenRunOptions, Run } from "./run.ts";
@@ -80,7 +79,7 @@ const TRAIN_OPTIONS: Known<TrainOptions<object>> = {
 };
 
 /** What a run opens as. */
-export type OpenedAs = Run | ClassifierRun | OwnRun<OwnModel>;
+export type OpenedAs = Run | SlideRuns[keyof SlideRuns] | OwnRun<OwnModel>;
 
 /** A finished training run. */
 export interface TrainedFolder<R extends OpenedAs = Run> {
@@ -97,6 +96,14 @@ export interface TrainedFolder<R extends OpenedAs = Run> {
   saveAdapter(folder: string, checkpoint?: "best" | "last"): Promise<void>;
   /** Opens it for use, as {@linkcode openRun}. */
   open(options?: R extends Run ? OpenRunOptions : OpenOptions): Promise<R>;
+}
+
+/** A finished training run of slides. */
+export interface TrainedSlides extends TrainedFolder<SlideRuns["classification"]> {
+  /** Opens one that tells classes, as {@linkcode openRun}. */
+  open(options?: OpenOptions & { readonly task?: "classification" }): Promise<SlideRuns["classification"]>;
+  /** Opens one that tells risks or numbers. */
+  open<Task extends keyof SlideRuns>(options: OpenSlidesOptions<Task>): Promise<SlideRuns[Task]>;
 }
 
 /**
@@ -125,7 +132,7 @@ export interface TrainedFolder<R extends OpenedAs = Run> {
 export function train<Name extends keyof MethodSettings>(
   method: Name,
   options: TrainOptions<MethodSettings[Name]>,
-): Promise<TrainedFolder<Name extends ClassifierMethod ? ClassifierRun : Run>>;
+): Promise<Name extends ClassifierMethod ? TrainedSlides : TrainedFolder>;
 /** Trains by a method of one's own, which `defineMethod` of `@seal-webgpu/seal/train` made. */
 export function train<Settings, M extends OwnModel>(
   method: OwnMethod<Settings, M>,

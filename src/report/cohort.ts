@@ -238,17 +238,18 @@ function foldTable({ folds, rows }: CohortEvidence, headline: string): Markup {
         cell: ({ name, problems = [] }) =>
           markup`${identifier(name)}${problems.length > 0 && markup`<small>${problems.join("; ")}</small>`}`,
       },
-      { head: "Trained", className: "number", cell: ({ train }) => whole(train) },
-      { head: "Judged", className: "number", cell: ({ test }) => whole(test) },
+      { head: "Trained", label: "Trained", className: "number", cell: ({ train }) => whole(train) },
+      { head: "Judged", label: "Judged", className: "number", cell: ({ test }) => whole(test) },
       ...rows.map((row) => ({
         head: markup`${row.label}<small>${row.source ?? ""}</small>`,
+        label: row.source === undefined ? row.label : `${row.label}, ${row.source}`,
         className: "number",
         cell: (fold: CohortEvidence["folds"][number]) => {
           const value = row.folds[judged.indexOf(fold)]?.[headline];
           return typeof value === "number" ? score(value) : NONE;
         },
       })),
-    ], { className: "plain", caption: markup`<b>${NAMES[headline]} by fold.</b>` }),
+    ], { className: "plain stacked", caption: markup`<b>${NAMES[headline]} by fold.</b>` }),
     folds.length > 8 ? "tall" : "",
   );
 }

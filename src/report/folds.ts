@@ -184,7 +184,7 @@ function runTable({ runs = [] }: CohortEvidence): Slot {
         },
         {
           head: "Page",
-          cell: ({ folder }) => markup`<a href="${encodeURI(folder)}/report.html">${folder}/report.html</a>`,
+          cell: ({ folder }) => markup`<a class="id" href="${encodeURI(folder)}/report.html">${folder}/report.html</a>`,
         },
       ], { className: "plain", sortable: true, caption: markup`<b>Runs,</b> below the folder of this page.` }),
       runs.length > 12 ? "tall" : "",

@@ -10,7 +10,7 @@
  * @module
  */
 
-import { ConfigError, DataError } from "../core/errors.ts";
+import { ConfigError } from "../core/errors.ts";
 import { INCOMPLETE } from "../core/exit_status.ts";
 import type { Facts } from "../core/facts.ts";
 import { VERSION } from "../core/version.ts";
@@ -19,8 +19,6 @@ import { csvLine } from "../io/csv.ts";
 import { featureFilesOf } from "../io/feature_folder.ts";
 import { checkContent, CONTENT_SUM, type Features, openFeatures } from "../io/features.ts";
 import { disk, makeFolder } from "../io/fs.ts";
-import { endsAll } from "../io/output.ts";
-import { isTyped } from "../io/system_error.ts";
 import type { FeatureModel, FeatureRun } from "../methods/method.ts";
 import type { CheckpointName, FoundCheckpoint } from "../train/run.ts";
 import { runWarnings } from "./checks.ts";
@@ -30,6 +28,7 @@ import { runHash } from "./facts.ts";
 import type { Machine } from "./machine.ts";
 import { checkpointOf, runSettings } from "./open.ts";
 import { OutputFolder } from "./output_folder.ts";
+import { eachSlide, slideRows } from "./slide_rows.ts";
 
 /** What is asked for. */
 export interface EmbedFeaturesOptions {
@@ -134,19 +133,10 @@ export async function embedFeatures(
   try {
     const model = await trained.open(gpu, form);
     try {
-      const done: FeaturesOutcome[] = [];
-      for (const [name, path] of files) {
-        signal.throwIfAborted();
-        try {
-          done.push({ name, ...await embedOne({ name, path, model, request, options, folder, signal }) });
-        } catch (error) {
-          if (files.size === 1 || endsAll(error) || !isTyped(error)) throw error;
-          reporter.warn(error.message);
-          done.push({ name, error: error.message });
-        }
-        reporter.update("slides", done.length, files.size, "slides");
-      }
-      const failed = done.filter(({ error }) => error !== undefined).length;
+      const { outcomes, failed } = await eachSlide(files, { reporter, signal }, (name, path) => {
+        return embedOne({ name, path, model, request, options, folder, signal });
+      });
+      const done = outcomes.map(({ slide: name, ...one }): FeaturesOutcome => ({ name, ...one }));
       const status = failed > 0 ? INCOMPLETE : 0;
       const json = folder.finish({ run: options.run, form, dim: model.dim, files: done }, status);
       reporter.say(`${options.out}: ${done.length - failed} of ${done.length} files, ${model.dim} numbers a row`);
@@ -176,16 +166,16 @@ async function embedOne(
   const { trained, form, facts } = request;
   const file = await openFeatures(disk.open(path, "read"));
   try {
-    check(file, path, trained);
+    const { count, dim } = file;
+    const given = slideRows({ name: path, count, read: (from, to) => file.read(from, to) }, dim, trained.dim);
+    trained.check(file);
     await checkContent(file);
     const all = new Float32Array(file.count * model.dim);
     const lines = [csvLine(["row", ...trained.columns])];
     const rowNames = file.barcodes ?? file.files;
     for (let from = 0; from < file.count; from += BLOCK) {
       signal.throwIfAborted();
-      const rows = await file.read(from, Math.min(file.count, from + BLOCK));
-      checkFinite(rows, from, path, trained.dim);
-      const { features, table } = await model.run(rows);
+      const { features, table } = await model.run(await given.read(from, Math.min(file.count, from + BLOCK)));
       all.set(features, from * model.dim);
       table.forEach((row, i) => lines.push(csvLine([rowNames?.[from + i] ?? from + i, ...row])));
     }
@@ -222,30 +212,5 @@ function madeFrom({ attributes }: Features): Record<string, string | number> {
     Object.entries(attributes).filter((entry): entry is [string, string | number] =>
       entry[0] !== CONTENT_SUM && (typeof entry[1] === "string" || typeof entry[1] === "number")
     ),
-  );
-}
-
-function check(file: Features, path: string, trained: FeatureRun): void {
-  const refuse = (code: string, found: string, expected: string, hint: string): DataError =>
-    new DataError(`Cannot use features of ${path}: ${found}, expected ${expected}`, {
-      code,
-      hint,
-      context: { file: path, found, expected },
-    });
-  if (file.dim !== trained.dim) {
-    const hint = "Embed with the encoder whose features the run was trained on";
-    throw refuse("features-width", `rows of ${file.dim} numbers`, `${trained.dim} as the run was trained on`, hint);
-  }
-  if (file.count === 0) throw refuse("features-empty", "it has no rows", "at least one", "Embed that slide again");
-  trained.check(file);
-}
-
-function checkFinite(rows: Float32Array, from: number, path: string, dim: number): void {
-  const at = rows.findIndex((value) => !Number.isFinite(value));
-  if (at < 0) return;
-  throw new DataError(
-    `Cannot use features of ${path}: row ${from + Math.floor(at / dim)}, column ${at % dim} is ${rows[at]}, ` +
-      "expected a finite number",
-    { code: "features-nan", hint: "Embed that slide again with --overwrite", context: { file: path } },
   );
 }

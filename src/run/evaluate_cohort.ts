@@ -10,17 +10,24 @@ import { count } from "../core/text_table.ts";
 import type { LeftOut } from "../data/cohort/pooled.ts";
 import { shortList } from "../data/cohort/cohort_table.ts";
 import type { CaseSlides } from "../eval/cohort/cohort.ts";
-import { type CohortResult, evaluateCohort } from "../eval/cohort/evaluate.ts";
+import { type CohortOptions, type CohortResult, evaluateCohort } from "../eval/cohort/evaluate.ts";
 import { cohortJson, predictionsCsv, scoresCsv } from "../eval/cohort/output.ts";
 import { disk } from "../io/fs.ts";
 import { checkFolder } from "../io/output.ts";
-import { cohortFacts, type CohortFiles, loadCohort, type LoadedCohort, openCohort } from "./cohort.ts";
+import {
+  cohortFacts,
+  type CohortFiles,
+  loadCohort,
+  type LoadedCohort,
+  openCohort,
+  type OpenedCohort,
+} from "./cohort.ts";
 import { type Evaluated, RESULT } from "./evaluate.ts";
 import type { Machine } from "./machine.ts";
 import { OutputFolder } from "./output_folder.ts";
 
 /** Files beside the result. */
-const [SCORES, PREDICTIONS] = ["scores.csv", "predictions.csv"];
+export const [SCORES, PREDICTIONS] = ["scores.csv", "predictions.csv"] as const;
 
 /** What is evaluated and how. */
 export interface EvaluateCohortOptions {
@@ -42,15 +49,56 @@ export interface EvaluatedCohort extends Omit<Evaluated, "found"> {
   readonly found?: CohortResult;
 }
 
+/** What is told while a cohort is evaluated. */
+type Told = Pick<Machine, "reporter" | "signal">;
+
+/** Reads the features of a cohort. @throws {DataError} As {@linkcode loadCohort}. */
+export async function load(
+  opened: OpenedCohort,
+  { files, caseSlides }: Pick<EvaluateCohortOptions, "files" | "caseSlides">,
+  { reporter, signal }: Told,
+): Promise<LoadedCohort> {
+  return await loadCohort(opened, files.features, {
+    caseSlides,
+    signal,
+    onSlide: (source, done, total) => reporter.update(source, done, total, "slides"),
+  });
+}
+
+/** Judges models of the mean, and what was trained beside them. @throws {DataError} If no fold can be judged. */
+export async function judge(
+  { cohort, sources }: LoadedCohort,
+  options: Omit<CohortOptions, "onFold">,
+  { reporter, signal }: Told,
+): Promise<CohortResult> {
+  return await evaluateCohort(cohort, sources, {
+    ...options,
+    async onFold(source, done, total) {
+      reporter.update(`${source}: folds`, done, total, "probes");
+      // Lets signals in: fitting computes without a pause.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      signal.throwIfAborted();
+    },
+  });
+}
+
+/** Writes scores by fold, and what each model says of each test case. */
+export function writeTables(path: string, found: CohortResult): void {
+  disk.write(`${path}/${SCORES}`, scoresCsv(found));
+  disk.write(`${path}/${PREDICTIONS}`, predictionsCsv(found));
+}
+
 /**
  * Evaluates a cohort, or finds that it was done.
  *
  * @throws {ConfigError | DataError | FormatError} Naming file and line of what cannot be used.
  */
 export async function evaluateCohortFiles(
-  { files, caseSlides, draws, seed, out, overwrite, settings }: EvaluateCohortOptions,
-  { reporter, signal }: Pick<Machine, "reporter" | "signal">,
+  options: EvaluateCohortOptions,
+  told: Told,
 ): Promise<EvaluatedCohort> {
+  const { files, draws, seed, out, overwrite, settings } = options;
+  const { reporter } = told;
   checkFolder(out);
   const opened = openCohort(files);
   using folder = OutputFolder.open({
@@ -66,27 +114,13 @@ export async function evaluateCohortFiles(
     reporter.say(`${path}/${RESULT}: is there`);
     return finished;
   }
-  const loaded = await loadCohort(opened, files.features, {
-    caseSlides,
-    signal,
-    onSlide: (source, done, total) => reporter.update(source, done, total, "slides"),
-  });
-  const found = await evaluateCohort(loaded.cohort, loaded.sources, {
-    draws,
-    seed,
-    async onFold(source, done, total) {
-      reporter.update(`${source}: folds`, done, total, "probes");
-      // Lets signals in: fitting computes without a pause.
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      signal.throwIfAborted();
-    },
-  });
+  const loaded = await load(opened, options, told);
+  const found = await judge(loaded, { draws, seed }, told);
   const warnings = [...leftOutTexts(loaded), ...problemTexts(found)];
   for (const text of [...loaded.notes, ...warnings]) reporter.warn(text);
   const status = warnings.length > 0 ? INCOMPLETE : 0;
   folder.begin();
-  disk.write(`${path}/${SCORES}`, scoresCsv(found));
-  disk.write(`${path}/${PREDICTIONS}`, predictionsCsv(found));
+  writeTables(path, found);
   const json = folder.finish(
     {
       task: opened.task.columns.join(", "),

@@ -16,18 +16,18 @@ import { ConfigError } from "../core/errors.ts";
 import { INCOMPLETE } from "../core/exit_status.ts";
 import type { Facts } from "../core/facts.ts";
 import type { CaseSlides } from "../eval/cohort/cohort.ts";
-import { type CohortResult, evaluateCohort } from "../eval/cohort/evaluate.ts";
+import type { CohortResult } from "../eval/cohort/evaluate.ts";
 import { openFold } from "../eval/cohort/models.ts";
 import { type NeighbourScores, neighbourScores } from "../eval/cohort/neighbours.ts";
-import { cohortJson, predictionsCsv, scoresCsv } from "../eval/cohort/output.ts";
+import { cohortJson } from "../eval/cohort/output.ts";
 import { disk } from "../io/fs.ts";
 import { checkFolder } from "../io/output.ts";
 import { writeFolds } from "../report/folds.ts";
 import { EVIDENCE } from "../report/run_evidence.ts";
 import type { ConfigOverrides } from "../train/config/format.ts";
-import { cohortFacts, type CohortFiles, loadCohort, type LoadedCohort, openCohort } from "./cohort.ts";
+import { cohortFacts, type CohortFiles, type LoadedCohort, openCohort } from "./cohort.ts";
 import { type Evaluated, RESULT } from "./evaluate.ts";
-import { leftOutTexts, problemTexts } from "./evaluate_cohort.ts";
+import { judge, leftOutTexts, load, PREDICTIONS, problemTexts, SCORES, writeTables } from "./evaluate_cohort.ts";
 import {
   costOf,
   FoldData,
@@ -42,9 +42,6 @@ import {
 } from "./mil_runs.ts";
 import { hostOf } from "./host.ts";
 import { OutputFolder } from "./output_folder.ts";
-
-/** Files beside the result. */
-const [SCORES, PREDICTIONS] = ["scores.csv", "predictions.csv"];
 
 /** Models that take no training of bags: of the mean, which is always there, and retrieval. */
 export const HOST_MODELS: readonly string[] = ["mean", "retrieval"];
@@ -85,8 +82,8 @@ export interface MilResult extends Omit<Evaluated, "found"> {
  * @throws {InterruptedError} If a signal came; what was trained is kept.
  */
 export async function mil(request: MilRequest, machine: RunMachine): Promise<MilResult> {
-  const { method, files, caseSlides, draws, seed, out, overwrite, settings } = request;
-  const { reporter, signal } = machine;
+  const { method, files, draws, seed, out, overwrite, settings } = request;
+  const { reporter } = machine;
   checkModels(request);
   checkFolder(out);
   const opened = openCohort(files);
@@ -104,28 +101,14 @@ export async function mil(request: MilRequest, machine: RunMachine): Promise<Mil
     reporter.say(`${folder.path}/${RESULT}: is there`);
     return folder.finished;
   }
-  const loaded = await loadCohort(opened, files.features, {
-    caseSlides,
-    signal,
-    onSlide: (source, done, total) => reporter.update(source, done, total, "slides"),
-  });
+  const loaded = await load(opened, request, machine);
   for (const text of [...loaded.notes, ...leftOutTexts(loaded)]) reporter.warn(text);
   const plan = { ...planOf(request), ...partsOf(loaded), out: folder.path };
   const runs = runsOf(plan);
   if (runs.length > 0) await runAll({ ...request, plan, runs, folder }, machine);
   if (request.dryRun) return { json: { runs: runs.length }, status: 0 };
   const trained = trainedModels(plan, runs, loaded.cohort);
-  const found = await evaluateCohort(loaded.cohort, loaded.sources, {
-    draws,
-    seed,
-    trained,
-    async onFold(source, done, total) {
-      reporter.update(`${source}: folds`, done, total, "probes");
-      // Lets signals in: fitting computes without a pause.
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      signal.throwIfAborted();
-    },
-  });
+  const found = await judge(loaded, { draws, seed, trained }, machine);
   const retrieval = request.models.includes("retrieval")
     ? neighbourScores(loaded.cohort, loaded.sources, found.judged)
     : [];
@@ -208,8 +191,7 @@ async function write(
   const status = warnings.length > 0 ? INCOMPLETE : 0;
   const { path } = folder;
   folder.begin();
-  disk.write(`${path}/${SCORES}`, scoresCsv(found));
-  disk.write(`${path}/${PREDICTIONS}`, predictionsCsv(found));
+  writeTables(path, found);
   const content = {
     ...cohortJson(found),
     ...(retrieval.length > 0 && { retrieval }),

@@ -164,16 +164,17 @@ export async function costOf(
   for (const own of groups) {
     signal.throwIfAborted();
     const [first] = own as [FoldRun];
-    const cost = await method.folds.cost(gpu, first.config, await data.of(first), () => clock.ms());
-    const seconds = own.length * (cost.openSeconds + cost.steps * cost.stepSeconds + cost.testSeconds);
+    const cost = await method.folds.cost(gpu, first.config, await data.of(first), data.host, () => clock.ms());
+    const { openSeconds, steps, stepSeconds, testSeconds, shownSeconds } = cost;
+    const seconds = own.length * (openSeconds + steps * stepSeconds + testSeconds + shownSeconds);
     total += seconds;
     bytes += own.length * cost.bytes;
     rows.push([
       first.source,
       method.folds.models[first.model]!,
       `${cost.parameters} parameters`,
-      `${count(own.length, "run")} of ${cost.steps} steps, ${short(cost.stepSeconds)} each, and tests of ${
-        short(cost.testSeconds)
+      `${count(own.length, "run")} of ${steps} steps, ${short(stepSeconds)} each, tests of ${short(testSeconds)}${
+        shownSeconds > 0 ? ` and maps of ${short(shownSeconds)}` : ""
       }`,
       short(seconds),
     ]);

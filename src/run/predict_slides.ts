@@ -1,9 +1,9 @@
 /**
- * Classes of slides by a trained run, from stored features: a table, and the attention that each tile got.
+ * What a trained run says of slides, from stored features: a table, and the attention that each tile got.
  *
  * | file | content |
  * |---|---|
- * | `predictions.csv` | a row a slide: its tiles, the likeliest class, the probability of each |
+ * | `predictions.csv` | a row a slide: its tiles; the likeliest class and the probability of each, the risk, or each target |
  * | `attention/NAME.h5` | `attention` f32 `[n]`, which sums to 1, and `coords` where the features have them, with what these say |
  * | `predictions.json` | the same table, and what it was made from; written last |
  *
@@ -18,9 +18,7 @@ import { featureFilesOf } from "../io/feature_folder.ts";
 import { writeAttention } from "../io/attention.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { H5Writer } from "../io/hdf5/h5_write.ts";
-import { endsAll } from "../io/output.ts";
-import { isTyped } from "../io/system_error.ts";
-import type { SlideClasses, SlideModel, SlideRun } from "../methods/method.ts";
+import type { SaidOfSlide, SlideModel, SlideRun, SlideTask } from "../methods/method.ts";
 import type { CheckpointName, FoundCheckpoint } from "../train/run.ts";
 import { runWarnings } from "./checks.ts";
 import { contentHash } from "./content_hash.ts";
@@ -28,7 +26,7 @@ import { runHash } from "./facts.ts";
 import type { Machine } from "./machine.ts";
 import { checkpointOf, runSettings } from "./open.ts";
 import { OutputFolder } from "./output_folder.ts";
-import { type OpenedSlide, openSlideRows } from "./slide_rows.ts";
+import { eachSlide, type OpenedSlide, openSlideRows, type OutcomeOf } from "./slide_rows.ts";
 
 /** What is asked for. */
 export interface PredictSlidesOptions {
@@ -42,15 +40,16 @@ export interface PredictSlidesOptions {
   readonly settings: Facts;
 }
 
-/** A slide of the result. */
-export interface SlideOutcome {
-  readonly slide: string;
-  readonly tiles?: number;
+/** What is said of a slide. */
+export interface PredictedSlide {
+  readonly tiles: number;
+  /** Of a run that tells classes: the likeliest, and the probability of each. */
   readonly class?: string;
-  /** By class. */
   readonly probabilities?: Readonly<Record<string, number>>;
-  /** Why there are none. */
-  readonly error?: string;
+  /** Of one that tells survival: higher where the event is earlier. */
+  readonly risk?: number;
+  /** Of one that tells numbers, by target, as its table had them. */
+  readonly values?: Readonly<Record<string, number>>;
 }
 
 const RESULT = "predictions.json";
@@ -90,7 +89,7 @@ async function requestOf({ run, checkpoint, features, settings }: PredictSlidesO
 }
 
 /**
- * Writes the classes of all slides; slides that cannot be used are listed where there are others.
+ * Writes what the run says of all slides; slides that cannot be used are listed where there are others.
  *
  * @returns The result and the exit status.
  * @throws {ConfigError} If run and features do not fit, or the output was made from something else.
@@ -118,13 +117,16 @@ export async function predictSlides(
   try {
     const model = await request.trained.open(gpu);
     try {
-      const slides = await predictAll(request, model, folder, { reporter, signal });
-      const failed = slides.filter(({ error }) => error !== undefined).length;
+      const { trained: { task }, files } = request;
+      const { outcomes, failed } = await eachSlide(files, { reporter, signal }, (slide, path) => {
+        return predictOne(path, slide, request.trained, model, folder);
+      });
       const status = failed > 0 ? INCOMPLETE : 0;
-      disk.write(`${folder.path}/${TABLE}`, tableOf(slides, request.trained.classes));
+      disk.write(`${folder.path}/${TABLE}`, tableOf(outcomes, task));
       const { run, checkpoint } = options;
-      const json = folder.finish({ run, checkpoint, classes: request.trained.classes, slides }, status);
-      reporter.say(`${folder.path}/${TABLE}: ${slides.length - failed} of ${slides.length} slides`);
+      const { kind, ...names } = task;
+      const json = folder.finish({ run, checkpoint, task: kind, ...names, slides: outcomes }, status);
+      reporter.say(`${folder.path}/${TABLE}: ${outcomes.length - failed} of ${outcomes.length} slides`);
       return { json, status };
     } finally {
       model.close();
@@ -134,51 +136,36 @@ export async function predictSlides(
   }
 }
 
-async function predictAll(
-  { files, trained }: Request,
-  model: SlideModel,
-  folder: OutputFolder,
-  { reporter, signal }: Pick<Machine, "reporter" | "signal">,
-): Promise<SlideOutcome[]> {
-  const slides: SlideOutcome[] = [];
-  for (const [slide, path] of files) {
-    signal.throwIfAborted();
-    try {
-      slides.push({ slide, ...await predictOne(path, slide, trained, model, folder) });
-    } catch (error) {
-      if (files.size === 1 || endsAll(error) || !isTyped(error)) throw error;
-      reporter.warn(error.message);
-      slides.push({ slide, error: error.message });
-    }
-    reporter.update("slides", slides.length, files.size, "slides");
-  }
-  return slides;
-}
-
 async function predictOne(
   path: string,
   slide: string,
-  { dim, classes }: SlideRun,
+  { dim, task }: SlideRun,
   model: SlideModel,
   folder: OutputFolder,
-): Promise<Omit<SlideOutcome, "slide">> {
+): Promise<PredictedSlide> {
   const { rows, places, close } = await openSlideRows(disk, path, dim);
   try {
-    const { probabilities, attention } = await model.run(rows);
+    const { said, attention } = await model.run(rows);
     folder.begin();
     if (attention) await attentionFile(`${folder.path}/${ATTENTION}`, slide, attention, places);
-    const best = probabilities.indexOf(Math.max(...probabilities));
-    const named = Object.fromEntries(classes.map((name, k) => [name, probabilities[k]!]));
-    return { tiles: rows.count, class: classes[best]!, probabilities: named };
+    return { tiles: rows.count, ...namedOf(task, said) };
   } finally {
     close();
   }
 }
 
+/** What a model says, by its names. */
+function namedOf(task: SlideTask, said: readonly number[]): Omit<PredictedSlide, "tiles"> {
+  const by = (names: readonly string[]) => Object.fromEntries(names.map((name, k) => [name, said[k]!]));
+  if (task.kind === "survival") return { risk: said[0]! };
+  if (task.kind === "regression") return { values: by(task.targets) };
+  return { class: task.classes[said.indexOf(Math.max(...said))]!, probabilities: by(task.classes) };
+}
+
 async function attentionFile(
   folder: string,
   slide: string,
-  attention: NonNullable<SlideClasses["attention"]>,
+  attention: NonNullable<SaidOfSlide["attention"]>,
   places: OpenedSlide["places"],
 ): Promise<void> {
   makeFolder(folder);
@@ -190,9 +177,20 @@ async function attentionFile(
   });
 }
 
-function tableOf(slides: readonly SlideOutcome[], classes: readonly string[]): string {
-  const lines = slides.map(({ slide, tiles = "", class: best = "", probabilities, error = "" }) =>
-    csvLine([slide, tiles, best, ...classes.map((name) => probabilities?.[name] ?? ""), error])
+/** A column of the table behind the number of tiles. */
+type Column = readonly [name: string, of: (one: Partial<PredictedSlide>) => string | number | undefined];
+
+function columnsOf(task: SlideTask): Column[] {
+  if (task.kind === "survival") return [["risk", ({ risk }) => risk]];
+  if (task.kind === "regression") return task.targets.map((name): Column => [name, ({ values }) => values?.[name]]);
+  const each = task.classes.map((name): Column => [`p_${name}`, ({ probabilities }) => probabilities?.[name]]);
+  return [["class", (one) => one.class], ...each];
+}
+
+function tableOf(slides: readonly OutcomeOf<PredictedSlide>[], task: SlideTask): string {
+  const columns = columnsOf(task);
+  const lines = slides.map(({ slide, error = "", ...one }) =>
+    csvLine([slide, "tiles" in one ? one.tiles : "", ...columns.map(([, of]) => of(one) ?? ""), error])
   );
-  return [csvLine(["slide_id", "tiles", "class", ...classes.map((name) => `p_${name}`), "error"]), ...lines].join("");
+  return [csvLine(["slide_id", "tiles", ...columns.map(([name]) => name), "error"]), ...lines].join("");
 }

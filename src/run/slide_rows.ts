@@ -1,5 +1,5 @@
 /**
- * Stored features of one slide, as models of slides read them.
+ * Stored features of slides, as models of slides read them.
  *
  * @module
  */
@@ -8,7 +8,10 @@ import { DataError } from "../core/errors.ts";
 import { type AttentionPlaces, placesOf } from "../io/attention.ts";
 import type { Disk } from "../io/disk.ts";
 import { checkContent, openFeatures } from "../io/features.ts";
+import { endsAll } from "../io/output.ts";
+import { isTyped } from "../io/system_error.ts";
 import type { SlideRows } from "../methods/method.ts";
+import type { Machine } from "./machine.ts";
 
 /** Rows of a slide, and where its tiles lie. */
 export interface OpenedSlide {
@@ -72,4 +75,39 @@ export async function openSlideRows(disk: Pick<Disk, "open">, path: string, dim:
     file.close();
     throw error;
   }
+}
+
+/** What became of a slide, or why nothing did. */
+export type OutcomeOf<T> =
+  & { readonly slide: string }
+  & ((T & { readonly error?: undefined }) | {
+    readonly error: string;
+  });
+
+/**
+ * Does something with each slide in turn. A slide that cannot be used is listed with the reason where there are others.
+ *
+ * @param files Paths by slide.
+ * @throws {SealError} Of the only slide, and of what ends all.
+ */
+export async function eachSlide<T extends object>(
+  files: ReadonlyMap<string, string>,
+  { reporter, signal }: Pick<Machine, "reporter" | "signal">,
+  act: (slide: string, path: string) => Promise<T>,
+): Promise<{ readonly outcomes: readonly OutcomeOf<T>[]; readonly failed: number }> {
+  const outcomes: OutcomeOf<T>[] = [];
+  let failed = 0;
+  for (const [slide, path] of files) {
+    signal.throwIfAborted();
+    try {
+      outcomes.push({ slide, ...await act(slide, path) });
+    } catch (error) {
+      if (files.size === 1 || endsAll(error) || !isTyped(error)) throw error;
+      reporter.warn(error.message);
+      outcomes.push({ slide, error: error.message });
+      failed++;
+    }
+    reporter.update("slides", outcomes.length, files.size, "slides");
+  }
+  return { outcomes, failed };
 }

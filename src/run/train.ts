@@ -193,8 +193,9 @@ async function writeRunEvidence(
   await writeEvidence(folder, made.parts);
   for (const [file, content] of made.files ?? []) {
     folder.makeFolder(`${path}/${file}`.replace(/\/[^/]*$/, ""));
-    if (typeof content === "function") folder.disk.writeChunks(`${path}/${file}`, textChunks(content()));
-    else folder.disk.write(`${path}/${file}`, content);
+    const whole = typeof content === "function" ? await content() : content;
+    if (typeof whole === "string" || whole instanceof Uint8Array) folder.disk.write(`${path}/${file}`, whole);
+    else folder.disk.writeChunks(`${path}/${file}`, textChunks(whole));
   }
   const facts = await factsOf(run, made, request);
   await writeEvidence(folder, { facts });

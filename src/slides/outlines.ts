@@ -142,7 +142,7 @@ export function contoursGeoJson(outlines: readonly Outline[], flavour: GeoJsonFl
 
 /** Squares on a slide. */
 export interface Squares {
-  readonly names: readonly string[];
+  readonly names: Iterable<string>;
   /** Left upper corners, `[n, 2]`, and side, pixels of level 0. */
   readonly coords: ArrayLike<number>;
   readonly side: number;
@@ -170,7 +170,8 @@ export function* tilesGeoJson(
 ): Generator<string> {
   yield `{"type":"FeatureCollection","features":[`;
   const columns = Object.entries(measurements);
-  for (const [i, name] of names.entries()) {
+  let i = 0;
+  for (const name of names) {
     const [x, y] = [coords[2 * i]!, coords[2 * i + 1]!];
     const [right, bottom] = [x + side, y + side];
     const values = columns.map(([key, column]) => [key, column[i]!] as const).filter(([, value]) =>
@@ -187,7 +188,7 @@ export function* tilesGeoJson(
       },
       geometry: { type: "Polygon", coordinates: [[[x, y], [right, y], [right, bottom], [x, bottom], [x, y]]] },
     };
-    yield `${i === 0 ? "" : ","}\n${JSON.stringify(feature)}`;
+    yield `${i++ === 0 ? "" : ","}\n${JSON.stringify(feature)}`;
   }
   yield "\n]}\n";
 }

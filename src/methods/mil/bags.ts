@@ -13,9 +13,10 @@ import type { Unit } from "../../eval/cohort/cohort.ts";
 import type { Disk } from "../../io/disk.ts";
 import { type Features, openFeatures } from "../../io/features.ts";
 import type { BagRows } from "./inference.ts";
+import type { RowCache } from "./row_cache.ts";
 
-/** Numbers read at once. */
-const BLOCK = 1 << 22;
+/** Numbers read at once: 4 MiB. */
+const BLOCK = 1 << 20;
 
 /** A feature file whose rows were read once. */
 export interface FeatureFile {
@@ -62,6 +63,7 @@ export function bagsOf(
  * Reads rows of a bag by their numbers, in blocks: of a bag of any size no more is held than what is asked for and one block.
  *
  * @param rows Ascending numbers below its count.
+ * @param kept Slides whose rows are in memory.
  * @returns `[rows, dim]`.
  * @throws {DataError} If a file is no longer as it was, or a number is not finite, naming file, row and column.
  */
@@ -70,6 +72,7 @@ export async function readRows(
   bag: Bag,
   dim: number,
   rows: Uint32Array,
+  kept?: Pick<RowCache, "rows">,
 ): Promise<Float32Array<ArrayBuffer>> {
   const out = new Float32Array(rows.length * dim);
   let [next, begun] = [0, 0];
@@ -79,7 +82,10 @@ export async function readRows(
     while (last < rows.length && rows[last]! < end) last++;
     if (last > next) {
       const wanted = rows.subarray(next, last).map((row) => row - begun);
-      await readFileRows(disk, file, dim, wanted, out.subarray(next * dim, last * dim));
+      const into = out.subarray(next * dim, last * dim);
+      const all = kept?.rows(file.slide);
+      if (all === undefined) await readFileRows(disk, file, dim, wanted, into);
+      else wanted.forEach((row, i) => into.set(all.subarray(row * dim, (row + 1) * dim), i * dim));
     }
     [next, begun] = [last, end];
   }

@@ -234,7 +234,7 @@ const EVAL = {
     default: 2,
     min: 0,
     unit: "GiB",
-    doc: "Features are kept in memory where all take no more; 0 reads them from their files at every step",
+    doc: "Features of as many slides as take no more are kept in memory, others read at every step; 0 keeps none",
   },
 } as const;
 

@@ -198,7 +198,7 @@ export async function openShared(
     set,
     targets: labels.targets(units, at),
     means: unitFeatures(pooled, units, input.case_slides as CaseSlides),
-    read: async (bag, rows) => kept.rows(bag, rows, set.dim) ?? await readRows(disk, bag, set.dim, rows),
+    read: (bag, rows) => readRows(disk, bag, set.dim, rows, kept),
     mark: await host.markFiles([labels.table.file, ...others, ...paths]),
     leftOut,
     notes,

@@ -19,12 +19,14 @@ import {
 import { classificationSummary } from "../../evidence/classification_summary.ts";
 import type { Disk } from "../../io/disk.ts";
 import { EVIDENCE, EVIDENCE_SCHEMA, type MethodFacts, type Results } from "../../report/run_evidence.ts";
+import type { LeaveOut as LeaveOutFacts } from "../../report/attention_evidence.ts";
 import type { LoopState } from "../../train/loop.ts";
 import type { EvidenceContext, FileContent, MethodEvidence } from "../method.ts";
-import { attentionFile, type SlideAttention, slideAttention } from "./attention_files.ts";
+import { attentionFile, bySlides } from "./attention_files.ts";
 import type { MilConfig } from "./config.ts";
 import type { MilData } from "./data.ts";
-import type { BagResult } from "./inference.ts";
+import { meanAttention } from "./inference.ts";
+import { type JudgedBy, LeftOutCases } from "./left_out_cases.ts";
 import { milDefaults } from "./model.ts";
 import { outputsText } from "./outputs.ts";
 import { shownAttention, type ShownRequest } from "./shown_attention.ts";
@@ -40,6 +42,8 @@ export const MODEL_LABELS: Readonly<Record<MilConfig["model"]["model"], string>>
 
 /** Cases that are shown on each side. */
 const SHOWN = 3;
+/** Cases that are shown of a run at most. */
+export const SHOWN_CASES = 2 * SHOWN;
 
 /** Patho-Bench's weight of the loss against the penalty. */
 const LOGISTIC_C = 0.5;
@@ -47,9 +51,9 @@ const LOGISTIC_C = 0.5;
 /** What is said of a test bag. */
 interface Judged {
   readonly bag: number;
-  readonly result: BagResult;
   readonly said: readonly number[];
-  readonly slides: readonly SlideAttention[];
+  /** Of its tiles, the mean over heads; none of a model without. */
+  readonly attention: Float32Array;
 }
 
 /** The judged part of the evidence. */
@@ -70,13 +74,7 @@ export async function milEvidence(
   if (best) loadModel(model, best.read, best.path);
   const step = best && (best.state as { loop: LoopState }).loop.step;
   const files = new Map<string, FileContent>();
-  const judged: Judged[] = [];
-  for (const bag of data.split.test) {
-    const result = await session.run(bag);
-    const slides = config.model.model === "meanmil" ? [] : await slideAttention(disk, data.set.bags[bag]!, result);
-    for (const one of slides) files.set(`${EVIDENCE.attention}/${one.slide}.h5`, await attentionFile(one));
-    judged.push({ bag, result, said: task.said(result.output), slides });
-  }
+  const { judged, left } = await judgeTest(session, disk, files);
   files.set(
     EVIDENCE.outputs,
     outputsText({
@@ -94,7 +92,7 @@ export async function milEvidence(
   const label = MODEL_LABELS[config.model.model];
   const seen = config.model.model === "meanmil"
     ? undefined
-    : await shownAttention(session, { ...shownOf(session, judged), model: label }, disk);
+    : await shownAttention(session, { ...shownOf(session, judged), left, model: label }, disk);
   for (const [path, content] of seen?.files ?? []) files.set(path, content);
   const notes = [...data.notes, ...task.notes, ...seen?.notes ?? []].map((text) => ({ text }));
   const results: Results = {
@@ -112,6 +110,33 @@ export async function milEvidence(
     lines: part.lines,
     json: part.json,
   };
+}
+
+/** Runs the model on the test bags. Of each is kept what it says and its attention; the files of that are made when they are written. */
+async function judgeTest(
+  session: MilSession,
+  disk: Disk,
+  files: Map<string, FileContent>,
+): Promise<{ judged: readonly Judged[]; left: LeaveOutFacts | undefined }> {
+  const { data: { set, split }, config, task } = session;
+  const attends = config.model.model !== "meanmil";
+  const judged: Judged[] = [];
+  const without = attends ? await LeftOutCases.open(session, judgedBy(session)) : undefined;
+  try {
+    for (const bag of split.test) {
+      const result = await session.run(bag);
+      const own = set.bags[bag]!;
+      const attention = Float32Array.from(attends ? meanAttention(result, own.count) : []);
+      for (const one of attends ? bySlides(own, attention) : []) {
+        files.set(`${EVIDENCE.attention}/${one.file.slide}.h5`, () => attentionFile(disk, one));
+      }
+      await without?.add(bag, result);
+      judged.push({ bag, said: task.said(result.output), attention });
+    }
+    return { judged, left: without?.facts() };
+  } finally {
+    without?.close();
+  }
 }
 
 /** Which features, in words. */
@@ -217,14 +242,31 @@ function meanLogistic({ means, split }: MilData, labels: readonly number[], clas
   };
 }
 
-/** Cases that are shown, and what of them is followed where tiles are left out. */
-function shownOf({ data: { targets }, task }: MilSession, judged: readonly Judged[]): Omit<ShownRequest, "model"> {
+/** What a case is judged by where tiles are left out. */
+export function judgedBy({ data: { targets }, task }: Pick<MilSession, "data" | "task">): JudgedBy {
+  if (targets.kind === "classification") {
+    const best = (said: readonly number[]) => said.indexOf(Math.max(...said));
+    return {
+      what: "probability of the class that the whole case is given",
+      value: (whole, output) => task.said(output)[best(task.said(whole))]!,
+    };
+  }
+  return {
+    what: targets.kind === "survival" ? "change of the risk" : "change of the prediction, mean over targets",
+    value(whole, output) {
+      const [a, b] = [task.said(whole), task.said(output)];
+      return a.reduce((sum, value, k) => sum + Math.abs(value - b[k]!), 0) / a.length;
+    },
+  };
+}
+
+/** Cases that are shown. */
+function shownOf(
+  { data: { targets }, task }: MilSession,
+  judged: readonly Judged[],
+): Pick<ShownRequest, "chosen" | "shown"> {
   const first = ({ said }: Judged) => said[0]!;
   const ends = (list: readonly Judged[]) => [...new Set([...list.slice(0, SHOWN), ...list.slice(-SHOWN).reverse()])];
-  const change = (whole: Float64Array, output: Float64Array) => {
-    const [a, b] = [task.said(whole), task.said(output)];
-    return a.reduce((sum, value, k) => sum + Math.abs(value - b[k]!), 0) / a.length;
-  };
   if (targets.kind === "classification") {
     const { classes, labels } = targets;
     const best = (said: readonly number[]) => said.indexOf(Math.max(...said));
@@ -240,9 +282,6 @@ function shownOf({ data: { targets }, task }: MilSession, judged: readonly Judge
         said: `${classes[best(one.said)]!} with probability ${one.said[best(one.said)]!.toFixed(2)}`,
         right: right(one),
       })),
-      all: judged,
-      what: "probability of the class that the whole case is given",
-      value: (whole, output) => task.said(output)[best(task.said(whole))]!,
     };
   }
   const order = judged.toSorted((a, b) => first(b) - first(a) || a.bag - b.bag);
@@ -256,9 +295,6 @@ function shownOf({ data: { targets }, task }: MilSession, judged: readonly Judge
         : truthText(task, one.bag, name),
       said: `${name} ${first(one).toPrecision(3)}`,
     })),
-    all: judged,
-    what: targets.kind === "survival" ? "change of the risk" : "change of the prediction, mean over targets",
-    value: change,
   };
 }
 
@@ -292,12 +328,10 @@ function factsOf(
   const method: MethodFacts = {
     name: "mil",
     label,
-    ...(targets.kind === "classification" && {
-      use: {
-        title: "Use it on new slides",
-        code: `deno task predict --run ${folder} --features FEATURES --out predictions`,
-      },
-    }),
+    use: {
+      title: "Use it on new slides",
+      code: `deno task predict --run ${folder} --features FEATURES --out predictions`,
+    },
     ...(model.model !== "meanmil" && {
       citation: model.model === "clam"
         ? "Clustering-constrained attention multiple instance learning: Nature Biomedical Engineering 5 (2021)"

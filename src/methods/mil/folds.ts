@@ -5,12 +5,17 @@
  */
 
 import type { Gpu } from "../../gpu/device.ts";
+import type { Host } from "../../train/host.ts";
 import type { FoldCost, FoldTraining } from "../method.ts";
+import { attentionFile, bySlides } from "./attention_files.ts";
 import type { MilConfig } from "./config.ts";
 import { foldData, type MilData, openShared } from "./data.ts";
-import { MODEL_LABELS, noteOf } from "./evidence.ts";
+import { judgedBy, MODEL_LABELS, noteOf, SHOWN_CASES } from "./evidence.ts";
+import { type BagResult, meanAttention } from "./inference.ts";
+import { leftOutBags, LeftOutCases } from "./left_out_cases.ts";
 import { readOutputs } from "./outputs.ts";
-import { compileStep, openSession, scheduleOf } from "./training.ts";
+import { shownAttention } from "./shown_attention.ts";
+import { compileStep, type MilSession, openSession, scheduleOf } from "./training.ts";
 
 /** Steps that are timed, behind one that warms up. */
 const TIMED = 2;
@@ -18,9 +23,12 @@ const TIMED = 2;
 /** Bytes of a parameter in the checkpoints of a run (two models, two moments) and of a tile in the file of its attention. */
 const [PARAMETER_BYTES, TILE_BYTES] = [16, 12];
 
-/** Times steps and the inference of the largest bag, each behind one that warms up. */
-async function measure(gpu: Gpu, config: MilConfig, data: MilData, now: () => number): Promise<FoldCost> {
-  const timed = async (act: () => Promise<unknown>) => {
+/** Seconds that something takes. */
+type Timed = (act: () => Promise<unknown>) => Promise<number>;
+
+/** Times steps, the inference of the largest bag, and what is shown of it, each behind one that warms up. */
+async function measure(gpu: Gpu, config: MilConfig, data: MilData, host: Host, now: () => number): Promise<FoldCost> {
+  const timed: Timed = async (act) => {
     const begun = now();
     await act();
     return (now() - begun) / 1000;
@@ -41,7 +49,7 @@ async function measure(gpu: Gpu, config: MilConfig, data: MilData, now: () => nu
     step.destroy();
     const largest = test.reduce((most, bag) => bags[bag]!.count > bags[most]!.count ? bag : most, test[0]!);
     const blocks = (bag: number) => Math.ceil(bags[bag]!.count / session.block);
-    await session.run(largest);
+    const result = await session.run(largest);
     const blockSeconds = await timed(() => session.run(largest)) / blocks(largest);
     const parameters = session.model.parameters.count().all;
     return {
@@ -50,10 +58,43 @@ async function measure(gpu: Gpu, config: MilConfig, data: MilData, now: () => nu
       openSeconds,
       stepSeconds,
       testSeconds: blockSeconds * test.reduce((sum, bag) => sum + blocks(bag), 0),
+      shownSeconds: config.model.model === "meanmil"
+        ? 0
+        : await timeShown(session, { bag: largest, result }, host, timed),
       bytes: PARAMETER_BYTES * parameters + TILE_BYTES * test.reduce((sum, bag) => sum + bags[bag]!.count, 0),
     };
   } finally {
     session.close();
+  }
+}
+
+/** Seconds of the maps of a run, of the files of its attention, and of what is said without tiles, by those of one bag. */
+async function timeShown(
+  session: MilSession,
+  { bag, result }: { readonly bag: number; readonly result: BagResult },
+  { disk }: Pick<Host, "disk">,
+  timed: Timed,
+): Promise<number> {
+  const { data: { set: { bags }, split: { test } } } = session;
+  const own = bags[bag]!;
+  const rowsOf = (list: readonly number[]) => list.reduce((sum, one) => sum + bags[one]!.count, 0);
+  const attention = Float32Array.from(meanAttention(result, own.count));
+  const shown = { bag, attention, truth: "", said: "" };
+  const asked = { model: "", chosen: "", shown: [shown], left: undefined };
+  const drawSeconds = await timed(() => shownAttention(session, asked, disk));
+  const fileSeconds = await timed(async () => {
+    for (const one of bySlides(own, attention)) await attentionFile(disk, one);
+  });
+  const chosen = leftOutBags(session);
+  const without = await LeftOutCases.open(session, judgedBy(session));
+  try {
+    const [first] = chosen;
+    const whole = first === undefined || first === bag ? result : await session.run(first);
+    const seconds = first === undefined ? 0 : await timed(() => without.add(first, whole)) / bags[first]!.count;
+    const share = rowsOf(test) / own.count;
+    return drawSeconds * Math.min(SHOWN_CASES, test.length) + fileSeconds * share + seconds * rowsOf(chosen);
+  } finally {
+    without.close();
   }
 }
 

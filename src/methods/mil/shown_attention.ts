@@ -5,7 +5,6 @@
  * @module
  */
 
-import { Rng } from "../../core/rng.ts";
 import { openSlide, type Slide } from "../../data/image/slide.ts";
 import { shrink } from "../../data/hest_sample.ts";
 import { type Disk, randomAccess } from "../../io/disk.ts";
@@ -28,17 +27,15 @@ import { heatMap, measurementsOf, SCORE_STYLE, scoreMap, sharesOf } from "../../
 import { findSlides, type SlideInput } from "../../slides/slide_inputs.ts";
 import { cutSmall } from "../../slides/tile_reader.ts";
 import type { FileContent } from "../method.ts";
-import type { SlideAttention } from "./attention_files.ts";
+import { bySlides, placed, type SlideAttention } from "./attention_files.ts";
 import type { MilConfig } from "./config.ts";
-import type { BagResult } from "./inference.ts";
-import { DRAWS, LeaveOut, leftOutRows, SHARES } from "./leave_out.ts";
 import type { MilSession } from "./training.ts";
 
 /** A test case with what is said of it. */
 export interface ShownCase {
   readonly bag: number;
-  readonly result: BagResult;
-  readonly slides: readonly SlideAttention[];
+  /** Of each of its tiles. */
+  readonly attention: Float32Array;
   /** What is true, and what the model says, in words. */
   readonly truth: string;
   readonly said: string;
@@ -56,8 +53,6 @@ export interface ShownAttention {
 const TILES = { most: 4, side: 96 } as const;
 /** Long sides of the maps, pixels: on the page, and with their legend as a file of their own. */
 const LONG = { page: 640, file: 1600 } as const;
-/** Cases and rows in all whose tiles are left out. */
-const LEFT_OUT = { cases: 24, rows: 1 << 18, least: 20 } as const;
 
 /** What is to be shown. */
 export interface ShownRequest {
@@ -66,11 +61,8 @@ export interface ShownRequest {
   /** How the shown cases were chosen, in words. */
   readonly chosen: string;
   readonly shown: readonly ShownCase[];
-  /** All test cases, of which tiles are left out. */
-  readonly all: readonly Pick<ShownCase, "bag" | "result">[];
-  /** What a case is judged by where tiles are left out, as a title, and its number by the outputs of the whole and of what is left. */
-  readonly what: string;
-  readonly value: (whole: Float64Array, output: Float64Array) => number;
+  /** What the model says of cases without some of their tiles. */
+  readonly left: LeaveOutFacts | undefined;
 }
 
 /** Slides of a configuration by their names. @throws {DataError} If a path is not there, or holds none. */
@@ -82,7 +74,7 @@ export function findGiven({ input: { slides } }: MilConfig, disk: Disk): Map<str
 /** Makes it. */
 export async function shownAttention(
   session: MilSession,
-  { model, chosen, shown, all, what, value }: ShownRequest,
+  { model, chosen, shown, left }: ShownRequest,
   disk: Disk,
 ): Promise<ShownAttention> {
   const files = new Map<string, FileContent>();
@@ -91,23 +83,21 @@ export async function shownAttention(
   const cases: AttentionCase[] = [];
   const fold = session.data.fold;
   for (const one of shown) {
-    const { name, count } = session.data.set.bags[one.bag]!;
-    const drawn = await drawCase(one, slides, disk, files, notes);
+    const { name, count, files: own } = session.data.set.bags[one.bag]!;
+    const tiles: SlideAttention[] = [];
+    for (const tile of bySlides({ files: own }, one.attention)) tiles.push(await placed(disk, tile));
+    const drawn = await drawCase(tiles, slides, disk, files, notes);
     const { truth, said, right } = one;
     cases.push({ case: name, fold, truth, said, ...(right !== undefined && { right }), tiles: count, ...drawn });
   }
-  const leave_out = await leaveOut(session, all, what, value);
-  const file: AttentionFile = {
-    ...{ schema: ATTENTION_SCHEMA, model, chosen, cases },
-    ...(leave_out.cases.length > 0 && { leave_out }),
-  };
+  const file: AttentionFile = { schema: ATTENTION_SCHEMA, model, chosen, cases, ...(left && { leave_out: left }) };
   files.set(EVIDENCE.attentionCases, `${JSON.stringify(file, undefined, 1)}\n`);
   return { files, notes };
 }
 
 /** Slides of a case, drawn. */
 async function drawCase(
-  { slides }: ShownCase,
+  slides: readonly SlideAttention[],
   known: ReadonlyMap<string, SlideInput>,
   disk: Disk,
   files: Map<string, FileContent>,
@@ -122,22 +112,45 @@ async function drawCase(
       if (slide) opened.set(one.slide, slide);
       own.push(await drawSlide(one, slide, files));
     }
-    const all = slides.flatMap((one) => Array.from(one.attention, (attention, row) => ({ one, row, attention })));
-    all.sort((a, b) => b.attention - a.attention);
-    const count = Math.min(TILES.most, all.length >> 1 || 1);
-    const tiles = async (list: typeof all): Promise<AttentionTile[]> => {
+    const all = slides.reduce((sum, { attention }) => sum + attention.length, 0);
+    const count = Math.min(TILES.most, all >> 1 || 1);
+    const tiles = async (sign: 1 | -1): Promise<AttentionTile[]> => {
       const made: AttentionTile[] = [];
-      for (const { one, row } of list) made.push(await tileOf(one, row, opened.get(one.slide), files));
+      for (const { one, row } of extremes(slides, count, sign)) {
+        made.push(await tileOf(one, row, opened.get(one.slide), files));
+      }
       return made;
     };
     return {
       slides: own,
-      highest: await tiles(all.slice(0, count)),
-      lowest: all.length > 1 ? await tiles(all.slice(-count).reverse()) : [],
+      highest: await tiles(1),
+      lowest: all > 1 ? await tiles(-1) : [],
     };
   } finally {
     for (const slide of opened.values()) slide.close();
   }
+}
+
+/** A tile of a slide. */
+interface Tile {
+  readonly one: SlideAttention;
+  readonly row: number;
+}
+
+/** Tiles of most attention (`sign` 1) or of least (-1), the outermost first; of equal ones the highest are the first. */
+function extremes(slides: readonly SlideAttention[], count: number, sign: 1 | -1): Tile[] {
+  const found: (Tile & { readonly attention: number })[] = [];
+  for (const one of slides) {
+    for (const [row, attention] of one.attention.entries()) {
+      const last = found.at(-1);
+      const over = last === undefined ? 1 : sign * (attention - last.attention);
+      if (found.length >= count && (sign > 0 ? over <= 0 : over < 0)) continue;
+      const at = found.findIndex((tile) => sign > 0 ? attention > tile.attention : attention <= tile.attention);
+      found.splice(at < 0 ? found.length : at, 0, { one, row, attention });
+      found.length = Math.min(found.length, count);
+    }
+  }
+  return found;
 }
 
 /** Opens the slide of tiles; undefined, with a note, where it cannot be read or is of another size. */
@@ -215,7 +228,9 @@ async function drawSlide(
     files.set(`${EVIDENCE.attentionMaps}/${name}.png`, encodePng(drawn));
   }
   files.set(`${EVIDENCE.attentionMaps}/${name}.geojson`, () => {
-    const names = Array.from(attention, (_, i) => `x${coords[2 * i]}y${coords[2 * i + 1]}`);
+    const names = (function* () {
+      for (let i = 0; i < attention.length; i++) yield `x${coords[2 * i]}y${coords[2 * i + 1]}`;
+    })();
     return tilesGeoJson({ names, coords, side }, measurementsOf(new Map([["attention", attention]])));
   });
   return { ...base, map };
@@ -245,43 +260,4 @@ async function tileOf(
     encodePng(await cutSmall(slide, [x!, y!], extent.side, TILES.side)),
   );
   return { ...base, image };
-}
-
-/** What is said of some test cases without tiles. */
-async function leaveOut(
-  { model, block, data, config, rowsOf }: MilSession,
-  all: readonly Pick<ShownCase, "bag" | "result">[],
-  what: string,
-  value: (whole: Float64Array, output: Float64Array) => number,
-): Promise<LeaveOutFacts> {
-  const able = all.filter(({ bag }) => data.set.bags[bag]!.count >= LEFT_OUT.least);
-  const cases: LeaveOutFacts["cases"][number][] = [];
-  // At random: tables are often in an order that tells classes.
-  const drawn = new Rng(config.optim.seed, 9001).permutation(able.length).slice(0, LEFT_OUT.cases).sort();
-  const S = SHARES.length;
-  let rows = 0;
-  const inference = await LeaveOut.compile(model, block);
-  try {
-    for (const i of drawn) {
-      const { bag, result } = able[i]!;
-      const { name, count } = data.set.bags[bag]!;
-      rows += count;
-      if (cases.length > 0 && rows > LEFT_OUT.rows) break;
-      const { highest, lowest, random } = leftOutRows(result, count, config.optim.seed);
-      const outputs = await inference.run(rowsOf(bag), result, [...highest, ...lowest, ...random.flat()]);
-      const numbers = outputs.map((output) => output === undefined ? null : value(result.output, output));
-      cases.push({
-        case: name,
-        highest: numbers.slice(0, S),
-        lowest: numbers.slice(S, 2 * S),
-        random: SHARES.map((_, s) => {
-          const own = numbers.slice(2 * S + s * DRAWS, 2 * S + (s + 1) * DRAWS).filter((number) => number !== null);
-          return own.length === 0 ? null : own.reduce((a, b) => a + b, 0) / own.length;
-        }),
-      });
-    }
-  } finally {
-    inference.destroy();
-  }
-  return { what, shares: SHARES, draws: DRAWS, cases };
 }

@@ -29,6 +29,14 @@ export interface MilTask {
   readonly strata: readonly number[];
   /** What a reader must know. */
   readonly notes: readonly string[];
+  /** Of numbers: mean and deviation of each target among the training bags, 0 where it is constant there. */
+  readonly scale?: TargetScale;
+}
+
+/** What targets are brought back by to the scale of their table: value = said · deviation + mean. */
+export interface TargetScale {
+  readonly mean: readonly number[];
+  readonly deviation: readonly number[];
 }
 
 /** Probabilities of logits. */
@@ -37,6 +45,11 @@ export function softmax(logits: Float64Array): number[] {
   const all = Array.from(logits, (value) => Math.exp(value - top));
   const sum = all.reduce((a, b) => a + b, 0);
   return all.map((value) => value / sum);
+}
+
+/** Risk of a case by the output of its bag. */
+export function riskOf({ survival }: Pick<MilConfig, "survival">): (output: Float64Array) => number {
+  return survival.survival === "cox" ? ([risk]) => risk! : (output) => discreteRisk(output);
 }
 
 /** The task of a run. */
@@ -72,7 +85,7 @@ function classTask(
 }
 
 function numberTask({ split }: Pick<MilData, "split">, { names, raw }: Of<"regression">): MilTask {
-  const { targets, constant } = standardizedTargets(raw(split.train), split.train);
+  const { targets, constant, by } = standardizedTargets(raw(split.train), split.train);
   const K = names.length;
   return {
     goal: numberGoal(targets),
@@ -87,20 +100,24 @@ function numberTask({ split }: Pick<MilData, "split">, { names, raw }: Of<"regre
       return outputs.reduce((sum, value, i) => sum + (value - truth[i]!) ** 2, 0) / (bags.length * K);
     },
     strata: new Array(targets.rows).fill(0),
+    scale: { mean: [...by.mean], deviation: Array.from(by.scale, (scale) => scale === Infinity ? 0 : scale) },
     notes: constant.length > 0 ? [`Constant in training: ${constant.map((k) => names[k]).join(", ")}`] : [],
   };
 }
 
 function survivalTask(
-  { survival }: MilConfig,
+  config: MilConfig,
   { split }: Pick<MilData, "split">,
   { times, events }: Of<"survival">,
 ): MilTask {
+  const { survival } = config;
+  const risk = riskOf(config);
   const follow = (bags: readonly number[]) => ({
     times: bags.map((bag) => times[bag]!),
     events: bags.map((bag) => events[bag]!),
   });
   const shared = {
+    said: (output: Float64Array) => [risk(output)],
     truth: (bags: readonly number[]): FoldTruth => ({ kind: "survival", ...follow(bags) }),
     strata: new Array(times.length).fill(0),
     notes: [],
@@ -109,7 +126,6 @@ function survivalTask(
     return {
       ...shared,
       goal: riskGoal({ times, events }, survival.ties),
-      said: ([risk]) => [risk!],
       loss(bags, outputs) {
         const own = follow(bags);
         const count = countEvents(own);
@@ -121,7 +137,6 @@ function survivalTask(
   return {
     ...shared,
     goal: hazardGoal(intervals, events, survival.intervals),
-    said: (output) => [discreteRisk(output)],
     loss: (bags, outputs) =>
       discreteLikelihood(outputs, survival.intervals, {
         intervals: bags.map((bag) => intervals[bag]!),

@@ -1,41 +1,56 @@
 /**
- * A trained model of bags in use: classes of slides from their stored features.
+ * A trained model of bags in use: classes, risk or numbers of slides from their stored features.
  *
  * @module
  */
 
-import { ConfigError, WeightsError } from "../../core/errors.ts";
+import { WeightsError } from "../../core/errors.ts";
+import type { FoldTruth } from "../../eval/cohort/scores.ts";
+import { takeRows } from "../../eval/linalg/table.ts";
 import { MODEL_FILE } from "../../train/checkpoint.ts";
 import type { FoundCheckpoint } from "../../train/run.ts";
-import type { SlideRun } from "../method.ts";
+import type { SlideRun, SlideTask } from "../method.ts";
 import { bagRows } from "./bags.ts";
 import type { MilConfig } from "./config.ts";
-import { openData } from "./data.ts";
+import { type MilData, openData } from "./data.ts";
 import { meanAttention, MilInference } from "./inference.ts";
 import { createMil } from "./model.ts";
-import { softmax } from "./task.ts";
+import { riskOf, softmax, type TargetScale } from "./task.ts";
 import { bySlide, INFERENCE_ROWS, loadModel, MODEL_FACTS, modelSizes } from "./training.ts";
 
 /** What a checkpoint says of its model. */
 interface ModelFacts {
   /** Kind of the task; classes where it is not there. */
-  readonly task?: string;
+  readonly task: string;
   readonly dim: number;
-  readonly classes: readonly string[];
+  readonly classes: unknown;
+  readonly targets: unknown;
+  readonly mean: unknown;
+  readonly deviation: unknown;
 }
 
-function notClasses(path: string, task: string): ConfigError {
-  return new ConfigError(`Cannot open ${path} for classes: it was trained on a ${task}, classes are wanted`, {
-    code: "method-unsupported",
-    hint: "What it says of its test cases is in the run's folder evaluation/",
-    context: { checkpoint: path, task },
-  });
+/** What a model tells, and how its outputs say it. */
+interface Told {
+  readonly task: SlideTask;
+  readonly dim: number;
+  /** Numbers of an output. */
+  readonly outputs: number;
+  said(output: Float64Array): readonly number[];
 }
 
-function factsOf({ read, path }: FoundCheckpoint): ModelFacts {
+function isNumbers(value: unknown, count: number): value is readonly number[] {
+  return Array.isArray(value) && value.length === count && value.every((one) => Number.isFinite(one));
+}
+
+function isNames(value: unknown, least: number): value is readonly string[] {
+  return Array.isArray(value) && value.length >= least && value.every((one) => typeof one === "string");
+}
+
+/** Reads what a checkpoint says of its model. */
+function toldBy(config: MilConfig, { read, path }: FoundCheckpoint): Told {
   const refuse = (found: string): WeightsError =>
     new WeightsError(
-      `Cannot open ${path}/${MODEL_FACTS}: ${found}, wanted the width of a row and names of the classes`,
+      `Cannot open ${path}/${MODEL_FACTS}: ${found}, wanted the width of a row and names of what the model tells`,
       {
         hint: "Bring the checkpoint back from a copy, or train again",
         context: { file: `${path}/${MODEL_FACTS}` },
@@ -49,37 +64,70 @@ function factsOf({ read, path }: FoundCheckpoint): ModelFacts {
   } catch (cause) {
     throw refuse((cause as Error).message);
   }
-  const { dim, classes, task = "classification" } = facts ?? {};
-  if (task !== "classification") throw notClasses(path, task);
+  const { dim, classes, targets, mean, deviation, task: kind = "classification" } = facts ?? {};
   if (!Number.isInteger(dim) || dim! < 1) throw refuse(`dim is ${JSON.stringify(dim)}`);
-  if (!Array.isArray(classes) || classes.length < 2 || classes.some((name) => typeof name !== "string")) {
-    throw refuse(`classes is ${JSON.stringify(classes)}`);
+  if (kind === "survival") {
+    const risk = riskOf(config);
+    const outputs = config.survival.survival === "cox" ? 1 : config.survival.intervals;
+    return { task: { kind }, dim: dim!, outputs, said: (output) => [risk(output)] };
   }
-  return { dim: dim!, classes };
+  if (kind === "regression") {
+    if (!isNames(targets, 1)) throw refuse(`targets is ${JSON.stringify(targets)}`);
+    const scale = { mean, deviation };
+    for (const [name, value] of Object.entries(scale)) {
+      if (!isNumbers(value, targets.length)) throw refuse(`${name} is ${JSON.stringify(value)}`);
+    }
+    return { task: { kind, targets }, dim: dim!, outputs: targets.length, said: unscaled(scale as TargetScale) };
+  }
+  if (kind !== "classification") throw refuse(`task is ${JSON.stringify(kind)}`);
+  if (!isNames(classes, 2)) throw refuse(`classes is ${JSON.stringify(classes)}`);
+  return { task: { kind, classes }, dim: dim!, outputs: classes.length, said: softmax };
+}
+
+/** Numbers on the scale of their table. */
+function unscaled({ mean, deviation }: TargetScale): (output: Float64Array) => number[] {
+  return (output) => Array.from(output, (value, k) => value * deviation[k]! + mean[k]!);
+}
+
+/** What is true of the test bags; numbers as the table has them. */
+function truthOf({ targets, split }: Pick<MilData, "targets" | "split">, task: SlideTask): FoldTruth {
+  const { test, train } = split;
+  if (targets.kind === "survival") {
+    const { times, events } = targets;
+    return { kind: "survival", times: test.map((bag) => times[bag]!), events: test.map((bag) => events[bag]!) };
+  }
+  if (targets.kind === "regression") {
+    const raw = targets.raw(train);
+    return { kind: "regression", values: takeRows(raw, test), training: takeRows(raw, train) };
+  }
+  // In the order of the checkpoint's classes.
+  const classes = task.kind === "classification" ? task.classes : targets.classes;
+  const labels = test.map((bag) => classes.indexOf(targets.classes[targets.labels[bag]!]!));
+  return { kind: "classification", labels, classes: classes.length };
 }
 
 /** A run, for slides that it has not seen. @throws {WeightsError} If the checkpoint lacks a file, or one is damaged. */
 export function slideRun(config: MilConfig, found: FoundCheckpoint): SlideRun {
-  const { dim, classes } = factsOf(found);
+  const { task, dim, outputs, said } = toldBy(config, found);
   if (found.read(MODEL_FILE) === undefined) {
-    throw new WeightsError(`Cannot open ${found.path}: ${MODEL_FILE} is missing`, { context: { file: found.path } });
+    throw new WeightsError(`Cannot open ${found.path}: ${MODEL_FILE} is missing`, {
+      hint: "Bring the checkpoint back from a copy, or train again",
+      context: { file: found.path },
+    });
   }
   return {
+    task,
     dim,
-    classes,
     async heldOut(host) {
-      const { set, split, read, targets } = await openData(config, host);
-      if (targets.kind !== "classification") throw notClasses(found.path, targets.kind);
-      return split.test.map((at) => {
-        const bag = set.bags[at]!;
-        return {
-          rows: bagRows(bag, (rows) => read(bag, rows), bySlide(config)),
-          label: classes.indexOf(targets.classes[targets.labels[at]!]!),
-        };
+      const data = await openData(config, host);
+      const slides = data.split.test.map((at) => {
+        const bag = data.set.bags[at]!;
+        return bagRows(bag, (rows) => data.read(bag, rows), bySlide(config));
       });
+      return { slides, truth: truthOf(data, task) };
     },
     async open(gpu) {
-      const model = createMil(gpu, { ...modelSizes(config), dim, outputs: classes.length });
+      const model = createMil(gpu, { ...modelSizes(config), dim, outputs });
       const { parameters } = model;
       try {
         parameters.allocate();
@@ -89,7 +137,7 @@ export function slideRun(config: MilConfig, found: FoundCheckpoint): SlideRun {
           async run(slide) {
             const result = await inference.run(slide);
             return {
-              probabilities: softmax(result.output),
+              said: said(result.output),
               attention: config.model.model === "meanmil" ? undefined : meanAttention(result, slide.count),
             };
           },

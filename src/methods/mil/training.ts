@@ -4,7 +4,7 @@
  * | file of a checkpoint | content |
  * |---|---|
  * | `model.safetensors` | parameters, f32 |
- * | `model.json` | what it takes to build the model and to read what it says: kind, sizes, names of the classes |
+ * | `model.json` | what it takes to build the model and to read what it says: kind, sizes, names of classes or targets, their scale |
  *
  * @module
  */
@@ -235,7 +235,7 @@ function partsOf({ parameters }: MilModel) {
   return [{ file: MODEL_FILE, names: parameters.state().map(([name]) => name) }];
 }
 
-async function modelFiles({ model, config, data }: MilSession): Promise<Map<string, Uint8Array>> {
+async function modelFiles({ model, config, data, task }: MilSession): Promise<Map<string, Uint8Array>> {
   const facts = {
     model: config.model.model,
     dim: model.dim,
@@ -244,6 +244,7 @@ async function modelFiles({ model, config, data }: MilSession): Promise<Map<stri
     target: data.labels.task.columns.join(", "),
     task: data.targets.kind,
     ...outputNames(data),
+    ...task.scale,
   };
   return new Map([
     ...await partFiles(model.parameters, partsOf(model)),

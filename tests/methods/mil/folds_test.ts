@@ -117,8 +117,15 @@ Deno.test("classes: each fold is trained and tested on all tiles, and judged bes
     // The cost is said before the first step.
     const cost = said.findIndex((line) => /^To train: 8 of 8 runs, about .* of disk on /.test(line));
     assert.ok(
-      cost >= 0 && said.filter((line) => /2 runs of \d+ steps, .* each, and tests of/.test(line)).length === 4,
+      cost >= 0 && said.filter((line) => /2 runs of \d+ steps, .* each, tests of/.test(line)).length === 4,
     );
+    // Drawing maps and leaving tiles out is part of it, of all models that have attention.
+    const drawn = said.filter((line) => / and maps of /.test(line));
+    assert.deepEqual(drawn.map((line) => /(Gated ABMIL|ABMIL|CLAM-SB|MeanMIL)/.exec(line)![1]), [
+      "ABMIL",
+      "Gated ABMIL",
+      "CLAM-SB",
+    ]);
     assert.ok(steps.length > 8 && steps.every((line) => Number(line.split(" ").at(-1)) > cost + 4), steps[0]);
     assert.deepEqual([...new Set(steps.map((line) => line.split(":")[0]))].slice(0, 2), [
       "abmil, fold_0",
