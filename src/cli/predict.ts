@@ -38,7 +38,7 @@ export const flags = {
     kind: "list",
     value: "DIR",
     help:
-      "stored features of slides, for a run that tells classes of them: predictions.csv, and attention of every tile",
+      "stored features of slides, for a run that tells classes, risk or numbers of them: predictions.csv, and attention of every tile",
   },
   slide: { kind: "list", value: "FILE", help: "a slide (pyramidal TIFF, SVS, JPEG, PNG) to be covered by a grid" },
   grid: {

@@ -382,7 +382,7 @@ export interface MilSettings {
   readonly save_every_steps?: number | undefined;
   /** Between two lines of metrics; steps; a whole number of at least 1. Default 10. */
   readonly log_every?: number | undefined;
-  /** Features are kept in memory where all take no more; 0 reads them from their files at every step; GiB; a number of at least 0. Default 2. */
+  /** Features of as many slides as take no more are kept in memory, others read at every step; 0 keeps none; GiB; a number of at least 0. Default 2. */
   readonly cache_budget?: number | undefined;
 }
 
