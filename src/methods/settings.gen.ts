@@ -314,7 +314,7 @@ export interface MilSettings {
   readonly holdout_fraction?: number | undefined;
   /** Share of the training cases of each class that chooses the checkpoint, where the fold has no val part; 0: none; a number from 0 to 0.9. Default 0. */
   readonly val_fraction?: number | undefined;
-  /** Attention (abmil), gated attention (gated), the mean of the tiles (meanmil), or CLAM-SB (clam); abmil | gated | meanmil | clam. Default abmil. */
+  /** Attention (abmil), gated attention (gated), the mean of the tiles (meanmil), or CLAM-SB (clam), which takes more epochs than the others; abmil | gated | meanmil | clam. Default abmil. */
   readonly model?: "abmil" | "gated" | "meanmil" | "clam" | undefined;
   /** Width of the attention's layers; null is 512, of clam 256; a whole number from 1 to 8192 or null. Default null. */
   readonly hidden?: number | null | undefined;
@@ -382,6 +382,8 @@ export interface MilSettings {
   readonly save_every_steps?: number | undefined;
   /** Between two lines of metrics; steps; a whole number of at least 1. Default 10. */
   readonly log_every?: number | undefined;
+  /** Trained in any case, before early_stop_patience may stop; epochs; a whole number of at least 0. Default 0. */
+  readonly early_stop_after?: number | undefined;
   /** Features of as many slides as take no more are kept in memory, others read at every step; 0 keeps none; GiB; a number of at least 0. Default 2. */
   readonly cache_budget?: number | undefined;
 }

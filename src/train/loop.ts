@@ -201,7 +201,7 @@ class StageRun {
       parts.onRow({ step, epoch: epoch - 1, stage: stage.name, split: stage.split ?? "test", values });
       const verdict = select && this.#early.update(values[select.metric] ?? NaN, step);
       this.state = { ...this.state, early: this.#early.state };
-      stop = verdict?.stop ?? false;
+      stop = epoch > (select?.after ?? 0) && (verdict?.stop ?? false);
       // With nothing held out the latest is the best there is.
       const better = verdict?.better || (select && this.#early.state.best === null);
       if (better) await parts.save("best", this.state);

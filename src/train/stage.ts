@@ -32,6 +32,8 @@ export interface Selection {
   readonly mode?: "max" | "min";
   /** Evaluations without a better one after which the stage stops; 0 never stops. */
   readonly patience: number;
+  /** Epochs that are trained in any case; none by default. */
+  readonly after?: number;
   /** Least difference that counts as better. */
   readonly minDelta: number;
 }

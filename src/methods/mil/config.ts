@@ -112,7 +112,9 @@ const MODEL = {
     kind: "choice",
     of: MIL_MODELS,
     default: "abmil",
-    doc: "Attention (abmil), gated attention (gated), the mean of the tiles (meanmil), or CLAM-SB (clam)",
+    doc:
+      "Attention (abmil), gated attention (gated), the mean of the tiles (meanmil), or CLAM-SB (clam), which takes " +
+      "more epochs than the others",
   },
   hidden: {
     kind: "number",
@@ -229,6 +231,14 @@ const EVAL = {
       "What the validation part chooses the checkpoint by; score: AUC, C-index or Pearson. Without one it is the last",
   },
   ...EVAL_KEYS,
+  early_stop_after: {
+    kind: "number",
+    default: 0,
+    min: 0,
+    integer: true,
+    unit: "epochs",
+    doc: "Trained in any case, before early_stop_patience may stop",
+  },
   cache_budget: {
     kind: "number",
     default: 2,

@@ -157,6 +157,7 @@ function selectionOf({ config: { eval: evaluation }, data: { targets } }: MilSes
     metric,
     mode: metric === "loss" ? "min" : "max",
     patience: evaluation.early_stop_patience,
+    after: evaluation.early_stop_after,
     minDelta: evaluation.early_stop_min_delta,
   };
 }

@@ -316,6 +316,15 @@ Deno.test("a validation part chooses the checkpoint, and stops early", async () 
   assert.equal(end.reason, "early");
   assert.equal(judged.at(-1).step, end.state.step);
   assert.equal(judged.length, judged.indexOf(best) + 3);
+  // Not before the epochs that are trained in any case.
+  const later = `${folder}/early run later`;
+  const after = judged.length + 3;
+  const { end: ended } = await go(configOf({ ...given, early_stop_after: after }), later);
+  const all = Deno.readTextFileSync(`${later}/metrics.jsonl`).trim().split("\n").map((line) => JSON.parse(line));
+  const epochs = all.filter(({ split }) => split === "val");
+  assert.equal(ended.reason, "early");
+  assert.ok(epochs.length > after, `${epochs.length} epochs`);
+  assert.deepEqual(epochs.slice(0, judged.length), judged);
 });
 
 Deno.test("a run goes on with the same labels and features only", async () => {
