@@ -12,6 +12,7 @@ import * as patches from "./convert_patches.ts";
 import * as merge from "./convert_merge.ts";
 import * as overlay from "./convert_overlay.ts";
 import * as scores from "./convert_scores.ts";
+import * as spatialdata from "./convert_spatialdata.ts";
 import * as st from "./convert_st.ts";
 import * as visium from "./convert_visium.ts";
 import * as xenium from "./convert_xenium.ts";
@@ -34,6 +35,7 @@ const CONVERSIONS: Readonly<Record<string, Conversion>> = {
   visium,
   xenium,
   patches,
+  spatialdata,
   scores,
   features,
   overlay,
@@ -43,7 +45,7 @@ const CONVERSIONS: Readonly<Record<string, Conversion>> = {
 export const name = "convert";
 /** What it does. */
 export const summary =
-  "write weights as safetensors, add an adapter to its base, bring sections into HEST's layout, cut patches again, score gene sets, features into others, draw scores";
+  "write weights as safetensors, add an adapter to its base, bring sections into HEST's layout, cut patches again, write SpatialData, score gene sets, features into others, draw scores";
 /** Its words. */
 export const words: string = Object.entries(CONVERSIONS).map(([what, { usage }]) => `${what} ${usage}`).join(" | ");
 /** One example. */

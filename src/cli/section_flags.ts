@@ -54,7 +54,7 @@ export function patchScale({ mpp, px }: Pick<Args<typeof PATCH_FLAGS>["flags"], 
 export const SAMPLE_FLAG = {
   kind: "list",
   value: "ID",
-  help: "patches, scores: of this sample; of all if not given",
+  help: "patches, spatialdata, scores: of this sample; of all if not given",
 } as const;
 
 /** Flags of all these conversions. */

@@ -13,7 +13,7 @@ import { csvLine, shortF32 } from "../io/csv.ts";
 import type { Disk } from "../io/disk.ts";
 import { type BesideFeatures, CONTENT_SUM, ContentSum, coordsFacts } from "../io/features.ts";
 import { H5Writer } from "../io/hdf5/h5_write.ts";
-import { encode, writeH5ad } from "../io/hdf5/h5ad_write.ts";
+import { type AnndataTarget, encode, writeH5ad } from "../io/hdf5/h5ad_write.ts";
 import { npyHeader } from "../io/npy.ts";
 import { Sha256 } from "../host/zlib.ts";
 
@@ -84,12 +84,18 @@ function bytesOf(data: Float32Array | Int32Array): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-function attributes(h5: H5Writer, path: string, values: Readonly<Record<string, string | number>> = {}): void {
+function attributes(h5: AnndataTarget, path: string, values: Readonly<Record<string, string | number>> = {}): void {
   for (const [name, value] of Object.entries(values)) h5.attribute(path, name, value);
 }
 
 /** Writes features with the checksum of the file's content. @param beside What the file holds beside them. */
-function features(h5: H5Writer, path: string, table: FeatureTable, rows: RowsReader, beside: BesideFeatures): void {
+function features(
+  h5: AnndataTarget,
+  path: string,
+  table: FeatureTable,
+  rows: RowsReader,
+  beside: BesideFeatures,
+): void {
   const { count, dim } = table;
   const sum = new ContentSum();
   h5.dataset(path, "f4", [count, dim], undefined, { chunks: [chunkRows(table), dim], growing: true });
@@ -100,7 +106,7 @@ function features(h5: H5Writer, path: string, table: FeatureTable, rows: RowsRea
   h5.attribute(path, CONTENT_SUM, sum.finish(beside));
 }
 
-function writeCoords(h5: H5Writer, { count, trident }: FeatureTable, coords: Int32Array): void {
+function writeCoords(h5: AnndataTarget, { count, trident }: FeatureTable, coords: Int32Array): void {
   if (trident === undefined) return h5.dataset("/coords", "i4", [count, 2], coords);
   const rows = trident.strict ? 1 : Math.max(1, Math.min(count, 4096));
   h5.dataset("/coords", "i8", [count, 2], undefined, { chunks: [rows, 2], growing: true });

@@ -7,8 +7,14 @@
 
 import { ShapeError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
-import { encode, type NewArray, type NewColumn, type NewH5ad, type NewUns } from "../io/hdf5/h5ad_write.ts";
-import type { H5Writer } from "../io/hdf5/h5_write.ts";
+import {
+  type AnndataTarget,
+  encode,
+  type NewArray,
+  type NewColumn,
+  type NewH5ad,
+  type NewUns,
+} from "../io/hdf5/h5ad_write.ts";
 import type { RgbImage } from "../io/image/rgb_image.ts";
 
 /** Predictions of one sample or slide. */
@@ -64,7 +70,12 @@ export function predictionH5ad(prediction: Prediction): NewH5ad {
   };
 }
 
-function writeX(h5: H5Writer, path: string, values: Float32Array, [rows, columns]: readonly [number, number]): void {
+function writeX(
+  h5: AnndataTarget,
+  path: string,
+  values: Float32Array,
+  [rows, columns]: readonly [number, number],
+): void {
   if (values.length === 0) h5.dataset(path, "f4", [rows, columns], values);
   else {
     const chunks = [Math.max(1, Math.min(rows, Math.floor(CHUNK / columns))), columns];

@@ -79,3 +79,32 @@ export function polygonsOfWkb(bytes: Uint8Array, fail: (found: string, expected:
   }
   return out;
 }
+
+/** A polygon in well-known binary, little-endian. */
+export function wkbOfPolygon({ exterior, holes }: Rings): Uint8Array {
+  const rings = [exterior, ...holes];
+  const out = new DataView(new ArrayBuffer(rings.reduce((sum, ring) => sum + 4 + 8 * ring.length, 9)));
+  out.setUint8(0, 1);
+  out.setUint32(1, 3, true);
+  out.setUint32(5, rings.length, true);
+  let at = 9;
+  for (const ring of rings) {
+    out.setUint32(at, ring.length / 2, true);
+    at += 4;
+    for (const value of ring) {
+      out.setFloat64(at, value, true);
+      at += 8;
+    }
+  }
+  return new Uint8Array(out.buffer);
+}
+
+/** A point in well-known binary, little-endian. */
+export function wkbOfPoint(x: number, y: number): Uint8Array {
+  const out = new DataView(new ArrayBuffer(21));
+  out.setUint8(0, 1);
+  out.setUint32(1, 1, true);
+  out.setFloat64(5, x, true);
+  out.setFloat64(13, y, true);
+  return new Uint8Array(out.buffer);
+}

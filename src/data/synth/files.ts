@@ -7,7 +7,7 @@
 import { csvLine } from "../../io/csv.ts";
 import type { Disk } from "../../io/disk.ts";
 import { H5Writer } from "../../io/hdf5/h5_write.ts";
-import { encode, type NewH5ad, writeH5ad } from "../../io/hdf5/h5ad_write.ts";
+import { type AnndataTarget, encode, type NewH5ad, writeH5ad } from "../../io/hdf5/h5ad_write.ts";
 import { writePatches } from "../../io/patches_write.ts";
 import { writeTiff } from "../../io/image/tiff_write.ts";
 import { cutPatch, PATCH_PIXEL_SIZE } from "./crop.ts";
@@ -84,7 +84,7 @@ async function writeExpression(disk: Disk, path: string, plan: SynthPlan, sample
       },
     },
   };
-  function dense(h5: H5Writer, place: string): void {
+  function dense(h5: AnndataTarget, place: string): void {
     h5.dataset(place, "u2", [barcodes.length, GENES], counts);
     encode(h5, place, "array", "0.2.0");
   }

@@ -36,12 +36,15 @@ export interface NewArray {
 /** A value of `uns` to write. */
 export type NewUns = string | number | NewArray | { readonly [key: string]: NewUns };
 
+/** What is written to: a file of HDF5, or a store of zarr. */
+export type AnndataTarget = Pick<H5Writer, "name" | "group" | "attribute" | "dataset" | "rows" | "strings">;
+
 /** What a file is to hold. */
 export interface NewH5ad {
   readonly obs: NewFrame;
   readonly var: NewFrame;
   /** A matrix, or what writes one to the place it is given, marked by {@linkcode encode}. */
-  readonly x: Matrix | ((h5: H5Writer, path: string) => void);
+  readonly x: Matrix | ((h5: AnndataTarget, path: string) => void);
   readonly layers?: Readonly<Record<string, Matrix>>;
   readonly obsm?: Readonly<Record<string, NewArray>>;
   readonly uns?: { readonly [key: string]: NewUns };
@@ -64,7 +67,7 @@ const CHUNK = 1 << 16;
  * @throws {ShapeError} If extents disagree.
  * @throws {ConfigError} Of a name that cannot be one in HDF5.
  */
-export function writeH5ad(h5: H5Writer, content: NewH5ad, layout: H5adLayout = {}): void {
+export function writeH5ad(h5: AnndataTarget, content: NewH5ad, layout: H5adLayout = {}): void {
   const shape = [content.obs.index.length, content.var.index.length] as const;
   encode(h5, "/", "anndata", "0.1.0");
   writeFrame(h5, "/obs", content.obs);
@@ -85,12 +88,12 @@ export function writeH5ad(h5: H5Writer, content: NewH5ad, layout: H5adLayout = {
 }
 
 /** Marks an element with anndata's type of encoding. */
-export function encode(h5: H5Writer, path: string, type: string, version: string): void {
+export function encode(h5: AnndataTarget, path: string, type: string, version: string): void {
   h5.attribute(path, "encoding-type", type);
   h5.attribute(path, "encoding-version", version);
 }
 
-function group(h5: H5Writer, path: string): void {
+function group(h5: AnndataTarget, path: string): void {
   h5.group(path);
   encode(h5, path, "dict", "0.1.0");
 }
@@ -100,14 +103,14 @@ function plain(name: string): string {
   throw new ConfigError(`Cannot write ${JSON.stringify(name)}: a name without "/" is wanted`, { context: { name } });
 }
 
-function checkExtent(h5: H5Writer, path: string, found: number, wanted: number): void {
+function checkExtent(h5: AnndataTarget, path: string, found: number, wanted: number): void {
   if (found === wanted) return;
   throw new ShapeError(`Cannot write ${h5.name}:${path}: ${found} rows, ${wanted} are wanted`, {
     context: { file: h5.name, path, found, expected: wanted },
   });
 }
 
-function writeFrame(h5: H5Writer, path: string, { index, columns = {} }: NewFrame): void {
+function writeFrame(h5: AnndataTarget, path: string, { index, columns = {} }: NewFrame): void {
   h5.group(path);
   encode(h5, path, "dataframe", "0.2.0");
   h5.attribute(path, "_index", "_index");
@@ -131,7 +134,7 @@ function writeFrame(h5: H5Writer, path: string, { index, columns = {} }: NewFram
 }
 
 /** Integers are written as int64 unless told otherwise. */
-function writeArray(h5: H5Writer, path: string, { shape, values }: NewArray, whole: "i4" | "i8" = "i8"): void {
+function writeArray(h5: AnndataTarget, path: string, { shape, values }: NewArray, whole: "i4" | "i8" = "i8"): void {
   if (isText(values)) {
     h5.strings(path, values, shape);
     encode(h5, path, shape.length === 0 ? "string" : "string-array", "0.2.0");
@@ -150,7 +153,7 @@ function isText(values: NewArray["values"]): values is readonly string[] {
 }
 
 function writeMatrix(
-  h5: H5Writer,
+  h5: AnndataTarget,
   path: string,
   matrix: Matrix,
   [rows, columns]: readonly [number, number],
@@ -196,7 +199,7 @@ function writeMatrix(
   else h5.dataset(`${path}/indptr`, "i4", [rows + 1], Int32Array.from(indptr));
 }
 
-function writeUns(h5: H5Writer, path: string, tree: { readonly [key: string]: NewUns }): void {
+function writeUns(h5: AnndataTarget, path: string, tree: { readonly [key: string]: NewUns }): void {
   group(h5, path);
   for (const [key, value] of Object.entries(tree)) {
     const place = `${path}/${plain(key)}`;
