@@ -642,6 +642,144 @@ export interface BulkSettings {
   readonly log_every?: number | undefined;
 }
 
+/** Configuration of method `vortex`: the keys of its YAML files; what is left out has its default. */
+export interface VortexSettings {
+  /** Table (TSV or CSV), a measured section a line: volume, path, patient, expression, and z (µm), part, landmarks; a text or null. Default null. */
+  readonly volumes?: string | null | undefined;
+  /** Volume of interest, which is trained on last and predicted; null trains on all volumes and on none at the end; a text or null. Default null. */
+  readonly voi?: string | null | undefined;
+  /** Registry name, folder, or random:ARCH; a text. Default conch. */
+  readonly encoder?: string | undefined;
+  /** LoRA to start from: a PEFT folder; a text or null. Default null. */
+  readonly adapter?: string | null | undefined;
+  /** Side of the images the encoder is fed; null is 224 for CONCH and else the encoder's own; px; a whole number from 1 to 8192 or null. Default null. */
+  readonly image_size?: number | null | undefined;
+  /** Run folder; a text or null. Default null. */
+  readonly out?: string | null | undefined;
+  /** Side of a patch, within a slice; µm; a number above 0. Default 112. */
+  readonly field?: number | undefined;
+  /** Slices of a patch; that of the spot is at its middle; slices; a whole number from 1 to 256. Default 8. */
+  readonly slices?: number | undefined;
+  /** Between slices of a patch; µm; a number above 0. Default 8. */
+  readonly slice_step?: number | undefined;
+  /** Intensities that become 0 and 1: LOW,HIGH; none is 0,255 of bytes and else 0 and the 99th percentile; a list of numbers. Default []. */
+  readonly window?: readonly number[] | undefined;
+  /** Flip and turn patches within the slice; depth is never turned; true or false. Default true. */
+  readonly flips?: boolean | undefined;
+  /** Change brightness by 10 % and offset by 5 %; true or false. Default true. */
+  readonly jitter?: boolean | undefined;
+  /** Genes, by variance and autocorrelation in space; a whole number from 1 to 100000. Default 50. */
+  readonly n_genes?: number | undefined;
+  /** Genes to have besides; a list of texts. Default []. */
+  readonly genes_include?: readonly string[] | undefined;
+  /** File with genes, one a line, in place of those; a text or null. Default null. */
+  readonly gene_list?: string | null | undefined;
+  /** Share of the spots of a volume's training sections in which a gene is seen, else the volume does not count for it; a number from 0 to 1. Default 0.1. */
+  readonly least_spots?: number | undefined;
+  /** log1p of counts per ten thousand, or values as the files have them; log_norm | none. Default log_norm. */
+  readonly gene_norm?: "log_norm" | "none" | undefined;
+  /** Last blocks that LoRA adapts or, without LoRA, that train; -1 is all, and 0 is 1 with LoRA; blocks; a whole number of at least -1. Default 1. */
+  readonly partial_blocks?: number | undefined;
+  /** Without LoRA: train the last blocks; false freezes the encoder; true or false. Default true. */
+  readonly partial_tune?: boolean | undefined;
+  /** Slices of a patch: a transformer over depth, or to compare with, their mean, or that of the spot alone; depth | mean | centre. Default depth. */
+  readonly aggregate?: "depth" | "mean" | "centre" | undefined;
+  /** Blocks of the transformer over depth; a whole number from 1 to 24. Default 2. */
+  readonly depth_blocks?: number | undefined;
+  /** Its heads; 0 are as many as the encoder has; a whole number from 0 to 64. Default 0. */
+  readonly depth_heads?: number | undefined;
+  /** Width of what is pooled; a whole number from 1 to 4096. Default 512. */
+  readonly width?: number | undefined;
+  /** Heads of the poolers; a whole number from 1 to 64. Default 8. */
+  readonly pool_heads?: number | undefined;
+  /** Width of the gene encoder; a whole number from 1 to 8192. Default 1024. */
+  readonly gene_hidden?: number | undefined;
+  /** Its dropout; a number from 0 to 0.9. Default 0.2. */
+  readonly gene_dropout?: number | undefined;
+  /** A head of each volume beside the shared one, and one of the volume of interest by ridge; or the shared one alone; per_volume | shared. Default per_volume. */
+  readonly heads?: "per_volume" | "shared" | undefined;
+  /** Train low-rank updates of the last blocks; true or false. Default true. */
+  readonly use_lora?: boolean | undefined;
+  /** Rank; a whole number from 1 to 1024. Default 8. */
+  readonly r?: number | undefined;
+  /** The update is multiplied by lora_alpha / r; a number above 0. Default 8. */
+  readonly lora_alpha?: number | undefined;
+  /** Dropout on the input of the updates; a number from 0 to 0.95. Default 0.15. */
+  readonly lora_dropout?: number | undefined;
+  /** Multiply by lora_alpha / sqrt(r) instead; true or false. Default false. */
+  readonly use_rslora?: boolean | undefined;
+  /** Layers by the reference's rule (in Phikon-v2 the MLP alone), or all four of a block; seal | standard. Default seal. */
+  readonly lora_rule?: "seal" | "standard" | undefined;
+  /** Weight of the loss between patches and expression; a number of at least 0. Default 0.2. */
+  readonly lambda_contrast?: number | undefined;
+  /** Weight of the regression; a number of at least 0. Default 1. */
+  readonly lambda_reg?: number | undefined;
+  /** Of the loss between patches and expression at the start; it is trained between 0.01 and 0.5; a number from 0.01 to 0.5. Default 0.07. */
+  readonly temperature?: number | undefined;
+  /** Patches of a volume nearer than this are no negatives of each other; µm; a number of at least 0. Default 100. */
+  readonly near?: number | undefined;
+  /** On single slices; sections of one slice where there are any; epochs; a whole number from 0 to 100000. Default 10. */
+  readonly epochs_2d?: number | undefined;
+  /** Pairs a step; pairs; a whole number from 2 to 65536. Default 256. */
+  readonly batch_2d?: number | undefined;
+  /** On patches with depth, of all volumes but that of interest; epochs; a whole number from 0 to 100000. Default 20. */
+  readonly epochs_3d?: number | undefined;
+  /** Pairs a step; every other batch is of one volume, the others of all in equal parts; pairs; a whole number from 2 to 65536. Default 128. */
+  readonly batch_3d?: number | undefined;
+  /** On the volume of interest, behind the ridge regression that its head begins with; 0 leaves that; steps; a whole number from 0 to 1000000. Default 0. */
+  readonly voi_steps?: number | undefined;
+  /** Pairs a step; pairs; a whole number from 2 to 65536. Default 64. */
+  readonly batch_voi?: number | undefined;
+  /** Most spots of the volume of interest to train on, drawn by the seed; null uses all; spots; a whole number of at least 4 or null. Default null. */
+  readonly voi_spots?: number | null | undefined;
+  /** Share of the spots of interest, at one end of the section, by which the steps on them stop; 0: the last step; a number from 0 to 0.5. Default 0.2. */
+  readonly val_fraction?: number | undefined;
+  /** Learning rate of what is new, in 2D and 3D; a number above 0. Default 0.0001. */
+  readonly lr?: number | undefined;
+  /** Of the encoder in 3D; in 2D it has lr; a number of at least 0. Default 0.00002. */
+  readonly lr_encoder?: number | undefined;
+  /** Of poolers and head on the volume of interest; a number above 0. Default 0.0003. */
+  readonly lr_voi?: number | undefined;
+  /** Of the transformer over depth there; a number of at least 0. Default 0.0001. */
+  readonly lr_voi_depth?: number | undefined;
+  /** Decoupled weight decay of all parameters; a number of at least 0. Default 0.05. */
+  readonly weight_decay?: number | undefined;
+  /** AdamW's memory of gradients; a number from 0 to 0.9999. Default 0.9. */
+  readonly beta1?: number | undefined;
+  /** AdamW's memory of their squares; a number from 0 to 0.999999. Default 0.999. */
+  readonly beta2?: number | undefined;
+  /** AdamW's epsilon; a number between 0 and 0.01. Default 1e-8. */
+  readonly eps?: number | undefined;
+  /** Learning rate over the steps; cosine | constant. Default cosine. */
+  readonly scheduler?: "cosine" | "constant" | undefined;
+  /** Linear rise of the learning rate at the start of a stage; steps; a whole number of at least 0. Default 0. */
+  readonly lr_warmup_steps?: number | undefined;
+  /** Learning rate that cosine ends with; a number of at least 0. Default 0. */
+  readonly min_lr?: number | undefined;
+  /** Largest norm of all gradients together; 0 does not clip; a number of at least 0. Default 0. */
+  readonly clip_norm?: number | undefined;
+  /** Seed of everything random; a whole number from 0 to 4294967295. Default 42. */
+  readonly seed?: number | undefined;
+  /** Without LoRA: factor on the learning rate a block further from the output; a number from 0.01 to 1. Default 0.7. */
+  readonly layer_decay?: number | undefined;
+  /** Slices in memory at a time, by gradient caching; null is what fits; slices; a whole number of at least 1 or null. Default null. */
+  readonly micro_batch?: number | null | undefined;
+  /** Batches an optimiser step sees; batches; a whole number of at least 1. Default 1. */
+  readonly grad_accum?: number | undefined;
+  /** f16 stores the encoder's frozen weights and activations in half; sums, losses and what trains are f32, and the loss is scaled; f32 | f16. Default f32. */
+  readonly precision?: "f32" | "f16" | undefined;
+  /** Between two evaluations; 0: at the end; epochs; a whole number of at least 0. Default 5. */
+  readonly eval_every?: number | undefined;
+  /** Evaluations without a better one after which training stops; 0 never stops; evaluations; a whole number of at least 0. Default 0. */
+  readonly early_stop_patience?: number | undefined;
+  /** Between two checkpoints; 0: at the end; epochs; a whole number of at least 0. Default 0. */
+  readonly save_every?: number | undefined;
+  /** The same by steps; 0: not; steps; a whole number of at least 0. Default 0. */
+  readonly save_every_steps?: number | undefined;
+  /** Between two lines of metrics; steps; a whole number of at least 1. Default 10. */
+  readonly log_every?: number | undefined;
+}
+
 /** Configurations by the name of the method. */
 export interface MethodSettings {
   /** Of method `seal`. */
@@ -652,4 +790,6 @@ export interface MethodSettings {
   readonly spade: SpadeSettings;
   /** Of method `bulk`. */
   readonly bulk: BulkSettings;
+  /** Of method `vortex`. */
+  readonly vortex: VortexSettings;
 }

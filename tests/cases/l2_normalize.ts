@@ -24,6 +24,12 @@ export const cases: readonly OpCase[] = [
   // The gradient of x / |x| is zero.
   of(3, 1, { name: "one column 3x1" }),
   of(0, 8, { name: "no rows 0x8" }),
+  // Without a gradient the lengths are not kept.
+  of(5, 64, {
+    name: "without gradient 5x64",
+    run: (g, t) => g.withoutTape(() => l2Normalize(g, t.x!)),
+    wrt: [],
+  }),
   // Norms of about 0.2 below and above eps: divisor constant or not.
   of(16, 4, { name: "below and above eps 16x4", inputs: { x: normal([16, 4], 0.1) } }, 0.2),
   of(3, 5, {

@@ -180,6 +180,7 @@ export const cases: readonly OpCase[] = [
   of(7, 31, 33, { bias: true, act: "gelu", gamma: true, residual: true }),
   of(3, 5, 7, { R: 2, bias: true }),
   of(33, 36, 40, { bias: true, act: "gelu" }, { f16: ["x"] }),
+  of(33, 36, 30, { bias: true, act: "gelu" }),
   of(33, 40, 36, { bias: true, gamma: true, residual: true }, { f16: ["x", "residual"] }),
   of(9, 64, 12, { act: "silu" }),
   of(31, 48, 20, { act: "swiglu", bias: true }, { f16: ["x"] }),

@@ -140,9 +140,9 @@ const STAGES = {
   },
   voi_steps: {
     ...count(0, 1_000_000),
-    default: 60,
+    default: 0,
     unit: "steps",
-    doc: "On the volume of interest, behind the ridge regression that its head begins with",
+    doc: "On the volume of interest, behind the ridge regression that its head begins with; 0 leaves that",
   },
   batch_voi: { ...OPTIM_KEYS.batch_size, default: 64, doc: "Pairs a step" },
   voi_spots: {

@@ -203,3 +203,22 @@ export async function readPatch(volume: Volume, place: Place, shape: PatchShape,
   }
   return { ...depths, pixels };
 }
+
+/** Values that a percentile is taken of, at most. */
+const SAMPLE = 1 << 18;
+
+/** Intensities that become 0 and 1: as said, 0 to 255 of bytes, else 0 to the 99th percentile of five slices. */
+export async function windowOf(volume: Volume, given: readonly number[]): Promise<Window> {
+  if (given.length === 2) return [given[0]!, given[1]!];
+  if (volume.dtype === "u8") return [0, 255];
+  const [depth] = volume.shape;
+  const values: number[] = [];
+  for (const share of [0.1, 0.3, 0.5, 0.7, 0.9]) {
+    const slice = await volume.readSlice(Math.min(depth - 1, Math.floor(share * depth)));
+    const step = Math.max(1, Math.ceil(slice.length * 5 / SAMPLE));
+    for (let i = 0; i < slice.length; i += step) if (Number.isFinite(slice[i]!)) values.push(slice[i]!);
+  }
+  values.sort((a, b) => a - b);
+  const high = values[Math.floor(0.99 * (values.length - 1))] ?? 0;
+  return [0, high > 0 ? high : 1];
+}

@@ -1,0 +1,119 @@
+/**
+ * VORTEX's files of a checkpoint, beside those of every method.
+ *
+ * | file | content |
+ * |---|---|
+ * | `vortex.safetensors` | everything behind the encoder, and the mixture of channels where there is one |
+ * | `vortex.json` | sizes, patches, window of the volume of interest, genes with their statistics and hash |
+ *
+ * @module
+ */
+
+import { WeightsError } from "../../core/errors.ts";
+import {
+  type AdapterFacts,
+  encoderNames,
+  loadLora,
+  loadParts,
+  loraFiles,
+  type Part,
+  partFiles,
+  type ReadFile,
+} from "../../train/checkpoint.ts";
+import type { VortexConfig } from "./config.ts";
+import type { PatchShape, Window } from "./sampler.ts";
+import type { VortexSession } from "./session.ts";
+
+/** Names of the files. */
+export const VORTEX_FILES = { model: "vortex.safetensors", facts: "vortex.json" } as const;
+
+/** What `vortex.json` says. */
+export interface VortexFacts {
+  readonly patch: PatchShape;
+  /** Names of the channels. */
+  readonly channels: readonly string[];
+  readonly aggregate: VortexConfig["model"]["aggregate"];
+  /** Volumes with a head of their own. */
+  readonly volumes: number;
+  /** Volume of interest: its name, and its intensities that are 0 and 1. */
+  readonly voi: { readonly name: string; readonly patient: string; readonly window: Window } | null;
+  readonly unit: string;
+  readonly genes: readonly string[];
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  readonly genes_sha256: string;
+}
+
+function partsOf({ opened: { encoder }, parameters }: Pick<VortexSession, "opened" | "parameters">): Part[] {
+  const own = new Set(encoder.names);
+  const names = parameters.state().map(([name]) => name).filter((name) => !own.has(name));
+  return [
+    { file: "vision.safetensors", names: encoderNames(encoder).own },
+    { file: VORTEX_FILES.model, names },
+  ];
+}
+
+/** How the encoder is named to PEFT. */
+function adapterFacts({ opened, config }: VortexSession): AdapterFacts {
+  const { lora_dropout: dropout, use_rslora: rsLora } = config.lora;
+  const { source, input } = opened.encoder.spec;
+  return { dropout, rsLora, baseModel: source.repo ?? opened.name, imageSize: input.size };
+}
+
+/** The files of a run as it is. */
+export async function stateFiles(session: VortexSession): Promise<Map<string, Uint8Array>> {
+  const { data, opened, parameters, shape, heads, config } = session;
+  const voi = data.voi === undefined ? undefined : data.volumes[data.voi];
+  const facts: VortexFacts = {
+    patch: shape,
+    channels: data.volumes[0]!.volume.channels,
+    aggregate: config.model.aggregate,
+    volumes: heads.filter((head) => head >= 0).length,
+    voi: voi ? { name: voi.name, patient: voi.patient, window: voi.window } : null,
+    unit: data.unit,
+    genes: data.genes,
+    mean: [...data.statistics.mean],
+    std: [...data.statistics.std],
+    genes_sha256: data.manifest,
+  };
+  return new Map([
+    ...await loraFiles(opened.encoder, adapterFacts(session)),
+    ...await partFiles(parameters, partsOf(session)),
+    [VORTEX_FILES.facts, new TextEncoder().encode(JSON.stringify(facts, undefined, 2) + "\n")],
+  ]);
+}
+
+/** Puts a checkpoint's weights into a run. @throws {WeightsError} If a file is missing, or of a model of other sizes. */
+export function loadState(
+  session: Pick<VortexSession, "opened" | "parameters">,
+  read: ReadFile,
+  where: string,
+): void {
+  const { encoder } = session.opened;
+  if (encoderNames(encoder).lora.length) loadLora(encoder, read, where);
+  loadParts(session.parameters, partsOf(session), read, where);
+}
+
+/** Reads what a checkpoint says of itself. @throws {WeightsError} If the file is missing or damaged. */
+export function readFacts(read: ReadFile, where: string): VortexFacts {
+  const file = `${where}/${VORTEX_FILES.facts}`;
+  const refuse = (found: string): WeightsError =>
+    new WeightsError(`Cannot open ${file}: ${found}, expected what training wrote`, {
+      hint: "Bring the checkpoint back from a copy, or train again",
+      context: { file },
+    });
+  const bytes = read(VORTEX_FILES.facts);
+  if (bytes === undefined) throw refuse("it is missing");
+  let facts: Partial<VortexFacts> | null;
+  try {
+    facts = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw refuse((cause as Error).message);
+  }
+  const lists = [facts?.genes, facts?.mean, facts?.std, facts?.channels];
+  if (!lists.every(Array.isArray) || facts!.genes!.length !== facts!.mean!.length) throw refuse("a list is missing");
+  for (const key of ["field", "side", "slices", "step"] as const) {
+    if (!(facts?.patch?.[key]! > 0)) throw refuse(`patch.${key} is ${JSON.stringify(facts?.patch?.[key])}`);
+  }
+  return facts as VortexFacts;
+}

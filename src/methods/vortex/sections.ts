@@ -1,0 +1,125 @@
+/**
+ * Measured sections: places of spots in a volume, and their expression.
+ *
+ * @module
+ */
+
+import { DataError } from "../../core/errors.ts";
+import type { Disk } from "../../io/disk.ts";
+import { H5ad } from "../../io/hdf5/h5ad.ts";
+import { toDense } from "../../io/sparse.ts";
+import type { Place, Volume } from "../../volumes/volume.ts";
+import type { SectionRow } from "./table.ts";
+
+/** A section that was read. */
+export interface Section {
+  readonly row: SectionRow;
+  readonly barcodes: readonly string[];
+  /** µm, in the volume. */
+  readonly places: readonly Place[];
+  readonly genes: readonly string[];
+  /** Expression, `[spots, genes]`. */
+  readonly values: Float32Array<ArrayBuffer>;
+  /** Spots in which each gene is seen. */
+  readonly seen: Uint32Array;
+}
+
+/** What counts are scaled to before their logarithm. */
+const TARGET = 1e4;
+
+function refuse(file: string, code: string, found: string, expected: string, hint: string): DataError {
+  return new DataError(`Cannot use the section ${file}: ${found}, expected ${expected}`, {
+    code,
+    hint,
+    context: { file, found, expected },
+  });
+}
+
+/** Places of spots. @throws {DataError} If there are none, or no depth. */
+function placesOf(file: H5ad, { expression, z }: SectionRow): Place[] {
+  const points = file.points("spatial");
+  if (points === undefined) {
+    throw refuse(expression, "no-places", "it has no obsm/spatial", "x, y, z of each spot in µm", "Write them there");
+  }
+  const { columns, values } = points;
+  if (columns !== 3 && !(columns === 2 && z !== undefined)) {
+    const found = columns === 2 ? "places have no z, and the table has none" : `places of ${columns} numbers`;
+    throw refuse(expression, "no-depth", found, "x, y, z, or x, y and a depth", "Set z in the table, µm");
+  }
+  const count = values.length / columns;
+  return Array.from({ length: count }, (_, i): Place => {
+    const at = values.subarray(i * columns, (i + 1) * columns);
+    return [at[0]!, at[1]!, columns === 3 ? at[2]! : z!];
+  });
+}
+
+/** Refuses spots outside of a volume. @throws {DataError} Naming the first. */
+export function checkInside(
+  { barcodes, places, row }: Pick<Section, "barcodes" | "places" | "row">,
+  { name, shape, spacing }: Pick<Volume, "name" | "shape" | "spacing">,
+): void {
+  const most = [2, 1, 0].map((axis) => (shape[axis]! - 1) * spacing[axis]!);
+  // Half a voxel beyond a centre is still tissue.
+  const slack = [2, 1, 0].map((axis) => spacing[axis]! / 2);
+  const bad = places.findIndex((place) =>
+    place.some((value, axis) => !(value >= -slack[axis]! && value <= most[axis]! + slack[axis]!))
+  );
+  if (bad < 0) return;
+  const at = places[bad]!.map((value) => value.toFixed(1)).join(", ");
+  throw refuse(
+    row.expression,
+    "spot-outside",
+    `spot ${barcodes[bad]} lies at ${at} µm (x, y, z)`,
+    `places within ${name}, 0 to ${most.map((value) => value.toFixed(1)).join(", ")} µm`,
+    "Places are µm from the volume's first voxel: look at spacing, axes and registration",
+  );
+}
+
+/** Makes log1p of counts per ten thousand, in place. @throws {DataError} If a count is negative or no number. */
+function prepare(values: Float32Array, genes: number, norm: "log_norm" | "none", name: (spot: number) => string): void {
+  for (let from = 0; from < values.length; from += genes) {
+    const row = values.subarray(from, from + genes);
+    let sum = 0;
+    for (const value of row) {
+      if (!Number.isFinite(value) || (norm === "log_norm" && value < 0)) {
+        throw refuse(
+          name(from / genes),
+          "bad-counts",
+          `a count is ${value}`,
+          "counts",
+          "gene_norm=none takes any numbers",
+        );
+      }
+      sum += value;
+    }
+    if (norm === "none" || sum === 0) continue;
+    for (let g = 0; g < genes; g++) row[g] = Math.log1p(row[g]! * TARGET / sum);
+  }
+}
+
+/** Reads a section. @throws {DataError | FormatError} If it is damaged, empty, or has no places. */
+export async function readSection(disk: Disk, row: SectionRow, norm: "log_norm" | "none"): Promise<Section> {
+  const file = await H5ad.open(disk.open(row.expression, "read"));
+  try {
+    const { index: barcodes } = file.obs;
+    const { index: genes } = file.var;
+    if (barcodes.length === 0 || genes.length === 0) {
+      throw refuse(
+        row.expression,
+        "empty",
+        `${barcodes.length} spots and ${genes.length} genes`,
+        "some",
+        "Bring counts",
+      );
+    }
+    const values = toDense(await file.x.read(0, barcodes.length), genes.length);
+    const seen = new Uint32Array(genes.length);
+    values.forEach((value, i) => {
+      if (value > 0) seen[i % genes.length]!++;
+    });
+    prepare(values, genes.length, norm, (spot) => `${row.expression}, spot ${barcodes[spot]}`);
+    return { row, barcodes, places: placesOf(file, row), genes, values, seen };
+  } finally {
+    file.close();
+  }
+}

@@ -1,0 +1,200 @@
+/**
+ * A run that is open on the device.
+ *
+ * @module
+ */
+
+import { DataError } from "../../core/errors.ts";
+import { Rng, streamOf } from "../../core/rng.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import type { Tensor } from "../../graph/tensor.ts";
+import type { OpenedEncoder } from "../../models/opened_encoder.ts";
+import type { Parameters } from "../../nn/parameters.ts";
+import { AdamW, type ParameterGroup } from "../../optim/adamw.ts";
+import { decays, layerOf } from "../../optim/param_groups.ts";
+import { adamwOptions } from "../../train/config/optim.ts";
+import type { Host } from "../../train/host.ts";
+import { openVision } from "../../train/open_rows.ts";
+import type { RowModel } from "../../train/row_model.ts";
+import type { VisionPart } from "../../train/trainable.ts";
+import type { VortexConfig } from "./config.ts";
+import { headsOf, pairsOf, type VortexData } from "./data.ts";
+import { Pooler, type Said, sliceModel } from "./inference.ts";
+import { createVortexModel, RATE_GROUPS, type RateGroup, type VortexModel } from "./model.ts";
+import { type Patch, type PatchShape, readPatch } from "./sampler.ts";
+import { sliceRows } from "./batch.ts";
+import { createSliceEncoder, type SliceEncoder } from "./slices.ts";
+
+/** What stands open. */
+export interface VortexSession {
+  readonly config: VortexConfig;
+  readonly data: VortexData;
+  readonly gpu: Gpu;
+  readonly host: Pick<Host, "reporter" | "signal">;
+  readonly opened: OpenedEncoder;
+  readonly slices: SliceEncoder;
+  readonly model: VortexModel;
+  readonly parameters: Parameters;
+  readonly optimizer: AdamW;
+  readonly shape: PatchShape;
+  /** Number of the head of each volume, -1 of that of interest. */
+  readonly heads: readonly number[];
+  /** Spots of interest to train on. */
+  readonly voiPairs: readonly number[];
+  /** Reads patches of pairs, whole or the spot's slice alone. */
+  patches(pairs: ArrayLike<number>, slices?: number): Promise<Patch[]>;
+  /** Tokens of pairs as the encoder is now, `[n, Z, D]`. */
+  tokens(patches: readonly Patch[]): Promise<Float32Array>;
+  /** What the model says of pairs now. */
+  say(pairs: ArrayLike<number>): Promise<Said>;
+  close(): void;
+}
+
+/** Patches at a time behind the encoder. */
+const BLOCK = 64;
+
+/** Which of its rates a parameter follows: the encoder's unless its name begins otherwise. */
+export function rateOf(name: string): RateGroup | "encoder" {
+  const found = Object.entries(RATE_GROUPS).find(([, starts]) => starts.some((start) => name.startsWith(start)));
+  return (found?.[0] as RateGroup | undefined) ?? "encoder";
+}
+
+function groupsOf({ optim }: VortexConfig, { layers }: Pick<VisionPart, "layers">): ParameterGroup[] {
+  const rates = [...Object.keys(RATE_GROUPS), "encoder"];
+  const both = (rate: string, lrScale: number, mine: (name: string) => boolean): ParameterGroup[] => [
+    { rate, lrScale, weightDecay: optim.weight_decay, match: (name, tensor) => mine(name) && matrix(name, tensor) },
+    { rate, lrScale, match: mine },
+  ];
+  const matrix = (name: string, tensor: Tensor) => decays(name, tensor) && !name.endsWith(".query");
+  return rates.flatMap((rate) => {
+    if (rate !== "encoder" || !layers) return both(rate, 1, (name) => rateOf(name) === rate);
+    const top = layers.depth + (layers.pooler ? 1 : 0);
+    return Array.from(
+      { length: top + 1 },
+      (_, i) =>
+        both(
+          rate,
+          layers.decay ** (top - i),
+          (name) => rateOf(name) === rate && Math.min(top, layerOf(name, layers.depth)) === i,
+        ),
+    ).flat();
+  });
+}
+
+/** Spots of interest to train on: all, or so many drawn. @throws {DataError} If there are fewer than four. */
+function voiPairs({ stages, optim }: VortexConfig, data: VortexData): number[] {
+  if (data.voi === undefined) return [];
+  const all = pairsOf(data, data.voi, "train");
+  if (all.length < 4) {
+    throw new DataError(
+      `Cannot train on ${data.volumes[data.voi]!.name}: ${all.length} measured spots train, expected four or more`,
+      { code: "too-few-spots", hint: "Look at part in the table of volumes", context: { found: all.length } },
+    );
+  }
+  if (stages.voi_spots === null || stages.voi_spots >= all.length) return all;
+  const order = new Rng(optim.seed, streamOf("spots of interest")).permutation(all.length);
+  return [...order.slice(0, stages.voi_spots)].sort((a, b) => a - b).map((i) => all[i]!);
+}
+
+/** Opens encoder, model and optimiser. */
+export async function openSession(
+  gpu: Gpu,
+  config: VortexConfig,
+  data: VortexData,
+  host: Pick<Host, "openEncoder" | "reporter" | "signal">,
+): Promise<VortexSession> {
+  const { opened, vision } = await openVision(gpu, config, host, { tuningSize: false });
+  const { encoder } = opened;
+  const { parameters } = encoder;
+  const channels = data.volumes[0]!.volume.channels.length;
+  const slices = createSliceEncoder(parameters, encoder, channels);
+  const heads = headsOf(data);
+  const volumes = heads.filter((head) => head >= 0).length;
+  const sizes = { dim: encoder.dim, heads: encoder.vit.config.heads, genes: data.genes.length, volumes };
+  const model = createVortexModel(parameters, sizes, config);
+  parameters.allocate();
+  const optimizer = new AdamW(parameters, groupsOf(config, vision), adamwOptions(config.optim));
+  const { field, slices: Z, slice_step: step } = config.patch;
+  const shape: PatchShape = { field, side: slices.side, slices: Z, step };
+  const used = new Used(gpu, config, model, slices, shape);
+  const patches: VortexSession["patches"] = async (pairs, count = Z) => {
+    const read: Patch[] = [];
+    for (let i = 0; i < pairs.length; i++) {
+      const { volume, place } = data.pairs[pairs[i]!]!;
+      const from = data.volumes[volume]!;
+      read.push(await readPatch(from.volume, place, { ...shape, slices: count }, from.window));
+    }
+    return read;
+  };
+  return {
+    ...{ config, data, gpu, host, opened, slices, model, parameters, optimizer, shape, heads, patches },
+    voiPairs: voiPairs(config, data),
+    tokens: (of) => used.tokens(of),
+    async say(pairs) {
+      const said: Said[] = [];
+      for (let from = 0; from < pairs.length; from += BLOCK) {
+        host.signal?.throwIfAborted();
+        const some = Array.from({ length: Math.min(BLOCK, pairs.length - from) }, (_, i) => pairs[from + i]!);
+        said.push(await used.say(await patches(some)));
+      }
+      return joined(said);
+    },
+    close() {
+      used.destroy();
+      optimizer.destroy();
+      parameters.destroy();
+      data.close();
+    },
+  };
+}
+
+/** Rows one behind the other. */
+function joined(parts: readonly Said[]): Said {
+  const join = (of: readonly Float32Array[]) => {
+    const out = new Float32Array(of.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const part of of) {
+      out.set(part, at);
+      at += part.length;
+    }
+    return out;
+  };
+  const heads = Object.keys(parts[0]?.heads ?? {}) as (keyof Said["heads"])[];
+  return {
+    pooled: join(parts.map(({ pooled }) => pooled)),
+    image: join(parts.map(({ image }) => image)),
+    heads: Object.fromEntries(heads.map((head) => [head, join(parts.map((part) => part.heads[head]!))])),
+  };
+}
+
+/** Plans of inference, compiled when they are first needed. */
+class Used {
+  #encoder: Promise<RowModel> | undefined;
+  #pooler: Promise<Pooler> | undefined;
+
+  constructor(
+    private readonly gpu: Gpu,
+    private readonly config: VortexConfig,
+    private readonly model: VortexModel,
+    private readonly slices: SliceEncoder,
+    private readonly shape: PatchShape,
+  ) {}
+
+  async tokens(patches: readonly Patch[]): Promise<Float32Array> {
+    const { size, channels } = this.slices;
+    const rows = sliceRows(patches, this.shape, channels);
+    const all = new Float32Array(rows.length * size);
+    rows.forEach((row, i) => all.set(row, i * size));
+    return await (await (this.#encoder ??= sliceModel(this.gpu, this.slices))).run(all);
+  }
+
+  async say(patches: readonly Patch[]): Promise<Said> {
+    const { gpu, config, model, shape } = this;
+    this.#pooler ??= Pooler.compile(gpu, model, { config, slices: shape.slices, block: BLOCK });
+    return await (await this.#pooler).run(await this.tokens(patches), patches);
+  }
+
+  destroy(): void {
+    for (const plan of [this.#encoder, this.#pooler]) plan?.then((made) => made.destroy(), () => {});
+  }
+}
