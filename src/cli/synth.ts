@@ -42,6 +42,13 @@ export const flags = {
   rows: number("rows of the spots' array, instead of the profile's", 1, 500),
   cols: number("columns of the array, of which a row uses every other", 2, 1000),
   "slides-per-donor": number("slides that share stain and batch effect; 1 unless given", 1, 10000),
+  "donor-fields": {
+    kind: "number",
+    value: "X",
+    min: 0,
+    max: 10,
+    help: "deviation of what donors have more or less of each field than others; 0 unless given",
+  },
   wsi: { kind: "switch", help: "also the slides' images as pyramidal TIFF" },
   misalign: {
     kind: "number",
@@ -79,6 +86,7 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
     ...values,
     profile: values.profile as ProfileName,
     slidesPerDonor: values["slides-per-donor"],
+    donorFields: values["donor-fields"],
     traps: (Object.keys(TRAPS) as Trap[]).filter((key) => values[key]),
   });
   const out = trimmed(values.out);

@@ -2,12 +2,14 @@
  * Few-shot probes: how well classes are separated with k labelled spots of each, over many draws.
  *
  * For each k and draw, k training rows a class are taken at random, a logistic regression is fitted to them on features
- * standardised by all training rows (which needs no labels), and balanced accuracy is measured on the same test rows.
+ * standardised by all training rows (which needs no labels), and balanced accuracy is measured on the same test rows. Which rows
+ * are drawn depends on seed, k and labels alone, so that all features are probed with the same; a hash of them proves it.
  *
  * @module
  */
 
 import { LimitError, ShapeError } from "../core/errors.ts";
+import { sha256Of } from "../io/checksum.ts";
 import { Mt19937 } from "../core/mt19937.ts";
 import { balancedAccuracy, fitLogistic, predictLogistic } from "./logistic.ts";
 import { applyStandardizer, fitStandardizer } from "./linalg/standardize.ts";
@@ -42,9 +44,11 @@ export type KshotScore =
     /** Middle 95 % of the draws. */
     readonly low: number;
     readonly high: number;
+    /** Of each draw, to be paired with those of other features. */
+    readonly values: readonly number[];
     readonly reason?: undefined;
   }
-  | { readonly k: number; readonly mean: null; readonly reason: string };
+  | { readonly k: number; readonly mean: null; readonly values?: undefined; readonly reason: string };
 
 /** All of them. */
 export interface KshotResult {
@@ -52,6 +56,8 @@ export interface KshotResult {
   /** Balanced accuracy of guessing. */
   readonly chance: number;
   readonly scores: readonly KshotScore[];
+  /** SHA-256 of the rows drawn and of their labels: equal where the same spots were. */
+  readonly drawsSha256: string;
   /** Test rows of classes that training does not have; left out. */
   readonly leftOut: number;
 }
@@ -87,12 +93,15 @@ export function kshot(train: Labelled, test: Labelled, options: KshotOptions = {
     : known.length === 0
     ? "no test rows of these classes"
     : undefined;
+  const drawn: (readonly number[])[] = [];
   const scores = shots.map((k): KshotScore => {
     const short = data.pools.findIndex((pool) => pool.length < k);
     const reason = why ?? (short < 0 ? undefined : `${classes[short]} has ${data.pools[short]!.length} training rows`);
-    return reason === undefined ? drawAll(data, { k, draws, seed, c }) : { k, mean: null, reason };
+    return reason === undefined ? drawAll(data, { k, draws, seed, c }, drawn) : { k, mean: null, reason };
   });
-  return { classes, chance: 1 / Math.max(1, classes.length), scores, leftOut: test.labels.length - known.length };
+  const drawsSha256 = sha256Of(JSON.stringify([train.labels, test.labels, drawn]));
+  const leftOut = test.labels.length - known.length;
+  return { classes, chance: 1 / Math.max(1, classes.length), scores, drawsSha256, leftOut };
 }
 
 interface Drawing {
@@ -103,13 +112,16 @@ interface Drawing {
   readonly truth: readonly number[];
 }
 
+/** @param drawn Is told the rows of each draw. */
 function drawAll(
   { pools, x, test, truth }: Drawing,
   { k, draws, seed, c }: { k: number; draws: number; seed: number; c: number },
+  drawn: (readonly number[])[],
 ): KshotScore {
   const random = new Mt19937((seed * 64 + k) >>> 0);
   const values = Float64Array.from({ length: draws }, () => {
     const rows = pools.flatMap((pool) => [...random.permutation(pool.length).subarray(0, k)].map((i) => pool[i]!));
+    drawn.push(rows);
     const labels = pools.flatMap((_, label) => Array<number>(k).fill(label));
     const model = fitLogistic(takeRows(x, rows), labels, { c, tolerance: 1e-6 });
     return balancedAccuracy(predictLogistic(model, test), truth);
@@ -121,5 +133,6 @@ function drawAll(
     std: deviation(values),
     low: percentile(values, 2.5),
     high: percentile(values, 97.5),
+    values: [...values],
   };
 }

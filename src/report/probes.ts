@@ -8,23 +8,17 @@
 import type { ReadEvidence } from "./evidence_read.ts";
 import { amount, difference, NONE, score } from "./format.ts";
 import { markup, type Slot } from "./html.ts";
-import { section, table } from "./html_table.ts";
+import { scroller, section, table } from "./html_table.ts";
+import { POSTER, POSTER_CAPTION, POSTER_TASKS, type PosterRow } from "./poster.ts";
 import type { ProbeRow, ProbesEvidence } from "./probes_evidence.ts";
-
-/** Differences in points that the poster gives, over its six tasks of TCGA and its four others. */
-const PUBLISHED = [
-  { label: "Poster, direct", all: 0.53, tcga: 1.38, others: -0.75 },
-  { label: "Poster, contrastive", all: 0.8, tcga: 0.98, others: 0.53 },
-] as const;
 
 /** The section; nothing where a run has no probes. */
 export function probes({ probes: found }: Pick<ReadEvidence, "probes">): Slot {
   if (found === undefined) return "";
   return section(
     { id: "probes", title: "Probes" },
-    deltaTable(found),
-    published(),
-    found.notes.length > 0 && markup`<ul class="remark">${found.notes.map((text) => markup`<li>${text}.</li>`)}</ul>`,
+    scroller("Probes", deltaTable(found)),
+    scroller("Published results", published()),
   );
 }
 
@@ -85,14 +79,17 @@ function deltaTable(found: ProbesEvidence): Slot {
 }
 
 function published(): Slot {
-  const points = (value: number) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
-  return table(PUBLISHED, [
+  const points = (value: number, signed: boolean, digits = 1) =>
+    `${value < 0 ? "−" : signed ? "+" : ""}${Math.abs(value).toFixed(digits)}`;
+  const cell = (of: (row: PosterRow) => number, digits?: number) => (row: PosterRow) =>
+    points(of(row), row.difference, digits);
+  return table(POSTER, [
     { head: "Published", cell: ({ label }) => label },
-    { head: "All ten tasks", className: "number", label: "all", cell: ({ all }) => points(all) },
-    { head: "Six of TCGA", className: "number", label: "TCGA", cell: ({ tcga }) => points(tcga) },
-    { head: "Four others", className: "number", label: "others", cell: ({ others }) => points(others) },
-  ], {
-    caption:
-      markup`<b>What was published of this design.</b> Mean differences in points of “Enhancing Pathology Foundation Models with Transcriptomics” (kaiko.ai): other tasks, encoders and patients than the table above, each arm against a baseline of its own, without intervals.`,
-  });
+    ...POSTER_TASKS.map((name, t) => ({
+      ...{ head: name, className: "number", label: name, cell: cell(({ values }) => values[t]!) },
+    })),
+    { head: "Mean", className: "number", label: "mean", cell: cell(({ all }) => all, 2) },
+    { head: "TCGA", className: "number", label: "TCGA", cell: cell(({ tcga }) => tcga, 2) },
+    { head: "Others", className: "number", label: "others", cell: cell(({ others }) => others, 2) },
+  ], { caption: markup`<b>What was published of this design.</b> ${POSTER_CAPTION}.` });
 }

@@ -6,7 +6,10 @@ import { barcodes, drawExpression, geneModel } from "../../src/data/synth/genes.
 import { Renderer } from "../../src/data/synth/render.ts";
 import { layOut, type Slide, SYNTH_SEED, tissueCoverage } from "../../src/data/synth/slide.ts";
 
-function slide(number: number, options: { mixedPixelSize?: boolean; slidesPerDonor?: number } = {}): Slide {
+function slide(
+  number: number,
+  options: Partial<Pick<Slide, "mixedPixelSize" | "slidesPerDonor" | "donorFields">> = {},
+): Slide {
   return layOut({
     seed: SYNTH_SEED,
     slide: number,
@@ -112,4 +115,16 @@ Deno.test("slides of one donor share stain and batch effect, not fields", () => 
   assert.equal(a.donor, b.donor);
   assert.deepEqual(a.donorRandom, b.donorRandom);
   assert.notDeepEqual(new Fields(a).at(0, 500, 500), new Fields(b).at(0, 500, 500));
+});
+
+Deno.test("fields of a donor lie higher or lower by what is its own, on all of its slides", () => {
+  const [a, b, c] = [2, 3, 4].map((j) => slide(j, { slidesPerDonor: 2, donorFields: 1 })) as [Slide, Slide, Slide];
+  const offsets = (of: Slide) => [...new Fields(of).offsets];
+  assert.deepEqual(offsets(a), offsets(b));
+  assert.notDeepEqual(offsets(a), offsets(c));
+  const without = new Fields(slide(2, { slidesPerDonor: 2 }));
+  // What is no program of genes is as it was.
+  const more = Array.from({ length: 11 }, (_, f) => new Fields(a).at(f, 500, 500) - without.at(f, 500, 500));
+  close(more, offsets(a), 1e-12);
+  assert.deepEqual(more.map((value) => value !== 0), Array.from({ length: 11 }, (_, f) => f < 8));
 });

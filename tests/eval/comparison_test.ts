@@ -37,6 +37,19 @@ Deno.test("kshot() learns more from more labels, and everything of classes that 
   assert.equal(apart.mean, 1);
 });
 
+Deno.test("kshot() draws the same rows whatever the features are, and says by a hash that it did", () => {
+  const [train, test] = [clouds(1, 120, 3, 0.6), clouds(2, 60, 3, 0.6)];
+  const other = (of: typeof train) => ({ ...of, features: noise(9, of.features.rows, 4) });
+  const options = { shots: [1, 4], draws: 3 };
+  const { drawsSha256, scores } = kshot(train, test, options);
+  const own = kshot(other(train), other(test), options);
+  assert.equal(own.drawsSha256, drawsSha256);
+  assert.notDeepEqual(own.scores, scores);
+  assert.deepEqual(scores.map(({ values }) => values!.length), [3, 3]);
+  assert.notEqual(kshot(train, test, { ...options, seed: 1 }).drawsSha256, drawsSha256);
+  assert.notEqual(kshot({ ...train, labels: [...train.labels].reverse() }, test, options).drawsSha256, drawsSha256);
+});
+
 Deno.test("kshot() of labels that mean nothing stays at chance", () => {
   const shuffled = (seed: number, rows: number) => ({
     features: noise(seed, rows, 6),

@@ -2,7 +2,7 @@
  * Latent fields of a synthetic slide: smooth random functions of place that decide both how tissue looks and which genes it
  * expresses.
  *
- * F(x, y) = sqrt(2/24) sum over 24 waves of cos((n0 x + n1 y)/l + 2 pi u), about N(0, 1).
+ * F(x, y) = sqrt(2/24) sum over 24 waves of cos((n0 x + n1 y)/l + 2 pi u), about N(0, 1), and what the donor has more of it.
  *
  * @module
  */
@@ -44,8 +44,14 @@ export class Fields {
   readonly #ny: Float64Array = new Float64Array(LENGTHS.length * WAVES);
   readonly #phase: Float64Array = new Float64Array(LENGTHS.length * WAVES);
 
+  /** What the donor has more than others of each. */
+  readonly offsets: Float64Array = new Float64Array(LENGTHS.length);
+
   /** Draws the waves. */
-  constructor({ random }: Pick<Slide, "random">) {
+  constructor({ random, donorRandom, donorFields = 0 }: Pick<Slide, "random" | "donorRandom" | "donorFields">) {
+    for (let f = 0; donorFields > 0 && f < PROGRAMS; f++) {
+      this.offsets[f] = donorFields * donorRandom.normals(f, 0, 0, STREAM.donors)[0];
+    }
     for (let f = 0; f < LENGTHS.length; f++) {
       for (let m = 0; m < WAVES; m++) {
         const at = f * WAVES + m;
@@ -62,7 +68,7 @@ export class Fields {
     for (let at = field * WAVES; at < (field + 1) * WAVES; at++) {
       sum += Math.cos((this.#nx[at]! * x + this.#ny[at]! * y) / length + this.#phase[at]!);
     }
-    return Math.sqrt(2 / WAVES) * sum;
+    return Math.sqrt(2 / WAVES) * sum + this.offsets[field]!;
   }
 
   /** S of a field at a place in µm. */

@@ -71,6 +71,8 @@ export interface SynthOptions {
   readonly rows?: number | undefined;
   readonly cols?: number | undefined;
   readonly slidesPerDonor?: number | undefined;
+  /** Deviation of what donors have more or less of each field than others. */
+  readonly donorFields?: number | undefined;
   /** Write the slides' images whatever the profile. */
   readonly wsi?: boolean;
   /** µm by which the recorded places of spots are off to the right; accuracy must fall. */
@@ -86,6 +88,8 @@ export interface SynthPlan {
   readonly rows: number;
   readonly cols: number;
   readonly slidesPerDonor: number;
+  /** Left out where donors have the same of every field. */
+  readonly donorFields?: number;
   readonly mixedPixelSize: boolean;
   readonly wsi: boolean;
   readonly bench: boolean;
@@ -117,6 +121,7 @@ export function planSynth(options: SynthOptions): SynthPlan {
     rows: options.rows ?? profile.rows,
     cols: options.cols ?? profile.cols,
     slidesPerDonor: options.slidesPerDonor ?? 1,
+    ...(options.donorFields ? { donorFields: options.donorFields } : {}),
     mixedPixelSize,
     wsi: profile.wsi || options.wsi === true,
     bench,
@@ -135,10 +140,10 @@ function testSlides(slides: number, { folds, test }: Profile): number[][] {
 
 /** The slides of a plan. */
 export function slidesOf(plan: SynthPlan): Slide[] {
-  const { seed, rows, cols, mixedPixelSize, slidesPerDonor } = plan;
+  const { seed, rows, cols, mixedPixelSize, slidesPerDonor, donorFields } = plan;
   return Array.from(
     { length: plan.slides },
-    (_, slide) => layOut({ seed, slide, rows, cols, mixedPixelSize, slidesPerDonor }),
+    (_, slide) => layOut({ seed, slide, rows, cols, mixedPixelSize, slidesPerDonor, donorFields }),
   );
 }
 

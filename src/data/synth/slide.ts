@@ -24,6 +24,7 @@ export const STREAM = {
   barcodes: 9,
   permuteCounts: 10,
   shufflePatches: 11,
+  donors: 12,
 } as const;
 /** Key word 1 of what all slides share. */
 export const GLOBAL = 0xffffffff;
@@ -47,6 +48,8 @@ export interface SlideOptions {
   readonly mixedPixelSize: boolean;
   /** Slides that share stain and batch effect. */
   readonly slidesPerDonor: number;
+  /** Deviation of what donors have more or less of each field than others; 0 by default. */
+  readonly donorFields?: number | undefined;
 }
 
 /** One spot: centre in µm. */

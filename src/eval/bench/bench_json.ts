@@ -36,12 +36,13 @@ const scoresJson = ({ pearson, slidePearson, spearman, r2Intercept }: Scores) =>
 /** Few-shot scores: mean over folds of each k. */
 function fewShot(folds: readonly FoldResult[]) {
   const found = folds.flatMap(({ name, kshot }) => kshot === undefined ? [] : [{ name, ...kshot }]);
-  return found.length === 0 ? undefined : found.map(({ name, classes, chance, scores, leftOut }) => ({
+  return found.length === 0 ? undefined : found.map(({ name, classes, chance, scores, drawsSha256, leftOut }) => ({
     fold: name,
     classes,
     chance,
     left_out: leftOut,
-    balanced_accuracy: scores,
+    draws_sha256: drawsSha256,
+    balanced_accuracy: scores.map(({ values: _, ...score }) => score),
   }));
 }
 

@@ -9,7 +9,8 @@ import { average, compare, type Comparison } from "../comparison.ts";
 import type { FoldResult, ProtocolResult, Scores, TaskResult } from "./hest_bench.ts";
 import { findProtocol, HEADLINE_PROTOCOL, type Truth } from "../protocol.ts";
 import { PUBLISHED, PUBLISHED_FOLDS, PUBLISHED_SOURCE, PUBLISHED_TASKS } from "./published.ts";
-import { mean } from "../linalg/statistics.ts";
+import type { KshotResult } from "../kshot.ts";
+import { deviation, mean } from "../linalg/statistics.ts";
 import {
   degenerate,
   type Evaluation,
@@ -217,18 +218,34 @@ function comparisonLines(all: readonly Comparison[], first?: "per slide"): strin
 }
 
 function fewShotLines(results: readonly TaskResult[]): string[] {
-  const rows = results.flatMap(({ task, encoder, folds }) => {
-    const found = folds.flatMap(({ kshot }) => kshot ?? []);
-    if (found.length === 0) return [];
-    const cells = found[0]!.scores.map(({ k }, i) => {
-      const values = found.flatMap(({ scores }) => scores[i]!.mean ?? []);
-      return `${k}: ${values.length === 0 ? found[0]!.scores[i]!.reason : number(mean(values), 3)}`;
+  const rows = [...Map.groupBy(results, ({ task }) => task).values()].flatMap((own) => {
+    const first = own[0]!.folds.flatMap(({ kshot }) => kshot ?? []);
+    return own.flatMap(({ task, encoder, folds }) => {
+      const found = folds.flatMap(({ kshot }) => kshot ?? []);
+      if (found.length === 0) return [];
+      const cells = found[0]!.scores.map(({ k }, i) => {
+        const values = found.flatMap(({ scores }) => scores[i]!.values ?? []);
+        if (values.length === 0) return `${k}: ${found[0]!.scores[i]!.reason}`;
+        const more = found === first ? "" : moreThan(first, found, i);
+        return `${k}: ${number(mean(values), 3)} ± ${number(deviation(values), 3)}${more}`;
+      });
+      return [[task, encoder, ...cells, `chance ${number(mean(found.map(({ chance }) => chance)), 3)}`]];
     });
-    return [[task, encoder, ...cells, `chance ${number(mean(found.map(({ chance }) => chance)), 3)}`]];
   });
-  return rows.length === 0
-    ? []
-    : ["", "Balanced accuracy after k labelled spots a class (50 draws)", ...alignRows(rows)];
+  return rows.length === 0 ? [] : [
+    "",
+    "Balanced accuracy after k labelled spots a class (50 draws, their deviation; more than the first on the same draws)",
+    ...alignRows(rows),
+  ];
+}
+
+/** What features reach more than the first ones by k labels, on the same draws; nothing where these are others. */
+function moreThan(first: readonly KshotResult[], own: readonly KshotResult[], i: number): string {
+  if (first.length !== own.length || first.some(({ drawsSha256 }, f) => drawsSha256 !== own[f]!.drawsSha256)) return "";
+  const values = (of: readonly KshotResult[]) => of.flatMap(({ scores }) => scores[i]!.values ?? []);
+  const [a, b] = [values(first), values(own)];
+  const differences = b.map((value, d) => value - a[d]!);
+  return ` (${signed(mean(differences), 3)} ± ${number(deviation(differences), 3)})`;
 }
 
 function publishedLines(evaluation: Evaluation): string[] {

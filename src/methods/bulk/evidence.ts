@@ -17,21 +17,16 @@ import { fitLogistic, predictLogistic } from "../../eval/logistic.ts";
 import { LEAST_UNITS, noInterval } from "../../eval/paired.ts";
 import { predictLinear } from "../../eval/ridge.ts";
 import { fitChosenRidge } from "../../eval/ridge_choice.ts";
+import { POSTER, POSTER_CAPTION, POSTER_TASKS } from "../../report/poster.ts";
 import type { ProbeDelta, ProbeRow, ProbesEvidence, ProbeTask } from "../../report/probes_evidence.ts";
-import { EVIDENCE_SCHEMA, type MethodFacts } from "../../report/run_evidence.ts";
+import type { Disk } from "../../io/disk.ts";
+import { EVIDENCE_SCHEMA } from "../../report/run_evidence.ts";
 import type { EvidenceContext, MethodEvidence } from "../method.ts";
 import { probeTiles } from "./data.ts";
-import type { Arm, BulkArm } from "./model.ts";
+import { factsOf, identityOf, LABELS } from "./facts.ts";
+import type { BulkArm } from "./model.ts";
 import type { BulkSession } from "./session.ts";
 import type { SlideTiles } from "./tiles.ts";
-
-/** What arms are called. */
-const LABELS: Readonly<Record<Arm, string>> = {
-  contrastive: "Contrastive",
-  direct: "Direct",
-  shuffled: "Contrastive, patients exchanged",
-  shuffled_direct: "Direct, patients exchanged",
-};
 
 /** Draws of a bootstrap; fewer where each is over many genes. */
 const DRAWS = { most: 1000, many: 200, genes: 200 } as const;
@@ -253,56 +248,30 @@ function linesOf({ tasks, rows, deltas }: ProbesEvidence): string[] {
         : `${signed(all.value, 3)} (${signed(all.low, 3)} to ${signed(all.high, 3)} over test patients)`);
     return [label, ...cells, range ?? "", note ?? ""];
   });
-  return ["", ...alignRows([[...head, ""], ...body]), ""];
+  return ["", ...alignRows([[...head, ""], ...body]), "", ...publishedLines()];
+}
+
+/** The published table for people. */
+function publishedLines(): string[] {
+  const body = POSTER.map(({ label, difference, values, all }) => {
+    const show = (value: number, digits: number) => difference ? signed(value, digits) : fixed(value, digits);
+    return [label, ...values.map((value) => show(value, 1)), show(all, 2)];
+  });
+  return [`Published: ${POSTER_CAPTION}`, ...alignRows([["", ...POSTER_TASKS, "mean"], ...body]), ""];
 }
 
 /** Measures what was learnt on patients that are held out. */
-export async function bulkEvidence(session: BulkSession, { folder, end }: EvidenceContext): Promise<MethodEvidence> {
+export async function bulkEvidence(
+  session: BulkSession,
+  context: EvidenceContext,
+  disk: Disk,
+): Promise<MethodEvidence> {
   const { config, data, gpu, encoder } = session;
   const probes = await probesOf(session);
-  const method: MethodFacts = {
-    name: "bulk",
-    label: "Bulk RNA",
-    use: encoder
-      ? {
-        title: "Embed patches with the encoder",
-        code:
-          `deno task embed PATCHES --encoder ${config.input.encoder} --adapter ${folder}/checkpoints/last --out features`,
-      }
-      : {
-        title: "Change other features as an arm does",
-        code: `deno task embed FEATURES --run ${folder} --form ${config.model.arms[0]} --out features_bulk`,
-      },
-    columns: { loss: "Loss of the arm", smooth_rank: "Smooth rank of features", samples_per_second: "Bags a second" },
-    columns_note: "Arms are stages one after another; their losses are of different kinds and are not to be compared.",
-  };
+  const notes = [...data.notes.map((text) => ({ text })), { text: identityOf(session) }];
   return {
-    parts: {
-      probes,
-      results: {
-        schema: EVIDENCE_SCHEMA,
-        encoders: [],
-        device: gpu.description,
-        notes: data.notes.map((text) => ({ text })),
-      },
-    },
-    facts: {
-      title: `Bulk RNA of ${data.patients.length} patients: ${config.model.arms.join(", ")}`,
-      method,
-      seed: config.optim.seed,
-      data: {
-        name: [...config.input.features, ...config.input.patches].join(", "),
-        genes: data.genes.length,
-        samples: data.slides.map(({ slide, patient, part, count }) => ({
-          ...{ sample: slide, donor: data.patients[patient]!, split: part, spots: count },
-        })),
-      },
-      stages: config.model.arms.map((name, i, all) => {
-        const each = Math.round(end.state.step / all.length);
-        return { name, from: i * each, to: (i + 1) * each };
-      }),
-      warnings: data.notes.map((text) => ({ text })),
-    },
+    parts: { probes, results: { schema: EVIDENCE_SCHEMA, encoders: [], device: gpu.description, notes } },
+    facts: factsOf(session, context, disk),
     precision: encoder ? config.optim.precision : "f32",
     lines: linesOf(probes),
     json: { probes: { tasks: probes.tasks, rows: probes.rows, deltas: probes.deltas } },

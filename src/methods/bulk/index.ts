@@ -33,7 +33,7 @@ async function open(gpu: Gpu, config: BulkConfig, data: BulkData, host: Host): P
         `${data.unit}`;
     },
     before: () => session.tiles.before(),
-    evidence: (context) => bulkEvidence(session, context),
+    evidence: (context) => bulkEvidence(session, context, host.disk),
     close: () => session.close(),
   };
 }

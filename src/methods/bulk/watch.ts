@@ -1,5 +1,6 @@
 /**
- * The smooth rank of features of validation patients, which falls where they collapse.
+ * What shows that an arm goes wrong: the smooth rank of features of validation patients, which falls where they collapse, and a
+ * contrastive loss that stays at that of guessing.
  *
  * @module
  */
@@ -49,4 +50,28 @@ export class RankWatch {
       { hint: "Lower lr, or collapse=0", context: { arm: this.#arm.arm, found: now, base: this.#base } },
     );
   }
+}
+
+/** Share of the steps behind which a loss should have left that of guessing, and how near to it is no better. */
+const [BEHIND, NEAR] = [0.2, 0.01];
+
+/**
+ * Contrastive arms that learned nothing: their loss is within 1 % of that of guessing, log of the bags, after a fifth of the steps.
+ *
+ * @param metrics Rows as they were logged, a line each.
+ * @param items Items that a loss tells apart.
+ * @returns Their names.
+ */
+export function deadArms(metrics: string, arms: readonly string[], items: number): string[] {
+  const guessing = Math.log(items);
+  const rows = metrics.split("\n").filter((line) => line !== "")
+    .map((line) =>
+      JSON.parse(line) as { readonly stage: string; readonly step: number; readonly loss?: number | null }
+    );
+  return arms.filter((arm) => !arm.endsWith("direct")).filter((arm) => {
+    const own = rows.filter(({ stage, loss }) => stage === arm && typeof loss === "number");
+    const [first, last] = [own[0]?.step ?? 0, own.at(-1)?.step ?? 0];
+    const late = own.filter(({ step }) => step > first + BEHIND * (last - first));
+    return late.length > 0 && late.every(({ loss }) => Math.abs(loss! - guessing) <= NEAR * guessing);
+  });
 }

@@ -8,6 +8,7 @@
 import type { Table } from "../../eval/linalg/table.ts";
 import { type EvidenceData, namedDonor, readEvidenceData } from "../../evidence/data.ts";
 import { type Candidate, depthCandidate, meanResult, measure, type Measured } from "../../evidence/encoders.ts";
+import { identityNote } from "../../evidence/identity.ts";
 import { mapsOf } from "../../evidence/maps.ts";
 import { asWritten } from "../../evidence/names.ts";
 import { embeddingMap } from "../../evidence/embedding.ts";
@@ -18,6 +19,7 @@ import { fixed, signed } from "../../core/fixed.ts";
 import { alignRows, count } from "../../core/text_table.ts";
 import type { ComparedFeatures, ExpertsEvidence } from "../../report/experts_evidence.ts";
 import { EVIDENCE_SCHEMA, type MethodFacts, type Results, type SampleFacts } from "../../report/run_evidence.ts";
+import { vocabularyHash } from "../../data/genes/vocabulary.ts";
 import { isNote } from "../../data/sample_checks.ts";
 import type { EvidenceContext, MethodEvidence } from "../method.ts";
 import { ExpertBank, type Router, type Routing } from "./bank.ts";
@@ -123,8 +125,16 @@ export async function spadeEvidence(session: SpadeSession, context: EvidenceCont
     samples: set.samples.map((sample) => ({ id: sample.id, donor: namedDonor(sample) })),
     genes: probed ? data.panel.genes.slice(0, 2) : [],
   });
+  const { encoder = "as the features say", weights_sha256: weights = "" } = session.data.facts;
+  const identity = identityNote({
+    encoder: weights === "" ? encoder : `${encoder}, ${weights.slice(0, 12)}`,
+    genes: vocabularyHash(set.vocabulary),
+    split: set.samples.map(({ id, role }) => [id, role] as const),
+    seed: config.optim.seed,
+    gpu,
+  });
   const parts = asWritten({
-    results: { ...results, notes: [...results.notes ?? [], ...notes] },
+    results: { ...results, notes: [...results.notes ?? [], ...notes, { text: identity }] },
     embedding,
     ...(maps && { maps }),
   }, set.vocabulary);

@@ -17,6 +17,7 @@ import { probesOf } from "../../../src/methods/bulk/evidence.ts";
 import { readVectors, standardVectors } from "../../../src/methods/bulk/modality.ts";
 import { patchFilesOf, patchTableOf } from "../../../src/methods/bulk/slides.ts";
 import { openSession } from "../../../src/methods/bulk/session.ts";
+import { deadArms } from "../../../src/methods/bulk/watch.ts";
 import { bulkTraining } from "../../../src/methods/bulk/training.ts";
 import { hostOf } from "../../../src/run/host.ts";
 import { Step } from "../../../src/train/step.ts";
@@ -178,6 +179,19 @@ Deno.test("vectors of patients are those of the table by name, scaled by who tra
     /it has no line of p9, expected one of each of 2 patients/,
   );
   Deno.removeSync(folder, { recursive: true });
+});
+
+Deno.test("contrastive arms whose loss stays at that of guessing are told; direct ones and those that leave it late are not", () => {
+  const lines = (stage: string, loss: (step: number) => number, from = 0) =>
+    Array.from({ length: 10 }, (_, i) => JSON.stringify({ stage, step: from + i + 1, loss: loss(i) }));
+  const guess = Math.log(16);
+  const metrics = [
+    ...lines("contrastive", () => guess * 1.005),
+    ...lines("direct", () => guess, 10),
+    ...lines("shuffled", (step) => guess * (step > 5 ? 0.9 : 1), 20),
+  ].join("\n");
+  assert.deepEqual(deadArms(metrics + "\n", ["contrastive", "direct", "shuffled"], 16), ["contrastive"]);
+  assert.deepEqual(deadArms(metrics, ["contrastive"], 12), []);
 });
 
 Deno.test("folders of patch files: HEST's layout stands for its patches; none, two of a slide and two sizes are refused", () => {

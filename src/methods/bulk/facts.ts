@@ -1,0 +1,91 @@
+/**
+ * Facts of a finished run, for `run.json` and the report.
+ *
+ * @module
+ */
+
+import { identityNote } from "../../evidence/identity.ts";
+import { decodeText } from "../../io/csv.ts";
+import { type Disk, readBytes } from "../../io/disk.ts";
+import { EVIDENCE, type MethodFacts, type Warning } from "../../report/run_evidence.ts";
+import type { EvidenceContext, MethodEvidence } from "../method.ts";
+import type { Arm } from "./model.ts";
+import type { BulkSession } from "./session.ts";
+import { deadArms } from "./watch.ts";
+
+/** What arms are called. */
+export const LABELS: Readonly<Record<Arm, string>> = {
+  contrastive: "Contrastive",
+  direct: "Direct",
+  shuffled: "Contrastive, patients exchanged",
+  shuffled_direct: "Direct, patients exchanged",
+};
+
+/** What the result is of. */
+export function identityOf({ config, data, gpu, encoder }: BulkSession): string {
+  return identityNote({
+    encoder: encoder ? `${encoder.opened.name}, ${encoder.opened.weightsHash.slice(0, 12)}` : "as the features say",
+    genes: data.manifest,
+    split: data.slides.map(({ slide, part }) => [slide, part] as const),
+    seed: config.optim.seed,
+    gpu,
+  });
+}
+
+/** Arms whose contrastive loss stayed at that of guessing. */
+function deadWarnings({ config: { model, optim }, data }: BulkSession, metrics: string): Warning[] {
+  const train = data.slides.filter(({ part }) => part === "train").length;
+  const items = Math.min(optim.batch_size, train) * (model.pairing === "tile" ? optim.tiles : 1);
+  return deadArms(metrics, model.arms, items).map((arm) => ({
+    text: `${LABELS[arm as Arm]}: the loss stayed at that of guessing`,
+    reason: `log of ${items} items; look at lr, temperature, and whether slides and expression belong together`,
+  }));
+}
+
+function methodFacts({ config, encoder }: BulkSession, folder: string): MethodFacts {
+  const { input, model } = config;
+  return {
+    name: "bulk",
+    label: "Bulk RNA",
+    use: encoder
+      ? {
+        title: "Embed patches with the encoder",
+        code: `deno task embed PATCHES --encoder ${input.encoder} --adapter ${folder}/checkpoints/last --out features`,
+      }
+      : {
+        title: "Change other features as an arm does",
+        code: `deno task embed FEATURES --run ${folder} --form ${model.arms[0]} --out features_bulk`,
+      },
+    columns: { loss: "Loss of the arm", smooth_rank: "Smooth rank of features", samples_per_second: "Bags a second" },
+    columns_note: "Arms are stages one after another; their losses are of different kinds and are not to be compared.",
+  };
+}
+
+/** The facts. */
+export function factsOf(
+  session: BulkSession,
+  { folder, end }: EvidenceContext,
+  disk: Disk,
+): MethodEvidence["facts"] {
+  const { config, data } = session;
+  const { arms } = config.model;
+  const path = `${folder}/${EVIDENCE.metrics}`;
+  const each = Math.round(end.state.step / arms.length);
+  return {
+    title: `Bulk RNA of ${data.patients.length} patients: ${arms.join(", ")}`,
+    method: methodFacts(session, folder),
+    seed: config.optim.seed,
+    data: {
+      name: [...config.input.features, ...config.input.patches].join(", "),
+      genes: data.genes.length,
+      samples: data.slides.map(({ slide, patient, part, count }) => ({
+        ...{ sample: slide, donor: data.patients[patient]!, split: part, spots: count },
+      })),
+    },
+    stages: arms.map((name, i) => ({ name, from: i * each, to: (i + 1) * each })),
+    warnings: [
+      ...data.notes.map((text) => ({ text })),
+      ...deadWarnings(session, decodeText(readBytes(disk, path), path)),
+    ],
+  };
+}
