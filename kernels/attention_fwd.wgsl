@@ -11,7 +11,8 @@
 //! tune   EC4 = 8   4 | 5 | 6 | 7 | 8     quarters of channels staged at a time for products, a divisor of E4
 //! tune   CU = 2    1 | 2                 of them in one go, a divisor of EC4
 //! tune   EG = 2    1 | 2 | 3 | 4         ceil(E4/8)
-//! tune   WX = 8    4 | 8                 vectors of weights used at a time, at most 16/EG
+//! tune   WX = 8    2 | 4 | 8             vectors of weights used at a time, at most 16/EG
+//! tune   KEEP = 0  0 | 1                 queries are read once and not with every tile of keys; E4 at most 16
 //! grid   ceil(Nq/32), D/(4*E4), B
 //! flops  4*B*Nq*Nk*D
 //! touch  q Bq*Nq*D
@@ -39,6 +40,9 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   var most = vec4f(LEAST);
   var total = vec4f();
   var o = Sums();
+  //!if KEEP=1
+  keepRows(row0, lane);
+  //!end
   for (var col0 = 0u; col0 < p.Nk; col0 += 32u) {
     let s = products(0u, row0, col0, lane);
     let inside = vec4u(col0 + tx) + vec4u(0u, 8u, 16u, 24u) < vec4u(p.Nk);

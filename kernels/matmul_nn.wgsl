@@ -13,8 +13,11 @@
 //! tune   MG = 2    1 | 2            groups of four rows an invocation
 //! tune   NG = 2    1 | 2            groups of four columns an invocation
 //! tune   GV = 1    1
-//! tune   LOADS = 2  1 | 2           4x4 blocks an invocation fetches: 4 (MG TY + NG TX) / (TX TY)
-//! lib    matmul_tiled matmul_a_rows matmul_b_cols matmul_store matmul_epilogue activation
+//! tune   LOADS = 2  1 | 2           4x4 blocks an invocation fetches: 2 K8 (MG TY + NG TX) / (TX TY)
+//! tune   K8 = 2    1 | 2 | 4        eights of steps of the reduction at a time
+//! tune   AHEAD = 1  0 | 1           the next tile is fetched while one is used
+//! tune   OWN = 0   0 | 1            tiles are stored by the invocation that reads them
+//! lib    matmul_tiled matmul_tile matmul_a_rows matmul_b_cols matmul_store matmul_epilogue activation
 //! grid   ceil(N/(TX*NG*4)), ceil(M/(TY*MG*4)), Z
 //! flops  2*B*M*N*K + 2*M*N*R
 //! ref    tests/ref/matmul.ts

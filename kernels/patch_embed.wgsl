@@ -22,7 +22,10 @@
 //! tune   NG = 2    1 | 2              groups of four columns an invocation
 //! tune   GV = 1    1
 //! tune   LOADS = 2  1 | 2             4x4 blocks an invocation fetches: 4 (MG TY + NG TX) / (TX TY)
-//! lib    matmul_tiled patch patch_load patch_a_rows matmul_b_rows matmul_store matmul_epilogue
+//! tune   K8 = 2    2
+//! tune   AHEAD = 1  1
+//! tune   OWN = 0   0
+//! lib    matmul_tiled matmul_tile patch patch_load patch_a_rows matmul_b_rows matmul_store matmul_epilogue
 //! limit  M <= 1048576
 //! grid   ceil(N/(TX*NG*4)), ceil(M/(TY*MG*4)), Z
 //! flops  2*M*N*K

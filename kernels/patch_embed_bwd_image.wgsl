@@ -13,7 +13,10 @@
 //! tune   NG = 2    1 | 2              groups of four columns an invocation
 //! tune   GV = 1    1
 //! tune   LOADS = 2  1 | 2             4x4 blocks an invocation fetches: 4 (MG TY + NG TX) / (TX TY)
-//! lib    matmul_tiled matmul_a_rows matmul_b_cols patch patch_put
+//! tune   K8 = 2    2
+//! tune   AHEAD = 1  1
+//! tune   OWN = 0   0
+//! lib    matmul_tiled matmul_tile matmul_a_rows matmul_b_cols patch patch_put
 //! limit  M <= 1048576
 //! grid   ceil(N/(TX*NG*4)), ceil(M/(TY*MG*4)), B
 //! flops  2*M*N*K

@@ -20,13 +20,13 @@
 //! tune   MG = 2   1 | 2           groups of four rows an invocation
 //! tune   NG = 2   1 | 2           groups of four columns an invocation; the tile is square
 //! tune   LOADS = 2  1 | 2         4x4 blocks an invocation fetches: 4 (MG TY + NG TX) / (TX TY)
+//! tune   K8 = 2  2                eights of steps of the reduction at a time
 //! limit  step < 16777216
 //! lib    matmul_a_rows matmul_b_rows rank_rows rank_compare
 //! grid   ceil(M/(TY*MG*4)), max(1, S)
 //! flops  2*M*N*K
 //! ref    tests/ref/rank.ts
 // The loop over the reduction is that of lib/matmul_tiled, once a tile of gallery rows; neighbouring workgroups share the slice.
-
 const ROWS: u32 = TY * MG;
 const COLS: u32 = TX * NG;
 var<workgroup> tileA: array<vec4f, ROWS * 16u>;

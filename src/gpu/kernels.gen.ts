@@ -131,6 +131,7 @@ import lib_augment_colour from "../../kernels/lib/augment_colour.wgsl" with { ty
 import lib_augment_mirror from "../../kernels/lib/augment_mirror.wgsl" with { type: "text" };
 import lib_augment_place from "../../kernels/lib/augment_place.wgsl" with { type: "text" };
 import lib_binary from "../../kernels/lib/binary.wgsl" with { type: "text" };
+import lib_column_sums from "../../kernels/lib/column_sums.wgsl" with { type: "text" };
 import lib_cross_entropy from "../../kernels/lib/cross_entropy.wgsl" with { type: "text" };
 import lib_fold from "../../kernels/lib/fold.wgsl" with { type: "text" };
 import lib_gradient_range from "../../kernels/lib/gradient_range.wgsl" with { type: "text" };
@@ -145,6 +146,7 @@ import lib_matmul_b_rows from "../../kernels/lib/matmul_b_rows.wgsl" with { type
 import lib_matmul_epilogue from "../../kernels/lib/matmul_epilogue.wgsl" with { type: "text" };
 import lib_matmul_flat from "../../kernels/lib/matmul_flat.wgsl" with { type: "text" };
 import lib_matmul_store from "../../kernels/lib/matmul_store.wgsl" with { type: "text" };
+import lib_matmul_tile from "../../kernels/lib/matmul_tile.wgsl" with { type: "text" };
 import lib_matmul_tiled from "../../kernels/lib/matmul_tiled.wgsl" with { type: "text" };
 import lib_middle from "../../kernels/lib/middle.wgsl" with { type: "text" };
 import lib_negative_binomial from "../../kernels/lib/negative_binomial.wgsl" with { type: "text" };
@@ -365,7 +367,7 @@ export const attention_fwd: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" },
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
   options: {},
-  tune: {"E4":[16,4,5,6,8,10,12,14,18,20,24,28,32],"EC4":[8,4,5,6,7],"CU":[2,1],"EG":[2,1,3,4],"WX":[8,4]},
+  tune: {"E4":[16,4,5,6,8,10,12,14,18,20,24,28,32],"EC4":[8,4,5,6,7],"CU":[2,1],"EG":[2,1,3,4],"WX":[8,2,4],"KEEP":[0,1]},
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.Nq!/32), d.D!/(4*d.E4!), d.B!],
@@ -475,19 +477,19 @@ export const augment_grey: Kernel<{ bytes: "in"; changes: "in"; sums: "out" }, R
   touch: {},
 };
 
-/** gradients of batch normalisation, one invocation a column. */
+/** gradients of batch normalisation, RL invocations a column. */
 export const batchnorm_bwd: Kernel<{ x: "in"; gamma?: "in"; stats: "in"; dy: "in"; dx?: "out"; dgamma?: "out"; dbeta?: "out" }, Record<never, never>, { mode: "train" | "eval" }> = {
   name: "batchnorm_bwd",
   source: batchnorm_bwd_wgsl,
-  libs: [],
+  libs: [lib_column_sums],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"stats","access":"in","optional":false,"dims":[{"coef":2,"name":""},{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"dx","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"dgamma","access":"out","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"dbeta","access":"out","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1}],
   dims: ["M","D"],
   params: [],
   options: {"mode":["train","eval"]},
-  tune: {"WG":[64,8,32]},
+  tune: {"WG":[64,8],"RL":[8,1]},
   limits: [],
   fold: false,
-  grid: (d) => [Math.ceil(d.D!/d.WG!)],
+  grid: (d) => [Math.ceil(d.D!*d.RL!/d.WG!)],
   flops: (d) => 9*d.M!*d.D!,
   touch: {},
 };
@@ -509,19 +511,19 @@ export const batchnorm_eval: Kernel<{ x: "in"; gamma?: "in"; beta?: "in"; runnin
   touch: {},
 };
 
-/** normalise each column by its own mean and biased variance, one invocation a column. */
+/** normalise each column by its own mean and biased variance, RL invocations a column. */
 export const batchnorm_train: Kernel<{ x: "in"; gamma?: "in"; beta?: "in"; y: "out"; stats?: "out"; running_mean?: "inout"; running_var?: "inout"; tracked?: "inout" }, { eps: number; momentum: number }, Record<never, never>> = {
   name: "batchnorm_train",
   source: batchnorm_train_wgsl,
-  libs: [lib_root],
+  libs: [lib_root, lib_column_sums],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"beta","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"stats","access":"out","optional":true,"dims":[{"coef":2,"name":""},{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"running_mean","access":"inout","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"running_var","access":"inout","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"tracked","access":"inout","optional":true,"dims":[{"coef":1,"name":""}],"elem":"u32","pack":1}],
   dims: ["M","D"],
   params: [{"name":"eps","type":"f32"},{"name":"momentum","type":"f32"}],
   options: {},
-  tune: {"WG":[64,8,32]},
+  tune: {"WG":[64,8],"RL":[8,1]},
   limits: [{ text: "M >= 2", holds: (d) => d.M! >= 2 }],
   fold: false,
-  grid: (d) => [Math.ceil(d.D!/d.WG!)],
+  grid: (d) => [Math.ceil(d.D!*d.RL!/d.WG!)],
   flops: (d) => 7*d.M!*d.D!,
   touch: {},
 };
@@ -1091,12 +1093,12 @@ export const matmul_bwd_columns: Kernel<{ dy: "in"; pre?: "in"; part: "out" }, {
 export const matmul_nn: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; y?: "out"; part?: "out" }, { alpha: number }, Record<never, never>> = {
   name: "matmul_nn",
   source: matmul_nn_wgsl,
-  libs: [lib_matmul_tiled, lib_matmul_a_rows, lib_matmul_b_cols, lib_matmul_store, lib_matmul_epilogue, lib_activation],
+  libs: [lib_matmul_tiled, lib_matmul_tile, lib_matmul_a_rows, lib_matmul_b_cols, lib_matmul_store, lib_matmul_epilogue, lib_activation],
   tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"T","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"K"},{"coef":1,"name":"N"}],"elem":"W","pack":4},{"name":"h","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"R"}],"elem":"T","pack":4},{"name":"e","access":"in","optional":true,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"N"}],"elem":"f32","pack":4},{"name":"y","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"f32","pack":4}],
   dims: ["B","M","K","N","R","Z"],
   params: [{"name":"alpha","type":"f32"}],
   options: {},
-  tune: {"TX":[8,16],"TY":[8,16],"MG":[2,1],"NG":[2,1],"GV":[1],"LOADS":[2,1]},
+  tune: {"TX":[8,16],"TY":[8,16],"MG":[2,1],"NG":[2,1],"GV":[1],"LOADS":[2,1],"K8":[2,1,4],"AHEAD":[1,0],"OWN":[0,1]},
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.N!/(d.TX!*d.NG!*4)), Math.ceil(d.M!/(d.TY!*d.MG!*4)), d.Z!],
@@ -1125,12 +1127,12 @@ export const matmul_nn_flat: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; y?: 
 export const matmul_nt: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; bias?: "in"; gamma?: "in"; residual?: "in"; y?: "out"; pre?: "out"; part?: "out" }, { alpha: number }, { act: "none" | "gelu" | "silu" | "swiglu" }> = {
   name: "matmul_nt",
   source: matmul_nt_wgsl,
-  libs: [lib_matmul_tiled, lib_matmul_a_rows, lib_matmul_b_rows, lib_matmul_store, lib_matmul_epilogue, lib_activation],
+  libs: [lib_matmul_tiled, lib_matmul_tile, lib_matmul_a_rows, lib_matmul_b_rows, lib_matmul_store, lib_matmul_epilogue, lib_activation],
   tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"T","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"N"},{"coef":1,"name":"K"}],"elem":"W","pack":4},{"name":"h","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"R"}],"elem":"T","pack":4},{"name":"e","access":"in","optional":true,"dims":[{"coef":1,"name":"N"},{"coef":1,"name":"R"}],"elem":"f32","pack":4},{"name":"bias","access":"in","optional":true,"dims":[{"coef":1,"name":"N"}],"elem":"f32","pack":4},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"F"}],"elem":"f32","pack":4},{"name":"residual","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"F"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"F"}],"elem":"T","pack":4},{"name":"pre","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"f32","pack":4}],
   dims: ["B","M","K","N","R","F","Z"],
   params: [{"name":"alpha","type":"f32"}],
   options: {"act":["none","gelu","silu","swiglu"]},
-  tune: {"TX":[8,16],"TY":[8,16],"MG":[2,1],"NG":[2,1],"GV":[1,2],"LOADS":[2,1]},
+  tune: {"TX":[8,16],"TY":[8,16],"MG":[2,1],"NG":[2,1],"GV":[1,2],"LOADS":[2,1],"K8":[2,1,4],"AHEAD":[1,0],"OWN":[0,1]},
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.N!/(d.TX!*d.NG!*d.GV!*4)), Math.ceil(d.M!/(d.TY!*d.MG!*4)), d.Z!],
@@ -1176,12 +1178,12 @@ export const matmul_reduce: Kernel<{ part: "in"; bias?: "in"; gamma?: "in"; resi
 export const matmul_tn: Kernel<{ a: "in"; b: "in"; y?: "out"; part?: "out" }, { alpha: number }, Record<never, never>> = {
   name: "matmul_tn",
   source: matmul_tn_wgsl,
-  libs: [lib_matmul_tiled, lib_matmul_a_cols, lib_matmul_b_cols, lib_matmul_store, lib_matmul_epilogue, lib_activation],
+  libs: [lib_matmul_tiled, lib_matmul_tile, lib_matmul_a_cols, lib_matmul_b_cols, lib_matmul_store, lib_matmul_epilogue, lib_activation],
   tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"K"},{"coef":1,"name":"M"}],"elem":"T","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"K"},{"coef":1,"name":"N"}],"elem":"W","pack":4},{"name":"y","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"f32","pack":4}],
   dims: ["B","K","M","N","Z"],
   params: [{"name":"alpha","type":"f32"}],
   options: {},
-  tune: {"TX":[8,16],"TY":[8,16],"MG":[2,1],"NG":[2,1],"GV":[1],"LOADS":[2,1]},
+  tune: {"TX":[8,16],"TY":[8,16],"MG":[2,1],"NG":[2,1],"GV":[1],"LOADS":[2,1],"K8":[2,1,4],"AHEAD":[1,0],"OWN":[0,1]},
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.N!/(d.TX!*d.NG!*4)), Math.ceil(d.M!/(d.TY!*d.MG!*4)), d.Z!],
@@ -1346,12 +1348,12 @@ export const pad_block: Kernel<{ x: "in"; y: "out" }, { L: number; C: number; st
 export const patch_embed: Kernel<{ bytes?: "in"; pixels?: "in"; b: "in"; bias?: "in"; y: "out" }, { alpha: number; side: number; columns: number; stride: number; scale0: number; scale1: number; scale2: number; shift0: number; shift1: number; shift2: number }, Record<never, never>> = {
   name: "patch_embed",
   source: patch_embed_wgsl,
-  libs: [lib_matmul_tiled, lib_patch, lib_patch_load, lib_patch_a_rows, lib_matmul_b_rows, lib_matmul_store, lib_matmul_epilogue],
+  libs: [lib_matmul_tiled, lib_matmul_tile, lib_patch, lib_patch_load, lib_patch_a_rows, lib_matmul_b_rows, lib_matmul_store, lib_matmul_epilogue],
   tensors: [{"name":"bytes","access":"in","optional":true,"dims":[{"coef":1,"name":"I"}],"elem":"u8","pack":1},{"name":"pixels","access":"in","optional":true,"dims":[{"coef":1,"name":"I"}],"elem":"T","pack":1},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"N"},{"coef":1,"name":"K"}],"elem":"W","pack":4},{"name":"bias","access":"in","optional":true,"dims":[{"coef":1,"name":"N"}],"elem":"f32","pack":4},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4}],
   dims: ["I","B","N","K","Z","M"],
   params: [{"name":"alpha","type":"f32"},{"name":"side","type":"u32"},{"name":"columns","type":"u32"},{"name":"stride","type":"u32"},{"name":"scale0","type":"f32"},{"name":"scale1","type":"f32"},{"name":"scale2","type":"f32"},{"name":"shift0","type":"f32"},{"name":"shift1","type":"f32"},{"name":"shift2","type":"f32"}],
   options: {},
-  tune: {"TX":[8,16],"TY":[8,16],"MG":[2,1],"NG":[2,1],"GV":[1],"LOADS":[2,1]},
+  tune: {"TX":[8,16],"TY":[8,16],"MG":[2,1],"NG":[2,1],"GV":[1],"LOADS":[2,1],"K8":[2],"AHEAD":[1],"OWN":[0]},
   limits: [{ text: "M <= 1048576", holds: (d) => d.M! <= 1048576 }],
   fold: false,
   grid: (d) => [Math.ceil(d.N!/(d.TX!*d.NG!*4)), Math.ceil(d.M!/(d.TY!*d.MG!*4)), d.Z!],
@@ -1363,12 +1365,12 @@ export const patch_embed: Kernel<{ bytes?: "in"; pixels?: "in"; b: "in"; bias?: 
 export const patch_embed_bwd_image: Kernel<{ a: "in"; b: "in"; dpixels: "out" }, { side: number; columns: number; stride: number }, Record<never, never>> = {
   name: "patch_embed_bwd_image",
   source: patch_embed_bwd_image_wgsl,
-  libs: [lib_matmul_tiled, lib_matmul_a_rows, lib_matmul_b_cols, lib_patch, lib_patch_put],
+  libs: [lib_matmul_tiled, lib_matmul_tile, lib_matmul_a_rows, lib_matmul_b_cols, lib_patch, lib_patch_put],
   tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"T","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"K"},{"coef":1,"name":"N"}],"elem":"W","pack":4},{"name":"dpixels","access":"out","optional":false,"dims":[{"coef":1,"name":"I"}],"elem":"T","pack":1}],
   dims: ["B","M","K","N","I"],
   params: [{"name":"side","type":"u32"},{"name":"columns","type":"u32"},{"name":"stride","type":"u32"}],
   options: {},
-  tune: {"TX":[8,16],"TY":[8,16],"MG":[2,1],"NG":[2,1],"GV":[1],"LOADS":[2,1]},
+  tune: {"TX":[8,16],"TY":[8,16],"MG":[2,1],"NG":[2,1],"GV":[1],"LOADS":[2,1],"K8":[2],"AHEAD":[1],"OWN":[0]},
   limits: [{ text: "M <= 1048576", holds: (d) => d.M! <= 1048576 }],
   fold: false,
   grid: (d) => [Math.ceil(d.N!/(d.TX!*d.NG!*4)), Math.ceil(d.M!/(d.TY!*d.MG!*4)), d.B!],
@@ -1397,12 +1399,12 @@ export const patch_embed_bwd_image_flat: Kernel<{ a: "in"; b: "in"; dpixels: "ou
 export const patch_embed_bwd_weight: Kernel<{ bytes?: "in"; pixels?: "in"; a: "in"; part: "out" }, { alpha: number; side: number; columns: number; stride: number; scale0: number; scale1: number; scale2: number; shift0: number; shift1: number; shift2: number }, Record<never, never>> = {
   name: "patch_embed_bwd_weight",
   source: patch_embed_bwd_weight_wgsl,
-  libs: [lib_matmul_tiled, lib_matmul_a_cols, lib_patch, lib_patch_load, lib_patch_b_cols, lib_matmul_store],
+  libs: [lib_matmul_tiled, lib_matmul_tile, lib_matmul_a_cols, lib_patch, lib_patch_load, lib_patch_b_cols, lib_matmul_store],
   tensors: [{"name":"bytes","access":"in","optional":true,"dims":[{"coef":1,"name":"I"}],"elem":"u8","pack":1},{"name":"pixels","access":"in","optional":true,"dims":[{"coef":1,"name":"I"}],"elem":"T","pack":1},{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"K"},{"coef":1,"name":"M"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":false,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"f32","pack":4}],
   dims: ["I","B","K","M","Z","N"],
   params: [{"name":"alpha","type":"f32"},{"name":"side","type":"u32"},{"name":"columns","type":"u32"},{"name":"stride","type":"u32"},{"name":"scale0","type":"f32"},{"name":"scale1","type":"f32"},{"name":"scale2","type":"f32"},{"name":"shift0","type":"f32"},{"name":"shift1","type":"f32"},{"name":"shift2","type":"f32"}],
   options: {},
-  tune: {"TX":[8,16],"TY":[8,16],"MG":[2,1],"NG":[2,1],"GV":[1],"LOADS":[2,1]},
+  tune: {"TX":[8,16],"TY":[8,16],"MG":[2,1],"NG":[2,1],"GV":[1],"LOADS":[2,1],"K8":[2],"AHEAD":[1],"OWN":[0]},
   limits: [{ text: "K <= 1048576", holds: (d) => d.K! <= 1048576 }],
   fold: false,
   grid: (d) => [Math.ceil(d.N!/(d.TX!*d.NG!*4)), Math.ceil(d.M!/(d.TY!*d.MG!*4)), d.Z!],
@@ -1606,7 +1608,7 @@ export const rank_count: Kernel<{ a: "in"; b: "in"; partner: "in"; own?: "in"; k
   dims: ["M","K","N","S"],
   params: [{"name":"at","type":"u32"},{"name":"step","type":"u32"}],
   options: {},
-  tune: {"TX":[8,16],"TY":[8,16],"MG":[2,1],"NG":[2,1],"LOADS":[2,1]},
+  tune: {"TX":[8,16],"TY":[8,16],"MG":[2,1],"NG":[2,1],"LOADS":[2,1],"K8":[2]},
   limits: [{ text: "step < 16777216", holds: (d) => d.step! < 16777216 }],
   fold: false,
   grid: (d) => [Math.ceil(d.M!/(d.TY!*d.MG!*4)), Math.max(1, d.S!)],

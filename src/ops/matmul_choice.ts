@@ -123,11 +123,27 @@ export function chooseMatmul(e: MatmulExtents, variant: MatmulVariant, override:
   return override.slices ? { ...choice, slices: override.slices } : choice;
 }
 
-/** Ways to compute a product that are measured, by name: tiles in workgroup memory, or in registers alone. */
-export const MATMUL_VARIANTS: Readonly<Record<string, { readonly flat: boolean; readonly tile: number }>> = {
+/** A way to compute a product. */
+interface MatmulWay {
+  readonly flat: boolean;
+  readonly tile: number;
+  /** Tune constants beside those of the tile. */
+  readonly tune?: Readonly<Record<string, number>>;
+}
+
+/**
+ * Ways to compute a product that are measured, by name: in registers alone, or by tiles in workgroup memory, some with half or
+ * twice the steps at a time, some fetched late, which takes fewer registers, one stored by the invocations that read it.
+ */
+export const MATMUL_VARIANTS: Readonly<Record<string, MatmulWay>> = {
   "workgroup 32": { flat: false, tile: 32 },
+  "workgroup 32, 32 steps": { flat: false, tile: 32, tune: { K8: 4, LOADS: 2 } },
   "workgroup 64": { flat: false, tile: 64 },
+  "workgroup 64, 8 steps": { flat: false, tile: 64, tune: { K8: 1, LOADS: 1 } },
+  "workgroup 64, not ahead": { flat: false, tile: 64, tune: { AHEAD: 0 } },
+  "workgroup 64, own": { flat: false, tile: 64, tune: { OWN: 1 } },
   "workgroup 128": { flat: false, tile: 128 },
+  "workgroup 128, not ahead": { flat: false, tile: 128, tune: { AHEAD: 0 } },
   "registers 4": { flat: true, tile: 4 },
   "registers 8": { flat: true, tile: 8 },
   "registers 16": { flat: true, tile: 16 },
@@ -177,5 +193,8 @@ export function matmulOn(
   const picked = name !== undefined && Object.hasOwn(MATMUL_VARIANTS, name) ? MATMUL_VARIANTS[name] : undefined;
   if (!picked) return chooseMatmul(extents, variant, override);
   const lanes = software ? 8 : 64;
-  return chooseMatmul(extents, { ...variant, flat: picked.flat, lanes }, { ...override, tile: picked.tile });
+  const choice = chooseMatmul(extents, { ...variant, flat: picked.flat, lanes }, { ...override, tile: picked.tile });
+  // Pairs of columns take a tile of 64 where one of 32 is picked, which fetches other blocks.
+  if (pair && picked.tile === 32) return choice;
+  return { ...choice, tune: { ...choice.tune, ...picked.tune } };
 }

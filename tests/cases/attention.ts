@@ -126,6 +126,24 @@ export const cases: readonly OpCase[] = [
     self([1, 33, 1, 32], { name: `${tuned} self forward 1x33x1x32`, wrt: [], paths: ["gpu"], f16: ["qkv"], tuned }),
     cross([2, 1, 1, 32], 33, { name: `${tuned} shared`, shared: true, paths: ["gpu"], tuned }),
   ]),
+  // Queries that stay: quarters of channels by four, five and six at a time, with and without a rest, what is no number.
+  ...([[33, 64], [40, 40], [7, 24], [65, 16]] as const).map(([N, E]) =>
+    self([1, N, 1, E], {
+      name: `kept 1x${N}x1x${E}`,
+      wrt: E === 40 ? ["qkv"] : [],
+      f16: ["qkv"],
+      paths: ["gpu"],
+      tuned: "workgroup, kept",
+    })
+  ),
+  cross([2, 1, 1, 32], 33, { name: "kept, shared", shared: true, paths: ["gpu"], tuned: "workgroup, kept" }),
+  self([1, 40, 1, 16], {
+    name: "kept, what is no number 1x40x1x16",
+    inputs: { qkv: NO_NUMBERS },
+    wrt: [],
+    paths: ["gpu"],
+    tuned: "workgroup, kept",
+  }),
   // 64 queries a group: one below and above it, every count of channels staged at a time, scores that are no numbers.
   ...([[63, 24], [64, 40], [65, 64], [129, 20], [33, 128]] as const).map(([N, E]) =>
     self([1, N, 1, E], {

@@ -92,14 +92,28 @@ function tiled(
   };
 }
 
-/** One variant that keeps its sums in registers alone, as the tuner may pick it on a GPU; `tiled` with a name of a variant. */
+/** Ways that share a tile and differ in the loop over the reduction alone: types and epilogues are tried by the tile's own rows. */
+const LOOPS = [
+  "workgroup 32, 32 steps",
+  "workgroup 64, 8 steps",
+  "workgroup 64, not ahead",
+  "workgroup 64, own",
+  "workgroup 128, not ahead",
+] as const;
+
+/** One variant as the tuner may pick it on a GPU; `tiled` with a name of a variant. */
 function picked(
-  tuned: "registers 4" | "registers 8",
+  tuned: "registers 4" | "registers 8" | typeof LOOPS[number],
   epilogue: keyof typeof EPILOGUE,
   { train = false, K = 20, R = 8 }: { train?: boolean; K?: number; R?: number } = {},
 ): OpCase {
-  // Rows and columns enough for 64 invocations, with a rest.
-  const [M, N] = tuned === "registers 4" ? [36, 40] : [68, epilogue === "swiglu" ? 136 : 72];
+  // More than a tile, with a rest; of registers that of 64 invocations.
+  const wide = epilogue === "swiglu" ? 136 : 72;
+  const [M, N] = tuned === "registers 4" || tuned.includes(" 32,")
+    ? [36, 40]
+    : tuned.includes(" 128")
+    ? [132, 136]
+    : [68, wide];
   const test = of(M, N, K, { ...EPILOGUE[epilogue], ...(R && { R }) });
   return {
     ...test,
@@ -173,6 +187,12 @@ const tunedRows: readonly OpCase[] = (["registers 4", "registers 8"] as const).f
   picked(tuned, "none", { K: 1056, train: true, R: 0 }),
 ]);
 
+/** Steps for several tiles and a rest that divides by nothing: the loop begins, goes on and ends. */
+const loopRows: readonly OpCase[] = LOOPS.flatMap((tuned) => [
+  picked(tuned, "gelu", { train: true, K: 76 }),
+  ...(tuned.includes(" 32,") ? [] : [picked(tuned, "swiglu")]),
+]).map(({ f16: _, weights: __, ...row }) => row);
+
 /** Case table. */
 export const cases: readonly OpCase[] = [
   of(1, 1, 1),
@@ -199,6 +219,7 @@ export const cases: readonly OpCase[] = [
   of(3, 5, 1031, { bias: true, act: "gelu", residual: true }),
   ...gpuTiles,
   ...tunedRows,
+  ...loopRows,
   of(197, 768, 768, { bias: true, residual: true }, { benchOnly: true, perf: linearCost(197, 768, 768) }),
   of(197, 768, 768, { R: 8, bias: true }, { benchOnly: true, perf: linearCost(197, 768, 768, 8) }),
   of(197, 3072, 768, { bias: true, act: "gelu" }, { benchOnly: true, perf: linearCost(197, 3072, 768) }),

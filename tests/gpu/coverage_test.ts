@@ -10,7 +10,7 @@ import type { Variant } from "../../src/gpu/expand.ts";
 import { ENCODERS } from "../../src/models/encoder_registry.ts";
 import type { EncoderSpec } from "../../src/models/encoder_spec.ts";
 import { attentionVariants } from "../../src/ops/attention_choice.ts";
-import { matmulVariants } from "../../src/ops/matmul_choice.ts";
+import { MATMUL_VARIANTS, matmulVariants } from "../../src/ops/matmul_choice.ts";
 import type { OpCase } from "../case.ts";
 import { index } from "../cases/index.gen.ts";
 import { CASE_NAMES } from "../cases/names.gen.ts";
@@ -111,10 +111,22 @@ function pickOf(name: string, { tune }: Variant): { family: string; way: string 
   const [, family, kind] = /^(matmul_(?:nt|nn|tn)|attention_(?:fwd|bwd_query|bwd_key))(_flat|_tall)?$/.exec(name) ?? [];
   if (family === undefined) return undefined;
   if (family.startsWith("attention")) {
-    return { family, way: kind === "_flat" ? `registers ${tune.LR}` : kind ? "workgroup 64" : "workgroup" };
+    const tiles = kind ? "workgroup 64" : tune.KEEP ? "workgroup, kept" : "workgroup";
+    return { family, way: kind === "_flat" ? `registers ${tune.LR}` : tiles };
   }
-  return { family, way: kind ? `registers ${tune.MG! * 4}` : `workgroup ${tune.TY! * tune.MG! * 4}` };
+  if (kind) return { family, way: `registers ${tune.MG! * 4}` };
+  const tile = tune.TY! * tune.MG! * 4;
+  const loops = Object.entries(MATMUL_VARIANTS).filter(([, way]) => !way.flat && way.tile === tile);
+  const found = loops.find(([, { tune: own = {} }]) =>
+    Object.entries({ K8: 2, AHEAD: 1, OWN: 0, ...own }).every(([name, value]) =>
+      name === "LOADS" || tune[name] === value
+    )
+  );
+  return { family, way: found?.[0] ?? "unknown" };
 }
+
+/** What a loop over the reduction sees beside its constants; loaders and what is done with sums are the same in all of a tile. */
+const OF_THE_LOOP = new Set(["h", "e", "swiglu"]);
 
 /**
  * What the tuner may pick on a GPU and no case tries. The parts of a text that features choose do not depend on each other: each
@@ -142,9 +154,11 @@ function untriedPicks(gpu: Gpu, wanted: Texts): string[] {
     if (!pick || (pick.family.startsWith("matmul") && variant.vec !== 4)) continue;
     for (const way of waysOf(pick.family)) {
       // Pairs of columns take tiles of 64 at least.
-      if (variant.options.act === "swiglu" && way === "workgroup 32") continue;
+      if (variant.options.act === "swiglu" && way.startsWith("workgroup 32")) continue;
       const lanes = way.startsWith("registers") && pick.family.startsWith("matmul") ? ["64 invocations"] : [];
+      const ofLoop = MATMUL_VARIANTS[way]?.tune !== undefined;
       for (const feature of [...featuresOf(variant), ...lanes]) {
+        if (ofLoop && !OF_THE_LOOP.has(feature) && feature !== "T=f32") continue;
         const of = `${pick.family} ${way} ${feature}`;
         if (!tried.has(of)) missing.add(of);
       }
@@ -195,12 +209,13 @@ const ROWS: u32 = (WG + 2u * 3u) / 2u - 3u;
 @group(0) @binding(2) var<storage, read_write> b: array<f32>;
 var<workgroup> x: array<vec4f, ROWS * 16u>;
 var<workgroup> y: array<T, WG>;
+var<workgroup> z: array<array<vec2f, WG + 1u>, 2u>;
 @compute @workgroup_size(WG, 2)
 fn main() {}`;
   assert.deepEqual(needsOf(text), {
     storageBuffers: 2,
     uniformBuffers: 1,
-    workgroupBytes: 32 * 16 * 16 + 128,
+    workgroupBytes: 32 * 16 * 16 + 128 + 65 * 2 * 8,
     invocations: 128,
     x: 64,
     y: 2,

@@ -95,7 +95,9 @@ function evaluate(expression: string, names: ReadonlyMap<string, number>): numbe
 }
 
 /** Reads the needs of a text. @throws {Error} If a size is no expression of known constants. */
-export function needsOf(text: string): Needs {
+export function needsOf(given: string): Needs {
+  // An array of arrays is as large as one.
+  const text = given.replace(/array<array<([\w<>]+?), ([^>]+)>, ([^>]+)>/g, "array<$1, ($2) * ($3)>");
   const names = new Map<string, number>();
   for (const [, name, value] of text.matchAll(/^const (\w+): u32 = ([^;]+);/gm)) {
     // Constants of other kinds, such as masks in hexadecimal, size nothing.

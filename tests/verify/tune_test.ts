@@ -28,7 +28,9 @@ const ATTENTION = "attention forward f32 of 16 channels 4x33x33";
 const CLASSES = [NT, "matmul tn f32 by f32 1x64x64x128", ATTENTION, ATTENTION.replace("forward", "key")];
 
 /** Milliseconds by kernel and edge of the tile; the first two measurements of each are slow, as of a device that wakes up. */
-function fakeClock(ms: (kernel: string, edge: number) => number): TuneClock & { readonly calls: number } {
+function fakeClock(
+  ms: (kernel: string, edge: number, tune: Readonly<Record<string, number>>) => number,
+): TuneClock & { readonly calls: number } {
   const seen = new Map<string, number>();
   const clock = {
     calls: 0,
@@ -39,7 +41,7 @@ function fakeClock(ms: (kernel: string, edge: number) => number): TuneClock & { 
       const before = seen.get(key) ?? 0;
       seen.set(key, before + 1);
       const edge = (tune.TY ?? tune.LR ?? 1) * (tune.MG ?? 1) * 4;
-      return Promise.resolve(ms(kernel.name, edge) * (before < 2 ? 10 : 1));
+      return Promise.resolve(ms(kernel.name, edge, tune) * (before < 2 ? 10 : 1));
     },
     destroy() {},
   };
@@ -63,6 +65,8 @@ Deno.test("with a clock of its own the tuner picks the fastest, keeps the rule's
   assert.deepEqual(made, await tune(device, CLASSES, fakeClock(speed)));
   const close = await tune(device, [NT], fakeClock((kernel) => (kernel.endsWith("_flat") ? 0.98 : 1)));
   assert.equal(picksOf(close)[NT], made.classes[0]!.rule);
+  const loops = await tune(device, [NT, ATTENTION], fakeClock((_, __, { OWN, KEEP }) => (OWN || KEEP ? 0.5 : 1)));
+  assert.deepEqual(picksOf(loops), { [NT]: "workgroup 64, own", [ATTENTION]: "workgroup, kept" });
   const other = await tune(device, CLASSES, fakeClock((kernel) => (kernel.endsWith("_flat") ? 0.1 : 1)));
   assert.ok(Object.values(picksOf(other)).every((pick) => pick.startsWith("registers")));
   assert.deepEqual(parseTuning(JSON.stringify(made), "t.json"), made);
