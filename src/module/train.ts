@@ -16,6 +16,7 @@ import { sourceOf } from "./hest_source.ts";
 import { configOfPairs, type HestPairs } from "./pairs.ts";
 import { type OwnMethod, partsBehind } from "./own_method.ts";
 import { saveRunAdapter } from "./adapter.ts";
+import { forPrograms } from "./hints.ts";
 import { type ClassifierMethod, openRun, type OpenSlidesOptions, type SlideRuns } from "./open_run.ts";
 import type { OwnModel } from "./own_model.ts";
 import type { OwnRun } from "./own_run.ts";
@@ -160,7 +161,7 @@ export async function train(
       open: (more) => openRun(out, { ...more, method: method as "seal" }),
     };
   } catch (cause) {
-    if (!signal?.aborted) throw cause;
+    if (!signal?.aborted) throw forPrograms(cause);
     throw new InterruptedError(`Cannot go on training ${out}: the signal was aborted`, {
       hint: "What was trained is kept; the same call of train goes on with it",
       context: { folder: out },

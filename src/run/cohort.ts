@@ -129,6 +129,7 @@ export async function loadCohort(
       `Cannot evaluate: no slide has features of all of ${pooled.map(({ name }) => name).join(", ")}, expected some`,
       {
         code: "features-missing",
+        hint: "Names of files are slide_id and an ending, the same of all folders",
       },
     );
   }

@@ -86,7 +86,11 @@ export async function evaluateCohort(
       `Cannot evaluate: none of ${opened.length} folds can be judged (${first?.fold.name}: ${
         first?.problems.join(", ")
       }), expected one or more`,
-      { code: "folds", context: { folds: opened.slice(0, 20).map(({ fold, problems }) => [fold.name, problems]) } },
+      {
+        code: "folds",
+        hint: "Folds hold some of each class, or events, on both sides: deno task split --stratify COLUMN",
+        context: { folds: opened.slice(0, 20).map(({ fold, problems }) => [fold.name, problems]) },
+      },
     );
   }
   const judged = usable.map(({ fold, truth }): JudgedFold => ({ name: fold.name, test: fold.test, truth }));

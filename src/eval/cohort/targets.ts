@@ -35,7 +35,11 @@ export interface LabelledTable {
 /** Text of a file that was named. @throws {DataError} If it is not there, or a folder. */
 export function readText(disk: ReadDisk, path: string): string {
   if (disk.look(path) === undefined) {
-    throw new DataError(`Cannot read ${path}: there is no such file`, { code: "file-access", context: { file: path } });
+    throw new DataError(`Cannot read ${path}: there is no such file`, {
+      code: "file-access",
+      hint: "Paths are taken from the folder that the program was started in",
+      context: { file: path },
+    });
   }
   return decodeText(readBytes(disk, path), path);
 }
@@ -75,6 +79,7 @@ function pathwayTargets(
   if (task.kind !== "regression") {
     throw new ConfigError(
       `Cannot score gene sets: task_type of ${task.file} is ${task.kind ?? "not given"}, wanted regression`,
+      { hint: "task_type: regression", context: { file: task.file } },
     );
   }
   const all = readGeneSets(readText(disk, geneSets), geneSets);
@@ -101,7 +106,11 @@ function pathwayTargets(
       `Cannot use expression of ${expression}: it has cases ${
         shortList([...read.cases.keys()], 3)
       }, none of ${table.file}`,
-      { code: "labels", context: { file: expression } },
+      {
+        code: "labels",
+        hint: "case_id of both is compared as it is written",
+        context: { file: expression },
+      },
     );
   }
   if (unlabelled.length > 0) {

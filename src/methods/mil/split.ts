@@ -44,21 +44,26 @@ export function splitBags(
 ): BagSplit {
   const of = (part: FoldPart) => bags.flatMap((_, i) => (parts[i] === part ? [i] : []));
   const split = { train: of("train"), val: of("val"), test: of("test") };
-  const refuse = (found: string, expected: string, context: Record<string, unknown> = {}): DataError =>
-    new DataError(`Cannot use ${name}: ${found}, expected ${expected}`, {
-      code: "split",
-      context: { name, ...context },
-    });
+  const other = "Take another fold, or make folds that hold some of each: deno task split --stratify COLUMN";
+  const refuse = (found: string, expected: string, hint = other): DataError =>
+    new DataError(`Cannot use ${name}: ${found}, expected ${expected}`, { code: "split", hint, context: { name } });
   for (const part of ["train", "test"] as const) {
-    if (split[part].length === 0) throw refuse(`no bag is in its ${part} part`, "at least one");
+    if (split[part].length === 0) {
+      throw refuse(
+        `no bag is in its ${part} part`,
+        "at least one",
+        "Folds say train or test of each slide with a label",
+      );
+    }
   }
   const side = new Map<string, FoldPart>();
   bags.forEach((bag, i) => {
     const part = parts[i];
     if (part === undefined) return;
-    const other = side.get(bag.case);
-    if (other !== undefined && other !== part) {
-      throw refuse(`case ${bag.case} is in ${other} and ${part}`, "every case on one side", { case: bag.case });
+    const before = side.get(bag.case);
+    if (before !== undefined && before !== part) {
+      const hint = "Make folds of whole cases: deno task split --by case";
+      throw refuse(`case ${bag.case} is in ${before} and ${part}`, "every case on one side", hint);
     }
     side.set(bag.case, part);
   });

@@ -30,7 +30,11 @@ function readTable(text: string, file: string): SplitTable {
       `Cannot read the split of ${file}: it has the columns ${header.join(", ") || "none"}, ${
         id === undefined ? IDS.join(" or ") : "fold_0 or split"
       } is missing`,
-      { code: "columns", context: { file, found: header } },
+      {
+        code: "columns",
+        hint: "slide_id or case_id, and fold_0, fold_1, … or split, with train, val or test",
+        context: { file, found: header },
+      },
     );
   }
   const rows = new Map<string, readonly (FoldPart | undefined)[]>();

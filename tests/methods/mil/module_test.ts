@@ -114,6 +114,10 @@ Deno.test("what a run of slides does not offer, and features that do not fit, ar
   await late.catch((error: Error) => assert.equal(error.name, "ConfigError"));
   await assert.rejects(run.predict(`${folder}/features/s00.h5`), { name: "ConfigError", hint: /openRun/ });
   await assert.rejects(openRun(out, { gpu }), { name: "ConfigError", hint: /method: "mil"/ });
+  // Training says what to do in options, not in words of the command line.
+  const asked = { gpu, out: `${folder}/never`, config: { ...config, early_stop_patience: 2 } };
+  const hint = "config: { val_fraction: 0.1 }, or config: { early_stop_patience: 0 }";
+  await assert.rejects(train("mil", asked), { name: "ConfigError", hint });
   await assert.rejects(openRun(out, { gpu, method: "seal" }), { name: "ConfigError", message: /trained by mil/ });
   gpu.check();
 });
