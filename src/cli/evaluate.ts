@@ -9,7 +9,8 @@ import { evaluationText } from "../eval/bench/bench_table.ts";
 import type { LeaveOut } from "../eval/bench/folds.ts";
 import { PROTOCOLS } from "../eval/protocol.ts";
 import { evaluate, type TaskPlace } from "../run/evaluate.ts";
-import { findSources, needsEmbedding } from "../run/evaluate_sources.ts";
+import { runSources, trainedSamples } from "../run/evaluate_runs.ts";
+import { findSources, needsEmbedding, uniquelyNamed } from "../run/evaluate_sources.ts";
 import { flagFacts } from "../run/output_folder.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { COHORT_FLAGS, evaluateCohortCommand } from "./evaluate_cohort.ts";
@@ -37,6 +38,12 @@ export const flags = {
   },
   adapter: { kind: "list", value: "DIR", help: "PEFT LoRA folder or SEAL .pth, compared with its --encoder" },
   features: { kind: "list", value: "DIR", help: "folder of features that embed wrote, instead of an encoder" },
+  run: {
+    kind: "list",
+    value: "DIR",
+    help:
+      "of --data: trained runs of any method, compared with the first --encoder or --features on donors that none trained on",
+  },
   data: { kind: "list", value: "DIR", help: "samples in HEST's layout" },
   bench: { kind: "text", value: "DIR", help: "HEST-Benchmark's bench_data, or one of its tasks" },
   task: { kind: "list", value: "NAME", help: "only these tasks of --bench; of --split its config.yaml" },
@@ -92,8 +99,9 @@ export function encoders({ flags: values }: Args<typeof flags>): string[] {
 export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
   if (values.split !== undefined) return await evaluateCohortCommand(values, signal);
   const reporter = new Progress(values.quiet);
+  const sources = uniquelyNamed([...findSources(values), ...await runSources(values.run)]);
   const { json, status, found } = await evaluate({
-    sources: findSources(values),
+    sources,
     place: placeOf(values),
     protocol: values.protocol!,
     panelGenes: values["panel-genes"]!,
@@ -107,7 +115,7 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
     out: values.out!,
     overwrite: values.overwrite,
     settings: {
-      ...flagFacts(values, ["encoder", "adapter", "features", "data", "bench", "panel", "cache"]),
+      ...flagFacts(values, ["encoder", "adapter", "features", "run", "data", "bench", "panel", "cache"]),
       ...tuningFacts(values),
     },
   }, { reporter, signal, openGpu: gpuOpener(values, (text) => reporter.say(text)) });
@@ -118,23 +126,31 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
 
 /** Where the flags say that tasks are. */
 function placeOf(values: Values): TaskPlace {
-  const { data, bench, task } = values;
+  const { data, bench, task, run } = values;
   if ((data.length > 0) === (bench !== undefined)) {
     throw new ConfigError(`Cannot evaluate: ${bench === undefined ? "neither" : "both"} --data and --bench given`, {
       hint: "Give --bench bench_data, or --data with a folder in HEST's layout",
     });
   }
   if (bench !== undefined) {
-    const idle = (["leave-out", "folds", "panel"] as const).find((flag) => values[flag] !== undefined);
+    const idle = (["leave-out", "folds", "panel", ...(run.length > 0 ? ["run"] as const : [])] as const)
+      .find((flag) => values[flag] !== undefined);
     if (idle === undefined) return { bench, only: task };
     throw new ConfigError(`Cannot use --${idle} with --bench: a task has its own splits and panel`, {
       hint: "Use --data",
     });
   }
   if (task.length > 0) throw new ConfigError("Cannot use --task with --data: it is for --bench");
+  const cut = (["leave-out", "folds"] as const).find((flag) => values[flag] !== undefined);
+  if (run.length > 0 && cut !== undefined) {
+    throw new ConfigError(`Cannot use --${cut} with --run: donors are tested that no run trained on`, {
+      hint: "Leave it out, or give adapters and features by themselves",
+    });
+  }
   if (values.folds !== undefined && values["leave-out"] !== undefined) {
     throw new ConfigError("Cannot use --folds and --leave-out together: one of them decides the folds");
   }
   const leaveOut = values["leave-out"] as LeaveOut | undefined;
-  return { data, leaveOut, folds: values.folds, panel: values.panel, seed: values.seed };
+  const trained = run.length > 0 ? trainedSamples(run) : undefined;
+  return { data, leaveOut, folds: values.folds, trained, panel: values.panel, seed: values.seed };
 }

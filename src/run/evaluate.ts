@@ -28,6 +28,7 @@ import {
   type SourceRequest,
   syntheticSource,
 } from "./evaluate_sources.ts";
+import { openRunSource } from "./evaluate_runs.ts";
 import { samplesHash } from "./facts.ts";
 import type { Machine } from "./machine.ts";
 import { OutputFolder } from "./output_folder.ts";
@@ -112,7 +113,9 @@ export async function evaluate(options: EvaluateOptions, machine: Machine): Prom
     counts.push(read);
   }
   await checkFolders(sources, counts, { dropUnknownPatches: options.expression.dropUnknownPatches });
-  const gpu = sources.some(needsEmbedding) ? await machine.openGpu() : undefined;
+  const gpu = sources.some((source) => source.run !== undefined || needsEmbedding(source))
+    ? await machine.openGpu()
+    : undefined;
   try {
     const found = {
       ...await evaluateAll(counts, { ...machine, options, folder, gpu }),
@@ -203,7 +206,11 @@ async function evaluateOne(
 }
 
 async function openSource(request: SourceRequest, task: () => string, setting: Setting): Promise<OpenSource> {
-  const { options: { cache, precision, batchSize, imageSize }, folder, gpu, reporter, signal } = setting;
+  const { options: { sources, cache, precision, batchSize, imageSize }, folder, gpu, reporter, signal } = setting;
+  const { run } = request;
+  if (run !== undefined) {
+    return await openRunSource({ ...request, run }, await openSource(sources[0]!, task, setting), gpu!);
+  }
   if (request.encoder === undefined) return folderSource(request, task);
   if (!needsEmbedding(request)) return syntheticSource(request);
   return await encoderSource(request, task, {

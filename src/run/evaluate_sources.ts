@@ -40,6 +40,8 @@ export interface SourceRequest {
   readonly encoder?: string;
   readonly adapter?: string;
   readonly features?: string;
+  /** A run that makes features of those of the first source, and which. */
+  readonly run?: { readonly path: string; readonly form: string };
 }
 
 /** A source that holds something; it is to be closed. */
@@ -54,7 +56,8 @@ export interface SourceFlags {
   readonly features: readonly string[];
 }
 
-function parts(path: string): string[] {
+/** Names of a path. */
+export function parts(path: string): string[] {
   return path.split(/[/\\]+/).filter((part) => part !== "" && part !== ".");
 }
 
@@ -104,15 +107,17 @@ export function findSources({ encoder, adapter, features }: SourceFlags): Source
     ...adapter.map((path) => withAdapter(encoder[0]!, path)),
     ...features.map((path) => ({ name: parts(path).at(-1) ?? path, features: path })),
   ];
-  const seen = new Map<string, number>();
-  return found.map((source) => {
-    const times = (seen.get(source.name) ?? 0) + 1;
-    seen.set(source.name, times);
+  return uniquelyNamed(found);
+}
+
+/** Sources with a number behind a name that another has. */
+export function uniquelyNamed(found: readonly SourceRequest[]): SourceRequest[] {
+  return found.map((source, i) => {
+    const times = found.slice(0, i + 1).filter(({ name }) => name === source.name).length;
     return times === 1 ? source : { ...source, name: `${source.name} (${times})` };
   });
 }
 
-/** Whether a path is there, told once for all sources. */
 const isThere = (path: string) => disk.look(path) !== undefined;
 
 /**
@@ -159,7 +164,8 @@ export async function checkFolders(
 }
 
 /** Hash of what a source is: its files where it has some, else its name. */
-export async function sourceHash({ encoder, adapter, features }: SourceRequest): Promise<string> {
+export async function sourceHash({ encoder, adapter, features, run }: SourceRequest): Promise<string> {
+  if (run !== undefined) return await contentHash([`${run.path}/config.yaml`, `${run.path}/checkpoints`]);
   const paths = [encoder, adapter, features].filter((path) => path !== undefined && isThere(path)) as string[];
   return sha256Of([encoder && !isThere(encoder) ? encoder : "", await contentHash(paths)].join("\n"));
 }
@@ -221,7 +227,8 @@ async function readFeatures(file: Features, sample: SampleFiles): Promise<Sample
   }
   const rows = await file.read();
   await checkContent(file, rows);
-  return { barcodes, features: table(file.count, file.dim, rows) };
+  const { count, dim, name, attributes } = file;
+  return { barcodes, features: table(count, dim, rows), file: { name, attributes } };
 }
 
 /** Barcodes of the patch file, if it has as many rows. */

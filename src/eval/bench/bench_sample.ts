@@ -13,6 +13,7 @@ import { join, type JoinOptions } from "../../data/join.ts";
 import { gatherColumns, visitRow } from "../../data/matrix.ts";
 import { panelColumns } from "../../data/genes/panel.ts";
 import { readSampleTable, type SampleOptions } from "../../data/sample.ts";
+import type { Features } from "../../io/features.ts";
 import { H5ad } from "../../io/hdf5/h5ad.ts";
 import type { Truth } from "../protocol.ts";
 import { type Table, takeRows } from "../linalg/table.ts";
@@ -22,6 +23,8 @@ export interface SampleFeatures {
   readonly barcodes: readonly string[];
   /** `[patches, D]`. */
   readonly features: Table;
+  /** The file they are of, with what it says of them. */
+  readonly file?: Pick<Features, "name" | "attributes"> | undefined;
 }
 
 /** Where features of an encoder come from. */

@@ -14,7 +14,7 @@ import { kFold } from "../../data/splits.ts";
 import { decodeText } from "../../io/csv.ts";
 import { parseJson } from "../../io/json.ts";
 import type { Panel } from "./fold_panel.ts";
-import { type BenchSample, type LeaveOut, leaveOut, parseBenchSplit } from "./folds.ts";
+import { type BenchSample, heldOutFolds, type LeaveOut, leaveOut, parseBenchSplit } from "./folds.ts";
 
 /** One train and test split, by identifiers of samples in the order they are concatenated. */
 export interface TaskFold {
@@ -181,6 +181,8 @@ export interface DataTaskOptions {
   readonly leaveOut?: LeaveOut | undefined;
   /** Folds of donors instead of one for each. */
   readonly folds?: number | undefined;
+  /** Samples that something compared was trained on: probes are fitted on them, and none of their donors is tested. */
+  readonly trained?: ReadonlySet<string> | undefined;
   /** Path of a panel file; else the folder's `var_50genes.json`; else each fold chooses. */
   readonly panel?: string | undefined;
   readonly seed?: number | undefined;
@@ -204,7 +206,8 @@ export function dataTask(disk: ReadDisk, folders: readonly string[], options: Da
     }),
   );
   const first = trimmed(folders[0]!);
-  const written = options.leaveOut === undefined && options.folds === undefined && folders.length === 1
+  const written = options.leaveOut === undefined && options.folds === undefined && options.trained === undefined &&
+      folders.length === 1
     ? readSplits(disk, `${first}/splits`).map(({ name, train, test }) => ({
       name,
       train: train.map(({ id }) => id),
@@ -217,7 +220,9 @@ export function dataTask(disk: ReadDisk, folders: readonly string[], options: Da
     throw new DataError(`Cannot use the splits of ${first}: sample ${lost} has no st/${lost}.h5ad`);
   }
   // Splits that name samples which are not chosen are of another task.
-  const folds = written.length > 0 && lost === undefined
+  const folds = options.trained !== undefined
+    ? heldOutFolds(infos, options.trained)
+    : written.length > 0 && lost === undefined
     ? written
     : options.folds === undefined
     ? leaveOut(infos, options.leaveOut ?? "donor")

@@ -10,6 +10,7 @@ import { SAME_SPECIMEN } from "../../data/deny_list.ts";
 import { donorGroups, known, type SampleInfo } from "../../data/donors.ts";
 import { leaveOneOut, type RowSplit, shuffleSplit, type Split } from "../../data/splits.ts";
 import { parseCsv } from "../../io/csv.ts";
+import { LEAST_UNITS } from "../paired.ts";
 
 /** SEAL's folds of n rows: `random_state` 0 to 4, 80 % to train on. */
 export function sealFolds(rows: number): RowSplit[] {
@@ -93,4 +94,28 @@ export function leaveOut(samples: readonly GroupedSample[], by: LeaveOut): Split
       test: [...test],
     };
   });
+}
+
+/**
+ * Folds of donors that nothing compared was trained on: one for each, or one for all where they are too few for an interval
+ * over them. Probes are fitted on the samples that were trained on.
+ *
+ * @param trained Samples that something compared was trained on.
+ * @throws {ConfigError} If none was, or no donor is left.
+ */
+export function heldOutFolds(infos: readonly SampleInfo[], trained: ReadonlySet<string>): Split[] {
+  const train = infos.flatMap(({ id }) => (trained.has(id) ? [id] : []));
+  const held = donorGroups(infos, SAME_SPECIMEN).filter(({ samples }) => !samples.some((id) => trained.has(id)));
+  if (train.length === 0 || held.length === 0) {
+    throw new ConfigError(
+      `Cannot evaluate runs on ${infos.length} samples: ${
+        train.length === 0 ? "they were trained on none of them" : "they were trained on samples of every donor"
+      }, wanted donors they were trained on and others`,
+      { hint: "Give the runs' own --data, with donors held out in training", context: { trained: train.length } },
+    );
+  }
+  if (held.length < LEAST_UNITS) {
+    return [{ name: "held out", train, test: held.flatMap(({ samples }) => samples) }];
+  }
+  return held.map(({ key, samples }) => ({ name: key, train, test: samples }));
 }
