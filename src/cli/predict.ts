@@ -20,6 +20,7 @@ import { gpuOpener, tuningFacts } from "./gpu.ts";
 import type { Job } from "./interrupt.ts";
 import { Progress } from "./progress.ts";
 import { predictSlides } from "../run/predict_slides.ts";
+import { predictVolume } from "../run/predict_volume.ts";
 import { encodersOf, RUN_FLAGS } from "./run_flags.ts";
 import { SLIDE_FLAGS } from "./slide_flags.ts";
 import { printJson } from "./terminal.ts";
@@ -46,6 +47,19 @@ export const flags = {
     value: "UM",
     min: 1,
     help: "µm between cells; 112 for --slide; with --data covers wsis/*.tif",
+  },
+  volume: {
+    kind: "text",
+    value: "PATH",
+    help: "a volume, for a run of method=vortex: expression.ome.zarr on a grid in its tissue, NaN outside",
+  },
+  "grid-z": { kind: "number", value: "UM", min: 0.01, help: "volume: µm between places along z; the run's slice_step" },
+  box: { kind: "text", value: "BOX", help: "volume: only places within X0,Y0,Z0,X1,Y1,Z1 (µm)" },
+  blend: {
+    kind: "choice",
+    of: ["centre", "gaussian"],
+    default: "centre",
+    help: "volume: what a place's own patch says, or the mean of those around it within a patch",
   },
   "pixel-size": {
     kind: "number",
@@ -110,6 +124,47 @@ async function runSlides(
   return status;
 }
 
+/** Six numbers of a box. */
+function boxOf(text: string | undefined): number[] | undefined {
+  if (text === undefined) return undefined;
+  const box = text.split(",").map(Number);
+  const rising = [0, 1, 2].every((axis) => box[axis]! <= box[axis + 3]!);
+  if (box.length === 6 && box.every(Number.isFinite) && rising) return box;
+  throw new ConfigError(`Cannot predict within --box ${text}: wanted X0,Y0,Z0,X1,Y1,Z1 in µm, the lower corner first`, {
+    context: { key: "box", given: text },
+  });
+}
+
+/** Expression of a volume. */
+async function runVolume(
+  values: Args<typeof flags>["flags"] & { readonly run: string; readonly volume: string },
+  signal: AbortSignal,
+): Promise<number> {
+  for (const flag of ["data", "slide"] as const) {
+    if (values[flag].length === 0) continue;
+    throw new ConfigError(`Cannot predict with --volume and --${flag}: they are of different kinds`, {
+      hint: "Give one of them",
+      context: { key: flag },
+    });
+  }
+  const { run, checkpoint, volume, out, overwrite, grid, "grid-z": gridZ, everywhere, blend, encoder } = values;
+  const host = hostOf(new Progress(values.quiet), signal);
+  const { json, status } = await predictVolume(
+    {
+      ...{ run, volume, out, overwrite, grid, gridZ, everywhere, encoder },
+      checkpoint: checkpoint as "best" | "last",
+      open: {},
+      box: boxOf(values.box),
+      blend: blend as "centre" | "gaussian",
+      precision: values.precision as "f32" | "f16" | undefined,
+      settings: { ...flagFacts(values, ["run", "volume", "encoder"]), ...tuningFacts(values) },
+    },
+    { host, openGpu: gpuOpener(values, (text) => host.reporter.say(text)) },
+  );
+  if (values.json) printJson(json);
+  return status;
+}
+
 /** Runs the command. */
 export async function run({ flags: values }: Args<typeof flags>, { signal }: Job): Promise<number> {
   const { run, "pixel-size": pixelSize, "batch-size": batchSize, slide: slides, with: source, samples } = values;
@@ -117,6 +172,8 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
     throw new ConfigError("Cannot predict: no --run is given", { hint: "Give the folder that train wrote" });
   }
   if (values.features.length > 0) return await runSlides({ ...values, run }, signal);
+  const { volume } = values;
+  if (volume !== undefined) return await runVolume({ ...values, run, volume }, signal);
   const request = await predictRequest({
     ...values,
     run,

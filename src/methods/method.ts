@@ -27,6 +27,7 @@ import type { Lenience, RunDataOptions } from "../train/pair_data.ts";
 import type { FoundCheckpoint } from "../train/run.ts";
 import type { Training } from "../train/training.ts";
 import type { MethodProof } from "../verify/proof.ts";
+import type { VolumeRun } from "./volume_run.ts";
 
 /** Keys that every method has, as far as the engine of runs reads them. */
 export interface RunConfig {
@@ -308,6 +309,12 @@ export interface Method<T extends KeyTable = KeyTable, D = unknown> {
    * @throws {WeightsError | DataError} If the checkpoint lacks a file, or one is damaged.
    */
   features?(config: ConfigOf<T>, checkpoint: FoundCheckpoint): FeatureRun;
+  /**
+   * A trained run for volumes; not there where models of the method take none.
+   *
+   * @throws {WeightsError | DataError} If the checkpoint lacks a file, or one is damaged.
+   */
+  volumes?(config: ConfigOf<T>, checkpoint: FoundCheckpoint): VolumeRun;
   /** The result of a finished run for the command's JSON, from what its folder holds. */
   resultJson?(results: Results): Readonly<Record<string, unknown>>;
 }
@@ -333,4 +340,5 @@ export interface AnyMethod extends Pick<Method, "name" | "summary" | "demo" | "p
   slides?(config: AnyRunConfig, checkpoint: FoundCheckpoint): SlideRun;
   readonly folds?: FoldTraining<AnyRunConfig, unknown>;
   features?(config: AnyRunConfig, checkpoint: FoundCheckpoint): FeatureRun;
+  volumes?(config: AnyRunConfig, checkpoint: FoundCheckpoint): VolumeRun;
 }

@@ -18,7 +18,11 @@ import { meanOf, scoresOf, testSections } from "../../../src/methods/vortex/scor
 import { openSession, type VortexSession } from "../../../src/methods/vortex/session.ts";
 import { readSafetensorsF32, writeSafetensorsF32 } from "../../../src/io/torch/safetensors.ts";
 import { vortexTraining } from "../../../src/methods/vortex/training.ts";
-import { genesOf, KINDS } from "../../../scripts/methods/vortex/phantom.ts";
+import { pearson } from "../../../src/eval/correlation.ts";
+import { type DenseModel, DensePredictor } from "../../../src/methods/vortex/dense.ts";
+import { layGrid } from "../../../src/methods/vortex/grid.ts";
+import { Pooler, sliceModel } from "../../../src/methods/vortex/inference.ts";
+import { genesOf, KINDS, PHANTOM_GENES } from "../../../scripts/methods/vortex/phantom.ts";
 import { makeWorld, phantomConfig, phantomData } from "../../../scripts/methods/vortex/phantom_data.ts";
 import { hostOf, runStore } from "../../../src/run/host.ts";
 import { runTraining } from "../../../src/train/run.ts";
@@ -27,7 +31,7 @@ const { values: flags } = parseArgs({
   options: {
     seed: { type: "string", default: "0" },
     steps: { type: "string", default: "300" },
-    models: { type: "string", default: "depth,centre,mean,shared,scratch" },
+    models: { type: "string", default: "depth,volume,centre,mean,shared,scratch" },
     spots: { type: "string", default: "24,48,96" },
     batch: { type: "string", default: "64" },
     keep: { type: "string" },
@@ -200,6 +204,53 @@ async function judgeDepth(weights: Values): Promise<void> {
   });
 }
 
+/**
+ * The whole volume of interest by its head from 48 spots, against what is known at every place: correlation by kind of gene, at the
+ * depth of the measured section and at the farthest, and differences across borders of slabs next to those within.
+ */
+async function judgeVolume(weights: Values): Promise<void> {
+  const world = worlds[1];
+  const data = phantomData(world, { seed, spots: 48 });
+  await using(gpu, data, { epochs_3d: 0 }, weights, async (session) => {
+    await fitHead(session);
+    const { volume, window } = data.volumes[data.voi!]!;
+    const grid = await layGrid(volume, session.shape, { stride: 32, depth: 1, everywhere: true }, window);
+    const tokens = await sliceModel(gpu, session.slices);
+    const pooler = await Pooler.compile(gpu, session.model, { config: session.config, slices: 8, block: 64 });
+    const model: DenseModel = {
+      ...{ size: session.slices.size, dim: session.slices.dim, genes: 12 },
+      encode: (rows) => tokens.run(rows),
+      say: async (z, depths) => (await pooler.run(z, depths)).heads.voi!,
+    };
+    const predictor = new DensePredictor(model, { volume, grid, patch: session.shape, window });
+    const [nz, ny, nx] = grid.shape;
+    const planes: Float32Array[] = [];
+    for (let k = 0; k < nz; k++) planes.push(await predictor.plane(k));
+    const [, rows, columns] = volume.shape;
+    const truth = (k: number, g: number) =>
+      Float32Array.from(
+        { length: ny * nx },
+        (_, i) => world.voi!.genes[g]![(k * rows + Math.floor(i / nx) * 4) * columns + i % nx * 4]!,
+      );
+    const told = (k: number, g: number) => Float32Array.from({ length: ny * nx }, (_, i) => planes[k]![i * 12 + g]!);
+    const over = (ks: readonly number[]) =>
+      PHANTOM_GENES.map((_, g) => {
+        const [a, b] = [told, truth].map((of) => ks.flatMap((k) => [...of(k, g)]));
+        return pearson(a!, b!).value;
+      });
+    const every = planes.map((_, k) => k);
+    const apart = (ks: readonly number[]) =>
+      ks.reduce((sum, k) => sum + planes[k]!.reduce((all, v, i) => all + Math.abs(v - planes[k - 1]![i]!), 0), 0) /
+      ks.length;
+    const scores = byKind([over(every)]);
+    const [near, far] = [[7], [nz - 1]].map((ks) => meanOf(over(ks)) ?? 0);
+    const seam = apart([16]) / apart(every.filter((k) => k > 8 && k < 24 && k !== 16));
+    print({ model: "whole volume, ridge", sign: 1, spots: 48 }, { ...scores, near: near!, far: far!, seam });
+    tokens.destroy();
+    pooler.destroy();
+  });
+}
+
 /** The shared head alone: before, and after steps on the volume of interest. */
 async function judgeShared(): Promise<void> {
   const weights = await pretrained("shared", { heads: "shared" });
@@ -234,6 +285,7 @@ async function judgeScratch(): Promise<void> {
 }
 
 if (models.includes("depth")) await judgeDepth(await pretrained("depth", {}));
+if (models.includes("volume")) await judgeVolume(await pretrained("depth", {}));
 for (const aggregate of ["centre", "mean"]) {
   if (!models.includes(aggregate)) continue;
   const keys = { aggregate, ...aggregate === "centre" ? { slices: 1 } : {} };

@@ -1,15 +1,16 @@
 /**
- * Volumes whose expression is known everywhere, to judge models of volumes by: glands F, a hidden texture H that shows in
- * glands only, and genes of three kinds, each of unit variance over its volume.
+ * Volumes whose expression is known everywhere, to judge models of volumes by: glands F, a texture that glands have where a
+ * hidden field H is positive, and genes of three kinds, each of unit variance over its volume.
  *
  * | genes | are |
  * |---|---|
  * | generic 0 to 3 | F smoothed |
  * | depth 0 to 3 | laterally smoothed F, mean of the next 3 slices less that of the 3 before |
- * | specific 0 to 3 | F H smoothed, times a sign that is the volume's own |
+ * | specific 0 to 3 | F smoothed, positive with the texture, negative without, times a sign that is the volume's own |
  *
- * F is 1 where a Gaussian field (sigma 2.5, 4, 4 voxels) is above its 55 % quantile, H the sign of another (4, 8, 8); the image is
- * .3 + .35 F + .2 F H checker + .05 noise, times a gain from .8 to 1.2 of the volume.
+ * F is 1 where a Gaussian field (sigma 2.5, 4, 4 voxels) is above its 55 % quantile, H another (4, 8, 8); the image is
+ * .3 + .35 F + .2 F (H > 0) checker + .05 noise, times a gain from .8 to 1.2 of the volume. The texture is there or not: the phase of
+ * a checker, which the place of a patch and its flips change, tells nothing.
  */
 
 import { Rng, streamOf } from "../../../src/core/rng.ts";
@@ -103,7 +104,7 @@ export function makePhantom(name: string, seed: number, sign: 1 | -1, shape: Zyx
   const glands = field([2.5, 4, 4]);
   const edge = glands.slice().sort()[Math.floor(0.55 * size)]!;
   const F = glands.map((value) => (value > edge ? 1 : 0));
-  const H = field([4, 8, 8]).map((value) => (value > 0 ? 1 : -1));
+  const H = field([4, 8, 8]).map((value) => (value > 0 ? 1 : 0));
   const gain = 0.8 + 0.4 * rng.uniform();
   const noise = rng.normals(size, 0.05);
   const voxels = F.map((f, at) => {
@@ -115,7 +116,7 @@ export function makePhantom(name: string, seed: number, sign: 1 | -1, shape: Zyx
   const kinds = {
     generic: standard(blurred(F, shape, [1.5, 3, 3])),
     depth: standard(ahead(lateral, shape)),
-    specific: standard(blurred(F.map((f, at) => f * H[at]! * sign), shape, [1.5, 3, 3])),
+    specific: standard(blurred(F.map((f, at) => f * (2 * H[at]! - 1) * sign), shape, [1.5, 3, 3])),
   };
   const volume = memoryVolume(voxels as Float32Array<ArrayBuffer>, { name, shape, spacing: PHANTOM_SPACING });
   return { name, volume, sign, genes: KINDS.flatMap((kind) => Array.from({ length: 4 }, () => kinds[kind])) };

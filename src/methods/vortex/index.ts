@@ -14,6 +14,7 @@ import { pairsOf, type VortexData } from "./data.ts";
 import { vortexEvidence } from "./evidence.ts";
 import { check, openData } from "./open_data.ts";
 import { openSession } from "./session.ts";
+import { volumeRun } from "./trained.ts";
 import { vortexTraining } from "./training.ts";
 
 async function open(gpu: Gpu, config: VortexConfig, data: VortexData, host: Host): Promise<MethodRun> {
@@ -44,4 +45,5 @@ export const method: Method<typeof VORTEX_KEYS, VortexData> = {
   check,
   openData,
   open,
+  volumes: volumeRun,
 };

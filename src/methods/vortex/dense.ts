@@ -1,0 +1,181 @@
+/**
+ * Predicts a volume on a grid: slices are encoded once for all patches that read them, plane by plane along z, and kept as long as
+ * a patch still needs them. A patch is told what it would be told alone, whatever slab it is predicted in.
+ *
+ * @module
+ */
+
+import type { Volume } from "../../volumes/volume.ts";
+import { bandsOf, type Grid, neededSlices } from "./grid.ts";
+import { type PatchShape, readPlane, samplePlane, type Window } from "./sampler.ts";
+
+/** What turns slices into tokens and tokens into expression. */
+export interface DenseModel {
+  /** Numbers of a slice, and features of a token. */
+  readonly size: number;
+  readonly dim: number;
+  readonly genes: number;
+  /** @param rows `[n, size]`. @returns `[n, dim]`. */
+  encode(rows: Float32Array): Promise<Float32Array>;
+  /** @param z Tokens of patches, `[n, Z, dim]`. @returns Expression, `[n, genes]`. */
+  say(z: Float32Array, depths: readonly Grid["windows"][number]["depths"][]): Promise<Float32Array>;
+}
+
+/** How it is done. */
+export interface DenseOptions {
+  readonly volume: Volume;
+  readonly grid: Grid;
+  readonly patch: PatchShape;
+  readonly window: Window;
+  readonly signal?: AbortSignal | undefined;
+  /** Told how many slices are encoded. */
+  onEncoded?(count: number): void;
+}
+
+/** Patches whose slices are cut and encoded at a time. */
+const BLOCK = 512;
+
+/** Tokens of the places of a slice that need them. */
+interface Tokens {
+  /** Row of each place; -1 without one. */
+  readonly row: Int32Array;
+  readonly data: Float32Array;
+}
+
+/** Predicts planes of a grid in any order; forwards is the cheapest, since tokens are kept as long as that needs them. */
+export class DensePredictor {
+  readonly #model: DenseModel;
+  readonly #options: DenseOptions;
+  readonly #needed: readonly Uint8Array[];
+  readonly #kept = new Map<number, Tokens>();
+
+  constructor(model: DenseModel, options: DenseOptions) {
+    this.#model = model;
+    this.#options = options;
+    this.#needed = neededSlices(options.grid);
+  }
+
+  /** Slices kept now. */
+  get kept(): number {
+    return this.#kept.size;
+  }
+
+  /** Expression of a plane's places, `[ny, nx, genes]`, NaN where nothing is predicted. */
+  async plane(k: number): Promise<Float32Array<ArrayBuffer>> {
+    const { grid: { shape, mask, windows } } = this.#options;
+    const { genes, dim } = this.#model;
+    const size = shape[1] * shape[2];
+    const out = new Float32Array(size * genes).fill(NaN);
+    const places = [...Array(size).keys()].filter((i) => mask[k * size + i]);
+    const { slices, depths } = windows[k]!;
+    this.#forget(Math.min(...slices.filter((j) => j >= 0)));
+    if (places.length === 0) return out;
+    const tokens: (Tokens | undefined)[] = [];
+    for (const j of slices) tokens.push(j < 0 ? undefined : await this.#tokens(j));
+    for (let from = 0; from < places.length; from += BLOCK) {
+      const some = places.slice(from, from + BLOCK);
+      const z = new Float32Array(some.length * slices.length * dim);
+      some.forEach((place, n) =>
+        tokens.forEach((of, s) => {
+          if (of === undefined) return;
+          const row = of.row[place]!;
+          z.set(of.data.subarray(row * dim, (row + 1) * dim), (n * slices.length + s) * dim);
+        })
+      );
+      const said = await this.#model.say(z, some.map(() => depths));
+      some.forEach((place, n) => out.set(said.subarray(n * genes, (n + 1) * genes), place * genes));
+    }
+    return out;
+  }
+
+  /** Drops slices before one. */
+  #forget(first: number): void {
+    for (const j of this.#kept.keys()) if (j < first) this.#kept.delete(j);
+  }
+
+  async #tokens(j: number): Promise<Tokens> {
+    const found = this.#kept.get(j);
+    if (found) return found;
+    const { grid: { shape, spacing }, volume, patch, window, signal, onEncoded } = this.#options;
+    const [, ny, nx] = shape;
+    const [, stride] = spacing;
+    const needed = this.#needed[j]!;
+    const row = new Int32Array(ny * nx).fill(-1);
+    let count = 0;
+    for (let i = 0; i < row.length; i++) if (needed[i]) row[i] = count++;
+    const { size, dim } = this.#model;
+    const data = new Float32Array(count * dim);
+    const reach = patch.field / patch.side * (patch.side - 1) / 2;
+    let [rows, filled, done] = [new Float32Array(BLOCK * size), 0, 0];
+    const flush = async () => {
+      if (filled === 0) return;
+      signal?.throwIfAborted();
+      data.set(await this.#model.encode(rows.subarray(0, filled * size)), done * dim);
+      onEncoded?.(filled);
+      done += filled;
+      filled = 0;
+    };
+    for (const { from, to, top, bottom } of bandsOf(volume, { rows: ny, stride, reach })) {
+      const wanted = needed.subarray(from * nx, to * nx);
+      if (!wanted.includes(1)) continue;
+      const plane = await readPlane(volume, j * patch.step, [top, bottom, 0, volume.shape[2]], window);
+      for (let i = 0; i < wanted.length; i++) {
+        if (!wanted[i]) continue;
+        const place = [i % nx * stride, (from + Math.floor(i / nx)) * stride] as const;
+        samplePlane(plane, place, patch, volume, rows.subarray(filled * size, (filled + 1) * size));
+        if (++filled === BLOCK) await flush();
+      }
+    }
+    await flush();
+    rows = new Float32Array(0);
+    const tokens = { row, data };
+    this.#kept.set(j, tokens);
+    return tokens;
+  }
+}
+
+/** Most bytes that a prediction holds at once: tokens, a block of slices, a plane of results and a band of voxels. */
+export function densePlan(
+  { volume, grid, patch }: DenseOptions,
+  { size, dim, genes }: Pick<DenseModel, "size" | "dim" | "genes">,
+): number {
+  const [, ny, nx] = grid.shape;
+  const band = Math.min(1 << 24, volume.shape[1] * volume.shape[2] * volume.channels.length);
+  const tokens = (patch.slices + 1) * ny * nx * dim;
+  return 4 * (tokens + BLOCK * (size + patch.slices * dim + genes) + 2 * ny * nx * genes + 3 * band);
+}
+
+/**
+ * Blends a plane: every place is the mean of those around it in its patch, by a normal weight of a quarter of the field.
+ *
+ * @param plane `[ny, nx, genes]`; NaN takes no part and stays.
+ */
+export function blended(
+  plane: Float32Array,
+  [ny, nx]: readonly [number, number],
+  genes: number,
+  { stride, field }: { readonly stride: number; readonly field: number },
+): Float32Array<ArrayBuffer> {
+  const reach = Math.floor(field / 2 / stride);
+  const weight = (dy: number, dx: number) => Math.exp(-0.5 * (dy * dy + dx * dx) * (stride / (field / 4)) ** 2);
+  const out = new Float32Array(plane.length).fill(NaN);
+  const sums = new Float64Array(genes);
+  for (let y = 0; y < ny; y++) {
+    for (let x = 0; x < nx; x++) {
+      if (Number.isNaN(plane[(y * nx + x) * genes]!)) continue;
+      sums.fill(0);
+      let total = 0;
+      for (let v = Math.max(0, y - reach); v <= Math.min(ny - 1, y + reach); v++) {
+        for (let u = Math.max(0, x - reach); u <= Math.min(nx - 1, x + reach); u++) {
+          const at = (v * nx + u) * genes;
+          if (Number.isNaN(plane[at]!)) continue;
+          const w = weight(v - y, u - x);
+          total += w;
+          for (let g = 0; g < genes; g++) sums[g]! += w * plane[at + g]!;
+        }
+      }
+      sums.forEach((sum, g) => out[(y * nx + x) * genes + g] = sum / total);
+    }
+  }
+  return out;
+}

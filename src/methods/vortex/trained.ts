@@ -1,0 +1,148 @@
+/**
+ * A trained run in use: volumes predicted on a grid.
+ *
+ * @module
+ */
+
+import { DataError, WeightsError } from "../../core/errors.ts";
+import type { Gpu } from "../../gpu/device.ts";
+import { fromMap } from "../../io/random_access.ts";
+import { type Adapter, readAdapter } from "../../io/torch/peft.ts";
+import { checkFed, type FedAs } from "../../models/opened_encoder.ts";
+import type { Host } from "../../train/host.ts";
+import { openVision } from "../../train/open_rows.ts";
+import type { FoundCheckpoint } from "../../train/run.ts";
+import type { Volume } from "../../volumes/volume.ts";
+import type { UseOptions } from "../method.ts";
+import type { VolumeOptions, VolumePredictor, VolumeRun, VolumeTask } from "../volume_run.ts";
+import { loadState, readFacts, type VortexFacts } from "./checkpoint.ts";
+import type { VortexConfig } from "./config.ts";
+import { blended, type DenseModel, type DenseOptions, densePlan, DensePredictor } from "./dense.ts";
+import { costOf, layGrid } from "./grid.ts";
+import { Pooler, sliceModel } from "./inference.ts";
+import { createVortexModel } from "./model.ts";
+import { windowOf } from "./sampler.ts";
+import { createSliceEncoder } from "./slices.ts";
+
+/** Patches at a time behind the encoder. */
+const BLOCK = 64;
+
+/** The checkpoint's adapter, if it has one. */
+async function adapterOf({ read, path }: FoundCheckpoint): Promise<Adapter | undefined> {
+  const files = ["adapter_config.json", "adapter_model.safetensors"].flatMap((name): [string, Uint8Array][] => {
+    const bytes = read(name);
+    return bytes ? [[name, bytes]] : [];
+  });
+  return files.length === 2 ? await readAdapter(fromMap(new Map(files), path)) : undefined;
+}
+
+/** A model of a checkpoint on the device. */
+async function openModel(
+  gpu: Gpu,
+  config: VortexConfig,
+  { found, facts }: { readonly found: FoundCheckpoint; readonly facts: VortexFacts },
+  host: Host,
+  { encoder: name, precision }: UseOptions,
+): Promise<DenseModel & { close(): void }> {
+  const fed = (found.state ?? {}) as FedAs & { weights?: string; encoder?: string };
+  const image_size = fed.image_size ?? config.input.image_size;
+  const trained = await adapterOf(found);
+  const { opened } = await openVision(
+    gpu,
+    {
+      ...config,
+      input: { ...config.input, adapter: null, image_size, ...(name !== undefined && { encoder: name }) },
+      optim: { ...config.optim, ...(precision !== undefined && { precision }) },
+    },
+    host,
+    { tuningSize: false, trained },
+  );
+  trained?.close();
+  if (fed.weights !== undefined && fed.weights !== opened.weightsHash) {
+    throw new WeightsError(`Cannot load ${found.path}: it was trained on other weights than ${opened.name} has here`, {
+      hint: "Name the weights it was trained on with --encoder",
+      context: { given: opened.weightsHash, wanted: fed.weights },
+    });
+  }
+  checkFed(fed, opened, found.path, image_size);
+  const { encoder } = opened;
+  const { parameters } = encoder;
+  const slices = createSliceEncoder(parameters, encoder, facts.channels.length);
+  const sizes = {
+    ...{ dim: encoder.dim, heads: encoder.vit.config.heads },
+    ...{ genes: facts.genes.length, volumes: facts.volumes },
+  };
+  const model = createVortexModel(parameters, sizes, config);
+  parameters.allocate();
+  loadState({ opened, parameters }, found.read, found.path);
+  const tokens = await sliceModel(gpu, slices);
+  const pooler = await Pooler.compile(gpu, model, { config, slices: facts.patch.slices, block: BLOCK });
+  const head = config.model.heads === "per_volume" && facts.voi !== null ? "voi" : "shared";
+  const { mean, std } = facts;
+  return {
+    ...{ size: slices.size, dim: slices.dim, genes: facts.genes.length },
+    encode: (rows) => tokens.run(rows),
+    async say(z, depths) {
+      const said = (await pooler.run(z, depths)).heads[head]!;
+      const G = mean.length;
+      return said.map((value, i) => value * std[i % G]! + mean[i % G]!);
+    },
+    close() {
+      tokens.destroy();
+      pooler.destroy();
+      parameters.destroy();
+    },
+  };
+}
+
+/** Refuses a volume with other channels than the run was trained on. */
+function checkChannels({ name, channels }: Volume, facts: VortexFacts): void {
+  if (channels.length === facts.channels.length) return;
+  throw new DataError(
+    `Cannot predict ${name}: ${channels.length} channels, expected ${facts.channels.length} as the run was trained on`,
+    {
+      code: "volume-channels",
+      hint: `Convert it to ${facts.channels.join(", ")}`,
+      context: { file: name, found: channels.length, expected: facts.channels.length },
+    },
+  );
+}
+
+/** A run, for a volume. @throws {WeightsError} If the checkpoint lacks a file, or one is damaged. */
+export function volumeRun(config: VortexConfig, found: FoundCheckpoint): VolumeRun {
+  const facts = readFacts(found.read, found.path);
+  return {
+    encoder: config.input.encoder,
+    genes: facts.genes,
+    unit: facts.unit,
+    patch: facts.patch,
+    async lay(volume: Volume, { stride, depth, everywhere, box, blend }: VolumeOptions): Promise<VolumeTask> {
+      checkChannels(volume, facts);
+      const window = facts.voi?.window ?? await windowOf(volume, config.patch.window);
+      const grid = await layGrid(volume, facts.patch, { stride, depth, everywhere, box }, window);
+      const options: DenseOptions = { volume, grid, patch: facts.patch, window };
+      const size = facts.patch.side ** 2 * facts.channels.length;
+      return {
+        ...{ shape: grid.shape, spacing: grid.spacing, cost: costOf(grid), window },
+        bytes: (dim) => densePlan(options, { size, dim, genes: facts.genes.length }),
+        async open(gpu, host, use): Promise<VolumePredictor> {
+          const model = await openModel(gpu, config, { found, facts }, host, use);
+          const predictor = new DensePredictor(model, { ...options, signal: host.signal });
+          const [, ny, nx] = grid.shape;
+          const around = { stride, field: facts.patch.field };
+          return {
+            dim: model.dim,
+            async tryOut(count) {
+              await model.encode(new Float32Array(count * model.size));
+            },
+            async plane(k) {
+              const plane = await predictor.plane(k);
+              return blend === "gaussian" ? blended(plane, [ny, nx], facts.genes.length, around) : plane;
+            },
+            close: () => model.close(),
+          };
+        },
+      };
+    },
+  };
+}
