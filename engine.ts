@@ -29,6 +29,7 @@ export { type Dtype } from "./src/core/dtype.ts";
 export { type Shape } from "./src/core/shape.ts";
 export { Rng } from "./src/core/rng.ts";
 export { type Caps, type DeviceLimits, type Feature, Gpu, type GpuOptions, requestGpu } from "./src/gpu/device.ts";
+export type { MatrixUnits } from "./src/gpu/matrix_units.ts";
 export type { Access, CardLimit, Dims, DimTerm, Elem, Kernel, ParamSlot, TensorSlot } from "./src/gpu/kernel.ts";
 export type { Tuning } from "./src/gpu/tuning.ts";
 export type { Variant } from "./src/gpu/expand.ts";

@@ -19,6 +19,7 @@
 
 export * from "./src/core/errors.ts";
 export { type Caps, type DeviceLimits, type Feature, Gpu, type GpuOptions, requestGpu } from "./src/gpu/device.ts";
+export type { MatrixUnits } from "./src/gpu/matrix_units.ts";
 export type { Device } from "./src/module/device.ts";
 export type { RgbImage } from "./src/io/image/rgb_image.ts";
 export type { ImageInput, RgbBytes } from "./src/module/images.ts";

@@ -47,6 +47,9 @@ interface Reference {
  */
 export type References = Map<string, Reference>;
 
+/** Receives a result and what the reference has in its place. */
+export type OnCompared = (got: ArrayLike<number>, wanted: ArrayLike<number>) => void;
+
 interface Variant {
   readonly name: string;
   readonly flat: boolean;
@@ -315,6 +318,7 @@ async function runVariant(
   variant: Variant,
   seen: Set<string>,
   references: References,
+  onCompared?: OnCompared,
 ): Promise<{ failures: string[]; nmse: number; gradNmse: number } | undefined> {
   const failures: string[] = [];
   const fail = (what: string) => void failures.push(`${variant.name}: ${what}`);
@@ -356,12 +360,16 @@ async function runVariant(
       }
       const tol = exact ? { nmse: 0, max: 0, tiny: 0 } : merge(test.tol, variant.half, TOL);
       const close = compare(results[0]![i]!, output, tol);
+      onCompared?.(results[0]![i]!, output);
       nmse = Math.max(nmse, close.nmse);
       if (close.text) fail(`output ${i}: ${close.text}`);
     });
     let next = outputs.length;
     const gotGrads = grads.map((grad) => (grad ? results[0]![next++] : undefined));
     const gradNmse = variant.wrt.length ? checkGradients(test, variant, reference, gotGrads, fail) : 0;
+    variant.wrt.forEach((name, i) => {
+      if (reference.formula && gotGrads[i]) onCompared?.(gotGrads[i], reference.formula[name]!);
+    });
     return { failures, nmse, gradNmse };
   } finally {
     program.destroy();
@@ -372,12 +380,18 @@ async function runVariant(
 /**
  * Runs all variants of a case. Throws only when recording or compiling throws.
  *
- * @param options `paths` to run, those of the case by default; `references` shared with other runs of cases of this op.
+ * @param options `paths` to run, those of the case by default; `references` shared with other runs of cases of this op;
+ * `halves`: only with activations in f16; `onCompared` is given each result that has a reference of all its elements.
  */
 export async function runCase(
   gpu: Gpu,
   test: OpCase,
-  options: { paths?: readonly ("flat" | "gpu")[]; references?: References } = {},
+  options: {
+    paths?: readonly ("flat" | "gpu")[];
+    references?: References;
+    halves?: boolean;
+    onCompared?: OnCompared;
+  } = {},
 ): Promise<CaseResult> {
   const references = options.references ?? new Map();
   const own = test.paths ?? ["flat", "gpu"];
@@ -387,8 +401,8 @@ export async function runCase(
   const seen = new Set<string>();
   let nmse = 0;
   let gradNmse = 0;
-  for (const variant of variantsOf(test, gpu, paths)) {
-    const result = await runVariant(gpu, test, variant, seen, references);
+  for (const variant of variantsOf(test, gpu, paths).filter(({ half }) => half || !options.halves)) {
+    const result = await runVariant(gpu, test, variant, seen, references, options.onCompared);
     if (!result) continue;
     variants.push(variant.name);
     failures.push(...result.failures);

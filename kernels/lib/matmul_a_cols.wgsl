@@ -21,3 +21,6 @@ fn fragA(base: vec4u, k: u32, to: u32) -> mat4x4f {
 //!if TY
 fn blockA(id: u32) -> vec2u { return vec2u(id % (TY * MG), id / (TY * MG)); }
 //!end
+//!if SG
+fn blockA(id: u32) -> vec2u { return vec2u(id % (BM / 4u), id / (BM / 4u)); }
+//!end

@@ -25,6 +25,9 @@ fn blockA(id: u32) -> vec2u {
   return vec2u(((id >> 1u) & 3u) | (id / (8u * K8) << 2u), (id & 1u) | ((id >> 2u) & (2u * K8 - 2u)));
 }
 //!end
+//!if SG
+fn blockA(id: u32) -> vec2u { return vec2u(id / 4u, id % 4u); }
+//!end
 
 //!if h
 // LoRA: step j of four rows of h.

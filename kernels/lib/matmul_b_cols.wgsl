@@ -17,6 +17,9 @@ fn fragB(base: vec4u, k: u32, to: u32) -> mat4x4f {
 //!if TX
 fn blockB(id: u32) -> vec2u { return vec2u(id % (TX * NG * GV), id / (TX * NG * GV)); }
 //!end
+//!if SG
+fn blockB(id: u32) -> vec2u { return vec2u(id % (BH * GV / 4u), id / (BH * GV / 4u)); }
+//!end
 
 //!if e
 // LoRA: row j of e, four columns.

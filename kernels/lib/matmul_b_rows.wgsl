@@ -24,6 +24,9 @@ fn blockB(id: u32) -> vec2u {
   return vec2u(((id >> 1u) & 3u) | (id / (8u * K8) << 2u), (id & 1u) | ((id >> 2u) & (2u * K8 - 2u)));
 }
 //!end
+//!if SG
+fn blockB(id: u32) -> vec2u { return vec2u(id / 4u, id % 4u); }
+//!end
 
 //!if e
 // LoRA: step j of four rows of e.

@@ -7,12 +7,14 @@
 import { DataError } from "../core/errors.ts";
 import type { Facts } from "../core/facts.ts";
 import { type Gpu, requestGpu } from "../gpu/device.ts";
+import { describeMatrix } from "../gpu/matrix_units.ts";
 import { markOfPicks, parseTuning, type TuningFile, tuningFor } from "../gpu/tuning.ts";
 import { tuningOf } from "../gpu/tuning_of.ts";
 import { disk, readText } from "../io/fs.ts";
 import { checkPicks } from "../verify/tune.ts";
 import { DAWN } from "./backend.ts";
 import { type Backend, prepareGpu } from "./setup.ts";
+import { say as sayLine } from "./terminal.ts";
 
 /** How a device is opened. */
 export interface DeviceFlags {
@@ -26,28 +28,37 @@ export interface DeviceFlags {
 /**
  * Makes sure of an adapter, installing Mesa's software driver where that may be done, and opens it.
  *
+ * @param say Told of matrix units that are used; that Dawn offers none is a warning.
  * @throws {DeviceError} If there is none.
  */
-export async function openGpu({ software, backend }: Omit<DeviceFlags, "tuning">): Promise<Gpu> {
+export async function openGpu(
+  { software, backend }: Omit<DeviceFlags, "tuning">,
+  say?: (text: string) => void,
+): Promise<Gpu> {
   const prepared = await prepareGpu({ software, backend: backend as Backend });
   // Dawn was asked for a software adapter in its own way.
-  return await requestGpu(
-    prepared.entry,
-    prepared.backend === "dawn" ? { runtime: `Dawn of ${DAWN}` } : { software },
-  );
+  if (prepared.backend !== "dawn") return await requestGpu(prepared.entry, { software });
+  const gpu = await requestGpu(prepared.entry, { runtime: `Dawn of ${DAWN}` });
+  const { matrix } = gpu.caps;
+  if (matrix === undefined) sayLine(`No matrix units: ${gpu.withoutMatrix}. The ordinary kernels compute`);
+  else {
+    const shape = describeMatrix({ ...matrix, operands: "f16", sums: "f32" });
+    say?.(`Matrix units of ${shape} compute products under --precision f16`);
+  }
+  return gpu;
 }
 
 /**
  * How a command opens its device when its inputs are read; a file of `tune` is read at once.
  *
- * @param say Told which file is used. What is returned throws {@linkcode ConfigError} if it was made for another device.
+ * @param say Told which file is used, and of matrix units. What is returned throws {@linkcode ConfigError} if it was made for another device.
  * @throws {DataError | FormatError} If it is missing or damaged.
  */
 export function gpuOpener({ tuning, ...of }: DeviceFlags, say?: (text: string) => void): () => Promise<Gpu> {
-  if (tuning === undefined) return () => openGpu(of);
+  if (tuning === undefined) return () => openGpu(of, say);
   const made = readTuning(tuning);
   return async () => {
-    const gpu = await openGpu(of);
+    const gpu = await openGpu(of, say);
     try {
       const measured = tuningFor(made, tuning, tuningOf(gpu));
       say?.(`Kernels as measured: ${tuning} (mark ${measured.mark}), ${made.classes.length} classes of shapes`);

@@ -7,6 +7,8 @@
 
 import { DeviceError, KernelError } from "../core/errors.ts";
 import { adapterHint, hostGpu } from "../host/gpu.ts";
+import { provesUnits } from "./matrix_probe.ts";
+import { MATRIX_FEATURE, type MatrixUnits, usableUnits } from "./matrix_units.ts";
 import type { Tuning } from "./tuning.ts";
 
 /** Limits the engine asks for; each is clamped to what the adapter offers. */
@@ -24,7 +26,7 @@ const WANTED_LIMITS: Readonly<Record<string, number>> = {
 const WANTED_ALIGNMENTS: readonly string[] = ["minStorageBufferOffsetAlignment", "minUniformBufferOffsetAlignment"];
 
 /** Features the engine uses where they exist. */
-export type Feature = "shader-f16" | "subgroups" | "timestamp-query";
+export type Feature = "shader-f16" | "subgroups" | "timestamp-query" | "chromium-experimental-subgroup-matrix";
 
 /** 128 cores with 8 warps each; every invocation of a product has 16 or 64 independent sums. */
 const INVOCATIONS = 2 ** 15;
@@ -32,7 +34,7 @@ const INVOCATIONS = 2 ** 15;
 /** GPUs that share the memory of the host or have few registers an invocation; what is measured of them takes tiles of 64. */
 const SMALL_TILES = /apple|intel|iris|arc\(tm\)|adreno|qualcomm|mali|arm\b|powervr|radeon(\(tm\))? graphics|videocore/i;
 
-const FEATURES: readonly Feature[] = ["shader-f16", "subgroups", "timestamp-query"];
+const FEATURES: readonly Feature[] = ["shader-f16", "subgroups", "timestamp-query", MATRIX_FEATURE];
 
 /** Limits that plans and kernels depend on. */
 export type DeviceLimits = Readonly<
@@ -71,6 +73,8 @@ export interface Caps {
    * Told by the adapter's name, since nothing else tells it; a measurement (`tuning`) goes before.
    */
   readonly largestTile: 64 | 128;
+  /** Matrix units that products of f16 go by; undefined where there are none, or none that the kernels can use. */
+  readonly matrix: MatrixUnits | undefined;
   /** What was granted. */
   readonly limits: DeviceLimits;
 }
@@ -99,6 +103,8 @@ export class Gpu {
   readonly #health: Health;
   /** What the runtime tells of vendor, architecture and device, and the runtime itself. */
   driver = "unknown";
+  /** Why matrix units are not used; empty where they are. */
+  withoutMatrix = "";
   /** Pipelines by WGSL text; filled by `pipelines.ts`. */
   readonly pipelines: Map<string, Promise<GPUComputePipeline>> = new Map();
   /** Bind-group layouts by access pattern; filled by `pipelines.ts`. */
@@ -120,6 +126,7 @@ export class Gpu {
   ) {
     if (shared) {
       this.driver = shared.driver;
+      this.withoutMatrix = shared.withoutMatrix;
       this.#health = shared.#health;
       this.pipelines = shared.pipelines;
       this.layouts = shared.layouts;
@@ -239,8 +246,9 @@ async function requestDevice(adapter: GPUAdapter, options: GpuOptions): Promise<
     );
   }
   for (const name of WANTED_ALIGNMENTS) requiredLimits[name] = offered[name] ?? 256;
+  const offers = adapter.features as unknown as ReadonlySet<string>;
   let requiredFeatures = FEATURES.filter((name) =>
-    !options.without?.includes(name) && (name === "subgroups" || adapter.features.has(name))
+    !options.without?.includes(name) && (name === "subgroups" || offers.has(name))
   ) as GPUFeatureName[];
   for (;;) {
     try {
@@ -273,6 +281,17 @@ async function compiles(device: GPUDevice, code: string): Promise<boolean> {
 const PROBE = (head: string, body: string): string =>
   `${head}@group(0) @binding(0) var<storage, read_write> y: array<f32>;
 @compute @workgroup_size(32) fn main(@builtin(local_invocation_index) i: u32) { y[i] = ${body}; }`;
+
+/** The matrix units that products will go by, proved; else why there are none. */
+async function matrixOf(adapter: GPUAdapter, device: GPUDevice, f16: boolean): Promise<MatrixUnits | string> {
+  const usable = usableUnits(adapter);
+  if (typeof usable === "string") return usable;
+  if (!f16 || !(device.features as unknown as Set<string>).has(MATRIX_FEATURE)) {
+    return "the device was not granted them";
+  }
+  for (const units of usable) if (await provesUnits(device, units)) return units;
+  return "they do not multiply as the kernels need it";
+}
 
 /**
  * Opens a device with everything the engine can use of it.
@@ -317,6 +336,7 @@ export async function requestGpu(
       return [name, Math.min(own, options.limits?.[name as keyof DeviceLimits] ?? own)];
     }),
   ) as Record<keyof DeviceLimits, number>;
+  const matrix = await matrixOf(adapter, device, f16);
   const caps: Caps = {
     f16,
     subgroups: plain || enabled,
@@ -326,9 +346,11 @@ export async function requestGpu(
     flat: options.flat ?? software,
     invocations: INVOCATIONS,
     largestTile: SMALL_TILES.test(`${info.vendor} ${info.description}`) ? 64 : 128,
+    matrix: typeof matrix === "string" ? undefined : matrix,
     limits,
   };
   const opened = new Gpu(device, caps, info.description || `${info.vendor} ${info.architecture}`.trim());
+  if (typeof matrix === "string") opened.withoutMatrix = matrix;
   const runtime = options.runtime ?? globalThis.navigator?.userAgent ?? "unknown runtime";
   opened.driver = [info.vendor, info.architecture, info.device, runtime].filter(Boolean).join(" ");
   return opened;

@@ -208,5 +208,7 @@ function expanded(kernel: Kernel, variant: Variant): string {
   const body = [kernel.source, ...kernel.libs].flatMap((text) =>
     rewrite(text.split("\n").filter((line) => !/^\/\/!( |$)/.test(line)), env, kernel.name)
   );
-  return [...declarations(kernel, variant), ...body].join("\n");
+  // What a library wants enabled goes before everything else.
+  const enables = body.filter((line) => line.startsWith("enable "));
+  return [...enables, ...declarations(kernel, variant), ...body.filter((line) => !enables.includes(line))].join("\n");
 }

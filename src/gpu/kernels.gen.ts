@@ -57,11 +57,14 @@ import matmul_bwd_act_wgsl from "../../kernels/matmul_bwd_act.wgsl" with { type:
 import matmul_bwd_columns_wgsl from "../../kernels/matmul_bwd_columns.wgsl" with { type: "text" };
 import matmul_nn_wgsl from "../../kernels/matmul_nn.wgsl" with { type: "text" };
 import matmul_nn_flat_wgsl from "../../kernels/matmul_nn_flat.wgsl" with { type: "text" };
+import matmul_nn_matrix_wgsl from "../../kernels/matmul_nn_matrix.wgsl" with { type: "text" };
 import matmul_nt_wgsl from "../../kernels/matmul_nt.wgsl" with { type: "text" };
 import matmul_nt_flat_wgsl from "../../kernels/matmul_nt_flat.wgsl" with { type: "text" };
+import matmul_nt_matrix_wgsl from "../../kernels/matmul_nt_matrix.wgsl" with { type: "text" };
 import matmul_reduce_wgsl from "../../kernels/matmul_reduce.wgsl" with { type: "text" };
 import matmul_tn_wgsl from "../../kernels/matmul_tn.wgsl" with { type: "text" };
 import matmul_tn_flat_wgsl from "../../kernels/matmul_tn_flat.wgsl" with { type: "text" };
+import matmul_tn_matrix_wgsl from "../../kernels/matmul_tn_matrix.wgsl" with { type: "text" };
 import mmd_bwd_wgsl from "../../kernels/mmd_bwd.wgsl" with { type: "text" };
 import mmd_kernel_wgsl from "../../kernels/mmd_kernel.wgsl" with { type: "text" };
 import negative_binomial_bwd_wgsl from "../../kernels/negative_binomial_bwd.wgsl" with { type: "text" };
@@ -145,9 +148,11 @@ import lib_matmul_b_cols from "../../kernels/lib/matmul_b_cols.wgsl" with { type
 import lib_matmul_b_rows from "../../kernels/lib/matmul_b_rows.wgsl" with { type: "text" };
 import lib_matmul_epilogue from "../../kernels/lib/matmul_epilogue.wgsl" with { type: "text" };
 import lib_matmul_flat from "../../kernels/lib/matmul_flat.wgsl" with { type: "text" };
+import lib_matmul_matrix from "../../kernels/lib/matmul_matrix.wgsl" with { type: "text" };
 import lib_matmul_store from "../../kernels/lib/matmul_store.wgsl" with { type: "text" };
 import lib_matmul_tile from "../../kernels/lib/matmul_tile.wgsl" with { type: "text" };
 import lib_matmul_tiled from "../../kernels/lib/matmul_tiled.wgsl" with { type: "text" };
+import lib_matrix_units from "../../kernels/lib/matrix_units.wgsl" with { type: "text" };
 import lib_middle from "../../kernels/lib/middle.wgsl" with { type: "text" };
 import lib_negative_binomial from "../../kernels/lib/negative_binomial.wgsl" with { type: "text" };
 import lib_patch from "../../kernels/lib/patch.wgsl" with { type: "text" };
@@ -1123,6 +1128,23 @@ export const matmul_nn_flat: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; y?: 
   touch: {},
 };
 
+/** matmul_nn by matrix units: operands rounded to f16, sums in f32. */
+export const matmul_nn_matrix: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; y?: "out"; part?: "out" }, { alpha: number }, Record<never, never>> = {
+  name: "matmul_nn_matrix",
+  source: matmul_nn_matrix_wgsl,
+  libs: [lib_matmul_matrix, lib_matrix_units, lib_matmul_a_rows, lib_matmul_b_cols, lib_matmul_store, lib_matmul_epilogue, lib_activation],
+  tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"T","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"K"},{"coef":1,"name":"N"}],"elem":"W","pack":4},{"name":"h","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"R"}],"elem":"T","pack":4},{"name":"e","access":"in","optional":true,"dims":[{"coef":1,"name":"R"},{"coef":1,"name":"N"}],"elem":"f32","pack":4},{"name":"y","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"f32","pack":4}],
+  dims: ["B","M","K","N","R","Z"],
+  params: [{"name":"alpha","type":"f32"}],
+  options: {},
+  tune: {"SM":[16,8],"SN":[16,8],"SK":[16,8],"SG":[32,4,8,16,64],"WM":[2,1,4],"WN":[2,1,4],"RM":[2,1,4,8],"RN":[2,1,4,8],"GV":[1],"PAD":[8,0],"LOADS":[1,2,4,8,16]},
+  limits: [],
+  fold: false,
+  grid: (d) => [Math.ceil(d.N!/(d.WN!*d.RN!*d.SN!)), Math.ceil(d.M!/(d.WM!*d.RM!*d.SM!)), d.Z!],
+  flops: (d) => 2*d.B!*d.M!*d.N!*d.K! + 2*d.M!*d.N!*d.R!,
+  touch: {},
+};
+
 /** product with a stored transposed, as nn.Linear keeps weights, and everything that may follow it. */
 export const matmul_nt: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; bias?: "in"; gamma?: "in"; residual?: "in"; y?: "out"; pre?: "out"; part?: "out" }, { alpha: number }, { act: "none" | "gelu" | "silu" | "swiglu" }> = {
   name: "matmul_nt",
@@ -1153,6 +1175,23 @@ export const matmul_nt_flat: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; bias
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.M!/(d.LM!*d.MG!*4)), Math.ceil(d.N!/(d.LN!*d.NG!*d.GV!*4)), d.Z!],
+  flops: (d) => 2*d.B!*d.M!*d.N!*d.K! + 2*d.M!*d.N!*d.R!,
+  touch: {},
+};
+
+/** matmul_nt by matrix units: operands rounded to f16, sums in f32. */
+export const matmul_nt_matrix: Kernel<{ a: "in"; b: "in"; h?: "in"; e?: "in"; bias?: "in"; gamma?: "in"; residual?: "in"; y?: "out"; pre?: "out"; part?: "out" }, { alpha: number }, { act: "none" | "gelu" | "silu" | "swiglu" }> = {
+  name: "matmul_nt_matrix",
+  source: matmul_nt_matrix_wgsl,
+  libs: [lib_matmul_matrix, lib_matrix_units, lib_matmul_a_rows, lib_matmul_b_rows, lib_matmul_store, lib_matmul_epilogue, lib_activation],
+  tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"M"},{"coef":1,"name":"K"}],"elem":"T","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"N"},{"coef":1,"name":"K"}],"elem":"W","pack":4},{"name":"h","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"R"}],"elem":"T","pack":4},{"name":"e","access":"in","optional":true,"dims":[{"coef":1,"name":"N"},{"coef":1,"name":"R"}],"elem":"f32","pack":4},{"name":"bias","access":"in","optional":true,"dims":[{"coef":1,"name":"N"}],"elem":"f32","pack":4},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"F"}],"elem":"f32","pack":4},{"name":"residual","access":"in","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"F"}],"elem":"T","pack":4},{"name":"y","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"F"}],"elem":"T","pack":4},{"name":"pre","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"f32","pack":4}],
+  dims: ["B","M","K","N","R","F","Z"],
+  params: [{"name":"alpha","type":"f32"}],
+  options: {"act":["none","gelu","silu","swiglu"]},
+  tune: {"SM":[16,8],"SN":[16,8],"SK":[16,8],"SG":[32,4,8,16,64],"WM":[2,1,4],"WN":[2,1,4],"RM":[2,1,4,8],"RN":[2,1,4,8],"GV":[1,2],"PAD":[8,0],"LOADS":[1,2,4,8,16]},
+  limits: [],
+  fold: false,
+  grid: (d) => [Math.ceil(d.N!/(d.WN!*d.RN!*d.GV!*d.SN!)), Math.ceil(d.M!/(d.WM!*d.RM!*d.SM!)), d.Z!],
   flops: (d) => 2*d.B!*d.M!*d.N!*d.K! + 2*d.M!*d.N!*d.R!,
   touch: {},
 };
@@ -1204,6 +1243,23 @@ export const matmul_tn_flat: Kernel<{ a: "in"; b: "in"; y?: "out"; part?: "out" 
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.M!/(d.LM!*d.MG!*4)), Math.ceil(d.N!/(d.LN!*d.NG!*4)), d.Z!],
+  flops: (d) => 2*d.B!*d.M!*d.N!*d.K!,
+  touch: {},
+};
+
+/** matmul_tn by matrix units: operands rounded to f16, sums in f32. */
+export const matmul_tn_matrix: Kernel<{ a: "in"; b: "in"; y?: "out"; part?: "out" }, { alpha: number }, Record<never, never>> = {
+  name: "matmul_tn_matrix",
+  source: matmul_tn_matrix_wgsl,
+  libs: [lib_matmul_matrix, lib_matrix_units, lib_matmul_a_cols, lib_matmul_b_cols, lib_matmul_store, lib_matmul_epilogue, lib_activation],
+  tensors: [{"name":"a","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"K"},{"coef":1,"name":"M"}],"elem":"T","pack":4},{"name":"b","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"K"},{"coef":1,"name":"N"}],"elem":"W","pack":4},{"name":"y","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"Z"},{"coef":1,"name":"M"},{"coef":1,"name":"N"}],"elem":"f32","pack":4}],
+  dims: ["B","K","M","N","Z"],
+  params: [{"name":"alpha","type":"f32"}],
+  options: {},
+  tune: {"SM":[16,8],"SN":[16,8],"SK":[16,8],"SG":[32,4,8,16,64],"WM":[2,1,4],"WN":[2,1,4],"RM":[2,1,4,8],"RN":[2,1,4,8],"GV":[1],"PAD":[8,0],"LOADS":[1,2,4,8,16]},
+  limits: [],
+  fold: false,
+  grid: (d) => [Math.ceil(d.N!/(d.WN!*d.RN!*d.SN!)), Math.ceil(d.M!/(d.WM!*d.RM!*d.SM!)), d.Z!],
   flops: (d) => 2*d.B!*d.M!*d.N!*d.K!,
   touch: {},
 };

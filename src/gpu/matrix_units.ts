@@ -41,6 +41,47 @@ export function matrixConfigs(adapter: GPUAdapter): MatrixConfig[] {
   }));
 }
 
+/** Matrix units that the kernels use: f16 operands, f32 sums. */
+export interface MatrixUnits {
+  /** Rows of the first operand. */
+  readonly M: number;
+  /** Columns of the second. */
+  readonly N: number;
+  /** Terms of each sum. */
+  readonly K: number;
+  /** Invocations of a subgroup. */
+  readonly subgroup: number;
+}
+
+/** Extents that tiles of the kernels divide by. */
+const EXTENTS: readonly number[] = [8, 16];
+/** Bytes of workgroup memory that the largest tile takes, of the largest units: more than every device has. */
+const WORKGROUP_BYTES = 17408;
+/** Subgroups that the kernels divide their work by. */
+const SUBGROUPS: readonly number[] = [8, 16, 32, 64];
+
+/** The units of an adapter that the kernels can use, largest first: of several, that does most at once. @returns Or why none. */
+export function usableUnits(adapter: GPUAdapter): MatrixUnits[] | string {
+  const configs = matrixConfigs(adapter);
+  if (configs.length === 0) return "its WebGPU offers none";
+  const { subgroupMinSize, subgroupMaxSize } = adapter.info;
+  if (subgroupMinSize !== subgroupMaxSize || !SUBGROUPS.includes(subgroupMaxSize)) {
+    return `its subgroups have ${subgroupMinSize} to ${subgroupMaxSize} invocations, wanted one of ${
+      SUBGROUPS.join(", ")
+    }`;
+  }
+  const { maxComputeWorkgroupStorageSize: bytes } = adapter.limits;
+  if (bytes < WORKGROUP_BYTES) return `a workgroup has ${bytes} bytes of memory, wanted ${WORKGROUP_BYTES}`;
+  const usable = configs.filter(({ M, N, K, operands, sums }) =>
+    operands === "f16" && sums === "f32" && [M, N, K].every((extent) => EXTENTS.includes(extent))
+  );
+  if (usable.length === 0) {
+    return `it offers ${configs.map(describeMatrix).join(", ")}, wanted f16 to f32 of extents ${EXTENTS.join(" or ")}`;
+  }
+  return usable.sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K)
+    .map(({ M, N, K }) => ({ M, N, K, subgroup: subgroupMaxSize }));
+}
+
 /** A shape for people: `8x8x8 f16 to f32`. */
 export function describeMatrix({ M, N, K, operands, sums }: MatrixConfig): string {
   return `${M}x${N}x${K} ${operands} to ${sums}`;

@@ -11,7 +11,7 @@ import * as kernels from "./kernels.gen.ts";
 import type { TuningOf } from "./tuning.ts";
 
 /** Families of kernels that have variants. */
-const FAMILIES = /^(matmul_(nt|nn|tn|reduce)|attention_(fwd|bwd_query|bwd_key))(_flat|_tall)?$/;
+const FAMILIES = /^(matmul_(nt|nn|tn|reduce)|attention_(fwd|bwd_query|bwd_key))(_flat|_tall|_matrix)?$/;
 
 /** Tells these kernels from those of other versions. */
 function tunedKernels(): string {

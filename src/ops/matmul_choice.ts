@@ -6,7 +6,10 @@
 
 import type { Dtype } from "../core/dtype.ts";
 import type { Gpu } from "../gpu/device.ts";
+import type { MatrixUnits } from "../gpu/matrix_units.ts";
 import { bucketOf } from "../gpu/tuning.ts";
+import { matrixTune, suitsMatrix } from "./matmul_matrix.ts";
+import { MATMUL_VARIANTS } from "./matmul_variants.ts";
 
 /** Stored layouts in BLAS letters: `t` is a matrix whose transpose enters the product. */
 export type Layout = "nt" | "nn" | "tn";
@@ -23,6 +26,8 @@ export interface MatmulExtents {
 export interface MatmulChoice {
   /** By the barrier-free kernels. */
   readonly flat: boolean;
+  /** By matrix units. */
+  readonly matrix: boolean;
   /** Tune constants of the kernel. */
   readonly tune: Readonly<Record<string, number>>;
   /** Slices of the reduction summed by a second kernel; 1 is a single pass. */
@@ -43,6 +48,8 @@ export interface MatmulVariant {
   readonly pair: boolean;
   /** The last extent of every operand is a multiple of four. */
   readonly wide: boolean;
+  /** Matrix units, where they take these operands. */
+  readonly matrix?: MatrixUnits | undefined;
 }
 
 /** Overrides of the choice, for tests and tuning. */
@@ -83,7 +90,7 @@ function slicesOf({ B, K }: MatmulExtents, groups: number, full: number, least: 
  * ten times as long to compile.
  */
 function chooseTiled(extents: MatmulExtents, variant: MatmulVariant, tile?: number): MatmulChoice {
-  const { pair, invocations, largestTile = 128 } = variant;
+  const { pair, invocations, largestTile = 128, matrix } = variant;
   const { M, N } = extents;
   const skinny = Math.min(M, N) <= 32;
   const full = (edge: number): number => invocations / (TILES[edge]!.TX! * TILES[edge]!.TY!);
@@ -95,8 +102,11 @@ function chooseTiled(extents: MatmulExtents, variant: MatmulVariant, tile?: numb
   }
   if (pair && edge === 32) edge = 64;
   const { NG = 1, ...rest } = TILES[edge]!;
-  const tune = { ...rest, NG: pair ? NG / 2 : NG, ...(pair ? { GV: 2 } : {}) };
-  return { flat: false, tune, slices: slicesOf(extents, groupsOf(extents, edge, edge), full(edge), 256) };
+  const tune = matrix
+    ? matrixTune(matrix, edge, pair)
+    : { ...rest, NG: pair ? NG / 2 : NG, ...(pair ? { GV: 2 } : {}) };
+  const slices = slicesOf(extents, groupsOf(extents, edge, edge), full(edge), 256);
+  return { flat: false, matrix: matrix !== undefined, tune, slices };
 }
 
 function chooseFlat(extents: MatmulExtents, variant: MatmulVariant, tile?: number): MatmulChoice {
@@ -114,44 +124,14 @@ function chooseFlat(extents: MatmulExtents, variant: MatmulVariant, tile?: numbe
     ? { MG, NG: Math.max(1, across / 2), GV: 2, LN, LM }
     : { MG, NG: across, LN, LM };
   const full = lanes === 8 ? FULL_FLAT : invocations / lanes;
-  return { flat: true, tune, slices: slicesOf(extents, groupsOf(extents, LM * MG * 4, LN * across * 4), full, 512) };
+  const slices = slicesOf(extents, groupsOf(extents, LM * MG * 4, LN * across * 4), full, 512);
+  return { flat: true, matrix: false, tune, slices };
 }
 
 /** The kernel variant for a shape. */
 export function chooseMatmul(e: MatmulExtents, variant: MatmulVariant, override: MatmulOverride = {}): MatmulChoice {
   const choice = (variant.flat ? chooseFlat : chooseTiled)(e, variant, override.tile);
   return override.slices ? { ...choice, slices: override.slices } : choice;
-}
-
-/** A way to compute a product. */
-interface MatmulWay {
-  readonly flat: boolean;
-  readonly tile: number;
-  /** Tune constants beside those of the tile. */
-  readonly tune?: Readonly<Record<string, number>>;
-}
-
-/**
- * Ways to compute a product that are measured, by name: in registers alone, or by tiles in workgroup memory, some with half or
- * twice the steps at a time, some fetched late, which takes fewer registers, one stored by the invocations that read it.
- */
-export const MATMUL_VARIANTS: Readonly<Record<string, MatmulWay>> = {
-  "workgroup 32": { flat: false, tile: 32 },
-  "workgroup 32, 32 steps": { flat: false, tile: 32, tune: { K8: 4, LOADS: 2 } },
-  "workgroup 64": { flat: false, tile: 64 },
-  "workgroup 64, 8 steps": { flat: false, tile: 64, tune: { K8: 1, LOADS: 1 } },
-  "workgroup 64, not ahead": { flat: false, tile: 64, tune: { AHEAD: 0 } },
-  "workgroup 64, own": { flat: false, tile: 64, tune: { OWN: 1 } },
-  "workgroup 128": { flat: false, tile: 128 },
-  "workgroup 128, not ahead": { flat: false, tile: 128, tune: { AHEAD: 0 } },
-  "registers 4": { flat: true, tile: 4 },
-  "registers 8": { flat: true, tile: 8 },
-  "registers 16": { flat: true, tile: 16 },
-};
-
-/** Names of the ways that are measured on a device: 256 sums an invocation are for CPUs, which spill them to their cache. */
-export function matmulVariants({ caps }: Gpu): string[] {
-  return Object.keys(MATMUL_VARIANTS).filter((name) => caps.software || name !== "registers 16");
 }
 
 /** What a class of products has in common beside its extents. */
@@ -188,12 +168,13 @@ export function matmulOn(
   { pair, override }: { pair: boolean; override: MatmulOverride },
 ): MatmulChoice {
   const { flat, software, invocations, largestTile } = gpu.caps;
-  const variant = { flat, invocations, largestTile, pair, wide: kind.wide };
+  const matrix = suitsMatrix(kind, extents) ? gpu.caps.matrix : undefined;
+  const variant = { flat, invocations, largestTile, pair, wide: kind.wide, matrix };
   const name = override.tile === undefined && kind.wide ? gpu.tuning?.picks.get(matmulClass(kind, extents)) : undefined;
   const picked = name !== undefined && Object.hasOwn(MATMUL_VARIANTS, name) ? MATMUL_VARIANTS[name] : undefined;
   if (!picked) return chooseMatmul(extents, variant, override);
-  const lanes = software ? 8 : 64;
-  const choice = chooseMatmul(extents, { ...variant, flat: picked.flat, lanes }, { ...override, tile: picked.tile });
+  const how = { flat: picked.flat, lanes: software ? 8 : 64, matrix: picked.matrix && matrix } as const;
+  const choice = chooseMatmul(extents, { ...variant, ...how }, { ...override, tile: picked.tile });
   // Pairs of columns take a tile of 64 where one of 32 is picked, which fetches other blocks.
   if (pair && picked.tile === 32) return choice;
   return { ...choice, tune: { ...choice.tune, ...picked.tune } };

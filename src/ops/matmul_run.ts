@@ -8,7 +8,7 @@ import { ConfigError } from "../core/errors.ts";
 import * as k from "../gpu/kernels.gen.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { Tensor } from "../graph/tensor.ts";
-import { type Layout, type MatmulExtents, matmulOn, type MatmulOverride } from "./matmul_choice.ts";
+import { type Layout, type MatmulChoice, type MatmulExtents, matmulOn, type MatmulOverride } from "./matmul_choice.ts";
 
 /** Activation after a linear layer. `swiglu` halves the width: silu(first half) * second half, as timm's SwiGLUPacked. */
 export type Act = "none" | "gelu" | "silu" | "swiglu";
@@ -43,16 +43,19 @@ function product(
   layout: Layout,
   { a, b, h, e, bias, gamma, residual, pre }: Omit<MatmulTensors, "y">,
   out: { y?: Tensor; part?: Tensor },
-  options: { alpha: number; act: Act; flat: boolean; tune: Readonly<Record<string, number>> },
+  options: { alpha: number; act: Act } & Pick<MatmulChoice, "flat" | "matrix" | "tune">,
 ): void {
-  const { alpha, act, flat, tune } = options;
+  const { alpha, act, flat, matrix, tune } = options;
+  const of = <K>(tiled: K, barrierFree: K, units: K): K => flat ? barrierFree : matrix ? units : tiled;
   if (layout === "nt") {
     const tensors = { a, b, h, e, bias, gamma, residual, pre, y: out.y, part: out.part };
-    g.run(flat ? k.matmul_nt_flat : k.matmul_nt, tensors, { alpha, act, tune });
+    g.run(of<typeof k.matmul_nt>(k.matmul_nt, k.matmul_nt_flat, k.matmul_nt_matrix), tensors, { alpha, act, tune });
   } else if (layout === "nn") {
-    g.run(flat ? k.matmul_nn_flat : k.matmul_nn, { a, b, h, e, y: out.y, part: out.part }, { alpha, tune });
+    const tensors = { a, b, h, e, y: out.y, part: out.part };
+    g.run(of<typeof k.matmul_nn>(k.matmul_nn, k.matmul_nn_flat, k.matmul_nn_matrix), tensors, { alpha, tune });
   } else {
-    g.run(flat ? k.matmul_tn_flat : k.matmul_tn, { a, b, y: out.y, part: out.part }, { alpha, tune });
+    const tensors = { a, b, y: out.y, part: out.part };
+    g.run(of<typeof k.matmul_tn>(k.matmul_tn, k.matmul_tn_flat, k.matmul_tn_matrix), tensors, { alpha, tune });
   }
 }
 
@@ -82,11 +85,11 @@ export function runMatmul(
   // Sums leave as f32 whatever the activations are: a weight gradient under f16 activations needs no second pass.
   const raw = slices > 1 || y.dtype !== factors.a.dtype;
   const pair = act === "swiglu" && !raw;
-  const { flat, tune } = matmulOn(g.gpu, kind, extents, { pair, override });
-  if (!raw) return product(g, layout, tensors, { y }, { alpha, act, flat, tune });
+  const choice = matmulOn(g.gpu, kind, extents, { pair, override });
+  if (!raw) return product(g, layout, tensors, { y }, { alpha, act, ...choice });
   const plain = slices === 1 && y.dtype === "f32" && act === "none" && !bias && !gamma && !residual && !pre;
   const part = plain ? y : g.tensor([slices * B, M, N], "f32", "matmul.part");
-  product(g, layout, factors, { part }, { alpha, act: "none", flat, tune });
+  product(g, layout, factors, { part }, { alpha, act: "none", ...choice });
   if (plain) return;
   const sums = { part: part.reshape([slices, B * M, N]), bias, gamma, residual, pre };
   const flatY = y.reshape([-1, act === "swiglu" ? N / 2 : N]);

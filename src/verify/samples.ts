@@ -167,5 +167,5 @@ export const SAMPLED: readonly string[] = Object.keys(SAMPLERS);
 
 /** Samples of a kernel, or of one of the same interface; undefined where there are none. */
 export function samplerOf(kernel: string): Sampler | undefined {
-  return SAMPLERS[kernel.replace(/_(flat|tall)$/, "")];
+  return SAMPLERS[kernel.replace(/_(flat|tall|matrix)$/, "")];
 }

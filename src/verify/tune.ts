@@ -18,8 +18,9 @@ import { Store } from "../graph/store.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { crossAttention, selfAttention } from "../ops/attention.ts";
 import { ATTENTION_VARIANTS, attentionVariants, parseAttentionClass } from "../ops/attention_choice.ts";
-import { MATMUL_VARIANTS, matmulVariants, parseMatmulClass } from "../ops/matmul_choice.ts";
+import { parseMatmulClass } from "../ops/matmul_choice.ts";
 import { runMatmul } from "../ops/matmul_run.ts";
+import { MATMUL_VARIANTS, matmulVariants } from "../ops/matmul_variants.ts";
 import type { RecordedPlan } from "./plans.ts";
 import type { TuneClock } from "./tune_clock.ts";
 

@@ -98,6 +98,17 @@ export const cases: readonly OpCase[] = [
   ] as const).map(([layout, extents, tuned]) =>
     of(layout, extents, { name: `${tuned} split`, slices: 2, wrt: [], paths: ["gpu"], tuned })
   ),
+  ...(["nt", "nn"] as const).map((layout) =>
+    of(layout, [1, 132, 132, 40], {
+      name: "matrix 128 split",
+      slices: 2,
+      wrt: [],
+      paths: ["gpu"],
+      tuned: "matrix 128",
+      f16: ["a"],
+      weights: ["b"],
+    })
+  ),
   of("nt", [1, 1, 257, 512], { name: "one row" }),
   of("nt", [1, 197, 8, 96], { name: "rank 8" }),
   ...([

@@ -516,6 +516,8 @@ export const CASE_NAMES: readonly string[] = [
   "matmul: nt workgroup 128 split 132x132x40",
   "matmul: nn workgroup 128 split 132x132x40",
   "matmul: nn registers 8 split 68x72x40",
+  "matmul: nt matrix 128 split 132x132x40",
+  "matmul: nn matrix 128 split 132x132x40",
   "matmul: nt one row 1x257x512",
   "matmul: nt rank 8 197x8x96",
   "matmul: nt encoder 197x768x768",

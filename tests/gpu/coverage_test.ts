@@ -10,7 +10,7 @@ import type { Variant } from "../../src/gpu/expand.ts";
 import { ENCODERS } from "../../src/models/encoder_registry.ts";
 import type { EncoderSpec } from "../../src/models/encoder_spec.ts";
 import { attentionVariants } from "../../src/ops/attention_choice.ts";
-import { MATMUL_VARIANTS, matmulVariants } from "../../src/ops/matmul_choice.ts";
+import { MATMUL_VARIANTS, matmulVariants } from "../../src/ops/matmul_variants.ts";
 import type { OpCase } from "../case.ts";
 import { index } from "../cases/index.gen.ts";
 import { CASE_NAMES } from "../cases/names.gen.ts";
@@ -28,6 +28,14 @@ function gpuLike(gpu: Gpu, f16: boolean, largestTile: 64 | 128 = 128): Gpu {
     maxStorageBuffersPerShaderStage: 8,
   };
   return gpu.withCaps({ flat: false, software: false, f16, largestTile, limits });
+}
+
+/** The units of the adapter on which their kernels are run; others differ in constants alone. */
+const UNITS = { M: 8, N: 8, K: 8, subgroup: 8 } as const;
+
+/** The same device with matrix units, which products of f16 go by. */
+function withUnits(gpu: Gpu): Gpu {
+  return gpu.caps.f16 ? gpu.withCaps({ matrix: UNITS }) : gpu;
 }
 
 function addPlan(texts: Texts, recorded: RecordedPlan | undefined): void {
@@ -48,6 +56,7 @@ function encoderTexts(texts: Texts, gpu: Gpu, spec: EncoderSpec): void {
     // Devices of smaller tiles take them where others take the largest.
     embedTexts(texts, gpuLike(gpu, f16, 64), spec, dtype, 64);
   }
+  for (const batch of [1, 64, 256]) embedTexts(texts, withUnits(gpuLike(gpu, true)), spec, "f16", batch);
 }
 
 /** What `coverage.ts` beside a method's tests exports. */
@@ -80,6 +89,7 @@ function wantedTexts(gpu: Gpu): Texts {
   for (const { name, coverage } of METHODS) {
     const before = texts.size;
     coverage(texts, { specs, gpuLike: (f16, largestTile) => gpuLike(gpu, f16, largestTile) });
+    coverage(texts, { specs, gpuLike: (f16, largestTile) => withUnits(gpuLike(gpu, f16, largestTile)) });
     const more = texts.size - before;
     assert.ok(more > 10, `only ${more} texts were found: the plans of ${name} are no longer recorded`);
   }
@@ -91,10 +101,11 @@ function runTexts(gpu: Gpu): Map<string, Set<OpCase>> {
   const ran = new Map<string, Set<OpCase>>();
   for (const test of (Object.values(index) as (readonly OpCase[])[]).flat()) {
     if (test.benchOnly) continue;
-    for (const f16 of gpu.caps.f16 ? [true, false] : [false]) {
-      for (const text of caseTexts(gpu.withCaps({ f16 }), test)) {
-        ran.set(text, (ran.get(text) ?? new Set()).add(test));
-      }
+    const devices = (gpu.caps.f16 ? [true, false] : [false]).map((f16) => gpu.withCaps({ f16 }));
+    // By matrix units only under `deno task test:matrix`.
+    if (test.f16) devices.push(withUnits(gpu));
+    for (const text of devices.flatMap((device) => [...caseTexts(device, test)])) {
+      ran.set(text, (ran.get(text) ?? new Set()).add(test));
     }
   }
   return ran;
@@ -108,12 +119,14 @@ function featuresOf({ T, weights, present, options }: Variant): string[] {
 
 /** A family of kernels and one way to compute it that the tuner may pick on a GPU, as a dispatch shows them. */
 function pickOf(name: string, { tune }: Variant): { family: string; way: string } | undefined {
-  const [, family, kind] = /^(matmul_(?:nt|nn|tn)|attention_(?:fwd|bwd_query|bwd_key))(_flat|_tall)?$/.exec(name) ?? [];
+  const [, family, kind] =
+    /^(matmul_(?:nt|nn|tn)|attention_(?:fwd|bwd_query|bwd_key))(_flat|_tall|_matrix)?$/.exec(name) ?? [];
   if (family === undefined) return undefined;
   if (family.startsWith("attention")) {
     const tiles = kind ? "workgroup 64" : tune.KEEP ? "workgroup, kept" : "workgroup";
     return { family, way: kind === "_flat" ? `registers ${tune.LR}` : tiles };
   }
+  if (kind === "_matrix") return { family, way: `matrix ${tune.WM! * tune.RM! * tune.SM!}` };
   if (kind) return { family, way: `registers ${tune.MG! * 4}` };
   const tile = tune.TY! * tune.MG! * 4;
   const loops = Object.entries(MATMUL_VARIANTS).filter(([, way]) => !way.flat && way.tile === tile);
@@ -135,8 +148,10 @@ const OF_THE_LOOP = new Set(["h", "e", "swiglu"]);
 function untriedPicks(gpu: Gpu, wanted: Texts): string[] {
   const tried = new Set<string>();
   for (const test of (Object.values(index) as (readonly OpCase[])[]).flat().filter(({ benchOnly }) => !benchOnly)) {
-    for (const path of ["gpu", "flat"] as const) {
-      for (const { name, variant } of caseVariants(gpu, test, path)) {
+    for (const path of ["gpu", "flat", "matrix"] as const) {
+      const [device, kernels] = path === "matrix" ? [withUnits(gpu), "gpu"] as const : [gpu, path] as const;
+      if (path === "matrix" && !test.f16) continue;
+      for (const { name, variant } of caseVariants(device, test, kernels)) {
         const pick = pickOf(name, variant);
         for (const feature of pick ? featuresOf(variant) : []) tried.add(`${pick!.family} ${pick!.way} ${feature}`);
         if (variant.tune.LN! * variant.tune.LM! === 64) tried.add(`${pick!.family} ${pick!.way} 64 invocations`);
@@ -144,7 +159,7 @@ function untriedPicks(gpu: Gpu, wanted: Texts): string[] {
     }
   }
   const waysOf = (family: string) => {
-    if (family.startsWith("matmul")) return matmulVariants(gpuLike(gpu, true));
+    if (family.startsWith("matmul")) return matmulVariants(withUnits(gpuLike(gpu, true)));
     return attentionVariants(family === "attention_fwd" ? "forward" : "key").filter((name) => name !== "registers");
   };
   const missing = new Set<string>();
@@ -154,7 +169,11 @@ function untriedPicks(gpu: Gpu, wanted: Texts): string[] {
     if (!pick || (pick.family.startsWith("matmul") && variant.vec !== 4)) continue;
     for (const way of waysOf(pick.family)) {
       // Pairs of columns take tiles of 64 at least.
-      if (variant.options.act === "swiglu" && way.startsWith("workgroup 32")) continue;
+      if (variant.options.act === "swiglu" && /^(workgroup|matrix) 32/.test(way)) continue;
+      // Matrix units take f16, and f32 beside it.
+      if (way.startsWith("matrix") && (variant.T === "f32" || Object.values(variant.weights).includes("bf16"))) {
+        continue;
+      }
       const lanes = way.startsWith("registers") && pick.family.startsWith("matmul") ? ["64 invocations"] : [];
       const ofLoop = MATMUL_VARIANTS[way]?.tune !== undefined;
       for (const feature of [...featuresOf(variant), ...lanes]) {
