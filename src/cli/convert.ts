@@ -15,6 +15,7 @@ import * as scores from "./convert_scores.ts";
 import * as spatialdata from "./convert_spatialdata.ts";
 import * as st from "./convert_st.ts";
 import * as visium from "./convert_visium.ts";
+import * as volume from "./convert_volume.ts";
 import * as xenium from "./convert_xenium.ts";
 import * as weights from "./convert_weights.ts";
 
@@ -39,13 +40,14 @@ const CONVERSIONS: Readonly<Record<string, Conversion>> = {
   scores,
   features,
   overlay,
+  volume,
 };
 
 /** Name of the command. */
 export const name = "convert";
 /** What it does. */
 export const summary =
-  "write weights as safetensors, add an adapter to its base, bring sections into HEST's layout, cut patches again, write SpatialData, score gene sets, features into others, draw scores";
+  "write weights as safetensors, add an adapter to its base, bring sections into HEST's layout, cut patches again, write SpatialData, score gene sets, features and volumes into others, draw scores";
 /** Its words. */
 export const words: string = Object.entries(CONVERSIONS).map(([what, { usage }]) => `${what} ${usage}`).join(" | ");
 /** One example. */

@@ -16,7 +16,7 @@ import { print, printJson } from "./terminal.ts";
 /** Name of the command. */
 export const name = "inspect";
 /** What it does. */
-export const summary = "say what is in a weights file, adapter, SEAL checkpoint, HDF5 file or slide";
+export const summary = "say what is in a weights file, adapter, SEAL checkpoint, HDF5 file, slide or volume";
 /** Its words. */
 export const words = "PATH";
 /** One example. */

@@ -56,7 +56,7 @@ const SYS: readonly string[] = ["statfs", "uid", "hostname", "osRelease", "syste
 const HUB_HOSTS: readonly string[] = ["huggingface.co", "*.huggingface.co", "*.hf.co"];
 
 /** Endings of outputs that are a file. */
-const FILE = /\.(?:h5|h5ad|safetensors|npy|csv|json|html|png|pth)$/;
+const FILE = /\.(?:h5|h5ad|safetensors|npy|csv|json|html|png|pth|nii|tiff?)$/;
 
 /** The words of a command line, as far as they can be told without the command's table of flags. */
 export class Line {
@@ -103,8 +103,9 @@ export class Line {
 /** Outputs of commands that write not to `--out` alone: folders, or files by their endings. */
 const OUTPUTS: Readonly<Record<string, (line: Line) => string[] | Promise<string[]>>> = {
   convert: (line) => {
-    const last = line.words[0] === "features"
-      ? featuresOut(line)
+    const valued = SECOND_WORD[line.words[0] ?? ""];
+    const last = valued !== undefined
+      ? secondWord(line, valued)
       : line.words.filter((word) => word.endsWith(".safetensors")).slice(-1);
     return [...line.values("out"), ...last];
   },
@@ -117,9 +118,15 @@ const OUTPUTS: Readonly<Record<string, (line: Line) => string[] | Promise<string
   train: trainOutputs,
 };
 
-/** The folder of `convert features IN OUT`: the second word that is no flag's value. */
-function featuresOut(line: Line): string[] {
-  const values = ["to", "mpp"].flatMap((flag) => line.values(flag));
+/** Conversions `IN OUT`, and their flags whose values are words. */
+const SECOND_WORD: Readonly<Record<string, readonly string[]>> = {
+  features: ["to", "mpp"],
+  volume: ["spacing", "axes", "level", "channels", "resample", "window", "zarr"],
+};
+
+/** OUT of `convert features|volume IN OUT`: the second word that is no flag's value. */
+function secondWord(line: Line, flags: readonly string[]): string[] {
+  const values = flags.flatMap((flag) => line.values(flag));
   return line.words.slice(1).filter((word) => !values.includes(word)).slice(1, 2);
 }
 

@@ -6,6 +6,7 @@
 
 import { DataError } from "../core/errors.ts";
 import { disk, openFile } from "../io/fs.ts";
+import { isVolume } from "./inspect_volume.ts";
 import { isNamedSlide } from "../slides/slide_inputs.ts";
 import { HEAD_BYTES, type Inspection, type InspectOptions, type Inspector, type Target } from "./inspection.ts";
 
@@ -19,6 +20,7 @@ interface Format {
 /** The first that fits is taken. */
 const FORMATS: readonly Format[] = [
   { kind: "adapter", is: holds("adapter_config.json"), load: () => import("./inspect_adapter.ts") },
+  { kind: "volume", is: isVolume, load: () => import("./inspect_volume.ts") },
   { kind: "HDF5", is: isHdf5, load: () => import("./inspect_h5.ts") },
   { kind: "slide", is: isImageFile, load: () => import("./inspect_slide.ts") },
   // Whatever else a file is, reading it as weights says so.

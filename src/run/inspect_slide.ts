@@ -4,10 +4,12 @@
  * @module
  */
 
-import { openSlide } from "../data/image/slide.ts";
+import { DataError } from "../core/errors.ts";
+import { openSlide, type Slide } from "../data/image/slide.ts";
 import { openFile } from "../io/fs.ts";
 import { TURNS } from "../io/image/orientation.ts";
 import { isTiff } from "../io/image/tiff.ts";
+import { inspect as inspectVolume } from "./inspect_volume.ts";
 import { first, type Inspection, type InspectOptions, type Target } from "./inspection.ts";
 import { count, formatBytes } from "../core/text_table.ts";
 
@@ -20,9 +22,18 @@ const SOURCES = {
 } as const;
 
 /** Looks into a slide. */
-export async function inspect({ path, head, bytes }: Target, { limit }: InspectOptions): Promise<Inspection> {
+export async function inspect(target: Target, options: InspectOptions): Promise<Inspection> {
+  const { path, head, bytes } = target;
+  const { limit } = options;
   const format = isTiff(head) ? "TIFF" : head[0] === 0xff ? "JPEG" : "PNG";
-  const slide = await openSlide(await openFile(path));
+  let slide: Slide;
+  try {
+    slide = await openSlide(await openFile(path));
+  } catch (error) {
+    // A stack is no slide and may be a volume.
+    if (!(error instanceof DataError) || error.code !== "image-stack") throw error;
+    return await inspectVolume(target, options);
+  }
   try {
     const { levels, pixelSize, associated, orientation, notes } = slide;
     const { width, height } = levels[0]!;

@@ -43,11 +43,6 @@ const LARGE = 1 << 26;
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Whether a folder is Zarr. */
-export function isZarrFolder(names: readonly string[]): boolean {
-  return names.some((name) => name === ".zattrs" || name === ".zgroup" || name === "zarr.json");
-}
-
 /**
  * Opens an image of OME-Zarr.
  *

@@ -10,7 +10,9 @@ import { type Disk, readBytes } from "../io/disk.ts";
 import { isTiff } from "../io/image/tiff_ifd.ts";
 import { parentOf, trimmed } from "../io/output.ts";
 import type { FoundVolume, VolumeLevel } from "./found.ts";
+import { isBdvXml } from "./bdv.ts";
 import { isRawHeader } from "./raw.ts";
+import { isSlice } from "./slices.ts";
 import { boxSize, type Volume, volumeFrom, type Voxels, voxelsOf, type Zyx } from "./volume.ts";
 
 /** Orders of axes that a file may have them in, whatever it calls them. */
@@ -46,13 +48,15 @@ export interface OpenVolume extends Volume {
 /** Spacings of anything that is a tissue, µm: a tenth of what light resolves, and a section in ten. */
 const BELIEVABLE: readonly [number, number] = [0.01, 2000];
 
+/** Names that make a folder Zarr. */
+const ZARR: readonly string[] = [".zattrs", ".zgroup", "zarr.json"];
+
 /** What kind of volume lies at a path; undefined where it is none. */
 export function volumeKind(disk: Disk, path: string): keyof typeof OPENERS | undefined {
   const entry = disk.look(path);
   if (entry === undefined) return undefined;
   if (entry.kind === "folder") {
-    if (entry.names.some((name) => name === ".zattrs" || name === ".zgroup" || name === "zarr.json")) return "zarr";
-    return entry.names.some((name) => /\.(?:png|jpe?g|tiff?)$/i.test(name)) ? "slices" : undefined;
+    return entry.names.some((name) => ZARR.includes(name)) ? "zarr" : entry.names.some(isSlice) ? "slices" : undefined;
   }
   const file = disk.open(path, "read");
   const head = new Uint8Array(1 << 16);
@@ -65,7 +69,7 @@ export function volumeKind(disk: Disk, path: string): keyof typeof OPENERS | und
   if (/\.nii(?:\.gz)?$/i.test(path)) return "nifti";
   if (isTiff(head)) return "tiff";
   if (head[0] === 0x89 && text.startsWith("HDF", 1)) return "bdv";
-  if (/^\s*</.test(text) && /<SpimData[\s>]/.test(text)) return "bdv";
+  if (/^\s*</.test(text) && isBdvXml(text)) return "bdv";
   if (/\.json$/i.test(path)) return isRawHeader(text) ? "raw" : undefined;
   const header = path.replace(/\.[^./\\]*$/, ".json");
   const beside = /\.(?:raw|bin|dat)$/i.test(path) && disk.look(header)?.kind === "file";

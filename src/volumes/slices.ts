@@ -35,14 +35,14 @@ interface Slice {
   readonly voxels: Voxels;
 }
 
-/** Whether a folder holds slices. */
-export function isSliceFolder(names: readonly string[]): boolean {
-  return names.some((name) => ENDING.test(name));
+/** Whether a file is one of a folder's slices, by its name. */
+export function isSlice(name: string): boolean {
+  return ENDING.test(name) && !name.startsWith(".");
 }
 
 /** Slices in the order of their numbers. @throws {DataError} If one is missing or there twice. */
 export function orderSlices(folder: string, names: readonly string[]): string[] {
-  const images = names.filter((name) => ENDING.test(name) && !name.startsWith("."));
+  const images = names.filter(isSlice);
   if (images.length === 1) return images;
   const numbered = images.map((name) => ({
     name,

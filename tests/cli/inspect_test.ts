@@ -251,3 +251,25 @@ Deno.test("inspect takes what is named as a slide for one: empty, cut short, no 
     }
   });
 });
+
+Deno.test("inspect says voxels, spacing, channels and levels of a volume of any format, and what spacing it lacks", async () => {
+  const volumes = `${FIXTURES}volumes/`;
+  for (
+    const [name, format, spacing] of [
+      ["bdv.xml", "BigDataViewer HDF5", [2, 0.5, 0.5]],
+      ["bdv.h5", "BigDataViewer HDF5", [2, 0.5, 0.5]],
+      ["v4_blosc.zarr", "OME-Zarr 0.4", [4, 0.5, 0.5]],
+      ["v5_shard.zarr", "OME-Zarr 0.5", [4, 0.5, 0.5]],
+      ["ome.ome.tif", "TIFF stack", [2, 0.25, 0.25]],
+      ["imagej.tif", "TIFF stack", [3, 0.5, 0.5]],
+      ["slices16", "folder of slices", [10, 0.5, 0.5]],
+      ["u16_big.nii", "NIfTI-1", [4, 1, 1]],
+    ] as const
+  ) {
+    const found = await inspect(`${volumes}${name}`);
+    assert.deepEqual([found.kind, found.format, found.shape, found.spacing], ["volume", format, [5, 12, 10], spacing], name);
+  }
+  const { out } = await seal("inspect", `${volumes}no_unit.nii`);
+  assert.match(out, /unknown: its unit of space has code 0[^]*give --spacing Z,Y,X in µm/);
+  assert.match((await seal("inspect", `${volumes}bdv.xml`)).out, /1 +5 x 6 x 5 +2 x 1 x 1/);
+});

@@ -4,7 +4,13 @@ expected.json what these libraries read in them.
     pip install nibabel h5py zarr tifffile imagecodecs numpy pillow
     python tests/python/volumes.py
 
-With --check DIR it reads what `convert volume` wrote to DIR and prints how it compares.
+With --check DIR it reads what `convert volume` wrote to DIR and prints how it compares, as in tests/fixtures/volumes.txt:
+
+    for f in i16_scaled.nii.gz u8_scaled.nii f32_channels.nii bdv.h5 v5_zstd.zarr ome.ome.tif imagej.tif slices16; do
+      for e in nii ome.zarr ome.tif; do deno task convert volume tests/fixtures/volumes/$f DIR/${f%%.*}.$e; done
+    done
+    for f in v5_shard.zarr bdv.h5; do deno task convert volume tests/fixtures/volumes/$f DIR/${f%%.*}.v4.zarr --zarr 0.4; done
+    python tests/python/volumes.py --check DIR
 """
 
 import json
