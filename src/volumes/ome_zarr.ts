@@ -9,7 +9,7 @@
 import { ByteCache } from "../core/byte_cache.ts";
 import { ConfigError } from "../core/errors.ts";
 import type { Disk } from "../io/disk.ts";
-import { type ZarrArray, type ZarrElements, ZarrFolder } from "../io/zarr.ts";
+import { type ZarrArray, type ZarrElements, ZarrFolder } from "../io/zarr/zarr.ts";
 import { type DenseLayout, readDense } from "./dense_file.ts";
 import { checkShape, type FoundVolume, positiveSpacing, volumeError, type VolumeLevel } from "./found.ts";
 import { channelNames } from "./nifti.ts";

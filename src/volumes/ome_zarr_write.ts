@@ -11,7 +11,7 @@
 
 import { crc32, deflate } from "../host/zlib.ts";
 import { VERSION } from "../core/version.ts";
-import { ZarrFolder } from "../io/zarr.ts";
+import { ZarrFolder } from "../io/zarr/zarr.ts";
 import { zarrBoxes } from "./ome_zarr.ts";
 import type { FolderDisk, VolumeSink } from "./sink.ts";
 import { boxesOf, boxSize, type VolumeShape, type Voxels, voxelsOf, type VoxelType, type Zyx } from "./volume.ts";

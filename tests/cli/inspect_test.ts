@@ -267,7 +267,11 @@ Deno.test("inspect says voxels, spacing, channels and levels of a volume of any 
     ] as const
   ) {
     const found = await inspect(`${volumes}${name}`);
-    assert.deepEqual([found.kind, found.format, found.shape, found.spacing], ["volume", format, [5, 12, 10], spacing], name);
+    assert.deepEqual(
+      [found.kind, found.format, found.shape, found.spacing],
+      ["volume", format, [5, 12, 10], spacing],
+      name,
+    );
   }
   const { out } = await seal("inspect", `${volumes}no_unit.nii`);
   assert.match(out, /unknown: its unit of space has code 0[^]*give --spacing Z,Y,X in µm/);

@@ -143,7 +143,9 @@ Deno.test("outputs are granted where they go, and nothing above what must be mad
     deepEqual(await written("convert", "volume", "v.nii", "--spacing", "4,1,1", `${folder}/real/v.ome.tif`), [
       `${folder}/real`,
     ]);
-    deepEqual(await written("convert", "volume", "v.nii", `${folder}/v.ome.zarr`, "--axes", "xyz"), [`${folder}/v.ome.zarr`]);
+    deepEqual(await written("convert", "volume", "v.nii", `${folder}/v.ome.zarr`, "--axes", "xyz"), [
+      `${folder}/v.ome.zarr`,
+    ]);
     deepEqual(await written("report", `${folder}/real`, "--quiet"), [`${folder}/real`]);
     deepEqual(
       new Set(await written("evaluate", "--cache", `${folder}/f`, "--out", `${folder}/o`)),

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { FormatError, LimitError } from "../../src/core/errors.ts";
 import { deflate } from "../../src/host/zlib.ts";
 import { disk } from "../../src/io/fs.ts";
-import { ZarrFolder } from "../../src/io/zarr.ts";
+import { ZarrFolder } from "../../src/io/zarr/zarr.ts";
 import { FIXTURES } from "../volumes/fixtures.ts";
 
 Deno.test("ZarrFolder: groups, attributes and arrays of both versions", async () => {

@@ -8,10 +8,10 @@
  */
 
 import * as zarrita from "zarrita";
-import { FormatError, LimitError, type SealError } from "../core/errors.ts";
-import { type Disk, readBytes } from "./disk.ts";
-import { parseJson } from "./json.ts";
-import { isPlainName } from "./random_access.ts";
+import { FormatError, LimitError, type SealError } from "../../core/errors.ts";
+import { type Disk, readBytes } from "../disk.ts";
+import { parseJson } from "../json.ts";
+import { isPlainName } from "../random_access.ts";
 import { guardCodecs } from "./zarr_codecs.ts";
 
 /** Most bytes of a metadata file, and of a chunk once it is unpacked. */

@@ -6,7 +6,7 @@
  */
 
 import { registry } from "zarrita";
-import { expandZstd, gunzip, inflate } from "../host/zlib.ts";
+import { expandZstd, gunzip, inflate } from "../../host/zlib.ts";
 
 interface Codec {
   readonly kind: "bytes_to_bytes";
