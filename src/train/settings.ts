@@ -17,6 +17,7 @@ const CIRCUMSTANCES: ReadonlySet<string> = new Set(
     "method",
     "data",
     "slides",
+    "volumes",
     "encoder",
     "adapter",
     "omics",

@@ -6,7 +6,7 @@
  */
 
 import type { Volume } from "../../volumes/volume.ts";
-import { bandsOf, type Grid, neededSlices } from "./grid.ts";
+import { BAND, bandsOf, type Grid, neededSlices } from "./grid.ts";
 import { type PatchShape, readPlane, samplePlane, type Window } from "./sampler.ts";
 
 /** What turns slices into tokens and tokens into expression. */
@@ -28,6 +28,8 @@ export interface DenseOptions {
   readonly patch: PatchShape;
   readonly window: Window;
   readonly signal?: AbortSignal | undefined;
+  /** Voxels of a plane that are read at a time. */
+  readonly band?: number | undefined;
   /** Told how many slices are encoded. */
   onEncoded?(count: number): void;
 }
@@ -96,7 +98,7 @@ export class DensePredictor {
   async #tokens(j: number): Promise<Tokens> {
     const found = this.#kept.get(j);
     if (found) return found;
-    const { grid: { shape, spacing }, volume, patch, window, signal, onEncoded } = this.#options;
+    const { grid: { shape, spacing }, volume, patch, window, signal, band, onEncoded } = this.#options;
     const [, ny, nx] = shape;
     const [, stride] = spacing;
     const needed = this.#needed[j]!;
@@ -115,7 +117,7 @@ export class DensePredictor {
       done += filled;
       filled = 0;
     };
-    for (const { from, to, top, bottom } of bandsOf(volume, { rows: ny, stride, reach })) {
+    for (const { from, to, top, bottom } of bandsOf(volume, { rows: ny, stride, reach, most: band })) {
       const wanted = needed.subarray(from * nx, to * nx);
       if (!wanted.includes(1)) continue;
       const plane = await readPlane(volume, j * patch.step, [top, bottom, 0, volume.shape[2]], window);
@@ -140,7 +142,7 @@ export function densePlan(
   { size, dim, genes }: Pick<DenseModel, "size" | "dim" | "genes">,
 ): number {
   const [, ny, nx] = grid.shape;
-  const band = Math.min(1 << 24, volume.shape[1] * volume.shape[2] * volume.channels.length);
+  const band = Math.min(BAND, volume.shape[1] * volume.shape[2] * volume.channels.length);
   const tokens = (patch.slices + 1) * ny * nx * dim;
   return 4 * (tokens + BLOCK * (size + patch.slices * dim + genes) + 2 * ny * nx * genes + 3 * band);
 }

@@ -59,7 +59,7 @@ const PROBE = 4;
 /** Share of a slice below which its tissue is dirt. */
 const LEAST = 0.01;
 /** Voxels of a plane that are read at a time. */
-const BAND = 1 << 24;
+export const BAND = 1 << 24;
 
 /** Threshold between two kinds of values, by Otsu: the greatest variance between them, in 256 steps. */
 export function otsu(values: Float32Array): number {
@@ -87,7 +87,13 @@ export function otsu(values: Float32Array): number {
 /** Rows of the grid whose pixels are read together: bands of a plane that memory holds. */
 export function bandsOf(
   { shape: [, extent, width], spacing: [, dy], channels }: Pick<Volume, "shape" | "spacing" | "channels">,
-  { rows, stride, reach }: { readonly rows: number; readonly stride: number; readonly reach: number },
+  { rows, stride, reach, most = BAND }: {
+    readonly rows: number;
+    readonly stride: number;
+    readonly reach: number;
+    /** Voxels of a band. */
+    readonly most?: number | undefined;
+  },
 ): { readonly from: number; readonly to: number; readonly top: number; readonly bottom: number }[] {
   const bands: { from: number; to: number; top: number; bottom: number }[] = [];
   for (let row = 0; row < rows; row++) {
@@ -95,7 +101,7 @@ export function bandsOf(
     const last = bands.at(-1);
     const merged = last &&
       { ...last, to: row + 1, top: Math.min(last.top, top), bottom: Math.max(last.bottom, bottom) };
-    if (merged && (merged.bottom - merged.top) * width * channels.length <= BAND) bands[bands.length - 1] = merged;
+    if (merged && (merged.bottom - merged.top) * width * channels.length <= most) bands[bands.length - 1] = merged;
     else bands.push({ from: row, to: row + 1, top, bottom });
   }
   return bands;

@@ -173,6 +173,11 @@ Deno.test("slices shift inward by whole steps; those beyond the ends do not coun
   // Columns -2 to 2 of row -1, which is row 1.
   const row = [0, 1, 2].map((x) => (9 + 3 + x) + (9 + 3 + x) ** 2 / 10);
   close(first, [row[2]!, row[1]!, row[0]!, row[1]!, row[2]!], 0.06);
+  // From the last column on: 0 to 2 and back to 0, of rows 0 to 2 and back.
+  const far = await readPatch(cube, [2, 2, 1], { field: 5, side: 5, slices: 1, step: 1 }, [0, 1000]);
+  const last = [...far.pixels.slice(20)].map((value) => Math.round(value * 1e4) / 10);
+  const top = [0, 1, 2].map((x) => (9 + x) + (9 + x) ** 2 / 10);
+  close(last, [top[0]!, top[1]!, top[2]!, top[1]!, top[0]!], 0.06);
 });
 
 Deno.test("a voxel that is no number is named", async () => {
