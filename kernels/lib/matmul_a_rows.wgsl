@@ -22,7 +22,7 @@ fn fragA(base: vec4u, k: u32, to: u32) -> mat4x4f {
 // Block of a tile that a loading invocation fetches: group of four rows, group of four steps. Neighbours share 32-byte
 // sectors of memory and still store to different banks.
 fn blockA(id: u32) -> vec2u {
-  return vec2u(((id >> 1u) & 3u) | (id / (8u * K8) << 2u), (id & 1u) | ((id >> 2u) & (2u * K8 - 2u)));
+  return vec2u(((id >> 1u) & 3u) | ((id / (8u * K8)) << 2u), (id & 1u) | ((id >> 2u) & (2u * K8 - 2u)));
 }
 //!end
 //!if SG

@@ -17,6 +17,6 @@ fn fragA(base: vec4u, k: u32, to: u32) -> mat4x4f {
 
 //!if TY
 fn blockA(id: u32) -> vec2u {
-  return vec2u(((id >> 1u) & 3u) | (id / (8u * K8) << 2u), (id & 1u) | ((id >> 2u) & (2u * K8 - 2u)));
+  return vec2u(((id >> 1u) & 3u) | ((id / (8u * K8)) << 2u), (id & 1u) | ((id >> 2u) & (2u * K8 - 2u)));
 }
 //!end

@@ -54,6 +54,8 @@ const RULES: readonly (readonly [RegExp, string])[] = [
     "uses the largest number as a limit, which finite arithmetic lets a compiler drop",
   ],
   [/(?<![\w<])(?:T|f16|vec[234]<(?:T|f16)>|vec[234]h)\((?!\))/, "converts to f16 without narrow"],
+  // Deno's compiler takes it; those of browsers and Dawn do not.
+  [/[\w)\]] *[-+*/%] *(?:[\w.$]+|\([^()]*\)) *(?:<<|>>)/, "mixes arithmetic and a shift without brackets"],
 ];
 
 /** Float literals of a text, decimal and hexadecimal. */
@@ -128,6 +130,8 @@ Deno.test("the rules see what they are for", () => {
     "let a = sin(x);",
     "pow(a, 2.0)",
     "normalize(v)",
+    "vec2u(a | (id / (8u * K8) << 2u), b)",
+    "let i = n * 2u << 1u;",
   ];
   for (const text of wrong) assert.notDeepEqual(broken(text), [], text);
   const right = [
@@ -140,6 +144,7 @@ Deno.test("the rules see what they are for", () => {
     "tanh4(v) + my_sin(x)",
     "alias T = f16;",
     "v.x == v.x1",
+    "((id / (8u * K8)) << 2u) + (n >> 1u)",
   ];
   for (const text of right) assert.deepEqual(broken(text), [], text);
   assert.deepEqual(calls("let a = exp(f(x[1]) - 2.0) * log4(b) + sqrt(c);"), ["exp(f(x[1]) - 2.0)", "sqrt(c)"]);
