@@ -249,7 +249,6 @@ function text(report: Report): string {
     rows.push(
       ["limits", limits.join(", ")],
       ["f16 kernels", yes(caps.f16)],
-      ["subgroups", yes(caps.subgroups) + (caps.subgroupsEnable ? ", with enable" : "")],
       ["timestamps", yes(caps.timestamps)],
       ["kernel paths", caps.flat ? "flat (no barriers)" : "workgroup memory"],
       ["idle readback", `${readbackMs.toFixed(1)} ms`],

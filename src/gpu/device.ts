@@ -56,10 +56,6 @@ export type DeviceLimits = Readonly<
 export interface Caps {
   /** `shader-f16` was granted and a kernel using it compiles. */
   readonly f16: boolean;
-  /** `subgroups` was granted (even where the adapter does not list it) and a kernel using it compiles. */
-  readonly subgroups: boolean;
-  /** Whether the compiler wants the line `enable subgroups;`. */
-  readonly subgroupsEnable: boolean;
   /** Timestamps can be written at pass boundaries. */
   readonly timestamps: boolean;
   /** The adapter is a software implementation. */
@@ -247,21 +243,15 @@ async function requestDevice(adapter: GPUAdapter, options: GpuOptions): Promise<
   }
   for (const name of WANTED_ALIGNMENTS) requiredLimits[name] = offered[name] ?? 256;
   const offers = adapter.features as unknown as ReadonlySet<string>;
-  let requiredFeatures = FEATURES.filter((name) =>
-    !options.without?.includes(name) && (name === "subgroups" || offers.has(name))
+  // Subgroups are what matrix units are of; no other kernel needs them, and some devices compute slower for their sake.
+  const requiredFeatures = FEATURES.filter((name) =>
+    !options.without?.includes(name) && offers.has(name) && (name !== "subgroups" || offers.has(MATRIX_FEATURE))
   ) as GPUFeatureName[];
-  for (;;) {
-    try {
-      return await adapter.requestDevice({ requiredFeatures, requiredLimits });
-    } catch (cause) {
-      // Deno grants `subgroups` without listing it; where that fails, go on without it.
-      if (!requiredFeatures.includes("subgroups" as GPUFeatureName)) {
-        throw new DeviceError(`Cannot open the adapter ${adapter.info.description}: ${firstLine(String(cause))}`, {
-          cause,
-        });
-      }
-      requiredFeatures = requiredFeatures.filter((name) => (name as string) !== "subgroups");
-    }
+  try {
+    return await adapter.requestDevice({ requiredFeatures, requiredLimits });
+  } catch (cause) {
+    const why = firstLine(String(cause));
+    throw new DeviceError(`Cannot open the adapter ${adapter.info.description}: ${why}`, { cause });
   }
 }
 
@@ -278,9 +268,9 @@ async function compiles(device: GPUDevice, code: string): Promise<boolean> {
   return (await device.popErrorScope()) === null;
 }
 
-const PROBE = (head: string, body: string): string =>
-  `${head}@group(0) @binding(0) var<storage, read_write> y: array<f32>;
-@compute @workgroup_size(32) fn main(@builtin(local_invocation_index) i: u32) { y[i] = ${body}; }`;
+const PROBE_F16 = `enable f16;
+@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(32) fn main(@builtin(local_invocation_index) i: u32) { y[i] = f32(f16(i) * 2.0h); }`;
 
 /** The matrix units that products will go by, proved; else why there are none. */
 async function matrixOf(adapter: GPUAdapter, device: GPUDevice, f16: boolean): Promise<MatrixUnits | string> {
@@ -324,10 +314,7 @@ export async function requestGpu(
   const { info } = adapter;
   const device = await requestDevice(adapter, options);
   const granted = device.features as unknown as Set<string>;
-  const subgroup = "subgroupAdd(f32(i))";
-  const plain = !options.without?.includes("subgroups") && await compiles(device, PROBE("", subgroup));
-  const enabled = !plain && granted.has("subgroups") && await compiles(device, PROBE("enable subgroups;\n", subgroup));
-  const f16 = granted.has("shader-f16") && await compiles(device, PROBE("enable f16;\n", "f32(f16(i) * 2.0h)"));
+  const f16 = granted.has("shader-f16") && await compiles(device, PROBE_F16);
   const software = info.isFallbackAdapter ||
     /llvmpipe|lavapipe|swiftshader|software|basic render/i.test(info.description);
   const limits = Object.fromEntries(
@@ -339,8 +326,6 @@ export async function requestGpu(
   const matrix = await matrixOf(adapter, device, f16);
   const caps: Caps = {
     f16,
-    subgroups: plain || enabled,
-    subgroupsEnable: enabled,
     timestamps: granted.has("timestamp-query"),
     software,
     flat: options.flat ?? software,
