@@ -288,14 +288,16 @@ function foldTable(found: ClassificationResults): Markup {
     "Folds",
     table(rows, [
       { head: "Fold", cell: ({ fold: { name } }) => identifier(name) },
-      { head: "Trained", className: "number", cell: ({ fold: { train } }) => whole(train) },
+      { head: "Trained", label: "Trained", className: "number", cell: ({ fold: { train } }) => whole(train) },
       {
         head: "Judged",
+        label: "Judged",
         className: "number",
         cell: ({ fold: { test, test_classes } }) => markup`${whole(test)}<small>${test_classes.join(" / ")}</small>`,
       },
       ...predictors.map(({ label, folds: scores, role }) => ({
         head: `AUC, ${label}`,
+        label: `AUC, ${label}`,
         className: role === "trained" ? "number strong" : "number",
         cell: ({ f }: (typeof rows)[number]) => {
           const { scores: own, reason } = scores[f]!;
@@ -303,7 +305,7 @@ function foldTable(found: ClassificationResults): Markup {
         },
       })),
     ], {
-      className: "plain",
+      className: "plain stacked",
       caption: markup`<b>Folds.</b> Under those judged stand their classes: ${classes.join(" / ")}.`,
     }),
     rows.length > 8 ? "tall" : "",

@@ -17,6 +17,8 @@ export interface Commanded {
   /** What it said on stderr. */
   readonly said: string;
   readonly seconds: number;
+  /** Of all its threads: on a busy machine this counts, not the clock. */
+  readonly cpuSeconds: number;
   /** Most memory of the process, bytes; of a software adapter the device's is part of it. */
   readonly peakBytes: number;
 }
@@ -25,13 +27,16 @@ export interface Commanded {
 export async function commanded(args: readonly string[], folder: string): Promise<Commanded> {
   const started = performance.now();
   const child = (await launched(args, { stdout: "null", stderr: "piped" })).spawn();
-  let [over, peakBytes] = [false, 0];
+  let [over, peakBytes, cpuSeconds] = [false, 0, 0];
   child.status.then(() => over = true);
   const reading = new Response(child.stderr).text();
   while (!over) {
     try {
       const status = Deno.readTextFileSync(`/proc/${child.pid}/status`);
       peakBytes = Math.max(peakBytes, 1024 * Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0));
+      // Behind the name: user and system time are the 12th and 13th, in hundredths of a second.
+      const stat = Deno.readTextFileSync(`/proc/${child.pid}/stat`).split(") ").pop()!.split(" ");
+      cpuSeconds = (Number(stat[11]) + Number(stat[12])) / 100;
     } catch { /* it has ended */ }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
@@ -39,7 +44,7 @@ export async function commanded(args: readonly string[], folder: string): Promis
   const said = await reading;
   if (code !== 0 && code !== 3) throw new Error(`${args.join(" ")} ended with ${code}:\n${said}`);
   const command = `deno task ${args.join(" ")}`.replaceAll(folder, ".");
-  return { command, code, said, seconds: (performance.now() - started) / 1000, peakBytes };
+  return { command, code, said, seconds: (performance.now() - started) / 1000, cpuSeconds, peakBytes };
 }
 
 /** A CSV file as objects by the names of its columns. */
