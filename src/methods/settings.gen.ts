@@ -644,7 +644,7 @@ export interface BulkSettings {
 
 /** Configuration of method `vortex`: the keys of its YAML files; what is left out has its default. */
 export interface VortexSettings {
-  /** Table (TSV or CSV), a measured section a line: volume, path, patient, expression, and z (µm), part, landmarks; a text or null. Default null. */
+  /** Table (TSV or CSV), a measured section a line: volume, path, patient, expression, and z (µm) or landmarks, part, spacing (Z,Y,X); a text or null. Default null. */
   readonly volumes?: string | null | undefined;
   /** Volume of interest, which is trained on last and predicted; null trains on all volumes and on none at the end; a text or null. Default null. */
   readonly voi?: string | null | undefined;

@@ -24,7 +24,7 @@ const INPUT = {
     default: null,
     nullable: true,
     doc:
-      "Table (TSV or CSV), a measured section a line: volume, path, patient, expression, and z (µm), part, landmarks",
+      "Table (TSV or CSV), a measured section a line: volume, path, patient, expression, and z (µm) or landmarks, part, spacing (Z,Y,X)",
   },
   voi: {
     kind: "text",

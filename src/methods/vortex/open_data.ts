@@ -8,6 +8,7 @@ import { ConfigError, DataError } from "../../core/errors.ts";
 import { sha256Of } from "../../io/checksum.ts";
 import type { Host } from "../../train/host.ts";
 import { openVolume } from "../../volumes/open.ts";
+import type { SectionFit } from "../../volumes/landmarks.ts";
 import type { Volume } from "../../volumes/volume.ts";
 import type { VortexConfig } from "./config.ts";
 import type { VortexData, VortexPair, VortexVolume } from "./data.ts";
@@ -45,9 +46,9 @@ async function closeAll(volumes: ReadonlyMap<string, Volume>): Promise<void> {
 async function openVolumes(rows: readonly SectionRow[], { disk }: Pick<Host, "disk">): Promise<Map<string, Volume>> {
   const volumes = new Map<string, Volume>();
   try {
-    for (const { volume: name, path, line } of rows) {
+    for (const { volume: name, path, line, spacing } of rows) {
       if (volumes.has(name)) continue;
-      const volume = await openVolume(disk, path, { least: 1 });
+      const volume = await openVolume(disk, path, { least: 1, spacing });
       volumes.set(name, volume);
       const [first] = volumes.values();
       if (first!.channels.length === volume.channels.length) continue;
@@ -114,6 +115,15 @@ function notesOf(genes: readonly string[], sections: readonly Section[], measure
   });
 }
 
+/** How well landmarks place a section. */
+function placedBy({ expression, landmarks }: SectionRow, { residuals, rms }: SectionFit): string {
+  const worst = Math.max(...residuals);
+  return `${expression}: placed by ${residuals.length} landmarks of ${landmarks}, which it misses by ${
+    rms.toFixed(2)
+  } µm ` +
+    `(root mean square), at most ${worst.toFixed(2)}`;
+}
+
 /**
  * Opens the data.
  *
@@ -130,6 +140,7 @@ export async function openData(config: VortexConfig, host: Host): Promise<Vortex
       const section = await readSection(disk, row, config.genes.gene_norm as "log_norm" | "none");
       checkInside(section, open.get(row.volume)!);
       sections.push(section);
+      if (section.fit !== undefined) reporter.say(placedBy(row, section.fit));
       reporter.update("sections", i + 1, rows.length, "slides");
     }
     const names = [...open.keys()];
@@ -151,6 +162,7 @@ export async function openData(config: VortexConfig, host: Host): Promise<Vortex
     await checkVoxels(volumes, pairs, config, host);
     const mark = await host.markFiles([file, ...new Set(rows.map(({ expression }) => expression))]);
     const seen = await Promise.all(volumes.map(fingerprintOf));
+    seen.push(sha256Of(sections.map(({ places }) => places.join()).join("\n")));
     return {
       ...{ volumes, voi: voi === undefined ? undefined : names.indexOf(voi), pairs, genes, ...expression, notes },
       manifest: sha256Of(genes.join("\n")),

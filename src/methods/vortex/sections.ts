@@ -5,9 +5,11 @@
  */
 
 import { DataError } from "../../core/errors.ts";
-import type { Disk } from "../../io/disk.ts";
+import { decodeText } from "../../io/csv.ts";
+import { type Disk, readBytes } from "../../io/disk.ts";
 import { H5ad } from "../../io/hdf5/h5ad.ts";
 import { toDense } from "../../io/sparse.ts";
+import { fitLandmarks, readLandmarks, type SectionFit, toVolume } from "../../volumes/landmarks.ts";
 import type { Place, Volume } from "../../volumes/volume.ts";
 import type { SectionRow } from "./table.ts";
 
@@ -22,6 +24,8 @@ export interface Section {
   readonly values: Float32Array<ArrayBuffer>;
   /** Spots in which each gene is seen. */
   readonly seen: Uint32Array;
+  /** How well landmarks place it, where it is placed by them. */
+  readonly fit?: SectionFit | undefined;
 }
 
 /** What counts are scaled to before their logarithm. */
@@ -36,19 +40,24 @@ function refuse(file: string, code: string, found: string, expected: string, hin
 }
 
 /** Places of spots. @throws {DataError} If there are none, or no depth. */
-function placesOf(file: H5ad, { expression, z }: SectionRow): Place[] {
+function placesOf(file: H5ad, { expression, z }: SectionRow, fit: SectionFit | undefined): Place[] {
   const points = file.points("spatial");
   if (points === undefined) {
     throw refuse(expression, "no-places", "it has no obsm/spatial", "x, y, z of each spot in µm", "Write them there");
   }
   const { columns, values } = points;
-  if (columns !== 3 && !(columns === 2 && z !== undefined)) {
+  if (fit !== undefined && columns !== 2) {
+    const found = `places of ${columns} numbers beside landmarks`;
+    throw refuse(expression, "no-section-places", found, "x, y in µm of the section", "Leave the landmarks away");
+  }
+  if (columns !== 3 && !(columns === 2 && (z ?? fit) !== undefined)) {
     const found = columns === 2 ? "places have no z, and the table has none" : `places of ${columns} numbers`;
-    throw refuse(expression, "no-depth", found, "x, y, z, or x, y and a depth", "Set z in the table, µm");
+    throw refuse(expression, "no-depth", found, "x, y, z, or x, y and a depth", "Set z in the table, µm, or landmarks");
   }
   const count = values.length / columns;
   return Array.from({ length: count }, (_, i): Place => {
     const at = values.subarray(i * columns, (i + 1) * columns);
+    if (fit !== undefined) return toVolume(fit, [at[0]!, at[1]!]);
     return [at[0]!, at[1]!, columns === 3 ? at[2]! : z!];
   });
 }
@@ -99,6 +108,10 @@ function prepare(values: Float32Array, genes: number, norm: "log_norm" | "none",
 
 /** Reads a section. @throws {DataError | FormatError} If it is damaged, empty, or has no places. */
 export async function readSection(disk: Disk, row: SectionRow, norm: "log_norm" | "none"): Promise<Section> {
+  const { landmarks: marks } = row;
+  const fit = marks === undefined
+    ? undefined
+    : fitLandmarks(readLandmarks(decodeText(readBytes(disk, marks), marks), marks), marks);
   const file = await H5ad.open(disk.open(row.expression, "read"));
   try {
     const { index: barcodes } = file.obs;
@@ -118,7 +131,7 @@ export async function readSection(disk: Disk, row: SectionRow, norm: "log_norm" 
       if (value > 0) seen[i % genes.length]!++;
     });
     prepare(values, genes.length, norm, (spot) => `${row.expression}, spot ${barcodes[spot]}`);
-    return { row, barcodes, places: placesOf(file, row), genes, values, seen };
+    return { row, barcodes, places: placesOf(file, row, fit), genes, values, seen, fit };
   } finally {
     file.close();
   }

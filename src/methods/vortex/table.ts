@@ -8,6 +8,8 @@
  * | `patient` | whose it is |
  * | `expression` | `.h5ad` with counts in X and places of spots in obsm/spatial: x, y, z in µm of the volume, or x, y in µm within the section |
  * | `z` | depth of the section, µm, where places have no z |
+ * | `landmarks` | instead of z, where the section lies by landmarks (`src/volumes/landmarks.ts`): places are x, y in µm of the section |
+ * | `spacing` | µm between voxels, Z,Y,X, where the volume's file does not say |
  * | `part` | `train` (also where it is empty) or `test`, which the volume of interest is judged on |
  *
  * @module
@@ -18,6 +20,7 @@ import { FoldTable } from "../../data/cohort/cohort_table.ts";
 import { decodeText } from "../../io/csv.ts";
 import { type Disk, readBytes } from "../../io/disk.ts";
 import { parentOf } from "../../io/output.ts";
+import type { Zyx } from "../../volumes/volume.ts";
 
 /** A section. */
 export interface SectionRow {
@@ -28,11 +31,15 @@ export interface SectionRow {
   /** µm. */
   readonly z: number | undefined;
   readonly part: "train" | "test";
+  /** Path of its landmarks. */
+  readonly landmarks?: string | undefined;
+  /** µm along z, y, x, of the volume. */
+  readonly spacing?: Zyx | undefined;
   readonly line: number;
 }
 
 const WANTED = ["volume", "path", "patient", "expression"] as const;
-const KNOWN: readonly string[] = [...WANTED, "z", "part"];
+const KNOWN: readonly string[] = [...WANTED, "z", "part", "landmarks", "spacing"];
 
 /**
  * Reads the table.
@@ -46,7 +53,7 @@ export function readVolumeTable(disk: Disk, file: string): SectionRow[] {
   const strange = header.find((name) => !KNOWN.includes(name));
   if (missing !== undefined || strange !== undefined) {
     const found = missing !== undefined ? `has no column ${missing}` : `has a column ${JSON.stringify(strange)}`;
-    table.fail(1, found, `${KNOWN.join(", ")}, the last two where they are needed`);
+    table.fail(1, found, `${KNOWN.join(", ")}, the last four where they are needed`);
   }
   const folder = parentOf(file);
   const whole = (path: string) => /^(?:[/\\]|[A-Za-z]:)/.test(path) || folder === "" ? path : `${folder}/${path}`;
@@ -57,14 +64,23 @@ export function readVolumeTable(disk: Disk, file: string): SectionRow[] {
     if (part !== "train" && part !== "test") table.fail(line, `has part ${JSON.stringify(part)}`, "train or test");
     const z = depth === "" ? undefined : Number(depth);
     if (z !== undefined && !Number.isFinite(z)) table.fail(line, `has z ${JSON.stringify(depth)}`, "µm");
+    const landmarks = of("landmarks") === "" ? undefined : whole(of("landmarks"));
+    if (landmarks !== undefined && z !== undefined) table.fail(line, "has z and landmarks", "one of them");
+    const spacing = of("spacing") === "" ? undefined : of("spacing").split(/[ ,]+/).map(Number);
+    if (spacing !== undefined && !(spacing.length === 3 && spacing.every((um) => um > 0 && um < Infinity))) {
+      table.fail(line, `has spacing ${JSON.stringify(of("spacing"))}`, "µm along z, y, x");
+    }
     const [path, expression] = [whole(of("path")), whole(of("expression"))];
-    return { volume: of("volume"), path, patient: of("patient"), expression, z, part: part as "train" | "test", line };
+    return {
+      ...{ volume: of("volume"), path, patient: of("patient"), expression, z, part: part as "train" | "test", line },
+      ...{ landmarks, spacing: spacing as Zyx | undefined },
+    };
   });
   if (rows.length === 0) table.fail(1, "is all there is", "a line a section");
   for (const row of rows) {
     const first = rows.find(({ volume }) => volume === row.volume)!;
-    for (const key of ["path", "patient"] as const) {
-      if (first[key] === row[key]) continue;
+    for (const key of ["path", "patient", "spacing"] as const) {
+      if (String(first[key]) === String(row[key])) continue;
       table.fail(row.line, `has ${key} ${row[key]} of volume ${row.volume}`, `${first[key]} as in line ${first.line}`);
     }
   }

@@ -143,7 +143,7 @@ Deno.test("what cannot be trained on is refused with its place, and leaves nothi
   await refused(
     "column",
     4,
-    /has a column "depth", expected volume, path, patient, expression, z, part/,
+    /has a column "depth", expected volume, path, patient, expression, z, part, landmarks, spacing/,
     other("column", rows, HEAD.replace("\tz", "\tdepth")),
   );
   await refused(
