@@ -6,8 +6,8 @@
 
 import { exec } from "./exec.ts";
 
-/** Bytes the published package may have: a sixth is the demo's encoder; the registry takes 20 MB. */
-const BUDGET = 6_500_000;
+/** Bytes the published package may have: a seventh is the demo's encoder, the rest text; the registry takes 20 MB. */
+const BUDGET = 7_000_000;
 const UNITS: Readonly<Record<string, number>> = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9 };
 
 if (import.meta.main) {

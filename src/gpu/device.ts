@@ -7,7 +7,6 @@
 
 import { DeviceError, KernelError } from "../core/errors.ts";
 import { adapterHint, hostGpu } from "../host/gpu.ts";
-import { provesUnits } from "./matrix_probe.ts";
 import { MATRIX_FEATURE, type MatrixUnits, usableUnits } from "./matrix_units.ts";
 import type { Tuning } from "./tuning.ts";
 
@@ -279,6 +278,7 @@ async function matrixOf(adapter: GPUAdapter, device: GPUDevice, f16: boolean): P
   if (!f16 || !(device.features as unknown as Set<string>).has(MATRIX_FEATURE)) {
     return "the device was not granted them";
   }
+  const { provesUnits } = await import("./matrix_probe.ts"); // With it come the texts of all kernels.
   for (const units of usable) if (await provesUnits(device, units)) return units;
   return "they do not multiply as the kernels need it";
 }

@@ -5,7 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import { type FoldTruth, type Scores, targetScores } from "../eval/cohort/scores.ts";
+import type { FoldTruth, Scores } from "../eval/cohort/scores.ts";
 import { byName, namesOf, type SlideFeatures, type SlidesParts, SlidesRun, type Teller } from "./slides_run.ts";
 
 /** What a run says of a slide. */
@@ -82,7 +82,8 @@ function numberTeller(targets: readonly string[]): Teller<NumbersOfSlide, Measur
       const values = { rows: known.length, columns, data: Float64Array.from(data) };
       return { kind: "regression", values, training: { rows: 0, columns, data: new Float64Array() } };
     },
-    judged({ truth, said, count }, scores) {
+    async judged({ truth, said, count }, scores) {
+      const { targetScores } = await import("../eval/cohort/scores.ts");
       const at = Array.from({ length: count }, (_, i) => i);
       const each = targetScores(truth as FoldTruth & { kind: "regression" }, said, at);
       const own = Object.fromEntries(targets.map((name, k) => [name, scoresBy(each[k]!)]));
