@@ -13,7 +13,7 @@ import { boxesOf, type Volume, volumeFrom, type Zyx } from "./volume.ts";
 export interface MaskOptions {
   /** Channel that is looked at; the first if not given. */
   readonly channel?: number;
-  /** Side of a cell, µm, at least a voxel; 16 if not given. */
+  /** Side of a cell, µm, at least a voxel; 16 if not given, or more of a volume too large for that. */
   readonly cell?: number;
   /** Whether tissue is darker than its surroundings; it is of three channels, red, green and blue, if not given. */
   readonly darker?: boolean;
@@ -38,7 +38,7 @@ export interface VolumeMask {
 const CELL = 16;
 const LEAST = 0.01;
 const BINS = 256;
-const MOST_CELLS = 2 ** 27;
+const MOST_CELLS = 2 ** 25;
 /** Voxels along y and x that are read at once, about. */
 const TILE = 1024;
 
@@ -47,11 +47,11 @@ export async function tissueMask(volume: Volume, options: MaskOptions = {}): Pro
   const { channels, shape: extents, spacing } = volume;
   const { channel = 0, cell: side = CELL, least = LEAST } = options;
   const darker = options.darker ?? channels.join() === "red,green,blue";
-  const cell = spacing.map((um, axis) =>
-    Math.min(extents[axis]!, Math.max(1, Math.round(side / um)))
-  ) as unknown as Zyx;
-  const shape = extents.map((extent, axis) => Math.ceil(extent / cell[axis]!)) as unknown as Zyx;
-  const cells = shape[0] * shape[1] * shape[2];
+  let { cell, shape, cells } = gridOf(extents, spacing, side);
+  // Of a large volume, cells nobody asked for become larger.
+  for (let um = 2 * side; options.cell === undefined && cells > MOST_CELLS; um *= 2) {
+    ({ cell, shape, cells } = gridOf(extents, spacing, um));
+  }
   if (cells > MOST_CELLS) {
     throw new LimitError(`Cannot mask ${volume.name} in cells of ${side} µm: ${cells} cells, at most ${MOST_CELLS}`, {
       hint: "Take larger cells",
@@ -70,6 +70,15 @@ export async function tissueMask(volume: Volume, options: MaskOptions = {}): Pro
     else tissue += count;
   }
   return { shape, cell, data, threshold, share: tissue / cells };
+}
+
+/** Cells of a side in µm over a volume. */
+function gridOf(extents: Zyx, spacing: Zyx, side: number): { cell: Zyx; shape: Zyx; cells: number } {
+  const cell = spacing.map((um, axis) =>
+    Math.min(extents[axis]!, Math.max(1, Math.round(side / um)))
+  ) as unknown as Zyx;
+  const shape = extents.map((extent, axis) => Math.ceil(extent / cell[axis]!)) as unknown as Zyx;
+  return { cell, shape, cells: shape[0] * shape[1] * shape[2] };
 }
 
 /** Mean intensity of each cell in its middle slice; NaN where nothing is finite. */
