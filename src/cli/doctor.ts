@@ -206,10 +206,9 @@ export function findings(report: Report, mend: string): Finding[] {
 
 /** What `--backend dawn` would bring, where something is known or can be found out. */
 function dawnFinding({ dawn, adapter, backend }: Report): Finding | undefined {
-  if (backend === "dawn" || adapter === undefined) return undefined;
+  // What no graphics card computes, it does not compute sooner.
+  if (backend === "dawn" || adapter === undefined || adapter.software) return undefined;
   if (dawn.folder === null) {
-    // What no graphics card computes, it does not compute sooner.
-    if (adapter.software) return undefined;
     const what = "Whether this graphics card's matrix units can be used is unknown: only Dawn offers them";
     return { what, mend: `${INSTALL_DAWN}, then deno task doctor again`, fatal: false };
   }

@@ -39,9 +39,10 @@ export async function openGpu(
   // Dawn was asked for a software adapter in its own way.
   if (prepared.backend !== "dawn") return await requestGpu(prepared.entry, { software });
   const gpu = await requestGpu(prepared.entry, { runtime: `Dawn of ${DAWN}` });
+  // A software adapter goes by its barrier-free kernels, which are sooner there.
   const { matrix } = gpu.caps;
   if (matrix === undefined) sayLine(`No matrix units: ${gpu.withoutMatrix}. The ordinary kernels compute`);
-  else {
+  else if (!gpu.caps.flat) {
     const shape = describeMatrix({ ...matrix, operands: "f16", sums: "f32" });
     say?.(`Matrix units of ${shape} compute products under --precision f16`);
   }
