@@ -18,6 +18,7 @@ import * as visium from "./convert_visium.ts";
 import * as volume from "./convert_volume.ts";
 import * as xenium from "./convert_xenium.ts";
 import * as weights from "./convert_weights.ts";
+import * as zarr from "./convert_zarr.ts";
 
 /** One thing that can be converted. */
 interface Conversion {
@@ -35,6 +36,7 @@ const CONVERSIONS: Readonly<Record<string, Conversion>> = {
   st,
   visium,
   xenium,
+  zarr,
   patches,
   spatialdata,
   scores,

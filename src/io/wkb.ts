@@ -80,6 +80,26 @@ export function polygonsOfWkb(bytes: Uint8Array, fail: (found: string, expected:
   return out;
 }
 
+/**
+ * Reads a point; undefined where the geometry is another.
+ *
+ * @param fail As for {@linkcode polygonsOfWkb}.
+ */
+export function pointOfWkb(
+  bytes: Uint8Array,
+  fail: (found: string, expected: string) => Error,
+): [x: number, y: number] | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 5) throw fail(`${bytes.length} bytes of geometry`, "5 or more");
+  const little = view.getUint8(0) === 1;
+  // Kinds with heights and measures differ by thousands, or in their upper bits.
+  if ((view.getUint32(1, little) & 0x0fffffff) % 1000 !== 1) return undefined;
+  if (bytes.length < 21) throw fail(`${bytes.length} bytes of a point`, "21 or more");
+  const [x, y] = [view.getFloat64(5, little), view.getFloat64(13, little)];
+  if (!Number.isFinite(x) || !Number.isFinite(y)) throw fail("a point that is not finite", "numbers");
+  return [x, y];
+}
+
 /** A polygon in well-known binary, little-endian. */
 export function wkbOfPolygon({ exterior, holes }: Rings): Uint8Array {
   const rings = [exterior, ...holes];

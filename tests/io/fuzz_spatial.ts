@@ -39,6 +39,7 @@ import { simplify } from "../../src/slides/simplify.ts";
 import { readTileScores } from "../../src/slides/tile_scores.ts";
 import type { Target } from "./fuzz.ts";
 import { xeniumTarget, xeniumTextTarget } from "./fuzz_xenium.ts";
+import { zarrTarget } from "./fuzz_zarr.ts";
 import { mutate } from "./mutate.ts";
 import { type Directory, exif, makeTiff, withSegment } from "./tiff_maker.ts";
 
@@ -481,6 +482,7 @@ export function spatialTargets(): Target[] {
     textTarget(),
     imageTarget(),
     xeniumTarget(target),
+    zarrTarget(target),
     xeniumTextTarget(target),
   ];
 }

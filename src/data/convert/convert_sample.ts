@@ -54,6 +54,8 @@ export interface ReadSample {
   readonly inTissue?: Int32Array;
   /** Centres `[spots, 2]`, x then y, pixels of the image. */
   readonly spatial: Float64Array;
+  /** Outlines of tissue, pixels of the image, where they are known; else tissue is told by colour. */
+  readonly tissue?: readonly Outline[] | undefined;
   /** Further columns of the spots. */
   readonly columns?: Readonly<Record<string, NewColumn>>;
   readonly pixels: ReadPixelSize;
@@ -139,8 +141,7 @@ export async function writeSample(
   const told = checkSampleCounts(id, sample);
   const rows = (what: string) => (share: number) => onProgress?.(`${id}: ${what}`, Math.round(share * height), height);
   const thumbnail = small ?? await thumbnailOf(slide, options);
-  const mask = await slideTissue(slide, pixelSize, {}, rows("tissue"));
-  const tissue = outlinesOf(mask, mask.scale);
+  const tissue = sample.tissue ?? await tissueByColour(slide, pixelSize, rows("tissue"));
   const spots = { ...sample, pixelSize };
   const windows = windowsOf(slide, spots, tissue, options);
   const paths = samplePaths(id);
@@ -168,6 +169,11 @@ export async function writeSample(
     for (const path of written) given.remove(path);
     throw error;
   }
+}
+
+async function tissueByColour(slide: Slide, pixelSize: number, onRows: (share: number) => void): Promise<Outline[]> {
+  const mask = await slideTissue(slide, pixelSize, {}, onRows);
+  return outlinesOf(mask, mask.scale);
 }
 
 /** Refuses counts that are none before anything is written: where the raw file is no longer at hand nobody could mend them. */

@@ -202,7 +202,8 @@ function saidOf(metadata: Metadata): Record<string, NewUns> {
   return said;
 }
 
-function columnsOf(frame: Frame): Record<string, NewColumn> {
+/** Columns of a table to write, without those that say which shape a row is of. */
+export function columnsOf(frame: Frame): Record<string, NewColumn> {
   return Object.fromEntries(
     frame.columns.filter((name) => name !== REGION && name !== INSTANCE).map((name) => [
       name,
