@@ -263,7 +263,7 @@ export const CASE_NAMES: readonly string[] = [
   "l2_normalize: 197x20",
   "l2_normalize: one column 3x1",
   "l2_normalize: no rows 0x8",
-  "l2_normalize: without gradient 5x64",
+  "l2_normalize: without gradient 5x512",
   "l2_normalize: below and above eps 16x4",
   "l2_normalize: zero and tiny rows 3x5",
   "l2_normalize: huge elements 4x6",
