@@ -74,6 +74,7 @@ const encoderFacts: Check<EncoderFacts> = object<EncoderFacts>({
 const data: Check<DataFacts> = object<DataFacts>({
   name: text,
   synthetic: optional(flag),
+  of: optional(oneOf("slides")),
   samples: list(object<SampleFacts>({
     sample: text,
     donor: optional(text),

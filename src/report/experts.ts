@@ -124,39 +124,58 @@ function sectionMap({ sample, donor, x, y, expert, outside }: ExpertSection): Ma
   }<p class="axis-names">${amount(outside, "spot")} of ${whole(x.length)} out of distribution</p></div>`;
 }
 
-/** Inertia by the number of clusters, each organ's by its own largest. */
-function curves(all: readonly ExpertCurve[]): Markup {
-  const drawn = all.filter(({ clusters }) => clusters.length > 1);
+/** A number of each organ by the number of clusters. */
+function curveDrawing(
+  drawn: readonly ExpertCurve[],
+  { label, low, of }: { label: string; low: number; of(curve: ExpertCurve): readonly number[] },
+): Markup {
   const most = Math.max(...drawn.flatMap(({ clusters }) => clusters));
   const x = linear([0, Math.log2(most)], [CURVE.left, CURVE.right], { ticks: 6 });
-  const y = linear([0, 1], [CURVE.bottom, CURVE.top], { ticks: 5 });
+  const y = linear([low, 1], [CURVE.bottom, CURVE.top], { ticks: 5 });
+  return markup`<div>${
+    drawing(
+      { width: 360, height: 226, label },
+      axes(CURVE, { x, y, xLabel: "clusters", formatX: (power) => tickText(Math.round(2 ** power)) }),
+      drawn.map((curve, i) => {
+        const values = of(curve);
+        const points = curve.clusters.map((k, j) => [Math.log2(k), values[j]!] as const);
+        return markup`<g stroke="${KINDS[i % KINDS.length]!}" fill="none">${line(points, x, y, "curve")}</g>${
+          points.map(([px, py]) => mark(i, x(px), y(py)))
+        }`;
+      }),
+    )
+  }</div>`;
+}
+
+/** Inertia by the number of clusters, each organ's by its own largest, and silhouettes. */
+function curves(all: readonly ExpertCurve[]): Markup {
+  const drawn = all.filter(({ clusters }) => clusters.length > 1);
+  const spread = drawn.filter(({ silhouette }) => silhouette !== undefined);
+  const low = Math.min(0, ...spread.flatMap(({ silhouette }) => silhouette!));
   return figure(
     {
-      title: "Inertia by the number of clusters.",
+      title: `Inertia${spread.length > 0 ? " and silhouette" : ""} by the number of clusters.`,
       caption: markup`Sum of squared distances to the nearest centroid as a share of that with ${
         whole(drawn[0]!.clusters[0]!)
       } clusters; where the curve bends, more clusters divide what belongs together. ${
+        spread.length > 0 &&
+        "Beside it the mean silhouette: the higher, the nearer rows are to their own cluster than to the next one. "
+      }${
         drawn.map(({ organ, rows }, i) =>
           markup`${i > 0 && ", "}<span class="entry">${swatch(i)}${identifier(organ)} (${whole(rows)} rows)</span>`
         )
       }.`,
     },
-    markup`<div class="pair"><div>${
-      drawing(
-        { width: 360, height: 226, label: "Inertia by the number of clusters" },
-        axes(CURVE, {
-          x,
-          y,
-          xLabel: "clusters",
-          formatX: (power) => tickText(Math.round(2 ** power)),
-        }),
-        drawn.map(({ clusters, inertia }, i) => {
-          const points = clusters.map((k, j) => [Math.log2(k), inertia[j]! / inertia[0]!] as const);
-          return markup`<g stroke="${KINDS[i % KINDS.length]!}" fill="none">${line(points, x, y, "curve")}</g>${
-            points.map(([px, py]) => mark(i, x(px), y(py)))
-          }`;
-        }),
-      )
-    }</div></div>`,
+    markup`<div class="pair">${
+      curveDrawing(drawn, {
+        ...{ label: "Inertia by the number of clusters", low: 0 },
+        of: ({ inertia }) => inertia.map((value) => value / inertia[0]!),
+      })
+    }${
+      spread.length === drawn.length && curveDrawing(drawn, {
+        ...{ label: "Silhouette by the number of clusters", low },
+        of: ({ silhouette }) => silhouette!,
+      })
+    }</div>`,
   );
 }

@@ -38,6 +38,8 @@ export interface ExpertCurve {
   readonly rows: number;
   readonly clusters: readonly number[];
   readonly inertia: readonly number[];
+  /** Mean silhouettes; runs of earlier versions have none. */
+  readonly silhouette?: readonly number[];
 }
 
 /** Features side by side. */

@@ -28,7 +28,9 @@ export const expertsEvidence: Check<ExpertsEvidence> = object<ExpertsEvidence>({
     expert: list(count),
     outside: count,
   })),
-  curves: list(object<ExpertCurve>({ organ: text, rows: count, clusters: list(count), inertia: list(real) })),
+  curves: list(object<ExpertCurve>({
+    ...{ organ: text, rows: count, clusters: list(count), inertia: list(real), silhouette: optional(list(real)) },
+  })),
   compared: list(object<ComparedFeatures>({
     id: text,
     label: text,
@@ -51,9 +53,11 @@ export function unevenExperts(
     const bad = expert.findIndex((e) => e >= experts.length);
     if (bad >= 0) return [`sections[${i}].expert[${bad}]`, String(expert[bad]), `below ${experts.length}`];
   }
-  for (const [i, { clusters, inertia }] of curves.entries()) {
-    if (inertia.length === clusters.length) continue;
-    return [`curves[${i}].inertia`, `${inertia.length} numbers`, `${clusters.length}, as clusters has`];
+  for (const [i, { clusters, inertia, silhouette = clusters }] of curves.entries()) {
+    for (const [name, { length }] of Object.entries({ inertia, silhouette })) {
+      if (length === clusters.length) continue;
+      return [`curves[${i}].${name}`, `${length} numbers`, `${clusters.length}, as clusters has`];
+    }
   }
   return undefined;
 }

@@ -184,13 +184,13 @@ function dataPart({ data }: RunFacts): Slot {
     : "No donor is in more than one part.";
   return table(parts, [
     { head: "Part", cell: ({ split }) => names[split] },
-    { head: "Sections", className: "number", cell: ({ samples }) => samples.length },
+    { head: data.of === "slides" ? "Slides" : "Sections", className: "number", cell: ({ samples }) => samples.length },
     {
       head: "Donors",
       className: "number",
       cell: ({ donors, samples }) => samples.every(({ donor }) => donor !== undefined) ? donors.length : NONE,
     },
-    { head: "Spots", className: "number", cell: ({ spots }) => whole(spots) },
+    { head: data.of === "slides" ? "Tiles" : "Spots", className: "number", cell: ({ spots }) => whole(spots) },
     {
       head: "Which",
       className: "wide list",

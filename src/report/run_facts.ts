@@ -49,6 +49,8 @@ export interface DataFacts {
   readonly name: string;
   /** Whether it is the generated data set, of which the attainable is known. */
   readonly synthetic?: boolean;
+  /** What samples are: sections of spots where nothing is said, or slides of tiles. */
+  readonly of?: "slides";
   readonly samples: readonly SampleFacts[];
   /** Genes trained on. */
   readonly genes?: number;

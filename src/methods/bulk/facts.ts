@@ -78,6 +78,7 @@ export function factsOf(
     data: {
       name: [...config.input.features, ...config.input.patches].join(", "),
       genes: data.genes.length,
+      of: "slides",
       samples: data.slides.map(({ slide, patient, part, count }) => ({
         ...{ sample: slide, donor: data.patients[patient]!, split: part, spots: count },
       })),

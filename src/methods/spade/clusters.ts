@@ -10,6 +10,7 @@
 import { DataError } from "../../core/errors.ts";
 import { Rng, streamOf } from "../../core/rng.ts";
 import { blockRows, type ClusterRows, kmeans, NearestCentroid, rowsInMemory, rowSquares } from "../../eval/kmeans.ts";
+import { Silhouette } from "../../eval/silhouette.ts";
 import { percentile } from "../../eval/linalg/statistics.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import type { SpadeConfig } from "./config.ts";
@@ -18,6 +19,8 @@ import type { SpadeConfig } from "./config.ts";
 const FARTHEST = 99;
 /** Rows that a curve of inertias looks at, at most. */
 const CURVE_ROWS = 20_000;
+/** Rows of them that silhouettes look at, at most: all distances between them are in memory. */
+const SILHOUETTE_ROWS = 2000;
 
 /** A clustering of training pairs. */
 export interface SpadeClusters {
@@ -46,6 +49,8 @@ export interface InertiaCurve {
   readonly rows: number;
   readonly clusters: readonly number[];
   readonly inertia: readonly number[];
+  /** Mean silhouettes of some of the rows; runs of earlier versions have none. */
+  readonly silhouette?: readonly number[];
 }
 
 /** What is clustered. */
@@ -170,11 +175,18 @@ async function curveOf(gpu: Gpu, organ: string, rows: Uint32Array, input: Cluste
   // A cluster of fewer than two rows says nothing.
   const clusters = [...new Set(options.curve)].sort((a, b) => a - b).filter((k) => 2 * k <= drawn.count);
   const inertia: number[] = [];
+  const silhouette: number[] = [];
+  const some = sample(Uint32Array.from({ length: drawn.count }, (_, r) => r), SILHOUETTE_ROWS, seed, `${organ}, near`);
+  const seen = new Float32Array(some.length * input.dim);
+  for (const [i, row] of some.entries()) seen.set(await drawn.read(row, row + 1), i * input.dim);
+  const spread = new Silhouette(seen, input.dim);
   const { cluster_iterations: iterations, cluster_restarts: restarts } = options;
   for (const k of clusters) {
-    inertia.push((await kmeans(gpu, drawn, { clusters: k, seed, iterations, restarts, signal })).inertia);
+    const found = await kmeans(gpu, drawn, { clusters: k, seed, iterations, restarts, signal });
+    inertia.push(found.inertia);
+    silhouette.push(spread.mean(Array.from(some, (row) => found.labels[row]!)) ?? 0);
   }
-  return { organ, rows: drawn.count, clusters, inertia };
+  return { organ, rows: drawn.count, clusters, inertia, silhouette };
 }
 
 /** The expert of each coarse cluster: small ones go to the nearest that is not. */

@@ -97,7 +97,7 @@ Deno.test("killed at random moments and resumed, the same bytes; then reported, 
   assert.match(told[1]!, /^3 slides without RNA/);
   assert.match(told[2]!, /^1 patients with RNA but without slide: TCGA-ZZ-9999/);
   const page = Deno.readTextFileSync(`${setting.out}/report.html`);
-  for (const text of ["Probes before and after.", "What was published of this design."]) {
+  for (const text of ["Probes before and after.", "What was published of this design.", ">Tiles</th>"]) {
     assert.ok(page.includes(text), text);
   }
   const made = await main("embed", "--quiet", "--run", setting.out, "--out", `${folder}/made`, "--form", "direct");
