@@ -71,3 +71,38 @@ Deno.test("ZarrFolder: data that becomes more than its chunk, large chunks and i
     done();
   }
 });
+
+Deno.test("chunks stored with the first axis fastest are read in the order of the axes, in both versions", async () => {
+  const folder = Deno.makeTempDirSync();
+  const shape = [2, 3, 4];
+  const values = Uint16Array.from(
+    { length: 24 },
+    (_, i) => 100 * Math.floor(i / 12) + 10 * (Math.floor(i / 4) % 3) + i % 4,
+  );
+  const stored = new Uint16Array(24);
+  for (let i = 0; i < 24; i++) stored[Math.floor(i / 12) + 2 * (Math.floor(i / 4) % 3) + 6 * (i % 4)] = values[i]!;
+  const write = (name: string, metadata: string, file: string, chunk: string, value: unknown) => {
+    Deno.mkdirSync(`${folder}/${name}/${chunk.replace(/\/?[^/]*$/, "")}`, { recursive: true });
+    Deno.writeTextFileSync(`${folder}/${name}/${metadata}`, JSON.stringify(value));
+    Deno.writeFileSync(`${folder}/${name}/${file}`, new Uint8Array(stored.buffer));
+  };
+  write("second", ".zarray", "0.0.0", "0.0.0", {
+    ...{ zarr_format: 2, shape, chunks: shape, dtype: "<u2", order: "F" },
+    ...{ compressor: null, filters: null, fill_value: 0 },
+  });
+  write("third", "zarr.json", "c/0/0/0", "c/0/0/0", {
+    ...{ zarr_format: 3, node_type: "array", shape, data_type: "uint16", fill_value: 0, attributes: {} },
+    chunk_grid: { name: "regular", configuration: { chunk_shape: shape } },
+    chunk_key_encoding: { name: "default", configuration: { separator: "/" } },
+    codecs: [
+      { name: "transpose", configuration: { order: [2, 1, 0] } },
+      { name: "bytes", configuration: { endian: "little" } },
+    ],
+  });
+  const store = new ZarrFolder(disk, folder);
+  for (const name of ["second", "third"]) {
+    const array = await store.array(name);
+    assert.deepEqual(Array.from(await array.read([0, 0, 0])), [...values], name);
+  }
+  Deno.removeSync(folder, { recursive: true });
+});

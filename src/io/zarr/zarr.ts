@@ -211,13 +211,14 @@ export class ZarrFolder {
       file: (index) => `${this.name}${key}${file(index)}`,
       read: async (index) => {
         if (bytes > MOST_CHUNK) throw this.#large(`${this.name}${key}`, `chunks of ${bytes} bytes`);
-        const { data } = await this.#run(path, () => opened.getChunk([...index]));
+        const { data, stride } = await this.#run(path, () => opened.getChunk([...index]));
         const count = own.reduce((a, b) => a * b, 1);
         const elements = data as unknown as ZarrElements & { get?(i: number): boolean | string };
         if (elements.length !== count) throw this.fail(path, `has ${elements.length} elements in a chunk`, `${count}`);
-        return Array.isArray(elements) || ArrayBuffer.isView(elements) || elements.get === undefined
+        const listed = Array.isArray(elements) || ArrayBuffer.isView(elements) || elements.get === undefined
           ? elements
           : Array.from({ length: count }, (_, i) => elements.get!(i));
+        return inOrder(listed, own, stride);
       },
     };
   }
@@ -235,6 +236,29 @@ export class ZarrFolder {
       throw this.fail(path, `cannot be unpacked (${reason}${inner})`.slice(0, 400), "undamaged Zarr", error);
     }
   }
+}
+
+/** Elements with the last axis fastest; chunks may be stored in another order (Zarr 2's F, a transpose of Zarr 3). */
+function inOrder(elements: ZarrElements, extents: readonly number[], stride: readonly number[]): ZarrElements {
+  let own = 1;
+  let same = true;
+  for (let axis = extents.length - 1; axis >= 0; axis--) {
+    same &&= extents[axis] === 1 || stride[axis] === own;
+    own *= extents[axis]!;
+  }
+  if (same) return elements;
+  const sorted = (elements as unknown as unknown[]).slice(); // Of the same kind, be it numbers or texts.
+  const index = extents.map(() => 0);
+  for (let i = 0, from = 0; i < own; i++) {
+    sorted[i] = elements[from];
+    for (let axis = extents.length - 1; axis >= 0; axis--) {
+      from += stride[axis]!;
+      if (++index[axis]! < extents[axis]!) break;
+      from -= extents[axis]! * stride[axis]!;
+      index[axis] = 0;
+    }
+  }
+  return sorted as unknown as ZarrElements;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
