@@ -9,13 +9,16 @@ import { disk } from "../io/fs.ts";
 import { trimmed } from "../io/output.ts";
 import { digestAhead, digestOf } from "../worker/digest_pool.ts";
 
-/** Files below a path in order of their names; of a folder neither hidden ones nor what is still being written. */
+/** Hidden files, but for those of zarr 2, and what is still being written. */
+const LEFT_OUT = /^\.(?!z(array|attrs|group|metadata)$)|\.(tmp|partial|partial\.json|lock)$/;
+
+/** Files below a path in order of their names; of a folder neither hidden ones, but for those of zarr, nor what is still written. */
 function* filesAt(path: string, name: string): Generator<{ path: string; name: string; size: number }> {
   const entry = disk.look(path);
   if (entry?.kind === "file") yield { path, name, size: entry.size };
   if (entry?.kind !== "folder") return;
   for (const inside of entry.names) {
-    if (inside.startsWith(".") || /\.(tmp|partial|partial\.json|lock)$/.test(inside)) continue;
+    if (LEFT_OUT.test(inside)) continue;
     yield* filesAt(`${path}/${inside}`, `${name}/${inside}`);
   }
 }

@@ -32,8 +32,7 @@ export async function convertZarr(
   reporter: Reporter,
 ): Promise<Converted> {
   const id = named ?? given.replace(/^.*[/\\]/, "").replace(/\.zarr$/, "").replace(/[^A-Za-z0-9]+/g, "-");
-  // Of version 2 the attributes are hidden files: they are listed in one.
-  const sections = [{ id, inputs: [`${given}/.zmetadata`, given] }];
+  const sections = [{ id, inputs: [given] }];
   const store = new ZarrFolder(disk, given);
   if (store.kind() !== "group") {
     throw store.fail("", "has no zarr.json or .zgroup of a group", "a store of SpatialData");

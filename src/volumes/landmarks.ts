@@ -131,12 +131,14 @@ export function toVolume({ rows }: Pick<SectionFit, "rows">, [x, y]: readonly [x
  * Refuses spots that lie outside of the volume by more than half a voxel.
  *
  * @param names Of the spots, for the message.
+ * @param file That they come from, if one is to be named.
  * @throws {DataError} Naming the first of them, and whether the axes seem to be swapped.
  */
 export function checkInside(
   { name, shape, spacing }: Pick<VolumeShape, "name" | "shape" | "spacing">,
   places: readonly Place[],
   names: readonly string[],
+  file?: string,
 ): void {
   const extents = [2, 1, 0].map((axis) => (shape[axis]! - 0.5) * spacing[axis]!);
   const inside = (place: readonly number[]) => place.every((um, i) => um >= -spacing[2 - i]! / 2 && um <= extents[i]!);
@@ -147,14 +149,18 @@ export function checkInside(
   const shown = places[first]!.map((um) => Number(um.toPrecision(5))).join(", ");
   const size = extents.map((um) => Number(um.toPrecision(5))).join(" x ");
   throw new DataError(
-    `Cannot use spot ${names[first] ?? first}, one of ${outside.length} outside: it lies at x, y, z ${shown} µm, ` +
+    `Cannot use spot ${names[first] ?? first}${file === undefined ? "" : ` of ${file}`}, one of ${outside.length} ` +
+      `outside: it lies at x, y, z ${shown} µm, ` +
       `expected places within ${name}, which is ${size} µm`,
     {
       code: "spot-outside",
       hint: swapped
         ? "Its places fit with z first: columns of the landmarks are swapped"
         : "Look at landmarks, spacing and units (µm), or leave these spots out",
-      context: { volume: name, spot: names[first] ?? first, outside: outside.length, place: places[first]! },
+      context: {
+        ...(file !== undefined && { file }),
+        ...{ volume: name, spot: names[first] ?? first, outside: outside.length, place: places[first]! },
+      },
     },
   );
 }

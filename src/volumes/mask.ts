@@ -6,7 +6,7 @@
  */
 
 import { LimitError } from "../core/errors.ts";
-import { otsu } from "../data/image/tissue.ts";
+import { otsuOf } from "../data/image/tissue.ts";
 import { boxesOf, type Volume, volumeFrom, type Zyx } from "./volume.ts";
 
 /** How tissue is found. */
@@ -37,7 +37,6 @@ export interface VolumeMask {
 
 const CELL = 16;
 const LEAST = 0.01;
-const BINS = 256;
 const MOST_CELLS = 2 ** 25;
 /** Voxels along y and x that are read at once, about. */
 const TILE = 1024;
@@ -59,7 +58,7 @@ export async function tissueMask(volume: Volume, options: MaskOptions = {}): Pro
     });
   }
   const means = await cellMeans(volume, channel, cell, shape);
-  const threshold = thresholdOf(means);
+  const threshold = otsuOf(means);
   const data = Uint8Array.from(means, (mean) => (darker ? mean < threshold : mean >= threshold) ? 1 : 0);
   const layer = shape[1] * shape[2];
   let tissue = 0;
@@ -107,22 +106,6 @@ async function cellMeans(volume: Volume, channel: number, cell: Zyx, shape: Zyx)
     }
   }
   return means;
-}
-
-/** Otsu's threshold between the lowest and the highest mean; infinite where all are equal, so that nothing is tissue. */
-function thresholdOf(means: Float32Array): number {
-  let [low, high] = [Infinity, -Infinity];
-  for (const mean of means) {
-    if (mean < low) low = mean;
-    if (mean > high) high = mean;
-  }
-  if (!(high > low)) return Infinity;
-  const histogram = new Float64Array(BINS);
-  for (const mean of means) {
-    if (Number.isNaN(mean)) continue;
-    histogram[Math.min(BINS - 1, Math.floor((mean - low) / (high - low) * BINS))]!++;
-  }
-  return low + otsu(histogram) * (high - low) / BINS;
 }
 
 /** Whether a voxel lies in a cell with tissue. */

@@ -5,7 +5,7 @@ import { ConfigError, FormatError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
 import { coverage, type Mask, outlinesOf, ringArea } from "../../src/data/image/mask.ts";
 import { type DamagedTile, openSlide, type Slide } from "../../src/data/image/slide.ts";
-import { findTissue, otsu, slideTissue, type Tissue, type TissueOptions } from "../../src/data/image/tissue.ts";
+import { findTissue, otsu, otsuOf, slideTissue, type Tissue, type TissueOptions } from "../../src/data/image/tissue.ts";
 import { disk, openFile } from "../../src/io/fs.ts";
 import type { RgbImage } from "../../src/io/image/rgb_image.ts";
 
@@ -46,6 +46,10 @@ function overlap(found: Mask, truth: Uint8Array): number {
 
 Deno.test("Otsu's threshold: two heaps, the first of a tie, and one heap", () => {
   assert.equal(otsu([0, 5, 0, 0, 5, 0]), 2);
+  const two = Float32Array.from({ length: 100 }, (_, i) => (i === 9 ? NaN : i < 70 ? 1 + i / 100 : 5 + i / 100));
+  const edge = otsuOf(two);
+  assert.ok(edge > 1.69 && edge <= 5.71, String(edge));
+  assert.equal(otsuOf(new Float32Array(3).fill(2)), Infinity);
   assert.equal(otsu([0, 5, 9, 4, 1, 0, 0, 2, 6, 8, 3, 1]), 5);
   assert.equal(otsu([0, 0, 9, 0]), 0);
 });

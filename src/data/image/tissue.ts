@@ -94,6 +94,24 @@ export function otsu(histogram: ArrayLike<number>): number {
   return otsuClasses(histogram).threshold;
 }
 
+/** Steps between the least and the greatest value. */
+const STEPS = 256;
+
+/** Otsu's threshold of numbers, NaN left out; infinite where all are equal, so that nothing lies above it. */
+export function otsuOf(values: Float32Array): number {
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  if (!(high > low)) return Infinity;
+  const histogram = new Float64Array(STEPS);
+  for (const value of values) {
+    if (!Number.isNaN(value)) histogram[Math.min(STEPS - 1, Math.floor((value - low) / (high - low) * STEPS))]!++;
+  }
+  return low + otsu(histogram) * (high - low) / STEPS;
+}
+
 function otsuClasses(histogram: ArrayLike<number>): { threshold: number; distance: number } {
   const bins = Array.from(histogram);
   const total = bins.reduce((a, b) => a + b, 0);

@@ -9,6 +9,7 @@
  */
 
 import { ConfigError } from "../../core/errors.ts";
+import { otsuOf } from "../../data/image/tissue.ts";
 import type { Volume, Zyx } from "../../volumes/volume.ts";
 import {
   type PatchDepths,
@@ -60,29 +61,6 @@ const PROBE = 4;
 const LEAST = 0.01;
 /** Voxels of a plane that are read at a time. */
 export const BAND = 1 << 24;
-
-/** Threshold between two kinds of values, by Otsu: the greatest variance between them, in 256 steps. */
-export function otsu(values: Float32Array): number {
-  let [low, high] = [Infinity, -Infinity];
-  for (const value of values) {
-    low = Math.min(low, value);
-    high = Math.max(high, value);
-  }
-  if (!(high > low)) return low;
-  const counts = new Float64Array(256);
-  for (const value of values) counts[Math.min(255, Math.floor((value - low) / (high - low) * 256))]!++;
-  const total = counts.reduce((sum, count, bin) => sum + count * bin, 0);
-  let [below, sum, best, edge] = [0, 0, -1, 0];
-  for (let bin = 0; bin < 255; bin++) {
-    below += counts[bin]!;
-    sum += counts[bin]! * bin;
-    const above = values.length - below;
-    if (below === 0 || above === 0) continue;
-    const apart = below * above * (sum / below - (total - sum) / above) ** 2;
-    if (apart > best) [best, edge] = [apart, bin + 1];
-  }
-  return low + edge / 256 * (high - low);
-}
 
 /** Rows of the grid whose pixels are read together: bands of a plane that memory holds. */
 export function bandsOf(
@@ -188,7 +166,7 @@ async function keepTissue(
   }
   // Colours of bytes are bright field, in which tissue is dark.
   const dark = volume.channels.length === 3 && volume.dtype === "u8";
-  const edge = otsu(seen);
+  const edge = otsuOf(seen);
   for (let z = 0; z < shape[0]; z++) {
     const plane = mask.subarray(z * size, (z + 1) * size);
     let tissue = 0;

@@ -8,13 +8,13 @@ import { ConfigError, DataError } from "../../core/errors.ts";
 import { sha256Of } from "../../io/checksum.ts";
 import type { Host } from "../../train/host.ts";
 import { openVolume } from "../../volumes/open.ts";
-import type { SectionFit } from "../../volumes/landmarks.ts";
+import { checkInside, type SectionFit } from "../../volumes/landmarks.ts";
 import type { Volume } from "../../volumes/volume.ts";
 import type { VortexConfig } from "./config.ts";
 import type { VortexData, VortexPair, VortexVolume } from "./data.ts";
 import { chooseGenes, detected } from "./genes.ts";
 import { readPatch, windowOf } from "./sampler.ts";
-import { checkInside, readSection, type Section } from "./sections.ts";
+import { readSection, type Section } from "./sections.ts";
 import { checkInterest, readVolumeTable, type SectionRow } from "./table.ts";
 
 /** The table, and which volume is of interest. */
@@ -138,7 +138,7 @@ export async function openData(config: VortexConfig, host: Host): Promise<Vortex
     for (const [i, row] of rows.entries()) {
       signal?.throwIfAborted();
       const section = await readSection(disk, row, config.genes.gene_norm as "log_norm" | "none");
-      checkInside(section, open.get(row.volume)!);
+      checkInside(open.get(row.volume)!, section.places, section.barcodes, row.expression);
       sections.push(section);
       if (section.fit !== undefined) reporter.say(placedBy(row, section.fit));
       reporter.update("sections", i + 1, rows.length, "slides");

@@ -10,7 +10,7 @@ import { type Disk, readBytes } from "../../io/disk.ts";
 import { H5ad } from "../../io/hdf5/h5ad.ts";
 import { toDense } from "../../io/sparse.ts";
 import { fitLandmarks, readLandmarks, type SectionFit, toVolume } from "../../volumes/landmarks.ts";
-import type { Place, Volume } from "../../volumes/volume.ts";
+import type { Place } from "../../volumes/volume.ts";
 import type { SectionRow } from "./table.ts";
 
 /** A section that was read. */
@@ -60,28 +60,6 @@ function placesOf(file: H5ad, { expression, z }: SectionRow, fit: SectionFit | u
     if (fit !== undefined) return toVolume(fit, [at[0]!, at[1]!]);
     return [at[0]!, at[1]!, columns === 3 ? at[2]! : z!];
   });
-}
-
-/** Refuses spots outside of a volume. @throws {DataError} Naming the first. */
-export function checkInside(
-  { barcodes, places, row }: Pick<Section, "barcodes" | "places" | "row">,
-  { name, shape, spacing }: Pick<Volume, "name" | "shape" | "spacing">,
-): void {
-  const most = [2, 1, 0].map((axis) => (shape[axis]! - 1) * spacing[axis]!);
-  // Half a voxel beyond a centre is still tissue.
-  const slack = [2, 1, 0].map((axis) => spacing[axis]! / 2);
-  const bad = places.findIndex((place) =>
-    place.some((value, axis) => !(value >= -slack[axis]! && value <= most[axis]! + slack[axis]!))
-  );
-  if (bad < 0) return;
-  const at = places[bad]!.map((value) => value.toFixed(1)).join(", ");
-  throw refuse(
-    row.expression,
-    "spot-outside",
-    `spot ${barcodes[bad]} lies at ${at} µm (x, y, z)`,
-    `places within ${name}, 0 to ${most.map((value) => value.toFixed(1)).join(", ")} µm`,
-    "Places are µm from the volume's first voxel: look at spacing, axes and registration",
-  );
 }
 
 /** Makes log1p of counts per ten thousand, in place. @throws {DataError} If a count is negative or no number. */

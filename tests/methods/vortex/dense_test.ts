@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { blended, type DenseModel, DensePredictor } from "../../../src/methods/vortex/dense.ts";
-import { costOf, layGrid, neededSlices, otsu } from "../../../src/methods/vortex/grid.ts";
+import { costOf, layGrid, neededSlices } from "../../../src/methods/vortex/grid.ts";
 import { readPatch } from "../../../src/methods/vortex/sampler.ts";
 import { disk } from "../../../src/io/fs.ts";
 import { openVolume } from "../../../src/volumes/open.ts";
@@ -70,10 +70,6 @@ Deno.test("a grid lies in tissue, from the first voxel on; slices are shared alo
     layGrid(volume, patch, { ...GRID, everywhere: false, box: [1, 1, 1, 2, 2, 2] }, window),
     /no place of the grid lies there/,
   );
-  const two = Float32Array.from({ length: 100 }, (_, i) => (i < 70 ? 1 + i / 100 : 5 + i / 100));
-  const edge = otsu(two);
-  assert.ok(edge > 1.7 && edge <= 5.71, String(edge));
-  assert.equal(otsu(new Float32Array(3).fill(2)), 2);
 });
 
 Deno.test("every place is told what its own patch would be told alone, whatever the order of planes; no slice is encoded twice", async () => {
