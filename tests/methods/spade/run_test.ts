@@ -115,9 +115,12 @@ Deno.test("killed at random moments and resumed, the same bytes; then reported, 
   assert.equal(experts!.sections.length, 1);
   assert.equal(experts!.experts.reduce((sum, { held }) => sum + held, 0), experts!.sections[0]!.x.length);
   const page = Deno.readTextFileSync(`${setting.out}/report.html`);
-  for (const text of ["What the experts add.", "Experts on held-out sections.", "Inertia by the number of clusters."]) {
-    assert.ok(page.includes(text), text);
-  }
+  const titles = [
+    "What the experts add.",
+    "Experts on held-out sections.",
+    "Inertia and silhouette by the number of clusters.",
+  ];
+  for (const text of titles) assert.ok(page.includes(text), text);
 
   const embed = (out: string, ...more: string[]) =>
     main("embed", "--quiet", "--run", setting.out, "--out", out, ...more);
