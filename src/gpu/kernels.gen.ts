@@ -134,7 +134,6 @@ import lib_augment_colour from "../../kernels/lib/augment_colour.wgsl" with { ty
 import lib_augment_mirror from "../../kernels/lib/augment_mirror.wgsl" with { type: "text" };
 import lib_augment_place from "../../kernels/lib/augment_place.wgsl" with { type: "text" };
 import lib_binary from "../../kernels/lib/binary.wgsl" with { type: "text" };
-import lib_column_sums from "../../kernels/lib/column_sums.wgsl" with { type: "text" };
 import lib_cross_entropy from "../../kernels/lib/cross_entropy.wgsl" with { type: "text" };
 import lib_fold from "../../kernels/lib/fold.wgsl" with { type: "text" };
 import lib_gradient_range from "../../kernels/lib/gradient_range.wgsl" with { type: "text" };
@@ -482,19 +481,19 @@ export const augment_grey: Kernel<{ bytes: "in"; changes: "in"; sums: "out" }, R
   touch: {},
 };
 
-/** gradients of batch normalisation, RL invocations a column. */
+/** gradients of batch normalisation, one invocation a column. */
 export const batchnorm_bwd: Kernel<{ x: "in"; gamma?: "in"; stats: "in"; dy: "in"; dx?: "out"; dgamma?: "out"; dbeta?: "out" }, Record<never, never>, { mode: "train" | "eval" }> = {
   name: "batchnorm_bwd",
   source: batchnorm_bwd_wgsl,
-  libs: [lib_column_sums],
+  libs: [],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"stats","access":"in","optional":false,"dims":[{"coef":2,"name":""},{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"dx","access":"out","optional":true,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"dgamma","access":"out","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"dbeta","access":"out","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1}],
   dims: ["M","D"],
   params: [],
   options: {"mode":["train","eval"]},
-  tune: {"WG":[64,8],"RL":[8,1]},
+  tune: {"WG":[64,8,32]},
   limits: [],
   fold: false,
-  grid: (d) => [Math.ceil(d.D!*d.RL!/d.WG!)],
+  grid: (d) => [Math.ceil(d.D!/d.WG!)],
   flops: (d) => 9*d.M!*d.D!,
   touch: {},
 };
@@ -516,19 +515,19 @@ export const batchnorm_eval: Kernel<{ x: "in"; gamma?: "in"; beta?: "in"; runnin
   touch: {},
 };
 
-/** normalise each column by its own mean and biased variance, RL invocations a column. */
+/** normalise each column by its own mean and biased variance, one invocation a column. */
 export const batchnorm_train: Kernel<{ x: "in"; gamma?: "in"; beta?: "in"; y: "out"; stats?: "out"; running_mean?: "inout"; running_var?: "inout"; tracked?: "inout" }, { eps: number; momentum: number }, Record<never, never>> = {
   name: "batchnorm_train",
   source: batchnorm_train_wgsl,
-  libs: [lib_root, lib_column_sums],
+  libs: [lib_root],
   tensors: [{"name":"x","access":"in","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"gamma","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"beta","access":"in","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"y","access":"out","optional":false,"dims":[{"coef":1,"name":"M"},{"coef":1,"name":"D"}],"elem":"T","pack":1},{"name":"stats","access":"out","optional":true,"dims":[{"coef":2,"name":""},{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"running_mean","access":"inout","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"running_var","access":"inout","optional":true,"dims":[{"coef":1,"name":"D"}],"elem":"f32","pack":1},{"name":"tracked","access":"inout","optional":true,"dims":[{"coef":1,"name":""}],"elem":"u32","pack":1}],
   dims: ["M","D"],
   params: [{"name":"eps","type":"f32"},{"name":"momentum","type":"f32"}],
   options: {},
-  tune: {"WG":[64,8],"RL":[8,1]},
+  tune: {"WG":[64,8,32]},
   limits: [{ text: "M >= 2", holds: (d) => d.M! >= 2 }],
   fold: false,
-  grid: (d) => [Math.ceil(d.D!*d.RL!/d.WG!)],
+  grid: (d) => [Math.ceil(d.D!/d.WG!)],
   flops: (d) => 7*d.M!*d.D!,
   touch: {},
 };

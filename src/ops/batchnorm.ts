@@ -80,9 +80,8 @@ export function batchnorm(g: Plan, x: Tensor, tensors: BatchnormTensors = {}, op
   const { training = true, eps = 1e-5, momentum = 0.1 } = options;
   const { gamma, beta, runningMean, runningVar, tracked } = tensors;
   const C = x.dim(1);
-  // On a software adapter lanes are SIMD lanes, and more columns a workgroup leave cores idle. Elsewhere few columns would:
-  // eight invocations share the rows of each.
-  const tune = g.gpu.caps.flat ? { WG: 8, RL: 1 } : { WG: 64, RL: 8 };
+  // On a software adapter lanes are SIMD lanes, and more columns a workgroup leave cores idle.
+  const tune = { WG: g.gpu.caps.flat ? 8 : 64 };
   const y = g.tensor(x.shape, x.dtype, "batchnorm.y");
   const stats = g.needsGrad(x, gamma, beta) ? g.tensor([2, C], "f32", "batchnorm.stats") : undefined;
   if (training) {
@@ -90,7 +89,7 @@ export function batchnorm(g: Plan, x: Tensor, tensors: BatchnormTensors = {}, op
     g.run(k.batchnorm_train, { x, gamma, beta, y, stats, ...state }, { eps, momentum, tune });
   } else {
     const state = { running_mean: runningMean!, running_var: runningVar! };
-    g.run(k.batchnorm_eval, { x, gamma, beta, ...state, y, stats }, { eps, tune: { WG: tune.WG } });
+    g.run(k.batchnorm_eval, { x, gamma, beta, ...state, y, stats }, { eps, tune });
   }
   g.record("batchnorm", [x, gamma, beta], [y], ([dy], [needX, needGamma, needBeta]) => {
     const dx = needX ? g.tensor(x.shape, x.dtype, "batchnorm.dx") : undefined;
