@@ -104,7 +104,7 @@ const FAULTS: readonly PlanFault[] = [
   {
     name: "steps of a reduction left out",
     kernel: "matmul_nn",
-    from: "k0 < end + 16u",
+    from: "k0 < end + STEPS",
     to: "k0 < end",
     plan: BACKWARD,
   },
