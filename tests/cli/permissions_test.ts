@@ -187,6 +187,7 @@ Deno.test("every flag that names a place is known to be read or written", async 
     "task",
     "tissue",
     "tuning",
+    "volume",
   ]);
   for (const name of COMMANDS) {
     const { flags } = await import(`../../src/cli/${name}.ts`) as {
