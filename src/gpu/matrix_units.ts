@@ -64,11 +64,10 @@ const SUBGROUPS: readonly number[] = [8, 16, 32, 64];
 export function usableUnits(adapter: GPUAdapter): MatrixUnits[] | string {
   const configs = matrixConfigs(adapter);
   if (configs.length === 0) return "its WebGPU offers none";
-  const { subgroupMinSize, subgroupMaxSize } = adapter.info;
-  if (subgroupMinSize !== subgroupMaxSize || !SUBGROUPS.includes(subgroupMaxSize)) {
-    return `its subgroups have ${subgroupMinSize} to ${subgroupMaxSize} invocations, wanted one of ${
-      SUBGROUPS.join(", ")
-    }`;
+  // Not every WebGPU tells them.
+  const { subgroupMinSize: least, subgroupMaxSize: most }: Partial<GPUAdapterInfo> = adapter.info;
+  if (most === undefined || least !== most || !SUBGROUPS.includes(most)) {
+    return `its subgroups have ${least} to ${most} invocations, wanted one of ${SUBGROUPS.join(", ")}`;
   }
   const { maxComputeWorkgroupStorageSize: bytes } = adapter.limits;
   if (bytes < WORKGROUP_BYTES) return `a workgroup has ${bytes} bytes of memory, wanted ${WORKGROUP_BYTES}`;
@@ -79,7 +78,7 @@ export function usableUnits(adapter: GPUAdapter): MatrixUnits[] | string {
     return `it offers ${configs.map(describeMatrix).join(", ")}, wanted f16 to f32 of extents ${EXTENTS.join(" or ")}`;
   }
   return usable.sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K)
-    .map(({ M, N, K }) => ({ M, N, K, subgroup: subgroupMaxSize }));
+    .map(({ M, N, K }) => ({ M, N, K, subgroup: most }));
 }
 
 /** A shape for people: `8x8x8 f16 to f32`. */
