@@ -135,7 +135,7 @@ Deno.test("what cannot be trained on is refused with its place, and leaves nothi
   await refused(
     "far",
     4,
-    /far\.h5ad: spot spot\d+ lies at [\d., ]+ µm \(x, y, z\), expected places within/,
+    /spot spot\d+ of .*far\.h5ad, one of 10 outside: it lies at x, y, z [\d., ]+ µm, expected places within/,
     other("far", far),
   );
   const flat = rows.map((row) => row.replace("\t32\t", "\t\t"));
