@@ -6,6 +6,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { checkOptions } from "./check.ts";
+import { toPrograms } from "./hints.ts";
 import { LISTENER, type Listener, listener } from "./listener.ts";
 
 /** Files of an adapter. */
@@ -85,7 +86,7 @@ export async function mergeAdapter(
   const { mergeAdapter: merge } = await import("../run/merge.ts");
   const { dtype, alpha, timm, overwrite } = options;
   const reporter = listener(options);
-  const merged = await merge({ encoder, adapter, out, dtype, alpha, timm, overwrite }, reporter);
+  const merged = await toPrograms(() => merge({ encoder, adapter, out, dtype, alpha, timm, overwrite }, reporter));
   if ("notes" in merged) merged.notes.forEach(reporter.warn);
   return { file: out, bytes: merged.bytes, tensors: merged.tensors };
 }

@@ -6,6 +6,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { type EncoderFiles, filesEncoder } from "./encoder_files.ts";
+import { toPrograms } from "./hints.ts";
 import { checkLoad, type ImageEncoder, type LoadEncoderOptions, loadWith } from "./image_encoder.ts";
 
 /**
@@ -40,8 +41,10 @@ export async function loadEncoder(
       hint: "Pass the adapter's folder, or the encoder's files too",
     });
   }
-  const { checkEncoder, openEncoder } = await import("../run/encoder.ts");
-  await checkEncoder(source, adapter);
-  const request = { encoder: source, adapter, dtype, imageSize, pooling, onProgress };
-  return await loadWith(source, { ...options, source }, (gpu) => openEncoder(gpu, request));
+  return await toPrograms(async () => {
+    const { checkEncoder, openEncoder } = await import("../run/encoder.ts");
+    await checkEncoder(source, adapter);
+    const request = { encoder: source, adapter, dtype, imageSize, pooling, onProgress };
+    return await loadWith(source, { ...options, source }, (gpu) => openEncoder(gpu, request));
+  });
 }

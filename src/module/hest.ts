@@ -12,6 +12,7 @@ import type { Expression } from "../data/counts.ts";
 import { gatherColumns } from "../data/matrix.ts";
 import type { Disk } from "../io/disk.ts";
 import type { RgbImage } from "../io/image/rgb_image.ts";
+import { toPrograms } from "./hints.ts";
 import { type HestSource, rememberSource } from "./hest_source.ts";
 import type { HestPairs, PairsOptions } from "./pairs.ts";
 
@@ -145,6 +146,10 @@ export interface Hest {
  */
 export async function openHest(folders: string | readonly string[], options: HestOptions = {}): Promise<Hest> {
   checkHest(folders, options);
+  return await toPrograms(() => open(folders, options));
+}
+
+async function open(folders: string | readonly string[], options: HestOptions): Promise<Hest> {
   const { findSamples } = await import("../data/data_folder.ts");
   const disk = options.disk ?? (await import("../io/fs.ts")).disk;
   const among = (list: readonly string[] | undefined, text: string | undefined) =>
@@ -165,11 +170,11 @@ export async function openHest(folders: string | readonly string[], options: Hes
       checkText("read a sample", "id", id);
       const files = chosen.find((each) => each.id === id);
       if (files === undefined) throw noSample(id, chosen);
-      const sample = await readSample(source, files);
+      const sample = await toPrograms(() => readSample(source, files));
       rememberSource(sample, { ...source, files: [files] });
       return sample;
     },
-    pairs: async (more = {}) => await (await import("./pairs.ts")).openPairs(source, more),
+    pairs: (more = {}) => toPrograms(async () => await (await import("./pairs.ts")).openPairs(source, more)),
   };
   rememberSource(hest, source);
   return hest;

@@ -1,5 +1,5 @@
 /**
- * Hints as a program acts on them: what the command line says in keys and flags becomes options of `train`.
+ * Hints as a program acts on them: what the command line says in keys and flags becomes options of calls.
  *
  * @module
  */
@@ -13,25 +13,62 @@ function literal(text: string): string {
 }
 
 /** Keys that stand one behind another, `a=1 b=x`. */
-const KEYS = /(?<![\w/.-])[a-z][a-z0-9_]*=[^\s,;]+(?: [a-z][a-z0-9_]*=[^\s,;]+)*/g;
+const KEYS = /(?<![\w/.-])[a-z][a-z0-9_]*=[^\s,;)]+(?: [a-z][a-z0-9_]*=[^\s,;)]+)*/g;
 
-/** A hint with options in place of keys and flags; commands are left as they are. */
-export function optionsOf(hint: string): string {
-  if (/\bdeno (task|run)\b/.test(hint)) return hint;
-  const keyed = hint.replaceAll(KEYS, (keys) => {
-    const pairs = keys.split(" ").map((one) => one.split("=") as [string, string]);
-    return `config: { ${pairs.map(([key, value]) => `${key}: ${literal(value)}`).join(", ")} }`;
-  });
-  return keyed
-    .replaceAll("--overwrite", "overwrite: true")
-    .replaceAll(/--([a-z][a-z-]*) ([A-Za-z0-9_./]+)/g, (_, flag: string, value: string) => {
-      return `config: { ${flag.replaceAll("-", "_")}: ${literal(value)} }`;
-    });
+/** A flag, with its value if what follows is none of the words that a sentence goes on with. */
+const FLAG =
+  /(?<!\w)--([a-z][a-z-]*)(?: (?!(?:a|and|begins|gives|if|in|is|keeps|leaves|made|of|or|says|takes|that|the|to|trains|where|which|with)\b)([\w./+-]+(?:,[\w./+-]+)*(?<!\.)))?/g;
+
+/** Flags that take no value. */
+const SWITCHES = ["overwrite", "drop-bad-spots", "drop-unknown-patches"];
+
+/** Commands, which are left as they are. */
+const COMMAND =
+  /\b(deno (task|run)|vips|raw2ometiff|bioformats2raw|python|(convert|download|embed|evaluate|predict|retrieve|split) --)\b/;
+
+/** Options of `train` beside the keys of its configuration, and of what a run is used by. */
+const CALLS = ["checkpoint", "data", "encoder", "out", "overwrite", "tuning", "with"];
+
+/** How the flags of hints are written. */
+export interface Spelling {
+  /** Whether flags are keys of a configuration, but for those of {@linkcode CALLS}. */
+  readonly config?: boolean;
+  /** Options that are called otherwise than their flags. */
+  readonly names?: Readonly<Record<string, string>>;
+}
+
+/** A hint with options in place of keys and flags. */
+export function optionsOf(hint: string, { config = false, names = {} }: Spelling = {}): string {
+  const option = (_: string, flag: string, value: string | undefined): string => {
+    const given = SWITCHES.includes(flag) ? "true" : value && literal(value);
+    const behind = SWITCHES.includes(flag) && value !== undefined ? ` ${value}` : "";
+    if (flag === "run") return `openRun(${value === undefined ? "folder" : JSON.stringify(value)})`;
+    const key = names[flag] ?? flag.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    if (given === undefined) return key;
+    if (config && !CALLS.includes(flag)) return `config: { ${flag.replaceAll("-", "_")}: ${given} }${behind}`;
+    return `${key}: ${given}${behind}`;
+  };
+  return hint.split(/(, or |; )/).map((part) => {
+    if (COMMAND.test(part)) return part;
+    return part.replaceAll(KEYS, (keys) => {
+      const pairs = keys.split(" ").map((one) => one.split("=") as [string, string]);
+      return `config: { ${pairs.map(([key, value]) => `${key}: ${literal(value)}`).join(", ")} }`;
+    }).replaceAll(FLAG, option);
+  }).join("");
 }
 
 /** The same error with a hint for programs. */
-export function forPrograms(error: unknown): unknown {
+export function forPrograms(error: unknown, spelling?: Spelling): unknown {
   if (!isTyped(error) || error.hint === undefined) return error;
-  Object.defineProperty(error, "hint", { value: optionsOf(error.hint) });
+  Object.defineProperty(error, "hint", { value: optionsOf(error.hint, spelling) });
   return error;
+}
+
+/** Does what a program asked for; its errors speak to programs. */
+export async function toPrograms<T>(act: () => Promise<T>, spelling?: Spelling): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw forPrograms(error, spelling);
+  }
 }

@@ -17,6 +17,7 @@ import { type Device, onDevice } from "./device.ts";
 import type { AdapterFiles } from "./encoder_files.ts";
 import type { RgbImage } from "../io/image/rgb_image.ts";
 import { Turns } from "./turns.ts";
+import { forPrograms } from "./hints.ts";
 import { type ImageInput, rgbOf } from "./images.ts";
 
 /** An encoder of the registry. */
@@ -260,6 +261,8 @@ export class ImageEncoder implements Disposable {
       if (running !== undefined) yield await running;
       running = undefined;
       if (rest.length > 0) yield await this.#run(rest);
+    } catch (error) {
+      throw forPrograms(error, { names: { precision: "dtype" } });
     } finally {
       await running?.catch(() => {});
     }

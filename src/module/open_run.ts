@@ -11,6 +11,7 @@ import { checkChoice, checkCount, checkOptions, checkText, type Known } from "./
 import type { SlideTask } from "../methods/method.ts";
 import type { ClassifierRun } from "./classifier_run.ts";
 import { onDevice } from "./device.ts";
+import { toPrograms } from "./hints.ts";
 import { LISTENER, listener } from "./listener.ts";
 import type { OwnModel } from "./own_model.ts";
 import { type OwnMethod, partsBehind } from "./own_method.ts";
@@ -92,6 +93,13 @@ export async function openRun(
   options: OpenRunOptions & Method = {},
 ): Promise<Run | SlideRuns[keyof SlideRuns] | OwnRun<OwnModel>> {
   checkOpen(folder, options);
+  return await toPrograms(() => open(folder, options));
+}
+
+async function open(
+  folder: string,
+  options: OpenRunOptions & Method,
+): Promise<Run | SlideRuns[keyof SlideRuns] | OwnRun<OwnModel>> {
   const { method } = options;
   if (typeof method === "object" && method !== null) return await openOwn(folder, method, options);
   const settings = await (await import("../run/open.ts")).runSettings(folder);

@@ -11,6 +11,7 @@ import type { OpenedRun } from "../run/open.ts";
 import { checkOptions, checkSignal, checkTexts, type Known } from "./check.ts";
 import type { Device } from "./device.ts";
 import type { RgbImage } from "../io/image/rgb_image.ts";
+import { toPrograms } from "./hints.ts";
 import { type ImageInput, rgbOf } from "./images.ts";
 import { type Listener, listener } from "./listener.ts";
 import type { JudgedRun, ProtocolOptions, ProtocolScores } from "./protocol_scores.ts";
@@ -161,6 +162,13 @@ export class Run implements AsyncDisposable {
     options: { readonly organ?: string; readonly signal?: AbortSignal } = {},
   ): Promise<PredictedExpression> {
     checkOptions("predict", options, { organ: true, signal: true });
+    return await toPrograms(() => this.#predict(images, options));
+  }
+
+  async #predict(
+    images: ImageInput | readonly ImageInput[],
+    options: { readonly organ?: string; readonly signal?: AbortSignal },
+  ): Promise<PredictedExpression> {
     const list = Array.isArray(images) ? images as readonly ImageInput[] : [images as ImageInput];
     const columns = this.genes.length;
     const data = new Float32Array(list.length * columns);
@@ -186,7 +194,10 @@ export class Run implements AsyncDisposable {
    */
   async retrieve(query: RetrieveQuery, options: RetrieveOptions = {}): Promise<FoundSpot[]> {
     checkOptions("retrieve", options, { among: true, k: true, signal: true });
-    const { among, k = 10, signal } = options;
+    return await toPrograms(() => this.#retrieve(query, options));
+  }
+
+  async #retrieve(query: RetrieveQuery, { among, k = 10, signal }: RetrieveOptions): Promise<FoundSpot[]> {
     if (!Number.isSafeInteger(k) || k < 1) {
       throw new ConfigError(`Cannot find ${k} spots: k is a whole number above 0`, { context: { k } });
     }
@@ -249,8 +260,9 @@ export class Run implements AsyncDisposable {
   ): Promise<RunScores | ProtocolScores> {
     const byProtocol = "protocol" in (options ?? {});
     checkOptions<object>("evaluate", options, byProtocol ? PROTOCOL_OPTIONS : SCORE_OPTIONS);
-    if ("protocol" in options) return await this.#judge(data, options);
-    return await this.#score(data, options);
+    return await toPrograms<RunScores | ProtocolScores>(() =>
+      "protocol" in options ? this.#judge(data, options) : this.#score(data, options)
+    );
   }
 
   async #judge(data: SpotData | undefined, options: ProtocolOptions): Promise<ProtocolScores> {

@@ -9,6 +9,7 @@ import type { Reporter } from "../core/reporter.ts";
 import type { FoldTruth, Scores } from "../eval/cohort/scores.ts";
 import type { SaidOfSlide, SlideModel, SlideRows, SlideRun, SlideTask } from "../methods/method.ts";
 import { checkOptions } from "./check.ts";
+import { toPrograms } from "./hints.ts";
 import type { Features } from "./image_encoder.ts";
 import { Turns } from "./turns.ts";
 
@@ -83,14 +84,16 @@ export abstract class SlidesRun<Said, Known extends { readonly features: SlideFe
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<Said | Said[]> {
     checkOptions("predict", options, { signal: true });
-    const { signal } = options;
-    if (!Array.isArray(slides)) return this.#teller.named(await this.#one(slides as SlideFeatures, 0));
-    const said: Said[] = [];
-    for (const [i, slide] of (slides as readonly SlideFeatures[]).entries()) {
-      signal?.throwIfAborted();
-      said.push(this.#teller.named(await this.#one(slide, i)));
-    }
-    return said;
+    const say = async (slide: SlideFeatures, i: number) => this.#teller.named(await this.#one(slide, i));
+    return await toPrograms(async () => {
+      if (!Array.isArray(slides)) return await say(slides as SlideFeatures, 0);
+      const said: Said[] = [];
+      for (const [i, slide] of (slides as readonly SlideFeatures[]).entries()) {
+        options.signal?.throwIfAborted();
+        said.push(await say(slide, i));
+      }
+      return said;
+    });
   }
 
   /**
@@ -102,7 +105,10 @@ export abstract class SlidesRun<Said, Known extends { readonly features: SlideFe
    */
   async evaluate(slides?: readonly Known[], options: { readonly signal?: AbortSignal } = {}): Promise<Judged> {
     checkOptions("evaluate", options, { signal: true });
-    const { signal } = options;
+    return await toPrograms(() => this.#evaluate(slides, options.signal));
+  }
+
+  async #evaluate(slides: readonly Known[] | undefined, signal: AbortSignal | undefined): Promise<Judged> {
     this.#check();
     const said: number[] = [];
     let truth: FoldTruth;

@@ -161,7 +161,7 @@ export async function train(
       open: (more) => openRun(out, { ...more, method: method as "seal" }),
     };
   } catch (cause) {
-    if (!signal?.aborted) throw forPrograms(cause);
+    if (!signal?.aborted) throw forPrograms(cause, { config: true });
     throw new InterruptedError(`Cannot go on training ${out}: the signal was aborted`, {
       hint: "What was trained is kept; the same call of train goes on with it",
       context: { folder: out },

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 
+import type { SealError } from "../../src/core/errors.ts";
 import { planSynth } from "../../src/data/synth/plan.ts";
 import { writeSynth } from "../../src/data/synth/write.ts";
 import { disk } from "../../src/io/fs.ts";
@@ -34,6 +35,13 @@ async function allTyped(rows: readonly Row[]): Promise<void> {
     await assert.rejects(act(), (error: Error) => {
       assert.ok(isTyped(error), `${error.name}: ${error.message}, wanted ${message}`);
       assert.match(error.message, message);
+      const { hint = "" } = error as SealError;
+      // Commands may be named, whole.
+      assert.doesNotMatch(
+        hint.replaceAll(/(deno task [a-z]+|predict) --[a-z]+/g, ""),
+        /(?<!\w)--\w/,
+        `${error.message} has a hint of the command line: ${hint}`,
+      );
       return true;
     });
   }

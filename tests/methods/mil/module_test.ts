@@ -95,7 +95,11 @@ Deno.test("what a run of slides does not offer, and features that do not fit, ar
   });
   await assert.rejects(run.predict({ data: new Float32Array(5), rows: 1, dim: DIM }), { ...bad, message: /5 numbers/ });
   const nan = new Float32Array(2 * DIM).fill(NaN, 7, 8);
-  await assert.rejects(run.predict({ data: nan, rows: 2, dim: DIM }), { ...bad, message: /row 1, column 1 is NaN/ });
+  await assert.rejects(run.predict({ data: nan, rows: 2, dim: DIM }), {
+    ...bad,
+    message: /row 1, column 1 is NaN/,
+    hint: "Embed that slide again with overwrite: true",
+  });
   // deno-lint-ignore no-explicit-any
   const wrong = run as any;
   for (const given of [{}, null, 3, { data: new Float64Array(DIM), rows: 1, dim: DIM }]) {
@@ -114,7 +118,9 @@ Deno.test("what a run of slides does not offer, and features that do not fit, ar
   await late.catch((error: Error) => assert.equal(error.name, "ConfigError"));
   await assert.rejects(run.predict(`${folder}/features/s00.h5`), { name: "ConfigError", hint: /openRun/ });
   await assert.rejects(openRun(out, { gpu }), { name: "ConfigError", hint: /method: "mil"/ });
-  // Training says what to do in options, not in words of the command line.
+  // What to do is said in options, not in words of the command line.
+  const itself = `Give the run itself, openRun("${out}"); checkpoint says which of its checkpoints`;
+  await assert.rejects(openRun(`${out}/checkpoints/last`, { gpu, method: "mil" }), { hint: itself });
   const asked = { gpu, out: `${folder}/never`, config: { ...config, early_stop_patience: 2 } };
   const hint = "config: { val_fraction: 0.1 }, or config: { early_stop_patience: 0 }";
   await assert.rejects(train("mil", asked), { name: "ConfigError", hint });
