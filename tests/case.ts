@@ -47,6 +47,8 @@ export interface OpCase {
    * differences in every case that has both and is small.
    */
   readonly refGrad?: (a: Values, cotangents: readonly Float64Array[]) => Values;
+  /** The same of activations in f16, for ops that keep such in between: what is kept is rounded. Default `ref` and `refGrad`. */
+  readonly halfRefs?: Pick<OpCase, "ref" | "refGrad">;
   /** Inputs stored as f16 in the f16 variant (all `T` tensors of the kernels); leave out to skip the variant. */
   readonly f16?: readonly string[];
   /**

@@ -265,10 +265,10 @@ function referenceOf(
     const at = differences(loss, values, name, Date.now() + DIFFERENCE_MS / variant.wrt.length);
     slopes.set(name, { along, at });
   }
-  const formula = variant.wrt.length > 0
-    ? test.refGrad?.(values, cotangents.filter((c) => c !== undefined))
-    : undefined;
-  const reference = { outputs: list(test.ref(values)), formula, slopes };
+  // Differences are of the formula without rounding, whose steps would show in them.
+  const { ref, refGrad } = variant.half ? test.halfRefs ?? test : test;
+  const formula = variant.wrt.length > 0 ? refGrad?.(values, cotangents.filter((c) => c !== undefined)) : undefined;
+  const reference = { outputs: list(ref(values)), formula, slopes };
   references.set(key, reference);
   return reference;
 }

@@ -1,5 +1,6 @@
 /** Cases of linear: each epilogue alone and together, LoRA, frozen weights, edges of all tiles, real widths. */
 
+import { f16FromF32, f32FromF16 } from "../../src/core/dtype.ts";
 import { linear, linearCost } from "../../src/ops/linear.ts";
 import { type Input, normal, type OpCase } from "../case.ts";
 import { linearGradRef, linearRef, type LinearSpec } from "../ref/linear.ts";
@@ -19,6 +20,7 @@ function of(M: number, N: number, K: number, parts: Parts = {}, extra: Partial<O
   const { bias, gamma, residual, act = "none", R = 0, xl } = parts;
   const F = act === "swiglu" ? N / 2 : N;
   const spec: LinearSpec = { M, N, K, R, act, scale: 0.75 };
+  const half: LinearSpec = { ...spec, round: (x) => f32FromF16(f16FromF32(x)) };
   const inputs: Record<string, Input> = {
     x: normal([M, K]),
     weight: normal([N, K], 1 / Math.sqrt(K)),
@@ -45,6 +47,7 @@ function of(M: number, N: number, K: number, parts: Parts = {}, extra: Partial<O
       }),
     ref: (a) => linearRef(a, spec),
     refGrad: (a, [dy]) => linearGradRef(a, dy!, spec),
+    halfRefs: { ref: (a) => linearRef(a, half), refGrad: (a, [dy]) => linearGradRef(a, dy!, half) },
     wrt: Object.keys(inputs),
     ...extra,
   };

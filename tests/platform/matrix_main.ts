@@ -5,6 +5,7 @@
  * poisoned outputs, guard words, two runs bit for bit; whole encoders beside PyTorch; 50 steps of SEAL beside PyTorch's losses.
  */
 
+import { f16FromF32, f32FromF16 } from "../../src/core/dtype.ts";
 import { openDawn } from "../../src/host/gpu.ts";
 import { type Gpu, requestGpu } from "../../src/gpu/device.ts";
 import { describeMatrix } from "../../src/gpu/matrix_units.ts";
@@ -24,14 +25,16 @@ interface Halved {
   readonly f16?: readonly string[];
   /** Frozen weights. */
   readonly weights?: readonly string[];
+  /** Inputs in f32 that matrix units read as f16: given so that f16 holds them. */
+  readonly operands?: readonly string[];
 }
 
-/** Largest error in units of a result's largest element: twice the rounding of f16, also where results in between are stored so. */
+/** Largest error in units of a result's largest element: twice the rounding of f16. The reference keeps in f16 what the op does. */
 const ALLOWED = 2 ** -10;
 
 const HALVES: Readonly<Record<string, Halved>> = {
   matmul: { f16: ["a", "b"] },
-  linear: { f16: ["x", "xl", "residual"], weights: ["weight"] },
+  linear: { f16: ["x", "xl", "residual"], weights: ["weight"], operands: ["la", "lb"] },
   attention: {},
 };
 
@@ -44,12 +47,24 @@ function tell(name: string, complaints: readonly string[], measured: string): vo
   for (const complaint of complaints) console.log(`    ${complaint}`);
 }
 
+/** The nearest values that f16 holds. */
+function asHalves(values: ArrayLike<number>): Float32Array {
+  return Float32Array.from(values, (value) => f32FromF16(f16FromF32(value)));
+}
+
 /** A case with all that can be in f16 so. */
 function halved(op: string, test: OpCase): OpCase {
   const { tol: _tol, gradTol: _gradTol, ...rest } = test;
   const has = (names: readonly string[] = []) => names.filter((name) => Object.hasOwn(test.inputs, name));
-  const { f16 = test.f16, weights } = HALVES[op]!;
-  return { ...rest, f16: has(f16), paths: ["gpu"], ...(weights && { weights: has(weights) }) };
+  const { f16 = test.f16, weights, operands } = HALVES[op]!;
+  const inputs = { ...test.inputs };
+  for (const name of has(operands)) {
+    inputs[name] = {
+      ...inputs[name]!,
+      make: (rng) => asHalves(test.inputs[name]!.make(rng)),
+    };
+  }
+  return { ...rest, inputs, f16: has(f16), paths: ["gpu"], ...(weights && { weights: has(weights) }) };
 }
 
 /** Largest error in units of the largest element. What is no number is compared by the case. */

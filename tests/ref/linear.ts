@@ -8,7 +8,11 @@ export interface LinearSpec {
   readonly R: number;
   readonly act: "none" | "gelu" | "silu" | "swiglu";
   readonly scale: number;
+  /** What is kept in between goes through this: inner activations of LoRA, and in backward what depends on a gradient. */
+  readonly round?: (x: number) => number;
 }
+
+const same = (x: number): number => x;
 
 /** erf by its Taylor series near zero and its continued fraction elsewhere; good to 1e-15. */
 export function erf(x: number): number {
@@ -37,7 +41,7 @@ const siluSlope = (x: number): number => sigmoid(x) * (1 + x * (1 - sigmoid(x)))
 /** Value before the activation, `[M, N]`, and the scaled inner LoRA activations, `[M, R]`. */
 function before(
   a: Record<string, Float64Array>,
-  { M, N, K, R, scale }: LinearSpec,
+  { M, N, K, R, scale, round = same }: LinearSpec,
 ): { z: Float64Array; h: Float64Array } {
   const z = new Float64Array(M * N);
   const h = new Float64Array(M * R);
@@ -45,6 +49,7 @@ function before(
   for (let m = 0; m < M; m++) {
     for (let r = 0; r < R; r++) {
       for (let k = 0; k < K; k++) h[m * R + r]! += scale * xl[m * K + k]! * a.la![r * K + k]!;
+      h[m * R + r] = round(h[m * R + r]!);
     }
     for (let n = 0; n < N; n++) {
       let sum = a.bias ? a.bias[n]! : 0;
@@ -81,9 +86,11 @@ export function linearGradRef(
   dy: Float64Array,
   spec: LinearSpec,
 ): Record<string, Float64Array> {
-  const { M, N, K, R, act, scale } = spec;
+  const { M, N, K, R, act, scale, round = same } = spec;
   const F = act === "swiglu" ? N / 2 : N;
-  const { z, h } = before(a, spec);
+  const { z: exact, h } = before(a, spec);
+  // Backward reads what is kept of the values before the activation; where dz is dy, nothing is.
+  const [z, kept] = act === "none" && !a.gamma ? [exact, same] : [exact.map(round), round];
   const d = Object.fromEntries(Object.entries(a).map(([name, v]) => [name, new Float64Array(v.length)]));
   const dz = new Float64Array(M * N);
   for (let m = 0; m < M; m++) {
@@ -98,9 +105,9 @@ export function linearGradRef(
       if (act === "silu") [u, slope] = [silu(v), siluSlope(v)];
       if (act === "swiglu") {
         [u, slope] = [silu(v) * w, siluSlope(v) * w];
-        dz[m * N + F + f] = scaled * silu(v);
+        dz[m * N + F + f] = kept(scaled * silu(v));
       }
-      dz[m * N + f] = scaled * slope;
+      dz[m * N + f] = kept(scaled * slope);
       if (d.gamma) d.gamma[f]! += g * u;
       if (d.residual) d.residual[m * F + f] = g;
     }
@@ -122,6 +129,7 @@ export function linearGradRef(
       }
     }
     for (let r = 0; r < R; r++) {
+      dh[r] = round(dh[r]!);
       for (let k = 0; k < K; k++) {
         dxl[m * K + k]! += dh[r]! * a.la![r * K + k]!;
         d.la![r * K + k]! += dh[r]! * xl[m * K + k]!;
