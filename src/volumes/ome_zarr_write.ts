@@ -9,9 +9,9 @@
  * @module
  */
 
-import { crc32, deflate } from "../host/zlib.ts";
 import { VERSION } from "../core/version.ts";
 import { ZarrFolder } from "../io/zarr/zarr.ts";
+import { type NewZarr, ZarrWriter } from "../io/zarr/zarr_write.ts";
 import { zarrBoxes } from "./ome_zarr.ts";
 import type { FolderDisk, VolumeSink } from "./sink.ts";
 import { boxesOf, boxSize, type VolumeShape, type Voxels, voxelsOf, type VoxelType, type Zyx } from "./volume.ts";
@@ -26,22 +26,19 @@ export interface NewOmeZarr extends Pick<VolumeShape, "shape" | "spacing" | "cha
   readonly version?: OmeZarrVersion;
   /** Coarser levels; until all sides are at most 256 if not given. */
   readonly levels?: number;
+  /** Extents of a chunk, at most; 16, 256, 256 if not given. */
+  readonly chunk?: Zyx;
+  /** Where the first voxel lies, µm; 0, 0, 0 if not given. */
+  readonly origin?: Zyx;
   /** Kept beside the image's own attributes. */
   readonly attributes?: Readonly<Record<string, unknown>>;
 }
 
 /** Extents of a chunk, at most. */
 const CHUNK: Zyx = [16, 256, 256];
-/** Names of types in Zarr 3 and 2. */
-const NAMES: Readonly<Record<VoxelType, readonly [third: string, second: string]>> = {
-  ...{
-    u8: ["uint8", "|u1"],
-    i8: ["int8", "|i1"],
-    u16: ["uint16", "<u2"],
-    i16: ["int16", "<i2"],
-    u32: ["uint32", "<u4"],
-  },
-  ...{ i32: ["int32", "<i4"], f32: ["float32", "<f4"], f64: ["float64", "<f8"] },
+/** Names of types. */
+const NAMES: Readonly<Record<VoxelType, NewZarr["dtype"]>> = {
+  ...{ u8: "u1", i8: "i1", u16: "u2", i16: "i2", u32: "u4", i32: "i4", f32: "f4", f64: "f8" },
 };
 
 interface Level {
@@ -56,19 +53,23 @@ export class OmeZarrWriter {
   readonly chunk: Zyx;
   readonly #levels: readonly Level[];
   readonly #fill: number;
+  readonly #zarr: ZarrWriter;
   readonly #written: string[] = [];
 
   /** Begins an image in a folder; the arrays' metadata is written, the image's own with {@linkcode finish}. */
   constructor(readonly disk: FolderDisk, readonly path: string, readonly facts: NewOmeZarr) {
-    const { shape, dtype, levels } = facts;
-    this.chunk = CHUNK.map((most, axis) => Math.min(most, shape[axis]!)) as unknown as Zyx;
+    const { shape, dtype, levels, channels } = facts;
+    this.chunk = chunkOf(facts);
     this.#fill = facts.fill ?? (dtype === "f32" || dtype === "f64" ? NaN : 0);
     this.#levels = levelsOf(facts, levels ?? 32);
-    for (const [level, { shape }] of this.#levels.entries()) this.#json(`${level}`, this.#array(shape));
-  }
-
-  get #version(): OmeZarrVersion {
-    return this.facts.version ?? "0.5";
+    const put = (file: string, data: Uint8Array | string) => this.#file(`${path}/${file}`, data);
+    this.#zarr = new ZarrWriter(path, put, facts.version === "0.4" ? 2 : 3);
+    const axes = ["c", "z", "y", "x"];
+    const chunks = [1, ...this.chunk];
+    for (const [level, { shape }] of this.#levels.entries()) {
+      const array = { dtype: NAMES[dtype], shape: [channels.length, ...shape], chunks, fill: this.#fill };
+      this.#zarr.array(`${level}`, { ...array, axes, separator: "/" });
+    }
   }
 
   /** Paths of the files written so far. */
@@ -83,20 +84,10 @@ export class OmeZarrWriter {
     this.#write(0, from, to, voxels);
   }
 
-  /** Whether the chunks that begin at a voxel are all there. */
-  has(from: Zyx): boolean {
-    return this.facts.channels.every((_, c) => this.disk.look(this.#chunk(0, c, from))?.kind === "file");
-  }
-
   /** Writes the coarser levels and the image's metadata. */
   async finish(): Promise<void> {
     for (let level = 1; level < this.#levels.length; level++) await this.#shrink(level);
     this.#describe();
-  }
-
-  #chunk(level: number, c: number, from: Zyx): string {
-    const [z, y, x] = from.map((at, axis) => at / this.chunk[axis]!);
-    return `${this.path}/${level}/${this.#version === "0.5" ? "c/" : ""}${c}/${z}/${y}/${x}`;
   }
 
   #write(level: number, from: Zyx, to: Zyx, voxels: Voxels): void {
@@ -118,9 +109,9 @@ export class OmeZarrWriter {
             }
           }
         }
-        const place: Zyx = [from[0] + low[0], from[1] + low[1], from[2] + low[2]];
-        if (empty) this.disk.remove(this.#chunk(level, c, place));
-        else this.#file(this.#chunk(level, c, place), packed(chunk, this.#version));
+        const at = [c, ...this.chunk.map((extent, axis) => (from[axis]! + low[axis]!) / extent)];
+        if (empty) this.disk.remove(`${this.path}/${this.#zarr.file(`${level}`, at)}`);
+        else this.#zarr.chunk(`${level}`, at, new Uint8Array(chunk.buffer));
       }
     }
   }
@@ -148,43 +139,14 @@ export class OmeZarrWriter {
     this.#written.push(path);
   }
 
-  #json(path: string, third: Record<string, unknown>): void {
-    const text = (value: unknown) => `${JSON.stringify(value, null, 1)}\n`;
-    if (this.#version === "0.5") this.#file(`${this.path}/${path}/zarr.json`, text(third));
-    else this.#file(`${this.path}/${path}/.zarray`, text(this.#second(third)));
-  }
-
-  #array([z, y, x]: Zyx): Record<string, unknown> {
-    const fill = Number.isNaN(this.#fill) ? "NaN" : this.#fill;
-    return {
-      ...{ zarr_format: 3, node_type: "array", shape: [this.facts.channels.length, z, y, x] },
-      data_type: NAMES[this.facts.dtype][0],
-      chunk_grid: { name: "regular", configuration: { chunk_shape: [1, ...this.chunk] } },
-      chunk_key_encoding: { name: "default", configuration: { separator: "/" } },
-      fill_value: fill,
-      codecs: [
-        { name: "bytes", configuration: { endian: "little" } },
-        { name: "gzip", configuration: { level: 1 } },
-      ],
-      ...{ attributes: {}, dimension_names: ["c", "z", "y", "x"] },
-    };
-  }
-
-  #second({ shape, fill_value }: Record<string, unknown>): Record<string, unknown> {
-    return {
-      ...{ zarr_format: 2, shape, chunks: [1, ...this.chunk], dtype: NAMES[this.facts.dtype][1], fill_value },
-      ...{ order: "C", filters: null, dimension_separator: "/", compressor: { id: "zlib", level: 1 } },
-    };
-  }
-
   #describe(): void {
-    const { spacing, channels, attributes = {} } = this.facts;
+    const { spacing, channels, attributes = {}, origin = [0, 0, 0], version = "0.5" } = this.facts;
     const space = (name: string) => ({ name, type: "space", unit: "micrometer" });
     const datasets = this.#levels.map(({ factor }, level) => {
       const scale = [1, ...spacing.map((um, axis) => um * factor[axis]!)];
       // The mean of several voxels lies between their centres.
-      const translation = [0, ...spacing.map((um, axis) => um * (factor[axis]! - 1) / 2)];
-      const moved = level === 0 ? [] : [{ type: "translation", translation }];
+      const translation = [0, ...spacing.map((um, axis) => origin[axis]! + um * (factor[axis]! - 1) / 2)];
+      const moved = translation.every((um) => um === 0) ? [] : [{ type: "translation", translation }];
       return { path: String(level), coordinateTransformations: [{ type: "scale", scale }, ...moved] };
     });
     const axes = [{ name: "c", type: "channel" }, space("z"), space("y"), space("x")];
@@ -193,17 +155,14 @@ export class OmeZarrWriter {
     const omero = {
       channels: channels.map((label, i) => ({ label, color: colours[i % colours.length], active: i === 0, window })),
     };
-    const own = { "seal-webgpu": { version: VERSION, ...attributes } };
-    const text = (value: unknown) => `${JSON.stringify(value, null, 1)}\n`;
-    if (this.#version === "0.5") {
-      const ome = { version: "0.5", multiscales: [{ name: "volume", axes, datasets, type: "mean" }], omero };
-      const group = { zarr_format: 3, node_type: "group", attributes: { ome, ...own } };
-      this.#file(`${this.path}/zarr.json`, text(group));
-    } else {
-      const multiscales = [{ version: "0.4", name: "volume", axes, datasets, type: "mean" }];
-      this.#file(`${this.path}/.zgroup`, text({ zarr_format: 2 }));
-      this.#file(`${this.path}/.zattrs`, text({ multiscales, omero, ...own }));
+    const image = { name: "volume", axes, datasets, type: "mean" };
+    if (version === "0.5") this.#zarr.attribute("", "ome", { version, multiscales: [image], omero });
+    else {
+      this.#zarr.attribute("", "multiscales", [{ version, ...image }]);
+      this.#zarr.attribute("", "omero", omero);
     }
+    this.#zarr.attribute("", "seal-webgpu", { version: VERSION, ...attributes });
+    this.#zarr.close();
   }
 }
 
@@ -248,20 +207,8 @@ function meansOf(voxels: Voxels, size: Zyx, step: Zyx, channels: number, dtype: 
   return means;
 }
 
-/** zlib's stream as it is in version 2; the same data as gzip in version 3. */
-function packed(voxels: Voxels, version: OmeZarrVersion): Uint8Array {
-  const bytes = new Uint8Array(voxels.buffer);
-  const zlib = deflate(bytes);
-  if (version === "0.4") return zlib;
-  const data = zlib.subarray(2, zlib.length - 4);
-  const out = new Uint8Array(data.length + 18);
-  // No name, no time, so that the same voxels give the same bytes.
-  out.set([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255]);
-  out.set(data, 10);
-  const view = new DataView(out.buffer);
-  view.setUint32(out.length - 8, crc32(bytes), true);
-  view.setUint32(out.length - 4, bytes.length, true);
-  return out;
+function chunkOf({ shape, chunk = CHUNK }: NewOmeZarr): Zyx {
+  return chunk.map((most, axis) => Math.min(most, shape[axis]!)) as unknown as Zyx;
 }
 
 /** Writes a volume as OME-Zarr. */
@@ -270,7 +217,7 @@ export function omeZarrSink(path: string, facts: NewOmeZarr): VolumeSink {
   return {
     files: version === "0.5" ? [`${path}/zarr.json`] : [`${path}/.zgroup`, `${path}/.zattrs`],
     wholeRows: false,
-    step: CHUNK.map((most, axis) => Math.min(most, facts.shape[axis]!)) as unknown as Zyx,
+    step: chunkOf(facts),
     async fill(disk, boxes) {
       const writer = new OmeZarrWriter(disk, path, facts);
       try {

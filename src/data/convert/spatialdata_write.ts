@@ -101,7 +101,7 @@ async function writeImage(zarr: ZarrWriter, slide: Slide, onRows: (share: number
     for (let row = 0; row * chunks[1] < height; row++) {
       for (let column = 0; column * chunks[2] < width; column++) {
         const { data } = await slide.read(number, column * chunks[2], row * chunks[1], chunks[2], chunks[1]);
-        zarr.chunk(place, [0, row, column], planesOf(data), "/");
+        zarr.chunk(place, [0, row, column], planesOf(data));
       }
       if (number === 0) onRows(Math.min(1, (row + 1) * chunks[1] / height));
     }
