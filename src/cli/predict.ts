@@ -24,6 +24,7 @@ import { predictVolume } from "../run/predict_volume.ts";
 import { encodersOf, RUN_FLAGS } from "./run_flags.ts";
 import { SLIDE_FLAGS } from "./slide_flags.ts";
 import { printJson } from "./terminal.ts";
+import { parseZyx, VOLUME_FLAGS, volumeOptions } from "./volume_flags.ts";
 
 /** Name of the command. */
 export const name = "predict";
@@ -55,6 +56,23 @@ export const flags = {
   },
   "grid-z": { kind: "number", value: "UM", min: 0.01, help: "volume: µm between places along z; the run's slice_step" },
   box: { kind: "text", value: "BOX", help: "volume: only places within X0,Y0,Z0,X1,Y1,Z1 (µm)" },
+  refine: {
+    kind: "number",
+    value: "UM",
+    min: 0.01,
+    help: "volume: all of it at --grid first, then within --box every UM µm: refined.ome.zarr",
+  },
+  resample: {
+    kind: "text",
+    value: "Z,Y,X",
+    help: "volume: µm between voxels of the result, between places by trilinear interpolation",
+  },
+  beside: {
+    kind: "list",
+    value: "DIR",
+    help: "volume: further runs, of other seeds: the mean of all, and their spread: spread.ome.zarr",
+  },
+  ...VOLUME_FLAGS,
   blend: {
     kind: "choice",
     of: ["centre", "gaussian"],
@@ -70,10 +88,10 @@ export const flags = {
   },
   with: {
     kind: "choice",
-    of: ["auto", "probe", "decoder", "head"],
+    of: ["auto", "probe", "decoder", "head", "retrieval"],
     default: "auto",
     help:
-      "linear probe on the run's features, its image decoder, or the head on the frozen encoder (control_head); auto: the best by its training donors",
+      "linear probe on the run's features, its image decoder, or the head on the frozen encoder (control_head); auto: the best by its training donors; of a volume its head, or retrieval: the measured spots nearest in the joint space",
   },
   everywhere: { kind: "switch", help: "with a grid, also where there is no tissue" },
   "min-tissue": SLIDE_FLAGS["min-tissue"],
@@ -147,17 +165,25 @@ async function runVolume(
       context: { key: flag },
     });
   }
+  if (["probe", "decoder"].includes(values.with)) {
+    throw new ConfigError(`Cannot predict a volume with --with ${values.with}: wanted head or retrieval`, {
+      context: { key: "with", given: values.with },
+    });
+  }
   const { run, checkpoint, volume, out, overwrite, grid, "grid-z": gridZ, everywhere, blend, encoder } = values;
+  const { refine, beside } = values;
   const host = hostOf(new Progress(values.quiet), signal);
   const { json, status } = await predictVolume(
     {
       ...{ run, volume, out, overwrite, grid, gridZ, everywhere, encoder },
       checkpoint: checkpoint as "best" | "last",
-      open: {},
+      open: volumeOptions(values),
+      ...{ refine, beside, by: values.with === "retrieval" ? "retrieval" as const : "head" as const },
+      resample: parseZyx("resample", values.resample),
       box: boxOf(values.box),
       blend: blend as "centre" | "gaussian",
       precision: values.precision as "f32" | "f16" | undefined,
-      settings: { ...flagFacts(values, ["run", "volume", "encoder"]), ...tuningFacts(values) },
+      settings: { ...flagFacts(values, ["run", "volume", "encoder", "beside"]), ...tuningFacts(values) },
     },
     { host, openGpu: gpuOpener(values, (text) => host.reporter.say(text)) },
   );
@@ -174,6 +200,12 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
   if (values.features.length > 0) return await runSlides({ ...values, run }, signal);
   const { volume } = values;
   if (volume !== undefined) return await runVolume({ ...values, run, volume }, signal);
+  if (values.with === "retrieval") {
+    throw new ConfigError("Cannot predict patches with --with retrieval: it is of volumes", {
+      hint: "The command retrieve finds expression of patches",
+      context: { key: "with", given: values.with },
+    });
+  }
   const request = await predictRequest({
     ...values,
     run,

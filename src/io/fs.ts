@@ -192,6 +192,18 @@ export function removeEmptyMade(): void {
   }
 }
 
+/** Removes a folder with all that is in it, if it is there; of links in it themselves, not what they lead to. */
+export function removeFolder(path: string): void {
+  withPath("remove", path, "write", () => {
+    if (entryAt(path)?.isDirectory !== true) return;
+    for (const { name, isDirectory } of entriesOf(path)) {
+      if (isDirectory) removeFolder(`${path}/${name}`);
+      else removeEntry(`${path}/${name}`);
+    }
+    removeEntry(path);
+  });
+}
+
 function lookAt(path: string): HostEntry | undefined {
   return withPath("look at", path, "read", () =>
     unlessMissing(() => {

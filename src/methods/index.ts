@@ -25,7 +25,7 @@ const METHODS: Readonly<Record<string, Row>> = {
     load: () => import("./spade/index.ts"),
   },
   bulk: { files: ["bulk.json", "genes.tsv"], load: () => import("./bulk/index.ts") },
-  vortex: { files: ["vortex.safetensors", "vortex.json"], load: () => import("./vortex/index.ts") },
+  vortex: { files: ["vortex.safetensors", "bank.safetensors", "vortex.json"], load: () => import("./vortex/index.ts") },
 };
 
 /** Names of all methods. */

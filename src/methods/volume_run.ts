@@ -21,6 +21,10 @@ export interface VolumeOptions {
   readonly box?: readonly number[] | undefined;
   /** What a place gets: what its own patch says, or the mean of those around it by a normal weight. */
   readonly blend: "centre" | "gaussian";
+  /** What tells expression: the head, or the spots of a bank that lie nearest in the joint space. */
+  readonly by: "head" | "retrieval";
+  /** Where it is predicted, of a task of another run with the same places: tissue is not looked for again. */
+  readonly mask?: Uint8Array | undefined;
 }
 
 /** A volume laid out to be predicted. */
@@ -29,6 +33,10 @@ export interface VolumeTask {
   readonly shape: Zyx;
   /** Between them, µm. */
   readonly spacing: Zyx;
+  /** Where the first lies, µm along z, y, x. */
+  readonly origin: Zyx;
+  /** 1 where it is predicted, `[z, y, x]`. */
+  readonly mask: Uint8Array;
   /** Intensities that are 0 and 1. */
   readonly window: readonly [low: number, high: number];
   /** Places in tissue; slices that are encoded, and what they would be if every patch encoded its own. */

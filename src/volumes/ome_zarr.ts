@@ -189,10 +189,20 @@ function labelsOf({ omero }: Json, count: number): string[] {
   return labels.length === count && labels.every((label) => label !== "") ? unique(labels) : channelNames(count);
 }
 
-/** Reads boxes of an array whose axes are some of t, c, z, y, x; of several times the first. */
-export function zarrBoxes(disk: Disk, array: ZarrArray, axes: readonly string[], dtype: VoxelType): BoxReader {
+/**
+ * Reads boxes of an array whose axes are some of t, c, z, y, x; of several times the first.
+ *
+ * @param kept Bytes of chunks that are kept.
+ */
+export function zarrBoxes(
+  disk: Disk,
+  array: ZarrArray,
+  axes: readonly string[],
+  dtype: VoxelType,
+  kept: number = KEPT,
+): BoxReader {
   const extent = (axis: string) => axes.includes(axis) ? array.shape[axes.indexOf(axis)]! : 1;
-  const reader: Reader = { disk, array, axes, channels: extent("c"), dtype, cache: new ByteCache(KEPT) };
+  const reader: Reader = { disk, array, axes, channels: extent("c"), dtype, cache: new ByteCache(kept) };
   return (from, to) => readBox(reader, from, to);
 }
 

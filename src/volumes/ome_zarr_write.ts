@@ -10,7 +10,7 @@
  */
 
 import { VERSION } from "../core/version.ts";
-import { ZarrFolder } from "../io/zarr/zarr.ts";
+import { type ZarrArray, ZarrFolder } from "../io/zarr/zarr.ts";
 import { type NewZarr, ZarrWriter } from "../io/zarr/zarr_write.ts";
 import { zarrBoxes } from "./ome_zarr.ts";
 import type { FolderDisk, VolumeSink } from "./sink.ts";
@@ -58,7 +58,7 @@ export class OmeZarrWriter {
 
   /** Begins an image in a folder; the arrays' metadata is written, the image's own with {@linkcode finish}. */
   constructor(readonly disk: FolderDisk, readonly path: string, readonly facts: NewOmeZarr) {
-    const { shape, dtype, levels, channels } = facts;
+    const { dtype, levels, channels } = facts;
     this.chunk = chunkOf(facts);
     this.#fill = facts.fill ?? (dtype === "f32" || dtype === "f64" ? NaN : 0);
     this.#levels = levelsOf(facts, levels ?? 32);
@@ -81,7 +81,7 @@ export class OmeZarrWriter {
    * Writes the voxels `[z, y, x, channel]` of a box of level 0 that begins and ends at borders of chunks, or at the volume's end.
    */
   write(from: Zyx, to: Zyx, voxels: Voxels): void {
-    this.#write(0, from, to, voxels);
+    this.#write(0, from, to, { voxels, channels: [...this.facts.channels.keys()] });
   }
 
   /** Writes the coarser levels and the image's metadata. */
@@ -90,18 +90,20 @@ export class OmeZarrWriter {
     this.#describe();
   }
 
-  #write(level: number, from: Zyx, to: Zyx, voxels: Voxels): void {
-    const { channels, dtype } = this.facts;
+  /** @param part Voxels of these channels, by number. */
+  #write(level: number, from: Zyx, to: Zyx, part: { readonly voxels: Voxels; readonly channels: readonly number[] }) {
+    const { dtype } = this.facts;
+    const { voxels, channels } = part;
     const size: Zyx = [to[0] - from[0], to[1] - from[1], to[2] - from[2]];
     for (const { from: low, to: high } of boxesOf(size, this.chunk)) {
-      for (let c = 0; c < channels.length; c++) {
+      for (const [i, c] of channels.entries()) {
         // A chunk is whole also at the end of the volume.
         const chunk = voxelsOf(dtype, this.chunk[0] * this.chunk[1] * this.chunk[2]).fill(this.#fill as never);
         let empty = true;
         for (let z = low[0]; z < high[0]; z++) {
           for (let y = low[1]; y < high[1]; y++) {
             const row = ((z - low[0]) * this.chunk[1] + y - low[1]) * this.chunk[2];
-            let at = ((z * size[1] + y) * size[2] + low[2]) * channels.length + c;
+            let at = ((z * size[1] + y) * size[2] + low[2]) * channels.length + i;
             for (let x = 0; x < high[2] - low[2]; x++, at += channels.length) {
               const value = voxels[at]!;
               chunk[row + x] = value;
@@ -119,16 +121,21 @@ export class OmeZarrWriter {
   /** Fills a level by the one before it. */
   async #shrink(level: number): Promise<void> {
     const before = this.#levels[level - 1]!;
-    const { shape, factor } = this.#levels[level]!;
+    const { shape: own, factor } = this.#levels[level]!;
     const step = factor.map((of, axis) => of / before.factor[axis]!) as unknown as Zyx;
     const array = await new ZarrFolder(this.disk, this.path).array(String(level - 1));
-    const read = zarrBoxes(this.disk, array, ["c", "z", "y", "x"], this.facts.dtype);
-    for (const { from, to } of boxesOf(shape, this.chunk)) {
-      const low = from.map((at, axis) => at * step[axis]!) as unknown as Zyx;
-      const high = to.map((at, axis) => Math.min(before.shape[axis]!, at * step[axis]!)) as unknown as Zyx;
-      const voxels = await read(low, high);
-      const size = high.map((at, axis) => at - low[axis]!) as unknown as Zyx;
-      this.#write(level, from, to, meansOf(voxels, size, step, this.facts.channels.length, this.facts.dtype));
+    for (const c of this.facts.channels.keys()) {
+      // A channel at a time, every chunk of it once: there may be thousands.
+      const shape = [1, ...array.shape.slice(1)];
+      const alone: ZarrArray = { ...array, shape, read: ([, ...at]) => array.read([c, ...at]) };
+      const read = zarrBoxes(this.disk, alone, ["c", "z", "y", "x"], this.facts.dtype, 0);
+      for (const { from, to } of boxesOf(own, this.chunk)) {
+        const low = from.map((at, axis) => at * step[axis]!) as unknown as Zyx;
+        const high = to.map((at, axis) => Math.min(before.shape[axis]!, at * step[axis]!)) as unknown as Zyx;
+        const size = high.map((at, axis) => at - low[axis]!) as unknown as Zyx;
+        const means = meansOf(await read(low, high), size, step, this.facts.dtype);
+        this.#write(level, from, to, { voxels: means, channels: [c] });
+      }
     }
   }
 
@@ -185,24 +192,22 @@ function levelsOf({ shape, spacing }: NewOmeZarr, most: number): Level[] {
 }
 
 /** Means over boxes of `step` voxels, without those that are NaN. */
-function meansOf(voxels: Voxels, size: Zyx, step: Zyx, channels: number, dtype: VoxelType): Voxels {
+function meansOf(voxels: Voxels, size: Zyx, step: Zyx, dtype: VoxelType): Voxels {
   const out = size.map((extent, axis) => Math.ceil(extent / step[axis]!)) as unknown as Zyx;
-  const means = voxelsOf(dtype, boxSize([0, 0, 0], out) * channels);
+  const means = voxelsOf(dtype, boxSize([0, 0, 0], out));
   const whole = dtype !== "f32" && dtype !== "f64";
   let to = 0;
   for (const { from, to: end } of boxesOf(size, step)) {
-    for (let c = 0; c < channels; c++, to++) {
-      let [sum, count] = [0, 0];
-      for (let z = from[0]; z < end[0]; z++) {
-        for (let y = from[1]; y < end[1]; y++) {
-          for (let x = from[2]; x < end[2]; x++) {
-            const value = voxels[((z * size[1] + y) * size[2] + x) * channels + c]!;
-            if (!Number.isNaN(value)) [sum, count] = [sum + value, count + 1];
-          }
+    let [sum, count] = [0, 0];
+    for (let z = from[0]; z < end[0]; z++) {
+      for (let y = from[1]; y < end[1]; y++) {
+        for (let x = from[2]; x < end[2]; x++) {
+          const value = voxels[(z * size[1] + y) * size[2] + x]!;
+          if (!Number.isNaN(value)) [sum, count] = [sum + value, count + 1];
         }
       }
-      means[to] = whole ? Math.round(sum / count) : sum / count;
     }
+    means[to++] = whole ? Math.round(sum / count) : sum / count;
   }
   return means;
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Volume, volumeFrom, type Voxels, voxelsOf, type Zyx } from "./volume.ts";
+import { boxSize, type Volume, volumeFrom, type Voxels, voxelsOf, type Zyx } from "./volume.ts";
 
 /** What is rounding, in voxels. */
 const SLACK = 1e-9;
@@ -41,32 +41,77 @@ function mix(a: number, b: () => number, share: number): number {
   return share === 0 ? a : a * (1 - share) + b() * share;
 }
 
-/** The volume with voxels `spacing` µm apart, read as it is asked for. */
-export function resampled(volume: Volume, spacing: Zyx, method: "trilinear" | "nearest" = "trilinear"): Volume {
+/** Voxels that are read at once, about: of a box at a wider spacing many are read for each that is made. */
+const MOST = 1 << 23;
+
+/** The volume with voxels `spacing` µm apart, read as it is asked for. @param most Voxels that are read at once, about. */
+export function resampled(
+  volume: Volume,
+  spacing: Zyx,
+  method: "trilinear" | "nearest" = "trilinear",
+  most: number = MOST,
+): Volume {
   const { shape, channels, dtype } = volume;
   const step = spacing.map((um, axis) => um / volume.spacing[axis]!) as unknown as Zyx;
   const extents = shape.map((extent, axis) => Math.floor((extent - 1) / step[axis]! + SLACK) + 1) as unknown as Zyx;
-  const whole = dtype !== "f32" && dtype !== "f64";
   const chunk = volume.chunk.map((of, axis) => Math.max(1, Math.round(of / step[axis]!))) as unknown as Zyx;
+  const source = (from: Zyx, to: Zyx): readonly [low: Zyx, high: Zyx] => [
+    from.map((at, axis) => Math.min(shape[axis]! - 1, Math.floor(at * step[axis]!))) as unknown as Zyx,
+    to.map((at, axis) => Math.min(shape[axis]!, Math.floor((at - 1) * step[axis]!) + 2)) as unknown as Zyx,
+  ];
   const read = async (from: Zyx, to: Zyx): Promise<Voxels> => {
-    const low = from.map((at, axis) => Math.min(shape[axis]! - 1, Math.floor(at * step[axis]!))) as unknown as Zyx;
-    const high = to.map((at, axis) => Math.min(shape[axis]!, Math.floor((at - 1) * step[axis]!) + 2)) as unknown as Zyx;
-    const box = await volume.readBox(low[0], high[0], low[1], high[1], low[2], high[2]);
-    const out = voxelsOf(dtype, (to[0] - from[0]) * (to[1] - from[1]) * (to[2] - from[2]) * channels.length);
-    let place = 0;
-    for (let z = from[0]; z < to[0]; z++) {
-      for (let y = from[1]; y < to[1]; y++) {
-        for (let x = from[2]; x < to[2]; x++) {
-          const at: Zyx = [z * step[0], y * step[1], x * step[2]];
-          const taken = method === "nearest" ? at.map(Math.round) as unknown as Zyx : at;
-          for (let c = 0; c < channels.length; c++) {
-            const value = trilinear(box, low, high, taken, shape, c, channels.length);
-            out[place++] = whole ? Math.round(value) : value;
-          }
-        }
-      }
+    const out = voxelsOf(dtype, boxSize(from, to) * channels.length);
+    const fits = (part: Part) => boxSize(...source(part.from, part.to)) * channels.length <= most;
+    for (const part of partsOf(from, to, fits)) {
+      const [low, high] = source(part.from, part.to);
+      const box = await volume.readBox(low[0], high[0], low[1], high[1], low[2], high[2]);
+      fill(out, { from, to, part }, { box, low, high, step, volume, method });
     }
     return out;
   };
   return volumeFrom({ ...volume, shape: extents, spacing, chunk }, read, () => volume.close());
+}
+
+interface Part {
+  readonly from: Zyx;
+  readonly to: Zyx;
+}
+
+/** Parts of a box, halved until each reads no more than is held at once: along z first, which leaves whole rows together. */
+function* partsOf(from: Zyx, to: Zyx, fits: (part: Part) => boolean): Generator<Part> {
+  const axis = [0, 1, 2].find((axis) => to[axis]! - from[axis]! > 1);
+  if (axis === undefined || fits({ from, to })) return yield { from, to };
+  const middle = (from[axis]! + to[axis]!) >> 1;
+  yield* partsOf(from, to.map((at, i) => i === axis ? middle : at) as unknown as Zyx, fits);
+  yield* partsOf(from.map((at, i) => i === axis ? middle : at) as unknown as Zyx, to, fits);
+}
+
+/** Makes the voxels of a part of a box. */
+function fill(
+  out: Voxels,
+  { from, to, part }: Part & { readonly part: Part },
+  { box, low, high, step, volume: { shape, channels: { length: channels }, dtype }, method }: {
+    readonly box: Voxels;
+    readonly low: Zyx;
+    readonly high: Zyx;
+    readonly step: Zyx;
+    readonly volume: Volume;
+    readonly method: "trilinear" | "nearest";
+  },
+): void {
+  const whole = dtype !== "f32" && dtype !== "f64";
+  for (let z = part.from[0]; z < part.to[0]; z++) {
+    for (let y = part.from[1]; y < part.to[1]; y++) {
+      const row = ((z - from[0]) * (to[1] - from[1]) + y - from[1]) * (to[2] - from[2]);
+      let place = (row + part.from[2] - from[2]) * channels;
+      for (let x = part.from[2]; x < part.to[2]; x++) {
+        const at: Zyx = [z * step[0], y * step[1], x * step[2]];
+        const taken = method === "nearest" ? at.map(Math.round) as unknown as Zyx : at;
+        for (let c = 0; c < channels; c++) {
+          const value = trilinear(box, low, high, taken, shape, c, channels);
+          out[place++] = whole ? Math.round(value) : value;
+        }
+      }
+    }
+  }
 }

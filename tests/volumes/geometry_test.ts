@@ -6,7 +6,7 @@ import { checkInside, fitLandmarks, type Landmark, readLandmarks, toVolume } fro
 import { isTissue, maskVolume, tissueMask } from "../../src/volumes/mask.ts";
 import { resampled, trilinear } from "../../src/volumes/resample.ts";
 import { findWindow, otlsWindows, windowed } from "../../src/volumes/window.ts";
-import { memoryVolume, type Place, type Zyx } from "../../src/volumes/volume.ts";
+import { memoryVolume, type Place, type Volume, type Zyx } from "../../src/volumes/volume.ts";
 
 const near = (found: number, wanted: number, within = 1e-6) =>
   assert.ok(Math.abs(found - wanted) <= within, `${found} is not ${wanted}`);
@@ -99,6 +99,27 @@ Deno.test("resampled: a linear ramp keeps its values in µm, by any box; labels 
     [],
   );
   assert.deepEqual([...await resampled(labels, [1, 1, 0.5]).readSlice(0)], [1, 1, 1, 5, 9, 9, 9]);
+});
+
+Deno.test("resampled: a wide spacing is read in parts of few voxels, to the same voxels", async () => {
+  const voxels = Float32Array.from({ length: 12 * 20 * 30 * 2 }, (_, n) => n * 7919 % 1009);
+  const whole = memoryVolume(voxels, { shape: [12, 20, 30], spacing: [1, 1, 1], channels: ["a", "b"] });
+  let most = 0;
+  const watched: Volume = {
+    ...whole,
+    async readBox(...box) {
+      const read = await whole.readBox(...box);
+      most = Math.max(most, read.length);
+      return read;
+    },
+  };
+  for (const method of ["trilinear", "nearest"] as const) {
+    const at = resampled(whole, [2.5, 3, 3.7], method);
+    const [d, h, w] = at.shape;
+    const parts = resampled(watched, [2.5, 3, 3.7], method, 400);
+    assert.deepEqual(await parts.readBox(1, d, 1, h, 2, w), await at.readBox(1, d, 1, h, 2, w));
+    assert.ok(most <= 400, `${most} voxels at once`);
+  }
 });
 
 /** A ball of tissue of 60 µm in the middle, over a noisy background. */

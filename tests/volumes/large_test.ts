@@ -1,10 +1,17 @@
-/** Large volumes are opened and read in parts: a sparse raw file of 20 GB, OME-Zarr in one chunk. */
+/**
+ * Large volumes are opened, read and resampled in parts: a sparse raw file of 20 GB, OME-Zarr in one chunk.
+ *
+ * @seconds 20
+ */
 
 import assert from "node:assert/strict";
 import { LimitError } from "../../src/core/errors.ts";
 import { disk } from "../../src/io/fs.ts";
 import { tissueMask } from "../../src/volumes/mask.ts";
+import { SILENT } from "../../src/core/reporter.ts";
+import { convertVolume } from "../../src/run/convert_volume.ts";
 import { openVolume } from "../../src/volumes/open.ts";
+import type { Zyx } from "../../src/volumes/volume.ts";
 import { findWindow } from "../../src/volumes/window.ts";
 
 /** Bytes that the process grows by while `use` runs, at the end of each of its steps. */
@@ -13,6 +20,14 @@ async function growth(use: (look: () => void) => Promise<void>): Promise<number>
   let most = 0;
   await use(() => most = Math.max(most, Deno.memoryUsage().rss - before));
   return most;
+}
+
+/** A volume at another spacing, written as OME-Zarr. */
+async function resampledTo(input: string, output: string, resample: Zyx, look: () => void): Promise<void> {
+  await convertVolume({
+    ...{ input, output, options: {}, resample, labels: false, mask: false, keepNonFinite: false, overwrite: false },
+    zarrVersion: "0.5",
+  }, { ...SILENT, update: look });
 }
 
 /** A file of `bytes` that takes no room, with some bytes at a place. */
@@ -40,7 +55,10 @@ Deno.test("a sparse raw file of 20 GB: opened, slices and boxes at its end read,
       await assert.rejects(() => findWindow(volume, 0), /expected different ones/);
       look();
       volume.close();
+      await resampledTo(`${folder}/v.json`, `${folder}/r.ome.zarr`, [68, 67, 71], look);
     });
+    const coarse = await openVolume(disk, `${folder}/r.ome.zarr`);
+    assert.deepEqual([coarse.shape, coarse.spacing], [[148, 120, 113], [68, 67, 71]]);
     assert.ok(grown < 2 ** 28, `${grown} bytes`);
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -69,6 +87,7 @@ Deno.test("OME-Zarr in one chunk of 8 GB: read in parts where it is plain, refus
       look();
       assert.equal((await tissueMask(volume, { cell: 256 })).share, 0);
       look();
+      await resampledTo(folder, `${folder}/r.ome.zarr`, [40, 16, 16], look);
     });
     assert.ok(grown < 2 ** 28, `${grown} bytes`);
     metadata.compressor = { id: "zlib", level: 1 };

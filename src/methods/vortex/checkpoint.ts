@@ -4,12 +4,14 @@
  * | file | content |
  * |---|---|
  * | `vortex.safetensors` | everything behind the encoder, and the mixture of channels where there is one |
+ * | `bank.safetensors` | expression of the spots that can be retrieved, `[spots, genes]`, z-scored |
  * | `vortex.json` | sizes, patches, window of the volume of interest, genes with their statistics and hash |
  *
  * @module
  */
 
 import { WeightsError } from "../../core/errors.ts";
+import { readSafetensorsF32, writeSafetensorsF32 } from "../../io/torch/safetensors.ts";
 import {
   type AdapterFacts,
   encoderNames,
@@ -22,10 +24,11 @@ import {
 } from "../../train/checkpoint.ts";
 import type { VortexConfig } from "./config.ts";
 import type { PatchShape, Window } from "./sampler.ts";
+import { type BankSpots, bankSpots } from "./retrieval.ts";
 import type { VortexSession } from "./session.ts";
 
 /** Names of the files. */
-export const VORTEX_FILES = { model: "vortex.safetensors", facts: "vortex.json" } as const;
+export const VORTEX_FILES = { model: "vortex.safetensors", bank: "bank.safetensors", facts: "vortex.json" } as const;
 
 /** What `vortex.json` says. */
 export interface VortexFacts {
@@ -79,8 +82,29 @@ export async function stateFiles(session: VortexSession): Promise<Map<string, Ui
   return new Map([
     ...await loraFiles(opened.encoder, adapterFacts(session)),
     ...await partFiles(parameters, partsOf(session)),
+    [VORTEX_FILES.bank, bankFile(bankSpots(session), data.genes.length)],
     [VORTEX_FILES.facts, new TextEncoder().encode(JSON.stringify(facts, undefined, 2) + "\n")],
   ]);
+}
+
+/** The file of a bank. */
+function bankFile(x: BankSpots, genes: number): Uint8Array {
+  return writeSafetensorsF32(new Map([["expression", { shape: [x.length / genes, genes], data: x }]]));
+}
+
+/** Reads the bank's spots, `[spots, genes]`. @throws {WeightsError} If it is missing, empty, or of other genes. */
+export function readBank(read: ReadFile, where: string, genes: number): BankSpots {
+  const file = `${where}/${VORTEX_FILES.bank}`;
+  const bytes = read(VORTEX_FILES.bank);
+  const found = bytes && readSafetensorsF32(bytes, file).tensors.get("expression");
+  if (found?.shape.length === 2 && found.shape[0]! > 0 && found.shape[1] === genes) {
+    return Float32Array.from(found.data);
+  }
+  const what = bytes === undefined ? "it is missing" : `expression is ${found?.shape.join(" x ") ?? "missing"}`;
+  throw new WeightsError(`Cannot retrieve from ${file}: ${what}, expected spots of ${genes} genes`, {
+    hint: "Train again, or predict by the head: leave --with away",
+    context: { file },
+  });
 }
 
 /** Puts a checkpoint's weights into a run. @throws {WeightsError} If a file is missing, or of a model of other sizes. */

@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { Volume } from "../../volumes/volume.ts";
-import { BAND, bandsOf, type Grid, neededSlices } from "./grid.ts";
+import { type Volume, VOXEL_BYTES } from "../../volumes/volume.ts";
+import { BAND, bandsOf, type Grid, neededSlices, placeOf } from "./grid.ts";
 import { type PatchShape, readPlane, samplePlane, type Window } from "./sampler.ts";
 
 /** What turns slices into tokens and tokens into expression. */
@@ -34,8 +34,14 @@ export interface DenseOptions {
   onEncoded?(count: number): void;
 }
 
-/** Patches whose slices are cut and encoded at a time. */
+/** Slices that are cut and encoded at a time, and patches behind them: of large ones fewer. */
 const BLOCK = 512;
+/** Numbers of a block, at most. */
+const NUMBERS = 1 << 24;
+
+function blockOf(size: number): number {
+  return Math.max(32, Math.min(BLOCK, Math.floor(NUMBERS / size)));
+}
 
 /** Tokens of the places of a slice that need them. */
 interface Tokens {
@@ -50,6 +56,7 @@ export class DensePredictor {
   readonly #options: DenseOptions;
   readonly #needed: readonly Uint8Array[];
   readonly #kept = new Map<number, Tokens>();
+  #rows: Float32Array | undefined;
 
   constructor(model: DenseModel, options: DenseOptions) {
     this.#model = model;
@@ -98,9 +105,8 @@ export class DensePredictor {
   async #tokens(j: number): Promise<Tokens> {
     const found = this.#kept.get(j);
     if (found) return found;
-    const { grid: { shape, spacing }, volume, patch, window, signal, band, onEncoded } = this.#options;
-    const [, ny, nx] = shape;
-    const [, stride] = spacing;
+    const { grid, volume, patch, window, signal, band, onEncoded } = this.#options;
+    const [, ny, nx] = grid.shape;
     const needed = this.#needed[j]!;
     const row = new Int32Array(ny * nx).fill(-1);
     let count = 0;
@@ -108,7 +114,9 @@ export class DensePredictor {
     const { size, dim } = this.#model;
     const data = new Float32Array(count * dim);
     const reach = patch.field / patch.side * (patch.side - 1) / 2;
-    let [rows, filled, done] = [new Float32Array(BLOCK * size), 0, 0];
+    const block = blockOf(size);
+    const rows = (this.#rows ??= new Float32Array(block * size));
+    let [filled, done] = [0, 0];
     const flush = async () => {
       if (filled === 0) return;
       signal?.throwIfAborted();
@@ -117,26 +125,25 @@ export class DensePredictor {
       done += filled;
       filled = 0;
     };
-    for (const { from, to, top, bottom } of bandsOf(volume, { rows: ny, stride, reach, most: band })) {
+    for (const { from, to, box } of bandsOf(volume, grid, reach, band)) {
       const wanted = needed.subarray(from * nx, to * nx);
       if (!wanted.includes(1)) continue;
-      const plane = await readPlane(volume, j * patch.step, [top, bottom, 0, volume.shape[2]], window);
+      const plane = await readPlane(volume, j * patch.step, box, window);
       for (let i = 0; i < wanted.length; i++) {
         if (!wanted[i]) continue;
-        const place = [i % nx * stride, (from + Math.floor(i / nx)) * stride] as const;
+        const place = placeOf(grid, from + Math.floor(i / nx), i % nx);
         samplePlane(plane, place, patch, volume, rows.subarray(filled * size, (filled + 1) * size));
-        if (++filled === BLOCK) await flush();
+        if (++filled === block) await flush();
       }
     }
     await flush();
-    rows = new Float32Array(0);
     const tokens = { row, data };
     this.#kept.set(j, tokens);
     return tokens;
   }
 }
 
-/** Most bytes that a prediction holds at once: tokens, a block of slices, a plane of results and a band of voxels. */
+/** Most bytes that a prediction holds at once: tokens, blocks of slices and of patches, two planes of results, bands of voxels. */
 export function densePlan(
   { volume, grid, patch }: DenseOptions,
   { size, dim, genes }: Pick<DenseModel, "size" | "dim" | "genes">,
@@ -144,7 +151,9 @@ export function densePlan(
   const [, ny, nx] = grid.shape;
   const band = Math.min(BAND, volume.shape[1] * volume.shape[2] * volume.channels.length);
   const tokens = (patch.slices + 1) * ny * nx * dim;
-  return 4 * (tokens + BLOCK * (size + patch.slices * dim + genes) + 2 * ny * nx * genes + 3 * band);
+  // Of a plane between slices two are read; what is read is in the volume's type, then a number.
+  const voxels = band * (2 * VOXEL_BYTES[volume.dtype] + 4);
+  return 4 * (tokens + blockOf(size) * size + BLOCK * (patch.slices * dim + genes) + 2 * ny * nx * genes) + voxels;
 }
 
 /**

@@ -10,7 +10,7 @@ import { alignRows, count } from "../../core/text_table.ts";
 import { EVIDENCE_SCHEMA, type MethodFacts } from "../../report/run_evidence.ts";
 import type { EvidenceContext, MethodEvidence } from "../method.ts";
 import { loadState } from "./checkpoint.ts";
-import { embedBank, retrieve } from "./retrieval.ts";
+import { bankSpots, embedBank, retrieve, temperatureOf } from "./retrieval.ts";
 import { meanOf, scoresOf, type TestSection, testSections } from "./scores.ts";
 import type { VortexSession } from "./session.ts";
 
@@ -24,7 +24,7 @@ export interface VortexRow {
 
 /** Scores of everything that tells expression of the test sections. */
 export async function rowsOf(session: VortexSession): Promise<{ sections: TestSection[]; rows: VortexRow[] }> {
-  const { data, config, gpu, model, parameters, voiPairs } = session;
+  const { data, config, gpu, model, parameters } = session;
   const sections = testSections(data);
   const pairs = sections.flatMap((section) => section.pairs);
   if (pairs.length === 0) return { sections, rows: [] };
@@ -39,11 +39,8 @@ export async function rowsOf(session: VortexSession): Promise<{ sections: TestSe
     ...{ id, label: labels[id], scores: scoresOf(data, sections, heads[id]!) },
   }));
   const G = data.genes.length;
-  const x = new Float32Array(voiPairs.length * G);
-  voiPairs.forEach((pair, i) => x.set(data.x.subarray(pair * G, (pair + 1) * G), i * G));
-  const scale = (await parameters.read(["temperature"])).get("temperature")![0]!;
-  const temperature = Math.min(0.5, Math.max(0.01, Math.exp(-scale)));
-  const told = retrieve(await embedBank(gpu, model, x, temperature), image, G);
+  const bank = await embedBank(gpu, model, bankSpots(session), await temperatureOf(parameters));
+  const told = retrieve(bank, image, G);
   rows.push({ id: "retrieval", label: labels.retrieval, scores: scoresOf(data, sections, told) });
   return { sections, rows };
 }

@@ -1,9 +1,10 @@
 /**
  * Where a volume is predicted: a grid of places in its tissue, the slices that their patches read, and what that costs.
  *
- * Places stand `stride` µm apart within slices and `depth` steps between slices apart, from the volume's first voxel on, so that
- * patches along z share their slices. Tissue is where the mean intensity around a place is above Otsu's threshold over the whole
- * grid (below it where tissue is dark, as in bright field); slices with less than a hundredth of it have none.
+ * Places stand `stride` µm apart within slices and `depth` steps between slices apart, counted from the volume's first voxel, so
+ * that patches along z share their slices, and a box has places of the whole. Tissue is where the mean intensity around a place is
+ * above Otsu's threshold (below it where tissue is dark, as in bright field); slices with less than a hundredth of it have none.
+ * Both are told of places half a patch apart or more over the whole volume, so that a box has the threshold of the whole.
  *
  * @module
  */
@@ -31,10 +32,14 @@ export interface GridOptions {
   readonly everywhere: boolean;
   /** Only places within, µm: x0, y0, z0, x1, y1, z1. */
   readonly box?: readonly number[] | undefined;
+  /** Where it is predicted, if another run has told that. */
+  readonly mask?: Uint8Array | undefined;
 }
 
 /** A grid. */
 export interface Grid {
+  /** Number of the first place along z, y, x; not 0 of a box. */
+  readonly first: Zyx;
   /** Places along z, y, x. */
   readonly shape: Zyx;
   /** Between them, µm. */
@@ -57,50 +62,62 @@ export interface GridCost {
 
 /** Pixels along a side of what tells tissue around a place. */
 const PROBE = 4;
+/** What is rounding, in steps. */
+const SLACK = 1e-6;
 /** Share of a slice below which its tissue is dirt. */
 const LEAST = 0.01;
 /** Voxels of a plane that are read at a time. */
 export const BAND = 1 << 24;
 
+/** Places of a grid, without what is done at them. */
+type Places = Pick<Grid, "first" | "shape" | "spacing">;
+
+/** Where a place of a plane lies, µm. */
+export function placeOf({ first, spacing }: Places, y: number, x: number): [x: number, y: number] {
+  return [(first[2] + x) * spacing[2], (first[1] + y) * spacing[1]];
+}
+
 /** Rows of the grid whose pixels are read together: bands of a plane that memory holds. */
+export interface Band {
+  readonly from: number;
+  readonly to: number;
+  /** Of the volume: first row and column, and those behind the last. */
+  readonly box: readonly [top: number, bottom: number, left: number, right: number];
+}
+
+/** The bands of a plane. @param reach How far pixels of a place lie from it, µm. @param most Voxels of a band. */
 export function bandsOf(
-  { shape: [, extent, width], spacing: [, dy], channels }: Pick<Volume, "shape" | "spacing" | "channels">,
-  { rows, stride, reach, most = BAND }: {
-    readonly rows: number;
-    readonly stride: number;
-    readonly reach: number;
-    /** Voxels of a band. */
-    readonly most?: number | undefined;
-  },
-): { readonly from: number; readonly to: number; readonly top: number; readonly bottom: number }[] {
-  const bands: { from: number; to: number; top: number; bottom: number }[] = [];
-  for (let row = 0; row < rows; row++) {
-    const [top, bottom] = span((row * stride - reach) / dy, (row * stride + reach) / dy, extent);
+  { shape: [, height, width], spacing: [, dy, dx], channels }: Pick<Volume, "shape" | "spacing" | "channels">,
+  { first, shape, spacing: [, stride] }: Places,
+  reach: number,
+  most: number = BAND,
+): Band[] {
+  const lines = (from: number, to: number, um: number, extent: number) =>
+    span((from * stride - reach) / um, (to * stride + reach) / um, extent);
+  const [left, right] = lines(first[2], first[2] + shape[2] - 1, dx, width);
+  const bands: Band[] = [];
+  for (let row = 0; row < shape[1]; row++) {
+    const [top, bottom] = lines(first[1] + row, first[1] + row, dy, height);
     const last = bands.at(-1);
-    const merged = last &&
-      { ...last, to: row + 1, top: Math.min(last.top, top), bottom: Math.max(last.bottom, bottom) };
-    if (merged && (merged.bottom - merged.top) * width * channels.length <= most) bands[bands.length - 1] = merged;
-    else bands.push({ from: row, to: row + 1, top, bottom });
+    const [above, below] = [Math.min(last?.box[0] ?? top, top), Math.max(last?.box[1] ?? bottom, bottom)];
+    const fits = last !== undefined && (below - above) * (right - left) * channels.length <= most;
+    if (fits) bands[bands.length - 1] = { from: last.from, to: row + 1, box: [above, below, left, right] };
+    else bands.push({ from: row, to: row + 1, box: [top, bottom, left, right] });
   }
   return bands;
 }
 
 /** Mean intensity around each place of a plane. */
-async function intensities(
-  volume: Volume,
-  z: number,
-  [, ny, nx]: Zyx,
-  stride: number,
-  window: Window,
-): Promise<Float32Array> {
+async function intensities(volume: Volume, grid: Places, k: number, window: Window): Promise<Float32Array> {
+  const { first, shape: [, ny, nx], spacing: [depth, stride] } = grid;
   const out = new Float32Array(ny * nx);
   const probe = { field: stride, side: PROBE };
   const pixels = new Float32Array(PROBE * PROBE * volume.channels.length);
-  for (const { from, to, top, bottom } of bandsOf(volume, { rows: ny, stride, reach: stride / 2 })) {
-    const plane = await readPlane(volume, z, [top, bottom, 0, volume.shape[2]], window);
+  for (const { from, to, box } of bandsOf(volume, grid, stride / 2)) {
+    const plane = await readPlane(volume, (first[0] + k) * depth, box, window);
     for (let y = from; y < to; y++) {
       for (let x = 0; x < nx; x++) {
-        samplePlane(plane, [x * stride, y * stride], probe, volume, pixels);
+        samplePlane(plane, placeOf(grid, y, x), probe, volume, pixels);
         out[y * nx + x] = pixels.reduce((a, b) => a + b, 0) / pixels.length;
       }
     }
@@ -108,9 +125,22 @@ async function intensities(
   return out;
 }
 
-/** Places of a box. */
-function inBox(box: readonly number[] | undefined, place: readonly [x: number, y: number, z: number]): boolean {
-  return box === undefined || place.every((value, axis) => value >= box[axis]! && value <= box[axis + 3]!);
+/** Places of the whole that lie within a box. @throws {ConfigError} If there are none. */
+function within({ shape, spacing }: Places, box: readonly number[] | undefined): Pick<Places, "first" | "shape"> {
+  if (box === undefined) return { first: [0, 0, 0], shape };
+  const axes = [2, 1, 0].map((at, axis) => {
+    const from = Math.max(0, Math.ceil(box[at]! / spacing[axis]! - SLACK));
+    return [from, Math.min(shape[axis]! - 1, Math.floor(box[at + 3]! / spacing[axis]! + SLACK))] as const;
+  });
+  if (axes.some(([from, to]) => from > to)) {
+    const reach = [2, 1, 0].map((axis) => ((shape[axis]! - 1) * spacing[axis]!).toFixed(0)).join(", ");
+    throw new ConfigError(`Cannot predict within ${box.join(", ")} µm: no place of the grid lies there`, {
+      hint: `The grid reaches to ${reach} µm; lower --grid`,
+      context: { key: "box", given: box.join(",") },
+    });
+  }
+  const first = axes.map(([from]) => from) as unknown as Zyx;
+  return { first, shape: axes.map(([from, to]) => to - from + 1) as unknown as Zyx };
 }
 
 /**
@@ -120,62 +150,60 @@ function inBox(box: readonly number[] | undefined, place: readonly [x: number, y
  */
 export async function layGrid(
   volume: Volume,
-  patch: Pick<PatchShape, "slices" | "step">,
-  { stride, depth, everywhere, box }: GridOptions,
+  patch: Pick<PatchShape, "slices" | "step" | "field">,
+  { stride, depth, everywhere, box, mask: given }: GridOptions,
   window: Window,
 ): Promise<Grid> {
   const [deep, tall, wide] = volume.shape.map((n, axis) => (n - 1) * volume.spacing[axis]!) as [number, number, number];
-  const count = (extent: number, step: number) => Math.floor(extent / step + 1e-6) + 1;
+  const count = (extent: number, step: number) => Math.floor(extent / step + SLACK) + 1;
   const slices = count(deep, patch.step);
-  const shape: Zyx = [Math.ceil(slices / depth), count(tall, stride), count(wide, stride)];
-  const spacing: Zyx = [depth * patch.step, stride, stride];
-  const size = shape[1] * shape[2];
-  const mask = new Uint8Array(shape[0] * size);
-  for (let i = 0; i < mask.length; i++) {
-    const [z, y, x] = [Math.floor(i / size), Math.floor(i / shape[2]) % shape[1], i % shape[2]];
-    mask[i] = inBox(box, [x * stride, y * stride, z * spacing[0]]) ? 1 : 0;
+  const whole = (stride: number): Places => ({
+    first: [0, 0, 0],
+    shape: [Math.ceil(slices / depth), count(tall, stride), count(wide, stride)],
+    spacing: [depth * patch.step, stride, stride],
+  });
+  const { spacing } = whole(stride);
+  const places: Places = { ...within(whole(stride), box), spacing };
+  const [nz, ny, nx] = places.shape;
+  const mask = given?.slice() ?? new Uint8Array(nz * ny * nx).fill(1);
+  if (!everywhere && given === undefined) {
+    await keepTissue(volume, { places, rough: whole(Math.max(stride, patch.field / 2)) }, mask, window);
   }
-  if (!mask.includes(1)) {
-    throw new ConfigError(`Cannot predict within ${box!.join(", ")} µm: no place of the grid lies there`, {
-      hint: `The grid reaches to ${[wide, tall, deep].map((um) => um.toFixed(0)).join(", ")} µm; lower --grid`,
-      context: { key: "box", given: box!.join(",") },
-    });
-  }
-  if (!everywhere) await keepTissue(volume, { shape, spacing }, mask, window);
-  const windows = Array.from({ length: shape[0] }, (_, k) => {
+  const windows = Array.from({ length: nz }, (_, i) => {
+    const k = places.first[0] + i;
     const depths = patchDepths(volume, k * spacing[0], patch);
     const own = depths.distance.map((distance, i) =>
       depths.inside[i] ? k * depth + Math.round(distance / patch.step) : -1
     );
     return { slices: own, depths };
   });
-  return { shape, spacing, slices, mask, windows };
+  return { ...places, slices, mask, windows };
 }
 
-/** Takes out of a mask what is no tissue. */
+/** Takes out of a mask what is no tissue. @param rough Places over the whole volume. */
 async function keepTissue(
   volume: Volume,
-  { shape, spacing }: Pick<Grid, "shape" | "spacing">,
+  { places, rough }: { readonly places: Places; readonly rough: Places },
   mask: Uint8Array,
   window: Window,
 ): Promise<void> {
-  const size = shape[1] * shape[2];
-  const seen = new Float32Array(mask.length);
-  for (let z = 0; z < shape[0]; z++) {
-    seen.set(await intensities(volume, z * spacing[0], shape, spacing[1], window), z * size);
-  }
+  const coarse = rough.shape[1] * rough.shape[2];
+  const seen = new Float32Array(rough.shape[0] * coarse);
+  for (let k = 0; k < rough.shape[0]; k++) seen.set(await intensities(volume, rough, k, window), k * coarse);
   // Colours of bytes are bright field, in which tissue is dark.
   const dark = volume.channels.length === 3 && volume.dtype === "u8";
   const edge = otsuOf(seen);
-  for (let z = 0; z < shape[0]; z++) {
-    const plane = mask.subarray(z * size, (z + 1) * size);
-    let tissue = 0;
-    plane.forEach((_, i) => {
-      const is = dark ? seen[z * size + i]! < edge : seen[z * size + i]! >= edge;
-      tissue += is ? 1 : 0;
-      if (!is) plane[i] = 0;
-    });
-    if (tissue < LEAST * size) plane.fill(0);
+  const is = (value: number) => dark ? value < edge : value >= edge;
+  const same = String([places.shape, places.spacing]) === String([rough.shape, rough.spacing]);
+  const size = places.shape[1] * places.shape[2];
+  for (let k = 0; k < places.shape[0]; k++) {
+    const at = places.first[0] + k;
+    const slice = seen.subarray(at * coarse, (at + 1) * coarse);
+    const plane = mask.subarray(k * size, (k + 1) * size);
+    if (slice.reduce((sum, value) => sum + (is(value) ? 1 : 0), 0) < LEAST * coarse) plane.fill(0);
+    else {(same ? slice : await intensities(volume, places, k, window)).forEach((value, i) =>
+        plane[i] = is(value) ? 1 : 0
+      );}
   }
 }
 

@@ -8,7 +8,12 @@
 
 import type { Gpu } from "../../gpu/device.ts";
 import { RowModel } from "../../train/row_model.ts";
+import type { Parameters } from "../../nn/parameters.ts";
 import type { VortexModel } from "./model.ts";
+import type { VortexSession } from "./session.ts";
+
+/** Expression of spots, z-scored, 0 where it was not measured, `[n, G]`. */
+export type BankSpots = Float32Array<ArrayBuffer>;
 
 /** Spots that can be retrieved. */
 export interface Bank {
@@ -17,6 +22,21 @@ export interface Bank {
   /** In the joint space, `[n, W]`. */
   readonly embedded: Float32Array;
   readonly temperature: number;
+}
+
+/** Spots of the bank: those of interest that are trained on; of a run without a volume of interest all that are. */
+export function bankSpots({ data, voiPairs }: Pick<VortexSession, "data" | "voiPairs">): BankSpots {
+  const chosen = data.voi === undefined ? data.pairs.flatMap(({ part }, p) => (part === "train" ? [p] : [])) : voiPairs;
+  const G = data.genes.length;
+  const x = new Float32Array(chosen.length * G);
+  chosen.forEach((pair, i) => x.set(data.x.subarray(pair * G, (pair + 1) * G), i * G));
+  return x;
+}
+
+/** The temperature that similarity is divided by, as it was trained. */
+export async function temperatureOf(parameters: Parameters): Promise<number> {
+  const scale = (await parameters.read(["temperature"])).get("temperature")![0]!;
+  return Math.min(0.5, Math.max(0.01, Math.exp(-scale)));
 }
 
 /** Embeds the expression of spots. */

@@ -8,19 +8,20 @@ import { DataError, WeightsError } from "../../core/errors.ts";
 import type { Gpu } from "../../gpu/device.ts";
 import { fromMap } from "../../io/random_access.ts";
 import { type Adapter, readAdapter } from "../../io/torch/peft.ts";
-import { checkFed, type FedAs } from "../../models/opened_encoder.ts";
+import { checkFed, type FedAs, type OpenedEncoder } from "../../models/opened_encoder.ts";
 import type { Host } from "../../train/host.ts";
 import { openVision } from "../../train/open_rows.ts";
 import type { FoundCheckpoint } from "../../train/run.ts";
-import type { Volume } from "../../volumes/volume.ts";
+import type { Volume, Zyx } from "../../volumes/volume.ts";
 import type { UseOptions } from "../method.ts";
 import type { VolumeOptions, VolumePredictor, VolumeRun, VolumeTask } from "../volume_run.ts";
-import { loadState, readFacts, type VortexFacts } from "./checkpoint.ts";
+import { loadState, readBank, readFacts, type VortexFacts } from "./checkpoint.ts";
 import type { VortexConfig } from "./config.ts";
 import { blended, type DenseModel, type DenseOptions, densePlan, DensePredictor } from "./dense.ts";
 import { costOf, layGrid } from "./grid.ts";
 import { Pooler, sliceModel } from "./inference.ts";
 import { createVortexModel } from "./model.ts";
+import { embedBank, retrieve, temperatureOf } from "./retrieval.ts";
 import { windowOf } from "./sampler.ts";
 import { createSliceEncoder } from "./slices.ts";
 
@@ -36,15 +37,15 @@ async function adapterOf({ read, path }: FoundCheckpoint): Promise<Adapter | und
   return files.length === 2 ? await readAdapter(fromMap(new Map(files), path)) : undefined;
 }
 
-/** A model of a checkpoint on the device. */
-async function openModel(
+/** The encoder of a checkpoint. @throws {WeightsError} If it was trained on other weights than are here. */
+async function openEncoder(
   gpu: Gpu,
   config: VortexConfig,
-  { found, facts }: { readonly found: FoundCheckpoint; readonly facts: VortexFacts },
+  found: FoundCheckpoint,
   host: Host,
   { encoder: name, precision }: UseOptions,
-): Promise<DenseModel & { close(): void }> {
-  const fed = (found.state ?? {}) as FedAs & { weights?: string; encoder?: string };
+): Promise<OpenedEncoder> {
+  const fed = (found.state ?? {}) as FedAs & { weights?: string };
   const image_size = fed.image_size ?? config.input.image_size;
   const trained = await adapterOf(found);
   const { opened } = await openVision(
@@ -65,6 +66,18 @@ async function openModel(
     });
   }
   checkFed(fed, opened, found.path, image_size);
+  return opened;
+}
+
+/** A model of a checkpoint on the device. */
+async function openModel(
+  gpu: Gpu,
+  config: VortexConfig,
+  { found, facts }: { readonly found: FoundCheckpoint; readonly facts: VortexFacts },
+  host: Host,
+  { by, ...use }: UseOptions & Pick<VolumeOptions, "by">,
+): Promise<DenseModel & { close(): void }> {
+  const opened = await openEncoder(gpu, config, found, host, use);
   const { encoder } = opened;
   const { parameters } = encoder;
   const slices = createSliceEncoder(parameters, encoder, facts.channels.length);
@@ -79,12 +92,19 @@ async function openModel(
   const pooler = await Pooler.compile(gpu, model, { config, slices: facts.patch.slices, block: BLOCK });
   const head = config.model.heads === "per_volume" && facts.voi !== null ? "voi" : "shared";
   const { mean, std } = facts;
+  const bank = by === "head" ? undefined : await embedBank(
+    gpu,
+    model,
+    readBank(found.read, found.path, mean.length),
+    await temperatureOf(parameters),
+  );
   return {
     ...{ size: slices.size, dim: slices.dim, genes: facts.genes.length },
     encode: (rows) => tokens.run(rows),
     async say(z, depths) {
-      const said = (await pooler.run(z, depths)).heads[head]!;
+      const { heads, image } = await pooler.run(z, depths);
       const G = mean.length;
+      const said = bank === undefined ? heads[head]! : retrieve(bank, image, G);
       return said.map((value, i) => value * std[i % G]! + mean[i % G]!);
     },
     close() {
@@ -116,17 +136,19 @@ export function volumeRun(config: VortexConfig, found: FoundCheckpoint): VolumeR
     genes: facts.genes,
     unit: facts.unit,
     patch: facts.patch,
-    async lay(volume: Volume, { stride, depth, everywhere, box, blend }: VolumeOptions): Promise<VolumeTask> {
+    async lay(volume: Volume, asked: VolumeOptions): Promise<VolumeTask> {
+      const { stride, blend, by } = asked;
       checkChannels(volume, facts);
       const window = facts.voi?.window ?? await windowOf(volume, config.patch.window);
-      const grid = await layGrid(volume, facts.patch, { stride, depth, everywhere, box }, window);
+      const grid = await layGrid(volume, facts.patch, asked, window);
       const options: DenseOptions = { volume, grid, patch: facts.patch, window };
       const size = facts.patch.side ** 2 * facts.channels.length;
       return {
-        ...{ shape: grid.shape, spacing: grid.spacing, cost: costOf(grid), window },
+        ...{ shape: grid.shape, spacing: grid.spacing, mask: grid.mask, cost: costOf(grid), window },
+        origin: grid.first.map((at, axis) => at * grid.spacing[axis]!) as unknown as Zyx,
         bytes: (dim) => densePlan(options, { size, dim, genes: facts.genes.length }),
         async open(gpu, host, use): Promise<VolumePredictor> {
-          const model = await openModel(gpu, config, { found, facts }, host, use);
+          const model = await openModel(gpu, config, { found, facts }, host, { ...use, by });
           const predictor = new DensePredictor(model, { ...options, signal: host.signal });
           const [, ny, nx] = grid.shape;
           const around = { stride, field: facts.patch.field };

@@ -2,7 +2,7 @@
  * Volumes predicted on a grid: tissue, slices encoded once, planes in any order, next to windows by themselves; then by the
  * command, killed and resumed.
  *
- * @seconds 40
+ * @seconds 60
  */
 
 import assert from "node:assert/strict";
@@ -12,9 +12,11 @@ import { readPatch } from "../../../src/methods/vortex/sampler.ts";
 import { disk } from "../../../src/io/fs.ts";
 import { openVolume } from "../../../src/volumes/open.ts";
 import { killAndResume, runWhole } from "../../../scripts/kill_resume.ts";
+import { killBetweenSlabs, phantomOf, trainArgs, VOLUME_JOB } from "../../../scripts/kill_volume.ts";
+import { readSafetensorsF32 } from "../../../src/io/torch/safetensors.ts";
 import { makePhantom } from "../../../scripts/methods/vortex/phantom.ts";
 import { ended, launched } from "../../cli/command.ts";
-import { fewSpots, voxelsOf, writeSection, writeVolume } from "./files.ts";
+import { fewSpots } from "./files.ts";
 
 const phantom = makePhantom("dense", 7, 1, [11, 30, 26]);
 const { volume } = phantom;
@@ -61,7 +63,17 @@ Deno.test("a grid lies in tissue, from the first voxel on; slices are shared alo
   const all = await layGrid(volume, patch, { ...GRID, everywhere: true }, window);
   assert.deepEqual(costOf(all), { places: 990, encodings: 990, apart: 3960 });
   const boxed = await layGrid(volume, patch, { ...GRID, everywhere: true, box: [24, 0, 16, 48, 24, 24] }, window);
-  assert.equal(costOf(boxed).places, 2 * 2 * 2);
+  assert.deepEqual([boxed.shape, boxed.first], [[2, 2, 2], [2, 0, 1]]);
+  assert.deepEqual(boxed.windows[1]!.slices, all.windows[3]!.slices);
+  const inside = await layGrid(volume, patch, { ...GRID, stride: 12, box: [60, 60, 16, 120, 120, 48] }, window);
+  const fine = await layGrid(volume, patch, { ...GRID, stride: 12 }, window);
+  const [[nz, ny, nx], [z0, y0, x0]] = [inside.shape, inside.first];
+  const of = (i: number) => {
+    const [z, y, x] = [Math.floor(i / ny / nx) + z0, Math.floor(i / nx) % ny + y0, i % nx + x0];
+    return fine.mask[(z * fine.shape[1] + y) * fine.shape[2] + x];
+  };
+  assert.equal(nz, 5);
+  inside.mask.forEach((is, i) => assert.equal(is, of(i), "a box has the threshold of the whole"));
   const sparse = await layGrid(volume, patch, { ...GRID, depth: 3, everywhere: true }, window);
   assert.equal(sparse.shape[0], 4);
   assert.deepEqual(sparse.windows[1]!.slices, [1, 2, 3, 4]);
@@ -102,6 +114,16 @@ Deno.test("every place is told what its own patch would be told alone, whatever 
       for (const g of [0, 1]) assert.ok(Math.abs(said[g]! - planes[k]![i * 2 + g]!) <= 1e-5 * Math.abs(said[g]!));
     }
   }
+  const box = await layGrid(volume, patch, { ...GRID, box: [48, 72, 32, 168, 144, 64] }, window);
+  const [[, ny, nx], [z0, y0, x0]] = [box.shape, box.first];
+  const part = await new DensePredictor(model, { ...options, grid: box }).plane(1);
+  let seen = 0;
+  for (let i = 0; i < ny * nx; i++) {
+    const whole = planes[z0 + 1]!.subarray(((y0 + Math.floor(i / nx)) * 9 + x0 + i % nx) * 2);
+    assert.deepEqual([...part.subarray(2 * i, 2 * i + 2)], [...whole.subarray(0, 2)]);
+    if (!Number.isNaN(part[2 * i]!)) seen++;
+  }
+  assert.ok(seen > 0 && seen < ny * nx, `${seen} of a box's plane`);
   const needed = neededSlices(grid).reduce((sum, of) => sum + of.reduce((a, b) => a + b, 0), 0);
   assert.equal(needed, costOf(grid).encodings);
 });
@@ -119,63 +141,162 @@ Deno.test("blending keeps constants and what is outside, and smooths the rest", 
 const folder = Deno.makeTempDirSync({ prefix: "vortex_dense_" });
 Deno.test.afterAll(() => Deno.removeSync(folder, { recursive: true }));
 const main = async (...words: string[]) => await ended((await launched(words)).output());
+const setting = { job: VOLUME_JOB, inputs: folder, out: `${folder}/out` };
+await VOLUME_JOB.prepare(folder);
+const args = (out: string, ...more: string[]) => [
+  ...VOLUME_JOB.args(folder, `${folder}/${out}`).filter((word) => word !== "--quiet"),
+  ...more,
+];
+const voxels = async (path: string, options = {}) => {
+  const volume = await openVolume(disk, `${folder}/${path}`, options);
+  const [d, h, w] = volume.shape;
+  const values = await volume.readBox(0, d, 0, h, 0, w);
+  return { volume, values };
+};
+const json = (path: string) => JSON.parse(Deno.readTextFileSync(`${folder}/${path}`));
 
-Deno.test("predict --volume: killed and resumed to the same bytes; OME-Zarr with NaN outside; refusals that leave nothing", async () => {
-  const voi = makePhantom("voi", 8, 1, [20, 24, 24]);
-  const path = writeVolume(folder, voi, await voxelsOf(voi));
-  await writeSection(`${folder}/s.h5ad`, voi, fewSpots(voi, 6, 8));
-  disk.write(`${folder}/v.tsv`, "volume\tpath\tpatient\texpression\nvoi\tvoi.json\tp\ts.h5ad\n");
-  const run = `${folder}/run`;
-  const trained = await main(
-    ...[
-      "train",
-      "--quiet",
-      "method=vortex",
-      "--out",
-      run,
-      `volumes=${folder}/v.tsv`,
-      "voi=voi",
-      "field=64",
-      "slices=4",
-    ],
-    ...["encoder=random:vit_small_patch16_224?dim=16&depth=1&heads=2&patch=4&img=8&seed=1", "width=16", "pool_heads=2"],
-    ...["gene_hidden=8", "epochs_2d=0", "epochs_3d=0", "n_genes=3", "use_lora=false", "partial_tune=false"],
-  );
-  assert.equal(trained.code, 0, trained.err);
-  const args = (_: string, out: string) => [
-    ...["predict", "--run", run, "--volume", path, "--out", out, "--grid", "16", "--checkpoint", "last"],
-  ];
-  const job = {
-    prepare: () => Promise.resolve(),
-    args,
-    timeless: (_: string, bytes: Uint8Array) => bytes,
-    isStray: (name: string) => /slabs\.json|\.partial\.json|\.tmp/.test(name),
-  };
-  const setting = { job, inputs: folder, out: `${folder}/out` };
+Deno.test("predict --volume: killed between slabs and anywhere, resumed to the same bytes; OME-Zarr with NaN outside", async () => {
   const whole = await runWhole(setting);
+  const between = await killBetweenSlabs(setting, whole, { kills: 4, seed: 1 });
+  assert.deepEqual([between.at.length, between.wrong], [4, []]);
+  assert.ok(
+    between.at.every((planes, i) => planes > 0 && planes < 56 && planes > (between.at[i - 1] ?? 0)),
+    `${between.at}`,
+  );
   const { kills, wrong } = await killAndResume(setting, whole, { kills: 2, seed: 1, rounds: 1 });
   assert.deepEqual([kills, wrong], [2, []]);
-  assert.equal((await main(...args("", setting.out))).code, 0);
-  const made = await openVolume(disk, `${setting.out}/expression.ome.zarr`);
-  assert.deepEqual([made.shape, made.spacing, made.channels.length], [[20, 12, 12], [8, 16, 16], 3]);
-  const voxels = await made.readBox(0, 20, 0, 12, 0, 12);
-  const result = JSON.parse(Deno.readTextFileSync(`${setting.out}/volume.json`));
-  assert.equal(voxels.filter((value) => !Number.isNaN(value)).length, 3 * result.places);
-  assert.ok(result.places > 0 && result.places < 20 * 144);
-  assert.ok(voxels.every((value) => Number.isNaN(value) || (value > -5 && value < 20)));
-  await made.close();
-  const told = await main(...args("", `${folder}/again`));
-  assert.match(told.err, /Grid: 20 x 12 x 12 places of 8 x 16 x 16 µm .* slices are encoded, \d+ without those shared/);
+  const told = await main(...args("out"));
+  assert.equal(told.code, 0, told.err);
+  assert.match(told.err, /Grid: 56 x 12 x 12 places of 8 x 16 x 16 µm .* slices are encoded, \d+ without those shared/);
   assert.match(told.err, /Cost: about \d+ (s|min) for the slices, \d+ MiB at most/);
+  const { volume, values } = await voxels("out/expression.ome.zarr");
+  assert.deepEqual([volume.shape, volume.spacing, volume.channels.length], [[56, 12, 12], [8, 16, 16], 3]);
+  const { places } = json("out/volume.json");
+  assert.equal(values.filter((value: number) => !Number.isNaN(value)).length, 3 * places);
+  assert.ok(places > 0 && places < 56 * 144);
+  assert.ok(values.every((value: number) => Number.isNaN(value) || (value > -5 && value < 20)));
+  const again = await main(...args("out"));
+  assert.match(again.err, /out: is there/);
+  const other = await main(...args("out", "--everywhere"));
+  assert.equal(other.code, 2, other.err);
+  assert.match(other.err, /--everywhere/);
+  const anew = await main(...args("out", "--grid", "32", "--overwrite"));
+  assert.equal(anew.code, 0, anew.err);
+  assert.deepEqual((await voxels("out/expression.ome.zarr")).volume.shape, [56, 6, 6]);
+  assert.deepEqual(Deno.readDirSync(`${folder}/out`).map(({ name }) => name).toArray().sort(), [
+    "expression.ome.zarr",
+    "volume.json",
+  ]);
+});
+
+Deno.test("predict --volume: a box refined, voxels between places, retrieval, several runs and their spread", async () => {
+  const box = ["--box", "64,64,80,160,200,200", "--refine", "8", "--grid-z", "16"];
+  const refined = await main(...args("fine", ...box));
+  assert.equal(refined.code, 0, refined.err);
+  assert.deepEqual((await voxels("fine/expression.ome.zarr")).volume.shape, [28, 12, 12]);
+  const part = await voxels("fine/refined.ome.zarr");
+  assert.deepEqual([part.volume.shape, part.volume.spacing], [[8, 18, 13], [16, 8, 8]]);
+  assert.deepEqual(json("fine/volume.json").refined.origin_um, [80, 64, 64]);
+  // Every other place of the box is one of the whole at 16 µm.
+  const coarse = await voxels("fine/expression.ome.zarr");
+  let same = 0;
+  for (let z = 0; z < 8; z++) {
+    for (let y = 0; y < 18; y += 2) {
+      for (let x = 0; x < 13; x += 2) {
+        const one = part.values[((z * 18 + y) * 13 + x) * 3]!;
+        const other = coarse.values[(((z + 5) * 12 + 4 + y / 2) * 12 + 4 + x / 2) * 3]!;
+        if (Number.isNaN(one) || Number.isNaN(other)) continue;
+        assert.ok(Math.abs(one - other) <= 1e-5 * Math.abs(other), `${one} ${other}`);
+        same++;
+      }
+    }
+  }
+  assert.ok(same > 30, `${same} places are of both`);
+  const between = await main(...args("between", "--resample", "4,8,8"));
+  assert.equal(between.code, 0, between.err);
+  assert.deepEqual((await voxels("between/expression.ome.zarr")).volume.shape, [111, 23, 23]);
+});
+
+Deno.test("predict --volume: by retrieval within what was measured; several runs by their mean and spread", async () => {
+  const found = await main(...args("found", "--with", "retrieval"));
+  assert.equal(found.code, 0, found.err);
+  const checkpoint = `${folder}/run/checkpoints/last`;
+  const { mean, std } = JSON.parse(Deno.readTextFileSync(`${checkpoint}/vortex.json`));
+  const bank = readSafetensorsF32(Deno.readFileSync(`${checkpoint}/bank.safetensors`), "bank").tensors.get(
+    "expression",
+  )!;
+  assert.deepEqual(bank.shape, [fewSpots(phantomOf(), 6, 8).length, 3]);
+  const { values } = await voxels("found/expression.ome.zarr");
+  const told = [...values.keys()].filter((i) => !Number.isNaN(values[i]!));
+  for (const i of told) {
+    const own = bank.data.filter((_, j) => j % 3 === i % 3).map((value) => value * std[i % 3] + mean[i % 3]);
+    assert.ok(values[i]! >= Math.min(...own) - 1e-4 && values[i]! <= Math.max(...own) + 1e-4, `${values[i]}`);
+  }
+  assert.ok(new Set(told.map((i) => values[i])).size > 100, "places differ");
+  for (const seed of [2, 3]) {
+    const more = await main(...trainArgs(folder, `${folder}/seed${seed}`), `seed=${seed}`);
+    assert.equal(more.code, 0, more.err);
+  }
+  const beside = ["--beside", `${folder}/seed2`, "--beside", `${folder}/seed3`, "--grid", "32", "--grid-z", "64"];
+  const several = await main(...args("several", ...beside));
+  assert.equal(several.code, 0, several.err);
+  const each: ArrayLike<number>[] = [];
+  for (const run of ["run", "seed2", "seed3"]) {
+    const one = await main(...args(`of_${run}`, "--run", `${folder}/${run}`, "--grid", "32", "--grid-z", "64"));
+    assert.equal(one.code, 0, one.err);
+    each.push((await voxels(`of_${run}/expression.ome.zarr`)).values);
+  }
+  const [mean3, spread] = [await voxels("several/expression.ome.zarr"), await voxels("several/spread.ome.zarr")];
+  let apart = 0;
+  for (let i = 0; i < mean3.values.length; i++) {
+    const said = each.map((of) => of[i]!);
+    if (said.some(Number.isNaN)) {
+      assert.ok(Number.isNaN(mean3.values[i]!) && Number.isNaN(spread.values[i]!));
+      continue;
+    }
+    const middle = (said[0]! + said[1]! + said[2]!) / 3;
+    const deviation = Math.sqrt(said.reduce((sum, value) => sum + (value - middle) ** 2, 0) / 2);
+    assert.ok(Math.abs(mean3.values[i]! - middle) < 1e-4 && Math.abs(spread.values[i]! - deviation) < 1e-4);
+    if (deviation > 1e-3) apart++;
+  }
+  assert.ok(apart > 10, `${apart} places differ between seeds`);
+});
+
+Deno.test("predict --volume: what contradicts the volume, the run or the flags is named, and nothing is written", async () => {
+  const few = await main(...trainArgs(folder, `${folder}/few`), "n_genes=2");
+  assert.equal(few.code, 0, few.err);
   const refused = async (code: number, wanted: RegExp, ...more: string[]) => {
-    const out = `${folder}/refused`;
-    const { code: found, err } = await main(...args("", out), ...more);
+    const { code: found, err } = await main(...args("refused", ...more));
     assert.match(err, wanted);
     assert.equal(found, code, err);
-    assert.equal(disk.look(`${out}/volume.json`), undefined);
-    assert.equal(disk.look(`${out}/expression.ome.zarr`), undefined);
+    assert.equal(disk.look(`${folder}/refused`), undefined, `${more} left something`);
   };
   await refused(2, /every 5 µm along z: wanted a multiple of 8 µm/, "--grid-z", "5");
   await refused(2, /--box 1,2,3: wanted X0,Y0,Z0,X1,Y1,Z1/, "--box", "1,2,3");
   await refused(2, /no place of the grid lies there/, "--box", "1,1,1,2,2,2");
+  await refused(2, /Cannot refine to 8 µm: wanted a --box/, "--refine", "8");
+  await refused(2, /Cannot refine to 16 µm/, "--refine", "16", "--box", "0,0,0,99,99,99");
+  await refused(2, /--with probe: wanted head or retrieval/, "--with", "probe");
+  await refused(2, /--resample 4,8: wanted µm along z, y and x/, "--resample", "4,8");
+  await refused(2, /--spacing 4,8,8 µm contradicts the file, which says 8,8,8/, "--spacing", "4,8,8");
+  await refused(2, /it has intensity/, "--channels", "dna");
+  await refused(
+    4,
+    /few beside .*: its genes are not the same, expected runs that differ in seed/,
+    "--beside",
+    `${folder}/few`,
+  );
+  const flat = json("voi.json");
+  disk.write(`${folder}/flat.json`, JSON.stringify({ ...flat, shape: [1, 56 * 24, 24] }));
+  await refused(4, /it has 1 slice, expected 2 or more/, "--volume", `${folder}/flat.json`);
+  disk.write(`${folder}/swapped.json`, JSON.stringify({ ...flat, spacing_um: [8, 8, 4] }));
+  await refused(4, /its axes seem to be swapped, x alone has another spacing/, "--volume", `${folder}/swapped.json`);
+  const turned = await main(...args("turned", "--volume", `${folder}/swapped.json`, "--axes", "xyz", "--grid", "64"));
+  assert.equal(turned.code, 0, turned.err);
+  assert.equal(json("turned/volume.json").made.volume_shape, "24 24 56");
+  const unread = new Float32Array(56 * 24 * 24).fill(0.5);
+  unread[20 * 576 + 5 * 24 + 7] = Infinity;
+  Deno.writeFileSync(`${folder}/holes.raw`, new Uint8Array(unread.buffer));
+  disk.write(`${folder}/holes.json`, JSON.stringify({ ...flat, data: "holes.raw" }));
+  await refused(4, /holes\.json: a voxel at z 20, y 5, x 7 is not a finite number/, "--volume", `${folder}/holes.json`);
 });
