@@ -18,9 +18,12 @@ function shown(value: unknown): string {
   return text.length > MOST ? `${text.slice(0, MOST)}…` : text;
 }
 
-/** What differs: `precision f16, now f32; …`; empty where all of `now` is as it was. Formats may have kept numbers as text. */
+/**
+ * What differs: `precision f16, now f32; …`; empty where all of `now` is as it was. Formats may have kept numbers as text; what
+ * an output does not name, being older than the name, it was made without.
+ */
 export function differing(before: Readonly<Record<string, unknown>>, now: Facts): string {
-  return Object.keys(now).filter((key) => String(before[key]) !== String(now[key]))
+  return Object.keys(now).filter((key) => String(before[key] ?? "none") !== String(now[key] ?? "none"))
     .map((key) => `${key} ${shown(before[key])}, now ${shown(now[key])}`).join("; ");
 }
 

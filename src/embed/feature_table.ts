@@ -20,6 +20,8 @@ export interface MadeBy {
   readonly adapterHash?: string | undefined;
   /** Storage of the weights. */
   readonly precision: "f32" | "f16";
+  /** What the picks of measured kernels (`--tuning`) are known by, if they were used. */
+  readonly tuning?: string | undefined;
   /** How tokens became one row. */
   readonly pooling: string;
   /** Side of what the encoder sees, px. */
@@ -52,6 +54,7 @@ export function featureTable(input: EmbedInput, inputHash: string, by: MadeBy): 
       adapter_sha256: by.adapterHash ?? "none",
       pooling: by.pooling,
       precision: by.precision,
+      tuning: by.tuning ?? "none",
       input_size: by.inputSize,
       preparation: by.preparation,
       assumed: by.assumed.join("; ") || "nothing",

@@ -20,6 +20,7 @@ export function madeBy(
     adapter,
     adapterHash,
     precision,
+    tuning: encoder.parameters.gpu.tuning?.mark,
     pooling: encoder.pooling,
     inputSize: encoder.spec.input.size,
     preparation,

@@ -55,6 +55,7 @@ export function slideFacts(
     adapter_sha256: by.adapterHash ?? "none",
     pooling: by.pooling,
     precision: by.precision,
+    tuning: by.tuning ?? "none",
     input_size: by.inputSize,
     preparation: by.preparation,
     input: name,

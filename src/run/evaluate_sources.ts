@@ -288,8 +288,8 @@ export async function encoderSource(
   const { encoder, weightsHash, adapterHash, preparation, assumed } = opened;
   const embedder = new Embedder(gpu, encoder, { batchSize: batchSizeOf(settings, gpu) });
   const how = sha256Of(JSON.stringify([preparation, encoder.pooling, encoder.vit.config])).slice(0, 8);
-  const key = [weightsHash.slice(0, 12), ...(adapterHash ? [adapterHash.slice(0, 12)] : []), precision, how].join("-");
-  const folder = `${settings.cache}/${safeName(encoderName(request.encoder!)).slice(0, 60)}-${key}`;
+  const of = [weightsHash.slice(0, 12), adapterHash?.slice(0, 12), precision, gpu.tuning?.mark, how].filter(Boolean);
+  const folder = `${settings.cache}/${safeName(encoderName(request.encoder!)).slice(0, 60)}-${of.join("-")}`;
   return {
     name: request.name,
     facts: {

@@ -36,6 +36,7 @@ Deno.test("featureTable() says what made the features, and of what", async () =>
     adapter_sha256: "none",
     pooling: "cls",
     precision: "f16",
+    tuning: "none",
     input_size: 224,
     preparation: "no resize",
     assumed: "a; b",

@@ -1,8 +1,10 @@
 /** Slides to features, with an encoder whose answers are known: resumed, damaged, empty; and what is judged of the outputs. */
 
 import assert from "node:assert/strict";
+import { differing } from "../../src/core/facts.ts";
 import { openSlide } from "../../src/data/image/slide.ts";
 import type { MadeBy } from "../../src/embed/feature_table.ts";
+import { madeBy } from "../../src/embed/made_by.ts";
 import {
   embedTiles,
   judgeFeatures,
@@ -13,6 +15,7 @@ import {
 } from "../../src/embed/slide_job.ts";
 import { FeatureWriter } from "../../src/embed/writer.ts";
 import { openFeatures } from "../../src/io/features.ts";
+import type { OpenedEncoder } from "../../src/models/opened_encoder.ts";
 import { disk, openFile } from "../../src/io/fs.ts";
 import { H5File } from "../../src/io/hdf5/h5.ts";
 import { type PlanGiven, planSlide, writePlan } from "../../src/slides/plan.ts";
@@ -100,6 +103,27 @@ function damage(path: string): void {
   for (const at of [frames[1]!, frames[3]!]) bytes.fill(0xff, at, at + 8);
   Deno.writeFileSync(path, bytes);
 }
+
+Deno.test("Features made by other measured kernels are others, whether the command or the file names them", async () => {
+  await inFolder(async (folder) => {
+    const [plain, tuned] = [`${folder}/plain.h5`, `${folder}/tuned.h5`];
+    const measured = { ...by, tuning: "0badcafe" };
+    const { facts } = await embed(GOOD, plain, fake());
+    const { facts: asked } = await embed(GOOD, tuned, fake(), measured);
+    const verdicts = [[plain, facts], [tuned, asked], [plain, asked], [tuned, facts]] as const;
+    const found = await Promise.all(verdicts.map(([path, facts]) => judgeFeatures(disk, path, facts, DIM)));
+    assert.deepEqual(found.map((one) => one.verdict === "stale" ? one.why : one.verdict), [
+      ...["complete", "complete"],
+      ...["tuning none, now 0badcafe", "tuning 0badcafe, now none"],
+    ]);
+    const encoder = { spec: { input: {} }, parameters: { gpu: { tuning: { mark: "0badcafe" } } } };
+    assert.equal(madeBy({ encoder } as unknown as OpenedEncoder, { precision: "f32" }).tuning, "0badcafe");
+    // Of a version before, which names none.
+    const { tuning: _, ...older } = facts;
+    assert.equal(differing(older, facts), "");
+    assert.notEqual(differing(older, asked), "");
+  });
+});
 
 Deno.test("A slide that is stopped at any batch goes on and gives the same bytes, damaged tiles left out and counted", async () => {
   await inFolder(async (folder) => {
