@@ -22,6 +22,8 @@ export interface MadeBy {
   readonly precision: "f32" | "f16";
   /** What the picks of measured kernels (`--tuning`) are known by, if they were used. */
   readonly tuning?: string | undefined;
+  /** Matrix units of products, if they were used. */
+  readonly matrix?: string | undefined;
   /** How tokens became one row. */
   readonly pooling: string;
   /** Side of what the encoder sees, px. */
@@ -55,6 +57,7 @@ export function featureTable(input: EmbedInput, inputHash: string, by: MadeBy): 
       pooling: by.pooling,
       precision: by.precision,
       tuning: by.tuning ?? "none",
+      matrix_units: by.matrix ?? "none",
       input_size: by.inputSize,
       preparation: by.preparation,
       assumed: by.assumed.join("; ") || "nothing",

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { matrixInUse } from "../gpu/matrix_units.ts";
 import { VERSION } from "../core/version.ts";
 import type { MadeBy } from "./feature_table.ts";
 import type { OpenedEncoder } from "../models/opened_encoder.ts";
@@ -21,6 +22,7 @@ export function madeBy(
     adapterHash,
     precision,
     tuning: encoder.parameters.gpu.tuning?.mark,
+    matrix: matrixInUse(encoder.parameters.gpu.caps?.matrix, precision),
     pooling: encoder.pooling,
     inputSize: encoder.spec.input.size,
     preparation,

@@ -56,6 +56,7 @@ export function slideFacts(
     pooling: by.pooling,
     precision: by.precision,
     tuning: by.tuning ?? "none",
+    matrix_units: by.matrix ?? "none",
     input_size: by.inputSize,
     preparation: by.preparation,
     input: name,

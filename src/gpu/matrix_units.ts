@@ -85,3 +85,11 @@ export function usableUnits(adapter: GPUAdapter): MatrixUnits[] | string {
 export function describeMatrix({ M, N, K, operands, sums }: MatrixConfig): string {
   return `${M}x${N}x${K} ${operands} to ${sums}`;
 }
+
+/**
+ * The units that products of a run go by, `8x8x8`, which rounds otherwise than the ordinary kernels; undefined where none does:
+ * they multiply halves alone.
+ */
+export function matrixInUse(units: MatrixUnits | undefined, precision: unknown): string | undefined {
+  return units && precision === "f16" ? `${units.M}x${units.N}x${units.K}` : undefined;
+}

@@ -18,6 +18,7 @@ import { joinSamples, type TaskCounts, type TaskOptions } from "../eval/bench/he
 import { SYNTHETIC, syntheticFeatures } from "../eval/synthetic.ts";
 import { table } from "../eval/linalg/table.ts";
 import type { Gpu } from "../gpu/device.ts";
+import { matrixInUse } from "../gpu/matrix_units.ts";
 import { checkContent, type Features, openFeatures, readBeside } from "../io/features.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { lockFile } from "../io/lock.ts";
@@ -288,7 +289,8 @@ export async function encoderSource(
   const { encoder, weightsHash, adapterHash, preparation, assumed } = opened;
   const embedder = new Embedder(gpu, encoder, { batchSize: batchSizeOf(settings, gpu) });
   const how = sha256Of(JSON.stringify([preparation, encoder.pooling, encoder.vit.config])).slice(0, 8);
-  const of = [weightsHash.slice(0, 12), adapterHash?.slice(0, 12), precision, gpu.tuning?.mark, how].filter(Boolean);
+  const kernels = [gpu.tuning?.mark, matrixInUse(gpu.caps.matrix, precision)];
+  const of = [weightsHash.slice(0, 12), adapterHash?.slice(0, 12), precision, ...kernels, how].filter(Boolean);
   const folder = `${settings.cache}/${safeName(encoderName(request.encoder!)).slice(0, 60)}-${of.join("-")}`;
   return {
     name: request.name,

@@ -8,6 +8,7 @@ import { ConfigError, DataError, NumericsError } from "../core/errors.ts";
 import { fixed } from "../core/fixed.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Gpu } from "../gpu/device.ts";
+import { matrixInUse } from "../gpu/matrix_units.ts";
 import type { FileMark } from "../io/checksum.ts";
 import type { Disk } from "../io/disk.ts";
 import { readSafetensorsF32 } from "../io/torch/safetensors.ts";
@@ -61,6 +62,8 @@ export interface TrainerState {
   readonly settings?: TrainingSettings;
   /** Mark of the measured kernels it was trained with; none where the rule chose. */
   readonly tuning?: string;
+  /** Matrix units it was trained with. */
+  readonly matrix?: string;
 }
 
 /** A run under way. */
@@ -85,7 +88,8 @@ export type SavedState = FoundCheckpoint & { readonly state: TrainerState };
  * Where a run that was begun before stands; undefined if it left no checkpoint.
  *
  * @throws {DataError | WeightsError} If it is damaged, or of other inputs than the training has.
- * @throws {ConfigError} If its kernels were chosen by another measurement, so that it would round otherwise from here on.
+ * @throws {ConfigError} If its kernels were chosen by another measurement or multiplied by other units, so that it would round
+ *   otherwise from here on.
  */
 export function stateToResume(
   { inputs, gpu }: Pick<Training, "inputs" | "gpu">,
@@ -110,6 +114,7 @@ export function stateToResume(
     reporter.warn(`${path} is of a version before and has no checksums: its files are read unchecked`);
   }
   checkTuning(path, state.tuning, gpu);
+  checkMatrix(path, state.matrix, matrixInUse(gpu.caps.matrix, inputs.settings.precision));
   inputs.agree(state, path, checked);
   return { ...found, state };
 }
@@ -194,6 +199,20 @@ export async function runTraining(training: Training, options: RunOptions): Prom
   }
 }
 
+/** The same of matrix units, whose products round in another order. */
+function checkMatrix(path: string, before: string | undefined, now: string | undefined): void {
+  if (before === now) return;
+  const by = (units: string | undefined) =>
+    units === undefined ? "without matrix units" : `by matrix units of ${units}`;
+  throw new ConfigError(`Cannot go on with ${path}: it was trained ${by(before)}, products are now ${by(now)}`, {
+    code: "matrix",
+    hint: before === undefined
+      ? "Leave --backend dawn out, or train anew with --overwrite"
+      : "Give --backend dawn on an adapter that has these units, or train anew with --overwrite",
+    context: { path, given: now ?? null, wanted: before ?? null },
+  });
+}
+
 /** Writes a checkpoint: first what it counts on outlasts a power cut, then the checkpoint, then the marks for readers. */
 async function save(
   { inputs, optimizer, gpu, files: filesOf }: Training,
@@ -206,9 +225,11 @@ async function save(
   const files = await filesOf();
   if (kind === "last") files.set(OPTIMIZER_FILE, await optimizerFile(optimizer));
   const marks = metrics.marks();
+  const matrix = matrixInUse(gpu.caps.matrix, inputs.settings.precision);
   const state: TrainerState = {
     ...{ format: 2, loop, metrics: marks, ...inputs.facts, settings: inputs.settings },
     ...(gpu.tuning && { tuning: gpu.tuning.mark }),
+    ...(matrix && { matrix }),
   };
   store.held();
   // The clock's file is another in every run; the best checkpoint is to be the same in all.

@@ -37,6 +37,7 @@ Deno.test("featureTable() says what made the features, and of what", async () =>
     pooling: "cls",
     precision: "f16",
     tuning: "none",
+    matrix_units: "none",
     input_size: 224,
     preparation: "no resize",
     assumed: "a; b",

@@ -118,6 +118,9 @@ Deno.test("Features made by other measured kernels are others, whether the comma
     ]);
     const encoder = { spec: { input: {} }, parameters: { gpu: { tuning: { mark: "0badcafe" } } } };
     assert.equal(madeBy({ encoder } as unknown as OpenedEncoder, { precision: "f32" }).tuning, "0badcafe");
+    const { facts: units } = await embed(GOOD, `${folder}/units.h5`, fake(), { ...by, matrix: "8x8x8" });
+    assert.equal(differing(facts, units), "matrix_units none, now 8x8x8");
+    assert.equal(differing(units, facts), "matrix_units 8x8x8, now none");
     // Of a version before, which names none.
     const { tuning: _, ...older } = facts;
     assert.equal(differing(older, facts), "");

@@ -207,6 +207,23 @@ Deno.test("a run goes on with the measured kernels it was begun with, and with n
   });
 });
 
+Deno.test("a run in f16 goes on with the matrix units it was begun with, and with no others; one in f32 has none", async () => {
+  const own: Overrides = { epochs: 1, save_every_steps: 1 };
+  const units = gpu.withCaps({ matrix: { M: 8, N: 8, K: 8, subgroup: 8 } });
+  assert.equal(await go(configOf({ ...own, precision: "f16" }, "halves"), 2, set, undefined, gpu), "interrupted");
+  const before = filesOf("halves");
+  const goOn = (on: Gpu) => go(configOf({ ...own, precision: "f16" }, "halves"), Infinity, set, undefined, on);
+  await assert.rejects(goOn(units), (error: ConfigError) => {
+    assert.ok(error instanceof ConfigError && error.exitCode === 2);
+    assert.match(error.message, /trained without matrix units, products are now by matrix units of 8x8x8$/);
+    return error.hint!.startsWith("Leave --backend dawn out");
+  });
+  assert.deepEqual(differences(before, filesOf("halves")), []);
+  assert.equal(await goOn(gpu), "finished");
+  assert.equal(await go(configOf(own, "singles"), 2, set, undefined, gpu), "interrupted");
+  assert.equal(await go(configOf(own, "singles"), Infinity, set, undefined, units), "finished");
+});
+
 const COMMAND = ["--data", data, "--quiet", ...Object.entries(COMMON).map(([key, value]) => `${key}=${value}`)];
 
 for (const name of ["train", "train-uncached"]) {
