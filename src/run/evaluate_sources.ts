@@ -18,7 +18,6 @@ import { joinSamples, type TaskCounts, type TaskOptions } from "../eval/bench/he
 import { SYNTHETIC, syntheticFeatures } from "../eval/synthetic.ts";
 import { table } from "../eval/linalg/table.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { matrixInUse } from "../gpu/matrix_units.ts";
 import { checkContent, type Features, openFeatures, readBeside } from "../io/features.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { lockFile } from "../io/lock.ts";
@@ -289,8 +288,8 @@ export async function encoderSource(
   const { encoder, weightsHash, adapterHash, preparation, assumed } = opened;
   const embedder = new Embedder(gpu, encoder, { batchSize: batchSizeOf(settings, gpu) });
   const how = sha256Of(JSON.stringify([preparation, encoder.pooling, encoder.vit.config])).slice(0, 8);
-  const kernels = [gpu.tuning?.mark, matrixInUse(gpu.caps.matrix, precision)];
-  const of = [weightsHash.slice(0, 12), adapterHash?.slice(0, 12), precision, ...kernels, how].filter(Boolean);
+  const { tuning, matrix } = madeBy(opened, { precision });
+  const of = [weightsHash.slice(0, 12), adapterHash?.slice(0, 12), precision, tuning, matrix, how].filter(Boolean);
   const folder = `${settings.cache}/${safeName(encoderName(request.encoder!)).slice(0, 60)}-${of.join("-")}`;
   return {
     name: request.name,
@@ -325,6 +324,7 @@ async function embedSample(
   sample: SampleFiles,
   folder: string,
 ): Promise<SampleFeatures> {
+  const { progress, signal, precision } = settings;
   const path = `${folder}/${sample.id}.h5`;
   const files = { name: sample.id, kind: "patches", paths: [patchesOf(sample)] } as const;
   const inputHash = await digestOf(inputParts(disk, files));
@@ -334,13 +334,11 @@ async function embedSample(
   makeFolder(folder);
   using _lock = lockFile(path, "evaluate");
   // Another process may have made them since.
-  const say = (why: string) => settings.progress.say(`${path} is made again: ${why}`);
-  const kept = await keptFeatures(path, sample, inputHash, say);
+  const kept = await keptFeatures(path, sample, inputHash, (why) => progress.say(`${path} is made again: ${why}`));
   if (kept !== undefined) {
     removePartial(disk, path);
     return kept;
   }
-  const { progress, signal, precision } = settings;
   const input = await openInput(disk, files);
   try {
     const adapter = request.adapter && adapterName(request.adapter);
