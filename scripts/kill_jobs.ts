@@ -115,26 +115,17 @@ export const SMALL_MIL: readonly string[] = [
   "save_every_steps=3",
 ];
 
-/** Sizes of a cohort, as the default of {@linkcode smallMil}. */
-const SMALL_COHORT = { bags: 20, count: 200, dim: 32 } as const;
-
 /** Writes features of slides and their labels. */
 export async function smallMil(inputs: string): Promise<void> {
-  await writeCohort(`${inputs}/mil`, SMALL_COHORT);
-}
-
-/** Writes features of slides, half of which train, and their labels. */
-async function writeCohort(
-  folder: string,
-  { bags, count, dim }: { readonly bags: number; readonly count: number; readonly dim: number },
-): Promise<void> {
+  const folder = `${inputs}/mil`;
   if (disk.look(`${folder}/labels.tsv`)) return;
   Deno.mkdirSync(`${folder}/features`, { recursive: true });
+  const [count, dim] = [200, 32];
   const lines = ["slide_id\tcase_id\tlabel\tfold_0"];
-  for (let i = 0; i < bags; i++) {
+  for (let i = 0; i < 20; i++) {
     const name = `slide_${String(i).padStart(2, "0")}`;
     const x = new Rng(0, i).normals(count * dim, 1 + i % 2);
-    lines.push(`${name}\tcase_${i}\t${i % 2 ? "wide" : "narrow"}\t${i < bags / 2 ? "train" : "test"}`);
+    lines.push(`${name}\tcase_${i}\t${i % 2 ? "wide" : "narrow"}\t${i < 10 ? "train" : "test"}`);
     const coords = Int32Array.from({ length: 2 * count }, (_, k) => 512 * k);
     const table = { count, dim, attributes: { encoder: "none" }, coords };
     const rows = (from: number, to: number) => x.slice(from * dim, to * dim);
@@ -154,29 +145,21 @@ export function timelessOfFolds(path: string, bytes: Uint8Array): Uint8Array | u
   return timelessOfRun(path.replace(/^runs\/[^/]+\/[^/]+\/[^/]+\//, ""), bytes);
 }
 
-/** All folds of a cohort. */
-function foldJob(folder: string, sizes: Parameters<typeof writeCohort>[1], more: readonly string[]): Job {
-  return {
-    async prepare(inputs) {
-      await writeCohort(`${inputs}/${folder}`, sizes);
-      writeFolds(`${inputs}/${folder}`);
-    },
-    args(inputs, out) {
-      const files = ["--features", `${inputs}/${folder}/features`, "--split", `${inputs}/${folder}/folds.tsv`];
-      return ["mil", "--quiet", ...files, "--task", `${inputs}/${folder}/task.yaml`, ...more, "--out", out];
-    },
-    isStray: isUnderWay,
-    timeless: timelessOfFolds,
-  };
+/** Command line of all folds of them. */
+function foldArgs(inputs: string, out: string): string[] {
+  const files = ["--features", `${inputs}/mil/features`, "--split", `${inputs}/mil/folds.tsv`];
+  const task = ["--task", `${inputs}/mil/task.yaml`, "--model", "abmil,meanmil"];
+  return ["mil", "--quiet", ...files, ...task, ...SMALL_MIL.filter((key) => !key.startsWith("heads")), "--out", out];
 }
 
 /** Writes folds that test either half. */
-function writeFolds(folder: string): void {
-  const lines = Deno.readTextFileSync(`${folder}/labels.tsv`).trim().split("\n");
+async function smallFolds(inputs: string): Promise<void> {
+  await smallMil(inputs);
+  const lines = Deno.readTextFileSync(`${inputs}/mil/labels.tsv`).trim().split("\n");
   const sides: Readonly<Record<string, string>> = { fold_0: "fold_1", train: "test", test: "train" };
   const both = lines.map((line) => `${line}\t${sides[line.split("\t").at(-1)!]}`);
-  disk.write(`${folder}/folds.tsv`, `${both.join("\n")}\n`);
-  disk.write(`${folder}/task.yaml`, "task_col: label\nsample_col: case_id\n");
+  disk.write(`${inputs}/mil/folds.tsv`, `${both.join("\n")}\n`);
+  disk.write(`${inputs}/mil/task.yaml`, "task_col: label\nsample_col: case_id\n");
 }
 
 /** Value of a flag. */
@@ -221,13 +204,7 @@ function slides(inputs: string): Promise<void> {
 export const JOBS: Readonly<Record<string, Job>> = {
   ...Object.fromEntries(Object.entries(TRAIN).map(([name, more]) => [name, trainJob(more)])),
   "train-mil": { prepare: smallMil, args: milArgs, isStray: isUnderWay, timeless: timelessOfRun },
-  mil: foldJob("mil", SMALL_COHORT, [
-    "--model",
-    "abmil,meanmil",
-    ...SMALL_MIL.filter((key) => !key.startsWith("heads")),
-  ]),
-  // The recipe as it is: 20 epochs of 30 bags on each of two folds.
-  "mil-cohort": foldJob("cohort", { bags: 60, count: 256, dim: 128 }, ["--model", "abmil", "save_every_steps=100"]),
+  mil: { prepare: smallFolds, args: foldArgs, isStray: isUnderWay, timeless: timelessOfFolds },
   embed: timelessJob(data, (inputs, out) => {
     const patches = [0, 1, 2].map((i) => `${inputs}/hest/patches/SYN${i}.h5`);
     return ["embed", "--quiet", ...patches, "--encoder", ENCODER, "--batch-size", "4", "--out", out];

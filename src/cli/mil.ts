@@ -183,7 +183,9 @@ export async function run({ flags: values, overrides: given }: Args<typeof flags
   });
   if (found !== undefined) {
     for (const line of [...cohortText(found), ...neighbourText(found.retrieval)]) reporter.say(line);
-    reporter.say(`${out}/results.json, with the runs of ${count(found.judged.length, "fold")} beside it`);
+    const runs = (json.runs as readonly unknown[]).length;
+    const beside = runs > 0 ? `, with the runs of ${count(found.judged.length, "fold")} beside it` : "";
+    reporter.say(`${out}/results.json${beside}`);
   }
   if (values.json) printJson(json);
   return status;

@@ -48,6 +48,13 @@ export function countEvents({ events }: Pick<FollowUp, "events">): number {
   return count;
 }
 
+/** Whether a pair of cases can be compared: the first event is before the time of another, or before where one was lost. */
+export function isComparable({ times, events }: FollowUp): boolean {
+  let first = Infinity;
+  for (let i = 0; i < times.length; i++) if (events[i]) first = Math.min(first, times[i]!);
+  return Array.from(times).some((time, i) => time > first || (time === first && !events[i]));
+}
+
 /** Pairs of cases, and the share of them that is ordered right. */
 export interface Concordance {
   /** Concordant pairs and half of those with tied risks, over all comparable ones; null where there are none. */

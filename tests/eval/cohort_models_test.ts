@@ -13,6 +13,8 @@ import {
   predictedClasses,
   rocAuc,
 } from "../../src/eval/classification.ts";
+import type { UnitTargets } from "../../src/eval/cohort/cohort.ts";
+import { openFold } from "../../src/eval/cohort/models.ts";
 import { pearson, spearman } from "../../src/eval/correlation.ts";
 import { fitCox, predictRisk } from "../../src/eval/cox.ts";
 import { CoxLoss } from "../../src/eval/cox_loss.ts";
@@ -63,6 +65,21 @@ Deno.test("scores of classes equal scikit-learn's, kappa with each kind of weigh
     near(f1Scores(confusion).weighted, one.weighted_f1);
   }
   assert.equal(cohenKappa([[3, 0], [0, 0]]), null);
+});
+
+Deno.test("a fold whose test part defines no score says why", () => {
+  const units = Array.from({ length: 6 }, (_, i) => ({ name: `u${i}`, case: `c${i}`, slides: [`s${i}`] }));
+  const fold = { name: "fold_0", train: [0, 1, 2], test: [3, 4, 5] };
+  const problems = (targets: UnitTargets) => openFold({ units, targets, folds: [fold] }, fold).problems;
+  const followed = (times: number[], events: number[]) => {
+    return problems({ kind: "survival", times: [1, 2, 3, ...times], events: [1, 1, 1, ...events] });
+  };
+  assert.deepEqual(followed([4, 5, 5], [0, 1, 1]), ["no two test units whose order is known"]);
+  assert.deepEqual(followed([4, 5, 5], [0, 0, 0]), ["no event among the test units"]);
+  // An event before another, and one at the time at which another was lost.
+  assert.deepEqual([followed([4, 5, 5], [1, 0, 1]), followed([4, 5, 5], [0, 1, 0])], [[], []]);
+  const raw = () => tableOf([[1, 2], [2, 1], [3, 3], [7, 4], [7, 5], [7, 4]]);
+  assert.deepEqual(problems({ kind: "regression", names: ["a", "b"], raw }), ["the same in all test units: a"]);
 });
 
 Deno.test("DeLong, bootstrap and correlations equal numpy's and scipy's", () => {

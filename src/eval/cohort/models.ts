@@ -17,7 +17,7 @@ import { fitLogistic, logisticProbabilities } from "../logistic.ts";
 import { standardizedTargets } from "../pathways.ts";
 import { predictLinear } from "../ridge.ts";
 import { fitChosenRidge } from "../ridge_choice.ts";
-import { countEvents } from "../survival.ts";
+import { countEvents, isComparable } from "../survival.ts";
 import type { Cohort, CohortFold } from "./cohort.ts";
 import type { FoldTruth } from "./scores.ts";
 
@@ -93,12 +93,16 @@ export function openFold({ targets, units }: Cohort, { train, test }: CohortFold
     if (countEvents(side(train)) === 0) return { problems: ["no event among the training units"] };
     if (train.length < 2) return { problems: ["fewer than two units to train on"] };
     if (countEvents(side(test)) === 0) problems.push("no event among the test units");
+    else if (!isComparable(side(test))) problems.push("no two test units whose order is known");
     return { problems, truth: { kind: "survival", ...side(test) }, baseline: new Float64Array(test.length) };
   }
   if (new Set(train.map((u) => units[u]!.case)).size < 2) return { problems: ["fewer than two cases to train on"] };
   const { targets: scaled, constant } = standardizedTargets(targets.raw(train), train);
   if (constant.length > 0) problems.push(`constant in training: ${constant.map((k) => targets.names[k]).join(", ")}`);
   const truth: FoldTruth = { kind: "regression", values: takeRows(scaled, test), training: takeRows(scaled, train) };
+  const { data, columns } = truth.values;
+  const same = targets.names.filter((_, k) => test.every((_, row) => data[row * columns + k] === data[k]));
+  if (same.length > 0) problems.push(`the same in all test units: ${same.join(", ")}`);
   return { problems, truth, baseline: new Float64Array(test.length * targets.names.length) };
 }
 
