@@ -83,10 +83,10 @@ async function attentionAuc(folder: string, { test }: World): Promise<number> {
   return found.reduce((a, b) => a + b, 0) / found.length;
 }
 
-/** Steps that a run trained, and why it ended. */
-function endOf(folder: string): { readonly steps: number; readonly reason: string } {
-  const { steps, reason } = JSON.parse(Deno.readTextFileSync(`${folder}/run.json`));
-  return { steps, reason };
+/** Steps that a run trained, and which of them the checkpoint is of that is judged. */
+function endOf(folder: string): { readonly steps: number; readonly best: number } {
+  const { stages, best_step } = JSON.parse(Deno.readTextFileSync(`${folder}/run.json`));
+  return { steps: stages.at(-1).to, best: best_step };
 }
 
 /** Trains on a world. */
