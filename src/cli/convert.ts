@@ -7,6 +7,7 @@
 import { ConfigError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import type { Args, Flags } from "./args.ts";
+import * as anndata from "./convert_anndata.ts";
 import * as features from "./convert_features.ts";
 import * as patches from "./convert_patches.ts";
 import * as merge from "./convert_merge.ts";
@@ -39,6 +40,7 @@ const CONVERSIONS: Readonly<Record<string, Conversion>> = {
   zarr,
   patches,
   spatialdata,
+  anndata,
   scores,
   features,
   overlay,
@@ -49,7 +51,7 @@ const CONVERSIONS: Readonly<Record<string, Conversion>> = {
 export const name = "convert";
 /** What it does. */
 export const summary =
-  "write weights as safetensors, add an adapter to its base, bring sections into HEST's layout, cut patches again, write SpatialData, score gene sets, features and volumes into others, draw scores";
+  "write weights as safetensors, add an adapter to its base, bring sections into HEST's layout, cut patches again, write SpatialData, copy tables of anndata between HDF5 and zarr, score gene sets, features and volumes into others, draw scores";
 /** Its words. */
 export const words: string = Object.entries(CONVERSIONS).map(([what, { usage }]) => `${what} ${usage}`).join(" | ");
 /** One example. */

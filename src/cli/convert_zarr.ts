@@ -1,5 +1,5 @@
 /**
- * `convert zarr`: a store of SpatialData to the layout of HEST.
+ * `convert zarr`: a store of SpatialData, or a table of anndata in zarr and its slide, to the layout of HEST.
  *
  * @module
  */
@@ -12,13 +12,11 @@ import { Progress } from "./progress.ts";
 import { SECTION_FLAGS, sectionOptions } from "./section_flags.ts";
 import { printJson } from "./terminal.ts";
 
-const { image: _image, ...OWN } = SECTION_FLAGS;
-
 /** What follows the name. */
-export const usage = "STORE.zarr --out DIR";
+export const usage = "STORE.zarr [--image SLIDE] --out DIR";
 /** Its flags. */
 export const flags = {
-  ...OWN,
+  ...SECTION_FLAGS,
   "slide-mpp": {
     kind: "number",
     value: "UM",
@@ -30,13 +28,13 @@ export const flags = {
 
 /** Runs the conversion. */
 export async function run({ flags: given, words }: Args<typeof flags>): Promise<void> {
-  const { out, quiet, json, id } = given;
+  const { out, quiet, json, id, image } = given;
   const [store, ...more] = words.map(trimmed);
   if (store === undefined || more.length > 0 || out === undefined) {
     throw new ConfigError(`Cannot convert a store: wanted ${usage}`, { context: { words } });
   }
-  const options = sectionOptions(out, { ...given, image: undefined });
-  const request = { store, id, pixelSize: given["slide-mpp"] };
+  const options = sectionOptions(out, given);
+  const request = { store, id, image, pixelSize: given["slide-mpp"] };
   const converted = await convertZarr(request, options, new Progress(quiet));
   if (json) printJson({ out, rule: given.rule ?? "current", ...converted }, 2);
 }

@@ -120,6 +120,7 @@ const OUTPUTS: Readonly<Record<string, (line: Line) => string[] | Promise<string
 
 /** Conversions `IN OUT`, and their flags whose values are words. */
 const SECOND_WORD: Readonly<Record<string, readonly string[]>> = {
+  anndata: [],
   features: ["to", "mpp"],
   volume: ["spacing", "axes", "level", "channels", "resample", "window", "zarr"],
 };

@@ -59,7 +59,11 @@ export const SAMPLE_FLAG = {
 
 /** Flags of all these conversions. */
 export const SECTION_FLAGS = {
-  image: { kind: "text", value: "FILE", help: "its image, or of Visium the slide in full resolution" },
+  image: {
+    kind: "text",
+    value: "FILE",
+    help: "its image; of Visium, and of zarr without one, the slide in full resolution",
+  },
   out: COMMON.out,
   id: { kind: "text", value: "NAME", help: "its identifier; after the image or the folder if not given" },
   "pitch-um": {

@@ -8,7 +8,7 @@ import { DataError } from "../core/errors.ts";
 import { findSamples } from "../data/data_folder.ts";
 import { findInputs, openInput } from "../embed/inputs.ts";
 import { disk } from "../io/fs.ts";
-import { H5ad } from "../io/hdf5/h5ad.ts";
+import { openAnndata } from "../io/anndata.ts";
 import type { RgbImage } from "../io/image/rgb_image.ts";
 import type { Images } from "../verify/plans.ts";
 
@@ -68,7 +68,7 @@ export async function readOwnData(path: string): Promise<OwnData> {
   const entry = disk.look(path);
   let genes: number | undefined;
   if (entry?.kind === "folder" && (entry.names.includes("st") || entry.names.includes("adata"))) {
-    using table = await H5ad.open(disk.open(findSamples(disk, [path])[0]!.expression, "read"));
+    using table = await openAnndata(disk, findSamples(disk, [path])[0]!.expression);
     genes = table.var.index.length;
   }
   return { images: imagesFrom(images), side: width === height ? width : undefined, genes };

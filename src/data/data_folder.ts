@@ -15,7 +15,7 @@ export interface SampleFiles {
   readonly id: string;
   /** The data folder. */
   readonly folder: string;
-  /** Path of the `.h5ad`. */
+  /** Path of the `.h5ad`, or of the folder `.zarr`. */
   readonly expression: string;
   /** Path of the patch file, if there is one. */
   readonly patches: string | undefined;
@@ -55,7 +55,7 @@ export function findSamples(disk: ReadDisk, folders: readonly string[]): SampleF
     if (place === undefined) throw noSamples(disk, folder);
     const catalogue = catalogueOf(disk, folder);
     for (const name of namesIn(disk, `${folder}/${place}`).filter(isExpression)) {
-      const id = name.replace(/\.h5ad$/, "");
+      const id = name.replace(EXPRESSION, "");
       const before = found.get(id);
       if (before !== undefined) {
         throw new DataError(`Cannot use two samples named ${id}: in ${before.folder} and in ${folder}, one wanted`, {
@@ -78,8 +78,17 @@ export function findSamples(disk: ReadDisk, folders: readonly string[]): SampleF
   return [...found.values()];
 }
 
+/** Endings of tables of anndata: a file of HDF5, a folder of zarr. */
+const EXPRESSION = /\.(?:h5ad|zarr)$/;
+
 function isExpression(name: string): boolean {
-  return name.endsWith(".h5ad");
+  return EXPRESSION.test(name);
+}
+
+/** The table of a sample in a folder, if there is one. */
+export function expressionOf(disk: ReadDisk, folder: string, id: string): string | undefined {
+  return ["st", "adata"].flatMap((place) => [`${folder}/${place}/${id}.h5ad`, `${folder}/${place}/${id}.zarr`])
+    .find((path) => disk.look(path) !== undefined);
 }
 
 function noSamples(disk: ReadDisk, folder: string): DataError {
@@ -89,9 +98,17 @@ function noSamples(disk: ReadDisk, folder: string): DataError {
     : entry.kind === "file"
     ? "it is a file"
     : `it has ${entry.names.slice(0, 5).join(", ") || "nothing"}`;
-  return new DataError(`Cannot read samples of ${folder}: ${what}, st/*.h5ad wanted`, {
+  const names = entry?.kind === "folder" ? entry.names : [];
+  const isStore = ["zarr.json", ".zgroup", ".zattrs"].some((name) => names.includes(name));
+  const store = isStore ? folder : names.find((name) => name.endsWith(".zarr"));
+  return new DataError(`Cannot read samples of ${folder}: ${what}, st/*.h5ad or st/*.zarr wanted`, {
     code: "no-samples",
-    hint: "Name a folder in HEST's layout with --data; convert makes one of raw sections, synth of nothing",
+    hint: store === undefined
+      ? "Name a folder in HEST's layout with --data; convert makes one of raw sections, synth of nothing"
+      : `convert zarr ${
+        isStore ? folder : `${folder}/${store}`
+      } --out DIR brings a store into HEST's layout, which is ` +
+        "what --data takes",
     context: { folder },
   });
 }

@@ -6,7 +6,7 @@
  */
 
 import { DataError } from "../core/errors.ts";
-import { H5ad } from "../io/hdf5/h5ad.ts";
+import { openAnndata } from "../io/anndata.ts";
 import { openPatches, type Patches } from "../io/patches.ts";
 import { alignmentWarning } from "./alignment.ts";
 import { type Centre, centre, places, toCentre } from "./coordinates.ts";
@@ -113,7 +113,7 @@ function genesOf(options: LoadOptions, columns: GeneOptions["columns"]): LoadOpt
 }
 
 async function tableOf(disk: ReadDisk, files: SampleFiles, options: LoadOptions): Promise<SampleTable> {
-  const file = await H5ad.open(disk.open(files.expression, "read"));
+  const file = await openAnndata(disk, files.expression);
   try {
     return readSampleTable(files.id, file, files.metadata, options);
   } finally {

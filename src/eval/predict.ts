@@ -10,7 +10,7 @@ import type { ReadDisk } from "../data/data_folder.ts";
 import { writtenGenes } from "../data/genes/vocabulary.ts";
 import { shrink } from "../data/hest_sample.ts";
 import type { Slide } from "../data/image/slide.ts";
-import { H5ad } from "../io/hdf5/h5ad.ts";
+import { openAnndata } from "../io/anndata.ts";
 import { openPatches, type Patches } from "../io/patches.ts";
 import { cornerOf, tileId } from "../slides/grid.ts";
 import type { SlidePlan } from "../slides/plan.ts";
@@ -116,7 +116,7 @@ async function placesOf(
   path: string,
   barcodes: readonly string[],
 ): Promise<Pick<Prediction, "spatial" | "obs">> {
-  const file = await H5ad.open(disk.open(path, "read"));
+  const file = await openAnndata(disk, path, ["obs", "var", "obsm"]);
   try {
     const row = new Map(file.obs.index.map((name, i) => [name, i]));
     const rows = barcodes.map((name) => row.get(name) ?? -1);

@@ -12,7 +12,7 @@ import { DataError } from "../core/errors.ts";
 import type { ReadDisk, SampleFiles } from "../data/data_folder.ts";
 import { colourStatistics } from "../data/synth/oracle.ts";
 import { H5File } from "../io/hdf5/h5.ts";
-import { H5ad } from "../io/hdf5/h5ad.ts";
+import { openAnndata } from "../io/anndata.ts";
 import { openPatches } from "../io/patches.ts";
 import type { SampleFeatures } from "./bench/bench_sample.ts";
 import type { GeneScore } from "./scores.ts";
@@ -73,7 +73,7 @@ async function trueFields(
       context: { sample: id, folder },
     });
   }
-  const table = await H5ad.open(disk.open(expression, "read"));
+  const table = await openAnndata(disk, expression, ["obs", "var"]);
   const place = new Map(table.obs.index.map((name, row) => [name, row]));
   table.close();
   const truth = await H5File.open(disk.open(path, "read"));

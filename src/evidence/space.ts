@@ -11,7 +11,7 @@ import { applyStandardizer, fitStandardizer, standardize } from "../eval/linalg/
 import { type Table, takeRows } from "../eval/linalg/table.ts";
 import { describeSpace, spaceWarnings, tellKinds } from "../eval/space.ts";
 import type { Disk } from "../io/disk.ts";
-import { H5ad } from "../io/hdf5/h5ad.ts";
+import { openAnndata } from "../io/anndata.ts";
 import type { SpaceScores, Warning } from "../report/run_evidence.ts";
 import type { EvidenceData } from "./data.ts";
 import type { SyntheticTruth } from "./synthetic.ts";
@@ -42,7 +42,7 @@ export async function kindsOf(
   { column, truth, disk }: {
     readonly column: string | null;
     readonly truth: SyntheticTruth | undefined;
-    readonly disk: Pick<Disk, "open">;
+    readonly disk: Pick<Disk, "look" | "open">;
   },
 ): Promise<Kinds> {
   if (column !== null) {
@@ -64,9 +64,9 @@ export async function kindsOf(
 async function labelsOf(
   { id, files, barcodes }: TrainingSet["samples"][number],
   column: string,
-  disk: Pick<Disk, "open">,
+  disk: Pick<Disk, "look" | "open">,
 ): Promise<(string | undefined)[]> {
-  const table = await H5ad.open(disk.open(files.expression, "read"));
+  const table = await openAnndata(disk, files.expression, ["obs", "var"]);
   try {
     const labels = table.obs.columns.includes(column) ? table.obs.strings(column) : undefined;
     if (!labels) {

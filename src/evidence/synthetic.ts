@@ -15,7 +15,7 @@ import { mean } from "../eval/linalg/statistics.ts";
 import { type Table, takeRows } from "../eval/linalg/table.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type Disk, readBytes } from "../io/disk.ts";
-import { H5ad } from "../io/hdf5/h5ad.ts";
+import { openAnndata } from "../io/anndata.ts";
 import { H5File } from "../io/hdf5/h5.ts";
 import type { ProbeScores, Reference } from "../report/run_evidence.ts";
 import { type EvidenceData, type GeneTable, takeColumns } from "./data.ts";
@@ -80,7 +80,7 @@ async function truthOf(
   const { id, files, barcodes } = sample;
   const path = `${files.folder}/truth/${id}.h5`;
   if (disk.look(path)?.kind !== "file") return undefined;
-  const table = await H5ad.open(disk.open(files.expression, "read"));
+  const table = await openAnndata(disk, files.expression, ["obs", "var"]);
   const place = new Map(table.obs.index.map((name, row) => [name, row]));
   table.close();
   const rows = barcodes.map((name) => place.get(name));

@@ -7,7 +7,7 @@
 import type { SampleFiles } from "../data/data_folder.ts";
 import type { TrainingSample } from "../data/training_set.ts";
 import { type Disk, readBytes } from "../io/disk.ts";
-import { H5ad } from "../io/hdf5/h5ad.ts";
+import { openAnndata } from "../io/anndata.ts";
 import type { UnsArray, UnsTree, UnsValue } from "../io/hdf5/h5ad_uns.ts";
 import { decodeImage } from "../io/image/image.ts";
 import type { RgbImage } from "../io/image/rgb_image.ts";
@@ -80,7 +80,7 @@ function imageBeside({ id, files: { folder } }: ThumbnailSample, disk: ReadDisk)
 }
 
 async function fromExpression({ files }: ThumbnailSample, disk: ReadDisk): Promise<FoundThumbnail> {
-  const file = await H5ad.open(disk.open(files.expression, "read"));
+  const file = await openAnndata(disk, files.expression, ["obs", "var", "uns/spatial"]);
   try {
     for (const slide of Object.values(treeOf(file.uns().spatial) ?? {})) {
       const [images, scales] = [treeOf(treeOf(slide)?.images), treeOf(treeOf(slide)?.scalefactors)];

@@ -27,13 +27,16 @@ type ColumnMetaData = NonNullable<FileMetaData["row_groups"][number]["columns"][
 /** A value as files have it; bytes where a column is not marked as text, null where there is none. */
 export type ParquetValue = string | number | bigint | boolean | Uint8Array | null;
 
+/** Values of a column; of numbers of one kind a typed array. */
+export type ParquetColumn = ArrayLike<ParquetValue>;
+
 /** Rows of one group. */
 export interface ParquetRows {
   /** Number of the first row. */
   readonly from: number;
   readonly count: number;
   /** Values by column. */
-  readonly values: Readonly<Record<string, readonly ParquetValue[]>>;
+  readonly values: Readonly<Record<string, ParquetColumn>>;
 }
 
 /** An open file. */
@@ -115,14 +118,14 @@ export async function openParquet(source: RandomAccess): Promise<ParquetFile> {
       let from = 0;
       for (const [i, group] of groups.entries()) {
         const count = Number(metadata.row_groups[i]!.num_rows);
-        const values: Record<string, readonly ParquetValue[]> = {};
+        const values: Record<string, ParquetColumn> = {};
         for (const column of wanted) {
           const path = `group ${i}, ${column}`;
           values[column] = await guarded(name, path, async () => {
             await checkPages(source, path, group.get(column)!, count);
             const range = { columns: [column], rowStart: from, rowEnd: from + count };
             const options = { file, metadata, compressors: BOUNDED, utf8: false, geoparquet: false, ...range };
-            return Array.from(await parquetReadColumn(options) as ArrayLike<ParquetValue>, (value) => value ?? null);
+            return compact(await parquetReadColumn(options) as ArrayLike<ParquetValue | undefined>);
           });
           const found = values[column]!.length;
           if (found !== count) throw parquetError(name, path, `${found} values`, `${count}, one a row`);
@@ -132,6 +135,19 @@ export async function openParquet(source: RandomAccess): Promise<ParquetFile> {
       }
     },
   };
+}
+
+/** Values as the package gives them, a million objects a group, in a typed array where they are all of one kind of number. */
+function compact(values: ArrayLike<ParquetValue | undefined>): ParquetColumn {
+  const all = (fits: (value: ParquetValue | undefined) => boolean) => {
+    for (let i = 0; i < values.length; i++) if (!fits(values[i])) return false;
+    return values.length > 0;
+  };
+  if (all((value) => typeof value === "number")) return Float64Array.from(values as ArrayLike<number>);
+  if (all((value) => typeof value === "bigint" && value < 2n ** 63n)) {
+    return BigInt64Array.from(values as ArrayLike<bigint>);
+  }
+  return Array.from(values, (value) => value ?? null);
 }
 
 /** Texts beside the table. */

@@ -124,7 +124,9 @@ export async function readCells(source: RandomAccess): Promise<XeniumCells> {
       places.set([x[i]!, y[i]!], 2 * (rows.from + i));
     }
     // Areas of cells without a nucleus are not there.
-    for (const name of own) columns[name]!.set(rows.values[name]!.map((v) => v === null ? NaN : Number(v)), rows.from);
+    for (const name of own) {
+      columns[name]!.set(Float64Array.from(rows.values[name]!, (v) => v === null ? NaN : Number(v)), rows.from);
+    }
   }
   return { ids, places, columns };
 }

@@ -23,6 +23,11 @@ function* filesAt(path: string, name: string): Generator<{ path: string; name: s
   }
 }
 
+/** Files at a path: itself, or those below it that count. */
+export function filesBelow(path: string): string[] {
+  return Array.from(filesAt(trimmed(path), ""), (file) => file.path);
+}
+
 function partsOf(paths: readonly string[]): DigestPart[] {
   return paths.flatMap((path) =>
     [...filesAt(trimmed(path), "")].flatMap((file) => [`${file.name}\0${file.size}\0`, { path: file.path }])

@@ -20,7 +20,7 @@ import { readSampleTable, type SampleTable } from "../data/sample.ts";
 import { gatherWarnings } from "../data/sample_checks.ts";
 import { csvLine } from "../io/csv.ts";
 import { disk, makeFolder, readText } from "../io/fs.ts";
-import { H5ad } from "../io/hdf5/h5ad.ts";
+import { openAnndata } from "../io/anndata.ts";
 import { encode, writeH5ad } from "../io/hdf5/h5ad_write.ts";
 import { H5Writer } from "../io/hdf5/h5_write.ts";
 import { contentHash } from "./content_hash.ts";
@@ -157,7 +157,7 @@ async function scoreSample(
   { counts, mapGenes }: ScoresRequest,
   aliases: ReadonlyMap<string, string>,
 ): Promise<{ sample: ScoredSample; own: OwnScores }> {
-  const file = await H5ad.open(disk.open(expression, "read"));
+  const file = await openAnndata(disk, expression);
   let table: SampleTable;
   let ids: readonly (string | undefined)[] | undefined;
   try {

@@ -15,7 +15,7 @@ import { Sha256 } from "../host/zlib.ts";
 import { randomAccess, readBytes } from "../io/disk.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { parseGeoJson } from "../io/geojson.ts";
-import { H5ad } from "../io/hdf5/h5ad.ts";
+import { openAnndata } from "../io/anndata.ts";
 import type { Metadata } from "../io/metadata.ts";
 import { contentHash } from "./content_hash.ts";
 import { checkConvertFolder, ConvertFolder } from "./convert_folder.ts";
@@ -105,7 +105,7 @@ function partsOf(files: SampleFiles): Parts {
 
 async function writeOne({ files, metadata, ...paths }: Parts, root: string, reporter: Reporter): Promise<SpatialStore> {
   const { id } = files;
-  const table = await H5ad.open(disk.open(files.expression, "read"));
+  const table = await openAnndata(disk, files.expression);
   try {
     const slide = paths.slide === undefined ? undefined : await openSlide(randomAccess(disk.open(paths.slide, "read")));
     try {

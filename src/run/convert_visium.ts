@@ -14,7 +14,7 @@ import { disk, openFile, openFolder } from "../io/fs.ts";
 import { readMex } from "../io/mtx.ts";
 import type { RandomAccess } from "../io/random_access.ts";
 import { openTenx, type TenxFile } from "../io/tenx_h5.ts";
-import { readTenxSpatial, type TenxSpatial } from "../io/tenx_spatial.ts";
+import { readTenxSpatial, type ScaleFactors, type SpotPlaces } from "../io/tenx_spatial.ts";
 import { checkSections, convertSections, makeFolders, optionsOf, type SectionOptions } from "./convert_section.ts";
 
 /** Side of the squares that bins of Visium HD are pooled to, as HEST does, µm. */
@@ -64,15 +64,17 @@ export async function convertVisiumFolder(
   checkSections(sections, options, folder);
   (await openFile(image)).close?.();
   // Quickly read, unlike the slide, whose content is looked at next.
-  const spatial = await readTenxSpatial(openFolder(found.spatial));
-  const convertOne = () => convert(found, spatial, image, id, request, options, reporter);
+  const { scale, spots } = await readTenxSpatial(openFolder(found.spatial));
+  const held = [spots];
+  const convertOne = () =>
+    convert(found, { scale, takeSpots: () => held.pop()! }, image, id, request, options, reporter);
   const [converted] = await convertSections("visium", sections, options, convertOne, reporter);
   return converted!;
 }
 
 async function convert(
   found: VisiumFolder,
-  spatial: TenxSpatial,
+  places: { readonly scale: ScaleFactors | undefined; readonly takeSpots: () => SpotPlaces },
   image: string,
   id: string,
   { genome, underTissue }: VisiumRequest,
@@ -89,10 +91,10 @@ async function convert(
     const counts = kind === "h5"
       ? await open(openTenx(disk.open(path, "read"), genome))
       : await readMex(openFolder(path));
-    const lattice = spatial.scale?.binSize === undefined ? { pitch: 100, spot: 55 } : { pitch: HD_SIDE, spot: HD_SIDE };
+    const lattice = places.scale?.binSize === undefined ? { pitch: 100, spot: 55 } : { pitch: HD_SIDE, spot: HD_SIDE };
     const sources = {
       counts,
-      spatial,
+      ...places,
       image: await open(openFile(image)),
       hires: found.small.hires === undefined ? undefined : await open(openFile(found.small.hires)),
       lowres: found.small.hires !== undefined || found.small.lowres === undefined

@@ -9,6 +9,7 @@ import { DataError } from "../core/errors.ts";
 import type { TrainingSet } from "../data/training_set.ts";
 import { sha256Of } from "../io/checksum.ts";
 import { type FileLook, fileLook } from "../io/fs.ts";
+import { filesBelow } from "./content_hash.ts";
 import { hashOf } from "./encoder.ts";
 import type { Reporter } from "../core/reporter.ts";
 
@@ -57,7 +58,7 @@ export class DataMark {
   static async of(set: Pick<TrainingSet, "fingerprint" | "samples">, progress: Reporter): Promise<DataMark> {
     const [patches, others] = await Promise.all([
       inputFiles(set.samples.map(({ patches }) => patches.path), progress),
-      inputFiles(set.samples.map(({ files }) => files.expression)),
+      inputFiles(set.samples.flatMap(({ files }) => filesBelow(files.expression))),
     ]);
     return new DataMark(set, patches, others);
   }

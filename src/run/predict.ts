@@ -14,6 +14,7 @@ import type { PassOptions } from "../eval/inference.ts";
 import { predictPatches } from "../eval/predict.ts";
 import { type Prediction, predictionH5ad } from "../eval/prediction.ts";
 import { type PredictionSource, withProbe } from "../eval/predictor.ts";
+import { expressionOf } from "../data/data_folder.ts";
 import { disk, makeFolder } from "../io/fs.ts";
 import { H5File } from "../io/hdf5/h5.ts";
 import { H5Writer } from "../io/hdf5/h5_write.ts";
@@ -124,7 +125,7 @@ function jobsOf(values: Pick<PredictOptions, "data" | "slides" | "grid" | "sampl
       const json = `${folder}/metadata/${id}.json`;
       const metadata = isFile(json) ? parseMetadata(readBytes(disk, json), json) : undefined;
       const path = `${folder}/${where}/${file}`;
-      const table = ["st", "adata"].map((place) => `${folder}/${place}/${id}.h5ad`).find(isFile);
+      const table = expressionOf(disk, folder, id);
       jobs.push({
         id,
         output: `${values.out}/${id}${values.grid === undefined ? "" : ".grid"}.h5ad`,

@@ -62,7 +62,7 @@ Deno.test("openParquet() reads row groups in turn, nulls as null, and no nested 
   const groups = await Array.fromAsync(many.read(["cell_id"]));
   assert.deepEqual(groups.map(({ from, count }) => [from, count]), [[0, 25], [25, 25], [50, 10]]);
   assert.deepEqual(
-    groups.flatMap(({ values }) => values["cell_id"]!.map(Number)),
+    groups.flatMap(({ values }) => Array.from(values["cell_id"]!, Number)),
     Array.from({ length: 60 }, (_, i) => i),
   );
   const odd = await openParquet(await openFile(path("odd")));

@@ -58,6 +58,8 @@ export interface ReadSample {
   readonly tissue?: readonly Outline[] | undefined;
   /** Further columns of the spots. */
   readonly columns?: Readonly<Record<string, NewColumn>>;
+  /** Further columns of the genes. */
+  readonly geneColumns?: Readonly<Record<string, NewColumn>>;
   readonly pixels: ReadPixelSize;
   /** Spots that were left out, by reason. */
   readonly dropped: Readonly<Record<string, number>>;
@@ -240,7 +242,12 @@ async function writeExpression(
     thumbnail: { width, height, rgb: data, scale },
   });
   const columns = { ...content.obs.columns, ...sample.columns };
-  const named: NewH5ad = { ...content, obs: { ...content.obs, columns } };
+  const geneColumns = { ...content.var.columns, ...sample.geneColumns };
+  const named: NewH5ad = {
+    ...content,
+    obs: { ...content.obs, columns },
+    var: { ...content.var, columns: geneColumns },
+  };
   const begin = await H5Writer.prepare();
   disk.writeAnywhere(path, (file) => {
     const h5 = begin(file);

@@ -8,7 +8,8 @@
 import { DataError } from "../../core/errors.ts";
 import { copyFile, type Disk, randomAccess, readBytes, recording } from "../../io/disk.ts";
 import { parseGeoJson } from "../../io/geojson.ts";
-import { H5ad } from "../../io/hdf5/h5ad.ts";
+import { isZarr, openAnndata } from "../../io/anndata.ts";
+import { H5Writer } from "../../io/hdf5/h5_write.ts";
 import { encodePng } from "../../io/image/png_write.ts";
 import { type Metadata, metadataJson } from "../../io/metadata.ts";
 import { centre } from "../coordinates.ts";
@@ -110,7 +111,7 @@ export async function recutSample(
     const patched = new Set(windows.kept.map(({ spot }) => spot));
     const radius = (metadata.number("spot_diameter") ?? 0) / 2 / pixelSize;
     disk.write(`${out}/${paths.image}`, encodePng(drawSpots(small, spots.spatial, patched, radius)));
-    copyFile(disk, files.expression, `${out}/${paths.expression}`);
+    await copyExpression(disk, files.expression, `${out}/${paths.expression}`);
     if (sources.tissue !== undefined) copyFile(disk, sources.tissue, `${out}/${paths.tissue}`);
     disk.write(`${out}/${paths.metadata}`, metadataJson(Object.fromEntries(metadata.values)));
     return {
@@ -133,13 +134,26 @@ export async function recutSample(
   }
 }
 
+/** A copy of the table; one in zarr becomes a file. */
+async function copyExpression(disk: Disk, from: string, to: string): Promise<void> {
+  if (!isZarr(disk, from)) return copyFile(disk, from, to);
+  const { copyToHdf5 } = await import("../../io/zarr/anndata_copy.ts");
+  const { ZarrFolder } = await import("../../io/zarr/zarr.ts");
+  const begin = await H5Writer.prepare();
+  await disk.writeSlowly(to, async (file) => {
+    const h5 = begin(file);
+    await copyToHdf5(new ZarrFolder(disk, from), h5);
+    h5.close();
+  });
+}
+
 /** The spots of the sample's table, and what their places say of the pixel size. */
 async function spotsOf(
   disk: Disk,
   { files: { id, expression }, metadata }: RecutSources,
   pixelSize: number,
 ): Promise<{ spots: CutSpots; warnings: readonly string[] }> {
-  const file = await H5ad.open(disk.open(expression, "read"));
+  const file = await openAnndata(disk, expression, ["obs", "var", "obsm"]);
   try {
     const { obs } = file;
     const spatial = file.spatial();

@@ -20,7 +20,7 @@ import type { Slide } from "../image/slide.ts";
 type Json = Readonly<Record<string, unknown>>;
 
 /** The map that changes nothing. */
-const SAME: Affine = [1, 0, 0, 0, 1, 0];
+export const SAME: Affine = [1, 0, 0, 0, 1, 0];
 /** Most levels of an image, and steps of a transformation. */
 const MOST_LEVELS = 32;
 

@@ -7,21 +7,25 @@
 
 import { type Affine, inverseOf, mapPoint, stretchOf } from "../../core/affine.ts";
 import { DataError } from "../../core/errors.ts";
-import { H5ad } from "../../io/hdf5/h5ad.ts";
-import { MemoryStorage } from "../../io/hdf5/h5_library.ts";
-import { H5Writer } from "../../io/hdf5/h5_write.ts";
+import type { H5ad } from "../../io/hdf5/h5ad.ts";
+import type { Frame } from "../../io/hdf5/h5ad_frame.ts";
 import type { NewColumn } from "../../io/hdf5/h5ad_write.ts";
+import { openStoreTable } from "../../io/zarr/anndata_copy.ts";
 import type { ZarrFolder } from "../../io/zarr/zarr.ts";
-import { below, namesOf, ZarrBoxes, type ZarrData } from "../../io/zarr/zarr_box.ts";
+import { below, namesOf, ZarrBoxes } from "../../io/zarr/zarr_box.ts";
 import { centre } from "../coordinates.ts";
 import { fitPixelSize } from "../image/pixel_size.ts";
 import type { Outline } from "../image/polygons.ts";
+import type { Slide } from "../image/slide.ts";
 import type { ReadSample } from "./convert_sample.ts";
-import { mapOf, openStoreSlide, readShapes, type StoreShape, type StoreSlide } from "./spatialdata_parts.ts";
+import { mapOf, openStoreSlide, readShapes, SAME, type StoreShape, type StoreSlide } from "./spatialdata_parts.ts";
 import { columnsOf, ELEMENTS } from "./spatialdata_write.ts";
 
 /** Columns that every table of a sample has, whatever else it has. */
 const OWN = ["in_tissue", "array_row", "array_col", "pxl_col_in_fullres", "pxl_row_in_fullres"];
+
+/** What of a table's parts is read, or has no meaning behind it. */
+const TAKEN: ReadonlySet<string> = new Set(["obsm/spatial", "uns/hest", "uns/spatialdata_attrs"]);
 
 /** What a store holds, ready to be written in HEST's layout. */
 export interface StoreSample {
@@ -41,7 +45,12 @@ export interface StoreChoice {
   readonly pixelSize: number | undefined;
   /** µm between spots, by which the lattice tells the pixel size. */
   readonly pitch: number | undefined;
+  /** The image in whose pixels the places are, in place of the store's own. */
+  readonly slide?: Slide | undefined;
 }
+
+/** Parts of a table that are read. */
+const PARTS = ["X", "obs", "var", "obsm/spatial"];
 
 /**
  * Reads a store.
@@ -50,9 +59,11 @@ export interface StoreChoice {
  * @throws {DataError} If it has not one image and one table, or nothing says how large a pixel is.
  */
 export async function readStoreSample(store: ZarrFolder, choice: StoreChoice): Promise<StoreSample> {
-  const image = await openStoreSlide(store, only(store, "images"));
+  const image = choice.slide === undefined
+    ? await openStoreSlide(store, only(store, "images"))
+    : { slide: choice.slide, map: SAME };
   const path = only(store, "tables");
-  const table = await openTable(store, path);
+  const table = await openStoreTable(store, path, PARTS);
   try {
     const said = await saidOf(store, path);
     const regions = await regionOf(store, path, table, image.map);
@@ -62,7 +73,6 @@ export async function readStoreSample(store: ZarrFolder, choice: StoreChoice): P
     const [inTissue, arrayRow, arrayCol] = OWN.map(whole) as [Int32Array, Int32Array, Int32Array];
     const none = new Int32Array(table.obs.index.length);
     const geneIds = table.var.columns.includes("gene_ids") ? table.var.strings("gene_ids") : undefined;
-    const layers = store.kind(below(path, "layers")) === "group" ? namesOf(store, below(path, "layers")) : [];
     const sample: ReadSample = {
       technology: said.text("st_technology") ?? "unknown",
       barcodes: table.obs.index,
@@ -73,11 +83,12 @@ export async function readStoreSample(store: ZarrFolder, choice: StoreChoice): P
       arrayCol: arrayCol.length > 0 ? arrayCol : none,
       ...(inTissue.length > 0 ? { inTissue } : {}),
       spatial,
-      columns: othersOf(table),
+      columns: othersOf(table.obs, OWN),
+      geneColumns: othersOf(table.var, ["gene_ids"]),
       tissue: await tissueOf(store, image.map),
       pixels: { size, residual, neighbours: undefined, reference: undefined },
       dropped: {},
-      warnings: layers.length > 0 ? [`${choice.id}: layers ${layers.join(", ")} are left out`] : [],
+      warnings: leftOut(choice.id, store, path, choice.slide !== undefined),
     };
     const across = regions === undefined ? undefined : regions.diameter * size;
     const spot = said.number("spot_diameter") ?? across;
@@ -88,6 +99,28 @@ export async function readStoreSample(store: ZarrFolder, choice: StoreChoice): P
   }
 }
 
+/** What of a store is not taken along, in one line: of each kind how many, and the first by name. */
+function leftOut(id: string, store: ZarrFolder, path: string, ownImage: boolean): string[] {
+  const inGroup = (place: string) => store.kind(place) === "group" ? namesOf(store, place) : [];
+  const { region } = store.attributes(path);
+  const shapes = new Set([...[region].flat().map((name) => below("shapes", String(name))), ELEMENTS.tissue]);
+  const of: [what: string, names: readonly string[]][] = [
+    ...["layers", "obsm", "varm", "obsp", "varp", "uns"].map((part): [string, string[]] => [
+      part,
+      inGroup(below(path, part)).filter((name) => !TAKEN.has(`${part}/${name}`)),
+    ]),
+    ["raw", store.kind(below(path, "raw")) === undefined ? [] : ["raw"]],
+    ...(path === "" ? [] : ["images", "labels", "points", "shapes"]).map((kind): [string, string[]] => [
+      kind,
+      inGroup(kind).filter((name) => (kind !== "images" || ownImage) && !shapes.has(below(kind, name))),
+    ]),
+  ];
+  const told = of.filter(([, names]) => names.length > 0).map(([what, names]) =>
+    `${names.length} of ${what} (${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""})`
+  );
+  return told.length === 0 ? [] : [`${id}: left out: ${told.join(", ")}`];
+}
+
 /** The only element of a kind. */
 function only(store: ZarrFolder, kind: string): string {
   if (kind === "tables" && store.attributes("")["encoding-type"] === "anndata") return "";
@@ -96,60 +129,11 @@ function only(store: ZarrFolder, kind: string): string {
   const found = names.join(", ") || "none";
   throw new DataError(`Cannot convert ${store.name}: ${kind} are ${found}, one wanted`, {
     code: names.length === 0 ? "file-missing" : "several",
-    hint: "Write a store of one section: spatialdata's subset() of its elements, then write()",
+    hint: kind === "images" && names.length === 0
+      ? "Pass --image SLIDE, in whose pixels obsm/spatial is; a table alone goes to st/ID.zarr as it is, beside patches/ID.h5"
+      : "Write a store of one section: spatialdata's subset() of its elements, then write()",
     context: { file: store.name, kind, found: names },
   });
-}
-
-/** The parts of a table that are read, as a file in memory. */
-async function openTable(store: ZarrFolder, path: string): Promise<H5ad> {
-  const storage = new MemoryStorage(`${store.name}/${path}`);
-  const h5 = await H5Writer.create(storage);
-  try {
-    copyAttributes(h5, store, path, "/");
-    for (const part of ["X", "obs", "var"]) await copy(h5, store, below(path, part), `/${part}`);
-    const places = below(path, "obsm/spatial");
-    if (store.kind(places) !== undefined) {
-      h5.group("/obsm");
-      await copy(h5, store, places, "/obsm/spatial");
-    }
-  } finally {
-    h5.close();
-  }
-  return await H5ad.open(storage);
-}
-
-function copyAttributes(h5: H5Writer, store: ZarrFolder, path: string, place: string): void {
-  for (const [name, value] of Object.entries(store.attributes(path))) {
-    if (typeof value === "boolean") h5.attribute(place, name, Number(value));
-    else if (typeof value === "string" || typeof value === "number") h5.attribute(place, name, value);
-    else if (Array.isArray(value) && value.every((one) => typeof one === typeof value[0])) {
-      if (value.length === 0 || /^(string|number)$/.test(typeof value[0])) h5.attribute(place, name, value as string[]);
-    }
-  }
-}
-
-async function copy(h5: H5Writer, store: ZarrFolder, path: string, place: string): Promise<void> {
-  const kind = store.kind(path);
-  if (kind === undefined) throw store.fail(path, "is missing", "a group or an array");
-  if (kind === "group") {
-    h5.group(place);
-    for (const name of namesOf(store, path)) await copy(h5, store, below(path, name), `${place}/${name}`);
-  } else {
-    const array = await ZarrBoxes.open(store, path);
-    put(h5, place, array.shape, array.dtype, await array.read());
-  }
-  copyAttributes(h5, store, path, place);
-}
-
-function put(h5: H5Writer, place: string, shape: readonly number[], dtype: string, data: ZarrData): void {
-  if (!ArrayBuffer.isView(data)) h5.strings(place, data, shape);
-  else if (data instanceof Float32Array) h5.dataset(place, "f4", shape, data);
-  else if (data instanceof Uint8Array) h5.dataset(place, "u1", shape, data);
-  else if (/^float/.test(dtype)) h5.dataset(place, "f8", shape, Float64Array.from(data as Float64Array));
-  else if (/64$|^uint32$/.test(dtype)) {
-    h5.dataset(place, "i8", shape, BigInt64Array.from(data as Int32Array, (value) => BigInt(value)));
-  } else h5.dataset(place, "i4", shape, Int32Array.from(data as Int32Array));
 }
 
 /** What the store says of the sample, as this project's stores do. */
@@ -175,9 +159,9 @@ function column(table: H5ad, name: string): Float64Array | undefined {
   return table.obs.columns.includes(name) ? table.obs.numbers(name) : undefined;
 }
 
-/** Columns beside those that every sample's table has. */
-function othersOf({ obs }: H5ad): Record<string, NewColumn> {
-  return Object.fromEntries(Object.entries(columnsOf(obs)).filter(([name]) => !OWN.includes(name)));
+/** Columns beside those that are written in any case. */
+function othersOf(frame: Frame, own: readonly string[]): Record<string, NewColumn> {
+  return Object.fromEntries(Object.entries(columnsOf(frame)).filter(([name]) => !own.includes(name)));
 }
 
 /** Centres of the shapes that the rows of a table are of, pixels of the image; undefined where it is of none. */

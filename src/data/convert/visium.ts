@@ -9,7 +9,7 @@ import { DataError } from "../../core/errors.ts";
 import type { Names } from "../../io/names.ts";
 import { type ColumnMap, takeRows } from "../../io/sparse.ts";
 import { type FeatureCounts, GENES } from "../../io/tenx_h5.ts";
-import type { ScaleFactors, TenxSpatial } from "../../io/tenx_spatial.ts";
+import type { ScaleFactors, SpotPlaces } from "../../io/tenx_spatial.ts";
 import type { ReadPixelSize, ReadSample } from "./convert_sample.ts";
 import { centre } from "../coordinates.ts";
 import { makeUnique } from "../genes/genes.ts";
@@ -24,7 +24,9 @@ export interface VisiumInput {
   /** Name for messages. */
   readonly sample: string;
   readonly counts: FeatureCounts;
-  readonly spatial: TenxSpatial;
+  /** Hands the places over and forgets them: of millions of bins they are not to stay in memory. */
+  readonly takeSpots: () => SpotPlaces;
+  readonly scale: ScaleFactors | undefined;
   /** Of the image, pixels, and pixels of it a pixel of the full-size image: 1, or less of a small one. */
   readonly image: { readonly width: number; readonly height: number; readonly scale: number };
   /** Micrometres between neighbouring spots; of Visium HD, side of the squares bins are pooled to. */
@@ -45,12 +47,12 @@ interface Joined extends Bins {
  * @throws {DataError} If no spot or no gene is left, spots lie on one line, or squares are no multiple of the bins.
  */
 export function joinVisium(input: VisiumInput): ReadSample {
-  const { sample, counts, spatial, image, pitch } = input;
-  const joined = join(input);
+  const { sample, counts, scale, image, pitch } = input;
+  const joined = join(input, input.takeSpots());
   const { map, genes, geneIds, left } = genesOf(sample, counts);
-  const bin = spatial.scale?.binSize;
+  const bin = scale?.binSize;
   const pixels = pixelSizeOf(sample, joined, bin ?? pitch, bin === undefined ? "hex" : "square");
-  const warnings = [...pixels.warnings, ...checkScale(sample, pixels.size, spatial.scale, image.scale)];
+  const warnings = [...pixels.warnings, ...checkScale(sample, pixels.size, scale, image.scale)];
   if (left > 0) warnings.push(`${sample}: ${left} features that are no genes are left out`);
   const lost = joined.dropped["countsWithoutPlace"]! + joined.dropped["outsideImage"]!;
   if (lost > joined.rows.length) {
@@ -83,7 +85,7 @@ function placeOf(spots: Names, name: string): number {
   return spots.find(well === name ? name.replace(/-1$/, "") : well);
 }
 
-function join({ sample, counts, spatial: { spots }, image, underTissue }: VisiumInput): Joined {
+function join({ sample, counts, image, underTissue }: VisiumInput, spots: SpotPlaces): Joined {
   const dropped = {
     countsWithoutPlace: 0,
     underTissueWithoutCounts: 0,
@@ -114,11 +116,15 @@ function join({ sample, counts, spatial: { spots }, image, underTissue }: Visium
   for (let i = 0; i < seen.length; i++) if (spots.inTissue[i] && seen[i] === 0) dropped.underTissueWithoutCounts++;
   if (kept === 0) throw nothingLeft(sample, counts.barcodes, spots.barcodes, dropped);
   const places = at.subarray(0, kept);
-  const take = (list: ArrayLike<number>) => Int32Array.from(places, (i) => list[i]!);
+  const take = (list: ArrayLike<number>) => {
+    const out = new Int32Array(kept);
+    for (let i = 0; i < kept; i++) out[i] = list[places[i]!]!;
+    return out;
+  };
   const xy = new Float64Array(2 * kept);
   for (let i = 0; i < xy.length; i++) xy[i] = spots.spatial[2 * places[i >> 1]! + (i & 1)]! * image.scale;
   return {
-    rows: rows.subarray(0, kept),
+    rows: kept === counted ? rows : rows.slice(0, kept),
     nameAt: (i) => wellOf(counts.barcodes.at(rows[i]!)),
     inTissue: take(spots.inTissue),
     arrayRow: take(spots.arrayRow),

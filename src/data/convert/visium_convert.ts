@@ -7,20 +7,19 @@
 import type { Disk } from "../../io/disk.ts";
 import type { RandomAccess } from "../../io/random_access.ts";
 import type { FeatureCounts } from "../../io/tenx_h5.ts";
-import type { TenxSpatial } from "../../io/tenx_spatial.ts";
+import type { ScaleFactors } from "../../io/tenx_spatial.ts";
 import { DataError } from "../../core/errors.ts";
 import { fixed } from "../../core/fixed.ts";
 import { TURNS } from "../../io/image/orientation.ts";
 import { type Converted, type ConvertOptions, thumbnailOf, writeSample } from "./convert_sample.ts";
 import type { Thumbnail } from "../hest_sample.ts";
 import { openSlide, type Slide, turnedSlide } from "../image/slide.ts";
-import { joinVisium } from "./visium.ts";
+import { joinVisium, type VisiumInput } from "./visium.ts";
 import { wayUp } from "../image/way_up.ts";
 
 /** What a sample is read from. */
-export interface VisiumSources {
+export interface VisiumSources extends Pick<VisiumInput, "takeSpots" | "scale"> {
   readonly counts: FeatureCounts;
-  readonly spatial: TenxSpatial;
   /** The slide, or a small image of it. */
   readonly image: RandomAccess;
   /** Space Ranger's small image, which tells how large the slide was that it was given. */
@@ -39,7 +38,7 @@ export interface VisiumSources {
 export async function convertVisium(
   disk: Disk,
   out: string,
-  { counts, spatial, image, hires, lowres }: VisiumSources,
+  { counts, takeSpots, scale: said, image, hires, lowres }: VisiumSources,
   options: ConvertOptions & { readonly underTissue: boolean },
 ): Promise<Converted> {
   const { id: sample, pitch, underTissue } = options;
@@ -48,9 +47,10 @@ export async function convertVisium(
   const like = small ?? (lowres === undefined ? undefined : await openSlide(lowres));
   const laid = await layRight(given, image.name === like?.name ? undefined : like, options);
   const { slide } = laid;
-  const { scale, warnings } = scaleOf(sample, slide, spatial, small?.levels[0]);
+  const { scale, warnings } = scaleOf(sample, slide, said, small?.levels[0]);
   const { width, height } = slide.levels[0]!;
-  const read = joinVisium({ sample, counts, spatial, image: { width, height, scale }, pitch, underTissue });
+  const lattice = { takeSpots, scale: said, image: { width, height, scale }, pitch, underTissue };
+  const read = joinVisium({ sample, counts, ...lattice });
   const told = { ...read, warnings: [...laid.warnings, ...warnings, ...read.warnings] };
   return await writeSample(disk, out, slide, told, options, laid.thumbnail);
 }
@@ -99,7 +99,7 @@ async function layRight(
 function scaleOf(
   sample: string,
   slide: Slide,
-  { scale }: TenxSpatial,
+  scale: ScaleFactors | undefined,
   small: { readonly width: number; readonly height: number } | undefined,
 ): { scale: number; warnings: string[] } {
   const { width, height } = slide.levels[0]!;

@@ -9,7 +9,7 @@
 
 import { assert, DataError, LimitError } from "../../core/errors.ts";
 import { shortF32 } from "../../io/csv.ts";
-import { type ColumnMap, type Matrix, matrixOf, MOST_ENTRIES, type SparseRows } from "../../io/sparse.ts";
+import { type ColumnMap, type Matrix, MOST_ENTRIES, type SparseRows } from "../../io/sparse.ts";
 import type { ReadSample } from "./convert_sample.ts";
 import { TOO_LARGE } from "../counts.ts";
 import { countsOf } from "./pooled_counts.ts";
@@ -69,12 +69,14 @@ export function poolBins(
   // A multiple is never a hair less than itself.
   const squareAt = (index: number) => Math.floor((index + 0.5) * bin / side + 1e-9);
   const squares = squaresOf(bins, squareAt);
+  // What is kept as long as counts are read.
+  const { rows, nameAt } = bins;
   const four = (n: number) => String(n).padStart(4, "0");
   const middle = (n: number) => (n + 0.5) * side / bin - 0.5;
   const { row, column, tissue } = squares;
   return {
     barcodes: Array.from(row, (r, i) => `${four(r)}x${four(column[i]!)}`),
-    counts: new Pooling(sample, counts, bins, squares, columns).matrix(most),
+    counts: new Pooling(sample, counts, { rows, nameAt }, squares, columns).matrix(most),
     arrayRow: row,
     arrayCol: column,
     inTissue: tissue,
@@ -94,10 +96,13 @@ interface Squares {
 
 function squaresOf({ arrayRow, arrayCol, inTissue }: Bins, squareAt: (index: number) => number): Squares {
   const width = 1 + squareAt(arrayCol.reduce((most, value) => Math.max(most, value), 0));
-  const keys = Float64Array.from(arrayRow, (row, i) => squareAt(row) * width + squareAt(arrayCol[i]!));
-  const distinct = Float64Array.from(new Set(keys)).sort();
+  const keyAt = (i: number) => squareAt(arrayRow[i]!) * width + squareAt(arrayCol[i]!);
+  const seen = new Set<number>();
+  for (let i = 0; i < arrayRow.length; i++) seen.add(keyAt(i));
+  const distinct = Float64Array.from(seen).sort();
   const place = new Map(Array.from(distinct, (key, i) => [key, i]));
-  const of = Uint32Array.from(keys, (key) => place.get(key)!);
+  const of = new Uint32Array(arrayRow.length);
+  for (let i = 0; i < of.length; i++) of[i] = place.get(keyAt(i))!;
   const tissue = new Int32Array(distinct.length);
   of.forEach((square, i) => tissue[square]! |= inTissue[i]!);
   return {
@@ -139,12 +144,14 @@ function bandsOf({ row, of }: Squares): Band[] {
 class Pooling {
   readonly #bands: Band[];
   readonly #sums: Uint32Array;
+  /** Sums of all bands, where they are few; else those of the band that was read last. */
+  #kept: Map<Band, SparseRows> | undefined = new Map();
   #last: { readonly band: Band; readonly rows: SparseRows } | undefined;
 
   constructor(
     private readonly sample: string,
     private readonly counts: Matrix,
-    private readonly bins: Bins,
+    private readonly bins: Pick<Bins, "rows" | "nameAt">,
     private readonly squares: Squares,
     private readonly columns: ColumnMap & { readonly genes: readonly string[] },
   ) {
@@ -165,19 +172,15 @@ class Pooling {
 
   /** All squares: in memory, or added up again when they are read. */
   matrix(most: number): Matrix {
-    const rows = this.squares.row.length;
-    const { width } = this.columns;
-    let kept: SparseRows[] | undefined = [];
     let stored = 0;
     for (const band of this.#bands) {
       const added = this.#add(band);
       stored += added.values.length;
-      if (stored > most) kept = undefined;
-      kept?.push(added);
+      if (stored > most) this.#kept = undefined;
+      this.#kept?.set(band, added);
     }
-    const { name } = this.counts;
-    if (kept !== undefined) return matrixOf(name, width, joined(kept, rows, stored));
-    return { name, rows, columns: width, layout: "csr", stored, read: (from, to) => this.#read(from, to) };
+    const shape = { name: this.counts.name, rows: this.squares.row.length, columns: this.columns.width };
+    return { ...shape, layout: "csr", stored, read: (from, to) => this.#read(from, to) };
   }
 
   #read(from: number, to: number): SparseRows {
@@ -185,8 +188,7 @@ class Pooling {
     let stored = 0;
     for (const band of this.#bands) {
       if (band.to <= from || band.from >= to) continue;
-      if (this.#last?.band !== band) this.#last = { band, rows: this.#add(band) };
-      const { indptr, indices, values } = this.#last.rows;
+      const { indptr, indices, values } = this.#kept?.get(band) ?? this.#again(band);
       const [first, last] = [Math.max(from, band.from) - band.from, Math.min(to, band.to) - band.from];
       const [begin, end] = [indptr[first]!, indptr[last]!];
       stored += end - begin;
@@ -198,6 +200,11 @@ class Pooling {
       });
     }
     return { from, ...joined(parts, to - from, stored) };
+  }
+
+  #again(band: Band): SparseRows {
+    if (this.#last?.band !== band) this.#last = { band, rows: this.#add(band) };
+    return this.#last.rows;
   }
 
   /** Adds up the bins of a band. */

@@ -139,7 +139,7 @@ function benchTask(disk: ReadDisk, name: string, folder: string): Task {
   for (const { id, patches, expression } of splits.flatMap(({ train, test }) => [...train, ...test])) {
     const paths = { expression: `${folder}/${expression}`, patches: `${folder}/${patches}` };
     const isThere = (path: string) => disk.look(path)?.kind === "file";
-    if (!isThere(paths.expression)) {
+    if (disk.look(paths.expression) === undefined) {
       throw new DataError(`Cannot run task ${name}: ${paths.expression} of sample ${id} is missing`, {
         code: "file-missing",
         context: { sample: id, file: paths.expression },
@@ -217,7 +217,7 @@ export function dataTask(disk: ReadDisk, folders: readonly string[], options: Da
   const known = new Set(samples.map(({ id }) => id));
   const lost = written.flatMap(({ train, test }) => [...train, ...test]).find((id) => !known.has(id));
   if (lost !== undefined && chosen === undefined) {
-    throw new DataError(`Cannot use the splits of ${first}: sample ${lost} has no st/${lost}.h5ad`);
+    throw new DataError(`Cannot use the splits of ${first}: sample ${lost} has no table in st/`);
   }
   // Splits that name samples which are not chosen are of another task.
   const folds = options.trained !== undefined

@@ -60,7 +60,7 @@ export class ZarrFolder {
   readonly #store: { get(key: string): Promise<Uint8Array | undefined> };
 
   /** @param name Path of the folder. */
-  constructor(readonly disk: Disk, readonly name: string) {
+  constructor(readonly disk: Pick<Disk, "look" | "open">, readonly name: string) {
     const file = (key: string) => this.#file(key);
     this.#store = Object.assign({
       // Async, so that what they throw rejects.

@@ -137,8 +137,9 @@ function product(list: readonly number[]): number {
   return list.reduce((a, b) => a * b, 1);
 }
 
-function isText(dtype: string): boolean {
-  return dtype === "string" || dtype === "v2:object";
+/** Whether elements of a type are texts: of any length, or of version 2 of one. */
+export function isText(dtype: string): boolean {
+  return /^(string|v2:object|v2:[US]\d+)$/.test(dtype);
 }
 
 /** The place of the n-th element of such extents. */

@@ -34,6 +34,7 @@ type Json = Readonly<Record<string, unknown>>;
 const CHUNK = 1 << 20;
 /** Names of types in versions 2 and 3. */
 const TYPES = {
+  bool: ["|b1", "bool"],
   u1: ["|u1", "uint8"],
   i1: ["|i1", "int8"],
   u2: ["<u2", "uint16"],
@@ -41,6 +42,7 @@ const TYPES = {
   u4: ["<u4", "uint32"],
   i4: ["<i4", "int32"],
   i8: ["<i8", "int64"],
+  u8: ["<u8", "uint64"],
   f2: ["<f2", "float16"],
   f4: ["<f4", "float32"],
   f8: ["<f8", "float64"],
@@ -84,10 +86,10 @@ export class ZarrWriter {
   }
 
   /** Notes an attribute. */
-  attribute(path: string, name: string, value: H5NewValue | Json | readonly Json[]): void {
+  attribute(path: string, name: string, value: H5NewValue | boolean | Json | readonly Json[]): void {
     const own = this.#attributes.get(key(path)) ?? {};
     // What HDF5 cannot write: whether categories have an order is true or false.
-    own[name] = name === "ordered" ? value === 1 : value;
+    own[name] = name === "ordered" ? value === 1 || value === true : value;
     this.#attributes.set(key(path), own);
   }
 
@@ -180,7 +182,7 @@ export class ZarrWriter {
 /** What version 2 says of an array. */
 function second({ dtype, shape, chunks, separator = ".", fill = 0 }: NewZarr): Json {
   return {
-    ...{ zarr_format: 2, shape, chunks, dtype: TYPES[dtype][0], fill_value: dtype === "str" ? "" : numberOf(fill) },
+    ...{ zarr_format: 2, shape, chunks, dtype: TYPES[dtype][0], fill_value: fillOf(dtype, fill) },
     ...{ order: "C", filters: dtype === "str" ? [{ id: "vlen-utf8" }] : null, dimension_separator: separator },
     compressor: { id: "zlib", level: 1 },
   };
@@ -189,7 +191,7 @@ function second({ dtype, shape, chunks, separator = ".", fill = 0 }: NewZarr): J
 /** What version 3 says of an array. */
 function third({ dtype, shape, chunks, separator = ".", fill = 0, axes }: NewZarr): Json {
   return {
-    ...{ zarr_format: 3, node_type: "array", shape, data_type: TYPES[dtype][1], fill_value: numberOf(fill) },
+    ...{ zarr_format: 3, node_type: "array", shape, data_type: TYPES[dtype][1], fill_value: fillOf(dtype, fill) },
     chunk_grid: { name: "regular", configuration: { chunk_shape: chunks } },
     chunk_key_encoding: { name: "default", configuration: { separator } },
     codecs: [
@@ -198,6 +200,10 @@ function third({ dtype, shape, chunks, separator = ".", fill = 0, axes }: NewZar
     ],
     ...{ attributes: {}, ...(axes !== undefined && { dimension_names: axes }) },
   };
+}
+
+function fillOf(dtype: NewZarr["dtype"], fill: number): string | number | boolean {
+  return dtype === "str" ? "" : dtype === "bool" ? fill !== 0 : numberOf(fill);
 }
 
 /** A number, or what JSON has in its place. */
@@ -233,7 +239,7 @@ function bytesOf({ buffer, byteOffset, byteLength }: H5Writable[keyof H5Writable
 }
 
 /** Texts as numcodecs packs them: how many, then of each its bytes behind their number. */
-function texts(values: readonly string[]): Uint8Array {
+export function texts(values: readonly string[]): Uint8Array {
   const encoder = new TextEncoder();
   const parts = values.map((value) => encoder.encode(value));
   const out = new Uint8Array(parts.reduce((sum, part) => sum + 4 + part.length, 4));

@@ -7,7 +7,8 @@
 import { DataError } from "../../core/errors.ts";
 import { decodeText } from "../../io/csv.ts";
 import { type Disk, readBytes } from "../../io/disk.ts";
-import { H5ad } from "../../io/hdf5/h5ad.ts";
+import { openAnndata } from "../../io/anndata.ts";
+import type { H5ad } from "../../io/hdf5/h5ad.ts";
 import { toDense } from "../../io/sparse.ts";
 import { fitLandmarks, readLandmarks, type SectionFit, toVolume } from "../../volumes/landmarks.ts";
 import type { Place } from "../../volumes/volume.ts";
@@ -90,7 +91,7 @@ export async function readSection(disk: Disk, row: SectionRow, norm: "log_norm" 
   const fit = marks === undefined
     ? undefined
     : fitLandmarks(readLandmarks(decodeText(readBytes(disk, marks), marks), marks), marks);
-  const file = await H5ad.open(disk.open(row.expression, "read"));
+  const file = await openAnndata(disk, row.expression);
   try {
     const { index: barcodes } = file.obs;
     const { index: genes } = file.var;
