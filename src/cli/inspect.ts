@@ -16,7 +16,8 @@ import { print, printJson } from "./terminal.ts";
 /** Name of the command. */
 export const name = "inspect";
 /** What it does. */
-export const summary = "say what is in a weights file, adapter, SEAL checkpoint, HDF5 file, slide or volume";
+export const summary =
+  "say what is in a run, data folder, YAML configuration, slide, weights file, adapter, HDF5 file, zarr store or volume";
 /** Its words. */
 export const words = "PATH";
 /** One example. */
@@ -49,9 +50,13 @@ export async function run(args: Args<typeof flags>): Promise<number> {
     show(path, found, args.flags.json);
     return whole ? 0 : DAMAGED;
   }
-  show(path, await inspectPath(path, args.flags), args.flags.json);
-  return 0;
+  const found = await inspectPath(trimmed(path), args.flags);
+  show(path, found, args.flags.json);
+  return (found.failed ?? 0) > 0 ? SOME_FAILED : 0;
 }
+
+/** Exit status where some of what is listed cannot be read. */
+const SOME_FAILED = 3;
 
 /** Exit status where a file is not what was written. */
 const DAMAGED = 4;

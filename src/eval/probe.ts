@@ -34,6 +34,7 @@ import {
   type Standardizer,
 } from "./linalg/standardize.ts";
 import { mean } from "./linalg/statistics.ts";
+import { scoreSpots, type SpotScores } from "./spot_scores.ts";
 import { firstNonFinite, type Table } from "./linalg/table.ts";
 
 /** Spots of one side of a fold. */
@@ -122,6 +123,8 @@ export interface ProbeResult {
   readonly slidePearsonMean: number;
   /** Genes whose correlation is not defined. */
   readonly degenerate: readonly { readonly gene: string; readonly reason: string }[];
+  /** Along the genes of each test spot; undefined with fewer than two genes. */
+  readonly spots: SpotScores | undefined;
   /** Predictions for the test spots, `[n, genes]`. */
   readonly predictions: Table;
 }
@@ -143,12 +146,8 @@ export async function probe(
   checkSet("test", test, genes, train.features.columns);
   const model = await fitProbe(train, protocol, options);
   const predictions = predictProbe(model, test.features);
-  const perGene = scoreGenes({
-    predictions,
-    targets: test.targets,
-    genes,
-    offset: model.intercept ? undefined : model.offset,
-  });
+  const offset = model.intercept ? undefined : model.offset;
+  const perGene = scoreGenes({ predictions, targets: test.targets, genes, offset });
   const perSlide = scoreSlides({ predictions, targets: test.targets, slides: test.slides });
   return {
     model,
@@ -160,6 +159,7 @@ export async function probe(
     perSlide,
     slidePearsonMean: mean(perSlide.map(({ pearsonMean }) => pearsonMean)),
     degenerate: perGene.flatMap(({ gene, reason }) => reason === undefined ? [] : [{ gene, reason }]),
+    spots: scoreSpots(predictions, test.targets, offset),
     predictions,
   };
 }

@@ -6,6 +6,10 @@
 
 import { DataError } from "../core/errors.ts";
 import { disk, openFile } from "../io/fs.ts";
+import { isData } from "./inspect_data.ts";
+import { isRecipe } from "./inspect_recipe.ts";
+import { isRun } from "./inspect_run.ts";
+import { isStore } from "./inspect_store.ts";
 import { isVolume } from "./inspect_volume.ts";
 import { isNamedSlide } from "../slides/slide_inputs.ts";
 import { HEAD_BYTES, type Inspection, type InspectOptions, type Inspector, type Target } from "./inspection.ts";
@@ -20,6 +24,10 @@ interface Format {
 /** The first that fits is taken. */
 const FORMATS: readonly Format[] = [
   { kind: "adapter", is: holds("adapter_config.json"), load: () => import("./inspect_adapter.ts") },
+  { kind: "run", is: isRun, load: () => import("./inspect_run.ts") },
+  { kind: "data", is: isData, load: () => import("./inspect_data.ts") },
+  { kind: "recipe", is: isRecipe, load: () => import("./inspect_recipe.ts") },
+  { kind: "store", is: isStore, load: () => import("./inspect_store.ts") },
   { kind: "volume", is: isVolume, load: () => import("./inspect_volume.ts") },
   { kind: "HDF5", is: isHdf5, load: () => import("./inspect_h5.ts") },
   { kind: "slide", is: isImageFile, load: () => import("./inspect_slide.ts") },
@@ -71,6 +79,7 @@ export async function inspectPath(path: string, options: InspectOptions): Promis
   if (format === undefined) {
     throw new DataError(`Cannot tell what ${path} is: it holds no weights, adapter or anything else that is known`, {
       code: "format-unknown",
+      hint: "Name a run, a data folder in HEST's layout (st/, patches/), a store of zarr, a weights folder, or a file",
       context: { folder: path, found: target.names?.slice(0, 10) },
     });
   }

@@ -41,6 +41,8 @@ export interface Inspection {
   /** Facts by name, in order. */
   readonly facts: readonly (readonly [name: string, value: string])[];
   readonly listings?: readonly Listing[];
+  /** Parts that are damaged or cannot be read, told where they are listed. */
+  readonly failed?: number;
 }
 
 /** One kind of thing that can be looked into. */

@@ -10,6 +10,7 @@ import { average, compare, type Comparison } from "../comparison.ts";
 import type { Panel } from "./fold_panel.ts";
 import type { FoldResult, ProtocolResult, Scores, Summary, TaskResult } from "./hest_bench.ts";
 import { findProtocol, HEADLINE_PROTOCOL } from "../protocol.ts";
+import { mean } from "../linalg/statistics.ts";
 import { PUBLISHED, PUBLISHED_SOURCE, PUBLISHED_TASKS } from "./published.ts";
 import { sha256Of } from "../../io/checksum.ts";
 import {
@@ -71,7 +72,7 @@ function foldJson({ name, result, tested }: FoldResult) {
 
 /** What stands beside the scores of a protocol, whichever it is. */
 function besideJson(
-  { protocol, folds, depth, trainingMeanR2, donors }: ProtocolResult,
+  { protocol, folds, depth, trainingMeanR2, donors, organs, spotScores }: ProtocolResult,
   facts: TaskResult["facts"],
 ) {
   const { truth } = findProtocol(protocol);
@@ -87,6 +88,19 @@ function besideJson(
         { donors, sections, pearson_per_slide: slidePearson },
       ]),
     ),
+    organs: {
+      mean_of_organs: organs.length === 0 ? null : mean(organs.map(({ slidePearson }) => slidePearson)),
+      by_organ: Object.fromEntries(
+        organs.map(({ organ, sections, slidePearson }) => [organ, { sections, pearson_per_slide: slidePearson }]),
+      ),
+    },
+    along_genes: spotScores === undefined ? null : {
+      mse: spotScores.mse,
+      pearson: spotScores.pearson,
+      spearman: spotScores.spearman,
+      spearman_ordinal: spotScores.spearmanOrdinal,
+      constant_predictions: spotScores.constant,
+    },
   };
 }
 

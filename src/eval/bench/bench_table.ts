@@ -37,6 +37,7 @@ export function evaluationText(evaluation: Evaluation): string[] {
     `Headline, ${HEADLINE_PROTOCOL}: correlation within sections on truth normalised by depth`,
     ...facts(evaluation, ({ headline }) => headline),
     ...headlineTable(results),
+    ...organLines(results),
     ...(results.length > 0 && !results.some(({ facts }) => facts["encoder"] === "colour")
       ? ["  what colours alone score: add --encoder colour"]
       : []),
@@ -53,6 +54,22 @@ export function evaluationText(evaluation: Evaluation): string[] {
     ...tasks.flatMap((task) => leftOutLines(task, results.find((result) => result.task === task.name))),
     ...failures.map(({ encoder, error }) => `failed: ${encoder}: ${error}`),
   ];
+}
+
+/** Averages by organ, where there are several, and over them: each counts once, however many sections it has. */
+function organLines(results: readonly TaskResult[]): string[] {
+  const names = [...new Set(results.flatMap(({ headline }) => headline.organs.map(({ organ }) => organ)))].sort();
+  if (names.length < 2) return [];
+  const sections = (name: string) =>
+    Math.max(...results.flatMap(({ headline }) => headline.organs.find(({ organ }) => organ === name)?.sections ?? 0));
+  const rows = results.map(({ task, encoder, headline: { organs } }) => [
+    `  ${task}`,
+    encoder,
+    ...names.map((name) => number(organs.find(({ organ }) => organ === name)?.slidePearson)),
+    number(organs.length === 0 ? undefined : mean(organs.map(({ slidePearson }) => slidePearson))),
+  ]);
+  const head = ["  within, by organ", "", ...names.map((name) => `${name} (${sections(name)})`), "mean of organs"];
+  return alignRows([head, ...rows]);
 }
 
 /** Truth, penalty, panel and donors of a table. */

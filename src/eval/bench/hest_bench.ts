@@ -27,6 +27,7 @@ import type { ProbeOptions } from "../probe.ts";
 import { findProtocol, HEADLINE_PROTOCOL, type Protocol } from "../protocol.ts";
 import { slideProbe, type SlideProbeResult } from "../slide_probe.ts";
 import { smoothRank } from "../smooth_rank.ts";
+import type { SpotScores } from "../spot_scores.ts";
 import { describeSpace, type Space } from "../space.ts";
 import { deviation, mean } from "../linalg/statistics.ts";
 import { stackTables, takeRows } from "../linalg/table.ts";
@@ -78,6 +79,18 @@ export interface ProtocolResult extends Scores {
   readonly trainingMeanR2: Summary;
   /** Sections of donors that the fold did not train on, that it trained on, and of which nothing is known. */
   readonly donors: Readonly<Partial<Record<"unseen" | "seen" | "unknown", DonorScore>>>;
+  /** By the organ that metadata name, in order of names; sections without one are of none. */
+  readonly organs: readonly OrganScore[];
+  /** Along the genes of each spot, means over folds; undefined with fewer than two genes. */
+  readonly spotScores: SpotScores | undefined;
+}
+
+/** Tested sections of an organ. */
+export interface OrganScore {
+  readonly organ: string;
+  readonly sections: number;
+  /** Mean over the sections of the mean over genes of the correlation within the section. */
+  readonly slidePearson: number;
 }
 
 /** One encoder on one task. */
@@ -184,7 +197,7 @@ export async function runTask(
       results.push(await runFold(run, fold(), protocol));
       options.onProbe?.(++count, total);
     }
-    done.push(protocolResult(protocol, results));
+    done.push(protocolResult(protocol, results, task));
   }
   const features = stackTables(all.map((sample) => sample.features));
   const slides = all.flatMap(({ id, features }) => Array<string>(features.rows).fill(id));
@@ -250,7 +263,7 @@ function scoresOf(results: readonly FoldResult["result"][]): Scores {
   };
 }
 
-function protocolResult({ name }: Protocol, folds: readonly FoldResult[]): ProtocolResult {
+function protocolResult({ name }: Protocol, folds: readonly FoldResult[], task: Task): ProtocolResult {
   return {
     protocol: name,
     folds,
@@ -258,6 +271,35 @@ function protocolResult({ name }: Protocol, folds: readonly FoldResult[]): Proto
     depth: scoresOf(folds.map(({ depth }) => depth)),
     trainingMeanR2: summary(folds.map(({ trainingMeanR2 }) => trainingMeanR2)),
     donors: donorScores(folds),
+    organs: organScores(folds, task),
+    spotScores: meanSpotScores(folds.map(({ result }) => result.spots)),
+  };
+}
+
+/** Averages over the sections of each organ, as SEAL reports its own. */
+function organScores(folds: readonly FoldResult[], { samples }: Task): OrganScore[] {
+  const organs = new Map(samples.map(({ id, metadata }) => [id, metadata?.text("organ")]));
+  const sections = folds.flatMap(({ result }) => result.perSlide).flatMap(({ slide, pearsonMean }) => {
+    const organ = organs.get(slide);
+    return organ === undefined ? [] : [{ organ, slide, pearsonMean }];
+  });
+  return [...Map.groupBy(sections, ({ organ }) => organ)].sort(([a], [b]) => a < b ? -1 : 1).map(([organ, own]) => ({
+    organ,
+    sections: new Set(own.map(({ slide }) => slide)).size,
+    slidePearson: mean(own.map(({ pearsonMean }) => pearsonMean)),
+  }));
+}
+
+function meanSpotScores(of: readonly (SpotScores | undefined)[]): SpotScores | undefined {
+  const all = of.filter((scores) => scores !== undefined);
+  if (all.length === 0) return undefined;
+  const over = (value: (scores: SpotScores) => number) => mean(all.map(value));
+  return {
+    mse: over(({ mse }) => mse),
+    pearson: over(({ pearson }) => pearson),
+    spearman: over(({ spearman }) => spearman),
+    spearmanOrdinal: over(({ spearmanOrdinal }) => spearmanOrdinal),
+    constant: over(({ constant }) => constant),
   };
 }
 
