@@ -1,8 +1,13 @@
-/** `convert spatialdata`, `convert zarr` and `convert anndata` as users run them, and what `inspect` says of stores and data. */
+/**
+ * `convert spatialdata`, `convert zarr` and `convert anndata` as users run them, and what `inspect` says of stores and data.
+ *
+ * @seconds 25
+ */
 
 import assert from "node:assert/strict";
 import { disk } from "../../src/io/fs.ts";
-import { writeSpatialSample } from "../data/spatial_sample.ts";
+import { writeTiff } from "../../src/io/image/tiff_write.ts";
+import { HEIGHT, WIDTH, writeSpatialSample } from "../data/spatial_sample.ts";
 import { inFolder, seal } from "./shared.ts";
 
 async function run(...words: string[]) {
@@ -122,18 +127,15 @@ Deno.test("a table goes into zarr and back, is data at st/ID.zarr, and with its 
       "--out",
       `${folder}/out`,
     );
-    const words = [
-      "zarr",
-      store,
-      "--image",
-      `${data}/wsis/S1.tif`,
-      "--slide-mpp",
-      "0.5",
-      "--px",
-      "64",
-      "--out",
-      `${folder}/out`,
-    ];
+    // Without outlines tissue is told by colour.
+    const rows = (top: number, count: number) =>
+      Uint8Array.from({ length: count * WIDTH * 3 }, (_, i) => {
+        const [x, y] = [Math.floor(i / 3) % WIDTH, top + Math.floor(i / 3 / WIDTH)];
+        return x > 60 && x < WIDTH - 60 && y > 60 && y < HEIGHT - 60 ? [150, 80, 160][i % 3]! : 225;
+      });
+    const slide = `${folder}/slide.tif`;
+    writeTiff(disk, slide, { width: WIDTH, height: HEIGHT, pixelSize: 0.5, rows });
+    const words = ["zarr", store, "--image", slide, "--slide-mpp", "0.5", "--px", "64", "--out", `${folder}/out`];
     const sample = await run(...words);
     assert.deepEqual([sample.json.spots, sample.json.pixelSize], [4, 0.5]);
     assert.match(sample.err, /left out: 1 of layers \(twice\), 1 of uns \(spatial\)/);
