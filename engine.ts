@@ -187,6 +187,7 @@ export type { GramOptions } from "./src/eval/linalg/gram.ts";
 export type { Pca } from "./src/eval/linalg/pca.ts";
 export type { AlphaGroups, ChosenAlpha } from "./src/eval/cross_validate.ts";
 export type { GeneScore, SlideScore } from "./src/eval/scores.ts";
+export type { SpotScores } from "./src/eval/spot_scores.ts";
 export type { Standardizer } from "./src/eval/linalg/standardize.ts";
 export { type Table, table } from "./src/eval/linalg/table.ts";
 export { torchLinear } from "./src/nn/sequential.ts";

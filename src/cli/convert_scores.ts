@@ -22,7 +22,7 @@ export const flags = {
   aliases: {
     kind: "text",
     value: "FILE",
-    help: "scores: table of alias and symbol, or HGNC's: withdrawn names that sets or data use",
+    help: "scores: table of alias and symbol, or HGNC's, in place of 253 symbols that it withdrew from 2021 to 2025",
   },
   "map-genes": {
     kind: "switch",

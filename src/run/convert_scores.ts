@@ -15,6 +15,7 @@ import { makeUnique } from "../data/genes/genes.ts";
 import { logNormalize } from "../data/genes/normalise.ts";
 import { describeOthers, GeneResolver, type OtherName } from "../data/genes/resolve.ts";
 import { scoreGenes } from "../data/genes/score.ts";
+import { WITHDRAWN_SOURCE, withdrawnSymbols } from "../data/genes/withdrawn.ts";
 import { columnSums } from "../data/matrix.ts";
 import { readSampleTable, type SampleTable } from "../data/sample.ts";
 import { gatherWarnings } from "../data/sample_checks.ts";
@@ -41,7 +42,7 @@ export interface ScoresRequest {
   readonly samples: readonly string[];
   /** File of the sets. */
   readonly geneSets: string;
-  /** Table of aliases. */
+  /** Table of aliases; symbols that HGNC withdrew of late if not given. */
   readonly aliases: string | undefined;
   /** Takes genes that were measured under another name. */
   readonly mapGenes: boolean;
@@ -95,7 +96,9 @@ export async function convertScores(request: ScoresRequest, reporter: Reporter):
   const files = namedSamples(data, request.samples);
   checkOut(out, [], data);
   const sets = readGeneSets(readText(geneSets), geneSets);
-  const table = aliasFile === undefined ? undefined : readAliases(readText(aliasFile), aliasFile);
+  const table = aliasFile === undefined
+    ? { symbols: withdrawnSymbols(), ambiguous: 0 }
+    : readAliases(readText(aliasFile), aliasFile);
   const inputs = [
     ...files.map(({ expression }) => expression),
     geneSets,
@@ -111,7 +114,7 @@ export async function convertScores(request: ScoresRequest, reporter: Reporter):
   const done: ScoredSample[] = [];
   for (const [i, file] of files.entries()) {
     reporter.update("scores", i, files.length, "slides");
-    const { sample, own } = await scoreSample(file, sets, request, table?.symbols ?? new Map());
+    const { sample, own } = await scoreSample(file, sets, request, table.symbols);
     folder.begin();
     makeFolder(`${folder.path}/spots`);
     await writeSpots(`${folder.path}/spots/${file.id}.h5ad`, sets, own);
@@ -123,8 +126,8 @@ export async function convertScores(request: ScoresRequest, reporter: Reporter):
   disk.write(`${folder.path}/slides.csv`, slidesCsv(sets, done));
   disk.write(`${folder.path}/expression.csv`, expressionCsv(cases));
   const empty = emptyOf(done);
-  const ambiguous = table === undefined ? {} : { ambiguous_aliases: table.ambiguous };
-  return { json: folder.finish({ ...ambiguous, samples: done }, empty.length > 0 ? 3 : 0), empty };
+  const aliases = { aliases: aliasFile ?? WITHDRAWN_SOURCE, ambiguous_aliases: table.ambiguous };
+  return { json: folder.finish({ ...aliases, samples: done }, empty.length > 0 ? 3 : 0), empty };
 }
 
 /** Sets without a score, by sample. */

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { DataError, FormatError } from "../../src/core/errors.ts";
 import { readAliases } from "../../src/data/genes/aliases.ts";
+import { withdrawnSymbols } from "../../src/data/genes/withdrawn.ts";
 import { describeOthers, GeneResolver } from "../../src/data/genes/resolve.ts";
 
 const HGNC = [
@@ -60,4 +61,21 @@ Deno.test("genes are found by name; under other names they are told, and taken w
     describeOthers(told.others),
     /1 in other letter case \(EPCAM is Epcam\), 3 by an alias \(SEPTIN9 is SEPT9\)/,
   );
+});
+
+Deno.test("withdrawn symbols lead to approved ones, none of which was withdrawn, and are found both ways", () => {
+  const table = withdrawnSymbols();
+  assert.equal(table.size, 253);
+  for (const [before, now] of table) {
+    assert.match(now, /^[A-Z0-9][A-Za-z0-9-]+$/);
+    assert.ok(!table.has(now.toUpperCase()), `${before} leads to ${now}, which leads on`);
+  }
+  const resolver = new GeneResolver(["CRIPTO", "ARNTL", "C1ORF43", "ACTB"], {}, table);
+  const found = resolver.find(["TDGF1", "BMAL1", "LTAP1", "ACTB", "NOWHERE"], true);
+  assert.deepEqual(found.others.map(({ asked, gene, why }) => [asked, gene, why]), [
+    ["TDGF1", "CRIPTO", "alias"],
+    ["BMAL1", "ARNTL", "alias"],
+    ["LTAP1", "C1ORF43", "alias"],
+  ]);
+  assert.deepEqual([[...found.columns].sort(), found.missing], [[0, 1, 2, 3], ["NOWHERE"]]);
 });

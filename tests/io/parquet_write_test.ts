@@ -31,7 +31,7 @@ Deno.test("a table written in groups is read as it was, with its texts", async (
   assert.deepEqual([...read.texts], [["geo", '{"version":"1.0.0"}'], ["more", "x".repeat(300)]]);
   const found: Record<string, ParquetValue[]> = {};
   for await (const { values } of read.read(read.columns)) {
-    for (const [name, list] of Object.entries(values)) (found[name] ??= []).push(...list);
+    for (const [name, list] of Object.entries(values)) (found[name] ??= []).push(...Array.from(list));
   }
   for (const name of Object.keys(TABLE) as (keyof typeof TABLE)[]) {
     assert.deepEqual(found[name], groups.flatMap((values): unknown[] => [...values[name]]));
