@@ -682,8 +682,10 @@ export interface VortexSettings {
   readonly partial_blocks?: number | undefined;
   /** Without LoRA: train the last blocks; false freezes the encoder; true or false. Default true. */
   readonly partial_tune?: boolean | undefined;
-  /** Slices of a patch: a transformer over depth, or to compare with, their mean, or that of the spot alone; depth | mean | centre. Default depth. */
-  readonly aggregate?: "depth" | "mean" | "centre" | undefined;
+  /** Slices of a patch: a transformer over depth behind the encoder; tubelets, which the encoder sees all at once; or to compare with, their mean, or that of the spot alone; depth | tubelets | mean | centre. Default depth. */
+  readonly aggregate?: "depth" | "tubelets" | "mean" | "centre" | undefined;
+  /** Slices of a tubelet; its weights begin as the encoder's of slices; a whole number from 1 to 64. Default 2. */
+  readonly tubelet?: number | undefined;
   /** Blocks of the transformer over depth; a whole number from 1 to 24. Default 2. */
   readonly depth_blocks?: number | undefined;
   /** Its heads; 0 are as many as the encoder has; a whole number from 0 to 64. Default 0. */

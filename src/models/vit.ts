@@ -80,6 +80,14 @@ export interface VitForward {
   firstTokenOnly?: boolean;
 }
 
+/** Several images as one sequence: the tokens of all their patches behind one class token and its registers. */
+export interface VitStack {
+  /** Images of a sequence. */
+  readonly count: number;
+  /** Added to the tokens of patches, `[B * count, patches, D]`, f32, beside the positions, which all images share. */
+  readonly more: Tensor;
+}
+
 /** Where a forward pass is cut in two: nothing that comes before depends on a trained weight. */
 export interface Cut {
   /** Blocks that lie before the cut whole; the depth if none trains. */
@@ -100,9 +108,10 @@ export interface Vit {
    * Appends the encoder.
    *
    * @param images RGB bytes `[B, H, W, 3]`, or f32 of the same shape, already normalised.
+   * @param stack With it images are `[B * count, H, W, 3]`, and N is of all tokens of a sequence.
    * @returns Tokens `[B, N, D]`, or `[B, 1, D]` with `firstTokenOnly`, normalised unless that comes after the pooling, and the taps.
    */
-  forward(g: Plan, images: Tensor, options?: VitForward): { x: Tensor; taps: Taps };
+  forward(g: Plan, images: Tensor, options?: VitForward, stack?: VitStack): { x: Tensor; taps: Taps };
   /** Appends the last normalisation, for callers that pool before it. */
   normalise(g: Plan, x: Tensor): Tensor;
   /** The deepest cut; undefined if the patch embedding, the first tokens or the positions train. */
@@ -189,7 +198,13 @@ function embedPatches(
 }
 
 /** Appends the tokens that enter the first block. */
-function embedTokens(g: Plan, images: Tensor, embedding: Embedding, config: VitConfig, training: boolean): Tensor {
+function embedTokens(
+  g: Plan,
+  images: Tensor,
+  embedding: Embedding,
+  config: VitConfig,
+  { training = false, stack }: { readonly training?: boolean | undefined; readonly stack?: VitStack | undefined },
+): Tensor {
   const { width, registers = 0, prefixPositions = 1 } = config;
   const { cls, reg, pos } = embedding;
   const patches = embedPatches(g, images, embedding, config, training);
@@ -199,8 +214,9 @@ function embedTokens(g: Plan, images: Tensor, embedding: Embedding, config: VitC
   if (prefixPositions === 1 + registers) prefix = add(g, prefix, rows(0, prefixPositions));
   else if (prefixPositions === 1) prefix = concat(g, [add(g, first[0]!, rows(0, 1)), ...first.slice(1)], 0);
   // Sums of pixels and positions are f32: only what enters the blocks is rounded.
-  const tokens = prependTokens(g, prefix, add(g, patches, rows(prefixPositions, patches.dim(1))));
-  return cast(g, tokens, embedding.activations);
+  const placed = add(g, patches, rows(prefixPositions, patches.dim(1)));
+  const all = stack ? add(g, placed, stack.more).reshape([-1, stack.count * placed.dim(1), width]) : placed;
+  return cast(g, prependTokens(g, prefix, all), embedding.activations);
 }
 
 /**
@@ -264,15 +280,15 @@ function assemble(config: VitConfig, embedding: Embedding, blocks: readonly Bloc
     const run = (h: Tensor) => apply(g, block, h, { ...config, training: training ?? false });
     return g.module(`blocks.${i}`, () => recompute?.[i] ? checkpoint(g, run, [x], blockTensors(block)) : run(x));
   };
-  const embed = (g: Plan, images: Tensor, training: boolean) =>
-    g.module("patch_embed", () => embedTokens(g, images, embedding, config, training));
+  const embed = (g: Plan, images: Tensor, training?: boolean, stack?: VitStack) =>
+    g.module("patch_embed", () => embedTokens(g, images, embedding, config, { training, stack }));
   return {
     config,
     tokens,
     activations: embedding.activations,
-    forward(g, images, options = {}) {
+    forward(g, images, options = {}, stack) {
       const taps: Taps = {};
-      let x = taps.embed = embed(g, images, options.training ?? false);
+      let x = taps.embed = embed(g, images, options.training, stack);
       for (let i = 0; i < depth; i++) x = taps[`block_${String(i).padStart(2, "0")}`] = runBlock(g, i, x, options);
       return { x: taps.norm = last(g, x), taps };
     },
@@ -287,7 +303,7 @@ function assemble(config: VitConfig, embedding: Embedding, blocks: readonly Bloc
     },
     stem(g, images, cut, firstTokenOnly = false) {
       return g.withoutTape(() => {
-        let x = embed(g, images, false);
+        let x = embed(g, images);
         for (let i = 0; i < cut.blocks; i++) x = runBlock(g, i, x, { firstTokenOnly });
         const block = blocks[cut.blocks];
         const first = isFirst(cut.blocks, firstTokenOnly);

@@ -26,6 +26,9 @@ export const STATE_FILE = "trainer_state.json";
 /** Name of the optimiser's file. */
 export const OPTIMIZER_FILE = "optimizer.safetensors";
 
+/** Name of the file with the encoder's own weights that train. */
+const VISION_FILE = "vision.safetensors";
+
 /** Name of the file with all parameters of a model that is one part. */
 export const MODEL_FILE = "model.safetensors";
 
@@ -33,7 +36,7 @@ export const MODEL_FILE = "model.safetensors";
 export const SHARED_FILES: readonly string[] = [
   "adapter_config.json",
   "adapter_model.safetensors",
-  "vision.safetensors",
+  VISION_FILE,
   MODEL_FILE,
   OPTIMIZER_FILE,
   STATE_FILE,
@@ -135,6 +138,47 @@ export async function partFiles(parameters: Parameters, parts: readonly Part[]):
     files.set(file, writeSafetensorsF32(named, { format: "pt" }));
   }
   return files;
+}
+
+/** A model behind an encoder that trains, or without one. */
+export interface SavedModel {
+  readonly parameters: Parameters;
+  readonly encoder: Encoder | undefined;
+}
+
+/** Names of everything but the encoder's. */
+export function namesBehind({ parameters, encoder }: SavedModel): string[] {
+  const own = new Set(encoder?.names);
+  return parameters.state().map(([name]) => name).filter((name) => !own.has(name));
+}
+
+/** What trains of the encoder, and the model's own parts. */
+function allParts({ encoder }: SavedModel, parts: readonly Part[]): Part[] {
+  return [...encoder ? [{ file: VISION_FILE, names: encoderNames(encoder).own }] : [], ...parts];
+}
+
+/** The files of a model: low-rank updates, what else trains of its encoder, and its own parts. */
+export async function filesOf(
+  model: SavedModel,
+  parts: readonly Part[],
+  adapter: AdapterFacts | undefined,
+): Promise<Map<string, Uint8Array>> {
+  const { parameters, encoder } = model;
+  return new Map([
+    ...encoder && adapter ? await loraFiles(encoder, adapter) : [],
+    ...await partFiles(parameters, allParts(model, parts)),
+  ]);
+}
+
+/**
+ * Puts what {@linkcode filesOf} wrote into a model.
+ *
+ * @throws {WeightsError} If a file is missing, or belongs to a model of other sizes.
+ */
+export function loadFiles(model: SavedModel, parts: readonly Part[], read: ReadFile, where: string): void {
+  const { parameters, encoder } = model;
+  if (encoder && encoderNames(encoder).lora.length > 0) loadLora(encoder, read, where);
+  loadParts(parameters, allParts(model, parts), read, where);
 }
 
 /** The file of the optimiser. */

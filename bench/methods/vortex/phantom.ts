@@ -19,9 +19,9 @@ import { openSession, type VortexSession } from "../../../src/methods/vortex/ses
 import { readSafetensorsF32, writeSafetensorsF32 } from "../../../src/io/torch/safetensors.ts";
 import { vortexTraining } from "../../../src/methods/vortex/training.ts";
 import { pearson } from "../../../src/eval/correlation.ts";
-import { type DenseModel, DensePredictor } from "../../../src/methods/vortex/dense.ts";
+import { DensePredictor } from "../../../src/methods/vortex/dense.ts";
 import { layGrid } from "../../../src/methods/vortex/grid.ts";
-import { Pooler, sliceModel } from "../../../src/methods/vortex/inference.ts";
+import { denseModel } from "../../../src/methods/vortex/trained.ts";
 import { genesOf, KINDS, PHANTOM_GENES } from "../../../scripts/methods/vortex/phantom.ts";
 import { makeWorld, phantomConfig, phantomData } from "../../../scripts/methods/vortex/phantom_data.ts";
 import { hostOf, runStore } from "../../../src/run/host.ts";
@@ -215,13 +215,7 @@ async function judgeVolume(weights: Values): Promise<void> {
     await fitHead(session);
     const { volume, window } = data.volumes[data.voi!]!;
     const grid = await layGrid(volume, session.shape, { stride: 32, depth: 1, everywhere: true }, window);
-    const tokens = await sliceModel(gpu, session.slices);
-    const pooler = await Pooler.compile(gpu, session.model, { config: session.config, slices: 8, block: 64 });
-    const model: DenseModel = {
-      ...{ size: session.slices.size, dim: session.slices.dim, genes: 12 },
-      encode: (rows) => tokens.run(rows),
-      say: async (z, depths) => (await pooler.run(z, depths)).heads.voi!,
-    };
+    const model = await denseModel(gpu, { ...session, patch: session.shape }, 12, ({ heads }) => heads.voi!);
     const predictor = new DensePredictor(model, { volume, grid, patch: session.shape, window });
     const [nz, ny, nx] = grid.shape;
     const planes: Float32Array[] = [];
@@ -246,8 +240,7 @@ async function judgeVolume(weights: Values): Promise<void> {
     const [near, far] = [[7], [nz - 1]].map((ks) => meanOf(over(ks)) ?? 0);
     const seam = apart([16]) / apart(every.filter((k) => k > 8 && k < 24 && k !== 16));
     print({ model: "whole volume, ridge", sign: 1, spots: 48 }, { ...scores, near: near!, far: far!, seam });
-    tokens.destroy();
-    pooler.destroy();
+    model.close();
   });
 }
 

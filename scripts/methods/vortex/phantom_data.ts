@@ -25,18 +25,21 @@ export function makeWorld(
   };
 }
 
-/** Depths of the sections: of volumes to train on, of that of interest to train and to test on. */
-export const DEPTHS = { train: [7, 14, 21], voi: [7], test: [12, 17, 21] } as const;
+/** Depths of the sections: of the volumes to train on by their place, of that of interest to train and to test on. */
+export interface PhantomDepths {
+  readonly train: (volume: number) => readonly number[];
+  readonly voi: readonly number[];
+  readonly test: readonly number[];
+}
+
+/** Sections of volumes to train on lie at all depths, those near the ends among them, where patches are shifted inward. */
+export const DEPTHS: PhantomDepths = { train: (v) => [v, v + 10, v + 20], voi: [7], test: [12, 17, 21] };
 
 interface DataOptions {
   readonly seed: number;
   /** Spots of interest to train on, drawn; all by default. */
   readonly spots?: number;
-  readonly depths?: {
-    readonly train: readonly number[];
-    readonly voi: readonly number[];
-    readonly test: readonly number[];
-  };
+  readonly depths?: PhantomDepths;
   /** Window of intensities. */
   readonly window?: readonly [number, number];
 }
@@ -61,7 +64,7 @@ export function phantomData(
       rows.push(values);
     }
   };
-  phantoms.forEach((_, v) => depths.train.forEach((z) => add(v, z, "train", 1)));
+  phantoms.forEach((_, v) => depths.train(v).forEach((z) => add(v, z, "train", 1)));
   if (voi) {
     depths.voi.forEach((z) => add(phantoms.length, z, "train", 1, spots));
     depths.test.forEach((z) => add(phantoms.length, z, "test", 0));

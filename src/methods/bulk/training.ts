@@ -12,16 +12,7 @@
 
 import { DataError } from "../../core/errors.ts";
 import type { Parameters } from "../../nn/parameters.ts";
-import {
-  encoderNames,
-  loadLora,
-  loadParts,
-  loraFiles,
-  MODEL_FILE,
-  type Part,
-  partFiles,
-  type ReadFile,
-} from "../../train/checkpoint.ts";
+import { filesOf, loadFiles, MODEL_FILE, namesBehind, type ReadFile, type SavedModel } from "../../train/checkpoint.ts";
 import { learningRate } from "../../train/config/optim.ts";
 import { adapterFacts, agreeEncoder, encoderFacts, fedFacts } from "../../train/encoder_state.ts";
 import { Schedule } from "../../train/schedule.ts";
@@ -97,19 +88,16 @@ function stageOf(session: BulkSession, arm: BulkArm): TrainedStage {
   };
 }
 
-/** Parameters by the file they belong in: what trains of the encoder's own lies beside the arms'. */
-function partsOf({ parameters, encoder }: Pick<BulkSession, "parameters" | "encoder">): Part[] {
-  const names = parameters.state().map(([name]) => name);
-  if (encoder === undefined) return [{ file: MODEL_FILE, names }];
-  const own = new Set(encoder.opened.encoder.names);
-  return [
-    { file: "vision.safetensors", names: encoderNames(encoder.opened.encoder).own },
-    { file: MODEL_FILE, names: names.filter((name) => !own.has(name)) },
-  ];
-}
+/** What the arms have, beside the encoder. */
+const savedOf = ({ parameters, encoder }: Pick<BulkSession, "parameters" | "encoder">): SavedModel => ({
+  parameters,
+  encoder: encoder?.opened.encoder,
+});
+
+const partsOf = (model: SavedModel) => [{ file: MODEL_FILE, names: namesBehind(model) }];
 
 async function files(session: BulkSession): Promise<Map<string, Uint8Array>> {
-  const { parameters, data, config, encoder, tiles } = session;
+  const { data, config, encoder, tiles } = session;
   const facts = {
     dim: tiles.dim,
     hidden: config.model.hidden,
@@ -122,10 +110,10 @@ async function files(session: BulkSession): Promise<Map<string, Uint8Array>> {
   };
   const { mean, std } = data.statistics;
   const lines = data.genes.map((gene, g) => `${gene}\t${mean[g]}\t${std[g]}\n`);
+  const model = savedOf(session);
   const text = (content: string) => new TextEncoder().encode(content);
   return new Map([
-    ...encoder ? await loraFiles(encoder.opened.encoder, adapterFacts(encoder.opened, config.lora)) : [],
-    ...await partFiles(parameters, partsOf(session)),
+    ...await filesOf(model, partsOf(model), encoder && adapterFacts(encoder.opened, config.lora)),
     [BULK_FILES.facts, text(JSON.stringify(facts, undefined, 2) + "\n")],
     [BULK_FILES.genes, text(["gene\tmean\tstd\n", ...lines].join(""))],
   ]);
@@ -137,9 +125,8 @@ export function loadArms(
   read: ReadFile,
   where: string,
 ): void {
-  const { encoder } = session;
-  if (encoder && encoderNames(encoder.opened.encoder).lora.length > 0) loadLora(encoder.opened.encoder, read, where);
-  loadParts(session.parameters, partsOf(session), read, where);
+  const model = savedOf(session);
+  loadFiles(model, partsOf(model), read, where);
 }
 
 /** The run, for the engine. */

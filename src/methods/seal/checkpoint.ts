@@ -13,12 +13,11 @@
 import { formatVocabulary, type Vocabulary } from "../../data/genes/vocabulary.ts";
 import {
   type AdapterFacts,
-  encoderNames,
-  loadLora,
+  filesOf,
+  loadFiles,
   loadParts,
-  loraFiles,
+  namesBehind,
   type Part,
-  partFiles,
   type ReadFile,
 } from "../../train/checkpoint.ts";
 import { GENE_PREFIX, type SealModel } from "./model.ts";
@@ -26,17 +25,11 @@ import { GENE_PREFIX, type SealModel } from "./model.ts";
 /** Names of the files. */
 export const SEAL_FILES = { omics: "omics.safetensors", heads: "heads.safetensors", genes: "genes.json" } as const;
 
-/** What trains of the encoder beside low-rank updates. */
-const VISION_FILE = "vision.safetensors";
-
-/** Parameters and buffers of a model by the file they belong in. */
-function partsOf({ encoder, parameters }: SealModel): Part[] {
-  const own = new Set(encoder.names);
-  const names = parameters.state().map(([name]) => name);
-  const omics = names.filter((name) => name.startsWith(GENE_PREFIX));
-  const heads = names.filter((name) => !name.startsWith(GENE_PREFIX) && !own.has(name));
+/** Parameters and buffers behind the encoder by the file they belong in. */
+function partsOf(model: SealModel): Part[] {
+  const [omics, heads]: [string[], string[]] = [[], []];
+  for (const name of namesBehind(model)) (name.startsWith(GENE_PREFIX) ? omics : heads).push(name);
   return [
-    { file: VISION_FILE, names: encoderNames(encoder).own },
     { file: SEAL_FILES.omics, names: omics, prefix: GENE_PREFIX },
     { file: SEAL_FILES.heads, names: heads },
   ];
@@ -49,8 +42,7 @@ export async function modelFiles(
   adapter: AdapterFacts,
 ): Promise<Map<string, Uint8Array>> {
   return new Map([
-    ...await loraFiles(model.encoder, adapter),
-    ...await partFiles(model.parameters, partsOf(model)),
+    ...await filesOf(model, partsOf(model), adapter),
     [SEAL_FILES.genes, new TextEncoder().encode(formatVocabulary(vocabulary))],
   ]);
 }
@@ -63,7 +55,7 @@ export async function modelFiles(
  */
 export function loadHead(model: SealModel, head: Uint8Array, { read, path }: { read: ReadFile; path: string }): void {
   const parts = partsOf(model);
-  loadParts(model.parameters, parts.filter(({ file }) => file !== VISION_FILE), read, path);
+  loadParts(model.parameters, parts, read, path);
   const names = parts.flatMap(({ file, names }) => file === SEAL_FILES.heads ? names : [])
     .filter((name) => name.startsWith("decoder."));
   loadParts(model.parameters, [{ file: "head", names }], () => head, "the head");
@@ -76,6 +68,5 @@ export function loadHead(model: SealModel, head: Uint8Array, { read, path }: { r
  * @throws {WeightsError} If a file is missing, or belongs to a model of other sizes.
  */
 export function loadModel(model: SealModel, read: ReadFile, where: string): void {
-  if (encoderNames(model.encoder).lora.length) loadLora(model.encoder, read, where);
-  loadParts(model.parameters, partsOf(model), read, where);
+  loadFiles(model, partsOf(model), read, where);
 }

@@ -12,16 +12,8 @@
 
 import { WeightsError } from "../../core/errors.ts";
 import { readSafetensorsF32, writeSafetensorsF32 } from "../../io/torch/safetensors.ts";
-import {
-  type AdapterFacts,
-  encoderNames,
-  loadLora,
-  loadParts,
-  loraFiles,
-  type Part,
-  partFiles,
-  type ReadFile,
-} from "../../train/checkpoint.ts";
+import { filesOf, loadFiles, namesBehind, type ReadFile, type SavedModel } from "../../train/checkpoint.ts";
+import { adapterFacts } from "../../train/encoder_state.ts";
 import type { VortexConfig } from "./config.ts";
 import type { PatchShape, Window } from "./sampler.ts";
 import { type BankSpots, bankSpots } from "./retrieval.ts";
@@ -47,25 +39,18 @@ export interface VortexFacts {
   readonly genes_sha256: string;
 }
 
-function partsOf({ opened: { encoder }, parameters }: Pick<VortexSession, "opened" | "parameters">): Part[] {
-  const own = new Set(encoder.names);
-  const names = parameters.state().map(([name]) => name).filter((name) => !own.has(name));
-  return [
-    { file: "vision.safetensors", names: encoderNames(encoder).own },
-    { file: VORTEX_FILES.model, names },
-  ];
-}
+/** What of a session is saved. */
+const savedOf = ({ opened, parameters }: Pick<VortexSession, "opened" | "parameters">): SavedModel => ({
+  parameters,
+  encoder: opened.encoder,
+});
 
-/** How the encoder is named to PEFT. */
-function adapterFacts({ opened, config }: VortexSession): AdapterFacts {
-  const { lora_dropout: dropout, use_rslora: rsLora } = config.lora;
-  const { source, input } = opened.encoder.spec;
-  return { dropout, rsLora, baseModel: source.repo ?? opened.name, imageSize: input.size };
-}
+const partsOf = (model: SavedModel) => [{ file: VORTEX_FILES.model, names: namesBehind(model) }];
 
 /** The files of a run as it is. */
 export async function stateFiles(session: VortexSession): Promise<Map<string, Uint8Array>> {
-  const { data, opened, parameters, shape, heads, config } = session;
+  const { data, opened, shape, heads, config } = session;
+  const model = savedOf(session);
   const voi = data.voi === undefined ? undefined : data.volumes[data.voi];
   const facts: VortexFacts = {
     patch: shape,
@@ -80,8 +65,7 @@ export async function stateFiles(session: VortexSession): Promise<Map<string, Ui
     genes_sha256: data.manifest,
   };
   return new Map([
-    ...await loraFiles(opened.encoder, adapterFacts(session)),
-    ...await partFiles(parameters, partsOf(session)),
+    ...await filesOf(model, partsOf(model), adapterFacts(opened, config.lora)),
     [VORTEX_FILES.bank, bankFile(bankSpots(session), data.genes.length)],
     [VORTEX_FILES.facts, new TextEncoder().encode(JSON.stringify(facts, undefined, 2) + "\n")],
   ]);
@@ -113,9 +97,8 @@ export function loadState(
   read: ReadFile,
   where: string,
 ): void {
-  const { encoder } = session.opened;
-  if (encoderNames(encoder).lora.length) loadLora(encoder, read, where);
-  loadParts(session.parameters, partsOf(session), read, where);
+  const model = savedOf(session);
+  loadFiles(model, partsOf(model), read, where);
 }
 
 /** Reads what a checkpoint says of itself. @throws {WeightsError} If the file is missing or damaged. */

@@ -78,10 +78,12 @@ const MODEL = {
   ...BLOCK_KEYS,
   aggregate: {
     kind: "choice",
-    of: ["depth", "mean", "centre"],
+    of: ["depth", "tubelets", "mean", "centre"],
     default: "depth",
-    doc: "Slices of a patch: a transformer over depth, or to compare with, their mean, or that of the spot alone",
+    doc:
+      "Slices of a patch: a transformer over depth behind the encoder; tubelets, which the encoder sees all at once; or to compare with, their mean, or that of the spot alone",
   },
+  tubelet: { ...count(1, 64), default: 2, doc: "Slices of a tubelet; its weights begin as the encoder's of slices" },
   depth_blocks: { ...count(1, 24), default: 2, doc: "Blocks of the transformer over depth" },
   depth_heads: { ...count(0, 64), default: 0, doc: "Its heads; 0 are as many as the encoder has" },
   width: { ...count(1, 4096), default: 512, doc: "Width of what is pooled" },

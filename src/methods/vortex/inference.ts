@@ -15,8 +15,8 @@ import { RowModel } from "../../train/row_model.ts";
 import { depthValues } from "./batch.ts";
 import type { VortexConfig } from "./config.ts";
 import type { Head, VortexModel } from "./model.ts";
-import type { PatchDepths } from "./sampler.ts";
-import type { SliceEncoder } from "./slices.ts";
+import type { Patch, PatchDepths } from "./sampler.ts";
+import type { PatchEncoder } from "./slices.ts";
 
 /** What is said of patches, a row each. */
 export interface Said {
@@ -46,12 +46,17 @@ export class Pooler {
   static async compile(
     gpu: Gpu,
     model: VortexModel,
-    { config, slices, block }: { readonly config: VortexConfig; readonly slices: number; readonly block: number },
+    { config, patchEncoder, slices, block }: {
+      readonly config: VortexConfig;
+      readonly patchEncoder: Pick<PatchEncoder, "rowsOf" | "dim">;
+      readonly slices: number;
+      readonly block: number;
+    },
   ): Promise<Pooler> {
     const { dim } = model.sizes;
     const store = new Store(gpu);
     const inputs = {
-      z: store.tensor("z", "z", [block * slices, dim]),
+      z: store.tensor("z", "z", [block * patchEncoder.rowsOf(slices), patchEncoder.dim]),
       code: store.tensor("code", "code", [block, slices, dim]),
       blind: store.tensor("blind", "blind", [block, slices]),
       weight: store.tensor("weight", "weight", [block, slices]),
@@ -69,17 +74,18 @@ export class Pooler {
     return new Pooler(gpu, { store, program, inputs, outputs, heads, aggregate });
   }
 
-  /** @param z Tokens of patches, `[n, Z, D]`. @param depths Where their slices lie. */
+  /** @param z Of patches what the encoder makes of their rows, one behind the other. @param depths Where their slices lie. */
   async run(z: Float32Array, depths: readonly PatchDepths[]): Promise<Said> {
     const { store, program, inputs, outputs, heads, aggregate } = this.parts;
-    const [block, Z, D] = inputs.code.shape as [number, number, number];
+    const [block, , D] = inputs.code.shape as [number, number, number];
+    const each = inputs.z.size / block;
     const n = depths.length;
     const all = outputs.map((output) => new Float32Array(n * output.dim(1)));
     const tokens = new Float32Array(inputs.z.size);
     for (let from = 0; from < n; from += block) {
       const count = Math.min(block, n - from);
       const values = depthValues(depths.slice(from, from + count), { dim: D, aggregate, room: block });
-      tokens.set(z.subarray(from * Z * D, (from + count) * Z * D));
+      tokens.set(z.subarray(from * each, (from + count) * each));
       store.write(inputs.z, tokens);
       for (const name of ["code", "blind", "weight"] as const) store.write(inputs[name], values[name]);
       program.run();
@@ -100,11 +106,24 @@ export class Pooler {
   }
 }
 
-/** Patches whose slices are tokens at a time. */
+/** Slices at a time. */
 const SLICES = { gpu: 64, software: 32 } as const;
 
-/** Slices to tokens. */
-export function sliceModel(gpu: Gpu, encoder: SliceEncoder): Promise<RowModel> {
-  const block = gpu.caps.software ? SLICES.software : SLICES.gpu;
-  return RowModel.compile(gpu, { dim: encoder.size, block }, (g, x) => encoder.record(g, x));
+/** The encoder at work on rows of patches of so many slices. */
+export function rowsModel(gpu: Gpu, encoder: PatchEncoder, slices: number): Promise<RowModel> {
+  const most = SLICES[gpu.caps.software ? "software" : "gpu"];
+  const block = Math.max(1, Math.floor(most * encoder.rowsOf(slices) / slices));
+  return RowModel.compile(gpu, { dim: encoder.size(slices), block }, (g, x) => encoder.record(g, x, slices));
+}
+
+/** What the encoder makes of patches: tokens of their slices, or what is pooled of each, one behind the other. */
+export async function encodePatches(
+  made: RowModel,
+  encoder: PatchEncoder,
+  patches: readonly Patch[],
+): Promise<Float32Array> {
+  const rows = encoder.rows(patches);
+  const all = new Float32Array(rows.length * rows[0]!.length);
+  rows.forEach((row, i) => all.set(row, i * row.length));
+  return await made.run(all);
 }

@@ -2,7 +2,7 @@
  * VORTEX's model behind the encoder of slices: a transformer over depth, two poolers, a gene encoder and heads.
  *
  * t = encoder(slices) + s code(z - z0), D-wide; depth transformer (pre-norm blocks, slices beyond the volume are no keys);
- * pooled by one query each for contrast and for regression; u = W poolC, v = genes(x), both of length one; y = W poolR + b.
+ * pooled by one query each for contrast and for regression (by tubelets, all tokens of the encoder are); u = W poolC, v = genes(x), both of length one; y = W poolR + b.
  * L = l_con masked CLIP(u, v) + l_reg (MSE of the volume's own head + 1/2 MSE of the shared head), over measured genes.
  *
  * Source: the design of arXiv 2502.17761 as far as it is public; sizes are this engine's.
@@ -22,6 +22,8 @@ import { maskedAttention } from "../../nn/masked_attention.ts";
 import type { Parameters } from "../../nn/parameters.ts";
 import { createSequential, torchLinear } from "../../nn/sequential.ts";
 import { add } from "../../ops/binary.ts";
+import { cast } from "../../ops/cast.ts";
+import { concat } from "../../ops/concat.ts";
 import { l2Normalize } from "../../ops/l2_normalize.ts";
 import { matmul } from "../../ops/matmul.ts";
 import { affine, scale } from "../../ops/scale.ts";
@@ -76,8 +78,10 @@ export type Head = "shared" | "volume" | "voi";
 /** A model whose parameters exist. */
 export interface VortexModel {
   readonly sizes: VortexSizes;
-  /** Appends what follows the encoder. @param z Slices, `[B * Z, D]`. */
+  /** Appends what follows the encoder. @param z Slices, `[B * Z, D]`, or what was pooled of patches whole, `[B, 2 W]`. */
   pool(g: Plan, z: Tensor, fields: DepthFields): Pooled;
+  /** Appends both poolers to all tokens of a patch, `[B, N, D]`: for contrast and regression, `[B, 2 W]`. */
+  poolWhole(g: Plan, tokens: Tensor): Tensor;
   /** Appends expression by a head, `[B, G]`; the volumes' heads give the one of each volume. */
   predict(g: Plan, pooled: Pooled, head: Head, volume?: Tensor): Tensor;
   /** Appends patches in the joint space, `[B, W]`, of length one. */
@@ -112,7 +116,7 @@ function depthBlock(g: Plan, block: Block, x: Tensor, blind: Tensor, config: Blo
 /** Adds what makes tokens of slices. */
 function createDepth(parameters: Parameters, { dim, heads }: VortexSizes, { model, optim }: VortexConfig) {
   const { aggregate, depth_blocks, depth_heads } = model;
-  if (aggregate !== "depth") {
+  if (aggregate === "mean" || aggregate === "centre") {
     return (g: Plan, z: Tensor, { weight }: DepthFields) => {
       const [B, Z] = [weight.dim(0), weight.dim(1)];
       return matmul(g, weight.reshape([B, 1, Z]), z.reshape([B, Z, dim]));
@@ -165,7 +169,7 @@ function createGenes(parameters: Parameters, { genes }: VortexSizes, { model, op
 /** Adds everything behind the encoder; call `parameters.allocate()` afterwards. */
 export function createVortexModel(parameters: Parameters, sizes: VortexSizes, config: VortexConfig): VortexModel {
   const { model, loss, optim } = config;
-  const depth = createDepth(parameters, sizes, config);
+  const depth = model.aggregate === "tubelets" ? undefined : createDepth(parameters, sizes, config);
   const pooler = (name: string): AttentionPool => {
     const shape = { context: sizes.dim, width: model.width, heads: model.pool_heads, bias: true, eps: 1e-5 };
     return createAttentionPool(parameters, shape, {
@@ -181,8 +185,16 @@ export function createVortexModel(parameters: Parameters, sizes: VortexSizes, co
   const predict = createHeads(parameters, sizes, config);
   const made: VortexModel = {
     sizes,
-    pool: (g, z, fields) => {
-      const tokens = g.module("depth", () => depth(g, z, fields));
+    poolWhole(g, tokens) {
+      const by = (pool: AttentionPool) => cast(g, applyAttentionPool(g, pool, tokens), "f32");
+      return concat(g, [by(poolers.contrast), by(poolers.regression)], 1);
+    },
+    pool(g, z, fields) {
+      if (model.aggregate === "tubelets") {
+        const [contrast, regression] = [0, 1].map((i) => slice(g, z, 1, i * model.width, model.width));
+        return { contrast: contrast!, regression: regression! };
+      }
+      const tokens = g.module("depth", () => depth!(g, z, fields));
       const blind = model.aggregate === "depth" ? fields.blind : undefined;
       const by = (pool: AttentionPool) => g.module("pool", () => applyAttentionPool(g, pool, tokens, blind));
       return { contrast: by(poolers.contrast), regression: by(poolers.regression) };

@@ -3,6 +3,10 @@
  * that spacing may differ between axes and patches stand anywhere. Beyond the lateral border the volume is reflected; slices
  * beyond its ends do not count.
  *
+ * Along an axis whose voxels are as wide as a patch's pixels, pixels are voxels: the patch is cut out, at most half a voxel
+ * aside. Interpolation half-way between voxels, where an even number of pixels around a voxel lies, would wipe out what
+ * alternates from voxel to voxel, and elsewhere dim it by where a spot happens to lie. A single pixel is always interpolated.
+ *
  * The spot's plane is one of the slices, `floor(Z / 2)` from the first. Near an end of the volume the slices are shifted
  * inward by whole steps, and their distances from the spot stay the true ones.
  *
@@ -160,9 +164,12 @@ export function samplePlane(
 
 /** Voxels of a plane and the share of the second, of each pixel along an axis. */
 function taps(centre: number, spacing: number, extent: number, field: number, side: number, first: number) {
-  const pitch = field / side;
+  const pitch = field / side / spacing;
+  const start = centre / spacing - (side - 1) / 2 * pitch;
+  // Of two voxels that are as near the one before, as an index of half a side before the place's own has it.
+  const cut = side > 1 && Math.abs(pitch - 1) < SLACK ? Math.ceil(start - 0.5 - SLACK) : undefined;
   return Array.from({ length: side }, (_, i) => {
-    const at = (centre + (i - (side - 1) / 2) * pitch) / spacing;
+    const at = cut === undefined ? start + i * pitch : cut + i;
     const near = Math.round(at);
     const exact = Math.abs(at - near) < SLACK;
     const low = exact ? near : Math.floor(at);

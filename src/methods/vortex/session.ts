@@ -19,11 +19,10 @@ import type { RowModel } from "../../train/row_model.ts";
 import type { VisionPart } from "../../train/trainable.ts";
 import type { VortexConfig } from "./config.ts";
 import { headsOf, pairsOf, type VortexData } from "./data.ts";
-import { Pooler, type Said, sliceModel } from "./inference.ts";
+import { encodePatches, Pooler, rowsModel, type Said } from "./inference.ts";
 import { createVortexModel, RATE_GROUPS, type RateGroup, type VortexModel } from "./model.ts";
-import { type Patch, type PatchShape, readPatch } from "./sampler.ts";
-import { sliceRows } from "./batch.ts";
-import { createSliceEncoder, type SliceEncoder } from "./slices.ts";
+import { type Patch, type PatchDepths, type PatchShape, readPatch } from "./sampler.ts";
+import { createPatchEncoder, type PatchEncoder } from "./slices.ts";
 
 /** What stands open. */
 export interface VortexSession {
@@ -32,7 +31,7 @@ export interface VortexSession {
   readonly gpu: Gpu;
   readonly host: Pick<Host, "reporter" | "signal">;
   readonly opened: OpenedEncoder;
-  readonly slices: SliceEncoder;
+  readonly patchEncoder: PatchEncoder;
   readonly model: VortexModel;
   readonly parameters: Parameters;
   readonly optimizer: AdamW;
@@ -43,11 +42,17 @@ export interface VortexSession {
   readonly voiPairs: readonly number[];
   /** Reads patches of pairs, whole or the spot's slice alone. */
   patches(pairs: ArrayLike<number>, slices?: number): Promise<Patch[]>;
-  /** Tokens of pairs as the encoder is now, `[n, Z, D]`. */
-  tokens(patches: readonly Patch[]): Promise<Float32Array>;
+  /** Tokens of the slices of pairs as the encoder is now, `[n, Z, D]`, and where they lie. */
+  encode(pairs: ArrayLike<number>, slices: number): Promise<Encoded>;
   /** What the model says of pairs now. */
   say(pairs: ArrayLike<number>): Promise<Said>;
   close(): void;
+}
+
+/** Pairs with the tokens of their slices. */
+export interface Encoded {
+  readonly tokens: Float32Array;
+  readonly depths: readonly PatchDepths[];
 }
 
 /** Patches at a time behind the encoder. */
@@ -107,16 +112,16 @@ export async function openSession(
   const { encoder } = opened;
   const { parameters } = encoder;
   const channels = data.volumes[0]!.volume.channels.length;
-  const slices = createSliceEncoder(parameters, encoder, channels);
   const heads = headsOf(data);
   const volumes = heads.filter((head) => head >= 0).length;
   const sizes = { dim: encoder.dim, heads: encoder.vit.config.heads, genes: data.genes.length, volumes };
   const model = createVortexModel(parameters, sizes, config);
+  const patchEncoder = createPatchEncoder(encoder, model, { channels, config });
   parameters.allocate();
   const optimizer = new AdamW(parameters, groupsOf(config, vision), adamwOptions(config.optim));
   const { field, slices: Z, slice_step: step } = config.patch;
-  const shape: PatchShape = { field, side: slices.side, slices: Z, step };
-  const used = new Used(gpu, config, model, slices, shape);
+  const shape: PatchShape = { field, side: patchEncoder.side, slices: Z, step };
+  const used = new Used(gpu, config, model, patchEncoder, shape);
   const patches: VortexSession["patches"] = async (pairs, count = Z) => {
     const read: Patch[] = [];
     for (let i = 0; i < pairs.length; i++) {
@@ -126,18 +131,33 @@ export async function openSession(
     }
     return read;
   };
+  const blocks = async (pairs: ArrayLike<number>, act: (some: number[]) => Promise<void>) => {
+    for (let from = 0; from < pairs.length; from += BLOCK) {
+      host.signal?.throwIfAborted();
+      await act(Array.from({ length: Math.min(BLOCK, pairs.length - from) }, (_, i) => pairs[from + i]!));
+    }
+  };
   return {
-    ...{ config, data, gpu, host, opened, slices, model, parameters, optimizer, shape, heads, patches },
+    ...{ config, data, gpu, host, opened, patchEncoder, model, parameters, optimizer, shape, heads, patches },
     voiPairs: voiPairs(config, data),
-    tokens: (of) => used.tokens(of),
+    async encode(pairs, slices) {
+      const [parts, depths]: [Float32Array[], PatchDepths[]] = [[], []];
+      await blocks(pairs, async (some) => {
+        const read = await patches(some, slices);
+        parts.push(await used.tokens(read));
+        depths.push(...read.map(({ distance, inside }) => ({ distance, inside })));
+      });
+      return { tokens: joined(parts), depths };
+    },
     async say(pairs) {
       const said: Said[] = [];
-      for (let from = 0; from < pairs.length; from += BLOCK) {
-        host.signal?.throwIfAborted();
-        const some = Array.from({ length: Math.min(BLOCK, pairs.length - from) }, (_, i) => pairs[from + i]!);
-        said.push(await used.say(await patches(some)));
-      }
-      return joined(said);
+      await blocks(pairs, async (some) => void said.push(await used.say(await patches(some))));
+      const heads = Object.keys(said[0]?.heads ?? {}) as (keyof Said["heads"])[];
+      return {
+        pooled: joined(said.map(({ pooled }) => pooled)),
+        image: joined(said.map(({ image }) => image)),
+        heads: Object.fromEntries(heads.map((head) => [head, joined(said.map((part) => part.heads[head]!))])),
+      };
     },
     close() {
       used.destroy();
@@ -149,22 +169,14 @@ export async function openSession(
 }
 
 /** Rows one behind the other. */
-function joined(parts: readonly Said[]): Said {
-  const join = (of: readonly Float32Array[]) => {
-    const out = new Float32Array(of.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const part of of) {
-      out.set(part, at);
-      at += part.length;
-    }
-    return out;
-  };
-  const heads = Object.keys(parts[0]?.heads ?? {}) as (keyof Said["heads"])[];
-  return {
-    pooled: join(parts.map(({ pooled }) => pooled)),
-    image: join(parts.map(({ image }) => image)),
-    heads: Object.fromEntries(heads.map((head) => [head, join(parts.map((part) => part.heads[head]!))])),
-  };
+function joined(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
 }
 
 /** Plans of inference, compiled when they are first needed. */
@@ -176,21 +188,18 @@ class Used {
     private readonly gpu: Gpu,
     private readonly config: VortexConfig,
     private readonly model: VortexModel,
-    private readonly slices: SliceEncoder,
+    private readonly patchEncoder: PatchEncoder,
     private readonly shape: PatchShape,
   ) {}
 
   async tokens(patches: readonly Patch[]): Promise<Float32Array> {
-    const { size, channels } = this.slices;
-    const rows = sliceRows(patches, this.shape, channels);
-    const all = new Float32Array(rows.length * size);
-    rows.forEach((row, i) => all.set(row, i * size));
-    return await (await (this.#encoder ??= sliceModel(this.gpu, this.slices))).run(all);
+    const { gpu, patchEncoder, shape: { slices } } = this;
+    return await encodePatches(await (this.#encoder ??= rowsModel(gpu, patchEncoder, slices)), patchEncoder, patches);
   }
 
   async say(patches: readonly Patch[]): Promise<Said> {
-    const { gpu, config, model, shape } = this;
-    this.#pooler ??= Pooler.compile(gpu, model, { config, slices: shape.slices, block: BLOCK });
+    const { gpu, config, model, patchEncoder, shape: { slices } } = this;
+    this.#pooler ??= Pooler.compile(gpu, model, { config, patchEncoder, slices, block: BLOCK });
     return await (await this.#pooler).run(await this.tokens(patches), patches);
   }
 

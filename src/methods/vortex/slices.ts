@@ -1,7 +1,5 @@
 /**
- * Slices as an encoder's input: channels become three, intensities are normalised as the encoder's images are.
- *
- * One channel is repeated; of other numbers than three a mixture is learned, which begins with the first channels.
+ * Patches as rows of a step: each slice a row that the encoder makes a token of, or, by tubelets (`tubelets.ts`), the patch whole.
  *
  * @module
  */
@@ -10,51 +8,65 @@ import type { Plan } from "../../graph/plan.ts";
 import type { Tensor } from "../../graph/tensor.ts";
 import { sidesOf } from "../../models/vit.ts";
 import type { Encoder } from "../../models/encoder.ts";
-import type { Parameters } from "../../nn/parameters.ts";
-import { add, mul } from "../../ops/binary.ts";
-import { linear } from "../../ops/linear.ts";
 import type { RowForward } from "../../train/row_input.ts";
+import { sliceRows, type View } from "./batch.ts";
+import { createColours } from "./colours.ts";
+import type { VortexConfig } from "./config.ts";
+import type { VortexModel } from "./model.ts";
+import type { Patch } from "./sampler.ts";
+import { tubeletEncoder } from "./tubelets.ts";
 
-/** Encodes slices. */
-export interface SliceEncoder {
+/** Encodes patches. */
+export interface PatchEncoder {
   /** Side of a slice, pixels. */
   readonly side: number;
   readonly channels: number;
-  /** Numbers of a slice. */
-  readonly size: number;
-  /** Features of a slice. */
+  /** Features of a row. */
   readonly dim: number;
-  /** Appends the encoder. @param x `[R, size]`, 0 to 1. @returns `[R, dim]`. */
-  record(g: Plan, x: Tensor, options?: RowForward): Tensor;
+  /** Whether a row is a patch whole. */
+  readonly whole: boolean;
+  /** Whether anything before the poolers trains. */
+  trains(): boolean;
+  /** Rows of a patch of so many slices. */
+  rowsOf(slices: number): number;
+  /** Numbers of a row of a patch of so many slices. */
+  size(slices: number): number;
+  /** Patches as rows. @param views How each is seen. */
+  rows(patches: readonly Patch[], views?: readonly View[]): Float32Array<ArrayBuffer>[];
+  /** Appends the encoder. @param x `[R, size]`, pixels from 0 to 1. @returns `[R, dim]`. */
+  record(g: Plan, x: Tensor, slices: number, options?: RowForward): Tensor;
 }
 
-/** Adds the mixture of channels, if one is needed: `stem.mix`. */
-export function createSliceEncoder(parameters: Parameters, encoder: Encoder, channels: number): SliceEncoder {
+/** Adds the encoder of patches by a configuration; the model comes first, whose poolers tubelets go through. */
+export function createPatchEncoder(
+  encoder: Encoder,
+  model: Pick<VortexModel, "poolWhole">,
+  { channels, config: { patch, model: { aggregate, tubelet, width } } }: {
+    readonly channels: number;
+    readonly config: Pick<VortexConfig, "patch" | "model">;
+  },
+): PatchEncoder {
+  if (aggregate !== "tubelets") return sliceEncoder(encoder, channels);
+  const pool = (g: Plan, tokens: Tensor) => model.poolWhole(g, tokens);
+  return tubeletEncoder(encoder, channels, { tubelet, slices: patch.slices, dim: 2 * width, pool });
+}
+
+/** Encodes slices one by one. */
+export function sliceEncoder(encoder: Encoder, channels: number): PatchEncoder {
   const [side] = sidesOf(encoder.imageSize);
-  const { mean, std } = encoder.spec.input;
-  const mix = channels === 1 || channels === 3 ? undefined : parameters.add("stem.mix", [3, channels], {
-    trainable: true,
-    init: () => Float32Array.from({ length: 3 * channels }, (_, i) => (i % channels === firstOf(i, channels) ? 1 : 0)),
-  });
-  const factor = (g: Plan) => g.constant(`1 / ${std}`, [1, 3], "f32", () => std.map((value) => 1 / value));
-  const shift = (g: Plan) => g.constant(`-${mean} / ${std}`, [1, 3], "f32", () => mean.map((m, i) => -m / std[i]!));
+  const colours = createColours(encoder, channels);
+  const size = side * side * channels;
   return {
-    side,
-    channels,
-    size: side * side * channels,
-    dim: encoder.dim,
-    record(g, x, options = { training: false }) {
+    ...{ side, channels, dim: encoder.dim, whole: false },
+    // A mixture of channels does.
+    trains: () => (channels !== 1 && channels !== 3) || encoder.deepestCut() !== "embedding",
+    rowsOf: (slices) => slices,
+    size: () => size,
+    rows: (patches, views) => sliceRows(patches, { side }, channels, views),
+    record(g, x, _slices, options = { training: false }) {
       const R = x.dim(0);
-      const pixels = x.reshape([R * side * side, channels]);
-      const three = mix ? linear(g, pixels, { weight: mix }) : pixels;
-      const images = add(g, mul(g, three, factor(g)), shift(g)).reshape([R, side, side, 3]);
+      const images = colours(g, x.reshape([R * side * side, channels])).reshape([R, side, side, 3]);
       return encoder.forward(g, images, options).embedding;
     },
   };
-}
-
-/** Channel that a colour begins with: two channels are nuclei, nuclei, eosin; of more the first three. */
-function firstOf(i: number, channels: number): number {
-  const colour = Math.floor(i / channels);
-  return channels === 2 ? Math.max(0, colour - 1) : colour;
 }

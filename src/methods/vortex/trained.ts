@@ -19,11 +19,12 @@ import { loadState, readBank, readFacts, type VortexFacts } from "./checkpoint.t
 import type { VortexConfig } from "./config.ts";
 import { blended, type DenseModel, type DenseOptions, densePlan, DensePredictor } from "./dense.ts";
 import { costOf, layGrid } from "./grid.ts";
-import { Pooler, sliceModel } from "./inference.ts";
+import { encodePatches, Pooler, rowsModel, type Said } from "./inference.ts";
 import { createVortexModel } from "./model.ts";
 import { embedBank, retrieve, temperatureOf } from "./retrieval.ts";
-import { windowOf } from "./sampler.ts";
-import { createSliceEncoder } from "./slices.ts";
+import { type PatchDepths, type PatchShape, windowOf } from "./sampler.ts";
+import type { VortexSession } from "./session.ts";
+import { createPatchEncoder } from "./slices.ts";
 
 /** Patches at a time behind the encoder. */
 const BLOCK = 64;
@@ -69,6 +70,45 @@ async function openEncoder(
   return opened;
 }
 
+/** A model that tells expression on a grid. */
+type UsedModel = DenseModel & Pick<VolumePredictor, "tryOut"> & { close(): void };
+
+/**
+ * A model whose parameters have values, for a grid; where patches are encoded whole, pixels are kept in place of tokens.
+ *
+ * @param tell Expression of what is said of patches.
+ */
+export async function denseModel(
+  gpu: Gpu,
+  { config, model, patchEncoder, patch: { slices, side } }: Pick<VortexSession, "config" | "model" | "patchEncoder"> & {
+    readonly patch: PatchShape;
+  },
+  genes: number,
+  tell: (said: Said) => Float32Array,
+): Promise<UsedModel> {
+  const tokens = await rowsModel(gpu, patchEncoder, slices);
+  const pooler = await Pooler.compile(gpu, model, { config, patchEncoder, slices, block: BLOCK });
+  const { whole, channels } = patchEncoder;
+  const size = side * side * channels;
+  const pooled = (z: Float32Array, depths: readonly PatchDepths[]) => {
+    const pixels = (i: number) => z.slice(i * slices * size, (i + 1) * slices * size);
+    return encodePatches(tokens, patchEncoder, depths.map((of, i) => ({ ...of, pixels: pixels(i) })));
+  };
+  return {
+    ...{ size, dim: whole ? size : patchEncoder.dim, genes },
+    encode: (rows) => whole ? Promise.resolve(rows.slice()) : tokens.run(rows),
+    say: async (z, depths) => tell(await pooler.run(whole ? await pooled(z, depths) : z, depths)),
+    async tryOut(count) {
+      const rows = Math.ceil(count * patchEncoder.rowsOf(slices) / slices);
+      await tokens.run(new Float32Array(rows * patchEncoder.size(slices)));
+    },
+    close() {
+      tokens.destroy();
+      pooler.destroy();
+    },
+  };
+}
+
 /** A model of a checkpoint on the device. */
 async function openModel(
   gpu: Gpu,
@@ -76,40 +116,35 @@ async function openModel(
   { found, facts }: { readonly found: FoundCheckpoint; readonly facts: VortexFacts },
   host: Host,
   { by, ...use }: UseOptions & Pick<VolumeOptions, "by">,
-): Promise<DenseModel & { close(): void }> {
+): Promise<UsedModel> {
   const opened = await openEncoder(gpu, config, found, host, use);
   const { encoder } = opened;
   const { parameters } = encoder;
-  const slices = createSliceEncoder(parameters, encoder, facts.channels.length);
   const sizes = {
     ...{ dim: encoder.dim, heads: encoder.vit.config.heads },
     ...{ genes: facts.genes.length, volumes: facts.volumes },
   };
   const model = createVortexModel(parameters, sizes, config);
+  const patchEncoder = createPatchEncoder(encoder, model, { channels: facts.channels.length, config });
   parameters.allocate();
   loadState({ opened, parameters }, found.read, found.path);
-  const tokens = await sliceModel(gpu, slices);
-  const pooler = await Pooler.compile(gpu, model, { config, slices: facts.patch.slices, block: BLOCK });
   const head = config.model.heads === "per_volume" && facts.voi !== null ? "voi" : "shared";
-  const { mean, std } = facts;
+  const { mean, std, patch } = facts;
+  const G = mean.length;
   const bank = by === "head" ? undefined : await embedBank(
     gpu,
     model,
-    readBank(found.read, found.path, mean.length),
+    readBank(found.read, found.path, G),
     await temperatureOf(parameters),
   );
+  const made = await denseModel(gpu, { config, model, patchEncoder, patch }, G, ({ heads, image }) => {
+    const said = bank === undefined ? heads[head]! : retrieve(bank, image, G);
+    return said.map((value, i) => value * std[i % G]! + mean[i % G]!);
+  });
   return {
-    ...{ size: slices.size, dim: slices.dim, genes: facts.genes.length },
-    encode: (rows) => tokens.run(rows),
-    async say(z, depths) {
-      const { heads, image } = await pooler.run(z, depths);
-      const G = mean.length;
-      const said = bank === undefined ? heads[head]! : retrieve(bank, image, G);
-      return said.map((value, i) => value * std[i % G]! + mean[i % G]!);
-    },
+    ...made,
     close() {
-      tokens.destroy();
-      pooler.destroy();
+      made.close();
       parameters.destroy();
     },
   };
@@ -142,9 +177,12 @@ export function volumeRun(config: VortexConfig, found: FoundCheckpoint): VolumeR
       const window = facts.voi?.window ?? await windowOf(volume, config.patch.window);
       const grid = await layGrid(volume, facts.patch, asked, window);
       const options: DenseOptions = { volume, grid, patch: facts.patch, window };
+      // Windows share no slices where patches are encoded whole.
+      const cost = costOf(grid);
+      const encodings = config.model.aggregate === "tubelets" ? cost.apart : cost.encodings;
       const size = facts.patch.side ** 2 * facts.channels.length;
       return {
-        ...{ shape: grid.shape, spacing: grid.spacing, mask: grid.mask, cost: costOf(grid), window },
+        ...{ shape: grid.shape, spacing: grid.spacing, mask: grid.mask, cost: { ...cost, encodings }, window },
         origin: grid.first.map((at, axis) => at * grid.spacing[axis]!) as unknown as Zyx,
         bytes: (dim) => densePlan(options, { size, dim, genes: facts.genes.length }),
         async open(gpu, host, use): Promise<VolumePredictor> {
@@ -154,9 +192,7 @@ export function volumeRun(config: VortexConfig, found: FoundCheckpoint): VolumeR
           const around = { stride, field: facts.patch.field };
           return {
             dim: model.dim,
-            async tryOut(count) {
-              await model.encode(new Float32Array(count * model.size));
-            },
+            tryOut: (count) => model.tryOut(count),
             async plane(k) {
               const plane = await predictor.plane(k);
               return blend === "gaussian" ? blended(plane, [ny, nx], facts.genes.length, around) : plane;

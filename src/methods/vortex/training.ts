@@ -5,10 +5,10 @@
  * @module
  */
 
-import { DataError, WeightsError } from "../../core/errors.ts";
+import { DataError } from "../../core/errors.ts";
 import type { Tensor } from "../../graph/tensor.ts";
-import { checkFed } from "../../models/opened_encoder.ts";
 import { learningRate } from "../../train/config/optim.ts";
+import { agreeEncoder, encoderFacts, fedFacts } from "../../train/encoder_state.ts";
 import { vectorInput } from "../../train/row_input.ts";
 import { Schedule } from "../../train/schedule.ts";
 import { trainingSettings } from "../../train/settings.ts";
@@ -17,11 +17,12 @@ import { Step, stepRunner } from "../../train/step.ts";
 import type { Fields, StepBatch, StepModel } from "../../train/step_model.ts";
 import type { Training } from "../../train/training.ts";
 import { balancedBatches } from "./balance.ts";
-import { depthValues, drawView, geneValues, sliceRows } from "./batch.ts";
+import { depthValues, drawView, geneValues, type View } from "./batch.ts";
 import { loadState, stateFiles } from "./checkpoint.ts";
 import { pairsOf } from "./data.ts";
 import type { Head, VortexModel } from "./model.ts";
 import { fitHead, fitPart } from "./ridge.ts";
+import type { PatchDepths } from "./sampler.ts";
 import type { VortexSession } from "./session.ts";
 
 /** Columns of the metrics. */
@@ -33,6 +34,7 @@ const METRICS: readonly string[] = [
 /** Extents of a step. */
 interface StepSize {
   readonly batch: number;
+  /** Slices of a patch. */
   readonly slices: number;
   readonly genes: number;
   readonly dim: number;
@@ -57,13 +59,14 @@ function fieldsOf({ batch: B, slices: Z, genes: G, dim: D, volumes: V }: StepSiz
   };
 }
 
-/** What a step trains; rows are slices, or there are none and their tokens are given. */
+/** What a step trains; rows are of patches, or there are none and the tokens of slices are given. */
 export function vortexStep(
-  { parameters, slices, model }: Pick<VortexSession, "parameters" | "slices" | "model">,
+  { parameters, patchEncoder, model }: Pick<VortexSession, "parameters" | "patchEncoder" | "model">,
   size: StepSize,
   heads: readonly Head[],
   frozen = false,
 ): StepModel<Float32Array> {
+  const { slices } = size;
   const objective = (model: VortexModel): StepModel<Float32Array>["objective"] => (g, z, fields) => {
     const { code, blind, weight, x, measured, inverse, volume, overlap } = fields as Record<string, Tensor>;
     const depths = { code: code!, blind: blind!, weight: weight! };
@@ -73,7 +76,10 @@ export function vortexStep(
   return {
     parameters,
     ...(!frozen && {
-      rows: { dim: size.dim, input: vectorInput(slices.size, (g, x, options) => slices.record(g, x, options)) },
+      rows: {
+        dim: patchEncoder.dim,
+        input: vectorInput(patchEncoder.size(slices), (g, x, options) => patchEncoder.record(g, x, slices, options)),
+      },
     }),
     fields: fieldsOf(size, frozen),
     objective: objective(model),
@@ -94,7 +100,7 @@ interface StageShape {
 const NONE: Rates = { encoder: 0, depth: 0, pool: 0, gene: 0, shared: 0, volume: 0, voi: 0 };
 
 function compileOptions(
-  { config }: VortexSession,
+  { config, patchEncoder }: VortexSession,
   { batch, accumulate }: Schedule,
   slices: number,
   mostMicro?: number,
@@ -102,7 +108,7 @@ function compileOptions(
   const { optim, eval: evaluation } = config;
   return {
     batch,
-    rows: batch * slices,
+    rows: batch * patchEncoder.rowsOf(slices),
     micro: optim.micro_batch ?? undefined,
     mostMicro,
     accumulate,
@@ -111,11 +117,42 @@ function compileOptions(
   };
 }
 
+/** Most bytes of tokens that are kept in place of encoding slices again in every step. */
+const MOST_KEPT = 2 ** 30;
+
+/** Whether slices look the same in every step, and nothing that makes tokens of them trains: they are encoded once. */
+function seenOnce({ config: { patch }, patchEncoder }: VortexSession, pairs: number, slices: number): boolean {
+  return !patch.flips && !patch.jitter && !patchEncoder.trains() && 4 * pairs * slices * patchEncoder.dim <= MOST_KEPT;
+}
+
+/** Makes batches of some pairs: rows of their patches or, where they are encoded once, the tokens of their slices. */
+async function batchMaker(
+  session: VortexSession,
+  { pairs, slices, once }: { readonly pairs: readonly number[]; readonly slices: number; readonly once: boolean },
+): Promise<(items: ArrayLike<number>, view?: (pair: number) => View) => Promise<StepBatch<Float32Array>>> {
+  const { config: { model: { aggregate }, loss: { near } }, data, heads, model: { sizes: { dim } }, patchEncoder } =
+    session;
+  const kept = once ? await session.encode(pairs, slices) : undefined;
+  const row = slices * dim;
+  const fields = (chosen: readonly number[], depths: readonly PatchDepths[]) => ({
+    ...depthValues(depths, { dim, aggregate }),
+    ...geneValues(data, chosen, { near, heads }),
+  });
+  return async (items, view) => {
+    const chosen = Array.from(items, (item) => pairs[item]!);
+    if (!kept) {
+      const patches = await session.patches(chosen, slices);
+      return { rows: patchEncoder.rows(patches, view && chosen.map(view)), fields: fields(chosen, patches) };
+    }
+    const z = new Float32Array(chosen.length * row);
+    for (let b = 0; b < items.length; b++) z.set(kept.tokens.subarray(items[b]! * row, (items[b]! + 1) * row), b * row);
+    return { fields: { z, ...fields(chosen, Array.from(items, (item) => kept.depths[item]!)) } };
+  };
+}
+
 /** A stage on many volumes. */
 function wideStage(session: VortexSession, shape: StageShape, schedule: Schedule): TrainedStage {
-  const { config, data, slices, model, heads } = session;
-  const { sizes } = model;
-  const { patch, optim, loss } = config;
+  const { config: { patch, optim }, data, model: { sizes } } = session;
   return {
     name: shape.name,
     schedule,
@@ -125,26 +162,16 @@ function wideStage(session: VortexSession, shape: StageShape, schedule: Schedule
     evaluateEvery: 0,
     evaluate: () => Promise.resolve({}),
     async compile(mostMicro) {
-      const size = { batch: schedule.batch, slices: shape.slices, ...sizes, genes: data.genes.length };
-      const made = vortexStep(session, size, shape.heads);
-      const step = await Step.compile(
-        made,
-        session.optimizer,
-        compileOptions(session, schedule, shape.slices, mostMicro),
-      );
+      const { slices, heads } = shape;
       const pairs = shape.pairs.flat();
-      return stepRunner(step, schedule, async (stageStep, i): Promise<StepBatch<Float32Array>> => {
-        const chosen = Array.from(schedule.items(stageStep, i), (item) => pairs[item]!);
+      const once = seenOnce(session, pairs.length, slices);
+      const size = { batch: schedule.batch, slices, ...sizes, genes: data.genes.length };
+      const options = compileOptions(session, schedule, slices, mostMicro);
+      const step = await Step.compile(vortexStep(session, size, heads, once), session.optimizer, options);
+      const batch = await batchMaker(session, { pairs, slices, once });
+      return stepRunner(step, schedule, (stageStep, i) => {
         const epoch = schedule.epoch(stageStep);
-        const patches = await session.patches(chosen, shape.slices);
-        const views = chosen.map((pair) => drawView(patch, { seed: optim.seed, epoch, pair }));
-        return {
-          rows: sliceRows(patches, session.shape, slices.channels, views),
-          fields: {
-            ...depthValues(patches, { dim: sizes.dim, aggregate: config.model.aggregate }),
-            ...geneValues(data, chosen, { near: loss.near, heads }),
-          },
-        };
+        return batch(schedule.items(stageStep, i), (pair) => drawView(patch, { seed: optim.seed, epoch, pair }));
       });
     },
   };
@@ -194,10 +221,10 @@ function wideStages(session: VortexSession): TrainedStage[] {
   });
 }
 
-/** Steps on the spots of interest, whose slices are encoded once. */
+/** Steps on the spots of interest; their slices are encoded once, where the encoder is not what sees depth. */
 function voiStage(session: VortexSession): TrainedStage {
-  const { config, data, model, heads, optimizer } = session;
-  const { stages, optim, loss, eval: evaluation } = config;
+  const { config, data, model, optimizer, patchEncoder } = session;
+  const { stages, optim, eval: evaluation } = config;
   const { fit, held } = fitPart(session);
   const head: Head = config.model.heads === "per_volume" ? "voi" : "shared";
   const schedule = new Schedule({
@@ -230,25 +257,12 @@ function voiStage(session: VortexSession): TrainedStage {
     async compile(mostMicro) {
       const { sizes } = model;
       const slices = session.shape.slices;
-      const patches = await session.patches(fit);
-      const tokens = await session.tokens(patches);
+      const once = !patchEncoder.whole;
       const size = { batch: schedule.batch, slices, ...sizes, genes: data.genes.length };
-      const made = vortexStep(session, size, [head], true);
-      const step = await Step.compile(made, optimizer, compileOptions(session, schedule, slices, mostMicro));
-      const row = slices * sizes.dim;
-      return stepRunner(step, schedule, (stageStep, i): StepBatch<Float32Array> => {
-        const chosen = [...schedule.items(stageStep, i)];
-        const z = new Float32Array(chosen.length * row);
-        chosen.forEach((item, b) => z.set(tokens.subarray(item * row, (item + 1) * row), b * row));
-        const depths = { dim: sizes.dim, aggregate: config.model.aggregate };
-        return {
-          fields: {
-            z,
-            ...depthValues(chosen.map((item) => patches[item]!), depths),
-            ...geneValues(data, chosen.map((item) => fit[item]!), { near: loss.near, heads }),
-          },
-        };
-      });
+      const options = compileOptions(session, schedule, slices, mostMicro);
+      const step = await Step.compile(vortexStep(session, size, [head], once), optimizer, options);
+      const batch = await batchMaker(session, { pairs: fit, slices, once });
+      return stepRunner(step, schedule, (stageStep, i) => batch(schedule.items(stageStep, i)));
     },
   };
 }
@@ -280,7 +294,6 @@ function stagesOf(session: VortexSession): Stage[] {
 /** The run, for the engine. */
 export function vortexTraining(session: VortexSession): Training {
   const { gpu, optimizer, config, data: { mark, manifest }, opened } = session;
-  const hint = "Bring them back, or begin anew with --overwrite";
   return {
     gpu,
     optimizer,
@@ -295,26 +308,17 @@ export function vortexTraining(session: VortexSession): Training {
     inputs: {
       settings: trainingSettings(config),
       facts: {
-        encoder: opened.name,
-        weights: opened.weightsHash,
-        adapter: opened.adapterHash ?? null,
+        ...encoderFacts(opened),
         data: mark.fingerprint,
         genes: manifest,
-        image_size: opened.encoder.spec.input.size,
-        preparation: opened.preparation,
+        ...fedFacts(opened),
       },
       agree(state, path) {
-        if (state.weights !== opened.weightsHash || state.adapter !== (opened.adapterHash ?? null)) {
-          throw new WeightsError(`Cannot go on with ${path}: the weights of ${opened.name} changed since`, {
-            hint,
-            context: { given: opened.weightsHash, wanted: state.weights },
-          });
-        }
-        checkFed(state, opened, path, config.input.image_size);
+        agreeEncoder(state, path, opened, config.input.image_size);
         if (state.data === mark.fingerprint && state.genes === manifest) return;
         throw new DataError(`Cannot go on with ${path}: volumes, expression or genes changed since`, {
           code: "data-changed",
-          hint,
+          hint: "Bring them back, or begin anew with --overwrite",
           context: { given: mark.fingerprint, wanted: state.data },
         });
       },

@@ -157,6 +157,31 @@ Deno.test("patches of a ramp are its values at their places, whatever the spacin
   assert.ok(Math.abs(across(down) * 4 - 28) <= 4, String(across(down)));
 });
 
+Deno.test("at the volume's own resolution a patch is its voxels, cut out: what alternates from voxel to voxel stays", async () => {
+  const [shape, spacing] = [[1, 12, 12], [4, 2, 3]] as const;
+  const checker = Float32Array.from({ length: 144 }, (_, i) => (Math.floor(i / 12) + i) % 2);
+  const volume = memoryVolume(checker, { shape, spacing });
+  const cut = async (
+    x: number,
+    y: number,
+    field: number,
+    side: number,
+  ) => [...(await readPatch(volume, [x, y, 0], { field, side, slices: 1, step: 4 }, [0, 1])).pixels];
+  // Rows are voxels, columns are not: 4 pixels of 2 µm over voxels of 3 µm.
+  const one = await cut(15, 10, 8, 4);
+  const rows = [0, 1, 2, 3].map((i) => one.slice(4 * i, 4 * i + 4));
+  // Four voxels around 5 are 3 to 6; a voxel on, all values turn over.
+  rows.slice(1).forEach((row, i) => row.forEach((value, j) => assert.ok(Math.abs(value + rows[i]![j]! - 1) < 1e-6)));
+  assert.ok(rows[0]!.some((value) => value > 0.55 || value < 0.45));
+  const square = memoryVolume(checker, { shape, spacing: [4, 2, 2] });
+  const at = async (
+    x: number,
+  ) => [...(await readPatch(square, [x, 10, 0], { field: 8, side: 4, slices: 1, step: 4 }, [0, 1])).pixels.slice(0, 4)];
+  // Row 3 of the volume: columns 3 to 6 around voxel 5, and for as far as half a voxel on either side.
+  assert.deepEqual(await at(10), [0, 1, 0, 1]);
+  assert.deepEqual([await at(9.1), await at(10.9)], [[0, 1, 0, 1], [1, 0, 1, 0]]);
+});
+
 Deno.test("slices shift inward by whole steps; those beyond the ends do not count; the border is reflected", async () => {
   const volume = memoryVolume(new Float32Array(10).fill(1), { shape: [10, 1, 1], spacing: [4, 1, 1] });
   const of = (z: number, slices: number, step = 4) => patchDepths(volume, z, { slices, step });

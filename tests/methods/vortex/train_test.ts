@@ -43,7 +43,7 @@ const SMALL = {
 };
 
 const world = makeWorld(3, { count: 3, shape: [12, 24, 24] });
-const depths = { train: [5], voi: [4], test: [8] };
+const depths = { train: () => [5], voi: [4], test: [8] };
 
 /** A few spots of each volume. */
 function few(given: VortexData, most: number): VortexData {
@@ -204,7 +204,7 @@ Deno.test("genes that a panel lacks have no gradient; a step in parts is the who
     const patches = await session.patches(chosen);
     const rates = { encoder: 1e-3, depth: 1e-3, pool: 1e-3, gene: 1e-3, shared: 1e-3, volume: 1e-3, voi: 0 };
     await step.submit(rates, () => ({
-      rows: sliceRows(patches, session.shape, 1),
+      rows: session.patchEncoder.rows(patches),
       fields: {
         ...depthValues(patches, { dim: sizes.dim, aggregate: "depth" }),
         ...geneValues(lacking, chosen, { near: 48, heads: session.heads }),
