@@ -108,7 +108,8 @@ function poolTokens(g: Plan, x: Tensor, pooling: Pooling, vit: Vit, arch: Encode
  * @throws {ConfigError} If sizes do not divide, or the pooling does not exist.
  */
 export function createEncoder(parameters: Parameters, spec: EncoderSpec, options: EncoderOptions = {}): Encoder {
-  const { arch = spec.arch, imageSize = spec.input.size, pooling = spec.output.pooling, seed, lora, dtype } = options;
+  const { arch = spec.arch, imageSize = spec.input.size, pooling = spec.output.pooling, seed, fanIn, lora, dtype } =
+    options;
   const { layerScale, ...sizes } = arch;
   const { mean, std } = spec.input;
   const dim = dimOf(pooling, arch.width, spec.output);
@@ -122,7 +123,7 @@ export function createEncoder(parameters: Parameters, spec: EncoderSpec, options
     return update;
   });
   const { activations = dtype === "f16" && parameters.gpu.caps.f16 ? "f16" : "f32" } = options;
-  const how = { prefix, lora: updates, dtype, activations, ...(seed !== undefined && { seed }) };
+  const how = { prefix, fanIn, lora: updates, dtype, activations, ...(seed !== undefined && { seed }) };
   const vit = createVit(parameters, config, how);
   const { pooler } = spec.output;
   const rng = seed === undefined ? undefined : new Rng(seed, 1);

@@ -60,11 +60,17 @@ export async function openRandom(
   { encoder: name, adapter, dtype, pooling, imageSize, build }: EncoderRequest,
 ): Promise<OpenedEncoder> {
   if (adapter !== undefined) throw noFileFor(name, adapter);
-  const { spec: own, seed } = randomEncoder(name);
+  const { spec: own, seed, fanIn } = randomEncoder(name);
   const spec = imageSize === undefined ? own : fedWith(own, imageSize);
   build?.onSpec?.(spec);
   const parameters = build?.parameters ?? new Parameters(gpu, false);
-  const encoder = createEncoder(parameters, spec, { seed, dtype, lora: build?.lora, ...(pooling && { pooling }) });
+  const encoder = createEncoder(parameters, spec, {
+    seed,
+    fanIn,
+    dtype,
+    lora: build?.lora,
+    ...(pooling && { pooling }),
+  });
   parameters.allocate();
   const preparation = describeInput(encoder.spec.input);
   return await Promise.resolve({

@@ -1,5 +1,6 @@
 /**
- * Encoders with a seeded random start, for tests and demos: `random:ARCH[?dim=..&depth=..&heads=..&patch=..&img=..&seed=..]`.
+ * Encoders with a seeded random start, for tests and demos: `random:ARCH[?dim=..&depth=..&heads=..&patch=..&img=..&seed=..]`;
+ * with `fan=1` weights of blocks begin with deviation 1/sqrt(inputs), for narrow ones that are to be trained from there.
  *
  * @module
  */
@@ -12,7 +13,7 @@ import { type EncoderSpec, pooledDim } from "./encoder_spec.ts";
 /** Prefix of the names of random encoders. */
 export const RANDOM_PREFIX = "random:";
 
-const KEYS = ["dim", "depth", "heads", "patch", "img", "seed"] as const;
+const KEYS = ["dim", "depth", "heads", "patch", "img", "seed", "fan"] as const;
 type Key = typeof KEYS[number];
 
 /** What a random name says. */
@@ -21,6 +22,8 @@ export interface RandomEncoder {
   readonly spec: EncoderSpec;
   /** Seed of all parameters. */
   readonly seed: number;
+  /** Whether blocks begin by their inputs. */
+  readonly fanIn: boolean;
 }
 
 function parseQuery(name: string, query: string): Partial<Record<Key, number>> {
@@ -35,7 +38,7 @@ function parseQuery(name: string, query: string): Partial<Record<Key, number>> {
       });
     }
     const value = Number(text);
-    if (!Number.isInteger(value) || value < (key === "seed" ? 0 : 1) || value >= 2 ** 32) {
+    if (!Number.isInteger(value) || value < (key === "seed" || key === "fan" ? 0 : 1) || value >= 2 ** 32) {
       throw new ConfigError(`Cannot read encoder ${name}: ${key} is "${text}", wanted a whole number`, {
         context: { key, given: text },
       });
@@ -54,10 +57,11 @@ function parseQuery(name: string, query: string): Partial<Record<Key, number>> {
 export function randomEncoder(name: string): RandomEncoder {
   const [base = "", query = ""] = name.slice(RANDOM_PREFIX.length).split("?", 2);
   const spec = findEncoder(base);
-  const { dim = spec.arch.width, depth = spec.arch.depth, patch = spec.arch.patch, img, seed = 0, heads } = parseQuery(
-    name,
-    query,
-  );
+  const { dim = spec.arch.width, depth = spec.arch.depth, patch = spec.arch.patch, img, seed = 0, fan = 0, heads } =
+    parseQuery(
+      name,
+      query,
+    );
   const headWidth = spec.arch.width / spec.arch.heads;
   const imageSize = img ?? spec.input.size;
   const { resize: _resize, cropPct: _cropPct, squash: _squash, ...input } = spec.input;
@@ -65,6 +69,7 @@ export function randomEncoder(name: string): RandomEncoder {
   const { inputSize: _inputSize, ...lora } = spec.lora;
   return {
     seed,
+    fanIn: fan > 0,
     spec: {
       ...spec,
       name,

@@ -227,7 +227,7 @@ function embedTokens(
 export function createVit(parameters: Parameters, config: VitConfig, options: VitOptions = {}): Vit {
   check(config);
   const { patch, width, depth, registers = 0, prefixPositions = 1, eps = 1e-6 } = config;
-  const { prefix = "", seed, lora, dtype, activations = "f32" } = options;
+  const { prefix = "", seed, fanIn, lora, dtype, activations = "f32" } = options;
   const rng = seed === undefined ? undefined : new Rng(seed, 0);
   const start = (std: number) => (rng ? { init: std ? truncatedNormal(rng, std) : constant(0) } : {});
   const [imageHeight, imageWidth] = sidesOf(config.imageSize);
@@ -251,7 +251,7 @@ export function createVit(parameters: Parameters, config: VitConfig, options: Vi
   });
   const blocks = Array.from(
     { length: depth },
-    (_, i) => createBlock(parameters, `${prefix}blocks.${i}`, config, { rng, lora, dtype }),
+    (_, i) => createBlock(parameters, `${prefix}blocks.${i}`, config, { rng, fanIn, lora, dtype }),
   );
   const norm = normLayer(parameters, `${prefix}norm`, width, eps);
   return assemble(config, { cls, reg, pos, weight, bias, lora: embedLora, activations }, blocks, norm);

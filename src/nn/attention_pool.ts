@@ -12,7 +12,7 @@ import type { Tensor } from "../graph/tensor.ts";
 import { crossAttention } from "../ops/attention.ts";
 import { type Activations, cast } from "../ops/cast.ts";
 import type { Rng } from "../core/rng.ts";
-import { constant, truncatedNormal } from "./init.ts";
+import { constant, fanInNormal, truncatedNormal } from "./init.ts";
 import { applyLinear, applyNorm, type LinearLayer, linearLayer, type NormLayer, normLayer } from "./layers.ts";
 import { maskedAttention } from "./masked_attention.ts";
 import type { Parameters } from "./parameters.ts";
@@ -55,6 +55,8 @@ export interface AttentionPool {
 export interface AttentionPoolOptions {
   /** Seeded start; without it all parameters must be loaded. */
   readonly rng?: Rng | undefined;
+  /** As of a block. */
+  readonly fanIn?: boolean;
   /** Storage of frozen linear weights. */
   readonly dtype?: Dtype | undefined;
   /** What its parameters begin with; CONCH's by default. */
@@ -67,10 +69,11 @@ export interface AttentionPoolOptions {
 export function createAttentionPool(
   parameters: Parameters,
   config: AttentionPoolConfig,
-  { rng, dtype = "f32", name = "attn_pool_contrast", normName = "ln_contrast" }: AttentionPoolOptions = {},
+  { rng, fanIn = false, dtype = "f32", name = "attn_pool_contrast", normName = "ln_contrast" }: AttentionPoolOptions =
+    {},
 ): AttentionPool {
   const { context, width, bias, eps } = config;
-  const start = rng && { weightInit: truncatedNormal(rng), biasInit: constant(0) };
+  const start = rng && { weightInit: fanIn ? fanInNormal(rng) : truncatedNormal(rng), biasInit: constant(0) };
   const linear = (part: string, input: number, output: number) =>
     linearLayer(parameters, `${name}.${part}`, input, output, { bias, dtype, ...start });
   return {

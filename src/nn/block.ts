@@ -14,7 +14,7 @@ import { crossAttention, selfAttention } from "../ops/attention.ts";
 import { gelu } from "../ops/activation.ts";
 import { mul } from "../ops/binary.ts";
 import { slice } from "../ops/slice.ts";
-import { constant, fanInUniform, truncatedNormal } from "./init.ts";
+import { constant, fanInNormal, fanInUniform, truncatedNormal } from "./init.ts";
 import {
   applyLinear,
   applyNorm,
@@ -70,6 +70,11 @@ export interface Block {
 export interface BlockOptions {
   /** Seeded start; without it all parameters must be loaded. */
   rng?: Rng | undefined;
+  /**
+   * Whether linear weights begin with deviation 1/sqrt(inputs) in place of timm's 0.02, with which a narrow block is almost linear
+   * for a long time.
+   */
+  fanIn?: boolean | undefined;
   /** Low-rank update of a linear layer by its name, or undefined. */
   lora?: ((name: string) => LoraOptions | undefined) | undefined;
   /** Storage of frozen linear weights: f32 (default), f16 or bf16. */
@@ -85,7 +90,7 @@ export function createBlock(
   parameters: Parameters,
   name: string,
   config: BlockConfig,
-  { rng, lora, dtype = "f32" }: BlockOptions = {},
+  { rng, fanIn = false, lora, dtype = "f32" }: BlockOptions = {},
 ): Block {
   const { width, hidden, mlp, layerScale, qkvBias = true, eps = 1e-6 } = config;
   const linear = (part: string, input: number, output: number, options: LinearLayerOptions = {}) => {
@@ -93,7 +98,7 @@ export function createBlock(
     return linearLayer(parameters, `${name}.${part}`, input, output, {
       dtype,
       ...options,
-      ...(rng && { weightInit: truncatedNormal(rng), biasInit: constant(0) }),
+      ...(rng && { weightInit: fanIn ? fanInNormal(rng) : truncatedNormal(rng), biasInit: constant(0) }),
       ...(update && { lora: rng ? { init: fanInUniform(rng), ...update } : update }),
     });
   };

@@ -40,6 +40,11 @@ export function truncatedNormal(rng: Rng, std = 0.02): Init {
     });
 }
 
+/** The same with deviation 1/sqrt(fan_in), which keeps what narrow layers say as large as what they are told. */
+export function fanInNormal(rng: Rng): Init {
+  return (shape) => truncatedNormal(rng, 1 / Math.sqrt(sizeOf(shape.slice(1)) || 1))(shape);
+}
+
 /** Uniform in +-1/sqrt(fan_in), fan_in the product of all extents but the first: torch's Linear and Conv default. */
 export function fanInUniform(rng: Rng): Init {
   return (shape) => {

@@ -29,7 +29,7 @@ import torch.nn.functional as F
 from waves import finish, relative, wave
 
 SIDE, PATCH, SLICES, TUBELET, D, HEADS, DEPTH, W, POOL_HEADS = 8, 4, 4, 2, 12, 2, 2, 6, 2
-GENES, HIDDEN, VOLUMES, BATCH, PATCHES, STEPS, DECAY, LR = 7, 5, 3, 6, 18, 20, 1e-2, 3e-3
+GENES, HIDDEN, VOLUMES, BATCH, PATCHES, STEPS, DECAY, LR = 7, 5, 3, 6, 18, 20, 1e-2, 1e-3
 TOKENS = (SIDE // PATCH) ** 2
 AWAY = (-16.0, -8.0, 0.0, 8.0)
 MEAN = STD = 0.5

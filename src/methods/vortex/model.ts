@@ -127,7 +127,7 @@ function createDepth(parameters: Parameters, { dim, heads }: VortexSizes, { mode
   const rng = moduleRng(optim.seed, "depth");
   const blocks = Array.from(
     { length: depth_blocks },
-    (_, i) => createBlock(parameters, `depth.blocks.${i}`, config, { rng }),
+    (_, i) => createBlock(parameters, `depth.blocks.${i}`, config, { rng, fanIn: true }),
   );
   const norm = normLayer(parameters, "depth.norm", dim, 1e-6);
   return (g: Plan, z: Tensor, { code, blind }: DepthFields) => {
@@ -174,6 +174,7 @@ export function createVortexModel(parameters: Parameters, sizes: VortexSizes, co
     const shape = { context: sizes.dim, width: model.width, heads: model.pool_heads, bias: true, eps: 1e-5 };
     return createAttentionPool(parameters, shape, {
       rng: moduleRng(optim.seed, name),
+      fanIn: true,
       name,
       normName: `${name}.norm`,
     });

@@ -11,15 +11,19 @@ import type { VortexSession } from "./session.ts";
 /** Stripes that are left out in turn. */
 const STRIPES = 5;
 
-/** Number of the stripe of each of some pairs, along the longer side of what they cover. */
-function stripes({ data: { pairs } }: Pick<VortexSession, "data">, chosen: readonly number[], count: number): number[] {
-  const at = (axis: 0 | 1) => chosen.map((pair) => pairs[pair]!.place[axis]);
+/** Number of the stripe of each of some places, along the longer side of what they cover. */
+export function stripesOf(places: readonly (readonly number[])[], count: number): number[] {
+  const at = (axis: 0 | 1) => places.map((place) => place[axis]!);
   const reach = (values: readonly number[]) => Math.max(...values) - Math.min(...values);
   const along = reach(at(0)) >= reach(at(1)) ? at(0) : at(1);
   const order = along.map((_, i) => i).sort((a, b) => along[a]! - along[b]! || a - b);
-  const stripe = new Array<number>(chosen.length);
+  const stripe = new Array<number>(places.length);
   order.forEach((i, rank) => stripe[i] = Math.floor(rank * count / order.length));
   return stripe;
+}
+
+function stripes({ data: { pairs } }: Pick<VortexSession, "data">, chosen: readonly number[], count: number): number[] {
+  return stripesOf(chosen.map((pair) => pairs[pair]!.place), count);
 }
 
 /** Spots of interest that the last steps are fitted to, and those at one end of the section by which they stop. */
