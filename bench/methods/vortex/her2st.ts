@@ -17,7 +17,7 @@ import { Rng, streamOf } from "../../../src/core/rng.ts";
 import { SILENT } from "../../../src/core/reporter.ts";
 import { pearson } from "../../../src/eval/correlation.ts";
 import { fitChosenRidge } from "../../../src/eval/ridge_choice.ts";
-import { type LinearModel } from "../../../src/eval/ridge.ts";
+import type { LinearModel } from "../../../src/eval/ridge.ts";
 import { requestGpu } from "../../../src/gpu/device.ts";
 import { visitRow } from "../../../src/data/matrix.ts";
 import { disk } from "../../../src/io/fs.ts";

@@ -131,40 +131,54 @@ export async function openSession(
     }
     return read;
   };
-  const blocks = async (pairs: ArrayLike<number>, act: (some: number[]) => Promise<void>) => {
-    for (let from = 0; from < pairs.length; from += BLOCK) {
-      host.signal?.throwIfAborted();
-      await act(Array.from({ length: Math.min(BLOCK, pairs.length - from) }, (_, i) => pairs[from + i]!));
-    }
-  };
   return {
     ...{ config, data, gpu, host, opened, patchEncoder, model, parameters, optimizer, shape, heads, patches },
     voiPairs: voiPairs(config, data),
-    async encode(pairs, slices) {
-      const [parts, depths]: [Float32Array[], PatchDepths[]] = [[], []];
-      await blocks(pairs, async (some) => {
-        const read = await patches(some, slices);
-        parts.push(await used.tokens(read));
-        depths.push(...read.map(({ distance, inside }) => ({ distance, inside })));
-      });
-      return { tokens: joined(parts), depths };
-    },
-    async say(pairs) {
-      const said: Said[] = [];
-      await blocks(pairs, async (some) => void said.push(await used.say(await patches(some))));
-      const heads = Object.keys(said[0]?.heads ?? {}) as (keyof Said["heads"])[];
-      return {
-        pooled: joined(said.map(({ pooled }) => pooled)),
-        image: joined(said.map(({ image }) => image)),
-        heads: Object.fromEntries(heads.map((head) => [head, joined(said.map((part) => part.heads[head]!))])),
-      };
-    },
+    encode: (pairs, slices) => encodePairs({ patches, used, signal: host.signal }, pairs, slices),
+    say: (pairs) => sayPairs({ patches, used, signal: host.signal }, pairs),
     close() {
       used.destroy();
       optimizer.destroy();
       parameters.destroy();
       data.close();
     },
+  };
+}
+
+/** What pairs go through. */
+interface Through extends Pick<VortexSession, "patches"> {
+  readonly used: Used;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Pairs, some at a time. */
+async function inBlocks({ signal }: Through, pairs: ArrayLike<number>, act: (some: number[]) => Promise<void>) {
+  for (let from = 0; from < pairs.length; from += BLOCK) {
+    signal?.throwIfAborted();
+    await act(Array.from({ length: Math.min(BLOCK, pairs.length - from) }, (_, i) => pairs[from + i]!));
+  }
+}
+
+async function encodePairs(through: Through, pairs: ArrayLike<number>, slices: number): Promise<Encoded> {
+  const [parts, depths]: [Float32Array[], PatchDepths[]] = [[], []];
+  await inBlocks(through, pairs, async (some) => {
+    const read = await through.patches(some, slices);
+    parts.push(await through.used.tokens(read));
+    depths.push(...read.map(({ distance, inside }) => ({ distance, inside })));
+  });
+  return { tokens: joined(parts), depths };
+}
+
+async function sayPairs(through: Through, pairs: ArrayLike<number>): Promise<Said> {
+  const said: Said[] = [];
+  await inBlocks(through, pairs, async (some) => {
+    said.push(await through.used.say(await through.patches(some)));
+  });
+  const heads = Object.keys(said[0]?.heads ?? {}) as (keyof Said["heads"])[];
+  return {
+    pooled: joined(said.map(({ pooled }) => pooled)),
+    image: joined(said.map(({ image }) => image)),
+    heads: Object.fromEntries(heads.map((head) => [head, joined(said.map((part) => part.heads[head]!))])),
   };
 }
 
