@@ -114,6 +114,7 @@ export {
   type VitConfig,
   type VitForward,
   type VitOptions,
+  type VitStack,
 } from "./src/models/vit.ts";
 export type { StemKind } from "./src/nn/stem.ts";
 export {

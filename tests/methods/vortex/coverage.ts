@@ -4,7 +4,11 @@ import { backwardFrom } from "../../../src/autodiff/backward.ts";
 import type { Gpu } from "../../../src/gpu/device.ts";
 import { Plan } from "../../../src/graph/plan.ts";
 import { Store } from "../../../src/graph/store.ts";
+import { maskedMse } from "../../../src/losses/masked_mse.ts";
 import { createVortexModel } from "../../../src/methods/vortex/model.ts";
+import { createPatchEncoder } from "../../../src/methods/vortex/slices.ts";
+import { createEncoder } from "../../../src/models/encoder.ts";
+import { findEncoder } from "../../../src/models/encoder_registry.ts";
 import { Parameters } from "../../../src/nn/parameters.ts";
 import { phantomConfig } from "../../../scripts/methods/vortex/phantom_data.ts";
 import { addTexts, type Coverage, type Texts } from "../../gpu/plan_texts.ts";
@@ -49,7 +53,36 @@ function vortexTexts(texts: Texts, gpu: Gpu): void {
   }
 }
 
+/** A step of patches encoded whole: tubelets of one block of the encoder's width. */
+function tubeletTexts(texts: Texts, gpu: Gpu): void {
+  const [batch, slices, genes] = [16, 8, 50];
+  const config = phantomConfig({ aggregate: "tubelets", slices, width: 512, pool_heads: 8, gene_hidden: 1024 });
+  const spec = findEncoder("vit_small_patch16_224");
+  for (const [width, heads] of [[384, 6], [768, 12]] as const) {
+    const parameters = new Parameters(gpu, () => true);
+    const arch = { ...spec.arch, width, heads, hidden: 4 * width, depth: 1 };
+    const encoder = createEncoder(parameters, spec, { arch, seed: 1 });
+    const model = createVortexModel(parameters, { dim: width, heads, genes, volumes: 6 }, config);
+    const patches = createPatchEncoder(encoder, model, { channels: 3, config });
+    const inputs = new Store(gpu);
+    const x = inputs.tensor("x", "x", [batch, patches.size(slices)]);
+    const measured = inputs.tensor("measured", "measured", [batch, genes]);
+    const inverse = inputs.tensor("inverse", "inverse", [1]);
+    const g = new Plan(gpu);
+    g.random = inputs.tensor("random", "random", [4], "u32");
+    const z = patches.record(g, x, slices, { training: true });
+    const fields = { code: x, blind: x, weight: x };
+    const said = model.predict(g, model.pool(g, z, fields), "shared");
+    backwardFrom(g, maskedMse(g, said, inputs.tensor("y", "y", [batch, genes]), measured, inverse));
+    addTexts(texts, g, `VORTEX by tubelets of ${width}`);
+    const use = new Plan(gpu);
+    use.withoutTape(() => model.predict(use, model.pool(use, patches.record(use, x, slices), fields), "voi"));
+    addTexts(texts, use, `VORTEX in use by tubelets of ${width}`);
+  }
+}
+
 /** Adds all texts. */
 export const coverage: Coverage = (texts, { gpuLike }) => {
   for (const f16 of [true, false]) vortexTexts(texts, gpuLike(f16));
+  tubeletTexts(texts, gpuLike(false));
 };
