@@ -19,13 +19,12 @@ import type { NearPairs } from "../../src/data/sampler.ts";
 import { visitRow } from "../../src/data/matrix.ts";
 import { withAround } from "../../src/eval/around.ts";
 import { pearson } from "../../src/eval/correlation.ts";
-import { fitRidge, predictLinear } from "../../src/eval/ridge.ts";
 import { copyNearest, mixCopy, type Place } from "../../src/eval/section_copy.ts";
-import { applyStandardizer, fitCentring, fitStandardizer } from "../../src/eval/linalg/standardize.ts";
 import { column, type Table } from "../../src/eval/linalg/table.ts";
 import { disk } from "../../src/io/fs.ts";
 import { openPatches } from "../../src/io/patches.ts";
 import { readSafetensorsF32 } from "../../src/io/torch/safetensors.ts";
+import { columnsOf, type Features, type Section, sectionOf, sectionRidge, stack, zScored } from "./ridge.ts";
 import { readSection } from "./section.ts";
 import { textureStatistics } from "./texture.ts";
 
@@ -41,45 +40,8 @@ const { values } = parseArgs({
   },
 });
 
-/** Penalties, weight of the copy and its spots, widest distance of the spots around, µm, draws of a bootstrap, side of a patch. */
-const PENALTIES = [10, 30, 100, 300, 1000, 3000, 10_000, 30_000];
+/** Weight of the copy and its spots, widest distance of the spots around, µm, draws of a bootstrap, side of a patch. */
 const [COPY, NEAREST, AROUND, DRAWS, SIDE] = [0.3, 9, 375, 2000, 224];
-
-interface Section {
-  readonly id: string;
-  readonly barcodes: readonly string[];
-  readonly places: readonly Place[];
-  readonly genes: readonly string[];
-  /** ln(1 + counts per ten thousand), `[spots, genes]`. */
-  readonly expression: Table;
-}
-
-async function sectionOf(id: string): Promise<Section> {
-  const { matrix, places, ...names } = await readSection(values.data, id);
-  const { rows, columns } = matrix;
-  const data = new Float64Array(rows * columns);
-  for (let i = 0; i < rows; i++) visitRow(matrix, i, (g, value) => void (data[i * columns + g] = value));
-  return {
-    ...names,
-    places: Array.from({ length: rows }, (_, i): Place => [places[2 * i]!, places[2 * i + 1]!]),
-    expression: { rows, columns, data },
-  };
-}
-
-function columnsOf({ rows, columns, data }: Table, chosen: readonly number[]): Table {
-  const out = new Float64Array(rows * chosen.length);
-  for (let i = 0; i < rows; i++) chosen.forEach((g, j) => out[i * chosen.length + j] = data[i * columns + g]!);
-  return { rows, columns: chosen.length, data: out };
-}
-
-function stack(tables: readonly Table[]): Table {
-  const { columns } = tables[0]!;
-  return {
-    rows: tables.reduce((sum, { rows }) => sum + rows, 0),
-    columns,
-    data: Float64Array.from(tables.flatMap(({ data }) => [...data])),
-  };
-}
 
 /** Spots around each. */
 function around(places: readonly Place[]): NearPairs {
@@ -90,32 +52,13 @@ function around(places: readonly Place[]): NearPairs {
   return { indptr: Uint32Array.from(ends), indices: Uint32Array.from(near.flat()) };
 }
 
-const zScored = (x: Table): Table => applyStandardizer(x, fitStandardizer(x));
-const centred = (x: Table): Table => applyStandardizer(x, fitCentring(x));
-
-/** Features of sections by name. */
-type Features = ReadonlyMap<string, Table>;
-
 /** The penalty that predicts training sections left out best, and what it says of the section tested. */
 function ridge(features: Features, neighbours = false): { prediction: Table; alpha: number } {
   const x = new Map([...features].map(([id, table]) => {
     const z = zScored(table);
     return [id, neighbours ? withAround(z, around(sections.get(id)!.places)) : z];
   }));
-  const y = new Map(trained.map((id) => [id, centred(target.get(id)!)]));
-  const of = (ids: readonly string[], from: Features) => stack(ids.map((id) => from.get(id)!));
-  const fit = (ids: readonly string[], alpha: number) => fitRidge(of(ids, x), of(ids, y), { alpha, intercept: true });
-  const errors = PENALTIES.map((alpha) =>
-    trained.reduce((sum, held) => {
-      const said = predictLinear(fit(trained.filter((id) => id !== held), alpha), x.get(held)!);
-      const wanted = y.get(held)!.data;
-      let error = 0;
-      for (let i = 0; i < wanted.length; i++) error += (said.data[i]! - wanted[i]!) ** 2;
-      return sum + error;
-    }, 0)
-  );
-  const alpha = PENALTIES[errors.indexOf(Math.min(...errors))]!;
-  return { prediction: predictLinear(fit(trained, alpha), x.get(test.id)!), alpha };
+  return sectionRidge({ x, y: target, trained, test: test.id });
 }
 
 /** Share of rows whose own partner is among the 10 nearest by cosine, both ways. */
@@ -182,7 +125,7 @@ function addFeatures(name: string, one: Features, mean: Features, joint?: readon
 
 const trained = values.train.split(",");
 const sections = new Map<string, Section>();
-for (const id of new Set([...trained, values.test, values.beside])) sections.set(id, await sectionOf(id));
+for (const id of new Set([...trained, values.test, values.beside])) sections.set(id, await sectionOf(values.data, id));
 const panel = Deno.readTextFileSync(`${values.data}/panel.txt`).trim().split("\n");
 const target = new Map([...sections.values()].map((section) => {
   const place = new Map(section.genes.map((gene, g) => [gene, g]));

@@ -103,6 +103,7 @@ const OF_RUN: ReadonlySet<string> = new Set(
 /** Stored features through a run. */
 async function runFeatures(values: Values, paths: readonly string[], machine: EmbedMachine): Promise<EmbedResult> {
   const { run, form, out, format, overwrite } = values;
+  const half = values.precision === "f16";
   const defaults = Object.fromEntries(
     Object.entries(flags).map(([name, flag]) => [name, "default" in flag ? flag.default : undefined]),
   );
@@ -115,9 +116,9 @@ async function runFeatures(values: Values, paths: readonly string[], machine: Em
       hint: `Leave --${stray[0]} out: a run makes features of those that are there`,
     });
   }
-  const settings = { format };
+  const settings = { format, ...(half && { precision: "f16" }) };
   return await embedFeatures(
-    { run: run!, features: paths, form, format: format as FeatureFormat, out, overwrite, settings },
+    { run: run!, features: paths, form, half, format: format as FeatureFormat, out, overwrite, settings },
     machine,
   );
 }

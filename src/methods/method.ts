@@ -251,7 +251,13 @@ export interface FeatureRun {
   readonly columns: readonly string[];
   /** Refuses features that are not like those it was trained on. @throws {WeightsError} Naming what differs. */
   check(file: Pick<Features, "name" | "attributes">): void;
-  open(gpu: Gpu, form: string): Promise<FeatureModel>;
+  /**
+   * Opens the model.
+   *
+   * @param half Whether it is asked to compute in f16.
+   * @throws {ConfigError} If it cannot.
+   */
+  open(gpu: Gpu, form: string, half?: boolean): Promise<FeatureModel>;
 }
 
 /** A run that shows a method on synthetic data, from nothing to a report. */

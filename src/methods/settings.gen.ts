@@ -544,7 +544,7 @@ export interface BulkSettings {
   readonly gene_list?: string | null | undefined;
   /** Share of the patients that is tested on, where the table has no fold_0; a number between 0 and 0.8. Default 0.2. */
   readonly holdout_fraction?: number | undefined;
-  /** Share of the training patients that watches the loss and the rank of the features; a number from 0 to 0.5. Default 0.1. */
+  /** Share of the training patients that watches the rank of the features and, from 5 of them on, chooses the weights: those with which probes of them gain most; a number from 0 to 0.5. Default 0.1. */
   readonly val_fraction?: number | undefined;
   /** What is trained, one after another from the same start on the same tiles: contrastive, direct (regression), shuffled and shuffled_direct (the same on exchanged patients: controls); a list of texts. Default [contrastive, direct]. */
   readonly arms?: readonly string[] | undefined;
@@ -632,8 +632,12 @@ export interface BulkSettings {
   readonly cache_budget?: number | undefined;
   /** Folder of cache: disk; null is beside the run; a text or null. Default null. */
   readonly cache_dir?: string | null | undefined;
-  /** Between two evaluations; 0: at the end; epochs; a whole number of at least 0. Default 20. */
+  /** Between two evaluations; 0: at the end; epochs; a whole number of at least 0. Default 10. */
   readonly eval_every?: number | undefined;
+  /** Evaluations without a better one after which training stops; 0 never stops; evaluations; a whole number of at least 0. Default 10. */
+  readonly early_stop_patience?: number | undefined;
+  /** Least difference that counts as better; a number of at least 0. Default 0. */
+  readonly early_stop_min_delta?: number | undefined;
   /** Between two checkpoints; 0: at the end; epochs; a whole number of at least 0. Default 0. */
   readonly save_every?: number | undefined;
   /** The same by steps; 0: not; steps; a whole number of at least 0. Default 0. */

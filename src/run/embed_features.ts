@@ -37,6 +37,8 @@ export interface EmbedFeaturesOptions {
   readonly features: readonly string[];
   /** What is made of them; the run's first form by default. */
   readonly form: string | undefined;
+  /** Whether the run's model computes in f16. */
+  readonly half: boolean;
   readonly format: FeatureFormat;
   readonly out: string;
   readonly overwrite: boolean;
@@ -131,7 +133,7 @@ export async function embedFeatures(
   for (const warning of runWarnings(options.run, request.found)) reporter.warn(warning);
   const gpu = await openGpu();
   try {
-    const model = await trained.open(gpu, form);
+    const model = await trained.open(gpu, form, options.half);
     try {
       const { outcomes, failed } = await eachSlide(files, { reporter, signal }, (name, path) => {
         return embedOne({ name, path, model, request, options, folder, signal });

@@ -53,6 +53,8 @@ export interface LoopParts {
   ): void;
   /** Writes a checkpoint; all rows up to `state.step` have been given to `onRow`. */
   save(kind: "last" | "best", state: LoopState): Promise<void>;
+  /** Puts the weights of the best checkpoint in the place of those of the last step. */
+  restore(): Promise<void>;
   /** Between stages: forgets the optimiser's moments. */
   reset(): void;
   /** Stops the run at the next step. */
@@ -93,6 +95,7 @@ export async function runLoop(parts: LoopParts, start: LoopState): Promise<LoopE
         await parts.save("last", state);
         return { state, reason };
       }
+      if (stage.select?.restore) await parts.restore();
     }
     const { micro: _, ...left } = state;
     state = { ...left, stage: next?.name ?? "done", stageStep: 0, early: next ? FRESH : state.early };

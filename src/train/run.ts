@@ -143,6 +143,17 @@ async function restore({ optimizer, gpu, load }: Training, { read, path }: Found
   await gpu.queue.onSubmittedWorkDone();
 }
 
+/** Goes on from the weights of the best checkpoint; the running mean, where there is one, begins anew from them. */
+async function restoreBest({ optimizer, gpu, load }: Training, store: RunStore): Promise<void> {
+  const best = store.find("best");
+  if (!best) return;
+  for (let side = 0; side < 2; side++) {
+    load(best.read, best.path);
+    optimizer.swapMean();
+  }
+  await gpu.queue.onSubmittedWorkDone();
+}
+
 /** Runs a part with the running mean of the weights in their place, where there is one. */
 async function averaged<T>({ optimizer }: Training, act: () => Promise<T>): Promise<T> {
   optimizer.swapMean();
@@ -186,6 +197,7 @@ export async function runTraining(training: Training, options: RunOptions): Prom
       onProgress: ({ stage, ...done }) => reporter.training({ what: stage.name, unit: stage.unit, ...done }),
       save: (kind, loop) =>
         time("checkpoints", () => averaged(training, () => save(training, store, metrics, kind, loop))),
+      restore: () => restoreBest(training, store),
       reset: () => training.optimizer.reset(),
       signal,
       now,

@@ -36,6 +36,8 @@ export interface Selection {
   readonly after?: number;
   /** Least difference that counts as better. */
   readonly minDelta: number;
+  /** Whether the stage ends in its best weights, from which the next one begins; default: in those of its last step. */
+  readonly restore?: boolean;
 }
 
 /** A stage that trains. */

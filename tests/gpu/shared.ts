@@ -1,6 +1,19 @@
 /** One device for the tests of a file. */
 
-import { type Gpu, type GpuOptions, requestGpu } from "../../src/gpu/device.ts";
+import { type DeviceLimits, type Gpu, type GpuOptions, requestGpu } from "../../src/gpu/device.ts";
+
+/** Limits that every WebGPU device has, whatever the adapter offers. */
+export const DEFAULT_LIMITS: DeviceLimits = {
+  maxBufferSize: 2 ** 28,
+  maxStorageBufferBindingSize: 2 ** 27,
+  maxComputeWorkgroupStorageSize: 2 ** 14,
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupSizeX: 256,
+  maxStorageBuffersPerShaderStage: 8,
+  maxComputeWorkgroupsPerDimension: 65535,
+  minStorageBufferOffsetAlignment: 256,
+  minUniformBufferOffsetAlignment: 256,
+};
 
 /** Opens a device; the caller destroys it. */
 export function openGpu(options: GpuOptions = {}): Promise<Gpu> {

@@ -51,6 +51,7 @@ Deno.test("a stage resumes with as many rows in memory as it had, and the next o
     },
     onTiming() {},
     save: (_: string, state: LoopState) => Promise.resolve(void saved.push(JSON.parse(JSON.stringify(state)))),
+    restore: () => Promise.resolve(),
     reset: () => {},
     signal: stop.signal,
     now: () => 0,
@@ -70,4 +71,37 @@ Deno.test("a stage resumes with as many rows in memory as it had, and the next o
   assert.ok(of("first").every((micro) => micro === 8));
   assert.ok(of("second").length > 0 && of("second").every((micro) => micro === undefined));
   assert.equal(whole.state.stage, "done");
+});
+
+Deno.test("a stage that is to end in its best weights puts them back before the next one; stopped, it does not", async () => {
+  const told: string[] = [];
+  const chosen = (name: string, scores: number[], patience: number): TrainedStage => ({
+    ...stage(name, undefined, [], []),
+    schedule: new Schedule({ seed: 0, count: 2, batch: 2, accumulate: 1, epochs: 4, steps: null }),
+    evaluateEvery: 1,
+    select: { metric: "score", patience, minDelta: 0, restore: true },
+    evaluate: () => Promise.resolve({ score: scores.shift()! }),
+  });
+  const stop = new AbortController();
+  const parts = (stages: readonly TrainedStage[]) => ({
+    stages,
+    ...{ logEvery: 1, saveEvery: 0, saveEverySteps: 0, hints: { first: "", later: "" } },
+    evaluate: (one: TrainedStage) => one.evaluate(),
+    ...{ onRow() {}, onTiming() {}, now: () => 0, signal: stop.signal },
+    save: (kind: string, { step, stage }: LoopState) => Promise.resolve(void told.push(`${kind} ${stage} ${step}`)),
+    restore: () => Promise.resolve(void told.push("restore")),
+    reset: () => void told.push("reset"),
+  });
+  const two = [chosen("first", [1, 3, 2, 2], 2), chosen("second", [1, 0, 0, 0], 2)];
+  const end = await runLoop(parts(two), initialState(two));
+  assert.equal(end.reason, "early");
+  assert.deepEqual(told, [
+    ...["best first 1", "best first 2", "restore", "reset", "last second 4"],
+    ...["best second 5", "restore", "last done 7"],
+  ]);
+  told.length = 0;
+  stop.abort();
+  const one = [chosen("first", [1], 0)];
+  assert.equal((await runLoop(parts(one), initialState(one))).reason, "interrupted");
+  assert.deepEqual(told, ["last first 0"]);
 });

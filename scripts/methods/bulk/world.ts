@@ -13,7 +13,7 @@ import { Rng } from "../../../src/core/rng.ts";
 import { alignRows } from "../../../src/core/text_table.ts";
 import { paired } from "../../../src/eval/paired.ts";
 import type { Arm } from "../../../src/methods/bulk/model.ts";
-import { openGpu } from "../../../tests/gpu/shared.ts";
+import { DEFAULT_LIMITS, openGpu } from "../../../tests/gpu/shared.ts";
 import { baseEncoder, dataOf, KW1, makeKw1, scoresOf, TASKS, trainArm } from "../../../tests/methods/bulk/kw1.ts";
 import { configOf, times } from "../../../tests/methods/bulk/world.ts";
 
@@ -28,7 +28,7 @@ const KINDS = ["contrastive", "direct", "shuffled", "shuffled_direct", "kept", "
 const kinds = flag("arms", KINDS.join(",")).split(",");
 const numbers = Deno.args.filter((arg, i) => /^\d+$/.test(arg) && !Deno.args[i - 1]?.startsWith("--"));
 const seeds = numbers.length > 0 ? numbers.map(Number) : [0, 1, 2];
-const gpu = await openGpu();
+const gpu = await openGpu({ limits: DEFAULT_LIMITS });
 console.log(gpu.description);
 
 const scores = new Map<string, number[][]>([["base", []], ...kinds.map((kind): [string, number[][]] => [kind, []])]);
@@ -49,7 +49,7 @@ for (const seed of seeds) {
     const arm = kind === "base" ? undefined : kind === "kept" || kind === "further" ? "contrastive" : kind as Arm;
     const config = configOf({
       ...{ train: "encoder", features: "[]", patches: "p", arms: arm ?? "direct", steps, batch_size: 64, tiles: 16 },
-      ...{ lr: 5e-4, encoder_lr: 5e-4, rna_hidden: 128, width: 32, seed, eval_every: 50, log_every: 100 },
+      ...{ lr: 5e-4, encoder_lr: 5e-4, rna_hidden: 128, width: 32, seed, eval_every: 10, log_every: 100 },
       ...(kind === "kept" && { lambda_kd: 0.1 }),
     });
     const data = dataOf(world, kind === "further" ? { width: 32, values } : undefined);

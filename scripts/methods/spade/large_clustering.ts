@@ -6,7 +6,7 @@
  */
 
 import { blockRows, kmeans, rowsInMemory } from "../../../src/eval/kmeans.ts";
-import { openGpu } from "../../../tests/gpu/shared.ts";
+import { DEFAULT_LIMITS, openGpu } from "../../../tests/gpu/shared.ts";
 
 const [rows = 500_000, dim = 1024] = Deno.args.map(Number);
 const clusters = 16;
@@ -32,7 +32,7 @@ function peak(): string {
   }
 }
 
-const gpu = await openGpu();
+const gpu = await openGpu({ limits: DEFAULT_LIMITS });
 const { maxStorageBufferBindingSize, maxBufferSize } = gpu.caps.limits;
 let largest = 0;
 const create = gpu.device.createBuffer.bind(gpu.device);

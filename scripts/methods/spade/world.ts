@@ -9,7 +9,7 @@
 
 import { alignRows } from "../../../src/core/text_table.ts";
 import { adjustedRand } from "../../../tests/eval/rand_index.ts";
-import { openGpu } from "../../../tests/gpu/shared.ts";
+import { DEFAULT_LIMITS, openGpu } from "../../../tests/gpu/shared.ts";
 import {
   configOf,
   dataOf,
@@ -22,7 +22,7 @@ import {
 import { makeWorld, SG1 } from "../../../tests/methods/spade/world.ts";
 
 const seeds = Deno.args.length > 0 ? Deno.args.map(Number) : [0, 1];
-const gpu = await openGpu();
+const gpu = await openGpu({ limits: DEFAULT_LIMITS });
 console.log(gpu.description);
 let failed = 0;
 

@@ -104,7 +104,8 @@ const SPLIT = {
     default: 0.1,
     min: 0,
     max: 0.5,
-    doc: "Share of the training patients that watches the loss and the rank of the features",
+    doc: "Share of the training patients that watches the rank of the features and, from 5 of them on, chooses the " +
+      "weights: those with which probes of them gain most",
   },
 } as const satisfies Keys;
 
@@ -197,7 +198,7 @@ const OPTIM = {
   weight_decay: { ...ADAMW_KEYS.weight_decay, doc: "Decoupled weight decay of matrices" },
 } as const satisfies Keys;
 
-const { eval_every, log_every, save_every, save_every_steps } = EVAL_KEYS;
+const { eval_every, early_stop_patience, early_stop_min_delta, log_every, save_every, save_every_steps } = EVAL_KEYS;
 
 /** All keys by concern. */
 export const BULK_KEYS = {
@@ -209,7 +210,9 @@ export const BULK_KEYS = {
   optim: OPTIM,
   cache: { ...CACHE_KEYS, cache_views: { ...CACHE_KEYS.cache_views, default: 1 } },
   eval: {
-    eval_every: { ...eval_every, default: 20 },
+    eval_every: { ...eval_every, default: 10 },
+    early_stop_patience: { ...early_stop_patience, default: 10 },
+    early_stop_min_delta,
     save_every: { ...save_every, default: 0 },
     save_every_steps,
     log_every,

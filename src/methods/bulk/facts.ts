@@ -5,13 +5,11 @@
  */
 
 import { identityNote } from "../../evidence/identity.ts";
-import { decodeText } from "../../io/csv.ts";
-import { type Disk, readBytes } from "../../io/disk.ts";
-import { EVIDENCE, type MethodFacts, type Warning } from "../../report/run_evidence.ts";
-import type { EvidenceContext, MethodEvidence } from "../method.ts";
+import type { MethodFacts, Warning } from "../../report/run_evidence.ts";
+import type { MethodEvidence } from "../method.ts";
 import type { Arm } from "./model.ts";
 import type { BulkSession } from "./session.ts";
-import { deadArms } from "./watch.ts";
+import { type ArmSteps, armSteps, deadArms } from "./watch.ts";
 
 /** What arms are called. */
 export const LABELS: Readonly<Record<Arm, string>> = {
@@ -56,7 +54,12 @@ function methodFacts({ config, encoder }: BulkSession, folder: string): MethodFa
         title: "Change other features as an arm does",
         code: `deno task embed FEATURES --run ${folder} --form ${model.arms[0]} --out features_bulk`,
       },
-    columns: { loss: "Loss of the arm", smooth_rank: "Smooth rank of features", samples_per_second: "Bags a second" },
+    columns: {
+      loss: "Loss of the arm",
+      smooth_rank: "Smooth rank of features",
+      val_gain: "Gain of probes, validation patients",
+      samples_per_second: "Bags a second",
+    },
     columns_note: "Arms are stages one after another; their losses are of different kinds and are not to be compared.",
   };
 }
@@ -64,13 +67,14 @@ function methodFacts({ config, encoder }: BulkSession, folder: string): MethodFa
 /** The facts. */
 export function factsOf(
   session: BulkSession,
-  { folder, end }: EvidenceContext,
-  disk: Disk,
+  { folder, metrics, steps }: {
+    readonly folder: string;
+    readonly metrics: string;
+    readonly steps: readonly ArmSteps[];
+  },
 ): MethodEvidence["facts"] {
   const { config, data } = session;
   const { arms } = config.model;
-  const path = `${folder}/${EVIDENCE.metrics}`;
-  const each = Math.round(end.state.step / arms.length);
   return {
     title: `Bulk RNA of ${data.patients.length} patients: ${arms.join(", ")}`,
     method: methodFacts(session, folder),
@@ -83,10 +87,12 @@ export function factsOf(
         ...{ sample: slide, donor: data.patients[patient]!, split: part, spots: count },
       })),
     },
-    stages: arms.map((name, i) => ({ name, from: i * each, to: (i + 1) * each })),
+    // With one arm the curve can mark its step; with several each is in the table of probes.
+    ...(steps.length === 1 && steps[0]!.best !== undefined && { best_step: steps[0]!.best }),
+    stages: steps.map(({ name, from, to }) => ({ name, from, to })),
     warnings: [
       ...data.notes.map((text) => ({ text })),
-      ...deadWarnings(session, decodeText(readBytes(disk, path), path)),
+      ...deadWarnings(session, metrics),
     ],
   };
 }

@@ -55,7 +55,13 @@ export function featureRun(config: BulkConfig, found: FoundCheckpoint): FeatureR
     forms: config.model.arms,
     columns: [],
     check() {},
-    async open(gpu, form) {
+    async open(gpu, form, half) {
+      if (half) {
+        throw new ConfigError(`Cannot embed features with ${found.path} in f16: what an arm adds to them is f32`, {
+          code: "method-unsupported",
+          hint: "Leave --precision out",
+        });
+      }
       const parameters = new Parameters(gpu, false);
       try {
         const arms = config.model.arms.map((arm) => createArm(parameters, arm as Arm, sizes, config));

@@ -23,13 +23,13 @@ import type { Training } from "../../train/training.ts";
 import { bulkBatch, bulkStep, expressionOf } from "./batch.ts";
 import type { BulkArm } from "./model.ts";
 import { type BulkSession, ENCODER_RATE } from "./session.ts";
-import { RankWatch } from "./watch.ts";
+import { ArmWatch, choosesWeights } from "./watch.ts";
 
 /** Names of the files. */
 export const BULK_FILES = { facts: "bulk.json", genes: "genes.tsv" } as const;
 
 /** Columns of the metrics. */
-const METRICS: readonly string[] = ["loss", "lr", "smooth_rank", "loss_kd", "lr_encoder"];
+const METRICS: readonly string[] = ["loss", "lr", "smooth_rank", "val_gain", "loss_kd", "lr_encoder"];
 
 function stageOf(session: BulkSession, arm: BulkArm): TrainedStage {
   const { config, data, optimizer, parameters, tiles } = session;
@@ -48,7 +48,7 @@ function stageOf(session: BulkSession, arm: BulkArm): TrainedStage {
     chosen: Uint32Array.from(train),
   });
   const of = expressionOf(data, arm.arm, optim.seed);
-  const watch = new RankWatch(session, arm);
+  const watch = new ArmWatch(session, arm);
   const rate = learningRate(optim, schedule.total);
   const { encoder_lr: lr } = optim;
   const encoderRate = learningRate({ ...optim, lr, min_lr: Math.min(lr, optim.min_lr) }, schedule.total);
@@ -61,13 +61,19 @@ function stageOf(session: BulkSession, arm: BulkArm): TrainedStage {
     unit: "bags",
     rates: (step) => ({ ...none, [arm.arm]: rate(step), [ENCODER_RATE]: encoderRate(step) }),
     rateColumns: { lr: arm.arm, ...(config.input.train === "encoder" && { lr_encoder: ENCODER_RATE }) },
-    labels: { smooth_rank: "smooth rank" },
+    labels: { smooth_rank: "smooth rank", val_gain: "probes gain" },
     evaluateEvery: evaluation.eval_every,
     split: "val",
-    async evaluate(): Promise<Record<string, number>> {
-      const rank = await watch.rank();
-      return rank === undefined ? {} : { smooth_rank: rank };
-    },
+    // The arm goes on as it was best, so that the checkpoint with all of them has each so.
+    select: choosesWeights(session)
+      ? {
+        metric: "val_gain",
+        patience: evaluation.early_stop_patience,
+        minDelta: evaluation.early_stop_min_delta,
+        restore: true,
+      }
+      : undefined,
+    evaluate: () => watch.evaluate(),
     async compile(mostMicro) {
       const model = bulkStep(parameters, arm, tiles, { ...sizes, bags: schedule.batch, tiles: optim.tiles });
       const step = await Step.compile(model, optimizer, {

@@ -20,6 +20,7 @@ import type { Tensor } from "../../graph/tensor.ts";
 import { Parameters } from "../../nn/parameters.ts";
 import { clamp, sqrt, square } from "../../ops/activation.ts";
 import { add, mul } from "../../ops/binary.ts";
+import { cast } from "../../ops/cast.ts";
 import { linear } from "../../ops/linear.ts";
 import { matmul } from "../../ops/matmul.ts";
 import { sum } from "../../ops/reduce.ts";
@@ -98,13 +99,17 @@ export function routeRows(
 export function mixRows(
   g: Plan,
   { x, gene }: { x: Tensor; gene: Tensor | undefined },
-  { experts, ...router }: RouterTensors & { experts: readonly Expert[] },
+  { experts, half = false, ...router }: RouterTensors & { experts: readonly Expert[]; half?: boolean },
 ): { weights: Tensor; distances: Tensor; img: Tensor; gene: Tensor | undefined } {
   return g.withoutTape(() => {
     const routed = routeRows(g, x, router);
-    const side = (name: Side, input: Tensor) =>
-      experts.map((expert, e) => mul(g, expert[name].forward(g, input, false), slice(g, routed.weights, 1, e, 1)))
-        .reduce((a, b) => add(g, a, b));
+    const side = (name: Side, input: Tensor) => {
+      // Distances of f16 would change weights by tenths: what routes stays f32.
+      const z = cast(g, input, half ? "f16" : "f32");
+      return experts.map((expert, e) =>
+        mul(g, cast(g, expert[name].forward(g, z, false), "f32"), slice(g, routed.weights, 1, e, 1))
+      ).reduce((a, b) => add(g, a, b));
+    };
     return { ...routed, img: side("img", x), gene: gene && side("gene", gene) };
   });
 }
@@ -146,16 +151,18 @@ export class ExpertBank {
    *
    * @param values Of each expert, as many as the router has.
    * @param sides Which heads; expression is routed as its image is.
+   * @param half Whether heads compute in f16, where the device has it.
    * @throws {ShapeError} If there are more or fewer values than experts.
    * @throws {WeightsError} If values are not those of such experts.
    */
   static async compile(
     gpu: Gpu,
-    { router, shape, values, sides = ["img"] }: {
+    { router, shape, values, sides = ["img"], half = false }: {
       router: Router;
       shape: ExpertShape;
       values: readonly ExpertValues[];
       sides?: readonly Side[];
+      half?: boolean;
     },
   ): Promise<ExpertBank> {
     if (values.length !== router.experts) {
@@ -174,7 +181,7 @@ export class ExpertBank {
     parameters.allocate();
     store.allocate();
     const g = new Plan(gpu);
-    const out = mixRows(g, { x, gene }, { weight, bias, table, temperature: router.temperature, experts });
+    const out = mixRows(g, { x, gene }, { weight, bias, table, temperature: router.temperature, experts, half });
     g.output(out.weights, out.distances, out.img, ...(out.gene ? [out.gene] : []));
     const program = await g.compile();
     values.forEach((value, e) => loadExpert(parameters, experts[e]!, onSides(value, sides)));

@@ -39,11 +39,12 @@ export function featureRun(config: SpadeConfig, found: FoundCheckpoint): Feature
     forms: ["routed", "concat"],
     columns: ["expert", "weight", "entropy", "centroid", "organ", "distance", "out_of_distribution"],
     check: (file) => checkFacts(facts.encoder, featureFacts(file), file.name),
-    async open(gpu, form) {
+    async open(gpu, form, half = false) {
       const bank = await ExpertBank.compile(gpu, {
         router: { ...clusters!, temperature: facts.temperature },
         shape: shape("spade", facts),
         values: names.map((name) => experts.get(name)!),
+        half: half && gpu.caps.f16,
       });
       const { width, dim } = facts;
       return {

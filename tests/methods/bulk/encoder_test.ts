@@ -109,9 +109,9 @@ async function gradients(on: typeof gpu, given: Record<string, string | number>,
   const session = await openSession(on, config, data, host);
   const { parameters, tiles, optimizer, arms: [arm] } = session;
   await tiles.before();
-  // B of LoRA starts at zero, where A has no gradient.
+  // B of LoRA starts at zero, where A has no gradient, and so does the head of regression.
   for (const [name, tensor] of parameters.trainableEntries()) {
-    if (!name.includes("lora_")) continue;
+    if (!/lora_|head\.weight$/.test(name)) continue;
     parameters.store.write(tensor, Float32Array.from({ length: tensor.size }, (_, i) => Math.sin(i + 1) / 8));
   }
   const { pairing, lambda_kd: lambdaKd } = config.model;

@@ -21,6 +21,7 @@ import type { BulkData, BulkSlide } from "../../../src/methods/bulk/data.ts";
 import { type Arm, createArm } from "../../../src/methods/bulk/model.ts";
 import { bulkGroups, type BulkSession, sizesOf } from "../../../src/methods/bulk/session.ts";
 import { type SlideTiles, stacked, type TileRow, type Tiles } from "../../../src/methods/bulk/tiles.ts";
+import { patientMeans } from "../../../src/methods/bulk/probes.ts";
 import { bulkTraining } from "../../../src/methods/bulk/training.ts";
 import { moduleRng } from "../../../src/nn/init.ts";
 import { Parameters } from "../../../src/nn/parameters.ts";
@@ -235,6 +236,17 @@ async function encodedTiles(gpu: Gpu, encoder: Sequential): Promise<EncodedTiles
   };
 }
 
+/** What a training leaves. */
+export interface TrainedArm {
+  embed(rows: Float32Array): Promise<Float32Array>;
+  /** Smooth ranks at evaluations, and what probes of validation patients gained. */
+  readonly ranks: readonly number[];
+  readonly gains: readonly number[];
+  /** Root of the squared differences of tiles to before, over that of their squares. */
+  readonly drift: number;
+  close(): void;
+}
+
 /** Trains an arm from the base and gives what embeds tiles afterwards; without an arm, the base. */
 export async function trainArm(
   gpu: Gpu,
@@ -244,7 +256,7 @@ export async function trainArm(
     readonly config: BulkConfig;
     readonly arm: Arm | undefined;
   },
-): Promise<{ embed(rows: Float32Array): Promise<Float32Array>; ranks: readonly number[]; close(): void }> {
+): Promise<TrainedArm> {
   const parameters = new Parameters(gpu);
   const encoder = encoderOf(parameters, 0);
   const arms = arm === undefined ? [] : [createArm(parameters, arm, sizesOf(data, KW1.width), config)];
@@ -252,21 +264,24 @@ export async function trainArm(
   parameters.load(base, (name) => base.has(name));
   const tiles = await encodedTiles(gpu, encoder);
   const optimizer = new AdamW(parameters, bulkGroups(arms, config.optim.weight_decay), adamwOptions(config.optim));
-  const ranks: number[] = [];
+  const [ranks, gains]: number[][] = [[], []];
+  let drift = 0;
   if (arms.length > 0) {
     await tiles.keep(data.slides);
     const session: BulkSession = { config, data, gpu, parameters, optimizer, arms, tiles, close() {} };
     const folder = Deno.makeTempDirSync({ prefix: "bulk_kw1_" });
     await trainIn(folder, bulkTraining(session));
     for (const line of Deno.readTextFileSync(`${folder}/metrics.jsonl`).trim().split("\n")) {
-      const { smooth_rank } = JSON.parse(line);
-      if (typeof smooth_rank === "number") ranks.push(smooth_rank);
+      const { smooth_rank, val_gain } = JSON.parse(line);
+      if (typeof smooth_rank === "number") ranks!.push(smooth_rank);
+      if (typeof val_gain === "number") gains!.push(val_gain);
     }
+    drift = (await patientMeans(session, arms[0])).moved;
     Deno.removeSync(folder, { recursive: true });
   }
   return {
     embed: (rows) => tiles.run(rows),
-    ranks,
+    ...{ ranks: ranks!, gains: gains!, drift },
     close() {
       tiles.close();
       optimizer.destroy();

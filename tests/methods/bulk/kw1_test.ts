@@ -6,11 +6,11 @@
 
 import assert from "node:assert/strict";
 import type { Arm } from "../../../src/methods/bulk/model.ts";
-import { openGpu } from "../../gpu/shared.ts";
+import { DEFAULT_LIMITS, openGpu } from "../../gpu/shared.ts";
 import { baseEncoder, dataOf, makeKw1, scoresOf, trainArm } from "./kw1.ts";
 import { configOf } from "./world.ts";
 
-const gpu = await openGpu();
+const gpu = await openGpu({ limits: DEFAULT_LIMITS });
 Deno.test.afterAll(() => gpu.destroy());
 
 Deno.test("both arms gain over the encoder before, the contrastive one more; on exchanged patients it does not", async () => {

@@ -22,15 +22,16 @@ import { sub } from "../../../src/ops/binary.ts";
 import { matmul } from "../../../src/ops/matmul.ts";
 import { meanAll } from "../../../src/ops/reduce.ts";
 import { vectorInput } from "../../../src/train/row_input.ts";
+import { armSteps, ArmWatch } from "../../../src/methods/bulk/watch.ts";
 import { AdamW } from "../../../src/optim/adamw.ts";
 import { cosineSchedule } from "../../../src/optim/schedule.ts";
 import { Step } from "../../../src/train/step.ts";
 import fixture from "../../fixtures/bulk_train.json" with { type: "json" };
-import { kernelPaths, openGpu } from "../../gpu/shared.ts";
+import { DEFAULT_LIMITS, kernelPaths, openGpu } from "../../gpu/shared.ts";
 import { trainWorld } from "./driver.ts";
 import { configOf, makeWorld } from "./world.ts";
 
-const gpu = await openGpu();
+const gpu = await openGpu({ limits: DEFAULT_LIMITS });
 Deno.test.afterAll(() => gpu.destroy());
 
 const { dim, genes, batch, tiles, bags, steps } = fixture;
@@ -177,6 +178,34 @@ Deno.test("the published gradient of a bag, whole and a tile at a time", async (
   }
 });
 
+Deno.test("a bag is the same in any order of its tiles, by the mean and by attention", async () => {
+  const R = 9;
+  const rows = Float32Array.from({ length: R * dim }, (_, i) => Math.sin(1.7 * i));
+  const turned = Float32Array.from(rows, (_, i) => rows[(R - 1 - Math.floor(i / dim)) * dim + i % dim]!);
+  for (const aggregate of ["mean", "gated"]) {
+    const parameters = new Parameters(gpu, false);
+    const { bags } = createArm(parameters, "direct", { dim, genes }, configOf({ aggregate, attention_hidden: 8 }));
+    parameters.allocate();
+    const made: Float32Array[] = [];
+    for (const x of [rows, turned]) {
+      const store = new Store(gpu);
+      const [h, bound] = [store.from("h", "h", [R, dim], x), store.from("bound", "bound", [2], [0, R], "u32")];
+      store.allocate();
+      const g = new Plan(gpu);
+      const u = g.withoutTape(() => bags(g, h, bound));
+      g.output(u);
+      const program = await g.compile();
+      program.run();
+      made.push(Float32Array.from((await readback(gpu, u))[0]!));
+      program.destroy();
+      store.destroy();
+    }
+    const off = Math.max(...made[0]!.map((value, i) => Math.abs(value - made[1]![i]!)));
+    assert.ok(off <= 1e-6 && made[0]!.some((value) => value !== 0), `${aggregate}: ${off}`);
+    parameters.destroy();
+  }
+});
+
 const SMALL = {
   ...{ steps: 12, batch_size: 6, tiles: 4, lr: 1e-3, hidden: 8, rna_hidden: 8, width: 4, log_every: 1, eval_every: 1 },
   arms: "contrastive,direct,shuffled",
@@ -237,6 +266,41 @@ Deno.test("stopped in any arm, a run goes on to the same bytes; unchanged featur
   assert.ok(same.deltas.every(({ value, low, high }) => value === 0 && low === 0 && high === 0));
   still.session.close();
   for (const run of [whole.folder, broken, still.folder]) Deno.removeSync(run, { recursive: true });
+});
+
+Deno.test("each arm ends in the weights with which probes of validation patients gained most, stopped and taken up or not", async () => {
+  const data = makeWorld(4, 80, 6);
+  const config = configOf({ ...SMALL, steps: 60, lr: 2e-2, arms: "contrastive,direct", early_stop_patience: 4 });
+  const { session, folder } = await trainWorld(gpu, config, data);
+  const metrics = Deno.readTextFileSync(`${folder}/metrics.jsonl`);
+  const logged = metrics.trim().split("\n").map((line) => JSON.parse(line));
+  const steps = armSteps(metrics, config.model.arms);
+  for (const [i, arm] of session.arms.entries()) {
+    const gains = logged.filter(({ stage, split }) => stage === arm.arm && split === "val").map(({ val_gain }) =>
+      val_gain
+    );
+    const most = Math.max(...gains);
+    const { val_gain: now } = await new ArmWatch(session, arm).evaluate();
+    assert.ok(Math.abs(now! - most) < 1e-7, `${arm.arm} is kept at ${now}, of ${gains}`);
+    assert.equal(gains.length - 1 - gains.indexOf(most), 4, `${arm.arm} stopped behind ${gains}`);
+    const { from, to, best } = steps[i]!;
+    assert.equal(logged.find(({ step, split }) => step === best && split === "val").val_gain, most);
+    assert.ok(best! < to && to < from + 60, JSON.stringify(steps));
+  }
+  assert.equal(steps[1]!.from, steps[0]!.to);
+  const { rows } = await probesOf(session, steps);
+  assert.match(rows[1]!.note!, /; step \d+ of \d+ kept, by validation patients$/);
+  session.close();
+  const broken = Deno.makeTempDirSync({ prefix: "bulk_best_" });
+  for (const after of [9, steps[0]!.to, 3, Infinity]) {
+    (await trainWorld(gpu, config, data, { folder: broken, after })).session.close();
+  }
+  for (const file of ["last/model.safetensors", "best/model.safetensors", "last/optimizer.safetensors"]) {
+    const [a, b] = [folder, broken].map((run) => Deno.readFileSync(`${run}/checkpoints/${file}`));
+    assert.deepEqual(b, a, file);
+  }
+  assert.equal(Deno.readTextFileSync(`${broken}/metrics.jsonl`), metrics);
+  for (const run of [folder, broken]) Deno.removeSync(run, { recursive: true });
 });
 
 Deno.test("genes that are constant over the test patients count nothing, and their number is said", async () => {

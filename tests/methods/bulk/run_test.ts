@@ -113,6 +113,18 @@ Deno.test("killed at random moments and resumed, the same bytes; then reported, 
   }));
   assert.equal(changed!.dim, given!.dim);
   assert.notDeepEqual(changed!.rows, given!.rows);
+  const halves = await main(
+    "embed",
+    "--quiet",
+    "--run",
+    setting.out,
+    "--out",
+    `${folder}/halves`,
+    "--precision",
+    "f16",
+  );
+  assert.equal(halves.code, 2);
+  assert.match(halves.err, /Cannot embed features with .* in f16: what an arm adds to them is f32/);
   assert.equal((await main("report", setting.out)).code, 0);
 });
 

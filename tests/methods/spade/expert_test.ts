@@ -6,7 +6,7 @@ import { readback } from "../../../src/gpu/readback.ts";
 import { Plan } from "../../../src/graph/plan.ts";
 import { Store } from "../../../src/graph/store.ts";
 import { softClip } from "../../../src/losses/contrastive/soft_clip.ts";
-import { ExpertBank, type Router } from "../../../src/methods/spade/bank.ts";
+import { type BankResult, ExpertBank, type Router } from "../../../src/methods/spade/bank.ts";
 import {
   createExpert,
   type ExpertShape,
@@ -180,6 +180,30 @@ Deno.test("weights sum to one and are finite far away and on a centroid", async 
   near(routing.distance.subarray(2), [0, 0], 1e-3, "distance of a centroid to itself");
   bank.destroy();
 });
+
+Deno.test(
+  "heads in f16 behind a router in f32 say the same within 2e-3, and route the same",
+  { ignore: !gpu.caps.f16 },
+  async () => {
+    const [dim, rows] = [32, 40];
+    const shape: ExpertShape = { inputs: { img: dim, gene: 2 }, width: 16, dropout: 0 };
+    const values = [0, 1, 2].map((e) => startValues(shape, 5, `e.${e}`));
+    const centroids = wave(4 * dim, 0.4, 3);
+    const x = wave(rows * dim, 1.9, 1).map((value, i) => value + centroids[Math.floor(i / dim) % 4 * dim + i % dim]!);
+    const made: BankResult[] = [];
+    for (const half of [false, true]) {
+      const options = { router: { ...router(0.1), centroids }, shape, values, half };
+      const bank = await ExpertBank.compile(gpu, options);
+      made.push(await bank.run(Float32Array.from(x)));
+      bank.destroy();
+    }
+    const [full, halves] = made as [BankResult, BankResult];
+    assert.deepEqual(halves.routing, full.routing);
+    const size = Math.hypot(...full.img);
+    const off = Math.hypot(...full.img.map((value, i) => value - halves.img[i]!)) / size;
+    assert.ok(off > 0 && off <= 2e-3, `f16 is off by ${off}`);
+  },
+);
 
 Deno.test("a head's worked numbers", async () => {
   const shape: ExpertShape = { inputs: { img: 3, gene: 3 }, width: 3, dropout: 0 };

@@ -8,11 +8,11 @@ import assert from "node:assert/strict";
 import { kshot, type KshotResult, type Labelled } from "../../../src/eval/kshot.ts";
 import { mean } from "../../../src/eval/linalg/statistics.ts";
 import { table } from "../../../src/eval/linalg/table.ts";
-import { openGpu } from "../../gpu/shared.ts";
+import { DEFAULT_LIMITS, openGpu } from "../../gpu/shared.ts";
 import { configOf, dataOf, embed, rowsOf, trainWorld } from "./driver.ts";
 import { makeWorld, SG2, WORLD } from "./world.ts";
 
-const gpu = await openGpu();
+const gpu = await openGpu({ limits: DEFAULT_LIMITS });
 Deno.test.afterAll(() => gpu.destroy());
 
 const SHOTS = [1, 5, 25];

@@ -146,6 +146,7 @@ Deno.test("killed at random moments and resumed, the same bytes; then reported, 
   const lines = Deno.readTextFileSync(`${folder}/routed/rows/SYN3.csv`).trim().split("\n");
   assert.equal(lines[0], "row,expert,weight,entropy,centroid,organ,distance,out_of_distribution");
   assert.equal(lines.length, 1 + given!.names.length);
+  assert.equal((await embed(`${folder}/halves`, "--precision", "f16")).code, 0);
   const finished = await embed(`${folder}/routed`);
   assert.equal(finished.code, 0, finished.err);
 

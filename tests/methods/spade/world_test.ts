@@ -14,11 +14,11 @@ import { shapeOf, valuesOf } from "../../../src/methods/spade/session.ts";
 import { readSaved } from "../../../src/methods/spade/checkpoint.ts";
 import { findCheckpoint } from "../../../src/run/checkpoints.ts";
 import { readSafetensorsF32, writeSafetensorsF32 } from "../../../src/io/torch/safetensors.ts";
-import { openGpu } from "../../gpu/shared.ts";
+import { DEFAULT_LIMITS, openGpu } from "../../gpu/shared.ts";
 import { configOf, dataOf, embed, neighbourPearson, recallWithinTypes, rowsOf, trainWorld } from "./driver.ts";
 import { makeWorld, SG1, WORLD } from "./world.ts";
 
-const gpu = await openGpu();
+const gpu = await openGpu({ limits: DEFAULT_LIMITS });
 const folder = Deno.makeTempDirSync({ prefix: "spade_world_" });
 const world = makeWorld(SG1, 0);
 const [train, test] = [rowsOf(world, 0, SG1.train), rowsOf(world, SG1.train, SG1.rows)];

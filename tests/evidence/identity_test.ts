@@ -1,0 +1,30 @@
+/** What a result is of stands in one sentence, and changes with each of its parts. */
+
+import assert from "node:assert/strict";
+import { identityNote } from "../../src/evidence/identity.ts";
+import type { Gpu } from "../../src/gpu/device.ts";
+
+Deno.test("encoder, genes, split, seed, adapter and limits are named, and another of any is another sentence", () => {
+  const limits = { maxBufferSize: 2 ** 28, maxStorageBufferBindingSize: 2 ** 27 };
+  const gpu = { description: "an adapter", caps: { limits } } as unknown as Gpu;
+  const given = {
+    encoder: "uni2-h, 0123456789ab",
+    genes: "a".repeat(64),
+    split: [["S1", "train"], ["S2", "test"]] as const,
+    seed: 3,
+    gpu,
+  };
+  const note = identityNote(given);
+  assert.match(
+    note,
+    /^Encoder uni2-h, 0123456789ab; genes a{12}, split [0-9a-f]{12} \(SHA-256\), seed 3; an adapter, buffers of 256 MiB, bindings of 128 MiB at most$/,
+  );
+  const others = [
+    identityNote({ ...given, encoder: "uni" }),
+    identityNote({ ...given, genes: "b".repeat(64) }),
+    identityNote({ ...given, split: [["S1", "test"], ["S2", "train"]] }),
+    identityNote({ ...given, seed: 4 }),
+    identityNote({ ...given, gpu: { ...gpu, description: "another" } as Gpu }),
+  ];
+  assert.equal(new Set([note, ...others]).size, 6);
+});
