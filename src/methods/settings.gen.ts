@@ -564,6 +564,8 @@ export interface BulkSettings {
   readonly rna_hidden?: number | undefined;
   /** Width of the joint space; a whole number from 1 to 4096. Default 256. */
   readonly width?: number | undefined;
+  /** Where the head of direct arms starts: at what is told without an image (zero), or as torch's layers do. Features of a large scale lose much to the latter; zero | torch. Default zero. */
+  readonly head_start?: "zero" | "torch" | undefined;
   /** Dropout of the RNA encoder; a number from 0 to 0.9. Default 0.2. */
   readonly rna_dropout?: number | undefined;
   /** Of the contrastive loss at the start; it is trained, and 0.01 at least; a number from 0.01 to 10. Default 0.07. */

@@ -139,6 +139,14 @@ const MODEL = {
   attention_hidden: { kind: "number", default: 128, min: 1, max: 4096, integer: true, doc: "Width of gated attention" },
   rna_hidden: { kind: "number", default: 1024, min: 1, max: 8192, integer: true, doc: "Width of the RNA encoder" },
   width: { kind: "number", default: 256, min: 1, max: 4096, integer: true, doc: "Width of the joint space" },
+  head_start: {
+    kind: "choice",
+    of: ["zero", "torch"],
+    default: "zero",
+    doc:
+      "Where the head of direct arms starts: at what is told without an image (zero), or as torch's layers do. Features " +
+      "of a large scale lose much to the latter",
+  },
   rna_dropout: { kind: "number", default: 0.2, min: 0, max: 0.9, doc: "Dropout of the RNA encoder" },
   temperature: {
     kind: "number",

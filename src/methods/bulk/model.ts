@@ -2,7 +2,7 @@
  * What an arm trains: a change of tile features, their aggregate over a bag, and a head that is thrown away.
  *
  * h = x + W2 GELU(W1 LN(x) + b1) + b2, W2 and b2 zero at the start, so that h = x. u = mean of h, or gated attention. Direct:
- * mean squared difference of W u + b and the z-scored expression, W and b zero at the start. Contrastive: a = P u and c = RNA
+ * mean squared difference of W u + b and the z-scored expression, W and b zero at the start unless `head_start` says otherwise. Contrastive: a = P u and c = RNA
  * encoder of the expression, both of length one, cross-entropy of a c^T / temperature over rows and columns; other bags of the
  * same patient are no negatives.
  *
@@ -124,9 +124,10 @@ export function createArm(parameters: Parameters, arm: Arm, sizes: ArmSizes, con
   const tiles = input.train === "encoder" ? (_: Plan, x: Tensor) => x : change(parameters, arm, dim, config);
   const base = { arm, tiles, bags: aggregate(dim, model, linear) };
   if (arm.endsWith("direct")) {
-    // It starts at what is told without an image, the mean: from elsewhere many steps go into the level of what it tells.
-    const zero = constant(0);
-    const head = linearLayer(parameters, `${arm}.head`, dim, genes, { weightInit: zero, biasInit: zero });
+    const zero = { weightInit: constant(0), biasInit: constant(0) };
+    const head = model.head_start === "torch"
+      ? linear("head", dim, genes)
+      : linearLayer(parameters, `${arm}.head`, dim, genes, zero);
     return {
       ...base,
       losses(g, h, { bound, rna }) {
