@@ -16,7 +16,6 @@
 import { parseArgs } from "node:util";
 import { Rng } from "../../src/core/rng.ts";
 import type { NearPairs } from "../../src/data/sampler.ts";
-import { visitRow } from "../../src/data/matrix.ts";
 import { withAround } from "../../src/eval/around.ts";
 import { pearson } from "../../src/eval/correlation.ts";
 import { copyNearest, mixCopy, type Place } from "../../src/eval/section_copy.ts";
@@ -25,7 +24,6 @@ import { disk } from "../../src/io/fs.ts";
 import { openPatches } from "../../src/io/patches.ts";
 import { readSafetensorsF32 } from "../../src/io/torch/safetensors.ts";
 import { columnsOf, type Features, type Section, sectionOf, sectionRidge, stack, zScored } from "./ridge.ts";
-import { readSection } from "./section.ts";
 import { textureStatistics } from "./texture.ts";
 
 const { values } = parseArgs({

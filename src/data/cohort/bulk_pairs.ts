@@ -110,11 +110,11 @@ export function pairBulk(
 export function pairNotes(pairs: BulkPairs): string[] {
   const { duplicates, normal, slidesWithoutRna, patientsWithoutSlide } = pairs;
   const told = (n: number, what: string, names: readonly string[]) =>
-    n === 0 ? [] : [`${n} ${what}: ${shortList(names, 5)}`];
+    n === 0 ? [] : [`${n} ${n === 1 ? what.replace("s ", " ") : what}: ${shortList(names, 5)}`];
   return [
     ...told(
       duplicates.length,
-      "samples left out, for another of the patient was taken",
+      "samples left out where the patient has another",
       duplicates.map(({ left, taken }) => `${left} (${taken})`),
     ),
     ...told(normal.length, "samples of normal tissue left out", normal),

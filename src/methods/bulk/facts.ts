@@ -9,7 +9,7 @@ import type { MethodFacts, Warning } from "../../report/run_evidence.ts";
 import type { MethodEvidence } from "../method.ts";
 import type { Arm } from "./model.ts";
 import type { BulkSession } from "./session.ts";
-import { type ArmSteps, armSteps, deadArms } from "./watch.ts";
+import { type ArmSteps, deadArms } from "./watch.ts";
 
 /** What arms are called. */
 export const LABELS: Readonly<Record<Arm, string>> = {

@@ -17,7 +17,7 @@ import { learningRate } from "../../train/config/optim.ts";
 import { adapterFacts, agreeEncoder, encoderFacts, fedFacts } from "../../train/encoder_state.ts";
 import { Schedule } from "../../train/schedule.ts";
 import { trainingSettings } from "../../train/settings.ts";
-import type { TrainedStage } from "../../train/stage.ts";
+import type { Selection, TrainedStage } from "../../train/stage.ts";
 import { Step, stepRunner } from "../../train/step.ts";
 import type { Training } from "../../train/training.ts";
 import { bulkBatch, bulkStep, expressionOf } from "./batch.ts";
@@ -30,6 +30,13 @@ export const BULK_FILES = { facts: "bulk.json", genes: "genes.tsv" } as const;
 
 /** Columns of the metrics. */
 const METRICS: readonly string[] = ["loss", "lr", "smooth_rank", "val_gain", "loss_kd", "lr_encoder"];
+
+/** The arm goes on as it was best, so that the checkpoint with all of them has each so. */
+function selectionOf(session: BulkSession): Selection | undefined {
+  if (!choosesWeights(session)) return undefined;
+  const { early_stop_patience: patience, early_stop_min_delta: minDelta } = session.config.eval;
+  return { metric: "val_gain", patience, minDelta, restore: true };
+}
 
 function stageOf(session: BulkSession, arm: BulkArm): TrainedStage {
   const { config, data, optimizer, parameters, tiles } = session;
@@ -64,15 +71,7 @@ function stageOf(session: BulkSession, arm: BulkArm): TrainedStage {
     labels: { smooth_rank: "smooth rank", val_gain: "probes gain" },
     evaluateEvery: evaluation.eval_every,
     split: "val",
-    // The arm goes on as it was best, so that the checkpoint with all of them has each so.
-    select: choosesWeights(session)
-      ? {
-        metric: "val_gain",
-        patience: evaluation.early_stop_patience,
-        minDelta: evaluation.early_stop_min_delta,
-        restore: true,
-      }
-      : undefined,
+    select: selectionOf(session),
     evaluate: () => watch.evaluate(),
     async compile(mostMicro) {
       const model = bulkStep(parameters, arm, tiles, { ...sizes, bags: schedule.batch, tiles: optim.tiles });

@@ -93,9 +93,9 @@ Deno.test("killed at random moments and resumed, the same bytes; then reported, 
   assert.deepEqual([probes!.train, probes!.test], [16, 6]);
   const told = facts!.warnings!.map(({ text }) => text);
   assert.equal(told.length, 3);
-  assert.match(told[0]!, /^1 samples of normal tissue left out: TCGA-A1-0007-11/);
+  assert.match(told[0]!, /^1 sample of normal tissue left out: TCGA-A1-0007-11/);
   assert.match(told[1]!, /^3 slides without RNA/);
-  assert.match(told[2]!, /^1 patients with RNA but without slide: TCGA-ZZ-9999/);
+  assert.match(told[2]!, /^1 patient with RNA but without slide: TCGA-ZZ-9999/);
   const page = Deno.readTextFileSync(`${setting.out}/report.html`);
   for (const text of ["Probes before and after.", "What was published of this design.", ">Tiles</th>"]) {
     assert.ok(page.includes(text), text);
