@@ -10,7 +10,7 @@
 import { parseArgs } from "node:util";
 import { fitRigid, move, type Place, type Rigid } from "../../../src/eval/section_copy.ts";
 import { disk } from "../../../src/io/fs.ts";
-import { decodeJpeg } from "../../../src/io/image/jpeg.ts";
+import { openJpegRgb } from "../../../src/io/image/raster.ts";
 import { namedSamples } from "../../../src/run/named_samples.ts";
 import { readSection } from "../../her2st/section.ts";
 
@@ -63,24 +63,26 @@ const [width, height] = extent as [number, number];
 /** A section's picture on the grid of the stack. */
 function laidPicture(id: string, { angle, shift }: Move): Uint8Array<ArrayBuffer> {
   const name = `${values.images}/${id}.jpg`;
-  const { width: columns, height: rows, data } = decodeJpeg(Deno.readFileSync(name), name);
+  const { width: columns, height: rows, readRows } = openJpegRgb(Deno.readFileSync(name), name, 2 ** 28);
+  const data = new Uint8Array(columns * rows * 3);
+  readRows(0, rows, data, 0);
   const { pixelSize } = namedSamples(values.data, [id])[0]!.metadata!;
-  const back = (x: number, y: number) => move({ angle: -angle, shift: [0, 0] }, [x - shift[0], y - shift[1]]);
+  const [cos, sin] = [Math.cos(angle) / pixelSize, Math.sin(angle) / pixelSize];
   const out = new Uint8Array(width * height * 3);
-  const sums = new Float64Array(3);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      sums.fill(0);
+      let [red, green, blue] = [0, 0, 0];
       for (let p = 0; p < POINTS * POINTS; p++) {
-        const [u, v] = back(
-          corner[0] + (x + (p % POINTS - (POINTS - 1) / 2) / POINTS) * PIXEL,
-          corner[1] + (y + (Math.floor(p / POINTS) - (POINTS - 1) / 2) / POINTS) * PIXEL,
-        );
-        const column = Math.min(columns - 1, Math.max(0, Math.round(u / pixelSize)));
-        const row = Math.min(rows - 1, Math.max(0, Math.round(v / pixelSize)));
-        for (let c = 0; c < 3; c++) sums[c]! += data[(row * columns + column) * 3 + c]!;
+        const u = corner[0] + (x + (p % POINTS - (POINTS - 1) / 2) / POINTS) * PIXEL - shift[0];
+        const v = corner[1] + (y + (Math.floor(p / POINTS) - (POINTS - 1) / 2) / POINTS) * PIXEL - shift[1];
+        const column = Math.min(columns - 1, Math.max(0, Math.round(cos * u + sin * v)));
+        const row = Math.min(rows - 1, Math.max(0, Math.round(cos * v - sin * u)));
+        const at = (row * columns + column) * 3;
+        red += data[at]!;
+        green += data[at + 1]!;
+        blue += data[at + 2]!;
       }
-      for (let c = 0; c < 3; c++) out[(y * width + x) * 3 + c] = Math.round(sums[c]! / POINTS ** 2);
+      [red, green, blue].forEach((sum, c) => out[(y * width + x) * 3 + c] = Math.round(sum / POINTS ** 2));
     }
   }
   return out;

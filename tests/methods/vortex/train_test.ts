@@ -13,9 +13,13 @@ import { depthValues, drawView, geneValues, sliceRows, viewed } from "../../../s
 import type { VortexConfig } from "../../../src/methods/vortex/config.ts";
 import { headsOf, pairsOf, type VortexData } from "../../../src/methods/vortex/data.ts";
 import { rowsOf } from "../../../src/methods/vortex/evidence.ts";
+import { DensePredictor } from "../../../src/methods/vortex/dense.ts";
+import { layGrid } from "../../../src/methods/vortex/grid.ts";
+import { denseModel } from "../../../src/methods/vortex/trained.ts";
 import { retrieve } from "../../../src/methods/vortex/retrieval.ts";
 import { fitPart } from "../../../src/methods/vortex/ridge.ts";
 import { openSession, rateOf, type VortexSession } from "../../../src/methods/vortex/session.ts";
+import { standing } from "../../../src/methods/vortex/tubelets.ts";
 import { vortexStep, vortexTraining } from "../../../src/methods/vortex/training.ts";
 import { NO_KEY } from "../../../src/nn/masked_attention.ts";
 import { hostOf } from "../../../src/run/host.ts";
@@ -147,8 +151,13 @@ Deno.test("retrieval averages the nearest by similarity", () => {
   assert.ok(Math.abs(found[0]! - (w + 2 * (1 - w))) < 1e-6 && Math.abs(found[1]! - 10 * (w + 2 * (1 - w))) < 1e-5);
 });
 
-Deno.test("stopped in any stage, a run goes on to the same bytes", async () => {
-  const config = phantomConfig({ ...SMALL, micro_batch: 20, save_every_steps: 2 });
+for (const [aggregate, micro_batch] of [["depth", 20], ["tubelets", 5]] as const) {
+  Deno.test(`stopped in any stage, a run goes on to the same bytes: ${aggregate}`, () =>
+    stopAndGoOn(aggregate, micro_batch));
+}
+
+async function stopAndGoOn(aggregate: string, micro_batch: number): Promise<void> {
+  const config = phantomConfig({ ...SMALL, aggregate, micro_batch, save_every_steps: 2 });
   const run = async (folder: string, after: number) => {
     const session = await opened(config);
     const { reason } = await trainIn(folder, vortexTraining(session), new Watched(after));
@@ -181,8 +190,65 @@ Deno.test("stopped in any stage, a run goes on to the same bytes", async () => {
     return Math.max(...at(fit)) <= Math.min(...at(held));
   });
   assert.ok(apart, "what is held out is one end of the section");
+  await sameOnGrid(done.session);
   done.session.close();
   for (const folder of [whole!, broken!]) Deno.removeSync(folder, { recursive: true });
+}
+
+/** A place of a grid is told what a spot there is told. */
+async function sameOnGrid(session: VortexSession): Promise<void> {
+  const [pair] = pairsOf(data, data.voi!, "test");
+  const { place } = data.pairs[pair!]!;
+  const { volume, window } = data.volumes[data.voi!]!;
+  const { shape: patch } = session;
+  const grid = await layGrid(
+    volume,
+    patch,
+    { stride: 8, depth: 1, everywhere: true, box: [...place, ...place] },
+    window,
+  );
+  assert.deepEqual(grid.shape, [1, 1, 1]);
+  const made = await denseModel(gpu, { ...session, patch }, data.genes.length, ({ heads }) => heads.voi!);
+  const plane = await new DensePredictor(made, { volume, grid, patch, window }).plane(0);
+  made.close();
+  const said = (await session.say([pair!])).heads.voi!;
+  said.forEach((value, g) => assert.ok(Math.abs(plane[g]! - value) <= 1e-5, `${g}: ${plane[g]}, ${value}`));
+}
+
+Deno.test("slices whose encoder does not train are encoded once, to the weights of encoding them in every step", async () => {
+  const keys = { flips: false, jitter: false, partial_blocks: 0, epochs_2d: 0, voi_steps: 0, batch_3d: 6 };
+  const run = async (once: boolean) => {
+    const session = await opened(phantomConfig({ ...SMALL, ...keys }));
+    assert.equal(session.patchEncoder.trains(), false);
+    let encoded = 0;
+    const patchEncoder = { ...session.patchEncoder, ...(!once && { trains: () => true }) };
+    const encode: VortexSession["encode"] = (pairs, slices) => {
+      encoded++;
+      return session.encode(pairs, slices);
+    };
+    const folder = Deno.makeTempDirSync({ prefix: "vortex_once_" });
+    await trainIn(folder, vortexTraining({ ...session, patchEncoder, encode }), new Watched(Infinity));
+    Deno.removeSync(folder, { recursive: true });
+    const names = ["depth.blocks.0.attn.qkv.weight", "head.shared.weight", "pool_regression.query"];
+    const values = await session.parameters.read(names);
+    session.close();
+    return { encoded, values: names.flatMap((name) => [...values.get(name)!]) };
+  };
+  const [once, each] = [await run(true), await run(false)];
+  assert.deepEqual([once.encoded, each.encoded], [1, 0]);
+  once.values.forEach((value, i) => assert.ok(Math.abs(value - each.values[i]!) <= 1e-5, `${i}`));
+  const turned = await opened(phantomConfig({ ...SMALL, ...keys, partial_blocks: -1 }));
+  assert.equal(turned.patchEncoder.trains(), true);
+  turned.close();
+});
+
+Deno.test("a tubelet beyond the volume is of slices within, reflected; a single slice is its own tubelet", () => {
+  const of = (inside: boolean[]) => standing({ inside }, 2);
+  assert.deepEqual(of([true, true, true, true]), [0, 1, 2, 3]);
+  assert.deepEqual(of([true, true, true, false]), [0, 1, 2, 1]);
+  assert.deepEqual(of([false, true, true, true]), [2, 1, 2, 3]);
+  assert.deepEqual(of([false, true, false, false]), [1, 1, 1, 1]);
+  assert.deepEqual(of([true]), [0, 0]);
 });
 
 Deno.test("genes that a panel lacks have no gradient; a step in parts is the whole step; rates are by name", async () => {
