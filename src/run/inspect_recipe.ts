@@ -54,6 +54,10 @@ export async function inspect({ path, bytes }: Target, { limit }: InspectOptions
 }
 
 function brief(value: unknown): string {
-  const text = typeof value === "string" ? value : JSON.stringify(value) ?? "";
+  const text = typeof value === "string"
+    ? value
+    : Array.isArray(value)
+    ? value.map(brief).join(", ")
+    : JSON.stringify(value) ?? "";
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;
 }

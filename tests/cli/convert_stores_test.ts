@@ -168,7 +168,7 @@ Deno.test("inspect says of a configuration which keys it gives, and refuses one 
     assert.match(out, /^next +deno task train --config .*her2st\.yaml --out RUN$/m);
     Deno.writeTextFileSync(`${folder}/a.yaml`, "lora:\n  r: lots\n");
     const bad = await seal("inspect", `${folder}/a.yaml`);
-    assert.deepEqual([bad.code, /a\.yaml, line 2/.test(bad.err)], [2, true], bad.err);
+    assert.deepEqual([bad.code, /a\.yaml:2: Cannot use r/.test(bad.err)], [2, true], bad.err);
     Deno.mkdirSync(`${folder}/odd/st`, { recursive: true });
     const none = await seal("inspect", `${folder}/odd`);
     assert.deepEqual([none.code, /it has st, st\/\*\.h5ad or st\/\*\.zarr wanted/.test(none.err)], [4, true], none.err);

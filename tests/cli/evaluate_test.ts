@@ -476,6 +476,14 @@ Deno.test("evaluate --data: the folder's splits and panel, whole donors left out
   assert.equal(task.panel, "chosen on the training samples of each fold");
   assert.deepEqual(task.folds.map(({ test }: Json) => test.join("")), ["SYN0", "SYN1", "SYN2", "SYN3"]);
   assert.ok(result.per_gene.length > 9, "folds choose different genes");
+  // One organ: what is said of it is what is said of its donors.
+  const { organs, donors, along_genes: along } = result.headline;
+  assert.deepEqual(organs, {
+    mean_of_organs: donors.unseen.pearson_per_slide,
+    by_organ: { Synthetic: { sections: 4, pearson_per_slide: donors.unseen.pearson_per_slide } },
+  });
+  assert.ok(along.mse > 0 && along.constant_predictions === 0, JSON.stringify(along));
+  for (const key of ["pearson", "spearman", "spearman_ordinal"]) assert.ok(along[key] > 0.1 && along[key] < 1, key);
   assert.ok(result.per_gene.every(({ pearson }: Json) => pearson.length >= 1 && pearson.length <= 4));
   const [encoder] = [...Deno.readDirSync(`${folder}/d2/data`)].filter(({ isDirectory }) => isDirectory);
   const config = (fold: number) => readJson(`${folder}/d2/data/${encoder!.name}/split${fold}/config.json`);

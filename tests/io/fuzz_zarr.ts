@@ -5,6 +5,9 @@ import type { Rng } from "../../src/core/rng.ts";
 import { readStoreSample } from "../../src/data/convert/spatialdata_read.ts";
 import type { Disk } from "../../src/io/disk.ts";
 import { MemoryStorage } from "../../src/io/hdf5/h5_library.ts";
+import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
+import { H5ad } from "../../src/io/hdf5/h5ad.ts";
+import { copyToHdf5 } from "../../src/io/zarr/anndata_copy.ts";
 import { ZarrFolder } from "../../src/io/zarr/zarr.ts";
 import type { Target } from "./fuzz.ts";
 import { mutate } from "./mutate.ts";
@@ -67,5 +70,27 @@ export function zarrTarget(target: (name: string, read: (rng: Rng) => Promise<vo
     } finally {
       read.close();
     }
+  });
+}
+
+/** Tables of anndata, copied whole into HDF5: every part may be damaged. */
+export function anndataTarget(target: (name: string, read: (rng: Rng) => Promise<void>) => Target): Target {
+  const stores = [2, 3].map((version) => filesBelow(`${FIXTURES}v${version}.zarr/tables/table`));
+  const paths = stores.map((files) => [...files.keys()].filter((path) => !path.endsWith(".zmetadata")));
+  return target("anndata", async (rng) => {
+    const which = rng.below(2);
+    const path = paths[which]![rng.below(paths[which]!.length)]!;
+    const bytes = rng.below(8) === 0 ? undefined : mutate(stores[which]!.get(path)!, rng);
+    const storage = new MemoryStorage("mutant.h5ad");
+    const h5 = await H5Writer.create(storage);
+    try {
+      const { leftOut } = await copyToHdf5(changed(stores[which]!, path, bytes), h5);
+      assert.ok(leftOut.every((place) => place.startsWith("uns/")), leftOut.join());
+    } finally {
+      h5.close();
+    }
+    const copy = await H5ad.open(storage);
+    assert.ok(copy.obs.index.length > 0 && copy.var.index.length > 0);
+    copy.close();
   });
 }
