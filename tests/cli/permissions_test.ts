@@ -164,6 +164,7 @@ Deno.test("every flag that names a place is known to be read or written", async 
     "aliases",
     "alignment",
     "bench",
+    "beside",
     "checkpoint",
     "config",
     "coords",

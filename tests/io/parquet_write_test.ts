@@ -47,7 +47,7 @@ Deno.test("tables of many columns and of none are read, and columns of unequal l
     const read = await openParquet(fromBytes(file.content(), "wide.parquet"));
     assert.deepEqual(read.columns, list);
     for await (const { values } of read.read(list)) {
-      assert.deepEqual(list.map((name) => values[name]), list.map((_, i) => [i, 7]));
+      assert.deepEqual(list.map((name) => Array.from(values[name]!)), list.map((_, i) => [i, 7]));
     }
   }
   const writer = new ParquetWriter(new MemoryStorage("bad.parquet"), { a: "i4", b: "i4" });
