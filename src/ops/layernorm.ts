@@ -5,7 +5,8 @@
  * rstd of each row (8 bytes) and recomputes the normalised row in backward. Gamma and beta are f32 even where other
  * frozen weights are f16: they are one row beside the whole of x. For that reason they are not folded into the frozen
  * weights behind them either: it would save next to nothing beside the product there, round weights of f16 once more, and
- * leave LoRA on that layer, whose inner factor sees the same input, with another one.
+ * leave LoRA on that layer, whose inner factor sees the same input, with another one. The gradient reads x and dy once and
+ * writes dx: at the speed of copying it is at its end (`bench/results/kernels.md`).
  *
  * @module
  */

@@ -84,7 +84,8 @@ function cell(one: CohortEstimate | undefined): Slot {
   if (one === undefined) return NONE;
   if (one.value === null) return markup`${NONE}<small>${one.reason}</small>`;
   const range = one.low !== undefined && one.high !== undefined ? `${score(one.low)} to ${score(one.high)}` : "";
-  return markup`${score(one.value)}<small>${one.se === undefined ? "" : `± ${score(one.se)} `}${range}</small>`;
+  const spread = one.se === undefined ? range : `± ${score(one.se)}${range && ` [${range}]`}`;
+  return markup`${score(one.value)}<small>${spread}</small>`;
 }
 
 function scoreTable(found: CohortEvidence): Markup {
@@ -161,6 +162,8 @@ function rowDrawing(
 const FRAME = { left: 44, right: 350, top: 20, bottom: 178 } as const;
 /** Lines that can be told apart: three colours, whole and dashed. */
 const SERIES = 6;
+/** Models whose scores by fold fit a table beside the drawing. */
+const BESIDE = 5;
 
 function foldFigure(found: CohortEvidence): Markup {
   const [headline] = known(found) as [string];
@@ -205,7 +208,7 @@ function foldFigure(found: CohortEvidence): Markup {
           ` The first ${SERIES} models are drawn.`
         }`,
     },
-    markup`<div class="pair"><div>${drawn}<ul class="legend">${
+    markup`<div class="pair${found.rows.length > BESIDE && " below"}"><div>${drawn}<ul class="legend">${
       rows.map((row, i) =>
         markup`<li class="entry"><svg viewBox="0 0 16 8" aria-hidden="true"><g class="series s${
           String(i % 3)

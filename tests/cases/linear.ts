@@ -104,11 +104,14 @@ const LOOPS = [
   "workgroup 128, not ahead",
 ] as const;
 
-/** One variant as the tuner may pick it on a GPU; `tiled` with a name of a variant. */
+/**
+ * One variant as the tuner may pick it on a GPU; `tiled` with a name of a variant. `types`: in f16 and with frozen weights of
+ * every storage type too, which take a kernel text each, and what else a text holds does not depend on.
+ */
 function picked(
   tuned: "registers 4" | "registers 8" | typeof LOOPS[number],
   epilogue: keyof typeof EPILOGUE,
-  { train = false, K = 20, R = 8 }: { train?: boolean; K?: number; R?: number } = {},
+  { train = false, K = 20, R = 8, types = false }: { train?: boolean; K?: number; R?: number; types?: boolean } = {},
 ): OpCase {
   // More than a tile, with a rest; of registers that of 64 invocations.
   const wide = epilogue === "swiglu" ? 136 : 72;
@@ -123,9 +126,8 @@ function picked(
     name: `${tuned}${train ? "" : " forward"} ${test.name}`,
     wrt: train ? test.wrt : [],
     paths: ["gpu"],
-    f16: "residual" in EPILOGUE[epilogue] ? ["x", "residual"] : ["x"],
     tuned,
-    ...stored,
+    ...(types && { f16: ["x"], ...stored }),
   };
 }
 
@@ -181,10 +183,10 @@ const gpuTiles: readonly OpCase[] = [
   ...([32, 64] as const).map((tile) => tiled(tile, "none", { K: 528, R: 8, train: true, ...stored })),
 ];
 
-/** What the tuner may pick beside the tiles: each with everything its text can hold, though not all together. */
+/** What the tuner may pick beside the tiles: each with everything its text can hold, though not all together, types in one row. */
 const tunedRows: readonly OpCase[] = (["registers 4", "registers 8"] as const).flatMap((tuned) => [
   picked(tuned, "scaled"),
-  picked(tuned, "gelu", { train: true }),
+  picked(tuned, "gelu", { train: true, types: true }),
   picked(tuned, "swiglu", { train: true }),
   picked(tuned, "scaled", { train: true, R: 0 }),
   picked(tuned, "none", { K: 1056, train: true, R: 0 }),
@@ -194,7 +196,7 @@ const tunedRows: readonly OpCase[] = (["registers 4", "registers 8"] as const).f
 const loopRows: readonly OpCase[] = LOOPS.flatMap((tuned) => [
   picked(tuned, "gelu", { train: true, K: 76 }),
   ...(tuned.includes(" 32,") ? [] : [picked(tuned, "swiglu")]),
-]).map(({ f16: _, weights: __, ...row }) => row);
+]);
 
 /** Case table. */
 export const cases: readonly OpCase[] = [
