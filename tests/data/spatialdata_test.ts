@@ -68,7 +68,7 @@ Deno.test("shapes of a store are GeoParquet: circles at the spots, tissue with i
       return found[0]!;
     };
     const spots = await read("spots", ["geometry", "radius"]);
-    assert.deepEqual(spots["radius"], [55, 55, 55, 55]);
+    assert.deepEqual(Array.from(spots["radius"]!), [55, 55, 55, 55]);
     const places = (spots["geometry"] as Uint8Array[]).map((bytes) => {
       const view = new DataView(bytes.buffer, bytes.byteOffset);
       return [view.getUint32(1, true), view.getFloat64(5, true), view.getFloat64(13, true)];
