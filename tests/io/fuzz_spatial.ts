@@ -29,8 +29,6 @@ import { fromBytes, fromMap } from "../../src/io/random_access.ts";
 import { blocks, type Matrix } from "../../src/io/sparse.ts";
 import { readSpotCounts, readSpotSelection } from "../../src/io/spots_tsv.ts";
 import { openTenx } from "../../src/io/tenx_h5.ts";
-import { readGeneSets } from "../../src/data/cohort/gene_sets.ts";
-import { readAliases } from "../../src/data/genes/aliases.ts";
 import { readTenxSpatial } from "../../src/io/tenx_spatial.ts";
 import { fitScores } from "../../src/slides/fit_scores.ts";
 import { parseManifest } from "../../src/slides/manifest.ts";
@@ -467,23 +465,6 @@ function imageTarget(): Target {
   });
 }
 
-/** Gene sets in GMT, and tables of aliases. */
-function geneSetTarget(): Target {
-  const sets = utf8("HALLMARK_A\thttps://x\tEPCAM\tCD3E\tACTB\r\nB\t\tMS4A1\tmarch1\n\nC\tnote\tÄ-1\n");
-  const aliases = utf8('symbol\tprev_symbol\talias_symbol\nSEPTIN9\tSEPT9|MSF\t"PNUTL4"\nMARCHF1\tMARCH1\t\n');
-  // deno-lint-ignore require-await -- what it throws is to reject
-  return target("gene sets", async (rng) => {
-    if (rng.below(2) === 0) {
-      const found = readGeneSets(new TextDecoder().decode(mutate(sets, rng)), "mutant");
-      assert.ok(found.length > 0 && found.every(({ name, genes }) => name !== "" && genes.length > 0));
-      assert.equal(new Set(found.map(({ name }) => name)).size, found.length);
-    } else {
-      const { symbols } = readAliases(new TextDecoder().decode(mutate(aliases, rng)), "mutant");
-      for (const [name, symbol] of symbols) assert.ok(name === name.toUpperCase() && symbol !== "");
-    }
-  });
-}
-
 /** Every reader of spatial data. */
 export function spatialTargets(): Target[] {
   return [
@@ -503,7 +484,6 @@ export function spatialTargets(): Target[] {
     xeniumTarget(target),
     zarrTarget(target),
     anndataTarget(target),
-    geneSetTarget(),
     xeniumTextTarget(target),
   ];
 }
