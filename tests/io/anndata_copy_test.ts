@@ -5,6 +5,7 @@ import { ConfigError, FormatError } from "../../src/core/errors.ts";
 import { SILENT } from "../../src/core/reporter.ts";
 import { findSamples } from "../../src/data/data_folder.ts";
 import { loadSample } from "../../src/data/load_sample.ts";
+import { readSampleCounts } from "../../src/eval/bench/bench_sample.ts";
 import { openAnndata } from "../../src/io/anndata.ts";
 import { disk, makeFolder } from "../../src/io/fs.ts";
 import { H5File } from "../../src/io/hdf5/h5.ts";
@@ -159,7 +160,9 @@ for (const version of [2, 3]) {
 Deno.test("a folder with st/ID.zarr is one to train on: pairs as of the file, and a chunk that changes is noticed", () =>
   inFolder(async (folder) => {
     await writeSmallSample(folder, { id: "A1", genes: ["ACTB", "CD3E", "EPCAM"] });
-    const before = await loadSample(disk, findSamples(disk, [folder])[0]!);
+    const whole = findSamples(disk, [folder])[0]!;
+    const before = await loadSample(disk, whole);
+    const judged = await readSampleCounts(disk, whole, { labels: "array_row" });
     await copy(`${folder}/st/A1.h5ad`, `${folder}/st/A1.zarr`);
     assert.throws(() => findSamples(disk, [folder]), /two samples named A1/);
     Deno.removeSync(`${folder}/st/A1.h5ad`);
@@ -169,6 +172,8 @@ Deno.test("a folder with st/ID.zarr is one to train on: pairs as of the file, an
     for (const part of ["raw", "expression", "spatial", "barcodes", "selfTest"] as const) {
       assert.deepEqual(after[part], before[part], part);
     }
+    // What probes are judged by, and with a column of labels.
+    assert.deepEqual(await readSampleCounts(disk, files!, { labels: "array_row" }), judged);
     const set = { fingerprint: "f", samples: [{ files, patches: after.patches }] };
     const mark = await DataMark.of(set as unknown as Parameters<typeof DataMark.of>[0], SILENT);
     await mark.check();

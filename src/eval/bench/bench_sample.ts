@@ -14,7 +14,7 @@ import { gatherColumns, visitRow } from "../../data/matrix.ts";
 import { panelColumns } from "../../data/genes/panel.ts";
 import { readSampleTable, type SampleOptions } from "../../data/sample.ts";
 import type { Features } from "../../io/features.ts";
-import { H5ad } from "../../io/hdf5/h5ad.ts";
+import { openAnndata } from "../../io/anndata.ts";
 import type { Truth } from "../protocol.ts";
 import { type Table, takeRows } from "../linalg/table.ts";
 
@@ -73,7 +73,7 @@ export async function readSampleCounts(
   files: SampleFiles,
   options: CountsOptions = {},
 ): Promise<SampleCounts> {
-  const file = await H5ad.open(disk.open(files.expression, "read"));
+  const file = await openAnndata(disk, files.expression);
   try {
     const { counts: stored, bad, warnings } = readSampleTable(files.id, file, files.metadata, options);
     const { names } = options;
