@@ -10,7 +10,9 @@ export interface WorldFiles {
   readonly seed: number;
   /** The world of the seed, where it was made before, with as many bags to test on or more. */
   readonly world?: World;
-  /** Bags to test on; as many as are trained on by default. */
+  /** Bags to train on, the first of the world; all by default. */
+  readonly train?: number | undefined;
+  /** Bags to test on; as many as a world has to train on by default. */
   readonly test?: number;
   /** Whether the labels of the training part are shuffled. */
   readonly shuffled?: boolean;
@@ -36,14 +38,21 @@ export async function writeWorld(
   folder: string,
   given: WorldFiles,
 ): Promise<WorldPaths> {
-  const { seed, test = WORLD.bags, shuffled = false, labels = `${folder}/labels.tsv`, tableOnly = false } = given;
+  const {
+    seed,
+    train = WORLD.bags,
+    test = WORLD.bags,
+    shuffled = false,
+    labels = `${folder}/labels.tsv`,
+    tableOnly = false,
+  } = given;
   const world = given.world ?? makeWorld(seed, test);
   const { bags, dim, rows } = WORLD;
   const order = shuffled ? new Rng(seed, 77).permutation(bags) : Uint32Array.from({ length: bags }, (_, i) => i);
   const lines = ["slide_id\tcase_id\tlabel\tfold_0"];
   Deno.mkdirSync(`${folder}/features`, { recursive: true });
   const coords = Int32Array.from({ length: 2 * rows }, (_, k) => 512 * (k % 2 ? Math.floor(k / 40) : (k >> 1) % 20));
-  for (const [part, count] of [["train", bags], ["test", test]] as const) {
+  for (const [part, count] of [["train", train], ["test", test]] as const) {
     for (let i = 0; i < count; i++) {
       const name = `${part}_${String(i).padStart(3, "0")}`;
       const label = world[part][part === "train" ? order[i]! : i]!.label;
