@@ -67,8 +67,8 @@ const count = (id: Section) => places[id].length;
 async function haematoxylin(id: Section, z: number): Promise<number[]> {
   const voxels = await stack.readSlice(z);
   const reach = Math.round(56 / stack.spacing[1]);
-  // The first row of the inverse of Ruifrok and Johnston's stains.
-  const stain = [1.87798274, -1.00767869, -0.55611582];
+  // What optical densities of red, green and blue have of it: first column of the inverse of Ruifrok and Johnston's stains.
+  const stain = [1.88, -0.0736, -0.5952];
   return places[id].map(([x, y]) => {
     const [column, row] = [Math.round(x / stack.spacing[2]), Math.round(y / stack.spacing[1])];
     let sum = 0;

@@ -233,13 +233,22 @@ async function judgeVolume(weights: Values): Promise<void> {
         return pearson(a!, b!).value;
       });
     const every = planes.map((_, k) => k);
-    const apart = (ks: readonly number[]) =>
-      ks.reduce((sum, k) => sum + planes[k]!.reduce((all, v, i) => all + Math.abs(v - planes[k - 1]![i]!), 0), 0) /
-      ks.length;
+    /** Mean difference of planes from the one before, all genes. */
+    const apart = (of: (k: number, g: number) => Float32Array, ks: readonly number[]) => {
+      const each = ks.map((k) =>
+        PHANTOM_GENES.reduce((sum, _, g) => {
+          const [here, before] = [of(k, g), of(k - 1, g)];
+          return sum + here.reduce((all, value, i) => all + Math.abs(value - before[i]!), 0);
+        }, 0)
+      );
+      return each.reduce((x, y) => x + y, 0) / ks.length;
+    };
+    const within = every.filter((k) => k > 8 && k < 24 && k !== 16);
+    const seamOf = (of: typeof told) => apart(of, [16]) / apart(of, within);
     const scores = byKind([over(every)]);
     const [near, far] = [[7], [nz - 1]].map((ks) => meanOf(over(ks)) ?? 0);
-    const seam = apart([16]) / apart(every.filter((k) => k > 8 && k < 24 && k !== 16));
-    print({ model: "whole volume, ridge", sign: 1, spots: 48 }, { ...scores, near: near!, far: far!, seam });
+    const seam = { seam: seamOf(told), seam_truth: seamOf(truth) };
+    print({ model: "whole volume, ridge", sign: 1, spots: 48 }, { ...scores, near: near!, far: far!, ...seam });
     model.close();
   });
 }
@@ -279,15 +288,20 @@ async function judgeScratch(): Promise<void> {
 
 if (models.includes("depth")) await judgeDepth(await pretrained("depth", {}));
 if (models.includes("volume")) await judgeVolume(await pretrained("depth", {}));
-for (const aggregate of ["centre", "mean"]) {
+const LABELS = {
+  centre: "2D, the spot's slice",
+  mean: "2D, mean of slices",
+  tubelets: "tubelets, pretrained",
+} as const;
+for (const aggregate of ["centre", "mean", "tubelets"] as const) {
   if (!models.includes(aggregate)) continue;
   const keys = { aggregate, ...aggregate === "centre" ? { slices: 1 } : {} };
   const weights = await pretrained(aggregate, keys);
   await using(gpu, phantomData(worlds[1], { seed, spots: 48 }), { ...keys, epochs_3d: 0 }, weights, async (session) => {
-    print(
-      { model: aggregate === "centre" ? "2D, the spot's slice" : "2D, mean of slices", sign: 1, spots: 0 },
-      await scored(session, "shared"),
-    );
+    print({ model: LABELS[aggregate], sign: 1, spots: 0 }, await scored(session, "shared"));
+    if (aggregate !== "tubelets") return;
+    await fitHead(session);
+    print({ model: "tubelets, ridge", sign: 1, spots: 48 }, await scored(session, "voi"));
   });
 }
 if (models.includes("shared")) await judgeShared();
