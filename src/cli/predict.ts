@@ -54,6 +54,10 @@ export const flags = {
     value: "PATH",
     help: "a volume, for a run of method=vortex: expression.ome.zarr on a grid in its tissue, NaN outside",
   },
+  serial: {
+    kind: "switch",
+    help: "the volume is a table of serial sections, for a run of method=vortex with serial=true",
+  },
   "grid-z": { kind: "number", value: "UM", min: 0.01, help: "volume: µm between places along z; the run's slice_step" },
   box: { kind: "text", value: "BOX", help: "volume: only places within X0,Y0,Z0,X1,Y1,Z1 (µm)" },
   refine: {
@@ -171,14 +175,14 @@ async function runVolume(
     });
   }
   const { run, checkpoint, volume, out, overwrite, grid, "grid-z": gridZ, everywhere, blend, encoder } = values;
-  const { refine, beside } = values;
+  const { refine, beside, serial } = values;
   const host = hostOf(new Progress(values.quiet), signal);
   const { json, status } = await predictVolume(
     {
       ...{ run, volume, out, overwrite, grid, gridZ, everywhere, encoder },
       checkpoint: checkpoint as "best" | "last",
       open: volumeOptions(values),
-      ...{ refine, beside, by: values.with === "retrieval" ? "retrieval" as const : "head" as const },
+      ...{ refine, beside, serial, by: values.with === "retrieval" ? "retrieval" as const : "head" as const },
       resample: parseZyx("resample", values.resample),
       box: boxOf(values.box),
       blend: blend as "centre" | "gaussian",

@@ -22,6 +22,11 @@ export function parentOf(path: string): string {
   return parent === undefined ? "." : parent === "" ? "/" : parent;
 }
 
+/** A path that a table in a folder names: from that folder on where it is no whole path. */
+export function besides(folder: string, path: string): string {
+  return /^(?:[/\\]|[A-Za-z]:)/.test(path) || folder === "" ? path : `${folder}/${path}`;
+}
+
 /** What is at a path; undefined if nothing. */
 function kindAt(path: string): "file" | "folder" | undefined {
   return withPath("write to", path, "write", () => unlessMissing(() => statOf(path).isDirectory ? "folder" : "file"));

@@ -66,6 +66,8 @@ export interface VolumeRun {
   readonly unit: string;
   /** µm of a patch's side and between its slices. */
   readonly patch: { readonly field: number; readonly step: number; readonly slices: number };
+  /** Whether it is of serial sections, which are no continuous volume. */
+  readonly serial: boolean;
   /**
    * Looks at a volume: where it is predicted, and what that takes.
    *

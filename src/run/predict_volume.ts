@@ -20,7 +20,7 @@ import { sha256Of } from "../io/checksum.ts";
 import { disk } from "../io/fs.ts";
 import type { VolumePredictor, VolumeRun, VolumeTask } from "../methods/volume_run.ts";
 import type { CheckpointName, FoundCheckpoint } from "../train/run.ts";
-import { openVolume, type VolumeOptions as OpenOptions } from "../volumes/open.ts";
+import { type OpenVolume, openVolume, type VolumeOptions as OpenOptions } from "../volumes/open.ts";
 import type { Volume, Zyx } from "../volumes/volume.ts";
 import { runWarnings } from "./checks.ts";
 import { runHash } from "./facts.ts";
@@ -38,6 +38,8 @@ export interface PredictVolumeOptions {
   readonly beside: readonly string[];
   readonly checkpoint: CheckpointName;
   readonly volume: string;
+  /** Whether it is a table of serial sections, for a run that is of such. */
+  readonly serial: boolean;
   /** Of the volume's file, where it does not say. */
   readonly open: OpenOptions;
   readonly out: string;
@@ -62,6 +64,7 @@ export interface PredictVolumeOptions {
 
 const RESULT = "volume.json";
 const PROGRESS = "slabs.json";
+const SERIAL = "serial sections in the place of a continuous volume: an extension, not VORTEX";
 const NAMES = ["expression.ome.zarr", "spread.ome.zarr", "refined.ome.zarr", "refined_spread.ome.zarr"] as const;
 
 /** Slices that show how long one takes. */
@@ -109,6 +112,29 @@ function checkAlike([first, ...others]: readonly Request[]): void {
       );
     }
   }
+}
+
+/** Refuses a volume of another kind than was said, or than the run is of. */
+function checkKind({ serial, volume }: PredictVolumeOptions, [first]: readonly Request[], made: boolean): void {
+  const { run, trained } = first!;
+  const kind = (is: boolean) => (is ? "serial sections" : "a continuous volume");
+  const fail = (found: string, wanted: string, hint: string) =>
+    new ConfigError(`Cannot predict ${volume}: ${found}, wanted ${wanted}`, { hint, context: { key: "serial", run } });
+  if (made !== serial) {
+    throw fail(`it is ${kind(made)}`, made ? "--serial, which says so" : "a table of them with --serial", "See README");
+  }
+  if (trained.serial === serial) return;
+  throw fail(`${run} is trained on ${kind(trained.serial)}`, `a run of ${kind(serial)}`, `Train with serial=${serial}`);
+}
+
+/** Refuses a stack whose sections are not a slice of a patch apart. */
+function checkStep({ name, spacing, serial }: OpenVolume, [first]: readonly Request[]): void {
+  const { run, trained: { patch: { step } } } = first!;
+  if (serial === undefined || Math.abs(spacing[0] / step - 1) < 0.01) return;
+  throw new ConfigError(`Cannot predict ${name} with ${run}: its sections are ${spacing[0]} µm apart, wanted ${step}`, {
+    hint: "Train with slice_step as its sections are apart",
+    context: { given: spacing[0], wanted: step },
+  });
 }
 
 /** What is predicted at once: a grid, laid for every run. */
@@ -186,6 +212,8 @@ export async function predictVolume(
   const { reporter } = host;
   const volume = await openVolume(host.disk, options.volume, options.open);
   try {
+    checkKind(options, runs, volume.serial !== undefined);
+    checkStep(volume, runs);
     const made = { ...facts, ...await volumeFacts(volume) };
     using folder = OutputFolder.open({
       ...{ out: options.out, command: "predict", result: RESULT, names: [...NAMES, PROGRESS], facts: made },
@@ -206,6 +234,7 @@ export async function predictVolume(
     const voxels = passes.map(({ tasks: [task] }) => imageShape({ ...task, resample: options.resample }));
     const [{ images: names, ...whole }, refined] = images as [typeof images[0], typeof images[0] | undefined];
     const result = {
+      ...volume.serial !== undefined && { serial: SERIAL },
       ...{ image: names[0], ...names.length > 1 && { spread: names[1] }, genes, unit, ...whole },
       ...options.resample !== undefined && { voxels: voxels[0], voxel_um: options.resample },
       ...refined !== undefined && { refined },

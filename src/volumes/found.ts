@@ -5,6 +5,7 @@
  */
 
 import { FormatError } from "../core/errors.ts";
+import type { SerialStack } from "./serial.ts";
 import type { BoxReader, Placement, VolumeShape, Zyx } from "./volume.ts";
 
 /** A smaller copy of a volume in the same file. */
@@ -27,6 +28,8 @@ export interface FoundVolume extends Omit<VolumeShape, "spacing"> {
   readonly levels: readonly VolumeLevel[];
   /** What a user ought to know of how the file was read. */
   readonly notes: readonly string[];
+  /** What it is made of where it is no continuous volume but serial sections. */
+  readonly serial?: SerialStack | undefined;
   readonly read: BoxReader;
   readonly close: () => void;
 }

@@ -12,6 +12,7 @@ import { parentOf, trimmed } from "../io/output.ts";
 import type { FoundVolume, VolumeLevel } from "./found.ts";
 import { isBdvXml } from "./bdv.ts";
 import { isRawHeader } from "./raw.ts";
+import { isSerialTable, type SerialStack } from "./serial.ts";
 import { isSlice } from "./slices.ts";
 import { boxSize, type Volume, volumeFrom, type Voxels, voxelsOf, type Zyx } from "./volume.ts";
 
@@ -43,6 +44,8 @@ export interface OpenVolume extends Volume {
   readonly spacingFrom: "file" | "option";
   readonly levels: readonly VolumeLevel[];
   readonly notes: readonly string[];
+  /** What it is made of where it is no continuous volume but serial sections. */
+  readonly serial?: SerialStack | undefined;
 }
 
 /** Spacings of anything that is a tissue, µm: a tenth of what light resolves, and a section in ten. */
@@ -70,6 +73,7 @@ export function volumeKind(disk: Disk, path: string): keyof typeof OPENERS | und
   if (isTiff(head)) return "tiff";
   if (head[0] === 0x89 && text.startsWith("HDF", 1)) return "bdv";
   if (/^\s*</.test(text) && isBdvXml(text)) return "bdv";
+  if (/\.(?:tsv|csv)$/i.test(path)) return isSerialTable(text) ? "serial" : undefined;
   if (/\.json$/i.test(path)) return isRawHeader(text) ? "raw" : undefined;
   const header = path.replace(/\.[^./\\]*$/, ".json");
   const beside = /\.(?:raw|bin|dat)$/i.test(path) && disk.look(header)?.kind === "file";
@@ -84,6 +88,7 @@ const OPENERS = {
   tiff: async (disk: Disk, path: string) => (await import("./tiff_stack.ts")).openTiffStack(disk, path),
   bdv: async (disk: Disk, path: string, level: number) => (await import("./bdv.ts")).openBdv(disk, path, level),
   raw: async (disk: Disk, path: string) => (await import("./raw.ts")).openRaw(disk, path),
+  serial: async (disk: Disk, path: string) => (await import("./serial.ts")).openSerial(disk, path),
 } as const;
 
 /** Finds out what a file says, without asking for more. @throws {DataError} If it is no volume that is read. */
@@ -98,7 +103,8 @@ export async function findVolume(disk: Disk, given: string, level = 0): Promise<
   }
   const kind = volumeKind(disk, path);
   if (kind === undefined) {
-    const expected = "slices in a folder, TIFF, OME-Zarr, NIfTI, BigDataViewer's HDF5 or a JSON header of raw voxels";
+    const expected =
+      "slices in a folder, TIFF, OME-Zarr, NIfTI, BigDataViewer's HDF5, a JSON header of raw voxels or a table of serial sections";
     throw new DataError(`Cannot read ${given} as a volume: it is nothing known, expected ${expected}`, {
       code: "volume-unknown",
       hint: "Convert it to one of them",
@@ -132,7 +138,7 @@ export async function openVolume(disk: Disk, path: string, options: VolumeOption
 }
 
 function settled(found: FoundVolume, options: VolumeOptions): OpenVolume {
-  const { name, shape, format, levels, notes } = found;
+  const { name, shape, format, levels, notes, serial } = found;
   const { spacing: given, overrideSpacing, axes, least = 2 } = options;
   if (shape[0] < least) {
     const hint = "A slide of its own is embedded and predicted without --volume";
@@ -167,7 +173,14 @@ function settled(found: FoundVolume, options: VolumeOptions): OpenVolume {
   if (axes === undefined) checkAxes(name, shape, spacing);
   const facts = { ...found, spacing };
   const { problem: _, read, close, ...rest } = facts;
-  return { ...volumeFrom(rest, read, close), format, levels, notes, spacingFrom: fromOption ? "option" : "file" };
+  return {
+    ...volumeFrom(rest, read, close),
+    format,
+    levels,
+    notes,
+    serial,
+    spacingFrom: fromOption ? "option" : "file",
+  };
 }
 
 function dataError(code: string, message: string, hint: string, context: Record<string, unknown>): DataError {

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { Rng } from "../../src/core/rng.ts";
-import { copyNearest, fitRigid, mixCopy, move, type Place } from "../../src/eval/section_copy.ts";
+import { fitRigid, move, type PlanePoint as Place } from "../../src/core/rigid.ts";
+import { copyNearest, mixCopy } from "../../src/eval/section_copy.ts";
 
 /** An L of spots on a lattice, a little off it: no turn but one lays it on itself. */
 function footprint(): Place[] {

@@ -33,6 +33,11 @@ const INPUT = {
     doc:
       "Volume of interest, which is trained on last and predicted; null trains on all volumes and on none at the end",
   },
+  serial: {
+    kind: "flag",
+    default: false,
+    doc: "Volumes are tables of serial sections (H&E), an extension: VORTEX is of continuous volumes",
+  },
   encoder: INPUT_KEYS.encoder,
   adapter: INPUT_KEYS.adapter,
   image_size: INPUT_KEYS.image_size,

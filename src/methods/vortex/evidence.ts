@@ -11,23 +11,26 @@ import { EVIDENCE_SCHEMA, type MethodFacts } from "../../report/run_evidence.ts"
 import type { EvidenceContext, MethodEvidence } from "../method.ts";
 import { loadState } from "./checkpoint.ts";
 import { bankSpots, embedBank, retrieve, temperatureOf } from "./retrieval.ts";
+import { differenceOf, type SerialDifference, type SerialRow, serialRows } from "./serial_rows.ts";
 import { meanOf, scoresOf, type TestSection, testSections } from "./scores.ts";
 import type { VortexSession } from "./session.ts";
 
 /** Something that told expression, with its scores. */
 export interface VortexRow {
-  readonly id: "shared" | "voi" | "retrieval";
+  readonly id: "shared" | "voi" | "retrieval" | SerialRow["id"];
   readonly label: string;
   /** By section, then by gene. */
   readonly scores: readonly (readonly (number | null)[])[];
 }
 
 /** Scores of everything that tells expression of the test sections. */
-export async function rowsOf(session: VortexSession): Promise<{ sections: TestSection[]; rows: VortexRow[] }> {
+export async function rowsOf(
+  session: VortexSession,
+): Promise<{ sections: TestSection[]; rows: VortexRow[]; told?: Float32Array; differences: SerialDifference[] }> {
   const { data, config, gpu, model, parameters } = session;
   const sections = testSections(data);
   const pairs = sections.flatMap((section) => section.pairs);
-  if (pairs.length === 0) return { sections, rows: [] };
+  if (pairs.length === 0) return { sections, rows: [], differences: [] };
   const { heads, image } = await session.say(pairs);
   const own = config.model.heads === "per_volume";
   const labels = {
@@ -42,7 +45,19 @@ export async function rowsOf(session: VortexSession): Promise<{ sections: TestSe
   const bank = await embedBank(gpu, model, bankSpots(session), await temperatureOf(parameters));
   const told = retrieve(bank, image, G);
   rows.push({ id: "retrieval", label: labels.retrieval, scores: scoresOf(data, sections, told) });
-  return { sections, rows };
+  const best = heads[own ? "voi" : "shared"]!;
+  if (!config.input.serial) return { sections, rows, told: best, differences: [] };
+  const beside = await serialRows(session, sections, best);
+  rows.push(...beside.map(({ id, label, told }) => ({ id, label, scores: scoresOf(data, sections, told) })));
+  const of = (id: SerialRow["id"]) => beside.find((row) => row.id === id)!;
+  const mine = { id: own ? "voi" : "shared", told: best };
+  const differences = [[mine, of("encoder")], [mine, of("ridge")], [of("together"), of("copy")]] as const;
+  return {
+    sections,
+    rows,
+    told: best,
+    differences: differences.flatMap((two) => differenceOf(session, sections, two)),
+  };
 }
 
 /** The table for people. */

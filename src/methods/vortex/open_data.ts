@@ -7,18 +7,18 @@
 import { ConfigError, DataError } from "../../core/errors.ts";
 import { sha256Of } from "../../io/checksum.ts";
 import type { Host } from "../../train/host.ts";
-import { openVolume } from "../../volumes/open.ts";
+import { type OpenVolume, openVolume } from "../../volumes/open.ts";
 import { checkInside, type SectionFit } from "../../volumes/landmarks.ts";
-import type { Volume } from "../../volumes/volume.ts";
 import type { VortexConfig } from "./config.ts";
 import type { VortexData, VortexPair, VortexVolume } from "./data.ts";
 import { chooseGenes, detected } from "./genes.ts";
 import { readPatch, windowOf } from "./sampler.ts";
 import { readSection, type Section } from "./sections.ts";
+import { checkSerial, laidOn } from "./serial.ts";
 import { checkInterest, readVolumeTable, type SectionRow } from "./table.ts";
 
 /** The table, and which volume is of interest. */
-function tableOf({ input: { volumes, voi } }: VortexConfig, { disk }: Pick<Host, "disk">) {
+function tableOf({ input: { volumes, voi } }: Pick<VortexConfig, "input">, { disk }: Pick<Host, "disk">) {
   if (volumes === null) {
     throw new ConfigError("Cannot train: volumes is empty, wanted the table of volumes", {
       hint: "volumes=TABLE.tsv",
@@ -34,22 +34,28 @@ export async function check(config: VortexConfig, host: Host): Promise<void> {
   const { rows } = tableOf(config, host);
   await host.checkEncoder(config.input.encoder, config.input.adapter ?? undefined);
   for (const { expression } of rows) (await host.openFile(expression)).close?.();
-  await closeAll(await openVolumes(rows, host));
+  await closeAll(await openVolumes(rows, config, host));
   if (config.genes.gene_list !== null) (await host.openFile(config.genes.gene_list)).close?.();
 }
 
-async function closeAll(volumes: ReadonlyMap<string, Volume>): Promise<void> {
+async function closeAll(volumes: ReadonlyMap<string, OpenVolume>): Promise<void> {
   for (const volume of volumes.values()) await volume.close();
 }
 
 /** Volumes by name. @throws {DataError} If their channels differ. */
-async function openVolumes(rows: readonly SectionRow[], { disk }: Pick<Host, "disk">): Promise<Map<string, Volume>> {
-  const volumes = new Map<string, Volume>();
+async function openVolumes(
+  rows: readonly SectionRow[],
+  config: VortexConfig,
+  { disk }: Pick<Host, "disk">,
+): Promise<Map<string, OpenVolume>> {
+  const volumes = new Map<string, OpenVolume>();
   try {
-    for (const { volume: name, path, line, spacing } of rows) {
+    for (const row of rows) {
+      const { volume: name, path, line, spacing } = row;
       if (volumes.has(name)) continue;
       const volume = await openVolume(disk, path, { least: 1, spacing });
       volumes.set(name, volume);
+      checkSerial(volume, row, config);
       const [first] = volumes.values();
       if (first!.channels.length === volume.channels.length) continue;
       throw new DataError(
@@ -132,12 +138,13 @@ function placedBy({ expression, landmarks }: SectionRow, { residuals, rms }: Sec
 export async function openData(config: VortexConfig, host: Host): Promise<VortexData> {
   const { file, rows, voi } = tableOf(config, host);
   const { disk, reporter, signal } = host;
-  const open = await openVolumes(rows, host);
+  const open = await openVolumes(rows, config, host);
   try {
     const sections: Section[] = [];
     for (const [i, row] of rows.entries()) {
       signal?.throwIfAborted();
-      const section = await readSection(disk, row, config.genes.gene_norm as "log_norm" | "none");
+      const laid = laidOn(open.get(row.volume)!, row);
+      const section = await readSection(disk, row, config.genes.gene_norm as "log_norm" | "none", laid);
       checkInside(open.get(row.volume)!, section.places, section.barcodes, row.expression);
       sections.push(section);
       if (section.fit !== undefined) reporter.say(placedBy(row, section.fit));

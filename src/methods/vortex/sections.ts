@@ -48,8 +48,8 @@ function placesOf(file: H5ad, { expression, z }: SectionRow, fit: SectionFit | u
   }
   const { columns, values } = points;
   if (fit !== undefined && columns !== 2) {
-    const found = `places of ${columns} numbers beside landmarks`;
-    throw refuse(expression, "no-section-places", found, "x, y in µm of the section", "Leave the landmarks away");
+    const found = `places of ${columns} numbers where the section is laid`;
+    throw refuse(expression, "no-section-places", found, "x, y on the section", "Leave the landmarks away");
   }
   if (columns !== 3 && !(columns === 2 && (z ?? fit) !== undefined)) {
     const found = columns === 2 ? "places have no z, and the table has none" : `places of ${columns} numbers`;
@@ -85,12 +85,23 @@ function prepare(values: Float32Array, genes: number, norm: "log_norm" | "none",
   }
 }
 
-/** Reads a section. @throws {DataError | FormatError} If it is damaged, empty, or has no places. */
-export async function readSection(disk: Disk, row: SectionRow, norm: "log_norm" | "none"): Promise<Section> {
+/**
+ * Reads a section.
+ *
+ * @param laid Where it lies, of serial sections.
+ * @throws {DataError | FormatError} If it is damaged, empty, or has no places.
+ */
+export async function readSection(
+  disk: Disk,
+  row: SectionRow,
+  norm: "log_norm" | "none",
+  laid?: SectionFit,
+): Promise<Section> {
   const { landmarks: marks } = row;
-  const fit = marks === undefined
-    ? undefined
-    : fitLandmarks(readLandmarks(decodeText(readBytes(disk, marks), marks), marks), marks);
+  const fit = laid ??
+    (marks === undefined
+      ? undefined
+      : fitLandmarks(readLandmarks(decodeText(readBytes(disk, marks), marks), marks), marks));
   const file = await openAnndata(disk, row.expression);
   try {
     const { index: barcodes } = file.obs;
@@ -110,7 +121,8 @@ export async function readSection(disk: Disk, row: SectionRow, norm: "log_norm" 
       if (value > 0) seen[i % genes.length]!++;
     });
     prepare(values, genes.length, norm, (spot) => `${row.expression}, spot ${barcodes[spot]}`);
-    return { row, barcodes, places: placesOf(file, row, fit), genes, values, seen, fit };
+    const places = placesOf(file, row, fit);
+    return { row, barcodes, places, genes, values, seen, fit: laid === undefined ? fit : undefined };
   } finally {
     file.close();
   }

@@ -7,7 +7,7 @@
  * | `path` | the volume, any format that is read; from the table's folder where it is no whole path |
  * | `patient` | whose it is |
  * | `expression` | `.h5ad` with counts in X and places of spots in obsm/spatial: x, y, z in µm of the volume, or x, y in µm within the section |
- * | `z` | depth of the section, µm, where places have no z |
+ * | `z` | depth of the section, µm, where places have no z; of serial sections which of them it is, and places are in pixels of its picture |
  * | `landmarks` | instead of z, where the section lies by landmarks (`src/volumes/landmarks.ts`): places are x, y in µm of the section |
  * | `spacing` | µm between voxels, Z,Y,X, where the volume's file does not say |
  * | `part` | `train` (also where it is empty) or `test`, which the volume of interest is judged on |
@@ -19,7 +19,7 @@ import { DataError } from "../../core/errors.ts";
 import { FoldTable } from "../../data/cohort/cohort_table.ts";
 import { decodeText } from "../../io/csv.ts";
 import { type Disk, readBytes } from "../../io/disk.ts";
-import { parentOf } from "../../io/output.ts";
+import { besides, parentOf } from "../../io/output.ts";
 import type { Zyx } from "../../volumes/volume.ts";
 
 /** A section. */
@@ -56,7 +56,7 @@ export function readVolumeTable(disk: Disk, file: string): SectionRow[] {
     table.fail(1, found, `${KNOWN.join(", ")}, the last four where they are needed`);
   }
   const folder = parentOf(file);
-  const whole = (path: string) => /^(?:[/\\]|[A-Za-z]:)/.test(path) || folder === "" ? path : `${folder}/${path}`;
+  const whole = (path: string) => besides(folder, path);
   const rows = Array.from(table.records(), ({ line, fields }): SectionRow => {
     const of = (name: string) => fields[header.indexOf(name)] ?? "";
     for (const name of WANTED) if (of(name) === "") table.fail(line, `has no ${name}`, "one");

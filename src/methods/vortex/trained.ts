@@ -171,6 +171,7 @@ export function volumeRun(config: VortexConfig, found: FoundCheckpoint): VolumeR
     genes: facts.genes,
     unit: facts.unit,
     patch: facts.patch,
+    serial: config.input.serial,
     async lay(volume: Volume, asked: VolumeOptions): Promise<VolumeTask> {
       const { stride, blend, by } = asked;
       checkChannels(volume, facts);
