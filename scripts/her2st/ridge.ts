@@ -7,7 +7,7 @@ import { visitRow } from "../../src/data/matrix.ts";
 import { fitRidge, predictLinear } from "../../src/eval/ridge.ts";
 import { applyStandardizer, fitCentring, fitStandardizer } from "../../src/eval/linalg/standardize.ts";
 import type { Table } from "../../src/eval/linalg/table.ts";
-import type { Place } from "../../src/eval/section_copy.ts";
+import type { PlanePoint as Place } from "../../src/core/rigid.ts";
 import { readSection } from "./section.ts";
 
 const PENALTIES = [10, 30, 100, 300, 1000, 3000, 10_000, 30_000];

@@ -654,6 +654,8 @@ export interface VortexSettings {
   readonly volumes?: string | null | undefined;
   /** Volume of interest, which is trained on last and predicted; null trains on all volumes and on none at the end; a text or null. Default null. */
   readonly voi?: string | null | undefined;
+  /** Volumes are tables of serial sections (H&E), an extension: VORTEX is of continuous volumes; true or false. Default false. */
+  readonly serial?: boolean | undefined;
   /** Registry name, folder, or random:ARCH; a text. Default conch. */
   readonly encoder?: string | undefined;
   /** LoRA to start from: a PEFT folder; a text or null. Default null. */

@@ -19,6 +19,7 @@ import { expertsEvidence, unevenExperts } from "./experts_schema.ts";
 import { type AttentionEvidence, attentionFile, attentionImages } from "./attention_evidence.ts";
 import { cohortEvidence } from "./cohort_evidence.ts";
 import { probesEvidence, unevenProbes } from "./probes_schema.ts";
+import { unevenVolumes, volumesEvidence } from "./volumes_evidence.ts";
 import { embeddingMap, galleryFile, mapsFile, results, runFacts } from "./evidence_schema.ts";
 import {
   type EmbeddingMap,
@@ -86,27 +87,27 @@ export async function readEvidence({ path, disk }: Pick<RunFolder, "path" | "dis
   await part("embedding", EVIDENCE.embedding, readEmbedding);
   // Few methods have any: a run without lacks nothing.
   const there = (file: string) => disk.look(`${run.path}/${file}`) !== undefined;
-  if (there(EVIDENCE.experts)) {
-    await part("experts", EVIDENCE.experts, (bytes, name) => {
-      const found = parseChecked(bytes, name, expertsEvidence);
-      const [path, given, expected] = unevenExperts(found) ?? [];
+  const even = async <K extends "experts" | "probes" | "volumes">(
+    key: K,
+    check: Check<NonNullable<OptionalEvidence[K]>>,
+    uneven: (found: NonNullable<OptionalEvidence[K]>) => readonly [string, string, string] | undefined,
+  ) => {
+    if (!there(EVIDENCE[key])) return;
+    await part(key, EVIDENCE[key], (bytes, name) => {
+      const found = parseChecked(bytes, name, check);
+      const [path, given, expected] = uneven(found) ?? [];
       if (path !== undefined) throw wrong(name, path, given!, expected!);
       return found;
     });
-  }
+  };
+  await even("experts", expertsEvidence, unevenExperts);
+  await even("probes", probesEvidence, unevenProbes);
+  await even("volumes", volumesEvidence, unevenVolumes);
   if (there(EVIDENCE.attentionCases)) {
     await part("attention", EVIDENCE.attentionCases, (bytes, name) => readAttention(run, bytes, name));
   }
   if (there(EVIDENCE.cohort)) {
     await part("cohort", EVIDENCE.cohort, (bytes, name) => parseChecked(bytes, name, cohortEvidence));
-  }
-  if (there(EVIDENCE.probes)) {
-    await part("probes", EVIDENCE.probes, (bytes, name) => {
-      const found = parseChecked(bytes, name, probesEvidence);
-      const [path, given, expected] = unevenProbes(found) ?? [];
-      if (path !== undefined) throw wrong(name, path, given!, expected!);
-      return found;
-    });
   }
   return { config, metrics, ...parts as OptionalEvidence, missing, errors, unchecked: [...run.unchecked] };
 }

@@ -43,7 +43,7 @@ export async function writeEvidence(folder: RunFolder, evidence: Partial<RunEvid
     folder.disk.write(`${folder.path}/${path}`, content);
     files.push(path);
   };
-  const { config, metrics, facts, results, embedding, experts, probes } = evidence;
+  const { config, metrics, facts, results, embedding, experts, probes, volumes } = evidence;
   if (config !== undefined) write(EVIDENCE.config, config);
   if (metrics !== undefined) write(EVIDENCE.metrics, metricLines(metrics));
   if (facts !== undefined) write(EVIDENCE.facts, json(facts));
@@ -51,6 +51,7 @@ export async function writeEvidence(folder: RunFolder, evidence: Partial<RunEvid
   if (embedding !== undefined) write(EVIDENCE.embedding, json(embedding, false));
   if (experts !== undefined) write(EVIDENCE.experts, json(experts, false));
   if (probes !== undefined) write(EVIDENCE.probes, json(probes, false));
+  if (volumes !== undefined) write(EVIDENCE.volumes, json(volumes, false));
   if (evidence.maps !== undefined) {
     files.push(...await writeMaps(folder, evidence.maps, write));
   }

@@ -248,6 +248,110 @@ if (embedding !== null) {
   draw();
 }
 
+// A volume: three slices through a place, which a press or the arrow keys move in all of them.
+const volume = data("volume");
+if (volume !== null) {
+  const bytes = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+  const { image, grid, expression, stretch, spots } = volume;
+  const [pixels, told] = [bytes(image.values), expression.map(({ values }) => bytes(values))];
+  const axis = { z: 0, y: 1, x: 2 };
+  const size = image.shape.map((n, a) => Math.max(1, (n - 1) * image.spacing_um[a]));
+  const place = size.map((um) => um / 2);
+  const [select, opacity, output] = [byId("volume-gene"), byId("volume-opacity"), byId("volume-at")];
+  const panels = [...document.querySelectorAll(".volume canvas")];
+  const colour = viridis(byId("volume-bar"));
+  const colours = Array.from({ length: 255 }, (_, i) => {
+    const text = colour(i, [0, 254]);
+    return [1, 3, 5].map((from) => parseInt(text.slice(from, from + 2), 16));
+  });
+  const near = ({ shape, spacing_um: um }, at) =>
+    shape.reduce((index, n, a) => index * n + Math.min(n - 1, Math.max(0, Math.round(at[a] / um[a]))), 0);
+  const scale = (a) => a === 0 ? stretch : 1;
+  const drawn = (canvas) => [axis[canvas.dataset.across], axis[canvas.dataset.down]];
+  const paint = (canvas, values) => {
+    const [across, down] = drawn(canvas);
+    const [w, h] = [size[across] * scale(across), size[down] * scale(down)];
+    const width = Math.max(24, Math.round(300 * w / Math.max(w, h, size[2])));
+    const height = Math.max(24, Math.round(width * h / w));
+    [canvas.width, canvas.height] = [width, height];
+    canvas.style.width = `${width / 3}%`;
+    const context = canvas.getContext("2d");
+    const drawing = context.createImageData(width, height);
+    const share = Number(opacity.value) / 100;
+    const at = [...place];
+    for (let i = 0; i < width * height; i++) {
+      at[across] = (i % width + 0.5) / width * size[across];
+      at[down] = (Math.floor(i / width) + 0.5) / height * size[down];
+      const grey = pixels[near(image, at)];
+      const value = values[near(grid, at)];
+      const mixed = value === 255 ? [grey, grey, grey] : colours[value].map((c) => grey + (c - grey) * share);
+      drawing.data.set([...mixed, 255], 4 * i);
+    }
+    context.putImageData(drawing, 0, 0);
+    return context;
+  };
+  const mark = (canvas, context) => {
+    const [across, down] = drawn(canvas);
+    const on = (a, um) => um / size[a] * (a === across ? canvas.width : canvas.height);
+    const third = 3 - across - down;
+    const g = Number(select.value);
+    const { low, high } = expression[g];
+    for (let i = 0; third === 0 && spots && i < spots.x.length; i++) {
+      const value = spots.measured[g][i];
+      if (value === null || Math.abs(spots.z[i] - place[0]) > image.spacing_um[0] / 2 + 0.01) continue;
+      context.beginPath();
+      context.arc(on(2, spots.x[i]), on(1, spots.y[i]), 3, 0, 7);
+      context.fillStyle = colour(value, [low, high]);
+      context.strokeStyle = "#ffffff";
+      context.fill();
+      context.stroke();
+    }
+    context.strokeStyle = "#ff5a36";
+    context.beginPath();
+    context.moveTo(on(across, place[across]), 0);
+    context.lineTo(on(across, place[across]), canvas.height);
+    context.moveTo(0, on(down, place[down]));
+    context.lineTo(canvas.width, on(down, place[down]));
+    context.stroke();
+  };
+  const draw = () => {
+    const g = Number(select.value);
+    for (const canvas of panels) mark(canvas, paint(canvas, told[g]));
+    const { low, high } = expression[g];
+    byId("volume-low").textContent = plain(low);
+    byId("volume-high").textContent = plain(high);
+    const value = told[g][near(grid, place)];
+    const where = ["x", "y", "z"].map((name) => `${name} ${Math.round(place[axis[name]])}`).join(", ");
+    output.textContent = `${where} µm: ${value === 255 ? "no tissue" : plain(low + value / 254 * (high - low))}`;
+  };
+  const go = (a, um) => place[a] = Math.min(size[a], Math.max(0, um));
+  for (const canvas of panels) {
+    const [across, down] = drawn(canvas);
+    const follow = (event) => {
+      if (event.type === "pointermove" && event.buttons === 0) return;
+      const box = canvas.getBoundingClientRect();
+      go(across, (event.clientX - box.left) / box.width * size[across]);
+      go(down, (event.clientY - box.top) / box.height * size[down]);
+      draw();
+    };
+    canvas.addEventListener("pointerdown", follow);
+    canvas.addEventListener("pointermove", follow);
+    canvas.addEventListener("keydown", (event) => {
+      const [a, by] = {
+        ...{ ArrowLeft: [across, -1], ArrowRight: [across, 1], ArrowUp: [down, -1], ArrowDown: [down, 1] },
+        ...{ PageUp: [3 - across - down, -1], PageDown: [3 - across - down, 1] },
+      }[event.key] ?? [];
+      if (a === undefined) return;
+      event.preventDefault();
+      go(a, place[a] + by * image.spacing_um[a]);
+      draw();
+    });
+  }
+  select.addEventListener("change", draw);
+  opacity.addEventListener("input", draw);
+  draw();
+}
+
 // Copying.
 for (const button of document.querySelectorAll(".copy")) {
   button.addEventListener("click", async () => {

@@ -28,6 +28,7 @@ import type { WrittenReport } from "./written.ts";
 import { probes } from "./probes.ts";
 import { retrieval } from "./retrieval.ts";
 import { EVIDENCE } from "./run_evidence.ts";
+import { volumes } from "./volumes.ts";
 
 /**
  * Reads a run's evidence and writes `report.html` beside it.
@@ -57,6 +58,7 @@ export async function renderReport(evidence: ReadEvidence): Promise<string> {
     ...isJudged(evidence) && evidence.results!.encoders.length === 0 ? [] : encoderSections(evidence),
     ["experts", "Experts", experts(evidence)],
     ["probes", "Probes", probes(evidence)],
+    ["volumes", "Volumes", volumes(evidence)],
     ["classes", "Classification", classification(evidence)],
     ["scores", "Scores", evidence.cohort === undefined ? "" : cohort(evidence.cohort)],
     ["attention", "Attention", attention(evidence)],
@@ -78,8 +80,9 @@ export async function renderReport(evidence: ReadEvidence): Promise<string> {
 
 /** Whether cases or patients were judged, in place of encoders. */
 function isJudged(evidence: ReadEvidence): boolean {
-  const { results, cohort, probes } = evidence;
-  return results !== undefined && (classified(evidence) !== undefined || cohort !== undefined || probes !== undefined);
+  const { results, cohort, probes, volumes } = evidence;
+  const judged = [classified(evidence), cohort, probes, volumes].some((part) => part !== undefined);
+  return results !== undefined && judged;
 }
 
 /** Sections on encoders before and after. */

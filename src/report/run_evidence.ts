@@ -12,6 +12,7 @@
  * | `evaluation/embedding_map.json` | {@linkcode EmbeddingMap} |
  * | `evaluation/experts.json` | {@linkcode ExpertsEvidence} |
  * | `evaluation/probes.json` | {@linkcode ProbesEvidence} |
+ * | `evaluation/volumes.json` | {@linkcode VolumesEvidence} |
  * | `evaluation/cases.csv` | what each predictor says of each test case, where cases are classified |
  * | `evaluation/outputs.json` | what a model of slides says of each test case |
  * | `evaluation/cohort.json` | scores of a survival or regression beside models of the mean |
@@ -30,6 +31,7 @@ import type { CohortEvidence } from "./cohort_evidence.ts";
 import type { ClassificationResults } from "./classification_evidence.ts";
 import type { ExpertsEvidence } from "./experts_evidence.ts";
 import type { ProbesEvidence } from "./probes_evidence.ts";
+import type { VolumesEvidence } from "./volumes_evidence.ts";
 import type { EVIDENCE_SCHEMA, RunFacts, Warning } from "./run_facts.ts";
 
 export * from "./run_facts.ts";
@@ -49,6 +51,7 @@ export const EVIDENCE = {
   embedding: "evaluation/embedding_map.json",
   experts: "evaluation/experts.json",
   probes: "evaluation/probes.json",
+  volumes: "evaluation/volumes.json",
   cases: "evaluation/cases.csv",
   outputs: "evaluation/outputs.json",
   cohort: "evaluation/cohort.json",
@@ -348,6 +351,8 @@ export interface OptionalEvidence {
   readonly embedding?: EmbeddingMap;
   /** Experts, of a method that has some. */
   readonly experts?: ExpertsEvidence;
+  /** Expression at other depths, of a method of volumes. */
+  readonly volumes?: VolumesEvidence;
   readonly attention?: AttentionEvidence;
   readonly cohort?: CohortEvidence;
   /** Probes by task, of a method that is judged by several. */

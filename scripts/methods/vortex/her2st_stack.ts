@@ -8,7 +8,7 @@
  */
 
 import { parseArgs } from "node:util";
-import { fitRigid, move, type Place, type Rigid } from "../../../src/eval/section_copy.ts";
+import { fitRigid, move, type PlanePoint as Place, type Rigid } from "../../../src/core/rigid.ts";
 import { disk } from "../../../src/io/fs.ts";
 import { openJpegRgb } from "../../../src/io/image/raster.ts";
 import { namedSamples } from "../../../src/run/named_samples.ts";

@@ -5,15 +5,14 @@
  */
 
 import type { FilesMark } from "../../train/host.ts";
-import type { OpenVolume } from "../../volumes/open.ts";
-import type { Place } from "../../volumes/volume.ts";
+import type { Place, Volume } from "../../volumes/volume.ts";
 import type { Window } from "./sampler.ts";
 
 /** A volume with its patient. */
 export interface VortexVolume {
   readonly name: string;
   readonly patient: string;
-  readonly volume: OpenVolume;
+  readonly volume: Volume;
   readonly window: Window;
 }
 

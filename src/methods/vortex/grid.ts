@@ -70,7 +70,7 @@ const LEAST = 0.01;
 export const BAND = 1 << 24;
 
 /** Places of a grid, without what is done at them. */
-type Places = Pick<Grid, "first" | "shape" | "spacing">;
+export type Places = Pick<Grid, "first" | "shape" | "spacing">;
 
 /** Where a place of a plane lies, µm. */
 export function placeOf({ first, spacing }: Places, y: number, x: number): [x: number, y: number] {
@@ -107,8 +107,8 @@ export function bandsOf(
   return bands;
 }
 
-/** Mean intensity around each place of a plane. */
-async function intensities(volume: Volume, grid: Places, k: number, window: Window): Promise<Float32Array> {
+/** Mean intensity around each place of a plane, 0 to 1. */
+export async function intensities(volume: Volume, grid: Places, k: number, window: Window): Promise<Float32Array> {
   const { first, shape: [, ny, nx], spacing: [depth, stride] } = grid;
   const out = new Float32Array(ny * nx);
   const probe = { field: stride, side: PROBE };

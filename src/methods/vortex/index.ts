@@ -30,7 +30,7 @@ async function open(gpu: Gpu, config: VortexConfig, data: VortexData, host: Host
         `${before} pairs of ${session.heads.filter((head) => head >= 0).length} volumes, ` +
         `${session.voiPairs.length} of that of interest`;
     },
-    evidence: (context) => vortexEvidence(session, context),
+    evidence: (context) => vortexEvidence(session, context, host),
     close: () => session.close(),
   };
 }

@@ -23,7 +23,8 @@ export function testSections({ pairs, voi }: Pick<VortexData, "pairs" | "voi">):
   const groups = (part: string) => [...Map.groupBy(own.filter((pair) => pair.part === part), ({ section }) => section)];
   const trained = groups("train").map(([, of]) => depth(of));
   return groups("test").map(([name, of]) => ({
-    name,
+    // Of its file's path only the last part.
+    name: name.replace(/[^ ]*[/\\]/, ""),
     pairs: of.map(({ p }) => p),
     away: Math.min(...trained.map((z) => Math.abs(depth(of) - z))),
   }));
@@ -46,6 +47,29 @@ export function scoresOf(
       const { value, reason } = pearson(told, pairs.map((pair) => x[pair * G + g]!));
       return reason === "constant target" ? null : value ?? 0;
     });
+  });
+}
+
+/** Root mean square of what is missed by section, over its spots and the genes that were measured there. */
+export function errorsOf(
+  { x, measured, genes }: Pick<VortexData, "x" | "measured" | "genes">,
+  sections: readonly TestSection[],
+  said: Float32Array,
+): (number | null)[] {
+  const G = genes.length;
+  let first = 0;
+  return sections.map(({ pairs }) => {
+    const from = first;
+    first += pairs.length;
+    let [sum, count] = [0, 0];
+    pairs.forEach((pair, i) => {
+      for (let g = 0; g < G; g++) {
+        if (measured[pair * G + g] === 0) continue;
+        sum += (said[(from + i) * G + g]! - x[pair * G + g]!) ** 2;
+        count++;
+      }
+    });
+    return count === 0 ? null : Math.sqrt(sum / count);
   });
 }
 

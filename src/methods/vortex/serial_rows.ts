@@ -15,7 +15,7 @@ import { applyStandardizer, fitStandardizer } from "../../eval/linalg/standardiz
 import { type Table, takeRows } from "../../eval/linalg/table.ts";
 import { predictLinear } from "../../eval/ridge.ts";
 import { fitChosenRidge } from "../../eval/ridge_choice.ts";
-import { stripes } from "./ridge.ts";
+import { stripesOf } from "./ridge.ts";
 import { meanOf, scoresOf, type TestSection } from "./scores.ts";
 import type { VortexSession } from "./session.ts";
 
@@ -127,7 +127,7 @@ function byRidge(
   const y = new Float64Array(voiPairs.length * G);
   voiPairs.forEach((pair, i) => y.set(data.x.subarray(pair * G, (pair + 1) * G), i * G));
   const targets = { rows: voiPairs.length, columns: G, data: y };
-  const groups = stripes({ data }, voiPairs, Math.min(5, voiPairs.length));
+  const groups = stripesOf(voiPairs.map((pair) => data.pairs[pair]!.place), Math.min(5, voiPairs.length));
   return Float32Array.from(predictLinear(fitChosenRidge(rows(voiPairs), targets, groups), rows(to)).data);
 }
 
@@ -150,15 +150,16 @@ export async function serialRows(
   sections: readonly TestSection[],
   own: Float32Array,
 ): Promise<SerialRow[]> {
-  const { data, voiPairs, shape, slices } = session;
+  const { data, voiPairs, shape, patchEncoder } = session;
   const to = sections.flatMap(({ pairs }) => pairs);
   // All spots of the volume: pictures of those that are not trained on are known too.
   const chosen = data.pairs.flatMap(({ volume }, p) => (volume === data.voi ? [p] : []));
   const patches = await session.patches(chosen, 1);
-  const colours = patches.map(({ pixels }) => coloursOf(pixels, shape.side, slices.channels));
+  const colours = patches.map(({ pixels }) => coloursOf(pixels, shape.side, patchEncoder.channels));
   const columns = colours[0]!.length;
   const plain = { rows: chosen.length, columns, data: Float64Array.from(colours.flat()) };
-  const tokens = { rows: chosen.length, columns: slices.dim, data: await session.tokens(patches) };
+  // Tubelets have no token of a slice.
+  const encoded = patchEncoder.whole ? [] : [await session.encode(chosen, 1)];
   const copy = copyOf(data, voiPairs, to);
   const G = data.genes.length;
   const [a, b] = [own, copy].map((told) => scaledBySection(told, sections, G)) as [Float32Array, Float32Array];
@@ -168,7 +169,10 @@ export async function serialRows(
       ...{ id: "ridge", label: "Ridge on colours, own section and around" },
       told: byRidge(session, chosen, withAround(plain, around(data, chosen)), to),
     },
-    { id: "encoder", label: "2D encoder, own section, ridge", told: byRidge(session, chosen, tokens, to) },
+    ...encoded.map(({ tokens }): SerialRow => {
+      const table = { rows: chosen.length, columns: patchEncoder.dim, data: tokens };
+      return { id: "encoder", label: "2D encoder, own section, ridge", told: byRidge(session, chosen, table, to) };
+    }),
     { id: "together", label: "Model and copy together", told: a.map((value, i) => value + b[i]!) },
   ];
 }
