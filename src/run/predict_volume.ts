@@ -67,6 +67,9 @@ const PROGRESS = "slabs.json";
 const SERIAL = "serial sections in the place of a continuous volume: an extension, not VORTEX";
 const NAMES = ["expression.ome.zarr", "spread.ome.zarr", "refined.ome.zarr", "refined_spread.ome.zarr"] as const;
 
+/** What the runtime holds of arrays that are no longer used before it collects them, at most about. */
+const UNCOLLECTED = 64 * 2 ** 20;
+
 /** Slices that show how long one takes. */
 const TRIED = 64;
 
@@ -309,7 +312,7 @@ async function sayTime(work: Work, open: readonly VolumePredictor[], reporter: R
   const bytes = passes.map((pass) =>
     pass.tasks.reduce((sum, task) => sum + task.bytes(predictor.dim), 0) + imagesPlan(imagesOf(pass, work))
   );
-  const mebibytes = Math.ceil(Math.max(...bytes) / 2 ** 20);
+  const mebibytes = Math.ceil((Math.max(...bytes) + UNCOLLECTED) / 2 ** 20);
   reporter.say(`Cost: about ${time} for the slices, ${mebibytes} MiB at most beside the model`);
 }
 
