@@ -129,7 +129,9 @@ function nextOf(
   { trained, slides, features }: { readonly trained?: unknown; readonly slides?: unknown; readonly features?: unknown },
   path: string,
 ): string {
-  if (trained !== undefined) return `deno task predict --run ${path} --data DIR; deno task retrieve --run ${path}`;
+  if (trained !== undefined) {
+    return `deno task predict --run ${path} --data DIR; deno task retrieve --run ${path} --data DIR`;
+  }
   if (slides !== undefined) return `deno task predict --run ${path} --features DIR`;
   return features === undefined ? "" : `deno task embed --run ${path} --features DIR`;
 }

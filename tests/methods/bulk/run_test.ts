@@ -87,6 +87,9 @@ Deno.test("killed at random moments and resumed, the same bytes; then reported, 
   assert.deepEqual([kills, wrong], [2, []]);
   assert.equal((await main(...args(setting.out, labelled))).code, 0);
   assert.equal((await main("inspect", setting.out, "--checksums")).code, 0);
+  const inspected = await main("inspect", setting.out);
+  assert.match(inspected.out, /^method +bulk$/m);
+  assert.match(inspected.out, /^checkpoints +last at step \d+/m);
   const { probes, errors, facts } = await readEvidence({ path: setting.out, disk });
   assert.deepEqual(errors, []);
   assert.deepEqual(probes!.tasks.map(({ name }) => name), ["z0", "Expression"]);
