@@ -46,6 +46,7 @@ const { values: flags } = parseArgs({
     parts: { type: "string", default: "planted,spots,copies" },
     seeds: { type: "string", default: "0,1,2" },
     epochs: { type: "string", default: "20" },
+    draws: { type: "string", default: "2000" },
   },
 });
 
@@ -406,7 +407,7 @@ async function fewSpots(): Promise<void> {
     }
     const mean = (of: readonly Float64Array[]) =>
       of.reduce((sum, one) => sum + score(one, expression.C5, G), 0) / of.length;
-    const [low, high] = interval(behind, scratch, expression.C5, G, 500);
+    const [low, high] = interval(behind, scratch, expression.C5, G, Number(flags.draws));
     print({ part: "spots", model: "ridge on features and context, from scratch", spots: n, pearson: mean(scratch) });
     print({ part: "spots", model: "pretrained, then the spots", spots: n, pearson: mean(behind) });
     print({ part: "spots", model: "difference", spots: n, pearson: mean(behind) - mean(scratch), low, high });
@@ -471,7 +472,7 @@ async function copies(): Promise<void> {
       print({ ...row, model: aggregate, pearson: mean(said[aggregate]!) });
       print({ ...row, model: `${aggregate}, with copies`, pearson: mean(mixed(said[aggregate]!)) });
     }
-    const [low, high] = interval(said.depth!, said.centre!, expression[to], G, 2000);
+    const [low, high] = interval(said.depth!, said.centre!, expression[to], G, Number(flags.draws));
     print({ ...row, model: "3D less 2D", pearson: mean(said.depth!) - mean(said.centre!), low, high });
   }
 }
