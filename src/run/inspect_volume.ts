@@ -15,7 +15,7 @@ import { first, type Inspection, type InspectOptions, type Target } from "./insp
 export function isVolume({ path, names }: Target): boolean {
   const kind = volumeKind(disk, path);
   if (kind === "bdv") return /\.xml$/i.test(path) || disk.look(path.replace(/\.[^./\\]*$/, ".xml")) !== undefined;
-  return kind === "raw" || kind === "nifti" || kind === "zarr" ||
+  return kind === "raw" || kind === "nifti" || kind === "zarr" || kind === "serial" ||
     (kind === "slices" && names!.every((name) => name === SIDECAR || isSlice(name)));
 }
 
