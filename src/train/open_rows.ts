@@ -65,6 +65,8 @@ export interface OpenedRows {
   /** The cache, if there is one. */
   readonly stemCache: StemCache | undefined;
   readonly store: StemStore | undefined;
+  /** Views that are kept of a patch; 0 where each epoch draws its own. */
+  readonly views: number;
   /** The view of a pair in an epoch. */
   view(epoch: number, pair: number): ViewOf;
   /** The patch as it is. */
@@ -263,6 +265,7 @@ export async function openRows(source: RowSource, host: Host): Promise<OpenedRow
       : pixelInput(encoder, images, patches.size, changes),
     stemCache: cached?.stemCache,
     store: cached?.store,
+    views: cached?.views ?? 0,
     view(epoch, pair) {
       if (!cached) return { pair, view: epoch + 1 };
       return { pair, view: threefry2x32(optim.seed, VIEW_STREAM, epoch, pair)[0] % cached.views };

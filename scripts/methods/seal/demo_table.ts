@@ -65,37 +65,31 @@ async function train(name: string, seed: string): Promise<{ results: Results; se
 const number = (x: number | null | undefined): string => (x ?? NaN).toFixed(3).replace("-", "−");
 const signed = (x: number): string => (x < 0 ? "" : "+") + number(x);
 
-/** Mean within sections of the genes of a kind. */
-function ofKind({ probe }: EncoderResult, kind: string): number {
+/** Mean over the genes of a kind, spots of all sections together. */
+function ofKind({ probe }: EncoderResult, kind: string): string {
   const genes = probe!.genes.filter(({ group }) => group === `${kind} program`);
-  return genes.reduce((sum, { pearson, pearson_per_slide = pearson }) => sum + (pearson_per_slide ?? 0), 0) /
-    genes.length;
+  return number(genes.reduce((sum, { pearson }) => sum + (pearson ?? 0), 0) / genes.length);
 }
 
-function row(name: string, seed: string, results: Results, seconds: number): string {
-  const by = (role: string) => results.encoders.find((encoder) => encoder.role === role)!;
-  const [before, after] = [by("before"), by("after")];
-  const difference = results.differences!.find(({ metric }) => metric === "pearson_per_slide")!;
-  const { mean, low, high, over, reason } = difference;
-  const interval = low === undefined ? `no interval: ${reason}` : `[${signed(low)}, ${signed(high!)}] over ${over}`;
-  return `| ${
-    [
-      name,
-      seed,
-      number(before.probe!.pearson_per_slide?.mean),
-      number(after.probe!.pearson_per_slide?.mean),
-      `${signed(mean)} ${interval}`,
-      `${number(ofKind(before, "visible"))} → ${number(ofKind(after, "visible"))}`,
-      `${number(ofKind(before, "hidden"))} → ${number(ofKind(after, "hidden"))}`,
-      after.probe!.penalty ?? "",
-      String(Math.round(seconds)),
-    ].join(" | ")
-  } |`;
+function row(name: string, seed: string, { encoders, differences }: Results, seconds: number): string {
+  const [before, after] = ["before", "after"].map((role) => encoders.find((one) => one.role === role)!) as [
+    EncoderResult,
+    EncoderResult,
+  ];
+  const depth = encoders.find(({ label }) => label === "Depth only")!;
+  const gain = (wanted: string): string => {
+    const { mean, low, high } = differences!.find(({ metric }) => metric === wanted)!;
+    return low === undefined ? signed(mean) : `${signed(mean)} [${signed(low)}, ${signed(high!)}]`;
+  };
+  const kinds = (kind: string) => [before, after, depth].map((encoder) => ofKind(encoder, kind)).join(" / ");
+  const frozen = [number(before.probe!.pearson.mean), number(after.probe!.pearson.mean)];
+  const cells = [name, seed, ...frozen, gain("pearson"), gain("pearson_per_slide"), kinds("visible"), kinds("hidden")];
+  return `| ${[...cells, String(Math.round(seconds))].join(" | ")} |`;
 }
 
 await Deno.mkdir(runs, { recursive: true });
 const lines = [
-  "| data | seed | frozen | SEAL | gain | genes that show | genes that do not | penalty | seconds |",
+  "| data | seed | frozen | SEAL | gain, over genes | within sections | genes that show: frozen / SEAL / depth | that do not | s |",
   "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
 ];
 console.log(lines.join("\n"));

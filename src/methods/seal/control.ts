@@ -1,6 +1,6 @@
 /**
  * What SEAL's gain is to be compared with: its image decoder trained alone on the features of the frozen encoder, with the
- * expression, batches, steps, rate and loss of the run. What this head reaches, no adaptation of the encoder is needed for.
+ * expression, batches, views, steps, rate and loss of the run. Without a cache of views it sees the patches as they are. What this head reaches, no adaptation of the encoder is needed for.
  *
  * @module
  */
@@ -26,8 +26,8 @@ const ROWS = 256;
 
 /** What the control is trained on. */
 export interface ControlInput {
-  /** Features of all patches before training, `[pairs, D]`. */
-  readonly frozen: Float32Array;
+  /** Features of all patches before training, `[pairs, D]`, of each view that is kept; the first is the patch as it is. */
+  readonly views: readonly Float32Array[];
   /** Of the alignment. */
   readonly schedule: Schedule;
   /** Deviation of each gene, `[G]`. */
@@ -43,7 +43,7 @@ export interface Control {
 }
 
 /** Trains the head and says what it predicts. */
-export async function headControl(session: SealSession, { frozen, schedule, std }: ControlInput): Promise<Control> {
+export async function headControl(session: SealSession, { views, schedule, std }: ControlInput): Promise<Control> {
   const { gpu, config, model: { dim }, set: { genes } } = session;
   const { optim, gene, model: { final_activation: finalActivation } } = config;
   const parameters = new Parameters(gpu, () => true);
@@ -59,9 +59,13 @@ export async function headControl(session: SealSession, { frozen, schedule, std 
     ...adamwOptions(optim),
     ema: optim.ema,
   });
-  const rowsOf = (chosen: ArrayLike<number>) => {
+  // The views that the run draws: on one alone the head would see less than SEAL did.
+  const rowsOf = (chosen: ArrayLike<number>, epoch: number) => {
     const z = new Float32Array(chosen.length * dim);
-    Array.from(chosen).forEach((pair, i) => z.set(frozen.subarray(pair * dim, (pair + 1) * dim), i * dim));
+    Array.from(chosen).forEach((pair, i) => {
+      const { view } = views.length > 1 ? session.rows.view(epoch, pair) : session.rows.unchanged(pair);
+      z.set(views[view]!.subarray(pair * dim, (pair + 1) * dim), i * dim);
+    });
     return z;
   };
   try {
@@ -74,7 +78,7 @@ export async function headControl(session: SealSession, { frozen, schedule, std 
     const rates = stageRates(config, "align", Math.max(1, schedule.total));
     const runner = stepRunner(step, schedule, (stageStep, i) => {
       const chosen = schedule.items(stageStep, i);
-      return { fields: { z: rowsOf(chosen), x: session.expression(chosen) } };
+      return { fields: { z: rowsOf(chosen, schedule.epoch(stageStep)), x: session.expression(chosen) } };
     });
     for (let t = 0; t < schedule.total; t++) {
       await runner.submit({ ...rates(t) }, t);
@@ -84,7 +88,7 @@ export async function headControl(session: SealSession, { frozen, schedule, std 
     runner.destroy();
     optimizer.swapMean();
     const model = await RowModel.compile(gpu, { dim, block: ROWS }, (g, z) => head.forward(g, z));
-    const said = await model.run(frozen);
+    const said = await model.run(views[0]!);
     model.destroy();
     const names = parameters.state().map(([name]) => name);
     const files = await partFiles(parameters, [{ file: "head", names }]);

@@ -67,10 +67,31 @@ export async function frozenFeatures(session: SealSession): Promise<Float32Array
   return (await imagesOf(session, "frozen features")).embedding;
 }
 
+/** The same of the further views that the control trains on, as the run does; none where it is not asked for or none are kept. */
+export async function frozenViews(session: SealSession): Promise<Float32Array[]> {
+  if (!controls(session)) return [];
+  const pairs = pairsOf(session.set.samples);
+  const organ = organOfPair(session);
+  const all: Float32Array[] = [];
+  for (let view = 1; view < session.rows.views; view++) {
+    const say = (done: number, total: number) =>
+      session.host.reporter.update(`frozen features of view ${view + 1}`, done, total, "tiles");
+    const { embedding } = await session.plain.images(
+      pairs.map((pair) => ({ pair, view })),
+      organ && pairs.map(organ),
+      say,
+    );
+    all.push(embedding);
+  }
+  return all;
+}
+
 /** What evidence is made of beside the session. */
 export interface SealEvidenceInput extends EvidenceContext {
   /** Features of all patches before training, `[count, dim]`. */
   readonly frozen: Float32Array;
+  /** Of {@linkcode frozenViews}. */
+  readonly views: readonly Float32Array[];
   readonly panel: ReportPanel;
 }
 
@@ -111,7 +132,7 @@ async function measureAll(session: SealSession, input: SealEvidenceInput, step: 
     decoder: session.model.decoder !== undefined && levels,
     ...(!levels && { without: `${gene_loss} fixes no levels of what the image decoder says` }),
   };
-  const head = trained ? await headOf(session, features.before) : undefined;
+  const head = trained ? await headOf(session, [input.frozen, ...input.views]) : undefined;
   const own = head && levels && standsAlone(session)
     ? { said: tableOf(head.said, session.set.genes), features: features.before, file: head.file }
     : undefined;
@@ -251,13 +272,18 @@ async function spacesOf(
   return { before, after, cost };
 }
 
+/** Whether the control is asked for and can be trained. */
+function controls({ config, model }: SealSession): boolean {
+  return config.eval.control_head && model.decoder !== undefined && config.optim.epochs > 0;
+}
+
 /** The control: what the decoder alone reaches on the frozen encoder; undefined unless it is asked for. */
-async function headOf(session: SealSession, frozen: Table): Promise<Control | undefined> {
-  const { config, set, model } = session;
-  if (!config.eval.control_head || !model.decoder || config.optim.epochs === 0) return undefined;
+async function headOf(session: SealSession, views: readonly Float32Array[]): Promise<Control | undefined> {
+  const { config, set } = session;
+  if (!controls(session)) return undefined;
   session.host.reporter.say("Control: the image decoder alone, on the frozen encoder's features");
   const control = await headControl(session, {
-    frozen: frozen.data as Float32Array,
+    views,
     schedule: alignSchedule(session),
     std: deviations(session),
   });
@@ -283,7 +309,7 @@ function headResult(
     id: "head",
     label: "Head on the frozen encoder",
     note:
-      "no adaptation: the image decoder trained alone on the frozen features, with the run's loss, batches and steps",
+      "no adaptation: the image decoder trained alone on the frozen features, with the run's loss, batches, views and steps",
   };
 }
 

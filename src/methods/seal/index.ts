@@ -16,7 +16,7 @@ import type { Method, MethodRun } from "../method.ts";
 import { SEAL_CONFIG, type SealConfig } from "./config.ts";
 import { dataOptions, openData } from "./data.ts";
 import { demo } from "./demo.ts";
-import { frozenFeatures, sealEvidence } from "./evidence.ts";
+import { frozenFeatures, frozenViews, sealEvidence } from "./evidence.ts";
 import type { SEAL_KEYS } from "./keys.ts";
 import { trainedRun } from "./open.ts";
 import { openSession, organsOf } from "./session.ts";
@@ -43,6 +43,7 @@ async function open(gpu: Gpu, config: SealConfig, set: TrainingSet, host: Host):
   const panel = panelOf(config, set);
   const session = await openSession(gpu, config, set, host);
   let frozen = new Float32Array();
+  let views: Float32Array[] = [];
   return {
     training: sealTraining(session, panel.columns),
     describe() {
@@ -53,8 +54,9 @@ async function open(gpu: Gpu, config: SealConfig, set: TrainingSet, host: Host):
     },
     async before() {
       frozen = await frozenFeatures(session) as Float32Array<ArrayBuffer>;
+      views = await frozenViews(session);
     },
-    evidence: (context) => sealEvidence(session, { ...context, frozen, panel }),
+    evidence: (context) => sealEvidence(session, { ...context, frozen, views, panel }),
     close: () => session.close(),
   };
 }

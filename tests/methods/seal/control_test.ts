@@ -14,7 +14,7 @@ import { inFolder, seal } from "../../cli/shared.ts";
 const SETTINGS = [
   "n_train_genes=120",
   "holdout_samples=SYN3",
-  "cache_views=1",
+  "cache_views=2",
   "epochs=2",
   "batch_size=18",
   "batch_samples=one",
