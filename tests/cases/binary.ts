@@ -53,6 +53,7 @@ export const cases: readonly OpCase[] = [
   of("mul", [13, 11], [1]),
   of("mul", [5, 3], [5, 1]),
   of("mul", [8, 3], [8, 1]),
+  of("mul", [8, 3], [3]),
   of("min", [1], [13, 12]),
   of("mul", [0, 4], [4], { name: "mul of an empty batch 0x4 with 4" }),
   // Any pattern.

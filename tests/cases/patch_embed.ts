@@ -50,6 +50,7 @@ const extremes: Input = {
   dtype: "u8",
   make: (rng) => Uint32Array.from({ length: 2 * 16 * 24 * 3 }, () => [0, 1, 127, 128, 254, 255][rng.below(6)]!),
 };
+const large: Extents = { B: 1, H: 48, W: 44, P: 4, D: 132 };
 const encoder: Extents = { B: 8, H: 224, W: 224, P: 16, D: 768 };
 
 /** Case table. */
@@ -60,7 +61,7 @@ export const cases: readonly OpCase[] = [
     inputs: { images: extremes, ...kernel({ B: 2, H: 16, W: 24, P: 8, D: 36 }) },
   }),
   // Tiles of a large GPU, and the weight's gradient split over its rows.
-  bytes({ B: 1, H: 48, W: 44, P: 4, D: 132 }, {
+  bytes(large, {
     name: "tile 128 bytes 1x48x44 patch 4 to 132",
     weights: ["weight"],
     wrt: [],
@@ -76,6 +77,22 @@ export const cases: readonly OpCase[] = [
   }),
   bytes({ B: 1, H: 48, W: 176, P: 4, D: 68 }, {
     name: "tile 64 split bytes 1x48x176 patch 4 to 68",
+    invocations: 512,
+    paths: ["gpu"],
+  }),
+  // The same of pixels, as slices of a volume are.
+  pixels(large, { name: "tile 128 pixels 1x48x44 patch 4 to 132", wrt: [], invocations: 1, paths: ["gpu"] }),
+  pixels(large, {
+    name: "tile 128 pixels no bias 1x48x44 patch 4 to 132",
+    run: (g, t) => patchEmbed(g, t.images!, t.weight!, undefined, { patch: 4 }),
+    ref: (a) => patchEmbedRef(a.images!, a.weight!, undefined, large),
+    wrt: [],
+    invocations: 1,
+    paths: ["gpu"],
+  }),
+  pixels({ B: 1, H: 48, W: 176, P: 4, D: 68 }, {
+    name: "tile 64 split pixels 1x48x176 patch 4 to 68",
+    wrt: ["weight", "bias"],
     invocations: 512,
     paths: ["gpu"],
   }),

@@ -12,7 +12,7 @@ import { readPatch } from "../../../src/methods/vortex/sampler.ts";
 import { disk } from "../../../src/io/fs.ts";
 import { openVolume } from "../../../src/volumes/open.ts";
 import { killAndResume, runWhole } from "../../../scripts/kill_resume.ts";
-import { killBetweenSlabs, phantomOf, trainArgs, VOLUME_JOB } from "../../../scripts/kill_volume.ts";
+import { killBetweenSlabs, phantomOf, trainArgs, VOLUME_JOB } from "../../../scripts/methods/vortex/kill_volume.ts";
 import { readSafetensorsF32 } from "../../../src/io/torch/safetensors.ts";
 import { makePhantom } from "../../../scripts/methods/vortex/phantom.ts";
 import { ended, launched } from "../../cli/command.ts";

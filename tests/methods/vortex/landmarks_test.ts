@@ -44,7 +44,7 @@ Deno.test("sections: landmarks place spots in the volume, and their residuals ar
   assert.ok(Math.abs(fit!.rms - 1.060660) < 1e-6);
   await assert.rejects(
     () => readSection(disk, { ...row!, expression: "t/three.h5ad" }, "none"),
-    /3 numbers beside landmarks/,
+    /three\.h5ad: places of 3 numbers where the section is laid, expected x, y on the section/,
   );
   const line = MARKS.replace("0,800", "500,0").replace("1000,800", "1500,0");
   await assert.rejects(

@@ -2,16 +2,16 @@
  * Kills `predict --volume` with SIGKILL between its slabs, each time when more planes were written than before, gives it again each
  * time, and compares what it leaves with a run that was never killed, byte for byte.
  *
- * deno run --allow-read --allow-write --allow-env --allow-run scripts/kill_volume.ts [--kills 10] [--seed 1] [--keep FOLDER]
+ * deno run --allow-read --allow-write --allow-env --allow-run scripts/methods/vortex/kill_volume.ts [--kills 10] [--seed 1] [--keep FOLDER]
  *
  * @module
  */
 
-import { Rng } from "../src/core/rng.ts";
-import { makePhantom, type Phantom } from "./methods/vortex/phantom.ts";
-import { isUnderWay, type Job, optionOf, remove, resultsOf } from "./kill_jobs.ts";
-import { differences, MAIN, runWhole, type Setting, start, type Whole } from "./kill_resume.ts";
-import { fewSpots, voxelsOf, writeSection, writeVolume } from "../tests/methods/vortex/files.ts";
+import { Rng } from "../../../src/core/rng.ts";
+import { makePhantom, type Phantom } from "./phantom.ts";
+import { isUnderWay, type Job, optionOf, remove, resultsOf } from "../../kill_jobs.ts";
+import { differences, MAIN, runWhole, type Setting, start, type Whole } from "../../kill_resume.ts";
+import { fewSpots, voxelsOf, writeSection, writeVolume } from "../../../tests/methods/vortex/files.ts";
 
 /** The volume. */
 export const phantomOf = (): Phantom => makePhantom("voi", 8, 1, [56, 24, 24]);

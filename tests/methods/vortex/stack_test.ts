@@ -1,10 +1,10 @@
 /** Serial sections as a volume: laid on each other by spots or landmarks, each slice where it belongs; what is wrong is named. */
 
 import assert from "node:assert/strict";
-import { mapPoint } from "../../src/core/affine.ts";
-import { disk } from "../../src/io/fs.ts";
-import { findVolume, openVolume } from "../../src/volumes/open.ts";
-import { density, mapOf, PIXEL, SIDE, STEP, writeStack, writeStackTable } from "../methods/vortex/serial_files.ts";
+import { mapPoint } from "../../../src/core/affine.ts";
+import { disk } from "../../../src/io/fs.ts";
+import { findVolume, openVolume } from "../../../src/volumes/open.ts";
+import { density, mapOf, PIXEL, SIDE, STEP, writeStack, writeStackTable } from "./serial_files.ts";
 
 const folder = Deno.makeTempDirSync({ prefix: "serial_" });
 Deno.test.afterAll(() => Deno.removeSync(folder, { recursive: true }));
