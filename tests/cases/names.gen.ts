@@ -567,7 +567,6 @@ export const CASE_NAMES: readonly string[] = [
   "patch_embed: tile 128 bytes 1x48x44 patch 4 to 132",
   "patch_embed: tile 64 bytes 1x68x16 patch 4 to 68",
   "patch_embed: tile 64 split bytes 1x48x176 patch 4 to 68",
-  "patch_embed: tile 128 pixels 1x48x44 patch 4 to 132",
   "patch_embed: tile 128 pixels no bias 1x48x44 patch 4 to 132",
   "patch_embed: tile 64 split pixels 1x48x176 patch 4 to 68",
   "patch_embed: bytes 3x20x12 patch 4 to 7",

@@ -81,7 +81,6 @@ export const cases: readonly OpCase[] = [
     paths: ["gpu"],
   }),
   // The same of pixels, as slices of a volume are.
-  pixels(large, { name: "tile 128 pixels 1x48x44 patch 4 to 132", wrt: [], invocations: 1, paths: ["gpu"] }),
   pixels(large, {
     name: "tile 128 pixels no bias 1x48x44 patch 4 to 132",
     run: (g, t) => patchEmbed(g, t.images!, t.weight!, undefined, { patch: 4 }),
