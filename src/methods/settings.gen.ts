@@ -266,7 +266,7 @@ export interface SealSettings {
   readonly save_every_steps?: number | undefined;
   /** Between two lines of metrics; steps; a whole number of at least 1. Default 10. */
   readonly log_every?: number | undefined;
-  /** After training also train the image decoder alone on the frozen encoder's features, on the same views in as many steps, to compare with; true or false. Default false. */
+  /** After training also train the image decoder alone on the frozen encoder's features, on the views of the cache in as many steps, to compare with; true or false. Default false. */
   readonly control_head?: boolean | undefined;
   /** Column of obs with the kind of tissue of each spot, which is told from features before and after training; a text or null. Default null. */
   readonly label_column?: string | null | undefined;

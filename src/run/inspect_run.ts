@@ -8,6 +8,7 @@
 import { count } from "../core/text_table.ts";
 import { readBytes } from "../io/disk.ts";
 import { disk } from "../io/fs.ts";
+import { MANIFEST } from "../io/manifest.ts";
 import { runFacts } from "../report/evidence_schema.ts";
 import { parseChecked, readMetrics } from "../report/evidence_read.ts";
 import { EVIDENCE, type MetricRow, type RunFacts } from "../report/run_evidence.ts";
@@ -19,7 +20,7 @@ import { runSettings } from "./open.ts";
 /** Whether a folder is that of a training. */
 export function isRun({ names }: Target): boolean {
   return names !== undefined && names.includes(EVIDENCE.config) &&
-    ["checkpoints", EVIDENCE.metrics, EVIDENCE.facts].some((name) => names.includes(name));
+    ["checkpoints", MANIFEST, EVIDENCE.metrics, EVIDENCE.facts].some((name) => names.includes(name));
 }
 
 /** Columns of the metrics that say where a row is from. */
@@ -71,7 +72,12 @@ export async function inspect({ path, names }: Target, { limit }: InspectOptions
       ],
       ["report", has(EVIDENCE.report) ? `${path}/${EVIDENCE.report}` : `none: deno task report ${path}`],
       ["warnings", (facts?.warnings ?? []).map(({ text }) => text).slice(0, 3).join("; ")],
-      ["next", facts === undefined ? `deno task train --out ${path} goes on with it` : nextOf(method, path)],
+      [
+        "next",
+        facts === undefined
+          ? `deno task train --config ${path}/${EVIDENCE.config} --out ${path} goes on with it`
+          : nextOf(method, path),
+      ],
     ],
     listings: [{
       title: ["last numbers", "", "step"],

@@ -17,6 +17,7 @@ import { RowModel } from "../../train/row_model.ts";
 import { Step, stepRunner } from "../../train/step.ts";
 import type { StepModel } from "../../train/step_model.ts";
 import type { Schedule } from "../../train/schedule.ts";
+import type { ViewOf } from "../../train/stem_cache.ts";
 import { reconstruction } from "./model.ts";
 import { stageRates } from "./rates.ts";
 import type { SealSession } from "./session.ts";
@@ -42,6 +43,13 @@ export interface Control {
   readonly file: Uint8Array;
 }
 
+/** Features of patches as they are seen, `[rows, dim]`. @param views Of all patches by view, `[pairs, dim]` each. */
+export function viewRows(views: readonly Float32Array[], seen: readonly ViewOf[], dim: number): Float32Array {
+  const z = new Float32Array(seen.length * dim);
+  seen.forEach(({ pair, view }, i) => z.set(views[view]!.subarray(pair * dim, (pair + 1) * dim), i * dim));
+  return z;
+}
+
 /** Trains the head and says what it predicts. */
 export async function headControl(session: SealSession, { views, schedule, std }: ControlInput): Promise<Control> {
   const { gpu, config, model: { dim }, set: { genes } } = session;
@@ -59,15 +67,9 @@ export async function headControl(session: SealSession, { views, schedule, std }
     ...adamwOptions(optim),
     ema: optim.ema,
   });
-  // The views that the run draws: on one alone the head would see less than SEAL did.
-  const rowsOf = (chosen: ArrayLike<number>, epoch: number) => {
-    const z = new Float32Array(chosen.length * dim);
-    Array.from(chosen).forEach((pair, i) => {
-      const { view } = views.length > 1 ? session.rows.view(epoch, pair) : session.rows.unchanged(pair);
-      z.set(views[view]!.subarray(pair * dim, (pair + 1) * dim), i * dim);
-    });
-    return z;
-  };
+  // On one view alone the head would see less than SEAL did.
+  const viewOf = (epoch: number) => (pair: number) =>
+    views.length > 1 ? session.rows.view(epoch, pair) : session.rows.unchanged(pair);
   try {
     const step = await Step.compile(headModel(session, parameters, head, { batch: schedule.batch, std }), optimizer, {
       batch: schedule.batch,
@@ -78,7 +80,8 @@ export async function headControl(session: SealSession, { views, schedule, std }
     const rates = stageRates(config, "align", Math.max(1, schedule.total));
     const runner = stepRunner(step, schedule, (stageStep, i) => {
       const chosen = schedule.items(stageStep, i);
-      return { fields: { z: rowsOf(chosen, schedule.epoch(stageStep)), x: session.expression(chosen) } };
+      const z = viewRows(views, Array.from(chosen, viewOf(schedule.epoch(stageStep))), dim);
+      return { fields: { z, x: session.expression(chosen) } };
     });
     for (let t = 0; t < schedule.total; t++) {
       await runner.submit({ ...rates(t) }, t);

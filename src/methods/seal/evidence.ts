@@ -308,8 +308,9 @@ function headResult(
     ...result,
     id: "head",
     label: "Head on the frozen encoder",
-    note:
-      "no adaptation: the image decoder trained alone on the frozen features, with the run's loss, batches, views and steps",
+    note: `no adaptation: the image decoder trained alone on the frozen features ${
+      session.rows.views > 1 ? "of the views that the run draws" : "of patches as they are"
+    }, with the run's loss, batches and steps`,
   };
 }
 

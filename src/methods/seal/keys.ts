@@ -288,7 +288,7 @@ const EVAL = {
     kind: "flag",
     default: false,
     doc:
-      "After training also train the image decoder alone on the frozen encoder's features, on the same views in as many steps, to compare with",
+      "After training also train the image decoder alone on the frozen encoder's features, on the views of the cache in as many steps, to compare with",
   },
   label_column: {
     kind: "text",

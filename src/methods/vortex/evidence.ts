@@ -9,14 +9,20 @@ import { fixed } from "../../core/fixed.ts";
 import { alignRows, count } from "../../core/text_table.ts";
 import { ConfigError, DataError, FormatError } from "../../core/errors.ts";
 import { EVIDENCE_SCHEMA, type MethodFacts } from "../../report/run_evidence.ts";
-import type { VolumeMap, VolumeRow, VolumesEvidence, VolumeSpots } from "../../report/volumes_evidence.ts";
+import type {
+  VolumeDifference,
+  VolumeMap,
+  VolumeRow,
+  VolumesEvidence,
+  VolumeSpots,
+} from "../../report/volumes_evidence.ts";
 import type { Host } from "../../train/host.ts";
 import type { FoundCheckpoint } from "../../train/run.ts";
 import type { EvidenceContext, MethodEvidence } from "../method.ts";
 import { loadState } from "./checkpoint.ts";
 import { mapOf } from "./report_map.ts";
 import { bankSpots, embedBank, retrieve, temperatureOf } from "./retrieval.ts";
-import { differenceOf, type SerialDifference, type SerialRow, serialRows } from "./serial_rows.ts";
+import { differenceOf, type SerialRow, serialRows } from "./serial_rows.ts";
 import { errorsOf, meanOf, scoresOf, type TestSection, testSections } from "./scores.ts";
 import type { VortexSession } from "./session.ts";
 
@@ -34,7 +40,7 @@ export interface VortexRow extends VolumeRow {
 /** Scores of everything that tells expression of the test sections. */
 export async function rowsOf(
   session: VortexSession,
-): Promise<{ sections: TestSection[]; rows: VortexRow[]; told?: Float32Array; differences: SerialDifference[] }> {
+): Promise<{ sections: TestSection[]; rows: VortexRow[]; told?: Float32Array; differences: VolumeDifference[] }> {
   const { data, config, gpu, model, parameters } = session;
   const sections = testSections(data);
   const pairs = sections.flatMap((section) => section.pairs);
@@ -87,7 +93,7 @@ function linesOf(sections: readonly TestSection[], rows: readonly VortexRow[]): 
 }
 
 /** Differences for people. */
-function differencesOf(differences: readonly SerialDifference[], rows: readonly VortexRow[]): string[] {
+function differencesOf(differences: readonly VolumeDifference[], rows: readonly VortexRow[]): string[] {
   const label = (id: string) => rows.find((row) => row.id === id)?.label ?? id;
   return differences.map(({ of, over, section, mean, low, high }) =>
     `${label(of)} over ${label(over)}, ${section}: ${fixed(mean, 3)} (95 % over spots ${fixed(low, 3)} to ${

@@ -17,6 +17,7 @@ import { predictLinear } from "../../eval/ridge.ts";
 import { fitChosenRidge } from "../../eval/ridge_choice.ts";
 import { stripesOf } from "./ridge.ts";
 import { meanOf, scoresOf, type TestSection } from "./scores.ts";
+import type { VolumeDifference } from "../../report/volumes_evidence.ts";
 import type { VortexSession } from "./session.ts";
 
 /** Deviation of the weights of a copy, and how far spots around lie, µm. */
@@ -29,16 +30,6 @@ export interface SerialRow {
   readonly id: "copy" | "ridge" | "encoder" | "together";
   readonly label: string;
   readonly told: Float32Array;
-}
-
-/** A difference of two rows on the spots of all test sections. */
-export interface SerialDifference {
-  readonly of: string;
-  readonly over: string;
-  readonly section: string;
-  readonly mean: number;
-  readonly low: number;
-  readonly high: number;
 }
 
 /** Mean of measured expression around a place of the sections that lie nearest in depth, by a normal weight of distance. */
@@ -182,7 +173,7 @@ export function differenceOf(
   session: Pick<VortexSession, "data" | "config">,
   sections: readonly TestSection[],
   [of, over]: readonly [SerialTold, SerialTold],
-): SerialDifference[] {
+): VolumeDifference[] {
   const { data, config } = session;
   const G = data.genes.length;
   let first = 0;

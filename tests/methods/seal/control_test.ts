@@ -48,6 +48,7 @@ Deno.test("a run with the control has its row and the space before and after, in
     const byId = new Map(one.results.encoders.map((encoder) => [encoder.id, encoder]));
     const head = byId.get("head")!;
     assert.equal(head.label, "Head on the frozen encoder");
+    assert.match(head.note!, /frozen features of the views that the run draws/);
     assert.ok(head.probe!.genes.some(({ pearson }) => pearson !== null));
     assert.notDeepEqual(head.probe!.pearson, byId.get("decoder")!.probe!.pearson);
     const around = [...byId.keys()].filter((id) => /copy|neighbours/.test(id));
