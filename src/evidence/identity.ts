@@ -7,23 +7,53 @@
 import type { Gpu } from "../gpu/device.ts";
 import { sha256Of } from "../io/checksum.ts";
 
-/** What is named. */
-export interface Identity {
-  /** The encoder, or what features say they were made by, with a hash where there is one. */
-  readonly encoder: string;
+/** What a method says that its result is of; nothing of what it has not. */
+export interface ResultIdentity {
+  /** {@linkcode encoderIdentity}, or that of features. */
+  readonly encoder?: string;
   /** SHA-256 of the genes in their order. */
-  readonly genes: string;
+  readonly genes?: string;
   /** Items with their parts, in order. */
-  readonly split: readonly (readonly [item: string, part: string])[];
-  readonly seed: number;
+  readonly split?: readonly (readonly [item: string, part: string])[];
+}
+
+/** With what is known of every run. */
+export interface Identity extends ResultIdentity {
+  readonly seed: number | undefined;
   readonly gpu: Gpu;
+}
+
+/** Figures of a hash that are shown. */
+const SHOWN = 12;
+
+/** An encoder by its name and the hash of its weights. */
+export function encoderIdentity(name: string, sha256: string): string {
+  return sha256 === "" ? name : `${name}, ${sha256.slice(0, SHOWN)}`;
+}
+
+/** The encoder of features, by what their file says. */
+export function featuresIdentity(
+  { encoder, weights_sha256: weights = "" }: Readonly<Record<string, unknown>>,
+): string {
+  return encoder === undefined
+    ? "of the features, which do not name it"
+    : encoderIdentity(String(encoder), String(weights));
 }
 
 /** One sentence. */
 export function identityNote({ encoder, genes, split, seed, gpu }: Identity): string {
   const { maxBufferSize, maxStorageBufferBindingSize } = gpu.caps.limits;
   const mib = (bytes: number) => `${Math.floor(bytes / 2 ** 20)} MiB`;
-  const parts = sha256Of(split.map((one) => one.join("\t")).join("\n"));
-  return `Encoder ${encoder}; genes ${genes.slice(0, 12)}, split ${parts.slice(0, 12)} (SHA-256), seed ${seed}; ` +
-    `${gpu.description}, buffers of ${mib(maxBufferSize)}, bindings of ${mib(maxStorageBufferBindingSize)} at most`;
+  const parts = split && sha256Of(split.map((one) => one.join("\t")).join("\n"));
+  const hashes = [
+    ...genes === undefined ? [] : [`genes ${genes.slice(0, SHOWN)}`],
+    ...parts === undefined ? [] : [`split ${parts.slice(0, SHOWN)}`],
+  ];
+  const said = [
+    ...encoder === undefined ? [] : [`encoder ${encoder}`],
+    ...hashes.length === 0 ? [] : [`${hashes.join(", ")} (SHA-256)`],
+    ...seed === undefined ? [] : [`seed ${seed}`],
+    `${gpu.description}, buffers of ${mib(maxBufferSize)}, bindings of ${mib(maxStorageBufferBindingSize)} at most`,
+  ].join("; ");
+  return `Made of: ${said}`;
 }

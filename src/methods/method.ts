@@ -10,6 +10,7 @@ import type { Vocabulary } from "../data/genes/vocabulary.ts";
 import type { SynthOptions } from "../data/synth/plan.ts";
 import type { FoldTruth } from "../eval/cohort/scores.ts";
 import type { TrainedModel } from "../eval/inference.ts";
+import type { ResultIdentity } from "../evidence/identity.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Features } from "../io/features.ts";
 import type { Results, RunEvidence, RunFacts } from "../report/run_evidence.ts";
@@ -53,6 +54,8 @@ export type FileContent = Uint8Array | string | (() => Iterable<string> | Promis
 
 /** What a finished run leaves for its report. */
 export interface MethodEvidence {
+  /** What the result is of; the report names it beside seed and device. */
+  readonly identity: ResultIdentity;
   /** Results, maps and what else the report shows. */
   readonly parts: Partial<Omit<RunEvidence, "config" | "metrics" | "facts">>;
   /** Facts of the run beside those of every method. */

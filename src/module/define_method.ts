@@ -313,6 +313,7 @@ function inputsOf(values: Values, fingerprint: string): RunInputs {
 function evidenceOf(name: string, seed: number, state: { loop?: LoopState } | undefined, to: number): MethodEvidence {
   const step = state?.loop?.step;
   return {
+    identity: {},
     parts: {},
     facts: {
       title: name,

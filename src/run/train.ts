@@ -11,6 +11,7 @@ import { InterruptedError } from "../core/errors.ts";
 import { textChunks } from "../io/text_chunks.ts";
 import type { Stopwatch } from "../core/stopwatch.ts";
 import { VERSION } from "../core/version.ts";
+import { identityNote } from "../evidence/identity.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { AnyMethod, AnyRunConfig, MethodEvidence, MethodRun } from "../methods/method.ts";
 import { readEvidence } from "../report/evidence_read.ts";
@@ -190,7 +191,7 @@ async function writeRunEvidence(
   const made = await stopwatch.time(TIMES.evidence, () => run.evidence({ folder: path, best, end, demo }));
   await run.training.inputs.verify();
   store.held();
-  await writeEvidence(folder, made.parts);
+  await writeEvidence(folder, identified(made, run));
   for (const [file, content] of made.files ?? []) {
     folder.makeFolder(`${path}/${file}`.replace(/\/[^/]*$/, ""));
     const whole = typeof content === "function" ? await content() : content;
@@ -213,6 +214,14 @@ async function writeRunEvidence(
     report: report.path,
     ...made.json,
   };
+}
+
+/** What a method leaves, with a note of what its result is of. */
+function identified({ parts, identity, facts: { seed } }: MethodEvidence, { training: { gpu } }: MethodRun) {
+  const { results } = parts;
+  if (results === undefined) return parts;
+  const note = { text: identityNote({ ...identity, seed, gpu }) };
+  return { ...parts, results: { ...results, notes: [...results.notes ?? [], note] } };
 }
 
 /** What the arithmetic of devices is: runs on one device probe it once. */

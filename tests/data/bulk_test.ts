@@ -69,6 +69,29 @@ Deno.test("a folder of STAR with its sample sheet: three duplicates, two slides 
   assert.match(notes[0]!, /^3 samples left out.*TCGA-A1-0001-01B \(TCGA-A1-0001-01A\)/);
 });
 
+Deno.test("a folder a file, as GDC's client leaves them; a sample that was sequenced twice is counted", async () => {
+  const sheet = ["File ID\tFile Name\tSample ID"];
+  const barcodes = ["TCGA-A1-0001-01A", "TCGA-A1-0002-01A", "TCGA-A1-0001-01A", "TCGA-A1-0002-06A"];
+  barcodes.forEach((barcode, i) => {
+    const name = `f${i}.rna_seq.augmented_star_gene_counts.tsv`;
+    Deno.mkdirSync(place(`cart/id${i}/logs`), { recursive: true });
+    disk.write(place(`cart/id${i}/${name}`), star([i, 2 * i, 7]));
+    disk.write(place(`cart/id${i}/annotations.txt`), "id\tsubmitter_id\tentity_type\n");
+    disk.write(place(`cart/id${i}/logs/${name}.parcel`), "0");
+    sheet.push(`id${i}\t${name}\t${barcode}`);
+  });
+  disk.write(place("cart/MANIFEST.txt"), "id\tfilename\tmd5\tsize\tstate\n");
+  disk.write(place("cart/gdc_sample_sheet.2024-01-01.tsv"), sheet.join("\n") + "\n");
+  const bulk = await readBulk(disk, place("cart"));
+  assert.equal(bulk.files.length, 5);
+  const pairs = pairBulk(["TCGA-A1-0001-01Z-00-DX1", "TCGA-A1-0002-01Z-00-DX1"], bulk);
+  assert.deepEqual(pairs.patients.map(({ sample }) => sample.name), barcodes.slice(0, 2));
+  assert.deepEqual(pairNotes(pairs), [
+    "2 samples left out where the patient has another: TCGA-A1-0001-01A.f2 (TCGA-A1-0001-01A), " +
+    "TCGA-A1-0002-06A (TCGA-A1-0002-01A)",
+  ]);
+});
+
 Deno.test("HTSeq in gzip, a matrix of logarithms, one of TPM, and h5ad say the same of the same samples", async () => {
   Deno.mkdirSync(place("htseq"));
   const counts = [[10, 0, 30], [1, 2, 1]];

@@ -8,7 +8,7 @@
  * | matrix, tabs, the first column genes | as `bulk_unit` says | the header |
  * | h5ad, samples by genes | as `bulk_unit` says | `obs` |
  *
- * Text may be packed with gzip. All samples have the same genes; one unit a run: log2(1 + TPM), log2(1 + counts per million), or
+ * GDC's files may lie in a folder each, as its client and its carts leave them. Text may be packed with gzip. All samples have the same genes; one unit a run: log2(1 + TPM), log2(1 + counts per million), or
  * values that are logarithms already, such as Xena's.
  *
  * @module
@@ -93,19 +93,37 @@ export async function readBulk(
   const entry = disk.look(root);
   if (entry === undefined) throw fail(root, "there is nothing", "a file, or a folder with a file a sample");
   if (entry.kind === "file") return await readOne(disk, root, unit);
-  const names = entry.names.filter((name) => /\.(tsv|txt|counts)(\.gz)?$/i.test(name) && !name.startsWith("."));
-  const sheet = names.find((name) => /sample_sheet.*\.tsv$/i.test(name));
-  const of = sheet === undefined ? new Map<string, string>() : await readSheet(disk, `${root}/${sheet}`);
+  const paths = sampleFiles(disk, root);
+  const sheet = paths.find((path) => /sample_sheet[^/]*\.tsv$/i.test(path));
+  const of = sheet === undefined ? new Map<string, string>() : await readSheet(disk, sheet);
   const columns: Column[] = [];
-  for (const name of names) {
-    if (name === sheet) continue;
-    columns.push(await readSampleFile(disk, `${root}/${name}`, of.get(name) ?? nameOf(name)));
+  const seen = new Set<string>();
+  for (const path of paths) {
+    if (path === sheet) continue;
+    const file = path.slice(path.lastIndexOf("/") + 1);
+    const sample = of.get(file) ?? nameOf(file);
+    // A sample that was sequenced again has a second file: one more sample of the patient.
+    const name = seen.has(sample) ? `${sample}.${nameOf(file)}` : sample;
+    seen.add(sample);
+    columns.push(await readSampleFile(disk, path, name));
   }
   if (columns.length === 0) {
     throw fail(root, "it holds no file of a sample", "files of STAR or HTSeq that end in .tsv, .txt or .counts");
   }
-  const files = [...columns.map(({ file }) => file), ...sheet === undefined ? [] : [`${root}/${sheet}`]];
+  const files = [...columns.map(({ file }) => file), ...sheet === undefined ? [] : [sheet]];
   return assembled(columns, files, unit);
+}
+
+/** Files of samples and their sheet, in a folder and in those directly in it. What GDC writes beside them is none. */
+function sampleFiles(disk: ReadDisk, folder: string, inner = true): string[] {
+  const entry = disk.look(folder);
+  const names = entry?.kind === "folder" ? entry.names.filter((name) => !name.startsWith(".")) : [];
+  return names.flatMap((name) => {
+    if (/\.(tsv|txt|counts)(\.gz)?$/i.test(name)) {
+      return /^(manifest|annotations)\.txt$/i.test(name) ? [] : [`${folder}/${name}`];
+    }
+    return inner ? sampleFiles(disk, `${folder}/${name}`, false) : [];
+  });
 }
 
 /** A sample by the name of its file. */

@@ -45,6 +45,8 @@ export interface PooledFolder {
   readonly dim: number;
   readonly slides: ReadonlyMap<string, PooledSlide>;
   readonly leftOut: readonly LeftOut[];
+  /** What the first file says of itself. */
+  readonly facts: Readonly<Record<string, unknown>>;
   /** Slides with features that nobody asked for. */
   readonly unused: readonly string[];
 }
@@ -129,7 +131,13 @@ export async function poolFiles(
   }
   if (slides.size > 0 && !(strict && leftOut.length > 0)) {
     const asked = new Set(wanted);
-    return { dim: first!.dim, slides, leftOut, unused: [...files.keys()].filter((slide) => !asked.has(slide)) };
+    return {
+      dim: first!.dim,
+      facts: first!.facts,
+      slides,
+      leftOut,
+      unused: [...files.keys()].filter((slide) => !asked.has(slide)),
+    };
   }
   throw noneLeft({ where, files }, wanted, leftOut);
 }

@@ -38,6 +38,8 @@ export interface BulkSlide {
 export interface BulkData {
   /** Width of stored features; 0 where patches are given. */
   readonly dim: number;
+  /** What made stored features, as far as their files say. */
+  readonly madeBy?: string | undefined;
   /** Patches of all slides, in their order, and the SHA-256 of each file. */
   readonly patches?: { readonly table: PatchTable; readonly sha256: readonly string[] } | undefined;
   /** Further vectors of patients. */
@@ -227,7 +229,7 @@ export async function openData(config: BulkConfig, host: Host): Promise<BulkData
 /** A slide before it is read. */
 type OwnedSlide = Omit<BulkSlide, "count" | "first" | "rows"> & { readonly path: string };
 
-type OpenedSlides = Pick<BulkData, "slides" | "dim" | "patches">;
+type OpenedSlides = Pick<BulkData, "slides" | "dim" | "madeBy" | "patches">;
 
 /** Reads the stored features of all slides. */
 async function openStored(
@@ -235,12 +237,12 @@ async function openStored(
   { disk, reporter, signal }: Pick<Host, "disk" | "reporter" | "signal">,
 ): Promise<OpenedSlides> {
   const slides: BulkSlide[] = [];
-  let first: { readonly dim: number; readonly path: string } | undefined;
+  let first: { readonly dim: number; readonly path: string; readonly madeBy: string } | undefined;
   let tiles = 0;
   for (const { path, ...owner } of owners) {
     signal?.throwIfAborted();
     const read = await readFeatures(disk, path);
-    first ??= { dim: read.dim, path };
+    first ??= { dim: read.dim, path, madeBy: read.madeBy };
     if (read.dim !== first.dim) {
       throw featuresError(path, `rows of ${read.dim} numbers`, `${first.dim} as in ${first.path}`);
     }
@@ -248,7 +250,7 @@ async function openStored(
     tiles += read.count;
     reporter.update("features", slides.length, owners.length, "slides");
   }
-  return { slides, dim: first!.dim };
+  return { slides, dim: first!.dim, madeBy: first!.madeBy };
 }
 
 /** Looks at the patch files of all slides. */

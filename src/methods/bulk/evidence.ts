@@ -129,8 +129,9 @@ export async function bulkEvidence(
   const metrics = decodeText(readBytes(disk, path), path);
   const steps = armSteps(metrics, config.model.arms);
   const probes = await probesOf(session, steps);
-  const notes = [...data.notes.map((text) => ({ text })), { text: identityOf(session) }];
+  const notes = data.notes.map((text) => ({ text }));
   return {
+    identity: identityOf(session),
     parts: { probes, results: { schema: EVIDENCE_SCHEMA, encoders: [], device: gpu.description, notes } },
     facts: factsOf(session, { folder: context.folder, metrics, steps }),
     precision: encoder ? config.optim.precision : "f32",

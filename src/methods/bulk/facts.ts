@@ -4,7 +4,7 @@
  * @module
  */
 
-import { identityNote } from "../../evidence/identity.ts";
+import { encoderIdentity, type ResultIdentity } from "../../evidence/identity.ts";
 import type { MethodFacts, Warning } from "../../report/run_evidence.ts";
 import type { MethodEvidence } from "../method.ts";
 import type { Arm } from "./model.ts";
@@ -20,14 +20,12 @@ export const LABELS: Readonly<Record<Arm, string>> = {
 };
 
 /** What the result is of. */
-export function identityOf({ config, data, gpu, encoder }: BulkSession): string {
-  return identityNote({
-    encoder: encoder ? `${encoder.opened.name}, ${encoder.opened.weightsHash.slice(0, 12)}` : "as the features say",
+export function identityOf({ data, encoder }: BulkSession): ResultIdentity {
+  return {
+    encoder: encoder ? encoderIdentity(encoder.opened.name, encoder.opened.weightsHash) : data.madeBy!,
     genes: data.manifest,
-    split: data.slides.map(({ slide, part }) => [slide, part] as const),
-    seed: config.optim.seed,
-    gpu,
-  });
+    split: data.slides.map(({ slide, part }) => [slide, part]),
+  };
 }
 
 /** Arms whose contrastive loss stayed at that of guessing. */

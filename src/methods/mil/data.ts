@@ -13,6 +13,7 @@ import { type CohortTask, readTask, type Targets } from "../../data/cohort/task.
 import { type CaseSlides, unitFeatures, unitsOf, type UnitTargets } from "../../eval/cohort/cohort.ts";
 import { type LabelledTable, labelTable, readText } from "../../eval/cohort/targets.ts";
 import type { Table } from "../../eval/linalg/table.ts";
+import { featuresIdentity } from "../../evidence/identity.ts";
 import type { Disk } from "../../io/disk.ts";
 import { featureFilesOf } from "../../io/feature_folder.ts";
 import type { FilesMark, Host } from "../../train/host.ts";
@@ -34,6 +35,8 @@ export interface SharedData {
   readonly read: ReadRows;
   /** Labels and features as files. */
   readonly mark: FilesMark;
+  /** What made the features, as far as they say. */
+  readonly madeBy: string;
   /** Slides that take no part, and why. */
   readonly leftOut: readonly LeftOut[];
   /** What a reader must know. */
@@ -200,6 +203,7 @@ export async function openShared(
     means: unitFeatures(pooled, units, input.case_slides as CaseSlides),
     read: (bag, rows) => readRows(disk, bag, set.dim, rows, kept),
     mark: await host.markFiles([labels.table.file, ...others, ...paths]),
+    madeBy: featuresIdentity(pooled.facts),
     leftOut,
     notes,
   };

@@ -103,6 +103,12 @@ export async function milEvidence(
     ...(notes.length > 0 && { notes }),
   };
   return {
+    identity: {
+      encoder: data.madeBy,
+      split: (["train", "val", "test"] as const).flatMap((part) =>
+        data.split[part].map((bag) => [data.set.bags[bag]!.name, part] as const)
+      ),
+    },
     parts: { results },
     facts: factsOf(session, { folder, step, steps: end.state.step, notes }),
     precision: "f32",

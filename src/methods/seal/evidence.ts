@@ -15,6 +15,8 @@ import { type ImageOutputs, shiftRows } from "./inference.ts";
 import { checksOf } from "../../evidence/checks.ts";
 import { type EvidenceData, namedDonor, readEvidenceData } from "../../evidence/data.ts";
 import { embeddingMap } from "../../evidence/embedding.ts";
+import { vocabularyHash } from "../../data/genes/vocabulary.ts";
+import { encoderIdentity } from "../../evidence/identity.ts";
 import {
   type Candidate,
   colourCandidate,
@@ -102,7 +104,13 @@ export async function sealEvidence(session: SealSession, input: SealEvidenceInpu
   const step = best && (best.state as { loop: LoopState }).loop.step;
   const { parts, predictors, synthetic } = await measureAll(session, input, step);
   const { lines, json } = summaryOf(parts.results);
+  const { opened, set } = session;
   return {
+    identity: {
+      encoder: encoderIdentity(opened.name, opened.weightsHash),
+      genes: vocabularyHash(set.vocabulary),
+      split: set.samples.map(({ id, role }) => [id, role]),
+    },
     parts,
     facts: factsOf(session, { ...input, step, steps: end.state.step, synthetic, demo }),
     precision: session.config.optim.precision,

@@ -8,7 +8,7 @@
 import type { Table } from "../../eval/linalg/table.ts";
 import { type EvidenceData, namedDonor, readEvidenceData } from "../../evidence/data.ts";
 import { type Candidate, depthCandidate, meanResult, measure, type Measured } from "../../evidence/encoders.ts";
-import { identityNote } from "../../evidence/identity.ts";
+import { featuresIdentity } from "../../evidence/identity.ts";
 import { mapsOf } from "../../evidence/maps.ts";
 import { asWritten } from "../../evidence/names.ts";
 import { embeddingMap } from "../../evidence/embedding.ts";
@@ -125,21 +125,18 @@ export async function spadeEvidence(session: SpadeSession, context: EvidenceCont
     samples: set.samples.map((sample) => ({ id: sample.id, donor: namedDonor(sample) })),
     genes: probed ? data.panel.genes.slice(0, 2) : [],
   });
-  const { encoder = "as the features say", weights_sha256: weights = "" } = session.data.facts;
-  const identity = identityNote({
-    encoder: weights === "" ? encoder : `${encoder}, ${weights.slice(0, 12)}`,
-    genes: vocabularyHash(set.vocabulary),
-    split: set.samples.map(({ id, role }) => [id, role] as const),
-    seed: config.optim.seed,
-    gpu,
-  });
   const parts = asWritten({
-    results: { ...results, notes: [...results.notes ?? [], ...notes, { text: identity }] },
+    results: { ...results, notes: [...results.notes ?? [], ...notes] },
     embedding,
     ...(maps && { maps }),
   }, set.vocabulary);
   const { lines, json } = summaryOf(parts.results);
   return {
+    identity: {
+      encoder: featuresIdentity(session.data.facts),
+      genes: vocabularyHash(set.vocabulary),
+      split: set.samples.map(({ id, role }) => [id, role]),
+    },
     parts: { ...parts, experts },
     facts: factsOf(session, context),
     precision: "f32",

@@ -8,6 +8,7 @@
 import { fixed } from "../../core/fixed.ts";
 import { alignRows, count } from "../../core/text_table.ts";
 import { ConfigError, DataError, FormatError } from "../../core/errors.ts";
+import { encoderIdentity } from "../../evidence/identity.ts";
 import { EVIDENCE_SCHEMA, type MethodFacts } from "../../report/run_evidence.ts";
 import type {
   VolumeDifference,
@@ -126,6 +127,11 @@ export async function vortexEvidence(
   const notes = said.map((text) => ({ text }));
   const { map: _, measured: __, ...result } = volumes;
   return {
+    identity: {
+      encoder: encoderIdentity(opened.name, opened.weightsHash),
+      genes: data.manifest,
+      split: [...new Map(data.pairs.map(({ section, part }) => [section, part]))],
+    },
     parts: { results: { schema: EVIDENCE_SCHEMA, encoders: [], device: gpu.description, notes }, volumes },
     facts: {
       title: `VORTEX on ${count(data.volumes.length, "volume")}` +

@@ -77,7 +77,12 @@ Deno.test("killed at random moments and resumed, the same bytes; then reported a
   assert.deepEqual(found.rows.map(({ id }: { id: string }) => id), ["shared", "voi", "retrieval"]);
   assert.equal(found.sections[0].away_um, 24);
   assert.equal(found.genes.length, 10);
-  assert.match(Deno.readTextFileSync(`${setting.out}/report.html`), /Head of the volume, ridge and steps/);
+  const page = Deno.readTextFileSync(`${setting.out}/report.html`);
+  assert.match(page, /Head of the volume, ridge and steps/);
+  assert.match(
+    page,
+    /Made of: encoder random:vit_small_patch16_224\S*, [0-9a-f]{12}; genes [0-9a-f]{12}, split [0-9a-f]{12} \(SHA-256\); seed 42;/,
+  );
 });
 
 Deno.test("expression is z-scored over training spots; what a panel lacks does not count; depths of the table are used", async () => {
