@@ -57,28 +57,15 @@ export async function poolTranscripts(input: XeniumInput): Promise<ReadSample> {
   const growing = input.panel === undefined;
   const names = growing ? await namesOf(transcripts) : genes;
   if (growing) names.forEach((name, j) => place.set(name, j));
-  const squares = lattice.rows * lattice.columns;
-  if (squares * names.length > MOST_ENTRIES) {
-    throw new LimitError(
-      `Cannot pool ${sample}: ${squares} squares of ${names.length} genes, at most ${MOST_ENTRIES} numbers`,
-      {
-        hint: "Pass a larger --pitch-um",
-        context: { sample, squares, genes: names.length },
-      },
-    );
-  }
-  const { sums, dropped, counted } = await addUp(input, lattice, place, names.length, squares);
-  const at = [...Array(squares).keys()].map((square) => {
+  const { places, sums, dropped, counted } = await addUp(input, lattice, place, names.length);
+  const at = [...places].sort(([a], [b]) => a - b).map(([square, sum]) => {
     const [row, column] = [Math.floor(square / lattice.columns), square % lattice.columns];
     const [x, y] = [lattice.x + (column + 0.5) * side, lattice.y + (row + 0.5) * side];
-    return { square, row, column, place: mapPoint(alignment.toHe, x / pixelSize, y / pixelSize) };
+    return { sum, row, column, place: mapPoint(alignment.toHe, x / pixelSize, y / pixelSize) };
   });
-  const some = at.filter(({ square }) =>
-    sums.subarray(square * names.length, (square + 1) * names.length).some(Boolean)
-  );
-  const kept = some.filter(({ place: [x, y] }) => x >= 0 && y >= 0 && x < image.width && y < image.height);
-  if (kept.length === 0) throw nothingLeft(input, some.length, counted, dropped);
-  const matrix = countsOf(transcripts.name, names.length, kept.map(({ square }) => square), sums);
+  const kept = at.filter(({ place: [x, y] }) => x >= 0 && y >= 0 && x < image.width && y < image.height);
+  if (kept.length === 0) throw nothingLeft(input, at.length, counted, dropped);
+  const matrix = countsOf(transcripts.name, names.length, kept.map(({ sum }) => sum), sums);
   const size = hePixelSize(pixelSize, alignment);
   const three = (n: number) => String(n).padStart(3, "0");
   return {
@@ -91,7 +78,7 @@ export async function poolTranscripts(input: XeniumInput): Promise<ReadSample> {
     arrayCol: Int32Array.from(kept, ({ column }) => column),
     spatial: Float64Array.from(kept.flatMap((square) => square.place)),
     pixels: { size, residual: residualOf(alignment) * pixelSize, neighbours: undefined, reference: undefined },
-    dropped: { outsideImage: some.length - kept.length, ...dropped },
+    dropped: { outsideImage: at.length - kept.length, ...dropped },
     warnings: warningsOf(input),
   };
 }
@@ -116,6 +103,9 @@ function warningsOf({ sample, alignment: { landmarks, file }, pixelSize }: Xeniu
   return [`${sample}: landmark ${which} of ${file} lies ${most.toFixed(1)} µm from where the others put it`];
 }
 
+/** Most squares of a lattice: their numbers are to be exact. */
+const MOST_SQUARES = 2 ** 48;
+
 interface Lattice {
   /** Least coordinates, µm. */
   readonly x: number;
@@ -136,12 +126,9 @@ async function latticeOf({ sample, transcripts, side }: XeniumInput): Promise<La
   }
   const [left, top, right, bottom] = box as [number, number, number, number];
   if (left <= right) {
-    return {
-      x: left,
-      y: top,
-      rows: 1 + Math.floor((bottom - top) / side),
-      columns: 1 + Math.floor((right - left) / side),
-    };
+    const [rows, columns] = [1 + Math.floor((bottom - top) / side), 1 + Math.floor((right - left) / side)];
+    if (rows * columns > MOST_SQUARES) throw tooMany(sample, rows * columns, " of the lattice", MOST_SQUARES);
+    return { x: left, y: top, rows, columns };
   }
   throw new DataError(`Cannot pool ${sample}: ${transcripts.name} has no transcripts, some wanted`, {
     code: "no-transcripts",
@@ -167,14 +154,16 @@ async function namesOf(transcripts: TranscriptFile): Promise<string[]> {
   return [...names].sort();
 }
 
+/** Counts of the squares that have some: the lattice spans all transcripts, and one that lies far off makes it large. */
 async function addUp(
   { sample, transcripts, side, quality, onRows }: XeniumInput,
   lattice: Lattice,
   place: ReadonlyMap<string, number>,
   width: number,
-  squares: number,
 ) {
-  const sums = new Uint32Array(squares * width);
+  /** Where the sums of a square begin, in squares. */
+  const places = new Map<number, number>();
+  let sums = new Uint32Array(0);
   const dropped = { lowQuality: 0, controls: 0 };
   let counted = 0;
   for await (const { from, x, y, quality: qv, names } of transcripts.read()) {
@@ -189,14 +178,36 @@ async function addUp(
         continue;
       }
       const [row, column] = [Math.floor((y[i]! - lattice.y) / side), Math.floor((x[i]! - lattice.x) / side)];
-      sums[(row * lattice.columns + column) * width + gene]!++;
+      const square = row * lattice.columns + column;
+      let at = places.get(square);
+      if (at === undefined) {
+        places.set(square, at = places.size);
+        sums = roomFor(sample, sums, places.size, width);
+      }
+      sums[at * width + gene]!++;
       counted++;
     }
     onRows?.(from + x.length, transcripts.rows);
   }
   assert(counted + dropped.controls + dropped.lowQuality === transcripts.rows, `transcripts of ${sample} are lost`);
-  assert(counted < TOO_LARGE * squares, `counts of ${sample} are too large`);
-  return { sums, dropped, counted };
+  assert(counted < TOO_LARGE * Math.max(1, places.size), `counts of ${sample} are too large`);
+  return { places, sums, dropped, counted };
+}
+
+/** The sums, in twice the room where so many squares do not fit. */
+function roomFor(sample: string, sums: Uint32Array<ArrayBuffer>, squares: number, width: number) {
+  if (squares * width <= sums.length) return sums;
+  if (squares * width > MOST_ENTRIES) throw tooMany(sample, squares, ` of ${width} genes`, MOST_ENTRIES / width);
+  const larger = new Uint32Array(Math.min(MOST_ENTRIES, 2 * squares * width));
+  larger.set(sums);
+  return larger;
+}
+
+function tooMany(sample: string, squares: number, of: string, most: number): LimitError {
+  return new LimitError(`Cannot pool ${sample}: ${squares} squares${of}, at most ${Math.floor(most)}`, {
+    hint: "Pass a larger --pitch-um",
+    context: { sample, squares, most },
+  });
 }
 
 function nothingLeft(
