@@ -7,14 +7,14 @@
 import { ConfigError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Converted } from "../data/convert/convert_sample.ts";
-import { convertVisium } from "../data/convert/visium_convert.ts";
+import { convertVisium, type VisiumSources } from "../data/convert/visium_convert.ts";
 import { findVisium, SLIDE_ENDINGS, type VisiumFolder } from "../data/convert/visium_folder.ts";
 import { realPath } from "../host/files.ts";
 import { disk, openFile, openFolder } from "../io/fs.ts";
 import { readMex } from "../io/mtx.ts";
 import type { RandomAccess } from "../io/random_access.ts";
 import { openTenx, type TenxFile } from "../io/tenx_h5.ts";
-import { readTenxSpatial, type ScaleFactors, type SpotPlaces } from "../io/tenx_spatial.ts";
+import { readTenxSpatial } from "../io/tenx_spatial.ts";
 import { checkSections, convertSections, makeFolders, optionsOf, type SectionOptions } from "./convert_section.ts";
 
 /** Side of the squares that bins of Visium HD are pooled to, as HEST does, µm. */
@@ -64,17 +64,22 @@ export async function convertVisiumFolder(
   checkSections(sections, options, folder);
   (await openFile(image)).close?.();
   // Quickly read, unlike the slide, whose content is looked at next.
-  const { scale, spots } = await readTenxSpatial(openFolder(found.spatial));
-  const held = [spots];
-  const convertOne = () =>
-    convert(found, { scale, takeSpots: () => held.pop()! }, image, id, request, options, reporter);
+  const places = await placesOf(found.spatial);
+  const convertOne = () => convert(found, places, image, id, request, options, reporter);
   const [converted] = await convertSections("visium", sections, options, convertOne, reporter);
   return converted!;
 }
 
+/** Places to be taken once. In a function of its own: one that waits for the conversion would keep them until it ends. */
+async function placesOf(folder: string): Promise<Pick<VisiumSources, "scale" | "takeSpots">> {
+  const { scale, spots } = await readTenxSpatial(openFolder(folder));
+  const held = [spots];
+  return { scale, takeSpots: () => held.pop()! };
+}
+
 async function convert(
   found: VisiumFolder,
-  places: { readonly scale: ScaleFactors | undefined; readonly takeSpots: () => SpotPlaces },
+  places: Pick<VisiumSources, "scale" | "takeSpots">,
   image: string,
   id: string,
   { genome, underTissue }: VisiumRequest,

@@ -355,7 +355,7 @@ Deno.test("15: pooling bins keeps the sum when many go to one square, and publis
     anisotropy: 1,
     at: (row: number, column: number): [number, number] => [column, row],
   };
-  const pooled = poolBins("A", matrix, one, columns, { bin: 2, side: 128, fit });
+  const pooled = poolBins("A", matrix, one, columns, { bin: 2, side: 128, fit })();
   const sums = [0, 1, 2].map((g) => values.reduce((sum, value, k) => sum + (k % 3 === g ? value : 0), 0));
   assert.deepEqual([...pooled.counts.read(0, 1).values], sums);
   const { warnings } = await load({ id: "TENX200", metadata: { st_technology: "Visium HD" } });

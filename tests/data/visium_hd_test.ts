@@ -61,7 +61,7 @@ for (const ordered of [true, false]) {
         expected.set(key, sums);
       });
       for (const most of [1e6, 0]) {
-        const pooled = poolBins("A", matrix, own, COLUMNS, { bin: 2, side, fit, most });
+        const pooled = poolBins("A", matrix, own, COLUMNS, { bin: 2, side, fit, most })();
         const { counts, barcodes, spatial } = pooled;
         assert.deepEqual([barcodes.length, counts.rows, counts.columns], [expected.size, expected.size, 4]);
         assert.deepEqual([...barcodes].sort(), barcodes);

@@ -47,6 +47,11 @@ interface Joined extends Bins {
  * @throws {DataError} If no spot or no gene is left, spots lie on one line, or squares are no multiple of the bins.
  */
 export function joinVisium(input: VisiumInput): ReadSample {
+  // When counts are read, the places of bins are no longer in memory.
+  return prepare(input)();
+}
+
+function prepare(input: VisiumInput): () => ReadSample {
   const { sample, counts, scale, image, pitch } = input;
   const joined = join(input, input.takeSpots());
   const { map, genes, geneIds, left } = genesOf(sample, counts);
@@ -63,13 +68,14 @@ export function joinVisium(input: VisiumInput): ReadSample {
   if (renamed > 0) warnings.push(`${sample}: ${renamed} genes of equal names got a number behind them`);
   const common = { genes: unique, geneIds, pixels, warnings, dropped: joined.dropped };
   if (bin !== undefined) {
-    const pooled = poolBins(sample, counts.counts, joined, { ...map, genes }, { bin, side: pitch, fit: pixels.fit });
-    return { technology: "Visium HD", ...common, ...pooled };
+    const pool = poolBins(sample, counts.counts, joined, { ...map, genes }, { bin, side: pitch, fit: pixels.fit });
+    return () => ({ technology: "Visium HD", ...common, ...pool() });
   }
   const { inTissue, arrayRow, arrayCol, spatial: places } = joined;
-  const barcodes = Array.from(joined.rows, (_, i) => joined.nameAt(i));
+  const barcodes = [...joined.rows.keys()].map(joined.nameAt);
   const matrix = takeRows(counts.counts, joined.rows, map);
-  return { technology: "Visium", ...common, barcodes, inTissue, arrayRow, arrayCol, spatial: places, counts: matrix };
+  const spots = { barcodes, inTissue, arrayRow, arrayCol, spatial: places, counts: matrix };
+  return () => ({ technology: "Visium", ...common, ...spots });
 }
 
 /** A barcode with the number of its well, which older files leave out. */

@@ -40,12 +40,12 @@ export function poolsTo(bin: number, side: number): boolean {
 }
 
 /**
- * Pools bins.
+ * Makes ready to pool bins: what is returned adds them up, when of the bins their rows and names alone need to be in memory.
  *
  * @param columns Where the matrix's columns go, and the names of the genes they go to.
  * @param scale Side of a bin and of a square, µm, and where the lattice of the bins lies on the image; `most`: entries of sums
  * that are kept in memory, beyond which they are added up again when they are read.
- * @throws {DataError} If squares are not made of whole bins, or a number is no count, naming bin and gene.
+ * @throws {DataError} If squares are not made of whole bins; when they are added up, if a number is no count, naming bin and gene.
  * @throws {LimitError} If squares times genes do not fit in memory.
  */
 export function poolBins(
@@ -59,7 +59,7 @@ export function poolBins(
     readonly fit: PixelFit;
     readonly most?: number;
   },
-): Pick<ReadSample, "barcodes" | "counts" | "arrayRow" | "arrayCol" | "inTissue" | "spatial"> {
+): () => Pick<ReadSample, "barcodes" | "counts" | "arrayRow" | "arrayCol" | "inTissue" | "spatial"> {
   if (!poolsTo(bin, side)) {
     throw new DataError(`Cannot pool ${sample}: squares of ${side} µm, a multiple of its bins' ${bin} µm wanted`, {
       hint: `Pass --pitch-um ${Math.max(1, Math.round(side / bin)) * bin}`,
@@ -69,14 +69,16 @@ export function poolBins(
   // A multiple is never a hair less than itself.
   const squareAt = (index: number) => Math.floor((index + 0.5) * bin / side + 1e-9);
   const squares = squaresOf(bins, squareAt);
-  // What is kept as long as counts are read.
   const { rows, nameAt } = bins;
+  const pooling = new Pooling(sample, counts, { rows, nameAt }, squares, columns);
+  return () => ({ ...namedSquares(squares, bin, side, fit), counts: pooling.matrix(most) });
+}
+
+function namedSquares({ row, column, tissue }: Squares, bin: number, side: number, fit: PixelFit) {
   const four = (n: number) => String(n).padStart(4, "0");
   const middle = (n: number) => (n + 0.5) * side / bin - 0.5;
-  const { row, column, tissue } = squares;
   return {
     barcodes: Array.from(row, (r, i) => `${four(r)}x${four(column[i]!)}`),
-    counts: new Pooling(sample, counts, { rows, nameAt }, squares, columns).matrix(most),
     arrayRow: row,
     arrayCol: column,
     inTissue: tissue,

@@ -100,8 +100,13 @@ export function fitPixelSize({ sample, rows, columns, spatial, pitch, lattice }:
     size,
     residual: fit.residual * size,
     anisotropy: anisotropyOf(fit.map),
-    at: (row, column) => mapPoint(fit.map, column * across, row * down),
+    at: placing(fit.map, across, down),
   };
+}
+
+/** In a function of its own: beside the fit it would keep the places of all spots. */
+function placing(map: Parameters<typeof mapPoint>[0], across: number, down: number): PixelFit["at"] {
+  return (row, column) => mapPoint(map, column * across, row * down);
 }
 
 /** Spots whose nearest ones are looked for, of more than there are of any array but that of bins. */

@@ -10,7 +10,7 @@
 import { FormatError } from "../../core/errors.ts";
 import { checkDataset, deflatedBytes, lzfBytes, mendOf, tooLarge } from "./h5_checks.ts";
 import { H5Session, type H5Storage, type Metadata, OBJECT } from "./h5_library.ts";
-import { dtypeOf, type H5Array, type H5Dtype, typed } from "./h5_types.ts";
+import { dtypeOf, type H5Array, type H5Dtype, toF64, typed } from "./h5_types.ts";
 
 export type { H5Array, H5Dtype };
 
@@ -163,11 +163,11 @@ export class H5File extends H5Session {
   /** As {@linkcode H5File.read}, as f64; integers beyond 2^53 are refused. */
   numbers(path: string, from?: number, to?: number): Float64Array<ArrayBuffer> {
     const values = this.read(path, from, to);
-    if (!(values instanceof BigInt64Array) && !(values instanceof BigUint64Array)) return Float64Array.from(values);
-    return Float64Array.from(values, (value) => {
-      if (!Number.isSafeInteger(Number(value))) throw this.fail(path, `the number ${value}`, "one below 2^53");
-      return Number(value);
-    });
+    const out = toF64(values);
+    if (!(values instanceof BigInt64Array) && !(values instanceof BigUint64Array)) return out;
+    const large = out.findIndex((value) => !Number.isSafeInteger(value));
+    if (large >= 0) throw this.fail(path, `the number ${values[large]}`, "one below 2^53");
+    return out;
   }
 
   /** Rows of a dataset of strings, of variable or fixed length, as one list. */

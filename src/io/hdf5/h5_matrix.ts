@@ -9,6 +9,7 @@
 
 import { LimitError } from "../../core/errors.ts";
 import type { H5Array, H5File } from "./h5.ts";
+import { toF64 } from "./h5_types.ts";
 import { canonical, type Matrix, MOST_ENTRIES, type SparseRows } from "../sparse.ts";
 
 /** Entries read from the file at once in a pass over all. */
@@ -31,8 +32,8 @@ export interface Compressed {
 }
 
 function toF32(values: H5Array): Float32Array<ArrayBuffer> {
-  if (values instanceof BigInt64Array || values instanceof BigUint64Array) return Float32Array.from(values, Number);
-  return new Float32Array(values);
+  const small = !(values instanceof BigInt64Array || values instanceof BigUint64Array);
+  return new Float32Array(small ? values : toF64(values));
 }
 
 /**
@@ -159,10 +160,7 @@ function readPointers(
 
 /** Indices `from` up to `to`, each below `below`. */
 function readIndices(file: H5File, path: string, from: number, to: number, below: number): Uint32Array {
-  const raw = file.read(path, from, to);
-  const out = raw instanceof BigInt64Array || raw instanceof BigUint64Array
-    ? Float64Array.from(raw, Number)
-    : new Float64Array(raw);
+  const out = toF64(file.read(path, from, to));
   for (let i = 0; i < out.length; i++) {
     if (!(out[i]! >= 0 && out[i]! < below)) throw file.fail(path, `${out[i]} at ${from + i}`, `0 to ${below - 1}`);
   }

@@ -80,3 +80,17 @@ export function typed(bytes: Uint8Array<ArrayBuffer>, dtype: Exclude<H5Dtype, "s
       throw new TypeError(String(dtype satisfies never));
   }
 }
+
+/**
+ * Numbers as f64, those of 64 bits by their halves: a bigint each would be an object each. Beyond 2^53 they are rounded, as
+ * `Number()` rounds them.
+ */
+export function toF64(values: H5Array): Float64Array<ArrayBuffer> {
+  if (!(values instanceof BigInt64Array || values instanceof BigUint64Array)) return new Float64Array(values);
+  const { buffer, byteOffset, length } = values;
+  const low = new Uint32Array(buffer, byteOffset, 2 * length);
+  const high = values instanceof BigInt64Array ? new Int32Array(buffer, byteOffset, 2 * length) : low;
+  const out = new Float64Array(length);
+  for (let i = 0; i < length; i++) out[i] = high[2 * i + 1]! * 2 ** 32 + low[2 * i]!;
+  return out;
+}
