@@ -1,28 +1,27 @@
 /**
- * Parquet by columns and row groups, with every compression in use: the only module that knows the package which does it.
- * What the package would believe of a damaged file is checked before it is asked to decode.
+ * Parquet by columns and row groups, with every compression in use: with `parquet_pages.ts`, the only module that knows the
+ * package which does it. What the package would believe of a damaged file is checked before it is asked to decode.
  *
  * Source: https://parquet.apache.org/docs/file-format/
  *
  * @module
  */
 
-import { parquetHeader } from "hyparquet/src/column.js";
-import { parquetMetadataAsync } from "hyparquet/src/metadata.js";
+import { parquetMetadataAsync, parquetSchema } from "hyparquet/src/metadata.js";
 import { parquetReadColumn } from "hyparquet/src/read.js";
-import { compressors } from "hyparquet-compressors";
-import { FormatError, type SealError } from "../core/errors.ts";
+import type { SealError } from "../core/errors.ts";
+import { type ColumnPages, handing, parquetError, unpackPages } from "./parquet_pages.ts";
 import type { RandomAccess } from "./random_access.ts";
 
-/** Most bytes of one page, of a column of one row group, and rows of a group. */
-const MOST_PAGE = 1 << 28;
+export { parquetError };
+
+/** Most bytes of a column of one row group, and rows of a group. */
 const MOST_CHUNK = 1 << 30;
 const MOST_ROWS = 1 << 26;
 const MOST_FOOTER = 1 << 27;
 const MAGIC = "PAR1";
 
 type FileMetaData = Awaited<ReturnType<typeof parquetMetadataAsync>>;
-type ColumnMetaData = NonNullable<FileMetaData["row_groups"][number]["columns"][number]["meta_data"]>;
 
 /** A value as files have it; bytes where a column is not marked as text, null where there is none. */
 export type ParquetValue = string | number | bigint | boolean | Uint8Array | null;
@@ -53,20 +52,6 @@ export interface ParquetFile {
    * @throws {FormatError} If there is no such column, or what is stored is damaged.
    */
   read(columns: readonly string[]): AsyncGenerator<ParquetRows>;
-}
-
-/** An error that names the file and the column. */
-export function parquetError(
-  name: string,
-  path: string,
-  found: string,
-  expected: string,
-  cause?: unknown,
-): FormatError {
-  return new FormatError(`Cannot read ${name}${path && `:${path}`}: ${found}, expected ${expected}`, {
-    context: { file: name, path, found, expected },
-    cause,
-  });
 }
 
 /** Runs the package, whose errors have no type. */
@@ -122,9 +107,9 @@ export async function openParquet(source: RandomAccess): Promise<ParquetFile> {
         for (const column of wanted) {
           const path = `group ${i}, ${column}`;
           values[column] = await guarded(name, path, async () => {
-            await checkPages(source, path, group.get(column)!, count);
+            const pages = await unpackPages(source, path, group.get(column)!, count);
             const range = { columns: [column], rowStart: from, rowEnd: from + count };
-            const options = { file, metadata, compressors: BOUNDED, utf8: false, geoparquet: false, ...range };
+            const options = { file, metadata, compressors: handing(pages), utf8: false, geoparquet: false, ...range };
             return compact(await parquetReadColumn(options) as ArrayLike<ParquetValue | undefined>);
           });
           const found = values[column]!.length;
@@ -157,67 +142,25 @@ function textsOf({ key_value_metadata: pairs }: FileMetaData): Map<string, strin
   return texts;
 }
 
-/** Checks sizes and places. @returns Of every row group its columns that are not nested, by name. */
-function checkGroups(name: string, size: number, metadata: FileMetaData): Map<string, ColumnMetaData>[] {
+/** Checks sizes and places. @returns Of every row group its columns that are neither nested nor lists, by name. */
+function checkGroups(name: string, size: number, metadata: FileMetaData): Map<string, ColumnPages>[] {
+  const kinds = new Map(parquetSchema(metadata).children.map(({ element: e }) => [e.name, e.repetition_type]));
   return metadata.row_groups.map((group, i) => {
     const rows = Number(group.num_rows);
     if (!(rows >= 0 && rows <= MOST_ROWS)) {
       throw parquetError(name, `group ${i}`, `${rows} rows`, `0 to ${MOST_ROWS}`);
     }
-    const columns = new Map<string, ColumnMetaData>();
+    const columns = new Map<string, ColumnPages>();
     for (const { meta_data: column } of group.columns) {
-      if (column === undefined || column.path_in_schema.length !== 1) continue;
-      const path = `group ${i}, ${column.path_in_schema[0]}`;
-      const [from, to] = extent(column);
+      const [own, ...more] = column?.path_in_schema ?? [];
+      if (column === undefined || own === undefined || more.length > 0 || kinds.get(own) === "REPEATED") continue;
+      const from = Number(column.dictionary_page_offset || column.data_page_offset);
+      const to = from + Number(column.total_compressed_size);
       if (!(from >= 4 && to >= from && to <= size && to - from <= MOST_CHUNK)) {
-        throw parquetError(name, path, `bytes ${from} to ${to}`, `a range in the file's ${size}`);
+        throw parquetError(name, `group ${i}, ${own}`, `bytes ${from} to ${to}`, `a range in the file's ${size}`);
       }
-      columns.set(column.path_in_schema[0]!, column);
+      columns.set(own, { from, to, codec: column.codec, optional: kinds.get(own) === "OPTIONAL" });
     }
     return columns;
   });
 }
-
-function extent({ dictionary_page_offset, data_page_offset, total_compressed_size }: ColumnMetaData): [number, number] {
-  const from = Number(dictionary_page_offset || data_page_offset);
-  return [from, from + Number(total_compressed_size)];
-}
-
-/** Walks over the pages of a column: none is larger than it may be, and together they hold a value a row. */
-async function checkPages(source: RandomAccess, path: string, column: ColumnMetaData, rows: number): Promise<void> {
-  const [from, to] = extent(column);
-  const bytes = await source.read(from, to - from);
-  const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 };
-  let values = 0;
-  // As the package does: what follows the last row is never looked at.
-  while (values < rows && reader.offset < bytes.length - 1) {
-    const at = from + reader.offset;
-    const header = parquetHeader(reader);
-    const { compressed_page_size: packed, uncompressed_page_size: unpacked } = header;
-    const fits = packed >= 0 && reader.offset + packed <= bytes.length && unpacked >= 0 && unpacked <= MOST_PAGE;
-    if (!fits) {
-      const found = `a page at byte ${at} of ${packed} bytes, ${unpacked} unpacked`;
-      throw parquetError(source.name, path, found, `at most ${bytes.length - reader.offset} and ${MOST_PAGE}`);
-    }
-    reader.offset += packed;
-    const held = header.type === "DICTIONARY_PAGE"
-      ? header.dictionary_page_header?.num_values
-      : (header.data_page_header ?? header.data_page_header_v2)?.num_values;
-    const most = header.type === "DICTIONARY_PAGE" ? 8 * unpacked : rows - values;
-    if (header.type === "INDEX_PAGE") continue;
-    if (!(held !== undefined && held >= 0 && held <= most)) {
-      throw parquetError(source.name, path, `a page at byte ${at} of ${held} values`, `at most ${most}`);
-    }
-    if (header.type !== "DICTIONARY_PAGE") values += held;
-  }
-  if (values !== rows) throw parquetError(source.name, path, `${values} values`, `${rows}, one a row`);
-}
-
-/** The package's decoders, that give no more than they were told. */
-const BOUNDED: typeof compressors = Object.fromEntries(
-  Object.entries(compressors).map(([codec, unpack]) => [codec, (input: Uint8Array, length: number): Uint8Array => {
-    const out = unpack!(input, length);
-    if (out.length !== length) throw new Error(`${codec} gives ${out.length} bytes for ${length}`);
-    return out;
-  }]),
-);
