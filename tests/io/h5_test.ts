@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { DataError, FormatError, LimitError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
 import { disk } from "../../src/io/fs.ts";
+import { toF64 } from "../../src/io/hdf5/h5_types.ts";
 import { H5File } from "../../src/io/hdf5/h5.ts";
 import { type H5Storage, MemoryStorage } from "../../src/io/hdf5/h5_library.ts";
 import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
@@ -10,6 +11,25 @@ import { mutate } from "./mutate.ts";
 const path = (name: string) => new URL(`../fixtures/h5/${name}`, import.meta.url).pathname;
 const open = (name: string) => H5File.open(disk.open(path(name), "read"));
 const bytesOf = (name: string) => Deno.readFileSync(path(name));
+
+Deno.test("toF64() gives the numbers that Number() gives, of every type", () => {
+  const large = [
+    0n,
+    1n,
+    2n ** 31n,
+    2n ** 32n - 1n,
+    2n ** 32n,
+    2n ** 53n - 1n,
+    2n ** 53n + 3n,
+    2n ** 62n + 12345n,
+    2n ** 63n - 1n,
+  ];
+  const signed = BigInt64Array.from([...large, ...large.map((value) => -value), -(2n ** 63n)]);
+  assert.deepEqual([...toF64(signed)], Array.from(signed, Number));
+  const unsigned = BigUint64Array.from([...large, 2n ** 63n, 2n ** 64n - 1n, 2n ** 64n - 1025n]);
+  assert.deepEqual([...toF64(unsigned.subarray(1))], Array.from(unsigned.subarray(1), Number));
+  assert.deepEqual([...toF64(Int8Array.of(-3, 5))], [-3, 5]);
+});
 
 Deno.test("H5File reads every element type h5py writes", async () => {
   using file = await open("types.h5");

@@ -93,6 +93,29 @@ Deno.test("What is no Parquet, is cut short or has no polygons is refused by nam
   await assert.rejects(nuclei("tissue_positions"), /columns barcode, in_tissue.*expected a geometry geometry/);
 });
 
+Deno.test("A page whose runs are of more values than it holds is refused before they are written out", async () => {
+  const whole = Deno.readFileSync(path("cellvit_None"));
+  // A page of 60 values: levels of two bytes, 60 times 1, so none is missing; then places in the dictionary of three bits each.
+  const page = [2, 0, 0, 0, 120, 1, 3, 17];
+  const at = whole.findIndex((_, i) => page.every((byte, k) => whole[i + k] === byte));
+  assert.ok(at > 0);
+  const repeated = [0xfe, 0xff, 0xff, 0x7f];
+  const packed = [0xff, 0xff, 0xff, 0x3f];
+  for (
+    const [from, run, found] of [[4, repeated, 2 ** 27 - 1], [4, packed, 2 ** 29 - 8], [
+      7,
+      packed,
+      2 ** 29 - 8,
+    ]] as const
+  ) {
+    const damaged = Uint8Array.from(whole);
+    damaged.set(run, at + from);
+    const file = await openParquet(fromBytes(damaged, "cells.parquet"));
+    const wanted = `cells\\.parquet:group 0, class: a run of ${found} values for 60 in a page at byte .*, expected 60`;
+    await assert.rejects(Array.fromAsync(file.read(file.columns)), new RegExp(wanted));
+  }
+});
+
 Deno.test("polygonsOfWkb() reads both byte orders and heights, and refuses what is no polygon", () => {
   const fail = (found: string, wanted: string) => new FormatError(`${found}, ${wanted}`);
   function wkb(
