@@ -51,7 +51,7 @@ export function hePixelSize(pixelSize: number, { toMorphology }: HeAlignment): n
  * @throws {LimitError} If squares times genes do not fit in memory.
  */
 export async function poolTranscripts(input: XeniumInput): Promise<ReadSample> {
-  const { sample, transcripts, side, pixelSize, alignment, image } = input;
+  const { transcripts, side, pixelSize, alignment, image } = input;
   const lattice = await latticeOf(input);
   const { genes, geneIds, place } = genesOf(input);
   const growing = input.panel === undefined;
