@@ -13,11 +13,12 @@
 //! tune   EG = 2    1 | 2 | 3 | 4         ceil(E4/8)
 //! tune   WX = 8    2 | 4 | 8             vectors of weights used at a time, at most 16/EG
 //! tune   KEEP = 0  0 | 1                 queries are read once and not with every tile of keys; E4 at most 16
+//! tune   SUBGROUPS = 0  0 | 1            maxima are exchanged by subgroups, to the same bits
 //! grid   ceil(Nq/32), D/(4*E4), B
 //! flops  4*B*Nq*Nk*D
 //! touch  q Bq*Nq*D
 //! touch  kv 2*B*Nk*D
-//! lib    attention_products attention_sums scores marks logits logarithm
+//! lib    attention_products attention_sums row_exchange scores marks logits logarithm
 //! ref    tests/ref/attention.ts
 
 var<workgroup> rowParts: array<f32, 256>;
@@ -48,13 +49,19 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     let inside = vec4u(col0 + tx) + vec4u(0u, 8u, 16u, 24u) < vec4u(p.Nk);
     //!for i in 0..4
     let s$i = select(vec4f(LEAST), score4(s[$i] * p.scale), inside);
+    //!if SUBGROUPS=0
     rowParts[ty * 8 + (tx + $i * 64)] = max(max(s$i.x, s$i.y), max(s$i.z, s$i.w));
     //!end
-    workgroupBarrier();
+    //!end
     let before = most;
+    //!if SUBGROUPS=1
+    most = max(most, rowsMost(vec4f(max4(s0), max4(s1), max4(s2), max4(s3))));
+    //!else
+    workgroupBarrier();
     //!for i in 0..4
     //!for x in 0..8
     most[$i] = max(most[$i], rowParts[ty * 8 + ($i * 64 + $x)]);
+    //!end
     //!end
     //!end
     // Exactly 1 where the top stays: exp(0) may be 3 units off at every step.

@@ -11,11 +11,12 @@
 //! tune   EC4 = 4   1 | 2 | 3 | 4         quarters of channels staged at a time for products, a divisor of E4
 //! tune   EG = 2    1 | 2 | 3 | 4         ceil(E4/8)
 //! tune   WX = 4    2 | 4                 vectors of weights used at a time, at most 12/EG
+//! tune   SUBGROUPS = 0  0 | 1            maxima are exchanged by subgroups, to the same bits
 //! grid   ceil(Nq/64), D/(4*E4), B
 //! flops  4*B*Nq*Nk*D
 //! touch  q Bq*Nq*D
 //! touch  kv 2*B*Nk*D
-//! lib    scores marks logits logarithm
+//! lib    row_exchange scores marks logits logarithm
 //! ref    tests/ref/attention.ts
 
 // EC4 groups of 64 rows 65 vectors apart, then of 32 columns 33 apart; after the products parts of rows, then values.
@@ -77,12 +78,17 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     //!for i in 0..4
     let s$i = select(vec4f(LEAST), score4(s[$i] * p.scale), inside);
     //!end
-    workgroupBarrier();
-    staged[lane] = vec4f(max4(s0), max4(s1), max4(s2), max4(s3));
-    workgroupBarrier();
     let before = most;
+    let own = vec4f(max4(s0), max4(s1), max4(s2), max4(s3));
+    //!if SUBGROUPS=1
+    most = max(most, rowsMost(own));
+    //!else
+    workgroupBarrier();
+    staged[lane] = own;
+    workgroupBarrier();
     //!for x in 0..8
     most = max(most, staged[ty * 8u + $x]);
+    //!end
     //!end
     // Exactly 1 where the top stays: exp(0) may be 3 units off at every step.
     let shrink = select(power4(before - most), vec4f(1.0), before == most);

@@ -4,14 +4,14 @@
  * @module
  */
 
-import { DataError } from "../core/errors.ts";
+import { ConfigError, DataError } from "../core/errors.ts";
 import type { Facts } from "../core/facts.ts";
 import { type Gpu, requestGpu } from "../gpu/device.ts";
 import { describeMatrix } from "../gpu/matrix_units.ts";
 import { markOfPicks, parseTuning, type TuningFile, tuningFor } from "../gpu/tuning.ts";
 import { tuningOf } from "../gpu/tuning_of.ts";
 import { disk, readText } from "../io/fs.ts";
-import { checkPicks } from "../verify/tune.ts";
+import { checkPicks, subgroupClass } from "../verify/tune.ts";
 import { DAWN } from "./backend.ts";
 import { type Backend, prepareGpu } from "./setup.ts";
 import { say as sayLine } from "./terminal.ts";
@@ -32,13 +32,13 @@ export interface DeviceFlags {
  * @throws {DeviceError} If there is none.
  */
 export async function openGpu(
-  { software, backend }: Omit<DeviceFlags, "tuning">,
+  { software, backend, subgroups = false }: Omit<DeviceFlags, "tuning"> & { readonly subgroups?: boolean },
   say?: (text: string) => void,
 ): Promise<Gpu> {
   const prepared = await prepareGpu({ software, backend: backend as Backend });
   // Dawn was asked for a software adapter in its own way.
-  if (prepared.backend !== "dawn") return await requestGpu(prepared.entry, { software });
-  const gpu = await requestGpu(prepared.entry, { runtime: `Dawn of ${DAWN}` });
+  if (prepared.backend !== "dawn") return await requestGpu(prepared.entry, { software, subgroups });
+  const gpu = await requestGpu(prepared.entry, { runtime: `Dawn of ${DAWN}`, subgroups });
   // A software adapter goes by its barrier-free kernels, which are sooner there.
   const { matrix } = gpu.caps;
   if (matrix === undefined) sayLine(`No matrix units: ${gpu.withoutMatrix}. The ordinary kernels compute`);
@@ -58,10 +58,12 @@ export async function openGpu(
 export function gpuOpener({ tuning, ...of }: DeviceFlags, say?: (text: string) => void): () => Promise<Gpu> {
   if (tuning === undefined) return () => openGpu(of, say);
   const made = readTuning(tuning);
+  const exchanging = subgroupClass(made);
   return async () => {
-    const gpu = await openGpu(of, say);
+    const gpu = await openGpu({ ...of, subgroups: exchanging !== undefined }, say);
     try {
       const measured = tuningFor(made, tuning, tuningOf(gpu));
+      if (exchanging !== undefined && !gpu.caps.subgroups) throw withoutSubgroups(gpu, tuning, exchanging);
       say?.(`Kernels as measured: ${tuning} (mark ${measured.mark}), ${made.classes.length} classes of shapes`);
       return gpu.withTuning(measured);
     } catch (error) {
@@ -69,6 +71,17 @@ export function gpuOpener({ tuning, ...of }: DeviceFlags, say?: (text: string) =
       throw error;
     }
   };
+}
+
+function withoutSubgroups({ withoutSubgroups }: Gpu, file: string, name: string): ConfigError {
+  return new ConfigError(
+    `Cannot use ${file}: "${name}" is computed by subgroups, which this device does not have (${withoutSubgroups})`,
+    {
+      code: "tuning",
+      hint: "Make one for this machine with deno task tune --out FILE, or go without --tuning",
+      context: { path: file, class: name },
+    },
+  );
 }
 
 /** What a command's output says of measured kernels: wherever the file lies, what it picks. */

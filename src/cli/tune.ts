@@ -15,7 +15,7 @@ import { findEncoder } from "../models/encoder_registry.ts";
 import { RANDOM_PREFIX, randomEncoder } from "../models/random_encoder.ts";
 import type { EncoderSpec } from "../models/encoder_spec.ts";
 import { embedPlan, type RecordedPlan } from "../verify/plans.ts";
-import { classesOf, tune } from "../verify/tune.ts";
+import { classesOf, tune, type TuneOptions } from "../verify/tune.ts";
 import { deviceClock } from "../verify/tune_clock.ts";
 import { type Args, COMMON, type Flags } from "./args.ts";
 import { openGpu, readTuning } from "./gpu.ts";
@@ -73,8 +73,19 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
   }
   const spec = specOf(values.encoder);
   const progress = new Progress(values.quiet || values.json);
-  const gpu = await openGpu({ software: values.software, backend: values.backend });
+  const of = { software: values.software, backend: values.backend };
+  const gpu = await openGpu({ ...of, subgroups: true });
   const clock = deviceClock(gpu);
+  const plain: TuneOptions["plain"] = async (use) => {
+    const other = await openGpu(of);
+    const timed = { gpu: other, clock: deviceClock(other) };
+    try {
+      return await use(timed);
+    } finally {
+      timed.clock.destroy();
+      other.destroy();
+    }
+  };
   try {
     const batch = values["batch-size"] ?? (gpu.caps.software ? BATCH.software : BATCH.gpu);
     const dtype = values.precision === "f16" ? "f16" : "f32";
@@ -86,8 +97,10 @@ export async function run({ flags: values }: Args<typeof flags>, { signal }: Job
       return [...embeds ? [embeds] : [], ...trains];
     });
     progress.say(`${gpu.description}: ${count(classes.length, "class", "classes")} of shapes`);
+    if (!gpu.caps.subgroups) progress.say(`None is computed by subgroups: ${gpu.withoutSubgroups}`);
     const made = await tune(gpu, classes, clock, {
       signal,
+      plain,
       onClass: (one, done, total) => progress.say(`${done}/${total} ${line(one).join("  ")}`),
     });
     disk.write(out!, `${JSON.stringify(made, null, 1)}\n`);
@@ -124,7 +137,12 @@ function line({ class: of, pick, rule, ms }: TunedClass): string[] {
 }
 
 function page(made: TuningFile, path: string): string {
-  const { adapter, driver, kernels, classes } = made;
+  const { adapter, driver, kernels, classes, subgroups } = made;
   const of = `${path}: ${adapter}, driver ${driver}, kernels ${kernels}, mark ${markOfPicks(made)}`;
-  return [of, ...alignRows(classes.map(line))].join("\n");
+  const asked = subgroups
+    ? [
+      `Subgroups: ${subgroups.with} ms a call of each with them, ${subgroups.without} ms on a device not asked for them`,
+    ]
+    : [];
+  return [of, ...alignRows(classes.map(line)), ...asked].join("\n");
 }

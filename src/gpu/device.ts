@@ -8,6 +8,7 @@
 import { DeviceError, KernelError } from "../core/errors.ts";
 import { adapterHint, hostGpu } from "../host/gpu.ts";
 import { MATRIX_FEATURE, type MatrixUnits, usableUnits } from "./matrix_units.ts";
+import { type Subgroups, subgroupsOf } from "./subgroups.ts";
 import type { Tuning } from "./tuning.ts";
 
 /** Limits the engine asks for; each is clamped to what the adapter offers. */
@@ -70,6 +71,8 @@ export interface Caps {
   readonly largestTile: 64 | 128;
   /** Matrix units that products of f16 go by; undefined where there are none, or none that the kernels can use. */
   readonly matrix: MatrixUnits | undefined;
+  /** Subgroups by which invocations exchange; undefined where nobody asked for them, or none that the kernels can use. */
+  readonly subgroups: Subgroups | undefined;
   /** What was granted. */
   readonly limits: DeviceLimits;
 }
@@ -82,6 +85,8 @@ export interface GpuOptions {
   flat?: boolean;
   /** Do not use these features even where they exist, for tests. */
   without?: readonly Feature[];
+  /** Ask for subgroups, for kernels by them that were measured or are to be. */
+  subgroups?: boolean;
   /** Lower limits than the adapter's, for tests. */
   limits?: Partial<DeviceLimits>;
   /** Whose WebGPU it is, where it is not the host's own; measurements of `tune` hold for it alone. */
@@ -100,6 +105,8 @@ export class Gpu {
   driver = "unknown";
   /** Why matrix units are not used; empty where they are. */
   withoutMatrix = "";
+  /** Why there are no subgroups; empty where there are, or where nobody asked. */
+  withoutSubgroups = "";
   /** Pipelines by WGSL text; filled by `pipelines.ts`. */
   readonly pipelines: Map<string, Promise<GPUComputePipeline>> = new Map();
   /** Bind-group layouts by access pattern; filled by `pipelines.ts`. */
@@ -122,6 +129,7 @@ export class Gpu {
     if (shared) {
       this.driver = shared.driver;
       this.withoutMatrix = shared.withoutMatrix;
+      this.withoutSubgroups = shared.withoutSubgroups;
       this.#health = shared.#health;
       this.pipelines = shared.pipelines;
       this.layouts = shared.layouts;
@@ -242,12 +250,22 @@ async function requestDevice(adapter: GPUAdapter, options: GpuOptions): Promise<
   }
   for (const name of WANTED_ALIGNMENTS) requiredLimits[name] = offered[name] ?? 256;
   const offers = adapter.features as unknown as ReadonlySet<string>;
-  // Subgroups are what matrix units are of; no other kernel needs them, and some devices compute slower for their sake.
-  const requiredFeatures = FEATURES.filter((name) =>
+  // Matrix units are of subgroups. For other kernels they are asked for by name: some devices compute slower for their sake.
+  const listed = FEATURES.filter((name) =>
     !options.without?.includes(name) && offers.has(name) && (name !== "subgroups" || offers.has(MATRIX_FEATURE))
-  ) as GPUFeatureName[];
+  );
+  const request = (features: readonly Feature[]) =>
+    adapter.requestDevice({ requiredFeatures: features as GPUFeatureName[], requiredLimits });
+  if (options.subgroups && !listed.includes("subgroups")) {
+    try {
+      // Deno has them without listing them.
+      return await request([...listed, "subgroups"]);
+    } catch {
+      // Then without.
+    }
+  }
   try {
-    return await adapter.requestDevice({ requiredFeatures, requiredLimits });
+    return await request(listed);
   } catch (cause) {
     const why = firstLine(String(cause));
     throw new DeviceError(`Cannot open the adapter ${adapter.info.description}: ${why}`, { cause });
@@ -324,6 +342,7 @@ export async function requestGpu(
     }),
   ) as Record<keyof DeviceLimits, number>;
   const matrix = await matrixOf(adapter, device, f16);
+  const subgroups = options.subgroups ? await subgroupsOf(info, device) : "";
   const caps: Caps = {
     f16,
     timestamps: granted.has("timestamp-query"),
@@ -332,10 +351,12 @@ export async function requestGpu(
     invocations: INVOCATIONS,
     largestTile: SMALL_TILES.test(`${info.vendor} ${info.description}`) ? 64 : 128,
     matrix: typeof matrix === "string" ? undefined : matrix,
+    subgroups: typeof subgroups === "string" ? undefined : subgroups,
     limits,
   };
   const opened = new Gpu(device, caps, info.description || `${info.vendor} ${info.architecture}`.trim());
   if (typeof matrix === "string") opened.withoutMatrix = matrix;
+  if (typeof subgroups === "string") opened.withoutSubgroups = subgroups;
   const runtime = options.runtime ?? globalThis.navigator?.userAgent ?? "unknown runtime";
   opened.driver = [info.vendor, info.architecture, info.device, runtime].filter(Boolean).join(" ");
   return opened;

@@ -166,6 +166,7 @@ import lib_rank_rows from "../../kernels/lib/rank_rows.wgsl" with { type: "text"
 import lib_reduce from "../../kernels/lib/reduce.wgsl" with { type: "text" };
 import lib_reduce_pair from "../../kernels/lib/reduce_pair.wgsl" with { type: "text" };
 import lib_root from "../../kernels/lib/root.wgsl" with { type: "text" };
+import lib_row_exchange from "../../kernels/lib/row_exchange.wgsl" with { type: "text" };
 import lib_rows from "../../kernels/lib/rows.wgsl" with { type: "text" };
 import lib_scores from "../../kernels/lib/scores.wgsl" with { type: "text" };
 import lib_segment from "../../kernels/lib/segment.wgsl" with { type: "text" };
@@ -366,12 +367,12 @@ export const attention_delta: Kernel<{ o: "in"; dy: "in"; delta: "out" }, Record
 export const attention_fwd: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_fwd",
   source: attention_fwd_wgsl,
-  libs: [lib_attention_products, lib_attention_sums, lib_scores, lib_marks, lib_logits, lib_logarithm],
+  libs: [lib_attention_products, lib_attention_sums, lib_row_exchange, lib_scores, lib_marks, lib_logits, lib_logarithm],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"o","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
   options: {},
-  tune: {"E4":[16,4,5,6,8,10,12,14,18,20,24,28,32],"EC4":[8,4,5,6,7],"CU":[2,1],"EG":[2,1,3,4],"WX":[8,2,4],"KEEP":[0,1]},
+  tune: {"E4":[16,4,5,6,8,10,12,14,18,20,24,28,32],"EC4":[8,4,5,6,7],"CU":[2,1],"EG":[2,1,3,4],"WX":[8,2,4],"KEEP":[0,1],"SUBGROUPS":[0,1]},
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.Nq!/32), d.D!/(4*d.E4!), d.B!],
@@ -400,12 +401,12 @@ export const attention_fwd_flat: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "ou
 export const attention_fwd_tall: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_fwd_tall",
   source: attention_fwd_tall_wgsl,
-  libs: [lib_scores, lib_marks, lib_logits, lib_logarithm],
+  libs: [lib_row_exchange, lib_scores, lib_marks, lib_logits, lib_logarithm],
   tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"o","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1}],
   dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
   params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
   options: {},
-  tune: {"E4":[16,4,5,6,8,10,12,14,18,20,24,28,32],"EC4":[4,1,2,3],"EG":[2,1,3,4],"WX":[4,2]},
+  tune: {"E4":[16,4,5,6,8,10,12,14,18,20,24,28,32],"EC4":[4,1,2,3],"EG":[2,1,3,4],"WX":[4,2],"SUBGROUPS":[0,1]},
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.Nq!/64), d.D!/(4*d.E4!), d.B!],

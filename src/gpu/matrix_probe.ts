@@ -5,6 +5,7 @@
  * @module
  */
 
+import { computed } from "./computed.ts";
 import { matmul_nt_matrix } from "./kernels.gen.ts";
 import type { MatrixUnits } from "./matrix_units.ts";
 
@@ -54,43 +55,10 @@ function textOf({ M, N, K, subgroup }: MatrixUnits): string {
   ].join("\n");
 }
 
-/** Runs the text. @returns What it wrote; undefined if the device refuses it. */
-async function computed(device: GPUDevice, code: string, count: number): Promise<Float32Array | undefined> {
-  const { STORAGE, COPY_SRC, COPY_DST, MAP_READ } = GPUBufferUsage;
-  device.pushErrorScope("validation");
-  const y = device.createBuffer({ label: "matrix units", size: count * 4, usage: STORAGE | COPY_SRC });
-  const back = device.createBuffer({ label: "matrix units", size: count * 4, usage: MAP_READ | COPY_DST });
-  let found: Float32Array | undefined;
-  try {
-    const module = device.createShaderModule({ code });
-    const pipeline = await device.createComputePipelineAsync({
-      layout: "auto",
-      compute: { module, entryPoint: "main" },
-    });
-    const entries = [{ binding: 0, resource: { buffer: y } }];
-    const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
-    pass.dispatchWorkgroups(1);
-    pass.end();
-    encoder.copyBufferToBuffer(y, 0, back, 0, count * 4);
-    device.queue.submit([encoder.finish()]);
-    await back.mapAsync(GPUMapMode.READ);
-    found = new Float32Array(back.getMappedRange()).slice();
-    back.unmap();
-  } catch {
-    found = undefined;
-  }
-  y.destroy();
-  back.destroy();
-  return await device.popErrorScope() === null ? found : undefined;
-}
-
 /** Whether the units multiply as the kernels count on. */
 export async function provesUnits(device: GPUDevice, units: MatrixUnits): Promise<boolean> {
   const { M, N, K } = units;
-  const y = await computed(device, textOf(units), PAIRS * M * N);
+  const y = await computed(device, "matrix units", textOf(units), PAIRS * M * N);
   return y !== undefined && y.every((value, i) => {
     const [pair, m, n] = [Math.floor(i / (M * N)), Math.floor(i / N) % M, i % N];
     let sum = 0;

@@ -5,6 +5,7 @@
  */
 
 import { firstLine, type Gpu, kernelError } from "./device.ts";
+import { spelled } from "./subgroups.ts";
 
 /** Layout of binding 0 (uniform `Params`) and the storage tensors: `r` read, `w` read-write, in binding order. */
 export function bindGroupLayout(gpu: Gpu, accesses: string): GPUBindGroupLayout {
@@ -45,7 +46,7 @@ async function compile(gpu: Gpu, name: string, code: string, accesses: string): 
   const { device } = gpu;
   // All of a plan are asked for before the first is waited for: browsers and Dawn compile them side by side.
   device.pushErrorScope("validation");
-  const module = device.createShaderModule({ label: name, code });
+  const module = device.createShaderModule({ label: name, code: spelled(code, gpu.caps.subgroups) });
   const layout = device.createPipelineLayout({ bindGroupLayouts: [bindGroupLayout(gpu, accesses)] });
   let made: GPUComputePipeline | undefined;
   let thrown: unknown;

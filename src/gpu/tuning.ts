@@ -35,6 +35,11 @@ export interface TunedClass {
 export interface TuningFile extends TuningOf {
   readonly format: 1;
   readonly classes: readonly TunedClass[];
+  /**
+   * Where subgroups were faster: milliseconds of a call of each class with them, and on a device that was not asked for them,
+   * which may be faster in all else. What was less was picked.
+   */
+  readonly subgroups?: { readonly with: number; readonly without: number };
 }
 
 /** What operations look up. */
@@ -96,6 +101,10 @@ export function parseTuning(text: string, file: string): TuningFile {
   if (!Array.isArray(given.classes)) return fail("classes is no list");
   const bad = given.classes.findIndex((each) => !isClass(each));
   if (bad >= 0) return fail(`classes[${bad}] is ${JSON.stringify(given.classes[bad])?.slice(0, 80)}`);
+  const { subgroups } = given as { subgroups?: { with?: unknown; without?: unknown } };
+  if (subgroups !== undefined && ![subgroups?.with, subgroups?.without].every((ms) => typeof ms === "number")) {
+    return fail(`subgroups is ${JSON.stringify(subgroups)}`);
+  }
   const names = given.classes.map((each: TunedClass) => each.class);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) return fail(`class "${twice}" stands there twice`);

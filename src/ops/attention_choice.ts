@@ -37,16 +37,22 @@ interface AttentionVariant {
   readonly tall?: true;
   readonly kept?: true;
   readonly rows?: number;
+  /** Maxima of rows are exchanged by subgroups. */
+  readonly subgroups?: true;
 }
 
 /**
  * Ways that are measured, by name: tiles of 32 rows in workgroup memory, with queries that stay there for all keys where heads
  * have 64 channels at most, or 64 queries; or rows in registers: so many an invocation, or as many as stay in the cache of a core.
+ * By subgroups is to the same bits as without.
  */
 export const ATTENTION_VARIANTS: Readonly<Record<string, AttentionVariant>> = {
   workgroup: { flat: false },
   "workgroup, kept": { flat: false, kept: true },
   "workgroup 64": { flat: false, tall: true },
+  "workgroup, subgroups": { flat: false, subgroups: true },
+  "workgroup, kept, subgroups": { flat: false, kept: true, subgroups: true },
+  "workgroup 64, subgroups": { flat: false, tall: true, subgroups: true },
   registers: { flat: true },
   "registers 1": { flat: true, rows: 1 },
   "registers 2": { flat: true, rows: 2 },
@@ -55,11 +61,11 @@ export const ATTENTION_VARIANTS: Readonly<Record<string, AttentionVariant>> = {
 /** Quarters of head widths whose queries fit 16 KiB of workgroup memory beside all else. */
 const KEPT_WIDTHS: readonly number[] = [4, 5, 6, 8, 10, 12, 16];
 
-/** Names of the ways of a part. */
-export function attentionVariants(part: AttentionPart): string[] {
-  return Object.keys(ATTENTION_VARIANTS).filter((name) =>
-    part === "forward" || !(ATTENTION_VARIANTS[name]!.tall || ATTENTION_VARIANTS[name]!.kept)
-  );
+/** Names of the ways of a part that are measured on a device. Its gradients exchange nothing in their loops. */
+export function attentionVariants({ caps }: Gpu, part: AttentionPart): string[] {
+  return Object.entries(ATTENTION_VARIANTS).filter(([, { tall, kept, subgroups }]) =>
+    (part === "forward" || !(tall || kept || subgroups)) && (!subgroups || caps.subgroups)
+  ).map(([name]) => name);
 }
 
 /** Rows an invocation of a barrier-free kernel keeps, times E/4: more spill beyond L1 and take seconds to compile. */
@@ -99,16 +105,17 @@ export function attentionOn(gpu: Gpu, { q, kv, heads: H, D }: AttentionCall, par
   const kept = part === "key" ? Nk : Nq;
   const byRule = kept <= 8 ? 1 : Math.min(5, Math.max(1, Math.round(FLAT_ROWS[part] / E4)));
   const EG = Math.ceil(E4 / 8);
+  const SUBGROUPS = picked?.subgroups && gpu.caps.subgroups ? 1 : 0;
   if (picked?.tall && part === "forward") {
     const EC4 = [4, 3, 2, 1].find((width) => E4 % width === 0)!;
-    return { flat: false, tall: true, tune: { E4, EC4, EG, WX: EG > 3 ? 2 : 4 } };
+    return { flat: false, tall: true, tune: { E4, EC4, EG, WX: EG > 3 ? 2 : 4, SUBGROUPS } };
   }
   if (picked?.kept && part === "forward" && KEPT_WIDTHS.includes(E4)) {
     const EC4 = [4, 5, 6].find((width) => E4 % width === 0)!;
-    const tune = { E4, EC4, CU: EC4 === 5 ? 1 : 2, EG, WX: EG === 1 ? 4 : 2, KEEP: 1 };
+    const tune = { E4, EC4, CU: EC4 === 5 ? 1 : 2, EG, WX: EG === 1 ? 4 : 2, KEEP: 1, SUBGROUPS };
     return { flat: false, tall: false, tune };
   }
   const EC4 = [8, 7, 6, 5, 4].find((width) => E4 % width === 0)!;
-  const tune = { E4, EC4, CU: EC4 % 2 === 0 ? 2 : 1, EG, WX: E4 > 16 ? 4 : 8 };
+  const tune = { E4, EC4, CU: EC4 % 2 === 0 ? 2 : 1, EG, WX: E4 > 16 ? 4 : 8, SUBGROUPS };
   return { flat: picked?.flat ?? gpu.caps.flat, tall: false, tune: { ...tune, LR: picked?.rows ?? byRule } };
 }

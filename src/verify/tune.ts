@@ -70,12 +70,12 @@ function matmulLoad(name: string, variants: readonly string[] = []): Workload | 
 
 const ATTENTION_KERNELS = { forward: "attention_fwd", query: "attention_bwd_query", key: "attention_bwd_key" } as const;
 
-function attentionLoad(name: string): Workload | undefined {
+function attentionLoad(name: string, gpu?: Gpu): Workload | undefined {
   const found = parseAttentionClass(name);
   if (!found) return undefined;
   const { part, dtype, extents: { B, H, E, Nq, Nk } } = found;
   return {
-    variants: attentionVariants(part),
+    variants: gpu ? attentionVariants(gpu, part) : [],
     flops: { forward: 4, query: 6, key: 8 }[part] * B * H * E * Nq * Nk,
     dtype,
     timed: (kernel) => kernel.startsWith(ATTENTION_KERNELS[part]),
@@ -186,9 +186,24 @@ function agree(a: ArrayLike<number>, b: ArrayLike<number>, most: number): boolea
 /** Three digits: more are noise. */
 const digits = (ms: number): number => Number(ms.toPrecision(3));
 
+/** What was measured of one class. */
+interface Measured {
+  readonly one: TunedClass;
+  /** What is picked on a device that was not asked for subgroups. */
+  readonly plain: string;
+}
+
+const bySubgroups = (way: string): boolean =>
+  Object.hasOwn(ATTENTION_VARIANTS, way) && ATTENTION_VARIANTS[way]!.subgroups === true;
+
+/** The class of a file that is computed by subgroups; undefined where none is, so that no device needs to be asked for them. */
+export function subgroupClass({ classes }: TuningFile): string | undefined {
+  return classes.find(({ pick }) => bySubgroups(pick))?.class;
+}
+
 /** Measures one class. */
-async function tuneClass(gpu: Gpu, name: string, clock: TuneClock, signal?: AbortSignal): Promise<TunedClass> {
-  const load = (matmulLoad(name, matmulVariants(gpu)) ?? attentionLoad(name))!;
+async function tuneClass(gpu: Gpu, name: string, clock: TuneClock, signal?: AbortSignal): Promise<Measured> {
+  const load = (matmulLoad(name, matmulVariants(gpu)) ?? attentionLoad(name, gpu))!;
   const ways = new Map<string, string>();
   const stores: Store[] = [];
   const record = (on: Gpu) => {
@@ -226,12 +241,54 @@ async function tuneClass(gpu: Gpu, name: string, clock: TuneClock, signal?: Abor
     }
     for (const each of candidates) ms[each.name] = digits(each.ms);
     const fixed = candidates[0]!;
-    const best = candidates.reduce((a, b) => (b.ms < a.ms ? b : a));
-    return { class: name, pick: (best.ms < fixed.ms * (1 - MARGIN) ? best : fixed).name, rule: fixed.name, ms };
+    const pickOf = (of: readonly Candidate[]) => {
+      const best = of.reduce((a, b) => (b.ms < a.ms ? b : a));
+      return (best.ms < fixed.ms * (1 - MARGIN) ? best : fixed).name;
+    };
+    const plain = pickOf(candidates.filter((each) => !bySubgroups(each.name)));
+    return { one: { class: name, pick: pickOf(candidates), rule: fixed.name, ms }, plain };
   } finally {
     for (const { program } of candidates) program.destroy();
     for (const store of stores) store.destroy();
   }
+}
+
+/** A device and what it is timed by. */
+interface Timed {
+  readonly gpu: Gpu;
+  readonly clock: TuneClock;
+}
+
+/**
+ * Milliseconds of a call of each class, which blocks of an encoder make once each, as picked and on a device that was not asked
+ * for subgroups, in turn: asking may cost more in all kernels than the picked ones gain.
+ */
+async function askingFor(
+  found: readonly Measured[],
+  own: Timed,
+  plain: Timed,
+): Promise<{ with: number; without: number }> {
+  const sums = { with: 0, without: 0 };
+  for (const { one: { class: name, pick }, plain: other } of found) {
+    const load = (matmulLoad(name) ?? attentionLoad(name))!;
+    const made: (Timed & { readonly way: keyof typeof sums; readonly store: Store; readonly one: Candidate })[] = [];
+    for (const [way, on, variant] of [["with", own, pick], ["without", plain, other]] as const) {
+      const gpu = on.gpu.withTuning({ file: "", mark: "", picks: new Map([[name, variant]]) });
+      const [store, g] = [new Store(gpu), new Plan(gpu)];
+      const y = load.record(g, store);
+      store.allocate();
+      made.push({ ...on, way, store, one: (await candidate({ g, y }, variant, load, undefined))!.made });
+    }
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const { clock, one } of made) one.ms = Math.min(one.ms, await clock.measure(one.program, one.timed));
+    }
+    for (const { way, store, one } of made) {
+      sums[way] += one.ms;
+      one.program.destroy();
+      store.destroy();
+    }
+  }
+  return { with: digits(sums.with), without: digits(sums.without) };
 }
 
 /** Options of {@linkcode tune}. */
@@ -239,6 +296,8 @@ export interface TuneOptions {
   /** Told of each class that was measured. */
   readonly onClass?: (found: TunedClass, done: number, total: number) => void;
   readonly signal?: AbortSignal;
+  /** Opens a device that is not asked for subgroups; what they gain must then be more than asking costs. */
+  readonly plain?: <T>(use: (timed: Timed) => Promise<T>) => Promise<T>;
 }
 
 /**
@@ -251,13 +310,17 @@ export async function tune(
   gpu: Gpu,
   classes: readonly string[],
   clock: TuneClock,
-  { onClass, signal }: TuneOptions = {},
+  { onClass, signal, plain }: TuneOptions = {},
 ): Promise<TuningFile> {
-  const found: TunedClass[] = [];
+  const found: Measured[] = [];
   for (const [i, name] of classes.entries()) {
-    const one = await tuneClass(gpu, name, clock, signal);
-    found.push(one);
-    onClass?.(one, i + 1, classes.length);
+    const measured = await tuneClass(gpu, name, clock, signal);
+    found.push(measured);
+    onClass?.(measured.one, i + 1, classes.length);
   }
-  return { format: 1, ...tuningOf(gpu), classes: found };
+  const made: TuningFile = { format: 1, ...tuningOf(gpu), classes: found.map(({ one }) => one) };
+  if (plain === undefined || subgroupClass(made) === undefined) return made;
+  const subgroups = await plain((timed) => askingFor(found, { gpu, clock }, timed));
+  if (subgroups.with < subgroups.without) return { ...made, subgroups };
+  return { ...made, subgroups, classes: found.map(({ one, plain }) => ({ ...one, pick: plain })) };
 }

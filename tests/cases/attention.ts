@@ -169,6 +169,22 @@ export const cases: readonly OpCase[] = [
     paths: ["gpu"],
     tuned: "workgroup 64",
   }),
+  // Maxima exchanged by subgroups: rows beyond a tile and below one, scores that are no numbers.
+  ...([["workgroup", 65, 64], ["workgroup, kept", 40, 40], ["workgroup 64", 129, 64]] as const).flatMap(
+    ([way, N, E]) => {
+      const more = { wrt: [], paths: ["gpu"], tuned: `${way}, subgroups` } as const;
+      return [
+        self([1, N, 1, E], { ...more, name: `${way}, subgroups 1x${N}x1x${E}`, wrt: ["qkv"], f16: ["qkv"] }),
+        self([2, 7, 3, 16], { ...more, name: `${way}, subgroups 2x7x3x16` }),
+        self([1, 40, 1, 16], {
+          ...more,
+          name: `${way}, subgroups, what is no number 1x40x1x16`,
+          inputs: { qkv: NO_NUMBERS },
+        }),
+      ];
+    },
+  ),
+  cross([2, 1, 1, 32], 33, { name: "subgroups, shared", shared: true, paths: ["gpu"], tuned: "workgroup, subgroups" }),
   // One query for the whole batch, as in attentional pooling.
   ...[64, 96].map((E) => cross([2, 1, 1, E], 33, { shared: true, paths: ["gpu"], f16: ["q", "kv"] })),
   // Scores near 100: one key takes all, and exponentials overflow unless the largest score is subtracted.

@@ -124,7 +124,10 @@ function pickOf(name: string, { tune }: Variant): { family: string; way: string 
   if (family === undefined) return undefined;
   if (family.startsWith("attention")) {
     const tiles = kind ? "workgroup 64" : tune.KEEP ? "workgroup, kept" : "workgroup";
-    return { family, way: kind === "_flat" ? `registers ${tune.LR}` : tiles };
+    return {
+      family,
+      way: kind === "_flat" ? `registers ${tune.LR}` : `${tiles}${tune.SUBGROUPS ? ", subgroups" : ""}`,
+    };
   }
   if (kind === "_matrix") return { family, way: `matrix ${tune.WM! * tune.RM! * tune.SM!}` };
   if (kind) return { family, way: `registers ${tune.MG! * 4}` };
@@ -160,7 +163,9 @@ function untriedPicks(gpu: Gpu, wanted: Texts): string[] {
   }
   const waysOf = (family: string) => {
     if (family.startsWith("matmul")) return matmulVariants(withUnits(gpuLike(gpu, true)));
-    return attentionVariants(family === "attention_fwd" ? "forward" : "key").filter((name) => name !== "registers");
+    return attentionVariants(gpu, family === "attention_fwd" ? "forward" : "key").filter((name) =>
+      name !== "registers"
+    );
   };
   const missing = new Set<string>();
   for (const { kernel, options } of wanted.values()) {
@@ -187,7 +192,8 @@ function untriedPicks(gpu: Gpu, wanted: Texts): string[] {
 }
 
 Deno.test("every kernel text that a plan picks on a GPU is run by a case, no case for GPUs alone is idle, no text needs more than every device has", async () => {
-  const gpu = await requestGpu(navigator.gpu);
+  // Texts are recorded alone: cases by subgroups run where the adapter has them.
+  const gpu = (await requestGpu(navigator.gpu)).withCaps({ subgroups: { least: 8, most: 8, named: true } });
   try {
     const ran = runTexts(gpu);
     const wanted = wantedTexts(gpu);

@@ -21,8 +21,11 @@ export function openGpu(options: GpuOptions = {}): Promise<Gpu> {
 }
 
 /** Opens a device that compiles every text as `change` makes it; the caller destroys it. */
-export async function deviceThat(change: (text: string, kernel: string | undefined) => string): Promise<Gpu> {
-  const gpu = await openGpu();
+export async function deviceThat(
+  change: (text: string, kernel: string | undefined) => string,
+  options?: GpuOptions,
+): Promise<Gpu> {
+  const gpu = await openGpu(options);
   const compile = gpu.device.createShaderModule.bind(gpu.device);
   gpu.device.createShaderModule = (given) => compile({ ...given, code: change(given.code, given.label) });
   return gpu;

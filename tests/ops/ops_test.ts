@@ -19,7 +19,7 @@ interface Row {
   gradNmse: number;
 }
 
-const gpu = await requestGpu(navigator.gpu);
+const gpu = await requestGpu(navigator.gpu, { subgroups: true });
 const rows = new Map<string, Row>();
 
 function note(op: string, result: CaseResult): void {

@@ -110,7 +110,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const { create, globals } = await import(["web", "gpu"].join("")) as Dawn;
   Object.assign(globalThis, globals);
   dawn = create(values ? [] : ["backend=null"]);
-  let gpu = await requestGpu(dawn);
+  let gpu = await requestGpu(dawn, { subgroups: true });
   const { f16 } = gpu.caps;
   const how = values ? "values" : "validation only";
   console.log(
@@ -130,7 +130,7 @@ async function main(argv: readonly string[]): Promise<number> {
     failed++;
     console.log(`    ${complaint}`);
     // An error stays with its device.
-    gpu = await requestGpu(dawn);
+    gpu = await requestGpu(dawn, { subgroups: true });
   }
   await check("Dawn refuses a divergent barrier", () => refusesDivergence(gpu));
   // Minutes on SwiftShader, whose compiler is slow.

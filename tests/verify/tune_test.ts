@@ -5,6 +5,7 @@ import { ConfigError, DataError, FormatError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/rng.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { readback } from "../../src/gpu/readback.ts";
+import { expand } from "../../src/gpu/expand.ts";
 import { parseTuning, type TunedClass, type Tuning, type TuningFile, tuningFor } from "../../src/gpu/tuning.ts";
 import { tuningOf } from "../../src/gpu/tuning_of.ts";
 import { Plan } from "../../src/graph/plan.ts";
@@ -15,7 +16,7 @@ import { attentionClass } from "../../src/ops/attention_choice.ts";
 import { linear } from "../../src/ops/linear.ts";
 import { matmulClass } from "../../src/ops/matmul_choice.ts";
 import { embedPlan } from "../../src/verify/plans.ts";
-import { checkPicks, classesOf, tune } from "../../src/verify/tune.ts";
+import { checkPicks, classesOf, subgroupClass, tune } from "../../src/verify/tune.ts";
 import { deviceClock, type TuneClock } from "../../src/verify/tune_clock.ts";
 import { gpuOpener, tuningFacts } from "../../src/cli/gpu.ts";
 import { openGpu } from "../gpu/shared.ts";
@@ -25,6 +26,8 @@ Deno.test.afterAll(() => gpu.destroy());
 
 const NT = "matmul nt f32 by f32 1x64x96x64";
 const ATTENTION = "attention forward f32 of 16 channels 4x33x33";
+/** The attention behind a layer of the tests below. */
+const ATTENTION_OF_4 = "attention forward f32 of 16 channels 4x33x33";
 const CLASSES = [NT, "matmul tn f32 by f32 1x64x64x128", ATTENTION, ATTENTION.replace("forward", "key")];
 
 /** Milliseconds by kernel and edge of the tile; the first two measurements of each are slow, as of a device that wakes up. */
@@ -95,8 +98,60 @@ Deno.test("the classes of a plan are those that hold its work, most first, and a
   );
 });
 
+Deno.test("subgroups are picked where they are faster than a device that was not asked for them, and dropped where not", async () => {
+  const exchanging = await openGpu({ subgroups: true });
+  if (!exchanging.caps.subgroups) return exchanging.destroy();
+  const device = exchanging.withCaps({ flat: false });
+  const of = [NT, ATTENTION, CLASSES[3]!];
+  const clock = () => fakeClock((_, __, { SUBGROUPS }) => (SUBGROUPS ? 0.5 : 1));
+  const on = (ms: number) => <T>(use: (timed: { gpu: Gpu; clock: TuneClock }) => Promise<T>) =>
+    use({ gpu: gpu.withCaps({ flat: false }), clock: fakeClock(() => ms) });
+  const alone = await tune(device, of, clock());
+  const rules = { [NT]: alone.classes[0]!.rule, [ATTENTION]: "workgroup", [CLASSES[3]!]: "workgroup" };
+  assert.deepEqual(picksOf(alone), { ...rules, [ATTENTION]: "workgroup, subgroups" });
+  assert.equal(subgroupClass(alone), ATTENTION);
+  // 1 + 0.5 + 1 beside 3 times as much as a device takes that was not asked.
+  const taken = await tune(device, of, clock(), { plain: on(0.84) });
+  assert.deepEqual(taken, { ...alone, subgroups: { with: 2.5, without: 2.52 } });
+  assert.deepEqual(taken, await tune(device, of, clock(), { plain: on(0.84) }));
+  assert.deepEqual(parseTuning(JSON.stringify(taken), "t.json"), taken);
+  const dropped = await tune(device, of, clock(), { plain: on(0.83) });
+  assert.deepEqual(picksOf(dropped), rules);
+  assert.deepEqual(dropped.subgroups, { with: 2.5, without: 2.49 });
+  assert.equal(subgroupClass(dropped), undefined);
+  // No device is asked again where none is picked, and none is measured where the device has none.
+  const never = () => Promise.reject(new Error("opened"));
+  const slow = await tune(device, [ATTENTION], fakeClock((_, __, { SUBGROUPS }) => (SUBGROUPS ? 2 : 1)), {
+    plain: never,
+  });
+  assert.equal(slow.subgroups, undefined);
+  assert.equal(slow.classes[0]!.ms["workgroup 64, subgroups"], 2);
+  const without = await tune(gpu.withCaps({ flat: false }), [ATTENTION], clock());
+  assert.ok(Object.keys(without.classes[0]!.ms).every((way) => !way.includes("subgroups")));
+  exchanging.destroy();
+});
+
+Deno.test("attention by subgroups gives the bits of attention without, also where a device has none", async () => {
+  const exchanging = await openGpu({ subgroups: true });
+  if (!exchanging.caps.subgroups) return exchanging.destroy();
+  const measured = (on: Gpu, way: string) =>
+    on.withCaps({ flat: false }).withTuning({ file: "", mark: "", picks: new Map([[ATTENTION_OF_4, way]]) });
+  for (const way of ["workgroup", "workgroup, kept", "workgroup 64"]) {
+    const wanted = await result(measured(gpu, way));
+    const texts: string[] = [];
+    const on = measured(exchanging, `${way}, subgroups`);
+    assert.deepEqual(
+      await result(on, (plan) => texts.push(...plan.dispatches.map(({ kernel, variant }) => expand(kernel, variant)))),
+      wanted,
+    );
+    assert.equal(texts.filter((text) => text.startsWith("enable subgroups;\n")).length, 1, way);
+    assert.deepEqual(await result(measured(gpu, `${way}, subgroups`)), wanted);
+  }
+  exchanging.destroy();
+});
+
 /** A layer and attention behind it. */
-async function result(on: Gpu): Promise<ArrayLike<number>> {
+async function result(on: Gpu, look: (recorded: Plan) => void = () => {}): Promise<ArrayLike<number>> {
   const store = new Store(on);
   const rng = new Rng(3, 0);
   const x = store.from("x", "x", [1, 33, 64], rng.normals(33 * 64));
@@ -105,6 +160,7 @@ async function result(on: Gpu): Promise<ArrayLike<number>> {
   const y = selfAttention(g, linear(g, x, { weight }), { heads: 4 });
   g.output(y);
   const program = await g.compile();
+  look(g);
   program.run();
   const [values] = await readback(on, y);
   program.destroy();
@@ -163,6 +219,7 @@ Deno.test("files that are damaged or of another device are refused by name", asy
     [JSON.stringify({ ...made, adapter: "" }), /adapter is ""/],
     [JSON.stringify({ ...made, kernels: 7 }), /kernels is 7/],
     [JSON.stringify({ ...made, classes: {} }), /classes is no list/],
+    [JSON.stringify({ ...made, subgroups: { with: 1 } }), /subgroups is \{"with":1\}/],
     [JSON.stringify({ ...made, classes: [one, { ...one, pick: 3 }] }), /classes\[1\] is/],
     [JSON.stringify({ ...made, classes: [{ ...one, ms: { a: "1" } }] }), /classes\[0\] is/],
     [JSON.stringify({ ...made, classes: [one, one] }), /stands there twice/],
@@ -221,6 +278,48 @@ Deno.test("a file is known by what it picks: not by its place, nor by times; it 
     assert.match(said.join(), /a\.json \(mark [0-9a-f]{8}\), 2 classes of shapes$/);
     opened.destroy();
   } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
+Deno.test("a file that picks subgroups opens a device with them, others do not, and one that has none is refused by name", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: "tune_test_" });
+  const made = await tune(gpu, [ATTENTION], fakeClock(() => 1));
+  const opened = (pick: string) => {
+    const tuning = `${folder}/${pick}.json`;
+    Deno.writeTextFileSync(tuning, JSON.stringify({ ...made, classes: [{ ...made.classes[0]!, pick }] }));
+    return gpuOpener({ software: gpu.caps.software, backend: "deno", tuning })();
+  };
+  const request = navigator.gpu.requestAdapter.bind(navigator.gpu);
+  try {
+    const without = await opened("workgroup");
+    assert.equal(without.caps.subgroups, undefined);
+    without.destroy();
+    const has = await openGpu({ subgroups: true });
+    if (has.caps.subgroups) {
+      const on = await opened("workgroup, subgroups");
+      assert.deepEqual(on.caps.subgroups, has.caps.subgroups);
+      on.destroy();
+    }
+    has.destroy();
+    navigator.gpu.requestAdapter = async (options) => {
+      const adapter = (await request(options))!;
+      const own = adapter.requestDevice.bind(adapter);
+      adapter.requestDevice = (wanted = {}) =>
+        [...wanted.requiredFeatures ?? []].includes("subgroups" as GPUFeatureName)
+          ? Promise.reject(new TypeError("unknown"))
+          : own(wanted);
+      return adapter;
+    };
+    await assert.rejects(
+      opened("workgroup 64, subgroups"),
+      (error) =>
+        error instanceof ConfigError &&
+        /workgroup 64, subgroups\.json: "attention forward .*" is computed by subgroups, which this device does not have \(the device was not granted them\)$/
+          .test(error.message),
+    );
+  } finally {
+    navigator.gpu.requestAdapter = request;
     Deno.removeSync(folder, { recursive: true });
   }
 });

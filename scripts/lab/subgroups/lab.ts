@@ -1,7 +1,7 @@
 /**
  * What reductions by subgroups would gain: row kernels as they are, with `subgroupAdd` and `subgroupMax` in place of the folds in
- * workgroup memory, and with nothing in their place, which is wrong and what no way of reducing can be sooner than. Attention is
- * tried with its maxima exchanged by `subgroupShuffleXor`. Interleaved, medians; by the tuner's clock.
+ * workgroup memory, and with nothing in their place, which is wrong and what no way of reducing can be sooner than. Attention by
+ * subgroups is what `tune` may pick. Interleaved, medians; by the tuner's clock.
  *
  * ```sh
  * deno run -A scripts/lab/subgroups/lab.ts [ROUNDS]
@@ -57,37 +57,11 @@ function reducing(kernel: Kernel, way: keyof typeof REDUCTIONS): Kernel {
   return { ...kernel, libs };
 }
 
-/** Attention whose eight invocations of a row exchange their maxima, or do not. */
+/** Attention that exchanges maxima by subgroups, as the tuner may pick it, or does not exchange them. */
 function exchanging(kernel: Kernel, way: keyof typeof REDUCTIONS): Kernel {
-  const [line, folds] = [/ {4}rowParts\[ty \* 8 \+ \(tx \+ \$i \* 64\)\] = (max\(max\(.*)/, /rowParts\[ty.*\$x\)\]/];
-  const by = [1, 2, 4].map((mask) => `own$i = max(own$i, subgroupShuffleXor(own$i, ${mask}u));`).join(" ");
-  const source = kernel.source.replace(
-    line,
-    `    var own$i = $1 ${way === "subgroups" ? by.replaceAll("$", "$$$$") : ""}`,
-  )
-    .replace(/ {4}workgroupBarrier\(\);\n {4}let before/, "    let before")
-    .replace(new RegExp(`//!for x in 0..8\\n(.*)${folds.source}(.*)\\n\\s*//!end`), "$1own$$i$2");
-  if (source === kernel.source || !source.includes("own$i)")) {
-    throw new Error("The kernel of attention has other lines now");
-  }
-  return { ...kernel, source };
-}
-
-/** Feature by name: it is granted where the adapter does not list it. */
-function withSubgroups(gpu: GPU): GPU {
-  const requestDevice = (adapter: GPUAdapter) => (given: GPUDeviceDescriptor = {}) =>
-    adapter.requestDevice({
-      ...given,
-      requiredFeatures: [...given.requiredFeatures ?? [], "subgroups" as GPUFeatureName],
-    });
-  return {
-    async requestAdapter(options?: GPURequestAdapterOptions) {
-      const adapter = await gpu.requestAdapter(options);
-      return adapter && new Proxy(adapter, {
-        get: (of, key) => key === "requestDevice" ? requestDevice(of) : Reflect.get(of, key, of),
-      });
-    },
-  } as GPU;
+  const alone = "fn rowsMost(own: vec4f) -> vec4f { return own; }";
+  const libs = kernel.libs.map((lib) => lib.includes("fn rowsMost") && way === "nothing" ? alone : lib);
+  return { ...kernel, libs };
 }
 
 interface Lane {
@@ -136,7 +110,9 @@ function casesOf(store: Store): Case[] {
 async function laneOf(gpu: Gpu, of: Case, way: string, wanted?: Float32Array): Promise<[Lane, Float32Array]> {
   const kernel = way === "as it is" ? of.kernel : of.other(of.kernel, way as keyof typeof REDUCTIONS);
   const g = new Plan(gpu);
-  g.run(kernel as never, of.tensors as never, of.params as never);
+  const { params } = of as { params: { tune: object } };
+  const tune = { ...params.tune, ...("SUBGROUPS" in kernel.tune && { SUBGROUPS: way === "as it is" ? 0 : 1 }) };
+  g.run(kernel as never, of.tensors as never, { ...params, tune } as never);
   g.output(of.tensors[of.out]!);
   const program = await g.compile();
   program.run();
@@ -148,7 +124,7 @@ async function laneOf(gpu: Gpu, of: Case, way: string, wanted?: Float32Array): P
 }
 
 const rounds = Number(Deno.args[0] ?? 7);
-const gpu = (await requestGpu(withSubgroups(navigator.gpu))).withCaps({ flat: false });
+const gpu = (await requestGpu(navigator.gpu, { subgroups: true })).withCaps({ flat: false });
 const store = new Store(gpu);
 const cases = casesOf(store);
 store.allocate();
