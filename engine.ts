@@ -31,6 +31,7 @@ export { Rng } from "./src/core/rng.ts";
 export { type Caps, type DeviceLimits, type Feature, Gpu, type GpuOptions, requestGpu } from "./src/gpu/device.ts";
 export type { MatrixUnits } from "./src/gpu/matrix_units.ts";
 export type { Access, CardLimit, Dims, DimTerm, Elem, Kernel, ParamSlot, TensorSlot } from "./src/gpu/kernel.ts";
+export type { Subgroups } from "./src/gpu/subgroups.ts";
 export type { Tuning } from "./src/gpu/tuning.ts";
 export type { Variant } from "./src/gpu/expand.ts";
 export { type Readable, readback } from "./src/gpu/readback.ts";
