@@ -14,6 +14,7 @@
 
 import { DataError, LimitError } from "../core/errors.ts";
 import { Rng, streamOf } from "../core/rng.ts";
+import { count as amount } from "../core/text_table.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { readback } from "../gpu/readback.ts";
 import { Plan } from "../graph/plan.ts";
@@ -268,16 +269,12 @@ export async function kmeans(gpu: Gpu, rows: ClusterRows, options: KmeansOptions
 }
 
 function tooFew({ name, count }: ClusterRows, found: number, clusters: number): DataError {
-  return new DataError(
-    `Cannot cluster ${name}: ${found} ${
-      found === count ? "rows" : `different rows of ${count}`
-    }, expected ${clusters} or more`,
-    {
-      code: "too-few-rows",
-      hint: `Ask for ${found} clusters or fewer`,
-      context: { name, found, expected: clusters },
-    },
-  );
+  const what = found === count ? "rows" : `different rows of ${count}`;
+  return new DataError(`Cannot cluster ${name}: ${found} ${what}, expected ${clusters} or more`, {
+    code: "too-few-rows",
+    hint: `Ask for ${amount(found, "cluster")} or fewer`,
+    context: { name, found, expected: clusters },
+  });
 }
 
 /** Rows drawn with probabilities that rise with the squared distance to the nearest one drawn before, `[K, dim]`. */

@@ -49,11 +49,10 @@ export function identityNote({ encoder, genes, split, seed, gpu }: Identity): st
     ...genes === undefined ? [] : [`genes ${genes.slice(0, SHOWN)}`],
     ...parts === undefined ? [] : [`split ${parts.slice(0, SHOWN)}`],
   ];
-  const said = [
+  return [
     ...encoder === undefined ? [] : [`encoder ${encoder}`],
     ...hashes.length === 0 ? [] : [`${hashes.join(", ")} (SHA-256)`],
     ...seed === undefined ? [] : [`seed ${seed}`],
     `${gpu.description}, buffers of ${mib(maxBufferSize)}, bindings of ${mib(maxStorageBufferBindingSize)} at most`,
   ].join("; ");
-  return `Made of: ${said}`;
 }

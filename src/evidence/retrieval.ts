@@ -13,7 +13,7 @@ import { cpuRanks, type RankInput } from "../eval/ranks.ts";
 import { type Direction, type PoolMetrics, RECALL_AT, retrieval, rowsBySlide } from "../eval/retrieval.ts";
 import { columnMoments } from "../eval/linalg/standardize.ts";
 import { type Table, takeRows } from "../eval/linalg/table.ts";
-import type { Difference, RetrievalScores } from "../report/run_evidence.ts";
+import { type Difference, PROBE_SPACE, type RetrievalScores } from "../report/run_evidence.ts";
 import { evenly, type EvidenceData } from "./data.ts";
 import { differenceOf } from "./probe_evidence.ts";
 
@@ -21,9 +21,6 @@ import { differenceOf } from "./probe_evidence.ts";
 const LARGE = 1500;
 /** Spots of a slide that retrieval through the probe compares, at most. */
 const SPOTS = 1000;
-
-/** Name of the space of what the probe predicts. */
-export const PROBE_SPACE = "through the probe";
 
 /** Embeddings of held-out spots, `[spots, width]`. */
 export interface JointSpace {

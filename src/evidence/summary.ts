@@ -5,9 +5,14 @@
  */
 
 import { fixed, signed } from "../core/fixed.ts";
-import type { DonorScores, EncoderResult, Results, RetrievalScores } from "../report/run_evidence.ts";
+import {
+  type DonorScores,
+  type EncoderResult,
+  PROBE_SPACE,
+  type Results,
+  type RetrievalScores,
+} from "../report/run_evidence.ts";
 import { type Names, namesOf, type Pair, pairOf } from "../report/evidence_view.ts";
-import { PROBE_SPACE } from "./retrieval.ts";
 import { alignRows, count } from "../core/text_table.ts";
 
 /** Numbers of an encoder by name; null where they are not defined. */

@@ -111,6 +111,7 @@ export const runFacts: Check<RunFacts> = object<RunFacts>({
     tuning: optional(text),
   })),
   arithmetic: optional(record(text)),
+  made_of: optional(text),
   encoder: optional(encoderFacts),
   adapter: optional(adapter),
   data: optional(data),

@@ -130,7 +130,8 @@ function curveDrawing(
   { label, low, of }: { label: string; low: number; of(curve: ExpertCurve): readonly number[] },
 ): Markup {
   const most = Math.max(...drawn.flatMap(({ clusters }) => clusters));
-  const x = linear([0, Math.log2(most)], [CURVE.left, CURVE.right], { ticks: 6 });
+  const doublings = Math.max(1, Math.ceil(Math.log2(most)));
+  const x = linear([0, doublings], [CURVE.left, CURVE.right], { ticks: Math.min(6, doublings) });
   const y = linear([low, 1], [CURVE.bottom, CURVE.top], { ticks: 5 });
   return markup`<div>${
     drawing(

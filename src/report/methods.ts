@@ -74,7 +74,7 @@ export function methods(evidence: ReadEvidence): Markup {
 }
 
 function softwareRows(
-  { device, arithmetic, versions = {}, seed, started, command, status }: RunFacts,
+  { device, arithmetic, made_of, versions = {}, seed, started, command, status }: RunFacts,
 ): (readonly [Slot, Slot])[] {
   const rows: (readonly [Slot, Slot])[] = [];
   if (device !== undefined) {
@@ -86,6 +86,7 @@ function softwareRows(
     ]);
   }
   if (device?.tuning !== undefined) rows.push(["Kernels", `as measured: ${device.tuning}`]);
+  if (made_of !== undefined) rows.push(["Made of", made_of]);
   if (arithmetic !== undefined) rows.push(["Arithmetic", arithmeticText(arithmetic)]);
   for (const [name, version] of Object.entries(versions)) rows.push([name, version]);
   if (started !== undefined) {

@@ -257,7 +257,7 @@ function slides(
   const befores = new Map(before.map((one) => [one.sample, one]));
   const rows = after.length > 0 ? after : before;
   if (rows.length === 0) return "";
-  return table(rows, [
+  const sections = table(rows, [
     {
       head: "Section",
       cell: ({ sample, reason }) =>
@@ -290,4 +290,5 @@ function slides(
     caption:
       markup`<b>Mean correlation over genes within each held-out section${truth}.</b> Offsets between sections, which inflate correlations over all spots together, play no part here.`,
   });
+  return scroller("Sections", sections);
 }

@@ -48,13 +48,16 @@ function meanOf({ values }: ProbeRow): number | null {
 
 function deltaTable(found: ProbesEvidence): Slot {
   const { tasks, rows, deltas, train, test } = found;
+  const reasons = new Set(deltas.map(({ reason }) => reason));
+  // What all lack for one reason is said once.
+  const [none] = reasons.size === 1 ? reasons : [];
   const cell = (row: ProbeRow, task: number): Slot => {
     const value = task === tasks.length ? meanOf(row) : row.values[task]!;
     const delta = deltas.find((one) => one.id === row.id && one.task === task);
     const range = delta &&
       (delta.low !== undefined && delta.high !== undefined
         ? `${difference(delta.value)} (${difference(delta.low)} to ${difference(delta.high)})`
-        : `${difference(delta.value)}, no interval: ${delta.reason ?? "not known"}`);
+        : `${difference(delta.value)}${none === undefined ? `, no interval: ${delta.reason ?? "not known"}` : ""}`);
     return markup`${value === null ? NONE : score(value)}${range && markup`<small>${range}</small>`}`;
   };
   return table(rows, [
@@ -72,9 +75,9 @@ function deltaTable(found: ProbesEvidence): Slot {
   ], {
     caption: markup`<b>Probes before and after.</b> Linear probes on the mean of each patient’s tiles, fitted on ${
       amount(train, "patient")
-    } and judged on ${
-      amount(test, "patient")
-    }; under a value stands what it has more than the given features, with a 95 % bootstrap interval paired over test patients.`,
+    } and judged on ${amount(test, "patient")}; under a value stands what it has more than the given features, ${
+      none === undefined ? "with a 95 % bootstrap interval paired over test patients" : `without an interval: ${none}`
+    }.`,
   });
 }
 

@@ -8,7 +8,7 @@ import type { ReadEvidence } from "./evidence_read.ts";
 import { type DonorKind, donorKinds, namesOf, pairOf } from "./evidence_view.ts";
 import { amount, NONE, score } from "./format.ts";
 import { markup, type Slot } from "./html.ts";
-import { table } from "./html_table.ts";
+import { scroller, table } from "./html_table.ts";
 
 const KIND_NAMES: Readonly<Record<DonorKind["kind"], string>> = {
   unseen: "Never trained on",
@@ -46,22 +46,29 @@ export function protocols(evidence: ReadEvidence): Slot {
   );
   if (rows.length === 0) return "";
   return markup`<details class="config"><summary>How each number was made <small>truth, penalty, panel, R²</small></summary>${
-    table(rows, [
-      { head: "Predictor", cell: ({ label, protocol }) => markup`${label}<small>${protocol}</small>` },
-      { head: "Truth", className: "wide", cell: ({ truth }) => truth },
-      { head: "Penalty", cell: ({ penalty }) => penalty ?? NONE },
-      {
-        head: "Panel",
-        className: "wide",
-        cell: ({ genes, panel }) => genes.length === 0 ? NONE : `${amount(genes.length, "gene")}, ${panel ?? ""}`,
-      },
-      { head: "r within", className: "number", cell: ({ pearson_per_slide }) => score(pearson_per_slide?.mean) },
-      { head: "r together", className: "number", cell: ({ pearson }) => score(pearson.mean) },
-      { head: "R²", className: "number", cell: ({ r2 }) => score(r2?.mean) },
-    ], {
-      className: "plain",
-      caption:
-        markup`<b>Every probe.</b> ln(1 + count) rises with the depth of a spot whatever tissue it is of; on counts per 10,000 depth is taken out, and what depth alone still scores stands among the rows. A training mean has no correlation; its R² is what a probe must exceed.`,
-    })
+    scroller(
+      "Every probe",
+      table(rows, [
+        { head: "Predictor", cell: ({ label, protocol }) => markup`${label}<small>${protocol}</small>` },
+        {
+          head: "Truth",
+          className: "wide",
+          cell: ({ truth }) => truth,
+        },
+        { head: "Penalty", cell: ({ penalty }) => penalty ?? NONE },
+        {
+          head: "Panel",
+          className: "wide",
+          cell: ({ genes, panel }) => genes.length === 0 ? NONE : `${amount(genes.length, "gene")}, ${panel ?? ""}`,
+        },
+        { head: "r within", className: "number", cell: ({ pearson_per_slide }) => score(pearson_per_slide?.mean) },
+        { head: "r together", className: "number", cell: ({ pearson }) => score(pearson.mean) },
+        { head: "R²", className: "number", cell: ({ r2 }) => score(r2?.mean) },
+      ], {
+        className: "plain",
+        caption:
+          markup`<b>Every probe.</b> ln(1 + count) rises with the depth of a spot whatever tissue it is of; on counts per 10,000 depth is taken out, and what depth alone still scores stands among the rows. A training mean has no correlation; its R² is what a probe must exceed.`,
+      }),
+    )
   }</details>`;
 }

@@ -9,7 +9,13 @@ import { directionName, pairOf } from "./evidence_view.ts";
 import { difference, NONE, rank, score, whole } from "./format.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
 import { imageAddress, shrink } from "./thumbnail.ts";
-import type { Gallery, GalleryPatch, GalleryQuery, RetrievalScores } from "./run_evidence.ts";
+import {
+  type Gallery,
+  type GalleryPatch,
+  type GalleryQuery,
+  PROBE_SPACE,
+  type RetrievalScores,
+} from "./run_evidence.ts";
 import { linear, type Scale } from "./scale.ts";
 import { axes, drawing, label, line, symbol } from "./svg.ts";
 import { absent, figure, section, table } from "./html_table.ts";
@@ -38,8 +44,10 @@ export function retrieval(evidence: ReadEvidence): Markup {
         curves(rows),
       )
     }${scores(rows)}</div>`;
+  // Queries are shown of a joint space alone.
+  const joint = rows.length === 0 || rows.some(({ scores }) => scores.space !== PROBE_SPACE);
   const gallery = evidence.gallery === undefined
-    ? absent(evidence.missing.gallery ?? "no gallery was written")
+    ? joint && absent(evidence.missing.gallery ?? "no gallery was written")
     : galleryFigure(evidence.gallery);
   return section({ id: "retrieval", title: "Retrieval" }, numbers, gallery);
 }

@@ -139,12 +139,15 @@ export interface ProbeScores {
   readonly slides?: readonly SlideScore[];
 }
 
+/** Name of the space of what the probe predicts. */
+export const PROBE_SPACE = "through the probe";
+
 /** Retrieval between patches and expression. */
 export interface RetrievalScores {
   readonly direction: "i2g" | "g2i";
   /** What one query is ranked against: `within slides`. */
   readonly scope: string;
-  /** Space of the comparison: `joint space`, `probe`. */
+  /** Space of the comparison: `joint space`, or {@linkcode PROBE_SPACE}. */
   readonly space: string;
   readonly queries: number;
   /** Candidates of a query, on average. */

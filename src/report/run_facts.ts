@@ -110,6 +110,8 @@ export interface RunFacts {
   /** Names and versions of the software; what the device's arithmetic is like, the same on the same adapter. */
   readonly versions?: Readonly<Record<string, string>>;
   readonly arithmetic?: Readonly<Record<string, string>>;
+  /** Encoder, genes, split and device by names and hashes, in a sentence. */
+  readonly made_of?: string;
   readonly device?: {
     readonly name: string;
     readonly software?: boolean;

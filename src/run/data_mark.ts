@@ -12,6 +12,7 @@ import { type FileLook, fileLook } from "../io/fs.ts";
 import { filesBelow } from "./content_hash.ts";
 import { hashOf } from "./encoder.ts";
 import type { Reporter } from "../core/reporter.ts";
+import type { ListedFiles } from "../train/host.ts";
 
 /** A file that is read again while the run goes on. */
 interface InputFile {
@@ -64,8 +65,9 @@ export class DataMark {
   }
 
   /** Reads files that are data by themselves. */
-  static async ofFiles(paths: readonly string[], progress: Reporter): Promise<DataMark> {
-    return new DataMark({ fingerprint: "" }, await inputFiles(paths, progress), []);
+  static async ofFiles(paths: readonly string[], progress: Reporter): Promise<DataMark & ListedFiles> {
+    const mark = new DataMark({ fingerprint: "" }, await inputFiles(paths, progress), []);
+    return Object.assign(mark, { sha256: mark.patches });
   }
 
   /** Whether a run of this fingerprint had these data; earlier versions looked at expression only. */

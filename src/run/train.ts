@@ -191,7 +191,7 @@ async function writeRunEvidence(
   const made = await stopwatch.time(TIMES.evidence, () => run.evidence({ folder: path, best, end, demo }));
   await run.training.inputs.verify();
   store.held();
-  await writeEvidence(folder, identified(made, run));
+  await writeEvidence(folder, made.parts);
   for (const [file, content] of made.files ?? []) {
     folder.makeFolder(`${path}/${file}`.replace(/\/[^/]*$/, ""));
     const whole = typeof content === "function" ? await content() : content;
@@ -216,14 +216,6 @@ async function writeRunEvidence(
   };
 }
 
-/** What a method leaves, with a note of what its result is of. */
-function identified({ parts, identity, facts: { seed } }: MethodEvidence, { training: { gpu } }: MethodRun) {
-  const { results } = parts;
-  if (results === undefined) return parts;
-  const note = { text: identityNote({ ...identity, seed, gpu }) };
-  return { ...parts, results: { ...results, notes: [...results.notes ?? [], note] } };
-}
-
 /** What the arithmetic of devices is: runs on one device probe it once. */
 const ARITHMETIC = new WeakMap<Gpu, Promise<Record<string, string>>>();
 
@@ -236,7 +228,7 @@ function arithmeticOf(gpu: Gpu): Promise<Record<string, string>> {
 /** `run.json`. */
 async function factsOf(
   { training: { gpu } }: MethodRun,
-  { facts, precision, timeNotes = {} }: MethodEvidence,
+  { identity, facts, precision, timeNotes = {} }: MethodEvidence,
   { started, clock, stopwatch, command, versions }: TrainRequest,
 ): Promise<RunFacts> {
   const { title, seed, best_step, ...rest } = facts;
@@ -254,6 +246,7 @@ async function factsOf(
       ...{ name: gpu.description, software: gpu.caps.software, ...(precision === undefined ? {} : { precision }) },
       ...(gpu.tuning && { tuning: `${gpu.tuning.file} (mark ${gpu.tuning.mark})` }),
     },
+    made_of: identityNote({ ...identity, seed, gpu }),
     arithmetic: await arithmeticOf(gpu),
     ...rest,
     times: [...stopwatch.spent].map(([name, ms]) => ({

@@ -21,6 +21,12 @@ export interface FilesMark {
   check(): Promise<void>;
 }
 
+/** The content of files by themselves. */
+export interface ListedFiles extends FilesMark {
+  /** SHA-256 of each, in the order given. */
+  readonly sha256: readonly string[];
+}
+
 /** The content of a run's samples; the fingerprint changes when samples, pairs, counts, genes or images do. */
 export interface DataMark extends FilesMark {
   /** SHA-256 of the patch files, sample by sample. */
@@ -48,7 +54,7 @@ export interface Host {
   /** Reads the content of the data's files. */
   markData(set: TrainingSet): Promise<DataMark>;
   /** Reads the content of other files. */
-  markFiles(paths: readonly string[]): Promise<FilesMark>;
+  markFiles(paths: readonly string[]): Promise<ListedFiles>;
   /** Compares a file that belongs to another run's checkpoint with that run's checksums. */
   checkFile(path: string): void;
   /** Makes a folder and those above it. */

@@ -1,4 +1,4 @@
-/** What a result is of stands in one sentence, which changes with each of its parts, in the notes of every method's runs. */
+/** What a result is of stands in one sentence, which changes with each of its parts, in `run.json` of every method's runs. */
 
 import assert from "node:assert/strict";
 import { encoderIdentity, featuresIdentity, identityNote } from "../../src/evidence/identity.ts";
@@ -17,7 +17,7 @@ Deno.test("encoder, genes, split, seed, adapter and limits are named, and anothe
   const note = identityNote(given);
   assert.match(
     note,
-    /^Made of: encoder uni2-h, 0123456789ab; genes a{12}, split [0-9a-f]{12} \(SHA-256\); seed 3; an adapter, buffers of 256 MiB, bindings of 128 MiB at most$/,
+    /^encoder uni2-h, 0123456789ab; genes a{12}, split [0-9a-f]{12} \(SHA-256\); seed 3; an adapter, buffers of 256 MiB, bindings of 128 MiB at most$/,
   );
   const others = [
     identityNote({ ...given, encoder: "uni" }),
@@ -29,7 +29,7 @@ Deno.test("encoder, genes, split, seed, adapter and limits are named, and anothe
   assert.equal(new Set([note, ...others]).size, 6);
   const { genes: _, ...without } = given;
   assert.match(identityNote(without), /ab; split [0-9a-f]{12} \(SHA-256\); seed 3;/);
-  assert.match(identityNote({ seed: undefined, gpu }), /^Made of: an adapter, /);
+  assert.match(identityNote({ seed: undefined, gpu }), /^an adapter, /);
   assert.equal(featuresIdentity({ encoder: "uni", weights_sha256: "ab".repeat(32) }), "uni, abababababab");
   assert.equal(featuresIdentity({ encoder: "uni" }), "uni");
   assert.equal(featuresIdentity({}), "of the features, which do not name it");

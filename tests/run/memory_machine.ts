@@ -92,8 +92,8 @@ export function memoryHost(files: Files, reporter: Reporter, signal?: AbortSigna
     openEncoder,
     openPatches: (table) => openPatchSource(disk, table),
     markFiles(paths) {
-      const fingerprint = sha256Of(paths.map((path) => sha256Of(files.get(path)!)).join("\n"));
-      return Promise.resolve({ fingerprint, check: () => Promise.resolve() });
+      const sha256 = paths.map((path) => sha256Of(files.get(path)!));
+      return Promise.resolve({ fingerprint: sha256Of(sha256.join("\n")), sha256, check: () => Promise.resolve() });
     },
     markData(set) {
       const patches = set.samples.map(({ patches: { path } }) => sha256Of(files.get(path)!));

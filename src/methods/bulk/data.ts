@@ -209,7 +209,7 @@ export async function openData(config: BulkConfig, host: Host): Promise<BulkData
     slides.map((slide) => ({ slide, patient, part: parts[patient]!, path: files.get(slide)! }))
   );
   const opened = config.input.train === "encoder"
-    ? await openPatchSlides(owners, host)
+    ? await openPatchSlides(owners, mark.sha256.slice(-paths.length), host)
     : await openStored(owners, { disk, reporter, signal });
   const modality = vectorsOf(config, patients, disk);
   const labels = new Map(config.input.labels.map((column) => {
@@ -253,18 +253,20 @@ async function openStored(
   return { slides, dim: first!.dim, madeBy: first!.madeBy };
 }
 
-/** Looks at the patch files of all slides. */
-async function openPatchSlides(owners: readonly OwnedSlide[], host: Host): Promise<OpenedSlides> {
+/** Looks at the patch files of all slides. @param sha256 Of each. */
+async function openPatchSlides(
+  owners: readonly OwnedSlide[],
+  sha256: readonly string[],
+  host: Host,
+): Promise<OpenedSlides> {
   const { disk, reporter, signal } = host;
   const slides: BulkSlide[] = [];
   const files: { path: string; count: number; size: number }[] = [];
-  const sha256: string[] = [];
   let tiles = 0;
   for (const { path, ...owner } of owners) {
     signal?.throwIfAborted();
     const file = await readPatchFile(disk, path);
     files.push({ path, ...file });
-    sha256.push((await host.markFiles([path])).fingerprint);
     slides.push({ ...owner, count: file.count, first: tiles });
     tiles += file.count;
     reporter.update("patches", slides.length, owners.length, "slides");

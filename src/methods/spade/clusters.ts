@@ -8,6 +8,7 @@
  */
 
 import { DataError } from "../../core/errors.ts";
+import { count } from "../../core/text_table.ts";
 import { Rng, streamOf } from "../../core/rng.ts";
 import { blockRows, type ClusterRows, kmeans, NearestCentroid, rowsInMemory, rowSquares } from "../../eval/kmeans.ts";
 import { Silhouette } from "../../eval/silhouette.ts";
@@ -89,6 +90,43 @@ function sample(rows: Uint32Array, most: number, seed: number, name: string): Ui
   if (rows.length <= most) return rows;
   const drawn = new Rng(seed, streamOf(`rows of ${name} to cluster`)).permutation(rows.length).subarray(0, most).sort();
   return drawn.map((i) => rows[i]!);
+}
+
+/** Different rows of an organ, counted up to a number. */
+function differentRows({ features, dim }: ClusterInput, rows: readonly number[], most: number): number {
+  const seen = new Set<string>();
+  for (const row of rows) {
+    if (seen.size >= most) break;
+    seen.add(features.subarray(row * dim, (row + 1) * dim).join());
+  }
+  return seen.size;
+}
+
+/**
+ * Refuses what cannot be clustered, before a run is begun.
+ *
+ * @throws {DataError} If an organ has fewer different rows than clusters, or all organs fewer pairs than one expert takes.
+ */
+export function checkRows(input: Omit<ClusterInput, "onOrgan">): void {
+  const { organ, least, options: { fine } } = input;
+  if (organ.length < least) throw tooFewPairs(organ.length, least);
+  for (const [name, rows] of Map.groupBy(organ.keys(), (row) => organ[row]!)) {
+    const found = differentRows(input, rows, fine);
+    if (found >= fine) continue;
+    throw new DataError(
+      `Cannot cluster ${name}: ${found} different rows of ${count(rows.length, "training row")}, expected ${fine} or ` +
+        "more, as many as it is to have clusters",
+      { code: "too-few-rows", hint: `fine=${found}, or fewer`, context: { name, found, expected: fine } },
+    );
+  }
+}
+
+function tooFewPairs(found: number, expected: number): DataError {
+  return new DataError(`Cannot train experts: ${found} training pairs, expected ${expected}, two batches, or more`, {
+    code: "too-few-pairs",
+    hint: "Lower batch_size",
+    context: { found, expected },
+  });
 }
 
 /**
@@ -194,13 +232,7 @@ function merge(counts: Float64Array, middles: Float32Array, dim: number, least: 
   const kept = [...counts.keys()].filter((k) => counts[k]! >= least);
   if (kept.length === 0) {
     const all = counts.reduce((a, b) => a + b, 0);
-    if (all < least) {
-      throw new DataError(`Cannot train experts: ${all} training pairs, expected ${least}, two batches, or more`, {
-        code: "too-few-pairs",
-        hint: "Lower batch_size",
-        context: { found: all, expected: least },
-      });
-    }
+    if (all < least) throw tooFewPairs(all, least);
     kept.push(counts.indexOf(Math.max(...counts)));
   }
   const away = (a: number, b: number) => {

@@ -19,7 +19,7 @@ import { DataError } from "../../core/errors.ts";
 import { trainingSettings } from "../../train/settings.ts";
 import type { StepModel } from "../../train/step_model.ts";
 import { loadState, stateFiles } from "./checkpoint.ts";
-import { clusterPairs } from "./clusters.ts";
+import { checkRows, clusterPairs } from "./clusters.ts";
 import { type Expert, expertLoss, readExpert } from "./expert.ts";
 import { type BankPlan, beginExpert, expertName, pairsOfExperts, RATES, type SpadeSession } from "./session.ts";
 
@@ -249,17 +249,21 @@ class ExpertStage implements TrainedStage {
 function stagesOf(session: SpadeSession): Stage[] {
   const { gpu, config, data: { set, features, dim, organs }, host, state, banks } = session;
   const pairs = set.pairs("train");
+  const input = {
+    features: features.subarray(0, pairs.length * dim),
+    dim,
+    organ: Array.from(pairs, (pair) => organs[set.locate(pair).sample]!),
+    least: 2 * config.optim.batch_size,
+    seed: config.optim.seed,
+    options: config.clusters,
+  };
+  checkRows(input);
   return [
     {
       name: "clusters",
       async work(signal) {
         state.clusters = await clusterPairs(gpu, {
-          features: features.subarray(0, pairs.length * dim),
-          dim,
-          organ: Array.from(pairs, (pair) => organs[set.locate(pair).sample]!),
-          least: 2 * config.optim.batch_size,
-          seed: config.optim.seed,
-          options: config.clusters,
+          ...input,
           signal,
           onOrgan: (done, total) => host.reporter.update("clusters", done, total, "steps"),
         });

@@ -34,6 +34,12 @@ Deno.test("curves have silhouettes, which are highest at the number of types, an
   const page = (of: typeof curves) => (experts({ experts: { ...found, curves: of } }) as Markup).text;
   assert.match(page(curves), /Inertia and silhouette by the number of clusters/);
   assert.match(page(curves), /Silhouette by the number of clusters/);
+  const few = page(
+    curves.map(({ organ, rows, inertia }) => ({ organ, rows, clusters: [2, 4], inertia: inertia.slice(0, 2) })),
+  );
+  // Numbers of clusters are whole: no mark lies between two doublings.
+  assert.doesNotMatch(few, />3</);
+  assert.match(few, />4</);
   // As runs of earlier versions have them.
   const before = page(curves.map(({ silhouette: _, ...curve }) => curve));
   assert.match(before, /Inertia by the number of clusters/);

@@ -200,11 +200,18 @@ Deno.test("what cannot be trained on is refused with its place, and leaves nothi
     SYN2: { attributes: { encoder: "another" } },
   });
   await refused("control", 2, /control twice is unknown, wanted single, wide, random/, {}, "controls=twice");
-  const few = await main(...args(`${folder}/few run`, features, ["batch_size=4000"]));
-  assert.match(few.err, /Cannot train experts: \d+ training pairs, expected 8000, two batches, or more/);
-  const alike = `${folder}/alike`;
-  await write(alike, Object.fromEntries(["SYN0", "SYN1", "SYN2"].map((id) => [id, { value: () => 1 }])));
-  const same = await main(...args(`${folder}/alike run`, alike));
-  assert.match(same.err, /Cannot cluster Synthetic: 1 different rows of \d+, expected 3 or more/);
-  assert.equal(same.code, 4);
+  await refused(
+    "few",
+    4,
+    /Cannot train experts: \d+ training pairs, expected 8000, two batches, or more/,
+    {},
+    "batch_size=4000",
+  );
+  const alike = Object.fromEntries(["SYN0", "SYN1", "SYN2"].map((id) => [id, { value: () => 1 }]));
+  await refused(
+    "alike",
+    4,
+    /Cannot cluster Synthetic: 1 different rows of \d+ training rows, expected 3 or more/,
+    alike,
+  );
 });
