@@ -42,6 +42,20 @@ export const real: Check<number> = (value, place) =>
 export const count: Check<number> = (value, place) =>
   Number.isSafeInteger(value) && (value as number) >= 0 ? value as number : refuse(value, place, "a whole number");
 
+/** A number within bounds, which are part of them. */
+export function within(least: number, most: number): Check<number> {
+  return (value, place) => {
+    const found = real(value, place);
+    return found >= least && found <= most ? found : refuse(value, place, `a number from ${least} to ${most}`);
+  };
+}
+
+/** Bytes in base64. */
+export const base64: Check<string> = (value, place) =>
+  typeof value === "string" && value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value)
+    ? value
+    : refuse(value, place, "bytes in base64");
+
 /** A number above zero. */
 export const positive: Check<number> = (value, place) =>
   real(value, place) > 0 ? value as number : refuse(value, place, "a number above 0");

@@ -6,7 +6,7 @@
  */
 
 import { EVIDENCE_SCHEMA } from "./run_evidence.ts";
-import { type Check, count, exactly, list, nullable, object, optional, positive, real, text } from "./schema.ts";
+import { base64, type Check, count, exactly, list, nullable, object, optional, text, within } from "./schema.ts";
 
 /** A number for each axis: z, y, x. */
 export type Axes = readonly number[];
@@ -78,18 +78,23 @@ export interface VolumesEvidence {
   readonly map?: VolumeMap;
 }
 
-const axes = list(positive, 3);
+// Sums and squares of what is drawn stay numbers.
+const real = within(-1e30, 1e30);
+const micrometres = within(0, 1e9);
+const axes = list(within(1e-3, 1e9), 3);
 const shape = list(count, 3);
+const correlation = within(-1.001, 1.001);
+const difference = within(-2.002, 2.002);
 
 /** Checks the file. */
 export const volumesEvidence: Check<VolumesEvidence> = object<VolumesEvidence>({
   ...{ schema: exactly(EVIDENCE_SCHEMA), spots: count, serial: optional(text), unit: text, genes: list(text) },
-  sections: list(object<VolumeSection>({ name: text, away_um: real, spots: count })),
+  sections: list(object<VolumeSection>({ name: text, away_um: micrometres, spots: count })),
   rows: list(object<VolumeRow>({
-    ...{ id: text, label: text, scores: list(list(nullable(real))), errors: list(nullable(real)) },
+    ...{ id: text, label: text, scores: list(list(nullable(correlation))), errors: list(nullable(within(0, 1e30))) },
   })),
   differences: list(object<VolumeDifference>({
-    ...{ of: text, over: text, section: text, mean: real, low: real, high: real },
+    ...{ of: text, over: text, section: text, mean: difference, low: difference, high: difference },
   })),
   shown: list(text),
   measured: optional(object<VolumeSpots>({
@@ -97,9 +102,9 @@ export const volumesEvidence: Check<VolumesEvidence> = object<VolumesEvidence>({
     ...{ measured: list(list(nullable(real))), predicted: list(list(real)) },
   })),
   map: optional(object<VolumeMap>({
-    image: object<VolumeMap["image"]>({ shape, spacing_um: axes, values: text }),
+    image: object<VolumeMap["image"]>({ shape, spacing_um: axes, values: base64 }),
     grid: object<VolumeMap["grid"]>({ shape, spacing_um: axes }),
-    expression: list(object<VolumeMap["expression"][number]>({ low: real, high: real, values: text })),
+    expression: list(object<VolumeMap["expression"][number]>({ low: real, high: real, values: base64 })),
   })),
 });
 
