@@ -5,7 +5,8 @@
  * `planted`: a target that only depth tells, haematoxylin of the next section less that of the previous one, trained on C3 and told of C4,
  * and the other way about; in 3D, in 2D, by the mean of slices, and with the slices reversed. `spots`: few spots of C4 for C5 behind
  * training on C2 and C3, beside ridge on the encoder's own features. `copies`: a section at the end of the stack and one inside by the
- * other three, in 3D and 2D, alone and with their neighbour's expression.
+ * other three, in 3D and 2D, with all rows that a run of serial sections prints. `choice`: the same with one of the training sections in
+ * the place of the one that is told, by which keys were chosen.
  *
  * Nothing of the encoder trains, so that slices are encoded once; these are kept in `--keep`.
  *
@@ -16,8 +17,6 @@ import { parseArgs } from "node:util";
 import { Rng, streamOf } from "../../../src/core/rng.ts";
 import { SILENT } from "../../../src/core/reporter.ts";
 import { pearson } from "../../../src/eval/correlation.ts";
-import { fitChosenRidge } from "../../../src/eval/ridge_choice.ts";
-import type { LinearModel } from "../../../src/eval/ridge.ts";
 import { requestGpu } from "../../../src/gpu/device.ts";
 import { visitRow } from "../../../src/data/matrix.ts";
 import { disk } from "../../../src/io/fs.ts";
@@ -25,8 +24,10 @@ import { readSafetensorsF32, writeSafetensorsF32 } from "../../../src/io/torch/s
 import { VORTEX_CONFIG } from "../../../src/methods/vortex/config.ts";
 import type { VortexData, VortexPair } from "../../../src/methods/vortex/data.ts";
 import { Pooler } from "../../../src/methods/vortex/inference.ts";
-import { stripesOf } from "../../../src/methods/vortex/ridge.ts";
+import { fitHead } from "../../../src/methods/vortex/ridge.ts";
 import type { PatchDepths } from "../../../src/methods/vortex/sampler.ts";
+import { testSections } from "../../../src/methods/vortex/scores.ts";
+import { byRidge, serialRows } from "../../../src/methods/vortex/serial_rows.ts";
 import { type Encoded, openSession, type VortexSession } from "../../../src/methods/vortex/session.ts";
 import { vortexTraining } from "../../../src/methods/vortex/training.ts";
 import { hostOf, runStore } from "../../../src/run/host.ts";
@@ -47,6 +48,8 @@ const { values: flags } = parseArgs({
     seeds: { type: "string", default: "0,1,2" },
     epochs: { type: "string", default: "20" },
     draws: { type: "string", default: "2000" },
+    steps: { type: "string", default: "0" },
+    rate: { type: "string", default: "3e-4" },
   },
 });
 
@@ -118,6 +121,24 @@ function dataOf(genes: readonly string[], expression: Partial<Expression>, train
   };
 }
 
+/** Those data, with the stack as the volume of interest: measured on some sections, told of another. */
+function withStack(before: VortexData, expression: Expression, from: readonly Section[], to: Section): VortexData {
+  const voi = before.volumes.length;
+  const own = [...from, to];
+  const pairs = own.flatMap((section) =>
+    places[section].map(([x, y]): VortexPair => ({
+      ...{ volume: voi, section, part: section === to ? "test" : "train" },
+      place: [x, y, SECTIONS.indexOf(section) * APART],
+    }))
+  );
+  const x = Float32Array.from([...before.x, ...own.flatMap((section) => [...expression[section]])]);
+  return {
+    ...before,
+    volumes: [...before.volumes, { name: "C", patient: "C", volume: stack, window: [0, 255] }],
+    ...{ voi, pairs: [...before.pairs, ...pairs], x, measured: new Float32Array(x.length).fill(1) },
+  };
+}
+
 const gpu = await requestGpu(navigator.gpu);
 
 /** Tokens of all spots of all sections, three slices each. */
@@ -139,21 +160,37 @@ async function open(
   data: VortexData,
   keys: Readonly<Record<string, string | number | boolean>>,
 ): Promise<VortexSession> {
-  const session = await openSession(gpu, config(keys), data, hostOf(SILENT));
+  const voi = data.voi === undefined ? {} : { voi: data.volumes[data.voi]!.name };
+  const session = await openSession(gpu, config({ ...voi, ...keys }), data, hostOf(SILENT));
   tokens ??= await encodeAll(session);
-  const row = 3 * session.model.sizes.dim;
+  const { dim } = session.model.sizes;
+  const first = new Map(SECTIONS.map((id) => [id as string, data.pairs.findIndex(({ section }) => section === id)]));
+  const encode: VortexSession["encode"] = (pairs, slices) => {
+    const [out, depths]: [Float32Array, PatchDepths[]] = [new Float32Array(pairs.length * slices * dim), []];
+    Array.from(pairs, (pair, i) => {
+      const { section } = data.pairs[pair]!;
+      const n = pair - first.get(section)!;
+      const of = tokens!.get(section as Section)!;
+      // A single slice is the spot's own.
+      const skipped = slices === 1 ? of.depths[n]!.distance.indexOf(0) : 0;
+      out.set(of.tokens.subarray((n * 3 + skipped) * dim, (n * 3 + skipped + slices) * dim), i * slices * dim);
+      depths.push(of.depths[n]!);
+    });
+    return Promise.resolve({ tokens: out, depths });
+  };
+  const { patchEncoder, model } = session;
+  let pooler: Pooler | undefined;
   return {
     ...session,
-    encode(pairs) {
-      const [out, depths]: [Float32Array, PatchDepths[]] = [new Float32Array(pairs.length * row), []];
-      Array.from(pairs, (pair, i) => {
-        const { section } = data.pairs[pair]!;
-        const n = pair - data.pairs.findIndex((of) => of.section === section);
-        const of = tokens!.get(section as Section)!;
-        out.set(of.tokens.subarray(n * row, (n + 1) * row), i * row);
-        depths.push(of.depths[n]!);
-      });
-      return Promise.resolve({ tokens: out, depths });
+    encode,
+    async say(pairs) {
+      pooler ??= await Pooler.compile(gpu, model, { config: session.config, patchEncoder, slices: 3, block: 64 });
+      const { tokens: z, depths } = await encode(pairs, 3);
+      return await pooler.run(z, depths);
+    },
+    close() {
+      pooler?.destroy();
+      session.close();
     },
   };
 }
@@ -163,7 +200,8 @@ async function encodeAll(session: VortexSession): Promise<Map<Section, Encoded>>
   const whole = await openSession(gpu, session.config, all, hostOf(SILENT));
   const out = new Map<Section, Encoded>();
   for (const id of SECTIONS) {
-    const path = `${flags.keep}/tokens_${id}_${field}_${side}.safetensors`;
+    const name = flags.encoder!.replace(/.*[/:]/, "").replaceAll(/[^\w.]/g, "_");
+    const path = `${flags.keep}/tokens_${name}_${id}_${field}_${side}.safetensors`;
     const own = all.pairs.flatMap(({ section }, p) => (section === id ? [p] : []));
     const found = await Deno.readFile(path).catch(() => undefined);
     const depths = own.map((p) => depthsOf(all.pairs[p]!.place[2]));
@@ -324,89 +362,47 @@ async function expressionOf(from: readonly Section[]): Promise<{ genes: string[]
   return { genes, expression };
 }
 
-/** Ridge as the engine fits the head of a volume of interest. */
-function ridge(
-  x: ArrayLike<number>,
-  width: number,
-  y: Float64Array,
-  G: number,
-  of: Section,
-  rows: readonly number[],
-): LinearModel {
-  const take = (values: ArrayLike<number>, columns: number) => ({
-    ...{ rows: rows.length, columns },
-    data: Float64Array.from({ length: rows.length * columns }, (_, i) => {
-      return values[rows[Math.floor(i / columns)]! * columns + i % columns]!;
-    }),
-  });
-  const groups = stripesOf(rows.map((i) => places[of][i]!), Math.min(5, rows.length));
-  return fitChosenRidge(take(x, width), take(y, G), groups);
-}
-
-function told({ weights, intercept }: LinearModel, x: ArrayLike<number>, width: number, G: number): Float64Array {
-  return Float64Array.from({ length: x.length / width * G }, (_, at) => {
-    const [i, g] = [Math.floor(at / G), at % G];
-    let sum = intercept[g]!;
-    for (let k = 0; k < width; k++) sum += x[i * width + k]! * weights.data[g * width + k]!;
-    return sum;
-  });
-}
-
-/** The encoder's own features of the spot's slice, standardised in the section, and those of the spots around. */
-function contextFeatures(id: Section, D: number): Float64Array {
-  const { tokens: given, depths } = tokens!.get(id)!;
-  const n = count(id);
-  const own = Array.from({ length: n }, (_, i) => {
-    const k = depths[i]!.distance.indexOf(0);
-    return given.subarray((i * 3 + k) * D, (i * 3 + k + 1) * D);
-  });
-  const columns = Array.from({ length: D }, (_, d) => standard(own.map((row) => row[d]!)));
-  return Float64Array.from({ length: n * 2 * D }, (_, at) => {
-    const [i, d] = [Math.floor(at / (2 * D)), at % (2 * D)];
-    if (d < D) return columns[d]![i]!;
-    const [x, y] = places[id][i]!;
-    const near = places[id].flatMap(([u, v], j) => (Math.hypot(u - x, v - y) <= 375 ? [j] : []));
-    return near.reduce((sum, j) => sum + columns[d - D]![j]!, 0) / near.length;
-  });
-}
-
 const DRAWS = 10;
+const SPOTS = [12, 24, 48, 96, count("C4")];
+/** How the volume of interest is trained on. */
+const VOI_KEYS = { voi_steps: flags.steps, lr_voi: flags.rate, lr_voi_depth: flags.rate, batch_voi: 32 };
+
+const meanScore = (of: readonly ArrayLike<number>[], truth: ArrayLike<number>, G: number) =>
+  of.reduce((sum, one) => sum + score(one, truth, G), 0) / of.length;
 
 /** V15b. */
 async function fewSpots(): Promise<void> {
   const { genes, expression } = await expressionOf(["C2", "C3"]);
   const G = genes.length;
-  const pretrained: { pooled: Record<"C4" | "C5", Float32Array>; shared: Float32Array }[] = [];
-  let D = 0;
+  const data = withStack(dataOf(genes, expression, ["C2", "C3"]), expression, ["C4"], "C5");
+  const of = (wanted: string) => data.pairs.flatMap(({ section }, p) => (section === wanted ? [p] : []));
+  const [four, five] = [of("C4"), of("C5")];
+  const told = new Map<string, Float32Array[]>();
+  const add = (name: string, values: Float32Array) => told.set(name, [...told.get(name) ?? [], values]);
   for (const seed of seeds) {
-    const session = await open(dataOf(genes, expression, ["C2", "C3"]), { seed });
+    const session = await open(data, { seed });
     await train(session);
-    D = session.model.sizes.dim;
-    const [four, five] = [await say(session, "C4"), await say(session, "C5")];
-    pretrained.push({ pooled: { C4: four.pooled, C5: five.pooled }, shared: five.heads.shared! });
-    print({
-      part: "spots",
-      model: "pretrained alone",
-      seed,
-      spots: 0,
-      pearson: score(five.heads.shared!, expression.C5, G),
-    });
+    const { tokens: own } = await session.encode([...four, ...five], 1);
+    const features = { rows: four.length + five.length, columns: session.model.sizes.dim, data: own };
+    const alone = (await session.say(five)).heads.shared!;
+    print({ part: "spots", model: "pretrained alone", seed, spots: 0, pearson: score(alone, expression.C5, G) });
+    for (const n of SPOTS) {
+      // Draws go to the seeds in turn; all spots are one draw, for each.
+      for (let draw = 0; draw < (n === four.length ? seeds.length : DRAWS); draw++) {
+        if (draw % seeds.length !== seeds.indexOf(seed)) continue;
+        const order = new Rng(draw, streamOf("spots of C4")).permutation(four.length);
+        const voiPairs = [...order.slice(0, n)].sort((a, b) => a - b).map((i) => four[i]!);
+        const chosen = { ...session, voiPairs };
+        await fitHead(chosen);
+        add(`behind ${n}`, (await session.say(five)).heads.voi!);
+        add(`scratch ${n}`, byRidge(chosen, [...four, ...five], features, five));
+      }
+    }
     session.close();
   }
-  const features = { C4: contextFeatures("C4", D), C5: contextFeatures("C5", D) };
-  for (const n of [12, 24, 48, 96, count("C4")]) {
-    const [scratch, behind]: [Float64Array[], Float64Array[]] = [[], []];
-    for (let draw = 0; draw < (n === count("C4") ? 1 : DRAWS); draw++) {
-      const order = new Rng(draw, streamOf("spots of C4")).permutation(count("C4"));
-      const rows = [...order.slice(0, n)].sort((a, b) => a - b);
-      const plain = ridge(features.C4, 2 * D, expression.C4, G, "C4", rows);
-      scratch.push(told(plain, features.C5, 2 * D, G));
-      const { pooled } = pretrained[draw % pretrained.length]!;
-      const W = pooled.C4.length / count("C4");
-      behind.push(told(ridge(pooled.C4, W, expression.C4, G, "C4", rows), pooled.C5, W, G));
-    }
-    const mean = (of: readonly Float64Array[]) =>
-      of.reduce((sum, one) => sum + score(one, expression.C5, G), 0) / of.length;
+  for (const n of SPOTS) {
+    const [scratch, behind] = [told.get(`scratch ${n}`)!, told.get(`behind ${n}`)!];
+    const mean = (of: readonly Float32Array[]) => meanScore(of, expression.C5, G);
     const [low, high] = interval(behind, scratch, expression.C5, G, Number(flags.draws));
     print({ part: "spots", model: "ridge on features and context, from scratch", spots: n, pearson: mean(scratch) });
     print({ part: "spots", model: "pretrained, then the spots", spots: n, pearson: mean(behind) });
@@ -414,84 +410,59 @@ async function fewSpots(): Promise<void> {
   }
 }
 
-/** Expression of other sections laid on one: a normal weight of 140 µm. */
-function copied(expression: Expression, from: readonly Section[], to: Section, G: number): Float64Array {
-  return Float64Array.from({ length: count(to) * G }, (_, at) => {
-    const [i, g] = [Math.floor(at / G), at % G];
-    const [x, y] = places[to][i]!;
-    let [sum, total] = [0, 0];
-    for (const id of from) {
-      places[id].forEach(([u, v], j) => {
-        const weight = Math.exp(-0.5 * ((u - x) ** 2 + (v - y) ** 2) / 140 ** 2);
-        sum += weight * expression[id][j * G + g]!;
-        total += weight;
-      });
-    }
-    return sum / total;
-  });
-}
-
-/** Sum of predictions, each standardised a gene. */
-function together(parts: readonly ArrayLike<number>[], G: number): Float64Array {
-  const out = new Float64Array(parts[0]!.length);
-  for (const values of parts) {
-    const n = values.length / G;
-    for (let g = 0; g < G; g++) {
-      standard(Array.from({ length: n }, (_, i) => values[i * G + g]!)).forEach((value, i) => out[i * G + g]! += value);
+/** All rows of a run that is trained on some sections and told of one: by aggregate, then by row, a prediction of each seed. */
+async function rowsOf(
+  { genes, expression }: Awaited<ReturnType<typeof expressionOf>>,
+  from: readonly Section[],
+  to: Section,
+): Promise<Record<"depth" | "centre", Map<string, Float32Array[]>>> {
+  const data = withStack(dataOf(genes, expression, []), expression, from, to);
+  const out = { depth: new Map<string, Float32Array[]>(), centre: new Map<string, Float32Array[]>() };
+  for (const seed of seeds) {
+    for (const aggregate of ["depth", "centre"] as const) {
+      const session = await open(data, { seed, aggregate, serial: true, ...VOI_KEYS });
+      await train(session);
+      const sections = testSections(data);
+      const { heads } = await session.say(sections.flatMap(({ pairs }) => pairs));
+      const rows = await serialRows(session, sections, heads.voi!);
+      for (const { id, told } of [{ id: "model", told: heads.voi! }, ...rows]) {
+        out[aggregate].set(id, [...out[aggregate].get(id) ?? [], told]);
+      }
+      session.close();
     }
   }
   return out;
 }
 
-/** V15c and V15d. */
-async function copies(): Promise<void> {
-  for (const [to, beside] of [["C5", ["C4"]], ["C4", ["C3", "C5"]]] as const) {
-    const from = SECTIONS.filter((id) => id !== to);
-    const { genes, expression } = await expressionOf(["C2", "C3"]);
-    const G = genes.length;
-    const said: Record<string, Float32Array[]> = { depth: [], centre: [] };
-    const ridges: Float64Array[] = [];
-    for (const seed of seeds) {
-      for (const aggregate of ["depth", "centre"]) {
-        const session = await open(dataOf(genes, expression, from), { seed, aggregate });
-        await train(session);
-        said[aggregate]!.push((await say(session, to)).heads.shared!);
-        if (ridges.length === 0) ridges.push(plainRidge(expression, from, to, G, session.model.sizes.dim));
-        session.close();
+/** V15c and V15d; what is chosen by sections that are trained on. */
+async function copies(part: string, all: readonly (readonly [from: readonly Section[], to: Section])[]): Promise<void> {
+  const given = await expressionOf(["C2", "C3"]);
+  const G = given.genes.length;
+  for (const [from, to] of all) {
+    const { depth, centre } = await rowsOf(given, from, to);
+    const truth = given.expression[to];
+    const row = { part, from: from.join(), to, seeds: seeds.length };
+    for (const id of ["copy", "ridge", "encoder"]) {
+      print({ ...row, model: id, pearson: meanScore(depth.get(id)!, truth, G) });
+    }
+    for (const id of ["model", "pictures", "together"]) {
+      const [three, two] = [depth.get(id)!, centre.get(id)!];
+      print({ ...row, model: `${id}, 2D`, pearson: meanScore(two, truth, G) });
+      const each = three.map((told) => Math.round(score(told, truth, G) * 1e4) / 1e4);
+      print({ ...row, model: `${id}, 3D`, pearson: meanScore(three, truth, G), each });
+      for (const [over, told] of [["2D", two], ["encoder", depth.get("encoder")!]] as const) {
+        const [low, high] = interval(three, told, truth, G, Number(flags.draws));
+        const difference = meanScore(three, truth, G) - meanScore(told, truth, G);
+        print({ ...row, model: `${id}, 3D less ${over}`, pearson: difference, low, high });
       }
     }
-    const copy = copied(expression, beside, to, G);
-    const mean = (of: readonly ArrayLike<number>[]) =>
-      of.reduce((sum, one) => sum + score(one, expression[to], G), 0) / of.length;
-    const mixed = (of: readonly ArrayLike<number>[]) => of.map((one) => together([one, copy], G));
-    const row = { part: "copies", to, seeds: seeds.length };
-    print({ ...row, model: `copy of ${beside.join(" and ")}`, pearson: score(copy, expression[to], G) });
-    print({ ...row, model: "ridge on features and context", pearson: mean(ridges) });
-    print({ ...row, model: "ridge on features and context, with copies", pearson: mean(mixed(ridges)) });
-    for (const aggregate of ["centre", "depth"]) {
-      print({ ...row, model: aggregate, pearson: mean(said[aggregate]!) });
-      print({ ...row, model: `${aggregate}, with copies`, pearson: mean(mixed(said[aggregate]!)) });
-    }
-    const [low, high] = interval(said.depth!, said.centre!, expression[to], G, Number(flags.draws));
-    print({ ...row, model: "3D less 2D", pearson: mean(said.depth!) - mean(said.centre!), low, high });
   }
-}
-
-/** Ridge of all training sections on the encoder's own features. */
-function plainRidge(expression: Expression, from: readonly Section[], to: Section, G: number, D: number): Float64Array {
-  const rows = from.flatMap((id) => [...contextFeatures(id, D)]);
-  const targets = from.flatMap((id) => [...expression[id]]);
-  const n = targets.length / G;
-  const groups = from.flatMap((id) => new Array<string>(count(id)).fill(id));
-  const model = fitChosenRidge(
-    { rows: n, columns: 2 * D, data: Float64Array.from(rows) },
-    { rows: n, columns: G, data: Float64Array.from(targets) },
-    groups,
-  );
-  return told(model, contextFeatures(to, D), 2 * D, G);
 }
 
 if (parts.includes("planted")) await planted();
 if (parts.includes("spots")) await fewSpots();
-if (parts.includes("copies")) await copies();
+if (parts.includes("copies")) await copies("copies", [[["C2", "C3", "C4"], "C5"], [["C2", "C3", "C5"], "C4"]]);
+if (parts.includes("choice")) {
+  await copies("choice", [[["C3", "C4"], "C2"], [["C2", "C4"], "C3"], [["C2", "C3"], "C4"]]);
+}
 gpu.destroy();

@@ -20,7 +20,7 @@ import { readSafetensorsF32, writeSafetensorsF32 } from "../../../src/io/torch/s
 import { vortexTraining } from "../../../src/methods/vortex/training.ts";
 import { pearson } from "../../../src/eval/correlation.ts";
 import { DensePredictor } from "../../../src/methods/vortex/dense.ts";
-import { layGrid } from "../../../src/methods/vortex/grid.ts";
+import { bandsOf, layGrid } from "../../../src/methods/vortex/grid.ts";
 import { denseModel } from "../../../src/methods/vortex/trained.ts";
 import { genesOf, KINDS, PHANTOM_GENES } from "../../../scripts/methods/vortex/phantom.ts";
 import { makeWorld, phantomConfig, phantomData } from "../../../scripts/methods/vortex/phantom_data.ts";
@@ -204,9 +204,13 @@ async function judgeDepth(weights: Values): Promise<void> {
   });
 }
 
+/** Planes of a slab, each told by itself, and voxels of a plane that are read at a time. */
+const [SLAB, BAND] = [4, 4000];
+
 /**
  * The whole volume of interest by its head from 48 spots, against what is known at every place: correlation by kind of gene, at the
- * depth of the measured section and at the farthest, and differences across borders of slabs next to those within.
+ * depth of the measured section and at the farthest, and differences across borders of slabs and of bands next to those
+ * along the same axis within them.
  */
 async function judgeVolume(weights: Values): Promise<void> {
   const world = worlds[1];
@@ -216,10 +220,13 @@ async function judgeVolume(weights: Values): Promise<void> {
     const { volume, window } = data.volumes[data.voi!]!;
     const grid = await layGrid(volume, session.shape, { stride: 32, depth: 1, everywhere: true }, window);
     const model = await denseModel(gpu, { ...session, patch: session.shape }, 12, ({ heads }) => heads.voi!);
-    const predictor = new DensePredictor(model, { volume, grid, patch: session.shape, window });
     const [nz, ny, nx] = grid.shape;
+    const options = { volume, grid, patch: session.shape, window, band: BAND };
     const planes: Float32Array[] = [];
-    for (let k = 0; k < nz; k++) planes.push(await predictor.plane(k));
+    for (let first = 0; first < nz; first += SLAB) {
+      const predictor = new DensePredictor(model, options);
+      for (let k = first; k < Math.min(nz, first + SLAB); k++) planes.push(await predictor.plane(k));
+    }
     const [, rows, columns] = volume.shape;
     const truth = (k: number, g: number) =>
       Float32Array.from(
@@ -233,21 +240,40 @@ async function judgeVolume(weights: Values): Promise<void> {
         return pearson(a!, b!).value;
       });
     const every = planes.map((_, k) => k);
-    /** Mean difference of planes from the one before, all genes. */
-    const apart = (of: (k: number, g: number) => Float32Array, ks: readonly number[]) => {
-      const each = ks.map((k) =>
-        PHANTOM_GENES.reduce((sum, _, g) => {
-          const [here, before] = [of(k, g), of(k - 1, g)];
-          return sum + here.reduce((all, value, i) => all + Math.abs(value - before[i]!), 0);
-        }, 0)
-      );
-      return each.reduce((x, y) => x + y, 0) / ks.length;
+    /** Mean difference of places from the one before along z or y over some of them, all genes. */
+    const apart = (of: typeof told, axis: "z" | "y", at: readonly number[]) => {
+      let [sum, count] = [0, 0];
+      for (const k of axis === "z" ? at : every) {
+        PHANTOM_GENES.forEach((_, g) => {
+          const here = of(k, g);
+          const before = axis === "z" ? of(k - 1, g) : here;
+          for (const y of axis === "y" ? at : Array(ny).keys()) {
+            for (let x = 0; x < nx; x++, count++) {
+              sum += Math.abs(here[y * nx + x]! - before[(axis === "z" ? y : y - 1) * nx + x]!);
+            }
+          }
+        });
+      }
+      return sum / count;
     };
-    const within = every.filter((k) => k > 8 && k < 24 && k !== 16);
-    const seamOf = (of: typeof told) => apart(of, [16]) / apart(of, within);
+    // Where no patch is shifted inward, along the same axis, at borders and elsewhere.
+    const reach = session.shape.field / session.shape.side * (session.shape.side - 1) / 2;
+    const bands = [...bandsOf(volume, grid, reach, BAND)].map(({ from }) => from);
+    const axes = {
+      z: [4, nz - 3, (k: number) => k % SLAB === 0],
+      y: [3, ny - 2, (y: number) => bands.includes(y)],
+    } as const;
+    const seamOf = (of: typeof told, axis: "z" | "y") => {
+      const [first, end, isBorder] = axes[axis];
+      const all = Array.from({ length: end - first }, (_, i) => first + i);
+      return apart(of, axis, all.filter(isBorder)) / apart(of, axis, all.filter((at) => !isBorder(at)));
+    };
     const scores = byKind([over(every)]);
     const [near, far] = [[7], [nz - 1]].map((ks) => meanOf(over(ks)) ?? 0);
-    const seam = { seam: seamOf(told), seam_truth: seamOf(truth) };
+    const seam = Object.fromEntries((["z", "y"] as const).flatMap((axis) => [
+      [`seam_${axis}`, seamOf(told, axis)],
+      [`seam_${axis}_truth`, seamOf(truth, axis)],
+    ]));
     print({ model: "whole volume, ridge", sign: 1, spots: 48 }, { ...scores, near: near!, far: far!, ...seam });
     model.close();
   });

@@ -72,6 +72,7 @@ export async function rowsOf(
   const mine = { id: own ? "voi" : "shared", told: best };
   const differences = [
     ...[...of("encoder"), ...of("ridge")].map((over) => [mine, over] as const),
+    ...of("pictures").map((both) => [both, of("encoder")[0] ?? of("ridge")[0]!] as const),
     ...of("together").map((both) => [both, of("copy")[0]!] as const),
   ];
   return {

@@ -1,6 +1,6 @@
 /**
  * The head of the volume of interest in closed form: ridge regression of its measured spots on what the poolers make of them,
- * its penalty chosen by leaving out stripes of the section in turn.
+ * its penalty chosen by leaving out sections in turn, or stripes of the one there is.
  *
  * @module
  */
@@ -22,8 +22,17 @@ export function stripesOf(places: readonly (readonly number[])[], count: number)
   return stripe;
 }
 
-function stripes({ data: { pairs } }: Pick<VortexSession, "data">, chosen: readonly number[], count: number): number[] {
+function stripes({ pairs }: Pick<VortexSession["data"], "pairs">, chosen: readonly number[], count: number): number[] {
   return stripesOf(chosen.map((pair) => pairs[pair]!.place), count);
+}
+
+/** Groups of spots that are left out in turn: sections, or stripes of the one there is. */
+export function leftOutGroups(
+  data: Pick<VortexSession["data"], "pairs">,
+  chosen: readonly number[],
+): (string | number)[] {
+  const sections = chosen.map((pair) => data.pairs[pair]!.section);
+  return new Set(sections).size > 1 ? sections : stripes(data, chosen, Math.min(STRIPES, chosen.length));
 }
 
 /** Spots of interest that the last steps are fitted to, and those at one end of the section by which they stop. */
@@ -34,28 +43,44 @@ export function fitPart(
   const share = stages.voi_steps > 0 ? stages.val_fraction : 0;
   const held = Math.min(voiPairs.length - 3, Math.round(share * voiPairs.length));
   if (held < 1) return { fit: voiPairs, held: [] };
-  const rank = stripes(session, voiPairs, voiPairs.length);
+  const rank = stripes(session.data, voiPairs, voiPairs.length);
   const last = (i: number) => rank[i]! >= voiPairs.length - held;
   return { fit: voiPairs.filter((_, i) => !last(i)), held: voiPairs.filter((_, i) => last(i)) };
 }
 
-/** Fits the head to what the model makes of the spots now. */
+/**
+ * Fits the head to what the model makes of the spots now. Behind other volumes their shared head is a second place to shrink to:
+ * what it misses is fitted in the place of all of it, where spots that are left out are told better so.
+ */
 export async function fitHead(session: VortexSession): Promise<void> {
-  const { data, parameters, config: { model } } = session;
+  const { data: { x: all, measured, genes }, heads, parameters, config: { model } } = session;
   const { fit } = fitPart(session);
-  const [W, G] = [model.width, data.genes.length];
-  const { pooled } = await session.say(fit);
+  const [W, G] = [model.width, genes.length];
+  const { pooled, heads: { shared } } = await session.say(fit);
   const x = { rows: fit.length, columns: W, data: Float64Array.from(pooled) };
-  const y = {
-    rows: fit.length,
-    columns: G,
-    data: Float64Array.from({ length: fit.length * G }, (_, i) => data.x[fit[Math.floor(i / G)]! * G + i % G]!),
+  const groups = leftOutGroups(session.data, fit);
+  const beyond = (told: ArrayLike<number> | undefined) => {
+    const data = Float64Array.from({ length: fit.length * G }, (_, at) => {
+      const of = fit[Math.floor(at / G)]! * G + at % G;
+      // A gene that was not measured stays what it is told to be.
+      return measured[of] === 0 ? 0 : all[of]! - (told?.[at] ?? 0);
+    });
+    return fitChosenRidge(x, { rows: fit.length, columns: G, data }, groups);
   };
-  const { weights, intercept } = fitChosenRidge(x, y, stripes(session, fit, Math.min(STRIPES, fit.length)));
+  const plain = beyond(undefined);
+  const rest = heads.some((head) => head >= 0) ? beyond(shared) : undefined;
+  const better = rest !== undefined && Math.min(...rest.errors) < Math.min(...plain.errors);
+  const { weights, intercept } = better ? rest : plain;
+  const [weight, bias] = [Float32Array.from(weights.data), Float32Array.from(intercept)];
+  if (better) {
+    const base = await parameters.read(["head.shared.weight", "head.shared.bias"]);
+    base.get("head.shared.weight")!.forEach((value, at) => weight[at]! += value);
+    base.get("head.shared.bias")!.forEach((value, at) => bias[at]! += value);
+  }
   parameters.load(
     new Map([
-      ["head.voi.weight", { shape: [G, W], data: Float32Array.from(weights.data) }],
-      ["head.voi.bias", { shape: [G], data: Float32Array.from(intercept) }],
+      ["head.voi.weight", { shape: [G, W], data: weight }],
+      ["head.voi.bias", { shape: [G], data: bias }],
     ]),
     (name) => name.startsWith("head.voi."),
   );

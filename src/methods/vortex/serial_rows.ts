@@ -1,7 +1,8 @@
 /**
  * What stands beside the model where volumes are serial sections: what is measured of the sections around carried over (copy),
  * ridge regression on colours of the own section with those around a spot, the encoder of single slices behind the same ridge
- * regression, and the model with the copy. Pearson's differences come with intervals over spots.
+ * regression, and sums of what these tell, z-scored: they err differently, and no weight is fitted. Pearson's differences come with
+ * intervals over spots.
  *
  * A copy is made of sections of the volume itself alone.
  *
@@ -15,7 +16,7 @@ import { applyStandardizer, fitStandardizer } from "../../eval/linalg/standardiz
 import { type Table, takeRows } from "../../eval/linalg/table.ts";
 import { predictLinear } from "../../eval/ridge.ts";
 import { fitChosenRidge } from "../../eval/ridge_choice.ts";
-import { stripesOf } from "./ridge.ts";
+import { leftOutGroups } from "./ridge.ts";
 import { meanOf, scoresOf, type TestSection } from "./scores.ts";
 import type { VolumeDifference } from "../../report/volumes_evidence.ts";
 import type { VortexSession } from "./session.ts";
@@ -27,7 +28,7 @@ const DRAWS = 2000;
 
 /** Expression told of the pairs of test sections, one behind the other. */
 export interface SerialRow {
-  readonly id: "copy" | "ridge" | "encoder" | "together";
+  readonly id: "copy" | "ridge" | "encoder" | "pictures" | "together";
   readonly label: string;
   readonly told: Float32Array;
 }
@@ -104,22 +105,22 @@ function withinSections({ pairs }: VortexSession["data"], chosen: readonly numbe
   return { ...features, data };
 }
 
-/** Ridge regression of the spots of interest on features, its penalty by stripes of the section. */
-function byRidge(
-  { data, voiPairs }: VortexSession,
+/** Ridge regression of the spots of interest on features of theirs and of the spots around. */
+export function byRidge(
+  { data, voiPairs }: Pick<VortexSession, "data" | "voiPairs">,
   chosen: readonly number[],
   features: Table,
   to: readonly number[],
 ): Float32Array {
   const G = data.genes.length;
-  const scaled = withinSections(data, chosen, features);
+  const scaled = withinSections(data, chosen, withAround(features, around(data, chosen)));
   const at = new Map(chosen.map((pair, i) => [pair, i]));
   const rows = (of: readonly number[]) => takeRows(scaled, of.map((pair) => at.get(pair)!));
   const y = new Float64Array(voiPairs.length * G);
   voiPairs.forEach((pair, i) => y.set(data.x.subarray(pair * G, (pair + 1) * G), i * G));
   const targets = { rows: voiPairs.length, columns: G, data: y };
-  const groups = stripesOf(voiPairs.map((pair) => data.pairs[pair]!.place), Math.min(5, voiPairs.length));
-  return Float32Array.from(predictLinear(fitChosenRidge(rows(voiPairs), targets, groups), rows(to)).data);
+  const model = fitChosenRidge(rows(voiPairs), targets, leftOutGroups(data, voiPairs));
+  return Float32Array.from(predictLinear(model, rows(to)).data);
 }
 
 /** z-scored by section and gene. */
@@ -151,20 +152,25 @@ export async function serialRows(
   const plain = { rows: chosen.length, columns, data: Float64Array.from(colours.flat()) };
   // Tubelets have no token of a slice.
   const encoded = patchEncoder.whole ? [] : [await session.encode(chosen, 1)];
+  const told = (features: Table) => byRidge(session, chosen, features, to);
+  const rows: SerialRow[] = [
+    { id: "ridge", label: "Ridge on colours, own section and around", told: told(plain) },
+    ...encoded.map(({ tokens }): SerialRow => {
+      const features = { rows: chosen.length, columns: patchEncoder.dim, data: tokens };
+      return { id: "encoder", label: "2D encoder, own section and around, ridge", told: told(features) };
+    }),
+  ];
   const copy = copyOf(data, voiPairs, to);
-  const G = data.genes.length;
-  const [a, b] = [own, copy].map((told) => scaledBySection(told, sections, G)) as [Float32Array, Float32Array];
+  const sum = (parts: readonly Float32Array[]) => {
+    const scaled = parts.map((part) => scaledBySection(part, sections, data.genes.length));
+    return own.map((_, at) => scaled.reduce((total, part) => total + part[at]!, 0));
+  };
+  const pictures = [own, ...rows.map((row) => row.told)];
   return [
     { id: "copy", label: "Copy of the measured sections beside", told: copy },
-    {
-      ...{ id: "ridge", label: "Ridge on colours, own section and around" },
-      told: byRidge(session, chosen, withAround(plain, around(data, chosen)), to),
-    },
-    ...encoded.map(({ tokens }): SerialRow => {
-      const table = { rows: chosen.length, columns: patchEncoder.dim, data: tokens };
-      return { id: "encoder", label: "2D encoder, own section, ridge", told: byRidge(session, chosen, table, to) };
-    }),
-    { id: "together", label: "Model and copy together", told: a.map((value, i) => value + b[i]!) },
+    ...rows,
+    { id: "pictures", label: "Model, ridge and encoder together", told: sum(pictures) },
+    { id: "together", label: "These and the copy together", told: sum([...pictures, copy]) },
   ];
 }
 
