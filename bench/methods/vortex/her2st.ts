@@ -6,7 +6,7 @@
  * and the other way about; in 3D, in 2D, by the mean of slices, and with the slices reversed. `spots`: few spots of C4 for C5 behind
  * training on C2 and C3, beside ridge on the encoder's own features. `copies`: a section at the end of the stack and one inside by the
  * other three, in 3D and 2D, with all rows that a run of serial sections prints. `choice`: the same with one of the training sections in
- * the place of the one that is told, by which keys were chosen.
+ * the place of the one that is told, by which keys (\`--keys KEY=VALUE,…\`) were chosen.
  *
  * Nothing of the encoder trains, so that slices are encoded once; these are kept in `--keep`.
  *
@@ -48,8 +48,7 @@ const { values: flags } = parseArgs({
     seeds: { type: "string", default: "0,1,2" },
     epochs: { type: "string", default: "20" },
     draws: { type: "string", default: "2000" },
-    steps: { type: "string", default: "0" },
-    rate: { type: "string", default: "3e-4" },
+    keys: { type: "string", default: "" },
   },
 });
 
@@ -150,6 +149,7 @@ function config(given: Readonly<Record<string, string | number | boolean>>) {
     ...{ flips: false, jitter: false, use_lora: false, partial_blocks: 0, near: 250, epochs_2d: 0 },
     ...{ epochs_3d: flags.epochs, batch_3d: 32, lr: 1e-3, lr_warmup_steps: 10, width: 128, gene_hidden: 128 },
     ...given,
+    ...Object.fromEntries(flags.keys.split(",").filter(Boolean).map((pair) => pair.split("=") as [string, string])),
   };
   return VORTEX_CONFIG.read([], Object.entries(all).map(([key, value]): [string, string] => [key, String(value)]))
     .config;
@@ -364,8 +364,6 @@ async function expressionOf(from: readonly Section[]): Promise<{ genes: string[]
 
 const DRAWS = 10;
 const SPOTS = [12, 24, 48, 96, count("C4")];
-/** How the volume of interest is trained on. */
-const VOI_KEYS = { voi_steps: flags.steps, lr_voi: flags.rate, lr_voi_depth: flags.rate, batch_voi: 32 };
 
 const meanScore = (of: readonly ArrayLike<number>[], truth: ArrayLike<number>, G: number) =>
   of.reduce((sum, one) => sum + score(one, truth, G), 0) / of.length;
@@ -420,7 +418,7 @@ async function rowsOf(
   const out = { depth: new Map<string, Float32Array[]>(), centre: new Map<string, Float32Array[]>() };
   for (const seed of seeds) {
     for (const aggregate of ["depth", "centre"] as const) {
-      const session = await open(data, { seed, aggregate, serial: true, ...VOI_KEYS });
+      const session = await open(data, { seed, aggregate, serial: true });
       await train(session);
       const sections = testSections(data);
       const { heads } = await session.say(sections.flatMap(({ pairs }) => pairs));
