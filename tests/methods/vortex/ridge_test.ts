@@ -10,14 +10,19 @@ const [N, TEST, W, G] = [16, 200, 24, 3];
 const rng = new Rng(22);
 const normal = (n: number) => Float32Array.from({ length: n }, () => rng.normal());
 const pooled = normal((N + TEST) * W);
-/** What other volumes taught. */
-const shared = { weight: normal(G * W), bias: normal(G) };
+interface Linear {
+  readonly weight: Float32Array;
+  readonly bias: Float32Array;
+}
 
-const tell = ({ weight, bias }: typeof shared, i: number, g: number) =>
+/** What other volumes taught. */
+const shared: Linear = { weight: normal(G * W), bias: normal(G) };
+
+const tell = ({ weight, bias }: Linear, i: number, g: number) =>
   bias[g]! + Array.from({ length: W }, (_, k) => pooled[i * W + k]! * weight[g * W + k]!).reduce((a, b) => a + b);
 
 /** Fits a head to spots whose expression is `truth` with noise, the last gene not measured. */
-async function fitted(truth: typeof shared, others: number) {
+async function fitted(truth: Linear, others: number) {
   const pairs = Array.from({ length: N }, (_, i) => ({
     ...{ volume: others, section: "s", part: "train" as const, place: [10 * i, 5 * (i % 3), 8] as const },
   }));
