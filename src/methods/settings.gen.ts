@@ -752,6 +752,8 @@ export interface VortexSettings {
   readonly lr_voi?: number | undefined;
   /** Of the transformer over depth there; a number of at least 0. Default 0.0001. */
   readonly lr_voi_depth?: number | undefined;
+  /** Of the encoder there, slices flipped and turned as before; 0 leaves it as it is, and slices are encoded once; a number of at least 0. Default 0. */
+  readonly lr_voi_encoder?: number | undefined;
   /** Decoupled weight decay of all parameters; a number of at least 0. Default 0.05. */
   readonly weight_decay?: number | undefined;
   /** AdamW's memory of gradients; a number from 0 to 0.9999. Default 0.9. */

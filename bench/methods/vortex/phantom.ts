@@ -205,7 +205,7 @@ async function judgeDepth(weights: Values): Promise<void> {
 }
 
 /** Planes of a slab, each told by itself, and voxels of a plane that are read at a time. */
-const [SLAB, BAND] = [4, 4000];
+const [SLAB, BAND] = [2, 2000];
 
 /**
  * The whole volume of interest by its head from 48 spots, against what is known at every place: correlation by kind of gene, at the
@@ -256,7 +256,8 @@ async function judgeVolume(weights: Values): Promise<void> {
       }
       return sum / count;
     };
-    // Where no patch is shifted inward, along the same axis, at borders and elsewhere.
+    // Where no patch is shifted inward, along the same axis, at every other place: tissue itself differs more here than there, and a
+    // border alone would be told from the rest by that.
     const reach = session.shape.field / session.shape.side * (session.shape.side - 1) / 2;
     const bands = [...bandsOf(volume, grid, reach, BAND)].map(({ from }) => from);
     const axes = {
@@ -279,16 +280,19 @@ async function judgeVolume(weights: Values): Promise<void> {
   });
 }
 
+/** Steps that let the shared head learn what the volume has of its own: the encoder trains too, since nothing behind it sees texture. */
+const SHARED = { voi_steps: 300, batch_voi: 16, lr_voi: 3e-4, lr_voi_depth: 3e-4, lr_voi_encoder: 3e-4 };
+
 /** The shared head alone: before, and after steps on the volume of interest. */
 async function judgeShared(): Promise<void> {
   const weights = await pretrained("shared", { heads: "shared" });
   for (const sign of [1, -1] as const) {
     for (const spots of flags.spots.split(",").map(Number)) {
-      const keys = { heads: "shared", epochs_3d: 0, voi_steps: 60, val_fraction: 0 };
+      const keys = { heads: "shared", epochs_3d: 0, val_fraction: 0, ...SHARED };
       await using(gpu, phantomData(worlds[sign], { seed, spots }), keys, weights, async (session) => {
         if (spots === 24) print({ model: "shared, pretrained", sign, spots: 0 }, await scored(session, "shared"));
         await train(session);
-        print({ model: "shared, 60 steps", sign, spots }, await scored(session, "shared"));
+        print({ model: "shared, 300 steps", sign, spots }, await scored(session, "shared"));
       });
     }
   }

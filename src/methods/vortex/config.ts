@@ -175,6 +175,12 @@ const OPTIM = {
   lr_encoder: { kind: "number", default: 2e-5, min: 0, doc: "Of the encoder in 3D; in 2D it has lr" },
   lr_voi: { ...ADAMW_KEYS.lr, default: 3e-4, doc: "Of poolers and head on the volume of interest" },
   lr_voi_depth: { kind: "number", default: 1e-4, min: 0, doc: "Of the transformer over depth there" },
+  lr_voi_encoder: {
+    kind: "number",
+    default: 0,
+    min: 0,
+    doc: "Of the encoder there, slices flipped and turned as before; 0 leaves it as it is, and slices are encoded once",
+  },
   weight_decay: { ...weight_decay, default: 0.05 },
   ...ADAMW,
   layer_decay,

@@ -221,10 +221,10 @@ function wideStages(session: VortexSession): TrainedStage[] {
   });
 }
 
-/** Steps on the spots of interest; their slices are encoded once, where the encoder is not what sees depth. */
+/** Steps on the spots of interest; their slices are encoded once, where the encoder neither trains nor is what sees depth. */
 function voiStage(session: VortexSession): TrainedStage {
   const { config, data, model, optimizer, patchEncoder } = session;
-  const { stages, optim, eval: evaluation } = config;
+  const { stages, optim, patch, eval: evaluation } = config;
   const { fit, held } = fitPart(session);
   const head: Head = config.model.heads === "per_volume" ? "voi" : "shared";
   const schedule = new Schedule({
@@ -235,14 +235,14 @@ function voiStage(session: VortexSession): TrainedStage {
     epochs: stages.voi_steps,
     steps: stages.voi_steps,
   });
-  const [fast, slow] = [optim.lr_voi, optim.lr_voi_depth].map((lr) =>
+  const [fast, slow, encoder] = [optim.lr_voi, optim.lr_voi_depth, optim.lr_voi_encoder].map((lr) =>
     lr === 0 ? () => 0 : learningRate({ ...optim, lr, min_lr: Math.min(lr, optim.min_lr) }, schedule.total)
   );
   return {
     name: "voi",
     schedule,
     unit: "pairs",
-    rates: (step) => ({ ...NONE, pool: fast!(step), [head]: fast!(step), depth: slow!(step) }),
+    rates: (step) => ({ ...NONE, pool: fast!(step), [head]: fast!(step), depth: slow!(step), encoder: encoder!(step) }),
     rateColumns: { lr: "pool", lr_encoder: "encoder" },
     evaluateEvery: evaluation.eval_every,
     split: "val",
@@ -257,12 +257,17 @@ function voiStage(session: VortexSession): TrainedStage {
     async compile(mostMicro) {
       const { sizes } = model;
       const slices = session.shape.slices;
-      const once = !patchEncoder.whole;
+      const frozen = optim.lr_voi_encoder === 0;
+      const once = frozen && !patchEncoder.whole;
       const size = { batch: schedule.batch, slices, ...sizes, genes: data.genes.length };
       const options = compileOptions(session, schedule, slices, mostMicro);
       const step = await Step.compile(vortexStep(session, size, [head], once), optimizer, options);
       const batch = await batchMaker(session, { pairs: fit, slices, once });
-      return stepRunner(step, schedule, (stageStep, i) => batch(schedule.items(stageStep, i)));
+      return stepRunner(step, schedule, (stageStep, i) => {
+        const epoch = schedule.epoch(stageStep);
+        const view = frozen ? undefined : (pair: number) => drawView(patch, { seed: optim.seed, epoch, pair });
+        return batch(schedule.items(stageStep, i), view);
+      });
     },
   };
 }

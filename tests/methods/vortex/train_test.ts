@@ -242,6 +242,22 @@ Deno.test("slices whose encoder does not train are encoded once, to the weights 
   turned.close();
 });
 
+Deno.test("on the volume of interest the encoder trains where it is given a rate, and only there", async () => {
+  const run = async (lr_voi_encoder: number) => {
+    const keys = { voi: "voi", epochs_2d: 0, epochs_3d: 0, partial_blocks: -1, lr_voi_encoder };
+    const session = await opened(phantomConfig({ ...SMALL, ...keys }));
+    const of = session.parameters.state().map(([own]) => own).find((own) => own.endsWith("blocks.0.attn.qkv.weight"))!;
+    const [before, folder] = [await session.parameters.read([of]), Deno.makeTempDirSync({ prefix: "vortex_rate_" })];
+    await trainIn(folder, vortexTraining(session), new Watched(Infinity));
+    Deno.removeSync(folder, { recursive: true });
+    const after = await session.parameters.read([of]);
+    session.close();
+    return Math.max(...before.get(of)!.map((value, i) => Math.abs(value - after.get(of)![i]!)));
+  };
+  assert.equal(await run(0), 0);
+  assert.ok(await run(1e-3) > 1e-4);
+});
+
 Deno.test("a tubelet beyond the volume is of slices within, reflected; a single slice is its own tubelet", () => {
   const of = (inside: boolean[]) => standing({ inside }, 2);
   assert.deepEqual(of([true, true, true, true]), [0, 1, 2, 3]);
