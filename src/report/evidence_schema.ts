@@ -81,6 +81,7 @@ const data: Check<DataFacts> = object<DataFacts>({
     split: oneOf("train", "val", "test"),
     spots: count,
     technology: optional(text),
+    organ: optional(text),
   })),
   genes: optional(count),
 });

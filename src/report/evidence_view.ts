@@ -86,13 +86,6 @@ export function donorKinds(evidence: Pick<ReadEvidence, "facts" | "results">): D
   const kindOf = ({ donor }: SampleFacts): DonorKind["kind"] =>
     donor === undefined ? "unknown" : trained.has(donor) ? "seen" : open ? "unknown" : "unseen";
   const { before, after } = pairOf(evidence);
-  const meanOf = (encoder: EncoderResult | undefined, samples: readonly SampleFacts[]) => {
-    const known =
-      encoder?.probe?.slides?.flatMap(({ sample, pearson }) =>
-        pearson !== null && samples.some((one) => one.sample === sample) ? [pearson] : []
-      ) ?? [];
-    return known.length === 0 ? null : known.reduce((a, b) => a + b, 0) / known.length;
-  };
   const groups = Map.groupBy(samplesOf(evidence, "test"), kindOf);
   return (["unseen", "seen", "unknown"] as const).flatMap((kind) => {
     const samples = groups.get(kind);
@@ -101,10 +94,46 @@ export function donorKinds(evidence: Pick<ReadEvidence, "facts" | "results">): D
       kind,
       donors: donorsOf(samples).length,
       sections: samples.length,
-      before: meanOf(before, samples),
-      after: meanOf(after, samples),
+      before: meanWithin(before, samples),
+      after: meanWithin(after, samples),
     }];
   });
+}
+
+/** Mean over sections of the correlation within each. */
+function meanWithin(encoder: EncoderResult | undefined, samples: readonly SampleFacts[]): number | null {
+  const known =
+    encoder?.probe?.slides?.flatMap(({ sample, pearson }) =>
+      pearson !== null && samples.some((one) => one.sample === sample) ? [pearson] : []
+    ) ?? [];
+  return known.length === 0 ? null : known.reduce((a, b) => a + b, 0) / known.length;
+}
+
+/** Test sections of an organ; `organ` of the mean over organs, each counted once, is undefined. */
+export interface OrganScores {
+  readonly organ: string | undefined;
+  readonly sections: number;
+  readonly before: number | null;
+  readonly after: number | null;
+}
+
+/** Test sections by organ, in order of names, and the mean over them; none where they are not of several. */
+export function organScores(evidence: Pick<ReadEvidence, "facts" | "results">): OrganScores[] {
+  const { before, after } = pairOf(evidence);
+  const named = samplesOf(evidence, "test").flatMap((sample) => sample.organ === undefined ? [] : [sample]);
+  const organs = [...Map.groupBy(named, ({ organ }) => organ)].map(([organ, samples]): OrganScores => ({
+    organ,
+    sections: samples.length,
+    before: meanWithin(before, samples),
+    after: meanWithin(after, samples),
+  })).sort((a, b) => a.organ! < b.organ! ? -1 : 1);
+  if (organs.length < 2) return [];
+  const meanOf = (of: (one: OrganScores) => number | null) => {
+    const known = organs.flatMap((one) => of(one) ?? []);
+    return known.length === 0 ? null : known.reduce((a, b) => a + b, 0) / known.length;
+  };
+  const all = { before: meanOf((one) => one.before), after: meanOf((one) => one.after) };
+  return [...organs, { organ: undefined, sections: named.length, ...all }];
 }
 
 /** What a direction of retrieval is called. */

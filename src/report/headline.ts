@@ -7,7 +7,7 @@
 import type { ReadEvidence } from "./evidence_read.ts";
 import { directionName, heldOut, type Names, namesOf, type Pair, pairOf } from "./evidence_view.ts";
 import { amount, capital, difference, NONE, percent, score, tickText, whole } from "./format.ts";
-import { donorTable, protocols } from "./protocols.ts";
+import { donorTable, organTable, protocols } from "./protocols.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
 import type { Difference, EncoderResult, Reference, RetrievalScores, SpaceScores, Spread } from "./run_evidence.ts";
 import { extent, linear, type Scale } from "./scale.ts";
@@ -229,7 +229,9 @@ export function headline(evidence: ReadEvidence): Markup {
   const rows = measures(evidence);
   const content = rows.length === 0
     ? absent(evidence.missing.results ?? "no encoder was evaluated")
-    : markup`${forest(rows, evidence, heldOut(evidence))}${donorTable(evidence)}${protocols(evidence)}`;
+    : markup`${forest(rows, evidence, heldOut(evidence))}${organTable(evidence)}${donorTable(evidence)}${
+      protocols(evidence)
+    }`;
   return section({ id: "result", title: "Result" }, content);
 }
 

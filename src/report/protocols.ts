@@ -1,12 +1,12 @@
 /**
- * How each number of the result was made: donors seen and unseen, truth, penalty, panel and R2 of every probe.
+ * How each number of the result was made: organs, donors seen and unseen, truth, penalty, panel and R2 of every probe.
  *
  * @module
  */
 
 import type { ReadEvidence } from "./evidence_read.ts";
-import { type DonorKind, donorKinds, namesOf, pairOf } from "./evidence_view.ts";
-import { amount, NONE, score } from "./format.ts";
+import { type DonorKind, donorKinds, namesOf, organScores, pairOf, samplesOf } from "./evidence_view.ts";
+import { amount, difference, NONE, score } from "./format.ts";
 import { markup, type Slot } from "./html.ts";
 import { scroller, table } from "./html_table.ts";
 
@@ -31,6 +31,31 @@ export function donorTable(evidence: ReadEvidence): Slot {
     className: "plain",
     caption:
       markup`<b>Donors seen and unseen.</b> Mean correlation within sections; only donors that training never saw speak for new patients.`,
+  });
+}
+
+/** Scores by organ, where sections are of several: a frequent one speaks no louder than a rare one. */
+export function organTable(evidence: ReadEvidence): Slot {
+  const organs = organScores(evidence);
+  if (organs.length === 0) return "";
+  const names = namesOf(evidence);
+  const few = samplesOf(evidence, "test").length - organs.at(-1)!.sections;
+  return table(organs, [
+    { head: "Organ", cell: ({ organ }) => organ ?? markup`<b>Mean of organs</b>` },
+    { head: "Sections", className: "number", cell: ({ sections }) => sections },
+    { head: names.before.head, className: "number", cell: ({ before }) => score(before) },
+    { head: names.after.head, className: "number strong", cell: ({ after }) => score(after) },
+    {
+      head: "Δ",
+      className: "number",
+      cell: ({ before, after }) => difference(before === null || after === null ? null : after - before),
+    },
+  ], {
+    className: "plain",
+    caption:
+      markup`<b>By organ.</b> Mean correlation within the held-out sections of each organ; in the mean of organs each counts once, however many sections it has.${
+        few > 0 && ` ${amount(few, "section")} without a named organ ${few === 1 ? "is" : "are"} left out.`
+      }`,
   });
 }
 

@@ -42,6 +42,7 @@ export interface SampleFacts {
   readonly split: "train" | "val" | "test";
   readonly spots: number;
   readonly technology?: string;
+  readonly organ?: string;
 }
 
 /** What was learnt from, and what was held out. */

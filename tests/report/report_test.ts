@@ -4,6 +4,7 @@ import { H5ad } from "../../src/io/hdf5/h5ad.ts";
 import { decodeJpeg } from "../../src/io/image/jpeg.ts";
 import { toDense } from "../../src/io/sparse.ts";
 import type { ReadEvidence } from "../../src/report/evidence_read.ts";
+import { organScores } from "../../src/report/evidence_view.ts";
 import { type RunFolder, writeEvidence } from "../../src/report/evidence_write.ts";
 import { type MapsData, mapsData } from "../../src/report/maps.ts";
 import { renderReport, writeReport } from "../../src/report/report.ts";
@@ -65,6 +66,52 @@ Deno.test("the policy of a report allows its own style and script by their hashe
     )}'; base-uri 'none'; form-action 'none'`,
   );
   new Function(script); // It parses.
+});
+
+/** The example with test sections of organs, each with a correlation before and after. */
+function ofOrgans(
+  sections: readonly (readonly [organ: string | undefined, before: number, after: number])[],
+): ReadEvidence {
+  const { facts, results } = example;
+  const samples = sections.map(([organ], i) => ({
+    ...{ sample: `T${i}`, split: "test" as const, spots: 10 },
+    ...(organ === undefined ? {} : { organ }),
+  }));
+  const scored = (encoder: EncoderResult, at: 1 | 2): EncoderResult => ({
+    ...encoder,
+    probe: {
+      ...encoder.probe!,
+      slides: sections.map((section, i) => ({ sample: `T${i}`, spots: 10, pearson: section[at] })),
+    },
+  });
+  const encoders = results!.encoders.map((one) =>
+    one.role === "other" ? one : scored(one, one.role === "before" ? 1 : 2)
+  );
+  const data = {
+    ...facts!.data!,
+    samples: [...facts!.data!.samples.filter(({ split }) => split !== "test"), ...samples],
+  };
+  return read({ ...example, facts: { ...facts!, data }, results: { ...results!, encoders } });
+}
+
+Deno.test("a report of several organs has a table by organ, in whose mean each counts once", async () => {
+  const several = ofOrgans([["Breast", 0.2, 0.5], ["Skin", 0.1, 0.1], ["Breast", 0.4, 0.7], [undefined, 0.9, 0.9]]);
+  assert.deepEqual(
+    organScores(several).map((
+      { organ, sections, before, after },
+    ) => [organ, sections, before!.toFixed(2), after!.toFixed(2)]),
+    [["Breast", 2, "0.30", "0.60"], ["Skin", 1, "0.10", "0.10"], [undefined, 3, "0.20", "0.35"]],
+  );
+  const text = textOf(await renderReport(several)).replace(/\s+/g, " ");
+  assert.match(
+    text,
+    /By organ\. .*in the mean of organs each counts once.* 1 section without a named organ is left out\./,
+  );
+  assert.match(text, /Breast 2 0\.300 0\.600 \+0\.300 Skin 1 0\.100 0\.100 \+0\.000 Mean of organs 3 0\.200 0\.350 \+0\.150/);
+  for (const one of [ofOrgans([["Breast", 0.2, 0.5], ["Breast", 0.1, 0.1]]), read(example)]) {
+    assert.deepEqual(organScores(one), []);
+    assert.ok(!(await renderReport(one)).includes("By organ"));
+  }
 });
 
 Deno.test("a gene map of a report holds the very numbers of the h5ad, and its r and colours follow from them", async () => {

@@ -4,18 +4,9 @@
  * @module
  */
 
-import type { TrainingSample } from "../../data/training_set.ts";
 import { RANDOM_PREFIX } from "../../models/random_encoder.ts";
-import type {
-  AdapterFacts,
-  DataFacts,
-  EncoderFacts,
-  MethodFacts,
-  SampleFacts,
-  Stage,
-  Warning,
-} from "../../report/run_evidence.ts";
-import { namedDonor } from "../../evidence/data.ts";
+import type { AdapterFacts, DataFacts, EncoderFacts, MethodFacts, Stage, Warning } from "../../report/run_evidence.ts";
+import { sampleFacts } from "../../evidence/sample_facts.ts";
 import { loadingCode } from "../../evidence/loading.ts";
 import { readBytes } from "../../io/disk.ts";
 import { isNote } from "../../data/sample_checks.ts";
@@ -118,22 +109,11 @@ function adapterFacts(session: SealSession, { folder, best }: FactsOptions): Ada
 }
 
 function dataFacts({ config, set }: SealSession, { synthetic, demo }: FactsOptions): DataFacts {
-  const split = ({ role }: TrainingSample): SampleFacts["split"] => role === "validation" ? "val" : role;
   return {
     name: demo ? "generated HEST slides" : config.input.data.join(", "),
     synthetic,
     genes: set.genes,
-    samples: set.samples.map((sample) => {
-      const technology = sample.files.metadata?.text("st_technology");
-      return {
-        sample: sample.id,
-        // Without a name samples of one person may stand on two sides: none is better than one that looks like an answer.
-        ...(namedDonor(sample) === undefined ? {} : { donor: namedDonor(sample)! }),
-        split: split(sample),
-        spots: sample.count,
-        ...(technology === undefined ? {} : { technology }),
-      };
-    }),
+    samples: set.samples.map(sampleFacts),
   };
 }
 

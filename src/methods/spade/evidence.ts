@@ -18,7 +18,8 @@ import { summaryOf } from "../../evidence/summary.ts";
 import { fixed, signed } from "../../core/fixed.ts";
 import { alignRows, count } from "../../core/text_table.ts";
 import type { ComparedFeatures, ExpertsEvidence } from "../../report/experts_evidence.ts";
-import { EVIDENCE_SCHEMA, type MethodFacts, type Results, type SampleFacts } from "../../report/run_evidence.ts";
+import { sampleFacts } from "../../evidence/sample_facts.ts";
+import { EVIDENCE_SCHEMA, type MethodFacts, type Results } from "../../report/run_evidence.ts";
 import { vocabularyHash } from "../../data/genes/vocabulary.ts";
 import { isNote } from "../../data/sample_checks.ts";
 import type { EvidenceContext, MethodEvidence } from "../method.ts";
@@ -253,17 +254,7 @@ function factsOf({ config, data: { set, facts } }: SpadeSession, { folder }: Evi
     data: {
       name: config.input.data.join(", "),
       genes: set.genes,
-      samples: set.samples.map((sample): SampleFacts => {
-        const donor = namedDonor(sample);
-        const technology = sample.files.metadata?.text("st_technology");
-        return {
-          sample: sample.id,
-          ...(donor === undefined ? {} : { donor }),
-          split: sample.role === "validation" ? "val" : sample.role,
-          spots: sample.count,
-          ...(technology === undefined ? {} : { technology }),
-        };
-      }),
+      samples: set.samples.map(sampleFacts),
     },
     warnings: set.warnings.filter((text) => !isNote(text)).map((text) => ({ text })),
   };
