@@ -107,7 +107,10 @@ Deno.test("a report of several organs has a table by organ, in whose mean each c
     text,
     /By organ\. .*in the mean of organs each counts once.* 1 section without a named organ is left out\./,
   );
-  assert.match(text, /Breast 2 0\.300 0\.600 \+0\.300 Skin 1 0\.100 0\.100 \+0\.000 Mean of organs 3 0\.200 0\.350 \+0\.150/);
+  assert.match(
+    text,
+    /Breast 2 0\.300 0\.600 \+0\.300 Skin 1 0\.100 0\.100 \+0\.000 Mean of organs 3 0\.200 0\.350 \+0\.150/,
+  );
   for (const one of [ofOrgans([["Breast", 0.2, 0.5], ["Breast", 0.1, 0.1]]), read(example)]) {
     assert.deepEqual(organScores(one), []);
     assert.ok(!(await renderReport(one)).includes("By organ"));
