@@ -1,7 +1,8 @@
 /**
  * What reductions by subgroups would gain: row kernels as they are, with `subgroupAdd` and `subgroupMax` in place of the folds in
- * workgroup memory, and with nothing in their place, which is wrong and what no way of reducing can be sooner than. Attention by
- * subgroups is what `tune` may pick. Interleaved, medians; by the tuner's clock.
+ * workgroup memory, with a tree of shuffles over eight neighbours, whose order is the same on every device, and with nothing in
+ * their place, which is wrong and what no way of reducing can be sooner than. Attention by subgroups is what `tune` may pick.
+ * Interleaved, medians; by the tuner's clock.
  *
  * ```sh
  * deno run -A scripts/lab/subgroups/lab.ts [ROUNDS]
@@ -38,13 +39,32 @@ fn ${name}(value: ${type}, lane: u32) -> ${type} {
   workgroupBarrier();
   return all;
 }`;
+/** The same by eight neighbours; one barrier, since kernels of rows call each reduction once. */
+const byEight = (name: string, type: string, fold: (a: string, b: string) => string) => `
+var<workgroup> ${name}Parts: array<${type}, WG / 8u>;
+fn ${name}(value: ${type}, lane: u32) -> ${type} {
+  var own = value;
+  ${[1, 2, 4].map((mask) => `own = ${fold("own", `subgroupShuffleXor(own, ${mask}u)`)};`).join("\n  ")}
+  if ((lane & 7u) == 0u) { ${name}Parts[lane / 8u] = own; }
+  workgroupBarrier();
+  var all = ${name}Parts[0];
+  for (var i = 1u; i < WG / 8u; i++) { all = ${fold("all", `${name}Parts[i]`)}; }
+  return all;
+}`;
 const nothing = (name: string, type: string) => `fn ${name}(value: ${type}, lane: u32) -> ${type} { return value; }`;
 
-const REDUCTIONS: Readonly<Record<"subgroups" | "nothing", readonly [reduce: string, pair: string]>> = {
+const sum = (a: string, b: string) => `${a} + ${b}`;
+const most = (a: string, b: string) => `max(${a}, ${b})`;
+
+const REDUCTIONS: Readonly<Record<"subgroups" | "shuffles" | "nothing", readonly [reduce: string, pair: string]>> = {
   subgroups: [
     bySubgroup("reduceSum", "f32", "subgroupAdd", "all + reduceSumParts[i]") +
     bySubgroup("reduceMax", "f32", "subgroupMax", "max(all, reduceMaxParts[i])"),
     bySubgroup("reducePair", "vec2f", "subgroupAdd", "all + reducePairParts[i]"),
+  ],
+  shuffles: [
+    byEight("reduceSum", "f32", sum) + byEight("reduceMax", "f32", most),
+    byEight("reducePair", "vec2f", sum),
   ],
   nothing: [nothing("reduceSum", "f32") + nothing("reduceMax", "f32"), nothing("reducePair", "vec2f")],
 };
@@ -133,7 +153,8 @@ console.log(`${gpu.description}, by ${gpu.caps.software ? "time of the processor
 for (const one of cases) {
   const [own, wanted] = await laneOf(gpu, one, "as it is");
   const lanes = [own];
-  for (const way of Object.keys(REDUCTIONS)) lanes.push((await laneOf(gpu, one, way, wanted))[0]);
+  const ways = Object.keys(REDUCTIONS).filter((way) => one.other === reducing || way !== "shuffles");
+  for (const way of ways) lanes.push((await laneOf(gpu, one, way, wanted))[0]);
   for (let i = 0; i < rounds; i++) for (const lane of lanes) lane.ms.push(await clock.measure(lane.program, [0]));
   const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
   for (const { way, ms, apart, program } of lanes) {
