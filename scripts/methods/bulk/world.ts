@@ -3,7 +3,7 @@
  * bags and RNA: contrastive, direct with either start of its head, both on exchanged patients, kept near its start, and with a
  * further vector of patients.
  *
- *     deno run -A scripts/methods/bulk/world.ts [--steps 1500] [--arms contrastive,direct,…] [--patience 0] [--rows FILE] [seed ...]
+ *     deno run -A scripts/methods/bulk/world.ts [--steps 1500] [--arms contrastive,direct,…] [--patience 0] [--rows FILE] [--backend dawn] [seed ...]
  *
  * Prints six probes by arm and seed as differences to the encoder before, means over seeds with intervals over tasks and seeds,
  * and what must hold of them; exits with 1 where something does not. With `--rows` each arm of a seed is a line of the file, and
@@ -19,7 +19,6 @@ import { alignRows } from "../../../src/core/text_table.ts";
 import { paired } from "../../../src/eval/paired.ts";
 import type { Gpu } from "../../../src/gpu/device.ts";
 import type { Arm } from "../../../src/methods/bulk/model.ts";
-import { DEFAULT_LIMITS, openGpu } from "../../../tests/gpu/shared.ts";
 import {
   baseEncoder,
   dataOf,
@@ -31,6 +30,7 @@ import {
   trainArm,
 } from "../../../tests/methods/bulk/kw1.ts";
 import { configOf, times } from "../../../tests/methods/bulk/world.ts";
+import { worldGpu } from "../world_gpu.ts";
 
 /** Value of a flag. */
 function flag(name: string, fallback: string): string {
@@ -132,8 +132,7 @@ function shownAs({ seed, arm, scores, rank, drift }: Row): string[] {
 
 const wanted = seeds.map((seed) => ({ seed, missing: [BASE, ...kinds].filter((kind) => !rowOf(seed, kind)) }));
 if (wanted.some(({ missing }) => missing.length > 0)) {
-  const gpu = await openGpu({ limits: DEFAULT_LIMITS });
-  console.log(gpu.description);
+  const gpu = await worldGpu();
   for (const { seed, missing } of wanted) if (missing.length > 0) await runSeed(gpu, seed, missing);
   gpu.destroy();
 }

@@ -2,14 +2,13 @@
  * SPADE on a world whose types of tissue each have a relation of their own between image and expression: beside one expert
  * for all pairs, one as large as all experts together, and experts on a random partition.
  *
- *     deno run -A scripts/methods/spade/world.ts [seed ...]
+ *     deno run -A scripts/methods/spade/world.ts [--backend dawn] [seed ...]
  *
  * Prints the four rows and what must hold of them; exits with 1 where something does not.
  */
 
 import { alignRows } from "../../../src/core/text_table.ts";
 import { adjustedRand } from "../../../tests/eval/rand_index.ts";
-import { DEFAULT_LIMITS, openGpu } from "../../../tests/gpu/shared.ts";
 import {
   configOf,
   dataOf,
@@ -20,10 +19,11 @@ import {
   trainWorld,
 } from "../../../tests/methods/spade/driver.ts";
 import { makeWorld, SG1 } from "../../../tests/methods/spade/world.ts";
+import { worldGpu } from "../world_gpu.ts";
 
-const seeds = Deno.args.length > 0 ? Deno.args.map(Number) : [0, 1];
-const gpu = await openGpu({ limits: DEFAULT_LIMITS });
-console.log(gpu.description);
+const numbers = Deno.args.filter((arg) => /^\d+$/.test(arg));
+const seeds = numbers.length > 0 ? numbers.map(Number) : [0, 1];
+const gpu = await worldGpu();
 let failed = 0;
 
 /** Says whether something holds. */
