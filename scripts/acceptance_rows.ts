@@ -114,7 +114,7 @@ const BULK_ROWS: readonly Acceptance[] = [
   },
   {
     id: "K2",
-    holds: "both arms gain, expression .05, contrastive .03 more than direct",
+    holds: "both arms gain, expression .05, contrastive .03 more than direct whose head starts as torch's",
     by: [PATIENTS, test("methods/bulk/kw1_test.ts")],
     needs: "half an hour on two cores",
   },
