@@ -69,12 +69,13 @@ function differences({ differences: all, rows }: VolumesEvidence): Markup {
   return table(all, [
     { head: "Row", cell: ({ of, over }) => markup`${label(of)}<small>over ${label(over)}</small>` },
     { head: "Section", cell: ({ section }) => identifier(section) },
-    { head: "Difference", className: "number delta", label: "difference", cell: ({ mean }) => difference(mean) },
     {
-      head: "95 %",
-      className: "number",
-      label: "95 %",
-      cell: ({ low, high }) => `${difference(low)} to ${difference(high)}`,
+      head: markup`Difference<small>95 %</small>`,
+      className: "number delta",
+      label: "difference",
+      // Below each other: on a narrow page names need the room.
+      cell: ({ mean, low, high }) =>
+        markup`${difference(mean)}<small>${difference(low)} to ${difference(high)}</small>`,
     },
   ], { caption: markup`<b>What the rows differ by.</b> On the same draws of spots of a section, 2,000 times.` });
 }

@@ -1,7 +1,7 @@
 /**
  * What stands beside the model where volumes are serial sections: what is measured of the sections around carried over (copy),
  * ridge regression on colours of the own section with those around a spot, the encoder of single slices behind the same ridge
- * regression, and sums of what these tell, z-scored: they err differently, and no weight is fitted. Pearson's differences come with
+ * regression, and means of what these tell, z-scored: they err differently, and no weight is fitted. Pearson's differences come with
  * intervals over spots.
  *
  * A copy is made of sections of the volume itself alone.
@@ -161,16 +161,16 @@ export async function serialRows(
     }),
   ];
   const copy = copyOf(data, voiPairs, to);
-  const sum = (parts: readonly Float32Array[]) => {
+  const mean = (parts: readonly Float32Array[]) => {
     const scaled = parts.map((part) => scaledBySection(part, sections, data.genes.length));
-    return own.map((_, at) => scaled.reduce((total, part) => total + part[at]!, 0));
+    return own.map((_, at) => scaled.reduce((total, part) => total + part[at]! / parts.length, 0));
   };
   const pictures = [own, ...rows.map((row) => row.told)];
   return [
     { id: "copy", label: "Copy of the measured sections beside", told: copy },
     ...rows,
-    { id: "pictures", label: "Model, ridge and encoder together", told: sum(pictures) },
-    { id: "together", label: "These and the copy together", told: sum([...pictures, copy]) },
+    { id: "pictures", label: "Model, ridge and encoder together", told: mean(pictures) },
+    { id: "together", label: "These and the copy together", told: mean([...pictures, copy]) },
   ];
 }
 
