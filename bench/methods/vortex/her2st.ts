@@ -27,7 +27,7 @@ import { Pooler } from "../../../src/methods/vortex/inference.ts";
 import { fitHead } from "../../../src/methods/vortex/ridge.ts";
 import type { PatchDepths } from "../../../src/methods/vortex/sampler.ts";
 import { testSections } from "../../../src/methods/vortex/scores.ts";
-import { byRidge, serialRows } from "../../../src/methods/vortex/serial_rows.ts";
+import { byRidge, colourFeatures, serialRows } from "../../../src/methods/vortex/serial_rows.ts";
 import { type Encoded, openSession, type VortexSession } from "../../../src/methods/vortex/session.ts";
 import { vortexTraining } from "../../../src/methods/vortex/training.ts";
 import { hostOf, runStore } from "../../../src/run/host.ts";
@@ -49,6 +49,7 @@ const { values: flags } = parseArgs({
     epochs: { type: "string", default: "20" },
     draws: { type: "string", default: "2000" },
     keys: { type: "string", default: "" },
+    to: { type: "string", default: "C5,C4" },
   },
 });
 
@@ -382,6 +383,7 @@ async function fewSpots(): Promise<void> {
     await train(session);
     const { tokens: own } = await session.encode([...four, ...five], 1);
     const features = { rows: four.length + five.length, columns: session.model.sizes.dim, data: own };
+    const colours = await colourFeatures(session, [...four, ...five]);
     const alone = (await session.say(five)).heads.shared!;
     print({ part: "spots", model: "pretrained alone", seed, spots: 0, pearson: score(alone, expression.C5, G) });
     for (const n of SPOTS) {
@@ -393,18 +395,23 @@ async function fewSpots(): Promise<void> {
         const chosen = { ...session, voiPairs };
         await fitHead(chosen);
         add(`behind ${n}`, (await session.say(five)).heads.voi!);
-        add(`scratch ${n}`, byRidge(chosen, [...four, ...five], features, five));
+        add(`encoder ${n}`, byRidge(chosen, [...four, ...five], features, five));
+        add(`colours ${n}`, byRidge(chosen, [...four, ...five], colours, five));
       }
     }
     session.close();
   }
   for (const n of SPOTS) {
-    const [scratch, behind] = [told.get(`scratch ${n}`)!, told.get(`behind ${n}`)!];
+    const behind = told.get(`behind ${n}`)!;
     const mean = (of: readonly Float32Array[]) => meanScore(of, expression.C5, G);
-    const [low, high] = interval(behind, scratch, expression.C5, G, Number(flags.draws));
-    print({ part: "spots", model: "ridge on features and context, from scratch", spots: n, pearson: mean(scratch) });
     print({ part: "spots", model: "pretrained, then the spots", spots: n, pearson: mean(behind) });
-    print({ part: "spots", model: "difference", spots: n, pearson: mean(behind) - mean(scratch), low, high });
+    for (const features of ["encoder", "colours"]) {
+      const scratch = told.get(`${features} ${n}`)!;
+      const row = { part: "spots", spots: n };
+      print({ ...row, model: `ridge on ${features} and context, from scratch`, pearson: mean(scratch) });
+      const [low, high] = interval(behind, scratch, expression.C5, G, Number(flags.draws));
+      print({ ...row, model: `difference to ${features}`, pearson: mean(behind) - mean(scratch), low, high });
+    }
   }
 }
 
@@ -459,7 +466,10 @@ async function copies(part: string, all: readonly (readonly [from: readonly Sect
 
 if (parts.includes("planted")) await planted();
 if (parts.includes("spots")) await fewSpots();
-if (parts.includes("copies")) await copies("copies", [[["C2", "C3", "C4"], "C5"], [["C2", "C3", "C5"], "C4"]]);
+if (parts.includes("copies")) {
+  const all = [[["C2", "C3", "C4"], "C5"], [["C2", "C3", "C5"], "C4"]] as const;
+  await copies("copies", all.filter(([, to]) => flags.to.split(",").includes(to)));
+}
 if (parts.includes("choice")) {
   await copies("choice", [[["C3", "C4"], "C2"], [["C2", "C4"], "C3"], [["C2", "C3"], "C4"]]);
 }

@@ -205,7 +205,7 @@ async function judgeDepth(weights: Values): Promise<void> {
 }
 
 /** Planes of a slab, each told by itself, and voxels of a plane that are read at a time. */
-const [SLAB, BAND] = [2, 2000];
+const [SLAB, BAND] = [2, 2100];
 
 /**
  * The whole volume of interest by its head from 48 spots, against what is known at every place: correlation by kind of gene, at the

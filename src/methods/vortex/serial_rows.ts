@@ -77,6 +77,16 @@ function coloursOf(pixels: Float32Array, side: number, channels: number): number
   return out;
 }
 
+/** Colours of the own slice of pairs. */
+export async function colourFeatures(
+  { patches, shape, patchEncoder }: Pick<VortexSession, "patches" | "shape" | "patchEncoder">,
+  chosen: readonly number[],
+): Promise<Table> {
+  const read = await patches(chosen, 1);
+  const colours = read.map(({ pixels }) => coloursOf(pixels, shape.side, patchEncoder.channels));
+  return { rows: chosen.length, columns: colours[0]!.length, data: Float64Array.from(colours.flat()) };
+}
+
 /** Spots of the same section around each. */
 function around({ pairs }: VortexSession["data"], chosen: readonly number[]): NearPairs {
   const [indptr, indices] = [[0], [] as number[]];
@@ -142,14 +152,11 @@ export async function serialRows(
   sections: readonly TestSection[],
   own: Float32Array,
 ): Promise<SerialRow[]> {
-  const { data, voiPairs, shape, patchEncoder } = session;
+  const { data, voiPairs, patchEncoder } = session;
   const to = sections.flatMap(({ pairs }) => pairs);
   // All spots of the volume: pictures of those that are not trained on are known too.
   const chosen = data.pairs.flatMap(({ volume }, p) => (volume === data.voi ? [p] : []));
-  const patches = await session.patches(chosen, 1);
-  const colours = patches.map(({ pixels }) => coloursOf(pixels, shape.side, patchEncoder.channels));
-  const columns = colours[0]!.length;
-  const plain = { rows: chosen.length, columns, data: Float64Array.from(colours.flat()) };
+  const plain = await colourFeatures(session, chosen);
   // Tubelets have no token of a slice.
   const encoded = patchEncoder.whole ? [] : [await session.encode(chosen, 1)];
   const told = (features: Table) => byRidge(session, chosen, features, to);
