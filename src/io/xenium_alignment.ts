@@ -76,6 +76,7 @@ function problem(file: string, line: number, found: string, expected: string): F
 function matrixOf(file: string, rows: readonly number[][]): Affine {
   const [first, second, last] = rows;
   const wanted = "three rows of three numbers, the last 0, 0, 1";
+  if (rows.length === 0) throw problem(file, 1, "nothing", wanted);
   if (rows.length !== 3) throw problem(file, rows.length, `the last of ${rows.length} rows`, wanted);
   if (last![0] !== 0 || last![1] !== 0 || last![2] !== 1) throw problem(file, 3, last!.join(", "), "0, 0, 1");
   return [...first!, ...second!] as unknown as Affine;

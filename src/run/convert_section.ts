@@ -214,3 +214,12 @@ export function addToCatalogue(out: string, added: readonly Readonly<Record<stri
   const before = catalogueOf(out).filter(({ id }) => !ids.has(id));
   disk.write(path, catalogueCsv([...before.map(({ values }) => Object.fromEntries(values)), ...added]));
 }
+
+/** Folders that software makes inside a sample's own. */
+const INNER = /^(?:outs|spatial|binned_outputs|square_\d+um)$/;
+
+/** A sample's name: of the folder, or of the one that the software's own lie in, with hyphens for what no name may have. */
+export function nameOfFolder(folder: string): string {
+  const name = realPath(folder).split(/[/\\]/).findLast((part) => !INNER.test(part)) ?? "";
+  return name.normalize("NFKD").replace(/\p{M}/gu, "").replace(/[^A-Za-z0-9]+/g, "-").replace(/^-|-$/g, "");
+}

@@ -9,13 +9,19 @@ import type { Reporter } from "../core/reporter.ts";
 import type { Converted } from "../data/convert/convert_sample.ts";
 import { convertVisium, type VisiumSources } from "../data/convert/visium_convert.ts";
 import { findVisium, SLIDE_ENDINGS, type VisiumFolder } from "../data/convert/visium_folder.ts";
-import { realPath } from "../host/files.ts";
 import { disk, openFile, openFolder } from "../io/fs.ts";
 import { readMex } from "../io/mtx.ts";
 import type { RandomAccess } from "../io/random_access.ts";
 import { openTenx, type TenxFile } from "../io/tenx_h5.ts";
 import { readTenxSpatial } from "../io/tenx_spatial.ts";
-import { checkSections, convertSections, makeFolders, optionsOf, type SectionOptions } from "./convert_section.ts";
+import {
+  checkSections,
+  convertSections,
+  makeFolders,
+  nameOfFolder,
+  optionsOf,
+  type SectionOptions,
+} from "./convert_section.ts";
 
 /** Side of the squares that bins of Visium HD are pooled to, as HEST does, µm. */
 const HD_SIDE = 128;
@@ -59,7 +65,7 @@ export async function convertVisiumFolder(
     );
   }
   const image = request.image ?? imageOf(folder, found);
-  const id = request.id ?? nameOf(folder);
+  const id = request.id ?? nameOfFolder(folder);
   const sections = [{ id, inputs: [found.counts.path, found.spatial, image] }];
   checkSections(sections, options, folder);
   (await openFile(image)).close?.();
@@ -133,11 +139,4 @@ function imageOf(folder: string, { images, small, spatial }: VisiumFolder): stri
       context,
     },
   );
-}
-
-/** The sample's name: of the folder, or of the one Space Ranger's own names lie in, with hyphens for what no name may have. */
-function nameOf(folder: string): string {
-  const parts = realPath(folder).split(/[/\\]/);
-  const name = parts.findLast((part) => !/^(?:outs|spatial|binned_outputs|square_\d+um)$/.test(part)) ?? "";
-  return name.normalize("NFKD").replace(/\p{M}/gu, "").replace(/[^A-Za-z0-9]+/g, "-").replace(/^-|-$/g, "");
 }

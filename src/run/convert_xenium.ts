@@ -8,7 +8,6 @@ import { ConfigError, DataError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { type ConvertedXenium, convertXenium, xeniumPaths } from "../data/convert/xenium_convert.ts";
 import { readBytes } from "../io/disk.ts";
-import { realPath } from "../host/files.ts";
 import { decodeText } from "../io/csv.ts";
 import { disk, makeFolder, openFile } from "../io/fs.ts";
 import type { RandomAccess } from "../io/random_access.ts";
@@ -16,7 +15,14 @@ import { openTenx, type TenxFile } from "../io/tenx_h5.ts";
 import { findFile } from "../io/tenx_spatial.ts";
 import { readExperiment } from "../io/xenium.ts";
 import { readHeAlignment } from "../io/xenium_alignment.ts";
-import { checkSections, convertSections, makeFolders, optionsOf, type SectionOptions } from "./convert_section.ts";
+import {
+  checkSections,
+  convertSections,
+  makeFolders,
+  nameOfFolder,
+  optionsOf,
+  type SectionOptions,
+} from "./convert_section.ts";
 
 /** Side of the squares that transcripts are pooled to, as HEST does, µm. */
 const SIDE = 100;
@@ -61,7 +67,7 @@ export async function convertXeniumBundle(
 ): Promise<ConvertedXenium> {
   const { folder, quality } = request;
   const found = findBundle(request);
-  const id = request.id ?? realPath(folder).split(/[/\\]/).filter((part) => part !== "outs").at(-1) ?? "";
+  const id = request.id ?? nameOfFolder(folder);
   const inputs = Object.values(found).filter((path) => path !== undefined);
   const sections = [{ id, inputs }];
   checkSections(sections, options, folder);

@@ -114,12 +114,15 @@ for (const [release, expected] of Object.entries(RELEASES)) {
 
 Deno.test("convert xenium by landmarks says how far each lies off; quality and side as asked", () =>
   inFolder(async (folder) => {
-    bundle("3.0", `${folder}/in`);
+    // Named after the folder, as far as a name may have its letters.
+    const source = `${folder}/output-XETG01__Probe ä 3/outs`;
+    bundle("3.0", source);
     const points = `${FIXTURES}xenium/3.0/points.csv`;
-    const words = ["convert", "xenium", `${folder}/in`, "--alignment", points, "--out", `${folder}/out`, "--id", "X3"];
+    const words = ["convert", "xenium", source, "--alignment", points, "--out", `${folder}/out`];
     const { code, out, err } = await seal(...words, "--json", "--min-qv", "0", "--pitch-um", "55");
     assert.equal(code, 0, err);
-    const { landmarks, pixelSize, residual, dropped, metadata } = JSON.parse(out);
+    const { id, landmarks, pixelSize, residual, dropped, metadata } = JSON.parse(out);
+    assert.equal(id, "output-XETG01-Probe-a-3");
     assert.equal(landmarks.length, 5);
     assert.ok(landmarks.every((um: number) => um > 0 && um < 3) && residual > 0 && residual < 3, String(landmarks));
     assert.ok(Math.abs(pixelSize / 0.5 - 1) < 0.01);
@@ -146,6 +149,8 @@ Deno.test("convert xenium says what is missing or does not fit, and leaves nothi
     const text = Deno.readTextFileSync(matrix);
     Deno.writeTextFileSync(matrix, "1,0,50000\n0,1,50000\n0,0,1\n");
     await refused(/none of \d+ squares lies on the image.*\n.*pixels of the H&E to pixels of the morphology/, 4);
+    Deno.writeTextFileSync(matrix, "");
+    await refused(/imagealignment\.csv: line 1 has nothing, expected three rows of three numbers/, 4);
     Deno.writeTextFileSync(matrix, "1,0,0\n2,0,0\n0,0,1\n");
     await refused(/folds the image/, 4);
     Deno.writeTextFileSync(matrix, "1,0,0\n0,1,x\n0,0,1\n");
