@@ -1,7 +1,8 @@
 /**
  * Products by matrix units under Deno with Dawn, on a software adapter that has them (`matrix_adapter.ts`): all cases of matmul,
- * linear and attention in f16, whole encoders, 50 steps of training. Minutes. `--only OP|encoders|steps|without` narrows,
- * `--part 1/4` takes a fourth of the cases, `--archive URL` names Debian's archive, `--record FILE` writes what was printed, with paths and hosts removed.
+ * linear and attention in f16, whole encoders, 50 steps of training, texts for units of other sizes. Minutes.
+ * `--only OP|encoders|steps|texts|without` narrows, `--part 1/4` takes a fourth of the cases, `--case TEXT` those whose names begin
+ * so, `--archive URL` names Debian's archive, `--record FILE` writes what was printed, with paths and hosts removed.
  *
  * @module
  */
@@ -31,7 +32,9 @@ if (import.meta.main) {
     Deno.exit(6);
   }
   const { command: [loader, ...before], env, version } = await matrixAdapter(valueOf("--archive"));
-  const narrowed = ["--only", "--part"].flatMap((flag) => valueOf(flag) === undefined ? [] : [flag, valueOf(flag)!]);
+  const narrowed = ["--only", "--part", "--case"].flatMap((flag) =>
+    valueOf(flag) === undefined ? [] : [flag, valueOf(flag)!]
+  );
   const permissions = ["--no-prompt", "--no-check", "--quiet", "--allow-read", `--allow-ffi=${dawn}`];
   const rest = ["tests/platform/matrix_main.ts", dawn, ...narrowed];
   const args = [...before, Deno.execPath(), "run", ...permissions, "--allow-env=LOG_STREAM,LOG_TOKENS", ...rest];
@@ -39,7 +42,8 @@ if (import.meta.main) {
   const { code, output } = await exec(loader!, args, { env: { ...env } });
   const record = valueOf("--record");
   if (record !== undefined) {
-    const command = ["deno task test:matrix", ...narrowed].join(" ");
+    const words = narrowed.map((word) => (word.includes(" ") ? `"${word}"` : word));
+    const command = ["deno task test:matrix", ...words].join(" ");
     await Deno.writeTextFile(record, `$ ${command}\nMesa ${version}\n${transcript(output)}`);
   }
   Deno.exit(code);

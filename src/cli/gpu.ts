@@ -44,7 +44,7 @@ export async function openGpu(
   if (matrix === undefined) sayLine(`No matrix units: ${gpu.withoutMatrix}. The ordinary kernels compute`);
   else if (!gpu.caps.flat) {
     const shape = describeMatrix({ ...matrix, operands: "f16", sums: "f32" });
-    say?.(`Matrix units of ${shape} compute products under --precision f16`);
+    say?.(`Matrix units of ${shape} compute products and attention under --precision f16`);
   }
   return gpu;
 }

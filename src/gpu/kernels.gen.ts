@@ -9,11 +9,14 @@ import adamw_prepare_wgsl from "../../kernels/adamw_prepare.wgsl" with { type: "
 import affine_wgsl from "../../kernels/affine.wgsl" with { type: "text" };
 import attention_bwd_key_wgsl from "../../kernels/attention_bwd_key.wgsl" with { type: "text" };
 import attention_bwd_key_flat_wgsl from "../../kernels/attention_bwd_key_flat.wgsl" with { type: "text" };
+import attention_bwd_key_matrix_wgsl from "../../kernels/attention_bwd_key_matrix.wgsl" with { type: "text" };
 import attention_bwd_query_wgsl from "../../kernels/attention_bwd_query.wgsl" with { type: "text" };
 import attention_bwd_query_flat_wgsl from "../../kernels/attention_bwd_query_flat.wgsl" with { type: "text" };
+import attention_bwd_query_matrix_wgsl from "../../kernels/attention_bwd_query_matrix.wgsl" with { type: "text" };
 import attention_delta_wgsl from "../../kernels/attention_delta.wgsl" with { type: "text" };
 import attention_fwd_wgsl from "../../kernels/attention_fwd.wgsl" with { type: "text" };
 import attention_fwd_flat_wgsl from "../../kernels/attention_fwd_flat.wgsl" with { type: "text" };
+import attention_fwd_matrix_wgsl from "../../kernels/attention_fwd_matrix.wgsl" with { type: "text" };
 import attention_fwd_tall_wgsl from "../../kernels/attention_fwd_tall.wgsl" with { type: "text" };
 import attention_repitch_wgsl from "../../kernels/attention_repitch.wgsl" with { type: "text" };
 import augment_apply_wgsl from "../../kernels/augment_apply.wgsl" with { type: "text" };
@@ -130,6 +133,7 @@ import topk_segments_wgsl from "../../kernels/topk_segments.wgsl" with { type: "
 import lib_activation from "../../kernels/lib/activation.wgsl" with { type: "text" };
 import lib_attention_products from "../../kernels/lib/attention_products.wgsl" with { type: "text" };
 import lib_attention_sums from "../../kernels/lib/attention_sums.wgsl" with { type: "text" };
+import lib_attention_units from "../../kernels/lib/attention_units.wgsl" with { type: "text" };
 import lib_augment_colour from "../../kernels/lib/augment_colour.wgsl" with { type: "text" };
 import lib_augment_mirror from "../../kernels/lib/augment_mirror.wgsl" with { type: "text" };
 import lib_augment_place from "../../kernels/lib/augment_place.wgsl" with { type: "text" };
@@ -312,6 +316,23 @@ export const attention_bwd_key_flat: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: 
   touch: { q: (d) => d.Bq!*d.Nq!*d.D!, kv: (d) => 2*d.B!*d.Nk!*d.D!, dkv: (d) => 2*d.B!*d.Nk!*d.D! },
 };
 
+/** attention_bwd_key by matrix units: operands, p and ds in f16, sums in f32, a subgroup SM keys. */
+export const attention_bwd_key_matrix: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dkv: "out" }, { first: number; scale: number }, Record<never, never>> = {
+  name: "attention_bwd_key_matrix",
+  source: attention_bwd_key_matrix_wgsl,
+  libs: [lib_attention_units, lib_matrix_units, lib_scores, lib_marks, lib_logits],
+  tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"delta","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"dkv","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4}],
+  dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
+  params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
+  options: {},
+  tune: {"SM":[16,8],"SN":[16,8],"SK":[16,8],"SG":[32,8,16,64],"W":[2,4],"E4":[16,4,6,8,10,12,14,18,20,24,28,32],"BK":[16],"EK":[4,1,2,3,5,6,7,8,9,10,12,14,16],"EN":[4,1,2,3,5,6,7,8,9,10,12,14,16],"PAD":[8,0]},
+  limits: [],
+  fold: false,
+  grid: (d) => [Math.ceil(d.Nk!/(d.W!*d.SM!)), d.H!, d.B!],
+  flops: (d) => 8*d.B!*d.Nq!*d.Nk!*d.D!,
+  touch: { q: (d) => d.Bq!*d.Nq!*d.D!, kv: (d) => 2*d.B!*d.Nk!*d.D!, dkv: (d) => 2*d.B!*d.Nk!*d.D! },
+};
+
 /** gradient of attention with respect to q, a workgroup a tile of 32 queries. */
 export const attention_bwd_query: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dq?: "out"; part?: "out" }, { first: number; scale: number }, Record<never, never>> = {
   name: "attention_bwd_query",
@@ -342,6 +363,23 @@ export const attention_bwd_query_flat: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse
   limits: [],
   fold: false,
   grid: (d) => [Math.ceil(d.Nq!/(8*d.LR!)), d.H!, d.B!],
+  flops: (d) => 6*d.B!*d.Nq!*d.Nk!*d.D!,
+  touch: { q: (d) => d.Bq!*d.Nq!*d.D!, kv: (d) => 2*d.B!*d.Nk!*d.D!, dq: (d) => d.B!*d.Nq!*d.D!, part: (d) => d.B!*d.Nq!*d.D! },
+};
+
+/** attention_bwd_query by matrix units: operands and ds in f16, sums in f32, a subgroup SM queries. */
+export const attention_bwd_query_matrix: Kernel<{ q: "in"; kv: "in"; dy: "in"; lse: "in"; delta: "in"; dq?: "out"; part?: "out" }, { first: number; scale: number }, Record<never, never>> = {
+  name: "attention_bwd_query_matrix",
+  source: attention_bwd_query_matrix_wgsl,
+  libs: [lib_attention_units, lib_matrix_units, lib_scores, lib_marks, lib_logits],
+  tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"dy","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"delta","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1},{"name":"dq","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"part","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"f32","pack":4}],
+  dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
+  params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
+  options: {},
+  tune: {"SM":[16,8],"SN":[16,8],"SK":[16,8],"SG":[32,8,16,64],"W":[2,4],"E4":[16,4,6,8,10,12,14,18,20,24,28,32],"BK":[16],"EK":[4,1,2,3,5,6,7,8,9,10,12,14,16],"EN":[4,1,2,3,5,6,7,8,9,10,12,14,16],"PAD":[8,0]},
+  limits: [],
+  fold: false,
+  grid: (d) => [Math.ceil(d.Nq!/(d.W!*d.SM!)), d.H!, d.B!],
   flops: (d) => 6*d.B!*d.Nq!*d.Nk!*d.D!,
   touch: { q: (d) => d.Bq!*d.Nq!*d.D!, kv: (d) => 2*d.B!*d.Nk!*d.D!, dq: (d) => d.B!*d.Nq!*d.D!, part: (d) => d.B!*d.Nq!*d.D! },
 };
@@ -395,6 +433,23 @@ export const attention_fwd_flat: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "ou
   grid: (d) => [Math.ceil(d.Nq!/(8*d.LR!)), d.D!/(4*d.E4!), d.B!],
   flops: (d) => 4*d.B!*d.Nq!*d.Nk!*d.D!,
   touch: { q: (d) => d.Bq!*d.Nq!*d.D!, kv: (d) => 2*d.B!*d.Nk!*d.D! },
+};
+
+/** attention_fwd by matrix units: operands and weights in f16, sums in f32, a subgroup SM queries. */
+export const attention_fwd_matrix: Kernel<{ q: "in"; kv: "in"; o: "out"; lse?: "out" }, { first: number; scale: number }, Record<never, never>> = {
+  name: "attention_fwd_matrix",
+  source: attention_fwd_matrix_wgsl,
+  libs: [lib_attention_units, lib_matrix_units, lib_scores, lib_marks, lib_logits, lib_logarithm],
+  tensors: [{"name":"q","access":"in","optional":false,"dims":[{"coef":1,"name":"Bq"},{"coef":1,"name":"Nq"},{"coef":1,"name":"QC"}],"elem":"T","pack":4},{"name":"kv","access":"in","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nk"},{"coef":1,"name":"KC"}],"elem":"T","pack":4},{"name":"o","access":"out","optional":false,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"Nq"},{"coef":1,"name":"D"}],"elem":"T","pack":4},{"name":"lse","access":"out","optional":true,"dims":[{"coef":1,"name":"B"},{"coef":1,"name":"H"},{"coef":1,"name":"Nq"}],"elem":"f32","pack":1}],
+  dims: ["Bq","Nq","QC","B","Nk","KC","D","H"],
+  params: [{"name":"first","type":"u32"},{"name":"scale","type":"f32"}],
+  options: {},
+  tune: {"SM":[16,8],"SN":[16,8],"SK":[16,8],"SG":[32,8,16,64],"W":[2,4],"E4":[16,4,6,8,10,12,14,18,20,24,28,32],"BK":[32],"EK":[4,1,2,3,5,6,7,8,9,10,12,14,16],"EN":[4,1,2,3,5,6,7,8,9,10,12,14,16],"PAD":[8,0]},
+  limits: [],
+  fold: false,
+  grid: (d) => [Math.ceil(d.Nq!/(d.W!*d.SM!)), d.D!/(4*d.E4!), d.B!],
+  flops: (d) => 6*d.B!*d.Nq!*d.Nk!*d.D!,
+  touch: { q: (d) => d.Bq!*d.Nq!*d.D!, kv: (d) => 3*d.B!*d.Nk!*d.D! },
 };
 
 /** attention_fwd with 64 queries a workgroup, for which keys and values are read half as often. */

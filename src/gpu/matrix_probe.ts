@@ -21,36 +21,54 @@ function library(): string[] {
   return matmul_nt_matrix.libs.find((text) => text.includes("fn multiplyAdd("))!.split("\n");
 }
 
-function textOf({ M, N, K, subgroup }: MatrixUnits): string {
+/** Products by the words of the library for products, and the same by those for attention, each twice. */
+export function probeText({ M, N, K, subgroup }: MatrixUnits): string {
   const words = library();
+  const sizes = { SM: M, SN: N, SK: K, SG: subgroup, LDA: M + 8, LDB: N + 8, LD: Math.max(N, K) + 8, BK: 32 };
+  const array = (name: string, type: string, size: string) =>
+    `var<workgroup> ${name}: array<${type}, ${PAIRS}u * ${size}>;`;
+  const fill = (name: string, size: string, value: string) =>
+    `for (var i = lane; i < ${PAIRS}u * ${size}; i += ${PAIRS}u * SG) { ${name}[i] = ${value}; }`;
+  const at = (size: string, width: string) => `i / (${size}), i % (${size}) / ${width}, i % ${width}`;
   return [
     ...words.filter((line) => line.startsWith("enable ")),
     "enable f16;",
-    ...Object.entries({ SM: M, SN: N, SK: K, SG: subgroup, LDA: M + 8, LDB: N + 8 }).map(
-      ([name, value]) => `const ${name}: u32 = ${value}u;`,
-    ),
-    `var<workgroup> tileA: array<f16, ${PAIRS} * SK * LDA>;`,
-    `var<workgroup> tileB: array<f16, ${PAIRS} * SK * LDB>;`,
-    `var<workgroup> area: array<f32, ${PAIRS} * SM * SN>;`,
+    ...Object.entries(sizes).map(([name, value]) => `const ${name}: u32 = ${value}u;`),
+    array("tileA", "f16", "SK * LDA"),
+    array("tileB", "f16", "SK * LDB"),
+    array("area", "f32", "SM * SN"),
+    array("weights", "f16", "SM * BK"),
+    // Keys, SN of them, then values, SK of them.
+    array("tile", "f16", "(SN + SK) * LD"),
+    array("rows", "f32", "SM * BK"),
     "@group(0) @binding(0) var<storage, read_write> y: array<f32>;",
     ...words.filter((line) => !line.startsWith("enable ")),
-    `@compute @workgroup_size(${PAIRS} * SG) fn main(
+    `fn left(pair: u32, m: u32, k: u32) -> f16 { return f16(i32((pair * 5u + m * 3u + k * 7u) % 11u) - 5); }
+fn right(pair: u32, k: u32, n: u32) -> f16 { return f16(i32((pair * 7u + k * 5u + n * 3u) % 13u) - 6); }
+fn leftBy(pair: u32, k: u32, m: u32) -> f16 { return left(pair, m, k); }
+fn rightBy(pair: u32, line: u32, c: u32) -> f16 {
+  if (line < SN) { return right(pair, c, line); }
+  return right(pair, line - SN, c);
+}
+@compute @workgroup_size(${PAIRS} * SG) fn main(
   @builtin(local_invocation_index) lane: u32,
   @builtin(subgroup_id) pair: u32,
 ) {
-  for (var i = lane; i < ${PAIRS}u * SK * LDA; i += ${PAIRS}u * SG) {
-    let at = i % (SK * LDA);
-    tileA[i] = f16(i32((i / (SK * LDA) * 5u + at % LDA * 3u + at / LDA * 7u) % 11u) - 5);
-  }
-  for (var i = lane; i < ${PAIRS}u * SK * LDB; i += ${PAIRS}u * SG) {
-    let at = i % (SK * LDB);
-    tileB[i] = f16(i32((i / (SK * LDB) * 7u + at / LDB * 5u + at % LDB * 3u) % 13u) - 6);
-  }
+  ${fill("tileA", "SK * LDA", `leftBy(${at("SK * LDA", "LDA")})`)}
+  ${fill("tileB", "SK * LDB", `right(${at("SK * LDB", "LDB")})`)}
+  ${fill("weights", "SM * BK", `left(${at("SM * BK", "BK")})`)}
+  ${fill("tile", "(SN + SK) * LD", `rightBy(${at("(SN + SK) * LD", "LD")})`)}
   workgroupBarrier();
   let once = multiplyAdd(leftAt(pair * SK * LDA), rightAt(pair * SK * LDB), Sums());
   storeSums(pair * SM * SN, multiplyAdd(leftAt(pair * SK * LDA), rightAt(pair * SK * LDB), once));
+  let keys = multiplyAdd(weightsAt(pair * SM * BK), keysAt(pair * (SN + SK) * LD), Sums());
+  let values = valuesAt(pair * (SN + SK) * LD + SN * LD);
+  storeRows(pair * SM * BK, multiplyAdd(weightsAt(pair * SM * BK), values, keys));
   workgroupBarrier();
-  for (var i = lane; i < ${PAIRS}u * SM * SN; i += ${PAIRS}u * SG) { y[i] = area[i]; }
+  for (var i = lane; i < ${PAIRS}u * SM * SN; i += ${PAIRS}u * SG) {
+    y[i] = area[i];
+    y[i + ${PAIRS}u * SM * SN] = rows[i / SN * BK + i % SN];
+  }
 }`,
   ].join("\n");
 }
@@ -58,9 +76,9 @@ function textOf({ M, N, K, subgroup }: MatrixUnits): string {
 /** Whether the units multiply as the kernels count on. */
 export async function provesUnits(device: GPUDevice, units: MatrixUnits): Promise<boolean> {
   const { M, N, K } = units;
-  const y = await computed(device, "matrix units", textOf(units), PAIRS * M * N);
+  const y = await computed(device, "matrix units", probeText(units), 2 * PAIRS * M * N);
   return y !== undefined && y.every((value, i) => {
-    const [pair, m, n] = [Math.floor(i / (M * N)), Math.floor(i / N) % M, i % N];
+    const [pair, m, n] = [Math.floor(i / (M * N)) % PAIRS, Math.floor(i / N) % M, i % N];
     let sum = 0;
     for (let k = 0; k < K; k++) sum += left(pair, m, k) * right(pair, k, n);
     return value === 2 * sum;

@@ -53,8 +53,9 @@ function gradients(g: Plan, call: Call, o: Tensor, lse: Tensor, dy: Tensor, need
   if (needs.q) {
     const shared = q.dim(0) !== B;
     const out = g.tensor([B, Nq, q.dim(2)], shared ? "f32" : q.dtype, `${name}.dq`);
-    const { flat, tune } = attentionOn(g.gpu, call, "query");
-    const kernel = flat ? k.attention_bwd_query_flat : k.attention_bwd_query;
+    const { flat, matrix, tune } = attentionOn(g.gpu, call, "query");
+    const tiled = matrix ? k.attention_bwd_query_matrix : k.attention_bwd_query;
+    const kernel = flat ? k.attention_bwd_query_flat : tiled;
     const options = { first, scale, tune };
     g.run(kernel, { ...tensors, ...(shared ? { part: out } : { dq: out }) }, options);
     dq = shared ? reduceMiddle(g, "sum", out, [1, B, Nq * D], { dtype: q.dtype as "f32" | "f16" }) : out;
@@ -63,8 +64,9 @@ function gradients(g: Plan, call: Call, o: Tensor, lse: Tensor, dy: Tensor, need
   if (needs.kv) {
     // Self-attention has one gradient: its columns of q were written above.
     dkv = q === kv ? dq! : g.tensor(kv.shape, kv.dtype, `${name}.dkv`);
-    const { flat, tune } = attentionOn(g.gpu, call, "key");
-    const kernel = flat ? k.attention_bwd_key_flat : k.attention_bwd_key;
+    const { flat, matrix, tune } = attentionOn(g.gpu, call, "key");
+    const tiled = matrix ? k.attention_bwd_key_matrix : k.attention_bwd_key;
+    const kernel = flat ? k.attention_bwd_key_flat : tiled;
     g.run(kernel, { ...tensors, dkv }, { first, scale, tune });
     // What all keys have in common a softmax does not see.
     g.noteCentred(dkv, first, first + D);
@@ -78,8 +80,9 @@ function attend(g: Plan, call: Call): Tensor {
   const [B, Nq] = [kv.dim(0), q.dim(1)];
   const o = g.tensor([B, Nq, D], kv.dtype, `${name}.o`);
   const lse = g.needsGrad(q, kv) ? g.tensor([B, heads, Nq], "f32", `${name}.lse`) : undefined;
-  const { flat, tall, tune } = attentionOn(g.gpu, call, "forward");
-  const kernel = flat ? k.attention_fwd_flat : tall ? k.attention_fwd_tall : k.attention_fwd;
+  const { flat, tall, matrix, tune } = attentionOn(g.gpu, call, "forward");
+  const tiled = matrix ? k.attention_fwd_matrix : tall ? k.attention_fwd_tall : k.attention_fwd;
+  const kernel = flat ? k.attention_fwd_flat : tiled;
   g.run(kernel, { q, kv, o, lse }, { first, scale, tune });
   if (q === kv) {
     g.record(name, [q], [o], ([dy]) => [gradients(g, call, o, lse!, dy!, { q: true, kv: true }).dkv]);

@@ -8,6 +8,7 @@ import type { Dtype } from "../core/dtype.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { bucketOf } from "../gpu/tuning.ts";
 import type { Tensor } from "../graph/tensor.ts";
+import { matrixTune, suitsMatrix } from "./attention_matrix.ts";
 
 /** Which kernel of attention: the forward pass, gradients of queries, gradients of keys and values. */
 export type AttentionPart = "forward" | "query" | "key";
@@ -27,6 +28,8 @@ export interface AttentionChoice {
   readonly flat: boolean;
   /** By tiles of 64 queries; forward alone. */
   readonly tall: boolean;
+  /** By matrix units. */
+  readonly matrix: boolean;
   /** Tune constants. */
   readonly tune: Readonly<Record<string, number>>;
 }
@@ -39,12 +42,13 @@ interface AttentionVariant {
   readonly rows?: number;
   /** Maxima of rows are exchanged by subgroups. */
   readonly subgroups?: true;
+  readonly matrix?: true;
 }
 
 /**
  * Ways that are measured, by name: tiles of 32 rows in workgroup memory, with queries that stay there for all keys where heads
- * have 64 channels at most, or 64 queries; or rows in registers: so many an invocation, or as many as stay in the cache of a core.
- * By subgroups is to the same bits as without.
+ * have 64 channels at most, or 64 queries; rows in registers: so many an invocation, or as many as stay in the cache of a core; or
+ * by matrix units. By subgroups is to the same bits as without.
  */
 export const ATTENTION_VARIANTS: Readonly<Record<string, AttentionVariant>> = {
   workgroup: { flat: false },
@@ -56,6 +60,7 @@ export const ATTENTION_VARIANTS: Readonly<Record<string, AttentionVariant>> = {
   registers: { flat: true },
   "registers 1": { flat: true, rows: 1 },
   "registers 2": { flat: true, rows: 2 },
+  matrix: { flat: false, matrix: true },
 };
 
 /** Quarters of head widths whose queries fit 16 KiB of workgroup memory beside all else. */
@@ -63,8 +68,8 @@ const KEPT_WIDTHS: readonly number[] = [4, 5, 6, 8, 10, 12, 16];
 
 /** Names of the ways of a part that are measured on a device. Its gradients exchange nothing in their loops. */
 export function attentionVariants({ caps }: Gpu, part: AttentionPart): string[] {
-  return Object.entries(ATTENTION_VARIANTS).filter(([, { tall, kept, subgroups }]) =>
-    (part === "forward" || !(tall || kept || subgroups)) && (!subgroups || caps.subgroups)
+  return Object.entries(ATTENTION_VARIANTS).filter(([, { tall, kept, subgroups, matrix }]) =>
+    (part === "forward" || !(tall || kept || subgroups)) && (!subgroups || caps.subgroups) && (!matrix || caps.matrix)
   ).map(([name]) => name);
 }
 
@@ -105,17 +110,22 @@ export function attentionOn(gpu: Gpu, { q, kv, heads: H, D }: AttentionCall, par
   const kept = part === "key" ? Nk : Nq;
   const byRule = kept <= 8 ? 1 : Math.min(5, Math.max(1, Math.round(FLAT_ROWS[part] / E4)));
   const EG = Math.ceil(E4 / 8);
+  const units = gpu.caps.matrix;
+  if (units && (picked ? picked.matrix : !gpu.caps.flat) && suitsMatrix(units, kv.dtype, { E, Nq, Nk })) {
+    return { flat: false, tall: false, matrix: true, tune: matrixTune(units, part, E) };
+  }
   const SUBGROUPS = picked?.subgroups && gpu.caps.subgroups ? 1 : 0;
   if (picked?.tall && part === "forward") {
     const EC4 = [4, 3, 2, 1].find((width) => E4 % width === 0)!;
-    return { flat: false, tall: true, tune: { E4, EC4, EG, WX: EG > 3 ? 2 : 4, SUBGROUPS } };
+    return { flat: false, tall: true, matrix: false, tune: { E4, EC4, EG, WX: EG > 3 ? 2 : 4, SUBGROUPS } };
   }
   if (picked?.kept && part === "forward" && KEPT_WIDTHS.includes(E4)) {
     const EC4 = [4, 5, 6].find((width) => E4 % width === 0)!;
     const tune = { E4, EC4, CU: EC4 === 5 ? 1 : 2, EG, WX: EG === 1 ? 4 : 2, KEEP: 1, SUBGROUPS };
-    return { flat: false, tall: false, tune };
+    return { flat: false, tall: false, matrix: false, tune };
   }
   const EC4 = [8, 7, 6, 5, 4].find((width) => E4 % width === 0)!;
   const tune = { E4, EC4, CU: EC4 % 2 === 0 ? 2 : 1, EG, WX: E4 > 16 ? 4 : 8, SUBGROUPS };
-  return { flat: picked?.flat ?? gpu.caps.flat, tall: false, tune: { ...tune, LR: picked?.rows ?? byRule } };
+  const flat = picked?.flat ?? gpu.caps.flat;
+  return { flat, tall: false, matrix: false, tune: { ...tune, LR: picked?.rows ?? byRule } };
 }

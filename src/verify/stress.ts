@@ -18,7 +18,7 @@ export const STRESS_TOLERANCE = 2e-2;
 
 /** The input of a kernel, or of the barrier-free one of the same interface, that is scaled up; undefined where none is. */
 export function stressOf(kernel: string): { readonly input: string; readonly most: number } | undefined {
-  return STRESSED[kernel.replace(/_(flat|tall)$/, "")];
+  return STRESSED[kernel.replace(/_(flat|tall|matrix)$/, "")];
 }
 
 /** The values scaled so that the largest is of this size. */

@@ -123,7 +123,7 @@ export function classesOf(gpu: Gpu, plansOn: (gpu: Gpu) => readonly RecordedPlan
   const picks = { get: (name: string) => (note(name), undefined) };
   for (const plan of plansOn(gpu.withTuning({ file: "", mark: "", picks }))) plan.destroy();
   const work = [...calls].flatMap(([name, count]) => {
-    const load = matmulLoad(name) ?? attentionLoad(name);
+    const load = matmulLoad(name) ?? attentionLoad(name, gpu);
     // A product asks twice.
     return load ? [{ name, flops: load.flops * (name.startsWith("matmul") ? count / 2 : count) }] : [];
   });

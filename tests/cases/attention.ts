@@ -100,6 +100,14 @@ const FAR_BELOW = given(
   Array.from({ length: 35 * 48 }, (_, n) => (n % 48 < 16 ? 1e15 + (n / 48 | 0) * 1e12 : n % 48 < 32 ? -5e15 : n % 7)),
 );
 
+/** One key takes nearly all; the others, whose weights halves do not hold, have values that count all the same. */
+const FAINT = given(
+  [1, 130, 48],
+  Array.from({ length: 130 * 48 }, (_, n) => n % 48 < 16 ? 1 : n % 48 < 32 ? (n < 48 ? 4.5 : 0) : n < 48 ? 1 : 6e4),
+);
+/** By matrix units, where the device has them. */
+const BY_UNITS = { paths: ["gpu"], tuned: "matrix", f16: ["qkv"] } as const;
+
 /** Case table. Most widths compile anew, which takes llvmpipe seconds: edges are tested at few of them. */
 export const cases: readonly OpCase[] = [
   self([1, 40, 1, 16], { name: "self what is no number 1x40x1x16", inputs: { qkv: NO_NUMBERS }, wrt: [] }),
@@ -116,9 +124,9 @@ export const cases: readonly OpCase[] = [
   self([2, 31, 1, 64], { f16: ["qkv"] }),
   self([1, 33, 1, 80], { f16: ["qkv"] }),
   self([1, 7, 2, 128]),
-  // Without gradients no logarithms are kept, which is another kernel text: head widths of encoders.
-  ...[64, 80, 96].map((E) =>
-    self([1, 33, 1, E], { name: `self forward 1x33x1x${E}`, wrt: [], paths: ["gpu"], f16: ["qkv"] })
+  // Without gradients no logarithms are kept, which is another kernel text: rows and head widths of encoders.
+  ...([[197, 64], [257, 80], [261, 96]] as const).map(([N, E]) =>
+    self([1, N, 1, E], { name: `self forward 1x${N}x1x${E}`, wrt: [], paths: ["gpu"], f16: ["qkv"] })
   ),
   // What the tuner may pick on a GPU beside the tiles. Rows in registers by the rule are those of the barrier-free path.
   ...(["registers 1", "registers 2"] as const).flatMap((tuned) => [
@@ -185,6 +193,29 @@ export const cases: readonly OpCase[] = [
     },
   ),
   cross([2, 1, 1, 32], 33, { name: "subgroups, shared", shared: true, paths: ["gpu"], tuned: "workgroup, subgroups" }),
+  // By matrix units, where there are such: what is no number, both sides of 16 and 32 keys and of 64 queries.
+  self([1, 40, 1, 16], {
+    name: "units, what is no number 1x40x1x16",
+    inputs: { qkv: NO_NUMBERS },
+    wrt: [],
+    ...BY_UNITS,
+  }),
+  self([1, 33, 1, 16], {
+    name: "units, a value is no number 1x33x1x16",
+    inputs: { qkv: NO_VALUE },
+    wrt: [],
+    ...BY_UNITS,
+  }),
+  self([1, 130, 1, 16], { name: "units, faint weights 1x130x1x16", inputs: { qkv: FAINT }, wrt: [], ...BY_UNITS }),
+  self([1, 32, 1, 16], { name: "units, large scores 1x32x1x16", inputs: { qkv: normal([1, 32, 48], 4) }, ...BY_UNITS }),
+  {
+    ...gradient("units, a query is no number", { qkv: NO_QUERY, dy: normal([1, 40, 32]) }),
+    ...BY_UNITS,
+    f16: ["qkv", "dy"],
+  },
+  ...([[2, 63, 2, 24], [1, 129, 1, 72], [1, 8, 1, 128]] as const)
+    .map((extents) => self(extents, { name: `units ${extents.join("x")}`, wrt: [], ...BY_UNITS })),
+  cross([2, 65, 1, 48], 17, { name: "units 2x65x1x48 to 17, shared", shared: true, ...BY_UNITS, f16: ["q", "kv"] }),
   // One query for the whole batch, as in attentional pooling.
   ...[64, 96].map((E) => cross([2, 1, 1, E], 33, { shared: true, paths: ["gpu"], f16: ["q", "kv"] })),
   // Scores near 100: one key takes all, and exponentials overflow unless the largest score is subtracted.

@@ -124,10 +124,8 @@ function pickOf(name: string, { tune }: Variant): { family: string; way: string 
   if (family === undefined) return undefined;
   if (family.startsWith("attention")) {
     const tiles = kind ? "workgroup 64" : tune.KEEP ? "workgroup, kept" : "workgroup";
-    return {
-      family,
-      way: kind === "_flat" ? `registers ${tune.LR}` : `${tiles}${tune.SUBGROUPS ? ", subgroups" : ""}`,
-    };
+    const own = kind === "_matrix" ? "matrix" : `${tiles}${tune.SUBGROUPS ? ", subgroups" : ""}`;
+    return { family, way: kind === "_flat" ? `registers ${tune.LR}` : own };
   }
   if (kind === "_matrix") return { family, way: `matrix ${tune.WM! * tune.RM! * tune.SM!}` };
   if (kind) return { family, way: `registers ${tune.MG! * 4}` };
@@ -163,9 +161,9 @@ function untriedPicks(gpu: Gpu, wanted: Texts): string[] {
   }
   const waysOf = (family: string) => {
     if (family.startsWith("matmul")) return matmulVariants(withUnits(gpuLike(gpu, true)));
-    return attentionVariants(gpu, family === "attention_fwd" ? "forward" : "key").filter((name) =>
-      name !== "registers"
-    );
+    const part = family === "attention_fwd" ? "forward" : "key";
+    const device = withUnits(gpuLike(gpu, true));
+    return attentionVariants(device, part).filter((name) => name !== "registers");
   };
   const missing = new Set<string>();
   for (const { kernel, options } of wanted.values()) {

@@ -2,7 +2,8 @@
  * Products by matrix units, under Deno with Dawn; started by `scripts/test_matrix.ts` on an adapter that has such units.
  *
  * Every case of matmul, linear and attention with activations in f16, beside f64 of the same operands: values and gradients,
- * poisoned outputs, guard words, two runs bit for bit; whole encoders beside PyTorch; 50 steps of SEAL beside PyTorch's losses.
+ * poisoned outputs, guard words, two runs bit for bit; whole encoders beside PyTorch; 50 steps of SEAL beside PyTorch's losses;
+ * whether texts for units of other sizes are valid.
  */
 
 import { f16FromF32, f32FromF16 } from "../../src/core/dtype.ts";
@@ -14,6 +15,7 @@ import { compareVectors, VECTOR_ENCODERS } from "../../src/verify/vectors.ts";
 import type { OpCase } from "../case.ts";
 import { index } from "../cases/index.gen.ts";
 import { caseVariants, runCase } from "../runner.ts";
+import { readTexts } from "./matrix_texts.ts";
 
 /** Smallest cosine of an embedding to PyTorch's, and largest relative difference of a loss. */
 const LEAST_COSINE = 0.9999;
@@ -112,6 +114,13 @@ async function runSteps(gpu: Gpu): Promise<void> {
   tell(`${steps} steps in f16 beside PyTorch's losses`, complaints, `within ${worst.toExponential(1)}`);
 }
 
+/** Texts for units of other sizes are read, which is all that an adapter without such can show. */
+async function runTexts(gpu: Gpu): Promise<void> {
+  for (const { units, count, complaints } of await readTexts(gpu.device)) {
+    tell(`texts for units of ${units} are valid`, complaints, `${count} texts; not run`);
+  }
+}
+
 /** Without the feature the same device computes by the ordinary kernels. */
 async function runWithout(dawn: GPU): Promise<void> {
   const gpu = await requestGpu(dawn, { without: ["chromium-experimental-subgroup-matrix"], flat: false });
@@ -126,6 +135,8 @@ const valueOf = (flag: string) => words.includes(flag) ? words[words.indexOf(fla
 const only = valueOf("--only");
 /** Every n-th case, from the i-th. */
 const [part, parts] = (valueOf("--part") ?? "1/1").split("/").map(Number) as [number, number];
+/** What names of cases begin with. */
+const named = valueOf("--case") ?? "";
 /** Kept: what Dawn made lives no longer than it. */
 const dawn = await openDawn(`file://${folder}/index.js`);
 const gpu = await requestGpu(dawn, { flat: false });
@@ -138,13 +149,14 @@ const shape = describeMatrix({ ...matrix, operands: "f16", sums: "f32" });
 console.log(`${gpu.description}: matrix units of ${shape}, subgroups of ${matrix.subgroup}`);
 for (const op of Object.keys(HALVES)) {
   if (only !== undefined && only !== op) continue;
-  const cases = (index as Record<string, readonly OpCase[]>)[op]!.filter(({ benchOnly, f16 }) =>
-    !benchOnly && (f16 !== undefined || HALVES[op]!.f16 !== undefined)
+  const cases = (index as Record<string, readonly OpCase[]>)[op]!.filter(({ name, benchOnly, f16 }) =>
+    name.startsWith(named) && !benchOnly && (f16 !== undefined || HALVES[op]!.f16 !== undefined)
   );
   await runCases(gpu, op, cases.filter((_, i) => i % parts === part - 1));
 }
 if (only === undefined || only === "encoders") await runEncoders(gpu);
 if (only === undefined || only === "steps") await runSteps(gpu);
+if (only === undefined || only === "texts") await runTexts(gpu);
 if (only === undefined || only === "without") await runWithout(dawn);
 console.log(`${passed} passed, ${failed} failed`);
 Deno.exit(failed > 0 ? 1 : 0);
