@@ -193,7 +193,7 @@ export const cases: readonly OpCase[] = [
     },
   ),
   cross([2, 1, 1, 32], 33, { name: "subgroups, shared", shared: true, paths: ["gpu"], tuned: "workgroup, subgroups" }),
-  // By matrix units, where there are such: what is no number, both sides of 16 and 32 keys and of 64 queries.
+  // By matrix units, where there are such: what is no number, both sides of 16 and 32 rows and keys.
   self([1, 40, 1, 16], {
     name: "units, what is no number 1x40x1x16",
     inputs: { qkv: NO_NUMBERS },
