@@ -7,40 +7,35 @@ const LANES: u32 = W * SG;
 // Invocations that share a row: invocation `lane` looks at row lane/ACROSS.
 const ACROSS: u32 = SG / SM;
 const LD: u32 = E4 * 4u + PAD;
-// One tile of columns, of scores or weights.
+// Sizes of a tile of columns, and of one of scores or weights.
 const TILE: u32 = BK * LD;
 const BLOCK: u32 = ROWS * BK;
 
-// Columns, row by row of memory; before them rows, ROWS of which take no more room.
+// Columns; before them rows.
 var<workgroup> tile: array<f16, TILES * TILE>;
 // Weights of columns, row by row.
 var<workgroup> weights: array<f16, WEIGHTS * BLOCK>;
 // Products of rows and columns; at the end results, SN channels at a time.
 var<workgroup> rows: array<f32, SCORES * BLOCK>;
-
 fn putTile(at: u32, v: vec4f) {
   let w = narrow4(v);
   //!for u in 0..4
   tile[at + $u] = w[$u];
   //!end
 }
-
 // All rows, in place of columns.
 fn stageRows(operand: u32, row0: u32, lane: u32) {
   for (var at = lane; at < ROWS * E4; at += LANES) {
-    let c = at % E4;
-    putTile(at / E4 * LD + c * 4u, rowLoad(operand, row0 + at / E4, c));
+    putTile(at / E4 * LD + at % E4 * 4u, rowLoad(operand, row0 + at / E4, at % E4));
   }
 }
-
-// Columns from col0 into one of the tiles; from `count` on there are zeros, whose weight is 0.
+// Columns from col0 into one of the tiles; from `count` on there are zeros, which add nothing.
 fn stageColumns(operand: u32, to: u32, col0: u32, count: u32, lane: u32) {
   for (var at = lane; at < BK * E4; at += LANES) {
-    let j = at / E4;
-    let c = at % E4;
+    let j = col0 + at / E4;
     var v: vec4f = vec4f();
-    if (col0 + j < count) { v = colLoad(operand, col0 + j, c); }
-    putTile(to * TILE + j * LD + c * 4u, v);
+    if (j < count) { v = colLoad(operand, j, at % E4); }
+    putTile(to * TILE + at / E4 * LD + at % E4 * 4u, v);
   }
 }
 
@@ -54,7 +49,6 @@ fn productsAt(block: u32, lane: u32, columns: vec4u) -> vec4f {
   let at = block * BLOCK + lane / ACROSS * BK + columns;
   return vec4f(rows[at.x], rows[at.y], rows[at.z], rows[at.w]);
 }
-
 fn putWeights(block: u32, lane: u32, columns: vec4u, v: vec4f) {
   let at = block * BLOCK + lane / ACROSS * BK + columns;
   let w = narrow4(v);
@@ -62,9 +56,5 @@ fn putWeights(block: u32, lane: u32, columns: vec4u, v: vec4f) {
   weights[at[$u]] = w[$u];
   //!end
 }
-
 // Four results of a row, from column c of what storeRows left.
-fn resultAt(block: u32, lane: u32, c: u32) -> vec4f {
-  let at = block * BLOCK + lane / ACROSS * BK + c;
-  return vec4f(rows[at], rows[at + 1u], rows[at + 2u], rows[at + 3u]);
-}
+fn resultAt(block: u32, lane: u32, c: u32) -> vec4f { return productsAt(block, lane, c + vec4u(0u, 1u, 2u, 3u)); }
