@@ -166,7 +166,10 @@ def drawn_like(png, path):
     """Tissue all over, as large as an image of Space Ranger's."""
     with open(png, "rb") as file:
         width, height = np.frombuffer(file.read(24)[16:], ">u4")
-    tifffile.imwrite(path, np.tile(np.uint8([150, 80, 160]), (height, width, 1)), photometric="rgb")
+    rgb = np.tile(np.uint8([150, 80, 160]), (height, width, 1))
+    # Tissue is told by its contrast to what is around it.
+    rgb[:40], rgb[:, :40] = 235, 235
+    tifffile.imwrite(path, rgb, photometric="rgb")
     return path
 
 
