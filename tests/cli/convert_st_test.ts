@@ -104,12 +104,17 @@ Deno.test("convert st refuses images too coarse unless told, and images without 
     assert.equal(code, 4);
     assert.equal(disk.look(`${folder}/out/st`), undefined);
     assert.equal((await seal(...words("--pitch-um", "300", "--coarse"))).code, 0);
-    const grey = new Uint8Array(SIDE * SIDE * 3).fill(225);
-    const image = encodePng({ width: SIDE, height: SIDE, data: grey });
-    Deno.writeFileSync(`${folder}/in/images/S1.png`, image);
     const before = Deno.readFileSync(`${folder}/out/metadata/S1.json`);
-    assert.match((await seal(...words("--overwrite"))).err, /of 13 spots 13 lie off the tissue/);
-    assert.deepEqual(Deno.readFileSync(`${folder}/out/metadata/S1.json`), before);
+    // Tissue that begins below all spots, and none at all.
+    const height = 2 * SIDE;
+    const cases = [[1500, /of 13 spots 13 lie off the tissue/], [height, /no tissue is seen on the image/]] as const;
+    for (const [top, said] of cases) {
+      const data = new Uint8Array(SIDE * height * 3).fill(225);
+      for (let i = top * SIDE * 3; i < data.length; i++) data[i] = [150, 80, 160][i % 3]!;
+      Deno.writeFileSync(`${folder}/in/images/S1.png`, encodePng({ width: SIDE, height, data }));
+      assert.match((await seal(...words("--overwrite"))).err, said);
+      assert.deepEqual(Deno.readFileSync(`${folder}/out/metadata/S1.json`), before);
+    }
   });
 });
 

@@ -66,12 +66,12 @@ export function windowsOf(
   const [offTissue, offImage] = [windows.offTissue.length, windows.offImage.length];
   const bare = tissue.length === 0;
   const found = bare
-    ? `no tissue is seen on the image, so none of ${barcodes.length} spots lies on some`
+    ? `no tissue is seen on the image of its ${barcodes.length} spots`
     : `of ${barcodes.length} spots ${offTissue} lie off the tissue and ${offImage} have a window that leaves the image`;
   throw new DataError(`Cannot convert ${id}: ${found}, one with a patch wanted`, {
     code: "no-patches",
     hint: bare
-      ? "Pass --image with the stained slide: this one is blank, black or has no colours of a stain"
+      ? "Give the stained slide as its image: this one is blank, black or has no colours of a stain"
       : "Check that the image is the one the spots were placed on",
     context: { sample: id, spots: barcodes.length, offTissue, offImage },
   });
