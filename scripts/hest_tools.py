@@ -1,12 +1,12 @@
 """What spatialdata-io, scanpy, squidpy and spatialdata make of what the conversions of HEST's tools read and write.
 
     pip install "spatialdata-io==0.7.*" scanpy squidpy tifffile
-    python scripts/hest_tools.py [--visium FOLDER] [--gene-sets FILE.gmt] [--record bench/results/hest_tools.md]
+    python scripts/hest_tools.py [--data FOLDER] [--gene-sets FILE.gmt] [--record bench/results/hest_tools.md]
 
 Bundles of Xenium of tests/fixtures/xenium get an H&E image and go through `convert xenium`; `spatialdata_io.xenium()` opens
 the same bundles, and counts, places, transcripts and outlines of both are compared. The sample then goes into SpatialData,
-is opened there and comes back. Scores of gene sets are compared with `score_genes`, of a folder of Space Ranger where one is
-named, else of random counts.
+is opened there and comes back. Scores of gene sets are compared with `score_genes`, of random counts and of the samples of
+a folder where one is named.
 """
 
 import argparse
@@ -162,17 +162,6 @@ def spatialdata_trip(name, work):
         check(np.array_equal(a, b), f"image of {which}: {a.shape[1]}x{a.shape[0]} pixels")
 
 
-def drawn_like(png, path):
-    """Tissue all over, as large as an image of Space Ranger's."""
-    with open(png, "rb") as file:
-        width, height = np.frombuffer(file.read(24)[16:], ">u4")
-    rgb = np.tile(np.uint8([150, 80, 160]), (height, width, 1))
-    # Tissue is told by its contrast to what is around it.
-    rgb[:40], rgb[:, :40] = 235, 235
-    tifffile.imwrite(path, rgb, photometric="rgb")
-    return path
-
-
 def random_sample(work):
     """A folder in HEST's layout with counts only, and sets of its genes."""
     rng = np.random.default_rng(5)
@@ -192,7 +181,6 @@ def random_sample(work):
 def scores(data, name, sets, work):
     import scanpy
 
-    say("\n### Scores of gene sets\n")
     out = f"{work}/scores"
     done = subprocess.run(["deno", "task", "--quiet", "convert", "scores", data, "--gene-sets", sets, "--out", out, "--quiet"],
                           cwd=ROOT, capture_output=True, text=True)
@@ -211,13 +199,13 @@ def scores(data, name, sets, work):
             scanpy.tl.score_genes(table, genes, score_name="score")
             most = max(most, np.abs(ours[which].to_numpy() - table.obs["score"].to_numpy()).max())
             count += 1
-    check(most < 1e-6, f"{count} sets in {table.n_obs} spots x {table.n_vars} genes, at most {most:.1e} from `scanpy.tl.score_genes`")
+    check(count > 0 and most < 1e-6, f"{name}: {count} sets in {table.n_obs} spots x {table.n_vars} genes, at most {most:.1e} from `scanpy.tl.score_genes`")
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--visium", help="folder of Space Ranger, whose scores are compared")
-    parser.add_argument("--gene-sets", help="sets in GMT, for --visium")
+    parser.add_argument("--data", help="folder in HEST's layout, whose scores are compared too")
+    parser.add_argument("--gene-sets", help="sets in GMT, for --data")
     parser.add_argument("--record", help="file that what was found is written to")
     given = parser.parse_args()
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
@@ -230,15 +218,11 @@ def main():
         names = [xenium_release(module, release, work) for release in module.RELEASES]
         say("\n## Stores")
         spatialdata_trip(names[-1], work)
-        if given.visium and given.gene_sets:
-            data, name, sets = f"{work}/visium", "V1", given.gene_sets
-            # Scores are of counts alone: a picture may be a placeholder.
-            image = drawn_like(f"{given.visium}/spatial/tissue_hires_image.png", f"{work}/drawn.tif")
-            seal("convert", "visium", os.path.abspath(given.visium), "--id", name, "--image", image, "--out", data,
-                 "--coarse", "--wsi", "none", "--quiet")
-        else:
-            data, name, sets = random_sample(work)
-        scores(data, name, sets, work)
+        say("\n### Scores of gene sets\n")
+        scores(*random_sample(work), work)
+        if given.data and given.gene_sets:
+            for file in sorted(os.listdir(f"{given.data}/st")):
+                scores(os.path.abspath(given.data), file.removesuffix(".h5ad"), given.gene_sets, f"{work}/{file}")
     if given.record:
         with open(given.record, "w") as file:
             file.write("\n".join(lines) + "\n")
