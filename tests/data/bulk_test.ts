@@ -81,6 +81,7 @@ Deno.test("a folder a file, as GDC's client leaves them; a sample that was seque
     sheet.push(`id${i}\t${name}\t${barcode}`);
   });
   disk.write(place("cart/MANIFEST.txt"), "id\tfilename\tmd5\tsize\tstate\n");
+  disk.write(place("cart/gdc_manifest.2026-01-31.123456.txt"), "id\tfilename\tmd5\tsize\tstate\n");
   disk.write(place("cart/gdc_sample_sheet.2024-01-01.tsv"), sheet.join("\n") + "\n");
   const bulk = await readBulk(disk, place("cart"));
   assert.equal(bulk.files.length, 5);

@@ -120,7 +120,7 @@ function sampleFiles(disk: ReadDisk, folder: string, inner = true): string[] {
   const names = entry?.kind === "folder" ? entry.names.filter((name) => !name.startsWith(".")) : [];
   return names.flatMap((name) => {
     if (/\.(tsv|txt|counts)(\.gz)?$/i.test(name)) {
-      return /^(manifest|annotations)\.txt$/i.test(name) ? [] : [`${folder}/${name}`];
+      return /^((gdc_)?manifest[^a-z]*|annotations)\.txt$/i.test(name) ? [] : [`${folder}/${name}`];
     }
     return inner ? sampleFiles(disk, `${folder}/${name}`, false) : [];
   });
