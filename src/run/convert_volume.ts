@@ -91,7 +91,8 @@ export async function convertVolume(request: VolumeRequest, reporter: Reporter):
     const sink = sinkOf(output, volume, request.zarrVersion);
     checkOutput(output, sink, request.overwrite);
     checkSpace(output, volumeBytes(volume));
-    if (!request.keepNonFinite) await checkFinite(volume, reporter);
+    // Of the input: bytes through a window and means of neighbours no longer tell, and its places are those that a user finds.
+    if (!request.keepNonFinite) await checkFinite(source, reporter);
     const lock = isFolder ? lockFolder(output, "convert volume") : lockFile(output, "convert volume");
     try {
       await sink.fill({ ...disk, makeFolder }, told(boxes(volume, sink), volume, reporter, output));

@@ -210,6 +210,30 @@ Deno.test("convert volume: what cannot be used is named, with a mend, and nothin
     }
   }));
 
+Deno.test("convert volume: voxels that are no numbers are named through a window, a mask, another spacing and labels too", () =>
+  inFolder(async (folder) => {
+    const voxels = Float32Array.from({ length: 4 * 6 * 6 }, (_, i) => i % 7);
+    voxels[(2 * 6 + 3) * 6 + 4] = Infinity;
+    Deno.writeFileSync(`${folder}/v.raw`, new Uint8Array(voxels.buffer));
+    Deno.writeTextFileSync(
+      `${folder}/v.json`,
+      JSON.stringify({ data: "v.raw", shape: [4, 6, 6], spacing_um: [4, 1, 1], dtype: "f32" }),
+    );
+    const changes: Partial<VolumeRequest>[] = [
+      ...[{ window: [0, 6] as const }, { window: "auto" as const }, { mask: true }],
+      ...[{ resample: [8, 2, 2] as const }, { resample: [8, 2, 2] as const, labels: true }],
+    ];
+    for (const change of changes) {
+      await assert.rejects(
+        () => convert(`${folder}/v.json`, `${folder}/out.nii`, change),
+        /Cannot convert .*v\.json: the voxel at z 2, y 3, x 4 is Infinity, expected finite numbers/,
+        JSON.stringify(change),
+      );
+      assert.equal(disk.look(`${folder}/out.nii`), undefined);
+    }
+    await convert(`${folder}/v.json`, `${folder}/out.nii`, { window: [0, 6], keepNonFinite: true });
+  }));
+
 Deno.test("convert volume: a missing slice, two of one number, one of another size and one that is damaged are named", () =>
   inFolder(async (folder) => {
     const slices = `${folder}/slices`;

@@ -33,6 +33,7 @@ const { values: flags } = parseArgs({
     steps: { type: "string", default: "300" },
     models: { type: "string", default: "depth,volume,centre,mean,shared,scratch" },
     spots: { type: "string", default: "24,48,96" },
+    signs: { type: "string", default: "1,-1" },
     batch: { type: "string", default: "64" },
     keep: { type: "string" },
   },
@@ -40,6 +41,8 @@ const { values: flags } = parseArgs({
 const seed = Number(flags.seed);
 const steps = Number(flags.steps);
 const models = flags.models.split(",");
+/** Of the specific genes of the volume of interest. */
+const signs = flags.signs.split(",").map((text) => (text === "-1" ? -1 : 1));
 const BATCH = Number(flags.batch);
 
 type Keys = Readonly<Record<string, string | number | boolean>>;
@@ -167,7 +170,7 @@ async function scored(session: VortexSession, id: "shared" | "voi" | "retrieval"
 }
 
 async function judgeDepth(weights: Values): Promise<void> {
-  for (const sign of [1, -1] as const) {
+  for (const sign of signs) {
     for (const spots of flags.spots.split(",").map(Number)) {
       const data = phantomData(worlds[sign], { seed, spots });
       await using(gpu, data, { epochs_3d: 0 }, weights, async (session) => {
@@ -286,7 +289,7 @@ const SHARED = { voi_steps: 300, batch_voi: 16, lr_voi: 3e-4, lr_voi_depth: 3e-4
 /** The shared head alone: before, and after steps on the volume of interest. */
 async function judgeShared(): Promise<void> {
   const weights = await pretrained("shared", { heads: "shared" });
-  for (const sign of [1, -1] as const) {
+  for (const sign of signs) {
     for (const spots of flags.spots.split(",").map(Number)) {
       const keys = { heads: "shared", epochs_3d: 0, val_fraction: 0, ...SHARED };
       await using(gpu, phantomData(worlds[sign], { seed, spots }), keys, weights, async (session) => {
@@ -300,7 +303,7 @@ async function judgeShared(): Promise<void> {
 
 /** The volume of interest alone, everything trained on its spots. */
 async function judgeScratch(): Promise<void> {
-  for (const sign of [1, -1] as const) {
+  for (const sign of signs) {
     for (const spots of flags.spots.split(",").map(Number)) {
       const own = phantomData({ phantoms: [], voi: worlds[sign].voi }, { seed, spots });
       const keys = { heads: "shared", epochs_3d: epochsOf(Math.min(steps, 200), spots) };

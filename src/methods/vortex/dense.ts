@@ -113,7 +113,6 @@ export class DensePredictor {
     for (let i = 0; i < row.length; i++) if (needed[i]) row[i] = count++;
     const { size, dim } = this.#model;
     const data = new Float32Array(count * dim);
-    const reach = patch.field / patch.side * (patch.side - 1) / 2;
     const block = blockOf(size);
     const rows = (this.#rows ??= new Float32Array(block * size));
     let [filled, done] = [0, 0];
@@ -125,7 +124,7 @@ export class DensePredictor {
       done += filled;
       filled = 0;
     };
-    for (const { from, to, box } of bandsOf(volume, grid, reach, band)) {
+    for (const { from, to, box } of bandsOf(volume, grid, reachOf(patch), band)) {
       const wanted = needed.subarray(from * nx, to * nx);
       if (!wanted.includes(1)) continue;
       const plane = await readPlane(volume, j * patch.step, box, window);
@@ -142,6 +141,25 @@ export class DensePredictor {
     return tokens;
   }
 }
+
+/**
+ * Reads what a prediction will read once, so that nothing is begun on voxels that cannot be used. Whole numbers are finite.
+ *
+ * @throws {DataError} If a voxel is no finite number.
+ */
+export async function checkPlanes({ volume, grid, patch, window, band }: DenseOptions): Promise<void> {
+  if (volume.dtype !== "f32" && volume.dtype !== "f64") return;
+  const nx = grid.shape[2];
+  for (const [j, needed] of neededSlices(grid).entries()) {
+    for (const { from, to, box } of bandsOf(volume, grid, reachOf(patch), band)) {
+      if (!needed.subarray(from * nx, to * nx).includes(1)) continue;
+      await readPlane(volume, j * patch.step, box, window);
+    }
+  }
+}
+
+/** How far pixels of a patch lie from its middle, µm. */
+const reachOf = ({ field, side }: Pick<PatchShape, "field" | "side">) => field / side * (side - 1) / 2;
 
 /** Most bytes that a prediction holds at once: tokens, blocks of slices and of patches, two planes of results, bands of voxels. */
 export function densePlan(

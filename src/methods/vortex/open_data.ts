@@ -16,6 +16,7 @@ import { readPatch, windowOf } from "./sampler.ts";
 import { readSection, type Section } from "./sections.ts";
 import { checkSerial, laidOn } from "./serial.ts";
 import { checkInterest, readVolumeTable, type SectionRow } from "./table.ts";
+import { checkAlone, checkExtent, checkSlices, type Middle, middleOf } from "./volume_checks.ts";
 
 /** The table, and which volume is of interest. */
 function tableOf({ input: { volumes, voi } }: Pick<VortexConfig, "input">, { disk }: Pick<Host, "disk">) {
@@ -56,6 +57,8 @@ async function openVolumes(
       const volume = await openVolume(disk, path, { least: 1, spacing });
       volumes.set(name, volume);
       checkSerial(volume, row, config);
+      checkSlices(volume, name, config);
+      checkExtent(volume, config.patch);
       const [first] = volumes.values();
       if (first!.channels.length === volume.channels.length) continue;
       throw new DataError(
@@ -166,9 +169,11 @@ export async function openData(config: VortexConfig, host: Host): Promise<Vortex
       const patient = rows.find((row) => row.volume === name)!.patient;
       volumes.push({ name, patient, volume, window: await windowOf(volume, config.patch.window) });
     }
+    const middles = await Promise.all(volumes.map(middleOf));
+    checkAlone(volumes, middles, voi);
     await checkVoxels(volumes, pairs, config, host);
     const mark = await host.markFiles([file, ...new Set(rows.map(({ expression }) => expression))]);
-    const seen = await Promise.all(volumes.map(fingerprintOf));
+    const seen = volumes.map((of, v) => fingerprintOf(of, middles[v]!));
     seen.push(sha256Of(sections.map(({ places }) => places.join()).join("\n")));
     return {
       ...{ volumes, voi: voi === undefined ? undefined : names.indexOf(voi), pairs, genes, ...expression, notes },
@@ -199,10 +204,7 @@ async function checkVoxels(
   }
 }
 
-/** Of a volume: its extents and its middle slice. Whole ones may be larger than memory. */
-async function fingerprintOf({ volume, window }: VortexVolume): Promise<string> {
-  const { shape, spacing, channels } = volume;
-  const slice = await volume.readSlice(Math.floor(shape[0] / 2));
-  const bytes = new Uint8Array(slice.buffer, slice.byteOffset, slice.byteLength);
-  return `${shape} ${spacing} ${channels} ${window} ${sha256Of(bytes)}`;
+/** Of a volume: its extents and its middle slice. */
+function fingerprintOf({ volume: { shape, spacing, channels }, window }: VortexVolume, { hash }: Middle): string {
+  return `${shape} ${spacing} ${channels} ${window} ${hash}`;
 }

@@ -83,6 +83,12 @@ export function readVolumeTable(disk: Disk, file: string): SectionRow[] {
       if (String(first[key]) === String(row[key])) continue;
       table.fail(row.line, `has ${key} ${row[key]} of volume ${row.volume}`, `${first[key]} as in line ${first.line}`);
     }
+    // Trained on twice, or judged by what it was trained on.
+    const { expression, volume, z } = row;
+    const again = rows.find((one) => one.volume === volume && one.expression === expression && one.z === z)!;
+    if (again === row) continue;
+    const once = `each section once, it is in line ${again.line}`;
+    table.fail(row.line, `has expression ${expression} of volume ${volume}`, once);
   }
   return rows;
 }

@@ -17,7 +17,7 @@ import type { UseOptions } from "../method.ts";
 import type { VolumeOptions, VolumePredictor, VolumeRun, VolumeTask } from "../volume_run.ts";
 import { loadState, readBank, readFacts, type VortexFacts } from "./checkpoint.ts";
 import type { VortexConfig } from "./config.ts";
-import { blended, type DenseModel, type DenseOptions, densePlan, DensePredictor } from "./dense.ts";
+import { blended, checkPlanes, type DenseModel, type DenseOptions, densePlan, DensePredictor } from "./dense.ts";
 import { costOf, layGrid } from "./grid.ts";
 import { encodePatches, Pooler, rowsModel, type Said } from "./inference.ts";
 import { createVortexModel } from "./model.ts";
@@ -25,6 +25,7 @@ import { embedBank, retrieve, temperatureOf } from "./retrieval.ts";
 import { type PatchDepths, type PatchShape, windowOf } from "./sampler.ts";
 import type { VortexSession } from "./session.ts";
 import { createPatchEncoder } from "./slices.ts";
+import { checkExtent } from "./volume_checks.ts";
 
 /** Patches at a time behind the encoder. */
 const BLOCK = 64;
@@ -175,9 +176,11 @@ export function volumeRun(config: VortexConfig, found: FoundCheckpoint): VolumeR
     async lay(volume: Volume, asked: VolumeOptions): Promise<VolumeTask> {
       const { stride, blend, by } = asked;
       checkChannels(volume, facts);
+      checkExtent(volume, facts.patch);
       const window = facts.voi?.window ?? await windowOf(volume, config.patch.window);
       const grid = await layGrid(volume, facts.patch, asked, window);
       const options: DenseOptions = { volume, grid, patch: facts.patch, window };
+      await checkPlanes(options);
       // Windows share no slices where patches are encoded whole.
       const cost = costOf(grid);
       const encodings = config.model.aggregate === "tubelets" ? cost.apart : cost.encodings;

@@ -298,5 +298,15 @@ Deno.test("predict --volume: what contradicts the volume, the run or the flags i
   unread[20 * 576 + 5 * 24 + 7] = Infinity;
   Deno.writeFileSync(`${folder}/holes.raw`, new Uint8Array(unread.buffer));
   disk.write(`${folder}/holes.json`, JSON.stringify({ ...flat, data: "holes.raw" }));
-  await refused(4, /holes\.json: a voxel at z 20, y 5, x 7 is not a finite number/, "--volume", `${folder}/holes.json`);
+  const holes = ["--volume", `${folder}/holes.json`];
+  // Where no tissue is looked for, voxels are looked at before anything is written all the same.
+  for (const more of [[], ["--everywhere"], ["--everywhere", "--grid-z", "24"]]) {
+    await refused(4, /holes\.json: a voxel at z 20, y 5, x 7 is not a finite number/, ...holes, ...more);
+  }
+  disk.write(`${folder}/fine.json`, JSON.stringify({ ...flat, spacing_um: [0.8, 0.8, 0.8] }));
+  await refused(
+    4,
+    /fine\.json: it is 19\.2 x 19\.2 µm \(y, x\), expected more than a patch, 64 µm/,
+    ...["--volume", `${folder}/fine.json`],
+  );
 });

@@ -26,9 +26,19 @@ const ENCODER = "encoder=random:vit_small_patch16_224?dim=16&depth=1&heads=2&pat
 const other = (name: string, change: Record<string, unknown>) =>
   disk.write(`${folder}/${name}.json`, JSON.stringify({ ...header, ...change }));
 
-async function refused(code: number, wanted: RegExp, path: string, columns: Readonly<Record<string, string>> = {}) {
+type Columns = Readonly<Record<string, string>>;
+
+/** @param others Lines beside that of the volume of interest, by what differs from it. */
+async function refused(
+  code: number,
+  wanted: RegExp,
+  path: string,
+  columns: Columns = {},
+  { others = [], keys = [] }: { others?: readonly Columns[]; keys?: readonly string[] } = {},
+) {
   const table = { volume: "voi", path, patient: "p", expression: "s.h5ad", ...columns };
-  disk.write(`${folder}/v.tsv`, `${Object.keys(table).join("\t")}\n${Object.values(table).join("\t")}\n`);
+  const lines = [table, ...others.map((other) => ({ ...table, ...other }))].map((line) => Object.values(line));
+  disk.write(`${folder}/v.tsv`, [Object.keys(table), ...lines].map((line) => line.join("\t")).join("\n") + "\n");
   const { code: found, err } = await ended(
     (await launched([
       "train",
@@ -37,6 +47,7 @@ async function refused(code: number, wanted: RegExp, path: string, columns: Read
       `volumes=${folder}/v.tsv`,
       "voi=voi",
       ENCODER,
+      ...keys,
       "--out",
       `${folder}/run`,
     ]))
@@ -68,4 +79,53 @@ Deno.test("a slice that is missing; landmarks on a line", async () => {
   disk.write(`${folder}/line.csv`, ["section_x,section_y,volume_x,volume_y,volume_z", ...line].join("\n"));
   const columns = { landmarks: "line.csv", expression: "flat.h5ad" };
   await refused(4, /line\.csv: they lie on one line of the section, expected landmarks that span/, "voi.json", columns);
+});
+
+Deno.test("one slice only: of interest, or where no stage trains on single slices", async () => {
+  other("one", { shape: [1, 240, 24] });
+  const flat = { expression: "flat.h5ad", z: "0" };
+  await refused(4, /volume of interest voi: .*one\.json has 1 slice, expected 2 or more/, "one.json", flat);
+  const others = [{ volume: "a", path: "one.json", patient: "q", expression: "flat.h5ad", z: "0" }];
+  await refused(4, /one\.json: it has 1 slice and epochs_2d is 0, expected 2 slices or more/, "voi.json", { z: "" }, {
+    others,
+    keys: ["epochs_2d=0"],
+  });
+});
+
+Deno.test("the volume of interest among those trained on, under another name and patient; a section that is there twice", async () => {
+  Deno.copyFileSync(`${folder}/voi.raw`, `${folder}/copy.raw`);
+  other("copy", { data: "copy.raw" });
+  for (const path of ["voi.json", "copy.json"]) {
+    const others = [{ volume: "a", path, patient: "q" }];
+    await refused(4, /volume a \(.*\.json\) has the voxels of .*voi\.json, expected volumes of/, "voi.json", {}, {
+      others,
+    });
+  }
+  const others = [{ part: "test" }];
+  await refused(
+    4,
+    /line 3 has expression .*s\.h5ad of volume voi, expected each section once, it is in line 2/,
+    "voi.json",
+    {
+      part: "train",
+    },
+    { others },
+  );
+});
+
+Deno.test("spacing by which a volume is smaller than a patch", async () => {
+  other("fine", { spacing_um: [0.8, 0.8, 0.8] });
+  const columns = { expression: "flat.h5ad", landmarks: "good.csv" };
+  const corners = [[0, 0], [200, 0], [0, 200], [200, 200]];
+  disk.write(
+    `${folder}/good.csv`,
+    "section_x,section_y,volume_x,volume_y,volume_z\n" +
+      corners.map(([x, y]) => `${x},${y},${x! / 20},${y! / 20},4`).join("\n"),
+  );
+  await refused(
+    4,
+    /fine\.json: it is 19\.2 x 19\.2 µm \(y, x\), expected more than a patch, 112 µm/,
+    "fine.json",
+    columns,
+  );
 });
