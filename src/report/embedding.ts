@@ -155,7 +155,7 @@ function batch(evidence: ReadEvidence): Slot {
     : "";
   return markup`<p class="remark"><b>Section-identity probe.</b> A linear classifier names the section of a patch, of ${known.slides}, with accuracy ${
     value(before)
-  } on the ${names.before.text}’s features and <strong>${
-    value(after)
-  }</strong> on ${names.after.text}’s; guessing gives ${score(known.chance)}.${verdict}</p>`;
+  } by the ${names.before.text} and <strong>${value(after)}</strong> by ${names.after.text}; guessing gives ${
+    score(known.chance)
+  }.${verdict}</p>`;
 }

@@ -11,22 +11,27 @@ import type { ComparedFeatures, ExpertCurve, ExpertSection, ExpertsEvidence } fr
 import { amount, difference, NONE, score, tickText, whole } from "./format.ts";
 import { type Markup, markup, type Slot } from "./html.ts";
 import { figure, identifier, section, table } from "./html_table.ts";
-import { extent, linear } from "./scale.ts";
-import { at, axes, drawing, line } from "./svg.ts";
+import { frameOf, imageIn, MAP_WIDTH } from "./map_frame.ts";
+import type { SampleMap } from "./run_evidence.ts";
+import { linear } from "./scale.ts";
+import { at, attributes, axes, drawing, line } from "./svg.ts";
 
 /** Spots of a section that are drawn at most, and sections. */
 const MOST = { spots: 3000, sections: 8 } as const;
-const MAP = { width: 300, highest: 375 } as const;
-const CURVE = { left: 46, right: 350, top: 8, bottom: 190 } as const;
+/** Longer side of the image below them, pixels: half of that of the gene maps, which the page has too. */
+const IMAGE = 450;
+/** Radius of a symbol as it is defined. */
+const SYMBOL = 3;
+const CURVE = { left: 46, right: 350, top: 24, bottom: 206 } as const;
 
 /** The section; nothing where a run has no experts. */
-export function experts({ experts: found }: Pick<ReadEvidence, "experts">): Slot {
+export function experts({ experts: found, maps: images = [] }: Pick<ReadEvidence, "experts" | "maps">): Slot {
   if (found === undefined) return "";
   return section(
     { id: "experts", title: "Experts" },
     controls(found),
     shares(found),
-    found.sections.length > 0 && maps(found),
+    found.sections.length > 0 && maps(found, images),
     found.curves.some(({ clusters }) => clusters.length > 1) && curves(found.curves),
     found.notes.length > 0 && markup`<ul class="remark">${found.notes.map((text) => markup`<li>${text}.</li>`)}</ul>`,
   );
@@ -86,40 +91,46 @@ function swatch(e: number): Markup {
   return markup`<svg viewBox="-5 -5 10 10" width="10" height="10" aria-hidden="true">${mark(e, 0, 0)}</svg>`;
 }
 
-function mark(e: number, x: number, y: number): Markup {
+function mark(e: number, x: number, y: number, radius: number = SYMBOL): Markup {
   const d = SYMBOLS[Math.floor(e / KINDS.length) % SYMBOLS.length]!;
-  return markup`<path d="${d}" transform="translate(${at(x)} ${at(y)})" fill="${KINDS[e % KINDS.length]!}"/>`;
+  const size = radius === SYMBOL ? "" : ` scale(${(radius / SYMBOL).toFixed(2)})`;
+  return markup`<path d="${d}" transform="translate(${at(x)} ${at(y)})${size}" fill="${KINDS[e % KINDS.length]!}"/>`;
 }
 
 /** The expert of each spot. */
-function maps({ sections, experts: all }: ExpertsEvidence): Markup {
+function maps({ sections, experts: all }: ExpertsEvidence, images: readonly SampleMap[]): Markup {
   const shown = sections.slice(0, MOST.sections);
   const thinned = sections.some(({ x }) => x.length > MOST.spots);
   return figure(
     {
       title: "Experts on held-out sections.",
-      caption: markup`The expert with the greatest weight of each spot, in the colours${
-        all.length > KINDS.length && " and shapes"
-      } of the table. ${
-        shown.length < sections.length && `${shown.length} of ${sections.length} sections are drawn. `
-      }${thinned && "Not every spot is drawn."}`,
+      caption:
+        markup`The expert with the greatest weight of each spot, over the image of the section where the run has one, in the colours${
+          all.length > KINDS.length && " and shapes"
+        } of the table. ${
+          shown.length < sections.length && `${shown.length} of ${sections.length} sections are drawn. `
+        }${thinned && "Not every spot is drawn."}`,
       className: "maps",
     },
-    markup`<div class="map-panels">${shown.map((one) => sectionMap(one))}</div>`,
+    markup`<div class="map-panels">${
+      shown.map((one) => sectionMap(one, images.find(({ sample }) => sample === one.sample)))
+    }</div>`,
   );
 }
 
-function sectionMap({ sample, donor, x, y, expert, outside }: ExpertSection): Markup {
-  const [x0, x1] = extent(x) ?? [0, 1];
-  const [y0, y1] = extent(y) ?? [0, 1];
-  const scale = Math.min((MAP.width - 12) / Math.max(1, x1 - x0), (MAP.highest - 12) / Math.max(1, y1 - y0));
-  const height = Math.max(40, (y1 - y0) * scale + 12);
+/** @param known The section's map of genes, which has its image. */
+function sectionMap({ sample, donor, x, y, expert, outside }: ExpertSection, known: SampleMap | undefined): Markup {
+  const spatial = Float64Array.from({ length: 2 * x.length }, (_, i) => (i % 2 === 0 ? x : y)[i >> 1]!);
+  const { spot_diameter, thumbnail } = known ?? {};
+  const { box, scale, radius } = frameOf({ spatial, ...(spot_diameter !== undefined && { spot_diameter }) });
+  const image = thumbnail && imageIn(box, scale, thumbnail, IMAGE);
   const stride = Math.max(1, Math.ceil(x.length / MOST.spots));
   const spots = Array.from({ length: Math.ceil(x.length / stride) }, (_, i) => i * stride);
-  return markup`<div class="map"><h3>${identifier(sample)}${donor && ` (${donor})`}</h3>${
+  return markup`<div class="map routed"><h3>${identifier(sample)}${donor && ` (${donor})`}</h3>${
     drawing(
-      { width: MAP.width, height, label: `Experts on ${sample}` },
-      spots.map((i) => mark(expert[i]!, 6 + (x[i]! - x0) * scale, 6 + (y[i]! - y0) * scale)),
+      { width: MAP_WIDTH, height: Math.max(40, Math.round(box.height * scale)), label: `Experts on ${sample}` },
+      image && markup`<image${attributes({ ...image, preserveAspectRatio: "none" })}/>`,
+      spots.map((i) => mark(expert[i]!, (x[i]! - box.left) * scale, (y[i]! - box.top) * scale, radius)),
     )
   }<p class="axis-names">${amount(outside, "spot")} of ${whole(x.length)} out of distribution</p></div>`;
 }
@@ -127,7 +138,7 @@ function sectionMap({ sample, donor, x, y, expert, outside }: ExpertSection): Ma
 /** A number of each organ by the number of clusters. */
 function curveDrawing(
   drawn: readonly ExpertCurve[],
-  { label, low, of }: { label: string; low: number; of(curve: ExpertCurve): readonly number[] },
+  { label, yLabel, low, of }: { label: string; yLabel: string; low: number; of(curve: ExpertCurve): readonly number[] },
 ): Markup {
   const most = Math.max(...drawn.flatMap(({ clusters }) => clusters));
   const doublings = Math.max(1, Math.ceil(Math.log2(most)));
@@ -135,8 +146,8 @@ function curveDrawing(
   const y = linear([low, 1], [CURVE.bottom, CURVE.top], { ticks: 5 });
   return markup`<div>${
     drawing(
-      { width: 360, height: 226, label },
-      axes(CURVE, { x, y, xLabel: "clusters", formatX: (power) => tickText(Math.round(2 ** power)) }),
+      { width: 360, height: 242, label },
+      axes(CURVE, { x, y, xLabel: "clusters", yLabel, formatX: (power) => tickText(Math.round(2 ** power)) }),
       drawn.map((curve, i) => {
         const values = of(curve);
         const points = curve.clusters.map((k, j) => [Math.log2(k), values[j]!] as const);
@@ -165,16 +176,16 @@ function curves(all: readonly ExpertCurve[]): Markup {
         drawn.map(({ organ, rows }, i) =>
           markup`${i > 0 && ", "}<span class="entry">${swatch(i)}${identifier(organ)} (${whole(rows)} rows)</span>`
         )
-      }.`,
+      }`,
     },
     markup`<div class="pair">${
       curveDrawing(drawn, {
-        ...{ label: "Inertia by the number of clusters", low: 0 },
+        ...{ label: "Inertia by the number of clusters", yLabel: "Inertia, share", low: 0 },
         of: ({ inertia }) => inertia.map((value) => value / inertia[0]!),
       })
     }${
       spread.length === drawn.length && curveDrawing(drawn, {
-        ...{ label: "Silhouette by the number of clusters", low },
+        ...{ label: "Silhouette by the number of clusters", yLabel: "Mean silhouette", low },
         of: ({ silhouette }) => silhouette!,
       })
     }</div>`,

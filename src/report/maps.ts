@@ -10,10 +10,10 @@ import { pearson } from "./evidence_view.ts";
 import { VIRIDIS, viridis } from "./colour.ts";
 import { plain, score, whole } from "./format.ts";
 import { base64, dataBlock, type Markup, markup } from "./html.ts";
-import { crop, imageAddress, shrink } from "./thumbnail.ts";
+import { frameOf, imageIn, MAP_WIDTH, type MapImage, short } from "./map_frame.ts";
 import { correlationMeans, geneRows } from "./probe_section.ts";
-import type { SampleMap, Thumbnail } from "./run_evidence.ts";
-import { extent, quantile } from "./scale.ts";
+import type { SampleMap } from "./run_evidence.ts";
+import { quantile } from "./scale.ts";
 import { attributes } from "./svg.ts";
 import { absent, figure, section } from "./html_table.ts";
 
@@ -23,19 +23,6 @@ const MOST_BYTES = 1_200_000;
 const MOST_SPOTS = 4000;
 /** Longer side of the image, pixels. */
 const IMAGE = 900;
-/** Width of the drawing, units. */
-const WIDTH = 360;
-/** Height of the drawing by its width, at most. */
-const HIGHEST = 1.25;
-
-/** An image on the drawing, as the attributes of its element. */
-interface MapImage {
-  readonly href: string;
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
-}
 
 /** A section's map as the page has it. */
 interface MapData {
@@ -110,7 +97,7 @@ function mapData(map: SampleMap, genes: readonly string[]): MapData {
   const stride = strideOf(barcodes.length);
   const shown = Array.from({ length: Math.ceil(barcodes.length / stride) }, (_, i) => i * stride);
   const { box, scale, radius } = frameOf(map);
-  const image = thumbnail && imageIn(box, scale, thumbnail);
+  const image = thumbnail && imageIn(box, scale, thumbnail, IMAGE);
   const values = new Float32Array(genes.length * 2 * shown.length);
   const r = genes.map((gene, j) => {
     const g = map.genes.indexOf(gene);
@@ -124,7 +111,7 @@ function mapData(map: SampleMap, genes: readonly string[]): MapData {
   return {
     sample,
     donor: donor ?? "",
-    width: WIDTH,
+    width: MAP_WIDTH,
     height: Math.max(40, Math.round(box.height * scale)),
     radius,
     ...(image === undefined ? {} : { image }),
@@ -134,51 +121,6 @@ function mapData(map: SampleMap, genes: readonly string[]): MapData {
     values: base64(new Uint8Array(values.buffer)),
     r,
     spots: barcodes.length,
-  };
-}
-
-function short(value: number): number {
-  return Math.round(value * 10) / 10;
-}
-
-/** A rectangle in level-0 pixels. */
-interface Box {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
-}
-
-/** Place of a section on the drawing: around its spots. */
-function frameOf({ spatial, spot_diameter }: SampleMap): { box: Box; scale: number; radius: number } {
-  const axis = (k: number) =>
-    extent(Array.from({ length: spatial.length / 2 }, (_, i) => spatial[2 * i + k]!)) ?? [0, 1];
-  const [[x0, x1], [y0, y1]] = [axis(0), axis(1)];
-  const spots = Math.max(1, spatial.length / 2);
-  const pitch = Math.sqrt(Math.max(1, (x1 - x0) * (y1 - y0)) / spots);
-  const margin = 1.5 * Math.max(pitch, spot_diameter ?? 0);
-  const height = y1 - y0 + 2 * margin;
-  // A high section stands in the middle of a frame that is not much higher than wide.
-  const width = Math.max(x1 - x0 + 2 * margin, height / HIGHEST);
-  const scale = WIDTH / width;
-  const radius = Math.max(1.2, Math.max(spot_diameter ?? 0, 0.62 * pitch) / 2 * scale);
-  return { box: { left: (x0 + x1 - width) / 2, top: y0 - margin, width, height }, scale, radius: short(radius) };
-}
-
-/** The part of the thumbnail that lies in the frame, and its place on the drawing. */
-function imageIn(box: Box, scale: number, { image, scale: shrunk }: Thumbnail): MapImage | undefined {
-  const from = (start: number, most: number) => Math.min(Math.max(0, Math.floor(start * shrunk)), most);
-  const to = (end: number, most: number) => Math.min(Math.max(0, Math.ceil(end * shrunk)), most);
-  const [x, y] = [from(box.left, image.width), from(box.top, image.height)];
-  const width = to(box.left + box.width, image.width) - x;
-  const height = to(box.top + box.height, image.height) - y;
-  if (width <= 0 || height <= 0) return undefined;
-  return {
-    href: imageAddress(shrink(crop(image, { x, y, width, height }), IMAGE), 80),
-    x: short((x / shrunk - box.left) * scale),
-    y: short((y / shrunk - box.top) * scale),
-    width: short(width / shrunk * scale),
-    height: short(height / shrunk * scale),
   };
 }
 
