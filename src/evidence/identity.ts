@@ -20,7 +20,8 @@ export interface ResultIdentity {
 /** With what is known of every run. */
 export interface Identity extends ResultIdentity {
   readonly seed: number | undefined;
-  readonly gpu: Gpu;
+  /** Undefined where nothing was computed on a device. */
+  readonly gpu: Pick<Gpu, "description" | "caps"> | undefined;
 }
 
 /** Figures of a hash that are shown. */
@@ -40,10 +41,15 @@ export function featuresIdentity(
     : encoderIdentity(String(encoder), String(weights));
 }
 
+/** A device with its limits. */
+function deviceNote({ description, caps }: Pick<Gpu, "description" | "caps">): string {
+  const { maxBufferSize, maxStorageBufferBindingSize } = caps.limits;
+  const mib = (bytes: number) => `${Math.floor(bytes / 2 ** 20)} MiB`;
+  return `${description}, buffers of ${mib(maxBufferSize)}, bindings of ${mib(maxStorageBufferBindingSize)} at most`;
+}
+
 /** One sentence. */
 export function identityNote({ encoder, genes, split, seed, gpu }: Identity): string {
-  const { maxBufferSize, maxStorageBufferBindingSize } = gpu.caps.limits;
-  const mib = (bytes: number) => `${Math.floor(bytes / 2 ** 20)} MiB`;
   const parts = split && sha256Of(split.map((one) => one.join("\t")).join("\n"));
   const hashes = [
     ...genes === undefined ? [] : [`genes ${genes.slice(0, SHOWN)}`],
@@ -53,6 +59,6 @@ export function identityNote({ encoder, genes, split, seed, gpu }: Identity): st
     ...encoder === undefined ? [] : [`encoder ${encoder}`],
     ...hashes.length === 0 ? [] : [`${hashes.join(", ")} (SHA-256)`],
     ...seed === undefined ? [] : [`seed ${seed}`],
-    `${gpu.description}, buffers of ${mib(maxBufferSize)}, bindings of ${mib(maxStorageBufferBindingSize)} at most`,
+    gpu === undefined ? "no device" : deviceNote(gpu),
   ].join("; ");
 }

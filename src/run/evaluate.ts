@@ -12,6 +12,7 @@ import { degenerate, type Evaluation, type Failure } from "../eval/bench/bench_r
 import { benchTasks, dataTask, type DataTaskOptions, type Task } from "../eval/bench/bench_task.ts";
 import { readTaskCounts, runTask, type TaskCounts, type TaskResult } from "../eval/bench/hest_bench.ts";
 import { findProtocol } from "../eval/protocol.ts";
+import { encoderIdentity, identityNote } from "../evidence/identity.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { sha256Of } from "../io/checksum.ts";
 import { disk, makeFolder } from "../io/fs.ts";
@@ -92,12 +93,13 @@ export async function evaluate(options: EvaluateOptions, machine: Machine): Prom
   if (options.cache !== undefined) checkFolder(options.cache, "--cache");
   const tasks = "bench" in place ? benchTasks(disk, place.bench, place.only) : [dataTask(disk, place.data, place)];
   await checkSources(sources, tasks);
+  const hashes = new Map(await Promise.all(sources.map(async (one) => [one.name, await sourceHash(one)] as const)));
   using folder = OutputFolder.open({
     out,
     command: "evaluate",
     result: RESULT,
     names: ["dataset_results.json", "dataset_results.csv", ...tasks.map((task) => safeName(task.name))],
-    facts: await evaluationFacts(options, tasks),
+    facts: await evaluationFacts(options, tasks, hashes),
     overwrite,
   });
   if (folder.finished) {
@@ -117,8 +119,10 @@ export async function evaluate(options: EvaluateOptions, machine: Machine): Prom
     ? await machine.openGpu()
     : undefined;
   try {
+    const all = await evaluateAll(counts, { ...machine, options, folder, gpu });
     const found = {
-      ...await evaluateAll(counts, { ...machine, options, folder, gpu }),
+      ...all,
+      madeOf: madeOf(all.results, { place, tasks, hashes, gpu }),
       protocol: options.protocol,
       tasks: counts.map(({ task }) => task),
       perGene: options.perGene,
@@ -130,16 +134,46 @@ export async function evaluate(options: EvaluateOptions, machine: Machine): Prom
 }
 
 /** What the results are made from and how: content, not places, of all that is read. */
-async function evaluationFacts({ sources, settings }: EvaluateOptions, tasks: readonly Task[]): Promise<Facts> {
-  const facts: Record<string, string> = {};
-  for (const source of sources) facts[source.name] = await sourceHash(source);
+async function evaluationFacts(
+  { settings }: EvaluateOptions,
+  tasks: readonly Task[],
+  hashes: ReadonlyMap<string, string>,
+): Promise<Facts> {
   const folds = tasks.map(({ name, folds, panel }) => ({ name, folds, panel }));
   return {
     ...settings,
-    ...facts,
+    ...Object.fromEntries(hashes),
     data_sha256: await samplesHash(tasks.flatMap(({ samples }) => samples)),
     folds_sha256: sha256Of(JSON.stringify(folds)),
   };
+}
+
+/** What the result is of. @param hashes Of the sources by name. */
+function madeOf(
+  results: readonly TaskResult[],
+  { place, tasks, hashes, gpu }: Pick<Setting, "gpu"> & {
+    place: TaskPlace;
+    tasks: readonly Task[];
+    hashes: ReadonlyMap<string, string>;
+  },
+): string {
+  const panels = results.flatMap(({ task, folds }) =>
+    folds.map(({ name, panel }) => [task, name, ...panel.genes].join("\t"))
+  );
+  const split = tasks.flatMap(({ name: task, folds }) =>
+    folds.flatMap(({ name, train, test }) =>
+      [["train", train], ["test", test]].flatMap(([part, ids]) =>
+        [...ids!].map((id) => [`${task}/${name}/${id}`, part as string] as const)
+      )
+    )
+  );
+  return identityNote({
+    encoder: [...hashes].map(([name, hash]) => encoderIdentity(name, hash)).join(" and "),
+    genes: sha256Of([...new Set(panels)].sort().join("\n")),
+    split,
+    seed: "data" in place ? place.seed : undefined,
+    gpu,
+  });
 }
 
 interface Setting extends Pick<Machine, "reporter" | "signal"> {

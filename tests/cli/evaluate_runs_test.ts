@@ -110,6 +110,12 @@ Deno.test("one command puts the encoder, SEAL, SPADE and both arms of bulk RNA s
   assert.ok(found.code === 0 || found.code === 3, found.err);
   const json = JSON.parse(found.out);
   assert.deepEqual(json.failures, []);
+  const hash = "[0-9a-f]{12}";
+  const said = new RegExp(
+    `^encoder encoder, ${hash} and seal \\(seal\\), ${hash} and .*; genes ${hash}, split ${hash} \\(SHA-256\\); .*, buffers of \\d+ MiB, bindings of \\d+ MiB at most$`,
+  );
+  assert.match(json.made_of, said);
+  assert.ok(found.err.includes(`Made of: ${json.made_of}`), found.err);
   const encoders: readonly { readonly name: string; readonly average: { readonly pearson: number } }[] = json.encoders;
   assert.deepEqual(encoders.map(({ name }) => name), [
     ...["encoder", "seal (seal)", "spade (spade routed)", "spade (spade concat)", "bulk (bulk contrastive)"],

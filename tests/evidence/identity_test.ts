@@ -30,6 +30,7 @@ Deno.test("encoder, genes, split, seed, adapter and limits are named, and anothe
   const { genes: _, ...without } = given;
   assert.match(identityNote(without), /ab; split [0-9a-f]{12} \(SHA-256\); seed 3;/);
   assert.match(identityNote({ seed: undefined, gpu }), /^an adapter, /);
+  assert.equal(identityNote({ encoder: "uni", seed: 1, gpu: undefined }), "encoder uni; seed 1; no device");
   assert.equal(featuresIdentity({ encoder: "uni", weights_sha256: "ab".repeat(32) }), "uni, abababababab");
   assert.equal(featuresIdentity({ encoder: "uni" }), "uni");
   assert.equal(featuresIdentity({}), "of the features, which do not name it");

@@ -176,11 +176,12 @@ function taskHead({ name, samples, folds, panel, warnings }: Task, result: TaskR
 
 /** `results.json`: one object for all. */
 export function evaluationJson(evaluation: Evaluation): Record<string, unknown> {
-  const { protocol, tasks, results, failures, perGene } = evaluation;
+  const { protocol, tasks, results, failures, perGene, madeOf } = evaluation;
   const names = tasks.map(({ name }) => name);
   const published = publishedTasks(evaluation);
   return {
     software: `seal-webgpu ${VERSION}`,
+    made_of: madeOf,
     protocol,
     protocol_is: findProtocol(protocol).what,
     headline: {

@@ -25,6 +25,8 @@ export interface Evaluation {
   readonly results: readonly TaskResult[];
   readonly failures: readonly Failure[];
   readonly perGene: boolean;
+  /** Encoders, genes, split, seed and device by names and hashes, in a sentence. */
+  readonly madeOf: string;
 }
 
 /** One gene over folds; a fold in which it is not defined says why. */

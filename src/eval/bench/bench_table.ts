@@ -30,7 +30,7 @@ const number = (value: number | null | undefined, digits = 4): string =>
 
 /** Lines for people. */
 export function evaluationText(evaluation: Evaluation): string[] {
-  const { results, tasks, protocol, failures, perGene } = evaluation;
+  const { results, tasks, protocol, failures, perGene, madeOf } = evaluation;
   const comparisons = compare(results);
   const both = results.some(({ headline }) => headline.protocol !== protocol);
   return [
@@ -53,6 +53,7 @@ export function evaluationText(evaluation: Evaluation): string[] {
     ...problemLines(evaluation),
     ...tasks.flatMap((task) => leftOutLines(task, results.find((result) => result.task === task.name))),
     ...failures.map(({ encoder, error }) => `failed: ${encoder}: ${error}`),
+    `Made of: ${madeOf}`,
   ];
 }
 

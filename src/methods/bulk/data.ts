@@ -10,6 +10,7 @@ import { count } from "../../core/text_table.ts";
 import { readBulk } from "../../data/cohort/bulk.ts";
 import { pairBulk, pairNotes } from "../../data/cohort/bulk_pairs.ts";
 import { classColumn, type CohortTable, type FoldPart, readCohort, shortList } from "../../data/cohort/cohort_table.ts";
+import { checkFacts, type FeatureFacts } from "../../data/feature_facts.ts";
 import { decodeText, parseNames } from "../../io/csv.ts";
 import { type Disk, readBytes } from "../../io/disk.ts";
 import { featureFilesOf } from "../../io/feature_folder.ts";
@@ -40,6 +41,7 @@ export interface BulkData {
   readonly dim: number;
   /** What made stored features, as far as their files say. */
   readonly madeBy?: string | undefined;
+  readonly featureFacts?: FeatureFacts | undefined;
   /** Patches of all slides, in their order, and the SHA-256 of each file. */
   readonly patches?: { readonly table: PatchTable; readonly sha256: readonly string[] } | undefined;
   /** Further vectors of patients. */
@@ -229,7 +231,7 @@ export async function openData(config: BulkConfig, host: Host): Promise<BulkData
 /** A slide before it is read. */
 type OwnedSlide = Omit<BulkSlide, "count" | "first" | "rows"> & { readonly path: string };
 
-type OpenedSlides = Pick<BulkData, "slides" | "dim" | "madeBy" | "patches">;
+type OpenedSlides = Pick<BulkData, "slides" | "dim" | "madeBy" | "featureFacts" | "patches">;
 
 /** Reads the stored features of all slides. */
 async function openStored(
@@ -237,20 +239,21 @@ async function openStored(
   { disk, reporter, signal }: Pick<Host, "disk" | "reporter" | "signal">,
 ): Promise<OpenedSlides> {
   const slides: BulkSlide[] = [];
-  let first: { readonly dim: number; readonly path: string; readonly madeBy: string } | undefined;
+  let first: { dim: number; path: string; madeBy: string; facts: FeatureFacts } | undefined;
   let tiles = 0;
   for (const { path, ...owner } of owners) {
     signal?.throwIfAborted();
     const read = await readFeatures(disk, path);
-    first ??= { dim: read.dim, path, madeBy: read.madeBy };
+    first ??= { dim: read.dim, path, madeBy: read.madeBy, facts: read.facts };
     if (read.dim !== first.dim) {
       throw featuresError(path, `rows of ${read.dim} numbers`, `${first.dim} as in ${first.path}`);
     }
+    checkFacts(first.facts, read.facts, path);
     slides.push({ ...owner, count: read.count, first: tiles, rows: read.rows });
     tiles += read.count;
     reporter.update("features", slides.length, owners.length, "slides");
   }
-  return { slides, dim: first!.dim, madeBy: first!.madeBy };
+  return { slides, dim: first!.dim, madeBy: first!.madeBy, featureFacts: first!.facts };
 }
 
 /** Looks at the patch files of all slides. @param sha256 Of each. */

@@ -5,6 +5,7 @@
  */
 
 import { DataError } from "../../core/errors.ts";
+import { featureFacts } from "../../data/feature_facts.ts";
 import { featuresIdentity } from "../../evidence/identity.ts";
 import type { PatchTable } from "../../data/patch_reader.ts";
 import type { Disk } from "../../io/disk.ts";
@@ -29,7 +30,7 @@ export async function readFeatures(disk: Disk, path: string) {
     const rows = Float32Array.from(await file.read());
     await checkContent(file, rows);
     const bad = rows.findIndex((value) => !Number.isFinite(value));
-    if (bad < 0) return { count, dim, rows, madeBy: featuresIdentity(file.attributes) };
+    if (bad < 0) return { count, dim, rows, madeBy: featuresIdentity(file.attributes), facts: featureFacts(file) };
     throw featuresError(path, `row ${Math.floor(bad / dim)}, column ${bad % dim} is ${rows[bad]}`, "a finite number");
   } finally {
     file.close();

@@ -5,6 +5,7 @@
  */
 
 import { ConfigError, WeightsError } from "../../core/errors.ts";
+import { checkFacts, type FeatureFacts, featureFacts } from "../../data/feature_facts.ts";
 import { Parameters } from "../../nn/parameters.ts";
 import type { FoundCheckpoint } from "../../train/run.ts";
 import type { FeatureRun } from "../method.ts";
@@ -17,6 +18,8 @@ interface Facts {
   readonly dim: number;
   readonly genes: number;
   readonly modality?: number;
+  /** What made the features of the run; none of earlier versions. */
+  readonly encoder?: FeatureFacts;
 }
 
 function factsOf({ read, path }: FoundCheckpoint): Facts {
@@ -54,7 +57,7 @@ export function featureRun(config: BulkConfig, found: FoundCheckpoint): FeatureR
     dim: sizes.dim,
     forms: config.model.arms,
     columns: [],
-    check() {},
+    check: (file) => checkFacts(sizes.encoder ?? {}, featureFacts(file), file.name),
     async open(gpu, form, half) {
       if (half) {
         throw new ConfigError(`Cannot embed features with ${found.path} in f16: what an arm adds to them is f32`, {

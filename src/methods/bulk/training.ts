@@ -112,6 +112,7 @@ async function files(session: BulkSession): Promise<Map<string, Uint8Array>> {
     genes_sha256: data.manifest,
     patients: data.patients.length,
     ...(data.modality && { modality: data.modality.width }),
+    ...(data.featureFacts && { encoder: data.featureFacts }),
   };
   const { mean, std } = data.statistics;
   const lines = data.genes.map((gene, g) => `${gene}\t${mean[g]}\t${std[g]}\n`);

@@ -15,11 +15,11 @@
  */
 
 import { WeightsError } from "../../core/errors.ts";
+import type { FeatureFacts } from "../../data/feature_facts.ts";
 import { formatVocabulary, parseVocabulary, vocabularyHash } from "../../data/genes/vocabulary.ts";
 import { readSafetensorsF32, writeSafetensorsF32 } from "../../io/torch/safetensors.ts";
 import { loadParts, MODEL_FILE, partFiles, type ReadFile } from "../../train/checkpoint.ts";
 import type { InertiaCurve, SpadeClusters } from "./clusters.ts";
-import type { FeatureFacts } from "./data.ts";
 import { type ExpertShape, expertShapes, type ExpertValues } from "./expert.ts";
 import { bankOf, currentValues, shapeOf, type SpadeSession } from "./session.ts";
 

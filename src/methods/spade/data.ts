@@ -4,8 +4,9 @@
  * @module
  */
 
-import { ConfigError, DataError, WeightsError } from "../../core/errors.ts";
+import { ConfigError, DataError } from "../../core/errors.ts";
 import { findSamples } from "../../data/data_folder.ts";
+import { checkFacts, type FeatureFacts, featureFacts } from "../../data/feature_facts.ts";
 import { openTrainingSet, type TrainingSetOptions } from "../../data/open_training_set.ts";
 import { planTrainingSet } from "../../data/plan_training_set.ts";
 import { isNote } from "../../data/sample_checks.ts";
@@ -16,12 +17,6 @@ import { checkContent, type Features, openFeatures } from "../../io/features.ts"
 import type { FilesMark, Host } from "../../train/host.ts";
 import { genesOf, readOptions } from "../../train/pair_data.ts";
 import type { SpadeConfig } from "./config.ts";
-
-/** What features were made by, as far as their file says. */
-export type FeatureFacts = Readonly<Record<string, string>>;
-
-/** Attributes of features that say which encoder made them of what tiles. */
-const IDENTITY = ["encoder", "weights_sha256", "adapter_sha256", "pooling", "preparation"] as const;
 
 /** Data that are open. */
 export interface SpadeData {
@@ -36,33 +31,6 @@ export interface SpadeData {
   /** Organ of each sample; "all" where the metadata do not name it. */
   readonly organs: readonly string[];
   readonly mark: FilesMark;
-}
-
-/** What a file says of the encoder that made its features. */
-export function featureFacts({ attributes }: Pick<Features, "attributes">): FeatureFacts {
-  return Object.fromEntries(
-    IDENTITY.flatMap((name) => attributes[name] === undefined ? [] : [[name, String(attributes[name])]]),
-  );
-}
-
-/**
- * Refuses features that another encoder made; what only one side says is not compared.
- *
- * @throws {WeightsError} Naming the attribute that differs.
- */
-export function checkFacts(wanted: FeatureFacts, found: FeatureFacts, file: string): void {
-  // Of a weights' hash the name says nothing more.
-  const names = IDENTITY.filter((name) => wanted[name] !== undefined && found[name] !== undefined);
-  const name = names.find((one) => wanted[one] !== found[one]);
-  if (name === undefined) return;
-  throw new WeightsError(
-    `Cannot use features of ${file}: their ${name} is ${found[name]}, expected ${wanted[name]}`,
-    {
-      code: "encoder-mismatch",
-      hint: "Embed with the encoder, adapter and pooling of the features the run was trained on",
-      context: { file, attribute: name, found: found[name], expected: wanted[name] },
-    },
-  );
 }
 
 function optionsOf(config: SpadeConfig, host: Pick<Host, "disk" | "checkFile">): TrainingSetOptions {

@@ -5,12 +5,12 @@
  */
 
 import { WeightsError } from "../../core/errors.ts";
+import { checkFacts, featureFacts } from "../../data/feature_facts.ts";
 import type { FoundCheckpoint } from "../../train/run.ts";
 import type { FeatureRun } from "../method.ts";
 import { ExpertBank } from "./bank.ts";
 import { readSaved, type SpadeFacts } from "./checkpoint.ts";
 import type { SpadeConfig } from "./config.ts";
-import { checkFacts, featureFacts } from "./data.ts";
 import type { ExpertShape } from "./expert.ts";
 import { expertName } from "./session.ts";
 

@@ -28,13 +28,17 @@ const world = makeWorld(5, patients, 5);
 const barcode = (p: number) => `TCGA-A${p % 3}-${String(p).padStart(4, "0")}`;
 
 /** Writes features of slides; some patients have two. */
-async function writeSlides(to: string, change: (name: string, rows: Float32Array) => Float32Array = (_, rows) => rows) {
+async function writeSlides(
+  to: string,
+  change: (name: string, rows: Float32Array) => Float32Array = (_, rows) => rows,
+  encoderOf: (name: string) => string = () => "world",
+) {
   Deno.mkdirSync(to, { recursive: true });
   for (const { patient, rows } of world.slides) {
     for (const suffix of patient % 5 === 0 ? ["01Z-00-DX1", "01Z-00-DX2"] : ["01Z-00-DX1"]) {
       const name = `${barcode(patient)}-${suffix}`;
       const own = change(name, rows!);
-      const table = { count: own.length / KW1.dim, dim: KW1.dim, attributes: { encoder: "world" } };
+      const table = { count: own.length / KW1.dim, dim: KW1.dim, attributes: { encoder: encoderOf(name) } };
       await writeFeatures(disk, `${to}/${name}.h5`, "h5", table, (a, b) => own.slice(a * KW1.dim, b * KW1.dim));
     }
   }
@@ -128,6 +132,11 @@ Deno.test("killed at random moments and resumed, the same bytes; then reported, 
   );
   assert.equal(halves.code, 2);
   assert.match(halves.err, /Cannot embed features with .* in f16: what an arm adds to them is f32/);
+  await writeSlides(`${folder}/foreign`, undefined, () => "another");
+  const foreign = await main("embed", "--quiet", "--run", setting.out, "--out", `${folder}/x`, `${folder}/foreign`);
+  assert.equal(foreign.code, 3, foreign.err);
+  assert.match(foreign.err, /\.h5: their encoder is another, expected world/);
+  assert.equal(disk.look(`${folder}/x/${name}`), undefined);
   assert.equal((await main("report", setting.out)).code, 0);
 });
 
@@ -181,6 +190,13 @@ Deno.test("what cannot be trained on is refused with its place, and leaves nothi
     2,
     /arms are twice, wanted each of contrastive, direct, shuffled, shuffled_direct at most once/,
     out("arm", "arms=twice"),
+  );
+  await writeSlides(`${folder}/two`, undefined, (name) => (name.includes("-0004-") ? "another" : "world"));
+  await refused(
+    "two run",
+    5,
+    /TCGA-A1-0004-01Z-00-DX1\.h5: their encoder is another, expected world/,
+    args(`${folder}/two run`, [], `${folder}/two`),
   );
   await writeSlides(
     `${folder}/nan`,
