@@ -157,11 +157,16 @@ export function bulkTraining(session: BulkSession): Training {
       },
       agree(state, path) {
         if (encoder) agreeEncoder(state, path, encoder.opened, config.input.image_size);
-        if (state.data === mark.fingerprint && state.genes === manifest) return;
-        throw new DataError(`Cannot go on with ${path}: tiles, expression or genes changed since`, {
+        const changed = state.genes !== manifest
+          ? "genes"
+          : state.data !== mark.fingerprint
+          ? "tiles or expression"
+          : "";
+        if (!changed) return;
+        throw new DataError(`Cannot go on with ${path}: ${changed} changed since`, {
           code: "data-changed",
           hint: "Bring them back, or begin anew with --overwrite",
-          context: { given: mark.fingerprint, wanted: state.data },
+          context: { changed },
         });
       },
       verify: () => mark.check(),

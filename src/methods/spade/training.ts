@@ -10,6 +10,7 @@ import { Plan } from "../../graph/plan.ts";
 import type { Program } from "../../graph/program.ts";
 import { Store } from "../../graph/store.ts";
 import type { Tensor } from "../../graph/tensor.ts";
+import { vocabularyHash } from "../../data/genes/vocabulary.ts";
 import { learningRate } from "../../train/config/optim.ts";
 import { Schedule } from "../../train/schedule.ts";
 import type { Stage, StageRunner, TrainedStage } from "../../train/stage.ts";
@@ -281,6 +282,7 @@ function stagesOf(session: SpadeSession): Stage[] {
 /** The run, for the engine. */
 export function spadeTraining(session: SpadeSession): Training {
   const { gpu, optimizer, config, data: { set, mark, dim, facts } } = session;
+  const genes = vocabularyHash(set.vocabulary);
   return {
     gpu,
     optimizer,
@@ -297,9 +299,15 @@ export function spadeTraining(session: SpadeSession): Training {
     },
     inputs: {
       settings: trainingSettings(config),
-      facts: { data: set.fingerprint, features: mark.fingerprint, dim, encoder: facts["encoder"] ?? "unknown" },
+      facts: {
+        ...{ data: set.fingerprint, features: mark.fingerprint, genes },
+        ...{ dim, encoder: facts["encoder"] ?? "unknown" },
+      },
       agree(state, path) {
-        const changed = state.data !== set.fingerprint
+        // Earlier versions kept no hash of the genes alone.
+        const changed = state.genes !== undefined && state.genes !== genes
+          ? "genes"
+          : state.data !== set.fingerprint
           ? "samples"
           : state.features !== mark.fingerprint
           ? "features"

@@ -15,6 +15,7 @@ import { probesOf } from "../../../src/methods/bulk/evidence.ts";
 import { type Arm, createArm } from "../../../src/methods/bulk/model.ts";
 import { bulkBatch, bulkStep, expressionOf } from "../../../src/methods/bulk/batch.ts";
 import type { BulkSession } from "../../../src/methods/bulk/session.ts";
+import { bulkTraining } from "../../../src/methods/bulk/training.ts";
 import { storedTiles } from "../../../src/methods/bulk/tiles.ts";
 import { Parameters } from "../../../src/nn/parameters.ts";
 import { square, tanh } from "../../../src/ops/activation.ts";
@@ -333,6 +334,10 @@ Deno.test("features that collapse stop the run, with their rank; others do not",
   });
   const fine = await trainWorld(gpu, config, data);
   assert.equal(fine.reason, "finished");
+  const { facts, agree } = bulkTraining(fine.session).inputs;
+  agree(facts, "RUN", true);
+  assert.throws(() => agree({ ...facts, genes: "0" }, "RUN", true), /Cannot go on with RUN: genes changed since/);
+  assert.throws(() => agree({ ...facts, data: "0" }, "RUN", true), /RUN: tiles or expression changed since/);
   fine.session.close();
   for (const run of [folder, fine.folder]) Deno.removeSync(run, { recursive: true });
 });

@@ -15,6 +15,7 @@ import { readSaved } from "../../../src/methods/spade/checkpoint.ts";
 import { findCheckpoint } from "../../../src/run/checkpoints.ts";
 import { readSafetensorsF32, writeSafetensorsF32 } from "../../../src/io/torch/safetensors.ts";
 import { DEFAULT_LIMITS, openGpu } from "../../gpu/shared.ts";
+import { spadeTraining } from "../../../src/methods/spade/training.ts";
 import { configOf, dataOf, embed, neighbourPearson, recallWithinTypes, rowsOf, trainWorld } from "./driver.ts";
 import { makeWorld, SG1, WORLD } from "./world.ts";
 
@@ -174,6 +175,12 @@ Deno.test("stopped in any stage, a run goes on to the same bytes", async () => {
       findCheckpoint(run, "last")!.read(name)!
     );
   const whole = await trainWorld(gpu, short, data);
+  const { facts, agree } = spadeTraining(whole.session).inputs;
+  agree(facts, "RUN", true);
+  for (const [name, changed] of [["genes", "genes"], ["data", "samples"], ["features", "features"]] as const) {
+    const wanted = new RegExp(`Cannot go on with RUN: ${changed} changed since`);
+    assert.throws(() => agree({ ...facts, [name]: "0" }, "RUN", true), wanted);
+  }
   whole.session.close();
   const wanted = bytes(whole.folder);
   const metrics = Deno.readTextFileSync(`${whole.folder}/metrics.jsonl`);
