@@ -13,9 +13,11 @@
  */
 
 import { signed } from "../../../src/core/fixed.ts";
+import { isControl } from "../../../src/data/genes/genes.ts";
 import { Fields, PROGRAMS } from "../../../src/data/synth/fields.ts";
 import { drawExpression, type GeneModel, geneModel, GENES } from "../../../src/data/synth/genes.ts";
 import { planSynth, sampleId, slidesOf } from "../../../src/data/synth/plan.ts";
+import { PANEL_GENES } from "../../../src/data/synth/panel.ts";
 import type { Slide } from "../../../src/data/synth/slide.ts";
 import { writeSynth } from "../../../src/data/synth/write.ts";
 import { syntheticFeatures } from "../../../src/eval/synthetic.ts";
@@ -75,11 +77,23 @@ function donorOf(slide: Slide, model: GeneModel): Donor {
   return { id: sampleId(slide), part: slide.hole > 0 ? "" : tested ? "test" : "train", counts: sum, fields: means };
 }
 
+/** Genes of the probe of spots. HEST's rule, a tenth of each slide's spots, has none left for so many slides of so few spots. */
+function writePanel(donors: readonly Donor[], names: readonly string[]): void {
+  const spread = names.map((gene, g) => {
+    const values = donors.filter(({ part }) => part === "train").map(({ counts }) => Math.log1p(counts[g]!));
+    const mean = values.reduce((a, b) => a + b) / values.length;
+    return { gene, variance: isControl(gene) ? 0 : values.reduce((sum, value) => sum + (value - mean) ** 2, 0) };
+  });
+  const genes = spread.sort((a, b) => b.variance - a.variance).slice(0, PANEL_GENES).map(({ gene }) => gene);
+  disk.write(`${data}/var_50genes.json`, JSON.stringify({ genes }) + "\n");
+}
+
 /** Slides, their summed counts, and what their tissue has more of than that of half of the training donors. */
 async function prepare(): Promise<Donor[]> {
   await writeSynth(disk, data, plan, { makeFolder: (path) => Deno.mkdirSync(path, { recursive: true }) });
   const model = geneModel(plan.seed);
   const all = slidesOf(plan).map((slide) => donorOf(slide, model));
+  writePanel(all, model.names);
   const rows = model.names.map((gene, g) => [gene, ...all.map(({ counts }) => counts[g])].join("\t"));
   disk.write(`${folder}/rna.tsv`, [["gene", ...all.map(({ id }) => id)].join("\t"), ...rows].join("\n") + "\n");
   const middle = Array.from({ length: SHOWN }, (_, f) => {
