@@ -93,7 +93,9 @@ export async function evaluate(options: EvaluateOptions, machine: Machine): Prom
   if (options.cache !== undefined) checkFolder(options.cache, "--cache");
   const tasks = "bench" in place ? benchTasks(disk, place.bench, place.only) : [dataTask(disk, place.data, place)];
   await checkSources(sources, tasks);
-  const hashes = new Map(await Promise.all(sources.map(async (one) => [one.name, await sourceHash(one)] as const)));
+  // One at a time: each may be of gigabytes.
+  const hashes = new Map<string, string>();
+  for (const source of sources) hashes.set(source.name, await sourceHash(source));
   using folder = OutputFolder.open({
     out,
     command: "evaluate",

@@ -21,6 +21,7 @@ import { PANEL_GENES } from "../../../src/data/synth/panel.ts";
 import type { Slide } from "../../../src/data/synth/slide.ts";
 import { writeSynth } from "../../../src/data/synth/write.ts";
 import { syntheticFeatures } from "../../../src/eval/synthetic.ts";
+import { mean } from "../../../src/eval/linalg/statistics.ts";
 import { column, type Table } from "../../../src/eval/linalg/table.ts";
 import { disk } from "../../../src/io/fs.ts";
 import { judge } from "../../../src/methods/bulk/probes.ts";
@@ -57,15 +58,19 @@ async function seal(...words: string[]): Promise<string> {
   return output;
 }
 
-/** A donor: its part, its bulk RNA, and the mean of its tissue's fields. */
+/** A donor: its part, its bulk RNA, the mean of its tissue's fields, and which of them it has more of than the middle donor. */
 interface Donor {
   readonly id: string;
   readonly part: "train" | "test" | "";
   readonly counts: Float64Array;
   readonly fields: readonly number[];
+  readonly labels: readonly string[];
 }
 
-function donorOf(slide: Slide, model: GeneModel): Donor {
+/** Columns of the table of slides. */
+const LABELS = Array.from({ length: SHOWN }, (_, f) => `field${f}`);
+
+function donorOf(slide: Slide, model: GeneModel): Omit<Donor, "labels"> {
   const { counts, fields } = drawExpression(slide, new Fields(slide), model);
   const sum = new Float64Array(GENES);
   counts.forEach((value, i) => sum[i % GENES]! += value);
@@ -78,11 +83,11 @@ function donorOf(slide: Slide, model: GeneModel): Donor {
 }
 
 /** Genes of the probe of spots. HEST's rule, a tenth of each slide's spots, has none left for so many slides of so few spots. */
-function writePanel(donors: readonly Donor[], names: readonly string[]): void {
+function writePanel(donors: readonly Omit<Donor, "labels">[], names: readonly string[]): void {
   const spread = names.map((gene, g) => {
     const values = donors.filter(({ part }) => part === "train").map(({ counts }) => Math.log1p(counts[g]!));
-    const mean = values.reduce((a, b) => a + b) / values.length;
-    return { gene, variance: isControl(gene) ? 0 : values.reduce((sum, value) => sum + (value - mean) ** 2, 0) };
+    const middle = mean(values);
+    return { gene, variance: isControl(gene) ? 0 : values.reduce((sum, value) => sum + (value - middle) ** 2, 0) };
   });
   const genes = spread.sort((a, b) => b.variance - a.variance).slice(0, PANEL_GENES).map(({ gene }) => gene);
   disk.write(`${data}/var_50genes.json`, JSON.stringify({ genes }) + "\n");
@@ -100,15 +105,16 @@ async function prepare(): Promise<Donor[]> {
     const values = all.filter(({ part }) => part === "train").map(({ fields }) => fields[f]!).sort((a, b) => a - b);
     return values[Math.floor(values.length / 2)]!;
   });
-  const lines = all.map(({ id, part, fields }) =>
-    [id, id, part, ...fields.map((value, f) => (value > middle[f]! ? "more" : "less"))].join("\t")
-  );
-  const names = Array.from({ length: SHOWN }, (_, f) => `field${f}`);
+  const donors = all.map((donor) => ({
+    ...donor,
+    labels: donor.fields.map((value, f) => (value > middle[f]! ? "more" : "less")),
+  }));
+  const lines = donors.map(({ id, part, labels }) => [id, id, part, ...labels].join("\t"));
   disk.write(
     `${folder}/slides.tsv`,
-    [["slide_id", "case_id", "fold_0", ...names].join("\t"), ...lines].join("\n") + "\n",
+    [["slide_id", "case_id", "fold_0", ...LABELS].join("\t"), ...lines].join("\n") + "\n",
   );
-  return all;
+  return donors;
 }
 
 interface Delta {
@@ -138,13 +144,8 @@ async function plainMeans(name: string, donors: readonly Donor[]): Promise<Table
       patches: `${data}/patches/${id}.h5`,
       expression: `${data}/st/${id}.h5ad`,
     };
-    const { features: { rows, columns, data: values } } = await syntheticFeatures(disk, name, files);
-    means.push(
-      Float64Array.from(
-        { length: columns },
-        (_, j) => column({ rows, columns, data: values }, j).reduce((a, b) => a + b) / rows,
-      ),
-    );
+    const { features } = await syntheticFeatures(disk, name, files);
+    means.push(Float64Array.from({ length: features.columns }, (_, j) => mean(column(features, j))));
   }
   const columns = means[0]!.length;
   return { rows: donors.length, columns, data: Float64Array.from(means.flatMap((row) => [...row])) };
@@ -165,13 +166,7 @@ async function plainRows(donors: readonly Donor[], run: string): Promise<void> {
       });
     }),
   );
-  const table = Deno.readTextFileSync(`${folder}/slides.tsv`).trim().split("\n").slice(1).map((line) =>
-    line.split("\t")
-  );
-  const known = new Map(table.map((row) => [row[0], row]));
-  const labels = new Map(
-    Array.from({ length: SHOWN }, (_, f) => [`field${f}`, donors.map(({ id }) => known.get(id)![3 + f]!)]),
-  );
+  const labels = new Map(LABELS.map((name, f) => [name, donors.map((donor) => donor.labels[f]!)]));
   const of = (part: string) => donors.flatMap((donor, i) => (donor.part === part ? [i] : []));
   const sides = { train: of("train"), test: of("test") };
   for (const name of ["colour", "oracle:visible"]) {
@@ -190,7 +185,7 @@ for (const seed of seeds) {
     await seal(
       ...["train", "--quiet", "method=bulk", "train=encoder", `encoder=${ENCODER}`, `patches=${data}`, `arms=${arm}`],
       ...[`expression=${folder}/rna.tsv`, "bulk_unit=counts", `slides=${folder}/slides.tsv`],
-      "labels=[field0,field1,field2,field3,field4,field5]",
+      `labels=[${LABELS}]`,
       ...[`steps=${flag("steps", "400")}`, `batch_size=${flag("bags", "16")}`, `tiles=${flag("tiles", "8")}`],
       ...["lr=3e-3", "encoder_lr=3e-3", "r=16", "lora_alpha=32", "lora_dropout=0", "partial_blocks=2"],
       ...["rna_hidden=128", "width=32", "eval_every=0", "cache=disk", `cache_dir=${folder}/cache`, `seed=${seed}`],
@@ -213,14 +208,14 @@ for (const seed of seeds) {
     console.log(`  ${arm.padEnd(14)} ${shown}  mean ${signed(all.value, 3)} ${range(all)}, ${seconds} s`);
   }
 }
-const mean = (arm: string) => gains.get(arm)!.reduce((sum, { value }) => sum + value, 0) / seeds.length;
+const meanGain = (arm: string) => gains.get(arm)!.reduce((sum, { value }) => sum + value, 0) / seeds.length;
 let failed = 0;
 /** Says whether something holds. */
 function must(name: string, holds: boolean): void {
   console.log(`${holds ? "holds" : "FAILS"}: ${name}`);
   if (!holds) failed++;
 }
-for (const arm of arms) console.log(`${arm}: ${signed(mean(arm), 3)} over ${seeds.length} seeds`);
+for (const arm of arms) console.log(`${arm}: ${signed(meanGain(arm), 3)} over ${seeds.length} seeds`);
 if (gains.has("contrastive")) {
   must(
     "contrastive gains, with its interval above 0 on each seed",
@@ -228,7 +223,7 @@ if (gains.has("contrastive")) {
   );
 }
 if (gains.has("contrastive") && gains.has("shuffled")) {
-  must("contrastive gains more than on exchanged donors", mean("contrastive") > mean("shuffled"));
+  must("contrastive gains more than on exchanged donors", meanGain("contrastive") > meanGain("shuffled"));
 }
 if (Deno.args.includes("--spots")) {
   const runs = seeds.flatMap((seed) => arms.flatMap((arm) => ["--run", `${folder}/${arm}_${seed}`]));
