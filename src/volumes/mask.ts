@@ -58,7 +58,7 @@ export async function tissueMask(volume: Volume, options: MaskOptions = {}): Pro
     });
   }
   const means = await cellMeans(volume, channel, cell, shape);
-  const threshold = otsuOf(means);
+  const threshold = otsuOf(means, darker);
   const data = Uint8Array.from(means, (mean) => (darker ? mean < threshold : mean >= threshold) ? 1 : 0);
   const layer = shape[1] * shape[2];
   let tissue = 0;

@@ -154,7 +154,7 @@ Deno.test("tissueMask: a ball is round in µm though voxels are not cubes, brigh
     assert.deepEqual([...(await volume.readBox(10, 11, 40, 41, 0, 80))].filter((_, x) => x % 40 === 0), [0, 1]);
   }
   const even = memoryVolume(new Uint8Array(1000).fill(7), { shape: [10, 10, 10], spacing: [1, 1, 1] });
-  assert.equal((await tissueMask(even, { cell: 1 })).share, 0);
+  for (const darker of [false, true]) assert.equal((await tissueMask(even, { cell: 1, darker })).share, 0);
 });
 
 Deno.test("tissueMask: a slice with less than a hundredth of tissue has none", async () => {

@@ -97,14 +97,18 @@ export function otsu(histogram: ArrayLike<number>): number {
 /** Steps between the least and the greatest value. */
 const STEPS = 256;
 
-/** Otsu's threshold of numbers, NaN left out; infinite where all are equal, so that nothing lies above it. */
-export function otsuOf(values: Float32Array): number {
+/**
+ * Otsu's threshold of numbers, NaN left out; infinite where all are equal, so that nothing lies beyond it.
+ *
+ * @param darker Whether what lies below it is meant.
+ */
+export function otsuOf(values: Float32Array, darker = false): number {
   let [low, high] = [Infinity, -Infinity];
   for (const value of values) {
     if (value < low) low = value;
     if (value > high) high = value;
   }
-  if (!(high > low)) return Infinity;
+  if (!(high > low)) return darker ? -Infinity : Infinity;
   const histogram = new Float64Array(STEPS);
   for (const value of values) {
     if (!Number.isNaN(value)) histogram[Math.min(STEPS - 1, Math.floor((value - low) / (high - low) * STEPS))]!++;

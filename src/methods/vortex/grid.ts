@@ -192,7 +192,7 @@ async function keepTissue(
   for (let k = 0; k < rough.shape[0]; k++) seen.set(await intensities(volume, rough, k, window), k * coarse);
   // Colours of bytes are bright field, in which tissue is dark.
   const dark = volume.channels.length === 3 && volume.dtype === "u8";
-  const edge = otsuOf(seen);
+  const edge = otsuOf(seen, dark);
   const is = (value: number) => dark ? value < edge : value >= edge;
   const same = String([places.shape, places.spacing]) === String([rough.shape, rough.spacing]);
   const size = places.shape[1] * places.shape[2];
