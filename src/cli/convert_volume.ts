@@ -5,6 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { INCOMPLETE } from "../core/exit_status.ts";
 import { formatBytes } from "../core/text_table.ts";
 import { convertVolume } from "../run/convert_volume.ts";
 import type { OmeZarrVersion } from "../volumes/ome_zarr_write.ts";
@@ -36,7 +37,7 @@ export const flags = {
 } as const satisfies Flags;
 
 /** Runs the conversion. */
-export async function run({ flags: values, words }: Args<typeof flags>): Promise<void> {
+export async function run({ flags: values, words }: Args<typeof flags>): Promise<number> {
   const [input, output, ...more] = words;
   if (input === undefined || output === undefined || more.length > 0) {
     throw new ConfigError(`Cannot convert a volume: wanted ${usage}`, {
@@ -60,6 +61,9 @@ export async function run({ flags: values, words }: Args<typeof flags>): Promise
     `${output}: ${shape.join(" x ")} voxels of ${spacing.join(" x ")} µm, ${channels.join(", ")}, ${dtype}, ` +
       formatBytes(bytes),
   );
+  if (result.tissue !== 0) return 0;
+  progress.warn(`${output}: no tissue was found, all of it is 0`);
+  return INCOMPLETE;
 }
 
 function parseWindow(text: string | undefined): Window | "auto" | undefined {

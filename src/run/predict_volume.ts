@@ -15,6 +15,7 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
+import { INCOMPLETE } from "../core/exit_status.ts";
 import type { Facts } from "../core/facts.ts";
 import { sha256Of } from "../io/checksum.ts";
 import { disk } from "../io/fs.ts";
@@ -224,6 +225,7 @@ export async function predictVolume(
     });
     if (folder.finished) {
       reporter.say(`${options.out}: is there`);
+      warnEmpty(folder.finished.json, options, reporter);
       return folder.finished;
     }
     for (const { run, found } of runs) for (const warning of runWarnings(run, found)) reporter.warn(warning);
@@ -236,20 +238,37 @@ export async function predictVolume(
     }));
     const voxels = passes.map(({ tasks: [task] }) => imageShape({ ...task, resample: options.resample }));
     const [{ images: names, ...whole }, refined] = images as [typeof images[0], typeof images[0] | undefined];
+    const empty = passes.filter(({ tasks: [{ cost }] }) => cost.places === 0).map(({ names }) => names[0]);
     const result = {
       ...volume.serial !== undefined && { serial: SERIAL },
       ...{ image: names[0], ...names.length > 1 && { spread: names[1] }, genes, unit, ...whole },
       ...options.resample !== undefined && { voxels: voxels[0], voxel_um: options.resample },
       ...refined !== undefined && { refined },
+      ...empty.length > 0 && { empty },
     };
-    const json = folder.finish(result, 0);
+    const status = empty.length > 0 ? INCOMPLETE : 0;
+    const json = folder.finish(result, status);
     disk.remove(`${folder.path}/${PROGRESS}`);
     for (const [i, { names }] of passes.entries()) {
       reporter.say(`${folder.path}/${names.join(", ")}: ${voxels[i]!.join(" x ")} voxels, ${genes.length} genes`);
     }
-    return { json, status: 0 };
+    warnEmpty(json, options, reporter);
+    return { json, status };
   } finally {
     volume.close();
+  }
+}
+
+/** Names images without a place in tissue, which are no answer. */
+function warnEmpty(
+  { empty = [] }: { readonly empty?: unknown },
+  { volume }: Pick<PredictVolumeOptions, "volume">,
+  reporter: Reporter,
+): void {
+  for (const name of empty as readonly string[]) {
+    reporter.warn(
+      `${volume}: no place of ${name} lies in tissue, all of it is NaN; --everywhere predicts outside of tissue too`,
+    );
   }
 }
 

@@ -11,6 +11,7 @@ import { costOf, layGrid, neededSlices } from "../../../src/methods/vortex/grid.
 import { readPatch } from "../../../src/methods/vortex/sampler.ts";
 import { disk } from "../../../src/io/fs.ts";
 import { openVolume } from "../../../src/volumes/open.ts";
+import { memoryVolume } from "../../../src/volumes/volume.ts";
 import { killAndResume, runWhole } from "../../../scripts/kill_resume.ts";
 import { killBetweenSlabs, phantomOf, trainArgs, VOLUME_JOB } from "../../../scripts/methods/vortex/kill_volume.ts";
 import { readSafetensorsF32 } from "../../../src/io/torch/safetensors.ts";
@@ -82,6 +83,14 @@ Deno.test("a grid lies in tissue, from the first voxel on; slices are shared alo
     layGrid(volume, patch, { ...GRID, everywhere: false, box: [1, 1, 1, 2, 2, 2] }, window),
     /no place of the grid lies there/,
   );
+});
+
+Deno.test("an even volume has no tissue, whether tissue is bright or, in bright field, dark", async () => {
+  const facts = { shape: volume.shape, spacing: volume.spacing };
+  const voxels = volume.shape[0] * volume.shape[1] * volume.shape[2];
+  const bright = memoryVolume(new Float32Array(voxels).fill(0.5), facts);
+  const white = memoryVolume(new Uint8Array(3 * voxels).fill(240), { ...facts, channels: ["red", "green", "blue"] });
+  for (const even of [bright, white]) assert.equal(costOf(await layGrid(even, patch, GRID, window)).places, 0);
 });
 
 Deno.test("every place is told what its own patch would be told alone, whatever the order of planes; no slice is encoded twice", async () => {
@@ -260,6 +269,31 @@ Deno.test("predict --volume: by retrieval within what was measured; several runs
     if (deviation > 1e-3) apart++;
   }
   assert.ok(apart > 10, `${apart} places differ between seeds`);
+});
+
+Deno.test("predict --volume: without tissue, in all of it or in a box, is status 3 and said, each time it is asked for", async () => {
+  Deno.writeFileSync(`${folder}/even.raw`, new Uint8Array(new Float32Array(56 * 24 * 24).fill(0.5).buffer));
+  disk.write(`${folder}/even.json`, JSON.stringify({ ...json("voi.json"), data: "even.raw" }));
+  const even = args("even", "--volume", `${folder}/even.json`, "--grid", "64");
+  for (const _ of ["predicted", "found"]) {
+    const { code, err } = await main(...even);
+    assert.match(err, /even\.json: no place of expression\.ome\.zarr lies in tissue, all of it is NaN/);
+    assert.match(err, /--everywhere/);
+    assert.equal(code, 3, err);
+  }
+  assert.deepEqual([json("even/volume.json").empty, json("even/volume.json").places], [["expression.ome.zarr"], 0]);
+  assert.ok((await voxels("even/expression.ome.zarr")).values.every(Number.isNaN));
+  const coarse = ["--grid", "64", "--grid-z", "64"];
+  assert.equal((await main(...args("coarse", ...coarse))).code, 0);
+  const { volume: { shape: [, ny, nx] }, values } = await voxels("coarse/expression.ome.zarr");
+  const outside = values.findIndex((value: number) => Number.isNaN(value)) / 3;
+  const place = [outside % nx, Math.floor(outside / nx) % ny, Math.floor(outside / nx / ny)].map((at) => 64 * at);
+  const corner = await main(...args("corner", ...coarse, "--box", `${place},${place}`));
+  assert.match(corner.err, /voi\.json: no place of expression\.ome\.zarr lies in tissue/);
+  assert.equal(corner.code, 3, corner.err);
+  const masked = await main("convert", "volume", `${folder}/even.json`, `${folder}/mask.nii`, "--mask");
+  assert.match(masked.err, /mask\.nii: no tissue was found, all of it is 0/);
+  assert.equal(masked.code, 3, masked.err);
 });
 
 Deno.test("predict --volume: what contradicts the volume, the run or the flags is named, and nothing is written", async () => {
