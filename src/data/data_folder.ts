@@ -104,11 +104,8 @@ function noSamples(disk: ReadDisk, folder: string): DataError {
   return new DataError(`Cannot read samples of ${folder}: ${what}, st/*.h5ad or st/*.zarr wanted`, {
     code: "no-samples",
     hint: store === undefined
-      ? "Name a folder in HEST's layout with --data; convert makes one of raw sections, synth of nothing"
-      : `convert zarr ${
-        isStore ? folder : `${folder}/${store}`
-      } --out DIR brings a store into HEST's layout, which is ` +
-        "what --data takes",
+      ? "Name a folder in HEST's layout; convert makes one of raw sections, synth of nothing"
+      : `convert zarr ${isStore ? folder : `${folder}/${store}`} --out DIR brings a store into HEST's layout`,
     context: { folder },
   });
 }

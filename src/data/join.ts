@@ -149,8 +149,8 @@ function refuseUnknown(input: JoinInput, unknown: readonly string[], options: Jo
       code: "barcode-unknown",
       hint: unknown.length === patches.length
         ? "Check that both files are of the same sample"
-        : "Check that both files are of one release; drop_unknown_patches=true of train, --drop-unknown-patches of other " +
-          "commands, leaves such patches out",
+        : "Check that both files are of one release; drop_unknown_patches=true of train, --drop-unknown-patches of " +
+          "evaluate and retrieve, leaves such patches out",
       context: { sample, unknown: unknown.length, patches: patches.length },
     },
   );

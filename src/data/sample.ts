@@ -122,12 +122,12 @@ function mendOf(file: H5ad, but: string | undefined, rows: boolean): string {
   const [best] = whole;
   const counted = file.obsm.find((key) => /counts?$/i.test(key));
   const drop = rows
-    ? "drop_bad_spots=true of train, --drop-bad-spots of other commands, leaves such spots out"
+    ? "drop_bad_spots=true of train, --drop-bad-spots of evaluate and retrieve, leaves such spots out"
     : undefined;
   const place = best !== undefined
     ? `Whole numbers are in ${
       whole.join(", ")
-    }: counts=${best} of train, --counts ${best} of other commands, takes them`
+    }: counts=${best} of train, --counts ${best} of evaluate, retrieve and convert scores, takes them`
     : counted !== undefined
     ? layerOf(counted)
     : others.length > 0
@@ -140,7 +140,7 @@ function mendOf(file: H5ad, but: string | undefined, rows: boolean): string {
 function layerOf(key: string): string {
   const text = JSON.stringify(key);
   return `obsm/${key} has no names of genes: where they are those of var, adata.layers[${text}] = adata.obsm[${text}] ` +
-    `and counts=layers/${key} of train, --counts layers/${key} of other commands`;
+    `and counts=layers/${key} of train, --counts layers/${key} of evaluate, retrieve and convert scores`;
 }
 
 function numbersOr(table: Frame, column: string, count: number): Float64Array {

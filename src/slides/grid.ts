@@ -104,7 +104,10 @@ export function layGrid(slide: Extent, kind: GridKind): Grid {
       : `tiles of ${kind.tile} µm, ${kind.pixelSize} µm a pixel, that share ${kind.overlap} µm`;
     throw new ConfigError(
       `Cannot lay a grid over ${slide.name}: ${given}, 1 to ${MOST_PATCH} pixels and a step of at least 1 wanted`,
-      { hint: "Pass another --patch-size, --tile-um or --overlap", context: { file: slide.name, ...kind } },
+      {
+        hint: "Pass another --patch-size, --tile-um or --overlap of embed, or a larger --grid of predict",
+        context: { file: slide.name, ...kind },
+      },
     );
   }
   const [columns, rows] = [Math.ceil(width / step), Math.ceil(height / step)];

@@ -277,7 +277,7 @@ function headerOf(path: string, { shape: [z, y, x], spacing, channels, dtype, pl
   const dims = [many ? 5 : 3, x, y, z, 1, channels.length, 1, 1];
   if (Math.max(...dims) > MOST_DIM) {
     throw new LimitError(`Cannot write ${path}: ${[z, y, x].join(" x ")} voxels, NIfTI-1 holds ${MOST_DIM} an axis`, {
-      hint: "Write OME-Zarr: --to ome-zarr",
+      hint: "Write OUT.ome.zarr, which has no such limit",
       context: { file: path, shape: [z, y, x], most: MOST_DIM },
     });
   }

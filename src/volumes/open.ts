@@ -35,6 +35,8 @@ export interface VolumeOptions {
   readonly channels?: readonly string[] | undefined;
   /** Fewest slices; 2 if not given. */
   readonly least?: number | undefined;
+  /** Table and line whose column `spacing` gives {@linkcode spacing}, and which has no other options; flags if not given. */
+  readonly table?: string | undefined;
 }
 
 /** An open volume, and how it was found. */
@@ -139,9 +141,9 @@ export async function openVolume(disk: Disk, path: string, options: VolumeOption
 
 function settled(found: FoundVolume, options: VolumeOptions): OpenVolume {
   const { name, shape, format, levels, notes, serial } = found;
-  const { spacing: given, overrideSpacing, axes, least = 2 } = options;
+  const { spacing: given, overrideSpacing, axes, least = 2, table } = options;
   if (shape[0] < least) {
-    const hint = "A slide of its own is embedded and predicted without --volume";
+    const hint = "A slide of its own is no volume: deno task predict --run RUN --slide FILE predicts it";
     throw dataError(
       "volume-slices",
       `Cannot use ${name} as a volume: it has ${shape[0]} slice, expected ${least} or more`,
@@ -154,13 +156,16 @@ function settled(found: FoundVolume, options: VolumeOptions): OpenVolume {
   if (given !== undefined && found.spacing !== undefined && overrideSpacing !== true) {
     const apart = given.findIndex((um, axis) => Math.abs(um / found.spacing![axis]! - 1) > 0.01);
     if (apart >= 0) {
+      const um = given.join(",");
+      const said = table === undefined ? `--spacing ${um} µm` : `spacing ${um} µm of ${table},`;
       throw new ConfigError(
-        `Cannot open ${name}: --spacing ${given.join(",")} µm contradicts the file, which says ${
-          found.spacing.join(",")
-        }`,
+        `Cannot open ${name}: ${said} contradicts the file, which says ${found.spacing.join(",")}`,
         {
           code: "volume-spacing",
-          hint: "Leave --spacing away, or pass --override-spacing too if the file is wrong",
+          hint: table === undefined
+            ? "Leave --spacing away, or pass --override-spacing too if the file is wrong"
+            : `Leave the column spacing of ${table}, empty, or if the file is wrong: ` +
+              converted(name, `--spacing ${um} --override-spacing`),
           context: { file: name, given, found: found.spacing },
         },
       );
@@ -168,9 +173,9 @@ function settled(found: FoundVolume, options: VolumeOptions): OpenVolume {
   }
   const fromOption = given !== undefined && (found.spacing === undefined || overrideSpacing === true);
   const spacing = fromOption ? given : found.spacing;
-  if (spacing === undefined) throw noSpacing(found);
-  checkSpacing(name, spacing, fromOption);
-  if (axes === undefined) checkAxes(name, shape, spacing);
+  if (spacing === undefined) throw noSpacing(found, table);
+  checkSpacing(name, spacing, fromOption, table);
+  if (axes === undefined) checkAxes(name, shape, spacing, table);
   const facts = { ...found, spacing };
   const { problem: _, read, close, ...rest } = facts;
   return {
@@ -187,31 +192,41 @@ function dataError(code: string, message: string, hint: string, context: Record<
   return new DataError(message, { code, hint, context });
 }
 
-function noSpacing({ name, problem }: FoundVolume): DataError {
+/** The command that mends a file for those who can say nothing of it. */
+function converted(name: string, flags: string): string {
+  return `deno task convert volume ${name} OUT.ome.zarr ${flags}`;
+}
+
+function noSpacing({ name, problem }: FoundVolume, table: string | undefined): DataError {
   const why = problem === undefined ? "it does not say how far apart its voxels are" : problem;
   return dataError(
     "volume-spacing",
     `Cannot use ${name} as a volume: ${why}, expected µm along z, y, x`,
-    "Pass --spacing Z,Y,X in µm, for example --spacing 4,1,1",
+    table === undefined
+      ? "Pass --spacing Z,Y,X in µm, for example --spacing 4,1,1"
+      : `Fill the column spacing of ${table}: Z,Y,X in µm, for example 4,1,1`,
     { file: name, problem: problem ?? null },
   );
 }
 
-function checkSpacing(name: string, spacing: Zyx, fromOption: boolean): void {
+function checkSpacing(name: string, spacing: Zyx, fromOption: boolean, table: string | undefined): void {
   const [least, most] = BELIEVABLE;
   const axis = spacing.findIndex((um) => !(um >= least && um <= most));
   if (axis < 0) return;
   const message = `Cannot use ${name} as a volume: its voxels are ${spacing[axis]} µm apart along ${"zyx"[axis]}, ` +
     `expected ${least} to ${most}`;
   if (fromOption) {
-    throw new ConfigError(message, { code: "volume-spacing", hint: "Pass --spacing in µm", context: { spacing } });
+    const hint = table === undefined ? "Pass --spacing in µm" : `Write µm into the column spacing of ${table}`;
+    throw new ConfigError(message, { code: "volume-spacing", hint, context: { spacing } });
   }
-  const hint = "The unit of the file is wrong: pass --spacing Z,Y,X in µm with --override-spacing";
-  throw dataError("volume-spacing", message, hint, { file: name, spacing });
+  const mend = table === undefined
+    ? "pass --spacing Z,Y,X in µm with --override-spacing"
+    : converted(name, "--spacing Z,Y,X --override-spacing");
+  throw dataError("volume-spacing", message, `The unit of the file is wrong: ${mend}`, { file: name, spacing });
 }
 
 /** Microscopes have the same spacing along y and x: where two agree and the third does not, that one is z. */
-function checkAxes(name: string, shape: Zyx, spacing: Zyx): void {
+function checkAxes(name: string, shape: Zyx, spacing: Zyx, table: string | undefined): void {
   const same = (a: number, b: number) => Math.abs(spacing[a]! / spacing[b]! - 1) < 0.01;
   const odd = same(1, 2) ? undefined : same(0, 2) ? "y" : same(0, 1) ? "x" : undefined;
   if (odd === undefined) return;
@@ -220,7 +235,10 @@ function checkAxes(name: string, shape: Zyx, spacing: Zyx): void {
     "volume-axes",
     `Cannot use ${name} as a volume: its axes seem to be swapped, ${odd} alone has another spacing ` +
       `(z, y, x: ${spacing.join(", ")} µm, ${shape.join(" x ")} voxels), expected z to be the one`,
-    `Pass --axes ${order} if the file's first axis is not z, or --axes zyx if it is right as it is`,
+    table === undefined
+      ? `Pass --axes ${order} if the file's first axis is not z, or --axes zyx if it is right as it is`
+      : `${converted(name, `--axes ${order}`)} if the file's first axis is not z; if it is right as it is, ` +
+        `--axes zyx --resample Z,Y,X of convert with one spacing for y and x`,
     { file: name, spacing, shape },
   );
 }

@@ -39,7 +39,7 @@ Deno.test("readSampleTable() refuses what is no count and says where in the file
       message:
         /Cannot use S as raw counts: 0\.5 in spot s, gene g, and 25\.0 % of .* are fractions, whole numbers wanted in S\.h5ad:\/X/,
       hint:
-        "Whole numbers are in layers/counts: counts=layers/counts of train, --counts layers/counts of other commands, " +
+        "Whole numbers are in layers/counts: counts=layers/counts of train, --counts layers/counts of evaluate, retrieve and convert scores, " +
         "takes them",
     });
     assert.throws(() => readSampleTable("S", file, undefined, { counts: "logs" }), /0\.5 in spot s.*layers\/logs/);
@@ -55,7 +55,7 @@ Deno.test("readSampleTable() refuses what is no count and says where in the file
   using bad = await made([1, -2, 3, 4], { logs: layers.logs });
   assert.throws(() => readSampleTable("S", bad), {
     message: /-2 in spot s, gene h/,
-    hint: "drop_bad_spots=true of train, --drop-bad-spots of other commands, leaves such spots out",
+    hint: "drop_bad_spots=true of train, --drop-bad-spots of evaluate and retrieve, leaves such spots out",
   });
   const kept = readSampleTable("S", bad, undefined, { dropBadSpots: true });
   assert.deepEqual([[...kept.bad], kept.counts.spots.length], [[0], 2]);

@@ -11,7 +11,7 @@ Deno.test("keys and flags of a hint become options, commands stay", () => {
       "config: { val_fraction: 0.1 }, or config: { early_stop_patience: 0 }",
     "expression=FILE.csv gene_sets=FILE.gmt": 'config: { expression: "FILE.csv", gene_sets: "FILE.gmt" }',
     "Bring them back, or begin anew with --overwrite": "Bring them back, or begin anew with overwrite: true",
-    "--case-slides mean takes each slide by itself": 'config: { case_slides: "mean" } takes each slide by itself',
+    "case_slides=mean takes each slide by itself": 'config: { case_slides: "mean" } takes each slide by itself',
     "Divide cases: deno task split --by case": "Divide cases: deno task split --by case",
     "No tissue was found on that slide": "No tissue was found on that slide",
     "Pass --data DIR, or no argument at all for the demo": 'Pass data: "DIR", or no argument at all for the demo',
@@ -30,12 +30,12 @@ Deno.test("where nothing is trained flags become options of the call", () => {
     "Train with control_head=true and a gene_loss that fixes levels, or use --with probe":
       'Train with config: { control_head: true } and a gene_loss that fixes levels, or use with: "probe"',
     "Give the folder that train wrote, as --run runs/NAME": 'Give the folder that train wrote, as openRun("runs/NAME")',
-    "Give the run itself, --run runs/a; --checkpoint says which of its checkpoints":
-      'Give the run itself, openRun("runs/a"); checkpoint says which of its checkpoints',
+    "Give the run itself, --run runs/a; --checkpoint, where a command has it, says which of its checkpoints":
+      'Give the run itself, openRun("runs/a"); checkpoint, where a command has it, says which of its checkpoints',
     "Name the weights it was trained on with --encoder": "Name the weights it was trained on with encoder",
     "Embed that slide again with --overwrite": "Embed that slide again with overwrite: true",
-    "drop_bad_spots=true of train, --drop-bad-spots of other commands, leaves such spots out":
-      "config: { drop_bad_spots: true } of train, dropBadSpots: true of other commands, leaves such spots out",
+    "drop_bad_spots=true of train, --drop-bad-spots of evaluate and retrieve, leaves such spots out":
+      "config: { drop_bad_spots: true } of train, dropBadSpots: true of evaluate and retrieve, leaves such spots out",
     "Cut it into tiles: vips dzsave IN TILES --suffix .png, or pass a smaller --batch-size":
       "Cut it into tiles: vips dzsave IN TILES --suffix .png, or pass a smaller batchSize",
   };

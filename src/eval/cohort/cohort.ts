@@ -103,9 +103,15 @@ export function unitTargets({ targets }: Labelled, at: readonly (readonly number
 /**
  * Vectors of the units.
  *
+ * @param mend How users say that slides are taken by themselves.
  * @throws {DataError} If tiles of a case that is to be combined are of two sizes.
  */
-export function unitFeatures({ dim, slides }: PooledFolder, units: readonly Unit[], how: CaseSlides): Table {
+export function unitFeatures(
+  { dim, slides }: PooledFolder,
+  units: readonly Unit[],
+  how: CaseSlides,
+  mend = "--case-slides mean",
+): Table {
   const data = new Float64Array(units.length * dim);
   units.forEach((unit, u) => {
     const own = unit.slides.map((slide) => slides.get(slide)!);
@@ -117,7 +123,7 @@ export function unitFeatures({ dim, slides }: PooledFolder, units: readonly Unit
         } pixels of level 0, expected one size`,
         {
           code: "tile-size",
-          hint: "--case-slides mean takes each slide by itself",
+          hint: `${mend} takes each slide by itself`,
           context: { case: unit.case, slides: unit.slides, sizes },
         },
       );

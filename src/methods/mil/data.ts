@@ -200,7 +200,7 @@ export async function openShared(
     labels,
     set,
     targets: labels.targets(units, at),
-    means: unitFeatures(pooled, units, input.case_slides as CaseSlides),
+    means: unitFeatures(pooled, units, input.case_slides as CaseSlides, "case_slides=mean"),
     read: (bag, rows) => readRows(disk, bag, set.dim, rows, kept),
     mark: await host.markFiles([labels.table.file, ...others, ...paths]),
     madeBy: featuresIdentity(pooled.facts),

@@ -32,10 +32,10 @@ function tableOf({ input: { volumes, voi } }: Pick<VortexConfig, "input">, { dis
 
 /** Refuses what can be told before volumes are read: the table, the patients, files, volumes' spacing. */
 export async function check(config: VortexConfig, host: Host): Promise<void> {
-  const { rows } = tableOf(config, host);
+  const { file, rows } = tableOf(config, host);
   await host.checkEncoder(config.input.encoder, config.input.adapter ?? undefined);
   for (const { expression } of rows) (await host.openFile(expression)).close?.();
-  await closeAll(await openVolumes(rows, config, host));
+  await closeAll(await openVolumes(rows, config, { disk: host.disk, table: file }));
   if (config.genes.gene_list !== null) (await host.openFile(config.genes.gene_list)).close?.();
 }
 
@@ -47,14 +47,14 @@ async function closeAll(volumes: ReadonlyMap<string, OpenVolume>): Promise<void>
 async function openVolumes(
   rows: readonly SectionRow[],
   config: VortexConfig,
-  { disk }: Pick<Host, "disk">,
+  { disk, table }: Pick<Host, "disk"> & { readonly table: string },
 ): Promise<Map<string, OpenVolume>> {
   const volumes = new Map<string, OpenVolume>();
   try {
     for (const row of rows) {
       const { volume: name, path, line, spacing } = row;
       if (volumes.has(name)) continue;
-      const volume = await openVolume(disk, path, { least: 1, spacing });
+      const volume = await openVolume(disk, path, { least: 1, spacing, table: `${table}, line ${line}` });
       volumes.set(name, volume);
       checkSerial(volume, row, config);
       checkSlices(volume, name, config);
@@ -141,7 +141,7 @@ function placedBy({ expression, landmarks }: SectionRow, { residuals, rms }: Sec
 export async function openData(config: VortexConfig, host: Host): Promise<VortexData> {
   const { file, rows, voi } = tableOf(config, host);
   const { disk, reporter, signal } = host;
-  const open = await openVolumes(rows, config, host);
+  const open = await openVolumes(rows, config, { disk: host.disk, table: file });
   try {
     const sections: Section[] = [];
     for (const [i, row] of rows.entries()) {

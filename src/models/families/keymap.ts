@@ -95,7 +95,11 @@ function choose(unwrapped: Unwrapped, file: string): Hit {
     : other?.[1] ?? `${names.length} tensors of no known encoder (${list(names)})`;
   throw new WeightsError(`Cannot load ${file}: it holds ${held}, wanted a vision transformer`, {
     code: adapterOnly ? "weights-adapter-only" : other ? "weights-unsupported" : "weights-unknown",
-    ...(adapterOnly && { hint: "Give the encoder with --encoder and this file with --adapter" }),
+    ...(adapterOnly &&
+      {
+        hint:
+          "Give the encoder it was made for as --encoder; it goes beside it as --adapter of embed, evaluate and train",
+      }),
     context: { file, keys: names.slice(0, 10), total: names.length },
   });
 }

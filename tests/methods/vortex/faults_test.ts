@@ -61,7 +61,9 @@ async function refused(
 Deno.test("spacing that is missing, wrong or contradicted; axes swapped", async () => {
   other("none", { spacing_um: undefined });
   await refused(4, /none\.json as a volume: it does not say how far apart its voxels are, expected µm/, "none.json");
-  await refused(2, /--spacing 4,8,8 µm contradicts the file, which says 8,8,8/, "voi.json", { spacing: "4,8,8" });
+  await refused(2, /spacing 4,8,8 µm of .*v\.tsv, line 2, contradicts the file, which says 8,8,8/, "voi.json", {
+    spacing: "4,8,8",
+  });
   other("metres", { spacing_um: [8e-6, 8e-6, 8e-6] });
   await refused(4, /voxels are 0\.000008 µm apart along z, expected 0\.01 to 2000/, "metres.json");
   other("swapped", { spacing_um: [1, 1, 4] });
