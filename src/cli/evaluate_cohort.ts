@@ -99,7 +99,10 @@ export async function evaluateCohortCommand(values: CohortValues, signal: AbortS
     overwrite: values.overwrite,
     settings: flagFacts({ ...values }, COHORT_PATHS),
   }, { reporter, signal });
-  if (found !== undefined) { for (const line of cohortText(found)) reporter.say(line); }
+  if (found !== undefined) {
+    for (const line of cohortText(found)) reporter.say(line);
+    reporter.say(`Made of: ${json.made_of}`);
+  }
   if (values.json) printJson(json);
   return status;
 }

@@ -183,6 +183,7 @@ export async function run({ flags: values, overrides: given }: Args<typeof flags
   });
   if (found !== undefined) {
     for (const line of [...cohortText(found), ...neighbourText(found.retrieval)]) reporter.say(line);
+    reporter.say(`Made of: ${json.made_of}`);
     const runs = (json.runs as readonly unknown[]).length;
     const beside = runs > 0 ? `, with the runs of ${count(found.judged.length, "fold")} beside it` : "";
     reporter.say(`${out}/results.json${beside}`);

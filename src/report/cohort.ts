@@ -62,11 +62,12 @@ function spread({ se, low, high }: CohortEstimate): string {
   return low === undefined || high === undefined ? error : `${error}, ${score(low)} to ${score(high)} over test cases`;
 }
 
-function remarks({ intervals, events, cases, warnings = [] }: CohortEvidence): string[] {
+function remarks({ intervals, events, cases, warnings = [], made_of }: CohortEvidence): string[] {
   return [
     `Intervals: ${intervals}.`,
     events === undefined ? "" : `${amount(events, "event")} in ${amount(cases, "case")}.`,
     ...warnings.map((text) => `${text}.`),
+    made_of === undefined ? "" : `Made of: ${made_of}.`,
   ].filter(Boolean);
 }
 

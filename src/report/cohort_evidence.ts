@@ -69,6 +69,8 @@ export interface CohortRun {
 
 /** The content of the file. */
 export interface CohortEvidence {
+  /** Features, split, seed and device. */
+  readonly made_of?: string;
   readonly kind: "classification" | "survival" | "regression";
   readonly classes?: readonly string[];
   readonly targets?: readonly string[];
@@ -140,6 +142,7 @@ const run: Check<CohortRun> = object<CohortRun>({
 });
 
 const fields: Check<CohortEvidence> = object<CohortEvidence>({
+  made_of: optional(text),
   kind: oneOf("classification", "survival", "regression"),
   classes: optional(list(text)),
   targets: optional(list(text)),

@@ -20,6 +20,7 @@ import {
 import { type LabelledTable, labelTable, type PathwayFiles, readText } from "../eval/cohort/targets.ts";
 import { tiedEvents } from "../eval/cohort/output.ts";
 import { findFeatureFiles } from "../io/feature_folder.ts";
+import { featuresIdentity } from "../evidence/identity.ts";
 import { disk } from "../io/fs.ts";
 import { contentHash } from "./content_hash.ts";
 
@@ -36,7 +37,8 @@ export type OpenedCohort = LabelledTable;
 /** A cohort with its features. */
 export interface LoadedCohort {
   readonly cohort: Cohort;
-  readonly sources: readonly CohortSource[];
+  /** With the encoder that files name. */
+  readonly sources: readonly (CohortSource & { readonly madeBy: string })[];
   /** Slides that take no part, by encoder. */
   readonly leftOut: readonly (LeftOut & { readonly source: string })[];
   /** What a reader must know. */
@@ -138,7 +140,11 @@ export async function loadCohort(
   if (tied > 0) said.push(`${count(tied, "event")} at the time of another: Breslow's likelihood`);
   return {
     cohort: { units, targets: own, folds: foldsOf(table, labelled.rows, at) },
-    sources: pooled.map(({ name, folder }) => ({ name, x: unitFeatures(folder, units, caseSlides) })),
+    sources: pooled.map(({ name, folder }) => ({
+      name,
+      x: unitFeatures(folder, units, caseSlides),
+      madeBy: featuresIdentity(folder.facts),
+    })),
     leftOut: pooled.flatMap(({ name, folder }) => folder.leftOut.map((one) => ({ source: name, ...one }))),
     notes: said,
   };

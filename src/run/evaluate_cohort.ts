@@ -11,6 +11,8 @@ import type { LeftOut } from "../data/cohort/pooled.ts";
 import { shortList } from "../data/cohort/cohort_table.ts";
 import type { CaseSlides } from "../eval/cohort/cohort.ts";
 import { type CohortOptions, type CohortResult, evaluateCohort } from "../eval/cohort/evaluate.ts";
+import { identityNote } from "../evidence/identity.ts";
+import type { Gpu } from "../gpu/device.ts";
 import { cohortJson, predictionsCsv, scoresCsv } from "../eval/cohort/output.ts";
 import { disk } from "../io/fs.ts";
 import { checkFolder } from "../io/output.ts";
@@ -82,6 +84,21 @@ export async function judge(
   });
 }
 
+/** What the result is of. @param gpu On which models of bags were trained, if any were. */
+export function cohortMadeOf({ cohort: { folds, units }, sources }: LoadedCohort, seed: number, gpu?: Gpu): string {
+  const split = folds.flatMap(({ name, train, test }) =>
+    ([["train", train], ["test", test]] as const).flatMap(([part, own]) =>
+      own.map((u) => [`${name}/${units[u]!.name}`, part] as const)
+    )
+  );
+  return identityNote({
+    encoder: sources.map(({ name, madeBy }) => `${name} (${madeBy})`).join(" and "),
+    split,
+    seed,
+    gpu,
+  });
+}
+
 /** Writes scores by fold, and what each model says of each test case. */
 export function writeTables(path: string, found: CohortResult): void {
   disk.write(`${path}/${SCORES}`, scoresCsv(found));
@@ -123,6 +140,7 @@ export async function evaluateCohortFiles(
   writeTables(path, found);
   const json = folder.finish(
     {
+      made_of: cohortMadeOf(loaded, seed),
       task: opened.task.columns.join(", "),
       sample_col: `${opened.task.of}_id`,
       ...cohortJson(found),

@@ -7,7 +7,7 @@
  * | `runs/FEATURES/MODEL/fold_N` (of several seeds `fold_N_seed_S`) | a run of training each: metrics, checkpoint, attention and outputs of the test cases |
  * | `scores.csv`, `predictions.csv` | scores by fold, and what each model says of each test case |
  * | `report.html` | a page of all, with each fold's scores and curves |
- * | `results.json` | scores over folds with intervals, paired differences, folds, what was left out; written last |
+ * | `results.json` | what it is made of and on which device; scores over folds with intervals, paired differences, folds, what was left out; written last |
  *
  * @module
  */
@@ -20,6 +20,7 @@ import type { CohortResult } from "../eval/cohort/evaluate.ts";
 import { openFold } from "../eval/cohort/models.ts";
 import { type NeighbourScores, neighbourScores } from "../eval/cohort/neighbours.ts";
 import { cohortJson } from "../eval/cohort/output.ts";
+import type { Gpu } from "../gpu/device.ts";
 import { disk } from "../io/fs.ts";
 import { checkFolder } from "../io/output.ts";
 import { writeFolds } from "../report/folds.ts";
@@ -27,7 +28,16 @@ import { EVIDENCE } from "../report/run_evidence.ts";
 import type { ConfigOverrides } from "../train/config/format.ts";
 import { cohortFacts, type CohortFiles, type LoadedCohort, openCohort } from "./cohort.ts";
 import { type Evaluated, RESULT } from "./evaluate.ts";
-import { judge, leftOutTexts, load, PREDICTIONS, problemTexts, SCORES, writeTables } from "./evaluate_cohort.ts";
+import {
+  cohortMadeOf,
+  judge,
+  leftOutTexts,
+  load,
+  PREDICTIONS,
+  problemTexts,
+  SCORES,
+  writeTables,
+} from "./evaluate_cohort.ts";
 import {
   costOf,
   FoldData,
@@ -105,7 +115,7 @@ export async function mil(request: MilRequest, machine: RunMachine): Promise<Mil
   for (const text of [...loaded.notes, ...leftOutTexts(loaded)]) reporter.warn(text);
   const plan = { ...planOf(request), ...partsOf(loaded), out: folder.path };
   const runs = runsOf(plan);
-  if (runs.length > 0) await runAll({ ...request, plan, runs, folder }, machine);
+  const gpu = runs.length === 0 ? undefined : await runAll({ ...request, plan, runs, folder }, machine);
   if (request.dryRun) return { json: { runs: runs.length }, status: 0 };
   const trained = trainedModels(plan, runs, loaded.cohort);
   const found = await judge(loaded, { draws, seed, trained }, machine);
@@ -113,7 +123,11 @@ export async function mil(request: MilRequest, machine: RunMachine): Promise<Mil
     ? neighbourScores(loaded.cohort, loaded.sources, found.judged)
     : [];
   return {
-    ...await write(folder, { loaded, found, retrieval, runs, models: method.folds.models }, machine),
+    ...await write(
+      folder,
+      { loaded, found, retrieval, runs, models: method.folds.models, madeOf: cohortMadeOf(loaded, seed, gpu) },
+      machine,
+    ),
     found: { ...found, retrieval },
   };
 }
@@ -151,7 +165,7 @@ function checkModels({ models, method }: Pick<MilRequest, "models" | "method">):
   });
 }
 
-/** Says the cost and trains. */
+/** Says the cost and trains. @returns The device, which may be closed. */
 async function runAll(
   { plan, runs, folder, dryRun }: {
     readonly plan: RunPlan;
@@ -160,14 +174,15 @@ async function runAll(
     readonly dryRun: boolean;
   },
   machine: RunMachine,
-): Promise<void> {
+): Promise<Gpu> {
   const gpu = await machine.openGpu();
   try {
     const data = new FoldData(plan, hostOf(machine.reporter, machine.signal));
     for (const line of await costOf(plan, runs, data, machine, gpu)) machine.reporter.say(line);
-    if (dryRun) return;
+    if (dryRun) return gpu;
     folder.begin();
     await trainRuns(plan, runs, data, machine, gpu);
+    return gpu;
   } finally {
     if (!machine.keepGpu) gpu.destroy();
   }
@@ -176,12 +191,13 @@ async function runAll(
 /** Writes tables, page and result. */
 async function write(
   folder: OutputFolder,
-  { loaded, found, retrieval, runs, models }: {
+  { loaded, found, retrieval, runs, models, madeOf }: {
     readonly loaded: LoadedCohort;
     readonly found: CohortResult;
     readonly retrieval: readonly NeighbourScores[];
     readonly runs: readonly FoldRun[];
     readonly models: Readonly<Record<string, string>>;
+    readonly madeOf: string;
   },
   { reporter }: Pick<RunMachine, "reporter">,
 ): Promise<Pick<MilResult, "json" | "status">> {
@@ -193,6 +209,7 @@ async function write(
   folder.begin();
   writeTables(path, found);
   const content = {
+    made_of: madeOf,
     ...cohortJson(found),
     ...(retrieval.length > 0 && { retrieval }),
     sources: loaded.sources.map(({ name, x }) => ({ name, dim: x.columns })),

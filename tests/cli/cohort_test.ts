@@ -49,6 +49,12 @@ Deno.test("split makes a table and a task that evaluate takes; both are resumed,
     assert.match(done.err, /strong \(Mean \+ logistic\) less weak \(Mean \+ logistic\) +\+/);
     const results = JSON.parse(Deno.readTextFileSync(`${folder}/e/results.json`));
     assert.deepEqual([results.kind, results.units, results.slides, results.made.status], ["classification", 30, 40, 0]);
+    // Nothing is computed on a device; what the features are, the folds and the seed are told.
+    assert.match(
+      results.made_of,
+      /^encoder weak \(.+\) and strong \(.+\); split [0-9a-f]{12} \(SHA-256\); seed 0; no device$/,
+    );
+    assert.ok(done.err.includes(`Made of: ${results.made_of}`), done.err);
     assert.deepEqual([...Deno.readDirSync(`${folder}/e`)].map(({ name }) => name).sort(), [
       "predictions.csv",
       "results.json",

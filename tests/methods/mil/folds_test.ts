@@ -110,6 +110,11 @@ Deno.test("classes: each fold is trained and tested on all tiles, and judged bes
       models: ["abmil", "gated", "clam", "meanmil", "mean", "retrieval"],
     });
     assert.equal(status, 0);
+    assert.match(
+      String(json.made_of),
+      /^encoder strong \(.+\); split [0-9a-f]{12} \(SHA-256\); seed 0; .+, buffers of \d+ MiB, bindings of \d+ MiB at most$/,
+    );
+    assert.ok(Deno.readTextFileSync(`${folder}/out/report.html`).includes(`Made of: ${json.made_of}.`));
     for (const id of ["mean_logistic", "abmil", "gated", "clam", "meanmil"]) {
       const { value, folds, low, high, se } = rows.get(`strong ${id}`)!.scores.auc!;
       assert.ok(value! > 0.75 && low! <= high! && se !== undefined && folds === 2, `${id}: ${value}`);
