@@ -145,12 +145,17 @@ class StageRun {
       const boundary = schedule.endsEpoch(stageStep);
       if (boundary || (stageStep + 1) % logEvery === 0) await this.#log();
       if (boundary && await this.#endOfEpoch()) return "early";
-      if (!boundary && saveEverySteps > 0 && (stageStep + 1) % saveEverySteps === 0) {
+      if (!boundary && this.#savesAt(saveEverySteps)) {
         await this.#log();
         await parts.save("last", this.state);
       }
     }
     return "finished";
+  }
+
+  /** Whether a checkpoint is due by the steps of the stage. */
+  #savesAt(every: number): boolean {
+    return every > 0 && this.state.stageStep % every === 0;
   }
 
   /** Reads the metrics since the last time; gives a row for the steps that are to be logged. */
@@ -210,7 +215,7 @@ class StageRun {
       if (better) await parts.save("best", this.state);
       this.#since = { time: parts.now(), step: stageStep };
     }
-    if (!last && due(parts.saveEvery)) await parts.save("last", this.state);
+    if (!last && (due(parts.saveEvery) || this.#savesAt(parts.saveEverySteps))) await parts.save("last", this.state);
     return stop && !last;
   }
 }

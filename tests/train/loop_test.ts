@@ -105,3 +105,28 @@ Deno.test("a stage that is to end in its best weights puts them back before the 
   assert.equal((await runLoop(parts(one), initialState(one))).reason, "interrupted");
   assert.deepEqual(told, ["last first 0"]);
 });
+
+Deno.test("checkpoints by steps are written where an epoch ends too, once, and not beside the last", async () => {
+  const told: string[] = [];
+  const saves = async (saveEvery: number, saveEverySteps: number) => {
+    told.length = 0;
+    const one: TrainedStage = {
+      ...stage("one", undefined, [], []),
+      schedule: new Schedule({ seed: 0, count: 4, batch: 2, accumulate: 1, epochs: 4, steps: null }),
+    };
+    await runLoop({
+      stages: [one],
+      ...{ logEvery: 1, saveEvery, saveEverySteps, hints: { first: "", later: "" } },
+      evaluate: () => Promise.resolve({}),
+      ...{ onRow() {}, onTiming() {}, now: () => 0, signal: new AbortController().signal },
+      save: (kind, { step, stage }) => Promise.resolve(void told.push(`${kind} ${stage} ${step}`)),
+      restore: () => Promise.resolve(),
+      reset: () => {},
+    }, initialState([one]));
+    return [...told];
+  };
+  // An epoch takes two steps, all of them eight.
+  assert.deepEqual(await saves(0, 4), ["last one 4", "last done 8"]);
+  assert.deepEqual(await saves(0, 3), ["last one 3", "last one 6", "last done 8"]);
+  assert.deepEqual(await saves(2, 4), ["last one 4", "last done 8"]);
+});
