@@ -15,10 +15,18 @@ export function isChecked(run: string, { checked }: Pick<FoundCheckpoint, "check
 }
 
 /** What a user should know of a run that is read. */
-export function runWarnings(run: string, { checked, path }: Pick<FoundCheckpoint, "checked" | "path">): string[] {
+export function runWarnings(
+  run: string,
+  { checked, path, state }: Pick<FoundCheckpoint, "checked" | "path" | "state">,
+): string[] {
+  const { loop } = state as { readonly loop?: { readonly step?: number } };
   const moved = checkConfigText(run, readText(`${run}/config.yaml`));
   return [
     ...(moved === undefined ? [] : [moved]),
+    // Weights of later stages may be those of the start.
+    ...(readManifest(disk, run)?.complete === false
+      ? [`${run} is not finished: ${path} is of step ${loop?.step ?? 0}; its train command goes on with it`]
+      : []),
     ...(checked ? [] : [`${path} is of a version before and has no checksums: its files are read unchecked`]),
     ...(checked && !isChecked(run, { checked })
       ? [`${run} has no ${MANIFEST} of this program: all but its checkpoints is read unchecked`]
