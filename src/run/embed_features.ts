@@ -19,6 +19,7 @@ import { csvLine } from "../io/csv.ts";
 import { featureFilesOf } from "../io/feature_folder.ts";
 import { checkContent, CONTENT_SUM, type Features, openFeatures } from "../io/features.ts";
 import { disk, makeFolder } from "../io/fs.ts";
+import { isSame } from "../io/output.ts";
 import type { FeatureModel, FeatureRun } from "../methods/method.ts";
 import type { CheckpointName, FoundCheckpoint } from "../train/run.ts";
 import { runWarnings } from "./checks.ts";
@@ -117,6 +118,14 @@ export async function embedFeatures(
   const { files, trained, form, facts } = request;
   const ending = options.format;
   const names = [...files.keys()].map((name) => `${name}.${ending}`);
+  for (const [i, path] of [...files.values()].entries()) {
+    const output = `${options.out}/${names[i]}`;
+    if (!isSame(path, output)) continue;
+    throw new ConfigError(`Cannot write ${output}: it is the input`, {
+      hint: "Pass --out with another folder",
+      context: { path: output },
+    });
+  }
   const besides = ending === "npy" || ending === "csv" ? names.map((name) => `${name}.json`) : [];
   using folder = OutputFolder.open({
     out: options.out,

@@ -120,6 +120,12 @@ Deno.test("killed at random moments and resumed, the same bytes; then reported, 
   }));
   assert.equal(changed!.dim, given!.dim);
   assert.notDeepEqual(changed!.rows, given!.rows);
+  // Features are never replaced by what was made of them.
+  const before = Deno.readFileSync(`${features}/${name}`);
+  const over = await main("embed", "--quiet", "--run", setting.out, "--out", `${features}/`, "--overwrite");
+  assert.match(over.err, /Cannot write \S+features\/\S+\.h5: it is the input/);
+  assert.equal(over.code, 2, over.err);
+  assert.deepEqual(Deno.readFileSync(`${features}/${name}`), before);
   const halves = await main(
     "embed",
     "--quiet",
