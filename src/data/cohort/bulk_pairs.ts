@@ -41,27 +41,38 @@ export interface BulkPairs {
   readonly patientsWithoutSlide: readonly string[];
 }
 
+/** Patients of slides, by a table. */
+export interface SlideOwners {
+  readonly file: string;
+  readonly of: ReadonlyMap<string, string>;
+}
+
+/** Refuses slides that a table does not name. */
+function checkListed(slides: readonly string[], { file, of }: SlideOwners): void {
+  const absent = slides.filter((slide) => !of.has(slide));
+  if (absent.length === 0) return;
+  throw new DataError(
+    `Cannot pair slides: ${shortList(absent, 5)} not in the table of slides ${file}, expected every slide`,
+    {
+      code: "bulk-slides",
+      hint: "Give it a line a slide, or take the others' features out of the folder",
+      context: { file, slides: absent.slice(0, 100) },
+    },
+  );
+}
+
 /**
  * Pairs slides and samples.
  *
- * @param owner Patient of a slide by a table, where there is one; every slide must stand in it then.
+ * @param owner Patients of slides by a table, where there is one; every slide must stand in it then.
  * @throws {DataError} If fewer than two patients have both, or a slide is not in the table.
  */
 export function pairBulk(
   slides: readonly string[],
   { samples }: Pick<BulkExpression, "samples">,
-  owner?: ReadonlyMap<string, string>,
+  owner?: SlideOwners,
 ): BulkPairs {
-  const absent = owner && slides.filter((slide) => !owner.has(slide));
-  if (absent && absent.length > 0) {
-    throw new DataError(
-      `Cannot pair slides: ${shortList(absent, 5)} not in the table of slides, expected every slide`,
-      {
-        code: "bulk-slides",
-        context: { slides: absent.slice(0, 100) },
-      },
-    );
-  }
+  if (owner !== undefined) checkListed(slides, owner);
   const normal = samples.filter(({ name }) => {
     const type = sampleType(name);
     return type !== undefined && type >= 10 && type < 20;
@@ -78,7 +89,7 @@ export function pairBulk(
     if (before) duplicates.push({ patient, taken: before.name, left: sample.name });
     else taken.set(patient, sample);
   }
-  const bySlide = Map.groupBy(slides, (slide) => owner?.get(slide) ?? patientOf(slide));
+  const bySlide = Map.groupBy(slides, (slide) => owner?.of.get(slide) ?? patientOf(slide));
   const patients = [...bySlide].flatMap(([patient, own]): BulkPatient[] => {
     const sample = taken.get(patient);
     return sample ? [{ patient, slides: own, sample }] : [];
@@ -86,7 +97,9 @@ export function pairBulk(
   if (patients.length < 2) {
     throw new DataError(
       `Cannot pair slides and bulk expression: ${patients.length} of ${bySlide.size} patients with slides and ` +
-        `${taken.size} with RNA have both, expected two or more`,
+        `${taken.size} with RNA${
+          normal.length > 0 ? ` (${normal.length} samples are of normal tissue)` : ""
+        } have both, expected two or more`,
       {
         code: "bulk-pairs",
         hint: `Slides are like ${shortList(slides, 2)}, samples like ${

@@ -19,6 +19,7 @@ import type { FilesMark, Host } from "../../train/host.ts";
 import type { PatchTable } from "../../data/patch_reader.ts";
 import type { BulkConfig } from "./config.ts";
 import { type PatientVectors, readVectors, standardVectors } from "./modality.ts";
+import { byPatient, ownersOf } from "./slide_table.ts";
 import { featuresError, patchFilesOf, patchTableOf, readFeatures, readPatchFile } from "./slides.ts";
 
 /** A slide with its patient. */
@@ -74,7 +75,7 @@ async function pairsOf({ input }: BulkConfig, disk: Disk) {
   const table = input.slides === null
     ? undefined
     : readCohort(decodeText(readBytes(disk, input.slides), input.slides), input.slides);
-  const owner = table && new Map(table.rows.map((row) => [row.slide, row.case]));
+  const owner = table && { file: table.file, of: ownersOf(table) };
   const bulk = await readBulk(disk, input.expression!, input.bulk_unit);
   const outside = new Set(table?.rows.filter(({ folds }) => folds.length > 0 && !folds[0]).map(({ slide }) => slide));
   const names = [...files.keys()];
@@ -85,7 +86,13 @@ async function pairsOf({ input }: BulkConfig, disk: Disk) {
       ? [`${count(left.length, "slide")} in no part of ${table!.folds[0]}: ${shortList(left, 5)}`]
       : [],
     ...pairNotes(pairs),
-    ...bulk.twice.length > 0 ? [`${bulk.twice.length} genes stand twice: ${shortList(bulk.twice, 5)}`] : [],
+    ...bulk.twice.length > 0
+      ? [
+        `${count(bulk.twice.length, "gene")} in several rows, of which the greatest was taken: ${
+          shortList(bulk.twice, 5)
+        }`,
+      ]
+      : [],
   ];
   return { files, table, bulk, pairs, notes };
 }
@@ -99,7 +106,7 @@ export async function check(config: BulkConfig, host: Host): Promise<void> {
     if (cache.cache === "disk" && cache.cache_dir !== null) host.checkFolder(cache.cache_dir, "cache_dir");
   }
   const { table, pairs, bulk } = await pairsOf(config, disk);
-  for (const column of config.input.labels) classColumn(table!, column);
+  for (const column of config.input.labels) byPatient(table!, column, classColumn(table!, column));
   partsOf(config, pairs.patients.map(({ patient }) => patient), table);
   listedGenes(config, bulk.genes, disk);
   vectorsOf(config, pairs.patients.map(({ patient }) => patient), disk);
@@ -143,8 +150,8 @@ function partsOf(
   const all = patients.map((_, p) => p);
   let parts: FoldPart[];
   if (table && table.folds.length > 0) {
-    const of = new Map(table.rows.map((row) => [row.case, row.folds[0]]));
-    parts = patients.map((patient) => of.get(patient)!);
+    const of = byPatient(table, table.folds[0]!, table.rows.map(({ folds }) => folds[0] ?? ""));
+    parts = patients.map((patient) => of.get(patient) as FoldPart);
   } else {
     const test = draw(all, split.holdout_fraction);
     parts = all.map((p) => (test.has(p) ? "test" : "train"));
@@ -153,11 +160,16 @@ function partsOf(
     const train = all.filter((p) => parts[p] === "train");
     if (train.length > 3) { for (const p of draw(train, split.val_fraction)) parts[p] = "val"; }
   }
-  const count = parts.filter((part) => part === "train").length;
-  if (count >= 2 && parts.includes("test")) return parts;
+  const [train, test] = ["train", "test"].map((part) => parts.filter((own) => own === part).length) as [number, number];
+  if (train >= 2 && test > 0) return parts;
   throw new DataError(
-    `Cannot train on bulk RNA: ${count} of ${patients.length} patients train, expected two or more and one to test on`,
-    { code: "too-few-patients", hint: "Look at fold_0 of the table, or give more patients", context: { found: count } },
+    `Cannot train on bulk RNA: ${train} train and ${test} are tested on of ${patients.length} patients, ` +
+      "expected two or more and one or more",
+    {
+      code: "too-few-patients",
+      hint: table?.folds.length ? `Look at ${table.folds[0]} of ${table.file}` : "Give more patients",
+      context: { train, test },
+    },
   );
 }
 
@@ -215,8 +227,7 @@ export async function openData(config: BulkConfig, host: Host): Promise<BulkData
     : await openStored(owners, { disk, reporter, signal });
   const modality = vectorsOf(config, patients, disk);
   const labels = new Map(config.input.labels.map((column) => {
-    const fields = classColumn(table!, column);
-    const of = new Map(table!.rows.map((row, i) => [row.case, fields[i]!]));
+    const of = byPatient(table!, column, classColumn(table!, column));
     return [column, patients.map((patient) => of.get(patient) ?? "")];
   }));
   const manifest = sha256Of(genes.join("\n"));

@@ -191,6 +191,54 @@ Deno.test("what cannot be trained on is refused with its place, and leaves nothi
   ]);
   await refused("labels", 2, /Cannot probe z0: there is no table of slides/, out("labels", "labels=z0"));
   await refused("column", 4, /nothere is missing/, out("column", `slides=${slides}`, "labels=nothere"));
+  const table = (name: string, head: string, edit: (fields: string[]) => string[]) => {
+    disk.write(
+      `${folder}/${name}.tsv`,
+      [head, ...rows.map((row) => edit(row.split("\t")).join("\t"))].join("\n") + "\n",
+    );
+    return `slides=${folder}/${name}.tsv`;
+  };
+  const head = "slide_id\tcase_id\tfold_0\tz0";
+  // Slide 9 is given to the patient of slide 8, of another class.
+  const shared = (label: string) => ([slide, id, was, own]: string[]) =>
+    slide!.includes("-0009-")
+      ? [slide!, barcode(8), "train", label]
+      : [slide!, id!, was!, slide!.includes("-0008-") ? "up" : own!];
+  await refused(
+    "classes",
+    4,
+    /classes\.tsv: patient TCGA-A\d-0008 has z0 (?:up|down) in line \d+ and (?:up|down) in line \d+, expected one/,
+    out("classes", table("classes", head, shared("down")), "labels=z0"),
+  );
+  // Without case_id, barcodes are cut to patients.
+  const cut = (part: string) => ([slide, , was]: string[]) => [
+    slide!.includes("-0009-") ? `${barcode(8)}-01Z-00-DX2` : slide!,
+    slide!.includes("-0009-") ? part : was!,
+  ];
+  await writeSlides(`${folder}/cut`);
+  Deno.renameSync(`${folder}/cut/${barcode(9)}-01Z-00-DX1.h5`, `${folder}/cut/${barcode(8)}-01Z-00-DX2.h5`);
+  await refused(
+    "cut run",
+    4,
+    /cut\.tsv: patient TCGA-A\d-0008 has fold_0 (?:train|test) in line \d+ and (?:train|test) in line \d+, expected one/,
+    args(`${folder}/cut run`, [table("cut", "slide_id\tfold_0", cut("test"))], `${folder}/cut`),
+  );
+  const keys = { features: `${folder}/cut`, expression, slides: table("cut", "slide_id\tfold_0", cut("")).slice(7) };
+  const { patients: found } = await openData(BULK_CONFIG.read([], Object.entries(keys)).config, hostOf(SILENT));
+  assert.ok(found.includes(barcode(8)) && !found.includes(barcode(9)));
+  await refused(
+    "short",
+    4,
+    /TCGA-A\d-0008-01Z-00-DX2 not in the table of slides \S+short\.tsv, expected every slide/,
+    args(`${folder}/short`, [table("short", head, (fields) => fields)], `${folder}/cut`),
+  );
+  const all = table("all", head, ([slide, id, , label]) => [slide!, id!, "train", label!]);
+  await refused(
+    "all",
+    4,
+    /2\d train and 0 are tested on of 2\d patients, expected two or more and one/,
+    out("all", all),
+  );
   await refused(
     "arm",
     2,
