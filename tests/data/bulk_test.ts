@@ -155,9 +155,9 @@ Deno.test("barcodes are cut to patients, other names are their own, a table may 
   ]);
   const sample = (name: string) => ({ name, file: "f", values: new Float32Array(1) });
   const bulk = { samples: [sample("p1"), sample("p2")] };
-  const owner = new Map([["a", "p1"], ["b", "p2"], ["c", "p2"]]);
+  const owner = { file: "s.csv", of: new Map([["a", "p1"], ["b", "p2"], ["c", "p2"]]) };
   assert.deepEqual(pairBulk(["a", "b", "c"], bulk, owner).patients.map(({ slides }) => slides), [["a"], ["b", "c"]]);
-  assert.throws(() => pairBulk(["a", "z"], bulk, owner), /z not in the table of slides, expected every slide/);
+  assert.throws(() => pairBulk(["a", "z"], bulk, owner), /z not in the table of slides s\.csv, expected every slide/);
   assert.throws(
     () => pairBulk(["p1"], bulk),
     /1 of 1 patients with slides and 2 with RNA have both, expected two or more/,
@@ -180,6 +180,10 @@ Deno.test("what is damaged is refused with file and line", async () => {
   await refused("twin.tsv", "g\ts0\ts0\nTP53\t1\t1", /sample s0 again.*expected each sample once/);
   await refused("large.tsv", "g\ts0\nTP53\t5000", /s0 has a value of 5000, expected logarithms/);
   await refused("negative.tsv", "g\ts0\nTP53\t-1", /s0 has a value of -1, expected counts of 0 or more/, "counts");
+  await refused("deep.tsv", "g\ts0\nTP53\t-5000", /s0 has a value of -5000, expected logarithms/);
+  await refused("nameless.tsv", "g\ts0\nTP53\t1\n\t2", /nameless\.tsv, line 3: no gene, expected a name/);
+  const many = `TP53\t1\n`.repeat(1_000_001);
+  await refused("many.tsv", `g\ts0\n${many}`, /many\.tsv, line 1000002: yet more genes, expected at most 1000000/);
   await refused("none.tsv", "g\ts0\nTP53\t0", /s0 has no count, expected some/, "counts");
   await refused("cut.tsv", gzipSync(star([1, 2, 3])).subarray(0, 60), /cut\.tsv, line \d+: damage/);
   await assert.rejects(readBulk(disk, place("nowhere")), /there is nothing, expected a file, or a folder/);
@@ -189,6 +193,16 @@ Deno.test("what is damaged is refused with file and line", async () => {
   await assert.rejects(
     readBulk(disk, place("mixed")),
     /b\.tsv: no gene KRT8, expected the 3 genes of .*a\.tsv in their order/,
+  );
+  disk.write(place("mixed/b.tsv"), star([1, 2, 3, 4], ["TP53", "EPCAM", "KRT8", "KRT9"]));
+  await assert.rejects(
+    readBulk(disk, place("mixed")),
+    /b\.tsv: a gene KRT9, which .*a\.tsv lacks, expected its 3 genes in their order/,
+  );
+  disk.write(place("mixed/b.tsv"), many);
+  await assert.rejects(
+    readBulk(disk, place("mixed")),
+    /b\.tsv, line 1000001: yet more genes, expected at most 1000000/,
   );
   disk.write(place("mixed/b.tsv"), "TP53\t3\nEPCAM\t4\nKRT8\t5");
   await assert.rejects(readBulk(disk, place("mixed")), /b\.tsv: values in counts, expected tpm as in/);

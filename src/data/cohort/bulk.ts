@@ -55,8 +55,10 @@ const UNITS: Readonly<Record<BulkUnit, string>> = {
   counts: "log2(1 + counts per million)",
 };
 
-/** Logarithms above which values are none. */
+/** Logarithms beyond which, up or down, values are none. */
 const MOST_LOG = 64;
+/** Genes above which a file is none of expression: what unpacks to any number of lines is to fill no memory. */
+const MOST_GENES = 1_000_000;
 
 type ReadDisk = Pick<Disk, "look" | "open">;
 
@@ -67,6 +69,14 @@ interface Column {
   readonly genes: readonly string[];
   readonly values: Float64Array;
   readonly unit: BulkUnit | undefined;
+}
+
+/** The name of one more gene. @throws {FormatError} If it has none, or there are too many before. */
+function geneOf(path: string, line: number, field: string, before: number): string {
+  if (before === MOST_GENES) throw lineError(path, line, "yet more genes", `at most ${MOST_GENES}`);
+  const gene = field.trim();
+  if (gene === "") throw lineError(path, line, "no gene", "a name");
+  return gene;
 }
 
 function fail(file: string, found: string, expected: string, hint?: string): DataError {
@@ -182,8 +192,7 @@ async function readSampleFile(disk: ReadDisk, path: string, name: string): Promi
     }
     // Reads that were not assigned to a gene.
     if (/^(N_|__)/.test(fields[0]!)) continue;
-    const gene = fields[columns.gene]!.trim();
-    if (gene === "") throw lineError(path, line, "no gene", "a name");
+    const gene = geneOf(path, line, fields[columns.gene]!, genes.length);
     const value = numberField(path, line, fields[columns.value], star ? "TPM" : "count");
     if (value < 0) throw lineError(path, line, String(value), "0 or more");
     genes.push(gene);
@@ -230,7 +239,7 @@ async function readOne(disk: ReadDisk, path: string, unit: (typeof BULK_UNITS)[n
     if (fields.length !== header.length + 1) {
       throw lineError(path, line, `${fields.length} columns`, `${header.length + 1} as in the header`);
     }
-    genes.push(fields[0]!.trim());
+    genes.push(geneOf(path, line, fields[0]!, genes.length));
     rows.push(
       Float64Array.from(header, (name, i) => numberField(path, line, fields[i + 1], `${genes.at(-1)} of ${name}`)),
     );
@@ -292,18 +301,24 @@ function keptRows(columns: readonly Column[]): { rows: number[]; twice: string[]
 /** Where another file has the rows. @throws {DataError} If its genes are others. */
 function placesIn({ genes, file }: Column, first: Column, rows: readonly number[]): readonly number[] {
   if (genes.length === first.genes.length && genes.every((gene, i) => gene === first.genes[i])) return rows;
-  const lacks = first.genes.find((gene) => !genes.includes(gene));
-  throw fail(
-    file,
-    lacks === undefined ? `${genes.length} genes in another order` : `no gene ${lacks}`,
-    `the ${first.genes.length} genes of ${first.file} in their order`,
-    "Files of one run come from one annotation: give those of one",
-  );
+  const [own, wanted] = [new Set(genes), new Set(first.genes)];
+  const lacks = first.genes.find((gene) => !own.has(gene));
+  const more = lacks === undefined ? genes.find((gene) => !wanted.has(gene)) : undefined;
+  const [found, expected] = more === undefined
+    ? [
+      lacks === undefined ? `${genes.length} genes in another order` : `no gene ${lacks}`,
+      `the ${first.genes.length} genes of ${first.file} in their order`,
+    ]
+    : [`a gene ${more}, which ${first.file} lacks`, `its ${first.genes.length} genes in their order`];
+  const hint = "Files of one run come from one annotation: give those of one; a file with fewer genes may be cut off";
+  throw fail(file, found, expected, hint);
 }
 
 function logarithms({ name, file, values }: Column, rows: readonly number[], unit: BulkUnit): Float32Array {
   const total = values.reduce((sum, value) => sum + value, 0);
-  const bad = values.find((value) => !Number.isFinite(value) || (unit === "log2" ? value > MOST_LOG : value < 0));
+  const bad = values.find((value) =>
+    !Number.isFinite(value) || (unit === "log2" ? Math.abs(value) > MOST_LOG : value < 0)
+  );
   if (bad !== undefined) {
     const hint = unit === "log2" ? "bulk_unit=tpm or bulk_unit=counts says what the values are" : "bulk_unit=log2";
     throw fail(file, `${name} has a value of ${bad}`, unit === "log2" ? "logarithms" : `${unit} of 0 or more`, hint);
