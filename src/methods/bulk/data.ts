@@ -174,17 +174,20 @@ function partsOf(
 }
 
 /** Genes by variance over training patients; ties by name. */
-function variableGenes(genes: readonly string[], samples: readonly Float32Array[], most: number): string[] {
+function variableGenes(
+  { genes, file }: { readonly genes: readonly string[]; readonly file: string },
+  samples: readonly Float32Array[],
+  most: number,
+): string[] {
   const scored = genes.map((gene, g) => {
     const mean = samples.reduce((sum, values) => sum + values[g]!, 0) / samples.length;
     return { gene, variance: samples.reduce((sum, values) => sum + (values[g]! - mean) ** 2, 0) / samples.length };
   }).filter(({ variance }) => variance > 0);
   if (scored.length === 0) {
     throw new DataError(
-      `Cannot choose genes: none of ${genes.length} varies over ${samples.length} training patients`,
-      {
-        code: "gene-manifest",
-      },
+      `Cannot choose genes of ${file}: none of ${genes.length} varies over ${samples.length} training patients, ` +
+        "expected some",
+      { code: "gene-manifest", hint: "Look at its values, and at bulk_unit", context: { file } },
     );
   }
   return scored.sort((a, b) => b.variance - a.variance || (a.gene < b.gene ? -1 : 1)).slice(0, most)
@@ -202,7 +205,8 @@ export async function openData(config: BulkConfig, host: Host): Promise<BulkData
   const patients = pairs.patients.map(({ patient }) => patient);
   const parts = partsOf(config, patients, table);
   const training = pairs.patients.filter((_, p) => parts[p] === "train").map(({ sample }) => sample.values);
-  const genes = listedGenes(config, bulk.genes, disk) ?? variableGenes(bulk.genes, training, config.genes.n_genes);
+  const genes = listedGenes(config, bulk.genes, disk) ??
+    variableGenes({ genes: bulk.genes, file: config.input.expression! }, training, config.genes.n_genes);
   const place = new Map(bulk.genes.map((gene, g) => [gene, g]));
   const columns = genes.map((gene) => place.get(gene)!);
   const mean = Float64Array.from(columns, (g) => training.reduce((sum, v) => sum + v[g]!, 0) / training.length);

@@ -106,7 +106,8 @@ function linesOf({ tasks, rows, deltas }: ProbesEvidence): string[] {
         : `${signed(all.value, 3)} (${signed(all.low, 3)} to ${signed(all.high, 3)} over test patients)`);
     return [label, ...cells, range ?? "", note ?? ""];
   });
-  return ["", ...alignRows([[...head, ""], ...body]), "", ...publishedLines()];
+  const why = tasks.flatMap(({ name, note }) => note === undefined ? [] : [`${name}: ${note}`]);
+  return ["", ...alignRows([[...head, ""], ...body]), ...why, "", ...publishedLines()];
 }
 
 /** The published table for people. */

@@ -110,7 +110,8 @@ function classes(column: string, labels: readonly string[], features: Table, { t
   const judged = asked.filter((p) => names.includes(labels[p]!));
   const task = { name: column, measure: "balanced accuracy" };
   if (names.length < 2 || judged.length === 0) {
-    const note = names.length < 2 ? "training patients have one class" : "no test patient has a class of it";
+    const few = `training patients have ${names.length === 0 ? "no" : "one"} class`;
+    const note = names.length < 2 ? few : "no test patient has one of their classes";
     return { task: { ...task, note }, patients: [], score: () => null };
   }
   const standard = fitStandardizer(takeRows(features, own));
@@ -146,11 +147,15 @@ function expression({ rna, genes }: Probed, features: Table, { train, test }: Si
   const scored = (rows: readonly number[]) =>
     genes.flatMap((_, g) => {
       const { value, reason } = pearson(column(predicted, rows, g), column(truth, rows, g));
-      return reason === "constant target" ? [] : [value ?? 0];
+      return reason === "constant target" || reason === "fewer than two spots" ? [] : [value ?? 0];
     });
   const places = test.map((_, i) => i);
   const left = G - scored(places).length;
-  const note = left > 0 ? `${left} of ${G} genes are constant over them and count nothing` : undefined;
+  const note = test.length < 2
+    ? "a correlation takes two test patients or more"
+    : left > 0
+    ? `${left} of ${G} genes are constant over them and count nothing`
+    : undefined;
   return {
     task: { name: "Expression", measure: "mean Pearson over genes", ...(note !== undefined && { note }) },
     patients: places,

@@ -6,12 +6,14 @@
 
 import assert from "node:assert/strict";
 import { NumericsError } from "../../../src/core/errors.ts";
+import { Rng } from "../../../src/core/rng.ts";
 import { readback } from "../../../src/gpu/readback.ts";
 import { Plan } from "../../../src/graph/plan.ts";
 import { Store } from "../../../src/graph/store.ts";
 import { maskedClip, NO_NEGATIVE } from "../../../src/losses/masked_clip.ts";
 import { drawTiles } from "../../../src/methods/bulk/data.ts";
 import { probesOf } from "../../../src/methods/bulk/evidence.ts";
+import { judge } from "../../../src/methods/bulk/probes.ts";
 import { type Arm, createArm } from "../../../src/methods/bulk/model.ts";
 import { bulkBatch, bulkStep, expressionOf } from "../../../src/methods/bulk/batch.ts";
 import type { BulkSession } from "../../../src/methods/bulk/session.ts";
@@ -340,4 +342,17 @@ Deno.test("features that collapse stop the run, with their rank; others do not",
   assert.throws(() => agree({ ...facts, data: "0" }, "RUN", true), /RUN: tiles or expression changed since/);
   fine.session.close();
   for (const run of [folder, fine.folder]) Deno.removeSync(run, { recursive: true });
+});
+
+Deno.test("probes of one test patient or of one class are not defined, and say why", () => {
+  const data = makeWorld(1, 12, 2);
+  const features = { rows: 12, columns: 3, data: Float64Array.from(new Rng(1, 0).normals(36)) };
+  const labels = new Map([["same", data.patients.map(() => "a")], ["none", data.patients.map(() => "")]]);
+  const judged = judge({ ...data, labels }, features, { train: [0, 1, 2, 3, 4, 5, 6, 7], test: [9] });
+  assert.deepEqual(judged.map(({ task: { name, note } }) => [name, note]), [
+    ["same", "training patients have one class"],
+    ["none", "training patients have no class"],
+    ["Expression", "a correlation takes two test patients or more"],
+  ]);
+  assert.deepEqual(judged.map(({ score }) => score([0])), [null, null, null]);
 });
