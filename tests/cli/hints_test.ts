@@ -18,6 +18,7 @@ import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
 import { openAnndata } from "../../src/io/anndata.ts";
 import { encode, writeH5ad } from "../../src/io/hdf5/h5ad_write.ts";
 import { mapStateDict } from "../../src/models/families/keymap.ts";
+import { loadMethod, METHOD_NAMES } from "../../src/methods/index.ts";
 import { runSettings } from "../../src/run/open.ts";
 import { layGrid } from "../../src/slides/grid.ts";
 import { niftiSink } from "../../src/volumes/nifti.ts";
@@ -139,6 +140,14 @@ Deno.test("grids, cases, adapters, runs, samples: hints of every command that sa
     [...none, scores.flags],
     /^Name a folder in HEST's layout/,
   );
+});
+
+Deno.test("a key that a method lacks: the help that lists its keys, not another method's", async () => {
+  for (const name of METHOD_NAMES) {
+    const { config } = await loadMethod(name);
+    const hint = await hintOf(() => config.read([], [["no_such_key_at_all", "1"]]));
+    assert.match(hint, new RegExp(`deno task train method=${name} --help lists all keys$`));
+  }
 });
 
 Deno.test("counts that are none: who leaves such spots out", async () => {

@@ -273,13 +273,15 @@ function unknownKey(file: string | undefined, line: number, name: string, entrie
   // The distance of a word that long would take its time.
   const near = name.length > 64 ? undefined : nearest(name, [...entries.keys()]);
   const place = file === undefined ? "" : `${file}:${line}: `;
+  const own = entries.get("method")?.key;
+  const method = own?.kind === "choice" ? ` method=${own.default}` : "";
   // One slip of the pen is a typing error; more may be the key of another program.
   const sure = near === undefined ? undefined : nearest(name, [near], 1 + Math.floor(name.length / 8));
   return new ConfigError(
     `${place}Cannot read "${name.slice(0, 64)}": no such key${near === undefined ? "" : `; did you mean ${near}?`}`,
     {
       hint: file === undefined || sure !== undefined
-        ? `${near === undefined ? "" : `Write ${near}; `}deno task train --help lists all keys`
+        ? `${near === undefined ? "" : `Write ${near}; `}deno task train${method} --help lists all keys`
         : `Leave it out, or pass ignore_keys=${name.slice(0, 64)} if another program reads it`,
       context: {
         ...(file !== undefined && { file, line }),
