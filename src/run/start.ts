@@ -164,8 +164,10 @@ export function startRun(run: string, config: string, overwrite: boolean, resolv
   const status = statusOf(run, manifest);
   if (status === "finished") {
     // Another configuration, or this one damaged?
-    checkConfigText(run, readText(`${run}/${EVIDENCE.config}`), manifest);
-    throw new ConfigError(`Cannot write to ${run}: it holds a finished run`, {
+    const before = readText(`${run}/${EVIDENCE.config}`);
+    checkConfigText(run, before, manifest);
+    const other = sameConfig(before, config, resolve) ? "" : ` of another configuration (${differing(before, config)})`;
+    throw new ConfigError(`Cannot write to ${run}: it holds a finished run${other}`, {
       hint: "Pass --overwrite, or another --out",
       context: { given: run },
     });
@@ -173,6 +175,15 @@ export function startRun(run: string, config: string, overwrite: boolean, resolv
   const files = status === "unfinished" ? filesToKeep(run, config, manifest, resolve) : undefined;
   if (files === undefined) return { resume: false, begin: anew };
   return { resume: true, begin: () => begin(run, config, files) };
+}
+
+/** The first setting in which two configurations differ: what was, and what is where that is of the same key. */
+function differing(before: string, config: string): string {
+  const lines = (text: string) => text.split("\n").map((line) => line.split("#")[0]!.trim());
+  const [was, is] = [lines(before), lines(config)];
+  const at = was.findIndex((line, i) => line !== is[i]);
+  const [key, value] = (is[at] ?? "").split(": ");
+  return value !== undefined && was[at]?.startsWith(`${key}: `) ? `${was[at]}, now ${value}` : was[at] ?? "";
 }
 
 /**
@@ -197,9 +208,8 @@ function filesToKeep(
   // A run that left no checkpoint, such as one whose data were refused, may be begun anew with other settings.
   if (!findCheckpoint(run, "last")) return undefined;
   checkConfigText(run, before, manifest);
-  const other = before.split("\n").find((line, i) => line !== config.split("\n")[i]) ?? "";
   throw new ConfigError(
-    `Cannot go on with ${run}: it was begun with another configuration (${other.split("#")[0]!.trim()})`,
+    `Cannot go on with ${run}: it was begun with another configuration (${differing(before, config)})`,
     { hint: "Give the command it was begun with, or --overwrite", context: { given: run } },
   );
 }

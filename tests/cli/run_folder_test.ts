@@ -319,7 +319,12 @@ inFolder("the manifest is the mark of completeness: every file in it, each with 
     ],
   );
   assert.deepEqual(finishedRun(run, CONFIG, resolve), { report: true });
-  refused(() => prepareRun(run, CONFIG, false), 2, /holds a finished run/);
+  refused(() => prepareRun(run, CONFIG, false), 2, /holds a finished run$/m);
+  refused(
+    () => prepareRun(run, CONFIG.replace("seed: 1", "seed: 2"), false),
+    2,
+    /holds a finished run of another configuration \(seed: 1, now 2\)$/m,
+  );
   assert.equal(finishedRun(run, CONFIG.replace("seed: 1", "seed: 2"), resolve), undefined, "another run");
   Deno.removeSync(`${run}/report.html`);
   assert.deepEqual(finishedRun(run, CONFIG, resolve), { report: false });

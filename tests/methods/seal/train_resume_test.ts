@@ -400,7 +400,7 @@ Deno.test("a run folder: begun anew without a checkpoint, kept with one, refused
   assert.equal(prepareRun(run, "a: 2\n", false), false, "nothing was trained yet");
   assert.equal(prepareRun(run, "a: 2\n", false), true);
   writeCheckpoint(run, "last", new Map(), { format: 1 });
-  assert.throws(() => prepareRun(run, "a: 3\n", false), /begun with another configuration \(a: 2\)/);
+  assert.throws(() => prepareRun(run, "a: 3\n", false), /begun with another configuration \(a: 2, now 3\)/);
   Deno.writeTextFileSync(`${run}/run.json`, "{}");
   assert.equal(prepareRun(run, "a: 2\n", false), true, "the manifest says what is finished");
   completeManifest(run);
