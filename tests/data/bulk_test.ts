@@ -2,11 +2,12 @@
 
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
+import type { DataError } from "../../src/core/errors.ts";
 import { type BulkExpression, readBulk } from "../../src/data/cohort/bulk.ts";
 import { pairBulk, pairNotes, patientOf, sampleType } from "../../src/data/cohort/bulk_pairs.ts";
 import { disk } from "../../src/io/fs.ts";
 import { H5Writer } from "../../src/io/hdf5/h5_write.ts";
-import { writeH5ad } from "../../src/io/hdf5/h5ad_write.ts";
+import { encode, writeH5ad } from "../../src/io/hdf5/h5ad_write.ts";
 
 const folder = Deno.makeTempDirSync({ prefix: "bulk_" });
 Deno.test.afterAll(() => Deno.removeSync(folder, { recursive: true }));
@@ -184,6 +185,31 @@ Deno.test("what is damaged is refused with file and line", async () => {
   await refused("nameless.tsv", "g\ts0\nTP53\t1\n\t2", /nameless\.tsv, line 3: no gene, expected a name/);
   const many = `TP53\t1\n`.repeat(1_000_001);
   await refused("many.tsv", `g\ts0\n${many}`, /many\.tsv, line 1000002: yet more genes, expected at most 1000000/);
+  const table = async (name: string, index: readonly string[], values: readonly number[]) => {
+    const begin = await H5Writer.prepare();
+    disk.writeAnywhere(place(name), (file) => {
+      const h5 = begin(file);
+      writeH5ad(h5, {
+        obs: { index: ["s0"] },
+        var: { index },
+        x(h5, at) {
+          h5.dataset(at, "f4", [1, values.length], Float32Array.from(values));
+          encode(h5, at, "array", "0.2.0");
+        },
+      });
+      h5.close();
+    });
+    return await readBulk(disk, place(name));
+  };
+  await assert.rejects(
+    table("nameless.h5ad", ["TP53", ""], [1, 2]),
+    /nameless\.h5ad: gene 1 of var has no name, expected/,
+  );
+  await assert.rejects(table("nan.h5ad", ["TP53", "KRT8"], [1, NaN]), (error: DataError) => {
+    assert.match(error.message, /nan\.h5ad: s0 has NaN for KRT8, expected a finite number/);
+    assert.equal(error.hint, undefined);
+    return true;
+  });
   await refused("none.tsv", "g\ts0\nTP53\t0", /s0 has no count, expected some/, "counts");
   await refused("cut.tsv", gzipSync(star([1, 2, 3])).subarray(0, 60), /cut\.tsv, line \d+: damage/);
   await assert.rejects(readBulk(disk, place("nowhere")), /there is nothing, expected a file, or a folder/);

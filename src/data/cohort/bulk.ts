@@ -207,6 +207,8 @@ async function readH5ad(disk: ReadDisk, path: string, unit: (typeof BULK_UNITS)[
   try {
     const { index: genes } = file.var;
     const { index: names } = file.obs;
+    const nameless = genes.findIndex((gene) => gene.trim() === "");
+    if (nameless >= 0) throw fail(path, `gene ${nameless} of var has no name`, "names of genes");
     const data = toDense(await file.x.read(0, names.length), genes.length);
     const columns = names.map((name, i): Column => {
       const values = Float64Array.from(data.subarray(i * genes.length, (i + 1) * genes.length));
@@ -314,11 +316,11 @@ function placesIn({ genes, file }: Column, first: Column, rows: readonly number[
   throw fail(file, found, expected, hint);
 }
 
-function logarithms({ name, file, values }: Column, rows: readonly number[], unit: BulkUnit): Float32Array {
+function logarithms({ name, file, genes, values }: Column, rows: readonly number[], unit: BulkUnit): Float32Array {
   const total = values.reduce((sum, value) => sum + value, 0);
-  const bad = values.find((value) =>
-    !Number.isFinite(value) || (unit === "log2" ? Math.abs(value) > MOST_LOG : value < 0)
-  );
+  const none = values.findIndex((value) => !Number.isFinite(value));
+  if (none >= 0) throw fail(file, `${name} has ${values[none]} for ${genes[none]}`, "a finite number");
+  const bad = values.find((value) => unit === "log2" ? Math.abs(value) > MOST_LOG : value < 0);
   if (bad !== undefined) {
     const hint = unit === "log2" ? "bulk_unit=tpm or bulk_unit=counts says what the values are" : "bulk_unit=log2";
     throw fail(file, `${name} has a value of ${bad}`, unit === "log2" ? "logarithms" : `${unit} of 0 or more`, hint);

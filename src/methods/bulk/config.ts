@@ -274,6 +274,12 @@ const BULK_RULES: ConfigRules<BulkConfig> = {
         `Cannot probe ${input.labels.join(", ")}: there is no table of slides, wanted one with these columns`,
         "slides=TABLE",
       ],
+      [
+        ["modality", "arms"],
+        input.modality === null || model.arms.some((arm) => !arm.endsWith("direct")),
+        `Cannot align a modality: arms are ${model.arms.join(", ")}, wanted one that compares vectors`,
+        "arms=contrastive, or no modality",
+      ],
       rateRule(optim),
       tilesRule(optim, "Lower batch_size or tiles"),
     ];

@@ -46,9 +46,12 @@ function factsOf({ read, path }: FoundCheckpoint): Facts {
 /** A run, for features that it has not seen. @throws {WeightsError} If the checkpoint lacks a file, or one is damaged. */
 export function featureRun(config: BulkConfig, found: FoundCheckpoint): FeatureRun {
   if (config.input.train === "encoder") {
+    const { encoder } = config.input;
     throw new ConfigError(`Cannot embed features with ${found.path}: its encoder takes patches`, {
       code: "method-unsupported",
-      hint: `Embed patches with --encoder ${config.input.encoder} --adapter ${found.path}`,
+      hint: encoder.startsWith("random:")
+        ? "Adapters go on weights of a file: train on such, and embed patches with --encoder and --adapter"
+        : `Embed patches with --encoder ${encoder} --adapter ${found.path}`,
       context: { checkpoint: found.path },
     });
   }

@@ -240,6 +240,12 @@ Deno.test("what cannot be trained on is refused with its place, and leaves nothi
     out("all", all),
   );
   await refused(
+    "idle",
+    2,
+    /Cannot align a modality: arms are direct, wanted one that compares vectors/,
+    out("idle", `modality=${folder}/vectors.csv`, "arms=direct"),
+  );
+  await refused(
     "arm",
     2,
     /arms are twice, wanted each of contrastive, direct, shuffled, shuffled_direct at most once/,
