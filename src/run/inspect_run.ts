@@ -9,6 +9,7 @@ import { count } from "../core/text_table.ts";
 import { readBytes } from "../io/disk.ts";
 import { disk } from "../io/fs.ts";
 import { MANIFEST } from "../io/manifest.ts";
+import type { AnyMethod } from "../methods/method.ts";
 import { runFacts } from "../report/evidence_schema.ts";
 import { parseChecked, readMetrics } from "../report/evidence_read.ts";
 import { EVIDENCE, type MetricRow, type RunFacts } from "../report/run_evidence.ts";
@@ -76,7 +77,7 @@ export async function inspect({ path, names }: Target, { limit }: InspectOptions
         "next",
         facts === undefined
           ? `deno task train --config ${path}/${EVIDENCE.config} --out ${path} goes on with it`
-          : nextOf(method, path),
+          : nextOf(method, path, input.encoder),
       ],
     ],
     listings: [{
@@ -131,13 +132,20 @@ function dataOf(facts: RunFacts | undefined, given: readonly string[] | null | u
   return `${name}: ${[...parts, ...(genes === undefined ? [] : [count(genes, "gene")])].join(", ")}`;
 }
 
+/** What is done with a finished run. @param encoder What its adapter goes on, if it has one. */
 function nextOf(
-  { trained, slides, features }: { readonly trained?: unknown; readonly slides?: unknown; readonly features?: unknown },
+  { trained, slides, features, volumes }: Pick<AnyMethod, "trained" | "slides" | "features" | "volumes">,
   path: string,
+  encoder: string | null | undefined,
 ): string {
   if (trained !== undefined) {
     return `deno task predict --run ${path} --data DIR; deno task retrieve --run ${path} --data DIR`;
   }
   if (slides !== undefined) return `deno task predict --run ${path} --features DIR`;
-  return features === undefined ? "" : `deno task embed --run ${path} --features DIR`;
+  if (volumes !== undefined) return `deno task predict --run ${path} --volume VOLUME`;
+  if (features === undefined) return "";
+  const adapted = (["best", "last"] as const).find((name) => findCheckpoint(path, name)?.files["adapter_config.json"]);
+  return adapted === undefined
+    ? `deno task embed FEATURES --run ${path} --out OUT`
+    : `deno task embed PATCHES --encoder ${encoder} --adapter ${path}/checkpoints/${adapted} --out OUT`;
 }

@@ -142,6 +142,26 @@ Deno.test("grids, cases, adapters, runs, samples: hints of every command that sa
   );
 });
 
+Deno.test("commands that texts spell out take the flags they are given there", async () => {
+  const root = new URL("../../src", import.meta.url).pathname;
+  const walk = (folder: string): string[] =>
+    [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) =>
+      isDirectory ? walk(`${folder}/${name}`) : name.endsWith(".ts") ? [`${folder}/${name}`] : []
+    );
+  const wrong: string[] = [];
+  for (const file of walk(root)) {
+    for (const [text, name, rest] of Deno.readTextFileSync(file).matchAll(/deno task ([a-z]+)([^;,"`\n]*)/g)) {
+      if (!Object.hasOwn(COMMANDS, name!)) continue;
+      const [flags] = await flagsOf(name!);
+      const lacks = [...rest!.matchAll(/(?<![\w-])--([a-z][a-z-]*)/g)].some(([, flag]) =>
+        flag !== "help" && !Object.hasOwn(flags!, flag!)
+      );
+      if (lacks) wrong.push(`${file.slice(root.length)}: ${text}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
 Deno.test("a key that a method lacks: the help that lists its keys, not another method's", async () => {
   for (const name of METHOD_NAMES) {
     const { config } = await loadMethod(name);

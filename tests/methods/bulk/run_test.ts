@@ -94,6 +94,7 @@ Deno.test("killed at random moments and resumed, the same bytes; then reported, 
   const inspected = await main("inspect", setting.out);
   assert.match(inspected.out, /^method +bulk$/m);
   assert.match(inspected.out, /^checkpoints +last at step \d+/m);
+  assert.match(inspected.out, /^next +deno task embed FEATURES --run \S+run --out OUT$/m);
   const { probes, errors, facts } = await readEvidence({ path: setting.out, disk });
   assert.deepEqual(errors, []);
   assert.deepEqual(probes!.tasks.map(({ name }) => name), ["z0", "Expression"]);
