@@ -546,7 +546,7 @@ export interface BulkSettings {
   readonly holdout_fraction?: number | undefined;
   /** Share of the training patients that watches the rank of the features and, from 5 of them on, chooses the weights: those with which probes of them gain most; a number from 0 to 0.5. Default 0.1. */
   readonly val_fraction?: number | undefined;
-  /** What is trained, one after another from the same start on the same tiles: contrastive, direct (regression), shuffled and shuffled_direct (the same on exchanged patients: controls); a list of texts. Default [contrastive, direct]. */
+  /** What is trained, one after another from the same start on the same tiles: contrastive, direct (regression), shuffled and shuffled_direct (the same on exchanged patients: controls). With train=encoder one, direct unless said; a list of texts. Default [contrastive, direct]. */
   readonly arms?: readonly string[] | undefined;
   /** Width of the layer that changes tile features: h = x + W2 GELU(W1 LN(x)), W2 zero at the start; a whole number from 1 to 8192. Default 256. */
   readonly hidden?: number | undefined;

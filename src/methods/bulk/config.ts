@@ -118,7 +118,7 @@ const MODEL = {
     default: ["contrastive", "direct"],
     doc:
       "What is trained, one after another from the same start on the same tiles: contrastive, direct (regression), " +
-      "shuffled and shuffled_direct (the same on exchanged patients: controls)",
+      "shuffled and shuffled_direct (the same on exchanged patients: controls). With train=encoder one, direct unless said",
   },
   hidden: {
     kind: "number",
@@ -239,7 +239,8 @@ export function encoderConfig({ input, model, lora, optim, cache }: BulkConfig):
 const BULK_RULES: ConfigRules<BulkConfig> = {
   adapt: (config, given) =>
     config.input.train === "encoder" && !given.has("arms")
-      ? { ...config, model: { ...config.model, arms: ["contrastive"] } }
+      // Through pixels regression gains where contrast, met by what the encoder knows already, does not.
+      ? { ...config, model: { ...config.model, arms: ["direct"] } }
       : config,
   rules: ({ model, optim, input }): Rule[] => {
     const strange = model.arms.find((arm) => !(ARMS as readonly string[]).includes(arm));
