@@ -38,7 +38,7 @@ async function allTyped(rows: readonly Row[]): Promise<void> {
       const { hint = "" } = error as SealError;
       // Commands may be named, whole.
       assert.doesNotMatch(
-        hint.replaceAll(/(deno task [a-z]+|predict) --[a-z]+/g, ""),
+        hint.replaceAll(/(deno task [a-z]+( \w+=\w+)?|predict) --[a-z]+/g, ""),
         /(?<!\w)--\w/,
         `${error.message} has a hint of the command line: ${hint}`,
       );

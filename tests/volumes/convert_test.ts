@@ -174,7 +174,7 @@ Deno.test("convert volume: what cannot be used is named, with a mend, and nothin
       ],
       [{ spacing_um: [1, 1, 4] }, {}, finite, /axes seem to be swapped, x alone/, /--axes xyz/],
       [{ spacing_um: [1, 4, 1] }, {}, finite, /axes seem to be swapped, y alone/, /--axes yzx/],
-      [{ shape: [1, 24, 6] }, {}, finite, /it has 1 slice, expected 2 or more/, /without --volume/],
+      [{ shape: [1, 24, 6] }, {}, finite, /it has 1 slice, expected 2 or more/, /predict --run RUN --slide FILE/],
       [{ shape: [4, 6, 7] }, {}, finite, /has 576 bytes, expected 672/, /cut short/],
       [{ shape: [4, 6, 5] }, {}, finite, /has 576 bytes, expected 480/, /another's/],
       [{ dtype: "f16" }, {}, finite, /"dtype" is "f16"/, /.*/],
