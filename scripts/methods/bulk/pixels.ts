@@ -9,7 +9,8 @@
  * there is not made again. Prints probes of donors on mean features (which of six fields that show a donor's tissue has more of than
  * half of the training donors, and expression) as differences to the encoder before with intervals over donors, beside those of
  * colours and of the true fields; with `--spots` also HEST's probe of spots, on donors that no run has seen. Exits with 1 where
- * contrastive training does not gain, or not more than the control. `--world` is the seed of slides and donors.
+ * contrastive training does not gain, or not more than the control. `--world` is the seed of slides and donors; `--arms ""` makes
+ * slides and tables alone, which `pixels_torch.py` trains on too.
  */
 
 import { signed } from "../../../src/core/fixed.ts";
@@ -44,7 +45,7 @@ function flag(name: string, fallback?: string): string {
 const folder = flag("folder");
 const numbers = Deno.args.filter((arg, i) => /^\d+$/.test(arg) && !Deno.args[i - 1]?.startsWith("--"));
 const seeds = numbers.length > 0 ? numbers.map(Number) : [0, 1, 2];
-const arms = flag("arms", "contrastive,direct,shuffled").split(",");
+const arms = flag("arms", "contrastive,direct,shuffled").split(",").filter((arm) => arm !== "");
 const data = `${folder}/hest`;
 const plan = planSynth({
   ...{ profile: "smoke", slides: Number(flag("slides", "720")), rows: 3, cols: 6, donorFields: 1 },
@@ -78,7 +79,7 @@ function donorOf(slide: Slide, model: GeneModel): Omit<Donor, "labels"> {
     return slide.spots.reduce((all, _, i) => all + fields[i * PROGRAMS + f]!, 0) / slide.spots.length;
   });
   const tested = plan.folds[0]!.includes(slide.slide);
-  // A hole leaves small slides without patches: they take no part.
+  // A hole leaves two patches of a small slide: these take no part.
   return { id: sampleId(slide), part: slide.hole > 0 ? "" : tested ? "test" : "train", counts: sum, fields: means };
 }
 
@@ -91,6 +92,19 @@ function writePanel(donors: readonly Omit<Donor, "labels">[], names: readonly st
   });
   const genes = spread.sort((a, b) => b.variance - a.variance).slice(0, PANEL_GENES).map(({ gene }) => gene);
   disk.write(`${data}/var_50genes.json`, JSON.stringify({ genes }) + "\n");
+}
+
+/** A folder with the slides of the donors that no run has seen: whole folds of these are judged, where runs ask for a fold a donor. */
+function testedFolder(donors: readonly Donor[]): string {
+  const tested = `${folder}/tested`;
+  for (const { id } of donors.filter(({ part }) => part === "test")) {
+    for (const name of [`st/${id}.h5ad`, `patches/${id}.h5`, `metadata/${id}.json`, `truth/${id}.h5`]) {
+      Deno.mkdirSync(`${tested}/${name.split("/")[0]}`, { recursive: true });
+      if (!disk.look(`${tested}/${name}`)) Deno.linkSync(`${data}/${name}`, `${tested}/${name}`);
+    }
+  }
+  Deno.copyFileSync(`${data}/var_50genes.json`, `${tested}/var_50genes.json`);
+  return tested;
 }
 
 /** Slides, their summed counts, and what their tissue has more of than that of half of the training donors. */
@@ -226,8 +240,9 @@ if (gains.has("contrastive") && gains.has("shuffled")) {
   must("contrastive gains more than on exchanged donors", meanGain("contrastive") > meanGain("shuffled"));
 }
 if (Deno.args.includes("--spots")) {
-  const runs = seeds.flatMap((seed) => arms.flatMap((arm) => ["--run", `${folder}/${arm}_${seed}`]));
-  const sources = ["--encoder", ENCODER, "--encoder", "colour", "--encoder", "oracle:visible"];
-  console.log(await seal("evaluate", "--data", data, ...sources, ...runs, "--out", `${folder}/spots`));
+  const adapters = seeds.flatMap((seed) => arms.map((arm) => `${ENCODER}+${folder}/${arm}_${seed}/checkpoints/last`));
+  const sources = [ENCODER, "colour", "oracle:visible", ...adapters].flatMap((source) => ["--encoder", source]);
+  const of = ["--data", testedFolder(donors), "--folds", "5"];
+  console.log(await seal("evaluate", ...of, ...sources, "--out", `${folder}/spots`, "--overwrite"));
 }
 if (failed > 0) Deno.exit(1);
