@@ -69,7 +69,7 @@ export async function runSettings(run: string, own?: AnyMethod): Promise<RunSett
     throw new ConfigError(`Cannot open the run ${run}: ${path} cannot be read`, {
       hint: around === undefined
         ? "Give the folder that train wrote, as --run runs/NAME"
-        : `Give the run itself, --run ${around}; --checkpoint, where a command has it, says which of its checkpoints`,
+        : `Give the run itself, --run ${around}; its checkpoints are found in it`,
       context: { run },
       cause,
     });

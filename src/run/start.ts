@@ -182,8 +182,8 @@ function differing(before: string, config: string): string {
   const lines = (text: string) => text.split("\n").map((line) => line.split("#")[0]!.trim());
   const [was, is] = [lines(before), lines(config)];
   const at = was.findIndex((line, i) => line !== is[i]);
-  const [key, value] = (is[at] ?? "").split(": ");
-  return value !== undefined && was[at]?.startsWith(`${key}: `) ? `${was[at]}, now ${value}` : was[at] ?? "";
+  const [line = "", key] = [is[at], is[at]?.match(/^[^:]+: /)?.[0]];
+  return key !== undefined && was[at]?.startsWith(key) ? `${was[at]}, now ${line.slice(key.length)}` : was[at] ?? "";
 }
 
 /**

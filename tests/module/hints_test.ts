@@ -30,8 +30,8 @@ Deno.test("where nothing is trained flags become options of the call", () => {
     "Train with control_head=true and a gene_loss that fixes levels, or use --with probe":
       'Train with config: { control_head: true } and a gene_loss that fixes levels, or use with: "probe"',
     "Give the folder that train wrote, as --run runs/NAME": 'Give the folder that train wrote, as openRun("runs/NAME")',
-    "Give the run itself, --run runs/a; --checkpoint, where a command has it, says which of its checkpoints":
-      'Give the run itself, openRun("runs/a"); checkpoint, where a command has it, says which of its checkpoints',
+    "Give the run itself, --run runs/a; its checkpoints are found in it":
+      'Give the run itself, openRun("runs/a"); its checkpoints are found in it',
     "Name the weights it was trained on with --encoder": "Name the weights it was trained on with encoder",
     "Embed that slide again with --overwrite": "Embed that slide again with overwrite: true",
     "drop_bad_spots=true of train, --drop-bad-spots of evaluate and retrieve, leaves such spots out":

@@ -147,15 +147,15 @@ const CASES: readonly (readonly [string, Record<string, string | number>])[] = [
   ["direct, the last block itself", { arms: "direct", use_lora: "false" }],
 ];
 
+Deno.test("an encoder trains one arm, direct unless said; stored features both", () => {
+  const arms = (more: Record<string, string>) => configOf({ features: "[]", ...more }).model.arms;
+  assert.deepEqual(arms({ train: "encoder", patches: "p" }), ["direct"]);
+  assert.deepEqual(arms({ train: "encoder", patches: "p", arms: "contrastive" }), ["contrastive"]);
+  assert.deepEqual(arms({ features: "f" }), ["contrastive", "direct"]);
+});
+
 for (const { path, on } of kernelPaths(gpu)) {
   for (const [name, given] of path === "kernels for GPUs" ? CASES.slice(0, 1) : CASES) {
-    Deno.test("an encoder trains one arm, direct unless said; stored features both", () => {
-      const arms = (more: Record<string, string>) => configOf({ features: "[]", ...more }).model.arms;
-      assert.deepEqual(arms({ train: "encoder", patches: "p" }), ["direct"]);
-      assert.deepEqual(arms({ train: "encoder", patches: "p", arms: "contrastive" }), ["contrastive"]);
-      assert.deepEqual(arms({ features: "f" }), ["contrastive", "direct"]);
-    });
-
     Deno.test(`gradients of the encoder through bags in parts are those of the whole batch: ${name}, ${path}`, async () => {
       const whole = await gradients(on, given);
       const own = [...whole.moments].filter(([name]) => /blocks\./.test(name));

@@ -119,8 +119,7 @@ Deno.test("what a run of slides does not offer, and features that do not fit, ar
   await assert.rejects(run.predict(`${folder}/features/s00.h5`), { name: "ConfigError", hint: /openRun/ });
   await assert.rejects(openRun(out, { gpu }), { name: "ConfigError", hint: /method: "mil"/ });
   // What to do is said in options, not in words of the command line.
-  const itself =
-    `Give the run itself, openRun("${out}"); checkpoint, where a command has it, says which of its checkpoints`;
+  const itself = `Give the run itself, openRun("${out}"); its checkpoints are found in it`;
   await assert.rejects(openRun(`${out}/checkpoints/last`, { gpu, method: "mil" }), { hint: itself });
   const asked = { gpu, out: `${folder}/never`, config: { ...config, early_stop_patience: 2 } };
   const hint = "config: { val_fraction: 0.1 }, or config: { early_stop_patience: 0 }";
